@@ -1,0 +1,142 @@
+//! A bounds-checked little-endian cursor over borrowed bytes.
+//!
+//! The TVM stream primitives live here: `u64` lengths, `str` = length + bytes,
+//! `vec<T>` = count + items (format notes, head). It knows nothing of what the
+//! fields mean.
+
+use crate::error::DecodeError;
+
+/// A cursor that never reads past its slice and never panics.
+#[derive(Debug, Clone)]
+pub struct Reader<'a> {
+    data: &'a [u8],
+    pos: usize,
+}
+
+impl<'a> Reader<'a> {
+    /// A cursor at the start of `data`.
+    pub fn new(data: &'a [u8]) -> Self {
+        Self { data, pos: 0 }
+    }
+
+    /// A cursor at byte `pos`, or at the end if `pos` lies beyond it.
+    pub fn at(data: &'a [u8], pos: usize) -> Self {
+        Self {
+            data,
+            pos: pos.min(data.len()),
+        }
+    }
+
+    /// Bytes read so far.
+    pub fn position(&self) -> usize {
+        self.pos
+    }
+
+    /// Bytes left.
+    pub fn remaining(&self) -> usize {
+        self.data.len().saturating_sub(self.pos)
+    }
+
+    /// Whether everything was read.
+    pub fn is_at_end(&self) -> bool {
+        self.remaining() == 0
+    }
+
+    /// The next `count` bytes.
+    pub fn take(&mut self, count: usize, what: &'static str) -> Result<&'a [u8], DecodeError> {
+        let end = self.pos.checked_add(count);
+        match end.and_then(|end| self.data.get(self.pos..end).map(|bytes| (end, bytes))) {
+            Some((end, bytes)) => {
+                self.pos = end;
+                Ok(bytes)
+            }
+            None => Err(self.error(
+                format!("{what} of {count} bytes"),
+                format!("{} bytes left", self.remaining()),
+            )),
+        }
+    }
+
+    fn array<const N: usize>(&mut self, what: &'static str) -> Result<[u8; N], DecodeError> {
+        let bytes = self.take(N, what)?;
+        let mut out = [0; N];
+        out.copy_from_slice(bytes);
+        Ok(out)
+    }
+
+    /// One byte.
+    pub fn u8(&mut self, what: &'static str) -> Result<u8, DecodeError> {
+        Ok(u8::from_le_bytes(self.array(what)?))
+    }
+
+    /// A little-endian `u16`.
+    pub fn u16(&mut self, what: &'static str) -> Result<u16, DecodeError> {
+        Ok(u16::from_le_bytes(self.array(what)?))
+    }
+
+    /// A little-endian `u32`.
+    pub fn u32(&mut self, what: &'static str) -> Result<u32, DecodeError> {
+        Ok(u32::from_le_bytes(self.array(what)?))
+    }
+
+    /// A little-endian `i32`.
+    pub fn i32(&mut self, what: &'static str) -> Result<i32, DecodeError> {
+        Ok(i32::from_le_bytes(self.array(what)?))
+    }
+
+    /// A little-endian `u64`.
+    pub fn u64(&mut self, what: &'static str) -> Result<u64, DecodeError> {
+        Ok(u64::from_le_bytes(self.array(what)?))
+    }
+
+    /// A little-endian `i64`.
+    pub fn i64(&mut self, what: &'static str) -> Result<i64, DecodeError> {
+        Ok(i64::from_le_bytes(self.array(what)?))
+    }
+
+    /// A little-endian IEEE double.
+    pub fn f64(&mut self, what: &'static str) -> Result<f64, DecodeError> {
+        Ok(f64::from_le_bytes(self.array(what)?))
+    }
+
+    /// A count of items of at least `item_size` bytes each, refused when the
+    /// bytes that remain cannot hold them: allocation after this is safe.
+    pub fn count(&mut self, item_size: usize, what: &'static str) -> Result<usize, DecodeError> {
+        let start = self.pos;
+        let count = self.u64(what)?;
+        let room = self.remaining() / item_size.max(1);
+        match usize::try_from(count) {
+            Ok(count) if count <= room => Ok(count),
+            _ => {
+                self.pos = start;
+                Err(self.error(
+                    format!("{what} of at most {room} items"),
+                    format!("{count}"),
+                ))
+            }
+        }
+    }
+
+    /// `str`: u64 length and that many bytes.
+    pub fn bytes(&mut self, what: &'static str) -> Result<&'a [u8], DecodeError> {
+        let length = self.count(1, what)?;
+        self.take(length, what)
+    }
+
+    /// `str` that must be UTF-8, as every name in these formats is.
+    pub fn string(&mut self, what: &'static str) -> Result<&'a str, DecodeError> {
+        let start = self.pos;
+        let bytes = self.bytes(what)?;
+        std::str::from_utf8(bytes)
+            .map_err(|_| DecodeError::new(start as u64, format!("{what} in UTF-8"), "other bytes"))
+    }
+
+    /// An error at the current position.
+    pub fn error(
+        &self,
+        expected: impl Into<std::borrow::Cow<'static, str>>,
+        found: impl std::fmt::Display,
+    ) -> DecodeError {
+        DecodeError::new(self.pos as u64, expected, found)
+    }
+}

@@ -1,0 +1,41 @@
+//! The one error of the decoders: where, what was expected, what was found.
+
+use std::borrow::Cow;
+
+/// A place in the input that does not decode.
+///
+/// `at` counts bytes from the start of the structure handed to the decoder
+/// (a file, an archive member, a blob, an executable); callers that know the
+/// structure's own position add it with [`DecodeError::rebase`].
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("at byte {at:#x}: expected {expected}, found {found}")]
+pub struct DecodeError {
+    /// Byte offset of the field that does not fit.
+    pub at: u64,
+    /// What a valid file has there.
+    pub expected: Cow<'static, str>,
+    /// What this file has there.
+    pub found: String,
+}
+
+impl DecodeError {
+    /// An error at byte `at`.
+    pub fn new(
+        at: u64,
+        expected: impl Into<Cow<'static, str>>,
+        found: impl std::fmt::Display,
+    ) -> Self {
+        Self {
+            at,
+            expected: expected.into(),
+            found: found.to_string(),
+        }
+    }
+
+    /// The same error counted from `base` bytes further out.
+    #[must_use]
+    pub fn rebase(mut self, base: u64) -> Self {
+        self.at = self.at.saturating_add(base);
+        self
+    }
+}

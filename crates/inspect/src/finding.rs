@@ -1,0 +1,91 @@
+//! A finding: one rule, one place, what is wrong there, for which runtimes.
+
+use std::fmt;
+
+use serde::Serialize;
+
+/// How bad a finding is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Severity {
+    /// Worth knowing; nothing breaks.
+    Info,
+    /// May break, depending on something the files do not say.
+    Warning,
+    /// Breaks.
+    Error,
+}
+
+impl fmt::Display for Severity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Info => "info",
+            Self::Warning => "warning",
+            Self::Error => "error",
+        })
+    }
+}
+
+/// Where in an artifact a finding lies; every field that is known.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+pub struct Location {
+    /// Symbol, as a C programmer would write it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub symbol: Option<String>,
+    /// Byte offset in the file (or archive member).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub offset: Option<u64>,
+    /// VM function.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub function: Option<String>,
+    /// Instruction number, counted over the whole executable as TVM does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub instruction: Option<u64>,
+    /// Argument position of the call.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub argument: Option<u64>,
+    /// Constant pool index.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub constant: Option<u64>,
+}
+
+/// What `artcheck patch` can do about a finding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Repair {
+    /// An upstream source patch.
+    Source,
+    /// A shim library beside a stock runtime.
+    Shim,
+    /// A change of the artifact itself.
+    InPlace,
+}
+
+/// One thing that is wrong, or cannot be decided, in one place.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// Rule code, e.g. `AC101`.
+    pub rule: &'static str,
+    /// Rule name, e.g. `attention-tag`.
+    pub name: &'static str,
+    /// How bad.
+    pub severity: Severity,
+    /// Display path of the artifact, archive members after `!`.
+    pub artifact: String,
+    /// Exact places; the first is the primary one.
+    pub locations: Vec<Location>,
+    /// Runtime or load set this holds for; `None` when it holds everywhere.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub runtime: Option<String>,
+    /// One sentence: what is wrong.
+    pub message: String,
+    /// Facts that show it, one per line.
+    pub evidence: Vec<String>,
+    /// What the runtime prints when this happens, in its own words.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub runtime_says: Option<String>,
+    /// What to do.
+    pub help: String,
+    /// What `artcheck patch` can do.
+    pub repairs: Vec<Repair>,
+}

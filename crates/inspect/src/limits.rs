@@ -1,0 +1,17 @@
+//! Every bound the decoders keep, in one place.
+//!
+//! Counts are first bounded by the bytes that remain; these limits bound what
+//! is left. Real model libraries stay far below them (format notes, part k).
+
+/// Bytes one archive may unpack to.
+pub const MAX_UNPACKED_BYTES: u64 = 4 << 30;
+/// Unpacked bytes per packed byte before an archive is called a bomb.
+pub const MAX_UNPACK_RATIO: u64 = 200;
+/// Archives inside archives.
+pub const MAX_NESTING: usize = 4;
+/// Members of one archive.
+pub const MAX_MEMBERS: usize = 200_000;
+/// Bytes of linear memory rebuilt from a wasm file.
+pub const MAX_WASM_MEMORY: u64 = 1 << 30;
+/// Length of one symbol or string that is kept.
+pub const MAX_NAME: usize = 64 << 10;

@@ -1,0 +1,1 @@
+//! Where bytes come from: directory walk, memory maps, archive members.
