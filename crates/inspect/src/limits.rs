@@ -15,3 +15,5 @@ pub const MAX_MEMBERS: usize = 200_000;
 pub const MAX_WASM_MEMORY: u64 = 1 << 30;
 /// Length of one symbol or string that is kept.
 pub const MAX_NAME: usize = 64 << 10;
+/// Bytes of one disassembly listing.
+pub const MAX_LISTING: usize = 256 << 20;
