@@ -24,6 +24,8 @@ mod ac206_duplicate_runtime;
 mod ac207_ffi_pair;
 mod ac301_metadata;
 
+pub(crate) use ac002_wrong_platform::{describe, spell};
+
 use crate::artifact::Artifact;
 use crate::finding::{Finding, Severity};
 use crate::module::{Blob, ModelLibrary};
