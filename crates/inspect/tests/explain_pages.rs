@@ -48,7 +48,7 @@ fn faults(stem: &str, text: &str) -> Vec<String> {
     if !WORDS.contains(&words) {
         faults.push(format!("{words} words, wanted {WORDS:?}"));
     }
-    if text.matches("\n```").count() % 2 != 0 {
+    if !text.matches("\n```").count().is_multiple_of(2) {
         faults.push("a code block is not closed".to_owned());
     }
     for folder in FOREIGN_FOLDERS {
