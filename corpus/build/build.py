@@ -31,6 +31,8 @@ NEWER = ("0.26", "0.27")
 PLAN = [
     ("dense", "float32", "cpu-x86_64", VERSIONS),
     ("dense-ext", "float32", "cpu-x86_64", VERSIONS),
+    ("hybrid", "float32", "cpu-x86_64", VERSIONS),
+    ("embedding", "float32", "cpu-x86_64", VERSIONS),
     ("extcall", "float32", "cpu-x86_64", VERSIONS),
 ]
 

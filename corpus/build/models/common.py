@@ -71,22 +71,26 @@ class MLP(nn.Module):
         return self.down_proj(op.silu(gate) * up)
 
 
-def external_call(x: nn.Tensor) -> nn.Tensor:
+def external_call(x: nn.Tensor, weight: nn.Tensor) -> nn.Tensor:
     """Adds what an external packed function answers to a scalar question: zero.
 
     Host code reaches the function by name, which is what the lookup slot is for.
+    The kernel takes a weight so that it is not folded into a constant.
     """
 
+    width, dtype = weight.shape[0], weight.dtype
+
     @T.prim_func(s_tir=True)
-    def ask(var_out: T.handle):
+    def ask(var_weight: T.handle, var_out: T.handle):
         T.func_attr({"tirx.noalias": True, "tirx.is_scheduled": True})
+        _weight = T.match_buffer(var_weight, (width,), dtype)
         out = T.match_buffer(var_out, (1,), "float32")
         with T.sblock("root"):
             T.reads()
             T.writes(out[0])
             out[0] = T.Cast("float32", T.call_packed("vm.builtin.copy", T.int32(0)))
 
-    answer = op.tensor_ir_op(ask, "ask_external", [], nn.Tensor.placeholder((1,), "float32"))
+    answer = op.tensor_ir_op(ask, "ask_external", [weight], nn.Tensor.placeholder((1,), "float32"))
     return x + op.astype(answer, x.dtype)
 
 

@@ -66,7 +66,7 @@ class DenseForCausalLM(common.CausalLM):
 
     def hidden(self, input_embeds, cache):
         if self.config.get("external_call"):
-            input_embeds = common.external_call(input_embeds)
+            input_embeds = common.external_call(input_embeds, self.model.norm.weight)
         return self.model(input_embeds, cache)
 
     def prefill(self, input_embed: nn.Tensor, paged_kv_cache: PagedKVCache):
