@@ -18,14 +18,18 @@ use serde::Serialize;
 
 mod code;
 mod constants;
+pub mod dataflow;
 mod decode;
 pub mod disassemble;
 mod dtype;
+mod flow_graph;
 mod functions;
 mod header;
 pub mod instruction;
+pub mod kv_cache;
 pub mod stats;
 
+pub(crate) use constants::{read_dtype, tensor_stream};
 pub use instruction::{Argument, Arguments, Instruction, Register};
 
 /// Format generation of the header.
