@@ -13,5 +13,7 @@ pub const MAX_NESTING: usize = 4;
 pub const MAX_MEMBERS: usize = 200_000;
 /// Bytes of linear memory rebuilt from a wasm file.
 pub const MAX_WASM_MEMORY: u64 = 1 << 30;
+/// Bytes of symbol names kept of one binary.
+pub const MAX_KEPT_NAMES: u64 = 64 << 20;
 /// Length of one symbol or string that is kept.
 pub const MAX_NAME: usize = 64 << 10;

@@ -4,6 +4,20 @@
 //! symbols that concern TVM, and the data regions that may hold a blob stay
 //! borrowed in [`Parsed`].
 
+mod elf;
+mod identify;
+mod lookup;
+mod names;
+mod regions;
+mod symbols;
+
+pub use identify::{FileType, identify, parse};
+pub use lookup::{defines, defines_qualified, each_export};
+pub use names::{
+    BLOB_SYMBOLS, CONTEXT_SYMBOLS, concerns_tvm, is_blob_symbol, is_context_symbol,
+    mentions_tvm_namespace, undefined_concerns_tvm,
+};
+
 use std::borrow::Cow;
 
 use serde::Serialize;
