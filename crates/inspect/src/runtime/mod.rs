@@ -24,6 +24,7 @@ mod loaders;
 mod magics;
 pub mod parts;
 pub mod release;
+pub mod saved;
 mod slots;
 pub mod strings;
 mod tags;
