@@ -2,7 +2,32 @@
 //! libraries or taken from the built-in release table. Every field remembers
 //! where it came from.
 
+#![deny(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation
+)]
+#![cfg_attr(
+    test,
+    allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)
+)]
+
+mod arity;
+pub mod binary;
+mod code_refs_aarch64;
+mod code_refs_x86_64;
+mod functions;
+mod infer;
+mod loaders;
+mod magics;
+pub mod parts;
 pub mod release;
+pub mod saved;
+mod slots;
+pub mod strings;
+mod tags;
 
 use std::collections::{BTreeMap, BTreeSet};
 
