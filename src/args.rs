@@ -9,8 +9,10 @@ use clap::{Parser, Subcommand, ValueEnum};
 /// Says whether a compiled model library will load and run on a runtime.
 #[derive(Debug, Parser)]
 #[command(name = "artcheck", version, about, max_term_width = 100)]
-#[command(after_help = "Exit status: 0 clean; 1 findings at or above --fail-on; 2 wrong usage, or the job could \
-not be done; 3 nothing to look at; 4 could not decide (see --allow-unknown).")]
+#[command(
+    after_help = "Exit status: 0 clean; 1 findings at or above --fail-on; 2 wrong usage, or the job could \
+not be done; 3 nothing to look at; 4 could not decide (see --allow-unknown)."
+)]
 pub struct Args {
     /// What to do.
     #[command(subcommand)]

@@ -19,7 +19,10 @@ impl Bar {
         if wanted {
             bar.set_draw_target(ProgressDrawTarget::stderr_with_hz(10));
         }
-        Self { bar, started: AtomicBool::new(false) }
+        Self {
+            bar,
+            started: AtomicBool::new(false),
+        }
     }
 
     /// Removes the bar.

@@ -5,7 +5,7 @@ use std::io::Write;
 
 use anyhow::{Context, anyhow, bail};
 use artcheck_inspect::artifact::Artifact;
-use artcheck_inspect::module::{Blob, ModelLibrary, Payload, metadata::Metadata};
+use artcheck_inspect::module::{Blob, ModelLibrary, Payload, metadata};
 use artcheck_inspect::vm::{Executable, disassemble, stats};
 use artcheck_inspect::{scan, summary};
 use serde_json::json;
@@ -15,10 +15,14 @@ use crate::exit::Status;
 
 /// Prints what was asked for.
 pub fn run(args: &DumpArgs) -> anyhow::Result<Status> {
-    args.file.metadata().with_context(|| format!("{}", args.file.display()))?;
+    args.file
+        .metadata()
+        .with_context(|| format!("{}", args.file.display()))?;
     let artifacts = scan::artifacts_of(&args.file);
     let text = if args.asm {
-        per_executable(&artifacts, args, |executable| Ok(disassemble::disassemble(executable)?))?
+        per_executable(&artifacts, args, |executable| {
+            Ok(disassemble::disassemble(executable)?)
+        })?
     } else if args.stats {
         per_executable(&artifacts, args, |executable| Ok(stats::stats(executable)))?
     } else if args.metadata {
@@ -28,11 +32,15 @@ pub fn run(args: &DumpArgs) -> anyhow::Result<Status> {
     } else {
         match args.format {
             Format::Human => artifacts.iter().map(page).collect(),
-            Format::Json => json_text(&json!({ "schema": "artcheck/dump-v1", "artifacts": artifacts }))?,
+            Format::Json => {
+                json_text(&json!({ "schema": "artcheck/dump-v1", "artifacts": artifacts }))?
+            }
         }
     };
     std::io::stdout().lock().write_all(text.as_bytes())?;
-    let unreadable = artifacts.iter().any(|artifact| !artifact.problems.is_empty());
+    let unreadable = artifacts
+        .iter()
+        .any(|artifact| !artifact.problems.is_empty());
     Ok(if artifacts.is_empty() {
         Status::Nothing
     } else if unreadable {
@@ -57,7 +65,12 @@ fn per_executable(
     let mut found = Vec::new();
     for artifact in artifacts {
         for library in &artifact.libraries {
-            let blob = library.blob.as_ref().map_err(|error| anyhow!("{}: the module blob does not decode: {error}", artifact.path))?;
+            let blob = library.blob.as_ref().map_err(|error| {
+                anyhow!(
+                    "{}: the module blob does not decode: {error}",
+                    artifact.path
+                )
+            })?;
             for (index, executable) in blob.executables() {
                 found.push((format!("{} module {index}", artifact.path), executable));
             }
@@ -73,7 +86,9 @@ fn per_executable(
         Format::Json => {
             let list = found
                 .iter()
-                .map(|(name, executable)| Ok(json!({ "executable": name, "text": show(executable)? })))
+                .map(|(name, executable)| {
+                    Ok(json!({ "executable": name, "text": show(executable)? }))
+                })
                 .collect::<anyhow::Result<Vec<_>>>()?;
             json_text(&json!({ "schema": "artcheck/dump-v1", "executables": list }))
         }
@@ -90,36 +105,52 @@ fn per_executable(
 }
 
 fn first_undecodable(blob: &Blob) -> Option<String> {
-    blob.modules.iter().find_map(|module| match &module.payload {
-        Payload::Undecodable { error } if module.kind.starts_with("relax.") => {
-            Some(format!("the executable does not decode: {error}"))
-        }
-        _ => None,
-    })
+    blob.modules
+        .iter()
+        .find_map(|module| match &module.payload {
+            Payload::Undecodable { error } if module.kind.starts_with("relax.") => {
+                Some(format!("the executable does not decode: {error}"))
+            }
+            _ => None,
+        })
 }
 
 fn metadata(executable: &Executable) -> anyhow::Result<String> {
-    let metadata = Metadata::of(executable).ok_or_else(|| anyhow!("the executable has no `_metadata` function"))??;
-    json_text(&metadata.document)
+    let document: serde_json::Value = serde_json::from_str(metadata::text(executable)?)?;
+    json_text(&document)
 }
 
 fn symbols(artifacts: &[Artifact], format: Format) -> anyhow::Result<String> {
     if format == Format::Json {
-        let list: Vec<_> = artifacts.iter().map(|artifact| json!({ "path": artifact.path, "binary": artifact.binary })).collect();
+        let list: Vec<_> = artifacts
+            .iter()
+            .map(|artifact| json!({ "path": artifact.path, "binary": artifact.binary }))
+            .collect();
         return json_text(&json!({ "schema": "artcheck/dump-v1", "artifacts": list }));
     }
     let mut out = String::new();
     for artifact in artifacts {
-        let Some(binary) = &artifact.binary else { continue };
+        let Some(binary) = &artifact.binary else {
+            continue;
+        };
         let _ = writeln!(out, "{}", artifact.path);
         for needed in &binary.needed {
-            let _ = writeln!(out, "  needs      {}{}", needed.name, if needed.optional { " (optional)" } else { "" });
+            let _ = writeln!(
+                out,
+                "  needs      {}{}",
+                needed.name,
+                if needed.optional { " (optional)" } else { "" }
+            );
         }
         for path in &binary.search_paths {
             let _ = writeln!(out, "  searches   {path}");
         }
         for symbol in &binary.undefined {
-            let from = symbol.library.as_deref().map(|library| format!(" from {library}")).unwrap_or_default();
+            let from = symbol
+                .library
+                .as_deref()
+                .map(|library| format!(" from {library}"))
+                .unwrap_or_default();
             let _ = writeln!(out, "  undefined  {}{from}", symbol.name);
         }
         for symbol in &binary.defined {
@@ -140,7 +171,11 @@ fn page(artifact: &Artifact) -> String {
         match &library.blob {
             Ok(blob) => library_page(&mut out, library, blob),
             Err(error) => {
-                let _ = writeln!(out, "  blob at file offset {:#x} does not decode: {error}", library.file_offset);
+                let _ = writeln!(
+                    out,
+                    "  blob at file offset {:#x} does not decode: {error}",
+                    library.file_offset
+                );
             }
         }
     }
@@ -149,21 +184,36 @@ fn page(artifact: &Artifact) -> String {
 
 fn library_page(out: &mut String, library: &ModelLibrary, blob: &Blob) {
     let facts = summary::library(library, blob);
-    let symbol = library.blob_symbol.as_deref().unwrap_or("found by the VM magic");
+    let symbol = library
+        .blob_symbol
+        .as_deref()
+        .unwrap_or("found by the VM magic");
     let _ = writeln!(out, "  {facts}");
-    let _ = writeln!(out, "  blob       {symbol} in {} at file offset {:#x}, {} bytes", library.region, library.file_offset, blob.length);
+    let _ = writeln!(
+        out,
+        "  blob       {symbol} in {} at file offset {:#x}, {} bytes",
+        library.region, library.file_offset, blob.length
+    );
     if let Some(prefix) = &library.prefix {
         let _ = writeln!(out, "  prefix     {prefix}");
     }
     if !library.slots.is_empty() {
         let _ = writeln!(out, "  slots      {}", library.slots.join(" "));
     }
-    let _ = writeln!(out, "  host       {} functions", library.host_functions.len());
+    let _ = writeln!(
+        out,
+        "  host       {} functions",
+        library.host_functions.len()
+    );
     let _ = writeln!(out, "  modules");
     module_tree(out, blob, blob.root, 2, &mut Vec::new());
     for (_, executable) in blob.executables() {
         let _ = writeln!(out, "  functions");
-        for function in executable.functions.iter().filter(|function| !function.instructions.is_empty()) {
+        for function in executable
+            .functions
+            .iter()
+            .filter(|function| !function.instructions.is_empty())
+        {
             let _ = writeln!(
                 out,
                 "    {}({})  instructions {}..{}, {} registers",
@@ -178,19 +228,35 @@ fn library_page(out: &mut String, library: &ModelLibrary, blob: &Blob) {
 }
 
 fn module_tree(out: &mut String, blob: &Blob, index: usize, depth: usize, path: &mut Vec<usize>) {
-    let Some(module) = blob.modules.get(index) else { return };
+    let Some(module) = blob.modules.get(index) else {
+        return;
+    };
     let detail = match &module.payload {
         Payload::HostLibrary => String::from("the host library"),
         Payload::VmExecutable(executable) => {
-            format!("{:?}, {} functions, {} constants", executable.magic, executable.functions.len(), executable.constants.len())
+            format!(
+                "{:?}, {} functions, {} constants",
+                executable.magic,
+                executable.functions.len(),
+                executable.constants.len()
+            )
         }
-        Payload::Device(device) => format!("{}, {} kernels", device.code_format, device.kernels.len()),
+        Payload::Device(device) => {
+            format!("{}, {} kernels", device.code_format, device.kernels.len())
+        }
         Payload::ConstLoader { variables, .. } => format!("{} variables", variables.len()),
         Payload::StaticLibrary { functions, .. } => format!("{} functions", functions.len()),
         Payload::Unknown => String::from("unknown kind"),
         Payload::Undecodable { error } => format!("does not decode: {error}"),
     };
-    let _ = writeln!(out, "{:indent$}{} {} bytes, {detail}", "", module.kind, module.payload_length, indent = depth * 2);
+    let _ = writeln!(
+        out,
+        "{:indent$}{} {} bytes, {detail}",
+        "",
+        module.kind,
+        module.payload_length,
+        indent = depth * 2
+    );
     // A hostile tree may loop.
     if path.contains(&index) {
         return;

@@ -29,7 +29,8 @@ pub fn run(args: Args) -> anyhow::Result<Status> {
             ColorChoice::Always => true,
             ColorChoice::Never => false,
             ColorChoice::Auto => {
-                std::io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+                std::io::stdout().is_terminal()
+                    && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
             }
         },
         progress: !args.quiet && std::io::stderr().is_terminal(),

@@ -14,7 +14,14 @@ pub fn run(args: &RulesArgs) -> anyhow::Result<Status> {
     match args.format {
         Format::Human => {
             for rule in rules::ALL {
-                writeln!(out, "{}  {:<18} {:<8} {}", rule.code, rule.name, rule.severity.to_string(), rule.summary)?;
+                writeln!(
+                    out,
+                    "{}  {:<18} {:<8} {}",
+                    rule.code,
+                    rule.name,
+                    rule.severity.to_string(),
+                    rule.summary
+                )?;
             }
         }
         Format::Json => {
@@ -30,7 +37,10 @@ pub fn run(args: &RulesArgs) -> anyhow::Result<Status> {
                     })
                 })
                 .collect();
-            serde_json::to_writer_pretty(&mut out, &json!({ "schema": "artcheck/rules-v1", "rules": list }))?;
+            serde_json::to_writer_pretty(
+                &mut out,
+                &json!({ "schema": "artcheck/rules-v1", "rules": list }),
+            )?;
             writeln!(out)?;
         }
     }

@@ -30,7 +30,8 @@ pub fn run(args: &ScanArgs, terminal: Terminal) -> anyhow::Result<Status> {
 pub fn perform(args: &ScanArgs, terminal: Terminal) -> anyhow::Result<Scan> {
     for path in &args.paths {
         // A path that is not there is wrong usage, not a finding.
-        path.symlink_metadata().with_context(|| format!("{}", path.display()))?;
+        path.symlink_metadata()
+            .with_context(|| format!("{}", path.display()))?;
     }
     let options = ScanOptions {
         paths: args.paths.clone(),

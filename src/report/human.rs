@@ -31,7 +31,13 @@ pub fn render(scan: &Scan, style: Style, verbose: bool) -> String {
     out
 }
 
-fn artifact_section(out: &mut String, scan: &Scan, artifact: &Artifact, style: Style, verbose: bool) {
+fn artifact_section(
+    out: &mut String,
+    scan: &Scan,
+    artifact: &Artifact,
+    style: Style,
+    verbose: bool,
+) {
     let wanted = match artifact.role {
         Role::ModelLibrary | Role::Client => true,
         Role::Unreadable => !artifact.problems.is_empty(),
@@ -54,7 +60,11 @@ fn artifact_section(out: &mut String, scan: &Scan, artifact: &Artifact, style: S
         verdict_lines(out, &verdicts, style);
     }
     if artifact.role == Role::Client {
-        let verdicts: Vec<&Verdict> = scan.verdicts.iter().filter(|verdict| verdict.artifact == artifact.path).collect();
+        let verdicts: Vec<&Verdict> = scan
+            .verdicts
+            .iter()
+            .filter(|verdict| verdict.artifact == artifact.path)
+            .collect();
         verdict_lines(out, &verdicts, style);
     }
 }
@@ -68,18 +78,32 @@ fn verdict_lines(out: &mut String, verdicts: &[&Verdict], style: Style) {
         match verdict.status {
             VerdictStatus::Fits => fits.push(verdict.runtime.as_str()),
             VerdictStatus::Undecided => undecided.push(*verdict),
-            VerdictStatus::Breaks => breaks.entry(&verdict.rules).or_default().push(&verdict.runtime),
+            VerdictStatus::Breaks => breaks
+                .entry(&verdict.rules)
+                .or_default()
+                .push(&verdict.runtime),
         }
     }
     if !fits.is_empty() {
         let _ = writeln!(out, "  {}    {}", style.good("fits"), fits.join(", "));
     } else if !verdicts.is_empty() && undecided.is_empty() {
-        let _ = writeln!(out, "  {}    none of {}", style.bad("fits"), counted(verdicts.len(), "runtime"));
+        let _ = writeln!(
+            out,
+            "  {}    none of {}",
+            style.bad("fits"),
+            counted(verdicts.len(), "runtime")
+        );
     }
     let mut lines: Vec<(&[&'static str], Vec<&str>)> = breaks.into_iter().collect();
     lines.sort_by(|a, b| a.0.len().cmp(&b.0.len()).then(b.1.cmp(&a.1)));
     for (rules, runtimes) in lines {
-        let _ = writeln!(out, "  {}  {}  {}", style.bad("breaks"), runtimes.join(", "), rules.join(" "));
+        let _ = writeln!(
+            out,
+            "  {}  {}  {}",
+            style.bad("breaks"),
+            runtimes.join(", "),
+            rules.join(" ")
+        );
     }
     for verdict in undecided {
         let _ = writeln!(out, "  {}  {}", style.unsure("unsure"), verdict.runtime);
@@ -89,7 +113,12 @@ fn verdict_lines(out: &mut String, verdicts: &[&Verdict], style: Style) {
     }
 }
 
-fn load_set_line(out: &mut String, load_set: &artcheck_inspect::runtime::load_set::LoadSet, style: Style, verbose: bool) {
+fn load_set_line(
+    out: &mut String,
+    load_set: &artcheck_inspect::runtime::load_set::LoadSet,
+    style: Style,
+    verbose: bool,
+) {
     if verbose || load_set.holds_vm_runtime() {
         let _ = writeln!(out, "{} {}", style.bold("runtime"), load_set.profile.name);
         let _ = writeln!(out, "  {}", style.dim(&summary::runtime(&load_set.profile)));
@@ -152,8 +181,18 @@ pub fn place(location: &Location) -> String {
 }
 
 fn summary_line(scan: &Scan) -> String {
-    let count = |role| scan.artifacts.iter().filter(|artifact| artifact.role == role).count();
-    let severity = |severity| scan.findings.iter().filter(|finding| finding.severity == severity).count();
+    let count = |role| {
+        scan.artifacts
+            .iter()
+            .filter(|artifact| artifact.role == role)
+            .count()
+    };
+    let severity = |severity| {
+        scan.findings
+            .iter()
+            .filter(|finding| finding.severity == severity)
+            .count()
+    };
     format!(
         "{} read: {}, {}, {}. {}, {}.",
         counted(scan.artifacts.len(), "binary").replace("binarys", "binaries"),

@@ -65,10 +65,18 @@ struct Runtime<'a> {
 
 /// Renders a scan as one JSON document and a newline.
 pub fn render(scan: &Scan) -> serde_json::Result<String> {
-    let count = |severity| scan.findings.iter().filter(|finding| finding.severity == severity).count();
+    let count = |severity| {
+        scan.findings
+            .iter()
+            .filter(|finding| finding.severity == severity)
+            .count()
+    };
     let report = Report {
         schema: SCHEMA,
-        tool: Tool { name: "artcheck", version: env!("CARGO_PKG_VERSION") },
+        tool: Tool {
+            name: "artcheck",
+            version: env!("CARGO_PKG_VERSION"),
+        },
         summary: Totals {
             artifacts: scan.artifacts.len(),
             errors: count(Severity::Error),

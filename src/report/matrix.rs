@@ -10,14 +10,17 @@ pub fn render(scan: &Scan, style: Style) -> String {
     let runtimes = in_order(scan.verdicts.iter().map(|verdict| verdict.runtime.as_str()));
     let rows = in_order(scan.verdicts.iter().map(row_name));
     let mut table = Table::new();
-    table.load_preset(presets::UTF8_BORDERS_ONLY);
+    table.load_style(presets::UTF8_BORDERS_ONLY);
     let mut header = vec![String::from("artifact")];
     header.extend(runtimes.iter().map(|name| (*name).to_owned()));
     table.set_header(header);
     for row in &rows {
         let mut cells = vec![row.clone()];
         for runtime in &runtimes {
-            let verdict = scan.verdicts.iter().find(|verdict| row_name(verdict) == *row && verdict.runtime == *runtime);
+            let verdict = scan
+                .verdicts
+                .iter()
+                .find(|verdict| row_name(verdict) == *row && verdict.runtime == *runtime);
             cells.push(verdict.map_or_else(|| String::from("-"), |verdict| cell(verdict, style)));
         }
         table.add_row(cells);

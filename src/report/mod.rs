@@ -15,7 +15,11 @@ pub fn status(scan: &Scan, fail_on: FailOn, allow_unknown: bool) -> Status {
     if scan.artifacts.is_empty() {
         return Status::Nothing;
     }
-    if scan.findings.iter().any(|finding| fail_on.covers(finding.severity)) {
+    if scan
+        .findings
+        .iter()
+        .any(|finding| fail_on.covers(finding.severity))
+    {
         return Status::Findings;
     }
     if !allow_unknown && is_undecided(scan) {
@@ -29,9 +33,13 @@ pub fn status(scan: &Scan, fail_on: FailOn, allow_unknown: bool) -> Status {
 
 /// Whether something could not be read, or a wanted verdict could not be told.
 pub fn is_undecided(scan: &Scan) -> bool {
-    scan.artifacts.iter().any(|artifact| artifact.problems.iter().any(|problem| problem.kind.leaves_undecided()))
-        || scan
-            .verdicts
+    scan.artifacts.iter().any(|artifact| {
+        artifact
+            .problems
             .iter()
-            .any(|verdict| verdict.is_wanted() && verdict.status == VerdictStatus::Undecided)
+            .any(|problem| problem.kind.leaves_undecided())
+    }) || scan
+        .verdicts
+        .iter()
+        .any(|verdict| verdict.is_wanted() && verdict.status == VerdictStatus::Undecided)
 }

@@ -10,8 +10,9 @@ use crate::module::{Blob, BlobLayout, ModelLibrary, Payload, PayloadOrder, Symbo
 use crate::vm::{ConstantTable, Magic};
 
 /// Known releases with a Relax VM, oldest first.
-pub const RELEASES: &[&str] =
-    &["0.16", "0.17", "0.18", "0.19", "0.20", "0.21", "0.22", "0.23", "0.24", "0.25", "0.26", "0.27"];
+pub const RELEASES: &[&str] = &[
+    "0.16", "0.17", "0.18", "0.19", "0.20", "0.21", "0.22", "0.23", "0.24", "0.25", "0.26", "0.27",
+];
 
 /// A span of releases a library can have been built with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -38,8 +39,16 @@ impl std::fmt::Display for Epoch {
 }
 
 /// The span of releases that write what this library shows.
-pub fn epoch(library: &ModelLibrary, blob: &Blob, tags: &[&str], config_length: Option<u64>) -> Epoch {
-    let mut span = Span { first: 0, last: RELEASES.len().saturating_sub(1) };
+pub fn epoch(
+    library: &ModelLibrary,
+    blob: &Blob,
+    tags: &[&str],
+    config_length: Option<u64>,
+) -> Epoch {
+    let mut span = Span {
+        first: 0,
+        last: RELEASES.len().saturating_sub(1),
+    };
     match library.symbols {
         SymbolGeneration::DevMblob => span.keep("0.16", "0.20"),
         SymbolGeneration::FfiLibraryBin => span.keep("0.21", "0.21"),
@@ -49,6 +58,7 @@ pub fn epoch(library: &ModelLibrary, blob: &Blob, tags: &[&str], config_length: 
     match blob.layout {
         BlobLayout::CountFirst => span.keep("0.16", "0.21"),
         BlobLayout::TreeFirst => span.keep("0.22", "0.27"),
+        BlobLayout::Bare => {}
     }
     for (slot, first, last) in [
         ("__TVMFuncCall", "0.16", "0.20"),
@@ -117,8 +127,16 @@ impl Span {
 
     fn into_epoch(self) -> Epoch {
         match (RELEASES.get(self.first), RELEASES.get(self.last)) {
-            (Some(from), Some(to)) if self.first <= self.last => Epoch { from, to, mixed: false },
-            _ => Epoch { from: "", to: "", mixed: true },
+            (Some(from), Some(to)) if self.first <= self.last => Epoch {
+                from,
+                to,
+                mixed: false,
+            },
+            _ => Epoch {
+                from: "",
+                to: "",
+                mixed: true,
+            },
         }
     }
 }

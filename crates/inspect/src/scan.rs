@@ -58,20 +58,30 @@ pub struct Scan {
 impl Scan {
     /// Whether nothing that was read has to do with TVM.
     pub fn concerns_nothing(&self) -> bool {
-        self.artifacts.iter().all(|artifact| artifact.role == Role::Unrelated && artifact.problems.is_empty())
+        self.artifacts
+            .iter()
+            .all(|artifact| artifact.role == Role::Unrelated && artifact.problems.is_empty())
     }
 }
 
 /// Scans. Problems with single files become facts of their artifacts; the
 /// only error is a thread pool that cannot be started.
-pub fn scan(options: &ScanOptions, progress: &dyn Progress) -> Result<Scan, rayon::ThreadPoolBuildError> {
+pub fn scan(
+    options: &ScanOptions,
+    progress: &dyn Progress,
+) -> Result<Scan, rayon::ThreadPoolBuildError> {
     let threads = options.jobs.unwrap_or(0);
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build()?;
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .build()?;
     Ok(pool.install(|| run(options, progress)))
 }
 
 fn run(options: &ScanOptions, progress: &dyn Progress) -> Scan {
-    let read::Reading { mut artifacts, load_sets } = read::read(&options.paths, progress);
+    let read::Reading {
+        mut artifacts,
+        load_sets,
+    } = read::read(&options.paths, progress);
     artifacts.sort_by(|a, b| a.path.cmp(&b.path));
     let mut findings = own_findings(&artifacts, options.target.as_ref());
     for load_set in &load_sets {
@@ -80,10 +90,19 @@ fn run(options: &ScanOptions, progress: &dyn Progress) -> Scan {
     let verdicts = verdict::verdicts(&artifacts, &load_sets, &options.runtimes);
     findings.extend(verdict::findings_that_count(&verdicts));
     findings.sort_by(|a, b| {
-        a.artifact.cmp(&b.artifact).then(b.severity.cmp(&a.severity)).then(a.rule.cmp(b.rule)).then(a.runtime.cmp(&b.runtime))
+        a.artifact
+            .cmp(&b.artifact)
+            .then(b.severity.cmp(&a.severity))
+            .then(a.rule.cmp(b.rule))
+            .then(a.runtime.cmp(&b.runtime))
     });
     findings.dedup();
-    Scan { artifacts, load_sets, verdicts, findings }
+    Scan {
+        artifacts,
+        load_sets,
+        verdicts,
+        findings,
+    }
 }
 
 /// What is wrong with each artifact whatever the runtime.
@@ -105,4 +124,14 @@ pub fn load_set_findings(load_set: &LoadSet) -> Vec<Finding> {
         check(load_set, &mut outcome);
     }
     outcome.findings
+}
+
+/// The artifacts one file holds (an archive holds several).
+pub fn artifacts_of(path: &std::path::Path) -> Vec<Artifact> {
+    read::read(&[path.to_owned()], &()).artifacts
+}
+
+/// The load sets below a path that hold a runtime.
+pub fn runtimes_below(path: &std::path::Path) -> Vec<LoadSet> {
+    read::read(&[path.to_owned()], &()).load_sets
 }

@@ -7,10 +7,10 @@ use serde::Serialize;
 
 use crate::artifact::{Artifact, Role};
 use crate::epoch::epoch;
-use crate::module::{Blob, ModelLibrary, Payload, metadata::Metadata};
+use crate::module::{Blob, ModelLibrary, Payload, metadata};
 use crate::runtime::{RuntimeProfile, SiteTags, TagSite};
 use crate::vm::Magic;
-use crate::vm::kv_cache;
+use crate::vm::kv_cache::{KernelValue, kv_caches};
 
 /// What a report says of one model library.
 #[derive(Debug, Clone, Serialize)]
@@ -55,7 +55,11 @@ impl fmt::Display for LibrarySummary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "built by {}; {}", self.epoch, self.modules.join(" > "))?;
         for executable in &self.executables {
-            write!(f, "; {} functions, {} instructions", executable.functions, executable.instructions)?;
+            write!(
+                f,
+                "; {} functions, {} instructions",
+                executable.functions, executable.instructions
+            )?;
             if !executable.attention_tags.is_empty() {
                 write!(f, ", tag {}", executable.attention_tags.join("/"))?;
             }
@@ -75,9 +79,14 @@ pub fn library(library: &ModelLibrary, blob: &Blob) -> LibrarySummary {
     let executables: Vec<ExecutableSummary> = blob
         .executables()
         .map(|(_, executable)| {
-            let caches = kv_cache::constructors(executable);
-            let mut attention_tags: Vec<String> =
-                caches.iter().flat_map(|cache| cache.tags().map(str::to_owned)).collect();
+            let caches = kv_caches(executable);
+            let sites = caches.iter().flat_map(|cache| &cache.sites);
+            let mut attention_tags: Vec<String> = sites
+                .filter_map(|site| match &site.value {
+                    KernelValue::Tagged { tag, .. } => Some(tag.clone()),
+                    _ => None,
+                })
+                .collect();
             attention_tags.sort_unstable();
             attention_tags.dedup();
             ExecutableSummary {
@@ -85,25 +94,43 @@ pub fn library(library: &ModelLibrary, blob: &Blob) -> LibrarySummary {
                     Magic::V1 => "V1",
                     Magic::V2 => "V2",
                 },
-                functions: executable.functions.iter().filter(|function| !function.instructions.is_empty()).count(),
+                functions: executable
+                    .functions
+                    .iter()
+                    .filter(|function| !function.instructions.is_empty())
+                    .count(),
                 instructions: executable.instruction_offsets.len(),
                 constants: executable.constants.len(),
                 attention_tags,
-                cache_config_length: caches.iter().find_map(|cache| cache.config_length),
+                cache_config_length: caches
+                    .iter()
+                    .flat_map(|cache| &cache.config)
+                    .find_map(|config| u64::try_from(config.declared?).ok()),
             }
         })
         .collect();
-    let tags: Vec<&str> =
-        executables.iter().flat_map(|executable| executable.attention_tags.iter().map(String::as_str)).collect();
-    let config_length = executables.iter().find_map(|executable| executable.cache_config_length);
-    let metadata = blob.executables().find_map(|(_, executable)| Metadata::of(executable)?.ok());
+    let tags: Vec<&str> = executables
+        .iter()
+        .flat_map(|executable| executable.attention_tags.iter().map(String::as_str))
+        .collect();
+    let config_length = executables
+        .iter()
+        .find_map(|executable| executable.cache_config_length);
+    let metadata = blob
+        .executables()
+        .find_map(|(_, executable)| metadata::read(executable).ok())
+        .map(|found| found.metadata);
     LibrarySummary {
         prefix: library.prefix.clone(),
         epoch: epoch(library, blob, &tags, config_length).to_string(),
         modules: modules(blob),
         slots: library.slots.clone(),
-        model_type: metadata.as_ref().and_then(|metadata| metadata.model_type.clone()),
-        kv_state_kind: metadata.as_ref().and_then(|metadata| metadata.kv_state_kind.clone()),
+        model_type: metadata
+            .as_ref()
+            .and_then(|metadata| metadata.model_type.clone()),
+        kv_state_kind: metadata
+            .as_ref()
+            .and_then(|metadata| metadata.kv_state_kind.clone()),
         executables,
     }
 }
@@ -113,10 +140,17 @@ fn modules(blob: &Blob) -> Vec<String> {
     let mut words: Vec<(String, usize)> = Vec::new();
     for module in &blob.modules {
         let word = match &module.payload {
-            Payload::Device(device) if device.code_format.is_empty() || device.code_format == module.kind => {
+            Payload::Device(device)
+                if device.code_format.is_empty() || device.code_format == module.kind =>
+            {
                 format!("{} ({} kernels)", module.kind, device.kernels.len())
             }
-            Payload::Device(device) => format!("{} ({}, {} kernels)", module.kind, device.code_format, device.kernels.len()),
+            Payload::Device(device) => format!(
+                "{} ({}, {} kernels)",
+                module.kind,
+                device.code_format,
+                device.kernels.len()
+            ),
             _ => module.kind.clone(),
         };
         match words.last_mut() {
@@ -124,7 +158,16 @@ fn modules(blob: &Blob) -> Vec<String> {
             _ => words.push((word, 1)),
         }
     }
-    words.into_iter().map(|(word, count)| if count == 1 { word } else { format!("{count} x {word}") }).collect()
+    words
+        .into_iter()
+        .map(|(word, count)| {
+            if count == 1 {
+                word
+            } else {
+                format!("{count} x {word}")
+            }
+        })
+        .collect()
 }
 
 /// `model library, aarch64 mac-os (mach-o), 245 KB`.
@@ -137,7 +180,11 @@ pub fn describe(artifact: &Artifact) -> String {
         Role::Unreadable => "unreadable",
     };
     match &artifact.binary {
-        Some(binary) => format!("{role}, {}, {}", crate::rules::describe(binary), size(artifact.size)),
+        Some(binary) => format!(
+            "{role}, {}, {}",
+            crate::rules::describe(binary),
+            size(artifact.size)
+        ),
         None => format!("{role}, {}", size(artifact.size)),
     }
 }
@@ -168,16 +215,30 @@ pub fn runtime(profile: &RuntimeProfile) -> String {
         words.push(format!("cache config of {}", lengths.join(" or ")));
     }
     if let Some(loaders) = &profile.module_loaders.value {
-        words.push(format!("loads {}", loaders.iter().map(String::as_str).collect::<Vec<_>>().join(" ")));
+        words.push(format!(
+            "loads {}",
+            loaders
+                .iter()
+                .map(String::as_str)
+                .collect::<Vec<_>>()
+                .join(" ")
+        ));
     }
     words.join("; ")
 }
 
 fn tag_names(sites: &BTreeMap<TagSite, SiteTags>) -> String {
-    let mut names: Vec<&str> = sites.values().flat_map(|tags| tags.keys().map(String::as_str)).collect();
+    let mut names: Vec<&str> = sites
+        .values()
+        .flat_map(|tags| tags.keys().map(String::as_str))
+        .collect();
     names.sort_unstable();
     names.dedup();
-    if names.is_empty() { String::from("none (before tags)") } else { names.join("/") }
+    if names.is_empty() {
+        String::from("none (before tags)")
+    } else {
+        names.join("/")
+    }
 }
 
 /// `paged-prefill: flashinfer of 3, tirx of 2; ...`.
@@ -188,7 +249,14 @@ pub fn site_tags(sites: &BTreeMap<TagSite, SiteTags>) -> String {
             let tags: Vec<String> = tags
                 .iter()
                 .map(|(tag, lengths)| {
-                    format!("{tag} of {}", lengths.iter().map(u64::to_string).collect::<Vec<_>>().join("|"))
+                    format!(
+                        "{tag} of {}",
+                        lengths
+                            .iter()
+                            .map(u64::to_string)
+                            .collect::<Vec<_>>()
+                            .join("|")
+                    )
                 })
                 .collect();
             format!("{}: {}", crate::rules::spell(site), tags.join(", "))

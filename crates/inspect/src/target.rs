@@ -30,7 +30,11 @@ impl FromStr for Version {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let mut fields = text
             .split('.')
-            .map(|field| field.parse::<u32>().map_err(|_| format!("`{text}` is not a dotted version")))
+            .map(|field| {
+                field
+                    .parse::<u32>()
+                    .map_err(|_| format!("`{text}` is not a dotted version"))
+            })
             .collect::<Result<Vec<_>, _>>()?;
         // 13.0 and 13 are the same version.
         while fields.len() > 1 && fields.last() == Some(&0) {
@@ -61,7 +65,11 @@ impl FromStr for Target {
             "arm" | "armv7" => Architecture::Arm,
             "riscv64" => Architecture::Riscv64,
             "wasm32" => Architecture::Wasm32,
-            other => return Err(format!("unknown architecture `{other}`: use x86_64, x86, aarch64, arm, riscv64 or wasm32")),
+            other => {
+                return Err(format!(
+                    "unknown architecture `{other}`: use x86_64, x86, aarch64, arm, riscv64 or wasm32"
+                ));
+            }
         };
         let (system, floor) = match rest.split_once('.') {
             Some((system, version)) => (system, Some(version.parse()?)),
@@ -76,9 +84,17 @@ impl FromStr for Target {
             "macabi" | "maccatalyst" => Platform::MacCatalyst,
             "windows" => Platform::Windows,
             "web" | "wasi" => Platform::Web,
-            other => return Err(format!("unknown system `{other}`: use linux, android, macos, ios, ios-simulator, maccatalyst, windows or web")),
+            other => {
+                return Err(format!(
+                    "unknown system `{other}`: use linux, android, macos, ios, ios-simulator, maccatalyst, windows or web"
+                ));
+            }
         };
-        Ok(Self { architecture, platform, floor })
+        Ok(Self {
+            architecture,
+            platform,
+            floor,
+        })
     }
 }
 
@@ -91,7 +107,10 @@ mod tests {
         let target: Target = "x86_64-linux.2.28".parse().unwrap();
         assert_eq!(target.platform, Platform::Linux);
         assert_eq!(target.floor, Some(Version(vec![2, 28])));
-        assert_eq!("aarch64-macos.13.0".parse::<Target>().unwrap().floor, Some(Version(vec![13])));
+        assert_eq!(
+            "aarch64-macos.13.0".parse::<Target>().unwrap().floor,
+            Some(Version(vec![13]))
+        );
         assert!("macos".parse::<Target>().is_err());
         assert!("x86_64-linux.two".parse::<Target>().is_err());
     }

@@ -22,7 +22,10 @@ fn check(context: &ArtifactContext<'_>, out: &mut Outcome) {
         out.push(
             Finding::new(&RULE, &artifact.path, sentence(problem))
                 .severity(severity(problem.kind))
-                .at(Location { offset: problem.offset, ..Location::default() })
+                .at(Location {
+                    offset: problem.offset,
+                    ..Location::default()
+                })
                 .evidence(problem.detail.clone())
                 .help(advice(problem.kind)),
         );
@@ -32,8 +35,15 @@ fn check(context: &ArtifactContext<'_>, out: &mut Outcome) {
             let at = library.file_offset.saturating_add(error.at);
             out.push(
                 Finding::new(&RULE, &artifact.path, "the module blob does not decode")
-                    .at(Location { symbol: library.blob_symbol.clone(), offset: Some(at), ..Location::default() })
-                    .evidence(format!("at file offset {at:#x}: expected {}, found {}", error.expected, error.found))
+                    .at(Location {
+                        symbol: library.blob_symbol.clone(),
+                        offset: Some(at),
+                        ..Location::default()
+                    })
+                    .evidence(format!(
+                        "at file offset {at:#x}: expected {}, found {}",
+                        error.expected, error.found
+                    ))
                     .help(advice(ProblemKind::Corrupt)),
             );
         }
@@ -42,10 +52,15 @@ fn check(context: &ArtifactContext<'_>, out: &mut Outcome) {
 
 fn severity(kind: ProblemKind) -> Severity {
     match kind {
-        ProblemKind::Empty | ProblemKind::LfsPointer | ProblemKind::WebPage | ProblemKind::Corrupt => Severity::Error,
+        ProblemKind::Empty
+        | ProblemKind::LfsPointer
+        | ProblemKind::WebPage
+        | ProblemKind::Corrupt => Severity::Error,
         // Linkers and loaders skip or reject these; the artifact beside them may be fine.
         ProblemKind::AppleDouble | ProblemKind::UnsafeName => Severity::Warning,
-        ProblemKind::Unreadable | ProblemKind::Unsupported | ProblemKind::Limit => Severity::Warning,
+        ProblemKind::Unreadable | ProblemKind::Unsupported | ProblemKind::Limit => {
+            Severity::Warning
+        }
     }
 }
 
@@ -68,10 +83,18 @@ fn advice(kind: ProblemKind) -> &'static str {
         ProblemKind::Unreadable => "check permissions and the disk, then scan again",
         ProblemKind::Empty => "the build or the copy stopped early: make it again",
         ProblemKind::LfsPointer => "run `git lfs pull` in the repository the file came from",
-        ProblemKind::WebPage => "download again: the address answered with a page (log-in, error, redirect)",
-        ProblemKind::AppleDouble => "pack again with COPYFILE_DISABLE=1, or delete the `._*` members",
-        ProblemKind::Corrupt => "compare the size and checksum with the build's; copy or build it again",
-        ProblemKind::Unsupported => "if it should be a model library, say which compiler made it; use --allow-unknown to pass it over",
+        ProblemKind::WebPage => {
+            "download again: the address answered with a page (log-in, error, redirect)"
+        }
+        ProblemKind::AppleDouble => {
+            "pack again with COPYFILE_DISABLE=1, or delete the `._*` members"
+        }
+        ProblemKind::Corrupt => {
+            "compare the size and checksum with the build's; copy or build it again"
+        }
+        ProblemKind::Unsupported => {
+            "if it should be a model library, say which compiler made it; use --allow-unknown to pass it over"
+        }
         ProblemKind::Limit => "scan the contents outside the archive",
         ProblemKind::UnsafeName => "pack the archive again with relative names",
     }

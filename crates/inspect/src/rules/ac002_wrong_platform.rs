@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{ArtifactContext, Pair, Outcome, Rule};
+use super::{ArtifactContext, Outcome, Pair, Rule};
 use crate::artifact::Role;
 use crate::container::{Binary, BinaryKind, Format, Platform};
 use crate::finding::{Finding, Severity};
@@ -21,20 +21,32 @@ pub(super) static RULE: Rule = Rule {
 
 fn check_alone(context: &ArtifactContext<'_>, out: &mut Outcome) {
     let artifact = context.artifact;
-    let Some(binary) = &artifact.binary else { return };
+    let Some(binary) = &artifact.binary else {
+        return;
+    };
     if let Some(expected) = suffix_mismatch(&artifact.path, binary) {
         out.push(
-            Finding::new(&RULE, &artifact.path, format!("the name says {expected}, the content is {}", describe(binary)))
-                .severity(Severity::Warning)
-                .help("rename the file or ship the build for the platform the name promises"),
+            Finding::new(
+                &RULE,
+                &artifact.path,
+                format!(
+                    "the name says {expected}, the content is {}",
+                    describe(binary)
+                ),
+            )
+            .severity(Severity::Warning)
+            .help("rename the file or ship the build for the platform the name promises"),
         );
     }
     let Some(target) = context.target else { return };
     if artifact.role == Role::Unrelated {
         return;
     }
-    let platform_differs = binary.platform != Platform::Unknown && binary.platform != target.platform;
-    if binary.format != Format::VmExecutable && (binary.architecture != target.architecture || platform_differs) {
+    let platform_differs =
+        binary.platform != Platform::Unknown && binary.platform != target.platform;
+    if binary.format != Format::VmExecutable
+        && (binary.architecture != target.architecture || platform_differs)
+    {
         let wanted = format!("{} {}", spell(target.architecture), spell(target.platform));
         out.push(
             Finding::new(&RULE, &artifact.path, format!("built for {}, the target is {wanted}", describe(binary)))
@@ -45,7 +57,10 @@ fn check_alone(context: &ArtifactContext<'_>, out: &mut Outcome) {
 
 /// A runtime chosen by the user for a library that it can never load.
 fn check_pair(pair: &Pair<'_>, out: &mut Outcome) {
-    let (Some(binary), Some(architecture)) = (&pair.artifact.binary, &pair.runtime.architecture) else { return };
+    let (Some(binary), Some(architecture)) = (&pair.artifact.binary, &pair.runtime.architecture)
+    else {
+        return;
+    };
     if matches!(binary.format, Format::VmExecutable | Format::Wasm) {
         return;
     }
@@ -71,7 +86,10 @@ fn suffix_mismatch(path: &str, binary: &Binary) -> Option<&'static str> {
     // Python extension modules and TVM's own builds use `.so` on macOS too.
     let extension = Path::new(path).extension()?.to_str()?.to_ascii_lowercase();
     let (expected, formats): (_, &[Format]) = match extension.as_str() {
-        "so" => ("an ELF or Mach-O library (.so)", &[Format::Elf, Format::MachO]),
+        "so" => (
+            "an ELF or Mach-O library (.so)",
+            &[Format::Elf, Format::MachO],
+        ),
         "dylib" => ("a Mach-O library (.dylib)", &[Format::MachO]),
         "dll" | "pyd" => ("a Windows library (.dll)", &[Format::Pe]),
         "wasm" => ("a WebAssembly module (.wasm)", &[Format::Wasm]),
@@ -82,7 +100,12 @@ fn suffix_mismatch(path: &str, binary: &Binary) -> Option<&'static str> {
 
 /// `x86-64 linux (ELF)`.
 pub(crate) fn describe(binary: &Binary) -> String {
-    format!("{} {} ({})", spell(binary.architecture), spell(binary.platform), spell(binary.format))
+    format!(
+        "{} {} ({})",
+        spell(binary.architecture),
+        spell(binary.platform),
+        spell(binary.format)
+    )
 }
 
 /// The word serde writes for a fact; the JSON report and messages agree.

@@ -20,7 +20,15 @@ pub(super) static RULE: Rule = Rule {
 
 fn check(context: &ArtifactContext<'_>, out: &mut Outcome) {
     let artifact = context.artifact;
-    let (Some(binary), Some(Target { platform, floor: Some(floor), .. })) = (&artifact.binary, context.target) else {
+    let (
+        Some(binary),
+        Some(Target {
+            platform,
+            floor: Some(floor),
+            ..
+        }),
+    ) = (&artifact.binary, context.target)
+    else {
         return;
     };
     if artifact.role == Role::Unrelated || binary.platform != *platform {
@@ -41,12 +49,24 @@ fn check(context: &ArtifactContext<'_>, out: &mut Outcome) {
             }
         }
         _ => {
-            let Some(minimum) = binary.min_os.as_deref().and_then(|text| text.parse::<Version>().ok()) else { return };
+            let Some(minimum) = binary
+                .min_os
+                .as_deref()
+                .and_then(|text| text.parse::<Version>().ok())
+            else {
+                return;
+            };
             if minimum > *floor {
                 out.push(
-                    Finding::new(&RULE, &artifact.path, format!("minimum system is {minimum}, the floor is {floor}"))
-                        .evidence("LC_BUILD_VERSION / LC_VERSION_MIN of the file")
-                        .help("link with -mmacosx-version-min=<floor> (or the iOS option of that name)"),
+                    Finding::new(
+                        &RULE,
+                        &artifact.path,
+                        format!("minimum system is {minimum}, the floor is {floor}"),
+                    )
+                    .evidence("LC_BUILD_VERSION / LC_VERSION_MIN of the file")
+                    .help(
+                        "link with -mmacosx-version-min=<floor> (or the iOS option of that name)",
+                    ),
                 );
             }
         }
@@ -54,10 +74,20 @@ fn check(context: &ArtifactContext<'_>, out: &mut Outcome) {
 }
 
 /// glibc versions asked for, newest first.
-fn glibc_needs(needs: &[crate::container::VersionNeed]) -> Vec<(Version, &crate::container::VersionNeed)> {
+fn glibc_needs(
+    needs: &[crate::container::VersionNeed],
+) -> Vec<(Version, &crate::container::VersionNeed)> {
     let mut found: Vec<_> = needs
         .iter()
-        .filter_map(|need| Some((need.version.strip_prefix("GLIBC_")?.parse::<Version>().ok()?, need)))
+        .filter_map(|need| {
+            Some((
+                need.version
+                    .strip_prefix("GLIBC_")?
+                    .parse::<Version>()
+                    .ok()?,
+                need,
+            ))
+        })
         .collect();
     found.sort_by(|a, b| b.0.cmp(&a.0));
     found

@@ -1,8 +1,8 @@
 //! AC102 vm-format: the executable or the blob around it is of a generation
 //! the runtime does not read.
 
-use super::{Pair, Outcome, Rule, ac002_wrong_platform::spell};
-use crate::finding::{Finding, Location, Severity};
+use super::{Outcome, Pair, Rule, ac002_wrong_platform::spell};
+use crate::finding::{Location, Repair, Severity};
 use crate::module::{BlobLayout, Module, Payload, SymbolGeneration};
 use crate::vm::{ConstantTable, Executable, Magic};
 
@@ -27,11 +27,20 @@ fn check(pair: &Pair<'_>, out: &mut Outcome) {
             Payload::Undecodable { error } if module.kind.starts_with("relax.") => {
                 let at = pair.file_offset(module.payload_offset.saturating_add(error.at));
                 out.push(
-                    pair.finding(&RULE, format!("module {index} `{}` does not decode", module.kind))
-                        .at(Location { offset: Some(at), ..Location::default() })
-                        .evidence(format!("at file offset {at:#x}: expected {}, found {}", error.expected, error.found))
-                        .says("Invalid VM file format in the header section.")
-                        .help("compile the library again; if it loads elsewhere, say with which TVM"),
+                    pair.finding(
+                        &RULE,
+                        format!("module {index} `{}` does not decode", module.kind),
+                    )
+                    .at(Location {
+                        offset: Some(at),
+                        ..Location::default()
+                    })
+                    .evidence(format!(
+                        "at file offset {at:#x}: expected {}, found {}",
+                        error.expected, error.found
+                    ))
+                    .says("Invalid VM file format in the header section.")
+                    .help("compile the library again; if it loads elsewhere, say with which TVM"),
                 );
             }
             _ => {}
@@ -41,7 +50,9 @@ fn check(pair: &Pair<'_>, out: &mut Outcome) {
 
 /// The runtime finds the blob by its symbol name alone.
 fn check_symbol(pair: &Pair<'_>, out: &mut Outcome) {
-    let Some(accepted) = &pair.runtime.blob_symbols.value else { return };
+    let Some(accepted) = &pair.runtime.blob_symbols.value else {
+        return;
+    };
     let name = match pair.library.symbols {
         SymbolGeneration::DevMblob => "__tvm_dev_mblob",
         SymbolGeneration::FfiLibraryBin => "__tvm_ffi_library_bin",
@@ -66,16 +77,29 @@ fn check_symbol(pair: &Pair<'_>, out: &mut Outcome) {
 }
 
 fn check_layout(pair: &Pair<'_>, out: &mut Outcome) {
-    let Some(accepted) = &pair.runtime.blob_layouts.value else { return };
+    let Some(accepted) = &pair.runtime.blob_layouts.value else {
+        return;
+    };
     let layout = match pair.blob.layout {
         BlobLayout::CountFirst => "count-first",
         BlobLayout::TreeFirst => "tree-first",
+        // A bare executable has no blob around it.
+        BlobLayout::Bare => return,
     };
     if !accepted.contains(layout) {
         out.push(
-            pair.finding(&RULE, format!("the blob is {layout}, this runtime reads {}", join(accepted)))
-                .at(Location { offset: Some(pair.library.file_offset), ..Location::default() })
-                .help("compile the library again with a TVM of the runtime's generation"),
+            pair.finding(
+                &RULE,
+                format!(
+                    "the blob is {layout}, this runtime reads {}",
+                    join(accepted)
+                ),
+            )
+            .at(Location {
+                offset: Some(pair.library.file_offset),
+                ..Location::default()
+            })
+            .help("compile the library again with a TVM of the runtime's generation"),
         );
     }
 }
@@ -94,17 +118,26 @@ fn check_executable(pair: &Pair<'_>, module: &Module, executable: &Executable, o
                 .at(Location { offset: Some(start), ..Location::default() })
                 .says("Invalid VM file format in the header section.")
                 .help("`artcheck patch convert FILE --for RUNTIME` rewrites V2 without memory scopes as V1, else compile again")
-                .repair(if executable.memory_scopes.is_empty() { &[crate::finding::Repair::InPlace] } else { &[] }),
+                .repair(if executable.memory_scopes.is_empty() { &[Repair::InPlace] } else { &[] }),
         );
     }
     if let Some(accepted) = &pair.runtime.vm_version.value
         && *accepted != executable.version
     {
         out.push(
-            pair.finding(&RULE, format!("the version string is `{}`, this runtime demands `{accepted}`", executable.version))
-                .at(Location { offset: Some(start.saturating_add(8)), ..Location::default() })
-                .says("Invalid VM file format in the version section.")
-                .help("compile the library again"),
+            pair.finding(
+                &RULE,
+                format!(
+                    "the version string is `{}`, this runtime demands `{accepted}`",
+                    executable.version
+                ),
+            )
+            .at(Location {
+                offset: Some(start.saturating_add(8)),
+                ..Location::default()
+            })
+            .says("Invalid VM file format in the version section.")
+            .help("compile the library again"),
         );
     }
     if let Some(accepted) = &pair.runtime.constant_table.value {
@@ -131,5 +164,9 @@ fn check_executable(pair: &Pair<'_>, module: &Module, executable: &Executable, o
 }
 
 fn join(words: &std::collections::BTreeSet<String>) -> String {
-    words.iter().map(String::as_str).collect::<Vec<_>>().join(" or ")
+    words
+        .iter()
+        .map(String::as_str)
+        .collect::<Vec<_>>()
+        .join(" or ")
 }

@@ -3,9 +3,10 @@
 
 use std::collections::BTreeSet;
 
-use super::{Pair, Outcome, Rule};
+use super::{Outcome, Pair, Rule};
 use crate::finding::{Finding, Location, Severity};
 use crate::module::Payload;
+use crate::vm::dataflow::all_calls;
 use crate::vm::{Executable, FunctionKind};
 
 pub(super) static RULE: Rule = Rule {
@@ -37,15 +38,18 @@ const PACKS: &[(&str, &str, &str)] = &[
 ];
 
 fn check(pair: &Pair<'_>, out: &mut Outcome) {
-    let Some(registry) = &pair.runtime.functions.value else {
+    if pair.runtime.functions.value.is_none() {
         return out.undecided(&RULE, "the functions this runtime registers cannot be told");
-    };
+    }
     let provided = provided_by_library(pair);
     for (_, executable) in pair.blob.executables() {
         for (index, function) in executable.functions.iter().enumerate() {
             let name = function.name.as_str();
             match function.kind {
-                FunctionKind::Packed if !provided.contains(name) && !registry.contains(name) => {
+                FunctionKind::Packed
+                    if !provided.contains(name)
+                        && pair.runtime.offers_function(name) != Some(true) =>
+                {
                     out.push(missing(pair, executable, index, name));
                 }
                 FunctionKind::VmTir if !provided.contains(format!("__vmtir__{name}").as_str()) => {
@@ -64,11 +68,20 @@ fn check(pair: &Pair<'_>, out: &mut Outcome) {
 
 /// Host functions and device kernels that ship inside the library.
 fn provided_by_library<'a>(pair: &'a Pair<'_>) -> BTreeSet<&'a str> {
-    let mut names: BTreeSet<&str> = pair.library.host_functions.iter().map(String::as_str).collect();
+    let mut names: BTreeSet<&str> = pair
+        .library
+        .host_functions
+        .iter()
+        .map(String::as_str)
+        .collect();
     for module in &pair.blob.modules {
         match &module.payload {
-            Payload::Device(device) => names.extend(device.kernels.iter().map(|kernel| kernel.key.as_str())),
-            Payload::StaticLibrary { functions, .. } => names.extend(functions.iter().map(String::as_str)),
+            Payload::Device(device) => {
+                names.extend(device.kernels.iter().map(|kernel| kernel.key.as_str()))
+            }
+            Payload::StaticLibrary { functions, .. } => {
+                names.extend(functions.iter().map(String::as_str))
+            }
             _ => {}
         }
     }
@@ -83,9 +96,11 @@ fn missing(pair: &Pair<'_>, executable: &Executable, index: usize, name: &str) -
         ))
         .at(first_use(executable, index));
     if let Some((_, pack, flag)) = PACKS.iter().find(|(prefix, ..)| name.starts_with(prefix)) {
-        return finding.evidence(format!("`{name}` belongs to {pack}")).help(format!(
-            "use a runtime built with {flag}=ON, or compile the library without {pack}"
-        ));
+        return finding
+            .evidence(format!("`{name}` belongs to {pack}"))
+            .help(format!(
+                "use a runtime built with {flag}=ON, or compile the library without {pack}"
+            ));
     }
     if name.starts_with("vm.builtin.") || name.starts_with("vm.") {
         return finding.help("compile the library with the runtime's TVM, or use a runtime that has this builtin (`artcheck scan` without --runtime names the releases)");
@@ -97,10 +112,12 @@ fn missing(pair: &Pair<'_>, executable: &Executable, index: usize, name: &str) -
 }
 
 fn first_use(executable: &Executable, callee: usize) -> Location {
-    let site = executable.first_call_of(callee);
+    let first = all_calls(executable).find(|call| usize::try_from(call.callee) == Ok(callee));
     Location {
-        function: site.as_ref().map(|site| site.0.to_owned()),
-        instruction: site.map(|site| site.1),
+        function: first
+            .and_then(|call| executable.functions.get(call.function))
+            .map(|function| function.name.clone()),
+        instruction: first.map(|call| call.instruction),
         ..Location::default()
     }
 }

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::{Pair, Outcome, Rule};
-use crate::finding::{Finding, Location, Severity};
+use super::{Outcome, Pair, Rule};
+use crate::finding::{Location, Severity};
 use crate::module::SymbolGeneration;
 
 pub(super) static RULE: Rule = Rule {
@@ -25,15 +25,29 @@ fn check(pair: &Pair<'_>, out: &mut Outcome) {
     let mut seen = BTreeSet::new();
     for module in &pair.blob.modules {
         let kind = module.kind.as_str();
-        if kind == "_lib" || kind == "_import_tree" || loaders.contains(kind) || !seen.insert(kind) {
+        if kind == "_lib" || kind == "_import_tree" || loaders.contains(kind) || !seen.insert(kind)
+        {
             continue;
         }
         out.push(
-            pair.finding(&RULE, format!("the library holds a `{kind}` module, the runtime has no loader for it"))
-                .at(Location { offset: Some(pair.file_offset(module.payload_offset)), ..Location::default() })
-                .evidence(format!("loaders: {}", loaders.iter().map(String::as_str).collect::<Vec<_>>().join(", ")))
-                .says(words(kind, pair.library.symbols))
-                .help(remedy(kind)),
+            pair.finding(
+                &RULE,
+                format!("the library holds a `{kind}` module, the runtime has no loader for it"),
+            )
+            .at(Location {
+                offset: Some(pair.file_offset(module.payload_offset)),
+                ..Location::default()
+            })
+            .evidence(format!(
+                "loaders: {}",
+                loaders
+                    .iter()
+                    .map(String::as_str)
+                    .collect::<Vec<_>>()
+                    .join(", ")
+            ))
+            .says(words(kind, pair.library.symbols))
+            .help(remedy(kind)),
         );
     }
 }
@@ -43,14 +57,21 @@ fn words(kind: &str, symbols: SymbolGeneration) -> String {
         SymbolGeneration::FfiUnderscoreLibraryBin | SymbolGeneration::Unknown => format!(
             "Library binary was created using {{{kind}}} but a loader of that name is not registered. Make sure to have runtime that registers ffi.Module.load_from_bytes.{kind}"
         ),
-        _ => format!("Binary was created using {{{kind}}} but a loader of that name is not registered."),
+        _ => format!(
+            "Binary was created using {{{kind}}} but a loader of that name is not registered."
+        ),
     }
 }
 
 fn remedy(kind: &str) -> String {
     match kind {
-        "relax.Executable" => "the kind became `relax.VMExecutable` in TVM 0.20: compile the library again".to_owned(),
-        "relax.VMExecutable" => "the runtime is older than TVM 0.20 or was built without the Relax VM: use a newer one".to_owned(),
+        "relax.Executable" => {
+            "the kind became `relax.VMExecutable` in TVM 0.20: compile the library again".to_owned()
+        }
+        "relax.VMExecutable" => {
+            "the runtime is older than TVM 0.20 or was built without the Relax VM: use a newer one"
+                .to_owned()
+        }
         "webgpu" => "webgpu modules run in a browser with the tvmjs runtime only".to_owned(),
         "metal" | "cuda" | "vulkan" | "opencl" | "rocm" | "hexagon" => format!(
             "load libtvm_runtime_{kind} beside libtvm_runtime (0.25 and later), or use a runtime built with that device on"

@@ -1,6 +1,6 @@
 //! AC107 device-payload: device modules laid out for another generation.
 
-use super::{Pair, Outcome, Rule, ac002_wrong_platform::spell};
+use super::{Outcome, Pair, Rule, ac002_wrong_platform::spell};
 use crate::finding::{Finding, Location, Repair, Severity};
 use crate::module::{FunctionInfoForm, Payload, PayloadOrder};
 
@@ -21,16 +21,31 @@ fn check_undecodable(context: &super::ArtifactContext<'_>, out: &mut Outcome) {
     for library in &context.artifact.libraries {
         let Ok(blob) = &library.blob else { continue };
         for module in &blob.modules {
-            let Payload::Undecodable { error } = &module.payload else { continue };
+            let Payload::Undecodable { error } = &module.payload else {
+                continue;
+            };
             if module.kind.starts_with("relax.") {
                 continue;
             }
-            let at = library.file_offset.saturating_add(module.payload_offset).saturating_add(error.at);
+            let at = library
+                .file_offset
+                .saturating_add(module.payload_offset)
+                .saturating_add(error.at);
             out.push(
-                Finding::new(&RULE, &context.artifact.path, format!("the `{}` payload fits no known layout", module.kind))
-                    .at(Location { offset: Some(at), ..Location::default() })
-                    .evidence(format!("at file offset {at:#x}: expected {}, found {}", error.expected, error.found))
-                    .help("compile the library again; if it loads somewhere, say with which TVM"),
+                Finding::new(
+                    &RULE,
+                    &context.artifact.path,
+                    format!("the `{}` payload fits no known layout", module.kind),
+                )
+                .at(Location {
+                    offset: Some(at),
+                    ..Location::default()
+                })
+                .evidence(format!(
+                    "at file offset {at:#x}: expected {}, found {}",
+                    error.expected, error.found
+                ))
+                .help("compile the library again; if it loads somewhere, say with which TVM"),
             );
         }
     }
@@ -38,12 +53,21 @@ fn check_undecodable(context: &super::ArtifactContext<'_>, out: &mut Outcome) {
 
 fn check(pair: &Pair<'_>, out: &mut Outcome) {
     for module in &pair.blob.modules {
-        let Payload::Device(device) = &module.payload else { continue };
-        let location = Location { offset: Some(pair.file_offset(module.payload_offset)), ..Location::default() };
+        let Payload::Device(device) = &module.payload else {
+            continue;
+        };
+        let location = Location {
+            offset: Some(pair.file_offset(module.payload_offset)),
+            ..Location::default()
+        };
         if let (Some(read), order @ (PayloadOrder::Before24 | PayloadOrder::Since24)) =
             (&pair.runtime.payload_order.value, device.order)
         {
-            let written = if order == PayloadOrder::Before24 { "before24" } else { "since24" };
+            let written = if order == PayloadOrder::Before24 {
+                "before24"
+            } else {
+                "since24"
+            };
             if read != written {
                 out.push(
                     pair.finding(&RULE, format!("the `{}` payload has the field order of {}, this runtime reads that of {}", module.kind, era(written), era(read)))
@@ -59,14 +83,25 @@ fn check(pair: &Pair<'_>, out: &mut Outcome) {
             && *read != spell(form)
         {
             out.push(
-                pair.finding(&RULE, format!("kernels of `{}` are described in the {} form, this runtime reads {read}", module.kind, spell(form)))
-                    .at(location)
-                    .help("compile the library with the runtime's TVM"),
+                pair.finding(
+                    &RULE,
+                    format!(
+                        "kernels of `{}` are described in the {} form, this runtime reads {read}",
+                        module.kind,
+                        spell(form)
+                    ),
+                )
+                .at(location)
+                .help("compile the library with the runtime's TVM"),
             );
         }
     }
 }
 
 fn era(order: &str) -> &'static str {
-    if order == "before24" { "0.23 and earlier" } else { "0.24 and later" }
+    if order == "before24" {
+        "0.23 and earlier"
+    } else {
+        "0.24 and later"
+    }
 }

@@ -1,7 +1,7 @@
 //! AC202 context-slot: a function pointer the runtime leaves null.
 
-use super::{Pair, Outcome, Rule};
-use crate::finding::{Finding, Location, Repair, Severity};
+use super::{Outcome, Pair, Rule};
+use crate::finding::{Location, Repair, Severity};
 
 pub(super) static RULE: Rule = Rule {
     code: "AC202",
@@ -17,8 +17,14 @@ pub(super) static RULE: Rule = Rule {
 
 /// Slots that a shim can fill exactly, with what it fills them.
 const SHIMMED: &[(&str, &str)] = &[
-    ("__TVMBackendGetFuncFromEnv", "TVMFFIEnvModLookupFromImports"),
-    ("__TVMFFIEnvModLookupFromImports", "TVMFFIEnvModLookupFromImports"),
+    (
+        "__TVMBackendGetFuncFromEnv",
+        "TVMFFIEnvModLookupFromImports",
+    ),
+    (
+        "__TVMFFIEnvModLookupFromImports",
+        "TVMFFIEnvModLookupFromImports",
+    ),
     ("__TVMFFIHandleInitOnce", "TVMFFIHandleInitOnce"),
 ];
 

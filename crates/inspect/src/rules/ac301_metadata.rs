@@ -19,7 +19,13 @@ pub(super) static RULE: Rule = Rule {
 };
 
 /// Functions that only an engine calls: a library with one of them is meant for it.
-const ENGINE_FUNCTIONS: &[&str] = &["prefill", "decode", "batch_prefill", "batch_decode", "embed"];
+const ENGINE_FUNCTIONS: &[&str] = &[
+    "prefill",
+    "decode",
+    "batch_prefill",
+    "batch_decode",
+    "embed",
+];
 
 fn check(context: &ArtifactContext<'_>, out: &mut Outcome) {
     for library in &context.artifact.libraries {
@@ -31,7 +37,10 @@ fn check(context: &ArtifactContext<'_>, out: &mut Outcome) {
 }
 
 fn check_executable(artifact: &Artifact, executable: &Executable, out: &mut Outcome) {
-    let location = Location { function: Some(FUNCTION.to_owned()), ..Location::default() };
+    let location = Location {
+        function: Some(FUNCTION.to_owned()),
+        ..Location::default()
+    };
     match metadata::read(executable) {
         Ok(found) => {
             let location = Location { constant: Some(found.constant as u64), ..location };
@@ -69,14 +78,16 @@ fn check_executable(artifact: &Artifact, executable: &Executable, out: &mut Outc
 }
 
 fn is_for_engine(executable: &Executable) -> bool {
-    executable
-        .functions
-        .iter()
-        .any(|function| !function.instructions.is_empty() && ENGINE_FUNCTIONS.contains(&function.name.as_str()))
+    executable.functions.iter().any(|function| {
+        !function.instructions.is_empty() && ENGINE_FUNCTIONS.contains(&function.name.as_str())
+    })
 }
 
 fn list(keys: &[String]) -> String {
-    keys.iter().map(|key| format!("`{key}`")).collect::<Vec<_>>().join(", ")
+    keys.iter()
+        .map(|key| format!("`{key}`"))
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 fn first(keys: &[String]) -> &str {

@@ -15,13 +15,7 @@ mod ac104_call_arity;
 mod ac105_kv_cache_config;
 mod ac106_module_loader;
 mod ac107_device_payload;
-mod ac201_device_api;
 mod ac202_context_slot;
-mod ac203_c_symbol;
-mod ac204_cxx_symbol;
-mod ac205_library_not_found;
-mod ac206_duplicate_runtime;
-mod ac207_ffi_pair;
 mod ac301_metadata;
 
 pub(crate) use ac002_wrong_platform::{describe, spell};
@@ -81,7 +75,10 @@ impl Outcome {
 
     /// Records that `rule` could not decide. Unknown is never "ok".
     pub fn undecided(&mut self, rule: &Rule, why: impl Into<String>) {
-        self.undecided.push(Undecided { rule: rule.code, why: why.into() });
+        self.undecided.push(Undecided {
+            rule: rule.code,
+            why: why.into(),
+        });
     }
 }
 
@@ -139,13 +136,7 @@ pub static ALL: &[&Rule] = &[
     &ac105_kv_cache_config::RULE,
     &ac106_module_loader::RULE,
     &ac107_device_payload::RULE,
-    &ac201_device_api::RULE,
     &ac202_context_slot::RULE,
-    &ac203_c_symbol::RULE,
-    &ac204_cxx_symbol::RULE,
-    &ac205_library_not_found::RULE,
-    &ac206_duplicate_runtime::RULE,
-    &ac207_ffi_pair::RULE,
     &ac301_metadata::RULE,
 ];
 
@@ -168,11 +159,27 @@ mod tests {
     #[test]
     fn every_page_answers_the_four_questions() {
         for rule in ALL {
-            for heading in ["## What breaks", "## What the runtime says", "## How to see it by hand", "## How to fix it"] {
-                assert!(rule.explain.contains(heading), "{}: no `{heading}`", rule.code);
+            for heading in [
+                "## What breaks",
+                "## What the runtime says",
+                "## How to see it by hand",
+                "## How to fix it",
+            ] {
+                assert!(
+                    rule.explain.contains(heading),
+                    "{}: no `{heading}`",
+                    rule.code
+                );
             }
-            assert!(rule.explain.starts_with(&format!("# {} {}", rule.code, rule.name)));
-            assert!(rule.explain.len() > 600, "{}: too short to be useful", rule.code);
+            assert!(
+                rule.explain
+                    .starts_with(&format!("# {} {}", rule.code, rule.name))
+            );
+            assert!(
+                rule.explain.len() > 600,
+                "{}: too short to be useful",
+                rule.code
+            );
         }
     }
 

@@ -20,6 +20,7 @@ mod code_refs_aarch64;
 mod code_refs_x86_64;
 mod functions;
 mod infer;
+pub mod load_set;
 mod loaders;
 mod magics;
 pub mod parts;

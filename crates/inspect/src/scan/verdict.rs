@@ -77,14 +77,20 @@ struct Candidate<'a> {
 
 /// Every verdict that the given runtimes, or else those found, or else the
 /// release table call for.
-pub fn verdicts(artifacts: &[Artifact], load_sets: &[LoadSet], given: &[GivenRuntime]) -> Vec<Verdict> {
+pub fn verdicts(
+    artifacts: &[Artifact],
+    load_sets: &[LoadSet],
+    given: &[GivenRuntime],
+) -> Vec<Verdict> {
     let mut verdicts = Vec::new();
     for artifact in artifacts {
         let candidates = candidates(artifact, load_sets, given);
         for candidate in &candidates {
             match artifact.role {
                 Role::ModelLibrary => verdicts.extend(library_verdicts(artifact, candidate)),
-                Role::Client if candidate.source != RuntimeSource::Release => verdicts.push(client_verdict(artifact, candidate)),
+                Role::Client if candidate.source != RuntimeSource::Release => {
+                    verdicts.push(client_verdict(artifact, candidate))
+                }
                 _ => {}
             }
         }
@@ -96,8 +102,11 @@ pub fn verdicts(artifacts: &[Artifact], load_sets: &[LoadSet], given: &[GivenRun
 /// runtimes, and where no release runs a library, those of the release that
 /// comes closest.
 pub fn findings_that_count(verdicts: &[Verdict]) -> Vec<Finding> {
-    let mut counted: Vec<Finding> =
-        verdicts.iter().filter(|verdict| verdict.is_wanted()).flat_map(|verdict| verdict.findings.clone()).collect();
+    let mut counted: Vec<Finding> = verdicts
+        .iter()
+        .filter(|verdict| verdict.is_wanted())
+        .flat_map(|verdict| verdict.findings.clone())
+        .collect();
     let libraries: BTreeSet<(&str, Option<&str>)> = verdicts
         .iter()
         .filter(|verdict| !verdict.is_wanted())
@@ -106,20 +115,35 @@ pub fn findings_that_count(verdicts: &[Verdict]) -> Vec<Finding> {
     for (artifact, prefix) in libraries {
         let of_library: Vec<&Verdict> = verdicts
             .iter()
-            .filter(|verdict| !verdict.is_wanted() && verdict.artifact == artifact && verdict.prefix.as_deref() == prefix)
+            .filter(|verdict| {
+                !verdict.is_wanted()
+                    && verdict.artifact == artifact
+                    && verdict.prefix.as_deref() == prefix
+            })
             .collect();
-        if of_library.iter().any(|verdict| verdict.status != VerdictStatus::Breaks) {
+        if of_library
+            .iter()
+            .any(|verdict| verdict.status != VerdictStatus::Breaks)
+        {
             continue;
         }
         // Releases come oldest first; the newest of the closest is the one to repair for.
-        if let Some(closest) = of_library.iter().rev().min_by_key(|verdict| verdict.rules.len()) {
+        if let Some(closest) = of_library
+            .iter()
+            .rev()
+            .min_by_key(|verdict| verdict.rules.len())
+        {
             counted.extend(closest.findings.clone());
         }
     }
     counted
 }
 
-fn candidates<'a>(artifact: &Artifact, load_sets: &'a [LoadSet], given: &'a [GivenRuntime]) -> Vec<Candidate<'a>> {
+fn candidates<'a>(
+    artifact: &Artifact,
+    load_sets: &'a [LoadSet],
+    given: &'a [GivenRuntime],
+) -> Vec<Candidate<'a>> {
     if !given.is_empty() {
         return given
             .iter()
@@ -133,16 +157,27 @@ fn candidates<'a>(artifact: &Artifact, load_sets: &'a [LoadSet], given: &'a [Giv
     let found: Vec<Candidate<'a>> = load_sets
         .iter()
         .filter(|load_set| load_set.holds_vm_runtime() && load_set.fits(artifact))
-        .map(|load_set| Candidate { profile: &load_set.profile, load_set: Some(load_set), source: RuntimeSource::Found })
+        .map(|load_set| Candidate {
+            profile: &load_set.profile,
+            load_set: Some(load_set),
+            source: RuntimeSource::Found,
+        })
         .collect();
     // A wasm library carries its own runtime; the release table does not apply.
-    let is_wasm = artifact.binary.as_ref().is_some_and(|binary| binary.format == Format::Wasm);
+    let is_wasm = artifact
+        .binary
+        .as_ref()
+        .is_some_and(|binary| binary.format == Format::Wasm);
     if !found.is_empty() || is_wasm {
         return found;
     }
     release::releases()
         .iter()
-        .map(|profile| Candidate { profile, load_set: None, source: RuntimeSource::Release })
+        .map(|profile| Candidate {
+            profile,
+            load_set: None,
+            source: RuntimeSource::Release,
+        })
         .collect()
 }
 
@@ -152,13 +187,23 @@ fn library_verdicts(artifact: &Artifact, candidate: &Candidate<'_>) -> Vec<Verdi
         .iter()
         .filter_map(|library| {
             let blob = library.blob.as_ref().ok()?;
-            let pair = Pair { artifact, library, blob, runtime: candidate.profile };
+            let pair = Pair {
+                artifact,
+                library,
+                blob,
+                runtime: candidate.profile,
+            };
             let mut outcome = Outcome::default();
             for check in rules::ALL.iter().filter_map(|rule| rule.pair) {
                 check(&pair, &mut outcome);
             }
             bind(artifact, candidate, &mut outcome);
-            Some(conclude(artifact, library.prefix.clone(), candidate, outcome))
+            Some(conclude(
+                artifact,
+                library.prefix.clone(),
+                candidate,
+                outcome,
+            ))
         })
         .collect()
 }
@@ -170,13 +215,22 @@ fn client_verdict(artifact: &Artifact, candidate: &Candidate<'_>) -> Verdict {
 }
 
 fn bind(artifact: &Artifact, candidate: &Candidate<'_>, outcome: &mut Outcome) {
-    let binding = Binding { artifact, runtime: candidate.profile, load_set: candidate.load_set };
+    let binding = Binding {
+        artifact,
+        runtime: candidate.profile,
+        load_set: candidate.load_set,
+    };
     for check in rules::ALL.iter().filter_map(|rule| rule.binding) {
         check(&binding, outcome);
     }
 }
 
-fn conclude(artifact: &Artifact, prefix: Option<String>, candidate: &Candidate<'_>, outcome: Outcome) -> Verdict {
+fn conclude(
+    artifact: &Artifact,
+    prefix: Option<String>,
+    candidate: &Candidate<'_>,
+    outcome: Outcome,
+) -> Verdict {
     let rules: BTreeSet<&'static str> = outcome
         .findings
         .iter()
