@@ -7,6 +7,7 @@
 mod elf;
 mod identify;
 mod lookup;
+mod macho;
 mod names;
 mod regions;
 mod symbols;
