@@ -12,7 +12,7 @@
 
 use serde::Serialize;
 
-use super::{Parsed, elf, macho};
+use super::{Parsed, coff, elf, macho, pe, vm_executable, wasm};
 use crate::error::DecodeError;
 
 /// What a file is, by its content.
@@ -261,6 +261,10 @@ pub fn parse(bytes: &[u8]) -> Result<Vec<Parsed<'_>>, DecodeError> {
         FileType::Elf => elf::parse(bytes).map(|parsed| vec![parsed]),
         FileType::MachO => macho::parse(bytes).map(|parsed| vec![parsed]),
         FileType::MachOFat => macho::parse_fat(bytes),
+        FileType::Pe => pe::parse(bytes).map(|parsed| vec![parsed]),
+        FileType::Coff => coff::parse(bytes).map(|parsed| vec![parsed]),
+        FileType::Wasm => wasm::parse(bytes).map(|parsed| vec![parsed]),
+        FileType::VmExecutable => Ok(vec![vm_executable::parse(bytes)]),
         other => Err(DecodeError::new(
             0,
             "ELF, Mach-O, PE, COFF, WebAssembly or a VM executable",

@@ -1,7 +1,7 @@
 //! Questions about what a library defines for others, answered without
 //! keeping its symbols: compilers export a hundred thousand of them.
 
-use super::{FileType, elf, identify, macho};
+use super::{FileType, elf, identify, macho, pe};
 use crate::error::DecodeError;
 
 /// Which of `wanted` (as a C programmer would write them) the library in
@@ -13,6 +13,7 @@ use crate::error::DecodeError;
 pub fn defines(bytes: &[u8], wanted: &[&str]) -> Result<Vec<bool>, DecodeError> {
     match identify(bytes) {
         FileType::Elf => elf::defines(bytes, wanted),
+        FileType::Pe => pe::defines(bytes, wanted),
         FileType::MachO => macho::defines(bytes, wanted),
         FileType::MachOFat => {
             let mut found = vec![false; wanted.len()];
@@ -49,6 +50,7 @@ pub fn defines_qualified(bytes: &[u8], wanted: &[&str]) -> Result<Vec<bool>, Dec
 pub fn each_export(bytes: &[u8], visit: &mut dyn FnMut(&[u8]) -> bool) -> Result<(), DecodeError> {
     match identify(bytes) {
         FileType::Elf => elf::each_export(bytes, visit),
+        FileType::Pe => pe::each_export(bytes, visit),
         FileType::MachO => macho::each_export(bytes, visit),
         FileType::MachOFat => macho::slices(bytes)?
             .into_iter()
