@@ -19,7 +19,10 @@ pub(super) static RULE: Rule = Rule {
 pub(super) const PREFIX: &str = "TVMDeviceAPI";
 
 fn check(binding: &Binding<'_>, out: &mut Outcome) {
-    let wanted: Vec<_> = binding.undefined().filter(|symbol| symbol.name.starts_with(PREFIX)).collect();
+    let wanted: Vec<_> = binding
+        .undefined()
+        .filter(|symbol| symbol.name.starts_with(PREFIX))
+        .collect();
     if wanted.is_empty() {
         return;
     }
@@ -40,10 +43,15 @@ fn check(binding: &Binding<'_>, out: &mut Outcome) {
     .help("build the wrapper as a library beside the stock runtime: `artcheck patch shim --runtime RUNTIME --for FILE --out libdevice_c_api.so`; or patch the runtime's source: `artcheck patch source --tvm DIR`")
     .repair(&[Repair::Shim, Repair::Source]);
     if missing.iter().all(|symbol| symbol.weak) {
-        finding = finding.severity(Severity::Warning).evidence("all of them are weak references: they stay null");
+        finding = finding
+            .severity(Severity::Warning)
+            .evidence("all of them are weak references: they stay null");
     }
     for symbol in missing {
-        finding = finding.at(Location { symbol: Some(symbol.name.clone()), ..Location::default() });
+        finding = finding.at(Location {
+            symbol: Some(symbol.name.clone()),
+            ..Location::default()
+        });
     }
     out.push(finding);
 }

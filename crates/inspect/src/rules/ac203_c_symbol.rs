@@ -22,7 +22,9 @@ const SHIMMED: &[&str] = &["TVMBackendGetFuncFromEnv"];
 fn check(binding: &Binding<'_>, out: &mut Outcome) {
     let wanted: Vec<_> = binding
         .undefined()
-        .filter(|symbol| symbol.name.starts_with("TVM") && !symbol.name.starts_with(PREFIX) && !symbol.weak)
+        .filter(|symbol| {
+            symbol.name.starts_with("TVM") && !symbol.name.starts_with(PREFIX) && !symbol.weak
+        })
         .collect();
     if wanted.is_empty() {
         return;
@@ -30,17 +32,28 @@ fn check(binding: &Binding<'_>, out: &mut Outcome) {
     let Some(missing) = binding.missing_c(&wanted) else {
         return out.undecided(&RULE, "the C symbols this runtime exports cannot be told");
     };
-    let is_object = binding.artifact.binary.as_ref().is_some_and(|binary| binary.kind == BinaryKind::Object);
+    let is_object = binding
+        .artifact
+        .binary
+        .as_ref()
+        .is_some_and(|binary| binary.kind == BinaryKind::Object);
     for symbol in missing {
         let shimmed = SHIMMED.contains(&symbol.name.as_str());
-        let finding = Finding::new(&RULE, &binding.artifact.path, format!("`{}` is wanted and nobody provides it", symbol.name))
-            .on(&binding.runtime.name)
-            .at(Location { symbol: Some(symbol.name.clone()), ..Location::default() })
-            .says(if is_object {
-                format!("ld: undefined symbol: {}", symbol.name)
-            } else {
-                format!("undefined symbol: {}", symbol.name)
-            });
+        let finding = Finding::new(
+            &RULE,
+            &binding.artifact.path,
+            format!("`{}` is wanted and nobody provides it", symbol.name),
+        )
+        .on(&binding.runtime.name)
+        .at(Location {
+            symbol: Some(symbol.name.clone()),
+            ..Location::default()
+        })
+        .says(if is_object {
+            format!("ld: undefined symbol: {}", symbol.name)
+        } else {
+            format!("undefined symbol: {}", symbol.name)
+        });
         out.push(if shimmed {
             finding
                 .help("link or load a shim that exports it: `artcheck patch shim --runtime RUNTIME --for FILE --out libshim.so`; or compile with the runtime's TVM")
