@@ -133,13 +133,22 @@ pub struct FoundMetadata {
 
 /// Reads the metadata of an executable.
 pub fn read(executable: &Executable) -> Result<FoundMetadata, MetadataError> {
-    let constant = constant_index(executable)?;
-    let text = match executable.constants.get(constant).map(|found| &found.value) {
-        Some(ConstantValue::String(text)) => text,
-        _ => return Err(MetadataError::NotAConstant),
-    };
+    let (constant, text) = locate(executable)?;
     let metadata = parse(text)?;
     Ok(FoundMetadata { constant, metadata })
+}
+
+/// The JSON text as it stands in the constant pool.
+pub fn text(executable: &Executable) -> Result<&str, MetadataError> {
+    locate(executable).map(|(_, text)| text)
+}
+
+fn locate(executable: &Executable) -> Result<(usize, &str), MetadataError> {
+    let constant = constant_index(executable)?;
+    match executable.constants.get(constant).map(|found| &found.value) {
+        Some(ConstantValue::String(text)) => Ok((constant, text)),
+        _ => Err(MetadataError::NotAConstant),
+    }
 }
 
 /// The constant that every return of `_metadata` gives.
