@@ -1,0 +1,87 @@
+#!/usr/bin/env python3
+"""Builds the corpus: every real artifact and what TVM says of it, version by version.
+
+    python3 corpus/build/build.py [--only TEXT] [--list]
+
+Needs the virtual environments of tools/parts.toml (`python3 tools/parts.py`).
+Each artifact is compiled in a process of its own, because some combinations
+crash the compiler; a failure is reported and the rest goes on.
+`--only` keeps the artifacts whose path contains TEXT.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+HERE = Path(__file__).parent
+ARTIFACTS = HERE.parent / "artifacts"
+sys.path.insert(0, str(HERE))
+sys.path.insert(0, str(HERE.parents[1] / "tools"))
+
+import targets  # noqa: E402
+from parts import cache_root  # noqa: E402
+
+VERSIONS = ("0.25", "0.26", "0.27")
+NEWER = ("0.26", "0.27")
+
+# (model, dtype, target, TVM versions)
+PLAN = [
+    ("dense", "float32", "cpu-x86_64", VERSIONS),
+    ("dense-ext", "float32", "cpu-x86_64", VERSIONS),
+    ("hybrid", "float32", "cpu-x86_64", VERSIONS),
+    ("embedding", "float32", "cpu-x86_64", VERSIONS),
+    ("extcall", "float32", "cpu-x86_64", VERSIONS),
+]
+
+
+def artifact_name(model, dtype, target):
+    short = {"float32": "", "float16": "-f16"}[dtype]
+    return f"{model}{short}-{target}{targets.SPECS[target].suffix}"
+
+
+def jobs():
+    for model, dtype, target, versions in PLAN:
+        for version in versions:
+            path = f"tvm-{version}/{artifact_name(model, dtype, target)}"
+            yield path, version, model, dtype, target
+
+
+def interpreter(venv: str) -> str:
+    return str(cache_root() / "venv" / venv / "bin" / "python")
+
+
+def compile_job(job) -> tuple[str, str]:
+    path, version, model, dtype, target = job
+    command = [interpreter(f"tvm-{version}"), str(HERE / "compile_one.py"), model, dtype, target,
+               str(ARTIFACTS / path), interpreter("tools")]
+    done = subprocess.run(command, capture_output=True, text=True,
+                          env={**os.environ, "PYTHONHASHSEED": "0", "TVM_NUM_THREADS": "1"})
+    if done.returncode == 0:
+        return path, ""
+    words = done.stderr.strip().splitlines()[-3:] or [f"signal {-done.returncode}"]
+    return path, f"exit {done.returncode}: " + " | ".join(words)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--only", default="")
+    parser.add_argument("--list", action="store_true")
+    args = parser.parse_args()
+    chosen = [job for job in jobs() if args.only in job[0]]
+    if args.list:
+        print("\n".join(job[0] for job in chosen))
+        return
+    failures = 0
+    with ThreadPoolExecutor(2) as pool:
+        for path, error in pool.map(compile_job, chosen):
+            size = (ARTIFACTS / path).stat().st_size if not error else 0
+            print(f"{path}: {error or f'{size} bytes'}", flush=True)
+            failures += bool(error)
+    sys.exit(1 if failures else 0)
+
+
+if __name__ == "__main__":
+    main()
