@@ -165,3 +165,7 @@ fn set_name(folder: &str, members: &[Member]) -> String {
         _ => folder.to_owned(),
     }
 }
+
+#[cfg(test)]
+#[path = "grouping_tests.rs"]
+mod tests;
