@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use artcheck_inspect::artifact::{Artifact, Role};
 use artcheck_inspect::finding::{Finding, Location, Severity};
-use artcheck_inspect::scan::{Scan, Verdict, VerdictStatus};
+use artcheck_inspect::scan::{Scan, Verdict, VerdictStatus, holds_vm};
 use artcheck_inspect::summary;
 
 use super::style::Style;
@@ -119,7 +119,7 @@ fn load_set_line(
     style: Style,
     verbose: bool,
 ) {
-    if verbose || load_set.holds_vm_runtime() {
+    if verbose || holds_vm(load_set) {
         let _ = writeln!(out, "{} {}", style.bold("runtime"), load_set.profile.name);
         let _ = writeln!(out, "  {}", style.dim(&summary::runtime(&load_set.profile)));
     }

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 pub use read::Progress;
-pub use verdict::{RuntimeSource, Verdict, VerdictStatus};
+pub use verdict::{RuntimeSource, Verdict, VerdictStatus, holds_vm};
 
 use crate::artifact::{Artifact, Role};
 use crate::finding::Finding;

@@ -156,7 +156,7 @@ fn candidates<'a>(
     }
     let found: Vec<Candidate<'a>> = load_sets
         .iter()
-        .filter(|load_set| load_set.holds_vm_runtime() && load_set.fits(artifact))
+        .filter(|load_set| holds_vm(load_set) && fits(load_set, artifact))
         .map(|load_set| Candidate {
             profile: &load_set.profile,
             load_set: Some(load_set),
@@ -179,6 +179,25 @@ fn candidates<'a>(
             source: RuntimeSource::Release,
         })
         .collect()
+}
+
+/// Whether there is something to run a model on.
+pub fn holds_vm(load_set: &LoadSet) -> bool {
+    load_set.members.iter().any(|member| member.kind.has_vm())
+}
+
+/// Whether the artifact is for the load set's machine; what the files do not
+/// say counts as fitting.
+fn fits(load_set: &LoadSet, artifact: &Artifact) -> bool {
+    let Some(binary) = &artifact.binary else {
+        return false;
+    };
+    let (architecture, os) = rules::machine(binary);
+    let same = |stated: &Option<String>, own: Option<&str>| match (stated.as_deref(), own) {
+        (Some(stated), Some(own)) => stated == own,
+        _ => true,
+    };
+    same(&load_set.profile.architecture, architecture.as_deref()) && same(&load_set.profile.os, os)
 }
 
 fn library_verdicts(artifact: &Artifact, candidate: &Candidate<'_>) -> Vec<Verdict> {
