@@ -108,6 +108,9 @@ impl LoadSet {
         let mut profile = binary::merge(name, &profiles);
         pin(&mut members, profile.release.as_deref());
         profile.ffi_version = ffi_fact(&members, &distributions);
+        if let Some(package) = distributions.iter().find(|package| package.holds_tvm()) {
+            add_python_functions(&mut profile, package);
+        }
         Self {
             name: name.to_owned(),
             profile,
@@ -332,6 +335,19 @@ impl LoadSet {
             }
         }
         unmet
+    }
+}
+
+/// Adds what the Python package registers when it is imported.
+fn add_python_functions(profile: &mut RuntimeProfile, package: &Distribution) {
+    /// The only builtin among them.
+    const NAME: &str = "vm.builtin.debug_print";
+    if let Some(functions) = &mut profile.functions.value
+        && functions.insert(NAME.to_owned())
+    {
+        profile
+            .provided_by
+            .insert(NAME.to_owned(), format!("Python package {}", package.name));
     }
 }
 
