@@ -24,7 +24,10 @@ pub fn parts() -> PathBuf {
         );
         cache.join("artcheck").join("parts")
     };
-    assert!(folder.is_dir(), "the real runtimes are missing: run `python3 tools/parts.py`");
+    assert!(
+        folder.is_dir(),
+        "the real runtimes are missing: run `python3 tools/parts.py`"
+    );
     folder
 }
 
@@ -39,7 +42,11 @@ pub fn venv(name: &str) -> PathBuf {
 }
 
 fn existing(path: PathBuf) -> PathBuf {
-    assert!(path.exists(), "{} is missing: run `python3 tools/parts.py`", path.display());
+    assert!(
+        path.exists(),
+        "{} is missing: run `python3 tools/parts.py`",
+        path.display()
+    );
     path
 }
 
@@ -57,10 +64,18 @@ pub fn run<S: AsRef<std::ffi::OsStr>>(args: impl IntoIterator<Item = S>) -> Outp
 
 /// Runs `scan ... --format json`; the report and the exit status.
 pub fn scan<S: AsRef<std::ffi::OsStr>>(args: impl IntoIterator<Item = S>) -> (Value, i32) {
-    let output = artcheck().arg("scan").args(args).args(["--format", "json"]).output().expect("artcheck starts");
+    let output = artcheck()
+        .arg("scan")
+        .args(args)
+        .args(["--format", "json"])
+        .output()
+        .expect("artcheck starts");
     let status = output.status.code().expect("artcheck exits by itself");
     let report = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| {
-        panic!("no JSON report ({error}); standard error: {}", String::from_utf8_lossy(&output.stderr))
+        panic!(
+            "no JSON report ({error}); standard error: {}",
+            String::from_utf8_lossy(&output.stderr)
+        )
     });
     (report, status)
 }
