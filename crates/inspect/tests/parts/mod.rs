@@ -1,5 +1,7 @@
 //! Where the real parts lie that tests run on.
 
+#![allow(dead_code)] // each test program uses its own half
+
 use std::path::{Path, PathBuf};
 
 /// The folder `tools/parts.py` fills.
