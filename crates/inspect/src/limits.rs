@@ -37,3 +37,5 @@ pub const MAX_BLOB_CANDIDATES: usize = 64;
 pub const MAX_DATAFLOW_STEPS: usize = 512 << 10;
 /// Values inside values, or copies of copies, that dataflow follows.
 pub const MAX_DATAFLOW_DEPTH: usize = 64;
+/// Length of a name a system library registers, read from its strings.
+pub const MAX_REGISTERED_NAME: usize = 512;

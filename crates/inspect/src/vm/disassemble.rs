@@ -137,8 +137,12 @@ impl<'a> Listing<'a> {
             } => {
                 self.call_head(function);
                 self.arguments(args)?;
-                self.out.extend_from_slice(b" dst: ");
-                self.last_register(dst);
+                if dst == Register::Void {
+                    self.out.extend_from_slice(b" dst: %void\n");
+                } else {
+                    self.out.extend_from_slice(b" dst: ");
+                    self.last_register(dst);
+                }
             }
             Instruction::Ret { result } => {
                 self.out.extend_from_slice(b"  ret   ");
