@@ -4,9 +4,16 @@
 //! is left. Real model libraries stay far below them (format notes, part k).
 
 /// Bytes one archive may unpack to.
-pub const MAX_UNPACKED_BYTES: u64 = 4 << 30;
+pub const MAX_UNPACKED_BYTES: u64 = 1 << 30;
 /// Unpacked bytes per packed byte before an archive is called a bomb.
 pub const MAX_UNPACK_RATIO: u64 = 200;
+/// Unpacked bytes up to which the ratio does not matter.
+pub const RATIO_FREE_BYTES: u64 = 16 << 20;
+/// Largest compressed member that is unpacked into memory; larger ones are
+/// reported as not inspected.
+pub const MAX_MEMBER_IN_MEMORY: u64 = 32 << 20;
+/// Files up to this size are read, larger ones are mapped.
+pub const MAX_READ_FILE: u64 = 64 << 10;
 /// Archives inside archives.
 pub const MAX_NESTING: usize = 4;
 /// Members of one archive.

@@ -184,7 +184,7 @@ fn is_pe(bytes: &[u8]) -> bool {
         .is_some_and(|header| header.starts_with(b"PE\0\0"))
 }
 
-fn is_tar(bytes: &[u8]) -> bool {
+pub(super) fn is_tar(bytes: &[u8]) -> bool {
     // POSIX and GNU tar have a magic; the checksum settles the V7 form too.
     let Some(header) = bytes.get(..512) else {
         return false;
