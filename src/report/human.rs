@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 
 use artcheck_inspect::artifact::{Artifact, Role};
 use artcheck_inspect::finding::{Finding, Location, Severity};
-use artcheck_inspect::scan::{Scan, Verdict, VerdictStatus, holds_vm};
+use artcheck_inspect::scan::{Scan, Verdict, VerdictStatus};
 use artcheck_inspect::summary;
 
 use super::style::Style;
@@ -41,7 +41,7 @@ fn artifact_section(
     let wanted = match artifact.role {
         Role::ModelLibrary | Role::Client => true,
         Role::Unreadable => !artifact.problems.is_empty(),
-        Role::RuntimePart | Role::Unrelated => verbose,
+        Role::RuntimePart | Role::LibraryObject | Role::Unrelated => verbose,
     };
     if !wanted {
         return;
@@ -119,7 +119,7 @@ fn load_set_line(
     style: Style,
     verbose: bool,
 ) {
-    if verbose || holds_vm(load_set) {
+    if verbose || load_set.holds_vm_runtime() {
         let _ = writeln!(out, "{} {}", style.bold("runtime"), load_set.profile.name);
         let _ = writeln!(out, "  {}", style.dim(&summary::runtime(&load_set.profile)));
     }
