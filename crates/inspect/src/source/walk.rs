@@ -152,7 +152,8 @@ impl Walker {
         let mut entries = WalkDir::new(root).sort_by_file_name().into_iter();
         while let Some(entry) = entries.next() {
             match entry {
-                Ok(entry) if entry.file_type().is_dir() => {
+                // The root is a directory even where it is reached by a link.
+                Ok(entry) if entry.depth() == 0 || entry.file_type().is_dir() => {
                     // A directory reached before, through a link, ends here:
                     // loops and diamonds are walked once.
                     if !self.enter(&entry) {

@@ -24,6 +24,8 @@ pub fn root() -> PathBuf {
 }
 
 /// One file below `unpacked/`.
+// Compiled into every test; not all of them name single files.
+#[allow(dead_code)]
 pub fn file(path: &str) -> PathBuf {
     let file = root().join("unpacked").join(path);
     assert!(
