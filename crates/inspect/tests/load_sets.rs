@@ -202,3 +202,49 @@ fn a_runtime_without_its_registry_blames_the_absent_library() {
                 && matches!(found, Resolution::Absent { .. }))
     );
 }
+
+/// The pairs of the format notes, part g, on every platform; the linker said
+/// the same of each on Linux x86-64.
+#[test]
+fn pairs_of_every_platform_miss_what_the_linker_missed() {
+    let pairs = [
+        ("0.25", "0.1.12", true),
+        ("0.25", "0.1.13.post2", false),
+        ("0.25", "0.1.15.post2", false),
+        ("0.26", "0.1.12", false),
+        ("0.26", "0.1.13.post2", true),
+        ("0.26", "0.1.15.post2", true),
+        ("0.27", "0.1.12", false),
+        ("0.27", "0.1.15.post2", true),
+    ];
+    for (platform, prefix, suffix) in [
+        ("linux-x86_64", "lib", "so"),
+        ("linux-aarch64", "lib", "so"),
+        ("macos-arm64", "lib", "dylib"),
+        ("windows-x64", "", "dll"),
+    ] {
+        for (release, ffi, fits) in pairs {
+            let members = [
+                format!("tvm-{release}-{platform}/tvm/lib/{prefix}tvm_runtime.{suffix}"),
+                format!("tvm-{release}-{platform}/tvm/lib/{prefix}tvm_runtime_extra.{suffix}"),
+                format!("tvm-ffi-{ffi}-{platform}/tvm_ffi/lib/{prefix}tvm_ffi.{suffix}"),
+            ]
+            .iter()
+            .map(|path| member(&parts::file(path)).expect("a runtime part"))
+            .collect();
+            let set = LoadSet::assemble("pair", members, Vec::new());
+            let missing = set.missing();
+            let what = format!("{release} with {ffi} on {platform}: {missing:?}");
+            assert_eq!(missing.is_empty(), fits, "{what}");
+            assert!(
+                missing
+                    .iter()
+                    .flat_map(|(_, symbols)| symbols)
+                    .all(|missing| missing.cxx),
+                "{what}"
+            );
+            // Exports tell the side of 0.1.13 even without package metadata.
+            assert_eq!(set.bad_pairs().is_empty(), fits, "{what}");
+        }
+    }
+}
