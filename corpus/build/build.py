@@ -35,6 +35,7 @@ PLAN = [
       for model in ("extcall", "dense", "embedding")),
     *((model, "float32", "cpu-x86_64", "lean", VERSIONS) for model in ("dense-ext", "hybrid")),
     ("dense", "float16", "cpu-x86_64", "lean", ("0.27",)),
+    ("dense", "float16", "metal-linux-x86_64", "lean", ("0.26",)),
     ("dense", "float32", "metal-macos-arm64", "lean", NEWER),
     ("hybrid", "float32", "metal-macos-arm64", "lean", ("0.26",)),
     ("embedding", "float32", "metal-macos-arm64", "checked", VERSIONS),
@@ -82,10 +83,10 @@ def cuda_environment(version: str) -> dict:
             "PYTHONPATH": str(site)}
 
 
-def compile_job(job) -> tuple[str, str]:
+def compile_job(job, folder: Path = ARTIFACTS) -> tuple[str, str]:
     path, version, model, dtype, target, checks = job
     command = [interpreter(f"tvm-{version}"), str(HERE / "compile_one.py"), model, dtype, target,
-               checks, str(ARTIFACTS / path), interpreter("tools")]
+               checks, str(folder / path), interpreter("tools")]
     if "windows" in target:
         ffi = f"tvm-ffi-{FFI[version]}-windows-x64"
         command.append(str(cache_root() / "unpacked" / ffi / "tvm_ffi" / "lib" / "tvm_ffi.lib"))
