@@ -35,6 +35,8 @@ PLAN = [
       for model in ("extcall", "dense", "embedding")),
     *((model, "float32", "cpu-x86_64", "lean", VERSIONS) for model in ("dense-ext", "hybrid")),
     ("dense", "float16", "cpu-x86_64", "lean", ("0.27",)),
+    ("dense", "q4f16_1", "cpu-x86_64", "lean", ("0.27",)),
+    ("dense", "q4f16_1", "metal-linux-x86_64", "lean", ("0.26",)),
     ("dense", "float16", "metal-linux-x86_64", "lean", ("0.26",)),
     ("dense", "float32", "metal-macos-arm64", "lean", NEWER),
     ("hybrid", "float32", "metal-macos-arm64", "lean", ("0.26",)),
@@ -55,7 +57,7 @@ PLAN = [
 
 
 def artifact_name(model, dtype, target):
-    short = {"float32": "", "float16": "-f16"}[dtype]
+    short = {"float32": "", "float16": "-f16", "q4f16_1": "-q4"}[dtype]
     return f"{model}{short}-{target}{targets.SPECS[target].suffix}"
 
 

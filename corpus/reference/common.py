@@ -18,9 +18,30 @@ def load(name):
     return config
 
 
-def parameters(named_shapes, seed):
-    return {name: random_parameter(seed, i, name, shape, "float32")
-            for i, (name, shape) in enumerate(named_shapes)}
+def parameters(named_shapes, seed, dtype="float32"):
+    """Weights by name as float32, rounded as a model of `dtype` holds them.
+
+    `dtype` is float32, float16 or q4f16_1; in the last each linear weight is two
+    parameters, `q_weight` and `q_scale`, and (4-bit value - 7) * scale.
+    """
+    made, index = {}, 0
+    plain = "float32" if dtype == "float32" else "float16"
+    for name, shape in named_shapes:
+        is_linear = any(part in name for part in ("proj", "c_attn", "lm_head"))
+        if dtype == "q4f16_1" and is_linear:
+            rows, columns = shape
+            base = name.removesuffix("weight")
+            words = random_parameter(seed, index, base + "q_weight", (rows, columns // 8), "uint32")
+            scale = random_parameter(seed, index + 1, base + "q_scale", (rows, columns // 32),
+                                     "float16")
+            values = words[:, :, None] >> (np.arange(8, dtype=np.uint32) * 4) & 15
+            values = values.reshape(rows, columns).astype(np.float32) - 7
+            made[name] = values * np.repeat(scale.astype(np.float32), 32, axis=1)
+            index += 2
+        else:
+            made[name] = random_parameter(seed, index, name, shape, plain).astype(np.float32)
+            index += 1
+    return made
 
 
 def linear(x, weight, bias=None):
@@ -87,5 +108,6 @@ def command_line(default):
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--steps", type=int, default=8)
     parser.add_argument("--prompt", default="corpus")
+    parser.add_argument("--dtype", default="float32")
     args = parser.parse_args()
     return args, load(args.config)

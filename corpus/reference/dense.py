@@ -59,7 +59,7 @@ def logits(config, w, tokens):
 
 def main():
     args, config = command_line("dense")
-    weights = parameters(names(config), args.seed)
+    weights = parameters(names(config), args.seed, args.dtype)
     print(greedy(lambda tokens: logits(config, weights, tokens), args.prompt, args.steps))
 
 
