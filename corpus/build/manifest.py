@@ -26,10 +26,10 @@ SIDE = (".as_text", ".oracle.json")
 RULES = (
     ("cache_config.size()", "AC105"),
     ("KV cache config must contain", "AC105"),
+    ("constructor args", "AC104"),
     ("Cannot reach here", "AC101"),
     ("args.size() == 2", "AC101"),
     ("args.size() == 3", "AC101"),
-    ("constructor args", "AC104"),
     ("Cannot find ffi::Function", "AC103"),
     ("a loader of that name is not registered", "AC106"),
     ("Constant pool can only contain", "AC102"),
@@ -48,7 +48,8 @@ def rule_of(name: str, outcome: dict) -> str:
     for text, rule in RULES:
         if text in outcome.get("error", ""):
             return rule
-    raise SystemExit(f"{name}: no rule for {outcome}")
+    print(f"{name}: no rule for {outcome}", file=sys.stderr)
+    return ""
 
 
 def also(facts: dict, runtime: str, rule: str) -> list:

@@ -159,23 +159,19 @@ def runnable_variants() -> None:
     for version in ("0.26", "0.27"):
         objects = parts("dense-ext", version)
         blob = blob_of(objects)
-        made = {
-            "v1-magic": changed(blob, generation, 1, "current"),
-            "tir-tag": changed(blob, retag, b"tir"),
-        }
+        made = {"tir-tag": changed(blob, retag, b"tir")}
         if version == "0.26":
             made |= {
+                "v1-magic": changed(blob, generation, 1, "current"),
                 "config-6": changed(blob, config_length, 6),
                 "flashinfer-tag": changed(blob, retag, b"flashinfer"),
                 "arguments-27": changed(blob, constructor_arguments, 27),
-                "arguments-29": changed(blob, constructor_arguments, 29),
                 "missing-function": changed(
                     blob, rename_function, b"vm.builtin.attention_kv_cache_attention_with_fused_qkv",
                     b"vm.builtin.attention_kv_cache_attention_with_fused_qkv_v9"),
             }
         else:
             made["config-5"] = changed(blob, config_length, 5)
-            made["config-4"] = changed(blob, config_length, 4)
         for name, data in made.items():
             link(f"dense-ext-{version}-{name}-cpu-x86_64.so", data, objects)
 
