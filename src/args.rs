@@ -71,9 +71,9 @@ pub struct ScanArgs {
     #[arg(long, value_enum, default_value_t = Format::Human)]
     pub format: Format,
 
-    /// Write the report to FILE instead of standard output.
-    #[arg(long, short, value_name = "FILE")]
-    pub output: Option<PathBuf>,
+    /// Write a report to a file: FILE for the one of --format, FORMAT=FILE for a further one. Repeatable.
+    #[arg(long, short, value_name = "[FORMAT=]FILE", value_parser = crate::report::output::parse)]
+    pub output: Vec<crate::report::output::Output>,
 
     /// Lowest severity that makes the exit status 1.
     #[arg(long, value_enum, default_value_t = FailOn::Error)]
@@ -129,8 +129,8 @@ pub struct DumpArgs {
     pub symbols: bool,
 
     /// Report format.
-    #[arg(long, value_enum, default_value_t = Format::Human)]
-    pub format: Format,
+    #[arg(long, value_enum, default_value_t = PlainFormat::Human)]
+    pub format: PlainFormat,
 }
 
 /// `runtime`.
@@ -144,8 +144,8 @@ pub struct RuntimeArgs {
     pub save: Option<PathBuf>,
 
     /// Report format.
-    #[arg(long, value_enum, default_value_t = Format::Human)]
-    pub format: Format,
+    #[arg(long, value_enum, default_value_t = PlainFormat::Human)]
+    pub format: PlainFormat,
 }
 
 /// `explain`.
@@ -159,8 +159,8 @@ pub struct ExplainArgs {
 #[derive(Debug, clap::Args)]
 pub struct RulesArgs {
     /// Report format.
-    #[arg(long, value_enum, default_value_t = Format::Human)]
-    pub format: Format,
+    #[arg(long, value_enum, default_value_t = PlainFormat::Human)]
+    pub format: PlainFormat,
 }
 
 /// Report formats.
@@ -169,6 +169,25 @@ pub enum Format {
     /// For people.
     Human,
     /// Versioned JSON; `artcheck schema` prints its schema.
+    Json,
+    /// SARIF 2.1.0, for code scanning.
+    Sarif,
+    /// JUnit XML, for test reports.
+    Junit,
+    /// GitHub workflow annotations.
+    Github,
+    /// Markdown, for job summaries.
+    Markdown,
+    /// One self-contained page.
+    Html,
+}
+
+/// Formats of commands that do not scan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum PlainFormat {
+    /// For people.
+    Human,
+    /// JSON.
     Json,
 }
 

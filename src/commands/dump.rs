@@ -10,7 +10,7 @@ use artcheck_inspect::vm::{Executable, disassemble, stats};
 use artcheck_inspect::{scan, summary};
 use serde_json::json;
 
-use crate::args::{DumpArgs, Format};
+use crate::args::{DumpArgs, PlainFormat};
 use crate::exit::Status;
 
 /// Prints what was asked for.
@@ -31,8 +31,8 @@ pub fn run(args: &DumpArgs) -> anyhow::Result<Status> {
         symbols(&artifacts, args.format)?
     } else {
         match args.format {
-            Format::Human => artifacts.iter().map(page).collect(),
-            Format::Json => {
+            PlainFormat::Human => artifacts.iter().map(page).collect(),
+            PlainFormat::Json => {
                 json_text(&json!({ "schema": "artcheck/dump-v1", "artifacts": artifacts }))?
             }
         }
@@ -83,7 +83,7 @@ fn per_executable(
         bail!("{}: no Relax executable in it", args.file.display());
     }
     match args.format {
-        Format::Json => {
+        PlainFormat::Json => {
             let list = found
                 .iter()
                 .map(|(name, executable)| {
@@ -92,8 +92,8 @@ fn per_executable(
                 .collect::<anyhow::Result<Vec<_>>>()?;
             json_text(&json!({ "schema": "artcheck/dump-v1", "executables": list }))
         }
-        Format::Human if found.len() == 1 => show(found[0].1),
-        Format::Human => {
+        PlainFormat::Human if found.len() == 1 => show(found[0].1),
+        PlainFormat::Human => {
             let mut out = String::new();
             for (name, executable) in &found {
                 let _ = writeln!(out, "== {name}");
@@ -120,8 +120,8 @@ fn metadata(executable: &Executable) -> anyhow::Result<String> {
     json_text(&document)
 }
 
-fn symbols(artifacts: &[Artifact], format: Format) -> anyhow::Result<String> {
-    if format == Format::Json {
+fn symbols(artifacts: &[Artifact], format: PlainFormat) -> anyhow::Result<String> {
+    if format == PlainFormat::Json {
         let list: Vec<_> = artifacts
             .iter()
             .map(|artifact| json!({ "path": artifact.path, "binary": artifact.binary }))

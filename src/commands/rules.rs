@@ -5,14 +5,14 @@ use std::io::Write;
 use artcheck_inspect::rules;
 use serde_json::json;
 
-use crate::args::{Format, RulesArgs};
+use crate::args::{PlainFormat, RulesArgs};
 use crate::exit::Status;
 
 /// Prints the catalogue.
 pub fn run(args: &RulesArgs) -> anyhow::Result<Status> {
     let mut out = std::io::stdout().lock();
     match args.format {
-        Format::Human => {
+        PlainFormat::Human => {
             for rule in rules::ALL {
                 writeln!(
                     out,
@@ -24,7 +24,7 @@ pub fn run(args: &RulesArgs) -> anyhow::Result<Status> {
                 )?;
             }
         }
-        Format::Json => {
+        PlainFormat::Json => {
             let list: Vec<_> = rules::ALL
                 .iter()
                 .map(|rule| {

@@ -9,7 +9,7 @@ use artcheck_inspect::runtime::{Confidence, Fact, RuntimeProfile, release};
 use artcheck_inspect::summary;
 use serde_json::json;
 
-use crate::args::{Format, RuntimeArgs};
+use crate::args::{PlainFormat, RuntimeArgs};
 use crate::exit::Status;
 use crate::runtimes;
 
@@ -26,15 +26,15 @@ pub fn run(args: &RuntimeArgs) -> anyhow::Result<Status> {
         save(&profiles, path)?;
     }
     let text = match (args.format, &args.runtime) {
-        (Format::Json, _) => {
+        (PlainFormat::Json, _) => {
             let mut text = serde_json::to_string_pretty(
                 &json!({ "schema": "artcheck/runtime-v1", "runtimes": profiles }),
             )?;
             text.push('\n');
             text
         }
-        (Format::Human, Some(_)) => profiles.iter().map(page).collect(),
-        (Format::Human, None) => {
+        (PlainFormat::Human, Some(_)) => profiles.iter().map(page).collect(),
+        (PlainFormat::Human, None) => {
             let lines = profiles
                 .iter()
                 .map(|profile| format!("{:<10} {}\n", profile.name, summary::runtime(profile)));

@@ -1,29 +1,33 @@
 //! `artcheck scan`: every artifact below the paths, and what is wrong with
 //! which runtime.
 
-use std::io::Write;
-
 use anyhow::Context;
 use artcheck_inspect::scan::{Scan, ScanOptions, scan};
 
 use super::Terminal;
-use crate::args::{Format, ScanArgs};
+use crate::args::ScanArgs;
 use crate::exit::Status;
-use crate::report::{self, style::Style};
+use crate::report::{self, model::Report, output};
 use crate::{progress, runtimes};
 
 /// Scans and reports.
 pub fn run(args: &ScanArgs, terminal: Terminal) -> anyhow::Result<Status> {
+    report(args, terminal, false)
+}
+
+/// Scans and writes every report that was asked for.
+pub(super) fn report(args: &ScanArgs, terminal: Terminal, matrix: bool) -> anyhow::Result<Status> {
     let scan = perform(args, terminal)?;
-    let text = match args.format {
-        Format::Human => {
-            let color = terminal.color && args.output.is_none();
-            report::human::render(&scan, Style { color }, args.verbose)
-        }
-        Format::Json => report::json::render(&scan)?,
+    let base = std::env::current_dir().context("the working directory")?;
+    let report = Report::of(&scan, &base);
+    let options = output::Options {
+        color: terminal.color,
+        verbose: args.verbose,
+        matrix,
+        fail_on: args.fail_on,
     };
-    write_report(args, &text)?;
-    Ok(report::status(&scan, args.fail_on, args.allow_unknown))
+    output::write(&report, args.format, &args.output, options)?;
+    Ok(report::status(&report, args.fail_on, args.allow_unknown))
 }
 
 /// Reads the runtimes, then the paths.
@@ -43,12 +47,4 @@ pub fn perform(args: &ScanArgs, terminal: Terminal) -> anyhow::Result<Scan> {
     let result = scan(&options, &bar).context("the thread pool does not start")?;
     bar.finish();
     Ok(result)
-}
-
-/// The report to standard output, or to the file that was named.
-pub fn write_report(args: &ScanArgs, text: &str) -> anyhow::Result<()> {
-    match &args.output {
-        Some(path) => std::fs::write(path, text).with_context(|| format!("{}", path.display())),
-        None => Ok(std::io::stdout().lock().write_all(text.as_bytes())?),
-    }
 }

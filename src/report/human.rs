@@ -4,22 +4,22 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use artcheck_inspect::artifact::{Artifact, Role};
-use artcheck_inspect::finding::{Finding, Location, Severity};
+use artcheck_inspect::artifact::Role;
+use artcheck_inspect::finding::Location;
 use artcheck_inspect::runtime::release;
-use artcheck_inspect::scan::{Scan, Verdict, VerdictStatus};
-use artcheck_inspect::summary;
+use artcheck_inspect::scan::VerdictStatus;
 
+use super::model::{Entry, Finding, Report, Runtime, Verdict};
 use super::style::Style;
 
-/// Renders a scan.
-pub fn render(scan: &Scan, style: Style, verbose: bool) -> String {
+/// Renders a report.
+pub fn render(scan: &Report, style: Style, verbose: bool) -> String {
     let mut out = String::new();
     for artifact in &scan.artifacts {
         artifact_section(&mut out, scan, artifact, style, verbose);
     }
-    for load_set in &scan.load_sets {
-        load_set_line(&mut out, load_set, style, verbose);
+    for runtime in &scan.runtimes {
+        runtime_line(&mut out, runtime, style, verbose);
     }
     if !scan.findings.is_empty() {
         out.push('\n');
@@ -34,8 +34,8 @@ pub fn render(scan: &Scan, style: Style, verbose: bool) -> String {
 
 fn artifact_section(
     out: &mut String,
-    scan: &Scan,
-    artifact: &Artifact,
+    scan: &Report,
+    artifact: &Entry,
     style: Style,
     verbose: bool,
 ) {
@@ -48,15 +48,13 @@ fn artifact_section(
         return;
     }
     let _ = writeln!(out, "{}", style.bold(&artifact.path));
-    let _ = writeln!(out, "  {}", style.dim(&summary::describe(artifact)));
+    let _ = writeln!(out, "  {}", style.dim(&artifact.about));
     for library in &artifact.libraries {
-        let Ok(blob) = &library.blob else { continue };
-        let facts = summary::library(library, blob);
-        let _ = writeln!(out, "  {}", style.dim(&facts.to_string()));
+        let _ = writeln!(out, "  {}", style.dim(&library.summary.to_string()));
         let verdicts: Vec<&Verdict> = scan
             .verdicts
             .iter()
-            .filter(|verdict| verdict.artifact == artifact.path && verdict.prefix == library.prefix)
+            .filter(|verdict| verdict.artifact == artifact.path && verdict.prefix == library.summary.prefix)
             .collect();
         verdict_lines(out, &verdicts, style);
     }
@@ -74,7 +72,7 @@ fn artifact_section(
 fn verdict_lines(out: &mut String, verdicts: &[&Verdict], style: Style) {
     let mut fits = Vec::new();
     let mut undecided = Vec::new();
-    let mut breaks: BTreeMap<&[&'static str], Vec<&str>> = BTreeMap::new();
+    let mut breaks: BTreeMap<&[String], Vec<&str>> = BTreeMap::new();
     for verdict in verdicts {
         match verdict.status {
             VerdictStatus::Fits => fits.push(verdict.runtime.as_str()),
@@ -95,7 +93,7 @@ fn verdict_lines(out: &mut String, verdicts: &[&Verdict], style: Style) {
             counted(verdicts.len(), "runtime")
         );
     }
-    let mut lines: Vec<(&[&'static str], Vec<&str>)> = breaks.into_iter().collect();
+    let mut lines: Vec<(&[String], Vec<&str>)> = breaks.into_iter().collect();
     lines.sort_by(|a, b| a.0.len().cmp(&b.0.len()).then(b.1.cmp(&a.1)));
     for (rules, runtimes) in lines {
         let _ = writeln!(
@@ -115,7 +113,7 @@ fn verdict_lines(out: &mut String, verdicts: &[&Verdict], style: Style) {
 }
 
 /// Runtime names, neighbouring releases as a span: `tvm-0.20 to tvm-0.22`.
-fn spans(names: &[&str]) -> String {
+pub fn spans(names: &[&str]) -> String {
     let releases = release::releases();
     let place = |name: &str| releases.iter().position(|release| release.name == name);
     let mut spans: Vec<(&str, &str)> = Vec::new();
@@ -137,15 +135,10 @@ fn spans(names: &[&str]) -> String {
     words.collect::<Vec<_>>().join(", ")
 }
 
-fn load_set_line(
-    out: &mut String,
-    load_set: &artcheck_inspect::runtime::load_set::LoadSet,
-    style: Style,
-    verbose: bool,
-) {
-    if verbose || load_set.holds_vm_runtime() {
-        let _ = writeln!(out, "{} {}", style.bold("runtime"), load_set.profile.name);
-        let _ = writeln!(out, "  {}", style.dim(&summary::runtime(&load_set.profile)));
+fn runtime_line(out: &mut String, runtime: &Runtime, style: Style, verbose: bool) {
+    if verbose || runtime.runs_models {
+        let _ = writeln!(out, "{} {}", style.bold("runtime"), runtime.name);
+        let _ = writeln!(out, "  {}", style.dim(&runtime.about));
     }
 }
 
@@ -155,7 +148,7 @@ fn finding_section(out: &mut String, finding: &Finding, style: Style) {
         out,
         "{} {} {}",
         style.severity(finding.severity, &label),
-        style.bold(finding.name),
+        style.bold(&finding.name),
         style.bold(&finding.artifact),
     );
     let _ = writeln!(out, "  {}", finding.message);
@@ -204,30 +197,30 @@ pub fn place(location: &Location) -> String {
     parts.join(", ")
 }
 
-fn summary_line(scan: &Scan) -> String {
+fn summary_line(report: &Report) -> String {
     let count = |role| {
-        scan.artifacts
+        report
+            .artifacts
             .iter()
             .filter(|artifact| artifact.role == role)
             .count()
     };
-    let severity = |severity| {
-        scan.findings
-            .iter()
-            .filter(|finding| finding.severity == severity)
-            .count()
+    let suppressed = match report.summary.suppressed {
+        0 => String::new(),
+        count => format!(" {count} accepted by ignores or the baseline."),
     };
     format!(
-        "{} read: {}, {}, {}. {}, {}.",
-        counted(scan.artifacts.len(), "binary").replace("binarys", "binaries"),
+        "{} read: {}, {}, {}. {}, {}.{suppressed}",
+        counted(report.artifacts.len(), "binary").replace("binarys", "binaries"),
         counted(count(Role::ModelLibrary), "model library").replace("librarys", "libraries"),
         counted(count(Role::RuntimePart), "runtime part"),
         counted(count(Role::Client), "client"),
-        counted(severity(Severity::Error), "error"),
-        counted(severity(Severity::Warning), "warning"),
+        counted(report.summary.errors, "error"),
+        counted(report.summary.warnings, "warning"),
     )
 }
 
-fn counted(count: usize, noun: &str) -> String {
+/// `1 error`, `2 errors`.
+pub fn counted(count: usize, noun: &str) -> String {
     format!("{count} {noun}{}", if count == 1 { "" } else { "s" })
 }

@@ -1,7 +1,7 @@
 //! An artifact: everything the rules need to know about one file or archive
 //! member, owned and small, so that the bytes behind it can be let go.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::container::Binary;
 use crate::module::ModelLibrary;
@@ -9,7 +9,7 @@ use crate::runtime::parts::PartKind;
 use crate::source;
 
 /// What a file is to us.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Role {
     /// Carries a module blob.
@@ -27,7 +27,7 @@ pub enum Role {
 }
 
 /// Why bytes could not become facts.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Problem {
     /// Kind, for the report's wording.
     pub kind: ProblemKind,
@@ -38,7 +38,7 @@ pub struct Problem {
 }
 
 /// Kinds of problems; each has its own advice.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ProblemKind {
     /// The system refused to open or read it.

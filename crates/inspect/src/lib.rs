@@ -14,6 +14,7 @@
 pub mod artifact;
 pub mod bytes;
 pub mod container;
+pub mod contents;
 pub mod epoch;
 pub mod error;
 pub mod finding;

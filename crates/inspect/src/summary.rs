@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::artifact::{Artifact, Role};
 use crate::epoch::epoch;
@@ -13,9 +13,10 @@ use crate::vm::Magic;
 use crate::vm::kv_cache::{KernelValue, kv_caches};
 
 /// What a report says of one model library.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct LibrarySummary {
     /// System-library prefix.
+    #[serde(default)]
     pub prefix: Option<String>,
     /// Releases it can have been built with, in words.
     pub epoch: String,
@@ -34,10 +35,10 @@ pub struct LibrarySummary {
 }
 
 /// What a report says of one executable.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct ExecutableSummary {
     /// `V1` or `V2`.
-    pub magic: &'static str,
+    pub magic: String,
     /// Bytecode functions.
     pub functions: usize,
     /// Instructions.
@@ -91,8 +92,8 @@ pub fn library(library: &ModelLibrary, blob: &Blob) -> LibrarySummary {
             attention_tags.dedup();
             ExecutableSummary {
                 magic: match executable.magic {
-                    Magic::V1 => "V1",
-                    Magic::V2 => "V2",
+                    Magic::V1 => String::from("V1"),
+                    Magic::V2 => String::from("V2"),
                 },
                 functions: executable
                     .functions
@@ -191,7 +192,7 @@ pub fn describe(artifact: &Artifact) -> String {
 }
 
 /// Bytes in decimal units, as a directory listing shows them.
-fn size(bytes: u64) -> String {
+pub fn size(bytes: u64) -> String {
     match bytes {
         0..1_000 => format!("{bytes} bytes"),
         1_000..1_000_000 => format!("{} KB", bytes / 1_000),

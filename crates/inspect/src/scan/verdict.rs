@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::GivenRuntime;
 use crate::artifact::{Artifact, Role};
@@ -14,7 +14,7 @@ use crate::runtime::load_set::LoadSet;
 use crate::runtime::release;
 
 /// Why a runtime was looked at.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum RuntimeSource {
     /// The user named it.
@@ -26,7 +26,7 @@ pub enum RuntimeSource {
 }
 
 /// What comes of loading and running an artifact on a runtime.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum VerdictStatus {
     /// No known mismatch.

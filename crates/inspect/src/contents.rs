@@ -1,0 +1,86 @@
+//! What a model library is made of: its modules with their sizes, and the
+//! functions it leaves to others. Facts for reports; no judgement.
+
+use std::collections::BTreeSet;
+
+use serde::{Deserialize, Serialize};
+
+use crate::module::{Blob, ModelLibrary, Payload};
+use crate::vm::FunctionKind;
+
+/// One module of the tree, root first, in the order of a depth-first walk.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModuleNode {
+    /// Kind, e.g. `relax.VMExecutable`.
+    pub kind: String,
+    /// Importers above it.
+    pub depth: usize,
+    /// Bytes of its payload.
+    pub size: u64,
+    /// Code format of a device module, e.g. `cubin`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub code_format: String,
+    /// Kernels of a device module.
+    #[serde(default)]
+    pub kernels: usize,
+}
+
+/// Modules of a blob in tree order. A module that two others import is listed once.
+pub fn modules(blob: &Blob) -> Vec<ModuleNode> {
+    let mut nodes = Vec::new();
+    let mut seen = BTreeSet::new();
+    let mut open = vec![(blob.root, 0_usize)];
+    while let Some((index, depth)) = open.pop() {
+        let Some(module) = blob.modules.get(index) else {
+            continue;
+        };
+        if !seen.insert(index) {
+            continue;
+        }
+        let (code_format, kernels) = match &module.payload {
+            Payload::Device(device) => (device.code_format.clone(), device.kernels.len()),
+            _ => (String::new(), 0),
+        };
+        nodes.push(ModuleNode {
+            kind: module.kind.clone(),
+            depth,
+            size: module.payload_length,
+            code_format,
+            kernels,
+        });
+        let below = depth.saturating_add(1);
+        open.extend(module.children.iter().rev().map(|child| (*child, below)));
+    }
+    nodes
+}
+
+/// Functions of the VM's table that the library does not bring itself: what
+/// the runtime, or the application, must register. Sorted, each once.
+pub fn required_functions(library: &ModelLibrary, blob: &Blob) -> Vec<String> {
+    let own: BTreeSet<&str> = library
+        .host_functions
+        .iter()
+        .map(String::as_str)
+        .chain(blob.modules.iter().flat_map(device_functions))
+        .collect();
+    let wanted: BTreeSet<&str> = blob
+        .executables()
+        .flat_map(|(_, executable)| &executable.functions)
+        .filter(|function| function.kind == FunctionKind::Packed)
+        .map(|function| function.name.as_str())
+        .filter(|name| !own.contains(name))
+        .collect();
+    wanted.into_iter().map(str::to_owned).collect()
+}
+
+fn device_functions(module: &crate::module::Module) -> Vec<&str> {
+    match &module.payload {
+        Payload::Device(device) => device
+            .kernels
+            .iter()
+            .map(|kernel| kernel.key.as_str())
+            .collect(),
+        Payload::StaticLibrary { functions, .. } => functions.iter().map(String::as_str).collect(),
+        _ => Vec::new(),
+    }
+}

@@ -1,0 +1,428 @@
+//! The HTML report: one file without scripts or outside assets, for a screen
+//! in the corner of a room, a printer, or a reader with a screen reader.
+//!
+//! This file arranges the data; `html.jinja` is the page.
+
+use std::collections::BTreeMap;
+
+use artcheck_inspect::artifact::Role;
+use artcheck_inspect::finding::{Repair, Severity};
+use artcheck_inspect::runtime::release;
+use artcheck_inspect::scan::VerdictStatus;
+use artcheck_inspect::summary::size;
+use minijinja::{AutoEscape, Environment};
+use serde::Serialize;
+
+use super::groups::groups;
+use super::human::{counted, place};
+use super::matrix::grid;
+use super::model::{Entry, Finding, Library, Report, Verdict};
+
+#[derive(Serialize)]
+struct Page {
+    version: String,
+    headline: String,
+    state: &'static str,
+    counts: Vec<Count>,
+    columns: Vec<Column>,
+    rows: Vec<Row>,
+    artifacts: Vec<Section>,
+    others: Vec<Problem>,
+    suppressed: Vec<Accepted>,
+    healthy: Vec<Healthy>,
+}
+
+#[derive(Serialize)]
+struct Count {
+    number: usize,
+    what: String,
+    state: &'static str,
+}
+
+#[derive(Serialize)]
+struct Column {
+    name: String,
+    short: String,
+}
+
+#[derive(Serialize)]
+struct Row {
+    name: String,
+    short: String,
+    anchor: String,
+    cells: Vec<Cell>,
+}
+
+#[derive(Serialize)]
+struct Cell {
+    state: &'static str,
+    sign: &'static str,
+    words: String,
+    rules: String,
+}
+
+#[derive(Serialize)]
+struct Section {
+    anchor: String,
+    path: String,
+    about: String,
+    state: &'static str,
+    libraries: Vec<LibraryView>,
+    needed: Vec<String>,
+    problems: Vec<String>,
+    findings: Vec<Problem>,
+    undecided: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct LibraryView {
+    facts: Vec<(String, String)>,
+    tree: Vec<Node>,
+    requires: Vec<String>,
+    slots: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct Node {
+    depth: usize,
+    name: String,
+    size: String,
+    percent: String,
+}
+
+#[derive(Serialize)]
+struct Problem {
+    rule: String,
+    name: String,
+    severity: String,
+    artifact: String,
+    message: String,
+    runtimes: Vec<String>,
+    places: Vec<String>,
+    evidence: Vec<String>,
+    says: Option<String>,
+    help: String,
+    repairs: Vec<&'static str>,
+}
+
+#[derive(Serialize)]
+struct Accepted {
+    rule: String,
+    artifact: String,
+    message: String,
+    reason: String,
+}
+
+#[derive(Serialize)]
+struct Healthy {
+    path: String,
+    about: String,
+}
+
+/// Renders a report as one page.
+pub fn render(report: &Report) -> Result<String, minijinja::Error> {
+    let mut environment = Environment::new();
+    environment.set_auto_escape_callback(|_| AutoEscape::Html);
+    environment.set_trim_blocks(true);
+    environment.set_lstrip_blocks(true);
+    environment.add_template("page", include_str!("html.jinja"))?;
+    environment.get_template("page")?.render(page(report))
+}
+
+fn page(report: &Report) -> Page {
+    let totals = &report.summary;
+    let (state, headline) = match (totals.errors, totals.warnings, totals.undecided) {
+        (1.., ..) => ("bad", counted(totals.errors, "error")),
+        (0, _, true) => ("unsure", String::from("Not everything could be decided")),
+        (0, 1.., _) => ("unsure", counted(totals.warnings, "warning")),
+        _ => ("good", String::from("No errors")),
+    };
+    let mut anchors = BTreeMap::new();
+    for (number, artifact) in report.artifacts.iter().enumerate() {
+        anchors.insert(artifact.path.as_str(), format!("artifact-{number}"));
+    }
+    let shown: Vec<&Entry> = report
+        .artifacts
+        .iter()
+        .filter(|artifact| deserves_section(report, artifact))
+        .collect();
+    let is_shown = |path: &str| shown.iter().any(|artifact| artifact.path == path);
+    let others: Vec<Finding> = report
+        .findings
+        .iter()
+        .filter(|finding| !is_shown(&finding.artifact))
+        .cloned()
+        .collect();
+    let grid = grid(report);
+    Page {
+        version: report.tool.version.clone(),
+        headline,
+        state,
+        counts: counts(report),
+        columns: grid.columns.iter().map(|name| column(name)).collect(),
+        rows: grid
+            .rows
+            .into_iter()
+            .map(|(name, cells)| row(name, &cells, &anchors))
+            .collect(),
+        artifacts: shown
+            .iter()
+            .map(|artifact| section(report, artifact, &anchors[artifact.path.as_str()]))
+            .collect(),
+        others: problems(&others),
+        suppressed: report.suppressed.iter().map(accepted).collect(),
+        healthy: report
+            .artifacts
+            .iter()
+            .filter(|artifact| !is_shown(&artifact.path))
+            .map(|artifact| Healthy {
+                path: artifact.path.clone(),
+                about: artifact.about.clone(),
+            })
+            .collect(),
+    }
+}
+
+fn deserves_section(report: &Report, artifact: &Entry) -> bool {
+    matches!(artifact.role, Role::ModelLibrary | Role::Client)
+        || !artifact.problems.is_empty()
+        || report.findings.iter().any(|f| f.artifact == artifact.path)
+}
+
+fn counts(report: &Report) -> Vec<Count> {
+    let libraries: usize = report.artifacts.iter().map(|a| a.libraries.len()).sum();
+    let state = |count, state| if count > 0 { state } else { "plain" };
+    let totals = &report.summary;
+    let mut counts = vec![
+        (totals.errors, "errors", state(totals.errors, "bad")),
+        (totals.warnings, "warnings", state(totals.warnings, "unsure")),
+        (libraries, "model libraries", "plain"),
+        (totals.artifacts, "files read", "plain"),
+    ];
+    if totals.suppressed > 0 {
+        counts.push((totals.suppressed, "accepted", "plain"));
+    }
+    counts
+        .into_iter()
+        .map(|(number, what, state)| Count {
+            number,
+            what: what.to_owned(),
+            state,
+        })
+        .collect()
+}
+
+fn column(name: &str) -> Column {
+    Column {
+        name: name.to_owned(),
+        short: runtime_short(name),
+    }
+}
+
+/// A runtime's name as a column head: the part of a long path that tells it apart.
+fn runtime_short(name: &str) -> String {
+    if release::by_name(name).is_some() {
+        return name.trim_start_matches("tvm-").to_owned();
+    }
+    const COMMON: [&str; 6] = ["lib", "lib64", "site-packages", "tvm", "tvm_ffi", "Lib"];
+    name.split(['/', '\\'])
+        .rfind(|part| !part.is_empty() && !COMMON.contains(part) && !part.starts_with("python3"))
+        .unwrap_or(name)
+        .to_owned()
+}
+
+fn row(name: String, cells: &[Option<&Verdict>], anchors: &BTreeMap<&str, String>) -> Row {
+    let artifact = cells.iter().flatten().next().map(|v| v.artifact.as_str());
+    let short = match name.rsplit_once('/') {
+        Some((_, last)) => last.to_owned(),
+        None => name.clone(),
+    };
+    Row {
+        anchor: artifact
+            .and_then(|path| anchors.get(path))
+            .cloned()
+            .unwrap_or_default(),
+        cells: cells.iter().map(|verdict| cell(*verdict)).collect(),
+        name,
+        short,
+    }
+}
+
+fn cell(verdict: Option<&Verdict>) -> Cell {
+    let Some(verdict) = verdict else {
+        return Cell {
+            state: "none",
+            sign: "–",
+            words: String::from("not compared"),
+            rules: String::new(),
+        };
+    };
+    let (state, sign, words) = match verdict.status {
+        VerdictStatus::Fits => ("good", "✓", "fits"),
+        VerdictStatus::Undecided => ("unsure", "?", "could not decide"),
+        VerdictStatus::Breaks => ("bad", "✗", "breaks"),
+    };
+    Cell {
+        state,
+        sign,
+        words: words.to_owned(),
+        rules: verdict.rules.join(" "),
+    }
+}
+
+fn section(report: &Report, artifact: &Entry, anchor: &str) -> Section {
+    let of_artifact: Vec<Finding> = report
+        .findings
+        .iter()
+        .filter(|finding| finding.artifact == artifact.path)
+        .cloned()
+        .collect();
+    let worst = of_artifact.iter().map(|finding| finding.severity).max();
+    Section {
+        anchor: anchor.to_owned(),
+        path: artifact.path.clone(),
+        about: artifact.about.clone(),
+        state: match worst {
+            Some(Severity::Error) => "bad",
+            Some(Severity::Warning) => "unsure",
+            _ if artifact.problems.is_empty() => "good",
+            _ => "unsure",
+        },
+        libraries: artifact
+            .libraries
+            .iter()
+            .map(|library| library_view(artifact, library))
+            .collect(),
+        needed: artifact.needed.clone(),
+        problems: artifact.problems.iter().map(|p| p.detail.clone()).collect(),
+        findings: problems(&of_artifact),
+        undecided: report
+            .verdicts
+            .iter()
+            .filter(|verdict| verdict.artifact == artifact.path)
+            .flat_map(|verdict| {
+                verdict
+                    .undecided
+                    .iter()
+                    .map(|reason| format!("{} on {}: {}", reason.rule, verdict.runtime, reason.why))
+            })
+            .collect(),
+    }
+}
+
+fn library_view(artifact: &Entry, library: &Library) -> LibraryView {
+    let summary = &library.summary;
+    let mut facts = vec![(String::from("built by"), summary.epoch.clone())];
+    let mut fact = |name: &str, value: Option<String>| {
+        if let Some(value) = value.filter(|value| !value.is_empty()) {
+            facts.push((name.to_owned(), value));
+        }
+    };
+    fact("prefix", summary.prefix.clone());
+    fact("model", summary.model_type.clone());
+    fact("state", summary.kv_state_kind.clone());
+    for executable in &summary.executables {
+        fact(
+            "program",
+            Some(format!(
+                "{}, {}, {}, format {}",
+                counted(executable.functions, "function"),
+                counted(executable.instructions, "instruction"),
+                counted(executable.constants, "constant"),
+                executable.magic
+            )),
+        );
+        fact("attention tag", Some(executable.attention_tags.join(", ")));
+        fact(
+            "cache config",
+            executable.cache_config_length.map(|length| counted(length as usize, "element")),
+        );
+    }
+    LibraryView {
+        facts,
+        tree: tree(artifact, library),
+        requires: library.requires.clone(),
+        slots: summary.slots.clone(),
+    }
+}
+
+/// The module tree with each module's share of the file. The host code is
+/// what the blob does not take, where the file holds one library.
+fn tree(artifact: &Entry, library: &Library) -> Vec<Node> {
+    let whole = artifact.size.max(library.blob_size).max(1);
+    let alone = artifact.libraries.len() == 1;
+    library
+        .tree
+        .iter()
+        .map(|module| {
+            let bytes = if module.kind == "_lib" && alone {
+                artifact.size.saturating_sub(library.blob_size)
+            } else {
+                module.size
+            };
+            let mut name = match module.kind.as_str() {
+                "_lib" => String::from("_lib (host code, tables, symbols)"),
+                kind => kind.to_owned(),
+            };
+            if module.kernels > 0 {
+                name.push_str(&format!(", {}", counted(module.kernels, "kernel")));
+            }
+            if !module.code_format.is_empty() && module.code_format != module.kind {
+                name.push_str(&format!(" as {}", module.code_format));
+            }
+            Node {
+                depth: module.depth,
+                name,
+                size: size(bytes),
+                percent: format!("{:.1}", 100.0 * bytes as f64 / whole as f64),
+            }
+        })
+        .collect()
+}
+
+fn problems(findings: &[Finding]) -> Vec<Problem> {
+    groups(findings)
+        .into_iter()
+        .map(|group| {
+            let finding = group.finding;
+            Problem {
+                rule: finding.rule.clone(),
+                name: finding.name.clone(),
+                severity: finding.severity.to_string(),
+                artifact: finding.artifact.clone(),
+                message: finding.message.clone(),
+                runtimes: group.runtimes.iter().map(|r| (*r).to_owned()).collect(),
+                places: finding
+                    .locations
+                    .iter()
+                    .map(place)
+                    .filter(|place| !place.is_empty())
+                    .collect(),
+                evidence: finding.evidence.clone(),
+                says: finding.runtime_says.clone(),
+                help: finding.help.clone(),
+                repairs: finding.repairs.iter().map(|repair| in_words(*repair)).collect(),
+            }
+        })
+        .collect()
+}
+
+fn in_words(repair: Repair) -> &'static str {
+    match repair {
+        Repair::Source => "upstream source patch",
+        Repair::Shim => "shim library beside the stock runtime",
+        Repair::InPlace => "change of the artifact itself",
+    }
+}
+
+fn accepted(finding: &Finding) -> Accepted {
+    Accepted {
+        rule: finding.rule.clone(),
+        artifact: finding.artifact.clone(),
+        message: finding.message.clone(),
+        reason: finding
+            .suppression
+            .as_ref()
+            .map_or_else(String::new, |suppression| suppression.reason.clone()),
+    }
+}

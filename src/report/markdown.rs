@@ -1,0 +1,190 @@
+//! Markdown for a job summary or a comment: headline, matrix, findings.
+//!
+//! Bounded: GitHub cuts a comment at 65,536 characters and refuses a larger
+//! job summary, so findings that do not fit are counted, never cut in half.
+
+use std::fmt::Write as _;
+
+use artcheck_inspect::finding::Severity;
+use artcheck_inspect::scan::VerdictStatus;
+
+use super::groups::{Group, groups};
+use super::human::{counted, place};
+use super::matrix::grid;
+use super::model::{Report, Verdict};
+
+/// Characters a report may have, with room for what a caller puts around it.
+pub const MAX_CHARACTERS: usize = 60_000;
+/// The matrix takes at most this much.
+const MAX_MATRIX: usize = 30_000;
+/// Kept for the closing lines.
+const TAIL: usize = 400;
+
+/// Renders a report.
+pub fn render(report: &Report) -> String {
+    let mut out = headline(report);
+    matrix(&mut out, report);
+    findings(&mut out, report);
+    out
+}
+
+fn headline(report: &Report) -> String {
+    let totals = &report.summary;
+    let mark = match (totals.errors, totals.warnings, totals.undecided) {
+        (1.., ..) => "❌",
+        (0, 1.., _) | (0, _, true) => "⚠️",
+        _ => "✅",
+    };
+    let mut line = format!(
+        "## {mark} artcheck: {}, {}, {} in {}",
+        counted(totals.errors, "error"),
+        counted(totals.warnings, "warning"),
+        counted(totals.infos, "note"),
+        counted(totals.artifacts, "file"),
+    );
+    if totals.suppressed > 0 {
+        let _ = write!(line, " ({} accepted)", totals.suppressed);
+    }
+    if totals.undecided {
+        line.push_str("\n\n**Something could not be decided**: see below.");
+    }
+    line.push_str("\n\n");
+    line
+}
+
+fn matrix(out: &mut String, report: &Report) {
+    let grid = grid(report);
+    if grid.rows.is_empty() {
+        return;
+    }
+    let start = out.len();
+    let _ = write!(out, "| artifact |");
+    for column in &grid.columns {
+        let _ = write!(out, " {} |", cell_text(column));
+    }
+    let _ = writeln!(out, "\n|---|{}", "---|".repeat(grid.columns.len()));
+    let total = grid.rows.len();
+    for (shown, (subject, cells)) in grid.rows.into_iter().enumerate() {
+        let mut row = format!("| {} |", code(&subject));
+        for cell in cells {
+            let _ = write!(row, " {} |", cell.map_or(String::from("–"), verdict));
+        }
+        if out.len() - start + row.len() > MAX_MATRIX {
+            let _ = writeln!(out, "\n{} more rows are not shown.", total - shown);
+            break;
+        }
+        out.push_str(&row);
+        out.push('\n');
+    }
+    out.push('\n');
+}
+
+fn verdict(verdict: &Verdict) -> String {
+    match verdict.status {
+        VerdictStatus::Fits => String::from("✅ fits"),
+        VerdictStatus::Undecided => String::from("❔ unsure"),
+        VerdictStatus::Breaks => format!("❌ {}", verdict.rules.join(" ")),
+    }
+}
+
+fn findings(out: &mut String, report: &Report) {
+    let mut groups = groups(&report.findings);
+    groups.sort_by_key(|group| std::cmp::Reverse(group.finding.severity));
+    let total = groups.len();
+    for (shown, group) in groups.iter().enumerate() {
+        let section = section(group);
+        if out.chars().count() + section.chars().count() > MAX_CHARACTERS - TAIL {
+            let _ = writeln!(
+                out,
+                "**{} more findings are not shown**: see the JSON or HTML report.",
+                total - shown
+            );
+            return;
+        }
+        out.push_str(&section);
+    }
+}
+
+fn section(group: &Group<'_>) -> String {
+    let finding = group.finding;
+    let mark = match finding.severity {
+        Severity::Error => "❌",
+        Severity::Warning => "⚠️",
+        Severity::Info => "ℹ️",
+    };
+    let mut out = format!(
+        "<details><summary>{mark} <b>{} {}</b> <code>{}</code>: {}</summary>\n\n",
+        finding.rule,
+        finding.name,
+        html(&finding.artifact),
+        html(&finding.message)
+    );
+    let mut line = |name: &str, text: &str| {
+        let _ = writeln!(out, "- **{name}**: {text}");
+    };
+    if !group.runtimes.is_empty() {
+        line("on", &code(&group.runtimes.join(", ")));
+    }
+    for location in &finding.locations {
+        let place = place(location);
+        if !place.is_empty() {
+            line("at", &code(&place));
+        }
+    }
+    for evidence in &finding.evidence {
+        line("seen", &code(evidence));
+    }
+    if let Some(words) = &finding.runtime_says {
+        line("the runtime says", &code(words));
+    }
+    if !finding.help.is_empty() {
+        line("do", &text(&finding.help));
+    }
+    out.push_str("\n</details>\n\n");
+    out
+}
+
+/// Inline code, whatever the text holds: a fence longer than any run in it.
+fn code(text: &str) -> String {
+    let text = cell_text(text);
+    let longest = text
+        .split(|c| c != '`')
+        .map(str::len)
+        .max()
+        .unwrap_or_default();
+    let fence = "`".repeat(longest + 1);
+    if longest > 0 {
+        format!("{fence} {text} {fence}")
+    } else {
+        format!("{fence}{text}{fence}")
+    }
+}
+
+/// Text that ends neither its line nor its table cell.
+fn cell_text(text: &str) -> String {
+    text.replace(['\n', '\r'], " ").replace('|', "\\|")
+}
+
+/// Prose that may itself hold Markdown code spans, but no HTML.
+fn text(text: &str) -> String {
+    html(&text.replace(['\n', '\r'], " "))
+}
+
+fn html(text: &str) -> String {
+    text.replace('&', "&amp;")
+        .replace('<', "&lt;")
+        .replace('>', "&gt;")
+        .replace(['\n', '\r'], " ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn code_holds_any_text() {
+        assert_eq!(code("a"), "`a`");
+        assert_eq!(code("a`b"), "`` a`b ``");
+        assert_eq!(code("a|b\nc"), "`a\\|b c`");
+    }
+}

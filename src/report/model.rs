@@ -1,0 +1,392 @@
+//! The report as data: what every format prints and what `merge` reads back.
+//!
+//! Serialised it is the JSON report, `artcheck/json-v1`. Within v1 fields are
+//! only added; `docs/schema/json-v1.schema.json` is the contract.
+
+use std::path::Path;
+
+use artcheck_inspect::artifact::{Artifact, Problem, Role};
+use artcheck_inspect::contents::{self, ModuleNode};
+use artcheck_inspect::finding::{Location, Repair, Severity};
+use artcheck_inspect::scan::{RuntimeSource, Scan, VerdictStatus};
+use artcheck_inspect::summary::{self, LibrarySummary};
+use artcheck_inspect::{finding, scan};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::{fingerprint, paths};
+
+/// Value of the `schema` field.
+pub const SCHEMA: &str = "artcheck/json-v1";
+
+/// A whole report.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Report {
+    /// [`SCHEMA`].
+    pub schema: String,
+    /// Who wrote it.
+    pub tool: Tool,
+    /// Counts.
+    pub summary: Totals,
+    /// Files and archive members, by path.
+    pub artifacts: Vec<Entry>,
+    /// Runtimes found among the paths.
+    pub runtimes: Vec<Runtime>,
+    /// Artifacts against runtimes.
+    pub verdicts: Vec<Verdict>,
+    /// What is wrong.
+    pub findings: Vec<Finding>,
+    /// What is wrong but accepted: by an ignore, or by the baseline.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub suppressed: Vec<Finding>,
+}
+
+/// The program that wrote a report.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Tool {
+    /// `artcheck`.
+    pub name: String,
+    /// Its version.
+    pub version: String,
+}
+
+/// Counts over a report.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub struct Totals {
+    /// Artifacts read.
+    pub artifacts: usize,
+    /// Findings of severity error.
+    pub errors: usize,
+    /// Findings of severity warning.
+    pub warnings: usize,
+    /// Findings of severity info.
+    pub infos: usize,
+    /// Findings accepted by an ignore or the baseline.
+    #[serde(default)]
+    pub suppressed: usize,
+    /// Something could not be read or decided.
+    pub undecided: bool,
+}
+
+/// One artifact.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Entry {
+    /// Display path; archive members after `!`.
+    pub path: String,
+    /// The file on disk, relative to the working directory where it lies below it.
+    #[serde(default)]
+    pub file: String,
+    /// Bytes.
+    pub size: u64,
+    /// What it is to us.
+    pub role: Role,
+    /// Role, platform, format and size in words.
+    #[serde(default)]
+    pub about: String,
+    /// Container format.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub format: Option<Value>,
+    /// Instruction set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub architecture: Option<Value>,
+    /// System.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub platform: Option<Value>,
+    /// Libraries asked of the loader.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub needed: Vec<String>,
+    /// Model libraries inside.
+    pub libraries: Vec<Library>,
+    /// What could not be read.
+    pub problems: Vec<Problem>,
+}
+
+/// One model library.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Library {
+    /// Facts in short.
+    #[serde(flatten)]
+    pub summary: LibrarySummary,
+    /// Bytes of the module blob.
+    #[serde(default)]
+    pub blob_size: u64,
+    /// The module tree.
+    #[serde(default)]
+    pub tree: Vec<ModuleNode>,
+    /// Functions the runtime or the application must register.
+    #[serde(default)]
+    pub requires: Vec<String>,
+}
+
+/// A runtime found among the paths.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Runtime {
+    /// Name, usually the folder.
+    pub name: String,
+    /// Files.
+    pub parts: Vec<String>,
+    /// TVM release.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub release: Option<String>,
+    /// What it accepts, in words.
+    #[serde(default)]
+    pub about: String,
+    /// Holds the VM, not only tvm-ffi.
+    #[serde(default)]
+    pub runs_models: bool,
+}
+
+/// One artifact on one runtime.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Verdict {
+    /// Display path of the artifact.
+    pub artifact: String,
+    /// System-lib prefix.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prefix: Option<String>,
+    /// Runtime's name.
+    pub runtime: String,
+    /// Why this runtime.
+    pub source: RuntimeSource,
+    /// What comes of it.
+    pub status: VerdictStatus,
+    /// Rules that report an error.
+    pub rules: Vec<String>,
+    /// What could not be decided.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub undecided: Vec<Undecided>,
+}
+
+/// A rule that could not decide.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Undecided {
+    /// Rule code.
+    pub rule: String,
+    /// Why.
+    pub why: String,
+}
+
+/// One finding.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Finding {
+    /// Rule code.
+    pub rule: String,
+    /// Rule name.
+    pub name: String,
+    /// How bad.
+    pub severity: Severity,
+    /// Display path of the artifact.
+    pub artifact: String,
+    /// The file on disk.
+    #[serde(default)]
+    pub file: String,
+    /// Exact places.
+    pub locations: Vec<Location>,
+    /// Runtime it holds for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub runtime: Option<String>,
+    /// What is wrong.
+    pub message: String,
+    /// Facts that show it.
+    pub evidence: Vec<String>,
+    /// The runtime's own words.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub runtime_says: Option<String>,
+    /// What to do.
+    pub help: String,
+    /// What `artcheck patch` can do.
+    pub repairs: Vec<Repair>,
+    /// The same for the same problem in every run; see `docs/ci.md`.
+    #[serde(default)]
+    pub fingerprint: String,
+    /// Why it is accepted; only in `suppressed`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub suppression: Option<Suppression>,
+}
+
+/// Why a finding is accepted.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Suppression {
+    /// `ignore` or `baseline`.
+    pub kind: SuppressionKind,
+    /// The reason that was given.
+    pub reason: String,
+}
+
+/// What accepted a finding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SuppressionKind {
+    /// An `[[ignore]]` of artcheck.toml.
+    Ignore,
+    /// The baseline file.
+    Baseline,
+}
+
+impl Report {
+    /// The report of a scan that ran in `base`.
+    pub fn of(scan: &Scan, base: &Path) -> Self {
+        let mut report = Self {
+            schema: SCHEMA.to_owned(),
+            tool: Tool::this(),
+            summary: Totals::default(),
+            artifacts: scan.artifacts.iter().map(|a| entry(a, base)).collect(),
+            runtimes: scan.load_sets.iter().map(runtime).collect(),
+            verdicts: scan.verdicts.iter().map(verdict).collect(),
+            findings: scan.findings.iter().map(|f| found(f, base)).collect(),
+            suppressed: Vec::new(),
+        };
+        fingerprint::assign(&mut report.findings);
+        report.count();
+        report
+    }
+
+    /// Brings the counts up to date.
+    pub fn count(&mut self) {
+        let count = |severity| {
+            self.findings
+                .iter()
+                .filter(|finding| finding.severity == severity)
+                .count()
+        };
+        self.summary = Totals {
+            artifacts: self.artifacts.len(),
+            errors: count(Severity::Error),
+            warnings: count(Severity::Warning),
+            infos: count(Severity::Info),
+            suppressed: self.suppressed.len(),
+            undecided: self.is_undecided(),
+        };
+    }
+
+    /// Whether something could not be read, or a wanted verdict could not be told.
+    fn is_undecided(&self) -> bool {
+        let unread = self
+            .artifacts
+            .iter()
+            .flat_map(|artifact| &artifact.problems)
+            .any(|problem| problem.kind.leaves_undecided());
+        unread
+            || self.verdicts.iter().any(|verdict| {
+                verdict.is_wanted() && verdict.status == VerdictStatus::Undecided
+            })
+    }
+
+    /// Whether nothing that was read has to do with TVM.
+    pub fn concerns_nothing(&self) -> bool {
+        self.artifacts
+            .iter()
+            .all(|artifact| artifact.role == Role::Unrelated && artifact.problems.is_empty())
+    }
+}
+
+impl Tool {
+    /// This program.
+    pub fn this() -> Self {
+        Self {
+            name: String::from("artcheck"),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+        }
+    }
+}
+
+impl Verdict {
+    /// Whether somebody asked for this runtime, or it lies beside the artifact.
+    pub fn is_wanted(&self) -> bool {
+        self.source != RuntimeSource::Release
+    }
+
+    /// The artifact, with the library's prefix where it has one.
+    pub fn subject(&self) -> String {
+        match &self.prefix {
+            Some(prefix) => format!("{} [{prefix}]", self.artifact),
+            None => self.artifact.clone(),
+        }
+    }
+}
+
+impl Finding {
+    /// A finding that no scan made: about the policy itself.
+    pub fn from_inspect(finding: &finding::Finding, base: &Path) -> Self {
+        found(finding, base)
+    }
+}
+
+fn entry(artifact: &Artifact, base: &Path) -> Entry {
+    let binary = artifact.binary.as_ref();
+    Entry {
+        path: artifact.path.clone(),
+        file: paths::file_of(&artifact.path, base),
+        size: artifact.size,
+        role: artifact.role,
+        about: summary::describe(artifact),
+        format: binary.and_then(|binary| serde_json::to_value(binary.format).ok()),
+        architecture: binary.and_then(|binary| serde_json::to_value(binary.architecture).ok()),
+        platform: binary.and_then(|binary| serde_json::to_value(binary.platform).ok()),
+        needed: binary.map_or_else(Vec::new, |binary| {
+            binary.needed.iter().map(|need| need.name.clone()).collect()
+        }),
+        libraries: artifact
+            .libraries
+            .iter()
+            .filter_map(|library| {
+                let blob = library.blob.as_ref().ok()?;
+                Some(Library {
+                    summary: summary::library(library, blob),
+                    blob_size: blob.length,
+                    tree: contents::modules(blob),
+                    requires: contents::required_functions(library, blob),
+                })
+            })
+            .collect(),
+        problems: artifact.problems.clone(),
+    }
+}
+
+fn runtime(load_set: &artcheck_inspect::runtime::load_set::LoadSet) -> Runtime {
+    Runtime {
+        name: load_set.profile.name.clone(),
+        parts: load_set.profile.parts.clone(),
+        release: load_set.profile.release.clone(),
+        about: summary::runtime(&load_set.profile),
+        runs_models: load_set.holds_vm_runtime(),
+    }
+}
+
+fn verdict(verdict: &scan::Verdict) -> Verdict {
+    Verdict {
+        artifact: verdict.artifact.clone(),
+        prefix: verdict.prefix.clone(),
+        runtime: verdict.runtime.clone(),
+        source: verdict.source,
+        status: verdict.status,
+        rules: verdict.rules.iter().map(|rule| (*rule).to_owned()).collect(),
+        undecided: verdict
+            .undecided
+            .iter()
+            .map(|undecided| Undecided {
+                rule: undecided.rule.to_owned(),
+                why: undecided.why.clone(),
+            })
+            .collect(),
+    }
+}
+
+fn found(finding: &finding::Finding, base: &Path) -> Finding {
+    Finding {
+        rule: finding.rule.to_owned(),
+        name: finding.name.to_owned(),
+        severity: finding.severity,
+        artifact: finding.artifact.clone(),
+        file: paths::file_of(&finding.artifact, base),
+        locations: finding.locations.clone(),
+        runtime: finding.runtime.clone(),
+        message: finding.message.clone(),
+        evidence: finding.evidence.clone(),
+        runtime_says: finding.runtime_says.clone(),
+        help: finding.help.clone(),
+        repairs: finding.repairs.clone(),
+        fingerprint: String::new(),
+        suppression: None,
+    }
+}

@@ -1,0 +1,122 @@
+//! Where reports go: one to standard output or a file, more by `--output FORMAT=FILE`.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use clap::ValueEnum as _;
+
+use super::model::Report;
+use super::style::Style;
+use super::{github, html, human, json, junit, markdown, matrix, sarif};
+use crate::args::{FailOn, Format};
+
+/// `--output`: `FORMAT=FILE`, or a file for the report that `--format` names.
+#[derive(Debug, Clone)]
+pub struct Output {
+    format: Option<Format>,
+    file: PathBuf,
+}
+
+/// Reads one `--output`. A file name may hold `=`, so only a known format counts.
+pub fn parse(text: &str) -> Result<Output, String> {
+    if let Some((format, file)) = text.split_once('=') {
+        if file.is_empty() {
+            return Err(format!("`{text}` names no file"));
+        }
+        match Format::from_str(format, true) {
+            Ok(format) => {
+                return Ok(Output {
+                    format: Some(format),
+                    file: file.into(),
+                });
+            }
+            Err(_) if format.contains(['/', '.', '\\']) => {}
+            Err(_) => {
+                let known: Vec<String> = Format::value_variants()
+                    .iter()
+                    .filter_map(|format| Some(format.to_possible_value()?.get_name().to_owned()))
+                    .collect();
+                return Err(format!(
+                    "unknown format `{format}`: use one of {}",
+                    known.join(", ")
+                ));
+            }
+        }
+    }
+    Ok(Output {
+        format: None,
+        file: text.into(),
+    })
+}
+
+/// What human reports show, and what JUnit calls a failure.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    /// Colour standard output.
+    pub color: bool,
+    /// List healthy and unrelated files too.
+    pub verbose: bool,
+    /// The table alone instead of the whole human report.
+    pub matrix: bool,
+    /// Lowest severity that fails.
+    pub fail_on: FailOn,
+}
+
+/// Writes every report that was asked for. The one of `--format` goes to
+/// standard output unless an `--output FILE` names its place.
+pub fn write(
+    report: &Report,
+    format: Format,
+    outputs: &[Output],
+    options: Options,
+) -> anyhow::Result<()> {
+    let plain = Options {
+        color: false,
+        ..options
+    };
+    let mut to_stdout = true;
+    for output in outputs {
+        to_stdout &= output.format.is_some();
+        let text = render(report, output.format.unwrap_or(format), plain)?;
+        write_file(&output.file, &text)?;
+    }
+    if to_stdout {
+        let text = render(report, format, options)?;
+        std::io::stdout().lock().write_all(text.as_bytes())?;
+    }
+    Ok(())
+}
+
+fn render(report: &Report, format: Format, options: Options) -> anyhow::Result<String> {
+    let style = Style {
+        color: options.color,
+    };
+    Ok(match format {
+        Format::Human if options.matrix => matrix::render(report, style),
+        Format::Human => human::render(report, style, options.verbose),
+        Format::Json => json::render(report)?,
+        Format::Sarif => sarif::render(report)?,
+        Format::Junit => junit::render(report, options.fail_on)?,
+        Format::Github => github::render(report),
+        Format::Markdown => markdown::render(report),
+        Format::Html => html::render(report)?,
+    })
+}
+
+fn write_file(path: &Path, text: &str) -> anyhow::Result<()> {
+    std::fs::write(path, text).with_context(|| format!("{} cannot be written", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_name_may_hold_an_equals_sign() {
+        assert_eq!(parse("sarif=a.sarif").unwrap().format, Some(Format::Sarif));
+        assert_eq!(parse("./a=b.txt").unwrap().format, None);
+        assert!(parse("sarfi=a.sarif").is_err());
+        assert!(parse("sarif=").is_err());
+    }
+}

@@ -1,0 +1,188 @@
+//! SARIF 2.1.0 for code-scanning services, from a small model of our own.
+//!
+//! A binary has no lines: the file itself is the location, at line 1, and the
+//! symbol, function and member are logical locations. URIs are relative to
+//! `SRCROOT`; locations are never empty; accepted findings are `suppressions`.
+
+use artcheck_inspect::finding::Severity;
+use artcheck_inspect::rules::{self, Rule};
+use serde_json::{Value, json};
+
+use super::human::place;
+use super::model::{Finding, Report, SuppressionKind};
+use super::paths;
+
+const SCHEMA: &str = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json";
+const REPOSITORY: &str = env!("CARGO_PKG_REPOSITORY");
+
+/// Renders a report as one SARIF log.
+pub fn render(report: &Report) -> serde_json::Result<String> {
+    let results: Vec<Value> = report
+        .findings
+        .iter()
+        .chain(&report.suppressed)
+        .map(result)
+        .collect();
+    let log = json!({
+        "$schema": SCHEMA,
+        "version": "2.1.0",
+        "runs": [{
+            "tool": { "driver": {
+                "name": "artcheck",
+                "version": report.tool.version,
+                "semanticVersion": report.tool.version,
+                "informationUri": REPOSITORY,
+                "rules": rules::ALL.iter().map(|rule| describe(rule)).collect::<Vec<_>>(),
+            }},
+            "columnKind": "unicodeCodePoints",
+            "originalUriBaseIds": {
+                "SRCROOT": { "description": { "text": "The directory artcheck ran in." } }
+            },
+            "results": results,
+        }],
+    });
+    let mut text = serde_json::to_string_pretty(&log)?;
+    text.push('\n');
+    Ok(text)
+}
+
+fn describe(rule: &Rule) -> Value {
+    json!({
+        "id": rule.code,
+        "name": pascal(rule.name),
+        "shortDescription": { "text": rule.name },
+        "fullDescription": { "text": sentence(rule.summary) },
+        "help": { "text": rule.explain, "markdown": rule.explain },
+        "defaultConfiguration": { "level": level(rule.severity) },
+        "properties": {
+            "precision": "very-high",
+            "problem.severity": problem_severity(rule.severity),
+            "tags": ["abi", "tvm", "mlc-llm"],
+        },
+    })
+}
+
+fn result(finding: &Finding) -> Value {
+    let mut result = json!({
+        "ruleId": finding.rule,
+        "level": level(finding.severity),
+        "message": { "text": message(finding) },
+        "locations": locations(finding),
+        "partialFingerprints": { "artcheck/v1": finding.fingerprint },
+    });
+    if let Some(index) = rules::ALL.iter().position(|rule| rule.code == finding.rule) {
+        result["ruleIndex"] = json!(index);
+    }
+    if let Some(runtime) = &finding.runtime {
+        result["properties"] = json!({ "runtime": runtime, "repairs": finding.repairs });
+    }
+    if let Some(suppression) = &finding.suppression {
+        let kind = match suppression.kind {
+            SuppressionKind::Ignore => "an ignore in artcheck.toml",
+            SuppressionKind::Baseline => "the baseline",
+        };
+        result["suppressions"] = json!([{
+            "kind": "external",
+            "status": "accepted",
+            "justification": format!("{kind}: {}", suppression.reason),
+        }]);
+    }
+    result
+}
+
+/// Consumers show the first location alone, so it is the file.
+fn locations(finding: &Finding) -> Value {
+    let mut logical: Vec<Value> = Vec::new();
+    if finding.artifact != finding.file {
+        logical.push(json!({ "fullyQualifiedName": finding.artifact, "kind": "module" }));
+    }
+    for location in &finding.locations {
+        let words = place(location);
+        if !words.is_empty() {
+            let name = location.function.as_ref().or(location.symbol.as_ref());
+            let mut entry = json!({ "fullyQualifiedName": words, "kind": "member" });
+            if let Some(name) = name {
+                entry["name"] = json!(name);
+            }
+            logical.push(entry);
+        }
+    }
+    let mut location = json!({
+        "physicalLocation": {
+            "artifactLocation": artifact_location(&finding.file),
+            "region": { "startLine": 1 },
+        },
+    });
+    if !logical.is_empty() {
+        location["logicalLocations"] = Value::Array(logical);
+    }
+    json!([location])
+}
+
+fn artifact_location(file: &str) -> Value {
+    // An absolute path would make an absolute URI, which consumers refuse.
+    match file.strip_prefix('/') {
+        Some(outside) => json!({ "uri": paths::uri(outside) }),
+        None => json!({ "uri": paths::uri(file), "uriBaseId": "SRCROOT" }),
+    }
+}
+
+fn message(finding: &Finding) -> String {
+    let mut text = sentence(&finding.message);
+    if let Some(runtime) = &finding.runtime {
+        text.push_str(&format!("\nOn {runtime}."));
+    }
+    if let Some(words) = &finding.runtime_says {
+        text.push_str(&format!("\nThe runtime says: {words}"));
+    }
+    for line in &finding.evidence {
+        text.push_str(&format!("\nSeen: {line}"));
+    }
+    if !finding.help.is_empty() {
+        text.push_str(&format!("\nDo: {}", finding.help));
+    }
+    text
+}
+
+fn sentence(text: &str) -> String {
+    let mut chars = text.chars();
+    let mut out: String = match chars.next() {
+        Some(first) => first.to_uppercase().chain(chars).collect(),
+        None => return String::from("No message."),
+    };
+    if !out.ends_with(['.', '!', '?']) {
+        out.push('.');
+    }
+    out
+}
+
+fn level(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Error => "error",
+        Severity::Warning => "warning",
+        Severity::Info => "note",
+    }
+}
+
+fn problem_severity(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Error => "error",
+        Severity::Warning => "warning",
+        Severity::Info => "recommendation",
+    }
+}
+
+/// `attention-tag` as `AttentionTag`.
+fn pascal(name: &str) -> String {
+    name.split('-')
+        .flat_map(|word| {
+            let mut chars = word.chars();
+            chars
+                .next()
+                .into_iter()
+                .flat_map(char::to_uppercase)
+                .chain(chars)
+                .collect::<Vec<_>>()
+        })
+        .collect()
+}
