@@ -9,6 +9,7 @@ folder that survives between checkouts:
 
     wheels/<file>.whl            as downloaded
     unpacked/<wheel name>/       the wheel's files (nothing is executed)
+    npm/<package name>/          an npm package's files, for schemas and browser scripts
     venv/<venv name>/            a virtual environment
 
 Usage: python3 tools/parts.py [NAME ...]     fetch all that tests need, or only these
@@ -25,6 +26,7 @@ import os
 import shutil
 import subprocess
 import sys
+import tarfile
 import tempfile
 import tomllib
 import zipfile
@@ -102,6 +104,27 @@ def fetch_wheel(wheel: dict, root: Path) -> None:
     replace_folder(made, final, wheel["sha256"])
 
 
+def fetch_npm(package: dict, root: Path) -> None:
+    """An npm package's files; `npm pack` downloads and runs nothing of it."""
+    final = root / "npm" / package["name"]
+    if stamp_is_current(final, package["sha256"]):
+        return
+    print(f"parts: {package['name']}", file=sys.stderr, flush=True)
+    final.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=final.parent) as scratch:
+        subprocess.run(["npm", "pack", "--silent", "--ignore-scripts",
+                        f"{package['package']}@{package['version']}"],
+                       cwd=scratch, check=True, stdout=subprocess.DEVNULL)
+        (archive,) = Path(scratch).iterdir()
+        actual = sha256(archive)
+        if actual != package["sha256"]:
+            raise SystemExit(f"parts: {archive.name}: SHA-256 is {actual}, pinned is {package['sha256']}")
+        made = Path(tempfile.mkdtemp(dir=final.parent))
+        with tarfile.open(archive) as file:
+            file.extractall(made, filter="data")
+    replace_folder(made, final, package["sha256"])
+
+
 def fetch_venv(venv: dict, root: Path) -> None:
     final = root / "venv" / venv["name"]
     pin = "\n".join(venv["requirements"])
@@ -129,6 +152,7 @@ def main() -> None:
     spec = tomllib.loads(SPEC.read_text())
     root = cache_root()
     jobs = {w["name"]: (fetch_wheel, w) for w in spec["wheel"]}
+    jobs |= {n["name"]: (fetch_npm, n) for n in spec["npm"]}
     jobs |= {v["name"]: (fetch_venv, v) for v in spec["venv"]}
     if args.where:
         print(root)

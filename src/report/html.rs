@@ -195,7 +195,11 @@ fn counts(report: &Report) -> Vec<Count> {
     let totals = &report.summary;
     let mut counts = vec![
         (totals.errors, "errors", state(totals.errors, "bad")),
-        (totals.warnings, "warnings", state(totals.warnings, "unsure")),
+        (
+            totals.warnings,
+            "warnings",
+            state(totals.warnings, "unsure"),
+        ),
         (libraries, "model libraries", "plain"),
         (totals.artifacts, "files read", "plain"),
     ];
@@ -335,7 +339,9 @@ fn library_view(artifact: &Entry, library: &Library) -> LibraryView {
         fact("attention tag", Some(executable.attention_tags.join(", ")));
         fact(
             "cache config",
-            executable.cache_config_length.map(|length| counted(length as usize, "element")),
+            executable
+                .cache_config_length
+                .map(|length| counted(length as usize, "element")),
         );
     }
     LibraryView {
@@ -401,7 +407,11 @@ fn problems(findings: &[Finding]) -> Vec<Problem> {
                 evidence: finding.evidence.clone(),
                 says: finding.runtime_says.clone(),
                 help: finding.help.clone(),
-                repairs: finding.repairs.iter().map(|repair| in_words(*repair)).collect(),
+                repairs: finding
+                    .repairs
+                    .iter()
+                    .map(|repair| in_words(*repair))
+                    .collect(),
             }
         })
         .collect()

@@ -54,7 +54,9 @@ fn artifact_section(
         let verdicts: Vec<&Verdict> = scan
             .verdicts
             .iter()
-            .filter(|verdict| verdict.artifact == artifact.path && verdict.prefix == library.summary.prefix)
+            .filter(|verdict| {
+                verdict.artifact == artifact.path && verdict.prefix == library.summary.prefix
+            })
             .collect();
         verdict_lines(out, &verdicts, style);
     }

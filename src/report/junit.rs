@@ -49,7 +49,12 @@ fn suite(report: &Report, artifact: &Entry, fail_on: FailOn) -> TestSuite {
     runtimes.dedup();
     let own: Vec<&Finding> = of_artifact
         .iter()
-        .filter(|finding| !finding.runtime.as_deref().is_some_and(|r| runtimes.contains(&r)))
+        .filter(|finding| {
+            !finding
+                .runtime
+                .as_deref()
+                .is_some_and(|r| runtimes.contains(&r))
+        })
         .copied()
         .collect();
     let mut undecided: Vec<String> = artifact
@@ -58,7 +63,13 @@ fn suite(report: &Report, artifact: &Entry, fail_on: FailOn) -> TestSuite {
         .filter(|problem| problem.kind.leaves_undecided())
         .map(|problem| problem.detail.clone())
         .collect();
-    suite.add_test_case(case("any runtime", &artifact.file, &own, &undecided, fail_on));
+    suite.add_test_case(case(
+        "any runtime",
+        &artifact.file,
+        &own,
+        &undecided,
+        fail_on,
+    ));
     for runtime in runtimes {
         let findings: Vec<&Finding> = of_artifact
             .iter()
@@ -140,7 +151,12 @@ fn describe(finding: &Finding) -> String {
             .filter(|place| !place.is_empty())
             .map(|place| format!("  at    {place}")),
     );
-    lines.extend(finding.evidence.iter().map(|line| format!("  seen  {line}")));
+    lines.extend(
+        finding
+            .evidence
+            .iter()
+            .map(|line| format!("  seen  {line}")),
+    );
     if let Some(words) = &finding.runtime_says {
         lines.push(format!("  says  {words}"));
     }

@@ -16,7 +16,12 @@ pub struct Grid<'a> {
 
 /// Arranges the verdicts of a report.
 pub fn grid(report: &Report) -> Grid<'_> {
-    let columns = in_order(report.verdicts.iter().map(|verdict| verdict.runtime.as_str()));
+    let columns = in_order(
+        report
+            .verdicts
+            .iter()
+            .map(|verdict| verdict.runtime.as_str()),
+    );
     let mut rows: Vec<(String, Vec<Option<&Verdict>>)> = Vec::new();
     for verdict in &report.verdicts {
         let subject = verdict.subject();
@@ -43,9 +48,9 @@ pub fn render(report: &Report, style: Style) -> String {
     header.extend(grid.columns.iter().map(|name| (*name).to_owned()));
     table.set_header(header);
     for (subject, cells) in grid.rows {
-        let cells = cells
-            .into_iter()
-            .map(|verdict| verdict.map_or_else(|| String::from("-"), |verdict| cell(verdict, style)));
+        let cells = cells.into_iter().map(|verdict| {
+            verdict.map_or_else(|| String::from("-"), |verdict| cell(verdict, style))
+        });
         table.add_row(std::iter::once(subject).chain(cells));
     }
     format!("{table}\n")

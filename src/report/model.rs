@@ -267,9 +267,10 @@ impl Report {
             .flat_map(|artifact| &artifact.problems)
             .any(|problem| problem.kind.leaves_undecided());
         unread
-            || self.verdicts.iter().any(|verdict| {
-                verdict.is_wanted() && verdict.status == VerdictStatus::Undecided
-            })
+            || self
+                .verdicts
+                .iter()
+                .any(|verdict| verdict.is_wanted() && verdict.status == VerdictStatus::Undecided)
     }
 
     /// Whether nothing that was read has to do with TVM.
@@ -360,7 +361,11 @@ fn verdict(verdict: &scan::Verdict) -> Verdict {
         runtime: verdict.runtime.clone(),
         source: verdict.source,
         status: verdict.status,
-        rules: verdict.rules.iter().map(|rule| (*rule).to_owned()).collect(),
+        rules: verdict
+            .rules
+            .iter()
+            .map(|rule| (*rule).to_owned())
+            .collect(),
         undecided: verdict
             .undecided
             .iter()

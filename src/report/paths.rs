@@ -6,7 +6,9 @@ use std::path::{Component, Path};
 /// with forward slashes, relative to `base` where it lies below it.
 pub fn file_of(display: &str, base: &Path) -> String {
     let path = on_disk(display, base);
-    let relative = Path::new(path).strip_prefix(base).unwrap_or(Path::new(path));
+    let relative = Path::new(path)
+        .strip_prefix(base)
+        .unwrap_or(Path::new(path));
     let parts: Vec<String> = relative
         .components()
         .filter_map(|component| match component {
