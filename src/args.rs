@@ -55,6 +55,18 @@ pub enum Command {
     Rules(RulesArgs),
     /// Print the JSON Schema of the JSON report.
     Schema,
+    /// Write a commented artcheck.toml.
+    Init(InitArgs),
+    /// Join JSON reports (of shards, of platforms) into one report of any format.
+    Merge(MergeArgs),
+    /// Show what changed between two artifacts.
+    Diff(DiffArgs),
+    /// Show this machine's load set and cached model libraries, fit for pasting into an issue.
+    Doctor(DoctorArgs),
+    /// Print the completions of a shell.
+    Completions(CompletionsArgs),
+    /// Print the manual page.
+    Man(ManArgs),
 }
 
 /// `scan` and `matrix`.
@@ -75,9 +87,12 @@ pub struct ScanArgs {
     #[arg(long, short, value_name = "[FORMAT=]FILE", value_parser = crate::report::output::parse)]
     pub output: Vec<crate::report::output::Output>,
 
-    /// Lowest severity that makes the exit status 1.
-    #[arg(long, value_enum, default_value_t = FailOn::Error)]
-    pub fail_on: FailOn,
+    /// Lowest severity that makes the exit status 1; `error` if neither given nor in artcheck.toml.
+    #[arg(long, value_enum)]
+    pub fail_on: Option<FailOn>,
+
+    #[command(flatten)]
+    pub policy: PolicyArgs,
 
     /// Exit 0 even where a file or a fact could not be read.
     #[arg(long)]
@@ -86,6 +101,30 @@ pub struct ScanArgs {
     /// Also list what was read and found healthy or unrelated.
     #[arg(long, short)]
     pub verbose: bool,
+}
+
+/// What is accepted, and which share of the files to look at.
+#[derive(Debug, Clone, clap::Args)]
+pub struct PolicyArgs {
+    /// The policy; without it, artcheck.toml above the first PATH.
+    #[arg(long, value_name = "FILE", conflicts_with = "no_config")]
+    pub config: Option<PathBuf>,
+
+    /// Look for no artcheck.toml.
+    #[arg(long)]
+    pub no_config: bool,
+
+    /// Findings recorded in FILE are accepted: only new ones count.
+    #[arg(long, value_name = "FILE")]
+    pub baseline: Option<PathBuf>,
+
+    /// Record the findings of this run in the --baseline file.
+    #[arg(long, requires = "baseline")]
+    pub update_baseline: bool,
+
+    /// Look at the K-th of N shares of the files; `artcheck merge` joins the JSON reports.
+    #[arg(long, value_name = "K/N")]
+    pub shard: Option<artcheck_inspect::scan::Shard>,
 }
 
 /// Which runtimes and machine to check against.
@@ -101,9 +140,90 @@ pub struct Selection {
     #[arg(long)]
     pub target: Option<Target>,
 
+    /// Also compare the checksums of weight shards, which reads them whole.
+    #[arg(long)]
+    pub checksums: bool,
+
     /// Threads; as many as the machine has cores if not given.
     #[arg(long, short, value_name = "N")]
     pub jobs: Option<usize>,
+}
+
+/// `init`.
+#[derive(Debug, clap::Args)]
+pub struct InitArgs {
+    /// Where to write artcheck.toml.
+    #[arg(default_value = ".")]
+    pub folder: PathBuf,
+}
+
+/// `merge`.
+#[derive(Debug, clap::Args)]
+pub struct MergeArgs {
+    /// JSON reports of `scan` runs.
+    #[arg(required = true)]
+    pub reports: Vec<PathBuf>,
+
+    /// Report format.
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    pub format: Format,
+
+    /// Write a report to a file: FILE for the one of --format, FORMAT=FILE for a further one. Repeatable.
+    #[arg(long, short, value_name = "[FORMAT=]FILE", value_parser = crate::report::output::parse)]
+    pub output: Vec<crate::report::output::Output>,
+
+    /// Lowest severity that makes the exit status 1; `error` if not given.
+    #[arg(long, value_enum)]
+    pub fail_on: Option<FailOn>,
+
+    /// Exit 0 even where a file or a fact could not be read.
+    #[arg(long)]
+    pub allow_unknown: bool,
+
+    /// Also list what was read and found healthy or unrelated.
+    #[arg(long, short)]
+    pub verbose: bool,
+}
+
+/// `completions`.
+#[derive(Debug, clap::Args)]
+pub struct CompletionsArgs {
+    /// The shell.
+    #[arg(value_enum)]
+    pub shell: clap_complete::Shell,
+}
+
+/// `man`.
+#[derive(Debug, clap::Args)]
+pub struct ManArgs {
+    /// Write a page per command into this folder, instead of the main page to standard output.
+    #[arg(long, value_name = "FOLDER")]
+    pub out: Option<PathBuf>,
+}
+
+/// `diff`.
+#[derive(Debug, clap::Args)]
+pub struct DiffArgs {
+    /// The artifact before.
+    pub before: PathBuf,
+
+    /// The artifact after.
+    pub after: PathBuf,
+
+    /// Report format.
+    #[arg(long, value_enum, default_value_t = PlainFormat::Human)]
+    pub format: PlainFormat,
+}
+
+/// `doctor`.
+#[derive(Debug, clap::Args)]
+pub struct DoctorArgs {
+    /// Further places to look: virtual environments, library folders, model libraries.
+    pub paths: Vec<PathBuf>,
+
+    /// Report format.
+    #[arg(long, value_enum, default_value_t = PlainFormat::Human)]
+    pub format: PlainFormat,
 }
 
 /// `dump`.
@@ -192,7 +312,8 @@ pub enum PlainFormat {
 }
 
 /// `--fail-on`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum FailOn {
     /// Errors only.
     Error,

@@ -1,8 +1,14 @@
 //! One file per command.
 
+mod completions;
+mod diff;
+mod doctor;
 mod dump;
 mod explain;
+mod init;
+mod man;
 mod matrix;
+mod merge;
 mod rules;
 mod runtime;
 mod scan;
@@ -20,6 +26,8 @@ pub struct Terminal {
     pub color: bool,
     /// Show progress on standard error.
     pub progress: bool,
+    /// Only the report.
+    pub quiet: bool,
 }
 
 /// Runs the command that was asked for.
@@ -34,6 +42,7 @@ pub fn run(args: Args) -> anyhow::Result<Status> {
             }
         },
         progress: !args.quiet && std::io::stderr().is_terminal(),
+        quiet: args.quiet,
     };
     match args.command {
         Command::Scan(scan) => scan::run(&scan, terminal),
@@ -43,5 +52,11 @@ pub fn run(args: Args) -> anyhow::Result<Status> {
         Command::Explain(explain) => explain::run(&explain),
         Command::Rules(rules) => rules::run(&rules),
         Command::Schema => schema::run(),
+        Command::Init(init) => init::run(&init),
+        Command::Merge(merge) => merge::run(&merge, terminal),
+        Command::Diff(diff) => diff::run(&diff, terminal),
+        Command::Doctor(doctor) => doctor::run(&doctor),
+        Command::Completions(completions) => completions::run(&completions),
+        Command::Man(man) => man::run(&man),
     }
 }

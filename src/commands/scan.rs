@@ -1,12 +1,15 @@
 //! `artcheck scan`: every artifact below the paths, and what is wrong with
 //! which runtime.
 
+use std::path::Path;
+
 use anyhow::Context;
 use artcheck_inspect::scan::{Scan, ScanOptions, scan};
 
 use super::Terminal;
-use crate::args::ScanArgs;
+use crate::args::{FailOn, ScanArgs};
 use crate::exit::Status;
+use crate::policy::{self, Config, baseline};
 use crate::report::{self, model::Report, output};
 use crate::{progress, runtimes};
 
@@ -15,33 +18,75 @@ pub fn run(args: &ScanArgs, terminal: Terminal) -> anyhow::Result<Status> {
     report(args, terminal, false)
 }
 
-/// Scans and writes every report that was asked for.
+/// Scans, applies the policy, and writes every report that was asked for.
 pub(super) fn report(args: &ScanArgs, terminal: Terminal, matrix: bool) -> anyhow::Result<Status> {
-    let scan = perform(args, terminal)?;
+    let config = policy_of(args)?;
+    let scan = perform(args, config.as_ref(), terminal)?;
     let base = std::env::current_dir().context("the working directory")?;
-    let report = Report::of(&scan, &base);
+    let mut report = Report::of(&scan, &base);
+    if let Some(shard) = args.policy.shard {
+        report.keep(|file| shard.holds(Path::new(file)));
+    }
+    if let Some(config) = &config {
+        policy::apply(config, &mut report, &base, args.policy.shard.is_some())?;
+    }
+    if let Some(file) = &args.policy.baseline {
+        if args.policy.update_baseline {
+            baseline::write(file, &report)?;
+        }
+        let gone = baseline::compare(file, &mut report)?;
+        if gone > 0 && !terminal.quiet {
+            eprintln!(
+                "artcheck: {gone} entries of {} match nothing any more; --update-baseline drops them",
+                file.display()
+            );
+        }
+    }
+    let fail_on = args
+        .fail_on
+        .or(config.as_ref().and_then(|config| config.fail_on))
+        .unwrap_or(FailOn::Error);
     let options = output::Options {
         color: terminal.color,
         verbose: args.verbose,
         matrix,
-        fail_on: args.fail_on,
+        fail_on,
     };
     output::write(&report, args.format, &args.output, options)?;
-    Ok(report::status(&report, args.fail_on, args.allow_unknown))
+    Ok(report::status(&report, fail_on, args.allow_unknown))
+}
+
+/// The policy that was named, or else the one above the first path.
+fn policy_of(args: &ScanArgs) -> anyhow::Result<Option<Config>> {
+    if args.policy.no_config {
+        return Ok(None);
+    }
+    match (&args.policy.config, args.paths.first()) {
+        (Some(file), _) => Config::read(file).map(Some),
+        (None, Some(path)) => Config::above(path),
+        (None, None) => Ok(None),
+    }
 }
 
 /// Reads the runtimes, then the paths.
-pub fn perform(args: &ScanArgs, terminal: Terminal) -> anyhow::Result<Scan> {
+fn perform(args: &ScanArgs, config: Option<&Config>, terminal: Terminal) -> anyhow::Result<Scan> {
     for path in &args.paths {
         // A path that is not there is wrong usage, not a finding.
         path.symlink_metadata()
             .with_context(|| format!("{}", path.display()))?;
     }
+    let mut names = &args.selection.runtime;
+    if let Some(config) = config.filter(|_| names.is_empty()) {
+        names = &config.runtimes;
+    }
+    let target = args.selection.target.clone();
     let options = ScanOptions {
         paths: args.paths.clone(),
-        runtimes: runtimes::resolve_all(&args.selection.runtime)?,
-        target: args.selection.target.clone(),
+        runtimes: runtimes::resolve_all(names)?,
+        target: target.or_else(|| config?.target.clone()),
         jobs: args.selection.jobs,
+        shard: args.policy.shard,
+        checksums: args.selection.checksums,
     };
     let bar = progress::Bar::new(terminal.progress);
     let result = scan(&options, &bar).context("the thread pool does not start")?;

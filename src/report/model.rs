@@ -3,6 +3,7 @@
 //! Serialised it is the JSON report, `artcheck/json-v1`. Within v1 fields are
 //! only added; `docs/schema/json-v1.schema.json` is the contract.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use artcheck_inspect::artifact::{Artifact, Problem, Role};
@@ -233,7 +234,7 @@ impl Report {
             artifacts: scan.artifacts.iter().map(|a| entry(a, base)).collect(),
             runtimes: scan.load_sets.iter().map(runtime).collect(),
             verdicts: scan.verdicts.iter().map(verdict).collect(),
-            findings: scan.findings.iter().map(|f| found(f, base)).collect(),
+            findings: scan.findings.iter().map(|f| Finding::of(f, base)).collect(),
             suppressed: Vec::new(),
         };
         fingerprint::assign(&mut report.findings);
@@ -257,6 +258,40 @@ impl Report {
             suppressed: self.suppressed.len(),
             undecided: self.is_undecided(),
         };
+    }
+
+    /// Takes in another report of the same tree: what both hold stands once.
+    pub fn join(&mut self, other: Self) {
+        add_new(&mut self.artifacts, other.artifacts, |a, b| {
+            a.path == b.path
+        });
+        add_new(&mut self.runtimes, other.runtimes, |a, b| {
+            a.name == b.name && a.parts == b.parts
+        });
+        add_new(&mut self.verdicts, other.verdicts, |a, b| {
+            (&a.artifact, &a.prefix, &a.runtime) == (&b.artifact, &b.prefix, &b.runtime)
+        });
+        let same = |a: &Finding, b: &Finding| {
+            a.fingerprint == b.fingerprint && a.artifact == b.artifact && a.message == b.message
+        };
+        add_new(&mut self.findings, other.findings, same);
+        add_new(&mut self.suppressed, other.suppressed, same);
+        self.artifacts.sort_by(|a, b| a.path.cmp(&b.path));
+        self.findings.sort_by(|a, b| {
+            (&a.artifact, b.severity, &a.rule).cmp(&(&b.artifact, a.severity, &b.rule))
+        });
+        self.tool = Tool::this();
+        self.count();
+    }
+
+    /// Keeps the files that `wanted` names, and what was found in them.
+    pub fn keep(&mut self, wanted: impl Fn(&str) -> bool) {
+        self.artifacts.retain(|artifact| wanted(&artifact.file));
+        let kept: BTreeSet<&str> = self.artifacts.iter().map(|a| a.path.as_str()).collect();
+        self.verdicts
+            .retain(|verdict| kept.contains(verdict.artifact.as_str()));
+        self.findings.retain(|finding| wanted(&finding.file));
+        self.count();
     }
 
     /// Whether something could not be read, or a wanted verdict could not be told.
@@ -307,9 +342,32 @@ impl Verdict {
 }
 
 impl Finding {
-    /// A finding that no scan made: about the policy itself.
-    pub fn from_inspect(finding: &finding::Finding, base: &Path) -> Self {
-        found(finding, base)
+    /// A finding as inspect made it, in a report made in `base`.
+    pub fn of(finding: &finding::Finding, base: &Path) -> Self {
+        Self {
+            rule: finding.rule.to_owned(),
+            name: finding.name.to_owned(),
+            severity: finding.severity,
+            artifact: finding.artifact.clone(),
+            file: paths::file_of(&finding.artifact, base),
+            locations: finding.locations.clone(),
+            runtime: finding.runtime.clone(),
+            message: finding.message.clone(),
+            evidence: finding.evidence.clone(),
+            runtime_says: finding.runtime_says.clone(),
+            help: finding.help.clone(),
+            repairs: finding.repairs.clone(),
+            fingerprint: String::new(),
+            suppression: None,
+        }
+    }
+}
+
+fn add_new<T>(to: &mut Vec<T>, from: Vec<T>, same: impl Fn(&T, &T) -> bool) {
+    for item in from {
+        if !to.iter().any(|known| same(known, &item)) {
+            to.push(item);
+        }
     }
 }
 
@@ -374,24 +432,5 @@ fn verdict(verdict: &scan::Verdict) -> Verdict {
                 why: undecided.why.clone(),
             })
             .collect(),
-    }
-}
-
-fn found(finding: &finding::Finding, base: &Path) -> Finding {
-    Finding {
-        rule: finding.rule.to_owned(),
-        name: finding.name.to_owned(),
-        severity: finding.severity,
-        artifact: finding.artifact.clone(),
-        file: paths::file_of(&finding.artifact, base),
-        locations: finding.locations.clone(),
-        runtime: finding.runtime.clone(),
-        message: finding.message.clone(),
-        evidence: finding.evidence.clone(),
-        runtime_says: finding.runtime_says.clone(),
-        help: finding.help.clone(),
-        repairs: finding.repairs.clone(),
-        fingerprint: String::new(),
-        suppression: None,
     }
 }

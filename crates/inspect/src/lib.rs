@@ -15,6 +15,7 @@ pub mod artifact;
 pub mod bytes;
 pub mod container;
 pub mod contents;
+pub mod documents;
 pub mod epoch;
 pub mod error;
 pub mod finding;

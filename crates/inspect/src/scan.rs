@@ -6,6 +6,7 @@
 mod artifact_of;
 mod packages;
 mod read;
+mod shard;
 mod verdict;
 
 use std::path::PathBuf;
@@ -13,11 +14,13 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 pub use read::Progress;
+pub use shard::Shard;
 pub use verdict::{RuntimeSource, Verdict, VerdictStatus};
 
 use crate::artifact::{Artifact, Role};
+use crate::documents::Document;
 use crate::finding::Finding;
-use crate::rules::{self, ArtifactContext, Outcome};
+use crate::rules::{self, ArtifactContext, FolderContext, Outcome};
 use crate::runtime::RuntimeProfile;
 use crate::runtime::load_set::LoadSet;
 use crate::target::Target;
@@ -33,6 +36,20 @@ pub struct ScanOptions {
     pub target: Option<Target>,
     /// Threads; `None` for as many as there are cores.
     pub jobs: Option<usize>,
+    /// Read only this share of the files, and the runtimes.
+    pub shard: Option<Shard>,
+    /// Compare the checksums of weight shards, which reads them whole.
+    pub checksums: bool,
+}
+
+impl ScanOptions {
+    /// One path, nothing else asked for.
+    fn of(path: &std::path::Path) -> Self {
+        Self {
+            paths: vec![path.to_owned()],
+            ..Self::default()
+        }
+    }
 }
 
 /// A runtime the user named.
@@ -83,12 +100,14 @@ fn run(options: &ScanOptions, progress: &dyn Progress) -> Scan {
     let read::Reading {
         mut artifacts,
         load_sets,
-    } = read::read(&options.paths, progress);
+        documents,
+    } = read::read(options, progress);
     artifacts.sort_by(|a, b| a.path.cmp(&b.path));
     let mut findings = own_findings(&artifacts, options.target.as_ref());
     for load_set in &load_sets {
         findings.extend(load_set_findings(load_set));
     }
+    findings.extend(folder_findings(&artifacts, &documents));
     let verdicts = verdict::verdicts(&artifacts, &load_sets, &options.runtimes);
     findings.extend(verdict::findings_that_count(&verdicts));
     findings.sort_by(|a, b| {
@@ -119,6 +138,19 @@ fn own_findings(artifacts: &[Artifact], target: Option<&Target>) -> Vec<Finding>
     outcome.findings
 }
 
+/// What does not fit between libraries and the documents beside them.
+fn folder_findings(artifacts: &[Artifact], documents: &[Document]) -> Vec<Finding> {
+    let context = FolderContext {
+        artifacts,
+        documents,
+    };
+    let mut outcome = Outcome::default();
+    for check in rules::ALL.iter().filter_map(|rule| rule.folder) {
+        check(&context, &mut outcome);
+    }
+    outcome.findings
+}
+
 /// What is wrong inside one load set.
 pub fn load_set_findings(load_set: &LoadSet) -> Vec<Finding> {
     let mut outcome = Outcome::default();
@@ -130,10 +162,10 @@ pub fn load_set_findings(load_set: &LoadSet) -> Vec<Finding> {
 
 /// The artifacts one file holds (an archive holds several).
 pub fn artifacts_of(path: &std::path::Path) -> Vec<Artifact> {
-    read::read(&[path.to_owned()], &()).artifacts
+    read::read(&ScanOptions::of(path), &()).artifacts
 }
 
 /// The load sets below a path that hold a runtime.
 pub fn runtimes_below(path: &std::path::Path) -> Vec<LoadSet> {
-    read::read(&[path.to_owned()], &()).load_sets
+    read::read(&ScanOptions::of(path), &()).load_sets
 }

@@ -17,6 +17,7 @@ pub(super) static RULE: Rule = Rule {
     pair: Some(check_pair),
     binding: None,
     load_set: None,
+    folder: None,
 };
 
 fn check_alone(context: &ArtifactContext<'_>, out: &mut Outcome) {

@@ -16,6 +16,7 @@ pub(super) static RULE: Rule = Rule {
     pair: None,
     binding: None,
     load_set: None,
+    folder: None,
 };
 
 fn check(context: &ArtifactContext<'_>, out: &mut Outcome) {

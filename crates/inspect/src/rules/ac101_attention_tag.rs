@@ -19,6 +19,7 @@ pub(super) static RULE: Rule = Rule {
     pair: Some(check),
     binding: None,
     load_set: None,
+    folder: None,
 };
 
 /// The match site behind each constructor argument (format notes, f.3).

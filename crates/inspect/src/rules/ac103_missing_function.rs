@@ -19,6 +19,7 @@ pub(super) static RULE: Rule = Rule {
     pair: Some(check),
     binding: None,
     load_set: None,
+    folder: None,
 };
 
 /// Optional kernel packs: name prefix, what it is, how a runtime gets it.

@@ -18,6 +18,7 @@ pub(super) static RULE: Rule = Rule {
     pair: Some(check),
     binding: None,
     load_set: None,
+    folder: None,
 };
 
 /// Places named in full per builtin; the rest are counted.

@@ -16,6 +16,7 @@ pub(super) static RULE: Rule = Rule {
     pair: Some(check),
     binding: None,
     load_set: None,
+    folder: None,
 };
 
 fn check(pair: &Pair<'_>, out: &mut Outcome) {

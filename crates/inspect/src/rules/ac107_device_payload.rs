@@ -14,6 +14,7 @@ pub(super) static RULE: Rule = Rule {
     pair: Some(check),
     binding: None,
     load_set: None,
+    folder: None,
 };
 
 /// A device payload that fits no known layout: nobody can say what a runtime makes of it.

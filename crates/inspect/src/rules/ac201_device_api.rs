@@ -13,6 +13,7 @@ pub(super) static RULE: Rule = Rule {
     pair: None,
     binding: Some(check),
     load_set: None,
+    folder: None,
 };
 
 /// Prefix of the flat wrapper's names (format notes, h.1).

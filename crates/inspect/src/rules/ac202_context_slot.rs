@@ -13,6 +13,7 @@ pub(super) static RULE: Rule = Rule {
     pair: Some(check),
     binding: None,
     load_set: None,
+    folder: None,
 };
 
 /// Slots that a shim can fill exactly, with what it fills them.

@@ -14,6 +14,7 @@ pub(super) static RULE: Rule = Rule {
     pair: None,
     binding: Some(check),
     load_set: None,
+    folder: None,
 };
 
 /// C functions that a shim provides exactly, within one calling convention.

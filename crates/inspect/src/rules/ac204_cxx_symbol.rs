@@ -16,6 +16,7 @@ pub(super) static RULE: Rule = Rule {
     pair: None,
     binding: Some(check_client),
     load_set: Some(check_members),
+    folder: None,
 };
 
 /// Places named in full; the rest are counted.

@@ -14,6 +14,7 @@ pub(super) static RULE: Rule = Rule {
     pair: None,
     binding: None,
     load_set: Some(check),
+    folder: None,
 };
 
 fn check(load_set: &LoadSet, out: &mut Outcome) {

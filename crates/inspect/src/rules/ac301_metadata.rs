@@ -16,6 +16,7 @@ pub(super) static RULE: Rule = Rule {
     pair: None,
     binding: None,
     load_set: None,
+    folder: None,
 };
 
 /// Functions that only an engine calls: a library with one of them is meant for it.

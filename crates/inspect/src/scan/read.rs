@@ -1,13 +1,12 @@
 //! Reading: files to artifacts and runtime members, in parallel, and members
 //! to load sets.
 
-use std::path::PathBuf;
-
 use rayon::prelude::*;
 
 use super::artifact_of::{FileFacts, facts};
-use super::packages;
+use super::{ScanOptions, packages};
 use crate::artifact::{Artifact, Problem, Role};
+use crate::documents::{self, Document, DocumentKind};
 use crate::runtime::grouping;
 use crate::runtime::load_set::LoadSet;
 use crate::source;
@@ -30,10 +29,15 @@ impl Progress for () {
 pub(super) struct Reading {
     pub artifacts: Vec<Artifact>,
     pub load_sets: Vec<LoadSet>,
+    pub documents: Vec<Document>,
 }
 
-pub(super) fn read(paths: &[PathBuf], progress: &dyn Progress) -> Reading {
-    let walk = source::walk(paths);
+pub(super) fn read(options: &ScanOptions, progress: &dyn Progress) -> Reading {
+    let mut walk = source::walk(&options.paths);
+    if let Some(shard) = options.shard {
+        walk.files
+            .retain(|file| shard.reads(&file.path) || DocumentKind::of(&file.path).is_some());
+    }
     progress.found(walk.files.len());
     let mut facts = walk
         .files
@@ -47,9 +51,15 @@ pub(super) fn read(paths: &[PathBuf], progress: &dyn Progress) -> Reading {
     for problem in walk.problems {
         facts.artifacts.push(unread(problem));
     }
+    let documents = walk
+        .files
+        .par_iter()
+        .filter_map(|file| documents::read(&file.path, options.checksums))
+        .collect();
     let packages = packages::beside(&facts.members);
     Reading {
         artifacts: facts.artifacts,
+        documents,
         load_sets: grouping::load_sets(facts.members, &packages),
     }
 }

@@ -1,0 +1,315 @@
+//! `artcheck diff A B`: what changed between two artifacts, section by section.
+//! Exit status 0 when nothing did, 1 when something did.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use artcheck_inspect::artifact::Artifact;
+use artcheck_inspect::contents;
+use artcheck_inspect::module::{Payload, locate, metadata};
+use artcheck_inspect::source::{self, Event};
+use artcheck_inspect::vm::{Executable, disassemble};
+use artcheck_inspect::{container, rules, scan, summary};
+use serde::Serialize;
+use similar::TextDiff;
+
+use super::Terminal;
+use crate::args::{DiffArgs, PlainFormat};
+use crate::exit::Status;
+use crate::report::style::Style;
+
+/// A text comparison stops being minimal after this long.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// Lines of context around a change.
+const CONTEXT: usize = 2;
+
+/// One artifact, taken apart into comparable pieces.
+#[derive(Default)]
+struct Pieces {
+    /// Sets of lines: what is there.
+    sets: BTreeMap<&'static str, BTreeSet<String>>,
+    /// Texts by name: what is written there.
+    texts: BTreeMap<(&'static str, String), String>,
+}
+
+/// What changed in one section.
+#[derive(Serialize)]
+struct Section {
+    section: String,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    removed: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    added: Vec<String>,
+    #[serde(skip_serializing_if = "String::is_empty")]
+    diff: String,
+}
+
+#[derive(Serialize)]
+struct Difference<'a> {
+    schema: &'static str,
+    before: &'a Path,
+    after: &'a Path,
+    equal: bool,
+    sections: Vec<Section>,
+}
+
+/// Compares and prints.
+pub fn run(args: &DiffArgs, terminal: Terminal) -> anyhow::Result<Status> {
+    let sections = compare(&pieces(&args.before)?, &pieces(&args.after)?);
+    let equal = sections.is_empty();
+    let mut out = std::io::stdout().lock();
+    match args.format {
+        PlainFormat::Json => {
+            let difference = Difference {
+                schema: "artcheck/diff-v1",
+                before: &args.before,
+                after: &args.after,
+                equal,
+                sections,
+            };
+            serde_json::to_writer_pretty(&mut out, &difference)?;
+            writeln!(out)?;
+        }
+        PlainFormat::Human if equal => writeln!(out, "No difference in what a runtime sees.")?,
+        PlainFormat::Human => {
+            let style = Style {
+                color: terminal.color,
+            };
+            for section in &sections {
+                out.write_all(human(section, style).as_bytes())?;
+            }
+        }
+    }
+    Ok(if equal {
+        Status::Clean
+    } else {
+        Status::Findings
+    })
+}
+
+fn human(section: &Section, style: Style) -> String {
+    let mut text = format!("{}\n", style.bold(&section.section));
+    for line in &section.removed {
+        text.push_str(&format!("  {}\n", style.bad(&format!("- {line}"))));
+    }
+    for line in &section.added {
+        text.push_str(&format!("  {}\n", style.good(&format!("+ {line}"))));
+    }
+    for line in section.diff.lines() {
+        let line = match line.as_bytes().first() {
+            Some(b'-') => style.bad(line),
+            Some(b'+') => style.good(line),
+            Some(b'@') => style.dim(line),
+            _ => line.to_owned(),
+        };
+        text.push_str(&format!("  {line}\n"));
+    }
+    text
+}
+
+fn compare(before: &Pieces, after: &Pieces) -> Vec<Section> {
+    let mut sections = Vec::new();
+    let empty = BTreeSet::new();
+    let names: BTreeSet<_> = before.sets.keys().chain(after.sets.keys()).collect();
+    for name in names {
+        let old = before.sets.get(name).unwrap_or(&empty);
+        let new = after.sets.get(name).unwrap_or(&empty);
+        if old != new {
+            sections.push(Section {
+                section: (*name).to_owned(),
+                removed: old.difference(new).cloned().collect(),
+                added: new.difference(old).cloned().collect(),
+                diff: String::new(),
+            });
+        }
+    }
+    let names: BTreeSet<_> = before.texts.keys().chain(after.texts.keys()).collect();
+    for name in names {
+        // One that is new or gone is a line of its set; its whole text helps nobody.
+        if let (Some(old), Some(new)) = (before.texts.get(name), after.texts.get(name))
+            && old != new
+        {
+            sections.push(Section {
+                section: format!("{} {}", name.0, name.1).trim_end().to_owned(),
+                removed: Vec::new(),
+                added: Vec::new(),
+                diff: unified(old, new),
+            });
+        }
+    }
+    sections
+}
+
+fn unified(old: &str, new: &str) -> String {
+    TextDiff::configure()
+        .timeout(PATIENCE)
+        .diff_lines(old, new)
+        .unified_diff()
+        .context_radius(CONTEXT)
+        .missing_newline_hint(false)
+        .to_string()
+}
+
+fn pieces(file: &Path) -> anyhow::Result<Pieces> {
+    file.metadata()
+        .with_context(|| file.display().to_string())?;
+    let artifacts = scan::artifacts_of(file);
+    if artifacts.is_empty() {
+        bail!("{}: no binary in it", file.display());
+    }
+    let mut pieces = Pieces::default();
+    for artifact in &artifacts {
+        if let Some(problem) = artifact.problems.first() {
+            bail!("{}: {}", artifact.path, problem.detail);
+        }
+        add_artifact(&mut pieces, artifact)?;
+    }
+    add_kernel_sources(&mut pieces, file);
+    Ok(pieces)
+}
+
+impl Pieces {
+    fn add(&mut self, set: &'static str, line: impl Into<String>) {
+        self.sets.entry(set).or_default().insert(line.into());
+    }
+}
+
+fn add_artifact(pieces: &mut Pieces, artifact: &Artifact) -> anyhow::Result<()> {
+    if let Some(binary) = &artifact.binary {
+        pieces.add("container", rules::describe_binary(binary));
+        for need in &binary.needed {
+            pieces.add("symbols", format!("needs {}", need.name));
+        }
+        for symbol in &binary.defined {
+            pieces.add("symbols", format!("defines {}", symbol.name));
+        }
+        for symbol in &binary.undefined {
+            pieces.add("symbols", format!("wants {}", symbol.name));
+        }
+    }
+    for library in &artifact.libraries {
+        let Ok(blob) = &library.blob else {
+            bail!("{}: the module blob does not decode", artifact.path);
+        };
+        pieces.add(
+            "container",
+            format!("built by {}", summary::library(library, blob).epoch),
+        );
+        for module in contents::modules(blob) {
+            let indent = "  ".repeat(module.depth);
+            pieces.add(
+                "modules",
+                format!("{indent}{} {}", module.kind, module.code_format),
+            );
+        }
+        for module in &blob.modules {
+            if let Payload::Device(device) = &module.payload {
+                for kernel in &device.kernels {
+                    let types: Vec<String> =
+                        kernel.arg_types.iter().map(ToString::to_string).collect();
+                    let tags = kernel.launch_tags.join(" ");
+                    pieces.add(
+                        "kernels",
+                        format!(
+                            "{}: {}({}) [{tags}]",
+                            module.kind,
+                            kernel.key,
+                            types.join(", ")
+                        ),
+                    );
+                }
+            }
+        }
+        for (_, executable) in blob.executables() {
+            add_executable(pieces, executable)?;
+        }
+    }
+    Ok(())
+}
+
+fn add_executable(pieces: &mut Pieces, executable: &Executable) -> anyhow::Result<()> {
+    for (index, function) in executable.functions.iter().enumerate() {
+        let kind = rules::describe_fact(function.kind);
+        let parameters = function.parameters.join(", ");
+        pieces.add(
+            "functions",
+            format!("{kind} {}({parameters})", function.name),
+        );
+        if !function.instructions.is_empty() {
+            let text = disassemble::disassemble_function(executable, index)?;
+            pieces
+                .texts
+                .insert(("instructions of", function.name.clone()), text);
+        }
+    }
+    let constants: Vec<String> = executable
+        .constants
+        .iter()
+        .enumerate()
+        // The metadata has a section of its own.
+        .filter(|(index, _)| metadata::read(executable).map(|found| found.constant) != Ok(*index))
+        .map(|(index, constant)| {
+            let text = serde_json::to_string(&constant.value).unwrap_or_default();
+            format!("{index}: {}", text.chars().take(200).collect::<String>())
+        })
+        .collect();
+    pieces
+        .texts
+        .insert(("constants", String::new()), constants.join("\n") + "\n");
+    if let Ok(text) = metadata::text(executable) {
+        let document: serde_json::Value = serde_json::from_str(text)?;
+        let text = serde_json::to_string_pretty(&document)? + "\n";
+        pieces.texts.insert(("metadata", String::new()), text);
+    }
+    Ok(())
+}
+
+/// Device code that is text, kernel by kernel; binary code by its size.
+fn add_kernel_sources(pieces: &mut Pieces, file: &Path) {
+    source::visit(file, &mut |event| {
+        let Event::File(file) = event else { return };
+        for parsed in container::parse(file.bytes).unwrap_or_default() {
+            for library in locate::find(&parsed) {
+                let region = parsed
+                    .regions
+                    .iter()
+                    .find(|region| region.name == library.region);
+                let (Some(region), Ok(blob)) = (region, &library.blob) else {
+                    continue;
+                };
+                let start = usize::try_from(library.region_offset).unwrap_or(usize::MAX);
+                let bytes = region.data.get(start..).unwrap_or_default();
+                for module in &blob.modules {
+                    let Payload::Device(device) = &module.payload else {
+                        continue;
+                    };
+                    for code in &device.code {
+                        let name = format!("{} {}", module.kind, code.name);
+                        let text = code_text(bytes, code.offset, code.length);
+                        pieces.texts.insert(("kernel source", name), text);
+                    }
+                }
+            }
+        }
+    });
+}
+
+fn code_text(bytes: &[u8], offset: u64, length: u64) -> String {
+    let start = usize::try_from(offset).unwrap_or(usize::MAX);
+    let end = usize::try_from(offset.saturating_add(length)).unwrap_or(usize::MAX);
+    let code = bytes.get(start..end).unwrap_or_default();
+    match std::str::from_utf8(code) {
+        Ok(text) => text.to_owned(),
+        Err(_) => {
+            use sha2::Digest;
+            let hash: String = sha2::Sha256::digest(code)
+                .iter()
+                .map(|byte| format!("{byte:02x}"))
+                .collect();
+            format!("binary, {} bytes, SHA-256 {hash}\n", code.len())
+        }
+    }
+}

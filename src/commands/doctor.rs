@@ -1,0 +1,264 @@
+//! `artcheck doctor`: the runtimes and cached model libraries of this machine
+//! in one report, fit for pasting into an issue.
+//!
+//! Only named variables are read, only paths are printed, and the user's name
+//! and home folder are replaced everywhere. Nothing is executed.
+
+use std::fmt::Write as _;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use artcheck_inspect::scan::{ScanOptions, scan};
+use serde_json::{Value, json};
+
+use crate::args::{DoctorArgs, PlainFormat};
+use crate::exit::Status;
+use crate::report::model::Report;
+use crate::report::style::Style;
+use crate::report::{human, json};
+
+/// Variables that decide which libraries a process loads. Never others.
+const VARIABLES: [&str; 9] = [
+    "VIRTUAL_ENV",
+    "CONDA_PREFIX",
+    "LD_LIBRARY_PATH",
+    "LD_PRELOAD",
+    "DYLD_LIBRARY_PATH",
+    "DYLD_INSERT_LIBRARIES",
+    "TVM_LIBRARY_PATH",
+    "TVM_HOME",
+    "MLC_LLM_HOME",
+];
+/// Folders of site-packages that hold parts of the load set.
+const PACKAGES: [&str; 4] = ["tvm", "tvm_ffi", "mlc_llm", "xgrammar"];
+
+/// Looks and prints.
+pub fn run(args: &DoctorArgs) -> anyhow::Result<Status> {
+    let redact = Redaction::of_this_machine();
+    let mut places = places();
+    places.extend(args.paths.iter().cloned());
+    places.retain(|place| place.exists());
+    places.sort();
+    places.dedup();
+    let options = ScanOptions {
+        paths: places.clone(),
+        ..ScanOptions::default()
+    };
+    let result = scan(&options, &()).context("the thread pool does not start")?;
+    let report = Report::of(&result, &std::env::current_dir()?);
+    let text = match args.format {
+        PlainFormat::Human => redact.text(&page(&report, &places)),
+        PlainFormat::Json => {
+            let report: Value = serde_json::from_str(&json::render(&report)?)?;
+            let document = json!({
+                "schema": "artcheck/doctor-v1",
+                "system": system(),
+                "variables": variables(),
+                "looked_in": places,
+                "report": report,
+            });
+            let mut text = serde_json::to_string_pretty(&redact.value(document))?;
+            text.push('\n');
+            text
+        }
+    };
+    std::io::stdout().lock().write_all(text.as_bytes())?;
+    Ok(if report.summary.errors > 0 {
+        Status::Findings
+    } else if report.artifacts.is_empty() {
+        Status::Nothing
+    } else {
+        Status::Clean
+    })
+}
+
+fn page(report: &Report, places: &[PathBuf]) -> String {
+    let mut out = format!("artcheck {} on {}\n", env!("CARGO_PKG_VERSION"), system());
+    for (name, value) in variables() {
+        let _ = writeln!(out, "  {name}={value}");
+    }
+    for place in places {
+        let _ = writeln!(out, "  looked in {}", place.display());
+    }
+    out.push('\n');
+    out.push_str(&human::render(report, Style { color: false }, false));
+    out
+}
+
+fn system() -> String {
+    format!("{} {}", std::env::consts::ARCH, std::env::consts::OS)
+}
+
+fn variables() -> Vec<(&'static str, String)> {
+    VARIABLES
+        .into_iter()
+        .filter_map(|name| Some((name, std::env::var(name).ok()?)))
+        .collect()
+}
+
+/// Where a TVM process of this machine would find its parts.
+fn places() -> Vec<PathBuf> {
+    let mut places = Vec::new();
+    for root in ["VIRTUAL_ENV", "CONDA_PREFIX"]
+        .iter()
+        .filter_map(std::env::var_os)
+    {
+        for site in site_packages(Path::new(&root)) {
+            places.extend(packages(&site));
+        }
+    }
+    let lists = ["LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "TVM_LIBRARY_PATH"];
+    for list in lists.iter().filter_map(std::env::var_os) {
+        for folder in std::env::split_paths(&list).filter(|folder| folder.is_dir()) {
+            places.extend(tvm_libraries(&folder));
+        }
+    }
+    for list in ["LD_PRELOAD", "DYLD_INSERT_LIBRARIES"]
+        .iter()
+        .filter_map(std::env::var_os)
+    {
+        places.extend(std::env::split_paths(&list).filter(|file| file.is_file()));
+    }
+    let home = std::env::home_dir().unwrap_or_default();
+    let cache =
+        std::env::var_os("MLC_LLM_HOME").map_or_else(|| home.join(".cache/mlc_llm"), PathBuf::from);
+    places.push(cache.join("model_lib"));
+    places
+}
+
+fn site_packages(root: &Path) -> Vec<PathBuf> {
+    let windows = root.join("Lib/site-packages");
+    let unix = children(&root.join("lib"))
+        .into_iter()
+        .map(|python| python.join("site-packages"));
+    unix.chain([windows]).filter(|site| site.is_dir()).collect()
+}
+
+/// The packages, with the `*.dist-info` that says where they came from read on the way.
+fn packages(site: &Path) -> Vec<PathBuf> {
+    PACKAGES
+        .iter()
+        .map(|package| site.join(package))
+        .filter(|folder| folder.is_dir())
+        .collect()
+}
+
+fn tvm_libraries(folder: &Path) -> Vec<PathBuf> {
+    let named = |path: &PathBuf| {
+        path.file_name().is_some_and(|name| {
+            let name = name.to_string_lossy();
+            name.contains("tvm") || name.contains("mlc_llm")
+        })
+    };
+    children(folder)
+        .into_iter()
+        .filter(|path| path.is_file() && named(path))
+        .collect()
+}
+
+fn children(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    entries.map(|entry| entry.path()).collect()
+}
+
+/// Replaces what names a person.
+struct Redaction {
+    home: String,
+    user: String,
+}
+
+impl Redaction {
+    fn of_this_machine() -> Self {
+        let home = std::env::home_dir().unwrap_or_default();
+        let user = ["USER", "LOGNAME", "USERNAME"]
+            .iter()
+            .find_map(|name| std::env::var(name).ok().filter(|user| !user.is_empty()))
+            .or_else(|| Some(home.file_name()?.to_string_lossy().into_owned()))
+            .unwrap_or_default();
+        Self {
+            home: home.to_string_lossy().into_owned(),
+            user,
+        }
+    }
+
+    fn text(&self, text: &str) -> String {
+        let mut text = text.to_owned();
+        if self.home.len() > 1 {
+            text = text.replace(&self.home, "~");
+        }
+        for homes in ["/home/", "/Users/", "\\Users\\"] {
+            text = without_name_after(&text, homes);
+        }
+        if !self.user.is_empty() {
+            text = without_word(&text, &self.user);
+        }
+        text
+    }
+
+    fn value(&self, value: Value) -> Value {
+        match value {
+            Value::String(text) => Value::String(self.text(&text)),
+            Value::Array(items) => items.into_iter().map(|item| self.value(item)).collect(),
+            Value::Object(map) => map
+                .into_iter()
+                .map(|(key, value)| (key, self.value(value)))
+                .collect(),
+            other => other,
+        }
+    }
+}
+
+/// Other people's home folders too: `/home/NAME` becomes `/home/<user>`.
+fn without_name_after(text: &str, homes: &str) -> String {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find(homes) {
+        let (before, after) = rest.split_at(at + homes.len());
+        out.push_str(before);
+        out.push_str("<user>");
+        let end = after
+            .find(['/', '\\', ':', ' ', '\n', '"'])
+            .unwrap_or(after.len());
+        rest = &after[end..];
+    }
+    out + rest
+}
+
+/// The user's name where it stands alone in a path.
+fn without_word(text: &str, user: &str) -> String {
+    let separators = ['/', '\\', ':', ' ', '\n', '-', '_', '.', '@', '=', ','];
+    text.split_inclusive(separators)
+        .map(|piece| {
+            let word = piece.trim_end_matches(separators);
+            if word == user {
+                piece.replacen(word, "<user>", 1)
+            } else {
+                piece.to_owned()
+            }
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_homes_are_replaced() {
+        let redact = Redaction {
+            home: String::from("/home/ada"),
+            user: String::from("ada"),
+        };
+        assert_eq!(redact.text("/home/ada/x.so"), "~/x.so");
+        assert_eq!(redact.text("/home/bob/x.so"), "/home/<user>/x.so");
+        assert_eq!(
+            redact.text("/mnt/ada/ada-venv/adapter"),
+            "/mnt/<user>/<user>-venv/adapter"
+        );
+        assert_eq!(
+            redact.text("C:\\Users\\eve\\x.dll"),
+            "C:\\Users\\<user>\\x.dll"
+        );
+    }
+}

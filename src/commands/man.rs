@@ -1,0 +1,23 @@
+//! `artcheck man`: manual pages, generated from the command line's grammar.
+
+use std::io::Write;
+
+use anyhow::Context;
+use clap::CommandFactory;
+
+use crate::args::{Args, ManArgs};
+use crate::exit::Status;
+
+/// Prints the main page, or writes all of them.
+pub fn run(args: &ManArgs) -> anyhow::Result<Status> {
+    match &args.out {
+        Some(folder) => clap_mangen::generate_to(Args::command(), folder)
+            .with_context(|| format!("{} cannot be written", folder.display()))?,
+        None => {
+            let mut text = Vec::new();
+            clap_mangen::Man::new(Args::command()).render(&mut text)?;
+            std::io::stdout().write_all(&text)?;
+        }
+    }
+    Ok(Status::Clean)
+}

@@ -1,0 +1,284 @@
+//! `artcheck.toml`: finding it, reading it, refusing what it does not know.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, anyhow, bail};
+use artcheck_inspect::finding::Severity;
+use artcheck_inspect::rules::{self, Rule};
+use artcheck_inspect::target::Target;
+use chrono::NaiveDate;
+use globset::{GlobBuilder, GlobMatcher};
+use serde::Deserialize;
+
+use crate::args::FailOn;
+
+/// Name of the file.
+pub const FILE_NAME: &str = "artcheck.toml";
+/// Similarity from which another spelling is suggested.
+const SIMILAR: f64 = 0.75;
+const KEYS: [&str; 10] = [
+    "runtimes", "target", "fail-on", "severity", "ignore", "rule", "path", "sha256", "reason",
+    "expires",
+];
+
+/// A policy, checked.
+#[derive(Debug)]
+pub struct Config {
+    /// Where it was read.
+    pub file: PathBuf,
+    /// Runtimes to check against; relative paths already stand under the file's folder.
+    pub runtimes: Vec<String>,
+    /// The machine artifacts must run on.
+    pub target: Option<Target>,
+    /// Lowest severity that fails.
+    pub fail_on: Option<FailOn>,
+    /// Severity per rule code; `None` for off.
+    pub severities: BTreeMap<&'static str, Option<Severity>>,
+    /// Accepted findings.
+    pub ignores: Vec<Ignore>,
+}
+
+/// One `[[ignore]]`.
+#[derive(Debug)]
+pub struct Ignore {
+    /// Which rule.
+    pub rule: &'static Rule,
+    /// Which files, relative to the policy's folder.
+    pub path: GlobMatcher,
+    /// Which content, in lower-case hexadecimal.
+    pub sha256: Option<String>,
+    /// Why.
+    pub reason: String,
+    /// The last day it holds.
+    pub expires: Option<NaiveDate>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+struct Document {
+    #[serde(default)]
+    runtimes: Vec<String>,
+    target: Option<String>,
+    fail_on: Option<FailOn>,
+    #[serde(default)]
+    severity: BTreeMap<String, Level>,
+    #[serde(default)]
+    ignore: Vec<IgnoreEntry>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct IgnoreEntry {
+    rule: String,
+    path: String,
+    sha256: Option<String>,
+    reason: String,
+    expires: Option<toml::value::Datetime>,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum Level {
+    Error,
+    Warning,
+    Info,
+    Off,
+}
+
+impl Config {
+    /// The policy above `start`, if there is one.
+    pub fn above(start: &Path) -> anyhow::Result<Option<Self>> {
+        let start = std::path::absolute(start).context("the working directory")?;
+        let found = start
+            .ancestors()
+            .map(|folder| folder.join(FILE_NAME))
+            .find(|file| file.is_file());
+        found.map(|file| Self::read(&file)).transpose()
+    }
+
+    /// Reads a policy.
+    pub fn read(file: &Path) -> anyhow::Result<Self> {
+        let name = file.display().to_string();
+        let text = std::fs::read_to_string(file).with_context(|| name.clone())?;
+        let file = std::path::absolute(file).context("the working directory")?;
+        Self::parse(&text, file).with_context(|| name)
+    }
+
+    /// Reads the text of a policy that lies at `file`.
+    fn parse(text: &str, file: PathBuf) -> anyhow::Result<Self> {
+        let document: Document = toml::from_str(text).map_err(with_suggestion)?;
+        let folder = file.parent().unwrap_or(Path::new("."));
+        let mut severities = BTreeMap::new();
+        for (name, level) in &document.severity {
+            severities.insert(rule(name)?.code, severity(*level));
+        }
+        Ok(Self {
+            runtimes: document
+                .runtimes
+                .iter()
+                .map(|runtime| beside(folder, runtime))
+                .collect(),
+            target: document
+                .target
+                .map(|target| {
+                    target
+                        .parse()
+                        .map_err(|error: String| anyhow!("target: {error}"))
+                })
+                .transpose()?,
+            fail_on: document.fail_on,
+            severities,
+            ignores: document
+                .ignore
+                .into_iter()
+                .map(ignore)
+                .collect::<anyhow::Result<_>>()?,
+            file,
+        })
+    }
+
+    /// The folder that globs start from.
+    pub fn folder(&self) -> &Path {
+        self.file.parent().unwrap_or(Path::new("."))
+    }
+}
+
+/// A path relative to the policy, or a release's name as it is.
+fn beside(folder: &Path, runtime: &str) -> String {
+    let path = folder.join(runtime);
+    if path.exists() {
+        path.to_string_lossy().into_owned()
+    } else {
+        runtime.to_owned()
+    }
+}
+
+fn severity(level: Level) -> Option<Severity> {
+    match level {
+        Level::Error => Some(Severity::Error),
+        Level::Warning => Some(Severity::Warning),
+        Level::Info => Some(Severity::Info),
+        Level::Off => None,
+    }
+}
+
+fn ignore(entry: IgnoreEntry) -> anyhow::Result<Ignore> {
+    let rule = rule(&entry.rule)?;
+    if entry.reason.trim().is_empty() {
+        bail!(
+            "an ignore of {} for `{}` gives no reason",
+            rule.code,
+            entry.path
+        );
+    }
+    let path = GlobBuilder::new(&entry.path)
+        .literal_separator(true)
+        .build()
+        .with_context(|| format!("`{}` is no glob", entry.path))?
+        .compile_matcher();
+    let sha256 = entry.sha256.map(|hash| hash.to_ascii_lowercase());
+    if let Some(hash) = &sha256
+        && !(hash.len() == 64 && hash.bytes().all(|byte| byte.is_ascii_hexdigit()))
+    {
+        bail!("`{hash}` is no SHA-256: 64 hexadecimal digits expected");
+    }
+    let expires = entry.expires.map(|expires| date(&expires)).transpose()?;
+    Ok(Ignore {
+        rule,
+        path,
+        sha256,
+        reason: entry.reason,
+        expires,
+    })
+}
+
+fn date(value: &toml::value::Datetime) -> anyhow::Result<NaiveDate> {
+    value
+        .date
+        .and_then(|date| {
+            NaiveDate::from_ymd_opt(date.year.into(), date.month.into(), date.day.into())
+        })
+        .ok_or_else(|| anyhow!("`{value}` is no date: write it like 2027-01-31, without quotes"))
+}
+
+fn rule(name: &str) -> anyhow::Result<&'static Rule> {
+    rules::find(name).ok_or_else(|| {
+        let known = rules::ALL.iter().flat_map(|rule| [rule.code, rule.name]);
+        anyhow!("no rule `{name}`{}", suggestion(name, known))
+    })
+}
+
+/// The parser's message with line and column, and the key that was meant.
+fn with_suggestion(error: toml::de::Error) -> anyhow::Error {
+    let message = error.message();
+    let unknown = message
+        .strip_prefix("unknown field `")
+        .and_then(|rest| rest.split('`').next());
+    let hint = unknown.map_or_else(String::new, |key| suggestion(key, KEYS));
+    anyhow!("{}{hint}", error.to_string().trim_end())
+}
+
+fn suggestion<'a>(word: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+    let word = word.to_ascii_lowercase();
+    let closest = known
+        .into_iter()
+        .map(|known| {
+            (
+                strsim::jaro_winkler(&word, &known.to_ascii_lowercase()),
+                known,
+            )
+        })
+        .max_by(|a, b| a.0.total_cmp(&b.0))
+        .filter(|(similarity, _)| *similarity >= SIMILAR);
+    closest.map_or_else(String::new, |(_, known)| {
+        format!("; did you mean `{known}`?")
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> anyhow::Result<Config> {
+        Config::parse(text, PathBuf::from("/srv/artcheck.toml"))
+    }
+
+    #[test]
+    fn the_template_is_valid_as_it_is_and_uncommented() {
+        let template = super::super::TEMPLATE;
+        assert!(parse(template).unwrap().ignores.is_empty());
+        // Commented-out settings have one `# `; their trailing remarks and the prose stay out.
+        let settings: Vec<&str> = template
+            .lines()
+            .filter_map(|line| line.strip_prefix("# "))
+            .filter(|line| line.starts_with('[') || line.contains(" = "))
+            .filter(|line| !line.starts_with("sha256"))
+            .collect();
+        let config = parse(&settings.join("\n")).unwrap();
+        assert_eq!(config.runtimes.len(), 2);
+        assert_eq!(config.severities.len(), 2);
+        assert_eq!(config.ignores.len(), 1);
+        assert!(config.ignores[0].expires.is_some());
+    }
+
+    #[test]
+    fn unknown_keys_and_rules_are_errors_with_a_suggestion() {
+        let error = |text| format!("{:#}", parse(text).unwrap_err());
+        assert!(error("runtime = []").contains("did you mean `runtimes`?"));
+        assert!(error("\nfail_on = 'error'").contains("did you mean `fail-on`?"));
+        assert!(error("\nfail_on = 'error'").contains("line 2"));
+        assert!(error("[severity]\nattention-tags = 'off'").contains("`attention-tag`"));
+        assert!(error("[[ignore]]\nrule='AC101'\npath='*'\nreasons='x'").contains("`reason`"));
+        assert!(error("[severity]\nAC101 = 'fatal'").contains("fatal"));
+    }
+
+    #[test]
+    fn an_ignore_needs_a_reason_and_a_real_hash() {
+        assert!(parse("[[ignore]]\nrule='AC101'\npath='*'\nreason=' '").is_err());
+        assert!(parse("[[ignore]]\nrule='AC101'\npath='*'").is_err());
+        assert!(parse("[[ignore]]\nrule='AC101'\npath='*'\nreason='r'\nsha256='12'").is_err());
+        assert!(parse("[[ignore]]\nrule='AC101'\npath='*'\nreason='r'\nexpires=12:00:00").is_err());
+        assert!(parse("[[ignore]]\nrule='AC101'\npath='*'\nreason='r'").is_ok());
+    }
+}
