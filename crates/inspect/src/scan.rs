@@ -86,7 +86,11 @@ fn run(options: &ScanOptions, progress: &dyn Progress) -> Scan {
     } = read::read(&options.paths, progress);
     artifacts.sort_by(|a, b| a.path.cmp(&b.path));
     let mut findings = own_findings(&artifacts, options.target.as_ref());
-    for load_set in &load_sets {
+    let given = options
+        .runtimes
+        .iter()
+        .filter_map(|runtime| runtime.load_set.as_ref());
+    for load_set in load_sets.iter().chain(given) {
         findings.extend(load_set_findings(load_set));
     }
     let verdicts = verdict::verdicts(&artifacts, &load_sets, &options.runtimes);
