@@ -95,10 +95,10 @@ fn below(dir: &Path) -> Result<Vec<(PathBuf, &'static str)>, SourceError> {
             "src/runtime/vm/attn_backend.cc",
             "src/runtime/relax_vm/attn_backend.cc",
         ] {
-            if entry.path().ends_with(tail) {
-                if let Some(root) = entry.path().ancestors().nth(4) {
-                    found.push((root.to_owned(), tail));
-                }
+            if entry.path().ends_with(tail)
+                && let Some(root) = entry.path().ancestors().nth(4)
+            {
+                found.push((root.to_owned(), tail));
             }
         }
     }
