@@ -1,1 +1,35 @@
-fn main() {}
+//! `artcheck`: will this compiled model library load and run on that runtime?
+
+#![forbid(unsafe_code)]
+
+mod args;
+mod commands;
+mod exit;
+mod progress;
+mod report;
+mod runtimes;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let args = args::Args::parse();
+    match commands::run(args) {
+        Ok(status) => status.into(),
+        // A reader that went away (`artcheck ... | head`) is no failure of ours.
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("artcheck: {error:#}");
+            exit::Status::Failed.into()
+        }
+    }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        cause
+            .downcast_ref::<std::io::Error>()
+            .is_some_and(|io| io.kind() == std::io::ErrorKind::BrokenPipe)
+    })
+}

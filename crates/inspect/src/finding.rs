@@ -4,6 +4,8 @@ use std::fmt;
 
 use serde::Serialize;
 
+use crate::rules::Rule;
+
 /// How bad a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -88,4 +90,72 @@ pub struct Finding {
     pub help: String,
     /// What `artcheck patch` can do.
     pub repairs: Vec<Repair>,
+}
+
+impl Finding {
+    /// A finding of `rule` in `artifact`, to be filled by the methods below.
+    pub fn new(rule: &Rule, artifact: impl Into<String>, message: impl Into<String>) -> Self {
+        Self {
+            rule: rule.code,
+            name: rule.name,
+            severity: rule.severity,
+            artifact: artifact.into(),
+            locations: Vec::new(),
+            runtime: None,
+            message: message.into(),
+            evidence: Vec::new(),
+            runtime_says: None,
+            help: String::new(),
+            repairs: Vec::new(),
+        }
+    }
+
+    /// Another severity than the rule's own.
+    #[must_use]
+    pub fn severity(mut self, severity: Severity) -> Self {
+        self.severity = severity;
+        self
+    }
+
+    /// The runtime it holds for.
+    #[must_use]
+    pub fn on(mut self, runtime: impl Into<String>) -> Self {
+        self.runtime = Some(runtime.into());
+        self
+    }
+
+    /// One more place.
+    #[must_use]
+    pub fn at(mut self, location: Location) -> Self {
+        self.locations.push(location);
+        self
+    }
+
+    /// One more fact that shows it.
+    #[must_use]
+    pub fn evidence(mut self, line: impl Into<String>) -> Self {
+        self.evidence.push(line.into());
+        self
+    }
+
+    /// The runtime's own words.
+    #[must_use]
+    pub fn says(mut self, words: impl Into<String>) -> Self {
+        self.runtime_says = Some(words.into());
+        self
+    }
+
+    /// What to do.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = help.into();
+        self
+    }
+
+    /// What `artcheck patch` can do.
+    #[must_use]
+    pub fn repair(mut self, repairs: &[Repair]) -> Self {
+        self.repairs.extend_from_slice(repairs);
+        self
+    }
 }

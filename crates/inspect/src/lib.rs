@@ -11,14 +11,20 @@
 
 #![forbid(unsafe_op_in_unsafe_fn)]
 
+pub mod artifact;
 pub mod bytes;
 pub mod container;
+pub mod epoch;
 pub mod error;
 pub mod finding;
 pub mod limits;
 pub mod module;
+pub mod rules;
 pub mod runtime;
+pub mod scan;
 pub mod source;
+pub mod summary;
+pub mod target;
 pub mod vm;
 
 pub use error::DecodeError;

@@ -13,5 +13,20 @@ pub const MAX_NESTING: usize = 4;
 pub const MAX_MEMBERS: usize = 200_000;
 /// Bytes of linear memory rebuilt from a wasm file.
 pub const MAX_WASM_MEMORY: u64 = 1 << 30;
+/// Zero bytes between data segments of a wasm file that are written out.
+pub const MAX_WASM_GAPS: u64 = 32 << 20;
+/// Bytes of symbol names kept of one binary.
+pub const MAX_KEPT_NAMES: u64 = 64 << 20;
 /// Length of one symbol or string that is kept.
 pub const MAX_NAME: usize = 64 << 10;
+/// Bytes of one disassembly listing.
+pub const MAX_LISTING: usize = 256 << 20;
+/// Bytes between a blob's start and the VM executable in it, when a blob is
+/// sought without its symbol.
+pub const MAX_BLOB_HEAD: usize = 64 << 10;
+/// Blob starts tried per region in that search.
+pub const MAX_BLOB_CANDIDATES: usize = 64;
+/// Steps of one dataflow question over an executable.
+pub const MAX_DATAFLOW_STEPS: usize = 512 << 10;
+/// Values inside values, or copies of copies, that dataflow follows.
+pub const MAX_DATAFLOW_DEPTH: usize = 64;

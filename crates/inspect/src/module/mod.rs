@@ -1,5 +1,23 @@
 //! The module blob of a model library: layout, module tree, one file per
 //! module kind (format notes, part a).
+//!
+//! [`Blob::decode`] reads a blob, [`locate`] finds blobs in a parsed binary,
+//! [`metadata`] reads what the model says of itself.
+
+#![deny(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation
+)]
+
+mod blob;
+pub mod locate;
+pub mod metadata;
+mod payload;
+mod symbols;
+mod tree;
 
 use serde::Serialize;
 
@@ -28,6 +46,8 @@ pub enum BlobLayout {
     CountFirst,
     /// Import tree first, every payload with its length: from 0.22.
     TreeFirst,
+    /// No blob at all: a VM executable in a file of its own.
+    Bare,
 }
 
 /// Order of the fields in a `metal` or `vulkan` payload.
@@ -38,7 +58,7 @@ pub enum PayloadOrder {
     Before24,
     /// metal: fmt, fmap, smap; vulkan: bytes with a length. From 0.24.
     Since24,
-    /// The kind's layout never changed.
+    /// The kind's layout never changed, or an empty payload fits both.
     Stable,
 }
 
@@ -197,6 +217,8 @@ pub struct ModelLibrary {
     pub slots: Vec<String>,
     /// Host functions, without prefix.
     pub host_functions: Vec<String>,
+    /// VM functions compiled to host code (`__vmtir__<name>`), by name.
+    pub vm_tir_functions: Vec<String>,
     /// Names host code looks up at run time (`.tvm_func.<name>` locals), where kept.
     pub host_callees: Vec<String>,
 }

@@ -2,6 +2,37 @@
 //! libraries or taken from the built-in release table. Every field remembers
 //! where it came from.
 
+#![deny(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation
+)]
+#![cfg_attr(
+    test,
+    allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)
+)]
+
+mod arity;
+pub mod binary;
+mod code_refs_aarch64;
+mod code_refs_x86_64;
+pub mod distribution;
+pub mod ffi_version;
+mod functions;
+mod infer;
+pub mod libraries;
+pub mod load_set;
+mod loaders;
+mod magics;
+pub mod parts;
+pub mod release;
+pub mod saved;
+mod slots;
+pub mod strings;
+mod tags;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
@@ -92,8 +123,24 @@ pub struct RuntimeProfile {
     pub os: Option<String>,
     /// Architecture of the parts, spelled as [`crate::container::Architecture`] serialises.
     pub architecture: Option<String>,
-    /// Registered global functions (packed functions, loaders, builtins).
+    /// Date of the tag or commit (`2026-08-05`), for releases and snapshots.
+    #[serde(default)]
+    pub date: Option<String>,
+    /// What sets a release or snapshot apart, or how a release was recognised.
+    #[serde(default)]
+    pub note: Option<String>,
+    /// Registered global functions (packed functions, loaders, builtins),
+    /// those of every optional part included.
     pub functions: Fact<BTreeSet<String>>,
+    /// Name spaces in which `functions` is complete: a name that begins with
+    /// one of them and is not listed is missing, any other cannot be told.
+    /// An empty string covers all names.
+    #[serde(default)]
+    pub function_namespaces: BTreeSet<String>,
+    /// Functions and loaders (`loader:<kind>`) that only come with an extra
+    /// part: name to part (a library name, or the file that was read).
+    #[serde(default)]
+    pub provided_by: BTreeMap<String, String>,
     /// Tags accepted per site.
     pub attention_tags: Fact<BTreeMap<TagSite, SiteTags>>,
     /// Context slots filled.
@@ -126,4 +173,18 @@ pub struct RuntimeProfile {
     pub calling_convention: Fact<String>,
     /// tvm-ffi version, as `TVMFFIGetVersion` or metadata says it.
     pub ffi_version: Fact<String>,
+}
+
+impl RuntimeProfile {
+    /// Whether a global function is offered; `None` when the profile cannot tell.
+    pub fn offers_function(&self, name: &str) -> Option<bool> {
+        let functions = self.functions.value.as_ref()?;
+        if functions.contains(name) {
+            return Some(true);
+        }
+        self.function_namespaces
+            .iter()
+            .any(|space| name.starts_with(space.as_str()))
+            .then_some(false)
+    }
 }

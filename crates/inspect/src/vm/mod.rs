@@ -1,9 +1,36 @@
 //! The Relax VM executable inside a model library: format, disassembly,
 //! statistics, dataflow (format notes, part b).
+//!
+//! [`Executable::decode`] turns bytes into the types below; the other files
+//! answer questions about them. Nothing here knows of blobs or containers.
+
+#![deny(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation
+)]
 
 use std::ops::Range;
 
 use serde::Serialize;
+
+mod code;
+mod constants;
+pub mod dataflow;
+mod decode;
+pub mod disassemble;
+mod dtype;
+mod flow_graph;
+mod functions;
+mod header;
+pub mod instruction;
+pub mod kv_cache;
+pub mod stats;
+
+pub(crate) use constants::{read_dtype, tensor_stream};
+pub use instruction::{Argument, Arguments, Instruction, Register};
 
 /// Format generation of the header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
@@ -88,7 +115,8 @@ pub enum ConstantValue {
     Dtype(DataType),
     /// A shape.
     Shape(Vec<i64>),
-    /// A string; not necessarily UTF-8 on hostile input.
+    /// A string. Bytes that are not UTF-8 are replaced here; the exact bytes
+    /// are the last ones of [`Constant::range`].
     String(String),
     /// An integer.
     Int(i64),

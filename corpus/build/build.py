@@ -1,0 +1,121 @@
+#!/usr/bin/env python3
+"""Builds the corpus: every real artifact and what TVM says of it, version by version.
+
+    python3 corpus/build/build.py [--only TEXT] [--list]
+
+Needs the virtual environments of tools/parts.toml (`python3 tools/parts.py`).
+Each artifact is compiled in a process of its own, because some combinations
+crash the compiler; a failure is reported and the rest goes on.
+`--only` keeps the artifacts whose path contains TEXT.
+"""
+
+import argparse
+import os
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+HERE = Path(__file__).parent
+ARTIFACTS = HERE.parent / "artifacts"
+sys.path.insert(0, str(HERE))
+sys.path.insert(0, str(HERE.parents[1] / "tools"))
+
+import targets  # noqa: E402
+from parts import cache_root  # noqa: E402
+
+VERSIONS = ("0.25", "0.26", "0.27")
+NEWER = ("0.26", "0.27")
+FFI = {"0.25": "0.1.12", "0.26": "0.1.13.post2", "0.27": "0.1.15.post2"}
+
+# (model, dtype, target, checks, TVM versions); compile_one.py says what checks are.
+MODELS = ("dense", "hybrid", "embedding")
+PLAN = [
+    *((model, "float32", "cpu-x86_64", "checked", VERSIONS)
+      for model in ("extcall", "dense", "embedding")),
+    *((model, "float32", "cpu-x86_64", "lean", VERSIONS) for model in ("dense-ext", "hybrid")),
+    ("dense", "float16", "cpu-x86_64", "lean", ("0.27",)),
+    ("dense", "float32", "metal-macos-arm64", "lean", NEWER),
+    ("hybrid", "float32", "metal-macos-arm64", "lean", ("0.26",)),
+    ("embedding", "float32", "metal-macos-arm64", "checked", VERSIONS),
+    *((model, "float32", "metal-linux-x86_64", "lean", ("0.26",)) for model in MODELS),
+    ("embedding", "float32", "metal-linux-x86_64", "lean", ("0.27",)),
+    *((model, "float32", "cuda-x86_64", "lean", ("0.26",)) for model in MODELS),
+    *((model, "float32", "cuda-x86_64", "lean", ("0.27",)) for model in ("dense", "embedding")),
+    ("extcall", "float32", "cpu-ios", "checked", VERSIONS),
+    ("embedding", "float32", "metal-ios", "checked", VERSIONS),
+    ("embedding", "float32", "cpu-aarch64", "lean", VERSIONS),
+    ("extcall", "float32", "cpu-macos-arm64", "checked", VERSIONS),
+    ("extcall", "float32", "cpu-windows-x64", "checked", ("0.25", "0.27")),
+    ("embedding", "float32", "cpu-windows-x64", "lean", ("0.27",)),
+    ("embedding", "float32", "opencl-x86_64", "lean", ("0.27",)),
+    ("embedding", "float32", "webgpu", "lean", ("0.25", "0.27")),
+]
+
+
+def artifact_name(model, dtype, target):
+    short = {"float32": "", "float16": "-f16"}[dtype]
+    return f"{model}{short}-{target}{targets.SPECS[target].suffix}"
+
+
+def jobs():
+    for model, dtype, target, checks, versions in PLAN:
+        for version in versions:
+            path = f"tvm-{version}/{artifact_name(model, dtype, target)}"
+            yield path, version, model, dtype, target, checks
+
+
+def interpreter(venv: str) -> str:
+    return str(cache_root() / "venv" / venv / "bin" / "python")
+
+
+def cuda_environment(version: str) -> dict:
+    """A stub driver, libcudart, NVRTC and the headers, from the `cuda-pieces` environment."""
+    venvs = cache_root() / "venv"
+    (site,) = (venvs / "cuda-pieces" / "lib").glob("python3*/site-packages")
+    (runtime,) = (venvs / f"tvm-{version}" / "lib").glob(
+        "python3*/site-packages/tvm/lib/libtvm_runtime_cuda.so")
+    folder = cache_root() / "cuda-stub" / f"tvm-{version}"
+    subprocess.run([interpreter("tools"), str(HERE / "cuda_stub.py"), str(folder), str(runtime),
+                    str(site)], check=True)
+    return {"LD_LIBRARY_PATH": str(folder / "lib"), "CUDA_PATH": str(folder / "toolkit"),
+            "PYTHONPATH": str(site)}
+
+
+def compile_job(job) -> tuple[str, str]:
+    path, version, model, dtype, target, checks = job
+    command = [interpreter(f"tvm-{version}"), str(HERE / "compile_one.py"), model, dtype, target,
+               checks, str(ARTIFACTS / path), interpreter("tools")]
+    if "windows" in target:
+        ffi = f"tvm-ffi-{FFI[version]}-windows-x64"
+        command.append(str(cache_root() / "unpacked" / ffi / "tvm_ffi" / "lib" / "tvm_ffi.lib"))
+    environment = {**os.environ, "PYTHONHASHSEED": "0", "TVM_NUM_THREADS": "1"}
+    if "cuda" in target:
+        environment |= cuda_environment(version)
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    if done.returncode == 0:
+        return path, ""
+    words = done.stderr.strip().splitlines()[-3:] or [f"signal {-done.returncode}"]
+    return path, f"exit {done.returncode}: " + " | ".join(words)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--only", default="")
+    parser.add_argument("--list", action="store_true")
+    args = parser.parse_args()
+    chosen = [job for job in jobs() if args.only in job[0]]
+    if args.list:
+        print("\n".join(job[0] for job in chosen))
+        return
+    failures = 0
+    with ThreadPoolExecutor(2) as pool:
+        for path, error in pool.map(compile_job, chosen):
+            size = (ARTIFACTS / path).stat().st_size if not error else 0
+            print(f"{path}: {error or f'{size} bytes'}", flush=True)
+            failures += bool(error)
+    sys.exit(1 if failures else 0)
+
+
+if __name__ == "__main__":
+    main()

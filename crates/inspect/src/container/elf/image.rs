@@ -1,0 +1,161 @@
+//! ELF headers, the mapping from addresses to file bytes, and the dynamic
+//! section as the loader sees it.
+
+use object::Endianness;
+use object::elf;
+use object::read::elf::{Dyn, FileHeader, ProgramHeader, SectionHeader, SectionTable};
+
+use crate::error::DecodeError;
+
+/// One ELF file, headers read, nothing else touched.
+pub(super) struct Image<'data, Elf: FileHeader<Endian = Endianness>> {
+    pub(super) data: &'data [u8],
+    pub(super) endian: Endianness,
+    pub(super) header: &'data Elf,
+    pub(super) segments: &'data [Elf::ProgramHeader],
+    pub(super) sections: SectionTable<'data, Elf>,
+}
+
+/// The entries of the dynamic section that are of interest.
+#[derive(Default)]
+pub(super) struct Dynamic {
+    pub(super) needed: Vec<u64>,
+    pub(super) soname: Option<u64>,
+    pub(super) rpath: Option<u64>,
+    pub(super) runpath: Option<u64>,
+    pub(super) symbols: Option<u64>,
+    pub(super) strings: Option<u64>,
+    pub(super) strings_size: u64,
+    pub(super) hash: Option<u64>,
+    pub(super) gnu_hash: Option<u64>,
+    pub(super) version_needs: Option<u64>,
+    pub(super) has_constructors: bool,
+    pub(super) is_pie: bool,
+}
+
+impl<'data, Elf: FileHeader<Endian = Endianness>> Image<'data, Elf> {
+    /// Reads the headers and checks that what they describe lies in the file.
+    pub(super) fn parse(data: &'data [u8]) -> Result<Self, DecodeError> {
+        let header = Elf::parse(data).map_err(|error| bad(0, "an ELF header", error))?;
+        let endian = header
+            .endian()
+            .map_err(|error| bad(5, "an ELF byte order", error))?;
+        let segments = header
+            .program_headers(endian, data)
+            .map_err(|error| bad(header.e_phoff(endian).into(), "ELF program headers", error))?;
+        for segment in segments {
+            let (offset, size) = segment.file_range(endian);
+            if segment.p_type(endian) == elf::PT_LOAD {
+                within(data, offset, size, "an ELF segment")?;
+            }
+        }
+        let sections = header
+            .sections(endian, data)
+            .map_err(|error| bad(header.e_shoff(endian).into(), "ELF section headers", error))?;
+        Ok(Self {
+            data,
+            endian,
+            header,
+            segments,
+            sections,
+        })
+    }
+
+    /// File bytes from virtual address `address` to the end of its segment,
+    /// with their file offset.
+    pub(super) fn at_address(&self, address: u64) -> Option<(u64, &'data [u8])> {
+        self.segments
+            .iter()
+            .filter(|segment| segment.p_type(self.endian) == elf::PT_LOAD)
+            .find_map(|segment| {
+                let (offset, size) = segment.file_range(self.endian);
+                let skip = address.checked_sub(segment.p_vaddr(self.endian).into())?;
+                let left = size.checked_sub(skip).filter(|left| *left > 0)?;
+                let start = offset.checked_add(skip)?;
+                let end = start.checked_add(left)?;
+                let range = usize::try_from(start).ok()?..usize::try_from(end).ok()?;
+                Some((start, self.data.get(range)?))
+            })
+    }
+
+    /// The dynamic section; `None` in objects and static programs.
+    pub(super) fn dynamic(&self) -> Result<Option<Dynamic>, DecodeError> {
+        for segment in self.segments {
+            let entries = segment.dynamic(self.endian, self.data).map_err(|error| {
+                let at = segment.p_offset(self.endian).into();
+                bad(at, "an ELF dynamic segment", error)
+            })?;
+            if let Some(entries) = entries {
+                return Ok(Some(self.collect_dynamic(entries)));
+            }
+        }
+        Ok(None)
+    }
+
+    fn collect_dynamic(&self, entries: &[Elf::Dyn]) -> Dynamic {
+        let mut dynamic = Dynamic::default();
+        for entry in entries {
+            let value: u64 = entry.d_val(self.endian).into();
+            match entry.d_tag(self.endian) {
+                elf::DT_NULL => break,
+                elf::DT_NEEDED => dynamic.needed.push(value),
+                elf::DT_SONAME => dynamic.soname = Some(value),
+                elf::DT_RPATH => dynamic.rpath = Some(value),
+                elf::DT_RUNPATH => dynamic.runpath = Some(value),
+                elf::DT_SYMTAB => dynamic.symbols = Some(value),
+                elf::DT_STRTAB => dynamic.strings = Some(value),
+                elf::DT_STRSZ => dynamic.strings_size = value,
+                elf::DT_HASH => dynamic.hash = Some(value),
+                elf::DT_GNU_HASH => dynamic.gnu_hash = Some(value),
+                elf::DT_VERNEED => dynamic.version_needs = Some(value),
+                // Every linked library has DT_INIT; only the array says that
+                // somebody wrote a constructor.
+                elf::DT_INIT_ARRAYSZ => dynamic.has_constructors = value > 0,
+                elf::DT_FLAGS_1 => {
+                    dynamic.is_pie = elf::DynamicFlags1(value).contains(elf::DF_1_PIE);
+                }
+                _ => {}
+            }
+        }
+        dynamic
+    }
+
+    /// The dynamic string table with its file offset.
+    pub(super) fn dynamic_strings(&self, dynamic: &Dynamic) -> (u64, &'data [u8]) {
+        let Some((at, rest)) = dynamic.strings.and_then(|address| self.at_address(address)) else {
+            return (0, &[]);
+        };
+        let size = usize::try_from(dynamic.strings_size).unwrap_or(usize::MAX);
+        (at, rest.get(..size).unwrap_or(rest))
+    }
+
+    /// Section headers of one type.
+    pub(super) fn section_of_type(&self, wanted: elf::SectionType) -> Option<&Elf::SectionHeader> {
+        self.sections
+            .iter()
+            .find(|section| section.sh_type(self.endian) == wanted)
+    }
+}
+
+/// Fails unless `size` bytes at `offset` lie in `data`.
+pub(super) fn within(
+    data: &[u8],
+    offset: u64,
+    size: u64,
+    what: &'static str,
+) -> Result<(), DecodeError> {
+    let end = offset.checked_add(size);
+    if end.is_some_and(|end| end <= data.len() as u64) {
+        return Ok(());
+    }
+    Err(DecodeError::new(
+        offset,
+        format!("{what} of {size} bytes"),
+        format!("a file of {} bytes: truncated", data.len()),
+    ))
+}
+
+/// An error of the `object` crate with its place.
+pub(super) fn bad(at: u64, expected: &'static str, error: object::read::Error) -> DecodeError {
+    DecodeError::new(at, expected, error)
+}

@@ -1,0 +1,63 @@
+//! Symbol versions a file asks of its libraries (`.gnu.version_r`).
+
+use object::Endianness;
+use object::elf;
+use object::pod;
+use object::read::elf::FileHeader;
+
+use super::image::{Dynamic, Image};
+use crate::container::VersionNeed;
+use crate::container::symbols::Names;
+use crate::error::DecodeError;
+
+/// The version needs in file order.
+pub(super) fn needs<Elf: FileHeader<Endian = Endianness>>(
+    image: &Image<'_, Elf>,
+    dynamic: &Dynamic,
+) -> Result<Vec<VersionNeed>, DecodeError> {
+    let endian = image.endian;
+    let (strings_at, strings) = image.dynamic_strings(dynamic);
+    let mut names = Names::new(strings, strings_at, image.data.len());
+    let mut needs = Vec::new();
+    let mut library_at = dynamic
+        .version_needs
+        .and_then(|address| image.at_address(address))
+        .map(|(_, bytes)| bytes);
+    // `vn_next` and `vna_next` only lead forward, but entries may overlap in a
+    // hostile file: no more of them than 16-byte entries fit.
+    let mut left = library_at.map_or(0, |bytes| bytes.len() / 16);
+    while let Some(bytes) = library_at {
+        let Ok((need, _)) = pod::from_bytes::<elf::Verneed<Endianness>>(bytes) else {
+            break;
+        };
+        let library = names.get(need.vn_file.get(endian).into())?;
+        let mut version_at = skip(bytes, need.vn_aux.get(endian));
+        for _ in 0..need.vn_cnt.get(endian) {
+            left = left.saturating_sub(1);
+            if left == 0 {
+                return Ok(needs);
+            }
+            let Some(Ok((version, _))) =
+                version_at.map(pod::from_bytes::<elf::Vernaux<Endianness>>)
+            else {
+                break;
+            };
+            let name = names.get(version.vna_name.get(endian).into())?;
+            if let (Some(library), Some(name)) = (library, name) {
+                needs.push(VersionNeed {
+                    library: names.keep(library)?,
+                    version: names.keep(name)?,
+                });
+            }
+            version_at = version_at.and_then(|bytes| skip(bytes, version.vna_next.get(endian)));
+        }
+        library_at = skip(bytes, need.vn_next.get(endian));
+    }
+    Ok(needs)
+}
+
+/// The bytes `offset` further on; `None` for zero, which ends a list.
+fn skip(bytes: &[u8], offset: u32) -> Option<&[u8]> {
+    let offset = usize::try_from(offset).ok().filter(|offset| *offset > 0)?;
+    bytes.get(offset..)
+}

@@ -1,0 +1,130 @@
+//! Which symbol names concern TVM (format notes, a.1 and d).
+//!
+//! Names come here as a C programmer would write them: Mach-O's leading
+//! underscore is already gone. Nothing is demangled.
+
+/// Symbols of the module blob, oldest first.
+pub const BLOB_SYMBOLS: [&str; 3] = [
+    "__tvm_dev_mblob",
+    "__tvm_ffi_library_bin",
+    "__tvm_ffi__library_bin",
+];
+
+/// Symbols of the slot that receives the module's own address, oldest first.
+pub const CONTEXT_SYMBOLS: [&str; 3] = [
+    "__tvm_module_ctx",
+    "__tvm_ffi_library_ctx",
+    "__tvm_ffi__library_ctx",
+];
+
+/// Whether `name` is a blob symbol, with or without a system-library prefix.
+pub fn is_blob_symbol(name: &str) -> bool {
+    ends_with_any(name.as_bytes(), &BLOB_SYMBOLS)
+}
+
+/// Whether `name` is a context symbol, with or without a system-library prefix.
+pub fn is_context_symbol(name: &str) -> bool {
+    ends_with_any(name.as_bytes(), &CONTEXT_SYMBOLS)
+}
+
+fn ends_with_any(name: &[u8], suffixes: &[&str]) -> bool {
+    suffixes
+        .iter()
+        .any(|suffix| name.ends_with(suffix.as_bytes()))
+}
+
+/// Whether a symbol of this name is kept wherever it is found:
+///
+/// * C functions and context slots: `TVM*`, `__TVM*`;
+/// * names reserved for generated code: `__tvm*` (blob, context slot,
+///   `__tvm_ffi_*` functions, handle initialisers), `.tvm_func.*` locals;
+/// * the same blob and context names behind a system-library prefix, and the
+///   `<blob>_reg_` variable beside them.
+pub fn concerns_tvm(name: &[u8]) -> bool {
+    let name = name.strip_suffix(b"_reg_").unwrap_or(name);
+    match name.first() {
+        Some(b'T') if name.starts_with(b"TVM") => true,
+        Some(b'_') if name.starts_with(b"__TVM") || name.starts_with(b"__tvm") => true,
+        Some(b'.') if name.starts_with(b".tvm_func.") => true,
+        _ => ends_with_any(name, &BLOB_SYMBOLS) || ends_with_any(name, &CONTEXT_SYMBOLS),
+    }
+}
+
+/// Whether an undefined symbol is kept: [`concerns_tvm`], or a mangled C++
+/// name that mentions namespace `tvm`.
+pub fn undefined_concerns_tvm(name: &[u8]) -> bool {
+    concerns_tvm(name) || mentions_tvm_namespace(name)
+}
+
+/// Whether a mangled C++ name mentions namespace `tvm` at top level.
+///
+/// Itanium writes a nested name as `N`, optional qualifiers, then `3tvm`;
+/// Microsoft closes it with `@tvm@@`.
+pub fn mentions_tvm_namespace(name: &[u8]) -> bool {
+    match name.first() {
+        Some(b'?' | b'.') => memchr::memmem::find(name, b"@tvm@@").is_some(),
+        Some(b'_') if name.starts_with(b"_Z") => {
+            memchr::memmem::find_iter(name, b"3tvm").any(|at| {
+                at.checked_sub(1)
+                    .and_then(|before| name.get(before))
+                    .is_some_and(|byte| matches!(byte, b'N' | b'K' | b'V' | b'r' | b'R' | b'O'))
+            })
+        }
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_every_generation_are_kept() {
+        for name in [
+            "TVMFuncCall",
+            "TVMFFIFunctionCall",
+            "__TVMBackendGetFuncFromEnv",
+            "__tvm_dev_mblob",
+            "__tvm_ffi__library_bin",
+            "__tvm_ffi__library_bin_reg_",
+            "gemma_q4f16_1___tvm_dev_mblob",
+            "demo___tvm_ffi__library_ctx",
+            ".tvm_func.vm.builtin.copy",
+            "__tvm_func_handle_init.testing.f",
+        ] {
+            assert!(concerns_tvm(name.as_bytes()), "{name}");
+        }
+        for name in [
+            "",
+            "_",
+            "tvm",
+            "memcpy",
+            "_ZN3tvm3ffi5ErrorE",
+            "library_bin",
+        ] {
+            assert!(!concerns_tvm(name.as_bytes()), "{name}");
+        }
+    }
+
+    #[test]
+    fn mangled_names_are_told_by_their_namespace() {
+        for name in [
+            "_ZN3tvm3ffi4json9StringifyERKNS0_3AnyERKNS0_8OptionalIivEE",
+            "_ZNK3tvm7runtime9DeviceAPI3GetE8DLDeviceb",
+            "_ZTVN3tvm3ffi6ObjectE",
+            "_ZNSt6vectorIN3tvm3ffi3AnyESaIS2_EE17_M_default_appendEm",
+            "?Get@DeviceAPI@runtime@tvm@@SAPEAV123@UDLDevice@@_N@Z",
+        ] {
+            assert!(mentions_tvm_namespace(name.as_bytes()), "{name}");
+        }
+        for name in [
+            "_ZN13tvm3ffi",
+            "_ZN4llvm3fooEv",
+            "?f@tvm_like@@YAXXZ",
+            "3tvm",
+            "",
+        ] {
+            assert!(!mentions_tvm_namespace(name.as_bytes()), "{name}");
+        }
+    }
+}

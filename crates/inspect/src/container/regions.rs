@@ -1,0 +1,40 @@
+//! Looking up which region holds an address.
+
+use super::Region;
+
+/// The address ranges of a binary's regions, sorted for lookup.
+pub(super) struct RegionIndex {
+    ranges: Vec<Range>,
+}
+
+struct Range {
+    start: u64,
+    length: u64,
+    region: usize,
+}
+
+impl RegionIndex {
+    /// Indexes `regions` by address; empty regions are left out.
+    pub(super) fn new(regions: &[Region<'_>]) -> Self {
+        let mut ranges: Vec<Range> = regions
+            .iter()
+            .enumerate()
+            .filter(|(_, region)| !region.data.is_empty())
+            .map(|(index, region)| Range {
+                start: region.address,
+                length: region.data.len() as u64,
+                region: index,
+            })
+            .collect();
+        ranges.sort_by_key(|range| range.start);
+        Self { ranges }
+    }
+
+    /// The region that holds `address`, and the offset in it.
+    pub(super) fn find(&self, address: u64) -> Option<(usize, u64)> {
+        let after = self.ranges.partition_point(|range| range.start <= address);
+        let range = self.ranges.get(after.checked_sub(1)?)?;
+        let offset = address.checked_sub(range.start)?;
+        (offset < range.length).then_some((range.region, offset))
+    }
+}

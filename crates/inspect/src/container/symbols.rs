@@ -1,0 +1,67 @@
+//! Names from untrusted string tables, read within a budget.
+//!
+//! A symbol table may point a million entries at the same long string. What is
+//! looked at and what is kept are therefore both bounded by the size of the
+//! input, so that reading stays linear and memory stays below the file's size
+//! plus a constant.
+
+use crate::error::DecodeError;
+use crate::limits::{MAX_KEPT_NAMES, MAX_NAME};
+
+/// A string table and what may still be read from it.
+pub(super) struct Names<'data> {
+    table: &'data [u8],
+    /// Offset of the table in the input, for error messages.
+    at: u64,
+    scan_left: u64,
+    keep_left: u64,
+}
+
+impl<'data> Names<'data> {
+    /// Names of `table`, which lies at byte `at` of an input of `size` bytes.
+    pub(super) fn new(table: &'data [u8], at: u64, size: usize) -> Self {
+        // Real tables are read once; suffix sharing makes it a little more.
+        let scan_left = (table.len() as u64)
+            .saturating_mul(16)
+            .saturating_add(1 << 20);
+        let keep_left = (size as u64).saturating_add(64 << 10).min(MAX_KEPT_NAMES);
+        Self {
+            table,
+            at,
+            scan_left,
+            keep_left,
+        }
+    }
+
+    /// The bytes up to the next NUL at `offset`; `None` when the offset lies
+    /// outside, no NUL follows, or the name is longer than any real one.
+    pub(super) fn get(&mut self, offset: u64) -> Result<Option<&'data [u8]>, DecodeError> {
+        let Some(rest) = usize::try_from(offset)
+            .ok()
+            .and_then(|offset| self.table.get(offset..))
+        else {
+            return Ok(None);
+        };
+        let window = rest.get(..MAX_NAME).unwrap_or(rest);
+        let end = memchr::memchr(0, window);
+        let looked_at = end.unwrap_or(window.len()) as u64;
+        self.scan_left = self.spend(self.scan_left, looked_at, "read")?;
+        Ok(end.and_then(|end| window.get(..end)))
+    }
+
+    /// An owned copy of a name that is kept.
+    pub(super) fn keep(&mut self, name: &[u8]) -> Result<String, DecodeError> {
+        self.keep_left = self.spend(self.keep_left, name.len() as u64, "kept")?;
+        Ok(String::from_utf8_lossy(name).into_owned())
+    }
+
+    fn spend(&self, left: u64, cost: u64, what: &str) -> Result<u64, DecodeError> {
+        left.checked_sub(cost).ok_or_else(|| {
+            DecodeError::new(
+                self.at,
+                "symbol names that share at most a small part of the string table",
+                format!("more name bytes {what} than the table holds"),
+            )
+        })
+    }
+}

@@ -1,0 +1,253 @@
+//! Finds the model libraries of a parsed binary: by the symbol of their blob
+//! and, where no symbol is left, by the magic of the VM executable inside.
+//!
+//! A VM executable outside any container counts as a library too: its blob has
+//! the layout [`BlobLayout::Bare`](super::BlobLayout) and one module.
+
+use memchr::memmem;
+
+use super::symbols::{HostNames, blob_symbol};
+use super::{Blob, ModelLibrary, SymbolGeneration, payload};
+use crate::bytes::Reader;
+use crate::container::{Binary, BinaryKind, DefinedSymbol, Format, Parsed, Region};
+use crate::error::DecodeError;
+use crate::limits::{MAX_BLOB_CANDIDATES, MAX_BLOB_HEAD};
+use crate::vm::Magic;
+
+/// The model libraries of a binary.
+///
+/// Without a blob symbol the data regions are searched only where symbols
+/// cannot be relied on: wasm, programs that a model may be linked into, and
+/// files that are nothing but an executable. A shared library always exports
+/// its blob, and searching every runtime library would read all of it.
+pub fn find(parsed: &Parsed<'_>) -> Vec<ModelLibrary> {
+    if parsed.binary.format == Format::VmExecutable {
+        return bare(parsed);
+    }
+    let found = find_by_symbol(parsed);
+    let searchable =
+        parsed.binary.format == Format::Wasm || parsed.binary.kind == BinaryKind::Program;
+    if found.is_empty() && searchable {
+        return find_by_magic(parsed);
+    }
+    found
+}
+
+fn bare(parsed: &Parsed<'_>) -> Vec<ModelLibrary> {
+    parsed
+        .regions
+        .iter()
+        .map(|region| ModelLibrary {
+            blob: Blob::decode_bare(&region.data),
+            ..library(parsed, region, 0)
+        })
+        .collect()
+}
+
+/// The libraries whose blob has a symbol, in symbol order.
+pub fn find_by_symbol(parsed: &Parsed<'_>) -> Vec<ModelLibrary> {
+    let mut found: Vec<ModelLibrary> = parsed
+        .binary
+        .defined
+        .iter()
+        .filter_map(|symbol| {
+            let (prefix, generation) = blob_symbol(&symbol.name)?;
+            Some(at_symbol(parsed, symbol, prefix, generation))
+        })
+        .collect();
+    found.sort_by_key(|library| library.file_offset);
+    found
+}
+
+fn at_symbol(
+    parsed: &Parsed<'_>,
+    symbol: &DefinedSymbol,
+    prefix: &str,
+    generation: SymbolGeneration,
+) -> ModelLibrary {
+    let region = symbol.region.and_then(|index| parsed.regions.get(index));
+    let mut library = match region {
+        Some(region) => ModelLibrary {
+            blob: decode_at(region, symbol.region_offset),
+            ..library(parsed, region, symbol.region_offset)
+        },
+        None => without_region(symbol),
+    };
+    library.prefix = (!prefix.is_empty()).then(|| prefix.to_owned());
+    library.symbols = generation;
+    library.blob_symbol = Some(symbol.name.clone());
+    library.add_host_names(&parsed.binary);
+    library
+}
+
+fn without_region(symbol: &DefinedSymbol) -> ModelLibrary {
+    ModelLibrary {
+        blob: Err(DecodeError::new(
+            symbol.address,
+            format!("{} inside a section with contents", symbol.name),
+            "no such section",
+        )),
+        ..empty()
+    }
+}
+
+fn empty() -> ModelLibrary {
+    ModelLibrary {
+        prefix: None,
+        symbols: SymbolGeneration::Unknown,
+        blob_symbol: None,
+        region: String::new(),
+        region_offset: 0,
+        file_offset: 0,
+        blob: Err(DecodeError::new(0, "a blob", "none")),
+        slots: Vec::new(),
+        host_functions: Vec::new(),
+        vm_tir_functions: Vec::new(),
+        host_callees: Vec::new(),
+    }
+}
+
+fn library(parsed: &Parsed<'_>, region: &Region<'_>, offset: u64) -> ModelLibrary {
+    ModelLibrary {
+        region: region.name.clone(),
+        region_offset: offset,
+        file_offset: region
+            .file_offset(offset)
+            .unwrap_or_default()
+            .saturating_add(parsed.slice_offset),
+        ..empty()
+    }
+}
+
+fn decode_at(region: &Region<'_>, offset: u64) -> Result<Blob, DecodeError> {
+    let bytes = usize::try_from(offset)
+        .ok()
+        .and_then(|offset| region.data.get(offset..))
+        .ok_or_else(|| {
+            DecodeError::new(
+                offset,
+                format!("a blob inside {}", region.name),
+                format!("{} bytes there", region.data.len()),
+            )
+        })?;
+    Blob::decode(bytes)
+}
+
+impl ModelLibrary {
+    /// Adds what another object of the same archive defines for this library:
+    /// the blob and the host code of a system library are separate members.
+    pub fn add_host_names(&mut self, binary: &Binary) {
+        let prefix = self.prefix.as_deref().unwrap_or_default();
+        let names = HostNames::of(binary, prefix, self.symbols);
+        for (list, more) in [
+            (&mut self.slots, names.slots),
+            (&mut self.host_functions, names.functions),
+            (&mut self.vm_tir_functions, names.vm_tir_functions),
+            (&mut self.host_callees, names.callees),
+        ] {
+            list.extend(more);
+            list.sort_unstable();
+            list.dedup();
+        }
+    }
+
+    /// Position in the file (or member) of a byte of the blob. Exact where the
+    /// blob lies in one piece; wasm splits it, so ask the region there.
+    pub fn file_position(&self, blob_offset: u64) -> u64 {
+        self.file_offset.saturating_add(blob_offset)
+    }
+}
+
+impl Region<'_> {
+    /// Where a byte of the region lies in the file; `None` in a gap.
+    pub fn file_offset(&self, region_offset: u64) -> Option<u64> {
+        let after = self
+            .file_ranges
+            .partition_point(|range| range.region_offset <= region_offset);
+        let range = self.file_ranges.get(after.checked_sub(1)?)?;
+        let inside = region_offset.checked_sub(range.region_offset)?;
+        (inside < range.length).then(|| range.file_offset.saturating_add(inside))
+    }
+}
+
+/// The libraries found by the magic of their VM executable. Code holds the
+/// same magic as constants; only a blob that decodes whole is believed.
+pub fn find_by_magic(parsed: &Parsed<'_>) -> Vec<ModelLibrary> {
+    let mut found = Vec::new();
+    for region in parsed.regions.iter().filter(|region| !region.executable) {
+        let mut budget = MAX_BLOB_CANDIDATES;
+        let mut resume = 0;
+        for magic in magics(&region.data) {
+            if magic < resume || budget == 0 {
+                continue; // inside the blob before, or too many lures
+            }
+            if let Some((start, blob)) = around(&region.data, magic, &mut budget) {
+                resume = start.saturating_add(usize::try_from(blob.length).unwrap_or(usize::MAX));
+                let mut library = ModelLibrary {
+                    blob: Ok(blob),
+                    ..library(parsed, region, start as u64)
+                };
+                library.add_host_names(&parsed.binary);
+                found.push(library);
+            }
+        }
+    }
+    found
+}
+
+/// Offsets of VM magics of either generation.
+fn magics(data: &[u8]) -> impl Iterator<Item = usize> {
+    // Both differ in their first byte alone; the rest is searched once.
+    static TAIL: [u8; 7] = [0x15, 0x14, 0x42, 0x2f, 0xde, 0x25, 0xd2];
+    memmem::find_iter(data, &TAIL)
+        .filter_map(|tail| tail.checked_sub(1))
+        .filter(|start| data.get(*start..).is_some_and(|at| Magic::of(at).is_some()))
+}
+
+/// The blob that holds the executable at `magic`, and where it starts.
+fn around(data: &[u8], magic: usize, budget: &mut usize) -> Option<(usize, Blob)> {
+    let kind_start = kind_before(data, magic)?;
+    let nearest = kind_start.checked_sub(16)?;
+    let furthest = nearest.saturating_sub(MAX_BLOB_HEAD);
+    for start in (furthest..=nearest).rev() {
+        if !may_start(data, start, magic) {
+            continue;
+        }
+        *budget = budget.checked_sub(1)?;
+        let Ok(blob) = Blob::decode(data.get(start..)?) else {
+            continue;
+        };
+        let inside = magic.saturating_sub(start) as u64;
+        let holds = blob
+            .modules
+            .iter()
+            .any(|module| module.payload_offset == inside);
+        if holds && blob.executables().next().is_some() {
+            return Some((start, blob));
+        }
+    }
+    None
+}
+
+/// Where the `str` of the module kind before an executable's length begins.
+fn kind_before(data: &[u8], magic: usize) -> Option<usize> {
+    let kind_end = magic.checked_sub(8)?;
+    let before = data.get(..kind_end)?;
+    payload::VM_EXECUTABLE_KINDS.iter().find_map(|kind| {
+        let head = before.strip_suffix(kind.as_bytes())?;
+        let length = (kind.len() as u64).to_le_bytes();
+        head.strip_suffix(&length).map(<[u8]>::len)
+    })
+}
+
+/// Whether a blob could start here: its length reaches beyond the magic and
+/// stays inside the region, and a small count follows.
+fn may_start(data: &[u8], start: usize, magic: usize) -> bool {
+    let mut reader = Reader::at(data, start);
+    let (Ok(length), Ok(count)) = (reader.count(1, "the blob's length"), reader.u64("a count"))
+    else {
+        return false;
+    };
+    let end = start.saturating_add(8).saturating_add(length);
+    end > magic && count >= 1 && count <= (MAX_BLOB_HEAD as u64) / 8
+}

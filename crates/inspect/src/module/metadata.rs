@@ -1,0 +1,297 @@
+//! What a model says of itself: the JSON that its `_metadata` function returns
+//! (format notes, c).
+//!
+//! The constant is found by following the function's result, not by guessing
+//! at strings. Keys came and went; a key that is absent or of another shape is
+//! listed, never an error.
+
+use serde::Serialize;
+use serde_json::{Map, Value as Json};
+
+use crate::vm::dataflow::{Flow, Value};
+use crate::vm::{ConstantValue, Executable, FunctionKind, Instruction};
+
+/// Name of the function.
+pub const FUNCTION: &str = "_metadata";
+
+/// Keys that readers of the JSON require.
+pub const REQUIRED: [&str; 8] = [
+    "model_type",
+    "quantization",
+    "context_window_size",
+    "prefill_chunk_size",
+    "max_batch_size",
+    "tensor_parallel_shards",
+    "params",
+    "memory_usage",
+];
+
+/// Decoded metadata.
+#[derive(Debug, Clone, Default, PartialEq, Serialize)]
+pub struct Metadata {
+    /// Model architecture, e.g. `qwen3`.
+    pub model_type: Option<String>,
+    /// What the model is for: `chat`, `embedding` (from 2026-03).
+    pub model_task: Option<String>,
+    /// Quantization, e.g. `q4f16_1`.
+    pub quantization: Option<String>,
+    /// Tokens of context the library was planned for.
+    pub context_window_size: Option<i64>,
+    /// Tokens of the sliding window; -1 for none.
+    pub sliding_window_size: Option<i64>,
+    /// Tokens kept at the start of a sliding window.
+    pub attention_sink_size: Option<i64>,
+    /// Tokens per prefill call.
+    pub prefill_chunk_size: Option<i64>,
+    /// Sequences per batch.
+    pub max_batch_size: Option<i64>,
+    /// Devices the tensors are split over.
+    pub tensor_parallel_shards: Option<i64>,
+    /// Stages the layers are split over.
+    pub pipeline_parallel_stages: Option<i64>,
+    /// Rows of the vocabulary in use.
+    pub active_vocab_size: Option<i64>,
+    /// `kv_cache`, `rnn_state`, `hybrid` or `none`.
+    pub kv_state_kind: Option<String>,
+    /// Whether prefill and decode may run apart.
+    pub disaggregation: Option<bool>,
+    /// Shape of the KV cache.
+    pub kv_cache: Option<KvCacheMetadata>,
+    /// Parameters in order.
+    pub params: Vec<Parameter>,
+    /// Bytes of temporary memory by function.
+    pub memory_usage: Vec<(String, i64)>,
+    /// Facts of an embedding model, as written.
+    pub embedding_metadata: Option<Json>,
+    /// Every other key, as written.
+    pub other: Map<String, Json>,
+    /// Required keys that are absent, and `kv_cache` where the kind wants it.
+    pub missing: Vec<String>,
+    /// Keys whose value has another shape than every known release wrote.
+    pub unexpected: Vec<String>,
+}
+
+/// The `kv_cache` object.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct KvCacheMetadata {
+    /// Layers with attention.
+    pub num_hidden_layers: Option<i64>,
+    /// Query heads.
+    pub num_attention_heads: Option<i64>,
+    /// Key and value heads.
+    pub num_key_value_heads: Option<i64>,
+    /// Width of a head.
+    pub head_dim: Option<i64>,
+}
+
+/// An extent of a parameter: a number, or a name resolved at load.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(untagged)]
+pub enum Extent {
+    /// Known when the library was built.
+    Fixed(i64),
+    /// Named, e.g. `vocab_size`.
+    Named(String),
+}
+
+/// A parameter the library wants.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Parameter {
+    /// Name, as in the tensor index.
+    pub name: String,
+    /// Shape.
+    pub shape: Vec<Extent>,
+    /// Element type, e.g. `float16`.
+    pub dtype: String,
+    /// Number of preprocessing steps.
+    pub preprocs: usize,
+}
+
+/// Why there is no metadata.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
+#[serde(rename_all = "kebab-case", tag = "why", content = "detail")]
+pub enum MetadataError {
+    /// The executable has no such function.
+    #[error("the executable has no function `_metadata`")]
+    NoFunction,
+    /// The function does not return a string constant.
+    #[error("`_metadata` does not return a string constant")]
+    NotAConstant,
+    /// The string is not a JSON object.
+    #[error("the string `_metadata` returns is no JSON object: {0}")]
+    NotJson(String),
+}
+
+/// Metadata with the constant it stands in.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct FoundMetadata {
+    /// Pool index of the JSON string.
+    pub constant: usize,
+    /// The decoded text.
+    pub metadata: Metadata,
+}
+
+/// Reads the metadata of an executable.
+pub fn read(executable: &Executable) -> Result<FoundMetadata, MetadataError> {
+    let (constant, text) = locate(executable)?;
+    let metadata = parse(text)?;
+    Ok(FoundMetadata { constant, metadata })
+}
+
+/// The JSON text as it stands in the constant pool.
+pub fn text(executable: &Executable) -> Result<&str, MetadataError> {
+    locate(executable).map(|(_, text)| text)
+}
+
+fn locate(executable: &Executable) -> Result<(usize, &str), MetadataError> {
+    let constant = constant_index(executable)?;
+    match executable.constants.get(constant).map(|found| &found.value) {
+        Some(ConstantValue::String(text)) => Ok((constant, text)),
+        _ => Err(MetadataError::NotAConstant),
+    }
+}
+
+/// The constant that every return of `_metadata` gives.
+fn constant_index(executable: &Executable) -> Result<usize, MetadataError> {
+    let (index, function) = executable
+        .functions
+        .iter()
+        .enumerate()
+        .find(|(_, function)| function.kind == FunctionKind::Vm && function.name == FUNCTION)
+        .ok_or(MetadataError::NoFunction)?;
+    let flow = Flow::new(executable, index);
+    executable
+        .instructions(function.instructions.clone())
+        .find_map(|(number, instruction)| match instruction {
+            Instruction::Ret { result } => Some(flow.register(number, result)),
+            _ => None,
+        })
+        .and_then(|value| match value {
+            Value::Constant(index) => Some(index),
+            _ => None,
+        })
+        .ok_or(MetadataError::NotAConstant)
+}
+
+/// Decodes the JSON text.
+pub fn parse(text: &str) -> Result<Metadata, MetadataError> {
+    let json: Json =
+        serde_json::from_str(text).map_err(|error| MetadataError::NotJson(error.to_string()))?;
+    let Json::Object(object) = json else {
+        return Err(MetadataError::NotJson("another kind of value".into()));
+    };
+    let mut keys = Keys {
+        object,
+        unexpected: Vec::new(),
+    };
+    let missing = missing_keys(&keys.object);
+    let mut metadata = Metadata {
+        model_type: keys.text("model_type"),
+        model_task: keys.text("model_task"),
+        quantization: keys.text("quantization"),
+        context_window_size: keys.number("context_window_size"),
+        sliding_window_size: keys.number("sliding_window_size"),
+        attention_sink_size: keys.number("attention_sink_size"),
+        prefill_chunk_size: keys.number("prefill_chunk_size"),
+        max_batch_size: keys.number("max_batch_size"),
+        tensor_parallel_shards: keys.number("tensor_parallel_shards"),
+        pipeline_parallel_stages: keys.number("pipeline_parallel_stages"),
+        active_vocab_size: keys.number("active_vocab_size"),
+        kv_state_kind: keys.text("kv_state_kind"),
+        disaggregation: keys.take("disaggregation", Json::as_bool),
+        kv_cache: keys.take("kv_cache", kv_cache),
+        params: keys.take("params", parameters).unwrap_or_default(),
+        memory_usage: keys.take("memory_usage", memory_usage).unwrap_or_default(),
+        embedding_metadata: keys.take("embedding_metadata", |json| Some(json.clone())),
+        missing,
+        ..Metadata::default()
+    };
+    metadata.other = keys.object;
+    metadata.unexpected = keys.unexpected;
+    Ok(metadata)
+}
+
+fn missing_keys(object: &Map<String, Json>) -> Vec<String> {
+    let kind = object.get("kv_state_kind").and_then(Json::as_str);
+    let wants_cache = matches!(kind, Some("kv_cache" | "hybrid"));
+    REQUIRED
+        .into_iter()
+        .chain(wants_cache.then_some("kv_cache"))
+        .filter(|key| !object.contains_key(*key))
+        .map(str::to_owned)
+        .collect()
+}
+
+/// The keys not yet taken, and those that did not fit.
+struct Keys {
+    object: Map<String, Json>,
+    unexpected: Vec<String>,
+}
+
+impl Keys {
+    /// Takes a key out; one that does not fit stays among the others.
+    fn take<T>(&mut self, key: &str, read: impl Fn(&Json) -> Option<T>) -> Option<T> {
+        let json = self.object.get(key)?;
+        if json.is_null() {
+            self.object.shift_remove(key);
+            return None;
+        }
+        let value = read(json);
+        if value.is_some() {
+            self.object.shift_remove(key);
+        } else {
+            self.unexpected.push(key.to_owned());
+        }
+        value
+    }
+
+    fn text(&mut self, key: &str) -> Option<String> {
+        self.take(key, |json| json.as_str().map(str::to_owned))
+    }
+
+    fn number(&mut self, key: &str) -> Option<i64> {
+        self.take(key, Json::as_i64)
+    }
+}
+
+fn kv_cache(json: &Json) -> Option<KvCacheMetadata> {
+    let object = json.as_object()?;
+    let number = |key: &str| object.get(key).and_then(Json::as_i64);
+    Some(KvCacheMetadata {
+        num_hidden_layers: number("num_hidden_layers"),
+        num_attention_heads: number("num_attention_heads"),
+        num_key_value_heads: number("num_key_value_heads"),
+        head_dim: number("head_dim"),
+    })
+}
+
+fn parameters(json: &Json) -> Option<Vec<Parameter>> {
+    json.as_array()?.iter().map(parameter).collect()
+}
+
+fn parameter(json: &Json) -> Option<Parameter> {
+    let shape = json.get("shape")?.as_array()?;
+    Some(Parameter {
+        name: json.get("name")?.as_str()?.to_owned(),
+        shape: shape.iter().map(extent).collect::<Option<_>>()?,
+        dtype: json.get("dtype")?.as_str()?.to_owned(),
+        preprocs: json
+            .get("preprocs")
+            .and_then(Json::as_array)
+            .map_or(0, Vec::len),
+    })
+}
+
+fn extent(json: &Json) -> Option<Extent> {
+    match json {
+        Json::String(name) => Some(Extent::Named(name.clone())),
+        other => other.as_i64().map(Extent::Fixed),
+    }
+}
+
+fn memory_usage(json: &Json) -> Option<Vec<(String, i64)>> {
+    json.as_object()?
+        .iter()
+        .map(|(function, bytes)| Some((function.clone(), bytes.as_i64()?)))
+        .collect()
+}

@@ -1,0 +1,20 @@
+//! `cuda`, `opencl`, `rocm`, `hexagon`: format, kernels, one piece of code.
+
+use super::{Form, function_info};
+use crate::bytes::Reader;
+use crate::error::DecodeError;
+use crate::module::{DevicePayload, PayloadOrder};
+
+pub(super) fn decode(reader: &mut Reader<'_>, form: Form) -> Result<DevicePayload, DecodeError> {
+    let code_format = reader.string("the code's format")?.to_owned();
+    let kernels = function_info::kernels(reader, form.function_info)?;
+    let code = vec![function_info::piece(reader, String::new())?];
+    Ok(DevicePayload {
+        order: PayloadOrder::Stable,
+        function_info: form.function_info,
+        code_format,
+        kernels,
+        code,
+    }
+    .settled())
+}

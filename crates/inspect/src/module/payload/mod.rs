@@ -1,0 +1,132 @@
+//! Payloads of modules, one file per kind (format notes, a.4).
+//!
+//! Nothing in a payload says which layout it has, so every layout of its kind
+//! is tried and the one that ends exactly at the payload's end is taken.
+
+mod const_loader;
+mod cuda_like;
+mod function_info;
+mod metal;
+mod static_library;
+mod vulkan;
+mod webgpu;
+
+use super::{DevicePayload, FunctionInfoForm, Payload, PayloadOrder};
+use crate::bytes::Reader;
+use crate::error::DecodeError;
+use crate::vm::Executable;
+
+/// Today's kind of a Relax program; up to 0.19 it was `relax.Executable`.
+pub(super) const VM_EXECUTABLE: &str = "relax.VMExecutable";
+/// All names it ever had.
+pub(super) const VM_EXECUTABLE_KINDS: [&str; 2] = [VM_EXECUTABLE, "relax.Executable"];
+
+pub(super) fn is_vm_executable(kind: &str) -> bool {
+    VM_EXECUTABLE_KINDS.contains(&kind)
+}
+
+/// One way to lay out a device payload.
+#[derive(Clone, Copy)]
+pub(super) struct Form {
+    order: PayloadOrder,
+    function_info: FunctionInfoForm,
+}
+
+impl Form {
+    /// The only order that the count-first layout ever held.
+    pub(super) fn before_024(function_info: FunctionInfoForm) -> Self {
+        Self {
+            order: PayloadOrder::Before24,
+            function_info,
+        }
+    }
+
+    /// Newest first.
+    const ALL: [Self; 4] = [
+        Self {
+            order: PayloadOrder::Since24,
+            function_info: FunctionInfoForm::ExtraTags,
+        },
+        Self {
+            order: PayloadOrder::Before24,
+            function_info: FunctionInfoForm::ExtraTags,
+        },
+        Self {
+            order: PayloadOrder::Since24,
+            function_info: FunctionInfoForm::Plain,
+        },
+        Self {
+            order: PayloadOrder::Before24,
+            function_info: FunctionInfoForm::Plain,
+        },
+    ];
+}
+
+/// Decodes the payload that reaches from `start` to the end of `bytes`.
+pub(super) fn decode_exact(kind: &str, bytes: &[u8], start: usize) -> Payload {
+    let attempt = if is_vm_executable(kind) {
+        Executable::decode(bytes.get(start..).unwrap_or_default())
+            .map(|executable| Some(Payload::VmExecutable(Box::new(executable))))
+    } else {
+        by_trial(kind, bytes, start).map_err(|mut error| {
+            error.at = error.at.saturating_sub(start as u64);
+            error
+        })
+    };
+    match attempt {
+        Ok(Some(payload)) => payload,
+        Ok(None) => Payload::Unknown,
+        Err(error) => Payload::Undecodable { error },
+    }
+}
+
+/// The first form that ends where the bytes do; the error of the form that
+/// came furthest otherwise.
+fn by_trial(kind: &str, bytes: &[u8], start: usize) -> Result<Option<Payload>, DecodeError> {
+    let mut furthest: Option<DecodeError> = None;
+    for form in Form::ALL {
+        let mut reader = Reader::at(bytes, start);
+        let error = match decode_next(kind, &mut reader, form) {
+            Ok(None) => return Ok(None),
+            Ok(Some(payload)) if reader.is_at_end() => return Ok(Some(payload)),
+            Ok(Some(_)) => reader.error(
+                format!("the end of the {kind} payload"),
+                format!("{} more bytes", reader.remaining()),
+            ),
+            Err(error) => error,
+        };
+        if furthest.as_ref().is_none_or(|best| error.at > best.at) {
+            furthest = Some(error);
+        }
+    }
+    furthest.map_or(Ok(None), Err)
+}
+
+/// Decodes the payload at the reader, in the given form. `None` for a kind
+/// without a known layout.
+pub(super) fn decode_next(
+    kind: &str,
+    reader: &mut Reader<'_>,
+    form: Form,
+) -> Result<Option<Payload>, DecodeError> {
+    let device = match kind {
+        "cuda" | "opencl" | "rocm" | "hexagon" => cuda_like::decode(reader, form)?,
+        "metal" => metal::decode(reader, form)?,
+        "vulkan" => vulkan::decode(reader, form)?,
+        "webgpu" => webgpu::decode(reader, form)?,
+        "const_loader" => return const_loader::decode(reader).map(Some),
+        "static_library" => return static_library::decode(reader).map(Some),
+        _ => return Ok(None),
+    };
+    Ok(Some(Payload::Device(device)))
+}
+
+impl DevicePayload {
+    /// A payload without kernels has no `FunctionInfo` to tell its form by.
+    fn settled(mut self) -> Self {
+        if self.kernels.is_empty() {
+            self.function_info = FunctionInfoForm::Either;
+        }
+        self
+    }
+}

@@ -1,0 +1,19 @@
+//! `webgpu`: kernels and one WGSL source per kernel. Only a browser loads it.
+
+use super::{Form, function_info};
+use crate::bytes::Reader;
+use crate::error::DecodeError;
+use crate::module::{DevicePayload, PayloadOrder};
+
+pub(super) fn decode(reader: &mut Reader<'_>, form: Form) -> Result<DevicePayload, DecodeError> {
+    let kernels = function_info::kernels(reader, form.function_info)?;
+    let code = function_info::texts(reader)?;
+    Ok(DevicePayload {
+        order: PayloadOrder::Stable,
+        function_info: form.function_info,
+        code_format: String::new(),
+        kernels,
+        code,
+    }
+    .settled())
+}

@@ -1,0 +1,102 @@
+//! What the symbol names of a model library mean, generation by generation
+//! (format notes, a.1).
+
+use super::SymbolGeneration;
+use crate::container::Binary;
+
+/// Blob symbols, newest first.
+const BLOBS: [(&str, SymbolGeneration); 3] = [
+    (
+        "__tvm_ffi__library_bin",
+        SymbolGeneration::FfiUnderscoreLibraryBin,
+    ),
+    ("__tvm_ffi_library_bin", SymbolGeneration::FfiLibraryBin),
+    ("__tvm_dev_mblob", SymbolGeneration::DevMblob),
+];
+
+/// Function prefix from 0.22.
+const FFI_PREFIX: &str = "__tvm_ffi_";
+/// VM function compiled to host code.
+const VM_TIR_PREFIX: &str = "__vmtir__";
+/// Local handle cache of a callee.
+const CALLEE_PREFIX: &str = ".tvm_func.";
+/// Local function that fills such a cache, from 0.26.
+const CALLEE_INIT_PREFIX: &str = "__tvm_func_handle_init.";
+
+/// The system-library prefix and generation of a blob symbol's name.
+pub(super) fn blob_symbol(name: &str) -> Option<(&str, SymbolGeneration)> {
+    BLOBS
+        .iter()
+        .find_map(|(suffix, generation)| Some((name.strip_suffix(suffix)?, *generation)))
+}
+
+/// What the host part of a library offers and wants, by name.
+#[derive(Debug, Default)]
+pub(super) struct HostNames {
+    pub(super) slots: Vec<String>,
+    pub(super) functions: Vec<String>,
+    pub(super) vm_tir_functions: Vec<String>,
+    pub(super) callees: Vec<String>,
+}
+
+impl HostNames {
+    /// Reads the defined symbols of `binary` as those of a library with this
+    /// prefix and generation.
+    pub(super) fn of(binary: &Binary, prefix: &str, generation: SymbolGeneration) -> Self {
+        let mut names = Self::default();
+        for symbol in &binary.defined {
+            names.add(&symbol.name, prefix, generation);
+        }
+        for list in [
+            &mut names.slots,
+            &mut names.functions,
+            &mut names.vm_tir_functions,
+            &mut names.callees,
+        ] {
+            list.sort_unstable();
+            list.dedup();
+        }
+        names
+    }
+
+    fn add(&mut self, name: &str, prefix: &str, generation: SymbolGeneration) {
+        if let Some(callee) = name
+            .strip_prefix(CALLEE_PREFIX)
+            .or_else(|| name.strip_prefix(CALLEE_INIT_PREFIX))
+        {
+            self.callees.push(callee.to_owned());
+        } else if name.starts_with("__TVM") {
+            self.slots.push(name.to_owned());
+        } else if let Some(function) = host_function(name, prefix, generation) {
+            match function.strip_prefix(VM_TIR_PREFIX) {
+                Some(vm_function) => self.vm_tir_functions.push(vm_function.to_owned()),
+                None => self.functions.push(function.to_owned()),
+            }
+        }
+    }
+}
+
+/// A host function's own name, or `None` for symbols that are none.
+fn host_function<'a>(name: &'a str, prefix: &str, generation: SymbolGeneration) -> Option<&'a str> {
+    if blob_symbol(name).is_some() || name.ends_with("_reg_") {
+        return None;
+    }
+    match generation {
+        SymbolGeneration::FfiUnderscoreLibraryBin => {
+            let function = name.strip_prefix(FFI_PREFIX)?.strip_prefix(prefix)?;
+            // `__tvm_ffi__metadata_<f>` and its like are reserved.
+            let reserved = ["_library_", "_metadata_", "_doc_"];
+            let own = !reserved.iter().any(|start| function.starts_with(start));
+            own.then_some(function)
+        }
+        SymbolGeneration::DevMblob | SymbolGeneration::FfiLibraryBin => {
+            let function = name.strip_prefix(prefix)?;
+            // C names of the tool chain and TVM's own data begin with `__tvm`
+            // or `_`; only the compiled VM functions do among functions.
+            let own = function.starts_with(VM_TIR_PREFIX)
+                || !(function.starts_with('_') || function.starts_with('.'));
+            (own && !function.is_empty()).then_some(function)
+        }
+        SymbolGeneration::Unknown => name.strip_prefix(FFI_PREFIX),
+    }
+}

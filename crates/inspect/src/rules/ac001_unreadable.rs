@@ -1,0 +1,101 @@
+//! AC001 unreadable: bytes that are not the artifact they should be.
+
+use super::{ArtifactContext, Outcome, Rule};
+use crate::artifact::{Problem, ProblemKind};
+use crate::finding::{Finding, Location, Severity};
+
+pub(super) static RULE: Rule = Rule {
+    code: "AC001",
+    name: "unreadable",
+    severity: Severity::Error,
+    summary: "truncated, corrupt, empty, a Git-LFS pointer, a web page, an AppleDouble member, an unsupported container",
+    explain: include_str!("ac001_unreadable.md"),
+    artifact: Some(check),
+    pair: None,
+    binding: None,
+    load_set: None,
+};
+
+fn check(context: &ArtifactContext<'_>, out: &mut Outcome) {
+    let artifact = context.artifact;
+    for problem in &artifact.problems {
+        out.push(
+            Finding::new(&RULE, &artifact.path, sentence(problem))
+                .severity(severity(problem.kind))
+                .at(Location {
+                    offset: problem.offset,
+                    ..Location::default()
+                })
+                .evidence(problem.detail.clone())
+                .help(advice(problem.kind)),
+        );
+    }
+    for library in &artifact.libraries {
+        if let Err(error) = &library.blob {
+            let at = library.file_offset.saturating_add(error.at);
+            out.push(
+                Finding::new(&RULE, &artifact.path, "the module blob does not decode")
+                    .at(Location {
+                        symbol: library.blob_symbol.clone(),
+                        offset: Some(at),
+                        ..Location::default()
+                    })
+                    .evidence(format!(
+                        "at file offset {at:#x}: expected {}, found {}",
+                        error.expected, error.found
+                    ))
+                    .help(advice(ProblemKind::Corrupt)),
+            );
+        }
+    }
+}
+
+fn severity(kind: ProblemKind) -> Severity {
+    match kind {
+        ProblemKind::Empty
+        | ProblemKind::LfsPointer
+        | ProblemKind::WebPage
+        | ProblemKind::Corrupt => Severity::Error,
+        // Linkers and loaders skip or reject these; the artifact beside them may be fine.
+        ProblemKind::AppleDouble | ProblemKind::UnsafeName => Severity::Warning,
+        ProblemKind::Unreadable | ProblemKind::Unsupported | ProblemKind::Limit => {
+            Severity::Warning
+        }
+    }
+}
+
+fn sentence(problem: &Problem) -> &'static str {
+    match problem.kind {
+        ProblemKind::Unreadable => "the file could not be read",
+        ProblemKind::Empty => "the file is empty",
+        ProblemKind::LfsPointer => "a Git-LFS pointer stands where the file should be",
+        ProblemKind::WebPage => "a web page stands where the file should be",
+        ProblemKind::AppleDouble => "an AppleDouble `._` member stands among the objects",
+        ProblemKind::Corrupt => "the file is truncated or corrupt",
+        ProblemKind::Unsupported => "the file is of a kind or generation this tool does not know",
+        ProblemKind::Limit => "a limit was reached; the rest was not looked at",
+        ProblemKind::UnsafeName => "an archive member's name leaves the folder it is unpacked to",
+    }
+}
+
+fn advice(kind: ProblemKind) -> &'static str {
+    match kind {
+        ProblemKind::Unreadable => "check permissions and the disk, then scan again",
+        ProblemKind::Empty => "the build or the copy stopped early: make it again",
+        ProblemKind::LfsPointer => "run `git lfs pull` in the repository the file came from",
+        ProblemKind::WebPage => {
+            "download again: the address answered with a page (log-in, error, redirect)"
+        }
+        ProblemKind::AppleDouble => {
+            "pack again with COPYFILE_DISABLE=1, or delete the `._*` members"
+        }
+        ProblemKind::Corrupt => {
+            "compare the size and checksum with the build's; copy or build it again"
+        }
+        ProblemKind::Unsupported => {
+            "if it should be a model library, say which compiler made it; use --allow-unknown to pass it over"
+        }
+        ProblemKind::Limit => "scan the contents outside the archive",
+        ProblemKind::UnsafeName => "pack the archive again with relative names",
+    }
+}

@@ -1,0 +1,143 @@
+//! AC002 wrong-platform: built for another processor or system.
+
+use std::path::Path;
+
+use super::{ArtifactContext, Outcome, Pair, Rule};
+use crate::artifact::Role;
+use crate::container::{Binary, BinaryKind, Format, Platform};
+use crate::finding::{Finding, Severity};
+
+pub(super) static RULE: Rule = Rule {
+    code: "AC002",
+    name: "wrong-platform",
+    severity: Severity::Error,
+    summary: "architecture, system, Mach-O platform, or suffix differ from the target or from the rest of the load set",
+    explain: include_str!("ac002_wrong_platform.md"),
+    artifact: Some(check_alone),
+    pair: Some(check_pair),
+    binding: None,
+    load_set: None,
+};
+
+fn check_alone(context: &ArtifactContext<'_>, out: &mut Outcome) {
+    let artifact = context.artifact;
+    let Some(binary) = &artifact.binary else {
+        return;
+    };
+    if let Some(expected) = suffix_mismatch(&artifact.path, binary) {
+        out.push(
+            Finding::new(
+                &RULE,
+                &artifact.path,
+                format!(
+                    "the name says {expected}, the content is {}",
+                    describe(binary)
+                ),
+            )
+            .severity(Severity::Warning)
+            .help("rename the file or ship the build for the platform the name promises"),
+        );
+    }
+    let Some(target) = context.target else { return };
+    if artifact.role == Role::Unrelated {
+        return;
+    }
+    let platform_differs =
+        binary.platform != Platform::Unknown && binary.platform != target.platform;
+    if binary.format != Format::VmExecutable
+        && (binary.architecture != target.architecture || platform_differs)
+    {
+        let wanted = format!("{} {}", spell(target.architecture), spell(target.platform));
+        out.push(
+            Finding::new(&RULE, &artifact.path, format!("built for {}, the target is {wanted}", describe(binary)))
+                .help("compile the library again for the target, or point --target at the machine it is for"),
+        );
+    }
+}
+
+/// A runtime chosen by the user for a library that it can never load.
+fn check_pair(pair: &Pair<'_>, out: &mut Outcome) {
+    let (Some(binary), Some(architecture)) = (&pair.artifact.binary, &pair.runtime.architecture)
+    else {
+        return;
+    };
+    if binary.format == Format::Wasm {
+        return;
+    }
+    let (own_architecture, own_system) = machine(binary);
+    let same_architecture = own_architecture.is_none_or(|own| own == *architecture);
+    let same_system = match (pair.runtime.os.as_deref(), own_system) {
+        (Some(runtime), Some(library)) => runtime == library,
+        _ => true,
+    };
+    if !same_architecture || !same_system {
+        let runtime_os = pair.runtime.os.as_deref().unwrap_or("unknown system");
+        out.push(
+            pair.finding(&RULE, format!("built for {}, the runtime is {architecture} {runtime_os}", describe(binary)))
+                .says("invalid ELF header / incompatible architecture (the dynamic loader's words differ by system)")
+                .help("use a runtime for the library's platform, or compile the library for this one"),
+        );
+    }
+}
+
+fn suffix_mismatch(path: &str, binary: &Binary) -> Option<&'static str> {
+    if binary.kind == BinaryKind::Object {
+        return None;
+    }
+    // Python extension modules and TVM's own builds use `.so` on macOS too.
+    let extension = Path::new(path).extension()?.to_str()?.to_ascii_lowercase();
+    let (expected, formats): (_, &[Format]) = match extension.as_str() {
+        "so" => (
+            "an ELF or Mach-O library (.so)",
+            &[Format::Elf, Format::MachO],
+        ),
+        "dylib" => ("a Mach-O library (.dylib)", &[Format::MachO]),
+        "dll" | "pyd" => ("a Windows library (.dll)", &[Format::Pe]),
+        "wasm" => ("a WebAssembly module (.wasm)", &[Format::Wasm]),
+        _ => return None,
+    };
+    (!formats.contains(&binary.format)).then_some(expected)
+}
+
+/// `x86-64 linux (ELF)`.
+pub(crate) fn describe(binary: &Binary) -> String {
+    format!(
+        "{} {} ({})",
+        spell(binary.architecture),
+        spell(binary.platform),
+        spell(binary.format)
+    )
+}
+
+/// The word serde writes for a fact; the JSON report and messages agree.
+pub(crate) fn spell(fact: impl serde::Serialize) -> String {
+    match serde_json::to_value(fact) {
+        Ok(serde_json::Value::String(word)) => word,
+        Ok(other) => other.to_string(),
+        Err(_) => String::from("unknown"),
+    }
+}
+
+/// Architecture and system in the words of a runtime profile; `None` where the
+/// file does not say (a bare executable runs anywhere).
+pub(crate) fn machine(binary: &Binary) -> (Option<String>, Option<&'static str>) {
+    if binary.format == Format::VmExecutable {
+        return (None, None);
+    }
+    (Some(spell(binary.architecture)), system(binary.platform))
+}
+
+/// The runtime profile's word for a system.
+fn system(platform: Platform) -> Option<&'static str> {
+    match platform {
+        Platform::Linux => Some("linux"),
+        Platform::Android => Some("android"),
+        Platform::MacOs => Some("macos"),
+        Platform::Ios => Some("ios"),
+        Platform::IosSimulator => Some("ios-simulator"),
+        Platform::MacCatalyst => Some("mac-catalyst"),
+        Platform::Windows => Some("windows"),
+        Platform::Web => Some("web"),
+        Platform::Unknown => None,
+    }
+}

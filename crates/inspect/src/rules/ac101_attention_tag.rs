@@ -1,0 +1,237 @@
+//! AC101 attention-tag: `"tir"`, `"tirx"`, `"flashinfer"` at the five places
+//! where the runtime compares the tag of a kernel tuple.
+
+use std::collections::BTreeMap;
+
+use super::{Outcome, Pair, Rule};
+use crate::finding::{Finding, Location, Repair, Severity};
+use crate::runtime::{SiteTags, TagSite};
+use crate::vm::Executable;
+use crate::vm::kv_cache::{KernelValue, KvCacheCreate, kv_caches};
+
+pub(super) static RULE: Rule = Rule {
+    code: "AC101",
+    name: "attention-tag",
+    severity: Severity::Error,
+    summary: "attention-backend tag or tuple length that the runtime does not accept at a match site",
+    explain: include_str!("ac101_attention_tag.md"),
+    artifact: None,
+    pair: Some(check),
+    binding: None,
+    load_set: None,
+};
+
+/// The match site behind each constructor argument (format notes, f.3).
+fn site_of(argument: usize) -> Option<TagSite> {
+    Some(match argument {
+        15 => TagSite::RaggedPrefill,
+        16 | 18 | 22 => TagSite::PagedPrefill,
+        17 | 19 => TagSite::PagedDecode,
+        20 => TagSite::PagedTreeMask,
+        21 => TagSite::RaggedTreeMask,
+        _ => return None,
+    })
+}
+
+fn name(site: TagSite) -> &'static str {
+    match site {
+        TagSite::PagedPrefill => "paged prefill",
+        TagSite::RaggedPrefill => "ragged prefill",
+        TagSite::PagedDecode => "paged decode",
+        TagSite::PagedTreeMask => "paged prefill with tree mask",
+        TagSite::RaggedTreeMask => "ragged prefill with tree mask",
+    }
+}
+
+fn check(pair: &Pair<'_>, out: &mut Outcome) {
+    for (index, executable) in pair.blob.executables() {
+        let start = pair
+            .blob
+            .modules
+            .get(index)
+            .map_or(0, |module| module.payload_offset);
+        for cache in kv_caches(executable) {
+            check_cache(pair, executable, start, &cache, out);
+        }
+    }
+}
+
+/// A tuple the runtime rejects.
+struct Rejected<'a> {
+    site: TagSite,
+    tag: &'a str,
+    length: u64,
+    location: Location,
+}
+
+fn check_cache(
+    pair: &Pair<'_>,
+    executable: &Executable,
+    start: u64,
+    cache: &KvCacheCreate,
+    out: &mut Outcome,
+) {
+    let tagged = cache
+        .sites
+        .iter()
+        .any(|site| matches!(site.value, KernelValue::Tagged { .. }));
+    if !tagged {
+        return;
+    }
+    let Some(accepted) = &pair.runtime.attention_tags.value else {
+        return out.undecided(
+            &RULE,
+            "the attention tags this runtime accepts cannot be told",
+        );
+    };
+    if accepted.is_empty() {
+        // Before 0.20 there are no tags: AC104 reports the other constructor.
+        return;
+    }
+    let mut rejected: BTreeMap<(&str, bool), Vec<Rejected<'_>>> = BTreeMap::new();
+    for site in &cache.sites {
+        let KernelValue::Tagged {
+            instruction,
+            constant,
+            tag,
+            length,
+        } = &site.value
+        else {
+            continue;
+        };
+        let Some(match_site) = site_of(site.argument) else {
+            continue;
+        };
+        let Some(tags) = accepted.get(&match_site) else {
+            continue;
+        };
+        let length = *length as u64;
+        let known_tag = tags.contains_key(tag);
+        if tags
+            .get(tag)
+            .is_some_and(|lengths| lengths.contains(&length))
+        {
+            continue;
+        }
+        let offset = executable
+            .constants
+            .get(*constant)
+            .map(|found| pair.file_offset(start.saturating_add(found.range.start)));
+        rejected
+            .entry((tag, known_tag))
+            .or_default()
+            .push(Rejected {
+                site: match_site,
+                tag,
+                length,
+                location: Location {
+                    symbol: None,
+                    offset,
+                    function: executable
+                        .functions
+                        .get(cache.function)
+                        .map(|function| function.name.clone()),
+                    instruction: Some(*instruction),
+                    argument: Some(site.argument as u64),
+                    constant: Some(*constant as u64),
+                },
+            });
+    }
+    for ((tag, known_tag), tuples) in rejected {
+        out.push(report(pair, accepted, tag, known_tag, &tuples));
+    }
+}
+
+fn report(
+    pair: &Pair<'_>,
+    accepted: &BTreeMap<TagSite, SiteTags>,
+    tag: &str,
+    known_tag: bool,
+    tuples: &[Rejected<'_>],
+) -> Finding {
+    let mut sites: Vec<TagSite> = tuples.iter().map(|tuple| tuple.site).collect();
+    sites.sort_unstable();
+    sites.dedup();
+    let what = if known_tag {
+        "tuple length with tag"
+    } else {
+        "tag"
+    };
+    let plural = if sites.len() == 1 { "" } else { "s" };
+    let mut finding = pair.finding(
+        &RULE,
+        format!(
+            "the {what} \"{tag}\" is not accepted at {} match site{plural} of this runtime",
+            sites.len()
+        ),
+    );
+    for site in sites {
+        let arguments: Vec<String> = tuples
+            .iter()
+            .filter(|tuple| tuple.site == site)
+            .filter_map(|tuple| tuple.location.argument)
+            .map(|argument| argument.to_string())
+            .collect();
+        let given = tuples
+            .iter()
+            .find(|tuple| tuple.site == site)
+            .map_or(0, |tuple| tuple.length);
+        let takes = accepted.get(&site).map(spell).unwrap_or_default();
+        finding = finding.evidence(format!(
+            "{}: argument {} holds [\"{tag}\", ...] of {given}; accepted: {takes}",
+            name(site),
+            arguments.join(", ")
+        ));
+    }
+    for tuple in tuples {
+        finding = finding.at(tuple.location.clone());
+    }
+    if known_tag {
+        return finding
+            .says(length_words(tuples))
+            .help("compile the library with the runtime's TVM: the kernels take other arguments");
+    }
+    let finding = finding.says("InternalError: Cannot reach here");
+    match pair_of(tag).filter(|other| accepted.values().any(|tags| tags.contains_key(*other))) {
+        Some(other) => finding
+            .help(format!("`artcheck patch retag FILE --to {other}` changes the artifact; or load a shim (`artcheck patch shim`), or patch the runtime's source (`artcheck patch source`)"))
+            .repair(&[Repair::InPlace, Repair::Shim, Repair::Source]),
+        None => finding.help("compile the library with an attention backend this runtime has"),
+    }
+}
+
+/// `tir` and `tirx` name the same kernels in two generations.
+fn pair_of(tag: &str) -> Option<&'static str> {
+    match tag {
+        "tir" => Some("tirx"),
+        "tirx" => Some("tir"),
+        _ => None,
+    }
+}
+
+fn spell(tags: &SiteTags) -> String {
+    let words: Vec<String> = tags
+        .iter()
+        .map(|(tag, lengths)| {
+            format!(
+                "\"{tag}\" of {}",
+                lengths
+                    .iter()
+                    .map(u64::to_string)
+                    .collect::<Vec<_>>()
+                    .join(" or ")
+            )
+        })
+        .collect();
+    words.join(", ")
+}
+
+fn length_words(tuples: &[Rejected<'_>]) -> String {
+    match tuples.first() {
+        Some(tuple) if tuple.tag == "flashinfer" => {
+            format!("Check failed: args.size() == 3 ({} vs. 3)", tuple.length)
+        }
+        Some(tuple) => format!("Check failed: args.size() == 2 ({} vs. 2)", tuple.length),
+        None => String::new(),
+    }
+}

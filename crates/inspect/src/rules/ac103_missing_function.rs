@@ -1,0 +1,123 @@
+//! AC103 missing-function: the VM resolves its whole function table when it
+//! initialises, and a name nobody provides ends there.
+
+use std::collections::BTreeSet;
+
+use super::{Outcome, Pair, Rule};
+use crate::finding::{Finding, Location, Severity};
+use crate::module::Payload;
+use crate::vm::dataflow::all_calls;
+use crate::vm::{Executable, FunctionKind};
+
+pub(super) static RULE: Rule = Rule {
+    code: "AC103",
+    name: "missing-function",
+    severity: Severity::Error,
+    summary: "function-table names that neither the library, its device modules nor the runtime provide",
+    explain: include_str!("ac103_missing_function.md"),
+    artifact: None,
+    pair: Some(check),
+    binding: None,
+    load_set: None,
+};
+
+/// Optional kernel packs: name prefix, what it is, how a runtime gets it.
+const PACKS: &[(&str, &str, &str)] = &[
+    ("flashinfer.", "FlashInfer", "USE_FLASHINFER"),
+    ("cutlass.", "CUTLASS", "USE_CUTLASS"),
+    ("thrust.", "Thrust", "USE_THRUST"),
+    ("tvm.contrib.thrust.", "Thrust", "USE_THRUST"),
+    ("tvm.contrib.cublas", "cuBLAS", "USE_CUBLAS"),
+    ("tvm.contrib.cublaslt", "cuBLASLt", "USE_CUBLAS"),
+    ("tvm.contrib.cudnn", "cuDNN", "USE_CUDNN"),
+    ("tvm.contrib.hipblas", "hipBLAS", "USE_HIPBLAS"),
+    ("tvm.contrib.cblas", "a BLAS", "USE_BLAS"),
+    ("tvm.contrib.mps", "Metal Performance Shaders", "USE_MPS"),
+    ("tvm.contrib.vllm", "the vLLM kernels", "USE_VLLM"),
+    ("runtime.disco", "Disco", "USE_DISCO (libtvm_runtime_extra)"),
+];
+
+fn check(pair: &Pair<'_>, out: &mut Outcome) {
+    if pair.runtime.functions.value.is_none() {
+        return out.undecided(&RULE, "the functions this runtime registers cannot be told");
+    }
+    let provided = provided_by_library(pair);
+    for (_, executable) in pair.blob.executables() {
+        for (index, function) in executable.functions.iter().enumerate() {
+            let name = function.name.as_str();
+            match function.kind {
+                FunctionKind::Packed
+                    if !provided.contains(name)
+                        && pair.runtime.offers_function(name) != Some(true) =>
+                {
+                    out.push(missing(pair, executable, index, name));
+                }
+                FunctionKind::VmTir if !provided.contains(format!("__vmtir__{name}").as_str()) => {
+                    out.push(
+                        pair.finding(&RULE, format!("VM function `{name}` is compiled to host code that the library does not contain"))
+                            .at(Location { function: Some(name.to_owned()), ..Location::default() })
+                            .says("Cannot find underlying compiled tir function of VMTIRFunc")
+                            .help("the library lost host functions when it was linked or stripped: link it again"),
+                    );
+                }
+                _ => {}
+            }
+        }
+    }
+}
+
+/// Host functions and device kernels that ship inside the library.
+fn provided_by_library<'a>(pair: &'a Pair<'_>) -> BTreeSet<&'a str> {
+    let mut names: BTreeSet<&str> = pair
+        .library
+        .host_functions
+        .iter()
+        .map(String::as_str)
+        .collect();
+    for module in &pair.blob.modules {
+        match &module.payload {
+            Payload::Device(device) => {
+                names.extend(device.kernels.iter().map(|kernel| kernel.key.as_str()))
+            }
+            Payload::StaticLibrary { functions, .. } => {
+                names.extend(functions.iter().map(String::as_str))
+            }
+            _ => {}
+        }
+    }
+    names
+}
+
+fn missing(pair: &Pair<'_>, executable: &Executable, index: usize, name: &str) -> Finding {
+    let finding = pair
+        .finding(&RULE, format!("function `{name}` is provided by neither the library nor the runtime"))
+        .says(format!(
+            "Cannot find ffi::Function {name} in either Relax VM kernel library, or in TVM runtime ffi::Function registry, or in global Relax functions of the VM executable"
+        ))
+        .at(first_use(executable, index));
+    if let Some((_, pack, flag)) = PACKS.iter().find(|(prefix, ..)| name.starts_with(prefix)) {
+        return finding
+            .evidence(format!("`{name}` belongs to {pack}"))
+            .help(format!(
+                "use a runtime built with {flag}=ON, or compile the library without {pack}"
+            ));
+    }
+    if name.starts_with("vm.builtin.") || name.starts_with("vm.") {
+        return finding.help("compile the library with the runtime's TVM, or use a runtime that has this builtin (`artcheck scan` without --runtime names the releases)");
+    }
+    // An application may register functions of its own before the VM starts.
+    finding
+        .severity(Severity::Warning)
+        .help("the application must register this function before it initialises the VM; if it does not, compile without it")
+}
+
+fn first_use(executable: &Executable, callee: usize) -> Location {
+    let first = all_calls(executable).find(|call| usize::try_from(call.callee) == Ok(callee));
+    Location {
+        function: first
+            .and_then(|call| executable.functions.get(call.function))
+            .map(|function| function.name.clone()),
+        instruction: first.map(|call| call.instruction),
+        ..Location::default()
+    }
+}

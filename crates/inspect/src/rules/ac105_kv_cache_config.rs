@@ -1,0 +1,69 @@
+//! AC105 kv-cache-config: 5 or 6 elements in the constructor's config shape.
+
+use std::collections::BTreeSet;
+
+use super::{Outcome, Pair, Rule};
+use crate::finding::{Location, Repair, Severity};
+use crate::vm::kv_cache::{CREATE, kv_caches};
+
+pub(super) static RULE: Rule = Rule {
+    code: "AC105",
+    name: "kv-cache-config",
+    severity: Severity::Error,
+    summary: "length of the KV-cache config shape (5, or 6 since 0.27) that the runtime rejects",
+    explain: include_str!("ac105_kv_cache_config.md"),
+    artifact: None,
+    pair: Some(check),
+    binding: None,
+    load_set: None,
+};
+
+fn check(pair: &Pair<'_>, out: &mut Outcome) {
+    for (_, executable) in pair.blob.executables() {
+        for cache in kv_caches(executable) {
+            let lengths: BTreeSet<i64> = cache
+                .config
+                .iter()
+                .filter_map(|config| config.declared)
+                .collect();
+            if lengths.is_empty() {
+                continue;
+            }
+            let Some(accepted) = &pair.runtime.cache_config_lengths.value else {
+                return out.undecided(
+                    &RULE,
+                    "the config lengths this runtime accepts cannot be told",
+                );
+            };
+            for config in &cache.config {
+                let Some(length) = config.declared else {
+                    continue;
+                };
+                if u64::try_from(length).is_ok_and(|length| accepted.contains(&length)) {
+                    continue;
+                }
+                let accepted: Vec<String> = accepted.iter().map(u64::to_string).collect();
+                let accepted = accepted.join(" or ");
+                let finding = pair
+                    .finding(&RULE, format!("the KV-cache config has {length} elements, this runtime takes {accepted}"))
+                    .at(Location {
+                        function: executable.functions.get(cache.function).map(|function| function.name.clone()),
+                        instruction: config.instruction.or(Some(cache.instruction)),
+                        argument: Some(0),
+                        constant: config.constant.map(|constant| constant as u64),
+                        ..Location::default()
+                    })
+                    .evidence(format!("argument 0 of `{CREATE}`, built by vm.builtin.make_shape with {length} elements"));
+                out.push(match length {
+                    6 => finding
+                        .says("Check failed: cache_config.size() == 5 (6 vs. 5)")
+                        .help("`artcheck patch convert FILE --for RUNTIME` drops the sixth element where no layer slides; a shim does it at load")
+                        .repair(&[Repair::Shim, Repair::InPlace]),
+                    _ => finding
+                        .says("KV cache config must contain five legacy fields and an optional per-layer sliding window size.")
+                        .help("compile the library with the runtime's TVM"),
+                });
+            }
+        }
+    }
+}

@@ -1,0 +1,81 @@
+//! AC106 module-loader: a module of the tree that the runtime cannot load.
+
+use std::collections::BTreeSet;
+
+use super::{Outcome, Pair, Rule};
+use crate::finding::{Location, Severity};
+use crate::module::SymbolGeneration;
+
+pub(super) static RULE: Rule = Rule {
+    code: "AC106",
+    name: "module-loader",
+    severity: Severity::Error,
+    summary: "module kind in the import tree without a loader in the runtime",
+    explain: include_str!("ac106_module_loader.md"),
+    artifact: None,
+    pair: Some(check),
+    binding: None,
+    load_set: None,
+};
+
+fn check(pair: &Pair<'_>, out: &mut Outcome) {
+    let Some(loaders) = &pair.runtime.module_loaders.value else {
+        return out.undecided(&RULE, "the module loaders of this runtime cannot be told");
+    };
+    let mut seen = BTreeSet::new();
+    for module in &pair.blob.modules {
+        let kind = module.kind.as_str();
+        if kind == "_lib" || kind == "_import_tree" || loaders.contains(kind) || !seen.insert(kind)
+        {
+            continue;
+        }
+        out.push(
+            pair.finding(
+                &RULE,
+                format!("the library holds a `{kind}` module, the runtime has no loader for it"),
+            )
+            .at(Location {
+                offset: Some(pair.file_offset(module.payload_offset)),
+                ..Location::default()
+            })
+            .evidence(format!(
+                "loaders: {}",
+                loaders
+                    .iter()
+                    .map(String::as_str)
+                    .collect::<Vec<_>>()
+                    .join(", ")
+            ))
+            .says(words(kind, pair.library.symbols))
+            .help(remedy(kind)),
+        );
+    }
+}
+
+fn words(kind: &str, symbols: SymbolGeneration) -> String {
+    match symbols {
+        SymbolGeneration::FfiUnderscoreLibraryBin | SymbolGeneration::Unknown => format!(
+            "Library binary was created using {{{kind}}} but a loader of that name is not registered. Make sure to have runtime that registers ffi.Module.load_from_bytes.{kind}"
+        ),
+        _ => format!(
+            "Binary was created using {{{kind}}} but a loader of that name is not registered."
+        ),
+    }
+}
+
+fn remedy(kind: &str) -> String {
+    match kind {
+        "relax.Executable" => {
+            "the kind became `relax.VMExecutable` in TVM 0.20: compile the library again".to_owned()
+        }
+        "relax.VMExecutable" => {
+            "the runtime is older than TVM 0.20 or was built without the Relax VM: use a newer one"
+                .to_owned()
+        }
+        "webgpu" => "webgpu modules run in a browser with the tvmjs runtime only".to_owned(),
+        "metal" | "cuda" | "vulkan" | "opencl" | "rocm" | "hexagon" => format!(
+            "load libtvm_runtime_{kind} beside libtvm_runtime (0.25 and later), or use a runtime built with that device on"
+        ),
+        _ => "use a runtime that was built with this module kind".to_owned(),
+    }
+}

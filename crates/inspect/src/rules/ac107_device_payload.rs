@@ -1,0 +1,107 @@
+//! AC107 device-payload: device modules laid out for another generation.
+
+use super::{Outcome, Pair, Rule, ac002_wrong_platform::spell};
+use crate::finding::{Finding, Location, Repair, Severity};
+use crate::module::{FunctionInfoForm, Payload, PayloadOrder};
+
+pub(super) static RULE: Rule = Rule {
+    code: "AC107",
+    name: "device-payload",
+    severity: Severity::Error,
+    summary: "field order of metal/vulkan payloads or FunctionInfo of another generation",
+    explain: include_str!("ac107_device_payload.md"),
+    artifact: Some(check_undecodable),
+    pair: Some(check),
+    binding: None,
+    load_set: None,
+};
+
+/// A device payload that fits no known layout: nobody can say what a runtime makes of it.
+fn check_undecodable(context: &super::ArtifactContext<'_>, out: &mut Outcome) {
+    for library in &context.artifact.libraries {
+        let Ok(blob) = &library.blob else { continue };
+        for module in &blob.modules {
+            let Payload::Undecodable { error } = &module.payload else {
+                continue;
+            };
+            if module.kind.starts_with("relax.") {
+                continue;
+            }
+            let at = library
+                .file_offset
+                .saturating_add(module.payload_offset)
+                .saturating_add(error.at);
+            out.push(
+                Finding::new(
+                    &RULE,
+                    &context.artifact.path,
+                    format!("the `{}` payload fits no known layout", module.kind),
+                )
+                .at(Location {
+                    offset: Some(at),
+                    ..Location::default()
+                })
+                .evidence(format!(
+                    "at file offset {at:#x}: expected {}, found {}",
+                    error.expected, error.found
+                ))
+                .help("compile the library again; if it loads somewhere, say with which TVM"),
+            );
+        }
+    }
+}
+
+fn check(pair: &Pair<'_>, out: &mut Outcome) {
+    for module in &pair.blob.modules {
+        let Payload::Device(device) = &module.payload else {
+            continue;
+        };
+        let location = Location {
+            offset: Some(pair.file_offset(module.payload_offset)),
+            ..Location::default()
+        };
+        if let (Some(read), order @ (PayloadOrder::Before24 | PayloadOrder::Since24)) =
+            (&pair.runtime.payload_order.value, device.order)
+        {
+            let written = if order == PayloadOrder::Before24 {
+                "before24"
+            } else {
+                "since24"
+            };
+            if read != written {
+                out.push(
+                    pair.finding(&RULE, format!("the `{}` payload has the field order of {}, this runtime reads that of {}", module.kind, era(written), era(read)))
+                        .at(location.clone())
+                        .says("stream.Read(&fmap) fails, or kernels are silently misread")
+                        .help("`artcheck patch convert FILE --for RUNTIME` reorders it, or load the shim's metal-payload part")
+                        .repair(&[Repair::Shim, Repair::InPlace]),
+                );
+            }
+        }
+        if let (Some(read), form @ (FunctionInfoForm::Plain | FunctionInfoForm::ExtraTags)) =
+            (&pair.runtime.function_info.value, device.function_info)
+            && *read != spell(form)
+        {
+            out.push(
+                pair.finding(
+                    &RULE,
+                    format!(
+                        "kernels of `{}` are described in the {} form, this runtime reads {read}",
+                        module.kind,
+                        spell(form)
+                    ),
+                )
+                .at(location)
+                .help("compile the library with the runtime's TVM"),
+            );
+        }
+    }
+}
+
+fn era(order: &str) -> &'static str {
+    if order == "before24" {
+        "0.23 and earlier"
+    } else {
+        "0.24 and later"
+    }
+}

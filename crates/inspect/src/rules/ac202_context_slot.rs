@@ -1,0 +1,55 @@
+//! AC202 context-slot: a function pointer the runtime leaves null.
+
+use super::{Outcome, Pair, Rule};
+use crate::finding::{Location, Repair, Severity};
+
+pub(super) static RULE: Rule = Rule {
+    code: "AC202",
+    name: "context-slot",
+    severity: Severity::Error,
+    summary: "context slot of the library that the runtime does not fill: a call through null, without any message",
+    explain: include_str!("ac202_context_slot.md"),
+    artifact: None,
+    pair: Some(check),
+    binding: None,
+    load_set: None,
+};
+
+/// Slots that a shim can fill exactly, with what it fills them.
+const SHIMMED: &[(&str, &str)] = &[
+    (
+        "__TVMBackendGetFuncFromEnv",
+        "TVMFFIEnvModLookupFromImports",
+    ),
+    (
+        "__TVMFFIEnvModLookupFromImports",
+        "TVMFFIEnvModLookupFromImports",
+    ),
+    ("__TVMFFIHandleInitOnce", "TVMFFIHandleInitOnce"),
+];
+
+fn check(pair: &Pair<'_>, out: &mut Outcome) {
+    let Some(filled) = &pair.runtime.context_slots.value else {
+        if !pair.library.slots.is_empty() {
+            out.undecided(&RULE, "the context slots this runtime fills cannot be told");
+        }
+        return;
+    };
+    for slot in &pair.library.slots {
+        if filled.contains(slot) {
+            continue;
+        }
+        let shim = SHIMMED.iter().find(|(name, _)| name == slot);
+        let ffi_convention = pair.runtime.calling_convention.value.as_deref() != Some("packed-c");
+        let finding = pair
+            .finding(&RULE, format!("the library calls through slot `{slot}`, which this runtime leaves null"))
+            .at(Location { symbol: Some(slot.clone()), ..Location::default() })
+            .says("nothing before the crash: loading and VM initialisation succeed, the first kernel call is a segmentation fault");
+        out.push(match shim {
+            Some((_, exact)) if ffi_convention => finding
+                .help(format!("load a shim that fills it with `{exact}`: `artcheck patch shim --runtime RUNTIME --for FILE --out shim.so`; or compile with the runtime's TVM"))
+                .repair(&[Repair::Shim]),
+            _ => finding.help("compile the library with the runtime's TVM: the calling convention differs"),
+        });
+    }
+}

@@ -1,0 +1,95 @@
+//! AC301 metadata: what mlc-llm's engine reads before anything else.
+
+use super::{ArtifactContext, Outcome, Rule};
+use crate::artifact::Artifact;
+use crate::finding::{Finding, Location, Severity};
+use crate::module::metadata::{self, FUNCTION, MetadataError};
+use crate::vm::Executable;
+
+pub(super) static RULE: Rule = Rule {
+    code: "AC301",
+    name: "metadata",
+    severity: Severity::Error,
+    summary: "`_metadata` missing, unreadable, or without keys that the engine requires",
+    explain: include_str!("ac301_metadata.md"),
+    artifact: Some(check),
+    pair: None,
+    binding: None,
+    load_set: None,
+};
+
+/// Functions that only an engine calls: a library with one of them is meant for it.
+const ENGINE_FUNCTIONS: &[&str] = &[
+    "prefill",
+    "decode",
+    "batch_prefill",
+    "batch_decode",
+    "embed",
+];
+
+fn check(context: &ArtifactContext<'_>, out: &mut Outcome) {
+    for library in &context.artifact.libraries {
+        let Ok(blob) = &library.blob else { continue };
+        for (_, executable) in blob.executables() {
+            check_executable(context.artifact, executable, out);
+        }
+    }
+}
+
+fn check_executable(artifact: &Artifact, executable: &Executable, out: &mut Outcome) {
+    let location = Location {
+        function: Some(FUNCTION.to_owned()),
+        ..Location::default()
+    };
+    match metadata::read(executable) {
+        Ok(found) => {
+            let location = Location { constant: Some(found.constant as u64), ..location };
+            if !found.metadata.missing.is_empty() {
+                out.push(
+                    Finding::new(&RULE, &artifact.path, format!("the metadata lacks {}", list(&found.metadata.missing)))
+                        .severity(Severity::Warning)
+                        .at(location.clone())
+                        .says(format!("key `{}` not found in the JSON object", first(&found.metadata.missing)))
+                        .help("today's engine requires these keys: compile the library with its mlc-llm, or use the engine of the library's day"),
+                );
+            }
+            if !found.metadata.unexpected.is_empty() {
+                out.push(
+                    Finding::new(&RULE, &artifact.path, format!("the metadata has {} in a shape no known release wrote", list(&found.metadata.unexpected)))
+                        .severity(Severity::Warning)
+                        .at(location)
+                        .help("compile the library with the engine's mlc-llm"),
+                );
+            }
+        }
+        Err(MetadataError::NoFunction) if !is_for_engine(executable) => {}
+        Err(MetadataError::NoFunction) => out.push(
+            Finding::new(&RULE, &artifact.path, "the library has an engine's functions but no `_metadata`")
+                .says("_metadata function not found in module")
+                .help("compile the model with mlc-llm, which adds `_metadata`; a plain Relax program that no engine loads may ignore this")
+                .severity(Severity::Warning),
+        ),
+        Err(error) => out.push(
+            Finding::new(&RULE, &artifact.path, error.to_string())
+                .at(location)
+                .help("compile the library again"),
+        ),
+    }
+}
+
+fn is_for_engine(executable: &Executable) -> bool {
+    executable.functions.iter().any(|function| {
+        !function.instructions.is_empty() && ENGINE_FUNCTIONS.contains(&function.name.as_str())
+    })
+}
+
+fn list(keys: &[String]) -> String {
+    keys.iter()
+        .map(|key| format!("`{key}`"))
+        .collect::<Vec<_>>()
+        .join(", ")
+}
+
+fn first(keys: &[String]) -> &str {
+    keys.first().map_or("", String::as_str)
+}

@@ -1,0 +1,253 @@
+//! The rule catalogue: one file per rule, one line per rule in [`ALL`].
+//!
+//! A rule is a code, a name, the severity it usually reports, a summary, an
+//! explain page (`<file>.md` beside it) and up to three checks: on one
+//! artifact alone, on a model library against a runtime, on a load set.
+//! Adding one is one `.rs`, one `.md` and one line here.
+
+mod ac001_unreadable;
+mod ac002_wrong_platform;
+mod ac003_os_floor;
+mod ac101_attention_tag;
+mod ac102_vm_format;
+mod ac103_missing_function;
+mod ac104_call_arity;
+mod ac105_kv_cache_config;
+mod ac106_module_loader;
+mod ac107_device_payload;
+mod ac201_device_api;
+mod ac202_context_slot;
+mod ac203_c_symbol;
+mod ac204_cxx_symbol;
+mod ac205_library_not_found;
+mod ac206_duplicate_runtime;
+mod ac207_ffi_pair;
+mod ac301_metadata;
+
+pub(crate) use ac002_wrong_platform::{describe, machine, spell};
+
+use std::collections::BTreeSet;
+
+use crate::artifact::Artifact;
+use crate::container::UndefinedSymbol;
+use crate::finding::{Finding, Severity};
+use crate::module::{Blob, ModelLibrary};
+use crate::runtime::RuntimeProfile;
+use crate::runtime::load_set::{LoadSet, MissingReason};
+use crate::target::Target;
+
+/// A rule of the catalogue.
+pub struct Rule {
+    /// Stable code, `ACnnn`.
+    pub code: &'static str,
+    /// Stable name, kebab-case.
+    pub name: &'static str,
+    /// Severity it usually reports.
+    pub severity: Severity,
+    /// One line: what it sees.
+    pub summary: &'static str,
+    /// The explain page, Markdown.
+    pub explain: &'static str,
+    /// Check on one artifact alone.
+    pub artifact: Option<fn(&ArtifactContext<'_>, &mut Outcome)>,
+    /// Check of a model library against a runtime.
+    pub pair: Option<fn(&Pair<'_>, &mut Outcome)>,
+    /// Check of any binary that uses TVM's symbols against a load set.
+    pub binding: Option<fn(&Binding<'_>, &mut Outcome)>,
+    /// Check on a load set.
+    pub load_set: Option<fn(&LoadSet, &mut Outcome)>,
+}
+
+/// What a check found, and what it could not decide.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// What is wrong.
+    pub findings: Vec<Finding>,
+    /// Rules that needed a fact nobody could tell, with the reason.
+    pub undecided: Vec<Undecided>,
+}
+
+/// A rule that could not decide.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+pub struct Undecided {
+    /// Rule code.
+    pub rule: &'static str,
+    /// Why, one sentence.
+    pub why: String,
+}
+
+impl Outcome {
+    /// Adds a finding.
+    pub fn push(&mut self, finding: Finding) {
+        self.findings.push(finding);
+    }
+
+    /// Records that `rule` could not decide. Unknown is never "ok".
+    pub fn undecided(&mut self, rule: &Rule, why: impl Into<String>) {
+        self.undecided.push(Undecided {
+            rule: rule.code,
+            why: why.into(),
+        });
+    }
+}
+
+/// A binary that uses TVM's symbols, and the load set it would run in.
+pub struct Binding<'a> {
+    /// The client, runtime part or model library.
+    pub artifact: &'a Artifact,
+    /// The runtime's profile.
+    pub runtime: &'a RuntimeProfile,
+    /// Its load set; `None` for a release of the built-in table.
+    pub load_set: Option<&'a LoadSet>,
+}
+
+impl Binding<'_> {
+    /// The TVM symbols the binary leaves undefined.
+    pub fn undefined(&self) -> impl Iterator<Item = &UndefinedSymbol> {
+        self.artifact
+            .binary
+            .iter()
+            .flat_map(|binary| &binary.undefined)
+    }
+
+    /// Those of `wanted` that nobody provides; `None` when that cannot be told.
+    /// A symbol whose library is not among the files at all is AC205's.
+    pub fn missing_c<'s>(
+        &self,
+        wanted: &[&'s UndefinedSymbol],
+    ) -> Option<Vec<&'s UndefinedSymbol>> {
+        let Some(load_set) = self.load_set else {
+            let exported = self.runtime.c_symbols.value.as_ref()?;
+            return Some(
+                wanted
+                    .iter()
+                    .copied()
+                    .filter(|symbol| !exported.contains(&symbol.name))
+                    .collect(),
+            );
+        };
+        let binary = self.artifact.binary.as_ref()?;
+        let missing: BTreeSet<String> = load_set
+            .missing_for(binary)
+            .into_iter()
+            .filter(|missing| !matches!(missing.reason, MissingReason::LibraryAbsent { .. }))
+            .map(|missing| missing.symbol)
+            .collect();
+        let is_missing = |symbol: &UndefinedSymbol| {
+            missing.contains(&symbol.name)
+                || (symbol.weak && load_set.providers_of(&symbol.name).is_empty())
+        };
+        Some(
+            wanted
+                .iter()
+                .copied()
+                .filter(|symbol| is_missing(symbol))
+                .collect(),
+        )
+    }
+}
+
+/// One artifact and what the user said about where it must run.
+pub struct ArtifactContext<'a> {
+    /// The artifact.
+    pub artifact: &'a Artifact,
+    /// `--target`, where given.
+    pub target: Option<&'a Target>,
+}
+
+/// A model library against a runtime.
+pub struct Pair<'a> {
+    /// The file that holds the library.
+    pub artifact: &'a Artifact,
+    /// The library.
+    pub library: &'a ModelLibrary,
+    /// Its blob; pair rules run only where it decodes.
+    pub blob: &'a Blob,
+    /// The runtime.
+    pub runtime: &'a RuntimeProfile,
+}
+
+impl Pair<'_> {
+    /// A finding of `rule` on this pair.
+    pub fn finding(&self, rule: &Rule, message: impl Into<String>) -> Finding {
+        Finding::new(rule, &self.artifact.path, message).on(&self.runtime.name)
+    }
+
+    /// Offset in the file of byte `at` of the blob.
+    pub fn file_offset(&self, at: u64) -> u64 {
+        self.library.file_offset.saturating_add(at)
+    }
+}
+
+/// Every rule, by code.
+pub static ALL: &[&Rule] = &[
+    &ac001_unreadable::RULE,
+    &ac002_wrong_platform::RULE,
+    &ac003_os_floor::RULE,
+    &ac101_attention_tag::RULE,
+    &ac102_vm_format::RULE,
+    &ac103_missing_function::RULE,
+    &ac104_call_arity::RULE,
+    &ac105_kv_cache_config::RULE,
+    &ac106_module_loader::RULE,
+    &ac107_device_payload::RULE,
+    &ac201_device_api::RULE,
+    &ac202_context_slot::RULE,
+    &ac203_c_symbol::RULE,
+    &ac204_cxx_symbol::RULE,
+    &ac205_library_not_found::RULE,
+    &ac206_duplicate_runtime::RULE,
+    &ac207_ffi_pair::RULE,
+    &ac301_metadata::RULE,
+];
+
+/// The rule with this code or name, in any letter case.
+pub fn find(code_or_name: &str) -> Option<&'static Rule> {
+    ALL.iter().copied().find(|rule| {
+        rule.code.eq_ignore_ascii_case(code_or_name) || rule.name.eq_ignore_ascii_case(code_or_name)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_unique_and_ascending() {
+        assert!(ALL.windows(2).all(|pair| pair[0].code < pair[1].code));
+    }
+
+    #[test]
+    fn every_page_answers_the_four_questions() {
+        for rule in ALL {
+            for heading in [
+                "## What breaks",
+                "## What the runtime says",
+                "## How to see it by hand",
+                "## How to fix it",
+            ] {
+                assert!(
+                    rule.explain.contains(heading),
+                    "{}: no `{heading}`",
+                    rule.code
+                );
+            }
+            assert!(
+                rule.explain
+                    .starts_with(&format!("# {} {}", rule.code, rule.name))
+            );
+            assert!(
+                rule.explain.len() > 600,
+                "{}: too short to be useful",
+                rule.code
+            );
+        }
+    }
+
+    #[test]
+    fn every_rule_checks_something() {
+        for rule in ALL {
+            assert!(rule.artifact.is_some() || rule.pair.is_some() || rule.load_set.is_some());
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! Argument counts that a runtime's own check texts name (format notes, j).
+//!
+//! Compilers keep the condition of a failed check as text:
+//! `args.size() == 28 || args.size() == 29`. Only the two KV-cache
+//! constructors take that many arguments, so their counts can be read; typed
+//! builtins leave no such text.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::strings::{self, Piece};
+use super::{Confidence, Fact};
+
+const CREATE: &str = "vm.builtin.paged_attention_kv_cache_create";
+const CREATE_REDUCED: &str = "vm.builtin.paged_attention_kv_cache_create_reduced";
+
+/// The least count of the reduced constructor, and of the full one: 17 to 24
+/// and 25 to 30 in every release.
+const LEAST_REDUCED: u64 = 17;
+const LEAST_FULL: u64 = 25;
+
+/// Accepted counts of the constructors.
+pub fn constructors(texts: &[Piece<'_>]) -> Fact<BTreeMap<String, BTreeSet<u64>>> {
+    let mut counts: BTreeMap<String, BTreeSet<u64>> = BTreeMap::new();
+    for chain in strings::alternations(texts, "args.size()") {
+        let name = match chain.first() {
+            Some(least) if *least >= LEAST_FULL => CREATE,
+            Some(least) if *least >= LEAST_REDUCED => CREATE_REDUCED,
+            _ => continue,
+        };
+        counts.entry(name.to_owned()).or_default().extend(chain);
+    }
+    if counts.is_empty() {
+        return Fact::default();
+    }
+    Fact::known(counts, Confidence::Binary).with_note("text of the constructor's argument check")
+}
+
+/// Accepted lengths of the cache config.
+pub fn cache_config(texts: &[Piece<'_>]) -> Fact<BTreeSet<u64>> {
+    let lengths: BTreeSet<u64> = strings::alternations(texts, "cache_config.size()")
+        .into_iter()
+        .flatten()
+        .collect();
+    if lengths.is_empty() {
+        return Fact::default();
+    }
+    Fact::known(lengths, Confidence::Binary).with_note("text of the check on cache_config.size()")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn texts_of_two_generations() {
+        let piece = |data: &'static [u8]| Piece { data, address: 0 };
+        let old = piece(
+            b"(args.size() == 25 || args.size() == 26 || args.size() == 27\0args.size() == 19 || args.size() == 20 || args.size() == 21\0args.size() == 3\0cache_config.size() == 5",
+        );
+        let counts = constructors(&[old]).value.expect("both constructors");
+        assert_eq!(counts.get(CREATE), Some(&BTreeSet::from([25, 26, 27])));
+        assert_eq!(
+            counts.get(CREATE_REDUCED),
+            Some(&BTreeSet::from([19, 20, 21]))
+        );
+        assert_eq!(cache_config(&[old]).value, Some(BTreeSet::from([5])));
+        let new = piece(b"cache_config.size() == 5 || cache_config.size() == 6");
+        assert_eq!(cache_config(&[new]).value, Some(BTreeSet::from([5, 6])));
+        assert_eq!(constructors(&[new]).value, None);
+    }
+}

@@ -1,0 +1,149 @@
+//! Which part of a runtime a binary is, by what it defines; its name is only
+//! asked where the definitions say nothing.
+
+use serde::{Deserialize, Serialize};
+
+use crate::container::{Binary, BinaryKind, Format};
+
+/// A part of a runtime, or a library that belongs to one.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "kind", content = "device")]
+pub enum PartKind {
+    /// libtvm_ffi: the registry and the C ABI.
+    Ffi,
+    /// libtvm_runtime: the Relax VM and `TVMBackend*`; up to 0.21 with the
+    /// registry in it.
+    Runtime,
+    /// libtvm_runtime_extra: disco, sort, random (from 0.25).
+    RuntimeExtra,
+    /// libtvm_runtime_cuda, _metal, ... (from 0.25), with the device's name.
+    RuntimeDevice(String),
+    /// libtvm_compiler (from 0.24): no runtime of its own.
+    Compiler,
+    /// libtvm up to 0.23: compiler and runtime in one.
+    Monolith,
+    /// libmlc_llm or libmlc_llm_module.
+    MlcLlm,
+    /// The runtime linked into a wasm model library.
+    WasmRuntime,
+}
+
+impl PartKind {
+    /// Whether the part holds the VM: tags, slots and checks are read there.
+    pub fn has_vm(&self) -> bool {
+        matches!(self, Self::Runtime | Self::Monolith | Self::WasmRuntime)
+    }
+
+    /// Whether every load set of this kind has it: what it offers is not optional.
+    pub fn is_core(&self) -> bool {
+        self.has_vm() || *self == Self::Ffi
+    }
+}
+
+impl std::fmt::Display for PartKind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Ffi => f.write_str("libtvm_ffi"),
+            Self::Runtime => f.write_str("libtvm_runtime"),
+            Self::RuntimeExtra => f.write_str("libtvm_runtime_extra"),
+            Self::RuntimeDevice(device) => write!(f, "libtvm_runtime_{device}"),
+            Self::Compiler => f.write_str("libtvm_compiler"),
+            Self::Monolith => f.write_str("libtvm"),
+            Self::MlcLlm => f.write_str("libmlc_llm"),
+            Self::WasmRuntime => f.write_str("wasm runtime"),
+        }
+    }
+}
+
+/// C functions that only the registry defines, new and old.
+pub const REGISTRY_SYMBOLS: [&str; 3] = [
+    "TVMFFITypeGetOrAllocIndex",
+    "TVMFFIFunctionSetGlobal",
+    "TVMFuncCall",
+];
+
+/// C functions that only the VM runtime defines, in every release.
+const BACKEND_SYMBOLS: [&str; 2] = ["TVMBackendParallelLaunch", "TVMBackendAllocWorkspace"];
+
+/// The part that a binary is, or `None` for clients, model libraries, objects
+/// and everything else.
+pub fn classify(binary: &Binary, file_name: &str) -> Option<PartKind> {
+    if binary.format == Format::Wasm {
+        let exports = ["TVMFFIFunctionCall", "TVMFuncCall"];
+        return binary
+            .wasm_exports
+            .iter()
+            .any(|name| exports.contains(&name.as_str()))
+            .then_some(PartKind::WasmRuntime);
+    }
+    if binary.kind != BinaryKind::SharedLibrary {
+        return None;
+    }
+    let stem = binary
+        .identity
+        .as_deref()
+        .map(stem)
+        .filter(|stem| stem.starts_with("tvm") || stem.starts_with("mlc_llm"))
+        .unwrap_or_else(|| self::stem(file_name));
+    let defines = |wanted: &[&str]| {
+        binary
+            .defined
+            .iter()
+            .any(|symbol| symbol.exported && wanted.contains(&symbol.name.as_str()))
+    };
+    if defines(&BACKEND_SYMBOLS) {
+        return Some(if stem == "tvm" || stem == "tvm_allvisible" {
+            PartKind::Monolith
+        } else {
+            PartKind::Runtime
+        });
+    }
+    if defines(&REGISTRY_SYMBOLS) {
+        return Some(PartKind::Ffi);
+    }
+    // The others define no C symbol; what they are shows in their name, and
+    // that they use TVM at all in what they need.
+    if !uses_tvm(binary) {
+        return None;
+    }
+    match stem {
+        "tvm_compiler" => Some(PartKind::Compiler),
+        "tvm_runtime_extra" => Some(PartKind::RuntimeExtra),
+        "mlc_llm" | "mlc_llm_module" => Some(PartKind::MlcLlm),
+        _ => stem
+            .strip_prefix("tvm_runtime_")
+            .filter(|device| !device.is_empty())
+            .map(|device| PartKind::RuntimeDevice(device.to_owned())),
+    }
+}
+
+fn uses_tvm(binary: &Binary) -> bool {
+    !binary.undefined.is_empty()
+        || binary
+            .needed
+            .iter()
+            .any(|library| stem(&library.name).starts_with("tvm"))
+}
+
+/// `libtvm_runtime.so.1` and `@rpath/libtvm_runtime.dylib` become `tvm_runtime`.
+pub fn stem(path: &str) -> &str {
+    let file = path.rsplit(['/', '\\', '!']).next().unwrap_or(path);
+    let file = file.strip_prefix("lib").unwrap_or(file);
+    file.split_once('.').map_or(file, |(stem, _)| stem)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::stem;
+
+    #[test]
+    fn stems_lose_prefix_suffix_and_folder() {
+        assert_eq!(stem("@rpath/libtvm_runtime.dylib"), "tvm_runtime");
+        assert_eq!(
+            stem("a.whl!tvm/lib/tvm_runtime_cuda.dll"),
+            "tvm_runtime_cuda"
+        );
+        assert_eq!(stem("C:\\x\\tvm_ffi.dll"), "tvm_ffi");
+        assert_eq!(stem("libtvm.so"), "tvm");
+    }
+}

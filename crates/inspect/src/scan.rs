@@ -1,0 +1,137 @@
+//! A scan: paths in; artifacts, verdicts and findings out.
+//!
+//! Reading is parallel over files; nothing of a file's bytes outlives its own
+//! turn, so memory does not grow with the tree.
+
+mod read;
+mod verdict;
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+pub use read::Progress;
+pub use verdict::{RuntimeSource, Verdict, VerdictStatus, holds_vm};
+
+use crate::artifact::{Artifact, Role};
+use crate::finding::Finding;
+use crate::rules::{self, ArtifactContext, Outcome};
+use crate::runtime::RuntimeProfile;
+use crate::runtime::load_set::LoadSet;
+use crate::target::Target;
+
+/// What to scan, against what.
+#[derive(Debug, Default)]
+pub struct ScanOptions {
+    /// Files and directories.
+    pub paths: Vec<PathBuf>,
+    /// Runtimes the user named; empty means "those among the paths, else every release".
+    pub runtimes: Vec<GivenRuntime>,
+    /// The machine it must run on.
+    pub target: Option<Target>,
+    /// Threads; `None` for as many as there are cores.
+    pub jobs: Option<usize>,
+}
+
+/// A runtime the user named.
+#[derive(Debug, Clone)]
+pub struct GivenRuntime {
+    /// What it accepts and offers.
+    pub profile: RuntimeProfile,
+    /// Its files, when it was read from files.
+    pub load_set: Option<LoadSet>,
+}
+
+/// Everything a scan found.
+#[derive(Debug, Default, Serialize)]
+pub struct Scan {
+    /// Artifacts, by path.
+    pub artifacts: Vec<Artifact>,
+    /// Load sets among the scanned paths.
+    pub load_sets: Vec<LoadSet>,
+    /// Model libraries and clients against runtimes.
+    pub verdicts: Vec<Verdict>,
+    /// What is wrong, most severe first within each artifact.
+    pub findings: Vec<Finding>,
+}
+
+impl Scan {
+    /// Whether nothing that was read has to do with TVM.
+    pub fn concerns_nothing(&self) -> bool {
+        self.artifacts
+            .iter()
+            .all(|artifact| artifact.role == Role::Unrelated && artifact.problems.is_empty())
+    }
+}
+
+/// Scans. Problems with single files become facts of their artifacts; the
+/// only error is a thread pool that cannot be started.
+pub fn scan(
+    options: &ScanOptions,
+    progress: &dyn Progress,
+) -> Result<Scan, rayon::ThreadPoolBuildError> {
+    let threads = options.jobs.unwrap_or(0);
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(threads)
+        .build()?;
+    Ok(pool.install(|| run(options, progress)))
+}
+
+fn run(options: &ScanOptions, progress: &dyn Progress) -> Scan {
+    let read::Reading {
+        mut artifacts,
+        load_sets,
+    } = read::read(&options.paths, progress);
+    artifacts.sort_by(|a, b| a.path.cmp(&b.path));
+    let mut findings = own_findings(&artifacts, options.target.as_ref());
+    for load_set in &load_sets {
+        findings.extend(load_set_findings(load_set));
+    }
+    let verdicts = verdict::verdicts(&artifacts, &load_sets, &options.runtimes);
+    findings.extend(verdict::findings_that_count(&verdicts));
+    findings.sort_by(|a, b| {
+        a.artifact
+            .cmp(&b.artifact)
+            .then(b.severity.cmp(&a.severity))
+            .then(a.rule.cmp(b.rule))
+            .then(a.runtime.cmp(&b.runtime))
+    });
+    findings.dedup();
+    Scan {
+        artifacts,
+        load_sets,
+        verdicts,
+        findings,
+    }
+}
+
+/// What is wrong with each artifact whatever the runtime.
+fn own_findings(artifacts: &[Artifact], target: Option<&Target>) -> Vec<Finding> {
+    let mut outcome = Outcome::default();
+    for artifact in artifacts {
+        let context = ArtifactContext { artifact, target };
+        for check in rules::ALL.iter().filter_map(|rule| rule.artifact) {
+            check(&context, &mut outcome);
+        }
+    }
+    outcome.findings
+}
+
+/// What is wrong inside one load set.
+pub fn load_set_findings(load_set: &LoadSet) -> Vec<Finding> {
+    let mut outcome = Outcome::default();
+    for check in rules::ALL.iter().filter_map(|rule| rule.load_set) {
+        check(load_set, &mut outcome);
+    }
+    outcome.findings
+}
+
+/// The artifacts one file holds (an archive holds several).
+pub fn artifacts_of(path: &std::path::Path) -> Vec<Artifact> {
+    read::read(&[path.to_owned()], &()).artifacts
+}
+
+/// The load sets below a path that hold a runtime.
+pub fn runtimes_below(path: &std::path::Path) -> Vec<LoadSet> {
+    read::read(&[path.to_owned()], &()).load_sets
+}

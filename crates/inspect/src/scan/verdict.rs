@@ -1,0 +1,276 @@
+//! Verdicts: each model library and client against each runtime that matters.
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+
+use super::GivenRuntime;
+use crate::artifact::{Artifact, Role};
+use crate::container::Format;
+use crate::finding::{Finding, Severity};
+use crate::rules::{self, Binding, Outcome, Pair, Undecided};
+use crate::runtime::RuntimeProfile;
+use crate::runtime::load_set::LoadSet;
+use crate::runtime::release;
+
+/// Why a runtime was looked at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RuntimeSource {
+    /// The user named it.
+    Given,
+    /// It lies among the scanned paths.
+    Found,
+    /// A release of the built-in table, because there was nothing else.
+    Release,
+}
+
+/// What comes of loading and running an artifact on a runtime.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum VerdictStatus {
+    /// No known mismatch.
+    Fits,
+    /// At least one error.
+    Breaks,
+    /// No error, but a fact is missing that could be one.
+    Undecided,
+}
+
+/// One artifact on one runtime.
+#[derive(Debug, Clone, Serialize)]
+pub struct Verdict {
+    /// Display path of the artifact.
+    pub artifact: String,
+    /// System-lib prefix of the library, where the artifact holds several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub prefix: Option<String>,
+    /// Runtime's name.
+    pub runtime: String,
+    /// Why this runtime.
+    pub source: RuntimeSource,
+    /// What comes of it.
+    pub status: VerdictStatus,
+    /// Rules that report an error, by code.
+    pub rules: Vec<&'static str>,
+    /// What could not be decided.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub undecided: Vec<Undecided>,
+    /// Findings in full; in a report they stand in the list of findings.
+    #[serde(skip)]
+    pub findings: Vec<Finding>,
+}
+
+impl Verdict {
+    /// Whether somebody asked for this runtime, or it lies beside the artifact.
+    pub fn is_wanted(&self) -> bool {
+        self.source != RuntimeSource::Release
+    }
+}
+
+/// A runtime to hold artifacts against.
+struct Candidate<'a> {
+    profile: &'a RuntimeProfile,
+    load_set: Option<&'a LoadSet>,
+    source: RuntimeSource,
+}
+
+/// Every verdict that the given runtimes, or else those found, or else the
+/// release table call for.
+pub fn verdicts(
+    artifacts: &[Artifact],
+    load_sets: &[LoadSet],
+    given: &[GivenRuntime],
+) -> Vec<Verdict> {
+    let mut verdicts = Vec::new();
+    for artifact in artifacts {
+        let candidates = candidates(artifact, load_sets, given);
+        for candidate in &candidates {
+            match artifact.role {
+                Role::ModelLibrary => verdicts.extend(library_verdicts(artifact, candidate)),
+                Role::Client if candidate.source != RuntimeSource::Release => {
+                    verdicts.push(client_verdict(artifact, candidate))
+                }
+                _ => {}
+            }
+        }
+    }
+    verdicts
+}
+
+/// The findings of verdicts that count as the scan's own: those of wanted
+/// runtimes, and where no release runs a library, those of the release that
+/// comes closest.
+pub fn findings_that_count(verdicts: &[Verdict]) -> Vec<Finding> {
+    let mut counted: Vec<Finding> = verdicts
+        .iter()
+        .filter(|verdict| verdict.is_wanted())
+        .flat_map(|verdict| verdict.findings.clone())
+        .collect();
+    let libraries: BTreeSet<(&str, Option<&str>)> = verdicts
+        .iter()
+        .filter(|verdict| !verdict.is_wanted())
+        .map(|verdict| (verdict.artifact.as_str(), verdict.prefix.as_deref()))
+        .collect();
+    for (artifact, prefix) in libraries {
+        let of_library: Vec<&Verdict> = verdicts
+            .iter()
+            .filter(|verdict| {
+                !verdict.is_wanted()
+                    && verdict.artifact == artifact
+                    && verdict.prefix.as_deref() == prefix
+            })
+            .collect();
+        if of_library
+            .iter()
+            .any(|verdict| verdict.status != VerdictStatus::Breaks)
+        {
+            continue;
+        }
+        // Releases come oldest first; the newest of the closest is the one to repair for.
+        if let Some(closest) = of_library
+            .iter()
+            .rev()
+            .min_by_key(|verdict| verdict.rules.len())
+        {
+            counted.extend(closest.findings.clone());
+        }
+    }
+    counted
+}
+
+fn candidates<'a>(
+    artifact: &Artifact,
+    load_sets: &'a [LoadSet],
+    given: &'a [GivenRuntime],
+) -> Vec<Candidate<'a>> {
+    if !given.is_empty() {
+        return given
+            .iter()
+            .map(|runtime| Candidate {
+                profile: &runtime.profile,
+                load_set: runtime.load_set.as_ref(),
+                source: RuntimeSource::Given,
+            })
+            .collect();
+    }
+    let found: Vec<Candidate<'a>> = load_sets
+        .iter()
+        .filter(|load_set| holds_vm(load_set) && fits(load_set, artifact))
+        .map(|load_set| Candidate {
+            profile: &load_set.profile,
+            load_set: Some(load_set),
+            source: RuntimeSource::Found,
+        })
+        .collect();
+    // A wasm library carries its own runtime; the release table does not apply.
+    let is_wasm = artifact
+        .binary
+        .as_ref()
+        .is_some_and(|binary| binary.format == Format::Wasm);
+    if !found.is_empty() || is_wasm {
+        return found;
+    }
+    release::releases()
+        .iter()
+        .map(|profile| Candidate {
+            profile,
+            load_set: None,
+            source: RuntimeSource::Release,
+        })
+        .collect()
+}
+
+/// Whether there is something to run a model on.
+pub fn holds_vm(load_set: &LoadSet) -> bool {
+    load_set.members.iter().any(|member| member.kind.has_vm())
+}
+
+/// Whether the artifact is for the load set's machine; what the files do not
+/// say counts as fitting.
+fn fits(load_set: &LoadSet, artifact: &Artifact) -> bool {
+    let Some(binary) = &artifact.binary else {
+        return false;
+    };
+    let (architecture, os) = rules::machine(binary);
+    let same = |stated: &Option<String>, own: Option<&str>| match (stated.as_deref(), own) {
+        (Some(stated), Some(own)) => stated == own,
+        _ => true,
+    };
+    same(&load_set.profile.architecture, architecture.as_deref()) && same(&load_set.profile.os, os)
+}
+
+fn library_verdicts(artifact: &Artifact, candidate: &Candidate<'_>) -> Vec<Verdict> {
+    artifact
+        .libraries
+        .iter()
+        .filter_map(|library| {
+            let blob = library.blob.as_ref().ok()?;
+            let pair = Pair {
+                artifact,
+                library,
+                blob,
+                runtime: candidate.profile,
+            };
+            let mut outcome = Outcome::default();
+            for check in rules::ALL.iter().filter_map(|rule| rule.pair) {
+                check(&pair, &mut outcome);
+            }
+            bind(artifact, candidate, &mut outcome);
+            Some(conclude(
+                artifact,
+                library.prefix.clone(),
+                candidate,
+                outcome,
+            ))
+        })
+        .collect()
+}
+
+fn client_verdict(artifact: &Artifact, candidate: &Candidate<'_>) -> Verdict {
+    let mut outcome = Outcome::default();
+    bind(artifact, candidate, &mut outcome);
+    conclude(artifact, None, candidate, outcome)
+}
+
+fn bind(artifact: &Artifact, candidate: &Candidate<'_>, outcome: &mut Outcome) {
+    let binding = Binding {
+        artifact,
+        runtime: candidate.profile,
+        load_set: candidate.load_set,
+    };
+    for check in rules::ALL.iter().filter_map(|rule| rule.binding) {
+        check(&binding, outcome);
+    }
+}
+
+fn conclude(
+    artifact: &Artifact,
+    prefix: Option<String>,
+    candidate: &Candidate<'_>,
+    outcome: Outcome,
+) -> Verdict {
+    let rules: BTreeSet<&'static str> = outcome
+        .findings
+        .iter()
+        .filter(|finding| finding.severity == Severity::Error)
+        .map(|finding| finding.rule)
+        .collect();
+    let status = if !rules.is_empty() {
+        VerdictStatus::Breaks
+    } else if !outcome.undecided.is_empty() {
+        VerdictStatus::Undecided
+    } else {
+        VerdictStatus::Fits
+    };
+    Verdict {
+        artifact: artifact.path.clone(),
+        prefix,
+        runtime: candidate.profile.name.clone(),
+        source: candidate.source,
+        status,
+        rules: rules.into_iter().collect(),
+        undecided: outcome.undecided,
+        findings: outcome.findings,
+    }
+}

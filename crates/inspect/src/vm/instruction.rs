@@ -1,0 +1,210 @@
+//! Instructions of the VM, decoded one at a time from the words of
+//! [`Executable::code`] (format notes, b.2).
+
+use std::ops::Range;
+
+use super::Executable;
+
+const CALL: i64 = 1;
+const RET: i64 = 2;
+const GOTO: i64 = 3;
+const IF: i64 = 4;
+/// Words of a call before its arguments.
+const CALL_HEAD: usize = 4;
+
+/// The register number that means "nothing".
+pub const VOID_REGISTER: i64 = 1 << 54;
+/// The register number that means "the VM itself".
+pub const VM_REGISTER: i64 = VOID_REGISTER + 1;
+
+/// A register as the result or operand of an instruction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Register {
+    /// A register of the function's frame.
+    Number(i64),
+    /// No register: the result is dropped.
+    Void,
+    /// The VM itself.
+    Vm,
+}
+
+impl Register {
+    /// The register a word names.
+    pub fn from_word(word: i64) -> Self {
+        match word {
+            VOID_REGISTER => Self::Void,
+            VM_REGISTER => Self::Vm,
+            number => Self::Number(number),
+        }
+    }
+}
+
+/// An argument of a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Argument {
+    /// Value of a register.
+    Register(i64),
+    /// An integer.
+    Immediate(i64),
+    /// A constant, by pool index.
+    Constant(i64),
+    /// A function, by table index.
+    Function(i64),
+    /// Nothing.
+    Void,
+    /// The VM itself.
+    Vm,
+}
+
+impl Argument {
+    /// The argument a word stands for: kind in the top byte, signed value in
+    /// the other seven. `None` for a kind no release knows.
+    pub fn from_word(word: i64) -> Option<Self> {
+        let value = word.wrapping_shl(8).wrapping_shr(8);
+        Some(match word.cast_unsigned().wrapping_shr(56) {
+            0 => match Register::from_word(value) {
+                Register::Void => Self::Void,
+                Register::Vm => Self::Vm,
+                Register::Number(number) => Self::Register(number),
+            },
+            1 => Self::Immediate(value),
+            2 => Self::Constant(value),
+            3 => Self::Function(value),
+            _ => return None,
+        })
+    }
+}
+
+/// The arguments of a call, decoded as they are asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Arguments<'a> {
+    words: &'a [i64],
+}
+
+impl<'a> Arguments<'a> {
+    /// How many.
+    pub fn len(self) -> usize {
+        self.words.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(self) -> bool {
+        self.words.is_empty()
+    }
+
+    /// Argument number `index`.
+    pub fn get(self, index: usize) -> Option<Argument> {
+        self.words
+            .get(index)
+            .and_then(|word| Argument::from_word(*word))
+    }
+
+    /// All in order. [`Instruction::decode`] made sure that each has a meaning.
+    pub fn iter(self) -> impl ExactSizeIterator<Item = Argument> + 'a {
+        self.words
+            .iter()
+            .map(|word| Argument::from_word(*word).unwrap_or(Argument::Void))
+    }
+}
+
+/// One instruction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Instruction<'a> {
+    /// Call of a function of the table.
+    Call {
+        /// Where the result goes.
+        dst: Register,
+        /// Function table index.
+        function: i64,
+        /// Arguments.
+        args: Arguments<'a>,
+    },
+    /// Return of a register.
+    Ret {
+        /// The result.
+        result: Register,
+    },
+    /// Jump, relative, in instructions.
+    Goto {
+        /// Distance from this instruction.
+        offset: i64,
+    },
+    /// Jump if the condition is false, relative, in instructions.
+    If {
+        /// Condition.
+        condition: Register,
+        /// Distance from this instruction when false.
+        false_offset: i64,
+    },
+}
+
+impl<'a> Instruction<'a> {
+    /// The instruction that `words` begin with, and its length in words; what
+    /// is wrong otherwise.
+    pub fn decode(words: &'a [i64]) -> Result<(Self, usize), String> {
+        let instruction = match *words {
+            [CALL, dst, function, count, ref rest @ ..] => {
+                let args = usize::try_from(count)
+                    .ok()
+                    .and_then(|count| rest.get(..count))
+                    .ok_or_else(|| format!("a call with {count} arguments"))?;
+                if let Some(word) = args
+                    .iter()
+                    .find(|word| Argument::from_word(**word).is_none())
+                {
+                    return Err(format!("an argument of unknown kind, {word:#x}"));
+                }
+                Self::Call {
+                    dst: Register::from_word(dst),
+                    function,
+                    args: Arguments { words: args },
+                }
+            }
+            [RET, result, ..] => Self::Ret {
+                result: Register::from_word(result),
+            },
+            [GOTO, offset, ..] => Self::Goto { offset },
+            [IF, condition, false_offset, ..] => Self::If {
+                condition: Register::from_word(condition),
+                false_offset,
+            },
+            [CALL | RET | GOTO | IF, ..] => return Err("a cut instruction".into()),
+            [opcode, ..] => return Err(format!("opcode {opcode}")),
+            [] => return Err("no words".into()),
+        };
+        let length = match instruction {
+            Self::Call { args, .. } => args.len().saturating_add(CALL_HEAD),
+            Self::Ret { .. } | Self::Goto { .. } => 2,
+            Self::If { .. } => 3,
+        };
+        Ok((instruction, length))
+    }
+}
+
+impl Executable {
+    /// Instruction number `index`, counted over the whole executable as TVM does.
+    pub fn instruction(&self, index: u64) -> Option<Instruction<'_>> {
+        let index = usize::try_from(index).ok()?;
+        let start = usize::try_from(*self.instruction_offsets.get(index)?).ok()?;
+        let words = self.code.get(start..)?;
+        Some(Instruction::decode(words).ok()?.0)
+    }
+
+    /// The instructions of a range with their numbers. Ends early where the
+    /// executable does; after a successful decode no range does that.
+    pub fn instructions(&self, range: Range<u64>) -> impl Iterator<Item = (u64, Instruction<'_>)> {
+        range.map_while(|index| Some((index, self.instruction(index)?)))
+    }
+
+    /// Byte range of instruction number `index` inside the executable.
+    pub fn instruction_bytes(&self, index: u64) -> Option<Range<u64>> {
+        let at = usize::try_from(index).ok()?;
+        let start = usize::try_from(*self.instruction_offsets.get(at)?).ok()?;
+        let (_, length) = Instruction::decode(self.code.get(start..)?).ok()?;
+        let byte = |word: usize| {
+            let words = u64::try_from(word).ok()?.checked_mul(8)?;
+            self.sections.code.start.checked_add(8)?.checked_add(words)
+        };
+        Some(byte(start)?..byte(start.checked_add(length)?)?)
+    }
+}

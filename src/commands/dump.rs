@@ -1,0 +1,269 @@
+//! `artcheck dump FILE`: what one file holds.
+
+use std::fmt::Write as _;
+use std::io::Write;
+
+use anyhow::{Context, anyhow, bail};
+use artcheck_inspect::artifact::Artifact;
+use artcheck_inspect::module::{Blob, ModelLibrary, Payload, metadata};
+use artcheck_inspect::vm::{Executable, disassemble, stats};
+use artcheck_inspect::{scan, summary};
+use serde_json::json;
+
+use crate::args::{DumpArgs, Format};
+use crate::exit::Status;
+
+/// Prints what was asked for.
+pub fn run(args: &DumpArgs) -> anyhow::Result<Status> {
+    args.file
+        .metadata()
+        .with_context(|| format!("{}", args.file.display()))?;
+    let artifacts = scan::artifacts_of(&args.file);
+    let text = if args.asm {
+        per_executable(&artifacts, args, |executable| {
+            Ok(disassemble::disassemble(executable)?)
+        })?
+    } else if args.stats {
+        per_executable(&artifacts, args, |executable| Ok(stats::stats(executable)))?
+    } else if args.metadata {
+        per_executable(&artifacts, args, metadata)?
+    } else if args.symbols {
+        symbols(&artifacts, args.format)?
+    } else {
+        match args.format {
+            Format::Human => artifacts.iter().map(page).collect(),
+            Format::Json => {
+                json_text(&json!({ "schema": "artcheck/dump-v1", "artifacts": artifacts }))?
+            }
+        }
+    };
+    std::io::stdout().lock().write_all(text.as_bytes())?;
+    let unreadable = artifacts
+        .iter()
+        .any(|artifact| !artifact.problems.is_empty());
+    Ok(if artifacts.is_empty() {
+        Status::Nothing
+    } else if unreadable {
+        Status::Unknown
+    } else {
+        Status::Clean
+    })
+}
+
+fn json_text(value: &serde_json::Value) -> anyhow::Result<String> {
+    let mut text = serde_json::to_string_pretty(value)?;
+    text.push('\n');
+    Ok(text)
+}
+
+/// The text of every executable in the file; a heading only where there are several.
+fn per_executable(
+    artifacts: &[Artifact],
+    args: &DumpArgs,
+    show: impl Fn(&Executable) -> anyhow::Result<String>,
+) -> anyhow::Result<String> {
+    let mut found = Vec::new();
+    for artifact in artifacts {
+        for library in &artifact.libraries {
+            let blob = library.blob.as_ref().map_err(|error| {
+                anyhow!(
+                    "{}: the module blob does not decode: {error}",
+                    artifact.path
+                )
+            })?;
+            for (index, executable) in blob.executables() {
+                found.push((format!("{} module {index}", artifact.path), executable));
+            }
+            if let Some(error) = first_undecodable(blob) {
+                bail!("{}: {error}", artifact.path);
+            }
+        }
+    }
+    if found.is_empty() {
+        bail!("{}: no Relax executable in it", args.file.display());
+    }
+    match args.format {
+        Format::Json => {
+            let list = found
+                .iter()
+                .map(|(name, executable)| {
+                    Ok(json!({ "executable": name, "text": show(executable)? }))
+                })
+                .collect::<anyhow::Result<Vec<_>>>()?;
+            json_text(&json!({ "schema": "artcheck/dump-v1", "executables": list }))
+        }
+        Format::Human if found.len() == 1 => show(found[0].1),
+        Format::Human => {
+            let mut out = String::new();
+            for (name, executable) in &found {
+                let _ = writeln!(out, "== {name}");
+                out.push_str(&show(executable)?);
+            }
+            Ok(out)
+        }
+    }
+}
+
+fn first_undecodable(blob: &Blob) -> Option<String> {
+    blob.modules
+        .iter()
+        .find_map(|module| match &module.payload {
+            Payload::Undecodable { error } if module.kind.starts_with("relax.") => {
+                Some(format!("the executable does not decode: {error}"))
+            }
+            _ => None,
+        })
+}
+
+fn metadata(executable: &Executable) -> anyhow::Result<String> {
+    let document: serde_json::Value = serde_json::from_str(metadata::text(executable)?)?;
+    json_text(&document)
+}
+
+fn symbols(artifacts: &[Artifact], format: Format) -> anyhow::Result<String> {
+    if format == Format::Json {
+        let list: Vec<_> = artifacts
+            .iter()
+            .map(|artifact| json!({ "path": artifact.path, "binary": artifact.binary }))
+            .collect();
+        return json_text(&json!({ "schema": "artcheck/dump-v1", "artifacts": list }));
+    }
+    let mut out = String::new();
+    for artifact in artifacts {
+        let Some(binary) = &artifact.binary else {
+            continue;
+        };
+        let _ = writeln!(out, "{}", artifact.path);
+        for needed in &binary.needed {
+            let _ = writeln!(
+                out,
+                "  needs      {}{}",
+                needed.name,
+                if needed.optional { " (optional)" } else { "" }
+            );
+        }
+        for path in &binary.search_paths {
+            let _ = writeln!(out, "  searches   {path}");
+        }
+        for symbol in &binary.undefined {
+            let from = symbol
+                .library
+                .as_deref()
+                .map(|library| format!(" from {library}"))
+                .unwrap_or_default();
+            let _ = writeln!(out, "  undefined  {}{from}", symbol.name);
+        }
+        for symbol in &binary.defined {
+            let _ = writeln!(out, "  defined    {:#010x} {}", symbol.address, symbol.name);
+        }
+    }
+    Ok(out)
+}
+
+/// Module tree and sections of one artifact.
+fn page(artifact: &Artifact) -> String {
+    let mut out = String::new();
+    let _ = writeln!(out, "{}\n  {}", artifact.path, summary::describe(artifact));
+    for problem in &artifact.problems {
+        let _ = writeln!(out, "  problem: {}", problem.detail);
+    }
+    for library in &artifact.libraries {
+        match &library.blob {
+            Ok(blob) => library_page(&mut out, library, blob),
+            Err(error) => {
+                let _ = writeln!(
+                    out,
+                    "  blob at file offset {:#x} does not decode: {error}",
+                    library.file_offset
+                );
+            }
+        }
+    }
+    out
+}
+
+fn library_page(out: &mut String, library: &ModelLibrary, blob: &Blob) {
+    let facts = summary::library(library, blob);
+    let symbol = library
+        .blob_symbol
+        .as_deref()
+        .unwrap_or("found by the VM magic");
+    let _ = writeln!(out, "  {facts}");
+    let _ = writeln!(
+        out,
+        "  blob       {symbol} in {} at file offset {:#x}, {} bytes",
+        library.region, library.file_offset, blob.length
+    );
+    if let Some(prefix) = &library.prefix {
+        let _ = writeln!(out, "  prefix     {prefix}");
+    }
+    if !library.slots.is_empty() {
+        let _ = writeln!(out, "  slots      {}", library.slots.join(" "));
+    }
+    let _ = writeln!(
+        out,
+        "  host       {} functions",
+        library.host_functions.len()
+    );
+    let _ = writeln!(out, "  modules");
+    module_tree(out, blob, blob.root, 2, &mut Vec::new());
+    for (_, executable) in blob.executables() {
+        let _ = writeln!(out, "  functions");
+        for function in executable
+            .functions
+            .iter()
+            .filter(|function| !function.instructions.is_empty())
+        {
+            let _ = writeln!(
+                out,
+                "    {}({})  instructions {}..{}, {} registers",
+                function.name,
+                function.parameters.join(", "),
+                function.instructions.start,
+                function.instructions.end,
+                function.registers
+            );
+        }
+    }
+}
+
+fn module_tree(out: &mut String, blob: &Blob, index: usize, depth: usize, path: &mut Vec<usize>) {
+    let Some(module) = blob.modules.get(index) else {
+        return;
+    };
+    let detail = match &module.payload {
+        Payload::HostLibrary => String::from("the host library"),
+        Payload::VmExecutable(executable) => {
+            format!(
+                "{:?}, {} functions, {} constants",
+                executable.magic,
+                executable.functions.len(),
+                executable.constants.len()
+            )
+        }
+        Payload::Device(device) => {
+            format!("{}, {} kernels", device.code_format, device.kernels.len())
+        }
+        Payload::ConstLoader { variables, .. } => format!("{} variables", variables.len()),
+        Payload::StaticLibrary { functions, .. } => format!("{} functions", functions.len()),
+        Payload::Unknown => String::from("unknown kind"),
+        Payload::Undecodable { error } => format!("does not decode: {error}"),
+    };
+    let _ = writeln!(
+        out,
+        "{:indent$}{} {} bytes, {detail}",
+        "",
+        module.kind,
+        module.payload_length,
+        indent = depth * 2
+    );
+    // A hostile tree may loop.
+    if path.contains(&index) {
+        return;
+    }
+    path.push(index);
+    for child in &module.children {
+        module_tree(out, blob, *child, depth + 1, path);
+    }
+    path.pop();
+}

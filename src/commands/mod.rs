@@ -1,0 +1,47 @@
+//! One file per command.
+
+mod dump;
+mod explain;
+mod matrix;
+mod rules;
+mod runtime;
+mod scan;
+mod schema;
+
+use std::io::IsTerminal;
+
+use crate::args::{Args, ColorChoice, Command};
+use crate::exit::Status;
+
+/// What every command needs to know of the terminal.
+#[derive(Debug, Clone, Copy)]
+pub struct Terminal {
+    /// Colour standard output.
+    pub color: bool,
+    /// Show progress on standard error.
+    pub progress: bool,
+}
+
+/// Runs the command that was asked for.
+pub fn run(args: Args) -> anyhow::Result<Status> {
+    let terminal = Terminal {
+        color: match args.color {
+            ColorChoice::Always => true,
+            ColorChoice::Never => false,
+            ColorChoice::Auto => {
+                std::io::stdout().is_terminal()
+                    && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+            }
+        },
+        progress: !args.quiet && std::io::stderr().is_terminal(),
+    };
+    match args.command {
+        Command::Scan(scan) => scan::run(&scan, terminal),
+        Command::Matrix(scan) => matrix::run(&scan, terminal),
+        Command::Dump(dump) => dump::run(&dump),
+        Command::Runtime(runtime) => runtime::run(&runtime),
+        Command::Explain(explain) => explain::run(&explain),
+        Command::Rules(rules) => rules::run(&rules),
+        Command::Schema => schema::run(),
+    }
+}

@@ -1,0 +1,48 @@
+//! `artcheck rules`: the catalogue.
+
+use std::io::Write;
+
+use artcheck_inspect::rules;
+use serde_json::json;
+
+use crate::args::{Format, RulesArgs};
+use crate::exit::Status;
+
+/// Prints the catalogue.
+pub fn run(args: &RulesArgs) -> anyhow::Result<Status> {
+    let mut out = std::io::stdout().lock();
+    match args.format {
+        Format::Human => {
+            for rule in rules::ALL {
+                writeln!(
+                    out,
+                    "{}  {:<18} {:<8} {}",
+                    rule.code,
+                    rule.name,
+                    rule.severity.to_string(),
+                    rule.summary
+                )?;
+            }
+        }
+        Format::Json => {
+            let list: Vec<_> = rules::ALL
+                .iter()
+                .map(|rule| {
+                    json!({
+                        "code": rule.code,
+                        "name": rule.name,
+                        "severity": rule.severity,
+                        "summary": rule.summary,
+                        "explain": rule.explain,
+                    })
+                })
+                .collect();
+            serde_json::to_writer_pretty(
+                &mut out,
+                &json!({ "schema": "artcheck/rules-v1", "rules": list }),
+            )?;
+            writeln!(out)?;
+        }
+    }
+    Ok(Status::Clean)
+}

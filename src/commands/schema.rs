@@ -1,0 +1,11 @@
+//! `artcheck schema`: the JSON Schema of the JSON report.
+
+use std::io::Write;
+
+use crate::exit::Status;
+
+/// Prints the schema of `scan --format json`.
+pub fn run() -> anyhow::Result<Status> {
+    std::io::stdout().write_all(include_bytes!("../../docs/schema/json-v1.schema.json"))?;
+    Ok(Status::Clean)
+}

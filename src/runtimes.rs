@@ -1,0 +1,62 @@
+//! `--runtime`: a release, a saved profile, or real files.
+
+use std::path::Path;
+
+use anyhow::{Context, bail};
+use artcheck_inspect::runtime::{RuntimeProfile, release};
+use artcheck_inspect::scan::{self, GivenRuntime};
+
+/// Every runtime the user named, in order.
+pub fn resolve_all(names: &[String]) -> anyhow::Result<Vec<GivenRuntime>> {
+    let mut runtimes = Vec::new();
+    for name in names {
+        runtimes.extend(resolve(name)?);
+    }
+    Ok(runtimes)
+}
+
+/// The runtimes one name stands for: a directory may hold several load sets.
+pub fn resolve(name: &str) -> anyhow::Result<Vec<GivenRuntime>> {
+    let path = Path::new(name);
+    if !path.exists() {
+        return match release::by_name(name) {
+            Some(profile) => Ok(vec![GivenRuntime {
+                profile: profile.clone(),
+                load_set: None,
+            }]),
+            None => bail!(
+                "no runtime `{name}`: neither a file, nor a directory, nor one of the known releases ({})",
+                release::releases()
+                    .iter()
+                    .map(|profile| profile.name.as_str())
+                    .collect::<Vec<_>>()
+                    .join(", ")
+            ),
+        };
+    }
+    if path
+        .extension()
+        .is_some_and(|extension| extension == "json")
+    {
+        let text = std::fs::read_to_string(path).with_context(|| name.to_owned())?;
+        let profile = RuntimeProfile::from_json(&text)
+            .with_context(|| format!("{name} is not a saved profile"))?;
+        return Ok(vec![GivenRuntime {
+            profile,
+            load_set: None,
+        }]);
+    }
+    let load_sets = scan::runtimes_below(path);
+    if load_sets.is_empty() {
+        bail!(
+            "{name}: no TVM runtime below it (looked for libtvm_runtime, libtvm, libtvm_ffi by what they define)"
+        );
+    }
+    Ok(load_sets
+        .into_iter()
+        .map(|load_set| GivenRuntime {
+            profile: load_set.profile.clone(),
+            load_set: Some(load_set),
+        })
+        .collect())
+}
