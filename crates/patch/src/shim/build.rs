@@ -46,8 +46,17 @@ pub fn run(
     let target = compiler.target;
     let sources = write_sources(options, runtime, target)?;
     let folder = folder_of(&options.out);
-    let leaf = options.out.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let install_name = if target.is_elf() { leaf } else { format!("@rpath/{leaf}") };
+    let leaf = options
+        .out
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
+    let install_name = if target.is_elf() {
+        leaf
+    } else {
+        format!("@rpath/{leaf}")
+    };
     let rpaths = rpaths(runtime, target);
 
     let scratch = tempfile::tempdir_in(&folder)
@@ -61,9 +70,17 @@ pub fn run(
         finish(command, compiler, &source.path)?;
         objects.push(object);
     }
-    let made = scratch.path().join(options.out.file_name().unwrap_or_default());
+    let made = scratch
+        .path()
+        .join(options.out.file_name().unwrap_or_default());
     let mut command = compiler.command();
-    command.args(link_flags(&options.plan, &install_name, &rpaths, target, scratch.path())?);
+    command.args(link_flags(
+        &options.plan,
+        &install_name,
+        &rpaths,
+        target,
+        scratch.path(),
+    )?);
     command.arg("-o").arg(&made).args(&objects);
     command.args(libraries(&options.plan, runtime, target));
     if compiler.family == Family::Zig {
@@ -77,14 +94,21 @@ pub fn run(
             command.arg(stub);
         }
     }
-    let first = sources.first().map(|source| source.path.clone()).unwrap_or_default();
+    let first = sources
+        .first()
+        .map(|source| source.path.clone())
+        .unwrap_or_default();
     finish(command, compiler, &first)?;
     let sources = sources.into_iter().map(|source| source.path).collect();
     fs::File::open(&made)
         .and_then(|file| file.sync_all())
         .and_then(|()| fs::rename(&made, &options.out))
         .map_err(|error| ShimError::io(&options.out, "cannot put the library into place", error))?;
-    Ok(Built { sources, install_name, rpaths })
+    Ok(Built {
+        sources,
+        install_name,
+        rpaths,
+    })
 }
 
 /// Runs the compiler to its end.
@@ -118,12 +142,18 @@ fn write_sources(
     let mut sources = Vec::new();
     if let Some(text) = emit::portable_source(&options.plan, runtime, target) {
         let path = write(&options.out.with_extension("cc"), &text)?;
-        sources.push(Source { path, uses_headers: false });
+        sources.push(Source {
+            path,
+            uses_headers: false,
+        });
     }
     if options.plan.has(ShimPart::DeviceApi) {
         for header in NEEDED_HEADERS {
             if runtime.header(header).is_none() {
-                let dirs = runtime.include_dirs.iter().map(|dir| dir.display().to_string());
+                let dirs = runtime
+                    .include_dirs
+                    .iter()
+                    .map(|dir| dir.display().to_string());
                 let searched = if runtime.include_dirs.is_empty() {
                     "the runtime paths".to_owned()
                 } else {
@@ -136,10 +166,17 @@ fn write_sources(
         let header = fs::read_to_string(&path)
             .map_err(|error| ShimError::io(&path, "cannot read the header", error))?;
         let text = device_c_api::render(&path.display().to_string(), &header)?;
-        let stem = options.out.file_stem().unwrap_or_default().to_string_lossy();
+        let stem = options
+            .out
+            .file_stem()
+            .unwrap_or_default()
+            .to_string_lossy();
         let name = format!("{stem}.device_c_api.cc");
         let path = write(&options.out.with_file_name(name), &text)?;
-        sources.push(Source { path, uses_headers: true });
+        sources.push(Source {
+            path,
+            uses_headers: true,
+        });
     }
     Ok(sources)
 }
@@ -158,7 +195,8 @@ fn readable_by_all(file: &NamedTempFile) -> std::io::Result<()> {
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;
-        file.as_file().set_permissions(fs::Permissions::from_mode(0o644))?;
+        file.as_file()
+            .set_permissions(fs::Permissions::from_mode(0o644))?;
     }
     #[cfg(not(unix))]
     let _ = file;
@@ -166,8 +204,9 @@ fn readable_by_all(file: &NamedTempFile) -> std::io::Result<()> {
 }
 
 fn compile_flags(source: &Source, runtime: &Runtime, compiler: &Compiler) -> Vec<OsString> {
-    let mut flags: Vec<OsString> =
-        ["-std=c++20", "-O2", "-fPIC", "-Wall", "-fvisibility=hidden"].map(Into::into).into();
+    let mut flags: Vec<OsString> = ["-std=c++20", "-O2", "-fPIC", "-Wall", "-fvisibility=hidden"]
+        .map(Into::into)
+        .into();
     if source.uses_headers {
         // Apple's C++ library of the oldest supported macOS has no sized delete.
         flags.push("-fno-sized-deallocation".into());
@@ -202,9 +241,7 @@ fn link_flags(
         // RUNPATH, so that LD_LIBRARY_PATH can name another runtime; nodelete,
         // because the runtime keeps pointers into the shim; defs, so that a
         // symbol that nobody has is found now and not at load.
-        flags.extend(
-            ["-Wl,--enable-new-dtags", "-Wl,-z,nodelete", "-Wl,-z,defs"].map(Into::into),
-        );
+        flags.extend(["-Wl,--enable-new-dtags", "-Wl,-z,nodelete", "-Wl,-z,defs"].map(Into::into));
         let script = scratch.join("exports.map");
         fs::write(&script, exports(plan))
             .map_err(|error| ShimError::io(&script, "cannot write the export list", error))?;
@@ -231,9 +268,15 @@ fn exports(plan: &ShimPlan) -> String {
 /// The runtime's libraries. They are needed even where no symbol of theirs is
 /// used: the loader then has them ready before the shim's own start.
 fn libraries(plan: &ShimPlan, runtime: &Runtime, target: ShimTarget) -> Vec<OsString> {
-    let metal = runtime.metal.as_ref().filter(|_| plan.has(ShimPart::MetalPayload));
+    let metal = runtime
+        .metal
+        .as_ref()
+        .filter(|_| plan.has(ShimPart::MetalPayload));
     let paths = [Some(&runtime.runtime), Some(&runtime.ffi), metal];
-    let paths = paths.into_iter().flatten().map(|library| library.path.clone().into_os_string());
+    let paths = paths
+        .into_iter()
+        .flatten()
+        .map(|library| library.path.clone().into_os_string());
     let mut out: Vec<OsString> = Vec::new();
     if target.is_elf() {
         out.push("-Wl,--no-as-needed".into());
@@ -249,7 +292,11 @@ fn libraries(plan: &ShimPlan, runtime: &Runtime, target: ShimTarget) -> Vec<OsSt
 /// Beside the runtime in site-packages, and, when built where it will run, the
 /// folders that the runtime was found in.
 fn rpaths(runtime: &Runtime, target: ShimTarget) -> Vec<String> {
-    let here = if target.is_elf() { "$ORIGIN" } else { "@loader_path" };
+    let here = if target.is_elf() {
+        "$ORIGIN"
+    } else {
+        "@loader_path"
+    };
     let mut rpaths = vec![
         here.to_owned(),
         format!("{here}/../../tvm/lib"),

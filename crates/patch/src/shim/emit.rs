@@ -56,8 +56,9 @@ pub fn portable_source(plan: &ShimPlan, runtime: &Runtime, target: ShimTarget) -
         installs.push("InstallMetalPayload();");
         states.push("&g_metal");
     }
-    let install =
-        INSTALL.replace("@INSTALL@", &installs.join("\n  ")).replace("@PARTS@", &states.join(", "));
+    let install = INSTALL
+        .replace("@INSTALL@", &installs.join("\n  "))
+        .replace("@PARTS@", &states.join(", "));
     push(&mut text, &install);
     Some(text)
 }

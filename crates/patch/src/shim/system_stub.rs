@@ -24,7 +24,11 @@ const ALSO_THERE: &str =
 /// The stub, in the text form that linkers for macOS read.
 pub fn cxx_library(runtime: &Runtime) -> Result<String, ShimError> {
     let mut symbols = BTreeSet::from([ALSO_THERE.to_owned()]);
-    for library in [Some(&runtime.runtime), Some(&runtime.ffi), runtime.metal.as_ref()] {
+    for library in [
+        Some(&runtime.runtime),
+        Some(&runtime.ffi),
+        runtime.metal.as_ref(),
+    ] {
         if let Some(library) = library {
             imports(&library.path, &mut symbols)?;
         }
@@ -38,8 +42,8 @@ pub fn cxx_library(runtime: &Runtime) -> Result<String, ShimError> {
 }
 
 fn imports(path: &Path, symbols: &mut BTreeSet<String>) -> Result<(), ShimError> {
-    let file = fs::File::open(path)
-        .map_err(|error| ShimError::io(path, "cannot read the file", error))?;
+    let file =
+        fs::File::open(path).map_err(|error| ShimError::io(path, "cannot read the file", error))?;
     let bad = |error: object::Error| ShimError::BadLibrary {
         path: path.to_owned(),
         reason: format!("cannot read its imports: {error}"),
