@@ -120,7 +120,12 @@ fn look(path: &Path, seen: &mut Seen) -> Result<(), ShimError> {
         }
         return Ok(());
     }
-    for entry in WalkDir::new(path).max_depth(MAX_DEPTH).sort_by_file_name() {
+    let walk = WalkDir::new(path).max_depth(MAX_DEPTH).sort_by_file_name();
+    // A .dSYM folder has a file of the library's name that holds debug data only.
+    for entry in walk
+        .into_iter()
+        .filter_entry(|e| !e.path().extension().is_some_and(is_dsym))
+    {
         let entry = match entry {
             Ok(entry) => entry,
             // The guessed neighbour of a wheel need not be there.
@@ -144,6 +149,10 @@ fn look(path: &Path, seen: &mut Seen) -> Result<(), ShimError> {
     }
     add_includes(path, seen);
     Ok(())
+}
+
+fn is_dsym(extension: &std::ffi::OsStr) -> bool {
+    extension == "dSYM"
 }
 
 fn is_absent(error: &std::io::Error) -> bool {
