@@ -233,6 +233,21 @@ fn two_shims_wrap_the_constructor_once() {
 }
 
 #[test]
+fn the_old_lookup_has_its_c_name_and_finds_the_same() {
+    for release in RELEASES {
+        let seen = constructor(
+            release,
+            "c-name",
+            &[&shim(release), &artifact(release, "extcall-cpu-x86_64.so")],
+        );
+        assert!(
+            seen.contains("\"status\": [0, 0], \"same\": true"),
+            "{release:?}: {seen}"
+        );
+    }
+}
+
+#[test]
 fn it_may_be_loaded_before_the_runtime() {
     for release in RELEASES {
         let seen = constructor(release, "before", &[&shim(release)]);

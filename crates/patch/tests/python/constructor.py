@@ -1,8 +1,8 @@
 """What the shim's wrapper around the KV cache constructor does, case by case.
 
-    python constructor.py CASE SHIM [SECOND_SHIM]
+    python constructor.py CASE SHIM [SECOND_SHIM | MODEL]
 
-Cases: twice, sliding, both-tags, only-tir, before. Prints JSON.
+Cases: twice, sliding, both-tags, only-tir, before, c-name. Prints JSON.
 """
 
 import ctypes
@@ -78,6 +78,23 @@ def stand_in(accepted):
     tvm_ffi.register_global_func(NAME, other, override=True)
 
 
+def by_c_name(shim, model):
+    """Looks a function up as a system library of 0.25 does, and as one of 0.26."""
+    import tvm_ffi
+    # A library's context is the C++ module; its object part follows the vtable word.
+    module = tvm_ffi.load_module(model)
+    context = module.__chandle__() - 8
+    found = []
+    for library, function in ((shim, "TVMBackendGetFuncFromEnv"),
+                              (None, "TVMFFIEnvModLookupFromImports")):
+        out = ctypes.c_void_p()
+        call = getattr(ctypes.CDLL(library), function)
+        call.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_void_p]
+        status = call(context, b"vm.builtin.copy", ctypes.byref(out))
+        found.append((status, out.value is not None and out.value))
+    return found
+
+
 def main():
     case, *shims = sys.argv[1:]
     if case == "before":
@@ -102,6 +119,10 @@ def main():
         load(shims[0])
         result = {"wrapped": before != address(), "untouched": untouched, "tir": five("tir"),
                   "tirx": five("tirx")}
+    elif case == "c-name":
+        load(shims[0])
+        old, new = by_c_name(*shims)
+        result = {"status": [old[0], new[0]], "same": old[1] == new[1] and bool(old[1])}
     elif case == "before":
         result = {"tir": five("tir"), "tirx": five("tirx")}
     for part in ("attention-tag", "cache-config", "context-slots"):
