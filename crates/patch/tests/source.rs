@@ -375,3 +375,42 @@ fn the_compiled_patch_accepts_both_tags_at_all_five_sites() {
         );
     }
 }
+
+#[test]
+fn a_tree_that_cannot_be_written_stays_whole() {
+    // The new file's name is taken by a folder, which no rename can replace: the
+    // edit before it must not stay behind.
+    let tree = tree_of(RELEASES[1], "linux-x86_64");
+    let before = fs::read_to_string(tree.path().join(ATTN)).expect("the file");
+    fs::create_dir_all(tree.path().join(DEVICE).join("inside")).expect("a folder");
+    let options = SourceOptions {
+        tvm_dir: tree.path().to_owned(),
+        out: None,
+        apply: true,
+    };
+    let error = run(&options)
+        .expect_err("a folder is in the way")
+        .to_string();
+    assert!(error.contains("device_c_api.cc"), "{error}");
+    assert_eq!(
+        fs::read_to_string(tree.path().join(ATTN)).expect("the file"),
+        before
+    );
+    let left: Vec<_> = fs::read_dir(tree.path().join("src/runtime"))
+        .expect("the folder")
+        .map(|entry| entry.expect("an entry").file_name())
+        .collect();
+    assert_eq!(left.len(), 2, "{left:?}");
+}
+
+#[test]
+fn a_file_of_our_name_with_other_content_is_not_overwritten() {
+    let tree = tree_of(RELEASES[1], "linux-x86_64");
+    put(
+        tree.path(),
+        DEVICE,
+        "extern \"C\" void* TVMDeviceAPIGet(DLDevice dev, bool missing);\n",
+    );
+    let error = plan(tree.path()).expect_err("another file").to_string();
+    assert!(error.contains("lacks Destroy"), "{error}");
+}
