@@ -32,21 +32,27 @@ FFI = {"0.25": "0.1.12", "0.26": "0.1.13.post2", "0.27": "0.1.15.post2"}
 MODELS = ("dense", "hybrid", "embedding")
 PLAN = [
     *((model, "float32", "cpu-x86_64", "checked", VERSIONS)
-      for model in ("extcall", "dense", "embedding")),
+      for model in ("extcall", "embedding")),
+    ("dense", "float32", "cpu-x86_64", "checked", ("0.27",)),
+    ("dense", "float32", "cpu-x86_64", "lean", ("0.25", "0.26")),
     *((model, "float32", "cpu-x86_64", "lean", VERSIONS) for model in ("dense-ext", "hybrid")),
     ("dense", "float16", "cpu-x86_64", "lean", ("0.27",)),
+    ("dense", "q4f16_1", "cpu-x86_64", "lean", ("0.27",)),
+    ("dense", "q4f16_1", "metal-linux-x86_64", "lean", ("0.26",)),
+    ("dense", "float16", "metal-linux-x86_64", "lean", ("0.26",)),
     ("dense", "float32", "metal-macos-arm64", "lean", NEWER),
     ("hybrid", "float32", "metal-macos-arm64", "lean", ("0.26",)),
-    ("embedding", "float32", "metal-macos-arm64", "checked", VERSIONS),
+    ("embedding", "float32", "metal-macos-arm64", "checked", ("0.27",)),
+    ("embedding", "float32", "metal-macos-arm64", "lean", ("0.25", "0.26")),
     *((model, "float32", "metal-linux-x86_64", "lean", ("0.26",)) for model in MODELS),
     ("embedding", "float32", "metal-linux-x86_64", "lean", ("0.27",)),
     *((model, "float32", "cuda-x86_64", "lean", ("0.26",)) for model in MODELS),
-    *((model, "float32", "cuda-x86_64", "lean", ("0.27",)) for model in ("dense", "embedding")),
+    ("embedding", "float32", "cuda-x86_64", "lean", ("0.27",)),
     ("extcall", "float32", "cpu-ios", "checked", VERSIONS),
     ("embedding", "float32", "metal-ios", "checked", VERSIONS),
     ("embedding", "float32", "cpu-aarch64", "lean", VERSIONS),
-    ("extcall", "float32", "cpu-macos-arm64", "checked", VERSIONS),
-    ("extcall", "float32", "cpu-windows-x64", "checked", ("0.25", "0.27")),
+    ("extcall", "float32", "cpu-macos-arm64", "checked", ("0.25", "0.27")),
+    ("extcall", "float32", "cpu-windows-x64", "checked", ("0.27",)),
     ("embedding", "float32", "cpu-windows-x64", "lean", ("0.27",)),
     ("embedding", "float32", "opencl-x86_64", "lean", ("0.27",)),
     ("embedding", "float32", "webgpu", "lean", ("0.25", "0.27")),
@@ -54,7 +60,7 @@ PLAN = [
 
 
 def artifact_name(model, dtype, target):
-    short = {"float32": "", "float16": "-f16"}[dtype]
+    short = {"float32": "", "float16": "-f16", "q4f16_1": "-q4"}[dtype]
     return f"{model}{short}-{target}{targets.SPECS[target].suffix}"
 
 
@@ -82,10 +88,10 @@ def cuda_environment(version: str) -> dict:
             "PYTHONPATH": str(site)}
 
 
-def compile_job(job) -> tuple[str, str]:
+def compile_job(job, folder: Path = ARTIFACTS) -> tuple[str, str]:
     path, version, model, dtype, target, checks = job
     command = [interpreter(f"tvm-{version}"), str(HERE / "compile_one.py"), model, dtype, target,
-               checks, str(ARTIFACTS / path), interpreter("tools")]
+               checks, str(folder / path), interpreter("tools")]
     if "windows" in target:
         ffi = f"tvm-ffi-{FFI[version]}-windows-x64"
         command.append(str(cache_root() / "unpacked" / ffi / "tvm_ffi" / "lib" / "tvm_ffi.lib"))

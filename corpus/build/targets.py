@@ -10,6 +10,7 @@ LINUX_X86 = {"kind": "llvm", "mtriple": "x86_64-unknown-linux-gnu", "mcpu": "x86
              "opt-level": 1}
 LINUX_ARM = {"kind": "llvm", "mtriple": "aarch64-unknown-linux-gnu", "opt-level": 1}
 MACOS_ARM = {"kind": "llvm", "mtriple": "arm64-apple-macos", "opt-level": 1}
+MACOS_X86 = {"kind": "llvm", "mtriple": "x86_64-apple-macos", "opt-level": 1}
 IOS_ARM = {"kind": "llvm", "mtriple": "arm64-apple-ios", "opt-level": 1}
 WINDOWS = {"kind": "llvm", "mtriple": "x86_64-pc-windows-gnu", "opt-level": 1}
 WASM = {"kind": "llvm", "mtriple": "wasm32-unknown-unknown-wasm", "opt-level": 1}
@@ -42,6 +43,10 @@ SPECS = {
     "cpu-x86_64": Spec(".so", LINUX_X86, link="x86_64-linux-gnu.2.28"),
     "cpu-aarch64": Spec(".so", LINUX_ARM, link="aarch64-linux-gnu.2.28"),
     "cpu-macos-arm64": Spec(".dylib", MACOS_ARM, link="aarch64-macos", link_flags=MAC_FLAGS),
+    "cpu-macos-x86_64": Spec(".dylib", MACOS_X86, link="x86_64-macos", link_flags=MAC_FLAGS),
+    # The object files that export links, for the synthetic variants; not in the corpus.
+    "objects-x86_64": Spec(".tar", LINUX_X86),
+    "objects-metal-x86_64": Spec(".tar", LINUX_X86, METAL),
     "cpu-windows-x64": Spec(".dll", WINDOWS, link="x86_64-windows-gnu"),
     "metal-macos-arm64": Spec(".dylib", MACOS_ARM, METAL, "aarch64-macos", MAC_FLAGS),
     "metal-linux-x86_64": Spec(".so", LINUX_X86, METAL, "x86_64-linux-gnu.2.28"),

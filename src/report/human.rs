@@ -6,7 +6,8 @@ use std::fmt::Write as _;
 
 use artcheck_inspect::artifact::{Artifact, Role};
 use artcheck_inspect::finding::{Finding, Location, Severity};
-use artcheck_inspect::scan::{Scan, Verdict, VerdictStatus, holds_vm};
+use artcheck_inspect::runtime::release;
+use artcheck_inspect::scan::{Scan, Verdict, VerdictStatus};
 use artcheck_inspect::summary;
 
 use super::style::Style;
@@ -41,7 +42,7 @@ fn artifact_section(
     let wanted = match artifact.role {
         Role::ModelLibrary | Role::Client => true,
         Role::Unreadable => !artifact.problems.is_empty(),
-        Role::RuntimePart | Role::Unrelated => verbose,
+        Role::RuntimePart | Role::LibraryObject | Role::Unrelated => verbose,
     };
     if !wanted {
         return;
@@ -85,7 +86,7 @@ fn verdict_lines(out: &mut String, verdicts: &[&Verdict], style: Style) {
         }
     }
     if !fits.is_empty() {
-        let _ = writeln!(out, "  {}    {}", style.good("fits"), fits.join(", "));
+        let _ = writeln!(out, "  {}    {}", style.good("fits"), spans(&fits));
     } else if !verdicts.is_empty() && undecided.is_empty() {
         let _ = writeln!(
             out,
@@ -101,7 +102,7 @@ fn verdict_lines(out: &mut String, verdicts: &[&Verdict], style: Style) {
             out,
             "  {}  {}  {}",
             style.bad("breaks"),
-            runtimes.join(", "),
+            spans(&runtimes),
             rules.join(" ")
         );
     }
@@ -113,13 +114,36 @@ fn verdict_lines(out: &mut String, verdicts: &[&Verdict], style: Style) {
     }
 }
 
+/// Runtime names, neighbouring releases as a span: `tvm-0.20 to tvm-0.22`.
+fn spans(names: &[&str]) -> String {
+    let releases = release::releases();
+    let place = |name: &str| releases.iter().position(|release| release.name == name);
+    let mut spans: Vec<(&str, &str)> = Vec::new();
+    for name in names {
+        match spans.last_mut() {
+            Some((_, last)) if place(last).is_some_and(|last| place(name) == Some(last + 1)) => {
+                *last = name
+            }
+            _ => spans.push((name, name)),
+        }
+    }
+    let words = spans.into_iter().map(|(first, last)| {
+        if first == last {
+            first.to_owned()
+        } else {
+            format!("{first} to {last}")
+        }
+    });
+    words.collect::<Vec<_>>().join(", ")
+}
+
 fn load_set_line(
     out: &mut String,
     load_set: &artcheck_inspect::runtime::load_set::LoadSet,
     style: Style,
     verbose: bool,
 ) {
-    if verbose || holds_vm(load_set) {
+    if verbose || load_set.holds_vm_runtime() {
         let _ = writeln!(out, "{} {}", style.bold("runtime"), load_set.profile.name);
         let _ = writeln!(out, "  {}", style.dim(&summary::runtime(&load_set.profile)));
     }

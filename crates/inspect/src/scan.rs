@@ -3,6 +3,8 @@
 //! Reading is parallel over files; nothing of a file's bytes outlives its own
 //! turn, so memory does not grow with the tree.
 
+mod artifact_of;
+mod packages;
 mod read;
 mod verdict;
 
@@ -11,7 +13,7 @@ use std::path::PathBuf;
 use serde::Serialize;
 
 pub use read::Progress;
-pub use verdict::{RuntimeSource, Verdict, VerdictStatus, holds_vm};
+pub use verdict::{RuntimeSource, Verdict, VerdictStatus};
 
 use crate::artifact::{Artifact, Role};
 use crate::finding::Finding;

@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use artcheck_inspect::container;
 use artcheck_inspect::runtime::distribution::Distribution;
 use artcheck_inspect::runtime::libraries::Resolution;
-use artcheck_inspect::runtime::load_set::{LoadSet, MemberInput, MissingReason};
+use artcheck_inspect::runtime::load_set::{LoadSet, MissingReason};
+use artcheck_inspect::runtime::member::Member;
 use artcheck_inspect::runtime::parts::{PartKind, classify};
 
 const STRINGIFY: &str = "_ZN3tvm3ffi4json9StringifyERKNS0_3AnyENS0_8OptionalIivEE";
@@ -23,47 +24,36 @@ fn site_packages(venv: &str) -> PathBuf {
     python.path().join("site-packages")
 }
 
-/// Every library in `folders`, and the packages installed in `root`.
-fn read(name: &str, root: &Path, folders: &[&str], wanted: &[&str]) -> LoadSet {
-    let mut files: Vec<PathBuf> = Vec::new();
-    for folder in folders {
-        let mut found: Vec<PathBuf> = fs::read_dir(root.join(folder))
-            .expect("the folder is there")
-            .filter_map(Result::ok)
-            .map(|entry| entry.path())
-            .filter(|path| {
-                let name = path.to_string_lossy();
-                name.ends_with(".so") || name.ends_with(".dylib") || name.ends_with(".dll")
-            })
-            .collect();
-        found.sort();
-        files.extend(found);
-    }
-    let bytes: Vec<Vec<u8>> = files
+/// Every runtime part in `folders`, and the packages installed in `root`.
+fn read(name: &str, root: &Path, folders: &[&str]) -> LoadSet {
+    let members = folders
         .iter()
-        .map(|file| fs::read(file).expect("the library can be read"))
+        .flat_map(|folder| members(&root.join(folder)))
         .collect();
-    let parsed: Vec<_> = bytes
-        .iter()
-        .map(|bytes| container::parse(bytes).expect("a library").remove(0))
-        .collect();
-    let inputs: Vec<MemberInput<'_>> = files
-        .iter()
-        .zip(&bytes)
-        .zip(&parsed)
-        .filter_map(|((file, data), parsed)| {
-            let path = file.to_string_lossy().into_owned();
-            let kind = classify(&parsed.binary, &path)?;
-            Some(MemberInput {
-                path,
-                kind,
-                data,
-                parsed,
-                exclude: &[],
-            })
+    LoadSet::assemble(name, members, distributions(root))
+}
+
+/// The runtime parts of one folder, by name.
+fn members(folder: &Path) -> Vec<Member> {
+    let mut files: Vec<PathBuf> = fs::read_dir(folder)
+        .expect("the folder is there")
+        .filter_map(Result::ok)
+        .map(|entry| entry.path())
+        .filter(|path| {
+            let name = path.to_string_lossy();
+            name.ends_with(".so") || name.ends_with(".dylib") || name.ends_with(".dll")
         })
         .collect();
-    LoadSet::assemble(name, &inputs, distributions(root), wanted.iter().copied())
+    files.sort();
+    files.iter().filter_map(|file| member(file)).collect()
+}
+
+fn member(file: &Path) -> Option<Member> {
+    let data = fs::read(file).expect("the library can be read");
+    let parsed = container::parse(&data).expect("a library").remove(0);
+    let path = file.to_string_lossy();
+    let kind = classify(&parsed.binary, &path)?;
+    Some(Member::read(&path, kind, &data, &parsed, &[]).expect("its exports can be read"))
 }
 
 fn distributions(root: &Path) -> Vec<Distribution> {
@@ -77,7 +67,7 @@ fn distributions(root: &Path) -> Vec<Distribution> {
 }
 
 fn venv(name: &str) -> LoadSet {
-    read(name, &site_packages(name), &["tvm/lib", "tvm_ffi/lib"], &[])
+    read(name, &site_packages(name), &["tvm/lib", "tvm_ffi/lib"])
 }
 
 #[test]
@@ -160,20 +150,15 @@ fn the_broken_environment_names_the_symbol_and_the_pair() {
 #[test]
 fn two_copies_of_the_registry_are_seen() {
     let root = site_packages("tvm-0.27");
-    let bytes = fs::read(root.join("tvm_ffi/lib/libtvm_ffi.so")).expect("libtvm_ffi");
-    let parsed = container::parse(&bytes).expect("a library").remove(0);
-    let copy = |path: &str| MemberInput {
+    let original = member(&root.join("tvm_ffi/lib/libtvm_ffi.so")).expect("libtvm_ffi");
+    let copy = |path: &str| Member {
         path: path.to_owned(),
-        kind: PartKind::Ffi,
-        data: &bytes,
-        parsed: &parsed,
-        exclude: &[],
+        ..original.clone()
     };
     let set = LoadSet::assemble(
         "two",
-        &[copy("a/libtvm_ffi.so"), copy("b/libtvm_ffi.so")],
+        vec![copy("a/libtvm_ffi.so"), copy("b/libtvm_ffi.so")],
         Vec::new(),
-        [],
     );
     let duplicates = set.duplicates();
     assert_eq!(duplicates.len(), 1, "{duplicates:?}");
@@ -194,7 +179,7 @@ fn two_copies_of_the_registry_are_seen() {
 #[test]
 fn a_runtime_without_its_registry_blames_the_absent_library() {
     let root = site_packages("tvm-0.26");
-    let set = read("half", &root, &["tvm/lib"], &["TVMDeviceAPIGet"]);
+    let set = read("half", &root, &["tvm/lib"]);
     let (_, missing) = set
         .missing()
         .into_iter()
@@ -216,4 +201,50 @@ fn a_runtime_without_its_registry_blames_the_absent_library() {
             .any(|(_, name, found)| name == "libtvm_ffi.so"
                 && matches!(found, Resolution::Absent { .. }))
     );
+}
+
+/// The pairs of the format notes, part g, on every platform; the linker said
+/// the same of each on Linux x86-64.
+#[test]
+fn pairs_of_every_platform_miss_what_the_linker_missed() {
+    let pairs = [
+        ("0.25", "0.1.12", true),
+        ("0.25", "0.1.13.post2", false),
+        ("0.25", "0.1.15.post2", false),
+        ("0.26", "0.1.12", false),
+        ("0.26", "0.1.13.post2", true),
+        ("0.26", "0.1.15.post2", true),
+        ("0.27", "0.1.12", false),
+        ("0.27", "0.1.15.post2", true),
+    ];
+    for (platform, prefix, suffix) in [
+        ("linux-x86_64", "lib", "so"),
+        ("linux-aarch64", "lib", "so"),
+        ("macos-arm64", "lib", "dylib"),
+        ("windows-x64", "", "dll"),
+    ] {
+        for (release, ffi, fits) in pairs {
+            let members = [
+                format!("tvm-{release}-{platform}/tvm/lib/{prefix}tvm_runtime.{suffix}"),
+                format!("tvm-{release}-{platform}/tvm/lib/{prefix}tvm_runtime_extra.{suffix}"),
+                format!("tvm-ffi-{ffi}-{platform}/tvm_ffi/lib/{prefix}tvm_ffi.{suffix}"),
+            ]
+            .iter()
+            .map(|path| member(&parts::file(path)).expect("a runtime part"))
+            .collect();
+            let set = LoadSet::assemble("pair", members, Vec::new());
+            let missing = set.missing();
+            let what = format!("{release} with {ffi} on {platform}: {missing:?}");
+            assert_eq!(missing.is_empty(), fits, "{what}");
+            assert!(
+                missing
+                    .iter()
+                    .flat_map(|(_, symbols)| symbols)
+                    .all(|missing| missing.cxx),
+                "{what}"
+            );
+            // Exports tell the side of 0.1.13 even without package metadata.
+            assert_eq!(set.bad_pairs().is_empty(), fits, "{what}");
+        }
+    }
 }

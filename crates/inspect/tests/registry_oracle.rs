@@ -10,7 +10,7 @@ use std::process::Command;
 
 use artcheck_inspect::container;
 use artcheck_inspect::runtime::binary;
-use artcheck_inspect::runtime::parts::classify;
+use artcheck_inspect::runtime::parts::{PartKind, classify};
 
 /// Loads libtvm_ffi, then the named libraries of the tvm package, and prints
 /// the registry's names.
@@ -57,6 +57,10 @@ fn read(venv: &str) -> BTreeSet<String> {
         let kind = classify(&parsed.binary, &name).expect("a runtime part");
         parts.push((kind.clone(), binary::read(&name, &kind, &parsed, &[])));
     }
+    let parts: Vec<_> = parts
+        .iter()
+        .map(|(kind, profile)| (PartKind::clone(kind), profile))
+        .collect();
     binary::merge(venv, &parts)
         .functions
         .value

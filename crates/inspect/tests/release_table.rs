@@ -62,6 +62,10 @@ fn load_set(release: &str, ffi: &str, platform: &(&str, &str, &str, &str)) -> Ru
             &device
         ]
     );
+    let parts: Vec<(PartKind, &RuntimeProfile)> = parts
+        .iter()
+        .map(|(kind, profile)| (kind.clone(), profile))
+        .collect();
     binary::merge(&format!("{release} {name}"), &parts)
 }
 

@@ -24,7 +24,7 @@ mod ac206_duplicate_runtime;
 mod ac207_ffi_pair;
 mod ac301_metadata;
 
-pub(crate) use ac002_wrong_platform::{describe, machine, spell};
+pub(crate) use ac002_wrong_platform::{describe, spell};
 
 use std::collections::BTreeSet;
 

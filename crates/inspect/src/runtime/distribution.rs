@@ -61,6 +61,11 @@ impl Distribution {
         })
     }
 
+    /// Whether the package holds the Python half of TVM.
+    pub fn holds_tvm(&self) -> bool {
+        matches!(self.name.as_str(), "apache-tvm" | "tvm") || self.name.starts_with("mlc-ai")
+    }
+
     /// The version as a range, where it has the usual form.
     pub fn range(&self) -> Option<VersionRange> {
         Version::parse(&self.version).map(VersionRange::exactly)

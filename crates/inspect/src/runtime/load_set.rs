@@ -1,49 +1,20 @@
 //! A load set: the runtime parts that end up in one process, taken together.
 //!
-//! Which files belong together is decided elsewhere; here they are
-//! read, merged into one profile, and asked what nobody provides, what two
+//! Which files belong together is decided in [`super::grouping`]; here they are
+//! merged into one profile, and asked what nobody provides, what two
 //! provide, which library is not found, and which tvm-ffi fits. The answers
 //! are facts; rules turn them into findings.
-
-use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 
 use super::distribution::{Distribution, Requirement};
 use super::ffi_version::{self, KnownBadPair, Version, VersionRange};
 use super::libraries::{self, Resolution};
+use super::member::Member;
 use super::parts::{PartKind, REGISTRY_SYMBOLS, stem};
-use super::strings::Exclusion;
 use super::{Confidence, Fact, RuntimeProfile, binary, release};
-use crate::container::{self, Binary, Parsed, UndefinedSymbol};
-
-/// One part as it goes into a load set.
-#[derive(Debug, Clone)]
-pub struct MemberInput<'a> {
-    /// Display path.
-    pub path: String,
-    /// What part it is.
-    pub kind: PartKind,
-    /// The binary's own bytes (one slice of a fat file).
-    pub data: &'a [u8],
-    /// What the container says.
-    pub parsed: &'a Parsed<'a>,
-    /// Ranges that are a model's.
-    pub exclude: &'a [Exclusion],
-}
-
-/// One part of a load set.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Member {
-    /// Display path.
-    pub path: String,
-    /// What part it is.
-    pub kind: PartKind,
-    /// What the container says.
-    pub binary: Binary,
-    /// tvm-ffi it was built with, as far as its imports say.
-    pub built_with: VersionRange,
-}
+use crate::artifact::Artifact;
+use crate::container::{self, Binary, Format, Platform, UndefinedSymbol};
 
 /// The parts of one process and what they say together.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -56,8 +27,6 @@ pub struct LoadSet {
     pub members: Vec<Member>,
     /// Python packages the parts were installed from, where known.
     pub distributions: Vec<Distribution>,
-    /// Members that define each symbol that anyone asked for.
-    providers: BTreeMap<String, Vec<usize>>,
 }
 
 /// Why a symbol has no provider.
@@ -126,48 +95,59 @@ pub struct UnmetRequirement {
 }
 
 impl LoadSet {
-    /// Reads the parts and puts them together. `wanted` names symbols that
-    /// other binaries (clients, model libraries) will ask for.
-    pub fn assemble<'w>(
+    /// Puts the parts together.
+    pub fn assemble(
         name: &str,
-        inputs: &[MemberInput<'_>],
+        mut members: Vec<Member>,
         distributions: Vec<Distribution>,
-        wanted: impl IntoIterator<Item = &'w str>,
     ) -> Self {
-        let profiles: Vec<(PartKind, RuntimeProfile)> = inputs
+        let profiles: Vec<(PartKind, &RuntimeProfile)> = members
             .iter()
-            .map(|input| {
-                let profile = binary::read(&input.path, &input.kind, input.parsed, input.exclude);
-                (input.kind.clone(), profile)
-            })
+            .map(|member| (member.kind.clone(), &member.profile))
             .collect();
         let mut profile = binary::merge(name, &profiles);
-        let members = members(inputs, profile.release.as_deref());
-        let mut names: BTreeSet<&str> = wanted.into_iter().collect();
-        names.extend(REGISTRY_SYMBOLS);
-        for member in &members {
-            names.extend(
-                member
-                    .binary
-                    .undefined
-                    .iter()
-                    .map(|symbol| symbol.name.as_str()),
-            );
-        }
-        let providers = providers(inputs, &names);
+        pin(&mut members, profile.release.as_deref());
         profile.ffi_version = ffi_fact(&members, &distributions);
+        if let Some(package) = distributions.iter().find(|package| package.holds_tvm()) {
+            add_python_functions(&mut profile, package);
+        }
         Self {
             name: name.to_owned(),
             profile,
             members,
             distributions,
-            providers,
         }
     }
 
-    /// Members that define a symbol which somebody was known to ask for.
-    pub fn providers_of(&self, symbol: &str) -> &[usize] {
-        self.providers.get(symbol).map_or(&[], Vec::as_slice)
+    /// Members that export a symbol (a `TVM*` function or a C++ name of
+    /// namespace `tvm`, as the binary writes it).
+    pub fn providers_of(&self, symbol: &str) -> Vec<usize> {
+        self.members
+            .iter()
+            .enumerate()
+            .filter(|(_, member)| member.exports.contains(symbol))
+            .map(|(index, _)| index)
+            .collect()
+    }
+
+    /// Whether a VM runtime is among the members.
+    pub fn holds_vm_runtime(&self) -> bool {
+        self.members.iter().any(|member| member.kind.has_vm())
+    }
+
+    /// Whether an artifact is built for the platform of the set. Objects and
+    /// bare executables do not always say theirs; they fit every set.
+    pub fn fits(&self, artifact: &Artifact) -> bool {
+        let (Some(binary), Some(own)) = (&artifact.binary, self.members.first()) else {
+            return false;
+        };
+        let own = &own.binary;
+        if binary.format == Format::VmExecutable {
+            return true;
+        }
+        binary.format == own.format
+            && binary.architecture == own.architecture
+            && (binary.platform == own.platform || binary.platform == Platform::Unknown)
     }
 
     /// Whether the set has a part of this kind.
@@ -185,8 +165,7 @@ impl LoadSet {
             .collect()
     }
 
-    /// The TVM symbols of any binary that nobody in the set provides. Its
-    /// names must have been among the `wanted` of [`LoadSet::assemble`].
+    /// The TVM symbols of any binary that nobody in the set provides.
     pub fn missing_for(&self, binary: &Binary) -> Vec<Missing> {
         let absent = binary
             .needed
@@ -256,12 +235,12 @@ impl LoadSet {
                 Some(known) => known.symbols.push(symbol.to_owned()),
                 None => found.push(Duplicate {
                     symbols: vec![symbol.to_owned()],
-                    providers: providers.to_vec(),
                     needed: providers
                         .iter()
                         .copied()
                         .filter(|provider| self.is_needed(*provider))
                         .collect(),
+                    providers,
                 }),
             }
         }
@@ -359,61 +338,37 @@ impl LoadSet {
     }
 }
 
-fn members(inputs: &[MemberInput<'_>], release: Option<&str>) -> Vec<Member> {
-    // A known release pins the tvm-ffi it was built with.
+/// Adds what the Python package registers when it is imported.
+fn add_python_functions(profile: &mut RuntimeProfile, package: &Distribution) {
+    /// The only builtin among them.
+    const NAME: &str = "vm.builtin.debug_print";
+    if let Some(functions) = &mut profile.functions.value
+        && functions.insert(NAME.to_owned())
+    {
+        profile
+            .provided_by
+            .insert(NAME.to_owned(), format!("Python package {}", package.name));
+    }
+}
+
+/// A known release pins the tvm-ffi that its libraries were built with.
+fn pin(members: &mut [Member], release: Option<&str>) {
     let pinned = release
         .and_then(release::by_name)
         .and_then(|known| known.ffi_version.value.as_deref())
         .and_then(Version::parse)
         .map(VersionRange::exactly);
-    inputs
-        .iter()
-        .map(|input| {
-            let undefined = &input.parsed.binary.undefined;
-            let imports =
-                ffi_version::by_imports(undefined.iter().map(|symbol| symbol.name.as_str()));
-            let built_with = match pinned {
-                Some(pinned) if input.kind.has_vm() && pinned.is_inside(&imports) => pinned,
-                _ => imports,
-            };
-            Member {
-                path: input.path.clone(),
-                kind: input.kind.clone(),
-                binary: input.parsed.binary.clone(),
-                built_with,
-            }
-        })
-        .collect()
-}
-
-/// Which inputs define each of `names`.
-fn providers(inputs: &[MemberInput<'_>], names: &BTreeSet<&str>) -> BTreeMap<String, Vec<usize>> {
-    let wanted: Vec<&str> = names.iter().copied().collect();
-    let mut providers: BTreeMap<String, Vec<usize>> = BTreeMap::new();
-    for (index, input) in inputs.iter().enumerate() {
-        // A part whose export table cannot be read defines nothing that could
-        // be relied on; its own decoding error is reported where it was read.
-        let Ok(defined) = container::defines(input.data, &wanted) else {
-            continue;
-        };
-        for (name, defined) in wanted.iter().zip(defined) {
-            if defined {
-                providers.entry((*name).to_owned()).or_default().push(index);
-            }
+    let Some(pinned) = pinned else { return };
+    for member in members.iter_mut().filter(|member| member.kind.has_vm()) {
+        if pinned.is_inside(&member.built_with) {
+            member.built_with = pinned;
         }
     }
-    providers
 }
 
 fn ffi_range(members: &[Member], distributions: &[Distribution]) -> Option<VersionRange> {
     let member = members.iter().find(|member| member.kind == PartKind::Ffi)?;
-    let exports = ffi_version::by_exports(|name| {
-        member
-            .binary
-            .defined
-            .iter()
-            .any(|symbol| symbol.exported && symbol.name == name)
-    });
+    let exports = ffi_version::by_exports(|name| member.exports.contains(name));
     // The package's word counts where the exports do not contradict it.
     let package = distributions
         .iter()

@@ -11,6 +11,7 @@ use std::ops::Range;
 use memchr::memmem;
 
 use crate::container::{Format, Parsed, Region};
+use crate::module::ModelLibrary;
 
 /// A part of a region that is not the runtime's own (a model's blob).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +20,28 @@ pub struct Exclusion {
     pub region: usize,
     /// Byte range inside the region.
     pub range: Range<usize>,
+}
+
+impl Exclusion {
+    /// The blobs of the model libraries found in a binary.
+    pub fn of(parsed: &Parsed<'_>, libraries: &[ModelLibrary]) -> Vec<Self> {
+        libraries
+            .iter()
+            .filter_map(|library| {
+                let blob = library.blob.as_ref().ok()?;
+                let region = parsed
+                    .regions
+                    .iter()
+                    .position(|region| region.name == library.region)?;
+                let start = usize::try_from(library.region_offset).ok()?;
+                let end = start.checked_add(usize::try_from(blob.length).ok()?)?;
+                Some(Self {
+                    region,
+                    range: start..end,
+                })
+            })
+            .collect()
+    }
 }
 
 /// A NUL-framed string and where it lies.
