@@ -4,10 +4,9 @@ mod common;
 
 use std::fs;
 use std::path::Path;
-use std::process::Command;
 
 use artcheck_patch::source::{SourceError, SourceOptions, plan, run};
-use common::{RELEASES, Release, fixture, git, succeed};
+use common::{RELEASES, Release, git, succeed};
 
 const ATTN: &str = "src/runtime/vm/attn_backend.cc";
 const HEADER: &str = "include/tvm/runtime/device_api.h";
