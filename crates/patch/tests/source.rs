@@ -222,7 +222,12 @@ fn older_shapes_are_widened_the_other_way() {
         assert!(device.contains("TVM_DLL void* TVMDeviceAPIGet(DLDevice dev, int allow_missing)"));
         let classic = folder == "relax_vm";
         assert_eq!(device.contains("TVMRetValue value;"), classic);
-        assert_eq!(device.contains("  API_BEGIN();"), classic);
+        assert_eq!(
+            device.contains("TVMAPISetLastError(error.what());"),
+            classic
+        );
+        assert_eq!(device.contains("TVM_FFI_SAFE_CALL_BEGIN();"), !classic);
+        assert!(!device.contains('@'), "a mark was left: {device}");
         assert_eq!(device.contains("ffi::Any value;"), !classic);
         assert!(plan(tree.path()).expect("a second plan").is_empty());
     }
