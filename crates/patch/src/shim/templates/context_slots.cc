@@ -1,0 +1,75 @@
+// ---- Part context-slots -----------------------------------------------------
+//
+// A model library looks functions up through pointers that the runtime fills in
+// when it loads the library. TVM 0.26 replaced one pointer by two, in one commit
+// that also removed TVMBackendGetFuncFromEnv; whether the runtime exports that
+// function therefore tells which pointers it fills. The others are registered
+// here, each as the function that does the very same.
+
+extern "C" {
+int TVMFFIEnvModLookupFromImports(void* library, const char* name, void** out);
+int TVMFFIEnvModRegisterContextSymbol(const char* name, void* function);
+// Absent from tvm-ffi before 0.1.5.
+__attribute__((weak)) int TVMFFIHandleInitOnce(void** handle, int (*init)(void** result));
+}
+
+// The same under its C name, for code that links to it: system libraries built
+// by TVM 0.25 and before. A runtime that has its own keeps using its own.
+SHIM_EXPORT int TVMBackendGetFuncFromEnv(void* library, const char* name, void** out) {
+  return TVMFFIEnvModLookupFromImports(library, name, out);
+}
+
+namespace {
+
+Part g_slots = {"context-slots", false, "not installed"};
+
+// Whether a loaded runtime library exports the symbol, other than at `own`.
+bool Exports(const char* library, const char* symbol, void* own) {
+  void* handle = dlopen(library, RTLD_NOLOAD | RTLD_LAZY);
+  if (handle == nullptr) return false;
+  void* found = dlsym(handle, symbol);
+  dlclose(handle);
+  return found != nullptr && found != own;
+}
+
+bool RuntimeHas(const char* symbol, void* own) {
+  const char* libraries[] = SHIM_RUNTIME_NAMES;
+  for (const char* library : libraries) {
+#ifdef __APPLE__
+    // dyld finds a loaded library by its path alone, so look the path up.
+    for (uint32_t i = 0; i < _dyld_image_count(); ++i) {
+      const char* path = _dyld_get_image_name(i);
+      const char* leaf = strrchr(path, '/');
+      if (strcmp(leaf == nullptr ? path : leaf + 1, library) != 0) continue;
+      if (Exports(path, symbol, own)) return true;
+    }
+#else
+    if (Exports(library, symbol, own)) return true;
+#endif
+  }
+  return false;
+}
+
+void InstallContextSlots() {
+  if (g_slots.settled) return;
+  // A runtime without the KV cache constructor is not loaded yet, or has no VM.
+  void* constructor = FindGlobal("vm.builtin.paged_attention_kv_cache_create");
+  if (constructor == nullptr) return;
+  TVMFFIObjectDecRef(constructor);
+  if (!Claim(&g_slots)) return;
+  void* own = reinterpret_cast<void*>(&TVMBackendGetFuncFromEnv);
+  if (RuntimeHas("TVMBackendGetFuncFromEnv", own)) {
+    TVMFFIEnvModRegisterContextSymbol("__TVMFFIEnvModLookupFromImports",
+                                      reinterpret_cast<void*>(&TVMFFIEnvModLookupFromImports));
+    if (&TVMFFIHandleInitOnce != nullptr) {
+      TVMFFIEnvModRegisterContextSymbol("__TVMFFIHandleInitOnce",
+                                        reinterpret_cast<void*>(&TVMFFIHandleInitOnce));
+    }
+    Settle(&g_slots, "fills __TVMFFIEnvModLookupFromImports and __TVMFFIHandleInitOnce");
+  } else {
+    TVMFFIEnvModRegisterContextSymbol("__TVMBackendGetFuncFromEnv", own);
+    Settle(&g_slots, "fills __TVMBackendGetFuncFromEnv");
+  }
+}
+
+}  // namespace
