@@ -13,6 +13,8 @@ pub const MAX_NESTING: usize = 4;
 pub const MAX_MEMBERS: usize = 200_000;
 /// Bytes of linear memory rebuilt from a wasm file.
 pub const MAX_WASM_MEMORY: u64 = 1 << 30;
+/// Zero bytes between data segments of a wasm file that are written out.
+pub const MAX_WASM_GAPS: u64 = 32 << 20;
 /// Bytes of symbol names kept of one binary.
 pub const MAX_KEPT_NAMES: u64 = 64 << 20;
 /// Length of one symbol or string that is kept.

@@ -12,7 +12,7 @@
 
 use serde::Serialize;
 
-use super::{Parsed, elf};
+use super::{Parsed, coff, elf, macho, pe, vm_executable, wasm};
 use crate::error::DecodeError;
 
 /// What a file is, by its content.
@@ -25,6 +25,8 @@ pub enum FileType {
     MachO,
     /// Mach-O with several slices.
     MachOFat,
+    /// Mach-O debug companion (`.dSYM`): symbols without code.
+    MachODebug,
     /// PE image.
     Pe,
     /// COFF object, big-object form included.
@@ -96,6 +98,7 @@ impl FileType {
             Self::Elf => "ELF file",
             Self::MachO => "Mach-O file",
             Self::MachOFat => "Mach-O universal file",
+            Self::MachODebug => "Mach-O debug companion",
             Self::Pe => "PE image",
             Self::Coff => "COFF object",
             Self::CoffImport => "COFF import object",
@@ -146,6 +149,10 @@ fn by_magic(bytes: &[u8]) -> Option<FileType> {
     let found = match bytes {
         [] => FileType::Empty,
         [0x7f, b'E', b'L', b'F', ..] => FileType::Elf,
+        // Word 3 is the file type; 10 is MH_DSYM.
+        [0xcf | 0xce, 0xfa, 0xed, 0xfe, rest @ ..] if rest.get(8..12) == Some(&[10, 0, 0, 0]) => {
+            FileType::MachODebug
+        }
         [0xcf | 0xce, 0xfa, 0xed, 0xfe, ..] | [0xfe, 0xed, 0xfa, 0xcf | 0xce, ..] => {
             FileType::MachO
         }
@@ -250,12 +257,39 @@ fn is_html(bytes: &[u8]) -> bool {
 ///
 /// Archives are not opened here (see [`crate::source`]).
 pub fn parse(bytes: &[u8]) -> Result<Vec<Parsed<'_>>, DecodeError> {
-    match identify(bytes) {
+    let parsed = match identify(bytes) {
         FileType::Elf => elf::parse(bytes).map(|parsed| vec![parsed]),
+        FileType::MachO => macho::parse(bytes).map(|parsed| vec![parsed]),
+        FileType::MachOFat => macho::parse_fat(bytes),
+        FileType::Pe => pe::parse(bytes).map(|parsed| vec![parsed]),
+        FileType::Coff => coff::parse(bytes).map(|parsed| vec![parsed]),
+        FileType::Wasm => wasm::parse(bytes).map(|parsed| vec![parsed]),
+        FileType::VmExecutable => Ok(vec![vm_executable::parse(bytes)]),
         other => Err(DecodeError::new(
             0,
             "ELF, Mach-O, PE, COFF, WebAssembly or a VM executable",
             other.describe(),
         )),
+    }?;
+    refuse_overlaps(&parsed, bytes.len())?;
+    Ok(parsed)
+}
+
+/// Sections of a real file share no bytes. Ten thousand sections over the same
+/// bytes would make every search through the regions quadratic.
+fn refuse_overlaps(parsed: &[Parsed<'_>], size: usize) -> Result<(), DecodeError> {
+    let in_regions: u64 = parsed
+        .iter()
+        .flat_map(|parsed| &parsed.regions)
+        .flat_map(|region| &region.file_ranges)
+        .fold(0u64, |sum, range| sum.saturating_add(range.length));
+    let allowed = (size as u64).saturating_mul(2);
+    if in_regions <= allowed {
+        return Ok(());
     }
+    Err(DecodeError::new(
+        0,
+        format!("sections of at most {allowed} bytes together"),
+        format!("{in_regions} bytes: sections overlap"),
+    ))
 }

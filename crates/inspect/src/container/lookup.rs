@@ -1,16 +1,29 @@
 //! Questions about what a library defines for others, answered without
 //! keeping its symbols: compilers export a hundred thousand of them.
 
-use super::{FileType, elf, identify};
+use super::{FileType, elf, identify, macho, pe};
 use crate::error::DecodeError;
 
 /// Which of `wanted` (as a C programmer would write them) the library in
 /// `bytes` exports, in the same order.
 ///
-/// ELF is asked through its hash table. Archives and objects export nothing.
+/// ELF is asked through its hash table, Mach-O through its export trie, PE
+/// through its sorted name table. A fat file answers for any of its slices.
+/// Archives and objects export nothing.
 pub fn defines(bytes: &[u8], wanted: &[&str]) -> Result<Vec<bool>, DecodeError> {
     match identify(bytes) {
         FileType::Elf => elf::defines(bytes, wanted),
+        FileType::Pe => pe::defines(bytes, wanted),
+        FileType::MachO => macho::defines(bytes, wanted),
+        FileType::MachOFat => {
+            let mut found = vec![false; wanted.len()];
+            for (_, slice) in macho::slices(bytes)? {
+                for (found, here) in found.iter_mut().zip(macho::defines(slice, wanted)?) {
+                    *found |= here;
+                }
+            }
+            Ok(found)
+        }
         other => Err(not_a_library(other)),
     }
 }
@@ -37,6 +50,11 @@ pub fn defines_qualified(bytes: &[u8], wanted: &[&str]) -> Result<Vec<bool>, Dec
 pub fn each_export(bytes: &[u8], visit: &mut dyn FnMut(&[u8]) -> bool) -> Result<(), DecodeError> {
     match identify(bytes) {
         FileType::Elf => elf::each_export(bytes, visit),
+        FileType::Pe => pe::each_export(bytes, visit),
+        FileType::MachO => macho::each_export(bytes, visit),
+        FileType::MachOFat => macho::slices(bytes)?
+            .into_iter()
+            .try_for_each(|(_, slice)| macho::each_export(slice, visit)),
         other => Err(not_a_library(other)),
     }
 }

@@ -4,12 +4,17 @@
 //! symbols that concern TVM, and the data regions that may hold a blob stay
 //! borrowed in [`Parsed`].
 
+mod coff;
 mod elf;
 mod identify;
 mod lookup;
+mod macho;
 mod names;
+mod pe;
 mod regions;
 mod symbols;
+mod vm_executable;
+mod wasm;
 
 pub use identify::{FileType, identify, parse};
 pub use lookup::{defines, defines_qualified, each_export};

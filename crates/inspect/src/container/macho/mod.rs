@@ -1,0 +1,162 @@
+//! Mach-O: dylibs, bundles, programs and objects, thin and fat.
+//!
+//! Only load commands, the undefined symbols, the exports that concern TVM and
+//! the code directory are touched.
+
+#![deny(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation
+)]
+
+mod image;
+mod signature;
+mod symbols;
+mod trie;
+
+use object::Endianness;
+use object::macho;
+use object::read::macho::{FatArch, MachHeader, MachOFatFile32, MachOFatFile64};
+
+use super::{Architecture, Binary, BinaryKind, Format, Parsed};
+use crate::error::DecodeError;
+use image::{Image, bad, bytes_at};
+
+/// Slices of one fat file; there are fewer kinds of processors.
+const MAX_SLICES: usize = 64;
+
+/// Reads a thin Mach-O file.
+pub fn parse(data: &[u8]) -> Result<Parsed<'_>, DecodeError> {
+    parse_slice(data, 0)
+}
+
+/// Reads every slice of a fat Mach-O file. Offsets in the result count from
+/// the start of the fat file.
+pub fn parse_fat(data: &[u8]) -> Result<Vec<Parsed<'_>>, DecodeError> {
+    let mut parsed = Vec::new();
+    for (offset, slice) in slices(data)? {
+        parsed.push(parse_slice(slice, offset).map_err(|error| error.rebase(offset))?);
+    }
+    Ok(parsed)
+}
+
+/// The slices of a fat file with their offsets.
+pub fn slices(data: &[u8]) -> Result<Vec<(u64, &[u8])>, DecodeError> {
+    let ranges: Vec<(u64, u64)> = if data.get(3) == Some(&0xbf) {
+        let file = MachOFatFile64::parse(data);
+        let file = file.map_err(|error| bad(0, "a Mach-O fat header", error))?;
+        file.arches().iter().map(FatArch::file_range).collect()
+    } else {
+        let file = MachOFatFile32::parse(data);
+        let file = file.map_err(|error| bad(0, "a Mach-O fat header", error))?;
+        file.arches().iter().map(FatArch::file_range).collect()
+    };
+    if ranges.len() > MAX_SLICES {
+        let found = format!("{} slices", ranges.len());
+        return Err(DecodeError::new(4, "at most 64 slices", found));
+    }
+    ranges
+        .into_iter()
+        .map(|(offset, size)| {
+            bytes_at(data, offset, size)
+                .map(|slice| (offset, slice))
+                .ok_or_else(|| {
+                    DecodeError::new(
+                        offset,
+                        format!("a Mach-O slice of {size} bytes"),
+                        format!("a file of {} bytes: truncated", data.len()),
+                    )
+                })
+        })
+        .collect()
+}
+
+/// Which of `wanted` a thin file exports.
+pub fn defines(data: &[u8], wanted: &[&str]) -> Result<Vec<bool>, DecodeError> {
+    if is_64(data) {
+        let image = Image::<macho::MachHeader64<Endianness>>::parse(data, 0)?;
+        symbols::defines(&image, wanted)
+    } else {
+        let image = Image::<macho::MachHeader32<Endianness>>::parse(data, 0)?;
+        symbols::defines(&image, wanted)
+    }
+}
+
+/// Calls `visit` with every export of a thin file until it returns `false`.
+pub fn each_export(data: &[u8], visit: &mut dyn FnMut(&[u8]) -> bool) -> Result<(), DecodeError> {
+    if is_64(data) {
+        let image = Image::<macho::MachHeader64<Endianness>>::parse(data, 0)?;
+        symbols::each_export(&image, visit)
+    } else {
+        let image = Image::<macho::MachHeader32<Endianness>>::parse(data, 0)?;
+        symbols::each_export(&image, visit)
+    }
+}
+
+/// `cffaedfe` little-endian, `feedfacf` big-endian.
+fn is_64(data: &[u8]) -> bool {
+    data.first() == Some(&0xcf) || data.get(3) == Some(&0xcf)
+}
+
+fn parse_slice(data: &[u8], base: u64) -> Result<Parsed<'_>, DecodeError> {
+    if is_64(data) {
+        parse_class::<macho::MachHeader64<Endianness>>(data, base)
+    } else {
+        parse_class::<macho::MachHeader32<Endianness>>(data, base)
+    }
+}
+
+fn parse_class<'data, Mach: MachHeader<Endian = Endianness>>(
+    data: &'data [u8],
+    base: u64,
+) -> Result<Parsed<'data>, DecodeError> {
+    let image = Image::<Mach>::parse(data, base)?;
+    let kind = match image.header.filetype(image.endian) {
+        macho::MH_OBJECT => BinaryKind::Object,
+        macho::MH_EXECUTE => BinaryKind::Program,
+        macho::MH_DYLIB | macho::MH_BUNDLE | macho::MH_DYLIB_STUB => BinaryKind::SharedLibrary,
+        other => {
+            return Err(DecodeError::new(
+                12,
+                "a Mach-O object, program, dylib or bundle",
+                format!("file type {}", other.0),
+            ));
+        }
+    };
+    let object = kind == BinaryKind::Object;
+    let kept = symbols::keep(&image, object)?;
+    let binary = Binary {
+        format: Format::MachO,
+        kind,
+        architecture: architecture(image.header.cputype(image.endian)),
+        platform: image.platform,
+        min_os: image.min_os,
+        identity: image.identity,
+        needed: image.needed,
+        search_paths: image.search_paths,
+        version_needs: Vec::new(),
+        defined: kept.defined,
+        undefined: kept.undefined,
+        wasm_imports: Vec::new(),
+        wasm_exports: Vec::new(),
+        signature: image.signature,
+        has_constructors: image.has_constructors,
+    };
+    Ok(Parsed {
+        binary,
+        regions: image.regions,
+        slice_offset: base,
+    })
+}
+
+fn architecture(cpu: macho::CpuType) -> Architecture {
+    match cpu {
+        macho::CPU_TYPE_X86_64 => Architecture::X86_64,
+        macho::CPU_TYPE_X86 => Architecture::X86,
+        macho::CPU_TYPE_ARM64 => Architecture::Aarch64,
+        macho::CPU_TYPE_ARM => Architecture::Arm,
+        other => Architecture::Other(other.0),
+    }
+}

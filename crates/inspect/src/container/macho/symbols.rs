@@ -1,0 +1,300 @@
+//! Mach-O symbols: the undefined range of the symbol table, and of what is
+//! defined only what concerns TVM.
+//!
+//! A compiler library has fifty thousand external definitions. Where there are
+//! many, names of interest are looked up in the export trie instead.
+
+use object::Endianness;
+use object::read::macho::{MachHeader, Nlist};
+
+use super::image::{Image, bytes_at};
+use super::trie::{Export, Trie};
+use crate::container::names::{
+    concerns_tvm, is_blob_symbol, is_context_symbol, undefined_concerns_tvm,
+};
+use crate::container::regions::RegionIndex;
+use crate::container::symbols::Names;
+use crate::container::{DefinedSymbol, UndefinedSymbol};
+use crate::error::DecodeError;
+
+/// External definitions up to this number are read one by one.
+const MANY_DEFINITIONS: usize = 8192;
+
+/// Beginnings of the names that [`concerns_tvm`] keeps in a library that is
+/// not a system library, with Mach-O's underscore.
+const PREFIXES: [&[u8]; 3] = [b"_TVM", b"___TVM", b"___tvm"];
+
+const N_WEAK_REF: u16 = 0x40;
+const N_WEAK_DEF: u16 = 0x80;
+
+/// What is kept of the symbols.
+#[derive(Default)]
+pub(super) struct Kept {
+    pub(super) defined: Vec<DefinedSymbol>,
+    pub(super) undefined: Vec<UndefinedSymbol>,
+}
+
+/// The symbol table, split as `LC_DYSYMTAB` says.
+pub(super) struct Table<'data, Mach: MachHeader> {
+    all: &'data [Mach::Nlist],
+    external: &'data [Mach::Nlist],
+    undefined: &'data [Mach::Nlist],
+    strings: &'data [u8],
+    strings_at: u64,
+}
+
+/// The symbol table of an image; `None` where it was stripped.
+pub(super) fn table<'data, Mach: MachHeader<Endian = Endianness>>(
+    image: &Image<'data, Mach>,
+) -> Result<Option<Table<'data, Mach>>, DecodeError> {
+    let endian = image.endian;
+    let Some(command) = image.symbols else {
+        return Ok(None);
+    };
+    let at = u64::from(command.symoff.get(endian));
+    let all = command
+        .symbols::<Mach, _>(endian, image.data)
+        .map_err(|error| super::image::bad(at, "a Mach-O symbol table", error))?
+        .symbols();
+    let strings_at = u64::from(command.stroff.get(endian));
+    let size = u64::from(command.strsize.get(endian));
+    let strings = bytes_at(image.data, strings_at, size).ok_or_else(|| {
+        DecodeError::new(
+            strings_at,
+            format!("a Mach-O string table of {size} bytes"),
+            "the end of the image: truncated",
+        )
+    })?;
+    let part = |first: u32, count: u32| -> &'data [Mach::Nlist] {
+        usize::try_from(first)
+            .ok()
+            .zip(usize::try_from(count).ok())
+            .and_then(|(first, count)| all.get(first..first.checked_add(count)?))
+            .unwrap_or(all)
+    };
+    let (external, undefined) = match image.ranges {
+        Some(ranges) => (
+            part(ranges.iextdefsym.get(endian), ranges.nextdefsym.get(endian)),
+            part(ranges.iundefsym.get(endian), ranges.nundefsym.get(endian)),
+        ),
+        None => (all, all),
+    };
+    Ok(Some(Table {
+        all,
+        external,
+        undefined,
+        strings,
+        strings_at,
+    }))
+}
+
+/// Keeps the symbols that concern TVM; in a part of a model library, all
+/// external functions and the local handle caches too.
+pub(super) fn keep<Mach: MachHeader<Endian = Endianness>>(
+    image: &Image<'_, Mach>,
+    object: bool,
+) -> Result<Kept, DecodeError> {
+    let Some(table) = table(image)? else {
+        return Ok(Kept::default());
+    };
+    let mut names = Names::new(table.strings, table.strings_at, image.data.len());
+    let mut kept = Kept {
+        defined: Vec::new(),
+        undefined: keep_undefined(image, &table, &mut names)?,
+    };
+    match image.exports {
+        Some(trie) if table.external.len() > MANY_DEFINITIONS => {
+            kept.defined = keep_exports(image, trie, &mut names)?;
+        }
+        _ => {
+            keep_defined(image, table.external, &mut names, &mut kept, |name, _| {
+                concerns_tvm(name)
+            })?;
+        }
+    }
+    let of_model_library = kept
+        .defined
+        .iter()
+        .any(|symbol| is_blob_symbol(&symbol.name) || is_context_symbol(&symbol.name))
+        || (object && !(kept.defined.is_empty() && kept.undefined.is_empty()));
+    if of_model_library {
+        keep_defined(image, table.all, &mut names, &mut kept, |name, symbol| {
+            if !symbol.n_type().is_ext() {
+                return concerns_tvm(name);
+            }
+            !concerns_tvm(name) && in_code(image, symbol)
+        })?;
+    }
+    Ok(kept)
+}
+
+fn keep_undefined<Mach: MachHeader<Endian = Endianness>>(
+    image: &Image<'_, Mach>,
+    table: &Table<'_, Mach>,
+    names: &mut Names<'_>,
+) -> Result<Vec<UndefinedSymbol>, DecodeError> {
+    let mut kept = Vec::new();
+    for symbol in table.undefined {
+        if !symbol.is_undefined() {
+            continue;
+        }
+        let Some(name) = names.get(symbol.n_strx(image.endian).into())? else {
+            continue;
+        };
+        let name = plain(name);
+        if undefined_concerns_tvm(name) {
+            let description = symbol.n_desc(image.endian);
+            // Ordinals count from one; the highest three mean no library.
+            let library = usize::from(symbol.library_ordinal(image.endian).0)
+                .checked_sub(1)
+                .and_then(|index| image.needed.get(index))
+                .map(|needed| needed.name.clone());
+            kept.push(UndefinedSymbol {
+                name: names.keep(name)?,
+                weak: description.0 & N_WEAK_REF != 0,
+                library,
+            });
+        }
+    }
+    Ok(kept)
+}
+
+fn keep_defined<Mach: MachHeader<Endian = Endianness>>(
+    image: &Image<'_, Mach>,
+    symbols: &[Mach::Nlist],
+    names: &mut Names<'_>,
+    kept: &mut Kept,
+    wanted: impl Fn(&[u8], &Mach::Nlist) -> bool,
+) -> Result<(), DecodeError> {
+    for symbol in symbols {
+        if !symbol.is_definition() {
+            continue;
+        }
+        let Some(name) = names.get(symbol.n_strx(image.endian).into())? else {
+            continue;
+        };
+        let name = plain(name);
+        if !wanted(name, symbol) {
+            continue;
+        }
+        let address: u64 = symbol.n_value(image.endian).into();
+        let region = region_of(image, symbol);
+        let offset = region
+            .and_then(|region| image.regions.get(region))
+            .and_then(|region| address.checked_sub(region.address));
+        kept.defined.push(DefinedSymbol {
+            name: names.keep(name)?,
+            address,
+            size: None,
+            region: region.filter(|_| offset.is_some()),
+            region_offset: offset.unwrap_or(0),
+            weak: symbol.n_desc(image.endian).0 & N_WEAK_DEF != 0,
+            exported: symbol.n_type().is_ext() && !symbol.n_type().is_pext(),
+        });
+    }
+    Ok(())
+}
+
+fn keep_exports<Mach: MachHeader<Endian = Endianness>>(
+    image: &Image<'_, Mach>,
+    trie: Trie<'_>,
+    names: &mut Names<'_>,
+) -> Result<Vec<DefinedSymbol>, DecodeError> {
+    let index = RegionIndex::new(&image.regions);
+    let mut kept = Vec::new();
+    let mut failed = None;
+    for prefix in PREFIXES {
+        trie.each(prefix, &mut |name, export: Export| {
+            match names.keep(plain(name)) {
+                Ok(name) => {
+                    let address = image.text_address.saturating_add(export.offset);
+                    let place = index.find(address);
+                    kept.push(DefinedSymbol {
+                        name,
+                        address,
+                        size: None,
+                        region: place.map(|(region, _)| region),
+                        region_offset: place.map_or(0, |(_, offset)| offset),
+                        weak: export.weak,
+                        exported: true,
+                    });
+                }
+                Err(error) => failed = Some(error),
+            }
+            failed.is_none()
+        })?;
+    }
+    match failed {
+        Some(error) => Err(error),
+        None => Ok(kept),
+    }
+}
+
+/// Calls `visit` with every external definition until it returns `false`.
+pub(super) fn each_export<Mach: MachHeader<Endian = Endianness>>(
+    image: &Image<'_, Mach>,
+    visit: &mut dyn FnMut(&[u8]) -> bool,
+) -> Result<(), DecodeError> {
+    if let Some(trie) = image.exports {
+        return trie.each(b"", &mut |name, _| visit(plain(name)));
+    }
+    let Some(table) = table(image)? else {
+        return Ok(());
+    };
+    let mut names = Names::new(table.strings, table.strings_at, image.data.len());
+    for symbol in table.external {
+        let kind = symbol.n_type();
+        if symbol.is_definition()
+            && kind.is_ext()
+            && !kind.is_pext()
+            && let Some(name) = names.get(symbol.n_strx(image.endian).into())?
+            && !visit(plain(name))
+        {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Which of `wanted` the image exports.
+pub(super) fn defines<Mach: MachHeader<Endian = Endianness>>(
+    image: &Image<'_, Mach>,
+    wanted: &[&str],
+) -> Result<Vec<bool>, DecodeError> {
+    if let Some(trie) = image.exports {
+        return wanted
+            .iter()
+            .map(|name| Ok(trie.find(format!("_{name}").as_bytes())?.is_some()))
+            .collect();
+    }
+    let mut found = vec![false; wanted.len()];
+    each_export(image, &mut |symbol| {
+        for (found, name) in found.iter_mut().zip(wanted) {
+            *found |= name.as_bytes() == symbol;
+        }
+        true
+    })?;
+    Ok(found)
+}
+
+fn region_of<Mach: MachHeader<Endian = Endianness>>(
+    image: &Image<'_, Mach>,
+    symbol: &Mach::Nlist,
+) -> Option<usize> {
+    let section = usize::from(symbol.n_sect()).checked_sub(1)?;
+    image.by_section.get(section).copied().flatten()
+}
+
+fn in_code<Mach: MachHeader<Endian = Endianness>>(
+    image: &Image<'_, Mach>,
+    symbol: &Mach::Nlist,
+) -> bool {
+    region_of(image, symbol)
+        .and_then(|region| image.regions.get(region))
+        .is_some_and(|region| region.executable)
+}
+
+/// The name as a C programmer would write it.
+fn plain(name: &[u8]) -> &[u8] {
+    name.strip_prefix(b"_").unwrap_or(name)
+}

@@ -1,0 +1,183 @@
+//! PE headers and the mapping from relative addresses (RVAs) to file bytes.
+
+use std::borrow::Cow;
+
+use object::LittleEndian as LE;
+use object::pe;
+use object::read::pe::{ImageNtHeaders, ImageOptionalHeader, optional_header_magic};
+
+use crate::container::{FileRange, Region};
+use crate::error::DecodeError;
+
+/// Sections that hold neither a blob nor text of the program.
+const SKIPPED_SECTIONS: [&str; 4] = [".reloc", ".rsrc", ".pdata", ".xdata"];
+
+/// One PE image, headers read.
+pub(super) struct Image<'data> {
+    pub(super) data: &'data [u8],
+    pub(super) is_64: bool,
+    pub(super) machine: u16,
+    pub(super) characteristics: u16,
+    pub(super) entry_point: u32,
+    /// RVA and size of the export, import and delay-import directories.
+    pub(super) exports: Option<(u32, u32)>,
+    pub(super) imports: Option<(u32, u32)>,
+    pub(super) delayed: Option<(u32, u32)>,
+    pub(super) image_base: u64,
+    /// Sorted by RVA.
+    sections: Vec<Section>,
+}
+
+struct Section {
+    name: String,
+    rva: u32,
+    /// Bytes that exist both in the file and in memory.
+    length: u32,
+    file_offset: u32,
+    executable: bool,
+    writable: bool,
+}
+
+impl<'data> Image<'data> {
+    /// Reads the headers and checks that the sections lie in the file.
+    pub(super) fn parse(data: &'data [u8]) -> Result<Self, DecodeError> {
+        let magic = optional_header_magic(data)
+            .map_err(|error| DecodeError::new(0, "PE headers", error))?;
+        match magic {
+            pe::IMAGE_NT_OPTIONAL_HDR64_MAGIC => Self::parse_class::<pe::ImageNtHeaders64>(data),
+            pe::IMAGE_NT_OPTIONAL_HDR32_MAGIC => Self::parse_class::<pe::ImageNtHeaders32>(data),
+            other => Err(DecodeError::new(
+                0,
+                "a PE optional header of magic 0x10b or 0x20b",
+                format!("{other:#x}"),
+            )),
+        }
+    }
+
+    fn parse_class<Pe: ImageNtHeaders>(data: &'data [u8]) -> Result<Self, DecodeError> {
+        let bad = |expected: &'static str| {
+            move |error: object::read::Error| DecodeError::new(0, expected, error)
+        };
+        let dos = pe::ImageDosHeader::parse(data).map_err(bad("a DOS header"))?;
+        let mut offset = dos.nt_headers_offset().into();
+        let (headers, directories) =
+            Pe::parse(data, &mut offset).map_err(bad("PE headers inside the file"))?;
+        let table = headers
+            .sections(data, offset)
+            .map_err(bad("PE section headers inside the file"))?;
+        let mut sections = Vec::with_capacity(table.len());
+        for header in table.iter() {
+            sections.push(section(data, header)?);
+        }
+        sections.sort_by_key(|section: &Section| section.rva);
+        let directory = |index: usize| {
+            directories
+                .get(index)
+                .map(|entry| entry.address_range())
+                .filter(|(rva, _)| *rva != 0)
+        };
+        let file = headers.file_header();
+        Ok(Self {
+            data,
+            is_64: headers.is_type_64(),
+            machine: file.machine.get(LE).0,
+            characteristics: file.characteristics.get(LE).0,
+            entry_point: headers.optional_header().address_of_entry_point(),
+            image_base: headers.optional_header().image_base(),
+            exports: directory(0),
+            imports: directory(1),
+            delayed: directory(13),
+            sections,
+        })
+    }
+
+    /// File offset of the byte at `rva`, if the file holds it.
+    pub(super) fn file_offset(&self, rva: u32) -> Option<u64> {
+        let after = self.sections.partition_point(|section| section.rva <= rva);
+        let section = self.sections.get(after.checked_sub(1)?)?;
+        let skip = rva.checked_sub(section.rva)?;
+        if skip >= section.length {
+            return None;
+        }
+        u64::from(section.file_offset).checked_add(skip.into())
+    }
+
+    /// The word at `rva` plus `index` times four.
+    pub(super) fn u32_at(&self, rva: u32, index: u32) -> Option<u32> {
+        let bytes = self.bytes_at(rva, index, 4)?;
+        Some(u32::from_le_bytes(bytes.try_into().ok()?))
+    }
+
+    /// The half word at `rva` plus `index` times two.
+    pub(super) fn u16_at(&self, rva: u32, index: u32) -> Option<u16> {
+        let bytes = self.bytes_at(rva, index, 2)?;
+        Some(u16::from_le_bytes(bytes.try_into().ok()?))
+    }
+
+    /// The double word at `rva` plus `index` times eight.
+    pub(super) fn u64_at(&self, rva: u32, index: u32) -> Option<u64> {
+        let bytes = self.bytes_at(rva, index, 8)?;
+        Some(u64::from_le_bytes(bytes.try_into().ok()?))
+    }
+
+    fn bytes_at(&self, rva: u32, index: u32, size: u32) -> Option<&'data [u8]> {
+        let rva = rva.checked_add(index.checked_mul(size)?)?;
+        let start = usize::try_from(self.file_offset(rva)?).ok()?;
+        let end = start.checked_add(usize::try_from(size).ok()?)?;
+        self.data.get(start..end)
+    }
+
+    /// The sections as regions; addresses are RVAs.
+    pub(super) fn regions(&self) -> Vec<Region<'data>> {
+        let mut regions = Vec::with_capacity(self.sections.len());
+        for section in &self.sections {
+            let range = usize::try_from(section.file_offset)
+                .ok()
+                .zip(usize::try_from(section.length).ok())
+                .and_then(|(start, length)| Some(start..start.checked_add(length)?));
+            let bytes = range.and_then(|range| self.data.get(range));
+            let Some(bytes) = bytes.filter(|bytes| !bytes.is_empty()) else {
+                continue;
+            };
+            if SKIPPED_SECTIONS.contains(&section.name.as_str()) {
+                continue;
+            }
+            regions.push(Region {
+                name: section.name.clone(),
+                address: section.rva.into(),
+                data: Cow::Borrowed(bytes),
+                file_ranges: vec![FileRange {
+                    region_offset: 0,
+                    file_offset: section.file_offset.into(),
+                    length: section.length.into(),
+                }],
+                executable: section.executable,
+                writable: section.writable,
+            });
+        }
+        regions
+    }
+}
+
+fn section(data: &[u8], header: &pe::ImageSectionHeader) -> Result<Section, DecodeError> {
+    let file_offset = header.pointer_to_raw_data.get(LE);
+    let in_file = header.size_of_raw_data.get(LE);
+    let in_memory = header.virtual_size.get(LE);
+    let end = u64::from(file_offset).saturating_add(in_file.into());
+    if in_file > 0 && end > data.len() as u64 {
+        return Err(DecodeError::new(
+            file_offset.into(),
+            format!("a PE section of {in_file} bytes"),
+            format!("a file of {} bytes: truncated", data.len()),
+        ));
+    }
+    let flags = header.characteristics.get(LE);
+    Ok(Section {
+        name: String::from_utf8_lossy(header.raw_name()).into_owned(),
+        rva: header.virtual_address.get(LE),
+        length: in_file.min(in_memory),
+        file_offset,
+        executable: flags.contains(pe::IMAGE_SCN_MEM_EXECUTE),
+        writable: flags.contains(pe::IMAGE_SCN_MEM_WRITE),
+    })
+}
