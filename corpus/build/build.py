@@ -26,14 +26,30 @@ from parts import cache_root  # noqa: E402
 
 VERSIONS = ("0.25", "0.26", "0.27")
 NEWER = ("0.26", "0.27")
+FFI = {"0.25": "0.1.12", "0.26": "0.1.13.post2", "0.27": "0.1.15.post2"}
 
 # (model, dtype, target, TVM versions)
 PLAN = [
-    ("dense", "float32", "cpu-x86_64", VERSIONS),
-    ("dense-ext", "float32", "cpu-x86_64", VERSIONS),
-    ("hybrid", "float32", "cpu-x86_64", VERSIONS),
-    ("embedding", "float32", "cpu-x86_64", VERSIONS),
-    ("extcall", "float32", "cpu-x86_64", VERSIONS),
+    *((model, "float32", "cpu-x86_64", VERSIONS)
+      for model in ("extcall", "dense", "dense-ext", "hybrid", "embedding")),
+    ("dense", "float16", "cpu-x86_64", ("0.27",)),
+    *((model, "float32", "metal-macos-arm64", NEWER)
+      for model in ("dense", "hybrid", "embedding")),
+    ("embedding", "float32", "metal-macos-arm64", ("0.25",)),
+    ("extcall", "float32", "metal-macos-arm64", VERSIONS),
+    *((model, "float32", "metal-linux-x86_64", ("0.26",))
+      for model in ("dense", "hybrid", "embedding")),
+    ("embedding", "float32", "metal-linux-x86_64", ("0.27",)),
+    ("extcall", "float32", "cpu-ios", VERSIONS),
+    ("embedding", "float32", "cpu-ios", VERSIONS),
+    ("embedding", "float32", "metal-ios", VERSIONS),
+    *((model, "float32", "cpu-aarch64", ("0.27",)) for model in ("extcall", "embedding")),
+    *((model, "float32", "cpu-macos-arm64", ("0.27",)) for model in ("extcall", "embedding")),
+    *((model, "float32", "cpu-windows-x64", ("0.27",)) for model in ("extcall", "embedding")),
+    ("embedding", "float32", "opencl-x86_64", ("0.27",)),
+    ("extcall", "float32", "opencl-x86_64", ("0.25", "0.27")),
+    ("extcall", "float32", "webgpu", ("0.25", "0.27")),
+    ("embedding", "float32", "webgpu", ("0.27",)),
 ]
 
 
@@ -57,6 +73,9 @@ def compile_job(job) -> tuple[str, str]:
     path, version, model, dtype, target = job
     command = [interpreter(f"tvm-{version}"), str(HERE / "compile_one.py"), model, dtype, target,
                str(ARTIFACTS / path), interpreter("tools")]
+    if "windows" in target:
+        ffi = f"tvm-ffi-{FFI[version]}-windows-x64"
+        command.append(str(cache_root() / "unpacked" / ffi / "tvm_ffi" / "lib" / "tvm_ffi.lib"))
     done = subprocess.run(command, capture_output=True, text=True,
                           env={**os.environ, "PYTHONHASHSEED": "0", "TVM_NUM_THREADS": "1"})
     if done.returncode == 0:

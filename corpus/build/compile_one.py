@@ -2,7 +2,7 @@
 
 Runs inside a pinned virtual environment; `build.py` calls it.
 
-    python compile_one.py MODEL DTYPE TARGET OUTPUT TOOLS_PYTHON
+    python compile_one.py MODEL DTYPE TARGET OUTPUT TOOLS_PYTHON [LIBRARY ...]
 """
 
 import sys
@@ -18,11 +18,12 @@ import targets
 
 
 def prefix_of(model: str) -> str:
-    return model.replace("-", "_") + "_"
+    # Longer than seven bytes: module attributes that fit a small string cannot be read back.
+    return f"artcheck_{model.replace('-', '_')}_"
 
 
 def main() -> None:
-    model, dtype, target_name, output, tools_python = sys.argv[1:]
+    model, dtype, target_name, output, tools_python, *libraries = sys.argv[1:]
     spec = targets.SPECS[target_name]
     target = targets.target(spec)
     config = models.load(model)
@@ -36,7 +37,8 @@ def main() -> None:
     artifact = Path(output)
     artifact.parent.mkdir(parents=True, exist_ok=True)
     if spec.link:
-        executable.export_library(str(artifact), fcompile=targets.linker(spec, tools_python))
+        executable.export_library(str(artifact), 
+                                  fcompile=targets.linker(spec, tools_python, libraries))
     else:
         executable.export_library(str(artifact))
     oracle.write(artifact, executable.mod, "executable before export")

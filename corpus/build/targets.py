@@ -5,7 +5,8 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-LINUX_X86 = {"kind": "llvm", "mtriple": "x86_64-unknown-linux-gnu", "mcpu": "x86-64-v3"}
+LINUX_X86 = {"kind": "llvm", "mtriple": "x86_64-unknown-linux-gnu", "mcpu": "x86-64-v2",
+             "opt-level": 1}
 LINUX_ARM = {"kind": "llvm", "mtriple": "aarch64-unknown-linux-gnu"}
 MACOS_ARM = {"kind": "llvm", "mtriple": "arm64-apple-macos"}
 IOS_ARM = {"kind": "llvm", "mtriple": "arm64-apple-ios"}
@@ -19,8 +20,7 @@ CUDA = {"kind": "cuda", "arch": "sm_90", "max_num_threads": 1024,
         "thread_warp_size": 32}
 OPENCL = {"kind": "opencl", "max_num_threads": 256, "max_threads_per_block": 256,
           "max_shared_memory_per_block": 32768}
-WEBGPU = {"kind": "webgpu", "max_num_threads": 256, "max_threads_per_block": 256,
-          "max_shared_memory_per_block": 32768}
+WEBGPU = {"kind": "webgpu", "max_num_threads": 256, "max_shared_memory_per_block": 32768}
 
 
 @dataclass
@@ -57,13 +57,16 @@ def target(spec: Spec):
     return tvm.target.Target(spec.device, host=host) if spec.device else host
 
 
-def linker(spec: Spec, tools_python: str):
-    """What TVM's export calls with the output name and the object files."""
+def linker(spec: Spec, tools_python: str, libraries: list):
+    """What TVM's export calls with the output name and the object files.
+
+    `libraries` are further inputs: import libraries, which Windows cannot do without.
+    """
 
     def link(output, objects, **_):
         command = [tools_python, "-m", "ziglang", "c++", "-target", spec.link, "-shared",
                    "-O2", "-s", "-o", Path(output).name, *spec.link_flags,
-                   *(str(Path(o).resolve()) for o in objects)]
+                   *(str(Path(o).resolve()) for o in objects), *libraries]
         # Linking in the output's folder keeps its path out of the file.
         done = subprocess.run(command, cwd=Path(output).resolve().parent,
                               capture_output=True, text=True)

@@ -82,9 +82,10 @@ def external_call(x: nn.Tensor, weight: nn.Tensor) -> nn.Tensor:
 
     @T.prim_func(s_tir=True)
     def ask(var_weight: T.handle, var_out: T.handle):
-        T.func_attr({"tirx.noalias": True, "tirx.is_scheduled": True})
-        _weight = T.match_buffer(var_weight, (width,), dtype)
-        out = T.match_buffer(var_out, (1,), "float32")
+        T.func_attr({"tirx.noalias": True, "tirx.is_scheduled": True,
+                     "op_pattern": 8})  # opaque: not to be fused
+        _weight = T.match_buffer(var_weight, (T.int64(width),), dtype)
+        out = T.match_buffer(var_out, (T.int64(1),), "float32")
         with T.sblock("root"):
             T.reads()
             T.writes(out[0])

@@ -101,7 +101,7 @@ class DenseForCausalLM(common.CausalLM):
         def embeds(*dims):
             return nn.spec.Tensor([*dims, hidden], self.dtype)
 
-        return {
+        functions = {
             "prefill": common.packed({"input_embed": embeds(1, "seq_len"),
                                       "paged_kv_cache": cache}),
             "decode": common.packed({"input_embed": embeds(1, 1), "paged_kv_cache": cache}),
@@ -115,6 +115,8 @@ class DenseForCausalLM(common.CausalLM):
                                            "paged_kv_cache": cache}),
             **common.shared_spec(self.config),
         }
+        chosen = self.config.get("functions", list(functions))
+        return {name: functions[name] for name in chosen}
 
 
 def build(config, dtype, target):
