@@ -11,7 +11,8 @@ folder that survives between checkouts:
     unpacked/<wheel name>/       the wheel's files (nothing is executed)
     venv/<venv name>/            a virtual environment
 
-Usage: python3 tools/parts.py [NAME ...]     fetch everything, or only these
+Usage: python3 tools/parts.py [NAME ...]     fetch all that tests need, or only these
+       python3 tools/parts.py --group build  fetch what only building the corpus needs
        python3 tools/parts.py --where        print the cache folder
        python3 tools/parts.py --list         print the names
 
@@ -121,6 +122,7 @@ def fetch_venv(venv: dict, root: Path) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*")
+    parser.add_argument("--group")
     parser.add_argument("--where", action="store_true")
     parser.add_argument("--list", action="store_true")
     args = parser.parse_args()
@@ -137,7 +139,8 @@ def main() -> None:
     unknown = [name for name in args.names if name not in jobs]
     if unknown:
         raise SystemExit(f"parts: no part named {', '.join(unknown)}; see --list")
-    chosen = args.names or list(jobs)
+    chosen = args.names or [name for name, (_, part) in jobs.items()
+                            if part.get("group") == args.group]
     with ThreadPoolExecutor(2) as pool:
         for future in [pool.submit(jobs[n][0], jobs[n][1], root) for n in chosen]:
             future.result()

@@ -28,56 +28,77 @@ VERSIONS = ("0.25", "0.26", "0.27")
 NEWER = ("0.26", "0.27")
 FFI = {"0.25": "0.1.12", "0.26": "0.1.13.post2", "0.27": "0.1.15.post2"}
 
-# (model, dtype, target, TVM versions)
+# (model, dtype, target, checks, TVM versions); compile_one.py says what checks are.
+MODELS = ("dense", "hybrid", "embedding")
 PLAN = [
-    *((model, "float32", "cpu-x86_64", VERSIONS)
-      for model in ("extcall", "dense", "dense-ext", "hybrid", "embedding")),
-    ("dense", "float16", "cpu-x86_64", ("0.27",)),
-    *((model, "float32", "metal-macos-arm64", NEWER)
-      for model in ("dense", "hybrid", "embedding")),
-    ("embedding", "float32", "metal-macos-arm64", ("0.25",)),
-    ("extcall", "float32", "metal-macos-arm64", VERSIONS),
-    *((model, "float32", "metal-linux-x86_64", ("0.26",))
-      for model in ("dense", "hybrid", "embedding")),
-    ("embedding", "float32", "metal-linux-x86_64", ("0.27",)),
-    ("extcall", "float32", "cpu-ios", VERSIONS),
-    ("embedding", "float32", "cpu-ios", VERSIONS),
-    ("embedding", "float32", "metal-ios", VERSIONS),
-    *((model, "float32", "cpu-aarch64", ("0.27",)) for model in ("extcall", "embedding")),
-    *((model, "float32", "cpu-macos-arm64", ("0.27",)) for model in ("extcall", "embedding")),
-    *((model, "float32", "cpu-windows-x64", ("0.27",)) for model in ("extcall", "embedding")),
-    ("embedding", "float32", "opencl-x86_64", ("0.27",)),
-    ("extcall", "float32", "opencl-x86_64", ("0.25", "0.27")),
-    ("extcall", "float32", "webgpu", ("0.25", "0.27")),
-    ("embedding", "float32", "webgpu", ("0.27",)),
+    *((model, "float32", "cpu-x86_64", "checked", VERSIONS)
+      for model in ("extcall", "embedding")),
+    ("dense", "float32", "cpu-x86_64", "checked", ("0.27",)),
+    ("dense", "float32", "cpu-x86_64", "lean", ("0.25", "0.26")),
+    *((model, "float32", "cpu-x86_64", "lean", VERSIONS) for model in ("dense-ext", "hybrid")),
+    ("dense", "float16", "cpu-x86_64", "lean", ("0.27",)),
+    ("dense", "q4f16_1", "cpu-x86_64", "lean", ("0.27",)),
+    ("dense", "q4f16_1", "metal-linux-x86_64", "lean", ("0.26",)),
+    ("dense", "float16", "metal-linux-x86_64", "lean", ("0.26",)),
+    ("dense", "float32", "metal-macos-arm64", "lean", NEWER),
+    ("hybrid", "float32", "metal-macos-arm64", "lean", ("0.26",)),
+    ("embedding", "float32", "metal-macos-arm64", "checked", ("0.27",)),
+    ("embedding", "float32", "metal-macos-arm64", "lean", ("0.25", "0.26")),
+    *((model, "float32", "metal-linux-x86_64", "lean", ("0.26",)) for model in MODELS),
+    ("embedding", "float32", "metal-linux-x86_64", "lean", ("0.27",)),
+    *((model, "float32", "cuda-x86_64", "lean", ("0.26",)) for model in MODELS),
+    ("embedding", "float32", "cuda-x86_64", "lean", ("0.27",)),
+    ("extcall", "float32", "cpu-ios", "checked", VERSIONS),
+    ("embedding", "float32", "metal-ios", "checked", VERSIONS),
+    ("embedding", "float32", "cpu-aarch64", "lean", VERSIONS),
+    ("extcall", "float32", "cpu-macos-arm64", "checked", ("0.25", "0.27")),
+    ("extcall", "float32", "cpu-windows-x64", "checked", ("0.27",)),
+    ("embedding", "float32", "cpu-windows-x64", "lean", ("0.27",)),
+    ("embedding", "float32", "opencl-x86_64", "lean", ("0.27",)),
+    ("embedding", "float32", "webgpu", "lean", ("0.25", "0.27")),
 ]
 
 
 def artifact_name(model, dtype, target):
-    short = {"float32": "", "float16": "-f16"}[dtype]
+    short = {"float32": "", "float16": "-f16", "q4f16_1": "-q4"}[dtype]
     return f"{model}{short}-{target}{targets.SPECS[target].suffix}"
 
 
 def jobs():
-    for model, dtype, target, versions in PLAN:
+    for model, dtype, target, checks, versions in PLAN:
         for version in versions:
             path = f"tvm-{version}/{artifact_name(model, dtype, target)}"
-            yield path, version, model, dtype, target
+            yield path, version, model, dtype, target, checks
 
 
 def interpreter(venv: str) -> str:
     return str(cache_root() / "venv" / venv / "bin" / "python")
 
 
-def compile_job(job) -> tuple[str, str]:
-    path, version, model, dtype, target = job
+def cuda_environment(version: str) -> dict:
+    """A stub driver, libcudart, NVRTC and the headers, from the `cuda-pieces` environment."""
+    venvs = cache_root() / "venv"
+    (site,) = (venvs / "cuda-pieces" / "lib").glob("python3*/site-packages")
+    (runtime,) = (venvs / f"tvm-{version}" / "lib").glob(
+        "python3*/site-packages/tvm/lib/libtvm_runtime_cuda.so")
+    folder = cache_root() / "cuda-stub" / f"tvm-{version}"
+    subprocess.run([interpreter("tools"), str(HERE / "cuda_stub.py"), str(folder), str(runtime),
+                    str(site)], check=True)
+    return {"LD_LIBRARY_PATH": str(folder / "lib"), "CUDA_PATH": str(folder / "toolkit"),
+            "PYTHONPATH": str(site)}
+
+
+def compile_job(job, folder: Path = ARTIFACTS) -> tuple[str, str]:
+    path, version, model, dtype, target, checks = job
     command = [interpreter(f"tvm-{version}"), str(HERE / "compile_one.py"), model, dtype, target,
-               str(ARTIFACTS / path), interpreter("tools")]
+               checks, str(folder / path), interpreter("tools")]
     if "windows" in target:
         ffi = f"tvm-ffi-{FFI[version]}-windows-x64"
         command.append(str(cache_root() / "unpacked" / ffi / "tvm_ffi" / "lib" / "tvm_ffi.lib"))
-    done = subprocess.run(command, capture_output=True, text=True,
-                          env={**os.environ, "PYTHONHASHSEED": "0", "TVM_NUM_THREADS": "1"})
+    environment = {**os.environ, "PYTHONHASHSEED": "0", "TVM_NUM_THREADS": "1"}
+    if "cuda" in target:
+        environment |= cuda_environment(version)
+    done = subprocess.run(command, capture_output=True, text=True, env=environment)
     if done.returncode == 0:
         return path, ""
     words = done.stderr.strip().splitlines()[-3:] or [f"signal {-done.returncode}"]

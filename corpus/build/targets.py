@@ -1,17 +1,19 @@
 """The targets of the corpus: TVM's target description, file suffix and how to link."""
 
+import shutil
 import subprocess
-import sys
+import tempfile
 from dataclasses import dataclass, field
 from pathlib import Path
 
 LINUX_X86 = {"kind": "llvm", "mtriple": "x86_64-unknown-linux-gnu", "mcpu": "x86-64-v2",
              "opt-level": 1}
-LINUX_ARM = {"kind": "llvm", "mtriple": "aarch64-unknown-linux-gnu"}
-MACOS_ARM = {"kind": "llvm", "mtriple": "arm64-apple-macos"}
-IOS_ARM = {"kind": "llvm", "mtriple": "arm64-apple-ios"}
-WINDOWS = {"kind": "llvm", "mtriple": "x86_64-pc-windows-gnu"}
-WASM = {"kind": "llvm", "mtriple": "wasm32-unknown-unknown-wasm"}
+LINUX_ARM = {"kind": "llvm", "mtriple": "aarch64-unknown-linux-gnu", "opt-level": 1}
+MACOS_ARM = {"kind": "llvm", "mtriple": "arm64-apple-macos", "opt-level": 1}
+MACOS_X86 = {"kind": "llvm", "mtriple": "x86_64-apple-macos", "opt-level": 1}
+IOS_ARM = {"kind": "llvm", "mtriple": "arm64-apple-ios", "opt-level": 1}
+WINDOWS = {"kind": "llvm", "mtriple": "x86_64-pc-windows-gnu", "opt-level": 1}
+WASM = {"kind": "llvm", "mtriple": "wasm32-unknown-unknown-wasm", "opt-level": 1}
 
 METAL = {"kind": "metal", "max_num_threads": 1024, "max_threads_per_block": 1024,
          "max_shared_memory_per_block": 32768, "thread_warp_size": 32}
@@ -20,7 +22,7 @@ CUDA = {"kind": "cuda", "arch": "sm_90", "max_num_threads": 1024,
         "thread_warp_size": 32}
 OPENCL = {"kind": "opencl", "max_num_threads": 256, "max_threads_per_block": 256,
           "max_shared_memory_per_block": 32768}
-WEBGPU = {"kind": "webgpu", "max_num_threads": 256, "max_shared_memory_per_block": 32768}
+WEBGPU = {"kind": "webgpu", "max_num_threads": 256}
 
 
 @dataclass
@@ -34,11 +36,17 @@ class Spec:
     system_lib: bool = False
 
 
+# A library without the JavaScript runtime's half: that part would come from Emscripten.
+WASM_FLAGS = ["--no-entry", "--allow-undefined", "--export=__wasm_call_ctors"]
 MAC_FLAGS = ["-Wl,-undefined,dynamic_lookup"]
 SPECS = {
     "cpu-x86_64": Spec(".so", LINUX_X86, link="x86_64-linux-gnu.2.28"),
     "cpu-aarch64": Spec(".so", LINUX_ARM, link="aarch64-linux-gnu.2.28"),
     "cpu-macos-arm64": Spec(".dylib", MACOS_ARM, link="aarch64-macos", link_flags=MAC_FLAGS),
+    "cpu-macos-x86_64": Spec(".dylib", MACOS_X86, link="x86_64-macos", link_flags=MAC_FLAGS),
+    # The object files that export links, for the synthetic variants; not in the corpus.
+    "objects-x86_64": Spec(".tar", LINUX_X86),
+    "objects-metal-x86_64": Spec(".tar", LINUX_X86, METAL),
     "cpu-windows-x64": Spec(".dll", WINDOWS, link="x86_64-windows-gnu"),
     "metal-macos-arm64": Spec(".dylib", MACOS_ARM, METAL, "aarch64-macos", MAC_FLAGS),
     "metal-linux-x86_64": Spec(".so", LINUX_X86, METAL, "x86_64-linux-gnu.2.28"),
@@ -46,7 +54,7 @@ SPECS = {
     "cpu-ios": Spec(".tar", IOS_ARM, system_lib=True),
     "cuda-x86_64": Spec(".so", LINUX_X86, CUDA, "x86_64-linux-gnu.2.28"),
     "opencl-x86_64": Spec(".so", LINUX_X86, OPENCL, "x86_64-linux-gnu.2.28"),
-    "webgpu": Spec(".wasm", WASM, WEBGPU, system_lib=True),
+    "webgpu": Spec(".wasm", WASM, WEBGPU, "wasm32-freestanding", WASM_FLAGS, system_lib=True),
 }
 
 
@@ -64,14 +72,19 @@ def linker(spec: Spec, tools_python: str, libraries: list):
     """
 
     def link(output, objects, **_):
-        command = [tools_python, "-m", "ziglang", "c++", "-target", spec.link, "-shared",
-                   "-O2", "-s", "-o", Path(output).name, *spec.link_flags,
-                   *(str(Path(o).resolve()) for o in objects), *libraries]
-        # Linking in the output's folder keeps its path out of the file.
-        done = subprocess.run(command, cwd=Path(output).resolve().parent,
-                              capture_output=True, text=True)
-        if done.returncode != 0:
-            raise SystemExit(f"link failed: {done.stderr[-2000:]}")
-        sys.stderr.write(done.stderr)
+        # Linking in a folder of its own keeps paths out of the file and side outputs away.
+        output = Path(output)
+        with tempfile.TemporaryDirectory() as folder:
+            inputs = []
+            for item in objects:
+                inputs.append(shutil.copy(item, Path(folder) / Path(item).name))
+            driver = (["wasm-ld"] if spec.suffix == ".wasm"
+                      else ["c++", "-target", spec.link, "-shared", "-O2"])
+            command = [tools_python, "-m", "ziglang", *driver, "-s", "-o", output.name, *spec.link_flags,
+                       *(Path(i).name for i in inputs), *libraries]
+            done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
+            if done.returncode != 0:
+                raise SystemExit(f"link failed: {done.stderr[-2000:]}")
+            shutil.copy(Path(folder) / output.name, output)
 
     return link

@@ -41,7 +41,7 @@ fn artifact_section(
     let wanted = match artifact.role {
         Role::ModelLibrary | Role::Client => true,
         Role::Unreadable => !artifact.problems.is_empty(),
-        Role::RuntimePart | Role::Unrelated => verbose,
+        Role::RuntimePart | Role::LibraryObject | Role::Unrelated => verbose,
     };
     if !wanted {
         return;

@@ -21,5 +21,8 @@ def load(name: str) -> dict:
 
 
 def build(config: dict, dtype: str, target):
+    """`dtype` is float32, float16 or q4f16_1 (float16 with 4-bit linear layers)."""
+    if dtype == "q4f16_1":
+        config, dtype = {**config, "quantization": dtype}, "float16"
     module = importlib.import_module(f"{__name__}.{config['arch']}")
     return module.build(config, dtype, target)

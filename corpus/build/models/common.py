@@ -11,6 +11,7 @@ from tvm.relax.frontend.nn.llm.kv_cache import RopeMode, TIRPagedKVCache
 from tvm.script import tirx as T
 
 from . import compat
+from .quantized import linear
 
 CACHE_ARGUMENTS = ("max_batch_size", "max_total_seq_len", "prefill_chunk_size",
                    "page_size", "support_sliding_window")
@@ -63,8 +64,8 @@ class MLP(nn.Module):
 
     def __init__(self, config):
         self.width = config["intermediate_size"]
-        self.gate_up_proj = nn.Linear(config["hidden_size"], 2 * self.width, bias=False)
-        self.down_proj = nn.Linear(self.width, config["hidden_size"], bias=False)
+        self.gate_up_proj = linear(config, config["hidden_size"], 2 * self.width)
+        self.down_proj = linear(config, self.width, config["hidden_size"])
 
     def forward(self, x):
         gate, up = op.split(self.gate_up_proj(x), 2, axis=-1)
@@ -155,7 +156,8 @@ def parameters(named) -> list[dict]:
 def metadata(config, dtype, params, kv_layers, state_kind, task="chat") -> dict:
     value = {
         "model_type": config["model_type"],
-        "quantization": {"float32": "q0f32", "float16": "q0f16"}[dtype],
+        "quantization": config.get(
+            "quantization", {"float32": "q0f32", "float16": "q0f16"}[dtype]),
         "context_window_size": config["context_window_size"],
         "sliding_window_size": -1,
         "attention_sink_size": -1,

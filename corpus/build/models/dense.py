@@ -5,6 +5,7 @@ from tvm.relax.frontend.nn import op
 from tvm.relax.frontend.nn.llm.kv_cache import PagedKVCache
 
 from . import common
+from .quantized import linear
 
 
 class Attention(nn.Module):
@@ -13,9 +14,9 @@ class Attention(nn.Module):
         self.kv_heads = config["num_key_value_heads"]
         self.width = config["head_dim"]
         eps = config["rms_norm_eps"]
-        self.c_attn = nn.Linear(config["hidden_size"],
-                                (self.heads + 2 * self.kv_heads) * self.width, bias=False)
-        self.o_proj = nn.Linear(self.heads * self.width, config["hidden_size"], bias=False)
+        self.c_attn = linear(config, config["hidden_size"],
+                                (self.heads + 2 * self.kv_heads) * self.width)
+        self.o_proj = linear(config, self.heads * self.width, config["hidden_size"])
         self.q_norm = nn.RMSNorm(self.width, -1, eps, bias=False)
         self.k_norm = nn.RMSNorm(self.width, -1, eps, bias=False)
 
@@ -62,7 +63,7 @@ class DenseForCausalLM(common.CausalLM):
         self.dtype = "float32"
         self.model = Model(config)
         if not config["tie_word_embeddings"]:
-            self.lm_head = nn.Linear(config["hidden_size"], config["vocab_size"], bias=False)
+            self.lm_head = linear(config, config["hidden_size"], config["vocab_size"])
 
     def hidden(self, input_embeds, cache):
         if self.config.get("external_call"):

@@ -12,6 +12,7 @@ from tvm.relax.frontend.nn import op
 from tvm.relax.frontend.nn.llm.kv_cache import PagedKVCache
 
 from . import common, delta_rule, rnn_state
+from .quantized import linear
 
 
 def l2_normalized(x: nn.Tensor, eps: float) -> nn.Tensor:
@@ -85,15 +86,15 @@ class GatedDeltaNet(nn.Module):
         self.keys = self.key_heads * self.key_width
         self.values = self.value_heads * self.value_width
         self.channels = 2 * self.keys + self.values
-        self.in_proj_qkv = nn.Linear(hidden, self.channels, bias=False)
-        self.in_proj_z = nn.Linear(hidden, self.values, bias=False)
-        self.in_proj_b = nn.Linear(hidden, self.value_heads, bias=False)
-        self.in_proj_a = nn.Linear(hidden, self.value_heads, bias=False)
+        self.in_proj_qkv = linear(config, hidden, self.channels)
+        self.in_proj_z = linear(config, hidden, self.values)
+        self.in_proj_b = linear(config, hidden, self.value_heads)
+        self.in_proj_a = linear(config, hidden, self.value_heads)
         self.conv1d_weight = nn.Parameter((self.channels, self.taps))
         self.A_log = nn.Parameter((self.value_heads,))
         self.dt_bias = nn.Parameter((self.value_heads,))
         self.norm = nn.RMSNorm(self.value_width, -1, self.eps, bias=False)
-        self.out_proj = nn.Linear(self.values, hidden, bias=False)
+        self.out_proj = linear(config, self.values, hidden)
 
     def forward(self, x, state, index: int):
         batch, length, _ = x.shape
@@ -125,10 +126,10 @@ class GatedAttention(nn.Module):
         self.heads = config["num_attention_heads"]
         self.kv_heads = config["num_key_value_heads"]
         self.width = config["head_dim"]
-        self.q_proj = nn.Linear(hidden, 2 * self.heads * self.width, bias=False)
-        self.k_proj = nn.Linear(hidden, self.kv_heads * self.width, bias=False)
-        self.v_proj = nn.Linear(hidden, self.kv_heads * self.width, bias=False)
-        self.o_proj = nn.Linear(self.heads * self.width, hidden, bias=False)
+        self.q_proj = linear(config, hidden, 2 * self.heads * self.width)
+        self.k_proj = linear(config, hidden, self.kv_heads * self.width)
+        self.v_proj = linear(config, hidden, self.kv_heads * self.width)
+        self.o_proj = linear(config, self.heads * self.width, hidden)
         self.q_norm = nn.RMSNorm(self.width, -1, eps, bias=False)
         self.k_norm = nn.RMSNorm(self.width, -1, eps, bias=False)
 
@@ -195,7 +196,7 @@ class HybridForCausalLM(common.CausalLM):
         self.model = Model(config, target)
         self.attention_layers = sum(is_full(config, i) for i in range(config["num_hidden_layers"]))
         if not config["tie_word_embeddings"]:
-            self.lm_head = nn.Linear(config["hidden_size"], config["vocab_size"], bias=False)
+            self.lm_head = linear(config, config["hidden_size"], config["vocab_size"])
 
     def batch_prefill(self, input_embeds: nn.Tensor, logit_positions: nn.Tensor,
                       paged_kv_cache: PagedKVCache, rnn_state: rnn_state.RNNState):

@@ -6,6 +6,7 @@ use serde::Serialize;
 use crate::container::Binary;
 use crate::module::ModelLibrary;
 use crate::runtime::parts::PartKind;
+use crate::source;
 
 /// What a file is to us.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
@@ -17,6 +18,8 @@ pub enum Role {
     RuntimePart,
     /// Uses TVM's symbols: a Rust program, libmlc_llm, a Python extension.
     Client,
+    /// An object of an archive whose blob lies in another object.
+    LibraryObject,
     /// A binary that has nothing to do with TVM.
     Unrelated,
     /// Could not be read.
@@ -56,6 +59,10 @@ pub enum ProblemKind {
     Limit,
     /// An archive member name that escapes the folder it is unpacked to.
     UnsafeName,
+    /// A FIFO, socket, device or directory loop: never opened.
+    NotAFile,
+    /// Left packed because nothing in it is asked for.
+    NotNeeded,
 }
 
 impl ProblemKind {
@@ -63,6 +70,30 @@ impl ProblemKind {
     /// problem means "could not decide", not "broken".
     pub fn leaves_undecided(self) -> bool {
         matches!(self, Self::Unreadable | Self::Unsupported | Self::Limit)
+    }
+}
+
+impl From<source::Problem> for Problem {
+    fn from(problem: source::Problem) -> Self {
+        use source::ProblemKind as Kind;
+        let kind = match problem.kind {
+            Kind::Unreadable => ProblemKind::Unreadable,
+            Kind::NotAFile | Kind::DirectoryLoop => ProblemKind::NotAFile,
+            Kind::DamagedArchive => ProblemKind::Corrupt,
+            Kind::Bomb | Kind::TooDeep => ProblemKind::Limit,
+            // The compiler is no part of any verdict: leaving it packed loses nothing.
+            Kind::NotInspected if problem.display.contains("tvm_compiler") => {
+                ProblemKind::NotNeeded
+            }
+            Kind::NotInspected => ProblemKind::Limit,
+            Kind::UnsafeName => ProblemKind::UnsafeName,
+            Kind::ThinArchive => ProblemKind::Unsupported,
+        };
+        Self {
+            kind,
+            detail: problem.detail,
+            offset: None,
+        }
     }
 }
 

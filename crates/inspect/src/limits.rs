@@ -4,9 +4,16 @@
 //! is left. Real model libraries stay far below them (format notes, part k).
 
 /// Bytes one archive may unpack to.
-pub const MAX_UNPACKED_BYTES: u64 = 4 << 30;
+pub const MAX_UNPACKED_BYTES: u64 = 1 << 30;
 /// Unpacked bytes per packed byte before an archive is called a bomb.
 pub const MAX_UNPACK_RATIO: u64 = 200;
+/// Unpacked bytes up to which the ratio does not matter.
+pub const RATIO_FREE_BYTES: u64 = 16 << 20;
+/// Largest compressed member that is unpacked into memory; larger ones are
+/// reported as not inspected.
+pub const MAX_MEMBER_IN_MEMORY: u64 = 32 << 20;
+/// Files up to this size are read, larger ones are mapped.
+pub const MAX_READ_FILE: u64 = 64 << 10;
 /// Archives inside archives.
 pub const MAX_NESTING: usize = 4;
 /// Members of one archive.
@@ -30,3 +37,5 @@ pub const MAX_BLOB_CANDIDATES: usize = 64;
 pub const MAX_DATAFLOW_STEPS: usize = 512 << 10;
 /// Values inside values, or copies of copies, that dataflow follows.
 pub const MAX_DATAFLOW_DEPTH: usize = 64;
+/// Length of a name a system library registers, read from its strings.
+pub const MAX_REGISTERED_NAME: usize = 512;

@@ -3,6 +3,8 @@
 //! Reading is parallel over files; nothing of a file's bytes outlives its own
 //! turn, so memory does not grow with the tree.
 
+mod artifact_of;
+mod packages;
 mod read;
 mod verdict;
 

@@ -176,6 +176,7 @@ pub fn describe(artifact: &Artifact) -> String {
         Role::ModelLibrary => "model library",
         Role::RuntimePart => "runtime part",
         Role::Client => "client of TVM",
+        Role::LibraryObject => "object of a model library",
         Role::Unrelated => "no TVM in it",
         Role::Unreadable => "unreadable",
     };

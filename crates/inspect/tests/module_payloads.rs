@@ -346,3 +346,48 @@ fn cut_blobs_are_refused() {
         }
     }
 }
+
+/// The distances from a blob's start to the VM magic seen in real libraries
+/// (format notes, a.2), and the first fields of the worked example (b.3).
+#[test]
+fn executables_lie_where_the_notes_say() {
+    let executable = writer::executable(Magic::V2);
+    let mut with_length = Bytes::default();
+    with_length.bytes(&executable);
+    let (payload, _) = device("cuda", PayloadOrder::Stable, FunctionInfoForm::Plain);
+    let vm = "relax.VMExecutable";
+    let two: [&[u64]; 2] = [&[1], &[]];
+    let three: [&[u64]; 3] = [&[1], &[2], &[]];
+    let bare = Some(executable.clone());
+    let counted = Some(with_length.0);
+    for (bytes, distance) in [
+        (
+            writer::count_first(
+                &[("relax.Executable", counted.clone()), ("_lib", None)],
+                Some(&two),
+            ),
+            0x30,
+        ),
+        (
+            writer::count_first(&[(vm, counted), ("_lib", None)], Some(&two)),
+            0x32,
+        ),
+        (
+            writer::tree_first(&two, &[(vm, bare.clone()), ("_lib", None)]),
+            0x5a,
+        ),
+        (
+            writer::tree_first(
+                &three,
+                &[(vm, bare), ("_lib", None), ("cuda", Some(payload))],
+            ),
+            0x6a,
+        ),
+    ] {
+        let blob = Blob::decode(&bytes).unwrap();
+        assert_eq!(blob.modules[0].payload_offset, distance);
+        assert_eq!(blob.modules[0].payload_length, executable.len() as u64);
+        let at = usize::try_from(distance).unwrap();
+        assert_eq!(Magic::of(&bytes[at..]), Some(Magic::V2));
+    }
+}

@@ -62,6 +62,10 @@ fn load_set(release: &str, ffi: &str, platform: &(&str, &str, &str, &str)) -> Ru
             &device
         ]
     );
+    let parts: Vec<(PartKind, &RuntimeProfile)> = parts
+        .iter()
+        .map(|(kind, profile)| (kind.clone(), profile))
+        .collect();
     binary::merge(&format!("{release} {name}"), &parts)
 }
 
@@ -180,7 +184,7 @@ fn functions_equal(read: &RuntimeProfile, table: &RuntimeProfile, what: &str) {
             table
                 .provided_by
                 .get(*name)
-                .is_none_or(|part| part.ends_with("_extra"))
+                .is_none_or(|part| always_there(part, what))
         })
         .collect();
     missing.sort();
@@ -188,6 +192,11 @@ fn functions_equal(read: &RuntimeProfile, table: &RuntimeProfile, what: &str) {
         missing.is_empty(),
         "{what}: not found in the library: {missing:?}"
     );
+}
+
+/// Parts that every wheel of the platform has.
+fn always_there(part: &str, what: &str) -> bool {
+    part.ends_with("_extra") || (part.starts_with("Linux") && what.contains("linux"))
 }
 
 fn exports_equal(read: &RuntimeProfile, table: &RuntimeProfile, platform: &str, what: &str) {

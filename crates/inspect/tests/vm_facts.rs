@@ -7,10 +7,10 @@ use std::path::Path;
 use artcheck_inspect::container;
 use artcheck_inspect::module::metadata::Extent;
 use artcheck_inspect::module::{ModelLibrary, SymbolGeneration, locate, metadata};
-use artcheck_inspect::vm::Executable;
-use artcheck_inspect::vm::dataflow::constant_uses;
+use artcheck_inspect::vm::dataflow::{Flow, Value, constant_uses};
 use artcheck_inspect::vm::disassemble::disassemble_instruction;
 use artcheck_inspect::vm::kv_cache::{self, KernelValue};
+use artcheck_inspect::vm::{ConstantValue, DataType, Executable, Instruction};
 
 mod parts;
 
@@ -222,5 +222,49 @@ fn a_runtime_is_no_model_library() {
         let parsed = container::parse(&bytes).unwrap();
         assert!(locate::find(&parsed[0]).is_empty());
         assert!(locate::find_by_magic(&parsed[0]).is_empty());
+    }
+}
+
+/// The worked example of the format notes returns an integer, a shape, a string
+/// and a data type in one tuple; the corpus has the same function.
+#[test]
+fn mixed_constants_are_told_apart() {
+    for release in RELEASES {
+        let library = library(release, "extcall-cpu-x86_64.so");
+        let executable = executable(&library);
+        let functions = &executable.functions;
+        let index = functions
+            .iter()
+            .position(|function| function.name == "pick");
+        let flow = Flow::new(executable, index.unwrap());
+        let end = functions[index.unwrap()].instructions.end;
+        let Some(Instruction::Ret { result }) = executable.instruction(end - 1) else {
+            panic!("pick does not end in a return");
+        };
+        let Value::Tuple { items, .. } = flow.register(end - 1, result) else {
+            panic!("pick does not return a tuple");
+        };
+        let constants: Vec<&ConstantValue> = items
+            .iter()
+            .filter_map(|item| match item {
+                Value::Constant(index) => Some(&executable.constants[*index].value),
+                _ => None,
+            })
+            .collect();
+        let half = DataType {
+            code: 2,
+            bits: 16,
+            lanes: 1,
+        };
+        assert_eq!(items[0], Value::Immediate(7));
+        assert_eq!(
+            constants,
+            [
+                &ConstantValue::Shape(vec![4, 5]),
+                &ConstantValue::String("tirx".into()),
+                &ConstantValue::Dtype(half)
+            ],
+            "{release}"
+        );
     }
 }

@@ -176,7 +176,7 @@ fn keep<'data, Coff: CoffHeader>(
             .and_then(|region| regions.get(region))
             .is_some_and(|region| region.executable);
         let wanted = concerns_tvm(name);
-        if !wanted && !(external && function) {
+        if !(wanted || external && function) {
             continue;
         }
         let kept = DefinedSymbol {

@@ -184,7 +184,7 @@ fn is_pe(bytes: &[u8]) -> bool {
         .is_some_and(|header| header.starts_with(b"PE\0\0"))
 }
 
-fn is_tar(bytes: &[u8]) -> bool {
+pub(super) fn is_tar(bytes: &[u8]) -> bool {
     // POSIX and GNU tar have a magic; the checksum settles the V7 form too.
     let Some(header) = bytes.get(..512) else {
         return false;
@@ -217,7 +217,7 @@ fn octal(field: &[u8]) -> Option<u64> {
 fn coff(bytes: &[u8]) -> Option<FileType> {
     let head: &[u8; 20] = bytes.get(..20)?.try_into().ok()?;
     let word = |low: u8, high: u8| u16::from_le_bytes([low, high]);
-    let [m0, m1, s0, s1, _, _, version_low, version_high, ..] = *head;
+    let [m0, m1, s0, s1, version_low, version_high, ..] = *head;
     let machine = word(m0, m1);
     if machine == 0 && word(s0, s1) == 0xffff {
         // Version 0: import; version 2: big object.

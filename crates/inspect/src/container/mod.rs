@@ -4,6 +4,8 @@
 //! symbols that concern TVM, and the data regions that may hold a blob stay
 //! borrowed in [`Parsed`].
 
+pub mod ar;
+mod archive;
 mod coff;
 mod elf;
 mod identify;
@@ -13,9 +15,12 @@ mod names;
 mod pe;
 mod regions;
 mod symbols;
+pub mod tar;
 mod vm_executable;
 mod wasm;
+pub mod zip;
 
+pub use archive::{Body, Member, Visit};
 pub use identify::{FileType, identify, parse};
 pub use lookup::{defines, defines_qualified, each_export};
 pub use names::{

@@ -4,10 +4,12 @@
 //! A VM executable outside any container counts as a library too: its blob has
 //! the layout [`BlobLayout::Bare`](super::BlobLayout) and one module.
 
+use std::ops::Range;
+
 use memchr::memmem;
 
 use super::symbols::{HostNames, blob_symbol};
-use super::{Blob, ModelLibrary, SymbolGeneration, payload};
+use super::{Blob, ModelLibrary, SymbolGeneration, payload, registration};
 use crate::bytes::Reader;
 use crate::container::{Binary, BinaryKind, DefinedSymbol, Format, Parsed, Region};
 use crate::error::DecodeError;
@@ -138,7 +140,10 @@ impl ModelLibrary {
     /// the blob and the host code of a system library are separate members.
     pub fn add_host_names(&mut self, binary: &Binary) {
         let prefix = self.prefix.as_deref().unwrap_or_default();
-        let names = HostNames::of(binary, prefix, self.symbols);
+        self.add_names(HostNames::of(binary, prefix, self.symbols));
+    }
+
+    pub(super) fn add_names(&mut self, names: HostNames) {
         for (list, more) in [
             (&mut self.slots, names.slots),
             (&mut self.host_functions, names.functions),
@@ -175,21 +180,36 @@ impl Region<'_> {
 pub fn find_by_magic(parsed: &Parsed<'_>) -> Vec<ModelLibrary> {
     let mut found = Vec::new();
     for region in parsed.regions.iter().filter(|region| !region.executable) {
-        let mut budget = MAX_BLOB_CANDIDATES;
-        let mut resume = 0;
-        for magic in magics(&region.data) {
-            if magic < resume || budget == 0 {
-                continue; // inside the blob before, or too many lures
+        let blobs = blobs_in(&region.data);
+        let alone = blobs.len() == 1;
+        for (range, blob) in blobs {
+            let mut library = ModelLibrary {
+                blob: Ok(blob),
+                ..library(parsed, region, range.start as u64)
+            };
+            // Which of several libraries a name belongs to is not written down.
+            if alone {
+                registration::recover(&mut library, &region.data, range);
             }
-            if let Some((start, blob)) = around(&region.data, magic, &mut budget) {
-                resume = start.saturating_add(usize::try_from(blob.length).unwrap_or(usize::MAX));
-                let mut library = ModelLibrary {
-                    blob: Ok(blob),
-                    ..library(parsed, region, start as u64)
-                };
-                library.add_host_names(&parsed.binary);
-                found.push(library);
-            }
+            library.add_host_names(&parsed.binary);
+            found.push(library);
+        }
+    }
+    found
+}
+
+/// The blobs in a region, in order, none inside another.
+fn blobs_in(data: &[u8]) -> Vec<(Range<usize>, Blob)> {
+    let mut found: Vec<(Range<usize>, Blob)> = Vec::new();
+    let mut budget = MAX_BLOB_CANDIDATES;
+    for magic in magics(data) {
+        let inside = found.last().is_some_and(|(range, _)| magic < range.end);
+        if inside || budget == 0 {
+            continue;
+        }
+        if let Some((start, blob)) = around(data, magic, &mut budget) {
+            let length = usize::try_from(blob.length).unwrap_or(usize::MAX);
+            found.push((start..start.saturating_add(length), blob));
         }
     }
     found

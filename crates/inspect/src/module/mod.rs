@@ -16,6 +16,7 @@ mod blob;
 pub mod locate;
 pub mod metadata;
 mod payload;
+mod registration;
 mod symbols;
 mod tree;
 
@@ -34,7 +35,7 @@ pub enum SymbolGeneration {
     FfiLibraryBin,
     /// `__tvm_ffi__library_bin`, `__tvm_ffi__library_ctx`, `__tvm_ffi_` prefix: from 0.22.
     FfiUnderscoreLibraryBin,
-    /// No blob symbol (wasm, stripped): found by the VM magic.
+    /// No blob symbol, and no name it is registered under: found by the VM magic.
     Unknown,
 }
 
@@ -202,7 +203,8 @@ pub struct ModelLibrary {
     pub prefix: Option<String>,
     /// Naming generation.
     pub symbols: SymbolGeneration,
-    /// Blob symbol as found; `None` when found by magic.
+    /// Blob symbol as found; when found by magic, the name it is registered
+    /// under, if one is.
     pub blob_symbol: Option<String>,
     /// Region name that holds the blob, e.g. `.rodata`.
     pub region: String,

@@ -1,11 +1,13 @@
 //! What the symbol names of a model library mean, generation by generation
 //! (format notes, a.1).
 
+use std::collections::HashSet;
+
 use super::SymbolGeneration;
 use crate::container::Binary;
 
 /// Blob symbols, newest first.
-const BLOBS: [(&str, SymbolGeneration); 3] = [
+pub(super) const BLOBS: [(&str, SymbolGeneration); 3] = [
     (
         "__tvm_ffi__library_bin",
         SymbolGeneration::FfiUnderscoreLibraryBin,
@@ -47,16 +49,29 @@ impl HostNames {
         for symbol in &binary.defined {
             names.add(&symbol.name, prefix, generation);
         }
-        for list in [
-            &mut names.slots,
-            &mut names.functions,
-            &mut names.vm_tir_functions,
-            &mut names.callees,
-        ] {
-            list.sort_unstable();
-            list.dedup();
-        }
         names
+    }
+
+    /// Adds a name found as a string rather than as a symbol. Up to 0.21 a
+    /// function's string has no mark of its own; there only names that the
+    /// executable asks for count, and no builtin of the runtime.
+    pub(super) fn add_registered(
+        &mut self,
+        text: &str,
+        prefix: &str,
+        generation: SymbolGeneration,
+        wanted: &HashSet<String>,
+    ) {
+        if generation == SymbolGeneration::FfiUnderscoreLibraryBin {
+            if text.starts_with(FFI_PREFIX) {
+                self.add(text, prefix, generation);
+            }
+        } else if let Some(function) = text.strip_prefix(prefix)
+            && wanted.contains(function)
+            && !function.contains('.')
+        {
+            self.functions.push(function.to_owned());
+        }
     }
 
     fn add(&mut self, name: &str, prefix: &str, generation: SymbolGeneration) {

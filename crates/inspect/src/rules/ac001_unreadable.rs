@@ -61,6 +61,7 @@ fn severity(kind: ProblemKind) -> Severity {
         ProblemKind::Unreadable | ProblemKind::Unsupported | ProblemKind::Limit => {
             Severity::Warning
         }
+        ProblemKind::NotAFile | ProblemKind::NotNeeded => Severity::Info,
     }
 }
 
@@ -74,6 +75,8 @@ fn sentence(problem: &Problem) -> &'static str {
         ProblemKind::Corrupt => "the file is truncated or corrupt",
         ProblemKind::Unsupported => "the file is of a kind or generation this tool does not know",
         ProblemKind::Limit => "a limit was reached; the rest was not looked at",
+        ProblemKind::NotAFile => "no regular file: passed over",
+        ProblemKind::NotNeeded => "left packed: nothing in it is asked for",
         ProblemKind::UnsafeName => "an archive member's name leaves the folder it is unpacked to",
     }
 }
@@ -96,6 +99,7 @@ fn advice(kind: ProblemKind) -> &'static str {
             "if it should be a model library, say which compiler made it; use --allow-unknown to pass it over"
         }
         ProblemKind::Limit => "scan the contents outside the archive",
+        ProblemKind::NotAFile | ProblemKind::NotNeeded => "nothing to do",
         ProblemKind::UnsafeName => "pack the archive again with relative names",
     }
 }

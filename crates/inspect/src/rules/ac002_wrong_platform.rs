@@ -61,11 +61,12 @@ fn check_pair(pair: &Pair<'_>, out: &mut Outcome) {
     else {
         return;
     };
-    if matches!(binary.format, Format::VmExecutable | Format::Wasm) {
+    if binary.format == Format::Wasm {
         return;
     }
-    let same_architecture = spell(binary.architecture) == *architecture;
-    let same_system = match (&pair.runtime.os, system(binary.platform)) {
+    let (own_architecture, own_system) = machine(binary);
+    let same_architecture = own_architecture.is_none_or(|own| own == *architecture);
+    let same_system = match (pair.runtime.os.as_deref(), own_system) {
         (Some(runtime), Some(library)) => runtime == library,
         _ => true,
     };
@@ -115,6 +116,15 @@ pub(crate) fn spell(fact: impl serde::Serialize) -> String {
         Ok(other) => other.to_string(),
         Err(_) => String::from("unknown"),
     }
+}
+
+/// Architecture and system in the words of a runtime profile; `None` where the
+/// file does not say (a bare executable runs anywhere).
+pub(crate) fn machine(binary: &Binary) -> (Option<String>, Option<&'static str>) {
+    if binary.format == Format::VmExecutable {
+        return (None, None);
+    }
+    (Some(spell(binary.architecture)), system(binary.platform))
 }
 
 /// The runtime profile's word for a system.

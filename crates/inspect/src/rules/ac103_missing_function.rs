@@ -52,7 +52,9 @@ fn check(pair: &Pair<'_>, out: &mut Outcome) {
                 {
                     out.push(missing(pair, executable, index, name));
                 }
-                FunctionKind::VmTir if !provided.contains(format!("__vmtir__{name}").as_str()) => {
+                FunctionKind::VmTir
+                    if !pair.library.vm_tir_functions.iter().any(|tir| tir == name) =>
+                {
                     out.push(
                         pair.finding(&RULE, format!("VM function `{name}` is compiled to host code that the library does not contain"))
                             .at(Location { function: Some(name.to_owned()), ..Location::default() })

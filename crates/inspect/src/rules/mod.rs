@@ -15,16 +15,25 @@ mod ac104_call_arity;
 mod ac105_kv_cache_config;
 mod ac106_module_loader;
 mod ac107_device_payload;
+mod ac201_device_api;
 mod ac202_context_slot;
+mod ac203_c_symbol;
+mod ac204_cxx_symbol;
+mod ac205_library_not_found;
+mod ac206_duplicate_runtime;
+mod ac207_ffi_pair;
 mod ac301_metadata;
 
 pub(crate) use ac002_wrong_platform::{describe, spell};
 
+use std::collections::BTreeSet;
+
 use crate::artifact::Artifact;
+use crate::container::UndefinedSymbol;
 use crate::finding::{Finding, Severity};
 use crate::module::{Blob, ModelLibrary};
 use crate::runtime::RuntimeProfile;
-use crate::runtime::load_set::LoadSet;
+use crate::runtime::load_set::{LoadSet, MissingReason};
 use crate::target::Target;
 
 /// A rule of the catalogue.
@@ -92,6 +101,52 @@ pub struct Binding<'a> {
     pub load_set: Option<&'a LoadSet>,
 }
 
+impl Binding<'_> {
+    /// The TVM symbols the binary leaves undefined.
+    pub fn undefined(&self) -> impl Iterator<Item = &UndefinedSymbol> {
+        self.artifact
+            .binary
+            .iter()
+            .flat_map(|binary| &binary.undefined)
+    }
+
+    /// Those of `wanted` that nobody provides; `None` when that cannot be told.
+    /// A symbol whose library is not among the files at all is AC205's.
+    pub fn missing_c<'s>(
+        &self,
+        wanted: &[&'s UndefinedSymbol],
+    ) -> Option<Vec<&'s UndefinedSymbol>> {
+        let Some(load_set) = self.load_set else {
+            let exported = self.runtime.c_symbols.value.as_ref()?;
+            return Some(
+                wanted
+                    .iter()
+                    .copied()
+                    .filter(|symbol| !exported.contains(&symbol.name))
+                    .collect(),
+            );
+        };
+        let binary = self.artifact.binary.as_ref()?;
+        let missing: BTreeSet<String> = load_set
+            .missing_for(binary)
+            .into_iter()
+            .filter(|missing| !matches!(missing.reason, MissingReason::LibraryAbsent { .. }))
+            .map(|missing| missing.symbol)
+            .collect();
+        let is_missing = |symbol: &UndefinedSymbol| {
+            missing.contains(&symbol.name)
+                || (symbol.weak && load_set.providers_of(&symbol.name).is_empty())
+        };
+        Some(
+            wanted
+                .iter()
+                .copied()
+                .filter(|symbol| is_missing(symbol))
+                .collect(),
+        )
+    }
+}
+
 /// One artifact and what the user said about where it must run.
 pub struct ArtifactContext<'a> {
     /// The artifact.
@@ -136,7 +191,13 @@ pub static ALL: &[&Rule] = &[
     &ac105_kv_cache_config::RULE,
     &ac106_module_loader::RULE,
     &ac107_device_payload::RULE,
+    &ac201_device_api::RULE,
     &ac202_context_slot::RULE,
+    &ac203_c_symbol::RULE,
+    &ac204_cxx_symbol::RULE,
+    &ac205_library_not_found::RULE,
+    &ac206_duplicate_runtime::RULE,
+    &ac207_ffi_pair::RULE,
     &ac301_metadata::RULE,
 ];
 

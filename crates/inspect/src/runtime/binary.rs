@@ -129,7 +129,7 @@ fn c_exports(parsed: &Parsed<'_>) -> BTreeSet<String> {
 
 /// Puts the parts of one load set together and adds what the release table
 /// knows of runtimes with exactly these facts.
-pub fn merge(name: &str, parts: &[(PartKind, RuntimeProfile)]) -> RuntimeProfile {
+pub fn merge(name: &str, parts: &[(PartKind, &RuntimeProfile)]) -> RuntimeProfile {
     let mut whole = RuntimeProfile {
         name: name.to_owned(),
         ..RuntimeProfile::default()

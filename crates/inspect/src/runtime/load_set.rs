@@ -1,25 +1,394 @@
-//! Placeholder until the load sets land.
+//! A load set: the runtime parts that end up in one process, taken together.
+//!
+//! Which files belong together is decided in [`super::grouping`]; here they are
+//! merged into one profile, and asked what nobody provides, what two
+//! provide, which library is not found, and which tvm-ffi fits. The answers
+//! are facts; rules turn them into findings.
 
 use serde::Serialize;
 
-use super::RuntimeProfile;
+use super::distribution::{Distribution, Requirement};
+use super::ffi_version::{self, KnownBadPair, Version, VersionRange};
+use super::libraries::{self, Resolution};
+use super::member::Member;
+use super::parts::{PartKind, REGISTRY_SYMBOLS, stem};
+use super::{Confidence, Fact, RuntimeProfile, binary, release};
 use crate::artifact::Artifact;
+use crate::container::{self, Binary, Format, Platform, UndefinedSymbol};
 
-/// Files that end up in one process.
-#[derive(Debug, Clone, Serialize)]
+/// The parts of one process and what they say together.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LoadSet {
-    /// Merged profile.
+    /// Name shown to people: usually the folder.
+    pub name: String,
+    /// What the set accepts and offers.
     pub profile: RuntimeProfile,
+    /// Its parts.
+    pub members: Vec<Member>,
+    /// Python packages the parts were installed from, where known.
+    pub distributions: Vec<Distribution>,
+}
+
+/// Why a symbol has no provider.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "reason")]
+pub enum MissingReason {
+    /// No member defines it.
+    NoProvider,
+    /// It is bound to a member by name, and that member does not define it.
+    NotInLibrary {
+        /// Index of that member.
+        member: usize,
+    },
+    /// The library that would define it may be one that is not in the set.
+    LibraryAbsent {
+        /// Its name.
+        library: String,
+    },
+}
+
+/// A symbol that a member, or another binary, asks for in vain.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Missing {
+    /// Symbol as the binary writes it.
+    pub symbol: String,
+    /// Mangled C++ rather than C.
+    pub cxx: bool,
+    /// Why nobody provides it.
+    pub reason: MissingReason,
+}
+
+/// Symbols of a registry that more than one member defines.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Duplicate {
+    /// The symbols.
+    pub symbols: Vec<String>,
+    /// Members that define them.
+    pub providers: Vec<usize>,
+    /// Those of them that some other member asks the loader for.
+    pub needed: Vec<usize>,
+}
+
+/// A member and the tvm-ffi of the set that are known not to fit.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct BadPair {
+    /// The member.
+    pub member: usize,
+    /// tvm-ffi it was built with.
+    pub built_with: VersionRange,
+    /// tvm-ffi of the set.
+    pub runs_with: VersionRange,
+    /// The table's entry.
+    #[serde(flatten)]
+    pub pair: &'static KnownBadPair,
+}
+
+/// A package requirement that the installed package does not meet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct UnmetRequirement {
+    /// Package that requires.
+    pub package: String,
+    /// What it requires.
+    pub requirement: Requirement,
+    /// Version installed.
+    pub installed: String,
 }
 
 impl LoadSet {
-    /// Whether a VM runtime is among them.
-    pub fn holds_vm_runtime(&self) -> bool {
-        false
+    /// Puts the parts together.
+    pub fn assemble(
+        name: &str,
+        mut members: Vec<Member>,
+        distributions: Vec<Distribution>,
+    ) -> Self {
+        let profiles: Vec<(PartKind, &RuntimeProfile)> = members
+            .iter()
+            .map(|member| (member.kind.clone(), &member.profile))
+            .collect();
+        let mut profile = binary::merge(name, &profiles);
+        pin(&mut members, profile.release.as_deref());
+        profile.ffi_version = ffi_fact(&members, &distributions);
+        if let Some(package) = distributions.iter().find(|package| package.holds_tvm()) {
+            add_python_functions(&mut profile, package);
+        }
+        Self {
+            name: name.to_owned(),
+            profile,
+            members,
+            distributions,
+        }
     }
 
-    /// Whether an artifact can load into it.
-    pub fn fits(&self, _artifact: &Artifact) -> bool {
-        false
+    /// Members that export a symbol (a `TVM*` function or a C++ name of
+    /// namespace `tvm`, as the binary writes it).
+    pub fn providers_of(&self, symbol: &str) -> Vec<usize> {
+        self.members
+            .iter()
+            .enumerate()
+            .filter(|(_, member)| member.exports.contains(symbol))
+            .map(|(index, _)| index)
+            .collect()
     }
+
+    /// Whether a VM runtime is among the members.
+    pub fn holds_vm_runtime(&self) -> bool {
+        self.members.iter().any(|member| member.kind.has_vm())
+    }
+
+    /// Whether an artifact is built for the platform of the set. Objects and
+    /// bare executables do not always say theirs; they fit every set.
+    pub fn fits(&self, artifact: &Artifact) -> bool {
+        let (Some(binary), Some(own)) = (&artifact.binary, self.members.first()) else {
+            return false;
+        };
+        let own = &own.binary;
+        if binary.format == Format::VmExecutable {
+            return true;
+        }
+        binary.format == own.format
+            && binary.architecture == own.architecture
+            && (binary.platform == own.platform || binary.platform == Platform::Unknown)
+    }
+
+    /// Whether the set has a part of this kind.
+    pub fn has(&self, kind: &PartKind) -> bool {
+        self.members.iter().any(|member| member.kind == *kind)
+    }
+
+    /// Per member, the TVM symbols that nobody provides.
+    pub fn missing(&self) -> Vec<(usize, Vec<Missing>)> {
+        self.members
+            .iter()
+            .enumerate()
+            .map(|(index, member)| (index, self.missing_for(&member.binary)))
+            .filter(|(_, missing)| !missing.is_empty())
+            .collect()
+    }
+
+    /// The TVM symbols of any binary that nobody in the set provides.
+    pub fn missing_for(&self, binary: &Binary) -> Vec<Missing> {
+        let absent = binary
+            .needed
+            .iter()
+            .filter(|needed| libraries::is_family(&needed.name))
+            .find(|needed| self.member_named(&needed.name).is_none());
+        binary
+            .undefined
+            .iter()
+            .filter(|symbol| !symbol.weak)
+            .filter_map(|symbol| {
+                let reason = self.reason(symbol, absent.map(|needed| needed.name.as_str()))?;
+                Some(Missing {
+                    symbol: symbol.name.clone(),
+                    cxx: container::mentions_tvm_namespace(symbol.name.as_bytes()),
+                    reason,
+                })
+            })
+            .collect()
+    }
+
+    fn reason(&self, symbol: &UndefinedSymbol, absent: Option<&str>) -> Option<MissingReason> {
+        let providers = self.providers_of(&symbol.name);
+        match &symbol.library {
+            Some(library) => match self.member_named(library) {
+                Some(member) if providers.contains(&member) => None,
+                Some(member) => Some(MissingReason::NotInLibrary { member }),
+                None if providers.is_empty() || libraries::is_family(library) => {
+                    Some(MissingReason::LibraryAbsent {
+                        library: library.clone(),
+                    })
+                }
+                None => None,
+            },
+            None if !providers.is_empty() => None,
+            None => Some(match absent {
+                Some(library) => MissingReason::LibraryAbsent {
+                    library: library.to_owned(),
+                },
+                None => MissingReason::NoProvider,
+            }),
+        }
+    }
+
+    /// The member that answers to a library name.
+    fn member_named(&self, library: &str) -> Option<usize> {
+        let wanted = stem(library);
+        self.members.iter().position(|member| {
+            stem(&member.path) == wanted
+                || member
+                    .binary
+                    .identity
+                    .as_deref()
+                    .is_some_and(|identity| stem(identity) == wanted)
+        })
+    }
+
+    /// Registries that are there more than once.
+    pub fn duplicates(&self) -> Vec<Duplicate> {
+        let mut found: Vec<Duplicate> = Vec::new();
+        for symbol in REGISTRY_SYMBOLS {
+            let providers = self.providers_of(symbol);
+            if providers.len() < 2 {
+                continue;
+            }
+            match found.iter_mut().find(|known| known.providers == providers) {
+                Some(known) => known.symbols.push(symbol.to_owned()),
+                None => found.push(Duplicate {
+                    symbols: vec![symbol.to_owned()],
+                    needed: providers
+                        .iter()
+                        .copied()
+                        .filter(|provider| self.is_needed(*provider))
+                        .collect(),
+                    providers,
+                }),
+            }
+        }
+        found
+    }
+
+    fn is_needed(&self, index: usize) -> bool {
+        let Some(member) = self.members.get(index) else {
+            return false;
+        };
+        let name = stem(member.binary.identity.as_deref().unwrap_or(&member.path));
+        self.members.iter().enumerate().any(|(other, asking)| {
+            other != index
+                && asking
+                    .binary
+                    .needed
+                    .iter()
+                    .any(|needed| stem(&needed.name) == name)
+        })
+    }
+
+    /// Where each needed library of each member is found; external ones are
+    /// left out.
+    pub fn libraries(&self) -> Vec<(usize, String, Resolution)> {
+        let set: Vec<(&str, Option<&str>)> = self
+            .members
+            .iter()
+            .map(|member| (member.path.as_str(), member.binary.identity.as_deref()))
+            .collect();
+        let mut all = Vec::new();
+        for (index, member) in self.members.iter().enumerate() {
+            for needed in &member.binary.needed {
+                let resolution =
+                    libraries::resolve(&member.path, &member.binary, &needed.name, &set);
+                if resolution != Resolution::External {
+                    all.push((index, needed.name.clone(), resolution));
+                }
+            }
+        }
+        all
+    }
+
+    /// tvm-ffi of the set, as exactly as packages and exports tell.
+    pub fn ffi_range(&self) -> Option<VersionRange> {
+        ffi_range(&self.members, &self.distributions)
+    }
+
+    /// Members that are known not to fit the set's tvm-ffi.
+    pub fn bad_pairs(&self) -> Vec<BadPair> {
+        let Some(runs) = self.ffi_range() else {
+            return Vec::new();
+        };
+        let mut found = Vec::new();
+        for (index, member) in self.members.iter().enumerate() {
+            if member.kind == PartKind::Ffi {
+                continue;
+            }
+            for pair in ffi_version::bad_pairs(&member.built_with, &runs) {
+                found.push(BadPair {
+                    member: index,
+                    built_with: member.built_with,
+                    runs_with: runs,
+                    pair,
+                });
+            }
+        }
+        found
+    }
+
+    /// Requirements among the installed packages that are not met.
+    pub fn unmet_requirements(&self) -> Vec<UnmetRequirement> {
+        let mut unmet = Vec::new();
+        for package in &self.distributions {
+            for requirement in &package.requires {
+                let Some(installed) = self
+                    .distributions
+                    .iter()
+                    .find(|other| other.name == requirement.name)
+                else {
+                    continue;
+                };
+                let wanted = VersionRange::parse(&requirement.specification);
+                if let (Some(wanted), Some(range)) = (wanted, installed.range())
+                    && range.is_outside(&wanted)
+                {
+                    unmet.push(UnmetRequirement {
+                        package: package.name.clone(),
+                        requirement: requirement.clone(),
+                        installed: installed.version.clone(),
+                    });
+                }
+            }
+        }
+        unmet
+    }
+}
+
+/// Adds what the Python package registers when it is imported.
+fn add_python_functions(profile: &mut RuntimeProfile, package: &Distribution) {
+    /// The only builtin among them.
+    const NAME: &str = "vm.builtin.debug_print";
+    if let Some(functions) = &mut profile.functions.value
+        && functions.insert(NAME.to_owned())
+    {
+        profile
+            .provided_by
+            .insert(NAME.to_owned(), format!("Python package {}", package.name));
+    }
+}
+
+/// A known release pins the tvm-ffi that its libraries were built with.
+fn pin(members: &mut [Member], release: Option<&str>) {
+    let pinned = release
+        .and_then(release::by_name)
+        .and_then(|known| known.ffi_version.value.as_deref())
+        .and_then(Version::parse)
+        .map(VersionRange::exactly);
+    let Some(pinned) = pinned else { return };
+    for member in members.iter_mut().filter(|member| member.kind.has_vm()) {
+        if pinned.is_inside(&member.built_with) {
+            member.built_with = pinned;
+        }
+    }
+}
+
+fn ffi_range(members: &[Member], distributions: &[Distribution]) -> Option<VersionRange> {
+    let member = members.iter().find(|member| member.kind == PartKind::Ffi)?;
+    let exports = ffi_version::by_exports(|name| member.exports.contains(name));
+    // The package's word counts where the exports do not contradict it.
+    let package = distributions
+        .iter()
+        .find(|package| package.name == "apache-tvm-ffi")
+        .and_then(Distribution::range)
+        .filter(|range| !range.is_outside(&exports));
+    Some(package.unwrap_or(exports))
+}
+
+fn ffi_fact(members: &[Member], distributions: &[Distribution]) -> Fact<String> {
+    let Some(range) = ffi_range(members, distributions) else {
+        return Fact::default();
+    };
+    let exact = distributions
+        .iter()
+        .any(|package| package.name == "apache-tvm-ffi" && package.range() == Some(range));
+    let note = if exact {
+        "package metadata"
+    } else {
+        "exported C functions"
+    };
+    Fact::known(range.to_string(), Confidence::Binary).with_note(note)
 }

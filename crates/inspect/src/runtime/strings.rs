@@ -11,6 +11,7 @@ use std::ops::Range;
 use memchr::memmem;
 
 use crate::container::{Format, Parsed, Region};
+use crate::module::ModelLibrary;
 
 /// A part of a region that is not the runtime's own (a model's blob).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +20,28 @@ pub struct Exclusion {
     pub region: usize,
     /// Byte range inside the region.
     pub range: Range<usize>,
+}
+
+impl Exclusion {
+    /// The blobs of the model libraries found in a binary.
+    pub fn of(parsed: &Parsed<'_>, libraries: &[ModelLibrary]) -> Vec<Self> {
+        libraries
+            .iter()
+            .filter_map(|library| {
+                let blob = library.blob.as_ref().ok()?;
+                let region = parsed
+                    .regions
+                    .iter()
+                    .position(|region| region.name == library.region)?;
+                let start = usize::try_from(library.region_offset).ok()?;
+                let end = start.checked_add(usize::try_from(blob.length).ok()?)?;
+                Some(Self {
+                    region,
+                    range: start..end,
+                })
+            })
+            .collect()
+    }
 }
 
 /// A NUL-framed string and where it lies.
@@ -88,23 +111,39 @@ fn holds_no_strings(region: &Region<'_>) -> bool {
         )
 }
 
-/// Calls `visit` for every string of 2 to `longest` bytes that stands between
-/// NULs (or at the start of a piece).
+/// Calls `visit` for every string of 2 to `longest` bytes that ends in NUL and
+/// stands after a NUL, at the start of a piece, or behind other data.
 pub fn for_each<'a>(pieces: &[Piece<'a>], longest: usize, mut visit: impl FnMut(Framed<'a>)) {
     for piece in pieces {
         let mut start = 0usize;
         for end in memchr::memchr_iter(0, piece.data) {
-            let length = end.saturating_sub(start);
-            if length >= 2
-                && length <= longest
-                && let Some(bytes) = piece.data.get(start..end)
+            if let Some(begin) = text_start(piece, start, end, longest)
+                && let Some(bytes) = piece.data.get(begin..end)
+                && bytes.len() >= 2
             {
                 visit(Framed {
                     bytes,
-                    address: piece.address.saturating_add(start as u64),
+                    address: piece.address.saturating_add(begin as u64),
                 });
             }
             start = end.saturating_add(1);
+        }
+    }
+}
+
+/// Where the text that ends at `end` begins: at `start`, or, where numbers
+/// stand before it without a NUL between (MSVC mixes both), at the next
+/// 8-byte boundary behind the last byte that no text has.
+fn text_start(piece: &Piece<'_>, start: usize, end: usize, longest: usize) -> Option<usize> {
+    let window = start.max(end.saturating_sub(longest));
+    let bytes = piece.data.get(window..end)?;
+    match bytes.iter().rposition(|byte| !(0x20..=0x7e).contains(byte)) {
+        None => (window == start).then_some(start),
+        Some(last) => {
+            let behind = window.saturating_add(last).saturating_add(1);
+            let address = piece.address.checked_add(behind as u64)?;
+            let padding = address.next_multiple_of(8).checked_sub(address)?;
+            Some(behind.saturating_add(usize::try_from(padding).ok()?))
         }
     }
 }
@@ -188,6 +227,16 @@ mod tests {
             seen.push((framed.bytes.to_vec(), framed.address));
         });
         assert_eq!(seen, [(b"ab".to_vec(), 0x1000), (b"tirx".to_vec(), 0x1004)]);
+    }
+
+    #[test]
+    fn strings_behind_numbers_begin_at_a_boundary() {
+        let mut seen = Vec::new();
+        let data = b"\0\0\0\0\0\0\xe0Cdevice_api.cpu\0";
+        for_each(&[piece(data)], 64, |framed| {
+            seen.push((framed.bytes.to_vec(), framed.address));
+        });
+        assert_eq!(seen, [(b"device_api.cpu".to_vec(), 0x1008)]);
     }
 
     #[test]

@@ -1,11 +1,16 @@
-//! Reading: files to artifacts and load sets, in parallel.
+//! Reading: files to artifacts and runtime members, in parallel, and members
+//! to load sets.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use super::LoadSet;
-use crate::artifact::{Artifact, Problem, ProblemKind, Role};
-use crate::container;
-use crate::module::locate;
+use rayon::prelude::*;
+
+use super::artifact_of::{FileFacts, facts};
+use super::packages;
+use crate::artifact::{Artifact, Problem, Role};
+use crate::runtime::grouping;
+use crate::runtime::load_set::LoadSet;
+use crate::source;
 
 /// Told of progress while files are read.
 pub trait Progress: Sync {
@@ -28,61 +33,36 @@ pub(super) struct Reading {
 }
 
 pub(super) fn read(paths: &[PathBuf], progress: &dyn Progress) -> Reading {
-    let mut artifacts = Vec::new();
-    for path in paths {
-        for entry in walkdir::WalkDir::new(path).into_iter().flatten() {
-            if entry.file_type().is_file() {
-                artifacts.extend(file(entry.path()));
-                progress.read(&entry.path().display().to_string());
-            }
-        }
+    let walk = source::walk(paths);
+    progress.found(walk.files.len());
+    let mut facts = walk
+        .files
+        .par_iter()
+        .map(|file| {
+            let found = facts(&file.path);
+            progress.read(&file.path.to_string_lossy());
+            found
+        })
+        .reduce(FileFacts::default, FileFacts::join);
+    for problem in walk.problems {
+        facts.artifacts.push(unread(problem));
     }
+    let packages = packages::beside(&facts.members);
     Reading {
-        artifacts,
-        load_sets: Vec::new(),
+        artifacts: facts.artifacts,
+        load_sets: grouping::load_sets(facts.members, &packages),
     }
 }
 
-pub(super) fn file(path: &Path) -> Vec<Artifact> {
-    let Ok(bytes) = std::fs::read(path) else {
-        return Vec::new();
-    };
-    if !container::identify(&bytes).is_binary() {
-        return Vec::new();
-    }
-    let display = path.display().to_string();
-    match container::parse(&bytes) {
-        Ok(slices) => slices
-            .into_iter()
-            .map(|parsed| {
-                let libraries = locate::find(&parsed);
-                Artifact {
-                    path: display.clone(),
-                    size: bytes.len() as u64,
-                    role: if libraries.is_empty() {
-                        Role::Unrelated
-                    } else {
-                        Role::ModelLibrary
-                    },
-                    part: None,
-                    binary: Some(parsed.binary),
-                    libraries,
-                    problems: Vec::new(),
-                }
-            })
-            .collect(),
-        Err(error) => vec![Artifact {
-            path: display,
-            size: bytes.len() as u64,
-            role: Role::Unreadable,
-            part: None,
-            binary: None,
-            libraries: Vec::new(),
-            problems: vec![Problem {
-                kind: ProblemKind::Corrupt,
-                detail: error.to_string(),
-                offset: Some(error.at),
-            }],
-        }],
+/// Something the walk could not even list.
+fn unread(problem: source::Problem) -> Artifact {
+    Artifact {
+        path: problem.display.clone(),
+        size: 0,
+        role: Role::Unreadable,
+        part: None,
+        binary: None,
+        libraries: Vec::new(),
+        problems: vec![Problem::from(problem)],
     }
 }

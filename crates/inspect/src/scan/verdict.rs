@@ -156,7 +156,7 @@ fn candidates<'a>(
     }
     let found: Vec<Candidate<'a>> = load_sets
         .iter()
-        .filter(|load_set| load_set.holds_vm_runtime() && load_set.fits(artifact))
+        .filter(|load_set| load_set.holds_vm_runtime() && is_for(load_set, artifact))
         .map(|load_set| Candidate {
             profile: &load_set.profile,
             load_set: Some(load_set),
@@ -164,11 +164,7 @@ fn candidates<'a>(
         })
         .collect();
     // A wasm library carries its own runtime; the release table does not apply.
-    let is_wasm = artifact
-        .binary
-        .as_ref()
-        .is_some_and(|binary| binary.format == Format::Wasm);
-    if !found.is_empty() || is_wasm {
+    if !found.is_empty() || is_wasm(artifact) {
         return found;
     }
     release::releases()
@@ -179,6 +175,25 @@ fn candidates<'a>(
             source: RuntimeSource::Release,
         })
         .collect()
+}
+
+/// Whether an artifact would load into the load set. A wasm library runs on
+/// the runtime inside it and on no other.
+fn is_for(load_set: &LoadSet, artifact: &Artifact) -> bool {
+    if is_wasm(artifact) {
+        return load_set
+            .members
+            .iter()
+            .any(|member| member.path == artifact.path);
+    }
+    load_set.fits(artifact)
+}
+
+fn is_wasm(artifact: &Artifact) -> bool {
+    artifact
+        .binary
+        .as_ref()
+        .is_some_and(|binary| binary.format == Format::Wasm)
 }
 
 fn library_verdicts(artifact: &Artifact, candidate: &Candidate<'_>) -> Vec<Verdict> {

@@ -3,6 +3,7 @@
 //!
 //! TVM reads neither before it runs them; a corrupt file crashes it there.
 
+use super::instruction::BadInstruction;
 use super::{Function, FunctionKind, Instruction, Sections};
 use crate::error::DecodeError;
 
@@ -34,7 +35,7 @@ pub(super) fn check(
             })?;
         expected = start;
         let words = code.get(expected..).unwrap_or_default();
-        let (_, length) = Instruction::decode(words).map_err(|found| {
+        let length = checked_length(words).map_err(|found| {
             DecodeError::new(
                 word_at(sections.code.start, expected),
                 format!("a call, ret, goto or if (instruction {index})"),
@@ -51,6 +52,17 @@ pub(super) fn check(
         ));
     }
     check_functions(functions, offsets.len() as u64, sections)
+}
+
+/// Length of the instruction that `words` begin with, if all of it has a meaning.
+fn checked_length(words: &[i64]) -> Result<usize, BadInstruction> {
+    let (instruction, length) = Instruction::decode(words)?;
+    if let Instruction::Call { args, .. } = instruction
+        && let Some(word) = args.unknown()
+    {
+        return Err(BadInstruction::ArgumentKind(word));
+    }
+    Ok(length)
 }
 
 fn word_at(section: u64, word: usize) -> u64 {

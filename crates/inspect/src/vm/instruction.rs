@@ -30,6 +30,7 @@ pub enum Register {
 
 impl Register {
     /// The register a word names.
+    #[inline]
     pub fn from_word(word: i64) -> Self {
         match word {
             VOID_REGISTER => Self::Void,
@@ -59,6 +60,7 @@ pub enum Argument {
 impl Argument {
     /// The argument a word stands for: kind in the top byte, signed value in
     /// the other seven. `None` for a kind no release knows.
+    #[inline]
     pub fn from_word(word: i64) -> Option<Self> {
         let value = word.wrapping_shl(8).wrapping_shr(8);
         Some(match word.cast_unsigned().wrapping_shr(56) {
@@ -99,12 +101,37 @@ impl<'a> Arguments<'a> {
             .and_then(|word| Argument::from_word(*word))
     }
 
-    /// All in order. [`Instruction::decode`] made sure that each has a meaning.
+    /// The first word whose kind no release knows. A decoded executable has none.
+    pub fn unknown(self) -> Option<i64> {
+        self.words
+            .iter()
+            .copied()
+            .find(|word| Argument::from_word(*word).is_none())
+    }
+
+    /// All in order; a word of [`unknown`](Self::unknown) kind counts as void.
     pub fn iter(self) -> impl ExactSizeIterator<Item = Argument> + 'a {
         self.words
             .iter()
             .map(|word| Argument::from_word(*word).unwrap_or(Argument::Void))
     }
+}
+
+/// Why words are no instruction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BadInstruction {
+    /// An opcode no release has.
+    #[error("opcode {0}")]
+    Opcode(i64),
+    /// A call whose argument count is negative or reaches beyond the code.
+    #[error("a call with {0} arguments")]
+    ArgumentCount(i64),
+    /// An argument of a kind no release has.
+    #[error("an argument of unknown kind, {0:#x}")]
+    ArgumentKind(i64),
+    /// The code ends inside the instruction.
+    #[error("the end of the code")]
+    Cut,
 }
 
 /// One instruction.
@@ -140,20 +167,15 @@ pub enum Instruction<'a> {
 
 impl<'a> Instruction<'a> {
     /// The instruction that `words` begin with, and its length in words; what
-    /// is wrong otherwise.
-    pub fn decode(words: &'a [i64]) -> Result<(Self, usize), String> {
+    /// is wrong otherwise. Says nothing of the kinds of arguments.
+    #[inline]
+    pub fn decode(words: &'a [i64]) -> Result<(Self, usize), BadInstruction> {
         let instruction = match *words {
             [CALL, dst, function, count, ref rest @ ..] => {
                 let args = usize::try_from(count)
                     .ok()
                     .and_then(|count| rest.get(..count))
-                    .ok_or_else(|| format!("a call with {count} arguments"))?;
-                if let Some(word) = args
-                    .iter()
-                    .find(|word| Argument::from_word(**word).is_none())
-                {
-                    return Err(format!("an argument of unknown kind, {word:#x}"));
-                }
+                    .ok_or(BadInstruction::ArgumentCount(count))?;
                 Self::Call {
                     dst: Register::from_word(dst),
                     function,
@@ -168,9 +190,8 @@ impl<'a> Instruction<'a> {
                 condition: Register::from_word(condition),
                 false_offset,
             },
-            [CALL | RET | GOTO | IF, ..] => return Err("a cut instruction".into()),
-            [opcode, ..] => return Err(format!("opcode {opcode}")),
-            [] => return Err("no words".into()),
+            [CALL | RET | GOTO | IF, ..] | [] => return Err(BadInstruction::Cut),
+            [opcode, ..] => return Err(BadInstruction::Opcode(opcode)),
         };
         let length = match instruction {
             Self::Call { args, .. } => args.len().saturating_add(CALL_HEAD),
@@ -183,6 +204,7 @@ impl<'a> Instruction<'a> {
 
 impl Executable {
     /// Instruction number `index`, counted over the whole executable as TVM does.
+    #[inline]
     pub fn instruction(&self, index: u64) -> Option<Instruction<'_>> {
         let index = usize::try_from(index).ok()?;
         let start = usize::try_from(*self.instruction_offsets.get(index)?).ok()?;

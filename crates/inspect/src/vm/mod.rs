@@ -27,6 +27,7 @@ mod functions;
 mod header;
 pub mod instruction;
 pub mod kv_cache;
+mod short_text;
 pub mod stats;
 
 pub(crate) use constants::{read_dtype, tensor_stream};

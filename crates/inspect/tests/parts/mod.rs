@@ -1,5 +1,7 @@
 //! Where the real parts lie that tests run on.
 
+#![allow(dead_code)] // each test program uses its own half
+
 use std::path::{Path, PathBuf};
 
 /// The folder `tools/parts.py` fills.
@@ -22,6 +24,8 @@ pub fn root() -> PathBuf {
 }
 
 /// One file below `unpacked/`.
+// Compiled into every test; not all of them name single files.
+#[allow(dead_code)]
 pub fn file(path: &str) -> PathBuf {
     let file = root().join("unpacked").join(path);
     assert!(

@@ -3,6 +3,11 @@
 
 #![allow(dead_code)] // each test binary uses a part
 
+use std::borrow::Cow;
+
+use artcheck_inspect::container::{
+    Architecture, Binary, BinaryKind, FileRange, Format, Parsed, Platform, Region, Signature,
+};
 use artcheck_inspect::module::KernelInfo;
 use artcheck_inspect::vm::Magic;
 
@@ -199,4 +204,40 @@ pub fn count_first(modules: &[(&str, Option<Vec<u8>>)], children: Option<&[&[u64
         tree(&mut out, children);
     }
     with_length(out)
+}
+
+/// A binary with nothing but one data region.
+pub fn parsed(data: &[u8]) -> Parsed<'_> {
+    Parsed {
+        binary: Binary {
+            format: Format::Wasm,
+            kind: BinaryKind::SharedLibrary,
+            architecture: Architecture::Wasm32,
+            platform: Platform::Web,
+            min_os: None,
+            identity: None,
+            needed: Vec::new(),
+            search_paths: Vec::new(),
+            version_needs: Vec::new(),
+            defined: Vec::new(),
+            undefined: Vec::new(),
+            wasm_imports: Vec::new(),
+            wasm_exports: Vec::new(),
+            signature: Signature::NotApplicable,
+            has_constructors: false,
+        },
+        regions: vec![Region {
+            name: "memory".into(),
+            address: 0,
+            data: Cow::Borrowed(data),
+            file_ranges: vec![FileRange {
+                region_offset: 0,
+                file_offset: 0,
+                length: data.len() as u64,
+            }],
+            executable: false,
+            writable: false,
+        }],
+        slice_offset: 0,
+    }
 }

@@ -12,7 +12,12 @@ use crate::container::{FileRange, Needed, Platform, Region, Signature};
 use crate::error::DecodeError;
 
 /// Sections that hold neither a blob nor text of the program.
-const UNWIND_SECTIONS: [&[u8]; 3] = [b"__unwind_info", b"__eh_frame", b"__compact_unwind"];
+const UNWIND_SECTIONS: [&[u8]; 4] = [
+    b"__unwind_info",
+    b"__eh_frame",
+    b"__compact_unwind",
+    b"__gcc_except_tab",
+];
 
 /// One image with its load commands read.
 pub(super) struct Image<'data, Mach: MachHeader<Endian = Endianness>> {

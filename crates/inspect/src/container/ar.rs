@@ -1,0 +1,42 @@
+//! `ar` archives: System V and GNU long names, BSD names, thin archives, and
+//! the MSVC form of `.lib` files.
+
+#![deny(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation
+)]
+
+use object::read::archive::ArchiveFile;
+
+use super::archive::{Body, Member, Visit};
+use crate::error::DecodeError;
+
+/// Hands out the members in file order; the symbol index is not one.
+pub fn members<'data>(data: &'data [u8], visit: Visit<'_, 'data>) -> Result<(), DecodeError> {
+    let bad = |error: object::read::Error| DecodeError::new(0, "an ar archive", error);
+    let archive = ArchiveFile::parse(data).map_err(bad)?;
+    for member in archive.members() {
+        let member = member.map_err(bad)?;
+        let body = if member.is_thin() {
+            Body::Absent("a thin archive names files and does not hold them")
+        } else {
+            let (at, _) = member.file_range();
+            let bytes = member
+                .data(data)
+                .map_err(|error| DecodeError::new(at, "an ar member inside the file", error))?;
+            Body::Stored(bytes)
+        };
+        let more = visit(Member {
+            name: String::from_utf8_lossy(member.name()).into_owned(),
+            size: member.size(),
+            body,
+        });
+        if !more {
+            break;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,271 @@
+//! Tar archives, plain and compressed with gzip.
+//!
+//! Written out here and not taken from a library for one reason: the names in
+//! GNU and pax extension entries are read within a bound, so that a few packed
+//! kilobytes cannot unpack into a name of gigabytes.
+
+#![deny(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation
+)]
+
+use std::io::{self, Read};
+
+use super::archive::{Body, Member, Visit};
+use crate::error::DecodeError;
+use crate::limits::MAX_NAME;
+
+const BLOCK: usize = 512;
+
+/// What a header says comes next.
+enum Entry {
+    /// A zero block: the end.
+    End,
+    /// A regular file.
+    File { name: String, size: u64 },
+    /// Bytes that describe the next entry.
+    Extension { kind: u8, size: u64 },
+    /// A directory, link or device with `size` bytes behind it.
+    Other { size: u64 },
+    /// A GNU sparse file: its bytes are not in one piece.
+    Sparse { name: String, size: u64 },
+}
+
+/// What extension entries said about the next file.
+#[derive(Default)]
+struct Pending {
+    name: Option<String>,
+    size: Option<u64>,
+}
+
+/// Hands out the regular files of a plain tar.
+pub fn members<'data>(data: &'data [u8], visit: Visit<'_, 'data>) -> Result<(), DecodeError> {
+    let mut pending = Pending::default();
+    let mut at = 0usize;
+    while let Some(header) = data.get(at..).and_then(<[u8]>::first_chunk::<BLOCK>) {
+        let start = at.saturating_add(BLOCK);
+        let entry = pending.read(header, at as u64)?;
+        let body = |size: u64| {
+            usize::try_from(size)
+                .ok()
+                .and_then(|size| data.get(start..start.checked_add(size)?))
+                .ok_or_else(|| truncated(start as u64, size))
+        };
+        let (size, more) = match entry {
+            Entry::End => return Ok(()),
+            Entry::Other { size } => (size, true),
+            Entry::Extension { kind, size } => {
+                pending.extend(kind, body(size)?);
+                (size, true)
+            }
+            Entry::File { name, size } => {
+                let body = Body::Stored(body(size)?);
+                (size, visit(Member { name, size, body }))
+            }
+            Entry::Sparse { name, size } => {
+                let body = Body::Absent(SPARSE);
+                (size, visit(Member { name, size, body }))
+            }
+        };
+        if !more {
+            return Ok(());
+        }
+        let Some(next) = padded(size).and_then(|size| start.checked_add(size)) else {
+            return Err(truncated(start as u64, size));
+        };
+        at = next;
+    }
+    if at < data.len() {
+        return Err(truncated(at as u64, BLOCK as u64));
+    }
+    Ok(())
+}
+
+/// Hands out the regular files of a tar that is unpacked while it is read.
+pub fn stream_members<'data>(
+    stream: &mut dyn Read,
+    visit: Visit<'_, 'data>,
+) -> Result<(), DecodeError> {
+    let mut pending = Pending::default();
+    let mut at = 0u64;
+    let mut header = [0u8; BLOCK];
+    loop {
+        let failed = |error: io::Error| DecodeError::new(at, "a gzip stream", error);
+        match fill(stream, &mut header).map_err(failed)? {
+            0 => return Ok(()),
+            BLOCK => {}
+            _ => return Err(truncated(at, BLOCK as u64)),
+        }
+        let entry = pending.read(&header, at)?;
+        let (size, more) = match entry {
+            Entry::End => return Ok(()),
+            Entry::Other { size } => {
+                skip(stream, size).map_err(failed)?;
+                (size, true)
+            }
+            Entry::Extension { kind, size } => {
+                let mut text = Vec::new();
+                let kept = size.min(MAX_NAME as u64);
+                Read::take(&mut *stream, kept)
+                    .read_to_end(&mut text)
+                    .map_err(failed)?;
+                skip(stream, size.saturating_sub(kept)).map_err(failed)?;
+                pending.extend(kind, &text);
+                (size, true)
+            }
+            Entry::File { name, size } => {
+                let mut body = Read::take(&mut *stream, size);
+                let more = visit(Member {
+                    name,
+                    size,
+                    body: Body::Packed(&mut body),
+                });
+                if more {
+                    io::copy(&mut body, &mut io::sink()).map_err(failed)?;
+                    if body.limit() > 0 {
+                        return Err(truncated(at, size));
+                    }
+                }
+                (size, more)
+            }
+            Entry::Sparse { name, size } => {
+                let body = Body::Absent(SPARSE);
+                let more = visit(Member { name, size, body });
+                skip(stream, size).map_err(failed)?;
+                (size, more)
+            }
+        };
+        if !more {
+            return Ok(());
+        }
+        let padded = padded(size).map_or(u64::MAX, |padded| padded as u64);
+        skip(stream, padded.saturating_sub(size)).map_err(failed)?;
+        at = at.saturating_add(BLOCK as u64).saturating_add(padded);
+    }
+}
+
+const SPARSE: &str = "a sparse tar entry is not read";
+
+impl Pending {
+    fn read(&mut self, header: &[u8; BLOCK], at: u64) -> Result<Entry, DecodeError> {
+        if header.iter().all(|byte| *byte == 0) {
+            return Ok(Entry::End);
+        }
+        if !super::identify::is_tar(header) {
+            return Err(DecodeError::new(at, "a tar header", "a wrong checksum"));
+        }
+        let field = |from: usize, to: usize| header.get(from..to).unwrap_or_default();
+        let size = number(field(124, 136))
+            .ok_or_else(|| DecodeError::new(at, "an entry size", "other bytes"))?;
+        let kind = header.get(156).copied().unwrap_or(0);
+        if matches!(kind, b'L' | b'K' | b'x' | b'g') {
+            return Ok(Entry::Extension { kind, size });
+        }
+        let pending = std::mem::take(self);
+        let size = pending.size.unwrap_or(size);
+        let name = pending.name.unwrap_or_else(|| {
+            let name = text(field(0, 100));
+            let prefix = text(field(345, 500));
+            // Only the POSIX form has a prefix; GNU keeps times there.
+            if field(257, 263) == b"ustar\0" && !prefix.is_empty() {
+                format!("{prefix}/{name}")
+            } else {
+                name
+            }
+        });
+        Ok(match kind {
+            0 | b'0' | b'7' if !name.ends_with('/') => Entry::File { name, size },
+            b'S' => Entry::Sparse { name, size },
+            // Links state a size at times, but nothing follows them.
+            b'1'..=b'6' => Entry::Other { size: 0 },
+            _ => Entry::Other { size },
+        })
+    }
+
+    fn extend(&mut self, kind: u8, bytes: &[u8]) {
+        match kind {
+            b'L' => self.name = Some(text(bytes)),
+            b'x' => self.extend_pax(bytes),
+            _ => {}
+        }
+    }
+
+    /// Records `<length> <key>=<value>\n`.
+    fn extend_pax(&mut self, mut rest: &[u8]) {
+        while let Some(space) = memchr::memchr(b' ', rest) {
+            let length = rest
+                .get(..space)
+                .and_then(|digits| std::str::from_utf8(digits).ok())
+                .and_then(|digits| digits.parse::<usize>().ok());
+            let Some((record, after)) = length
+                .filter(|length| *length > space)
+                .and_then(|length| rest.split_at_checked(length))
+            else {
+                return;
+            };
+            let record = record.get(space..).unwrap_or_default().trim_ascii();
+            if let Some(path) = record.strip_prefix(b"path=") {
+                self.name = Some(text(path));
+            } else if let Some(size) = record.strip_prefix(b"size=") {
+                self.size = std::str::from_utf8(size)
+                    .ok()
+                    .and_then(|size| size.parse().ok());
+            }
+            rest = after;
+        }
+    }
+}
+
+/// Octal digits, or base 256 when the first bit is set.
+fn number(field: &[u8]) -> Option<u64> {
+    let (first, rest) = field.split_first()?;
+    if first & 0x80 == 0 {
+        let digits = text(field);
+        let digits = digits.trim();
+        return if digits.is_empty() {
+            Some(0)
+        } else {
+            u64::from_str_radix(digits, 8).ok()
+        };
+    }
+    let mut value = u64::from(first & 0x7f);
+    for byte in rest {
+        value = value.checked_mul(256)?.checked_add(u64::from(*byte))?;
+    }
+    Some(value)
+}
+
+fn text(field: &[u8]) -> String {
+    let end = memchr::memchr(0, field).unwrap_or(field.len());
+    String::from_utf8_lossy(field.get(..end).unwrap_or_default()).into_owned()
+}
+
+fn padded(size: u64) -> Option<usize> {
+    usize::try_from(size).ok()?.checked_next_multiple_of(BLOCK)
+}
+
+fn skip(stream: &mut dyn Read, count: u64) -> io::Result<()> {
+    io::copy(&mut stream.take(count), &mut io::sink()).map(drop)
+}
+
+fn fill(stream: &mut dyn Read, block: &mut [u8; BLOCK]) -> io::Result<usize> {
+    let mut filled = 0usize;
+    while let Some(rest) = block.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+        match stream.read(rest)? {
+            0 => break,
+            count => filled = filled.saturating_add(count),
+        }
+    }
+    Ok(filled)
+}
+
+fn truncated(at: u64, size: u64) -> DecodeError {
+    DecodeError::new(
+        at,
+        format!("a tar entry of {size} bytes"),
+        "the end of the archive: truncated",
+    )
+}

@@ -1,0 +1,52 @@
+//! Zip archives and wheels: stored members borrowed, deflated ones streamed.
+
+#![deny(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation
+)]
+
+use std::io::Cursor;
+
+use zip::{CompressionMethod, ZipArchive};
+
+use super::archive::{Body, Member, Visit};
+use crate::error::DecodeError;
+use crate::limits::MAX_MEMBERS;
+
+/// Hands out the files in the order of the central directory.
+pub fn members<'data>(data: &'data [u8], visit: Visit<'_, 'data>) -> Result<(), DecodeError> {
+    let size = data.len() as u64;
+    let mut archive = ZipArchive::new(Cursor::new(data))
+        .map_err(|error| DecodeError::new(size, "a zip central directory", error))?;
+    if archive.len() > MAX_MEMBERS {
+        let found = format!("{} members", archive.len());
+        return Err(DecodeError::new(size, "fewer members", found));
+    }
+    for index in 0..archive.len() {
+        let mut file = archive
+            .by_index(index)
+            .map_err(|error| DecodeError::new(size, format!("zip member {index}"), error))?;
+        if file.is_dir() {
+            continue;
+        }
+        let name = String::from_utf8_lossy(file.name_raw()).into_owned();
+        let size = file.size();
+        let stored = (file.compression() == CompressionMethod::Stored)
+            .then(|| file.data_start())
+            .flatten()
+            .and_then(|start| usize::try_from(start).ok())
+            .zip(usize::try_from(size).ok())
+            .and_then(|(start, size)| data.get(start..start.checked_add(size)?));
+        let body = match stored {
+            Some(bytes) => Body::Stored(bytes),
+            None => Body::Packed(&mut file),
+        };
+        if !visit(Member { name, size, body }) {
+            break;
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,96 @@
+//! Names that a system library registers itself under, read from its strings.
+//!
+//! wasm keeps no symbols, but each library brings the names it passes to the
+//! registration function: its blob and its host functions, as C strings. The
+//! bytes of the blob itself are left out: names in there prove nothing.
+
+use std::collections::HashSet;
+use std::ops::Range;
+
+use memchr::{memchr_iter, memmem};
+
+use super::symbols::{BLOBS, HostNames, blob_symbol};
+use super::{ModelLibrary, SymbolGeneration};
+use crate::limits::MAX_REGISTERED_NAME;
+use crate::vm::FunctionKind;
+
+/// Fills in what the strings around the blob at `blob` say of `library`.
+pub(super) fn recover(library: &mut ModelLibrary, data: &[u8], blob: Range<usize>) {
+    let outside = [
+        data.get(..blob.start).unwrap_or_default(),
+        data.get(blob.end..).unwrap_or_default(),
+    ];
+    let Some((prefix, generation, name)) = registered_blob(outside) else {
+        return;
+    };
+    library.prefix = (!prefix.is_empty()).then(|| prefix.to_owned());
+    library.symbols = generation;
+    library.blob_symbol = Some(name.to_owned());
+    let wanted = packed_names(library);
+    let mut names = HostNames::default();
+    for text in outside.into_iter().flat_map(strings) {
+        names.add_registered(text, prefix, generation, &wanted);
+    }
+    library.add_names(names);
+}
+
+/// The blob's name: the one with a prefix if there is just one such, else the
+/// bare one, which the runtime in the same memory may hold as well.
+fn registered_blob(outside: [&[u8]; 2]) -> Option<(&str, SymbolGeneration, &str)> {
+    let mut found: Vec<(&str, SymbolGeneration, &str)> = Vec::new();
+    for (suffix, _) in BLOBS {
+        for data in outside {
+            for at in memmem::find_iter(data, suffix.as_bytes()) {
+                let end = at.saturating_add(suffix.len());
+                if let Some(name) = string_ending(data, end)
+                    && let Some((prefix, generation)) = blob_symbol(name)
+                {
+                    found.push((prefix, generation, name));
+                }
+            }
+        }
+    }
+    found.sort_unstable();
+    found.dedup();
+    let prefixed = found.iter().filter(|(prefix, ..)| !prefix.is_empty());
+    match prefixed.count() {
+        0 => found.pop(),
+        1 => found.into_iter().find(|(prefix, ..)| !prefix.is_empty()),
+        _ => None,
+    }
+}
+
+/// The C string whose terminator stands at `end`.
+fn string_ending(data: &[u8], end: usize) -> Option<&str> {
+    if data.get(end) != Some(&0) {
+        return None;
+    }
+    let floor = end.saturating_sub(MAX_REGISTERED_NAME);
+    let before = data.get(floor..end)?;
+    let length = before.iter().rev().take_while(|byte| **byte != 0).count();
+    let text = data.get(end.saturating_sub(length)..end)?;
+    std::str::from_utf8(text).ok()
+}
+
+/// Names between two zero bytes.
+fn strings(data: &[u8]) -> impl Iterator<Item = &str> {
+    let mut start = 0;
+    memchr_iter(0, data).filter_map(move |end| {
+        let text = data.get(start..end)?;
+        start = end.saturating_add(1);
+        if text.is_empty() || text.len() > MAX_REGISTERED_NAME {
+            return None;
+        }
+        std::str::from_utf8(text).ok()
+    })
+}
+
+/// Names the executable looks up when it starts.
+fn packed_names(library: &ModelLibrary) -> HashSet<String> {
+    let blob = library.blob.as_ref().into_iter();
+    blob.flat_map(|blob| blob.executables())
+        .flat_map(|(_, executable)| &executable.functions)
+        .filter(|function| function.kind == FunctionKind::Packed)
+        .map(|function| function.name.clone())
+        .collect()
+}

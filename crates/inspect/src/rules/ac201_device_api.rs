@@ -1,0 +1,57 @@
+//! AC201 device-api: the flat `TVMDeviceAPI*` functions that no stock runtime has.
+
+use super::{Binding, Outcome, Rule};
+use crate::finding::{Finding, Location, Repair, Severity};
+
+pub(super) static RULE: Rule = Rule {
+    code: "AC201",
+    name: "device-api",
+    severity: Severity::Error,
+    summary: "`TVMDeviceAPI*` wanted by a client or library and provided by nobody in the load set",
+    explain: include_str!("ac201_device_api.md"),
+    artifact: None,
+    pair: None,
+    binding: Some(check),
+    load_set: None,
+};
+
+/// Prefix of the flat wrapper's names (format notes, h.1).
+pub(super) const PREFIX: &str = "TVMDeviceAPI";
+
+fn check(binding: &Binding<'_>, out: &mut Outcome) {
+    let wanted: Vec<_> = binding
+        .undefined()
+        .filter(|symbol| symbol.name.starts_with(PREFIX))
+        .collect();
+    if wanted.is_empty() {
+        return;
+    }
+    let Some(missing) = binding.missing_c(&wanted) else {
+        return out.undecided(&RULE, "the C symbols this runtime exports cannot be told");
+    };
+    if missing.is_empty() {
+        return;
+    }
+    let plural = if missing.len() == 1 { "" } else { "s" };
+    let mut finding = Finding::new(
+        &RULE,
+        &binding.artifact.path,
+        format!("wants {} `{PREFIX}*` function{plural} that nobody in the load set provides", missing.len()),
+    )
+    .on(&binding.runtime.name)
+    .says(format!("undefined symbol: {}", missing.first().map_or("", |symbol| symbol.name.as_str())))
+    .help("build the wrapper as a library beside the stock runtime: `artcheck patch shim --runtime RUNTIME --for FILE --out libdevice_c_api.so`; or patch the runtime's source: `artcheck patch source --tvm DIR`")
+    .repair(&[Repair::Shim, Repair::Source]);
+    if missing.iter().all(|symbol| symbol.weak) {
+        finding = finding
+            .severity(Severity::Warning)
+            .evidence("all of them are weak references: they stay null");
+    }
+    for symbol in missing {
+        finding = finding.at(Location {
+            symbol: Some(symbol.name.clone()),
+            ..Location::default()
+        });
+    }
+    out.push(finding);
+}

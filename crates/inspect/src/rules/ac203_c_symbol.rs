@@ -1,0 +1,65 @@
+//! AC203 c-symbol: an undefined `TVM*` C function nobody provides.
+
+use super::{Binding, Outcome, Rule, ac201_device_api::PREFIX};
+use crate::container::BinaryKind;
+use crate::finding::{Finding, Location, Repair, Severity};
+
+pub(super) static RULE: Rule = Rule {
+    code: "AC203",
+    name: "c-symbol",
+    severity: Severity::Error,
+    summary: "undefined `TVM*`/`TVMFFI*` C symbol that nobody in the load set provides",
+    explain: include_str!("ac203_c_symbol.md"),
+    artifact: None,
+    pair: None,
+    binding: Some(check),
+    load_set: None,
+};
+
+/// C functions that a shim provides exactly, within one calling convention.
+const SHIMMED: &[&str] = &["TVMBackendGetFuncFromEnv"];
+
+fn check(binding: &Binding<'_>, out: &mut Outcome) {
+    let wanted: Vec<_> = binding
+        .undefined()
+        .filter(|symbol| {
+            symbol.name.starts_with("TVM") && !symbol.name.starts_with(PREFIX) && !symbol.weak
+        })
+        .collect();
+    if wanted.is_empty() {
+        return;
+    }
+    let Some(missing) = binding.missing_c(&wanted) else {
+        return out.undecided(&RULE, "the C symbols this runtime exports cannot be told");
+    };
+    let is_object = binding
+        .artifact
+        .binary
+        .as_ref()
+        .is_some_and(|binary| binary.kind == BinaryKind::Object);
+    for symbol in missing {
+        let shimmed = SHIMMED.contains(&symbol.name.as_str());
+        let finding = Finding::new(
+            &RULE,
+            &binding.artifact.path,
+            format!("`{}` is wanted and nobody provides it", symbol.name),
+        )
+        .on(&binding.runtime.name)
+        .at(Location {
+            symbol: Some(symbol.name.clone()),
+            ..Location::default()
+        })
+        .says(if is_object {
+            format!("ld: undefined symbol: {}", symbol.name)
+        } else {
+            format!("undefined symbol: {}", symbol.name)
+        });
+        out.push(if shimmed {
+            finding
+                .help("link or load a shim that exports it: `artcheck patch shim --runtime RUNTIME --for FILE --out libshim.so`; or compile with the runtime's TVM")
+                .repair(&[Repair::Shim])
+        } else {
+            finding.help("use the runtime of the generation this was built for, or build it again with the runtime's TVM")
+        });
+    }
+}

@@ -1,0 +1,104 @@
+//! AC204 cxx-symbol: an undefined `tvm::` C++ symbol nobody provides: parts
+//! that were built against each other's other versions.
+
+use super::{Binding, Outcome, Rule};
+use crate::finding::{Finding, Location, Severity};
+use crate::runtime::load_set::{LoadSet, Missing, MissingReason};
+use crate::runtime::parts::PartKind;
+
+pub(super) static RULE: Rule = Rule {
+    code: "AC204",
+    name: "cxx-symbol",
+    severity: Severity::Error,
+    summary: "undefined `tvm::` C++ symbol that nobody in the load set provides",
+    explain: include_str!("ac204_cxx_symbol.md"),
+    artifact: None,
+    pair: None,
+    binding: Some(check_client),
+    load_set: Some(check_members),
+};
+
+/// Places named in full; the rest are counted.
+const PLACES: usize = 8;
+
+fn check_members(load_set: &LoadSet, out: &mut Outcome) {
+    for (index, missing) in load_set.missing() {
+        let Some(member) = load_set.members.get(index) else {
+            continue;
+        };
+        report(&member.path, load_set, missing, out);
+    }
+}
+
+fn check_client(binding: &Binding<'_>, out: &mut Outcome) {
+    let (Some(load_set), Some(binary)) = (binding.load_set, &binding.artifact.binary) else {
+        return;
+    };
+    report(
+        &binding.artifact.path,
+        load_set,
+        load_set.missing_for(binary),
+        out,
+    );
+}
+
+fn report(path: &str, load_set: &LoadSet, missing: Vec<Missing>, out: &mut Outcome) {
+    let missing: Vec<Missing> = missing
+        .into_iter()
+        // A library that is not there at all is AC205's finding.
+        .filter(|missing| {
+            missing.cxx && !matches!(missing.reason, MissingReason::LibraryAbsent { .. })
+        })
+        .collect();
+    let Some(first) = missing.first() else { return };
+    let plural = if missing.len() == 1 { "" } else { "s" };
+    let mut finding = Finding::new(
+        &RULE,
+        path,
+        format!(
+            "{} `tvm::` C++ symbol{plural} that nobody in the load set provides",
+            missing.len()
+        ),
+    )
+    .on(&load_set.name)
+    .says(format!("undefined symbol: {}", first.symbol))
+    .help(advice(load_set));
+    if missing.iter().any(|missing| mentions_ffi(&missing.symbol)) {
+        if let Some(range) = load_set.ffi_range() {
+            finding = finding.evidence(format!("tvm-ffi of the load set: {range}"));
+        }
+        if let Some(member) = load_set.members.iter().find(|member| member.path == path) {
+            finding = finding.evidence(format!("built with tvm-ffi {}", member.built_with));
+        }
+    }
+    if missing.len() > PLACES {
+        finding = finding.evidence(format!("the first {PLACES} are shown"));
+    }
+    for missing in missing.into_iter().take(PLACES) {
+        finding = finding.at(Location {
+            symbol: Some(missing.symbol),
+            ..Location::default()
+        });
+    }
+    out.push(finding);
+}
+
+fn mentions_ffi(symbol: &str) -> bool {
+    symbol.contains("3tvm3ffi") || symbol.contains("@ffi@tvm@@")
+}
+
+fn advice(load_set: &LoadSet) -> String {
+    let unmet = load_set.unmet_requirements();
+    match unmet.first() {
+        Some(unmet) => format!(
+            "install the pair that belongs together: {} asks for {}{}, {} is installed",
+            unmet.package, unmet.requirement.name, unmet.requirement.specification, unmet.installed
+        ),
+        None if load_set.has(&PartKind::Ffi) => String::from(
+            "install the pair that belongs together: apache-tvm 0.25 with apache-tvm-ffi 0.1.12, 0.26 and later with 0.1.13.post2 or later",
+        ),
+        None => String::from(
+            "build both from the same commit, or install the pair that belongs together",
+        ),
+    }
+}

@@ -1,0 +1,71 @@
+//! AC205 library-not-found: a library of the TVM family that the loader is
+//! asked for and will not find.
+
+use std::collections::BTreeMap;
+
+use super::{Outcome, Rule};
+use crate::finding::{Finding, Severity};
+use crate::runtime::libraries::Resolution;
+use crate::runtime::load_set::LoadSet;
+
+pub(super) static RULE: Rule = Rule {
+    code: "AC205",
+    name: "library-not-found",
+    severity: Severity::Error,
+    summary: "NEEDED library, install name or DLL not resolvable over rpaths and the given set",
+    explain: include_str!("ac205_library_not_found.md"),
+    artifact: None,
+    pair: None,
+    binding: None,
+    load_set: Some(check),
+};
+
+fn check(load_set: &LoadSet, out: &mut Outcome) {
+    let mut absent: BTreeMap<String, (Vec<String>, Vec<String>)> = BTreeMap::new();
+    for (index, needed, resolution) in load_set.libraries() {
+        let Some(member) = load_set.members.get(index) else {
+            continue;
+        };
+        if let Resolution::Absent { searched } = resolution {
+            let entry = absent.entry(needed).or_default();
+            entry.0.push(member.path.clone());
+            entry.1.extend(searched);
+        }
+    }
+    for (needed, (wanting, mut searched)) in absent {
+        searched.sort();
+        searched.dedup();
+        let Some(first) = wanting.first() else {
+            continue;
+        };
+        let mut finding = Finding::new(
+            &RULE,
+            first,
+            format!("`{needed}` is needed and is not among the files looked at"),
+        )
+        // It may lie where this scan did not look: another package, a system path.
+        .severity(Severity::Warning)
+        .on(&load_set.name)
+        .says(format!(
+            "{needed}: cannot open shared object file: No such file or directory"
+        ))
+        .help(advice(&needed));
+        if wanting.len() > 1 {
+            finding = finding.evidence(format!("wanted by {}", wanting.join(", ")));
+        }
+        for place in searched.into_iter().take(6) {
+            finding = finding.evidence(format!("looked for {place}"));
+        }
+        out.push(finding);
+    }
+}
+
+fn advice(needed: &str) -> &'static str {
+    if needed.contains("tvm_ffi") {
+        "scan the folder that holds libtvm_ffi too (package apache-tvm-ffi), or install that package beside this one"
+    } else if needed.starts_with("libtvm.") {
+        "libtvm was split into libtvm_runtime and libtvm_compiler in 2026-04: build the client against the runtime it ships with"
+    } else {
+        "ship the library beside this one and give this one an rpath of $ORIGIN or @loader_path"
+    }
+}

@@ -1,0 +1,59 @@
+//! AC207 ffi-pair: tvm-ffi and runtime built for different layouts.
+
+use super::{Outcome, Rule};
+use crate::finding::{Finding, Severity};
+use crate::runtime::load_set::LoadSet;
+
+pub(super) static RULE: Rule = Rule {
+    code: "AC207",
+    name: "ffi-pair",
+    severity: Severity::Error,
+    summary: "tvm-ffi and runtime that are known not to fit each other, silent pairs too",
+    explain: include_str!("ac207_ffi_pair.md"),
+    artifact: None,
+    pair: None,
+    binding: None,
+    load_set: Some(check),
+};
+
+fn check(load_set: &LoadSet, out: &mut Outcome) {
+    for bad in load_set.bad_pairs() {
+        let Some(member) = load_set.members.get(bad.member) else {
+            continue;
+        };
+        let mut finding = Finding::new(
+            &RULE,
+            &member.path,
+            format!("built with tvm-ffi {}, the load set has {}", bad.built_with, bad.runs_with),
+        )
+        .on(&load_set.name)
+        .evidence(format!("{}: {}", bad.pair.id, bad.pair.why))
+        .help("install the pair that belongs together: pip install the apache-tvm-ffi that the runtime was built with");
+        finding = if bad.pair.silent {
+            finding.says(format!("nothing at load; later {}", bad.pair.effect))
+        } else {
+            finding.says(bad.pair.effect.clone())
+        };
+        out.push(finding);
+    }
+    for unmet in load_set.unmet_requirements() {
+        out.push(
+            Finding::new(
+                &RULE,
+                &load_set.name,
+                format!(
+                    "{} asks for {}{}, {} is installed",
+                    unmet.package,
+                    unmet.requirement.name,
+                    unmet.requirement.specification,
+                    unmet.installed
+                ),
+            )
+            .on(&load_set.name)
+            .help(format!(
+                "pip install '{}{}'",
+                unmet.requirement.name, unmet.requirement.specification
+            )),
+        );
+    }
+}

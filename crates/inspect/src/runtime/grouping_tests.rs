@@ -1,0 +1,177 @@
+//! Grouping, tried on paths alone: which parts come together.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::*;
+use crate::container::{Binary, BinaryKind, Format, Signature};
+use crate::runtime::RuntimeProfile;
+use crate::runtime::ffi_version::VersionRange;
+
+fn member(path: &str, kind: PartKind, platform: Platform) -> Member {
+    Member {
+        path: path.to_owned(),
+        kind,
+        binary: Binary {
+            format: Format::Elf,
+            kind: BinaryKind::SharedLibrary,
+            architecture: Architecture::X86_64,
+            platform,
+            min_os: None,
+            identity: None,
+            needed: Vec::new(),
+            search_paths: Vec::new(),
+            version_needs: Vec::new(),
+            defined: Vec::new(),
+            undefined: Vec::new(),
+            wasm_imports: Vec::new(),
+            wasm_exports: Vec::new(),
+            signature: Signature::NotApplicable,
+            has_constructors: false,
+        },
+        profile: RuntimeProfile::default(),
+        exports: BTreeSet::new(),
+        built_with: VersionRange::default(),
+    }
+}
+
+/// Paths of each set by its name, all parts being of Linux.
+fn sets(parts: &[(&str, PartKind)]) -> BTreeMap<String, Vec<String>> {
+    let members = parts
+        .iter()
+        .map(|(path, kind)| member(path, kind.clone(), Platform::Linux))
+        .collect();
+    load_sets(members, &[])
+        .into_iter()
+        .map(|set| {
+            let paths = set.members.into_iter().map(|member| member.path).collect();
+            (set.name, paths)
+        })
+        .collect()
+}
+
+#[test]
+fn one_runtime_takes_everything_below_the_folder() {
+    let found = sets(&[
+        ("dist/a/libtvm_ffi.so", PartKind::Ffi),
+        ("dist/b/libtvm_ffi.so", PartKind::Ffi),
+        ("dist/b/libtvm_runtime.so", PartKind::Runtime),
+    ]);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!(found["dist"].len(), 3);
+}
+
+#[test]
+fn several_installations_stay_apart() {
+    let found = sets(&[
+        ("u/tvm-0.25/lib/libtvm_runtime.so", PartKind::Runtime),
+        (
+            "u/tvm-0.25/lib/libtvm_runtime_extra.so",
+            PartKind::RuntimeExtra,
+        ),
+        ("u/tvm-0.26/lib/libtvm_runtime.so", PartKind::Runtime),
+        ("u/ffi-1/lib/libtvm_ffi.so", PartKind::Ffi),
+        ("u/ffi-2/lib/libtvm_ffi.so", PartKind::Ffi),
+    ]);
+    assert_eq!(found.len(), 4, "{found:?}");
+    assert_eq!(found["u/tvm-0.25"].len(), 2);
+    assert_eq!(found["u/tvm-0.26/lib/libtvm_runtime.so"].len(), 1);
+    assert!(found.contains_key("u/ffi-1/lib/libtvm_ffi.so"));
+}
+
+#[test]
+fn an_environment_is_one_process_whatever_it_holds() {
+    let found = sets(&[
+        (
+            "v/lib/python3/site-packages/tvm/lib/libtvm_runtime.so",
+            PartKind::Runtime,
+        ),
+        (
+            "v/lib/python3/site-packages/mlc_llm/libtvm_runtime.so",
+            PartKind::Runtime,
+        ),
+        (
+            "v/lib/python3/site-packages/tvm_ffi/lib/libtvm_ffi.so",
+            PartKind::Ffi,
+        ),
+        (
+            "w/lib/python3/site-packages/tvm_ffi/lib/libtvm_ffi.so",
+            PartKind::Ffi,
+        ),
+    ]);
+    assert_eq!(found.len(), 2, "{found:?}");
+    assert_eq!(found["v/lib/python3/site-packages"].len(), 3);
+}
+
+#[test]
+fn a_copy_in_a_subfolder_belongs_to_the_outer_installation() {
+    let found = sets(&[
+        ("app/libtvm_runtime.so", PartKind::Runtime),
+        ("app/backup/libtvm_runtime.so", PartKind::Runtime),
+    ]);
+    assert_eq!(found.len(), 1, "{found:?}");
+    assert_eq!(found["app"].len(), 2);
+}
+
+#[test]
+fn platforms_never_mix_and_wheels_are_folders() {
+    let found: Vec<String> = load_sets(
+        vec![
+            member(
+                "d/a.whl!tvm/lib/libtvm_runtime.so",
+                PartKind::Runtime,
+                Platform::Linux,
+            ),
+            member(
+                "d/f.whl!tvm_ffi/lib/libtvm_ffi.so",
+                PartKind::Ffi,
+                Platform::Linux,
+            ),
+            member(
+                "d/m.whl!tvm/lib/libtvm_runtime.dylib",
+                PartKind::Runtime,
+                Platform::MacOs,
+            ),
+        ],
+        &[],
+    )
+    .into_iter()
+    .map(|set| format!("{} {}", set.name, set.members.len()))
+    .collect();
+    assert_eq!(found, ["d 2", "d/m.whl!tvm/lib/libtvm_runtime.dylib 1"]);
+}
+
+#[test]
+fn packages_go_with_the_parts_they_brought() {
+    let package = |path: &str, version: &str| Installed {
+        path: path.to_owned(),
+        distribution: Distribution {
+            name: "apache-tvm-ffi".into(),
+            version: version.into(),
+            requires: Vec::new(),
+        },
+    };
+    let sets = load_sets(
+        vec![
+            member(
+                "u/one/tvm_ffi/lib/libtvm_ffi.so",
+                PartKind::Ffi,
+                Platform::Linux,
+            ),
+            member(
+                "u/two/tvm_ffi/lib/libtvm_ffi.so",
+                PartKind::Ffi,
+                Platform::Linux,
+            ),
+        ],
+        &[
+            package("u/one/apache_tvm_ffi-0.1.12.dist-info/METADATA", "0.1.12"),
+            package("u/two/apache_tvm_ffi-0.1.15.dist-info/METADATA", "0.1.15"),
+        ],
+    );
+    let versions: Vec<&str> = sets
+        .iter()
+        .flat_map(|set| &set.distributions)
+        .map(|package| package.version.as_str())
+        .collect();
+    assert_eq!(versions, ["0.1.12", "0.1.15"]);
+}

@@ -1,0 +1,76 @@
+//! One part of a load set: everything that is asked of it later, owned, so that
+//! its bytes can be let go.
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+
+use super::ffi_version::{self, VersionRange};
+use super::parts::PartKind;
+use super::strings::Exclusion;
+use super::{RuntimeProfile, binary};
+use crate::container::{self, Binary, Parsed};
+use crate::error::DecodeError;
+
+/// Exported names that are kept of one part; a libtvm up to 0.23 has about
+/// fifty thousand, parts of later releases less than two thousand.
+const MOST_EXPORTS: usize = 400_000;
+
+/// One part of a load set.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Member {
+    /// Display path.
+    pub path: String,
+    /// What part it is.
+    pub kind: PartKind,
+    /// What the container says.
+    #[serde(skip)]
+    pub binary: Binary,
+    /// What this part alone accepts and offers.
+    #[serde(skip)]
+    pub profile: RuntimeProfile,
+    /// Exports that other TVM binaries may ask for: `TVM*` functions and C++
+    /// names of namespace `tvm`.
+    #[serde(skip)]
+    pub exports: BTreeSet<String>,
+    /// tvm-ffi it was built with, as far as its imports say.
+    pub built_with: VersionRange,
+}
+
+impl Member {
+    /// Reads a part. `data` are the binary's own bytes (one slice of a fat
+    /// file); `exclude` names ranges that are a model's.
+    pub fn read(
+        path: &str,
+        kind: PartKind,
+        data: &[u8],
+        parsed: &Parsed<'_>,
+        exclude: &[Exclusion],
+    ) -> Result<Self, DecodeError> {
+        let undefined = &parsed.binary.undefined;
+        Ok(Self {
+            path: path.to_owned(),
+            profile: binary::read(path, &kind, parsed, exclude),
+            exports: exports(data, &parsed.binary)?,
+            built_with: ffi_version::by_imports(
+                undefined.iter().map(|symbol| symbol.name.as_str()),
+            ),
+            binary: parsed.binary.clone(),
+            kind,
+        })
+    }
+}
+
+fn exports(data: &[u8], binary: &Binary) -> Result<BTreeSet<String>, DecodeError> {
+    if binary.format == container::Format::Wasm {
+        return Ok(binary.wasm_exports.iter().cloned().collect());
+    }
+    let mut names = BTreeSet::new();
+    container::each_export(data, &mut |name| {
+        if name.starts_with(b"TVM") || container::mentions_tvm_namespace(name) {
+            names.insert(String::from_utf8_lossy(name).into_owned());
+        }
+        names.len() < MOST_EXPORTS
+    })?;
+    Ok(names)
+}

@@ -1,0 +1,242 @@
+//! One file to its artifacts and runtime members: container, blob, role.
+
+use std::path::Path;
+
+use crate::artifact::{Artifact, Problem, ProblemKind, Role};
+use crate::container::{self, Binary, BinaryKind, FileType, Parsed};
+use crate::module::locate;
+use crate::runtime::member::Member;
+use crate::runtime::parts::{self, PartKind};
+use crate::runtime::strings::Exclusion;
+use crate::source::{self, Event, VirtualFile};
+
+/// What one file gives.
+#[derive(Default)]
+pub(super) struct FileFacts {
+    pub artifacts: Vec<Artifact>,
+    pub members: Vec<Member>,
+}
+
+impl FileFacts {
+    /// The facts of two files together.
+    pub(super) fn join(mut self, mut other: Self) -> Self {
+        self.artifacts.append(&mut other.artifacts);
+        self.members.append(&mut other.members);
+        self
+    }
+}
+
+/// Suffixes whose files must be a binary or an archive: anything else under
+/// such a name is worth a word.
+const ARTIFACT_SUFFIXES: [&str; 9] = ["so", "dylib", "dll", "wasm", "o", "a", "tar", "whl", "tgz"];
+
+/// Reads one file with everything inside it.
+pub(super) fn facts(path: &Path) -> FileFacts {
+    let mut facts = FileFacts::default();
+    source::visit(path, &mut |event| match event {
+        Event::File(file) => read_file(&file, &mut facts),
+        Event::Problem(problem) => add_problem(problem, &mut facts),
+    });
+    join_archive_objects(&mut facts.artifacts);
+    facts
+}
+
+fn read_file(file: &VirtualFile<'_>, facts: &mut FileFacts) {
+    let file_type = file.file_type;
+    if file_type.is_binary() {
+        match container::parse(file.bytes) {
+            Ok(slices) => read_slices(file, slices, facts),
+            Err(error) => {
+                let problem = Problem {
+                    kind: ProblemKind::Corrupt,
+                    detail: format!("{}: {error}", file_type.describe()),
+                    offset: Some(error.at),
+                };
+                facts.artifacts.push(unreadable(file, problem));
+            }
+        }
+    } else if let Some(kind) = impostor(file) {
+        let problem = Problem {
+            kind,
+            detail: format!("{}, {} bytes", file_type.describe(), file.bytes.len()),
+            offset: None,
+        };
+        facts.artifacts.push(unreadable(file, problem));
+    }
+}
+
+/// Something else under an artifact's name.
+fn impostor(file: &VirtualFile<'_>) -> Option<ProblemKind> {
+    let suffix = Path::new(file.name)
+        .extension()?
+        .to_str()?
+        .to_ascii_lowercase();
+    if !ARTIFACT_SUFFIXES.contains(&suffix.as_str()) {
+        return None;
+    }
+    match file.file_type {
+        FileType::Empty | FileType::Zeros => Some(ProblemKind::Empty),
+        FileType::LfsPointer => Some(ProblemKind::LfsPointer),
+        FileType::Html => Some(ProblemKind::WebPage),
+        FileType::AppleDouble => Some(ProblemKind::AppleDouble),
+        FileType::Unknown => Some(ProblemKind::Unsupported),
+        _ => None,
+    }
+}
+
+fn unreadable(file: &VirtualFile<'_>, problem: Problem) -> Artifact {
+    Artifact {
+        path: file.display.to_owned(),
+        size: file.bytes.len() as u64,
+        role: Role::Unreadable,
+        part: None,
+        binary: None,
+        libraries: Vec::new(),
+        problems: vec![problem],
+    }
+}
+
+fn read_slices(file: &VirtualFile<'_>, slices: Vec<Parsed<'_>>, facts: &mut FileFacts) {
+    let several = slices.len() > 1;
+    for parsed in slices {
+        let path = if several {
+            format!(
+                "{} ({})",
+                file.display,
+                crate::rules::spell(parsed.binary.architecture)
+            )
+        } else {
+            file.display.to_owned()
+        };
+        read_slice(path, file, parsed, facts);
+    }
+}
+
+fn read_slice(path: String, file: &VirtualFile<'_>, parsed: Parsed<'_>, facts: &mut FileFacts) {
+    let part = parts::classify(&parsed.binary, file.name);
+    let is_plain_part = part
+        .as_ref()
+        .is_some_and(|part| *part != PartKind::WasmRuntime);
+    // A runtime part holds the VM magic in its code; it is no model library.
+    let libraries = if is_plain_part {
+        Vec::new()
+    } else {
+        locate::find(&parsed)
+    };
+    let mut problems = Vec::new();
+    if let Some(part) = &part {
+        let start = usize::try_from(parsed.slice_offset).unwrap_or(usize::MAX);
+        let data = file.bytes.get(start..).unwrap_or_default();
+        let exclude = Exclusion::of(&parsed, &libraries);
+        match Member::read(&path, part.clone(), data, &parsed, &exclude) {
+            Ok(member) => facts.members.push(member),
+            Err(error) => problems.push(Problem {
+                kind: ProblemKind::Corrupt,
+                detail: format!("{part}: {error}"),
+                offset: Some(error.at),
+            }),
+        }
+    }
+    let role = if !libraries.is_empty() {
+        Role::ModelLibrary
+    } else if part.is_some() {
+        Role::RuntimePart
+    } else if uses_tvm(&parsed.binary) {
+        Role::Client
+    } else {
+        Role::Unrelated
+    };
+    facts.artifacts.push(Artifact {
+        path,
+        size: file.bytes.len() as u64,
+        role,
+        part,
+        binary: Some(parsed.binary),
+        libraries,
+        problems,
+    });
+}
+
+fn uses_tvm(binary: &Binary) -> bool {
+    !binary.undefined.is_empty() || !binary.defined.is_empty()
+}
+
+fn add_problem(problem: source::Problem, facts: &mut FileFacts) {
+    let path = problem.display.clone();
+    let problem = Problem::from(problem);
+    match facts
+        .artifacts
+        .iter_mut()
+        .find(|artifact| artifact.path == path)
+    {
+        Some(artifact) => artifact.problems.push(problem),
+        None => facts.artifacts.push(Artifact {
+            path,
+            size: 0,
+            role: Role::Unreadable,
+            part: None,
+            binary: None,
+            libraries: Vec::new(),
+            problems: vec![problem],
+        }),
+    }
+}
+
+/// The objects of one archive are one system library: the object with the blob
+/// gets the names that its neighbours define and want.
+fn join_archive_objects(artifacts: &mut [Artifact]) {
+    let archive_of = |path: &str| path.rsplit_once('!').map(|(archive, _)| archive.to_owned());
+    let objects: Vec<(String, String, Binary)> = artifacts
+        .iter()
+        .filter_map(|artifact| {
+            let binary = artifact
+                .binary
+                .as_ref()
+                .filter(|binary| binary.kind == BinaryKind::Object)?;
+            Some((
+                archive_of(&artifact.path)?,
+                artifact.path.clone(),
+                binary.clone(),
+            ))
+        })
+        .collect();
+    let holders: Vec<String> = artifacts
+        .iter()
+        .filter(|artifact| !artifact.libraries.is_empty())
+        .filter_map(|artifact| archive_of(&artifact.path))
+        .collect();
+    for artifact in artifacts.iter_mut() {
+        let Some(archive) = archive_of(&artifact.path) else {
+            continue;
+        };
+        let neighbours = objects
+            .iter()
+            .filter(|(home, path, _)| *home == archive && *path != artifact.path);
+        if artifact.libraries.is_empty() {
+            if artifact.role == Role::Client && holders.contains(&archive) {
+                artifact.role = Role::LibraryObject;
+            }
+            continue;
+        }
+        for (_, _, neighbour) in neighbours {
+            for library in &mut artifact.libraries {
+                library.add_host_names(neighbour);
+            }
+            if let Some(binary) = &mut artifact.binary {
+                binary.undefined.extend(neighbour.undefined.iter().cloned());
+            }
+        }
+        if let Some(binary) = &mut artifact.binary {
+            let defined: Vec<&str> = objects
+                .iter()
+                .filter(|(home, ..)| *home == archive)
+                .flat_map(|(_, _, object)| object.defined.iter().map(|symbol| symbol.name.as_str()))
+                .collect();
+            binary
+                .undefined
+                .retain(|symbol| !defined.contains(&symbol.name.as_str()));
+            binary.undefined.sort_by(|a, b| a.name.cmp(&b.name));
+            binary.undefined.dedup();
+        }
+    }
+}

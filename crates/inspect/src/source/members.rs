@@ -1,0 +1,292 @@
+//! Archive members as virtual files.
+//!
+//! Stored members are borrowed from the archive. Packed ones are unpacked into
+//! memory one at a time, only when their name can belong to an artifact, and
+//! only up to [`MAX_MEMBER_IN_MEMORY`]; a larger one is reported as not
+//! inspected. Everything unpacked on behalf of one file is bounded by its size
+//! times [`MAX_UNPACK_RATIO`] and by [`MAX_UNPACKED_BYTES`].
+
+#![deny(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation
+)]
+
+use std::cell::Cell;
+use std::io::{self, BufReader, Read};
+use std::path::Path;
+
+use flate2::bufread::MultiGzDecoder;
+
+use super::{Event, Problem, ProblemKind, VirtualFile, map};
+use crate::container::{Body, FileType, Member, ar, identify, tar, zip};
+use crate::limits::{
+    MAX_MEMBER_IN_MEMORY, MAX_MEMBERS, MAX_NESTING, MAX_UNPACK_RATIO, MAX_UNPACKED_BYTES,
+    RATIO_FREE_BYTES,
+};
+
+/// Bytes that tell the type of a member too large to unpack.
+const HEAD: u64 = 4096;
+
+/// Suffixes an artifact, a runtime part or an archive of them can have.
+const SUFFIXES: [&str; 20] = [
+    "so", "dylib", "dll", "pyd", "exe", "o", "obj", "a", "lib", "tar", "gz", "tgz", "zip", "whl",
+    "wasm", "bin", "vm", "ro", "bundle", "node",
+];
+
+/// Opens `path` and hands out its bytes and those of its members.
+pub fn visit(path: &Path, out: &mut dyn FnMut(Event<'_>)) {
+    let display = path.display().to_string();
+    match map::open(path) {
+        Ok(bytes) => visit_bytes(&display, &bytes, out),
+        Err(error) => {
+            let kind = match error.kind() {
+                io::ErrorKind::InvalidInput => ProblemKind::NotAFile,
+                _ => ProblemKind::Unreadable,
+            };
+            let detail = error.to_string();
+            out(Event::Problem(Problem {
+                display,
+                kind,
+                detail,
+            }));
+        }
+    }
+}
+
+/// The same for bytes already in memory, shown as `display`.
+pub fn visit_bytes(display: &str, bytes: &[u8], out: &mut dyn FnMut(Event<'_>)) {
+    let by_ratio = (bytes.len() as u64)
+        .saturating_mul(MAX_UNPACK_RATIO)
+        .max(RATIO_FREE_BYTES);
+    let left = Cell::new(by_ratio.min(MAX_UNPACKED_BYTES));
+    let mut visitor = Visitor {
+        out,
+        left: &left,
+        members: 0,
+        stopped: false,
+    };
+    visitor.file(display, bytes, 0);
+}
+
+struct Visitor<'v> {
+    out: &'v mut dyn FnMut(Event<'_>),
+    /// Bytes that may still be unpacked.
+    left: &'v Cell<u64>,
+    members: usize,
+    stopped: bool,
+}
+
+impl Visitor<'_> {
+    fn file(&mut self, display: &str, bytes: &[u8], depth: usize) {
+        let file_type = identify(bytes);
+        (self.out)(Event::File(VirtualFile {
+            display,
+            name: last_component(display),
+            file_type,
+            bytes,
+            depth,
+        }));
+        if !file_type.is_archive() {
+            return;
+        }
+        if depth >= MAX_NESTING {
+            let detail = format!("archives are opened {MAX_NESTING} deep");
+            self.problem(display, ProblemKind::TooDeep, detail);
+            return;
+        }
+        let left = self.left;
+        let inner = depth.saturating_add(1);
+        // What a gzip stream yields is counted where it is unpacked.
+        let counted = file_type == FileType::Gzip;
+        let mut visit = |member: Member<'_, '_>| self.member(display, member, inner, counted);
+        let read = match file_type {
+            FileType::Ar | FileType::ThinAr => ar::members(bytes, &mut visit),
+            FileType::Tar => tar::members(bytes, &mut visit),
+            FileType::Zip => zip::members(bytes, &mut visit),
+            _ => {
+                let stream = MultiGzDecoder::new(bytes);
+                let mut metered = Metered {
+                    inner: BufReader::with_capacity(64 << 10, stream),
+                    left,
+                };
+                gzip(display, &mut metered, &mut visit)
+            }
+        };
+        if self.left.get() == 0 {
+            self.bomb(display);
+        } else if let Err(error) = read {
+            self.problem(display, ProblemKind::DamagedArchive, error.to_string());
+        }
+    }
+
+    /// Whether to go on with the archive.
+    fn member(
+        &mut self,
+        archive: &str,
+        member: Member<'_, '_>,
+        depth: usize,
+        counted: bool,
+    ) -> bool {
+        if self.stopped {
+            return false;
+        }
+        let display = format!("{archive}!{}", member.name);
+        self.members = self.members.saturating_add(1);
+        if self.members > MAX_MEMBERS {
+            let detail = format!("more than {MAX_MEMBERS} members");
+            self.problem(archive, ProblemKind::TooDeep, detail);
+            self.stopped = true;
+            return false;
+        }
+        if is_unsafe(&member.name) {
+            let detail = "the name is absolute or climbs out with `..`: do not unpack this archive";
+            self.problem(&display, ProblemKind::UnsafeName, detail.to_owned());
+        }
+        let can_matter = can_matter(&member.name);
+        match member.body {
+            Body::Stored(bytes) => {
+                if can_matter || identify(bytes) != FileType::Unknown {
+                    self.file(&display, bytes, depth);
+                }
+            }
+            Body::Absent(why) if why.contains("thin") => {
+                self.problem(&display, ProblemKind::ThinArchive, why.to_owned());
+            }
+            Body::Absent(why) => {
+                self.problem(&display, ProblemKind::NotInspected, why.to_owned());
+            }
+            Body::Packed(stream) if can_matter && counted => {
+                self.packed(&display, member.size, stream, depth);
+            }
+            Body::Packed(stream) if can_matter => {
+                let left = self.left;
+                let mut stream = Metered {
+                    inner: stream,
+                    left,
+                };
+                self.packed(&display, member.size, &mut stream, depth);
+            }
+            Body::Packed(_) => {}
+        }
+        if self.left.get() == 0 {
+            self.bomb(archive);
+        }
+        !self.stopped
+    }
+
+    fn packed(&mut self, display: &str, size: u64, stream: &mut dyn Read, depth: usize) {
+        let wanted = if size > MAX_MEMBER_IN_MEMORY {
+            HEAD
+        } else {
+            MAX_MEMBER_IN_MEMORY
+        };
+        let mut bytes = Vec::new();
+        // The stated size may lie: one byte more than is kept shows it.
+        let limit = wanted.saturating_add(1);
+        let read = stream.take(limit).read_to_end(&mut bytes);
+        if let Err(error) = read {
+            if self.left.get() > 0 {
+                let detail = format!("it does not unpack: {error}");
+                self.problem(display, ProblemKind::DamagedArchive, detail);
+            }
+            return;
+        }
+        if bytes.len() as u64 <= wanted {
+            self.file(display, &bytes, depth);
+            return;
+        }
+        let what = identify(&bytes).describe();
+        let detail = format!(
+            "{what} of {size} bytes, compressed: members above {} MiB are not unpacked; \
+             unpack the archive and scan the folder",
+            MAX_MEMBER_IN_MEMORY >> 20
+        );
+        self.problem(display, ProblemKind::NotInspected, detail);
+    }
+
+    fn bomb(&mut self, display: &str) {
+        if !self.stopped {
+            let detail = format!(
+                "it unpacks to more than {MAX_UNPACK_RATIO} times its size or {} MiB",
+                MAX_UNPACKED_BYTES >> 20
+            );
+            self.problem(display, ProblemKind::Bomb, detail);
+        }
+        self.stopped = true;
+    }
+
+    fn problem(&mut self, display: &str, kind: ProblemKind, detail: String) {
+        (self.out)(Event::Problem(Problem {
+            display: display.to_owned(),
+            kind,
+            detail,
+        }));
+    }
+}
+
+/// A gzip stream holds a tar, or one file under the name without `.gz`.
+fn gzip(
+    display: &str,
+    stream: &mut dyn Read,
+    visit: &mut dyn FnMut(Member<'_, '_>) -> bool,
+) -> Result<(), crate::DecodeError> {
+    let mut head = Vec::new();
+    Read::take(&mut *stream, 512)
+        .read_to_end(&mut head)
+        .map_err(|error| crate::DecodeError::new(0, "a gzip stream", error))?;
+    let is_tar = identify(&head) == FileType::Tar;
+    let mut whole = head.as_slice().chain(stream);
+    if is_tar {
+        return tar::stream_members(&mut whole, visit);
+    }
+    let name = last_component(display);
+    let name = name.strip_suffix(".gz").unwrap_or(name).to_owned();
+    visit(Member {
+        name,
+        // A gzip trailer states the size modulo 4 GiB, and may lie.
+        size: 0,
+        body: Body::Packed(&mut whole),
+    });
+    Ok(())
+}
+
+/// A reader that spends from a budget shared by everything unpacked.
+struct Metered<'c, R> {
+    inner: R,
+    left: &'c Cell<u64>,
+}
+
+impl<R: Read> Read for Metered<'_, R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let count = self.inner.read(buffer)?;
+        let left = self.left.get().saturating_sub(count as u64);
+        self.left.set(left);
+        if left == 0 {
+            return Err(io::Error::other("unpacks to too much"));
+        }
+        Ok(count)
+    }
+}
+
+fn last_component(display: &str) -> &str {
+    display.rsplit(['/', '\\', '!']).next().unwrap_or(display)
+}
+
+fn can_matter(name: &str) -> bool {
+    let name = last_component(name);
+    match name.rsplit_once('.') {
+        None => true,
+        Some((_, suffix)) => {
+            SUFFIXES.contains(&suffix.to_ascii_lowercase().as_str()) || name.contains(".so.")
+        }
+    }
+}
+
+fn is_unsafe(name: &str) -> bool {
+    let mut parts = name.split(['/', '\\']);
+    let absolute = name.starts_with(['/', '\\']) || name.get(1..3) == Some(":\\");
+    absolute || parts.any(|part| part == "..")
+}
