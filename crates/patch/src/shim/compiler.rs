@@ -23,12 +23,17 @@ pub struct Environment {
 impl Environment {
     /// That of this process.
     pub fn of_process() -> Self {
-        Self { cxx: std::env::var("CXX").ok(), path: std::env::var_os("PATH") }
+        Self {
+            cxx: std::env::var("CXX").ok(),
+            path: std::env::var_os("PATH"),
+        }
     }
 
     fn find(&self, program: &str) -> Option<PathBuf> {
         let path = self.path.as_ref()?;
-        std::env::split_paths(path).map(|dir| dir.join(program)).find(|file| file.is_file())
+        std::env::split_paths(path)
+            .map(|dir| dir.join(program))
+            .find(|file| file.is_file())
     }
 }
 
@@ -101,7 +106,12 @@ pub fn find(
         tried.insert(0, ':');
     }
     Err(ShimError::NoCompiler {
-        what: if needs_cxx_library { "the part device-api" } else { "these parts" }.to_owned(),
+        what: if needs_cxx_library {
+            "the part device-api"
+        } else {
+            "these parts"
+        }
+        .to_owned(),
         target: target.to_string(),
         tried,
         install: install_hint(target, needs_cxx_library),
@@ -132,12 +142,19 @@ fn candidates(environment: &Environment) -> Vec<Vec<String>> {
             found.push(words);
         }
     }
-    for (program, arguments) in
-        [("clang++", &[][..]), ("g++", &[]), ("zig", &["c++"]), ("python3", &["-m", "ziglang", "c++"])]
-    {
+    for (program, arguments) in [
+        ("clang++", &[][..]),
+        ("g++", &[]),
+        ("zig", &["c++"]),
+        ("python3", &["-m", "ziglang", "c++"]),
+    ] {
         if let Some(file) = environment.find(program) {
             let mut words = vec![file.display().to_string()];
-            words.extend(arguments.iter().map(|argument: &&str| (*argument).to_owned()));
+            words.extend(
+                arguments
+                    .iter()
+                    .map(|argument: &&str| (*argument).to_owned()),
+            );
             found.push(words);
         }
     }
@@ -160,11 +177,22 @@ fn try_one(
             return Err(format!("builds for {} only", machine.trim()));
         }
     }
-    let compiler = Compiler { command: words.to_vec(), family, target };
+    let compiler = Compiler {
+        command: words.to_vec(),
+        family,
+        target,
+    };
     let source = scratch.join("probe.cc");
-    let header = if needs_cxx_library { "string" } else { "string.h" };
-    fs::write(&source, format!("#include <{header}>\nextern \"C\" int probe() {{ return 0; }}\n"))
-        .map_err(|error| error.to_string())?;
+    let header = if needs_cxx_library {
+        "string"
+    } else {
+        "string.h"
+    };
+    fs::write(
+        &source,
+        format!("#include <{header}>\nextern \"C\" int probe() {{ return 0; }}\n"),
+    )
+    .map_err(|error| error.to_string())?;
     let output = compiler
         .command()
         .args(["-fPIC", "-shared", "-o"])
@@ -176,14 +204,19 @@ fn try_one(
         Ok(compiler)
     } else {
         let why = String::from_utf8_lossy(&output.stderr);
-        let line = why.lines().find(|line| line.contains("error")).or_else(|| why.lines().next());
+        let line = why
+            .lines()
+            .find(|line| line.contains("error"))
+            .or_else(|| why.lines().next());
         Err(line.unwrap_or("failed without a message").trim().to_owned())
     }
 }
 
 fn family(words: &[String]) -> Result<Family, String> {
     let is_zig = |word: &String| {
-        let leaf = Path::new(word).file_stem().map(|stem| stem.to_string_lossy().into_owned());
+        let leaf = Path::new(word)
+            .file_stem()
+            .map(|stem| stem.to_string_lossy().into_owned());
         leaf.is_some_and(|leaf| leaf == "zig" || leaf == "ziglang")
     };
     let version = text(run(words, &["--version"])?);
@@ -201,13 +234,20 @@ fn family(words: &[String]) -> Result<Family, String> {
 
 fn run(words: &[String], arguments: &[&str]) -> Result<Output, String> {
     let (program, first) = words.split_first().ok_or("no command")?;
-    let output =
-        Command::new(program).args(first).args(arguments).output().map_err(|e| e.to_string())?;
+    let output = Command::new(program)
+        .args(first)
+        .args(arguments)
+        .output()
+        .map_err(|e| e.to_string())?;
     if output.status.success() {
         Ok(output)
     } else {
         let why = String::from_utf8_lossy(&output.stderr);
-        Err(why.lines().last().unwrap_or("failed without a message").to_owned())
+        Err(why
+            .lines()
+            .last()
+            .unwrap_or("failed without a message")
+            .to_owned())
     }
 }
 

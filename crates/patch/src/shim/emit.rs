@@ -56,8 +56,9 @@ pub fn portable_source(plan: &ShimPlan, runtime: &Runtime, target: ShimTarget) -
         installs.push("InstallMetalPayload();");
         states.push("&g_metal");
     }
-    let install =
-        INSTALL.replace("@INSTALL@", &installs.join("\n  ")).replace("@PARTS@", &states.join(", "));
+    let install = INSTALL
+        .replace("@INSTALL@", &installs.join("\n  "))
+        .replace("@PARTS@", &states.join(", "));
     push(&mut text, &install);
     Some(text)
 }
@@ -67,16 +68,34 @@ fn push(text: &mut String, block: &str) {
     text.push_str(block);
 }
 
+/// Adds a sentence as comment lines that fit a page.
+fn comment(text: &mut String, sentence: &str) {
+    let mut width = usize::MAX;
+    for word in sentence.split_whitespace() {
+        if width.saturating_add(word.len()) > 90 {
+            if width != usize::MAX {
+                text.push('\n');
+            }
+            text.push_str("//");
+            width = 2;
+        }
+        text.push(' ');
+        text.push_str(word);
+        width = width.saturating_add(word.len()).saturating_add(1);
+    }
+    text.push('\n');
+}
+
 fn heading(plan: &ShimPlan, parts: &[ShimPart]) -> String {
     let mut text = String::from(
         "// A shim for a TVM runtime that is not rebuilt, written by `artcheck patch shim`.\n//\n\
          // Parts in this file:\n",
     );
     for part in parts {
-        text.push_str(&format!("//   {}: {}\n", part.name(), part.summary()));
+        comment(&mut text, &format!("- {}: {}", part.name(), part.summary()));
     }
     for (part, reason) in plan.reasons() {
-        text.push_str(&format!("// {part} was chosen because {reason}\n"));
+        comment(&mut text, &format!("{part} was chosen because {reason}"));
     }
     text.push_str(
         "//\n// Loading the library installs the parts. Each tells what it did through the global\n\

@@ -103,7 +103,9 @@ pub enum ShimError {
         install: &'static str,
     },
     /// The compiler failed on the real source.
-    #[error("{compiler} could not build the shim ({status}); its source is {source_file}\n{stderr}")]
+    #[error(
+        "{compiler} could not build the shim ({status}); its source is {source_file}\n{stderr}"
+    )]
     CompileFailed {
         /// The command's name.
         compiler: String,
@@ -128,6 +130,10 @@ pub enum ShimError {
 
 impl ShimError {
     pub(crate) fn io(path: impl Into<PathBuf>, doing: &'static str, source: io::Error) -> Self {
-        Self::Io { path: path.into(), doing, source }
+        Self::Io {
+            path: path.into(),
+            doing,
+            source,
+        }
     }
 }

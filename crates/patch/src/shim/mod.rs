@@ -13,6 +13,7 @@ mod error;
 mod guide;
 mod part;
 mod runtime;
+mod system_stub;
 mod target;
 
 use std::fmt::Write as _;
@@ -70,9 +71,12 @@ pub fn build(options: &ShimOptions) -> Result<ShimOutcome, ShimError> {
     let needs_cxx_library = options.plan.has(ShimPart::DeviceApi);
     let compiler = compiler::find(&options.environment, target, needs_cxx_library)?;
     let built = build::run(options, &runtime, &compiler)?;
-    let guide = guide::how_to_load(&options.out.display().to_string(), &options.plan, target);
+    // The loaders take a bare name for something to search for, so name it in full.
+    let library = std::path::absolute(&options.out)
+        .map_err(|error| ShimError::io(&options.out, "cannot tell the full path", error))?;
+    let guide = guide::how_to_load(&library.display().to_string(), &options.plan, target);
     let mut outcome = ShimOutcome {
-        library: options.out.clone(),
+        library,
         sources: built.sources,
         target,
         compiler: compiler.name(),

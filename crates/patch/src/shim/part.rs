@@ -87,7 +87,9 @@ impl FromStr for ShimPart {
         Self::ALL
             .into_iter()
             .find(|part| part.name() == name)
-            .ok_or_else(|| ShimError::UnknownPart { name: name.to_owned() })
+            .ok_or_else(|| ShimError::UnknownPart {
+                name: name.to_owned(),
+            })
     }
 }
 
@@ -101,7 +103,10 @@ pub struct ShimPlan {
 impl ShimPlan {
     /// A plan with just these parts, chosen by name.
     pub fn of(parts: impl IntoIterator<Item = ShimPart>) -> Self {
-        Self { parts: parts.into_iter().collect(), reasons: Vec::new() }
+        Self {
+            parts: parts.into_iter().collect(),
+            reasons: Vec::new(),
+        }
     }
 
     /// Adds a part, with the finding that asks for it.

@@ -46,7 +46,9 @@ impl Runtime {
     pub fn library_dirs(&self) -> Vec<PathBuf> {
         let mut dirs = Vec::new();
         for library in [Some(&self.runtime), Some(&self.ffi), self.metal.as_ref()] {
-            let dir = library.and_then(|library| library.path.parent()).map(Path::to_owned);
+            let dir = library
+                .and_then(|library| library.path.parent())
+                .map(Path::to_owned);
             if let Some(dir) = dir.filter(|dir| !dirs.contains(dir)) {
                 dirs.push(dir);
             }
@@ -56,7 +58,10 @@ impl Runtime {
 
     /// The text of a header, by its include path.
     pub fn header(&self, name: &'static str) -> Option<PathBuf> {
-        self.include_dirs.iter().map(|dir| dir.join(name)).find(|path| path.is_file())
+        self.include_dirs
+            .iter()
+            .map(|dir| dir.join(name))
+            .find(|path| path.is_file())
     }
 }
 
@@ -73,23 +78,37 @@ pub fn find(paths: &[PathBuf], wanted: Option<ShimTarget>) -> Result<Runtime, Sh
     for path in paths {
         look(path, &mut seen)?;
     }
-    let searched =
-        paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(", ");
-    let missing =
-        |what: &str| ShimError::MissingLibrary { what: what.to_owned(), searched: searched.clone() };
+    let searched = paths
+        .iter()
+        .map(|path| path.display().to_string())
+        .collect::<Vec<_>>()
+        .join(", ");
+    let missing = |what: &str| ShimError::MissingLibrary {
+        what: what.to_owned(),
+        searched: searched.clone(),
+    };
     // libtvm of 0.22 and 0.23 holds the runtime and is what Python loads.
     let runtime = one(&seen, &["libtvm", "libtvm_runtime"], wanted)?
         .ok_or_else(|| missing("libtvm_runtime"))?;
-    if !seen.libraries.iter().any(|path| stem_is(path, "libtvm_ffi")) {
+    if !seen
+        .libraries
+        .iter()
+        .any(|path| stem_is(path, "libtvm_ffi"))
+    {
         // The neighbour package of a wheel's tvm/lib.
         if let Some(packages) = runtime.path.ancestors().nth(3) {
             look(&packages.join("tvm_ffi"), &mut seen)?;
         }
     }
-    let ffi = one(&seen, &["libtvm_ffi"], Some(runtime.target))?
-        .ok_or_else(|| missing("libtvm_ffi"))?;
+    let ffi =
+        one(&seen, &["libtvm_ffi"], Some(runtime.target))?.ok_or_else(|| missing("libtvm_ffi"))?;
     let metal = one(&seen, &["libtvm_runtime_metal"], Some(runtime.target))?;
-    Ok(Runtime { ffi, runtime, metal, include_dirs: seen.include_dirs })
+    Ok(Runtime {
+        ffi,
+        runtime,
+        metal,
+        include_dirs: seen.include_dirs,
+    })
 }
 
 fn look(path: &Path, seen: &mut Seen) -> Result<(), ShimError> {
@@ -101,7 +120,12 @@ fn look(path: &Path, seen: &mut Seen) -> Result<(), ShimError> {
         }
         return Ok(());
     }
-    for entry in WalkDir::new(path).max_depth(MAX_DEPTH).sort_by_file_name() {
+    let walk = WalkDir::new(path).max_depth(MAX_DEPTH).sort_by_file_name();
+    // A .dSYM folder has a file of the library's name that holds debug data only.
+    for entry in walk
+        .into_iter()
+        .filter_entry(|e| !e.path().extension().is_some_and(is_dsym))
+    {
         let entry = match entry {
             Ok(entry) => entry,
             // The guessed neighbour of a wheel need not be there.
@@ -125,6 +149,10 @@ fn look(path: &Path, seen: &mut Seen) -> Result<(), ShimError> {
     }
     add_includes(path, seen);
     Ok(())
+}
+
+fn is_dsym(extension: &std::ffi::OsStr) -> bool {
+    extension == "dSYM"
 }
 
 fn is_absent(error: &std::io::Error) -> bool {
@@ -184,8 +212,10 @@ fn one(
             }
             (1, ..) => return Ok(found.pop()),
             _ => {
-                let paths: Vec<String> =
-                    found.iter().map(|library| library.path.display().to_string()).collect();
+                let paths: Vec<String> = found
+                    .iter()
+                    .map(|library| library.path.display().to_string())
+                    .collect();
                 return Err(ShimError::SeveralLibraries {
                     what: (*stem).to_owned(),
                     found: paths.join(", "),
@@ -205,9 +235,12 @@ fn same_file(a: &Path, b: &Path) -> bool {
 
 /// Reads a library's target and name.
 fn read(path: &Path) -> Result<RuntimeLibrary, ShimError> {
-    let file = fs::File::open(path)
-        .map_err(|error| ShimError::io(path, "cannot read the file", error))?;
-    let bad = |reason: String| ShimError::BadLibrary { path: path.to_owned(), reason };
+    let file =
+        fs::File::open(path).map_err(|error| ShimError::io(path, "cannot read the file", error))?;
+    let bad = |reason: String| ShimError::BadLibrary {
+        path: path.to_owned(),
+        reason,
+    };
     // Reads the tables that are asked for, not the whole library.
     let cache = ReadCache::new(file);
     let file = object::File::parse(&cache)
@@ -227,10 +260,24 @@ fn read(path: &Path) -> Result<RuntimeLibrary, ShimError> {
         let symbol = "TVMFFIFunctionSetGlobal";
         let exported = |name: &str| name == symbol || name.strip_prefix('_') == Some(symbol);
         let has = file.dynamic_symbols().chain(file.symbols());
-        if !has.filter(|s| !s.is_undefined()).any(|s| s.name().is_ok_and(exported)) {
-            return Err(ShimError::TooOld { path: path.to_owned(), symbol });
+        if !has
+            .filter(|s| !s.is_undefined())
+            .any(|s| s.name().is_ok_and(exported))
+        {
+            return Err(ShimError::TooOld {
+                path: path.to_owned(),
+                symbol,
+            });
         }
     }
-    let leaf = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    Ok(RuntimeLibrary { path: path.to_owned(), name: leaf, target })
+    let leaf = path
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
+    Ok(RuntimeLibrary {
+        path: path.to_owned(),
+        name: leaf,
+        target,
+    })
 }

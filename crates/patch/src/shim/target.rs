@@ -87,11 +87,18 @@ impl FromStr for ShimTarget {
             "x86_64-linux" | "linux-x86_64" | "x86_64-linux-gnu" | "x86_64-unknown-linux-gnu" => {
                 Ok(Self::LinuxX86_64)
             }
-            "aarch64-linux" | "linux-aarch64" | "aarch64-linux-gnu"
+            "aarch64-linux"
+            | "linux-aarch64"
+            | "aarch64-linux-gnu"
             | "aarch64-unknown-linux-gnu" => Ok(Self::LinuxAarch64),
-            "arm64-macos" | "macos-arm64" | "aarch64-macos" | "arm64-apple-darwin"
+            "arm64-macos"
+            | "macos-arm64"
+            | "aarch64-macos"
+            | "arm64-apple-darwin"
             | "aarch64-apple-darwin" => Ok(Self::MacosArm64),
-            _ => Err(ShimError::UnknownTarget { name: name.to_owned() }),
+            _ => Err(ShimError::UnknownTarget {
+                name: name.to_owned(),
+            }),
         }
     }
 }

@@ -1,6 +1,8 @@
 //! Real parts and child processes for the tests of this crate.
 #![allow(dead_code, reason = "each test binary uses its share")]
 
+pub mod blob;
+
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};

@@ -83,7 +83,6 @@ int TVMFFIFunctionCall(void* function, Any* args, int32_t count, Any* result);
 int TVMFFIObjectDecRef(void* object);
 int TVMFFIStringFromByteArray(const ByteArray* text, Any* out);
 void TVMFFIErrorMoveFromRaised(void** out);
-void TVMFFIErrorSetRaised(void* error);
 void TVMFFIErrorSetRaisedFromCStr(const char* kind, const char* message);
 }
 
@@ -96,14 +95,19 @@ void Release(Any* value) {
   *value = Any{};
 }
 
+// Forgets this thread's raised error.
+void DropError() {
+  void* error = nullptr;
+  TVMFFIErrorMoveFromRaised(&error);
+  if (error != nullptr) TVMFFIObjectDecRef(error);
+}
+
 // A global function as an owned handle, or null.
 void* FindGlobal(const char* name) {
   ByteArray key = Name(name);
   void* function = nullptr;
   if (TVMFFIFunctionGetGlobal(&key, &function) != 0) {
-    void* error = nullptr;
-    TVMFFIErrorMoveFromRaised(&error);
-    if (error != nullptr) TVMFFIObjectDecRef(error);
+    DropError();
     return nullptr;
   }
   return function;
@@ -129,7 +133,8 @@ ByteArray TextOf(const Any* value) {
       return *static_cast<const ByteArray*>(value->v.ptr);
     case kStr:
     case kBytes:
-      return *reinterpret_cast<const ByteArray*>(static_cast<const ObjectHeader*>(value->v.ptr) + 1);
+      return *reinterpret_cast<const ByteArray*>(
+          static_cast<const ObjectHeader*>(value->v.ptr) + 1);
     default:
       return ByteArray{nullptr, 0};
   }
@@ -166,7 +171,7 @@ bool Claim(Part* part) {
     Settle(part, "another shim in this process does this already");
     return false;
   }
-  SetGlobal(name, part, TellState);
+  if (SetGlobal(name, part, TellState) != 0) DropError();
   return true;
 }
 

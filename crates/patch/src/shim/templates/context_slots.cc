@@ -23,16 +23,22 @@ namespace {
 
 Part g_slots = {"context-slots", false, "not installed"};
 
-// Whether a loaded runtime library exports the symbol, other than at `own`.
-bool Exports(const char* library, const char* symbol, void* own) {
+// Forwards exactly; not the exported function below, which another may stand for.
+int GetFuncFromEnv(void* library, const char* name, void** out) {
+  return TVMFFIEnvModLookupFromImports(library, name, out);
+}
+
+// Whether a loaded library, or one that it is linked to, exports the symbol. The
+// runtime is not linked to the shim, so the shim's own export does not count.
+bool Exports(const char* library, const char* symbol) {
   void* handle = dlopen(library, RTLD_NOLOAD | RTLD_LAZY);
   if (handle == nullptr) return false;
   void* found = dlsym(handle, symbol);
   dlclose(handle);
-  return found != nullptr && found != own;
+  return found != nullptr;
 }
 
-bool RuntimeHas(const char* symbol, void* own) {
+bool RuntimeHas(const char* symbol) {
   const char* libraries[] = SHIM_RUNTIME_NAMES;
   for (const char* library : libraries) {
 #ifdef __APPLE__
@@ -41,10 +47,10 @@ bool RuntimeHas(const char* symbol, void* own) {
       const char* path = _dyld_get_image_name(i);
       const char* leaf = strrchr(path, '/');
       if (strcmp(leaf == nullptr ? path : leaf + 1, library) != 0) continue;
-      if (Exports(path, symbol, own)) return true;
+      if (Exports(path, symbol)) return true;
     }
 #else
-    if (Exports(library, symbol, own)) return true;
+    if (Exports(library, symbol)) return true;
 #endif
   }
   return false;
@@ -57,8 +63,7 @@ void InstallContextSlots() {
   if (constructor == nullptr) return;
   TVMFFIObjectDecRef(constructor);
   if (!Claim(&g_slots)) return;
-  void* own = reinterpret_cast<void*>(&TVMBackendGetFuncFromEnv);
-  if (RuntimeHas("TVMBackendGetFuncFromEnv", own)) {
+  if (RuntimeHas("TVMBackendGetFuncFromEnv")) {
     TVMFFIEnvModRegisterContextSymbol("__TVMFFIEnvModLookupFromImports",
                                       reinterpret_cast<void*>(&TVMFFIEnvModLookupFromImports));
     if (&TVMFFIHandleInitOnce != nullptr) {
@@ -67,7 +72,8 @@ void InstallContextSlots() {
     }
     Settle(&g_slots, "fills __TVMFFIEnvModLookupFromImports and __TVMFFIHandleInitOnce");
   } else {
-    TVMFFIEnvModRegisterContextSymbol("__TVMBackendGetFuncFromEnv", own);
+    TVMFFIEnvModRegisterContextSymbol("__TVMBackendGetFuncFromEnv",
+                                      reinterpret_cast<void*>(&GetFuncFromEnv));
     Settle(&g_slots, "fills __TVMBackendGetFuncFromEnv");
   }
 }

@@ -31,7 +31,8 @@ bool g_shorten = false;  // whether six elements become five
 int CallGlobal(const char* name, Any* args, int32_t count, Any* out) {
   void* function = FindGlobal(name);
   if (function == nullptr) {
-    TVMFFIErrorSetRaisedFromCStr("RuntimeError", "artcheck shim: tvm-ffi lacks a function it needs");
+    TVMFFIErrorSetRaisedFromCStr("RuntimeError",
+                                 "artcheck shim: tvm-ffi lacks a function it needs");
     return -1;
   }
   *out = Any{};
@@ -206,9 +207,9 @@ int Shorten(const Any* config, const Any* kinds, Any* out) {
     if (layers.data[i] != kSlidingLayer) continue;
     char text[320];
     snprintf(text, sizeof(text),
-             "artcheck shim: layer %zu has a sliding window of its own (size %lld, the sixth element "
-             "of the cache config), and this runtime takes only five elements, so the window would "
-             "be lost; run this model on TVM 0.27 or later",
+             "artcheck shim: layer %zu has a sliding window of its own (size %lld, the sixth "
+             "element of the cache config), and this runtime takes only five elements, so the "
+             "window would be lost; run this model on TVM 0.27 or later",
              i, static_cast<long long>(cell.data[5]));
     TVMFFIErrorSetRaisedFromCStr("ValueError", text);
     return -1;
@@ -272,7 +273,12 @@ void InstallKvCache() {
                                     : "nothing done: could not find out which config this runtime "
                                       "accepts");
   }
-  if (g_from != nullptr || g_shorten) SetGlobal(kConstructor, nullptr, Construct);
+  if (g_from != nullptr || g_shorten) {
+    if (SetGlobal(kConstructor, nullptr, Construct) == 0) return;
+    DropError();
+    if (g_from != nullptr) Settle(&g_tag, "nothing done: the runtime did not take the wrapper");
+    if (g_shorten) Settle(&g_config, "nothing done: the runtime did not take the wrapper");
+  }
 }
 
 }  // namespace

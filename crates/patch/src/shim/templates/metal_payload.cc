@@ -151,9 +151,7 @@ Order AskLoader() {
     Release(&module);
     order = kSince24;
   }
-  void* error = nullptr;
-  TVMFFIErrorMoveFromRaised(&error);
-  if (error != nullptr) TVMFFIObjectDecRef(error);
+  DropError();
   Release(&bytes);
   return order;
 }
@@ -184,8 +182,12 @@ void InstallMetalPayload() {
     return;
   }
   g_metal_loader = loader;
-  SetGlobal(kMetalLoader, nullptr, LoadMetal);
-  Settle(&g_metal, "puts payloads into the order that this runtime's loader reads");
+  if (SetGlobal(kMetalLoader, nullptr, LoadMetal) == 0) {
+    Settle(&g_metal, "puts payloads into the order that this runtime's loader reads");
+  } else {
+    DropError();
+    Settle(&g_metal, "nothing done: the runtime did not take the wrapper");
+  }
 }
 
 }  // namespace
