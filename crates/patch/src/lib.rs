@@ -6,6 +6,7 @@
 //! released sources, headers and libraries.
 #![forbid(unsafe_code)]
 
+pub mod fix;
 mod hex;
 pub mod inplace;
 pub mod receipt;

@@ -34,6 +34,23 @@ pub struct ConvertOptions {
 /// Plans the changes that `bytes` needs to run on `runtime`. The plan is empty
 /// when it needs none.
 pub fn plan(bytes: &[u8], runtime: &RuntimeProfile, options: &ConvertOptions) -> Result<EditPlan, PlanError> {
+    let (mut plan, refused) = plan_with_refusals(bytes, runtime, options)?;
+    if !refused.is_empty() && !options.partial {
+        return Err(PlanError::Refused(refused));
+    }
+    if plan.is_empty() && refused.is_empty() {
+        plan.summary.push(format!("nothing to change: no known mismatch with {}", runtime.name));
+    }
+    plan.notes.extend(refused.iter().map(|refusal| format!("not repaired: {refusal}")));
+    Ok(plan)
+}
+
+/// What can be made right, and what cannot.
+pub(crate) fn plan_with_refusals(
+    bytes: &[u8],
+    runtime: &RuntimeProfile,
+    options: &ConvertOptions,
+) -> Result<(EditPlan, Vec<Refusal>), PlanError> {
     let (mut draft, sites) = Draft::open(bytes, &options.rooms)?;
     let reads_v1 = runtime.vm_magics.value.as_ref().is_some_and(|magics| magics.contains("V1"));
     let mut refused = Vec::new();
@@ -45,7 +62,7 @@ pub fn plan(bytes: &[u8], runtime: &RuntimeProfile, options: &ConvertOptions) ->
         todo.devices(site, runtime);
         refused.append(&mut todo.refused);
         match draft.change(site, todo.splices, todo.changes, Sources { v1: reads_v1 }) {
-            Err(error @ PlanError::NoRoom { .. }) if options.partial => refused.push(Refusal {
+            Err(error @ PlanError::NoRoom { .. }) => refused.push(Refusal {
                 rule: String::new(),
                 reason: error.to_string(),
                 remedy: String::new(),
@@ -56,15 +73,8 @@ pub fn plan(bytes: &[u8], runtime: &RuntimeProfile, options: &ConvertOptions) ->
     let mut plan = draft.finish(options.resign)?;
     let result = plan.apply_to(bytes).unwrap_or_default();
     refused.extend(remaining(&result, runtime, &refused)?);
-    if !refused.is_empty() && !options.partial {
-        return Err(PlanError::Refused(refused));
-    }
     tags::describe(&mut plan);
-    if plan.is_empty() && refused.is_empty() {
-        plan.summary.push(format!("nothing to change: no known mismatch with {}", runtime.name));
-    }
-    plan.notes.extend(refused.iter().map(|refusal| format!("not repaired: {refusal}")));
-    Ok(plan)
+    Ok((plan, refused))
 }
 
 /// What has to change in one library.
