@@ -106,14 +106,23 @@ pub fn plan(input: &FixInput<'_>) -> Result<FixPlan, PlanError> {
         shim_parts: Vec::new(),
         in_place: None,
     };
-    let errors = || input.findings.iter().filter(|finding| finding.severity == Severity::Error);
+    let errors = || {
+        input
+            .findings
+            .iter()
+            .filter(|finding| finding.severity == Severity::Error)
+    };
     let (in_place, reasons) = in_place(input, errors())?;
     let settled = in_place.as_ref().map(settled_by).unwrap_or_default();
-    let can_shim = |finding: &Finding| finding.repairs.contains(&Repair::Shim) && part_of(finding.rule).is_some();
+    let can_shim = |finding: &Finding| {
+        finding.repairs.contains(&Repair::Shim) && part_of(finding.rule).is_some()
+    };
     let needs_shim = errors().any(|finding| !settled.contains(finding.rule) && can_shim(finding));
     let shim_takes_all = needs_shim
         && !input.runtime_paths.is_empty()
-        && errors().filter(|finding| settled.contains(finding.rule)).all(can_shim);
+        && errors()
+            .filter(|finding| settled.contains(finding.rule))
+            .all(can_shim);
     let mut shim = ShimStep::default();
     for finding in errors() {
         let done = settled.contains(finding.rule) && !shim_takes_all;
@@ -144,9 +153,16 @@ fn in_place<'a>(
     input: &FixInput<'_>,
     mut errors: impl Iterator<Item = &'a Finding> + Clone,
 ) -> Result<(Option<EditPlan>, Vec<Refusal>), PlanError> {
-    if errors.clone().any(|finding| finding.repairs.contains(&Repair::InPlace) && finding.rule != "AC004") {
+    if errors
+        .clone()
+        .any(|finding| finding.repairs.contains(&Repair::InPlace) && finding.rule != "AC004")
+    {
         let rooms = crate::receipt::rooms(input.file, input.bytes).unwrap_or_default();
-        let options = convert::ConvertOptions { partial: true, resign: input.resign, rooms };
+        let options = convert::ConvertOptions {
+            partial: true,
+            resign: input.resign,
+            rooms,
+        };
         return match convert::plan_with_refusals(input.bytes, input.runtime, &options) {
             Ok((edits, refused)) => Ok((Some(edits), refused)),
             // An obstacle to the change in place is no obstacle to a shim.
@@ -157,8 +173,15 @@ fn in_place<'a>(
                 | PlanError::Container { .. }),
             ) => {
                 let remedy = String::new();
-                let refusal = |rule: &str| Refusal { rule: rule.to_owned(), reason: error.to_string(), remedy: remedy.clone() };
-                Ok((None, ["AC101", "AC102", "AC105", "AC107"].map(refusal).to_vec()))
+                let refusal = |rule: &str| Refusal {
+                    rule: rule.to_owned(),
+                    reason: error.to_string(),
+                    remedy: remedy.clone(),
+                };
+                Ok((
+                    None,
+                    ["AC101", "AC102", "AC105", "AC107"].map(refusal).to_vec(),
+                ))
             }
             Err(error) => Err(error),
         };
@@ -168,7 +191,14 @@ fn in_place<'a>(
             Ok(edits) => Ok((Some(edits), Vec::new())),
             Err(error @ (PlanError::Container { .. } | PlanError::TeamSignature { .. })) => {
                 let reason = error.to_string();
-                Ok((None, vec![Refusal { rule: "AC004".to_owned(), reason, remedy: String::new() }]))
+                Ok((
+                    None,
+                    vec![Refusal {
+                        rule: "AC004".to_owned(),
+                        reason,
+                        remedy: String::new(),
+                    }],
+                ))
             }
             Err(error) => Err(error),
         };
@@ -222,12 +252,20 @@ impl ShimStep {
         }
         let runtime = match input.runtime_paths {
             [] => "PATH-OF-THE-RUNTIME".to_owned(),
-            paths => paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(" "),
+            paths => paths
+                .iter()
+                .map(|path| path.display().to_string())
+                .collect::<Vec<_>>()
+                .join(" "),
         };
         Some(FixStep {
             way: Repair::Shim,
             rules: self.rules.iter().cloned().collect(),
-            what: self.parts.iter().map(|part| format!("{part}: {}", part.summary())).collect(),
+            what: self
+                .parts
+                .iter()
+                .map(|part| format!("{part}: {}", part.summary()))
+                .collect(),
             command: format!(
                 "artcheck patch shim --runtime {runtime} --for {} --out libartcheck_shim.so",
                 input.file.display()
@@ -239,8 +277,14 @@ impl ShimStep {
 fn in_place_command(input: &FixInput<'_>, edits: &EditPlan) -> String {
     let file = input.file.display();
     match edits.libraries.is_empty() {
-        true => format!("artcheck fix {file} --runtime {} --apply", input.runtime.name),
-        false => format!("artcheck patch convert {file} --for {} --in-place", input.runtime.name),
+        true => format!(
+            "artcheck fix {file} --runtime {} --apply",
+            input.runtime.name
+        ),
+        false => format!(
+            "artcheck patch convert {file} --for {} --in-place",
+            input.runtime.name
+        ),
     }
 }
 
@@ -300,12 +344,20 @@ pub fn apply(
     environment: &Environment,
 ) -> Result<Fixed, FixError> {
     if !plan.refused.is_empty() {
-        let lines: Vec<String> = plan.refused.iter().map(|refusal| format!("  - {refusal}")).collect();
+        let lines: Vec<String> = plan
+            .refused
+            .iter()
+            .map(|refusal| format!("  - {refusal}"))
+            .collect();
         return Err(FixError::Refused(lines.join("\n")));
     }
-    let mut fixed = Fixed { in_place: None, shim: None };
+    let mut fixed = Fixed {
+        in_place: None,
+        shim: None,
+    };
     if !plan.shim_parts.is_empty() {
-        let parts: Result<Vec<ShimPart>, ShimError> = plan.shim_parts.iter().map(|name| name.parse()).collect();
+        let parts: Result<Vec<ShimPart>, ShimError> =
+            plan.shim_parts.iter().map(|name| name.parse()).collect();
         let options = ShimOptions {
             runtime_paths: runtime_paths.to_vec(),
             plan: ShimPlan::of(parts?),

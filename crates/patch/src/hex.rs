@@ -9,7 +9,9 @@ pub(crate) fn encode(bytes: &[u8]) -> String {
     let mut text = String::with_capacity(bytes.len().saturating_mul(2));
     for byte in bytes {
         for digit in [byte >> 4, byte & 15] {
-            text.push(char::from(DIGITS.get(usize::from(digit)).copied().unwrap_or(b'?')));
+            text.push(char::from(
+                DIGITS.get(usize::from(digit)).copied().unwrap_or(b'?'),
+            ));
         }
     }
     text
@@ -17,7 +19,11 @@ pub(crate) fn encode(bytes: &[u8]) -> String {
 
 fn decode(text: &str) -> Option<Vec<u8>> {
     let (pairs, rest) = text.as_bytes().as_chunks::<2>();
-    let digit = |c: u8| char::from(c).to_digit(16).and_then(|value| u8::try_from(value).ok());
+    let digit = |c: u8| {
+        char::from(c)
+            .to_digit(16)
+            .and_then(|value| u8::try_from(value).ok())
+    };
     if !rest.is_empty() {
         return None;
     }

@@ -62,10 +62,16 @@ impl Receipt {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(ReceiptError::Unreadable { path, error }),
         };
-        let receipt: Self = serde_json::from_str(&text)
-            .map_err(|error| ReceiptError::Malformed { path: path.clone(), error: error.to_string() })?;
+        let receipt: Self =
+            serde_json::from_str(&text).map_err(|error| ReceiptError::Malformed {
+                path: path.clone(),
+                error: error.to_string(),
+            })?;
         if receipt.schema != SCHEMA {
-            return Err(ReceiptError::Malformed { path, error: format!("schema {:?}", receipt.schema) });
+            return Err(ReceiptError::Malformed {
+                path,
+                error: format!("schema {:?}", receipt.schema),
+            });
         }
         Ok(Some(receipt))
     }
@@ -83,7 +89,11 @@ impl Receipt {
         Self {
             schema: SCHEMA.to_owned(),
             artcheck: env!("CARGO_PKG_VERSION").to_owned(),
-            file: file.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+            file: file
+                .file_name()
+                .unwrap_or_default()
+                .to_string_lossy()
+                .into_owned(),
             steps,
         }
     }
@@ -107,5 +117,7 @@ impl Receipt {
 pub fn rooms(file: &Path, bytes: &[u8]) -> Result<Vec<Room>, ReceiptError> {
     let file = file.canonicalize().unwrap_or_else(|_| file.to_owned());
     let receipt = Receipt::load(&file)?;
-    Ok(receipt.map(|receipt| receipt.rooms(&crate::inplace::sha256(bytes))).unwrap_or_default())
+    Ok(receipt
+        .map(|receipt| receipt.rooms(&crate::inplace::sha256(bytes)))
+        .unwrap_or_default())
 }

@@ -29,10 +29,14 @@ pub enum WriteError {
     #[error("{0}: expected a regular file, found something else")]
     NotAFile(PathBuf),
     /// It may not be written.
-    #[error("{0}: the file is read-only, and a change in place would replace it; make it writable (chmod u+w) or give another file with --out")]
+    #[error(
+        "{0}: the file is read-only, and a change in place would replace it; make it writable (chmod u+w) or give another file with --out"
+    )]
     ReadOnly(PathBuf),
     /// It has several names.
-    #[error("{path}: the file has {links} names (hard links), and a change would reach only this one; use --out, or --break-hard-link to change this name alone")]
+    #[error(
+        "{path}: the file has {links} names (hard links), and a change would reach only this one; use --out, or --break-hard-link to change this name alone"
+    )]
     HardLinked {
         /// The file.
         path: PathBuf,
@@ -49,7 +53,9 @@ pub enum WriteError {
     #[error("{0}: the file exists already; choose another name for --out, or remove it")]
     Exists(PathBuf),
     /// The second reader disagrees.
-    #[error("{path}: what was written was read again and is not what was planned, nothing was changed: {why}")]
+    #[error(
+        "{path}: what was written was read again and is not what was planned, nothing was changed: {why}"
+    )]
     Recheck {
         /// The file.
         path: PathBuf,
@@ -71,7 +77,11 @@ pub struct Source {
 }
 
 fn io_error(path: &Path, doing: &'static str) -> impl FnOnce(io::Error) -> WriteError {
-    move |error| WriteError::Io { path: path.to_owned(), doing, error }
+    move |error| WriteError::Io {
+        path: path.to_owned(),
+        doing,
+        error,
+    }
 }
 
 impl Source {
@@ -89,7 +99,12 @@ impl Source {
         }
         let mut bytes = Vec::new();
         io::Read::read_to_end(&mut file, &mut bytes).map_err(io_error(&path, "read"))?;
-        Ok(Self { path, bytes, metadata, file })
+        Ok(Self {
+            path,
+            bytes,
+            metadata,
+            file,
+        })
     }
 
     /// Refuses a file that may not, or should not, be replaced.
@@ -100,7 +115,10 @@ impl Source {
         }
         let links = links(&self.metadata);
         if links > 1 && !break_hard_link {
-            return Err(WriteError::HardLinked { path: self.path.clone(), links });
+            return Err(WriteError::HardLinked {
+                path: self.path.clone(),
+                links,
+            });
         }
         Ok(())
     }
@@ -137,7 +155,12 @@ fn links(_: &Metadata) -> u64 {
 #[cfg(unix)]
 fn identity(metadata: &Metadata) -> (u64, u64, i64, i64) {
     use std::os::unix::fs::MetadataExt as _;
-    (metadata.dev(), metadata.ino(), metadata.ctime(), metadata.ctime_nsec())
+    (
+        metadata.dev(),
+        metadata.ino(),
+        metadata.ctime(),
+        metadata.ctime_nsec(),
+    )
 }
 
 #[cfg(not(unix))]
@@ -167,17 +190,31 @@ pub fn write(
         .suffix(".tmp")
         .tempfile_in(folder)
         .map_err(io_error(target, "make a temporary file beside it"))?;
-    temporary.write_all(bytes).map_err(io_error(target, "write"))?;
+    temporary
+        .write_all(bytes)
+        .map_err(io_error(target, "write"))?;
     keep_owner(&source.metadata, temporary.path());
     let permissions = source.metadata.permissions();
-    temporary.as_file().set_permissions(permissions).map_err(io_error(target, "set permissions"))?;
-    temporary.as_file().sync_all().map_err(io_error(target, "flush to the disk"))?;
+    temporary
+        .as_file()
+        .set_permissions(permissions)
+        .map_err(io_error(target, "set permissions"))?;
+    temporary
+        .as_file()
+        .sync_all()
+        .map_err(io_error(target, "flush to the disk"))?;
     let back = fs::read(temporary.path()).map_err(io_error(target, "read what was written"))?;
     if sha256(&back) != sha256(bytes) {
         let why = "the disk gave back other bytes".to_owned();
-        return Err(WriteError::Recheck { path: target.to_owned(), why });
+        return Err(WriteError::Recheck {
+            path: target.to_owned(),
+            why,
+        });
     }
-    check(&back).map_err(|why| WriteError::Recheck { path: target.to_owned(), why })?;
+    check(&back).map_err(|why| WriteError::Recheck {
+        path: target.to_owned(),
+        why,
+    })?;
     if !source.is_unchanged() {
         return Err(WriteError::Changed(source.path.clone()));
     }
@@ -201,9 +238,16 @@ pub fn write_text(target: &Path, text: &str) -> Result<(), WriteError> {
         .permissions_like_a_new_file()
         .tempfile_in(folder)
         .map_err(io_error(target, "make a temporary file beside it"))?;
-    temporary.write_all(text.as_bytes()).map_err(io_error(target, "write"))?;
-    temporary.as_file().sync_all().map_err(io_error(target, "flush to the disk"))?;
-    temporary.persist(target).map_err(|error| io_error(target, "rename")(error.error))?;
+    temporary
+        .write_all(text.as_bytes())
+        .map_err(io_error(target, "write"))?;
+    temporary
+        .as_file()
+        .sync_all()
+        .map_err(io_error(target, "flush to the disk"))?;
+    temporary
+        .persist(target)
+        .map_err(|error| io_error(target, "rename")(error.error))?;
     sync_folder(folder).map_err(io_error(target, "flush the folder"))
 }
 

@@ -40,7 +40,9 @@ pub enum ApplyError {
     #[error(transparent)]
     Receipt(#[from] ReceiptError),
     /// The file is another than the plan was made from.
-    #[error("{path}: expected the file the plan was made from (SHA-256 {expected}), found {found}; plan again")]
+    #[error(
+        "{path}: expected the file the plan was made from (SHA-256 {expected}), found {found}; plan again"
+    )]
     OtherFile {
         /// The file.
         path: PathBuf,
@@ -53,7 +55,9 @@ pub enum ApplyError {
     #[error("{0}: no receipt beside it, so there is nothing known to undo")]
     NoReceipt(PathBuf),
     /// The receipt's edits do not lead back.
-    #[error("{0}: the receipt does not lead back to the original it names; it was changed or belongs to another file")]
+    #[error(
+        "{0}: the receipt does not lead back to the original it names; it was changed or belongs to another file"
+    )]
     BrokenReceipt(PathBuf),
 }
 
@@ -63,11 +67,19 @@ pub fn apply(path: &Path, plan: &EditPlan, output: &Output) -> Result<Applied, A
     let source = Source::read(path)?;
     let found = sha256(&source.bytes);
     if found != plan.before {
-        return Err(ApplyError::OtherFile { path: source.path.clone(), expected: plan.before.clone(), found });
+        return Err(ApplyError::OtherFile {
+            path: source.path.clone(),
+            expected: plan.before.clone(),
+            found,
+        });
     }
     let (target, existing) = match output {
         Output::InPlace { .. } if plan.is_empty() => {
-            return Ok(Applied { file: source.path.clone(), receipt: None, written: false });
+            return Ok(Applied {
+                file: source.path.clone(),
+                receipt: None,
+                written: false,
+            });
         }
         Output::InPlace { break_hard_link } => {
             source.may_be_replaced(*break_hard_link)?;
@@ -80,9 +92,15 @@ pub fn apply(path: &Path, plan: &EditPlan, output: &Output) -> Result<Applied, A
     };
     if plan.is_empty() {
         write::write(&source, &target, &source.bytes, existing, &|_| Ok(()))?;
-        return Ok(Applied { file: target, receipt: None, written: true });
+        return Ok(Applied {
+            file: target,
+            receipt: None,
+            written: true,
+        });
     }
-    let new = plan.apply_to(&source.bytes).ok_or_else(|| ApplyError::BrokenReceipt(target.clone()))?;
+    let new = plan
+        .apply_to(&source.bytes)
+        .ok_or_else(|| ApplyError::BrokenReceipt(target.clone()))?;
     let old_receipt = Receipt::load(&target)?;
     let receipt = Receipt::with(old_receipt.clone(), &target, plan);
     // First, so that a changed file never lies there without the way back.
@@ -97,13 +115,20 @@ pub fn apply(path: &Path, plan: &EditPlan, output: &Output) -> Result<Applied, A
         }
         return Err(error.into());
     }
-    Ok(Applied { receipt: Some(receipt::path_of(&target)), file: target, written: true })
+    Ok(Applied {
+        receipt: Some(receipt::path_of(&target)),
+        file: target,
+        written: true,
+    })
 }
 
 fn save(file: &Path, receipt: &Receipt) -> Result<(), WriteError> {
     let path = receipt::path_of(file);
-    let text = serde_json::to_string_pretty(receipt)
-        .map_err(|error| WriteError::Io { path: path.clone(), doing: "write", error: error.into() })?;
+    let text = serde_json::to_string_pretty(receipt).map_err(|error| WriteError::Io {
+        path: path.clone(),
+        doing: "write",
+        error: error.into(),
+    })?;
     write::write_text(&path, &format!("{text}\n"))
 }
 
@@ -116,19 +141,29 @@ pub fn unpatch(path: &Path, break_hard_link: bool) -> Result<Applied, ApplyError
     let broken = || ApplyError::BrokenReceipt(file.clone());
     let found = sha256(&source.bytes);
     let original = receipt.steps.first().ok_or_else(broken)?.before.clone();
-    let done = |written| Applied { file: file.clone(), receipt: None, written };
+    let done = |written| Applied {
+        file: file.clone(),
+        receipt: None,
+        written,
+    };
     if found == original {
         // The receipt was written, its change was not; or the other way back.
         write::remove(&receipt::path_of(&file))?;
         return Ok(done(false));
     }
-    let step = receipt.steps.iter().rposition(|step| step.after == found).ok_or_else(|| {
-        ApplyError::OtherFile {
+    let step = receipt
+        .steps
+        .iter()
+        .rposition(|step| step.after == found)
+        .ok_or_else(|| ApplyError::OtherFile {
             path: file.clone(),
-            expected: receipt.steps.last().map(|step| step.after.clone()).unwrap_or_default(),
+            expected: receipt
+                .steps
+                .last()
+                .map(|step| step.after.clone())
+                .unwrap_or_default(),
             found: found.clone(),
-        }
-    })?;
+        })?;
     source.may_be_replaced(break_hard_link)?;
     let mut bytes = source.bytes.clone();
     for step in receipt.steps.iter().take(step.saturating_add(1)).rev() {
@@ -138,7 +173,11 @@ pub fn unpatch(path: &Path, break_hard_link: bool) -> Result<Applied, ApplyError
         return Err(broken());
     }
     write::write(&source, &file, &bytes, Existing::Replace, &|back| {
-        if back == bytes { Ok(()) } else { Err("other bytes".to_owned()) }
+        if back == bytes {
+            Ok(())
+        } else {
+            Err("other bytes".to_owned())
+        }
     })?;
     write::remove(&receipt::path_of(&file))?;
     Ok(done(true))

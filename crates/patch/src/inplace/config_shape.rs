@@ -32,12 +32,19 @@ pub(super) fn shorten(
     let mut splices = Vec::new();
     let mut changes: Vec<Change> = Vec::new();
     for cache in kv_caches(executable) {
-        for config in cache.config.iter().filter(|config| config.declared == Some(LONG)) {
+        for config in cache
+            .config
+            .iter()
+            .filter(|config| config.declared == Some(LONG))
+        {
             no_layer_slides(&cache)?;
             let instruction = config.instruction.filter(|_| config.elements == Some(6)).ok_or_else(|| {
                 refusal("the six-element KV-cache config is a constant, not built by vm.builtin.make_shape")
             })?;
-            let change = Change::CacheConfig { module, instruction };
+            let change = Change::CacheConfig {
+                module,
+                instruction,
+            };
             if changes.contains(&change) {
                 continue;
             }
@@ -73,7 +80,11 @@ fn no_layer_slides(cache: &KvCacheCreate) -> Result<(), Refusal> {
 }
 
 /// Refuses a shape that anything but the constructor reads.
-fn used_here_alone(executable: &Executable, cache: &KvCacheCreate, shape: u64) -> Result<(), Refusal> {
+fn used_here_alone(
+    executable: &Executable,
+    cache: &KvCacheCreate,
+    shape: u64,
+) -> Result<(), Refusal> {
     let Some(function) = executable.functions.get(cache.function) else {
         return Ok(());
     };
@@ -81,10 +92,14 @@ fn used_here_alone(executable: &Executable, cache: &KvCacheCreate, shape: u64) -
     for (at, instruction) in executable.instructions(function.instructions.clone()) {
         let found = match instruction {
             Instruction::Call { function, args, .. } => {
-                let callee = usize::try_from(function).ok().and_then(|index| executable.functions.get(index));
+                let callee = usize::try_from(function)
+                    .ok()
+                    .and_then(|index| executable.functions.get(index));
                 let creates = callee.is_some_and(|callee| callee.name == CREATE);
                 let skipped = usize::from(creates);
-                args.iter().skip(skipped).any(|argument| holds(&flow.argument(at, argument), shape))
+                args.iter()
+                    .skip(skipped)
+                    .any(|argument| holds(&flow.argument(at, argument), shape))
             }
             Instruction::Ret { result } => holds(&flow.register(at, result), shape),
             _ => false,

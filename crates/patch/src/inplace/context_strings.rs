@@ -60,13 +60,21 @@ pub(super) fn of(executable: &Executable) -> Vec<ContextString> {
                     && !text.contains(char::REPLACEMENT_CHARACTER)
                     && only_quoted(executable, constant) =>
             {
-                Some(ContextString { constant, text: text.clone() })
+                Some(ContextString {
+                    constant,
+                    text: text.clone(),
+                })
             }
             _ => None,
         })
         .filter(|found| found.spare() > 0)
         .collect();
-    found.sort_by(|a, b| b.text.len().cmp(&a.text.len()).then(a.constant.cmp(&b.constant)));
+    found.sort_by(|a, b| {
+        b.text
+            .len()
+            .cmp(&a.text.len())
+            .then(a.constant.cmp(&b.constant))
+    });
     found
 }
 
@@ -74,10 +82,14 @@ fn only_quoted(executable: &Executable, constant: usize) -> bool {
     let uses = constant_uses(executable, constant);
     !uses.is_empty()
         && uses.iter().all(|(_, instruction, position)| {
-            let Some(Instruction::Call { function, args, .. }) = executable.instruction(*instruction) else {
+            let Some(Instruction::Call { function, args, .. }) =
+                executable.instruction(*instruction)
+            else {
                 return false;
             };
-            let callee = usize::try_from(function).ok().and_then(|index| executable.functions.get(index));
+            let callee = usize::try_from(function)
+                .ok()
+                .and_then(|index| executable.functions.get(index));
             callee.is_some_and(|callee| CHECKS.contains(&callee.name.as_str()))
                 && position.checked_add(1) == Some(args.len())
         })

@@ -33,15 +33,26 @@ pub struct ConvertOptions {
 
 /// Plans the changes that `bytes` needs to run on `runtime`. The plan is empty
 /// when it needs none.
-pub fn plan(bytes: &[u8], runtime: &RuntimeProfile, options: &ConvertOptions) -> Result<EditPlan, PlanError> {
+pub fn plan(
+    bytes: &[u8],
+    runtime: &RuntimeProfile,
+    options: &ConvertOptions,
+) -> Result<EditPlan, PlanError> {
     let (mut plan, refused) = plan_with_refusals(bytes, runtime, options)?;
     if !refused.is_empty() && !options.partial {
         return Err(PlanError::Refused(refused));
     }
     if plan.is_empty() && refused.is_empty() {
-        plan.summary.push(format!("nothing to change: no known mismatch with {}", runtime.name));
+        plan.summary.push(format!(
+            "nothing to change: no known mismatch with {}",
+            runtime.name
+        ));
     }
-    plan.notes.extend(refused.iter().map(|refusal| format!("not repaired: {refusal}")));
+    plan.notes.extend(
+        refused
+            .iter()
+            .map(|refusal| format!("not repaired: {refusal}")),
+    );
     Ok(plan)
 }
 
@@ -52,7 +63,11 @@ pub(crate) fn plan_with_refusals(
     options: &ConvertOptions,
 ) -> Result<(EditPlan, Vec<Refusal>), PlanError> {
     let (mut draft, sites) = Draft::open(bytes, &options.rooms)?;
-    let reads_v1 = runtime.vm_magics.value.as_ref().is_some_and(|magics| magics.contains("V1"));
+    let reads_v1 = runtime
+        .vm_magics
+        .value
+        .as_ref()
+        .is_some_and(|magics| magics.contains("V1"));
     let mut refused = Vec::new();
     for site in &sites {
         let mut todo = Todo::default();
@@ -121,7 +136,8 @@ impl Todo {
                 Some(splices) => self.add((splices.to_vec(), vec![Change::HeaderV1 { module }])),
                 None => self.refused.push(Refusal {
                     rule: "AC102".to_owned(),
-                    reason: "the executable has memory scopes, which a V1 header cannot say".to_owned(),
+                    reason: "the executable has memory scopes, which a V1 header cannot say"
+                        .to_owned(),
                     remedy: "compile the library with the runtime's TVM".to_owned(),
                 }),
             }
@@ -131,8 +147,16 @@ impl Todo {
 
     fn devices(&mut self, site: &Site, runtime: &RuntimeProfile) {
         let wanted = Wanted {
-            since24: runtime.payload_order.value.as_deref().map(|order| order == "since24"),
-            extra_tags: runtime.function_info.value.as_deref().map(|form| form == "extra-tags"),
+            since24: runtime
+                .payload_order
+                .value
+                .as_deref()
+                .map(|order| order == "since24"),
+            extra_tags: runtime
+                .function_info
+                .value
+                .as_deref()
+                .map(|form| form == "extra-tags"),
         };
         for (number, module) in site.blob.modules.iter().enumerate() {
             let Payload::Device(device) = &module.payload else {
@@ -140,7 +164,14 @@ impl Todo {
             };
             let start = index(module.payload_offset);
             let at = start..start.saturating_add(index(module.payload_length));
-            self.add_or_refuse(device_payload::change(&module.kind, device, number, &site.bytes, at, wanted));
+            self.add_or_refuse(device_payload::change(
+                &module.kind,
+                device,
+                number,
+                &site.bytes,
+                at,
+                wanted,
+            ));
         }
     }
 }
@@ -155,18 +186,30 @@ fn wanted_tag(executable: &Executable, runtime: &RuntimeProfile) -> Result<Optio
     let Some(accepted) = tags::accepted(runtime).filter(|_| !used.is_empty()) else {
         return Ok(None);
     };
-    if used.iter().all(|tag| accepted.iter().any(|text| text == tag.text())) {
+    if used
+        .iter()
+        .all(|tag| accepted.iter().any(|text| text == tag.text()))
+    {
         return Ok(None);
     }
-    let to = [Tag::Tirx, Tag::Tir].into_iter().find(|tag| accepted.iter().any(|text| text == tag.text()));
+    let to = [Tag::Tirx, Tag::Tir]
+        .into_iter()
+        .find(|tag| accepted.iter().any(|text| text == tag.text()));
     match to {
         Some(to) => Ok(Some(to)),
-        None => Err(PlanError::NeitherTag { runtime: runtime.name.clone(), accepted: accepted.join(", ") }),
+        None => Err(PlanError::NeitherTag {
+            runtime: runtime.name.clone(),
+            accepted: accepted.join(", "),
+        }),
     }
 }
 
 /// What the rules still find in the changed file.
-fn remaining(bytes: &[u8], runtime: &RuntimeProfile, known: &[Refusal]) -> Result<Vec<Refusal>, PlanError> {
+fn remaining(
+    bytes: &[u8],
+    runtime: &RuntimeProfile,
+    known: &[Refusal],
+) -> Result<Vec<Refusal>, PlanError> {
     let unpacked = archive::gunzip(bytes)?;
     let mut refused: Vec<Refusal> = Vec::new();
     let sites = site::find(unpacked.as_deref().unwrap_or(bytes), &[])?;
@@ -186,7 +229,12 @@ fn remaining(bytes: &[u8], runtime: &RuntimeProfile, known: &[Refusal]) -> Resul
 
 fn findings(site: &Site, runtime: &RuntimeProfile) -> Vec<Refusal> {
     let artifact = artifact(&site.member, &site.binary, &site.library);
-    let pair = Pair { artifact: &artifact, library: &site.library, blob: &site.blob, runtime };
+    let pair = Pair {
+        artifact: &artifact,
+        library: &site.library,
+        blob: &site.blob,
+        runtime,
+    };
     let mut outcome = Outcome::default();
     for check in rules::ALL.iter().filter_map(|rule| rule.pair) {
         check(&pair, &mut outcome);

@@ -35,16 +35,21 @@ pub(super) fn change(
         PayloadOrder::Before24 => *since24,
         PayloadOrder::Stable => false,
     });
-    let extra_tags = wanted.extra_tags.filter(|extra| match device.function_info {
-        FunctionInfoForm::ExtraTags => !extra,
-        FunctionInfoForm::Plain => *extra,
-        FunctionInfoForm::Either => false,
-    });
+    let extra_tags = wanted
+        .extra_tags
+        .filter(|extra| match device.function_info {
+            FunctionInfoForm::ExtraTags => !extra,
+            FunctionInfoForm::Plain => *extra,
+            FunctionInfoForm::Either => false,
+        });
     if since24.is_none() && extra_tags.is_none() {
         return Ok((Vec::new(), Vec::new()));
     }
     if extra_tags == Some(false)
-        && let Some(kernel) = device.kernels.iter().find(|kernel| kernel.extra_tags.iter().any(|tag| *tag != 0))
+        && let Some(kernel) = device
+            .kernels
+            .iter()
+            .find(|kernel| kernel.extra_tags.iter().any(|tag| *tag != 0))
     {
         return Err(refusal(format!(
             "kernel {} of module {module} ({kind}) takes a tensor map, which the older description cannot say",
@@ -58,7 +63,9 @@ pub(super) fn change(
         )));
     }
     let fields = Fields::read(kind, device, bytes, at.clone()).map_err(|error| {
-        refusal(format!("the {kind} payload of module {module} does not decode: {error}"))
+        refusal(format!(
+            "the {kind} payload of module {module} does not decode: {error}"
+        ))
     })?;
     let mut splices = Vec::new();
     let mut changes = Vec::new();
@@ -91,9 +98,19 @@ struct Fields {
 }
 
 impl Fields {
-    fn read(kind: &str, device: &DevicePayload, bytes: &[u8], at: Range<usize>) -> Result<Self, DecodeError> {
+    fn read(
+        kind: &str,
+        device: &DevicePayload,
+        bytes: &[u8],
+        at: Range<usize>,
+    ) -> Result<Self, DecodeError> {
         let mut reader = Reader::at(bytes.get(..at.end).unwrap_or(bytes), at.start);
-        let mut fields = Self { format: 0..0, kernels: 0..0, texts: 0..0, extra_tags: Vec::new() };
+        let mut fields = Self {
+            format: 0..0,
+            kernels: 0..0,
+            texts: 0..0,
+            extra_tags: Vec::new(),
+        };
         let with_tags = device.function_info == FunctionInfoForm::ExtraTags;
         let metal_before = kind == "metal" && device.order == PayloadOrder::Before24;
         if metal_before {
@@ -139,14 +156,25 @@ impl Fields {
     fn described(&self, extra_tags: bool) -> Vec<Splice> {
         let why = match extra_tags {
             true => "empty list of extra argument tags of a kernel",
-            false => "list of extra argument tags of a kernel, which the older description does not have",
+            false => {
+                "list of extra argument tags of a kernel, which the older description does not have"
+            }
         };
         let list: &[u8] = if extra_tags { &[0; 8] } else { &[] };
-        self.extra_tags.iter().map(|at| Splice::new(at.clone(), list, why)).collect()
+        self.extra_tags
+            .iter()
+            .map(|at| Splice::new(at.clone(), list, why))
+            .collect()
     }
 
     /// The whole payload in the other order, with splices of the descriptions made.
-    fn reordered(&self, bytes: &[u8], at: Range<usize>, since24: bool, inside: &[Splice]) -> Splice {
+    fn reordered(
+        &self,
+        bytes: &[u8],
+        at: Range<usize>,
+        since24: bool,
+        inside: &[Splice],
+    ) -> Splice {
         let field = |range: &Range<usize>| bytes.get(range.clone()).unwrap_or_default();
         let mut kernels = Vec::new();
         let mut from = self.kernels.start;
@@ -168,8 +196,16 @@ impl Fields {
             new.extend_from_slice(&kernels);
             new.extend_from_slice(field(&self.format));
         }
-        let era = if since24 { "0.24 and later" } else { "0.23 and earlier" };
-        Splice::new(at, new, format!("metal payload in the field order of {era}"))
+        let era = if since24 {
+            "0.24 and later"
+        } else {
+            "0.23 and earlier"
+        };
+        Splice::new(
+            at,
+            new,
+            format!("metal payload in the field order of {era}"),
+        )
     }
 }
 

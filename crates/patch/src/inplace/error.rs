@@ -135,6 +135,9 @@ pub enum PlanError {
 }
 
 fn list(refusals: &[Refusal]) -> String {
-    let lines: Vec<String> = refusals.iter().map(|refusal| format!("  - {refusal}")).collect();
+    let lines: Vec<String> = refusals
+        .iter()
+        .map(|refusal| format!("  - {refusal}"))
+        .collect();
     lines.join("\n")
 }

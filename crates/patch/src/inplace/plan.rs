@@ -153,7 +153,12 @@ impl EditPlan {
     /// The file with every edit made; `None` where it does not hold the bytes
     /// the plan was made from.
     pub fn apply_to(&self, old: &[u8]) -> Option<Vec<u8>> {
-        replace(old, self.edits.iter().map(|edit| (edit.offset, &edit.old, &edit.new)))
+        replace(
+            old,
+            self.edits
+                .iter()
+                .map(|edit| (edit.offset, &edit.old, &edit.new)),
+        )
     }
 
     /// The file as it was, from the file as it is afterwards.

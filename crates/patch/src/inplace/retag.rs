@@ -29,7 +29,12 @@ pub struct RetagOptions<'a> {
 impl RetagOptions<'_> {
     /// To that tag, for whatever runtime.
     pub fn to(to: Tag) -> Self {
-        Self { to, runtime: None, resign: Resign::Keep, rooms: Vec::new() }
+        Self {
+            to,
+            runtime: None,
+            resign: Resign::Keep,
+            rooms: Vec::new(),
+        }
     }
 }
 
@@ -47,7 +52,9 @@ pub fn plan(bytes: &[u8], options: &RetagOptions<'_>) -> Result<EditPlan, PlanEr
         let found = tags_of(site, options.to, &mut splices, &mut changes)?;
         tagged |= found.0;
         why_not.extend(found.1);
-        let sources = Sources { v1: reads_v1(options.runtime, options.to) };
+        let sources = Sources {
+            v1: reads_v1(options.runtime, options.to),
+        };
         draft.change(site, splices, changes, sources)?;
     }
     if !tagged {
@@ -57,7 +64,10 @@ pub fn plan(bytes: &[u8], options: &RetagOptions<'_>) -> Result<EditPlan, PlanEr
     let mut plan = draft.finish(options.resign)?;
     tags::describe(&mut plan);
     if plan.is_empty() {
-        let already = format!("nothing to change: every attention tag is \"{}\" already", options.to.text());
+        let already = format!(
+            "nothing to change: every attention tag is \"{}\" already",
+            options.to.text()
+        );
         plan.summary.push(already);
     }
     plan.notes.extend(notes(&plan));
@@ -82,7 +92,10 @@ fn check_runtime(runtime: &RuntimeProfile, to: Tag) -> Result<(), PlanError> {
         some => some.join(", "),
     };
     if !accepted.iter().any(|tag| Tag::of(tag).is_some()) {
-        return Err(PlanError::NeitherTag { runtime: runtime.name.clone(), accepted: spelled() });
+        return Err(PlanError::NeitherTag {
+            runtime: runtime.name.clone(),
+            accepted: spelled(),
+        });
     }
     if !accepted.iter().any(|tag| tag == to.text()) {
         return Err(PlanError::TagNotAccepted {
@@ -106,13 +119,24 @@ fn tags_of(
     let mut why_not = Vec::new();
     for (module, executable) in site.blob.executables() {
         let tags = Tags::of(executable);
-        tagged |= tags.constants.values().any(|(text, _)| Tag::of(text).is_some());
-        why_not.push(match (tags.calls, tags.constants.is_empty(), tags.untold.is_empty()) {
-            (0, _, _) => format!("the executable never calls {CREATE}"),
-            (_, false, _) => "its attention kernels are those of another backend".to_owned(),
-            (_, true, false) => format!("what reaches arguments {:?} cannot be told", tags.untold),
-            (_, true, true) => "its constructor takes functions, as up to 0.19".to_owned(),
-        });
+        tagged |= tags
+            .constants
+            .values()
+            .any(|(text, _)| Tag::of(text).is_some());
+        why_not.push(
+            match (
+                tags.calls,
+                tags.constants.is_empty(),
+                tags.untold.is_empty(),
+            ) {
+                (0, _, _) => format!("the executable never calls {CREATE}"),
+                (_, false, _) => "its attention kernels are those of another backend".to_owned(),
+                (_, true, false) => {
+                    format!("what reaches arguments {:?} cannot be told", tags.untold)
+                }
+                (_, true, true) => "its constructor takes functions, as up to 0.19".to_owned(),
+            },
+        );
         let (more, meaning) = tags::change(executable, module, site.payload(module), to)?;
         splices.extend(more);
         changes.extend(meaning);

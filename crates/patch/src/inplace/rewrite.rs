@@ -54,13 +54,31 @@ impl<'a> Draft<'a> {
     pub(super) fn change(
         &mut self,
         site: &Site,
-        mut splices: Vec<Splice>,
-        mut changes: Vec<Change>,
+        splices: Vec<Splice>,
+        changes: Vec<Change>,
         sources: Sources,
     ) -> Result<(), PlanError> {
         if splices.is_empty() {
             return Ok(());
         }
+        let first = self.try_change(site, splices.clone(), changes.clone(), sources);
+        match (first, site.place) {
+            // The empty scopes of a wasm module may be zeros that are not
+            // stored, and then dropping them frees no byte of the file.
+            (Err(_), Place::Memory(_)) if sources.v1 => {
+                self.try_change(site, splices, changes, Sources { v1: false })
+            }
+            (done, _) => done,
+        }
+    }
+
+    fn try_change(
+        &mut self,
+        site: &Site,
+        mut splices: Vec<Splice>,
+        mut changes: Vec<Change>,
+        sources: Sources,
+    ) -> Result<(), PlanError> {
         room::find(&site.blob, &mut splices, &mut changes, site.behind, sources)?;
         let splices = splice::with_lengths(&site.blob, &site.bytes, splices)?;
         let edits = match site.place {
@@ -74,7 +92,10 @@ impl<'a> Draft<'a> {
         let length = (site.bytes.len() as u64).saturating_add_signed(growth(&splices));
         let owned = (site.bytes.len() as u64).saturating_add(site.behind.own as u64);
         if owned > length {
-            self.room.push(Room { blob: site.place.number(), length: owned });
+            self.room.push(Room {
+                blob: site.place.number(),
+                length: owned,
+            });
         }
         changes.sort();
         self.libraries.push(LibraryChange {
@@ -95,7 +116,27 @@ impl<'a> Draft<'a> {
         if let Some(place) = self.new.get_mut(offset..end) {
             place.copy_from_slice(&blob);
         }
-        edits_between(&old, &blob, offset as u64, splices)
+        let mut edits = edits_between(&old, &blob, offset as u64, splices);
+        let grown = slot.saturating_sub(site.bytes.len().saturating_add(site.behind.own));
+        if let Some(field) = site.size_field.clone().filter(|_| grown > 0) {
+            edits.extend(self.grow_section(field, grown as u64));
+        }
+        edits
+    }
+
+    /// The section takes the padding in, so that it still holds the blob.
+    fn grow_section(&mut self, field: std::ops::Range<usize>, bytes: u64) -> Option<Edit> {
+        let old = self.old().get(field.clone())?.to_vec();
+        let size = u64::from_le_bytes(old.as_slice().try_into().ok()?).checked_add(bytes)?;
+        let new = size.to_le_bytes().to_vec();
+        self.new.get_mut(field.clone())?.copy_from_slice(&new);
+        let why = "size of the section that holds the blob".to_owned();
+        Some(Edit {
+            offset: field.start as u64,
+            old,
+            new,
+            why,
+        })
     }
 
     /// Renews signatures, packs again, and makes the plan.
@@ -147,7 +188,9 @@ fn check(old: &[u8], new: &[u8], edits: &[Edit]) -> Result<(), PlanError> {
     if plan.apply_to(old).as_deref() == Some(new) {
         return Ok(());
     }
-    Err(PlanError::Recheck("the list of edits is not the whole difference".to_owned()))
+    Err(PlanError::Recheck(
+        "the list of edits is not the whole difference".to_owned(),
+    ))
 }
 
 /// The difference of two equally long runs of bytes: one edit per splice while
@@ -184,7 +227,11 @@ pub(super) fn edit(
     let (before, after) = (old.get(range.clone())?, new.get(range.clone())?);
     let differs = |pair: &(&u8, &u8)| pair.0 != pair.1;
     let skipped = before.iter().zip(after).position(|pair| differs(&pair))?;
-    let length = before.iter().zip(after).rposition(|pair| differs(&pair))?.checked_add(1)?;
+    let length = before
+        .iter()
+        .zip(after)
+        .rposition(|pair| differs(&pair))?
+        .checked_add(1)?;
     Some(Edit {
         offset: base.saturating_add(range.start.saturating_add(skipped) as u64),
         old: before.get(skipped..length)?.to_vec(),

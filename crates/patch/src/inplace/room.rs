@@ -44,7 +44,8 @@ pub(super) fn find(
         found = found.saturating_add(freed);
         missing = missing.saturating_sub(freed);
     } else if missing > 0 {
-        tried.push("none by writing a V1 header, which the runtime is not known to read".to_owned());
+        tried
+            .push("none by writing a V1 header, which the runtime is not known to read".to_owned());
     }
     if missing > 0 {
         let freed = cut_texts(blob, splices, changes, missing);
@@ -60,9 +61,14 @@ pub(super) fn find(
     if missing == 0 {
         return Ok(());
     }
-    let what = splices.iter().find(|splice| splice.new.len() > splice.at.len());
+    let what = splices
+        .iter()
+        .find(|splice| splice.new.len() > splice.at.len());
     Err(PlanError::NoRoom {
-        what: what.map_or_else(|| "the blob".to_owned(), |splice| format!("the {}", splice.why)),
+        what: what.map_or_else(
+            || "the blob".to_owned(),
+            |splice| format!("the {}", splice.why),
+        ),
         needed: wanted,
         found,
         tried: tried.join(", "),
@@ -83,20 +89,29 @@ fn drop_scopes(blob: &Blob, splices: &mut Vec<Splice>, changes: &mut Vec<Change>
 }
 
 /// The splices that make a V1 header of a V2 one without memory scopes.
-pub(super) fn header_v1(blob: &Blob, module: usize, executable: &Executable) -> Option<[Splice; 2]> {
+pub(super) fn header_v1(
+    blob: &Blob,
+    module: usize,
+    executable: &Executable,
+) -> Option<[Splice; 2]> {
     if executable.magic != Magic::V2 || !executable.memory_scopes.is_empty() {
         return None;
     }
     let payload = index(blob.modules.get(module)?.payload_offset);
     let scopes = &executable.sections.memory_scopes;
-    let scopes = payload.checked_add(index(scopes.start))?..payload.checked_add(index(scopes.end))?;
+    let scopes =
+        payload.checked_add(index(scopes.start))?..payload.checked_add(index(scopes.end))?;
     Some([
         Splice::new(
             payload..payload.checked_add(8)?,
             Magic::V1.bytes(),
             "magic of the executable, V2 to V1",
         ),
-        Splice::new(scopes, Vec::new(), "empty list of memory scopes, which V1 does not have"),
+        Splice::new(
+            scopes,
+            Vec::new(),
+            "empty list of memory scopes, which V1 does not have",
+        ),
     ])
 }
 
@@ -108,7 +123,10 @@ fn cut_texts(
 ) -> usize {
     let mut freed: usize = 0;
     for (module, executable) in blob.executables() {
-        let payload = blob.modules.get(module).map_or(0, |found| index(found.payload_offset));
+        let payload = blob
+            .modules
+            .get(module)
+            .map_or(0, |found| index(found.payload_offset));
         for text in context_strings::of(executable) {
             let Some(wanted) = missing.checked_sub(freed).filter(|wanted| *wanted > 0) else {
                 return freed;
@@ -117,9 +135,19 @@ fn cut_texts(
                 continue;
             };
             let what = "text that only error messages quote, shortened";
-            splices.extend(tags::new_text(executable, text.constant, payload, kept, what));
+            splices.extend(tags::new_text(
+                executable,
+                text.constant,
+                payload,
+                kept,
+                what,
+            ));
             let cut = text.text.len().saturating_sub(kept.len());
-            changes.push(Change::ContextString { module, constant: text.constant, cut });
+            changes.push(Change::ContextString {
+                module,
+                constant: text.constant,
+                cut,
+            });
             freed = freed.saturating_add(cut);
         }
     }

@@ -28,12 +28,17 @@ pub(super) struct Site {
     pub(super) place: Place,
     /// What it may grow into.
     pub(super) behind: Behind,
+    /// Where the size of its section stands, if it ends with the section.
+    pub(super) size_field: Option<Range<usize>>,
 }
 
 impl Site {
     /// Where the payload of a module begins inside the blob.
     pub(super) fn payload(&self, module: usize) -> usize {
-        self.blob.modules.get(module).map_or(0, |found| index(found.payload_offset))
+        self.blob
+            .modules
+            .get(module)
+            .map_or(0, |found| index(found.payload_offset))
     }
 }
 
@@ -91,7 +96,10 @@ fn sites_of(
     rooms: &[Room],
     sites: &mut Vec<Site>,
 ) -> Result<(), PlanError> {
-    let unreadable = |error| PlanError::Unreadable { member: prefix(member), error };
+    let unreadable = |error| PlanError::Unreadable {
+        member: prefix(member),
+        error,
+    };
     let all = container::parse(content).map_err(unreadable)?;
     let several = all.len() > 1;
     for parsed in &all {
@@ -110,7 +118,11 @@ fn sites_of(
 
 /// A member's name in front of a message.
 pub(super) fn prefix(member: &str) -> String {
-    if member.is_empty() { String::new() } else { format!("{member}: ") }
+    if member.is_empty() {
+        String::new()
+    } else {
+        format!("{member}: ")
+    }
 }
 
 fn slice_name(parsed: &Parsed<'_>) -> String {
@@ -136,14 +148,16 @@ fn site(
     let region = parsed.regions.iter().find(|region| {
         region.name == library.region
             && (parsed.binary.format == Format::Wasm
-                || region.file_offset(library.region_offset).map(|at| at.saturating_add(parsed.slice_offset))
-                    == Some(library.file_offset))
+                || region.file_offset(library.region_offset) == Some(library.file_offset))
             && (region.data.len() as u64) >= library.region_offset.saturating_add(blob.length)
     });
     let region = region.ok_or_else(moved)?;
     let start = index(library.region_offset);
     let length = index(blob.length);
-    let bytes = region.data.get(start..start.saturating_add(length)).ok_or_else(moved)?;
+    let bytes = region
+        .data
+        .get(start..start.saturating_add(length))
+        .ok_or_else(moved)?;
     let place = if parsed.binary.format == Format::Wasm {
         Place::Memory(region.address.saturating_add(library.region_offset))
     } else {
@@ -158,15 +172,24 @@ fn site(
     let recorded = recorded.map_or(0, |room| index(room.length).saturating_sub(length));
     let padding = match place {
         Place::File(_) if left == 0 && recorded == 0 => image::padding(content, &library, &blob),
-        _ => 0,
+        _ => None,
     };
+    let size_field = padding.as_ref().map(|padding| {
+        let field = &padding.size_field;
+        within.start.saturating_add(field.start)..within.start.saturating_add(field.end)
+    });
+    let padding = padding.map_or(0, |padding| padding.bytes);
     Ok(Site {
         member: member.to_owned(),
         within: within.clone(),
         binary: parsed.binary.clone(),
         bytes: bytes.to_vec(),
         place,
-        behind: Behind { own: left.max(recorded), padding },
+        behind: Behind {
+            own: left.max(recorded),
+            padding,
+        },
+        size_field,
         library,
         blob,
     })

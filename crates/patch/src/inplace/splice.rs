@@ -20,7 +20,11 @@ pub(super) struct Splice {
 
 impl Splice {
     pub(super) fn new(at: Range<usize>, new: impl Into<Vec<u8>>, why: impl Into<String>) -> Self {
-        Self { at, new: new.into(), why: why.into() }
+        Self {
+            at,
+            new: new.into(),
+            why: why.into(),
+        }
     }
 
     /// Whether what follows moves.
@@ -71,7 +75,12 @@ pub(super) fn with_lengths(
         let growth: i64 = splices.iter().filter(inside).map(Splice::growth).sum();
         if counted && growth != 0 {
             let field = start.saturating_sub(8)..start;
-            lengths.push(length_field(bytes, field, growth, &format!("length of the {} payload", module.kind)));
+            lengths.push(length_field(
+                bytes,
+                field,
+                growth,
+                &format!("length of the {} payload", module.kind),
+            ));
         }
     }
     let whole = growth(&splices);

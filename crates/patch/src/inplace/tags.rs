@@ -32,7 +32,9 @@ impl Tag {
 
     /// The tag that `text` spells.
     pub fn of(text: &str) -> Option<Self> {
-        [Self::Tir, Self::Tirx].into_iter().find(|tag| tag.text() == text)
+        [Self::Tir, Self::Tirx]
+            .into_iter()
+            .find(|tag| tag.text() == text)
     }
 }
 
@@ -61,7 +63,12 @@ impl Tags {
             tags.calls += 1;
             for site in &cache.sites {
                 match &site.value {
-                    KernelValue::Tagged { instruction, constant, tag, .. } => tags
+                    KernelValue::Tagged {
+                        instruction,
+                        constant,
+                        tag,
+                        ..
+                    } => tags
                         .constants
                         .entry(*constant)
                         .or_insert_with(|| (tag.clone(), Vec::new()))
@@ -69,8 +76,12 @@ impl Tags {
                         .push(*instruction),
                     KernelValue::Empty { .. }
                     | KernelValue::Function { .. }
-                    | KernelValue::Other { value: Value::Null | Value::Void } => {}
-                    KernelValue::Untagged { .. } | KernelValue::Other { .. } => tags.untold.push(site.argument),
+                    | KernelValue::Other {
+                        value: Value::Null | Value::Void,
+                    } => {}
+                    KernelValue::Untagged { .. } | KernelValue::Other { .. } => {
+                        tags.untold.push(site.argument)
+                    }
                 }
             }
         }
@@ -92,21 +103,39 @@ pub(super) fn change(
             continue;
         }
         only_in(executable, constant, &text, &tuples)?;
-        splices.extend(new_text(executable, constant, payload, to.text(), "attention tag"));
-        changes.push(Change::Tag { module, constant, from: text, to: to.text().to_owned() });
+        splices.extend(new_text(
+            executable,
+            constant,
+            payload,
+            to.text(),
+            "attention tag",
+        ));
+        changes.push(Change::Tag {
+            module,
+            constant,
+            from: text,
+            to: to.text().to_owned(),
+        });
     }
     Ok((splices, changes))
 }
 
 /// Refuses a constant that means anything but the tag of those tuples.
-fn only_in(executable: &Executable, constant: usize, text: &str, tuples: &[u64]) -> Result<(), PlanError> {
+fn only_in(
+    executable: &Executable,
+    constant: usize,
+    text: &str,
+    tuples: &[u64],
+) -> Result<(), PlanError> {
     for (function, instruction, position) in constant_uses(executable, constant) {
         if position != 0 || !tuples.contains(&instruction) {
             let function = executable.functions.get(function);
             return Err(PlanError::SharedConstant {
                 constant,
                 text: text.to_owned(),
-                function: function.map(|function| function.name.clone()).unwrap_or_default(),
+                function: function
+                    .map(|function| function.name.clone())
+                    .unwrap_or_default(),
                 instruction,
             });
         }
@@ -133,11 +162,23 @@ pub(super) fn new_text(
     let end = payload.saturating_add(index(found.range.end));
     // Type code (4 bytes), length (8 bytes), text.
     let length = start.saturating_add(4)..start.saturating_add(12);
-    let kept = now.bytes().zip(text.bytes()).take_while(|(a, b)| a == b).count();
+    let kept = now
+        .bytes()
+        .zip(text.bytes())
+        .take_while(|(a, b)| a == b)
+        .count();
     let changed = length.end.saturating_add(kept)..end;
     vec![
-        Splice::new(length, (text.len() as u64).to_le_bytes(), format!("length of the {what}")),
-        Splice::new(changed, text.as_bytes().get(kept..).unwrap_or_default(), what),
+        Splice::new(
+            length,
+            (text.len() as u64).to_le_bytes(),
+            format!("length of the {what}"),
+        ),
+        Splice::new(
+            changed,
+            text.as_bytes().get(kept..).unwrap_or_default(),
+            what,
+        ),
     ]
 }
 
@@ -168,20 +209,29 @@ pub(super) fn describe(plan: &mut EditPlan) {
 
 fn sentence(change: &Change) -> String {
     match change {
-        Change::Tag { constant, from, to, .. } => {
+        Change::Tag {
+            constant, from, to, ..
+        } => {
             format!("attention tag, constant {constant}: \"{from}\" becomes \"{to}\"")
         }
         Change::HeaderV1 { .. } => {
-            "executable header: V2 becomes V1, which drops 8 bytes that say \"no memory scopes\"".to_owned()
+            "executable header: V2 becomes V1, which drops 8 bytes that say \"no memory scopes\""
+                .to_owned()
         }
         Change::ContextString { constant, cut, .. } => {
-            format!("constant {constant}, quoted only in error messages: {cut} bytes cut from its end")
+            format!(
+                "constant {constant}, quoted only in error messages: {cut} bytes cut from its end"
+            )
         }
         Change::CacheConfig { instruction, .. } => {
             format!("KV-cache config, instruction {instruction}: six elements become five")
         }
         Change::MetalOrder { module, since24 } => {
-            let era = if *since24 { "0.24 and later" } else { "0.23 and earlier" };
+            let era = if *since24 {
+                "0.24 and later"
+            } else {
+                "0.23 and earlier"
+            };
             format!("metal payload, module {module}: fields in the order of {era}")
         }
         Change::FunctionInfo { module, extra_tags } => {

@@ -8,11 +8,11 @@
 
 use std::ops::Range;
 
+use super::PlanError;
 use super::plan::Edit;
 use super::rewrite::edit;
 use super::site::Site;
 use super::splice::{Splice, index};
-use super::PlanError;
 
 /// One data segment and the fields in front of its bytes.
 #[derive(Debug, Clone)]
@@ -42,7 +42,11 @@ pub(super) fn change(
     let old = image.to_vec();
     let (section, segments) = data_section(&old)?;
     let pieces = finely(&site.bytes, splices);
-    let map = Map { blob, length: site.bytes.len() as u64, pieces: &pieces };
+    let map = Map {
+        blob,
+        length: site.bytes.len() as u64,
+        pieces: &pieces,
+    };
     let mut moved = Vec::new();
     for segment in &segments {
         moved.push(map.segment(&old, segment)?);
@@ -52,10 +56,15 @@ pub(super) fn change(
     let mut out = old.get(..section.start).unwrap_or_default().to_vec();
     let mut at = section.start;
     for (segment, (address, data)) in segments.iter().zip(&moved) {
-        let head = segment.address.as_ref().map_or(segment.length.start, |(_, field)| field.start);
+        let head = segment
+            .address
+            .as_ref()
+            .map_or(segment.length.start, |(_, field)| field.start);
         out.extend_from_slice(old.get(at..head).unwrap_or_default());
         if let Some((_, field)) = &segment.address {
-            out.extend(signed_leb(*address, field.len()).ok_or_else(|| too_wide("address", *address))?);
+            out.extend(
+                signed_leb(*address, field.len()).ok_or_else(|| too_wide("address", *address))?,
+            );
             out.extend_from_slice(old.get(field.end..segment.length.start).unwrap_or_default());
         }
         let length = data.len() as u64;
@@ -71,13 +80,19 @@ pub(super) fn change(
     image.copy_from_slice(&out);
     let mut whys: Vec<&str> = splices.iter().map(|splice| splice.why.as_str()).collect();
     whys.dedup();
-    let why = format!("{}; data segments behind it begin at other addresses", whys.join(", "));
+    let why = format!(
+        "{}; data segments behind it begin at other addresses",
+        whys.join(", ")
+    );
     let base = site.within.start as u64;
     Ok(edit(&old, &out, section, base, why).into_iter().collect())
 }
 
 fn refused(reason: impl Into<String>) -> PlanError {
-    PlanError::Container { member: String::new(), reason: reason.into() }
+    PlanError::Container {
+        member: String::new(),
+        reason: reason.into(),
+    }
 }
 
 fn too_wide(what: &str, value: u64) -> PlanError {
@@ -99,7 +114,11 @@ fn finely(bytes: &[u8], splices: &[Splice]) -> Vec<Splice> {
         for (step, (old, new)) in now.iter().zip(&splice.new).enumerate() {
             if old != new {
                 let at = splice.at.start.saturating_add(step);
-                pieces.push(Splice::new(at..at.saturating_add(1), [*new], splice.why.clone()));
+                pieces.push(Splice::new(
+                    at..at.saturating_add(1),
+                    [*new],
+                    splice.why.clone(),
+                ));
             }
         }
     }
@@ -151,7 +170,10 @@ impl Map<'_> {
 
     /// What becomes of the byte at an address: nothing, itself, or others too.
     fn at(&self, at: u64, byte: u8) -> Vec<(u64, Vec<u8>)> {
-        let Some(inside) = at.checked_sub(self.blob).filter(|inside| *inside < self.length) else {
+        let Some(inside) = at
+            .checked_sub(self.blob)
+            .filter(|inside| *inside < self.length)
+        else {
             return vec![(at, vec![byte])];
         };
         let inside = index(inside);
@@ -179,9 +201,14 @@ impl Map<'_> {
 
     /// Every byte that is new must have a segment that stores it.
     fn check_gaps(&self, segments: &[Segment]) -> Result<(), PlanError> {
-        for piece in self.pieces.iter().filter(|piece| piece.new.iter().any(|byte| *byte != 0)) {
+        for piece in self
+            .pieces
+            .iter()
+            .filter(|piece| piece.new.iter().any(|byte| *byte != 0))
+        {
             let at = self.blob.saturating_add(piece.at.start as u64);
-            let stored = |segment: &Segment| segment.memory().is_some_and(|memory| memory.contains(&at));
+            let stored =
+                |segment: &Segment| segment.memory().is_some_and(|memory| memory.contains(&at));
             if !segments.iter().any(stored) {
                 return Err(refused(format!(
                     "the {} lies at address {at:#x}, where the module stores no bytes; compile the library again",
@@ -194,12 +221,19 @@ impl Map<'_> {
 
     /// Bytes by which the blob shrinks; negative when it grows.
     fn freed(&self) -> i64 {
-        self.pieces.iter().map(|piece| piece.at.len() as i64 - piece.new.len() as i64).sum()
+        self.pieces
+            .iter()
+            .map(|piece| piece.at.len() as i64 - piece.new.len() as i64)
+            .sum()
     }
 }
 
 /// Stores what the change freed as zeros behind the blob.
-fn give_back(map: &Map<'_>, segments: &[Segment], moved: &mut [(u64, Vec<u8>)]) -> Result<(), PlanError> {
+fn give_back(
+    map: &Map<'_>,
+    segments: &[Segment],
+    moved: &mut [(u64, Vec<u8>)],
+) -> Result<(), PlanError> {
     let before: usize = segments.iter().map(|segment| segment.data.len()).sum();
     let after: usize = moved.iter().map(|(_, data)| data.len()).sum();
     let spare = before.checked_sub(after).ok_or_else(|| {
@@ -209,14 +243,23 @@ fn give_back(map: &Map<'_>, segments: &[Segment], moved: &mut [(u64, Vec<u8>)]) 
         return Ok(());
     }
     let end = map.blob.saturating_add(map.length);
-    let last = segments.iter().zip(moved.iter_mut()).filter(|(segment, _)| {
-        segment.memory().is_some_and(|memory| memory.start < end && memory.end > map.blob)
-    });
-    let last = last.max_by_key(|(_, (address, _))| *address).map(|(_, moved)| moved);
+    let last = segments
+        .iter()
+        .zip(moved.iter_mut())
+        .filter(|(segment, _)| {
+            segment
+                .memory()
+                .is_some_and(|memory| memory.start < end && memory.end > map.blob)
+        });
+    let last = last
+        .max_by_key(|(_, (address, _))| *address)
+        .map(|(_, moved)| moved);
     let (address, data) = last.ok_or_else(|| refused("no data segment holds the blob"))?;
     data.resize(data.len().saturating_add(spare), 0);
     if address.saturating_add(data.len() as u64) > end {
-        return Err(refused("no room behind the blob for the bytes that the change frees"));
+        return Err(refused(
+            "no room behind the blob for the bytes that the change frees",
+        ));
     }
     Ok(())
 }
@@ -272,7 +315,11 @@ fn segments(image: &[u8], section: Range<usize>) -> Option<Vec<Segment>> {
         let length = index(read_leb(image, &mut at)?);
         let end = at.checked_add(length)?;
         image.get(at..end)?;
-        segments.push(Segment { address, length: start..at, data: at..end });
+        segments.push(Segment {
+            address,
+            length: start..at,
+            data: at..end,
+        });
         at = end;
     }
     Some(segments)
@@ -297,7 +344,11 @@ fn read_signed_leb(bytes: &[u8], at: &mut usize) -> Option<u64> {
     let value = read_leb(bytes, at)?;
     let width = u32::try_from(at.checked_sub(start)?).ok()?.checked_mul(7)?;
     let negative = value >> width.checked_sub(1)? & 1 == 1;
-    let extended = if negative { value | u64::MAX << width } else { value };
+    let extended = if negative {
+        value | u64::MAX << width
+    } else {
+        value
+    };
     Some(extended & u64::from(u32::MAX))
 }
 
@@ -315,7 +366,9 @@ fn leb(value: u64, width: usize) -> Option<Vec<u8>> {
 
 /// A 32-bit address in exactly `width` bytes of a signed number.
 fn signed_leb(address: u64, width: usize) -> Option<Vec<u8>> {
-    let value = i64::from(i32::from_le_bytes(u32::try_from(address).ok()?.to_le_bytes()));
+    let value = i64::from(i32::from_le_bytes(
+        u32::try_from(address).ok()?.to_le_bytes(),
+    ));
     let mut rest = value;
     let mut out = Vec::with_capacity(width);
     for step in 1..=width {
@@ -334,7 +387,14 @@ mod tests {
 
     #[test]
     fn numbers_keep_their_width() {
-        for (value, width) in [(0, 1), (63, 1), (64, 2), (8191, 2), (1 << 20, 5), (0xffff_fff0, 5)] {
+        for (value, width) in [
+            (0, 1),
+            (63, 1),
+            (64, 2),
+            (8191, 2),
+            (1 << 20, 5),
+            (0xffff_fff0, 5),
+        ] {
             let bytes = signed_leb(value, width).expect("fits");
             assert_eq!(bytes.len(), width);
             let mut at = 0;

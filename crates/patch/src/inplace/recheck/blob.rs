@@ -8,8 +8,10 @@ pub(super) struct Fields<'a>(pub(super) &'a [u8]);
 
 impl<'a> Fields<'a> {
     pub(super) fn take(&mut self, count: usize) -> Result<&'a [u8], String> {
-        let (taken, rest) =
-            self.0.split_at_checked(count).ok_or_else(|| format!("{count} bytes wanted, {} left", self.0.len()))?;
+        let (taken, rest) = self
+            .0
+            .split_at_checked(count)
+            .ok_or_else(|| format!("{count} bytes wanted, {} left", self.0.len()))?;
         self.0 = rest;
         Ok(taken)
     }
@@ -26,7 +28,10 @@ impl<'a> Fields<'a> {
 
     pub(super) fn size(&mut self) -> Result<usize, String> {
         let size = self.u64()?;
-        usize::try_from(size).ok().filter(|size| *size <= self.0.len()).ok_or(format!("a count of {size}"))
+        usize::try_from(size)
+            .ok()
+            .filter(|size| *size <= self.0.len())
+            .ok_or(format!("a count of {size}"))
     }
 
     pub(super) fn text(&mut self) -> Result<&'a [u8], String> {
@@ -36,7 +41,9 @@ impl<'a> Fields<'a> {
 
     pub(super) fn words(&mut self) -> Result<Vec<i64>, String> {
         let count = self.size()?;
-        (0..count).map(|_| self.u64().map(u64::cast_signed)).collect()
+        (0..count)
+            .map(|_| self.u64().map(u64::cast_signed))
+            .collect()
     }
 }
 
@@ -76,7 +83,8 @@ pub(super) fn differences(old: &[u8], new: &[u8]) -> Result<Vec<Change>, String>
 fn modules(blob: &[u8]) -> Result<(Vec<i64>, Vec<Module<'_>>), String> {
     let mut fields = Fields(blob);
     let content = fields.text()?;
-    tree_first(content).or_else(|first| count_first(content).map_err(|second| format!("{first}; {second}")))
+    tree_first(content)
+        .or_else(|first| count_first(content).map_err(|second| format!("{first}; {second}")))
 }
 
 fn tree_first(content: &[u8]) -> Result<(Vec<i64>, Vec<Module<'_>>), String> {
@@ -90,7 +98,11 @@ fn tree_first(content: &[u8]) -> Result<(Vec<i64>, Vec<Module<'_>>), String> {
         let payload: &[u8] = if kind == b"_lib" { &[] } else { fields.text()? };
         modules.push(Module { kind, payload });
     }
-    match fields.0.is_empty() && modules.iter().any(|module| module.kind.starts_with(b"relax.")) {
+    match fields.0.is_empty()
+        && modules
+            .iter()
+            .any(|module| module.kind.starts_with(b"relax."))
+    {
         true => Ok((tree, modules)),
         false => Err("bytes after the last module".to_owned()),
     }
@@ -114,7 +126,10 @@ fn count_first(content: &[u8]) -> Result<(Vec<i64>, Vec<Module<'_>>), String> {
             }
             _ if kind.starts_with(b"relax.") => fields.text()?,
             _ => {
-                modules.push(Module { kind: b"", payload: fields.0 });
+                modules.push(Module {
+                    kind: b"",
+                    payload: fields.0,
+                });
                 return Ok((tree, modules));
             }
         };

@@ -11,7 +11,11 @@ pub(super) struct Found {
     pub(super) bytes: Vec<u8>,
 }
 
-const NAMES: [&str; 3] = ["__tvm_ffi__library_bin", "__tvm_ffi_library_bin", "__tvm_dev_mblob"];
+const NAMES: [&str; 3] = [
+    "__tvm_ffi__library_bin",
+    "__tvm_ffi_library_bin",
+    "__tvm_dev_mblob",
+];
 
 fn is_blob(name: &str) -> bool {
     NAMES.iter().any(|known| name.ends_with(known))
@@ -24,7 +28,9 @@ pub(super) fn unpacked(file: &[u8]) -> Result<Vec<u8>, String> {
     }
     let mut out = Vec::new();
     let mut decoder = flate2::bufread::GzDecoder::new(file);
-    decoder.read_to_end(&mut out).map_err(|error| format!("gzip: {error}"))?;
+    decoder
+        .read_to_end(&mut out)
+        .map_err(|error| format!("gzip: {error}"))?;
     Ok(out)
 }
 
@@ -37,7 +43,9 @@ pub(super) fn blobs(file: &[u8], known: &[u64]) -> Result<Vec<Found>, String> {
             let mut entry = entry.map_err(|error| format!("tar: {error}"))?;
             let at = entry.raw_file_position();
             let mut content = Vec::new();
-            entry.read_to_end(&mut content).map_err(|error| format!("tar: {error}"))?;
+            entry
+                .read_to_end(&mut content)
+                .map_err(|error| format!("tar: {error}"))?;
             of_image(&content, at, known, &mut found)?;
         }
     } else if file.starts_with(b"!<arch>\n") {
@@ -45,7 +53,9 @@ pub(super) fn blobs(file: &[u8], known: &[u64]) -> Result<Vec<Found>, String> {
         for name in archive.members() {
             if let Some(member) = archive.get(name) {
                 let start = usize::try_from(member.offset).map_err(|_| "ar: an offset")?;
-                let content = file.get(start..start + member.size()).ok_or("ar: a cut member")?;
+                let content = file
+                    .get(start..start + member.size())
+                    .ok_or("ar: a cut member")?;
                 of_image(content, member.offset, known, &mut found)?;
             }
         }
@@ -67,8 +77,14 @@ fn of_image(image: &[u8], base: u64, known: &[u64], found: &mut Vec<Found>) -> R
         let memory = wasm_memory(image).ok_or("wasm: a data section that does not parse")?;
         for address in known {
             let start = usize::try_from(*address).map_err(|_| "wasm: an address")?;
-            let bytes = memory.get(start..).ok_or("wasm: a blob outside the memory")?.to_vec();
-            found.push(Found { at: *address, bytes });
+            let bytes = memory
+                .get(start..)
+                .ok_or("wasm: a blob outside the memory")?
+                .to_vec();
+            found.push(Found {
+                at: *address,
+                bytes,
+            });
         }
         return Ok(());
     }
@@ -97,24 +113,46 @@ fn of_image(image: &[u8], base: u64, known: &[u64], found: &mut Vec<Found>) -> R
 fn push(image: &[u8], at: u64, base: u64, found: &mut Vec<Found>) {
     let bytes = usize::try_from(at).ok().and_then(|at| image.get(at..));
     if let Some(bytes) = bytes {
-        found.push(Found { at: base + at, bytes: bytes.to_vec() });
+        found.push(Found {
+            at: base + at,
+            bytes: bytes.to_vec(),
+        });
     }
 }
 
 fn of_elf(image: &[u8], file: &elf::Elf<'_>, found: &mut Vec<Found>) {
-    let dynamic = file.dynsyms.iter().map(|symbol| (file.dynstrtab.get_at(symbol.st_name), symbol));
-    let all = file.syms.iter().map(|symbol| (file.strtab.get_at(symbol.st_name), symbol));
+    let dynamic = file
+        .dynsyms
+        .iter()
+        .map(|symbol| (file.dynstrtab.get_at(symbol.st_name), symbol));
+    let all = file
+        .syms
+        .iter()
+        .map(|symbol| (file.strtab.get_at(symbol.st_name), symbol));
     for (name, symbol) in dynamic.chain(all) {
-        let section = file.section_headers.get(symbol.st_shndx).filter(|_| symbol.st_shndx != 0);
+        let section = file
+            .section_headers
+            .get(symbol.st_shndx)
+            .filter(|_| symbol.st_shndx != 0);
         if let (Some(name), Some(section)) = (name, section)
             && is_blob(name)
         {
-            push(image, (symbol.st_value + section.sh_offset).wrapping_sub(section.sh_addr), 0, found);
+            push(
+                image,
+                (symbol.st_value + section.sh_offset).wrapping_sub(section.sh_addr),
+                0,
+                found,
+            );
         }
     }
 }
 
-fn of_macho(image: &[u8], base: u64, file: &MachO<'_>, found: &mut Vec<Found>) -> Result<(), String> {
+fn of_macho(
+    image: &[u8],
+    base: u64,
+    file: &MachO<'_>,
+    found: &mut Vec<Found>,
+) -> Result<(), String> {
     let mut addresses = Vec::new();
     for symbol in file.symbols() {
         let (name, entry) = symbol.map_err(text)?;
@@ -122,7 +160,10 @@ fn of_macho(image: &[u8], base: u64, file: &MachO<'_>, found: &mut Vec<Found>) -
             addresses.push(entry.n_value);
         }
     }
-    let start = file.segments.iter().find(|segment| segment.fileoff == 0 && segment.filesize > 0);
+    let start = file
+        .segments
+        .iter()
+        .find(|segment| segment.fileoff == 0 && segment.filesize > 0);
     let start = start.map_or(0, |segment| segment.vmaddr);
     for export in file.exports().unwrap_or_default() {
         if is_blob(&export.name) {
@@ -132,7 +173,10 @@ fn of_macho(image: &[u8], base: u64, file: &MachO<'_>, found: &mut Vec<Found>) -
     for segment in &file.segments {
         for (section, _) in segment.sections().map_err(text)? {
             for address in &addresses {
-                if let Some(inside) = address.checked_sub(section.addr).filter(|inside| *inside < section.size) {
+                if let Some(inside) = address
+                    .checked_sub(section.addr)
+                    .filter(|inside| *inside < section.size)
+                {
                     push(image, u64::from(section.offset) + inside, base, found);
                 }
             }
@@ -160,11 +204,18 @@ fn of_coff(image: &[u8], file: &pe::Coff<'_>, found: &mut Vec<Found>) -> Result<
             Some(name) => name,
             None => symbol.name(strings).map_err(text)?,
         };
-        let section = usize::try_from(symbol.section_number).ok().and_then(|number| number.checked_sub(1));
+        let section = usize::try_from(symbol.section_number)
+            .ok()
+            .and_then(|number| number.checked_sub(1));
         if is_blob(name)
             && let Some(section) = section.and_then(|section| file.sections.get(section))
         {
-            push(image, u64::from(section.pointer_to_raw_data) + u64::from(symbol.value), 0, found);
+            push(
+                image,
+                u64::from(section.pointer_to_raw_data) + u64::from(symbol.value),
+                0,
+                found,
+            );
         }
     }
     Ok(())

@@ -20,7 +20,11 @@ struct Executable<'a> {
 /// Codes of shape, tensor, string, data type, integer and float.
 type Codes = [u32; 6];
 /// The codes of 0.20 and before, of 0.21, and since 0.22.
-const GENERATIONS: [Codes; 3] = [[2, 0, 3, 1, 4, 5], [71, 72, 65, 5, 1, 3], [69, 70, 65, 5, 1, 3]];
+const GENERATIONS: [Codes; 3] = [
+    [2, 0, 3, 1, 4, 5],
+    [71, 72, 65, 5, 1, 3],
+    [69, 70, 65, 5, 1, 3],
+];
 
 impl<'a> Executable<'a> {
     fn read(payload: &'a [u8], codes: &Codes) -> Result<Self, String> {
@@ -46,7 +50,15 @@ impl<'a> Executable<'a> {
         if !fields.0.is_empty() {
             return Err("bytes after the code".to_owned());
         }
-        Ok(Self { magic, version, functions, scopes, constants, offsets, words })
+        Ok(Self {
+            magic,
+            version,
+            functions,
+            scopes,
+            constants,
+            offsets,
+            words,
+        })
     }
 }
 
@@ -58,7 +70,9 @@ fn function<'a>(fields: &mut Fields<'a>) -> Result<&'a [u8], String> {
     for _ in 0..fields.size()? {
         fields.text()?;
     }
-    before.get(..before.len() - fields.0.len()).ok_or_else(|| "a function".to_owned())
+    before
+        .get(..before.len() - fields.0.len())
+        .ok_or_else(|| "a function".to_owned())
 }
 
 fn constant<'a>(fields: &mut Fields<'a>, code: u32, codes: &Codes) -> Result<&'a [u8], String> {
@@ -88,7 +102,9 @@ fn constant<'a>(fields: &mut Fields<'a>, code: u32, codes: &Codes) -> Result<&'a
         }
         other => return Err(format!("constant code {other}")),
     }
-    before.get(..before.len() - fields.0.len()).ok_or_else(|| "a constant".to_owned())
+    before
+        .get(..before.len() - fields.0.len())
+        .ok_or_else(|| "a constant".to_owned())
 }
 
 /// What the second executable says differently.
@@ -103,7 +119,11 @@ pub(super) fn differences(module: usize, old: &[u8], new: &[u8]) -> Result<Vec<C
     Err(format!("an executable does not decode: {failed}"))
 }
 
-fn compare(module: usize, old: &Executable<'_>, new: &Executable<'_>) -> Result<Vec<Change>, String> {
+fn compare(
+    module: usize,
+    old: &Executable<'_>,
+    new: &Executable<'_>,
+) -> Result<Vec<Change>, String> {
     let mut changes = Vec::new();
     if old.version != new.version || old.functions != new.functions || old.offsets != new.offsets {
         return Err("version, functions or instruction offsets differ".to_owned());
@@ -145,21 +165,36 @@ fn text_change(
         _ => None,
     };
     if let (Some(from), Some(to)) = (tag(old), tag(new)) {
-        return Ok(Change::Tag { module, constant, from, to });
+        return Ok(Change::Tag {
+            module,
+            constant,
+            from,
+            to,
+        });
     }
     if new.starts_with(OPENING) && old.starts_with(new) {
-        return Ok(Change::ContextString { module, constant, cut: old.len() - new.len() });
+        return Ok(Change::ContextString {
+            module,
+            constant,
+            cut: old.len() - new.len(),
+        });
     }
     Err(unnamed())
 }
 
 /// Argument and element count of a `make_shape` of six, and nothing else.
-fn code_changes(module: usize, old: &Executable<'_>, new: &Executable<'_>) -> Result<Vec<Change>, String> {
+fn code_changes(
+    module: usize,
+    old: &Executable<'_>,
+    new: &Executable<'_>,
+) -> Result<Vec<Change>, String> {
     const IMMEDIATE: i64 = 1 << 56;
     if old.words.len() != new.words.len() {
         return Err("the code has another length".to_owned());
     }
-    let mut left: Vec<usize> = (0..old.words.len()).filter(|at| old.words.get(*at) != new.words.get(*at)).collect();
+    let mut left: Vec<usize> = (0..old.words.len())
+        .filter(|at| old.words.get(*at) != new.words.get(*at))
+        .collect();
     let mut changes = Vec::new();
     for (instruction, start) in old.offsets.iter().enumerate() {
         let Ok(start) = usize::try_from(*start) else {
@@ -174,7 +209,10 @@ fn code_changes(module: usize, old: &Executable<'_>, new: &Executable<'_>) -> Re
             && sizes == (Some(IMMEDIATE | 6), Some(IMMEDIATE | 5))
         {
             left.retain(|at| *at != start + 3 && *at != start + 5);
-            changes.push(Change::CacheConfig { module, instruction: instruction as u64 });
+            changes.push(Change::CacheConfig {
+                module,
+                instruction: instruction as u64,
+            });
         }
     }
     match left.first() {

@@ -30,10 +30,16 @@ pub(super) fn differences(
     }
     let mut changes = Vec::new();
     if old.1 != new.1 {
-        changes.push(Change::MetalOrder { module, since24: new.1 });
+        changes.push(Change::MetalOrder {
+            module,
+            since24: new.1,
+        });
     }
     if old.2 != new.2 {
-        changes.push(Change::FunctionInfo { module, extra_tags: new.2 });
+        changes.push(Change::FunctionInfo {
+            module,
+            extra_tags: new.2,
+        });
     }
     match changes.is_empty() {
         true => Err("a difference that has no name".to_owned()),
@@ -65,7 +71,15 @@ fn metal(payload: &[u8], extra_tags: bool) -> Result<Content<'_>, String> {
     let format = fields.text()?;
     let kernels = kernels(&mut fields, extra_tags)?;
     let code = sources(&mut fields)?;
-    fields.0.is_empty().then_some(Content { format, kernels, code }).ok_or("bytes left".to_owned())
+    fields
+        .0
+        .is_empty()
+        .then_some(Content {
+            format,
+            kernels,
+            code,
+        })
+        .ok_or("bytes left".to_owned())
 }
 
 fn metal_before(payload: &[u8], extra_tags: bool) -> Result<Content<'_>, String> {
@@ -76,12 +90,24 @@ fn metal_before(payload: &[u8], extra_tags: bool) -> Result<Content<'_>, String>
     let code = sources(&mut fields)?;
     let kernels = kernels(&mut fields, extra_tags)?;
     let format = fields.text()?;
-    fields.0.is_empty().then_some(Content { format, kernels, code }).ok_or("bytes left".to_owned())
+    fields
+        .0
+        .is_empty()
+        .then_some(Content {
+            format,
+            kernels,
+            code,
+        })
+        .ok_or("bytes left".to_owned())
 }
 
 fn with_code<'a>(kind: &[u8], payload: &'a [u8], extra_tags: bool) -> Result<Content<'a>, String> {
     let mut fields = Fields(payload);
-    let format = if kind == b"webgpu" { b"" } else { fields.text()? };
+    let format = if kind == b"webgpu" {
+        b""
+    } else {
+        fields.text()?
+    };
     let kernels = kernels(&mut fields, extra_tags)?;
     let code = fields.0;
     // The form is right when what follows is a code text or a map of texts.
@@ -90,7 +116,13 @@ fn with_code<'a>(kind: &[u8], payload: &'a [u8], extra_tags: bool) -> Result<Con
         b"vulkan" => return Err("vulkan payloads are not changed".to_owned()),
         _ => fields.text().is_ok(),
     };
-    (whole && fields.0.is_empty()).then_some(Content { format, kernels, code }).ok_or("bytes left".to_owned())
+    (whole && fields.0.is_empty())
+        .then_some(Content {
+            format,
+            kernels,
+            code,
+        })
+        .ok_or("bytes left".to_owned())
 }
 
 fn sources<'a>(fields: &mut Fields<'a>) -> Result<&'a [u8], String> {
@@ -99,10 +131,15 @@ fn sources<'a>(fields: &mut Fields<'a>) -> Result<&'a [u8], String> {
         fields.text()?;
         fields.text()?;
     }
-    before.get(..before.len() - fields.0.len()).ok_or_else(|| "sources".to_owned())
+    before
+        .get(..before.len() - fields.0.len())
+        .ok_or_else(|| "sources".to_owned())
 }
 
-fn kernels<'a>(fields: &mut Fields<'a>, extra_tags: bool) -> Result<Vec<(&'a [u8], Vec<u32>)>, String> {
+fn kernels<'a>(
+    fields: &mut Fields<'a>,
+    extra_tags: bool,
+) -> Result<Vec<(&'a [u8], Vec<u32>)>, String> {
     let mut kernels = Vec::new();
     for _ in 0..fields.size()? {
         let before = fields.0;
@@ -113,7 +150,9 @@ fn kernels<'a>(fields: &mut Fields<'a>, extra_tags: bool) -> Result<Vec<(&'a [u8
         for _ in 0..fields.size()? {
             fields.text()?;
         }
-        let description = before.get(..before.len() - fields.0.len()).ok_or("a kernel")?;
+        let description = before
+            .get(..before.len() - fields.0.len())
+            .ok_or("a kernel")?;
         let mut tags = Vec::new();
         if extra_tags {
             for _ in 0..fields.size()? {

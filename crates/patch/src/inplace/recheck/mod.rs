@@ -22,7 +22,11 @@ pub fn check(old: &[u8], new: &[u8], plan: &EditPlan) -> Result<(), String> {
     let old_blobs = container::blobs(&before, &known)?;
     let new_blobs = container::blobs(&after, &known)?;
     if old_blobs.len() != new_blobs.len() {
-        return Err(format!("{} model libraries before, {} after", old_blobs.len(), new_blobs.len()));
+        return Err(format!(
+            "{} model libraries before, {} after",
+            old_blobs.len(),
+            new_blobs.len()
+        ));
     }
     let mut seen = 0;
     for (old, new) in old_blobs.iter().zip(&new_blobs) {
@@ -35,11 +39,17 @@ pub fn check(old: &[u8], new: &[u8], plan: &EditPlan) -> Result<(), String> {
         seen += usize::from(planned.is_some());
         let planned: &[Change] = planned.map_or(&[], |library| &library.changes);
         if found != planned {
-            return Err(format!("the blob at {:#x}: planned {planned:?}, found {found:?}", old.at));
+            return Err(format!(
+                "the blob at {:#x}: planned {planned:?}, found {found:?}",
+                old.at
+            ));
         }
     }
     if seen != plan.libraries.len() {
-        return Err(format!("{} model libraries planned, {seen} found", plan.libraries.len()));
+        return Err(format!(
+            "{} model libraries planned, {seen} found",
+            plan.libraries.len()
+        ));
     }
     signature::check(&before, &after, !plan.edits.is_empty())
 }
@@ -55,7 +65,9 @@ fn bytes(old: &[u8], new: &[u8], plan: &EditPlan) -> Result<(), String> {
             return Err(format!("bytes before {start:#x} differ"));
         }
         let ends = (start + edit.old.len(), new_start + edit.new.len());
-        if old.get(start..ends.0) != Some(&edit.old) || new.get(new_start..ends.1) != Some(&edit.new) {
+        if old.get(start..ends.0) != Some(&edit.old)
+            || new.get(new_start..ends.1) != Some(&edit.new)
+        {
             return Err(format!("the bytes at {start:#x} are not the planned ones"));
         }
         from = ends;

@@ -8,11 +8,15 @@ use sha2::{Digest, Sha256};
 
 /// Checks every image of a file that is one.
 pub(super) fn check(old: &[u8], new: &[u8], changed: bool) -> Result<(), String> {
-    let magic = old.first_chunk::<4>().map_or(0, |word| u32::from_be_bytes(*word));
+    let magic = old
+        .first_chunk::<4>()
+        .map_or(0, |word| u32::from_be_bytes(*word));
     if !matches!(magic, 0xcffa_edfe | 0xcefa_edfe | 0xcafe_babe) {
         return Ok(());
     }
-    let (Ok(Object::Mach(before)), Ok(Object::Mach(after))) = (Object::parse(old), Object::parse(new)) else {
+    let (Ok(Object::Mach(before)), Ok(Object::Mach(after))) =
+        (Object::parse(old), Object::parse(new))
+    else {
         return Err("Mach-O: one of the files does not parse".to_owned());
     };
     match (before, after) {
@@ -20,11 +24,15 @@ pub(super) fn check(old: &[u8], new: &[u8], changed: bool) -> Result<(), String>
         (Mach::Fat(before), Mach::Fat(after)) => {
             let arches = before.arches().map_err(|error| error.to_string())?;
             for ((arch, before), after) in arches.iter().zip(&before).zip(&after) {
-                let (Ok(SingleArch::MachO(before)), Ok(SingleArch::MachO(after))) = (before, after) else {
+                let (Ok(SingleArch::MachO(before)), Ok(SingleArch::MachO(after))) = (before, after)
+                else {
                     continue;
                 };
                 let at = arch.offset as usize..(arch.offset + arch.size) as usize;
-                let (old, new) = (old.get(at.clone()).unwrap_or_default(), new.get(at).unwrap_or_default());
+                let (old, new) = (
+                    old.get(at.clone()).unwrap_or_default(),
+                    new.get(at).unwrap_or_default(),
+                );
                 image(old, new, &before, &after, changed)?;
             }
             Ok(())
@@ -33,9 +41,18 @@ pub(super) fn check(old: &[u8], new: &[u8], changed: bool) -> Result<(), String>
     }
 }
 
-fn image(old: &[u8], new: &[u8], before: &MachO<'_>, after: &MachO<'_>, changed: bool) -> Result<(), String> {
+fn image(
+    old: &[u8],
+    new: &[u8],
+    before: &MachO<'_>,
+    after: &MachO<'_>,
+    changed: bool,
+) -> Result<(), String> {
     for (first, second) in before.load_commands.iter().zip(&after.load_commands) {
-        let bytes = |file: &[u8]| file.get(first.offset..first.offset + first.command.cmdsize()).map(<[u8]>::to_vec);
+        let bytes = |file: &[u8]| {
+            file.get(first.offset..first.offset + first.command.cmdsize())
+                .map(<[u8]>::to_vec)
+        };
         if bytes(old) != bytes(new) || second.offset != first.offset {
             return Err(format!("the load command at {:#x} differs", first.offset));
         }
@@ -69,7 +86,9 @@ fn pages(image: &[u8], signature: &[u8]) -> Result<(), String> {
         let (hashes, slots, limit) = (at + field(16)?, field(28)?, field(32)?);
         let page = 1_usize << signature.get(at + 39).copied().unwrap_or(12).min(24);
         for slot in 0..slots {
-            let bytes = image.get(slot * page..limit.min((slot + 1) * page)).ok_or("a page")?;
+            let bytes = image
+                .get(slot * page..limit.min((slot + 1) * page))
+                .ok_or("a page")?;
             let stored = signature.get(hashes + 32 * slot..hashes + 32 * slot + 32);
             if stored != Some(Sha256::digest(bytes).as_slice()) {
                 return Err(format!("the hash of page {slot} does not match"));

@@ -25,7 +25,11 @@ fn word(bytes: &[u8], at: usize, expected: &'static str) -> Result<u32, Malforme
     let field = at.checked_add(4).and_then(|end| bytes.get(at..end));
     match field.map(<[u8; 4]>::try_from) {
         Some(Ok(word)) => Ok(u32::from_be_bytes(word)),
-        _ => Err(Malformed { at: at as u64, expected, found: "the end of the signature".to_owned() }),
+        _ => Err(Malformed {
+            at: at as u64,
+            expected,
+            found: "the end of the signature".to_owned(),
+        }),
     }
 }
 
@@ -50,24 +54,40 @@ impl Superblob {
         let magic = word(bytes, 0, "a signature")?;
         if magic != SUPERBLOB {
             let found = format!("{magic:#x}");
-            return Err(Malformed { at: 0, expected: "an embedded signature, 0xfade0cc0", found });
+            return Err(Malformed {
+                at: 0,
+                expected: "an embedded signature, 0xfade0cc0",
+                found,
+            });
         }
         let count = word(bytes, 8, "a count of blobs")?;
         let room = u32::try_from(bytes.len() / 8).unwrap_or(u32::MAX);
         if count > room {
             let found = count.to_string();
-            return Err(Malformed { at: 8, expected: "a count of blobs that fits", found });
+            return Err(Malformed {
+                at: 8,
+                expected: "a count of blobs that fits",
+                found,
+            });
         }
         let mut blobs = Vec::new();
         for index in 0..size(count) {
             let entry = index.saturating_mul(8).saturating_add(16);
             let start = size(word(bytes, entry, "the offset of a blob")?);
             let magic = word(bytes, start, "a blob")?;
-            let length = size(word(bytes, start.saturating_add(4), "the length of a blob")?);
+            let length = size(word(
+                bytes,
+                start.saturating_add(4),
+                "the length of a blob",
+            )?);
             let end = start.saturating_add(length);
             if length < 8 || end > bytes.len() {
                 let found = format!("{length} bytes");
-                return Err(Malformed { at: start as u64, expected: "a blob inside the signature", found });
+                return Err(Malformed {
+                    at: start as u64,
+                    expected: "a blob inside the signature",
+                    found,
+                });
             }
             blobs.push((magic, start..end));
         }
@@ -77,18 +97,26 @@ impl Superblob {
     /// The code directories; at least one.
     pub(super) fn directories(&self, bytes: &[u8]) -> Result<Vec<Directory>, Malformed> {
         let found = self.blobs.iter().filter(|(magic, _)| *magic == DIRECTORY);
-        let directories: Vec<Directory> =
-            found.map(|(_, at)| Directory::parse(bytes, at.clone())).collect::<Result<_, _>>()?;
+        let directories: Vec<Directory> = found
+            .map(|(_, at)| Directory::parse(bytes, at.clone()))
+            .collect::<Result<_, _>>()?;
         if directories.is_empty() {
             let found = format!("{} other blobs", self.blobs.len());
-            return Err(Malformed { at: 0, expected: "a code directory", found });
+            return Err(Malformed {
+                at: 0,
+                expected: "a code directory",
+                found,
+            });
         }
         Ok(directories)
     }
 
     /// Who signed it, if somebody did.
     pub(super) fn signer(&self, bytes: &[u8]) -> Result<Option<String>, Malformed> {
-        let message = self.blobs.iter().any(|(magic, at)| *magic == CMS && at.len() > 8);
+        let message = self
+            .blobs
+            .iter()
+            .any(|(magic, at)| *magic == CMS && at.len() > 8);
         for directory in self.directories(bytes)? {
             if message || directory.flags & AD_HOC == 0 {
                 return Ok(Some(match directory.team(bytes) {
@@ -103,7 +131,11 @@ impl Superblob {
     /// Takes message and team out and marks the directories as ad-hoc.
     pub(super) fn make_ad_hoc(&self, bytes: &mut [u8]) -> Result<(), Malformed> {
         for directory in self.directories(bytes)? {
-            put(bytes, directory.at.start.saturating_add(12), directory.flags | AD_HOC);
+            put(
+                bytes,
+                directory.at.start.saturating_add(12),
+                directory.flags | AD_HOC,
+            );
             if let Some(team) = directory.team_range(bytes) {
                 if let Some(text) = bytes.get_mut(team) {
                     text.fill(0);
@@ -151,7 +183,8 @@ pub(super) struct Directory {
 
 impl Directory {
     fn parse(bytes: &[u8], at: Range<usize>) -> Result<Self, Malformed> {
-        let field = |offset: usize| word(bytes, at.start.saturating_add(offset), "a code directory");
+        let field =
+            |offset: usize| word(bytes, at.start.saturating_add(offset), "a code directory");
         let sizes = field(36)?.to_be_bytes();
         let [hash_size, kind, _, page] = sizes;
         let bad = |offset: usize, expected, found| Malformed {
@@ -205,7 +238,9 @@ impl Directory {
         if self.version < WITH_TEAM {
             return None;
         }
-        let offset = word(bytes, self.at.start.saturating_add(48), "").ok().filter(|offset| *offset != 0)?;
+        let offset = word(bytes, self.at.start.saturating_add(48), "")
+            .ok()
+            .filter(|offset| *offset != 0)?;
         let start = self.at.start.checked_add(size(offset))?;
         let rest = bytes.get(start..self.at.end)?;
         let length = rest.iter().position(|byte| *byte == 0)?;
@@ -218,7 +253,10 @@ impl Directory {
     }
 
     /// The pages that are hashed, the last one cut at the limit.
-    pub(super) fn pages<'a>(&self, image: &'a [u8]) -> Result<impl Iterator<Item = &'a [u8]> + use<'a>, Malformed> {
+    pub(super) fn pages<'a>(
+        &self,
+        image: &'a [u8],
+    ) -> Result<impl Iterator<Item = &'a [u8]> + use<'a>, Malformed> {
         let signed = image.get(..self.limit).ok_or_else(|| Malformed {
             at: self.at.start.saturating_add(32) as u64,
             expected: "a limit inside the image",
@@ -229,7 +267,9 @@ impl Directory {
 
     /// Where the hash of a page stands in the signature.
     pub(super) fn slot(&self, page: usize) -> Range<usize> {
-        let start = self.hashes.saturating_add(page.saturating_mul(self.hash_size));
+        let start = self
+            .hashes
+            .saturating_add(page.saturating_mul(self.hash_size));
         start..start.saturating_add(self.hash_size)
     }
 

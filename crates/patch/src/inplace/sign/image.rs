@@ -21,11 +21,16 @@ fn little(bytes: &[u8], at: usize) -> Option<u32> {
 }
 
 fn big(bytes: &[u8], at: usize) -> Option<usize> {
-    word(bytes, at).map(u32::from_be_bytes).and_then(|value| usize::try_from(value).ok())
+    word(bytes, at)
+        .map(u32::from_be_bytes)
+        .and_then(|value| usize::try_from(value).ok())
 }
 
 fn refused(reason: &str) -> PlanError {
-    PlanError::Container { member: String::new(), reason: reason.to_owned() }
+    PlanError::Container {
+        member: String::new(),
+        reason: reason.to_owned(),
+    }
 }
 
 /// The images of a file: one, or one per slice of a fat file.
@@ -56,25 +61,39 @@ pub(super) fn signature(image: &[u8]) -> Result<Option<Range<usize>>, PlanError>
     let header = match little(image, 0) {
         Some(MAGIC_64) => 32,
         Some(MAGIC_32) => 28,
-        _ => return Err(refused("expected a little-endian Mach-O image, found another byte order or format")),
+        _ => {
+            return Err(refused(
+                "expected a little-endian Mach-O image, found another byte order or format",
+            ));
+        }
     };
     let cut = || refused("expected Mach-O load commands, found the end of the image");
     let count = little(image, 16).ok_or_else(cut)?;
     let mut at = header;
     for _ in 0..count {
-        let (command, size) = (little(image, at).ok_or_else(cut)?, little(image, at.saturating_add(4)).ok_or_else(cut)?);
+        let (command, size) = (
+            little(image, at).ok_or_else(cut)?,
+            little(image, at.saturating_add(4)).ok_or_else(cut)?,
+        );
         if command == LC_CODE_SIGNATURE {
             let number = |offset: usize| {
                 little(image, at.checked_add(offset)?).and_then(|value| usize::try_from(value).ok())
             };
             let start = number(8).ok_or_else(cut)?;
-            let end = number(12).and_then(|size| start.checked_add(size)).ok_or_else(cut)?;
+            let end = number(12)
+                .and_then(|size| start.checked_add(size))
+                .ok_or_else(cut)?;
             return match image.get(start..end) {
                 Some(_) => Ok(Some(start..end)),
-                None => Err(refused("expected a code signature inside the image, found its end")),
+                None => Err(refused(
+                    "expected a code signature inside the image, found its end",
+                )),
             };
         }
-        let size = usize::try_from(size).ok().filter(|size| *size >= 8).ok_or_else(cut)?;
+        let size = usize::try_from(size)
+            .ok()
+            .filter(|size| *size >= 8)
+            .ok_or_else(cut)?;
         at = at.saturating_add(size);
     }
     Ok(None)

@@ -105,7 +105,10 @@ fn renew_image(
     let superblob = Superblob::parse(&bytes).map_err(malformed)?;
     if let Some(signer) = superblob.signer(&bytes).map_err(malformed)? {
         if resign == Resign::Keep {
-            return Err(PlanError::TeamSignature { member: prefix(member), team: signer });
+            return Err(PlanError::TeamSignature {
+                member: prefix(member),
+                team: signer,
+            });
         }
         superblob.make_ad_hoc(&mut bytes).map_err(malformed)?;
         notes.push(format!(
@@ -154,6 +157,14 @@ fn differences(old: &[u8], new: &[u8], at: std::ops::Range<usize>, base: u64) ->
         }
     }
     runs.into_iter()
-        .filter_map(|run| edit(old, new, run, base, "code signature: hashes of changed pages".to_owned()))
+        .filter_map(|run| {
+            edit(
+                old,
+                new,
+                run,
+                base,
+                "code signature: hashes of changed pages".to_owned(),
+            )
+        })
         .collect()
 }
