@@ -137,7 +137,7 @@ pub fn artifacts_of(path: &std::path::Path) -> Vec<Artifact> {
     read::read(&[path.to_owned()], &()).artifacts
 }
 
-/// The load sets below a path that hold a runtime.
-pub fn runtimes_below(path: &std::path::Path) -> Vec<LoadSet> {
-    read::read(&[path.to_owned()], &()).load_sets
+/// The load sets below some paths, taken together.
+pub fn runtimes_below(paths: &[PathBuf]) -> Vec<LoadSet> {
+    read::read(paths, &()).load_sets
 }
