@@ -5,14 +5,19 @@ mod diff;
 mod doctor;
 mod dump;
 mod explain;
+mod fix;
 mod init;
 mod man;
 mod matrix;
 mod merge;
+mod patch;
 mod rules;
 mod runtime;
 mod scan;
 mod schema;
+mod unpatch;
+mod verify;
+mod verify_hooks;
 
 use std::io::IsTerminal;
 
@@ -51,6 +56,11 @@ pub fn run(args: Args) -> anyhow::Result<Status> {
         Command::Runtime(runtime) => runtime::run(&runtime),
         Command::Explain(explain) => explain::run(&explain),
         Command::Rules(rules) => rules::run(&rules),
+        Command::Patch { command } => patch::run(&command),
+        Command::Unpatch(unpatch) => unpatch::run(&unpatch),
+        Command::Fix(fix) => fix::run(&fix),
+        Command::Verify(verify) => verify::run(&verify, terminal),
+        Command::VerifyRow => std::process::exit(i32::from(artcheck_verify::child_main())),
         Command::Schema => schema::run(),
         Command::Init(init) => init::run(&init),
         Command::Merge(merge) => merge::run(&merge, terminal),

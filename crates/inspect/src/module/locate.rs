@@ -41,7 +41,7 @@ fn bare(parsed: &Parsed<'_>) -> Vec<ModelLibrary> {
         .iter()
         .map(|region| ModelLibrary {
             blob: Blob::decode_bare(&region.data),
-            ..library(parsed, region, 0)
+            ..library(region, 0)
         })
         .collect()
 }
@@ -71,7 +71,7 @@ fn at_symbol(
     let mut library = match region {
         Some(region) => ModelLibrary {
             blob: decode_at(region, symbol.region_offset),
-            ..library(parsed, region, symbol.region_offset)
+            ..library(region, symbol.region_offset)
         },
         None => without_region(symbol),
     };
@@ -109,14 +109,11 @@ fn empty() -> ModelLibrary {
     }
 }
 
-fn library(parsed: &Parsed<'_>, region: &Region<'_>, offset: u64) -> ModelLibrary {
+fn library(region: &Region<'_>, offset: u64) -> ModelLibrary {
     ModelLibrary {
         region: region.name.clone(),
         region_offset: offset,
-        file_offset: region
-            .file_offset(offset)
-            .unwrap_or_default()
-            .saturating_add(parsed.slice_offset),
+        file_offset: region.file_offset(offset).unwrap_or_default(),
         ..empty()
     }
 }
@@ -185,7 +182,7 @@ pub fn find_by_magic(parsed: &Parsed<'_>) -> Vec<ModelLibrary> {
         for (range, blob) in blobs {
             let mut library = ModelLibrary {
                 blob: Ok(blob),
-                ..library(parsed, region, range.start as u64)
+                ..library(region, range.start as u64)
             };
             // Which of several libraries a name belongs to is not written down.
             if alone {

@@ -10,8 +10,11 @@ use crate::error::DecodeError;
 /// Bytes of a `vec`'s count, before its words.
 const COUNT: u64 = 8;
 
-/// Every instruction decodes and ends where the next begins; every function's
-/// instructions exist, and no two functions share one.
+/// Every instruction decodes and ends where the next begins or before it; every
+/// function's instructions exist, and no two functions share one.
+///
+/// TVM finds instructions by their offsets alone, so words between two of them
+/// are never read: a call shortened in place leaves some.
 pub(super) fn check(
     functions: &[Function],
     offsets: &[i64],
@@ -20,13 +23,17 @@ pub(super) fn check(
 ) -> Result<(), DecodeError> {
     let mut expected = 0_usize;
     for (index, offset) in offsets.iter().enumerate() {
-        if usize::try_from(*offset) != Ok(expected) {
-            return Err(DecodeError::new(
-                word_at(sections.instruction_offsets.start, index),
-                format!("instruction {index} at word {expected}"),
-                format!("word {offset}"),
-            ));
-        }
+        let start = usize::try_from(*offset)
+            .ok()
+            .filter(|start| *start >= expected && (index > 0 || *start == 0))
+            .ok_or_else(|| {
+                DecodeError::new(
+                    word_at(sections.instruction_offsets.start, index),
+                    format!("instruction {index} at word {expected} or after"),
+                    format!("word {offset}"),
+                )
+            })?;
+        expected = start;
         let words = code.get(expected..).unwrap_or_default();
         let length = checked_length(words).map_err(|found| {
             DecodeError::new(
@@ -37,11 +44,11 @@ pub(super) fn check(
         })?;
         expected = expected.saturating_add(length);
     }
-    if expected != code.len() {
+    if offsets.is_empty() && !code.is_empty() {
         return Err(DecodeError::new(
-            word_at(sections.code.start, expected),
-            format!("the end of the code after {} instructions", offsets.len()),
-            format!("{} more words", code.len().saturating_sub(expected)),
+            word_at(sections.code.start, 0),
+            "no code without instructions",
+            format!("{} words", code.len()),
         ));
     }
     check_functions(functions, offsets.len() as u64, sections)

@@ -1,0 +1,264 @@
+//! `artcheck patch convert`: everything in the executable and the device
+//! payloads that a runtime needs and that can be made exact in place. What
+//! cannot is refused, with the reason and what helps instead.
+
+use artcheck_inspect::artifact::{Artifact, Role};
+use artcheck_inspect::container::Binary;
+use artcheck_inspect::finding::Severity;
+use artcheck_inspect::module::{ModelLibrary, Payload};
+use artcheck_inspect::rules::{self, Outcome, Pair};
+use artcheck_inspect::runtime::RuntimeProfile;
+use artcheck_inspect::vm::{Executable, Magic};
+
+use super::device_payload::{self, Wanted};
+use super::plan::{Change, Resign, Room};
+use super::rewrite::Draft;
+use super::room::{self, Sources};
+use super::site::{self, Site};
+use super::splice::{Splice, index};
+use super::tags::{self, Tag, Tags};
+use super::{EditPlan, PlanError, Refusal, archive, config_shape};
+
+/// What may be done.
+#[derive(Debug, Clone, Default)]
+pub struct ConvertOptions {
+    /// Plan what can be made right although something else cannot; what cannot
+    /// then stands in the plan's notes.
+    pub partial: bool,
+    /// What to do with a team's signature.
+    pub resign: Resign,
+    /// What the receipt beside the file says of unused bytes.
+    pub rooms: Vec<Room>,
+}
+
+/// Plans the changes that `bytes` needs to run on `runtime`. The plan is empty
+/// when it needs none.
+pub fn plan(
+    bytes: &[u8],
+    runtime: &RuntimeProfile,
+    options: &ConvertOptions,
+) -> Result<EditPlan, PlanError> {
+    let (mut plan, refused) = plan_with_refusals(bytes, runtime, options)?;
+    if !refused.is_empty() && !options.partial {
+        return Err(PlanError::Refused(refused));
+    }
+    if plan.is_empty() && refused.is_empty() {
+        plan.summary.push(format!(
+            "nothing to change: no known mismatch with {}",
+            runtime.name
+        ));
+    }
+    plan.notes.extend(
+        refused
+            .iter()
+            .map(|refusal| format!("not repaired: {refusal}")),
+    );
+    Ok(plan)
+}
+
+/// What can be made right, and what cannot.
+pub(crate) fn plan_with_refusals(
+    bytes: &[u8],
+    runtime: &RuntimeProfile,
+    options: &ConvertOptions,
+) -> Result<(EditPlan, Vec<Refusal>), PlanError> {
+    let (mut draft, sites) = Draft::open(bytes, &options.rooms)?;
+    let reads_v1 = runtime
+        .vm_magics
+        .value
+        .as_ref()
+        .is_some_and(|magics| magics.contains("V1"));
+    let mut refused = Vec::new();
+    for site in &sites {
+        let mut todo = Todo::default();
+        for (module, executable) in site.blob.executables() {
+            todo.executable(site, module, executable, runtime)?;
+        }
+        todo.devices(site, runtime);
+        refused.append(&mut todo.refused);
+        match draft.change(site, todo.splices, todo.changes, Sources { v1: reads_v1 }) {
+            Err(error @ PlanError::NoRoom { .. }) => refused.push(Refusal {
+                rule: String::new(),
+                reason: error.to_string(),
+                remedy: String::new(),
+            }),
+            other => other?,
+        }
+    }
+    let mut plan = draft.finish(options.resign)?;
+    let result = plan.apply_to(bytes).unwrap_or_default();
+    refused.extend(remaining(&result, runtime, &refused)?);
+    tags::describe(&mut plan);
+    Ok((plan, refused))
+}
+
+/// What has to change in one library.
+#[derive(Default)]
+struct Todo {
+    splices: Vec<Splice>,
+    changes: Vec<Change>,
+    refused: Vec<Refusal>,
+}
+
+impl Todo {
+    fn add(&mut self, (splices, changes): (Vec<Splice>, Vec<Change>)) {
+        self.splices.extend(splices);
+        self.changes.extend(changes);
+    }
+
+    fn add_or_refuse(&mut self, done: Result<(Vec<Splice>, Vec<Change>), Refusal>) {
+        match done {
+            Ok(done) => self.add(done),
+            Err(refusal) => self.refused.push(refusal),
+        }
+    }
+
+    fn executable(
+        &mut self,
+        site: &Site,
+        module: usize,
+        executable: &Executable,
+        runtime: &RuntimeProfile,
+    ) -> Result<(), PlanError> {
+        let payload = site.payload(module);
+        if let Some(to) = wanted_tag(executable, runtime)? {
+            self.add(tags::change(executable, module, payload, to)?);
+        }
+        let lengths = runtime.cache_config_lengths.value.as_ref();
+        if lengths.is_some_and(|lengths| lengths.contains(&5) && !lengths.contains(&6)) {
+            self.add_or_refuse(config_shape::shorten(executable, module, payload));
+        }
+        let magics = runtime.vm_magics.value.as_ref();
+        if executable.magic == Magic::V2
+            && magics.is_some_and(|magics| magics.contains("V1") && !magics.contains("V2"))
+        {
+            match room::header_v1(&site.blob, module, executable) {
+                Some(splices) => self.add((splices.to_vec(), vec![Change::HeaderV1 { module }])),
+                None => self.refused.push(Refusal {
+                    rule: "AC102".to_owned(),
+                    reason: "the executable has memory scopes, which a V1 header cannot say"
+                        .to_owned(),
+                    remedy: "compile the library with the runtime's TVM".to_owned(),
+                }),
+            }
+        }
+        Ok(())
+    }
+
+    fn devices(&mut self, site: &Site, runtime: &RuntimeProfile) {
+        let wanted = Wanted {
+            since24: runtime
+                .payload_order
+                .value
+                .as_deref()
+                .map(|order| order == "since24"),
+            extra_tags: runtime
+                .function_info
+                .value
+                .as_deref()
+                .map(|form| form == "extra-tags"),
+        };
+        for (number, module) in site.blob.modules.iter().enumerate() {
+            let Payload::Device(device) = &module.payload else {
+                continue;
+            };
+            let start = index(module.payload_offset);
+            let at = start..start.saturating_add(index(module.payload_length));
+            self.add_or_refuse(device_payload::change(
+                &module.kind,
+                device,
+                number,
+                &site.bytes,
+                at,
+                wanted,
+            ));
+        }
+    }
+}
+
+/// The tag to change to, where the runtime rejects the one in use.
+fn wanted_tag(executable: &Executable, runtime: &RuntimeProfile) -> Result<Option<Tag>, PlanError> {
+    let used: Vec<Tag> = Tags::of(executable)
+        .constants
+        .values()
+        .filter_map(|(text, _)| Tag::of(text))
+        .collect();
+    let Some(accepted) = tags::accepted(runtime).filter(|_| !used.is_empty()) else {
+        return Ok(None);
+    };
+    if used
+        .iter()
+        .all(|tag| accepted.iter().any(|text| text == tag.text()))
+    {
+        return Ok(None);
+    }
+    let to = [Tag::Tirx, Tag::Tir]
+        .into_iter()
+        .find(|tag| accepted.iter().any(|text| text == tag.text()));
+    match to {
+        Some(to) => Ok(Some(to)),
+        None => Err(PlanError::NeitherTag {
+            runtime: runtime.name.clone(),
+            accepted: accepted.join(", "),
+        }),
+    }
+}
+
+/// What the rules still find in the changed file.
+fn remaining(
+    bytes: &[u8],
+    runtime: &RuntimeProfile,
+    known: &[Refusal],
+) -> Result<Vec<Refusal>, PlanError> {
+    let unpacked = archive::gunzip(bytes)?;
+    let mut refused: Vec<Refusal> = Vec::new();
+    let sites = site::find(unpacked.as_deref().unwrap_or(bytes), &[])?;
+    for site in &sites {
+        for refusal in findings(site, runtime) {
+            let told = known.iter().chain(&refused);
+            // A refusal of ours says more than the finding behind it.
+            if !told.clone().any(|other| *other == refusal)
+                && !known.iter().any(|other| other.rule == refusal.rule)
+            {
+                refused.push(refusal);
+            }
+        }
+    }
+    Ok(refused)
+}
+
+fn findings(site: &Site, runtime: &RuntimeProfile) -> Vec<Refusal> {
+    let artifact = artifact(&site.member, &site.binary, &site.library);
+    let pair = Pair {
+        artifact: &artifact,
+        library: &site.library,
+        blob: &site.blob,
+        runtime,
+    };
+    let mut outcome = Outcome::default();
+    for check in rules::ALL.iter().filter_map(|rule| rule.pair) {
+        check(&pair, &mut outcome);
+    }
+    outcome
+        .findings
+        .into_iter()
+        .filter(|finding| finding.severity == Severity::Error)
+        .map(|finding| Refusal {
+            rule: finding.rule.to_owned(),
+            reason: finding.message,
+            remedy: finding.help,
+        })
+        .collect()
+}
+
+fn artifact(member: &str, binary: &Binary, library: &ModelLibrary) -> Artifact {
+    Artifact {
+        path: member.to_owned(),
+        size: 0,
+        role: Role::ModelLibrary,
+        part: None,
+        binary: Some(binary.clone()),
+        libraries: vec![library.clone()],
+        problems: Vec::new(),
+    }
+}

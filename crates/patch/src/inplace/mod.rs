@@ -1,0 +1,33 @@
+//! Changes of an artifact in place: the file keeps its size, and every byte
+//! that is not part of the plan keeps its value.
+//!
+//! A plan is made from bytes alone ([`retag::plan`], [`convert::plan`],
+//! [`sign::plan`]); [`apply`] writes it through [`crate::write`] after a second
+//! reader in [`recheck`] has found exactly the planned difference. What is
+//! planned follows from the code of the executable, never from a text search.
+//! Formats: see the format notes in the `artcheck-inspect` crate.
+
+mod apply;
+mod archive;
+mod config_shape;
+mod context_strings;
+pub mod convert;
+mod device_payload;
+mod error;
+mod image;
+mod plan;
+pub mod recheck;
+pub mod retag;
+mod rewrite;
+mod room;
+pub mod sign;
+mod site;
+mod splice;
+mod tags;
+mod wasm;
+
+pub use apply::{Applied, ApplyError, Output, apply, unpatch};
+pub use error::{PlanError, Refusal};
+pub(crate) use plan::sha256;
+pub use plan::{Change, Edit, EditPlan, LibraryChange, Resign, Room};
+pub use tags::Tag;

@@ -1,0 +1,236 @@
+//! What a plan says: the bytes that change, and what they mean.
+
+use std::fmt::Write as _;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::hex;
+
+/// A run of bytes that change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Edit {
+    /// Where the run begins in the file.
+    pub offset: u64,
+    /// The bytes there now.
+    #[serde(with = "hex")]
+    pub old: Vec<u8>,
+    /// The bytes that replace them. As many, except in a compressed archive.
+    #[serde(with = "hex")]
+    pub new: Vec<u8>,
+    /// What the bytes are.
+    pub why: String,
+}
+
+/// What an executable or a device payload says differently afterwards.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", tag = "change", deny_unknown_fields)]
+pub enum Change {
+    /// An attention tag.
+    Tag {
+        /// Module of the executable.
+        module: usize,
+        /// Constant pool index.
+        constant: usize,
+        /// The tag now.
+        from: String,
+        /// The tag afterwards.
+        to: String,
+    },
+    /// The header is V1 instead of V2; it had no memory scopes.
+    HeaderV1 {
+        /// Module of the executable.
+        module: usize,
+    },
+    /// The text that an error message of a shape check quotes is shorter.
+    ContextString {
+        /// Module of the executable.
+        module: usize,
+        /// Constant pool index.
+        constant: usize,
+        /// Bytes cut from its end.
+        cut: usize,
+    },
+    /// The KV-cache config has five elements instead of six.
+    CacheConfig {
+        /// Module of the executable.
+        module: usize,
+        /// The `make_shape` instruction.
+        instruction: u64,
+    },
+    /// The fields of a metal payload stand in the other order.
+    MetalOrder {
+        /// Module of the payload.
+        module: usize,
+        /// Since 0.24 (`true`) or up to 0.23 (`false`).
+        since24: bool,
+    },
+    /// Kernels are described with, or without, extra argument tags.
+    FunctionInfo {
+        /// Module of the payload.
+        module: usize,
+        /// With the field (`true`) or without (`false`).
+        extra_tags: bool,
+    },
+}
+
+/// The changes of one model library.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LibraryChange {
+    /// Archive member or slice; empty for the file itself.
+    pub member: String,
+    /// First byte of the blob: offset in the (unpacked) file, or address in
+    /// the linear memory of a wasm module.
+    pub blob: u64,
+    /// What changes.
+    pub changes: Vec<Change>,
+}
+
+/// Bytes behind a blob that an earlier change freed, and that are its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Room {
+    /// First byte of the blob, as in [`LibraryChange::blob`].
+    pub blob: u64,
+    /// Bytes from there that belong to it.
+    pub length: u64,
+}
+
+/// What to do with a signature that a change breaks.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Resign {
+    /// Renew ad-hoc signatures; refuse to touch one of a team.
+    #[default]
+    Keep,
+    /// Replace a team's signature by an ad-hoc one as well.
+    AdHoc,
+}
+
+/// Everything that would be written, and what it means.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EditPlan {
+    /// `artcheck/edit-plan-v1`.
+    pub schema: String,
+    /// SHA-256 of the file now.
+    pub before: String,
+    /// SHA-256 of the file afterwards.
+    pub after: String,
+    /// The bytes, in file order; empty when nothing needs to change.
+    pub edits: Vec<Edit>,
+    /// The meaning, per model library.
+    pub libraries: Vec<LibraryChange>,
+    /// Bytes that blobs own beyond their length afterwards.
+    pub room: Vec<Room>,
+    /// What was done, one sentence each.
+    pub summary: Vec<String>,
+    /// What a person should know: what is lost, what stays unused.
+    pub notes: Vec<String>,
+}
+
+impl EditPlan {
+    /// The difference between two files as a plan, without a meaning yet.
+    pub(crate) fn between(old: &[u8], new: &[u8], edits: Vec<Edit>) -> Self {
+        Self {
+            schema: "artcheck/edit-plan-v1".to_owned(),
+            before: sha256(old),
+            after: sha256(new),
+            edits,
+            libraries: Vec::new(),
+            room: Vec::new(),
+            summary: Vec::new(),
+            notes: Vec::new(),
+        }
+    }
+
+    /// Whether nothing needs to change.
+    pub fn is_empty(&self) -> bool {
+        self.edits.is_empty()
+    }
+
+    /// The file with every edit made; `None` where it does not hold the bytes
+    /// the plan was made from.
+    pub fn apply_to(&self, old: &[u8]) -> Option<Vec<u8>> {
+        replace(
+            old,
+            self.edits
+                .iter()
+                .map(|edit| (edit.offset, &edit.old, &edit.new)),
+        )
+    }
+
+    /// The file as it was, from the file as it is afterwards.
+    pub fn undo_from(&self, new: &[u8]) -> Option<Vec<u8>> {
+        let mut moved: i64 = 0;
+        let mut back = Vec::new();
+        for edit in &self.edits {
+            let offset = edit.offset.checked_add_signed(moved)?;
+            back.push((offset, &edit.new, &edit.old));
+            let grown = i64::try_from(edit.new.len()).ok()? - i64::try_from(edit.old.len()).ok()?;
+            moved = moved.checked_add(grown)?;
+        }
+        replace(new, back.into_iter())
+    }
+
+    /// The plan for people: one line per change, then one per run of bytes.
+    pub fn describe(&self) -> String {
+        let mut text = String::new();
+        for line in &self.summary {
+            let _ = writeln!(text, "{line}");
+        }
+        for edit in &self.edits {
+            let _ = writeln!(
+                text,
+                "  {:#010x}  {} -> {}  {}",
+                edit.offset,
+                short(&edit.old),
+                short(&edit.new),
+                edit.why
+            );
+        }
+        for note in &self.notes {
+            let _ = writeln!(text, "note: {note}");
+        }
+        text
+    }
+}
+
+fn replace<'a>(
+    from: &[u8],
+    edits: impl Iterator<Item = (u64, &'a Vec<u8>, &'a Vec<u8>)>,
+) -> Option<Vec<u8>> {
+    let mut out = Vec::with_capacity(from.len());
+    let mut at = 0_usize;
+    for (offset, old, new) in edits {
+        let offset = usize::try_from(offset).ok()?;
+        out.extend_from_slice(from.get(at..offset)?);
+        let end = offset.checked_add(old.len())?;
+        if from.get(offset..end)? != old.as_slice() {
+            return None;
+        }
+        out.extend_from_slice(new);
+        at = end;
+    }
+    out.extend_from_slice(from.get(at..)?);
+    Some(out)
+}
+
+/// Up to six bytes in hex, and how many more.
+fn short(bytes: &[u8]) -> String {
+    const SHOWN: usize = 6;
+    let mut text = hex::encode(bytes.get(..SHOWN).unwrap_or(bytes));
+    if let Some(more) = bytes.len().checked_sub(SHOWN).filter(|more| *more > 0) {
+        let _ = write!(text, "..+{more}");
+    }
+    if text.is_empty() {
+        text.push('-');
+    }
+    text
+}
+
+/// SHA-256 in hex.
+pub(crate) fn sha256(bytes: &[u8]) -> String {
+    hex::encode(&Sha256::digest(bytes))
+}

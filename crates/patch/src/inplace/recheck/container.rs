@@ -1,0 +1,271 @@
+//! Finds blobs with `goblin` and `tar`.
+
+use std::io::Read;
+
+use goblin::mach::{Mach, MachO, SingleArch};
+use goblin::{Object, elf, pe};
+
+/// A blob: where it is, and from there to the end of what may hold it.
+pub(super) struct Found {
+    pub(super) at: u64,
+    pub(super) bytes: Vec<u8>,
+}
+
+const NAMES: [&str; 3] = [
+    "__tvm_ffi__library_bin",
+    "__tvm_ffi_library_bin",
+    "__tvm_dev_mblob",
+];
+
+fn is_blob(name: &str) -> bool {
+    NAMES.iter().any(|known| name.ends_with(known))
+}
+
+/// A gzip stream unpacked, any other file as it is.
+pub(super) fn unpacked(file: &[u8]) -> Result<Vec<u8>, String> {
+    if !file.starts_with(&[0x1f, 0x8b]) {
+        return Ok(file.to_vec());
+    }
+    let mut out = Vec::new();
+    let mut decoder = flate2::bufread::GzDecoder::new(file);
+    decoder
+        .read_to_end(&mut out)
+        .map_err(|error| format!("gzip: {error}"))?;
+    Ok(out)
+}
+
+/// The blobs of a file, by place. `known` are addresses of those in wasm memory.
+pub(super) fn blobs(file: &[u8], known: &[u64]) -> Result<Vec<Found>, String> {
+    let mut found = Vec::new();
+    if file.get(257..262) == Some(b"ustar") {
+        let mut archive = tar::Archive::new(file);
+        for entry in archive.entries().map_err(|error| format!("tar: {error}"))? {
+            let mut entry = entry.map_err(|error| format!("tar: {error}"))?;
+            let at = entry.raw_file_position();
+            let mut content = Vec::new();
+            entry
+                .read_to_end(&mut content)
+                .map_err(|error| format!("tar: {error}"))?;
+            of_image(&content, at, known, &mut found)?;
+        }
+    } else if file.starts_with(b"!<arch>\n") {
+        let archive = goblin::archive::Archive::parse(file).map_err(text)?;
+        for name in archive.members() {
+            if let Some(member) = archive.get(name) {
+                let start = usize::try_from(member.offset).map_err(|_| "ar: an offset")?;
+                let content = file
+                    .get(start..start + member.size())
+                    .ok_or("ar: a cut member")?;
+                of_image(content, member.offset, known, &mut found)?;
+            }
+        }
+    } else {
+        of_image(file, 0, known, &mut found)?;
+    }
+    found.sort_by_key(|found| found.at);
+    found.dedup_by_key(|found| found.at);
+    Ok(found)
+}
+
+fn text(error: goblin::error::Error) -> String {
+    error.to_string()
+}
+
+fn of_image(image: &[u8], base: u64, known: &[u64], found: &mut Vec<Found>) -> Result<(), String> {
+    let before = found.len();
+    if image.starts_with(b"\0asm") {
+        let memory = wasm_memory(image).ok_or("wasm: a data section that does not parse")?;
+        for address in known {
+            let start = usize::try_from(*address).map_err(|_| "wasm: an address")?;
+            let bytes = memory
+                .get(start..)
+                .ok_or("wasm: a blob outside the memory")?
+                .to_vec();
+            found.push(Found {
+                at: *address,
+                bytes,
+            });
+        }
+        return Ok(());
+    }
+    match Object::parse(image) {
+        Ok(Object::Elf(file)) => of_elf(image, &file, found),
+        Ok(Object::Mach(Mach::Binary(file))) => of_macho(image, 0, &file, found)?,
+        Ok(Object::Mach(Mach::Fat(fat))) => {
+            for (arch, file) in fat.iter_arches().zip(&fat) {
+                let offset = u64::from(arch.map_err(text)?.offset);
+                if let SingleArch::MachO(file) = file.map_err(text)? {
+                    let start = usize::try_from(offset).map_err(|_| "a slice")?;
+                    of_macho(image.get(start..).unwrap_or_default(), offset, &file, found)?;
+                }
+            }
+        }
+        Ok(Object::PE(file)) => of_pe(image, &file, found),
+        Ok(Object::COFF(file)) => of_coff(image, &file, found)?,
+        _ => {}
+    }
+    for blob in found.iter_mut().skip(before) {
+        blob.at += base;
+    }
+    Ok(())
+}
+
+fn push(image: &[u8], at: u64, base: u64, found: &mut Vec<Found>) {
+    let bytes = usize::try_from(at).ok().and_then(|at| image.get(at..));
+    if let Some(bytes) = bytes {
+        found.push(Found {
+            at: base + at,
+            bytes: bytes.to_vec(),
+        });
+    }
+}
+
+fn of_elf(image: &[u8], file: &elf::Elf<'_>, found: &mut Vec<Found>) {
+    let dynamic = file
+        .dynsyms
+        .iter()
+        .map(|symbol| (file.dynstrtab.get_at(symbol.st_name), symbol));
+    let all = file
+        .syms
+        .iter()
+        .map(|symbol| (file.strtab.get_at(symbol.st_name), symbol));
+    for (name, symbol) in dynamic.chain(all) {
+        let section = file
+            .section_headers
+            .get(symbol.st_shndx)
+            .filter(|_| symbol.st_shndx != 0);
+        if let (Some(name), Some(section)) = (name, section)
+            && is_blob(name)
+        {
+            push(
+                image,
+                (symbol.st_value + section.sh_offset).wrapping_sub(section.sh_addr),
+                0,
+                found,
+            );
+        }
+    }
+}
+
+fn of_macho(
+    image: &[u8],
+    base: u64,
+    file: &MachO<'_>,
+    found: &mut Vec<Found>,
+) -> Result<(), String> {
+    let mut addresses = Vec::new();
+    for symbol in file.symbols() {
+        let (name, entry) = symbol.map_err(text)?;
+        if is_blob(name) && !entry.is_undefined() && !entry.is_stab() {
+            addresses.push(entry.n_value);
+        }
+    }
+    let start = file
+        .segments
+        .iter()
+        .find(|segment| segment.fileoff == 0 && segment.filesize > 0);
+    let start = start.map_or(0, |segment| segment.vmaddr);
+    for export in file.exports().unwrap_or_default() {
+        if is_blob(&export.name) {
+            addresses.push(start + export.offset);
+        }
+    }
+    for segment in &file.segments {
+        for (section, _) in segment.sections().map_err(text)? {
+            for address in &addresses {
+                if let Some(inside) = address
+                    .checked_sub(section.addr)
+                    .filter(|inside| *inside < section.size)
+                {
+                    push(image, u64::from(section.offset) + inside, base, found);
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+fn of_pe(image: &[u8], file: &pe::PE<'_>, found: &mut Vec<Found>) {
+    for export in &file.exports {
+        if export.name.is_some_and(is_blob)
+            && let Some(offset) = export.offset
+        {
+            push(image, offset as u64, 0, found);
+        }
+    }
+}
+
+fn of_coff(image: &[u8], file: &pe::Coff<'_>, found: &mut Vec<Found>) -> Result<(), String> {
+    let (Some(symbols), Some(strings)) = (&file.symbols, &file.strings) else {
+        return Ok(());
+    };
+    for (_, inline, symbol) in symbols.iter() {
+        let name = match inline {
+            Some(name) => name,
+            None => symbol.name(strings).map_err(text)?,
+        };
+        let section = usize::try_from(symbol.section_number)
+            .ok()
+            .and_then(|number| number.checked_sub(1));
+        if is_blob(name)
+            && let Some(section) = section.and_then(|section| file.sections.get(section))
+        {
+            push(
+                image,
+                u64::from(section.pointer_to_raw_data) + u64::from(symbol.value),
+                0,
+                found,
+            );
+        }
+    }
+    Ok(())
+}
+
+/// Linear memory as active data segments fill it.
+fn wasm_memory(image: &[u8]) -> Option<Vec<u8>> {
+    let mut memory = Vec::new();
+    let mut rest = image.get(8..)?;
+    while let Some((id, after)) = rest.split_first() {
+        rest = after;
+        let size = usize::try_from(number(&mut rest)?).ok()?;
+        let (mut section, after) = rest.split_at_checked(size)?;
+        rest = after;
+        if *id != 11 {
+            continue;
+        }
+        for _ in 0..number(&mut section)? {
+            let flags = number(&mut section)?;
+            if flags == 2 {
+                number(&mut section)?;
+            }
+            let mut start = 0;
+            if flags != 1 {
+                section = section.strip_prefix(&[0x41])?;
+                start = usize::try_from(number(&mut section)? & 0xffff_ffff).ok()?;
+                section = section.strip_prefix(&[0x0b])?;
+            }
+            let length = usize::try_from(number(&mut section)?).ok()?;
+            let (data, after) = section.split_at_checked(length)?;
+            section = after;
+            if flags != 1 {
+                let end = start.checked_add(length).filter(|end| *end <= 1 << 30)?;
+                memory.resize(memory.len().max(end), 0);
+                memory.get_mut(start..end)?.copy_from_slice(data);
+            }
+        }
+    }
+    Some(memory)
+}
+
+fn number(bytes: &mut &[u8]) -> Option<u64> {
+    let mut value = 0;
+    for step in 0..5 {
+        let (byte, rest) = bytes.split_first()?;
+        *bytes = rest;
+        value |= u64::from(byte & 0x7f) << (7 * step);
+        if byte & 0x80 == 0 {
+            return Some(value);
+        }
+    }
+    None
+}

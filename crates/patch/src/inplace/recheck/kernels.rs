@@ -1,0 +1,169 @@
+//! Device payloads read as kernels and texts, and how two of them differ.
+
+use super::super::plan::Change;
+use super::blob::Fields;
+
+/// A payload with its layout taken away.
+#[derive(PartialEq)]
+struct Content<'a> {
+    format: &'a [u8],
+    /// Key and description up to the launch tags; then the extra tags that say something.
+    kernels: Vec<(&'a [u8], Vec<u32>)>,
+    /// What follows the kernels: sources, code or shaders.
+    code: &'a [u8],
+}
+
+/// Content, whether in the order since 0.24, and whether with extra tags.
+type Read<'a> = (Content<'a>, bool, bool);
+
+/// What the second payload says differently.
+pub(super) fn differences(
+    module: usize,
+    kind: &[u8],
+    old: &[u8],
+    new: &[u8],
+) -> Result<Vec<Change>, String> {
+    let old = read(kind, old)?;
+    let new = read(kind, new)?;
+    if old.0 != new.0 {
+        return Err("kernels or code differ".to_owned());
+    }
+    let mut changes = Vec::new();
+    if old.1 != new.1 {
+        changes.push(Change::MetalOrder {
+            module,
+            since24: new.1,
+        });
+    }
+    if old.2 != new.2 {
+        changes.push(Change::FunctionInfo {
+            module,
+            extra_tags: new.2,
+        });
+    }
+    match changes.is_empty() {
+        true => Err("a difference that has no name".to_owned()),
+        false => Ok(changes),
+    }
+}
+
+fn read<'a>(kind: &[u8], payload: &'a [u8]) -> Result<Read<'a>, String> {
+    let mut failed = "no layout fits".to_owned();
+    for extra_tags in [true, false] {
+        for since24 in [true, false] {
+            let content = match (kind, since24) {
+                (b"metal", true) => metal(payload, extra_tags),
+                (b"metal", false) => metal_before(payload, extra_tags),
+                (_, true) => with_code(kind, payload, extra_tags),
+                (_, false) => continue,
+            };
+            match content {
+                Ok(content) => return Ok((content, since24, extra_tags)),
+                Err(error) => failed = error,
+            }
+        }
+    }
+    Err(failed)
+}
+
+fn metal(payload: &[u8], extra_tags: bool) -> Result<Content<'_>, String> {
+    let mut fields = Fields(payload);
+    let format = fields.text()?;
+    let kernels = kernels(&mut fields, extra_tags)?;
+    let code = sources(&mut fields)?;
+    fields
+        .0
+        .is_empty()
+        .then_some(Content {
+            format,
+            kernels,
+            code,
+        })
+        .ok_or("bytes left".to_owned())
+}
+
+fn metal_before(payload: &[u8], extra_tags: bool) -> Result<Content<'_>, String> {
+    let mut fields = Fields(payload);
+    if fields.text()? != b"0.1.0" {
+        return Err("another version".to_owned());
+    }
+    let code = sources(&mut fields)?;
+    let kernels = kernels(&mut fields, extra_tags)?;
+    let format = fields.text()?;
+    fields
+        .0
+        .is_empty()
+        .then_some(Content {
+            format,
+            kernels,
+            code,
+        })
+        .ok_or("bytes left".to_owned())
+}
+
+fn with_code<'a>(kind: &[u8], payload: &'a [u8], extra_tags: bool) -> Result<Content<'a>, String> {
+    let mut fields = Fields(payload);
+    let format = if kind == b"webgpu" {
+        b""
+    } else {
+        fields.text()?
+    };
+    let kernels = kernels(&mut fields, extra_tags)?;
+    let code = fields.0;
+    // The form is right when what follows is a code text or a map of texts.
+    let whole = match kind {
+        b"webgpu" => sources(&mut fields).is_ok(),
+        b"vulkan" => return Err("vulkan payloads are not changed".to_owned()),
+        _ => fields.text().is_ok(),
+    };
+    (whole && fields.0.is_empty())
+        .then_some(Content {
+            format,
+            kernels,
+            code,
+        })
+        .ok_or("bytes left".to_owned())
+}
+
+fn sources<'a>(fields: &mut Fields<'a>) -> Result<&'a [u8], String> {
+    let before = fields.0;
+    for _ in 0..fields.size()? {
+        fields.text()?;
+        fields.text()?;
+    }
+    before
+        .get(..before.len() - fields.0.len())
+        .ok_or_else(|| "sources".to_owned())
+}
+
+fn kernels<'a>(
+    fields: &mut Fields<'a>,
+    extra_tags: bool,
+) -> Result<Vec<(&'a [u8], Vec<u32>)>, String> {
+    let mut kernels = Vec::new();
+    for _ in 0..fields.size()? {
+        let before = fields.0;
+        fields.text()?;
+        fields.text()?;
+        let types = fields.size()?;
+        fields.take(types * 4)?;
+        for _ in 0..fields.size()? {
+            fields.text()?;
+        }
+        let description = before
+            .get(..before.len() - fields.0.len())
+            .ok_or("a kernel")?;
+        let mut tags = Vec::new();
+        if extra_tags {
+            for _ in 0..fields.size()? {
+                tags.push(fields.u32()?);
+            }
+        }
+        // Zeros say "nothing special", as an absent list does.
+        if tags.iter().all(|tag| *tag == 0) {
+            tags.clear();
+        }
+        kernels.push((description, tags));
+    }
+    Ok(kernels)
+}

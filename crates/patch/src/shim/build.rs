@@ -1,0 +1,311 @@
+//! Writes the sources and runs the compiler.
+
+use std::ffi::OsString;
+use std::fs;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use tempfile::NamedTempFile;
+
+use super::compiler::{Compiler, Family};
+use super::emit;
+use super::error::ShimError;
+use super::part::ShimPart;
+use super::runtime::Runtime;
+use super::target::ShimTarget;
+use super::{ShimOptions, ShimPlan, system_stub};
+use crate::source::device_c_api;
+
+const DEVICE_HEADER: &str = "tvm/runtime/device_api.h";
+/// Headers that the wheels keep in two packages; each must be found.
+const NEEDED_HEADERS: [&str; 3] = [DEVICE_HEADER, "tvm/ffi/c_api.h", "dlpack/dlpack.h"];
+
+/// What was made.
+pub struct Built {
+    /// The sources beside the library.
+    pub sources: Vec<PathBuf>,
+    /// SONAME or install name.
+    pub install_name: String,
+    /// Where the library looks for the runtime.
+    pub rpaths: Vec<String>,
+}
+
+/// A source file, and whether it is compiled against the runtime's headers.
+struct Source {
+    path: PathBuf,
+    uses_headers: bool,
+}
+
+/// Writes the sources, compiles, and puts the library into place in one step.
+pub fn run(
+    options: &ShimOptions,
+    runtime: &Runtime,
+    compiler: &Compiler,
+) -> Result<Built, ShimError> {
+    let target = compiler.target;
+    let sources = write_sources(options, runtime, target)?;
+    let folder = folder_of(&options.out);
+    let leaf = options
+        .out
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
+    let install_name = if target.is_elf() {
+        leaf
+    } else {
+        format!("@rpath/{leaf}")
+    };
+    let rpaths = rpaths(runtime, target);
+
+    let scratch = tempfile::tempdir_in(&folder)
+        .map_err(|error| ShimError::io(&folder, "cannot make a folder", error))?;
+    let mut objects = Vec::new();
+    for source in &sources {
+        let object = scratch.path().join(format!("{}.o", objects.len()));
+        let mut command = compiler.command();
+        command.args(compile_flags(source, runtime, compiler));
+        command.args(["-c", "-o"]).arg(&object).arg(&source.path);
+        finish(command, compiler, &source.path)?;
+        objects.push(object);
+    }
+    let made = scratch
+        .path()
+        .join(options.out.file_name().unwrap_or_default());
+    let mut command = compiler.command();
+    command.args(link_flags(
+        &options.plan,
+        &install_name,
+        &rpaths,
+        target,
+        scratch.path(),
+    )?);
+    command.arg("-o").arg(&made).args(&objects);
+    command.args(libraries(&options.plan, runtime, target));
+    if compiler.family == Family::Zig {
+        // Zig would link a C++ library of its own in. Nothing here needs one but
+        // device-api, and that needs the runtime's.
+        command.arg("-nostdlib++");
+        if options.plan.has(ShimPart::DeviceApi) {
+            let stub = scratch.path().join("libc++.tbd");
+            fs::write(&stub, system_stub::cxx_library(runtime)?)
+                .map_err(|error| ShimError::io(&stub, "cannot write the stub", error))?;
+            command.arg(stub);
+        }
+    }
+    let first = sources
+        .first()
+        .map(|source| source.path.clone())
+        .unwrap_or_default();
+    finish(command, compiler, &first)?;
+    let sources = sources.into_iter().map(|source| source.path).collect();
+    fs::File::open(&made)
+        .and_then(|file| file.sync_all())
+        .and_then(|()| fs::rename(&made, &options.out))
+        .map_err(|error| ShimError::io(&options.out, "cannot put the library into place", error))?;
+    Ok(Built {
+        sources,
+        install_name,
+        rpaths,
+    })
+}
+
+/// Runs the compiler to its end.
+fn finish(mut command: Command, compiler: &Compiler, source: &Path) -> Result<(), ShimError> {
+    let output = command
+        .output()
+        .map_err(|error| ShimError::io(compiler.name(), "cannot run the compiler", error))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    Err(ShimError::CompileFailed {
+        compiler: compiler.name(),
+        status: output.status.to_string(),
+        source_file: source.to_owned(),
+        stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
+    })
+}
+
+fn folder_of(path: &Path) -> PathBuf {
+    match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
+        _ => PathBuf::from("."),
+    }
+}
+
+fn write_sources(
+    options: &ShimOptions,
+    runtime: &Runtime,
+    target: ShimTarget,
+) -> Result<Vec<Source>, ShimError> {
+    let mut sources = Vec::new();
+    if let Some(text) = emit::portable_source(&options.plan, runtime, target) {
+        let path = write(&options.out.with_extension("cc"), &text)?;
+        sources.push(Source {
+            path,
+            uses_headers: false,
+        });
+    }
+    if options.plan.has(ShimPart::DeviceApi) {
+        for header in NEEDED_HEADERS {
+            if runtime.header(header).is_none() {
+                let dirs = runtime
+                    .include_dirs
+                    .iter()
+                    .map(|dir| dir.display().to_string());
+                let searched = if runtime.include_dirs.is_empty() {
+                    "the runtime paths".to_owned()
+                } else {
+                    dirs.collect::<Vec<_>>().join(", ")
+                };
+                return Err(ShimError::MissingHeader { header, searched });
+            }
+        }
+        let path = runtime.header(DEVICE_HEADER).unwrap_or_default();
+        let header = fs::read_to_string(&path)
+            .map_err(|error| ShimError::io(&path, "cannot read the header", error))?;
+        let text = device_c_api::render(&path.display().to_string(), &header)?;
+        let stem = options
+            .out
+            .file_stem()
+            .unwrap_or_default()
+            .to_string_lossy();
+        let name = format!("{stem}.device_c_api.cc");
+        let path = write(&options.out.with_file_name(name), &text)?;
+        sources.push(Source {
+            path,
+            uses_headers: true,
+        });
+    }
+    Ok(sources)
+}
+
+fn write(path: &Path, text: &str) -> Result<PathBuf, ShimError> {
+    let fail = |error| ShimError::io(path, "cannot write the source", error);
+    let mut file = NamedTempFile::new_in(folder_of(path)).map_err(fail)?;
+    file.write_all(text.as_bytes()).map_err(fail)?;
+    readable_by_all(&file).map_err(fail)?;
+    file.persist(path).map_err(|error| fail(error.error))?;
+    Ok(path.to_owned())
+}
+
+/// Temporary files are private; these are to be read by whoever uses the shim.
+fn readable_by_all(file: &NamedTempFile) -> std::io::Result<()> {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        file.as_file()
+            .set_permissions(fs::Permissions::from_mode(0o644))?;
+    }
+    #[cfg(not(unix))]
+    let _ = file;
+    Ok(())
+}
+
+fn compile_flags(source: &Source, runtime: &Runtime, compiler: &Compiler) -> Vec<OsString> {
+    let mut flags: Vec<OsString> = ["-std=c++20", "-O2", "-fPIC", "-Wall", "-fvisibility=hidden"]
+        .map(Into::into)
+        .into();
+    if source.uses_headers {
+        // Apple's C++ library of the oldest supported macOS has no sized delete.
+        flags.push("-fno-sized-deallocation".into());
+        for dir in &runtime.include_dirs {
+            // As system folders: their warnings are not ours.
+            flags.push("-isystem".into());
+            flags.push(dir.into());
+        }
+    } else {
+        flags.extend(["-fno-exceptions", "-fno-rtti"].map(Into::into));
+    }
+    if compiler.family == Family::Zig {
+        // Zig guards against undefined behaviour with traps unless told not to.
+        flags.push("-fno-sanitize=undefined".into());
+    }
+    flags
+}
+
+fn link_flags(
+    plan: &ShimPlan,
+    install_name: &str,
+    rpaths: &[String],
+    target: ShimTarget,
+    scratch: &Path,
+) -> Result<Vec<OsString>, ShimError> {
+    let mut flags: Vec<OsString> = vec!["-shared".into()];
+    for rpath in rpaths {
+        flags.push(format!("-Wl,-rpath,{rpath}").into());
+    }
+    if target.is_elf() {
+        flags.push(format!("-Wl,-soname,{install_name}").into());
+        // RUNPATH, so that LD_LIBRARY_PATH can name another runtime; nodelete,
+        // because the runtime keeps pointers into the shim; defs, so that a
+        // symbol that nobody has is found now and not at load.
+        flags.extend(["-Wl,--enable-new-dtags", "-Wl,-z,nodelete", "-Wl,-z,defs"].map(Into::into));
+        let script = scratch.join("exports.map");
+        fs::write(&script, exports(plan))
+            .map_err(|error| ShimError::io(&script, "cannot write the export list", error))?;
+        let mut flag = OsString::from("-Wl,--version-script=");
+        flag.push(&script);
+        flags.push(flag);
+    } else {
+        flags.push(format!("-Wl,-install_name,{install_name}").into());
+    }
+    Ok(flags)
+}
+
+fn exports(plan: &ShimPlan) -> String {
+    let mut names = vec!["artcheck_shim_install;"];
+    if plan.has(ShimPart::ContextSlots) {
+        names.push("TVMBackendGetFuncFromEnv;");
+    }
+    if plan.has(ShimPart::DeviceApi) {
+        names.push("TVMDeviceAPI*;");
+    }
+    format!("{{ global: {} local: *; }};\n", names.join(" "))
+}
+
+/// The runtime's libraries. They are needed even where no symbol of theirs is
+/// used: the loader then has them ready before the shim's own start.
+fn libraries(plan: &ShimPlan, runtime: &Runtime, target: ShimTarget) -> Vec<OsString> {
+    let metal = runtime
+        .metal
+        .as_ref()
+        .filter(|_| plan.has(ShimPart::MetalPayload));
+    let paths = [Some(&runtime.runtime), Some(&runtime.ffi), metal];
+    let paths = paths
+        .into_iter()
+        .flatten()
+        .map(|library| library.path.clone().into_os_string());
+    let mut out: Vec<OsString> = Vec::new();
+    if target.is_elf() {
+        out.push("-Wl,--no-as-needed".into());
+        out.extend(paths);
+        // The compiler's own libraries come after these, and only if used.
+        out.extend(["-Wl,--as-needed", "-ldl"].map(Into::into));
+    } else {
+        out.extend(paths);
+    }
+    out
+}
+
+/// Beside the runtime in site-packages, and, when built where it will run, the
+/// folders that the runtime was found in.
+fn rpaths(runtime: &Runtime, target: ShimTarget) -> Vec<String> {
+    let here = if target.is_elf() {
+        "$ORIGIN"
+    } else {
+        "@loader_path"
+    };
+    let mut rpaths = vec![
+        here.to_owned(),
+        format!("{here}/../../tvm/lib"),
+        format!("{here}/../../tvm_ffi/lib"),
+    ];
+    if Some(target) == ShimTarget::host() {
+        let dirs = runtime.library_dirs().into_iter();
+        let full = dirs.filter_map(|dir| fs::canonicalize(dir).ok());
+        rpaths.extend(full.map(|dir| dir.display().to_string()));
+    }
+    rpaths
+}

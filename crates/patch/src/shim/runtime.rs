@@ -1,0 +1,283 @@
+//! Finds a runtime's libraries and headers below the paths that are given.
+//!
+//! Layouts known: wheels (`tvm/lib`, `tvm_ffi/lib`, `include` beside them),
+//! `site-packages` that holds both, checkouts (`build/`, `3rdparty/tvm-ffi`),
+//! and single files. Libraries are read, never loaded.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use object::{Architecture, BinaryFormat, Object as _, ObjectSymbol as _, ReadCache};
+use walkdir::WalkDir;
+
+use super::error::ShimError;
+use super::target::ShimTarget;
+
+/// Depth of the search below a folder: `site-packages/tvm/3rdparty/…` is deeper
+/// than any library or header that matters.
+const MAX_DEPTH: usize = 6;
+
+/// A library of the runtime.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RuntimeLibrary {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Its SONAME or install name: what the shim will ask the loader for.
+    pub name: String,
+    /// The system it is for.
+    pub target: ShimTarget,
+}
+
+/// The parts of a runtime that a shim is linked to and compiled against.
+#[derive(Debug, Clone)]
+pub struct Runtime {
+    /// libtvm_ffi.
+    pub ffi: RuntimeLibrary,
+    /// libtvm_runtime, or libtvm where that holds the runtime.
+    pub runtime: RuntimeLibrary,
+    /// libtvm_runtime_metal, where there is one.
+    pub metal: Option<RuntimeLibrary>,
+    /// The folders to search for `tvm/…` and `dlpack/…` headers.
+    pub include_dirs: Vec<PathBuf>,
+}
+
+impl Runtime {
+    /// The folders of the libraries, without repeats.
+    pub fn library_dirs(&self) -> Vec<PathBuf> {
+        let mut dirs = Vec::new();
+        for library in [Some(&self.runtime), Some(&self.ffi), self.metal.as_ref()] {
+            let dir = library
+                .and_then(|library| library.path.parent())
+                .map(Path::to_owned);
+            if let Some(dir) = dir.filter(|dir| !dirs.contains(dir)) {
+                dirs.push(dir);
+            }
+        }
+        dirs
+    }
+
+    /// The text of a header, by its include path.
+    pub fn header(&self, name: &'static str) -> Option<PathBuf> {
+        self.include_dirs
+            .iter()
+            .map(|dir| dir.join(name))
+            .find(|path| path.is_file())
+    }
+}
+
+/// Libraries and include folders seen so far.
+#[derive(Default)]
+struct Seen {
+    libraries: Vec<PathBuf>,
+    include_dirs: Vec<PathBuf>,
+}
+
+/// Finds the runtime below `paths`.
+pub fn find(paths: &[PathBuf], wanted: Option<ShimTarget>) -> Result<Runtime, ShimError> {
+    let mut seen = Seen::default();
+    for path in paths {
+        look(path, &mut seen)?;
+    }
+    let searched = paths
+        .iter()
+        .map(|path| path.display().to_string())
+        .collect::<Vec<_>>()
+        .join(", ");
+    let missing = |what: &str| ShimError::MissingLibrary {
+        what: what.to_owned(),
+        searched: searched.clone(),
+    };
+    // libtvm of 0.22 and 0.23 holds the runtime and is what Python loads.
+    let runtime = one(&seen, &["libtvm", "libtvm_runtime"], wanted)?
+        .ok_or_else(|| missing("libtvm_runtime"))?;
+    if !seen
+        .libraries
+        .iter()
+        .any(|path| stem_is(path, "libtvm_ffi"))
+    {
+        // The neighbour package of a wheel's tvm/lib.
+        if let Some(packages) = runtime.path.ancestors().nth(3) {
+            look(&packages.join("tvm_ffi"), &mut seen)?;
+        }
+    }
+    let ffi =
+        one(&seen, &["libtvm_ffi"], Some(runtime.target))?.ok_or_else(|| missing("libtvm_ffi"))?;
+    let metal = one(&seen, &["libtvm_runtime_metal"], Some(runtime.target))?;
+    Ok(Runtime {
+        ffi,
+        runtime,
+        metal,
+        include_dirs: seen.include_dirs,
+    })
+}
+
+fn look(path: &Path, seen: &mut Seen) -> Result<(), ShimError> {
+    if path.is_file() {
+        seen.libraries.push(path.to_owned());
+        // A wheel's lib folder has its headers beside it.
+        if let Some(package) = path.ancestors().nth(2) {
+            add_includes(package, seen);
+        }
+        return Ok(());
+    }
+    let walk = WalkDir::new(path).max_depth(MAX_DEPTH).sort_by_file_name();
+    // A .dSYM folder has a file of the library's name that holds debug data only.
+    for entry in walk
+        .into_iter()
+        .filter_entry(|e| !e.path().extension().is_some_and(is_dsym))
+    {
+        let entry = match entry {
+            Ok(entry) => entry,
+            // The guessed neighbour of a wheel need not be there.
+            Err(error) if error.io_error().is_some_and(is_absent) => continue,
+            Err(error) => {
+                let at = error.path().unwrap_or(path).to_owned();
+                return Err(ShimError::io(at, "cannot list the folder", error.into()));
+            }
+        };
+        let name = entry.file_name().to_string_lossy();
+        if entry.file_type().is_dir() && (name == "lib" || name == "build") {
+            if let Some(package) = entry.path().parent() {
+                add_includes(package, seen);
+            }
+        } else if entry.file_type().is_file()
+            && name.starts_with("libtvm")
+            && (name.ends_with(".so") || name.ends_with(".dylib"))
+        {
+            seen.libraries.push(entry.into_path());
+        }
+    }
+    add_includes(path, seen);
+    Ok(())
+}
+
+fn is_dsym(extension: &std::ffi::OsStr) -> bool {
+    extension == "dSYM"
+}
+
+fn is_absent(error: &std::io::Error) -> bool {
+    error.kind() == std::io::ErrorKind::NotFound
+}
+
+fn add_includes(package: &Path, seen: &mut Seen) {
+    let folders = [
+        "include",
+        "3rdparty/dlpack/include",
+        "3rdparty/tvm-ffi/include",
+        "3rdparty/tvm-ffi/3rdparty/dlpack/include",
+    ];
+    for folder in folders {
+        let dir = package.join(folder);
+        if (dir.join("tvm").is_dir() || dir.join("dlpack").is_dir())
+            && !seen.include_dirs.contains(&dir)
+        {
+            seen.include_dirs.push(dir);
+        }
+    }
+}
+
+fn stem_is(path: &Path, stem: &str) -> bool {
+    path.file_stem().is_some_and(|found| found == stem)
+}
+
+/// The one library with the first of these stems that occurs.
+fn one(
+    seen: &Seen,
+    stems: &[&str],
+    wanted: Option<ShimTarget>,
+) -> Result<Option<RuntimeLibrary>, ShimError> {
+    for stem in stems {
+        let mut found = Vec::new();
+        let mut other = None;
+        for path in seen.libraries.iter().filter(|path| stem_is(path, stem)) {
+            let library = read(path)?;
+            if wanted.is_none_or(|wanted| wanted == library.target) {
+                // The same file can be reached by two of the paths given.
+                let known = |known: &RuntimeLibrary| same_file(&known.path, &library.path);
+                if !found.iter().any(known) {
+                    found.push(library);
+                }
+            } else {
+                other = Some(library);
+            }
+        }
+        match (found.len(), other, wanted) {
+            (0, None, _) => {}
+            (0, Some(library), Some(wanted)) => {
+                return Err(ShimError::WrongTarget {
+                    path: library.path,
+                    found: library.target.to_string(),
+                    wanted: wanted.to_string(),
+                });
+            }
+            (1, ..) => return Ok(found.pop()),
+            _ => {
+                let paths: Vec<String> = found
+                    .iter()
+                    .map(|library| library.path.display().to_string())
+                    .collect();
+                return Err(ShimError::SeveralLibraries {
+                    what: (*stem).to_owned(),
+                    found: paths.join(", "),
+                });
+            }
+        }
+    }
+    Ok(None)
+}
+
+fn same_file(a: &Path, b: &Path) -> bool {
+    match (fs::canonicalize(a), fs::canonicalize(b)) {
+        (Ok(a), Ok(b)) => a == b,
+        _ => a == b,
+    }
+}
+
+/// Reads a library's target and name.
+fn read(path: &Path) -> Result<RuntimeLibrary, ShimError> {
+    let file =
+        fs::File::open(path).map_err(|error| ShimError::io(path, "cannot read the file", error))?;
+    let bad = |reason: String| ShimError::BadLibrary {
+        path: path.to_owned(),
+        reason,
+    };
+    // Reads the tables that are asked for, not the whole library.
+    let cache = ReadCache::new(file);
+    let file = object::File::parse(&cache)
+        .map_err(|error| bad(format!("expected an ELF or Mach-O library: {error}")))?;
+    let target = match (file.format(), file.architecture()) {
+        (BinaryFormat::Elf, Architecture::X86_64) => ShimTarget::LinuxX86_64,
+        (BinaryFormat::Elf, Architecture::Aarch64) => ShimTarget::LinuxAarch64,
+        (BinaryFormat::MachO, Architecture::Aarch64) => ShimTarget::MacosArm64,
+        (format, architecture) => {
+            return Err(bad(format!(
+                "is {format:?} for {architecture:?}; shims exist for ELF x86-64, ELF AArch64 and \
+                 Mach-O arm64"
+            )));
+        }
+    };
+    if stem_is(path, "libtvm_ffi") {
+        let symbol = "TVMFFIFunctionSetGlobal";
+        let exported = |name: &str| name == symbol || name.strip_prefix('_') == Some(symbol);
+        let has = file.dynamic_symbols().chain(file.symbols());
+        if !has
+            .filter(|s| !s.is_undefined())
+            .any(|s| s.name().is_ok_and(exported))
+        {
+            return Err(ShimError::TooOld {
+                path: path.to_owned(),
+                symbol,
+            });
+        }
+    }
+    let leaf = path
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
+    Ok(RuntimeLibrary {
+        path: path.to_owned(),
+        name: leaf,
+        target,
+    })
+}

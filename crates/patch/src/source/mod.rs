@@ -1,0 +1,184 @@
+//! `patch source`: upstream patch files for a TVM tree.
+//!
+//! What it is: reads the sources of one TVM or relax tree (a checkout, or the
+//! sources inside an installed wheel), and makes two patches for that very tree:
+//! `attn_backend.cc` accepts both attention tags, and a new `device_c_api.cc`
+//! offers `DeviceAPI` as flat C functions. What it is not: a copy of any TVM
+//! file, and never half a patch: either all of a patch can be made, or none.
+
+mod apply;
+mod attn_backend;
+mod build_files;
+mod cpp_scan;
+pub(crate) mod device_c_api;
+mod error;
+mod series;
+mod tree;
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+pub use error::SourceError;
+pub use tree::SourceTree;
+
+/// What `patch source` is asked to do.
+#[derive(Debug, Clone)]
+pub struct SourceOptions {
+    /// A TVM or relax checkout, or a folder that holds an installed wheel.
+    pub tvm_dir: PathBuf,
+    /// Where to write the series; nothing is written without it.
+    pub out: Option<PathBuf>,
+    /// Also edit the tree itself.
+    pub apply: bool,
+}
+
+/// One file before and after a patch. Paths are relative to the tree's root.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FileEdit {
+    /// Path below the tree's root, with forward slashes.
+    pub path: String,
+    /// The text now in the tree; none for a new file.
+    pub old: Option<String>,
+    /// The text after the patch.
+    pub new: String,
+}
+
+/// One patch of the series: a purpose, a message and the files it touches.
+#[derive(Debug, Clone)]
+pub struct Patch {
+    /// Subject line of the commit message.
+    pub subject: String,
+    /// Body of the commit message.
+    pub body: String,
+    /// The files, in the order of the diff.
+    pub edits: Vec<FileEdit>,
+}
+
+/// A patch file of the series, ready for `git apply` and `git am`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PatchFile {
+    /// Such as `0001-runtime-accept-both-attention-tags.patch`.
+    pub name: String,
+    /// The whole text, headers included.
+    pub text: String,
+}
+
+/// The plan for one tree.
+#[derive(Debug, Clone)]
+pub struct SourcePatch {
+    /// The tree that the patches are made for.
+    pub tree: SourceTree,
+    /// The patches still to make; empty when the tree has everything.
+    pub patches: Vec<Patch>,
+    /// What the tree has already, and other remarks, one sentence each.
+    pub notes: Vec<String>,
+}
+
+/// What `run` did.
+#[derive(Debug, Clone)]
+pub struct SourceOutcome {
+    /// The plan that was carried out.
+    pub plan: SourcePatch,
+    /// Patch files written.
+    pub written: Vec<PathBuf>,
+    /// Files of the tree that were changed or created.
+    pub edited: Vec<PathBuf>,
+    /// The same in words, for a terminal.
+    pub summary: String,
+}
+
+impl SourcePatch {
+    /// Whether the tree needs nothing.
+    pub fn is_empty(&self) -> bool {
+        self.patches.is_empty()
+    }
+
+    /// The `git am`-able series. The same tree always gives the same bytes.
+    pub fn series(&self) -> Vec<PatchFile> {
+        series::render(&self.patches)
+    }
+}
+
+/// Makes the plan for the tree at or below `tvm_dir`. Writes nothing.
+pub fn plan(tvm_dir: &Path) -> Result<SourcePatch, SourceError> {
+    let tree = tree::find(tvm_dir)?;
+    let mut patches = Vec::new();
+    let mut notes = Vec::new();
+
+    match attn_backend::widen(&tree.attn_backend, &tree.read(&tree.attn_backend)?)? {
+        None => notes.push(format!(
+            "{} accepts both \"tirx\" and \"tir\" already.",
+            tree.attn_backend
+        )),
+        Some(edit) => patches.push(attn_backend::patch(edit)),
+    }
+    match device_c_api::plan(&tree)? {
+        device_c_api::Plan::Present(path) => {
+            notes.push(format!(
+                "{path} defines the TVMDeviceAPI* functions already."
+            ));
+        }
+        device_c_api::Plan::Add { edits, note } => {
+            patches.push(device_c_api::patch(edits));
+            notes.extend(note);
+        }
+    }
+    if tree.crlf {
+        notes.push(
+            "The files of this tree end their lines with CR LF, and so do the patches: \
+             use `git am --keep-cr`."
+                .to_owned(),
+        );
+    }
+    Ok(SourcePatch {
+        tree,
+        patches,
+        notes,
+    })
+}
+
+/// Plans, then writes the series and edits the tree as asked.
+pub fn run(options: &SourceOptions) -> Result<SourceOutcome, SourceError> {
+    let plan = plan(&options.tvm_dir)?;
+    let mut written = Vec::new();
+    let mut edited = Vec::new();
+    if !plan.is_empty() {
+        if let Some(out) = &options.out {
+            written = apply::write_series(out, &plan.series())?;
+        }
+        if options.apply {
+            edited = apply::edit_tree(&plan)?;
+        }
+    }
+    let summary = summarise(&plan, &written, &edited);
+    Ok(SourceOutcome {
+        plan,
+        written,
+        edited,
+        summary,
+    })
+}
+
+fn summarise(plan: &SourcePatch, written: &[PathBuf], edited: &[PathBuf]) -> String {
+    let mut text = format!("tree: {}\n", plan.tree.root.display());
+    for patch in &plan.patches {
+        let _ = writeln!(text, "patch: {}", patch.subject);
+        for edit in &patch.edits {
+            let what = if edit.old.is_some() { "edits" } else { "adds" };
+            let _ = writeln!(text, "  {what} {}", edit.path);
+        }
+    }
+    if plan.is_empty() {
+        text.push_str("nothing to do: the tree has both patches already.\n");
+    }
+    for note in &plan.notes {
+        let _ = writeln!(text, "note: {note}");
+    }
+    for path in written {
+        let _ = writeln!(text, "wrote {}", path.display());
+    }
+    for path in edited {
+        let _ = writeln!(text, "edited {}", path.display());
+    }
+    text
+}

@@ -1,0 +1,70 @@
+//! Unified diffs, and the mail form that `git am` reads.
+//!
+//! Headers are the same at every run: no clock, no user, no commit id that does
+//! not exist. `git am` asks for an author and a date, so both are given as what
+//! they are: the tool, and the epoch.
+
+use std::fmt::Write as _;
+
+use similar::TextDiff;
+
+use super::{FileEdit, Patch, PatchFile};
+
+const FROM_LINE: &str = "From 0000000000000000000000000000000000000000 Mon Sep 17 00:00:00 2001";
+const AUTHOR: &str = "artcheck patch source <artcheck@localhost>";
+const DATE: &str = "Thu, 1 Jan 1970 00:00:00 +0000";
+
+/// The series, numbered in order.
+pub fn render(patches: &[Patch]) -> Vec<PatchFile> {
+    let total = patches.len();
+    let numbered = patches.iter().zip(1_usize..);
+    numbered
+        .map(|(patch, number)| one(patch, number, total))
+        .collect()
+}
+
+fn one(patch: &Patch, number: usize, total: usize) -> PatchFile {
+    let mut text = format!(
+        "{FROM_LINE}\nFrom: {AUTHOR}\nDate: {DATE}\nSubject: [PATCH {number}/{total}] {}\n\
+         MIME-Version: 1.0\nContent-Type: text/plain; charset=UTF-8\n\
+         Content-Transfer-Encoding: 8bit\n\n{}\n---\n",
+        patch.subject, patch.body
+    );
+    for edit in &patch.edits {
+        text.push_str(&diff(edit));
+    }
+    let _ = writeln!(text, "-- \nartcheck {}", env!("CARGO_PKG_VERSION"));
+    PatchFile {
+        name: format!("{number:04}-{}.patch", slug(&patch.subject)),
+        text,
+    }
+}
+
+/// One file's part of a diff, with git's header.
+pub fn diff(edit: &FileEdit) -> String {
+    let path = &edit.path;
+    let mut text = format!("diff --git a/{path} b/{path}\n");
+    let old = edit.old.as_deref().unwrap_or_default();
+    let old_name = if edit.old.is_some() {
+        format!("a/{path}")
+    } else {
+        text.push_str("new file mode 100644\n");
+        "/dev/null".to_owned()
+    };
+    let lines = TextDiff::from_lines(old, &edit.new);
+    let mut unified = lines.unified_diff();
+    let body = unified
+        .context_radius(3)
+        .header(&old_name, &format!("b/{path}"));
+    let _ = write!(text, "{body}");
+    text
+}
+
+fn slug(subject: &str) -> String {
+    let words: Vec<String> = subject
+        .split(|c: char| !c.is_ascii_alphanumeric())
+        .filter(|word| !word.is_empty())
+        .map(str::to_ascii_lowercase)
+        .collect();
+    words.join("-")
+}

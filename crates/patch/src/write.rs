@@ -1,0 +1,299 @@
+//! Writing a file so that whoever looks sees the old one or the new one.
+//!
+//! The bytes go to a temporary file in the same folder, are flushed to the
+//! disk, read again and checked, and only then take the name. Before that the
+//! source is read once more: a file that somebody else changed meanwhile is
+//! left alone. The result is always a new inode, because macOS remembers
+//! signatures by inode.
+
+use std::fs::{self, File, Metadata};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use crate::inplace::sha256;
+
+/// Why nothing was written.
+#[derive(Debug, thiserror::Error)]
+pub enum WriteError {
+    /// The system refused.
+    #[error("{path}: {doing}: {error}; nothing was changed")]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What was tried.
+        doing: &'static str,
+        /// The system's words.
+        error: io::Error,
+    },
+    /// Not a regular file.
+    #[error("{0}: expected a regular file, found something else")]
+    NotAFile(PathBuf),
+    /// It may not be written.
+    #[error(
+        "{0}: the file is read-only, and a change in place would replace it; make it writable (chmod u+w) or give another file with --out"
+    )]
+    ReadOnly(PathBuf),
+    /// It has several names.
+    #[error(
+        "{path}: the file has {links} names (hard links), and a change would reach only this one; use --out, or --break-hard-link to change this name alone"
+    )]
+    HardLinked {
+        /// The file.
+        path: PathBuf,
+        /// How many names.
+        links: u64,
+    },
+    /// Somebody else changed it.
+    #[error("{0}: the file changed while it was being worked on; nothing was written, try again")]
+    Changed(PathBuf),
+    /// Somebody else is at it.
+    #[error("{0}: another artcheck is working on the file; nothing was written, try again")]
+    Busy(PathBuf),
+    /// The output exists.
+    #[error("{0}: the file exists already; choose another name for --out, or remove it")]
+    Exists(PathBuf),
+    /// The second reader disagrees.
+    #[error(
+        "{path}: what was written was read again and is not what was planned, nothing was changed: {why}"
+    )]
+    Recheck {
+        /// The file.
+        path: PathBuf,
+        /// What differs.
+        why: String,
+    },
+}
+
+/// A file as it was read.
+#[derive(Debug)]
+pub struct Source {
+    /// Its path, symbolic links resolved.
+    pub path: PathBuf,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+    metadata: Metadata,
+    /// Holds the lock until the work is done.
+    file: File,
+}
+
+fn io_error(path: &Path, doing: &'static str) -> impl FnOnce(io::Error) -> WriteError {
+    move |error| WriteError::Io {
+        path: path.to_owned(),
+        doing,
+        error,
+    }
+}
+
+impl Source {
+    /// Reads a whole file. Another artcheck that holds it is waited for by nobody.
+    pub fn read(path: &Path) -> Result<Self, WriteError> {
+        let path = path.canonicalize().map_err(io_error(path, "open"))?;
+        let mut file = File::open(&path).map_err(io_error(&path, "open"))?;
+        let metadata = file.metadata().map_err(io_error(&path, "read"))?;
+        if !metadata.is_file() {
+            return Err(WriteError::NotAFile(path));
+        }
+        match file.try_lock() {
+            Ok(()) | Err(fs::TryLockError::Error(_)) => {} // not every file system has locks
+            Err(fs::TryLockError::WouldBlock) => return Err(WriteError::Busy(path)),
+        }
+        let mut bytes = Vec::new();
+        io::Read::read_to_end(&mut file, &mut bytes).map_err(io_error(&path, "read"))?;
+        Ok(Self {
+            path,
+            bytes,
+            metadata,
+            file,
+        })
+    }
+
+    /// Refuses a file that may not, or should not, be replaced.
+    pub fn may_be_replaced(&self, break_hard_link: bool) -> Result<(), WriteError> {
+        let writable = File::options().write(true).open(&self.path).is_ok();
+        if self.metadata.permissions().readonly() || !writable {
+            return Err(WriteError::ReadOnly(self.path.clone()));
+        }
+        let links = links(&self.metadata);
+        if links > 1 && !break_hard_link {
+            return Err(WriteError::HardLinked {
+                path: self.path.clone(),
+                links,
+            });
+        }
+        Ok(())
+    }
+
+    /// Whether the file still is what was read.
+    fn is_unchanged(&self) -> bool {
+        let same = |now: &Metadata| {
+            now.len() == self.metadata.len()
+                && now.modified().ok() == self.metadata.modified().ok()
+                && identity(now) == identity(&self.metadata)
+        };
+        fs::metadata(&self.path).is_ok_and(|now| same(&now))
+            && fs::read(&self.path).is_ok_and(|now| now == self.bytes)
+    }
+}
+
+impl Drop for Source {
+    fn drop(&mut self) {
+        // Closing releases the lock anyway; there is nobody to tell of a failure.
+        let _ = self.file.unlock();
+    }
+}
+
+#[cfg(unix)]
+fn links(metadata: &Metadata) -> u64 {
+    std::os::unix::fs::MetadataExt::nlink(metadata)
+}
+
+#[cfg(not(unix))]
+fn links(_: &Metadata) -> u64 {
+    1
+}
+
+#[cfg(unix)]
+fn identity(metadata: &Metadata) -> (u64, u64, i64, i64) {
+    use std::os::unix::fs::MetadataExt as _;
+    (
+        metadata.dev(),
+        metadata.ino(),
+        metadata.ctime(),
+        metadata.ctime_nsec(),
+    )
+}
+
+#[cfg(not(unix))]
+fn identity(_: &Metadata) {}
+
+/// What becomes of a file that has the name already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Existing {
+    /// It is replaced.
+    Replace,
+    /// It stays, and the job fails.
+    Refuse,
+}
+
+/// Writes `bytes` to `target` with the permissions of `source`. `check` gets
+/// what was read back from the disk.
+pub fn write(
+    source: &Source,
+    target: &Path,
+    bytes: &[u8],
+    existing: Existing,
+    check: &dyn Fn(&[u8]) -> Result<(), String>,
+) -> Result<(), WriteError> {
+    let folder = folder_of(target);
+    let mut temporary = tempfile::Builder::new()
+        .prefix(".artcheck-")
+        .suffix(".tmp")
+        .tempfile_in(folder)
+        .map_err(io_error(target, "make a temporary file beside it"))?;
+    temporary
+        .write_all(bytes)
+        .map_err(io_error(target, "write"))?;
+    keep_owner(&source.metadata, temporary.path());
+    let permissions = source.metadata.permissions();
+    temporary
+        .as_file()
+        .set_permissions(permissions)
+        .map_err(io_error(target, "set permissions"))?;
+    temporary
+        .as_file()
+        .sync_all()
+        .map_err(io_error(target, "flush to the disk"))?;
+    let back = fs::read(temporary.path()).map_err(io_error(target, "read what was written"))?;
+    if sha256(&back) != sha256(bytes) {
+        let why = "the disk gave back other bytes".to_owned();
+        return Err(WriteError::Recheck {
+            path: target.to_owned(),
+            why,
+        });
+    }
+    check(&back).map_err(|why| WriteError::Recheck {
+        path: target.to_owned(),
+        why,
+    })?;
+    if !source.is_unchanged() {
+        return Err(WriteError::Changed(source.path.clone()));
+    }
+    let done = match existing {
+        Existing::Replace => temporary.persist(target),
+        Existing::Refuse => temporary.persist_noclobber(target),
+    };
+    done.map_err(|error| match error.error.kind() {
+        io::ErrorKind::AlreadyExists => WriteError::Exists(target.to_owned()),
+        _ => io_error(target, "rename")(error.error),
+    })?;
+    sync_folder(folder).map_err(io_error(target, "flush the folder"))
+}
+
+/// Writes a small file of our own (a receipt) in the same way.
+pub fn write_text(target: &Path, text: &str) -> Result<(), WriteError> {
+    let folder = folder_of(target);
+    let mut temporary = tempfile::Builder::new()
+        .prefix(".artcheck-")
+        .suffix(".tmp")
+        .permissions_like_a_new_file()
+        .tempfile_in(folder)
+        .map_err(io_error(target, "make a temporary file beside it"))?;
+    temporary
+        .write_all(text.as_bytes())
+        .map_err(io_error(target, "write"))?;
+    temporary
+        .as_file()
+        .sync_all()
+        .map_err(io_error(target, "flush to the disk"))?;
+    temporary
+        .persist(target)
+        .map_err(|error| io_error(target, "rename")(error.error))?;
+    sync_folder(folder).map_err(io_error(target, "flush the folder"))
+}
+
+/// Removes a file of our own for good.
+pub fn remove(path: &Path) -> Result<(), WriteError> {
+    fs::remove_file(path).map_err(io_error(path, "remove"))?;
+    sync_folder(folder_of(path)).map_err(io_error(path, "flush the folder"))
+}
+
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
+}
+
+trait PermissionsLikeANewFile {
+    fn permissions_like_a_new_file(&mut self) -> &mut Self;
+}
+
+impl PermissionsLikeANewFile for tempfile::Builder<'_, '_> {
+    /// Temporary files are for their owner alone; a receipt is for everybody
+    /// who may read the folder, as the umask says.
+    fn permissions_like_a_new_file(&mut self) -> &mut Self {
+        #[cfg(unix)]
+        self.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+        self
+    }
+}
+
+/// Only root may give files away; for anybody else the owner is right already.
+#[cfg(unix)]
+fn keep_owner(metadata: &Metadata, path: &Path) {
+    use std::os::unix::fs::MetadataExt as _;
+    let _ = std::os::unix::fs::chown(path, Some(metadata.uid()), Some(metadata.gid()));
+}
+
+#[cfg(not(unix))]
+fn keep_owner(_: &Metadata, _: &Path) {}
+
+#[cfg(unix)]
+fn sync_folder(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}
+
+#[cfg(not(unix))]
+fn sync_folder(_: &Path) -> io::Result<()> {
+    Ok(())
+}

@@ -1,0 +1,312 @@
+//! Changed artifacts on the real runtimes, in child processes: what fails
+//! before runs after, with the numbers of the untouched original.
+
+mod common;
+mod corpus;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use artcheck_inspect::runtime::RuntimeProfile;
+use artcheck_patch::inplace::convert::{self, ConvertOptions};
+use artcheck_patch::inplace::retag::{self, RetagOptions};
+use artcheck_patch::inplace::{Change, EditPlan, Output, Tag, apply};
+use common::{RELEASES, Release};
+
+const IN_PLACE: Output = Output::InPlace {
+    break_hard_link: false,
+};
+
+/// How far a model got on a runtime.
+struct Run {
+    /// Standard output: a line per stage, the last one telling tokens or an error.
+    text: String,
+    /// Every logit of prefill and decode, as the runtime gave them.
+    logits: Option<Vec<u8>>,
+}
+
+impl Run {
+    #[track_caller]
+    fn logits(self) -> Vec<u8> {
+        self.logits
+            .unwrap_or_else(|| panic!("it did not get through: {}", self.text))
+    }
+
+    #[track_caller]
+    fn failed_at(&self, stage: &str, words: &str) {
+        let last = self.text.lines().last().unwrap_or_default();
+        let ok = last.contains(&format!("\"stage\": \"{stage}\", \"ok\": false"))
+            && last.contains(words);
+        assert!(ok, "expected {words:?} at {stage}: {}", self.text);
+        assert!(self.logits.is_none());
+    }
+}
+
+fn run(release: &Release, file: &Path) -> Run {
+    let script = corpus::artifact("../build/run_pair.py");
+    let folder = tempfile::tempdir().expect("a folder");
+    let logits = folder.path().join("logits.npy");
+    let output = common::output(
+        Command::new(release.python())
+            .arg(script)
+            .arg(file)
+            .args(["--steps", "4", "--logits"])
+            .arg(&logits),
+    );
+    Run {
+        text: String::from_utf8_lossy(&output.stdout).into_owned(),
+        logits: output
+            .status
+            .success()
+            .then(|| std::fs::read(&logits).expect("logits")),
+    }
+}
+
+/// A folder with copies that may be changed.
+struct Bench(tempfile::TempDir);
+
+impl Bench {
+    fn new() -> Self {
+        Self(tempfile::tempdir().expect("a folder"))
+    }
+
+    fn file(&self, name: &str, bytes: &[u8]) -> PathBuf {
+        let file = self.0.path().join(name);
+        std::fs::write(&file, bytes).expect("a file");
+        file
+    }
+}
+
+fn tir(bytes: &[u8]) -> Vec<u8> {
+    let plan = retag::plan(bytes, &RetagOptions::to(Tag::Tir)).expect("a plan");
+    corpus::as_compiled(&corpus::carried_out(bytes, &plan))
+}
+
+fn retag_in_place(file: &Path, runtime: Option<&RuntimeProfile>) -> EditPlan {
+    let bytes = std::fs::read(file).expect("the file");
+    let plan = retag::plan(
+        &bytes,
+        &RetagOptions {
+            runtime,
+            ..RetagOptions::to(Tag::Tirx)
+        },
+    )
+    .expect("a plan");
+    assert!(apply(file, &plan, &IN_PLACE).expect("a change").written);
+    plan
+}
+
+/// Issue's 2b: dense and hybrid, each runtime, both ways to find the byte.
+#[test]
+fn tir_models_run_after_retag_without_a_shim() {
+    let bench = Bench::new();
+    for release in &RELEASES {
+        for model in ["dense", "hybrid"] {
+            let name = format!("tvm-{}/{model}-cpu-x86_64.so", release.tvm);
+            let original = corpus::bytes(&name);
+            let wanted = run(release, &corpus::artifact(&name)).logits();
+            let file = bench.file(&format!("{}-{model}.so", release.tvm), &tir(&original));
+            run(release, &file).failed_at("cache", "Cannot reach here");
+            let plan = retag_in_place(&file, None);
+            assert!(
+                plan.libraries[0]
+                    .changes
+                    .contains(&Change::HeaderV1 { module: 0 })
+            );
+            assert!(run(release, &file).logits() == wanted, "{name}");
+        }
+        let name = format!("tvm-{}/dense-cpu-x86_64.so", release.tvm);
+        let wanted = run(release, &corpus::artifact(&name)).logits();
+        let file = bench.file(
+            &format!("{}-text.so", release.tvm),
+            &tir(&corpus::bytes(&name)),
+        );
+        let mut v2_only = corpus::release(&format!("tvm-{}", release.tvm));
+        v2_only.vm_magics.value = Some(["V2".to_owned()].into());
+        let plan = retag_in_place(&file, Some(&v2_only));
+        assert!(
+            plan.libraries[0]
+                .changes
+                .iter()
+                .any(|change| matches!(change, Change::ContextString { .. }))
+        );
+        assert!(
+            run(release, &file).logits() == wanted,
+            "{name} with a shorter text"
+        );
+    }
+}
+
+/// The tag of libraries linked with it, not changed by this crate before.
+#[test]
+fn libraries_linked_with_the_old_tag_run_after_retag() {
+    let bench = Bench::new();
+    for (release, made) in [(&RELEASES[1], "0.26"), (&RELEASES[2], "0.27")] {
+        let name = format!("synthetic/dense-ext-{made}-tir-tag-cpu-x86_64.so");
+        let file = bench.file(&format!("{made}.so"), &corpus::bytes(&name));
+        run(release, &file).failed_at("cache", "Cannot reach here");
+        retag_in_place(&file, None);
+        let original = corpus::artifact(&format!("tvm-{made}/dense-ext-cpu-x86_64.so"));
+        assert!(
+            run(release, &file).logits() == run(release, &original).logits(),
+            "{name}"
+        );
+    }
+}
+
+/// Every cell of the release table for a model without external calls, for
+/// both tags, after `convert` and without a shim.
+#[test]
+fn every_cell_of_the_table_runs_after_convert() {
+    let bench = Bench::new();
+    for made in &RELEASES {
+        let name = format!("tvm-{}/dense-cpu-x86_64.so", made.tvm);
+        let original = corpus::bytes(&name);
+        let wanted = run(made, &corpus::artifact(&name)).logits();
+        for tag in ["tirx", "tir"] {
+            let bytes = if tag == "tir" {
+                tir(&original)
+            } else {
+                original.clone()
+            };
+            for release in &RELEASES {
+                let cell = format!("{tag} of {} on {}", made.tvm, release.tvm);
+                let file = bench.file("model.so", &bytes);
+                let profile = corpus::release(&format!("tvm-{}", release.tvm));
+                let plan = convert::plan(&bytes, &profile, &ConvertOptions::default())
+                    .unwrap_or_else(|error| panic!("{cell}: {error}"));
+                let six_on_five = made.tvm == "0.27" && release.tvm != "0.27";
+                assert_eq!(plan.is_empty(), tag == "tirx" && !six_on_five, "{cell}");
+                // The tags are read before the config is.
+                if tag == "tir" {
+                    run(release, &file).failed_at("cache", "Cannot reach here");
+                } else if six_on_five {
+                    run(release, &file).failed_at("cache", "cache_config.size() == 5 (6 vs. 5)");
+                }
+                apply(&file, &plan, &IN_PLACE).expect("a change");
+                assert!(run(release, &file).logits() == wanted, "{cell}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_hybrid_model_of_0_27_runs_on_older_runtimes_after_convert() {
+    let bench = Bench::new();
+    let name = "tvm-0.27/hybrid-cpu-x86_64.so";
+    let bytes = corpus::bytes(name);
+    let wanted = run(&RELEASES[2], &corpus::artifact(name)).logits();
+    for release in &RELEASES[..2] {
+        let file = bench.file(&format!("{}.so", release.tvm), &bytes);
+        run(release, &file).failed_at("cache", "cache_config.size() == 5 (6 vs. 5)");
+        let profile = corpus::release(&format!("tvm-{}", release.tvm));
+        let plan = convert::plan(&bytes, &profile, &ConvertOptions::default()).expect("a plan");
+        apply(&file, &plan, &IN_PLACE).expect("a change");
+        assert!(run(release, &file).logits() == wanted, "on {}", release.tvm);
+    }
+}
+
+/// TVM's own listing of a changed file is that of the original: it shows
+/// constants by number, and nothing but constants changed.
+#[test]
+fn tvm_loads_every_retagged_linux_file() {
+    let bench = Bench::new();
+    for release in &RELEASES {
+        let folder = format!("tvm-{}/", release.tvm);
+        let names: Vec<String> = corpus::tagged()
+            .into_iter()
+            .filter(|name| name.starts_with(&folder) && name.ends_with("cpu-x86_64.so"))
+            .collect();
+        assert!(names.len() >= 3, "{names:?}");
+        let mut originals = Vec::new();
+        let mut changed = Vec::new();
+        for name in &names {
+            let original = corpus::bytes(name);
+            let there = tir(&original);
+            let back = retag::plan(&there, &RetagOptions::to(Tag::Tirx)).expect("a plan");
+            let stem = name.replace('/', "-");
+            originals.push(bench.file(&format!("{stem}-original.so"), &original));
+            changed.push(bench.file(&format!("{stem}-tir.so"), &there));
+            changed.push(bench.file(
+                &format!("{stem}-back.so"),
+                &corpus::carried_out(&there, &back),
+            ));
+        }
+        let listings = |files: &[PathBuf]| -> Vec<String> {
+            let text = common::succeed(
+                Command::new(release.python())
+                    .arg(common::fixture("programs/load_all.py"))
+                    .args(files),
+            );
+            text.lines()
+                .filter_map(|line| line.split_once(' '))
+                .map(|(_, hash)| hash.to_owned())
+                .collect()
+        };
+        let originals = listings(&originals);
+        assert_eq!(originals.len(), names.len());
+        let doubled: Vec<String> = originals
+            .iter()
+            .flat_map(|hash| [hash.clone(), hash.clone()])
+            .collect();
+        assert_eq!(listings(&changed), doubled);
+    }
+}
+
+/// LIEF reads the load commands, a few lines of Python hash the pages.
+#[test]
+fn changed_macho_files_pass_an_independent_signature_check() {
+    let bench = Bench::new();
+    let check = |old: &Path, new: &Path| {
+        Command::new(common::part("venv/tools/bin/python"))
+            .arg(common::fixture("programs/check_macho.py"))
+            .args([old, new])
+            .output()
+            .expect("python")
+    };
+    let names: Vec<String> = corpus::tagged()
+        .into_iter()
+        .filter(|name| name.ends_with(".dylib"))
+        .collect();
+    assert!(names.len() >= 3, "{names:?}");
+    for name in &names {
+        let old = corpus::bytes(name);
+        let there = retag::plan(&old, &RetagOptions::to(Tag::Tir)).expect("a plan");
+        let tir = there.apply_to(&old).expect("fits");
+        // Without a receipt the byte back has to be found elsewhere.
+        let back = retag::plan(&tir, &RetagOptions::to(Tag::Tirx)).expect("a plan");
+        let older = convert::plan(
+            &old,
+            &corpus::release("tvm-0.23"),
+            &ConvertOptions {
+                partial: true,
+                ..ConvertOptions::default()
+            },
+        );
+        let older = older.expect("a plan").apply_to(&old).expect("fits");
+        let original = bench.file("old.dylib", &old);
+        for (what, new) in [
+            ("tir", &tir),
+            ("tirx", &back.apply_to(&tir).expect("fits")),
+            ("0.23", &older),
+        ] {
+            let output = check(&original, &bench.file("new.dylib", new));
+            let text = String::from_utf8_lossy(&output.stdout).into_owned();
+            assert!(
+                output.status.success(),
+                "{name} to {what}: {}",
+                String::from_utf8_lossy(&output.stderr)
+            );
+            assert!(text.contains("page hashes match"), "{text}");
+        }
+        // The check can fail: a page without its new hash.
+        let mut unsigned = tir.clone();
+        let first = there.edits.first().expect("an edit");
+        unsigned[first.offset as usize] ^= 1;
+        assert!(
+            !check(&original, &bench.file("new.dylib", &unsigned))
+                .status
+                .success()
+        );
+    }
+}
