@@ -1,0 +1,397 @@
+//! A build's gate end to end: a folder with one good and three bad artifacts,
+//! the policy beside it, baseline, ignores, shards and merged reports.
+
+mod support;
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+use support::root;
+
+/// The bad artifacts by the name they get in the build folder, with their rule.
+const BAD: [(&str, &str, &str); 3] = [
+    (
+        "chat-tag.so",
+        "dense-ext-0.26-tir-tag-cpu-x86_64.so",
+        "AC101",
+    ),
+    (
+        "chat-call.so",
+        "dense-ext-0.26-arguments-27-cpu-x86_64.so",
+        "AC104",
+    ),
+    (
+        "chat-function.so",
+        "dense-ext-0.26-missing-function-cpu-x86_64.so",
+        "AC103",
+    ),
+];
+
+/// A project with a policy and a build folder.
+fn project(policy: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let dist = folder.path().join("dist");
+    std::fs::create_dir(&dist).expect("made");
+    let artifacts = root().join("corpus/artifacts");
+    let copy = |from: &str, to: &str| {
+        std::fs::copy(artifacts.join(from), dist.join(to)).expect("the corpus holds it");
+    };
+    copy("tvm-0.27/dense-cpu-x86_64.so", "chat-good.so");
+    for (name, source, _) in BAD {
+        copy(&format!("synthetic/{source}"), name);
+    }
+    write(folder.path(), "artcheck.toml", policy);
+    folder
+}
+
+fn write(folder: &Path, name: &str, text: &str) {
+    std::fs::write(folder.join(name), text).expect("written");
+}
+
+fn artcheck(folder: &Path, args: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_artcheck"))
+        .current_dir(folder)
+        .args(args)
+        .output()
+        .expect("artcheck starts")
+}
+
+fn status(output: &Output) -> i32 {
+    output.status.code().unwrap_or_else(|| panic!("{output:?}"))
+}
+
+fn report(folder: &Path, args: &[&str]) -> (Value, i32) {
+    let output = artcheck(
+        folder,
+        &[&["scan", "dist", "--format", "json"], args].concat(),
+    );
+    let report = serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&output.stderr)));
+    (report, status(&output))
+}
+
+fn field(report: &Value, list: &str, name: &str) -> BTreeSet<String> {
+    report[list]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|finding| finding[name].as_str().expect("a text").to_owned())
+        .collect()
+}
+
+const POLICY: &str = "runtimes = ['tvm-0.27']\n";
+
+#[test]
+fn bad_artifacts_stop_the_build_with_annotations_on_their_files() {
+    let folder = project(POLICY);
+    let output = artcheck(folder.path(), &["scan", "dist", "--format", "github"]);
+    assert_eq!(status(&output), 1);
+    let lines = String::from_utf8(output.stdout).expect("UTF-8");
+    let annotated: BTreeSet<(String, String)> = lines
+        .lines()
+        .filter_map(|line| line.strip_prefix("::error file="))
+        .map(|rest| {
+            let (file, rest) = rest.split_once(",title=").expect("a title");
+            (file.to_owned(), rest[..5].to_owned())
+        })
+        .collect();
+    let wanted: BTreeSet<(String, String)> = BAD
+        .iter()
+        .map(|(name, _, rule)| (format!("dist/{name}"), (*rule).to_owned()))
+        .collect();
+    assert_eq!(annotated, wanted);
+}
+
+#[test]
+fn a_baseline_lets_known_findings_pass_and_new_ones_fail() {
+    let folder = project(POLICY);
+    let update = ["--baseline", "known.json", "--update-baseline"];
+    assert_eq!(report(folder.path(), &update).1, 0);
+    let (known, code) = report(folder.path(), &["--baseline", "known.json"]);
+    assert_eq!(code, 0);
+    assert_eq!(known["findings"], Value::Array(Vec::new()));
+    assert_eq!(field(&known, "suppressed", "rule").len(), 3);
+    // A new bad file is not in it.
+    let dist = folder.path().join("dist");
+    std::fs::copy(dist.join("chat-tag.so"), dist.join("chat-new.so")).expect("copied");
+    let (new, code) = report(folder.path(), &["--baseline", "known.json"]);
+    assert_eq!(code, 1);
+    assert_eq!(
+        field(&new, "findings", "file"),
+        BTreeSet::from([String::from("dist/chat-new.so")])
+    );
+    // A baseline that is not there is an error, not an empty one.
+    let output = artcheck(
+        folder.path(),
+        &["scan", "dist", "--baseline", "absent.json"],
+    );
+    assert_eq!(status(&output), 2);
+}
+
+/// A policy that accepts all three, the first until `expires`.
+fn accepting(expires: &str) -> String {
+    let mut policy = String::from(POLICY);
+    for (number, (name, _, rule)) in BAD.iter().enumerate() {
+        policy.push_str(&format!(
+            "[[ignore]]\nrule = '{rule}'\npath = 'dist/{name}'\nreason = 'known since 1.2'\n"
+        ));
+        if number == 0 {
+            policy.push_str(&format!("expires = {expires}\n"));
+        }
+    }
+    policy
+}
+
+#[test]
+fn ignores_hold_until_their_last_day_and_then_say_so() {
+    let folder = project(&accepting("2999-12-31"));
+    let (held, code) = report(folder.path(), &[]);
+    assert_eq!(code, 0, "{}", held["findings"]);
+    assert!(field(&held, "suppressed", "rule").len() == 3);
+    write(folder.path(), "artcheck.toml", &accepting("2020-01-31"));
+    let (expired, code) = report(folder.path(), &[]);
+    assert_eq!(code, 1);
+    let wanted = ["AC101", "AC901"].map(String::from);
+    assert_eq!(field(&expired, "findings", "rule"), BTreeSet::from(wanted));
+    let output = artcheck(folder.path(), &["scan", "dist"]);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(
+        text.contains("`dist/chat-tag.so` expired on 2020-01-31"),
+        "{text}"
+    );
+    // Without the policy everything counts again.
+    let all = report(folder.path(), &["--no-config", "--runtime", "tvm-0.27"]).0;
+    assert_eq!(field(&all, "findings", "rule").len(), 3);
+}
+
+#[test]
+fn an_ignore_is_bound_to_path_content_and_use() {
+    let ignore = |path: &str, hash: &str| {
+        format!("{POLICY}[[ignore]]\nrule='attention-tag'\npath='{path}'\nreason='r'\n{hash}")
+    };
+    let folder = project(&ignore("dist/**/*-tag.so", ""));
+    let rules = |policy: &str| {
+        write(folder.path(), "artcheck.toml", policy);
+        field(&report(folder.path(), &[]).0, "findings", "rule")
+    };
+    assert!(!rules(&ignore("dist/**/*-tag.so", "")).contains("AC101"));
+    // One star stays in its folder, and the finding returns with a word on the ignore.
+    let missed = rules(&ignore("*-tag.so", ""));
+    assert!(
+        missed.contains("AC101") && missed.contains("AC901"),
+        "{missed:?}"
+    );
+    let other = format!("sha256='{}'", "0".repeat(64));
+    assert!(rules(&ignore("dist/chat-tag.so", &other)).contains("AC101"));
+    let bytes = std::fs::read(folder.path().join("dist/chat-tag.so")).expect("read");
+    let hash: String = <sha2::Sha256 as sha2::Digest>::digest(&bytes)
+        .iter()
+        .map(|byte| format!("{byte:02X}"))
+        .collect();
+    let own = format!("sha256='{hash}'");
+    let held = rules(&ignore("dist/chat-tag.so", &own));
+    assert!(
+        !held.contains("AC101") && !held.contains("AC901"),
+        "{held:?}"
+    );
+}
+
+#[test]
+fn severities_and_fail_on_come_from_the_policy() {
+    let off = "[severity]\nAC101='off'\ncall-arity='warning'\nAC103='info'\n";
+    let folder = project(&format!("{POLICY}{off}"));
+    let (graded, code) = report(folder.path(), &[]);
+    assert_eq!(code, 0);
+    assert_eq!(
+        field(&graded, "findings", "severity"),
+        ["info", "warning"].map(String::from).into()
+    );
+    assert_eq!(report(folder.path(), &["--fail-on", "warning"]).1, 1);
+    write(
+        folder.path(),
+        "artcheck.toml",
+        &format!("fail-on='warning'\n{POLICY}{off}"),
+    );
+    assert_eq!(report(folder.path(), &[]).1, 1);
+    assert_eq!(report(folder.path(), &["--fail-on", "never"]).1, 0);
+}
+
+#[test]
+fn a_misspelled_policy_is_wrong_usage() {
+    let folder = project("runtime = ['tvm-0.27']\n");
+    let output = artcheck(folder.path(), &["scan", "dist"]);
+    assert_eq!(status(&output), 2);
+    let words = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(
+        words.contains("artcheck.toml") && words.contains("did you mean `runtimes`?"),
+        "{words}"
+    );
+    assert!(output.stdout.is_empty());
+}
+
+#[test]
+fn init_writes_a_policy_once() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    assert_eq!(status(&artcheck(folder.path(), &["init"])), 0);
+    let file = folder.path().join("artcheck.toml");
+    let written = std::fs::read_to_string(&file).expect("written");
+    assert!(written.contains("[[ignore]]"));
+    write(folder.path(), "artcheck.toml", "# mine\n");
+    assert_eq!(status(&artcheck(folder.path(), &["init"])), 2);
+    assert_eq!(std::fs::read_to_string(file).expect("there"), "# mine\n");
+}
+
+#[test]
+fn merged_shards_are_the_whole_report() {
+    let folder = project(POLICY);
+    let whole = report(folder.path(), &[]).0;
+    let mut files = Vec::new();
+    for shard in 1..=3 {
+        let name = format!("{shard}.json");
+        let output = format!("json={name}");
+        artcheck(
+            folder.path(),
+            &[
+                "scan",
+                "dist",
+                "--shard",
+                &format!("{shard}/3"),
+                "--output",
+                &output,
+            ],
+        );
+        let part: Value = serde_json::from_str(
+            &std::fs::read_to_string(folder.path().join(&name)).expect("written"),
+        )
+        .expect("JSON");
+        assert!(part["artifacts"].as_array().expect("a list").len() < 4);
+        files.push(name);
+    }
+    let mut args = vec!["merge", "--format", "json", "--output", "sarif=all.sarif"];
+    args.extend(files.iter().map(String::as_str));
+    let output = artcheck(folder.path(), &args);
+    assert_eq!(status(&output), 1);
+    let merged: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    for list in ["artifacts", "findings", "summary", "schema"] {
+        assert_eq!(merged[list], whole[list], "{list}");
+    }
+    let count = |report: &Value| report["verdicts"].as_array().expect("a list").len();
+    assert_eq!(count(&merged), count(&whole));
+    assert!(folder.path().join("all.sarif").is_file());
+    // Merging what is no report is wrong usage.
+    write(folder.path(), "other.json", "{\"schema\": \"other/v1\"}");
+    assert_eq!(
+        status(&artcheck(folder.path(), &["merge", "other.json"])),
+        2
+    );
+}
+
+#[test]
+fn diff_names_what_changed_and_only_that() {
+    let artifacts = root().join("corpus/artifacts");
+    let plain = artifacts.join("tvm-0.26/dense-ext-cpu-x86_64.so");
+    let tagged = artifacts.join("synthetic/dense-ext-0.26-tir-tag-cpu-x86_64.so");
+    let (plain, tagged) = (
+        plain.to_str().expect("UTF-8"),
+        tagged.to_str().expect("UTF-8"),
+    );
+    assert_eq!(status(&artcheck(root(), &["diff", plain, plain])), 0);
+    let output = artcheck(root(), &["diff", plain, tagged, "--format", "json"]);
+    assert_eq!(status(&output), 1);
+    let diff: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let sections = diff["sections"].as_array().expect("a list");
+    let changed = |name: &str| {
+        sections
+            .iter()
+            .find(|section| section["section"] == name)
+            .unwrap_or_else(|| panic!("no section {name}: {diff}"))["diff"]
+            .as_str()
+            .expect("a text")
+            .to_owned()
+    };
+    let constants = changed("constants");
+    assert!(
+        constants.contains("tirx") && constants.contains("\"tir\""),
+        "{constants}"
+    );
+    let lines = constants
+        .lines()
+        .filter(|line| line.starts_with('+'))
+        .count();
+    assert!(
+        lines <= 1 + constants.matches("\"tir\"").count(),
+        "only the tags: {constants}"
+    );
+    assert!(
+        !sections
+            .iter()
+            .any(|section| section["section"] == "functions"),
+        "{diff}"
+    );
+    // A kernel whose source is text is compared as text.
+    let before = artifacts.join("tvm-0.25/embedding-metal-macos-arm64.dylib");
+    let after = artifacts.join("tvm-0.27/embedding-metal-macos-arm64.dylib");
+    let output = artcheck(
+        root(),
+        &[
+            "diff",
+            before.to_str().expect("UTF-8"),
+            after.to_str().expect("UTF-8"),
+            "--format",
+            "json",
+        ],
+    );
+    assert_eq!(status(&output), 1);
+    assert!(String::from_utf8_lossy(&output.stdout).contains("\"section\": \"symbols\""));
+}
+
+#[test]
+fn doctor_shows_the_load_set_and_no_name() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let home = folder.path().join("home/ada-lovelace");
+    let cache = home.join(".cache/mlc_llm/model_lib");
+    std::fs::create_dir_all(&cache).expect("made");
+    let model = root().join("corpus/artifacts/tvm-0.26/dense-ext-cpu-x86_64.so");
+    std::fs::copy(model, cache.join("0123abcd.so")).expect("copied");
+    for format in ["human", "json"] {
+        let output = Command::new(env!("CARGO_BIN_EXE_artcheck"))
+            .args(["doctor", "--format", format])
+            .env_clear()
+            .env("HOME", &home)
+            .env("USER", "ada-lovelace")
+            .env("VIRTUAL_ENV", support::venv("tvm-0.27"))
+            .env("HF_TOKEN", "secret-token-1")
+            .output()
+            .expect("artcheck starts");
+        let text = String::from_utf8(output.stdout).expect("UTF-8");
+        assert!(
+            text.contains("~/.cache/mlc_llm/model_lib/0123abcd.so"),
+            "{text}"
+        );
+        assert!(
+            text.contains("0.27"),
+            "the runtime of the virtual environment: {text}"
+        );
+        assert!(
+            !text.contains("ada-lovelace") && !text.contains("secret-token"),
+            "{text}"
+        );
+    }
+}
+
+#[test]
+fn completions_and_manual_pages_name_the_commands() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        let output = artcheck(folder.path(), &["completions", shell]);
+        assert!(
+            String::from_utf8_lossy(&output.stdout).contains("matrix"),
+            "{shell}"
+        );
+    }
+    assert_eq!(status(&artcheck(folder.path(), &["man", "--out", "."])), 0);
+    let page = std::fs::read_to_string(folder.path().join("artcheck-scan.1")).expect("written");
+    assert!(page.contains("baseline"));
+}
