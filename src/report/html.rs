@@ -325,6 +325,7 @@ fn library_view(artifact: &Entry, library: &Library) -> LibraryView {
     fact("prefix", summary.prefix.clone());
     fact("model", summary.model_type.clone());
     fact("state", summary.kv_state_kind.clone());
+    fact("device", Some(summary.gpu.join("; ")));
     for executable in &summary.executables {
         fact(
             "program",

@@ -61,6 +61,8 @@ pub enum ProblemKind {
     UnsafeName,
     /// A FIFO, socket, device or directory loop: never opened.
     NotAFile,
+    /// A Mach-O page does not match its hash in the code signature.
+    BrokenSignature,
     /// Left packed because nothing in it is asked for.
     NotNeeded,
 }

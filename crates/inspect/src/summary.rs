@@ -26,6 +26,9 @@ pub struct LibrarySummary {
     pub executables: Vec<ExecutableSummary>,
     /// Context slots it needs.
     pub slots: Vec<String>,
+    /// What its device code asks of the device.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gpu: Vec<String>,
     /// `model_type` of the metadata.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub model_type: Option<String>,
@@ -126,6 +129,7 @@ pub fn library(library: &ModelLibrary, blob: &Blob) -> LibrarySummary {
         epoch: epoch(library, blob, &tags, config_length).to_string(),
         modules: modules(blob),
         slots: library.slots.clone(),
+        gpu: device_needs(blob),
         model_type: metadata
             .as_ref()
             .and_then(|metadata| metadata.model_type.clone()),
@@ -134,6 +138,22 @@ pub fn library(library: &ModelLibrary, blob: &Blob) -> LibrarySummary {
             .and_then(|metadata| metadata.kv_state_kind.clone()),
         executables,
     }
+}
+
+fn device_needs(blob: &Blob) -> Vec<String> {
+    let mut needs: Vec<String> = blob
+        .modules
+        .iter()
+        .filter_map(|module| match &module.payload {
+            Payload::Device(device) => Some(&device.needs),
+            _ => None,
+        })
+        .flatten()
+        .map(ToString::to_string)
+        .collect();
+    needs.sort_unstable();
+    needs.dedup();
+    needs
 }
 
 /// Module kinds in file order; equal neighbours are counted.

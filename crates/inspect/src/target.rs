@@ -1,7 +1,9 @@
 //! `--target`: the machine an artifact must run on.
 //!
 //! Spelled `ARCH-SYSTEM[.VERSION]` as cross compilers do: `x86_64-linux.2.28`
-//! (glibc 2.28), `aarch64-macos.13.0`, `aarch64-ios.16`, `x86_64-windows`.
+//! (glibc 2.28), `aarch64-macos.13.0`, `aarch64-ios.16`, `x86_64-windows`,
+//! with what the GPU is or lacks after `+`: `x86_64-linux+sm_90`,
+//! `wasm32-web+no-f16`.
 
 use std::str::FromStr;
 
@@ -18,6 +20,49 @@ pub struct Target {
     pub platform: Platform,
     /// Oldest system version to support: glibc on Linux, the OS elsewhere.
     pub floor: Option<Version>,
+    /// GPU features after `+`: `sm_90`, `gfx1100`, `no-f16`, `storage-buffers=8`.
+    pub gpu: Vec<GpuFeature>,
+}
+
+/// What is known of the target's GPU.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum GpuFeature {
+    /// CUDA compute capability, `sm_90` as 90.
+    Sm(u32),
+    /// AMD processor, e.g. `gfx1100`.
+    Gfx(String),
+    /// No 16-bit floats in shaders.
+    NoF16,
+    /// Storage buffers per shader stage.
+    StorageBuffers(u32),
+}
+
+impl FromStr for GpuFeature {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let wrong = || {
+            format!("unknown GPU feature `{text}`: use sm_NN, gfxNNNN, no-f16 or storage-buffers=N")
+        };
+        if text == "no-f16" {
+            return Ok(Self::NoF16);
+        }
+        if let Some(number) = text.strip_prefix("sm_") {
+            let digits = number.trim_end_matches(['a', 'f']);
+            return digits.parse().map(Self::Sm).map_err(|_| wrong());
+        }
+        if let Some(count) = text.strip_prefix("storage-buffers=") {
+            return count.parse().map(Self::StorageBuffers).map_err(|_| wrong());
+        }
+        if text
+            .strip_prefix("gfx")
+            .is_some_and(|rest| !rest.is_empty())
+        {
+            return Ok(Self::Gfx(text.to_owned()));
+        }
+        Err(wrong())
+    }
 }
 
 /// A dotted version, compared field by field.
@@ -55,6 +100,15 @@ impl FromStr for Target {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (text, gpu) = match text.split_once('+') {
+            Some((text, features)) => (text, features),
+            None => (text, ""),
+        };
+        let gpu = gpu
+            .split('+')
+            .filter(|feature| !feature.is_empty())
+            .map(str::parse)
+            .collect::<Result<_, _>>()?;
         let (arch, rest) = text.split_once('-').ok_or_else(|| {
             format!("`{text}` is not ARCH-SYSTEM[.VERSION], for example x86_64-linux.2.28 or aarch64-macos.13")
         })?;
@@ -94,6 +148,7 @@ impl FromStr for Target {
             architecture,
             platform,
             floor,
+            gpu,
         })
     }
 }
@@ -111,6 +166,13 @@ mod tests {
             "aarch64-macos.13.0".parse::<Target>().unwrap().floor,
             Some(Version(vec![13]))
         );
+        let gpu = |text: &str| text.parse::<Target>().map(|target| target.gpu);
+        assert_eq!(gpu("x86_64-linux+sm_90a"), Ok(vec![GpuFeature::Sm(90)]));
+        assert_eq!(
+            gpu("wasm32-web+no-f16+storage-buffers=8"),
+            Ok(vec![GpuFeature::NoF16, GpuFeature::StorageBuffers(8)])
+        );
+        assert!(gpu("x86_64-linux+rtx").is_err());
         assert!("macos".parse::<Target>().is_err());
         assert!("x86_64-linux.two".parse::<Target>().is_err());
     }

@@ -23,6 +23,7 @@ pub mod zip;
 pub use archive::{Body, Member, Visit};
 pub use identify::{FileType, identify, parse};
 pub use lookup::{defines, defines_qualified, each_export};
+pub use macho::{BrokenPage, broken_page};
 pub use names::{
     BLOB_SYMBOLS, CONTEXT_SYMBOLS, concerns_tvm, is_blob_symbol, is_context_symbol,
     mentions_tvm_namespace, undefined_concerns_tvm,

@@ -13,6 +13,7 @@
 )]
 
 mod blob;
+mod device_need;
 pub mod locate;
 pub mod metadata;
 mod payload;
@@ -21,6 +22,8 @@ mod symbols;
 mod tree;
 
 use serde::Serialize;
+
+pub use device_need::{DeviceNeed, read as read_device_needs};
 
 use crate::error::DecodeError;
 use crate::vm::{DataType, Executable};
@@ -114,6 +117,9 @@ pub struct DevicePayload {
     pub kernels: Vec<KernelInfo>,
     /// Device code in file order.
     pub code: Vec<DeviceCode>,
+    /// What the code asks of the device, where it says so.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub needs: Vec<DeviceNeed>,
 }
 
 /// A module's payload.

@@ -19,7 +19,12 @@ pub(super) static RULE: Rule = Rule {
 
 fn check(context: &ArtifactContext<'_>, out: &mut Outcome) {
     let artifact = context.artifact;
-    for problem in &artifact.problems {
+    // A broken signature is AC004's.
+    let problems = artifact
+        .problems
+        .iter()
+        .filter(|problem| problem.kind != ProblemKind::BrokenSignature);
+    for problem in problems {
         out.push(
             Finding::new(&RULE, &artifact.path, sentence(problem))
                 .severity(severity(problem.kind))
@@ -56,7 +61,8 @@ fn severity(kind: ProblemKind) -> Severity {
         ProblemKind::Empty
         | ProblemKind::LfsPointer
         | ProblemKind::WebPage
-        | ProblemKind::Corrupt => Severity::Error,
+        | ProblemKind::Corrupt
+        | ProblemKind::BrokenSignature => Severity::Error,
         // Linkers and loaders skip or reject these; the artifact beside them may be fine.
         ProblemKind::AppleDouble | ProblemKind::UnsafeName => Severity::Warning,
         ProblemKind::Unreadable | ProblemKind::Unsupported | ProblemKind::Limit => {
@@ -75,6 +81,7 @@ fn sentence(problem: &Problem) -> &'static str {
         ProblemKind::AppleDouble => "an AppleDouble `._` member stands among the objects",
         ProblemKind::Corrupt => "the file is truncated or corrupt",
         ProblemKind::Unsupported => "the file is of a kind or generation this tool does not know",
+        ProblemKind::BrokenSignature => "the code signature does not match",
         ProblemKind::Limit => "a limit was reached; the rest was not looked at",
         ProblemKind::NotAFile => "no regular file: passed over",
         ProblemKind::NotNeeded => "left packed: nothing in it is asked for",
@@ -99,6 +106,7 @@ fn advice(kind: ProblemKind) -> &'static str {
         ProblemKind::Unsupported => {
             "if it should be a model library, say which compiler made it; use --allow-unknown to pass it over"
         }
+        ProblemKind::BrokenSignature => "the code signature does not match",
         ProblemKind::Limit => "scan the contents outside the archive",
         ProblemKind::NotAFile | ProblemKind::NotNeeded => "nothing to do",
         ProblemKind::UnsafeName => "pack the archive again with relative names",

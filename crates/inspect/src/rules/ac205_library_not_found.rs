@@ -3,8 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use super::{Outcome, Rule};
-use crate::finding::{Finding, Severity};
+use super::{ArtifactContext, Outcome, Rule};
+use crate::artifact::Role;
+use crate::container::Format;
+use crate::finding::{Finding, Repair, Severity};
 use crate::runtime::libraries::Resolution;
 use crate::runtime::load_set::LoadSet;
 
@@ -14,12 +16,55 @@ pub(super) static RULE: Rule = Rule {
     severity: Severity::Error,
     summary: "NEEDED library, install name or DLL not resolvable over rpaths and the given set",
     explain: include_str!("ac205_library_not_found.md"),
-    artifact: None,
+    artifact: Some(check_alone),
     pair: None,
     binding: None,
     load_set: Some(check),
     folder: None,
 };
+
+/// Folders of the system, where an absolute name is right.
+const SYSTEM: [&str; 4] = ["/usr/lib/", "/System/", "/lib/", "/lib64/"];
+
+/// A file that names itself, or a TVM library, by the folder it was built in.
+fn check_alone(context: &ArtifactContext<'_>, out: &mut Outcome) {
+    let artifact = context.artifact;
+    let Some(binary) = &artifact.binary else {
+        return;
+    };
+    if artifact.role == Role::Unrelated || !matches!(binary.format, Format::Elf | Format::MachO) {
+        return;
+    }
+    let absolute =
+        |name: &str| name.starts_with('/') && !SYSTEM.iter().any(|folder| name.starts_with(folder));
+    let what = match binary.format {
+        Format::MachO => "install name",
+        _ => "soname",
+    };
+    let mut names: Vec<String> = Vec::new();
+    if let Some(identity) = binary.identity.as_deref().filter(|name| absolute(name)) {
+        names.push(format!("{what} {identity}"));
+    }
+    for needed in binary.needed.iter().filter(|needed| absolute(&needed.name)) {
+        names.push(format!("needs {}", needed.name));
+    }
+    if names.is_empty() {
+        return;
+    }
+    let mut finding = Finding::new(
+        &RULE,
+        &artifact.path,
+        "an absolute path of the build machine is recorded in the file",
+    )
+    // It works where the path exists.
+    .severity(Severity::Warning)
+    .help("set the name to @rpath/NAME or the bare file name, and give users an rpath of @loader_path or $ORIGIN")
+    .repair(&[Repair::InPlace]);
+    for name in names {
+        finding = finding.evidence(name);
+    }
+    out.push(finding);
+}
 
 fn check(load_set: &LoadSet, out: &mut Outcome) {
     let mut absent: BTreeMap<String, (Vec<String>, Vec<String>)> = BTreeMap::new();

@@ -8,6 +8,7 @@
 mod ac001_unreadable;
 mod ac002_wrong_platform;
 mod ac003_os_floor;
+mod ac004_signature;
 mod ac101_attention_tag;
 mod ac102_vm_format;
 mod ac103_missing_function;
@@ -22,8 +23,14 @@ mod ac204_cxx_symbol;
 mod ac205_library_not_found;
 mod ac206_duplicate_runtime;
 mod ac207_ffi_pair;
+mod ac208_system_lib_name;
 mod ac301_metadata;
+mod ac302_weights;
+mod ac303_limits;
+mod ac401_gpu_target;
+mod ac402_wasm_glue;
 mod ac901_stale_ignore;
+mod beside;
 
 pub(crate) use ac002_wrong_platform::{describe, spell};
 
@@ -216,6 +223,7 @@ pub static ALL: &[&Rule] = &[
     &ac001_unreadable::RULE,
     &ac002_wrong_platform::RULE,
     &ac003_os_floor::RULE,
+    &ac004_signature::RULE,
     &ac101_attention_tag::RULE,
     &ac102_vm_format::RULE,
     &ac103_missing_function::RULE,
@@ -230,7 +238,12 @@ pub static ALL: &[&Rule] = &[
     &ac205_library_not_found::RULE,
     &ac206_duplicate_runtime::RULE,
     &ac207_ffi_pair::RULE,
+    &ac208_system_lib_name::RULE,
     &ac301_metadata::RULE,
+    &ac302_weights::RULE,
+    &ac303_limits::RULE,
+    &ac401_gpu_target::RULE,
+    &ac402_wasm_glue::RULE,
     &ac901_stale_ignore::RULE,
 ];
 

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::artifact::{Artifact, Problem, ProblemKind, Role};
 use crate::container::{self, Binary, BinaryKind, FileType, Parsed};
-use crate::module::locate;
+use crate::module::{self, locate};
 use crate::runtime::member::Member;
 use crate::runtime::parts::{self, PartKind};
 use crate::runtime::strings::Exclusion;
@@ -123,7 +123,16 @@ fn read_slice(path: String, file: &VirtualFile<'_>, parsed: Parsed<'_>, facts: &
     } else {
         locate::find(&parsed)
     };
+    let mut libraries = libraries;
+    for library in &mut libraries {
+        module::read_device_needs(&parsed, library);
+    }
     let mut problems = Vec::new();
+    // Hashing reads every page: of the files a project ships, not of the
+    // runtimes, which are large and come signed.
+    if part.is_none() && (!libraries.is_empty() || uses_tvm(&parsed.binary)) {
+        problems.extend(signature_problem(file.bytes, &parsed));
+    }
     if let Some(part) = &part {
         let start = usize::try_from(parsed.slice_offset).unwrap_or(usize::MAX);
         let data = file.bytes.get(start..).unwrap_or_default();
@@ -155,6 +164,17 @@ fn read_slice(path: String, file: &VirtualFile<'_>, parsed: Parsed<'_>, facts: &
         libraries,
         problems,
     });
+}
+
+/// A page that its code signature does not vouch for.
+fn signature_problem(bytes: &[u8], parsed: &Parsed<'_>) -> Option<Problem> {
+    let start = usize::try_from(parsed.slice_offset).ok()?;
+    let broken = container::broken_page(bytes.get(start..)?)?;
+    Some(Problem {
+        kind: ProblemKind::BrokenSignature,
+        detail: broken.to_string(),
+        offset: Some(parsed.slice_offset.saturating_add(broken.offset)),
+    })
 }
 
 fn uses_tvm(binary: &Binary) -> bool {

@@ -12,7 +12,10 @@
 )]
 
 mod image;
+mod page_hashes;
 mod signature;
+
+pub use page_hashes::{BrokenPage, broken_page};
 mod symbols;
 mod trie;
 

@@ -15,6 +15,7 @@ pub(super) fn decode(reader: &mut Reader<'_>, form: Form) -> Result<DevicePayloa
         code_format,
         kernels,
         code,
+        needs: Vec::new(),
     }
     .settled())
 }

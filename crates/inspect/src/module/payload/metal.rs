@@ -27,6 +27,7 @@ pub(super) fn decode(reader: &mut Reader<'_>, form: Form) -> Result<DevicePayloa
         code_format: code_format.to_owned(),
         kernels,
         code,
+        needs: Vec::new(),
     }
     .settled())
 }

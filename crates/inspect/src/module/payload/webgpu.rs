@@ -14,6 +14,7 @@ pub(super) fn decode(reader: &mut Reader<'_>, form: Form) -> Result<DevicePayloa
         code_format: String::new(),
         kernels,
         code,
+        needs: Vec::new(),
     }
     .settled())
 }

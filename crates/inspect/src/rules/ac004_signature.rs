@@ -1,0 +1,65 @@
+//! AC004 signature: Apple silicon loads no code without a valid signature.
+
+use super::{ArtifactContext, Outcome, Rule};
+use crate::artifact::{ProblemKind, Role};
+use crate::container::{Architecture, BinaryKind, Format, Signature};
+use crate::finding::{Finding, Location, Repair, Severity};
+
+pub(super) static RULE: Rule = Rule {
+    code: "AC004",
+    name: "signature",
+    severity: Severity::Error,
+    summary: "a Mach-O file for arm64 without a code signature, or with pages that do not match it",
+    explain: include_str!("ac004_signature.md"),
+    artifact: Some(check),
+    pair: None,
+    binding: None,
+    load_set: None,
+    folder: None,
+};
+
+fn check(context: &ArtifactContext<'_>, out: &mut Outcome) {
+    let artifact = context.artifact;
+    let Some(binary) = &artifact.binary else {
+        return;
+    };
+    // Objects are signed by the link that uses them.
+    if binary.format != Format::MachO
+        || binary.kind == BinaryKind::Object
+        || binary.architecture != Architecture::Aarch64
+        || artifact.role == Role::Unrelated
+    {
+        return;
+    }
+    let broken = artifact
+        .problems
+        .iter()
+        .find(|problem| problem.kind == ProblemKind::BrokenSignature);
+    let finding = match (&binary.signature, broken) {
+        (Signature::Unsigned, _) => {
+            Finding::new(&RULE, &artifact.path, "the file has no code signature")
+                .says("code signature invalid (the system refuses the file at dlopen)")
+        }
+        (Signature::Malformed, _) => {
+            Finding::new(&RULE, &artifact.path, "the code signature cannot be read")
+                .says("code signature invalid (the system refuses the file at dlopen)")
+        }
+        (_, Some(problem)) => Finding::new(
+            &RULE,
+            &artifact.path,
+            "the file was changed after it was signed",
+        )
+        .at(Location {
+            offset: problem.offset,
+            ..Location::default()
+        })
+        .evidence(problem.detail.clone())
+        .says("Killed: 9 (CODESIGNING, Invalid Page) when the page is first touched"),
+        _ => return,
+    };
+    out.push(
+        finding
+            .help("sign it again: `artcheck fix` writes an ad-hoc signature, as does `codesign --force --sign -` on a Mac")
+            .repair(&[Repair::InPlace]),
+    );
+}

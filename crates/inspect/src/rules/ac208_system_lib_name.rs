@@ -1,0 +1,128 @@
+//! AC208 system-lib-name: a static model is found by name, and the name
+//! stands in three places.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde_json::Value as Json;
+
+use super::{FolderContext, Outcome, Rule, spell};
+use crate::documents::{Document, DocumentKind};
+use crate::finding::{Finding, Repair, Severity};
+use crate::module::SymbolGeneration;
+
+pub(super) static RULE: Rule = Rule {
+    code: "AC208",
+    name: "system-lib-name",
+    severity: Severity::Error,
+    summary: "system-library prefix, blob symbol generation and `model_lib` of the app configuration disagree",
+    explain: include_str!("ac208_system_lib_name.md"),
+    artifact: None,
+    pair: None,
+    binding: None,
+    load_set: None,
+    folder: Some(check),
+};
+
+fn check(context: &FolderContext<'_>, out: &mut Outcome) {
+    mixed_generations(context, out);
+    let available: BTreeSet<String> = context
+        .artifacts
+        .iter()
+        .flat_map(|artifact| &artifact.libraries)
+        .filter_map(|library| library.prefix.as_deref())
+        .map(|prefix| prefix.strip_suffix('_').unwrap_or(prefix).to_owned())
+        .collect();
+    // Without a static library among the files there is nothing to be named.
+    if available.is_empty() {
+        return;
+    }
+    for document in context.documents {
+        if matches!(
+            document.kind,
+            DocumentKind::AppConfig | DocumentKind::PackageConfig
+        ) {
+            for wanted in wanted_names(document) {
+                if !available.contains(wanted) {
+                    out.push(unknown_name(document, wanted, &available));
+                }
+            }
+        }
+    }
+}
+
+/// `model_lib` of every entry, and the keys of the table that names prepared ones.
+fn wanted_names(document: &Document) -> BTreeSet<&str> {
+    let Some(object) = document.object() else {
+        return BTreeSet::new();
+    };
+    let listed = object
+        .get("model_list")
+        .and_then(Json::as_array)
+        .into_iter()
+        .flatten()
+        .filter_map(|entry| entry.get("model_lib")?.as_str());
+    let prepared = object
+        .get("model_lib_path_for_prepare_libs")
+        .and_then(Json::as_object)
+        .into_iter()
+        .flat_map(|table| table.keys().map(String::as_str));
+    listed.chain(prepared).collect()
+}
+
+fn unknown_name(document: &Document, wanted: &str, available: &BTreeSet<String>) -> Finding {
+    let names: Vec<&str> = available.iter().map(String::as_str).collect();
+    let finding = Finding::new(
+        &RULE,
+        &document.path,
+        format!("`model_lib` asks for `{wanted}`, and no library among the files has that prefix"),
+    )
+    .evidence(format!("prefixes there are: {}", names.join(", ")))
+    .says(format!(
+        "Cannot find system lib with {wanted}, please make sure you set model_lib field consistently"
+    ));
+    match available.iter().find(|name| plain(name) == plain(wanted)) {
+        Some(name) => finding
+            .help(format!("write `{name}`: the two differ in dashes, dots or letter case alone"))
+            .repair(&[Repair::InPlace]),
+        None => finding
+            .help("set `model_lib` to one of the prefixes, or compile the model with `--system-lib-prefix` as the configuration says"),
+    }
+}
+
+fn plain(name: &str) -> String {
+    name.to_ascii_lowercase().replace(['-', '.'], "_")
+}
+
+/// One archive whose libraries are of several generations: no runtime reads all.
+fn mixed_generations(context: &FolderContext<'_>, out: &mut Outcome) {
+    let mut archives: BTreeMap<&str, BTreeMap<SymbolGeneration, &str>> = BTreeMap::new();
+    for artifact in context.artifacts {
+        let Some((archive, _)) = artifact.path.rsplit_once('!') else {
+            continue;
+        };
+        for library in &artifact.libraries {
+            if library.prefix.is_some() && library.symbols != SymbolGeneration::Unknown {
+                archives
+                    .entry(archive)
+                    .or_default()
+                    .entry(library.symbols)
+                    .or_insert(&artifact.path);
+            }
+        }
+    }
+    for (archive, generations) in archives {
+        if generations.len() > 1 {
+            let mut finding = Finding::new(
+                &RULE,
+                archive,
+                "the archive holds libraries with blob symbols of several generations",
+            )
+            .says("Cannot find system lib (for those of the other generation)")
+            .help("compile all libraries of the archive with one TVM release");
+            for (generation, member) in generations {
+                finding = finding.evidence(format!("{}: {member}", spell(generation)));
+            }
+            out.push(finding);
+        }
+    }
+}

@@ -1,0 +1,337 @@
+//! The rules on signatures, names, weights, limits, devices and wasm: for each
+//! an artifact that breaks it and a near miss that does not. What is made here
+//! is synthetic: a real artifact of the corpus with one thing changed.
+
+mod support;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::{Value, json};
+use support::{artcheck, root, rules, scan};
+
+fn corpus(name: &str) -> PathBuf {
+    root().join("corpus/artifacts").join(name)
+}
+
+fn folder() -> tempfile::TempDir {
+    tempfile::tempdir().expect("a temporary folder")
+}
+
+fn put(folder: &tempfile::TempDir, name: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
+    let path = folder.path().join(name);
+    std::fs::create_dir_all(path.parent().expect("a folder")).expect("made");
+    std::fs::write(&path, bytes).expect("written");
+    path
+}
+
+/// Codes among `of` that a scan of `path` reports as error or warning.
+fn found(path: &Path, of: &[&str], extra: &[&str]) -> Vec<String> {
+    let mut args = vec![path.as_os_str().to_owned()];
+    args.extend(extra.iter().map(|arg| (*arg).into()));
+    let (report, _) = scan(args);
+    let mut codes = rules(&report, &["error", "warning"]);
+    codes.retain(|code| of.contains(&code.as_str()));
+    codes
+}
+
+const DYLIB: &str = "tvm-0.27/extcall-cpu-macos-arm64.dylib";
+
+#[test]
+fn ac004_an_unsigned_or_changed_dylib() {
+    let original = std::fs::read(corpus(DYLIB)).expect("the corpus");
+    let folder = folder();
+    let near = put(&folder, "near.dylib", &original);
+    assert!(found(&near, &["AC004"], &[]).is_empty());
+    // A byte of padding after the load commands: code and data stay as they were.
+    let mut changed = original.clone();
+    let commands = u32::from_le_bytes(changed[20..24].try_into().expect("four")) as usize;
+    changed[32 + commands + 8] ^= 1;
+    let changed = put(&folder, "changed.dylib", changed);
+    assert_eq!(found(&changed, &["AC004", "AC001"], &[]), ["AC004"]);
+    // The load command of the signature under another name: an unsigned file.
+    let mut unsigned = original;
+    let at = load_command(&unsigned, 0x1d);
+    unsigned[at] = 0x29;
+    let unsigned = put(&folder, "unsigned.dylib", unsigned);
+    assert_eq!(found(&unsigned, &["AC004"], &[]), ["AC004"]);
+}
+
+fn load_command(dylib: &[u8], wanted: u32) -> usize {
+    let word = |at: usize| u32::from_le_bytes(dylib[at..at + 4].try_into().expect("four"));
+    let mut at = 32;
+    for _ in 0..word(16) {
+        if word(at) == wanted {
+            return at;
+        }
+        at += word(at + 4) as usize;
+    }
+    panic!("no load command {wanted:#x}");
+}
+
+#[test]
+fn ac004_every_signed_dylib_of_the_corpus_is_whole() {
+    let dylibs: Vec<PathBuf> = support::files_below("corpus/artifacts")
+        .into_iter()
+        .filter(|path| path.extension().is_some_and(|suffix| suffix == "dylib"))
+        .filter(|path| !path.to_string_lossy().contains("synthetic"))
+        .collect();
+    assert!(dylibs.len() >= 6);
+    for dylib in dylibs {
+        assert!(
+            found(&dylib, &["AC004"], &[]).is_empty(),
+            "{}",
+            dylib.display()
+        );
+    }
+}
+
+#[test]
+fn ac205_a_name_of_the_build_machine() {
+    let folder = folder();
+    let source = put(
+        &folder,
+        "client.c",
+        "extern int TVMFFIFunctionCall(void*); int f(void) { return TVMFFIFunctionCall(0); }\n",
+    );
+    let build = |soname: &str, name: &str| {
+        let out = folder.path().join(name);
+        let status = Command::new("cc")
+            .args(["-shared", "-fPIC", "-o"])
+            .arg(&out)
+            .arg(&source)
+            .arg(format!("-Wl,-soname,{soname}"))
+            .status()
+            .expect("a C compiler");
+        assert!(status.success());
+        out
+    };
+    let breaks = build("/srv/build/target/libclient.so", "breaks.so");
+    let near = build("libclient.so", "near.so");
+    let system = build("/usr/lib/libclient.so", "system.so");
+    assert_eq!(found(&breaks, &["AC205"], &[]), ["AC205"]);
+    assert!(found(&near, &["AC205"], &[]).is_empty());
+    assert!(found(&system, &["AC205"], &[]).is_empty());
+}
+
+#[test]
+fn ac208_a_model_lib_that_no_library_answers() {
+    let folder = folder();
+    let tar = std::fs::read(corpus("tvm-0.27/extcall-cpu-ios.tar")).expect("the corpus");
+    put(&folder, "lib/model.tar", tar);
+    let config = |name: &str| json!({ "model_list": [{ "model_lib": name }] }).to_string();
+    let with = |text: String| {
+        put(&folder, "mlc-app-config.json", text);
+        found(folder.path(), &["AC208"], &[])
+    };
+    assert!(with(config("artcheck_extcall")).is_empty());
+    assert_eq!(with(config("artcheck-extcall")), ["AC208"]);
+    assert_eq!(with(config("another_model")), ["AC208"]);
+    let prepared = json!({ "model_lib_path_for_prepare_libs": { "artcheck.extcall": "x.tar" } });
+    assert_eq!(with(prepared.to_string()), ["AC208"]);
+    assert!(with(String::from("{}")).is_empty());
+    // Without a static library there is nothing that the name could disagree with.
+    std::fs::remove_file(folder.path().join("lib/model.tar")).expect("removed");
+    assert!(with(config("another_model")).is_empty());
+}
+
+const MODEL: &str = "tvm-0.27/dense-cpu-x86_64.so";
+
+fn metadata() -> Value {
+    let output = artcheck()
+        .args(["dump", "--metadata"])
+        .arg(corpus(MODEL))
+        .output()
+        .expect("artcheck starts");
+    serde_json::from_slice(&output.stdout).expect("the metadata")
+}
+
+/// A folder with the model and an index that fits it.
+fn model_with_weights() -> (tempfile::TempDir, Value) {
+    let folder = folder();
+    put(
+        &folder,
+        "model.so",
+        std::fs::read(corpus(MODEL)).expect("the corpus"),
+    );
+    let shard = b"weights".as_slice();
+    put(&folder, "params_shard_0.bin", shard);
+    let metadata = metadata();
+    let records: Vec<Value> = metadata["params"]
+        .as_array()
+        .expect("parameters")
+        .iter()
+        .map(|parameter| {
+            let shape: Vec<i64> = parameter["shape"]
+                .as_array()
+                .expect("a shape")
+                .iter()
+                .map(|extent| extent.as_i64().expect("the corpus has fixed shapes"))
+                .collect();
+            json!({ "name": parameter["name"], "shape": shape, "dtype": parameter["dtype"] })
+        })
+        .collect();
+    assert!(records.len() > 3);
+    let index = json!({ "metadata": {}, "records": [{
+        "dataPath": "params_shard_0.bin", "format": "raw-shard", "nbytes": shard.len(),
+        // MD5 of the seven bytes above, by md5sum.
+        "md5sum": "13fae2e1ca3f61b8fe1c1b82b9d53f7e", "records": records,
+    }]});
+    (folder, index)
+}
+
+#[test]
+fn ac302_weights_of_another_model() {
+    let (folder, index) = model_with_weights();
+    let with = |change: &dyn Fn(&mut Value)| {
+        let mut index = index.clone();
+        change(&mut index["records"][0]);
+        put(&folder, "tensor-cache.json", index.to_string());
+        found(folder.path(), &["AC302"], &[])
+    };
+    assert!(with(&|_| {}).is_empty());
+    let broken: [&dyn Fn(&mut Value); 5] = [
+        &|shard| shard["records"][0]["shape"][0] = 32_001.into(),
+        &|shard| shard["records"][1]["dtype"] = "int8".into(),
+        &|shard| shard["records"][2]["name"] = "another".into(),
+        &|shard| shard["nbytes"] = 8.into(),
+        &|shard| shard["dataPath"] = "params_shard_1.bin".into(),
+    ];
+    for (number, change) in broken.into_iter().enumerate() {
+        let codes = with(change);
+        // An index whose only shard is absent may be a library's test folder.
+        assert_eq!(codes.is_empty(), number == 4, "change {number}");
+    }
+    put(&folder, "tensor-cache.json", "{");
+    assert_eq!(found(folder.path(), &["AC302"], &[]), ["AC302"]);
+}
+
+#[test]
+fn ac302_checksums_and_the_name_of_the_index() {
+    let (folder, mut index) = model_with_weights();
+    let actual = Command::new("md5sum")
+        .arg(folder.path().join("params_shard_0.bin"))
+        .output()
+        .expect("md5sum");
+    let actual = String::from_utf8_lossy(&actual.stdout)[..32].to_owned();
+    index["records"][0]["md5sum"] = actual.into();
+    let file = put(&folder, "tensor-cache.json", index.to_string());
+    assert!(found(folder.path(), &["AC302"], &["--checksums"]).is_empty());
+    index["records"][0]["md5sum"] = "0".repeat(32).into();
+    put(&folder, "tensor-cache.json", index.to_string());
+    assert!(
+        found(folder.path(), &["AC302"], &[]).is_empty(),
+        "only on request"
+    );
+    assert_eq!(
+        found(folder.path(), &["AC302"], &["--checksums"]),
+        ["AC302"]
+    );
+    // The name of before 0.22, for a library of 0.27.
+    std::fs::remove_file(file).expect("removed");
+    put(&folder, "ndarray-cache.json", index.to_string());
+    assert_eq!(found(folder.path(), &["AC302"], &[]), ["AC302"]);
+}
+
+#[test]
+fn ac303_a_configuration_beyond_the_plan() {
+    let metadata = metadata();
+    let planned = |key: &str| metadata[key].as_i64().expect("a number");
+    let chunk = planned("prefill_chunk_size");
+    assert!(chunk > 0);
+    let folder = folder();
+    let model = std::fs::read(corpus(MODEL)).expect("the corpus");
+    // mlc-llm keeps libraries and model folders apart, named after the same model.
+    put(&folder, "libs/tiny-q0f32-cpu.so", &model);
+    let with = |config: Value| {
+        put(
+            &folder,
+            "tiny-q0f32-MLC/mlc-chat-config.json",
+            config.to_string(),
+        );
+        found(folder.path(), &["AC303"], &[])
+    };
+    assert!(with(json!({ "prefill_chunk_size": chunk })).is_empty());
+    assert!(with(json!({ "prefill_chunk_size": -1 })).is_empty());
+    assert_eq!(with(json!({ "prefill_chunk_size": chunk + 1 })), ["AC303"]);
+    let nested = json!({ "model_config": { "max_batch_size": planned("max_batch_size") + 1 } });
+    assert_eq!(with(nested), ["AC303"]);
+    // The configuration of another model says nothing about this one.
+    std::fs::remove_dir_all(folder.path().join("tiny-q0f32-MLC")).expect("removed");
+    let other = json!({ "prefill_chunk_size": chunk + 1 }).to_string();
+    put(&folder, "other-q0f32-MLC/mlc-chat-config.json", other);
+    assert!(found(folder.path(), &["AC303"], &[]).is_empty());
+}
+
+#[test]
+fn ac401_device_code_of_another_gpu() {
+    // Compiled for sm_90 with NVRTC; see corpus/README.md.
+    let cuda = corpus("tvm-0.27/embedding-cuda-x86_64.so");
+    let on = |gpu: &str| {
+        found(
+            &cuda,
+            &["AC401"],
+            &["--target", &format!("x86_64-linux+{gpu}")],
+        )
+    };
+    assert!(on("sm_90").is_empty());
+    assert!(found(&cuda, &["AC401"], &["--target", "x86_64-linux"]).is_empty());
+    assert_eq!(on("sm_80"), ["AC401"], "older");
+    assert_eq!(on("sm_100"), ["AC401"], "another major version");
+    let wasm = corpus("tvm-0.27/embedding-webgpu.wasm");
+    let on = |buffers: u32| {
+        let target = format!("wasm32-web+storage-buffers={buffers}");
+        found(&wasm, &["AC401"], &["--target", &target])
+    };
+    assert!(on(10).is_empty());
+    assert_eq!(on(1), ["AC401"]);
+}
+
+/// A wasm module that imports functions from `env` and exports one.
+fn wasm(imports: &[&str], export: &str) -> Vec<u8> {
+    let text = |name: &str| {
+        let mut bytes = vec![u8::try_from(name.len()).expect("short")];
+        bytes.extend(name.as_bytes());
+        bytes
+    };
+    let mut section = vec![u8::try_from(imports.len()).expect("few")];
+    for import in imports {
+        section.extend(text("env"));
+        section.extend(text(import));
+        section.extend([0, 0]);
+    }
+    let mut exports = vec![1];
+    exports.extend(text(export));
+    exports.extend([0, 0]);
+    let mut module = b"\0asm\x01\0\0\0".to_vec();
+    module.extend([1, 4, 1, 0x60, 0, 0]);
+    for (id, body) in [(2, section), (7, exports)] {
+        let length = body.len();
+        assert!(length < 1 << 14, "two bytes of LEB128");
+        module.extend([id, (length & 0x7f) as u8 | 0x80, (length >> 7) as u8]);
+        module.extend(body);
+    }
+    module
+}
+
+#[test]
+fn ac402_wasm_that_no_page_can_load() {
+    let folder = folder();
+    let codes = |imports: &[&str], export: &str| {
+        let file = put(&folder, "model.wasm", wasm(imports, export));
+        found(&file, &["AC402"], &[])
+    };
+    let threads = "_ZN3tvm7runtime9threading10NumThreadsEv";
+    let new = ["TVMFFIWasmSafeCall", "TVMFFIWasmFunctionDeleter", threads];
+    assert!(codes(&new, "TVMFFIFunctionCall").is_empty());
+    let old = ["TVMWasmPackedCFunc", "TVMWasmPackedCFuncFinalizer", threads];
+    assert!(codes(&old, "TVMFuncCall").is_empty());
+    // The import of web-llm's issue 198.
+    let stray = ["TVMFFIWasmSafeCall", "_ZN3tvm7runtime15NVTXScopedRangeD1Ev"];
+    assert_eq!(codes(&stray, "TVMFFIFunctionCall"), ["AC402"]);
+    assert_eq!(
+        codes(&old, "TVMFFIFunctionCall"),
+        ["AC402"],
+        "two generations"
+    );
+}
