@@ -6,7 +6,7 @@ use rayon::prelude::*;
 use super::artifact_of::{FileFacts, facts};
 use super::{ScanOptions, packages};
 use crate::artifact::{Artifact, Problem, Role};
-use crate::documents::{self, Document, DocumentKind};
+use crate::documents::{self, Document};
 use crate::runtime::grouping;
 use crate::runtime::load_set::LoadSet;
 use crate::source;
@@ -35,8 +35,7 @@ pub(super) struct Reading {
 pub(super) fn read(options: &ScanOptions, progress: &dyn Progress) -> Reading {
     let mut walk = source::walk(&options.paths);
     if let Some(shard) = options.shard {
-        walk.files
-            .retain(|file| shard.reads(&file.path) || DocumentKind::of(&file.path).is_some());
+        walk.files.retain(|file| shard.reads(&file.path));
     }
     progress.found(walk.files.len());
     let mut facts = walk
@@ -52,9 +51,9 @@ pub(super) fn read(options: &ScanOptions, progress: &dyn Progress) -> Reading {
         facts.artifacts.push(unread(problem));
     }
     let documents = walk
-        .files
+        .documents
         .par_iter()
-        .filter_map(|file| documents::read(&file.path, options.checksums))
+        .filter_map(|path| documents::read(path, options.checksums))
         .collect();
     let packages = packages::beside(&facts.members);
     Reading {

@@ -18,6 +18,7 @@ use std::path::{Path, PathBuf};
 use walkdir::{DirEntry, WalkDir};
 
 use super::{Problem, ProblemKind};
+use crate::documents::DocumentKind;
 
 /// Suffixes of files that are never an artifact and are met by the thousand in
 /// environments and source trees. Files given by name are looked at anyway.
@@ -84,6 +85,8 @@ pub struct Walk {
     pub files: Vec<FoundFile>,
     /// What could not be listed.
     pub problems: Vec<Problem>,
+    /// Documents that stand beside model libraries, in walking order.
+    pub documents: Vec<PathBuf>,
     /// Files passed over by their suffix.
     pub passed_over: usize,
 }
@@ -191,6 +194,10 @@ impl Walker {
         let path = entry.path();
         let suffix = path.extension().and_then(|suffix| suffix.to_str());
         if suffix.is_some_and(|suffix| PASSED_OVER.contains(&suffix)) {
+            if DocumentKind::of(path).is_some() {
+                self.walk.documents.push(path.to_owned());
+                return;
+            }
             self.walk.passed_over = self.walk.passed_over.saturating_add(1);
             return;
         }
