@@ -335,3 +335,51 @@ fn ac402_wasm_that_no_page_can_load() {
         "two generations"
     );
 }
+
+#[test]
+fn ac301_metadata_without_a_key_the_engine_reads() {
+    let model = std::fs::read(corpus(MODEL)).expect("the corpus");
+    let folder = folder();
+    let near = put(&folder, "near.so", &model);
+    assert!(found(&near, &["AC301"], &[]).is_empty());
+    // The same length, so that nothing else moves.
+    let key = b"\"max_batch_size\"";
+    let at = model
+        .windows(key.len())
+        .position(|window| window == key)
+        .expect("the key is in the metadata");
+    let mut renamed = model;
+    renamed[at..at + key.len()].copy_from_slice(b"\"MAX_batch_size\"");
+    let renamed = put(&folder, "renamed.so", renamed);
+    let all = ["AC001", "AC102", "AC301"];
+    assert_eq!(found(&renamed, &all, &["--runtime", "tvm-0.27"]), ["AC301"]);
+}
+
+#[test]
+fn ac203_a_c_function_that_the_next_release_dropped() {
+    let folder = folder();
+    let source = put(
+        &folder,
+        "client.c",
+        "extern int TVMBackendGetFuncFromEnv(void*, const char*, void**);\n\
+         int f(void** out) { return TVMBackendGetFuncFromEnv(0, \"f\", out); }\n",
+    );
+    let client = folder.path().join("libclient.so");
+    let status = Command::new("cc")
+        .args(["-shared", "-fPIC", "-o"])
+        .args([&client, &source])
+        .status()
+        .expect("a C compiler");
+    assert!(status.success());
+    let on = |tvm: &str| {
+        let venv = support::venv(tvm);
+        let runtime = venv.to_str().expect("UTF-8");
+        found(
+            &client,
+            &["AC201", "AC203", "AC204"],
+            &["--runtime", runtime],
+        )
+    };
+    assert!(on("tvm-0.25").is_empty());
+    assert_eq!(on("tvm-0.26"), ["AC203"]);
+}
