@@ -395,3 +395,52 @@ fn completions_and_manual_pages_name_the_commands() {
     let page = std::fs::read_to_string(folder.path().join("artcheck-scan.1")).expect("written");
     assert!(page.contains("baseline"));
 }
+
+#[cfg(unix)]
+#[test]
+fn the_example_gates_a_build() {
+    let folder = project("");
+    let example = root().join("examples/gate");
+    std::fs::copy(
+        example.join("artcheck.toml"),
+        folder.path().join("artcheck.toml"),
+    )
+    .expect("the example's policy");
+    let summary = folder.path().join("summary.md");
+    let gate = || {
+        Command::new("bash")
+            .arg(example.join("gate.sh"))
+            .current_dir(folder.path())
+            .env("ARTCHECK", env!("CARGO_BIN_EXE_artcheck"))
+            .env("GITHUB_ACTIONS", "true")
+            .env("GITHUB_STEP_SUMMARY", &summary)
+            .output()
+            .expect("bash starts")
+    };
+    let closed = gate();
+    assert_eq!(status(&closed), 1, "{closed:?}");
+    let annotations = String::from_utf8_lossy(&closed.stdout).into_owned();
+    assert!(
+        annotations.contains("::error file=dist/chat-tag.so,title=AC101"),
+        "{annotations}"
+    );
+    assert!(
+        std::fs::read_to_string(&summary)
+            .expect("written")
+            .contains("AC104")
+    );
+    for report in [
+        "artcheck.sarif",
+        "artcheck.xml",
+        "artcheck.html",
+        "artcheck.md",
+    ] {
+        assert!(folder.path().join(report).is_file(), "{report}");
+    }
+    for (name, ..) in BAD {
+        std::fs::remove_file(folder.path().join("dist").join(name)).expect("removed");
+    }
+    assert_eq!(status(&gate()), 0);
+    std::fs::remove_file(folder.path().join("dist/chat-good.so")).expect("removed");
+    assert_eq!(status(&gate()), 3);
+}

@@ -10,7 +10,7 @@ use artcheck_inspect::finding::{Repair, Severity};
 use artcheck_inspect::runtime::release;
 use artcheck_inspect::scan::VerdictStatus;
 use artcheck_inspect::summary::size;
-use minijinja::{AutoEscape, Environment};
+use minijinja::{AutoEscape, Environment, HtmlEscape};
 use serde::Serialize;
 
 use super::groups::groups;
@@ -123,10 +123,26 @@ struct Healthy {
 pub fn render(report: &Report) -> Result<String, minijinja::Error> {
     let mut environment = Environment::new();
     environment.set_auto_escape_callback(|_| AutoEscape::Html);
+    environment.add_filter("prose", prose);
     environment.set_trim_blocks(true);
     environment.set_lstrip_blocks(true);
     environment.add_template("page", include_str!("html.jinja"))?;
     environment.get_template("page")?.render(page(report))
+}
+
+/// A sentence whose `code` in backticks becomes code; everything is escaped.
+fn prose(text: &str) -> minijinja::Value {
+    let mut out = String::new();
+    for (number, piece) in text.split('`').enumerate() {
+        let piece = HtmlEscape(piece).to_string();
+        // Odd pieces stand between backticks.
+        if number % 2 == 1 {
+            out.push_str(&format!("<code>{piece}</code>"));
+        } else {
+            out.push_str(&piece);
+        }
+    }
+    minijinja::Value::from_safe_string(out)
 }
 
 fn page(report: &Report) -> Page {
@@ -435,5 +451,27 @@ fn accepted(finding: &Finding) -> Accepted {
             .suppression
             .as_ref()
             .map_or_else(String::new, |suppression| suppression.reason.clone()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn prose_escapes_and_marks_code() {
+        assert_eq!(
+            prose("run `a <b>` & <i>").to_string(),
+            "run <code>a &lt;b&gt;</code> &amp; &lt;i&gt;"
+        );
+    }
+
+    #[test]
+    fn a_column_head_is_what_tells_a_runtime_apart() {
+        assert_eq!(runtime_short("tvm-0.27"), "0.27");
+        assert_eq!(
+            runtime_short("venv/tvm-0.25/lib/python3.11/site-packages"),
+            "tvm-0.25"
+        );
     }
 }

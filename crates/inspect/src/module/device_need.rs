@@ -200,6 +200,8 @@ fn word(bytes: &[u8], at: usize) -> Option<u32> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::indexing_slicing, reason = "fixed sizes, made here")]
+
     use super::*;
 
     #[test]
