@@ -168,8 +168,9 @@ impl EditPlan {
         for edit in &self.edits {
             let offset = edit.offset.checked_add_signed(moved)?;
             back.push((offset, &edit.new, &edit.old));
-            let grown = i64::try_from(edit.new.len()).ok()? - i64::try_from(edit.old.len()).ok()?;
-            moved = moved.checked_add(grown)?;
+            moved = moved
+                .checked_add(i64::try_from(edit.new.len()).ok()?)?
+                .checked_sub(i64::try_from(edit.old.len()).ok()?)?;
         }
         replace(new, back.into_iter())
     }

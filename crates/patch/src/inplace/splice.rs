@@ -32,8 +32,9 @@ impl Splice {
         self.at.len() != self.new.len()
     }
 
-    fn growth(&self) -> i64 {
-        self.new.len() as i64 - self.at.len() as i64
+    /// Bytes it adds; negative when it removes some.
+    pub(super) fn growth(&self) -> i64 {
+        (self.new.len() as i64).saturating_sub(self.at.len() as i64)
     }
 }
 
