@@ -330,7 +330,8 @@ fn every_container_takes_a_change() {
         for library in &plan.libraries {
             assert!(
                 library.changes.contains(&Change::HeaderV1 { module: 0 }),
-                "{name}"
+                "{name}: {}",
+                plan.describe()
             );
         }
         let new = carried_out(&old, &plan);
@@ -338,7 +339,14 @@ fn every_container_takes_a_change() {
         assert!(compressed || new.len() == old.len(), "{name}");
         let again = convert::plan(&new, &runtime, &partial()).expect("a plan");
         assert!(again.is_empty(), "{name}: {}", again.describe());
-        if !compressed && !name.ends_with(".a") {
+        // A metal payload of that age is longer; a quoted text pays for it.
+        let shorter = plan
+            .libraries
+            .iter()
+            .flat_map(|library| &library.changes)
+            .any(|change| matches!(change, Change::ContextString { .. }));
+        assert_eq!(shorter, name.contains("-metal-"), "{name}");
+        if !compressed && !shorter && !name.ends_with(".a") {
             assert!(listing(&old) == listing(&new), "{name}");
         }
     }
