@@ -1,6 +1,6 @@
 //! `--runtime`: a release, a saved profile, or real files.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use artcheck_inspect::runtime::{RuntimeProfile, release};
@@ -13,6 +13,35 @@ pub fn resolve_all(names: &[String]) -> anyhow::Result<Vec<GivenRuntime>> {
         runtimes.extend(resolve(name)?);
     }
     Ok(runtimes)
+}
+
+/// The one runtime a name stands for.
+pub fn resolve_one(name: &str) -> anyhow::Result<GivenRuntime> {
+    let mut found = resolve(name)?;
+    match (found.len(), found.pop()) {
+        (1, Some(runtime)) => Ok(runtime),
+        (count, _) => bail!("{name} holds {count} runtimes: name the folder of one"),
+    }
+}
+
+/// The runtimes that some files and folders hold together.
+pub fn of_files(paths: &[PathBuf]) -> anyhow::Result<Vec<GivenRuntime>> {
+    let load_sets = scan::runtimes_below(paths);
+    if load_sets.is_empty() {
+        let names: Vec<String> = paths
+            .iter()
+            .map(|path| path.display().to_string())
+            .collect();
+        bail!(
+            "{}: no TVM runtime below it (looked for libtvm_runtime, libtvm, libtvm_ffi by what they define)",
+            names.join(", ")
+        );
+    }
+    let given = load_sets.into_iter().map(|load_set| GivenRuntime {
+        profile: load_set.profile.clone(),
+        load_set: Some(load_set),
+    });
+    Ok(given.collect())
 }
 
 /// The runtimes one name stands for: a directory may hold several load sets.
@@ -46,17 +75,5 @@ pub fn resolve(name: &str) -> anyhow::Result<Vec<GivenRuntime>> {
             load_set: None,
         }]);
     }
-    let load_sets = scan::runtimes_below(path);
-    if load_sets.is_empty() {
-        bail!(
-            "{name}: no TVM runtime below it (looked for libtvm_runtime, libtvm, libtvm_ffi by what they define)"
-        );
-    }
-    Ok(load_sets
-        .into_iter()
-        .map(|load_set| GivenRuntime {
-            profile: load_set.profile.clone(),
-            load_set: Some(load_set),
-        })
-        .collect())
+    of_files(&[path.to_owned()])
 }

@@ -35,7 +35,8 @@ PLAN = [
       for model in ("extcall", "embedding")),
     ("dense", "float32", "cpu-x86_64", "checked", ("0.27",)),
     ("dense", "float32", "cpu-x86_64", "lean", ("0.25", "0.26")),
-    *((model, "float32", "cpu-x86_64", "lean", VERSIONS) for model in ("dense-ext", "hybrid")),
+    *((model, "float32", "cpu-x86_64", "lean", VERSIONS)
+      for model in ("dense-ext", "hybrid", "recurrent")),
     ("dense", "float16", "cpu-x86_64", "lean", ("0.27",)),
     ("dense", "q4f16_1", "cpu-x86_64", "lean", ("0.27",)),
     ("dense", "q4f16_1", "metal-linux-x86_64", "lean", ("0.26",)),
@@ -48,6 +49,7 @@ PLAN = [
     ("embedding", "float32", "metal-linux-x86_64", "lean", ("0.27",)),
     *((model, "float32", "cuda-x86_64", "lean", ("0.26",)) for model in MODELS),
     ("embedding", "float32", "cuda-x86_64", "lean", ("0.27",)),
+    ("qwen3-0.6b", "float16", "cuda-x86_64", "lean", ("0.26",)),
     ("extcall", "float32", "cpu-ios", "checked", VERSIONS),
     ("embedding", "float32", "metal-ios", "checked", VERSIONS),
     ("embedding", "float32", "cpu-aarch64", "lean", VERSIONS),

@@ -50,4 +50,4 @@ def write(artifact: Path, module, taken_from: str) -> None:
     except Exception as error:  # noqa: BLE001 - TVM's own words are what is recorded
         record["stats"] = None
         record["stats_error"] = f"{type(error).__name__}: {str(error).strip().splitlines()[-1]}"
-    Path(f"{artifact}.oracle.json").write_text(json.dumps(record, indent=1) + "\n")
+    Path(f"{artifact}.oracle.json").write_text(json.dumps(record) + "\n")

@@ -75,8 +75,10 @@ class Session:
     def states(self, metadata):
         sizes = (metadata["max_batch_size"], metadata["context_window_size"],
                  metadata["prefill_chunk_size"], 16, 0)
-        made = [self.vm["create_tir_paged_kv_cache"](*(self.shape(s) for s in sizes))]
-        if metadata["kv_state_kind"] == "hybrid":
+        made = []
+        if metadata["kv_state_kind"] != "rnn_state":
+            made.append(self.vm["create_tir_paged_kv_cache"](*(self.shape(s) for s in sizes)))
+        if metadata["kv_state_kind"] != "kv_cache":
             made.append(self.vm["create_rnn_state"](self.shape(metadata["max_batch_size"]),
                                                     self.shape(1)))
         for state in made:

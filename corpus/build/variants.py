@@ -159,9 +159,10 @@ def runnable_variants() -> None:
     for version in ("0.26", "0.27"):
         objects = parts("dense-ext", version)
         blob = blob_of(objects)
-        made = {"tir-tag": changed(blob, retag, b"tir")}
+        made = {}
         if version == "0.26":
-            made |= {
+            made = {
+                "tir-tag": changed(blob, retag, b"tir"),
                 "v1-magic": changed(blob, generation, 1, "current"),
                 "config-6": changed(blob, config_length, 6),
                 "flashinfer-tag": changed(blob, retag, b"flashinfer"),

@@ -2,11 +2,14 @@
 
 mod dump;
 mod explain;
+mod fix;
 mod matrix;
+mod patch;
 mod rules;
 mod runtime;
 mod scan;
 mod schema;
+mod unpatch;
 
 use std::io::IsTerminal;
 
@@ -42,6 +45,9 @@ pub fn run(args: Args) -> anyhow::Result<Status> {
         Command::Runtime(runtime) => runtime::run(&runtime),
         Command::Explain(explain) => explain::run(&explain),
         Command::Rules(rules) => rules::run(&rules),
+        Command::Patch { command } => patch::run(&command),
+        Command::Unpatch(unpatch) => unpatch::run(&unpatch),
+        Command::Fix(fix) => fix::run(&fix),
         Command::Schema => schema::run(),
     }
 }

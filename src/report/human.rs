@@ -6,6 +6,7 @@ use std::fmt::Write as _;
 
 use artcheck_inspect::artifact::{Artifact, Role};
 use artcheck_inspect::finding::{Finding, Location, Severity};
+use artcheck_inspect::runtime::release;
 use artcheck_inspect::scan::{Scan, Verdict, VerdictStatus};
 use artcheck_inspect::summary;
 
@@ -85,7 +86,7 @@ fn verdict_lines(out: &mut String, verdicts: &[&Verdict], style: Style) {
         }
     }
     if !fits.is_empty() {
-        let _ = writeln!(out, "  {}    {}", style.good("fits"), fits.join(", "));
+        let _ = writeln!(out, "  {}    {}", style.good("fits"), spans(&fits));
     } else if !verdicts.is_empty() && undecided.is_empty() {
         let _ = writeln!(
             out,
@@ -101,7 +102,7 @@ fn verdict_lines(out: &mut String, verdicts: &[&Verdict], style: Style) {
             out,
             "  {}  {}  {}",
             style.bad("breaks"),
-            runtimes.join(", "),
+            spans(&runtimes),
             rules.join(" ")
         );
     }
@@ -111,6 +112,29 @@ fn verdict_lines(out: &mut String, verdicts: &[&Verdict], style: Style) {
             let _ = writeln!(out, "          {}: {}", reason.rule, reason.why);
         }
     }
+}
+
+/// Runtime names, neighbouring releases as a span: `tvm-0.20 to tvm-0.22`.
+fn spans(names: &[&str]) -> String {
+    let releases = release::releases();
+    let place = |name: &str| releases.iter().position(|release| release.name == name);
+    let mut spans: Vec<(&str, &str)> = Vec::new();
+    for name in names {
+        match spans.last_mut() {
+            Some((_, last)) if place(last).is_some_and(|last| place(name) == Some(last + 1)) => {
+                *last = name
+            }
+            _ => spans.push((name, name)),
+        }
+    }
+    let words = spans.into_iter().map(|(first, last)| {
+        if first == last {
+            first.to_owned()
+        } else {
+            format!("{first} to {last}")
+        }
+    });
+    words.collect::<Vec<_>>().join(", ")
 }
 
 fn load_set_line(

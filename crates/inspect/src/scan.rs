@@ -86,7 +86,11 @@ fn run(options: &ScanOptions, progress: &dyn Progress) -> Scan {
     } = read::read(&options.paths, progress);
     artifacts.sort_by(|a, b| a.path.cmp(&b.path));
     let mut findings = own_findings(&artifacts, options.target.as_ref());
-    for load_set in &load_sets {
+    let given = options
+        .runtimes
+        .iter()
+        .filter_map(|runtime| runtime.load_set.as_ref());
+    for load_set in load_sets.iter().chain(given) {
         findings.extend(load_set_findings(load_set));
     }
     let verdicts = verdict::verdicts(&artifacts, &load_sets, &options.runtimes);
@@ -133,7 +137,7 @@ pub fn artifacts_of(path: &std::path::Path) -> Vec<Artifact> {
     read::read(&[path.to_owned()], &()).artifacts
 }
 
-/// The load sets below a path that hold a runtime.
-pub fn runtimes_below(path: &std::path::Path) -> Vec<LoadSet> {
-    read::read(&[path.to_owned()], &()).load_sets
+/// The load sets below some paths, taken together.
+pub fn runtimes_below(paths: &[PathBuf]) -> Vec<LoadSet> {
+    read::read(paths, &()).load_sets
 }

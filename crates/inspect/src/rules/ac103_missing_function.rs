@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use super::{Outcome, Pair, Rule};
 use crate::finding::{Finding, Location, Severity};
-use crate::module::Payload;
+use crate::module::{BlobLayout, Payload};
 use crate::vm::dataflow::all_calls;
 use crate::vm::{Executable, FunctionKind};
 
@@ -38,19 +38,13 @@ const PACKS: &[(&str, &str, &str)] = &[
 ];
 
 fn check(pair: &Pair<'_>, out: &mut Outcome) {
-    if pair.runtime.functions.value.is_none() {
-        return out.undecided(&RULE, "the functions this runtime registers cannot be told");
-    }
     let provided = provided_by_library(pair);
     for (_, executable) in pair.blob.executables() {
         for (index, function) in executable.functions.iter().enumerate() {
             let name = function.name.as_str();
             match function.kind {
-                FunctionKind::Packed
-                    if !provided.contains(name)
-                        && pair.runtime.offers_function(name) != Some(true) =>
-                {
-                    out.push(missing(pair, executable, index, name));
+                FunctionKind::Packed if !provided.contains(name) => {
+                    check_packed(pair, executable, index, name, out);
                 }
                 FunctionKind::VmTir
                     if !pair.library.vm_tir_functions.iter().any(|tir| tir == name) =>
@@ -65,6 +59,26 @@ fn check(pair: &Pair<'_>, out: &mut Outcome) {
                 _ => {}
             }
         }
+    }
+}
+
+/// A name the library does not provide itself.
+fn check_packed(
+    pair: &Pair<'_>,
+    executable: &Executable,
+    index: usize,
+    name: &str,
+    out: &mut Outcome,
+) {
+    match pair.runtime.offers_function(name) {
+        Some(true) => {}
+        // A bare executable is a part of a library: its kernels are elsewhere.
+        _ if pair.blob.layout == BlobLayout::Bare && !name.starts_with("vm.") => {}
+        Some(false) => out.push(missing(pair, executable, index, name)),
+        None => out.undecided(
+            &RULE,
+            format!("whether this runtime registers `{name}` cannot be told"),
+        ),
     }
 }
 
@@ -107,10 +121,7 @@ fn missing(pair: &Pair<'_>, executable: &Executable, index: usize, name: &str) -
     if name.starts_with("vm.builtin.") || name.starts_with("vm.") {
         return finding.help("compile the library with the runtime's TVM, or use a runtime that has this builtin (`artcheck scan` without --runtime names the releases)");
     }
-    // An application may register functions of its own before the VM starts.
-    finding
-        .severity(Severity::Warning)
-        .help("the application must register this function before it initialises the VM; if it does not, compile without it")
+    finding.help("compile the library again with all its kernels; a function of the application's own must be registered before the VM is initialised")
 }
 
 fn first_use(executable: &Executable, callee: usize) -> Location {

@@ -45,12 +45,22 @@ fn check_executable(artifact: &Artifact, executable: &Executable, out: &mut Outc
         Ok(found) => {
             let location = Location { constant: Some(found.constant as u64), ..location };
             if !found.metadata.missing.is_empty() {
+                // A plain Relax program may use the name for its own purposes.
+                let severity = if is_for_engine(executable) {
+                    Severity::Warning
+                } else {
+                    Severity::Info
+                };
                 out.push(
-                    Finding::new(&RULE, &artifact.path, format!("the metadata lacks {}", list(&found.metadata.missing)))
-                        .severity(Severity::Warning)
-                        .at(location.clone())
-                        .says(format!("key `{}` not found in the JSON object", first(&found.metadata.missing)))
-                        .help("today's engine requires these keys: compile the library with its mlc-llm, or use the engine of the library's day"),
+                    Finding::new(
+                        &RULE,
+                        &artifact.path,
+                        format!("the metadata lacks {}", list(&found.metadata.missing)),
+                    )
+                    .severity(severity)
+                    .at(location.clone())
+                    .says(format!("key `{}` not found in the JSON object", first(&found.metadata.missing)))
+                    .help("today's engine requires these keys: compile the library with its mlc-llm, or use the engine of the library's day"),
                 );
             }
             if !found.metadata.unexpected.is_empty() {

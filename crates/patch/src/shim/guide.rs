@@ -10,8 +10,9 @@ pub fn how_to_load(library: &str, plan: &ShimPlan, target: ShimTarget) -> String
         text.push_str(&format!(
             "  LD_PRELOAD={library} PROGRAM\n    \
              works for every program that loads the runtime as a shared library; the shim brings\n    \
-             libtvm_ffi and libtvm_runtime in first, found through its RUNPATH, or through\n    \
-             LD_LIBRARY_PATH, which goes before\n"
+             the runtime in first, from the folders that it was built with. If the program has a\n    \
+             copy of its own, put the folders of that copy into LD_LIBRARY_PATH, which goes\n    \
+             before: two copies in one process do not work\n"
         ));
     } else {
         text.push_str(&format!(
@@ -27,7 +28,7 @@ pub fn how_to_load(library: &str, plan: &ShimPlan, target: ShimTarget) -> String
     ));
     text.push_str(&format!(
         "  link it: CC ... {library} -ltvm_runtime -ltvm_ffi\n    \
-         works for a program that you build; name the shim {}\n",
+         works for a program that you build;\n    name the shim {}\n",
         if target.is_elf() {
             "with -Wl,--no-as-needed before it, or the linker may drop it"
         } else {
@@ -59,7 +60,8 @@ pub fn how_to_load(library: &str, plan: &ShimPlan, target: ShimTarget) -> String
         );
     } else {
         text.push_str(
-            "This library uses only the tvm-ffi C ABI: the same file serves TVM 0.22 and later.\n",
+            "This library uses only the tvm-ffi C ABI, which is the same since TVM 0.22: the file\n\
+             serves other releases of the runtime too (tried on 0.25, 0.26 and 0.27).\n",
         );
     }
     text

@@ -31,6 +31,21 @@ impl ShimPart {
         Self::MetalPayload,
     ];
 
+    /// The part that answers a rule's finding, if a shim can.
+    ///
+    /// Two rules need a second look: AC203 is answered only where the missing
+    /// symbol is `TVMBackendGetFuncFromEnv`, AC107 only for metal payloads.
+    pub fn for_rule(code: &str) -> Option<Self> {
+        match code {
+            "AC101" => Some(Self::AttentionTag),
+            "AC105" => Some(Self::CacheConfig),
+            "AC107" => Some(Self::MetalPayload),
+            "AC201" => Some(Self::DeviceApi),
+            "AC202" | "AC203" => Some(Self::ContextSlots),
+            _ => None,
+        }
+    }
+
     /// The name used on the command line and in `artcheck.shim.<name>`.
     pub fn name(self) -> &'static str {
         match self {
@@ -138,5 +153,40 @@ impl ShimPlan {
     /// Whether one binary fits several runtimes.
     pub fn is_portable(&self) -> bool {
         self.parts().all(ShimPart::is_portable)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ShimPart, ShimPlan};
+
+    #[test]
+    fn every_part_answers_a_rule_and_parses_by_its_name() {
+        let codes = ["AC101", "AC105", "AC107", "AC201", "AC202", "AC203"];
+        for part in ShimPart::ALL {
+            assert!(
+                codes
+                    .iter()
+                    .any(|code| ShimPart::for_rule(code) == Some(part)),
+                "{part}"
+            );
+            assert_eq!(part.name().parse::<ShimPart>().ok(), Some(part));
+        }
+        assert_eq!(ShimPart::for_rule("AC301"), None);
+    }
+
+    #[test]
+    fn a_plan_is_portable_without_the_device_api() {
+        let mut plan = ShimPlan::default();
+        assert!(plan.is_empty());
+        plan.add(ShimPart::ContextSlots, "AC202: the slot is not filled");
+        assert!(plan.is_portable());
+        plan.add(
+            ShimPart::DeviceApi,
+            "AC201: nobody provides TVMDeviceAPIGet",
+        );
+        assert!(!plan.is_portable());
+        let order: Vec<ShimPart> = plan.parts().collect();
+        assert_eq!(order, [ShimPart::DeviceApi, ShimPart::ContextSlots]);
     }
 }

@@ -24,14 +24,13 @@ const ALSO_THERE: &str =
 /// The stub, in the text form that linkers for macOS read.
 pub fn cxx_library(runtime: &Runtime) -> Result<String, ShimError> {
     let mut symbols = BTreeSet::from([ALSO_THERE.to_owned()]);
-    for library in [
+    let libraries = [
         Some(&runtime.runtime),
         Some(&runtime.ffi),
         runtime.metal.as_ref(),
-    ] {
-        if let Some(library) = library {
-            imports(&library.path, &mut symbols)?;
-        }
+    ];
+    for library in libraries.into_iter().flatten() {
+        imports(&library.path, &mut symbols)?;
     }
     let list: Vec<String> = symbols.iter().map(|name| format!("'{name}'")).collect();
     Ok(format!(

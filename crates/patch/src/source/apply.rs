@@ -35,14 +35,16 @@ pub fn edit_tree(plan: &SourcePatch) -> Result<Vec<PathBuf>, SourceError> {
     let edits: Vec<&FileEdit> = plan.patches.iter().flat_map(|patch| &patch.edits).collect();
     let mut staged = Vec::new();
     for edit in edits {
-        let path = resolve(&plan.tree.root.join(&edit.path));
+        let named = plan.tree.root.join(&edit.path);
+        let path = resolve(&named);
         check_unchanged(&path, edit)?;
         let file = stage(&path, &edit.new)?;
         copy_permissions(&path, &file)?;
-        staged.push((path, file, edit));
+        staged.push((named, path, file, edit));
     }
     let mut done: Vec<(PathBuf, &FileEdit)> = Vec::new();
-    for (path, file, edit) in staged {
+    let mut edited = Vec::new();
+    for (named, path, file, edit) in staged {
         if let Err(error) = file.persist(&path) {
             roll_back(&done);
             return Err(SourceError::io(
@@ -52,11 +54,12 @@ pub fn edit_tree(plan: &SourcePatch) -> Result<Vec<PathBuf>, SourceError> {
             ));
         }
         done.push((path, edit));
+        edited.push(named);
     }
     for (path, _) in &done {
         sync_folder(path.parent().unwrap_or(Path::new(".")))?;
     }
-    Ok(done.into_iter().map(|(path, _)| path).collect())
+    Ok(edited)
 }
 
 /// A link in the tree stays a link: its target is what gets replaced.

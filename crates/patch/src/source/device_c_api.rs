@@ -12,6 +12,9 @@ use super::tree::SourceTree;
 use super::{FileEdit, Patch};
 
 const TEMPLATE: &str = include_str!("device_c_api.cc.in");
+/// Keeps an error through tvm-ffi (0.21 and later), and as before that.
+const GUARD_FFI: &str = include_str!("guard_ffi.cc.in");
+const GUARD_CLASSIC: &str = include_str!("guard_classic.cc.in");
 const HEADER: &str = "include/tvm/runtime/device_api.h";
 const NEW_FILE: &str = "src/runtime/device_c_api.cc";
 
@@ -145,22 +148,7 @@ pub fn render(path: &str, header: &str) -> Result<String, SourceError> {
     let replacements = [
         ("@INCLUDES@", includes(ffi)),
         ("@SLOT@", error_slot(ffi)),
-        (
-            "@BEGIN@",
-            if ffi {
-                "TVM_FFI_SAFE_CALL_BEGIN"
-            } else {
-                "API_BEGIN"
-            },
-        ),
-        (
-            "@END@",
-            if ffi {
-                "TVM_FFI_SAFE_CALL_END"
-            } else {
-                "API_END"
-            },
-        ),
+        ("@GUARD@", if ffi { GUARD_FFI } else { GUARD_CLASSIC }),
         ("@NULLOPT@", if ffi { "std::nullopt" } else { "NullOpt" }),
         ("@OPEN@", &open.join("\n")),
         ("@CLOSE@", &close.join("\n")),
@@ -180,8 +168,8 @@ fn includes(ffi: bool) -> &'static str {
     if ffi {
         "#include <tvm/ffi/function.h>\n#include <tvm/runtime/device_api.h>\n"
     } else {
-        "#include <tvm/runtime/device_api.h>\n#include <tvm/runtime/packed_func.h>\n\n\
-         #include \"runtime_base.h\"\n"
+        "#include <tvm/runtime/c_runtime_api.h>\n#include <tvm/runtime/device_api.h>\n\
+         #include <tvm/runtime/packed_func.h>\n"
     }
 }
 

@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test binary uses its share")]
 
 pub mod blob;
+pub mod shims;
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};

@@ -1,0 +1,121 @@
+#!/usr/bin/env python3
+"""Writes the expected values of the corpus models: `expected/<model>.json`.
+
+    PYTHON corpus/reference/make.py [--check] [MODEL...]
+
+Needs NumPy alone (the `tools` environment of tools/parts.toml has it), never TVM.
+`--check` computes everything again and fails if a committed file differs by more
+than float32 noise.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE))
+
+import common  # noqa: E402
+import dense  # noqa: E402
+import embedding  # noqa: E402
+import hybrid  # noqa: E402
+
+STEPS = 64
+BEGIN = 256
+TEXTS = {
+    "short": "corpus",
+    "greeting": "Hello there, how are you today?",
+    "long": "The library loads, the virtual machine begins, and the first token appears; "
+            "whether it is the right one is what this file is for.",
+}
+MODELS = {"dense": dense, "hybrid": hybrid, "recurrent": hybrid, "embedding": embedding}
+
+# Libraries that compute in float16: rows follow these tokens.
+HALF = {"dense-f16": "dense"}
+
+
+def rounded(values, digits):
+    return [round(float(v), digits) for v in values]
+
+
+def decoder_case(model, config, w, prompt, follow):
+    """Greedy tokens; every step computes the whole sequence anew."""
+    tokens, margins = list(prompt), []
+    first = None
+    for _ in range(STEPS):
+        logits = model.logits(config, w, tokens)[-1]
+        first = logits if first is None else first
+        best, second = np.sort(logits)[::-1][:2]
+        margins.append(round(float(best - second), 5))
+        tokens.append(int(np.argmax(logits)))
+    case = {"prompt": list(prompt), "tokens": tokens[len(prompt):],
+            "first_logits": rounded(first, 5), "last_logits": rounded(logits, 5)}
+    return case | ({"margins": margins} if follow else {"least_margin": min(margins)})
+
+
+def cases(arch, config, w, follow):
+    model = MODELS[arch]
+    made = {}
+    for name, text in TEXTS.items():
+        prompt = [BEGIN, *text.encode()]
+        if arch == "embedding":
+            # Token 1 pads: printable bytes never collide with it.
+            prompt = prompt[:120]
+            vector = model.encode(config, w, prompt)[0]
+            vector = vector / np.sqrt(np.sum(vector * vector))
+            made[name] = {"prompt": prompt, "embedding": rounded(vector, 7)}
+        else:
+            made[name] = decoder_case(model, config, w, prompt, follow)
+    return made
+
+
+def documents(chosen):
+    for name in chosen or [*MODELS, *HALF]:
+        arch = HALF.get(name, name)
+        config = common.load(arch)
+        w = common.parameters(MODELS[arch].names(config), config["seed"])
+        if name in HALF:
+            # Weights rounded to float16 once; all arithmetic stays float32.
+            w = {key: value.astype(np.float16).astype(np.float32) for key, value in w.items()}
+        yield name, f"random:{config['seed']}", cases(arch, config, w, name in HALF)
+
+
+def differs(a, b):
+    """True if two documents differ by more than noise."""
+    if isinstance(a, dict):
+        return not isinstance(b, dict) or a.keys() != b.keys() or any(
+            differs(a[k], b[k]) for k in a)
+    if isinstance(a, list):
+        return not isinstance(b, list) or len(a) != len(b) or any(map(differs, a, b))
+    if isinstance(a, float):
+        return not isinstance(b, float) or abs(a - b) > 1e-4
+    return a != b
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--check", action="store_true")
+    parser.add_argument("model", nargs="*")
+    args = parser.parse_args()
+    bad = 0
+    for name, source, made in documents(args.model):
+        document = {"model": name, "weights": source, "made_by": "corpus/reference/make.py",
+                    "cases": made}
+        path = HERE / "expected" / f"{name}.json"
+        margins = [c["least_margin"] for c in made.values() if "least_margin" in c]
+        if args.check:
+            wrong = differs(document, json.loads(path.read_text()))
+            bad += wrong
+            print(f"{name}: {'differs' if wrong else 'same'}")
+            continue
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(json.dumps(document) + "\n")
+        print(f"{name}: {len(made)} cases, least margin {min(margins, default=None)}")
+    sys.exit(1 if bad else 0)
+
+
+if __name__ == "__main__":
+    main()

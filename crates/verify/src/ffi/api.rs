@@ -1,0 +1,192 @@
+//! The C functions of libtvm_ffi that are called, resolved by name.
+
+use std::ffi::{CString, c_void};
+use std::ptr;
+
+use libloading::Library;
+
+use super::abi::{self, ByteArray, ErrorCell, Handle, ObjectHeader, RawAny, Version};
+use super::function::Function;
+use super::value::Value;
+use crate::error::{Error, Result, RuntimeError};
+
+/// The names that [`Api::resolve`] asks a libtvm_ffi for.
+pub const C_SYMBOLS: [&str; 6] = [
+    "TVMFFIGetVersion",
+    "TVMFFIObjectIncRef",
+    "TVMFFIObjectDecRef",
+    "TVMFFIFunctionGetGlobal",
+    "TVMFFIFunctionCall",
+    "TVMFFIErrorMoveFromRaised",
+];
+
+/// Function pointers into a loaded libtvm_ffi.
+pub struct Api {
+    get_version: abi::GetVersion,
+    increment: abi::CountReference,
+    decrement: abi::CountReference,
+    get_global: abi::GetGlobal,
+    call: abi::Call,
+    take_error: abi::TakeError,
+}
+
+impl Api {
+    /// The C symbols that a libtvm_ffi must export.
+    pub const SYMBOLS: [&str; 6] = C_SYMBOLS;
+
+    /// Resolves every function, or names the first that is missing. The result
+    /// and the library live as long as the process.
+    pub(super) fn resolve(library: &'static Library) -> Result<&'static Api> {
+        let [version, increment, decrement, get_global, call, take_error] = C_SYMBOLS;
+        // SAFETY: the signatures are those of the header for these names, and
+        // the library is never closed (invariant 1).
+        let api = unsafe {
+            Api {
+                get_version: symbol(library, version)?,
+                increment: symbol(library, increment)?,
+                decrement: symbol(library, decrement)?,
+                get_global: symbol(library, get_global)?,
+                call: symbol(library, call)?,
+                take_error: symbol(library, take_error)?,
+            }
+        };
+        Ok(Box::leak(Box::new(api)))
+    }
+
+    /// What `TVMFFIGetVersion` writes. After a `.post` release it is one patch
+    /// ahead of the package version.
+    pub fn version(&self) -> String {
+        let mut version = Version::default();
+        // SAFETY: the pointer is to a valid structure of the declared layout.
+        unsafe { (self.get_version)(&mut version) };
+        format!("{}.{}.{}", version.major, version.minor, version.patch)
+    }
+
+    /// A function of the global registry, if there is one of that name.
+    pub fn global(&'static self, name: &str) -> Result<Option<Function>> {
+        let key = ByteArray {
+            data: name.as_ptr().cast(),
+            size: name.len(),
+        };
+        let mut handle: Handle = ptr::null_mut();
+        // SAFETY: both pointers are valid for the call.
+        let status = unsafe { (self.get_global)(&key, &mut handle) };
+        if status != 0 {
+            return Err(self.raised(name));
+        }
+        if handle.is_null() {
+            return Ok(None);
+        }
+        let raw = RawAny {
+            type_index: abi::FUNCTION,
+            small_length: 0,
+            payload: abi::Payload { pointer: handle },
+        };
+        // SAFETY: a found function comes with one reference (invariant 2).
+        let value = unsafe { Value::from_owned(self, raw) };
+        Ok(Function::from_value(value, name))
+    }
+
+    /// Calls a function object.
+    ///
+    /// # Safety
+    ///
+    /// `function` is a live function object; `arguments` are valid raw values
+    /// that outlive the call.
+    pub(super) unsafe fn call(
+        &'static self,
+        function: Handle,
+        arguments: &mut [RawAny],
+        name: &str,
+    ) -> Result<Value> {
+        let count = i32::try_from(arguments.len()).map_err(|_| Error::TooManyArguments {
+            function: name.to_owned(),
+        })?;
+        let mut result = RawAny::NONE;
+        // SAFETY: by this function's contract; the result slot holds none.
+        let status = unsafe { (self.call)(function, arguments.as_mut_ptr(), count, &mut result) };
+        if status != 0 {
+            return Err(self.raised(name));
+        }
+        // SAFETY: the result of a call is owned by the caller (invariant 2).
+        Ok(unsafe { Value::from_owned(self, result) })
+    }
+
+    /// Takes the error that the runtime has raised on this thread.
+    fn raised(&self, during: &str) -> Error {
+        let mut handle: Handle = ptr::null_mut();
+        // SAFETY: the pointer is valid; the handle received is owned by us.
+        unsafe { (self.take_error)(&mut handle) };
+        if handle.is_null() {
+            return Error::Runtime(RuntimeError {
+                function: during.to_owned(),
+                kind: "unknown".to_owned(),
+                message: "the call failed without raising an error".to_owned(),
+                backtrace: String::new(),
+            });
+        }
+        // SAFETY: a raised error is an error object; its cell follows the
+        // header (invariant 3). The texts are copied before the reference goes.
+        let error = unsafe {
+            let cell = &*body::<ErrorCell>(handle);
+            RuntimeError {
+                function: during.to_owned(),
+                kind: text(&cell.kind),
+                message: text(&cell.message),
+                backtrace: text(&cell.backtrace),
+            }
+        };
+        self.release(handle);
+        Error::Runtime(error)
+    }
+
+    pub(super) fn retain(&self, handle: Handle) {
+        // SAFETY: the caller holds a live object (invariant 2).
+        unsafe { (self.increment)(handle) };
+    }
+
+    pub(super) fn release(&self, handle: Handle) {
+        // SAFETY: the caller gives back a reference it owns (invariant 2).
+        unsafe { (self.decrement)(handle) };
+    }
+}
+
+/// The body of an object, after its header.
+///
+/// # Safety
+///
+/// `object` is a live object whose body is a `T`.
+pub(super) unsafe fn body<T>(object: *mut c_void) -> *const T {
+    // SAFETY: by contract the object is longer than its header.
+    unsafe { object.cast::<ObjectHeader>().add(1).cast::<T>() }
+}
+
+/// Copies a byte array as text; invalid UTF-8 is replaced.
+///
+/// # Safety
+///
+/// The array's pointer and size describe readable memory, or the size is 0.
+pub(super) unsafe fn text(bytes: &ByteArray) -> String {
+    if bytes.data.is_null() || bytes.size == 0 {
+        return String::new();
+    }
+    // SAFETY: by contract.
+    let slice = unsafe { std::slice::from_raw_parts(bytes.data.cast::<u8>(), bytes.size) };
+    String::from_utf8_lossy(slice).into_owned()
+}
+
+/// One symbol as a plain function pointer.
+///
+/// # Safety
+///
+/// `T` is the function pointer type of that symbol.
+unsafe fn symbol<T: Copy>(library: &'static Library, name: &str) -> Result<T> {
+    let missing = |detail: String| Error::MissingSymbol {
+        symbol: name.to_owned(),
+        detail,
+    };
+    let c_name = CString::new(name).map_err(|e| missing(e.to_string()))?;
+    // SAFETY: by contract.
+    let found = unsafe { library.get::<T>(c_name.as_bytes_with_nul()) };
+    found.map(|f| *f).map_err(|e| missing(e.to_string()))
+}

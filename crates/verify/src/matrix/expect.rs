@@ -1,0 +1,317 @@
+//! What the answers of a row are compared with, and the comparison.
+
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+
+use crate::session::generate::Sequence;
+
+use super::reference::Case;
+
+/// Expectations as written in the matrix.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExpectFile {
+    text: Option<String>,
+    #[serde(default)]
+    contains: Vec<String>,
+    #[serde(default)]
+    contains_any: Vec<String>,
+    tokens: Option<Vec<i32>>,
+    /// `FILE#CASE`.
+    reference: Option<String>,
+    logits_tolerance: Option<f32>,
+    cosine: Option<f32>,
+}
+
+/// What must come of a prompt. All that is stated must hold.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Expect {
+    /// The generated text begins so.
+    pub text: Option<String>,
+    /// All of these occur in the generated text; case does not matter.
+    pub contains: Vec<String>,
+    /// One of these occurs; case does not matter.
+    pub contains_any: Vec<String>,
+    /// The generated tokens begin so.
+    pub tokens: Option<Vec<i32>>,
+    /// Independent values.
+    pub reference: Option<ReferenceName>,
+    /// Largest difference of a logit from the reference.
+    pub logits_tolerance: f32,
+    /// Least cosine of an embedding with the reference.
+    pub cosine: f32,
+}
+
+/// A case in a reference file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReferenceName {
+    /// The file.
+    pub file: PathBuf,
+    /// The case.
+    pub case: String,
+}
+
+/// Expected similarity of two prompts' embeddings, by position.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Similarity {
+    /// One prompt.
+    pub a: usize,
+    /// The other.
+    pub b: usize,
+    /// The cosine is at least this.
+    pub at_least: Option<f32>,
+    /// The cosine is at most this.
+    pub at_most: Option<f32>,
+}
+
+/// One comparison.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Check {
+    /// What was compared.
+    pub name: String,
+    /// Whether it holds.
+    pub passed: bool,
+    /// Figures, expected and found.
+    pub detail: String,
+}
+
+impl Check {
+    /// A comparison and its result.
+    pub fn new(name: impl Into<String>, passed: bool, detail: impl Into<String>) -> Check {
+        Check {
+            name: name.into(),
+            passed,
+            detail: detail.into(),
+        }
+    }
+}
+
+impl ExpectFile {
+    /// Resolves the reference's path and fills in the defaults.
+    pub fn resolve(self, path: impl Fn(&str) -> Result<PathBuf, String>) -> Result<Expect, String> {
+        let reference = self
+            .reference
+            .map(|text| match text.rsplit_once('#') {
+                Some((file, case)) => Ok(ReferenceName {
+                    file: path(file)?,
+                    case: case.to_owned(),
+                }),
+                None => Err(format!("reference `{text}`: write FILE#CASE")),
+            })
+            .transpose()?;
+        Ok(Expect {
+            text: self.text,
+            contains: self.contains,
+            contains_any: self.contains_any,
+            tokens: self.tokens,
+            reference,
+            logits_tolerance: self.logits_tolerance.unwrap_or(1e-3),
+            cosine: self.cosine.unwrap_or(0.9999),
+        })
+    }
+}
+
+impl Expect {
+    /// True if the generated text is looked at.
+    pub fn wants_text(&self) -> bool {
+        self.text.is_some() || !self.contains.is_empty() || !self.contains_any.is_empty()
+    }
+
+    /// Compares a generated text.
+    pub fn check_text(&self, text: &str, checks: &mut Vec<Check>) {
+        if let Some(expected) = &self.text {
+            let detail = format!("expected `{expected}`, found `{text}`");
+            checks.push(Check::new("text", text.starts_with(expected), detail));
+        }
+        let lower = text.to_lowercase();
+        for part in &self.contains {
+            let found = lower.contains(&part.to_lowercase());
+            checks.push(Check::new(
+                "contains",
+                found,
+                format!("`{part}` in `{text}`"),
+            ));
+        }
+        if !self.contains_any.is_empty() {
+            let found = self
+                .contains_any
+                .iter()
+                .any(|part| lower.contains(&part.to_lowercase()));
+            let detail = format!("one of {:?} in `{text}`", self.contains_any);
+            checks.push(Check::new("contains any", found, detail));
+        }
+    }
+
+    /// Compares generated tokens.
+    pub fn check_tokens(&self, tokens: &[i32], checks: &mut Vec<Check>) {
+        if let Some(expected) = &self.tokens {
+            checks.push(compare_tokens("tokens", expected, tokens));
+        }
+    }
+
+    /// Compares tokens and logits with a reference.
+    pub fn check_reference(&self, case: &Case, found: &Sequence, checks: &mut Vec<Check>) {
+        if !case.margins.is_empty() {
+            checks.push(compare_followed(
+                case,
+                &found.likeliest,
+                self.logits_tolerance,
+            ));
+        } else if !case.tokens.is_empty() {
+            checks.push(compare_tokens(
+                "reference tokens",
+                &case.tokens,
+                &found.tokens,
+            ));
+        }
+        for (name, expected, found) in [
+            ("first logits", &case.first_logits, &found.first_logits),
+            ("last logits", &case.last_logits, &found.last_logits),
+        ] {
+            if !expected.is_empty() {
+                checks.push(compare_logits(name, expected, found, self.logits_tolerance));
+            }
+        }
+    }
+
+    /// Compares an embedding with a reference.
+    pub fn check_embedding(&self, case: &Case, found: &[f32], checks: &mut Vec<Check>) {
+        let cosine = cosine(&case.embedding, found);
+        let passed = cosine >= self.cosine && case.embedding.len() == found.len();
+        let detail = format!("cosine {cosine:.6}, at least {}", self.cosine);
+        checks.push(Check::new("reference embedding", passed, detail));
+    }
+}
+
+impl Similarity {
+    /// Compares two of the row's embeddings.
+    pub fn check(&self, embeddings: &[Vec<f32>], checks: &mut Vec<Check>) {
+        let (a, b) = (embeddings.get(self.a), embeddings.get(self.b));
+        let name = format!("similarity {} {}", self.a, self.b);
+        let (Some(a), Some(b)) = (a, b) else {
+            checks.push(Check::new(name, false, "no such prompt"));
+            return;
+        };
+        let cosine = cosine(a, b);
+        let low = self.at_least.is_none_or(|limit| cosine >= limit);
+        let high = self.at_most.is_none_or(|limit| cosine <= limit);
+        let bound = |name: &str, limit: Option<f32>| {
+            limit.map_or(String::new(), |limit| format!(", {name} {limit}"))
+        };
+        let detail = format!(
+            "cosine {cosine:.4}{}{}",
+            bound("at least", self.at_least),
+            bound("at most", self.at_most)
+        );
+        checks.push(Check::new(name, low && high, detail));
+    }
+}
+
+fn compare_tokens(name: &str, expected: &[i32], found: &[i32]) -> Check {
+    let same = expected
+        .iter()
+        .zip(found)
+        .take_while(|(e, f)| e == f)
+        .count();
+    let count = expected.len();
+    let detail = if same == count {
+        format!("all {count} identical")
+    } else {
+        format!(
+            "{same} of {count} identical, then {:?} expected, {:?} found",
+            expected.get(same),
+            found.get(same)
+        )
+    };
+    Check::new(name, same == count, detail)
+}
+
+/// Compares the likeliest token of each step where the reference's tokens were
+/// followed. Another token is right only where the reference itself was undecided:
+/// both logits may be off by the tolerance.
+fn compare_followed(case: &Case, found: &[i32], tolerance: f32) -> Check {
+    let mut same = 0usize;
+    let mut wrong = None;
+    for (step, (expected, margin)) in case.tokens.iter().zip(&case.margins).enumerate() {
+        if found.get(step) == Some(expected) {
+            same += 1;
+        } else if found.get(step).is_none() || *margin > 2.0 * tolerance {
+            wrong.get_or_insert(step);
+        }
+    }
+    let complete = !case.tokens.is_empty() && case.margins.len() == case.tokens.len();
+    let rest = match wrong {
+        Some(step) => format!("; step {step} differs although it was decided"),
+        None => "; the others were undecided".to_owned(),
+    };
+    let rest = if same == case.tokens.len() {
+        String::new()
+    } else {
+        rest
+    };
+    let detail = format!("{same} of {} identical{rest}", case.tokens.len());
+    Check::new("reference tokens", wrong.is_none() && complete, detail)
+}
+
+fn compare_logits(name: &str, expected: &[f32], found: &[f32], tolerance: f32) -> Check {
+    if expected.len() != found.len() {
+        let detail = format!("{} expected, {} found", expected.len(), found.len());
+        return Check::new(name, false, detail);
+    }
+    let largest = expected
+        .iter()
+        .zip(found)
+        .map(|(e, f)| (e - f).abs())
+        // A NaN must not be lost in a maximum.
+        .fold(0.0, |m: f32, d| if d > m || d.is_nan() { d } else { m });
+    let detail = format!("largest difference {largest:.2e}, tolerance {tolerance:.1e}");
+    Check::new(name, largest <= tolerance, detail)
+}
+
+/// The cosine of two vectors; 0 if one has no length.
+pub fn cosine(a: &[f32], b: &[f32]) -> f32 {
+    let dot = |x: &[f32], y: &[f32]| -> f64 {
+        x.iter()
+            .zip(y)
+            .map(|(x, y)| f64::from(*x) * f64::from(*y))
+            .sum()
+    };
+    let length = (dot(a, a) * dot(b, b)).sqrt();
+    if length > 0.0 {
+        (dot(a, b) / length) as f32
+    } else {
+        0.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nan_logits_never_agree() {
+        let check = compare_logits("l", &[1.0, 2.0], &[f32::NAN, 2.0], 1e9);
+        assert!(!check.passed, "{}", check.detail);
+    }
+
+    #[test]
+    fn a_followed_token_may_differ_only_where_the_reference_was_undecided() {
+        let case = Case {
+            tokens: vec![1, 2, 3],
+            margins: vec![0.5, 0.01, 0.5],
+            ..Case::default()
+        };
+        assert!(compare_followed(&case, &[1, 2, 3], 0.05).passed);
+        assert!(compare_followed(&case, &[1, 9, 3], 0.05).passed);
+        assert!(!compare_followed(&case, &[9, 2, 3], 0.05).passed);
+        assert!(!compare_followed(&case, &[1, 2], 0.05).passed);
+    }
+
+    #[test]
+    fn too_few_tokens_do_not_agree() {
+        assert!(!compare_tokens("t", &[1, 2, 3], &[1, 2]).passed);
+        assert!(compare_tokens("t", &[1, 2], &[1, 2, 3]).passed);
+    }
+}

@@ -1,0 +1,313 @@
+//! The TOML form of a matrix.
+//!
+//! `[defaults]` is laid under every row; `${NAME}` in a path is an environment
+//! variable, of which `${ARTCHECK_PARTS}` has a default; other paths are
+//! relative to the matrix file. Unknown keys are refused.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Deserialize;
+use toml::{Table, Value};
+
+use crate::device::DeviceName;
+use crate::sampling::TopP;
+use crate::session::{Entry, Kind, Schedule};
+use crate::tokenizer::{TokenName, TokenizerSource};
+use crate::weights::Source;
+
+use super::MatrixError;
+use super::expect::{Expect, ExpectFile, Similarity};
+use super::row::{Prompt, Row, RuntimeSpec};
+
+/// Reads and resolves a matrix.
+pub fn read(path: &Path) -> Result<Vec<Row>, MatrixError> {
+    let text = fs::read_to_string(path).map_err(|source| MatrixError::Read {
+        path: path.to_owned(),
+        source,
+    })?;
+    parse(path, &text)
+}
+
+/// Parses the text of the matrix at `path`.
+pub fn parse(path: &Path, text: &str) -> Result<Vec<Row>, MatrixError> {
+    let syntax = |detail: String| MatrixError::Syntax {
+        path: path.to_owned(),
+        detail,
+    };
+    let file: File = toml::from_str(text).map_err(|e| syntax(e.to_string()))?;
+    let base = Base::of(path);
+    let mut names = BTreeSet::new();
+    let mut rows = Vec::new();
+    for table in file.row {
+        let name = table
+            .get("name")
+            .and_then(Value::as_str)
+            .unwrap_or("without a name")
+            .to_owned();
+        let wrong = |detail: String| MatrixError::Row {
+            path: path.to_owned(),
+            row: name.clone(),
+            detail,
+        };
+        let mut merged = file.defaults.clone();
+        merged.extend(table);
+        let row: RowFile = Value::Table(merged)
+            .try_into()
+            .map_err(|e: toml::de::Error| wrong(e.message().to_owned()))?;
+        let row = row.resolve(&base, &file.runtimes).map_err(wrong)?;
+        if !names.insert(row.name.clone()) {
+            return Err(wrong("two rows have this name".to_owned()));
+        }
+        rows.push(row);
+    }
+    Ok(rows)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct File {
+    /// Kept for future change; only 1 exists.
+    #[serde(rename = "schema")]
+    _schema: Schema,
+    #[serde(default)]
+    defaults: Table,
+    #[serde(default)]
+    runtimes: BTreeMap<String, RuntimeFile>,
+    #[serde(default)]
+    row: Vec<Table>,
+}
+
+#[derive(Deserialize)]
+#[serde(try_from = "u32")]
+struct Schema;
+
+impl TryFrom<u32> for Schema {
+    type Error = String;
+
+    fn try_from(version: u32) -> Result<Schema, String> {
+        match version {
+            1 => Ok(Schema),
+            other => Err(format!(
+                "schema {other} is not known; this version reads schema 1"
+            )),
+        }
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RuntimeFile {
+    paths: Vec<String>,
+    #[serde(default)]
+    preload: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RowFile {
+    name: String,
+    model: String,
+    kind: Option<Kind>,
+    library: String,
+    weights: String,
+    tokenizer: Option<String>,
+    get: Option<String>,
+    device: DeviceName,
+    runtime: String,
+    #[serde(default)]
+    shims: Vec<String>,
+    #[serde(default)]
+    entry: Entry,
+    #[serde(default)]
+    schedule: Schedule,
+    prefill_chunk: Option<usize>,
+    #[serde(default = "sixteen")]
+    max_tokens: usize,
+    #[serde(default)]
+    dims: BTreeMap<String, i64>,
+    sampling: Option<TopP>,
+    #[serde(default)]
+    follow_reference: bool,
+    #[serde(default)]
+    stop: Vec<TokenName>,
+    #[serde(default = "one")]
+    padding: i32,
+    #[serde(default)]
+    warmup: u32,
+    #[serde(default = "once")]
+    repeat: u32,
+    #[serde(default = "two_minutes")]
+    time_limit: f64,
+    memory_limit_mib: Option<u64>,
+    prompt: Vec<PromptFile>,
+    #[serde(default)]
+    similarity: Vec<Similarity>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct PromptFile {
+    text: Option<String>,
+    tokens: Option<Vec<i32>>,
+    #[serde(default)]
+    expect: ExpectFile,
+}
+
+fn sixteen() -> usize {
+    16
+}
+
+fn one() -> i32 {
+    1
+}
+
+fn once() -> u32 {
+    1
+}
+
+fn two_minutes() -> f64 {
+    120.0
+}
+
+impl RowFile {
+    fn resolve(self, base: &Base, runtimes: &BTreeMap<String, RuntimeFile>) -> Result<Row, String> {
+        let runtime = runtimes.get(&self.runtime).ok_or_else(|| {
+            let known: Vec<&str> = runtimes.keys().map(String::as_str).collect();
+            format!(
+                "no runtime `{}`; there are {}",
+                self.runtime,
+                known.join(", ")
+            )
+        })?;
+        let runtime = RuntimeSpec {
+            paths: base.paths(&runtime.paths)?,
+            preload: base.paths(&runtime.preload)?,
+            name: self.runtime,
+        };
+        let weights = match Source::parse(&self.weights)? {
+            Source::Directory(_) => Source::Directory(base.path(&self.weights)?),
+            random => random,
+        };
+        let tokenizer = match self.tokenizer.as_deref().map(TokenizerSource::parse) {
+            Some(TokenizerSource::File(path)) => {
+                Some(TokenizerSource::File(base.path(&path.to_string_lossy())?))
+            }
+            other => other,
+        };
+        let time_limit =
+            Duration::try_from_secs_f64(self.time_limit).map_err(|e| format!("time_limit: {e}"))?;
+        let memory_limit = self
+            .memory_limit_mib
+            .map(|m| {
+                m.checked_mul(1 << 20)
+                    .ok_or("memory_limit_mib is too large")
+            })
+            .transpose()?;
+        let prompts = self
+            .prompt
+            .into_iter()
+            .map(|prompt| prompt.resolve(base, tokenizer.is_some()))
+            .collect::<Result<Vec<Prompt>, String>>()?;
+        if prompts.is_empty() || self.repeat == 0 {
+            return Err("needs at least one prompt and one repetition".to_owned());
+        }
+        Ok(Row {
+            name: self.name,
+            model: self.model,
+            kind: self.kind,
+            library: base.path(&self.library)?,
+            weights,
+            tokenizer,
+            get: self.get,
+            device: self.device,
+            runtime,
+            shims: base.paths(&self.shims)?,
+            entry: self.entry,
+            schedule: self.schedule,
+            prefill_chunk: self.prefill_chunk,
+            max_tokens: self.max_tokens,
+            dims: self.dims,
+            sampling: self.sampling,
+            follow_reference: self.follow_reference,
+            stop: self.stop,
+            padding: self.padding,
+            warmup: self.warmup,
+            repeat: self.repeat,
+            time_limit,
+            memory_limit,
+            prompts,
+            similarity: self.similarity,
+        })
+    }
+}
+
+impl PromptFile {
+    fn resolve(self, base: &Base, has_tokenizer: bool) -> Result<Prompt, String> {
+        let expect: Expect = self.expect.resolve(|path| base.path(path))?;
+        if self.tokens.is_none() && self.text.is_none() && expect.reference.is_none() {
+            return Err("a prompt needs `text`, `tokens` or a reference that has them".to_owned());
+        }
+        if !has_tokenizer && (self.text.is_some() || expect.wants_text()) {
+            return Err("text needs a `tokenizer`".to_owned());
+        }
+        Ok(Prompt {
+            text: self.text,
+            tokens: self.tokens,
+            expect,
+        })
+    }
+}
+
+/// What relative paths begin at.
+struct Base {
+    directory: PathBuf,
+}
+
+impl Base {
+    fn of(matrix: &Path) -> Base {
+        let absolute = std::path::absolute(matrix).unwrap_or_else(|_| matrix.to_owned());
+        Base {
+            directory: absolute.parent().map(Path::to_owned).unwrap_or_default(),
+        }
+    }
+
+    fn path(&self, text: &str) -> Result<PathBuf, String> {
+        let mut expanded = String::new();
+        let mut rest = text;
+        while let Some((before, after)) = rest.split_once("${") {
+            let (name, after) = after
+                .split_once('}')
+                .ok_or_else(|| format!("`{text}`: `${{` without `}}`"))?;
+            expanded.push_str(before);
+            expanded.push_str(&variable(name));
+            rest = after;
+        }
+        expanded.push_str(rest);
+        Ok(self.directory.join(expanded))
+    }
+
+    fn paths(&self, texts: &[String]) -> Result<Vec<PathBuf>, String> {
+        texts.iter().map(|text| self.path(text)).collect()
+    }
+}
+
+/// The value of a variable. One that is not set stays as it is written, so that
+/// the report of the missing file shows what to set.
+fn variable(name: &str) -> String {
+    if let Some(value) = std::env::var_os(name) {
+        return value.to_string_lossy().into_owned();
+    }
+    let home = |name| std::env::var_os(name).map(PathBuf::from);
+    let cache = home("XDG_CACHE_HOME").or_else(|| home("HOME").map(|h| h.join(".cache")));
+    match (name, cache) {
+        ("ARTCHECK_PARTS", Some(cache)) => cache
+            .join("artcheck")
+            .join("parts")
+            .to_string_lossy()
+            .into_owned(),
+        _ => format!("${{{name}}}"),
+    }
+}

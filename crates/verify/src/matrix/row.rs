@@ -1,0 +1,115 @@
+//! A resolved row: everything a child process needs, with absolute paths.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::device::DeviceName;
+use crate::sampling::TopP;
+use crate::session::{Entry, Kind, Schedule};
+use crate::tokenizer::{TokenName, TokenizerSource};
+use crate::weights::Source;
+
+use super::expect::{Expect, Similarity};
+
+/// One row.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Row {
+    /// Unique name.
+    pub name: String,
+    /// The model, for people.
+    pub model: String,
+    /// The kind it must be; found out from the library if absent.
+    pub kind: Option<Kind>,
+    /// The model library.
+    pub library: PathBuf,
+    /// Where weights come from.
+    pub weights: Source,
+    /// How text becomes tokens; absent if all prompts are tokens.
+    pub tokenizer: Option<TokenizerSource>,
+    /// Where a user gets library, weights and tokenizer.
+    pub get: Option<String>,
+    /// The device.
+    pub device: DeviceName,
+    /// The runtime.
+    pub runtime: RuntimeSpec,
+    /// Shim libraries to load after the runtime.
+    pub shims: Vec<PathBuf>,
+    /// Which entry points are used.
+    pub entry: Entry,
+    /// How several prompts share the model.
+    pub schedule: Schedule,
+    /// Longest prefill of one call.
+    pub prefill_chunk: Option<usize>,
+    /// Tokens to generate.
+    pub max_tokens: usize,
+    /// Sizes of symbolic dimensions, for random weights.
+    pub dims: BTreeMap<String, i64>,
+    /// Top-p, or greedy.
+    pub sampling: Option<TopP>,
+    /// Follow the reference's tokens instead of one's own, so that one close
+    /// call does not change all that comes after it (for 16-bit arithmetic).
+    pub follow_reference: bool,
+    /// Tokens that end a sequence.
+    pub stop: Vec<TokenName>,
+    /// Padding token of embedding models.
+    pub padding: i32,
+    /// Untimed runs before the measured one.
+    pub warmup: u32,
+    /// How often the row runs, each time in a new process.
+    pub repeat: u32,
+    /// Limit of one run.
+    pub time_limit: Duration,
+    /// Limit of the child's address space.
+    pub memory_limit: Option<u64>,
+    /// The prompts.
+    pub prompts: Vec<Prompt>,
+    /// Expected similarity of embeddings.
+    pub similarity: Vec<Similarity>,
+}
+
+/// The runtime of a row.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RuntimeSpec {
+    /// Name in the matrix.
+    pub name: String,
+    /// Directories, wheels or virtual environments.
+    pub paths: Vec<PathBuf>,
+    /// Libraries to open before the runtime.
+    pub preload: Vec<PathBuf>,
+}
+
+/// One prompt and what must come of it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Prompt {
+    /// Text, for the tokenizer.
+    pub text: Option<String>,
+    /// Tokens; these win over text.
+    pub tokens: Option<Vec<i32>>,
+    /// What is expected.
+    pub expect: Expect,
+}
+
+impl Row {
+    /// The files that must exist for the row to run, with what they are.
+    pub fn files(&self) -> Vec<(&'static str, PathBuf)> {
+        let mut files = vec![("library", self.library.clone())];
+        if let Source::Directory(path) = &self.weights {
+            files.push(("weights", path.clone()));
+        }
+        if let Some(TokenizerSource::File(path)) = &self.tokenizer {
+            files.push(("tokenizer", path.clone()));
+        }
+        files.extend(self.runtime.paths.iter().map(|p| ("runtime", p.clone())));
+        files.extend(self.runtime.preload.iter().map(|p| ("preload", p.clone())));
+        files.extend(self.shims.iter().map(|p| ("shim", p.clone())));
+        let references = self
+            .prompts
+            .iter()
+            .filter_map(|p| p.expect.reference.clone());
+        files.extend(references.map(|r| ("reference", r.file)));
+        files
+    }
+}

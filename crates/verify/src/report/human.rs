@@ -1,0 +1,60 @@
+//! Text for a terminal.
+
+use std::fmt::Write;
+
+use super::{MatrixReport, Outcome, RowReport, duration, memory, rate};
+
+/// The report as text: one line per row, then what went wrong.
+pub fn render(report: &MatrixReport) -> String {
+    let mut text = String::new();
+    let width = report.rows.iter().map(|r| r.name.chars().count()).max();
+    for row in &report.rows {
+        text.push_str(&line(row, width.unwrap_or(0)));
+        text.push('\n');
+    }
+    for row in &report.rows {
+        if let Outcome::Failed { failure } = &row.outcome {
+            // Writing to a string cannot fail.
+            let _ = writeln!(text, "\n{} failed at stage {}:", row.name, failure.stage);
+            for line in failure.message.lines() {
+                let _ = writeln!(text, "  {line}");
+            }
+            for check in row.checks.iter().filter(|c| !c.passed) {
+                let _ = writeln!(text, "  {}: {}", check.name, check.detail);
+            }
+            for line in &failure.last_words {
+                let _ = writeln!(text, "  | {line}");
+            }
+        }
+    }
+    let summary = report.summary();
+    let _ = writeln!(
+        text,
+        "\n{} passed, {} failed, {} not run",
+        summary.passed, summary.failed, summary.not_run
+    );
+    text
+}
+
+/// One row in one line.
+pub fn line(row: &RowReport, width: usize) -> String {
+    let head = format!(
+        "{:<8}{:<width$}  {:<7}",
+        row.outcome.word(),
+        row.name,
+        row.device
+    );
+    let remark = row.remark();
+    let remark = remark.lines().next().unwrap_or("");
+    let tail = match &row.outcome {
+        Outcome::Passed => format!(
+            "{} tokens/s, first after {}, {}; {remark}",
+            rate(row.figures.tokens_per_second),
+            duration(row.figures.first_token_seconds),
+            memory(row.figures.peak_memory),
+        ),
+        Outcome::Failed { failure } => format!("at {}: {remark}", failure.stage),
+        Outcome::NotRun { .. } => remark.to_owned(),
+    };
+    format!("{head} {tail}")
+}

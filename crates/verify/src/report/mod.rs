@@ -1,0 +1,177 @@
+//! The result of a run, and its forms: one file per format.
+
+pub mod human;
+pub mod json;
+pub mod junit;
+pub mod markdown;
+
+use std::path::PathBuf;
+
+use serde::Serialize;
+
+use crate::matrix::expect::Check;
+use crate::run::failure::Failure;
+use crate::run::hooks::{PrecheckFinding, Shim};
+use crate::run::protocol::{Answer, Facts, Figures};
+use crate::run::stage::Stage;
+
+/// The result of a whole run.
+#[derive(Clone, Debug, Serialize)]
+pub struct MatrixReport {
+    /// Version of this structure; changes only when a key changes its meaning.
+    pub schema: &'static str,
+    /// The matrix file.
+    pub matrix: PathBuf,
+    /// Whether rows that did not run count as failures.
+    pub require_all: bool,
+    /// The rows, in the order of the matrix.
+    pub rows: Vec<RowReport>,
+}
+
+/// The value of [`MatrixReport::schema`].
+pub const SCHEMA: &str = "artcheck-verify-1";
+
+/// The result of one row.
+#[derive(Clone, Debug, Serialize)]
+pub struct RowReport {
+    /// Name of the row.
+    pub name: String,
+    /// The model.
+    pub model: String,
+    /// The device.
+    pub device: String,
+    /// The runtime's name in the matrix.
+    pub runtime: String,
+    /// The model library.
+    pub library: PathBuf,
+    /// What happened.
+    #[serde(flatten)]
+    pub outcome: Outcome,
+    /// The last stage reached; none if the row did not start.
+    pub stage: Option<Stage>,
+    /// What was found out about model and runtime.
+    pub facts: Facts,
+    /// What the pre-check said.
+    pub precheck: Vec<PrecheckFinding>,
+    /// The shim that the row ran with.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shim: Option<Shim>,
+    /// The comparisons.
+    pub checks: Vec<Check>,
+    /// The answers.
+    pub answers: Vec<Answer>,
+    /// The figures; with several runs the median of each.
+    pub figures: Figures,
+    /// Processes that ran.
+    pub runs: u32,
+    /// Seconds of all of them.
+    pub seconds: f64,
+}
+
+/// What happened to a row.
+#[derive(Clone, Debug, Serialize)]
+#[serde(tag = "outcome", rename_all = "kebab-case")]
+pub enum Outcome {
+    /// It ran and every answer is right.
+    Passed,
+    /// It did not.
+    Failed {
+        /// Why.
+        failure: Failure,
+    },
+    /// It could not run here. That is never a pass.
+    NotRun {
+        /// Why.
+        reason: String,
+    },
+}
+
+/// Rows by outcome.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Summary {
+    /// Rows that passed.
+    pub passed: usize,
+    /// Rows that failed.
+    pub failed: usize,
+    /// Rows that did not run.
+    pub not_run: usize,
+}
+
+impl MatrixReport {
+    /// Counts the rows.
+    pub fn summary(&self) -> Summary {
+        let mut summary = Summary::default();
+        for row in &self.rows {
+            let count = match row.outcome {
+                Outcome::Passed => &mut summary.passed,
+                Outcome::Failed { .. } => &mut summary.failed,
+                Outcome::NotRun { .. } => &mut summary.not_run,
+            };
+            *count += 1;
+        }
+        summary
+    }
+
+    /// True if at least one row passed, none failed, and (with `require_all`)
+    /// every row ran. A matrix that ran nothing has shown nothing.
+    pub fn succeeded(&self) -> bool {
+        let summary = self.summary();
+        summary.failed == 0 && summary.passed > 0 && (summary.not_run == 0 || !self.require_all)
+    }
+}
+
+impl Outcome {
+    /// One word.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Outcome::Passed => "passed",
+            Outcome::Failed { .. } => "failed",
+            Outcome::NotRun { .. } => "not run",
+        }
+    }
+}
+
+impl RowReport {
+    /// What a table says beside the outcome: why it failed or did not run, or
+    /// what it was compared with.
+    pub fn remark(&self) -> String {
+        match &self.outcome {
+            Outcome::Failed { failure } => failure.message.clone(),
+            Outcome::NotRun { reason } => reason.clone(),
+            Outcome::Passed => {
+                let mut names: Vec<&str> = Vec::new();
+                for check in &self.checks {
+                    if !names.contains(&check.name.as_str()) {
+                        names.push(&check.name);
+                    }
+                }
+                let shim = self.shim.as_ref();
+                let with = shim.map_or(String::new(), |s| format!("; with {}", s.description));
+                format!("{}{with}", names.join(", "))
+            }
+        }
+    }
+}
+
+/// `12.3 ms`, `1.2 s`.
+pub(crate) fn duration(seconds: Option<f64>) -> String {
+    match seconds {
+        None => "-".to_owned(),
+        Some(s) if s < 1.0 => format!("{:.1} ms", s * 1e3),
+        Some(s) => format!("{s:.2} s"),
+    }
+}
+
+/// `123`, `12.3`.
+pub(crate) fn rate(rate: Option<f64>) -> String {
+    match rate {
+        None => "-".to_owned(),
+        Some(r) if r >= 100.0 => format!("{r:.0}"),
+        Some(r) => format!("{r:.1}"),
+    }
+}
+
+/// Mebibytes.
+pub(crate) fn memory(bytes: Option<u64>) -> String {
+    bytes.map_or_else(|| "-".to_owned(), |b| format!("{} MiB", b >> 20))
+}

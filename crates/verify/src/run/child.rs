@@ -1,0 +1,371 @@
+//! The inside of a child process: one row, stage by stage.
+
+use std::io::Read;
+
+use crate::device::DeviceName;
+use crate::error::{Error, Result};
+use crate::ffi::{self, Arg, Linkage};
+use crate::matrix::expect::Check;
+use crate::matrix::reference::{self, Case};
+use crate::matrix::row::Row;
+use crate::parts::RuntimeFiles;
+use crate::runtime::Runtime;
+use crate::session::decoder::{Capacity, Decoder};
+use crate::session::embedder::Embedder;
+use crate::session::generate::{Generation, Generator, Request};
+use crate::session::model::{Loaded, Model};
+use crate::session::{Kind, Schedule};
+use crate::tokenizer::Tokenizer;
+use crate::weights;
+
+use super::failure::Failure;
+use super::protocol::{Answer, ChildResult, Done, Event, Facts, Figures, send};
+use super::stage::Stage;
+
+/// `kDLExist` of the device attributes.
+const EXISTS: i64 = 0;
+
+/// The entry point of a child process: reads a row as JSON from standard input,
+/// runs it, reports on standard output. Returns the exit status.
+pub fn main() -> u8 {
+    let mut text = String::new();
+    let row: Row = match std::io::stdin()
+        .read_to_string(&mut text)
+        .map_err(|e| e.to_string())
+        .and_then(|_| serde_json::from_str(&text).map_err(|e| e.to_string()))
+    {
+        Ok(row) => row,
+        Err(error) => {
+            eprintln!("artcheck verify-row: no row on standard input: {error}");
+            return 2;
+        }
+    };
+    let mut child = Child {
+        stage: Stage::Dlopen,
+        facts: Facts::default(),
+    };
+    let result = match child.run(&row) {
+        Ok(Outcome::Done(done)) => ChildResult::Done(done),
+        Ok(Outcome::NoDevice(reason)) => ChildResult::NotRun { reason },
+        Err(error) => ChildResult::Failed(Failure::of(&error, child.stage)),
+    };
+    let sent = send(&Event::Result(Box::new(result)));
+    child.enter(Stage::Exit);
+    u8::from(sent.is_err())
+}
+
+enum Outcome {
+    Done(Done),
+    NoDevice(String),
+}
+
+struct Child {
+    stage: Stage,
+    facts: Facts,
+}
+
+/// A prompt with its tokens and reference.
+struct Input {
+    tokens: Vec<i32>,
+    case: Option<Case>,
+}
+
+impl Child {
+    /// Events are best effort: a parent that is gone will not read the result either.
+    fn enter(&mut self, stage: Stage) {
+        self.stage = stage;
+        let peak_memory = ffi::peak_resident_bytes();
+        let _ = send(&Event::Stage { stage, peak_memory });
+    }
+
+    fn tell_facts(&self) {
+        let _ = send(&Event::Facts(self.facts.clone()));
+    }
+
+    fn run(&mut self, row: &Row) -> Result<Outcome> {
+        if let Some(limit) = row.memory_limit
+            && !ffi::set_memory_limit(limit)
+        {
+            return Err(Error::Unsupported(
+                "memory_limit_mib is not supported on this system".to_owned(),
+            ));
+        }
+        self.enter(Stage::Dlopen);
+        let files = RuntimeFiles::find(&row.runtime.paths)?;
+        self.facts.packages.clone_from(&files.packages);
+        let part = files.device_part(row.device)?;
+        let runtime = match Runtime::load(&files, row.device, &row.runtime.preload, &row.shims) {
+            Err(Error::Open { path, detail })
+                if Some(&path) == part.as_ref() && driver_is_missing(&detail) =>
+            {
+                return Ok(Outcome::NoDevice(format!(
+                    "no driver for {}: {detail}",
+                    row.device
+                )));
+            }
+            other => other?,
+        };
+        self.facts.ffi_version = Some(runtime.ffi_version());
+        self.tell_facts();
+        if !device_exists(&runtime, row.device)? {
+            return Ok(Outcome::NoDevice(format!("no device {}", row.device)));
+        }
+        ffi::open(&row.library, Linkage::Local)?;
+        self.enter(Stage::Module);
+        let loaded = Loaded::load(&runtime, &row.library)?;
+        self.enter(Stage::Vm);
+        let model = loaded.initialise()?;
+        self.facts.kind = Some(model.kind());
+        self.tell_facts();
+        if let Some(kind) = row.kind
+            && kind != model.kind()
+        {
+            let found = model.kind();
+            return Err(Error::Unsupported(format!(
+                "a {kind} model expected, found {found}"
+            )));
+        }
+        self.answer(row, &model).map(Outcome::Done)
+    }
+
+    fn answer(&mut self, row: &Row, model: &Model<'_>) -> Result<Done> {
+        let tokenizer = row.tokenizer.as_ref().map(Tokenizer::load).transpose()?;
+        let inputs = inputs(row, tokenizer.as_ref())?;
+        self.enter(Stage::Weights);
+        let parameters = &model.metadata().params;
+        let step = (parameters.len() / 50).max(1);
+        let mut told = |done: usize, total: usize| {
+            if done.is_multiple_of(step) || done == total {
+                let _ = send(&Event::Weights { done, total });
+            }
+        };
+        let weights = weights::load(
+            model.runtime(),
+            &row.weights,
+            parameters,
+            &row.dims,
+            &mut told,
+        )?;
+        let mut done = if model.kind() == Kind::Embedding {
+            self.embed(row, &Embedder::new(model, weights)?, &inputs)?
+        } else {
+            self.enter(Stage::Cache);
+            let capacity = capacity(row, model, &inputs)?;
+            let decoder = Decoder::new(model, weights, capacity, row.entry)?;
+            self.generate(row, &decoder, &inputs, tokenizer.as_ref())?
+        };
+        done.figures.prompt_tokens = inputs.iter().map(|i| i.tokens.len()).sum();
+        done.figures.peak_memory = ffi::peak_resident_bytes();
+        Ok(done)
+    }
+
+    fn embed(&mut self, row: &Row, embedder: &Embedder<'_, '_>, inputs: &[Input]) -> Result<Done> {
+        self.enter(Stage::Prefill);
+        let prompts: Vec<Vec<i32>> = inputs.iter().map(|i| i.tokens.clone()).collect();
+        for _ in 0..row.warmup {
+            embedder.embed(&prompts, row.padding)?;
+        }
+        let start = std::time::Instant::now();
+        let embeddings = embedder.embed(&prompts, row.padding)?;
+        let seconds = start.elapsed().as_secs_f64();
+        self.enter(Stage::Compare);
+        let mut done = Done::default();
+        done.figures.first_token_seconds = Some(seconds);
+        for ((prompt, input), embedding) in row.prompts.iter().zip(inputs).zip(&embeddings) {
+            if let Some(case) = &input.case {
+                prompt
+                    .expect
+                    .check_embedding(case, embedding, &mut done.checks);
+            }
+            done.answers.push(Answer {
+                prompt: prompt.text.clone(),
+                ..Answer::default()
+            });
+        }
+        for similarity in &row.similarity {
+            similarity.check(&embeddings, &mut done.checks);
+        }
+        finish_checks(&mut done.checks);
+        Ok(done)
+    }
+
+    fn generate(
+        &mut self,
+        row: &Row,
+        decoder: &Decoder<'_, '_>,
+        inputs: &[Input],
+        tokenizer: Option<&Tokenizer>,
+    ) -> Result<Done> {
+        let prompts: Vec<Vec<i32>> = inputs.iter().map(|i| i.tokens.clone()).collect();
+        let request = Request {
+            max_tokens: row.max_tokens,
+            prefill_chunk: row.prefill_chunk,
+            schedule: row.schedule,
+            sampling: row.sampling,
+            stop: Tokenizer::resolve(tokenizer, &row.stop),
+            follow: followed(row, inputs)?,
+        };
+        for _ in 0..row.warmup {
+            self.once(decoder, request.clone(), &prompts)?;
+        }
+        let generation = self.once(decoder, request, &prompts)?;
+        self.enter(Stage::Compare);
+        let mut done = Done {
+            figures: figures(&generation),
+            ..Done::default()
+        };
+        for ((prompt, input), sequence) in row.prompts.iter().zip(inputs).zip(&generation.sequences)
+        {
+            let text = tokenizer.map(|t| t.decode(&sequence.tokens)).transpose()?;
+            let expect = &prompt.expect;
+            if let Some(text) = &text {
+                expect.check_text(text, &mut done.checks);
+            }
+            expect.check_tokens(&sequence.tokens, &mut done.checks);
+            if let Some(case) = &input.case {
+                expect.check_reference(case, sequence, &mut done.checks);
+            }
+            done.answers.push(Answer {
+                prompt: prompt.text.clone(),
+                tokens: sequence.tokens.clone(),
+                text,
+            });
+        }
+        finish_checks(&mut done.checks);
+        Ok(done)
+    }
+
+    fn once(
+        &mut self,
+        decoder: &Decoder<'_, '_>,
+        request: Request,
+        prompts: &[Vec<i32>],
+    ) -> Result<Generation> {
+        self.enter(Stage::Prefill);
+        let mut generator = Generator::new(decoder, request, prompts.len())?;
+        let first_token = generator.prefill(prompts)?;
+        self.enter(Stage::Decode);
+        generator.decode(first_token)
+    }
+}
+
+/// A row that compares nothing proves nothing.
+fn finish_checks(checks: &mut Vec<Check>) {
+    if checks.is_empty() {
+        checks.push(Check::new("expectations", false, "the row states none"));
+    }
+}
+
+/// The tokens to follow, one list per prompt; none where tokens are chosen.
+fn followed(row: &Row, inputs: &[Input]) -> Result<Vec<Vec<i32>>> {
+    if !row.follow_reference {
+        return Ok(Vec::new());
+    }
+    inputs
+        .iter()
+        .map(|input| match &input.case {
+            Some(case) if !case.tokens.is_empty() => Ok(case.tokens.clone()),
+            _ => Err(Error::Unsupported(
+                "follow_reference needs a reference with tokens for every prompt".to_owned(),
+            )),
+        })
+        .collect()
+}
+
+fn figures(generation: &Generation) -> Figures {
+    let seconds = generation.decode_time.as_secs_f64();
+    let rate =
+        (generation.decoded > 0 && seconds > 0.0).then(|| generation.decoded as f64 / seconds);
+    Figures {
+        first_token_seconds: Some(generation.first_token.as_secs_f64()),
+        tokens_per_second: rate,
+        ..Figures::default()
+    }
+}
+
+fn inputs(row: &Row, tokenizer: Option<&Tokenizer>) -> Result<Vec<Input>> {
+    row.prompts
+        .iter()
+        .map(|prompt| {
+            let case = prompt
+                .expect
+                .reference
+                .as_ref()
+                .map(reference::read)
+                .transpose()?;
+            let tokens = match (&prompt.tokens, &prompt.text, tokenizer, &case) {
+                (Some(tokens), ..) => tokens.clone(),
+                (None, Some(text), Some(tokenizer), _) => tokenizer.encode(text)?,
+                (None, _, _, Some(case)) => case.prompt.clone(),
+                _ => Vec::new(),
+            };
+            if tokens.is_empty() {
+                return Err(Error::Unsupported("a prompt has no tokens".to_owned()));
+            }
+            Ok(Input { tokens, case })
+        })
+        .collect()
+}
+
+/// States large enough for this row, within what the library was planned for.
+fn capacity(row: &Row, model: &Model<'_>, inputs: &[Input]) -> Result<Capacity> {
+    let metadata = model.metadata();
+    let sequences = i64::try_from(inputs.len()).unwrap_or(i64::MAX);
+    if sequences > metadata.max_batch_size {
+        return Err(Error::Unsupported(format!(
+            "{sequences} prompts, but the library was planned for {}",
+            metadata.max_batch_size
+        )));
+    }
+    let longest = inputs.iter().map(|i| i.tokens.len()).max().unwrap_or(0);
+    let needed = i64::try_from(longest.saturating_add(row.max_tokens)).unwrap_or(i64::MAX);
+    let window = metadata.context_window_size;
+    if window > 0 && needed > window {
+        return Err(Error::Unsupported(format!(
+            "{needed} tokens, but the library's context window is {window}"
+        )));
+    }
+    let total: usize = inputs.iter().map(|i| i.tokens.len()).sum();
+    let chunk = metadata.prefill_chunk_size;
+    if row.schedule == Schedule::Batched
+        && model.kind() == Kind::KvCache
+        && i64::try_from(total).unwrap_or(i64::MAX) > chunk
+    {
+        return Err(Error::Unsupported(format!(
+            "{total} prompt tokens in one batch, but the library's prefill chunk is {chunk}"
+        )));
+    }
+    // Whole pages for every sequence, and one page more for each.
+    let pages = needed.saturating_add(31) / 16;
+    Ok(Capacity {
+        sequences,
+        tokens: pages
+            .saturating_mul(16)
+            .saturating_mul(sequences)
+            .max(chunk),
+    })
+}
+
+/// True if the linker says that a library outside the runtime is missing, as it
+/// does for a device part on a machine without that device's driver.
+fn driver_is_missing(detail: &str) -> bool {
+    let missing =
+        detail.contains("cannot open shared object file") || detail.contains("Library not loaded");
+    let ours = detail.contains("libtvm_ffi") || detail.contains("libtvm_runtime.");
+    missing && !ours
+}
+
+fn device_exists(runtime: &Runtime, device: DeviceName) -> Result<bool> {
+    if device == DeviceName::CPU {
+        return Ok(true);
+    }
+    let name = "runtime.GetDeviceAttr";
+    let attribute = runtime.registered(name, "ask for the device")?;
+    let wanted = device.device();
+    let value = attribute.call(&[
+        Arg::Int(i64::from(wanted.kind)),
+        Arg::Int(i64::from(wanted.index)),
+        Arg::Int(EXISTS),
+    ])?;
+    Ok(value.as_int().is_some_and(|exists| exists != 0))
+}

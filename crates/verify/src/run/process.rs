@@ -1,0 +1,267 @@
+//! One child process: started, listened to, ended at its time limit.
+
+use std::collections::VecDeque;
+use std::ffi::OsString;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::matrix::row::Row;
+
+use super::failure::{Class, Failure, tells_of_memory};
+use super::protocol::{self, ChildResult, Event, Facts};
+use super::signal;
+use super::stage::Stage;
+
+/// Lines of the child's output that are kept.
+const LAST_WORDS: usize = 12;
+
+/// Longest line of the child's output that is kept, in characters.
+const LONGEST_LINE: usize = 600;
+
+/// How to start a child: a program that calls [`super::child::main`].
+#[derive(Clone, Debug)]
+pub struct ChildCommand {
+    /// The program.
+    pub program: PathBuf,
+    /// Its arguments.
+    pub arguments: Vec<OsString>,
+}
+
+/// How a child ended.
+#[derive(Clone, Debug)]
+pub struct Ended {
+    /// Its own result, or what became of the process.
+    pub result: ChildResult,
+    /// What it found out.
+    pub facts: Facts,
+    /// The last stage it entered before its result.
+    pub stage: Stage,
+    /// Most memory it reported.
+    pub peak_memory: Option<u64>,
+    /// Time from start to end.
+    pub wall: Duration,
+}
+
+enum Line {
+    Out(String),
+    Err(String),
+}
+
+/// Runs one row in a child process. `tell` hears of stages and weights.
+pub fn run(command: &ChildCommand, row: &Row, tell: &mut dyn FnMut(&Event)) -> Ended {
+    let start = Instant::now();
+    let mut listener = Listener::default();
+    let result = match spawn(command, row) {
+        Ok((child, lines)) => listener.listen(child, &lines, row.time_limit, tell),
+        Err(error) => ChildResult::Failed(Failure::new(
+            Class::Exit,
+            Stage::LoadSet,
+            format!(
+                "{}: could not be started: {error}",
+                command.program.display()
+            ),
+        )),
+    };
+    Ended {
+        result,
+        facts: listener.facts,
+        stage: listener.stage,
+        peak_memory: listener.peak_memory,
+        wall: start.elapsed(),
+    }
+}
+
+fn spawn(command: &ChildCommand, row: &Row) -> std::io::Result<(Child, Receiver<Line>)> {
+    let text = serde_json::to_string(row)?;
+    let mut child = Command::new(&command.program)
+        .args(&command.arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()?;
+    let (sender, lines) = channel();
+    if let Some(out) = child.stdout.take() {
+        forward(out, sender.clone(), Line::Out);
+    }
+    if let Some(err) = child.stderr.take() {
+        forward(err, sender, Line::Err);
+    }
+    if let Some(mut input) = child.stdin.take() {
+        // In a thread: a child that does not read must not hold up its time
+        // limit. One that ends before it has read is reported by its end.
+        thread::spawn(move || input.write_all(text.as_bytes()));
+    }
+    Ok((child, lines))
+}
+
+/// Sends the lines of a pipe, whatever bytes they hold.
+fn forward(pipe: impl Read + Send + 'static, to: Sender<Line>, wrap: fn(String) -> Line) {
+    thread::spawn(move || {
+        let mut reader = BufReader::new(pipe);
+        let mut bytes = Vec::new();
+        while matches!(reader.read_until(b'\n', &mut bytes), Ok(count) if count > 0) {
+            let line = String::from_utf8_lossy(&bytes).trim_end().to_owned();
+            bytes.clear();
+            if to.send(wrap(line)).is_err() {
+                break;
+            }
+        }
+    });
+}
+
+struct Listener {
+    stage: Stage,
+    facts: Facts,
+    peak_memory: Option<u64>,
+    result: Option<ChildResult>,
+    words: VecDeque<String>,
+}
+
+impl Default for Listener {
+    fn default() -> Listener {
+        Listener {
+            stage: Stage::LoadSet,
+            facts: Facts::default(),
+            peak_memory: None,
+            result: None,
+            words: VecDeque::new(),
+        }
+    }
+}
+
+impl Listener {
+    fn listen(
+        &mut self,
+        mut child: Child,
+        lines: &Receiver<Line>,
+        limit: Duration,
+        tell: &mut dyn FnMut(&Event),
+    ) -> ChildResult {
+        let deadline = Instant::now() + limit;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match lines.recv_timeout(left) {
+                Ok(line) => self.hear(line, tell),
+                // Both pipes are closed: the child has ended or is about to.
+                Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) => return self.stop(&mut child, lines, limit, tell),
+            }
+        }
+        loop {
+            match child.try_wait() {
+                Ok(Some(status)) => return self.judge(status),
+                Ok(None) if Instant::now() >= deadline => {
+                    return self.stop(&mut child, lines, limit, tell);
+                }
+                Ok(None) => thread::sleep(Duration::from_millis(2)),
+                Err(error) => return self.failed(Class::Exit, format!("lost: {error}")),
+            }
+        }
+    }
+
+    fn hear(&mut self, line: Line, tell: &mut dyn FnMut(&Event)) {
+        let text = match line {
+            Line::Out(text) => match protocol::parse(&text) {
+                Some(event) => {
+                    tell(&event);
+                    return self.note(event);
+                }
+                None => text,
+            },
+            Line::Err(text) => text,
+        };
+        if text.is_empty() {
+            return;
+        }
+        if self.words.len() == LAST_WORDS {
+            self.words.pop_front();
+        }
+        self.words
+            .push_back(text.chars().take(LONGEST_LINE).collect());
+    }
+
+    fn note(&mut self, event: Event) {
+        match event {
+            Event::Stage { stage, peak_memory } => {
+                self.stage = stage;
+                self.peak_memory = peak_memory.or(self.peak_memory);
+            }
+            Event::Facts(facts) => self.facts = facts,
+            Event::Weights { .. } => {}
+            Event::Result(result) => self.result = Some(*result),
+        }
+    }
+
+    /// Ends a child whose time is up.
+    fn stop(
+        &mut self,
+        child: &mut Child,
+        lines: &Receiver<Line>,
+        limit: Duration,
+        tell: &mut dyn FnMut(&Event),
+    ) -> ChildResult {
+        // It may have ended in this moment; then there is nothing to kill.
+        let _ = child.kill();
+        let _ = child.wait();
+        while let Ok(line) = lines.recv_timeout(Duration::from_millis(200)) {
+            self.hear(line, tell);
+        }
+        let message = format!(
+            "time-out: {} s passed at stage {}",
+            limit.as_secs_f64(),
+            self.stage
+        );
+        self.failed(Class::TimeOut, message)
+    }
+
+    /// The result of a child that ended by itself.
+    fn judge(&mut self, status: ExitStatus) -> ChildResult {
+        match (status.success(), self.result.take()) {
+            (true, Some(mut result)) => {
+                if let ChildResult::Failed(failure) = &mut result {
+                    failure.last_words = self.words.iter().cloned().collect();
+                }
+                result
+            }
+            // A crash while ending would also hit the user's program.
+            _ => self.crashed(status),
+        }
+    }
+
+    fn crashed(&self, status: ExitStatus) -> ChildResult {
+        let stage = self.stage;
+        let words: Vec<&str> = self.words.iter().map(String::as_str).collect();
+        let memory = tells_of_memory(&words.join("\n"));
+        let Some(number) = signal_of(status) else {
+            let message = format!("ended with {status} and no result at stage {stage}");
+            return self.failed(Class::Exit, message);
+        };
+        let name = signal::name(number);
+        let (class, prefix) = match (memory, number == signal::ABORT) {
+            (true, _) => (Class::OutOfMemory, "out of memory: "),
+            (false, true) => (Class::Abort, ""),
+            (false, false) => (Class::Signal, ""),
+        };
+        self.failed(class, format!("{prefix}killed by {name} at stage {stage}"))
+    }
+
+    fn failed(&self, class: Class, message: String) -> ChildResult {
+        let mut failure = Failure::new(class, self.stage, message);
+        failure.last_words = self.words.iter().cloned().collect();
+        ChildResult::Failed(failure)
+    }
+}
+
+#[cfg(unix)]
+fn signal_of(status: ExitStatus) -> Option<i32> {
+    std::os::unix::process::ExitStatusExt::signal(&status)
+}
+
+#[cfg(not(unix))]
+fn signal_of(_status: ExitStatus) -> Option<i32> {
+    None
+}

@@ -1,0 +1,131 @@
+//! Embedding models: text in, one vector out.
+//!
+//! `prefill(inputs, attention_mask, packed_params)`, both `int32 [batch, seq]`.
+//! The output is `[batch, seq, hidden]`, pooled here as `embedding_metadata`
+//! says (first token if it says nothing), or already `[batch, hidden]`.
+
+use crate::error::{Error, Result};
+use crate::ffi::{Arg, Function, Value};
+use crate::runtime;
+
+use super::model::Model;
+
+/// An embedding model with weights.
+pub struct Embedder<'m, 'r> {
+    model: &'m Model<'r>,
+    parameters: Value,
+    prefill: Function,
+}
+
+impl<'m, 'r> Embedder<'m, 'r> {
+    /// Finds the entry point.
+    pub fn new(model: &'m Model<'r>, parameters: Value) -> Result<Embedder<'m, 'r>> {
+        Ok(Embedder {
+            prefill: model.function("prefill", "compute embeddings")?,
+            model,
+            parameters,
+        })
+    }
+
+    /// The embedding of every prompt, as many in one call as the library was
+    /// planned for. Shorter prompts are padded with `padding` and masked.
+    pub fn embed(&self, prompts: &[Vec<i32>], padding: i32) -> Result<Vec<Vec<f32>>> {
+        let limit = usize::try_from(self.model.metadata().max_batch_size).unwrap_or(1);
+        let mut vectors = Vec::with_capacity(prompts.len());
+        for batch in prompts.chunks(limit.max(1)) {
+            vectors.extend(self.embed_batch(batch, padding)?);
+        }
+        Ok(vectors)
+    }
+
+    fn embed_batch(&self, prompts: &[Vec<i32>], padding: i32) -> Result<Vec<Vec<f32>>> {
+        let runtime = self.model.runtime();
+        let longest = prompts.iter().map(Vec::len).max().unwrap_or(0);
+        if longest == 0 {
+            return Err(Error::Unsupported("a prompt has no tokens".to_owned()));
+        }
+        let (mut ids, mut mask) = (Vec::new(), Vec::new());
+        for prompt in prompts {
+            let fill = longest.saturating_sub(prompt.len());
+            ids.extend_from_slice(prompt);
+            ids.extend(std::iter::repeat_n(padding, fill));
+            mask.extend(std::iter::repeat_n(1, prompt.len()));
+            mask.extend(std::iter::repeat_n(0, fill));
+        }
+        let dims = [as_dim(prompts.len())?, as_dim(longest)?];
+        let (ids, mask) = (runtime.int32(&dims, &ids)?, runtime.int32(&dims, &mask)?);
+        let result = self.prefill.call(&[
+            Arg::Value(ids.value()),
+            Arg::Value(mask.value()),
+            Arg::Value(&self.parameters),
+        ])?;
+        let output = runtime::tensor(runtime.item(&result, 0)?, self.prefill.name())?;
+        let shape = output.shape();
+        let floats = runtime.floats(&output)?;
+        let hidden = shape
+            .last()
+            .and_then(|&d| usize::try_from(d).ok())
+            .unwrap_or(0);
+        let per_prompt = floats.len().checked_div(prompts.len()).unwrap_or(0);
+        if hidden == 0 || per_prompt == 0 || shape.first() != dims.first() {
+            return Err(Error::Tensor {
+                detail: format!("embedding output of shape {shape:?}"),
+            });
+        }
+        floats
+            .chunks(per_prompt)
+            .zip(prompts)
+            .map(|(output, prompt)| self.pool(output, hidden, prompt.len()))
+            .collect()
+    }
+
+    fn pool(&self, output: &[f32], hidden: usize, tokens: usize) -> Result<Vec<f32>> {
+        let metadata = self
+            .model
+            .metadata()
+            .embedding_metadata
+            .clone()
+            .unwrap_or_default();
+        let strategy = metadata.pooling_strategy.as_deref().unwrap_or("cls");
+        let mut rows = output.chunks(hidden).take(tokens);
+        let pooled = if output.len() == hidden {
+            Some(output.to_vec())
+        } else {
+            match strategy {
+                "cls" => rows.next().map(<[f32]>::to_vec),
+                "last" => rows.next_back().map(<[f32]>::to_vec),
+                "mean" => Some(mean(rows, hidden)),
+                other => {
+                    return Err(Error::Metadata {
+                        detail: format!("pooling strategy `{other}` is not known"),
+                    });
+                }
+            }
+        };
+        let mut vector = pooled.ok_or_else(|| Error::Tensor {
+            detail: "an embedding without rows".to_owned(),
+        })?;
+        if metadata.normalize.unwrap_or(true) {
+            let length = vector.iter().map(|x| x * x).sum::<f32>().sqrt();
+            if length > 0.0 {
+                vector.iter_mut().for_each(|x| *x /= length);
+            }
+        }
+        Ok(vector)
+    }
+}
+
+fn mean<'a>(rows: impl Iterator<Item = &'a [f32]>, hidden: usize) -> Vec<f32> {
+    let mut sum = vec![0.0; hidden];
+    let mut count = 0.0;
+    for row in rows {
+        sum.iter_mut().zip(row).for_each(|(s, x)| *s += x);
+        count += 1.0;
+    }
+    sum.iter_mut().for_each(|s| *s /= f32::max(count, 1.0));
+    sum
+}
+
+fn as_dim(size: usize) -> Result<i64> {
+    i64::try_from(size).map_err(|_| Error::Unsupported("too many tokens".to_owned()))
+}

@@ -1,0 +1,155 @@
+//! A loaded model library: VM, function table, metadata, kind.
+
+use std::path::Path;
+
+use crate::error::{Error, Result};
+use crate::ffi::{Arg, Function};
+use crate::runtime::{Module, Runtime};
+
+use super::Kind;
+use super::metadata::Metadata;
+
+/// The pooled allocator, as the Python VM wrapper chooses by default.
+const POOLED_ALLOCATOR: i64 = 2;
+
+/// KV cache constructors in the order in which the engine tries them.
+const CACHE_CONSTRUCTORS: [&str; 3] = [
+    "create_flashinfer_paged_kv_cache",
+    "create_tir_paged_kv_cache",
+    "create_paged_kv_cache",
+];
+
+/// The RNN state constructor.
+const RNN_CONSTRUCTOR: &str = "create_rnn_state";
+
+/// A library that is loaded but whose VM is not initialised.
+pub struct Loaded<'r> {
+    library: Module<'r>,
+}
+
+/// A model that is ready for weights.
+pub struct Model<'r> {
+    vm: Module<'r>,
+    metadata: Metadata,
+    kind: Kind,
+    cache_constructor: Option<Function>,
+    rnn_constructor: Option<Function>,
+}
+
+impl<'r> Loaded<'r> {
+    /// Loads the library and the modules inside it.
+    pub fn load(runtime: &'r Runtime, path: &Path) -> Result<Loaded<'r>> {
+        let library = runtime.load_module(path)?;
+        Ok(Loaded { library })
+    }
+
+    /// Creates the VM, initialises it on the row's device and the host, and
+    /// reads `_metadata`. Every function that the program names is resolved here.
+    pub fn initialise(self) -> Result<Model<'r>> {
+        let runtime = self.library.runtime();
+        let create = self.library.function("vm_load_executable", true)?.ok_or(
+            Error::MissingFunction {
+                name: "vm_load_executable".to_owned(),
+                purpose: "create a VM (the library carries no Relax program, or its blob symbol \
+                          is of another generation)",
+            },
+        )?;
+        let vm = Module::new(runtime, create.call(&[])?, create.name())?;
+        let initialise = required(&vm, "vm_initialization", "initialise the VM")?;
+        let device = runtime.device().device();
+        let mut args = vec![
+            Arg::Int(i64::from(device.kind)),
+            Arg::Int(i64::from(device.index)),
+            Arg::Int(POOLED_ALLOCATOR),
+        ];
+        if device != crate::ffi::Device::CPU {
+            // Shape functions always run on the host.
+            args.extend([Arg::Int(1), Arg::Int(0), Arg::Int(POOLED_ALLOCATOR)]);
+        }
+        initialise.call(&args)?;
+        Model::new(vm)
+    }
+}
+
+impl<'r> Model<'r> {
+    fn new(vm: Module<'r>) -> Result<Model<'r>> {
+        let function = required(&vm, "_metadata", "learn the parameters")?;
+        let value = function.call(&[])?;
+        let text = value.as_text().ok_or_else(|| Error::Returned {
+            function: "_metadata".to_owned(),
+            expected: "a string",
+            found: value.kind(),
+        })?;
+        let metadata = Metadata::parse(&text)?;
+        let mut cache_constructor = None;
+        for name in CACHE_CONSTRUCTORS {
+            cache_constructor = vm.function(name, false)?;
+            if cache_constructor.is_some() {
+                break;
+            }
+        }
+        let rnn_constructor = vm.function(RNN_CONSTRUCTOR, false)?;
+        // Embedding models say `kv_state_kind: kv_cache` although they have no
+        // cache: the task and the function table decide.
+        let is_embedding = metadata.model_task.as_deref() == Some("embedding");
+        let kind = match (is_embedding, &cache_constructor, &rnn_constructor) {
+            (true, ..) => Kind::Embedding,
+            (false, Some(_), Some(_)) => Kind::Hybrid,
+            (false, Some(_), None) => Kind::KvCache,
+            (false, None, Some(_)) => Kind::RnnState,
+            (false, None, None) => {
+                return Err(Error::MissingFunction {
+                    name: CACHE_CONSTRUCTORS[1].to_owned(),
+                    purpose: "create the KV cache (there is no RNN state either, and \
+                              `_metadata` names no embedding task)",
+                });
+            }
+        };
+        Ok(Model {
+            vm,
+            metadata,
+            kind,
+            cache_constructor,
+            rnn_constructor,
+        })
+    }
+
+    /// The runtime.
+    pub fn runtime(&self) -> &'r Runtime {
+        self.vm.runtime()
+    }
+
+    /// The metadata.
+    pub fn metadata(&self) -> &Metadata {
+        &self.metadata
+    }
+
+    /// What the model keeps between calls.
+    pub fn kind(&self) -> Kind {
+        self.kind
+    }
+
+    /// A VM function that must exist.
+    pub fn function(&self, name: &str, purpose: &'static str) -> Result<Function> {
+        required(&self.vm, name, purpose)
+    }
+
+    /// The constructor of the KV cache, for models that have one.
+    pub fn cache_constructor(&self) -> Option<&Function> {
+        self.cache_constructor.as_ref()
+    }
+
+    /// The constructor of the RNN state, for models that have one.
+    pub fn rnn_constructor(&self) -> Option<&Function> {
+        self.rnn_constructor.as_ref()
+    }
+}
+
+fn required(module: &Module<'_>, name: &str, purpose: &'static str) -> Result<Function> {
+    module
+        .function(name, false)?
+        .ok_or_else(|| Error::MissingFunction {
+            name: name.to_owned(),
+            purpose,
+        })
+}

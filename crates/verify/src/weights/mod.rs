@@ -1,0 +1,263 @@
+//! Weights: from mlc's shards, or made up from a seed.
+//!
+//! [`index`] reads `tensor-cache.json` / `ndarray-cache.json`, [`shards`] maps
+//! and checks the files, [`random`] makes numbers. Here they become tensors in
+//! the order of `_metadata.params`.
+
+pub mod index;
+pub mod random;
+pub mod shards;
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::error::Result;
+use crate::ffi::{DataType, Value};
+use crate::runtime::Runtime;
+use crate::session::metadata::Parameter;
+
+use self::index::Index;
+use self::shards::Shard;
+
+/// Where weights come from. Written as `random:SEED` or as a directory.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    /// The numbers of [`random`] for this seed.
+    Random(u64),
+    /// A directory with a tensor index and its shards.
+    Directory(PathBuf),
+}
+
+impl Source {
+    /// Parses the text form.
+    pub fn parse(text: &str) -> Result<Source, String> {
+        match text.strip_prefix("random:") {
+            Some(seed) => seed
+                .parse()
+                .map(Source::Random)
+                .map_err(|_| format!("weights = \"{text}\": `{seed}` is not a seed")),
+            None => Ok(Source::Directory(PathBuf::from(text))),
+        }
+    }
+}
+
+/// What is wrong with weights.
+#[derive(Debug, Error)]
+pub enum WeightsError {
+    /// No index file.
+    #[error("{}: holds neither tensor-cache.json nor ndarray-cache.json", directory.display())]
+    NoIndex {
+        /// Where it was looked for.
+        directory: PathBuf,
+    },
+    /// The index cannot be understood.
+    #[error("{}: {detail}", path.display())]
+    BadIndex {
+        /// The index file.
+        path: PathBuf,
+        /// What is wrong.
+        detail: String,
+    },
+    /// A shard is not there.
+    #[error("missing shard {}: the index names it; download it again", path.display())]
+    MissingShard {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A shard has another size.
+    #[error("corrupt shard {}: {expected} bytes expected, {found} found", path.display())]
+    ShardSize {
+        /// The file.
+        path: PathBuf,
+        /// Size that the index states.
+        expected: u64,
+        /// Size of the file.
+        found: u64,
+    },
+    /// A shard has another checksum.
+    #[error("corrupt shard {}: MD5 {expected} expected, {found} found", path.display())]
+    ShardChecksum {
+        /// The file.
+        path: PathBuf,
+        /// Checksum that the index states.
+        expected: String,
+        /// Checksum of the file.
+        found: String,
+    },
+    /// A shard could not be read.
+    #[error("shard {}: {source}", path.display())]
+    ShardRead {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The model wants a parameter that the weights lack.
+    #[error("missing parameter `{name}`: the model wants it, the weights do not have it")]
+    MissingParameter {
+        /// The parameter.
+        name: String,
+    },
+    /// A parameter has another shape or type than the model wants.
+    #[error("wrong shape of `{name}`: the model wants {expected}, the weights have {found}")]
+    WrongShape {
+        /// The parameter.
+        name: String,
+        /// Shape and type in `_metadata`.
+        expected: String,
+        /// Shape and type in the index.
+        found: String,
+    },
+    /// A record does not fit into its shard or its own shape.
+    #[error("parameter `{name}` in {}: {detail}", path.display())]
+    BadRecord {
+        /// The parameter.
+        name: String,
+        /// The shard.
+        path: PathBuf,
+        /// What does not fit.
+        detail: String,
+    },
+    /// Random weights need every dimension.
+    #[error("random weights: size of `{dim}` in `{name}` is not known; add it to the row's `dims`")]
+    UnknownDimension {
+        /// The parameter.
+        name: String,
+        /// The symbol.
+        dim: String,
+    },
+    /// A type that weights are not made of.
+    #[error("parameter `{name}`: dtype `{dtype}` is not supported")]
+    UnknownType {
+        /// The parameter.
+        name: String,
+        /// Its type.
+        dtype: String,
+    },
+}
+
+/// Told after each parameter: how many are done, of how many.
+pub type OnParameter<'a> = &'a mut dyn FnMut(usize, usize);
+
+/// Makes all parameters of a model, on the row's device, as one array.
+pub fn load(
+    runtime: &Runtime,
+    source: &Source,
+    parameters: &[Parameter],
+    dims: &BTreeMap<String, i64>,
+    progress: OnParameter<'_>,
+) -> Result<Value> {
+    let values = match source {
+        Source::Random(seed) => make_random(runtime, *seed, parameters, dims, progress)?,
+        Source::Directory(path) => {
+            let index = Index::read(path)?;
+            read_shards(runtime, &index, parameters, progress)?
+        }
+    };
+    runtime.array(&values)
+}
+
+fn make_random(
+    runtime: &Runtime,
+    seed: u64,
+    parameters: &[Parameter],
+    dims: &BTreeMap<String, i64>,
+    progress: OnParameter<'_>,
+) -> Result<Vec<Value>> {
+    let mut values = Vec::with_capacity(parameters.len());
+    for (position, parameter) in (0u64..).zip(parameters) {
+        let shape = parameter
+            .resolve(dims)
+            .map_err(|dim| WeightsError::UnknownDimension {
+                name: parameter.name.clone(),
+                dim,
+            })?;
+        let bytes = random::parameter(seed, position, parameter, &shape)?;
+        let dtype = data_type(parameter)?;
+        values.push(runtime.tensor(&shape, dtype, &bytes)?.value().clone());
+        progress(values.len(), parameters.len());
+    }
+    Ok(values)
+}
+
+fn read_shards(
+    runtime: &Runtime,
+    index: &Index,
+    parameters: &[Parameter],
+    progress: OnParameter<'_>,
+) -> Result<Vec<Value>> {
+    // Everything is checked before the first byte goes to the device.
+    for parameter in parameters {
+        check_record(index, parameter)?;
+    }
+    let mut values = vec![None; parameters.len()];
+    let mut done = 0;
+    for shard in &index.shards {
+        let wanted: Vec<_> = parameters
+            .iter()
+            .enumerate()
+            .filter_map(|(i, p)| Some((i, p, shard.record(&p.name)?)))
+            .collect();
+        let shard = Shard::open(shard)?;
+        for (position, parameter, record) in wanted {
+            let bytes = shard.tensor(record, data_type(parameter)?)?;
+            let tensor = runtime.tensor(&record.shape, data_type(parameter)?, &bytes)?;
+            if let Some(slot) = values.get_mut(position) {
+                *slot = Some(tensor.value().clone());
+            }
+            done += 1;
+            progress(done, parameters.len());
+        }
+    }
+    parameters
+        .iter()
+        .zip(values)
+        .map(|(parameter, value)| value.ok_or_else(|| missing(parameter).into()))
+        .collect()
+}
+
+fn check_record(index: &Index, parameter: &Parameter) -> Result<(), WeightsError> {
+    let record = index
+        .shards
+        .iter()
+        .find_map(|s| s.record(&parameter.name))
+        .ok_or_else(|| missing(parameter))?;
+    if parameter.admits(&record.shape) && parameter.dtype == record.dtype {
+        return Ok(());
+    }
+    Err(WeightsError::WrongShape {
+        name: parameter.name.clone(),
+        expected: format!("{} {}", parameter.shape_text(), parameter.dtype),
+        found: format!("{:?} {}", record.shape, record.dtype),
+    })
+}
+
+fn missing(parameter: &Parameter) -> WeightsError {
+    WeightsError::MissingParameter {
+        name: parameter.name.clone(),
+    }
+}
+
+/// The element type of a parameter.
+fn data_type(parameter: &Parameter) -> Result<DataType, WeightsError> {
+    match parameter.dtype.as_str() {
+        "float32" => Ok(DataType::F32),
+        "float16" => Ok(DataType::F16),
+        "bfloat16" => Ok(DataType::BF16),
+        "uint32" => Ok(DataType::scalar(1, 32)),
+        "uint16" => Ok(DataType::scalar(1, 16)),
+        "uint8" => Ok(DataType::scalar(1, 8)),
+        "int32" => Ok(DataType::I32),
+        "int8" => Ok(DataType::scalar(0, 8)),
+        "float8_e4m3fn" | "e4m3_float8" => Ok(DataType::scalar(10, 8)),
+        "float8_e5m2" | "e5m2_float8" => Ok(DataType::scalar(12, 8)),
+        other => Err(WeightsError::UnknownType {
+            name: parameter.name.clone(),
+            dtype: other.to_owned(),
+        }),
+    }
+}

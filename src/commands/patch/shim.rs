@@ -1,0 +1,65 @@
+//! `artcheck patch shim`: a library that mends a stock runtime when it is loaded.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use anyhow::bail;
+use artcheck_inspect::finding::{Finding, Repair};
+use artcheck_inspect::scan::{ScanOptions, scan};
+use artcheck_patch::shim::{self, Environment, ShimOptions, ShimPart, ShimPlan};
+
+use crate::args::PatchShimArgs;
+use crate::exit::Status;
+use crate::runtimes;
+
+/// Chooses the parts, builds the library, says how to load it.
+pub fn run(args: &PatchShimArgs) -> anyhow::Result<Status> {
+    let plan = plan(args)?;
+    let mut out = std::io::stdout().lock();
+    if plan.is_empty() {
+        writeln!(out, "nothing to mend: no shim is needed")?;
+        return Ok(Status::Clean);
+    }
+    let outcome = shim::build(&ShimOptions {
+        runtime_paths: args.runtime.clone(),
+        plan,
+        out: args.out.clone(),
+        target: args.target,
+        environment: Environment::of_process(),
+    })?;
+    writeln!(out, "{}", outcome.summary.trim_end())?;
+    Ok(Status::Clean)
+}
+
+fn plan(args: &PatchShimArgs) -> anyhow::Result<ShimPlan> {
+    let mut plan = ShimPlan::of(args.part.iter().copied());
+    if !args.wanted_for.is_empty() {
+        for finding in findings(&args.runtime, &args.wanted_for)? {
+            if finding.repairs.contains(&Repair::Shim)
+                && let Some(part) = ShimPart::for_rule(finding.rule)
+            {
+                plan.add(part, format!("{} in {}", finding.rule, finding.artifact));
+            }
+        }
+    } else if args.part.is_empty() {
+        bail!(
+            "say what the shim is for: --for FILE, or --part NAME ({})",
+            names().join(", ")
+        );
+    }
+    Ok(plan)
+}
+
+fn names() -> Vec<&'static str> {
+    ShimPart::ALL.into_iter().map(ShimPart::name).collect()
+}
+
+fn findings(runtime: &[PathBuf], files: &[PathBuf]) -> anyhow::Result<Vec<Finding>> {
+    let load_sets = runtimes::of_files(runtime)?;
+    let options = ScanOptions {
+        paths: files.to_vec(),
+        runtimes: load_sets,
+        ..ScanOptions::default()
+    };
+    Ok(scan(&options, &())?.findings)
+}
