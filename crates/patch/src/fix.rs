@@ -85,7 +85,7 @@ pub enum FixError {
     #[error("nothing was done, because not everything can be repaired:\n{0}")]
     Refused(String),
     /// The plan has a shim, and nobody said where it should go.
-    #[error("the plan needs a shim library: say where it should be written (--shim FILE)")]
+    #[error("the plan needs a shim library: say where it should be written (--shim-out FILE)")]
     NoShimPath,
     /// The shim could not be built; the artifact was not touched.
     #[error("{0}")]

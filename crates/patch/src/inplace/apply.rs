@@ -51,6 +51,9 @@ pub enum ApplyError {
         /// SHA-256 of the file.
         found: String,
     },
+    /// The plan contradicts itself.
+    #[error("{0}: the plan's edits do not give the file it names; plan again")]
+    BrokenPlan(PathBuf),
     /// Nothing to undo.
     #[error("{0}: no receipt beside it, so there is nothing known to undo")]
     NoReceipt(PathBuf),
@@ -100,7 +103,8 @@ pub fn apply(path: &Path, plan: &EditPlan, output: &Output) -> Result<Applied, A
     }
     let new = plan
         .apply_to(&source.bytes)
-        .ok_or_else(|| ApplyError::BrokenReceipt(target.clone()))?;
+        .filter(|new| sha256(new) == plan.after)
+        .ok_or_else(|| ApplyError::BrokenPlan(source.path.clone()))?;
     let old_receipt = Receipt::load(&target)?;
     let receipt = Receipt::with(old_receipt.clone(), &target, plan);
     // First, so that a changed file never lies there without the way back.

@@ -112,11 +112,10 @@ impl<'a> Draft<'a> {
         let slot = site.bytes.len().max(blob.len());
         blob.resize(slot, 0);
         let end = offset.saturating_add(slot);
-        let old = self.old().get(offset..end).unwrap_or_default().to_vec();
         if let Some(place) = self.new.get_mut(offset..end) {
             place.copy_from_slice(&blob);
         }
-        let mut edits = edits_between(&old, &blob, offset as u64, splices);
+        let mut edits = edits_of(&site.bytes, splices, offset);
         let grown = slot.saturating_sub(site.bytes.len().saturating_add(site.behind.own));
         if let Some(field) = site.size_field.clone().filter(|_| grown > 0) {
             edits.extend(self.grow_section(field, grown as u64));
@@ -193,26 +192,48 @@ fn check(old: &[u8], new: &[u8], edits: &[Edit]) -> Result<(), PlanError> {
     ))
 }
 
-/// The difference of two equally long runs of bytes: one edit per splice while
-/// nothing moves, and one for all that follows the first that moves something.
-pub(super) fn edits_between(old: &[u8], new: &[u8], base: u64, splices: &[Splice]) -> Vec<Edit> {
-    let moving = splices.iter().find(|splice| splice.moves());
-    let still = moving.map_or(old.len(), |splice| splice.at.start);
+/// One edit per splice, and one for the bytes behind the blob that pay for what
+/// they add, or that hold what they freed. Taken together they keep the size.
+fn edits_of(blob: &[u8], splices: &[Splice], base: usize) -> Vec<Edit> {
+    let at = |inside: usize| base.saturating_add(inside) as u64;
     let mut edits: Vec<Edit> = splices
         .iter()
-        .filter(|splice| splice.at.start < still)
-        .filter_map(|splice| edit(old, new, splice.at.clone(), base, splice.why.clone()))
-        .collect();
-    if moving.is_some() {
-        let mut whys: Vec<&str> = Vec::new();
-        for splice in splices.iter().filter(|splice| splice.at.start >= still) {
-            if !whys.contains(&splice.why.as_str()) {
-                whys.push(&splice.why);
+        .map(|splice| {
+            let old = blob.get(splice.at.clone()).unwrap_or_default();
+            let kept = old
+                .iter()
+                .zip(&splice.new)
+                .take_while(|(a, b)| a == b)
+                .count();
+            Edit {
+                offset: at(splice.at.start.saturating_add(kept)),
+                old: old.get(kept..).unwrap_or_default().to_vec(),
+                new: splice.new.get(kept..).unwrap_or_default().to_vec(),
+                why: splice.why.clone(),
             }
-        }
-        let why = format!("{}; what follows moves up", whys.join(", "));
-        edits.extend(edit(old, new, still..old.len(), base, why));
-    }
+        })
+        .collect();
+    let growth = growth(splices);
+    let zeros = vec![0; usize::try_from(growth.unsigned_abs()).unwrap_or(0)];
+    let (old, new, why) = match growth {
+        0 => return edits,
+        1.. => (
+            zeros,
+            Vec::new(),
+            "unused bytes behind the blob, which it takes",
+        ),
+        _ => (
+            Vec::new(),
+            zeros,
+            "unused bytes behind the blob, which it frees",
+        ),
+    };
+    edits.push(Edit {
+        offset: at(blob.len()),
+        old,
+        new,
+        why: why.to_owned(),
+    });
     edits
 }
 
