@@ -10,6 +10,8 @@ mod runtime;
 mod scan;
 mod schema;
 mod unpatch;
+mod verify;
+mod verify_hooks;
 
 use std::io::IsTerminal;
 
@@ -48,6 +50,8 @@ pub fn run(args: Args) -> anyhow::Result<Status> {
         Command::Patch { command } => patch::run(&command),
         Command::Unpatch(unpatch) => unpatch::run(&unpatch),
         Command::Fix(fix) => fix::run(&fix),
+        Command::Verify(verify) => verify::run(&verify, terminal),
+        Command::VerifyRow => std::process::exit(i32::from(artcheck_verify::child_main())),
         Command::Schema => schema::run(),
     }
 }

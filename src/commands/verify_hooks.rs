@@ -1,0 +1,156 @@
+//! What `verify` takes from the rest of artcheck: the rules as a look at the
+//! files before they run, and repairs for rows that cannot.
+
+use std::path::{Path, PathBuf};
+
+use artcheck_inspect::finding::{Finding, Repair, Severity};
+use artcheck_inspect::scan::{ScanOptions, scan};
+use artcheck_patch::inplace::convert::{self, ConvertOptions};
+use artcheck_patch::inplace::{self, Output, Resign};
+use artcheck_patch::shim::{self, Environment, ShimOptions, ShimPart, ShimPlan};
+use artcheck_verify::matrix::row::Row;
+use artcheck_verify::run::failure::Failure;
+use artcheck_verify::{Precheck, PrecheckFinding, Shim, ShimProvider};
+
+use crate::runtimes;
+
+/// The rules of `scan`, on a row's library and runtime.
+pub struct Rules;
+
+impl Precheck for Rules {
+    fn check(&self, row: &Row) -> Result<Vec<PrecheckFinding>, String> {
+        let findings = findings(row)?;
+        let shimmed =
+            |finding: &Finding| !row.shims.is_empty() && finding.repairs.contains(&Repair::Shim);
+        Ok(findings
+            .iter()
+            .map(|finding| PrecheckFinding {
+                code: finding.rule.to_owned(),
+                message: finding.message.clone(),
+                blocking: finding.severity == Severity::Error && !shimmed(finding),
+            })
+            .collect())
+    }
+}
+
+fn findings(row: &Row) -> Result<Vec<Finding>, String> {
+    let runtimes = runtimes::of_files(&row.runtime.paths).map_err(|error| format!("{error:#}"))?;
+    let options = ScanOptions {
+        paths: vec![row.library.clone()],
+        runtimes,
+        ..ScanOptions::default()
+    };
+    scan(&options, &())
+        .map(|scan| scan.findings)
+        .map_err(|error| error.to_string())
+}
+
+/// Shim libraries and converted copies, kept until the run ends.
+pub struct Shims {
+    folder: tempfile::TempDir,
+}
+
+impl Shims {
+    /// A folder for what will be made.
+    pub fn new() -> anyhow::Result<Self> {
+        Ok(Self {
+            folder: tempfile::tempdir()?,
+        })
+    }
+
+    fn build(&self, row: &Row, plan: ShimPlan) -> Result<Shim, String> {
+        let description: Vec<&str> = plan.parts().map(ShimPart::name).collect();
+        let description = format!("shim library with {}", description.join(", "));
+        let outcome = shim::build(&ShimOptions {
+            runtime_paths: row.runtime.paths.clone(),
+            plan,
+            out: self
+                .folder
+                .path()
+                .join(format!("{}-shim.so", file_name(&row.name))),
+            target: None,
+            environment: Environment::of_process(),
+        })
+        .map_err(|error| error.to_string())?;
+        Ok(Shim {
+            libraries: vec![outcome.library],
+            replaces_library: None,
+            description,
+        })
+    }
+
+    /// A copy of the library in which everything that was found is made right.
+    fn convert(&self, row: &Row) -> Result<Option<Shim>, String> {
+        let runtimes =
+            runtimes::of_files(&row.runtime.paths).map_err(|error| format!("{error:#}"))?;
+        let Some(runtime) = runtimes.first() else {
+            return Ok(None);
+        };
+        let bytes = std::fs::read(&row.library).map_err(|error| error.to_string())?;
+        let options = ConvertOptions {
+            partial: false,
+            resign: Resign::Keep,
+            rooms: Vec::new(),
+        };
+        let Ok(plan) = convert::plan(&bytes, &runtime.profile, &options) else {
+            return Ok(None);
+        };
+        if plan.is_empty() {
+            return Ok(None);
+        }
+        let copy = self.copy_of(&row.name, &row.library);
+        let applied = inplace::apply(&row.library, &plan, &Output::File(copy))
+            .map_err(|error| error.to_string())?;
+        Ok(Some(Shim {
+            libraries: Vec::new(),
+            replaces_library: Some(applied.file),
+            description: format!("converted copy: {}", plan.summary.join("; ")),
+        }))
+    }
+
+    fn copy_of(&self, row: &str, library: &Path) -> PathBuf {
+        let name = library
+            .file_name()
+            .map(|name| name.to_string_lossy().into_owned())
+            .unwrap_or_default();
+        self.folder
+            .path()
+            .join(format!("{}-{name}", file_name(row)))
+    }
+}
+
+impl ShimProvider for Shims {
+    fn shim(
+        &self,
+        row: &Row,
+        _failure: &Failure,
+        findings: &[PrecheckFinding],
+    ) -> Result<Option<Shim>, String> {
+        let mut plan = ShimPlan::of([]);
+        let blocking = findings.iter().filter(|finding| finding.blocking);
+        let mut whole = true;
+        for finding in blocking {
+            match ShimPart::for_rule(&finding.code) {
+                Some(part) => plan.add(part, finding.message.clone()),
+                None => whole = false,
+            }
+        }
+        if whole && !plan.is_empty() {
+            return self.build(row, plan).map(Some);
+        }
+        self.convert(row)
+    }
+}
+
+/// A row's name as a file name.
+fn file_name(name: &str) -> String {
+    name.chars()
+        .map(|c| {
+            if c.is_ascii_alphanumeric() || c == '-' || c == '.' {
+                c
+            } else {
+                '_'
+            }
+        })
+        .collect()
+}
