@@ -71,7 +71,7 @@ pub fn apply(path: &Path, plan: &EditPlan, output: &Output) -> Result<Applied, A
     let found = sha256(&source.bytes);
     if found != plan.before {
         return Err(ApplyError::OtherFile {
-            path: source.path.clone(),
+            path: source.name.clone(),
             expected: plan.before.clone(),
             found,
         });
@@ -79,14 +79,14 @@ pub fn apply(path: &Path, plan: &EditPlan, output: &Output) -> Result<Applied, A
     let (target, existing) = match output {
         Output::InPlace { .. } if plan.is_empty() => {
             return Ok(Applied {
-                file: source.path.clone(),
+                file: source.name.clone(),
                 receipt: None,
                 written: false,
             });
         }
         Output::InPlace { break_hard_link } => {
             source.may_be_replaced(*break_hard_link)?;
-            (source.path.clone(), Existing::Replace)
+            (source.name.clone(), Existing::Replace)
         }
         Output::File(file) if file.symlink_metadata().is_ok() => {
             return Err(WriteError::Exists(file.clone()).into());
@@ -104,7 +104,7 @@ pub fn apply(path: &Path, plan: &EditPlan, output: &Output) -> Result<Applied, A
     let new = plan
         .apply_to(&source.bytes)
         .filter(|new| sha256(new) == plan.after)
-        .ok_or_else(|| ApplyError::BrokenPlan(source.path.clone()))?;
+        .ok_or_else(|| ApplyError::BrokenPlan(source.name.clone()))?;
     let old_receipt = Receipt::load(&target)?;
     let receipt = Receipt::with(old_receipt.clone(), &target, plan);
     // First, so that a changed file never lies there without the way back.
@@ -140,7 +140,7 @@ fn save(file: &Path, receipt: &Receipt) -> Result<(), WriteError> {
 /// its receipt.
 pub fn unpatch(path: &Path, break_hard_link: bool) -> Result<Applied, ApplyError> {
     let source = Source::read(path)?;
-    let file = source.path.clone();
+    let file = source.name.clone();
     let receipt = Receipt::load(&file)?.ok_or_else(|| ApplyError::NoReceipt(file.clone()))?;
     let broken = || ApplyError::BrokenReceipt(file.clone());
     let found = sha256(&source.bytes);

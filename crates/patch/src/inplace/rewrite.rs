@@ -200,15 +200,11 @@ fn edits_of(blob: &[u8], splices: &[Splice], base: usize) -> Vec<Edit> {
         .iter()
         .map(|splice| {
             let old = blob.get(splice.at.clone()).unwrap_or_default();
-            let kept = old
-                .iter()
-                .zip(&splice.new)
-                .take_while(|(a, b)| a == b)
-                .count();
+            let (skipped, old, new) = trimmed(old, &splice.new);
             Edit {
-                offset: at(splice.at.start.saturating_add(kept)),
-                old: old.get(kept..).unwrap_or_default().to_vec(),
-                new: splice.new.get(kept..).unwrap_or_default().to_vec(),
+                offset: at(splice.at.start.saturating_add(skipped)),
+                old: old.to_vec(),
+                new: new.to_vec(),
                 why: splice.why.clone(),
             }
         })
@@ -235,6 +231,22 @@ fn edits_of(blob: &[u8], splices: &[Splice], base: usize) -> Vec<Edit> {
         why: why.to_owned(),
     });
     edits
+}
+
+/// Two runs without the bytes that both begin with, and without those that
+/// both end with where nothing moves; how many were left out in front.
+fn trimmed<'a>(mut old: &'a [u8], mut new: &'a [u8]) -> (usize, &'a [u8], &'a [u8]) {
+    let skipped = old.iter().zip(new).take_while(|(a, b)| a == b).count();
+    old = old.get(skipped..).unwrap_or_default();
+    new = new.get(skipped..).unwrap_or_default();
+    while let (Some((a, shorter_old)), Some((b, shorter_new))) =
+        (old.split_last(), new.split_last())
+        && old.len() == new.len()
+        && a == b
+    {
+        (old, new) = (shorter_old, shorter_new);
+    }
+    (skipped, old, new)
 }
 
 /// One edit from the first to the last byte that differs.
