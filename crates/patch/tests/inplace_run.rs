@@ -155,7 +155,7 @@ fn a_library_linked_with_the_old_tag_runs_after_retag() {
 
 /// What the real libraries of a release accept and offer.
 fn as_read(release: &Release) -> RuntimeProfile {
-    let sets = scan::runtimes_below(&release.site_packages());
+    let sets = scan::runtimes_below(&[release.site_packages()]);
     let set = sets.into_iter().find(|set| set.holds_vm_runtime());
     set.expect("a runtime").profile
 }

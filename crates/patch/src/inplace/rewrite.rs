@@ -1,6 +1,7 @@
 //! From changes of blobs to bytes of the file, and to the list of edits.
 
 use artcheck_inspect::container::Format;
+use artcheck_inspect::module::BlobLayout;
 
 use super::plan::{Change, Edit, LibraryChange, Resign, Room};
 use super::room::{self, Sources};
@@ -60,6 +61,14 @@ impl<'a> Draft<'a> {
     ) -> Result<(), PlanError> {
         if splices.is_empty() {
             return Ok(());
+        }
+        if site.blob.layout == BlobLayout::Bare {
+            return Err(PlanError::Container {
+                member: site::prefix(&site.member),
+                reason: "a VM executable outside any container ends where its file ends, and is \
+                         not changed in place; compile the library again"
+                    .to_owned(),
+            });
         }
         let first = self.try_change(site, splices.clone(), changes.clone(), sources);
         match (first, site.place) {

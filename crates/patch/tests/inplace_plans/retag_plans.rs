@@ -190,6 +190,16 @@ fn files_without_a_tag_say_why() {
 }
 
 #[test]
+fn an_executable_without_a_container_is_refused() {
+    let bare = bytes("synthetic/dense-ext-0.26.bin");
+    let error = retag::plan(&bare, &to(Tag::Tir)).expect_err("no container");
+    assert!(
+        error.to_string().contains("outside any container"),
+        "{error}"
+    );
+}
+
+#[test]
 fn a_runtime_that_accepts_neither_tag_is_told() {
     let old = bytes("tvm-0.27/dense-cpu-x86_64.so");
     let mut runtime = release("tvm-0.27");
