@@ -47,12 +47,15 @@ pub fn line(row: &RowReport, width: usize) -> String {
     let remark = row.remark();
     let remark = remark.lines().next().unwrap_or("");
     let tail = match &row.outcome {
-        Outcome::Passed => format!(
-            "{} tokens/s, first after {}, {}; {remark}",
-            rate(row.figures.tokens_per_second),
-            duration(row.figures.first_token_seconds),
-            memory(row.figures.peak_memory),
-        ),
+        Outcome::Passed => {
+            let speed = row.figures.tokens_per_second;
+            let speed = speed.map_or(String::new(), |s| format!("{} tokens/s, ", rate(Some(s))));
+            format!(
+                "{speed}first after {}, {}; {remark}",
+                duration(row.figures.first_token_seconds),
+                memory(row.figures.peak_memory),
+            )
+        }
         Outcome::Failed { failure } => format!("at {}: {remark}", failure.stage),
         Outcome::NotRun { .. } => remark.to_owned(),
     };
