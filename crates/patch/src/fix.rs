@@ -114,7 +114,10 @@ pub fn plan(input: &FixInput<'_>) -> Result<FixPlan, PlanError> {
     };
     let (in_place, reasons) = in_place(input, errors())?;
     let mut settled = in_place.as_ref().map(settled_by).unwrap_or_default();
-    settled.retain(|rule| errors().any(|finding| finding.rule == *rule));
+    settled.retain(|rule| {
+        errors().any(|finding| finding.rule == *rule)
+            && reasons.iter().all(|refusal| refusal.rule != *rule)
+    });
     let can_shim = |finding: &Finding| {
         finding.repairs.contains(&Repair::Shim) && part_of(finding.rule).is_some()
     };
