@@ -9,10 +9,12 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use artcheck_inspect::runtime::RuntimeProfile;
-use artcheck_inspect::scan;
+use artcheck_inspect::scan::{self, GivenRuntime, ScanOptions};
+use artcheck_patch::fix::{self, FixInput};
 use artcheck_patch::inplace::convert::{self, ConvertOptions};
 use artcheck_patch::inplace::retag::{self, RetagOptions};
-use artcheck_patch::inplace::{Change, EditPlan, Output, Tag, apply};
+use artcheck_patch::inplace::{Change, EditPlan, Output, Resign, Tag, apply};
+use artcheck_patch::shim::Environment;
 use common::{RELEASES, Release};
 
 const IN_PLACE: Output = Output::InPlace {
@@ -45,16 +47,23 @@ impl Run {
 }
 
 fn run(release: &Release, file: &Path) -> Run {
+    run_with(release, file, None)
+}
+
+fn run_with(release: &Release, file: &Path, preload: Option<&Path>) -> Run {
     let script = corpus::artifact("../build/run_pair.py");
     let folder = tempfile::tempdir().expect("a folder");
     let logits = folder.path().join("logits.npy");
-    let output = common::output(
-        Command::new(release.python())
-            .arg(script)
-            .arg(file)
-            .args(["--steps", "4", "--logits"])
-            .arg(&logits),
-    );
+    let mut command = Command::new(release.python());
+    command
+        .arg(script)
+        .arg(file)
+        .args(["--steps", "4", "--logits"])
+        .arg(&logits);
+    if let Some(library) = preload {
+        command.env("LD_PRELOAD", library);
+    }
+    let output = common::output(&mut command);
     Run {
         text: String::from_utf8_lossy(&output.stdout).into_owned(),
         logits: output
@@ -319,4 +328,50 @@ fn changed_macho_files_pass_an_independent_signature_check() {
                 .success()
         );
     }
+}
+
+/// A library of 0.25 with an external call crashes on 0.27 without a word. The
+/// plan needs a shim, which takes the tag over too; nothing of the file changes.
+#[test]
+fn fix_builds_the_shim_that_a_library_needs() {
+    let bench = Bench::new();
+    let (made, newest) = (&RELEASES[0], &RELEASES[2]);
+    let original = corpus::artifact("tvm-0.25/dense-ext-cpu-x86_64.so");
+    let wanted = run(made, &original).logits();
+    let bytes = tir(&corpus::bytes("tvm-0.25/dense-ext-cpu-x86_64.so"));
+    let file = bench.file("model.so", &bytes);
+    assert!(run(newest, &file).logits.is_none());
+
+    let runtime_paths = [newest.site_packages()];
+    let runtime = as_read(newest);
+    let given = GivenRuntime {
+        profile: runtime.clone(),
+        load_set: None,
+    };
+    let options = ScanOptions {
+        paths: vec![file.clone()],
+        runtimes: vec![given],
+        ..ScanOptions::default()
+    };
+    let findings = scan::scan(&options, &()).expect("threads").findings;
+    let input = FixInput {
+        file: &file,
+        bytes: &bytes,
+        findings: &findings,
+        runtime: &runtime,
+        runtime_paths: &runtime_paths,
+        resign: Resign::Keep,
+    };
+    let plan = fix::plan(&input).expect("a plan");
+    assert_eq!(plan.shim_parts, ["attention-tag", "context-slots"]);
+    let shim = bench.0.path().join("libshim.so");
+    let environment = Environment {
+        cxx: Some(common::zig().join(" ")),
+        path: None,
+    };
+    let fixed =
+        fix::apply(&plan, &runtime_paths, Some(&shim), &IN_PLACE, &environment).expect("done");
+    assert!(fixed.in_place.is_none() && fixed.shim.is_some());
+    assert!(std::fs::read(&file).expect("the file") == bytes);
+    assert!(run_with(newest, &file, Some(&shim)).logits() == wanted);
 }
