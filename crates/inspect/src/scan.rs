@@ -80,10 +80,21 @@ pub fn scan(
 }
 
 fn run(options: &ScanOptions, progress: &dyn Progress) -> Scan {
+    conclude(read::read(&options.paths, progress), options)
+}
+
+/// Scans one file whose bytes are already in memory, shown as `name`. The
+/// paths of `options` are not looked at.
+pub fn scan_bytes(name: &str, bytes: &[u8], options: &ScanOptions) -> Scan {
+    conclude(read::read_bytes(name, bytes), options)
+}
+
+/// From what was read to verdicts and findings.
+fn conclude(reading: read::Reading, options: &ScanOptions) -> Scan {
     let read::Reading {
         mut artifacts,
         load_sets,
-    } = read::read(&options.paths, progress);
+    } = reading;
     artifacts.sort_by(|a, b| a.path.cmp(&b.path));
     let mut findings = own_findings(&artifacts, options.target.as_ref());
     for load_set in &load_sets {

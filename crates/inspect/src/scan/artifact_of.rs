@@ -18,6 +18,13 @@ pub(super) struct FileFacts {
 }
 
 impl FileFacts {
+    fn take(&mut self, event: Event<'_>) {
+        match event {
+            Event::File(file) => read_file(&file, self),
+            Event::Problem(problem) => add_problem(problem, self),
+        }
+    }
+
     /// The facts of two files together.
     pub(super) fn join(mut self, mut other: Self) -> Self {
         self.artifacts.append(&mut other.artifacts);
@@ -33,10 +40,15 @@ const ARTIFACT_SUFFIXES: [&str; 9] = ["so", "dylib", "dll", "wasm", "o", "a", "t
 /// Reads one file with everything inside it.
 pub(super) fn facts(path: &Path) -> FileFacts {
     let mut facts = FileFacts::default();
-    source::visit(path, &mut |event| match event {
-        Event::File(file) => read_file(&file, &mut facts),
-        Event::Problem(problem) => add_problem(problem, &mut facts),
-    });
+    source::visit(path, &mut |event| facts.take(event));
+    join_archive_objects(&mut facts.artifacts);
+    facts
+}
+
+/// The same for a file whose bytes are in memory.
+pub(super) fn facts_of_bytes(name: &str, bytes: &[u8]) -> FileFacts {
+    let mut facts = FileFacts::default();
+    source::visit_bytes(name, bytes, &mut |event| facts.take(event));
     join_archive_objects(&mut facts.artifacts);
     facts
 }

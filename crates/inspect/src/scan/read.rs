@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use rayon::prelude::*;
 
-use super::artifact_of::{FileFacts, facts};
+use super::artifact_of::{FileFacts, facts, facts_of_bytes};
 use super::packages;
 use crate::artifact::{Artifact, Problem, Role};
 use crate::runtime::grouping;
@@ -51,6 +51,15 @@ pub(super) fn read(paths: &[PathBuf], progress: &dyn Progress) -> Reading {
     Reading {
         artifacts: facts.artifacts,
         load_sets: grouping::load_sets(facts.members, &packages),
+    }
+}
+
+/// The same for one file in memory; no folder around it is looked at.
+pub(super) fn read_bytes(name: &str, bytes: &[u8]) -> Reading {
+    let facts = facts_of_bytes(name, bytes);
+    Reading {
+        artifacts: facts.artifacts,
+        load_sets: grouping::load_sets(facts.members, &[]),
     }
 }
 
