@@ -41,7 +41,7 @@ fn tar(members: &[(&str, &[u8])]) -> Vec<u8> {
 /// A zip of members, deflated.
 fn zip(members: &[(String, &[u8])]) -> Vec<u8> {
     let mut archive = zip::ZipWriter::new(Cursor::new(Vec::new()));
-    let options = SimpleFileOptions::default().compression_level(Some(1));
+    let options = SimpleFileOptions::default().compression_level(Some(6));
     for (name, bytes) in members {
         archive.start_file(name, options).expect("a member");
         archive.write_all(bytes).expect("written to memory");
@@ -50,7 +50,7 @@ fn zip(members: &[(String, &[u8])]) -> Vec<u8> {
 }
 
 fn gzip(size: u64) -> Vec<u8> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
     std::io::copy(&mut std::io::repeat(0).take(size), &mut encoder).expect("written to memory");
     encoder.finish().expect("written to memory")
 }

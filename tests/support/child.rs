@@ -1,6 +1,8 @@
 //! Whole runs of the program in a child process: time capped, peak memory
 //! measured.
 
+#![allow(dead_code, reason = "each test binary uses a part of this")]
+
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
