@@ -88,8 +88,7 @@ fn a_sparse_file_of_four_gigabytes_costs_nothing() {
         file.set_len(4 << 30).expect("a sparse file");
     };
     sparse("zeros.so", b"");
-    // Headers that lead into the emptiness; an ELF file of zeros is a library
-    // with nothing in it, and read as such.
+    // Headers that lead into the emptiness.
     let good = fs::read(root().join(GOOD)).expect("the corpus can be read");
     sparse("elf-head.so", &good[..4096]);
     sparse("archive.a", b"!<arch>\n");
@@ -104,6 +103,7 @@ fn a_sparse_file_of_four_gigabytes_costs_nothing() {
     let run = scan(&[&folder.0]);
     for name in [
         "zeros.so",
+        "elf-head.so",
         "archive.a",
         "zip.whl",
         "gzip.tar.gz",
@@ -111,7 +111,11 @@ fn a_sparse_file_of_four_gigabytes_costs_nothing() {
         "wasm-head.wasm",
         "vm.bin",
     ] {
-        assert!(!run.rules_of(&format!("/{name}")).is_empty(), "{name}");
+        let name = format!("/{name}");
+        // Headers in front of zeros are a library with nothing in it.
+        let read = ["/elf-head.so", "/macho-head.dylib"].contains(&name.as_str())
+            && run.report["artifacts"].to_string().contains(&name);
+        assert!(read || !run.rules_of(&name).is_empty(), "{name}");
     }
     run.judges_the_good_file();
     assert!(run.peak < CONSTANT_KIB, "{} KiB", run.peak);
