@@ -4,6 +4,7 @@
 //! turn, so memory does not grow with the tree.
 
 mod artifact_of;
+mod exports;
 mod packages;
 mod read;
 mod verdict;
@@ -11,6 +12,8 @@ mod verdict;
 use std::path::PathBuf;
 
 use serde::Serialize;
+
+use read::CompilerExports;
 
 pub use read::Progress;
 pub use verdict::{RuntimeSource, Verdict, VerdictStatus};
@@ -80,7 +83,8 @@ pub fn scan(
 }
 
 fn run(options: &ScanOptions, progress: &dyn Progress) -> Scan {
-    conclude(read::read(&options.paths, progress), options)
+    let wanted = CompilerExports::AskedFor;
+    conclude(read::read(&options.paths, wanted, progress), options)
 }
 
 /// Scans one file whose bytes are already in memory, shown as `name`. The
@@ -141,10 +145,10 @@ pub fn load_set_findings(load_set: &LoadSet) -> Vec<Finding> {
 
 /// The artifacts one file holds (an archive holds several).
 pub fn artifacts_of(path: &std::path::Path) -> Vec<Artifact> {
-    read::read(&[path.to_owned()], &()).artifacts
+    read::read(&[path.to_owned()], CompilerExports::AskedFor, &()).artifacts
 }
 
 /// The load sets below a path that hold a runtime.
 pub fn runtimes_below(path: &std::path::Path) -> Vec<LoadSet> {
-    read::read(&[path.to_owned()], &()).load_sets
+    read::read(&[path.to_owned()], CompilerExports::All, &()).load_sets
 }

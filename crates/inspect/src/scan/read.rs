@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use rayon::prelude::*;
 
 use super::artifact_of::{FileFacts, facts, facts_of_bytes};
-use super::packages;
+use super::{exports, packages};
 use crate::artifact::{Artifact, Problem, Role};
 use crate::runtime::grouping;
 use crate::runtime::load_set::LoadSet;
@@ -32,18 +32,31 @@ pub(super) struct Reading {
     pub load_sets: Vec<LoadSet>,
 }
 
-pub(super) fn read(paths: &[PathBuf], progress: &dyn Progress) -> Reading {
+/// Which exports of compilers are wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum CompilerExports {
+    /// All: who asks for them is not among the paths.
+    All,
+    /// Those that something among the paths asks for.
+    AskedFor,
+}
+
+pub(super) fn read(paths: &[PathBuf], wanted: CompilerExports, progress: &dyn Progress) -> Reading {
     let walk = source::walk(paths);
     progress.found(walk.files.len());
+    let later = wanted == CompilerExports::AskedFor;
     let mut facts = walk
         .files
         .par_iter()
+        // One file at a time: the first are a hundred times larger than the last.
+        .with_max_len(1)
         .map(|file| {
-            let found = facts(&file.path);
+            let found = facts(&file.path, later);
             progress.read(&file.path.to_string_lossy());
             found
         })
         .reduce(FileFacts::default, FileFacts::join);
+    exports::list(&mut facts);
     for problem in walk.problems {
         facts.artifacts.push(unread(problem));
     }
