@@ -5,8 +5,8 @@ use std::path::PathBuf;
 
 use rayon::prelude::*;
 
-use super::artifact_of::{FileFacts, facts};
-use super::packages;
+use super::artifact_of::{FileFacts, facts, facts_of_bytes};
+use super::{exports, packages};
 use crate::artifact::{Artifact, Problem, Role};
 use crate::runtime::grouping;
 use crate::runtime::load_set::LoadSet;
@@ -32,18 +32,31 @@ pub(super) struct Reading {
     pub load_sets: Vec<LoadSet>,
 }
 
-pub(super) fn read(paths: &[PathBuf], progress: &dyn Progress) -> Reading {
+/// Which exports of compilers are wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum CompilerExports {
+    /// All: who asks for them is not among the paths.
+    All,
+    /// Those that something among the paths asks for.
+    AskedFor,
+}
+
+pub(super) fn read(paths: &[PathBuf], wanted: CompilerExports, progress: &dyn Progress) -> Reading {
     let walk = source::walk(paths);
     progress.found(walk.files.len());
+    let later = wanted == CompilerExports::AskedFor;
     let mut facts = walk
         .files
         .par_iter()
+        // One file at a time: the first are a hundred times larger than the last.
+        .with_max_len(1)
         .map(|file| {
-            let found = facts(&file.path);
+            let found = facts(&file.path, later);
             progress.read(&file.path.to_string_lossy());
             found
         })
         .reduce(FileFacts::default, FileFacts::join);
+    exports::list(&mut facts);
     for problem in walk.problems {
         facts.artifacts.push(unread(problem));
     }
@@ -51,6 +64,15 @@ pub(super) fn read(paths: &[PathBuf], progress: &dyn Progress) -> Reading {
     Reading {
         artifacts: facts.artifacts,
         load_sets: grouping::load_sets(facts.members, &packages),
+    }
+}
+
+/// The same for one file in memory; no folder around it is looked at.
+pub(super) fn read_bytes(name: &str, bytes: &[u8]) -> Reading {
+    let facts = facts_of_bytes(name, bytes);
+    Reading {
+        artifacts: facts.artifacts,
+        load_sets: grouping::load_sets(facts.members, &[]),
     }
 }
 
