@@ -152,7 +152,7 @@ def main():
     del exact
     eager = Model(config, weights, torch.float16)
     generate(eager, prompt, args.steps)  # warm-up
-    *_, seconds = generate(eager, prompt, args.steps)
+    _, _, halved, _, seconds = generate(eager, prompt, args.steps)
     case = {"prompt": prompt.tolist(), "tokens": tokens,
             "margins": [round(m, 5) for m in margins],
             "first_logits": [round(v, 4) for v in first.tolist()],
@@ -160,6 +160,7 @@ def main():
     args.output.write_text(json.dumps({"model": args.config, "cases": {"prompt": case}}) + "\n")
     print(json.dumps({"torch": torch.__version__, "device": torch.cuda.get_device_name(),
                       "eager_tokens_per_second": 1 / seconds,
+                      "float16_difference": (halved - first).abs().max().item(),
                       "least_margin": min(margins)}))
 
 

@@ -4,6 +4,7 @@
 //! turn, so memory does not grow with the tree.
 
 mod artifact_of;
+mod exports;
 mod packages;
 mod read;
 mod shard;
@@ -12,6 +13,8 @@ mod verdict;
 use std::path::PathBuf;
 
 use serde::Serialize;
+
+use read::CompilerExports;
 
 pub use read::Progress;
 pub use shard::Shard;
@@ -97,11 +100,23 @@ pub fn scan(
 }
 
 fn run(options: &ScanOptions, progress: &dyn Progress) -> Scan {
+    let wanted = CompilerExports::AskedFor;
+    conclude(read::read(options, wanted, progress), options)
+}
+
+/// Scans one file whose bytes are already in memory, shown as `name`. The
+/// paths of `options` are not looked at.
+pub fn scan_bytes(name: &str, bytes: &[u8], options: &ScanOptions) -> Scan {
+    conclude(read::read_bytes(name, bytes), options)
+}
+
+/// From what was read to verdicts and findings.
+fn conclude(reading: read::Reading, options: &ScanOptions) -> Scan {
     let read::Reading {
         mut artifacts,
         load_sets,
         documents,
-    } = read::read(options, progress);
+    } = reading;
     artifacts.sort_by(|a, b| a.path.cmp(&b.path));
     let mut findings = own_findings(&artifacts, options.target.as_ref());
     let given = options
@@ -166,7 +181,7 @@ pub fn load_set_findings(load_set: &LoadSet) -> Vec<Finding> {
 
 /// The artifacts one file holds (an archive holds several).
 pub fn artifacts_of(path: &std::path::Path) -> Vec<Artifact> {
-    read::read(&ScanOptions::of(path), &()).artifacts
+    read::read(&ScanOptions::of(path), CompilerExports::AskedFor, &()).artifacts
 }
 
 /// The load sets below some paths, taken together.
@@ -175,5 +190,5 @@ pub fn runtimes_below(paths: &[PathBuf]) -> Vec<LoadSet> {
         paths: paths.to_vec(),
         ..ScanOptions::default()
     };
-    read::read(&options, &()).load_sets
+    read::read(&options, CompilerExports::All, &()).load_sets
 }

@@ -85,7 +85,7 @@ pub enum FixError {
     #[error("nothing was done, because not everything can be repaired:\n{0}")]
     Refused(String),
     /// The plan has a shim, and nobody said where it should go.
-    #[error("the plan needs a shim library: say where it should be written (--shim FILE)")]
+    #[error("the plan needs a shim library: say where it should be written (--shim-out FILE)")]
     NoShimPath,
     /// The shim could not be built; the artifact was not touched.
     #[error("{0}")]
@@ -113,7 +113,11 @@ pub fn plan(input: &FixInput<'_>) -> Result<FixPlan, PlanError> {
             .filter(|finding| finding.severity == Severity::Error)
     };
     let (in_place, reasons) = in_place(input, errors())?;
-    let settled = in_place.as_ref().map(settled_by).unwrap_or_default();
+    let mut settled = in_place.as_ref().map(settled_by).unwrap_or_default();
+    settled.retain(|rule| {
+        errors().any(|finding| finding.rule == *rule)
+            && reasons.iter().all(|refusal| refusal.rule != *rule)
+    });
     let can_shim = |finding: &Finding| {
         finding.repairs.contains(&Repair::Shim) && part_of(finding.rule).is_some()
     };
@@ -137,7 +141,7 @@ pub fn plan(input: &FixInput<'_>) -> Result<FixPlan, PlanError> {
             way: Repair::InPlace,
             rules: settled.into_iter().map(str::to_owned).collect(),
             what: edits.summary.clone(),
-            command: in_place_command(input, &edits),
+            command: in_place_command(input, &edits, !reasons.is_empty()),
         });
         plan.in_place = Some(edits);
     }
@@ -274,17 +278,15 @@ impl ShimStep {
     }
 }
 
-fn in_place_command(input: &FixInput<'_>, edits: &EditPlan) -> String {
+fn in_place_command(input: &FixInput<'_>, edits: &EditPlan, partial: bool) -> String {
     let file = input.file.display();
-    match edits.libraries.is_empty() {
-        true => format!(
-            "artcheck fix {file} --runtime {} --apply",
-            input.runtime.name
-        ),
-        false => format!(
-            "artcheck patch convert {file} --for {} --in-place",
-            input.runtime.name
-        ),
+    let runtime = &input.runtime.name;
+    match (edits.libraries.is_empty(), partial) {
+        (true, _) => format!("artcheck fix {file} --runtime {runtime} --apply"),
+        (false, true) => {
+            format!("artcheck patch convert {file} --for {runtime} --partial --in-place")
+        }
+        (false, false) => format!("artcheck patch convert {file} --for {runtime} --in-place"),
     }
 }
 

@@ -69,6 +69,8 @@ pub enum WriteError {
 pub struct Source {
     /// Its path, symbolic links resolved.
     pub path: PathBuf,
+    /// The path as it was given, for messages; the resolved one if that is a link.
+    pub name: PathBuf,
     /// Its bytes.
     pub bytes: Vec<u8>,
     metadata: Metadata,
@@ -86,21 +88,26 @@ fn io_error(path: &Path, doing: &'static str) -> impl FnOnce(io::Error) -> Write
 
 impl Source {
     /// Reads a whole file. Another artcheck that holds it is waited for by nobody.
-    pub fn read(path: &Path) -> Result<Self, WriteError> {
-        let path = path.canonicalize().map_err(io_error(path, "open"))?;
-        let mut file = File::open(&path).map_err(io_error(&path, "open"))?;
-        let metadata = file.metadata().map_err(io_error(&path, "read"))?;
+    pub fn read(given: &Path) -> Result<Self, WriteError> {
+        let path = given.canonicalize().map_err(io_error(given, "open"))?;
+        let name = match given.is_symlink() {
+            true => path.clone(),
+            false => given.to_owned(),
+        };
+        let mut file = File::open(&path).map_err(io_error(&name, "open"))?;
+        let metadata = file.metadata().map_err(io_error(&name, "read"))?;
         if !metadata.is_file() {
-            return Err(WriteError::NotAFile(path));
+            return Err(WriteError::NotAFile(name));
         }
         match file.try_lock() {
             Ok(()) | Err(fs::TryLockError::Error(_)) => {} // not every file system has locks
-            Err(fs::TryLockError::WouldBlock) => return Err(WriteError::Busy(path)),
+            Err(fs::TryLockError::WouldBlock) => return Err(WriteError::Busy(name)),
         }
         let mut bytes = Vec::new();
-        io::Read::read_to_end(&mut file, &mut bytes).map_err(io_error(&path, "read"))?;
+        io::Read::read_to_end(&mut file, &mut bytes).map_err(io_error(&name, "read"))?;
         Ok(Self {
             path,
+            name,
             bytes,
             metadata,
             file,
@@ -111,12 +118,12 @@ impl Source {
     pub fn may_be_replaced(&self, break_hard_link: bool) -> Result<(), WriteError> {
         let writable = File::options().write(true).open(&self.path).is_ok();
         if self.metadata.permissions().readonly() || !writable {
-            return Err(WriteError::ReadOnly(self.path.clone()));
+            return Err(WriteError::ReadOnly(self.name.clone()));
         }
         let links = links(&self.metadata);
         if links > 1 && !break_hard_link {
             return Err(WriteError::HardLinked {
-                path: self.path.clone(),
+                path: self.name.clone(),
                 links,
             });
         }
@@ -216,7 +223,7 @@ pub fn write(
         why,
     })?;
     if !source.is_unchanged() {
-        return Err(WriteError::Changed(source.path.clone()));
+        return Err(WriteError::Changed(source.name.clone()));
     }
     let done = match existing {
         Existing::Replace => temporary.persist(target),

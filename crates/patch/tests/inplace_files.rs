@@ -11,6 +11,7 @@ use artcheck_patch::inplace::retag::{self, RetagOptions};
 use artcheck_patch::inplace::{Applied, ApplyError, EditPlan, Output, Tag, apply, unpatch};
 use artcheck_patch::receipt::{self, Receipt};
 use artcheck_patch::write::{self, Existing, Source, WriteError};
+use sha2::{Digest as _, Sha256};
 
 const MODEL: &str = "tvm-0.27/dense-cpu-x86_64.so";
 const IN_PLACE: Output = Output::InPlace {
@@ -230,10 +231,17 @@ fn a_result_that_is_not_the_plan_is_not_written() {
     assert!(matches!(error, WriteError::Recheck { .. }), "{error}");
     assert!(error.to_string().contains("planned []"), "{error}");
     bench.assert_untouched();
-    // A byte that no listing shows.
     let mut plan = bench.plan.clone();
-    let last = plan.edits.last_mut().expect("an edit");
-    last.new[0] ^= 0x20;
+    plan.edits[0].new[0] ^= 0x20;
+    let error = apply(&bench.file, &plan, &IN_PLACE).expect_err("another result than named");
+    assert!(matches!(error, ApplyError::BrokenPlan(_)), "{error}");
+    bench.assert_untouched();
+    // The same, and the plan names what comes of it.
+    let result = plan.apply_to(&bench.old).expect("fits");
+    plan.after = Sha256::digest(&result)
+        .iter()
+        .map(|byte| format!("{byte:02x}"))
+        .collect();
     let error = write_error(apply(&bench.file, &plan, &IN_PLACE));
     assert!(matches!(error, WriteError::Recheck { .. }), "{error}");
     bench.assert_untouched();

@@ -15,12 +15,26 @@ use artcheck_patch::receipt;
 
 const KILLS: u32 = 500;
 
+const NAME: &str = "a_killed_writer_leaves_the_old_file_or_the_new_one";
+
 fn main() -> ExitCode {
-    let mut arguments = std::env::args().skip(1);
-    match (arguments.next().as_deref(), arguments.next()) {
-        (Some("write"), Some(file)) => writer(Path::new(&file)),
-        (Some("--list"), _) => println!("a_killed_writer_leaves_the_old_file_or_the_new_one: test"),
-        _ => test(),
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    if let [word, file] = &arguments[..]
+        && word == "write"
+    {
+        writer(Path::new(file));
+        return ExitCode::SUCCESS;
+    }
+    // What `cargo test` hands on: options, and part of a test's name.
+    let mut filters = arguments
+        .iter()
+        .filter(|argument| !argument.starts_with('-'))
+        .peekable();
+    let wanted = filters.peek().is_none() || filters.any(|filter| NAME.contains(filter.as_str()));
+    if arguments.iter().any(|argument| argument == "--list") {
+        println!("{NAME}: test");
+    } else if wanted {
+        test();
     }
     ExitCode::SUCCESS
 }

@@ -4,13 +4,17 @@
 mod common;
 mod corpus;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use artcheck_inspect::runtime::RuntimeProfile;
+use artcheck_inspect::scan::{self, GivenRuntime, ScanOptions};
+use artcheck_patch::fix::{self, FixInput};
 use artcheck_patch::inplace::convert::{self, ConvertOptions};
 use artcheck_patch::inplace::retag::{self, RetagOptions};
-use artcheck_patch::inplace::{Change, EditPlan, Output, Tag, apply};
+use artcheck_patch::inplace::{Change, EditPlan, Output, Resign, Tag, apply};
+use artcheck_patch::shim::Environment;
 use common::{RELEASES, Release};
 
 const IN_PLACE: Output = Output::InPlace {
@@ -43,16 +47,23 @@ impl Run {
 }
 
 fn run(release: &Release, file: &Path) -> Run {
+    run_with(release, file, None)
+}
+
+fn run_with(release: &Release, file: &Path, preload: Option<&Path>) -> Run {
     let script = corpus::artifact("../build/run_pair.py");
     let folder = tempfile::tempdir().expect("a folder");
     let logits = folder.path().join("logits.npy");
-    let output = common::output(
-        Command::new(release.python())
-            .arg(script)
-            .arg(file)
-            .args(["--steps", "4", "--logits"])
-            .arg(&logits),
-    );
+    let mut command = Command::new(release.python());
+    command
+        .arg(script)
+        .arg(file)
+        .args(["--steps", "4", "--logits"])
+        .arg(&logits);
+    if let Some(library) = preload {
+        command.env("LD_PRELOAD", library);
+    }
+    let output = common::output(&mut command);
     Run {
         text: String::from_utf8_lossy(&output.stdout).into_owned(),
         logits: output
@@ -137,21 +148,25 @@ fn tir_models_run_after_retag_without_a_shim() {
     }
 }
 
-/// The tag of libraries linked with it, not changed by this crate before.
+/// A library that was linked with the old tag, not changed by this crate.
 #[test]
-fn libraries_linked_with_the_old_tag_run_after_retag() {
+fn a_library_linked_with_the_old_tag_runs_after_retag() {
     let bench = Bench::new();
-    for (release, made) in [(&RELEASES[1], "0.26"), (&RELEASES[2], "0.27")] {
-        let name = format!("synthetic/dense-ext-{made}-tir-tag-cpu-x86_64.so");
-        let file = bench.file(&format!("{made}.so"), &corpus::bytes(&name));
+    let original = corpus::artifact("tvm-0.26/dense-ext-cpu-x86_64.so");
+    let linked = corpus::bytes("synthetic/dense-ext-0.26-tir-tag-cpu-x86_64.so");
+    for release in &RELEASES[1..] {
+        let file = bench.file(&format!("on-{}.so", release.tvm), &linked);
         run(release, &file).failed_at("cache", "Cannot reach here");
         retag_in_place(&file, None);
-        let original = corpus::artifact(&format!("tvm-{made}/dense-ext-cpu-x86_64.so"));
-        assert!(
-            run(release, &file).logits() == run(release, &original).logits(),
-            "{name}"
-        );
+        assert!(run(release, &file).logits() == run(release, &original).logits());
     }
+}
+
+/// What the real libraries of a release accept and offer.
+fn as_read(release: &Release) -> RuntimeProfile {
+    let sets = scan::runtimes_below(&[release.site_packages()]);
+    let set = sets.into_iter().find(|set| set.holds_vm_runtime());
+    set.expect("a runtime").profile
 }
 
 /// Every cell of the release table for a model without external calls, for
@@ -159,6 +174,10 @@ fn libraries_linked_with_the_old_tag_run_after_retag() {
 #[test]
 fn every_cell_of_the_table_runs_after_convert() {
     let bench = Bench::new();
+    let profiles: BTreeMap<&str, RuntimeProfile> = RELEASES
+        .iter()
+        .map(|release| (release.tvm, as_read(release)))
+        .collect();
     for made in &RELEASES {
         let name = format!("tvm-{}/dense-cpu-x86_64.so", made.tvm);
         let original = corpus::bytes(&name);
@@ -172,8 +191,8 @@ fn every_cell_of_the_table_runs_after_convert() {
             for release in &RELEASES {
                 let cell = format!("{tag} of {} on {}", made.tvm, release.tvm);
                 let file = bench.file("model.so", &bytes);
-                let profile = corpus::release(&format!("tvm-{}", release.tvm));
-                let plan = convert::plan(&bytes, &profile, &ConvertOptions::default())
+                let profile = &profiles[release.tvm];
+                let plan = convert::plan(&bytes, profile, &ConvertOptions::default())
                     .unwrap_or_else(|error| panic!("{cell}: {error}"));
                 let six_on_five = made.tvm == "0.27" && release.tvm != "0.27";
                 assert_eq!(plan.is_empty(), tag == "tirx" && !six_on_five, "{cell}");
@@ -309,4 +328,50 @@ fn changed_macho_files_pass_an_independent_signature_check() {
                 .success()
         );
     }
+}
+
+/// A library of 0.25 with an external call crashes on 0.27 without a word. The
+/// plan needs a shim, which takes the tag over too; nothing of the file changes.
+#[test]
+fn fix_builds_the_shim_that_a_library_needs() {
+    let bench = Bench::new();
+    let (made, newest) = (&RELEASES[0], &RELEASES[2]);
+    let original = corpus::artifact("tvm-0.25/dense-ext-cpu-x86_64.so");
+    let wanted = run(made, &original).logits();
+    let bytes = tir(&corpus::bytes("tvm-0.25/dense-ext-cpu-x86_64.so"));
+    let file = bench.file("model.so", &bytes);
+    assert!(run(newest, &file).logits.is_none());
+
+    let runtime_paths = [newest.site_packages()];
+    let runtime = as_read(newest);
+    let given = GivenRuntime {
+        profile: runtime.clone(),
+        load_set: None,
+    };
+    let options = ScanOptions {
+        paths: vec![file.clone()],
+        runtimes: vec![given],
+        ..ScanOptions::default()
+    };
+    let findings = scan::scan(&options, &()).expect("threads").findings;
+    let input = FixInput {
+        file: &file,
+        bytes: &bytes,
+        findings: &findings,
+        runtime: &runtime,
+        runtime_paths: &runtime_paths,
+        resign: Resign::Keep,
+    };
+    let plan = fix::plan(&input).expect("a plan");
+    assert_eq!(plan.shim_parts, ["attention-tag", "context-slots"]);
+    let shim = bench.0.path().join("libshim.so");
+    let environment = Environment {
+        cxx: Some(common::zig().join(" ")),
+        path: None,
+    };
+    let fixed =
+        fix::apply(&plan, &runtime_paths, Some(&shim), &IN_PLACE, &environment).expect("done");
+    assert!(fixed.in_place.is_none() && fixed.shim.is_some());
+    assert!(std::fs::read(&file).expect("the file") == bytes);
+    assert!(run_with(newest, &file, Some(&shim)).logits() == wanted);
 }

@@ -151,9 +151,14 @@ impl Runtime {
 
     /// Copies a floating-point tensor to the host as `f32`.
     pub fn floats(&self, tensor: &Tensor) -> Result<Vec<f32>> {
+        if tensor.dtype() == DataType::F32 {
+            // Logits come this way once per token: no detour through bytes.
+            let mut floats = vec![0f32; tensor.byte_length()? / size_of::<f32>()];
+            tensor.copy_to(&self.copy_to, bytemuck::cast_slice_mut(&mut floats))?;
+            return Ok(floats);
+        }
         let bytes = self.bytes(tensor)?;
         match tensor.dtype() {
-            DataType::F32 => Ok(elements(&bytes, f32::from_ne_bytes)),
             DataType::F16 => Ok(elements(&bytes, |b| half::f16::from_ne_bytes(b).to_f32())),
             DataType::BF16 => Ok(elements(&bytes, |b| half::bf16::from_ne_bytes(b).to_f32())),
             other => Err(Error::Tensor {

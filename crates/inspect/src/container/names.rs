@@ -3,6 +3,10 @@
 //! Names come here as a C programmer would write them: Mach-O's leading
 //! underscore is already gone. Nothing is demangled.
 
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
+
 /// Symbols of the module blob, oldest first.
 pub const BLOB_SYMBOLS: [&str; 3] = [
     "__tvm_dev_mblob",
@@ -61,15 +65,16 @@ pub fn undefined_concerns_tvm(name: &[u8]) -> bool {
 /// Itanium writes a nested name as `N`, optional qualifiers, then `3tvm`;
 /// Microsoft closes it with `@tvm@@`.
 pub fn mentions_tvm_namespace(name: &[u8]) -> bool {
+    // Built once: names come by the hundred thousand.
+    static ITANIUM: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"3tvm"));
+    static MICROSOFT: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"@tvm@@"));
     match name.first() {
-        Some(b'?' | b'.') => memchr::memmem::find(name, b"@tvm@@").is_some(),
-        Some(b'_') if name.starts_with(b"_Z") => {
-            memchr::memmem::find_iter(name, b"3tvm").any(|at| {
-                at.checked_sub(1)
-                    .and_then(|before| name.get(before))
-                    .is_some_and(|byte| matches!(byte, b'N' | b'K' | b'V' | b'r' | b'R' | b'O'))
-            })
-        }
+        Some(b'?' | b'.') => MICROSOFT.find(name).is_some(),
+        Some(b'_') if name.starts_with(b"_Z") => ITANIUM.find_iter(name).any(|at| {
+            at.checked_sub(1)
+                .and_then(|before| name.get(before))
+                .is_some_and(|byte| matches!(byte, b'N' | b'K' | b'V' | b'r' | b'R' | b'O'))
+        }),
         _ => false,
     }
 }

@@ -74,8 +74,12 @@ fn check(pair: &Pair<'_>, out: &mut Outcome) {
                     pair.finding(&RULE, format!("the `{}` payload has the field order of {}, this runtime reads that of {}", module.kind, era(written), era(read)))
                         .at(location.clone())
                         .says("stream.Read(&fmap) fails, or kernels are silently misread")
-                        .help("`artcheck patch convert FILE --for RUNTIME` reorders it, or load the shim's metal-payload part")
-                        .repair(&[Repair::Shim, Repair::InPlace]),
+                        .help(if module.kind == "metal" {
+                            "`artcheck patch convert FILE --for RUNTIME` reorders it, or load the shim's metal-payload part"
+                        } else {
+                            "compile the library with the runtime's TVM"
+                        })
+                        .repair(if module.kind == "metal" { &[Repair::Shim, Repair::InPlace] } else { &[] }),
                 );
             }
         }
@@ -93,7 +97,8 @@ fn check(pair: &Pair<'_>, out: &mut Outcome) {
                     ),
                 )
                 .at(location)
-                .help("compile the library with the runtime's TVM"),
+                .help("`artcheck patch convert FILE --for RUNTIME` rewrites the descriptions where there is room, or compile the library with the runtime's TVM")
+                .repair(if module.kind == "vulkan" { &[] } else { &[Repair::InPlace] }),
             );
         }
     }

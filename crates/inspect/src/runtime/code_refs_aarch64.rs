@@ -10,40 +10,31 @@ const WINDOW: usize = 16;
 /// How often `code` refers to each of `targets`, in their order.
 pub fn count(code: Piece<'_>, targets: &[u64]) -> Vec<u64> {
     let mut counts = vec![0u64; targets.len()];
-    let words = Words(code.data);
+    let (words, _) = code.data.as_chunks::<4>();
     // An `add` is counted once even if two `adrp` precede it.
     let mut counted = Vec::new();
-    let mut index = 0usize;
-    while let Some(word) = words.get(index) {
-        if let Some((register, page)) = adrp(word, code.address, index)
-            && targets.iter().any(|target| target & !0xfff == page)
-        {
-            for later in index.saturating_add(1)..index.saturating_add(WINDOW) {
-                let Some(offset) = words.get(later).and_then(|word| add(word, register)) else {
-                    continue;
-                };
-                let address = page.wrapping_add(offset);
-                for (wanted, count) in targets.iter().zip(&mut counts) {
-                    if *wanted == address && !counted.contains(&later) {
-                        *count = count.saturating_add(1);
-                        counted.push(later);
-                    }
+    for (index, word) in words.iter().enumerate() {
+        let Some((register, page)) = adrp(u32::from_le_bytes(*word), code.address, index) else {
+            continue;
+        };
+        if !targets.iter().any(|target| target & !0xfff == page) {
+            continue;
+        }
+        let near = words.iter().enumerate().skip(index).take(WINDOW).skip(1);
+        for (later, word) in near {
+            let Some(offset) = add(u32::from_le_bytes(*word), register) else {
+                continue;
+            };
+            let address = page.wrapping_add(offset);
+            for (wanted, count) in targets.iter().zip(&mut counts) {
+                if *wanted == address && !counted.contains(&later) {
+                    *count = count.saturating_add(1);
+                    counted.push(later);
                 }
             }
         }
-        index = index.saturating_add(1);
     }
     counts
-}
-
-struct Words<'a>(&'a [u8]);
-
-impl Words<'_> {
-    fn get(&self, index: usize) -> Option<u32> {
-        let start = index.checked_mul(4)?;
-        let bytes = self.0.get(start..start.checked_add(4)?)?;
-        Some(u32::from_le_bytes(bytes.try_into().ok()?))
-    }
 }
 
 /// Destination register and page of an `adrp`.

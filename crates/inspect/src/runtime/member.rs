@@ -47,17 +47,41 @@ impl Member {
         parsed: &Parsed<'_>,
         exclude: &[Exclusion],
     ) -> Result<Self, DecodeError> {
-        let undefined = &parsed.binary.undefined;
+        let exports = exports(data, &parsed.binary)?;
+        let unlisted = Self::read_unlisted(path, kind, parsed, exclude);
         Ok(Self {
+            exports,
+            ..unlisted
+        })
+    }
+
+    /// The same with no exports listed; [`Member::ask`] adds those that matter.
+    pub fn read_unlisted(
+        path: &str,
+        kind: PartKind,
+        parsed: &Parsed<'_>,
+        exclude: &[Exclusion],
+    ) -> Self {
+        let undefined = &parsed.binary.undefined;
+        Self {
             path: path.to_owned(),
             profile: binary::read(path, &kind, parsed, exclude),
-            exports: exports(data, &parsed.binary)?,
+            exports: BTreeSet::new(),
             built_with: ffi_version::by_imports(
                 undefined.iter().map(|symbol| symbol.name.as_str()),
             ),
             binary: parsed.binary.clone(),
             kind,
-        })
+        }
+    }
+
+    /// Adds those of `wanted` that the binary's bytes export.
+    pub fn ask(&mut self, data: &[u8], wanted: &[&str]) -> Result<(), DecodeError> {
+        let defined = container::defines(data, wanted)?;
+        let exported = wanted.iter().zip(defined).filter(|(_, defined)| *defined);
+        self.exports
+            .extend(exported.map(|(name, _)| (*name).to_owned()));
+        Ok(())
     }
 }
 
@@ -65,12 +89,12 @@ fn exports(data: &[u8], binary: &Binary) -> Result<BTreeSet<String>, DecodeError
     if binary.format == container::Format::Wasm {
         return Ok(binary.wasm_exports.iter().cloned().collect());
     }
-    let mut names = BTreeSet::new();
+    let mut names = Vec::new();
     container::each_export(data, &mut |name| {
         if name.starts_with(b"TVM") || container::mentions_tvm_namespace(name) {
-            names.insert(String::from_utf8_lossy(name).into_owned());
+            names.push(String::from_utf8_lossy(name).into_owned());
         }
         names.len() < MOST_EXPORTS
     })?;
-    Ok(names)
+    Ok(names.into_iter().collect())
 }

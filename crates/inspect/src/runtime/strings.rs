@@ -111,15 +111,20 @@ fn holds_no_strings(region: &Region<'_>) -> bool {
         )
 }
 
+/// Bytes that a text has at least.
+const SHORTEST: usize = 2;
+
 /// Calls `visit` for every string of 2 to `longest` bytes that ends in NUL and
 /// stands after a NUL, at the start of a piece, or behind other data.
 pub fn for_each<'a>(pieces: &[Piece<'a>], longest: usize, mut visit: impl FnMut(Framed<'a>)) {
     for piece in pieces {
         let mut start = 0usize;
         for end in memchr::memchr_iter(0, piece.data) {
-            if let Some(begin) = text_start(piece, start, end, longest)
+            // Tables are full of zeros: most ends have nothing before them.
+            if end.saturating_sub(start) >= SHORTEST
+                && let Some(begin) = text_start(piece, start, end, longest)
                 && let Some(bytes) = piece.data.get(begin..end)
-                && bytes.len() >= 2
+                && bytes.len() >= SHORTEST
             {
                 visit(Framed {
                     bytes,

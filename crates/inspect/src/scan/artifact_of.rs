@@ -1,5 +1,6 @@
 //! One file to its artifacts and runtime members: container, blob, role.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use crate::artifact::{Artifact, Problem, ProblemKind, Role};
@@ -15,13 +16,25 @@ use crate::source::{self, Event, VirtualFile};
 pub(super) struct FileFacts {
     pub artifacts: Vec<Artifact>,
     pub members: Vec<Member>,
+    /// Members whose exports are not listed yet, by path.
+    pub unlisted: BTreeSet<String>,
+    /// Whether compilers may be left unlisted.
+    exports_later: bool,
 }
 
 impl FileFacts {
+    fn take(&mut self, event: Event<'_>) {
+        match event {
+            Event::File(file) => read_file(&file, self),
+            Event::Problem(problem) => add_problem(problem, self),
+        }
+    }
+
     /// The facts of two files together.
     pub(super) fn join(mut self, mut other: Self) -> Self {
         self.artifacts.append(&mut other.artifacts);
         self.members.append(&mut other.members);
+        self.unlisted.append(&mut other.unlisted);
         self
     }
 }
@@ -30,13 +43,22 @@ impl FileFacts {
 /// such a name is worth a word.
 const ARTIFACT_SUFFIXES: [&str; 9] = ["so", "dylib", "dll", "wasm", "o", "a", "tar", "whl", "tgz"];
 
-/// Reads one file with everything inside it.
-pub(super) fn facts(path: &Path) -> FileFacts {
+/// Reads one file with everything inside it. With `exports_later` the exports
+/// of a compiler are left for [`super::exports`].
+pub(super) fn facts(path: &Path, exports_later: bool) -> FileFacts {
+    let mut facts = FileFacts {
+        exports_later,
+        ..FileFacts::default()
+    };
+    source::visit(path, &mut |event| facts.take(event));
+    join_archive_objects(&mut facts.artifacts);
+    facts
+}
+
+/// The same for a file whose bytes are in memory.
+pub(super) fn facts_of_bytes(name: &str, bytes: &[u8]) -> FileFacts {
     let mut facts = FileFacts::default();
-    source::visit(path, &mut |event| match event {
-        Event::File(file) => read_file(&file, &mut facts),
-        Event::Problem(problem) => add_problem(problem, &mut facts),
-    });
+    source::visit_bytes(name, bytes, &mut |event| facts.take(event));
     join_archive_objects(&mut facts.artifacts);
     facts
 }
@@ -137,13 +159,21 @@ fn read_slice(path: String, file: &VirtualFile<'_>, parsed: Parsed<'_>, facts: &
         let start = usize::try_from(parsed.slice_offset).unwrap_or(usize::MAX);
         let data = file.bytes.get(start..).unwrap_or_default();
         let exclude = Exclusion::of(&parsed, &libraries);
-        match Member::read(&path, part.clone(), data, &parsed, &exclude) {
-            Ok(member) => facts.members.push(member),
-            Err(error) => problems.push(Problem {
-                kind: ProblemKind::Corrupt,
-                detail: format!("{part}: {error}"),
-                offset: Some(error.at),
-            }),
+        // One slice of a file that can be opened again.
+        let later = facts.exports_later && file.depth == 0 && path == file.display;
+        if later && *part == PartKind::Compiler {
+            facts.unlisted.insert(path.clone());
+            let member = Member::read_unlisted(&path, part.clone(), &parsed, &exclude);
+            facts.members.push(member);
+        } else {
+            match Member::read(&path, part.clone(), data, &parsed, &exclude) {
+                Ok(member) => facts.members.push(member),
+                Err(error) => problems.push(Problem {
+                    kind: ProblemKind::Corrupt,
+                    detail: format!("{part}: {error}"),
+                    offset: Some(error.at),
+                }),
+            }
         }
     }
     let role = if !libraries.is_empty() {

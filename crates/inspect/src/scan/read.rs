@@ -3,8 +3,8 @@
 
 use rayon::prelude::*;
 
-use super::artifact_of::{FileFacts, facts};
-use super::{ScanOptions, packages};
+use super::artifact_of::{FileFacts, facts, facts_of_bytes};
+use super::{ScanOptions, exports, packages};
 use crate::artifact::{Artifact, Problem, Role};
 use crate::documents::{self, Document};
 use crate::runtime::grouping;
@@ -32,21 +32,38 @@ pub(super) struct Reading {
     pub documents: Vec<Document>,
 }
 
-pub(super) fn read(options: &ScanOptions, progress: &dyn Progress) -> Reading {
+/// Which exports of compilers are wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum CompilerExports {
+    /// All: who asks for them is not among the paths.
+    All,
+    /// Those that something among the paths asks for.
+    AskedFor,
+}
+
+pub(super) fn read(
+    options: &ScanOptions,
+    wanted: CompilerExports,
+    progress: &dyn Progress,
+) -> Reading {
     let mut walk = source::walk(&options.paths);
     if let Some(shard) = options.shard {
         walk.files.retain(|file| shard.reads(&file.path));
     }
     progress.found(walk.files.len());
+    let later = wanted == CompilerExports::AskedFor;
     let mut facts = walk
         .files
         .par_iter()
+        // One file at a time: the first are a hundred times larger than the last.
+        .with_max_len(1)
         .map(|file| {
-            let found = facts(&file.path);
+            let found = facts(&file.path, later);
             progress.read(&file.path.to_string_lossy());
             found
         })
         .reduce(FileFacts::default, FileFacts::join);
+    exports::list(&mut facts);
     for problem in walk.problems {
         facts.artifacts.push(unread(problem));
     }
@@ -60,6 +77,16 @@ pub(super) fn read(options: &ScanOptions, progress: &dyn Progress) -> Reading {
         artifacts: facts.artifacts,
         documents,
         load_sets: grouping::load_sets(facts.members, &packages),
+    }
+}
+
+/// The same for one file in memory; no folder around it is looked at.
+pub(super) fn read_bytes(name: &str, bytes: &[u8]) -> Reading {
+    let facts = facts_of_bytes(name, bytes);
+    Reading {
+        artifacts: facts.artifacts,
+        documents: Vec::new(),
+        load_sets: grouping::load_sets(facts.members, &[]),
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::GivenRuntime;
@@ -82,17 +83,24 @@ pub fn verdicts(
     load_sets: &[LoadSet],
     given: &[GivenRuntime],
 ) -> Vec<Verdict> {
+    artifacts
+        .par_iter()
+        .flat_map_iter(|artifact| of_artifact(artifact, load_sets, given))
+        .collect()
+}
+
+fn of_artifact(artifact: &Artifact, load_sets: &[LoadSet], given: &[GivenRuntime]) -> Vec<Verdict> {
+    if !matches!(artifact.role, Role::ModelLibrary | Role::Client) {
+        return Vec::new();
+    }
     let mut verdicts = Vec::new();
-    for artifact in artifacts {
-        let candidates = candidates(artifact, load_sets, given);
-        for candidate in &candidates {
-            match artifact.role {
-                Role::ModelLibrary => verdicts.extend(library_verdicts(artifact, candidate)),
-                Role::Client if candidate.source != RuntimeSource::Release => {
-                    verdicts.push(client_verdict(artifact, candidate))
-                }
-                _ => {}
+    for candidate in &candidates(artifact, load_sets, given) {
+        match artifact.role {
+            Role::ModelLibrary => verdicts.extend(library_verdicts(artifact, candidate)),
+            Role::Client if candidate.source != RuntimeSource::Release => {
+                verdicts.push(client_verdict(artifact, candidate));
             }
+            _ => {}
         }
     }
     verdicts

@@ -51,6 +51,9 @@ pub enum ApplyError {
         /// SHA-256 of the file.
         found: String,
     },
+    /// The plan contradicts itself.
+    #[error("{0}: the plan's edits do not give the file it names; plan again")]
+    BrokenPlan(PathBuf),
     /// Nothing to undo.
     #[error("{0}: no receipt beside it, so there is nothing known to undo")]
     NoReceipt(PathBuf),
@@ -68,7 +71,7 @@ pub fn apply(path: &Path, plan: &EditPlan, output: &Output) -> Result<Applied, A
     let found = sha256(&source.bytes);
     if found != plan.before {
         return Err(ApplyError::OtherFile {
-            path: source.path.clone(),
+            path: source.name.clone(),
             expected: plan.before.clone(),
             found,
         });
@@ -76,14 +79,14 @@ pub fn apply(path: &Path, plan: &EditPlan, output: &Output) -> Result<Applied, A
     let (target, existing) = match output {
         Output::InPlace { .. } if plan.is_empty() => {
             return Ok(Applied {
-                file: source.path.clone(),
+                file: source.name.clone(),
                 receipt: None,
                 written: false,
             });
         }
         Output::InPlace { break_hard_link } => {
             source.may_be_replaced(*break_hard_link)?;
-            (source.path.clone(), Existing::Replace)
+            (source.name.clone(), Existing::Replace)
         }
         Output::File(file) if file.symlink_metadata().is_ok() => {
             return Err(WriteError::Exists(file.clone()).into());
@@ -100,7 +103,8 @@ pub fn apply(path: &Path, plan: &EditPlan, output: &Output) -> Result<Applied, A
     }
     let new = plan
         .apply_to(&source.bytes)
-        .ok_or_else(|| ApplyError::BrokenReceipt(target.clone()))?;
+        .filter(|new| sha256(new) == plan.after)
+        .ok_or_else(|| ApplyError::BrokenPlan(source.name.clone()))?;
     let old_receipt = Receipt::load(&target)?;
     let receipt = Receipt::with(old_receipt.clone(), &target, plan);
     // First, so that a changed file never lies there without the way back.
@@ -136,7 +140,7 @@ fn save(file: &Path, receipt: &Receipt) -> Result<(), WriteError> {
 /// its receipt.
 pub fn unpatch(path: &Path, break_hard_link: bool) -> Result<Applied, ApplyError> {
     let source = Source::read(path)?;
-    let file = source.path.clone();
+    let file = source.name.clone();
     let receipt = Receipt::load(&file)?.ok_or_else(|| ApplyError::NoReceipt(file.clone()))?;
     let broken = || ApplyError::BrokenReceipt(file.clone());
     let found = sha256(&source.bytes);

@@ -143,7 +143,7 @@ fn shorter_call(executable: &Executable, instruction: u64, payload: usize) -> Op
     Some([
         Splice::new(
             word(3)?,
-            (length - 2).to_le_bytes(),
+            length.saturating_sub(2).to_le_bytes(),
             "argument count of the make_shape that builds the KV-cache config, 14 to 12",
         ),
         Splice::new(

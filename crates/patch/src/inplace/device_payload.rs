@@ -56,10 +56,10 @@ pub(super) fn change(
             kernel.key
         )));
     }
-    if kind != "metal" && since24.is_some() {
+    if kind == "vulkan" || kind != "metal" && since24.is_some() {
         return Err(refusal(format!(
-            "the {kind} payload of module {module} has the field order of another generation, \
-             and only that of metal is changed in place"
+            "the {kind} payload of module {module} has the layout of another generation, \
+             which is not changed in place"
         )));
     }
     let fields = Fields::read(kind, device, bytes, at.clone()).map_err(|error| {

@@ -7,6 +7,18 @@
 //! planned follows from the code of the executable, never from a text search.
 //! Formats: see the format notes in the `artcheck-inspect` crate.
 
+#![deny(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation
+)]
+#![cfg_attr(
+    test,
+    allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)
+)]
+
 mod apply;
 mod archive;
 mod config_shape;
@@ -15,6 +27,7 @@ pub mod convert;
 mod device_payload;
 mod error;
 mod image;
+mod leb;
 mod plan;
 pub mod recheck;
 pub mod retag;

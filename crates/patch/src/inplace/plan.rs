@@ -11,12 +11,13 @@ use crate::hex;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Edit {
-    /// Where the run begins in the file.
+    /// Where the run begins in the file as it is now.
     pub offset: u64,
     /// The bytes there now.
     #[serde(with = "hex")]
     pub old: Vec<u8>,
-    /// The bytes that replace them. As many, except in a compressed archive.
+    /// The bytes that replace them. Not always as many: what one edit removes,
+    /// another adds, and only a compressed archive changes its size.
     #[serde(with = "hex")]
     pub new: Vec<u8>,
     /// What the bytes are.
@@ -168,8 +169,9 @@ impl EditPlan {
         for edit in &self.edits {
             let offset = edit.offset.checked_add_signed(moved)?;
             back.push((offset, &edit.new, &edit.old));
-            let grown = i64::try_from(edit.new.len()).ok()? - i64::try_from(edit.old.len()).ok()?;
-            moved = moved.checked_add(grown)?;
+            moved = moved
+                .checked_add(i64::try_from(edit.new.len()).ok()?)?
+                .checked_sub(i64::try_from(edit.old.len()).ok()?)?;
         }
         replace(new, back.into_iter())
     }

@@ -47,11 +47,13 @@ pub fn plan(bytes: &[u8], options: &RetagOptions<'_>) -> Result<EditPlan, PlanEr
     let (mut draft, sites) = Draft::open(bytes, &options.rooms)?;
     let mut tagged = false;
     let mut why_not = Vec::new();
+    let mut untold = Vec::new();
     for site in &sites {
         let (mut splices, mut changes) = (Vec::new(), Vec::new());
         let found = tags_of(site, options.to, &mut splices, &mut changes)?;
-        tagged |= found.0;
-        why_not.extend(found.1);
+        tagged |= found.tagged;
+        why_not.extend(found.why_not);
+        untold.extend(found.untold);
         let sources = Sources {
             v1: reads_v1(options.runtime, options.to),
         };
@@ -71,6 +73,7 @@ pub fn plan(bytes: &[u8], options: &RetagOptions<'_>) -> Result<EditPlan, PlanEr
         plan.summary.push(already);
     }
     plan.notes.extend(notes(&plan));
+    plan.notes.extend(untold);
     Ok(plan)
 }
 
@@ -107,23 +110,38 @@ fn check_runtime(runtime: &RuntimeProfile, to: Tag) -> Result<(), PlanError> {
     Ok(())
 }
 
-/// Adds the tag changes of one library; whether it has tags, and what keeps
-/// them from being seen.
+/// The tags of one library.
+#[derive(Default)]
+struct Found {
+    /// It has some of the two that can be changed.
+    tagged: bool,
+    /// What keeps others from being seen, per executable.
+    why_not: Vec<String>,
+    /// Constructor arguments that are left alone, where some are.
+    untold: Vec<String>,
+}
+
+/// Adds the tag changes of one library.
 fn tags_of(
     site: &Site,
     to: Tag,
     splices: &mut Vec<Splice>,
     changes: &mut Vec<Change>,
-) -> Result<(bool, Vec<String>), PlanError> {
-    let mut tagged = false;
-    let mut why_not = Vec::new();
+) -> Result<Found, PlanError> {
+    let mut found = Found::default();
     for (module, executable) in site.blob.executables() {
         let tags = Tags::of(executable);
-        tagged |= tags
+        found.tagged |= tags
             .constants
             .values()
             .any(|(text, _)| Tag::of(text).is_some());
-        why_not.push(
+        let untold = format!("what reaches arguments {:?} cannot be told", tags.untold);
+        if !tags.untold.is_empty() {
+            found
+                .untold
+                .push(format!("{CREATE}: {untold}, so these are left as they are"));
+        }
+        found.why_not.push(
             match (
                 tags.calls,
                 tags.constants.is_empty(),
@@ -131,9 +149,7 @@ fn tags_of(
             ) {
                 (0, _, _) => format!("the executable never calls {CREATE}"),
                 (_, false, _) => "its attention kernels are those of another backend".to_owned(),
-                (_, true, false) => {
-                    format!("what reaches arguments {:?} cannot be told", tags.untold)
-                }
+                (_, true, false) => untold,
                 (_, true, true) => "its constructor takes functions, as up to 0.19".to_owned(),
             },
         );
@@ -141,7 +157,7 @@ fn tags_of(
         splices.extend(more);
         changes.extend(meaning);
     }
-    Ok((tagged, why_not))
+    Ok(found)
 }
 
 fn notes(plan: &EditPlan) -> Vec<String> {

@@ -1,6 +1,7 @@
 //! From changes of blobs to bytes of the file, and to the list of edits.
 
 use artcheck_inspect::container::Format;
+use artcheck_inspect::module::BlobLayout;
 
 use super::plan::{Change, Edit, LibraryChange, Resign, Room};
 use super::room::{self, Sources};
@@ -61,6 +62,14 @@ impl<'a> Draft<'a> {
         if splices.is_empty() {
             return Ok(());
         }
+        if site.blob.layout == BlobLayout::Bare {
+            return Err(PlanError::Container {
+                member: site::prefix(&site.member),
+                reason: "a VM executable outside any container ends where its file ends, and is \
+                         not changed in place; compile the library again"
+                    .to_owned(),
+            });
+        }
         let first = self.try_change(site, splices.clone(), changes.clone(), sources);
         match (first, site.place) {
             // The empty scopes of a wasm module may be zeros that are not
@@ -112,11 +121,10 @@ impl<'a> Draft<'a> {
         let slot = site.bytes.len().max(blob.len());
         blob.resize(slot, 0);
         let end = offset.saturating_add(slot);
-        let old = self.old().get(offset..end).unwrap_or_default().to_vec();
         if let Some(place) = self.new.get_mut(offset..end) {
             place.copy_from_slice(&blob);
         }
-        let mut edits = edits_between(&old, &blob, offset as u64, splices);
+        let mut edits = edits_of(&site.bytes, splices, offset);
         let grown = slot.saturating_sub(site.bytes.len().saturating_add(site.behind.own));
         if let Some(field) = site.size_field.clone().filter(|_| grown > 0) {
             edits.extend(self.grow_section(field, grown as u64));
@@ -193,27 +201,61 @@ fn check(old: &[u8], new: &[u8], edits: &[Edit]) -> Result<(), PlanError> {
     ))
 }
 
-/// The difference of two equally long runs of bytes: one edit per splice while
-/// nothing moves, and one for all that follows the first that moves something.
-pub(super) fn edits_between(old: &[u8], new: &[u8], base: u64, splices: &[Splice]) -> Vec<Edit> {
-    let moving = splices.iter().find(|splice| splice.moves());
-    let still = moving.map_or(old.len(), |splice| splice.at.start);
+/// One edit per splice, and one for the bytes behind the blob that pay for what
+/// they add, or that hold what they freed. Taken together they keep the size.
+fn edits_of(blob: &[u8], splices: &[Splice], base: usize) -> Vec<Edit> {
+    let at = |inside: usize| base.saturating_add(inside) as u64;
     let mut edits: Vec<Edit> = splices
         .iter()
-        .filter(|splice| splice.at.start < still)
-        .filter_map(|splice| edit(old, new, splice.at.clone(), base, splice.why.clone()))
-        .collect();
-    if moving.is_some() {
-        let mut whys: Vec<&str> = Vec::new();
-        for splice in splices.iter().filter(|splice| splice.at.start >= still) {
-            if !whys.contains(&splice.why.as_str()) {
-                whys.push(&splice.why);
+        .map(|splice| {
+            let old = blob.get(splice.at.clone()).unwrap_or_default();
+            let (skipped, old, new) = trimmed(old, &splice.new);
+            Edit {
+                offset: at(splice.at.start.saturating_add(skipped)),
+                old: old.to_vec(),
+                new: new.to_vec(),
+                why: splice.why.clone(),
             }
-        }
-        let why = format!("{}; what follows moves up", whys.join(", "));
-        edits.extend(edit(old, new, still..old.len(), base, why));
-    }
+        })
+        .collect();
+    let growth = growth(splices);
+    let zeros = vec![0; usize::try_from(growth.unsigned_abs()).unwrap_or(0)];
+    let (old, new, why) = match growth {
+        0 => return edits,
+        1.. => (
+            zeros,
+            Vec::new(),
+            "unused bytes behind the blob, which it takes",
+        ),
+        _ => (
+            Vec::new(),
+            zeros,
+            "unused bytes behind the blob, which it frees",
+        ),
+    };
+    edits.push(Edit {
+        offset: at(blob.len()),
+        old,
+        new,
+        why: why.to_owned(),
+    });
     edits
+}
+
+/// Two runs without the bytes that both begin with, and without those that
+/// both end with where nothing moves; how many were left out in front.
+fn trimmed<'a>(mut old: &'a [u8], mut new: &'a [u8]) -> (usize, &'a [u8], &'a [u8]) {
+    let skipped = old.iter().zip(new).take_while(|(a, b)| a == b).count();
+    old = old.get(skipped..).unwrap_or_default();
+    new = new.get(skipped..).unwrap_or_default();
+    while let (Some((a, shorter_old)), Some((b, shorter_new))) =
+        (old.split_last(), new.split_last())
+        && old.len() == new.len()
+        && a == b
+    {
+        (old, new) = (shorter_old, shorter_new);
+    }
+    (skipped, old, new)
 }
 
 /// One edit from the first to the last byte that differs.

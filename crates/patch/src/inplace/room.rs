@@ -76,13 +76,13 @@ pub(super) fn find(
 }
 
 fn drop_scopes(blob: &Blob, splices: &mut Vec<Splice>, changes: &mut Vec<Change>) -> usize {
-    let mut freed = 0;
+    let mut freed: usize = 0;
     for (module, executable) in blob.executables() {
         let done = changes.contains(&Change::HeaderV1 { module });
         if let Some(more) = header_v1(blob, module, executable).filter(|_| !done) {
             splices.extend(more);
             changes.push(Change::HeaderV1 { module });
-            freed += 8;
+            freed = freed.saturating_add(8);
         }
     }
     freed

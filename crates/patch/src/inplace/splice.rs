@@ -32,8 +32,9 @@ impl Splice {
         self.at.len() != self.new.len()
     }
 
-    fn growth(&self) -> i64 {
-        self.new.len() as i64 - self.at.len() as i64
+    /// Bytes it adds; negative when it removes some.
+    pub(super) fn growth(&self) -> i64 {
+        (self.new.len() as i64).saturating_sub(self.at.len() as i64)
     }
 }
 
@@ -85,14 +86,6 @@ pub(super) fn with_lengths(
     }
     let whole = growth(&splices);
     if whole != 0 {
-        if blob.layout == BlobLayout::Bare {
-            return Err(PlanError::Container {
-                member: String::new(),
-                reason: "a VM executable outside any container ends where its file ends, so its \
-                         length cannot change in place; compile the library again"
-                    .to_owned(),
-            });
-        }
         lengths.push(length_field(bytes, 0..8, whole, "length of the blob"));
     }
     splices.extend(lengths);

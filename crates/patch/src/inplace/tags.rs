@@ -60,7 +60,7 @@ impl Tags {
     pub(super) fn of(executable: &Executable) -> Self {
         let mut tags = Self::default();
         for cache in kv_caches(executable) {
-            tags.calls += 1;
+            tags.calls = tags.calls.saturating_add(1);
             for site in &cache.sites {
                 match &site.value {
                     KernelValue::Tagged {

@@ -208,6 +208,9 @@ impl<'m, 'r> Decoder<'m, 'r> {
                 ),
             });
         }
+        if sequences == 1 {
+            return Ok(vec![floats]);
+        }
         Ok(floats.chunks(width).map(<[f32]>::to_vec).collect())
     }
 

@@ -202,7 +202,10 @@ impl<'d, 'm, 'r> Generator<'d, 'm, 'r> {
             return;
         };
         let token = sampler.sample(&logits);
-        let likeliest = i32::try_from(greedy(&logits)).unwrap_or(i32::MAX);
+        let likeliest = match sampler {
+            Sampler::Greedy => token,
+            _ => i32::try_from(greedy(&logits)).unwrap_or(i32::MAX),
+        };
         sequence.likeliest.push(likeliest);
         sequence.last_logits = logits;
         if self.request.stop.contains(&token) {

@@ -56,9 +56,9 @@ pub fn slices(data: &[u8]) -> Result<Vec<(u64, &[u8])>, DecodeError> {
         let file = file.map_err(|error| bad(0, "a Mach-O fat header", error))?;
         file.arches().iter().map(FatArch::file_range).collect()
     };
-    if ranges.len() > MAX_SLICES {
+    if ranges.is_empty() || ranges.len() > MAX_SLICES {
         let found = format!("{} slices", ranges.len());
-        return Err(DecodeError::new(4, "at most 64 slices", found));
+        return Err(DecodeError::new(4, "one to 64 slices", found));
     }
     ranges
         .into_iter()

@@ -16,6 +16,12 @@ impl<'a> Fields<'a> {
         Ok(taken)
     }
 
+    /// What was taken since `before` was all that is left.
+    pub(super) fn read_since(&self, before: &'a [u8]) -> &'a [u8] {
+        let taken = before.len().saturating_sub(self.0.len());
+        before.get(..taken).unwrap_or_default()
+    }
+
     pub(super) fn u32(&mut self) -> Result<u32, String> {
         let word = self.take(4)?.try_into().map_err(|_| "four bytes")?;
         Ok(u32::from_le_bytes(word))

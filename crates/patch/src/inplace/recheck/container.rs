@@ -54,7 +54,7 @@ pub(super) fn blobs(file: &[u8], known: &[u64]) -> Result<Vec<Found>, String> {
             if let Some(member) = archive.get(name) {
                 let start = usize::try_from(member.offset).map_err(|_| "ar: an offset")?;
                 let content = file
-                    .get(start..start + member.size())
+                    .get(start..start.saturating_add(member.size()))
                     .ok_or("ar: a cut member")?;
                 of_image(content, member.offset, known, &mut found)?;
             }
@@ -105,7 +105,7 @@ fn of_image(image: &[u8], base: u64, known: &[u64], found: &mut Vec<Found>) -> R
         _ => {}
     }
     for blob in found.iter_mut().skip(before) {
-        blob.at += base;
+        blob.at = blob.at.saturating_add(base);
     }
     Ok(())
 }
@@ -114,7 +114,7 @@ fn push(image: &[u8], at: u64, base: u64, found: &mut Vec<Found>) {
     let bytes = usize::try_from(at).ok().and_then(|at| image.get(at..));
     if let Some(bytes) = bytes {
         found.push(Found {
-            at: base + at,
+            at: base.saturating_add(at),
             bytes: bytes.to_vec(),
         });
     }
@@ -139,7 +139,10 @@ fn of_elf(image: &[u8], file: &elf::Elf<'_>, found: &mut Vec<Found>) {
         {
             push(
                 image,
-                (symbol.st_value + section.sh_offset).wrapping_sub(section.sh_addr),
+                symbol
+                    .st_value
+                    .wrapping_add(section.sh_offset)
+                    .wrapping_sub(section.sh_addr),
                 0,
                 found,
             );
@@ -167,7 +170,7 @@ fn of_macho(
     let start = start.map_or(0, |segment| segment.vmaddr);
     for export in file.exports().unwrap_or_default() {
         if is_blob(&export.name) {
-            addresses.push(start + export.offset);
+            addresses.push(start.saturating_add(export.offset));
         }
     }
     for segment in &file.segments {
@@ -177,7 +180,12 @@ fn of_macho(
                     .checked_sub(section.addr)
                     .filter(|inside| *inside < section.size)
                 {
-                    push(image, u64::from(section.offset) + inside, base, found);
+                    push(
+                        image,
+                        u64::from(section.offset).saturating_add(inside),
+                        base,
+                        found,
+                    );
                 }
             }
         }
@@ -212,7 +220,7 @@ fn of_coff(image: &[u8], file: &pe::Coff<'_>, found: &mut Vec<Found>) -> Result<
         {
             push(
                 image,
-                u64::from(section.pointer_to_raw_data) + u64::from(symbol.value),
+                u64::from(section.pointer_to_raw_data).saturating_add(symbol.value.into()),
                 0,
                 found,
             );
@@ -259,10 +267,10 @@ fn wasm_memory(image: &[u8]) -> Option<Vec<u8>> {
 
 fn number(bytes: &mut &[u8]) -> Option<u64> {
     let mut value = 0;
-    for step in 0..5 {
+    for shift in [0, 7, 14, 21, 28] {
         let (byte, rest) = bytes.split_first()?;
         *bytes = rest;
-        value |= u64::from(byte & 0x7f) << (7 * step);
+        value |= u64::from(byte & 0x7f) << shift;
         if byte & 0x80 == 0 {
             return Some(value);
         }

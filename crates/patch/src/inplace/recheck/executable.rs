@@ -70,9 +70,7 @@ fn function<'a>(fields: &mut Fields<'a>) -> Result<&'a [u8], String> {
     for _ in 0..fields.size()? {
         fields.text()?;
     }
-    before
-        .get(..before.len() - fields.0.len())
-        .ok_or_else(|| "a function".to_owned())
+    Ok(fields.read_since(before))
 }
 
 fn constant<'a>(fields: &mut Fields<'a>, code: u32, codes: &Codes) -> Result<&'a [u8], String> {
@@ -102,9 +100,7 @@ fn constant<'a>(fields: &mut Fields<'a>, code: u32, codes: &Codes) -> Result<&'a
         }
         other => return Err(format!("constant code {other}")),
     }
-    before
-        .get(..before.len() - fields.0.len())
-        .ok_or_else(|| "a constant".to_owned())
+    Ok(fields.read_since(before))
 }
 
 /// What the second executable says differently.
@@ -176,7 +172,7 @@ fn text_change(
         return Ok(Change::ContextString {
             module,
             constant,
-            cut: old.len() - new.len(),
+            cut: old.len().saturating_sub(new.len()),
         });
     }
     Err(unnamed())
@@ -200,15 +196,16 @@ fn code_changes(
         let Ok(start) = usize::try_from(*start) else {
             return Err("a negative instruction offset".to_owned());
         };
-        let word = |words: &[i64], number: usize| words.get(start + number).copied();
+        let word = |words: &[i64], number: usize| words.get(start.saturating_add(number)).copied();
+        let (count, size) = (start.saturating_add(3), start.saturating_add(5));
         let counts = (word(&old.words, 3), word(&new.words, 3));
         let sizes = (word(&old.words, 5), word(&new.words, 5));
-        if left.contains(&(start + 3))
+        if left.contains(&count)
             && word(&old.words, 0) == Some(1)
             && counts == (Some(14), Some(12))
             && sizes == (Some(IMMEDIATE | 6), Some(IMMEDIATE | 5))
         {
-            left.retain(|at| *at != start + 3 && *at != start + 5);
+            left.retain(|at| *at != count && *at != size);
             changes.push(Change::CacheConfig {
                 module,
                 instruction: instruction as u64,

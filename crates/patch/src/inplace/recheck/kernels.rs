@@ -7,11 +7,13 @@ use super::blob::Fields;
 #[derive(PartialEq)]
 struct Content<'a> {
     format: &'a [u8],
-    /// Key and description up to the launch tags; then the extra tags that say something.
-    kernels: Vec<(&'a [u8], Vec<u32>)>,
+    kernels: Vec<Kernel<'a>>,
     /// What follows the kernels: sources, code or shaders.
     code: &'a [u8],
 }
+
+/// A description up to the launch tags, and the extra tags that say something.
+type Kernel<'a> = (&'a [u8], Vec<u32>);
 
 /// Content, whether in the order since 0.24, and whether with extra tags.
 type Read<'a> = (Content<'a>, bool, bool);
@@ -131,28 +133,21 @@ fn sources<'a>(fields: &mut Fields<'a>) -> Result<&'a [u8], String> {
         fields.text()?;
         fields.text()?;
     }
-    before
-        .get(..before.len() - fields.0.len())
-        .ok_or_else(|| "sources".to_owned())
+    Ok(fields.read_since(before))
 }
 
-fn kernels<'a>(
-    fields: &mut Fields<'a>,
-    extra_tags: bool,
-) -> Result<Vec<(&'a [u8], Vec<u32>)>, String> {
+fn kernels<'a>(fields: &mut Fields<'a>, extra_tags: bool) -> Result<Vec<Kernel<'a>>, String> {
     let mut kernels = Vec::new();
     for _ in 0..fields.size()? {
         let before = fields.0;
         fields.text()?;
         fields.text()?;
         let types = fields.size()?;
-        fields.take(types * 4)?;
+        fields.take(types.saturating_mul(4))?;
         for _ in 0..fields.size()? {
             fields.text()?;
         }
-        let description = before
-            .get(..before.len() - fields.0.len())
-            .ok_or("a kernel")?;
+        let description = fields.read_since(before);
         let mut tags = Vec::new();
         if extra_tags {
             for _ in 0..fields.size()? {

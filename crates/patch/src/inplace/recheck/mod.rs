@@ -28,7 +28,7 @@ pub fn check(old: &[u8], new: &[u8], plan: &EditPlan) -> Result<(), String> {
             new_blobs.len()
         ));
     }
-    let mut seen = 0;
+    let mut seen: usize = 0;
     for (old, new) in old_blobs.iter().zip(&new_blobs) {
         if old.at != new.at {
             return Err(format!("a blob moved from {:#x} to {:#x}", old.at, new.at));
@@ -36,7 +36,7 @@ pub fn check(old: &[u8], new: &[u8], plan: &EditPlan) -> Result<(), String> {
         let found = blob::differences(&old.bytes, &new.bytes)
             .map_err(|error| format!("the blob at {:#x}: {error}", old.at))?;
         let planned = plan.libraries.iter().find(|library| library.blob == old.at);
-        seen += usize::from(planned.is_some());
+        seen = seen.saturating_add(planned.is_some().into());
         let planned: &[Change] = planned.map_or(&[], |library| &library.changes);
         if found != planned {
             return Err(format!(
@@ -60,11 +60,14 @@ fn bytes(old: &[u8], new: &[u8], plan: &EditPlan) -> Result<(), String> {
     for edit in &plan.edits {
         let start = usize::try_from(edit.offset).map_err(|_| "an edit outside the file")?;
         let gap = start.checked_sub(from.0).ok_or("edits out of order")?;
-        let new_start = from.1 + gap;
+        let new_start = from.1.saturating_add(gap);
         if old.get(from.0..start) != new.get(from.1..new_start) {
             return Err(format!("bytes before {start:#x} differ"));
         }
-        let ends = (start + edit.old.len(), new_start + edit.new.len());
+        let ends = (
+            start.saturating_add(edit.old.len()),
+            new_start.saturating_add(edit.new.len()),
+        );
         if old.get(start..ends.0) != Some(&edit.old)
             || new.get(new_start..ends.1) != Some(&edit.new)
         {

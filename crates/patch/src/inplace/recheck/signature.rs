@@ -28,7 +28,7 @@ pub(super) fn check(old: &[u8], new: &[u8], changed: bool) -> Result<(), String>
                 else {
                     continue;
                 };
-                let at = arch.offset as usize..(arch.offset + arch.size) as usize;
+                let at = arch.offset as usize..arch.offset.saturating_add(arch.size) as usize;
                 let (old, new) = (
                     old.get(at.clone()).unwrap_or_default(),
                     new.get(at).unwrap_or_default(),
@@ -50,7 +50,7 @@ fn image(
 ) -> Result<(), String> {
     for (first, second) in before.load_commands.iter().zip(&after.load_commands) {
         let bytes = |file: &[u8]| {
-            file.get(first.offset..first.offset + first.command.cmdsize())
+            file.get(first.offset..first.offset.saturating_add(first.command.cmdsize()))
                 .map(<[u8]>::to_vec)
         };
         if bytes(old) != bytes(new) || second.offset != first.offset {
@@ -60,7 +60,7 @@ fn image(
             && changed
         {
             let start = signature.dataoff as usize;
-            let end = start + signature.datasize as usize;
+            let end = start.saturating_add(signature.datasize as usize);
             let signature = new.get(start..end).ok_or("a signature outside the image")?;
             pages(new, signature)?;
         }
@@ -70,34 +70,40 @@ fn image(
 
 fn pages(image: &[u8], signature: &[u8]) -> Result<(), String> {
     let word = |at: usize| -> Option<usize> {
-        let word = signature.get(at..at + 4)?.try_into().ok()?;
+        let word = signature.get(at..at.checked_add(4)?)?.try_into().ok()?;
         usize::try_from(u32::from_be_bytes(word)).ok()
     };
     let count = word(8).ok_or("a signature without blobs")?;
-    let mut checked = 0;
+    let mut checked = false;
     for entry in 0..count {
-        let at = word(16 + 8 * entry).ok_or("a signature index")?;
+        let entry = entry.saturating_mul(8).saturating_add(16);
+        let at = word(entry).ok_or("a signature index")?;
+        let field = |offset: usize| word(at.saturating_add(offset)).ok_or("a code directory field");
         // SHA-256 in full; other kinds of hashes repeat what it says.
-        let sha256 = signature.get(at + 36..at + 38) == Some(&[32, 2]);
-        if word(at) != Some(0xfade_0c02) || !sha256 {
+        let sizes = at.saturating_add(36);
+        let sizes = signature.get(sizes..sizes.saturating_add(4));
+        let Some([32, 2, _, page]) = sizes else {
+            continue;
+        };
+        if field(0)? != 0xfade_0c02 {
             continue;
         }
-        let field = |offset: usize| word(at + offset).ok_or("a code directory field");
-        let (hashes, slots, limit) = (at + field(16)?, field(28)?, field(32)?);
-        let page = 1_usize << signature.get(at + 39).copied().unwrap_or(12).min(24);
-        for slot in 0..slots {
-            let bytes = image
-                .get(slot * page..limit.min((slot + 1) * page))
-                .ok_or("a page")?;
-            let stored = signature.get(hashes + 32 * slot..hashes + 32 * slot + 32);
-            if stored != Some(Sha256::digest(bytes).as_slice()) {
+        let (hashes, limit) = (at.saturating_add(field(16)?), field(32)?);
+        let signed = image.get(..limit).ok_or("a limit outside the image")?;
+        let stored = signature.get(hashes..).unwrap_or_default().chunks_exact(32);
+        let pages = signed.chunks(1 << (*page).min(24));
+        if pages.len() != field(28)? || stored.len() < pages.len() {
+            return Err("not one hash per page".to_owned());
+        }
+        for (slot, (page, stored)) in pages.zip(stored).enumerate() {
+            if stored != Sha256::digest(page).as_slice() {
                 return Err(format!("the hash of page {slot} does not match"));
             }
         }
-        checked += 1;
+        checked = true;
     }
     match checked {
-        0 => Err("no code directory with SHA-256 hashes".to_owned()),
-        _ => Ok(()),
+        true => Ok(()),
+        false => Err("no code directory with SHA-256 hashes".to_owned()),
     }
 }

@@ -1,0 +1,70 @@
+//! Exports of compilers, listed last and only as far as anybody asks.
+//!
+//! A compiler library exports up to fifty thousand names and takes part in no
+//! verdict but this one: whether a symbol that something asks for is there.
+//! Once every file is read, the names asked for are known; the compiler is then
+//! asked for those through its own lookup tables.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use rayon::prelude::*;
+
+use super::artifact_of::FileFacts;
+use crate::artifact::{Artifact, Problem, ProblemKind};
+use crate::container::Format;
+use crate::runtime::member::Member;
+use crate::runtime::parts::REGISTRY_SYMBOLS;
+use crate::source::map;
+
+/// Lists what is wanted of the members that were left unlisted.
+pub(super) fn list(facts: &mut FileFacts) {
+    let FileFacts {
+        artifacts,
+        members,
+        unlisted,
+        ..
+    } = facts;
+    let problems: Vec<(String, Problem)> = members
+        .par_iter_mut()
+        .filter(|member| unlisted.contains(&member.path))
+        .filter_map(|member| {
+            let wanted = asked_for(artifacts, member.binary.format);
+            let problem = ask(member, &wanted).err()?;
+            Some((member.path.clone(), problem))
+        })
+        .collect();
+    for (path, problem) in problems {
+        for artifact in artifacts.iter_mut().filter(|one| one.path == path) {
+            artifact.problems.push(problem.clone());
+        }
+    }
+    unlisted.clear();
+}
+
+/// The names that binaries of one format leave undefined, and those that tell
+/// a registry.
+fn asked_for(artifacts: &[Artifact], format: Format) -> Vec<&str> {
+    let names: BTreeSet<&str> = artifacts
+        .iter()
+        .filter_map(|artifact| artifact.binary.as_ref())
+        .filter(|binary| binary.format == format)
+        .flat_map(|binary| &binary.undefined)
+        .map(|symbol| symbol.name.as_str())
+        .chain(REGISTRY_SYMBOLS)
+        .collect();
+    names.into_iter().collect()
+}
+
+fn ask(member: &mut Member, wanted: &[&str]) -> Result<(), Problem> {
+    let bytes = map::open(Path::new(&member.path)).map_err(|error| Problem {
+        kind: ProblemKind::Unreadable,
+        detail: error.to_string(),
+        offset: None,
+    })?;
+    member.ask(&bytes, wanted).map_err(|error| Problem {
+        kind: ProblemKind::Corrupt,
+        detail: format!("{}: {error}", member.kind),
+        offset: Some(error.at),
+    })
+}
