@@ -49,7 +49,6 @@ PLAN = [
     ("embedding", "float32", "metal-linux-x86_64", "lean", ("0.27",)),
     *((model, "float32", "cuda-x86_64", "lean", ("0.26",)) for model in MODELS),
     ("embedding", "float32", "cuda-x86_64", "lean", ("0.27",)),
-    ("qwen3-0.6b", "float16", "cuda-x86_64", "lean", ("0.26",)),
     ("extcall", "float32", "cpu-ios", "checked", VERSIONS),
     ("embedding", "float32", "metal-ios", "checked", VERSIONS),
     ("embedding", "float32", "cpu-aarch64", "lean", VERSIONS),
@@ -60,14 +59,17 @@ PLAN = [
     ("embedding", "float32", "webgpu", "lean", ("0.25", "0.27")),
 ]
 
+# Larger than the corpus may be: built by name only, into the folder --to names.
+LARGE = [("qwen3-0.6b", "float16", "cuda-x86_64", "lean", ("0.26",))]
+
 
 def artifact_name(model, dtype, target):
     short = {"float32": "", "float16": "-f16", "q4f16_1": "-q4"}[dtype]
     return f"{model}{short}-{target}{targets.SPECS[target].suffix}"
 
 
-def jobs():
-    for model, dtype, target, checks, versions in PLAN:
+def jobs(plan=PLAN):
+    for model, dtype, target, checks, versions in plan:
         for version in versions:
             path = f"tvm-{version}/{artifact_name(model, dtype, target)}"
             yield path, version, model, dtype, target, checks
@@ -111,15 +113,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", default="")
     parser.add_argument("--list", action="store_true")
+    parser.add_argument("--large", action="store_true", help="the plan of large libraries instead")
+    parser.add_argument("--to", type=Path, default=ARTIFACTS, help="folder; the corpus if absent")
     args = parser.parse_args()
-    chosen = [job for job in jobs() if args.only in job[0]]
+    if args.large and args.to == ARTIFACTS:
+        parser.error("--large needs --to: the corpus takes no large files")
+    chosen = [job for job in jobs(LARGE if args.large else PLAN) if args.only in job[0]]
     if args.list:
         print("\n".join(job[0] for job in chosen))
         return
     failures = 0
     with ThreadPoolExecutor(2) as pool:
-        for path, error in pool.map(compile_job, chosen):
-            size = (ARTIFACTS / path).stat().st_size if not error else 0
+        for path, error in pool.map(lambda job: compile_job(job, args.to), chosen):
+            size = (args.to / path).stat().st_size if not error else 0
             print(f"{path}: {error or f'{size} bytes'}", flush=True)
             failures += bool(error)
     sys.exit(1 if failures else 0)
