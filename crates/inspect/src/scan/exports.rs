@@ -5,7 +5,7 @@
 //! Once every file is read, the names asked for are known; the compiler is then
 //! asked for those through its own lookup tables.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use rayon::prelude::*;
@@ -25,12 +25,21 @@ pub(super) fn list(facts: &mut FileFacts) {
         unlisted,
         ..
     } = facts;
+    let mut names: BTreeMap<Format, Vec<&str>> = BTreeMap::new();
+    for member in members.iter() {
+        let format = member.binary.format;
+        if unlisted.contains(&member.path) {
+            names
+                .entry(format)
+                .or_insert_with(|| asked_for(artifacts, format));
+        }
+    }
     let problems: Vec<(String, Problem)> = members
         .par_iter_mut()
         .filter(|member| unlisted.contains(&member.path))
         .filter_map(|member| {
-            let wanted = asked_for(artifacts, member.binary.format);
-            let problem = ask(member, &wanted).err()?;
+            let wanted = names.get(&member.binary.format)?;
+            let problem = ask(member, wanted).err()?;
             Some((member.path.clone(), problem))
         })
         .collect();
