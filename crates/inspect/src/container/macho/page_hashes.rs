@@ -16,6 +16,7 @@ const LC_CODE_SIGNATURE: u32 = 0x1d;
 const SUPER_BLOB: u32 = 0xfade_0cc0;
 const CODE_DIRECTORY: u32 = 0xfade_0c02;
 const HASH_SHA256: u8 = 2;
+const SHA256_LENGTH: usize = 32;
 /// Index entries and load commands looked at; real files have a dozen.
 const MAX_ENTRIES: u32 = 4096;
 
@@ -96,7 +97,11 @@ fn check(slice: &[u8], directory: &[u8]) -> Option<BrokenPage> {
     let hashes = usize::try_from(big(directory, 16)?).ok()?;
     let pages = usize::try_from(big(directory, 28)?).ok()?;
     let limit = usize::try_from(big(directory, 32)?).ok()?;
+    // With another size the directory would not bound the number of pages.
     let size = usize::from(*directory.get(36)?);
+    if size != SHA256_LENGTH {
+        return None;
+    }
     let page_size = 1_usize.checked_shl(u32::from(*directory.get(39)?))?;
     let code = slice.get(..limit.min(slice.len()))?;
     let mut broken: Option<BrokenPage> = None;
@@ -128,4 +133,63 @@ fn little(bytes: &[u8], at: usize) -> Option<u32> {
 fn big(bytes: &[u8], at: usize) -> Option<u32> {
     let field = bytes.get(at..at.checked_add(4)?)?;
     Some(u32::from_be_bytes(field.try_into().ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(
+        clippy::indexing_slicing,
+        clippy::arithmetic_side_effects,
+        clippy::expect_used,
+        reason = "offsets of what is made here"
+    )]
+
+    use super::*;
+
+    /// One page of code behind header and load command, then its signature.
+    fn signed() -> Vec<u8> {
+        let mut file = vec![0_u8; 4096];
+        file[..4].copy_from_slice(&MAGIC_64.to_le_bytes());
+        file[16] = 1;
+        for (at, word) in [(32, LC_CODE_SIGNATURE), (36, 16), (40, 4096), (44, 20 + 80)] {
+            file[at..at + 4].copy_from_slice(&word.to_le_bytes());
+        }
+        let mut directory = vec![0_u8; 48];
+        let words = [(0, CODE_DIRECTORY), (4, 80), (16, 48), (28, 1), (32, 4096)];
+        for (at, word) in words {
+            directory[at..at + 4].copy_from_slice(&u32::to_be_bytes(word));
+        }
+        directory[36..40].copy_from_slice(&[32, HASH_SHA256, 0, 12]);
+        directory.extend(Sha256::digest(&file));
+        for word in [SUPER_BLOB, 100, 1, 0, 20] {
+            file.extend(u32::to_be_bytes(word));
+        }
+        file.extend(directory);
+        file
+    }
+
+    #[test]
+    fn one_changed_byte_breaks_its_page() {
+        let mut file = signed();
+        assert_eq!(broken_page(&file), None);
+        file[1000] ^= 1;
+        let broken = broken_page(&file).expect("the page changed");
+        assert_eq!((broken.page, broken.count, broken.of), (0, 1, 1));
+    }
+
+    #[test]
+    fn damaged_signatures_end_soon() {
+        let whole = signed();
+        for end in (0..whole.len()).step_by(7) {
+            let _ = broken_page(&whole[..end]);
+        }
+        // Every field of the directory as large and as small as it can be.
+        for at in 4116..whole.len() {
+            for byte in [0, 0xff] {
+                let mut file = whole.clone();
+                file[at] = byte;
+                let _ = broken_page(&file);
+            }
+        }
+    }
 }
