@@ -33,6 +33,9 @@ pub fn render(report: &MatrixReport) -> String {
         "\n{} passed, {} failed, {} not run",
         summary.passed, summary.failed, summary.not_run
     );
+    for remark in report.remarks() {
+        let _ = writeln!(text, "{remark}");
+    }
     text
 }
 

@@ -30,6 +30,9 @@ pub fn render(report: &MatrixReport) -> String {
         // Writing to a string cannot fail.
         let _ = writeln!(text, "| {} |", cells.join(" | "));
     }
+    for remark in report.remarks() {
+        let _ = writeln!(text, "\n{remark}");
+    }
     for row in &report.rows {
         let Outcome::Failed { failure } = &row.outcome else {
             continue;

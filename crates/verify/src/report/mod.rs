@@ -28,6 +28,21 @@ pub struct MatrixReport {
     pub rows: Vec<RowReport>,
 }
 
+/// What every report with Metal rows says until somebody has run them on a Mac.
+pub const METAL_REMARK: &str = "Metal rows: not yet run on Apple hardware by the project";
+
+impl MatrixReport {
+    /// Remarks that belong to the whole report.
+    pub fn remarks(&self) -> Vec<&'static str> {
+        let metal = |row: &RowReport| row.device == "metal" || row.device.starts_with("metal:");
+        if self.rows.iter().any(metal) {
+            vec![METAL_REMARK]
+        } else {
+            Vec::new()
+        }
+    }
+}
+
 /// The value of [`MatrixReport::schema`].
 pub const SCHEMA: &str = "artcheck-verify-1";
 
