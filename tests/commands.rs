@@ -76,7 +76,18 @@ fn diff_names_what_changed_and_only_that() {
         ],
     );
     assert_eq!(status(&output), 1);
-    assert!(String::from_utf8_lossy(&output.stdout).contains("\"section\": \"symbols\""));
+    let diff: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let kernel = diff["sections"]
+        .as_array()
+        .expect("a list")
+        .iter()
+        .find(|section| section["section"] == "kernel source metal layer_norm_kernel")
+        .expect("the Metal source of a kernel");
+    let text = kernel["diff"].as_str().expect("a text");
+    assert!(
+        text.contains("\n-") && text.contains("\n+") && text.contains("thread"),
+        "{text}"
+    );
 }
 
 #[test]
