@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::{ArtifactContext, Outcome, Rule};
 use crate::artifact::Role;
 use crate::container::Format;
-use crate::finding::{Finding, Repair, Severity};
+use crate::finding::{Finding, Severity};
 use crate::runtime::libraries::Resolution;
 use crate::runtime::load_set::LoadSet;
 
@@ -58,8 +58,7 @@ fn check_alone(context: &ArtifactContext<'_>, out: &mut Outcome) {
     )
     // It works where the path exists.
     .severity(Severity::Warning)
-    .help("set the name to @rpath/NAME or the bare file name, and give users an rpath of @loader_path or $ORIGIN")
-    .repair(&[Repair::InPlace]);
+    .help("set the name to @rpath/NAME (`install_name_tool -id`, then sign again) or to the bare file name (`patchelf --set-soname`), and give users an rpath of @loader_path or $ORIGIN");
     for name in names {
         finding = finding.evidence(name);
     }

@@ -7,7 +7,7 @@ use serde_json::Value as Json;
 
 use super::{FolderContext, Outcome, Rule, spell};
 use crate::documents::{Document, DocumentKind};
-use crate::finding::{Finding, Repair, Severity};
+use crate::finding::{Finding, Severity};
 use crate::module::SymbolGeneration;
 
 pub(super) static RULE: Rule = Rule {
@@ -82,8 +82,7 @@ fn unknown_name(document: &Document, wanted: &str, available: &BTreeSet<String>)
     ));
     match available.iter().find(|name| plain(name) == plain(wanted)) {
         Some(name) => finding
-            .help(format!("write `{name}`: the two differ in dashes, dots or letter case alone"))
-            .repair(&[Repair::InPlace]),
+            .help(format!("write `{name}`: the two differ in dashes, dots or letter case alone")),
         None => finding
             .help("set `model_lib` to one of the prefixes, or compile the model with `--system-lib-prefix` as the configuration says"),
     }

@@ -1,7 +1,4 @@
-//! The HTML report: one file without scripts or outside assets, for a screen
-//! in the corner of a room, a printer, or a reader with a screen reader.
-//!
-//! This file arranges the data; `html.jinja` is the page.
+//! The page's data, arranged as `page.jinja` shows it.
 
 use std::collections::BTreeMap;
 
@@ -10,16 +7,15 @@ use artcheck_inspect::finding::{Repair, Severity};
 use artcheck_inspect::runtime::release;
 use artcheck_inspect::scan::VerdictStatus;
 use artcheck_inspect::summary::size;
-use minijinja::{AutoEscape, Environment, HtmlEscape};
 use serde::Serialize;
 
-use super::groups::groups;
-use super::human::{counted, place};
-use super::matrix::grid;
-use super::model::{Entry, Finding, Library, Report, Verdict};
+use crate::report::groups::groups;
+use crate::report::human::{counted, place};
+use crate::report::matrix::grid;
+use crate::report::model::{Entry, Finding, Library, Report, Verdict};
 
 #[derive(Serialize)]
-struct Page {
+pub(super) struct Page {
     version: String,
     headline: String,
     state: &'static str,
@@ -119,33 +115,8 @@ struct Healthy {
     about: String,
 }
 
-/// Renders a report as one page.
-pub fn render(report: &Report) -> Result<String, minijinja::Error> {
-    let mut environment = Environment::new();
-    environment.set_auto_escape_callback(|_| AutoEscape::Html);
-    environment.add_filter("prose", prose);
-    environment.set_trim_blocks(true);
-    environment.set_lstrip_blocks(true);
-    environment.add_template("page", include_str!("html.jinja"))?;
-    environment.get_template("page")?.render(page(report))
-}
-
-/// A sentence whose `code` in backticks becomes code; everything is escaped.
-fn prose(text: &str) -> minijinja::Value {
-    let mut out = String::new();
-    for (number, piece) in text.split('`').enumerate() {
-        let piece = HtmlEscape(piece).to_string();
-        // Odd pieces stand between backticks.
-        if number % 2 == 1 {
-            out.push_str(&format!("<code>{piece}</code>"));
-        } else {
-            out.push_str(&piece);
-        }
-    }
-    minijinja::Value::from_safe_string(out)
-}
-
-fn page(report: &Report) -> Page {
+/// Arranges a report.
+pub(super) fn page(report: &Report) -> Page {
     let totals = &report.summary;
     let (state, headline) = match (totals.errors, totals.warnings, totals.undecided) {
         (1.., ..) => ("bad", counted(totals.errors, "error")),
@@ -457,14 +428,6 @@ fn accepted(finding: &Finding) -> Accepted {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn prose_escapes_and_marks_code() {
-        assert_eq!(
-            prose("run `a <b>` & <i>").to_string(),
-            "run <code>a &lt;b&gt;</code> &amp; &lt;i&gt;"
-        );
-    }
 
     #[test]
     fn a_column_head_is_what_tells_a_runtime_apart() {
