@@ -1,0 +1,407 @@
+#include "translate.h"
+
+#include <set>
+
+#include "../kernel/abi.h"
+#include "lex.h"
+
+namespace msim {
+namespace {
+
+using Tokens = std::vector<Token>;
+
+constexpr std::uint32_t kThreadgroupLimit = 32768;
+
+bool address_space(const std::string& t) {
+  return t == "device" || t == "threadgroup" || t == "thread" || t == "constant";
+}
+
+bool starts_with(const std::string& text, const char* prefix) { return text.rfind(prefix, 0) == 0; }
+
+// What TVM's generator never writes and this simulator does not know.
+void refuse_unknown(const Token& t) {
+  if (t.kind != Token::kWord) return;
+  const char* what = nullptr;
+  if (starts_with(t.text, "simdgroup_") && t.text != "simdgroup_barrier" &&
+      t.text.find("_in_threadgroup") == std::string::npos) {
+    what = "simd-group matrices are not simulated";
+  } else if (starts_with(t.text, "quad_")) {
+    what = "quad-group operations are not simulated";
+  } else if (starts_with(t.text, "texture")) {
+    what = "textures are not simulated";
+  } else if (starts_with(t.text, "atomic_")) {
+    what = "atomic operations are not simulated";
+  }
+  if (what != nullptr) throw TranslateError(t.line, "`" + t.text + "`: " + what);
+}
+
+struct Parameter {
+  std::string space, type, name, attribute;
+  bool pointer = false, reference = false;
+  int number = -1, line = 0;
+};
+
+class Translator {
+ public:
+  Translator(const std::string& source, std::string kernel, std::string symbol, bool guard)
+      : tokens_(lex(source)), kernel_(std::move(kernel)), symbol_(std::move(symbol)), guard_(guard) {}
+
+  TranslatedKernel run() {
+    for (const auto& t : tokens_) refuse_unknown(t);
+    std::size_t at = find_kernel();
+    prelude(at);
+    at = parameters(at + 3);
+    at = body(at);
+    if (at != tokens_.size()) fail(at, "text after the kernel");
+    wrapper();
+    result_.body = std::move(out_);
+    result_.writes_checked = guard_;
+    if (result_.threadgroup_bytes > kThreadgroupLimit) {
+      throw TranslateError(1, "needs " + std::to_string(result_.threadgroup_bytes) +
+                                  " bytes of threadgroup memory; a threadgroup has " +
+                                  std::to_string(kThreadgroupLimit));
+    }
+    return std::move(result_);
+  }
+
+ private:
+  [[noreturn]] void fail(std::size_t at, const std::string& what) const {
+    throw TranslateError(at < tokens_.size() ? tokens_[at].line : last_line(), what);
+  }
+  int last_line() const { return tokens_.empty() ? 1 : tokens_.back().line; }
+  const std::string& text(std::size_t at) const {
+    static const std::string nothing;
+    return at < tokens_.size() ? tokens_[at].text : nothing;
+  }
+
+  std::size_t find_kernel() const {
+    for (std::size_t i = 0; i + 2 < tokens_.size(); ++i) {
+      if (text(i) == "kernel" && text(i + 1) == "void") {
+        if (text(i + 2) != kernel_) fail(i, "kernel `" + kernel_ + "` expected, found `" + text(i + 2) + "`");
+        return i;
+      }
+    }
+    throw TranslateError(1, "no kernel in the source");
+  }
+
+  // The sign that closes the one at `open`.
+  std::size_t closing(std::size_t open) const {
+    int depth = 0;
+    for (std::size_t i = open; i < tokens_.size(); ++i) {
+      const auto& t = tokens_[i];
+      if (t.kind != Token::kSign) continue;
+      if (t.text == "(" || t.text == "[" || t.text == "{") ++depth;
+      if (t.text == ")" || t.text == "]" || t.text == "}") --depth;
+      if (depth == 0) return i;
+    }
+    fail(open, "`" + text(open) + "` is never closed");
+  }
+
+  void prelude(std::size_t end) {
+    out_ += "namespace " + symbol_ + "_ns {\n#line 1 \"" + kernel_ + ".metal\"\n";
+    line_ = 1;
+    for (std::size_t i = 0; i < end; ++i) {
+      const auto& t = tokens_[i];
+      if (t.kind == Token::kDirective) {
+        if (t.text.find("metal_stdlib") == std::string::npos) fail(i, "`" + t.text + "`");
+        continue;
+      }
+      if (!address_space(t.text)) emit(t);
+    }
+  }
+
+  std::size_t parameters(std::size_t open) {
+    if (text(open) != "(") fail(open, "`(` expected after the kernel's name");
+    std::size_t close = closing(open);
+    std::size_t start = open + 1;
+    while (start < close) {
+      std::size_t end = start;
+      while (end < close && text(end) != ",") {
+        end = text(end) == "(" || text(end) == "[" ? closing(end) + 1 : end + 1;
+      }
+      parameter(start, end);
+      start = end + 1;
+    }
+    return close + 1;
+  }
+
+  void parameter(std::size_t at, std::size_t end) {
+    Parameter p;
+    p.line = tokens_[at].line;
+    if (address_space(text(at))) p.space = text(at++);
+    while (at < end && text(at) != "[") {
+      const auto& t = text(at++);
+      if (t == "*") p.pointer = true;
+      else if (t == "&") p.reference = true;
+      else if (t == "const" || t == "volatile" || t == "restrict") continue;
+      else if (p.type.empty()) p.type = t;
+      else p.name = t;
+    }
+    // [[ name ]] or [[ name(n) ]]
+    if (at + 3 >= end || text(at + 1) != "[") fail(at, "parameter `" + p.name + "` without attribute");
+    p.attribute = text(at + 2);
+    if (text(at + 3) == "(") p.number = std::stoi(text(at + 4));
+    check(p);
+    parameters_.push_back(p);
+  }
+
+  void check(const Parameter& p) {
+    if (p.space == "device" && p.pointer && p.attribute == "buffer") {
+      if (result_.buffers.size() != static_cast<std::size_t>(p.number)) {
+        throw TranslateError(p.line, "buffer numbers out of order at `" + p.name + "`");
+      }
+      result_.buffers.push_back(p.name);
+      checked_.insert(p.name);
+    } else if (p.space == "constant" && p.reference && p.attribute == "buffer") {
+      result_.has_constants = true;
+      result_.constants_at = static_cast<std::uint32_t>(p.number);
+    } else if (!p.space.empty() || !starts_with(p.type, "uint")) {
+      throw TranslateError(p.line, "parameter `" + p.name + "` of an unknown kind");
+    }
+  }
+
+  std::size_t body(std::size_t open) {
+    if (text(open) != "{") fail(open, "`{` expected");
+    std::size_t close = closing(open);
+    out_ += "\nstatic inline __attribute__((always_inline)) void msim_body(";
+    out_ += "[[maybe_unused]] msim::Group* msim_group";
+    for (const auto& p : parameters_) out_ += ", [[maybe_unused]] " + type_of(p) + " " + p.name;
+    out_ += ") ";
+    out_ += "\n#line " + std::to_string(tokens_[open].line) + " \"" + kernel_ + ".metal\"\n";
+    line_ = tokens_[open].line;
+    std::size_t at = open;
+    while (at <= close) at = statement(at, close);
+    out_ += "\n";
+    return close + 1;
+  }
+
+  std::string type_of(const Parameter& p) const {
+    if (p.space == "device") return pointer("device", p.type);
+    if (p.space == "constant") return "const " + p.type + "&";
+    return p.type;
+  }
+
+  std::string pointer(const std::string& space, const std::string& type) const {
+    if (guard_ && space == "device") return "msim::DevicePointer<" + type + ">";
+    if (guard_ && space == "threadgroup") return "msim::SharedPointer<" + type + ">";
+    return type + "*";
+  }
+
+  // One statement, brace or header from `at`; returns what follows it.
+  std::size_t statement(std::size_t at, std::size_t limit) {
+    const auto& t = text(at);
+    if (t == "{" || t == "}" || t == ";" || t == "else" || t == "do") {
+      emit(tokens_[at]);
+      return at + 1;
+    }
+    if (t == "if" || t == "for" || t == "while" || t == "switch") {
+      std::size_t close = closing(at + 1);
+      expression(at, close + 1);
+      return close + 1;
+    }
+    std::size_t end = at;
+    while (end < limit && text(end) != ";") {
+      end = text(end) == "(" || text(end) == "[" || text(end) == "{" ? closing(end) + 1 : end + 1;
+    }
+    if (t == "threadgroup" && text(at + 3) == "[") {
+      shared_array(at, end);
+    } else if (!guard_ || !store(at, end)) {
+      expression(at, end);
+    }
+    emit(tokens_[end]);
+    return end + 1;
+  }
+
+  // threadgroup T name[n];  ->  the group's one copy
+  void shared_array(std::size_t at, std::size_t end) {
+    if (end != at + 6 || tokens_[at + 4].kind != Token::kNumber) {
+      fail(at, "a threadgroup array of one literal length expected");
+    }
+    const std::string& type = text(at + 1);
+    const std::string& name = text(at + 2);
+    const std::string offset = std::to_string(result_.threadgroup_bytes);
+    const std::string& length = text(at + 4);
+    std::uint64_t bytes = std::stoull(length) * element_bytes(at + 1);
+    if (guard_) {
+      raw("msim::SharedPointer<" + type + "> " + name + "(msim_group, \"" + name + "\", " + offset +
+          ", sizeof(" + type + ") * " + length + ", 0)");
+      checked_.insert(name);
+    } else {
+      raw(type + "* const " + name + " = reinterpret_cast<" + type + "*>(msim_group->memory + " +
+          offset + ")");
+    }
+    result_.threadgroup_bytes += static_cast<std::uint32_t>((bytes + 15) / 16 * 16);
+  }
+
+  std::uint64_t element_bytes(std::size_t at) const {
+    std::string type = text(at);
+    std::uint64_t lanes = 1;
+    if (!type.empty() && type.back() >= '2' && type.back() <= '4') {
+      lanes = type.back() == '2' ? 2 : 4;
+      type.pop_back();
+    }
+    if (type == "bool" || type == "char" || type == "uchar") return lanes;
+    if (type == "short" || type == "ushort" || type == "half") return 2 * lanes;
+    if (type == "int" || type == "uint" || type == "float") return 4 * lanes;
+    if (type == "long" || type == "ulong") return 8 * lanes;
+    fail(at, "threadgroup array of unknown type `" + text(at) + "`");
+  }
+
+  // An assignment to device or threadgroup memory becomes `.put(...)`.
+  bool store(std::size_t at, std::size_t end) {
+    std::size_t equals = at;
+    while (equals < end && text(equals) != "=") {
+      equals = text(equals) == "(" || text(equals) == "[" ? closing(equals) + 1 : equals + 1;
+    }
+    if (equals == end) return false;
+    if (text(at) == "*" && text(at + 1) == "(" && checked_space(at + 2)) {
+      raw("(");
+      expression(at + 1, equals);
+      raw(").put(");
+    } else {
+      std::size_t open = last_subscript(at, equals);
+      bool known = text(at) == "(" ? has_checked_space(at, open) : checked_.count(text(at)) != 0;
+      if (open == equals || !known || (text(at) != "(" && open != at + 1)) return false;
+      expression(at, open);
+      raw(".put(");
+      expression(open + 1, equals - 1);
+      raw(", ");
+    }
+    expression(equals + 1, end);
+    raw(")");
+    return true;
+  }
+
+  bool checked_space(std::size_t at) const {
+    if (text(at) == "volatile") ++at;
+    return text(at) == "device" || text(at) == "threadgroup";
+  }
+  bool has_checked_space(std::size_t at, std::size_t end) const {
+    for (; at < end; ++at) {
+      if (checked_space(at)) return true;
+    }
+    return false;
+  }
+
+  // Where the subscript that ends just before `end` opens; `end` if there is none.
+  std::size_t last_subscript(std::size_t at, std::size_t end) const {
+    while (at < end) {
+      std::size_t next = text(at) == "(" || text(at) == "[" ? closing(at) + 1 : at + 1;
+      if (text(at) == "[" && next == end) return at;
+      at = next;
+    }
+    return end;
+  }
+
+  // Copies words; rewrites pointer types.
+  void expression(std::size_t at, std::size_t end) {
+    while (at < end) {
+      const auto& t = tokens_[at];
+      if (t.kind == Token::kWord && starts_with(t.text, "simd_")) result_.fibers = true;
+      if (t.text == "threadgroup_barrier" || t.text == "simdgroup_barrier") result_.fibers = true;
+      if (t.text == "volatile" || (t.text == "const" && address_space(text(at + 1)))) {
+        ++at;
+      } else if (address_space(t.text)) {
+        std::string space = t.text;
+        if (text(++at) == "const") ++at;
+        if (text(at + 1) == "*") {
+          raw(" " + pointer(space, text(at)) + " ");
+          at += 2;
+        } else if (space != "thread") {
+          fail(at, "`" + space + "` other than before a pointer or an array");
+        }
+      } else {
+        emit(t);
+        ++at;
+      }
+    }
+  }
+
+  void emit(const Token& t) {
+    for (; line_ < t.line; ++line_) out_ += '\n';
+    bool half = t.kind == Token::kNumber && t.text.back() == 'h';
+    out_ += half ? "((half)" + t.text.substr(0, t.text.size() - 1) + "f)" : t.text;
+    out_ += ' ';
+  }
+  void raw(const std::string& text) { out_ += text; }
+
+  std::string position(const Parameter& p) const {
+    auto three = [&](const std::string& a, const std::string& b, const std::string& c) {
+      if (p.type == "uint") return a;
+      if (p.type == "uint2") return "uint2(" + a + ", " + b + ")";
+      return "uint3(" + a + ", " + b + ", " + c + ")";
+    };
+    auto field = [&](const std::string& f) { return three(f + "[0]", f + "[1]", f + "[2]"); };
+    const std::string& a = p.attribute;
+    if (a == "thread_position_in_threadgroup") return three("msim_x", "msim_y", "msim_z");
+    if (a == "threadgroup_position_in_grid") return field("g->position");
+    if (a == "threads_per_threadgroup") return field("g->block");
+    if (a == "threadgroups_per_grid") return field("g->grid");
+    if (a == "thread_position_in_grid") {
+      return three("g->position[0] * g->block[0] + msim_x", "g->position[1] * g->block[1] + msim_y",
+                   "g->position[2] * g->block[2] + msim_z");
+    }
+    const std::string linear = "((msim_z * g->block[1] + msim_y) * g->block[0] + msim_x)";
+    if (a == "thread_index_in_threadgroup") return linear;
+    if (a == "thread_index_in_simdgroup") return linear + " % msim::kSimdWidth";
+    if (a == "simdgroup_index_in_threadgroup") return linear + " / msim::kSimdWidth";
+    throw TranslateError(p.line, "attribute `" + a + "` is not simulated");
+  }
+
+  void wrapper() {
+    std::string call = "msim_body(g";
+    for (const auto& p : parameters_) {
+      const std::string n = std::to_string(p.number);
+      if (p.space == "device") {
+        call += guard_ ? ", msim::DevicePointer<" + p.type + ">(g, " + n + ", 0)"
+                       : ", reinterpret_cast<" + p.type + "*>(g->buffers[" + n + "].data)";
+      } else if (p.space == "constant") {
+        call += ", *reinterpret_cast<const " + p.type + "*>(g->constants)";
+      } else {
+        call += ", " + position(p);
+      }
+    }
+    call += ");\n";
+    out_ += "#line 1 \"" + kernel_ + ".entry\"\nstatic inline void msim_run(msim::Group* g) {\n";
+    if (result_.fibers) {
+      out_ += "uint msim_x = g->thread[0], msim_y = g->thread[1], msim_z = g->thread[2];\n" + call;
+    } else {
+      loops(call);
+    }
+    out_ += "}\n}\nextern \"C\" void " + symbol_ + "(msim::Group* g) {\n";
+    const std::string run = symbol_ + "_ns::msim_run(g);";
+    out_ += guard_ ? "try { " + run + " } catch (const msim::Stop&) {}\n}\n" : run + "\n}\n";
+  }
+
+  void loops(const std::string& call) {
+    out_ += "for (uint msim_z = 0; msim_z < g->block[2]; ++msim_z)\n"
+            "for (uint msim_y = 0; msim_y < g->block[1]; ++msim_y) {\n"
+            "const uint msim_width = g->block[0];\n";
+    // Threads of a group that do not wait for each other may run in any order.
+    if (!guard_ && result_.threadgroup_bytes == 0) out_ += "#pragma GCC ivdep\n";
+    out_ += "for (uint msim_x = 0; msim_x < msim_width; ++msim_x) {\n";
+    if (guard_) {
+      out_ += "g->thread[0] = msim_x; g->thread[1] = msim_y; g->thread[2] = msim_z;\n"
+              "g->linear = (msim_z * g->block[1] + msim_y) * g->block[0] + msim_x;\n";
+    }
+    out_ += call + "}\n}\n";
+  }
+
+  Tokens tokens_;
+  std::string kernel_, symbol_;
+  bool guard_;
+  std::vector<Parameter> parameters_;
+  std::set<std::string> checked_;
+  std::string out_;
+  int line_ = 1;
+  TranslatedKernel result_;
+};
+
+}  // namespace
+
+TranslatedKernel translate(const std::string& source, const std::string& kernel,
+                           const std::string& symbol, bool guard) {
+  return Translator(source, kernel, symbol, guard).run();
+}
+
+}  // namespace msim
