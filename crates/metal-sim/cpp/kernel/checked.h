@@ -14,6 +14,11 @@ struct Stop {};
   throw Stop{};
 }
 
+// Rounded down: an index before the buffer stays negative.
+inline std::int64_t element_of(std::int64_t offset, std::int64_t size) {
+  return offset >= 0 ? offset / size : -((size - 1 - offset) / size);
+}
+
 template <class T>
 inline bool not_a_number(const T&) {
   return false;
@@ -51,7 +56,10 @@ struct DevicePointer {
     const Buffer& b = group->buffers[buffer];
     if (b.init != nullptr) {
       for (std::size_t i = 0; i < sizeof(T); ++i) {
-        if (b.init[offset + i] == 0) stop(group, fault(kUninitialised, false));
+        if (b.init[offset + i] != 0) continue;
+        // Harmless when the value is not used; remembered for the fault that may follow.
+        group->fault(group, fault(kUninitialised, false));
+        break;
       }
     }
     T value;
@@ -74,9 +82,7 @@ struct DevicePointer {
     f.kind = kind;
     f.write = write;
     f.buffer = buffer;
-    // Floor division: an index before the buffer stays negative.
-    std::int64_t size = sizeof(T);
-    f.index = offset >= 0 ? offset / size : -((size - 1 - offset) / size);
+    f.index = element_of(offset, sizeof(T));
     f.element_size = sizeof(T);
     f.length = group->buffers[buffer].bytes / sizeof(T);
     return f;
@@ -152,8 +158,7 @@ struct SharedPointer {
     f.write = write;
     f.threadgroup = true;
     f.array = name;
-    std::int64_t size = sizeof(T);
-    f.index = offset >= 0 ? offset / size : -((size - 1 - offset) / size);
+    f.index = element_of(offset, sizeof(T));
     f.element_size = sizeof(T);
     f.length = length / sizeof(T);
     return f;

@@ -11,8 +11,8 @@ std::string triple(const std::uint32_t (&p)[3]) {
 
 }  // namespace
 
-std::string explain(const std::string& kernel, const TranslatedKernel& translated,
-                    const BoundArguments& bound, const FaultReport& report) {
+std::string describe(const TranslatedKernel& translated, const BoundArguments& bound,
+                     const FaultReport& report) {
   const Fault& f = report.fault;
   const std::string where = f.threadgroup ? "threadgroup array `" + std::string(f.array) + "`"
                             : f.kind == kDivergentBarrier
@@ -20,7 +20,7 @@ std::string explain(const std::string& kernel, const TranslatedKernel& translate
                                 : "buffer `" + translated.buffers[f.buffer] + "`";
   const char* access = f.write ? "writes" : "reads";
   std::ostringstream out;
-  out << "metal-sim: kernel `" << kernel << "`: thread " << triple(report.thread)
+  out << "thread " << triple(report.thread)
       << " of threadgroup " << triple(report.group) << " ";
   switch (f.kind) {
     case kOutOfBounds:
@@ -33,7 +33,7 @@ std::string explain(const std::string& kernel, const TranslatedKernel& translate
       break;
     case kUninitialised: {
       const auto& writer = bound.allocations[f.buffer]->last_writer;
-      out << "reads element " << f.index << " of " << where << ", which nothing has written";
+      out << "reads element " << f.index << " of " << where << ", which nothing has written since it was allocated";
       if (!writer.empty()) out << " (the buffer was last written by kernel `" << writer << "`)";
       break;
     }
@@ -52,6 +52,15 @@ std::string explain(const std::string& kernel, const TranslatedKernel& translate
       out << "stopped for an unknown reason";
   }
   return out.str();
+}
+
+std::string explain(const std::string& kernel, const TranslatedKernel& translated,
+                    const BoundArguments& bound, const Outcome& outcome) {
+  std::string text = "metal-sim: kernel `" + kernel + "`: " + describe(translated, bound, *outcome.fault);
+  if (outcome.fault->fault.kind == kNotANumber && outcome.unwritten) {
+    text += "; earlier " + describe(translated, bound, *outcome.unwritten);
+  }
+  return text;
 }
 
 }  // namespace msim

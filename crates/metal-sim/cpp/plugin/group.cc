@@ -39,7 +39,6 @@ void GroupRunner::grow_stacks(std::uint32_t threads) {
 
 void GroupRunner::begin(const Launch& launch) {
   launch_ = &launch;
-  fault_.reset();
   const bool guard = Options::get().guard;
   const std::uint32_t threads = launch.block[0] * launch.block[1] * launch.block[2];
   memory_.resize(launch.threadgroup_bytes + 16);
@@ -66,8 +65,9 @@ void GroupRunner::begin(const Launch& launch) {
   grow_stacks(threads);
 }
 
-std::optional<FaultReport> GroupRunner::run(const std::uint32_t (&position)[3]) {
+Outcome GroupRunner::run(const std::uint32_t (&position)[3]) {
   current = this;
+  outcome_ = {};
   std::copy_n(position, 3, group_.position);
   group_.epoch = 1;
   if (Options::get().guard) {
@@ -79,7 +79,7 @@ std::optional<FaultReport> GroupRunner::run(const std::uint32_t (&position)[3]) 
   } else {
     launch_->entry(&group_);
   }
-  return fault_;
+  return outcome_;
 }
 
 void GroupRunner::run_fibers() {
@@ -88,21 +88,21 @@ void GroupRunner::run_fibers() {
     prepare_fiber(threads_[t].context, stacks_ + t * kStackBytes, kStackBytes, &fiber_entry);
   }
   do {
-    for (std::uint32_t first = 0; first < group_.threads && !fault_; first += kSimdWidth) {
+    for (std::uint32_t first = 0; first < group_.threads && !outcome_.fault; first += kSimdWidth) {
       run_simdgroup(first);
     }
-  } while (!fault_ && release_barrier());
+  } while (!outcome_.fault && release_barrier());
 }
 
 void GroupRunner::run_simdgroup(std::uint32_t first) {
   const std::uint32_t end = std::min(first + kSimdWidth, group_.threads);
   const bool reverse = Options::get().reverse;
   do {
-    for (std::uint32_t i = first; i < end && !fault_; ++i) {
+    for (std::uint32_t i = first; i < end && !outcome_.fault; ++i) {
       std::uint32_t t = reverse ? end - 1 - (i - first) : i;
       if (threads_[t].wait == kReady) resume(t);
     }
-  } while (!fault_ && release_simdgroup(first, end));
+  } while (!outcome_.fault && release_simdgroup(first, end));
 }
 
 // Lets the lanes go that wait at the same simd-group operation. Lanes elsewhere
@@ -195,13 +195,14 @@ void GroupRunner::wait(Group* group, std::uint32_t wait, std::uint32_t site) {
 
 void GroupRunner::fault(Group* group, const Fault& fault) {
   GroupRunner* self = current;
-  if (self->fault_) return;
+  auto& place = fault.kind == kUninitialised ? self->outcome_.unwritten : self->outcome_.fault;
+  if (place) return;
   FaultReport report{};
   report.fault = fault;
   std::copy_n(group->thread, 3, report.thread);
   std::copy_n(group->position, 3, report.group);
   self->position_of(fault.other_thread, report.other);
-  self->fault_ = report;
+  place = report;
 }
 
 }  // namespace msim

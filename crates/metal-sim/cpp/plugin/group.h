@@ -17,7 +17,7 @@ class GroupRunner {
   GroupRunner& operator=(const GroupRunner&) = delete;
 
   void begin(const Launch& launch);
-  std::optional<FaultReport> run(const std::uint32_t (&position)[3]);
+  Outcome run(const std::uint32_t (&position)[3]);
 
  private:
   struct Thread {
@@ -49,7 +49,7 @@ class GroupRunner {
   FiberContext scheduler_;
   unsigned char* stacks_ = nullptr;
   std::size_t stacks_bytes_ = 0;
-  std::optional<FaultReport> fault_;
+  Outcome outcome_;
 };
 
 }  // namespace msim

@@ -16,7 +16,7 @@ struct Progress {
   std::atomic<std::uint64_t> next{0};
   std::atomic<bool> stop{false};
   std::mutex mutex;
-  std::optional<FaultReport> fault;
+  Outcome outcome;
 };
 
 void work(const Launch& launch, std::uint64_t groups, Progress& progress) {
@@ -29,22 +29,23 @@ void work(const Launch& launch, std::uint64_t groups, Progress& progress) {
     const std::uint32_t position[3] = {static_cast<std::uint32_t>(at % row),
                                        static_cast<std::uint32_t>(at % slice / row),
                                        static_cast<std::uint32_t>(at / slice)};
-    if (auto fault = runner.run(position)) {
-      std::lock_guard lock(progress.mutex);
-      if (!progress.fault) progress.fault = fault;
-      progress.stop = true;
-    }
+    Outcome outcome = runner.run(position);
+    if (!outcome.fault && !outcome.unwritten) continue;
+    std::lock_guard lock(progress.mutex);
+    if (!progress.outcome.fault) progress.outcome.fault = outcome.fault;
+    if (!progress.outcome.unwritten) progress.outcome.unwritten = outcome.unwritten;
+    if (outcome.fault) progress.stop = true;
   }
 }
 
 }  // namespace
 
-std::optional<FaultReport> run(const Launch& launch) {
+Outcome run(const Launch& launch) {
   const std::uint64_t groups =
       std::uint64_t{launch.grid[0]} * launch.grid[1] * launch.grid[2];
   Progress progress;
   Workers::global().run(groups, [&] { work(launch, groups, progress); });
-  return progress.fault;
+  return progress.outcome;
 }
 
 }  // namespace msim

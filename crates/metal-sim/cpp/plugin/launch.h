@@ -27,6 +27,11 @@ struct FaultReport {
   std::uint32_t other[3];  // position of `fault.other_thread`
 };
 
-std::optional<FaultReport> run(const Launch& launch);
+struct Outcome {
+  std::optional<FaultReport> fault;
+  std::optional<FaultReport> unwritten;  // a read of memory that nothing has written
+};
+
+Outcome run(const Launch& launch);
 
 }  // namespace msim

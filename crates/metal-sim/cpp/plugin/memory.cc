@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <cstring>
 #include <new>
 #include <stdexcept>
 
@@ -55,6 +56,8 @@ void* DeviceMemory::allocate(std::uint64_t bytes, bool guard) {
   if (guard && bytes > 0) {
     allocation->init = static_cast<unsigned char*>(std::calloc(bytes, 1));
     if (allocation->init == nullptr) throw std::bad_alloc();
+    // NaN for floats and halves: using what nobody wrote shows.
+    std::memset(allocation->data, 0xff, bytes);
   }
 
   std::unique_lock lock(mutex_);

@@ -36,19 +36,24 @@ void Kernel::call(ffi::PackedArgs args) const {
   BoundArguments bound = bind(info, compiled.translated, layout, args);
   bound.launch.entry = compiled.entry;
   auto start = std::chrono::steady_clock::now();
-  std::optional<FaultReport> fault;
+  Outcome outcome;
   {
     LastWords words(info.name);
-    fault = run(bound.launch);
+    outcome = run(bound.launch);
   }
   auto spent = std::chrono::steady_clock::now() - start;
   {
     std::lock_guard lock(Report::global().mutex());
     ++stats->calls;
+    if (outcome.unwritten && stats->unwritten.empty()) {
+      stats->unwritten = describe(compiled.translated, bound, *outcome.unwritten);
+    }
     stats->threadgroups += std::uint64_t{bound.launch.grid[0]} * bound.launch.grid[1] * bound.launch.grid[2];
     stats->nanoseconds += std::chrono::duration_cast<std::chrono::nanoseconds>(spent).count();
   }
-  if (fault) TVM_FFI_THROW(RuntimeError) << explain(info.name, compiled.translated, bound, *fault);
+  if (outcome.fault) {
+    TVM_FFI_THROW(RuntimeError) << explain(info.name, compiled.translated, bound, outcome);
+  }
   for (std::size_t i = 0; i < bound.allocations.size(); ++i) {
     if (bound.written[i] != 0) bound.allocations[i]->last_writer = info.name;
   }

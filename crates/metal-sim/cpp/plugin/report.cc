@@ -66,6 +66,7 @@ std::string Report::json() {
          << ",\"calls\":" << k.calls << ",\"threadgroups\":" << k.threadgroups
          << ",\"seconds\":" << static_cast<double>(k.nanoseconds) * 1e-9
          << ",\"cached\":" << (k.cached ? "true" : "false");
+    if (!k.unwritten.empty()) list << ",\"unwritten_read\":" << quoted(k.unwritten);
     if (!k.error.empty()) list << ",\"error\":" << quoted(k.error);
     list << "}";
   }

@@ -10,7 +10,8 @@ namespace msim {
 struct KernelStats {
   std::string name;
   std::uint64_t calls = 0, threadgroups = 0, nanoseconds = 0;
-  std::string error;  // did not compile
+  std::string error;      // did not compile
+  std::string unwritten;  // the first read of memory that nothing had written
   bool cached = false;
 };
 

@@ -18,8 +18,15 @@ bool address_space(const std::string& t) {
 
 bool starts_with(const std::string& text, const char* prefix) { return text.rfind(prefix, 0) == 0; }
 
+// Directives that change nothing here: the standard header and loop hints.
+bool harmless(const Token& t) {
+  return t.kind == Token::kDirective && (t.text.find("metal_stdlib") != std::string::npos ||
+                                         starts_with(t.text, "#pragma unroll"));
+}
+
 // What TVM's generator never writes and this simulator does not know.
 void refuse_unknown(const Token& t) {
+  if (t.kind == Token::kDirective) throw TranslateError(t.line, "`" + t.text + "`");
   if (t.kind != Token::kWord) return;
   const char* what = nullptr;
   if (starts_with(t.text, "simdgroup_") && t.text != "simdgroup_barrier" &&
@@ -47,6 +54,7 @@ class Translator {
       : tokens_(lex(source)), kernel_(std::move(kernel)), symbol_(std::move(symbol)), guard_(guard) {}
 
   TranslatedKernel run() {
+    std::erase_if(tokens_, harmless);
     for (const auto& t : tokens_) refuse_unknown(t);
     std::size_t at = find_kernel();
     prelude(at);
@@ -101,12 +109,7 @@ class Translator {
     out_ += "namespace " + symbol_ + "_ns {\n#line 1 \"" + kernel_ + ".metal\"\n";
     line_ = 1;
     for (std::size_t i = 0; i < end; ++i) {
-      const auto& t = tokens_[i];
-      if (t.kind == Token::kDirective) {
-        if (t.text.find("metal_stdlib") == std::string::npos) fail(i, "`" + t.text + "`");
-        continue;
-      }
-      if (!address_space(t.text)) emit(t);
+      if (!address_space(text(i))) emit(tokens_[i]);
     }
   }
 
