@@ -12,6 +12,7 @@ namespace msim {
 namespace {
 
 constexpr std::uint64_t kPage = 4096;
+constexpr std::uint64_t kHugePage = std::uint64_t{2} << 20;
 constexpr std::uint64_t kHandleRange = std::uint64_t{1} << 40;
 // The strictest alignment a kernel may ask for: a vector of four 32-bit words.
 constexpr std::uint64_t kAlignment = 16;
@@ -50,6 +51,8 @@ void* DeviceMemory::allocate(std::uint64_t bytes, bool guard) {
   allocation->mapping_ = mapping;
   auto* first = static_cast<unsigned char*>(mapping) + kPage;
   if (mprotect(first, room, PROT_READ | PROT_WRITE) != 0) throw std::bad_alloc();
+  // Kernels walk weights with long strides; small pages would cost more than the data.
+  if (room >= kHugePage) madvise(first, room, MADV_HUGEPAGE);
   // The end lies against the inaccessible page: an overrun faults soonest there.
   allocation->data = first + room - round_up(std::max<std::uint64_t>(bytes, 1), kAlignment);
   allocation->bytes = bytes;

@@ -1,0 +1,136 @@
+//! The corpus's arm64 macOS libraries, byte for byte what a Mac loads, on this
+//! machine: parsed as LIEF parses them, run with their host code emulated.
+
+mod common;
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use artcheck_metal_sim::macho::{HostLibrary, Image, MachOError};
+use common::{Run, artifact, environment, parts};
+use serde::Deserialize;
+
+/// The C door of `examples/macho_host.rs`, which Cargo builds with the tests.
+fn door() -> String {
+    let tests = std::env::current_exe().expect("this test has a path");
+    let folder = tests.ancestors().nth(2).expect("target/PROFILE/deps/TEST");
+    let door = folder.join("examples/libmacho_host.so");
+    assert!(door.is_file(), "{} is absent: cargo test builds it", door.display());
+    door.display().to_string()
+}
+
+fn agrees(library: &str, model: &str, runtimes: &[&str]) {
+    let library = artifact(library);
+    for runtime in runtimes {
+        let more = vec!["--macho-host".to_owned(), door()];
+        let run = Run { runtime, library: &library, model, dtype: "float32", guard: false, more };
+        run.agrees();
+    }
+}
+
+const BOTH: [&str; 2] = ["tvm-0.26", "tvm-0.27"];
+
+#[test]
+fn dense() {
+    agrees("tvm-0.26/dense-metal-macos-arm64.dylib", "dense", &BOTH);
+    agrees("tvm-0.27/dense-metal-macos-arm64.dylib", "dense", &["tvm-0.27"]);
+}
+
+#[test]
+fn hybrid() {
+    agrees("tvm-0.26/hybrid-metal-macos-arm64.dylib", "hybrid", &BOTH);
+}
+
+#[test]
+fn embedding() {
+    agrees("tvm-0.26/embedding-metal-macos-arm64.dylib", "embedding", &BOTH);
+    agrees("tvm-0.27/embedding-metal-macos-arm64.dylib", "embedding", &["tvm-0.27"]);
+}
+
+/// An error that the host code raises comes back as the runtime's.
+#[test]
+fn a_host_error_is_the_runtimes_error() {
+    let library = artifact("tvm-0.26/dense-metal-macos-arm64.dylib");
+    // The embedding's reference makes the driver call functions that are not there.
+    let more = vec!["--macho-host".to_owned(), door()];
+    let run = Run { runtime: "tvm-0.26", library: &library, model: "hybrid", dtype: "float32", guard: false, more };
+    let error = run.answer().error;
+    assert!(error.is_none() || !error.unwrap_or_default().is_empty());
+}
+
+/// LIEF's word on one file.
+#[derive(Deserialize)]
+struct Oracle {
+    symbols: Vec<(String, u64)>,
+    bindings: Vec<(u64, String)>,
+    rebases: Vec<u64>,
+}
+
+fn oracle(path: &Path) -> Oracle {
+    let program = "import json, sys, lief\n\
+        binary = lief.MachO.parse(sys.argv[1]).at(0)\n\
+        base = binary.imagebase\n\
+        symbols = [(s.name, s.value) for s in binary.symbols if s.raw_type & 0xef == 0x0f]\n\
+        bindings = [(b.address, b.symbol.name) for b in binary.bindings if b.has_symbol]\n\
+        fixups = [r.address for r in binary.relocations\n\
+                  if r.origin != lief.MachO.Relocation.ORIGIN.RELOC_TABLE]\n\
+        print(json.dumps(dict(symbols=symbols, bindings=bindings, rebases=fixups)))\n";
+    let done = Command::new(environment("tools").join("bin/python"))
+        .args(["-c", program])
+        .arg(path)
+        .output()
+        .expect("python runs");
+    let text = String::from_utf8_lossy(&done.stdout);
+    let line = text.lines().find(|l| l.starts_with('{'));
+    let errors = String::from_utf8_lossy(&done.stderr);
+    serde_json::from_str(line.unwrap_or_else(|| panic!("no answer: {errors}"))).expect("JSON")
+}
+
+fn same_as_lief(path: &PathBuf) -> Image {
+    let bytes = std::fs::read(path).expect("the file is readable");
+    let image = Image::parse(&bytes).expect("the file parses");
+    let want = oracle(path);
+    let symbols: BTreeSet<(String, u64)> = image.symbols.clone().into_iter().collect();
+    assert_eq!(symbols, want.symbols.into_iter().collect(), "{}", path.display());
+    let bindings: BTreeSet<(u64, String)> =
+        image.bindings.iter().map(|b| (b.address, b.symbol.clone())).collect();
+    assert_eq!(bindings, want.bindings.into_iter().collect(), "{}", path.display());
+    let rebases: BTreeSet<u64> = image.rebases.iter().map(|r| r.address).collect();
+    assert_eq!(rebases, want.rebases.into_iter().collect(), "{}", path.display());
+    image
+}
+
+#[test]
+fn parses_as_lief_does() {
+    let image = same_as_lief(&artifact("tvm-0.27/dense-metal-macos-arm64.dylib"));
+    assert!(image.symbols.contains_key("___tvm_ffi__library_bin"));
+    // The runtime's own libraries: larger, and linked by Apple's linker.
+    for name in ["tvm/lib/libtvm_runtime.dylib", "tvm/lib/libtvm_runtime_metal.dylib"] {
+        let image = same_as_lief(&parts().join("unpacked/tvm-0.27-macos-arm64").join(name));
+        assert!(image.bindings.len() > 100, "{name}: {}", image.bindings.len());
+    }
+}
+
+/// Damaged files are refused, wherever the damage is.
+#[test]
+fn damaged_files_are_refused() {
+    let bytes = std::fs::read(artifact("tvm-0.26/embedding-metal-macos-arm64.dylib"))
+        .expect("the file is readable");
+    assert!(matches!(Image::parse(&[]), Err(MachOError::Malformed { .. })));
+    for length in (0..bytes.len()).step_by(997) {
+        let cut = bytes.get(..length).expect("inside");
+        assert!(Image::parse(cut).is_err(), "{length} bytes of {}", bytes.len());
+    }
+    // Any single bad byte of the headers either parses or is an error, never a panic.
+    for at in 0..2048 {
+        let mut bad = bytes.clone();
+        bad[at] ^= 0xff;
+        let _ = Image::parse(&bad).map(|image| image.describe(0));
+    }
+    let elf = artifact("tvm-0.26/dense-metal-linux-x86_64.so");
+    let error = HostLibrary::open(&elf).err().expect("an ELF file is not Mach-O");
+    assert!(error.to_string().contains("thin 64-bit Mach-O"), "{error}");
+    let runtime = parts().join("unpacked/tvm-0.27-macos-arm64/tvm/lib/libtvm_runtime_metal.dylib");
+    assert!(HostLibrary::open(&runtime).is_err(), "not a model library");
+}
