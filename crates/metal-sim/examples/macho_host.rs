@@ -23,8 +23,14 @@ pub struct Opened {
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn artcheck_macho_open(path: *const c_char) -> Opened {
     // SAFETY: the caller's promise.
-    let path = unsafe { CStr::from_ptr(path) }.to_string_lossy().into_owned();
-    let nothing = Opened { library: std::ptr::null_mut(), blob: std::ptr::null(), blob_bytes: 0 };
+    let path = unsafe { CStr::from_ptr(path) }
+        .to_string_lossy()
+        .into_owned();
+    let nothing = Opened {
+        library: std::ptr::null_mut(),
+        blob: std::ptr::null(),
+        blob_bytes: 0,
+    };
     let host = match HostLibrary::open(Path::new(&path)) {
         Ok(host) => Box::leak(Box::new(host)),
         Err(error) => {

@@ -28,10 +28,15 @@ impl Compiler {
                 && answer.status.success()
             {
                 let version = String::from_utf8_lossy(&answer.stdout).into_owned();
-                return Ok(Compiler { command: command.clone(), version });
+                return Ok(Compiler {
+                    command: command.clone(),
+                    version,
+                });
             }
         }
-        Err(Error::NoCompiler { tried: candidates.join(", ") })
+        Err(Error::NoCompiler {
+            tried: candidates.join(", "),
+        })
     }
 
     /// Runs the compiler; `what` names the work in an error.
@@ -49,8 +54,16 @@ impl Compiler {
             return Ok(());
         }
         let text = String::from_utf8_lossy(&answer.stderr);
-        let lines: Vec<&str> = text.lines().filter(|l| l.contains("error")).take(8).collect();
-        Err(failed(if lines.is_empty() { text.into_owned() } else { lines.join("\n") }))
+        let lines: Vec<&str> = text
+            .lines()
+            .filter(|l| l.contains("error"))
+            .take(8)
+            .collect();
+        Err(failed(if lines.is_empty() {
+            text.into_owned()
+        } else {
+            lines.join("\n")
+        }))
     }
 }
 

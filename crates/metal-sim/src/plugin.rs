@@ -37,12 +37,24 @@ pub fn prepare(roots: &[PathBuf], options: &Options) -> Result<Plugin> {
         build(&parts, &compiler, &folder)?;
     }
     let environment = environment(options, &compiler, &cache);
-    Ok(Plugin { path: folder.join(LIBRARY), environment, parts })
+    Ok(Plugin {
+        path: folder.join(LIBRARY),
+        environment,
+        parts,
+    })
 }
 
-fn environment(options: &Options, compiler: &Compiler, cache: &Path) -> Vec<(&'static str, OsString)> {
+fn environment(
+    options: &Options,
+    compiler: &Compiler,
+    cache: &Path,
+) -> Vec<(&'static str, OsString)> {
     let flag = |on: bool| OsString::from(if on { "1" } else { "0" });
-    let order = if options.order == Order::Reverse { "reverse" } else { "forward" };
+    let order = if options.order == Order::Reverse {
+        "reverse"
+    } else {
+        "forward"
+    };
     let threads = options.threads.unwrap_or(0).to_string();
     let mut all = vec![
         ("ARTCHECK_METAL_SIM_GUARD", flag(options.guard)),
@@ -95,26 +107,36 @@ fn build(parts: &RuntimeParts, compiler: &Compiler, folder: &Path) -> Result<()>
         // Another process may have finished first; its build is as good.
         fs::remove_dir_all(&made).map_err(Error::io(&made))?;
         if !folder.join(LIBRARY).is_file() {
-            return Err(Error::Io { path: folder.to_path_buf(), source });
+            return Err(Error::Io {
+                path: folder.to_path_buf(),
+                source,
+            });
         }
     }
     Ok(())
 }
 
 fn compile_all(parts: &RuntimeParts, compiler: &Compiler, work: &Path) -> Result<Vec<PathBuf>> {
-    let files: Vec<&'static str> =
-        SOURCES.iter().map(|s| s.path).filter(|p| p.ends_with(".cc")).collect();
+    let files: Vec<&'static str> = SOURCES
+        .iter()
+        .map(|s| s.path)
+        .filter(|p| p.ends_with(".cc"))
+        .collect();
     let lanes = thread::available_parallelism().map_or(1, |n| n.get());
     let compile_lane = |lane: usize| -> Result<Vec<PathBuf>> {
         let mine = files.iter().skip(lane).step_by(lanes);
-        mine.map(|file| compile_one(parts, compiler, work, file)).collect()
+        mine.map(|file| compile_one(parts, compiler, work, file))
+            .collect()
     };
     thread::scope(|scope| {
-        let running: Vec<_> =
-            (0..lanes).map(|lane| scope.spawn(move || compile_lane(lane))).collect();
+        let running: Vec<_> = (0..lanes)
+            .map(|lane| scope.spawn(move || compile_lane(lane)))
+            .collect();
         let mut objects = Vec::new();
         for handle in running {
-            let made = handle.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            let made = handle
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
             objects.extend(made?);
         }
         objects.sort();
@@ -129,30 +151,40 @@ fn compile_one(
     file: &'static str,
 ) -> Result<PathBuf> {
     let object = work.join(format!("{}.o", file.replace('/', "-")));
-    let mut arguments: Vec<OsString> =
-        ["-std=c++20", "-O2", "-Wall", "-Wextra", "-fPIC", "-fvisibility=hidden", "-c"]
-            .map(OsString::from)
-            .to_vec();
+    let mut arguments: Vec<OsString> = [
+        "-std=c++20",
+        "-O2",
+        "-Wall",
+        "-Wextra",
+        "-fPIC",
+        "-fvisibility=hidden",
+        "-c",
+    ]
+    .map(OsString::from)
+    .to_vec();
     arguments.push(format!("-DMSIM_BUILD=\"{}\"", fingerprint()).into());
     for include in [&parts.tvm_include, &parts.ffi_include] {
         arguments.extend(["-isystem".into(), include.into()]);
     }
-    arguments.extend([work.join("cpp").join(file).into(), "-o".into(), object.clone().into()]);
+    arguments.extend([
+        work.join("cpp").join(file).into(),
+        "-o".into(),
+        object.clone().into(),
+    ]);
     compiler.run(file, &arguments)?;
     Ok(object)
 }
 
-fn link(
-    parts: &RuntimeParts,
-    compiler: &Compiler,
-    work: &Path,
-    objects: &[PathBuf],
-) -> Result<()> {
+fn link(parts: &RuntimeParts, compiler: &Compiler, work: &Path, objects: &[PathBuf]) -> Result<()> {
     let mut arguments: Vec<OsString> = vec!["-shared".into(), "-o".into()];
     arguments.push(work.join(LIBRARY).into());
     arguments.extend(objects.iter().map(OsString::from));
     // By path: the library records their names, which are already loaded then.
     arguments.extend(["-Wl,--no-as-needed".into(), OsString::from(&parts.runtime)]);
-    arguments.extend([OsString::from(&parts.ffi), "-ldl".into(), "-lpthread".into()]);
+    arguments.extend([
+        OsString::from(&parts.ffi),
+        "-ldl".into(),
+        "-lpthread".into(),
+    ]);
     compiler.run("the plug-in", &arguments)
 }

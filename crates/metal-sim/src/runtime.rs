@@ -30,7 +30,10 @@ impl RuntimeParts {
             search.below(root);
         }
         let need = |found: Option<PathBuf>, what: &'static str| {
-            found.ok_or_else(|| Error::PartMissing { what, roots: roots.to_vec() })
+            found.ok_or_else(|| Error::PartMissing {
+                what,
+                roots: roots.to_vec(),
+            })
         };
         Ok(RuntimeParts {
             tvm_include: need(search.tvm_include, "tvm/runtime/device_api.h")?,
@@ -51,8 +54,15 @@ struct Search {
 
 impl Search {
     fn below(&mut self, root: &Path) {
-        let walk = WalkDir::new(root).max_depth(DEPTH).follow_links(false).sort_by_file_name();
-        for entry in walk.into_iter().filter_entry(|e| !e.path_is_symlink()).flatten() {
+        let walk = WalkDir::new(root)
+            .max_depth(DEPTH)
+            .follow_links(false)
+            .sort_by_file_name();
+        for entry in walk
+            .into_iter()
+            .filter_entry(|e| !e.path_is_symlink())
+            .flatten()
+        {
             let path = entry.path();
             if path.ends_with("tvm/runtime/device_api.h") {
                 keep(&mut self.tvm_include, path.ancestors().nth(3));

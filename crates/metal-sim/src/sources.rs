@@ -89,7 +89,10 @@ mod tests {
             .map(|entry| entry.expect("the source folder is readable"))
             .filter(|entry| entry.file_type().is_file())
             .map(|entry| {
-                let path = entry.path().strip_prefix(&folder).expect("below the folder");
+                let path = entry
+                    .path()
+                    .strip_prefix(&folder)
+                    .expect("below the folder");
                 path.to_string_lossy().replace('\\', "/")
             })
             .collect();

@@ -1,7 +1,7 @@
 """Runs one Metal library on the simulated device, through TVM's own Python VM.
 
     PYTHON drive.py CORPUS PLUGIN LIBRARY MODEL DTYPE [--steps N] [--macho-host LIB]
-                    [--pooled] [--models FILE]
+                    [--pooled] [--models FILE] [--seed N]
 
 CORPUS is the corpus folder of the repository, MODEL and DTYPE name the reference
 (corpus/reference, plain NumPy); FILE has MODEL's configuration when models.toml does not. Prints one JSON object: tokens and largest
@@ -91,18 +91,18 @@ def encoder(run, reference, config, weights, params):
 BLOCK = 1 << 22
 
 
-def parameter(index, entry):
-    """A parameter of `random:7`, large ones block by block to save memory."""
+def parameter(seed, index, entry):
+    """A parameter of `random:SEED`, large ones block by block to save memory."""
     import weights
 
     shape, name = entry["shape"], entry["name"]
     if int(np.prod(shape)) <= BLOCK:
-        return weights.random_parameter(7, index, name, shape, entry["dtype"])
+        return weights.random_parameter(seed, index, name, shape, entry["dtype"])
     # An element depends on its number alone, so a block is a smaller parameter
     # whose stream begins further on.
     made = np.empty(int(np.prod(shape)), entry["dtype"])
     real, scale = weights.mix, np.sqrt(np.float32(3) / np.float32(shape[-1]))
-    stream = real(np.array([7], np.uint64) ^ real(np.array([index], np.uint64)))
+    stream = real(np.array([seed], np.uint64) ^ real(np.array([index], np.uint64)))
     assert not name.endswith(("q_scale", "q_weight")) and len(shape) == 2
     for start in range(0, made.size, BLOCK):
         numbers = np.arange(start, min(start + BLOCK, made.size), dtype=np.uint64)
@@ -136,12 +136,12 @@ def answer(args):
     config = common.load(args.model)
     reference = __import__(config["arch"])
     metadata = json.loads(run.vm["_metadata"]())
-    arrays = {p["name"]: parameter(i, p) for i, p in enumerate(metadata["params"])}
+    arrays = {p["name"]: parameter(args.seed, i, p) for i, p in enumerate(metadata["params"])}
     params = [run.tensor(a) for a in arrays.values()]
     if args.models:
         weights = as_reference(arrays)
     else:
-        weights = common.parameters(reference.names(config), 7, args.dtype)
+        weights = common.parameters(reference.names(config), args.seed, args.dtype)
     if metadata.get("model_task") == "embedding":
         return encoder(run, reference, config, weights, params)
     return decoder(args, run, reference, config, weights, metadata, params)
@@ -155,6 +155,7 @@ def main():
     parser.add_argument("model")
     parser.add_argument("dtype")
     parser.add_argument("--steps", type=int, default=32)
+    parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--macho-host")
     parser.add_argument("--pooled", action="store_true")
     parser.add_argument("--models", type=Path)

@@ -12,8 +12,8 @@ use common::{Run, artifact, environment, plugin, scratch};
 /// The corpus library with one edit inside one kernel's source.
 fn planted(name: &str, kernel: &str, from: &str, to: &str, occurrence: usize) -> PathBuf {
     assert_eq!(from.len(), to.len(), "the edit keeps the length");
-    let mut bytes =
-        fs::read(artifact("tvm-0.26/dense-metal-linux-x86_64.so")).expect("the library is readable");
+    let mut bytes = fs::read(artifact("tvm-0.26/dense-metal-linux-x86_64.so"))
+        .expect("the library is readable");
     let find = |bytes: &[u8], text: &str, start: usize| {
         let rest = bytes.get(start..).expect("inside the file");
         let at = rest.windows(text.len()).position(|w| w == text.as_bytes());
@@ -25,7 +25,10 @@ fn planted(name: &str, kernel: &str, from: &str, to: &str, occurrence: usize) ->
     for _ in 0..occurrence {
         at = find(&bytes, from, at + 1);
     }
-    assert!(at < end, "{kernel} has `{from}` fewer than {occurrence} times");
+    assert!(
+        at < end,
+        "{kernel} has `{from}` fewer than {occurrence} times"
+    );
     bytes[at..at + to.len()].copy_from_slice(to.as_bytes());
     write(name, &bytes)
 }
@@ -41,7 +44,11 @@ fn write(name: &str, bytes: &[u8]) -> PathBuf {
 /// What the run of a faulty library says.
 fn complaint(library: &PathBuf, guard: bool) -> String {
     let more = vec!["--steps".to_owned(), "3".to_owned()];
-    let run = Run { runtime: "tvm-0.26", library, model: "dense", dtype: "float32", guard, more };
+    let run = Run {
+        guard,
+        more,
+        ..Run::new("tvm-0.26", library, "dense", "float32")
+    };
     run.answer().error.expect("the fault is found")
 }
 
@@ -59,22 +66,53 @@ fn an_index_off_by_one() {
     let read = "weight3_ptr[((long)threadIdx)]";
     let beyond = "weight3_ptr[1+(long)threadIdx]";
     let text = complaint(&planted("off-by-one-read", NORM, read, beyond, 1), true);
-    says(&text, &[NORM, "thread (63,0,0) of threadgroup (0,0,0) reads out of bounds"]);
-    says(&text, &["element 64 of buffer `model_layers_0_input_layernorm_weight3_ptr`", "64 of 4 bytes"]);
+    says(
+        &text,
+        &[
+            NORM,
+            "thread (63,0,0) of threadgroup (0,0,0) reads out of bounds",
+        ],
+    );
+    says(
+        &text,
+        &[
+            "element 64 of buffer `model_layers_0_input_layernorm_weight3_ptr`",
+            "64 of 4 bytes",
+        ],
+    );
     // This store stays inside its allocation, but leaves element 0 unwritten.
     let store = "T_cast_ptr[((((long)blockIdx) * (long)64) + ((long)threadIdx))]";
     let beyond = "T_cast_ptr[((((long)blockIdx) * (long)64) + 1+(long)threadIdx)]";
     let text = complaint(&planted("off-by-one-store", NORM, store, beyond, 1), true);
-    says(&text, &["nothing has written", "last written by kernel `rms_norm_kernel`"]);
+    says(
+        &text,
+        &[
+            "nothing has written",
+            "last written by kernel `rms_norm_kernel`",
+        ],
+    );
 }
 
 #[test]
 fn a_removed_barrier() {
     let barrier = "threadgroup_barrier(mem_flags::mem_threadgroup);";
     let nothing = " ".repeat(barrier.len());
-    let text = complaint(&planted("no-barrier-norm", NORM, barrier, &nothing, 1), true);
-    says(&text, &[NORM, "threadgroup array `red_buf_staging`", "without a barrier between them"]);
-    let text = complaint(&planted("no-barrier-decode", DECODE, barrier, &nothing, 2), true);
+    let text = complaint(
+        &planted("no-barrier-norm", NORM, barrier, &nothing, 1),
+        true,
+    );
+    says(
+        &text,
+        &[
+            NORM,
+            "threadgroup array `red_buf_staging`",
+            "without a barrier between them",
+        ],
+    );
+    let text = complaint(
+        &planted("no-barrier-decode", DECODE, barrier, &nothing, 2),
+        true,
+    );
     says(&text, &[DECODE, "_smem`", "without a barrier between them"]);
 }
 
@@ -85,7 +123,14 @@ fn a_barrier_that_not_all_threads_reach() {
     let some = "if(threadIdx<9)threadgroup_barrier(mem_flags(2));";
     let padded = format!("{some:<width$}", width = barrier.len());
     let text = complaint(&planted("divergent", NORM, barrier, &padded, 2), true);
-    says(&text, &[NORM, "waits at the threadgroup barrier in line", "does not reach"]);
+    says(
+        &text,
+        &[
+            NORM,
+            "waits at the threadgroup barrier in line",
+            "does not reach",
+        ],
+    );
 }
 
 #[test]
@@ -94,7 +139,14 @@ fn a_store_of_nan() {
         &planted("nan", NORM, "+ 1.000000e-06f", "- 9.000000e+06f", 1),
         true,
     );
-    says(&text, &["rms_norm_kernel", "writes NaN to element", "buffer `T_cast_ptr`"]);
+    says(
+        &text,
+        &[
+            "rms_norm_kernel",
+            "writes NaN to element",
+            "buffer `T_cast_ptr`",
+        ],
+    );
 }
 
 /// The function table's launch parameters of one kernel, edited.
@@ -107,8 +159,8 @@ fn launched(name: &str, kernel: &str, from: &[&str], to: &[&str]) -> PathBuf {
         }
         out
     };
-    let mut bytes =
-        fs::read(artifact("tvm-0.26/dense-metal-linux-x86_64.so")).expect("the library is readable");
+    let mut bytes = fs::read(artifact("tvm-0.26/dense-metal-linux-x86_64.so"))
+        .expect("the library is readable");
     let (old, new) = (tags(from), tags(to));
     assert_eq!(old.len(), new.len(), "the edit keeps the length");
     // Key and name stand side by side in the function table.
@@ -117,8 +169,14 @@ fn launched(name: &str, kernel: &str, from: &[&str], to: &[&str]) -> PathBuf {
         entry.extend((kernel.len() as u64).to_le_bytes());
         entry.extend(kernel.as_bytes());
     }
-    let start = bytes.windows(entry.len()).position(|w| w == entry).expect("the kernel's entry");
-    let offset = bytes[start..].windows(old.len()).position(|w| w == old).expect("its tags");
+    let start = bytes
+        .windows(entry.len())
+        .position(|w| w == entry)
+        .expect("the kernel's entry");
+    let offset = bytes[start..]
+        .windows(old.len())
+        .position(|w| w == old)
+        .expect("its tags");
     bytes[start + offset..start + offset + new.len()].copy_from_slice(&new);
     write(name, &bytes)
 }
@@ -126,15 +184,33 @@ fn launched(name: &str, kernel: &str, from: &[&str], to: &[&str]) -> PathBuf {
 #[test]
 fn a_wrong_launch_size() {
     // A threadgroup on its side: 8 by 2 by 32 threads become 2 by 8 by 32.
-    let right = ["blockIdx.x", "blockIdx.y", "threadIdx.y", "threadIdx.x", "threadIdx.z"];
-    let turned = ["blockIdx.x", "blockIdx.y", "threadIdx.x", "threadIdx.y", "threadIdx.z"];
+    let right = [
+        "blockIdx.x",
+        "blockIdx.y",
+        "threadIdx.y",
+        "threadIdx.x",
+        "threadIdx.z",
+    ];
+    let turned = [
+        "blockIdx.x",
+        "blockIdx.y",
+        "threadIdx.x",
+        "threadIdx.y",
+        "threadIdx.z",
+    ];
     let text = complaint(&launched("turned", DECODE, &right, &turned), true);
     says(&text, &[DECODE, "out of bounds"]);
     // A grid along another axis: every threadgroup does the first one's work. The
     // kernel that uses what was never written names the one that left it so.
     let (right, other) = (["blockIdx.x", "threadIdx.x"], ["blockIdx.y", "threadIdx.x"]);
     let text = complaint(&launched("grid", "rms_norm3_kernel", &right, &other), true);
-    says(&text, &["nothing has written", "last written by kernel `rms_norm3_kernel`"]);
+    says(
+        &text,
+        &[
+            "nothing has written",
+            "last written by kernel `rms_norm3_kernel`",
+        ],
+    );
 }
 
 #[test]
@@ -143,9 +219,21 @@ fn source_outside_the_subset() {
         &planted("quad", NORM, "simd_shuffle_down(", "quad_shuffle_down(", 1),
         false,
     );
-    says(&text, &["kernel `rms_norm_kernel` cannot be simulated: line ", "`quad_shuffle_down`"]);
+    says(
+        &text,
+        &[
+            "kernel `rms_norm_kernel` cannot be simulated: line ",
+            "`quad_shuffle_down`",
+        ],
+    );
     let text = complaint(&planted("unknown", NORM, " sqrt(", " sqrx(", 1), false);
-    says(&text, &["kernel `rms_norm_kernel` cannot be simulated: line ", "sqrx"]);
+    says(
+        &text,
+        &[
+            "kernel `rms_norm_kernel` cannot be simulated: line ",
+            "sqrx",
+        ],
+    );
 }
 
 /// A device pointer is no address: touching it ends the process.
@@ -167,6 +255,11 @@ fn a_device_pointer_used_on_the_host() {
         .envs(plugin.environment.iter().map(|(name, value)| (name, value)))
         .output()
         .expect("python runs");
-    assert_eq!(String::from_utf8_lossy(&done.stdout), "reading\n", "{:?}", done);
+    assert_eq!(
+        String::from_utf8_lossy(&done.stdout),
+        "reading\n",
+        "{:?}",
+        done
+    );
     assert_eq!(done.status.signal(), Some(11), "{:?}", done);
 }

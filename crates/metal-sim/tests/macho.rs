@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use artcheck_metal_sim::macho::{HostLibrary, Image, MachOError};
-use common::{Run, artifact, environment, parts};
+use common::{Run, artifact, environment, parts, plugin};
 use serde::Deserialize;
 
 /// The C door of `examples/macho_host.rs`, which Cargo builds with the tests.
@@ -16,7 +16,11 @@ fn door() -> String {
     let tests = std::env::current_exe().expect("this test has a path");
     let folder = tests.ancestors().nth(2).expect("target/PROFILE/deps/TEST");
     let door = folder.join("examples/libmacho_host.so");
-    assert!(door.is_file(), "{} is absent: cargo test builds it", door.display());
+    assert!(
+        door.is_file(),
+        "{} is absent: cargo test builds it",
+        door.display()
+    );
     door.display().to_string()
 }
 
@@ -24,7 +28,10 @@ fn agrees(library: &str, model: &str, runtimes: &[&str]) {
     let library = artifact(library);
     for runtime in runtimes {
         let more = vec!["--macho-host".to_owned(), door()];
-        let run = Run { runtime, library: &library, model, dtype: "float32", guard: false, more };
+        let run = Run {
+            more,
+            ..Run::new(runtime, &library, model, "float32")
+        };
         run.agrees();
     }
 }
@@ -34,7 +41,11 @@ const BOTH: [&str; 2] = ["tvm-0.26", "tvm-0.27"];
 #[test]
 fn dense() {
     agrees("tvm-0.26/dense-metal-macos-arm64.dylib", "dense", &BOTH);
-    agrees("tvm-0.27/dense-metal-macos-arm64.dylib", "dense", &["tvm-0.27"]);
+    agrees(
+        "tvm-0.27/dense-metal-macos-arm64.dylib",
+        "dense",
+        &["tvm-0.27"],
+    );
 }
 
 #[test]
@@ -44,19 +55,75 @@ fn hybrid() {
 
 #[test]
 fn embedding() {
-    agrees("tvm-0.26/embedding-metal-macos-arm64.dylib", "embedding", &BOTH);
-    agrees("tvm-0.27/embedding-metal-macos-arm64.dylib", "embedding", &["tvm-0.27"]);
+    agrees(
+        "tvm-0.26/embedding-metal-macos-arm64.dylib",
+        "embedding",
+        &BOTH,
+    );
+    agrees(
+        "tvm-0.27/embedding-metal-macos-arm64.dylib",
+        "embedding",
+        &["tvm-0.27"],
+    );
 }
 
-/// An error that the host code raises comes back as the runtime's.
+/// Runs Python with `drive` imported, a plug-in loaded and `library` opened.
+fn python(library: &str, program: &str) -> String {
+    let plugin = plugin("tvm-0.27", false);
+    let prelude = "import ctypes, pathlib, sys\n\
+        plugin, door, path, tests = sys.argv[1:]\n\
+        sys.path.insert(0, tests)\n\
+        import drive, numpy, tvm\n\
+        ctypes.CDLL(plugin, ctypes.RTLD_GLOBAL)\n\
+        root = drive.open_macho(tvm, door, pathlib.Path(path))\n";
+    let done = Command::new(environment("tvm-0.27").join("bin/python"))
+        .args(["-c", &format!("{prelude}{program}")])
+        .arg(&plugin.path)
+        .args([door(), artifact(library).display().to_string()])
+        .arg(Path::new(env!("CARGO_MANIFEST_DIR")).join("tests"))
+        .envs(plugin.environment.iter().map(|(name, value)| (name, value)))
+        .output()
+        .expect("python runs");
+    assert!(
+        done.status.success(),
+        "{}",
+        String::from_utf8_lossy(&done.stderr)
+    );
+    String::from_utf8_lossy(&done.stdout).into_owned()
+}
+
+/// What the emulated host code checks and raises comes back as the runtime's error.
 #[test]
-fn a_host_error_is_the_runtimes_error() {
-    let library = artifact("tvm-0.26/dense-metal-macos-arm64.dylib");
-    // The embedding's reference makes the driver call functions that are not there.
-    let more = vec!["--macho-host".to_owned(), door()];
-    let run = Run { runtime: "tvm-0.26", library: &library, model: "hybrid", dtype: "float32", guard: false, more };
-    let error = run.answer().error;
-    assert!(error.is_none() || !error.unwrap_or_default().is_empty());
+fn a_host_codes_error_is_the_runtimes() {
+    let program = "try:\n    root.imports[0]['layer_norm'](1, 2)\n\
+        except TypeError as error:\n    print(error)\n";
+    let text = python("tvm-0.27/embedding-metal-macos-arm64.dylib", program);
+    assert!(text.contains("layer_norm"), "{text}");
+}
+
+/// Code that runs wild is stopped with its place, and the process lives on.
+#[test]
+fn a_wild_access_is_an_error() {
+    let program = "try:\n    root.imports[0]['softmax'](1, 2)\n\
+        except RuntimeError as error:\n    print(error)\n";
+    let text = python("tvm-0.26/embedding-metal-macos-arm64.dylib", program);
+    assert!(
+        text.contains("emulated host code of `___tvm_ffi_softmax+0x0`"),
+        "{text}"
+    );
+    assert!(text.contains("READ_UNMAPPED"), "{text}");
+}
+
+/// Host code calls a function that is registered natively, and gets its answer.
+#[test]
+fn emulated_code_calls_native_code() {
+    let program = "from tvm import relax\n\
+        vm = relax.VirtualMachine(root, tvm.cpu())\n\
+        four = tvm.runtime.tensor(numpy.arange(4, dtype='float32'), tvm.cpu())\n\
+        print(vm['add_external'](four).numpy().tolist())\n";
+    // The external function is `vm.builtin.copy(1)`.
+    let text = python("tvm-0.27/extcall-cpu-macos-arm64.dylib", program);
+    assert_eq!(text, "[1.0, 2.0, 3.0, 4.0]\n");
 }
 
 /// LIEF's word on one file.
@@ -92,12 +159,30 @@ fn same_as_lief(path: &PathBuf) -> Image {
     let image = Image::parse(&bytes).expect("the file parses");
     let want = oracle(path);
     let symbols: BTreeSet<(String, u64)> = image.symbols.clone().into_iter().collect();
-    assert_eq!(symbols, want.symbols.into_iter().collect(), "{}", path.display());
-    let bindings: BTreeSet<(u64, String)> =
-        image.bindings.iter().map(|b| (b.address, b.symbol.clone())).collect();
-    assert_eq!(bindings, want.bindings.into_iter().collect(), "{}", path.display());
+    assert_eq!(
+        symbols,
+        want.symbols.into_iter().collect(),
+        "{}",
+        path.display()
+    );
+    let bindings: BTreeSet<(u64, String)> = image
+        .bindings
+        .iter()
+        .map(|b| (b.address, b.symbol.clone()))
+        .collect();
+    assert_eq!(
+        bindings,
+        want.bindings.into_iter().collect(),
+        "{}",
+        path.display()
+    );
     let rebases: BTreeSet<u64> = image.rebases.iter().map(|r| r.address).collect();
-    assert_eq!(rebases, want.rebases.into_iter().collect(), "{}", path.display());
+    assert_eq!(
+        rebases,
+        want.rebases.into_iter().collect(),
+        "{}",
+        path.display()
+    );
     image
 }
 
@@ -106,9 +191,16 @@ fn parses_as_lief_does() {
     let image = same_as_lief(&artifact("tvm-0.27/dense-metal-macos-arm64.dylib"));
     assert!(image.symbols.contains_key("___tvm_ffi__library_bin"));
     // The runtime's own libraries: larger, and linked by Apple's linker.
-    for name in ["tvm/lib/libtvm_runtime.dylib", "tvm/lib/libtvm_runtime_metal.dylib"] {
+    for name in [
+        "tvm/lib/libtvm_runtime.dylib",
+        "tvm/lib/libtvm_runtime_metal.dylib",
+    ] {
         let image = same_as_lief(&parts().join("unpacked/tvm-0.27-macos-arm64").join(name));
-        assert!(image.bindings.len() > 100, "{name}: {}", image.bindings.len());
+        assert!(
+            image.bindings.len() > 100,
+            "{name}: {}",
+            image.bindings.len()
+        );
     }
 }
 
@@ -117,10 +209,17 @@ fn parses_as_lief_does() {
 fn damaged_files_are_refused() {
     let bytes = std::fs::read(artifact("tvm-0.26/embedding-metal-macos-arm64.dylib"))
         .expect("the file is readable");
-    assert!(matches!(Image::parse(&[]), Err(MachOError::Malformed { .. })));
+    assert!(matches!(
+        Image::parse(&[]),
+        Err(MachOError::Malformed { .. })
+    ));
     for length in (0..bytes.len()).step_by(997) {
         let cut = bytes.get(..length).expect("inside");
-        assert!(Image::parse(cut).is_err(), "{length} bytes of {}", bytes.len());
+        assert!(
+            Image::parse(cut).is_err(),
+            "{length} bytes of {}",
+            bytes.len()
+        );
     }
     // Any single bad byte of the headers either parses or is an error, never a panic.
     for at in 0..2048 {
@@ -129,7 +228,9 @@ fn damaged_files_are_refused() {
         let _ = Image::parse(&bad).map(|image| image.describe(0));
     }
     let elf = artifact("tvm-0.26/dense-metal-linux-x86_64.so");
-    let error = HostLibrary::open(&elf).err().expect("an ELF file is not Mach-O");
+    let error = HostLibrary::open(&elf)
+        .err()
+        .expect("an ELF file is not Mach-O");
     assert!(error.to_string().contains("thin 64-bit Mach-O"), "{error}");
     let runtime = parts().join("unpacked/tvm-0.27-macos-arm64/tvm/lib/libtvm_runtime_metal.dylib");
     assert!(HostLibrary::open(&runtime).is_err(), "not a model library");

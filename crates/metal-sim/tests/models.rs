@@ -8,34 +8,62 @@ use common::agrees;
 #[test]
 fn dense_float() {
     for runtime in ["tvm-0.26", "tvm-0.27"] {
-        agrees(runtime, "tvm-0.26/dense-metal-linux-x86_64.so", "dense", "float32", false);
+        agrees(
+            runtime,
+            "tvm-0.26/dense-metal-linux-x86_64.so",
+            "dense",
+            "float32",
+            false,
+        );
     }
 }
 
 #[test]
 fn dense_half() {
     for runtime in ["tvm-0.26", "tvm-0.27"] {
-        agrees(runtime, "tvm-0.26/dense-f16-metal-linux-x86_64.so", "dense", "float16", false);
+        agrees(
+            runtime,
+            "tvm-0.26/dense-f16-metal-linux-x86_64.so",
+            "dense",
+            "float16",
+            false,
+        );
     }
 }
 
 #[test]
 fn dense_four_bit() {
     for runtime in ["tvm-0.26", "tvm-0.27"] {
-        agrees(runtime, "tvm-0.26/dense-q4-metal-linux-x86_64.so", "dense", "q4f16_1", false);
+        agrees(
+            runtime,
+            "tvm-0.26/dense-q4-metal-linux-x86_64.so",
+            "dense",
+            "q4f16_1",
+            false,
+        );
     }
 }
 
 #[test]
 fn hybrid_float() {
     for runtime in ["tvm-0.26", "tvm-0.27"] {
-        agrees(runtime, "tvm-0.26/hybrid-metal-linux-x86_64.so", "hybrid", "float32", false);
+        agrees(
+            runtime,
+            "tvm-0.26/hybrid-metal-linux-x86_64.so",
+            "hybrid",
+            "float32",
+            false,
+        );
     }
 }
 
 #[test]
 fn embedding_float() {
-    let pairs = [("tvm-0.26", "0.26"), ("tvm-0.27", "0.26"), ("tvm-0.27", "0.27")];
+    let pairs = [
+        ("tvm-0.26", "0.26"),
+        ("tvm-0.27", "0.26"),
+        ("tvm-0.27", "0.27"),
+    ];
     for (runtime, built) in pairs {
         let library = format!("tvm-{built}/embedding-metal-linux-x86_64.so");
         agrees(runtime, &library, "embedding", "float32", false);
@@ -69,14 +97,28 @@ fn guard_mode_finds_nothing_in_sound_kernels() {
 /// Which kernels ran, how long they took, and that the cache serves a second run.
 #[test]
 fn the_report_counts_kernels() {
-    let run = || agrees("tvm-0.27", "tvm-0.27/embedding-metal-linux-x86_64.so", "embedding", "float32", false);
+    let run = || {
+        agrees(
+            "tvm-0.27",
+            "tvm-0.27/embedding-metal-linux-x86_64.so",
+            "embedding",
+            "float32",
+            false,
+        )
+    };
     run();
     let report = run().report;
     assert_eq!(report.device, "simulated");
-    assert_eq!(report.coverage(), format!("{} of {} kernels ran", report.ran, report.kernels));
+    assert_eq!(
+        report.coverage(),
+        format!("{} of {} kernels ran", report.ran, report.kernels)
+    );
     assert_eq!(report.kernels, 20);
     assert!(report.ran >= 15, "{}", report.coverage());
-    assert!(report.list.iter().all(|k| k.cached), "the second run compiles nothing");
+    assert!(
+        report.list.iter().all(|k| k.cached),
+        "the second run compiles nothing"
+    );
     let slowest = report.slowest(3);
     assert!(slowest.len() == 3 && slowest.iter().all(|k| k.seconds > 0.0 && k.calls > 0));
 }

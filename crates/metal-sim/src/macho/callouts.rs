@@ -160,7 +160,7 @@ mod tests {
             (65520.0, 0x7c00),
             (5.960_464_5e-8, 1),
             (2.9e-8, 0),
-            (6.097_555_2e-5, 0x3ff),
+            (6.097_555e-5, 0x3ff),
             (6.102e-5, 0x400),
         ];
         for (float, half) in known {
@@ -171,9 +171,15 @@ mod tests {
 
     #[test]
     fn names_find_their_meaning() {
-        assert!(matches!(CallOut::of("TVMFFIFunctionCall"), CallOut::Native(_)));
+        assert!(matches!(
+            CallOut::of("TVMFFIFunctionCall"),
+            CallOut::Native(_)
+        ));
         assert!(matches!(CallOut::of("exp2f"), CallOut::Float1(_)));
         assert!(matches!(CallOut::of("pow"), CallOut::Double2(_)));
-        assert!(matches!(CallOut::of("dyld_stub_binder"), CallOut::Unknown(_)));
+        assert!(matches!(
+            CallOut::of("dyld_stub_binder"),
+            CallOut::Unknown(_)
+        ));
     }
 }

@@ -39,7 +39,9 @@ fn imports(reader: &Reader<'_>, data: u64) -> Result<Vec<Import>> {
     let count = u64::from(reader.u32(plus(data, 16)?)?);
     let format = reader.u32(plus(data, 20)?)?;
     if reader.u32(plus(data, 24)?)? != 0 {
-        return Err(MachOError::Unsupported("a compressed name table of chained fixups".into()));
+        return Err(MachOError::Unsupported(
+            "a compressed name table of chained fixups".into(),
+        ));
     }
     let size = match format {
         1 => 4,
@@ -53,13 +55,25 @@ fn imports(reader: &Reader<'_>, data: u64) -> Result<Vec<Import>> {
             let entry = plus(table, times(i, size)?)?;
             let (name, weak, addend) = if format == 3 {
                 let word = reader.u64(entry)?;
-                (word >> 32, word >> 16 & 1 != 0, reader.u64(plus(entry, 8)?)?.cast_signed())
+                (
+                    word >> 32,
+                    word >> 16 & 1 != 0,
+                    reader.u64(plus(entry, 8)?)?.cast_signed(),
+                )
             } else {
                 let word = reader.u32(entry)?;
-                let addend = if format == 2 { reader.u32(plus(entry, 4)?)?.cast_signed() } else { 0 };
+                let addend = if format == 2 {
+                    reader.u32(plus(entry, 4)?)?.cast_signed()
+                } else {
+                    0
+                };
                 (u64::from(word >> 9), word >> 8 & 1 != 0, addend.into())
             };
-            Ok(Import { symbol: reader.text(plus(names, name)?)?.to_owned(), addend, weak })
+            Ok(Import {
+                symbol: reader.text(plus(names, name)?)?.to_owned(),
+                addend,
+                weak,
+            })
         })
         .collect()
 }
@@ -69,21 +83,35 @@ fn segment(reader: &Reader<'_>, at: u64, imports: &[Import], image: &mut Image) 
     let format = reader.u16(plus(at, 6)?)?;
     let first = reader.u64(plus(at, 8)?)?;
     if format != POINTER_64 && format != POINTER_64_OFFSET {
-        return Err(MachOError::Unsupported(format!("chained pointer format {format}")));
+        return Err(MachOError::Unsupported(format!(
+            "chained pointer format {format}"
+        )));
     }
     // The field is an offset from the image's start, which is __TEXT's address.
-    let base = image.segments.iter().find(|s| s.name == "__TEXT").map_or(0, |s| s.address);
+    let base = image
+        .segments
+        .iter()
+        .find(|s| s.name == "__TEXT")
+        .map_or(0, |s| s.address);
     for page in 0..u64::from(reader.u16(plus(at, 20)?)?) {
         let start = reader.u16(plus(at, 22 + page * 2)?)?;
         if start == NO_FIXUPS {
             continue;
         }
         if start & SEVERAL_STARTS != 0 {
-            return Err(MachOError::Unsupported("a page with several fixup chains".into()));
+            return Err(MachOError::Unsupported(
+                "a page with several fixup chains".into(),
+            ));
         }
         let page_at = plus(plus(base, first)?, times(page, page_size)?)?;
         let target_base = if format == POINTER_64_OFFSET { base } else { 0 };
-        chain(reader, plus(page_at, start.into())?, target_base, imports, image)?;
+        chain(
+            reader,
+            plus(page_at, start.into())?,
+            target_base,
+            imports,
+            image,
+        )?;
     }
     Ok(())
 }
@@ -100,7 +128,13 @@ fn chain(
         if word >> 63 != 0 {
             let index = usize::try_from(word & 0xff_ffff).unwrap_or(usize::MAX);
             let Some(import) = imports.get(index) else {
-                return malformed(0, format!("the fixup at {at:#x} wants import {index} of {}", imports.len()));
+                return malformed(
+                    0,
+                    format!(
+                        "the fixup at {at:#x} wants import {index} of {}",
+                        imports.len()
+                    ),
+                );
             };
             let own = i64::try_from(word >> 24 & 0xff).unwrap_or(0);
             image.bindings.push(Binding {
@@ -112,7 +146,10 @@ fn chain(
         } else {
             let high = (word >> 36 & 0xff) << 56;
             let target = plus(target_base, word & 0xf_ffff_ffff)? | high;
-            image.rebases.push(Rebase { address: at, target });
+            image.rebases.push(Rebase {
+                address: at,
+                target,
+            });
         }
         let next = word >> 51 & 0xfff;
         if next == 0 {

@@ -62,19 +62,31 @@ impl Processor {
     pub fn new(exits: &[u64]) -> Result<Processor> {
         let mut engine = Unicorn::new_with_data(Arch::ARM64, Mode::LITTLE_ENDIAN, Seen::default())
             .map_err(failed)?;
-        engine.ctl_set_cpu_model(Arm64CpuModel::MAX as i32).map_err(failed)?;
+        engine
+            .ctl_set_cpu_model(Arm64CpuModel::MAX as i32)
+            .map_err(failed)?;
         engine.ctl_exits_enable().map_err(failed)?;
         engine.ctl_set_exits(exits).map_err(failed)?;
         engine
-            .add_mem_hook(HookType::MEM_UNMAPPED, 1, 0, |engine, kind, address, _, _| {
-                touched(engine, kind, address)
-            })
+            .add_mem_hook(
+                HookType::MEM_UNMAPPED,
+                1,
+                0,
+                |engine, kind, address, _, _| touched(engine, kind, address),
+            )
             .map_err(failed)?;
-        let stack = MmapMut::map_anon(STACK)
-            .map_err(|source| MachOError::Io { path: "the emulated stack".into(), source })?;
+        let stack = MmapMut::map_anon(STACK).map_err(|source| MachOError::Io {
+            path: "the emulated stack".into(),
+            source,
+        })?;
         let top = native::address_of(&stack) + STACK as u64 - 256;
-        engine.reg_write(RegisterARM64::SP, top & !15).map_err(failed)?;
-        Ok(Processor { engine, _stack: stack })
+        engine
+            .reg_write(RegisterARM64::SP, top & !15)
+            .map_err(failed)?;
+        Ok(Processor {
+            engine,
+            _stack: stack,
+        })
     }
 
     /// Prepares a call: arguments, return address, stack pointer. Returns what
@@ -83,17 +95,23 @@ impl Processor {
         let stack = self.engine.reg_read(RegisterARM64::SP).map_err(failed)?;
         // Clear of whatever the interrupted function keeps below its frame.
         let fresh = stack.saturating_sub(256) & !15;
-        self.engine.reg_write(RegisterARM64::SP, fresh).map_err(failed)?;
+        self.engine
+            .reg_write(RegisterARM64::SP, fresh)
+            .map_err(failed)?;
         for (register, word) in WORDS.iter().zip(words) {
             self.engine.reg_write(*register, *word).map_err(failed)?;
         }
-        self.engine.reg_write(RegisterARM64::LR, link).map_err(failed)?;
+        self.engine
+            .reg_write(RegisterARM64::LR, link)
+            .map_err(failed)?;
         Ok(stack)
     }
 
     /// Ends a call begun with [`Processor::enter`]; returns x0.
     pub fn leave(&mut self, stack: u64) -> Result<u64> {
-        self.engine.reg_write(RegisterARM64::SP, stack).map_err(failed)?;
+        self.engine
+            .reg_write(RegisterARM64::SP, stack)
+            .map_err(failed)?;
         self.engine.reg_read(RegisterARM64::X0).map_err(failed)
     }
 
@@ -107,7 +125,10 @@ impl Processor {
             Err(error) => {
                 let place = self.engine.get_data().bad_access;
                 let place = place.map_or(String::new(), |a| format!(" (address {a:#x})"));
-                Event::Fault { at, what: format!("{error:?}{place}") }
+                Event::Fault {
+                    at,
+                    what: format!("{error:?}{place}"),
+                }
             }
         })
     }
@@ -128,12 +149,16 @@ impl Processor {
 
     /// Sets a call-out's integer result.
     pub fn return_word(&mut self, word: u64) -> Result<()> {
-        self.engine.reg_write(RegisterARM64::X0, word).map_err(failed)
+        self.engine
+            .reg_write(RegisterARM64::X0, word)
+            .map_err(failed)
     }
 
     /// Sets a call-out's floating-point result, as the bits of d0.
     pub fn return_double(&mut self, bits: u64) -> Result<()> {
-        self.engine.reg_write(RegisterARM64::D0, bits).map_err(failed)
+        self.engine
+            .reg_write(RegisterARM64::D0, bits)
+            .map_err(failed)
     }
 }
 

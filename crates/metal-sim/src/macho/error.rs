@@ -18,7 +18,9 @@ pub enum MachOError {
     #[error("Mach-O: {0} is not emulated")]
     Unsupported(String),
     /// There is no module blob to load.
-    #[error("the library has no symbol `__tvm_ffi__library_bin`: not a model library of TVM 0.22 or later")]
+    #[error(
+        "the library has no symbol `__tvm_ffi__library_bin`: not a model library of TVM 0.22 or later"
+    )]
     NoBlob,
     /// The emulated code did what it must not.
     #[error("emulated host code of `{function}` stopped at {at}: {what}")]
@@ -44,5 +46,8 @@ pub enum MachOError {
 }
 
 pub fn malformed<T>(offset: u64, what: impl Into<String>) -> Result<T> {
-    Err(MachOError::Malformed { offset, what: what.into() })
+    Err(MachOError::Malformed {
+        offset,
+        what: what.into(),
+    })
 }

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::chained;
-use super::error::{MachOError, Result, malformed};
+use super::error::{Result, malformed};
 use super::opcodes;
 use super::reader::{Reader, plus, times};
 
@@ -72,6 +72,8 @@ pub struct Image {
     pub bindings: Vec<Binding>,
     /// Arrays of pointers to functions that run at load: address and count.
     pub initialisers: Vec<(u64, u64)>,
+    /// What the library needs and the emulator does not have.
+    pub unsupported: Vec<String>,
     /// The first address after the last segment.
     pub end: u64,
 }
@@ -81,14 +83,23 @@ impl Image {
     pub fn parse(bytes: &[u8]) -> Result<Image> {
         let reader = Reader::new(bytes);
         if reader.u32(0)? != MAGIC_64 {
-            return malformed(0, format!("a thin 64-bit Mach-O file expected (magic {MAGIC_64:#x})"));
+            return malformed(
+                0,
+                format!("a thin 64-bit Mach-O file expected (magic {MAGIC_64:#x})"),
+            );
         }
         let (cpu, kind) = (reader.u32(4)?, reader.u32(12)?);
         if cpu != CPU_ARM64 {
-            return malformed(4, format!("CPU type arm64 ({CPU_ARM64:#x}) expected, found {cpu:#x}"));
+            return malformed(
+                4,
+                format!("CPU type arm64 ({CPU_ARM64:#x}) expected, found {cpu:#x}"),
+            );
         }
         if kind != TYPE_DYLIB && kind != TYPE_BUNDLE {
-            return malformed(12, format!("a dynamic library (6) or bundle (8) expected, found {kind}"));
+            return malformed(
+                12,
+                format!("a dynamic library (6) or bundle (8) expected, found {kind}"),
+            );
         }
         let mut image = Image {
             segments: Vec::new(),
@@ -96,6 +107,7 @@ impl Image {
             rebases: Vec::new(),
             bindings: Vec::new(),
             initialisers: Vec::new(),
+            unsupported: Vec::new(),
             end: 0,
         };
         let commands = commands(&reader)?;
@@ -125,12 +137,21 @@ impl Image {
             file_size: reader.u64(plus(at, 48)?)?,
         };
         if segment.file_size > segment.size {
-            return malformed(at, format!("segment {}: more bytes in the file than in memory", segment.name));
+            return malformed(
+                at,
+                format!(
+                    "segment {}: more bytes in the file than in memory",
+                    segment.name
+                ),
+            );
         }
         reader.slice(segment.file_offset, segment.file_size)?;
         let end = plus(segment.address, segment.size)?;
         if end > MAX_IMAGE {
-            return malformed(at, format!("segment {}: ends at {end:#x}, beyond 4 GiB", segment.name));
+            return malformed(
+                at,
+                format!("segment {}: ends at {end:#x}, beyond 4 GiB", segment.name),
+            );
         }
         self.end = self.end.max(end);
         for i in 0..u64::from(reader.u32(plus(at, 64)?)?) {
@@ -145,8 +166,12 @@ impl Image {
         let (address, size) = (reader.u64(plus(at, 32)?)?, reader.u64(plus(at, 40)?)?);
         match reader.u32(plus(at, 64)?)? & 0xff {
             0x9 => self.initialisers.push((address, size / 8)),
-            0x11..=0x15 => return Err(MachOError::Unsupported(format!("thread-local section {name}"))),
-            0x16 => return Err(MachOError::Unsupported(format!("initialiser-offset section {name}"))),
+            0x11..=0x15 => self
+                .unsupported
+                .push(format!("thread-local section {name}")),
+            0x16 => self
+                .unsupported
+                .push(format!("initialiser-offset section {name}")),
             _ => {}
         }
         Ok(())
@@ -165,7 +190,8 @@ impl Image {
                 continue;
             }
             let name = reader.text(plus(names.into(), reader.u32(entry)?.into())?)?;
-            self.symbols.insert(name.to_owned(), reader.u64(plus(entry, 8)?)?);
+            self.symbols
+                .insert(name.to_owned(), reader.u64(plus(entry, 8)?)?);
         }
         Ok(())
     }
@@ -176,7 +202,10 @@ impl Image {
             Some(s) if offset.checked_add(size).is_some_and(|end| end <= s.size) => {
                 plus(s.address, offset)
             }
-            _ => malformed(0, format!("a fixup at offset {offset:#x} of segment {index}, which is not there")),
+            _ => malformed(
+                0,
+                format!("a fixup at offset {offset:#x} of segment {index}, which is not there"),
+            ),
         }
     }
 
@@ -189,12 +218,19 @@ impl Image {
                 return reader.u64(plus(s.file_offset, offset)?);
             }
         }
-        malformed(0, format!("a fixup at {address:#x}, which has no bytes in the file"))
+        malformed(
+            0,
+            format!("a fixup at {address:#x}, which has no bytes in the file"),
+        )
     }
 
     /// The name and distance of the last symbol at or before an address.
     pub fn describe(&self, address: u64) -> String {
-        let before = self.symbols.iter().filter(|(_, a)| **a <= address).max_by_key(|(_, a)| **a);
+        let before = self
+            .symbols
+            .iter()
+            .filter(|(_, a)| **a <= address)
+            .max_by_key(|(_, a)| **a);
         match before {
             Some((name, start)) => format!("{name}+{:#x}", address.saturating_sub(*start)),
             None => format!("{address:#x}"),

@@ -64,26 +64,41 @@ pub struct HostLibrary {
 impl HostLibrary {
     /// Reads, maps and binds a library and runs its initialisers, emulated.
     pub fn open(path: &Path) -> Result<HostLibrary> {
-        let bytes = fs::read(path)
-            .map_err(|source| MachOError::Io { path: path.display().to_string(), source })?;
+        let bytes = fs::read(path).map_err(|source| MachOError::Io {
+            path: path.display().to_string(),
+            source,
+        })?;
         let image = Image::parse(&bytes)?;
+        if let Some(what) = image.unsupported.first() {
+            return Err(MachOError::Unsupported(what.clone()));
+        }
         let machine = Machine::load(&bytes, image)?;
         machine.initialise()?;
-        Ok(HostLibrary { machine: Arc::new(machine) })
+        Ok(HostLibrary {
+            machine: Arc::new(machine),
+        })
     }
 
     /// The module blob with its leading length.
     pub fn blob(&self) -> Result<&[u8]> {
         let machine = &self.machine;
-        let start = *machine.image.symbols.get("___tvm_ffi__library_bin").ok_or(MachOError::NoBlob)?;
+        let start = *machine
+            .image
+            .symbols
+            .get("___tvm_ffi__library_bin")
+            .ok_or(MachOError::NoBlob)?;
         let start = usize::try_from(start).unwrap_or(usize::MAX);
         let rest = machine.memory.get(start..).ok_or(MachOError::NoBlob)?;
-        let length = rest.first_chunk::<8>().map(|b| u64::from_le_bytes(*b)).ok_or(MachOError::NoBlob)?;
+        let length = rest
+            .first_chunk::<8>()
+            .map(|b| u64::from_le_bytes(*b))
+            .ok_or(MachOError::NoBlob)?;
         let end = usize::try_from(length).ok().and_then(|n| n.checked_add(8));
-        end.and_then(|end| rest.get(..end)).ok_or(MachOError::Malformed {
-            offset: 0,
-            what: format!("the module blob says {length} bytes, the image ends before"),
-        })
+        end.and_then(|end| rest.get(..end))
+            .ok_or(MachOError::Malformed {
+                offset: 0,
+                what: format!("the module blob says {length} bytes, the image ends before"),
+            })
     }
 
     /// The argument of `artcheck.metal_sim.open`, which takes its own copy. Hand
@@ -115,14 +130,18 @@ thread_local! {
 }
 
 fn anonymous(bytes: usize) -> Result<MmapMut> {
-    MmapMut::map_anon(bytes)
-        .map_err(|source| MachOError::Io { path: "memory for the image".into(), source })
+    MmapMut::map_anon(bytes).map_err(|source| MachOError::Io {
+        path: "memory for the image".into(),
+        source,
+    })
 }
 
 impl Machine {
     fn load(bytes: &[u8], image: Image) -> Result<Machine> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
-        let size = usize::try_from(image.end).unwrap_or(usize::MAX).next_multiple_of(PAGE);
+        let size = usize::try_from(image.end)
+            .unwrap_or(usize::MAX)
+            .next_multiple_of(PAGE);
         let mut memory = anonymous(size)?;
         for segment in &image.segments {
             let place = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
@@ -154,7 +173,10 @@ impl Machine {
 
     fn store(&mut self, address: u64, value: u64) {
         let start = usize::try_from(address).unwrap_or(usize::MAX);
-        if let Some(place) = start.checked_add(8).and_then(|end| self.memory.get_mut(start..end)) {
+        if let Some(place) = start
+            .checked_add(8)
+            .and_then(|end| self.memory.get_mut(start..end))
+        {
             place.copy_from_slice(&value.to_le_bytes());
         }
     }
@@ -165,7 +187,11 @@ impl Machine {
             self.store(rebase.address, base.wrapping_add(rebase.target));
         }
         for binding in self.image.bindings.clone() {
-            let own = self.image.symbols.get(&binding.symbol).map(|a| base.wrapping_add(*a));
+            let own = self
+                .image
+                .symbols
+                .get(&binding.symbol)
+                .map(|a| base.wrapping_add(*a));
             let target = match own {
                 Some(address) => address,
                 None if binding.weak => 0,
@@ -178,10 +204,18 @@ impl Machine {
 
     /// An address that leaves the emulator for the function of this name.
     fn trampoline(&self, name: &str) -> Result<u64> {
-        let mut callouts = self.callouts.write().unwrap_or_else(PoisonError::into_inner);
-        let index = callouts.iter().position(|(known, _)| known == name).unwrap_or(callouts.len());
+        let mut callouts = self
+            .callouts
+            .write()
+            .unwrap_or_else(PoisonError::into_inner);
+        let index = callouts
+            .iter()
+            .position(|(known, _)| known == name)
+            .unwrap_or(callouts.len());
         if index + 1 >= TRAMPOLINES {
-            return Err(MachOError::Unsupported(format!("more than {TRAMPOLINES} imports")));
+            return Err(MachOError::Unsupported(format!(
+                "more than {TRAMPOLINES} imports"
+            )));
         }
         if index == callouts.len() {
             callouts.push((name.to_owned(), CallOut::of(name)));
@@ -246,7 +280,9 @@ impl Machine {
         let index = exit.wrapping_sub(self.exit(1)) / TRAMPOLINE_BYTES;
         let callout = {
             let all = self.callouts.read().unwrap_or_else(PoisonError::into_inner);
-            usize::try_from(index).ok().and_then(|i| all.get(i).map(|(_, callout)| callout.clone()))
+            usize::try_from(index)
+                .ok()
+                .and_then(|i| all.get(i).map(|(_, callout)| callout.clone()))
         };
         let callout = callout.ok_or_else(|| format!("a jump to {exit:#x}"))?;
         let arguments = self.with_processor(|p| p.arguments()).map_err(text)?;
@@ -287,11 +323,18 @@ impl Machine {
 
     fn call_native(&self, name: &str, w: &[u64; 8]) -> std::result::Result<u64, String> {
         type Function = unsafe extern "C" fn(u64, u64, u64, u64, u64, u64, u64, u64) -> u64;
-        let known = self.natives.read().unwrap_or_else(PoisonError::into_inner).get(name).copied();
-        let address = known.ok_or_else(|| format!("it calls `{name}`, which the runtime does not have"))?;
+        let known = self
+            .natives
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(name)
+            .copied();
+        let address =
+            known.ok_or_else(|| format!("it calls `{name}`, which the runtime does not have"))?;
         // SAFETY: the plug-in told this address for this name; third invariant. A
         // callee with fewer parameters ignores the rest.
-        let function = unsafe { std::mem::transmute::<*const c_void, Function>(address as *const c_void) };
+        let function =
+            unsafe { std::mem::transmute::<*const c_void, Function>(address as *const c_void) };
         // SAFETY: as above; the arguments are those of the emulated caller.
         let result = unsafe { function(w[0], w[1], w[2], w[3], w[4], w[5], w[6], w[7]) };
         Ok(result)
@@ -323,7 +366,10 @@ impl Machine {
             sync_handle: *mut c_void,
             tasks: i32,
         }
-        let environment = Environment { sync_handle: std::ptr::null_mut(), tasks: 1 };
+        let environment = Environment {
+            sync_handle: std::ptr::null_mut(),
+            tasks: 1,
+        };
         self.run(w[0], &[0, &raw const environment as u64, w[1]])
             .map(|status| status & 0xffff_ffff)
             .map_err(|error| error.to_string())
@@ -375,7 +421,11 @@ unsafe extern "C" fn find(this: *mut c_void, symbol: *const c_char) -> u64 {
     // SAFETY: called by the plug-in with its own library and a C string.
     let (machine, symbol) = unsafe { (machine(this), CStr::from_ptr(symbol)) };
     let name = format!("_{}", symbol.to_string_lossy());
-    machine.image.symbols.get(&name).map_or(0, |address| machine.base().wrapping_add(*address))
+    machine
+        .image
+        .symbols
+        .get(&name)
+        .map_or(0, |address| machine.base().wrapping_add(*address))
 }
 
 unsafe extern "C" fn call(
@@ -387,7 +437,12 @@ unsafe extern "C" fn call(
 ) -> c_int {
     // SAFETY: called by the plug-in with its own library.
     let machine = unsafe { machine(this) };
-    let words = [0, arguments as u64, u64::from(count.cast_unsigned()), result as u64];
+    let words = [
+        0,
+        arguments as u64,
+        u64::from(count.cast_unsigned()),
+        result as u64,
+    ];
     match machine.run(address, &words) {
         Ok(status) => ((status & 0xffff_ffff) as u32).cast_signed(),
         Err(error) => {

@@ -13,7 +13,11 @@ pub fn read(reader: &Reader<'_>, at: u64, image: &mut Image) -> Result<()> {
         let field = plus(at, 8 + index * 8)?;
         let (offset, size) = (reader.u32(field)?, reader.u32(plus(field, 4)?)?);
         let bytes = reader.slice(offset.into(), size.into())?;
-        Ok(Program { bytes, at: 0, base: offset.into() })
+        Ok(Program {
+            bytes,
+            at: 0,
+            base: offset.into(),
+        })
     };
     let mut places = Vec::new();
     rebase(part(0)?, image, &mut places)?;
@@ -37,7 +41,8 @@ struct Program<'a> {
 
 impl<'a> Program<'a> {
     fn offset(&self) -> u64 {
-        self.base.saturating_add(u64::try_from(self.at).unwrap_or(u64::MAX))
+        self.base
+            .saturating_add(u64::try_from(self.at).unwrap_or(u64::MAX))
     }
 
     fn byte(&mut self) -> Option<u8> {
@@ -117,7 +122,10 @@ impl Cursor {
 /// Each repetition is a place of its own, so a count is bounded by the image.
 fn bounded(count: u64, image: &Image, at: u64) -> Result<u64> {
     if count > image.end / POINTER {
-        return malformed(at, format!("{count} fixups in one go, more than the image has room for"));
+        return malformed(
+            at,
+            format!("{count} fixups in one go, more than the image has room for"),
+        );
     }
     Ok(count)
 }
@@ -130,7 +138,10 @@ fn rebase(mut program: Program<'_>, image: &Image, out: &mut Vec<u64>) -> Result
             0x00 => return Ok(()),
             0x10 if low == 1 => continue,
             0x20 => {
-                cursor = Cursor { segment: low.into(), offset: program.unsigned()? };
+                cursor = Cursor {
+                    segment: low.into(),
+                    offset: program.unsigned()?,
+                };
                 continue;
             }
             0x30 => {
@@ -145,7 +156,12 @@ fn rebase(mut program: Program<'_>, image: &Image, out: &mut Vec<u64>) -> Result
             0x60 => (program.unsigned()?, 0),
             0x70 => (1, program.unsigned()?),
             0x80 => (program.unsigned()?, program.unsigned()?),
-            _ => return malformed(program.offset(), format!("rebase opcode {byte:#x} is not known")),
+            _ => {
+                return malformed(
+                    program.offset(),
+                    format!("rebase opcode {byte:#x} is not known"),
+                );
+            }
         };
         for _ in 0..bounded(count, image, program.offset())? {
             out.push(cursor.take(image)?);
@@ -179,7 +195,10 @@ fn bind(mut program: Program<'_>, image: &Image, lazy: bool, out: &mut Vec<Bindi
                 continue;
             }
             0x70 => {
-                cursor = Cursor { segment: low.into(), offset: program.unsigned()? };
+                cursor = Cursor {
+                    segment: low.into(),
+                    offset: program.unsigned()?,
+                };
                 continue;
             }
             0x80 => {
@@ -190,11 +209,21 @@ fn bind(mut program: Program<'_>, image: &Image, lazy: bool, out: &mut Vec<Bindi
             0xa0 => (1, program.unsigned()?),
             0xb0 => (1, u64::from(low) * POINTER),
             0xc0 => (program.unsigned()?, program.unsigned()?),
-            _ => return malformed(program.offset(), format!("bind opcode {byte:#x} is not known")),
+            _ => {
+                return malformed(
+                    program.offset(),
+                    format!("bind opcode {byte:#x} is not known"),
+                );
+            }
         };
         for _ in 0..bounded(count, image, program.offset())? {
             let address = cursor.take(image)?;
-            out.push(Binding { address, symbol: symbol.clone(), addend, weak });
+            out.push(Binding {
+                address,
+                symbol: symbol.clone(),
+                addend,
+                weak,
+            });
             cursor.advance(skip);
         }
     }

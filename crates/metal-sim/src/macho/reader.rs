@@ -16,11 +16,18 @@ impl<'a> Reader<'a> {
     pub fn slice(&self, offset: u64, size: u64) -> Result<&'a [u8]> {
         let range = usize::try_from(offset)
             .ok()
-            .zip(offset.checked_add(size).and_then(|end| usize::try_from(end).ok()))
+            .zip(
+                offset
+                    .checked_add(size)
+                    .and_then(|end| usize::try_from(end).ok()),
+            )
             .and_then(|(start, end)| self.bytes.get(start..end));
         match range {
             Some(found) => Ok(found),
-            None => malformed(offset, format!("{size} bytes expected, the file ends before")),
+            None => malformed(
+                offset,
+                format!("{size} bytes expected, the file ends before"),
+            ),
         }
     }
 
@@ -45,7 +52,9 @@ impl<'a> Reader<'a> {
 
     /// A string that ends with a zero byte.
     pub fn text(&self, offset: u64) -> Result<&'a str> {
-        let rest = usize::try_from(offset).ok().and_then(|start| self.bytes.get(start..));
+        let rest = usize::try_from(offset)
+            .ok()
+            .and_then(|start| self.bytes.get(start..));
         let text = rest.and_then(|rest| {
             let end = rest.iter().position(|b| *b == 0)?;
             std::str::from_utf8(rest.get(..end)?).ok()

@@ -10,13 +10,21 @@ use serde::Deserialize;
 /// The repository's root.
 pub fn root() -> PathBuf {
     let crate_folder = Path::new(env!("CARGO_MANIFEST_DIR"));
-    crate_folder.ancestors().nth(2).expect("crates/metal-sim lies in the repository").to_path_buf()
+    crate_folder
+        .ancestors()
+        .nth(2)
+        .expect("crates/metal-sim lies in the repository")
+        .to_path_buf()
 }
 
 /// A library of the corpus.
 pub fn artifact(path: &str) -> PathBuf {
     let file = root().join("corpus/artifacts").join(path);
-    assert!(file.is_file(), "{} is part of the repository", file.display());
+    assert!(
+        file.is_file(),
+        "{} is part of the repository",
+        file.display()
+    );
     file
 }
 
@@ -47,7 +55,11 @@ pub fn scratch() -> PathBuf {
 
 /// The plug-in for a TVM version.
 pub fn plugin(version: &str, guard: bool) -> Plugin {
-    let options = Options { guard, cache: Some(scratch()), ..Options::default() };
+    let options = Options {
+        guard,
+        cache: Some(scratch()),
+        ..Options::default()
+    };
     prepare(&[environment(version)], &options).expect("the plug-in builds")
 }
 
@@ -72,9 +84,25 @@ pub struct Run<'a> {
     pub dtype: &'a str,
     pub guard: bool,
     pub more: Vec<String>,
+    /// How far a logit may lie from the reference's.
+    pub tolerance: f64,
 }
 
-impl Run<'_> {
+impl<'a> Run<'a> {
+    pub fn new(runtime: &'a str, library: &'a Path, model: &'a str, dtype: &'a str) -> Run<'a> {
+        // Halves carry 11 bits; logits here are of size 3.
+        let tolerance = if dtype == "float32" { 1e-3 } else { 0.15 };
+        Run {
+            runtime,
+            library,
+            model,
+            dtype,
+            guard: false,
+            more: Vec::new(),
+            tolerance,
+        }
+    }
+
     pub fn answer(&self) -> Answer {
         let plugin = plugin(self.runtime, self.guard);
         let done = Command::new(environment(self.runtime).join("bin/python"))
@@ -88,14 +116,17 @@ impl Run<'_> {
             .output()
             .expect("python runs");
         let text = String::from_utf8_lossy(&done.stdout);
-        let line = text.lines().find(|l| l.starts_with('{')).unwrap_or_else(|| {
-            panic!(
-                "{} gave no answer ({}): {}",
-                self.library.display(),
-                done.status,
-                String::from_utf8_lossy(&done.stderr)
-            )
-        });
+        let line = text
+            .lines()
+            .find(|l| l.starts_with('{'))
+            .unwrap_or_else(|| {
+                panic!(
+                    "{} gave no answer ({}): {}",
+                    self.library.display(),
+                    done.status,
+                    String::from_utf8_lossy(&done.stderr)
+                )
+            });
         serde_json::from_str(line).expect("drive.py prints its answer as JSON")
     }
 
@@ -106,10 +137,8 @@ impl Run<'_> {
         assert_eq!(answer.error, None, "{name}");
         assert_eq!(answer.report.not_compiled, 0, "{name}: {:?}", answer.report);
         assert!(answer.report.ran > 0, "{name}: no kernel ran");
-        // Halves carry 11 bits; logits here are of size 3.
-        let tolerance = if self.dtype == "float32" { 1e-3 } else { 0.15 };
         let worst = answer.worst.expect("a difference");
-        assert!(worst <= tolerance, "{name}: differs by {worst}");
+        assert!(worst <= self.tolerance, "{name}: differs by {worst}");
         match answer.cosine {
             Some(cosine) => assert!(cosine >= 0.999, "{name}: cosine {cosine}"),
             None => {
@@ -124,5 +153,9 @@ impl Run<'_> {
 /// Runs a corpus library and holds it against the reference.
 pub fn agrees(runtime: &str, library: &str, model: &str, dtype: &str, guard: bool) -> Answer {
     let library = artifact(library);
-    Run { runtime, library: &library, model, dtype, guard, more: Vec::new() }.agrees()
+    Run {
+        guard,
+        ..Run::new(runtime, &library, model, dtype)
+    }
+    .agrees()
 }
