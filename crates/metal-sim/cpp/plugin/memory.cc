@@ -13,7 +13,11 @@ namespace {
 
 constexpr std::uint64_t kPage = 4096;
 constexpr std::uint64_t kHugePage = std::uint64_t{2} << 20;
-constexpr std::uint64_t kHandleRange = std::uint64_t{1} << 40;
+// Beyond the 48 bits that an address has on x86-64 and arm64.
+constexpr std::uintptr_t kHandleBase = std::uintptr_t{1} << 60;
+constexpr std::uint64_t kHandleRange = std::uint64_t{1} << 50;
+// More than any machine has; larger requests are mistakes.
+constexpr std::uint64_t kLargestAllocation = std::uint64_t{1} << 40;
 // The strictest alignment a kernel may ask for: a vector of four 32-bit words.
 constexpr std::uint64_t kAlignment = 16;
 
@@ -32,16 +36,8 @@ DeviceMemory& DeviceMemory::global() {
   return *memory;
 }
 
-DeviceMemory::DeviceMemory() {
-  void* range = mmap(nullptr, kHandleRange, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
-                     -1, 0);
-  if (range == MAP_FAILED) throw std::bad_alloc();
-  base_ = reinterpret_cast<std::uintptr_t>(range);
-  next_ = base_ + kPage;
-}
-
 void* DeviceMemory::allocate(std::uint64_t bytes, bool guard) {
-  if (bytes > kHandleRange / 4) throw std::bad_alloc();
+  if (bytes > kLargestAllocation) throw std::bad_alloc();
   auto allocation = std::make_shared<Allocation>();
   std::uint64_t room = round_up(std::max<std::uint64_t>(bytes, 1), kPage);
   allocation->mapped_ = room + 2 * kPage;
@@ -73,7 +69,7 @@ void* DeviceMemory::allocate(std::uint64_t bytes, bool guard) {
   } else {
     handle = next_;
     next_ += room + kPage;
-    if (next_ > base_ + kHandleRange) throw std::bad_alloc();
+    if (next_ > kHandleBase + kHandleRange) throw std::bad_alloc();
   }
   live_[handle] = std::move(allocation);
   in_use_ += bytes;
@@ -105,7 +101,7 @@ DeviceMemory::Place DeviceMemory::find(const void* handle) const {
 
 bool DeviceMemory::is_handle(const void* address) const {
   auto a = reinterpret_cast<std::uintptr_t>(address);
-  return a >= base_ && a - base_ < kHandleRange;
+  return a >= kHandleBase && a - kHandleBase < kHandleRange;
 }
 
 std::uint64_t DeviceMemory::bytes_in_use() const {

@@ -1,9 +1,9 @@
 // Device memory of the simulated GPU.
 //
-// The pointer that the host sees is a handle: an address in a reserved range
-// without access rights. The bytes live elsewhere, with an inaccessible page on
-// each side. Using a device pointer as a host pointer therefore faults at once,
-// as it would on a Mac, where the "pointer" is an object.
+// The pointer that the host sees is a handle: an address that no process can map.
+// The bytes live elsewhere, with an inaccessible page on each side. Using a device
+// pointer as a host pointer therefore faults at once, as it would on a Mac, where
+// the "pointer" is an object.
 #pragma once
 #include <cstdint>
 #include <map>
@@ -47,9 +47,9 @@ class DeviceMemory {
   std::uint64_t peak_bytes() const;
 
  private:
-  DeviceMemory();
-  std::uintptr_t base_ = 0;
-  std::uintptr_t next_ = 0;
+  DeviceMemory() = default;
+  // The first is not the range's start: no handle looks like an offset from it.
+  std::uintptr_t next_ = (std::uintptr_t{1} << 60) + 4096;
   mutable std::shared_mutex mutex_;
   std::map<std::uintptr_t, std::shared_ptr<Allocation>> live_;
   // Handles given back, by size; the oldest is used first.

@@ -10,6 +10,8 @@ use super::native;
 const CHUNK: u64 = 1 << 32;
 /// Below this nothing is ever mapped: null pointers with an offset.
 const LOWEST: u64 = 1 << 16;
+/// Nor above this: device pointers of the simulated device, wild addresses.
+const HIGHEST: u64 = 1 << 47;
 const STACK: usize = 1 << 20;
 
 /// Why a run ended.
@@ -165,7 +167,7 @@ impl Processor {
 /// Maps the chunk of process memory that an access falls into.
 fn touched(engine: &mut Unicorn<'_, Seen>, _kind: MemType, address: u64) -> bool {
     let start = address & !(CHUNK - 1);
-    if address >= LOWEST && native::map_chunk(engine, start, CHUNK, Prot::ALL) {
+    if (LOWEST..HIGHEST).contains(&address) && native::map_chunk(engine, start, CHUNK, Prot::ALL) {
         return true;
     }
     engine.get_data_mut().bad_access = Some(address);
