@@ -1,11 +1,16 @@
 //! The host's C++ compiler.
 
 use std::ffi::OsString;
-use std::process::Command;
+use std::io::Write;
+use std::process::{Command, Stdio};
 
 use crate::error::{Error, Result};
 
-/// A C++ compiler that answers.
+/// What kernels need of a compiler: C++20 and half precision.
+const PROBE: &str =
+    "template <class T> concept Any = true; _Float16 half(_Float16 a) { return a; }";
+
+/// A C++ compiler that can compile kernels.
 #[derive(Clone, Debug)]
 pub struct Compiler {
     /// The command, possibly of several words, as `CXX` often is.
@@ -15,7 +20,8 @@ pub struct Compiler {
 }
 
 impl Compiler {
-    /// The one asked for, or `CXX`, or the first of `clang++` and `g++` that runs.
+    /// The one asked for, or `CXX`, or the first of `clang++` and `g++` that can
+    /// compile kernels.
     pub fn choose(asked: Option<&str>) -> Result<Compiler> {
         let from_environment = std::env::var("CXX").ok().filter(|value| !value.is_empty());
         let candidates: Vec<String> = match asked.map(str::to_owned).or(from_environment) {
@@ -26,6 +32,7 @@ impl Compiler {
             let answer = split(command).arg("--version").output();
             if let Ok(answer) = answer
                 && answer.status.success()
+                && can_compile(command)
             {
                 let version = String::from_utf8_lossy(&answer.stdout).into_owned();
                 return Ok(Compiler {
@@ -67,9 +74,50 @@ impl Compiler {
     }
 }
 
+/// Whether the probe compiles: clang before 15, for one, has no halves on x86-64.
+fn can_compile(command: &str) -> bool {
+    let child = split(command)
+        .args(["-std=c++20", "-fsyntax-only", "-x", "c++", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn();
+    let Ok(mut child) = child else { return false };
+    // The pipe closes at the end of this statement, which ends the compiler's input.
+    let written = child
+        .stdin
+        .take()
+        .is_some_and(|mut pipe| pipe.write_all(PROBE.as_bytes()).is_ok());
+    child.wait().is_ok_and(|status| written && status.success())
+}
+
 fn split(command: &str) -> Command {
     let mut words = command.split_whitespace();
     let mut made = Command::new(words.next().unwrap_or("g++"));
     made.args(words);
     made
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_hosts_compiler_is_found() {
+        let compiler = Compiler::choose(None).expect("this machine has a C++ compiler");
+        assert!(!compiler.version.is_empty());
+    }
+
+    #[test]
+    fn what_is_no_compiler_is_refused() {
+        for command in ["no-such-compiler", "cat", "true"] {
+            let error = Compiler::choose(Some(command))
+                .expect_err("not a compiler")
+                .to_string();
+            assert!(
+                error.contains("no C++ compiler") && error.contains(command),
+                "{error}"
+            );
+        }
+    }
 }

@@ -21,7 +21,9 @@ pub enum Error {
         roots: Vec<PathBuf>,
     },
     /// No C++ compiler was found.
-    #[error("no C++ compiler: set CXX to clang++ or g++ (C++20), or install one ({tried})")]
+    #[error(
+        "no C++ compiler for kernels: set CXX to a clang++ or g++ with C++20 and _Float16, or install one (tried: {tried})"
+    )]
     NoCompiler {
         /// The commands tried.
         tried: String,

@@ -5,7 +5,7 @@
 mod common;
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use common::{Run, artifact, environment, plugin, scratch};
 
@@ -42,7 +42,7 @@ fn write(name: &str, bytes: &[u8]) -> PathBuf {
 }
 
 /// What the run of a faulty library says.
-fn complaint(library: &PathBuf, guard: bool) -> String {
+fn complaint(library: &Path, guard: bool) -> String {
     let more = vec!["--steps".to_owned(), "3".to_owned()];
     let run = Run {
         guard,

@@ -14,10 +14,12 @@ mod chained;
 mod emulator;
 mod error;
 mod image;
+mod machine;
 mod native;
 mod opcodes;
 mod reader;
 
 pub use error::MachOError;
 pub use image::{Binding, Image};
-pub use native::{HostLibrary, RawLibrary};
+pub use machine::HostLibrary;
+pub use native::RawLibrary;
