@@ -1,14 +1,16 @@
 //! The corpus's arm64 macOS libraries, byte for byte what a Mac loads, on this
 //! machine: parsed as LIEF parses them, run with their host code emulated.
 
+#[path = "common/chain.rs"]
+mod chain;
 mod common;
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use artcheck_metal_sim::macho::{HostLibrary, Image, MachOError};
-use common::{Run, artifact, environment, parts, plugin};
+use common::{Run, artifact, environment, parts, plugin, scratch};
 use serde::Deserialize;
 
 /// The C door of `examples/macho_host.rs`, which Cargo builds with the tests.
@@ -154,7 +156,7 @@ fn oracle(path: &Path) -> Oracle {
     serde_json::from_str(line.unwrap_or_else(|| panic!("no answer: {errors}"))).expect("JSON")
 }
 
-fn same_as_lief(path: &PathBuf) -> Image {
+fn same_as_lief(path: &Path) -> Image {
     let bytes = std::fs::read(path).expect("the file is readable");
     let image = Image::parse(&bytes).expect("the file parses");
     let want = oracle(path);
@@ -202,6 +204,44 @@ fn parses_as_lief_does() {
             image.bindings.len()
         );
     }
+}
+
+/// The same library with chained fixups: parsed alike, and it runs.
+#[test]
+fn chained_fixups() {
+    let original = artifact("tvm-0.26/dense-metal-macos-arm64.dylib");
+    let bytes = std::fs::read(&original).expect("the file is readable");
+    let path = scratch().join("dense-chained.dylib");
+    std::fs::create_dir_all(scratch()).expect("the scratch folder is writable");
+    std::fs::write(&path, chain::chained(&bytes)).expect("the scratch folder is writable");
+
+    let classic = Image::parse(&bytes).expect("it parses");
+    let image = same_as_lief(&path);
+    assert!(
+        image.bindings.iter().all(|b| classic.bindings.contains(b)),
+        "{image:?}"
+    );
+    assert!(
+        image.rebases.iter().all(|r| classic.rebases.contains(r)),
+        "{image:?}"
+    );
+    assert!(!image.rebases.is_empty());
+    assert_eq!(
+        image.rebases.len() + image.bindings.len(),
+        classic.bindings.len()
+    );
+
+    let more = vec![
+        "--macho-host".to_owned(),
+        door(),
+        "--steps".to_owned(),
+        "4".to_owned(),
+    ];
+    let run = Run {
+        more,
+        ..Run::new("tvm-0.27", &path, "dense", "float32")
+    };
+    run.agrees();
 }
 
 /// Damaged files are refused, wherever the damage is.

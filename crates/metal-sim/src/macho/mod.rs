@@ -20,6 +20,6 @@ mod opcodes;
 mod reader;
 
 pub use error::MachOError;
-pub use image::{Binding, Image};
+pub use image::{Binding, Image, Rebase, Segment};
 pub use machine::HostLibrary;
 pub use native::RawLibrary;
