@@ -77,9 +77,9 @@ impl Compiler {
 /// Whether the probe compiles: clang before 15, for one, has no halves on x86-64.
 fn can_compile(command: &str) -> bool {
     let child = split(command)
-        .args(["-std=c++20", "-fsyntax-only", "-x", "c++", "-"])
+        .args(["-std=c++20", "-S", "-o", "-", "-x", "c++", "-"])
         .stdin(Stdio::piped())
-        .stdout(Stdio::null())
+        .stdout(Stdio::piped())
         .stderr(Stdio::null())
         .spawn();
     let Ok(mut child) = child else { return false };
@@ -88,7 +88,8 @@ fn can_compile(command: &str) -> bool {
         .stdin
         .take()
         .is_some_and(|mut pipe| pipe.write_all(PROBE.as_bytes()).is_ok());
-    child.wait().is_ok_and(|status| written && status.success())
+    let answer = child.wait_with_output();
+    answer.is_ok_and(|a| written && a.status.success() && !a.stdout.is_empty())
 }
 
 fn split(command: &str) -> Command {

@@ -9,13 +9,20 @@
 
 namespace msim {
 
-constexpr std::uint32_t kAbiVersion = 4;
+constexpr std::uint32_t kAbiVersion = 5;
 constexpr std::uint32_t kSimdWidth = 32;
 // Largest value a simd-group operation exchanges: a vector of four 64-bit words.
 constexpr std::uint32_t kExchangeBytes = 32;
 
 // Why a thread stops running for a while.
-enum Wait : std::uint32_t { kReady = 0, kSimd = 1, kSimdBarrier = 2, kBarrier = 3, kDone = 4 };
+enum Wait : std::uint32_t {
+  kReady = 0,
+  kSimd = 1,
+  kSimdBarrier = 2,
+  kBarrier = 3,
+  kDone = 4,
+  kLockStep = 5,  // before a store to a buffer that the kernel also reads
+};
 
 // All stop the launch but kUninitialised.
 enum FaultKind : std::uint32_t {

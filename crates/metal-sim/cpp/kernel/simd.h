@@ -32,6 +32,10 @@ inline void simdgroup_wait(Group* group, metal::mem_flags, std::uint32_t site) {
   group->wait(group, kSimdBarrier, site);
 }
 
+// The lanes of a simd-group execute together: all have read before one writes.
+// Kernels that update a buffer in place rely on that.
+inline void lock_step(Group* group, std::uint32_t site) { group->wait(group, kLockStep, site); }
+
 // One round of exchange. The scheduler takes a copy of what all lanes published,
 // so that a thread may go on and publish again while slower lanes still read.
 template <class T>

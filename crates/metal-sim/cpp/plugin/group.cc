@@ -109,7 +109,8 @@ void GroupRunner::run_simdgroup(std::uint32_t first) {
 // (finished, or in another branch) do not take part.
 bool GroupRunner::release_simdgroup(std::uint32_t first, std::uint32_t end) {
   auto waits = [&](std::uint32_t t) {
-    return threads_[t].wait == kSimd || threads_[t].wait == kSimdBarrier;
+    const auto wait = threads_[t].wait;
+    return wait == kSimd || wait == kSimdBarrier || wait == kLockStep;
   };
   std::uint32_t lead = first;
   while (lead < end && !waits(lead)) ++lead;
@@ -124,6 +125,7 @@ bool GroupRunner::release_simdgroup(std::uint32_t first, std::uint32_t end) {
     threads_[t].wait = kReady;
     threads_[t].active = active;
   }
+  if (kind == kLockStep) return true;
   std::memcpy(shared_.data() + std::size_t{first} * kExchangeBytes,
               publish_.data() + std::size_t{first} * kExchangeBytes,
               std::size_t{end - first} * kExchangeBytes);

@@ -59,6 +59,7 @@ class Translator {
     std::size_t at = find_kernel();
     prelude(at);
     at = parameters(at + 3);
+    find_updates(at);
     at = body(at);
     if (at != tokens_.size()) fail(at, "text after the kernel");
     wrapper();
@@ -202,14 +203,11 @@ class Translator {
       expression(at, close + 1);
       return close + 1;
     }
-    std::size_t end = at;
-    while (end < limit && text(end) != ";") {
-      end = text(end) == "(" || text(end) == "[" || text(end) == "{" ? closing(end) + 1 : end + 1;
-    }
+    std::size_t end = statement_end(at, limit);
     if (t == "threadgroup" && text(at + 3) == "[") {
       shared_array(at, end);
-    } else if (!guard_ || !store(at, end)) {
-      expression(at, end);
+    } else {
+      assignment(at, end);
     }
     emit(tokens_[end]);
     return end + 1;
@@ -228,11 +226,11 @@ class Translator {
     if (guard_) {
       raw("msim::SharedPointer<" + type + "> " + name + "(msim_group, \"" + name + "\", " + offset +
           ", sizeof(" + type + ") * " + length + ", 0)");
-      checked_.insert(name);
     } else {
       raw(type + "* const " + name + " = reinterpret_cast<" + type + "*>(msim_group->memory + " +
           offset + ")");
     }
+    checked_.insert(name);
     result_.threadgroup_bytes += static_cast<std::uint32_t>((bytes + 15) / 16 * 16);
   }
 
@@ -250,29 +248,95 @@ class Translator {
     fail(at, "threadgroup array of unknown type `" + text(at) + "`");
   }
 
-  // An assignment to device or threadgroup memory becomes `.put(...)`.
-  bool store(std::size_t at, std::size_t end) {
-    std::size_t equals = at;
-    while (equals < end && text(equals) != "=") {
-      equals = text(equals) == "(" || text(equals) == "[" ? closing(equals) + 1 : equals + 1;
+  struct Store {
+    std::size_t equals = 0;     // the sign
+    std::size_t base = 0;       // the word that names the buffer or array
+    std::size_t subscript = 0;  // `[` of the last subscript; 0 when stored through `*`
+  };
+
+  // Whether [at, end) assigns to device or threadgroup memory.
+  bool is_store(std::size_t at, std::size_t end, Store& s) const {
+    for (s.equals = at; s.equals < end && text(s.equals) != "=";) {
+      s.equals = text(s.equals) == "(" || text(s.equals) == "[" ? closing(s.equals) + 1 : s.equals + 1;
     }
-    if (equals == end) return false;
-    if (text(at) == "*" && text(at + 1) == "(" && checked_space(at + 2)) {
+    if (s.equals == end) return false;
+    const bool through = text(at) == "*" && text(at + 1) == "(" && checked_space(at + 2);
+    s.subscript = through ? 0 : last_subscript(at, s.equals);
+    if (!through && s.subscript == s.equals) return false;
+    const bool cast = text(at) == "(" && has_checked_space(at, s.subscript);
+    if (!through && !cast) {
+      s.base = at;
+      return s.subscript == at + 1 && checked_.count(text(at)) != 0;
+    }
+    for (s.base = at; s.base < s.equals && checked_.count(text(s.base)) == 0;) ++s.base;
+    return s.base < s.equals;
+  }
+
+  // Device buffers that the kernel both reads and writes.
+  void find_updates(std::size_t open) {
+    std::set<std::string> read, written;
+    const std::size_t close = closing(open);
+    for (std::size_t at = open + 1; at < close;) {
+      std::size_t end = statement_end(at, close);
+      Store s;
+      if (!is_store(at, end, s)) s.base = 0;
+      if (s.base != 0) written.insert(text(s.base));
+      for (std::size_t i = at; i < end; ++i) {
+        if (i != s.base && checked_.count(text(i)) != 0) read.insert(text(i));
+      }
+      at = end + 1;
+    }
+    for (const auto& name : written) {
+      if (read.count(name) != 0) updated_.insert(name);
+    }
+    if (!updated_.empty()) result_.fibers = true;
+  }
+
+  // Where a statement, brace or header that starts at `at` ends, exclusive.
+  std::size_t statement_end(std::size_t at, std::size_t limit) const {
+    const auto& t = text(at);
+    if (t == "{" || t == "}" || t == ";" || t == "else" || t == "do") return at;
+    if (t == "if" || t == "for" || t == "while" || t == "switch") return closing(at + 1);
+    while (at < limit && text(at) != ";") {
+      at = text(at) == "(" || text(at) == "[" || text(at) == "{" ? closing(at) + 1 : at + 1;
+    }
+    return at;
+  }
+
+  // In guard mode a store becomes `.put(...)`. A store to a buffer that is also
+  // read waits for the other lanes between evaluating and storing.
+  void assignment(std::size_t at, std::size_t end) {
+    Store s;
+    if (!is_store(at, end, s) || (!guard_ && updated_.count(text(s.base)) == 0)) {
+      expression(at, end);
+      return;
+    }
+    const bool waits = updated_.count(text(s.base)) != 0;
+    if (waits) {
+      raw("{ auto msim_value = ");
+      expression(s.equals + 1, end);
+      raw("; msim::lock_step(msim_group, __LINE__); ");
+    }
+    auto value = [&] { waits ? raw("msim_value") : expression(s.equals + 1, end); };
+    if (!guard_) {
+      expression(at, s.equals);
+      raw("= ");
+      value();
+    } else if (s.subscript == 0) {
       raw("(");
-      expression(at + 1, equals);
+      expression(at + 1, s.equals);
       raw(").put(");
+      value();
+      raw(")");
     } else {
-      std::size_t open = last_subscript(at, equals);
-      bool known = text(at) == "(" ? has_checked_space(at, open) : checked_.count(text(at)) != 0;
-      if (open == equals || !known || (text(at) != "(" && open != at + 1)) return false;
-      expression(at, open);
+      expression(at, s.subscript);
       raw(".put(");
-      expression(open + 1, equals - 1);
+      expression(s.subscript + 1, s.equals - 1);
       raw(", ");
+      value();
+      raw(")");
     }
-    expression(equals + 1, end);
-    raw(")");
-    return true;
+    if (waits) raw("; }");
   }
 
   bool checked_space(std::size_t at) const {
@@ -394,7 +458,8 @@ class Translator {
   std::string kernel_, symbol_;
   bool guard_;
   std::vector<Parameter> parameters_;
-  std::set<std::string> checked_;
+  std::set<std::string> checked_;  // device buffers and threadgroup arrays
+  std::set<std::string> updated_;  // device buffers that are read and written
   std::string out_;
   int line_ = 1;
   TranslatedKernel result_;
