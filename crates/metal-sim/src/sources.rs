@@ -28,6 +28,8 @@ pub const SOURCES: &[Source] = sources![
     "plugin/compile.cc",
     "plugin/compile.h",
     "plugin/device.cc",
+    "plugin/entry.cc",
+    "plugin/entry.h",
     "plugin/explain.cc",
     "plugin/explain.h",
     "plugin/fiber.cc",

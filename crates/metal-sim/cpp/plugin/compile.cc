@@ -197,7 +197,7 @@ std::map<std::string, CompiledKernel> compile(const Payload& payload) {
     const std::string key = key_of(name, info.source);
     try {
       kernel.translated = translate(info.source, info.name, symbol_of(key), Options::get().guard);
-    } catch (const TranslateError& error) {
+    } catch (const std::exception& error) {  // TranslateError, or a number out of range
       kernel.error = error.what();
       continue;
     }

@@ -3,6 +3,7 @@
 #include <set>
 
 #include "../kernel/abi.h"
+#include "entry.h"
 #include "lex.h"
 
 namespace msim {
@@ -42,12 +43,6 @@ void refuse_unknown(const Token& t) {
   if (what != nullptr) throw TranslateError(t.line, "`" + t.text + "`: " + what);
 }
 
-struct Parameter {
-  std::string space, type, name, attribute;
-  bool pointer = false, reference = false;
-  int number = -1, line = 0;
-};
-
 class Translator {
  public:
   Translator(const std::string& source, std::string kernel, std::string symbol, bool guard)
@@ -62,9 +57,8 @@ class Translator {
     find_updates(at);
     at = body(at);
     if (at != tokens_.size()) fail(at, "text after the kernel");
-    wrapper();
-    result_.body = std::move(out_);
     result_.writes_checked = guard_;
+    result_.body = std::move(out_) + entry_point(kernel_, symbol_, parameters_, result_);
     if (result_.threadgroup_bytes > kThreadgroupLimit) {
       throw TranslateError(1, "needs " + std::to_string(result_.threadgroup_bytes) +
                                   " bytes of threadgroup memory; a threadgroup has " +
@@ -391,68 +385,6 @@ class Translator {
     out_ += ' ';
   }
   void raw(const std::string& text) { out_ += text; }
-
-  std::string position(const Parameter& p) const {
-    auto three = [&](const std::string& a, const std::string& b, const std::string& c) {
-      if (p.type == "uint") return a;
-      if (p.type == "uint2") return "uint2(" + a + ", " + b + ")";
-      return "uint3(" + a + ", " + b + ", " + c + ")";
-    };
-    auto field = [&](const std::string& f) { return three(f + "[0]", f + "[1]", f + "[2]"); };
-    const std::string& a = p.attribute;
-    if (a == "thread_position_in_threadgroup") return three("msim_x", "msim_y", "msim_z");
-    if (a == "threadgroup_position_in_grid") return field("g->position");
-    if (a == "threads_per_threadgroup") return field("g->block");
-    if (a == "threadgroups_per_grid") return field("g->grid");
-    if (a == "thread_position_in_grid") {
-      return three("g->position[0] * g->block[0] + msim_x", "g->position[1] * g->block[1] + msim_y",
-                   "g->position[2] * g->block[2] + msim_z");
-    }
-    const std::string linear = "((msim_z * g->block[1] + msim_y) * g->block[0] + msim_x)";
-    if (a == "thread_index_in_threadgroup") return linear;
-    if (a == "thread_index_in_simdgroup") return linear + " % msim::kSimdWidth";
-    if (a == "simdgroup_index_in_threadgroup") return linear + " / msim::kSimdWidth";
-    throw TranslateError(p.line, "attribute `" + a + "` is not simulated");
-  }
-
-  void wrapper() {
-    std::string call = "msim_body(g";
-    for (const auto& p : parameters_) {
-      const std::string n = std::to_string(p.number);
-      if (p.space == "device") {
-        call += guard_ ? ", msim::DevicePointer<" + p.type + ">(g, " + n + ", 0)"
-                       : ", reinterpret_cast<" + p.type + "*>(g->buffers[" + n + "].data)";
-      } else if (p.space == "constant") {
-        call += ", *reinterpret_cast<const " + p.type + "*>(g->constants)";
-      } else {
-        call += ", " + position(p);
-      }
-    }
-    call += ");\n";
-    out_ += "#line 1 \"" + kernel_ + ".entry\"\nstatic inline void msim_run(msim::Group* g) {\n";
-    if (result_.fibers) {
-      out_ += "uint msim_x = g->thread[0], msim_y = g->thread[1], msim_z = g->thread[2];\n" + call;
-    } else {
-      loops(call);
-    }
-    out_ += "}\n}\nextern \"C\" void " + symbol_ + "(msim::Group* g) {\n";
-    const std::string run = symbol_ + "_ns::msim_run(g);";
-    out_ += guard_ ? "try { " + run + " } catch (const msim::Stop&) {}\n}\n" : run + "\n}\n";
-  }
-
-  void loops(const std::string& call) {
-    out_ += "for (uint msim_z = 0; msim_z < g->block[2]; ++msim_z)\n"
-            "for (uint msim_y = 0; msim_y < g->block[1]; ++msim_y) {\n"
-            "const uint msim_width = g->block[0];\n";
-    // Threads of a group that do not wait for each other may run in any order.
-    if (!guard_ && result_.threadgroup_bytes == 0) out_ += "#pragma GCC ivdep\n";
-    out_ += "for (uint msim_x = 0; msim_x < msim_width; ++msim_x) {\n";
-    if (guard_) {
-      out_ += "g->thread[0] = msim_x; g->thread[1] = msim_y; g->thread[2] = msim_z;\n"
-              "g->linear = (msim_z * g->block[1] + msim_y) * g->block[0] + msim_x;\n";
-    }
-    out_ += call + "}\n}\n";
-  }
 
   Tokens tokens_;
   std::string kernel_, symbol_;
