@@ -3,6 +3,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
 
 use artcheck_metal_sim::{Options, Plugin, Report, prepare};
 use serde::Deserialize;
@@ -55,6 +56,9 @@ pub fn scratch() -> PathBuf {
 
 /// The plug-in for a TVM version.
 pub fn plugin(version: &str, guard: bool) -> Plugin {
+    // One build at a time; the next finds it done.
+    static BUILDING: Mutex<()> = Mutex::new(());
+    let _guard = BUILDING.lock().unwrap_or_else(PoisonError::into_inner);
     let options = Options {
         guard,
         cache: Some(scratch()),
