@@ -1,0 +1,224 @@
+#include "compile.h"
+
+#include <dlfcn.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+#include <regex>
+#include <set>
+#include <sstream>
+#include <stdexcept>
+#include <thread>
+
+#include "options.h"
+#include "process.h"
+
+namespace msim {
+namespace {
+
+namespace fs = std::filesystem;
+
+#ifndef MSIM_BUILD
+#define MSIM_BUILD "unversioned"
+#endif
+
+constexpr std::size_t kKernelsPerLibrary = 24;
+
+// 128 bits of FNV-1a, as two passes with different starts. A name, not a proof.
+std::string hash(const std::string& text) {
+  char out[33];
+  std::uint64_t parts[2] = {0xcbf29ce484222325u, 0x9ae16a3b2f90404fu};
+  for (auto& part : parts) {
+    for (unsigned char c : text) part = (part ^ c) * 0x100000001b3u;
+    for (int i = 0; i < 2; ++i) part = (part ^ (part >> 29)) * 0xbf58476d1ce4e5b9u;
+  }
+  std::snprintf(out, sizeof out, "%016llx%016llx", static_cast<unsigned long long>(parts[0]),
+                static_cast<unsigned long long>(parts[1]));
+  return out;
+}
+
+bool has_v3() {
+#if defined(__x86_64__)
+  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
+         __builtin_cpu_supports("f16c");
+#else
+  return false;
+#endif
+}
+
+struct Toolchain {
+  std::string compiler, version;
+  std::vector<std::string> flags;
+
+  static const Toolchain& get() {
+    static const Toolchain chosen = [] {
+      Toolchain t;
+      t.compiler = Options::get().compiler;
+      auto answer = run_process({t.compiler, "--version"});
+      if (answer.status != 0) {
+        throw std::runtime_error("metal-sim: the C++ compiler `" + t.compiler +
+                                 "` does not run; set CXX to clang++ or g++: " + answer.output);
+      }
+      t.version = answer.output;
+      const bool clang = t.version.find("clang") != std::string::npos;
+      // The same numbers on every machine: no contraction, halves rounded each time.
+      t.flags = {"-std=c++20", "-O2", "-fPIC", "-shared", "-w", "-ffp-contract=off",
+                 "-fno-math-errno", "-fno-trapping-math", "-fsigned-char",
+                 "-fno-strict-aliasing", "-fvisibility=hidden",
+                 clang ? "-ffloat16-excess-precision=none" : "-fexcess-precision=16"};
+      if (has_v3()) t.flags.push_back("-march=x86-64-v3");
+      if (Options::get().guard) t.flags[1] = "-O1";
+      return t;
+    }();
+    return chosen;
+  }
+};
+
+struct Pending {
+  std::string name, key;
+  CompiledKernel* kernel;
+};
+
+std::string key_of(const std::string& name, const std::string& source) {
+  const auto& tools = Toolchain::get();
+  std::string all = source + '\0' + name + '\0' + tools.compiler + tools.version + MSIM_BUILD;
+  for (const auto& flag : tools.flags) all += flag + ' ';
+  all += Options::get().guard ? "guard" : "plain";
+  all += std::to_string(kAbiVersion);
+  return hash(all);
+}
+
+std::string symbol_of(const std::string& key) { return "msim_" + key; }
+
+// Opens a library of the cache and finds a kernel in it; null when either fails.
+Entry find_entry(const fs::path& library, const std::string& key) {
+  void* handle = dlopen(library.c_str(), RTLD_NOW | RTLD_LOCAL);
+  return handle == nullptr ? nullptr
+                           : reinterpret_cast<Entry>(dlsym(handle, symbol_of(key).c_str()));
+}
+
+Entry from_cache(const std::string& key) {
+  std::ifstream reference(fs::path(Options::get().cache) / (key + ".ref"));
+  std::string library;
+  if (!std::getline(reference, library)) return nullptr;
+  return find_entry(fs::path(Options::get().cache) / library, key);
+}
+
+std::string program(const std::vector<Pending>& kernels) {
+  std::string text = Options::get().guard ? "#include \"checked.h\"\n" : "#include \"simd.h\"\n";
+  text += "#pragma GCC visibility push(default)\n";
+  for (const auto& k : kernels) text += k.kernel->translated.body + "\n";
+  return text;
+}
+
+void write_file(const fs::path& path, const std::string& text) {
+  fs::path temporary = path;
+  temporary += "." + std::to_string(getpid()) + ".new";
+  std::ofstream out(temporary, std::ios::binary);
+  out << text;
+  out.close();
+  if (!out) throw std::runtime_error("metal-sim: cannot write " + temporary.string());
+  fs::rename(temporary, path);
+}
+
+// The compiler's first complaint about each kernel: "line 12: ...".
+std::map<std::string, std::string> complaints(const std::string& output) {
+  static const std::regex line(R"(([A-Za-z0-9_]+)\.metal:(\d+):(?:\d+:)? (?:fatal )?error: (.*))");
+  std::map<std::string, std::string> found;
+  std::istringstream in(output);
+  std::string text;
+  std::smatch match;
+  while (std::getline(in, text)) {
+    if (std::regex_search(text, match, line)) {
+      found.try_emplace(match[1], "line " + match[2].str() + ": " + match[3].str());
+    }
+  }
+  return found;
+}
+
+// Compiles the kernels into one library. Those that the compiler rejects get
+// their error, the others are tried again without them.
+void build_library(std::vector<Pending> kernels) {
+  const auto& tools = Toolchain::get();
+  while (!kernels.empty()) {
+    std::string all;
+    for (const auto& k : kernels) all += k.key;
+    const std::string name = "kernels-" + hash(all);
+    const fs::path folder(Options::get().cache);
+    const fs::path source = folder / (name + ".cc");
+    const fs::path made = folder / (name + "." + std::to_string(getpid()) + ".so");
+    write_file(source, program(kernels));
+    std::vector<std::string> command = {tools.compiler};
+    command.insert(command.end(), tools.flags.begin(), tools.flags.end());
+    for (const auto& word : {std::string("-I"), Options::get().headers, std::string("-o"),
+                             made.string(), source.string(), std::string("-lm")}) {
+      command.push_back(word);
+    }
+    auto answer = run_process(command);
+    if (answer.status == 0) {
+      fs::rename(made, folder / (name + ".so"));
+      for (const auto& k : kernels) {
+        write_file(folder / (k.key + ".ref"), name + ".so\n");
+        k.kernel->entry = find_entry(folder / (name + ".so"), k.key);
+        if (k.kernel->entry == nullptr) k.kernel->error = "the compiled library does not load";
+      }
+      return;
+    }
+    auto found = complaints(answer.output);
+    std::vector<Pending> rest;
+    for (const auto& k : kernels) {
+      auto complaint = found.find(k.name);
+      if (complaint == found.end()) {
+        rest.push_back(k);
+      } else {
+        k.kernel->error = complaint->second;
+      }
+    }
+    if (rest.size() == kernels.size()) {
+      for (const auto& k : kernels) k.kernel->error = "the compiler failed: " + answer.output.substr(0, 2000);
+      return;
+    }
+    kernels = std::move(rest);
+  }
+}
+
+}  // namespace
+
+std::map<std::string, CompiledKernel> compile(const Payload& payload) {
+  std::error_code ignored;
+  fs::create_directories(Options::get().cache, ignored);
+  std::map<std::string, CompiledKernel> out;
+  std::vector<Pending> missing;
+  for (const auto& [name, info] : payload.kernels) {
+    CompiledKernel& kernel = out[name];
+    const std::string key = key_of(name, info.source);
+    try {
+      kernel.translated = translate(info.source, info.name, symbol_of(key), Options::get().guard);
+    } catch (const std::exception& error) {  // TranslateError, or a number out of range
+      kernel.error = error.what();
+      continue;
+    }
+    kernel.entry = from_cache(key);
+    kernel.cached = kernel.entry != nullptr;
+    if (!kernel.cached) missing.push_back({info.name, key, &kernel});
+  }
+  std::vector<std::vector<Pending>> batches;
+  for (std::size_t i = 0; i < missing.size(); i += kKernelsPerLibrary) {
+    batches.emplace_back(missing.begin() + i,
+                         missing.begin() + std::min(i + kKernelsPerLibrary, missing.size()));
+  }
+  const unsigned lanes = std::max(1u, std::thread::hardware_concurrency());
+  std::vector<std::thread> threads;
+  for (unsigned lane = 0; lane < std::min<std::size_t>(lanes, batches.size()); ++lane) {
+    threads.emplace_back([&batches, lane, lanes] {
+      for (std::size_t i = lane; i < batches.size(); i += lanes) build_library(batches[i]);
+    });
+  }
+  for (auto& thread : threads) thread.join();
+  return out;
+}
+
+}  // namespace msim

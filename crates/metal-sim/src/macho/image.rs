@@ -1,0 +1,261 @@
+//! What a Mach-O file says of itself: segments, symbols, fixups, initialisers.
+//!
+//! Nothing here is executed. Addresses are those of the file, before sliding.
+//! Facts: Apple's published `mach-o/loader.h`, `nlist.h` and `fixup-chains.h`.
+
+use std::collections::BTreeMap;
+
+use super::chained;
+use super::error::{Result, malformed};
+use super::opcodes;
+use super::reader::{Reader, plus, times};
+
+const MAGIC_64: u32 = 0xfeed_facf;
+const CPU_ARM64: u32 = 0x0100_000c;
+const TYPE_DYLIB: u32 = 6;
+const TYPE_BUNDLE: u32 = 8;
+const LC_SEGMENT_64: u32 = 0x19;
+const LC_SYMTAB: u32 = 0x2;
+const LC_DYLD_INFO: u32 = 0x22;
+const LC_DYLD_INFO_ONLY: u32 = 0x8000_0022;
+const LC_CHAINED_FIXUPS: u32 = 0x8000_0034;
+/// The largest image that is mapped.
+const MAX_IMAGE: u64 = 1 << 32;
+
+/// One segment.
+#[derive(Clone, Debug)]
+pub struct Segment {
+    /// Its name, such as `__TEXT`.
+    pub name: String,
+    /// Its address.
+    pub address: u64,
+    /// Its size in memory.
+    pub size: u64,
+    /// Where its bytes are in the file.
+    pub file_offset: u64,
+    /// How many there are; the rest is zero.
+    pub file_size: u64,
+}
+
+/// A pointer-sized place that holds the address of a symbol.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Binding {
+    /// The place.
+    pub address: u64,
+    /// The symbol, with Mach-O's leading underscore.
+    pub symbol: String,
+    /// Added to the symbol's address.
+    pub addend: i64,
+    /// Absence of the symbol is allowed.
+    pub weak: bool,
+}
+
+/// A pointer-sized place that holds an address inside the image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Rebase {
+    /// The place.
+    pub address: u64,
+    /// What it points to, before sliding.
+    pub target: u64,
+}
+
+/// A parsed library.
+#[derive(Clone, Debug)]
+pub struct Image {
+    /// The segments, in file order.
+    pub segments: Vec<Segment>,
+    /// Defined external symbols by name, with the leading underscore.
+    pub symbols: BTreeMap<String, u64>,
+    /// Places that hold addresses of the image.
+    pub rebases: Vec<Rebase>,
+    /// Places that hold addresses of symbols.
+    pub bindings: Vec<Binding>,
+    /// Arrays of pointers to functions that run at load: address and count.
+    pub initialisers: Vec<(u64, u64)>,
+    /// What the library needs and the emulator does not have.
+    pub unsupported: Vec<String>,
+    /// The first address after the last segment.
+    pub end: u64,
+}
+
+impl Image {
+    /// Reads a thin arm64 dynamic library.
+    pub fn parse(bytes: &[u8]) -> Result<Image> {
+        let reader = Reader::new(bytes);
+        if reader.u32(0)? != MAGIC_64 {
+            return malformed(
+                0,
+                format!("a thin 64-bit Mach-O file expected (magic {MAGIC_64:#x})"),
+            );
+        }
+        let (cpu, kind) = (reader.u32(4)?, reader.u32(12)?);
+        if cpu != CPU_ARM64 {
+            return malformed(
+                4,
+                format!("CPU type arm64 ({CPU_ARM64:#x}) expected, found {cpu:#x}"),
+            );
+        }
+        if kind != TYPE_DYLIB && kind != TYPE_BUNDLE {
+            return malformed(
+                12,
+                format!("a dynamic library (6) or bundle (8) expected, found {kind}"),
+            );
+        }
+        let mut image = Image {
+            segments: Vec::new(),
+            symbols: BTreeMap::new(),
+            rebases: Vec::new(),
+            bindings: Vec::new(),
+            initialisers: Vec::new(),
+            unsupported: Vec::new(),
+            end: 0,
+        };
+        let commands = commands(&reader)?;
+        for (id, at) in &commands {
+            match *id {
+                LC_SEGMENT_64 => image.segment(&reader, *at)?,
+                LC_SYMTAB => image.symbols(&reader, *at)?,
+                _ => {}
+            }
+        }
+        for (id, at) in &commands {
+            match *id {
+                LC_DYLD_INFO | LC_DYLD_INFO_ONLY => opcodes::read(&reader, *at, &mut image)?,
+                LC_CHAINED_FIXUPS => chained::read(&reader, *at, &mut image)?,
+                _ => {}
+            }
+        }
+        Ok(image)
+    }
+
+    fn segment(&mut self, reader: &Reader<'_>, at: u64) -> Result<()> {
+        let segment = Segment {
+            name: fixed_name(reader.slice(plus(at, 8)?, 16)?),
+            address: reader.u64(plus(at, 24)?)?,
+            size: reader.u64(plus(at, 32)?)?,
+            file_offset: reader.u64(plus(at, 40)?)?,
+            file_size: reader.u64(plus(at, 48)?)?,
+        };
+        if segment.file_size > segment.size {
+            return malformed(
+                at,
+                format!(
+                    "segment {}: more bytes in the file than in memory",
+                    segment.name
+                ),
+            );
+        }
+        reader.slice(segment.file_offset, segment.file_size)?;
+        let end = plus(segment.address, segment.size)?;
+        if end > MAX_IMAGE {
+            return malformed(
+                at,
+                format!("segment {}: ends at {end:#x}, beyond 4 GiB", segment.name),
+            );
+        }
+        self.end = self.end.max(end);
+        for i in 0..u64::from(reader.u32(plus(at, 64)?)?) {
+            self.section(reader, plus(at, plus(72, times(i, 80)?)?)?)?;
+        }
+        self.segments.push(segment);
+        Ok(())
+    }
+
+    fn section(&mut self, reader: &Reader<'_>, at: u64) -> Result<()> {
+        let name = fixed_name(reader.slice(at, 16)?);
+        let (address, size) = (reader.u64(plus(at, 32)?)?, reader.u64(plus(at, 40)?)?);
+        match reader.u32(plus(at, 64)?)? & 0xff {
+            0x9 => self.initialisers.push((address, size / 8)),
+            0x11..=0x15 => self
+                .unsupported
+                .push(format!("thread-local section {name}")),
+            0x16 => self
+                .unsupported
+                .push(format!("initialiser-offset section {name}")),
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn symbols(&mut self, reader: &Reader<'_>, at: u64) -> Result<()> {
+        let (table, count) = (reader.u32(plus(at, 8)?)?, reader.u32(plus(at, 12)?)?);
+        let (names, names_size) = (reader.u32(plus(at, 16)?)?, reader.u32(plus(at, 20)?)?);
+        reader.slice(names.into(), names_size.into())?;
+        reader.slice(table.into(), times(count.into(), 16)?)?;
+        for i in 0..u64::from(count) {
+            let entry = plus(table.into(), times(i, 16)?)?;
+            let kind = *reader.slice(plus(entry, 4)?, 1)?.first().unwrap_or(&0);
+            // Not a debugging entry, external, defined in a section.
+            if kind & 0xe0 != 0 || kind & 0x01 == 0 || kind & 0x0e != 0x0e {
+                continue;
+            }
+            let name = reader.text(plus(names.into(), reader.u32(entry)?.into())?)?;
+            self.symbols
+                .insert(name.to_owned(), reader.u64(plus(entry, 8)?)?);
+        }
+        Ok(())
+    }
+
+    /// The address `offset` into segment `index`, checked to hold `size` bytes.
+    pub(super) fn place(&self, index: usize, offset: u64, size: u64) -> Result<u64> {
+        match self.segments.get(index) {
+            Some(s) if offset.checked_add(size).is_some_and(|end| end <= s.size) => {
+                plus(s.address, offset)
+            }
+            _ => malformed(
+                0,
+                format!("a fixup at offset {offset:#x} of segment {index}, which is not there"),
+            ),
+        }
+    }
+
+    /// Eight bytes of the image's initial contents.
+    pub(super) fn word(&self, reader: &Reader<'_>, address: u64) -> Result<u64> {
+        for s in &self.segments {
+            if let Some(offset) = address.checked_sub(s.address)
+                && offset.checked_add(8).is_some_and(|end| end <= s.file_size)
+            {
+                return reader.u64(plus(s.file_offset, offset)?);
+            }
+        }
+        malformed(
+            0,
+            format!("a fixup at {address:#x}, which has no bytes in the file"),
+        )
+    }
+
+    /// The name and distance of the last symbol at or before an address.
+    pub fn describe(&self, address: u64) -> String {
+        let before = self
+            .symbols
+            .iter()
+            .filter(|(_, a)| **a <= address)
+            .max_by_key(|(_, a)| **a);
+        match before {
+            Some((name, start)) => format!("{name}+{:#x}", address.saturating_sub(*start)),
+            None => format!("{address:#x}"),
+        }
+    }
+}
+
+/// Load commands: identity and file offset.
+fn commands(reader: &Reader<'_>) -> Result<Vec<(u32, u64)>> {
+    let count = reader.u32(16)?;
+    let mut at = 32;
+    let mut found = Vec::new();
+    for _ in 0..count {
+        let size = u64::from(reader.u32(plus(at, 4)?)?);
+        if size < 8 {
+            return malformed(at, format!("a load command of {size} bytes"));
+        }
+        reader.slice(at, size)?;
+        found.push((reader.u32(at)?, at));
+        at = plus(at, size)?;
+    }
+    Ok(found)
+}
+
+fn fixed_name(bytes: &[u8]) -> String {
+    let end = bytes.iter().position(|b| *b == 0).unwrap_or(bytes.len());
+    String::from_utf8_lossy(bytes.get(..end).unwrap_or(bytes)).into_owned()
+}

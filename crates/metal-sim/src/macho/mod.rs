@@ -1,0 +1,25 @@
+//! arm64 macOS model libraries on a machine that is not a Mac.
+//!
+//! The library's bytes are mapped as they are: segments, fixups, initialisers.
+//! Its host functions run in an emulator inside the process; the emulated code
+//! sees the process's memory one to one, so that argument arrays and tensor
+//! headers need no copying. Whatever it calls outside itself (the tvm-ffi C ABI
+//! through context slots and imports, a few libm functions) is called natively.
+//!
+//! It is not an emulation of macOS: no dyld, no Objective-C, no system library
+//! but the names in [`callouts`].
+
+mod callouts;
+mod chained;
+mod emulator;
+mod error;
+mod image;
+mod machine;
+mod native;
+mod opcodes;
+mod reader;
+
+pub use error::MachOError;
+pub use image::{Binding, Image, Rebase, Segment};
+pub use machine::HostLibrary;
+pub use native::RawLibrary;

@@ -1,0 +1,231 @@
+//! Classic fixups: the byte programs of LC_DYLD_INFO.
+
+use super::error::{Result, malformed};
+use super::image::{Binding, Image, Rebase};
+use super::reader::{Reader, plus};
+
+/// A pointer each; more fixups than an image has room for is a fault.
+const POINTER: u64 = 8;
+
+/// Rebase, bind, weak-bind and lazy-bind programs of the command at `at`.
+pub fn read(reader: &Reader<'_>, at: u64, image: &mut Image) -> Result<()> {
+    let part = |index: u64| -> Result<Program<'_>> {
+        let field = plus(at, 8 + index * 8)?;
+        let (offset, size) = (reader.u32(field)?, reader.u32(plus(field, 4)?)?);
+        let bytes = reader.slice(offset.into(), size.into())?;
+        Ok(Program {
+            bytes,
+            at: 0,
+            base: offset.into(),
+        })
+    };
+    let mut places = Vec::new();
+    rebase(part(0)?, image, &mut places)?;
+    for address in places {
+        let target = image.word(reader, address)?;
+        image.rebases.push(Rebase { address, target });
+    }
+    let mut bindings = Vec::new();
+    bind(part(1)?, image, false, &mut bindings)?;
+    bind(part(2)?, image, false, &mut bindings)?;
+    bind(part(3)?, image, true, &mut bindings)?;
+    image.bindings.append(&mut bindings);
+    Ok(())
+}
+
+struct Program<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    base: u64,
+}
+
+impl<'a> Program<'a> {
+    fn offset(&self) -> u64 {
+        self.base
+            .saturating_add(u64::try_from(self.at).unwrap_or(u64::MAX))
+    }
+
+    fn byte(&mut self) -> Option<u8> {
+        let byte = self.bytes.get(self.at).copied()?;
+        self.at += 1;
+        Some(byte)
+    }
+
+    fn unsigned(&mut self) -> Result<u64> {
+        let mut value = 0u64;
+        for shift in (0..70).step_by(7) {
+            let Some(byte) = self.byte() else {
+                return malformed(self.offset(), "the fixup program ends within a number");
+            };
+            let part = u64::from(byte & 0x7f);
+            if shift >= 64 || (part << shift) >> shift != part {
+                return malformed(self.offset(), "a number of more than 64 bits");
+            }
+            value |= part << shift;
+            if byte & 0x80 == 0 {
+                return Ok(value);
+            }
+        }
+        malformed(self.offset(), "a number of more than 64 bits")
+    }
+
+    fn signed(&mut self) -> Result<i64> {
+        let (mut value, mut shift) = (0i64, 0u32);
+        loop {
+            let Some(byte) = self.byte() else {
+                return malformed(self.offset(), "the fixup program ends within a number");
+            };
+            if shift >= 64 {
+                return malformed(self.offset(), "a number of more than 64 bits");
+            }
+            value |= i64::from(byte & 0x7f) << shift;
+            shift += 7;
+            if byte & 0x80 == 0 {
+                if byte & 0x40 != 0 && shift < 64 {
+                    value |= -1i64 << shift;
+                }
+                return Ok(value);
+            }
+        }
+    }
+
+    fn text(&mut self) -> Result<String> {
+        let rest = self.bytes.get(self.at..).unwrap_or(&[]);
+        let Some(end) = rest.iter().position(|b| *b == 0) else {
+            return malformed(self.offset(), "the fixup program ends within a name");
+        };
+        let name = String::from_utf8_lossy(rest.get(..end).unwrap_or(&[])).into_owned();
+        self.at += end + 1;
+        Ok(name)
+    }
+}
+
+/// Where the next fixup goes. Offsets wrap, as the format's "add" relies on.
+#[derive(Default)]
+struct Cursor {
+    segment: usize,
+    offset: u64,
+}
+
+impl Cursor {
+    fn take(&mut self, image: &Image) -> Result<u64> {
+        let place = image.place(self.segment, self.offset, POINTER)?;
+        self.advance(POINTER);
+        Ok(place)
+    }
+
+    fn advance(&mut self, by: u64) {
+        self.offset = self.offset.wrapping_add(by);
+    }
+}
+
+/// Each repetition is a place of its own, so a count is bounded by the image.
+fn bounded(count: u64, image: &Image, at: u64) -> Result<u64> {
+    if count > image.end / POINTER {
+        return malformed(
+            at,
+            format!("{count} fixups in one go, more than the image has room for"),
+        );
+    }
+    Ok(count)
+}
+
+fn rebase(mut program: Program<'_>, image: &Image, out: &mut Vec<u64>) -> Result<()> {
+    let mut cursor = Cursor::default();
+    while let Some(byte) = program.byte() {
+        let low = byte & 0x0f;
+        let (count, skip) = match byte & 0xf0 {
+            0x00 => return Ok(()),
+            0x10 if low == 1 => continue,
+            0x20 => {
+                cursor = Cursor {
+                    segment: low.into(),
+                    offset: program.unsigned()?,
+                };
+                continue;
+            }
+            0x30 => {
+                cursor.advance(program.unsigned()?);
+                continue;
+            }
+            0x40 => {
+                cursor.advance(u64::from(low) * POINTER);
+                continue;
+            }
+            0x50 => (low.into(), 0),
+            0x60 => (program.unsigned()?, 0),
+            0x70 => (1, program.unsigned()?),
+            0x80 => (program.unsigned()?, program.unsigned()?),
+            _ => {
+                return malformed(
+                    program.offset(),
+                    format!("rebase opcode {byte:#x} is not known"),
+                );
+            }
+        };
+        for _ in 0..bounded(count, image, program.offset())? {
+            out.push(cursor.take(image)?);
+            cursor.advance(skip);
+        }
+    }
+    Ok(())
+}
+
+fn bind(mut program: Program<'_>, image: &Image, lazy: bool, out: &mut Vec<Binding>) -> Result<()> {
+    let mut cursor = Cursor::default();
+    let (mut symbol, mut addend, mut weak) = (String::new(), 0, false);
+    while let Some(byte) = program.byte() {
+        let low = byte & 0x0f;
+        let (count, skip) = match byte & 0xf0 {
+            // A lazy program has one "done" after each symbol.
+            0x00 if lazy => continue,
+            0x00 => return Ok(()),
+            0x10 | 0x30 => continue,
+            0x20 => {
+                program.unsigned()?;
+                continue;
+            }
+            0x40 => {
+                (symbol, weak) = (program.text()?, low & 1 != 0);
+                continue;
+            }
+            0x50 if low == 1 => continue,
+            0x60 => {
+                addend = program.signed()?;
+                continue;
+            }
+            0x70 => {
+                cursor = Cursor {
+                    segment: low.into(),
+                    offset: program.unsigned()?,
+                };
+                continue;
+            }
+            0x80 => {
+                cursor.advance(program.unsigned()?);
+                continue;
+            }
+            0x90 => (1, 0),
+            0xa0 => (1, program.unsigned()?),
+            0xb0 => (1, u64::from(low) * POINTER),
+            0xc0 => (program.unsigned()?, program.unsigned()?),
+            _ => {
+                return malformed(
+                    program.offset(),
+                    format!("bind opcode {byte:#x} is not known"),
+                );
+            }
+        };
+        for _ in 0..bounded(count, image, program.offset())? {
+            let address = cursor.take(image)?;
+            out.push(Binding {
+                address,
+                symbol: symbol.clone(),
+                addend,
+                weak,
+            });
+            cursor.advance(skip);
+        }
+    }
+    Ok(())
+}

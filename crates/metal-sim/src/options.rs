@@ -1,0 +1,45 @@
+//! What a run of the simulated device may be told.
+
+use std::path::PathBuf;
+
+/// In which order the threads of a simd-group run between two waits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Order {
+    /// First to last.
+    #[default]
+    Forward,
+    /// Last to first: a kernel that lacks a barrier tends to give another answer.
+    Reverse,
+}
+
+/// Options of [`crate::prepare`].
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// Check every access: bounds, alignment, races between barriers, NaN
+    /// stores, divergent barriers. Several times slower.
+    pub guard: bool,
+    /// The order of threads.
+    pub order: Order,
+    /// Worker threads; `None` is one per core.
+    pub threads: Option<u32>,
+    /// The C++ compiler; `None` takes `CXX`, then `clang++`, then `g++`.
+    pub compiler: Option<String>,
+    /// Where the plug-in and compiled kernels are kept; `None` is the user's
+    /// cache folder.
+    pub cache: Option<PathBuf>,
+    /// Where the plug-in writes its report when the process ends.
+    pub report: Option<PathBuf>,
+}
+
+impl Options {
+    pub(crate) fn cache_folder(&self) -> PathBuf {
+        if let Some(folder) = &self.cache {
+            return folder.clone();
+        }
+        let base = std::env::var_os("XDG_CACHE_HOME")
+            .map(PathBuf::from)
+            .or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache")))
+            .unwrap_or_else(std::env::temp_dir);
+        base.join("artcheck").join("metal-sim")
+    }
+}

@@ -1,0 +1,190 @@
+//! Builds the plug-in, or finds the one built before.
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::thread;
+
+use sha2::{Digest, Sha256};
+
+use crate::compiler::Compiler;
+use crate::error::{Error, Result};
+use crate::options::{Options, Order};
+use crate::runtime::RuntimeParts;
+use crate::sources::{SOURCES, fingerprint, hex};
+
+/// The plug-in's file name. Its folder also holds the kernel headers.
+const LIBRARY: &str = "libartcheck_metal_sim.so";
+
+/// A plug-in that is ready to be opened.
+#[derive(Clone, Debug)]
+pub struct Plugin {
+    /// The library: open it after libtvm_runtime, before the model library.
+    pub path: PathBuf,
+    /// Environment variables that it reads when it is opened.
+    pub environment: Vec<(&'static str, OsString)>,
+    /// What it was built against.
+    pub parts: RuntimeParts,
+}
+
+/// Builds the plug-in for the runtime below `roots`, or takes it from the cache.
+pub fn prepare(roots: &[PathBuf], options: &Options) -> Result<Plugin> {
+    let parts = RuntimeParts::find(roots)?;
+    let compiler = Compiler::choose(options.compiler.as_deref())?;
+    let cache = options.cache_folder();
+    let folder = cache.join(format!("plugin-{}", key(&parts, &compiler)?));
+    if !folder.join(LIBRARY).is_file() {
+        build(&parts, &compiler, &folder)?;
+    }
+    let environment = environment(options, &compiler, &cache);
+    Ok(Plugin {
+        path: folder.join(LIBRARY),
+        environment,
+        parts,
+    })
+}
+
+fn environment(
+    options: &Options,
+    compiler: &Compiler,
+    cache: &Path,
+) -> Vec<(&'static str, OsString)> {
+    let flag = |on: bool| OsString::from(if on { "1" } else { "0" });
+    let order = if options.order == Order::Reverse {
+        "reverse"
+    } else {
+        "forward"
+    };
+    let threads = options.threads.unwrap_or(0).to_string();
+    let mut all = vec![
+        ("ARTCHECK_METAL_SIM_GUARD", flag(options.guard)),
+        ("ARTCHECK_METAL_SIM_ORDER", order.into()),
+        ("ARTCHECK_METAL_SIM_THREADS", threads.into()),
+        ("ARTCHECK_METAL_SIM_CXX", compiler.command.clone().into()),
+        ("ARTCHECK_METAL_SIM_CACHE", cache.join("kernels").into()),
+    ];
+    if let Some(report) = &options.report {
+        all.push(("ARTCHECK_METAL_SIM_REPORT", report.into()));
+    }
+    all
+}
+
+/// What the built library depends on: our sources, the compiler, the runtime.
+fn key(parts: &RuntimeParts, compiler: &Compiler) -> Result<String> {
+    let mut hash = Sha256::new();
+    hash.update(fingerprint());
+    hash.update(&compiler.command);
+    hash.update(&compiler.version);
+    for library in [&parts.runtime, &parts.ffi] {
+        hash.update(library.as_os_str().as_encoded_bytes());
+        hash.update(fs::read(library).map_err(Error::io(library))?);
+    }
+    Ok(hex(&hash.finalize()))
+}
+
+/// Builds beside the final folder and renames: readers never see half a build.
+fn build(parts: &RuntimeParts, compiler: &Compiler, folder: &Path) -> Result<()> {
+    let parent = folder.parent().unwrap_or(Path::new("."));
+    fs::create_dir_all(parent).map_err(Error::io(parent))?;
+    let work = tempfile::Builder::new()
+        .prefix("building-")
+        .tempdir_in(parent)
+        .map_err(Error::io(parent))?;
+    let cpp = work.path().join("cpp");
+    for source in SOURCES {
+        let path = cpp.join(source.path);
+        let inside = path.parent().unwrap_or(&cpp);
+        fs::create_dir_all(inside).map_err(Error::io(inside))?;
+        fs::write(&path, source.text).map_err(Error::io(&path))?;
+    }
+    let objects = compile_all(parts, compiler, work.path())?;
+    link(parts, compiler, work.path(), &objects)?;
+    for object in &objects {
+        fs::remove_file(object).map_err(Error::io(object))?;
+    }
+    let made = work.keep();
+    if let Err(source) = fs::rename(&made, folder) {
+        // Another process may have finished first; its build is as good.
+        fs::remove_dir_all(&made).map_err(Error::io(&made))?;
+        if !folder.join(LIBRARY).is_file() {
+            return Err(Error::Io {
+                path: folder.to_path_buf(),
+                source,
+            });
+        }
+    }
+    Ok(())
+}
+
+fn compile_all(parts: &RuntimeParts, compiler: &Compiler, work: &Path) -> Result<Vec<PathBuf>> {
+    let files: Vec<&'static str> = SOURCES
+        .iter()
+        .map(|s| s.path)
+        .filter(|p| p.ends_with(".cc"))
+        .collect();
+    let lanes = thread::available_parallelism().map_or(1, |n| n.get());
+    let compile_lane = |lane: usize| -> Result<Vec<PathBuf>> {
+        let mine = files.iter().skip(lane).step_by(lanes);
+        mine.map(|file| compile_one(parts, compiler, work, file))
+            .collect()
+    };
+    thread::scope(|scope| {
+        let running: Vec<_> = (0..lanes)
+            .map(|lane| scope.spawn(move || compile_lane(lane)))
+            .collect();
+        let mut objects = Vec::new();
+        for handle in running {
+            let made = handle
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic));
+            objects.extend(made?);
+        }
+        objects.sort();
+        Ok(objects)
+    })
+}
+
+fn compile_one(
+    parts: &RuntimeParts,
+    compiler: &Compiler,
+    work: &Path,
+    file: &'static str,
+) -> Result<PathBuf> {
+    let object = work.join(format!("{}.o", file.replace('/', "-")));
+    let mut arguments: Vec<OsString> = [
+        "-std=c++20",
+        "-O2",
+        "-Wall",
+        "-Wextra",
+        "-fPIC",
+        "-fvisibility=hidden",
+        "-c",
+    ]
+    .map(OsString::from)
+    .to_vec();
+    arguments.push(format!("-DMSIM_BUILD=\"{}\"", fingerprint()).into());
+    for include in [&parts.tvm_include, &parts.ffi_include] {
+        arguments.extend(["-isystem".into(), include.into()]);
+    }
+    arguments.extend([
+        work.join("cpp").join(file).into(),
+        "-o".into(),
+        object.clone().into(),
+    ]);
+    compiler.run(file, &arguments)?;
+    Ok(object)
+}
+
+fn link(parts: &RuntimeParts, compiler: &Compiler, work: &Path, objects: &[PathBuf]) -> Result<()> {
+    let mut arguments: Vec<OsString> = vec!["-shared".into(), "-o".into()];
+    arguments.push(work.join(LIBRARY).into());
+    arguments.extend(objects.iter().map(OsString::from));
+    // By path: the library records their names, which are already loaded then.
+    arguments.extend(["-Wl,--no-as-needed".into(), OsString::from(&parts.runtime)]);
+    arguments.extend([
+        OsString::from(&parts.ffi),
+        "-ldl".into(),
+        "-lpthread".into(),
+    ]);
+    compiler.run("the plug-in", &arguments)
+}

@@ -1,0 +1,68 @@
+//! What the plug-in says of a run.
+
+use serde::Deserialize;
+
+use crate::error::Result;
+
+/// The report that the plug-in writes, and that the registered function
+/// `artcheck.metal_sim.report` returns.
+#[derive(Clone, Debug, Deserialize)]
+pub struct Report {
+    /// Always `simulated`.
+    pub device: String,
+    /// Whether every access was checked.
+    pub guard: bool,
+    /// Kernels in the loaded libraries.
+    pub kernels: u64,
+    /// Kernels that ran at least once.
+    pub ran: u64,
+    /// Kernels that could not be compiled.
+    pub not_compiled: u64,
+    /// Time spent translating and compiling.
+    pub compile_seconds: f64,
+    /// The most device memory in use at once.
+    pub peak_device_bytes: u64,
+    /// Each kernel.
+    pub list: Vec<KernelReport>,
+}
+
+/// One kernel of a [`Report`].
+#[derive(Clone, Debug, Deserialize)]
+pub struct KernelReport {
+    /// The kernel's name.
+    pub name: String,
+    /// How often it was launched.
+    pub calls: u64,
+    /// How many threadgroups ran, all launches together.
+    pub threadgroups: u64,
+    /// Time spent in it.
+    pub seconds: f64,
+    /// Whether the compiled kernel was found in the cache.
+    pub cached: bool,
+    /// Why it could not be compiled: line and reason.
+    #[serde(default)]
+    pub error: Option<String>,
+    /// Guard mode: its first read of memory that nothing had written.
+    #[serde(default)]
+    pub unwritten_read: Option<String>,
+}
+
+impl Report {
+    /// Reads the plug-in's JSON.
+    pub fn parse(text: &str) -> Result<Report> {
+        Ok(serde_json::from_str(text)?)
+    }
+
+    /// "138 of 142 kernels ran".
+    pub fn coverage(&self) -> String {
+        format!("{} of {} kernels ran", self.ran, self.kernels)
+    }
+
+    /// The kernels that took longest, longest first.
+    pub fn slowest(&self, count: usize) -> Vec<&KernelReport> {
+        let mut all: Vec<&KernelReport> = self.list.iter().filter(|k| k.calls > 0).collect();
+        all.sort_by(|a, b| b.seconds.total_cmp(&a.seconds));
+        all.truncate(count);
+        all
+    }
+}

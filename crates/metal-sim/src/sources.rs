@@ -1,0 +1,105 @@
+//! The C++ sources, carried in this crate so that a plain installation has them.
+
+use sha2::{Digest, Sha256};
+
+/// Name and text of each file, by the folder that it belongs to.
+pub struct Source {
+    /// The path below the build folder, such as `kernel/abi.h`.
+    pub path: &'static str,
+    /// The file's text.
+    pub text: &'static str,
+}
+
+macro_rules! sources {
+    ($($path:literal),* $(,)?) => {
+        &[$(Source { path: $path, text: include_str!(concat!("../cpp/", $path)) }),*]
+    };
+}
+
+/// Every file of the plug-in.
+pub const SOURCES: &[Source] = sources![
+    "kernel/abi.h",
+    "kernel/checked.h",
+    "kernel/math.h",
+    "kernel/simd.h",
+    "kernel/vectors.h",
+    "plugin/arguments.cc",
+    "plugin/arguments.h",
+    "plugin/compile.cc",
+    "plugin/compile.h",
+    "plugin/device.cc",
+    "plugin/entry.cc",
+    "plugin/entry.h",
+    "plugin/explain.cc",
+    "plugin/explain.h",
+    "plugin/fiber.cc",
+    "plugin/fiber.h",
+    "plugin/group.cc",
+    "plugin/group.h",
+    "plugin/host_library.cc",
+    "plugin/host_library.h",
+    "plugin/last_words.cc",
+    "plugin/last_words.h",
+    "plugin/launch.cc",
+    "plugin/launch.h",
+    "plugin/lex.cc",
+    "plugin/lex.h",
+    "plugin/memory.cc",
+    "plugin/memory.h",
+    "plugin/module.cc",
+    "plugin/options.cc",
+    "plugin/options.h",
+    "plugin/payload.cc",
+    "plugin/payload.h",
+    "plugin/process.cc",
+    "plugin/process.h",
+    "plugin/report.cc",
+    "plugin/report.h",
+    "plugin/translate.cc",
+    "plugin/translate.h",
+    "plugin/workers.cc",
+    "plugin/workers.h",
+];
+
+/// A name for this state of the sources.
+pub fn fingerprint() -> String {
+    let mut hash = Sha256::new();
+    for source in SOURCES {
+        hash.update(source.path.as_bytes());
+        hash.update([0]);
+        hash.update(source.text.as_bytes());
+        hash.update([0]);
+    }
+    hex(&hash.finalize())
+}
+
+/// The first 16 bytes of a hash, in hexadecimal.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().take(16).map(|b| format!("{b:02x}")).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    #[test]
+    fn every_source_file_is_carried() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("cpp");
+        let mut found: Vec<String> = walkdir::WalkDir::new(&folder)
+            .into_iter()
+            .map(|entry| entry.expect("the source folder is readable"))
+            .filter(|entry| entry.file_type().is_file())
+            .map(|entry| {
+                let path = entry
+                    .path()
+                    .strip_prefix(&folder)
+                    .expect("below the folder");
+                path.to_string_lossy().replace('\\', "/")
+            })
+            .collect();
+        found.sort();
+        let carried: Vec<&str> = SOURCES.iter().map(|s| s.path).collect();
+        assert_eq!(found, carried);
+    }
+}
