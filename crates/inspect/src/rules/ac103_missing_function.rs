@@ -44,7 +44,9 @@ fn check(pair: &Pair<'_>, out: &mut Outcome) {
         for (index, function) in executable.functions.iter().enumerate() {
             let name = function.name.as_str();
             match function.kind {
-                FunctionKind::Packed if !provided.contains(name) => {
+                FunctionKind::Packed
+                    if !provided.contains(name) && !provided.contains(bare_name(pair, name)) =>
+                {
                     check_packed(pair, executable, index, name, out);
                 }
                 FunctionKind::VmTir
@@ -61,6 +63,14 @@ fn check(pair: &Pair<'_>, out: &mut Outcome) {
             }
         }
     }
+}
+
+/// The name without the system-library prefix: a system library registers its
+/// functions under prefix and name, and the VM's table may have either form
+/// (format notes, a.1).
+fn bare_name<'n>(pair: &Pair<'_>, name: &'n str) -> &'n str {
+    let prefix = pair.library.prefix.as_deref().unwrap_or_default();
+    name.strip_prefix(prefix).unwrap_or(name)
 }
 
 /// A name the library does not provide itself.
