@@ -134,7 +134,7 @@ fn a_shim_is_chosen_from_the_findings_and_makes_the_model_run() {
     );
     assert_eq!(code, 0, "{done}");
     assert!(
-        done.contains("attention-tag") && !done.contains("cache-config"),
+        done.contains("attention-tag") && !done.contains("cache-config: the same wrapper"),
         "{done}"
     );
     let model = |preload: Option<&Path>| {

@@ -114,6 +114,11 @@ pub(crate) fn describe(binary: &Binary) -> String {
 pub(crate) fn spell(fact: impl serde::Serialize) -> String {
     match serde_json::to_value(fact) {
         Ok(serde_json::Value::String(word)) => word,
+        // `{"other": 40}`: a number the tool has no word for.
+        Ok(serde_json::Value::Object(other)) => {
+            let words = other.iter().map(|(kind, value)| format!("{kind} {value}"));
+            words.collect::<Vec<_>>().join(" ")
+        }
         Ok(other) => other.to_string(),
         Err(_) => String::from("unknown"),
     }

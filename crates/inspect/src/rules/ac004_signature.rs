@@ -26,16 +26,19 @@ fn check(context: &ArtifactContext<'_>, out: &mut Outcome) {
     // Objects are signed by the link that uses them.
     if binary.format != Format::MachO
         || binary.kind == BinaryKind::Object
-        || binary.architecture != Architecture::Aarch64
         || artifact.role == Role::Unrelated
     {
         return;
     }
+    // Only Apple silicon refuses what is unsigned; elsewhere a signature that
+    // does not match is worth a word, since not every loader checks it.
+    let enforced = binary.architecture == Architecture::Aarch64;
     let broken = artifact
         .problems
         .iter()
         .find(|problem| problem.kind == ProblemKind::BrokenSignature);
     let finding = match (&binary.signature, broken) {
+        (Signature::Unsigned | Signature::Malformed, None) if !enforced => return,
         (Signature::Unsigned, _) => {
             Finding::new(&RULE, &artifact.path, "the file has no code signature")
                 .says("code signature invalid (the system refuses the file at dlopen)")
@@ -57,8 +60,14 @@ fn check(context: &ArtifactContext<'_>, out: &mut Outcome) {
         .says("Killed: 9 (CODESIGNING, Invalid Page) when the page is first touched"),
         _ => return,
     };
+    let severity = if enforced {
+        Severity::Error
+    } else {
+        Severity::Warning
+    };
     out.push(
         finding
+            .severity(severity)
             .help("sign it again: `artcheck fix` writes an ad-hoc signature, as does `codesign --force --sign -` on a Mac")
             .repair(&[Repair::InPlace]),
     );
