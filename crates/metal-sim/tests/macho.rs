@@ -13,14 +13,14 @@ use artcheck_metal_sim::macho::{HostLibrary, Image, MachOError};
 use common::{Run, artifact, environment, parts, plugin, scratch};
 use serde::Deserialize;
 
-/// The C door of `examples/macho_host.rs`, which Cargo builds with the tests.
+/// The C door of `examples/macho_host.rs`, which tests/run builds.
 fn door() -> String {
     let tests = std::env::current_exe().expect("this test has a path");
     let folder = tests.ancestors().nth(2).expect("target/PROFILE/deps/TEST");
     let door = folder.join("examples/libmacho_host.so");
     assert!(
         door.is_file(),
-        "{} is absent: cargo test builds it",
+        "{} is absent: tests/run builds it (cargo build --profile test --example macho_host)",
         door.display()
     );
     door.display().to_string()
