@@ -84,12 +84,13 @@ fn unknown_name(document: &Document, wanted: &str, available: &BTreeSet<String>)
     match (alike.next(), alike.next()) {
         (Some(name), None) => finding.rename(wanted, name).help(format!(
             "write `{name}`: the two differ in dashes, dots or letter case alone; \
-             `artcheck patch model-lib` does"
+             `artcheck fix` and `artcheck patch model-lib` do"
         )),
-        _ => finding.help(
-            "set `model_lib` to one of the prefixes (`artcheck patch model-lib FILE --from NAME --to PREFIX`), \
-             or compile the model with `--system-lib-prefix` as the configuration says",
-        ),
+        _ => finding.help(format!(
+            "set `model_lib` to one of the prefixes (`artcheck patch model-lib {} --from {wanted} --to \
+             PREFIX`), or compile the model with `--system-lib-prefix` as the configuration says",
+            document.path
+        )),
     }
 }
 

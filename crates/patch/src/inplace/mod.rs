@@ -3,9 +3,10 @@
 //! compressed archives and JSON.
 //!
 //! A plan is made from bytes alone ([`retag::plan`], [`convert::plan`],
-//! [`sign::plan`], [`relocate::plan`], [`model_lib::plan`]); [`apply`] writes it through [`crate::write`] after a second
-//! reader in [`recheck`] has found exactly the planned difference. What is
-//! planned follows from the code of the executable, never from a text search.
+//! [`sign::plan`], [`relocate::plan`], [`model_lib::plan`]); [`apply`] writes it
+//! through [`crate::write`] after a second reader in [`recheck`] has found
+//! exactly the planned difference. What is planned for a program follows from
+//! its code, never from a text search.
 //! Formats: see the format notes in the `artcheck-inspect` crate.
 
 #![deny(
