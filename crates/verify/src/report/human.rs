@@ -45,7 +45,7 @@ pub fn render(report: &MatrixReport) -> String {
 /// One row in one line.
 pub fn line(row: &RowReport, width: usize) -> String {
     let head = format!(
-        "{:<8}{:<width$}  {:<7}",
+        "{:<8}{:<width$}  {:<9}",
         row.outcome.word(),
         row.name,
         row.device
