@@ -33,8 +33,10 @@ TEXTS = {
 }
 MODELS = {"dense": dense, "hybrid": hybrid, "recurrent": hybrid, "embedding": embedding}
 
-# Libraries that compute in float16: rows follow these tokens.
-HALF = {"dense-f16": "dense"}
+# Libraries that compute in float16, and what their weights are stored as: all
+# arithmetic here stays float32, and rows follow these tokens.
+HALF = {"dense-f16": ("dense", "float16"), "dense-q4": ("dense", "q4f16_1"),
+        "hybrid-q4": ("hybrid", "q4f16_1"), "embedding-q4": ("embedding", "q4f16_1")}
 
 
 def rounded(values, digits):
@@ -74,12 +76,9 @@ def cases(arch, config, w, follow):
 
 def documents(chosen):
     for name in chosen or [*MODELS, *HALF]:
-        arch = HALF.get(name, name)
+        arch, dtype = HALF.get(name, (name, "float32"))
         config = common.load(arch)
-        w = common.parameters(MODELS[arch].names(config), config["seed"])
-        if name in HALF:
-            # Weights rounded to float16 once; all arithmetic stays float32.
-            w = {key: value.astype(np.float16).astype(np.float32) for key, value in w.items()}
+        w = common.parameters(MODELS[arch].names(config), config["seed"], dtype)
         yield name, f"random:{config['seed']}", cases(arch, config, w, name in HALF)
 
 
