@@ -40,7 +40,8 @@ PLAN = [
     *((model, "float32", "cpu-x86_64", "lean", VERSIONS)
       for model in ("dense-ext", "hybrid", "recurrent")),
     ("dense", "float16", "cpu-x86_64", "lean", ("0.27",)),
-    ("dense", "q4f16_1", "cpu-x86_64", "lean", ("0.27",)),
+    ("dense", "q4f16_1", "cpu-x86_64", "lean", NEWER),
+    *((model, "q4f16_1", "cpu-x86_64", "lean", ("0.26",)) for model in ("hybrid", "embedding")),
     ("dense", "q4f16_1", "metal-linux-x86_64", "lean", ("0.26",)),
     ("dense", "float16", "metal-linux-x86_64", "lean", ("0.26",)),
     ("dense", "float32", "metal-macos-arm64", "lean", NEWER),
