@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use artcheck_inspect::artifact::Role;
 use artcheck_inspect::finding::{Repair, Severity};
 use artcheck_inspect::scan::{GivenRuntime, Scan, ScanOptions, scan};
@@ -56,11 +56,12 @@ pub fn run(args: &FixArgs) -> anyhow::Result<Status> {
         };
         plans.push(fix::plan(&input));
     }
+    if args.apply {
+        fix::share_shim(&mut plans);
+    }
     show(&plans, args.format)?;
     if args.apply {
-        for plan in &plans {
-            carry_out(plan, args, &runtime_paths)?;
-        }
+        carry_out_all(&plans, args, &runtime_paths)?;
     }
     let unsettled = plans
         .iter()
@@ -114,6 +115,24 @@ fn show(plans: &[FixPlan], format: PlainFormat) -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Carries every plan out that can be; says at last of which that is not true.
+fn carry_out_all(
+    plans: &[FixPlan],
+    args: &FixArgs,
+    runtime_paths: &[PathBuf],
+) -> anyhow::Result<()> {
+    let mut failed = Vec::new();
+    for plan in plans {
+        if let Err(error) = carry_out(plan, args, runtime_paths) {
+            failed.push(format!("{error:#}"));
+        }
+    }
+    match failed.is_empty() {
+        true => Ok(()),
+        false => bail!("{}", failed.join("\n")),
+    }
 }
 
 fn carry_out(plan: &FixPlan, args: &FixArgs, runtime_paths: &[PathBuf]) -> anyhow::Result<()> {

@@ -32,6 +32,23 @@ pub enum FixError {
     Apply(#[from] ApplyError),
 }
 
+/// Lets one shim library serve all plans for a runtime: the first that can be
+/// carried out and needs one gets the parts of all, and builds it.
+pub fn share_shim(plans: &mut [FixPlan]) {
+    let needy = |plan: &&mut FixPlan| plan.refused.is_empty() && !plan.shim_parts.is_empty();
+    let mut needy = plans.iter_mut().filter(needy);
+    let Some(first) = needy.next() else {
+        return;
+    };
+    for other in needy {
+        for part in std::mem::take(&mut other.shim_parts) {
+            if !first.shim_parts.contains(&part) {
+                first.shim_parts.push(part);
+            }
+        }
+    }
+}
+
 /// Carries a plan out: the shim first, because only it can fail for want of a
 /// compiler; then the changes in place.
 pub fn apply(

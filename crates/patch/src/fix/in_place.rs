@@ -130,7 +130,6 @@ impl<'a> InPlace<'a> {
         let Some(new) = edits.apply_to(&self.bytes).filter(|_| !edits.is_empty()) else {
             return;
         };
-        self.bytes = Cow::Owned(new);
         if input.resign == Resign::AdHoc {
             command.push_str(" --resign adhoc");
         }
@@ -138,9 +137,15 @@ impl<'a> InPlace<'a> {
         let found = |rule: &&str| input.wanted().any(|finding| finding.rule == *rule);
         let unsettled = |rule: &&str| self.refused.iter().any(|refusal| refusal.rule == *rule);
         let rules = rules.iter().filter(|rule| found(rule) && !unsettled(rule));
+        let rules: Vec<String> = rules.map(|rule| (*rule).to_owned()).collect();
+        // Half of what a rule asks for is no repair.
+        if rules.is_empty() {
+            return;
+        }
+        self.bytes = Cow::Owned(new);
         let told = FixStep {
             way: Repair::InPlace,
-            rules: rules.map(|rule| (*rule).to_owned()).collect(),
+            rules,
             what: edits.summary.clone(),
             command,
         };
@@ -149,10 +154,12 @@ impl<'a> InPlace<'a> {
 
     /// An obstacle to the change in place is no obstacle to a shim.
     fn refuse(&mut self, rules: &[&str], error: &PlanError) {
+        let told = error.to_string();
+        let reason = told.trim_end_matches("; compile the library again");
         self.refused.extend(rules.iter().map(|rule| Refusal {
             rule: (*rule).to_owned(),
-            reason: error.to_string(),
-            remedy: String::new(),
+            reason: reason.to_owned(),
+            remedy: remedy(rule, error).to_owned(),
         }));
     }
 
@@ -162,6 +169,19 @@ impl<'a> InPlace<'a> {
         let told = |step: &Step| step.told.rules.iter().any(|rule| rule == finding.rule);
         let can = CONVERT.contains(&finding.rule) || finding.repairs.contains(&Repair::InPlace);
         can && self.steps.iter().any(told)
+    }
+}
+
+/// What helps where a change in place does not.
+fn remedy(rule: &str, error: &PlanError) -> &'static str {
+    match (error, rule) {
+        (PlanError::TeamSignature { .. }, _) => {
+            "allow an ad-hoc signature (--resign adhoc), or let its owner change and sign it"
+        }
+        (_, "AC004") => "run `codesign --force --sign - FILE` on macOS",
+        (_, "AC205") => "use patchelf or install_name_tool, or link it again without the folder",
+        (_, "AC208") => "write the name by hand",
+        _ => "compile the library with the runtime's TVM",
     }
 }
 

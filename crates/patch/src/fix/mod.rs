@@ -16,7 +16,7 @@ use artcheck_inspect::finding::{Finding, Repair, Severity};
 use artcheck_inspect::runtime::RuntimeProfile;
 use serde::Serialize;
 
-pub use carry_out::{FixError, Fixed, apply};
+pub use carry_out::{FixError, Fixed, apply, share_shim};
 
 use crate::inplace::{EditPlan, Refusal, Resign};
 use crate::shim::ShimPart;
@@ -104,6 +104,8 @@ pub fn plan(input: &FixInput<'_>) -> FixPlan {
         in_place: Vec::new(),
     };
     let mut changes = InPlace::converted(input);
+    let no_shim = shim_step::why_not(input.bytes);
+    let part_of = |finding: &Finding| part_of(finding).filter(|_| no_shim.is_none());
     let can_shim = |finding: &Finding| part_of(finding).is_some();
     let (done, left): (Vec<_>, Vec<_>) =
         input.errors().partition(|finding| changes.settles(finding));
@@ -116,7 +118,7 @@ pub fn plan(input: &FixInput<'_>) -> FixPlan {
     for finding in input.wanted().filter(|finding| !changes.settles(finding)) {
         match part_of(finding) {
             Some(part) => shim.add(part, finding),
-            None => plan.refuse(finding, &changes.refused),
+            None => plan.refuse(finding, &changes.refused, no_shim),
         }
     }
     for step in changes.steps {
@@ -137,16 +139,20 @@ fn part_of(finding: &Finding) -> Option<ShimPart> {
 }
 
 impl FixPlan {
-    fn refuse(&mut self, finding: &Finding, reasons: &[Refusal]) {
-        let known = reasons.iter().find(|refusal| refusal.rule == finding.rule);
-        let refusal = Refusal {
+    fn refuse(&mut self, finding: &Finding, reasons: &[Refusal], no_shim: Option<&'static str>) {
+        let in_place = finding.repairs.contains(&Repair::InPlace);
+        let known = reasons
+            .iter()
+            .find(|refusal| in_place && refusal.rule == finding.rule);
+        let mut refusal = known.cloned().unwrap_or_else(|| Refusal {
             rule: finding.rule.to_owned(),
-            reason: known.map_or_else(|| finding.message.clone(), |known| known.reason.clone()),
-            remedy: known
-                .map(|known| known.remedy.clone())
-                .filter(|remedy| !remedy.is_empty())
-                .unwrap_or_else(|| finding.help.clone()),
-        };
+            reason: finding.message.clone(),
+            remedy: finding.help.clone(),
+        });
+        if let Some(no_shim) = no_shim.filter(|_| part_of(finding).is_some()) {
+            refusal.reason = format!("{}; {no_shim}", refusal.reason);
+            refusal.remedy = "compile the library with the runtime's TVM".to_owned();
+        }
         if finding.severity != Severity::Error {
             self.notes.push(format!("not repaired: {refusal}"));
         } else if !self.refused.contains(&refusal) {
@@ -180,6 +186,9 @@ impl FixPlan {
         }
         for refusal in &self.refused {
             let _ = writeln!(text, "  refused: {refusal}");
+        }
+        if !self.steps.is_empty() && !self.refused.is_empty() {
+            text.push_str("  so --apply leaves the file alone: it would still break\n");
         }
         for note in &self.notes {
             let _ = writeln!(text, "  note: {note}");

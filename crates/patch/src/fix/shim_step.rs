@@ -2,10 +2,22 @@
 
 use std::collections::BTreeSet;
 
+use artcheck_inspect::container::{FileType, identify};
 use artcheck_inspect::finding::{Finding, Repair};
 
 use super::{FixInput, FixStep};
 use crate::shim::ShimPart;
+
+/// Why no shim helps a file of this kind.
+pub(super) fn why_not(bytes: &[u8]) -> Option<&'static str> {
+    match identify(bytes) {
+        FileType::Wasm => {
+            Some("no shim can be loaded beside WebAssembly, which holds its runtime itself")
+        }
+        FileType::Pe | FileType::Coff => Some("shim libraries are built for Linux and macOS alone"),
+        _ => None,
+    }
+}
 
 /// The parts that are needed, and for which rules.
 #[derive(Default)]
@@ -35,15 +47,26 @@ impl ShimStep {
             [] => "PATH-OF-THE-RUNTIME".to_owned(),
             paths => paths.join(" "),
         };
+        let kind = identify(input.bytes);
+        let suffix = match kind {
+            FileType::MachO | FileType::MachOFat => "dylib",
+            _ => "so",
+        };
         let parts = self.parts.iter();
+        let mut what: Vec<String> = parts
+            .map(|part| format!("{part}: {}", part.summary()))
+            .collect();
+        if matches!(kind, FileType::Ar | FileType::Tar | FileType::Gzip) {
+            what.push(
+                "in an app that links everything, compile the source that lies beside it".into(),
+            );
+        }
         Some(FixStep {
             way: Repair::Shim,
             rules: self.rules.iter().cloned().collect(),
-            what: parts
-                .map(|part| format!("{part}: {}", part.summary()))
-                .collect(),
+            what,
             command: format!(
-                "artcheck patch shim --runtime {runtime} --for {} --out libartcheck_shim.so",
+                "artcheck patch shim --runtime {runtime} --for {} --out libartcheck_shim.{suffix}",
                 input.file.display()
             ),
         })
