@@ -8,7 +8,7 @@ use anyhow::{Context, bail};
 use artcheck_inspect::artifact::Role;
 use artcheck_inspect::finding::{Repair, Severity};
 use artcheck_inspect::scan::{GivenRuntime, Scan, ScanOptions, scan};
-use artcheck_patch::fix::{self, FixInput, FixPlan};
+use artcheck_patch::fix::{self, FixError, FixInput, FixPlan};
 use artcheck_patch::shim::Environment;
 
 use super::patch::{output, resign};
@@ -146,7 +146,11 @@ fn carry_out(plan: &FixPlan, args: &FixArgs, runtime_paths: &[PathBuf]) -> anyho
         &output(&args.to_where),
         &Environment::of_process(),
     )
-    .with_context(|| format!("{}", plan.artifact.display()))?;
+    .map_err(|error| match error {
+        // Names the file itself.
+        FixError::Apply(error) => anyhow::Error::new(error),
+        other => anyhow::Error::new(other).context(format!("{}", plan.artifact.display())),
+    })?;
     if args.format == PlainFormat::Json {
         return Ok(());
     }

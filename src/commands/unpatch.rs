@@ -2,7 +2,6 @@
 
 use std::io::Write;
 
-use anyhow::Context;
 use artcheck_patch::inplace;
 
 use crate::args::UnpatchArgs;
@@ -10,8 +9,7 @@ use crate::exit::Status;
 
 /// Restores one file from its receipt.
 pub fn run(args: &UnpatchArgs) -> anyhow::Result<Status> {
-    let applied = inplace::unpatch(&args.file, args.break_hard_link)
-        .with_context(|| format!("{}", args.file.display()))?;
+    let applied = inplace::unpatch(&args.file, args.break_hard_link)?;
     let mut out = std::io::stdout().lock();
     if applied.written {
         writeln!(out, "restored {}", applied.file.display())?;

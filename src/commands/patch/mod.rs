@@ -11,7 +11,6 @@ mod source;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
 use artcheck_patch::inplace::{self, EditPlan, Output, Resign};
 use serde::Serialize;
 
@@ -67,10 +66,7 @@ fn carry_out(
     format: PlainFormat,
 ) -> anyhow::Result<Status> {
     let applied = if to.in_place || to.out.is_some() {
-        Some(
-            inplace::apply(file, plan, &output(to))
-                .with_context(|| format!("{}", file.display()))?,
-        )
+        Some(inplace::apply(file, plan, &output(to))?)
     } else {
         None
     };

@@ -183,7 +183,9 @@ fn wanted_tag(executable: &Executable, runtime: &RuntimeProfile) -> Result<Optio
         .values()
         .filter_map(|(text, _)| Tag::of(text))
         .collect();
-    let Some(accepted) = tags::accepted(runtime).filter(|_| !used.is_empty()) else {
+    // A runtime from before the tags wants other arguments, which AC104 tells.
+    let accepted = tags::accepted(runtime).filter(|tags| !used.is_empty() && !tags.is_empty());
+    let Some(accepted) = accepted else {
         return Ok(None);
     };
     if used

@@ -244,7 +244,7 @@ fn edits_of(blob: &[u8], splices: &[Splice], base: usize) -> Vec<Edit> {
 
 /// Two runs without the bytes that both begin with, and without those that
 /// both end with where nothing moves; how many were left out in front.
-fn trimmed<'a>(mut old: &'a [u8], mut new: &'a [u8]) -> (usize, &'a [u8], &'a [u8]) {
+pub(super) fn trimmed<'a>(mut old: &'a [u8], mut new: &'a [u8]) -> (usize, &'a [u8], &'a [u8]) {
     let skipped = old.iter().zip(new).take_while(|(a, b)| a == b).count();
     old = old.get(skipped..).unwrap_or_default();
     new = new.get(skipped..).unwrap_or_default();

@@ -183,9 +183,13 @@ pub(super) fn new_text(
     ]
 }
 
-/// What a runtime accepts: the tags of every match site, where that is known.
+/// What a runtime accepts: the tags of every match site, where that is known;
+/// nothing for one that knows no tags.
 pub(super) fn accepted(runtime: &RuntimeProfile) -> Option<Vec<String>> {
     let sites = runtime.attention_tags.value.as_ref()?;
+    if sites.is_empty() {
+        return Some(Vec::new());
+    }
     let mut tags: Vec<String> = sites.get(&TagSite::PagedDecode)?.keys().cloned().collect();
     tags.retain(|tag| {
         // FlashInfer has no tree-mask kernels; the two other tags are everywhere.

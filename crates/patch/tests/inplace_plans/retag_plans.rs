@@ -226,6 +226,20 @@ fn a_runtime_that_accepts_neither_tag_is_told() {
         error.to_string().contains("accepted: flashinfer"),
         "{error}"
     );
+    // Functions instead of tuples: there are no tags to accept.
+    let before_tags = release("tvm-0.19");
+    for tag in [Tag::Tir, Tag::Tirx] {
+        let options = RetagOptions {
+            runtime: Some(&before_tags),
+            ..to(tag)
+        };
+        let error = retag::plan(&old, &options).expect_err("no tags");
+        assert!(matches!(error, PlanError::NeitherTag { .. }), "{error}");
+        assert!(error.to_string().contains("accepted: none"), "{error}");
+    }
+    let error = convert::plan(&old, &before_tags, &ConvertOptions::default());
+    let error = error.expect_err("other arguments").to_string();
+    assert!(error.contains("AC104"), "{error}");
     let newest = release("tvm-0.27");
     let options = RetagOptions {
         runtime: Some(&newest),

@@ -4,6 +4,7 @@
 mod scan;
 
 use super::plan::{Edit, NameChange, Named};
+use super::rewrite::trimmed;
 use super::{EditPlan, PlanError};
 use scan::Place;
 
@@ -65,10 +66,13 @@ fn refused(reason: String) -> PlanError {
 }
 
 fn edit(place: &Place, bytes: &[u8], to: &str) -> Edit {
+    let old = bytes.get(place.at.clone()).unwrap_or_default();
+    let new = serde_json::Value::from(to).to_string().into_bytes();
+    let (skipped, old, new) = trimmed(old, &new);
     Edit {
-        offset: place.at.start as u64,
-        old: bytes.get(place.at.clone()).unwrap_or_default().to_vec(),
-        new: serde_json::Value::from(to).to_string().into_bytes(),
+        offset: place.at.start.saturating_add(skipped) as u64,
+        old: old.to_vec(),
+        new: new.to_vec(),
         why: place_of(place.what, place.number),
     }
 }

@@ -11,6 +11,7 @@ use object::elf;
 use object::read::elf::{ElfFile64, ProgramHeader as _, SectionHeader as _};
 
 use super::super::plan::{Edit, NameChange, Named};
+use super::super::rewrite::trimmed;
 use super::super::splice::index;
 use super::super::{EditPlan, PlanError};
 use super::{Dialect, refused};
@@ -176,9 +177,10 @@ impl Draft {
     }
 
     fn replace(&mut self, bytes: &[u8], at: Range<usize>, new: &[u8], why: &str) {
+        let (skipped, old, new) = trimmed(bytes.get(at.clone()).unwrap_or_default(), new);
         self.edits.push(Edit {
-            offset: at.start as u64,
-            old: bytes.get(at).unwrap_or_default().to_vec(),
+            offset: at.start.saturating_add(skipped) as u64,
+            old: old.to_vec(),
             new: new.to_vec(),
             why: why.to_owned(),
         });
