@@ -24,8 +24,14 @@ pub enum FixError {
     /// The plan has a shim, and nobody said where it should go.
     #[error("the plan needs a shim library: say where it should be written (--shim-out FILE)")]
     NoShimPath,
+    /// The plan has a shim, and the runtime is known by name alone.
+    #[error(
+        "the plan needs a shim library, which is built for real files: name the runtime's library, \
+         folder, wheel or virtual environment instead of the release (--runtime PATH)"
+    )]
+    NoRuntimeFiles,
     /// The shim could not be built; the artifact was not touched.
-    #[error("{0}")]
+    #[error(transparent)]
     Shim(#[from] ShimError),
     /// The change in place failed.
     #[error(transparent)]
@@ -68,6 +74,9 @@ pub fn apply(
         shim: None,
     };
     if !plan.shim_parts.is_empty() {
+        if runtime_paths.is_empty() {
+            return Err(FixError::NoRuntimeFiles);
+        }
         let parts: Result<Vec<ShimPart>, ShimError> =
             plan.shim_parts.iter().map(|name| name.parse()).collect();
         let options = ShimOptions {

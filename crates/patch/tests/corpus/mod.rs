@@ -132,3 +132,32 @@ pub fn with(bytes: &[u8], at: Range<usize>, new: &[u8]) -> Vec<u8> {
     out[at].copy_from_slice(new);
     out
 }
+
+/// A universal file; `wide` with a table of 64-bit offsets.
+pub fn universal(slices: &[&[u8]], wide: bool) -> Vec<u8> {
+    const ALIGN: usize = 0x4000;
+    let mut out = vec![0xca, 0xfe, 0xba, if wide { 0xbf } else { 0xbe }];
+    out.extend((slices.len() as u32).to_be_bytes());
+    let mut at = ALIGN;
+    for (number, slice) in slices.iter().enumerate() {
+        for word in [0x0100_000c, number as u32] {
+            out.extend(word.to_be_bytes());
+        }
+        for value in [at, slice.len()] {
+            match wide {
+                true => out.extend((value as u64).to_be_bytes()),
+                false => out.extend((value as u32).to_be_bytes()),
+            }
+        }
+        out.extend(14_u32.to_be_bytes());
+        if wide {
+            out.extend([0; 4]);
+        }
+        at = (at + slice.len()).next_multiple_of(ALIGN);
+    }
+    for slice in slices {
+        out.resize(out.len().next_multiple_of(ALIGN), 0);
+        out.extend_from_slice(slice);
+    }
+    out
+}

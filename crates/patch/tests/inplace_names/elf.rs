@@ -154,11 +154,10 @@ fn cut_and_changed_files_never_panic() {
         let _ = relocate::plan(&bytes[..end], Resign::Keep);
     }
     for at in 0..bytes.len() {
-        for byte in [0, 0x7f, 0xff] {
-            let changed = corpus::with(&bytes, at..at + 1, &[byte]);
-            if let Ok(plan) = relocate::plan(&changed, Resign::Keep) {
-                assert!(plan.apply_to(&changed).is_some());
-            }
+        let byte = [0, 0x7f, 0xff][at % 3];
+        let changed = corpus::with(&bytes, at..at + 1, &[byte]);
+        if let Ok(plan) = relocate::plan(&changed, Resign::Keep) {
+            assert!(plan.apply_to(&changed).is_some());
         }
     }
 }

@@ -5,7 +5,7 @@ use artcheck_patch::inplace::retag::{self, RetagOptions};
 use artcheck_patch::inplace::{Tag, sign};
 
 use super::*;
-use crate::corpus::{bytes, carried_out, with};
+use crate::corpus::{bytes, carried_out, universal, with};
 
 const SIGNED: [&str; 8] = [
     "tvm-0.25/embedding-metal-macos-arm64.dylib",
@@ -134,35 +134,6 @@ fn inspect_slices(file: &[u8]) -> Vec<&[u8]> {
         .collect()
 }
 
-/// A universal file; `wide` with a table of 64-bit offsets.
-pub(super) fn universal(slices: &[&[u8]], wide: bool) -> Vec<u8> {
-    const ALIGN: usize = 0x4000;
-    let mut out = vec![0xca, 0xfe, 0xba, if wide { 0xbf } else { 0xbe }];
-    out.extend((slices.len() as u32).to_be_bytes());
-    let mut at = ALIGN;
-    for (number, slice) in slices.iter().enumerate() {
-        for word in [0x0100_000c, number as u32] {
-            out.extend(word.to_be_bytes());
-        }
-        for value in [at, slice.len()] {
-            match wide {
-                true => out.extend((value as u64).to_be_bytes()),
-                false => out.extend((value as u32).to_be_bytes()),
-            }
-        }
-        out.extend(14_u32.to_be_bytes());
-        if wide {
-            out.extend([0; 4]);
-        }
-        at = (at + slice.len()).next_multiple_of(ALIGN);
-    }
-    for slice in slices {
-        out.resize(out.len().next_multiple_of(ALIGN), 0);
-        out.extend_from_slice(slice);
-    }
-    out
-}
-
 #[test]
 fn an_image_that_no_signature_fits_is_refused() {
     let bare = unsigned(&bytes(SIGNED[1]));
@@ -199,12 +170,11 @@ fn cut_and_changed_images_never_panic() {
         let _ = inplace::relocate::plan(&bare[..end], Resign::Keep);
     }
     for at in 0..32 + word(&bare, 20) {
-        for byte in [0, 0x7f, 0xff] {
-            let changed = with(&bare, at..at + 1, &[byte]);
-            if let Ok(plan) = sign::plan(&changed, "x", Resign::Keep) {
-                assert!(plan.apply_to(&changed).is_some());
-            }
-            let _ = inplace::relocate::plan(&changed, Resign::Keep);
+        let byte = [0, 0x7f, 0xff][at % 3];
+        let changed = with(&bare, at..at + 1, &[byte]);
+        if let Ok(plan) = sign::plan(&changed, "x", Resign::Keep) {
+            assert!(plan.apply_to(&changed).is_some());
         }
+        let _ = inplace::relocate::plan(&changed, Resign::Keep);
     }
 }

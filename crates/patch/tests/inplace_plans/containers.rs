@@ -82,7 +82,10 @@ fn members_of_archives_change_where_they_lie() {
 #[test]
 fn both_slices_of_a_universal_file_change_and_are_signed_again() {
     let thin = bytes("tvm-0.26/dense-metal-macos-arm64.dylib");
-    let fat = universal(&[&thin, &bytes("tvm-0.26/hybrid-metal-macos-arm64.dylib")]);
+    let fat = universal(
+        &[&thin, &bytes("tvm-0.26/hybrid-metal-macos-arm64.dylib")],
+        false,
+    );
     let plan = retag::plan(&fat, &to(Tag::Tir)).expect("a plan");
     let new = carried_out(&fat, &plan);
     assert_eq!(plan.libraries.len(), 2);
@@ -92,25 +95,6 @@ fn both_slices_of_a_universal_file_change_and_are_signed_again() {
         .apply_to(&thin)
         .expect("fits");
     assert_eq!(slice, alone, "a slice is what the thin file becomes");
-}
-
-fn universal(slices: &[&[u8]]) -> Vec<u8> {
-    const ALIGN: usize = 0x4000;
-    let mut out = vec![0xca, 0xfe, 0xba, 0xbe];
-    out.extend((slices.len() as u32).to_be_bytes());
-    let mut at = ALIGN;
-    for (index, slice) in slices.iter().enumerate() {
-        // Two slices of one architecture must differ in their subtype.
-        for word in [0x0100_000c, index as u32, at as u32, slice.len() as u32, 14] {
-            out.extend(word.to_be_bytes());
-        }
-        at = (at + slice.len()).next_multiple_of(ALIGN);
-    }
-    for slice in slices {
-        out.resize(out.len().next_multiple_of(ALIGN), 0);
-        out.extend_from_slice(slice);
-    }
-    out
 }
 
 #[test]

@@ -95,6 +95,16 @@ fn what_a_shim_must_do_it_does_alone() {
         },
         &Environment::of_process(),
     );
+    assert!(matches!(error, Err(FixError::NoRuntimeFiles)));
+    let error = fix::apply(
+        &with_files,
+        &runtime,
+        None,
+        &Output::InPlace {
+            break_hard_link: false,
+        },
+        &Environment::of_process(),
+    );
     assert!(matches!(error, Err(FixError::NoShimPath)));
 }
 

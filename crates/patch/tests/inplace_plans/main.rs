@@ -22,7 +22,8 @@ use artcheck_patch::inplace::convert::{self, ConvertOptions};
 use artcheck_patch::inplace::retag::{self, RetagOptions};
 use artcheck_patch::inplace::{Change, PlanError, Resign, Tag, sign};
 use corpus::{
-    artifact, as_compiled, bytes, carried_out, executable, library, release, replaced, tagged, with,
+    artifact, as_compiled, bytes, carried_out, executable, library, release, replaced, tagged,
+    universal, with,
 };
 
 fn to(tag: Tag) -> RetagOptions<'static> {
