@@ -94,24 +94,37 @@ fn ac205_a_name_of_the_build_machine() {
         "client.c",
         "extern int TVMFFIFunctionCall(void*); int f(void) { return TVMFFIFunctionCall(0); }\n",
     );
-    let build = |soname: &str, name: &str| {
+    let build = |linker: &str, name: &str| {
         let out = folder.path().join(name);
         let status = Command::new("cc")
             .args(["-shared", "-fPIC", "-o"])
             .arg(&out)
             .arg(&source)
-            .arg(format!("-Wl,-soname,{soname}"))
+            .arg(format!("-Wl,{linker}"))
             .status()
             .expect("a C compiler");
         assert!(status.success());
         out
     };
-    let breaks = build("/srv/build/target/libclient.so", "breaks.so");
-    let near = build("libclient.so", "near.so");
-    let system = build("/usr/lib/libclient.so", "system.so");
-    assert_eq!(found(&breaks, &["AC205"], &[]), ["AC205"]);
-    assert!(found(&near, &["AC205"], &[]).is_empty());
-    assert!(found(&system, &["AC205"], &[]).is_empty());
+    for breaks in [
+        "-soname,/srv/build/target/libclient.so",
+        "-rpath,/srv/build/target",
+        "-rpath,/srv/build/target:/home/me/lib",
+    ] {
+        let breaks = build(breaks, "breaks.so");
+        assert_eq!(found(&breaks, &["AC205"], &[]), ["AC205"]);
+    }
+    for near in [
+        "-soname,libclient.so",
+        "-soname,/usr/lib/libclient.so",
+        "-rpath,$ORIGIN",
+        "-rpath,/usr/local/lib",
+        // It is found where it lies, and on the build machine too.
+        "-rpath,/srv/build/target:$ORIGIN",
+    ] {
+        let near = build(near, "near.so");
+        assert!(found(&near, &["AC205"], &[]).is_empty());
+    }
 }
 
 #[test]

@@ -1,10 +1,15 @@
 //! Folders that a loader is told to look in: which of them are there on other
 //! machines too.
 
-/// Folders of the system, where an absolute name is right.
-const SYSTEM: [&str; 4] = ["/usr/lib/", "/System/", "/lib/", "/lib64/"];
-/// Folders that installed software is told to look in.
-const INSTALLED: [&str; 4] = ["/usr/", "/opt/", "/Library/", "/System/"];
+/// Folders of the system and of its package managers, where an absolute name is right.
+const SYSTEM: [&str; 6] = [
+    "/usr/lib/",
+    "/System/",
+    "/Library/",
+    "/lib/",
+    "/lib64/",
+    "/opt/",
+];
 
 /// Whether a library's name says in which folder of one machine it lies.
 pub fn is_foreign_name(name: &str) -> bool {
@@ -14,7 +19,7 @@ pub fn is_foreign_name(name: &str) -> bool {
 /// Whether a run path is a folder of one machine.
 pub fn is_foreign_run_path(path: &str) -> bool {
     let folder = format!("{}/", path.trim_end_matches('/'));
-    is_foreign_name(&folder) && !INSTALLED.iter().any(|place| folder.starts_with(place))
+    is_foreign_name(&folder) && !folder.starts_with("/usr/")
 }
 
 #[cfg(test)]
@@ -24,6 +29,8 @@ mod tests {
     #[test]
     fn what_is_there_everywhere_is_not_foreign() {
         for name in [
+            "/opt/homebrew/opt/x/lib/libx.dylib",
+            "/Library/Frameworks/X.framework/X",
             "/usr/lib/libSystem.B.dylib",
             "/lib64/ld.so",
             "@rpath/x.dylib",
