@@ -208,11 +208,11 @@ fn others(image: &[u8], file: &MachO<'_>, signed: bool) -> Vec<Vec<u8>> {
         match &command.command {
             CommandVariant::Rpath(_) => continue,
             CommandVariant::CodeSignature(_) if signed => continue,
-            CommandVariant::Segment64(segment) if signed => {
-                if segment.segname.starts_with(b"__LINKEDIT") {
-                    for field in [32..40, 48..56] {
-                        bytes.get_mut(field).unwrap_or_default().fill(0);
-                    }
+            CommandVariant::Segment64(segment)
+                if signed && segment.segname.starts_with(b"__LINKEDIT\0") =>
+            {
+                for field in [32..40, 48..56] {
+                    bytes.get_mut(field).unwrap_or_default().fill(0);
                 }
             }
             // Kind, offset of the name, versions.
@@ -272,7 +272,10 @@ fn json(old: &[u8], new: &[u8], changes: &mut Vec<NameChange>) -> Result<(), Str
             && from != to
         {
             push(changes, number, Named::ModelLib, from, to);
-            before["model_list"][number]["model_lib"] = Json::from(to.as_str());
+            let place = format!("/model_list/{number}/model_lib");
+            if let Some(name) = before.pointer_mut(&place) {
+                *name = Json::from(to.as_str());
+            }
         }
     }
     let table = "model_lib_path_for_prepare_libs";
@@ -284,7 +287,9 @@ fn json(old: &[u8], new: &[u8], changes: &mut Vec<NameChange>) -> Result<(), Str
             push(changes, number, Named::PreparedLib, from, to);
         }
         let values = second.keys().cloned().zip(first.values().cloned());
-        before[table] = Json::Object(values.collect());
+        if let Some(table) = before.get_mut(table) {
+            *table = Json::Object(values.collect());
+        }
     }
     match before == after {
         true => Ok(()),
