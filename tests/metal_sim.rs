@@ -299,11 +299,8 @@ fn chained_fixups_run() {
     // The look at the files speaks for a Mac: its signature no longer fits.
     let (report, code) = json(&matrix, &[]);
     assert_eq!(code, 1, "{report:#}");
-    assert_eq!(
-        rows(&report)[0]["precheck"][0]["code"],
-        "AC004",
-        "{report:#}"
-    );
+    let message = text(&rows(&report)[0]["failure"], "message");
+    assert!(message.starts_with("AC004"), "{report:#}");
     let (report, code) = json(&matrix, &["--no-precheck"]);
     assert_eq!(code, 0, "{report:#}");
 }
