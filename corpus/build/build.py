@@ -123,9 +123,10 @@ def compile_job(job, folder: Path = ARTIFACTS) -> tuple[str, str]:
 
 
 def sources_hash() -> str:
-    """Changes when the builder, the models or the pinned parts do."""
-    files = [*sorted(HERE.rglob("*.py")), HERE.parent / "models.toml",
-             HERE.parents[1] / "tools" / "parts.toml"]
+    """Changes when the models, the way they are compiled or the pinned parts do."""
+    names = ("compile_one", "pipeline", "targets")
+    files = [*(HERE / f"{name}.py" for name in names), *sorted(HERE.glob("models/*.py")),
+             HERE.parent / "models.toml", HERE.parents[1] / "tools" / "parts.toml"]
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 

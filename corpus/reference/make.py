@@ -39,10 +39,12 @@ HALF = {"dense-f16": ("dense", "float16"), "dense-q4": ("dense", "q4f16_1"),
         "hybrid-q4": ("hybrid", "q4f16_1"), "embedding-q4": ("embedding", "q4f16_1")}
 
 # For rows that need every token identical: weights and a text with which 32 steps
-# have no near tie, and several tokens. Model, weights, seed, text.
+# have no near tie, and several tokens. The hybrid model's recurrent state carries
+# errors on: with its seed TVM's own float16 build for the CPU agrees as well.
+# Model, weights, seed, text.
 DECIDED = {"dense-f16-decided": ("dense", "float16", 200, "short"),
            "dense-q4-decided": ("dense", "q4f16_1", 239, "short"),
-           "hybrid-f16-decided": ("hybrid", "float16", 387, "greeting"),
+           "hybrid-f16-decided": ("hybrid", "float16", 1121, "short"),
            "hybrid-q4-decided": ("hybrid", "q4f16_1", 226, "greeting"),
            "embedding-f16": ("embedding", "float16", 7, "greeting")}
 DECIDED_STEPS = 32

@@ -1,7 +1,6 @@
 """Runs one Metal library on the simulated device, through TVM's own Python VM.
 
-    PYTHON drive.py CORPUS PLUGIN LIBRARY MODEL DTYPE [--steps N] [--macho-host LIB]
-                    [--pooled] [--models FILE] [--seed N]
+    PYTHON drive.py CORPUS PLUGIN LIBRARY MODEL DTYPE [--steps N] [--models FILE]
 
 CORPUS is the corpus folder of the repository, MODEL and DTYPE name the reference
 (corpus/reference, plain NumPy); FILE has MODEL's configuration when models.toml does not. Prints one JSON object: tokens and largest
@@ -19,22 +18,6 @@ from pathlib import Path
 import numpy as np
 
 
-class Opened(ctypes.Structure):
-    _fields_ = [("library", ctypes.c_void_p), ("blob", ctypes.c_void_p),
-                ("bytes", ctypes.c_uint64)]
-
-
-def open_macho(tvm, door, path):
-    """A Mach-O library, its host code emulated."""
-    host = ctypes.CDLL(door)
-    host.artcheck_macho_open.restype = Opened
-    opened = host.artcheck_macho_open(str(path).encode())
-    if not opened.library:
-        raise RuntimeError(f"{path}: not opened")
-    blob = ctypes.string_at(opened.blob, opened.bytes)
-    return tvm.get_global_func("artcheck.metal_sim.open")(ctypes.c_void_p(opened.library), blob)
-
-
 def session(args):
     """The corpus runner's session, on the simulated device."""
     import tvm
@@ -44,13 +27,9 @@ def session(args):
 
     made = run_pair.Session.__new__(run_pair.Session)
     made.tvm, made.device, made.builtin = tvm, tvm.metal(), tvm.get_global_func
-    if args.library.suffix == ".so":
-        library = tvm.runtime.load_module(str(args.library))
-    else:
-        library = open_macho(tvm, args.macho_host, args.library)
+    library = tvm.runtime.load_module(str(args.library))
     # Fresh memory for every tensor: what a kernel leaves unwritten then shows.
-    made.vm = relax.VirtualMachine(library, made.device,
-                                   memory_cfg="pooled" if args.pooled else "naive")
+    made.vm = relax.VirtualMachine(library, made.device, memory_cfg="naive")
     return made
 
 
@@ -90,6 +69,7 @@ def encoder(run, reference, config, weights, params):
                                np.abs(out[1, :3] - want[1][:3]).max()))}
 
 
+SEED = 7
 BLOCK = 1 << 22
 
 
@@ -138,12 +118,12 @@ def answer(args):
     config = common.load(args.model)
     reference = __import__(config["arch"])
     metadata = json.loads(run.vm["_metadata"]())
-    arrays = {p["name"]: parameter(args.seed, i, p) for i, p in enumerate(metadata["params"])}
+    arrays = {p["name"]: parameter(SEED, i, p) for i, p in enumerate(metadata["params"])}
     params = [run.tensor(a) for a in arrays.values()]
     if args.models:
         weights = as_reference(arrays)
     else:
-        weights = common.parameters(reference.names(config), args.seed, args.dtype)
+        weights = common.parameters(reference.names(config), SEED, args.dtype)
     if metadata.get("model_task") == "embedding":
         return encoder(run, reference, config, weights, params)
     return decoder(args, run, reference, config, weights, metadata, params)
@@ -157,9 +137,6 @@ def main():
     parser.add_argument("model")
     parser.add_argument("dtype")
     parser.add_argument("--steps", type=int, default=32)
-    parser.add_argument("--seed", type=int, default=7)
-    parser.add_argument("--macho-host")
-    parser.add_argument("--pooled", action="store_true")
     parser.add_argument("--models", type=Path)
     args = parser.parse_args()
     sys.path[:0] = [str(args.corpus / "reference"), str(args.corpus / "build")]

@@ -1,74 +1,10 @@
-//! The corpus's Metal libraries with a Linux host, on both runtimes, against the
-//! NumPy reference: 32 greedy tokens, or the embedding's cosine.
+//! Real Metal libraries with a Linux host, driven by TVM's own Python virtual machine
+//! and held against the NumPy reference. All models, weights and runtimes:
+//! `matrix/corpus.toml`, which `tests/metal_sim.rs` of the workspace runs.
 
 mod common;
 
 use common::agrees;
-
-#[test]
-fn dense_float() {
-    for runtime in ["tvm-0.26", "tvm-0.27"] {
-        agrees(
-            runtime,
-            "tvm-0.26/dense-metal-linux-x86_64.so",
-            "dense",
-            "float32",
-            false,
-        );
-    }
-}
-
-#[test]
-fn dense_half() {
-    for runtime in ["tvm-0.26", "tvm-0.27"] {
-        agrees(
-            runtime,
-            "tvm-0.26/dense-f16-metal-linux-x86_64.so",
-            "dense",
-            "float16",
-            false,
-        );
-    }
-}
-
-#[test]
-fn dense_four_bit() {
-    for runtime in ["tvm-0.26", "tvm-0.27"] {
-        agrees(
-            runtime,
-            "tvm-0.26/dense-q4-metal-linux-x86_64.so",
-            "dense",
-            "q4f16_1",
-            false,
-        );
-    }
-}
-
-#[test]
-fn hybrid_float() {
-    for runtime in ["tvm-0.26", "tvm-0.27"] {
-        agrees(
-            runtime,
-            "tvm-0.26/hybrid-metal-linux-x86_64.so",
-            "hybrid",
-            "float32",
-            false,
-        );
-    }
-}
-
-#[test]
-fn embedding_float() {
-    let pairs = [
-        ("tvm-0.26", "0.26"),
-        ("tvm-0.27", "0.26"),
-        ("tvm-0.27", "0.27"),
-    ];
-    for (runtime, built) in pairs {
-        let library = format!("tvm-{built}/embedding-metal-linux-x86_64.so");
-        agrees(runtime, &library, "embedding", "float32", false);
-    }
-}
 
 /// The order of sections that TVM wrote before 0.24.
 #[test]

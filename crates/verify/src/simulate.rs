@@ -61,10 +61,13 @@ pub(crate) fn cannot_run(row: &Row) -> Option<String> {
     )
 }
 
+/// A runtime, by its paths, and how it simulates.
+type Wanted = (Vec<PathBuf>, Simulation);
+
 /// The plug-ins of one run, one for each runtime and way to simulate.
 #[derive(Default)]
 pub(crate) struct Simulator {
-    plugins: Mutex<BTreeMap<(Vec<PathBuf>, Simulation), Result<Plugin, String>>>,
+    plugins: Mutex<BTreeMap<Wanted, Result<Plugin, String>>>,
 }
 
 /// What a child process of a simulated row gets.

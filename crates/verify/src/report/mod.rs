@@ -182,6 +182,9 @@ impl RowReport {
                 }
                 if let Some(kernels) = &self.kernels {
                     text.push_str(&format!(", {}", kernels.coverage()));
+                    if kernels.not_compiled > 0 {
+                        text.push_str(&format!(", {} not compiled", kernels.not_compiled));
+                    }
                 }
                 text
             }

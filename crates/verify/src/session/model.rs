@@ -64,6 +64,11 @@ impl<'r> Loaded<'r> {
         Ok(Loaded { library })
     }
 
+    /// A function of the library or of the modules inside it, before there is a VM.
+    pub fn function(&self, name: &str) -> Result<Option<Function>> {
+        self.library.function(name, true)
+    }
+
     /// Creates the VM, initialises it on the row's device and the host, and
     /// reads `_metadata`. Every function that the program names is resolved here.
     pub fn initialise(self, allocator: Allocator) -> Result<Model<'r>> {
