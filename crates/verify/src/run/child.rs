@@ -151,8 +151,8 @@ impl Child {
         } else {
             self.enter(Stage::Cache);
             let capacity = capacity(row, model, &inputs)?;
-            let decoder = Decoder::new(model, weights, capacity, row.entry)?;
-            self.generate(row, &decoder, &inputs, tokenizer.as_ref())?
+            let mut decoder = Decoder::new(model, weights, capacity, row.entry)?;
+            self.generate(row, &mut decoder, &inputs, tokenizer.as_ref())?
         };
         done.figures.prompt_tokens = inputs.iter().map(|i| i.tokens.len()).sum();
         done.figures.peak_memory = ffi::peak_resident_bytes();
@@ -192,7 +192,7 @@ impl Child {
     fn generate(
         &mut self,
         row: &Row,
-        decoder: &Decoder<'_, '_>,
+        decoder: &mut Decoder<'_, '_>,
         inputs: &[Input],
         tokenizer: Option<&Tokenizer>,
     ) -> Result<Done> {
@@ -237,7 +237,7 @@ impl Child {
 
     fn once(
         &mut self,
-        decoder: &Decoder<'_, '_>,
+        decoder: &mut Decoder<'_, '_>,
         request: Request,
         prompts: &[Vec<i32>],
     ) -> Result<Generation> {
@@ -279,6 +279,8 @@ fn figures(generation: &Generation) -> Figures {
     Figures {
         first_token_seconds: Some(generation.first_token.as_secs_f64()),
         tokens_per_second: rate,
+        host_seconds_per_step: (generation.steps > 0)
+            .then(|| generation.host_time.as_secs_f64() / f64::from(generation.steps)),
         ..Figures::default()
     }
 }

@@ -317,6 +317,7 @@ fn median(figures: &[Figures]) -> Figures {
         prompt_tokens: figures.first().map_or(0, |f| f.prompt_tokens),
         first_token_seconds: of(|f| f.first_token_seconds),
         tokens_per_second: of(|f| f.tokens_per_second),
+        host_seconds_per_step: of(|f| f.host_seconds_per_step),
         peak_memory: figures.iter().filter_map(|f| f.peak_memory).max(),
     }
 }
