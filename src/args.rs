@@ -177,7 +177,7 @@ pub struct InitArgs {
 /// `merge`.
 #[derive(Debug, clap::Args)]
 pub struct MergeArgs {
-    /// JSON reports of `scan` runs.
+    /// JSON reports, all of `scan` or all of `verify`.
     #[arg(required = true)]
     pub reports: Vec<PathBuf>,
 
@@ -477,13 +477,17 @@ pub struct VerifyArgs {
     #[arg(long, value_enum, default_value_t = ShimChoice::None)]
     pub shim: ShimChoice,
 
-    /// Report format.
-    #[arg(long, value_enum, default_value_t = VerifyFormat::Human)]
-    pub format: VerifyFormat,
+    /// Run the K-th of N shares of the rows; `artcheck merge` joins the JSON reports.
+    #[arg(long, value_name = "K/N")]
+    pub shard: Option<artcheck_inspect::scan::Shard>,
 
-    /// Write the report to FILE instead of standard output.
-    #[arg(long, short, value_name = "FILE")]
-    pub output: Option<PathBuf>,
+    /// Report format: human, json, junit or markdown.
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    pub format: Format,
+
+    /// Write a report to a file: FILE for the one of --format, FORMAT=FILE for a further one. Repeatable.
+    #[arg(long, short, value_name = "[FORMAT=]FILE", value_parser = crate::report::output::parse)]
+    pub output: Vec<crate::report::output::Output>,
 }
 
 /// `--shim`.
@@ -493,19 +497,6 @@ pub enum ShimChoice {
     None,
     /// Also those that the findings call for.
     Auto,
-}
-
-/// Report formats of `verify`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum VerifyFormat {
-    /// For people.
-    Human,
-    /// JSON.
-    Json,
-    /// JUnit XML.
-    Junit,
-    /// Markdown.
-    Markdown,
 }
 
 /// `fix`.

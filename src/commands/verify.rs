@@ -1,27 +1,35 @@
 //! `artcheck verify MATRIX`: end-to-end inference, row by row.
 
 use std::ffi::OsString;
-use std::io::Write;
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context;
-use artcheck_verify::report::{RowReport, human, json, junit, markdown};
+use artcheck_verify::report::RowReport;
 use artcheck_verify::run::stage::Stage;
-use artcheck_verify::{ChildCommand, MatrixOptions, Progress, run_matrix};
+use artcheck_verify::{ChildCommand, MatrixOptions, Progress, Share, run_matrix};
 
 use super::Terminal;
 use super::verify_hooks::{Rules, Shims};
-use crate::args::{ShimChoice, VerifyArgs, VerifyFormat};
+use crate::args::{ShimChoice, VerifyArgs};
 use crate::exit::Status;
+use crate::report::verify as report;
 
 /// Runs the matrix and reports.
 pub fn run(args: &VerifyArgs, terminal: Terminal) -> anyhow::Result<Status> {
+    report::check(args.format, &args.output)?;
     let precheck = Rules;
     let shims = Shims::new()?;
+    // The hash that divides files divides names too.
+    let share = args.shard.map(|shard| {
+        let holds = move |name: &str| shard.holds(Path::new(name));
+        (shard.to_string(), holds)
+    });
     let options = MatrixOptions {
         matrix: args.matrix.clone(),
         only: args.only.clone(),
         device: args.device.clone(),
+        share: share.as_ref().map(|(label, holds)| Share { label, holds }),
         jobs: args.jobs,
         repeat: args.repeat,
         time_limit: args.time_limit.map(Duration::from_secs),
@@ -36,27 +44,9 @@ pub fn run(args: &VerifyArgs, terminal: Terminal) -> anyhow::Result<Status> {
     let mut progress = Lines {
         wanted: terminal.progress,
     };
-    let report = run_matrix(&options, &mut progress)?;
-    let text = match args.format {
-        VerifyFormat::Human => human::render(&report),
-        VerifyFormat::Json => json::render(&report)?,
-        VerifyFormat::Junit => junit::render(&report)?,
-        VerifyFormat::Markdown => markdown::render(&report),
-    };
-    match &args.output {
-        Some(path) => std::fs::write(path, text).with_context(|| format!("{}", path.display()))?,
-        None => std::io::stdout().lock().write_all(text.as_bytes())?,
-    }
-    let summary = report.summary();
-    Ok(
-        if summary.failed > 0 || (summary.not_run > 0 && args.require_all) {
-            Status::Findings
-        } else if summary.passed == 0 {
-            Status::Nothing
-        } else {
-            Status::Clean
-        },
-    )
+    let result = run_matrix(&options, &mut progress)?;
+    report::write(&result, args.format, &args.output)?;
+    Ok(report::status(&result))
 }
 
 /// One line per row that ends, on a terminal's standard error.

@@ -25,6 +25,8 @@ pub struct MatrixOptions<'a> {
     pub only: Vec<String>,
     /// Rows of this kind of device (`cuda`) or device (`cuda:1`).
     pub device: Option<String>,
+    /// A share of the rows: several machines run one matrix.
+    pub share: Option<Share<'a>>,
     /// Rows at once; figures are only comparable with 1.
     pub jobs: usize,
     /// Replaces each row's number of runs.
@@ -41,14 +43,26 @@ pub struct MatrixOptions<'a> {
     pub shims: Option<&'a dyn ShimProvider>,
 }
 
+/// Some of the rows, told by their names.
+#[derive(Clone, Copy)]
+pub struct Share<'a> {
+    /// `K/N`.
+    pub label: &'a str,
+    /// Whether the row of that name belongs to it.
+    pub holds: &'a (dyn Fn(&str) -> bool + Sync),
+}
+
 /// Runs a matrix. Rows that filters leave out are not in the report.
 pub fn run_matrix(
     options: &MatrixOptions<'_>,
     progress: &mut dyn Progress,
 ) -> Result<MatrixReport, MatrixError> {
-    let mut rows = file::read(&options.matrix)?;
-    rows.retain(|row| wanted(options, row));
-    for row in &mut rows {
+    let mut rows: Vec<(usize, Row)> = file::read(&options.matrix)?
+        .into_iter()
+        .enumerate()
+        .collect();
+    rows.retain(|(_, row)| wanted(options, row));
+    for (_, row) in &mut rows {
         row.repeat = options.repeat.unwrap_or(row.repeat).max(1);
         row.time_limit = options.time_limit.unwrap_or(row.time_limit);
     }
@@ -61,8 +75,11 @@ pub fn run_matrix(
             scope.spawn(|| {
                 loop {
                     let next = lock(&queue).pop_front();
-                    let Some((row, slot)) = next else { break };
-                    let report = RowRun::new(options, row, &shared).run();
+                    let Some(((place, row), slot)) = next else {
+                        break;
+                    };
+                    let mut report = RowRun::new(options, row, &shared).run();
+                    report.place = *place;
                     lock(&shared).row(&report);
                     *slot = Some(report);
                 }
@@ -71,8 +88,9 @@ pub fn run_matrix(
     });
     drop(queue);
     Ok(MatrixReport {
-        schema: SCHEMA,
+        schema: SCHEMA.to_owned(),
         matrix: options.matrix.clone(),
+        shard: options.share.map(|share| share.label.to_owned()),
         require_all: options.require_all,
         rows: reports.into_iter().flatten().collect(),
     })
@@ -82,7 +100,9 @@ fn wanted(options: &MatrixOptions<'_>, row: &Row) -> bool {
     let named = |part: &String| row.name.contains(part) || row.model.contains(part);
     let on_device =
         |device: &String| *device == row.device.kind() || *device == row.device.to_string();
-    (options.only.is_empty() || options.only.iter().any(named))
+    let shared = options.share.is_none_or(|share| (share.holds)(&row.name));
+    shared
+        && (options.only.is_empty() || options.only.iter().any(named))
         && options.device.as_ref().is_none_or(on_device)
 }
 
@@ -237,6 +257,7 @@ impl<'a, 'p> RowRun<'a, 'p> {
     fn report(self, outcome: Outcome, done: Done) -> RowReport {
         RowReport {
             name: self.row.name.clone(),
+            place: 0,
             model: self.row.model.clone(),
             device: self.row.device.to_string(),
             runtime: self.row.runtime.name.clone(),
