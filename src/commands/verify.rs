@@ -7,11 +7,12 @@ use std::time::Duration;
 use anyhow::Context;
 use artcheck_verify::report::RowReport;
 use artcheck_verify::run::stage::Stage;
+use artcheck_verify::simulate::Order;
 use artcheck_verify::{ChildCommand, MatrixOptions, Progress, Share, run_matrix};
 
 use super::Terminal;
 use super::verify_hooks::{Rules, Shims};
-use crate::args::{ShimChoice, VerifyArgs};
+use crate::args::{ShimChoice, ThreadOrder, VerifyArgs};
 use crate::exit::Status;
 use crate::report::verify as report;
 
@@ -40,11 +41,19 @@ pub fn run(args: &VerifyArgs, terminal: Terminal) -> anyhow::Result<Status> {
         },
         precheck: (!args.no_precheck).then_some(&precheck as _),
         shims: (args.shim == ShimChoice::Auto).then_some(&shims as _),
+        guard: args.guard,
+        order: args.order.map(|order| match order {
+            ThreadOrder::Forward => Order::Forward,
+            ThreadOrder::Reverse => Order::Reverse,
+        }),
     };
     let mut progress = Lines {
         wanted: terminal.progress,
     };
     let result = run_matrix(&options, &mut progress)?;
+    if (args.guard || args.order.is_some()) && !result.rows.iter().any(|row| row.simulated) {
+        eprintln!("--guard and --order are for rows on metal-sim; none was chosen");
+    }
     report::write(&result, args.format, &args.output)?;
     Ok(report::status(&result))
 }

@@ -16,6 +16,8 @@ pub mod sarif;
 pub mod style;
 pub mod verify;
 
+mod from_scan;
+
 use model::Report;
 
 use crate::args::FailOn;
