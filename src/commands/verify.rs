@@ -9,6 +9,7 @@ use artcheck_verify::report::RowReport;
 use artcheck_verify::run::stage::Stage;
 use artcheck_verify::simulate::Order;
 use artcheck_verify::{ChildCommand, MatrixOptions, Progress, Share, run_matrix};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::Terminal;
 use super::verify_hooks::{Rules, Shims};
@@ -47,10 +48,9 @@ pub fn run(args: &VerifyArgs, terminal: Terminal) -> anyhow::Result<Status> {
             ThreadOrder::Reverse => Order::Reverse,
         }),
     };
-    let mut progress = Lines {
-        wanted: terminal.progress,
-    };
-    let result = run_matrix(&options, &mut progress)?;
+    let mut display = Display::new(terminal.progress);
+    let result = run_matrix(&options, &mut display)?;
+    display.bar.finish_and_clear();
     if (args.guard || args.order.is_some()) && !result.rows.iter().any(|row| row.simulated) {
         eprintln!("--guard and --order are for rows on metal-sim; none was chosen");
     }
@@ -58,27 +58,43 @@ pub fn run(args: &VerifyArgs, terminal: Terminal) -> anyhow::Result<Status> {
     Ok(report::status(&result))
 }
 
-/// One line per row that ends, on a terminal's standard error.
-struct Lines {
-    wanted: bool,
+/// What goes on, on a terminal's standard error: the stage a row is in, a bar
+/// while weights are read, one line per row that ended.
+struct Display {
+    bar: ProgressBar,
 }
 
-impl Progress for Lines {
-    fn stage(&mut self, row: &str, stage: Stage) {
-        if self.wanted {
-            eprint!("\r\u{1b}[K{row}: {stage}");
+impl Display {
+    fn new(wanted: bool) -> Display {
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
+        if wanted {
+            bar.set_draw_target(ProgressDrawTarget::stderr_with_hz(10));
         }
+        Display { bar }
+    }
+
+    fn show(&self, template: &str, message: String) {
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            self.bar.set_style(style);
+        }
+        self.bar.set_message(message);
+    }
+}
+
+impl Progress for Display {
+    fn stage(&mut self, row: &str, stage: Stage) {
+        self.show("{wide_msg}", format!("{row}: {stage}"));
     }
 
     fn weights(&mut self, row: &str, done: usize, total: usize) {
-        if self.wanted {
-            eprint!("\r\u{1b}[K{row}: weights {done}/{total}");
-        }
+        self.bar.set_length(total as u64);
+        self.bar.set_position(done as u64);
+        let template = "{bar:30} {pos}/{len} parameters  {wide_msg}";
+        self.show(template, row.to_owned());
     }
 
     fn row(&mut self, report: &RowReport) {
-        if self.wanted {
-            eprintln!("\r\u{1b}[K{}: {}", report.name, report.outcome.word());
-        }
+        self.bar
+            .println(format!("{}: {}", report.name, report.outcome.word()));
     }
 }

@@ -8,7 +8,7 @@ use crate::ffi::{self, Arg, Linkage};
 use crate::matrix::expect::Check;
 use crate::matrix::reference::{self, Case};
 use crate::matrix::row::Row;
-use crate::parts::RuntimeFiles;
+use crate::parts::{RuntimeFiles, lacks_part};
 use crate::runtime::Runtime;
 use crate::session::decoder::{Capacity, Decoder};
 use crate::session::embedder::Embedder;
@@ -95,7 +95,10 @@ impl Child {
         self.enter(Stage::Dlopen);
         let files = RuntimeFiles::find(&row.runtime.paths)?;
         self.facts.packages.clone_from(&files.packages);
-        let part = files.device_part(row.device)?;
+        // A wheel is looked into only here.
+        let Ok(part) = files.device_part(row.device) else {
+            return Ok(Outcome::NoDevice(lacks_part(row.device)));
+        };
         let runtime = match Runtime::load(&files, row.device, &row.runtime.preload, &row.shims) {
             Err(Error::Open { path, detail })
                 if Some(&path) == part.as_ref() && driver_is_missing(&detail) =>

@@ -10,7 +10,7 @@ use artcheck_metal_sim::{Order, Report};
 use crate::device::DeviceName;
 use crate::matrix::row::Row;
 use crate::matrix::{MatrixError, file};
-use crate::parts::{RuntimeFiles, library_name};
+use crate::parts::{RuntimeFiles, lacks_part};
 use crate::report::{MatrixReport, Outcome, RowReport, SCHEMA};
 use crate::simulate::{self, Simulator};
 
@@ -349,12 +349,7 @@ fn cannot_run(row: &Row) -> Option<String> {
     // A runtime without the device's part is no failure of the row.
     let files = RuntimeFiles::find(&row.runtime.paths).ok()?;
     files.device_part(row.device).err()?;
-    let suffix = row.device.part().unwrap_or_default();
-    let part = library_name(&format!("tvm_runtime_{suffix}"));
-    Some(format!(
-        "the runtime has no part for {} ({part})",
-        row.device
-    ))
+    Some(lacks_part(row.device))
 }
 
 fn judge(done: &Done) -> Outcome {
