@@ -40,7 +40,7 @@ fn the_corpus_matrix_passes_on_the_cpu() {
         &root().join("matrix/corpus.toml"),
     );
     assert_eq!(code, 0, "{report:#}");
-    assert!(rows_of(&report).len() >= 42);
+    assert!(rows_of(&report).len() >= 52);
     assert!(
         rows_of(&report)
             .iter()
@@ -157,19 +157,21 @@ fn in_one_matrix_every_failure_has_its_own_words_and_the_sound_row_passes() {
     assert!(absent.contains("no library"), "{absent}");
     assert_eq!(rows_of(&report)[3]["outcome"], "passed", "{report:#}");
     // The same in the words of a JUnit parser that is not ours.
+    let figures = "stage tokens-per-second first-token-seconds peak-memory-bytes";
     assert_eq!(
         junit_cases(&junit),
         serde_json::json!([
-            ["tag", "Failure", tag],
-            ["old", "Failure", old],
-            ["absent", "Skipped", absent],
-            ["sound", null, null],
+            ["tag", "Failure", tag, "stage"],
+            ["old", "Failure", old, "stage"],
+            ["absent", "Skipped", absent, ""],
+            ["sound", null, null, figures],
         ])
     );
 }
 
-/// Name, result and message of each test case, as `junitparser` reads them; it
-/// also compares the counts that the file states with the cases it holds.
+/// Name, result, message and names of the properties of each test case, as
+/// `junitparser` reads them; it also compares the counts that the file states with
+/// the cases it holds.
 fn junit_cases(file: &Path) -> Value {
     let script = "
 import json, sys
@@ -180,6 +182,7 @@ xml.update_statistics()
 assert stated == (xml.tests, xml.failures, xml.errors, [s.skipped for s in xml]), stated
 print(json.dumps([[case.name] + ([type(case.result[0]).__name__, case.result[0].message]
                                  if case.result else [None, None])
+                  + [' '.join(p.get('name') for p in case._elem.iter('property'))]
                   for suite in xml for case in suite]))
 ";
     let output = Command::new(venv("reports").join("bin/python"))
