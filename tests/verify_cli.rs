@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
-use support::{artcheck, root, venv};
+use support::{artcheck, root, told_by_python};
 
 fn verify(args: &[&str], matrix: &Path) -> (Value, i32) {
     let output = artcheck()
@@ -185,17 +185,7 @@ print(json.dumps([[case.name] + ([type(case.result[0]).__name__, case.result[0].
                   + [' '.join(p.get('name') for p in case._elem.iter('property'))]
                   for suite in xml for case in suite]))
 ";
-    let output = Command::new(venv("reports").join("bin/python"))
-        .args(["-c", script])
-        .arg(file)
-        .output()
-        .expect("python starts");
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    serde_json::from_slice(&output.stdout).expect("JSON")
+    told_by_python(script, file)
 }
 
 /// `artcheck merge` on reports of `verify`: standard output, standard error, status.
