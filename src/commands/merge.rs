@@ -1,6 +1,6 @@
 //! `artcheck merge`: JSON reports of several runs as one report in any format.
 
-use std::path::PathBuf;
+use std::path::Path;
 
 use anyhow::{Context, bail};
 use artcheck_verify::report::join::join;
@@ -16,7 +16,7 @@ pub fn run(args: &MergeArgs, terminal: Terminal) -> anyhow::Result<Status> {
     let mut texts = Vec::new();
     for file in &args.reports {
         let text = std::fs::read_to_string(file).with_context(|| file.display().to_string())?;
-        texts.push((file, text));
+        texts.push((file.as_path(), text));
     }
     match texts.first() {
         Some((file, text)) if named(file, report::verify::read(text))?.is_some() => {
@@ -27,12 +27,12 @@ pub fn run(args: &MergeArgs, terminal: Terminal) -> anyhow::Result<Status> {
 }
 
 /// A result with the name of the file it is about.
-fn named<T>(file: &PathBuf, result: anyhow::Result<T>) -> anyhow::Result<T> {
+fn named<T>(file: &Path, result: anyhow::Result<T>) -> anyhow::Result<T> {
     result.with_context(|| file.display().to_string())
 }
 
 /// Reports of `verify`.
-fn matrices(args: &MergeArgs, texts: &[(&PathBuf, String)]) -> anyhow::Result<Status> {
+fn matrices(args: &MergeArgs, texts: &[(&Path, String)]) -> anyhow::Result<Status> {
     let mut reports = Vec::new();
     for (file, text) in texts {
         match named(file, report::verify::read(text))? {
@@ -51,7 +51,7 @@ fn matrices(args: &MergeArgs, texts: &[(&PathBuf, String)]) -> anyhow::Result<St
 /// Reports of `scan`.
 fn scans(
     args: &MergeArgs,
-    texts: &[(&PathBuf, String)],
+    texts: &[(&Path, String)],
     terminal: Terminal,
 ) -> anyhow::Result<Status> {
     let mut merged: Option<Report> = None;
