@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
-use support::{artcheck, parts, root, venv};
+use support::{artcheck, parts, root, told_by_python};
 
 /// Healthy, broken, unreadable, archived and sliced artifacts, and a runtime-less scan.
 const PATHS: [&str; 3] = [
@@ -167,17 +167,7 @@ cases = [(suite.name, case.name, [type(r).__name__ for r in case.result],
           [r.message for r in case.result]) for suite in xml for case in suite]
 print(json.dumps({'tests': xml.tests, 'failures': xml.failures, 'errors': xml.errors, 'cases': cases}))
 ";
-    let output = Command::new(venv("reports").join("bin/python"))
-        .args(["-c", script])
-        .arg(folder.path().join("report.junit"))
-        .output()
-        .expect("python starts");
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    let read: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let read = told_by_python(script, &folder.path().join("report.junit"));
     let cases = read["cases"].as_array().expect("cases");
     let failed = |case: &&Value| case[2][0] == "Failure";
     assert_eq!(read["tests"].as_u64(), Some(cases.len() as u64));

@@ -7,7 +7,7 @@ use super::format::{FailOn, Format};
 /// `merge`.
 #[derive(Debug, clap::Args)]
 pub struct MergeArgs {
-    /// JSON reports of `scan` runs.
+    /// JSON reports, all of `scan` or all of `verify`.
     #[arg(required = true)]
     pub reports: Vec<PathBuf>,
 

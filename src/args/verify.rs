@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 
+use super::format::Format;
+
 /// `verify`.
 #[derive(Debug, clap::Args)]
 pub struct VerifyArgs {
@@ -51,13 +53,17 @@ pub struct VerifyArgs {
     #[arg(long, value_enum, default_value_t = ShimChoice::None)]
     pub shim: ShimChoice,
 
-    /// Report format.
-    #[arg(long, value_enum, default_value_t = VerifyFormat::Human)]
-    pub format: VerifyFormat,
+    /// Run the K-th of N shares of the rows; `artcheck merge` joins the JSON reports.
+    #[arg(long, value_name = "K/N")]
+    pub shard: Option<artcheck_inspect::scan::Shard>,
 
-    /// Write the report to FILE instead of standard output.
-    #[arg(long, short, value_name = "FILE")]
-    pub output: Option<PathBuf>,
+    /// Report format: human, json, junit or markdown.
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    pub format: Format,
+
+    /// Write a report to a file: FILE for the one of --format, FORMAT=FILE for a further one. Repeatable.
+    #[arg(long, short, value_name = "[FORMAT=]FILE", value_parser = crate::report::output::parse)]
+    pub output: Vec<crate::report::output::Output>,
 }
 
 /// `--order`.
@@ -76,17 +82,4 @@ pub enum ShimChoice {
     None,
     /// Also those that the findings call for.
     Auto,
-}
-
-/// Report formats of `verify`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum VerifyFormat {
-    /// For people.
-    Human,
-    /// JSON.
-    Json,
-    /// JUnit XML.
-    Junit,
-    /// Markdown.
-    Markdown,
 }

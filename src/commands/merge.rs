@@ -1,6 +1,9 @@
 //! `artcheck merge`: JSON reports of several runs as one report in any format.
 
-use anyhow::Context;
+use std::path::Path;
+
+use anyhow::{Context, bail};
+use artcheck_verify::report::join::join;
 
 use super::Terminal;
 use crate::args::{FailOn, MergeArgs};
@@ -10,11 +13,50 @@ use crate::report::{self, json, output};
 
 /// Reads the reports, joins them, writes the result.
 pub fn run(args: &MergeArgs, terminal: Terminal) -> anyhow::Result<Status> {
-    let mut merged: Option<Report> = None;
+    let mut texts = Vec::new();
     for file in &args.reports {
-        let name = || file.display().to_string();
-        let text = std::fs::read_to_string(file).with_context(name)?;
-        let report = json::read(&text).with_context(name)?;
+        let text = std::fs::read_to_string(file).with_context(|| file.display().to_string())?;
+        texts.push((file.as_path(), text));
+    }
+    match texts.first() {
+        Some((file, text)) if named(file, report::verify::read(text))?.is_some() => {
+            matrices(args, &texts)
+        }
+        _ => scans(args, &texts, terminal),
+    }
+}
+
+/// A result with the name of the file it is about.
+fn named<T>(file: &Path, result: anyhow::Result<T>) -> anyhow::Result<T> {
+    result.with_context(|| file.display().to_string())
+}
+
+/// Reports of `verify`.
+fn matrices(args: &MergeArgs, texts: &[(&Path, String)]) -> anyhow::Result<Status> {
+    let mut reports = Vec::new();
+    for (file, text) in texts {
+        match named(file, report::verify::read(text))? {
+            Some(report) => reports.push(report),
+            None => bail!(
+                "{}: no report of `verify`, as the first one is",
+                file.display()
+            ),
+        }
+    }
+    let report = join(reports)?;
+    report::verify::write(&report, args.format, &args.output)?;
+    Ok(report::verify::status(&report))
+}
+
+/// Reports of `scan`.
+fn scans(
+    args: &MergeArgs,
+    texts: &[(&Path, String)],
+    terminal: Terminal,
+) -> anyhow::Result<Status> {
+    let mut merged: Option<Report> = None;
+    for (file, text) in texts {
+        let report = named(file, json::read(text))?;
         match &mut merged {
             Some(merged) => merged.join(report),
             None => merged = Some(report),

@@ -1,28 +1,37 @@
 //! `artcheck verify MATRIX`: end-to-end inference, row by row.
 
 use std::ffi::OsString;
-use std::io::Write;
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context;
-use artcheck_verify::report::{RowReport, human, json, junit, markdown};
+use artcheck_verify::report::RowReport;
 use artcheck_verify::run::stage::Stage;
 use artcheck_verify::simulate::Order;
-use artcheck_verify::{ChildCommand, MatrixOptions, Progress, run_matrix};
+use artcheck_verify::{ChildCommand, MatrixOptions, Progress, Share, run_matrix};
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::Terminal;
 use super::verify_hooks::{Rules, Shims};
-use crate::args::{ShimChoice, ThreadOrder, VerifyArgs, VerifyFormat};
+use crate::args::{ShimChoice, ThreadOrder, VerifyArgs};
 use crate::exit::Status;
+use crate::report::verify as report;
 
 /// Runs the matrix and reports.
 pub fn run(args: &VerifyArgs, terminal: Terminal) -> anyhow::Result<Status> {
+    report::check(args.format, &args.output)?;
     let precheck = Rules;
     let shims = Shims::new()?;
+    // The hash that divides files divides names too.
+    let share = args.shard.map(|shard| {
+        let holds = move |name: &str| shard.holds(Path::new(name));
+        (shard.to_string(), holds)
+    });
     let options = MatrixOptions {
         matrix: args.matrix.clone(),
         only: args.only.clone(),
         device: args.device.clone(),
+        share: share.as_ref().map(|(label, holds)| Share { label, holds }),
         jobs: args.jobs,
         repeat: args.repeat,
         time_limit: args.time_limit.map(Duration::from_secs),
@@ -39,56 +48,53 @@ pub fn run(args: &VerifyArgs, terminal: Terminal) -> anyhow::Result<Status> {
             ThreadOrder::Reverse => Order::Reverse,
         }),
     };
-    let mut progress = Lines {
-        wanted: terminal.progress,
-    };
-    let report = run_matrix(&options, &mut progress)?;
-    if (args.guard || args.order.is_some()) && !report.rows.iter().any(|row| row.simulated) {
+    let mut display = Display::new(terminal.progress);
+    let result = run_matrix(&options, &mut display)?;
+    display.bar.finish_and_clear();
+    if (args.guard || args.order.is_some()) && !result.rows.iter().any(|row| row.simulated) {
         eprintln!("--guard and --order are for rows on metal-sim; none was chosen");
     }
-    let text = match args.format {
-        VerifyFormat::Human => human::render(&report),
-        VerifyFormat::Json => json::render(&report)?,
-        VerifyFormat::Junit => junit::render(&report)?,
-        VerifyFormat::Markdown => markdown::render(&report),
-    };
-    match &args.output {
-        Some(path) => std::fs::write(path, text).with_context(|| format!("{}", path.display()))?,
-        None => std::io::stdout().lock().write_all(text.as_bytes())?,
-    }
-    let summary = report.summary();
-    Ok(
-        if summary.failed > 0 || (summary.not_run > 0 && args.require_all) {
-            Status::Findings
-        } else if summary.passed == 0 {
-            Status::Nothing
-        } else {
-            Status::Clean
-        },
-    )
+    report::write(&result, args.format, &args.output)?;
+    Ok(report::status(&result))
 }
 
-/// One line per row that ends, on a terminal's standard error.
-struct Lines {
-    wanted: bool,
+/// What goes on, on a terminal's standard error: the stage a row is in, a bar
+/// while weights are read, one line per row that ended.
+struct Display {
+    bar: ProgressBar,
 }
 
-impl Progress for Lines {
-    fn stage(&mut self, row: &str, stage: Stage) {
-        if self.wanted {
-            eprint!("\r\u{1b}[K{row}: {stage}");
+impl Display {
+    fn new(wanted: bool) -> Display {
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::hidden());
+        if wanted {
+            bar.set_draw_target(ProgressDrawTarget::stderr_with_hz(10));
         }
+        Display { bar }
+    }
+
+    fn show(&self, template: &str, message: String) {
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            self.bar.set_style(style);
+        }
+        self.bar.set_message(message);
+    }
+}
+
+impl Progress for Display {
+    fn stage(&mut self, row: &str, stage: Stage) {
+        self.show("{wide_msg}", format!("{row}: {stage}"));
     }
 
     fn weights(&mut self, row: &str, done: usize, total: usize) {
-        if self.wanted {
-            eprint!("\r\u{1b}[K{row}: weights {done}/{total}");
-        }
+        self.bar.set_length(total as u64);
+        self.bar.set_position(done as u64);
+        let template = "{bar:30} {pos}/{len} parameters  {wide_msg}";
+        self.show(template, row.to_owned());
     }
 
     fn row(&mut self, report: &RowReport) {
-        if self.wanted {
-            eprintln!("\r\u{1b}[K{}: {}", report.name, report.outcome.word());
-        }
+        self.bar
+            .println(format!("{}: {}", report.name, report.outcome.word()));
     }
 }

@@ -14,6 +14,7 @@ pub mod output;
 pub mod paths;
 pub mod sarif;
 pub mod style;
+pub mod verify;
 
 mod from_scan;
 

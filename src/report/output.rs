@@ -71,21 +71,36 @@ pub fn write(
     outputs: &[Output],
     options: Options,
 ) -> anyhow::Result<()> {
-    let plain = Options {
-        color: false,
-        ..options
-    };
+    write_each(format, outputs, |format, to_stdout| {
+        let color = options.color && to_stdout;
+        render(report, format, Options { color, ..options })
+    })
+}
+
+/// The same for any kind of report; `render` is told the format and whether the
+/// text goes to standard output.
+pub fn write_each(
+    format: Format,
+    outputs: &[Output],
+    render: impl Fn(Format, bool) -> anyhow::Result<String>,
+) -> anyhow::Result<()> {
     let mut to_stdout = true;
     for output in outputs {
         to_stdout &= output.format.is_some();
-        let text = render(report, output.format.unwrap_or(format), plain)?;
+        let text = render(output.format.unwrap_or(format), false)?;
         write_file(&output.file, &text)?;
     }
     if to_stdout {
-        let text = render(report, format, options)?;
+        let text = render(format, true)?;
         std::io::stdout().lock().write_all(text.as_bytes())?;
     }
     Ok(())
+}
+
+/// The formats that will be written.
+pub fn formats(format: Format, outputs: &[Output]) -> impl Iterator<Item = Format> {
+    let named = outputs.iter().filter_map(|output| output.format);
+    named.chain(std::iter::once(format))
 }
 
 fn render(report: &Report, format: Format, options: Options) -> anyhow::Result<String> {

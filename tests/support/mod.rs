@@ -105,3 +105,19 @@ pub fn files_below(folder: &str) -> Vec<PathBuf> {
     files.sort();
     files
 }
+
+/// What a Python script with the packages of the `reports` environment says of a
+/// file, as JSON.
+pub fn told_by_python(script: &str, file: &Path) -> Value {
+    let output = Command::new(venv("reports").join("bin/python"))
+        .args(["-c", script])
+        .arg(file)
+        .output()
+        .expect("python starts");
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    serde_json::from_slice(&output.stdout).expect("JSON")
+}

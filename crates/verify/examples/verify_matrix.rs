@@ -78,6 +78,7 @@ fn run(arguments: Arguments) -> Result<bool, String> {
         matrix: words.next().ok_or(usage)?.into(),
         only: words.collect(),
         device: arguments.device,
+        share: None,
         jobs: 1,
         repeat: arguments.repeat,
         time_limit: None,

@@ -32,5 +32,5 @@ pub mod weights;
 
 pub use run::child::main as child_main;
 pub use run::hooks::{Precheck, PrecheckFinding, Progress, Quiet, Shim, ShimProvider};
-pub use run::matrix::{MatrixOptions, run_matrix};
+pub use run::matrix::{MatrixOptions, Share, run_matrix};
 pub use run::process::ChildCommand;

@@ -89,6 +89,13 @@ impl RuntimeFiles {
     }
 }
 
+/// Why rows for a device cannot run on a runtime that lacks its part.
+pub(crate) fn lacks_part(device: DeviceName) -> String {
+    let suffix = device.part().unwrap_or_default();
+    let part = library_name(&format!("tvm_runtime_{suffix}"));
+    format!("the runtime has no part for {device} ({part})")
+}
+
 /// The file name of a library on this system.
 pub(crate) fn library_name(base: &str) -> String {
     if cfg!(windows) {

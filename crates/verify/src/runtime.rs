@@ -7,6 +7,8 @@
 use std::ffi::CString;
 use std::path::{Path, PathBuf};
 
+use half::slice::{HalfBitsSliceExt, HalfFloatSliceExt};
+
 use crate::device::DeviceName;
 use crate::error::{Error, Result};
 use crate::ffi::{self, Api, Arg, DataType, Device, Function, Linkage, Tensor, Value};
@@ -138,43 +140,61 @@ impl Runtime {
 
     /// An `int32` tensor on the row's device.
     pub fn int32(&self, dims: &[i64], values: &[i32]) -> Result<Tensor> {
-        let bytes: Vec<u8> = values.iter().flat_map(|v| v.to_ne_bytes()).collect();
-        self.tensor(dims, DataType::I32, &bytes)
+        self.tensor(dims, DataType::I32, bytemuck::cast_slice(values))
     }
 
-    /// Copies a tensor's bytes to the host, waiting for the device.
-    pub fn bytes(&self, tensor: &Tensor) -> Result<Vec<u8>> {
-        let mut bytes = vec![0; tensor.byte_length()?];
-        tensor.copy_to(&self.copy_to, &mut bytes)?;
-        Ok(bytes)
+    /// Overwrites an `int32` tensor of this runtime.
+    pub fn write_int32(&self, tensor: &Tensor, values: &[i32]) -> Result<()> {
+        tensor.copy_from(&self.copy_from, bytemuck::cast_slice(values))
     }
 
-    /// Copies a floating-point tensor to the host as `f32`.
+    /// Copies a floating-point tensor to the host as `f32`, waiting for the device.
     pub fn floats(&self, tensor: &Tensor) -> Result<Vec<f32>> {
-        if tensor.dtype() == DataType::F32 {
-            // Logits come this way once per token: no detour through bytes.
-            let mut floats = vec![0f32; tensor.byte_length()? / size_of::<f32>()];
-            tensor.copy_to(&self.copy_to, bytemuck::cast_slice_mut(&mut floats))?;
-            return Ok(floats);
+        let mut floats = HostFloats::default();
+        self.read_floats(tensor, &mut floats)?;
+        Ok(floats.values)
+    }
+
+    /// The same into a buffer that is used again: logits come this way once
+    /// per token, and fresh memory costs more than the copy.
+    pub fn read_floats(&self, tensor: &Tensor, into: &mut HostFloats) -> Result<()> {
+        let dtype = tensor.dtype();
+        let known = [DataType::F32, DataType::F16, DataType::BF16];
+        let size = dtype.bytes().filter(|_| known.contains(&dtype));
+        let size = size.ok_or_else(|| Error::Tensor {
+            detail: format!("floating-point expected, found {dtype:?}"),
+        })?;
+        let count = tensor.byte_length()? / size;
+        into.values.resize(count, 0.0);
+        if dtype == DataType::F32 {
+            return tensor.copy_to(&self.copy_to, bytemuck::cast_slice_mut(&mut into.values));
         }
-        let bytes = self.bytes(tensor)?;
-        match tensor.dtype() {
-            DataType::F16 => Ok(elements(&bytes, |b| half::f16::from_ne_bytes(b).to_f32())),
-            DataType::BF16 => Ok(elements(&bytes, |b| half::bf16::from_ne_bytes(b).to_f32())),
-            other => Err(Error::Tensor {
-                detail: format!("floating-point expected, found {other:?}"),
-            }),
+        into.words.resize(count, 0);
+        tensor.copy_to(&self.copy_to, bytemuck::cast_slice_mut(&mut into.words))?;
+        if dtype == DataType::F16 {
+            let halves = into.words.reinterpret_cast::<half::f16>();
+            halves.convert_to_f32_slice(&mut into.values);
+        } else {
+            let halves = into.words.reinterpret_cast::<half::bf16>();
+            halves.convert_to_f32_slice(&mut into.values);
         }
+        Ok(())
     }
 }
 
-fn elements<const N: usize>(bytes: &[u8], convert: impl Fn([u8; N]) -> f32) -> Vec<f32> {
-    bytes
-        .as_chunks::<N>()
-        .0
-        .iter()
-        .map(|chunk| convert(*chunk))
-        .collect()
+/// Floats on the host, in memory that is used again.
+#[derive(Debug, Default)]
+pub struct HostFloats {
+    values: Vec<f32>,
+    /// The 16-bit floats that `values` are made from, where they are.
+    words: Vec<u16>,
+}
+
+impl HostFloats {
+    /// What was read last.
+    pub fn values(&self) -> &[f32] {
+        &self.values
+    }
 }
 
 /// The value as a tensor, or an error that names the function.

@@ -60,25 +60,36 @@ impl Sampler {
 
 /// Index of the largest value, the first of equals.
 pub fn greedy(logits: &[f32]) -> usize {
-    // Vocabularies have 150,000 entries and this runs once per token: lanes
-    // without a dependency between them become vector instructions.
+    // Vocabularies have 150,000 entries and this runs once per token. One pass
+    // finds the block that holds the largest value; only that one is searched.
+    const BLOCK: usize = 1024;
+    let (mut best, mut begin) = (f32::NEG_INFINITY, 0);
+    for (index, block) in logits.chunks(BLOCK).enumerate() {
+        let largest = largest(block);
+        if largest > best {
+            (best, begin) = (largest, index * BLOCK);
+        }
+    }
+    let block = logits.get(begin..).unwrap_or_default();
+    begin + block.iter().position(|&value| value == best).unwrap_or(0)
+}
+
+/// The largest value; lanes without a dependency between them become vector
+/// instructions.
+fn largest(values: &[f32]) -> f32 {
     let larger = |a: f32, b: f32| if b > a { b } else { a };
-    let (chunks, rest) = logits.as_chunks::<16>();
+    let (chunks, rest) = values.as_chunks::<16>();
     let mut lanes = [f32::NEG_INFINITY; 16];
     for chunk in chunks {
         for (lane, &value) in lanes.iter_mut().zip(chunk) {
             *lane = larger(*lane, value);
         }
     }
-    let largest = lanes
+    lanes
         .iter()
         .chain(rest)
         .copied()
-        .fold(f32::NEG_INFINITY, larger);
-    logits
-        .iter()
-        .position(|&value| value == largest)
-        .unwrap_or(0)
+        .fold(f32::NEG_INFINITY, larger)
 }
 
 fn top_p(logits: &[f32], settings: &TopP, uniform: f32) -> usize {
@@ -125,7 +136,7 @@ mod tests {
     #[test]
     fn greedy_takes_the_first_of_equals() {
         assert_eq!(greedy(&[0.0, 2.0, 2.0, 1.0]), 1);
-        for length in [1, 15, 16, 17, 100] {
+        for length in [1, 15, 16, 17, 100, 1024, 1025, 3000] {
             for peak in [0, length / 2, length - 1] {
                 let mut logits = vec![-1.0; length];
                 logits[peak] = 3.0;

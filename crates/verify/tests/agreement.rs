@@ -15,7 +15,15 @@ fn every_cpu_row_of_the_corpus_matrix_passes() {
     let report = run_matrix(&options, &mut Quiet).unwrap();
     assert!(report.succeeded(), "{}", human::render(&report));
     for version in ["0.25", "0.26", "0.27"] {
-        for model in ["dense", "hybrid", "recurrent", "embedding"] {
+        for model in [
+            "dense",
+            "hybrid",
+            "recurrent",
+            "embedding",
+            "dense-q4",
+            "hybrid-q4",
+            "embedding-q4",
+        ] {
             let name = format!("{model}-{version}-cpu");
             assert!(passed(&report, &name), "{name} is not in the matrix");
         }
@@ -101,6 +109,9 @@ fn a_repeated_row_runs_in_as_many_processes() {
     assert!(report.succeeded(), "{}", human::render(&report));
     assert_eq!(common::row(&report, "twice").runs, 2);
     let figures = common::row(&report, "twice").figures;
-    assert!(figures.tokens_per_second.unwrap() > 1.0);
+    let rate = figures.tokens_per_second.unwrap();
+    assert!(rate > 1.0);
+    let host = figures.host_seconds_per_step.unwrap();
+    assert!(host > 0.0 && host < 1.0 / rate, "{host} s of a step");
     assert!(figures.peak_memory.unwrap() > 1 << 20);
 }

@@ -257,6 +257,31 @@ fn rows_that_cannot_run_here_are_not_run_and_never_passed() {
 }
 
 #[test]
+fn every_device_asks_for_its_own_part_of_the_runtime() {
+    let devices = ["metal", "vulkan", "opencl", "rocm", "vulkan:1"];
+    let wheel = |name: &str| part("wheels").join(name);
+    let wheels = [
+        wheel("apache_tvm-0.26.0-py3-none-manylinux_2_27_x86_64.manylinux_2_28_x86_64.whl"),
+        wheel(
+            "apache_tvm_ffi-0.1.13.post2-cp311-cp311-manylinux_2_24_x86_64.manylinux_2_28_x86_64.whl",
+        ),
+    ];
+    let mut matrix = Matrix::new().runtime("wheels", &wheels);
+    for device in devices {
+        matrix = matrix.row(device, &[("device", quoted(device))]);
+    }
+    let in_wheel = [("device", quoted("vulkan")), ("runtime", quoted("wheels"))];
+    let report = matrix.row("in-wheel", &in_wheel).run();
+    for (name, device) in devices.iter().zip(devices).chain([(&"in-wheel", "vulkan")]) {
+        let kind = device.trim_end_matches(":1");
+        assert_eq!(
+            not_run(&report, name),
+            format!("the runtime has no part for {device} (libtvm_runtime_{kind}.so)")
+        );
+    }
+}
+
+#[test]
 fn a_child_that_is_no_child_is_reported() {
     let matrix = Matrix::new().row("row", &[]);
     let mut options = matrix.options();

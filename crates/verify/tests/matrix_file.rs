@@ -104,7 +104,18 @@ fn the_mission_has_a_row_for_every_model_on_metal() {
             "{model} expects nothing"
         );
     }
-    assert_eq!(rows.len(), models.len());
+    // And bge-m3 once more, against embeddings computed from the checkpoint.
+    let row = rows
+        .iter()
+        .find(|r| r.name == "bge-m3-metal-reference")
+        .unwrap();
+    assert!(row.prompts.iter().all(|p| p.expect.reference.is_some()));
+    assert!(
+        row.get
+            .as_ref()
+            .is_some_and(|get| get.contains("checkpoint_embedding.py"))
+    );
+    assert_eq!(rows.len(), models.len() + 1);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 mod common;
 
+use artcheck_verify::report::join::{JoinError, join};
 use artcheck_verify::report::{MatrixReport, Summary, human, json, junit, markdown};
 use artcheck_verify::{Quiet, run_matrix};
 use quick_junit::Report;
@@ -71,4 +72,39 @@ fn junit_counts_rows_that_did_not_run_as_skipped_or_as_errors() {
         assert_eq!((suite.tests, suite.failures), (3, 1));
         assert_eq!((suite.skipped, suite.errors), (skipped, errors), "{text}");
     }
+}
+
+#[test]
+fn json_is_read_back_and_reports_join_only_if_they_belong_together() {
+    let whole = report(false);
+    let text = json::render(&whole).unwrap();
+    let read = json::read(&text).unwrap().unwrap();
+    assert_eq!(json::render(&read).unwrap(), text);
+    assert!(json::read("{\"schema\": \"another\"}").unwrap().is_none());
+    assert!(json::read("no JSON").unwrap().is_none());
+
+    let part = |label: Option<&str>, rows: &[usize]| MatrixReport {
+        shard: label.map(str::to_owned),
+        rows: rows.iter().map(|&row| whole.rows[row].clone()).collect(),
+        ..whole.clone()
+    };
+    let joined = join(vec![part(Some("2/2"), &[2, 1]), part(Some("1/2"), &[0])]).unwrap();
+    assert_eq!(json::render(&joined).unwrap(), text);
+    // Without shards: rows of one device, rows of another.
+    assert!(join(vec![part(None, &[1]), part(None, &[0])]).is_ok());
+
+    let error = |reports| join(reports).unwrap_err();
+    assert_eq!(error(Vec::new()), JoinError::Empty);
+    let missing = error(vec![part(Some("1/2"), &[0])]);
+    assert_eq!(missing, JoinError::MissingShard("2/2".to_owned()));
+    for other in [Some("2/3"), None] {
+        let found = error(vec![part(Some("1/2"), &[0]), part(other, &[1])]);
+        assert!(matches!(found, JoinError::Divisions(..)), "{found}");
+    }
+    let twice = error(vec![part(None, &[0, 1]), part(None, &[1])]);
+    assert_eq!(twice, JoinError::Twice("bad".to_owned()));
+    let mut elsewhere = part(None, &[1]);
+    elsewhere.matrix = "other.toml".into();
+    let found = error(vec![part(None, &[0]), elsewhere]);
+    assert!(matches!(found, JoinError::Matrices(..)), "{found}");
 }

@@ -1,6 +1,7 @@
 //! A share of the files: a stable split by a hash of the path, so that N
 //! machines look at one N-th each and every file is looked at once.
 
+use std::fmt;
 use std::path::{Component, Path};
 use std::str::FromStr;
 
@@ -42,6 +43,12 @@ fn hash(path: &Path) -> u64 {
         }
     }
     hash
+}
+
+impl fmt::Display for Shard {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.number, self.of)
+    }
 }
 
 impl FromStr for Shard {

@@ -30,14 +30,13 @@ impl Tensor {
     }
 
     /// The dimensions.
-    pub fn shape(&self) -> Vec<i64> {
+    pub fn shape(&self) -> &[i64] {
         let header = self.header();
         match usize::try_from(header.ndim) {
-            Ok(count) if count > 0 => {
-                // SAFETY: `shape` points to `ndim` integers.
-                unsafe { std::slice::from_raw_parts(header.shape, count) }.to_vec()
-            }
-            _ => Vec::new(),
+            // SAFETY: `shape` points to `ndim` integers that live and stay as
+            // long as the object, which `self` holds (invariant 2).
+            Ok(count) if count > 0 => unsafe { std::slice::from_raw_parts(header.shape, count) },
+            _ => &[],
         }
     }
 

@@ -1,8 +1,8 @@
-//! JSON: the whole report.
+//! JSON: the whole report, and back.
 
 use serde::Serialize;
 
-use super::{MatrixReport, Summary};
+use super::{MatrixReport, SCHEMA, Summary};
 
 /// The report as JSON, with the counts beside it.
 pub fn render(report: &MatrixReport) -> Result<String, serde_json::Error> {
@@ -20,4 +20,18 @@ pub fn render(report: &MatrixReport) -> Result<String, serde_json::Error> {
     })?;
     text.push('\n');
     Ok(text)
+}
+
+/// Reads a report that [`render`] wrote; none if the text is anything else.
+pub fn read(text: &str) -> Result<Option<MatrixReport>, serde_json::Error> {
+    #[derive(serde::Deserialize)]
+    struct Head {
+        schema: Option<String>,
+    }
+    match serde_json::from_str(text) {
+        Ok(Head {
+            schema: Some(schema),
+        }) if schema == SCHEMA => serde_json::from_str(text).map(Some),
+        _ => Ok(None),
+    }
 }

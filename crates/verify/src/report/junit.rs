@@ -50,6 +50,19 @@ fn case(row: &RowReport, require_all: bool) -> TestCase {
     if let Some(kernels) = &row.kernels {
         case.add_property(("kernels", kernels.coverage().as_str()));
     }
+    if let Some(stage) = row.stage {
+        case.add_property(("stage", stage.to_string().as_str()));
+    }
+    let figures = &row.figures;
+    for (name, figure) in [
+        ("tokens-per-second", figures.tokens_per_second),
+        ("first-token-seconds", figures.first_token_seconds),
+        ("peak-memory-bytes", figures.peak_memory.map(|b| b as f64)),
+    ] {
+        if let Some(figure) = figure {
+            case.add_property((name, figure.to_string().as_str()));
+        }
+    }
     case.set_time(Duration::try_from_secs_f64(row.seconds).unwrap_or_default());
     case
 }

@@ -1,6 +1,7 @@
 //! The result of a run, and its forms: one file per format.
 
 pub mod human;
+pub mod join;
 pub mod json;
 pub mod junit;
 mod kernels;
@@ -9,7 +10,7 @@ pub mod markdown;
 use std::path::PathBuf;
 
 use artcheck_metal_sim::Report;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::matrix::expect::Check;
 use crate::run::failure::Failure;
@@ -18,12 +19,15 @@ use crate::run::protocol::{Answer, Facts, Figures};
 use crate::run::stage::Stage;
 
 /// The result of a whole run.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct MatrixReport {
     /// Version of this structure; changes only when a key changes its meaning.
-    pub schema: &'static str,
+    pub schema: String,
     /// The matrix file.
     pub matrix: PathBuf,
+    /// The share of the rows that this run looked at, as `K/N`; absent if all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shard: Option<String>,
     /// Whether rows that did not run count as failures.
     pub require_all: bool,
     /// The rows, in the order of the matrix.
@@ -55,10 +59,12 @@ impl MatrixReport {
 pub const SCHEMA: &str = "artcheck-verify-1";
 
 /// The result of one row.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct RowReport {
     /// Name of the row.
     pub name: String,
+    /// Its place in the matrix, from 0.
+    pub place: usize,
     /// The model.
     pub model: String,
     /// The device.
@@ -97,7 +103,7 @@ pub struct RowReport {
 }
 
 /// What happened to a row.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "kebab-case")]
 pub enum Outcome {
     /// It ran and every answer is right.

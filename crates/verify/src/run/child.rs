@@ -8,7 +8,7 @@ use crate::ffi::{self, Arg, Linkage};
 use crate::matrix::expect::Check;
 use crate::matrix::reference::{self, Case};
 use crate::matrix::row::Row;
-use crate::parts::RuntimeFiles;
+use crate::parts::{RuntimeFiles, lacks_part};
 use crate::runtime::Runtime;
 use crate::session::decoder::{Capacity, Decoder};
 use crate::session::embedder::Embedder;
@@ -95,7 +95,10 @@ impl Child {
         self.enter(Stage::Dlopen);
         let files = RuntimeFiles::find(&row.runtime.paths)?;
         self.facts.packages.clone_from(&files.packages);
-        let part = files.device_part(row.device)?;
+        // A wheel is looked into only here.
+        let Ok(part) = files.device_part(row.device) else {
+            return Ok(Outcome::NoDevice(lacks_part(row.device)));
+        };
         let runtime = match Runtime::load(&files, row.device, &row.runtime.preload, &row.shims) {
             Err(Error::Open { path, detail })
                 if Some(&path) == part.as_ref() && driver_is_missing(&detail) =>
@@ -168,8 +171,8 @@ impl Child {
         } else {
             self.enter(Stage::Cache);
             let capacity = capacity(row, model, &inputs)?;
-            let decoder = Decoder::new(model, weights, capacity, row.entry)?;
-            self.generate(row, &decoder, &inputs, tokenizer.as_ref())?
+            let mut decoder = Decoder::new(model, weights, capacity, row.entry)?;
+            self.generate(row, &mut decoder, &inputs, tokenizer.as_ref())?
         };
         done.figures.prompt_tokens = inputs.iter().map(|i| i.tokens.len()).sum();
         done.figures.peak_memory = ffi::peak_resident_bytes();
@@ -209,7 +212,7 @@ impl Child {
     fn generate(
         &mut self,
         row: &Row,
-        decoder: &Decoder<'_, '_>,
+        decoder: &mut Decoder<'_, '_>,
         inputs: &[Input],
         tokenizer: Option<&Tokenizer>,
     ) -> Result<Done> {
@@ -254,7 +257,7 @@ impl Child {
 
     fn once(
         &mut self,
-        decoder: &Decoder<'_, '_>,
+        decoder: &mut Decoder<'_, '_>,
         request: Request,
         prompts: &[Vec<i32>],
     ) -> Result<Generation> {
@@ -296,6 +299,8 @@ fn figures(generation: &Generation) -> Figures {
     Figures {
         first_token_seconds: Some(generation.first_token.as_secs_f64()),
         tokens_per_second: rate,
+        host_seconds_per_step: (generation.steps > 0)
+            .then(|| generation.host_time.as_secs_f64() / f64::from(generation.steps)),
         ..Figures::default()
     }
 }

@@ -10,7 +10,7 @@ use artcheck_metal_sim::{Order, Report};
 use crate::device::DeviceName;
 use crate::matrix::row::Row;
 use crate::matrix::{MatrixError, file};
-use crate::parts::{RuntimeFiles, library_name};
+use crate::parts::{RuntimeFiles, lacks_part};
 use crate::report::{MatrixReport, Outcome, RowReport, SCHEMA};
 use crate::simulate::{self, Simulator};
 
@@ -28,6 +28,8 @@ pub struct MatrixOptions<'a> {
     pub only: Vec<String>,
     /// Rows of this kind of device (`cuda`) or device (`cuda:1`).
     pub device: Option<String>,
+    /// A share of the rows: several machines run one matrix.
+    pub share: Option<Share<'a>>,
     /// Rows at once; figures are only comparable with 1.
     pub jobs: usize,
     /// Replaces each row's number of runs.
@@ -48,17 +50,29 @@ pub struct MatrixOptions<'a> {
     pub order: Option<Order>,
 }
 
+/// Some of the rows, told by their names.
+#[derive(Clone, Copy)]
+pub struct Share<'a> {
+    /// `K/N`.
+    pub label: &'a str,
+    /// Whether the row of that name belongs to it.
+    pub holds: &'a (dyn Fn(&str) -> bool + Sync),
+}
+
 /// Runs a matrix. Rows that filters leave out are not in the report.
 pub fn run_matrix(
     options: &MatrixOptions<'_>,
     progress: &mut dyn Progress,
 ) -> Result<MatrixReport, MatrixError> {
-    let mut rows = file::read(&options.matrix)?;
+    let mut rows: Vec<(usize, Row)> = file::read(&options.matrix)?
+        .into_iter()
+        .enumerate()
+        .collect();
     if simulates(options) {
-        rows.iter_mut().for_each(simulate);
+        rows.iter_mut().for_each(|(_, row)| simulate(row));
     }
-    rows.retain(|row| wanted(options, row));
-    for row in &mut rows {
+    rows.retain(|(_, row)| wanted(options, row));
+    for (_, row) in &mut rows {
         row.repeat = options.repeat.unwrap_or(row.repeat).max(1);
         row.time_limit = options.time_limit.unwrap_or(row.time_limit);
         row.simulation.guard |= options.guard;
@@ -74,8 +88,11 @@ pub fn run_matrix(
             scope.spawn(|| {
                 loop {
                     let next = lock(&queue).pop_front();
-                    let Some((row, slot)) = next else { break };
-                    let report = RowRun::new(options, row, &shared, &simulator).run();
+                    let Some(((place, row), slot)) = next else {
+                        break;
+                    };
+                    let mut report = RowRun::new(options, row, &shared, &simulator).run();
+                    report.place = *place;
                     lock(&shared).row(&report);
                     *slot = Some(report);
                 }
@@ -84,8 +101,9 @@ pub fn run_matrix(
     });
     drop(queue);
     Ok(MatrixReport {
-        schema: SCHEMA,
+        schema: SCHEMA.to_owned(),
         matrix: options.matrix.clone(),
+        shard: options.share.map(|share| share.label.to_owned()),
         require_all: options.require_all,
         rows: reports.into_iter().flatten().collect(),
     })
@@ -115,7 +133,9 @@ fn wanted(options: &MatrixOptions<'_>, row: &Row) -> bool {
     let named = |part: &String| row.name.contains(part) || row.model.contains(part);
     let on_device =
         |device: &String| *device == row.device.kind() || *device == row.device.to_string();
-    (options.only.is_empty() || options.only.iter().any(named))
+    let shared = options.share.is_none_or(|share| (share.holds)(&row.name));
+    shared
+        && (options.only.is_empty() || options.only.iter().any(named))
         && options.device.as_ref().is_none_or(on_device)
 }
 
@@ -286,6 +306,7 @@ impl<'a, 'p> RowRun<'a, 'p> {
     fn report(self, outcome: Outcome, done: Done) -> RowReport {
         RowReport {
             name: self.row.name.clone(),
+            place: 0,
             model: self.row.model.clone(),
             device: self.row.device.to_string(),
             simulated: self.row.device.is_simulated(),
@@ -328,12 +349,7 @@ fn cannot_run(row: &Row) -> Option<String> {
     // A runtime without the device's part is no failure of the row.
     let files = RuntimeFiles::find(&row.runtime.paths).ok()?;
     files.device_part(row.device).err()?;
-    let suffix = row.device.part().unwrap_or_default();
-    let part = library_name(&format!("tvm_runtime_{suffix}"));
-    Some(format!(
-        "the runtime has no part for {} ({part})",
-        row.device
-    ))
+    Some(lacks_part(row.device))
 }
 
 fn judge(done: &Done) -> Outcome {
@@ -371,6 +387,7 @@ fn median(figures: &[Figures]) -> Figures {
         prompt_tokens: figures.first().map_or(0, |f| f.prompt_tokens),
         first_token_seconds: of(|f| f.first_token_seconds),
         tokens_per_second: of(|f| f.tokens_per_second),
+        host_seconds_per_step: of(|f| f.host_seconds_per_step),
         peak_memory: figures.iter().filter_map(|f| f.peak_memory).max(),
     }
 }

@@ -102,6 +102,8 @@ pub struct Figures {
     pub first_token_seconds: Option<f64>,
     /// Tokens per second while decoding.
     pub tokens_per_second: Option<f64>,
+    /// Seconds of a decode step outside the forward call and the copy of its logits.
+    pub host_seconds_per_step: Option<f64>,
     /// Most memory resident in the process, in bytes.
     pub peak_memory: Option<u64>,
 }

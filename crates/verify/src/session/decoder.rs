@@ -1,8 +1,10 @@
 //! Models with states: create them, prefill, decode, reset.
 
+use std::time::{Duration, Instant};
+
 use crate::error::{Error, Result};
 use crate::ffi::{Arg, Function, Tensor, Value};
-use crate::runtime::{self, Runtime};
+use crate::runtime::{self, HostFloats, Runtime};
 
 use super::Entry;
 use super::model::Model;
@@ -48,6 +50,8 @@ pub struct Decoder<'m, 'r> {
     decode: Function,
     entry: Entry,
     builtins: Builtins,
+    steps: Vec<Step>,
+    forward_time: Duration,
 }
 
 struct Builtins {
@@ -57,6 +61,43 @@ struct Builtins {
     begin: Function,
     end: Function,
     reshape: Function,
+}
+
+/// What a call appends to which sequences, as `begin_forward` takes it.
+struct Appended {
+    sequences: Value,
+    lengths: Value,
+}
+
+/// What all decode calls for one group of sequences share, made by the first.
+struct Step {
+    group: Vec<i64>,
+    /// Token ids on the device, overwritten by each call.
+    ids: Tensor,
+    /// `[sequences, 1, hidden]`.
+    embedded: Value,
+    appended: Appended,
+}
+
+/// Logits on the host, one row per sequence; the memory is used again.
+#[derive(Debug, Default)]
+pub struct Logits {
+    floats: HostFloats,
+    width: usize,
+}
+
+impl Logits {
+    /// One row per sequence of the last call.
+    pub fn rows(&self) -> impl Iterator<Item = &[f32]> {
+        self.floats.values().chunks_exact(self.width.max(1))
+    }
+}
+
+/// Which of the two forward functions.
+#[derive(Clone, Copy)]
+enum Phase {
+    Prefill,
+    Decode,
 }
 
 impl<'m, 'r> Decoder<'m, 'r> {
@@ -90,6 +131,8 @@ impl<'m, 'r> Decoder<'m, 'r> {
             states,
             entry,
             builtins,
+            steps: Vec::new(),
+            forward_time: Duration::ZERO,
         })
     }
 
@@ -118,100 +161,138 @@ impl<'m, 'r> Decoder<'m, 'r> {
         usize::try_from(self.model.metadata().prefill_chunk_size).unwrap_or(1)
     }
 
+    /// Time spent in forward calls and in copies of logits, which wait for the
+    /// device. The rest of a step is what the host adds to it.
+    pub fn forward_time(&self) -> Duration {
+        self.forward_time
+    }
+
     /// Reads tokens of one or more sequences; logits after each one's last.
-    pub fn prefill(&self, pieces: &[Piece<'_>]) -> Result<Vec<Vec<f32>>> {
+    pub fn prefill(&mut self, pieces: &[Piece<'_>], logits: &mut Logits) -> Result<()> {
+        let runtime = self.model.runtime();
         let ids: Vec<i32> = pieces.iter().flat_map(|p| p.tokens).copied().collect();
         let count = length(&ids)?;
-        let embeddings = self.embeddings(&ids, &[1, count])?;
-        let logits = match self.entry {
+        let embedded = self.embedded(&runtime.int32(&[count], &ids)?)?;
+        let shape = runtime.shape(&[1, count, hidden(&embedded)])?;
+        let embedded = self.reshaped(&embedded, &shape)?;
+        let appended = Appended {
+            sequences: runtime.shape(&pieces.iter().map(|p| p.sequence).collect::<Vec<_>>())?,
+            lengths: {
+                let lengths: Result<Vec<i64>> = pieces.iter().map(|p| length(p.tokens)).collect();
+                runtime.shape(&lengths?)?
+            },
+        };
+        let result = match self.entry {
             Entry::Batch => {
                 let positions = last_positions(pieces)?;
-                let dims = [length(pieces)?];
-                let positions = self.model.runtime().int32(&dims, &positions)?;
-                self.forward(&self.prefill, pieces, &[&embeddings, &positions])?
+                let positions = runtime.int32(&[length(pieces)?], &positions)?;
+                self.forward(Phase::Prefill, &appended, &[&embedded, &positions])?
             }
             Entry::Single => {
-                single(pieces)?;
-                self.forward(&self.prefill, pieces, &[&embeddings])?
+                single(pieces.len())?;
+                self.forward(Phase::Prefill, &appended, &[&embedded])?
             }
         };
-        self.rows(&logits, pieces.len())
+        self.read_rows(&result, pieces.len(), logits)
     }
 
     /// One token for each of one or more sequences; the next logits of each.
-    pub fn decode(&self, pieces: &[Piece<'_>]) -> Result<Vec<Vec<f32>>> {
-        let ids: Vec<i32> = pieces.iter().flat_map(|p| p.tokens).copied().collect();
-        if ids.len() != pieces.len() {
+    pub fn decode(&mut self, group: &[i64], tokens: &[i32], logits: &mut Logits) -> Result<()> {
+        if group.len() != tokens.len() || group.is_empty() {
             return Err(Error::Unsupported(
                 "decode takes exactly one token per sequence".to_owned(),
             ));
         }
         if self.entry == Entry::Single {
-            single(pieces)?;
+            single(group.len())?;
         }
-        let embeddings = self.embeddings(&ids, &[length(&ids)?, 1])?;
-        let logits = self.forward(&self.decode, pieces, &[&embeddings])?;
-        self.rows(&logits, pieces.len())
+        // Taken out for the call; a call that fails ends the row.
+        let known = self.steps.iter().position(|step| step.group == group);
+        let known = known.map(|index| self.steps.swap_remove(index));
+        let (step, embedded) = match known {
+            Some(step) => {
+                self.model.runtime().write_int32(&step.ids, tokens)?;
+                let embedded = self.embedded(&step.ids)?;
+                (step, embedded)
+            }
+            None => self.first_step(group, tokens)?,
+        };
+        let embedded = self.reshaped(&embedded, &step.embedded)?;
+        let result = self.forward(Phase::Decode, &step.appended, &[&embedded])?;
+        self.steps.push(step);
+        self.read_rows(&result, group.len(), logits)
     }
 
-    /// `embed`, reshaped to the given leading dimensions.
-    fn embeddings(&self, ids: &[i32], leading: &[i64]) -> Result<Tensor> {
+    /// The first decode call of a group also shows how wide embeddings are.
+    fn first_step(&self, group: &[i64], tokens: &[i32]) -> Result<(Step, Tensor)> {
         let runtime = self.model.runtime();
-        let ids = runtime.int32(&[length(ids)?], ids)?;
-        let value = self
-            .embed
-            .call(&[Arg::Value(ids.value()), Arg::Value(&self.parameters)])?;
-        let embedded = runtime::tensor(value, self.embed.name())?;
-        let hidden = embedded.shape().last().copied().unwrap_or(0);
-        let mut dims = leading.to_vec();
-        dims.push(hidden);
-        let shape = runtime.shape(&dims)?;
+        let count = length(tokens)?;
+        let ids = runtime.int32(&[count], tokens)?;
+        let embedded = self.embedded(&ids)?;
+        let step = Step {
+            group: group.to_vec(),
+            ids,
+            embedded: runtime.shape(&[count, 1, hidden(&embedded)])?,
+            appended: Appended {
+                sequences: runtime.shape(group)?,
+                lengths: runtime.shape(&vec![1; group.len()])?,
+            },
+        };
+        Ok((step, embedded))
+    }
+
+    /// `embed`: `[n, hidden]`.
+    fn embedded(&self, ids: &Tensor) -> Result<Tensor> {
+        let arguments = [Arg::Value(ids.value()), Arg::Value(&self.parameters)];
+        runtime::tensor(self.embed.call(&arguments)?, self.embed.name())
+    }
+
+    fn reshaped(&self, tensor: &Tensor, shape: &Value) -> Result<Tensor> {
         let reshape = &self.builtins.reshape;
-        let value = reshape.call(&[Arg::Value(embedded.value()), Arg::Value(&shape)])?;
+        let value = reshape.call(&[Arg::Value(tensor.value()), Arg::Value(shape)])?;
         runtime::tensor(value, reshape.name())
     }
 
     /// One forward call between `begin_forward` and `end_forward`.
-    fn forward(
-        &self,
-        function: &Function,
-        pieces: &[Piece<'_>],
-        inputs: &[&Tensor],
-    ) -> Result<Tensor> {
-        let runtime = self.model.runtime();
-        let sequences: Vec<i64> = pieces.iter().map(|p| p.sequence).collect();
-        let lengths = pieces
-            .iter()
-            .map(|p| length(p.tokens))
-            .collect::<Result<Vec<i64>>>()?;
-        let (sequences, lengths) = (runtime.shape(&sequences)?, runtime.shape(&lengths)?);
-        let appended = [Arg::Value(&sequences), Arg::Value(&lengths)];
-        self.for_states(&self.builtins.begin, &appended)?;
+    fn forward(&mut self, phase: Phase, appended: &Appended, inputs: &[&Tensor]) -> Result<Tensor> {
+        let begin = [
+            Arg::Value(&appended.sequences),
+            Arg::Value(&appended.lengths),
+        ];
+        self.for_states(&self.builtins.begin, &begin)?;
+        let function = match phase {
+            Phase::Prefill => &self.prefill,
+            Phase::Decode => &self.decode,
+        };
         let mut args: Vec<Arg<'_>> = inputs.iter().map(|t| Arg::Value(t.value())).collect();
         args.extend(self.states.iter().map(Arg::Value));
         args.push(Arg::Value(&self.parameters));
+        let start = Instant::now();
         let result = function.call(&args)?;
+        self.forward_time += start.elapsed();
         self.for_states(&self.builtins.end, &[])?;
+        let runtime = self.model.runtime();
         runtime::tensor(runtime.item(&result, 0)?, function.name())
     }
 
     /// The logits as one row of floats per sequence.
-    fn rows(&self, logits: &Tensor, sequences: usize) -> Result<Vec<Vec<f32>>> {
-        let floats = self.model.runtime().floats(logits)?;
-        let vocabulary = logits.shape().last().copied().unwrap_or(0);
-        let width = usize::try_from(vocabulary).unwrap_or(0);
-        if width == 0 || floats.len() != width.saturating_mul(sequences) {
+    fn read_rows(&mut self, tensor: &Tensor, sequences: usize, logits: &mut Logits) -> Result<()> {
+        let start = Instant::now();
+        let runtime = self.model.runtime();
+        runtime.read_floats(tensor, &mut logits.floats)?;
+        self.forward_time += start.elapsed();
+        let vocabulary = tensor.shape().last().copied().unwrap_or(0);
+        logits.width = usize::try_from(vocabulary).unwrap_or(0);
+        let expected = logits.width.saturating_mul(sequences);
+        if logits.width == 0 || logits.floats.values().len() != expected {
             return Err(Error::Tensor {
                 detail: format!(
                     "logits of shape {:?} for {sequences} sequences",
-                    logits.shape()
+                    tensor.shape()
                 ),
             });
         }
-        if sequences == 1 {
-            return Ok(vec![floats]);
-        }
-        Ok(floats.chunks(width).map(<[f32]>::to_vec).collect())
+        Ok(())
     }
 
     fn for_states(&self, function: &Function, arguments: &[Arg<'_>]) -> Result<()> {
@@ -275,9 +356,14 @@ fn last_positions(pieces: &[Piece<'_>]) -> Result<Vec<i32>> {
         .collect()
 }
 
-fn single(pieces: &[Piece<'_>]) -> Result<()> {
-    match pieces {
-        [_] => Ok(()),
+/// The last dimension.
+fn hidden(embedded: &Tensor) -> i64 {
+    embedded.shape().last().copied().unwrap_or(0)
+}
+
+fn single(sequences: usize) -> Result<()> {
+    match sequences {
+        1 => Ok(()),
         _ => Err(Error::Unsupported(
             "`prefill` and `decode` serve one sequence; use entry = \"batch\"".to_owned(),
         )),

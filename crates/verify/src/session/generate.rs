@@ -6,7 +6,7 @@ use crate::error::{Error, Result};
 use crate::sampling::{Sampler, TopP, greedy};
 
 use super::Schedule;
-use super::decoder::{Decoder, Piece};
+use super::decoder::{Decoder, Logits, Piece};
 
 /// What to generate, beside the prompts.
 #[derive(Clone, Debug)]
@@ -49,33 +49,48 @@ pub struct Generation {
     pub first_token: Duration,
     /// Time of all decode calls and sampling.
     pub decode_time: Duration,
+    /// The part of it that was not spent in forward calls and in copies of
+    /// logits: what the host adds.
+    pub host_time: Duration,
+    /// Decode calls.
+    pub steps: u32,
     /// Tokens chosen in that time.
     pub decoded: usize,
 }
 
 /// One run over a set of prompts.
 pub struct Generator<'d, 'm, 'r> {
-    decoder: &'d Decoder<'m, 'r>,
+    decoder: &'d mut Decoder<'m, 'r>,
     request: Request,
-    sequences: Vec<Sequence>,
-    samplers: Vec<Sampler>,
+    tracks: Vec<Track>,
+    logits: Logits,
+}
+
+/// A sequence and what chooses its tokens.
+struct Track {
+    sequence: Sequence,
+    sampler: Sampler,
 }
 
 impl<'d, 'm, 'r> Generator<'d, 'm, 'r> {
     /// Empties the states and begins one sequence per prompt.
-    pub fn new(decoder: &'d Decoder<'m, 'r>, request: Request, prompts: usize) -> Result<Self> {
+    pub fn new(decoder: &'d mut Decoder<'m, 'r>, request: Request, prompts: usize) -> Result<Self> {
         decoder.reset()?;
         for sequence in 0..prompts {
             decoder.add_sequence(identifier(sequence)?)?;
         }
+        let sampler = |index: usize| match request.follow.get(index) {
+            Some(tokens) => Sampler::Follow(tokens.clone().into_iter()),
+            None => Sampler::new(request.sampling, index as u64),
+        };
         Ok(Generator {
-            samplers: (0..prompts)
-                .map(|index| match request.follow.get(index) {
-                    Some(tokens) => Sampler::Follow(tokens.clone().into_iter()),
-                    None => Sampler::new(request.sampling, index as u64),
+            tracks: (0..prompts)
+                .map(|index| Track {
+                    sequence: Sequence::default(),
+                    sampler: sampler(index),
                 })
                 .collect(),
-            sequences: vec![Sequence::default(); prompts],
+            logits: Logits::default(),
             decoder,
             request,
         })
@@ -88,9 +103,9 @@ impl<'d, 'm, 'r> Generator<'d, 'm, 'r> {
         let mut first = None;
         if self.request.schedule == Schedule::Batched && self.decoder.prefills_together() {
             let pieces = pieces(prompts)?;
-            let rows = self.decoder.prefill(&pieces)?;
-            for (index, logits) in rows.into_iter().enumerate() {
-                self.begin(index, logits);
+            self.decoder.prefill(&pieces, &mut self.logits)?;
+            for (track, logits) in self.tracks.iter_mut().zip(self.logits.rows()) {
+                track.begin(&self.request, logits);
             }
         } else {
             self.prefill_in_turns(prompts, start, &mut first)?;
@@ -116,10 +131,12 @@ impl<'d, 'm, 'r> Generator<'d, 'm, 'r> {
                 let Some(tokens) = rest.next() else { continue };
                 active = true;
                 let sequence = identifier(index)?;
-                let rows = self.decoder.prefill(&[Piece { sequence, tokens }])?;
+                let pieces = [Piece { sequence, tokens }];
+                self.decoder.prefill(&pieces, &mut self.logits)?;
                 if rest.peek().is_none() {
-                    for logits in rows {
-                        self.begin(index, logits);
+                    let track = self.tracks.get_mut(index);
+                    if let Some((track, logits)) = track.zip(self.logits.rows().next()) {
+                        track.begin(&self.request, logits);
                     }
                     first.get_or_insert_with(|| start.elapsed());
                 }
@@ -131,87 +148,93 @@ impl<'d, 'm, 'r> Generator<'d, 'm, 'r> {
     /// Generates until every sequence has enough tokens or has stopped.
     pub fn decode(mut self, first_token: Duration) -> Result<Generation> {
         let start = Instant::now();
-        let mut decoded = 0usize;
+        let before = self.decoder.forward_time();
+        let (mut steps, mut decoded) = (0u32, 0usize);
         loop {
-            let active: Vec<usize> = (0..self.sequences.len())
+            let active: Vec<usize> = (0..self.tracks.len())
                 .filter(|&index| self.is_active(index))
                 .collect();
             if active.is_empty() {
                 break;
             }
-            let groups: Vec<Vec<usize>> = match self.request.schedule {
-                Schedule::Interleaved => active.iter().map(|&index| vec![index]).collect(),
-                Schedule::Batched => vec![active],
+            let together = match self.request.schedule {
+                Schedule::Interleaved => 1,
+                Schedule::Batched => active.len(),
             };
-            for group in groups {
+            for group in active.chunks(together) {
+                self.step(group)?;
+                steps = steps.saturating_add(1);
                 decoded = decoded.saturating_add(group.len());
-                self.step(&group)?;
             }
         }
+        let decode_time = start.elapsed();
+        let forward_time = self.decoder.forward_time().saturating_sub(before);
         Ok(Generation {
-            sequences: self.sequences,
+            sequences: self.tracks.into_iter().map(|t| t.sequence).collect(),
             first_token,
-            decode_time: start.elapsed(),
+            decode_time,
+            host_time: decode_time.saturating_sub(forward_time),
+            steps,
             decoded,
         })
     }
 
+    /// One token more for each sequence of the group.
     fn step(&mut self, group: &[usize]) -> Result<()> {
-        let last: Vec<(i64, i32)> = group
-            .iter()
-            .map(|&index| {
-                let token = self.sequences.get(index).and_then(|s| s.tokens.last());
-                let token = token
-                    .copied()
-                    .ok_or_else(|| Error::Unsupported("decode before prefill".to_owned()))?;
-                Ok((identifier(index)?, token))
-            })
-            .collect::<Result<_>>()?;
-        let pieces: Vec<Piece<'_>> = last
-            .iter()
-            .map(|(sequence, token)| Piece {
-                sequence: *sequence,
-                tokens: std::slice::from_ref(token),
-            })
-            .collect();
-        let rows = self.decoder.decode(&pieces)?;
-        for (&index, logits) in group.iter().zip(rows) {
-            self.choose(index, logits);
+        let mut sequences = Vec::with_capacity(group.len());
+        let mut tokens = Vec::with_capacity(group.len());
+        for &index in group {
+            let last = self
+                .tracks
+                .get(index)
+                .and_then(|t| t.sequence.tokens.last());
+            let last =
+                last.ok_or_else(|| Error::Unsupported("decode before prefill".to_owned()))?;
+            sequences.push(identifier(index)?);
+            tokens.push(*last);
+        }
+        self.decoder.decode(&sequences, &tokens, &mut self.logits)?;
+        for (&index, logits) in group.iter().zip(self.logits.rows()) {
+            if let Some(track) = self.tracks.get_mut(index) {
+                track.choose(&self.request, logits);
+            }
         }
         Ok(())
     }
 
     fn is_active(&self, index: usize) -> bool {
-        self.sequences
-            .get(index)
-            .is_some_and(|s| !s.stopped && s.tokens.len() < self.request.max_tokens)
+        let track = self.tracks.get(index);
+        track.is_some_and(|track| track.is_active(&self.request))
+    }
+}
+
+impl Track {
+    fn is_active(&self, request: &Request) -> bool {
+        !self.sequence.stopped && self.sequence.tokens.len() < request.max_tokens
     }
 
-    fn begin(&mut self, index: usize, logits: Vec<f32>) {
-        if let Some(sequence) = self.sequences.get_mut(index) {
-            sequence.first_logits.clone_from(&logits);
-        }
-        if self.is_active(index) {
-            self.choose(index, logits);
+    fn begin(&mut self, request: &Request, logits: &[f32]) {
+        self.sequence.first_logits = logits.to_vec();
+        if self.is_active(request) {
+            self.choose(request, logits);
         }
     }
 
-    fn choose(&mut self, index: usize, logits: Vec<f32>) {
-        let pair = (self.sequences.get_mut(index), self.samplers.get_mut(index));
-        let (Some(sequence), Some(sampler)) = pair else {
-            return;
-        };
-        let token = sampler.sample(&logits);
-        let likeliest = match sampler {
+    fn choose(&mut self, request: &Request, logits: &[f32]) {
+        let token = self.sampler.sample(logits);
+        let likeliest = match self.sampler {
             Sampler::Greedy => token,
-            _ => i32::try_from(greedy(&logits)).unwrap_or(i32::MAX),
+            _ => i32::try_from(greedy(logits)).unwrap_or(i32::MAX),
         };
-        sequence.likeliest.push(likeliest);
-        sequence.last_logits = logits;
-        if self.request.stop.contains(&token) {
-            sequence.stopped = true;
+        self.sequence.likeliest.push(likeliest);
+        if request.stop.contains(&token) {
+            self.sequence.stopped = true;
         } else {
-            sequence.tokens.push(token);
+            self.sequence.tokens.push(token);
+        }
+        // Only the last are kept: a copy per token would cost as much as the choice.
+        if !self.is_active(request) {
+            self.sequence.last_logits = logits.to_vec();
         }
     }
 }

@@ -64,6 +64,7 @@ pub fn options(matrix: PathBuf) -> MatrixOptions<'static> {
         matrix,
         only: Vec::new(),
         device: None,
+        share: None,
         jobs: 1,
         repeat: None,
         time_limit: None,
