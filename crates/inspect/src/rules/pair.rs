@@ -3,7 +3,7 @@
 //! A scan holds each library against every release. What the rules ask of its
 //! code does not depend on the runtime, so it is found once, in [`Facts`].
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::Rule;
 use crate::artifact::Artifact;
@@ -75,12 +75,16 @@ pub struct Program<'a> {
     pub calls: BTreeMap<(&'a str, u64), Vec<RawCall<'a>>>,
     /// Calls of the KV-cache constructors.
     pub kv_caches: Vec<KvCacheCreate>,
+    /// The first call of each callee, by table index.
+    first_calls: HashMap<i64, RawCall<'a>>,
 }
 
 impl<'a> Program<'a> {
     fn of(executable: &'a Executable, start: u64) -> Self {
         let mut calls: BTreeMap<(&str, u64), Vec<RawCall<'_>>> = BTreeMap::new();
+        let mut first_calls = HashMap::new();
         for call in all_calls(executable) {
+            first_calls.entry(call.callee).or_insert(call);
             let callee = usize::try_from(call.callee)
                 .ok()
                 .and_then(|callee| executable.functions.get(callee))
@@ -97,7 +101,18 @@ impl<'a> Program<'a> {
             start,
             calls,
             kv_caches: kv_caches(executable),
+            first_calls,
         }
+    }
+
+    /// Where a function of the table is first called, if it is.
+    pub fn first_use(&self, callee: usize) -> Location {
+        let first = i64::try_from(callee)
+            .ok()
+            .and_then(|callee| self.first_calls.get(&callee));
+        first.map_or_else(Location::default, |call| {
+            self.place(call.function, Some(call.instruction))
+        })
     }
 
     /// A place in a function of the table.
