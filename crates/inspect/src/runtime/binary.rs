@@ -201,7 +201,8 @@ fn first<T: Clone>(whole: &mut Fact<T>, part: &Fact<T>) {
     }
 }
 
-fn operating_system(platform: Platform) -> Option<&'static str> {
+/// The word of profiles and targets for a system.
+pub(crate) fn operating_system(platform: Platform) -> Option<&'static str> {
     Some(match platform {
         Platform::Linux => "linux",
         Platform::Android => "android",
