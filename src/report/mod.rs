@@ -15,6 +15,8 @@ pub mod paths;
 pub mod sarif;
 pub mod style;
 
+mod from_scan;
+
 use model::Report;
 
 use crate::args::FailOn;

@@ -3,7 +3,9 @@
 //!
 //! `page.rs` arranges the data; `page.jinja` is the page.
 
+mod library;
 mod page;
+mod picture;
 
 use minijinja::{AutoEscape, Environment, HtmlEscape};
 

@@ -4,15 +4,14 @@ use std::collections::BTreeMap;
 
 use artcheck_inspect::artifact::Role;
 use artcheck_inspect::finding::{Repair, Severity};
-use artcheck_inspect::runtime::release;
-use artcheck_inspect::scan::VerdictStatus;
-use artcheck_inspect::summary::size;
 use serde::Serialize;
 
+use super::library::{LibraryView, library_view};
+use super::picture::{Column, Row, column, row};
 use crate::report::groups::groups;
 use crate::report::human::{counted, place};
 use crate::report::matrix::grid;
-use crate::report::model::{Entry, Finding, Library, Report, Verdict};
+use crate::report::model::{Entry, Finding, Report};
 
 #[derive(Serialize)]
 pub(super) struct Page {
@@ -36,28 +35,6 @@ struct Count {
 }
 
 #[derive(Serialize)]
-struct Column {
-    name: String,
-    short: String,
-}
-
-#[derive(Serialize)]
-struct Row {
-    name: String,
-    short: String,
-    anchor: String,
-    cells: Vec<Cell>,
-}
-
-#[derive(Serialize)]
-struct Cell {
-    state: &'static str,
-    sign: &'static str,
-    words: String,
-    rules: String,
-}
-
-#[derive(Serialize)]
 struct Section {
     anchor: String,
     path: String,
@@ -68,22 +45,6 @@ struct Section {
     problems: Vec<String>,
     findings: Vec<Problem>,
     undecided: Vec<String>,
-}
-
-#[derive(Serialize)]
-struct LibraryView {
-    facts: Vec<(String, String)>,
-    tree: Vec<Node>,
-    requires: Vec<String>,
-    slots: Vec<String>,
-}
-
-#[derive(Serialize)]
-struct Node {
-    depth: usize,
-    name: String,
-    size: String,
-    percent: String,
 }
 
 #[derive(Serialize)]
@@ -203,64 +164,6 @@ fn counts(report: &Report) -> Vec<Count> {
         .collect()
 }
 
-fn column(name: &str) -> Column {
-    Column {
-        name: name.to_owned(),
-        short: runtime_short(name),
-    }
-}
-
-/// A runtime's name as a column head: the part of a long path that tells it apart.
-fn runtime_short(name: &str) -> String {
-    if release::by_name(name).is_some() {
-        return name.trim_start_matches("tvm-").to_owned();
-    }
-    const COMMON: [&str; 6] = ["lib", "lib64", "site-packages", "tvm", "tvm_ffi", "Lib"];
-    name.split(['/', '\\'])
-        .rfind(|part| !part.is_empty() && !COMMON.contains(part) && !part.starts_with("python3"))
-        .unwrap_or(name)
-        .to_owned()
-}
-
-fn row(name: String, cells: &[Option<&Verdict>], anchors: &BTreeMap<&str, String>) -> Row {
-    let artifact = cells.iter().flatten().next().map(|v| v.artifact.as_str());
-    let short = match name.rsplit_once('/') {
-        Some((_, last)) => last.to_owned(),
-        None => name.clone(),
-    };
-    Row {
-        anchor: artifact
-            .and_then(|path| anchors.get(path))
-            .cloned()
-            .unwrap_or_default(),
-        cells: cells.iter().map(|verdict| cell(*verdict)).collect(),
-        name,
-        short,
-    }
-}
-
-fn cell(verdict: Option<&Verdict>) -> Cell {
-    let Some(verdict) = verdict else {
-        return Cell {
-            state: "none",
-            sign: "–",
-            words: String::from("not compared"),
-            rules: String::new(),
-        };
-    };
-    let (state, sign, words) = match verdict.status {
-        VerdictStatus::Fits => ("good", "✓", "fits"),
-        VerdictStatus::Undecided => ("unsure", "?", "could not decide"),
-        VerdictStatus::Breaks => ("bad", "✗", "breaks"),
-    };
-    Cell {
-        state,
-        sign,
-        words: words.to_owned(),
-        rules: verdict.rules.join(" "),
-    }
-}
-
 fn section(report: &Report, artifact: &Entry, anchor: &str) -> Section {
     let of_artifact: Vec<Finding> = report
         .findings
@@ -299,79 +202,6 @@ fn section(report: &Report, artifact: &Entry, anchor: &str) -> Section {
             })
             .collect(),
     }
-}
-
-fn library_view(artifact: &Entry, library: &Library) -> LibraryView {
-    let summary = &library.summary;
-    let mut facts = vec![(String::from("built by"), summary.epoch.clone())];
-    let mut fact = |name: &str, value: Option<String>| {
-        if let Some(value) = value.filter(|value| !value.is_empty()) {
-            facts.push((name.to_owned(), value));
-        }
-    };
-    fact("prefix", summary.prefix.clone());
-    fact("model", summary.model_type.clone());
-    fact("state", summary.kv_state_kind.clone());
-    fact("device", Some(summary.gpu.join("; ")));
-    for executable in &summary.executables {
-        fact(
-            "program",
-            Some(format!(
-                "{}, {}, {}, format {}",
-                counted(executable.functions, "function"),
-                counted(executable.instructions, "instruction"),
-                counted(executable.constants, "constant"),
-                executable.magic
-            )),
-        );
-        fact("attention tag", Some(executable.attention_tags.join(", ")));
-        fact(
-            "cache config",
-            executable
-                .cache_config_length
-                .map(|length| counted(length as usize, "element")),
-        );
-    }
-    LibraryView {
-        facts,
-        tree: tree(artifact, library),
-        requires: library.requires.clone(),
-        slots: summary.slots.clone(),
-    }
-}
-
-/// The module tree with each module's share of the file. The host code is
-/// what the blob does not take, where the file holds one library.
-fn tree(artifact: &Entry, library: &Library) -> Vec<Node> {
-    let whole = artifact.size.max(library.blob_size).max(1);
-    let alone = artifact.libraries.len() == 1;
-    library
-        .tree
-        .iter()
-        .map(|module| {
-            let bytes = if module.kind == "_lib" && alone {
-                artifact.size.saturating_sub(library.blob_size)
-            } else {
-                module.size
-            };
-            let mut name = match module.kind.as_str() {
-                "_lib" => String::from("_lib (host code, tables, symbols)"),
-                kind => kind.to_owned(),
-            };
-            if module.kernels > 0 {
-                name.push_str(&format!(", {}", counted(module.kernels, "kernel")));
-            }
-            if !module.code_format.is_empty() && module.code_format != module.kind {
-                name.push_str(&format!(" as {}", module.code_format));
-            }
-            Node {
-                depth: module.depth,
-                name,
-                size: size(bytes),
-                percent: format!("{:.1}", 100.0 * bytes as f64 / whole as f64),
-            }
-        })
-        .collect()
 }
 
 fn problems(findings: &[Finding]) -> Vec<Problem> {
@@ -422,19 +252,5 @@ fn accepted(finding: &Finding) -> Accepted {
             .suppression
             .as_ref()
             .map_or_else(String::new, |suppression| suppression.reason.clone()),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_column_head_is_what_tells_a_runtime_apart() {
-        assert_eq!(runtime_short("tvm-0.27"), "0.27");
-        assert_eq!(
-            runtime_short("venv/tvm-0.25/lib/python3.11/site-packages"),
-            "tvm-0.25"
-        );
     }
 }

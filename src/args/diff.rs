@@ -1,0 +1,19 @@
+//! Arguments of `diff`.
+
+use std::path::PathBuf;
+
+use super::format::PlainFormat;
+
+/// `diff`.
+#[derive(Debug, clap::Args)]
+pub struct DiffArgs {
+    /// The artifact before.
+    pub before: PathBuf,
+
+    /// The artifact after.
+    pub after: PathBuf,
+
+    /// Report format.
+    #[arg(long, value_enum, default_value_t = PlainFormat::Human)]
+    pub format: PlainFormat,
+}

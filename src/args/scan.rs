@@ -1,0 +1,87 @@
+//! Arguments of `scan` and `matrix`.
+
+use std::path::PathBuf;
+
+use artcheck_inspect::target::Target;
+
+use super::format::{FailOn, Format};
+
+/// `scan` and `matrix`.
+#[derive(Debug, clap::Args)]
+pub struct ScanArgs {
+    /// Files, directories, archives, wheels or virtual environments.
+    #[arg(required = true)]
+    pub paths: Vec<PathBuf>,
+
+    #[command(flatten)]
+    pub selection: Selection,
+
+    /// Report format.
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    pub format: Format,
+
+    /// Write a report to a file: FILE for the one of --format, FORMAT=FILE for a further one. Repeatable.
+    #[arg(long, short, value_name = "[FORMAT=]FILE", value_parser = crate::report::output::parse)]
+    pub output: Vec<crate::report::output::Output>,
+
+    /// Lowest severity that makes the exit status 1; `error` if neither given nor in artcheck.toml.
+    #[arg(long, value_enum)]
+    pub fail_on: Option<FailOn>,
+
+    #[command(flatten)]
+    pub policy: PolicyArgs,
+
+    /// Exit 0 even where a file or a fact could not be read.
+    #[arg(long)]
+    pub allow_unknown: bool,
+
+    /// Also list what was read and found healthy or unrelated.
+    #[arg(long, short)]
+    pub verbose: bool,
+}
+
+/// What is accepted, and which share of the files to look at.
+#[derive(Debug, Clone, clap::Args)]
+pub struct PolicyArgs {
+    /// The policy; without it, artcheck.toml above the first PATH.
+    #[arg(long, value_name = "FILE", conflicts_with = "no_config")]
+    pub config: Option<PathBuf>,
+
+    /// Look for no artcheck.toml.
+    #[arg(long)]
+    pub no_config: bool,
+
+    /// Findings recorded in FILE are accepted: only new ones count.
+    #[arg(long, value_name = "FILE")]
+    pub baseline: Option<PathBuf>,
+
+    /// Record the findings of this run in the --baseline file.
+    #[arg(long, requires = "baseline")]
+    pub update_baseline: bool,
+
+    /// Look at the K-th of N shares of the files; `artcheck merge` joins the JSON reports.
+    #[arg(long, value_name = "K/N")]
+    pub shard: Option<artcheck_inspect::scan::Shard>,
+}
+
+/// Which runtimes and machine to check against.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Selection {
+    /// A runtime: a release (`tvm-0.26`), a library, directory, wheel or virtual
+    /// environment, or a profile saved by `artcheck runtime --save`. Repeatable.
+    /// Without it: the load sets among PATHs, else every known release.
+    #[arg(long, short, value_name = "RUNTIME")]
+    pub runtime: Vec<String>,
+
+    /// The machine it must run on: ARCH-SYSTEM[.VERSION], e.g. x86_64-linux.2.28, aarch64-macos.13.
+    #[arg(long)]
+    pub target: Option<Target>,
+
+    /// Also compare the checksums of weight shards, which reads them whole.
+    #[arg(long)]
+    pub checksums: bool,
+
+    /// Threads; as many as the machine has cores if not given.
+    #[arg(long, short, value_name = "N")]
+    pub jobs: Option<usize>,
+}

@@ -1,0 +1,92 @@
+//! Arguments of `verify`.
+
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+
+/// `verify`.
+#[derive(Debug, clap::Args)]
+pub struct VerifyArgs {
+    /// The matrix file.
+    pub matrix: PathBuf,
+
+    /// Only rows whose name or model contains TEXT; repeatable.
+    #[arg(long, value_name = "TEXT")]
+    pub only: Vec<String>,
+
+    /// Only rows on this device, e.g. cpu, cuda, metal, cuda:1. `metal-sim` also takes
+    /// rows for metal and runs them simulated on the CPU.
+    #[arg(long)]
+    pub device: Option<String>,
+
+    /// Rows at once; figures are comparable only with 1.
+    #[arg(long, short, default_value_t = 1)]
+    pub jobs: usize,
+
+    /// Runs of each row, instead of what the matrix says.
+    #[arg(long, value_name = "N")]
+    pub repeat: Option<u32>,
+
+    /// Time limit of each run in seconds, instead of what the matrix says.
+    #[arg(long, value_name = "SECONDS")]
+    pub time_limit: Option<u64>,
+
+    /// Count rows that could not run as failures.
+    #[arg(long)]
+    pub require_all: bool,
+
+    /// Run rows although the rules say that they break.
+    #[arg(long)]
+    pub no_precheck: bool,
+
+    /// On metal-sim: check every access of every kernel; several times slower.
+    #[arg(long)]
+    pub guard: bool,
+
+    /// On metal-sim: in which order the threads of a simd-group run.
+    #[arg(long, value_enum)]
+    pub order: Option<ThreadOrder>,
+
+    /// Repair rows that cannot run, and say with what.
+    #[arg(long, value_enum, default_value_t = ShimChoice::None)]
+    pub shim: ShimChoice,
+
+    /// Report format.
+    #[arg(long, value_enum, default_value_t = VerifyFormat::Human)]
+    pub format: VerifyFormat,
+
+    /// Write the report to FILE instead of standard output.
+    #[arg(long, short, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+/// `--order`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ThreadOrder {
+    /// First to last.
+    Forward,
+    /// Last to first.
+    Reverse,
+}
+
+/// `--shim`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ShimChoice {
+    /// Only the shims that the matrix names.
+    None,
+    /// Also those that the findings call for.
+    Auto,
+}
+
+/// Report formats of `verify`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum VerifyFormat {
+    /// For people.
+    Human,
+    /// JSON.
+    Json,
+    /// JUnit XML.
+    Junit,
+    /// Markdown.
+    Markdown,
+}

@@ -1,0 +1,107 @@
+//! The matrix as a picture: artifacts down, runtimes across.
+
+use std::collections::BTreeMap;
+
+use artcheck_inspect::runtime::release;
+use artcheck_inspect::scan::VerdictStatus;
+use serde::Serialize;
+
+use crate::report::model::Verdict;
+
+#[derive(Serialize)]
+pub(super) struct Column {
+    name: String,
+    short: String,
+}
+
+#[derive(Serialize)]
+pub(super) struct Row {
+    name: String,
+    short: String,
+    anchor: String,
+    cells: Vec<Cell>,
+}
+
+#[derive(Serialize)]
+struct Cell {
+    state: &'static str,
+    sign: &'static str,
+    words: String,
+    rules: String,
+}
+
+pub(super) fn column(name: &str) -> Column {
+    Column {
+        name: name.to_owned(),
+        short: runtime_short(name),
+    }
+}
+
+/// A runtime's name as a column head: the part of a long path that tells it apart.
+fn runtime_short(name: &str) -> String {
+    if release::by_name(name).is_some() {
+        return name.trim_start_matches("tvm-").to_owned();
+    }
+    const COMMON: [&str; 6] = ["lib", "lib64", "site-packages", "tvm", "tvm_ffi", "Lib"];
+    name.split(['/', '\\'])
+        .rfind(|part| !part.is_empty() && !COMMON.contains(part) && !part.starts_with("python3"))
+        .unwrap_or(name)
+        .to_owned()
+}
+
+pub(super) fn row(
+    name: String,
+    cells: &[Option<&Verdict>],
+    anchors: &BTreeMap<&str, String>,
+) -> Row {
+    let artifact = cells.iter().flatten().next().map(|v| v.artifact.as_str());
+    let short = match name.rsplit_once('/') {
+        Some((_, last)) => last.to_owned(),
+        None => name.clone(),
+    };
+    Row {
+        anchor: artifact
+            .and_then(|path| anchors.get(path))
+            .cloned()
+            .unwrap_or_default(),
+        cells: cells.iter().map(|verdict| cell(*verdict)).collect(),
+        name,
+        short,
+    }
+}
+
+fn cell(verdict: Option<&Verdict>) -> Cell {
+    let Some(verdict) = verdict else {
+        return Cell {
+            state: "none",
+            sign: "–",
+            words: String::from("not compared"),
+            rules: String::new(),
+        };
+    };
+    let (state, sign, words) = match verdict.status {
+        VerdictStatus::Fits => ("good", "✓", "fits"),
+        VerdictStatus::Undecided => ("unsure", "?", "could not decide"),
+        VerdictStatus::Breaks => ("bad", "✗", "breaks"),
+    };
+    Cell {
+        state,
+        sign,
+        words: words.to_owned(),
+        rules: verdict.rules.join(" "),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_column_head_is_what_tells_a_runtime_apart() {
+        assert_eq!(runtime_short("tvm-0.27"), "0.27");
+        assert_eq!(
+            runtime_short("venv/tvm-0.25/lib/python3.11/site-packages"),
+            "tvm-0.25"
+        );
+    }
+}
