@@ -53,7 +53,13 @@ pub(super) fn report(args: &ScanArgs, terminal: Terminal, matrix: bool) -> anyho
         fail_on,
     };
     output::write(&report, args.format, &args.output, options)?;
-    Ok(report::status(&report, fail_on, args.allow_unknown))
+    let status = report::status(&report, fail_on, args.allow_unknown);
+    if status == Status::Nothing && !terminal.quiet {
+        eprintln!(
+            "artcheck: nothing to look at: no model library, runtime or client of TVM below the paths"
+        );
+    }
+    Ok(status)
 }
 
 /// The policy that was named, or else the one above the first path.

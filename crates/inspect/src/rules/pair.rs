@@ -7,8 +7,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::Rule;
 use crate::artifact::Artifact;
+use crate::contents::own_functions;
 use crate::finding::{Finding, Location};
-use crate::module::{Blob, ModelLibrary, Payload};
+use crate::module::{Blob, ModelLibrary};
 use crate::runtime::RuntimeProfile;
 use crate::vm::calls::{RawCall, all_calls};
 use crate::vm::kv_cache::{KvCacheCreate, kv_caches};
@@ -52,7 +53,7 @@ impl<'a> Facts<'a> {
     /// Reads the facts of a library.
     pub fn of(library: &'a ModelLibrary, blob: &'a Blob) -> Self {
         Self {
-            provided: provided(library, blob),
+            provided: own_functions(library, blob),
             programs: blob
                 .executables()
                 .map(|(index, executable)| {
@@ -124,20 +125,4 @@ impl<'a> Program<'a> {
             ..Location::default()
         }
     }
-}
-
-fn provided<'a>(library: &'a ModelLibrary, blob: &'a Blob) -> BTreeSet<&'a str> {
-    let mut names: BTreeSet<&str> = library.host_functions.iter().map(String::as_str).collect();
-    for module in &blob.modules {
-        match &module.payload {
-            Payload::Device(device) => {
-                names.extend(device.kernels.iter().map(|kernel| kernel.key.as_str()));
-            }
-            Payload::StaticLibrary { functions, .. } => {
-                names.extend(functions.iter().map(String::as_str));
-            }
-            _ => {}
-        }
-    }
-    names
 }

@@ -1,6 +1,6 @@
 //! Where the fields of each format lie, and lies to put there.
 
-use super::Random;
+use crate::damage::Random;
 
 /// A number in a file.
 #[derive(Debug, Clone, Copy)]
@@ -73,7 +73,7 @@ fn lie(bytes: &[u8], field: Field, fields: &[Field], random: &mut Random) -> u64
         9 => truth.wrapping_mul(2),
         10 => size.wrapping_sub(truth),
         11 => random.below(bytes.len()) as u64,
-        12 => random.next() >> random.below(64),
+        12 => (random.below(usize::MAX) as u64) >> random.below(64),
         _ => pick(fields, random).map_or(1, |other| read(bytes, other)),
     }
 }

@@ -6,6 +6,9 @@
 //! on with new ones for that long.
 
 mod containers;
+#[allow(dead_code, reason = "only its numbers are used here")]
+#[path = "../../../../tests/support/damage.rs"]
+mod damage;
 mod fields;
 mod memory;
 
@@ -16,35 +19,14 @@ use std::time::{Duration, Instant};
 use artcheck_inspect::artifact::Role;
 use artcheck_inspect::scan::{ScanOptions, scan_bytes};
 
-/// No case may take longer; real files take milliseconds.
-const CAP: Duration = Duration::from_secs(10);
+use damage::{CAP, Random};
+
 /// Memory a case may take: so many times the file's size, and a constant
 /// (what unpacked members and rebuilt wasm memory may take, `limits.rs`).
 const TIMES: usize = 24;
 const CONSTANT: usize = 96 << 20;
 /// Cases of each file in an ordinary run.
 const ROUNDS: u64 = 40;
-
-/// xorshift64: the same numbers in every run.
-pub struct Random(u64);
-
-impl Random {
-    fn new(seed: u64) -> Self {
-        Self(seed.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
-    }
-
-    fn next(&mut self) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0
-    }
-
-    /// A number below `limit`.
-    pub fn below(&mut self, limit: usize) -> usize {
-        usize::try_from(self.next() % limit.max(1) as u64).expect("below a usize")
-    }
-}
 
 /// One measurement at a time.
 static ALONE: Mutex<()> = Mutex::new(());
