@@ -7,7 +7,7 @@
 use std::ops::Range;
 
 use super::instruction::{Argument, Arguments, Instruction, Register};
-use super::short_text::{ARGUMENTS, LAST_REGISTER, NUMBER};
+use super::short_text::{CONSTANT, IMMEDIATE, LAST_REGISTER, NUMBER, REGISTER};
 use super::{Executable, FunctionKind};
 use crate::error::DecodeError;
 use crate::limits::MAX_LISTING;
@@ -194,12 +194,14 @@ impl<'a> Listing<'a> {
     #[inline]
     fn arguments(&mut self, args: Arguments<'_>) -> Result<(), TooLong> {
         let start = self.out.len();
-        for word in args.words() {
-            let (kind, value) = Argument::split(*word);
-            let texts = usize::try_from(kind).ok().and_then(|kind| ARGUMENTS.get(kind));
-            if !texts.is_some_and(|texts| texts.push(value, &mut self.out)) {
-                // A word of unknown kind, which decoding refuses, counts as void.
-                let argument = Argument::from_word(*word).unwrap_or(Argument::Void);
+        for argument in args.iter() {
+            let ready = match argument {
+                Argument::Register(number) => REGISTER.push(number, &mut self.out),
+                Argument::Immediate(value) => IMMEDIATE.push(value, &mut self.out),
+                Argument::Constant(index) => CONSTANT.push(index, &mut self.out),
+                Argument::Function(_) | Argument::Void | Argument::Vm => false,
+            };
+            if !ready {
                 self.long_argument(argument)?;
             }
         }

@@ -58,19 +58,12 @@ pub enum Argument {
 }
 
 impl Argument {
-    /// Kind and value of a word.
-    #[inline]
-    pub(super) fn split(word: i64) -> (u64, i64) {
-        let value = word.wrapping_shl(8).wrapping_shr(8);
-        (word.cast_unsigned().wrapping_shr(56), value)
-    }
-
     /// The argument a word stands for: kind in the top byte, signed value in
     /// the other seven. `None` for a kind no release knows.
     #[inline]
     pub fn from_word(word: i64) -> Option<Self> {
-        let (kind, value) = Self::split(word);
-        Some(match kind {
+        let value = word.wrapping_shl(8).wrapping_shr(8);
+        Some(match word.cast_unsigned().wrapping_shr(56) {
             0 => match Register::from_word(value) {
                 Register::Void => Self::Void,
                 Register::Vm => Self::Vm,
@@ -99,11 +92,6 @@ impl<'a> Arguments<'a> {
     /// Whether there are none.
     pub fn is_empty(self) -> bool {
         self.words.is_empty()
-    }
-
-    /// The words as they stand in the code.
-    pub(super) fn words(self) -> &'a [i64] {
-        self.words
     }
 
     /// Argument number `index`.

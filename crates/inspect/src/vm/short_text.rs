@@ -16,16 +16,14 @@ pub(super) struct Ready {
 
 /// `<number>`.
 pub(super) static NUMBER: Ready = Ready::new(b"", b"");
-/// Arguments with the separator behind them, by the kind in a word's top byte:
-/// `%<number>, `, `i<number>, `, `c[<number>], `. One table of all, because which
-/// kind comes next cannot be foretold and a wrong guess costs more than a lookup.
-pub(super) static ARGUMENTS: [Ready; 3] = [
-    Ready::new(b"%", b", "),
-    Ready::new(b"i", b", "),
-    Ready::new(b"c[", b"], "),
-];
+/// `%<number>`, then the separator of arguments.
+pub(super) static REGISTER: Ready = Ready::new(b"%", b", ");
 /// `%<number>` at the end of a line.
 pub(super) static LAST_REGISTER: Ready = Ready::new(b"%", b"\n");
+/// `i<number>`, then the separator.
+pub(super) static IMMEDIATE: Ready = Ready::new(b"i", b", ");
+/// `c[<number>]`, then the separator.
+pub(super) static CONSTANT: Ready = Ready::new(b"c[", b"], ");
 
 impl Ready {
     // Evaluated by the compiler, which refuses what overflows.
