@@ -14,7 +14,7 @@ struct Field {
 pub type Lie = (usize, usize, u64);
 
 /// Sets one to four fields to lies and returns them.
-pub fn damage(bytes: &mut Vec<u8>, random: &mut Random) -> Vec<Lie> {
+pub fn damage(bytes: &mut [u8], random: &mut Random) -> Vec<Lie> {
     let fields = fields(bytes, random);
     let mut done = Vec::new();
     for _ in 0..1 + random.below(4) {
