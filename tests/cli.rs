@@ -33,6 +33,12 @@ fn exit_status_says_what_happened() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().to_str().expect("a path");
     assert_eq!(status(["scan", path]), 3);
+    // A device named by the user was not looked at; a folder is no file.
+    assert_eq!(status(["scan", "/dev/null"]), 3);
+    assert_eq!(status(["dump", path]), 2);
+    let nothing = run(["dump", "Cargo.toml"]);
+    assert_eq!(nothing.status.code(), Some(3));
+    assert!(String::from_utf8_lossy(&nothing.stderr).contains("holds no binary"));
     std::fs::write(
         folder.path().join("odd.so"),
         b"neither a library nor a page",

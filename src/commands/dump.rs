@@ -15,10 +15,16 @@ use crate::exit::Status;
 
 /// Prints what was asked for.
 pub fn run(args: &DumpArgs) -> anyhow::Result<Status> {
-    args.file
-        .metadata()
-        .with_context(|| format!("{}", args.file.display()))?;
+    let file = args.file.display();
+    let metadata = args.file.metadata().with_context(|| file.to_string())?;
+    if metadata.is_dir() {
+        bail!("{file} is a directory: name one file, or use `artcheck scan`");
+    }
     let artifacts = scan::artifacts_of(&args.file);
+    if artifacts.is_empty() {
+        eprintln!("artcheck: {file} holds no binary and no archive of binaries");
+        return Ok(Status::Nothing);
+    }
     let text = if args.asm {
         per_executable(&artifacts, args, |executable| {
             Ok(disassemble::disassemble(executable)?)
@@ -26,7 +32,7 @@ pub fn run(args: &DumpArgs) -> anyhow::Result<Status> {
     } else if args.stats {
         per_executable(&artifacts, args, |executable| Ok(stats::stats(executable)))?
     } else if args.metadata {
-        per_executable(&artifacts, args, metadata)?
+        per_executable(&artifacts, args, metadata_text)?
     } else if args.symbols {
         symbols(&artifacts, args.format)?
     } else {
@@ -41,9 +47,7 @@ pub fn run(args: &DumpArgs) -> anyhow::Result<Status> {
     let unreadable = artifacts
         .iter()
         .any(|artifact| !artifact.problems.is_empty());
-    Ok(if artifacts.is_empty() {
-        Status::Nothing
-    } else if unreadable {
+    Ok(if unreadable {
         Status::Unknown
     } else {
         Status::Clean
@@ -115,7 +119,7 @@ fn first_undecodable(blob: &Blob) -> Option<String> {
         })
 }
 
-fn metadata(executable: &Executable) -> anyhow::Result<String> {
+fn metadata_text(executable: &Executable) -> anyhow::Result<String> {
     let document: serde_json::Value = serde_json::from_str(metadata::text(executable)?)?;
     json_text(&document)
 }

@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use anyhow::Context;
-use artcheck_inspect::scan::{Scan, ScanOptions, scan};
+use artcheck_inspect::scan::{Scan, ScanOptions, scan, use_threads};
 
 use super::Terminal;
 use crate::args::{FailOn, ScanArgs};
@@ -53,7 +53,13 @@ pub(super) fn report(args: &ScanArgs, terminal: Terminal, matrix: bool) -> anyho
         fail_on,
     };
     output::write(&report, args.format, &args.output, options)?;
-    Ok(report::status(&report, fail_on, args.allow_unknown))
+    let status = report::status(&report, fail_on, args.allow_unknown);
+    if status == Status::Nothing && !terminal.quiet {
+        eprintln!(
+            "artcheck: nothing to look at: no model library, runtime or client of TVM below the paths"
+        );
+    }
+    Ok(status)
 }
 
 /// The policy that was named, or else the one above the first path.
@@ -75,6 +81,7 @@ fn perform(args: &ScanArgs, config: Option<&Config>, terminal: Terminal) -> anyh
         path.symlink_metadata()
             .with_context(|| format!("{}", path.display()))?;
     }
+    use_threads(args.selection.jobs).context("the threads do not start")?;
     let mut names = &args.selection.runtime;
     if let Some(config) = config.filter(|_| names.is_empty()) {
         names = &config.runtimes;
@@ -84,7 +91,7 @@ fn perform(args: &ScanArgs, config: Option<&Config>, terminal: Terminal) -> anyh
         paths: args.paths.clone(),
         runtimes: runtimes::resolve_all(names)?,
         target: target.or_else(|| config?.target.clone()),
-        jobs: args.selection.jobs,
+        jobs: None,
         shard: args.policy.shard,
         checksums: args.selection.checksums,
     };

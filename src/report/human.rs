@@ -87,7 +87,7 @@ fn verdict_lines(out: &mut String, verdicts: &[&Verdict], style: Style) {
     }
     if !fits.is_empty() {
         let _ = writeln!(out, "  {}    {}", style.good("fits"), spans(&fits));
-    } else if !verdicts.is_empty() && undecided.is_empty() {
+    } else if verdicts.len() > 1 && undecided.is_empty() {
         let _ = writeln!(
             out,
             "  {}    none of {}",

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeSet;
 
-use artcheck_inspect::artifact::{Problem, Role};
+use artcheck_inspect::artifact::{Problem, ProblemKind, Role};
 use artcheck_inspect::contents::ModuleNode;
 use artcheck_inspect::finding::{Location, Repair, Severity};
 use artcheck_inspect::scan::{RuntimeSource, VerdictStatus};
@@ -287,11 +287,15 @@ impl Report {
                 .any(|verdict| verdict.is_wanted() && verdict.status == VerdictStatus::Undecided)
     }
 
-    /// Whether nothing that was read has to do with TVM.
+    /// Whether nothing that was read has to do with TVM. A FIFO or device is
+    /// not even opened.
     pub fn concerns_nothing(&self) -> bool {
-        self.artifacts
-            .iter()
-            .all(|artifact| artifact.role == Role::Unrelated && artifact.problems.is_empty())
+        let passed_over = |problem: &Problem| problem.kind == ProblemKind::NotAFile;
+        self.artifacts.iter().all(|artifact| match artifact.role {
+            Role::Unrelated => artifact.problems.is_empty(),
+            Role::Unreadable => artifact.problems.iter().all(passed_over),
+            _ => false,
+        })
     }
 }
 

@@ -57,12 +57,7 @@ pub fn modules(blob: &Blob) -> Vec<ModuleNode> {
 /// Functions of the VM's table that the library does not bring itself: what
 /// the runtime, or the application, must register. Sorted, each once.
 pub fn required_functions(library: &ModelLibrary, blob: &Blob) -> Vec<String> {
-    let own: BTreeSet<&str> = library
-        .host_functions
-        .iter()
-        .map(String::as_str)
-        .chain(blob.modules.iter().flat_map(device_functions))
-        .collect();
+    let own = own_functions(library, blob);
     let wanted: BTreeSet<&str> = blob
         .executables()
         .flat_map(|(_, executable)| &executable.functions)
@@ -73,14 +68,19 @@ pub fn required_functions(library: &ModelLibrary, blob: &Blob) -> Vec<String> {
     wanted.into_iter().map(str::to_owned).collect()
 }
 
-fn device_functions(module: &crate::module::Module) -> Vec<&str> {
-    match &module.payload {
-        Payload::Device(device) => device
-            .kernels
-            .iter()
-            .map(|kernel| kernel.key.as_str())
-            .collect(),
-        Payload::StaticLibrary { functions, .. } => functions.iter().map(String::as_str).collect(),
-        _ => Vec::new(),
+/// Host functions and device kernels that ship inside the library.
+pub fn own_functions<'a>(library: &'a ModelLibrary, blob: &'a Blob) -> BTreeSet<&'a str> {
+    let mut names: BTreeSet<&str> = library.host_functions.iter().map(String::as_str).collect();
+    for module in &blob.modules {
+        match &module.payload {
+            Payload::Device(device) => {
+                names.extend(device.kernels.iter().map(|kernel| kernel.key.as_str()));
+            }
+            Payload::StaticLibrary { functions, .. } => {
+                names.extend(functions.iter().map(String::as_str));
+            }
+            _ => {}
+        }
     }
+    names
 }

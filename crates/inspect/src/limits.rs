@@ -37,5 +37,10 @@ pub const MAX_BLOB_CANDIDATES: usize = 64;
 pub const MAX_DATAFLOW_STEPS: usize = 512 << 10;
 /// Values inside values, or copies of copies, that dataflow follows.
 pub const MAX_DATAFLOW_DEPTH: usize = 64;
+/// Findings of one rule on one artifact and runtime that are listed; the rest
+/// are counted.
+pub const MAX_FINDINGS: usize = 64;
+/// Steps through the hash tables of one library, per symbol and name asked for.
+pub const MAX_HASH_STEPS: usize = 64;
 /// Length of a name a system library registers, read from its strings.
 pub const MAX_REGISTERED_NAME: usize = 512;

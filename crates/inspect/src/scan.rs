@@ -5,6 +5,7 @@
 
 mod artifact_of;
 mod exports;
+mod join_objects;
 mod packages;
 mod read;
 mod shard;
@@ -37,7 +38,7 @@ pub struct ScanOptions {
     pub runtimes: Vec<GivenRuntime>,
     /// The machine it must run on.
     pub target: Option<Target>,
-    /// Threads; `None` for as many as there are cores.
+    /// Threads of its own; `None` for those of the process, see [`use_threads`].
     pub jobs: Option<usize>,
     /// Read only this share of the files, and the runtimes.
     pub shard: Option<Shard>,
@@ -86,13 +87,25 @@ impl Scan {
     }
 }
 
+/// Says how many threads this process reads with, `None` for as many as it has
+/// cores. The calling thread is one of them. For a program to call once, before
+/// anything is read.
+pub fn use_threads(jobs: Option<usize>) -> Result<(), rayon::ThreadPoolBuildError> {
+    rayon::ThreadPoolBuilder::new()
+        .num_threads(jobs.unwrap_or(0))
+        .use_current_thread()
+        .build_global()
+}
+
 /// Scans. Problems with single files become facts of their artifacts; the
 /// only error is a thread pool that cannot be started.
 pub fn scan(
     options: &ScanOptions,
     progress: &dyn Progress,
 ) -> Result<Scan, rayon::ThreadPoolBuildError> {
-    let threads = options.jobs.unwrap_or(0);
+    let Some(threads) = options.jobs else {
+        return Ok(run(options, progress));
+    };
     let pool = rayon::ThreadPoolBuilder::new()
         .num_threads(threads)
         .build()?;

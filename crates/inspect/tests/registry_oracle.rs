@@ -9,8 +9,8 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use artcheck_inspect::container;
-use artcheck_inspect::runtime::binary;
 use artcheck_inspect::runtime::parts::{PartKind, classify};
+use artcheck_inspect::runtime::{Fact, RuntimeProfile, binary, release};
 
 /// Loads libtvm_ffi, then the named libraries of the tvm package, and prints
 /// the registry's names.
@@ -38,8 +38,8 @@ fn python(venv: &str, script: &str, arguments: &[&str]) -> std::process::Output 
         })
 }
 
-/// Names that the libraries of an environment hold, by static reading.
-fn read(venv: &str) -> BTreeSet<String> {
+/// What the libraries of an environment accept and offer, by static reading.
+fn read(venv: &str) -> RuntimeProfile {
     let lib = parts::root().join("venv").join(venv).join("lib");
     let site = fs::read_dir(&lib)
         .expect("the environment has a lib folder")
@@ -62,9 +62,10 @@ fn read(venv: &str) -> BTreeSet<String> {
         .map(|(kind, profile)| (PartKind::clone(kind), profile))
         .collect();
     binary::merge(venv, &parts)
-        .functions
-        .value
-        .expect("functions are read")
+}
+
+fn names(fact: &Fact<BTreeSet<String>>) -> BTreeSet<String> {
+    fact.value.clone().expect("the fact is read")
 }
 
 /// The listed names without those that libtvm_ffi_testing registers, which the
@@ -88,7 +89,15 @@ fn every_registered_name_is_read_and_no_builtin_is_invented() {
         );
         let listed = without_tests(&String::from_utf8_lossy(&output.stdout));
         assert!(listed.len() > 200, "{venv}: {} names", listed.len());
-        let found = read(venv);
+        let profile = read(venv);
+        let found = names(&profile.functions);
+        // Loaders are registered functions; the bare prefix is none.
+        let loaders: BTreeSet<String> = listed
+            .iter()
+            .filter_map(|name| name.strip_prefix("ffi.Module.load_from_bytes."))
+            .map(str::to_owned)
+            .collect();
+        assert_eq!(names(&profile.module_loaders), loaders, "{venv}");
         let missing: Vec<&String> = listed.difference(&found).collect();
         assert!(
             missing.is_empty(),
@@ -108,6 +117,55 @@ fn every_registered_name_is_read_and_no_builtin_is_invented() {
             invented <= 80,
             "{venv}: {invented} names that nobody registers"
         );
+    }
+}
+
+/// Loads a library with every slot ever known, as a model library has them,
+/// and prints those that are not null afterwards.
+const FILL: &str = "
+import ctypes, os, sys
+import tvm_ffi
+site = os.path.dirname(os.path.dirname(tvm_ffi.__file__))
+ctypes.CDLL(os.path.join(site, 'tvm', 'lib', 'libtvm_runtime.so'), ctypes.RTLD_GLOBAL)
+module = tvm_ffi.load_module(sys.argv[1])
+library = ctypes.CDLL(sys.argv[1])
+for name in sys.argv[2:]:
+    if ctypes.c_void_p.in_dll(library, name).value:
+        print(name)
+";
+
+#[test]
+fn the_slots_that_a_runtime_fills_are_those_read() {
+    let mut known: BTreeSet<String> = release::releases()
+        .iter()
+        .flat_map(|release| names(&release.context_slots))
+        .collect();
+    assert!(known.len() > 8, "{known:?}");
+    known.insert("__TVMFFINobodyFillsThis".to_owned());
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
+    let (source, library) = (folder.join("slots.c"), folder.join("slots.so"));
+    let lines: Vec<String> = known
+        .iter()
+        .map(|name| format!("void *{name} = 0;"))
+        .collect();
+    fs::write(&source, lines.join("\n")).expect("a new file");
+    let status = Command::new("gcc")
+        .args(["-shared", "-fPIC", "-o"])
+        .args([&library, &source])
+        .status()
+        .expect("gcc is needed by this test");
+    assert!(status.success());
+    for venv in ["tvm-0.25", "tvm-0.26", "tvm-0.27"] {
+        let mut arguments = vec![library.to_str().expect("a plain path")];
+        arguments.extend(known.iter().map(String::as_str));
+        let output = python(venv, FILL, &arguments);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{venv}: {said}");
+        let filled: BTreeSet<String> = String::from_utf8_lossy(&output.stdout)
+            .lines()
+            .map(str::to_owned)
+            .collect();
+        assert_eq!(names(&read(venv).context_slots), filled, "{venv}");
     }
 }
 

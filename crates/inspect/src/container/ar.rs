@@ -18,6 +18,8 @@ use crate::error::DecodeError;
 pub fn members<'data>(data: &'data [u8], visit: Visit<'_, 'data>) -> Result<(), DecodeError> {
     let bad = |error: object::read::Error| DecodeError::new(0, "an ar archive", error);
     let archive = ArchiveFile::parse(data).map_err(bad)?;
+    // Members may share one long name; real ones have one each.
+    let mut names_left = data.len();
     for member in archive.members() {
         let member = member.map_err(bad)?;
         let body = if member.is_thin() {
@@ -29,6 +31,9 @@ pub fn members<'data>(data: &'data [u8], visit: Visit<'_, 'data>) -> Result<(), 
                 .map_err(|error| DecodeError::new(at, "an ar member inside the file", error))?;
             Body::Stored(bytes)
         };
+        names_left = names_left
+            .checked_sub(member.name().len())
+            .ok_or_else(|| DecodeError::new(0, "ar member names", "more of them than bytes"))?;
         let more = visit(Member {
             name: String::from_utf8_lossy(member.name()).into_owned(),
             size: member.size(),

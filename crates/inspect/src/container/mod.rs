@@ -220,6 +220,34 @@ pub struct Binary {
     pub has_constructors: bool,
 }
 
+impl Binary {
+    /// A binary of which nothing more is known.
+    pub fn new(
+        format: Format,
+        kind: BinaryKind,
+        architecture: Architecture,
+        platform: Platform,
+    ) -> Self {
+        Self {
+            format,
+            kind,
+            architecture,
+            platform,
+            min_os: None,
+            identity: None,
+            needed: Vec::new(),
+            search_paths: Vec::new(),
+            version_needs: Vec::new(),
+            defined: Vec::new(),
+            undefined: Vec::new(),
+            wasm_imports: Vec::new(),
+            wasm_exports: Vec::new(),
+            signature: Signature::NotApplicable,
+            has_constructors: false,
+        }
+    }
+}
+
 /// A contiguous piece of initialised memory that may hold a blob or strings.
 #[derive(Debug, Clone)]
 pub struct Region<'data> {

@@ -3,29 +3,16 @@
 
 use std::borrow::Cow;
 
-use super::{
-    Architecture, Binary, BinaryKind, FileRange, Format, Parsed, Platform, Region, Signature,
-};
+use super::{Architecture, Binary, BinaryKind, FileRange, Format, Parsed, Platform, Region};
 
 /// Wraps the bytes; the `vm` decoders read them.
 pub fn parse(data: &[u8]) -> Parsed<'_> {
-    let binary = Binary {
-        format: Format::VmExecutable,
-        kind: BinaryKind::Object,
-        architecture: Architecture::Other(0),
-        platform: Platform::Unknown,
-        min_os: None,
-        identity: None,
-        needed: Vec::new(),
-        search_paths: Vec::new(),
-        version_needs: Vec::new(),
-        defined: Vec::new(),
-        undefined: Vec::new(),
-        wasm_imports: Vec::new(),
-        wasm_exports: Vec::new(),
-        signature: Signature::NotApplicable,
-        has_constructors: false,
-    };
+    let binary = Binary::new(
+        Format::VmExecutable,
+        BinaryKind::Object,
+        Architecture::Other(0),
+        Platform::Unknown,
+    );
     let length = data.len() as u64;
     Parsed {
         binary,

@@ -25,6 +25,8 @@ pub fn members<'data>(data: &'data [u8], visit: Visit<'_, 'data>) -> Result<(), 
         let found = format!("{} members", archive.len());
         return Err(DecodeError::new(size, "fewer members", found));
     }
+    // Members of a real archive stand one behind the other.
+    let mut left = size;
     for index in 0..archive.len() {
         let mut file = archive
             .by_index(index)
@@ -32,6 +34,13 @@ pub fn members<'data>(data: &'data [u8], visit: Visit<'_, 'data>) -> Result<(), 
         if file.is_dir() {
             continue;
         }
+        left = left.checked_sub(file.compressed_size()).ok_or_else(|| {
+            DecodeError::new(
+                size,
+                "zip members that do not overlap",
+                "more bytes than the file",
+            )
+        })?;
         let name = String::from_utf8_lossy(file.name_raw()).into_owned();
         let size = file.size();
         let stored = (file.compression() == CompressionMethod::Stored)

@@ -6,6 +6,7 @@ use super::{ArtifactContext, Outcome, Pair, Rule};
 use crate::artifact::Role;
 use crate::container::{Binary, BinaryKind, Format, Platform};
 use crate::finding::{Finding, Severity};
+use crate::runtime::binary::operating_system;
 
 pub(super) static RULE: Rule = Rule {
     code: "AC002",
@@ -100,14 +101,16 @@ fn suffix_mismatch(path: &str, binary: &Binary) -> Option<&'static str> {
     (!formats.contains(&binary.format)).then_some(expected)
 }
 
-/// `x86-64 linux (ELF)`.
+/// `x86-64 linux (elf)`; what the file does not say is left out.
 pub(crate) fn describe(binary: &Binary) -> String {
-    format!(
-        "{} {} ({})",
-        spell(binary.architecture),
-        spell(binary.platform),
-        spell(binary.format)
-    )
+    if binary.format == Format::VmExecutable {
+        return String::from("a bare VM executable");
+    }
+    let mut words = spell(binary.architecture);
+    if binary.platform != Platform::Unknown {
+        words = format!("{words} {}", spell(binary.platform));
+    }
+    format!("{words} ({})", spell(binary.format))
 }
 
 /// The word serde writes for a fact; the JSON report and messages agree.
@@ -130,20 +133,8 @@ pub(crate) fn machine(binary: &Binary) -> (Option<String>, Option<&'static str>)
     if binary.format == Format::VmExecutable {
         return (None, None);
     }
-    (Some(spell(binary.architecture)), system(binary.platform))
-}
-
-/// The runtime profile's word for a system.
-fn system(platform: Platform) -> Option<&'static str> {
-    match platform {
-        Platform::Linux => Some("linux"),
-        Platform::Android => Some("android"),
-        Platform::MacOs => Some("macos"),
-        Platform::Ios => Some("ios"),
-        Platform::IosSimulator => Some("ios-simulator"),
-        Platform::MacCatalyst => Some("mac-catalyst"),
-        Platform::Windows => Some("windows"),
-        Platform::Web => Some("web"),
-        Platform::Unknown => None,
-    }
+    (
+        Some(spell(binary.architecture)),
+        operating_system(binary.platform),
+    )
 }

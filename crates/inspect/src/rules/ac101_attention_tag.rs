@@ -163,9 +163,12 @@ fn report(
             .map_or(0, |tuple| tuple.length);
         let takes = accepted.get(&site).map(spell).unwrap_or_default();
         finding = finding.evidence(format!(
-            "{}: argument {} holds [\"{tag}\", ...] of {given}; accepted: {takes}",
+            "{}: {} [\"{tag}\", ...] of {given}; accepted: {takes}",
             name(site),
-            arguments.join(", ")
+            match &arguments[..] {
+                [one] => format!("argument {one} holds"),
+                several => format!("arguments {} hold", several.join(", ")),
+            }
         ));
     }
     for tuple in tuples {
@@ -173,7 +176,7 @@ fn report(
     }
     if known_tag {
         return finding
-            .says(length_words(tuples))
+            .says(length_words(accepted, tuples))
             .help("compile the library with the runtime's TVM: the kernels take other arguments");
     }
     let finding = finding.says("InternalError: Cannot reach here");
@@ -211,12 +214,26 @@ fn spell(tags: &SiteTags) -> String {
     words.join(", ")
 }
 
-fn length_words(tuples: &[Rejected<'_>]) -> String {
-    match tuples.first() {
-        Some(tuple) if tuple.tag == "flashinfer" => {
-            format!("Check failed: args.size() == 3 ({} vs. 3)", tuple.length)
+/// The check that fails first: the runtime takes the arguments in order.
+fn length_words(accepted: &BTreeMap<TagSite, SiteTags>, tuples: &[Rejected<'_>]) -> String {
+    let Some(tuple) = tuples.iter().min_by_key(|tuple| tuple.location.argument) else {
+        return String::new();
+    };
+    let lengths = accepted
+        .get(&tuple.site)
+        .and_then(|tags| tags.get(tuple.tag));
+    let lengths: Vec<u64> = lengths.into_iter().flatten().copied().collect();
+    match lengths[..] {
+        [one] => format!(
+            "Check failed: args.size() == {one} ({} vs. {one})",
+            tuple.length
+        ),
+        _ => {
+            let any: Vec<String> = lengths
+                .iter()
+                .map(|length| format!("args.size() == {length}"))
+                .collect();
+            format!("Check failed: ({}) is false", any.join(" || "))
         }
-        Some(tuple) => format!("Check failed: args.size() == 2 ({} vs. 2)", tuple.length),
-        None => String::new(),
     }
 }

@@ -2,6 +2,7 @@
 //! the runtime does not read.
 
 use super::{Outcome, Pair, Rule, ac002_wrong_platform::spell};
+use crate::error::DecodeError;
 use crate::finding::{Location, Repair, Severity};
 use crate::module::{BlobLayout, Module, Payload, SymbolGeneration};
 use crate::vm::{ConstantTable, Executable, Magic};
@@ -27,8 +28,8 @@ fn check(pair: &Pair<'_>, out: &mut Outcome) {
             Payload::VmExecutable(executable) => check_executable(pair, module, executable, out),
             Payload::Undecodable { error } if module.kind.starts_with("relax.") => {
                 let at = pair.file_offset(module.payload_offset.saturating_add(error.at));
-                out.push(
-                    pair.finding(
+                let finding = pair
+                    .finding(
                         &RULE,
                         format!("module {index} `{}` does not decode", module.kind),
                     )
@@ -40,13 +41,26 @@ fn check(pair: &Pair<'_>, out: &mut Outcome) {
                         "at file offset {at:#x}: expected {}, found {}",
                         error.expected, error.found
                     ))
-                    .says("Invalid VM file format in the header section.")
-                    .help("compile the library again; if it loads elsewhere, say with which TVM"),
-                );
+                    .help("compile the library again; if it loads elsewhere, say with which TVM");
+                out.push(match words(error) {
+                    Some(words) => finding.says(words),
+                    None => finding,
+                });
             }
             _ => {}
         }
     }
+}
+
+/// What a runtime says of an executable that does not decode, where that is
+/// known: elsewhere it reads on and fails later, or not at all.
+fn words(error: &DecodeError) -> Option<&'static str> {
+    if error.expected.starts_with("a constant code") {
+        return Some(
+            "Constant pool can only contain Tensor and DLDataType, but got ... when loading the VM constant pool.",
+        );
+    }
+    (error.at == 0).then_some("Invalid VM file format in the header section.")
 }
 
 /// The runtime finds the blob by its symbol name alone.

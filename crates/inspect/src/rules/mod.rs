@@ -46,12 +46,14 @@ pub fn describe_fact(fact: impl serde::Serialize) -> String {
     spell(fact)
 }
 
+use std::cell::LazyCell;
 use std::collections::BTreeSet;
 
 use crate::artifact::Artifact;
 use crate::container::UndefinedSymbol;
 use crate::documents::Document;
 use crate::finding::{Finding, Severity};
+use crate::limits::MAX_FINDINGS;
 use crate::runtime::RuntimeProfile;
 use crate::runtime::libraries::Resolution;
 use crate::runtime::load_set::{LoadSet, MissingReason};
@@ -106,8 +108,20 @@ impl Outcome {
         self.findings.push(finding);
     }
 
+    /// Says on the last finding that as many more like it are not listed.
+    pub fn and_more(&mut self, count: usize) {
+        if let Some(last) = self.findings.last_mut().filter(|_| count > 0) {
+            last.evidence
+                .push(format!("{count} more like this one are not listed"));
+        }
+    }
+
     /// Records that `rule` could not decide. Unknown is never "ok".
     pub fn undecided(&mut self, rule: &Rule, why: impl Into<String>) {
+        // Hundreds of reasons are no better than some.
+        if self.undecided.len() >= MAX_FINDINGS {
+            return;
+        }
         self.undecided.push(Undecided {
             rule: rule.code,
             why: why.into(),
@@ -159,15 +173,15 @@ impl Binding<'_> {
             .collect();
         // The set's own tvm-ffi lies elsewhere: AC205 says so, and what it
         // exports cannot be held against anybody.
-        let ffi_is_elsewhere = load_set.libraries().iter().any(|(_, needed, resolution)| {
-            needed.contains("tvm_ffi") && matches!(resolution, Resolution::Absent { .. })
+        let ffi_is_elsewhere = LazyCell::new(|| {
+            load_set.libraries().iter().any(|(_, needed, resolution)| {
+                needed.contains("tvm_ffi") && matches!(resolution, Resolution::Absent { .. })
+            })
         });
         let is_missing = |symbol: &UndefinedSymbol| {
-            if ffi_is_elsewhere && symbol.name.starts_with("TVMFFI") {
-                return false;
-            }
-            missing.contains(&symbol.name)
-                || (symbol.weak && load_set.providers_of(&symbol.name).is_empty())
+            let nobody = missing.contains(&symbol.name)
+                || (symbol.weak && load_set.providers_of(&symbol.name).is_empty());
+            nobody && !(symbol.name.starts_with("TVMFFI") && *ffi_is_elsewhere)
         };
         Some(
             wanted

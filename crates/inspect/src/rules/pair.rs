@@ -3,12 +3,13 @@
 //! A scan holds each library against every release. What the rules ask of its
 //! code does not depend on the runtime, so it is found once, in [`Facts`].
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::Rule;
 use crate::artifact::Artifact;
+use crate::contents::own_functions;
 use crate::finding::{Finding, Location};
-use crate::module::{Blob, ModelLibrary, Payload};
+use crate::module::{Blob, ModelLibrary};
 use crate::runtime::RuntimeProfile;
 use crate::vm::calls::{RawCall, all_calls};
 use crate::vm::kv_cache::{KvCacheCreate, kv_caches};
@@ -52,7 +53,7 @@ impl<'a> Facts<'a> {
     /// Reads the facts of a library.
     pub fn of(library: &'a ModelLibrary, blob: &'a Blob) -> Self {
         Self {
-            provided: provided(library, blob),
+            provided: own_functions(library, blob),
             programs: blob
                 .executables()
                 .map(|(index, executable)| {
@@ -75,12 +76,16 @@ pub struct Program<'a> {
     pub calls: BTreeMap<(&'a str, u64), Vec<RawCall<'a>>>,
     /// Calls of the KV-cache constructors.
     pub kv_caches: Vec<KvCacheCreate>,
+    /// The first call of each callee, by table index.
+    first_calls: HashMap<i64, RawCall<'a>>,
 }
 
 impl<'a> Program<'a> {
     fn of(executable: &'a Executable, start: u64) -> Self {
         let mut calls: BTreeMap<(&str, u64), Vec<RawCall<'_>>> = BTreeMap::new();
+        let mut first_calls = HashMap::new();
         for call in all_calls(executable) {
+            first_calls.entry(call.callee).or_insert(call);
             let callee = usize::try_from(call.callee)
                 .ok()
                 .and_then(|callee| executable.functions.get(callee))
@@ -97,7 +102,18 @@ impl<'a> Program<'a> {
             start,
             calls,
             kv_caches: kv_caches(executable),
+            first_calls,
         }
+    }
+
+    /// Where a function of the table is first called, if it is.
+    pub fn first_use(&self, callee: usize) -> Location {
+        let first = i64::try_from(callee)
+            .ok()
+            .and_then(|callee| self.first_calls.get(&callee));
+        first.map_or_else(Location::default, |call| {
+            self.place(call.function, Some(call.instruction))
+        })
     }
 
     /// A place in a function of the table.
@@ -109,20 +125,4 @@ impl<'a> Program<'a> {
             ..Location::default()
         }
     }
-}
-
-fn provided<'a>(library: &'a ModelLibrary, blob: &'a Blob) -> BTreeSet<&'a str> {
-    let mut names: BTreeSet<&str> = library.host_functions.iter().map(String::as_str).collect();
-    for module in &blob.modules {
-        match &module.payload {
-            Payload::Device(device) => {
-                names.extend(device.kernels.iter().map(|kernel| kernel.key.as_str()));
-            }
-            Payload::StaticLibrary { functions, .. } => {
-                names.extend(functions.iter().map(String::as_str));
-            }
-            _ => {}
-        }
-    }
-    names
 }

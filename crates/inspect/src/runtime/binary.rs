@@ -62,14 +62,22 @@ fn read_strings(
     let mut kinds = BTreeSet::new();
     let mut filled = BTreeSet::new();
     let mut literals = tags::Literals::default();
-    strings::for_each(texts, LONGEST_STRING, |framed| {
+    let has_vm = kind.has_vm();
+    // All that is sought ends like a word, as hardly any number in a table does.
+    let may_matter = |bytes: &[u8]| match bytes {
+        [_, _, .., last] if last.is_ascii_alphanumeric() || *last == b'_' => {
+            functions::may_end(bytes) || (has_vm && (slots::may_end(bytes) || tags::may_end(bytes)))
+        }
+        _ => false,
+    };
+    strings::for_each(texts, LONGEST_STRING, may_matter, |framed| {
         if let Some(name) = functions::name(framed.bytes, kind) {
             if let Some(kind) = loaders::kind(name) {
                 kinds.insert(kind.to_owned());
             }
             registered.insert(name.to_owned());
         }
-        if kind.has_vm() {
+        if has_vm {
             if let Some(slot) = slots::name(framed.bytes) {
                 filled.insert(slot.to_owned());
             }
@@ -193,7 +201,8 @@ fn first<T: Clone>(whole: &mut Fact<T>, part: &Fact<T>) {
     }
 }
 
-fn operating_system(platform: Platform) -> Option<&'static str> {
+/// The word of profiles and targets for a system.
+pub(crate) fn operating_system(platform: Platform) -> Option<&'static str> {
     Some(match platform {
         Platform::Linux => "linux",
         Platform::Android => "android",

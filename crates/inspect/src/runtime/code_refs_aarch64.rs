@@ -7,48 +7,97 @@ use super::strings::Piece;
 /// it next to the `adrp` or a few instructions on.
 const WINDOW: usize = 16;
 
+/// Instructions on one page of code: the `adrp` to a given page has the same
+/// bits on all of it, but for its register.
+const ON_PAGE: usize = 1024;
+/// Bits of an `adrp` besides its register.
+const FIXED: u32 = !0x1f;
+
 /// How often `code` refers to each of `targets`, in their order.
 pub fn count(code: Piece<'_>, targets: &[u64]) -> Vec<u64> {
     let mut counts = vec![0u64; targets.len()];
     let (words, _) = code.data.as_chunks::<4>();
+    let mut pages: Vec<u64> = targets.iter().map(|target| target & !0xfff).collect();
+    pages.sort_unstable();
+    pages.dedup();
     // An `add` is counted once even if two `adrp` precede it.
     let mut counted = Vec::new();
-    for (index, word) in words.iter().enumerate() {
-        let Some((register, page)) = adrp(u32::from_le_bytes(*word), code.address, index) else {
-            continue;
-        };
-        if !targets.iter().any(|target| target & !0xfff == page) {
-            continue;
-        }
-        let near = words.iter().enumerate().skip(index).take(WINDOW).skip(1);
-        for (later, word) in near {
-            let Some(offset) = add(u32::from_le_bytes(*word), register) else {
+    let mut from = 0usize;
+    while let Some(rest) = words.get(from..).filter(|rest| !rest.is_empty()) {
+        let pc = code.address.wrapping_add((from as u64).wrapping_mul(4));
+        // The first piece ends where the first page does.
+        let on_page =
+            usize::try_from((pc >> 2) & 1023).map_or(0, |gone| ON_PAGE.saturating_sub(gone));
+        let here = rest.get(..on_page).unwrap_or(rest);
+        for page in &pages {
+            let Some(wanted) = adrp_to(pc, *page).filter(|wanted| any_is(here, *wanted)) else {
                 continue;
             };
-            let address = page.wrapping_add(offset);
-            for (wanted, count) in targets.iter().zip(&mut counts) {
-                if *wanted == address && !counted.contains(&later) {
-                    *count = count.saturating_add(1);
-                    counted.push(later);
+            for (index, word) in here.iter().enumerate() {
+                let word = u32::from_le_bytes(*word);
+                if word & FIXED == wanted {
+                    let at = from.saturating_add(index);
+                    count_adds(
+                        words,
+                        at,
+                        word & 0x1f,
+                        *page,
+                        targets,
+                        &mut counts,
+                        &mut counted,
+                    );
                 }
             }
         }
+        from = from.saturating_add(here.len().max(1));
     }
     counts
 }
 
-/// Destination register and page of an `adrp`.
-fn adrp(word: u32, base: u64, index: usize) -> Option<(u32, u64)> {
-    if word & 0x9f00_0000 != 0x9000_0000 {
+/// Whether any of the words is this `adrp`, whatever its register. Without a
+/// branch, so that the compiler tries several at once.
+fn any_is(words: &[[u8; 4]], wanted: u32) -> bool {
+    words.iter().fold(false, |any, word| {
+        any | (u32::from_le_bytes(*word) & FIXED == wanted)
+    })
+}
+
+/// The `adrp` at `pc` that leads to `page`, with register 0; `None` where it
+/// cannot reach.
+fn adrp_to(pc: u64, page: u64) -> Option<u32> {
+    let distance = page.wrapping_sub(pc & !0xfff).cast_signed() >> 12;
+    if !(-(1 << 20)..1 << 20).contains(&distance) {
         return None;
     }
-    let low = (word >> 29) & 3;
-    let high = (word >> 5) & 0x7_ffff;
-    // 21 bits, signed, in pages of 4 KiB.
-    let pages = i64::from((((high << 2) | low) << 11).cast_signed() >> 11);
-    let pc = base.wrapping_add((index as u64).wrapping_mul(4));
-    let page = (pc & !0xfff).wrapping_add_signed(pages.wrapping_mul(4096));
-    Some((word & 0x1f, page))
+    let low = u32::try_from(distance & 3).ok()?;
+    let high = u32::try_from((distance >> 2) & 0x7_ffff).ok()?;
+    Some(0x9000_0000 | low << 29 | high << 5)
+}
+
+/// Counts the `add`s soon after the `adrp` at word `at` that complete it to a
+/// target.
+fn count_adds(
+    words: &[[u8; 4]],
+    at: usize,
+    register: u32,
+    page: u64,
+    targets: &[u64],
+    counts: &mut [u64],
+    counted: &mut Vec<usize>,
+) {
+    let near = words.iter().enumerate().skip(at).take(WINDOW).skip(1);
+    for (later, word) in near {
+        let Some(offset) = add(u32::from_le_bytes(*word), register) else {
+            continue;
+        };
+        let address = page.wrapping_add(offset);
+        for (wanted, count) in targets.iter().zip(counts.iter_mut()) {
+            if *wanted == address && !counted.contains(&later) {
+                *count = count.saturating_add(1);
+                counted.push(later);
+            }
+        }
+    }
 }
 
 /// Immediate of `add <any>, <register>, #imm`.

@@ -9,31 +9,85 @@ use super::strings::Piece;
 /// Length of REX, opcode, ModRM and displacement.
 const LENGTH: u64 = 7;
 
+/// Places tried together.
+const BLOCK: usize = 32;
+/// Bytes a block of places looks at: one instruction beyond the last.
+const WINDOW: usize = BLOCK + 6;
+
 /// How often `code` refers to each of `targets`, in their order.
 pub fn count(code: Piece<'_>, targets: &[u64]) -> Vec<u64> {
     let mut counts = vec![0u64; targets.len()];
-    for opcode in memchr::memchr_iter(0x8d, code.data) {
-        let Some(start) = opcode.checked_sub(1) else {
-            continue;
-        };
-        let Some(&[rex, _, modrm, d0, d1, d2, d3]) = code.data.get(start..start.saturating_add(7))
-        else {
-            continue;
-        };
-        // REX.W with or without REX.R, mod 00 and r/m 101: rip-relative.
-        if rex & 0xfb != 0x48 || modrm & 0xc7 != 0x05 {
-            continue;
-        }
-        let displacement = i32::from_le_bytes([d0, d1, d2, d3]);
-        let next = code.address.wrapping_add(start as u64).wrapping_add(LENGTH);
-        let target = next.wrapping_add_signed(i64::from(displacement));
-        for (wanted, count) in targets.iter().zip(&mut counts) {
-            if *wanted == target {
-                *count = count.saturating_add(1);
+    let (Some(low), Some(high)) = (targets.iter().min(), targets.iter().max()) else {
+        return counts;
+    };
+    let mut at = 0usize;
+    while let Some(window) = code.data.get(at..).and_then(<[u8]>::first_chunk::<WINDOW>) {
+        let address = code.address.wrapping_add(at as u64);
+        if may_refer(window, second_bytes(address, *low, *high)) {
+            for place in 0..BLOCK {
+                count_at(code, at.saturating_add(place), targets, &mut counts);
             }
         }
+        at = at.saturating_add(BLOCK);
+    }
+    for place in at..code.data.len() {
+        count_at(code, place, targets, &mut counts);
     }
     counts
+}
+
+/// The second byte of the displacements that lead from a block of places at
+/// `address` to the targets from `low` to `high`: the first value, and how
+/// many follow it. The targets are neighbours, so few do, and hardly any other
+/// reference of a block has one of them.
+fn second_bytes(address: u64, low: u64, high: u64) -> (u8, u8) {
+    let first_next = address.wrapping_add(LENGTH);
+    let last_next = first_next.wrapping_add(BLOCK as u64);
+    let least = low.wrapping_sub(last_next) >> 8;
+    let most = high.wrapping_sub(first_next) >> 8;
+    let [least_byte, ..] = least.to_le_bytes();
+    let span = u8::try_from(most.wrapping_sub(least)).unwrap_or(u8::MAX);
+    (least_byte, span)
+}
+
+/// Whether any of the places may be a reference. Without a branch, so that the
+/// compiler tries many at once.
+fn may_refer(window: &[u8; WINDOW], (second, span): (u8, u8)) -> bool {
+    let places = |from: usize| window.iter().skip(from);
+    let mut any = false;
+    for (((rex, opcode), modrm), byte) in places(0)
+        .zip(places(1))
+        .zip(places(2))
+        .zip(places(4))
+        .take(BLOCK)
+    {
+        // REX.W with or without REX.R, mod 00 and r/m 101: rip-relative.
+        any |= (rex & 0xfb == 0x48)
+            & (*opcode == 0x8d)
+            & (modrm & 0xc7 == 0x05)
+            & (byte.wrapping_sub(second) <= span);
+    }
+    any
+}
+
+/// Counts the reference at byte `place` of the code, if one is there.
+fn count_at(code: Piece<'_>, place: usize, targets: &[u64], counts: &mut [u64]) {
+    let Some(&[rex, opcode, modrm, d0, d1, d2, d3]) =
+        code.data.get(place..).and_then(<[u8]>::first_chunk::<7>)
+    else {
+        return;
+    };
+    if rex & 0xfb != 0x48 || opcode != 0x8d || modrm & 0xc7 != 0x05 {
+        return;
+    }
+    let displacement = i32::from_le_bytes([d0, d1, d2, d3]);
+    let next = code.address.wrapping_add(place as u64).wrapping_add(LENGTH);
+    let target = next.wrapping_add_signed(i64::from(displacement));
+    for (wanted, count) in targets.iter().zip(counts) {
+        if *wanted == target {
+            *count = count.saturating_add(1);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -49,5 +103,35 @@ mod tests {
             address: 0xff054,
         };
         assert_eq!(count(piece, &[0x2a2041, 0x2a2057]), [1, 0]);
+    }
+
+    /// Every place of a block, forwards and backwards, near and far.
+    #[test]
+    fn references_are_found_at_every_place_and_distance() {
+        for place in 0..100usize {
+            for target in [
+                0u64,
+                0x10_0000,
+                0x10_0040,
+                0x10_ffff,
+                0x7f_0000,
+                0x4000_0000,
+            ] {
+                let mut code = vec![0x90u8; 107];
+                let base = 0x10_0000u64;
+                let next = base + place as u64 + LENGTH;
+                let displacement = i32::try_from(target.wrapping_sub(next).cast_signed());
+                code[place..place + 3].copy_from_slice(&[0x4c, 0x8d, 0x1d]);
+                code[place + 3..place + 7]
+                    .copy_from_slice(&displacement.expect("within reach").to_le_bytes());
+                let piece = Piece {
+                    data: &code,
+                    address: base,
+                };
+                assert_eq!(count(piece, &[target]), [1], "{place} {target:#x}");
+                let counts = count(piece, &[0x20, target, 0x5000_0000]);
+                assert_eq!(counts, [0, 1, 0], "{place} {target:#x}");
+            }
+        }
     }
 }

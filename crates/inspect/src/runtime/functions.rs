@@ -31,6 +31,13 @@ const FILE_SUFFIXES: [&str; 11] = [
     ".cc", ".h", ".cpp", ".hpp", ".c", ".cu", ".mm", ".py", ".json", ".dylib", ".dll",
 ];
 
+/// Whether bytes can end in a registered name. Cheap, and never wrong where it
+/// says no.
+pub fn may_end(bytes: &[u8]) -> bool {
+    memchr::memchr(b'.', bytes).is_some()
+        || UNDOTTED.iter().any(|name| bytes.ends_with(name.as_bytes()))
+}
+
 /// The registered name that a string of a part can be.
 pub fn name<'a>(bytes: &'a [u8], kind: &PartKind) -> Option<&'a str> {
     if bytes.len() > LONGEST {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
-use crate::container::{Binary, BinaryKind, Format, Signature};
+use crate::container::{Binary, BinaryKind, Format};
 use crate::runtime::RuntimeProfile;
 use crate::runtime::ffi_version::VersionRange;
 
@@ -11,23 +11,12 @@ fn member(path: &str, kind: PartKind, platform: Platform) -> Member {
     Member {
         path: path.to_owned(),
         kind,
-        binary: Binary {
-            format: Format::Elf,
-            kind: BinaryKind::SharedLibrary,
-            architecture: Architecture::X86_64,
+        binary: Binary::new(
+            Format::Elf,
+            BinaryKind::SharedLibrary,
+            Architecture::X86_64,
             platform,
-            min_os: None,
-            identity: None,
-            needed: Vec::new(),
-            search_paths: Vec::new(),
-            version_needs: Vec::new(),
-            defined: Vec::new(),
-            undefined: Vec::new(),
-            wasm_imports: Vec::new(),
-            wasm_exports: Vec::new(),
-            signature: Signature::NotApplicable,
-            has_constructors: false,
-        },
+        ),
         profile: RuntimeProfile::default(),
         exports: BTreeSet::new(),
         built_with: VersionRange::default(),

@@ -146,12 +146,24 @@ impl LoadSet {
             .iter()
             .filter(|needed| libraries::is_family(&needed.name))
             .find(|needed| self.member_named(&needed.name).is_none());
+        // Symbols of one library stand together: it is looked for once.
+        let mut last: Option<(&str, Option<usize>)> = None;
+        let mut named = |library| match last {
+            Some((name, member)) if name == library => member,
+            _ => {
+                let member = self.member_named(library);
+                last = Some((library, member));
+                member
+            }
+        };
         binary
             .undefined
             .iter()
             .filter(|symbol| !symbol.weak)
             .filter_map(|symbol| {
-                let reason = self.reason(symbol, absent.map(|needed| needed.name.as_str()))?;
+                let member = symbol.library.as_deref().and_then(&mut named);
+                let absent = absent.map(|needed| needed.name.as_str());
+                let reason = self.reason(symbol, member, absent)?;
                 Some(Missing {
                     symbol: symbol.name.clone(),
                     cxx: container::mentions_tvm_namespace(symbol.name.as_bytes()),
@@ -161,10 +173,16 @@ impl LoadSet {
             .collect()
     }
 
-    fn reason(&self, symbol: &UndefinedSymbol, absent: Option<&str>) -> Option<MissingReason> {
+    /// Why nobody provides a symbol; `named` is the member it is bound to.
+    fn reason(
+        &self,
+        symbol: &UndefinedSymbol,
+        named: Option<usize>,
+        absent: Option<&str>,
+    ) -> Option<MissingReason> {
         let providers = self.providers_of(&symbol.name);
         match &symbol.library {
-            Some(library) => match self.member_named(library) {
+            Some(library) => match named {
                 Some(member) if providers.contains(&member) => None,
                 Some(member) => Some(MissingReason::NotInLibrary { member }),
                 None if providers.is_empty() || libraries::is_family(library) => {

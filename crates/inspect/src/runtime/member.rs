@@ -11,6 +11,7 @@ use super::strings::Exclusion;
 use super::{RuntimeProfile, binary};
 use crate::container::{self, Binary, Parsed};
 use crate::error::DecodeError;
+use crate::limits::MAX_KEPT_NAMES;
 
 /// Exported names that are kept of one part; a libtvm up to 0.23 has about
 /// fifty thousand, parts of later releases less than two thousand.
@@ -90,11 +91,13 @@ fn exports(data: &[u8], binary: &Binary) -> Result<BTreeSet<String>, DecodeError
         return Ok(binary.wasm_exports.iter().cloned().collect());
     }
     let mut names = Vec::new();
+    let mut bytes = 0u64;
     container::each_export(data, &mut |name| {
         if name.starts_with(b"TVM") || container::mentions_tvm_namespace(name) {
+            bytes = bytes.saturating_add(name.len() as u64);
             names.push(String::from_utf8_lossy(name).into_owned());
         }
-        names.len() < MOST_EXPORTS
+        names.len() < MOST_EXPORTS && bytes < MAX_KEPT_NAMES
     })?;
     Ok(names.into_iter().collect())
 }

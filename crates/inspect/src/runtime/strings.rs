@@ -116,12 +116,22 @@ const SHORTEST: usize = 2;
 
 /// Calls `visit` for every string of 2 to `longest` bytes that ends in NUL and
 /// stands after a NUL, at the start of a piece, or behind other data.
-pub fn for_each<'a>(pieces: &[Piece<'a>], longest: usize, mut visit: impl FnMut(Framed<'a>)) {
+///
+/// `may_matter` is asked first, of all bytes between two NULs, and is cheap:
+/// where a text begins is only looked for when one of its endings may matter.
+pub fn for_each<'a>(
+    pieces: &[Piece<'a>],
+    longest: usize,
+    may_matter: impl Fn(&[u8]) -> bool,
+    mut visit: impl FnMut(Framed<'a>),
+) {
     for piece in pieces {
         let mut start = 0usize;
-        for end in memchr::memchr_iter(0, piece.data) {
-            // Tables are full of zeros: most ends have nothing before them.
-            if end.saturating_sub(start) >= SHORTEST
+        while let Some(length) = next_run(piece.data, &mut start) {
+            let end = start.saturating_add(length);
+            let from = start.max(end.saturating_sub(longest));
+            if length >= SHORTEST
+                && piece.data.get(from..end).is_some_and(&may_matter)
                 && let Some(begin) = text_start(piece, start, end, longest)
                 && let Some(bytes) = piece.data.get(begin..end)
                 && bytes.len() >= SHORTEST
@@ -133,6 +143,27 @@ pub fn for_each<'a>(pieces: &[Piece<'a>], longest: usize, mut visit: impl FnMut(
             }
             start = end.saturating_add(1);
         }
+    }
+}
+
+/// Moves `start` over zeros and gives the length of the run of other bytes
+/// there, if a NUL ends it. Tables are full of zeros, and of single bytes among
+/// them: neither is worth a search.
+fn next_run(data: &[u8], start: &mut usize) -> Option<usize> {
+    let mut rest = data.get(*start..)?;
+    if let [0, ..] = rest {
+        let (words, _) = rest.as_chunks::<8>();
+        let empty = words.iter().take_while(|word| **word == [0; 8]).count();
+        let skipped = empty.saturating_mul(8);
+        let behind = rest.get(skipped..)?.iter().position(|byte| *byte != 0)?;
+        let zeros = skipped.saturating_add(behind);
+        *start = start.saturating_add(zeros);
+        rest = rest.get(zeros..)?;
+    }
+    match rest {
+        [_, 0, ..] => Some(1),
+        [_, _, 0, ..] => Some(2),
+        run => memchr::memchr(0, run),
     }
 }
 
@@ -228,9 +259,14 @@ mod tests {
     #[test]
     fn framed_strings_carry_their_address() {
         let mut seen = Vec::new();
-        for_each(&[piece(b"ab\0\0tirx\0tail")], 64, |framed| {
-            seen.push((framed.bytes.to_vec(), framed.address));
-        });
+        for_each(
+            &[piece(b"ab\0\0tirx\0tail")],
+            64,
+            |_| true,
+            |framed| {
+                seen.push((framed.bytes.to_vec(), framed.address));
+            },
+        );
         assert_eq!(seen, [(b"ab".to_vec(), 0x1000), (b"tirx".to_vec(), 0x1004)]);
     }
 
@@ -238,9 +274,14 @@ mod tests {
     fn strings_behind_numbers_begin_at_a_boundary() {
         let mut seen = Vec::new();
         let data = b"\0\0\0\0\0\0\xe0Cdevice_api.cpu\0";
-        for_each(&[piece(data)], 64, |framed| {
-            seen.push((framed.bytes.to_vec(), framed.address));
-        });
+        for_each(
+            &[piece(data)],
+            64,
+            |_| true,
+            |framed| {
+                seen.push((framed.bytes.to_vec(), framed.address));
+            },
+        );
         assert_eq!(seen, [(b"device_api.cpu".to_vec(), 0x1008)]);
     }
 

@@ -32,6 +32,12 @@ const FLASHINFER_SITES: [TagSite; 3] = [
 const OWN_TAGS: [&str; 2] = ["tir", "tirx"];
 const FLASHINFER: &str = "flashinfer";
 
+/// Whether bytes can end in a tag.
+pub fn may_end(bytes: &[u8]) -> bool {
+    bytes.ends_with(FLASHINFER.as_bytes())
+        || OWN_TAGS.iter().any(|tag| bytes.ends_with(tag.as_bytes()))
+}
+
 /// Literals met while the strings of a part go by.
 #[derive(Debug, Default)]
 pub struct Literals {

@@ -1,10 +1,11 @@
 //! One file to its artifacts and runtime members: container, blob, role.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
 
+use super::join_objects::join_archive_objects;
 use crate::artifact::{Artifact, Problem, ProblemKind, Role};
-use crate::container::{self, Binary, BinaryKind, FileType, Parsed};
+use crate::container::{self, Binary, FileType, Parsed};
 use crate::module::{self, locate};
 use crate::runtime::member::Member;
 use crate::runtime::parts::{self, PartKind};
@@ -20,6 +21,9 @@ pub(super) struct FileFacts {
     pub unlisted: BTreeSet<String>,
     /// Whether compilers may be left unlisted.
     exports_later: bool,
+    /// Artifacts that are only a problem so far, by path: archives may have
+    /// hundreds of thousands.
+    alone: HashMap<String, usize>,
 }
 
 impl FileFacts {
@@ -27,6 +31,17 @@ impl FileFacts {
         match event {
             Event::File(file) => read_file(&file, self),
             Event::Problem(problem) => add_problem(problem, self),
+        }
+    }
+
+    /// Adds what was read. A problem with its name may have come before it.
+    fn push(&mut self, mut artifact: Artifact) {
+        match self.artifacts.last_mut() {
+            Some(last) if last.path == artifact.path && last.binary.is_none() => {
+                artifact.problems.splice(0..0, last.problems.drain(..));
+                *last = artifact;
+            }
+            _ => self.artifacts.push(artifact),
         }
     }
 
@@ -74,7 +89,7 @@ fn read_file(file: &VirtualFile<'_>, facts: &mut FileFacts) {
                     detail: format!("{}: {error}", file_type.describe()),
                     offset: Some(error.at),
                 };
-                facts.artifacts.push(unreadable(file, problem));
+                facts.push(unreadable(file, problem));
             }
         }
     } else if let Some(kind) = impostor(file) {
@@ -83,7 +98,7 @@ fn read_file(file: &VirtualFile<'_>, facts: &mut FileFacts) {
             detail: format!("{}, {} bytes", file_type.describe(), file.bytes.len()),
             offset: None,
         };
-        facts.artifacts.push(unreadable(file, problem));
+        facts.push(unreadable(file, problem));
     }
 }
 
@@ -185,7 +200,7 @@ fn read_slice(path: String, file: &VirtualFile<'_>, parsed: Parsed<'_>, facts: &
     } else {
         Role::Unrelated
     };
-    facts.artifacts.push(Artifact {
+    facts.push(Artifact {
         path,
         size: file.bytes.len() as u64,
         role,
@@ -214,79 +229,23 @@ fn uses_tvm(binary: &Binary) -> bool {
 fn add_problem(problem: source::Problem, facts: &mut FileFacts) {
     let path = problem.display.clone();
     let problem = Problem::from(problem);
-    match facts
-        .artifacts
-        .iter_mut()
-        .find(|artifact| artifact.path == path)
-    {
+    let about = match facts.artifacts.last() {
+        Some(last) if last.path == path => facts.artifacts.len().checked_sub(1),
+        _ => facts.alone.get(&path).copied(),
+    };
+    match about.and_then(|index| facts.artifacts.get_mut(index)) {
         Some(artifact) => artifact.problems.push(problem),
-        None => facts.artifacts.push(Artifact {
-            path,
-            size: 0,
-            role: Role::Unreadable,
-            part: None,
-            binary: None,
-            libraries: Vec::new(),
-            problems: vec![problem],
-        }),
-    }
-}
-
-/// The objects of one archive are one system library: the object with the blob
-/// gets the names that its neighbours define and want.
-fn join_archive_objects(artifacts: &mut [Artifact]) {
-    let archive_of = |path: &str| path.rsplit_once('!').map(|(archive, _)| archive.to_owned());
-    let objects: Vec<(String, String, Binary)> = artifacts
-        .iter()
-        .filter_map(|artifact| {
-            let binary = artifact
-                .binary
-                .as_ref()
-                .filter(|binary| binary.kind == BinaryKind::Object)?;
-            Some((
-                archive_of(&artifact.path)?,
-                artifact.path.clone(),
-                binary.clone(),
-            ))
-        })
-        .collect();
-    let holders: Vec<String> = artifacts
-        .iter()
-        .filter(|artifact| !artifact.libraries.is_empty())
-        .filter_map(|artifact| archive_of(&artifact.path))
-        .collect();
-    for artifact in artifacts.iter_mut() {
-        let Some(archive) = archive_of(&artifact.path) else {
-            continue;
-        };
-        let neighbours = objects
-            .iter()
-            .filter(|(home, path, _)| *home == archive && *path != artifact.path);
-        if artifact.libraries.is_empty() {
-            if artifact.role == Role::Client && holders.contains(&archive) {
-                artifact.role = Role::LibraryObject;
-            }
-            continue;
-        }
-        for (_, _, neighbour) in neighbours {
-            for library in &mut artifact.libraries {
-                library.add_host_names(neighbour);
-            }
-            if let Some(binary) = &mut artifact.binary {
-                binary.undefined.extend(neighbour.undefined.iter().cloned());
-            }
-        }
-        if let Some(binary) = &mut artifact.binary {
-            let defined: Vec<&str> = objects
-                .iter()
-                .filter(|(home, ..)| *home == archive)
-                .flat_map(|(_, _, object)| object.defined.iter().map(|symbol| symbol.name.as_str()))
-                .collect();
-            binary
-                .undefined
-                .retain(|symbol| !defined.contains(&symbol.name.as_str()));
-            binary.undefined.sort_by(|a, b| a.name.cmp(&b.name));
-            binary.undefined.dedup();
+        None => {
+            facts.alone.insert(path.clone(), facts.artifacts.len());
+            facts.artifacts.push(Artifact {
+                path,
+                size: 0,
+                role: Role::Unreadable,
+                part: None,
+                binary: None,
+                libraries: Vec::new(),
+                problems: vec![problem],
+            });
         }
     }
 }

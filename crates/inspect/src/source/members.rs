@@ -133,7 +133,7 @@ impl Visitor<'_> {
         if self.stopped {
             return false;
         }
-        let display = format!("{archive}!{}", member.name);
+        let display = || format!("{archive}!{}", member.name);
         self.members = self.members.saturating_add(1);
         if self.members > MAX_MEMBERS {
             let detail = format!("more than {MAX_MEMBERS} members");
@@ -143,23 +143,29 @@ impl Visitor<'_> {
         }
         if is_unsafe(&member.name) {
             let detail = "the name is absolute or climbs out with `..`: do not unpack this archive";
-            self.problem(&display, ProblemKind::UnsafeName, detail.to_owned());
+            self.problem(&display(), ProblemKind::UnsafeName, detail.to_owned());
         }
         let can_matter = can_matter(&member.name);
         match member.body {
             Body::Stored(bytes) => {
-                if can_matter || identify(bytes) != FileType::Unknown {
-                    self.file(&display, bytes, depth);
+                // Import libraries hold thousands of members without code.
+                let nothing = match identify(bytes) {
+                    FileType::CoffImport => true,
+                    FileType::Unknown => !can_matter,
+                    _ => false,
+                };
+                if !nothing {
+                    self.file(&display(), bytes, depth);
                 }
             }
             Body::Absent(why) if why.contains("thin") => {
-                self.problem(&display, ProblemKind::ThinArchive, why.to_owned());
+                self.problem(&display(), ProblemKind::ThinArchive, why.to_owned());
             }
             Body::Absent(why) => {
-                self.problem(&display, ProblemKind::NotInspected, why.to_owned());
+                self.problem(&display(), ProblemKind::NotInspected, why.to_owned());
             }
             Body::Packed(stream) if can_matter && counted => {
-                self.packed(&display, member.size, stream, depth);
+                self.packed(&display(), member.size, stream, depth);
             }
             Body::Packed(stream) if can_matter => {
                 let left = self.left;
@@ -167,7 +173,7 @@ impl Visitor<'_> {
                     inner: stream,
                     left,
                 };
-                self.packed(&display, member.size, &mut stream, depth);
+                self.packed(&display(), member.size, &mut stream, depth);
             }
             Body::Packed(_) => {}
         }

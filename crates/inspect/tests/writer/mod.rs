@@ -6,7 +6,7 @@
 use std::borrow::Cow;
 
 use artcheck_inspect::container::{
-    Architecture, Binary, BinaryKind, FileRange, Format, Parsed, Platform, Region, Signature,
+    Architecture, Binary, BinaryKind, FileRange, Format, Parsed, Platform, Region,
 };
 use artcheck_inspect::module::KernelInfo;
 use artcheck_inspect::vm::Magic;
@@ -209,23 +209,12 @@ pub fn count_first(modules: &[(&str, Option<Vec<u8>>)], children: Option<&[&[u64
 /// A binary with nothing but one data region.
 pub fn parsed(data: &[u8]) -> Parsed<'_> {
     Parsed {
-        binary: Binary {
-            format: Format::Wasm,
-            kind: BinaryKind::SharedLibrary,
-            architecture: Architecture::Wasm32,
-            platform: Platform::Web,
-            min_os: None,
-            identity: None,
-            needed: Vec::new(),
-            search_paths: Vec::new(),
-            version_needs: Vec::new(),
-            defined: Vec::new(),
-            undefined: Vec::new(),
-            wasm_imports: Vec::new(),
-            wasm_exports: Vec::new(),
-            signature: Signature::NotApplicable,
-            has_constructors: false,
-        },
+        binary: Binary::new(
+            Format::Wasm,
+            BinaryKind::SharedLibrary,
+            Architecture::Wasm32,
+            Platform::Web,
+        ),
         regions: vec![Region {
             name: "memory".into(),
             address: 0,

@@ -105,23 +105,27 @@ pub(super) fn gnu_count<Elf: FileHeader<Endian = Endianness>>(
 }
 
 /// Looks one defined symbol up through `DT_GNU_HASH`, else `DT_HASH`, else by
-/// reading the whole table.
+/// reading the whole table. Each symbol looked at costs one of `steps`; `None`
+/// when they are used up, as by chains that run in circles.
 pub(super) fn defines<Elf: FileHeader<Endian = Endianness>>(
     image: &Image<'_, Elf>,
     dynamic: &Dynamic,
     table: &Table<'_, Elf>,
     name: &[u8],
-) -> bool {
-    if let Some(found) = gnu_defines(image, dynamic, table, name) {
-        return found;
+    steps: &mut usize,
+) -> Option<bool> {
+    if let Some(found) = gnu_defines(image, dynamic, table, name, steps) {
+        return Some(found).filter(|_| *steps > 0);
     }
-    if let Some(found) = sysv_defines(image, dynamic, table, name) {
-        return found;
+    if let Some(found) = sysv_defines(image, dynamic, table, name, steps) {
+        return Some(found).filter(|_| *steps > 0);
     }
-    table
-        .symbols
-        .iter()
-        .any(|symbol| is_definition(image, table, symbol, name))
+    *steps = steps.saturating_sub(table.symbols.len());
+    if *steps == 0 {
+        return None;
+    }
+    let mut symbols = table.symbols.iter();
+    Some(symbols.any(|symbol| is_definition(image, table, symbol, name)))
 }
 
 fn gnu_defines<Elf: FileHeader<Endian = Endianness>>(
@@ -129,6 +133,7 @@ fn gnu_defines<Elf: FileHeader<Endian = Endianness>>(
     dynamic: &Dynamic,
     table: &Table<'_, Elf>,
     name: &[u8],
+    steps: &mut usize,
 ) -> Option<bool> {
     let hashes = gnu(image, dynamic)?;
     let hash = gnu_hash(name);
@@ -143,11 +148,12 @@ fn gnu_defines<Elf: FileHeader<Endian = Endianness>>(
         .ok()
         .and_then(|index| table.symbols.get(index))
     {
+        *steps = steps.saturating_sub(1);
         let value = hashes.chain(index)?;
         if value | 1 == hash | 1 && is_definition(image, table, symbol, name) {
             return Some(true);
         }
-        if value & 1 != 0 {
+        if value & 1 != 0 || *steps == 0 {
             break;
         }
         index = index.checked_add(1)?;
@@ -160,6 +166,7 @@ fn sysv_defines<Elf: FileHeader<Endian = Endianness>>(
     dynamic: &Dynamic,
     table: &Table<'_, Elf>,
     name: &[u8],
+    steps: &mut usize,
 ) -> Option<bool> {
     let hashes = words(image, dynamic.hash)?;
     let buckets = u64::from(hashes.get(0)?);
@@ -168,7 +175,8 @@ fn sysv_defines<Elf: FileHeader<Endian = Endianness>>(
     let mut index = u64::from(hashes.get(bucket.checked_add(2)?)?);
     // A hostile chain may run in circles: no more steps than symbols.
     for _ in 0..table.symbols.len() {
-        if index == 0 {
+        *steps = steps.saturating_sub(1);
+        if index == 0 || *steps == 0 {
             break;
         }
         let symbol = table.symbols.get(usize::try_from(index).ok()?)?;

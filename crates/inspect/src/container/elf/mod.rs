@@ -26,6 +26,7 @@ use object::read::elf::{FileHeader, ProgramHeader};
 use super::symbols::Names;
 use super::{Architecture, Binary, BinaryKind, Format, Needed, Parsed, Platform, Signature};
 use crate::error::DecodeError;
+use crate::limits::MAX_HASH_STEPS;
 use image::{Dynamic, Image};
 use symbols::Placement;
 
@@ -254,10 +255,24 @@ fn defines_class<Elf: FileHeader<Endian = Endianness>>(
     let Some(table) = symbols::dynamic_table(&image, &dynamic)? else {
         return Ok(vec![false; wanted.len()]);
     };
-    Ok(wanted
+    let mut steps = table
+        .symbols
+        .len()
+        .saturating_add(wanted.len())
+        .saturating_mul(MAX_HASH_STEPS);
+    wanted
         .iter()
-        .map(|name| hash::defines(&image, &dynamic, &table, name.as_bytes()))
-        .collect())
+        .map(|name| {
+            let found = hash::defines(&image, &dynamic, &table, name.as_bytes(), &mut steps);
+            found.ok_or_else(|| {
+                DecodeError::new(
+                    0,
+                    "a hash table of symbols",
+                    "chains longer than any real one",
+                )
+            })
+        })
+        .collect()
 }
 
 fn each_export_class<Elf: FileHeader<Endian = Endianness>>(

@@ -60,6 +60,13 @@ pub fn slices(data: &[u8]) -> Result<Vec<(u64, &[u8])>, DecodeError> {
         let found = format!("{} slices", ranges.len());
         return Err(DecodeError::new(4, "one to 64 slices", found));
     }
+    let total = ranges
+        .iter()
+        .fold(0u64, |total, (_, size)| total.saturating_add(*size));
+    if total > data.len() as u64 {
+        let found = format!("{total} bytes of slices in {}", data.len());
+        return Err(DecodeError::new(4, "slices that do not overlap", found));
+    }
     ranges
         .into_iter()
         .map(|(offset, size)| {

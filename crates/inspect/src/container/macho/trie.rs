@@ -82,9 +82,15 @@ impl<'data> Trie<'data> {
         let mut stack: Vec<(usize, &'data [u8], u64)> = vec![(0, &[], 0)];
         // A valid trie is a tree: it has fewer edges than bytes.
         let mut left = self.data.len();
+        // Real names share their beginnings, but not hundreds of times over.
+        let mut bytes_left = self.data.len().saturating_mul(64).saturating_add(1 << 20);
         while let Some((parent, edge, at)) = stack.pop() {
             name.truncate(parent);
             name.extend_from_slice(edge);
+            bytes_left = bytes_left.saturating_sub(name.len());
+            if bytes_left == 0 {
+                return Err(self.bad(at, "export names of real size", "far more than the trie"));
+            }
             if name.len() > MAX_NAME {
                 return Err(self.bad(at, "an export name of real length", "a longer one"));
             }

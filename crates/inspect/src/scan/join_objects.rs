@@ -1,0 +1,102 @@
+//! The objects of one archive, taken together: one system library.
+
+use std::collections::{HashMap, HashSet};
+
+use crate::artifact::{Artifact, Problem, ProblemKind, Role};
+use crate::container::{Binary, BinaryKind};
+
+/// Names that joining the objects of one archive may copy. Every library gets
+/// those of all its neighbours; real archives stay a thousand times below.
+const MOST_JOINED: usize = 4_000_000;
+
+fn archive_of(path: &str) -> Option<&str> {
+    path.rsplit_once('!').map(|(archive, _)| archive)
+}
+
+/// The objects of one archive are one system library: the object with the blob
+/// gets the names that its neighbours define and want.
+pub(super) fn join_archive_objects(artifacts: &mut [Artifact]) {
+    let mut archives: HashMap<String, Vec<usize>> = HashMap::new();
+    for (index, artifact) in artifacts.iter().enumerate() {
+        if artifact.binary.is_some()
+            && let Some(archive) = archive_of(&artifact.path)
+        {
+            archives.entry(archive.to_owned()).or_default().push(index);
+        }
+    }
+    for members in archives.values() {
+        join(artifacts, members);
+    }
+}
+
+fn join(artifacts: &mut [Artifact], members: &[usize]) {
+    let of = |index: &usize| artifacts.get(*index);
+    let holders: Vec<usize> = members
+        .iter()
+        .copied()
+        .filter(|index| of(index).is_some_and(|artifact| !artifact.libraries.is_empty()))
+        .collect();
+    if holders.is_empty() {
+        return;
+    }
+    let objects: Vec<(usize, Binary)> = members
+        .iter()
+        .filter_map(|index| Some((*index, of(index)?.binary.clone()?)))
+        .filter(|(_, binary)| binary.kind == BinaryKind::Object)
+        .collect();
+    let names = objects.iter().fold(0usize, |sum, (_, object)| {
+        sum.saturating_add(object.defined.len())
+            .saturating_add(object.undefined.len())
+    });
+    let too_many = names.saturating_mul(holders.len()) > MOST_JOINED;
+    let defined: HashSet<&str> = objects
+        .iter()
+        .flat_map(|(_, object)| object.defined.iter().map(|symbol| symbol.name.as_str()))
+        .collect();
+    for index in members {
+        let Some(artifact) = artifacts.get_mut(*index) else {
+            continue;
+        };
+        if artifact.libraries.is_empty() {
+            if artifact.role == Role::Client {
+                artifact.role = Role::LibraryObject;
+            }
+        } else if too_many {
+            artifact.problems.push(Problem {
+                kind: ProblemKind::Limit,
+                detail: format!(
+                    "one of {} libraries in an archive of {names} names: they are not taken together",
+                    holders.len()
+                ),
+                offset: None,
+            });
+        } else {
+            let neighbours = objects.iter().filter(|(other, _)| other != index);
+            take_in(artifact, neighbours.map(|(_, object)| object), &defined);
+        }
+    }
+}
+
+/// Gives a library the names of its neighbours; what one of them defines is
+/// not wanted of others.
+fn take_in<'a>(
+    artifact: &mut Artifact,
+    neighbours: impl Iterator<Item = &'a Binary>,
+    defined: &HashSet<&str>,
+) {
+    for neighbour in neighbours {
+        for library in &mut artifact.libraries {
+            library.add_host_names(neighbour);
+        }
+        if let Some(binary) = &mut artifact.binary {
+            binary.undefined.extend(neighbour.undefined.iter().cloned());
+        }
+    }
+    if let Some(binary) = &mut artifact.binary {
+        binary
+            .undefined
+            .retain(|symbol| !defined.contains(symbol.name.as_str()));
+        binary.undefined.sort_by(|a, b| a.name.cmp(&b.name));
+        binary.undefined.dedup();
+    }
+}

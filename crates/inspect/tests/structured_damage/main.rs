@@ -1,0 +1,107 @@
+//! Damage that knows the formats: fields of headers and tables set to values
+//! that lie, in every file of the corpus and in archives made of them. Nothing
+//! panics, nothing takes long, and memory stays in proportion to the file.
+//!
+//! A fixed number of cases runs by default. `ARTCHECK_DAMAGE_SECONDS=600` goes
+//! on with new ones for that long.
+
+mod containers;
+#[allow(dead_code, reason = "only its numbers are used here")]
+#[path = "../../../../tests/support/damage.rs"]
+mod damage;
+mod fields;
+mod memory;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use artcheck_inspect::artifact::Role;
+use artcheck_inspect::scan::{ScanOptions, scan_bytes};
+
+use damage::{CAP, Random};
+
+/// Memory a case may take: so many times the file's size, and a constant
+/// (what unpacked members and rebuilt wasm memory may take, `limits.rs`).
+const TIMES: usize = 24;
+const CONSTANT: usize = 96 << 20;
+/// Cases of each file in an ordinary run.
+const ROUNDS: u64 = 40;
+
+/// One measurement at a time.
+static ALONE: Mutex<()> = Mutex::new(());
+
+/// Reads `bytes` under every rule and release; what went wrong, if anything.
+fn trouble(name: &str, bytes: &[u8]) -> Option<String> {
+    let _alone = ALONE.lock().expect("no holder panics");
+    let started = Instant::now();
+    let before = memory::start();
+    let scan = catch_unwind(AssertUnwindSafe(|| {
+        scan_bytes(name, bytes, &ScanOptions::default())
+    }));
+    let peak = memory::peak_since(before);
+    let took = started.elapsed();
+    let Ok(scan) = scan else {
+        return Some("it panics".to_owned());
+    };
+    if took > CAP {
+        return Some(format!("it takes {took:?}"));
+    }
+    if peak > bytes.len() * TIMES + CONSTANT {
+        return Some(format!("it takes {peak} bytes for {}", bytes.len()));
+    }
+    let silent = scan.artifacts.iter().find(|artifact| {
+        artifact.role == Role::Unreadable
+            && !scan.findings.iter().any(|f| f.artifact == artifact.path)
+    });
+    silent.map(|artifact| format!("nothing is said of {}", artifact.path))
+}
+
+fn damage_once(name: &str, original: &[u8], seed: u64) -> Option<String> {
+    let mut random = Random::new(seed);
+    let mut bytes = original.to_vec();
+    let done = fields::damage(&mut bytes, &mut random);
+    trouble(name, &bytes).map(|what| format!("{name} seed {seed}: {done:?}: {what}"))
+}
+
+fn seconds() -> Option<Duration> {
+    let text = std::env::var("ARTCHECK_DAMAGE_SECONDS").ok()?;
+    Some(Duration::from_secs(
+        text.parse().expect("a number of seconds"),
+    ))
+}
+
+#[test]
+fn lying_fields_are_found_out() {
+    let files = containers::all();
+    let until = seconds().map(|long| Instant::now() + long);
+    let mut failures = Vec::new();
+    let mut round = 0;
+    while until.map_or(round < ROUNDS, |until| Instant::now() < until) {
+        for (index, (name, bytes)) in files.iter().enumerate() {
+            let seed = round * 10_007 + index as u64;
+            failures.extend(damage_once(name, bytes, seed));
+        }
+        round += 1;
+    }
+    println!("{round} rounds over {} files", files.len());
+    let shown = &failures[..failures.len().min(30)];
+    assert!(
+        failures.is_empty(),
+        "{} cases:\n{}",
+        failures.len(),
+        shown.join("\n")
+    );
+}
+
+/// Files that are well formed and made to cost time or memory.
+#[test]
+fn floods_cost_no_more_than_their_size() {
+    let mut failures = Vec::new();
+    for (name, bytes) in containers::floods() {
+        if let Some(what) = trouble(name, &bytes) {
+            failures.push(format!("{name}, {} bytes: {what}", bytes.len()));
+        }
+    }
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+}
