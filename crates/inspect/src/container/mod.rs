@@ -217,6 +217,10 @@ pub struct Binary {
     pub signature: Signature,
     /// Whether constructors are present (`.init_array`, `__mod_init_func`).
     pub has_constructors: bool,
+    /// An LLVM function that every image of the process would bind to: exported
+    /// by an ELF library, strong, without a version. Elsewhere names belong to
+    /// one library.
+    pub visible_llvm: Option<String>,
 }
 
 /// A contiguous piece of initialised memory that may hold a blob or strings.

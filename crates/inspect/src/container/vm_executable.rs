@@ -25,6 +25,7 @@ pub fn parse(data: &[u8]) -> Parsed<'_> {
         wasm_exports: Vec::new(),
         signature: Signature::NotApplicable,
         has_constructors: false,
+        visible_llvm: None,
     };
     let length = data.len() as u64;
     Parsed {

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use super::{Outcome, Pair, Rule};
 use crate::finding::{Finding, Location, Severity};
 use crate::module::{BlobLayout, Payload};
+use crate::runtime::release;
 use crate::vm::dataflow::all_calls;
 use crate::vm::{Executable, FunctionKind};
 
@@ -130,9 +131,28 @@ fn missing(pair: &Pair<'_>, executable: &Executable, index: usize, name: &str) -
             ));
     }
     if name.starts_with("vm.builtin.") || name.starts_with("vm.") {
-        return finding.help("compile the library with the runtime's TVM, or use a runtime that has this builtin (`artcheck scan` without --runtime names the releases)");
+        let having = releases_with(name);
+        let finding = finding.evidence(match having.as_slice() {
+            [] => String::from("no known release has it"),
+            [only] => format!("only {only} has it"),
+            [first, .., last] => format!("{first} to {last} have it"),
+        });
+        return finding.help(match having.last() {
+            Some(_) => "compile the library with the runtime's TVM, or use a release that has this builtin",
+            None => "compile the library with the runtime's TVM: the name is of a fork, of a development snapshot, or damaged",
+        });
     }
     finding.help("compile the library again with all its kernels; a function of the application's own must be registered before the VM is initialised")
+}
+
+/// The releases that register a builtin, oldest first. A builtin that came and
+/// went has one unbroken span.
+fn releases_with(name: &str) -> Vec<&'static str> {
+    release::releases()
+        .iter()
+        .filter(|known| known.offers_function(name) == Some(true))
+        .map(|known| known.name.as_str())
+        .collect()
 }
 
 fn first_use(executable: &Executable, callee: usize) -> Location {

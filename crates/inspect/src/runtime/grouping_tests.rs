@@ -27,6 +27,7 @@ fn member(path: &str, kind: PartKind, platform: Platform) -> Member {
             wasm_exports: Vec::new(),
             signature: Signature::NotApplicable,
             has_constructors: false,
+            visible_llvm: None,
         },
         profile: RuntimeProfile::default(),
         exports: BTreeSet::new(),

@@ -225,6 +225,7 @@ pub fn parsed(data: &[u8]) -> Parsed<'_> {
             wasm_exports: Vec::new(),
             signature: Signature::NotApplicable,
             has_constructors: false,
+            visible_llvm: None,
         },
         regions: vec![Region {
             name: "memory".into(),
