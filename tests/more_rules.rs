@@ -244,6 +244,64 @@ fn ac301_metadata_without_a_key_the_engine_reads() {
     assert_eq!(found(&changed, &all, &["--runtime", "tvm-0.27"]), ["AC301"]);
 }
 
+/// What a scan says beside the code.
+fn evidence(args: Vec<std::ffi::OsString>, code: &str) -> Vec<String> {
+    let (report, _) = scan(args);
+    let findings = report["findings"].as_array().expect("findings");
+    let of_code = findings.iter().filter(|finding| finding["rule"] == code);
+    of_code
+        .flat_map(|finding| finding["evidence"].as_array().expect("evidence"))
+        .map(|line| line.as_str().expect("text").to_owned())
+        .collect()
+}
+
+#[test]
+fn ac103_names_the_releases_that_have_a_builtin() {
+    let on = |file: &str, runtime: &str| {
+        let args = [
+            corpus(file).into_os_string(),
+            "--runtime".into(),
+            runtime.into(),
+        ];
+        evidence(args.to_vec(), "AC103")
+    };
+    let unknown = "synthetic/dense-ext-0.26-missing-function-cpu-x86_64.so";
+    assert_eq!(on(unknown, "tvm-0.26"), ["no known release has it"]);
+    // Fused attention got its name with 0.19's successor.
+    let renamed = on("tvm-0.27/dense-cpu-x86_64.so", "tvm-0.17");
+    assert!(!renamed.is_empty(), "{renamed:?}");
+    assert!(
+        renamed
+            .iter()
+            .all(|line| line.ends_with("to tvm-0.27 have it")),
+        "{renamed:?}"
+    );
+}
+
+#[test]
+fn ac204_says_when_only_the_string_differs() {
+    let folder = folder();
+    let source = "#include <string>\nnamespace tvm { namespace runtime {\n\
+        std::string GetFileFormat(const std::string&, const std::string&);\n} }\n\
+        std::string f(const std::string& s) { return tvm::runtime::GetFileFormat(s, s); }\n";
+    let old = library(
+        folder.path(),
+        "libold.so",
+        source,
+        &["-D_GLIBCXX_USE_CXX11_ABI=0"],
+    );
+    let venv = support::venv("tvm-0.27").into_os_string();
+    let lines = evidence(
+        vec![old.into_os_string(), "--runtime".into(), venv],
+        "AC204",
+    );
+    assert!(
+        lines.iter().any(|line| line
+            .contains("the other std::string: _ZN3tvm7runtime13GetFileFormatERKNSt7__cxx11")),
+        "{lines:?}"
+    );
+}
+
 #[test]
 fn ac203_a_c_function_that_the_next_release_dropped() {
     let folder = folder();

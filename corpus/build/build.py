@@ -2,6 +2,7 @@
 """Builds the corpus: every real artifact and what TVM says of it, version by version.
 
     python3 corpus/build/build.py [--only TEXT] [--list]
+    python3 corpus/build/build.py --simulated    # what only tests run, into the cache
 
 Needs the virtual environments of tools/parts.toml (`python3 tools/parts.py`).
 Each artifact is compiled in a process of its own, because some combinations
@@ -10,6 +11,7 @@ crash the compiler; a failure is reported and the rest goes on.
 """
 
 import argparse
+import hashlib
 import os
 import subprocess
 import sys
@@ -38,7 +40,8 @@ PLAN = [
     *((model, "float32", "cpu-x86_64", "lean", VERSIONS)
       for model in ("dense-ext", "hybrid", "recurrent")),
     ("dense", "float16", "cpu-x86_64", "lean", ("0.27",)),
-    ("dense", "q4f16_1", "cpu-x86_64", "lean", ("0.27",)),
+    ("dense", "q4f16_1", "cpu-x86_64", "lean", NEWER),
+    *((model, "q4f16_1", "cpu-x86_64", "lean", ("0.26",)) for model in ("hybrid", "embedding")),
     ("dense", "q4f16_1", "metal-linux-x86_64", "lean", ("0.26",)),
     ("dense", "float16", "metal-linux-x86_64", "lean", ("0.26",)),
     ("dense", "float32", "metal-macos-arm64", "lean", NEWER),
@@ -61,6 +64,16 @@ PLAN = [
 
 # Larger than the corpus may be: built by name only, into the folder --to names.
 LARGE = [("qwen3-0.6b", "float16", "cuda-x86_64", "lean", ("0.26",))]
+
+
+# Metal libraries for the simulated device that the corpus has no room for. They are
+# kept in the cache beside the runtimes, where matrix/corpus.toml looks for them.
+SIMULATED = [
+    *((model, dtype, target, "lean", ("0.26",))
+      for model in MODELS for dtype in ("float16", "q4f16_1")
+      for target in ("metal-linux-x86_64", "metal-macos-arm64")
+      if model != "dense" or target == "metal-macos-arm64"),
+]
 
 
 def artifact_name(model, dtype, target):
@@ -109,16 +122,36 @@ def compile_job(job, folder: Path = ARTIFACTS) -> tuple[str, str]:
     return path, f"exit {done.returncode}: " + " | ".join(words)
 
 
+def sources_hash() -> str:
+    """Changes when the builder, the models or the pinned parts do."""
+    files = [*sorted(HERE.rglob("*.py")), HERE.parent / "models.toml",
+             HERE.parents[1] / "tools" / "parts.toml"]
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+
+
+def built_before(job, folder: Path) -> bool:
+    """True if these sources built it, with everything as it is now."""
+    stamp = folder / f"{job[0]}.built-from"
+    artifact = folder / job[0]
+    return artifact.is_file() and stamp.is_file() and stamp.read_text() == sources_hash()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", default="")
     parser.add_argument("--list", action="store_true")
     parser.add_argument("--large", action="store_true", help="the plan of large libraries instead")
-    parser.add_argument("--to", type=Path, default=ARTIFACTS, help="folder; the corpus if absent")
+    parser.add_argument("--simulated", action="store_true",
+                        help="the plan for the simulated Metal device, into the cache")
+    parser.add_argument("--to", type=Path, help="folder; the corpus (or the cache) if absent")
     args = parser.parse_args()
-    if args.large and args.to == ARTIFACTS:
+    if args.large and args.to is None:
         parser.error("--large needs --to: the corpus takes no large files")
-    chosen = [job for job in jobs(LARGE if args.large else PLAN) if args.only in job[0]]
+    args.to = args.to or (cache_root() / "built" if args.simulated else ARTIFACTS)
+    plan = LARGE if args.large else SIMULATED if args.simulated else PLAN
+    chosen = [job for job in jobs(plan) if args.only in job[0]]
+    if args.simulated:
+        chosen = [job for job in chosen if not built_before(job, args.to)]
     if args.list:
         print("\n".join(job[0] for job in chosen))
         return
@@ -127,6 +160,8 @@ def main() -> None:
         for path, error in pool.map(lambda job: compile_job(job, args.to), chosen):
             size = (args.to / path).stat().st_size if not error else 0
             print(f"{path}: {error or f'{size} bytes'}", flush=True)
+            if args.simulated and not error:
+                (args.to / f"{path}.built-from").write_text(sources_hash())
             failures += bool(error)
     sys.exit(1 if failures else 0)
 

@@ -18,6 +18,10 @@ def load(name):
     return config
 
 
+# Parts of the names of linear layers, in all models.
+LINEAR = ("proj", "c_attn", "lm_head", "query", "key", "value", "dense", "intermediate")
+
+
 def parameters(named_shapes, seed, dtype="float32"):
     """Weights by name as float32, rounded as a model of `dtype` holds them.
 
@@ -27,7 +31,7 @@ def parameters(named_shapes, seed, dtype="float32"):
     made, index = {}, 0
     plain = "float32" if dtype == "float32" else "float16"
     for name, shape in named_shapes:
-        is_linear = any(part in name for part in ("proj", "c_attn", "lm_head"))
+        is_linear = name.endswith(".weight") and any(part in name for part in LINEAR)
         if dtype == "q4f16_1" and is_linear:
             rows, columns = shape
             base = name.removesuffix("weight")

@@ -33,19 +33,30 @@ TEXTS = {
 }
 MODELS = {"dense": dense, "hybrid": hybrid, "recurrent": hybrid, "embedding": embedding}
 
-# Libraries that compute in float16: rows follow these tokens.
-HALF = {"dense-f16": "dense"}
+# Libraries that compute in float16, and what their weights are stored as: all
+# arithmetic here stays float32, and rows follow these tokens.
+HALF = {"dense-f16": ("dense", "float16"), "dense-q4": ("dense", "q4f16_1"),
+        "hybrid-q4": ("hybrid", "q4f16_1"), "embedding-q4": ("embedding", "q4f16_1")}
+
+# For rows that need every token identical: weights and a text with which 32 steps
+# have no near tie, and several tokens. Model, weights, seed, text.
+DECIDED = {"dense-f16-decided": ("dense", "float16", 200, "short"),
+           "dense-q4-decided": ("dense", "q4f16_1", 239, "short"),
+           "hybrid-f16-decided": ("hybrid", "float16", 387, "greeting"),
+           "hybrid-q4-decided": ("hybrid", "q4f16_1", 226, "greeting"),
+           "embedding-f16": ("embedding", "float16", 7, "greeting")}
+DECIDED_STEPS = 32
 
 
 def rounded(values, digits):
     return [round(float(v), digits) for v in values]
 
 
-def decoder_case(model, config, w, prompt, follow):
+def decoder_case(model, config, w, prompt, follow, steps=STEPS):
     """Greedy tokens; every step computes the whole sequence anew."""
     tokens, margins = list(prompt), []
     first = None
-    for _ in range(STEPS):
+    for _ in range(steps):
         logits = model.logits(config, w, tokens)[-1]
         first = logits if first is None else first
         best, second = np.sort(logits)[::-1][:2]
@@ -56,11 +67,11 @@ def decoder_case(model, config, w, prompt, follow):
     return case | ({"margins": margins} if follow else {"least_margin": min(margins)})
 
 
-def cases(arch, config, w, follow):
+def cases(arch, config, w, follow, texts=tuple(TEXTS), steps=STEPS):
     model = MODELS[arch]
     made = {}
-    for name, text in TEXTS.items():
-        prompt = [BEGIN, *text.encode()]
+    for name in texts:
+        prompt = [BEGIN, *TEXTS[name].encode()]
         if arch == "embedding":
             # Token 1 pads: printable bytes never collide with it.
             prompt = prompt[:120]
@@ -68,18 +79,21 @@ def cases(arch, config, w, follow):
             vector = vector / np.sqrt(np.sum(vector * vector))
             made[name] = {"prompt": prompt, "embedding": rounded(vector, 7)}
         else:
-            made[name] = decoder_case(model, config, w, prompt, follow)
+            made[name] = decoder_case(model, config, w, prompt, follow, steps)
     return made
 
 
 def documents(chosen):
-    for name in chosen or [*MODELS, *HALF]:
-        arch = HALF.get(name, name)
+    for name in chosen or [*MODELS, *HALF, *DECIDED]:
+        if name in DECIDED:
+            arch, dtype, seed, text = DECIDED[name]
+            config = common.load(arch)
+            w = common.parameters(MODELS[arch].names(config), seed, dtype)
+            yield name, f"random:{seed}", cases(arch, config, w, False, [text], DECIDED_STEPS)
+            continue
+        arch, dtype = HALF.get(name, (name, "float32"))
         config = common.load(arch)
-        w = common.parameters(MODELS[arch].names(config), config["seed"])
-        if name in HALF:
-            # Weights rounded to float16 once; all arithmetic stays float32.
-            w = {key: value.astype(np.float16).astype(np.float32) for key, value in w.items()}
+        w = common.parameters(MODELS[arch].names(config), config["seed"], dtype)
         yield name, f"random:{config['seed']}", cases(arch, config, w, name in HALF)
 
 

@@ -25,14 +25,14 @@ pub use self::format::{FailOn, Format, PlainFormat};
 pub use self::init::InitArgs;
 pub use self::merge::MergeArgs;
 pub use self::patch::{
-    InPlace, PatchCommand, PatchConvertArgs, PatchRetagArgs, PatchShimArgs, PatchSourceArgs,
-    ResignChoice, UnpatchArgs,
+    InPlace, PatchCommand, PatchConvertArgs, PatchFileArgs, PatchModelLibArgs, PatchRetagArgs,
+    PatchShimArgs, PatchSourceArgs, ResignChoice, UnpatchArgs,
 };
 pub use self::rules::{ExplainArgs, RulesArgs};
 pub use self::runtime::RuntimeArgs;
 pub use self::scan::ScanArgs;
 pub use self::shell::{CompletionsArgs, ManArgs};
-pub use self::verify::{ShimChoice, VerifyArgs, VerifyFormat};
+pub use self::verify::{ShimChoice, ThreadOrder, VerifyArgs, VerifyFormat};
 
 /// Says whether a compiled model library will load and run on a runtime.
 #[derive(Debug, Parser)]

@@ -19,6 +19,12 @@ pub enum PatchCommand {
     Retag(PatchRetagArgs),
     /// Change all that a runtime needs and that can be made exact in place.
     Convert(PatchConvertArgs),
+    /// Take folders of the build machine out of a library's names and run paths.
+    Relocate(PatchFileArgs),
+    /// Sign a Mach-O file ad hoc, or renew its page hashes.
+    Sign(PatchFileArgs),
+    /// Change the name of a model library in an app or package configuration.
+    ModelLib(PatchModelLibArgs),
 }
 
 /// `patch source`.
@@ -127,6 +133,46 @@ pub struct PatchConvertArgs {
     /// Replace a team's code signature; without it such a file is refused.
     #[arg(long, value_enum)]
     pub resign: Option<ResignChoice>,
+
+    #[command(flatten)]
+    pub to_where: InPlace,
+
+    /// Report format.
+    #[arg(long, value_enum, default_value_t = PlainFormat::Human)]
+    pub format: PlainFormat,
+}
+
+/// `patch relocate` and `patch sign`.
+#[derive(Debug, clap::Args)]
+pub struct PatchFileArgs {
+    /// The library or program.
+    pub file: PathBuf,
+
+    /// Replace a team's code signature; without it such a file is refused.
+    #[arg(long, value_enum)]
+    pub resign: Option<ResignChoice>,
+
+    #[command(flatten)]
+    pub to_where: InPlace,
+
+    /// Report format.
+    #[arg(long, value_enum, default_value_t = PlainFormat::Human)]
+    pub format: PlainFormat,
+}
+
+/// `patch model-lib`.
+#[derive(Debug, clap::Args)]
+pub struct PatchModelLibArgs {
+    /// mlc-app-config.json or mlc-package-config.json.
+    pub file: PathBuf,
+
+    /// The name that is there.
+    #[arg(long, value_name = "NAME")]
+    pub from: String,
+
+    /// The name afterwards: the prefix of a system library, without the underscore behind it.
+    #[arg(long, value_name = "NAME")]
+    pub to: String,
 
     #[command(flatten)]
     pub to_where: InPlace,

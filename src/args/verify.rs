@@ -14,7 +14,8 @@ pub struct VerifyArgs {
     #[arg(long, value_name = "TEXT")]
     pub only: Vec<String>,
 
-    /// Only rows on this device, e.g. cpu, cuda, metal, cuda:1.
+    /// Only rows on this device, e.g. cpu, cuda, metal, cuda:1. `metal-sim` also takes
+    /// rows for metal and runs them simulated on the CPU.
     #[arg(long)]
     pub device: Option<String>,
 
@@ -38,6 +39,14 @@ pub struct VerifyArgs {
     #[arg(long)]
     pub no_precheck: bool,
 
+    /// On metal-sim: check every access of every kernel; several times slower.
+    #[arg(long)]
+    pub guard: bool,
+
+    /// On metal-sim: in which order the threads of a simd-group run.
+    #[arg(long, value_enum)]
+    pub order: Option<ThreadOrder>,
+
     /// Repair rows that cannot run, and say with what.
     #[arg(long, value_enum, default_value_t = ShimChoice::None)]
     pub shim: ShimChoice,
@@ -49,6 +58,15 @@ pub struct VerifyArgs {
     /// Write the report to FILE instead of standard output.
     #[arg(long, short, value_name = "FILE")]
     pub output: Option<PathBuf>,
+}
+
+/// `--order`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum ThreadOrder {
+    /// First to last.
+    Forward,
+    /// Last to first.
+    Reverse,
 }
 
 /// `--shim`.

@@ -1,10 +1,12 @@
 //! `artcheck fix PATH --runtime R`: a plan from findings, and its execution.
 
+use std::collections::BTreeSet;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use artcheck_inspect::artifact::Role;
+use artcheck_inspect::finding::{Repair, Severity};
 use artcheck_inspect::scan::{GivenRuntime, Scan, ScanOptions, scan};
 use artcheck_patch::fix::{self, FixInput, FixPlan};
 use artcheck_patch::shim::Environment;
@@ -26,14 +28,14 @@ pub fn run(args: &FixArgs) -> anyhow::Result<Status> {
         ..ScanOptions::default()
     };
     let scan = scan(&options, &())?;
-    let files = files(&scan);
+    let files = files(&scan, &args.path);
     if files.is_empty() {
         return Ok(Status::Nothing);
     }
-    let runtime_paths: Vec<PathBuf> = if Path::new(&args.runtime).exists() {
-        vec![PathBuf::from(&args.runtime)]
-    } else {
-        Vec::new()
+    // A release or a saved profile has no files to build a shim for.
+    let runtime_paths: Vec<PathBuf> = match &runtime.load_set {
+        Some(_) => vec![PathBuf::from(&args.runtime)],
+        None => Vec::new(),
     };
     let mut plans = Vec::new();
     for file in &files {
@@ -52,7 +54,7 @@ pub fn run(args: &FixArgs) -> anyhow::Result<Status> {
             runtime_paths: &runtime_paths,
             resign: resign(args.resign),
         };
-        plans.push(fix::plan(&input).with_context(|| format!("{}", file.display()))?);
+        plans.push(fix::plan(&input));
     }
     show(&plans, args.format)?;
     if args.apply {
@@ -70,16 +72,22 @@ pub fn run(args: &FixArgs) -> anyhow::Result<Status> {
     })
 }
 
-/// The files on disk that hold artifacts with findings or libraries.
-fn files(scan: &Scan) -> Vec<PathBuf> {
-    let mut files: Vec<PathBuf> = scan
-        .artifacts
-        .iter()
-        .filter(|artifact| matches!(artifact.role, Role::ModelLibrary | Role::Client))
-        .map(|artifact| file_of(&artifact.path))
+/// The files below the path that hold libraries or clients, or something found.
+fn files(scan: &Scan, below: &Path) -> Vec<PathBuf> {
+    let is_subject = |role| matches!(role, Role::ModelLibrary | Role::Client);
+    let artifacts = scan.artifacts.iter();
+    let subjects = artifacts
+        .filter(|artifact| is_subject(artifact.role))
+        .map(|artifact| artifact.path.as_str());
+    let found = scan.findings.iter().filter(|finding| {
+        finding.severity == Severity::Error || finding.repairs.contains(&Repair::InPlace)
+    });
+    let files: BTreeSet<PathBuf> = subjects
+        .chain(found.map(|finding| finding.artifact.as_str()))
+        .map(file_of)
+        .filter(|file| file.starts_with(below) && file.is_file())
         .collect();
-    files.dedup();
-    files
+    files.into_iter().collect()
 }
 
 /// The file behind a display path: archive members and slices belong to it.

@@ -7,11 +7,12 @@ use std::time::Duration;
 use anyhow::Context;
 use artcheck_verify::report::{RowReport, human, json, junit, markdown};
 use artcheck_verify::run::stage::Stage;
+use artcheck_verify::simulate::Order;
 use artcheck_verify::{ChildCommand, MatrixOptions, Progress, run_matrix};
 
 use super::Terminal;
 use super::verify_hooks::{Rules, Shims};
-use crate::args::{ShimChoice, VerifyArgs, VerifyFormat};
+use crate::args::{ShimChoice, ThreadOrder, VerifyArgs, VerifyFormat};
 use crate::exit::Status;
 
 /// Runs the matrix and reports.
@@ -32,11 +33,19 @@ pub fn run(args: &VerifyArgs, terminal: Terminal) -> anyhow::Result<Status> {
         },
         precheck: (!args.no_precheck).then_some(&precheck as _),
         shims: (args.shim == ShimChoice::Auto).then_some(&shims as _),
+        guard: args.guard,
+        order: args.order.map(|order| match order {
+            ThreadOrder::Forward => Order::Forward,
+            ThreadOrder::Reverse => Order::Reverse,
+        }),
     };
     let mut progress = Lines {
         wanted: terminal.progress,
     };
     let report = run_matrix(&options, &mut progress)?;
+    if (args.guard || args.order.is_some()) && !report.rows.iter().any(|row| row.simulated) {
+        eprintln!("--guard and --order are for rows on metal-sim; none was chosen");
+    }
     let text = match args.format {
         VerifyFormat::Human => human::render(&report),
         VerifyFormat::Json => json::render(&report)?,

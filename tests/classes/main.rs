@@ -70,6 +70,29 @@ fn each_near_miss_gets_none() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
+/// Device code that names no GPU, where one is declared: no error, and no "ok".
+#[test]
+fn code_that_says_nothing_could_not_be_decided() {
+    let folder = support::make::folder();
+    let code = b"\x7fELF but no more".to_vec();
+    let with_gpu = devices::device(folder.path(), "cuda", "cubin", code, "x86_64-linux+sm_90");
+    let (report, status) = scan(with_gpu.clone());
+    assert_eq!(rules(&report, &["error", "warning"]), Vec::<String>::new());
+    assert_eq!(status, 4);
+    let detail = report["artifacts"][0]["problems"][0]["detail"].as_str();
+    assert!(
+        detail
+            .expect("a problem")
+            .starts_with("AC401: the cuda module holds")
+    );
+    let plain = [
+        with_gpu[0].clone(),
+        "--target".into(),
+        "x86_64-linux".into(),
+    ];
+    assert_eq!(scan(plain).1, 0, "nothing was declared");
+}
+
 #[test]
 fn every_class_and_code_of_the_table_has_a_case() {
     let table = fs::read_to_string(root().join("docs/coverage.md")).expect("docs/coverage.md");

@@ -7,6 +7,7 @@ from tvm.relax.frontend import nn
 from tvm.relax.frontend.nn import op
 
 from . import common
+from .quantized import linear
 
 
 class Embeddings(nn.Module):
@@ -37,9 +38,9 @@ class SelfAttention(nn.Module):
         hidden = config["hidden_size"]
         self.heads = config["num_attention_heads"]
         self.width = hidden // self.heads
-        self.query = nn.Linear(hidden, hidden)
-        self.key = nn.Linear(hidden, hidden)
-        self.value = nn.Linear(hidden, hidden)
+        self.query = linear(config, hidden, hidden, bias=True)
+        self.key = linear(config, hidden, hidden, bias=True)
+        self.value = linear(config, hidden, hidden, bias=True)
 
     def forward(self, x, mask):
         batch, length, hidden = x.shape
@@ -68,7 +69,7 @@ class Output(nn.Module):
     """A projection, the residual, a layer norm."""
 
     def __init__(self, config, width):
-        self.dense = nn.Linear(width, config["hidden_size"])
+        self.dense = linear(config, width, config["hidden_size"], bias=True)
         self.LayerNorm = nn.LayerNorm(config["hidden_size"], eps=config["layer_norm_eps"])
 
     def forward(self, x, residual):
@@ -79,7 +80,8 @@ class Layer(nn.Module):
     def __init__(self, config):
         self.attention = SelfAttention(config)
         self.attention_output = Output(config, config["hidden_size"])
-        self.intermediate = nn.Linear(config["hidden_size"], config["intermediate_size"])
+        self.intermediate = linear(config, config["hidden_size"],
+                                   config["intermediate_size"], bias=True)
         self.output = Output(config, config["intermediate_size"])
 
     def forward(self, x, mask):

@@ -13,13 +13,16 @@ PER_WORD, GROUP, ZERO = 8, 32, 7
 
 
 class Linear(nn.Module):
-    def __init__(self, inputs, outputs):
+    def __init__(self, inputs, outputs, bias):
         self.inputs, self.outputs = inputs, outputs
         self.q_weight = nn.Parameter((outputs, inputs // PER_WORD), "uint32")
         self.q_scale = nn.Parameter((outputs, inputs // GROUP))
+        self.bias = nn.Parameter((outputs,)) if bias else None
 
     def to(self, dtype=None):
         self.q_scale.to(dtype=dtype)  # the packed words keep their type
+        if self.bias is not None:
+            self.bias.to(dtype=dtype)
 
     def forward(self, x):
         def unpack(words: te.Tensor, scales: te.Tensor):
@@ -32,11 +35,12 @@ class Linear(nn.Module):
             return te.compute((self.outputs, self.inputs), at, name="dequantize")
 
         weight = op.tensor_expr_op(unpack, "dequantize", [self.q_weight, self.q_scale])
-        return op.matmul(x, op.permute_dims(weight))
+        out = op.matmul(x, op.permute_dims(weight))
+        return out if self.bias is None else out + self.bias
 
 
-def linear(config, inputs, outputs):
-    """A linear layer without bias, quantised if the configuration says so."""
+def linear(config, inputs, outputs, bias=False):
+    """A linear layer, quantised if the configuration says so."""
     if config.get("quantization") == "q4f16_1":
-        return Linear(inputs, outputs)
-    return nn.Linear(inputs, outputs, bias=False)
+        return Linear(inputs, outputs, bias)
+    return nn.Linear(inputs, outputs, bias=bias)

@@ -63,6 +63,15 @@ pub enum Repair {
     InPlace,
 }
 
+/// A name that should be another one; what `artcheck patch` needs to know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rename {
+    /// The name that is there.
+    pub from: String,
+    /// The name that fits.
+    pub to: String,
+}
+
 /// One thing that is wrong, or cannot be decided, in one place.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
@@ -90,6 +99,9 @@ pub struct Finding {
     pub help: String,
     /// What `artcheck patch` can do.
     pub repairs: Vec<Repair>,
+    /// The name to write, where that is the repair and it can be told.
+    #[serde(skip)]
+    pub rename: Option<Rename>,
 }
 
 impl Finding {
@@ -107,6 +119,7 @@ impl Finding {
             runtime_says: None,
             help: String::new(),
             repairs: Vec::new(),
+            rename: None,
         }
     }
 
@@ -157,5 +170,15 @@ impl Finding {
     pub fn repair(mut self, repairs: &[Repair]) -> Self {
         self.repairs.extend_from_slice(repairs);
         self
+    }
+
+    /// Another name is the repair, and a change in place writes it.
+    #[must_use]
+    pub fn rename(mut self, from: impl Into<String>, to: impl Into<String>) -> Self {
+        self.rename = Some(Rename {
+            from: from.into(),
+            to: to.into(),
+        });
+        self.repair(&[Repair::InPlace])
     }
 }

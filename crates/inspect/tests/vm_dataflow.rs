@@ -1,8 +1,10 @@
 //! Values followed through branches, loops and bundles, in small programs
 //! written for it.
 
-use artcheck_inspect::vm::dataflow::{Flow, Unknown, Value, calls, constant_uses};
+use artcheck_inspect::vm::calls::constant_uses;
+use artcheck_inspect::vm::dataflow::{Flow, calls};
 use artcheck_inspect::vm::kv_cache::{self, KernelValue};
+use artcheck_inspect::vm::value::{Unknown, Value};
 use artcheck_inspect::vm::{Executable, Magic, Register};
 
 mod writer;

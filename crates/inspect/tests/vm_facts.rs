@@ -7,9 +7,11 @@ use std::path::Path;
 use artcheck_inspect::container;
 use artcheck_inspect::module::metadata::Extent;
 use artcheck_inspect::module::{ModelLibrary, SymbolGeneration, locate, metadata};
-use artcheck_inspect::vm::dataflow::{Flow, Value, constant_uses};
+use artcheck_inspect::vm::calls::constant_uses;
+use artcheck_inspect::vm::dataflow::Flow;
 use artcheck_inspect::vm::disassemble::disassemble_instruction;
 use artcheck_inspect::vm::kv_cache::{self, KernelValue};
+use artcheck_inspect::vm::value::Value;
 use artcheck_inspect::vm::{ConstantValue, DataType, Executable, Instruction};
 
 mod parts;

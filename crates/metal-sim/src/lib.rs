@@ -26,6 +26,6 @@ pub mod macho;
 
 pub use error::{Error, Result};
 pub use options::{Options, Order};
-pub use plugin::{Plugin, prepare};
+pub use plugin::{Plugin, REPORT_VARIABLE, prepare};
 pub use report::{KernelReport, Report};
 pub use runtime::RuntimeParts;

@@ -16,6 +16,9 @@ use crate::sources::{SOURCES, fingerprint, hex};
 /// The plug-in's file name. Its folder also holds the kernel headers.
 const LIBRARY: &str = "libartcheck_metal_sim.so";
 
+/// The environment variable that names the file for the report.
+pub const REPORT_VARIABLE: &str = "ARTCHECK_METAL_SIM_REPORT";
+
 /// A plug-in that is ready to be opened.
 #[derive(Clone, Debug)]
 pub struct Plugin {
@@ -64,7 +67,7 @@ fn environment(
         ("ARTCHECK_METAL_SIM_CACHE", cache.join("kernels").into()),
     ];
     if let Some(report) = &options.report {
-        all.push(("ARTCHECK_METAL_SIM_REPORT", report.into()));
+        all.push((REPORT_VARIABLE, report.into()));
     }
     all
 }

@@ -1,12 +1,12 @@
 //! What the plug-in says of a run.
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::error::Result;
 
 /// The report that the plug-in writes, and that the registered function
 /// `artcheck.metal_sim.report` returns.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Report {
     /// Always `simulated`.
     pub device: String,
@@ -27,7 +27,7 @@ pub struct Report {
 }
 
 /// One kernel of a [`Report`].
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct KernelReport {
     /// The kernel's name.
     pub name: String,
@@ -40,10 +40,10 @@ pub struct KernelReport {
     /// Whether the compiled kernel was found in the cache.
     pub cached: bool,
     /// Why it could not be compiled: line and reason.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
     /// Guard mode: its first read of memory that nothing had written.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unwritten_read: Option<String>,
 }
 

@@ -88,6 +88,8 @@ fn run(arguments: Arguments) -> Result<bool, String> {
         },
         precheck: None,
         shims: None,
+        guard: false,
+        order: None,
     };
     let report = run_matrix(&options, &mut Lines).map_err(|e| e.to_string())?;
     print!("{}", human::render(&report));

@@ -1,4 +1,7 @@
-//! Devices by name: `cpu`, `cuda`, `cuda:1`, `metal`.
+//! Devices by name: `cpu`, `cuda`, `cuda:1`, `metal`, `metal-sim`.
+//!
+//! `metal-sim` is the simulated Metal device (crate `artcheck-metal-sim`): to the
+//! runtime it is the device `metal`, in every report it has its own name.
 //!
 //! Facts: device type codes of `dlpack/dlpack.h`; names of the runtime's device
 //! parts as the wheels ship them (`libtvm_runtime_cuda.so`,
@@ -21,17 +24,25 @@ const KINDS: [(&str, i32, Option<&str>); 6] = [
     ("rocm", 10, Some("rocm")),
 ];
 
+/// The simulated Metal device.
+const SIMULATED: &str = "metal-sim";
+
+/// DLPack's code of Metal.
+const METAL: i32 = 8;
+
 /// A device that a row runs on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct DeviceName {
     device: Device,
+    simulated: bool,
 }
 
 impl DeviceName {
     /// The host.
     pub const CPU: DeviceName = DeviceName {
         device: Device::CPU,
+        simulated: false,
     };
 
     /// Type code and index, as the runtime wants them.
@@ -41,6 +52,28 @@ impl DeviceName {
 
     /// The name without the index.
     pub fn kind(self) -> &'static str {
+        if self.simulated {
+            SIMULATED
+        } else {
+            self.runtime_kind()
+        }
+    }
+
+    /// True for the simulated Metal device.
+    pub fn is_simulated(self) -> bool {
+        self.simulated
+    }
+
+    /// The same device, simulated; only Metal can be.
+    pub fn simulated(self) -> Option<DeviceName> {
+        (self.device.kind == METAL).then_some(DeviceName {
+            simulated: true,
+            ..self
+        })
+    }
+
+    /// What the runtime calls this kind of device.
+    pub fn runtime_kind(self) -> &'static str {
         KINDS
             .iter()
             .find(|k| k.1 == self.device.kind)
@@ -48,7 +81,11 @@ impl DeviceName {
     }
 
     /// Suffix of the runtime part (`libtvm_runtime_<suffix>`), if it needs one.
+    /// The simulated device brings its own library instead.
     pub fn part(self) -> Option<&'static str> {
+        if self.simulated {
+            return None;
+        }
         KINDS
             .iter()
             .find(|k| k.1 == self.device.kind)
@@ -69,18 +106,25 @@ impl FromStr for DeviceName {
             ),
             None => (text, 0),
         };
-        let code = KINDS.iter().find(|k| k.0 == kind).ok_or_else(|| {
-            let known: Vec<&str> = KINDS.iter().map(|k| k.0).collect();
-            format!(
-                "device `{text}` is not known; known are {}",
-                known.join(", ")
-            )
-        })?;
+        let simulated = kind == SIMULATED;
+        let code = KINDS
+            .iter()
+            .find(|k| k.0 == kind)
+            .map(|k| k.1)
+            .or(simulated.then_some(METAL))
+            .ok_or_else(|| {
+                let known: Vec<&str> = KINDS.iter().map(|k| k.0).collect();
+                format!(
+                    "device `{text}` is not known; known are {}, {SIMULATED}",
+                    known.join(", ")
+                )
+            })?;
         Ok(DeviceName {
             device: Device {
-                kind: code.1,
+                kind: code,
                 index: i32::from(index),
             },
+            simulated,
         })
     }
 }
@@ -114,10 +158,22 @@ mod tests {
 
     #[test]
     fn names_round_trip() {
-        for name in ["cpu", "cuda", "cuda:3", "metal", "vulkan:1"] {
+        for name in ["cpu", "cuda", "cuda:3", "metal", "vulkan:1", "metal-sim"] {
             assert_eq!(name.parse::<DeviceName>().unwrap().to_string(), name);
         }
         assert!("gpu".parse::<DeviceName>().unwrap_err().contains("metal"));
         assert!("cuda:x".parse::<DeviceName>().is_err());
+    }
+
+    #[test]
+    fn the_simulated_device_is_metal_to_the_runtime_alone() {
+        let metal: DeviceName = "metal".parse().unwrap();
+        let simulated = metal.simulated().unwrap();
+        assert_eq!(simulated, "metal-sim".parse().unwrap());
+        assert_ne!(simulated, metal);
+        assert_eq!(simulated.device(), metal.device());
+        assert_eq!(simulated.runtime_kind(), "metal");
+        assert_eq!(simulated.part(), None);
+        assert_eq!(DeviceName::CPU.simulated(), None);
     }
 }

@@ -9,6 +9,7 @@
 //! * [`parts`], [`runtime`], [`device`]: a runtime's libraries, loaded
 //! * [`session`]: models driven the way mlc-llm's engine drives them
 //! * [`weights`], [`tokenizer`], [`sampling`]: what a model needs beside its code
+//! * [`simulate`]: rows on the simulated Metal device
 //! * [`matrix`]: the file that lists rows; [`run`]: running them; [`report`]: the result
 //!
 //! [`run_matrix`] is the way in. It starts child processes, each of which must
@@ -25,6 +26,7 @@ pub mod run;
 pub mod runtime;
 pub mod sampling;
 pub mod session;
+pub mod simulate;
 pub mod tokenizer;
 pub mod weights;
 

@@ -28,9 +28,12 @@ pub fn registered(device: DeviceName) -> Vec<String> {
         .chain(&LOADERS)
         .map(|&name| name.to_owned())
         .collect();
-    names.push(format!("device_api.{}", device.kind()));
+    names.push(format!("device_api.{}", device.runtime_kind()));
     if device != DeviceName::CPU {
-        names.push(format!("ffi.Module.load_from_bytes.{}", device.kind()));
+        names.push(format!(
+            "ffi.Module.load_from_bytes.{}",
+            device.runtime_kind()
+        ));
     }
     names
 }

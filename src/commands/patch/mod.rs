@@ -1,8 +1,11 @@
 //! `artcheck patch`: one file per way of patching.
 
 mod convert;
+mod model_lib;
+mod relocate;
 mod retag;
 mod shim;
+mod sign;
 mod source;
 
 use std::io::Write;
@@ -22,6 +25,9 @@ pub fn run(command: &PatchCommand) -> anyhow::Result<Status> {
         PatchCommand::Shim(args) => shim::run(args),
         PatchCommand::Retag(args) => retag::run(args),
         PatchCommand::Convert(args) => convert::run(args),
+        PatchCommand::Relocate(args) => relocate::run(args),
+        PatchCommand::Sign(args) => sign::run(args),
+        PatchCommand::ModelLib(args) => model_lib::run(args),
     }
 }
 

@@ -13,6 +13,7 @@ mod lookup;
 mod macho;
 mod names;
 mod pe;
+pub mod places;
 mod regions;
 mod symbols;
 pub mod tar;

@@ -8,7 +8,8 @@
 use serde::Serialize;
 use serde_json::{Map, Value as Json};
 
-use crate::vm::dataflow::{Flow, Value};
+use crate::vm::dataflow::Flow;
+use crate::vm::value::Value;
 use crate::vm::{ConstantValue, Executable, FunctionKind, Instruction};
 
 /// Name of the function.

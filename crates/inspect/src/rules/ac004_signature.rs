@@ -68,7 +68,7 @@ fn check(context: &ArtifactContext<'_>, out: &mut Outcome) {
     out.push(
         finding
             .severity(severity)
-            .help("sign it again: `artcheck fix` writes an ad-hoc signature, as does `codesign --force --sign -` on a Mac")
+            .help("sign it: `artcheck patch sign` or `artcheck fix` writes an ad-hoc signature, as does `codesign --force --sign -` on a Mac")
             .repair(&[Repair::InPlace]),
     );
 }

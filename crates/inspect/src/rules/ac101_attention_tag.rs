@@ -3,11 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use super::{Outcome, Pair, Rule};
+use super::{Outcome, Pair, Program, Rule};
 use crate::finding::{Finding, Location, Repair, Severity};
 use crate::runtime::{SiteTags, TagSite};
-use crate::vm::Executable;
-use crate::vm::kv_cache::{KernelValue, KvCacheCreate, kv_caches};
+use crate::vm::kv_cache::{KernelValue, KvCacheCreate};
 
 pub(super) static RULE: Rule = Rule {
     code: "AC101",
@@ -45,14 +44,9 @@ fn name(site: TagSite) -> &'static str {
 }
 
 fn check(pair: &Pair<'_>, out: &mut Outcome) {
-    for (index, executable) in pair.blob.executables() {
-        let start = pair
-            .blob
-            .modules
-            .get(index)
-            .map_or(0, |module| module.payload_offset);
-        for cache in kv_caches(executable) {
-            check_cache(pair, executable, start, &cache, out);
+    for program in &pair.facts.programs {
+        for cache in &program.kv_caches {
+            check_cache(pair, program, cache, out);
         }
     }
 }
@@ -65,13 +59,7 @@ struct Rejected<'a> {
     location: Location,
 }
 
-fn check_cache(
-    pair: &Pair<'_>,
-    executable: &Executable,
-    start: u64,
-    cache: &KvCacheCreate,
-    out: &mut Outcome,
-) {
+fn check_cache(pair: &Pair<'_>, program: &Program<'_>, cache: &KvCacheCreate, out: &mut Outcome) {
     let tagged = cache
         .sites
         .iter()
@@ -114,10 +102,11 @@ fn check_cache(
         {
             continue;
         }
-        let offset = executable
+        let offset = program
+            .executable
             .constants
             .get(*constant)
-            .map(|found| pair.file_offset(start.saturating_add(found.range.start)));
+            .map(|found| pair.file_offset(program.start.saturating_add(found.range.start)));
         rejected
             .entry((tag, known_tag))
             .or_default()
@@ -126,15 +115,10 @@ fn check_cache(
                 tag,
                 length,
                 location: Location {
-                    symbol: None,
                     offset,
-                    function: executable
-                        .functions
-                        .get(cache.function)
-                        .map(|function| function.name.clone()),
-                    instruction: Some(*instruction),
                     argument: Some(site.argument as u64),
                     constant: Some(*constant as u64),
+                    ..program.place(cache.function, Some(*instruction))
                 },
             });
     }

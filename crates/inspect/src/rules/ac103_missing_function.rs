@@ -1,14 +1,12 @@
 //! AC103 missing-function: the VM resolves its whole function table when it
 //! initialises, and a name nobody provides ends there.
 
-use std::collections::BTreeSet;
-
-use super::{Outcome, Pair, Rule};
+use super::{Outcome, Pair, Program, Rule};
 use crate::finding::{Finding, Location, Severity};
-use crate::module::{BlobLayout, Payload};
+use crate::module::BlobLayout;
 use crate::runtime::release;
-use crate::vm::dataflow::all_calls;
-use crate::vm::{Executable, FunctionKind};
+use crate::vm::FunctionKind;
+use crate::vm::calls::all_calls;
 
 pub(super) static RULE: Rule = Rule {
     code: "AC103",
@@ -40,15 +38,15 @@ const PACKS: &[(&str, &str, &str)] = &[
 ];
 
 fn check(pair: &Pair<'_>, out: &mut Outcome) {
-    let provided = provided_by_library(pair);
-    for (_, executable) in pair.blob.executables() {
-        for (index, function) in executable.functions.iter().enumerate() {
+    let provided = &pair.facts.provided;
+    for program in &pair.facts.programs {
+        for (index, function) in program.executable.functions.iter().enumerate() {
             let name = function.name.as_str();
             match function.kind {
                 FunctionKind::Packed
                     if !provided.contains(name) && !provided.contains(bare_name(pair, name)) =>
                 {
-                    check_packed(pair, executable, index, name, out);
+                    check_packed(pair, program, index, name, out);
                 }
                 FunctionKind::VmTir
                     if !pair.library.vm_tir_functions.iter().any(|tir| tir == name) =>
@@ -77,7 +75,7 @@ fn bare_name<'n>(pair: &Pair<'_>, name: &'n str) -> &'n str {
 /// A name the library does not provide itself.
 fn check_packed(
     pair: &Pair<'_>,
-    executable: &Executable,
+    program: &Program<'_>,
     index: usize,
     name: &str,
     out: &mut Outcome,
@@ -86,7 +84,7 @@ fn check_packed(
         Some(true) => {}
         // A bare executable is a part of a library: its kernels are elsewhere.
         _ if pair.blob.layout == BlobLayout::Bare && !name.starts_with("vm.") => {}
-        Some(false) => out.push(missing(pair, executable, index, name)),
+        Some(false) => out.push(missing(pair, program, index, name)),
         None => out.undecided(
             &RULE,
             format!("whether this runtime registers `{name}` cannot be told"),
@@ -94,35 +92,13 @@ fn check_packed(
     }
 }
 
-/// Host functions and device kernels that ship inside the library.
-fn provided_by_library<'a>(pair: &'a Pair<'_>) -> BTreeSet<&'a str> {
-    let mut names: BTreeSet<&str> = pair
-        .library
-        .host_functions
-        .iter()
-        .map(String::as_str)
-        .collect();
-    for module in &pair.blob.modules {
-        match &module.payload {
-            Payload::Device(device) => {
-                names.extend(device.kernels.iter().map(|kernel| kernel.key.as_str()))
-            }
-            Payload::StaticLibrary { functions, .. } => {
-                names.extend(functions.iter().map(String::as_str))
-            }
-            _ => {}
-        }
-    }
-    names
-}
-
-fn missing(pair: &Pair<'_>, executable: &Executable, index: usize, name: &str) -> Finding {
+fn missing(pair: &Pair<'_>, program: &Program<'_>, index: usize, name: &str) -> Finding {
     let finding = pair
         .finding(&RULE, format!("function `{name}` is provided by neither the library nor the runtime"))
         .says(format!(
             "Cannot find ffi::Function {name} in either Relax VM kernel library, or in TVM runtime ffi::Function registry, or in global Relax functions of the VM executable"
         ))
-        .at(first_use(executable, index));
+        .at(first_use(program, index));
     if let Some((_, pack, flag)) = PACKS.iter().find(|(prefix, ..)| name.starts_with(prefix)) {
         return finding
             .evidence(format!("`{name}` belongs to {pack}"))
@@ -155,13 +131,40 @@ fn releases_with(name: &str) -> Vec<&'static str> {
         .collect()
 }
 
-fn first_use(executable: &Executable, callee: usize) -> Location {
-    let first = all_calls(executable).find(|call| usize::try_from(call.callee) == Ok(callee));
-    Location {
-        function: first
-            .and_then(|call| executable.functions.get(call.function))
-            .map(|function| function.name.clone()),
-        instruction: first.map(|call| call.instruction),
-        ..Location::default()
+fn first_use(program: &Program<'_>, callee: usize) -> Location {
+    let first =
+        all_calls(program.executable).find(|call| usize::try_from(call.callee) == Ok(callee));
+    first.map_or_else(Location::default, |call| {
+        program.place(call.function, Some(call.instruction))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    /// "X to Y have it" is true only if no release in between lacks it.
+    #[test]
+    fn every_builtin_has_one_unbroken_span() {
+        let releases = release::releases();
+        let names: BTreeSet<&String> = releases
+            .iter()
+            .filter_map(|known| known.functions.value.as_ref())
+            .flatten()
+            .filter(|name| name.starts_with("vm."))
+            .collect();
+        assert!(names.len() > 100, "{}", names.len());
+        for name in names {
+            let having = releases_with(name);
+            let first = having.first().expect("some release has it");
+            let from = releases.iter().skip_while(|known| known.name != *first);
+            let span: Vec<&str> = from
+                .take(having.len())
+                .map(|known| known.name.as_str())
+                .collect();
+            assert_eq!(having, span, "{name}");
+        }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{Outcome, Pair, Rule};
 use crate::finding::{Location, Repair, Severity};
-use crate::vm::kv_cache::{CREATE, kv_caches};
+use crate::vm::kv_cache::CREATE;
 
 pub(super) static RULE: Rule = Rule {
     code: "AC105",
@@ -20,8 +20,8 @@ pub(super) static RULE: Rule = Rule {
 };
 
 fn check(pair: &Pair<'_>, out: &mut Outcome) {
-    for (_, executable) in pair.blob.executables() {
-        for cache in kv_caches(executable) {
+    for program in &pair.facts.programs {
+        for cache in &program.kv_caches {
             let lengths: BTreeSet<i64> = cache
                 .config
                 .iter()
@@ -48,11 +48,9 @@ fn check(pair: &Pair<'_>, out: &mut Outcome) {
                 let finding = pair
                     .finding(&RULE, format!("the KV-cache config has {length} elements, this runtime takes {accepted}"))
                     .at(Location {
-                        function: executable.functions.get(cache.function).map(|function| function.name.clone()),
-                        instruction: config.instruction.or(Some(cache.instruction)),
                         argument: Some(0),
                         constant: config.constant.map(|constant| constant as u64),
-                        ..Location::default()
+                        ..program.place(cache.function, config.instruction.or(Some(cache.instruction)))
                     })
                     .evidence(format!("argument 0 of `{CREATE}`, built by vm.builtin.make_shape with {length} elements"));
                 out.push(match length {

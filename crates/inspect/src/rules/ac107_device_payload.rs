@@ -77,7 +77,7 @@ fn check(pair: &Pair<'_>, out: &mut Outcome) {
                         .help(if module.kind == "metal" {
                             "`artcheck patch convert FILE --for RUNTIME` reorders it, or load the shim's metal-payload part"
                         } else {
-                            "compile the library with the runtime's TVM"
+                            VULKAN
                         })
                         .repair(if module.kind == "metal" { &[Repair::Shim, Repair::InPlace] } else { &[] }),
                 );
@@ -97,12 +97,18 @@ fn check(pair: &Pair<'_>, out: &mut Outcome) {
                     ),
                 )
                 .at(location)
-                .help("`artcheck patch convert FILE --for RUNTIME` rewrites the descriptions where there is room, or compile the library with the runtime's TVM")
+                .help(if module.kind == "vulkan" {
+                    VULKAN
+                } else {
+                    "`artcheck patch convert FILE --for RUNTIME` rewrites the descriptions where there is room, or compile the library with the runtime's TVM"
+                })
                 .repair(if module.kind == "vulkan" { &[] } else { &[Repair::InPlace] }),
             );
         }
     }
 }
+
+const VULKAN: &str = "compile the library with the runtime's TVM; artcheck changes no vulkan payload, because no release ships a vulkan loader that a changed one could be tried with";
 
 fn era(order: &str) -> &'static str {
     if order == "before24" {

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 
 use super::{ArtifactContext, Outcome, Rule};
 use crate::artifact::Role;
-use crate::container::Format;
-use crate::finding::{Finding, Severity};
+use crate::container::{Format, places};
+use crate::finding::{Finding, Repair, Severity};
 use crate::runtime::libraries::Resolution;
 use crate::runtime::load_set::LoadSet;
 
@@ -23,10 +23,8 @@ pub(super) static RULE: Rule = Rule {
     folder: None,
 };
 
-/// Folders of the system, where an absolute name is right.
-const SYSTEM: [&str; 4] = ["/usr/lib/", "/System/", "/lib/", "/lib64/"];
-
-/// A file that names itself, or a TVM library, by the folder it was built in.
+/// A file that names itself, or a TVM library, by the folder it was built in, or
+/// looks for libraries in such a folder alone.
 fn check_alone(context: &ArtifactContext<'_>, out: &mut Outcome) {
     let artifact = context.artifact;
     let Some(binary) = &artifact.binary else {
@@ -35,8 +33,7 @@ fn check_alone(context: &ArtifactContext<'_>, out: &mut Outcome) {
     if artifact.role == Role::Unrelated || !matches!(binary.format, Format::Elf | Format::MachO) {
         return;
     }
-    let absolute =
-        |name: &str| name.starts_with('/') && !SYSTEM.iter().any(|folder| name.starts_with(folder));
+    let absolute = |name: &str| places::is_foreign_name(name);
     let what = match binary.format {
         Format::MachO => "install name",
         _ => "soname",
@@ -48,6 +45,13 @@ fn check_alone(context: &ArtifactContext<'_>, out: &mut Outcome) {
     for needed in binary.needed.iter().filter(|needed| absolute(&needed.name)) {
         names.push(format!("needs {}", needed.name));
     }
+    let mut paths = binary
+        .search_paths
+        .iter()
+        .flat_map(|paths| paths.split(':'));
+    if paths.clone().all(places::is_foreign_run_path) {
+        names.extend(paths.next().map(|path| format!("run path {path}")));
+    }
     if names.is_empty() {
         return;
     }
@@ -58,7 +62,8 @@ fn check_alone(context: &ArtifactContext<'_>, out: &mut Outcome) {
     )
     // It works where the path exists.
     .severity(Severity::Warning)
-    .help("set the name to @rpath/NAME (`install_name_tool -id`, then sign again) or to the bare file name (`patchelf --set-soname`), and give users an rpath of @loader_path or $ORIGIN");
+    .repair(&[Repair::InPlace])
+    .help("`artcheck patch relocate FILE` takes the folder out: names become @rpath/NAME or the bare file name, run paths @loader_path or $ORIGIN");
     for name in names {
         finding = finding.evidence(name);
     }

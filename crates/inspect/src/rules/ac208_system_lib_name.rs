@@ -108,11 +108,17 @@ fn unknown_name(document: &Document, wanted: &str, available: &BTreeSet<String>)
     .says(format!(
         "Cannot find system lib with {wanted}, please make sure you set model_lib field consistently"
     ));
-    match available.iter().find(|name| plain(name) == plain(wanted)) {
-        Some(name) => finding
-            .help(format!("write `{name}`: the two differ in dashes, dots or letter case alone")),
-        None => finding
-            .help("set `model_lib` to one of the prefixes, or compile the model with `--system-lib-prefix` as the configuration says"),
+    let mut alike = available.iter().filter(|name| plain(name) == plain(wanted));
+    match (alike.next(), alike.next()) {
+        (Some(name), None) => finding.rename(wanted, name).help(format!(
+            "write `{name}`: the two differ in dashes, dots or letter case alone; \
+             `artcheck fix` and `artcheck patch model-lib` do"
+        )),
+        _ => finding.help(format!(
+            "set `model_lib` to one of the prefixes (`artcheck patch model-lib {} --from {wanted} --to \
+             PREFIX`), or compile the model with `--system-lib-prefix` as the configuration says",
+            document.path
+        )),
     }
 }
 

@@ -119,7 +119,7 @@ fn check_functions(
         .map(|name| (*name).to_owned())
         .collect();
     let keeps_state = metadata.model_task.as_deref() != Some("embedding");
-    if keeps_state && !STATE_MAKERS.iter().any(|name| has(name)) {
+    if keeps_state && !STATE_MAKERS.iter().any(|name| defines(executable, name)) {
         missing.push(STATE_MAKERS.join("` or `"));
     }
     if missing.is_empty() {

@@ -31,8 +31,10 @@ mod ac401_gpu_target;
 mod ac402_wasm_glue;
 mod ac901_stale_ignore;
 mod beside;
+mod pair;
 
 pub(crate) use ac002_wrong_platform::{describe, spell};
+pub use pair::{Facts, Pair, Program};
 
 /// `x86-64 linux (elf)`: a binary in the words of the reports.
 pub fn describe_binary(binary: &crate::container::Binary) -> String {
@@ -50,7 +52,6 @@ use crate::artifact::Artifact;
 use crate::container::UndefinedSymbol;
 use crate::documents::Document;
 use crate::finding::{Finding, Severity};
-use crate::module::{Blob, ModelLibrary};
 use crate::runtime::RuntimeProfile;
 use crate::runtime::libraries::Resolution;
 use crate::runtime::load_set::{LoadSet, MissingReason};
@@ -192,30 +193,6 @@ pub struct FolderContext<'a> {
     pub artifacts: &'a [Artifact],
     /// Configurations and weight indexes.
     pub documents: &'a [Document],
-}
-
-/// A model library against a runtime.
-pub struct Pair<'a> {
-    /// The file that holds the library.
-    pub artifact: &'a Artifact,
-    /// The library.
-    pub library: &'a ModelLibrary,
-    /// Its blob; pair rules run only where it decodes.
-    pub blob: &'a Blob,
-    /// The runtime.
-    pub runtime: &'a RuntimeProfile,
-}
-
-impl Pair<'_> {
-    /// A finding of `rule` on this pair.
-    pub fn finding(&self, rule: &Rule, message: impl Into<String>) -> Finding {
-        Finding::new(rule, &self.artifact.path, message).on(&self.runtime.name)
-    }
-
-    /// Offset in the file of byte `at` of the blob.
-    pub fn file_offset(&self, at: u64) -> u64 {
-        self.library.file_offset.saturating_add(at)
-    }
 }
 
 /// Every rule, by code.

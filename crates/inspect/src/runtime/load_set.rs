@@ -2,17 +2,16 @@
 //!
 //! Which files belong together is decided in [`super::grouping`]; here they are
 //! merged into one profile, and asked what nobody provides, what two
-//! provide, which library is not found, and which tvm-ffi fits. The answers
-//! are facts; rules turn them into findings.
+//! provide, and which library is not found; [`super::pairing`] asks which
+//! tvm-ffi fits. The answers are facts; rules turn them into findings.
 
 use serde::Serialize;
 
-use super::distribution::{Distribution, Requirement};
-use super::ffi_version::{self, KnownBadPair, Version, VersionRange};
+use super::distribution::Distribution;
 use super::libraries::{self, Resolution};
 use super::member::Member;
 use super::parts::{PartKind, REGISTRY_SYMBOLS, stem};
-use super::{Confidence, Fact, RuntimeProfile, binary, release};
+use super::{RuntimeProfile, binary, pairing};
 use crate::artifact::Artifact;
 use crate::container::{self, Binary, Format, Platform, UndefinedSymbol};
 
@@ -69,31 +68,6 @@ pub struct Duplicate {
     pub needed: Vec<usize>,
 }
 
-/// A member and the tvm-ffi of the set that are known not to fit.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct BadPair {
-    /// The member.
-    pub member: usize,
-    /// tvm-ffi it was built with.
-    pub built_with: VersionRange,
-    /// tvm-ffi of the set.
-    pub runs_with: VersionRange,
-    /// The table's entry.
-    #[serde(flatten)]
-    pub pair: &'static KnownBadPair,
-}
-
-/// A package requirement that the installed package does not meet.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct UnmetRequirement {
-    /// Package that requires.
-    pub package: String,
-    /// What it requires.
-    pub requirement: Requirement,
-    /// Version installed.
-    pub installed: String,
-}
-
 impl LoadSet {
     /// Puts the parts together.
     pub fn assemble(
@@ -106,8 +80,8 @@ impl LoadSet {
             .map(|member| (member.kind.clone(), &member.profile))
             .collect();
         let mut profile = binary::merge(name, &profiles);
-        pin(&mut members, profile.release.as_deref());
-        profile.ffi_version = ffi_fact(&members, &distributions);
+        pairing::pin(&mut members, profile.release.as_deref());
+        profile.ffi_version = pairing::ffi_fact(&members, &distributions);
         if let Some(package) = distributions.iter().find(|package| package.holds_tvm()) {
             add_python_functions(&mut profile, package);
         }
@@ -282,60 +256,6 @@ impl LoadSet {
         }
         all
     }
-
-    /// tvm-ffi of the set, as exactly as packages and exports tell.
-    pub fn ffi_range(&self) -> Option<VersionRange> {
-        ffi_range(&self.members, &self.distributions)
-    }
-
-    /// Members that are known not to fit the set's tvm-ffi.
-    pub fn bad_pairs(&self) -> Vec<BadPair> {
-        let Some(runs) = self.ffi_range() else {
-            return Vec::new();
-        };
-        let mut found = Vec::new();
-        for (index, member) in self.members.iter().enumerate() {
-            if member.kind == PartKind::Ffi {
-                continue;
-            }
-            for pair in ffi_version::bad_pairs(&member.built_with, &runs) {
-                found.push(BadPair {
-                    member: index,
-                    built_with: member.built_with,
-                    runs_with: runs,
-                    pair,
-                });
-            }
-        }
-        found
-    }
-
-    /// Requirements among the installed packages that are not met.
-    pub fn unmet_requirements(&self) -> Vec<UnmetRequirement> {
-        let mut unmet = Vec::new();
-        for package in &self.distributions {
-            for requirement in &package.requires {
-                let Some(installed) = self
-                    .distributions
-                    .iter()
-                    .find(|other| other.name == requirement.name)
-                else {
-                    continue;
-                };
-                let wanted = VersionRange::parse(&requirement.specification);
-                if let (Some(wanted), Some(range)) = (wanted, installed.range())
-                    && range.is_outside(&wanted)
-                {
-                    unmet.push(UnmetRequirement {
-                        package: package.name.clone(),
-                        requirement: requirement.clone(),
-                        installed: installed.version.clone(),
-                    });
-                }
-            }
-        }
-        unmet
-    }
 }
 
 /// Adds what the Python package registers when it is imported.
@@ -349,46 +269,4 @@ fn add_python_functions(profile: &mut RuntimeProfile, package: &Distribution) {
             .provided_by
             .insert(NAME.to_owned(), format!("Python package {}", package.name));
     }
-}
-
-/// A known release pins the tvm-ffi that its libraries were built with.
-fn pin(members: &mut [Member], release: Option<&str>) {
-    let pinned = release
-        .and_then(release::by_name)
-        .and_then(|known| known.ffi_version.value.as_deref())
-        .and_then(Version::parse)
-        .map(VersionRange::exactly);
-    let Some(pinned) = pinned else { return };
-    for member in members.iter_mut().filter(|member| member.kind.has_vm()) {
-        if pinned.is_inside(&member.built_with) {
-            member.built_with = pinned;
-        }
-    }
-}
-
-fn ffi_range(members: &[Member], distributions: &[Distribution]) -> Option<VersionRange> {
-    let member = members.iter().find(|member| member.kind == PartKind::Ffi)?;
-    let exports = ffi_version::by_exports(|name| member.exports.contains(name));
-    // The package's word counts where the exports do not contradict it.
-    let package = distributions
-        .iter()
-        .find(|package| package.name == "apache-tvm-ffi")
-        .and_then(Distribution::range)
-        .filter(|range| !range.is_outside(&exports));
-    Some(package.unwrap_or(exports))
-}
-
-fn ffi_fact(members: &[Member], distributions: &[Distribution]) -> Fact<String> {
-    let Some(range) = ffi_range(members, distributions) else {
-        return Fact::default();
-    };
-    let exact = distributions
-        .iter()
-        .any(|package| package.name == "apache-tvm-ffi" && package.range() == Some(range));
-    let note = if exact {
-        "package metadata"
-    } else {
-        "exported C functions"
-    };
-    Fact::known(range.to_string(), Confidence::Binary).with_note(note)
 }

@@ -28,11 +28,13 @@ pub mod load_set;
 mod loaders;
 mod magics;
 pub mod member;
+pub mod pairing;
 pub mod parts;
 pub mod release;
 pub mod saved;
 mod slots;
 pub mod strings;
+pub mod table;
 mod tags;
 
 use std::collections::{BTreeMap, BTreeSet};

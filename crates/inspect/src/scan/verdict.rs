@@ -9,7 +9,8 @@ use super::GivenRuntime;
 use crate::artifact::{Artifact, Role};
 use crate::container::Format;
 use crate::finding::{Finding, Severity};
-use crate::rules::{self, Binding, Outcome, Pair, Undecided};
+use crate::module::{Blob, ModelLibrary};
+use crate::rules::{self, Binding, Facts, Outcome, Pair, Undecided};
 use crate::runtime::RuntimeProfile;
 use crate::runtime::load_set::LoadSet;
 use crate::runtime::release;
@@ -93,17 +94,30 @@ fn of_artifact(artifact: &Artifact, load_sets: &[LoadSet], given: &[GivenRuntime
     if !matches!(artifact.role, Role::ModelLibrary | Role::Client) {
         return Vec::new();
     }
-    let mut verdicts = Vec::new();
-    for candidate in &candidates(artifact, load_sets, given) {
-        match artifact.role {
-            Role::ModelLibrary => verdicts.extend(library_verdicts(artifact, candidate)),
-            Role::Client if candidate.source != RuntimeSource::Release => {
-                verdicts.push(client_verdict(artifact, candidate));
-            }
-            _ => {}
-        }
+    let candidates = candidates(artifact, load_sets, given);
+    if artifact.role == Role::Client {
+        return candidates
+            .iter()
+            .filter(|candidate| candidate.source != RuntimeSource::Release)
+            .map(|candidate| client_verdict(artifact, candidate))
+            .collect();
     }
-    verdicts
+    let libraries: Vec<(&ModelLibrary, &Blob, Facts<'_>)> = artifact
+        .libraries
+        .iter()
+        .filter_map(|library| {
+            let blob = library.blob.as_ref().ok()?;
+            Some((library, blob, Facts::of(library, blob)))
+        })
+        .collect();
+    candidates
+        .iter()
+        .flat_map(|candidate| {
+            libraries.iter().map(move |(library, blob, facts)| {
+                library_verdict(artifact, library, blob, facts, candidate)
+            })
+        })
+        .collect()
 }
 
 /// The findings of verdicts that count as the scan's own: those of wanted
@@ -204,31 +218,26 @@ fn is_wasm(artifact: &Artifact) -> bool {
         .is_some_and(|binary| binary.format == Format::Wasm)
 }
 
-fn library_verdicts(artifact: &Artifact, candidate: &Candidate<'_>) -> Vec<Verdict> {
-    artifact
-        .libraries
-        .iter()
-        .filter_map(|library| {
-            let blob = library.blob.as_ref().ok()?;
-            let pair = Pair {
-                artifact,
-                library,
-                blob,
-                runtime: candidate.profile,
-            };
-            let mut outcome = Outcome::default();
-            for check in rules::ALL.iter().filter_map(|rule| rule.pair) {
-                check(&pair, &mut outcome);
-            }
-            bind(artifact, candidate, &mut outcome);
-            Some(conclude(
-                artifact,
-                library.prefix.clone(),
-                candidate,
-                outcome,
-            ))
-        })
-        .collect()
+fn library_verdict(
+    artifact: &Artifact,
+    library: &ModelLibrary,
+    blob: &Blob,
+    facts: &Facts<'_>,
+    candidate: &Candidate<'_>,
+) -> Verdict {
+    let pair = Pair {
+        artifact,
+        library,
+        blob,
+        facts,
+        runtime: candidate.profile,
+    };
+    let mut outcome = Outcome::default();
+    for check in rules::ALL.iter().filter_map(|rule| rule.pair) {
+        check(&pair, &mut outcome);
+    }
+    bind(artifact, candidate, &mut outcome);
+    conclude(artifact, library.prefix.clone(), candidate, outcome)
 }
 
 fn client_verdict(artifact: &Artifact, candidate: &Candidate<'_>) -> Verdict {

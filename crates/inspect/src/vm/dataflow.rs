@@ -10,103 +10,12 @@ use std::cell::Cell;
 
 use serde::Serialize;
 
+use super::Executable;
+use super::calls::all_calls;
 use super::flow_graph::Graph;
 use super::instruction::{Argument, Arguments, Instruction, Register};
-use super::{Executable, FunctionKind};
+use super::value::{Unknown, Value};
 use crate::limits::{MAX_DATAFLOW_DEPTH, MAX_DATAFLOW_STEPS};
-
-/// What is known of a value.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "kebab-case", tag = "is", content = "of")]
-pub enum Value {
-    /// An integer written in the code.
-    Immediate(i64),
-    /// A constant, by pool index.
-    Constant(usize),
-    /// A function, by table index.
-    Function(usize),
-    /// A shape built by `vm.builtin.make_shape`.
-    Shape {
-        /// Instruction that builds it.
-        instruction: u64,
-        /// Element count as the call states it.
-        declared: Option<i64>,
-        /// Elements as far as the call has arguments for them.
-        items: Vec<Value>,
-    },
-    /// A tuple built by `vm.builtin.make_tuple`.
-    Tuple {
-        /// Instruction that builds it.
-        instruction: u64,
-        /// Fields.
-        items: Vec<Value>,
-    },
-    /// A number kept in the function's shape heap.
-    HeapSlot(i64),
-    /// A parameter of the function.
-    Parameter(u64),
-    /// The result of any other call.
-    Call {
-        /// Function table index.
-        callee: i64,
-        /// Instruction that calls.
-        instruction: u64,
-    },
-    /// The null value.
-    Null,
-    /// No value.
-    Void,
-    /// The VM itself.
-    Vm,
-    /// One of several, by the way the code took; sorted.
-    OneOf(Vec<Value>),
-    /// Not decidable here.
-    Unknown(Unknown),
-}
-
-/// Why a value is not known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Unknown {
-    /// The register is read before anything is written to it.
-    Undefined,
-    /// The value depends on itself, through a loop.
-    Cycle,
-    /// The index does not exist, or a builtin has arguments of another form.
-    Malformed,
-    /// The bound on work or nesting was reached.
-    Limit,
-}
-
-impl Value {
-    /// The values it may be: the alternatives of a join, or itself.
-    pub fn alternatives(&self) -> &[Self] {
-        match self {
-            Self::OneOf(values) => values,
-            other => std::slice::from_ref(other),
-        }
-    }
-
-    fn join(values: impl IntoIterator<Item = Self>) -> Self {
-        let mut all = Vec::new();
-        for value in values {
-            match value {
-                Self::OneOf(values) => all.extend(values),
-                other => all.push(other),
-            }
-        }
-        all.sort_unstable();
-        all.dedup();
-        match (all.pop(), all.is_empty()) {
-            (None, _) => Self::Unknown(Unknown::Undefined),
-            (Some(only), true) => only,
-            (Some(last), false) => {
-                all.push(last);
-                Self::OneOf(all)
-            }
-        }
-    }
-}
 
 /// A call of a named function, with what reaches its arguments.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -117,46 +26,6 @@ pub struct CallSite {
     pub instruction: u64,
     /// Arguments in order.
     pub args: Vec<Value>,
-}
-
-/// A call as it stands in the code.
-#[derive(Debug, Clone, Copy)]
-pub struct RawCall<'a> {
-    /// Function the call stands in, by table index.
-    pub function: usize,
-    /// Instruction, counted over the whole executable.
-    pub instruction: u64,
-    /// Callee, by table index; not necessarily an existing one.
-    pub callee: i64,
-    /// Where the result goes.
-    pub dst: Register,
-    /// Arguments.
-    pub args: Arguments<'a>,
-}
-
-/// Every call of every VM function, in file order.
-pub fn all_calls(executable: &Executable) -> impl Iterator<Item = RawCall<'_>> {
-    let functions = executable.functions.iter().enumerate();
-    functions
-        .filter(|(_, function)| function.kind == FunctionKind::Vm)
-        .flat_map(|(index, function)| {
-            executable
-                .instructions(function.instructions.clone())
-                .filter_map(move |(instruction, decoded)| match decoded {
-                    Instruction::Call {
-                        dst,
-                        function,
-                        args,
-                    } => Some(RawCall {
-                        function: index,
-                        instruction,
-                        callee: function,
-                        dst,
-                        args,
-                    }),
-                    _ => None,
-                })
-        })
 }
 
 /// The calls of functions named `callee`, with what reaches their arguments.
@@ -186,18 +55,6 @@ pub fn calls(executable: &Executable, callee: &str) -> Vec<CallSite> {
         flow = Some(here);
     }
     found
-}
-
-/// The places that name a constant: function, instruction, argument position.
-pub fn constant_uses(executable: &Executable, constant: usize) -> Vec<(usize, u64, usize)> {
-    let wanted = i64::try_from(constant).map(Argument::Constant);
-    all_calls(executable)
-        .flat_map(|call| {
-            let uses = call.args.iter().enumerate();
-            uses.filter(move |(_, argument)| Ok(*argument) == wanted)
-                .map(move |(position, _)| (call.function, call.instruction, position))
-        })
-        .collect()
 }
 
 fn name_of(executable: &Executable, function: i64) -> Option<&str> {

@@ -5,7 +5,8 @@
 
 use serde::Serialize;
 
-use super::dataflow::{CallSite, Value, calls};
+use super::dataflow::{CallSite, calls};
+use super::value::Value;
 use super::{ConstantValue, Executable};
 
 /// The constructor of the paged KV cache.

@@ -16,6 +16,7 @@ use std::ops::Range;
 
 use serde::Serialize;
 
+pub mod calls;
 mod code;
 mod constants;
 pub mod dataflow;
@@ -29,6 +30,7 @@ pub mod instruction;
 pub mod kv_cache;
 mod short_text;
 pub mod stats;
+pub mod value;
 
 pub(crate) use constants::{read_dtype, tensor_stream};
 pub use instruction::{Argument, Arguments, Instruction, Register};

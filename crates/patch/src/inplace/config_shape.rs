@@ -7,8 +7,9 @@
 //! decodes them. The sixth element is the window of layers that slide on their
 //! own. Where no layer does, the runtime never reads it.
 
-use artcheck_inspect::vm::dataflow::{Flow, Value};
+use artcheck_inspect::vm::dataflow::Flow;
 use artcheck_inspect::vm::kv_cache::{CREATE, KvCacheCreate, kv_caches};
+use artcheck_inspect::vm::value::Value;
 use artcheck_inspect::vm::{Executable, Instruction};
 
 use super::Refusal;

@@ -5,7 +5,7 @@
 //! nothing else. Their ends are the one place inside an executable where bytes
 //! can be taken from without changing what it computes.
 
-use artcheck_inspect::vm::dataflow::constant_uses;
+use artcheck_inspect::vm::calls::constant_uses;
 use artcheck_inspect::vm::{ConstantValue, Executable, Instruction};
 
 /// Checks whose last argument is such a text.

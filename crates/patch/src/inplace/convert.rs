@@ -6,7 +6,7 @@ use artcheck_inspect::artifact::{Artifact, Role};
 use artcheck_inspect::container::Binary;
 use artcheck_inspect::finding::Severity;
 use artcheck_inspect::module::{ModelLibrary, Payload};
-use artcheck_inspect::rules::{self, Outcome, Pair};
+use artcheck_inspect::rules::{self, Facts, Outcome, Pair};
 use artcheck_inspect::runtime::RuntimeProfile;
 use artcheck_inspect::vm::{Executable, Magic};
 
@@ -229,10 +229,12 @@ fn remaining(
 
 fn findings(site: &Site, runtime: &RuntimeProfile) -> Vec<Refusal> {
     let artifact = artifact(&site.member, &site.binary, &site.library);
+    let facts = Facts::of(&site.library, &site.blob);
     let pair = Pair {
         artifact: &artifact,
         library: &site.library,
         blob: &site.blob,
+        facts: &facts,
         runtime,
     };
     let mut outcome = Outcome::default();

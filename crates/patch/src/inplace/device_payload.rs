@@ -56,7 +56,13 @@ pub(super) fn change(
             kernel.key
         )));
     }
-    if kind == "vulkan" || kind != "metal" && since24.is_some() {
+    if kind == "vulkan" {
+        return Err(refusal(format!(
+            "the vulkan payload of module {module} has the layout of another generation, and is not \
+             changed: no release of TVM ships a vulkan loader that the result could be tried with"
+        )));
+    }
+    if kind != "metal" && since24.is_some() {
         return Err(refusal(format!(
             "the {kind} payload of module {module} has the layout of another generation, \
              which is not changed in place"
@@ -222,4 +228,36 @@ fn texts(reader: &mut Reader<'_>) -> Result<Range<usize>, DecodeError> {
         reader.bytes("a source")?;
     }
     Ok(start..reader.position())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_vulkan_payload_of_another_generation_is_refused_with_the_reason() {
+        let device = DevicePayload {
+            order: PayloadOrder::Before24,
+            function_info: FunctionInfoForm::Either,
+            code_format: "vulkan".to_owned(),
+            kernels: Vec::new(),
+            code: Vec::new(),
+            needs: Vec::new(),
+        };
+        let wanted = |since24| Wanted {
+            since24: Some(since24),
+            extra_tags: None,
+        };
+        let refusal = change("vulkan", &device, 2, &[], 0..0, wanted(true)).expect_err("refused");
+        assert_eq!(refusal.rule, "AC107");
+        assert!(
+            refusal
+                .reason
+                .contains("no release of TVM ships a vulkan loader"),
+            "{refusal}"
+        );
+        let (splices, changes) =
+            change("vulkan", &device, 2, &[], 0..0, wanted(false)).expect("its own order");
+        assert!(splices.is_empty() && changes.is_empty());
+    }
 }

@@ -1,10 +1,12 @@
-//! Changes of an artifact in place: the file keeps its size, and every byte
-//! that is not part of the plan keeps its value.
+//! Changes of an artifact in place: every byte that is not part of the plan
+//! keeps its value, and so does the file's size, but for a first signature,
+//! compressed archives and JSON.
 //!
 //! A plan is made from bytes alone ([`retag::plan`], [`convert::plan`],
-//! [`sign::plan`]); [`apply`] writes it through [`crate::write`] after a second
-//! reader in [`recheck`] has found exactly the planned difference. What is
-//! planned follows from the code of the executable, never from a text search.
+//! [`sign::plan`], [`relocate::plan`], [`model_lib::plan`]); [`apply`] writes it
+//! through [`crate::write`] after a second reader in [`recheck`] has found
+//! exactly the planned difference. What is planned for a program follows from
+//! its code, never from a text search.
 //! Formats: see the format notes in the `artcheck-inspect` crate.
 
 #![deny(
@@ -28,8 +30,11 @@ mod device_payload;
 mod error;
 mod image;
 mod leb;
+mod macho;
+pub mod model_lib;
 mod plan;
 pub mod recheck;
+pub mod relocate;
 pub mod retag;
 mod rewrite;
 mod room;
@@ -42,5 +47,5 @@ mod wasm;
 pub use apply::{Applied, ApplyError, Output, apply, unpatch};
 pub use error::{PlanError, Refusal};
 pub(crate) use plan::sha256;
-pub use plan::{Change, Edit, EditPlan, LibraryChange, Resign, Room};
+pub use plan::{Change, Edit, EditPlan, LibraryChange, NameChange, Named, Resign, Room};
 pub use tags::Tag;

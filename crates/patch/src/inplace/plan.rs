@@ -76,6 +76,38 @@ pub enum Change {
     },
 }
 
+/// What a name in a file is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Named {
+    /// By which a library is known to those linked to it: install name, soname.
+    Identity,
+    /// A library that the loader is asked for.
+    Needed,
+    /// The folders it looks in, with colons between them.
+    RunPath,
+    /// The state of the code signature: `unsigned` or `ad-hoc`.
+    Signature,
+    /// `model_lib` of an entry of `model_list` in an app configuration.
+    ModelLib,
+    /// A key of `model_lib_path_for_prepare_libs` in a package configuration.
+    PreparedLib,
+}
+
+/// A name that reads differently afterwards.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct NameChange {
+    /// Slice of a universal file, entry of a list; 0 where there is one.
+    pub number: usize,
+    /// What the name is for.
+    pub what: Named,
+    /// The name now; empty where there is none.
+    pub from: String,
+    /// The name afterwards; empty where there is none.
+    pub to: String,
+}
+
 /// The changes of one model library.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -123,6 +155,9 @@ pub struct EditPlan {
     pub edits: Vec<Edit>,
     /// The meaning, per model library.
     pub libraries: Vec<LibraryChange>,
+    /// Names outside of model libraries that read differently.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub names: Vec<NameChange>,
     /// Bytes that blobs own beyond their length afterwards.
     pub room: Vec<Room>,
     /// What was done, one sentence each.
@@ -140,6 +175,7 @@ impl EditPlan {
             after: sha256(new),
             edits,
             libraries: Vec::new(),
+            names: Vec::new(),
             room: Vec::new(),
             summary: Vec::new(),
             notes: Vec::new(),

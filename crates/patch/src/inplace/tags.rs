@@ -4,8 +4,9 @@
 use std::collections::BTreeMap;
 
 use artcheck_inspect::runtime::{RuntimeProfile, TagSite};
-use artcheck_inspect::vm::dataflow::{Value, constant_uses};
+use artcheck_inspect::vm::calls::constant_uses;
 use artcheck_inspect::vm::kv_cache::{KernelValue, kv_caches};
+use artcheck_inspect::vm::value::Value;
 use artcheck_inspect::vm::{ConstantValue, Executable};
 
 use super::plan::Change;

@@ -117,16 +117,16 @@ fn universal(slices: &[&[u8]]) -> Vec<u8> {
 fn page_hashes_are_renewed_alone() {
     let name = "tvm-0.26/dense-metal-macos-arm64.dylib";
     let old = bytes(name);
-    let plan = sign::plan(&old, Resign::Keep).expect("a signed file");
+    let plan = sign::plan(&old, "", Resign::Keep).expect("a signed file");
     assert!(plan.is_empty(), "the linker's hashes match");
     let at = library(&old).file_offset as usize + 3000;
     let mut broken = old.clone();
     broken[at] ^= 1;
-    let plan = sign::plan(&broken, Resign::Keep).expect("a signed file");
+    let plan = sign::plan(&broken, "", Resign::Keep).expect("a signed file");
     assert_eq!(plan.edits.len(), 1, "one page, one hash");
     let renewed = plan.apply_to(&broken).expect("fits");
     assert!(
-        sign::plan(&renewed, Resign::Keep)
+        sign::plan(&renewed, "", Resign::Keep)
             .expect("signed")
             .is_empty()
     );

@@ -14,6 +14,9 @@ pub const OPAQUE_POINTER: i32 = 4;
 pub const DATA_TYPE: i32 = 5;
 pub const DEVICE: i32 = 6;
 pub const RAW_STRING: i32 = 8;
+/// A `TVMFFIByteArray` that the caller keeps.
+#[cfg(feature = "macho-host")]
+pub const BYTE_ARRAY: i32 = 9;
 pub const SMALL_STRING: i32 = 11;
 /// From this index on a value is a counted reference to an object.
 pub const STATIC_OBJECT_BEGIN: i32 = 64;

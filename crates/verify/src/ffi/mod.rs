@@ -36,6 +36,8 @@
 mod abi;
 mod api;
 mod function;
+#[cfg(feature = "macho-host")]
+mod host;
 mod library;
 mod map;
 mod process;
@@ -45,6 +47,8 @@ mod value;
 pub use abi::{DataType, Device};
 pub use api::Api;
 pub use function::{Arg, Function};
+#[cfg(feature = "macho-host")]
+pub use host::open_host_library;
 pub use library::{Linkage, load, open};
 pub use map::{FileMap, map_file};
 pub use process::{peak_resident_bytes, set_memory_limit};

@@ -15,6 +15,7 @@ use toml::{Table, Value};
 use crate::device::DeviceName;
 use crate::sampling::TopP;
 use crate::session::{Entry, Kind, Schedule};
+use crate::simulate::Simulation;
 use crate::tokenizer::{TokenName, TokenizerSource};
 use crate::weights::Source;
 
@@ -117,6 +118,8 @@ struct RowFile {
     get: Option<String>,
     device: DeviceName,
     runtime: String,
+    #[serde(default)]
+    metal_sim: Simulation,
     #[serde(default)]
     shims: Vec<String>,
     #[serde(default)]
@@ -224,6 +227,7 @@ impl RowFile {
             get: self.get,
             device: self.device,
             runtime,
+            simulation: self.metal_sim,
             shims: base.paths(&self.shims)?,
             entry: self.entry,
             schedule: self.schedule,

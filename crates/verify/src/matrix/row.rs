@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::device::DeviceName;
 use crate::sampling::TopP;
 use crate::session::{Entry, Kind, Schedule};
+use crate::simulate::Simulation;
 use crate::tokenizer::{TokenName, TokenizerSource};
 use crate::weights::Source;
 
@@ -35,6 +36,8 @@ pub struct Row {
     pub device: DeviceName,
     /// The runtime.
     pub runtime: RuntimeSpec,
+    /// How the simulated device runs it, where that is the device.
+    pub simulation: Simulation,
     /// Shim libraries to load after the runtime.
     pub shims: Vec<PathBuf>,
     /// Which entry points are used.

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{MatrixReport, Outcome, RowReport, duration, memory, rate};
+use super::{MatrixReport, Outcome, RowReport, duration, kernels, memory, rate};
 
 /// The report as text: one line per row, then what went wrong.
 pub fn render(report: &MatrixReport) -> String {
@@ -33,6 +33,9 @@ pub fn render(report: &MatrixReport) -> String {
         "\n{} passed, {} failed, {} not run",
         summary.passed, summary.failed, summary.not_run
     );
+    for [name, time, calls] in kernels::slowest(report) {
+        let _ = writeln!(text, "  simulated kernel {name}: {time} in {calls} calls");
+    }
     for remark in report.remarks() {
         let _ = writeln!(text, "{remark}");
     }
@@ -42,7 +45,7 @@ pub fn render(report: &MatrixReport) -> String {
 /// One row in one line.
 pub fn line(row: &RowReport, width: usize) -> String {
     let head = format!(
-        "{:<8}{:<width$}  {:<7}",
+        "{:<8}{:<width$}  {:<9}",
         row.outcome.word(),
         row.name,
         row.device

@@ -44,6 +44,12 @@ fn case(row: &RowReport, require_all: bool) -> TestCase {
     };
     let mut case = TestCase::new(&row.name, status);
     case.set_classname(format!("{}.{}", row.device, row.runtime));
+    if row.simulated {
+        case.add_property(("simulated", "true"));
+    }
+    if let Some(kernels) = &row.kernels {
+        case.add_property(("kernels", kernels.coverage().as_str()));
+    }
     case.set_time(Duration::try_from_secs_f64(row.seconds).unwrap_or_default());
     case
 }

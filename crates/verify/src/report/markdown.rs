@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::{MatrixReport, Outcome, duration, memory, rate};
+use super::{MatrixReport, Outcome, duration, kernels, memory, rate};
 
 /// The report as Markdown.
 pub fn render(report: &MatrixReport) -> String {
@@ -32,6 +32,13 @@ pub fn render(report: &MatrixReport) -> String {
     }
     for remark in report.remarks() {
         let _ = writeln!(text, "\n{remark}");
+    }
+    let slowest = kernels::slowest(report);
+    if !slowest.is_empty() {
+        text.push_str("\n| slowest simulated kernels | time | calls |\n|---|---|---|\n");
+    }
+    for [name, time, calls] in slowest {
+        let _ = writeln!(text, "| {name} | {time} | {calls} |");
     }
     for row in &report.rows {
         let Outcome::Failed { failure } = &row.outcome else {

@@ -3,10 +3,12 @@
 pub mod human;
 pub mod json;
 pub mod junit;
+mod kernels;
 pub mod markdown;
 
 use std::path::PathBuf;
 
+use artcheck_metal_sim::Report;
 use serde::Serialize;
 
 use crate::matrix::expect::Check;
@@ -31,15 +33,21 @@ pub struct MatrixReport {
 /// What every report with Metal rows says until somebody has run them on a Mac.
 pub const METAL_REMARK: &str = "Metal rows: not yet run on Apple hardware by the project";
 
+/// What every report with simulated rows says.
+pub const SIMULATED_REMARK: &str = "metal-sim rows: Metal simulated on a CPU; their times are not a GPU's, and they replace no run on a Mac";
+
 impl MatrixReport {
     /// Remarks that belong to the whole report.
     pub fn remarks(&self) -> Vec<&'static str> {
         let metal = |row: &RowReport| row.device == "metal" || row.device.starts_with("metal:");
+        let mut remarks = Vec::new();
         if self.rows.iter().any(metal) {
-            vec![METAL_REMARK]
-        } else {
-            Vec::new()
+            remarks.push(METAL_REMARK);
         }
+        if self.rows.iter().any(|row| row.simulated) {
+            remarks.push(SIMULATED_REMARK);
+        }
+        remarks
     }
 }
 
@@ -55,6 +63,8 @@ pub struct RowReport {
     pub model: String,
     /// The device.
     pub device: String,
+    /// True if the device was the simulated one, whatever became of the row.
+    pub simulated: bool,
     /// The runtime's name in the matrix.
     pub runtime: String,
     /// The model library.
@@ -77,6 +87,9 @@ pub struct RowReport {
     pub answers: Vec<Answer>,
     /// The figures; with several runs the median of each.
     pub figures: Figures,
+    /// What the simulated device says of its kernels.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub kernels: Option<Report>,
     /// Processes that ran.
     pub runs: u32,
     /// Seconds of all of them.
@@ -160,9 +173,17 @@ impl RowReport {
                         names.push(&check.name);
                     }
                 }
-                let shim = self.shim.as_ref();
-                let with = shim.map_or(String::new(), |s| format!("; with {}", s.description));
-                format!("{}{with}", names.join(", "))
+                let mut text = names.join(", ");
+                if let Some(shim) = &self.shim {
+                    text.push_str(&format!("; with {}", shim.description));
+                }
+                if self.simulated {
+                    text.push_str("; simulated");
+                }
+                if let Some(kernels) = &self.kernels {
+                    text.push_str(&format!(", {}", kernels.coverage()));
+                }
+                text
             }
         }
     }

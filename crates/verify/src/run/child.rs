@@ -13,8 +13,10 @@ use crate::runtime::Runtime;
 use crate::session::decoder::{Capacity, Decoder};
 use crate::session::embedder::Embedder;
 use crate::session::generate::{Generation, Generator, Request};
-use crate::session::model::{Loaded, Model};
+use crate::session::model::{Allocator, Loaded, Model};
 use crate::session::{Kind, Schedule};
+#[cfg(feature = "macho-host")]
+use crate::simulate;
 use crate::tokenizer::Tokenizer;
 use crate::weights;
 
@@ -110,11 +112,15 @@ impl Child {
         if !device_exists(&runtime, row.device)? {
             return Ok(Outcome::NoDevice(format!("no device {}", row.device)));
         }
-        ffi::open(&row.library, Linkage::Local)?;
-        self.enter(Stage::Module);
-        let loaded = Loaded::load(&runtime, &row.library)?;
+        let loaded = self.load(&runtime, row)?;
         self.enter(Stage::Vm);
-        let model = loaded.initialise()?;
+        // Guard mode sees more where no memory is used twice.
+        let guarded = row.device.is_simulated() && row.simulation.guard;
+        let model = loaded.initialise(if guarded {
+            Allocator::Naive
+        } else {
+            Allocator::Pooled
+        })?;
         self.facts.kind = Some(model.kind());
         self.tell_facts();
         if let Some(kind) = row.kind
@@ -126,6 +132,17 @@ impl Child {
             )));
         }
         self.answer(row, &model).map(Outcome::Done)
+    }
+
+    fn load<'r>(&mut self, runtime: &'r Runtime, row: &Row) -> Result<Loaded<'r>> {
+        #[cfg(feature = "macho-host")]
+        if row.device.is_simulated() && simulate::is_macos_library(&row.library)? {
+            self.enter(Stage::Module);
+            return Loaded::emulated(runtime, &row.library);
+        }
+        ffi::open(&row.library, Linkage::Local)?;
+        self.enter(Stage::Module);
+        Loaded::load(runtime, &row.library)
     }
 
     fn answer(&mut self, row: &Row, model: &Model<'_>) -> Result<Done> {

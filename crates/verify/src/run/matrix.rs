@@ -5,11 +5,14 @@ use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use artcheck_metal_sim::{Order, Report};
+
 use crate::device::DeviceName;
 use crate::matrix::row::Row;
 use crate::matrix::{MatrixError, file};
 use crate::parts::{RuntimeFiles, library_name};
 use crate::report::{MatrixReport, Outcome, RowReport, SCHEMA};
+use crate::simulate::{self, Simulator};
 
 use super::failure::{Class, Failure};
 use super::hooks::{Precheck, PrecheckFinding, Progress, Shim, ShimProvider};
@@ -39,6 +42,10 @@ pub struct MatrixOptions<'a> {
     pub precheck: Option<&'a dyn Precheck>,
     /// Repairs rows that fail.
     pub shims: Option<&'a dyn ShimProvider>,
+    /// Guard mode on the simulated device, whatever the rows say.
+    pub guard: bool,
+    /// Replaces the order of threads on the simulated device.
+    pub order: Option<Order>,
 }
 
 /// Runs a matrix. Rows that filters leave out are not in the report.
@@ -47,11 +54,17 @@ pub fn run_matrix(
     progress: &mut dyn Progress,
 ) -> Result<MatrixReport, MatrixError> {
     let mut rows = file::read(&options.matrix)?;
+    if simulates(options) {
+        rows.iter_mut().for_each(simulate);
+    }
     rows.retain(|row| wanted(options, row));
     for row in &mut rows {
         row.repeat = options.repeat.unwrap_or(row.repeat).max(1);
         row.time_limit = options.time_limit.unwrap_or(row.time_limit);
+        row.simulation.guard |= options.guard;
+        row.simulation.order = options.order.unwrap_or(row.simulation.order);
     }
+    let simulator = Simulator::default();
     progress.begin(rows.len());
     let mut reports: Vec<Option<RowReport>> = vec![None; rows.len()];
     let queue: Mutex<VecDeque<_>> = Mutex::new(rows.iter().zip(&mut reports).collect());
@@ -62,7 +75,7 @@ pub fn run_matrix(
                 loop {
                     let next = lock(&queue).pop_front();
                     let Some((row, slot)) = next else { break };
-                    let report = RowRun::new(options, row, &shared).run();
+                    let report = RowRun::new(options, row, &shared, &simulator).run();
                     lock(&shared).row(&report);
                     *slot = Some(report);
                 }
@@ -77,6 +90,26 @@ pub fn run_matrix(
         rows: reports.into_iter().flatten().collect(),
     })
 }
+
+/// True if the simulated device was asked for by name.
+fn simulates(options: &MatrixOptions<'_>) -> bool {
+    let device = options.device.as_ref().and_then(|name| name.parse().ok());
+    device.is_some_and(DeviceName::is_simulated)
+}
+
+/// A row for Metal becomes one for the simulated device, and gets the time that a
+/// CPU takes for what its limit expects of a GPU.
+fn simulate(row: &mut Row) {
+    if !row.device.is_simulated()
+        && let Some(simulated) = row.device.simulated()
+    {
+        row.device = simulated;
+        row.time_limit = row.time_limit.saturating_mul(SIMULATED_TIME);
+    }
+}
+
+/// How many times longer a row for Metal may take when it is simulated.
+const SIMULATED_TIME: u32 = 10;
 
 fn wanted(options: &MatrixOptions<'_>, row: &Row) -> bool {
     let named = |part: &String| row.name.contains(part) || row.model.contains(part);
@@ -96,9 +129,11 @@ struct RowRun<'a, 'p> {
     options: &'a MatrixOptions<'a>,
     row: &'a Row,
     progress: &'a Mutex<&'p mut dyn Progress>,
+    simulator: &'a Simulator,
     findings: Vec<PrecheckFinding>,
     shim: Option<Shim>,
     facts: Facts,
+    kernels: Option<Report>,
     stage: Option<Stage>,
     runs: u32,
     seconds: f64,
@@ -109,14 +144,17 @@ impl<'a, 'p> RowRun<'a, 'p> {
         options: &'a MatrixOptions<'a>,
         row: &'a Row,
         progress: &'a Mutex<&'p mut dyn Progress>,
+        simulator: &'a Simulator,
     ) -> RowRun<'a, 'p> {
         RowRun {
             options,
             row,
             progress,
+            simulator,
             findings: Vec::new(),
             shim: None,
             facts: Facts::default(),
+            kernels: None,
             stage: None,
             runs: 0,
             seconds: 0.0,
@@ -222,7 +260,18 @@ impl<'a, 'p> RowRun<'a, 'p> {
             Event::Weights { done, total } => lock(progress).weights(&row.name, *done, *total),
             Event::Facts(_) | Event::Result(_) => {}
         };
-        let ended = process::run(&self.options.child, row, &mut tell);
+        let child = &self.options.child;
+        let ended = if row.device.is_simulated() {
+            let prepared = match self.simulator.prepare(row) {
+                Ok(prepared) => prepared,
+                Err(reason) => return Ended::not_run(reason),
+            };
+            let ended = process::run(child, &prepared.row, &prepared.environment, &mut tell);
+            self.kernels = prepared.report();
+            ended
+        } else {
+            process::run(child, row, &[], &mut tell)
+        };
         self.runs = self.runs.saturating_add(1);
         self.seconds += ended.wall.as_secs_f64();
         self.stage = Some(match &ended.result {
@@ -239,6 +288,7 @@ impl<'a, 'p> RowRun<'a, 'p> {
             name: self.row.name.clone(),
             model: self.row.model.clone(),
             device: self.row.device.to_string(),
+            simulated: self.row.device.is_simulated(),
             runtime: self.row.runtime.name.clone(),
             library: self.row.library.clone(),
             outcome,
@@ -249,6 +299,7 @@ impl<'a, 'p> RowRun<'a, 'p> {
             checks: done.checks,
             answers: done.answers,
             figures: done.figures,
+            kernels: self.kernels,
             runs: self.runs,
             seconds: self.seconds,
         }
@@ -268,7 +319,10 @@ fn cannot_run(row: &Row) -> Option<String> {
         let hint = get.map_or(String::new(), |get| format!("; to get it: {get}"));
         return Some(format!("{}{hint}", missing.join(", ")));
     }
-    if row.device == DeviceName::CPU || row.runtime.paths.iter().any(|p| p.is_file()) {
+    if let Some(reason) = simulate::cannot_run(row) {
+        return Some(reason);
+    }
+    if row.device.part().is_none() || row.runtime.paths.iter().any(|p| p.is_file()) {
         return None;
     }
     // A runtime without the device's part is no failure of the row.

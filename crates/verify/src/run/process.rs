@@ -51,11 +51,30 @@ enum Line {
     Err(String),
 }
 
-/// Runs one row in a child process. `tell` hears of stages and weights.
-pub fn run(command: &ChildCommand, row: &Row, tell: &mut dyn FnMut(&Event)) -> Ended {
+impl Ended {
+    /// No process was started.
+    pub fn not_run(reason: String) -> Ended {
+        Ended {
+            result: ChildResult::NotRun { reason },
+            facts: Facts::default(),
+            stage: Stage::LoadSet,
+            peak_memory: None,
+            wall: Duration::ZERO,
+        }
+    }
+}
+
+/// Runs one row in a child process, with `environment` added to ours. `tell` hears
+/// of stages and weights.
+pub fn run(
+    command: &ChildCommand,
+    row: &Row,
+    environment: &[(&'static str, OsString)],
+    tell: &mut dyn FnMut(&Event),
+) -> Ended {
     let start = Instant::now();
     let mut listener = Listener::default();
-    let result = match spawn(command, row) {
+    let result = match spawn(command, row, environment) {
         Ok((child, lines)) => listener.listen(child, &lines, row.time_limit, tell),
         Err(error) => ChildResult::Failed(Failure::new(
             Class::Exit,
@@ -75,10 +94,15 @@ pub fn run(command: &ChildCommand, row: &Row, tell: &mut dyn FnMut(&Event)) -> E
     }
 }
 
-fn spawn(command: &ChildCommand, row: &Row) -> std::io::Result<(Child, Receiver<Line>)> {
+fn spawn(
+    command: &ChildCommand,
+    row: &Row,
+    environment: &[(&'static str, OsString)],
+) -> std::io::Result<(Child, Receiver<Line>)> {
     let text = serde_json::to_string(row)?;
     let mut child = Command::new(&command.program)
         .args(&command.arguments)
+        .envs(environment.iter().map(|(name, value)| (name, value)))
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

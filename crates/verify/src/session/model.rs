@@ -9,8 +9,14 @@ use crate::runtime::{Module, Runtime};
 use super::Kind;
 use super::metadata::Metadata;
 
-/// The pooled allocator, as the Python VM wrapper chooses by default.
-const POOLED_ALLOCATOR: i64 = 2;
+/// How the VM gets memory for tensors.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Allocator {
+    /// Fresh memory for each storage: what a kernel leaves unwritten shows.
+    Naive = 1,
+    /// Memory is used again, as the Python VM wrapper chooses by default.
+    Pooled = 2,
+}
 
 /// KV cache constructors in the order in which the engine tries them.
 const CACHE_CONSTRUCTORS: [&str; 3] = [
@@ -37,6 +43,21 @@ pub struct Model<'r> {
 }
 
 impl<'r> Loaded<'r> {
+    /// Loads a library for macOS on the simulated device: the emulator takes its
+    /// host code, the plug-in makes a module of it.
+    #[cfg(feature = "macho-host")]
+    pub fn emulated(runtime: &'r Runtime, path: &Path) -> Result<Loaded<'r>> {
+        let open = runtime.registered("artcheck.metal_sim.open", "load a library for macOS")?;
+        let host =
+            artcheck_metal_sim::macho::HostLibrary::open(path).map_err(|error| Error::Open {
+                path: path.to_owned(),
+                detail: error.to_string(),
+            })?;
+        let value = crate::ffi::open_host_library(&open, &host)?;
+        let library = Module::new(runtime, value, open.name())?;
+        Ok(Loaded { library })
+    }
+
     /// Loads the library and the modules inside it.
     pub fn load(runtime: &'r Runtime, path: &Path) -> Result<Loaded<'r>> {
         let library = runtime.load_module(path)?;
@@ -45,7 +66,7 @@ impl<'r> Loaded<'r> {
 
     /// Creates the VM, initialises it on the row's device and the host, and
     /// reads `_metadata`. Every function that the program names is resolved here.
-    pub fn initialise(self) -> Result<Model<'r>> {
+    pub fn initialise(self, allocator: Allocator) -> Result<Model<'r>> {
         let runtime = self.library.runtime();
         let create = self.library.function("vm_load_executable", true)?.ok_or(
             Error::MissingFunction {
@@ -57,14 +78,15 @@ impl<'r> Loaded<'r> {
         let vm = Module::new(runtime, create.call(&[])?, create.name())?;
         let initialise = required(&vm, "vm_initialization", "initialise the VM")?;
         let device = runtime.device().device();
+        let allocator = allocator as i64;
         let mut args = vec![
             Arg::Int(i64::from(device.kind)),
             Arg::Int(i64::from(device.index)),
-            Arg::Int(POOLED_ALLOCATOR),
+            Arg::Int(allocator),
         ];
         if device != crate::ffi::Device::CPU {
             // Shape functions always run on the host.
-            args.extend([Arg::Int(1), Arg::Int(0), Arg::Int(POOLED_ALLOCATOR)]);
+            args.extend([Arg::Int(1), Arg::Int(0), Arg::Int(allocator)]);
         }
         initialise.call(&args)?;
         Model::new(vm)

@@ -71,6 +71,8 @@ pub fn options(matrix: PathBuf) -> MatrixOptions<'static> {
         child: child(),
         precheck: None,
         shims: None,
+        guard: false,
+        order: None,
     }
 }
 

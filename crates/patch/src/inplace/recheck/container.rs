@@ -2,7 +2,7 @@
 
 use std::io::Read;
 
-use goblin::mach::{Mach, MachO, SingleArch};
+use goblin::mach::{Mach, MachO};
 use goblin::{Object, elf, pe};
 
 /// A blob: where it is, and from there to the end of what may hold it.
@@ -88,18 +88,15 @@ fn of_image(image: &[u8], base: u64, known: &[u64], found: &mut Vec<Found>) -> R
         }
         return Ok(());
     }
+    if is_fat(image) {
+        for (offset, slice) in images(image)? {
+            let file = MachO::parse(slice, 0).map_err(text)?;
+            of_macho(slice, offset, &file, found)?;
+        }
+    }
     match Object::parse(image) {
         Ok(Object::Elf(file)) => of_elf(image, &file, found),
         Ok(Object::Mach(Mach::Binary(file))) => of_macho(image, 0, &file, found)?,
-        Ok(Object::Mach(Mach::Fat(fat))) => {
-            for (arch, file) in fat.iter_arches().zip(&fat) {
-                let offset = u64::from(arch.map_err(text)?.offset);
-                if let SingleArch::MachO(file) = file.map_err(text)? {
-                    let start = usize::try_from(offset).map_err(|_| "a slice")?;
-                    of_macho(image.get(start..).unwrap_or_default(), offset, &file, found)?;
-                }
-            }
-        }
         Ok(Object::PE(file)) => of_pe(image, &file, found),
         Ok(Object::COFF(file)) => of_coff(image, &file, found)?,
         _ => {}
@@ -108,6 +105,43 @@ fn of_image(image: &[u8], base: u64, known: &[u64], found: &mut Vec<Found>) -> R
         blob.at = blob.at.saturating_add(base);
     }
     Ok(())
+}
+
+fn is_fat(file: &[u8]) -> bool {
+    matches!(file, [0xca, 0xfe, 0xba, 0xbe | 0xbf, ..])
+}
+
+/// The Mach-O images of a file with their offsets; goblin knows no table of
+/// slices with 64-bit offsets, so both kinds are read here. None for any other
+/// kind of file.
+pub(super) fn images(file: &[u8]) -> Result<Vec<(u64, &[u8])>, String> {
+    if matches!(file, [0xcf | 0xce, 0xfa, 0xed, 0xfe, ..]) {
+        return Ok(vec![(0, file)]);
+    }
+    if !is_fat(file) {
+        return Ok(Vec::new());
+    }
+    let field = |at: usize, size: usize| -> Option<u64> {
+        let bytes = file.get(at..at.checked_add(size)?)?;
+        let add = |sum: u64, byte: &u8| (sum << 8) | u64::from(*byte);
+        Some(bytes.iter().fold(0, add))
+    };
+    // Processor and kind, then offset and size, then alignment.
+    let (entry, width) = match file.get(3) {
+        Some(0xbf) => (32, 8),
+        _ => (20, 4),
+    };
+    let slice = |number: u64| -> Option<(u64, &[u8])> {
+        let at = usize::try_from(number.checked_mul(entry)?.checked_add(16)?).ok()?;
+        let (offset, size) = (field(at, width)?, field(at.checked_add(width)?, width)?);
+        let start = usize::try_from(offset).ok()?;
+        let end = start.checked_add(usize::try_from(size).ok()?)?;
+        file.get(start..end).map(|bytes| (offset, bytes))
+    };
+    let count = field(4, 4).unwrap_or(0).min(64);
+    (0..count)
+        .map(|number| slice(number).ok_or_else(|| "a slice outside the file".to_owned()))
+        .collect()
 }
 
 fn push(image: &[u8], at: u64, base: u64, found: &mut Vec<Found>) {

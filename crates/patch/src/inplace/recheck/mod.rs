@@ -2,13 +2,14 @@
 //!
 //! It shares nothing with what made the change. Containers are read by
 //! `goblin`, `tar` and a few lines for WebAssembly, blobs by a small decoder of
-//! its own ([`blob`]), signatures by [`signature`]. Bytes outside the plan must
+//! its own ([`blob`]), names by [`names`], signatures by [`signature`]. Bytes outside the plan must
 //! be equal, and the difference in meaning must be exactly the planned one.
 
 mod blob;
 mod container;
 mod executable;
 mod kernels;
+mod names;
 mod signature;
 
 use super::plan::{Change, EditPlan};
@@ -51,7 +52,13 @@ pub fn check(old: &[u8], new: &[u8], plan: &EditPlan) -> Result<(), String> {
             plan.libraries.len()
         ));
     }
-    signature::check(&before, &after, !plan.edits.is_empty())
+    let mut names = plan.names.clone();
+    names.sort();
+    let found = names::differences(&before, &after)?;
+    if found != names {
+        return Err(format!("names: planned {names:?}, found {found:?}"));
+    }
+    signature::check(&after, !plan.edits.is_empty())
 }
 
 /// Every byte outside the edits is equal, every edit is as planned.

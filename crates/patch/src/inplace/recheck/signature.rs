@@ -1,68 +1,25 @@
-//! Mach-O images before and after: the load commands are the same, and where
-//! there is a signature, its hashes are those of the pages.
+//! Mach-O images afterwards: where there is a signature, its hashes are those
+//! of the pages.
 
-use goblin::Object;
+use goblin::mach::MachO;
 use goblin::mach::load_command::CommandVariant;
-use goblin::mach::{Mach, MachO, SingleArch};
 use sha2::{Digest, Sha256};
 
-/// Checks every image of a file that is one.
-pub(super) fn check(old: &[u8], new: &[u8], changed: bool) -> Result<(), String> {
-    let magic = old
-        .first_chunk::<4>()
-        .map_or(0, |word| u32::from_be_bytes(*word));
-    if !matches!(magic, 0xcffa_edfe | 0xcefa_edfe | 0xcafe_babe) {
-        return Ok(());
-    }
-    let (Ok(Object::Mach(before)), Ok(Object::Mach(after))) =
-        (Object::parse(old), Object::parse(new))
-    else {
-        return Err("Mach-O: one of the files does not parse".to_owned());
-    };
-    match (before, after) {
-        (Mach::Binary(before), Mach::Binary(after)) => image(old, new, &before, &after, changed),
-        (Mach::Fat(before), Mach::Fat(after)) => {
-            let arches = before.arches().map_err(|error| error.to_string())?;
-            for ((arch, before), after) in arches.iter().zip(&before).zip(&after) {
-                let (Ok(SingleArch::MachO(before)), Ok(SingleArch::MachO(after))) = (before, after)
-                else {
-                    continue;
-                };
-                let at = arch.offset as usize..arch.offset.saturating_add(arch.size) as usize;
-                let (old, new) = (
-                    old.get(at.clone()).unwrap_or_default(),
-                    new.get(at).unwrap_or_default(),
-                );
-                image(old, new, &before, &after, changed)?;
-            }
-            Ok(())
-        }
-        _ => Err("Mach-O: one file is fat and the other is not".to_owned()),
-    }
-}
+use super::container::images;
 
-fn image(
-    old: &[u8],
-    new: &[u8],
-    before: &MachO<'_>,
-    after: &MachO<'_>,
-    changed: bool,
-) -> Result<(), String> {
-    for (first, second) in before.load_commands.iter().zip(&after.load_commands) {
-        let bytes = |file: &[u8]| {
-            file.get(first.offset..first.offset.saturating_add(first.command.cmdsize()))
-                .map(<[u8]>::to_vec)
-        };
-        if bytes(old) != bytes(new) || second.offset != first.offset {
-            return Err(format!("the load command at {:#x} differs", first.offset));
-        }
-        if let CommandVariant::CodeSignature(signature) = &second.command
-            && changed
-        {
-            let start = signature.dataoff as usize;
-            let end = start.saturating_add(signature.datasize as usize);
-            let signature = new.get(start..end).ok_or("a signature outside the image")?;
-            pages(new, signature)?;
+/// Checks every image of a file that is one.
+pub(super) fn check(file: &[u8], changed: bool) -> Result<(), String> {
+    for (_, image) in images(file)?.into_iter().filter(|_| changed) {
+        let parsed = MachO::parse(image, 0).map_err(|error| format!("Mach-O: {error}"))?;
+        for command in &parsed.load_commands {
+            if let CommandVariant::CodeSignature(signature) = &command.command {
+                let start = signature.dataoff as usize;
+                let end = start.saturating_add(signature.datasize as usize);
+                let signature = image
+                    .get(start..end)
+                    .ok_or("a signature outside the image")?;
+                pages(image, signature)?;
+            }
         }
     }
     Ok(())

@@ -5,10 +5,10 @@ use std::ops::Range;
 
 use sha2::{Digest, Sha256, Sha384};
 
-const SUPERBLOB: u32 = 0xfade_0cc0;
-const DIRECTORY: u32 = 0xfade_0c02;
+pub(super) const SUPERBLOB: u32 = 0xfade_0cc0;
+pub(super) const DIRECTORY: u32 = 0xfade_0c02;
 const CMS: u32 = 0xfade_0b01;
-const AD_HOC: u32 = 2;
+pub(super) const AD_HOC: u32 = 2;
 /// Versions that have a team, and 64-bit limits.
 const WITH_TEAM: u32 = 0x2_0200;
 const WITH_LIMIT_64: u32 = 0x2_0300;

@@ -1,5 +1,6 @@
 //! Signatures of Mach-O images: the page hashes of an ad-hoc signature are
-//! renewed where they lie, so the file keeps its size and its load commands.
+//! renewed where they lie, so the file keeps its size and its load commands; an
+//! image without a signature gets a [`first`] one.
 //!
 //! An ad-hoc signature proves nothing but that the pages are those that were
 //! hashed; anybody may renew it. A team's signature cannot be renewed by
@@ -7,9 +8,13 @@
 //! lost. Layout: `cs_blobs.h` of Apple's published xnu and security sources.
 
 mod directory;
-mod image;
+mod first;
 
-use super::plan::{Edit, EditPlan, Resign};
+use std::ops::Range;
+
+use super::macho::commands::Commands;
+use super::macho::{self, Slice};
+use super::plan::{Edit, EditPlan, NameChange, Named, Resign};
 use super::rewrite::edit;
 use super::site::prefix;
 use super::{PlanError, archive};
@@ -22,9 +27,11 @@ pub(super) struct Renewed {
     pub(super) notes: Vec<String>,
 }
 
-/// Plans new page hashes for a Mach-O file whose bytes no longer match them.
-/// Empty when every hash matches.
-pub fn plan(bytes: &[u8], resign: Resign) -> Result<EditPlan, PlanError> {
+/// Plans signatures for a Mach-O file: a first one for images that have none,
+/// new page hashes where the bytes no longer match them. Empty when every image
+/// is signed and every hash matches. `name` identifies an image that does not
+/// name itself.
+pub fn plan(bytes: &[u8], name: &str, resign: Resign) -> Result<EditPlan, PlanError> {
     if archive::gunzip(bytes)?.is_some() || archive::members(bytes)?.is_some() {
         return Err(PlanError::Container {
             member: String::new(),
@@ -32,26 +39,131 @@ pub fn plan(bytes: &[u8], resign: Resign) -> Result<EditPlan, PlanError> {
         });
     }
     let mut new = bytes.to_vec();
-    let mut unsigned = true;
-    for slice in image::slices(bytes)? {
-        unsigned &= image::signature(bytes.get(slice).unwrap_or_default())?.is_none();
+    let done = renew("", bytes, &mut new, 0, resign)?;
+    let first = sign_first(bytes, &mut new, name)?;
+    let renewed = !done.edits.is_empty();
+    let mut edits = done.edits;
+    edits.extend(first.edits);
+    edits.sort_by_key(|edit| edit.offset);
+    let mut plan = EditPlan::between(bytes, &new, edits);
+    plan.names = first.names;
+    if !plan.names.is_empty() {
+        let signed = "ad-hoc signature added, with a load command that names its place";
+        plan.summary.push(signed.to_owned());
     }
-    if unsigned {
-        return Err(PlanError::Container {
-            member: String::new(),
-            reason: "not signed at all: a signature needs a load command and room at the end of \
-                     the file; run `codesign --sign - FILE` on macOS"
-                .to_owned(),
+    if renewed {
+        let renewed = "page hashes of the ad-hoc signature renewed";
+        plan.summary.push(renewed.to_owned());
+    }
+    if plan.is_empty() {
+        let matching = "nothing to change: every page hash matches";
+        plan.summary.push(matching.to_owned());
+    }
+    // What is signed now needs no word about being unsigned.
+    plan.notes = match plan.names.is_empty() {
+        true => done.notes,
+        false => Vec::new(),
+    };
+    Ok(plan)
+}
+
+/// Images that have a signature now.
+#[derive(Default)]
+struct First {
+    edits: Vec<Edit>,
+    names: Vec<NameChange>,
+}
+
+/// Signs every image that is not signed; `new` may grow behind the last one.
+fn sign_first(old: &[u8], new: &mut Vec<u8>, name: &str) -> Result<First, PlanError> {
+    let mut first = First::default();
+    let slices = macho::slices(old)?;
+    for (number, slice) in slices.iter().enumerate() {
+        let image = old.get(slice.at.clone()).unwrap_or_default();
+        if macho::is_object(image) || Commands::read(image)?.signature(image)?.is_some() {
+            continue;
+        }
+        let signed = first::signed(image, name)?;
+        let end = slice.at.start.saturating_add(signed.len());
+        first
+            .edits
+            .extend(place(old, new, &slices, slice, &signed)?);
+        first.edits.extend(resize(old, new, slice, signed.len()));
+        let area = Commands::read(image)?.area();
+        let area = shifted(&area, slice.at.start);
+        let why = "load commands: place of the signature, size of __LINKEDIT";
+        first.edits.extend(edit(old, new, area, 0, why.to_owned()));
+        let head = slice.at.start.saturating_add(16)..slice.at.start.saturating_add(24);
+        let why = "count and size of the load commands";
+        first.edits.extend(edit(old, new, head, 0, why.to_owned()));
+        debug_assert!(new.len() >= end);
+        first.names.push(NameChange {
+            number,
+            what: Named::Signature,
+            from: "unsigned".to_owned(),
+            to: "ad-hoc".to_owned(),
         });
     }
-    let done = renew("", bytes, &mut new, 0, resign)?;
-    let mut plan = EditPlan::between(bytes, &new, done.edits);
-    plan.summary.push(match plan.edits.len() {
-        0 => "nothing to change: every page hash matches".to_owned(),
-        _ => "page hashes of the ad-hoc signature renewed".to_owned(),
-    });
-    plan.notes = done.notes;
-    Ok(plan)
+    Ok(first)
+}
+
+fn shifted(range: &Range<usize>, by: usize) -> Range<usize> {
+    range.start.saturating_add(by)..range.end.saturating_add(by)
+}
+
+/// Puts a signed image where the unsigned one was: the signature goes behind
+/// it, at the end of the file or into the padding before the next slice.
+fn place(
+    old: &[u8],
+    new: &mut Vec<u8>,
+    slices: &[Slice],
+    slice: &Slice,
+    signed: &[u8],
+) -> Result<Option<Edit>, PlanError> {
+    let start = slice.at.start;
+    let end = start.saturating_add(signed.len());
+    let next = slices.iter().map(|other| other.at.start);
+    let next = next.filter(|other| *other >= slice.at.end && *other > start);
+    let why = "code signature".to_owned();
+    match next.min() {
+        None if slice.at.end == old.len() => {
+            new.truncate(start);
+            new.extend_from_slice(signed);
+            Ok(Some(Edit {
+                offset: old.len() as u64,
+                old: Vec::new(),
+                new: signed.get(slice.at.len()..).unwrap_or_default().to_vec(),
+                why,
+            }))
+        }
+        next => {
+            let gap = old.get(slice.at.end..end);
+            let free = gap.is_some_and(|gap| gap.iter().all(|byte| *byte == 0));
+            if !free || next.is_some_and(|next| end > next) {
+                return Err(PlanError::NoRoom {
+                    what: "the signature of a slice".to_owned(),
+                    needed: end.saturating_sub(slice.at.end),
+                    found: next.unwrap_or(old.len()).saturating_sub(slice.at.end),
+                    tried: "only the padding before the next slice is free; sign the thin files \
+                            and join them again"
+                        .to_owned(),
+                });
+            }
+            if let Some(place) = new.get_mut(start..end) {
+                place.copy_from_slice(signed);
+            }
+            Ok(edit(old, new, slice.at.end..end, 0, why))
+        }
+    }
+}
+
+/// The table of a universal file says how large its slices are.
+fn resize(old: &[u8], new: &mut [u8], slice: &Slice, size: usize) -> Option<Edit> {
+    let field = slice.size_field.clone()?;
+    let bytes = (size as u64).to_be_bytes();
+    let bytes = bytes.get(bytes.len().checked_sub(field.len())?..)?;
+    new.get_mut(field.clone())?.copy_from_slice(bytes);
+    edit(old, new, field, 0, "size of the slice".to_owned())
 }
 
 /// Renews the signature of every slice of `new`; `old` is what it was before.
@@ -63,15 +175,15 @@ pub(super) fn renew(
     resign: Resign,
 ) -> Result<Renewed, PlanError> {
     let mut done = Renewed::default();
-    for slice in image::slices(old)? {
+    for Slice { at: slice, .. } in macho::slices(old)? {
         let start = slice.start;
         let image = new.get_mut(slice.clone()).unwrap_or_default();
-        match image::signature(image)? {
+        match Commands::read(image)?.signature(image)? {
             None => {
-                if image::needs_signature(image) {
+                if macho::needs_signature(image) {
                     done.notes.push(format!(
                         "{}was not signed and is not signed now; macOS on arm64 loads only signed \
-                         libraries (`codesign --sign - FILE`)",
+                         libraries (`artcheck patch sign FILE`)",
                         prefix(member)
                     ));
                 }

@@ -1,0 +1,101 @@
+//! The data of an ELF file as regions: its sections, or its segments where the
+//! section headers were removed.
+
+use std::borrow::Cow;
+
+use object::Endianness;
+use object::elf;
+use object::read::elf::{FileHeader, ProgramHeader, SectionHeader};
+
+use super::image::{Image, bad};
+use crate::container::{FileRange, Region};
+use crate::error::DecodeError;
+
+/// Sections that hold neither a blob nor text of the program.
+const UNWIND_SECTIONS: [&[u8]; 4] = [
+    b".eh_frame",
+    b".eh_frame_hdr",
+    b".gcc_except_table",
+    b".interp",
+];
+
+/// The regions, and for every section the region it became.
+#[allow(clippy::type_complexity)]
+pub(super) fn read<'data, Elf: FileHeader<Endian = Endianness>>(
+    image: &Image<'data, Elf>,
+    object: bool,
+) -> Result<(Vec<Region<'data>>, Vec<Option<usize>>), DecodeError> {
+    let endian = image.endian;
+    if image.sections.is_empty() {
+        return Ok((segment_regions(image), Vec::new()));
+    }
+    let mut regions = Vec::new();
+    let mut by_section = Vec::with_capacity(image.sections.len());
+    for section in image.sections.iter() {
+        let flags = section.sh_flags(endian);
+        let kind = section.sh_type(endian);
+        let name = image
+            .sections
+            .section_name(endian, section)
+            .unwrap_or_default();
+        let wanted = kind == elf::SHT_PROGBITS
+            && flags.contains(elf::SHF_ALLOC)
+            && !UNWIND_SECTIONS.contains(&name);
+        if !wanted {
+            by_section.push(None);
+            continue;
+        }
+        let at = section.sh_offset(endian).into();
+        let bytes = section
+            .data(endian, image.data)
+            .map_err(|error| bad(at, "an ELF section inside the file", error))?;
+        by_section.push(Some(regions.len()));
+        regions.push(Region {
+            name: String::from_utf8_lossy(name).into_owned(),
+            address: if object {
+                0
+            } else {
+                section.sh_addr(endian).into()
+            },
+            data: Cow::Borrowed(bytes),
+            file_ranges: vec![FileRange {
+                region_offset: 0,
+                file_offset: at,
+                length: bytes.len() as u64,
+            }],
+            executable: flags.contains(elf::SHF_EXECINSTR),
+            writable: flags.contains(elf::SHF_WRITE),
+        });
+    }
+    Ok((regions, by_section))
+}
+
+/// Whole segments, for files whose section headers were removed.
+fn segment_regions<'data, Elf: FileHeader<Endian = Endianness>>(
+    image: &Image<'data, Elf>,
+) -> Vec<Region<'data>> {
+    let endian = image.endian;
+    let mut regions = Vec::new();
+    for segment in image.segments {
+        if segment.p_type(endian) != elf::PT_LOAD {
+            continue;
+        }
+        let Ok(bytes) = segment.data(endian, image.data) else {
+            continue;
+        };
+        let flags = segment.p_flags(endian);
+        regions.push(Region {
+            name: format!("PT_LOAD[{}]", regions.len()),
+            address: segment.p_vaddr(endian).into(),
+            data: Cow::Borrowed(bytes),
+            file_ranges: vec![FileRange {
+                region_offset: 0,
+                file_offset: segment.p_offset(endian).into(),
+                length: bytes.len() as u64,
+            }],
+            executable: flags.contains(elf::PF_X),
+            writable: flags.contains(elf::PF_W),
+        });
+    }
+    regions
+}

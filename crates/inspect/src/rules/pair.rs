@@ -1,0 +1,128 @@
+//! A model library against a runtime, and what several rules ask of the library.
+//!
+//! A scan holds each library against every release. What the rules ask of its
+//! code does not depend on the runtime, so it is found once, in [`Facts`].
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::Rule;
+use crate::artifact::Artifact;
+use crate::finding::{Finding, Location};
+use crate::module::{Blob, ModelLibrary, Payload};
+use crate::runtime::RuntimeProfile;
+use crate::vm::calls::{RawCall, all_calls};
+use crate::vm::kv_cache::{KvCacheCreate, kv_caches};
+use crate::vm::{Executable, FunctionKind};
+
+/// A model library against a runtime.
+pub struct Pair<'a> {
+    /// The file that holds the library.
+    pub artifact: &'a Artifact,
+    /// The library.
+    pub library: &'a ModelLibrary,
+    /// Its blob; pair rules run only where it decodes.
+    pub blob: &'a Blob,
+    /// What its code asks for.
+    pub facts: &'a Facts<'a>,
+    /// The runtime.
+    pub runtime: &'a RuntimeProfile,
+}
+
+impl Pair<'_> {
+    /// A finding of `rule` on this pair.
+    pub fn finding(&self, rule: &Rule, message: impl Into<String>) -> Finding {
+        Finding::new(rule, &self.artifact.path, message).on(&self.runtime.name)
+    }
+
+    /// Offset in the file of byte `at` of the blob.
+    pub fn file_offset(&self, at: u64) -> u64 {
+        self.library.file_offset.saturating_add(at)
+    }
+}
+
+/// What the rules ask of a library, whatever the runtime.
+pub struct Facts<'a> {
+    /// Host functions and device kernels that ship inside the library.
+    pub provided: BTreeSet<&'a str>,
+    /// Its executables, in module order.
+    pub programs: Vec<Program<'a>>,
+}
+
+impl<'a> Facts<'a> {
+    /// Reads the facts of a library.
+    pub fn of(library: &'a ModelLibrary, blob: &'a Blob) -> Self {
+        Self {
+            provided: provided(library, blob),
+            programs: blob
+                .executables()
+                .map(|(index, executable)| {
+                    let module = blob.modules.get(index);
+                    let start = module.map_or(0, |module| module.payload_offset);
+                    Program::of(executable, start)
+                })
+                .collect(),
+        }
+    }
+}
+
+/// One executable and its calls.
+pub struct Program<'a> {
+    /// The executable.
+    pub executable: &'a Executable,
+    /// Offset of its first byte inside the blob.
+    pub start: u64,
+    /// Calls of packed functions, by name and argument count, in file order.
+    pub calls: BTreeMap<(&'a str, u64), Vec<RawCall<'a>>>,
+    /// Calls of the KV-cache constructors.
+    pub kv_caches: Vec<KvCacheCreate>,
+}
+
+impl<'a> Program<'a> {
+    fn of(executable: &'a Executable, start: u64) -> Self {
+        let mut calls: BTreeMap<(&str, u64), Vec<RawCall<'_>>> = BTreeMap::new();
+        for call in all_calls(executable) {
+            let callee = usize::try_from(call.callee)
+                .ok()
+                .and_then(|callee| executable.functions.get(callee))
+                .filter(|callee| callee.kind == FunctionKind::Packed);
+            if let Some(callee) = callee {
+                calls
+                    .entry((&callee.name, call.args.len() as u64))
+                    .or_default()
+                    .push(call);
+            }
+        }
+        Self {
+            executable,
+            start,
+            calls,
+            kv_caches: kv_caches(executable),
+        }
+    }
+
+    /// A place in a function of the table.
+    pub fn place(&self, function: usize, instruction: Option<u64>) -> Location {
+        let function = self.executable.functions.get(function);
+        Location {
+            function: function.map(|function| function.name.clone()),
+            instruction,
+            ..Location::default()
+        }
+    }
+}
+
+fn provided<'a>(library: &'a ModelLibrary, blob: &'a Blob) -> BTreeSet<&'a str> {
+    let mut names: BTreeSet<&str> = library.host_functions.iter().map(String::as_str).collect();
+    for module in &blob.modules {
+        match &module.payload {
+            Payload::Device(device) => {
+                names.extend(device.kernels.iter().map(|kernel| kernel.key.as_str()));
+            }
+            Payload::StaticLibrary { functions, .. } => {
+                names.extend(functions.iter().map(String::as_str));
+            }
+            _ => {}
+        }
+    }
+    names
+}

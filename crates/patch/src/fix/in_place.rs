@@ -1,0 +1,179 @@
+//! The changes in place of a plan of repairs: first the program inside the
+//! file, then names, then the signature, each made from what the one before
+//! leaves.
+
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+
+use artcheck_inspect::finding::{Finding, Repair};
+
+use super::{FixInput, FixStep};
+use crate::inplace::convert::ConvertOptions;
+use crate::inplace::{
+    Change, EditPlan, PlanError, Refusal, Resign, convert, model_lib, relocate, sign,
+};
+
+/// Rules that `convert` can settle.
+const CONVERT: [&str; 4] = ["AC101", "AC102", "AC105", "AC107"];
+
+/// One change, and how it is told.
+pub(super) struct Step {
+    pub(super) edits: EditPlan,
+    pub(super) told: FixStep,
+}
+
+/// The changes so far.
+pub(super) struct InPlace<'a> {
+    pub(super) steps: Vec<Step>,
+    /// Why something is not settled here.
+    pub(super) refused: Vec<Refusal>,
+    bytes: Cow<'a, [u8]>,
+}
+
+impl<'a> InPlace<'a> {
+    /// What can be made right in the program.
+    pub(super) fn converted(input: &FixInput<'a>) -> Self {
+        let mut changes = Self {
+            steps: Vec::new(),
+            refused: Vec::new(),
+            bytes: Cow::Borrowed(input.bytes),
+        };
+        if !CONVERT
+            .iter()
+            .any(|rule| changes.wanted(input, rule).is_some())
+        {
+            return changes;
+        }
+        let options = ConvertOptions {
+            partial: true,
+            resign: input.resign,
+            rooms: crate::receipt::rooms(input.file, input.bytes).unwrap_or_default(),
+        };
+        match convert::plan_with_refusals(input.bytes, input.runtime, &options) {
+            Ok((edits, refused)) => {
+                let partial = if refused.is_empty() { "" } else { " --partial" };
+                let command = format!(
+                    "artcheck patch convert {} --for {}{partial}",
+                    input.file.display(),
+                    input.runtime.name
+                );
+                let rules = rules_of(&edits);
+                changes.refused = refused;
+                changes.add(input, edits, &rules, command);
+            }
+            Err(error) => changes.refuse(&CONVERT, &error),
+        }
+        changes
+    }
+
+    /// Leaves the program to a shim.
+    pub(super) fn keep_the_program(&mut self, input: &FixInput<'a>) {
+        self.steps.clear();
+        self.bytes = Cow::Borrowed(input.bytes);
+    }
+
+    /// What can be made right around the program.
+    pub(super) fn rest(&mut self, input: &FixInput<'a>) {
+        let file = input.file.display();
+        for finding in input.wanted() {
+            if let Some(rename) = &finding.rename {
+                let (from, to) = (&rename.from, &rename.to);
+                let command = format!("artcheck patch model-lib {file} --from {from} --to {to}");
+                let edits = model_lib::plan(&self.bytes, from, to);
+                self.add_or_refuse(input, edits, finding.rule, command);
+            }
+        }
+        if let Some(finding) = self.wanted(input, "AC205") {
+            let edits = relocate::plan(&self.bytes, input.resign);
+            let command = format!("artcheck patch relocate {file}");
+            self.add_or_refuse(input, edits, finding.rule, command);
+        }
+        if let Some(finding) = self.wanted(input, "AC004") {
+            let name = input.file.file_name().unwrap_or_default();
+            let edits = sign::plan(&self.bytes, &name.to_string_lossy(), input.resign);
+            let command = format!("artcheck patch sign {file}");
+            // What was written before may be signed already.
+            match (&edits, self.steps.last_mut()) {
+                (Ok(edits), Some(last)) if edits.is_empty() => {
+                    last.told.rules.push(finding.rule.to_owned());
+                }
+                _ => self.add_or_refuse(input, edits, finding.rule, command),
+            }
+        }
+    }
+
+    fn wanted(&self, input: &FixInput<'a>, rule: &str) -> Option<&'a Finding> {
+        let mut wanted = input.wanted();
+        wanted.find(|finding| finding.rule == rule && finding.repairs.contains(&Repair::InPlace))
+    }
+
+    fn add_or_refuse(
+        &mut self,
+        input: &FixInput<'a>,
+        edits: Result<EditPlan, PlanError>,
+        rule: &'static str,
+        command: String,
+    ) {
+        match edits {
+            Ok(edits) => self.add(input, edits, &BTreeSet::from([rule]), command),
+            Err(error) => self.refuse(&[rule], &error),
+        }
+    }
+
+    fn add(
+        &mut self,
+        input: &FixInput<'a>,
+        edits: EditPlan,
+        rules: &BTreeSet<&'static str>,
+        mut command: String,
+    ) {
+        let Some(new) = edits.apply_to(&self.bytes).filter(|_| !edits.is_empty()) else {
+            return;
+        };
+        self.bytes = Cow::Owned(new);
+        if input.resign == Resign::AdHoc {
+            command.push_str(" --resign adhoc");
+        }
+        command.push_str(" --in-place");
+        let found = |rule: &&str| input.wanted().any(|finding| finding.rule == *rule);
+        let unsettled = |rule: &&str| self.refused.iter().any(|refusal| refusal.rule == *rule);
+        let rules = rules.iter().filter(|rule| found(rule) && !unsettled(rule));
+        let told = FixStep {
+            way: Repair::InPlace,
+            rules: rules.map(|rule| (*rule).to_owned()).collect(),
+            what: edits.summary.clone(),
+            command,
+        };
+        self.steps.push(Step { edits, told });
+    }
+
+    /// An obstacle to the change in place is no obstacle to a shim.
+    fn refuse(&mut self, rules: &[&str], error: &PlanError) {
+        self.refused.extend(rules.iter().map(|rule| Refusal {
+            rule: (*rule).to_owned(),
+            reason: error.to_string(),
+            remedy: String::new(),
+        }));
+    }
+
+    /// Whether a change so far settles a finding. Those of the program stand for
+    /// their rule; of others each says whether it can be repaired.
+    pub(super) fn settles(&self, finding: &Finding) -> bool {
+        let told = |step: &Step| step.told.rules.iter().any(|rule| rule == finding.rule);
+        let can = CONVERT.contains(&finding.rule) || finding.repairs.contains(&Repair::InPlace);
+        can && self.steps.iter().any(told)
+    }
+}
+
+/// The rules that a change of the program settles.
+fn rules_of(edits: &EditPlan) -> BTreeSet<&'static str> {
+    let rule = |change: &Change| match change {
+        Change::Tag { .. } => Some("AC101"),
+        Change::HeaderV1 { .. } => Some("AC102"),
+        Change::CacheConfig { .. } => Some("AC105"),
+        Change::MetalOrder { .. } | Change::FunctionInfo { .. } => Some("AC107"),
+        Change::ContextString { .. } => None,
+    };
+    let changes = edits.libraries.iter().flat_map(|library| &library.changes);
+    changes.filter_map(rule).collect()
+}

@@ -1,0 +1,18 @@
+//! `artcheck patch sign`: an ad-hoc signature, new or renewed.
+
+use anyhow::Context;
+use artcheck_patch::inplace::sign;
+
+use super::{carry_out, resign};
+use crate::args::PatchFileArgs;
+use crate::exit::Status;
+
+/// Plans the change, and carries it out where the user said where to.
+pub fn run(args: &PatchFileArgs) -> anyhow::Result<Status> {
+    let file = &args.file;
+    let bytes = std::fs::read(file).with_context(|| format!("{}", file.display()))?;
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    let plan = sign::plan(&bytes, &name, resign(args.resign))
+        .with_context(|| format!("{}", file.display()))?;
+    carry_out(file, &plan, &args.to_where, args.format)
+}
