@@ -90,14 +90,19 @@ pub(super) fn threads(extents: [u32; 3]) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    #![allow(
+        clippy::indexing_slicing,
+        clippy::cast_possible_truncation,
+        reason = "short, made here"
+    )]
+
     use super::*;
 
     fn module(instructions: &[&[u32]]) -> Vec<u8> {
         let mut words = vec![MAGIC, 0x1_0300, 0, 8, 0];
         for instruction in instructions {
-            let length = u32::try_from(instruction.len()).expect("short");
-            words.push((length << 16) | instruction.first().expect("an operation"));
-            words.extend(instruction.iter().skip(1));
+            words.push(((instruction.len() as u32) << 16) | instruction[0]);
+            words.extend(&instruction[1..]);
         }
         words.iter().flat_map(|word| word.to_le_bytes()).collect()
     }
