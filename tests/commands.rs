@@ -124,6 +124,39 @@ fn doctor_shows_the_load_set_and_no_name() {
     }
 }
 
+/// Homes and names that a careless replacement trips over.
+#[test]
+fn doctor_keeps_quiet_about_odd_names_too() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let user = "ada.l+(ove";
+    let place = folder.path().join(user).join("deep");
+    std::fs::create_dir_all(&place).expect("made");
+    let model = root().join("corpus/artifacts/tvm-0.26/dense-ext-cpu-x86_64.so");
+    std::fs::copy(model, place.join("model.so")).expect("copied");
+    let inside = folder.path().join(user).display().to_string();
+    for home in ["/", "", "relative", &inside, &format!("{inside}/")] {
+        for format in ["human", "json"] {
+            let output = Command::new(env!("CARGO_BIN_EXE_artcheck"))
+                .args(["doctor", "--format", format])
+                .arg(&place)
+                .env_clear()
+                .env("HOME", home)
+                .env("USER", user)
+                .env("HF_TOKEN", "secret-token-1")
+                .env("https_proxy", "http://ada:secret-token-2@proxy")
+                .output()
+                .expect("artcheck starts");
+            let text = String::from_utf8(output.stdout).expect("UTF-8");
+            assert!(text.contains("deep/model.so"), "{home}: {text}");
+            assert!(!text.contains(user), "{home}: {text}");
+            assert!(!text.contains("secret-token"), "{home}: {text}");
+            if format == "json" {
+                serde_json::from_str::<serde_json::Value>(&text).expect("JSON");
+            }
+        }
+    }
+}
+
 #[test]
 fn completions_and_manual_pages_name_the_commands() {
     let folder = tempfile::tempdir().expect("a temporary folder");

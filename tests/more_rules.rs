@@ -8,22 +8,11 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::{Value, json};
-use support::{artcheck, root, rules, scan};
-
-fn corpus(name: &str) -> PathBuf {
-    root().join("corpus/artifacts").join(name)
-}
-
-fn folder() -> tempfile::TempDir {
-    tempfile::tempdir().expect("a temporary folder")
-}
-
-fn put(folder: &tempfile::TempDir, name: &str, bytes: impl AsRef<[u8]>) -> PathBuf {
-    let path = folder.path().join(name);
-    std::fs::create_dir_all(path.parent().expect("a folder")).expect("made");
-    std::fs::write(&path, bytes).expect("written");
-    path
-}
+use support::make::{
+    DYLIB, MODEL, corpus, folder, library, load_command, metadata, model_with_weights, put,
+    renamed, wasm,
+};
+use support::{rules, scan};
 
 /// Codes among `of` that a scan of `path` reports as error or warning.
 fn found(path: &Path, of: &[&str], extra: &[&str]) -> Vec<String> {
@@ -34,8 +23,6 @@ fn found(path: &Path, of: &[&str], extra: &[&str]) -> Vec<String> {
     codes.retain(|code| of.contains(&code.as_str()));
     codes
 }
-
-const DYLIB: &str = "tvm-0.27/extcall-cpu-macos-arm64.dylib";
 
 #[test]
 fn ac004_an_unsigned_or_changed_dylib() {
@@ -55,18 +42,6 @@ fn ac004_an_unsigned_or_changed_dylib() {
     unsigned[at] = 0x29;
     let unsigned = put(&folder, "unsigned.dylib", unsigned);
     assert_eq!(found(&unsigned, &["AC004"], &[]), ["AC004"]);
-}
-
-fn load_command(dylib: &[u8], wanted: u32) -> usize {
-    let word = |at: usize| u32::from_le_bytes(dylib[at..at + 4].try_into().expect("four"));
-    let mut at = 32;
-    for _ in 0..word(16) {
-        if word(at) == wanted {
-            return at;
-        }
-        at += word(at + 4) as usize;
-    }
-    panic!("no load command {wanted:#x}");
 }
 
 #[test]
@@ -89,22 +64,11 @@ fn ac004_every_signed_dylib_of_the_corpus_is_whole() {
 #[test]
 fn ac205_a_name_of_the_build_machine() {
     let folder = folder();
-    let source = put(
-        &folder,
-        "client.c",
-        "extern int TVMFFIFunctionCall(void*); int f(void) { return TVMFFIFunctionCall(0); }\n",
-    );
+    let source =
+        "extern int TVMFFIFunctionCall(void*); int f(void) { return TVMFFIFunctionCall(0); }
+";
     let build = |linker: &str, name: &str| {
-        let out = folder.path().join(name);
-        let status = Command::new("cc")
-            .args(["-shared", "-fPIC", "-o"])
-            .arg(&out)
-            .arg(&source)
-            .arg(format!("-Wl,{linker}"))
-            .status()
-            .expect("a C compiler");
-        assert!(status.success());
-        out
+        library(folder.path(), name, source, &[&format!("-Wl,{linker}")])
     };
     for breaks in [
         "-soname,/srv/build/target/libclient.so",
@@ -146,51 +110,6 @@ fn ac208_a_model_lib_that_no_library_answers() {
     // Without a static library there is nothing that the name could disagree with.
     std::fs::remove_file(folder.path().join("lib/model.tar")).expect("removed");
     assert!(with(config("another_model")).is_empty());
-}
-
-const MODEL: &str = "tvm-0.27/dense-cpu-x86_64.so";
-
-fn metadata() -> Value {
-    let output = artcheck()
-        .args(["dump", "--metadata"])
-        .arg(corpus(MODEL))
-        .output()
-        .expect("artcheck starts");
-    serde_json::from_slice(&output.stdout).expect("the metadata")
-}
-
-/// A folder with the model and an index that fits it.
-fn model_with_weights() -> (tempfile::TempDir, Value) {
-    let folder = folder();
-    put(
-        &folder,
-        "model.so",
-        std::fs::read(corpus(MODEL)).expect("the corpus"),
-    );
-    let shard = b"weights".as_slice();
-    put(&folder, "params_shard_0.bin", shard);
-    let metadata = metadata();
-    let records: Vec<Value> = metadata["params"]
-        .as_array()
-        .expect("parameters")
-        .iter()
-        .map(|parameter| {
-            let shape: Vec<i64> = parameter["shape"]
-                .as_array()
-                .expect("a shape")
-                .iter()
-                .map(|extent| extent.as_i64().expect("the corpus has fixed shapes"))
-                .collect();
-            json!({ "name": parameter["name"], "shape": shape, "dtype": parameter["dtype"] })
-        })
-        .collect();
-    assert!(records.len() > 3);
-    let index = json!({ "metadata": {}, "records": [{
-        "dataPath": "params_shard_0.bin", "format": "raw-shard", "nbytes": shard.len(),
-        // MD5 of the seven bytes above, by md5sum.
-        "md5sum": "13fae2e1ca3f61b8fe1c1b82b9d53f7e", "records": records,
-    }]});
-    (folder, index)
 }
 
 #[test]
@@ -300,33 +219,6 @@ fn ac401_device_code_of_another_gpu() {
     assert_eq!(on(1), ["AC401"]);
 }
 
-/// A wasm module that imports functions from `env` and exports one.
-fn wasm(imports: &[&str], export: &str) -> Vec<u8> {
-    let text = |name: &str| {
-        let mut bytes = vec![u8::try_from(name.len()).expect("short")];
-        bytes.extend(name.as_bytes());
-        bytes
-    };
-    let mut section = vec![u8::try_from(imports.len()).expect("few")];
-    for import in imports {
-        section.extend(text("env"));
-        section.extend(text(import));
-        section.extend([0, 0]);
-    }
-    let mut exports = vec![1];
-    exports.extend(text(export));
-    exports.extend([0, 0]);
-    let mut module = b"\0asm\x01\0\0\0".to_vec();
-    module.extend([1, 4, 1, 0x60, 0, 0]);
-    for (id, body) in [(2, section), (7, exports)] {
-        let length = body.len();
-        assert!(length < 1 << 14, "two bytes of LEB128");
-        module.extend([id, (length & 0x7f) as u8 | 0x80, (length >> 7) as u8]);
-        module.extend(body);
-    }
-    module
-}
-
 #[test]
 fn ac402_wasm_that_no_page_can_load() {
     let folder = folder();
@@ -355,35 +247,85 @@ fn ac301_metadata_without_a_key_the_engine_reads() {
     let folder = folder();
     let near = put(&folder, "near.so", &model);
     assert!(found(&near, &["AC301"], &[]).is_empty());
-    // The same length, so that nothing else moves.
-    let key = b"\"max_batch_size\"";
-    let at = model
-        .windows(key.len())
-        .position(|window| window == key)
-        .expect("the key is in the metadata");
-    let mut renamed = model;
-    renamed[at..at + key.len()].copy_from_slice(b"\"MAX_batch_size\"");
-    let renamed = put(&folder, "renamed.so", renamed);
+    let changed = renamed(model, b"\"max_batch_size\"", b"\"MAX_batch_size\"");
+    let changed = put(&folder, "renamed.so", changed);
     let all = ["AC001", "AC102", "AC301"];
-    assert_eq!(found(&renamed, &all, &["--runtime", "tvm-0.27"]), ["AC301"]);
+    assert_eq!(found(&changed, &all, &["--runtime", "tvm-0.27"]), ["AC301"]);
+}
+
+/// What a scan says beside the code.
+fn evidence(args: Vec<std::ffi::OsString>, code: &str) -> Vec<String> {
+    let (report, _) = scan(args);
+    let findings = report["findings"].as_array().expect("findings");
+    let of_code = findings.iter().filter(|finding| finding["rule"] == code);
+    of_code
+        .flat_map(|finding| finding["evidence"].as_array().expect("evidence"))
+        .map(|line| line.as_str().expect("text").to_owned())
+        .collect()
+}
+
+#[test]
+fn ac103_names_the_releases_that_have_a_builtin() {
+    let on = |file: PathBuf, runtime: &str| {
+        let args = [file.into_os_string(), "--runtime".into(), runtime.into()];
+        evidence(args.to_vec(), "AC103")
+    };
+    let unknown = corpus("synthetic/dense-ext-0.26-missing-function-cpu-x86_64.so");
+    assert_eq!(on(unknown, "tvm-0.26"), ["no known release has it"]);
+    let folder = folder();
+    let with = |name: &[u8]| {
+        let model = std::fs::read(corpus("tvm-0.26/dense-ext-cpu-x86_64.so")).expect("the corpus");
+        put(
+            &folder,
+            "model.so",
+            renamed(model, b"vm.builtin.check_tensor_info", name),
+        )
+    };
+    let new = with(b"vm.builtin.check_string_info");
+    assert_eq!(on(new, "tvm-0.26"), ["only tvm-0.27 has it"]);
+    // Up to 0.21; of the same length.
+    let old = with(b"vm.builtin.ndarray_cache.get");
+    let lines = on(old, "tvm-0.26");
+    assert!(
+        matches!(&lines[..], [line] if line.ends_with("to tvm-0.21 have it")),
+        "{lines:?}"
+    );
+}
+
+#[test]
+fn ac204_says_when_only_the_string_differs() {
+    let folder = folder();
+    let source = "#include <string>\nnamespace tvm { namespace runtime {\n\
+        std::string GetFileFormat(const std::string&, const std::string&);\n} }\n\
+        std::string f(const std::string& s) { return tvm::runtime::GetFileFormat(s, s); }\n";
+    let old = library(
+        folder.path(),
+        "libold.so",
+        source,
+        &["-D_GLIBCXX_USE_CXX11_ABI=0"],
+    );
+    let venv = support::venv("tvm-0.27").into_os_string();
+    let lines = evidence(
+        vec![old.into_os_string(), "--runtime".into(), venv],
+        "AC204",
+    );
+    assert!(
+        lines.iter().any(|line| line
+            .contains("the other std::string: _ZN3tvm7runtime13GetFileFormatERKNSt7__cxx11")),
+        "{lines:?}"
+    );
 }
 
 #[test]
 fn ac203_a_c_function_that_the_next_release_dropped() {
     let folder = folder();
-    let source = put(
-        &folder,
-        "client.c",
+    let client = library(
+        folder.path(),
+        "libclient.so",
         "extern int TVMBackendGetFuncFromEnv(void*, const char*, void**);\n\
          int f(void** out) { return TVMBackendGetFuncFromEnv(0, \"f\", out); }\n",
+        &[],
     );
-    let client = folder.path().join("libclient.so");
-    let status = Command::new("cc")
-        .args(["-shared", "-fPIC", "-o"])
-        .args([&client, &source])
-        .status()
-        .expect("a C compiler");
-    assert!(status.success());
     let on = |tvm: &str| {
         let venv = support::venv(tvm);
         let runtime = venv.to_str().expect("UTF-8");

@@ -314,7 +314,7 @@ axe.run().then(r => {{
     std::fs::write(&probed, page.replace("</body>", &probe)).expect("written");
     // Blink counts the schemes from dark (0) to light (1).
     for (scheme, dark) in [("1", false), ("0", true)] {
-        let result = in_chromium(&probed, scheme);
+        let result = in_chromium(&probed, scheme, 1400);
         assert_eq!(
             result["dark"].as_bool(),
             Some(dark),
@@ -335,8 +335,27 @@ axe.run().then(r => {{
     }
 }
 
+/// The rules for print, in a window as wide as a sheet of paper.
+#[test]
+fn the_printed_page_cuts_nothing_off() {
+    let folder = reports(&[]);
+    let page = text(&folder, "html").replace("@media print", "@media all");
+    let probe = "<script>const out = document.createElement('pre'); out.id = 'axe';
+const edges = [...document.querySelectorAll('.matrix td, .matrix th')].map(c => c.getBoundingClientRect().right);
+out.textContent = JSON.stringify({ cells: edges.length, right: Math.max(...edges),
+  paper: document.documentElement.clientWidth });
+document.body.append(out);</script></body>";
+    let probed = folder.path().join("printed.html");
+    std::fs::write(&probed, page.replace("</body>", probe)).expect("written");
+    let result = in_chromium(&probed, "1", 740);
+    assert!(result["cells"].as_u64().expect("a count") > 100);
+    let number = |name: &str| result[name].as_f64().expect("a number");
+    assert!(number("paper") <= 740.0, "{result}");
+    assert!(number("right") <= number("paper"), "{result}");
+}
+
 /// Loads a page; what its probe wrote. A console message fails the test.
-fn in_chromium(page: &Path, scheme: &str) -> Value {
+fn in_chromium(page: &Path, scheme: &str, width: u32) -> Value {
     let profile = tempfile::tempdir().expect("a temporary folder");
     let output = Command::new("chromium")
         .args([
@@ -345,11 +364,8 @@ fn in_chromium(page: &Path, scheme: &str) -> Value {
             "--disable-gpu",
             "--disable-dev-shm-usage",
         ])
-        .args([
-            "--enable-logging=stderr",
-            "--window-size=1400,1000",
-            "--virtual-time-budget=60000",
-        ])
+        .args(["--enable-logging=stderr", "--virtual-time-budget=60000"])
+        .arg(format!("--window-size={width},1000"))
         .arg(format!("--blink-settings=preferredColorScheme={scheme}"))
         .arg(format!("--user-data-dir={}", profile.path().display()))
         .arg("--dump-dom")

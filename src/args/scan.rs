@@ -73,7 +73,9 @@ pub struct Selection {
     #[arg(long, short, value_name = "RUNTIME")]
     pub runtime: Vec<String>,
 
-    /// The machine it must run on: ARCH-SYSTEM[.VERSION], e.g. x86_64-linux.2.28, aarch64-macos.13.
+    /// The machine it must run on: ARCH-SYSTEM[.VERSION][+GPU...], e.g. x86_64-linux.2.28,
+    /// aarch64-macos.13, x86_64-linux+sm_90, wasm32-web+no-f16+storage-buffers=8;
+    /// `artcheck explain AC401` lists what can be said of a GPU.
     #[arg(long)]
     pub target: Option<Target>,
 

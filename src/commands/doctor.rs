@@ -225,19 +225,21 @@ fn without_name_after(text: &str, homes: &str) -> String {
     out + rest
 }
 
-/// The user's name where it stands alone in a path.
+/// The user's name where it is no part of a longer word, whatever characters
+/// it has itself.
 fn without_word(text: &str, user: &str) -> String {
-    let separators = ['/', '\\', ':', ' ', '\n', '-', '_', '.', '@', '=', ','];
-    text.split_inclusive(separators)
-        .map(|piece| {
-            let word = piece.trim_end_matches(separators);
-            if word == user {
-                piece.replacen(word, "<user>", 1)
-            } else {
-                piece.to_owned()
-            }
-        })
-        .collect()
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find(user) {
+        let (before, from) = rest.split_at(at);
+        let after = &from[user.len()..];
+        out.push_str(before);
+        let joins = |neighbour: Option<char>| neighbour.is_some_and(char::is_alphanumeric);
+        let is_part = joins(out.chars().next_back()) || joins(after.chars().next());
+        out.push_str(if is_part { user } else { "<user>" });
+        rest = after;
+    }
+    out + rest
 }
 
 #[cfg(test)]
@@ -260,5 +262,7 @@ mod tests {
             redact.text("C:\\Users\\eve\\x.dll"),
             "C:\\Users\\<user>\\x.dll"
         );
+        assert_eq!(without_word("/a.d+a/a.d+ab", "a.d+a"), "/<user>/a.d+ab");
+        assert_eq!(without_word("adaada ada", "ada"), "adaada <user>");
     }
 }

@@ -209,6 +209,9 @@ fn library_page(out: &mut String, library: &ModelLibrary, blob: &Blob) {
         "  host       {} functions",
         library.host_functions.len()
     );
+    for need in &facts.gpu {
+        let _ = writeln!(out, "  needs      {need}");
+    }
     let _ = writeln!(out, "  modules");
     module_tree(out, blob, blob.root, 2, &mut Vec::new());
     for (_, executable) in blob.executables() {

@@ -11,7 +11,8 @@ use crate::exit::Status;
 /// Prints the main page, or writes all of them.
 pub fn run(args: &ManArgs) -> anyhow::Result<Status> {
     match &args.out {
-        Some(folder) => clap_mangen::generate_to(Args::command(), folder)
+        Some(folder) => std::fs::create_dir_all(folder)
+            .and_then(|()| clap_mangen::generate_to(Args::command(), folder))
             .with_context(|| format!("{} cannot be written", folder.display()))?,
         None => {
             let mut text = Vec::new();

@@ -3,6 +3,9 @@
 
 #![allow(dead_code, reason = "each test binary uses a part of this")]
 
+pub mod make;
+pub mod project;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 

@@ -21,7 +21,7 @@ pub use read::Progress;
 pub use shard::Shard;
 pub use verdict::{RuntimeSource, Verdict, VerdictStatus};
 
-use crate::artifact::{Artifact, Role};
+use crate::artifact::{Artifact, Problem, ProblemKind, Role};
 use crate::documents::Document;
 use crate::finding::Finding;
 use crate::rules::{self, ArtifactContext, FolderContext, Outcome};
@@ -131,7 +131,7 @@ fn conclude(reading: read::Reading, options: &ScanOptions) -> Scan {
         documents,
     } = reading;
     artifacts.sort_by(|a, b| a.path.cmp(&b.path));
-    let mut findings = own_findings(&artifacts, options.target.as_ref());
+    let mut findings = own_findings(&mut artifacts, options.target.as_ref());
     let given = options
         .runtimes
         .iter()
@@ -158,16 +158,25 @@ fn conclude(reading: read::Reading, options: &ScanOptions) -> Scan {
     }
 }
 
-/// What is wrong with each artifact whatever the runtime.
-fn own_findings(artifacts: &[Artifact], target: Option<&Target>) -> Vec<Finding> {
-    let mut outcome = Outcome::default();
+/// What is wrong with each artifact whatever the runtime. What a rule could
+/// not decide becomes a problem of the artifact: unknown is never "ok".
+fn own_findings(artifacts: &mut [Artifact], target: Option<&Target>) -> Vec<Finding> {
+    let mut findings = Vec::new();
     for artifact in artifacts {
+        let mut outcome = Outcome::default();
         let context = ArtifactContext { artifact, target };
         for check in rules::ALL.iter().filter_map(|rule| rule.artifact) {
             check(&context, &mut outcome);
         }
+        findings.extend(outcome.findings);
+        let undecided = outcome.undecided.into_iter().map(|undecided| Problem {
+            kind: ProblemKind::Unsupported,
+            detail: format!("{}: {}", undecided.rule, undecided.why),
+            offset: None,
+        });
+        artifact.problems.extend(undecided);
     }
-    outcome.findings
+    findings
 }
 
 /// What does not fit between libraries and the documents beside them.

@@ -3,13 +3,14 @@
 //! Spelled `ARCH-SYSTEM[.VERSION]` as cross compilers do: `x86_64-linux.2.28`
 //! (glibc 2.28), `aarch64-macos.13.0`, `aarch64-ios.16`, `x86_64-windows`,
 //! with what the GPU is or lacks after `+`: `x86_64-linux+sm_90`,
-//! `wasm32-web+no-f16`.
+//! `wasm32-web+no-f16+storage-buffers=8`.
 
 use std::str::FromStr;
 
 use serde::Serialize;
 
 use crate::container::{Architecture, Platform};
+use crate::module::ShaderFeature;
 
 /// The machine an artifact must run on.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -20,7 +21,7 @@ pub struct Target {
     pub platform: Platform,
     /// Oldest system version to support: glibc on Linux, the OS elsewhere.
     pub floor: Option<Version>,
-    /// GPU features after `+`: `sm_90`, `gfx1100`, `no-f16`, `storage-buffers=8`.
+    /// What is said of the GPU after `+`.
     pub gpu: Vec<GpuFeature>,
 }
 
@@ -32,36 +33,56 @@ pub enum GpuFeature {
     Sm(u32),
     /// AMD processor, e.g. `gfx1100`.
     Gfx(String),
-    /// No 16-bit floats in shaders.
-    NoF16,
+    /// Something that shaders cannot use, e.g. `no-f16`.
+    Lacks(ShaderFeature),
     /// Storage buffers per shader stage.
     StorageBuffers(u32),
+    /// Threads per workgroup.
+    WorkgroupThreads(u64),
+    /// SPIR-V version: major, minor.
+    Spirv(u32, u32),
 }
 
 impl FromStr for GpuFeature {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let wrong = || {
-            format!("unknown GPU feature `{text}`: use sm_NN, gfxNNNN, no-f16 or storage-buffers=N")
-        };
-        if text == "no-f16" {
-            return Ok(Self::NoF16);
+        gpu_feature(text).ok_or_else(|| {
+            let lacks: Vec<String> = ShaderFeature::ALL
+                .iter()
+                .map(|(_, name, _)| format!("no-{name}"))
+                .collect();
+            format!(
+                "unknown GPU feature `{text}`: use sm_NN, gfxNNNN, {}, storage-buffers=N, workgroup-threads=N or spirv=1.N",
+                lacks.join(", ")
+            )
+        })
+    }
+}
+
+fn gpu_feature(text: &str) -> Option<GpuFeature> {
+    if let Some(number) = text.strip_prefix("sm_") {
+        let digits = number.trim_end_matches(['a', 'f']);
+        return digits.parse().ok().map(GpuFeature::Sm);
+    }
+    if let Some(name) = text.strip_prefix("no-") {
+        return ShaderFeature::by_name(name).map(GpuFeature::Lacks);
+    }
+    if text
+        .strip_prefix("gfx")
+        .is_some_and(|rest| !rest.is_empty())
+    {
+        return Some(GpuFeature::Gfx(text.to_owned()));
+    }
+    let (name, value) = text.split_once('=')?;
+    match name {
+        "storage-buffers" => value.parse().ok().map(GpuFeature::StorageBuffers),
+        "workgroup-threads" => value.parse().ok().map(GpuFeature::WorkgroupThreads),
+        "spirv" => {
+            let (major, minor) = value.split_once('.')?;
+            Some(GpuFeature::Spirv(major.parse().ok()?, minor.parse().ok()?))
         }
-        if let Some(number) = text.strip_prefix("sm_") {
-            let digits = number.trim_end_matches(['a', 'f']);
-            return digits.parse().map(Self::Sm).map_err(|_| wrong());
-        }
-        if let Some(count) = text.strip_prefix("storage-buffers=") {
-            return count.parse().map(Self::StorageBuffers).map_err(|_| wrong());
-        }
-        if text
-            .strip_prefix("gfx")
-            .is_some_and(|rest| !rest.is_empty())
-        {
-            return Ok(Self::Gfx(text.to_owned()));
-        }
-        Err(wrong())
+        _ => None,
     }
 }
 
@@ -73,7 +94,7 @@ impl FromStr for Version {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let mut fields = text
+        let fields = text
             .split('.')
             .map(|field| {
                 field
@@ -81,11 +102,18 @@ impl FromStr for Version {
                     .map_err(|_| format!("`{text}` is not a dotted version"))
             })
             .collect::<Result<Vec<_>, _>>()?;
-        // 13.0 and 13 are the same version.
-        while fields.len() > 1 && fields.last() == Some(&0) {
-            fields.pop();
+        Ok(Self(fields).trimmed())
+    }
+}
+
+impl Version {
+    /// Without zeros at the end: 13.0 and 13 are the same version.
+    #[must_use]
+    pub fn trimmed(mut self) -> Self {
+        while self.0.len() > 1 && self.0.last() == Some(&0) {
+            self.0.pop();
         }
-        Ok(Self(fields))
+        self
     }
 }
 
@@ -170,9 +198,30 @@ mod tests {
         assert_eq!(gpu("x86_64-linux+sm_90a"), Ok(vec![GpuFeature::Sm(90)]));
         assert_eq!(
             gpu("wasm32-web+no-f16+storage-buffers=8"),
-            Ok(vec![GpuFeature::NoF16, GpuFeature::StorageBuffers(8)])
+            Ok(vec![
+                GpuFeature::Lacks(ShaderFeature::F16),
+                GpuFeature::StorageBuffers(8)
+            ])
         );
-        assert!(gpu("x86_64-linux+rtx").is_err());
+        assert_eq!(
+            gpu("aarch64-android+spirv=1.3+workgroup-threads=256+gfx11-generic"),
+            Ok(vec![
+                GpuFeature::Spirv(1, 3),
+                GpuFeature::WorkgroupThreads(256),
+                GpuFeature::Gfx(String::from("gfx11-generic"))
+            ])
+        );
+        for wrong in [
+            "rtx",
+            "no-rtx",
+            "sm_",
+            "gfx",
+            "spirv=1",
+            "storage-buffers=many",
+        ] {
+            let words = gpu(&format!("x86_64-linux+{wrong}")).expect_err(wrong);
+            assert!(words.contains("no-16bit-buffers"), "{words}");
+        }
         assert!("macos".parse::<Target>().is_err());
         assert!("x86_64-linux.two".parse::<Target>().is_err());
     }

@@ -1,9 +1,10 @@
 //! The page's data, arranged as `page.jinja` shows it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use artcheck_inspect::artifact::Role;
 use artcheck_inspect::finding::{Repair, Severity};
+use artcheck_inspect::rules;
 use serde::Serialize;
 
 use super::library::{LibraryView, library_view};
@@ -17,10 +18,12 @@ use crate::report::model::{Entry, Finding, Report};
 pub(super) struct Page {
     version: String,
     headline: String,
+    detail: String,
     state: &'static str,
     counts: Vec<Count>,
     columns: Vec<Column>,
     rows: Vec<Row>,
+    rules: Vec<RuleLine>,
     artifacts: Vec<Section>,
     others: Vec<Problem>,
     suppressed: Vec<Accepted>,
@@ -35,11 +38,25 @@ struct Count {
 }
 
 #[derive(Serialize)]
+struct RuleLine {
+    code: &'static str,
+    name: &'static str,
+    summary: &'static str,
+}
+
+#[derive(Serialize)]
+struct Badge {
+    severity: String,
+    words: String,
+}
+
+#[derive(Serialize)]
 struct Section {
     anchor: String,
     path: String,
     about: String,
     state: &'static str,
+    badges: Vec<Badge>,
     libraries: Vec<LibraryView>,
     needed: Vec<String>,
     problems: Vec<String>,
@@ -105,6 +122,7 @@ pub(super) fn page(report: &Report) -> Page {
     Page {
         version: report.tool.version.clone(),
         headline,
+        detail: detail(report),
         state,
         counts: counts(report),
         columns: grid.columns.iter().map(|name| column(name)).collect(),
@@ -113,6 +131,7 @@ pub(super) fn page(report: &Report) -> Page {
             .into_iter()
             .map(|(name, cells)| row(name, &cells, &anchors))
             .collect(),
+        rules: rules_named(report),
         artifacts: shown
             .iter()
             .map(|artifact| section(report, artifact, &anchors[artifact.path.as_str()]))
@@ -129,6 +148,62 @@ pub(super) fn page(report: &Report) -> Page {
             })
             .collect(),
     }
+}
+
+/// Where the errors are, and how many libraries are free of them.
+fn detail(report: &Report) -> String {
+    let broken: BTreeSet<&str> = report
+        .findings
+        .iter()
+        .filter(|finding| finding.severity == Severity::Error)
+        .map(|finding| finding.artifact.as_str())
+        .collect();
+    let libraries = || report.artifacts.iter().filter(|a| !a.libraries.is_empty());
+    let whole = libraries().filter(|a| !broken.contains(a.path.as_str()));
+    let whole = format!(
+        "{} of {} with model libraries have no error.",
+        whole.count(),
+        counted(libraries().count(), "file"),
+    );
+    match broken.len() {
+        0 => whole,
+        count => format!("In {}. {whole}", counted(count, "file")),
+    }
+}
+
+/// The rules that stand in the matrix or in a finding, by code.
+fn rules_named(report: &Report) -> Vec<RuleLine> {
+    let in_verdicts = report.verdicts.iter().flat_map(|verdict| &verdict.rules);
+    let in_findings = report.findings.iter().map(|finding| &finding.rule);
+    let codes: BTreeSet<&String> = in_verdicts.chain(in_findings).collect();
+    codes
+        .into_iter()
+        .filter_map(|code| rules::find(code))
+        .map(|rule| RuleLine {
+            code: rule.code,
+            name: rule.name,
+            summary: rule.summary,
+        })
+        .collect()
+}
+
+/// How many findings of each severity, most severe first.
+fn badges(findings: &[Finding]) -> Vec<Badge> {
+    [Severity::Error, Severity::Warning, Severity::Info]
+        .into_iter()
+        .filter_map(|severity| {
+            let count = findings.iter().filter(|f| f.severity == severity).count();
+            let word = match severity {
+                Severity::Info => "note",
+                Severity::Warning => "warning",
+                Severity::Error => "error",
+            };
+            (count > 0).then(|| Badge {
+                severity: severity.to_string(),
+                words: counted(count, word),
+            })
+        })
+        .collect()
 }
 
 fn deserves_section(report: &Report, artifact: &Entry) -> bool {
@@ -182,6 +257,7 @@ fn section(report: &Report, artifact: &Entry, anchor: &str) -> Section {
             _ if artifact.problems.is_empty() => "good",
             _ => "unsure",
         },
+        badges: badges(&of_artifact),
         libraries: artifact
             .libraries
             .iter()

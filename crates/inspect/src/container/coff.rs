@@ -63,6 +63,7 @@ fn parse_form<Coff: CoffHeader>(data: &[u8]) -> Result<Parsed<'_>, DecodeError> 
         wasm_exports: Vec::new(),
         signature: Signature::NotApplicable,
         has_constructors,
+        visible_llvm: None,
     };
     Ok(Parsed {
         binary,

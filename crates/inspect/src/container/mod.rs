@@ -218,6 +218,10 @@ pub struct Binary {
     pub signature: Signature,
     /// Whether constructors are present (`.init_array`, `__mod_init_func`).
     pub has_constructors: bool,
+    /// An LLVM function that every image of the process would bind to: exported
+    /// by an ELF library, strong, without a version. Elsewhere names belong to
+    /// one library.
+    pub visible_llvm: Option<String>,
 }
 
 impl Binary {
@@ -244,6 +248,7 @@ impl Binary {
             wasm_exports: Vec::new(),
             signature: Signature::NotApplicable,
             has_constructors: false,
+            visible_llvm: None,
         }
     }
 }

@@ -54,6 +54,12 @@ pub fn concerns_tvm(name: &[u8]) -> bool {
     }
 }
 
+/// Whether a function belongs to LLVM: its C++ namespace, or its C interface.
+pub fn is_llvm(name: &[u8]) -> bool {
+    let cxx = name.starts_with(b"_ZN4llvm") || name.starts_with(b"_ZNK4llvm");
+    cxx || (name.starts_with(b"LLVM") && name.get(4).is_some_and(u8::is_ascii_uppercase))
+}
+
 /// Whether an undefined symbol is kept: [`concerns_tvm`], or a mangled C++
 /// name that mentions namespace `tvm`.
 pub fn undefined_concerns_tvm(name: &[u8]) -> bool {

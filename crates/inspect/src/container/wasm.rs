@@ -96,6 +96,7 @@ pub fn parse(data: &[u8]) -> Result<Parsed<'_>, DecodeError> {
         wasm_exports: module.exports,
         signature: Signature::NotApplicable,
         has_constructors: module.starts,
+        visible_llvm: None,
     };
     Ok(Parsed {
         binary,

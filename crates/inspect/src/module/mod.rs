@@ -23,7 +23,9 @@ mod tree;
 
 use serde::Serialize;
 
-pub use device_need::{DeviceNeed, read as read_device_needs};
+pub use device_need::{
+    CudaImage, DeviceNeed, MetallibTarget, ShaderFeature, read as read_device_needs,
+};
 
 use crate::error::DecodeError;
 use crate::vm::{DataType, Executable};

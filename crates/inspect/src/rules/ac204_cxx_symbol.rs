@@ -72,6 +72,14 @@ fn report(path: &str, load_set: &LoadSet, missing: Vec<Missing>, out: &mut Outco
             finding = finding.evidence(format!("built with tvm-ffi {}", member.built_with));
         }
     }
+    for missing in &missing {
+        if let Some(counterpart) = other_string(load_set, &missing.symbol) {
+            finding = finding
+                .evidence(format!("the load set has it with the other std::string: {counterpart}"))
+                .help("build all parts with one setting of _GLIBCXX_USE_CXX11_ABI: std::string has two layouts in libstdc++");
+            break;
+        }
+    }
     if missing.len() > PLACES {
         finding = finding.evidence(format!("the first {PLACES} are shown"));
     }
@@ -82,6 +90,45 @@ fn report(path: &str, load_set: &LoadSet, missing: Vec<Missing>, out: &mut Outco
         });
     }
     out.push(finding);
+}
+
+/// The same function over libstdc++'s other `std::string`, if the set has it.
+fn other_string(load_set: &LoadSet, symbol: &str) -> Option<String> {
+    let name = qualified_name(symbol)?;
+    let is_counterpart = |other: &&String| {
+        is_new_string(other) != is_new_string(symbol)
+            && qualified_name(other).is_some_and(|other| other == name)
+    };
+    let mut exports = load_set.members.iter().flat_map(|member| &member.exports);
+    exports.find(is_counterpart).cloned()
+}
+
+/// Whether a mangled name speaks of the `std::string` of GCC 5 and later.
+fn is_new_string(symbol: &str) -> bool {
+    symbol.contains("7__cxx11") || symbol.contains("B5cxx11")
+}
+
+/// `_ZN3tvm7runtime8SaveFileE`: the nested name of a function, without its
+/// parameters and ABI tags; `None` where neither string is in the signature.
+fn qualified_name(symbol: &str) -> Option<String> {
+    if !is_new_string(symbol) && !symbol.contains("Ss") && !symbol.ends_with("Ev") {
+        return None;
+    }
+    let plain = symbol.replace("B5cxx11", "");
+    let mut rest = plain.strip_prefix("_ZN")?.trim_start_matches('K');
+    let mut parts = Vec::new();
+    loop {
+        let digits = rest
+            .len()
+            .checked_sub(rest.trim_start_matches(|c: char| c.is_ascii_digit()).len())?;
+        let length: usize = rest.get(..digits)?.parse().ok()?;
+        let end = digits.checked_add(length)?;
+        parts.push(rest.get(digits..end)?.to_owned());
+        rest = rest.get(end..)?;
+        if rest.starts_with('E') {
+            return Some(parts.join("::"));
+        }
+    }
 }
 
 fn mentions_ffi(symbol: &str) -> bool {
@@ -101,5 +148,29 @@ fn advice(load_set: &LoadSet) -> String {
         None => String::from(
             "build both from the same commit, or install the pair that belongs together",
         ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_name_for_both_strings() {
+        let new = "_ZN3tvm7runtime13GetFileFormatERKNSt7__cxx1112basic_stringIcSt11char_traitsIcESaIcEEES8_";
+        let old = "_ZN3tvm7runtime13GetFileFormatERKSsS2_";
+        assert_eq!(
+            qualified_name(new).as_deref(),
+            Some("tvm::runtime::GetFileFormat")
+        );
+        assert_eq!(qualified_name(new), qualified_name(old));
+        assert!(is_new_string(new) && !is_new_string(old));
+        let tagged = "_ZN3tvm7runtime9BacktraceB5cxx11Ev";
+        assert_eq!(
+            qualified_name(tagged),
+            qualified_name("_ZN3tvm7runtime9BacktraceEv")
+        );
+        assert_eq!(qualified_name("_ZN3tvm7runtime1fEi"), None);
+        assert_eq!(qualified_name("TVMFuncCall"), None);
     }
 }

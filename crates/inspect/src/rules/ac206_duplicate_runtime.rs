@@ -1,20 +1,23 @@
-//! AC206 duplicate-runtime: two registries in one process.
+//! AC206 duplicate-runtime: two registries, or two copies of LLVM, in one process.
 
-use super::{Outcome, Rule};
+use super::{FolderContext, Outcome, Rule};
+use crate::artifact::{Artifact, Role};
+use crate::container::Binary;
 use crate::finding::{Finding, Location, Severity};
 use crate::runtime::load_set::{Duplicate, LoadSet};
+use crate::runtime::parts::stem;
 
 pub(super) static RULE: Rule = Rule {
     code: "AC206",
     name: "duplicate-runtime",
     severity: Severity::Error,
-    summary: "two providers of the same registry in one load set",
+    summary: "two providers of the same registry in one load set, or two libraries with a visible LLVM",
     explain: include_str!("ac206_duplicate_runtime.md"),
     artifact: None,
     pair: None,
     binding: None,
     load_set: Some(check),
-    folder: None,
+    folder: Some(check_llvm),
 };
 
 fn check(load_set: &LoadSet, out: &mut Outcome) {
@@ -51,5 +54,45 @@ fn severity(duplicate: &Duplicate) -> Severity {
         Severity::Error
     } else {
         Severity::Warning
+    }
+}
+
+/// Two libraries that show an LLVM of their own to the whole process: the
+/// second one loaded binds to the first one's functions. One of them must be
+/// TVM's or use it; what else lies in a folder is nobody's business here.
+fn check_llvm(context: &FolderContext<'_>, out: &mut Outcome) {
+    let with_llvm: Vec<(&Artifact, &Binary, &str)> = context
+        .artifacts
+        .iter()
+        .filter_map(|artifact| {
+            let binary = artifact.binary.as_ref()?;
+            Some((artifact, binary, binary.visible_llvm.as_deref()?))
+        })
+        .collect();
+    let ours = with_llvm
+        .iter()
+        .filter(|(artifact, ..)| artifact.role != Role::Unrelated);
+    for (artifact, binary, symbol) in ours {
+        let rival = with_llvm.iter().find(|(other, other_binary, _)| {
+            // The same library in another environment is no second copy.
+            stem(&other.path) != stem(&artifact.path)
+                && (other_binary.architecture, other_binary.platform)
+                    == (binary.architecture, binary.platform)
+        });
+        let Some((rival, _, rival_symbol)) = rival else {
+            continue;
+        };
+        out.push(
+            Finding::new(&RULE, &artifact.path, "two libraries show an LLVM of their own to the whole process")
+                .severity(Severity::Warning)
+                .at(Location {
+                    symbol: Some((*symbol).to_owned()),
+                    ..Location::default()
+                })
+                .evidence(format!("{} exports {symbol}", artifact.path))
+                .evidence(format!("{} exports {rival_symbol}", rival.path))
+                .says("a crash while the second one is loaded, in LLVM's static initialisers; or `CommandLine Error: Option ... registered more than once!`")
+                .help("load only one of them in a process, or use a TVM whose LLVM is hidden (0.25 and later) or linked with `-Wl,--exclude-libs,ALL`"),
+        );
     }
 }

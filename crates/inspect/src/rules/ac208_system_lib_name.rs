@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value as Json;
 
-use super::{FolderContext, Outcome, Rule, spell};
+use super::{ArtifactContext, FolderContext, Outcome, Rule, spell};
+use crate::container::Format;
 use crate::documents::{Document, DocumentKind};
 use crate::finding::{Finding, Severity};
 use crate::module::SymbolGeneration;
@@ -16,12 +17,39 @@ pub(super) static RULE: Rule = Rule {
     severity: Severity::Error,
     summary: "system-library prefix, blob symbol generation and `model_lib` of the app configuration disagree",
     explain: include_str!("ac208_system_lib_name.md"),
-    artifact: None,
+    artifact: Some(check_constructor),
     pair: None,
     binding: None,
     load_set: None,
     folder: Some(check),
 };
+
+/// A static model announces itself in a constructor; without one nobody ever
+/// hears of it, whatever its name.
+fn check_constructor(context: &ArtifactContext<'_>, out: &mut Outcome) {
+    let artifact = context.artifact;
+    let Some(binary) = &artifact.binary else {
+        return;
+    };
+    let named = artifact.libraries.iter().find_map(|l| l.prefix.as_deref());
+    let Some(prefix) = named.filter(|_| !binary.has_constructors) else {
+        return;
+    };
+    // Elsewhere constructors are not told apart from other start-up code.
+    if !matches!(binary.format, Format::Elf | Format::MachO | Format::Coff) {
+        return;
+    }
+    out.push(
+        Finding::new(
+            &RULE,
+            &artifact.path,
+            format!("the model with prefix `{prefix}` has no constructor that registers it"),
+        )
+        .evidence("no `.init_array`, `__mod_init_func` or `.CRT$XC` section")
+        .says("Cannot find system lib")
+        .help("link it again without dropping constructors: `KEEP(*(.init_array))` in a linker script, no `strip` of whole sections"),
+    );
+}
 
 fn check(context: &FolderContext<'_>, out: &mut Outcome) {
     mixed_generations(context, out);

@@ -3,14 +3,14 @@
 use super::{ArtifactContext, Outcome, Rule};
 use crate::artifact::Artifact;
 use crate::finding::{Finding, Location, Severity};
-use crate::module::metadata::{self, FUNCTION, MetadataError};
+use crate::module::metadata::{self, FUNCTION, Metadata, MetadataError};
 use crate::vm::Executable;
 
 pub(super) static RULE: Rule = Rule {
     code: "AC301",
     name: "metadata",
     severity: Severity::Error,
-    summary: "`_metadata` missing, unreadable, or without keys that the engine requires",
+    summary: "`_metadata` missing, unreadable, or without keys, or the library without functions, that the engine requires",
     explain: include_str!("ac301_metadata.md"),
     artifact: Some(check),
     pair: None,
@@ -64,6 +64,7 @@ fn check_executable(artifact: &Artifact, executable: &Executable, out: &mut Outc
                     .help("today's engine requires these keys: compile the library with its mlc-llm, or use the engine of the library's day"),
                 );
             }
+            check_functions(artifact, executable, &found.metadata, out);
             if !found.metadata.unexpected.is_empty() {
                 out.push(
                     Finding::new(&RULE, &artifact.path, format!("the metadata has {} in a shape no known release wrote", list(&found.metadata.unexpected)))
@@ -88,10 +89,70 @@ fn check_executable(artifact: &Artifact, executable: &Executable, out: &mut Outc
     }
 }
 
+/// Makers of the state that the engine keeps per sequence; one is enough.
+const STATE_MAKERS: [&str; 3] = [
+    "create_flashinfer_paged_kv_cache",
+    "create_tir_paged_kv_cache",
+    "create_rnn_state",
+];
+
+/// Functions without which the engine can answer no request: others it asks
+/// for are optional, or have a fallback.
+fn check_functions(
+    artifact: &Artifact,
+    executable: &Executable,
+    metadata: &Metadata,
+    out: &mut Outcome,
+) {
+    // What lacks keys too is of another time, and already reported.
+    if !is_for_engine(executable) || !metadata.missing.is_empty() {
+        return;
+    }
+    let has = |name: &&str| defines(executable, name);
+    let wanted: &[&str] = match metadata.model_task.as_deref() {
+        Some("embedding") => &["prefill"],
+        _ => &["embed", "batch_prefill", "batch_decode"],
+    };
+    let mut missing: Vec<String> = wanted
+        .iter()
+        .filter(|name| !has(name))
+        .map(|name| (*name).to_owned())
+        .collect();
+    let keeps_state = metadata.model_task.as_deref() != Some("embedding");
+    if keeps_state && !STATE_MAKERS.iter().any(|name| defines(executable, name)) {
+        missing.push(STATE_MAKERS.join("` or `"));
+    }
+    if missing.is_empty() {
+        return;
+    }
+    out.push(
+        Finding::new(
+            &RULE,
+            &artifact.path,
+            format!(
+                "the engine calls {}, and the library has no such function",
+                list(&missing)
+            ),
+        )
+        .severity(Severity::Warning)
+        .says("Check failed: (f.defined()) is false, or a call of an empty function")
+        .help(
+            "compile the library with the engine's mlc-llm: functions cannot be added afterwards",
+        ),
+    );
+}
+
+fn defines(executable: &Executable, name: &str) -> bool {
+    executable
+        .functions
+        .iter()
+        .any(|function| !function.instructions.is_empty() && function.name == name)
+}
+
 fn is_for_engine(executable: &Executable) -> bool {
-    executable.functions.iter().any(|function| {
-        !function.instructions.is_empty() && ENGINE_FUNCTIONS.contains(&function.name.as_str())
-    })
+    ENGINE_FUNCTIONS
+        .iter()
+        .any(|name| defines(executable, name))
 }
 
 fn list(keys: &[String]) -> String {

@@ -1,15 +1,16 @@
 //! AC401 gpu-target: device code against the GPU that `--target` declares.
 
-use super::{ArtifactContext, Outcome, Rule};
+use super::{ArtifactContext, Outcome, Rule, spell};
+use crate::container::Platform;
 use crate::finding::{Finding, Severity};
-use crate::module::{DeviceNeed, Payload};
+use crate::module::{DeviceNeed, MetallibTarget, Module, Payload};
 use crate::target::{GpuFeature, Target};
 
 pub(super) static RULE: Rule = Rule {
     code: "AC401",
     name: "gpu-target",
     severity: Severity::Error,
-    summary: "SM or gfx version, 16-bit floats or buffer count of the device code against the declared GPU",
+    summary: "SM or gfx version, shader features and limits, or metallib platform of the device code against the declared GPU",
     explain: include_str!("ac401_gpu_target.md"),
     artifact: Some(check),
     pair: None,
@@ -18,62 +19,156 @@ pub(super) static RULE: Rule = Rule {
     folder: None,
 };
 
+/// What the target has instead of what is asked for, and what the driver says.
+struct Lack {
+    has: String,
+    says: &'static str,
+}
+
 fn check(context: &ArtifactContext<'_>, out: &mut Outcome) {
-    let Some(target) = context.target.filter(|target| !target.gpu.is_empty()) else {
+    let Some(target) = context.target else {
         return;
     };
     for library in &context.artifact.libraries {
         let Ok(blob) = &library.blob else { continue };
         for module in &blob.modules {
-            let Payload::Device(device) = &module.payload else {
-                continue;
-            };
-            for need in &device.needs {
-                if let Some((has, says)) = lacking(need, target) {
-                    out.push(
-                        Finding::new(
-                            &RULE,
-                            &context.artifact.path,
-                            format!("the {} module needs {need}, the target has {has}", module.kind),
-                        )
-                        .says(says)
-                        .help("compile the library for the target's GPU, or for several architectures at once"),
-                    );
-                }
-            }
+            check_module(&context.artifact.path, module, target, out);
         }
     }
 }
 
-/// What the target has instead, and what the driver says, where a need is not met.
-fn lacking(need: &DeviceNeed, target: &Target) -> Option<(String, &'static str)> {
-    const CUDA: &str = "CUDA_ERROR_NO_BINARY_FOR_GPU";
-    target.gpu.iter().find_map(|feature| match (need, feature) {
-        (DeviceNeed::Cubin(sm), GpuFeature::Sm(has)) => {
-            let same_major = sm.checked_div(10) == has.checked_div(10);
-            (!same_major || has < sm).then(|| (format!("sm_{has}"), CUDA))
-        }
-        (DeviceNeed::Ptx(sm), GpuFeature::Sm(has)) => {
-            (has < sm).then(|| (format!("sm_{has}"), CUDA))
-        }
-        (DeviceNeed::Gfx(name), GpuFeature::Gfx(has)) => (name != has).then(|| {
-            (
-                has.clone(),
-                "HIP Error: shared object initialization failed",
-            )
-        }),
-        (DeviceNeed::F16, GpuFeature::NoF16) => Some((
-            String::from("none"),
-            "requires WebGPU extension shader-f16 / Vulkan target does not support Float16",
-        )),
-        (DeviceNeed::StorageBuffers(count), GpuFeature::StorageBuffers(has)) => {
-            (has < count).then(|| {
-                (
-                    has.to_string(),
-                    "maxStorageBuffersPerShaderStage exceeds limit",
+fn check_module(path: &str, module: &Module, target: &Target, out: &mut Outcome) {
+    let Payload::Device(device) = &module.payload else {
+        return;
+    };
+    for need in &device.needs {
+        if let DeviceNeed::Unknown(why) = need {
+            if is_declared(&module.kind, target) {
+                out.undecided(&RULE, format!("the {} module holds {why}", module.kind));
+            }
+        } else if let Some(Lack { has, says }) = lacking(need, target) {
+            out.push(
+                Finding::new(
+                    &RULE,
+                    path,
+                    format!(
+                        "the {} module needs {need}, the target has {has}",
+                        module.kind
+                    ),
                 )
-            })
+                .says(says)
+                .help("compile the library for the target's GPU, or for several at once"),
+            );
         }
-        _ => None,
+    }
+}
+
+/// Whether `--target` says anything that code of this kind could be held against.
+fn is_declared(kind: &str, target: &Target) -> bool {
+    let declares = |wanted: fn(&GpuFeature) -> bool| target.gpu.iter().any(wanted);
+    match kind {
+        "cuda" => declares(|feature| matches!(feature, GpuFeature::Sm(_))),
+        "rocm" => declares(|feature| matches!(feature, GpuFeature::Gfx(_))),
+        "metal" => is_apple(target.platform),
+        _ => declares(|feature| !matches!(feature, GpuFeature::Sm(_) | GpuFeature::Gfx(_))),
+    }
+}
+
+fn is_apple(platform: Platform) -> bool {
+    matches!(
+        platform,
+        Platform::MacOs | Platform::Ios | Platform::IosSimulator | Platform::MacCatalyst
+    )
+}
+
+fn lacking(need: &DeviceNeed, target: &Target) -> Option<Lack> {
+    if let DeviceNeed::Metallib(metallib) = need {
+        return metallib_lacking(metallib, target);
+    }
+    target
+        .gpu
+        .iter()
+        .find_map(|feature| feature_lacking(need, feature))
+}
+
+fn feature_lacking(need: &DeviceNeed, feature: &GpuFeature) -> Option<Lack> {
+    let (lacks, has, says) = match (need, feature) {
+        (DeviceNeed::Cuda(images), GpuFeature::Sm(sm)) => (
+            !images.iter().any(|image| image.runs_on(*sm)),
+            format!("sm_{sm}"),
+            "CUDA_ERROR_NO_BINARY_FOR_GPU",
+        ),
+        (DeviceNeed::Gfx(name), GpuFeature::Gfx(has)) => (
+            !runs_on_gfx(name, has),
+            has.clone(),
+            "HIP Error: shared object initialization failed",
+        ),
+        (DeviceNeed::Feature(wanted), GpuFeature::Lacks(missing)) => (
+            wanted == missing,
+            String::from("none"),
+            "requires WebGPU extension shader-f16 / Vulkan target does not support Float16 (or what else is missing)",
+        ),
+        (DeviceNeed::StorageBuffers(count), GpuFeature::StorageBuffers(has)) => (
+            has < count,
+            has.to_string(),
+            "maxStorageBuffersPerShaderStage exceeds limit",
+        ),
+        (DeviceNeed::WorkgroupThreads(count), GpuFeature::WorkgroupThreads(has)) => (
+            has < count,
+            has.to_string(),
+            "The total number of workgroup invocations exceeds the maximum allowed",
+        ),
+        (DeviceNeed::Spirv(major, minor), GpuFeature::Spirv(has, has_minor)) => (
+            (has, has_minor) < (major, minor),
+            format!("SPIR-V {has}.{has_minor}"),
+            "vkCreateShaderModule fails: the device's Vulkan version does not take this SPIR-V version",
+        ),
+        _ => return None,
+    };
+    lacks.then_some(Lack { has, says })
+}
+
+/// A code object for one processor runs on that one; a generic one on the
+/// processors of its family: `gfx11-generic` on gfx1100 and the like.
+fn runs_on_gfx(name: &str, has: &str) -> bool {
+    let Some(family) = name.strip_suffix("-generic") else {
+        return name == has;
+    };
+    let family = family.replace('-', "");
+    // gfx9 has three digits, later families four.
+    has == name || has.starts_with(&family) && (family == "gfx9") == (has.len() == 6)
+}
+
+fn metallib_lacking(metallib: &MetallibTarget, target: &Target) -> Option<Lack> {
+    const SAYS: &str =
+        "Fail to compile metal lib: This library format is not supported on this platform";
+    if !is_apple(target.platform) {
+        return None;
+    }
+    if metallib.platform != Some(target.platform) {
+        return Some(Lack {
+            has: spell(target.platform),
+            says: SAYS,
+        });
+    }
+    let floor = target.floor.as_ref()?;
+    (*floor < metallib.minimum).then(|| Lack {
+        has: format!("{} {floor} as its oldest system", spell(target.platform)),
+        says: SAYS,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::runs_on_gfx;
+
+    #[test]
+    fn a_generic_code_object_runs_on_its_family() {
+        assert!(runs_on_gfx("gfx1100", "gfx1100") && !runs_on_gfx("gfx1100", "gfx1101"));
+        assert!(runs_on_gfx("gfx11-generic", "gfx1101"));
+        assert!(!runs_on_gfx("gfx11-generic", "gfx1030"));
+        assert!(runs_on_gfx("gfx9-generic", "gfx906"));
+        assert!(runs_on_gfx("gfx10-3-generic", "gfx1031"));
+        assert!(!runs_on_gfx("gfx10-1-generic", "gfx1031"));
+    }
 }

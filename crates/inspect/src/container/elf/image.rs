@@ -30,6 +30,7 @@ pub(super) struct Dynamic {
     pub(super) gnu_hash: Option<u64>,
     pub(super) version_needs: Option<u64>,
     pub(super) has_constructors: bool,
+    pub(super) defines_versions: bool,
     pub(super) is_pie: bool,
 }
 
@@ -107,6 +108,7 @@ impl<'data, Elf: FileHeader<Endian = Endianness>> Image<'data, Elf> {
                 elf::DT_STRSZ => dynamic.strings_size = value,
                 elf::DT_HASH => dynamic.hash = Some(value),
                 elf::DT_GNU_HASH => dynamic.gnu_hash = Some(value),
+                elf::DT_VERDEF => dynamic.defines_versions = true,
                 elf::DT_VERNEED => dynamic.version_needs = Some(value),
                 // Every linked library has DT_INIT; only the array says that
                 // somebody wrote a constructor.

@@ -111,8 +111,12 @@ fn parse_class<'data, Elf: FileHeader<Endian = Endianness>>(
         wasm_imports: Vec::new(),
         wasm_exports: Vec::new(),
         signature: Signature::NotApplicable,
+        // Objects and static programs say it by the section alone.
         has_constructors: dynamic.has_constructors
-            || (object && image.section_of_type(elf::SHT_INIT_ARRAY).is_some()),
+            || image.section_of_type(elf::SHT_INIT_ARRAY).is_some(),
+        visible_llvm: kept
+            .visible_llvm
+            .filter(|_| !object && !dynamic.defines_versions),
     };
     Ok(Parsed {
         binary,

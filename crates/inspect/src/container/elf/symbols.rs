@@ -8,7 +8,7 @@ use object::read::elf::{FileHeader, SectionHeader, Sym};
 use super::hash;
 use super::image::{Dynamic, Image, bad, within};
 use crate::container::names::{
-    concerns_tvm, is_blob_symbol, is_context_symbol, undefined_concerns_tvm,
+    concerns_tvm, is_blob_symbol, is_context_symbol, is_llvm, undefined_concerns_tvm,
 };
 use crate::container::regions::RegionIndex;
 use crate::container::symbols::Names;
@@ -27,6 +27,8 @@ pub(super) struct Table<'data, Elf: FileHeader> {
 pub(super) struct Kept {
     pub(super) defined: Vec<DefinedSymbol>,
     pub(super) undefined: Vec<UndefinedSymbol>,
+    /// A strong global of LLVM.
+    pub(super) visible_llvm: Option<String>,
 }
 
 /// How a symbol's value leads to a region.
@@ -147,6 +149,11 @@ pub(super) fn keep<Elf: FileHeader<Endian = Endianness>>(
         } else if concerns_tvm(name) {
             let name = names.keep(name)?;
             kept.defined.push(define(image, symbol, name, placement));
+        } else if kept.visible_llvm.is_none()
+            && symbol.st_bind() == elf::STB_GLOBAL
+            && is_llvm(name)
+        {
+            kept.visible_llvm = Some(names.keep(name)?);
         }
     }
     let object = matches!(placement, Placement::Section(_));

@@ -153,6 +153,7 @@ fn parse_class<'data, Mach: MachHeader<Endian = Endianness>>(
         wasm_exports: Vec::new(),
         signature: image.signature,
         has_constructors: image.has_constructors,
+        visible_llvm: None,
     };
     Ok(Parsed {
         binary,

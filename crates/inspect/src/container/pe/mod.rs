@@ -55,6 +55,7 @@ pub fn parse(data: &[u8]) -> Result<Parsed<'_>, DecodeError> {
         signature: Signature::NotApplicable,
         // The C runtime runs constructors from a DLL's entry point.
         has_constructors: kind == BinaryKind::SharedLibrary && image.entry_point != 0,
+        visible_llvm: None,
     };
     Ok(Parsed {
         binary,
