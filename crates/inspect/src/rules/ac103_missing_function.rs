@@ -3,10 +3,10 @@
 
 use super::{Outcome, Pair, Program, Rule};
 use crate::finding::{Finding, Location, Severity};
+use crate::limits::MAX_FINDINGS;
 use crate::module::BlobLayout;
 use crate::runtime::release;
-use crate::vm::FunctionKind;
-use crate::vm::calls::all_calls;
+use crate::vm::{Function, FunctionKind};
 
 pub(super) static RULE: Rule = Rule {
     code: "AC103",
@@ -38,27 +38,50 @@ const PACKS: &[(&str, &str, &str)] = &[
 ];
 
 fn check(pair: &Pair<'_>, out: &mut Outcome) {
-    let provided = &pair.facts.provided;
+    let mut lost = Vec::new();
     for program in &pair.facts.programs {
         for (index, function) in program.executable.functions.iter().enumerate() {
-            let name = function.name.as_str();
-            match function.kind {
-                FunctionKind::Packed
-                    if !provided.contains(name) && !provided.contains(bare_name(pair, name)) =>
-                {
-                    check_packed(pair, program, index, name, out);
-                }
-                FunctionKind::VmTir
-                    if !pair.library.vm_tir_functions.iter().any(|tir| tir == name) =>
-                {
-                    out.push(
-                        pair.finding(&RULE, format!("VM function `{name}` is compiled to host code that the library does not contain"))
-                            .at(Location { function: Some(name.to_owned()), ..Location::default() })
-                            .says("Cannot find underlying compiled tir function of VMTIRFunc")
-                            .help("the library lost host functions when it was linked or stripped: link it again"),
+            if is_lost(pair, function, out) {
+                lost.push((program, index, function));
+            }
+        }
+    }
+    for (program, index, function) in lost.iter().take(MAX_FINDINGS) {
+        out.push(match function.kind {
+            FunctionKind::VmTir => without_code(pair, &function.name),
+            _ => missing(pair, program, *index, &function.name),
+        });
+    }
+    out.and_more(lost.len().saturating_sub(MAX_FINDINGS));
+}
+
+/// Whether neither the library nor the runtime provides a function of the table.
+fn is_lost(pair: &Pair<'_>, function: &Function, out: &mut Outcome) -> bool {
+    let name = function.name.as_str();
+    match function.kind {
+        FunctionKind::Vm => false,
+        FunctionKind::VmTir => pair
+            .library
+            .vm_tir_functions
+            .binary_search_by(|tir| tir.as_str().cmp(name))
+            .is_err(),
+        FunctionKind::Packed => {
+            let provided = &pair.facts.provided;
+            if provided.contains(name) || provided.contains(bare_name(pair, name)) {
+                return false;
+            }
+            match pair.runtime.offers_function(name) {
+                Some(true) => false,
+                // A bare executable is a part of a library: its kernels are elsewhere.
+                _ if pair.blob.layout == BlobLayout::Bare && !name.starts_with("vm.") => false,
+                Some(false) => true,
+                None => {
+                    out.undecided(
+                        &RULE,
+                        format!("whether this runtime registers `{name}` cannot be told"),
                     );
+                    false
                 }
-                _ => {}
             }
         }
     }
@@ -72,24 +95,18 @@ fn bare_name<'n>(pair: &Pair<'_>, name: &'n str) -> &'n str {
     name.strip_prefix(prefix).unwrap_or(name)
 }
 
-/// A name the library does not provide itself.
-fn check_packed(
-    pair: &Pair<'_>,
-    program: &Program<'_>,
-    index: usize,
-    name: &str,
-    out: &mut Outcome,
-) {
-    match pair.runtime.offers_function(name) {
-        Some(true) => {}
-        // A bare executable is a part of a library: its kernels are elsewhere.
-        _ if pair.blob.layout == BlobLayout::Bare && !name.starts_with("vm.") => {}
-        Some(false) => out.push(missing(pair, program, index, name)),
-        None => out.undecided(
-            &RULE,
-            format!("whether this runtime registers `{name}` cannot be told"),
-        ),
-    }
+/// A VM function whose host code is gone.
+fn without_code(pair: &Pair<'_>, name: &str) -> Finding {
+    pair.finding(
+        &RULE,
+        format!("VM function `{name}` is compiled to host code that the library does not contain"),
+    )
+    .at(Location {
+        function: Some(name.to_owned()),
+        ..Location::default()
+    })
+    .says("Cannot find underlying compiled tir function of VMTIRFunc")
+    .help("the library lost host functions when it was linked or stripped: link it again")
 }
 
 fn missing(pair: &Pair<'_>, program: &Program<'_>, index: usize, name: &str) -> Finding {
@@ -98,7 +115,7 @@ fn missing(pair: &Pair<'_>, program: &Program<'_>, index: usize, name: &str) -> 
         .says(format!(
             "Cannot find ffi::Function {name} in either Relax VM kernel library, or in TVM runtime ffi::Function registry, or in global Relax functions of the VM executable"
         ))
-        .at(first_use(program, index));
+        .at(program.first_use(index));
     if let Some((_, pack, flag)) = PACKS.iter().find(|(prefix, ..)| name.starts_with(prefix)) {
         return finding
             .evidence(format!("`{name}` belongs to {pack}"))
@@ -131,10 +148,32 @@ fn releases_with(name: &str) -> Vec<&'static str> {
         .collect()
 }
 
-fn first_use(program: &Program<'_>, callee: usize) -> Location {
-    let first =
-        all_calls(program.executable).find(|call| usize::try_from(call.callee) == Ok(callee));
-    first.map_or_else(Location::default, |call| {
-        program.place(call.function, Some(call.instruction))
-    })
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    /// "X to Y have it" is true only if no release in between lacks it.
+    #[test]
+    fn every_builtin_has_one_unbroken_span() {
+        let releases = release::releases();
+        let names: BTreeSet<&String> = releases
+            .iter()
+            .filter_map(|known| known.functions.value.as_ref())
+            .flatten()
+            .filter(|name| name.starts_with("vm."))
+            .collect();
+        assert!(names.len() > 100, "{}", names.len());
+        for name in names {
+            let having = releases_with(name);
+            let first = having.first().expect("some release has it");
+            let from = releases.iter().skip_while(|known| known.name != *first);
+            let span: Vec<&str> = from
+                .take(having.len())
+                .map(|known| known.name.as_str())
+                .collect();
+            assert_eq!(having, span, "{name}");
+        }
+    }
 }
