@@ -9,6 +9,8 @@
 
 use std::collections::BTreeMap;
 
+use rayon::prelude::*;
+
 use super::distribution::Distribution;
 use super::load_set::LoadSet;
 use super::member::Member;
@@ -32,19 +34,23 @@ pub fn load_sets(members: Vec<Member>, packages: &[Installed]) -> Vec<LoadSet> {
         let key = (member.binary.platform, member.binary.architecture);
         platforms.entry(key).or_default().push(member);
     }
-    let mut sets = Vec::new();
+    let mut groups = Vec::new();
     for (_, mut members) in platforms {
         members.sort_by(|a, b| a.path.cmp(&b.path));
-        for (folder, members) in split(members) {
+        groups.extend(split(members));
+    }
+    let mut sets: Vec<LoadSet> = groups
+        .into_par_iter()
+        .map(|(folder, members)| {
             let distributions = packages
                 .iter()
                 .filter(|package| belongs(&package.path, &folder, &members))
                 .map(|package| package.distribution.clone())
                 .collect();
             let name = set_name(&folder, &members);
-            sets.push(LoadSet::assemble(&name, members, distributions));
-        }
-    }
+            LoadSet::assemble(&name, members, distributions)
+        })
+        .collect();
     sets.sort_by(|a, b| a.name.cmp(&b.name));
     sets
 }

@@ -9,6 +9,7 @@ use crate::artifact::{Artifact, Problem, Role};
 use crate::documents::{self, Document};
 use crate::runtime::grouping;
 use crate::runtime::load_set::LoadSet;
+use crate::runtime::release;
 use crate::source;
 
 /// Told of progress while files are read.
@@ -46,7 +47,8 @@ pub(super) fn read(
     wanted: CompilerExports,
     progress: &dyn Progress,
 ) -> Reading {
-    let mut walk = source::walk(&options.paths);
+    // The table of releases is wanted in any case, and parsed while the disk is asked.
+    let (mut walk, _) = rayon::join(|| source::walk(&options.paths), release::releases);
     if let Some(shard) = options.shard {
         walk.files.retain(|file| shard.reads(&file.path));
     }
