@@ -2,8 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::format::PlainFormat;
-use super::patch::{InPlace, ResignChoice};
+use super::patch::ChangeArgs;
 
 /// `fix`.
 #[derive(Debug, clap::Args)]
@@ -23,14 +22,6 @@ pub struct FixArgs {
     #[arg(long, value_name = "FILE")]
     pub shim_out: Option<PathBuf>,
 
-    /// Replace a team's code signature; without it such a file is refused.
-    #[arg(long, value_enum)]
-    pub resign: Option<ResignChoice>,
-
     #[command(flatten)]
-    pub to_where: InPlace,
-
-    /// Report format.
-    #[arg(long, value_enum, default_value_t = PlainFormat::Human)]
-    pub format: PlainFormat,
+    pub change: ChangeArgs,
 }

@@ -9,6 +9,7 @@ mod format;
 mod init;
 mod merge;
 mod patch;
+mod report;
 mod rules;
 mod runtime;
 mod scan;

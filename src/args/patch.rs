@@ -90,6 +90,21 @@ pub enum ResignChoice {
     Adhoc,
 }
 
+/// How a binary is changed, and how that is told.
+#[derive(Debug, clap::Args)]
+pub struct ChangeArgs {
+    /// Replace a team's code signature; without it such a file is refused.
+    #[arg(long, value_enum)]
+    pub resign: Option<ResignChoice>,
+
+    #[command(flatten)]
+    pub to_where: InPlace,
+
+    /// Report format.
+    #[arg(long, value_enum, default_value_t = PlainFormat::Human)]
+    pub format: PlainFormat,
+}
+
 /// `patch retag`.
 #[derive(Debug, clap::Args)]
 pub struct PatchRetagArgs {
@@ -104,16 +119,8 @@ pub struct PatchRetagArgs {
     #[arg(long, short)]
     pub runtime: Option<String>,
 
-    /// Replace a team's code signature; without it such a file is refused.
-    #[arg(long, value_enum)]
-    pub resign: Option<ResignChoice>,
-
     #[command(flatten)]
-    pub to_where: InPlace,
-
-    /// Report format.
-    #[arg(long, value_enum, default_value_t = PlainFormat::Human)]
-    pub format: PlainFormat,
+    pub change: ChangeArgs,
 }
 
 /// `patch convert`.
@@ -130,16 +137,8 @@ pub struct PatchConvertArgs {
     #[arg(long)]
     pub partial: bool,
 
-    /// Replace a team's code signature; without it such a file is refused.
-    #[arg(long, value_enum)]
-    pub resign: Option<ResignChoice>,
-
     #[command(flatten)]
-    pub to_where: InPlace,
-
-    /// Report format.
-    #[arg(long, value_enum, default_value_t = PlainFormat::Human)]
-    pub format: PlainFormat,
+    pub change: ChangeArgs,
 }
 
 /// `patch relocate` and `patch sign`.
@@ -148,16 +147,8 @@ pub struct PatchFileArgs {
     /// The library or program.
     pub file: PathBuf,
 
-    /// Replace a team's code signature; without it such a file is refused.
-    #[arg(long, value_enum)]
-    pub resign: Option<ResignChoice>,
-
     #[command(flatten)]
-    pub to_where: InPlace,
-
-    /// Report format.
-    #[arg(long, value_enum, default_value_t = PlainFormat::Human)]
-    pub format: PlainFormat,
+    pub change: ChangeArgs,
 }
 
 /// `patch model-lib`.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use artcheck_inspect::target::Target;
 
-use super::format::{FailOn, Format};
+use super::report::ReportArgs;
 
 /// `scan` and `matrix`.
 #[derive(Debug, clap::Args)]
@@ -16,28 +16,11 @@ pub struct ScanArgs {
     #[command(flatten)]
     pub selection: Selection,
 
-    /// Report format.
-    #[arg(long, value_enum, default_value_t = Format::Human)]
-    pub format: Format,
-
-    /// Write a report to a file: FILE for the one of --format, FORMAT=FILE for a further one. Repeatable.
-    #[arg(long, short, value_name = "[FORMAT=]FILE", value_parser = crate::report::output::parse)]
-    pub output: Vec<crate::report::output::Output>,
-
-    /// Lowest severity that makes the exit status 1; `error` if neither given nor in artcheck.toml.
-    #[arg(long, value_enum)]
-    pub fail_on: Option<FailOn>,
+    #[command(flatten)]
+    pub report: ReportArgs,
 
     #[command(flatten)]
     pub policy: PolicyArgs,
-
-    /// Exit 0 even where a file or a fact could not be read.
-    #[arg(long)]
-    pub allow_unknown: bool,
-
-    /// Also list what was read and found healthy or unrelated.
-    #[arg(long, short)]
-    pub verbose: bool,
 }
 
 /// What is accepted, and which share of the files to look at.

@@ -185,7 +185,7 @@ impl Redaction {
     fn text(&self, text: &str) -> String {
         let mut text = text.to_owned();
         if self.home.len() > 1 {
-            text = text.replace(&self.home, "~");
+            text = without_home(&text, &self.home);
         }
         for homes in ["/home/", "/Users/", "\\Users\\"] {
             text = without_name_after(&text, homes);
@@ -207,6 +207,18 @@ impl Redaction {
             other => other,
         }
     }
+}
+
+/// `home` as `~`; the home of another user whose name only begins alike stays.
+fn without_home(text: &str, home: &str) -> String {
+    let mut parts = text.split(home);
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let goes_on = |c: char| c.is_alphanumeric() || "-_.".contains(c);
+        out += if part.starts_with(goes_on) { home } else { "~" };
+        out += part;
+    }
+    out
 }
 
 /// Other people's home folders too: `/home/NAME` becomes `/home/<user>`.
@@ -248,12 +260,23 @@ mod tests {
 
     #[test]
     fn names_and_homes_are_replaced() {
+        for homes in ["/home", "/Users"] {
+            let redact = Redaction {
+                home: format!("{homes}/ada"),
+                user: String::from("ada"),
+            };
+            assert_eq!(redact.text(&format!("{homes}/ada/x.so")), "~/x.so");
+            for other in ["bob", "adam"] {
+                assert_eq!(
+                    redact.text(&format!("{homes}/{other}/x.so")),
+                    format!("{homes}/<user>/x.so")
+                );
+            }
+        }
         let redact = Redaction {
-            home: String::from("/home/ada"),
+            home: String::new(),
             user: String::from("ada"),
         };
-        assert_eq!(redact.text("/home/ada/x.so"), "~/x.so");
-        assert_eq!(redact.text("/home/bob/x.so"), "/home/<user>/x.so");
         assert_eq!(
             redact.text("/mnt/ada/ada-venv/adapter"),
             "/mnt/<user>/<user>-venv/adapter"

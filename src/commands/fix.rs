@@ -52,14 +52,14 @@ pub fn run(args: &FixArgs) -> anyhow::Result<Status> {
             findings: &findings,
             runtime: &runtime.profile,
             runtime_paths: &runtime_paths,
-            resign: resign(args.resign),
+            resign: resign(args.change.resign),
         };
         plans.push(fix::plan(&input));
     }
     if args.apply {
         fix::share_shim(&mut plans);
     }
-    show(&plans, args.format)?;
+    show(&plans, args.change.format)?;
     if args.apply {
         carry_out_all(&plans, args, &runtime_paths)?;
     }
@@ -143,7 +143,7 @@ fn carry_out(plan: &FixPlan, args: &FixArgs, runtime_paths: &[PathBuf]) -> anyho
         plan,
         runtime_paths,
         args.shim_out.as_deref(),
-        &output(&args.to_where),
+        &output(&args.change.to_where),
         &Environment::of_process(),
     )
     .map_err(|error| match error {
@@ -151,7 +151,7 @@ fn carry_out(plan: &FixPlan, args: &FixArgs, runtime_paths: &[PathBuf]) -> anyho
         FixError::Apply(error) => anyhow::Error::new(error),
         other => anyhow::Error::new(other).context(format!("{}", plan.artifact.display())),
     })?;
-    if args.format == PlainFormat::Json {
+    if args.change.format == PlainFormat::Json {
         return Ok(());
     }
     let mut out = std::io::stdout().lock();

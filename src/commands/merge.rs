@@ -44,7 +44,7 @@ fn matrices(args: &MergeArgs, texts: &[(&Path, String)]) -> anyhow::Result<Statu
         }
     }
     let report = join(reports)?;
-    report::verify::write(&report, args.format, &args.output)?;
+    report::verify::write(&report, args.report.format, &args.report.output)?;
     Ok(report::verify::status(&report))
 }
 
@@ -63,13 +63,13 @@ fn scans(
         }
     }
     let report = merged.context("no report was named")?;
-    let fail_on = args.fail_on.unwrap_or(FailOn::Error);
+    let fail_on = args.report.fail_on.unwrap_or(FailOn::Error);
     let options = output::Options {
         color: terminal.color,
-        verbose: args.verbose,
+        verbose: args.report.verbose,
         matrix: false,
         fail_on,
     };
-    output::write(&report, args.format, &args.output, options)?;
-    Ok(report::status(&report, fail_on, args.allow_unknown))
+    output::write(&report, args.report.format, &args.report.output, options)?;
+    Ok(report::status(&report, fail_on, args.report.allow_unknown))
 }

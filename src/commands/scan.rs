@@ -43,17 +43,18 @@ pub(super) fn report(args: &ScanArgs, terminal: Terminal, matrix: bool) -> anyho
         }
     }
     let fail_on = args
+        .report
         .fail_on
         .or(config.as_ref().and_then(|config| config.fail_on))
         .unwrap_or(FailOn::Error);
     let options = output::Options {
         color: terminal.color,
-        verbose: args.verbose,
+        verbose: args.report.verbose,
         matrix,
         fail_on,
     };
-    output::write(&report, args.format, &args.output, options)?;
-    let status = report::status(&report, fail_on, args.allow_unknown);
+    output::write(&report, args.report.format, &args.report.output, options)?;
+    let status = report::status(&report, fail_on, args.report.allow_unknown);
     if status == Status::Nothing && !terminal.quiet {
         eprintln!(
             "artcheck: nothing to look at: no model library, runtime or client of TVM below the paths"

@@ -17,10 +17,10 @@ pub fn run(args: &PatchConvertArgs) -> anyhow::Result<Status> {
     let runtime = runtimes::resolve_one(&args.runtime)?;
     let options = ConvertOptions {
         partial: args.partial,
-        resign: resign(args.resign),
+        resign: resign(args.change.resign),
         rooms: receipt::rooms(file, &bytes)?,
     };
     let plan = convert::plan(&bytes, &runtime.profile, &options)
         .with_context(|| format!("{}", file.display()))?;
-    carry_out(file, &plan, &args.to_where, args.format)
+    carry_out(file, &plan, &args.change.to_where, args.change.format)
 }

@@ -11,7 +11,7 @@ use crate::exit::Status;
 pub fn run(args: &PatchFileArgs) -> anyhow::Result<Status> {
     let file = &args.file;
     let bytes = std::fs::read(file).with_context(|| format!("{}", file.display()))?;
-    let plan = relocate::plan(&bytes, resign(args.resign))
+    let plan = relocate::plan(&bytes, resign(args.change.resign))
         .with_context(|| format!("{}", file.display()))?;
-    carry_out(file, &plan, &args.to_where, args.format)
+    carry_out(file, &plan, &args.change.to_where, args.change.format)
 }

@@ -23,10 +23,10 @@ pub fn run(args: &PatchRetagArgs) -> anyhow::Result<Status> {
         &RetagOptions {
             to: args.to,
             runtime: runtime.as_ref().map(|runtime| &runtime.profile),
-            resign: resign(args.resign),
+            resign: resign(args.change.resign),
             rooms: receipt::rooms(file, &bytes)?,
         },
     )
     .with_context(|| format!("{}", file.display()))?;
-    carry_out(file, &plan, &args.to_where, args.format)
+    carry_out(file, &plan, &args.change.to_where, args.change.format)
 }

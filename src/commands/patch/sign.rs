@@ -12,7 +12,7 @@ pub fn run(args: &PatchFileArgs) -> anyhow::Result<Status> {
     let file = &args.file;
     let bytes = std::fs::read(file).with_context(|| format!("{}", file.display()))?;
     let name = file.file_name().unwrap_or_default().to_string_lossy();
-    let plan = sign::plan(&bytes, &name, resign(args.resign))
+    let plan = sign::plan(&bytes, &name, resign(args.change.resign))
         .with_context(|| format!("{}", file.display()))?;
-    carry_out(file, &plan, &args.to_where, args.format)
+    carry_out(file, &plan, &args.change.to_where, args.change.format)
 }

@@ -1,0 +1,29 @@
+//! Which reports are written, and what makes the exit status 1: the same for a
+//! scan and for reports of scans joined.
+
+use super::format::{FailOn, Format};
+use crate::report::output;
+
+/// Reports and the exit status.
+#[derive(Debug, clap::Args)]
+pub struct ReportArgs {
+    /// Report format.
+    #[arg(long, value_enum, default_value_t = Format::Human)]
+    pub format: Format,
+
+    /// Write a report to a file: FILE for the one of --format, FORMAT=FILE for a further one. Repeatable.
+    #[arg(long, short, value_name = "[FORMAT=]FILE", value_parser = output::parse)]
+    pub output: Vec<output::Output>,
+
+    /// Lowest severity that makes the exit status 1; `error` if given neither here nor, for a scan, in artcheck.toml.
+    #[arg(long, value_enum)]
+    pub fail_on: Option<FailOn>,
+
+    /// Exit 0 even where a file or a fact could not be read.
+    #[arg(long)]
+    pub allow_unknown: bool,
+
+    /// Also list what was read and found healthy or unrelated.
+    #[arg(long, short)]
+    pub verbose: bool,
+}
