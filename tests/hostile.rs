@@ -77,20 +77,10 @@ fn is_artifact_name(name: &str) -> bool {
         .any(|suffix| name.ends_with(suffix))
 }
 
-fn assert_none(failures: &[String]) {
-    let shown = &failures[..failures.len().min(40)];
-    assert!(
-        failures.is_empty(),
-        "{} cases:\n{}",
-        failures.len(),
-        shown.join("\n")
-    );
-}
-
 #[test]
 fn cut_anywhere() {
     let files = corpus();
-    assert_none(&damage::in_parallel(&files, |(name, bytes), watch| {
+    damage::assert_none(&damage::in_parallel(&files, |(name, bytes), watch| {
         for step in 0..CUTS {
             let cut = bytes.len() * step / CUTS;
             watch.case(
@@ -113,7 +103,7 @@ fn changed_anywhere() {
     let jobs: Vec<(usize, usize)> = (0..files.len())
         .flat_map(|file| (0..CHANGES / BATCH).map(move |batch| (file, batch)))
         .collect();
-    assert_none(&damage::in_parallel(&jobs, |(file, batch), watch| {
+    damage::assert_none(&damage::in_parallel(&jobs, |(file, batch), watch| {
         let (name, bytes) = &files[*file];
         changes(name, bytes.clone(), *batch, watch);
     }));

@@ -168,3 +168,14 @@ fn end_if_hanging(slot: &Slot) {
         std::process::exit(101);
     }
 }
+
+/// Fails with the first cases where there are any.
+pub fn assert_none(failures: &[String]) {
+    let shown = &failures[..failures.len().min(40)];
+    assert!(
+        failures.is_empty(),
+        "{} cases:\n{}",
+        failures.len(),
+        shown.join("\n")
+    );
+}
