@@ -315,15 +315,16 @@ impl<'a> Dynamic<'a> {
     /// A list of version needs or definitions, each with a list of names.
     fn versions(&self, mut at: usize, form: Versions, all: &mut Vec<Reference>) -> Option<()> {
         let word = |at: usize| self.reference(at, "", false).map(|word| index(word.value));
-        /// Far more than any file has.
-        const MANY: usize = 1 << 16;
-        for _ in 0..MANY {
+        /// Far more than any file has. It bounds what is kept, and so both loops:
+        /// lists of a hostile file may share their names.
+        const MANY: usize = 1 << 14;
+        while all.len() < MANY {
             if form.names_file {
                 let file = at.checked_add(4)?;
                 all.push(self.reference(file, "the file of a version need", true)?);
             }
             let mut name = at.checked_add(word(at.checked_add(form.first)?)?)?;
-            for _ in 0..MANY {
+            while all.len() < MANY {
                 let field = name.checked_add(form.name)?;
                 all.push(self.reference(field, "the name of a version", false)?);
                 match word(name.checked_add(form.next_name)?)? {
@@ -399,4 +400,27 @@ fn entries(bytes: &[u8], at: Range<usize>) -> Option<Vec<Entry>> {
         entries.push(entry);
     }
     Some(entries)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every list of names runs through all later records: as many entries as
+    /// the square of their number.
+    #[test]
+    fn lists_that_share_their_names_are_given_up() {
+        let record = [[0_u8; 8], [16, 0, 0, 0, 16, 0, 0, 0]].concat();
+        let mut bytes = record.repeat(1 << 11);
+        bytes.extend([0; 16]);
+        let dynamic = Dynamic {
+            bytes: &bytes,
+            entries: Vec::new(),
+            strings: 0..0,
+            references: Vec::new(),
+        };
+        let mut all = Vec::new();
+        assert!(dynamic.versions(0, NEEDS, &mut all).is_none());
+        assert!(all.len() < bytes.len(), "{} entries", all.len());
+    }
 }
