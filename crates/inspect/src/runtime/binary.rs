@@ -63,27 +63,28 @@ fn read_strings(
     let mut filled = BTreeSet::new();
     let mut literals = tags::Literals::default();
     let has_vm = kind.has_vm();
-    // All that is sought ends like a word, as hardly any number in a table does.
-    let may_matter = |bytes: &[u8]| match bytes {
-        [_, _, .., last] if last.is_ascii_alphanumeric() || *last == b'_' => {
-            functions::may_end(bytes) || (has_vm && (slots::may_end(bytes) || tags::may_end(bytes)))
-        }
-        _ => false,
-    };
-    strings::for_each(texts, LONGEST_STRING, may_matter, |framed| {
+    let mut register = |framed: strings::Framed<'_>| {
         if let Some(name) = functions::name(framed.bytes, kind) {
             if let Some(kind) = loaders::kind(name) {
                 kinds.insert(kind.to_owned());
             }
             registered.insert(name.to_owned());
         }
-        if has_vm {
+    };
+    strings::each_dotted(texts, LONGEST_STRING, &mut register);
+    for name in functions::UNDOTTED {
+        strings::each_with(texts, name, LONGEST_STRING, &mut register);
+    }
+    if has_vm {
+        strings::each_with(texts, slots::BEGIN, LONGEST_STRING, |framed| {
             if let Some(slot) = slots::name(framed.bytes) {
                 filled.insert(slot.to_owned());
             }
-            literals.visit(framed);
+        });
+        for tag in tags::SOUGHT {
+            strings::each_with(texts, tag, LONGEST_STRING, |framed| literals.visit(framed));
         }
-    });
+    }
     let known = |names: BTreeSet<String>, note: &str| {
         if names.is_empty() {
             Fact::default()

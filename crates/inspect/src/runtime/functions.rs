@@ -12,7 +12,7 @@ use super::parts::PartKind;
 pub const LONGEST: usize = 160;
 
 /// Registered names without a dot.
-const UNDOTTED: [&str; 2] = ["__tvm_set_device", "cache_flush_cpu_non_first_arg"];
+pub const UNDOTTED: [&str; 2] = ["__tvm_set_device", "cache_flush_cpu_non_first_arg"];
 
 /// Beginnings of names that libtvm_runtime itself looks up in other parts.
 const LOOKED_UP: [&str; 8] = [
@@ -31,24 +31,13 @@ const FILE_SUFFIXES: [&str; 11] = [
     ".cc", ".h", ".cpp", ".hpp", ".c", ".cu", ".mm", ".py", ".json", ".dylib", ".dll",
 ];
 
-/// Whether bytes can end in a registered name. Cheap, and never wrong where it
-/// says no.
-pub fn may_end(bytes: &[u8]) -> bool {
-    memchr::memchr(b'.', bytes).is_some()
-        || UNDOTTED.iter().any(|name| bytes.ends_with(name.as_bytes()))
-}
-
 /// The registered name that a string of a part can be.
 pub fn name<'a>(bytes: &'a [u8], kind: &PartKind) -> Option<&'a str> {
     if bytes.len() > LONGEST {
         return None;
     }
-    let dotted = memchr::memchr(b'.', bytes).is_some();
-    if !dotted && !bytes.starts_with(b"__tvm_set") && !bytes.starts_with(b"cache_flush") {
-        return None;
-    }
     let text = std::str::from_utf8(bytes).ok()?;
-    if !dotted {
+    if memchr::memchr(b'.', bytes).is_none() {
         return UNDOTTED.contains(&text).then_some(text);
     }
     if !is_dotted_identifier(text) || is_file_name(text) {

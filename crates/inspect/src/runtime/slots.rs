@@ -2,21 +2,14 @@
 //! `__` + the C function, which the runtime looks for by these very strings
 //! (format notes, d.1).
 
-/// Whether bytes can end in a slot's name. Cheap, and never wrong where it says
-/// no: every slot begins with `__TVM`, and of that the `V` is the rarest letter.
-pub fn may_end(bytes: &[u8]) -> bool {
-    memchr::memchr_iter(b'V', bytes).any(|at| {
-        at.checked_sub(3)
-            .and_then(|start| bytes.get(start..))
-            .is_some_and(|name| name.starts_with(b"__TVM"))
-    })
-}
+/// How every slot begins.
+pub const BEGIN: &str = "__TVM";
 
 /// The slot that a string of a runtime names.
 pub fn name(bytes: &[u8]) -> Option<&str> {
     /// Longest known: `__TVMFFIEnvModLookupFromImports`.
     const LONGEST: usize = 64;
-    if bytes.len() > LONGEST || !bytes.starts_with(b"__TVM") {
+    if bytes.len() > LONGEST || !bytes.starts_with(BEGIN.as_bytes()) {
         return None;
     }
     let text = std::str::from_utf8(bytes).ok()?;

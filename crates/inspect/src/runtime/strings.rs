@@ -1,5 +1,5 @@
-//! One pass over the read-only data of a runtime part: every NUL-framed string
-//! once, and searches for fragments of longer texts.
+//! The NUL-framed strings in the read-only data of a runtime part: those with a
+//! dot, those with a given part, and searches for fragments of longer texts.
 //!
 //! Facts come from the format notes, part j. Nothing here knows what the
 //! strings mean. Code is never looked at, nor writable data, except in wasm,
@@ -111,77 +111,98 @@ fn holds_no_strings(region: &Region<'_>) -> bool {
         )
 }
 
-/// Bytes that a text has at least.
+/// Bytes that a string has at least.
 const SHORTEST: usize = 2;
 
-/// Calls `visit` for every string of 2 to `longest` bytes that ends in NUL and
-/// stands after a NUL, at the start of a piece, or behind other data.
+/// Calls `visit` for every string of 2 to `longest` bytes that has a dot in it
+/// and nothing but identifiers and dots from there to its NUL.
 ///
-/// `may_matter` is asked first, of all bytes between two NULs, and is cheap:
-/// where a text begins is only looked for when one of its endings may matter.
-pub fn for_each<'a>(
+/// Numbers and prose have few dots, and behind most of them no identifier: this
+/// is several times faster than looking at all that lies between two NULs.
+pub fn each_dotted<'a>(pieces: &[Piece<'a>], longest: usize, mut visit: impl FnMut(Framed<'a>)) {
+    for piece in pieces {
+        let mut from = 0usize;
+        while let Some(rest) = piece.data.get(from..)
+            && let Some(dot) = memchr::memchr(b'.', rest)
+        {
+            let behind = rest.get(dot..).unwrap_or_default();
+            // Other dots up to there end alike.
+            let length = behind.iter().take_while(|byte| in_name(**byte)).count();
+            let end = from.saturating_add(dot).saturating_add(length);
+            from = end.max(from.saturating_add(dot).saturating_add(1));
+            if behind.get(length) == Some(&0)
+                && let Some(framed) = ending_at(piece, end, longest)
+            {
+                visit(framed);
+            }
+        }
+    }
+}
+
+fn in_name(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'_')
+}
+
+/// Calls `visit` for every string of 2 to `longest` bytes that holds `part`.
+pub fn each_with<'a>(
     pieces: &[Piece<'a>],
+    part: &str,
     longest: usize,
-    may_matter: impl Fn(&[u8]) -> bool,
     mut visit: impl FnMut(Framed<'a>),
 ) {
+    let finder = memmem::Finder::new(part);
     for piece in pieces {
-        let mut start = 0usize;
-        while let Some(length) = next_run(piece.data, &mut start) {
-            let end = start.saturating_add(length);
-            let from = start.max(end.saturating_sub(longest));
-            if length >= SHORTEST
-                && piece.data.get(from..end).is_some_and(&may_matter)
-                && let Some(begin) = text_start(piece, start, end, longest)
-                && let Some(bytes) = piece.data.get(begin..end)
-                && bytes.len() >= SHORTEST
-            {
-                visit(Framed {
-                    bytes,
-                    address: piece.address.saturating_add(begin as u64),
-                });
+        let mut from = 0usize;
+        while let Some(rest) = piece.data.get(from..)
+            && let Some(at) = finder.find(rest)
+        {
+            let behind = rest.get(at..).unwrap_or_default();
+            let window = behind.get(..=longest).unwrap_or(behind);
+            let at = from.saturating_add(at);
+            from = at.saturating_add(1);
+            if let Some(length) = memchr::memchr(0, window) {
+                from = at.saturating_add(length.max(1));
+                if let Some(framed) = ending_at(piece, at.saturating_add(length), longest) {
+                    visit(framed);
+                }
             }
-            start = end.saturating_add(1);
         }
     }
 }
 
-/// Moves `start` over zeros and gives the length of the run of other bytes
-/// there, if a NUL ends it. Tables are full of zeros, and of single bytes among
-/// them: neither is worth a search.
-fn next_run(data: &[u8], start: &mut usize) -> Option<usize> {
-    let mut rest = data.get(*start..)?;
-    if let [0, ..] = rest {
-        let (words, _) = rest.as_chunks::<8>();
-        let empty = words.iter().take_while(|word| **word == [0; 8]).count();
-        let skipped = empty.saturating_mul(8);
-        let behind = rest.get(skipped..)?.iter().position(|byte| *byte != 0)?;
-        let zeros = skipped.saturating_add(behind);
-        *start = start.saturating_add(zeros);
-        rest = rest.get(zeros..)?;
-    }
-    match rest {
-        [_, 0, ..] => Some(1),
-        [_, _, 0, ..] => Some(2),
-        run => memchr::memchr(0, run),
-    }
-}
-
-/// Where the text that ends at `end` begins: at `start`, or, where numbers
-/// stand before it without a NUL between (MSVC mixes both), at the next
-/// 8-byte boundary behind the last byte that no text has.
-fn text_start(piece: &Piece<'_>, start: usize, end: usize, longest: usize) -> Option<usize> {
-    let window = start.max(end.saturating_sub(longest));
+/// The string that ends before the NUL at `end`: from behind the NUL before it
+/// or the start of the piece, or, where numbers stand before it without a NUL
+/// between (MSVC mixes both), from the next 8-byte boundary behind the last
+/// byte that no text has. `None` if it is longer than `longest`.
+fn ending_at<'a>(piece: &Piece<'a>, end: usize, longest: usize) -> Option<Framed<'a>> {
+    let window = end.saturating_sub(longest);
     let bytes = piece.data.get(window..end)?;
-    match bytes.iter().rposition(|byte| !(0x20..=0x7e).contains(byte)) {
-        None => (window == start).then_some(start),
+    let before = bytes.iter().rposition(|byte| !(0x20..=0x7e).contains(byte));
+    let begin = match before {
+        None => {
+            let framed = match window.checked_sub(1) {
+                Some(before) => piece.data.get(before) == Some(&0),
+                None => true,
+            };
+            framed.then_some(window)?
+        }
         Some(last) => {
             let behind = window.saturating_add(last).saturating_add(1);
-            let address = piece.address.checked_add(behind as u64)?;
-            let padding = address.next_multiple_of(8).checked_sub(address)?;
-            Some(behind.saturating_add(usize::try_from(padding).ok()?))
+            match bytes.get(last) {
+                Some(0) => behind,
+                _ => {
+                    let address = piece.address.checked_add(behind as u64)?;
+                    let padding = address.next_multiple_of(8).checked_sub(address)?;
+                    behind.saturating_add(usize::try_from(padding).ok()?)
+                }
+            }
         }
-    }
+    };
+    let bytes = piece.data.get(begin..end)?;
+    (bytes.len() >= SHORTEST).then_some(Framed {
+        bytes,
+        address: piece.address.saturating_add(begin as u64),
+    })
 }
 
 /// Whether a text occurs anywhere in the pieces.
@@ -256,33 +277,51 @@ mod tests {
         }
     }
 
-    #[test]
-    fn framed_strings_carry_their_address() {
+    fn dotted(data: &[u8], longest: usize) -> Vec<(String, u64)> {
         let mut seen = Vec::new();
-        for_each(
-            &[piece(b"ab\0\0tirx\0tail")],
-            64,
-            |_| true,
-            |framed| {
-                seen.push((framed.bytes.to_vec(), framed.address));
-            },
-        );
-        assert_eq!(seen, [(b"ab".to_vec(), 0x1000), (b"tirx".to_vec(), 0x1004)]);
+        each_dotted(&[piece(data)], longest, |framed| {
+            let text = String::from_utf8_lossy(framed.bytes).into_owned();
+            seen.push((text, framed.address));
+        });
+        seen
+    }
+
+    fn with(data: &[u8], part: &str) -> Vec<(String, u64)> {
+        let mut seen = Vec::new();
+        each_with(&[piece(data)], part, 64, |framed| {
+            let text = String::from_utf8_lossy(framed.bytes).into_owned();
+            seen.push((text, framed.address));
+        });
+        seen
+    }
+
+    fn one(text: &str, address: u64) -> Vec<(String, u64)> {
+        vec![(text.to_owned(), address)]
+    }
+
+    #[test]
+    fn strings_carry_their_address() {
+        assert_eq!(with(b"ab\0\0tirx\0tail", "tir"), one("tirx", 0x1004));
+        assert_eq!(with(b"tirx\0", "tir"), one("tirx", 0x1000));
+        assert_eq!(with(b"a tir\0", "tir"), one("a tir", 0x1000));
+        assert_eq!(with(b"\0tirtir\0tir", "tir"), one("tirtir", 0x1001));
+        assert_eq!(dotted(b"x\0ab.c\0", 64), one("ab.c", 0x1002));
+        assert_eq!(dotted(b"ab.c.d\0e. f\0.\0g.h", 64), one("ab.c.d", 0x1000));
+    }
+
+    #[test]
+    fn strings_are_as_long_as_wanted_and_no_longer() {
+        assert_eq!(dotted(b"a.bc\0", 4), one("a.bc", 0x1000));
+        assert_eq!(dotted(b"\0a.bc\0", 4), one("a.bc", 0x1001));
+        assert!(dotted(b"a.bcd\0", 4).is_empty());
+        assert!(dotted(b"\0a.bcd\0", 4).is_empty());
     }
 
     #[test]
     fn strings_behind_numbers_begin_at_a_boundary() {
-        let mut seen = Vec::new();
         let data = b"\0\0\0\0\0\0\xe0Cdevice_api.cpu\0";
-        for_each(
-            &[piece(data)],
-            64,
-            |_| true,
-            |framed| {
-                seen.push((framed.bytes.to_vec(), framed.address));
-            },
-        );
-        assert_eq!(seen, [(b"device_api.cpu".to_vec(), 0x1008)]);
+        assert_eq!(dotted(data, 64), one("device_api.cpu", 0x1008));
+        assert_eq!(with(b"\0\0\xe0ABCDEtirx\0", "tir"), one("tirx", 0x1008));
     }
 
     #[test]

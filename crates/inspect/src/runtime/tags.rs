@@ -32,11 +32,8 @@ const FLASHINFER_SITES: [TagSite; 3] = [
 const OWN_TAGS: [&str; 2] = ["tir", "tirx"];
 const FLASHINFER: &str = "flashinfer";
 
-/// Whether bytes can end in a tag.
-pub fn may_end(bytes: &[u8]) -> bool {
-    bytes.ends_with(FLASHINFER.as_bytes())
-        || OWN_TAGS.iter().any(|tag| bytes.ends_with(tag.as_bytes()))
-}
+/// What every tag has in it, to look for.
+pub const SOUGHT: [&str; 2] = ["tir", FLASHINFER];
 
 /// Literals met while the strings of a part go by.
 #[derive(Debug, Default)]
