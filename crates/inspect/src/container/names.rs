@@ -32,9 +32,11 @@ pub fn is_context_symbol(name: &str) -> bool {
 }
 
 fn ends_with_any(name: &[u8], suffixes: &[&str]) -> bool {
-    suffixes
-        .iter()
-        .any(|suffix| name.ends_with(suffix.as_bytes()))
+    // How all six end: asked first, since names come by the hundred thousand.
+    matches!(name.last_chunk::<4>(), Some(b"blob" | b"_bin" | b"_ctx"))
+        && suffixes
+            .iter()
+            .any(|suffix| name.ends_with(suffix.as_bytes()))
 }
 
 /// Whether a symbol of this name is kept wherever it is found:
@@ -45,13 +47,33 @@ fn ends_with_any(name: &[u8], suffixes: &[&str]) -> bool {
 /// * the same blob and context names behind a system-library prefix, and the
 ///   `<blob>_reg_` variable beside them.
 pub fn concerns_tvm(name: &[u8]) -> bool {
-    let name = name.strip_suffix(b"_reg_").unwrap_or(name);
-    match name.first() {
-        Some(b'T') if name.starts_with(b"TVM") => true,
-        Some(b'_') if name.starts_with(b"__TVM") || name.starts_with(b"__tvm") => true,
-        Some(b'.') if name.starts_with(b".tvm_func.") => true,
-        _ => ends_with_any(name, &BLOB_SYMBOLS) || ends_with_any(name, &CONTEXT_SYMBOLS),
+    if begins_like_tvm(name) {
+        return true;
     }
+    let name = name.strip_suffix(b"_reg_").unwrap_or(name);
+    ends_with_any(name, &BLOB_SYMBOLS) || ends_with_any(name, &CONTEXT_SYMBOLS)
+}
+
+/// Whether a name that begins like this [concerns TVM](concerns_tvm) however it
+/// goes on.
+pub fn begins_like_tvm(start: &[u8]) -> bool {
+    match start.first() {
+        Some(b'T') => start.starts_with(b"TVM"),
+        Some(b'_') => start.starts_with(b"__TVM") || start.starts_with(b"__tvm"),
+        Some(b'.') => start.starts_with(b".tvm_func."),
+        _ => false,
+    }
+}
+
+/// Whether names of a string table can concern TVM without beginning like it:
+/// blob and context names all begin with `__tvm`, and before those words then
+/// stands a system-library prefix.
+pub fn may_hold_prefixed(table: &[u8]) -> bool {
+    memchr::memmem::find_iter(table, b"__tvm").any(|at| {
+        at.checked_sub(1)
+            .and_then(|before| table.get(before))
+            .is_some_and(|before| *before != 0)
+    })
 }
 
 /// Whether a function belongs to LLVM: its C++ namespace, or its C interface.

@@ -5,6 +5,7 @@
 //! input, so that reading stays linear and memory stays below the file's size
 //! plus a constant.
 
+use super::names::{begins_like_tvm, may_hold_prefixed};
 use crate::error::DecodeError;
 use crate::limits::{MAX_KEPT_NAMES, MAX_NAME};
 
@@ -15,6 +16,8 @@ pub(super) struct Names<'data> {
     at: u64,
     scan_left: u64,
     keep_left: u64,
+    /// Whether a name may concern TVM without beginning like it, once asked.
+    prefixed: Option<bool>,
 }
 
 impl<'data> Names<'data> {
@@ -30,7 +33,25 @@ impl<'data> Names<'data> {
             at,
             scan_left,
             keep_left,
+            prefixed: None,
         }
+    }
+
+    /// What stands at `offset`, from the first byte of a name on.
+    pub(super) fn start(&self, offset: u64) -> &'data [u8] {
+        usize::try_from(offset)
+            .ok()
+            .and_then(|offset| self.table.get(offset..))
+            .unwrap_or_default()
+    }
+
+    /// Whether the name that begins with `start` may concern TVM. Told by its
+    /// first bytes in nearly every table; never wrong where it says no.
+    pub(super) fn may_concern_tvm(&mut self, start: &[u8]) -> bool {
+        begins_like_tvm(start)
+            || *self
+                .prefixed
+                .get_or_insert_with(|| may_hold_prefixed(self.table))
     }
 
     /// The bytes up to the next NUL at `offset`; `None` when the offset lies

@@ -135,10 +135,20 @@ pub(super) fn keep<Elf: FileHeader<Endian = Endianness>>(
     let mut names = Names::new(table.strings, table.strings_at, image.data.len());
     let mut kept = Kept::default();
     for symbol in table.symbols {
-        let Some(name) = names.get(symbol.st_name(image.endian).into())? else {
+        let offset = symbol.st_name(image.endian).into();
+        let undefined = symbol.is_undefined(image.endian);
+        let start = names.start(offset);
+        let llvm = !undefined
+            && kept.visible_llvm.is_none()
+            && symbol.st_bind() == elf::STB_GLOBAL
+            && is_llvm(start);
+        if !undefined && !llvm && !names.may_concern_tvm(start) {
+            continue;
+        }
+        let Some(name) = names.get(offset)? else {
             continue;
         };
-        if symbol.is_undefined(image.endian) {
+        if undefined {
             if undefined_concerns_tvm(name) {
                 kept.undefined.push(UndefinedSymbol {
                     name: names.keep(name)?,
@@ -149,10 +159,7 @@ pub(super) fn keep<Elf: FileHeader<Endian = Endianness>>(
         } else if concerns_tvm(name) {
             let name = names.keep(name)?;
             kept.defined.push(define(image, symbol, name, placement));
-        } else if kept.visible_llvm.is_none()
-            && symbol.st_bind() == elf::STB_GLOBAL
-            && is_llvm(name)
-        {
+        } else if llvm {
             kept.visible_llvm = Some(names.keep(name)?);
         }
     }
@@ -202,7 +209,9 @@ pub(super) fn keep_locals<Elf: FileHeader<Endian = Endianness>>(
         if !symbol.is_local() || symbol.is_undefined(image.endian) {
             continue;
         }
-        if let Some(name) = names.get(symbol.st_name(image.endian).into())?
+        let offset = symbol.st_name(image.endian).into();
+        if names.may_concern_tvm(names.start(offset))
+            && let Some(name) = names.get(offset)?
             && concerns_tvm(name)
         {
             let name = names.keep(name)?;

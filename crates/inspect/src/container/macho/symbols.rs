@@ -107,9 +107,7 @@ pub(super) fn keep<Mach: MachHeader<Endian = Endianness>>(
             kept.defined = keep_exports(image, trie, &mut names)?;
         }
         _ => {
-            keep_defined(image, table.external, &mut names, &mut kept, |name, _| {
-                concerns_tvm(name)
-            })?;
+            keep_defined(image, table.external, Kind::OfTvm, &mut names, &mut kept)?;
         }
     }
     let of_model_library = kept
@@ -118,12 +116,7 @@ pub(super) fn keep<Mach: MachHeader<Endian = Endianness>>(
         .any(|symbol| is_blob_symbol(&symbol.name) || is_context_symbol(&symbol.name))
         || (object && !(kept.defined.is_empty() && kept.undefined.is_empty()));
     if of_model_library {
-        keep_defined(image, table.all, &mut names, &mut kept, |name, symbol| {
-            if !symbol.n_type().is_ext() {
-                return concerns_tvm(name);
-            }
-            !concerns_tvm(name) && in_code(image, symbol)
-        })?;
+        keep_defined(image, table.all, Kind::Others, &mut names, &mut kept)?;
     }
     Ok(kept)
 }
@@ -159,22 +152,42 @@ fn keep_undefined<Mach: MachHeader<Endian = Endianness>>(
     Ok(kept)
 }
 
+/// Which definitions are kept.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// Those that concern TVM.
+    OfTvm,
+    /// Functions that do not, and the local handle caches that do.
+    Others,
+}
+
 fn keep_defined<Mach: MachHeader<Endian = Endianness>>(
     image: &Image<'_, Mach>,
     symbols: &[Mach::Nlist],
+    kind: Kind,
     names: &mut Names<'_>,
     kept: &mut Kept,
-    wanted: impl Fn(&[u8], &Mach::Nlist) -> bool,
 ) -> Result<(), DecodeError> {
     for symbol in symbols {
         if !symbol.is_definition() {
             continue;
         }
-        let Some(name) = names.get(symbol.n_strx(image.endian).into())? else {
+        let offset = symbol.n_strx(image.endian).into();
+        let start = plain(names.start(offset));
+        if kind == Kind::OfTvm && !names.may_concern_tvm(start) {
+            continue;
+        }
+        let Some(name) = names.get(offset)? else {
             continue;
         };
         let name = plain(name);
-        if !wanted(name, symbol) {
+        let wanted = match kind {
+            Kind::Others if symbol.n_type().is_ext() => {
+                !concerns_tvm(name) && in_code(image, symbol)
+            }
+            _ => concerns_tvm(name),
+        };
+        if !wanted {
             continue;
         }
         let address: u64 = symbol.n_value(image.endian).into();
