@@ -2,6 +2,7 @@
 //! register a few instructions later (format notes, part j).
 
 use super::strings::Piece;
+use super::wide;
 
 /// Instructions after `adrp` in which its `add` is looked for. Compilers put
 /// it next to the `adrp` or a few instructions on.
@@ -15,6 +16,14 @@ const FIXED: u32 = !0x1f;
 
 /// How often `code` refers to each of `targets`, in their order.
 pub fn count(code: Piece<'_>, targets: &[u64]) -> Vec<u64> {
+    wide::run(
+        #[inline(always)]
+        || count_by_page(code, targets),
+    )
+}
+
+#[inline(always)]
+fn count_by_page(code: Piece<'_>, targets: &[u64]) -> Vec<u64> {
     let mut counts = vec![0u64; targets.len()];
     let (words, _) = code.data.as_chunks::<4>();
     let mut pages: Vec<u64> = targets.iter().map(|target| target & !0xfff).collect();
@@ -56,6 +65,7 @@ pub fn count(code: Piece<'_>, targets: &[u64]) -> Vec<u64> {
 
 /// Whether any of the words is this `adrp`, whatever its register. Without a
 /// branch, so that the compiler tries several at once.
+#[inline(always)]
 fn any_is(words: &[[u8; 4]], wanted: u32) -> bool {
     words.iter().fold(false, |any, word| {
         any | (u32::from_le_bytes(*word) & FIXED == wanted)

@@ -5,6 +5,7 @@
 //! so nothing else is decoded and instruction boundaries do not matter.
 
 use super::strings::Piece;
+use super::wide;
 
 /// Length of REX, opcode, ModRM and displacement.
 const LENGTH: u64 = 7;
@@ -16,6 +17,14 @@ const WINDOW: usize = BLOCK + 6;
 
 /// How often `code` refers to each of `targets`, in their order.
 pub fn count(code: Piece<'_>, targets: &[u64]) -> Vec<u64> {
+    wide::run(
+        #[inline(always)]
+        || count_in_blocks(code, targets),
+    )
+}
+
+#[inline(always)]
+fn count_in_blocks(code: Piece<'_>, targets: &[u64]) -> Vec<u64> {
     let mut counts = vec![0u64; targets.len()];
     let (Some(low), Some(high)) = (targets.iter().min(), targets.iter().max()) else {
         return counts;
@@ -52,6 +61,7 @@ fn second_bytes(address: u64, low: u64, high: u64) -> (u8, u8) {
 
 /// Whether any of the places may be a reference. Without a branch, so that the
 /// compiler tries many at once.
+#[inline(always)]
 fn may_refer(window: &[u8; WINDOW], (second, span): (u8, u8)) -> bool {
     let places = |from: usize| window.iter().skip(from);
     let mut any = false;

@@ -36,6 +36,7 @@ mod slots;
 pub mod strings;
 pub mod table;
 mod tags;
+mod wide;
 
 use std::collections::{BTreeMap, BTreeSet};
 
