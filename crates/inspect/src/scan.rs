@@ -13,6 +13,7 @@ mod verdict;
 
 use std::path::PathBuf;
 
+use rayon::prelude::*;
 use serde::Serialize;
 
 use read::CompilerExports;
@@ -136,11 +137,17 @@ fn conclude(reading: read::Reading, options: &ScanOptions) -> Scan {
         .runtimes
         .iter()
         .filter_map(|runtime| runtime.load_set.as_ref());
-    for load_set in load_sets.iter().chain(given) {
-        findings.extend(load_set_findings(load_set));
-    }
-    findings.extend(folder_findings(&artifacts, &documents));
-    let verdicts = verdict::verdicts(&artifacts, &load_sets, &options.runtimes);
+    let sets: Vec<&LoadSet> = load_sets.iter().chain(given).collect();
+    let (of_sets, (of_folders, verdicts)) = rayon::join(
+        || -> Vec<Vec<Finding>> { sets.par_iter().map(|set| load_set_findings(set)).collect() },
+        || {
+            let of_folders = folder_findings(&artifacts, &documents);
+            let verdicts = verdict::verdicts(&artifacts, &load_sets, &options.runtimes);
+            (of_folders, verdicts)
+        },
+    );
+    findings.extend(of_sets.into_iter().flatten());
+    findings.extend(of_folders);
     findings.extend(verdict::findings_that_count(&verdicts));
     findings.sort_by(|a, b| {
         a.artifact

@@ -117,6 +117,18 @@ pub fn classify(binary: &Binary, file_name: &str) -> Option<PartKind> {
     }
 }
 
+/// Whether a library that is no part lies where only a runtime's own wheel puts
+/// one: its Python binding (in `tvm_ffi`, once in `_cy3`) and its test library.
+pub fn comes_with_a_runtime(path: &str) -> bool {
+    let mut names = path.rsplit(['/', '\\', '!']);
+    let file = names.next().unwrap_or(path);
+    match stem(file) {
+        "tvm_ffi_testing" => true,
+        "core" => matches!(names.next(), Some("tvm_ffi" | "_cy3")),
+        _ => false,
+    }
+}
+
 fn uses_tvm(binary: &Binary) -> bool {
     !binary.undefined.is_empty()
         || binary
@@ -134,7 +146,22 @@ pub fn stem(path: &str) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use super::stem;
+    use super::{comes_with_a_runtime, stem};
+
+    #[test]
+    fn what_comes_with_a_runtime_is_told_by_its_place() {
+        for own in [
+            "lib/python3.11/site-packages/tvm_ffi/core.cpython-311-darwin.so",
+            "a.whl!tvm_ffi/core.abi3.so",
+            "tvm/_ffi/_cy3/core.cpython-310-darwin.so",
+            "tvm_ffi/lib/libtvm_ffi_testing.dylib",
+        ] {
+            assert!(comes_with_a_runtime(own), "{own}");
+        }
+        for other in ["core.so", "app/core.dylib", "tvm_ffi/libmodel.dylib", ""] {
+            assert!(!comes_with_a_runtime(other), "{other}");
+        }
+    }
 
     #[test]
     fn stems_lose_prefix_suffix_and_folder() {

@@ -45,12 +45,19 @@ impl FileFacts {
         }
     }
 
-    /// The facts of two files together.
-    pub(super) fn join(mut self, mut other: Self) -> Self {
-        self.artifacts.append(&mut other.artifacts);
-        self.members.append(&mut other.members);
-        self.unlisted.append(&mut other.unlisted);
-        self
+    /// The facts of many files together.
+    pub(super) fn all(files: Vec<Self>) -> Self {
+        let mut all = Self::default();
+        all.artifacts
+            .reserve(files.iter().map(|file| file.artifacts.len()).sum());
+        all.members
+            .reserve(files.iter().map(|file| file.members.len()).sum());
+        for file in files {
+            all.artifacts.extend(file.artifacts);
+            all.members.extend(file.members);
+            all.unlisted.extend(file.unlisted);
+        }
+        all
     }
 }
 
@@ -166,8 +173,9 @@ fn read_slice(path: String, file: &VirtualFile<'_>, parsed: Parsed<'_>, facts: &
     }
     let mut problems = Vec::new();
     // Hashing reads every page: of the files a project ships, not of the
-    // runtimes, which are large and come signed.
-    if part.is_none() && (!libraries.is_empty() || uses_tvm(&parsed.binary)) {
+    // runtimes and what comes with them, which are large and come signed.
+    let is_client = uses_tvm(&parsed.binary) && !parts::comes_with_a_runtime(file.display);
+    if part.is_none() && (!libraries.is_empty() || is_client) {
         problems.extend(signature_problem(file.bytes, &parsed));
     }
     if let Some(part) = &part {

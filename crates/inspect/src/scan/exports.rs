@@ -25,15 +25,15 @@ pub(super) fn list(facts: &mut FileFacts) {
         unlisted,
         ..
     } = facts;
-    let mut names: BTreeMap<Format, Vec<&str>> = BTreeMap::new();
-    for member in members.iter() {
-        let format = member.binary.format;
-        if unlisted.contains(&member.path) {
-            names
-                .entry(format)
-                .or_insert_with(|| asked_for(artifacts, format));
-        }
-    }
+    let formats: BTreeSet<Format> = members
+        .iter()
+        .filter(|member| unlisted.contains(&member.path))
+        .map(|member| member.binary.format)
+        .collect();
+    let names: BTreeMap<Format, Vec<&str>> = formats
+        .into_par_iter()
+        .map(|format| (format, asked_for(artifacts, format)))
+        .collect();
     let problems: Vec<(String, Problem)> = members
         .par_iter_mut()
         .filter(|member| unlisted.contains(&member.path))
@@ -54,7 +54,7 @@ pub(super) fn list(facts: &mut FileFacts) {
 /// The names that binaries of one format leave undefined, and those that tell
 /// a registry.
 fn asked_for(artifacts: &[Artifact], format: Format) -> Vec<&str> {
-    let names: BTreeSet<&str> = artifacts
+    let mut names: Vec<&str> = artifacts
         .iter()
         .filter_map(|artifact| artifact.binary.as_ref())
         .filter(|binary| binary.format == format)
@@ -62,7 +62,9 @@ fn asked_for(artifacts: &[Artifact], format: Format) -> Vec<&str> {
         .map(|symbol| symbol.name.as_str())
         .chain(REGISTRY_SYMBOLS)
         .collect();
-    names.into_iter().collect()
+    names.sort_unstable();
+    names.dedup();
+    names
 }
 
 fn ask(member: &mut Member, wanted: &[&str]) -> Result<(), Problem> {

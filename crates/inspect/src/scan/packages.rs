@@ -16,14 +16,22 @@ const LEVELS: usize = 3;
 /// Bytes of a METADATA file that are read; the header fields come first.
 const MAX_METADATA: u64 = 256 << 10;
 
-/// The TVM packages beside the members.
-pub(super) fn beside(members: &[Member]) -> Vec<Installed> {
-    let folders: BTreeSet<&Path> = members
+/// The folders in which the packages of the members may be named.
+pub(super) fn folders(members: &[Member]) -> BTreeSet<PathBuf> {
+    members
         .iter()
         .filter(|member| !member.path.contains('!'))
         .flat_map(|member| Path::new(&member.path).ancestors().skip(1).take(LEVELS))
+        .map(Path::to_owned)
+        .collect()
+}
+
+/// The TVM packages that some folders name.
+pub(super) fn named_in(folders: &BTreeSet<PathBuf>) -> Vec<Installed> {
+    let mut found: Vec<Installed> = folders
+        .iter()
+        .flat_map(|folder| in_folder(folder))
         .collect();
-    let mut found: Vec<Installed> = folders.into_iter().flat_map(in_folder).collect();
     found.sort_by(|a, b| a.path.cmp(&b.path));
     found
 }

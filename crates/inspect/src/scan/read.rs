@@ -54,7 +54,7 @@ pub(super) fn read(
     }
     progress.found(walk.files.len());
     let later = wanted == CompilerExports::AskedFor;
-    let mut facts = walk
+    let files: Vec<FileFacts> = walk
         .files
         .par_iter()
         // One file at a time: the first are a hundred times larger than the last.
@@ -64,8 +64,13 @@ pub(super) fn read(
             progress.read(&file.path.to_string_lossy());
             found
         })
-        .reduce(FileFacts::default, FileFacts::join);
-    exports::list(&mut facts);
+        .collect();
+    let mut facts = FileFacts::all(files);
+    let folders = packages::folders(&facts.members);
+    let (packages, ()) = rayon::join(
+        || packages::named_in(&folders),
+        || exports::list(&mut facts),
+    );
     for problem in walk.problems {
         facts.artifacts.push(unread(problem));
     }
@@ -74,7 +79,6 @@ pub(super) fn read(
         .par_iter()
         .filter_map(|path| documents::read(path, options.checksums))
         .collect();
-    let packages = packages::beside(&facts.members);
     Reading {
         artifacts: facts.artifacts,
         documents,
