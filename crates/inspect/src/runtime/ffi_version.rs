@@ -204,7 +204,7 @@ pub struct KnownBadPair {
     pub why: String,
 }
 
-const TABLE: &str = include_str!("../../data/ffi_pairs.toml");
+const TABLE: &str = include_str!(concat!(env!("OUT_DIR"), "/ffi_pairs.json"));
 
 #[derive(Deserialize)]
 struct Table {
@@ -214,7 +214,7 @@ struct Table {
 /// The built-in table of pairs.
 pub fn known_bad_pairs() -> &'static [KnownBadPair] {
     static PAIRS: LazyLock<Vec<KnownBadPair>> = LazyLock::new(|| {
-        toml::from_str::<Table>(TABLE).map_or_else(|_| Vec::new(), |table| table.pair)
+        serde_json::from_str::<Table>(TABLE).map_or_else(|_| Vec::new(), |table| table.pair)
     });
     &PAIRS
 }
@@ -240,7 +240,7 @@ mod tests {
 
     #[test]
     fn the_pair_table_parses_whole() {
-        let table: Table = toml::from_str(TABLE).expect("the table parses");
+        let table: Table = serde_json::from_str(TABLE).expect("the table parses");
         assert_eq!(table.pair.len(), known_bad_pairs().len());
         for pair in &table.pair {
             assert!(

@@ -1,7 +1,7 @@
 //! The built-in table of releases and development snapshots.
 //!
 //! The facts live in `data/releases.toml`, which a person can read and extend;
-//! [`super::table`] reads it. Nothing here looks at a binary:
+//! `build.rs` turns it into JSON, and [`super::table`] reads that. Nothing here looks at a binary:
 //! `tests/release_table.rs` compares the table with real ones.
 
 use std::sync::LazyLock;
@@ -9,7 +9,7 @@ use std::sync::LazyLock;
 use super::RuntimeProfile;
 use super::table::parse;
 
-const TABLE: &str = include_str!("../../data/releases.toml");
+const TABLE: &str = include_str!(concat!(env!("OUT_DIR"), "/releases.json"));
 
 /// Every profile of the table, oldest first.
 pub fn profiles() -> &'static [RuntimeProfile] {

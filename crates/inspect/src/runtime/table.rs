@@ -10,9 +10,9 @@ use super::{Confidence, Fact, RuntimeProfile, SiteTags, TagSite};
 /// Why a table cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum TableError {
-    /// Not the TOML that is expected.
+    /// Not the JSON that is expected.
     #[error("release table: {0}")]
-    Syntax(#[from] toml::de::Error),
+    Syntax(#[from] serde_json::Error),
     /// `base` names no earlier profile.
     #[error("release table: profile {profile} is based on {base}, which does not stand before it")]
     UnknownBase {
@@ -86,9 +86,9 @@ struct Row {
     arity: BTreeMap<String, BTreeSet<u64>>,
 }
 
-/// Reads a table of this form; the built-in one, or an edited copy of it.
+/// Reads a table of this form, as `build.rs` writes it.
 pub fn parse(text: &str) -> Result<Vec<RuntimeProfile>, TableError> {
-    let table: Table = toml::from_str(text)?;
+    let table: Table = serde_json::from_str(text)?;
     let mut done: Vec<RuntimeProfile> = Vec::new();
     for row in table.profile {
         if done.iter().any(|profile| profile.name == row.name) {
@@ -240,11 +240,15 @@ mod tests {
 
     #[test]
     fn inheritance_refuses_what_it_cannot_apply() {
-        let text = "[[profile]]\nname='a'\nevidence='e'\nfunctions.remove=['x']\n";
-        assert!(matches!(parse(text), Err(TableError::RemovesAbsent { .. })));
-        let text = "[[profile]]\nname='a'\nevidence='e'\nbase='b'\n";
-        assert!(matches!(parse(text), Err(TableError::UnknownBase { .. })));
-        let text = "[[profile]]\nname='a'\nevidence='e'\ntypo=1\n";
-        assert!(matches!(parse(text), Err(TableError::Syntax(_))));
+        let row = |more| format!(r#"{{"profile": [{{"name": "a", "evidence": "e", {more}}}]}}"#);
+        let text = row(r#""functions": {"remove": ["x"]}"#);
+        assert!(matches!(
+            parse(&text),
+            Err(TableError::RemovesAbsent { .. })
+        ));
+        let text = row(r#""base": "b""#);
+        assert!(matches!(parse(&text), Err(TableError::UnknownBase { .. })));
+        let text = row(r#""typo": 1"#);
+        assert!(matches!(parse(&text), Err(TableError::Syntax(_))));
     }
 }
