@@ -1,6 +1,9 @@
 //! Listing and statistics of executables that hold what no model does, against
 //! what TVM 0.25, 0.26 and 0.27 printed of the same bytes
-//! (`listings/make.py` wrote them and asked).
+//! (`listings/make.py` wrote them and asked). Names and numbers of every length
+//! against plain formatting.
+
+mod writer;
 
 use artcheck_inspect::vm::disassemble::disassemble;
 use artcheck_inspect::vm::stats::stats;
@@ -39,6 +42,42 @@ fn listings_are_tvms() {
         magics.push(executable.magic);
     }
     assert!(magics.contains(&Magic::V1) && magics.contains(&Magic::V2));
+}
+
+/// Texts are kept ready up to a length and a number; beyond, each is made.
+#[test]
+fn names_and_numbers_of_every_length_are_formatted_alike() {
+    let numbers = [0, 9, 10, 99, 100, 999, 1000, 1001, 123_456_789, -1];
+    let forms: [fn(i64) -> String; 3] = [
+        |number| format!("%{number}"),
+        |number| format!("i{number}"),
+        |number| format!("c[{number}]"),
+    ];
+    for length in 0..100_usize {
+        let name = "n".repeat(length);
+        let mut code = Vec::new();
+        let mut expected = "@main:\n".to_owned();
+        for (index, number) in numbers.into_iter().enumerate() {
+            let (mut call, mut texts) = (vec![1, number, 1, 0], Vec::new());
+            for (kind, form) in forms.iter().cycle().enumerate().take(index) {
+                let word = (i64::try_from(kind % 3).unwrap() << 56) | (number & ((1 << 56) - 1));
+                call.push(word);
+                texts.push(form(number));
+            }
+            call[3] = i64::try_from(texts.len()).unwrap();
+            let arguments = texts.join(", ");
+            expected += &format!("  call  {name:<16} in: {arguments:<12} dst: %{number}\n");
+            code.push(call);
+        }
+        expected += &format!("\n@{name} packed_func;\n\n");
+        let functions = [
+            writer::function(1, "main", 0..i64::try_from(numbers.len()).unwrap(), 0, 1),
+            writer::function(0, &name, 0..0, -2, 0),
+        ];
+        let bytes = writer::assemble(Magic::V2, &functions, &[], &code);
+        let executable = Executable::decode(&bytes).unwrap();
+        assert_eq!(disassemble(&executable).unwrap(), expected, "{length}");
+    }
 }
 
 #[test]

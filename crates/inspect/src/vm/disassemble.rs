@@ -4,19 +4,25 @@
 //! itself. One buffer is filled; per function of the table the text that every
 //! call of it begins with is made once.
 
-use std::ops::Range;
-
-use super::instruction::{Argument, Arguments, Instruction, Register};
-use super::short_text::{CONSTANT, IMMEDIATE, LAST_REGISTER, NUMBER, REGISTER};
+use super::instruction::{Argument, Arguments, Instruction, Register, VM_REGISTER};
+use super::short_text::{ARGUMENTS, NO_RESULT, NUMBER, RESULT, Short, VM};
+use super::text::{Ahead, Text};
 use super::{Executable, FunctionKind};
 use crate::error::DecodeError;
 use crate::limits::MAX_LISTING;
 
-const INDENT: &[u8] = b"  ";
 const CALLEE_WIDTH: usize = 16;
 const ARGUMENTS_WIDTH: usize = 12;
 /// As wide as the widest field.
 const SPACES: &[u8; 16] = b"                ";
+/// Bytes that the head of a call may have to be kept ready.
+const HEAD: usize = 64;
+/// Bytes that a call takes at most besides its arguments while all is ready.
+const AROUND: usize = 128;
+/// Bytes that one argument takes at most while its text is ready.
+const ARGUMENT: usize = 8;
+/// Bytes between two arguments.
+const SEPARATOR: usize = 2;
 
 /// The listing of the whole executable.
 ///
@@ -41,7 +47,7 @@ pub fn disassemble_instruction(executable: &Executable, instruction: Instruction
     let mut out = Listing::new(executable);
     // One instruction cannot be refused: what was printed up to the limit is kept.
     let _over_limit = out.instruction(instruction);
-    let text = out.into_text();
+    let text = out.out.into_string();
     text.trim_start_matches(' ')
         .trim_end_matches('\n')
         .to_owned()
@@ -52,26 +58,25 @@ struct TooLong;
 
 struct Listing<'a> {
     executable: &'a Executable,
-    out: Vec<u8>,
-    /// What a call of each function begins with, and where each text lies.
-    /// Empty unless prepared: not worth it for one line.
-    heads: Vec<u8>,
-    head_ranges: Vec<Range<usize>>,
+    out: Text,
+    /// What a call of each function begins with, and how long that is. Empty
+    /// unless prepared: not worth it for one line.
+    heads: Vec<Option<Short<HEAD>>>,
 }
 
 impl<'a> Listing<'a> {
     fn new(executable: &'a Executable) -> Self {
         Self {
             executable,
-            out: Vec::new(),
+            out: Text::default(),
             heads: Vec::new(),
-            head_ranges: Vec::new(),
         }
     }
 
     fn finish(self, done: Result<(), TooLong>) -> Result<String, DecodeError> {
         match done {
-            Ok(()) => Ok(self.into_text()),
+            // Names are strings and the rest is ASCII, so nothing is replaced.
+            Ok(()) => Ok(self.out.into_string()),
             Err(TooLong) => Err(DecodeError::new(
                 self.executable.sections.code.start,
                 format!("a listing of at most {MAX_LISTING} bytes"),
@@ -80,24 +85,18 @@ impl<'a> Listing<'a> {
         }
     }
 
-    fn into_text(self) -> String {
-        // Names are strings and the rest is ASCII, so nothing is replaced.
-        String::from_utf8(self.out)
-            .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
-    }
-
     fn prepare(&mut self) {
         let functions = &self.executable.functions;
-        self.head_ranges.reserve(functions.len());
-        for function in functions {
-            let start = self.heads.len();
-            push_head(&mut self.heads, &function.name);
-            self.head_ranges.push(start..self.heads.len());
-        }
+        self.heads.extend(functions.iter().map(|function| {
+            let mut ready = Short::EMPTY;
+            let fits = head(&function.name).iter().all(|part| ready.append(part));
+            fits.then_some(ready)
+        }));
         // A guess that is seldom too small; memory never written costs nothing.
         let words = self.executable.code.len().saturating_mul(8);
         let lines = self.executable.instruction_offsets.len().saturating_mul(64);
-        let guess = words.saturating_add(lines).saturating_add(self.heads.len());
+        let names = functions.len().saturating_mul(HEAD);
+        let guess = words.saturating_add(lines).saturating_add(names);
         self.out.reserve(guess.min(MAX_LISTING));
     }
 
@@ -106,62 +105,54 @@ impl<'a> Listing<'a> {
         let Some(function) = executable.functions.get(index) else {
             return Ok(());
         };
-        self.out.push(b'@');
-        self.out.extend_from_slice(function.name.as_bytes());
+        self.out.push(b"@");
+        self.out.push(function.name.as_bytes());
         match function.kind {
-            FunctionKind::Packed => self.out.extend_from_slice(b" packed_func;\n"),
+            FunctionKind::Packed => self.out.push(b" packed_func;\n"),
             FunctionKind::VmTir => {
-                self.out.extend_from_slice(b" num_inputs=");
+                self.out.push(b" num_inputs=");
                 self.number(function.num_args);
-                self.out.extend_from_slice(b" vm_tir_func;\n");
+                self.out.push(b" vm_tir_func;\n");
             }
             FunctionKind::Vm => {
-                self.out.extend_from_slice(b":\n");
+                self.out.push(b":\n");
                 for (_, instruction) in executable.instructions(function.instructions.clone()) {
                     self.instruction(instruction)?;
                 }
             }
         }
-        self.out.push(b'\n');
+        self.out.push(b"\n");
         Ok(())
     }
 
     /// One line with indentation and line end.
-    #[inline]
+    #[inline(always)]
     fn instruction(&mut self, instruction: Instruction<'_>) -> Result<(), TooLong> {
         match instruction {
             Instruction::Call {
                 dst,
                 function,
                 args,
-            } => {
-                self.call_head(function);
-                self.arguments(args)?;
-                if dst == Register::Void {
-                    self.out.extend_from_slice(b" dst: %void\n");
-                } else {
-                    self.out.extend_from_slice(b" dst: ");
-                    self.last_register(dst);
-                }
-            }
+            } => self.call(dst, function, args)?,
             Instruction::Ret { result } => {
-                self.out.extend_from_slice(b"  ret   ");
-                self.last_register(result);
+                self.out.push(b"  ret   ");
+                self.register(result);
+                self.out.push(b"\n");
             }
             Instruction::Goto { offset } => {
-                self.out.extend_from_slice(b"  goto  ");
+                self.out.push(b"  goto  ");
                 self.number(offset);
-                self.out.push(b'\n');
+                self.out.push(b"\n");
             }
             Instruction::If {
                 condition,
                 false_offset,
             } => {
-                self.out.extend_from_slice(b"  If    ");
+                self.out.push(b"  If    ");
                 self.register(condition);
-                self.out.extend_from_slice(b", ");
+                self.out.push(b", ");
                 self.number(false_offset);
-                self.out.push(b'\n');
+                self.out.push(b"\n");
             }
         }
         self.check_length()
@@ -175,97 +166,155 @@ impl<'a> Listing<'a> {
         Ok(())
     }
 
-    #[inline]
-    fn call_head(&mut self, function: i64) {
-        let prepared = usize::try_from(function)
+    /// A call; nearly all of its text is ready.
+    #[inline(always)]
+    fn call(&mut self, dst: Register, function: i64, args: Arguments<'_>) -> Result<(), TooLong> {
+        let ready = usize::try_from(function)
             .ok()
-            .and_then(|index| self.head_ranges.get(index))
-            .and_then(|range| self.heads.get(range.clone()));
-        match prepared {
-            Some(head) => self.out.extend_from_slice(head),
-            None => match name_of(self.executable, function) {
-                Some(name) => push_head(&mut self.out, name),
-                None => push_head(&mut self.out, &unknown_name(function)),
-            },
+            .and_then(|index| self.heads.get(index)?.as_ref());
+        let words = args.words();
+        let Some(head) = ready else {
+            self.head(function);
+            let start = self.out.len();
+            return self.rest_of_call(start, words, dst);
+        };
+        let most = words.len().saturating_mul(ARGUMENT);
+        let mut line = self.out.ahead(most.saturating_add(AROUND));
+        line.put(&head.bytes, head.length);
+        let start = line.at;
+        let left = ready_arguments(&mut line, words);
+        if left.is_empty()
+            && let Some(result) = ready_result(dst)
+        {
+            close_arguments(&mut line, start);
+            line.put(&result.bytes, result.length);
+            let written = line.at;
+            self.out.take(written);
+            return Ok(());
+        }
+        let written = line.at;
+        let start = self.out.len().saturating_add(start);
+        self.out.take(written);
+        self.rest_of_call(start, left, dst)
+    }
+
+    fn head(&mut self, function: i64) {
+        let unknown;
+        let name = match name_of(self.executable, function) {
+            Some(name) => name,
+            None => {
+                unknown = unknown_name(function);
+                &unknown
+            }
+        };
+        for part in head(name) {
+            self.out.push(part);
         }
     }
 
-    /// All arguments, separated, padded to their column.
-    #[inline]
-    fn arguments(&mut self, args: Arguments<'_>) -> Result<(), TooLong> {
-        let start = self.out.len();
-        for argument in args.iter() {
-            let ready = match argument {
-                Argument::Register(number) => REGISTER.push(number, &mut self.out),
-                Argument::Immediate(value) => IMMEDIATE.push(value, &mut self.out),
-                Argument::Constant(index) => CONSTANT.push(index, &mut self.out),
-                Argument::Function(_) | Argument::Void | Argument::Vm => false,
-            };
-            if !ready {
-                self.long_argument(argument)?;
+    /// The arguments that are left of those that begin at `start`, and the result.
+    fn rest_of_call(&mut self, start: usize, words: &[i64], dst: Register) -> Result<(), TooLong> {
+        for word in words {
+            self.argument(Argument::from_word(*word).unwrap_or(Argument::Void))?;
+        }
+        if self.out.len() > start {
+            self.out.drop_last(SEPARATOR);
+        }
+        let printed = self.out.len().saturating_sub(start);
+        let missing = ARGUMENTS_WIDTH.saturating_sub(printed);
+        self.out.push(SPACES.get(..missing).unwrap_or_default());
+        match ready_result(dst) {
+            Some(text) => self.out.put(text),
+            None => {
+                self.out.push(b" dst: ");
+                self.register(dst);
+                self.out.push(b"\n");
             }
         }
-        if !args.is_empty() {
-            // The separator after the last one.
-            self.out.truncate(self.out.len().saturating_sub(2));
-        }
-        pad(&mut self.out, start, ARGUMENTS_WIDTH);
         Ok(())
     }
 
-    fn long_argument(&mut self, argument: Argument) -> Result<(), TooLong> {
+    fn argument(&mut self, argument: Argument) -> Result<(), TooLong> {
         match argument {
             Argument::Register(number) => self.register(Register::Number(number)),
             Argument::Void => self.register(Register::Void),
             Argument::Vm => self.register(Register::Vm),
             Argument::Immediate(value) => {
-                self.out.push(b'i');
+                self.out.push(b"i");
                 self.number(value);
             }
             Argument::Constant(index) => {
-                self.out.extend_from_slice(b"c[");
+                self.out.push(b"c[");
                 self.number(index);
-                self.out.push(b']');
+                self.out.push(b"]");
             }
             Argument::Function(index) => {
-                self.out.extend_from_slice(b"f[");
+                self.out.push(b"f[");
                 match name_of(self.executable, index) {
-                    Some(name) => self.out.extend_from_slice(name.as_bytes()),
-                    None => self.out.extend_from_slice(unknown_name(index).as_bytes()),
+                    Some(name) => self.out.push(name.as_bytes()),
+                    None => self.out.push(unknown_name(index).as_bytes()),
                 }
-                self.out.push(b']');
+                self.out.push(b"]");
             }
         }
-        self.out.extend_from_slice(b", ");
+        self.out.push(b", ");
         self.check_length()
-    }
-
-    #[inline]
-    fn last_register(&mut self, register: Register) {
-        if let Register::Number(number) = register
-            && LAST_REGISTER.push(number, &mut self.out)
-        {
-            return;
-        }
-        self.register(register);
-        self.out.push(b'\n');
     }
 
     fn register(&mut self, register: Register) {
         match register {
             Register::Number(number) => {
-                self.out.push(b'%');
+                self.out.push(b"%");
                 self.number(number);
             }
-            Register::Void => self.out.extend_from_slice(b"%void"),
-            Register::Vm => self.out.extend_from_slice(b"%vm"),
+            Register::Void => self.out.push(b"%void"),
+            Register::Vm => self.out.push(b"%vm"),
         }
     }
 
     fn number(&mut self, value: i64) {
-        if !NUMBER.push(value, &mut self.out) {
-            self.out.extend_from_slice(value.to_string().as_bytes());
+        match NUMBER.get(value) {
+            Some(text) => self.out.put(text),
+            None => self.out.push(value.to_string().as_bytes()),
         }
+    }
+}
+
+/// Writes arguments while their texts are ready; those that are left.
+#[inline]
+fn ready_arguments<'a>(line: &mut Ahead<'_>, mut words: &'a [i64]) -> &'a [i64] {
+    while let [word, rest @ ..] = words {
+        let (kind, value) = Argument::parts(*word);
+        let ready = ARGUMENTS
+            .get(usize::from(kind))
+            .and_then(|texts| texts.get(value));
+        let text = match ready {
+            Some(text) => text,
+            None if (kind, value) == (0, VM_REGISTER) => &VM,
+            None => break,
+        };
+        line.put(&text.bytes, text.length);
+        words = rest;
+    }
+    words
+}
+
+/// Drops the separator behind the last of the arguments that begin at `start`,
+/// and fills their column.
+#[inline]
+fn close_arguments(line: &mut Ahead<'_>, start: usize) {
+    let printed = line.at.saturating_sub(start).saturating_sub(SEPARATOR);
+    line.at = start.saturating_add(printed);
+    line.put(SPACES, ARGUMENTS_WIDTH.saturating_sub(printed));
+}
+
+/// What a call ends with.
+#[inline]
+fn ready_result(dst: Register) -> Option<&'static Short<16>> {
+    match dst {
+        Register::Void => Some(&NO_RESULT),
+        Register::Number(number) => RESULT.get(number),
+        Register::Vm => None,
     }
 }
 
@@ -279,21 +328,7 @@ fn unknown_name(function: i64) -> String {
 }
 
 /// What a line with a call begins with, up to the arguments.
-fn push_head(out: &mut Vec<u8>, name: &str) {
-    out.extend_from_slice(INDENT);
-    out.extend_from_slice(b"call  ");
-    let start = out.len();
-    out.extend_from_slice(name.as_bytes());
-    pad(out, start, CALLEE_WIDTH);
-    out.extend_from_slice(b" in: ");
-}
-
-/// Pads with spaces to `width` bytes, as C++ streams count.
-#[inline]
-fn pad(out: &mut Vec<u8>, start: usize, width: usize) {
-    let wanted = start.saturating_add(width);
-    if out.len() < wanted {
-        out.extend_from_slice(SPACES);
-        out.truncate(wanted);
-    }
+fn head(name: &str) -> [&[u8]; 4] {
+    let spaces = SPACES.get(name.len()..CALLEE_WIDTH).unwrap_or_default();
+    [b"  call  ", name.as_bytes(), spaces, b" in: "]
 }

@@ -58,12 +58,11 @@ pub enum Argument {
 }
 
 impl Argument {
-    /// The argument a word stands for: kind in the top byte, signed value in
-    /// the other seven. `None` for a kind no release knows.
+    /// The argument a word stands for. `None` for a kind no release knows.
     #[inline]
     pub fn from_word(word: i64) -> Option<Self> {
-        let value = word.wrapping_shl(8).wrapping_shr(8);
-        Some(match word.cast_unsigned().wrapping_shr(56) {
+        let (kind, value) = Self::parts(word);
+        Some(match kind {
             0 => match Register::from_word(value) {
                 Register::Void => Self::Void,
                 Register::Vm => Self::Vm,
@@ -74,6 +73,13 @@ impl Argument {
             3 => Self::Function(value),
             _ => return None,
         })
+    }
+
+    /// Kind in the top byte, signed value in the other seven.
+    #[inline]
+    pub(super) fn parts(word: i64) -> (u8, i64) {
+        let [.., kind] = word.to_le_bytes();
+        (kind, word.wrapping_shl(8).wrapping_shr(8))
     }
 }
 
@@ -107,6 +113,12 @@ impl<'a> Arguments<'a> {
             .iter()
             .copied()
             .find(|word| Argument::from_word(*word).is_none())
+    }
+
+    /// The words themselves.
+    #[inline]
+    pub(super) fn words(self) -> &'a [i64] {
+        self.words
     }
 
     /// All in order; a word of [`unknown`](Self::unknown) kind counts as void.

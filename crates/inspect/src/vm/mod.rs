@@ -30,6 +30,7 @@ pub mod instruction;
 pub mod kv_cache;
 mod short_text;
 pub mod stats;
+mod text;
 pub mod value;
 
 pub(crate) use constants::{read_dtype, tensor_stream};

@@ -1,5 +1,5 @@
-//! Ready texts for the small numbers of a listing: eight bytes each, appended
-//! with one fixed-size copy and then cut to their length.
+//! Ready texts for the small numbers of a listing, each appended with one copy
+//! of fixed size.
 //!
 //! Most of a listing is arguments like `%12, ` and `c[5], `; to format each
 //! costs several times as much.
@@ -7,75 +7,85 @@
 /// Numbers below this have a ready text.
 const READY: usize = 1000;
 
-/// Texts of one form, such as `%<number>, `.
-pub(super) struct Ready {
-    texts: [[u8; 8]; READY],
-    /// Bytes besides the digits.
-    around: usize,
+/// A text of up to `N` bytes.
+#[derive(Clone, Copy)]
+pub(super) struct Short<const N: usize> {
+    /// The bytes; what lies behind `length` means nothing.
+    pub(super) bytes: [u8; N],
+    /// Bytes that count.
+    pub(super) length: usize,
 }
 
-/// `<number>`.
-pub(super) static NUMBER: Ready = Ready::new(b"", b"");
-/// `%<number>`, then the separator of arguments.
-pub(super) static REGISTER: Ready = Ready::new(b"%", b", ");
-/// `%<number>` at the end of a line.
-pub(super) static LAST_REGISTER: Ready = Ready::new(b"%", b"\n");
-/// `i<number>`, then the separator.
-pub(super) static IMMEDIATE: Ready = Ready::new(b"i", b", ");
-/// `c[<number>]`, then the separator.
-pub(super) static CONSTANT: Ready = Ready::new(b"c[", b"], ");
+/// Texts of one form, such as `%<number>, `.
+pub(super) struct Ready<const N: usize>([Short<N>; READY]);
 
-impl Ready {
+/// Arguments by the kind in their word, with the separator behind: `%<number>`,
+/// `i<number>`, `c[<number>]`. By a table, since nobody could guess the next kind.
+pub(super) static ARGUMENTS: [Ready<8>; 3] = [
+    Ready::new(b"%", b", "),
+    Ready::new(b"i", b", "),
+    Ready::new(b"c[", b"], "),
+];
+/// The VM as an argument.
+pub(super) static VM: Short<8> = Short::new(b"%vm, ");
+/// `<number>`.
+pub(super) static NUMBER: Ready<8> = Ready::new(b"", b"");
+/// `%<number>` at the end of a call.
+pub(super) static RESULT: Ready<16> = Ready::new(b" dst: %", b"\n");
+/// No result, at the end of a call.
+pub(super) static NO_RESULT: Short<16> = Short::new(b" dst: %void\n");
+
+impl<const N: usize> Short<N> {
+    /// No text.
+    pub(super) const EMPTY: Self = Self {
+        bytes: [b' '; N],
+        length: 0,
+    };
+
+    /// A text that is known to fit: the compiler evaluates this.
+    const fn new(text: &[u8]) -> Self {
+        let mut new = Self::EMPTY;
+        assert!(new.append(text), "a text longer than its room");
+        new
+    }
+
+    /// Appends `text`, if there is room.
+    pub(super) const fn append(&mut self, text: &[u8]) -> bool {
+        let end = self.length.saturating_add(text.len());
+        let Some((_, room)) = self.bytes.split_at_mut_checked(self.length) else {
+            return false;
+        };
+        let Some((room, _)) = room.split_at_mut_checked(text.len()) else {
+            return false;
+        };
+        room.copy_from_slice(text);
+        self.length = end;
+        true
+    }
+}
+
+impl<const N: usize> Ready<N> {
     // Evaluated by the compiler, which refuses what overflows.
     #[allow(clippy::arithmetic_side_effects, clippy::indexing_slicing)]
     const fn new(before: &[u8], after: &[u8]) -> Self {
-        let mut texts = [[0; 8]; READY];
+        let mut texts = [Short::new(before); READY];
         let mut number = 0;
         while number < READY {
-            let digits = 1 + (number >= 10) as usize + (number >= 100) as usize;
-            let mut at = 0;
-            while at < before.len() {
-                texts[number][at] = before[at];
-                at += 1;
-            }
-            let mut left = number;
-            let mut digit = digits;
-            while digit > 0 {
-                digit -= 1;
-                texts[number][before.len() + digit] = last_digit(left);
-                left /= 10;
-            }
-            at = 0;
-            while at < after.len() {
-                texts[number][before.len() + digits + at] = after[at];
-                at += 1;
-            }
+            let text = &mut texts[number];
+            let fits = (number < 100 || text.append(&[last_digit(number / 100)]))
+                && (number < 10 || text.append(&[last_digit(number / 10)]))
+                && text.append(&[last_digit(number)])
+                && text.append(after);
+            assert!(fits, "a text longer than its room");
             number += 1;
         }
-        Self {
-            texts,
-            around: before.len() + after.len(),
-        }
+        Self(texts)
     }
 
-    /// Appends the text of `number`; false if there is none ready.
+    /// The text of `number`; `None` if it is not ready.
     #[inline]
-    pub(super) fn push(&self, number: i64, out: &mut Vec<u8>) -> bool {
-        let Ok(number) = usize::try_from(number) else {
-            return false;
-        };
-        let Some(text) = self.texts.get(number) else {
-            return false;
-        };
-        let digits = usize::from(number >= 10).saturating_add(usize::from(number >= 100));
-        let length = out
-            .len()
-            .saturating_add(self.around)
-            .saturating_add(digits)
-            .saturating_add(1);
-        out.extend_from_slice(text);
-        out.truncate(length);
-        true
+    pub(super) fn get(&self, number: i64) -> Option<&Short<N>> {
+        self.0.get(usize::try_from(number).ok()?)
     }
 }
 
