@@ -5,6 +5,7 @@
 //! fields mean.
 
 use crate::error::DecodeError;
+use crate::limits::MAX_ITEMS;
 
 /// A cursor that never reads past its slice and never panics.
 #[derive(Debug, Clone)]
@@ -114,6 +115,16 @@ impl<'a> Reader<'a> {
                     format!("{count}"),
                 ))
             }
+        }
+    }
+
+    /// A [`count`](Self::count) of items that are kept, each in a place of its
+    /// own: refused beyond [`MAX_ITEMS`].
+    pub fn items(&mut self, item_size: usize, what: &'static str) -> Result<usize, DecodeError> {
+        let before = self.clone();
+        match self.count(item_size, what)? {
+            count if count <= MAX_ITEMS => Ok(count),
+            count => Err(before.error(format!("{what} of at most {MAX_ITEMS} items"), count)),
         }
     }
 

@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde_json::Value as Json;
 
 /// Bytes of a document that are read; indexes of large models stay far below.
-const MAX_DOCUMENT: u64 = 16 << 20;
+const MAX_DOCUMENT: u64 = 8 << 20;
 
 /// What a document is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]

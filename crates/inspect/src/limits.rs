@@ -22,6 +22,19 @@ pub const MAX_MEMBERS: usize = 200_000;
 pub const MAX_WASM_MEMORY: u64 = 1 << 30;
 /// Zero bytes between data segments of a wasm file that are written out.
 pub const MAX_WASM_GAPS: u64 = 32 << 20;
+/// Items of one list that a decoder keeps: functions, constants, modules, kernels.
+pub const MAX_ITEMS: usize = 1 << 18;
+/// Bytes of one VM executable; real ones have a few megabytes.
+pub const MAX_EXECUTABLE: usize = 64 << 20;
+/// Bytes of the metadata's JSON text.
+pub const MAX_METADATA: usize = 4 << 20;
+/// Sections of one binary that become regions.
+pub const MAX_REGIONS: usize = 1 << 18;
+/// Bytes of memory, roughly, that what is found in one file may take before no
+/// more of its members are read.
+pub const MAX_FACTS: usize = 192 << 20;
+/// Symbols and other names kept of one binary.
+pub const MAX_KEPT_SYMBOLS: u64 = 1 << 18;
 /// Bytes of symbol names kept of one binary.
 pub const MAX_KEPT_NAMES: u64 = 64 << 20;
 /// Length of one symbol or string that is kept.

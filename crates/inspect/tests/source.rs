@@ -165,6 +165,18 @@ fn ar_members_have_their_long_names() {
 }
 
 #[test]
+fn members_of_one_name_are_told_apart() {
+    let at = folder("ar-twice");
+    let object = object(&at, "b.o");
+    run("llvm-ar", &["qc", "twice.a", "b.o", "b.o"], &at);
+    let (files, problems) = visit(&at.join("twice.a"));
+    assert!(problems.is_empty(), "{problems:?}");
+    let names: Vec<&String> = files.keys().collect();
+    assert_eq!(names, ["twice.a", "twice.a!b.o", "twice.a!b.o (2)"]);
+    assert_eq!(files["twice.a!b.o (2)"].1, object);
+}
+
+#[test]
 fn zip_members_are_borrowed_or_unpacked() {
     let at = folder("zip");
     let object = object(&at, "lib0.o");

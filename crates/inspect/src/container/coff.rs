@@ -17,6 +17,7 @@ use object::read::SymbolIndex;
 use object::read::coff::{CoffHeader, Symbol, SymbolTable};
 
 use super::names::{concerns_tvm, undefined_concerns_tvm};
+use super::regions::push;
 use super::symbols::Names;
 use super::{
     Binary, BinaryKind, DefinedSymbol, FileRange, Format, Parsed, Platform, Region, Signature,
@@ -123,7 +124,7 @@ fn regions<'data, Coff: CoffHeader>(
         })?;
         let flags = section.characteristics.get(LE);
         by_section.push(Some(regions.len()));
-        regions.push(Region {
+        let region = Region {
             name: names.keep(name)?,
             address: 0,
             data: Cow::Borrowed(bytes),
@@ -134,7 +135,8 @@ fn regions<'data, Coff: CoffHeader>(
             }],
             executable: flags.contains(pe::IMAGE_SCN_MEM_EXECUTE),
             writable: flags.contains(pe::IMAGE_SCN_MEM_WRITE),
-        });
+        };
+        push(&mut regions, region)?;
     }
     Ok((regions, by_section, has_constructors))
 }

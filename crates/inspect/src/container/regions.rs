@@ -1,6 +1,28 @@
 //! Looking up which region holds an address.
 
 use super::Region;
+use crate::error::DecodeError;
+use crate::limits::MAX_REGIONS;
+
+/// Adds a region, as long as there are no more than [`MAX_REGIONS`].
+pub(super) fn push<'data>(
+    regions: &mut Vec<Region<'data>>,
+    region: Region<'data>,
+) -> Result<(), DecodeError> {
+    if regions.len() >= MAX_REGIONS {
+        let at = region
+            .file_ranges
+            .first()
+            .map_or(0, |range| range.file_offset);
+        return Err(DecodeError::new(
+            at,
+            format!("at most {MAX_REGIONS} sections with contents"),
+            "more",
+        ));
+    }
+    regions.push(region);
+    Ok(())
+}
 
 /// The address ranges of a binary's regions, sorted for lookup.
 pub(super) struct RegionIndex {

@@ -7,7 +7,7 @@
 
 use super::names::{begins_like_tvm, may_hold_prefixed};
 use crate::error::DecodeError;
-use crate::limits::{MAX_KEPT_NAMES, MAX_NAME};
+use crate::limits::{MAX_KEPT_NAMES, MAX_KEPT_SYMBOLS, MAX_NAME};
 
 /// A string table and what may still be read from it.
 pub(super) struct Names<'data> {
@@ -16,6 +16,7 @@ pub(super) struct Names<'data> {
     at: u64,
     scan_left: u64,
     keep_left: u64,
+    names_left: u64,
     /// Whether a name may concern TVM without beginning like it, once asked.
     prefixed: Option<bool>,
 }
@@ -33,6 +34,7 @@ impl<'data> Names<'data> {
             at,
             scan_left,
             keep_left,
+            names_left: MAX_KEPT_SYMBOLS,
             prefixed: None,
         }
     }
@@ -73,6 +75,10 @@ impl<'data> Names<'data> {
     /// An owned copy of a name that is kept.
     pub(super) fn keep(&mut self, name: &[u8]) -> Result<String, DecodeError> {
         self.keep_left = self.spend(self.keep_left, name.len() as u64, "kept")?;
+        self.names_left = self.names_left.checked_sub(1).ok_or_else(|| {
+            let expected = format!("at most {MAX_KEPT_SYMBOLS} names that concern TVM");
+            DecodeError::new(self.at, expected, "more")
+        })?;
         // Nearly every name is ASCII, which is checked faster than it is mended.
         Ok(match std::str::from_utf8(name) {
             Ok(name) => name.to_owned(),

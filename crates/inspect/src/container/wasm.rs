@@ -27,7 +27,7 @@ use super::{
     Signature, UndefinedSymbol, WasmImport,
 };
 use crate::error::DecodeError;
-use crate::limits::{MAX_WASM_GAPS, MAX_WASM_MEMORY};
+use crate::limits::{MAX_KEPT_SYMBOLS, MAX_WASM_GAPS, MAX_WASM_MEMORY};
 
 /// What is collected while the sections pass by.
 #[derive(Default)]
@@ -171,6 +171,15 @@ fn advance<'data>(
     })
 }
 
+/// Fails once so many imports or exports are kept.
+fn bounded(kept: usize, at: u64) -> Result<(), DecodeError> {
+    if kept as u64 >= MAX_KEPT_SYMBOLS {
+        let expected = format!("at most {MAX_KEPT_SYMBOLS} imports, and as many exports");
+        return Err(DecodeError::new(at, expected, "more"));
+    }
+    Ok(())
+}
+
 impl<'data> Module<'data> {
     fn imports(
         &mut self,
@@ -183,6 +192,7 @@ impl<'data> Module<'data> {
             // Compact imports share one module name: bound the copies.
             let cost = import.module.len().saturating_add(import.name.len());
             self.kept = self.kept.saturating_add(cost as u64);
+            bounded(self.imports.len(), at)?;
             if self.kept > (size as u64).saturating_mul(4) {
                 return Err(DecodeError::new(
                     at,
@@ -199,7 +209,9 @@ impl<'data> Module<'data> {
     }
 
     fn exports(&mut self, exports: ExportSectionReader<'data>) -> Result<(), DecodeError> {
+        let at = exports.range().start;
         for export in exports {
+            bounded(self.exports.len(), at)?;
             let export = export.map_err(bad)?;
             // Both are how a module runs constructors when the host asks.
             self.starts |= matches!(export.name, "_initialize" | "__wasm_call_ctors");

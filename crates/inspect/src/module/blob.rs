@@ -139,7 +139,7 @@ fn count_first_as(
     form: FunctionInfoForm,
 ) -> Result<(Vec<Module>, usize), DecodeError> {
     let mut reader = Reader::at(bytes, LENGTH_FIELD);
-    let count = reader.count(8, "the number of modules")?;
+    let count = reader.items(8, "the number of modules")?;
     let mut modules = Vec::new();
     let mut tree = None;
     for _ in 0..count {

@@ -8,6 +8,7 @@
 use serde::Serialize;
 use serde_json::{Map, Value as Json};
 
+use crate::limits::MAX_METADATA;
 use crate::vm::dataflow::Flow;
 use crate::vm::value::Value;
 use crate::vm::{ConstantValue, Executable, FunctionKind, Instruction};
@@ -176,6 +177,10 @@ fn constant_index(executable: &Executable) -> Result<usize, MetadataError> {
 
 /// Decodes the JSON text.
 pub fn parse(text: &str) -> Result<Metadata, MetadataError> {
+    if text.len() > MAX_METADATA {
+        let detail = format!("{} bytes, more than {MAX_METADATA}", text.len());
+        return Err(MetadataError::NotJson(detail));
+    }
     let json: Json =
         serde_json::from_str(text).map_err(|error| MetadataError::NotJson(error.to_string()))?;
     let Json::Object(object) = json else {

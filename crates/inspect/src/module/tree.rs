@@ -55,7 +55,7 @@ pub(super) fn read(reader: &mut Reader<'_>) -> Result<Tree, DecodeError> {
 }
 
 fn indices(reader: &mut Reader<'_>, what: &'static str) -> Result<Vec<u64>, DecodeError> {
-    let count = reader.count(8, what)?;
+    let count = reader.items(8, what)?;
     (0..count).map(|_| reader.u64(what)).collect()
 }
 

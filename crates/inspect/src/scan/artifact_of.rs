@@ -6,6 +6,7 @@ use std::path::Path;
 use super::join_objects::join_archive_objects;
 use crate::artifact::{Artifact, Problem, ProblemKind, Role};
 use crate::container::{self, Binary, FileType, Parsed};
+use crate::limits::MAX_FACTS;
 use crate::module::{self, locate};
 use crate::runtime::member::Member;
 use crate::runtime::parts::{self, PartKind};
@@ -21,21 +22,48 @@ pub(super) struct FileFacts {
     pub unlisted: BTreeSet<String>,
     /// Whether compilers may be left unlisted.
     exports_later: bool,
+    /// Whether something was left out for that.
+    is_cut: bool,
+    /// Memory, roughly, that all this takes, findings and verdicts included.
+    weight: usize,
     /// Artifacts that are only a problem so far, by path: archives may have
     /// hundreds of thousands.
     alone: HashMap<String, usize>,
 }
 
 impl FileFacts {
+    /// Takes what a file or its archive holds, up to [`MAX_FACTS`] of it.
     fn take(&mut self, event: Event<'_>) {
+        let full = self.weight > MAX_FACTS;
         match event {
+            Event::File(file) if full && file.depth > 0 => self.is_full(file.display),
             Event::File(file) => read_file(&file, self),
+            Event::Problem(problem) if full => self.is_full(&problem.display),
             Event::Problem(problem) => add_problem(problem, self),
         }
     }
 
+    /// Says once of the archive that what follows in it is not looked at.
+    fn is_full(&mut self, member: &str) {
+        if self.is_cut {
+            return;
+        }
+        self.is_cut = true;
+        let archive = member.split('!').next().unwrap_or(member);
+        let problem = Problem {
+            kind: ProblemKind::Limit,
+            detail: format!(
+                "too much is found in it: {member} and what follows is not looked at; \
+                 unpack the archive and scan the folder"
+            ),
+            offset: None,
+        };
+        note(archive.to_owned(), problem, self);
+    }
+
     /// Adds what was read. A problem with its name may have come before it.
     fn push(&mut self, mut artifact: Artifact) {
+        self.weight = self.weight.saturating_add(weight(&artifact));
         match self.artifacts.last_mut() {
             Some(last) if last.path == artifact.path && last.binary.is_none() => {
                 artifact.problems.splice(0..0, last.problems.drain(..));
@@ -59,6 +87,30 @@ impl FileFacts {
         }
         all
     }
+}
+
+/// Bytes that an artifact takes at least, with what is said of it.
+const ARTIFACT: usize = 8 << 10;
+/// Bytes that a symbol takes, short names included.
+const SYMBOL: usize = 192;
+/// Bytes that a model library takes with its verdicts, one per known release.
+const LIBRARY: usize = 128 << 10;
+
+/// Memory, roughly, that an artifact takes to the end of a scan.
+fn weight(artifact: &Artifact) -> usize {
+    let symbols = artifact.binary.as_ref().map_or(0, |binary| {
+        let symbols = binary.defined.len().saturating_add(binary.undefined.len());
+        let wasm = binary
+            .wasm_imports
+            .len()
+            .saturating_add(binary.wasm_exports.len());
+        symbols.saturating_add(wasm).saturating_mul(SYMBOL)
+    });
+    let libraries = artifact.libraries.iter().map(|library| {
+        let blob = library.blob.as_ref().map_or(0, |blob| blob.length);
+        LIBRARY.saturating_add(usize::try_from(blob).unwrap_or(usize::MAX))
+    });
+    libraries.fold(ARTIFACT.saturating_add(symbols), usize::saturating_add)
 }
 
 /// Suffixes whose files must be a binary or an archive: anything else under
@@ -236,7 +288,11 @@ fn uses_tvm(binary: &Binary) -> bool {
 
 fn add_problem(problem: source::Problem, facts: &mut FileFacts) {
     let path = problem.display.clone();
-    let problem = Problem::from(problem);
+    note(path, Problem::from(problem), facts);
+}
+
+fn note(path: String, problem: Problem, facts: &mut FileFacts) {
+    facts.weight = facts.weight.saturating_add(ARTIFACT);
     let about = match facts.artifacts.last() {
         Some(last) if last.path == path => facts.artifacts.len().checked_sub(1),
         _ => facts.alone.get(&path).copied(),

@@ -15,6 +15,8 @@
 )]
 
 use std::cell::Cell;
+use std::collections::HashMap;
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::io::{self, BufReader, Read};
 use std::path::Path;
 
@@ -67,6 +69,7 @@ pub fn visit_bytes(display: &str, bytes: &[u8], out: &mut dyn FnMut(Event<'_>)) 
         left: &left,
         members: 0,
         stopped: false,
+        met: HashMap::default(),
     };
     visitor.file(display, bytes, 0);
 }
@@ -77,6 +80,8 @@ struct Visitor<'v> {
     left: &'v Cell<u64>,
     members: usize,
     stopped: bool,
+    /// How often each member was met, by a hash of its display path.
+    met: HashMap<u64, u32, BuildHasherDefault<DefaultHasher>>,
 }
 
 impl Visitor<'_> {
@@ -133,7 +138,6 @@ impl Visitor<'_> {
         if self.stopped {
             return false;
         }
-        let display = || format!("{archive}!{}", member.name);
         self.members = self.members.saturating_add(1);
         if self.members > MAX_MEMBERS {
             let detail = format!("more than {MAX_MEMBERS} members");
@@ -141,46 +145,69 @@ impl Visitor<'_> {
             self.stopped = true;
             return false;
         }
-        if is_unsafe(&member.name) {
-            let detail = "the name is absolute or climbs out with `..`: do not unpack this archive";
-            self.problem(&display(), ProblemKind::UnsafeName, detail.to_owned());
-        }
+        let is_unsafe = is_unsafe(&member.name);
         let can_matter = can_matter(&member.name);
-        match member.body {
-            Body::Stored(bytes) => {
-                // Import libraries hold thousands of members without code.
-                let nothing = match identify(bytes) {
-                    FileType::CoffImport => true,
-                    FileType::Unknown => !can_matter,
-                    _ => false,
-                };
-                if !nothing {
-                    self.file(&display(), bytes, depth);
-                }
-            }
-            Body::Absent(why) if why.contains("thin") => {
-                self.problem(&display(), ProblemKind::ThinArchive, why.to_owned());
-            }
-            Body::Absent(why) => {
-                self.problem(&display(), ProblemKind::NotInspected, why.to_owned());
-            }
-            Body::Packed(stream) if can_matter && counted => {
-                self.packed(&display(), member.size, stream, depth);
-            }
-            Body::Packed(stream) if can_matter => {
-                let left = self.left;
-                let mut stream = Metered {
-                    inner: stream,
-                    left,
-                };
-                self.packed(&display(), member.size, &mut stream, depth);
-            }
-            Body::Packed(_) => {}
+        let nothing = match &member.body {
+            // Import libraries hold thousands of members without code.
+            Body::Stored(bytes) => match identify(bytes) {
+                FileType::CoffImport => true,
+                FileType::Unknown => !can_matter,
+                _ => false,
+            },
+            Body::Packed(_) => !can_matter,
+            Body::Absent(_) => false,
+        };
+        if nothing && !is_unsafe {
+            return true;
+        }
+        let display = self.display(archive, &member.name);
+        if is_unsafe {
+            let detail = "the name is absolute or climbs out with `..`: do not unpack this archive";
+            self.problem(&display, ProblemKind::UnsafeName, detail.to_owned());
+        }
+        if !nothing {
+            self.body(&display, member, depth, counted);
         }
         if self.left.get() == 0 {
             self.bomb(archive);
         }
         !self.stopped
+    }
+
+    fn body(&mut self, display: &str, member: Member<'_, '_>, depth: usize, counted: bool) {
+        match member.body {
+            Body::Stored(bytes) => self.file(display, bytes, depth),
+            Body::Absent(why) => {
+                let kind = if why.contains("thin") {
+                    ProblemKind::ThinArchive
+                } else {
+                    ProblemKind::NotInspected
+                };
+                self.problem(display, kind, why.to_owned());
+            }
+            Body::Packed(stream) if counted => self.packed(display, member.size, stream, depth),
+            Body::Packed(stream) => {
+                let left = self.left;
+                let mut stream = Metered {
+                    inner: stream,
+                    left,
+                };
+                self.packed(display, member.size, &mut stream, depth);
+            }
+        }
+    }
+
+    /// Archive and member. An archive may hold several of one name: the second
+    /// is called `lib.a!one.o (2)`.
+    fn display(&mut self, archive: &str, member: &str) -> String {
+        let display = format!("{archive}!{member}");
+        let hash = self.met.hasher().hash_one(&display);
+        let met = self.met.entry(hash).or_default();
+        *met = met.saturating_add(1);
+        match *met {
+            1 => display,
+            several => format!("{display} ({several})"),
+        }
     }
 
     fn packed(&mut self, display: &str, size: u64, stream: &mut dyn Read, depth: usize) {

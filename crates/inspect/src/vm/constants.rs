@@ -71,7 +71,7 @@ pub(super) fn skim(
     reader: &mut Reader<'_>,
     table: ConstantTable,
 ) -> Result<(usize, bool), DecodeError> {
-    let count = reader.count(SMALLEST_CONSTANT, "the number of constants")?;
+    let count = reader.items(SMALLEST_CONSTANT, "the number of constants")?;
     let mut telling = false;
     for _ in 0..count {
         let raw = read_raw(reader, table)?;
@@ -85,7 +85,7 @@ pub(super) fn read(
     reader: &mut Reader<'_>,
     table: ConstantTable,
 ) -> Result<Vec<Constant>, DecodeError> {
-    let count = reader.count(SMALLEST_CONSTANT, "the number of constants")?;
+    let count = reader.items(SMALLEST_CONSTANT, "the number of constants")?;
     (0..count)
         .map(|_| read_raw(reader, table).map(keep))
         .collect()

@@ -5,6 +5,7 @@ use std::ops::Range;
 use super::{ConstantTable, Executable, Sections, code, constants, functions, header};
 use crate::bytes::Reader;
 use crate::error::DecodeError;
+use crate::limits::MAX_EXECUTABLE;
 
 /// Newest first: where two fit they agree on every value.
 const TABLES: [ConstantTable; 3] = [
@@ -27,7 +28,12 @@ impl Executable {
 }
 
 fn decode(bytes: &[u8], exact: bool) -> Result<(Executable, usize), DecodeError> {
-    let mut reader = Reader::new(bytes);
+    let most = bytes.get(..MAX_EXECUTABLE).unwrap_or(bytes);
+    if exact && most.len() < bytes.len() {
+        let expected = format!("an executable of at most {MAX_EXECUTABLE} bytes");
+        return Err(DecodeError::new(0, expected, bytes.len()));
+    }
+    let mut reader = Reader::new(most);
     let (magic, version) = header::read(&mut reader)?;
     let header = 0..reader.position() as u64;
     let function_table = functions::read_table(&mut reader)?;

@@ -12,7 +12,7 @@ const SMALLEST_ENTRY: usize = 4 + 8 + 4 * 8 + 8;
 const SMALLEST_SCOPE: usize = 8 + 8;
 
 pub(super) fn read_table(reader: &mut Reader<'_>) -> Result<Vec<Function>, DecodeError> {
-    let count = reader.count(SMALLEST_ENTRY, "the number of functions")?;
+    let count = reader.items(SMALLEST_ENTRY, "the number of functions")?;
     (0..count).map(|_| read_entry(reader)).collect()
 }
 
@@ -28,7 +28,7 @@ fn read_entry(reader: &mut Reader<'_>) -> Result<Function, DecodeError> {
     let instructions = read_range(reader)?;
     let num_args = reader.i64("a parameter count")?;
     let registers = reader.i64("a register count")?;
-    let count = reader.count(8, "the number of parameter names")?;
+    let count = reader.items(8, "the number of parameter names")?;
     let parameters = (0..count)
         .map(|_| reader.string("a parameter name").map(str::to_owned))
         .collect::<Result<_, _>>()?;
@@ -56,7 +56,7 @@ fn read_range(reader: &mut Reader<'_>) -> Result<Range<u64>, DecodeError> {
 }
 
 pub(super) fn read_scopes(reader: &mut Reader<'_>) -> Result<Vec<MemoryScope>, DecodeError> {
-    let count = reader.count(SMALLEST_SCOPE, "the number of memory scopes")?;
+    let count = reader.items(SMALLEST_SCOPE, "the number of memory scopes")?;
     (0..count)
         .map(|_| {
             let constant = reader.i64("a memory scope's constant index")?;

@@ -67,7 +67,6 @@ pub fn all() -> Vec<(String, Vec<u8>)> {
 /// Well-formed files that repeat what costs: names, members, slices, functions.
 pub fn floods() -> Vec<(&'static str, Vec<u8>)> {
     let so = artifact("tvm-0.27/extcall-cpu-x86_64.so");
-    let object = artifact("synthetic/extcall-0.27-devc.o");
     let dylib = artifact("tvm-0.27/extcall-cpu-macos-arm64.dylib");
     let deep = (0..40).fold(so.clone(), |inner, _| zip_of(&[("in.zip", &inner)], false));
     vec![
@@ -76,10 +75,7 @@ pub fn floods() -> Vec<(&'static str, Vec<u8>)> {
         ("overlapping.zip", overlapping(&so, 20_000)),
         ("climbing.tar", climbing(40_000)),
         ("slices.dylib", slices(&dylib, 60)),
-        (
-            "libraries.a",
-            ar_of((0..2_000).map(|_| ("devc.o", &object[..]))),
-        ),
+        ("libraries.a", libraries(2_000)),
         ("deep.zip", deep),
     ]
 }
@@ -230,8 +226,14 @@ fn overlapping(bytes: &[u8], count: u16) -> Vec<u8> {
     out
 }
 
+/// An archive that holds one model library many times.
+pub fn libraries(count: usize) -> Vec<u8> {
+    let object = artifact("synthetic/extcall-0.27-devc.o");
+    ar_of((0..count).map(|_| ("devc.o", &object[..])))
+}
+
 /// A tar of empty members whose names climb out of it.
-fn climbing(count: usize) -> Vec<u8> {
+pub fn climbing(count: usize) -> Vec<u8> {
     let mut archive = tar::Builder::new(Vec::new());
     for index in 0..count {
         let mut header = tar::Header::new_ustar();

@@ -8,6 +8,7 @@ use object::elf;
 use object::read::elf::{FileHeader, ProgramHeader, SectionHeader};
 
 use super::image::{Image, bad};
+use crate::container::regions::push;
 use crate::container::{FileRange, Region};
 use crate::error::DecodeError;
 
@@ -50,7 +51,7 @@ pub(super) fn read<'data, Elf: FileHeader<Endian = Endianness>>(
             .data(endian, image.data)
             .map_err(|error| bad(at, "an ELF section inside the file", error))?;
         by_section.push(Some(regions.len()));
-        regions.push(Region {
+        let region = Region {
             name: String::from_utf8_lossy(name).into_owned(),
             address: if object {
                 0
@@ -65,7 +66,8 @@ pub(super) fn read<'data, Elf: FileHeader<Endian = Endianness>>(
             }],
             executable: flags.contains(elf::SHF_EXECINSTR),
             writable: flags.contains(elf::SHF_WRITE),
-        });
+        };
+        push(&mut regions, region)?;
     }
     Ok((regions, by_section))
 }

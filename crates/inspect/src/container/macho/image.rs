@@ -8,6 +8,7 @@ use object::read::macho::{LoadCommandVariant as Command, MachHeader, Section, Se
 
 use super::signature;
 use super::trie::Trie;
+use crate::container::regions::push;
 use crate::container::{FileRange, Needed, Platform, Region, Signature};
 use crate::error::DecodeError;
 
@@ -218,7 +219,7 @@ impl<'data, Mach: MachHeader<Endian = Endianness>> Image<'data, Mach> {
         })?;
         let flags = section.flags(endian);
         let index = self.regions.len();
-        self.regions.push(Region {
+        let region = Region {
             name: format!(
                 "{},{}",
                 String::from_utf8_lossy(segment_name),
@@ -234,7 +235,8 @@ impl<'data, Mach: MachHeader<Endian = Endianness>> Image<'data, Mach> {
             executable: flags.contains(macho::S_ATTR_PURE_INSTRUCTIONS)
                 || flags.contains(macho::S_ATTR_SOME_INSTRUCTIONS),
             writable,
-        });
+        };
+        push(&mut self.regions, region)?;
         Ok(Some(index))
     }
 

@@ -140,12 +140,15 @@ fn keep_undefined<Mach: MachHeader<Endian = Endianness>>(
             // Ordinals count from one; the highest three mean no library.
             let library = usize::from(symbol.library_ordinal(image.endian).0)
                 .checked_sub(1)
-                .and_then(|index| image.needed.get(index))
-                .map(|needed| needed.name.clone());
+                .and_then(|index| image.needed.get(index));
             kept.push(UndefinedSymbol {
                 name: names.keep(name)?,
                 weak: description.0 & N_WEAK_REF != 0,
-                library,
+                // Copied per symbol, so it counts like their names.
+                library: match library {
+                    Some(needed) => Some(names.keep(needed.name.as_bytes())?),
+                    None => None,
+                },
             });
         }
     }

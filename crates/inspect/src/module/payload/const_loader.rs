@@ -10,12 +10,12 @@ const SMALLEST_TENSOR: usize = 8 + 8 + 8 + 4 + 4 + 8;
 
 pub(super) fn decode(reader: &mut Reader<'_>) -> Result<Payload, DecodeError> {
     let variables = names(reader, "the constant names")?;
-    let count = reader.count(SMALLEST_TENSOR, "the number of constants")?;
+    let count = reader.items(SMALLEST_TENSOR, "the number of constants")?;
     for _ in 0..count {
         tensor_stream(reader)?;
     }
     let symbols = names(reader, "the symbols to initialise")?;
-    let count = reader.count(8, "the number of symbols' constant lists")?;
+    let count = reader.items(8, "the number of symbols' constant lists")?;
     for _ in 0..count {
         names(reader, "a symbol's constants")?;
     }
@@ -27,7 +27,7 @@ pub(super) fn names(
     reader: &mut Reader<'_>,
     what: &'static str,
 ) -> Result<Vec<String>, DecodeError> {
-    let count = reader.count(8, what)?;
+    let count = reader.items(8, what)?;
     (0..count)
         .map(|_| reader.string(what).map(str::to_owned))
         .collect()

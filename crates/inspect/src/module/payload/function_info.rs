@@ -16,25 +16,25 @@ pub(super) fn kernels(
     reader: &mut Reader<'_>,
     form: FunctionInfoForm,
 ) -> Result<Vec<KernelInfo>, DecodeError> {
-    let count = reader.count(SMALLEST_KERNEL, "the number of kernels")?;
+    let count = reader.items(SMALLEST_KERNEL, "the number of kernels")?;
     (0..count).map(|_| kernel(reader, form)).collect()
 }
 
 fn kernel(reader: &mut Reader<'_>, form: FunctionInfoForm) -> Result<KernelInfo, DecodeError> {
     let key = reader.string("a kernel's key")?.to_owned();
     let name = reader.string("a kernel's name")?.to_owned();
-    let count = reader.count(4, "a kernel's number of arguments")?;
+    let count = reader.items(4, "a kernel's number of arguments")?;
     let arg_types = (0..count)
         .map(|_| read_dtype(reader))
         .collect::<Result<_, _>>()?;
-    let count = reader.count(8, "a kernel's number of launch tags")?;
+    let count = reader.items(8, "a kernel's number of launch tags")?;
     let launch_tags = (0..count)
         .map(|_| reader.string("a launch tag").map(str::to_owned))
         .collect::<Result<_, _>>()?;
     let extra_tags = match form {
         FunctionInfoForm::Plain | FunctionInfoForm::Either => Vec::new(),
         FunctionInfoForm::ExtraTags => {
-            let count = reader.count(4, "a kernel's number of extra tags")?;
+            let count = reader.items(4, "a kernel's number of extra tags")?;
             (0..count)
                 .map(|_| reader.i32("an extra tag"))
                 .collect::<Result<_, _>>()?
@@ -51,7 +51,7 @@ fn kernel(reader: &mut Reader<'_>, form: FunctionInfoForm) -> Result<KernelInfo,
 
 /// `smap`: texts by name, left in place.
 pub(super) fn texts(reader: &mut Reader<'_>) -> Result<Vec<DeviceCode>, DecodeError> {
-    let count = reader.count(SMALLEST_TEXT, "the number of sources")?;
+    let count = reader.items(SMALLEST_TEXT, "the number of sources")?;
     (0..count)
         .map(|_| {
             let name = reader.string("a source's name")?.to_owned();

@@ -12,7 +12,7 @@ const SMALLEST_SHADER: usize = 8 + 4 + 8;
 pub(super) fn decode(reader: &mut Reader<'_>, form: Form) -> Result<DevicePayload, DecodeError> {
     let code_format = reader.string("the code's format")?.to_owned();
     let kernels = function_info::kernels(reader, form.function_info)?;
-    let count = reader.count(SMALLEST_SHADER, "the number of shaders")?;
+    let count = reader.items(SMALLEST_SHADER, "the number of shaders")?;
     let code: Vec<DeviceCode> = (0..count)
         .map(|_| shader(reader, form.order))
         .collect::<Result<_, _>>()?;
