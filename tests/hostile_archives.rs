@@ -143,3 +143,44 @@ fn sizes_that_lie_are_found_out() {
         stays_small(&run, &file);
     }
 }
+
+/// One library after another, all of one name: each is judged alone, and what
+/// is too much is left out and said.
+#[test]
+fn a_flood_of_libraries_is_cut_and_said() {
+    let folder = Folder::new("flood");
+    folder.good();
+    let object = root().join("corpus/artifacts/synthetic/extcall-0.27-devc.o");
+    let object = fs::read(object).expect("the corpus can be read");
+    let mut archive = b"!<arch>\n".to_vec();
+    for _ in 0..2_000 {
+        let size = object.len();
+        let head = format!(
+            "{:<16}{:<12}{:<6}{:<6}{:<8}{size:<10}`\n",
+            "devc.o/", 0, 0, 0, 644
+        );
+        archive.extend(head.as_bytes());
+        archive.extend(&object);
+        archive.resize(archive.len().next_multiple_of(2), b'\n');
+    }
+    let file = folder.file("flood.a", &archive);
+    let run = scan(&[&folder.0]);
+    run.judges_the_good_file();
+    assert!(
+        run.text_of("flood.a")
+            .contains("what follows is not looked at"),
+        "{}",
+        run.text_of("flood.a")
+    );
+    assert_eq!(run.status, 4, "what was left out is not known to be fine");
+    assert!(run.peak < 512 << 10, "{} KiB", run.peak);
+    let report = support::run(["scan".as_ref(), file.as_os_str()]);
+    let text = String::from_utf8_lossy(&report.stdout);
+    // A few lines each, not all verdicts of all under every one.
+    assert!(text.contains("flood.a!devc.o (2)\n"));
+    assert!(
+        text.lines().count() < 40_000,
+        "{} lines",
+        text.lines().count()
+    );
+}
