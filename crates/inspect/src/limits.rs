@@ -13,7 +13,9 @@ pub const RATIO_FREE_BYTES: u64 = 16 << 20;
 /// reported as not inspected.
 pub const MAX_MEMBER_IN_MEMORY: u64 = 32 << 20;
 /// Files up to this size are read, larger ones are mapped.
-pub const MAX_READ_FILE: u64 = 64 << 10;
+pub const MAX_READ_FILE: u64 = 512 << 10;
+/// The same for libtvm_runtime, of which nearly every page is wanted.
+pub const MAX_READ_RUNTIME: u64 = 4 << 20;
 /// Archives inside archives.
 pub const MAX_NESTING: usize = 4;
 /// Members of one archive.

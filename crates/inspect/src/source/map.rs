@@ -1,11 +1,15 @@
-//! A file's bytes: read when small, mapped when large.
+//! A file's bytes: read when small or wanted whole, mapped when large.
 //!
 //! Mapping is what keeps a scan of gigabytes at tens of milliseconds: only the
 //! pages that are looked at are ever read. It has one price. If another
 //! process truncates a mapped file, touching a lost page raises `SIGBUS`, as it
 //! would for any program that loads the library. Small files are therefore
 //! read, and large ones are expected to stay as they are during a scan.
+//!
+//! What is wanted nearly whole, a VM runtime, is read too: copying a page costs less
+//! than mapping and unmapping it, and threads that map wait for each other.
 
+use std::cell::Cell;
 use std::fs::File;
 use std::io::{self, Read};
 use std::ops::Deref;
@@ -13,7 +17,8 @@ use std::path::Path;
 
 use memmap2::Mmap;
 
-use crate::limits::MAX_READ_FILE;
+use crate::limits::{MAX_READ_FILE, MAX_READ_RUNTIME};
+use crate::runtime::parts::stem;
 
 /// The bytes of one file.
 #[derive(Debug)]
@@ -36,13 +41,41 @@ pub fn open(path: &Path) -> io::Result<FileBytes> {
     }
     let mut file = File::open(path)?;
     let size = file.metadata()?.len();
-    if size > MAX_READ_FILE {
+    if size > most_read(path) {
         return map(&file).map(|map| FileBytes(Bytes::Mapped(map)));
     }
-    let mut bytes = Vec::new();
+    let mut bytes = BUFFER.take();
+    // One byte more than the file has: its end is then met without growing.
+    bytes.reserve(usize::try_from(size.saturating_add(1)).unwrap_or(0));
     // A file that grows meanwhile is cut at the size it had.
     Read::by_ref(&mut file).take(size).read_to_end(&mut bytes)?;
     Ok(FileBytes(Bytes::Read(bytes)))
+}
+
+/// Up to which size a file of this name is read.
+fn most_read(path: &Path) -> u64 {
+    let name = path.file_name().and_then(|name| name.to_str());
+    if name.is_some_and(|name| stem(name) == "tvm_runtime") {
+        MAX_READ_RUNTIME
+    } else {
+        MAX_READ_FILE
+    }
+}
+
+thread_local! {
+    /// The buffer of the file read last on this thread, for the next one.
+    static BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
+impl Drop for FileBytes {
+    fn drop(&mut self) {
+        if let Bytes::Read(bytes) = &mut self.0 {
+            let mut bytes = std::mem::take(bytes);
+            bytes.clear();
+            // A thread that ends has no place for it any more.
+            let _gone = BUFFER.try_with(|buffer| buffer.set(bytes));
+        }
+    }
 }
 
 #[allow(unsafe_code)]
