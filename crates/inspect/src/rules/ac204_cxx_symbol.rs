@@ -99,8 +99,9 @@ fn other_string(load_set: &LoadSet, symbol: &str) -> Option<String> {
         is_new_string(other) != is_new_string(symbol)
             && qualified_name(other).is_some_and(|other| other == name)
     };
-    let mut exports = load_set.members.iter().flat_map(|member| &member.exports);
-    exports.find(is_counterpart).cloned()
+    // The first member that has one, and of that the first by name.
+    let mut members = load_set.members.iter();
+    members.find_map(|member| member.exports.iter().filter(is_counterpart).min().cloned())
 }
 
 /// Whether a mangled name speaks of the `std::string` of GCC 5 and later.

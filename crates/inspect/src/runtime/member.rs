@@ -1,7 +1,7 @@
 //! One part of a load set: everything that is asked of it later, owned, so that
 //! its bytes can be let go.
 
-use std::collections::BTreeSet;
+use std::collections::HashSet;
 
 use serde::Serialize;
 
@@ -33,7 +33,7 @@ pub struct Member {
     /// Exports that other TVM binaries may ask for: `TVM*` functions and C++
     /// names of namespace `tvm`.
     #[serde(skip)]
-    pub exports: BTreeSet<String>,
+    pub exports: HashSet<String, foldhash::fast::RandomState>,
     /// tvm-ffi it was built with, as far as its imports say.
     pub built_with: VersionRange,
 }
@@ -67,7 +67,7 @@ impl Member {
         Self {
             path: path.to_owned(),
             profile: binary::read(path, &kind, parsed, exclude),
-            exports: BTreeSet::new(),
+            exports: HashSet::default(),
             built_with: ffi_version::by_imports(
                 undefined.iter().map(|symbol| symbol.name.as_str()),
             ),
@@ -86,18 +86,24 @@ impl Member {
     }
 }
 
-fn exports(data: &[u8], binary: &Binary) -> Result<BTreeSet<String>, DecodeError> {
+fn exports(
+    data: &[u8],
+    binary: &Binary,
+) -> Result<HashSet<String, foldhash::fast::RandomState>, DecodeError> {
     if binary.format == container::Format::Wasm {
         return Ok(binary.wasm_exports.iter().cloned().collect());
     }
-    let mut names = Vec::new();
+    let mut names = HashSet::default();
     let mut bytes = 0u64;
     container::each_export(data, &mut |name| {
         if name.starts_with(b"TVM") || container::mentions_tvm_namespace(name) {
             bytes = bytes.saturating_add(name.len() as u64);
-            names.push(String::from_utf8_lossy(name).into_owned());
+            names.insert(match std::str::from_utf8(name) {
+                Ok(name) => name.to_owned(),
+                Err(_) => String::from_utf8_lossy(name).into_owned(),
+            });
         }
         names.len() < MOST_EXPORTS && bytes < MAX_KEPT_NAMES
     })?;
-    Ok(names.into_iter().collect())
+    Ok(names)
 }
