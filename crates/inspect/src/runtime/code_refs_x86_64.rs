@@ -59,25 +59,25 @@ fn second_bytes(address: u64, low: u64, high: u64) -> (u8, u8) {
     (least_byte, span)
 }
 
-/// Whether any of the places may be a reference. Without a branch, so that the
-/// compiler tries many at once.
+/// Whether any of the places may be a reference. Without a branch and over arrays
+/// of one length, so that the compiler tries all at once.
 #[inline(always)]
 fn may_refer(window: &[u8; WINDOW], (second, span): (u8, u8)) -> bool {
-    let places = |from: usize| window.iter().skip(from);
-    let mut any = false;
-    for (((rex, opcode), modrm), byte) in places(0)
-        .zip(places(1))
-        .zip(places(2))
-        .zip(places(4))
-        .take(BLOCK)
-    {
+    let from = |at: usize| window.get(at..)?.first_chunk::<BLOCK>();
+    let (Some(rex), Some(opcode), Some(modrm), Some(byte)) = (from(0), from(1), from(2), from(4))
+    else {
+        return true;
+    };
+    let places = rex.iter().zip(opcode).zip(modrm).zip(byte);
+    let any = places.fold(0u8, |any, (((rex, opcode), modrm), byte)| {
         // REX.W with or without REX.R, mod 00 and r/m 101: rip-relative.
-        any |= (rex & 0xfb == 0x48)
+        let is = (rex & 0xfb == 0x48)
             & (*opcode == 0x8d)
             & (modrm & 0xc7 == 0x05)
             & (byte.wrapping_sub(second) <= span);
-    }
-    any
+        any | u8::from(is)
+    });
+    any != 0
 }
 
 /// Counts the reference at byte `place` of the code, if one is there.

@@ -1,6 +1,6 @@
 //! Grouping, tried on paths alone: which parts come together.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, HashSet};
 
 use super::*;
 use crate::container::{Binary, BinaryKind, Format};
@@ -18,7 +18,7 @@ fn member(path: &str, kind: PartKind, platform: Platform) -> Member {
             platform,
         ),
         profile: RuntimeProfile::default(),
-        exports: BTreeSet::new(),
+        exports: HashSet::default(),
         built_with: VersionRange::default(),
     }
 }
