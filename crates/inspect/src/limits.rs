@@ -16,6 +16,8 @@ pub const MAX_MEMBER_IN_MEMORY: u64 = 32 << 20;
 pub const MAX_READ_FILE: u64 = 512 << 10;
 /// The same for libtvm_runtime, of which nearly every page is wanted.
 pub const MAX_READ_RUNTIME: u64 = 4 << 20;
+/// Bytes of the buffers that files are read into, of all threads together.
+pub const MAX_BUFFERS: usize = 32 << 20;
 /// Archives inside archives.
 pub const MAX_NESTING: usize = 4;
 /// Members of one archive.

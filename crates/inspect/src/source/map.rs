@@ -14,10 +14,11 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::ops::Deref;
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use memmap2::Mmap;
 
-use crate::limits::{MAX_READ_FILE, MAX_READ_RUNTIME};
+use crate::limits::{MAX_BUFFERS, MAX_READ_FILE, MAX_READ_RUNTIME};
 use crate::runtime::parts::stem;
 
 /// The bytes of one file.
@@ -41,12 +42,9 @@ pub fn open(path: &Path) -> io::Result<FileBytes> {
     }
     let mut file = File::open(path)?;
     let size = file.metadata()?.len();
-    if size > most_read(path) {
+    let Some(mut bytes) = buffer(path, size) else {
         return map(&file).map(|map| FileBytes(Bytes::Mapped(map)));
-    }
-    let mut bytes = BUFFER.take();
-    // One byte more than the file has: its end is then met without growing.
-    bytes.reserve(usize::try_from(size.saturating_add(1)).unwrap_or(0));
+    };
     // A file that grows meanwhile is cut at the size it had.
     Read::by_ref(&mut file).take(size).read_to_end(&mut bytes)?;
     Ok(FileBytes(Bytes::Read(bytes)))
@@ -65,6 +63,30 @@ fn most_read(path: &Path) -> u64 {
 thread_local! {
     /// The buffer of the file read last on this thread, for the next one.
     static BUFFER: Cell<Vec<u8>> = const { Cell::new(Vec::new()) };
+}
+
+/// Bytes of the buffers of all threads.
+static BUFFERS: AtomicUsize = AtomicUsize::new(0);
+
+/// A buffer for a file of `size` bytes; `None` where it is to be mapped: large
+/// files, and any while many threads read.
+fn buffer(path: &Path, size: u64) -> Option<Vec<u8>> {
+    if size > most_read(path) {
+        return None;
+    }
+    // One byte more than the file has: its end is then met without growing.
+    let wanted = usize::try_from(size).ok()?.saturating_add(1);
+    let bytes = BUFFER.take();
+    let more = wanted.saturating_sub(bytes.capacity());
+    if more == 0 {
+        return Some(bytes);
+    }
+    if BUFFERS.fetch_add(more, Ordering::Relaxed) > MAX_BUFFERS {
+        BUFFERS.fetch_sub(more, Ordering::Relaxed);
+        BUFFER.set(bytes);
+        return None;
+    }
+    Some(Vec::with_capacity(wanted))
 }
 
 impl Drop for FileBytes {
