@@ -1,4 +1,4 @@
-//! Looking up which region holds an address.
+//! The regions of a binary: how many there may be, and which one holds an address.
 
 use super::Region;
 use crate::error::DecodeError;
