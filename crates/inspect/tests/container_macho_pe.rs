@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use artcheck_inspect::container::{self, Binary, Parsed, Platform, Signature};
+use artcheck_inspect::scan::{ScanOptions, scan_bytes};
 use serde_json::Value;
 
 const MACHO: [&str; 6] = [
@@ -309,4 +310,22 @@ fn pe_facts_equal_those_of_lief() {
         assert_eq!(found, [false; 4], "{file}");
         check_regions(parsed, &facts, &[".text", ".rdata", ".data"], &file);
     }
+}
+
+/// A signed client with one byte of code changed: whose file it is decides whether
+/// its pages are hashed.
+#[test]
+fn pages_of_a_client_are_hashed_unless_it_comes_with_a_runtime() {
+    let path = "tvm-ffi-0.1.15.post2-macos-arm64/tvm_ffi/lib/libtvm_ffi_testing.dylib";
+    let whole = std::fs::read(parts::file(path)).expect("the part can be read");
+    let mut changed = whole.clone();
+    let middle = changed.len() / 2;
+    changed[middle] ^= 1;
+    let is_broken = |name: &str, bytes: &[u8]| {
+        let scan = scan_bytes(name, bytes, &ScanOptions::default());
+        scan.findings.iter().any(|finding| finding.rule == "AC004")
+    };
+    assert!(is_broken("app/libclient.dylib", &changed));
+    assert!(!is_broken("app/libclient.dylib", &whole));
+    assert!(!is_broken("tvm_ffi/lib/libtvm_ffi_testing.dylib", &changed));
 }
