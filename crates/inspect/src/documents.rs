@@ -11,7 +11,7 @@ use serde::Serialize;
 use serde_json::Value as Json;
 
 /// Bytes of a document that are read; indexes of large models stay far below.
-const MAX_DOCUMENT: u64 = 8 << 20;
+const MAX_DOCUMENT: u64 = 16 << 20;
 
 /// What a document is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -109,8 +109,12 @@ fn parse(path: &Path) -> Result<Json, String> {
         return Err(String::from("it is no regular file"));
     }
     let mut text = Vec::new();
-    let read = File::open(path).and_then(|file| file.take(MAX_DOCUMENT).read_to_end(&mut text));
+    let most = MAX_DOCUMENT.saturating_add(1);
+    let read = File::open(path).and_then(|file| file.take(most).read_to_end(&mut text));
     read.map_err(|error| error.to_string())?;
+    if text.len() as u64 > MAX_DOCUMENT {
+        return Err(format!("it is larger than {} MiB", MAX_DOCUMENT >> 20));
+    }
     serde_json::from_slice(&text).map_err(|error| error.to_string())
 }
 
@@ -170,4 +174,22 @@ fn differs(file: &Path, stated: &str) -> Option<(String, String)> {
         .map(|byte| format!("{byte:02x}"))
         .collect();
     (actual != stated.to_ascii_lowercase()).then(|| (stated.to_owned(), actual))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn documents_are_read_whole_or_said_to_be_too_large() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("tensor-cache.json");
+        let room = usize::try_from(MAX_DOCUMENT).expect("fits") - 2;
+        let longest = format!("{{}}{}", " ".repeat(room));
+        std::fs::write(&path, &longest).expect("written");
+        assert!(parse(&path).is_ok());
+        std::fs::write(&path, longest + " ").expect("written");
+        let error = parse(&path).expect_err("one byte too many");
+        assert!(error.contains("larger than 16 MiB"), "{error}");
+    }
 }

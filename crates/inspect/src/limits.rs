@@ -38,7 +38,7 @@ pub const MAX_REGIONS: usize = 1 << 18;
 /// more of its members are read.
 pub const MAX_FACTS: usize = 192 << 20;
 /// Symbols and other names kept of one binary.
-pub const MAX_KEPT_SYMBOLS: u64 = 1 << 18;
+pub const MAX_KEPT_SYMBOLS: u64 = 1 << 19;
 /// Bytes of symbol names kept of one binary.
 pub const MAX_KEPT_NAMES: u64 = 64 << 20;
 /// Length of one symbol or string that is kept.

@@ -119,6 +119,9 @@ pub enum MetadataError {
     /// The function does not return a string constant.
     #[error("`_metadata` does not return a string constant")]
     NotAConstant,
+    /// The string is longer than any real one; it is not decoded.
+    #[error("the string `_metadata` returns has {0} bytes, more than are decoded")]
+    TooLong(usize),
     /// The string is not a JSON object.
     #[error("the string `_metadata` returns is no JSON object: {0}")]
     NotJson(String),
@@ -178,8 +181,7 @@ fn constant_index(executable: &Executable) -> Result<usize, MetadataError> {
 /// Decodes the JSON text.
 pub fn parse(text: &str) -> Result<Metadata, MetadataError> {
     if text.len() > MAX_METADATA {
-        let detail = format!("{} bytes, more than {MAX_METADATA}", text.len());
-        return Err(MetadataError::NotJson(detail));
+        return Err(MetadataError::TooLong(text.len()));
     }
     let json: Json =
         serde_json::from_str(text).map_err(|error| MetadataError::NotJson(error.to_string()))?;
@@ -300,4 +302,18 @@ fn memory_usage(json: &Json) -> Option<Vec<(String, i64)>> {
         .iter()
         .map(|(function, bytes)| Some((function.clone(), bytes.as_i64()?)))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_of_unreal_length_is_not_decoded() {
+        let longest = format!("{{}}{}", " ".repeat(MAX_METADATA - 2));
+        assert!(parse(&longest).is_ok());
+        let longer = format!("{longest} ");
+        let error = MetadataError::TooLong(MAX_METADATA + 1);
+        assert_eq!(parse(&longer).map(|_| ()), Err(error));
+    }
 }

@@ -17,6 +17,9 @@ use crate::limits::MAX_KEPT_NAMES;
 /// fifty thousand, parts of later releases less than two thousand.
 const MOST_EXPORTS: usize = 400_000;
 
+/// Names of exports, by the thousand and alike: hashed faster than compared.
+pub type Exports = HashSet<String, foldhash::fast::RandomState>;
+
 /// One part of a load set.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Member {
@@ -33,7 +36,7 @@ pub struct Member {
     /// Exports that other TVM binaries may ask for: `TVM*` functions and C++
     /// names of namespace `tvm`.
     #[serde(skip)]
-    pub exports: HashSet<String, foldhash::fast::RandomState>,
+    pub exports: Exports,
     /// tvm-ffi it was built with, as far as its imports say.
     pub built_with: VersionRange,
 }
@@ -67,7 +70,7 @@ impl Member {
         Self {
             path: path.to_owned(),
             profile: binary::read(path, &kind, parsed, exclude),
-            exports: HashSet::default(),
+            exports: Exports::default(),
             built_with: ffi_version::by_imports(
                 undefined.iter().map(|symbol| symbol.name.as_str()),
             ),
@@ -86,14 +89,11 @@ impl Member {
     }
 }
 
-fn exports(
-    data: &[u8],
-    binary: &Binary,
-) -> Result<HashSet<String, foldhash::fast::RandomState>, DecodeError> {
+fn exports(data: &[u8], binary: &Binary) -> Result<Exports, DecodeError> {
     if binary.format == container::Format::Wasm {
         return Ok(binary.wasm_exports.iter().cloned().collect());
     }
-    let mut names = HashSet::default();
+    let mut names = Exports::default();
     let mut bytes = 0u64;
     container::each_export(data, &mut |name| {
         if name.starts_with(b"TVM") || container::mentions_tvm_namespace(name) {

@@ -106,9 +106,13 @@ fn weight(artifact: &Artifact) -> usize {
             .saturating_add(binary.wasm_exports.len());
         symbols.saturating_add(wasm).saturating_mul(SYMBOL)
     });
+    // Executables are kept; device code, which may be large, stays in the file.
     let libraries = artifact.libraries.iter().map(|library| {
-        let blob = library.blob.as_ref().map_or(0, |blob| blob.length);
-        LIBRARY.saturating_add(usize::try_from(blob).unwrap_or(usize::MAX))
+        let executables = library.blob.iter().flat_map(|blob| blob.executables());
+        let bytes = executables.fold(0u64, |sum, (_, executable)| {
+            sum.saturating_add(executable.sections.code.end)
+        });
+        LIBRARY.saturating_add(usize::try_from(bytes).unwrap_or(usize::MAX))
     });
     libraries.fold(ARTIFACT.saturating_add(symbols), usize::saturating_add)
 }
@@ -311,5 +315,30 @@ fn note(path: String, problem: Problem, facts: &mut FileFacts) {
                 problems: vec![problem],
             });
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// An archive may hold many libraries with much device code.
+    #[test]
+    fn device_code_weighs_nothing() {
+        let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../corpus/artifacts");
+        let mut facts = facts(&corpus.join("tvm-0.26/hybrid-cuda-x86_64.so"), true);
+        let artifact = facts.artifacts.first_mut().expect("a library");
+        let before = weight(artifact);
+        assert!((LIBRARY..1 << 20).contains(&before), "{before}");
+        for library in &mut artifact.libraries {
+            let blob = library.blob.as_mut().expect("a blob that decodes");
+            blob.length = 1 << 30;
+            for module in &mut blob.modules {
+                if !matches!(module.payload, crate::module::Payload::VmExecutable(_)) {
+                    module.payload_length = 1 << 30;
+                }
+            }
+        }
+        assert_eq!(weight(artifact), before);
     }
 }

@@ -69,7 +69,7 @@ thread_local! {
 static BUFFERS: AtomicUsize = AtomicUsize::new(0);
 
 /// A buffer for a file of `size` bytes; `None` where it is to be mapped: large
-/// files, and any while many threads read.
+/// files, and runtimes while many threads read.
 fn buffer(path: &Path, size: u64) -> Option<Vec<u8>> {
     if size > most_read(path) {
         return None;
@@ -81,7 +81,8 @@ fn buffer(path: &Path, size: u64) -> Option<Vec<u8>> {
     if more == 0 {
         return Some(bytes);
     }
-    if BUFFERS.fetch_add(more, Ordering::Relaxed) > MAX_BUFFERS {
+    let before = BUFFERS.fetch_add(more, Ordering::Relaxed);
+    if size > MAX_READ_FILE && before > MAX_BUFFERS {
         BUFFERS.fetch_sub(more, Ordering::Relaxed);
         BUFFER.set(bytes);
         return None;
