@@ -6,19 +6,31 @@ use super::containers;
 /// Bytes of each file, roughly.
 const SIZE: usize = 96 << 20;
 
-/// Name and maker of each, so that one lies in memory at a time.
-pub type Flood = (&'static str, fn() -> Vec<u8>);
+/// Name, maker (so that one lies in memory at a time), and what is said of the
+/// limit that it runs into.
+pub type Flood = (&'static str, fn() -> Vec<u8>, &'static str);
 
-pub const ALL: [Flood; 8] = [
-    ("symbols.o", symbols),
-    ("sections.o", sections),
-    ("exports.wasm", exports),
-    ("constants.bin", constants),
-    ("parameters.bin", parameters),
-    ("bound.dylib", bound),
-    ("libraries.a", || containers::libraries(SIZE / 4096)),
-    ("climbing.tar", || containers::climbing(SIZE / 512)),
+pub const ALL: [Flood; 9] = [
+    ("symbols.o", symbols, "names that concern TVM"),
+    ("sections.o", sections, "sections with contents"),
+    ("exports.wasm", exports, "as many exports"),
+    (
+        "constants.bin",
+        || constants(SIZE / 16),
+        "the number of constants of at most",
+    ),
+    (
+        "large.bin",
+        || constants(SIZE / 8),
+        "an executable of at most",
+    ),
+    ("parameters.bin", parameters, "parameter names of at most"),
+    ("bound.dylib", bound, "more name bytes kept"),
+    ("libraries.a", || containers::libraries(SIZE / 4096), CUT),
+    ("climbing.tar", || containers::climbing(SIZE / 512), CUT),
 ];
+
+const CUT: &str = "what follows is not looked at";
 
 fn le(out: &mut Vec<u8>, words: &[u64]) {
     out.extend(words.iter().flat_map(|word| word.to_le_bytes()));
@@ -49,17 +61,21 @@ fn object(sections: u16, names: u16) -> Vec<u8> {
     out
 }
 
-/// An object of functions that are all called `TVMa`.
+/// An object of functions that are all called `TVMa`, with a string table in
+/// which they could have names of their own.
 fn symbols() -> Vec<u8> {
+    const STRINGS: usize = 2 << 20;
     let count = SIZE / 24;
     let mut out = object(4, 3);
     let data = 64 + 4 * 64;
     let length = count as u64 * 24;
     section(&mut out, [0, 0], [0; 4], [0, 0]);
     section(&mut out, [0, 1], [6, 0, data, 8], [0, 0]);
-    section(&mut out, [0, 2], [0, 0, data + 16, length], [3, 0]);
-    section(&mut out, [0, 3], [0, 0, data + 8, 8], [0, 0]);
+    let strings = STRINGS as u64;
+    section(&mut out, [0, 2], [0, 0, data + 8 + strings, length], [3, 0]);
+    section(&mut out, [0, 3], [0, 0, data + 8, strings], [0, 0]);
     out.extend(b"\xc3\xc3\xc3\xc3\xc3\xc3\xc3\xc3\0TVMa\0\0\0");
+    out.resize(out.len() - 8 + STRINGS, 0);
     for _ in 0..count {
         out.extend(1u32.to_le_bytes());
         out.extend([0x12, 0, 1, 0]);
@@ -108,8 +124,7 @@ fn executable() -> Vec<u8> {
 }
 
 /// An executable of data types, the shortest constant.
-fn constants() -> Vec<u8> {
-    let count = SIZE / 8;
+fn constants(count: usize) -> Vec<u8> {
     let mut out = executable();
     le(&mut out, &[0, 0, count as u64]);
     out.extend(b"\x05\0\0\0\0\x20\x01\0".repeat(count));
@@ -119,7 +134,7 @@ fn constants() -> Vec<u8> {
 
 /// A function of parameters without a name.
 fn parameters() -> Vec<u8> {
-    let count = SIZE / 8;
+    let count = SIZE / 16;
     let mut out = executable();
     le(&mut out, &[1]);
     out.extend(1u32.to_le_bytes());
