@@ -23,6 +23,7 @@ use std::io::IsTerminal;
 
 use crate::args::{Args, ColorChoice, Command};
 use crate::exit::Status;
+use crate::runtimes;
 
 /// What every command needs to know of the terminal.
 #[derive(Debug, Clone, Copy)]
@@ -49,6 +50,9 @@ pub fn run(args: Args) -> anyhow::Result<Status> {
         progress: !args.quiet && std::io::stderr().is_terminal(),
         quiet: args.quiet,
     };
+    if let Some(path) = &args.release_table {
+        runtimes::use_table(path)?;
+    }
     match args.command {
         Command::Scan(scan) => scan::run(&scan, terminal),
         Command::Matrix(scan) => matrix::run(&scan, terminal),

@@ -6,6 +6,7 @@
 
 use artcheck_inspect::finding::Severity;
 use artcheck_inspect::rules::{self, Rule};
+use artcheck_inspect::runtime::pages;
 use serde_json::{Value, json};
 
 use super::human::place;
@@ -48,12 +49,13 @@ pub fn render(report: &Report) -> serde_json::Result<String> {
 }
 
 fn describe(rule: &Rule) -> Value {
+    let page = pages::fill(rule.explain);
     json!({
         "id": rule.code,
         "name": pascal(rule.name),
         "shortDescription": { "text": rule.name },
         "fullDescription": { "text": sentence(rule.summary) },
-        "help": { "text": rule.explain, "markdown": rule.explain },
+        "help": { "text": page, "markdown": page },
         "defaultConfiguration": { "level": level(rule.severity) },
         "properties": {
             "precision": "very-high",

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::artifact::{Artifact, Role};
 use crate::epoch::epoch;
 use crate::module::{Blob, ModelLibrary, Payload, metadata};
-use crate::runtime::{RuntimeProfile, SiteTags, TagSite};
+use crate::runtime::{self, RuntimeProfile, SiteTags, TagSite, any_of};
 use crate::vm::Magic;
 use crate::vm::kv_cache::{KernelValue, kv_caches};
 
@@ -233,8 +233,7 @@ pub fn runtime(profile: &RuntimeProfile) -> String {
         words.push(format!("tags {}", tag_names(sites)));
     }
     if let Some(lengths) = &profile.cache_config_lengths.value {
-        let lengths: Vec<String> = lengths.iter().map(u64::to_string).collect();
-        words.push(format!("cache config of {}", lengths.join(" or ")));
+        words.push(format!("cache config of {}", any_of(lengths)));
     }
     if let Some(loaders) = &profile.module_loaders.value {
         words.push(format!(
@@ -250,39 +249,10 @@ pub fn runtime(profile: &RuntimeProfile) -> String {
 }
 
 fn tag_names(sites: &BTreeMap<TagSite, SiteTags>) -> String {
-    let mut names: Vec<&str> = sites
-        .values()
-        .flat_map(|tags| tags.keys().map(String::as_str))
-        .collect();
-    names.sort_unstable();
-    names.dedup();
+    let names: Vec<String> = runtime::tag_names(sites).into_iter().collect();
     if names.is_empty() {
         String::from("none (before tags)")
     } else {
         names.join("/")
     }
-}
-
-/// `paged-prefill: flashinfer of 3, tirx of 2; ...`.
-pub fn site_tags(sites: &BTreeMap<TagSite, SiteTags>) -> String {
-    let words: Vec<String> = sites
-        .iter()
-        .map(|(site, tags)| {
-            let tags: Vec<String> = tags
-                .iter()
-                .map(|(tag, lengths)| {
-                    format!(
-                        "{tag} of {}",
-                        lengths
-                            .iter()
-                            .map(u64::to_string)
-                            .collect::<Vec<_>>()
-                            .join("|")
-                    )
-                })
-                .collect();
-            format!("{}: {}", crate::rules::spell(site), tags.join(", "))
-        })
-        .collect();
-    words.join("; ")
 }

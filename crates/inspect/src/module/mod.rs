@@ -21,7 +21,7 @@ mod registration;
 mod symbols;
 mod tree;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 pub use device_need::{
     CudaImage, DeviceNeed, MetallibTarget, ShaderFeature, read as read_device_needs,
@@ -44,8 +44,26 @@ pub enum SymbolGeneration {
     Unknown,
 }
 
+impl SymbolGeneration {
+    /// The blob symbol's name without a prefix.
+    pub fn blob_symbol(self) -> Option<&'static str> {
+        let mut known = symbols::BLOBS.iter();
+        known
+            .find(|(_, generation)| *generation == self)
+            .map(|(name, _)| *name)
+    }
+
+    /// The generation of a blob symbol's name without a prefix.
+    pub fn of_blob(name: &str) -> Option<Self> {
+        let mut known = symbols::BLOBS.iter();
+        known
+            .find(|(symbol, _)| *symbol == name)
+            .map(|(_, generation)| *generation)
+    }
+}
+
 /// Order of the blob's fields.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum BlobLayout {
     /// Count, then keyed entries with `_import_tree` among them: up to 0.21.
@@ -53,11 +71,12 @@ pub enum BlobLayout {
     /// Import tree first, every payload with its length: from 0.22.
     TreeFirst,
     /// No blob at all: a VM executable in a file of its own.
+    #[serde(skip_deserializing)]
     Bare,
 }
 
 /// Order of the fields in a `metal` or `vulkan` payload.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum PayloadOrder {
     /// metal: version, smap, fmap, fmt; vulkan: words in place. Up to 0.23.
@@ -65,11 +84,12 @@ pub enum PayloadOrder {
     /// metal: fmt, fmap, smap; vulkan: bytes with a length. From 0.24.
     Since24,
     /// The kind's layout never changed, or an empty payload fits both.
+    #[serde(skip_deserializing)]
     Stable,
 }
 
 /// Whether `FunctionInfo` carries `arg_extra_tags` (from 0.21).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FunctionInfoForm {
     /// name, arg_types, launch_param_tags.
@@ -77,6 +97,7 @@ pub enum FunctionInfoForm {
     /// ... and arg_extra_tags.
     ExtraTags,
     /// No function: fits both.
+    #[serde(skip_deserializing)]
     Either,
 }
 

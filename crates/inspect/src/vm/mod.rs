@@ -14,7 +14,7 @@
 
 use std::ops::Range;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 pub mod calls;
 mod code;
@@ -37,7 +37,7 @@ pub(crate) use constants::{read_dtype, tensor_stream};
 pub use instruction::{Argument, Arguments, Instruction, Register};
 
 /// Format generation of the header.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Magic {
     /// `0xD225DE2F4214151D`: no memory scopes; written up to 0.22.
     V1,
@@ -46,7 +46,7 @@ pub enum Magic {
 }
 
 /// Which codes the constant pool uses (format notes, b.1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ConstantTable {
     /// 0..5: up to 0.20.
@@ -56,9 +56,22 @@ pub enum ConstantTable {
     /// Shape 69, tensor 70: from 0.22.
     Ffi22,
     /// The pool has no entry that would tell 0.21 from 0.22: fits both.
+    #[serde(skip_deserializing)]
     AnyFfi,
     /// The pool is empty: fits all.
+    #[serde(skip_deserializing)]
     Any,
+}
+
+impl ConstantTable {
+    /// Whether a runtime that reads the table `read` understands these codes.
+    pub fn fits(self, read: Self) -> bool {
+        match self {
+            Self::Any => true,
+            Self::AnyFfi => read != Self::Classic,
+            exact => exact == read,
+        }
+    }
 }
 
 /// Kind of a function-table entry.
