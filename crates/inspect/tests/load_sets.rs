@@ -203,7 +203,7 @@ fn a_runtime_without_its_registry_blames_the_absent_library() {
     );
 }
 
-/// The pairs of the format notes, part g, on every platform; the linker said
+/// The pairs of docs/formats.md#c-interface-of-tvm-ffi, on every platform; the linker said
 /// the same of each on Linux x86-64.
 #[test]
 fn pairs_of_every_platform_miss_what_the_linker_missed() {
