@@ -14,6 +14,7 @@ mod by_hand;
 mod classes;
 mod cli;
 mod commands;
+mod documents;
 mod gate;
 mod healthy;
 mod hostile;
