@@ -18,10 +18,19 @@ WORK = Path(os.environ.get("ARTCHECK_ENVIRONMENTS", "/tmp/artcheck-environments"
 UV = os.environ.get("UV", "uv")
 
 
-def uv(*arguments):
+def uv(*arguments, **options):
     """Runs uv on the shared cache."""
     env = dict(os.environ, UV_CACHE_DIR=str(WORK / "cache"), UV_LINK_MODE="hardlink")
-    subprocess.run([UV, *map(str, arguments)], env=env, check=True)
+    options = {"check": True} | options
+    return subprocess.run([UV, *map(str, arguments)], env=env, text=True, **options)
+
+
+def unmet(folder):
+    """Installed packages that another installed package excludes, in the words
+    of uv's own check. Packages that are absent are not named: they are absent
+    from every environment made here."""
+    done = uv("pip", "check", "-p", folder, check=False, capture_output=True)
+    return sorted(line for line in done.stderr.splitlines() if " is installed" in line)
 
 
 def cases():
