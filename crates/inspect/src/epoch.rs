@@ -3,7 +3,8 @@
 //! No artifact names its compiler and `VM_VERSION` never changed, so the answer
 //! is the releases of the table that write every property the library shows.
 //! A release writes what its own runtime takes, unless the table says what it
-//! writes of several things that it takes. A property that no release has (a
+//! writes of several things that it takes
+//! (docs/formats.md#generations). A property that no release has (a
 //! fork's slot, tag or module kind) says nothing.
 
 use std::collections::BTreeSet;

@@ -53,8 +53,8 @@ mod tests {
     fn the_table_parses_and_counts_the_builtins_of_every_release() {
         let table = Table::parse(BUILT_IN).expect("the built-in table parses");
         assert_eq!(table.profiles().len(), profiles().len());
-        // Counts of the format notes, part f: without CUDA-graph, Hexagon and
-        // Python-registered functions.
+        // Without CUDA-graph, Hexagon and Python-registered functions; those of
+        // the wheels were counted (docs/formats.md#name-resolution).
         let counts: Vec<(String, usize)> = releases()
             .iter()
             .map(|profile| {
