@@ -7,7 +7,8 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use artcheck_inspect::rules::{self, Rule};
+use artcheck_inspect::rule::Rule;
+use artcheck_inspect::rules;
 use support::make::{corpus, folder, library, model_with_weights, put};
 use support::{unpacked, venv};
 

@@ -4,12 +4,12 @@ use std::path::Path;
 
 use artcheck_inspect::artifact::Artifact;
 use artcheck_inspect::scan::Scan;
-use artcheck_inspect::{contents, finding, scan, summary};
+use artcheck_inspect::{finding, scan};
 
 use super::model::{
     Entry, Finding, Library, Report, Runtime, SCHEMA, Tool, Totals, Undecided, Verdict,
 };
-use super::{fingerprint, paths};
+use super::{contents, fingerprint, paths, summary};
 
 impl Report {
     /// The report of a scan that ran in `base`.
@@ -34,8 +34,8 @@ impl Finding {
     /// A finding as inspect made it, in a report made in `base`.
     pub fn of(finding: &finding::Finding, base: &Path) -> Self {
         Self {
-            rule: finding.rule.to_owned(),
-            name: finding.name.to_owned(),
+            rule: finding.rule.to_string(),
+            name: finding.rule.name.to_owned(),
             severity: finding.severity,
             artifact: finding.artifact.clone(),
             file: paths::file_of(&finding.artifact, base),
@@ -100,16 +100,12 @@ fn verdict(verdict: &scan::Verdict) -> Verdict {
         runtime: verdict.runtime.clone(),
         source: verdict.source,
         status: verdict.status,
-        rules: verdict
-            .rules
-            .iter()
-            .map(|rule| (*rule).to_owned())
-            .collect(),
+        rules: verdict.rules.iter().map(ToString::to_string).collect(),
         undecided: verdict
             .undecided
             .iter()
             .map(|undecided| Undecided {
-                rule: undecided.rule.to_owned(),
+                rule: undecided.rule.to_string(),
                 why: undecided.why.clone(),
             })
             .collect(),

@@ -7,9 +7,9 @@
 use artcheck_inspect::scan::VerdictStatus;
 use quick_junit::{NonSuccessKind, Report as Document, TestCase, TestCaseStatus, TestSuite};
 
+use super::format::FailOn;
 use super::human::place;
 use super::model::{Entry, Finding, Report, Verdict};
-use crate::args::FailOn;
 
 /// Renders a report as one JUnit document.
 pub fn render(report: &Report, fail_on: FailOn) -> Result<String, quick_junit::SerializeError> {

@@ -1,6 +1,8 @@
 //! Report formats, one file each, all over the same [`model::Report`].
 
+pub mod contents;
 pub mod fingerprint;
+pub mod format;
 pub mod github;
 pub mod groups;
 pub mod html;
@@ -14,13 +16,14 @@ pub mod output;
 pub mod paths;
 pub mod sarif;
 pub mod style;
+pub mod summary;
 pub mod verify;
 
 mod from_scan;
 
+use format::FailOn;
 use model::Report;
 
-use crate::args::FailOn;
 use crate::exit::Status;
 
 /// The exit status of a report, decided here and nowhere else.

@@ -6,12 +6,13 @@
 use std::collections::BTreeSet;
 
 use artcheck_inspect::artifact::{Problem, ProblemKind, Role};
-use artcheck_inspect::contents::ModuleNode;
 use artcheck_inspect::finding::{Location, Repair, Severity};
 use artcheck_inspect::scan::{RuntimeSource, VerdictStatus};
-use artcheck_inspect::summary::LibrarySummary;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+
+use super::contents::ModuleNode;
+use super::summary::LibrarySummary;
 
 /// Value of the `schema` field.
 pub const SCHEMA: &str = "artcheck/json-v1";

@@ -6,10 +6,10 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use clap::ValueEnum as _;
 
+use super::format::{FailOn, Format};
 use super::model::Report;
 use super::style::Style;
 use super::{github, html, human, json, junit, markdown, matrix, sarif};
-use crate::args::{FailOn, Format};
 
 /// `--output`: `FORMAT=FILE`, or a file for the report that `--format` names.
 #[derive(Debug, Clone)]

@@ -5,7 +5,8 @@
 //! `SRCROOT`; locations are never empty; accepted findings are `suppressions`.
 
 use artcheck_inspect::finding::Severity;
-use artcheck_inspect::rules::{self, Rule};
+use artcheck_inspect::rule::Rule;
+use artcheck_inspect::rules;
 use serde_json::{Value, json};
 
 use super::human::place;

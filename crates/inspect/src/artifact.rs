@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::container::Binary;
 use crate::module::ModelLibrary;
-use crate::runtime::parts::PartKind;
+use crate::parts::PartKind;
 use crate::source;
 
 /// What a file is to us.

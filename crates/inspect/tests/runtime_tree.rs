@@ -5,11 +5,11 @@ mod parts;
 use std::path::PathBuf;
 
 use artcheck_inspect::container;
+use artcheck_inspect::parts::classify;
 use artcheck_inspect::runtime::distribution::Distribution;
 use artcheck_inspect::runtime::grouping::{self, Installed};
 use artcheck_inspect::runtime::load_set::LoadSet;
 use artcheck_inspect::runtime::member::Member;
-use artcheck_inspect::runtime::parts::classify;
 use artcheck_inspect::source::{self, Event};
 
 /// The load sets below a folder of the cache.

@@ -14,8 +14,8 @@ use rayon::prelude::*;
 use super::distribution::Distribution;
 use super::load_set::LoadSet;
 use super::member::Member;
-use super::parts::PartKind;
 use crate::container::{Architecture, Platform};
+use crate::parts::PartKind;
 
 /// A package, and the path of the `METADATA` file that names it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -6,8 +6,8 @@
 
 use serde::Serialize;
 
-use super::parts::stem;
 use crate::container::{Binary, Format};
+use crate::parts::stem;
 
 /// How a needed library is found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

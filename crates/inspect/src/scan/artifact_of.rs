@@ -8,8 +8,8 @@ use crate::artifact::{Artifact, Problem, ProblemKind, Role};
 use crate::container::{self, Binary, FileType, Parsed};
 use crate::limits::MAX_FACTS;
 use crate::module::{self, locate};
+use crate::parts::{self, PartKind};
 use crate::runtime::member::Member;
-use crate::runtime::parts::{self, PartKind};
 use crate::runtime::strings::Exclusion;
 use crate::source::{self, Event, VirtualFile};
 
@@ -203,7 +203,7 @@ fn read_slices(file: &VirtualFile<'_>, slices: Vec<Parsed<'_>>, facts: &mut File
             format!(
                 "{} ({})",
                 file.display,
-                crate::rules::spell(parsed.binary.architecture)
+                crate::words::spell(parsed.binary.architecture)
             )
         } else {
             file.display.to_owned()

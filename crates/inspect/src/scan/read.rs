@@ -4,7 +4,8 @@
 use rayon::prelude::*;
 
 use super::artifact_of::{FileFacts, facts, facts_of_bytes};
-use super::{ScanOptions, exports, packages};
+use super::options::ScanOptions;
+use super::{exports, packages};
 use crate::artifact::{Artifact, Problem, Role};
 use crate::documents::{self, Document};
 use crate::runtime::grouping;

@@ -5,12 +5,13 @@ use std::collections::BTreeSet;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::GivenRuntime;
+use super::options::GivenRuntime;
 use crate::artifact::{Artifact, Role};
 use crate::container::Format;
-use crate::finding::{Finding, Severity};
+use crate::finding::{Finding, Outcome, Severity, Undecided};
 use crate::module::{Blob, ModelLibrary};
-use crate::rules::{self, Binding, Facts, Outcome, Pair, Undecided};
+use crate::rule::Rule;
+use crate::rules::{self, Binding, Facts, Pair, Subject};
 use crate::runtime::RuntimeProfile;
 use crate::runtime::load_set::LoadSet;
 use crate::runtime::release;
@@ -40,12 +41,11 @@ pub enum VerdictStatus {
 }
 
 /// One artifact on one runtime.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone)]
 pub struct Verdict {
     /// Display path of the artifact.
     pub artifact: String,
     /// System-lib prefix of the library, where the artifact holds several.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub prefix: Option<String>,
     /// Runtime's name.
     pub runtime: String,
@@ -54,12 +54,10 @@ pub struct Verdict {
     /// What comes of it.
     pub status: VerdictStatus,
     /// Rules that report an error, by code.
-    pub rules: Vec<&'static str>,
+    pub rules: Vec<&'static Rule>,
     /// What could not be decided.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub undecided: Vec<Undecided>,
     /// Findings in full; in a report they stand in the list of findings.
-    #[serde(skip)]
     pub findings: Vec<Finding>,
 }
 
@@ -225,17 +223,15 @@ fn library_verdict(
     facts: &Facts<'_>,
     candidate: &Candidate<'_>,
 ) -> Verdict {
-    let pair = Pair {
+    let subject = Subject::Pair(Pair {
         artifact,
         library,
         blob,
         facts,
         runtime: candidate.profile,
-    };
+    });
     let mut outcome = Outcome::default();
-    for check in rules::ALL.iter().filter_map(|rule| rule.pair) {
-        check(&pair, &mut outcome);
-    }
+    rules::ask(&subject, &mut outcome);
     bind(artifact, candidate, &mut outcome);
     conclude(artifact, library.prefix.clone(), candidate, outcome)
 }
@@ -247,14 +243,12 @@ fn client_verdict(artifact: &Artifact, candidate: &Candidate<'_>) -> Verdict {
 }
 
 fn bind(artifact: &Artifact, candidate: &Candidate<'_>, outcome: &mut Outcome) {
-    let binding = Binding {
+    let subject = Subject::Binding(Binding {
         artifact,
         runtime: candidate.profile,
         load_set: candidate.load_set,
-    };
-    for check in rules::ALL.iter().filter_map(|rule| rule.binding) {
-        check(&binding, outcome);
-    }
+    });
+    rules::ask(&subject, outcome);
 }
 
 fn conclude(
@@ -263,7 +257,7 @@ fn conclude(
     candidate: &Candidate<'_>,
     outcome: Outcome,
 ) -> Verdict {
-    let rules: BTreeSet<&'static str> = outcome
+    let rules: BTreeSet<&'static Rule> = outcome
         .findings
         .iter()
         .filter(|finding| finding.severity == Severity::Error)

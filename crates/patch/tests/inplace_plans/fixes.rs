@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use artcheck_inspect::finding::{Finding, Repair};
+use artcheck_inspect::rules;
 use artcheck_inspect::runtime::RuntimeProfile;
 use artcheck_inspect::scan::{self, GivenRuntime, ScanOptions};
 use artcheck_patch::fix::{self, FixError, FixInput, FixPlan};
@@ -65,7 +66,7 @@ fn what_can_be_exact_is_done_in_place() {
     assert!(
         findings(&out, &release("tvm-0.26"))
             .iter()
-            .all(|finding| finding.rule != "AC105")
+            .all(|finding| finding.rule != rules::KV_CACHE_CONFIG)
     );
 }
 
@@ -150,8 +151,7 @@ fn hashes_that_do_not_match_are_renewed() {
     let at = library(&broken).file_offset as usize + 3000;
     broken[at] ^= 1;
     let finding = Finding {
-        rule: "AC004",
-        name: "signature",
+        rule: rules::SIGNATURE,
         severity: artcheck_inspect::finding::Severity::Error,
         artifact: name.to_owned(),
         locations: Vec::new(),
