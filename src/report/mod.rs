@@ -1,6 +1,7 @@
 //! Report formats, one file each, all over the same [`model::Report`].
 
 pub mod contents;
+pub mod finding;
 pub mod fingerprint;
 pub mod format;
 pub mod github;
@@ -15,6 +16,7 @@ pub mod model;
 pub mod output;
 pub mod paths;
 pub mod sarif;
+pub mod shared;
 pub mod style;
 pub mod summary;
 pub mod verify;

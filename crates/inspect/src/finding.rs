@@ -1,10 +1,14 @@
 //! A finding: one rule, one place, what is wrong there, for which runtimes.
 //! And what a rule could not decide.
 
+use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::limits::MAX_FINDINGS;
 use crate::rule::Rule;
+use crate::source::Place;
 
 pub use crate::rule::Severity;
 
@@ -52,15 +56,22 @@ pub struct Rename {
     pub to: String,
 }
 
-/// One thing that is wrong, or cannot be decided, in one place.
+/// One thing that is wrong, or cannot be decided, in one place. What is said of
+/// it is shared by the places that it holds for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
+    /// The artifact or document.
+    pub artifact: Place,
+    said: Arc<Said>,
+}
+
+/// What a finding says, wherever it holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Said {
     /// The rule that found it.
     pub rule: &'static Rule,
     /// How bad.
     pub severity: Severity,
-    /// Display path of the artifact, archive members after `!`.
-    pub artifact: String,
     /// Exact places; the first is the primary one.
     pub locations: Vec<Location>,
     /// Runtime or load set this holds for; `None` when it holds everywhere.
@@ -83,13 +94,12 @@ impl Finding {
     /// A finding of `rule` in `artifact`, to be filled by the methods below.
     pub fn new(
         rule: &'static Rule,
-        artifact: impl Into<String>,
+        artifact: impl Into<Place>,
         message: impl Into<String>,
     ) -> Self {
-        Self {
+        let said = Said {
             rule,
             severity: rule.severity,
-            artifact: artifact.into(),
             locations: Vec::new(),
             runtime: None,
             message: message.into(),
@@ -98,7 +108,30 @@ impl Finding {
             help: String::new(),
             repairs: Vec::new(),
             rename: None,
+        };
+        Self {
+            artifact: artifact.into(),
+            said: Arc::new(said),
         }
+    }
+
+    /// The same of another place.
+    #[must_use]
+    pub fn in_place(&self, artifact: &Place) -> Self {
+        Self {
+            artifact: artifact.clone(),
+            said: self.said.clone(),
+        }
+    }
+
+    /// What it says, to be kept once for many places.
+    pub fn said(&self) -> &Arc<Said> {
+        &self.said
+    }
+
+    /// Finding and place from what was kept.
+    pub(crate) fn of(artifact: Place, said: Arc<Said>) -> Self {
+        Self { artifact, said }
     }
 
     /// Another severity than the rule's own.
@@ -158,6 +191,20 @@ impl Finding {
             to: to.into(),
         });
         self.repair(&[Repair::InPlace])
+    }
+}
+
+impl Deref for Finding {
+    type Target = Said;
+
+    fn deref(&self) -> &Said {
+        &self.said
+    }
+}
+
+impl DerefMut for Finding {
+    fn deref_mut(&mut self) -> &mut Said {
+        Arc::make_mut(&mut self.said)
     }
 }
 

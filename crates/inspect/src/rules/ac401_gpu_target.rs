@@ -4,6 +4,7 @@ use super::{ArtifactContext, Check, Outcome, Rule};
 use crate::container::Platform;
 use crate::finding::{Finding, Severity};
 use crate::module::{DeviceNeed, MetallibTarget, Module, Payload};
+use crate::source::Place;
 use crate::target::{GpuFeature, Target};
 use crate::words::spell;
 
@@ -35,7 +36,7 @@ fn check(context: &ArtifactContext<'_>, out: &mut Outcome) {
     }
 }
 
-fn check_module(path: &str, module: &Module, target: &Target, out: &mut Outcome) {
+fn check_module(path: &Place, module: &Module, target: &Target, out: &mut Outcome) {
     let Payload::Device(device) = &module.payload else {
         return;
     };

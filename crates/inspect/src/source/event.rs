@@ -2,15 +2,14 @@
 
 use serde::Serialize;
 
+use super::place::Place;
 use crate::container::FileType;
 
-/// Bytes under a stable name: a file, or a member of an archive.
+/// Bytes in their place: a file, or a member of an archive.
 #[derive(Debug, Clone, Copy)]
 pub struct VirtualFile<'a> {
-    /// Path as given, archive members after `!`.
-    pub display: &'a str,
-    /// Name of the innermost member, or of the file: its last path component.
-    pub name: &'a str,
+    /// Where they lie.
+    pub place: &'a Place,
     /// What the bytes are.
     pub file_type: FileType,
     /// The bytes. Empty for a compressed archive itself, which is streamed.
@@ -47,8 +46,8 @@ pub enum ProblemKind {
 /// Something that was not read, or not read as it stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Problem {
-    /// Path as given, archive members after `!`.
-    pub display: String,
+    /// Where it lies.
+    pub place: Place,
     /// What kind.
     pub kind: ProblemKind,
     /// One line for a person.

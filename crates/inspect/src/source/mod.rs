@@ -2,15 +2,17 @@
 //!
 //! [`walk`] lists the files below some paths, largest first. [`visit`] opens
 //! one of them and hands out its bytes, then those of every archive member
-//! that can matter, as virtual files with stable display paths
+//! that can matter, as virtual files with a [`Place`] each
 //! (`dist/model.tar!lib0.o`). Nothing is unpacked to disk. What cannot be read
 //! is a [`Problem`], never the end of a scan.
 
 mod event;
 pub mod map;
 mod members;
+mod place;
 mod walk;
 
 pub use event::{Event, Problem, ProblemKind, VirtualFile};
 pub use members::{visit, visit_bytes};
+pub use place::{Controls, Place, spell, unspell};
 pub use walk::{FoundFile, Walk, walk};
