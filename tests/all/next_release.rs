@@ -1,8 +1,8 @@
 //! A release is one entry of the table: every surface knows a made-up
 //! `tvm-0.99` that is added to a copy of it, and nothing else was changed.
 
-use serde_json::Value;
 use crate::support::{artcheck, root};
+use serde_json::Value;
 
 /// Differs from the newest release in every fact that a small table of an
 /// explain page, a verdict or "built by" shows.
@@ -101,7 +101,7 @@ fn newest_artifacts() -> Vec<String> {
         .collect();
     folders.sort();
     let newest = folders.pop().expect("a release");
-    ["dense-metal-linux-x86_64.so", "extcall-cpu-x86_64.so"]
+    ["dense-metal-macos-arm64.dylib", "extcall-cpu-x86_64.so"]
         .map(|file| format!("corpus/artifacts/{newest}/{file}"))
         .into()
 }

@@ -8,9 +8,9 @@ use anyhow::bail;
 use artcheck_inspect::module::{
     Blob, BlobLayout, FunctionInfoForm, ModelLibrary, Payload, PayloadOrder,
 };
-use artcheck_inspect::runtime::{BlobSymbol, CallingConvention};
+use artcheck_inspect::runtime::{BlobSymbol, CallingConvention, ConstructorStyle};
 use artcheck_inspect::scan;
-use artcheck_inspect::vm::kv_cache::kv_caches;
+use artcheck_inspect::vm::kv_cache::{KernelValue, kv_caches};
 use artcheck_inspect::vm::{ConstantTable, Executable};
 use serde::Serialize;
 use serde_json::Value;
@@ -101,6 +101,15 @@ fn of_executable(executable: &Executable, notes: &mut Notes<'_>) {
         notes.add("constant_table", executable.constant_table);
     }
     for cache in kv_caches(executable) {
+        for site in cache.sites.iter().filter(|site| site.argument == 15) {
+            match site.value {
+                KernelValue::Function { .. } => {
+                    notes.add("constructor_style", ConstructorStyle::Function);
+                }
+                KernelValue::Other { .. } => {}
+                _ => notes.add("constructor_style", ConstructorStyle::Tuple),
+            }
+        }
         for length in cache.config.iter().filter_map(|config| config.declared) {
             notes.add("cache_config_written", length);
         }

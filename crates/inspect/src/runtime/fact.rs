@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::values::{Arities, BlobSymbol, CallingConvention, ConstructorStyle, SiteTags, TagSite};
 use crate::module::{BlobLayout, FunctionInfoForm, PayloadOrder};
 use crate::vm::{ConstantTable, Magic};
+use crate::words::spell;
 
 /// How far a fact can be trusted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -104,12 +105,14 @@ pub(super) trait FactValue: Clone + PartialEq + Serialize {
         }
     }
 
-    /// Takes a missing value over if every known runtime says the same.
+    /// Takes a missing value over if every known runtime says the same. A note
+    /// without a value says what was found instead; it stays.
     fn complete(read: &mut Fact<Self>, known: &[&Fact<Self>], from: &str) {
         let Some((first, others)) = known.split_first() else {
             return;
         };
         if read.value.is_none()
+            && read.note.is_none()
             && first.value.is_some()
             && others.iter().all(|other| other.value == first.value)
         {
@@ -229,7 +232,7 @@ impl FactValue for BTreeMap<TagSite, SiteTags> {
                 format!("{tag} of {}", lengths.join("|"))
             });
             let tags: Vec<String> = tags.collect();
-            format!("{}: {}", word(site), tags.join(", "))
+            format!("{}: {}", spell(site), tags.join(", "))
         });
         sites.collect::<Vec<_>>().join("; ")
     }
@@ -267,7 +270,7 @@ macro_rules! single_values {
             }
 
             fn words(&self) -> String {
-                word(self)
+                spell(self)
             }
         }
     )*};
@@ -293,14 +296,5 @@ fn replace<T>(inherited: &mut Option<T>, row: Option<T>) -> Result<(), String> {
 
 /// `5 or 6`.
 pub fn any_of<T: Serialize>(values: &BTreeSet<T>) -> String {
-    values.iter().map(word).collect::<Vec<_>>().join(" or ")
-}
-
-/// A value as JSON spells it.
-pub(crate) fn word(value: impl Serialize) -> String {
-    match serde_json::to_value(value) {
-        Ok(serde_json::Value::String(word)) => word,
-        Ok(other) => other.to_string(),
-        Err(_) => String::new(),
-    }
+    values.iter().map(spell).collect::<Vec<_>>().join(" or ")
 }

@@ -3,11 +3,11 @@
 use std::path::PathBuf;
 
 use artcheck_inspect::container;
+use artcheck_inspect::parts::classify;
 use artcheck_inspect::runtime::distribution::Distribution;
 use artcheck_inspect::runtime::grouping::{self, Installed};
 use artcheck_inspect::runtime::load_set::LoadSet;
 use artcheck_inspect::runtime::member::Member;
-use artcheck_inspect::runtime::parts::classify;
 use artcheck_inspect::source::{self, Event, Place};
 
 /// The load sets below a folder of the cache.
@@ -90,7 +90,11 @@ fn environments_are_one_set_each_and_only_the_broken_one_has_gaps() {
 fn unpacked_wheels_side_by_side_are_installations_of_their_own() {
     let sets = below("unpacked");
     let runtimes: Vec<&LoadSet> = sets.iter().filter(|set| set.holds_vm_runtime()).collect();
-    assert_eq!(runtimes.len(), 4 * crate::parts::releases().len(), "four platforms");
+    assert_eq!(
+        runtimes.len(),
+        4 * crate::parts::releases().len(),
+        "four platforms"
+    );
     for set in &sets {
         assert_eq!(set.duplicates(), [], "{}", set.name);
         if let Some(member) = set.members.iter().find(|member| member.kind.has_vm()) {
