@@ -48,6 +48,8 @@ def main():
         schedule = import_module("families." + name).generate(random.Random(seed))
         answers = answers_of(schedule)
         counted[name] += 1
+        if sum(counted.values()) % 1000 == 0:
+            print(f"{sum(counted.values())} of {options.schedules}", file=sys.stderr, flush=True)
         operations += max(len(a) for a in answers.values())
         ended.update(r for r, a in answers.items() if "ended" in a[-1])
         for signature, index in differences(schedule, answers).items():
