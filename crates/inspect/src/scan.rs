@@ -28,6 +28,7 @@ use crate::finding::Finding;
 use crate::rules::{self, ArtifactContext, FolderContext, Outcome};
 use crate::runtime::RuntimeProfile;
 use crate::runtime::load_set::LoadSet;
+use crate::source::Place;
 use crate::target::Target;
 
 /// What to scan, against what.
@@ -41,7 +42,7 @@ pub struct ScanOptions {
     pub target: Option<Target>,
     /// Threads of its own; `None` for those of the process, see [`use_threads`].
     pub jobs: Option<usize>,
-    /// Read only this share of the files, and the runtimes.
+    /// Look at this share of the files only, and at all runtimes.
     pub shard: Option<Shard>,
     /// Compare the checksums of weight shards, which reads them whole.
     pub checksums: bool,
@@ -81,6 +82,15 @@ pub struct Scan {
 }
 
 impl Scan {
+    /// Keeps the artifacts in some places, and what was found there.
+    fn keep(&mut self, wanted: impl Fn(&Place) -> bool) {
+        let artifacts = self.artifacts.drain(..).zip(self.verdicts.drain(..));
+        (self.artifacts, self.verdicts) = artifacts
+            .filter(|(artifact, _)| wanted(&artifact.path))
+            .collect();
+        self.findings.retain(|finding| wanted(&finding.artifact));
+    }
+
     /// Whether nothing that was read has to do with TVM.
     pub fn concerns_nothing(&self) -> bool {
         self.artifacts
@@ -116,7 +126,11 @@ pub fn scan(
 
 fn run(options: &ScanOptions, progress: &dyn Progress) -> Scan {
     let wanted = CompilerExports::AskedFor;
-    conclude(read::read(options, wanted, progress), options)
+    let mut scan = conclude(read::read(options, wanted, progress), options);
+    if let Some(shard) = options.shard {
+        scan.keep(|place| shard.holds(place.path()));
+    }
+    scan
 }
 
 /// Scans one file whose bytes are already in memory, shown as `name`. The
