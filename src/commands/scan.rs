@@ -4,10 +4,11 @@
 use anyhow::Context;
 use artcheck_inspect::scan::{Scan, ScanOptions, scan, use_threads};
 
-use super::Terminal;
-use crate::args::{FailOn, ScanArgs};
+use super::terminal::Terminal;
+use crate::args::ScanArgs;
 use crate::exit::Status;
 use crate::policy::{self, Config, baseline};
+use crate::report::format::FailOn;
 use crate::report::{self, model::Report, output};
 use crate::{progress, runtimes};
 

@@ -7,15 +7,15 @@ use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 
 use artcheck_inspect::artifact::{Problem, ProblemKind, Role};
-use artcheck_inspect::contents::ModuleNode;
 use artcheck_inspect::finding::Severity;
 use artcheck_inspect::scan::{RuntimeSource, VerdictStatus};
-use artcheck_inspect::summary::LibrarySummary;
 use serde::ser::SerializeStruct as _;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 
+use super::contents::ModuleNode;
 use super::shared::Shared;
+use super::summary::LibrarySummary;
 
 pub use super::finding::{Finding, Said, Suppression, SuppressionKind};
 

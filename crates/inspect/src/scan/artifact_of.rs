@@ -9,8 +9,8 @@ use crate::artifact::{Artifact, Libraries, Problem, ProblemKind, Role};
 use crate::container::{self, Binary, FileType, Parsed};
 use crate::limits::MAX_FACTS;
 use crate::module::{self, locate};
+use crate::parts::{self, PartKind};
 use crate::runtime::member::Member;
-use crate::runtime::parts::{self, PartKind};
 use crate::runtime::strings::Exclusion;
 use crate::source::{self, Event, Place, VirtualFile};
 

@@ -6,8 +6,9 @@ use std::path::Path;
 use rayon::prelude::*;
 
 use super::artifact_of::{FileFacts, facts, facts_of_bytes};
+use super::options::ScanOptions;
 use super::share::Shared;
-use super::{ScanOptions, exports, packages};
+use super::{exports, packages};
 use crate::artifact::{Artifact, Problem};
 use crate::documents::{self, Document};
 use crate::runtime::grouping;

@@ -4,14 +4,6 @@
 //! `dist/`. Every file is listed once, however many symbolic links lead to it; a
 //! hard link is another file of the same bytes, as package managers make them.
 
-#![deny(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::arithmetic_side_effects,
-    clippy::cast_possible_truncation
-)]
-
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::ffi::OsString;

@@ -1,16 +1,8 @@
 //! The Relax VM executable inside a model library: format, disassembly,
-//! statistics, dataflow (format notes, part b).
+//! statistics, dataflow (docs/formats.md#vm-executable).
 //!
 //! [`Executable::decode`] turns bytes into the types below; the other files
 //! answer questions about them. Nothing here knows of blobs or containers.
-
-#![deny(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::arithmetic_side_effects,
-    clippy::cast_possible_truncation
-)]
 
 use std::ops::Range;
 
@@ -45,7 +37,7 @@ pub enum Magic {
     V2,
 }
 
-/// Which codes the constant pool uses (format notes, b.1).
+/// Which codes the constant pool uses (docs/formats.md#constant-pool).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ConstantTable {
