@@ -5,9 +5,10 @@ use std::path::Path;
 use anyhow::{Context, bail};
 use artcheck_verify::report::join::join;
 
-use super::Terminal;
-use crate::args::{FailOn, MergeArgs};
+use super::terminal::Terminal;
+use crate::args::MergeArgs;
 use crate::exit::Status;
+use crate::report::format::FailOn;
 use crate::report::model::Report;
 use crate::report::{self, json, output};
 

@@ -11,7 +11,7 @@ use artcheck_verify::simulate::Order;
 use artcheck_verify::{ChildCommand, MatrixOptions, Progress, Share, run_matrix};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::Terminal;
+use super::terminal::Terminal;
 use super::verify_hooks::{Rules, Shims};
 use crate::args::{ShimChoice, ThreadOrder, VerifyArgs};
 use crate::exit::Status;

@@ -3,8 +3,8 @@
 use anyhow::{Context, bail};
 use artcheck_verify::report::{MatrixReport, human, json, junit, markdown};
 
+use super::format::Format;
 use super::output::{self, Output};
-use crate::args::Format;
 use crate::exit::Status;
 
 /// The exit status of a run, decided here and nowhere else.

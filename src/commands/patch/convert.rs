@@ -5,7 +5,7 @@ use anyhow::Context;
 use artcheck_patch::inplace::convert::{self, ConvertOptions};
 use artcheck_patch::receipt;
 
-use super::{carry_out, resign};
+use super::carry_out::{carry_out, resign};
 use crate::args::PatchConvertArgs;
 use crate::exit::Status;
 use crate::runtimes;

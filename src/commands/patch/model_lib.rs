@@ -3,7 +3,7 @@
 use anyhow::Context;
 use artcheck_patch::inplace::model_lib;
 
-use super::carry_out;
+use super::carry_out::carry_out;
 use crate::args::PatchModelLibArgs;
 use crate::exit::Status;
 

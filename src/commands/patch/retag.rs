@@ -4,7 +4,7 @@ use anyhow::Context;
 use artcheck_patch::inplace::retag::{self, RetagOptions};
 use artcheck_patch::receipt;
 
-use super::{carry_out, resign};
+use super::carry_out::{carry_out, resign};
 use crate::args::PatchRetagArgs;
 use crate::exit::Status;
 use crate::runtimes;

@@ -3,7 +3,7 @@
 use anyhow::Context;
 use artcheck_patch::inplace::sign;
 
-use super::{carry_out, resign};
+use super::carry_out::{carry_out, resign};
 use crate::args::PatchFileArgs;
 use crate::exit::Status;
 

@@ -34,10 +34,7 @@ pub fn sliding(folder: &Path, runtime: &str) -> Scan {
     };
     let bytes = fs::read(corpus("tvm-0.26/dense-cpu-x86_64.so")).expect("the library");
     let bytes = renamed(bytes, &kinds(0), &kinds(3));
-    with(
-        put(folder, "sliding.so", bytes),
-        &["--runtime", runtime],
-    )
+    with(put(folder, "sliding.so", bytes), &["--runtime", runtime])
 }
 
 /// A file beside a real, installed runtime.

@@ -5,7 +5,7 @@
 //! in one commit. So a runtime that takes six has the new mask, and a library that
 //! gives five was compiled for the old one.
 
-use super::{Outcome, Pair, Rule};
+use super::{Check, Outcome, Pair, Rule};
 use crate::finding::{Location, Severity};
 use crate::vm::kv_cache::{CREATE, KvCacheCreate, Sliding};
 
@@ -15,12 +15,9 @@ pub(super) static RULE: Rule = Rule {
     severity: Severity::Error,
     summary: "layers with a sliding window of their own, compiled before 0.27, which 0.27 masks otherwise: wrong numbers without an error",
     explain: include_str!("ac108_sliding_layers.md"),
-    artifact: None,
-    pair: Some(check),
-    binding: None,
-    load_set: None,
-    folder: None,
 };
+
+pub(super) const CHECKS: &[Check] = &[Check::Pair(check)];
 
 /// Elements of the config that came with the new mask.
 const WITH_WINDOW: u64 = 6;
@@ -34,7 +31,10 @@ fn check(pair: &Pair<'_>, out: &mut Outcome) {
                 continue;
             }
             let Some(accepted) = &pair.runtime.cache_config_lengths.value else {
-                out.undecided(&RULE, "how this runtime masks layers with a sliding window of their own is not known");
+                out.undecided(
+                    &RULE,
+                    "how this runtime masks layers with a sliding window of their own is not known",
+                );
                 continue;
             };
             if !accepted.contains(&WITH_WINDOW) {
@@ -67,6 +67,7 @@ fn check(pair: &Pair<'_>, out: &mut Outcome) {
 /// Whether the config is known to have that many elements, whatever way the code took.
 fn gives(cache: &KvCacheCreate, length: u64) -> bool {
     let mut lengths = cache.config.iter().map(|config| config.declared);
-    let is_it = |declared: Option<i64>| declared.and_then(|n| u64::try_from(n).ok()) == Some(length);
+    let is_it =
+        |declared: Option<i64>| declared.and_then(|n| u64::try_from(n).ok()) == Some(length);
     !cache.config.is_empty() && lengths.all(is_it)
 }
