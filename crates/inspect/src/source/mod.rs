@@ -16,7 +16,7 @@ use serde::Serialize;
 use crate::container::FileType;
 
 pub use members::{visit, visit_bytes};
-pub use walk::{FoundFile, Walk, walk};
+pub use walk::{FoundFile, Walk, is_temporary, walk};
 
 /// Bytes under a stable name: a file, or a member of an archive.
 #[derive(Debug, Clone, Copy)]

@@ -7,11 +7,10 @@ use std::collections::BTreeSet;
 
 use artcheck_inspect::finding::{Finding, Repair};
 
-use super::{FixInput, FixStep};
+use super::plan::{FixInput, FixStep};
 use crate::inplace::convert::ConvertOptions;
-use crate::inplace::{
-    Change, EditPlan, PlanError, Refusal, Resign, convert, model_lib, relocate, sign,
-};
+use crate::inplace::{PlanError, Refusal, convert, model_lib, relocate, sign};
+use crate::plan::{Change, EditPlan, Resign};
 
 /// Rules that `convert` can settle.
 const CONVERT: [&str; 4] = ["AC101", "AC102", "AC105", "AC107"];
