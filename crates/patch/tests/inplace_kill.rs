@@ -3,6 +3,7 @@
 //! This program is the test and, started with an argument, the writer that is
 //! killed. It has no test harness, because the child must do nothing else.
 
+#[path = "all/corpus/mod.rs"]
 mod corpus;
 
 use std::path::{Path, PathBuf};

@@ -8,7 +8,7 @@
 
 mod containers;
 #[allow(dead_code, reason = "only a part is used here")]
-#[path = "../../../../tests/support/damage.rs"]
+#[path = "../../../../tests/all/support/damage.rs"]
 mod damage;
 mod fields;
 mod floods;

@@ -26,7 +26,7 @@ pub(super) fn members(bytes: &[u8]) -> Result<Option<Vec<Member>>, PlanError> {
         if let Body::Stored(stored) = member.body {
             let start = stored.as_ptr().addr().saturating_sub(bytes.as_ptr().addr());
             members.push(Member {
-                name: member.name,
+                name: String::from_utf8_lossy(&member.name).into_owned(),
                 at: start..start.saturating_add(stored.len()),
             });
         }

@@ -6,7 +6,7 @@
 //! [`sign::plan`], [`relocate::plan`], [`model_lib::plan`]); [`apply`] writes it
 //! after a second reader has found exactly the planned difference. What is planned
 //! for a program follows from its code, never from a text search.
-//! Formats: see the format notes in the `artcheck-inspect` crate.
+//! Formats: docs/formats.md#blob
 
 #![deny(
     clippy::unwrap_used,
@@ -17,7 +17,13 @@
 )]
 #![cfg_attr(
     test,
-    allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)
+    allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::arithmetic_side_effects,
+        clippy::cast_possible_truncation
+    )
 )]
 
 mod apply;

@@ -71,10 +71,10 @@ mod tests {
         // Offset, address, sizes in file and memory, alignment of a header.
         for (field, value, words) in [
             (8, 1 << 40, "outside the file"),
-            (40, 0, "more bytes in the file"),
+            (40, 0_u64, "more bytes in the file"),
             (48, 24, "no power of two"),
             (16, 0x7001, "not placed in memory as in the file"),
-            (16, u64::MAX & !0xfff, "outside the address space"),
+            (16, !0xfff, "outside the address space"),
         ] {
             let mut file = sound.clone();
             let at = places[1] + field;

@@ -1,0 +1,26 @@
+//! Every test of this crate, one program: what it holds is linked once.
+//!
+//! Tests that need more than Rust and a C compiler run with the feature
+//! `real-parts`; without it they are listed as ignored.
+
+mod container_elf;
+mod container_fat;
+mod container_hostile;
+mod container_macho_pe;
+mod container_speed;
+mod device_needs;
+mod explain_pages;
+mod load_sets;
+mod module_payloads;
+mod parts;
+mod registry_oracle;
+mod release_table;
+mod runtime_hostile;
+mod runtime_tree;
+mod source;
+mod vm_dataflow;
+mod vm_facts;
+mod vm_hostile;
+mod vm_listings;
+mod vm_oracle;
+mod writer;

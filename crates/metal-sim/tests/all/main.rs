@@ -1,0 +1,14 @@
+//! Every test of this crate, one program: what it holds is linked once.
+//!
+//! Tests that need more than Rust and a C compiler run with the feature
+//! `real-parts`; without it they are listed as ignored.
+
+mod built;
+#[cfg(feature = "macho-host")]
+#[path = "common/chain.rs"]
+mod chain;
+mod common;
+mod faults;
+#[cfg(feature = "macho-host")]
+mod macho;
+mod models;

@@ -1,0 +1,135 @@
+//! Real parts and child processes for the tests of this crate.
+
+pub mod blob;
+pub mod shims;
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// The releases whose wheels are pinned, each with its tvm-ffi.
+pub const RELEASES: [Release; 3] = [
+    Release {
+        tvm: "0.25",
+        ffi: "0.1.12",
+    },
+    Release {
+        tvm: "0.26",
+        ffi: "0.1.13.post2",
+    },
+    Release {
+        tvm: "0.27",
+        ffi: "0.1.15.post2",
+    },
+];
+
+/// A TVM release and the tvm-ffi that belongs to it.
+#[derive(Debug, Clone, Copy)]
+pub struct Release {
+    pub tvm: &'static str,
+    pub ffi: &'static str,
+}
+
+impl Release {
+    /// The unpacked `tvm` package for a platform such as `linux-x86_64`.
+    pub fn tvm(&self, platform: &str) -> PathBuf {
+        part(&format!("unpacked/tvm-{}-{platform}/tvm", self.tvm))
+    }
+
+    /// The unpacked `tvm_ffi` package for a platform.
+    pub fn ffi(&self, platform: &str) -> PathBuf {
+        part(&format!("unpacked/tvm-ffi-{}-{platform}/tvm_ffi", self.ffi))
+    }
+
+    /// The Python that has this release installed.
+    pub fn python(&self) -> PathBuf {
+        part(&format!("venv/tvm-{}/bin/python", self.tvm))
+    }
+
+    /// `site-packages` of that Python.
+    pub fn site_packages(&self) -> PathBuf {
+        site_packages(&format!("venv/tvm-{}", self.tvm))
+    }
+}
+
+/// `site-packages` of a virtual environment.
+pub fn site_packages(venv: &str) -> PathBuf {
+    let lib = part(venv).join("lib");
+    let version = std::fs::read_dir(&lib)
+        .expect("the environment's lib folder")
+        .filter_map(|entry| entry.ok().map(|entry| entry.path()))
+        .find(|path| path.join("site-packages").is_dir())
+        .expect("a python folder in lib");
+    version.join("site-packages")
+}
+
+/// A file or folder of the cache of real parts.
+pub fn part(path: &str) -> PathBuf {
+    let root = match (
+        std::env::var_os("ARTCHECK_PARTS"),
+        std::env::var_os("XDG_CACHE_HOME"),
+    ) {
+        (Some(parts), _) => PathBuf::from(parts),
+        (None, Some(cache)) => PathBuf::from(cache).join("artcheck/parts"),
+        (None, None) => {
+            let home = std::env::var_os("HOME").expect("HOME is set");
+            PathBuf::from(home).join(".cache/artcheck/parts")
+        }
+    };
+    let full = root.join(path);
+    assert!(
+        full.exists(),
+        "{} is not there; run python3 tools/parts.py",
+        full.display()
+    );
+    full
+}
+
+/// The pinned zig, as a C++ compiler command.
+pub fn zig() -> Vec<String> {
+    let python = part("venv/tools/bin/python").display().to_string();
+    [python.as_str(), "-m", "ziglang", "c++"]
+        .map(str::to_owned)
+        .to_vec()
+}
+
+/// A file in this crate's `tests` folder.
+pub fn fixture(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests")
+        .join(path)
+}
+
+/// Runs a command to its end, whatever the end is.
+pub fn output(command: &mut Command) -> Output {
+    command
+        .output()
+        .unwrap_or_else(|error| panic!("cannot run {command:?}: {error}"))
+}
+
+/// Runs a command that must succeed; gives its standard output.
+#[track_caller]
+pub fn succeed(command: &mut Command) -> String {
+    let output = output(command);
+    assert!(
+        output.status.success(),
+        "{command:?}: {}\n--- stdout\n{}\n--- stderr\n{}",
+        output.status,
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    String::from_utf8(output.stdout).expect("text on standard output")
+}
+
+/// `git` in a folder, with nothing taken from the user's own configuration.
+pub fn git<I: AsRef<OsStr>>(dir: &Path, args: &[I]) -> Command {
+    let mut command = Command::new("git");
+    command
+        .current_dir(dir)
+        .env("GIT_CONFIG_GLOBAL", "/dev/null")
+        .env("GIT_CONFIG_SYSTEM", "/dev/null")
+        .args(["-c", "user.name=test", "-c", "user.email=test@localhost"])
+        .args(["-c", "core.autocrlf=false"])
+        .args(args);
+    command
+}

@@ -1,0 +1,174 @@
+//! Files and folders of the cases, without device code.
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::json;
+
+use super::Scan;
+use crate::support::make::{
+    DYLIB, MODEL, corpus, library, load_command, metadata, model_with_weights, put, renamed, wasm,
+};
+use crate::support::{unpacked, venv};
+
+pub fn with(path: impl Into<PathBuf>, flags: &[&str]) -> Scan {
+    let path: PathBuf = path.into();
+    let flags = flags.iter().map(OsString::from);
+    [path.into_os_string()].into_iter().chain(flags).collect()
+}
+
+pub fn on(file: &str, runtime: &str) -> Scan {
+    with(corpus(file), &["--runtime", runtime])
+}
+
+/// A file beside a real, installed runtime.
+pub fn in_venv(path: impl Into<PathBuf>, tvm: &str) -> Scan {
+    with(path, &["--runtime", venv(tvm).to_str().expect("UTF-8")])
+}
+
+pub const FFI: &str = "tvm_ffi/lib/libtvm_ffi.so";
+
+pub fn app(folder: &Path, model_lib: &str) -> Scan {
+    fs::copy(
+        corpus("tvm-0.27/extcall-cpu-ios.tar"),
+        folder.join("model.tar"),
+    )
+    .expect("copied");
+    let config = json!({ "model_list": [{ "model_lib": model_lib }] });
+    put(folder, "mlc-app-config.json", config.to_string());
+    with(folder, &[])
+}
+
+pub fn client(folder: &Path, function: &str, tvm: &str) -> Scan {
+    let source = format!("extern int {function}();\nint client(void) {{ return {function}(); }}\n");
+    in_venv(library(folder, "libclient.so", &source, &[]), tvm)
+}
+
+pub fn named_client(folder: &Path, soname: &str) -> Scan {
+    let source = "extern int TVMFFIFunctionCall();\nint f(void) { return TVMFFIFunctionCall(); }\n";
+    let soname = format!("-Wl,-soname,{soname}");
+    in_venv(
+        library(folder, "libclient.so", source, &[&soname]),
+        "tvm-0.27",
+    )
+}
+
+/// Calls `tvm::runtime::GetFileFormat` of libtvm_runtime.
+pub fn string_client(folder: &Path, flag: &str) -> Scan {
+    let source = "#include <string>\n\
+        namespace tvm { namespace runtime {\n\
+        std::string GetFileFormat(const std::string&, const std::string&);\n} }\n\
+        std::string f(const std::string& s) { return tvm::runtime::GetFileFormat(s, s); }\n";
+    in_venv(library(folder, "libclient.so", source, &[flag]), "tvm-0.27")
+}
+
+pub fn ffi_folder(folder: &Path, names: &[&str]) -> Scan {
+    let original = unpacked("tvm-ffi-0.1.15.post2-linux-x86_64").join(FFI);
+    for name in names {
+        fs::copy(&original, folder.join(name)).expect("copied");
+    }
+    with(folder, &[])
+}
+
+/// A client of TVM with an LLVM of its own, beside a library with another.
+pub fn llvm_twice(folder: &Path, visibility: &str) -> Scan {
+    let ours = "extern \"C\" int TVMFFIFunctionCall();\n\
+        namespace llvm { int report() { return TVMFFIFunctionCall(); } }\n";
+    let other = "namespace llvm { int report() { return 2; } }\n";
+    library(folder, "libclient.so", ours, &[]);
+    library(
+        folder,
+        "libother.so",
+        other,
+        &[&format!("-fvisibility={visibility}")],
+    );
+    in_venv(folder, "tvm-0.27")
+}
+
+/// The runtime of a wheel and tvm-ffi's library, in the folders of site-packages.
+pub fn runtime_and_ffi(folder: &Path, tvm: &str, ffi: &str) -> (PathBuf, PathBuf) {
+    let tvm = unpacked(&format!("tvm-{tvm}-linux-x86_64"));
+    let ffi = unpacked(&format!("tvm-ffi-{ffi}-linux-x86_64"));
+    for (from, name) in [
+        (&tvm, "tvm/lib/libtvm_runtime.so"),
+        (&tvm, "tvm/lib/libtvm_runtime_extra.so"),
+        (&ffi, FFI),
+    ] {
+        let to = folder.join(name);
+        fs::create_dir_all(to.parent().expect("a folder")).expect("made");
+        fs::copy(from.join(name), to).expect("copied");
+    }
+    (tvm, ffi)
+}
+
+/// Both with their packages' metadata; tvm-ffi's says the version `claimed`.
+pub fn site(folder: &Path, tvm: &str, ffi: &str, claimed: &str) -> Scan {
+    let (tvm_package, ffi_package) = runtime_and_ffi(folder, tvm, ffi);
+    for package in [tvm_package, ffi_package] {
+        let info = fs::read_dir(&package)
+            .expect("the wheel")
+            .map(|entry| entry.expect("an entry").path())
+            .find(|path| path.extension().is_some_and(|suffix| suffix == "dist-info"))
+            .expect("the package's metadata");
+        let name = info
+            .file_name()
+            .expect("a name")
+            .to_string_lossy()
+            .replace(ffi, claimed);
+        let text = fs::read_to_string(info.join("METADATA")).expect("metadata");
+        let text = text.replacen(
+            &format!("Version: {ffi}"),
+            &format!("Version: {claimed}"),
+            1,
+        );
+        put(folder, &format!("{name}/METADATA"), text);
+    }
+    with(folder, &[])
+}
+
+pub fn model(folder: &Path, old: &[u8], new: &[u8]) -> Scan {
+    let bytes = renamed(fs::read(corpus(MODEL)).expect("the corpus"), old, new);
+    with(put(folder, "model.so", bytes), &[])
+}
+
+pub fn weights(folder: &Path, more_rows: i64, index_name: &str) -> Scan {
+    let (made, mut index) = model_with_weights();
+    for entry in fs::read_dir(&made).expect("the model's folder") {
+        let entry = entry.expect("an entry");
+        fs::copy(entry.path(), folder.join(entry.file_name())).expect("copied");
+    }
+    let rows = &mut index["records"][0]["records"][0]["shape"][0];
+    *rows = (rows.as_i64().expect("a number") + more_rows).into();
+    put(folder, index_name, index.to_string());
+    with(folder, &[])
+}
+
+pub fn page(folder: &Path, import: &str) -> Scan {
+    let imports = ["TVMFFIWasmSafeCall", "TVMFFIWasmFunctionDeleter", import];
+    with(
+        put(folder, "model.wasm", wasm(&imports, "TVMFFIFunctionCall")),
+        &[],
+    )
+}
+
+pub fn chat(folder: &Path, more: i64) -> Scan {
+    fs::copy(corpus(MODEL), folder.join("model.so")).expect("copied");
+    let chunk = metadata()["prefill_chunk_size"].as_i64().expect("a number");
+    let config = json!({ "prefill_chunk_size": chunk + more });
+    put(folder, "mlc-chat-config.json", config.to_string());
+    with(folder, &[])
+}
+
+pub fn cached(folder: &Path, file: &str) -> Scan {
+    fs::copy(corpus(file), folder.join("0123456789abcdef.so")).expect("copied");
+    in_venv(folder, "tvm-0.27")
+}
+
+/// A signed dylib whose signature's load command gets this number.
+pub fn dylib(folder: &Path, command: u8) -> Scan {
+    let mut bytes = fs::read(corpus(DYLIB)).expect("the corpus");
+    let at = load_command(&bytes, 0x1d);
+    bytes[at] = command;
+    with(put(folder, "model.dylib", bytes), &[])
+}

@@ -1,0 +1,214 @@
+//! `action.yml`: its shell steps, with the inputs as GitHub hands them over.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+use serde_json::Value;
+
+use super::{POLICY, read, step, tools, words, yaml};
+use crate::support::project::{BAD, project, write};
+use crate::support::root;
+
+/// The state of one run of the action.
+struct Job {
+    folder: tempfile::TempDir,
+    inputs: BTreeMap<String, String>,
+    outputs: BTreeMap<String, String>,
+    path: String,
+}
+
+impl Job {
+    fn new(policy: &str, inputs: &[(&str, &str)]) -> Self {
+        let folder = project(policy);
+        let path = tools(folder.path());
+        // `cargo install --root R` ends with R/bin/artcheck.
+        let cargo = "#!/bin/bash\nset -e\necho \"$@\" > \"$RUNNER_TEMP/cargo-arguments\"\n\
+            mkdir -p \"$RUNNER_TEMP/artcheck/bin\"\ncp \"$(command -v artcheck)\" \"$RUNNER_TEMP/artcheck/bin/\"\n";
+        let stand_in = folder.path().join("tools/cargo");
+        fs::write(&stand_in, cargo).expect("written");
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+        fs::set_permissions(stand_in, mode).expect("executable");
+        fs::create_dir(folder.path().join("runner temp")).expect("made");
+        Self {
+            folder,
+            inputs: inputs
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+                .collect(),
+            outputs: BTreeMap::new(),
+            path,
+        }
+    }
+
+    fn file(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    /// What GitHub puts in place of an expression.
+    fn expand(&self, text: &str, action: &Value) -> String {
+        let Some(name) = text
+            .strip_prefix("${{ ")
+            .and_then(|text| text.strip_suffix(" }}"))
+        else {
+            return text.to_owned();
+        };
+        if let Some(input) = name.strip_prefix("inputs.") {
+            let default = action["inputs"][input]["default"]
+                .as_str()
+                .expect("a known input");
+            return self
+                .inputs
+                .get(input)
+                .cloned()
+                .unwrap_or_else(|| default.to_owned());
+        }
+        match name {
+            "github.action_path" => root().display().to_string(),
+            "steps.scan.outputs.status" => self.outputs["status"].clone(),
+            other => panic!("{other} in the action"),
+        }
+    }
+
+    /// Runs the action's shell steps; the exit status of the last.
+    fn run(&mut self) -> i32 {
+        let action = yaml(&read("action.yml"));
+        let mut status = 0;
+        for step_of in action["runs"]["steps"].as_array().expect("steps") {
+            let Some(script) = step_of["run"].as_str() else {
+                continue;
+            };
+            assert!(
+                !script.contains("${{"),
+                "an input would become part of the script"
+            );
+            let mut env = BTreeMap::from([
+                ("PATH".to_owned(), self.path.clone()),
+                (
+                    "RUNNER_TEMP".to_owned(),
+                    self.file("runner temp").display().to_string(),
+                ),
+                (
+                    "GITHUB_OUTPUT".to_owned(),
+                    self.file("outputs").display().to_string(),
+                ),
+                (
+                    "GITHUB_STEP_SUMMARY".to_owned(),
+                    self.file("summary.md").display().to_string(),
+                ),
+            ]);
+            for (name, value) in step_of["env"].as_object().expect("an environment") {
+                env.insert(
+                    name.clone(),
+                    self.expand(value.as_str().expect("text"), &action),
+                );
+            }
+            let output = step(self.folder.path(), script, &env);
+            status = output.status.code().expect("an exit status");
+            if step_of["id"] == "scan" {
+                assert_eq!(status, 0, "{}", words(&output));
+                write(self.folder.path(), "log", &words(&output));
+                let written = fs::read_to_string(self.file("outputs")).expect("outputs");
+                self.outputs = written
+                    .lines()
+                    .filter_map(|line| line.split_once('='))
+                    .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                    .collect();
+            }
+        }
+        status
+    }
+}
+
+#[test]
+fn the_action_closes_the_gate_and_says_why() {
+    let mut job = Job::new(POLICY, &[]);
+    assert_eq!(job.run(), 1);
+    let installed = fs::read_to_string(job.file("runner temp/cargo-arguments")).expect("cargo ran");
+    assert!(
+        installed.starts_with("install --locked --quiet --path "),
+        "{installed}"
+    );
+    let log = fs::read_to_string(job.file("log")).expect("the log");
+    for (name, _, rule) in BAD {
+        assert!(
+            log.contains(&format!("::error file=dist/{name},title={rule}")),
+            "{log}"
+        );
+    }
+    let summary = fs::read_to_string(job.file("summary.md")).expect("the summary");
+    assert!(summary.contains("AC104"), "{summary}");
+    let folder = PathBuf::from(&job.outputs["folder"]);
+    for report in ["artcheck.sarif", "artcheck.html", "artcheck.json"] {
+        assert!(folder.join(report).is_file(), "{report}");
+    }
+    // What code scanning is given: the action's other step names this file.
+    let action = yaml(&read("action.yml"));
+    let upload = &action["runs"]["steps"][2];
+    assert_eq!(
+        upload["with"]["sarif_file"],
+        "${{ steps.scan.outputs.folder }}/artcheck.sarif"
+    );
+    for (name, file) in [("html", "artcheck.html"), ("json", "artcheck.json")] {
+        let value = action["outputs"][name]["value"]
+            .as_str()
+            .expect("an output");
+        assert_eq!(
+            value,
+            format!("${{{{ steps.scan.outputs.folder }}}}/{file}")
+        );
+    }
+}
+
+#[test]
+fn every_input_of_the_action_does_what_its_flag_does() {
+    let passes = |inputs: &[(&str, &str)]| Job::new(POLICY, inputs).run();
+    assert_eq!(passes(&[("fail-on", "never")]), 0);
+    assert_eq!(passes(&[("paths", "dist/chat-good.so")]), 0);
+    assert_eq!(
+        passes(&[("paths", "dist/chat-good.so dist/chat-tag.so")]),
+        1
+    );
+    assert_eq!(passes(&[("paths", "nowhere")]), 2);
+    let good = ("paths", "dist/chat-good.so");
+    assert_eq!(passes(&[good, ("runtime", "tvm-0.27 tvm-0.25")]), 1);
+    assert_eq!(passes(&[good, ("target", "aarch64-macos")]), 1);
+    assert_eq!(passes(&[good, ("target", "no such target")]), 2);
+    assert_eq!(
+        passes(&[("args", "--baseline base.json --update-baseline")]),
+        0
+    );
+    assert_eq!(passes(&[good, ("config", "missing.toml")]), 2);
+    let mut quiet = Job::new(POLICY, &[("summary", "false")]);
+    quiet.run();
+    assert!(!quiet.file("summary.md").exists());
+    // A path with a shell's own characters stays a path.
+    assert_eq!(passes(&[("paths", "$(touch x);dist")]), 2);
+    let mut based = Job::new(POLICY, &[("baseline", "base.json")]);
+    let flags = [
+        "scan",
+        "dist",
+        "--baseline",
+        "base.json",
+        "--update-baseline",
+    ];
+    let recorded = Command::new(env!("CARGO_BIN_EXE_artcheck"))
+        .current_dir(based.folder.path())
+        .args(flags)
+        .status();
+    assert!(recorded.expect("artcheck starts").success());
+    assert_eq!(based.run(), 0);
+    // Beside a good one, a file of which nobody can say what it is.
+    let unknown = |allow: &str| {
+        let inputs = [
+            ("paths", "dist/chat-good.so dist/odd.so"),
+            ("allow-unknown", allow),
+        ];
+        let mut job = Job::new(POLICY, &inputs);
+        fs::write(job.file("dist/odd.so"), "neither a library nor a page").expect("written");
+        job.run()
+    };
+    assert_eq!(unknown("false"), 4);
+    assert_eq!(unknown("true"), 0);
+}

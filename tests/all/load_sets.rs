@@ -1,0 +1,263 @@
+//! Real environments and folders, as a user scans them.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::support::{root, rules, scan, unpacked, venv};
+use serde_json::Value;
+
+const STRINGIFY: &str = "_ZN3tvm3ffi4json9StringifyERKNS0_3AnyENS0_8OptionalIivEE";
+
+#[test]
+fn a_runtime_with_the_wrong_tvm_ffi_names_the_symbol() {
+    let (report, status) = scan([venv("tvm-0.25-newest-ffi")]);
+    assert_eq!(status, 1);
+    assert_eq!(rules(&report, &["error"]), ["AC204", "AC207"]);
+    let named = report["findings"]
+        .as_array()
+        .expect("findings")
+        .iter()
+        .any(|finding| {
+            finding["rule"] == "AC204"
+                && finding["artifact"]
+                    .as_str()
+                    .is_some_and(|path| path.ends_with("libtvm_runtime.so"))
+                && finding["locations"]
+                    .as_array()
+                    .is_some_and(|all| all.iter().any(|at| at["symbol"] == STRINGIFY))
+        });
+    assert!(named, "{:#}", report["findings"]);
+    // The dynamic linker says the same.
+    let python = Command::new(venv("tvm-0.25-newest-ffi").join("bin/python"))
+        .args(["-c", "import tvm"])
+        .output()
+        .expect("the environment's Python starts");
+    assert!(String::from_utf8_lossy(&python.stderr).contains(STRINGIFY));
+}
+
+#[test]
+fn pairs_that_belong_together_are_clean() {
+    for name in ["tvm-0.25", "tvm-0.26", "tvm-0.27"] {
+        let (report, status) = scan([venv(name)]);
+        assert_eq!(status, 0, "{name}: {:#}", report["findings"]);
+        assert_eq!(report["findings"], Value::Array(Vec::new()), "{name}");
+        let python = Command::new(venv(name).join("bin/python"))
+            .args(["-c", "import tvm"])
+            .status()
+            .expect("the environment's Python starts");
+        assert!(python.success(), "{name} does not import");
+    }
+}
+
+/// A folder as an application ships it: the macOS runtime and one library.
+fn macos_folder(folder: &Path, library: &Path) {
+    for (wheel, inside) in [
+        ("tvm-0.27-macos-arm64", "tvm/lib"),
+        ("tvm-ffi-0.1.15.post2-macos-arm64", "tvm_ffi/lib"),
+    ] {
+        for entry in
+            std::fs::read_dir(unpacked(wheel).join(inside)).expect("the wheel's lib folder")
+        {
+            let path = entry.expect("an entry").path();
+            let name = path
+                .file_name()
+                .expect("a name")
+                .to_string_lossy()
+                .into_owned();
+            if name.starts_with("libtvm_runtime") || name == "libtvm_ffi.dylib" {
+                std::fs::copy(&path, folder.join(name)).expect("copied");
+            }
+        }
+    }
+    std::fs::copy(library, folder.join("model.dylib")).expect("copied");
+}
+
+#[test]
+fn a_metal_library_beside_the_macos_runtime_is_clean() {
+    let folder = tempfile::tempdir().expect("a folder");
+    macos_folder(
+        folder.path(),
+        &root().join("corpus/artifacts/tvm-0.27/dense-metal-macos-arm64.dylib"),
+    );
+    let (report, status) = scan([folder.path()]);
+    assert_eq!(status, 0, "{:#}", report["findings"]);
+    assert_eq!(report["findings"], Value::Array(Vec::new()));
+    assert_eq!(report["verdicts"][0]["status"], "fits");
+    assert_eq!(report["verdicts"][0]["source"], "found");
+}
+
+#[test]
+fn the_tir_variant_names_five_match_sites() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let library = folder.path().join("tir.dylib");
+    retag(
+        &root().join("corpus/artifacts/tvm-0.27/dense-metal-macos-arm64.dylib"),
+        &library,
+    );
+    let home = folder.path().join("app");
+    std::fs::create_dir(&home).expect("a folder");
+    macos_folder(&home, &library);
+    let (report, status) = scan([&home]);
+    assert_eq!(status, 1);
+    assert_eq!(
+        rules(&report, &["error"]),
+        // Changed by the test after it was signed, and not signed again.
+        ["AC004", "AC101"],
+        "{:#}",
+        report["findings"]
+    );
+    let finding = report["findings"]
+        .as_array()
+        .expect("findings")
+        .iter()
+        .find(|finding| finding["rule"] == "AC101")
+        .expect("the tag");
+    assert_eq!(finding["runtime_says"], "InternalError: Cannot reach here");
+    let sites: Vec<&str> = finding["evidence"]
+        .as_array()
+        .expect("evidence")
+        .iter()
+        .filter_map(|line| line.as_str()?.split(':').next())
+        .collect();
+    assert_eq!(
+        sites,
+        [
+            "paged prefill",
+            "ragged prefill",
+            "paged decode",
+            "paged prefill with tree mask",
+            "ragged prefill with tree mask"
+        ]
+    );
+    let arguments: Vec<u64> = finding["locations"]
+        .as_array()
+        .expect("locations")
+        .iter()
+        .filter_map(|location| location["argument"].as_u64())
+        .collect();
+    assert!(arguments.starts_with(&[15, 16, 17]), "{arguments:?}");
+}
+
+/// `"tirx"` to `"tir"` in one string constant, by hand: the constant's length,
+/// the executable's and the blob's length shrink by one, a zero fills the end.
+fn retag(from: &Path, to: &Path) {
+    let mut bytes = std::fs::read(from).expect("the artifact");
+    let find = |bytes: &[u8], needle: &[u8]| {
+        bytes
+            .windows(needle.len())
+            .position(|window| window == needle)
+            .expect("the bytes are there")
+    };
+    let tag = find(&bytes, b"\x04\0\0\0\0\0\0\0tirx");
+    let magic = find(&bytes, b"\x1e\x15\x14\x42\x2f\xde\x25\xd2");
+    let length = |bytes: &[u8], at: usize| {
+        u64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight bytes"))
+    };
+    let executable_length = magic - 8;
+    // The blob's length field is the one whose end lies beyond the executable
+    // and that stands before the tree: a small number of words before the kind.
+    let kind = find(&bytes, b"relax.VMExecutable");
+    let blob = (kind.saturating_sub(200)..kind)
+        .rev()
+        .find(|at| {
+            let nbytes = length(&bytes, *at);
+            let words = length(&bytes, at + 8);
+            nbytes > (magic - at) as u64
+                && nbytes < bytes.len() as u64
+                && (2..6).contains(&words)
+                && length(&bytes, at + 16) == 0
+        })
+        .expect("the blob's length field");
+    let end = blob + 8 + usize::try_from(length(&bytes, blob)).expect("fits");
+    for at in [executable_length, blob] {
+        let shorter = length(&bytes, at) - 1;
+        bytes[at..at + 8].copy_from_slice(&shorter.to_le_bytes());
+    }
+    bytes[tag] = 3;
+    bytes.copy_within(tag + 12..end, tag + 11);
+    bytes[end - 1] = 0;
+    std::fs::write(to, bytes).expect("written");
+}
+
+const DEVICE_API: [&str; 3] = [
+    "TVMDeviceAPIAllocDataSpace",
+    "TVMDeviceAPIFreeDataSpace",
+    "TVMDeviceAPIGet",
+];
+
+/// Builds a library that calls three functions of the flat device API.
+fn build_client(compiler: &mut Command, folder: &Path, name: &str) {
+    let source = folder.join("client.c");
+    let declared: String = DEVICE_API
+        .iter()
+        .map(|name| format!("void *{name}();\n"))
+        .collect();
+    let called: String = DEVICE_API
+        .iter()
+        .map(|name| format!("  {name}();\n"))
+        .collect();
+    std::fs::write(
+        &source,
+        format!("{declared}void client(void) {{\n{called}}}\n"),
+    )
+    .expect("written");
+    let compiled = compiler
+        .args(["-shared", "-fPIC", "-o"])
+        .arg(folder.join(name))
+        .arg(&source)
+        .status();
+    assert!(compiled.expect("a C compiler").success());
+    std::fs::remove_file(source).expect("removed");
+}
+
+fn assert_lists_device_api(report: &Value) {
+    assert_eq!(
+        rules(report, &["error"]),
+        ["AC201"],
+        "{:#}",
+        report["findings"]
+    );
+    let mut listed: Vec<&str> = report["findings"][0]["locations"]
+        .as_array()
+        .expect("locations")
+        .iter()
+        .filter_map(|location| location["symbol"].as_str())
+        .collect();
+    listed.sort_unstable();
+    assert_eq!(listed, DEVICE_API);
+}
+
+#[test]
+fn a_linux_client_of_the_device_api_lists_each_missing_function() {
+    let folder = tempfile::tempdir().expect("a folder");
+    build_client(&mut Command::new("cc"), folder.path(), "libclient.so");
+    let (report, status) = scan([
+        folder.path().as_os_str(),
+        "--runtime".as_ref(),
+        venv("tvm-0.27").as_os_str(),
+    ]);
+    assert_eq!(status, 1);
+    assert_lists_device_api(&report);
+}
+
+#[test]
+fn a_macos_client_beside_the_runtime_lists_each_missing_function() {
+    let folder = tempfile::tempdir().expect("a folder");
+    macos_folder(
+        folder.path(),
+        &root().join("corpus/artifacts/tvm-0.27/dense-metal-macos-arm64.dylib"),
+    );
+    let mut zig = Command::new(venv("tools").join("bin/python"));
+    zig.args([
+        "-m",
+        "ziglang",
+        "cc",
+        "-target",
+        "aarch64-macos",
+        "-Wl,-undefined,dynamic_lookup",
+    ]);
+    build_client(&mut zig, folder.path(), "libclient.dylib");
+    let (report, status) = scan([folder.path()]);
+    assert_eq!(status, 1);
+    assert_lists_device_api(&report);
+}

@@ -1,0 +1,136 @@
+//! Whole runs of the program in a child process: time capped, peak memory
+//! measured.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::support::{artcheck, root};
+
+/// No run over bad input may take longer.
+pub const CAP: Duration = Duration::from_secs(10);
+/// What a scan may need whatever it reads, in KiB.
+pub const CONSTANT_KIB: u64 = 64 << 10;
+/// A library that nothing is wrong with.
+pub const GOOD: &str = "corpus/artifacts/tvm-0.27/extcall-cpu-x86_64.so";
+
+/// A folder that goes when the test ends.
+pub struct Folder(pub PathBuf);
+
+impl Folder {
+    /// A new one, empty.
+    pub fn new(name: &str) -> Self {
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        let _ = fs::remove_dir_all(&path);
+        fs::create_dir_all(&path).expect("a new folder");
+        Self(path)
+    }
+
+    /// A file in it.
+    pub fn file(&self, name: &str, bytes: &[u8]) -> PathBuf {
+        let path = self.0.join(name);
+        fs::write(&path, bytes).expect("a new file");
+        path
+    }
+
+    /// A library in it that nothing is wrong with.
+    pub fn good(&self) {
+        fs::copy(root().join(GOOD), self.0.join("good.so")).expect("the corpus can be read");
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.0);
+    }
+}
+
+/// What one run gave.
+pub struct Run {
+    /// The JSON report.
+    pub report: Value,
+    /// Exit status.
+    pub status: i32,
+    /// Largest resident size, in KiB.
+    pub peak: u64,
+}
+
+impl Run {
+    /// Rule codes of the findings on the artifact whose path ends so.
+    pub fn rules_of(&self, name: &str) -> Vec<&str> {
+        let findings = self.report["findings"].as_array().expect("findings");
+        findings
+            .iter()
+            .filter(|finding| {
+                finding["artifact"]
+                    .as_str()
+                    .is_some_and(|a| a.ends_with(name))
+            })
+            .map(|finding| finding["rule"].as_str().expect("a code"))
+            .collect()
+    }
+
+    /// Those findings as text.
+    pub fn text_of(&self, name: &str) -> String {
+        let findings = self.report["findings"].as_array().expect("findings");
+        findings
+            .iter()
+            .filter(|finding| {
+                finding["artifact"]
+                    .as_str()
+                    .is_some_and(|a| a.ends_with(name))
+            })
+            .map(Value::to_string)
+            .collect()
+    }
+
+    /// The rest of the scan went on.
+    pub fn judges_the_good_file(&self) {
+        let verdicts = self.report["verdicts"].as_array().expect("verdicts");
+        assert!(
+            verdicts.iter().any(|verdict| {
+                verdict["status"] == "fits"
+                    && verdict["artifact"]
+                        .as_str()
+                        .is_some_and(|path| path.ends_with("good.so"))
+            }),
+            "{verdicts:?}"
+        );
+    }
+}
+
+/// Scans in a child whose peak memory the system measures.
+pub fn scan(paths: &[&Path]) -> Run {
+    const MEASURE: &str = "import resource, subprocess, sys\n\
+        status = subprocess.run(sys.argv[1:]).returncode\n\
+        print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, file=sys.stderr)\n\
+        sys.exit(status)";
+    let program = artcheck();
+    let started = Instant::now();
+    let output = Command::new("python3")
+        .args(["-c", MEASURE])
+        .arg(program.get_program())
+        .arg("scan")
+        .args(paths)
+        .args(["--format", "json", "--jobs", "2"])
+        .stdin(Stdio::null())
+        .output()
+        .expect("python3 starts");
+    let took = started.elapsed();
+    assert!(took < CAP, "{paths:?}: {took:?}");
+    let words = String::from_utf8_lossy(&output.stderr).into_owned();
+    let report = serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|error| panic!("no report ({error}); standard error: {words}"));
+    let peak = words
+        .lines()
+        .last()
+        .and_then(|line| line.trim().parse().ok());
+    Run {
+        report,
+        status: output.status.code().expect("artcheck exits by itself"),
+        peak: peak.unwrap_or_else(|| panic!("no peak in {words:?}")),
+    }
+}

@@ -1,0 +1,126 @@
+//! What the end-to-end tests share: the program under test, the corpus, and
+//! the real runtimes.
+
+pub mod child;
+pub mod damage;
+pub mod make;
+pub mod project;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+/// The repository's root.
+pub fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The folder of real runtimes; absent parts fail the test, nothing is skipped.
+pub fn parts() -> PathBuf {
+    let folder = if let Some(folder) = std::env::var_os("ARTCHECK_PARTS") {
+        PathBuf::from(folder)
+    } else {
+        let cache = std::env::var_os("XDG_CACHE_HOME").map_or_else(
+            || PathBuf::from(std::env::var_os("HOME").expect("HOME is set")).join(".cache"),
+            PathBuf::from,
+        );
+        cache.join("artcheck").join("parts")
+    };
+    assert!(
+        folder.is_dir(),
+        "the real runtimes are missing: run `python3 tools/parts.py`"
+    );
+    folder
+}
+
+/// A fetched wheel, unpacked.
+pub fn unpacked(name: &str) -> PathBuf {
+    existing(parts().join("unpacked").join(name))
+}
+
+/// A virtual environment.
+pub fn venv(name: &str) -> PathBuf {
+    existing(parts().join("venv").join(name))
+}
+
+fn existing(path: PathBuf) -> PathBuf {
+    assert!(
+        path.exists(),
+        "{} is missing: run `python3 tools/parts.py`",
+        path.display()
+    );
+    path
+}
+
+/// The program under test, in the repository's root.
+pub fn artcheck() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_artcheck"));
+    command.current_dir(root()).env_remove("NO_COLOR");
+    command
+}
+
+/// Runs the program; its output with status.
+pub fn run<S: AsRef<std::ffi::OsStr>>(args: impl IntoIterator<Item = S>) -> Output {
+    artcheck().args(args).output().expect("artcheck starts")
+}
+
+/// Runs `scan ... --format json`; the report and the exit status.
+pub fn scan<S: AsRef<std::ffi::OsStr>>(args: impl IntoIterator<Item = S>) -> (Value, i32) {
+    let output = artcheck()
+        .arg("scan")
+        .args(args)
+        .args(["--format", "json"])
+        .output()
+        .expect("artcheck starts");
+    let status = output.status.code().expect("artcheck exits by itself");
+    let report = serde_json::from_slice(&output.stdout).unwrap_or_else(|error| {
+        panic!(
+            "no JSON report ({error}); standard error: {}",
+            String::from_utf8_lossy(&output.stderr)
+        )
+    });
+    (report, status)
+}
+
+/// Rule codes of the findings of at least `severity` in a report, sorted, each once.
+pub fn rules(report: &Value, severities: &[&str]) -> Vec<String> {
+    let mut codes: Vec<String> = report["findings"]
+        .as_array()
+        .expect("findings is a list")
+        .iter()
+        .filter(|finding| severities.contains(&finding["severity"].as_str().unwrap_or("")))
+        .map(|finding| finding["rule"].as_str().expect("a rule code").to_owned())
+        .collect();
+    codes.sort();
+    codes.dedup();
+    codes
+}
+
+/// Every file below a folder of the repository, sorted.
+pub fn files_below(folder: &str) -> Vec<PathBuf> {
+    let mut files: Vec<PathBuf> = walkdir::WalkDir::new(root().join(folder))
+        .into_iter()
+        .map(|entry| entry.expect("the corpus can be read"))
+        .filter(|entry| entry.file_type().is_file())
+        .map(walkdir::DirEntry::into_path)
+        .collect();
+    files.sort();
+    files
+}
+
+/// What a Python script with the packages of the `reports` environment says of a
+/// file, as JSON.
+pub fn told_by_python(script: &str, file: &Path) -> Value {
+    let output = Command::new(venv("reports").join("bin/python"))
+        .args(["-c", script])
+        .arg(file)
+        .output()
+        .expect("python starts");
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    serde_json::from_slice(&output.stdout).expect("JSON")
+}
