@@ -6,7 +6,7 @@
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 
@@ -146,6 +146,13 @@ pub fn walk(paths: &[PathBuf]) -> Walk {
     walk
 }
 
+/// Whether a file is one that artcheck was writing when it was killed: half of a
+/// library that has another name.
+pub fn is_temporary(name: &OsStr) -> bool {
+    let name = name.to_string_lossy();
+    name.starts_with(".artcheck-") && name.ends_with(".tmp")
+}
+
 fn leads_up(link: &Path) -> bool {
     let target = link.canonicalize().ok();
     let parent = link.parent().and_then(|parent| parent.canonicalize().ok());
@@ -218,6 +225,10 @@ impl Walker {
 
     fn entry(&mut self, entry: &DirEntry) {
         let path = entry.path();
+        if is_temporary(entry.file_name()) {
+            self.walk.passed_over = self.walk.passed_over.saturating_add(1);
+            return;
+        }
         let suffix = path.extension().and_then(|suffix| suffix.to_str());
         if suffix.is_some_and(|suffix| PASSED_OVER.contains(&suffix)) {
             if DocumentKind::of(path).is_some() {
