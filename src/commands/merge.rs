@@ -4,9 +4,10 @@ use std::path::Path;
 
 use anyhow::{Context, bail};
 
-use super::Terminal;
-use crate::args::{FailOn, MergeArgs};
+use super::terminal::Terminal;
+use crate::args::MergeArgs;
 use crate::exit::Status;
+use crate::report::format::FailOn;
 use crate::report::model::Report;
 use crate::report::{self, json, output};
 

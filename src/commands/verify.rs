@@ -10,7 +10,7 @@ use artcheck_verify::{
 };
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::Terminal;
+use super::terminal::Terminal;
 use super::verify_hooks::{Rules, Shims};
 use crate::args::{ShimChoice, ThreadOrder, VerifyArgs};
 use crate::exit::Status;

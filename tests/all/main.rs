@@ -21,6 +21,7 @@ mod hostile;
 mod hostile_archives;
 mod hostile_tree;
 mod integrations;
+mod layers;
 mod load_sets;
 mod metal_sim;
 mod more_rules;

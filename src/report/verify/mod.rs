@@ -16,8 +16,8 @@ use artcheck_verify::MatrixReport;
 pub use join::join;
 pub use words::outcome;
 
+use super::format::Format;
 use super::output::{self, Output};
-use crate::args::Format;
 use crate::exit::Status;
 
 /// The exit status of a run, decided here and nowhere else.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Outcome, Pair, Rule};
+use super::{Check, Outcome, Pair, Rule};
 use crate::finding::{Location, Repair, Severity};
 use crate::vm::kv_cache::CREATE;
 
@@ -12,12 +12,9 @@ pub(super) static RULE: Rule = Rule {
     severity: Severity::Error,
     summary: "length of the KV-cache config shape (5, or 6 since 0.27) that the runtime rejects",
     explain: include_str!("ac105_kv_cache_config.md"),
-    artifact: None,
-    pair: Some(check),
-    binding: None,
-    load_set: None,
-    folder: None,
 };
+
+pub(super) const CHECKS: &[Check] = &[Check::Pair(check)];
 
 fn check(pair: &Pair<'_>, out: &mut Outcome) {
     for program in &pair.facts.programs {

@@ -76,9 +76,9 @@ fn refuse(
     let in_place = finding.repairs.contains(&Repair::InPlace);
     let known = reasons
         .iter()
-        .find(|refusal| in_place && refusal.rule == finding.rule);
+        .find(|refusal| in_place && refusal.rule == finding.rule.code);
     let mut refusal = known.cloned().unwrap_or_else(|| Refusal {
-        rule: finding.rule.to_owned(),
+        rule: finding.rule.to_string(),
         reason: finding.message.clone(),
         remedy: finding.help.clone(),
     });

@@ -29,7 +29,7 @@ pub(super) struct ShimStep {
 impl ShimStep {
     pub(super) fn add(&mut self, part: ShimPart, finding: &Finding) {
         self.parts.insert(part);
-        self.rules.insert(finding.rule.to_owned());
+        self.rules.insert(finding.rule.to_string());
     }
 
     pub(super) fn names(&self) -> Vec<&'static str> {

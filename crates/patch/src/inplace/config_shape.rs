@@ -7,6 +7,7 @@
 //! decodes them. The sixth element is the window of layers that slide on their
 //! own. Where no layer does, the runtime never reads it.
 
+use artcheck_inspect::rules;
 use artcheck_inspect::vm::dataflow::Flow;
 use artcheck_inspect::vm::kv_cache::{CREATE, KvCacheCreate, kv_caches};
 use artcheck_inspect::vm::value::Value;
@@ -61,7 +62,7 @@ pub(super) fn shorten(
 
 fn refusal(reason: impl Into<String>) -> Refusal {
     Refusal {
-        rule: "AC105".to_owned(),
+        rule: rules::KV_CACHE_CONFIG.code.to_owned(),
         reason: reason.into(),
         remedy: "compile the library with the runtime's TVM".to_owned(),
     }

@@ -3,10 +3,9 @@
 
 use std::collections::BTreeSet;
 
+use artcheck_inspect::module::{Blob, ModelLibrary, Payload};
+use artcheck_inspect::vm::FunctionKind;
 use serde::{Deserialize, Serialize};
-
-use crate::module::{Blob, ModelLibrary, Payload};
-use crate::vm::FunctionKind;
 
 /// One module of the tree, root first, in the order of a depth-first walk.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -57,7 +56,7 @@ pub fn modules(blob: &Blob) -> Vec<ModuleNode> {
 /// Functions of the VM's table that the library does not bring itself: what
 /// the runtime, or the application, must register. Sorted, each once.
 pub fn required_functions(library: &ModelLibrary, blob: &Blob) -> Vec<String> {
-    let own = own_functions(library, blob);
+    let own = library.own_functions(blob);
     let wanted: BTreeSet<&str> = blob
         .executables()
         .flat_map(|(_, executable)| &executable.functions)
@@ -66,21 +65,4 @@ pub fn required_functions(library: &ModelLibrary, blob: &Blob) -> Vec<String> {
         .filter(|name| !own.contains(name))
         .collect();
     wanted.into_iter().map(str::to_owned).collect()
-}
-
-/// Host functions and device kernels that ship inside the library.
-pub fn own_functions<'a>(library: &'a ModelLibrary, blob: &'a Blob) -> BTreeSet<&'a str> {
-    let mut names: BTreeSet<&str> = library.host_functions.iter().map(String::as_str).collect();
-    for module in &blob.modules {
-        match &module.payload {
-            Payload::Device(device) => {
-                names.extend(device.kernels.iter().map(|kernel| kernel.key.as_str()));
-            }
-            Payload::StaticLibrary { functions, .. } => {
-                names.extend(functions.iter().map(String::as_str));
-            }
-            _ => {}
-        }
-    }
-    names
 }

@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use artcheck_inspect::artifact::{Artifact, Role};
+use artcheck_inspect::epoch::epoch;
+use artcheck_inspect::module::{Blob, ModelLibrary, Payload, metadata};
+use artcheck_inspect::runtime::{RuntimeProfile, SiteTags, TagSite};
+use artcheck_inspect::vm::Magic;
+use artcheck_inspect::vm::kv_cache::{KernelValue, kv_caches};
+use artcheck_inspect::words;
 use serde::{Deserialize, Serialize};
-
-use crate::artifact::{Artifact, Role};
-use crate::epoch::epoch;
-use crate::module::{Blob, ModelLibrary, Payload, metadata};
-use crate::runtime::{RuntimeProfile, SiteTags, TagSite};
-use crate::vm::Magic;
-use crate::vm::kv_cache::{KernelValue, kv_caches};
 
 /// What a report says of one model library.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -202,11 +202,7 @@ pub fn describe(artifact: &Artifact) -> String {
         Role::Unreadable => "unreadable",
     };
     match &artifact.binary {
-        Some(binary) => format!(
-            "{role}, {}, {}",
-            crate::rules::describe(binary),
-            size(artifact.size)
-        ),
+        Some(binary) => format!("{role}, {binary}, {}", size(artifact.size)),
         None => format!("{role}, {}", size(artifact.size)),
     }
 }
@@ -281,7 +277,7 @@ pub fn site_tags(sites: &BTreeMap<TagSite, SiteTags>) -> String {
                     )
                 })
                 .collect();
-            format!("{}: {}", crate::rules::spell(site), tags.join(", "))
+            format!("{}: {}", words::spell(site), tags.join(", "))
         })
         .collect();
     words.join("; ")
