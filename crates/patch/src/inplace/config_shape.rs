@@ -14,8 +14,8 @@ use artcheck_inspect::vm::value::Value;
 use artcheck_inspect::vm::{Executable, Instruction};
 
 use super::Refusal;
-use super::plan::Change;
 use super::splice::{Splice, index};
+use crate::plan::Change;
 
 /// `AttnKind::kMHASliding` of the runtime's `attn_utils.h`.
 const SLIDING: i64 = 3;

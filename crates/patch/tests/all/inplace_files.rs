@@ -4,6 +4,7 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, SystemTime};
 
 use artcheck_patch::inplace::retag::{self, RetagOptions};
 use artcheck_patch::inplace::{Applied, ApplyError, EditPlan, Output, Tag, apply, unpatch};
@@ -209,6 +210,42 @@ fn a_file_that_changes_under_us_is_left_alone() {
     let error = apply(&bench.file, &bench.plan, &IN_PLACE).expect_err("another file than planned");
     assert!(matches!(error, ApplyError::OtherFile { .. }), "{error}");
     assert_eq!(bench.names().len(), 1);
+}
+
+#[test]
+fn what_another_artcheck_is_writing_stays() {
+    let bench = bench(MODEL);
+    let long_ago = SystemTime::now() - Duration::from_secs(3600);
+    let half = |name: &str, old: bool| {
+        let file = fs::File::create(bench.folder.path().join(name)).expect("a file");
+        if old {
+            file.set_modified(long_ago).expect("another time");
+        }
+        file
+    };
+    half(".artcheck-killed.tmp", true);
+    half(".artcheck-fresh.tmp", false);
+    half("theirs.tmp", true);
+    let held = half(".artcheck-held.tmp", true);
+    held.lock().expect("a lock");
+    apply(&bench.file, &bench.plan, &IN_PLACE).expect("a change");
+    let mut names = bench.names();
+    names.sort();
+    let model = bench
+        .file
+        .file_name()
+        .expect("a name")
+        .to_str()
+        .expect("text");
+    let receipt = format!("{model}.artcheck.json");
+    let kept = [
+        ".artcheck-fresh.tmp",
+        ".artcheck-held.tmp",
+        model,
+        &receipt,
+        "theirs.tmp",
+    ];
+    assert_eq!(names, kept);
 }
 
 #[test]
