@@ -3,7 +3,6 @@
 use std::path::Path;
 
 use anyhow::{Context, bail};
-use artcheck_verify::report::join::join;
 
 use super::terminal::Terminal;
 use crate::args::MergeArgs;
@@ -44,7 +43,7 @@ fn matrices(args: &MergeArgs, texts: &[(&Path, String)]) -> anyhow::Result<Statu
             ),
         }
     }
-    let report = join(reports)?;
+    let report = report::verify::join(reports)?;
     report::verify::write(&report, args.report.format, &args.report.output)?;
     Ok(report::verify::status(&report))
 }

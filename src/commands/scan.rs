@@ -1,8 +1,6 @@
 //! `artcheck scan`: every artifact below the paths, and what is wrong with
 //! which runtime.
 
-use std::path::Path;
-
 use anyhow::Context;
 use artcheck_inspect::scan::{Scan, ScanOptions, scan, use_threads};
 
@@ -25,9 +23,6 @@ pub(super) fn report(args: &ScanArgs, terminal: Terminal, matrix: bool) -> anyho
     let scan = perform(args, config.as_ref(), terminal)?;
     let base = std::env::current_dir().context("the working directory")?;
     let mut report = Report::of(&scan, &base);
-    if let Some(shard) = args.policy.shard {
-        report.keep(|file| shard.holds(Path::new(file)));
-    }
     if let Some(config) = &config {
         policy::apply(config, &mut report, &base, args.policy.shard.is_some())?;
     }

@@ -9,9 +9,7 @@ use artcheck_inspect::scan::{ScanOptions, scan};
 use artcheck_patch::inplace::convert::{self, ConvertOptions};
 use artcheck_patch::inplace::{self, Output, Resign};
 use artcheck_patch::shim::{self, Environment, ShimOptions, ShimPart, ShimPlan};
-use artcheck_verify::matrix::row::Row;
-use artcheck_verify::run::failure::Failure;
-use artcheck_verify::{Precheck, PrecheckFinding, Shim, ShimProvider};
+use artcheck_verify::{Failure, Precheck, PrecheckFinding, Row, Shim, ShimProvider};
 
 use crate::runtimes;
 

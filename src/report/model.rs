@@ -213,13 +213,6 @@ impl Report {
         self.count();
     }
 
-    /// Keeps the files that `wanted` names, and what was found in them.
-    pub fn keep(&mut self, wanted: impl Fn(&str) -> bool) {
-        self.artifacts.retain(|artifact| wanted(&artifact.file));
-        self.findings.retain(|finding| wanted(&finding.file));
-        self.count();
-    }
-
     /// Every verdict with its artifact.
     pub fn verdicts(&self) -> impl Iterator<Item = (&Entry, &Verdict)> {
         let entries = self.artifacts.iter();

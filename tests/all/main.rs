@@ -28,5 +28,6 @@ mod more_rules;
 mod next_release;
 mod patch_cli;
 mod reports;
+mod silent_changes;
 mod truth_table;
 mod verify_cli;

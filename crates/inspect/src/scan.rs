@@ -29,6 +29,7 @@ use crate::documents::Document;
 use crate::finding::{Finding, Outcome};
 use crate::rules::{self, ArtifactContext, FolderContext, Subject};
 use crate::runtime::load_set::LoadSet;
+use crate::source::Place;
 use crate::target::Target;
 
 /// Everything a scan found.
@@ -46,6 +47,15 @@ pub struct Scan {
 }
 
 impl Scan {
+    /// Keeps the artifacts in some places, and what was found there.
+    fn keep(&mut self, wanted: impl Fn(&Place) -> bool) {
+        let artifacts = self.artifacts.drain(..).zip(self.verdicts.drain(..));
+        (self.artifacts, self.verdicts) = artifacts
+            .filter(|(artifact, _)| wanted(&artifact.path))
+            .collect();
+        self.findings.retain(|finding| wanted(&finding.artifact));
+    }
+
     /// Whether nothing that was read has to do with TVM.
     pub fn concerns_nothing(&self) -> bool {
         self.artifacts
@@ -81,7 +91,11 @@ pub fn scan(
 
 fn run(options: &ScanOptions, progress: &dyn Progress) -> Scan {
     let wanted = CompilerExports::AskedFor;
-    conclude(read::read(options, wanted, progress), options)
+    let mut scan = conclude(read::read(options, wanted, progress), options);
+    if let Some(shard) = options.shard {
+        scan.keep(|place| shard.holds(place.path()));
+    }
+    scan
 }
 
 /// Scans one file whose bytes are already in memory, shown as `name`. The

@@ -1,28 +1,23 @@
-//! `artcheck patch`: one file per way of patching.
+//! `artcheck patch`: the ways of patching.
 
-mod carry_out;
-mod convert;
-mod model_lib;
-mod relocate;
-mod retag;
+mod in_place;
 mod shim;
-mod sign;
 mod source;
+
+pub use in_place::{output, resign};
 
 use crate::args::PatchCommand;
 use crate::exit::Status;
-
-pub use carry_out::{output, resign};
 
 /// Runs one way of patching.
 pub fn run(command: &PatchCommand) -> anyhow::Result<Status> {
     match command {
         PatchCommand::Source(args) => source::run(args),
         PatchCommand::Shim(args) => shim::run(args),
-        PatchCommand::Retag(args) => retag::run(args),
-        PatchCommand::Convert(args) => convert::run(args),
-        PatchCommand::Relocate(args) => relocate::run(args),
-        PatchCommand::Sign(args) => sign::run(args),
-        PatchCommand::ModelLib(args) => model_lib::run(args),
+        PatchCommand::Retag(args) => in_place::retag(args),
+        PatchCommand::Convert(args) => in_place::convert(args),
+        PatchCommand::Relocate(args) => in_place::relocate(args),
+        PatchCommand::Sign(args) => in_place::sign(args),
+        PatchCommand::ModelLib(args) => in_place::model_lib(args),
     }
 }

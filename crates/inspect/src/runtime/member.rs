@@ -80,6 +80,21 @@ impl Member {
         }
     }
 
+    /// The same part in another place.
+    pub fn in_place(&self, place: Place) -> Self {
+        let name = place.to_string();
+        let profile = RuntimeProfile {
+            name: name.clone(),
+            parts: vec![name],
+            ..self.profile.clone()
+        };
+        Self {
+            path: place,
+            profile,
+            ..self.clone()
+        }
+    }
+
     /// Adds those of `wanted` that the binary's bytes export.
     pub fn ask(&mut self, data: &[u8], wanted: &[&str]) -> Result<(), DecodeError> {
         let defined = container::defines(data, wanted)?;

@@ -15,4 +15,4 @@ mod walk;
 pub use event::{Event, Problem, ProblemKind, VirtualFile};
 pub use members::{visit, visit_bytes};
 pub use place::{Controls, Place, spell, unspell};
-pub use walk::{FoundFile, Walk, walk};
+pub use walk::{FoundFile, Walk, is_temporary, walk};

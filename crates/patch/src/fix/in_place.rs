@@ -9,11 +9,10 @@ use artcheck_inspect::finding::{Finding, Repair};
 use artcheck_inspect::rule::Rule;
 use artcheck_inspect::rules;
 
-use super::{FixInput, FixStep};
+use super::plan::{FixInput, FixStep};
 use crate::inplace::convert::ConvertOptions;
-use crate::inplace::{
-    Change, EditPlan, PlanError, Refusal, Resign, convert, model_lib, relocate, sign,
-};
+use crate::inplace::{PlanError, Refusal, convert, model_lib, relocate, sign};
+use crate::plan::{Change, EditPlan, Resign};
 
 /// Rules that `convert` can settle.
 static CONVERT: [&Rule; 4] = [

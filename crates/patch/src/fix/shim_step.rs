@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use artcheck_inspect::container::{FileType, identify};
 use artcheck_inspect::finding::{Finding, Repair};
 
-use super::{FixInput, FixStep};
+use super::plan::{FixInput, FixStep};
 use crate::shim::ShimPart;
 
 /// Why no shim helps a file of this kind.

@@ -14,13 +14,13 @@ use artcheck_inspect::source::Place;
 use artcheck_inspect::vm::{Executable, Magic};
 
 use super::device_payload::{self, Wanted};
-use super::plan::{Change, Resign, Room};
 use super::rewrite::Draft;
 use super::room::{self, Sources};
 use super::site::{self, Site};
 use super::splice::{Splice, index};
 use super::tags::{self, Tag, Tags};
-use super::{EditPlan, PlanError, Refusal, archive, config_shape};
+use super::{PlanError, Refusal, archive, config_shape};
+use crate::plan::{Change, EditPlan, Resign, Room};
 
 /// What may be done.
 #[derive(Debug, Clone, Default)]

@@ -9,8 +9,8 @@ use artcheck_inspect::module::{DevicePayload, FunctionInfoForm, PayloadOrder};
 use artcheck_inspect::rules;
 
 use super::Refusal;
-use super::plan::Change;
 use super::splice::Splice;
+use crate::plan::Change;
 
 /// The layout wanted: `None` leaves it as it is.
 #[derive(Debug, Clone, Copy, Default)]

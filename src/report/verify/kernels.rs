@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use super::{MatrixReport, duration};
+use artcheck_verify::MatrixReport;
+
+use super::words::duration;
 
 /// How many a report names; JSON has them all, row by row.
 const COUNT: usize = 5;

@@ -2,7 +2,10 @@
 
 use std::fmt::Write;
 
-use super::{MatrixReport, Outcome, RowReport, duration, kernels, memory, rate};
+use artcheck_verify::{MatrixReport, Outcome, RowReport};
+
+use super::kernels;
+use super::words::{self, duration, memory, rate};
 
 /// The report as text: one line per row, then what went wrong.
 pub fn render(report: &MatrixReport) -> String {
@@ -36,7 +39,7 @@ pub fn render(report: &MatrixReport) -> String {
     for [name, time, calls] in kernels::slowest(report) {
         let _ = writeln!(text, "  simulated kernel {name}: {time} in {calls} calls");
     }
-    for remark in report.remarks() {
+    for remark in words::remarks(report) {
         let _ = writeln!(text, "{remark}");
     }
     text
@@ -46,11 +49,11 @@ pub fn render(report: &MatrixReport) -> String {
 pub fn line(row: &RowReport, width: usize) -> String {
     let head = format!(
         "{:<8}{:<width$}  {:<9}",
-        row.outcome.word(),
+        words::outcome(&row.outcome),
         row.name,
         row.device
     );
-    let remark = row.remark();
+    let remark = words::remark(row);
     let remark = remark.lines().next().unwrap_or("");
     let tail = match &row.outcome {
         Outcome::Passed => {

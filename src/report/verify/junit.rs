@@ -3,9 +3,8 @@
 
 use std::time::Duration;
 
+use artcheck_verify::{MatrixReport, Outcome, RowReport};
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
-
-use super::{MatrixReport, Outcome, RowReport};
 
 /// The report as JUnit XML.
 pub fn render(report: &MatrixReport) -> Result<String, quick_junit::SerializeError> {

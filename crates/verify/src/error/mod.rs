@@ -1,11 +1,13 @@
 //! Everything that can go wrong inside a row, before and while a model runs.
 
+mod weights;
+
 use std::error::Error as StdError;
 use std::path::PathBuf;
 
 use thiserror::Error;
 
-use crate::weights::WeightsError;
+pub use weights::WeightsError;
 
 /// Shorthand of this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -1,28 +1,13 @@
 //! What a plan says: the bytes that change, and what they mean.
 
+mod edit;
+
 use std::fmt::Write as _;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use crate::hex;
-
-/// A run of bytes that change.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Edit {
-    /// Where the run begins in the file as it is now.
-    pub offset: u64,
-    /// The bytes there now.
-    #[serde(with = "hex")]
-    pub old: Vec<u8>,
-    /// The bytes that replace them. Not always as many: what one edit removes,
-    /// another adds, and only a compressed archive changes its size.
-    #[serde(with = "hex")]
-    pub new: Vec<u8>,
-    /// What the bytes are.
-    pub why: String,
-}
+pub use edit::Edit;
 
 /// What an executable or a device payload says differently afterwards.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -190,12 +175,8 @@ impl EditPlan {
     /// The file with every edit made; `None` where it does not hold the bytes
     /// the plan was made from.
     pub fn apply_to(&self, old: &[u8]) -> Option<Vec<u8>> {
-        replace(
-            old,
-            self.edits
-                .iter()
-                .map(|edit| (edit.offset, &edit.old, &edit.new)),
-        )
+        let edits = self.edits.iter();
+        edit::replace(old, edits.map(|edit| (edit.offset, &edit.old, &edit.new)))
     }
 
     /// The file as it was, from the file as it is afterwards.
@@ -209,7 +190,7 @@ impl EditPlan {
                 .checked_add(i64::try_from(edit.new.len()).ok()?)?
                 .checked_sub(i64::try_from(edit.old.len()).ok()?)?;
         }
-        replace(new, back.into_iter())
+        edit::replace(new, back.into_iter())
     }
 
     /// The plan for people: one line per change, then one per run of bytes.
@@ -223,8 +204,8 @@ impl EditPlan {
                 text,
                 "  {:#010x}  {} -> {}  {}",
                 edit.offset,
-                short(&edit.old),
-                short(&edit.new),
+                edit::short(&edit.old),
+                edit::short(&edit.new),
                 edit.why
             );
         }
@@ -235,40 +216,7 @@ impl EditPlan {
     }
 }
 
-fn replace<'a>(
-    from: &[u8],
-    edits: impl Iterator<Item = (u64, &'a Vec<u8>, &'a Vec<u8>)>,
-) -> Option<Vec<u8>> {
-    let mut out = Vec::with_capacity(from.len());
-    let mut at = 0_usize;
-    for (offset, old, new) in edits {
-        let offset = usize::try_from(offset).ok()?;
-        out.extend_from_slice(from.get(at..offset)?);
-        let end = offset.checked_add(old.len())?;
-        if from.get(offset..end)? != old.as_slice() {
-            return None;
-        }
-        out.extend_from_slice(new);
-        at = end;
-    }
-    out.extend_from_slice(from.get(at..)?);
-    Some(out)
-}
-
-/// Up to six bytes in hex, and how many more.
-fn short(bytes: &[u8]) -> String {
-    const SHOWN: usize = 6;
-    let mut text = hex::encode(bytes.get(..SHOWN).unwrap_or(bytes));
-    if let Some(more) = bytes.len().checked_sub(SHOWN).filter(|more| *more > 0) {
-        let _ = write!(text, "..+{more}");
-    }
-    if text.is_empty() {
-        text.push('-');
-    }
-    text
-}
-
 /// SHA-256 in hex.
 pub(crate) fn sha256(bytes: &[u8]) -> String {
-    hex::encode(&Sha256::digest(bytes))
+    hex::encode(Sha256::digest(bytes))
 }

@@ -2,7 +2,10 @@
 
 use std::fmt::Write;
 
-use super::{MatrixReport, Outcome, duration, kernels, memory, rate};
+use artcheck_verify::{MatrixReport, Outcome};
+
+use super::kernels;
+use super::words::{self, duration, memory, rate};
 
 /// The report as Markdown.
 pub fn render(report: &MatrixReport) -> String {
@@ -19,18 +22,18 @@ pub fn render(report: &MatrixReport) -> String {
             row.name.clone(),
             row.device.clone(),
             row.runtime.clone(),
-            row.outcome.word().to_owned(),
+            words::outcome(&row.outcome).to_owned(),
             stage,
             duration(row.figures.first_token_seconds),
             rate(row.figures.tokens_per_second),
             memory(row.figures.peak_memory),
-            row.remark(),
+            words::remark(row),
         ];
         let cells: Vec<String> = cells.iter().map(|c| cell(c)).collect();
         // Writing to a string cannot fail.
         let _ = writeln!(text, "| {} |", cells.join(" | "));
     }
-    for remark in report.remarks() {
+    for remark in words::remarks(report) {
         let _ = writeln!(text, "\n{remark}");
     }
     let slowest = kernels::slowest(report);

@@ -1,7 +1,20 @@
-//! Reports of `verify` runs: which formats there are, and the exit status.
+//! Reports of `verify` runs: one file per format, and the exit status.
+
+mod human;
+mod join;
+mod json;
+mod junit;
+mod kernels;
+mod markdown;
+#[cfg(test)]
+mod tests;
+mod words;
 
 use anyhow::{Context, bail};
-use artcheck_verify::report::{MatrixReport, human, json, junit, markdown};
+use artcheck_verify::MatrixReport;
+
+pub use join::join;
+pub use words::outcome;
 
 use super::format::Format;
 use super::output::{self, Output};

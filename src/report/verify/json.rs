@@ -1,8 +1,7 @@
 //! JSON: the whole report, and back.
 
+use artcheck_verify::{MatrixReport, SCHEMA, Summary};
 use serde::Serialize;
-
-use super::{MatrixReport, SCHEMA, Summary};
 
 /// The report as JSON, with the counts beside it.
 pub fn render(report: &MatrixReport) -> Result<String, serde_json::Error> {

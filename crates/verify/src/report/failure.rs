@@ -2,8 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::error::Error;
-use crate::weights::WeightsError;
+use crate::error::{Error, WeightsError};
 
 use super::stage::Stage;
 
@@ -130,7 +129,7 @@ const MEMORY_WORDS: [&str; 7] = [
 ];
 
 /// True if a text says that memory ran out.
-pub fn tells_of_memory(text: &str) -> bool {
+pub(crate) fn tells_of_memory(text: &str) -> bool {
     let lower = text.to_lowercase();
     MEMORY_WORDS.iter().any(|words| lower.contains(words))
 }
