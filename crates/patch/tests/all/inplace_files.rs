@@ -317,7 +317,7 @@ fn a_full_disk_loses_nothing() {
     let output = Command::new("bash")
         .args([
             "-c",
-            "trap '' XFSZ; ulimit -f 64; exec \"$0\" --exact a_full_disk_loses_nothing --nocapture",
+            "trap '' XFSZ; ulimit -f 64; exec \"$0\" --exact inplace_files::a_full_disk_loses_nothing --nocapture",
         ])
         .arg(program)
         .env("ARTCHECK_TEST_FULL_DISK", &bench.file)
