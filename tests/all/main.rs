@@ -27,5 +27,6 @@ mod metal_sim;
 mod more_rules;
 mod patch_cli;
 mod reports;
+mod requirements;
 mod truth_table;
 mod verify_cli;

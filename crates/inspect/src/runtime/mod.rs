@@ -15,6 +15,7 @@ pub mod libraries;
 pub mod load_set;
 mod loaders;
 mod magics;
+mod marker;
 pub mod member;
 pub mod pairing;
 pub mod release;
