@@ -29,5 +29,6 @@ mod next_release;
 mod patch_cli;
 mod reports;
 mod silent_changes;
+mod requirements;
 mod truth_table;
 mod verify_cli;

@@ -274,7 +274,7 @@ impl LoadSet {
 
     /// Requirements among the installed packages that are not met.
     pub fn unmet_requirements(&self) -> Vec<UnmetRequirement> {
-        pairing::unmet_requirements(&self.distributions)
+        pairing::unmet_requirements(&self.members, &self.distributions)
     }
 
     /// Where each needed library of each member is found; external ones are

@@ -18,6 +18,7 @@ pub mod libraries;
 pub mod load_set;
 mod loaders;
 mod magics;
+mod marker;
 pub mod member;
 pub mod pages;
 pub mod pairing;
