@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
-use crate::support::root;
+use crate::support::{self, root};
 use serde_json::Value;
 
 fn artcheck(folder: &Path, args: &[&str]) -> Output {
@@ -102,7 +102,7 @@ fn doctor_shows_the_load_set_and_no_name() {
             .env_clear()
             .env("HOME", &home)
             .env("USER", "ada-lovelace")
-            .env("VIRTUAL_ENV", crate::support::venv("tvm-0.27"))
+            .env("VIRTUAL_ENV", support::venv("tvm-0.27"))
             .env("HF_TOKEN", "secret-token-1")
             .output()
             .expect("artcheck starts");

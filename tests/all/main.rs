@@ -10,20 +10,24 @@ mod support;
 #[path = "../../crates/inspect/tests/all/writer/mod.rs"]
 mod writer;
 
+#[cfg(unix)]
 mod by_hand;
 mod classes;
 mod cli;
+mod cli_files;
 mod commands;
 mod gate;
 mod healthy;
 mod hostile;
 mod hostile_archives;
 mod hostile_tree;
+#[cfg(unix)]
 mod integrations;
 mod load_sets;
 mod metal_sim;
 mod more_rules;
 mod patch_cli;
 mod reports;
+#[cfg(unix)]
 mod truth_table;
 mod verify_cli;

@@ -4,6 +4,7 @@
 //! With the feature `macho-host` the arm64 macOS libraries run too; without it they
 //! are *not run*, with the reason.
 
+use crate::chain;
 use std::path::{Path, PathBuf};
 
 use crate::support::{artcheck, parts, root};
@@ -292,7 +293,7 @@ fn chained_fixups_run() {
     let original = root().join("corpus/artifacts/tvm-0.26/embedding-metal-macos-arm64.dylib");
     let bytes = std::fs::read(original).expect("readable");
     let library = row.folder.path().join("chained.dylib");
-    std::fs::write(&library, crate::chain::chained(&bytes)).expect("written");
+    std::fs::write(&library, chain::chained(&bytes)).expect("written");
     let matrix = row.of(&library);
     // The look at the files speaks for a Mac: its signature no longer fits.
     let (report, code) = json(&matrix, &[]);

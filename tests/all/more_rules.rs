@@ -9,7 +9,7 @@ use crate::support::make::{
     DYLIB, MODEL, corpus, folder, library, load_command, metadata, model_with_weights, put,
     renamed, wasm,
 };
-use crate::support::{rules, scan};
+use crate::support::{self, rules, scan};
 use serde_json::{Value, json};
 
 /// Codes among `of` that a scan of `path` reports as error or warning.
@@ -44,7 +44,7 @@ fn ac004_an_unsigned_or_changed_dylib() {
 
 #[test]
 fn ac004_every_signed_dylib_of_the_corpus_is_whole() {
-    let dylibs: Vec<PathBuf> = crate::support::files_below("corpus/artifacts")
+    let dylibs: Vec<PathBuf> = support::files_below("corpus/artifacts")
         .into_iter()
         .filter(|path| path.extension().is_some_and(|suffix| suffix == "dylib"))
         .filter(|path| !path.to_string_lossy().contains("synthetic"))
@@ -302,7 +302,7 @@ fn ac204_says_when_only_the_string_differs() {
         source,
         &["-D_GLIBCXX_USE_CXX11_ABI=0"],
     );
-    let venv = crate::support::venv("tvm-0.27").into_os_string();
+    let venv = support::venv("tvm-0.27").into_os_string();
     let lines = evidence(
         vec![old.into_os_string(), "--runtime".into(), venv],
         "AC204",
@@ -325,7 +325,7 @@ fn ac203_a_c_function_that_the_next_release_dropped() {
         &[],
     );
     let on = |tvm: &str| {
-        let venv = crate::support::venv(tvm);
+        let venv = support::venv(tvm);
         let runtime = venv.to_str().expect("UTF-8");
         found(
             &client,

@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::support::{artcheck, root, scan, venv};
+use crate::support::{self, artcheck, root, scan, venv};
 
 const TIR: &str = "corpus/artifacts/synthetic/dense-ext-0.26-tir-tag-cpu-x86_64.so";
 
@@ -159,7 +159,7 @@ fn source_patches_are_written_for_the_tree_that_is_there() {
     let (done, code) = text(
         artcheck()
             .args(["patch", "source", "--tvm"])
-            .arg(crate::support::unpacked("tvm-0.27-linux-x86_64"))
+            .arg(support::unpacked("tvm-0.27-linux-x86_64"))
             .arg("--out")
             .arg(folder.path()),
     );
@@ -303,6 +303,7 @@ fn fix_repairs_every_file_that_it_can_and_names_the_others_once() {
     }
 }
 
+#[cfg(unix)]
 #[test]
 fn errors_name_the_file_once() {
     use std::os::unix::fs::PermissionsExt as _;

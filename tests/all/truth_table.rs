@@ -11,7 +11,7 @@ use std::process::Command;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use crate::support::{root, scan, venv};
+use crate::support::{self, root, scan, venv};
 use sha2::{Digest, Sha256};
 
 const RUNTIMES: [&str; 3] = ["tvm-0.25", "tvm-0.26", "tvm-0.27"];
@@ -316,7 +316,7 @@ fn the_manifest_describes_the_files() {
         listed.insert(path);
     }
     assert!(total <= 12_000_000, "the artifacts take {total} bytes");
-    for path in crate::support::files_below(ARTIFACTS) {
+    for path in support::files_below(ARTIFACTS) {
         let name = path.to_string_lossy();
         if !name.ends_with(".as_text") && !name.ends_with(".json") {
             assert!(listed.contains(&path), "{name} is not in the manifest");

@@ -14,7 +14,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::Path;
 
-use crate::support::{root, rules, scan};
+use crate::support::{self, root, rules, scan};
 use cases::CASES;
 
 /// What `scan` is called with.
@@ -33,7 +33,7 @@ struct Case {
 
 /// Codes of errors and warnings.
 fn codes(make: fn(&Path) -> Scan) -> Vec<String> {
-    let folder = crate::support::make::folder();
+    let folder = support::make::folder();
     let (report, _) = scan(make(folder.path()));
     rules(&report, &["error", "warning"])
 }
@@ -68,7 +68,7 @@ fn each_near_miss_gets_none() {
 /// Device code that names no GPU, where one is declared: no error, and no "ok".
 #[test]
 fn code_that_says_nothing_could_not_be_decided() {
-    let folder = crate::support::make::folder();
+    let folder = support::make::folder();
     let code = b"\x7fELF but no more".to_vec();
     let with_gpu = devices::device(folder.path(), "cuda", "cubin", code, "x86_64-linux+sm_90");
     let (report, status) = scan(with_gpu.clone());

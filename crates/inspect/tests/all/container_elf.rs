@@ -1,5 +1,6 @@
 //! ELF facts against llvm-nm and readelf, on the real libraries.
 
+use crate::parts;
 use std::collections::BTreeSet;
 use std::process::Command;
 
@@ -36,7 +37,7 @@ fn nm(file: &str, which: &str) -> BTreeSet<String> {
 #[test]
 fn undefined_and_defined_symbols_equal_those_of_llvm_nm() {
     for library in LIBRARIES {
-        let path = crate::parts::file(library);
+        let path = parts::file(library);
         let bytes = std::fs::read(&path).expect("readable");
         let parsed = container::parse(&bytes).expect(library);
         let binary = &parsed[0].binary;
@@ -61,7 +62,7 @@ fn undefined_and_defined_symbols_equal_those_of_llvm_nm() {
 #[test]
 fn exports_are_found_through_the_hash_table() {
     for library in LIBRARIES {
-        let path = crate::parts::file(library);
+        let path = parts::file(library);
         let bytes = std::fs::read(&path).expect("readable");
         let path = path.to_str().expect("UTF-8 path");
         let exported = nm(path, "--defined-only");
@@ -99,7 +100,7 @@ fn exports_are_found_through_the_hash_table() {
 #[test]
 fn dynamic_facts_equal_those_of_readelf() {
     for library in LIBRARIES {
-        let path = crate::parts::file(library);
+        let path = parts::file(library);
         let bytes = std::fs::read(&path).expect("readable");
         let parsed = container::parse(&bytes).expect(library);
         let binary = &parsed[0].binary;
@@ -124,7 +125,7 @@ fn dynamic_facts_equal_those_of_readelf() {
 #[test]
 fn version_needs_equal_those_of_readelf() {
     for library in LIBRARIES {
-        let path = crate::parts::file(library);
+        let path = parts::file(library);
         let bytes = std::fs::read(&path).expect("readable");
         let parsed = container::parse(&bytes).expect(library);
         let listing = run("readelf", &["-VW", path.to_str().expect("UTF-8 path")]);
@@ -152,7 +153,7 @@ fn version_needs_equal_those_of_readelf() {
 #[test]
 fn regions_are_the_sections_of_readelf() {
     for library in LIBRARIES {
-        let path = crate::parts::file(library);
+        let path = parts::file(library);
         let bytes = std::fs::read(&path).expect("readable");
         let parsed = container::parse(&bytes).expect(library);
         let listing = run("readelf", &["-SW", path.to_str().expect("UTF-8 path")]);

@@ -1,5 +1,6 @@
 //! Mach-O and PE facts against LIEF and llvm-nm, on the real libraries.
 
+use crate::parts;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::Command;
@@ -36,9 +37,9 @@ fn output(command: &mut Command) -> String {
 
 /// What LIEF says of the files.
 fn lief(files: &[&str]) -> Vec<(PathBuf, Value)> {
-    let paths: Vec<PathBuf> = files.iter().map(|file| crate::parts::file(file)).collect();
+    let paths: Vec<PathBuf> = files.iter().map(|file| parts::file(file)).collect();
     let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/lief_facts.py");
-    let python = crate::parts::root().join("venv/tools/bin/python");
+    let python = parts::root().join("venv/tools/bin/python");
     let answer = output(Command::new(python).arg(script).args(&paths));
     let answer: Value = serde_json::from_str(&answer).expect("JSON");
     paths
@@ -161,7 +162,7 @@ fn nm(file: &str, which: &str) -> BTreeSet<String> {
 fn mach_o_symbols_equal_those_of_llvm_nm() {
     let compiler = "tvm-0.27-macos-arm64/tvm/lib/libtvm_compiler.dylib";
     for file in MACHO.iter().chain([&compiler]) {
-        let path = crate::parts::file(file);
+        let path = parts::file(file);
         let bytes = std::fs::read(&path).expect("readable");
         let parsed = container::parse(&bytes).expect("a Mach-O file");
         let path = path.to_str().expect("UTF-8 path");
@@ -195,7 +196,7 @@ fn mach_o_symbols_equal_those_of_llvm_nm() {
 #[test]
 fn addresses_from_the_trie_and_the_symbol_table_agree() {
     // The compiler goes through the trie; its addresses against llvm-nm's.
-    let path = crate::parts::file("tvm-0.27-macos-arm64/tvm/lib/libtvm_compiler.dylib");
+    let path = parts::file("tvm-0.27-macos-arm64/tvm/lib/libtvm_compiler.dylib");
     let bytes = std::fs::read(&path).expect("readable");
     let parsed = container::parse(&bytes).expect("a Mach-O file");
     let listing = output(
@@ -235,7 +236,7 @@ fn qualified_names_are_found_in_every_format() {
         ),
         ("tvm-0.27-linux-x86_64/tvm/lib/libtvm_runtime.so", false),
     ] {
-        let bytes = std::fs::read(crate::parts::file(file)).expect("readable");
+        let bytes = std::fs::read(parts::file(file)).expect("readable");
         let wanted = [
             "tvm::ffi::json::Stringify",
             "tvm::ffi::json::NoSuchFunction",
@@ -315,7 +316,7 @@ fn pe_facts_equal_those_of_lief() {
 #[test]
 fn pages_of_a_client_are_hashed_unless_it_comes_with_a_runtime() {
     let path = "tvm-ffi-0.1.15.post2-macos-arm64/tvm_ffi/lib/libtvm_ffi_testing.dylib";
-    let whole = std::fs::read(crate::parts::file(path)).expect("the part can be read");
+    let whole = std::fs::read(parts::file(path)).expect("the part can be read");
     let mut changed = whole.clone();
     let middle = changed.len() / 2;
     changed[middle] ^= 1;

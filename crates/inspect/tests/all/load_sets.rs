@@ -1,5 +1,6 @@
 //! Load sets of real virtual environments: what nobody provides, what fits.
 
+use crate::parts;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -13,7 +14,7 @@ use artcheck_inspect::runtime::parts::{PartKind, classify};
 const STRINGIFY: &str = "_ZN3tvm3ffi4json9StringifyERKNS0_3AnyENS0_8OptionalIivEE";
 
 fn site_packages(venv: &str) -> PathBuf {
-    let lib = crate::parts::root().join("venv").join(venv).join("lib");
+    let lib = parts::root().join("venv").join(venv).join("lib");
     let python = fs::read_dir(&lib)
         .unwrap_or_else(|_| panic!("{} is missing: run python3 tools/parts.py", lib.display()))
         .filter_map(Result::ok)
@@ -228,7 +229,7 @@ fn pairs_of_every_platform_miss_what_the_linker_missed() {
                 format!("tvm-ffi-{ffi}-{platform}/tvm_ffi/lib/{prefix}tvm_ffi.{suffix}"),
             ]
             .iter()
-            .map(|path| member(&crate::parts::file(path)).expect("a runtime part"))
+            .map(|path| member(&parts::file(path)).expect("a runtime part"))
             .collect();
             let set = LoadSet::assemble("pair", members, Vec::new());
             let missing = set.missing();

@@ -1,5 +1,6 @@
 //! Damaged runtime parts: never a panic, never a hang, whatever is read.
 
+use crate::parts;
 use std::fs;
 use std::time::{Duration, Instant};
 
@@ -55,7 +56,7 @@ impl Random {
 #[test]
 fn truncated_and_changed_parts_are_read_or_refused() {
     for part in PARTS {
-        let whole = fs::read(crate::parts::file(part)).expect("the part can be read");
+        let whole = fs::read(parts::file(part)).expect("the part can be read");
         assert!(read(&whole), "{part}: whole");
         for step in 0..16 {
             read(&whole[..whole.len() * step / 16]);

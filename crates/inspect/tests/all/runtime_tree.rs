@@ -1,5 +1,6 @@
 //! Whole trees of real parts, read as a scan reads them, grouped into load sets.
 
+use crate::parts;
 use std::path::PathBuf;
 
 use artcheck_inspect::container;
@@ -12,7 +13,7 @@ use artcheck_inspect::source::{self, Event};
 
 /// The load sets below a folder of the cache.
 fn below(folder: &str) -> Vec<LoadSet> {
-    let root: PathBuf = crate::parts::root().join(folder);
+    let root: PathBuf = parts::root().join(folder);
     let walk = source::walk(&[root]);
     assert!(
         !walk.files.is_empty(),

@@ -1,5 +1,6 @@
 //! Walks and archives, made by Python's own modules and `ar`, good and hostile.
 
+use crate::parts;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -364,7 +365,7 @@ fn a_walk_lists_every_file_once_and_opens_no_fifo() {
 
 #[test]
 fn import_libraries_hold_names_and_no_artifact() {
-    let path = crate::parts::file("tvm-0.27-windows-x64/tvm/lib/tvm_runtime.lib");
+    let path = parts::file("tvm-0.27-windows-x64/tvm/lib/tvm_runtime.lib");
     let bytes = std::fs::read(&path).expect("the library can be read");
     let mut imports = 0;
     ar::members(&bytes, &mut |member| {

@@ -1,6 +1,7 @@
 //! Facts of the corpus models that follow from how they were written: the
 //! KV-cache constructor call, the recurrent state, the metadata.
 
+use crate::parts;
 use std::fs;
 use std::path::Path;
 
@@ -215,7 +216,7 @@ fn magic_finds_what_the_symbol_names() {
 #[test]
 fn a_runtime_is_no_model_library() {
     for release in RELEASES {
-        let path = crate::parts::file(&format!(
+        let path = parts::file(&format!(
             "tvm-{release}-linux-x86_64/tvm/lib/libtvm_runtime.so"
         ));
         let bytes = fs::read(path).unwrap();

@@ -1,5 +1,6 @@
 //! Changes carried out on disk: receipts, the way back, and bad circumstances.
 
+use crate::corpus;
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
@@ -28,7 +29,7 @@ fn bench(name: &str) -> Bench {
     let file = folder
         .path()
         .join(Path::new(name).file_name().expect("a name"));
-    let old = crate::corpus::bytes(name);
+    let old = corpus::bytes(name);
     fs::write(&file, &old).expect("a file");
     let plan = retag::plan(&old, &RetagOptions::to(Tag::Tir)).expect("a plan");
     Bench {

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::common::{RELEASES, Release, git, succeed};
+use crate::common::{self, RELEASES, Release, git, succeed};
 use artcheck_patch::source::{SourceError, SourceOptions, plan, run};
 
 const ATTN: &str = "src/runtime/vm/attn_backend.cc";
@@ -309,7 +309,7 @@ fn the_tree_is_found_below_a_folder_and_must_be_the_only_one() {
     let planned = plan(&RELEASES[1].site_packages()).expect("the installed wheel");
     assert!(planned.tree.root.ends_with("site-packages/tvm"));
 
-    let unpacked = crate::common::part("unpacked");
+    let unpacked = common::part("unpacked");
     let error = plan(&unpacked).expect_err("twelve trees").to_string();
     assert!(error.contains("several TVM trees"), "{error}");
 }

@@ -4,7 +4,9 @@ use artcheck_verify::report::human;
 use artcheck_verify::run::failure::Class;
 use artcheck_verify::{Quiet, run_matrix};
 
-use crate::common::{Matrix, artifact, failure, options, part, passed, reference, root, text};
+use crate::common::{
+    self, Matrix, artifact, failure, options, part, passed, reference, root, text,
+};
 
 #[test]
 fn every_cpu_row_of_the_corpus_matrix_passes() {
@@ -60,7 +62,7 @@ fn a_wheel_file_and_unpacked_wheels_serve_as_runtime() {
         .row("unpacked", &[("runtime", "\"unpacked\"".to_owned())])
         .run();
     assert!(report.succeeded(), "{}", human::render(&report));
-    let facts = &crate::common::row(&report, "unpacked").facts;
+    let facts = &common::row(&report, "unpacked").facts;
     assert_eq!(
         facts.packages,
         ["apache_tvm-0.26.0", "apache_tvm_ffi-0.1.13.post2"]
@@ -89,7 +91,7 @@ fn a_seed_repeats_sampled_tokens_on_every_runtime() {
         .row("c", &keys("0.26", 2))
         .run();
     assert!(report.succeeded(), "{}", human::render(&report));
-    let tokens = |name| crate::common::row(&report, name).answers[0].tokens.clone();
+    let tokens = |name| common::row(&report, name).answers[0].tokens.clone();
     assert_eq!(tokens("a"), tokens("b"));
     assert_ne!(tokens("a"), tokens("c"));
     assert_eq!(tokens("a").len(), 64);
@@ -105,8 +107,8 @@ fn a_repeated_row_runs_in_as_many_processes() {
         .row("other", &[("prompt", reference("dense", "greeting"))])
         .run();
     assert!(report.succeeded(), "{}", human::render(&report));
-    assert_eq!(crate::common::row(&report, "twice").runs, 2);
-    let figures = crate::common::row(&report, "twice").figures;
+    assert_eq!(common::row(&report, "twice").runs, 2);
+    let figures = common::row(&report, "twice").figures;
     let rate = figures.tokens_per_second.unwrap();
     assert!(rate > 1.0);
     let host = figures.host_seconds_per_step.unwrap();

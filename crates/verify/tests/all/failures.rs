@@ -10,7 +10,7 @@ use artcheck_verify::run::failure::{Class, Failure};
 use artcheck_verify::run::stage::Stage;
 use artcheck_verify::{Precheck, PrecheckFinding, Quiet, Shim, ShimProvider, run_matrix};
 
-use crate::common::{Matrix, artifact, failure, not_run, part, passed, root, text};
+use crate::common::{self, Matrix, artifact, failure, not_run, part, passed, root, text};
 
 fn quoted(text: &str) -> String {
     format!("{text:?}")
@@ -338,11 +338,7 @@ fn a_pre_check_stops_a_row_and_a_shim_repairs_it() {
         (Class::Precheck, Stage::LoadSet)
     );
     assert!(stopped.message.starts_with("AC101: "));
-    assert_eq!(
-        crate::common::row(&report, "tag").runs,
-        0,
-        "no foreign code ran"
-    );
+    assert_eq!(common::row(&report, "tag").runs, 0, "no foreign code ran");
 
     let repairs = Repairs(AtomicU32::new(0));
     for precheck in [Some(&Blocks as &dyn Precheck), None] {
@@ -350,7 +346,7 @@ fn a_pre_check_stops_a_row_and_a_shim_repairs_it() {
         options.precheck = precheck;
         options.shims = Some(&repairs);
         let report = run_matrix(&options, &mut Quiet).unwrap();
-        let row = crate::common::row(&report, "tag");
+        let row = common::row(&report, "tag");
         assert!(
             matches!(row.outcome, Outcome::Passed),
             "{}",

@@ -1,15 +1,17 @@
 //! Names and run paths of ELF libraries that the system's compiler linked.
 
+use crate::common;
+use crate::corpus;
 use artcheck_patch::inplace::relocate;
 
 use super::*;
 
 fn gcc(folder: &Path, args: &[&str]) {
-    crate::common::succeed(Command::new("gcc").args(args).current_dir(folder));
+    common::succeed(Command::new("gcc").args(args).current_dir(folder));
 }
 
 fn dynamic(file: &Path) -> String {
-    crate::common::succeed(Command::new("readelf").args(["-d", "-V", "-W"]).arg(file))
+    common::succeed(Command::new("readelf").args(["-d", "-V", "-W"]).arg(file))
 }
 
 #[test]
@@ -87,7 +89,7 @@ fn moved_libraries_find_each_other_after_the_folders_are_taken_out() {
     std::fs::rename(&built, &moved).expect("moved");
     let call = "import ctypes, sys; print(ctypes.CDLL(sys.argv[1]).TVMFFIUse())";
     let mut python = Command::new("python3");
-    let answer = crate::common::succeed(python.args(["-c", call]).arg(moved.join("libuse.so")));
+    let answer = common::succeed(python.args(["-c", call]).arg(moved.join("libuse.so")));
     assert_eq!(answer, "8\n");
 }
 
@@ -155,7 +157,7 @@ fn cut_and_changed_files_never_panic() {
     }
     for at in 0..bytes.len() {
         let byte = [0, 0x7f, 0xff][at % 3];
-        let changed = crate::corpus::with(&bytes, at..at + 1, &[byte]);
+        let changed = corpus::with(&bytes, at..at + 1, &[byte]);
         if let Ok(plan) = relocate::plan(&changed, Resign::Keep) {
             assert!(plan.apply_to(&changed).is_some());
         }
