@@ -1,9 +1,11 @@
 //! The progress bar of long scans: standard error, terminals only.
 
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use artcheck_inspect::scan::Progress;
+use artcheck_inspect::source::Place;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 /// A bar, or nothing where progress is not wanted.
@@ -41,11 +43,11 @@ impl Progress for Bar {
         self.started.store(true, Ordering::Relaxed);
     }
 
-    fn read(&self, path: &str) {
+    fn read(&self, file: &Path) {
         if let Some(bar) = &self.bar
             && self.started.load(Ordering::Relaxed)
         {
-            bar.set_message(path.to_owned());
+            bar.set_message(Place::file(file).to_string());
             bar.inc(1);
         }
     }

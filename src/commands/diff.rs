@@ -10,7 +10,7 @@ use anyhow::{Context, bail};
 use artcheck_inspect::artifact::Artifact;
 use artcheck_inspect::contents;
 use artcheck_inspect::module::{Payload, locate, metadata};
-use artcheck_inspect::source::{self, Event};
+use artcheck_inspect::source::{self, Event, Place};
 use artcheck_inspect::vm::{Executable, disassemble};
 use artcheck_inspect::{container, rules, scan, summary};
 use serde::Serialize;
@@ -269,7 +269,7 @@ fn add_executable(pieces: &mut Pieces, executable: &Executable) -> anyhow::Resul
 
 /// Device code that is text, kernel by kernel; binary code by its size.
 fn add_kernel_sources(pieces: &mut Pieces, file: &Path) {
-    source::visit(file, &mut |event| {
+    source::visit(&Place::file(file), &mut |event| {
         let Event::File(file) = event else { return };
         for parsed in container::parse(file.bytes).unwrap_or_default() {
             for library in locate::find(&parsed) {

@@ -14,9 +14,9 @@ use serde_json::{Value, json};
 
 use crate::args::{DoctorArgs, PlainFormat};
 use crate::exit::Status;
+use crate::report::human;
 use crate::report::model::Report;
 use crate::report::style::Style;
-use crate::report::{human, json};
 
 /// Variables that decide which libraries a process loads. Never others.
 const VARIABLES: [&str; 9] = [
@@ -50,7 +50,7 @@ pub fn run(args: &DoctorArgs) -> anyhow::Result<Status> {
     let text = match args.format {
         PlainFormat::Human => redact.text(&page(&report, &places)),
         PlainFormat::Json => {
-            let report: Value = serde_json::from_str(&json::render(&report)?)?;
+            let report: Value = serde_json::to_value(&report)?;
             let document = json!({
                 "schema": "artcheck/doctor-v1",
                 "system": system(),

@@ -128,7 +128,7 @@ fn symbols(artifacts: &[Artifact], format: PlainFormat) -> anyhow::Result<String
     if format == PlainFormat::Json {
         let list: Vec<_> = artifacts
             .iter()
-            .map(|artifact| json!({ "path": artifact.path, "binary": artifact.binary }))
+            .map(|artifact| json!({ "path": artifact.path, "binary": artifact.binary.as_deref() }))
             .collect();
         return json_text(&json!({ "schema": "artcheck/dump-v1", "artifacts": list }));
     }

@@ -1,12 +1,12 @@
 //! `artcheck fix PATH --runtime R`: a plan from findings, and its execution.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use artcheck_inspect::artifact::Role;
-use artcheck_inspect::finding::{Repair, Severity};
+use artcheck_inspect::finding::{Finding, Repair, Severity};
 use artcheck_inspect::scan::{GivenRuntime, Scan, ScanOptions, scan};
 use artcheck_patch::fix::{self, FixError, FixInput, FixPlan};
 use artcheck_patch::shim::Environment;
@@ -37,19 +37,18 @@ pub fn run(args: &FixArgs) -> anyhow::Result<Status> {
         Some(_) => vec![PathBuf::from(&args.runtime)],
         None => Vec::new(),
     };
+    let mut found: HashMap<&Path, Vec<Finding>> = HashMap::new();
+    for finding in &scan.findings {
+        let of_file = found.entry(finding.artifact.path()).or_default();
+        of_file.push(finding.clone());
+    }
     let mut plans = Vec::new();
     for file in &files {
         let bytes = std::fs::read(file).with_context(|| format!("{}", file.display()))?;
-        let findings: Vec<_> = scan
-            .findings
-            .iter()
-            .filter(|finding| file_of(&finding.artifact) == *file)
-            .cloned()
-            .collect();
         let input = FixInput {
             file,
             bytes: &bytes,
-            findings: &findings,
+            findings: found.get(file.as_path()).map_or(&[], Vec::as_slice),
             runtime: &runtime.profile,
             runtime_paths: &runtime_paths,
             resign: resign(args.change.resign),
@@ -79,26 +78,16 @@ fn files(scan: &Scan, below: &Path) -> Vec<PathBuf> {
     let artifacts = scan.artifacts.iter();
     let subjects = artifacts
         .filter(|artifact| is_subject(artifact.role))
-        .map(|artifact| artifact.path.as_str());
+        .map(|artifact| artifact.path.path());
     let found = scan.findings.iter().filter(|finding| {
         finding.severity == Severity::Error || finding.repairs.contains(&Repair::InPlace)
     });
     let files: BTreeSet<PathBuf> = subjects
-        .chain(found.map(|finding| finding.artifact.as_str()))
-        .map(file_of)
+        .chain(found.map(|finding| finding.artifact.path()))
         .filter(|file| file.starts_with(below) && file.is_file())
+        .map(Path::to_owned)
         .collect();
     files.into_iter().collect()
-}
-
-/// The file behind a display path: archive members and slices belong to it.
-fn file_of(display: &str) -> PathBuf {
-    let file = display.split('!').next().unwrap_or(display);
-    let whole = PathBuf::from(file);
-    if whole.exists() {
-        return whole;
-    }
-    PathBuf::from(file.rsplit_once(" (").map_or(file, |(file, _)| file))
 }
 
 fn show(plans: &[FixPlan], format: PlainFormat) -> anyhow::Result<()> {

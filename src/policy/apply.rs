@@ -8,6 +8,7 @@ use std::path::Path;
 use anyhow::Context;
 use artcheck_inspect::finding::{self, Severity};
 use artcheck_inspect::rules;
+use artcheck_inspect::source::Place;
 use chrono::NaiveDate;
 use sha2::{Digest, Sha256};
 
@@ -69,7 +70,8 @@ fn accepting<'a>(
     today: NaiveDate,
     used: &mut [bool],
 ) -> anyhow::Result<Option<&'a Ignore>> {
-    let file = base.join(&finding.file);
+    let place = finding.place.as_ref().map(Place::path);
+    let file = base.join(place.unwrap_or(Path::new(finding.file.as_str())));
     let file = std::path::absolute(&file).unwrap_or(file);
     let relative = file.strip_prefix(config.folder()).unwrap_or(&file);
     let mut accepted = None;
@@ -123,7 +125,7 @@ fn stale(
     let Some(rule) = rules::find(STALE) else {
         return Vec::new();
     };
-    let file = config.file.display().to_string();
+    let file = Place::file(config.file.as_path());
     let mut findings = Vec::new();
     for (ignore, used) in config.ignores.iter().zip(used) {
         let what = format!(

@@ -75,7 +75,7 @@ impl Known {
     fn of(finding: &Finding) -> Self {
         Self {
             rule: finding.rule.clone(),
-            file: finding.file.clone(),
+            file: finding.file.to_string(),
             message: finding.message.clone(),
         }
     }

@@ -4,8 +4,9 @@
 //! They stand on the rule, the file, the member, the runtime and the symbol or
 //! function; never on byte offsets, sizes or wording.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
+use artcheck_inspect::source::Place;
 use sha2::{Digest, Sha256};
 
 use super::model::Finding;
@@ -16,22 +17,18 @@ const DIGITS: usize = 32;
 /// Gives every finding its fingerprint. Findings that share all of the above
 /// are told apart by their order.
 pub fn assign(findings: &mut [Finding]) {
-    let mut seen: BTreeMap<String, usize> = BTreeMap::new();
+    let mut seen: HashMap<String, usize> = HashMap::new();
     for finding in findings {
         let base = subject(finding);
-        let count = seen.entry(base.clone()).or_default();
+        let count = seen.entry(digest(&base)).or_default();
         finding.fingerprint = digest(&format!("{base}\n{count}"));
         *count += 1;
     }
 }
 
 fn subject(finding: &Finding) -> String {
-    // The member or slice is what the display path adds to the file's name.
-    let name = finding.file.rsplit('/').next().unwrap_or_default();
-    let inside = finding
-        .artifact
-        .rfind(name)
-        .map_or("", |at| &finding.artifact[at + name.len()..]);
+    // The member or slice.
+    let inside = finding.place.as_ref().map(Place::inside);
     let place = finding.locations.first();
     let symbol = place.and_then(|place| place.symbol.as_deref());
     let function = place.and_then(|place| place.function.as_deref());
@@ -39,7 +36,7 @@ fn subject(finding: &Finding) -> String {
         "v1",
         &finding.rule,
         &finding.file,
-        inside,
+        inside.as_deref().unwrap_or_default(),
         finding.runtime.as_deref().map_or("", runtime_name),
         symbol.unwrap_or_default(),
         function.unwrap_or_default(),

@@ -1,27 +1,38 @@
 //! A scan as a report: the one place that turns inspect's facts into [`Report`].
+//!
+//! What artifacts share in the scan they share in the report.
 
+use std::collections::HashMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use artcheck_inspect::artifact::Artifact;
 use artcheck_inspect::scan::Scan;
+use artcheck_inspect::source::Place;
 use artcheck_inspect::{contents, finding, scan, summary};
 
 use super::model::{
-    Entry, Finding, Library, Report, Runtime, SCHEMA, Tool, Totals, Undecided, Verdict,
+    Entry, Finding, Library, Report, Runtime, SCHEMA, Said, Tool, Totals, Undecided, Verdict,
 };
+use super::shared::Shared;
 use super::{fingerprint, paths};
 
 impl Report {
     /// The report of a scan that ran in `base`.
     pub fn of(scan: &Scan, base: &Path) -> Self {
+        let mut maker = Maker::new(base);
+        let artifacts = scan.artifacts.iter().zip(&scan.verdicts);
+        let artifacts = artifacts
+            .map(|(artifact, verdicts)| maker.entry(artifact, verdicts))
+            .collect();
+        let findings = scan.findings.iter();
         let mut report = Self {
             schema: SCHEMA.to_owned(),
             tool: Tool::this(),
             summary: Totals::default(),
-            artifacts: scan.artifacts.iter().map(|a| entry(a, base)).collect(),
+            artifacts,
             runtimes: scan.load_sets.iter().map(runtime).collect(),
-            verdicts: scan.verdicts.iter().map(verdict).collect(),
-            findings: scan.findings.iter().map(|f| Finding::of(f, base)).collect(),
+            findings: findings.map(|finding| maker.finding(finding)).collect(),
             suppressed: Vec::new(),
         };
         fingerprint::assign(&mut report.findings);
@@ -33,54 +44,130 @@ impl Report {
 impl Finding {
     /// A finding as inspect made it, in a report made in `base`.
     pub fn of(finding: &finding::Finding, base: &Path) -> Self {
+        Maker::new(base).finding(finding)
+    }
+}
+
+/// What was made so far, by where the facts are in memory. The scan outlives it.
+struct Maker<'a> {
+    base: &'a Path,
+    texts: HashMap<&'a Place, (Shared<String>, Shared<String>)>,
+    libraries: HashMap<usize, Shared<Vec<Library>>>,
+    needed: HashMap<usize, Shared<Vec<String>>>,
+    verdicts: HashMap<usize, Shared<Vec<Verdict>>>,
+    said: HashMap<usize, Shared<Said>>,
+    abouts: HashMap<String, Shared<String>>,
+}
+
+impl<'a> Maker<'a> {
+    fn new(base: &'a Path) -> Self {
         Self {
-            rule: finding.rule.to_owned(),
-            name: finding.name.to_owned(),
+            base,
+            texts: HashMap::new(),
+            libraries: HashMap::new(),
+            needed: HashMap::new(),
+            verdicts: HashMap::new(),
+            said: HashMap::new(),
+            abouts: HashMap::new(),
+        }
+    }
+
+    /// The place, and the file in it, as text.
+    fn texts(&mut self, place: &'a Place) -> (Shared<String>, Shared<String>) {
+        let base = self.base;
+        let texts = self.texts.entry(place);
+        let new = || {
+            let file = paths::file_of(place.path(), base);
+            (place.to_string().into(), file.into())
+        };
+        texts.or_insert_with(new).clone()
+    }
+
+    fn entry(&mut self, artifact: &'a Artifact, verdicts: &scan::Verdicts) -> Entry {
+        let (path, file) = self.texts(&artifact.path);
+        let binary = artifact.binary.as_ref();
+        let about = summary::describe(artifact);
+        let about = match self.abouts.get(&about) {
+            Some(known) => known.clone(),
+            None => {
+                let new = Shared::from(about.clone());
+                self.abouts.insert(about, new.clone());
+                new
+            }
+        };
+        let needed = binary.map_or_else(Shared::default, |binary| {
+            let known = self.needed.entry(Arc::as_ptr(binary).addr());
+            let names = || binary.needed.iter().map(|need| need.name.clone());
+            known
+                .or_insert_with(|| names().collect::<Vec<_>>().into())
+                .clone()
+        });
+        let libraries = self.libraries.entry(artifact.libraries.as_ptr().addr());
+        let libraries = libraries.or_insert_with(|| libraries_of(artifact).into());
+        let known = self.verdicts.entry(verdicts.as_ptr().addr());
+        let verdicts = known.or_insert_with(|| {
+            let verdicts: Vec<Verdict> = verdicts.iter().map(verdict).collect();
+            verdicts.into()
+        });
+        Entry {
+            path,
+            file,
+            size: artifact.size,
+            role: artifact.role,
+            about,
+            format: binary.and_then(|binary| serde_json::to_value(binary.format).ok()),
+            architecture: binary.and_then(|b| serde_json::to_value(b.architecture).ok()),
+            platform: binary.and_then(|binary| serde_json::to_value(binary.platform).ok()),
+            needed,
+            libraries: libraries.clone(),
+            problems: artifact.problems.clone(),
+            verdicts: verdicts.clone(),
+        }
+    }
+
+    fn finding(&mut self, finding: &'a finding::Finding) -> Finding {
+        let (artifact, file) = self.texts(&finding.artifact);
+        let known = self.said.entry(Arc::as_ptr(finding.said()).addr());
+        Finding {
             severity: finding.severity,
-            artifact: finding.artifact.clone(),
-            file: paths::file_of(&finding.artifact, base),
-            locations: finding.locations.clone(),
-            runtime: finding.runtime.clone(),
-            message: finding.message.clone(),
-            evidence: finding.evidence.clone(),
-            runtime_says: finding.runtime_says.clone(),
-            help: finding.help.clone(),
-            repairs: finding.repairs.clone(),
+            artifact,
+            file,
+            said: known.or_insert_with(|| said(finding).into()).clone(),
             fingerprint: String::new(),
             suppression: None,
+            place: Some(finding.artifact.clone()),
         }
     }
 }
 
-fn entry(artifact: &Artifact, base: &Path) -> Entry {
-    let binary = artifact.binary.as_ref();
-    Entry {
-        path: artifact.path.clone(),
-        file: paths::file_of(&artifact.path, base),
-        size: artifact.size,
-        role: artifact.role,
-        about: summary::describe(artifact),
-        format: binary.and_then(|binary| serde_json::to_value(binary.format).ok()),
-        architecture: binary.and_then(|binary| serde_json::to_value(binary.architecture).ok()),
-        platform: binary.and_then(|binary| serde_json::to_value(binary.platform).ok()),
-        needed: binary.map_or_else(Vec::new, |binary| {
-            binary.needed.iter().map(|need| need.name.clone()).collect()
-        }),
-        libraries: artifact
-            .libraries
-            .iter()
-            .filter_map(|library| {
-                let blob = library.blob.as_ref().ok()?;
-                Some(Library {
-                    summary: summary::library(library, blob),
-                    blob_size: blob.length,
-                    tree: contents::modules(blob),
-                    requires: contents::required_functions(library, blob),
-                })
-            })
-            .collect(),
-        problems: artifact.problems.clone(),
+fn said(finding: &finding::Said) -> Said {
+    Said {
+        rule: finding.rule.to_owned(),
+        name: finding.name.to_owned(),
+        locations: finding.locations.clone(),
+        runtime: finding.runtime.clone(),
+        message: finding.message.clone(),
+        evidence: finding.evidence.clone(),
+        runtime_says: finding.runtime_says.clone(),
+        help: finding.help.clone(),
+        repairs: finding.repairs.clone(),
     }
+}
+
+fn libraries_of(artifact: &Artifact) -> Vec<Library> {
+    artifact
+        .libraries
+        .iter()
+        .filter_map(|library| {
+            let blob = library.blob.as_ref().ok()?;
+            Some(Library {
+                summary: summary::library(library, blob),
+                blob_size: blob.length,
+                tree: contents::modules(blob),
+                requires: contents::required_functions(library, blob),
+            })
+        })
+        .collect()
 }
 
 fn runtime(load_set: &artcheck_inspect::runtime::load_set::LoadSet) -> Runtime {
@@ -95,7 +182,6 @@ fn runtime(load_set: &artcheck_inspect::runtime::load_set::LoadSet) -> Runtime {
 
 fn verdict(verdict: &scan::Verdict) -> Verdict {
     Verdict {
-        artifact: verdict.artifact.clone(),
         prefix: verdict.prefix.clone(),
         runtime: verdict.runtime.clone(),
         source: verdict.source,

@@ -12,12 +12,16 @@ use artcheck_inspect::finding::Severity;
 use super::groups::{Group, groups};
 use super::model::Report;
 
+/// Annotations that are written. GitHub shows far fewer.
+const MOST: usize = 1_000;
+
 /// Renders a report as workflow commands.
 pub fn render(report: &Report) -> String {
     let mut out = String::new();
     let mut groups = groups(&report.findings);
     groups.sort_by_key(|group| std::cmp::Reverse(group.finding.severity));
-    for group in &groups {
+    let more = groups.len().saturating_sub(MOST);
+    for group in groups.iter().take(MOST) {
         let _ = writeln!(
             out,
             "::{} file={},title={}::{}",
@@ -25,6 +29,12 @@ pub fn render(report: &Report) -> String {
             property(&group.finding.file),
             property(&format!("{} {}", group.finding.rule, group.finding.name)),
             data(&message(group)),
+        );
+    }
+    if more > 0 {
+        let _ = writeln!(
+            out,
+            "::notice title=artcheck::{more} more findings are not shown here; the JSON report has them."
         );
     }
     out

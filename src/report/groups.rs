@@ -1,6 +1,14 @@
-//! Findings that say the same of several runtimes, taken together.
+//! Findings that say the same, taken together: of several runtimes, and of
+//! several places. A report of a hundred thousand files stays one that people read.
+
+use std::collections::HashMap;
+use std::fmt::Display;
+use std::hash::Hash;
 
 use super::model::Finding;
+
+/// Names of one group that are listed; the others are counted.
+pub const LISTED: usize = 10;
 
 /// One problem and every runtime that has it.
 pub struct Group<'a> {
@@ -11,31 +19,50 @@ pub struct Group<'a> {
 }
 
 /// Groups findings by rule, artifact, severity and message, in order.
-pub fn groups(findings: &[Finding]) -> Vec<Group<'_>> {
-    let mut groups: Vec<Group<'_>> = Vec::new();
-    for finding in findings {
-        let known = groups.iter_mut().find(|group| {
-            group.finding.rule == finding.rule
-                && group.finding.artifact == finding.artifact
-                && group.finding.severity == finding.severity
-                && group.finding.message == finding.message
-        });
-        let group = match known {
-            Some(group) => group,
-            None => {
-                groups.push(Group {
-                    finding,
-                    runtimes: Vec::new(),
-                });
-                let last = groups.len() - 1;
-                &mut groups[last]
-            }
-        };
-        if let Some(runtime) = &finding.runtime
-            && !group.runtimes.contains(&runtime.as_str())
+pub fn groups<'a>(findings: impl IntoIterator<Item = &'a Finding>) -> Vec<Group<'a>> {
+    let key = |finding: &&'a Finding| {
+        let artifact = (finding.file.as_str(), finding.artifact.as_str());
+        (artifact, &finding.rule, finding.severity, &finding.message)
+    };
+    let alike = alike(findings, key);
+    let groups = alike.into_iter().map(|findings| {
+        let mut runtimes: Vec<&str> = Vec::new();
+        for runtime in findings
+            .iter()
+            .filter_map(|finding| finding.runtime.as_deref())
         {
-            group.runtimes.push(runtime);
+            if !runtimes.contains(&runtime) {
+                runtimes.push(runtime);
+            }
+        }
+        findings.first().map(|finding| Group { finding, runtimes })
+    });
+    groups.flatten().collect()
+}
+
+/// Items with the same key together, in the order of the first of each.
+pub fn alike<T, K: Hash + Eq>(
+    items: impl IntoIterator<Item = T>,
+    key: impl Fn(&T) -> K,
+) -> Vec<Vec<T>> {
+    let mut places: HashMap<K, usize> = HashMap::new();
+    let mut alike: Vec<Vec<T>> = Vec::new();
+    for item in items {
+        let place = *places.entry(key(&item)).or_insert(alike.len());
+        match alike.get_mut(place) {
+            Some(known) => known.push(item),
+            None => alike.push(vec![item]),
         }
     }
-    groups
+    alike
+}
+
+/// The first names, and how many there are besides.
+pub fn listed<T: Display>(names: &[T]) -> Vec<String> {
+    let mut lines: Vec<String> = names.iter().take(LISTED).map(ToString::to_string).collect();
+    let more = names.len().saturating_sub(LISTED);
+    if more > 0 {
+        lines.push(format!("and {more} more"));
+    }
+    lines
 }

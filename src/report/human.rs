@@ -1,6 +1,7 @@
 //! The report for people: artifact, verdict, then each finding with its
 //! place, the runtime's words and what to do.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
@@ -9,65 +10,126 @@ use artcheck_inspect::finding::Location;
 use artcheck_inspect::runtime::release;
 use artcheck_inspect::scan::VerdictStatus;
 
+use super::groups::{alike, listed};
 use super::model::{Entry, Finding, Report, Runtime, Verdict};
 use super::style::Style;
+
+/// Blocks of one kind that are shown; the others are counted.
+const MOST_BLOCKS: usize = 1_000;
 
 /// Renders a report.
 pub fn render(scan: &Report, style: Style, verbose: bool) -> String {
     let mut out = String::new();
-    for artifact in &scan.artifacts {
-        artifact_section(&mut out, scan, artifact, style, verbose);
+    let artifacts = scan
+        .artifacts
+        .iter()
+        .filter(|entry| is_shown(entry, verbose));
+    let artifacts = alike(
+        artifacts.map(|entry| (entry.path.as_str(), about(entry, style))),
+        |(_, text)| text.clone(),
+    );
+    let shown = artifacts.iter().take(MOST_BLOCKS);
+    for block in shown {
+        let names: Vec<&str> = block.iter().map(|(name, _)| *name).collect();
+        names_of(&mut out, &names, style);
+        out.push_str(block.first().map_or("", |(_, text)| text));
     }
-    for runtime in &scan.runtimes {
-        runtime_line(&mut out, runtime, style, verbose);
-    }
+    more(
+        &mut out,
+        artifacts.iter().skip(MOST_BLOCKS).map(Vec::len).sum(),
+        "artifact",
+    );
+    runtimes(&mut out, &scan.runtimes, style, verbose);
     if !scan.findings.is_empty() {
         out.push('\n');
     }
-    for finding in &scan.findings {
-        finding_section(&mut out, finding, style);
-    }
+    findings(&mut out, scan, style);
     out.push_str(&summary_line(scan));
     out.push('\n');
     out
 }
 
-fn artifact_section(
-    out: &mut String,
-    scan: &Report,
-    artifact: &Entry,
-    style: Style,
-    verbose: bool,
-) {
-    let wanted = match artifact.role {
+/// The first names, each in a line of its own, and how many there are besides.
+fn names_of(out: &mut String, names: &[&str], style: Style) {
+    for name in listed(names) {
+        let _ = writeln!(out, "{}", style.bold(&name));
+    }
+}
+
+fn more(out: &mut String, count: usize, noun: &str) {
+    if count > 0 {
+        let _ = writeln!(
+            out,
+            "{} more not shown here; the JSON report has them all.",
+            counted(count, noun)
+        );
+    }
+}
+
+fn is_shown(artifact: &Entry, verbose: bool) -> bool {
+    match artifact.role {
         Role::ModelLibrary | Role::Client => true,
         Role::Unreadable => !artifact.problems.is_empty(),
         Role::RuntimePart | Role::LibraryObject | Role::Unrelated => verbose,
-    };
-    if !wanted {
-        return;
     }
-    let _ = writeln!(out, "{}", style.bold(&artifact.path));
+}
+
+/// What is said of an artifact below its name.
+fn about(artifact: &Entry, style: Style) -> String {
+    let mut out = String::new();
     let _ = writeln!(out, "  {}", style.dim(&artifact.about));
-    for library in &artifact.libraries {
+    for library in artifact.libraries.iter() {
         let _ = writeln!(out, "  {}", style.dim(&library.summary.to_string()));
-        let verdicts: Vec<&Verdict> = scan
-            .verdicts
-            .iter()
-            .filter(|verdict| {
-                verdict.artifact == artifact.path && verdict.prefix == library.summary.prefix
-            })
+        let verdicts = artifact.verdicts.iter();
+        let verdicts: Vec<&Verdict> = verdicts
+            .filter(|verdict| verdict.prefix == library.summary.prefix)
             .collect();
-        verdict_lines(out, &verdicts, style);
+        verdict_lines(&mut out, &verdicts, style);
     }
     if artifact.role == Role::Client {
-        let verdicts: Vec<&Verdict> = scan
-            .verdicts
-            .iter()
-            .filter(|verdict| verdict.artifact == artifact.path)
-            .collect();
-        verdict_lines(out, &verdicts, style);
+        let verdicts: Vec<&Verdict> = artifact.verdicts.iter().collect();
+        verdict_lines(&mut out, &verdicts, style);
     }
+    out
+}
+
+fn runtimes(out: &mut String, runtimes: &[Runtime], style: Style, verbose: bool) {
+    let shown = runtimes
+        .iter()
+        .filter(|runtime| verbose || runtime.runs_models);
+    let blocks = alike(shown, |runtime| runtime.about.as_str());
+    for block in blocks.iter().take(MOST_BLOCKS) {
+        let names: Vec<&str> = block.iter().map(|runtime| runtime.name.as_str()).collect();
+        for name in listed(&names) {
+            let _ = writeln!(out, "{} {name}", style.bold("runtime"));
+        }
+        let about = block.first().map_or("", |runtime| &runtime.about);
+        let _ = writeln!(out, "  {}", style.dim(about));
+    }
+    more(
+        out,
+        blocks.iter().skip(MOST_BLOCKS).map(Vec::len).sum(),
+        "runtime",
+    );
+}
+
+/// Each finding once, with the artifacts that have it; the most severe are sure
+/// to be shown.
+fn findings(out: &mut String, scan: &Report, style: Style) {
+    let mut blocks = alike(&scan.findings, |finding| {
+        (finding.said.clone(), finding.severity)
+    });
+    let mut left = 0;
+    if blocks.len() > MOST_BLOCKS {
+        blocks.sort_by_key(|block| block.first().map(|f| Reverse(f.severity)));
+        left = blocks.split_off(MOST_BLOCKS).iter().map(Vec::len).sum();
+    }
+    for block in &blocks {
+        if let Some((first, others)) = block.split_first() {
+            finding_section(out, first, others, style);
+        }
+    }
+    more(out, left, "finding");
 }
 
 /// `runs on 0.26, 0.27` and, per set of rules, `breaks on 0.24, 0.25  AC202`.
@@ -137,14 +199,7 @@ pub fn spans(names: &[&str]) -> String {
     words.collect::<Vec<_>>().join(", ")
 }
 
-fn runtime_line(out: &mut String, runtime: &Runtime, style: Style, verbose: bool) {
-    if verbose || runtime.runs_models {
-        let _ = writeln!(out, "{} {}", style.bold("runtime"), runtime.name);
-        let _ = writeln!(out, "  {}", style.dim(&runtime.about));
-    }
-}
-
-fn finding_section(out: &mut String, finding: &Finding, style: Style) {
+fn finding_section(out: &mut String, finding: &Finding, others: &[&Finding], style: Style) {
     let label = format!("{}[{}]", finding.severity, finding.rule);
     let _ = writeln!(
         out,
@@ -153,6 +208,10 @@ fn finding_section(out: &mut String, finding: &Finding, style: Style) {
         style.bold(&finding.name),
         style.bold(&finding.artifact),
     );
+    let others: Vec<&str> = others.iter().map(|other| other.artifact.as_str()).collect();
+    for other in listed(&others) {
+        let _ = writeln!(out, "  also  {other}");
+    }
     let _ = writeln!(out, "  {}", finding.message);
     for location in &finding.locations {
         let place = place(location);

@@ -4,47 +4,117 @@
 //! A finding that `--fail-on` covers fails its case, others stand in the
 //! case's output; what could not be decided is an error, not a pass.
 
+use std::cmp::Reverse;
+use std::collections::HashSet;
+
 use artcheck_inspect::scan::VerdictStatus;
 use quick_junit::{NonSuccessKind, Report as Document, TestCase, TestCaseStatus, TestSuite};
 
 use super::human::place;
-use super::model::{Entry, Finding, Report, Verdict};
+use super::model::{Entry, Finding, Key, Report, Verdict};
 use crate::args::FailOn;
+
+/// Artifacts that get a suite of their own; those that fail come first.
+const MOST_SUITES: usize = 5_000;
 
 /// Renders a report as one JUnit document.
 pub fn render(report: &Report, fail_on: FailOn) -> Result<String, quick_junit::SerializeError> {
     let mut document = Document::new("artcheck");
-    for artifact in &report.artifacts {
-        let suite = suite(report, artifact, fail_on);
+    let findings = report.by_artifact();
+    let of = |entry: &Entry| findings.get(&entry.key()).map_or(&[][..], Vec::as_slice);
+    let mut order: Vec<(State, &Entry)> = report
+        .artifacts
+        .iter()
+        .map(|entry| (State::of(entry, of(entry), fail_on), entry))
+        .collect();
+    let mut left = Vec::new();
+    if order.len() > MOST_SUITES {
+        order.sort_by_key(|(state, _)| Reverse(*state));
+        left = order.split_off(MOST_SUITES);
+        order.sort_by(|a, b| a.1.path.cmp(&b.1.path));
+    }
+    for (_, entry) in order {
+        document.add_test_suite(suite(entry, of(entry), fail_on));
+    }
+    let known: HashSet<Key> = report.artifacts.iter().map(Entry::key).collect();
+    let mut policy = TestSuite::new("other");
+    for finding in &report.findings {
+        if !known.contains(&(finding.file.clone(), finding.artifact.clone())) {
+            let name = format!("{} {}", finding.rule, finding.artifact);
+            policy.add_test_case(case(&name, &finding.file, &[finding], &[], fail_on));
+        }
+    }
+    for suite in [policy, rest(&left)] {
         if !suite.test_cases.is_empty() {
             document.add_test_suite(suite);
         }
     }
-    let known = |finding: &&Finding| report.artifacts.iter().any(|a| a.path == finding.artifact);
-    let mut policy = TestSuite::new("other");
-    for finding in report.findings.iter().filter(|finding| !known(finding)) {
-        let name = format!("{} {}", finding.rule, finding.artifact);
-        policy.add_test_case(case(&name, &finding.file, &[finding], &[], fail_on));
-    }
-    if !policy.test_cases.is_empty() {
-        document.add_test_suite(policy);
-    }
     document.to_string()
 }
 
-fn suite(report: &Report, artifact: &Entry, fail_on: FailOn) -> TestSuite {
+/// What is to be said of an artifact, the worst last.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum State {
+    Passes,
+    Undecided,
+    Fails,
+}
+
+impl State {
+    fn of(entry: &Entry, findings: &[&Finding], fail_on: FailOn) -> Self {
+        if findings
+            .iter()
+            .any(|finding| fail_on.covers(finding.severity))
+        {
+            return Self::Fails;
+        }
+        let open = |v: &Verdict| v.is_wanted() && v.status == VerdictStatus::Undecided;
+        let unread = entry.problems.iter().any(|p| p.kind.leaves_undecided());
+        if unread || entry.verdicts.iter().any(open) {
+            Self::Undecided
+        } else {
+            Self::Passes
+        }
+    }
+}
+
+/// The artifacts without a suite of their own: one case for those of each state.
+fn rest(left: &[(State, &Entry)]) -> TestSuite {
+    let mut suite = TestSuite::new("artifacts without a suite of their own");
+    let kinds = [
+        (
+            State::Fails,
+            Some(NonSuccessKind::Failure),
+            "more that fail",
+        ),
+        (
+            State::Undecided,
+            Some(NonSuccessKind::Error),
+            "more undecided",
+        ),
+        (State::Passes, None, "more that pass"),
+    ];
+    for (state, kind, words) in kinds {
+        let count = left.iter().filter(|(of, _)| *of == state).count();
+        if count == 0 {
+            continue;
+        }
+        let mut status = match kind {
+            Some(kind) => TestCaseStatus::non_success(kind),
+            None => TestCaseStatus::success(),
+        };
+        if kind.is_some() {
+            status.set_message("the JSON report names them and says why");
+        }
+        suite.add_test_case(TestCase::new(format!("{count} {words}"), status));
+    }
+    suite
+}
+
+fn suite(artifact: &Entry, of_artifact: &[&Finding], fail_on: FailOn) -> TestSuite {
     let mut suite = TestSuite::new(artifact.path.as_str());
-    let of_artifact: Vec<&Finding> = report
-        .findings
-        .iter()
-        .filter(|finding| finding.artifact == artifact.path)
-        .collect();
-    let verdicts: Vec<&Verdict> = report
-        .verdicts
-        .iter()
-        .filter(|verdict| verdict.artifact == artifact.path)
-        .collect();
-    let wanted: Vec<&&Verdict> = verdicts.iter().filter(|v| v.is_wanted()).collect();
+    let verdicts = &artifact.verdicts;
+    let wanted: Vec<&Verdict> = verdicts.iter().filter(|v| v.is_wanted()).collect();
     let mut runtimes: Vec<&str> = wanted.iter().map(|v| v.runtime.as_str()).collect();
     runtimes.dedup();
     let own: Vec<&Finding> = of_artifact

@@ -3,12 +3,13 @@
 //! Bounded: GitHub cuts a comment at 65,536 characters and refuses a larger
 //! job summary, so findings that do not fit are counted, never cut in half.
 
+use std::cmp::Reverse;
 use std::fmt::Write as _;
 
 use artcheck_inspect::finding::Severity;
 use artcheck_inspect::scan::VerdictStatus;
 
-use super::groups::{Group, groups};
+use super::groups::{Group, alike, groups, listed};
 use super::human::{counted, place};
 use super::matrix::grid;
 use super::model::{Report, Verdict};
@@ -64,8 +65,9 @@ fn matrix(out: &mut String, report: &Report) {
     }
     let _ = writeln!(out, "\n|---|{}", "---|".repeat(grid.columns.len()));
     let total = grid.rows.len();
-    for (shown, (subject, cells)) in grid.rows.into_iter().enumerate() {
-        let mut row = format!("| {} |", code(&subject));
+    for (shown, row) in grid.rows.into_iter().enumerate() {
+        let cells = row.cells;
+        let mut row = format!("| {} |", code(&row.subject));
         for cell in cells {
             let _ = write!(row, " {} |", cell.map_or(String::from("–"), verdict));
         }
@@ -88,12 +90,24 @@ fn verdict(verdict: &Verdict) -> String {
 }
 
 fn findings(out: &mut String, report: &Report) {
-    let mut groups = groups(&report.findings);
-    groups.sort_by_key(|group| std::cmp::Reverse(group.finding.severity));
-    let total = groups.len();
-    for (shown, group) in groups.iter().enumerate() {
-        let section = section(group);
-        if out.chars().count() + section.chars().count() > MAX_CHARACTERS - TAIL {
+    let mut everywhere = alike(groups(&report.findings), |group| {
+        let finding = group.finding;
+        (
+            finding.said.clone(),
+            finding.severity,
+            group.runtimes.clone(),
+        )
+    });
+    everywhere.sort_by_key(|groups| groups.first().map(|g| Reverse(g.finding.severity)));
+    let total: usize = everywhere.iter().map(Vec::len).sum();
+    let mut shown = 0;
+    let mut characters = out.chars().count();
+    for groups in &everywhere {
+        let Some(section) = section(groups) else {
+            continue;
+        };
+        characters += section.chars().count();
+        if characters > MAX_CHARACTERS - TAIL {
             let _ = writeln!(
                 out,
                 "**{} more findings are not shown**: see the JSON or HTML report.",
@@ -102,10 +116,13 @@ fn findings(out: &mut String, report: &Report) {
             return;
         }
         out.push_str(&section);
+        shown += groups.len();
     }
 }
 
-fn section(group: &Group<'_>) -> String {
+/// One problem, with every artifact that has it.
+fn section(groups: &[Group<'_>]) -> Option<String> {
+    let (group, others) = groups.split_first()?;
     let finding = group.finding;
     let mark = match finding.severity {
         Severity::Error => "❌",
@@ -119,9 +136,16 @@ fn section(group: &Group<'_>) -> String {
         html(&finding.artifact),
         html(&finding.message)
     );
+    let others: Vec<&str> = others
+        .iter()
+        .map(|other| other.finding.artifact.as_str())
+        .collect();
     let mut line = |name: &str, text: &str| {
         let _ = writeln!(out, "- **{name}**: {text}");
     };
+    for other in listed(&others) {
+        line("also", &code(&other));
+    }
     if !group.runtimes.is_empty() {
         line("on", &code(&group.runtimes.join(", ")));
     }
@@ -141,7 +165,7 @@ fn section(group: &Group<'_>) -> String {
         line("do", &text(&finding.help));
     }
     out.push_str("\n</details>\n\n");
-    out
+    Some(out)
 }
 
 /// Inline code, whatever the text holds: a fence longer than any run in it.

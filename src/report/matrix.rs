@@ -1,39 +1,63 @@
 //! Artifacts x runtimes as a table.
 
+use std::collections::HashMap;
+
 use artcheck_inspect::scan::VerdictStatus;
 use comfy_table::{Table, presets};
 
-use super::model::{Report, Verdict};
+use super::groups::alike;
+use super::model::{Entry, Report, Verdict};
 use super::style::Style;
+
+/// Rows that reports show; the others are counted.
+pub const MOST_ROWS: usize = 1_000;
 
 /// Verdicts by row (library) and column (runtime), in order of appearance.
 pub struct Grid<'a> {
     /// Runtimes.
     pub columns: Vec<&'a str>,
-    /// Subject and cells; `None` where a pair was not looked at.
-    pub rows: Vec<(String, Vec<Option<&'a Verdict>>)>,
+    /// What stands in them.
+    pub rows: Vec<Row<'a>>,
+}
+
+/// One library on every runtime.
+pub struct Row<'a> {
+    /// The artifact, with the library's prefix where it has one.
+    pub subject: String,
+    /// The artifact.
+    pub artifact: &'a Entry,
+    /// `None` where a pair was not looked at.
+    pub cells: Vec<Option<&'a Verdict>>,
 }
 
 /// Arranges the verdicts of a report.
 pub fn grid(report: &Report) -> Grid<'_> {
-    let columns = in_order(
-        report
-            .verdicts
-            .iter()
-            .map(|verdict| verdict.runtime.as_str()),
-    );
-    let mut rows: Vec<(String, Vec<Option<&Verdict>>)> = Vec::new();
-    for verdict in &report.verdicts {
-        let subject = verdict.subject();
-        let row = match rows.iter().position(|(name, _)| *name == subject) {
-            Some(row) => row,
-            None => {
-                rows.push((subject, vec![None; columns.len()]));
-                rows.len() - 1
+    let runtimes = report
+        .verdicts()
+        .map(|(_, verdict)| verdict.runtime.as_str());
+    let columns: Vec<&str> = alike(runtimes, |name| *name)
+        .iter()
+        .filter_map(|names| names.first().copied())
+        .collect();
+    let places: HashMap<&str, usize> = columns.iter().copied().zip(0..).collect();
+    let mut rows: Vec<Row<'_>> = Vec::new();
+    for artifact in &report.artifacts {
+        let libraries = alike(artifact.verdicts.iter(), |verdict| {
+            verdict.prefix.as_deref()
+        });
+        for verdicts in libraries {
+            let mut cells = vec![None; columns.len()];
+            for verdict in &verdicts {
+                let place = places.get(verdict.runtime.as_str());
+                if let Some(cell) = place.and_then(|place| cells.get_mut(*place)) {
+                    *cell = Some(*verdict);
+                }
             }
-        };
-        if let Some(column) = columns.iter().position(|name| *name == verdict.runtime) {
-            rows[row].1[column] = Some(verdict);
+            rows.extend(verdicts.first().map(|first| Row {
+                subject: first.subject(artifact),
+                artifact,
+                cells,
+            }));
         }
     }
     Grid { columns, rows }
@@ -47,13 +71,17 @@ pub fn render(report: &Report, style: Style) -> String {
     let mut header = vec![String::from("artifact")];
     header.extend(grid.columns.iter().map(|name| (*name).to_owned()));
     table.set_header(header);
-    for (subject, cells) in grid.rows {
-        let cells = cells.into_iter().map(|verdict| {
+    let more = grid.rows.len().saturating_sub(MOST_ROWS);
+    for row in grid.rows.into_iter().take(MOST_ROWS) {
+        let cells = row.cells.into_iter().map(|verdict| {
             verdict.map_or_else(|| String::from("-"), |verdict| cell(verdict, style))
         });
-        table.add_row(std::iter::once(subject).chain(cells));
+        table.add_row(std::iter::once(row.subject).chain(cells));
     }
-    format!("{table}\n")
+    match more {
+        0 => format!("{table}\n"),
+        _ => format!("{table}\n{more} more rows are not shown; the JSON report has them.\n"),
+    }
 }
 
 fn cell(verdict: &Verdict, style: Style) -> String {
@@ -62,15 +90,4 @@ fn cell(verdict: &Verdict, style: Style) -> String {
         VerdictStatus::Undecided => style.unsure("?"),
         VerdictStatus::Breaks => style.bad(&verdict.rules.join("\n")),
     }
-}
-
-/// Each value once, in order of first appearance.
-fn in_order<T: PartialEq>(values: impl Iterator<Item = T>) -> Vec<T> {
-    let mut seen = Vec::new();
-    for value in values {
-        if !seen.contains(&value) {
-            seen.push(value);
-        }
-    }
-    seen
 }

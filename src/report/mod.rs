@@ -1,5 +1,6 @@
 //! Report formats, one file each, all over the same [`model::Report`].
 
+pub mod finding;
 pub mod fingerprint;
 pub mod github;
 pub mod groups;
@@ -13,6 +14,7 @@ pub mod model;
 pub mod output;
 pub mod paths;
 pub mod sarif;
+pub mod shared;
 pub mod style;
 pub mod verify;
 

@@ -3,21 +3,28 @@
 //! Serialised it is the JSON report, `artcheck/json-v1`. Within v1 fields are
 //! only added; `docs/schema/json-v1.schema.json` is the contract.
 
-use std::collections::BTreeSet;
+use std::collections::{HashMap, HashSet};
+use std::hash::Hash;
 
 use artcheck_inspect::artifact::{Problem, ProblemKind, Role};
 use artcheck_inspect::contents::ModuleNode;
-use artcheck_inspect::finding::{Location, Repair, Severity};
+use artcheck_inspect::finding::Severity;
 use artcheck_inspect::scan::{RuntimeSource, VerdictStatus};
 use artcheck_inspect::summary::LibrarySummary;
-use serde::{Deserialize, Serialize};
+use serde::ser::SerializeStruct as _;
+use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
+
+use super::shared::Shared;
+
+pub use super::finding::{Finding, Said, Suppression, SuppressionKind};
 
 /// Value of the `schema` field.
 pub const SCHEMA: &str = "artcheck/json-v1";
 
 /// A whole report.
-#[derive(Debug, Clone, Serialize, Deserialize)]
+#[derive(Debug, Clone, Deserialize)]
+#[serde(from = "Written")]
 pub struct Report {
     /// [`SCHEMA`].
     pub schema: String,
@@ -25,16 +32,13 @@ pub struct Report {
     pub tool: Tool,
     /// Counts.
     pub summary: Totals,
-    /// Files and archive members, by path.
+    /// Files and archive members, by path, with their verdicts.
     pub artifacts: Vec<Entry>,
     /// Runtimes found among the paths.
     pub runtimes: Vec<Runtime>,
-    /// Artifacts against runtimes.
-    pub verdicts: Vec<Verdict>,
     /// What is wrong.
     pub findings: Vec<Finding>,
     /// What is wrong but accepted: by an ignore, or by the baseline.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub suppressed: Vec<Finding>,
 }
 
@@ -68,18 +72,18 @@ pub struct Totals {
 /// One artifact.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Entry {
-    /// Display path; archive members after `!`.
-    pub path: String,
+    /// Its place as text; archive members after `!`.
+    pub path: Shared<String>,
     /// The file on disk, relative to the working directory where it lies below it.
     #[serde(default)]
-    pub file: String,
+    pub file: Shared<String>,
     /// Bytes.
     pub size: u64,
     /// What it is to us.
     pub role: Role,
     /// Role, platform, format and size in words.
     #[serde(default)]
-    pub about: String,
+    pub about: Shared<String>,
     /// Container format.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub format: Option<Value>,
@@ -90,12 +94,15 @@ pub struct Entry {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub platform: Option<Value>,
     /// Libraries asked of the loader.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub needed: Vec<String>,
+    #[serde(default, skip_serializing_if = "is_empty")]
+    pub needed: Shared<Vec<String>>,
     /// Model libraries inside.
-    pub libraries: Vec<Library>,
+    pub libraries: Shared<Vec<Library>>,
     /// What could not be read.
     pub problems: Vec<Problem>,
+    /// It against runtimes.
+    #[serde(skip)]
+    pub verdicts: Shared<Vec<Verdict>>,
 }
 
 /// One model library.
@@ -136,8 +143,6 @@ pub struct Runtime {
 /// One artifact on one runtime.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Verdict {
-    /// Display path of the artifact.
-    pub artifact: String,
     /// System-lib prefix.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prefix: Option<String>,
@@ -163,63 +168,6 @@ pub struct Undecided {
     pub why: String,
 }
 
-/// One finding.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Finding {
-    /// Rule code.
-    pub rule: String,
-    /// Rule name.
-    pub name: String,
-    /// How bad.
-    pub severity: Severity,
-    /// Display path of the artifact.
-    pub artifact: String,
-    /// The file on disk.
-    #[serde(default)]
-    pub file: String,
-    /// Exact places.
-    pub locations: Vec<Location>,
-    /// Runtime it holds for.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub runtime: Option<String>,
-    /// What is wrong.
-    pub message: String,
-    /// Facts that show it.
-    pub evidence: Vec<String>,
-    /// The runtime's own words.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub runtime_says: Option<String>,
-    /// What to do.
-    pub help: String,
-    /// What `artcheck patch` can do.
-    pub repairs: Vec<Repair>,
-    /// The same for the same problem in every run; see `docs/ci.md`.
-    #[serde(default)]
-    pub fingerprint: String,
-    /// Why it is accepted; only in `suppressed`.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub suppression: Option<Suppression>,
-}
-
-/// Why a finding is accepted.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Suppression {
-    /// `ignore` or `baseline`.
-    pub kind: SuppressionKind,
-    /// The reason that was given.
-    pub reason: String,
-}
-
-/// What accepted a finding.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum SuppressionKind {
-    /// An `[[ignore]]` of artcheck.toml.
-    Ignore,
-    /// The baseline file.
-    Baseline,
-}
-
 impl Report {
     /// Brings the counts up to date.
     pub fn count(&mut self) {
@@ -241,20 +189,22 @@ impl Report {
 
     /// Takes in another report of the same tree: what both hold stands once.
     pub fn join(&mut self, other: Self) {
-        add_new(&mut self.artifacts, other.artifacts, |a, b| {
-            a.path == b.path
+        let known = self.artifacts.iter().enumerate();
+        let known: HashMap<_, _> = known.map(|(index, entry)| (entry.key(), index)).collect();
+        for entry in other.artifacts {
+            match known
+                .get(&entry.key())
+                .and_then(|at| self.artifacts.get_mut(*at))
+            {
+                Some(known) => known.join(&entry.verdicts),
+                None => self.artifacts.push(entry),
+            }
+        }
+        add_new(&mut self.runtimes, other.runtimes, |runtime| {
+            (runtime.name.clone(), runtime.parts.clone())
         });
-        add_new(&mut self.runtimes, other.runtimes, |a, b| {
-            a.name == b.name && a.parts == b.parts
-        });
-        add_new(&mut self.verdicts, other.verdicts, |a, b| {
-            (&a.artifact, &a.prefix, &a.runtime) == (&b.artifact, &b.prefix, &b.runtime)
-        });
-        let same = |a: &Finding, b: &Finding| {
-            a.fingerprint == b.fingerprint && a.artifact == b.artifact && a.message == b.message
-        };
-        add_new(&mut self.findings, other.findings, same);
-        add_new(&mut self.suppressed, other.suppressed, same);
+        add_new(&mut self.findings, other.findings, Finding::key);
+        add_new(&mut self.suppressed, other.suppressed, Finding::key);
         self.artifacts.sort_by(|a, b| a.path.cmp(&b.path));
         self.findings.sort_by(|a, b| {
             (&a.artifact, b.severity, &a.rule).cmp(&(&b.artifact, a.severity, &b.rule))
@@ -266,11 +216,24 @@ impl Report {
     /// Keeps the files that `wanted` names, and what was found in them.
     pub fn keep(&mut self, wanted: impl Fn(&str) -> bool) {
         self.artifacts.retain(|artifact| wanted(&artifact.file));
-        let kept: BTreeSet<&str> = self.artifacts.iter().map(|a| a.path.as_str()).collect();
-        self.verdicts
-            .retain(|verdict| kept.contains(verdict.artifact.as_str()));
         self.findings.retain(|finding| wanted(&finding.file));
         self.count();
+    }
+
+    /// Every verdict with its artifact.
+    pub fn verdicts(&self) -> impl Iterator<Item = (&Entry, &Verdict)> {
+        let entries = self.artifacts.iter();
+        entries.flat_map(|entry| entry.verdicts.iter().map(move |verdict| (entry, verdict)))
+    }
+
+    /// The findings of each artifact.
+    pub fn by_artifact(&self) -> HashMap<Key, Vec<&Finding>> {
+        let mut found: HashMap<Key, Vec<&Finding>> = HashMap::new();
+        for finding in &self.findings {
+            let key = (finding.file.clone(), finding.artifact.clone());
+            found.entry(key).or_default().push(finding);
+        }
+        found
     }
 
     /// Whether something could not be read, or a wanted verdict could not be told.
@@ -281,10 +244,9 @@ impl Report {
             .flat_map(|artifact| &artifact.problems)
             .any(|problem| problem.kind.leaves_undecided());
         unread
-            || self
-                .verdicts
-                .iter()
-                .any(|verdict| verdict.is_wanted() && verdict.status == VerdictStatus::Undecided)
+            || self.verdicts().any(|(_, verdict)| {
+                verdict.is_wanted() && verdict.status == VerdictStatus::Undecided
+            })
     }
 
     /// Whether nothing that was read has to do with TVM. A FIFO or device is
@@ -316,18 +278,123 @@ impl Verdict {
     }
 
     /// The artifact, with the library's prefix where it has one.
-    pub fn subject(&self) -> String {
+    pub fn subject(&self, artifact: &Entry) -> String {
         match &self.prefix {
-            Some(prefix) => format!("{} [{prefix}]", self.artifact),
-            None => self.artifact.clone(),
+            Some(prefix) => format!("{} [{prefix}]", artifact.path),
+            None => artifact.path.to_string(),
         }
     }
 }
 
-fn add_new<T>(to: &mut Vec<T>, from: Vec<T>, same: impl Fn(&T, &T) -> bool) {
-    for item in from {
-        if !to.iter().any(|known| same(known, &item)) {
-            to.push(item);
+/// What tells one artifact of a report from another: file, and text of the place.
+pub type Key = (Shared<String>, Shared<String>);
+
+impl Entry {
+    /// Its own among all artifacts.
+    pub fn key(&self) -> Key {
+        (self.file.clone(), self.path.clone())
+    }
+
+    /// Takes in verdicts of another report.
+    fn join(&mut self, verdicts: &[Verdict]) {
+        let mut joined = self.verdicts.to_vec();
+        add_new(&mut joined, verdicts.to_vec(), |verdict| {
+            (verdict.prefix.clone(), verdict.runtime.clone())
+        });
+        self.verdicts = Shared::from(joined);
+    }
+}
+
+impl Finding {
+    fn key(&self) -> (String, Shared<String>, String) {
+        let message = self.message.clone();
+        (self.fingerprint.clone(), self.artifact.clone(), message)
+    }
+}
+
+/// Adds those items whose key is not among those of the others.
+fn add_new<T, K: Hash + Eq>(to: &mut Vec<T>, from: Vec<T>, key: impl Fn(&T) -> K) {
+    let mut known: HashSet<K> = to.iter().map(&key).collect();
+    to.extend(from.into_iter().filter(|item| known.insert(key(item))));
+}
+
+fn is_empty<T>(list: &[T]) -> bool {
+    list.is_empty()
+}
+
+/// A report as the JSON document has it: verdicts in a list of their own.
+#[derive(Deserialize)]
+struct Written {
+    schema: String,
+    tool: Tool,
+    summary: Totals,
+    artifacts: Vec<Entry>,
+    runtimes: Vec<Runtime>,
+    verdicts: Vec<OfArtifact<String, Verdict>>,
+    findings: Vec<Finding>,
+    #[serde(default)]
+    suppressed: Vec<Finding>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct OfArtifact<A, V> {
+    artifact: A,
+    #[serde(flatten)]
+    verdict: V,
+}
+
+impl From<Written> for Report {
+    fn from(written: Written) -> Self {
+        let mut of: HashMap<String, Vec<Verdict>> = HashMap::new();
+        for verdict in written.verdicts {
+            of.entry(verdict.artifact)
+                .or_default()
+                .push(verdict.verdict);
         }
+        let mut artifacts = written.artifacts;
+        for entry in &mut artifacts {
+            if let Some(verdicts) = of.remove(entry.path.as_str()) {
+                entry.verdicts = Shared::from(verdicts);
+            }
+        }
+        Self {
+            schema: written.schema,
+            tool: written.tool,
+            summary: written.summary,
+            artifacts,
+            runtimes: written.runtimes,
+            findings: written.findings,
+            suppressed: written.suppressed,
+        }
+    }
+}
+
+/// Written item by item: a report of many files is never one text in memory.
+impl Serialize for Report {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut out = serializer.serialize_struct("Report", 8)?;
+        out.serialize_field("schema", &self.schema)?;
+        out.serialize_field("tool", &self.tool)?;
+        out.serialize_field("summary", &self.summary)?;
+        out.serialize_field("artifacts", &self.artifacts)?;
+        out.serialize_field("runtimes", &self.runtimes)?;
+        out.serialize_field("verdicts", &Verdicts(self))?;
+        out.serialize_field("findings", &self.findings)?;
+        if !self.suppressed.is_empty() {
+            out.serialize_field("suppressed", &self.suppressed)?;
+        }
+        out.end()
+    }
+}
+
+struct Verdicts<'a>(&'a Report);
+
+impl Serialize for Verdicts<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let verdicts = self.0.verdicts();
+        serializer.collect_seq(verdicts.map(|(entry, verdict)| OfArtifact {
+            artifact: entry.path.as_str(),
+            verdict,
+        }))
     }
 }

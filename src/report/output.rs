@@ -1,7 +1,8 @@
 //! Where reports go: one to standard output or a file, more by `--output FORMAT=FILE`.
 
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::PathBuf;
 
 use anyhow::Context;
 use clap::ValueEnum as _;
@@ -10,6 +11,9 @@ use super::model::Report;
 use super::style::Style;
 use super::{github, html, human, json, junit, markdown, matrix, sarif};
 use crate::args::{FailOn, Format};
+
+/// Bytes that are written at once.
+const BUFFER: usize = 1 << 18;
 
 /// `--output`: `FORMAT=FILE`, or a file for the report that `--format` names.
 #[derive(Debug, Clone)]
@@ -71,28 +75,32 @@ pub fn write(
     outputs: &[Output],
     options: Options,
 ) -> anyhow::Result<()> {
-    write_each(format, outputs, |format, to_stdout| {
+    write_each(format, outputs, |format, to_stdout, out| {
         let color = options.color && to_stdout;
-        render(report, format, Options { color, ..options })
+        render(report, format, Options { color, ..options }, out)
     })
 }
 
-/// The same for any kind of report; `render` is told the format and whether the
-/// text goes to standard output.
+/// The same for any kind of report; `render` is told the format, whether the
+/// text goes to standard output, and where to write it.
 pub fn write_each(
     format: Format,
     outputs: &[Output],
-    render: impl Fn(Format, bool) -> anyhow::Result<String>,
+    render: impl Fn(Format, bool, &mut dyn Write) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     let mut to_stdout = true;
     for output in outputs {
         to_stdout &= output.format.is_some();
-        let text = render(output.format.unwrap_or(format), false)?;
-        write_file(&output.file, &text)?;
+        let name = || format!("{} cannot be written", output.file.display());
+        let file = File::create(&output.file).with_context(name)?;
+        let mut out = BufWriter::with_capacity(BUFFER, file);
+        render(output.format.unwrap_or(format), false, &mut out)?;
+        out.flush().with_context(name)?;
     }
     if to_stdout {
-        let text = render(format, true)?;
-        std::io::stdout().lock().write_all(text.as_bytes())?;
+        let mut out = BufWriter::with_capacity(BUFFER, std::io::stdout().lock());
+        render(format, true, &mut out)?;
+        out.flush()?;
     }
     Ok(())
 }
@@ -103,24 +111,27 @@ pub fn formats(format: Format, outputs: &[Output]) -> impl Iterator<Item = Forma
     named.chain(std::iter::once(format))
 }
 
-fn render(report: &Report, format: Format, options: Options) -> anyhow::Result<String> {
+fn render(
+    report: &Report,
+    format: Format,
+    options: Options,
+    out: &mut dyn Write,
+) -> anyhow::Result<()> {
     let style = Style {
         color: options.color,
     };
-    Ok(match format {
+    let text = match format {
+        Format::Json => return json::write(report, out),
         Format::Human if options.matrix => matrix::render(report, style),
         Format::Human => human::render(report, style, options.verbose),
-        Format::Json => json::render(report)?,
         Format::Sarif => sarif::render(report)?,
         Format::Junit => junit::render(report, options.fail_on)?,
         Format::Github => github::render(report),
         Format::Markdown => markdown::render(report),
         Format::Html => html::render(report)?,
-    })
-}
-
-fn write_file(path: &Path, text: &str) -> anyhow::Result<()> {
-    std::fs::write(path, text).with_context(|| format!("{} cannot be written", path.display()))
+    };
+    out.write_all(text.as_bytes())?;
+    Ok(())
 }
 
 #[cfg(test)]

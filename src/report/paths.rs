@@ -2,49 +2,34 @@
 
 use std::path::{Component, Path};
 
-/// The file that a display path lies in: without archive members and slices,
-/// with forward slashes, relative to `base` where it lies below it.
-pub fn file_of(display: &str, base: &Path) -> String {
-    let path = on_disk(display, base);
-    let relative = Path::new(path)
-        .strip_prefix(base)
-        .unwrap_or(Path::new(path));
-    let parts: Vec<String> = relative
-        .components()
-        .filter_map(|component| match component {
-            Component::CurDir => None,
-            Component::RootDir => Some(String::new()),
-            other => Some(other.as_os_str().to_string_lossy().into_owned()),
-        })
-        .collect();
-    parts.join("/")
-}
+use artcheck_inspect::source::{self, Controls};
 
-/// `!` and ` (` may stand in a name, so what exists on disk decides.
-fn on_disk<'a>(display: &'a str, base: &Path) -> &'a str {
-    if !display.contains(['!', '(']) {
-        return display;
-    }
-    let ends = display
-        .char_indices()
-        .filter(|(at, c)| *c == '!' || display[*at..].starts_with(" ("))
-        .map(|(at, _)| at)
-        .chain([display.len()]);
-    let mut first = None;
-    for end in ends {
-        let candidate = &display[..end];
-        if base.join(candidate).is_file() {
-            return candidate;
+/// A file with forward slashes, relative to `base` where it lies below it. Bytes
+/// that are no text are written out.
+pub fn file_of(file: &Path, base: &Path) -> String {
+    let relative = file.strip_prefix(base).unwrap_or(file);
+    let mut text = String::new();
+    for component in relative.components() {
+        let name = match component {
+            Component::CurDir => continue,
+            Component::RootDir => {
+                text.push('/');
+                continue;
+            }
+            other => other.as_os_str().as_encoded_bytes(),
+        };
+        if !text.is_empty() && !text.ends_with('/') {
+            text.push('/');
         }
-        first.get_or_insert(candidate);
+        let _ = source::spell(name, Controls::Kept, &mut text);
     }
-    first.unwrap_or(display)
+    text
 }
 
-/// Percent-encodes a path as a relative URI reference.
-pub fn uri(path: &str) -> String {
+/// Percent-encodes a file of [`file_of`] as a relative URI reference.
+pub fn uri(file: &str) -> String {
     let mut out = String::new();
-    for byte in path.bytes() {
+    for byte in source::unspell(file) {
         match byte {
             b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' | b'/' => {
                 out.push(char::from(byte));
@@ -60,19 +45,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn members_and_slices_belong_to_their_file() {
+    fn files_are_relative_to_the_working_directory() {
         let base = Path::new("/srv/build");
-        assert_eq!(file_of("/srv/build/dist/m.tar!lib0.o", base), "dist/m.tar");
-        assert_eq!(file_of("./dist/m.dylib (aarch64)", base), "dist/m.dylib");
-        assert_eq!(file_of("/opt/m.so", base), "/opt/m.so");
-        assert_eq!(file_of("../m.so", base), "../m.so");
+        let file_of = |file: &str| file_of(Path::new(file), base);
+        assert_eq!(file_of("/srv/build/dist/m.tar"), "dist/m.tar");
+        assert_eq!(file_of("./dist/m.dylib"), "dist/m.dylib");
+        assert_eq!(file_of("/opt/m.so"), "/opt/m.so");
+        assert_eq!(file_of("../a!b (2)/m\n.so"), "../a!b (2)/m\n.so");
     }
 
+    #[cfg(unix)]
     #[test]
-    fn a_name_may_hold_an_exclamation_mark() {
-        let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("a!b.tar"), "x").unwrap();
-        assert_eq!(file_of("a!b.tar!lib0.o", folder.path()), "a!b.tar");
+    fn a_name_that_is_no_text_leads_back_to_its_file() {
+        use std::os::unix::ffi::OsStrExt as _;
+        let name = std::ffi::OsStr::from_bytes(b"m\xff\\x{fe}.so");
+        let file = file_of(Path::new(name), Path::new("/"));
+        assert_eq!(file, r"m\x{ff}\u{5c}x{fe}.so");
+        assert_eq!(source::unspell(&file), name.as_bytes());
+        assert_eq!(uri(&file), "m%FF%5Cx%7Bfe%7D.so");
     }
 
     #[test]

@@ -4,6 +4,8 @@
 //! symbol, function and member are logical locations. URIs are relative to
 //! `SRCROOT`; locations are never empty; accepted findings are `suppressions`.
 
+use std::cmp::Reverse;
+
 use artcheck_inspect::finding::Severity;
 use artcheck_inspect::rules::{self, Rule};
 use serde_json::{Value, json};
@@ -16,15 +18,20 @@ const SCHEMA: &str =
     "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json";
 const REPOSITORY: &str = env!("CARGO_PKG_REPOSITORY");
 
+/// Results of one log: services keep the first 5,000, most severe first, and
+/// refuse a log of more than 25,000.
+const MOST_RESULTS: usize = 5_000;
+
 /// Renders a report as one SARIF log.
 pub fn render(report: &Report) -> serde_json::Result<String> {
-    let results: Vec<Value> = report
-        .findings
-        .iter()
-        .chain(&report.suppressed)
-        .map(result)
-        .collect();
-    let log = json!({
+    let mut findings: Vec<&Finding> = report.findings.iter().chain(&report.suppressed).collect();
+    let more = findings.len().saturating_sub(MOST_RESULTS);
+    if more > 0 {
+        findings.sort_by_key(|finding| (finding.suppression.is_some(), Reverse(finding.severity)));
+        findings.truncate(MOST_RESULTS);
+    }
+    let results: Vec<Value> = findings.into_iter().map(result).collect();
+    let mut log = json!({
         "$schema": SCHEMA,
         "version": "2.1.0",
         "runs": [{
@@ -42,6 +49,15 @@ pub fn render(report: &Report) -> serde_json::Result<String> {
             "results": results,
         }],
     });
+    if more > 0 {
+        log["runs"][0]["invocations"] = json!([{
+            "executionSuccessful": true,
+            "toolExecutionNotifications": [{
+                "level": "warning",
+                "message": { "text": format!("{more} more findings are not listed here; the JSON report has them.") },
+            }],
+        }]);
+    }
     let mut text = serde_json::to_string_pretty(&log)?;
     text.push('\n');
     Ok(text)
@@ -95,7 +111,7 @@ fn result(finding: &Finding) -> Value {
 fn locations(finding: &Finding) -> Value {
     let mut logical: Vec<Value> = Vec::new();
     if finding.artifact != finding.file {
-        logical.push(json!({ "fullyQualifiedName": finding.artifact, "kind": "module" }));
+        logical.push(json!({ "fullyQualifiedName": *finding.artifact, "kind": "module" }));
     }
     for location in &finding.locations {
         let words = place(location);

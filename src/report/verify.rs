@@ -35,13 +35,14 @@ pub fn check(format: Format, outputs: &[Output]) -> anyhow::Result<()> {
 /// Writes every report that was asked for.
 pub fn write(report: &MatrixReport, format: Format, outputs: &[Output]) -> anyhow::Result<()> {
     check(format, outputs)?;
-    output::write_each(format, outputs, |format, _| {
-        Ok(match format {
+    output::write_each(format, outputs, |format, _, out| {
+        let text = match format {
             Format::Json => json::render(report)?,
             Format::Junit => junit::render(report)?,
             Format::Markdown => markdown::render(report),
             _ => human::render(report),
-        })
+        };
+        Ok(out.write_all(text.as_bytes())?)
     })
 }
 

@@ -211,7 +211,7 @@ fn agrees(reality: &Reality, predicted: &BTreeSet<String>) -> bool {
     }
 }
 
-/// The rule behind a runtime's own words (format notes, part i).
+/// The rule behind a runtime's own words (docs/formats.md#runtime-messages).
 fn rule_for(error: &str) -> &'static str {
     let words: &[(&str, &str)] = &[
         ("Cannot reach here", "AC101"),

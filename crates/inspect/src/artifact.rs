@@ -1,12 +1,15 @@
 //! An artifact: everything the rules need to know about one file or archive
 //! member, owned and small, so that the bytes behind it can be let go.
 
-use serde::{Deserialize, Serialize};
+use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::container::Binary;
 use crate::module::ModelLibrary;
 use crate::runtime::parts::PartKind;
-use crate::source;
+use crate::source::{self, Place};
 
 /// What a file is to us.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -84,7 +87,7 @@ impl From<source::Problem> for Problem {
             Kind::DamagedArchive => ProblemKind::Corrupt,
             Kind::Bomb | Kind::TooDeep => ProblemKind::Limit,
             // The compiler is no part of any verdict: leaving it packed loses nothing.
-            Kind::NotInspected if problem.display.contains("tvm_compiler") => {
+            Kind::NotInspected if problem.place.name().contains("tvm_compiler") => {
                 ProblemKind::NotNeeded
             }
             Kind::NotInspected => ProblemKind::Limit,
@@ -102,8 +105,8 @@ impl From<source::Problem> for Problem {
 /// Facts about one file or archive member.
 #[derive(Debug, Clone, Serialize)]
 pub struct Artifact {
-    /// Display path; archive members after `!`.
-    pub path: String,
+    /// Where it lies.
+    pub path: Place,
     /// Bytes.
     pub size: u64,
     /// What it is to us.
@@ -111,9 +114,78 @@ pub struct Artifact {
     /// Which runtime part, for runtime parts.
     pub part: Option<PartKind>,
     /// Container facts.
-    pub binary: Option<Binary>,
+    #[serde(serialize_with = "serialize_binary")]
+    pub binary: Option<Arc<Binary>>,
     /// Model libraries inside (a system-lib archive object holds one each).
-    pub libraries: Vec<ModelLibrary>,
+    pub libraries: Libraries,
     /// What could not be read.
     pub problems: Vec<Problem>,
+}
+
+impl Artifact {
+    /// Something of which there is only a problem to tell.
+    pub(crate) fn unread(path: Place, size: u64, problem: Problem) -> Self {
+        Self {
+            path,
+            size,
+            role: Role::Unreadable,
+            part: None,
+            binary: None,
+            libraries: Libraries::default(),
+            problems: vec![problem],
+        }
+    }
+}
+
+/// The model libraries of an artifact, shared with artifacts that hold the same.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Libraries(Arc<Vec<ModelLibrary>>);
+
+impl Libraries {
+    /// Where the list is in memory: equal for lists that are shared.
+    pub(crate) fn address(&self) -> usize {
+        Arc::as_ptr(&self.0).addr()
+    }
+}
+
+impl From<Vec<ModelLibrary>> for Libraries {
+    fn from(libraries: Vec<ModelLibrary>) -> Self {
+        Self(Arc::new(libraries))
+    }
+}
+
+impl Deref for Libraries {
+    type Target = Vec<ModelLibrary>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
+}
+
+impl DerefMut for Libraries {
+    fn deref_mut(&mut self) -> &mut Self::Target {
+        Arc::make_mut(&mut self.0)
+    }
+}
+
+impl<'a> IntoIterator for &'a Libraries {
+    type Item = &'a ModelLibrary;
+    type IntoIter = std::slice::Iter<'a, ModelLibrary>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.iter()
+    }
+}
+
+impl Serialize for Libraries {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize(serializer)
+    }
+}
+
+fn serialize_binary<S: Serializer>(
+    binary: &Option<Arc<Binary>>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    binary.as_deref().serialize(serializer)
 }

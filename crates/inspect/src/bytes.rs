@@ -1,7 +1,7 @@
 //! A bounds-checked little-endian cursor over borrowed bytes.
 //!
 //! The TVM stream primitives live here: `u64` lengths, `str` = length + bytes,
-//! `vec<T>` = count + items (format notes, head). It knows nothing of what the
+//! `vec<T>` = count + items (docs/formats.md#primitives). It knows nothing of what the
 //! fields mean.
 
 use crate::error::DecodeError;

@@ -10,6 +10,8 @@ use std::path::{Component, Path};
 use serde::Serialize;
 use serde_json::Value as Json;
 
+use crate::source::Place;
+
 /// Bytes of a document that are read; indexes of large models stay far below.
 const MAX_DOCUMENT: u64 = 16 << 20;
 
@@ -32,8 +34,8 @@ pub enum DocumentKind {
 /// One document.
 #[derive(Debug, Clone, Serialize)]
 pub struct Document {
-    /// Path as it was found.
-    pub path: String,
+    /// Where it lies.
+    pub path: Place,
     /// What it is.
     pub kind: DocumentKind,
     /// Its content, or why there is none.
@@ -75,11 +77,6 @@ impl DocumentKind {
 }
 
 impl Document {
-    /// The folder it lies in.
-    pub fn folder(&self) -> &Path {
-        Path::new(&self.path).parent().unwrap_or(Path::new(""))
-    }
-
     /// The content as an object.
     pub fn object(&self) -> Option<&serde_json::Map<String, Json>> {
         self.content.as_ref().ok()?.as_object()
@@ -96,7 +93,7 @@ pub fn read(path: &Path, checksums: bool) -> Option<Document> {
         _ => Vec::new(),
     };
     Some(Document {
-        path: path.display().to_string(),
+        path: Place::file(path),
         kind,
         content,
         shards,

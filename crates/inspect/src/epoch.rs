@@ -1,7 +1,7 @@
 //! Which TVM a library was built with, as far as its own bytes tell.
 //!
 //! No artifact names its compiler and `VM_VERSION` never changed, so the span
-//! is the intersection of what each property allows (format notes, part 0;
+//! is the intersection of what each property allows (docs/formats.md#generations;
 //! each is detected on its own because snapshots between releases mix them).
 
 use serde::Serialize;

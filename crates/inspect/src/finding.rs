@@ -1,10 +1,13 @@
 //! A finding: one rule, one place, what is wrong there, for which runtimes.
 
 use std::fmt;
+use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use crate::rules::Rule;
+use crate::source::Place;
 
 /// How bad a finding is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -72,46 +75,49 @@ pub struct Rename {
     pub to: String,
 }
 
-/// One thing that is wrong, or cannot be decided, in one place.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+/// One thing that is wrong, or cannot be decided, in one place. What is said of
+/// it is shared by the places that it holds for.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
+    /// The artifact or document.
+    pub artifact: Place,
+    said: Arc<Said>,
+}
+
+/// What a finding says, wherever it holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Said {
     /// Rule code, e.g. `AC101`.
     pub rule: &'static str,
     /// Rule name, e.g. `attention-tag`.
     pub name: &'static str,
     /// How bad.
     pub severity: Severity,
-    /// Display path of the artifact, archive members after `!`.
-    pub artifact: String,
     /// Exact places; the first is the primary one.
     pub locations: Vec<Location>,
     /// Runtime or load set this holds for; `None` when it holds everywhere.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub runtime: Option<String>,
     /// One sentence: what is wrong.
     pub message: String,
     /// Facts that show it, one per line.
     pub evidence: Vec<String>,
     /// What the runtime prints when this happens, in its own words.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub runtime_says: Option<String>,
     /// What to do.
     pub help: String,
     /// What `artcheck patch` can do.
     pub repairs: Vec<Repair>,
     /// The name to write, where that is the repair and it can be told.
-    #[serde(skip)]
     pub rename: Option<Rename>,
 }
 
 impl Finding {
     /// A finding of `rule` in `artifact`, to be filled by the methods below.
-    pub fn new(rule: &Rule, artifact: impl Into<String>, message: impl Into<String>) -> Self {
-        Self {
+    pub fn new(rule: &Rule, artifact: impl Into<Place>, message: impl Into<String>) -> Self {
+        let said = Said {
             rule: rule.code,
             name: rule.name,
             severity: rule.severity,
-            artifact: artifact.into(),
             locations: Vec::new(),
             runtime: None,
             message: message.into(),
@@ -120,7 +126,30 @@ impl Finding {
             help: String::new(),
             repairs: Vec::new(),
             rename: None,
+        };
+        Self {
+            artifact: artifact.into(),
+            said: Arc::new(said),
         }
+    }
+
+    /// The same of another place.
+    #[must_use]
+    pub fn in_place(&self, artifact: &Place) -> Self {
+        Self {
+            artifact: artifact.clone(),
+            said: self.said.clone(),
+        }
+    }
+
+    /// What it says, to be kept once for many places.
+    pub fn said(&self) -> &Arc<Said> {
+        &self.said
+    }
+
+    /// Finding and place from what was kept.
+    pub(crate) fn of(artifact: Place, said: Arc<Said>) -> Self {
+        Self { artifact, said }
     }
 
     /// Another severity than the rule's own.
@@ -180,5 +209,19 @@ impl Finding {
             to: to.into(),
         });
         self.repair(&[Repair::InPlace])
+    }
+}
+
+impl Deref for Finding {
+    type Target = Said;
+
+    fn deref(&self) -> &Said {
+        &self.said
+    }
+}
+
+impl DerefMut for Finding {
+    fn deref_mut(&mut self) -> &mut Said {
+        Arc::make_mut(&mut self.said)
     }
 }

@@ -1,7 +1,7 @@
 //! Every bound the decoders keep, in one place.
 //!
 //! Counts are first bounded by the bytes that remain; these limits bound what
-//! is left. Real model libraries stay far below them (format notes, part k).
+//! is left. Real model libraries stay far below them (docs/formats.md#bounds).
 
 /// Bytes one archive may unpack to.
 pub const MAX_UNPACKED_BYTES: u64 = 1 << 30;

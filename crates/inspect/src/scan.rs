@@ -9,18 +9,18 @@ mod join_objects;
 mod packages;
 mod read;
 mod shard;
+mod share;
 mod verdict;
 
 use std::path::PathBuf;
 
 use rayon::prelude::*;
-use serde::Serialize;
-
 use read::CompilerExports;
+use share::Shared;
 
 pub use read::Progress;
 pub use shard::Shard;
-pub use verdict::{RuntimeSource, Verdict, VerdictStatus};
+pub use verdict::{RuntimeSource, Verdict, VerdictStatus, Verdicts};
 
 use crate::artifact::{Artifact, Problem, ProblemKind, Role};
 use crate::documents::Document;
@@ -67,14 +67,15 @@ pub struct GivenRuntime {
 }
 
 /// Everything a scan found.
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default)]
 pub struct Scan {
     /// Artifacts, by path.
     pub artifacts: Vec<Artifact>,
     /// Load sets among the scanned paths.
     pub load_sets: Vec<LoadSet>,
-    /// Model libraries and clients against runtimes.
-    pub verdicts: Vec<Verdict>,
+    /// Model libraries and clients against runtimes: one list per artifact, in
+    /// the order of artifacts.
+    pub verdicts: Vec<Verdicts>,
     /// What is wrong, most severe first within each artifact.
     pub findings: Vec<Finding>,
 }
@@ -132,7 +133,8 @@ fn conclude(reading: read::Reading, options: &ScanOptions) -> Scan {
         documents,
     } = reading;
     artifacts.sort_by(|a, b| a.path.cmp(&b.path));
-    let mut findings = own_findings(&mut artifacts, options.target.as_ref());
+    let shared = Shared::default();
+    let mut findings = own_findings(&mut artifacts, options.target.as_ref(), &shared);
     let given = options
         .runtimes
         .iter()
@@ -148,7 +150,9 @@ fn conclude(reading: read::Reading, options: &ScanOptions) -> Scan {
     );
     findings.extend(of_sets.into_iter().flatten());
     findings.extend(of_folders);
-    findings.extend(verdict::findings_that_count(&verdicts));
+    for (artifact, verdicts) in artifacts.iter().zip(&verdicts) {
+        findings.extend(verdict::findings_that_count(artifact, verdicts));
+    }
     findings.sort_by(|a, b| {
         a.artifact
             .cmp(&b.artifact)
@@ -167,23 +171,28 @@ fn conclude(reading: read::Reading, options: &ScanOptions) -> Scan {
 
 /// What is wrong with each artifact whatever the runtime. What a rule could
 /// not decide becomes a problem of the artifact: unknown is never "ok".
-fn own_findings(artifacts: &mut [Artifact], target: Option<&Target>) -> Vec<Finding> {
-    let mut findings = Vec::new();
-    for artifact in artifacts {
+fn own_findings(
+    artifacts: &mut [Artifact],
+    target: Option<&Target>,
+    shared: &Shared,
+) -> Vec<Finding> {
+    let of_artifact = |artifact: &mut Artifact| {
         let mut outcome = Outcome::default();
         let context = ArtifactContext { artifact, target };
         for check in rules::ALL.iter().filter_map(|rule| rule.artifact) {
             check(&context, &mut outcome);
         }
-        findings.extend(outcome.findings);
         let undecided = outcome.undecided.into_iter().map(|undecided| Problem {
             kind: ProblemKind::Unsupported,
             detail: format!("{}: {}", undecided.rule, undecided.why),
             offset: None,
         });
         artifact.problems.extend(undecided);
-    }
-    findings
+        let findings = outcome.findings.into_iter();
+        findings.map(|finding| shared.finding(finding)).collect()
+    };
+    let found: Vec<Vec<Finding>> = artifacts.par_iter_mut().map(of_artifact).collect();
+    found.into_iter().flatten().collect()
 }
 
 /// What does not fit between libraries and the documents beside them.

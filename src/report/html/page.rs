@@ -1,6 +1,7 @@
 //! The page's data, arranged as `page.jinja` shows it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use artcheck_inspect::artifact::Role;
 use artcheck_inspect::finding::{Repair, Severity};
@@ -12,7 +13,12 @@ use super::picture::{Column, Row, column, row};
 use crate::report::groups::groups;
 use crate::report::human::{counted, place};
 use crate::report::matrix::grid;
-use crate::report::model::{Entry, Finding, Report};
+use crate::report::model::{Entry, Finding, Key, Report};
+
+/// Artifacts that get a section of their own, and lines of the lists: a page
+/// that a browser opens. What is left out is counted.
+const MOST_SECTIONS: usize = 500;
+const MOST_LINES: usize = 1_000;
 
 #[derive(Serialize)]
 pub(super) struct Page {
@@ -24,6 +30,7 @@ pub(super) struct Page {
     columns: Vec<Column>,
     rows: Vec<Row>,
     rules: Vec<RuleLine>,
+    more: Vec<String>,
     artifacts: Vec<Section>,
     others: Vec<Problem>,
     suppressed: Vec<Accepted>,
@@ -102,23 +109,35 @@ pub(super) fn page(report: &Report) -> Page {
         (0, 1.., _) => ("unsure", counted(totals.warnings, "warning")),
         _ => ("good", String::from("No errors")),
     };
-    let mut anchors = BTreeMap::new();
-    for (number, artifact) in report.artifacts.iter().enumerate() {
-        anchors.insert(artifact.path.as_str(), format!("artifact-{number}"));
-    }
-    let shown: Vec<&Entry> = report
+    let findings = report.by_artifact();
+    let of = |entry: &Entry| findings.get(&entry.key()).map_or(&[][..], Vec::as_slice);
+    let (mut shown, mut healthy): (Vec<&Entry>, Vec<&Entry>) = report
         .artifacts
         .iter()
-        .filter(|artifact| deserves_section(report, artifact))
-        .collect();
-    let is_shown = |path: &str| shown.iter().any(|artifact| artifact.path == path);
-    let others: Vec<Finding> = report
-        .findings
+        .partition(|artifact| deserves_section(artifact, of(artifact)));
+    let mut more = Vec::new();
+    if shown.len() > MOST_SECTIONS {
+        let worst = |entry: &&Entry| of(entry).iter().map(|f| f.severity).max();
+        shown.sort_by_key(|entry| Reverse(worst(entry)));
+        cut(&mut shown, MOST_SECTIONS, "artifacts", &mut more);
+        shown.sort_by(|a, b| a.path.cmp(&b.path));
+    }
+    cut(&mut healthy, MOST_LINES, "healthy files", &mut more);
+    let anchors: HashMap<Key, String> = shown
         .iter()
-        .filter(|finding| !is_shown(&finding.artifact))
-        .cloned()
+        .enumerate()
+        .map(|(number, entry)| (entry.key(), format!("artifact-{number}")))
         .collect();
-    let grid = grid(report);
+    let known: HashSet<Key> = report.artifacts.iter().map(Entry::key).collect();
+    let others = report.findings.iter();
+    let mut others: Vec<&Finding> = others
+        .filter(|finding| !known.contains(&(finding.file.clone(), finding.artifact.clone())))
+        .collect();
+    cut(&mut others, MOST_LINES, "other findings", &mut more);
+    let mut suppressed: Vec<&Finding> = report.suppressed.iter().collect();
+    cut(&mut suppressed, MOST_LINES, "accepted findings", &mut more);
+    let mut grid = grid(report);
+    cut(&mut grid.rows, MOST_LINES, "rows of the matrix", &mut more);
     Page {
         version: report.tool.version.clone(),
         headline,
@@ -126,27 +145,30 @@ pub(super) fn page(report: &Report) -> Page {
         state,
         counts: counts(report),
         columns: grid.columns.iter().map(|name| column(name)).collect(),
-        rows: grid
-            .rows
-            .into_iter()
-            .map(|(name, cells)| row(name, &cells, &anchors))
-            .collect(),
+        rows: grid.rows.iter().map(|line| row(line, &anchors)).collect(),
         rules: rules_named(report),
+        more,
         artifacts: shown
             .iter()
-            .map(|artifact| section(report, artifact, &anchors[artifact.path.as_str()]))
+            .map(|entry| section(entry, of(entry), &anchors))
             .collect(),
         others: problems(&others),
-        suppressed: report.suppressed.iter().map(accepted).collect(),
-        healthy: report
-            .artifacts
-            .iter()
-            .filter(|artifact| !is_shown(&artifact.path))
+        suppressed: suppressed.into_iter().map(accepted).collect(),
+        healthy: healthy
+            .into_iter()
             .map(|artifact| Healthy {
-                path: artifact.path.clone(),
-                about: artifact.about.clone(),
+                path: artifact.path.to_string(),
+                about: artifact.about.to_string(),
             })
             .collect(),
+    }
+}
+
+/// Keeps the first `most`, and says how many of what are left out.
+fn cut<T>(list: &mut Vec<T>, most: usize, what: &str, more: &mut Vec<String>) {
+    if list.len() > most {
+        more.push(format!("{} more {what}", list.len() - most));
+        list.truncate(most);
     }
 }
 
@@ -173,7 +195,7 @@ fn detail(report: &Report) -> String {
 
 /// The rules that stand in the matrix or in a finding, by code.
 fn rules_named(report: &Report) -> Vec<RuleLine> {
-    let in_verdicts = report.verdicts.iter().flat_map(|verdict| &verdict.rules);
+    let in_verdicts = report.verdicts().flat_map(|(_, verdict)| &verdict.rules);
     let in_findings = report.findings.iter().map(|finding| &finding.rule);
     let codes: BTreeSet<&String> = in_verdicts.chain(in_findings).collect();
     codes
@@ -188,7 +210,7 @@ fn rules_named(report: &Report) -> Vec<RuleLine> {
 }
 
 /// How many findings of each severity, most severe first.
-fn badges(findings: &[Finding]) -> Vec<Badge> {
+fn badges(findings: &[&Finding]) -> Vec<Badge> {
     [Severity::Error, Severity::Warning, Severity::Info]
         .into_iter()
         .filter_map(|severity| {
@@ -206,10 +228,10 @@ fn badges(findings: &[Finding]) -> Vec<Badge> {
         .collect()
 }
 
-fn deserves_section(report: &Report, artifact: &Entry) -> bool {
+fn deserves_section(artifact: &Entry, findings: &[&Finding]) -> bool {
     matches!(artifact.role, Role::ModelLibrary | Role::Client)
         || !artifact.problems.is_empty()
-        || report.findings.iter().any(|f| f.artifact == artifact.path)
+        || !findings.is_empty()
 }
 
 fn counts(report: &Report) -> Vec<Count> {
@@ -239,37 +261,30 @@ fn counts(report: &Report) -> Vec<Count> {
         .collect()
 }
 
-fn section(report: &Report, artifact: &Entry, anchor: &str) -> Section {
-    let of_artifact: Vec<Finding> = report
-        .findings
-        .iter()
-        .filter(|finding| finding.artifact == artifact.path)
-        .cloned()
-        .collect();
+fn section(artifact: &Entry, of_artifact: &[&Finding], anchors: &HashMap<Key, String>) -> Section {
     let worst = of_artifact.iter().map(|finding| finding.severity).max();
     Section {
-        anchor: anchor.to_owned(),
-        path: artifact.path.clone(),
-        about: artifact.about.clone(),
+        anchor: anchors.get(&artifact.key()).cloned().unwrap_or_default(),
+        path: artifact.path.to_string(),
+        about: artifact.about.to_string(),
         state: match worst {
             Some(Severity::Error) => "bad",
             Some(Severity::Warning) => "unsure",
             _ if artifact.problems.is_empty() => "good",
             _ => "unsure",
         },
-        badges: badges(&of_artifact),
+        badges: badges(of_artifact),
         libraries: artifact
             .libraries
             .iter()
             .map(|library| library_view(artifact, library))
             .collect(),
-        needed: artifact.needed.clone(),
+        needed: artifact.needed.to_vec(),
         problems: artifact.problems.iter().map(|p| p.detail.clone()).collect(),
-        findings: problems(&of_artifact),
-        undecided: report
+        findings: problems(of_artifact),
+        undecided: artifact
             .verdicts
             .iter()
-            .filter(|verdict| verdict.artifact == artifact.path)
             .flat_map(|verdict| {
                 verdict
                     .undecided
@@ -280,8 +295,8 @@ fn section(report: &Report, artifact: &Entry, anchor: &str) -> Section {
     }
 }
 
-fn problems(findings: &[Finding]) -> Vec<Problem> {
-    groups(findings)
+fn problems(findings: &[&Finding]) -> Vec<Problem> {
+    groups(findings.iter().copied())
         .into_iter()
         .map(|group| {
             let finding = group.finding;
@@ -289,7 +304,7 @@ fn problems(findings: &[Finding]) -> Vec<Problem> {
                 rule: finding.rule.clone(),
                 name: finding.name.clone(),
                 severity: finding.severity.to_string(),
-                artifact: finding.artifact.clone(),
+                artifact: finding.artifact.to_string(),
                 message: finding.message.clone(),
                 runtimes: group.runtimes.iter().map(|r| (*r).to_owned()).collect(),
                 places: finding
@@ -322,7 +337,7 @@ fn in_words(repair: Repair) -> &'static str {
 fn accepted(finding: &Finding) -> Accepted {
     Accepted {
         rule: finding.rule.clone(),
-        artifact: finding.artifact.clone(),
+        artifact: finding.artifact.to_string(),
         message: finding.message.clone(),
         reason: finding
             .suppression

@@ -1,12 +1,13 @@
 //! The matrix as a picture: artifacts down, runtimes across.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
 
 use artcheck_inspect::runtime::release;
 use artcheck_inspect::scan::VerdictStatus;
 use serde::Serialize;
 
-use crate::report::model::Verdict;
+use crate::report::matrix;
+use crate::report::model::{Key, Verdict};
 
 #[derive(Serialize)]
 pub(super) struct Column {
@@ -49,24 +50,18 @@ fn runtime_short(name: &str) -> String {
         .to_owned()
 }
 
-pub(super) fn row(
-    name: String,
-    cells: &[Option<&Verdict>],
-    anchors: &BTreeMap<&str, String>,
-) -> Row {
-    let artifact = cells.iter().flatten().next().map(|v| v.artifact.as_str());
-    let short = match name.rsplit_once('/') {
-        Some((_, last)) => last.to_owned(),
-        None => name.clone(),
-    };
+pub(super) fn row(line: &matrix::Row<'_>, anchors: &HashMap<Key, String>) -> Row {
+    // Short enough for a table; the whole name is its title.
+    let name = line.subject.as_str();
+    let short = name.rsplit('/').next().unwrap_or(name);
     Row {
-        anchor: artifact
-            .and_then(|path| anchors.get(path))
+        anchor: anchors
+            .get(&line.artifact.key())
             .cloned()
             .unwrap_or_default(),
-        cells: cells.iter().map(|verdict| cell(*verdict)).collect(),
-        name,
-        short,
+        cells: line.cells.iter().map(|verdict| cell(*verdict)).collect(),
+        name: name.to_owned(),
+        short: short.to_owned(),
     }
 }
 

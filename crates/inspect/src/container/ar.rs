@@ -35,7 +35,7 @@ pub fn members<'data>(data: &'data [u8], visit: Visit<'_, 'data>) -> Result<(), 
             .checked_sub(member.name().len())
             .ok_or_else(|| DecodeError::new(0, "ar member names", "more of them than bytes"))?;
         let more = visit(Member {
-            name: String::from_utf8_lossy(member.name()).into_owned(),
+            name: member.name().to_vec(),
             size: member.size(),
             body,
         });

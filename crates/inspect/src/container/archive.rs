@@ -5,8 +5,8 @@ use std::io::Read;
 
 /// One member of an archive, handed out while the archive is read.
 pub struct Member<'a, 'data> {
-    /// Name as stored; other bytes than UTF-8 replaced.
-    pub name: String,
+    /// Name as stored.
+    pub name: Vec<u8>,
     /// Unpacked size as the archive states it.
     pub size: u64,
     /// Its bytes.

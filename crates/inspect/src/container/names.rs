@@ -1,4 +1,4 @@
-//! Which symbol names concern TVM (format notes, a.1 and d).
+//! Which symbol names concern TVM (docs/formats.md#symbol-names).
 //!
 //! Names come here as a C programmer would write them: Mach-O's leading
 //! underscore is already gone. Nothing is demangled.

@@ -25,19 +25,19 @@ enum Entry {
     /// A zero block: the end.
     End,
     /// A regular file.
-    File { name: String, size: u64 },
+    File { name: Vec<u8>, size: u64 },
     /// Bytes that describe the next entry.
     Extension { kind: u8, size: u64 },
     /// A directory, link or device with `size` bytes behind it.
     Other { size: u64 },
     /// A GNU sparse file: its bytes are not in one piece.
-    Sparse { name: String, size: u64 },
+    Sparse { name: Vec<u8>, size: u64 },
 }
 
 /// What extension entries said about the next file.
 #[derive(Default)]
 struct Pending {
-    name: Option<String>,
+    name: Option<Vec<u8>>,
     size: Option<u64>,
 }
 
@@ -171,13 +171,13 @@ impl Pending {
             let prefix = text(field(345, 500));
             // Only the POSIX form has a prefix; GNU keeps times there.
             if field(257, 263) == b"ustar\0" && !prefix.is_empty() {
-                format!("{prefix}/{name}")
+                [prefix, b"/", name].concat()
             } else {
-                name
+                name.to_vec()
             }
         });
         Ok(match kind {
-            0 | b'0' | b'7' if !name.ends_with('/') => Entry::File { name, size },
+            0 | b'0' | b'7' if !name.ends_with(b"/") => Entry::File { name, size },
             b'S' => Entry::Sparse { name, size },
             // Links state a size at times, but nothing follows them.
             b'1'..=b'6' => Entry::Other { size: 0 },
@@ -187,7 +187,7 @@ impl Pending {
 
     fn extend(&mut self, kind: u8, bytes: &[u8]) {
         match kind {
-            b'L' => self.name = Some(text(bytes)),
+            b'L' => self.name = Some(text(bytes).to_vec()),
             b'x' => self.extend_pax(bytes),
             _ => {}
         }
@@ -206,9 +206,11 @@ impl Pending {
             else {
                 return;
             };
-            let record = record.get(space..).unwrap_or_default().trim_ascii();
+            let record = record.get(space.saturating_add(1)..).unwrap_or_default();
+            // A name may itself end in white space.
+            let record = record.strip_suffix(b"\n").unwrap_or(record);
             if let Some(path) = record.strip_prefix(b"path=") {
-                self.name = Some(text(path));
+                self.name = Some(text(path).to_vec());
             } else if let Some(size) = record.strip_prefix(b"size=") {
                 self.size = std::str::from_utf8(size)
                     .ok()
@@ -223,8 +225,7 @@ impl Pending {
 fn number(field: &[u8]) -> Option<u64> {
     let (first, rest) = field.split_first()?;
     if first & 0x80 == 0 {
-        let digits = text(field);
-        let digits = digits.trim();
+        let digits = std::str::from_utf8(text(field)).ok()?.trim();
         return if digits.is_empty() {
             Some(0)
         } else {
@@ -238,9 +239,10 @@ fn number(field: &[u8]) -> Option<u64> {
     Some(value)
 }
 
-fn text(field: &[u8]) -> String {
+/// What a field holds before its first zero byte.
+fn text(field: &[u8]) -> &[u8] {
     let end = memchr::memchr(0, field).unwrap_or(field.len());
-    String::from_utf8_lossy(field.get(..end).unwrap_or_default()).into_owned()
+    field.get(..end).unwrap_or_default()
 }
 
 fn padded(size: u64) -> Option<usize> {

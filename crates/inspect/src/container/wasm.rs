@@ -2,7 +2,7 @@
 //! the module starts.
 //!
 //! Linkers cut data at runs of zero bytes, so a blob lies in hundreds of
-//! segments and cannot be read from the file directly (format notes, a.2).
+//! segments and cannot be read from the file directly (docs/formats.md#the-blob-in-wasm).
 //! Every active segment with a constant offset is applied to zeroed memory.
 //! The code section is skipped, not decoded.
 

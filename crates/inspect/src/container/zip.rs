@@ -41,7 +41,7 @@ pub fn members<'data>(data: &'data [u8], visit: Visit<'_, 'data>) -> Result<(), 
                 "more bytes than the file",
             )
         })?;
-        let name = String::from_utf8_lossy(file.name_raw()).into_owned();
+        let name = file.name_raw().to_vec();
         let size = file.size();
         let stored = (file.compression() == CompressionMethod::Stored)
             .then(|| file.data_start())

@@ -1,5 +1,5 @@
 //! What a model says of itself: the JSON that its `_metadata` function returns
-//! (format notes, c).
+//! (docs/formats.md#metadata).
 //!
 //! The constant is found by following the function's result, not by guessing
 //! at strings. Keys came and went; a key that is absent or of another shape is

@@ -1,5 +1,5 @@
 //! The module blob of a model library: layout, module tree, one file per
-//! module kind (format notes, part a).
+//! module kind (docs/formats.md#blob).
 //!
 //! [`Blob::decode`] reads a blob, [`locate`] finds blobs in a parsed binary,
 //! [`metadata`] reads what the model says of itself.

@@ -1,5 +1,5 @@
 //! What the symbol names of a model library mean, generation by generation
-//! (format notes, a.1).
+//! (docs/formats.md#symbol-names).
 
 use std::collections::HashSet;
 

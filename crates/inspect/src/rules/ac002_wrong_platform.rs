@@ -7,6 +7,7 @@ use crate::artifact::Role;
 use crate::container::{Binary, BinaryKind, Format, Platform};
 use crate::finding::{Finding, Severity};
 use crate::runtime::binary::operating_system;
+use crate::source::Place;
 
 pub(super) static RULE: Rule = Rule {
     code: "AC002",
@@ -82,12 +83,16 @@ fn check_pair(pair: &Pair<'_>, out: &mut Outcome) {
     }
 }
 
-fn suffix_mismatch(path: &str, binary: &Binary) -> Option<&'static str> {
+fn suffix_mismatch(place: &Place, binary: &Binary) -> Option<&'static str> {
     if binary.kind == BinaryKind::Object {
         return None;
     }
     // Python extension modules and TVM's own builds use `.so` on macOS too.
-    let extension = Path::new(path).extension()?.to_str()?.to_ascii_lowercase();
+    let name = place.name();
+    let extension = Path::new(&*name)
+        .extension()?
+        .to_str()?
+        .to_ascii_lowercase();
     let (expected, formats): (_, &[Format]) = match extension.as_str() {
         "so" => (
             "an ELF or Mach-O library (.so)",

@@ -42,7 +42,7 @@ fn check(context: &ArtifactContext<'_>, out: &mut Outcome) {
                     out.push(
                         Finding::new(&RULE, &artifact.path, format!("needs glibc {version}, the floor is {floor}"))
                             .evidence(format!("{} asks {} for {}", artifact.path, need.library, need.version))
-                            .says(format!("version `{}' not found (required by {})", need.version, file_name(&artifact.path)))
+                            .says(format!("version `{}' not found (required by {})", need.version, artifact.path.name()))
                             .help("build in a container of the oldest system you support, or with `zig cc -target <arch>-linux-gnu.<floor>`"),
                     );
                     break;
@@ -92,8 +92,4 @@ fn glibc_needs(
         .collect();
     found.sort_by(|a, b| b.0.cmp(&a.0));
     found
-}
-
-fn file_name(path: &str) -> &str {
-    path.rsplit(['/', '!']).next().unwrap_or(path)
 }

@@ -21,7 +21,7 @@ pub(super) static RULE: Rule = Rule {
     folder: None,
 };
 
-/// The match site behind each constructor argument (format notes, f.3).
+/// The match site behind each constructor argument (docs/formats.md#attention-tags).
 fn site_of(argument: usize) -> Option<TagSite> {
     Some(match argument {
         15 => TagSite::RaggedPrefill,

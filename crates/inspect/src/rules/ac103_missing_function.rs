@@ -89,7 +89,7 @@ fn is_lost(pair: &Pair<'_>, function: &Function, out: &mut Outcome) -> bool {
 
 /// The name without the system-library prefix: a system library registers its
 /// functions under prefix and name, and the VM's table may have either form
-/// (format notes, a.1).
+/// (docs/formats.md#system-libraries).
 fn bare_name<'n>(pair: &Pair<'_>, name: &'n str) -> &'n str {
     let prefix = pair.library.prefix.as_deref().unwrap_or_default();
     name.strip_prefix(prefix).unwrap_or(name)

@@ -16,7 +16,7 @@ pub(super) static RULE: Rule = Rule {
     folder: None,
 };
 
-/// Prefix of the flat wrapper's names (format notes, h.1).
+/// Prefix of the flat wrapper's names (docs/formats.md#flat-device-functions).
 pub(super) const PREFIX: &str = "TVMDeviceAPI";
 
 fn check(binding: &Binding<'_>, out: &mut Outcome) {

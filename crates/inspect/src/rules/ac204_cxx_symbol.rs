@@ -5,6 +5,7 @@ use super::{Binding, Outcome, Rule};
 use crate::finding::{Finding, Location, Severity};
 use crate::runtime::load_set::{LoadSet, Missing, MissingReason};
 use crate::runtime::parts::PartKind;
+use crate::source::Place;
 
 pub(super) static RULE: Rule = Rule {
     code: "AC204",
@@ -43,7 +44,7 @@ fn check_client(binding: &Binding<'_>, out: &mut Outcome) {
     );
 }
 
-fn report(path: &str, load_set: &LoadSet, missing: Vec<Missing>, out: &mut Outcome) {
+fn report(path: &Place, load_set: &LoadSet, missing: Vec<Missing>, out: &mut Outcome) {
     let missing: Vec<Missing> = missing
         .into_iter()
         // A library that is not there at all is AC205's finding.
@@ -68,7 +69,7 @@ fn report(path: &str, load_set: &LoadSet, missing: Vec<Missing>, out: &mut Outco
         if let Some(range) = load_set.ffi_range() {
             finding = finding.evidence(format!("tvm-ffi of the load set: {range}"));
         }
-        if let Some(member) = load_set.members.iter().find(|member| member.path == path) {
+        if let Some(member) = load_set.members.iter().find(|member| member.path == *path) {
             finding = finding.evidence(format!("built with tvm-ffi {}", member.built_with));
         }
     }

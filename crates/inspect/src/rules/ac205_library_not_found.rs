@@ -9,6 +9,7 @@ use crate::container::{Format, places};
 use crate::finding::{Finding, Repair, Severity};
 use crate::runtime::libraries::Resolution;
 use crate::runtime::load_set::LoadSet;
+use crate::source::Place;
 
 pub(super) static RULE: Rule = Rule {
     code: "AC205",
@@ -71,14 +72,14 @@ fn check_alone(context: &ArtifactContext<'_>, out: &mut Outcome) {
 }
 
 fn check(load_set: &LoadSet, out: &mut Outcome) {
-    let mut absent: BTreeMap<String, (Vec<String>, Vec<String>)> = BTreeMap::new();
+    let mut absent: BTreeMap<String, (Vec<&Place>, Vec<String>)> = BTreeMap::new();
     for (index, needed, resolution) in load_set.libraries() {
         let Some(member) = load_set.members.get(index) else {
             continue;
         };
         if let Resolution::Absent { searched } = resolution {
             let entry = absent.entry(needed).or_default();
-            entry.0.push(member.path.clone());
+            entry.0.push(&member.path);
             entry.1.extend(searched);
         }
     }
@@ -90,7 +91,7 @@ fn check(load_set: &LoadSet, out: &mut Outcome) {
         };
         let mut finding = Finding::new(
             &RULE,
-            first,
+            *first,
             format!("`{needed}` is needed and is not among the files looked at"),
         )
         // It may lie where this scan did not look: another package, a system path.
@@ -101,6 +102,7 @@ fn check(load_set: &LoadSet, out: &mut Outcome) {
         ))
         .help(advice(&needed));
         if wanting.len() > 1 {
+            let wanting: Vec<String> = wanting.iter().map(ToString::to_string).collect();
             finding = finding.evidence(format!("wanted by {}", wanting.join(", ")));
         }
         for place in searched.into_iter().take(6) {

@@ -1,11 +1,15 @@
 //! AC206 duplicate-runtime: two registries, or two copies of LLVM, in one process.
 
+use std::collections::BTreeMap;
+
 use super::{FolderContext, Outcome, Rule};
 use crate::artifact::{Artifact, Role};
-use crate::container::Binary;
+use crate::container::{Architecture, Binary, Platform};
 use crate::finding::{Finding, Location, Severity};
+use crate::limits::MAX_FINDINGS;
 use crate::runtime::load_set::{Duplicate, LoadSet};
 use crate::runtime::parts::stem;
+use crate::source::Place;
 
 pub(super) static RULE: Rule = Rule {
     code: "AC206",
@@ -22,11 +26,11 @@ pub(super) static RULE: Rule = Rule {
 
 fn check(load_set: &LoadSet, out: &mut Outcome) {
     for duplicate in load_set.duplicates() {
-        let paths: Vec<&str> = duplicate
+        let paths: Vec<&Place> = duplicate
             .providers
             .iter()
             .filter_map(|index| load_set.members.get(*index))
-            .map(|member| member.path.as_str())
+            .map(|member| &member.path)
             .collect();
         let Some(first) = paths.first() else { continue };
         let mut finding = Finding::new(&RULE, *first, format!("{} files of one load set hold a registry of their own", paths.len()))
@@ -34,7 +38,7 @@ fn check(load_set: &LoadSet, out: &mut Outcome) {
             .on(&load_set.name)
             .says("Global Function `...` is already registered / TypeAttr `__ffi_repr__` is already registered")
             .help("keep one copy: remove the other from the folder, or from what the parts and clients ask for");
-        for path in &paths {
+        for path in paths.iter().take(MAX_FINDINGS) {
             finding = finding.evidence(format!("{path} defines {}", duplicate.symbols.join(", ")));
         }
         for symbol in &duplicate.symbols {
@@ -57,6 +61,17 @@ fn severity(duplicate: &Duplicate) -> Severity {
     }
 }
 
+/// A library that shows its LLVM.
+struct Rival<'a> {
+    stem: String,
+    place: &'a Place,
+    symbol: &'a str,
+}
+
+fn name_of(artifact: &Artifact) -> String {
+    stem(&artifact.path.name()).to_owned()
+}
+
 /// Two libraries that show an LLVM of their own to the whole process: the
 /// second one loaded binds to the first one's functions. One of them must be
 /// TVM's or use it; what else lies in a folder is nobody's business here.
@@ -66,20 +81,33 @@ fn check_llvm(context: &FolderContext<'_>, out: &mut Outcome) {
         .iter()
         .filter_map(|artifact| {
             let binary = artifact.binary.as_ref()?;
-            Some((artifact, binary, binary.visible_llvm.as_deref()?))
+            Some((artifact, &**binary, binary.visible_llvm.as_deref()?))
         })
         .collect();
+    // The first of a platform, and the first under another name: one of them is
+    // the rival of any other.
+    let mut rivals: BTreeMap<(Architecture, Platform), Vec<Rival<'_>>> = BTreeMap::new();
+    for (artifact, binary, symbol) in &with_llvm {
+        let here = rivals
+            .entry((binary.architecture, binary.platform))
+            .or_default();
+        let stem = name_of(artifact);
+        if here.len() < 2 && here.iter().all(|known| known.stem != stem) {
+            here.push(Rival {
+                stem,
+                place: &artifact.path,
+                symbol,
+            });
+        }
+    }
     let ours = with_llvm
         .iter()
         .filter(|(artifact, ..)| artifact.role != Role::Unrelated);
     for (artifact, binary, symbol) in ours {
-        let rival = with_llvm.iter().find(|(other, other_binary, _)| {
-            // The same library in another environment is no second copy.
-            stem(&other.path) != stem(&artifact.path)
-                && (other_binary.architecture, other_binary.platform)
-                    == (binary.architecture, binary.platform)
-        });
-        let Some((rival, _, rival_symbol)) = rival else {
+        let here = rivals.get(&(binary.architecture, binary.platform));
+        // The same library in another environment is no second copy.
+        let other = |rival: &&Rival<'_>| rival.stem != name_of(artifact);
+        let Some(rival) = here.into_iter().flatten().find(other) else {
             continue;
         };
         out.push(
@@ -90,7 +118,7 @@ fn check_llvm(context: &FolderContext<'_>, out: &mut Outcome) {
                     ..Location::default()
                 })
                 .evidence(format!("{} exports {symbol}", artifact.path))
-                .evidence(format!("{} exports {rival_symbol}", rival.path))
+                .evidence(format!("{} exports {}", rival.place, rival.symbol))
                 .says("a crash while the second one is loaded, in LLVM's static initialisers; or `CommandLine Error: Option ... registered more than once!`")
                 .help("load only one of them in a process, or use a TVM whose LLVM is hidden (0.25 and later) or linked with `-Wl,--exclude-libs,ALL`"),
         );

@@ -41,7 +41,7 @@ fn check(load_set: &LoadSet, out: &mut Outcome) {
         out.push(
             Finding::new(
                 &RULE,
-                &load_set.name,
+                &load_set.place,
                 format!(
                     "{} asks for {}{}, {} is installed",
                     unmet.package,

@@ -9,7 +9,9 @@ use super::{ArtifactContext, FolderContext, Outcome, Rule, spell};
 use crate::container::Format;
 use crate::documents::{Document, DocumentKind};
 use crate::finding::{Finding, Severity};
+use crate::limits::MAX_FINDINGS;
 use crate::module::SymbolGeneration;
+use crate::source::Place;
 
 pub(super) static RULE: Rule = Rule {
     code: "AC208",
@@ -53,16 +55,20 @@ fn check_constructor(context: &ArtifactContext<'_>, out: &mut Outcome) {
 
 fn check(context: &FolderContext<'_>, out: &mut Outcome) {
     mixed_generations(context, out);
-    let available: BTreeSet<String> = context
+    let available: BTreeSet<&str> = context
         .artifacts
         .iter()
         .flat_map(|artifact| &artifact.libraries)
         .filter_map(|library| library.prefix.as_deref())
-        .map(|prefix| prefix.strip_suffix('_').unwrap_or(prefix).to_owned())
+        .map(|prefix| prefix.strip_suffix('_').unwrap_or(prefix))
         .collect();
     // Without a static library among the files there is nothing to be named.
     if available.is_empty() {
         return;
+    }
+    let mut alike: BTreeMap<String, Vec<&str>> = BTreeMap::new();
+    for name in &available {
+        alike.entry(plain(name)).or_default().push(name);
     }
     for document in context.documents {
         if matches!(
@@ -71,7 +77,8 @@ fn check(context: &FolderContext<'_>, out: &mut Outcome) {
         ) {
             for wanted in wanted_names(document) {
                 if !available.contains(wanted) {
-                    out.push(unknown_name(document, wanted, &available));
+                    let alike = alike.get(&plain(wanted)).map(Vec::as_slice);
+                    out.push(unknown_name(document, wanted, &available, alike));
                 }
             }
         }
@@ -97,8 +104,16 @@ fn wanted_names(document: &Document) -> BTreeSet<&str> {
     listed.chain(prepared).collect()
 }
 
-fn unknown_name(document: &Document, wanted: &str, available: &BTreeSet<String>) -> Finding {
-    let names: Vec<&str> = available.iter().map(String::as_str).collect();
+fn unknown_name(
+    document: &Document,
+    wanted: &str,
+    available: &BTreeSet<&str>,
+    alike: Option<&[&str]>,
+) -> Finding {
+    let mut names: Vec<&str> = available.iter().copied().take(MAX_FINDINGS).collect();
+    if names.len() < available.len() {
+        names.push("...");
+    }
     let finding = Finding::new(
         &RULE,
         &document.path,
@@ -108,9 +123,8 @@ fn unknown_name(document: &Document, wanted: &str, available: &BTreeSet<String>)
     .says(format!(
         "Cannot find system lib with {wanted}, please make sure you set model_lib field consistently"
     ));
-    let mut alike = available.iter().filter(|name| plain(name) == plain(wanted));
-    match (alike.next(), alike.next()) {
-        (Some(name), None) => finding.rename(wanted, name).help(format!(
+    match alike {
+        Some([name]) => finding.rename(wanted, *name).help(format!(
             "write `{name}`: the two differ in dashes, dots or letter case alone; \
              `artcheck fix` and `artcheck patch model-lib` do"
         )),
@@ -128,15 +142,15 @@ fn plain(name: &str) -> String {
 
 /// One archive whose libraries are of several generations: no runtime reads all.
 fn mixed_generations(context: &FolderContext<'_>, out: &mut Outcome) {
-    let mut archives: BTreeMap<&str, BTreeMap<SymbolGeneration, &str>> = BTreeMap::new();
+    let mut archives: BTreeMap<Place, BTreeMap<SymbolGeneration, &Place>> = BTreeMap::new();
     for artifact in context.artifacts {
-        let Some((archive, _)) = artifact.path.rsplit_once('!') else {
+        let Some(archive) = artifact.path.archive() else {
             continue;
         };
         for library in &artifact.libraries {
             if library.prefix.is_some() && library.symbols != SymbolGeneration::Unknown {
                 archives
-                    .entry(archive)
+                    .entry(archive.clone())
                     .or_default()
                     .entry(library.symbols)
                     .or_insert(&artifact.path);

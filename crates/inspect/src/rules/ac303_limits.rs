@@ -1,6 +1,8 @@
 //! AC303 limits: what the configuration asks for against what the library was
 //! planned for.
 
+use std::collections::HashMap;
+
 use serde_json::Value as Json;
 
 use super::beside::{self, Belongings};
@@ -8,6 +10,7 @@ use super::{FolderContext, Outcome, Rule};
 use crate::documents::{Document, DocumentKind};
 use crate::finding::{Finding, Severity};
 use crate::module::metadata::Metadata;
+use crate::source::Place;
 
 pub(super) static RULE: Rule = Rule {
     code: "AC303",
@@ -46,6 +49,7 @@ const LIMITS: [Limit; 4] = [
 ];
 
 fn check(context: &FolderContext<'_>, out: &mut Outcome) {
+    let overrides = overrides(context.documents);
     for belongings in beside::belongings(context) {
         if let Some(chat) = belongings.chat {
             for (key, planned, severity) in LIMITS {
@@ -53,50 +57,41 @@ fn check(context: &FolderContext<'_>, out: &mut Outcome) {
                 compare(&belongings, &chat.path, key, wanted, planned, severity, out);
             }
         }
-        for document in context.documents {
-            for overrides in overrides_for(document, &belongings) {
-                for (key, planned, severity) in LIMITS {
-                    let wanted = overrides.get(key).and_then(Json::as_i64);
-                    compare(
-                        &belongings,
-                        &document.path,
-                        key,
-                        wanted,
-                        planned,
-                        severity,
-                        out,
-                    );
-                }
+        let Some(prefix) = belongings.library.prefix.as_deref() else {
+            continue;
+        };
+        let name = prefix.strip_suffix('_').unwrap_or(prefix);
+        for (document, overrides) in overrides.get(name).into_iter().flatten() {
+            for (key, planned, severity) in LIMITS {
+                let wanted = overrides.get(key).and_then(Json::as_i64);
+                let place = &document.path;
+                compare(&belongings, place, key, wanted, planned, severity, out);
             }
         }
     }
 }
 
-/// What an application's configuration overrides for this library.
-fn overrides_for<'a>(document: &'a Document, belongings: &Belongings<'_>) -> Vec<&'a Json> {
-    if !matches!(
-        document.kind,
-        DocumentKind::AppConfig | DocumentKind::PackageConfig
-    ) {
-        return Vec::new();
+/// What applications' configurations override, by the name of the library.
+fn overrides(documents: &[Document]) -> HashMap<&str, Vec<(&Document, &Json)>> {
+    let mut found: HashMap<&str, Vec<(&Document, &Json)>> = HashMap::new();
+    let is_app = |kind| matches!(kind, DocumentKind::AppConfig | DocumentKind::PackageConfig);
+    for document in documents.iter().filter(|document| is_app(document.kind)) {
+        let list = document
+            .object()
+            .and_then(|object| object.get("model_list")?.as_array());
+        for entry in list.into_iter().flatten() {
+            let name = entry.get("model_lib").and_then(Json::as_str);
+            if let (Some(name), Some(overrides)) = (name, entry.get("overrides")) {
+                found.entry(name).or_default().push((document, overrides));
+            }
+        }
     }
-    let Some(prefix) = belongings.library.prefix.as_deref() else {
-        return Vec::new();
-    };
-    let name = prefix.strip_suffix('_').unwrap_or(prefix);
-    let list = document
-        .object()
-        .and_then(|object| object.get("model_list")?.as_array());
-    list.into_iter()
-        .flatten()
-        .filter(|entry| entry.get("model_lib").and_then(Json::as_str) == Some(name))
-        .filter_map(|entry| entry.get("overrides"))
-        .collect()
+    found
 }
 
 fn compare(
     belongings: &Belongings<'_>,
-    document: &str,
+    document: &Place,
     key: &str,
     wanted: Option<i64>,
     planned: fn(&Metadata) -> Option<i64>,

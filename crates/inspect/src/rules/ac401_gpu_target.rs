@@ -4,6 +4,7 @@ use super::{ArtifactContext, Outcome, Rule, spell};
 use crate::container::Platform;
 use crate::finding::{Finding, Severity};
 use crate::module::{DeviceNeed, MetallibTarget, Module, Payload};
+use crate::source::Place;
 use crate::target::{GpuFeature, Target};
 
 pub(super) static RULE: Rule = Rule {
@@ -37,7 +38,7 @@ fn check(context: &ArtifactContext<'_>, out: &mut Outcome) {
     }
 }
 
-fn check_module(path: &str, module: &Module, target: &Target, out: &mut Outcome) {
+fn check_module(path: &Place, module: &Module, target: &Target, out: &mut Outcome) {
     let Payload::Device(device) = &module.payload else {
         return;
     };

@@ -5,6 +5,7 @@ use super::{ArtifactContext, Outcome, Rule};
 use crate::artifact::Role;
 use crate::container::{Binary, Format};
 use crate::finding::{Finding, Location, Severity};
+use crate::source::Place;
 
 pub(super) static RULE: Rule = Rule {
     code: "AC402",
@@ -49,7 +50,7 @@ fn check(context: &ArtifactContext<'_>, out: &mut Outcome) {
     else {
         return;
     };
-    stray_cxx(artifact.path.as_str(), binary, out);
+    stray_cxx(&artifact.path, binary, out);
     let old = OLD.iter().find(|name| exchanges(binary, name));
     let new = NEW.iter().find(|name| exchanges(binary, name));
     if let (Some(old), Some(new)) = (old, new) {
@@ -99,7 +100,7 @@ fn exchanges(binary: &Binary, name: &str) -> bool {
     imported || binary.wasm_exports.iter().any(|export| export == name)
 }
 
-fn stray_cxx(path: &str, binary: &Binary, out: &mut Outcome) {
+fn stray_cxx(path: &Place, binary: &Binary, out: &mut Outcome) {
     let mut stray = binary.wasm_imports.iter().filter(|import| {
         import.module == GLUE
             && import.name.starts_with("_Z")

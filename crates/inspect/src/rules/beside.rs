@@ -1,6 +1,8 @@
 //! Which configuration and weights belong to which model library: those in its
 //! folder, or in the folder that mlc-llm names after the same model.
 
+use std::collections::{BTreeSet, HashMap};
+use std::ffi::OsStr;
 use std::path::Path;
 
 use serde_json::Value as Json;
@@ -10,6 +12,7 @@ use crate::artifact::Artifact;
 use crate::documents::{Document, DocumentKind};
 use crate::module::ModelLibrary;
 use crate::module::metadata::{self, Metadata};
+use crate::source::Place;
 
 /// A library with what belongs to it.
 pub(super) struct Belongings<'a> {
@@ -29,14 +32,10 @@ pub(super) struct Belongings<'a> {
 
 /// Every library that has metadata and at least one document.
 pub(super) fn belongings<'a>(context: &FolderContext<'a>) -> Vec<Belongings<'a>> {
+    let folders = Folders::of(context.documents);
     let mut found = Vec::new();
-    for artifact in context.artifacts {
-        let file = artifact.path.split('!').next().unwrap_or(&artifact.path);
-        let beside: Vec<&Document> = context
-            .documents
-            .iter()
-            .filter(|document| belongs(document, Path::new(file)))
-            .collect();
+    for artifact in context.artifacts.iter().filter(|a| !a.libraries.is_empty()) {
+        let beside = folders.beside(&artifact.path);
         if beside.is_empty() {
             continue;
         }
@@ -68,20 +67,51 @@ pub(super) fn belongings<'a>(context: &FolderContext<'a>) -> Vec<Belongings<'a>>
     found
 }
 
-/// Same folder; or `NAME-MLC/` for `NAME-<device>.<suffix>`.
-fn belongs(document: &Document, file: &Path) -> bool {
-    let folder = document.folder();
-    if Some(folder) == file.parent() {
-        return true;
+/// Documents, in the order they were found, by their folder.
+struct Folders<'a> {
+    documents: &'a [Document],
+    by_path: HashMap<&'a Path, Vec<usize>>,
+    /// Those in a folder `NAME-MLC`, by that name.
+    by_model: HashMap<&'a [u8], Vec<usize>>,
+}
+
+impl<'a> Folders<'a> {
+    fn of(documents: &'a [Document]) -> Self {
+        let mut by_path: HashMap<&Path, Vec<usize>> = HashMap::new();
+        let mut by_model: HashMap<&[u8], Vec<usize>> = HashMap::new();
+        for (index, document) in documents.iter().enumerate() {
+            let Some(folder) = document.path.path().parent() else {
+                continue;
+            };
+            by_path.entry(folder).or_default().push(index);
+            let name = folder.file_name().map(OsStr::as_encoded_bytes);
+            if let Some(model) = name.and_then(|name| name.strip_suffix(b"-MLC")) {
+                by_model.entry(model).or_default().push(index);
+            }
+        }
+        Self {
+            documents,
+            by_path,
+            by_model,
+        }
     }
-    let (Some(folder), Some(stem)) = (folder.file_name(), file.file_stem()) else {
-        return false;
-    };
-    let (folder, stem) = (folder.to_string_lossy(), stem.to_string_lossy());
-    folder.strip_suffix("-MLC").is_some_and(|model| {
-        stem.strip_prefix(model)
-            .is_some_and(|rest| rest.starts_with('-'))
-    })
+
+    /// Same folder; or `NAME-MLC/` for `NAME-<device>.<suffix>`.
+    fn beside(&self, artifact: &Place) -> Vec<&'a Document> {
+        let file = artifact.path();
+        let mut found: BTreeSet<usize> = BTreeSet::new();
+        let same = file.parent().and_then(|folder| self.by_path.get(folder));
+        found.extend(same.into_iter().flatten());
+        let stem = file.file_stem().map_or(&b""[..], OsStr::as_encoded_bytes);
+        for (dash, _) in stem.iter().enumerate().filter(|(_, byte)| **byte == b'-') {
+            let model = stem.get(..dash).and_then(|name| self.by_model.get(name));
+            found.extend(model.into_iter().flatten());
+        }
+        let found = found.into_iter();
+        found
+            .filter_map(|index| self.documents.get(index))
+            .collect()
+    }
 }
 
 /// A number of a chat configuration, at the top or in `model_config`.

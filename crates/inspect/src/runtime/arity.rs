@@ -1,4 +1,4 @@
-//! Argument counts that a runtime's own check texts name (format notes, j).
+//! Argument counts that a runtime's own check texts name (docs/formats.md#other-facts-of-a-runtime).
 //!
 //! Compilers keep the condition of a failed check as text:
 //! `args.size() == 28 || args.size() == 29`. Only the two KV-cache

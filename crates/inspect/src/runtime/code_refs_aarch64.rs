@@ -1,5 +1,5 @@
 //! References from AArch64 code to an address: `adrp` and an `add` on the same
-//! register a few instructions later (format notes, part j).
+//! register a few instructions later (docs/formats.md#tags-in-a-runtime).
 
 use super::strings::Piece;
 use super::wide;

@@ -1,7 +1,7 @@
 //! References from x86-64 code to an address: `lea reg, [rip + disp32]`.
 //!
 //! This is how GCC, Clang and MSVC pass the attention-tag literals to the
-//! string comparison (format notes, part j). Immediates are never used there,
+//! string comparison (docs/formats.md#tags-in-a-runtime). Immediates are never used there,
 //! so nothing else is decoded and instruction boundaries do not matter.
 
 use super::strings::Piece;

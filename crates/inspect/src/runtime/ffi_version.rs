@@ -1,5 +1,5 @@
 //! Versions of tvm-ffi: comparison, what the exports of a library say, and
-//! pairs that are known to break (format notes, part g; `data/ffi_pairs.toml`).
+//! pairs that are known to break (docs/formats.md#tvm-ffi; `data/ffi_pairs.toml`).
 //!
 //! `TVMFFIGetVersion` is not asked: it reports one patch too many after every
 //! post release.

@@ -1,7 +1,7 @@
 //! Names of registered global functions, as strings of a runtime part.
 //!
 //! A registered name is a NUL-framed string of its own in every library looked
-//! at (format notes, part e). The reverse does not hold: type keys and names
+//! at (docs/formats.md#name-resolution). The reverse does not hold: type keys and names
 //! that a runtime only looks up have the same form. For `vm.builtin.` the two
 //! sets are equal; elsewhere the result may hold a few names too many, never
 //! one too few.

@@ -7,7 +7,7 @@
 //!   folder around it that holds no other, and what lies in no such folder
 //!   stays with its own neighbours.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use rayon::prelude::*;
 
@@ -16,18 +16,19 @@ use super::load_set::LoadSet;
 use super::member::Member;
 use super::parts::PartKind;
 use crate::container::{Architecture, Platform};
+use crate::source::Place;
 
-/// A package, and the path of the `METADATA` file that names it.
+/// A package, and the `METADATA` file that names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Installed {
-    /// Display path of `METADATA`.
-    pub path: String,
+    /// Where `METADATA` lies.
+    pub path: Place,
     /// What it says.
     pub distribution: Distribution,
 }
 
 /// Groups the parts found below one path that a user named, and assembles each
-/// group. Sets come in the order of their paths.
+/// group. Sets come in the order of their names.
 pub fn load_sets(members: Vec<Member>, packages: &[Installed]) -> Vec<LoadSet> {
     let mut platforms: BTreeMap<(Platform, Architecture), Vec<Member>> = BTreeMap::new();
     for member in members {
@@ -39,16 +40,15 @@ pub fn load_sets(members: Vec<Member>, packages: &[Installed]) -> Vec<LoadSet> {
         members.sort_by(|a, b| a.path.cmp(&b.path));
         groups.extend(split(members));
     }
+    let packages = Packages::of(packages);
     let mut sets: Vec<LoadSet> = groups
         .into_par_iter()
         .map(|(folder, members)| {
-            let distributions = packages
-                .iter()
-                .filter(|package| belongs(&package.path, &folder, &members))
-                .map(|package| package.distribution.clone())
-                .collect();
-            let name = set_name(&folder, &members);
-            LoadSet::assemble(&name, members, distributions)
+            let distributions = packages.of_set(&folder, &members);
+            let place = set_place(folder, &members);
+            let mut set = LoadSet::assemble(&place.to_string(), members, distributions);
+            set.place = place;
+            set
         })
         .collect();
     sets.sort_by(|a, b| a.name.cmp(&b.name));
@@ -56,12 +56,12 @@ pub fn load_sets(members: Vec<Member>, packages: &[Installed]) -> Vec<LoadSet> {
 }
 
 /// Members of one platform by the folder that holds their set.
-fn split(members: Vec<Member>) -> BTreeMap<String, Vec<Member>> {
-    let mut sets: BTreeMap<String, Vec<Member>> = BTreeMap::new();
+fn split(members: Vec<Member>) -> BTreeMap<Place, Vec<Member>> {
+    let mut sets: BTreeMap<Place, Vec<Member>> = BTreeMap::new();
     let mut others = Vec::new();
     for member in members {
         match (environment(&member.path), &member.kind) {
-            (Some(folder), _) => sets.entry(folder.to_owned()).or_default().push(member),
+            (Some(folder), _) => sets.entry(folder).or_default().push(member),
             // A wasm library carries its own runtime: a set of its own.
             (None, PartKind::WasmRuntime) => {
                 sets.entry(member.path.clone()).or_default().push(member);
@@ -71,11 +71,11 @@ fn split(members: Vec<Member>) -> BTreeMap<String, Vec<Member>> {
     }
     let territories = territories(&others);
     for member in others {
-        let home = territories
-            .iter()
-            .filter(|folder| is_below(&member.path, folder))
-            .max_by_key(|folder| folder.len())
-            .map_or_else(|| parent(&member.path).to_owned(), Clone::clone);
+        let mut folders = member.path.folders();
+        let home = folders
+            .find(|folder| territories.contains(folder))
+            .or_else(|| member.path.folder())
+            .unwrap_or_else(|| member.path.clone());
         sets.entry(home).or_default().push(member);
     }
     sets
@@ -83,92 +83,114 @@ fn split(members: Vec<Member>) -> BTreeMap<String, Vec<Member>> {
 
 /// The folders that belong to one VM runtime each; the common folder of all
 /// parts where there is at most one runtime.
-fn territories(members: &[Member]) -> Vec<String> {
-    let runtimes: Vec<&str> = members
+fn territories(members: &[Member]) -> HashSet<Place> {
+    let Some(common) = common_folder(members) else {
+        return HashSet::new();
+    };
+    let runtimes: Vec<&Place> = members
         .iter()
         .filter(|member| member.kind.has_vm())
-        .map(|member| member.path.as_str())
+        .map(|member| &member.path)
         .collect();
-    let Some(common) = common_folder(members) else {
-        return Vec::new();
-    };
-    let around = |folder: &str| {
-        runtimes
-            .iter()
-            .filter(|path| is_below(path, folder))
-            .count()
-    };
-    let mut folders: Vec<String> = Vec::new();
+    let mut around: HashMap<Place, usize> = HashMap::new();
+    for folder in runtimes.iter().flat_map(|runtime| runtime.folders()) {
+        let held = around.entry(folder).or_default();
+        *held = held.saturating_add(1);
+    }
+    let mut folders: HashSet<Place> = HashSet::new();
     for runtime in &runtimes {
-        let mut folder = parent(runtime);
-        let held = around(folder);
-        while folder != common && around(parent(folder)) == held && parent(folder) != folder {
-            folder = parent(folder);
+        let mut outward = runtime.folders();
+        let Some(mut folder) = outward.next() else {
+            continue;
+        };
+        let held = around.get(&folder);
+        for outer in outward {
+            if folder == common || around.get(&outer) != held {
+                break;
+            }
+            folder = outer;
         }
-        folders.push(folder.to_owned());
+        folders.insert(folder);
     }
     if runtimes.is_empty() && members.iter().all(|member| member.kind != PartKind::Ffi) {
-        folders.push(common.to_owned());
+        folders.insert(common);
     }
-    folders.sort();
-    folders.dedup();
     // A runtime in a subfolder of another's is a second copy, not another
     // installation.
-    let all = folders.clone();
-    folders.retain(|folder| {
-        !all.iter()
-            .any(|outer| outer != folder && is_below(folder, outer))
-    });
+    let inner = |folder: &Place| folder.folders().any(|outer| folders.contains(&outer));
     folders
-}
-
-/// The `site-packages` folder a path lies in.
-fn environment(path: &str) -> Option<&str> {
-    ["/site-packages/", "/dist-packages/", "\\site-packages\\"]
         .iter()
-        .filter_map(|marker| {
-            let at = path.rfind(marker)?;
-            path.get(..at.checked_add(marker.len())?.checked_sub(1)?)
-        })
-        .max_by_key(|folder| folder.len())
+        .filter(|folder| !inner(folder))
+        .cloned()
+        .collect()
 }
 
-fn common_folder(members: &[Member]) -> Option<&str> {
-    let mut common = parent(&members.first()?.path);
+/// The `site-packages` folder a part lies in.
+fn environment(part: &Place) -> Option<Place> {
+    part.folders()
+        .find(|folder| matches!(folder.raw_name(), b"site-packages" | b"dist-packages"))
+}
+
+fn common_folder(members: &[Member]) -> Option<Place> {
+    let mut common = members.first()?.path.folder()?;
     for member in members {
-        while !is_below(&member.path, common) && parent(common) != common {
-            common = parent(common);
+        while !member.path.is_below(&common) {
+            // Everything is below the place where paths start.
+            common = common.folder().unwrap_or_else(|| Place::file(""));
         }
     }
     Some(common)
 }
 
-/// Everything before the last separator; archive members have `!`.
-fn parent(path: &str) -> &str {
-    path.rfind(['/', '\\', '!'])
-        .and_then(|end| path.get(..end))
-        .unwrap_or("")
+/// Packages by the folders that tell whose they are.
+struct Packages<'a> {
+    installed: &'a [Installed],
+    /// Those anywhere below a folder.
+    below: HashMap<Place, Vec<usize>>,
+    /// Those whose own folder lies in a folder.
+    within: HashMap<Place, Vec<usize>>,
 }
 
-fn is_below(path: &str, folder: &str) -> bool {
-    folder.is_empty()
-        || path
-            .strip_prefix(folder)
-            .is_some_and(|rest| rest.starts_with(['/', '\\', '!']))
+impl<'a> Packages<'a> {
+    fn of(installed: &'a [Installed]) -> Self {
+        let mut below: HashMap<Place, Vec<usize>> = HashMap::new();
+        let mut within: HashMap<Place, Vec<usize>> = HashMap::new();
+        for (index, package) in installed.iter().enumerate() {
+            for folder in package.path.folders() {
+                below.entry(folder).or_default().push(index);
+            }
+            if let Some(root) = package.path.folders().nth(1) {
+                within.entry(root).or_default().push(index);
+            }
+        }
+        Self {
+            installed,
+            below,
+            within,
+        }
+    }
+
+    /// The packages that hold one of the members: `METADATA` lies in the set's
+    /// folder, or beside the package folder of a member.
+    fn of_set(&self, folder: &Place, members: &[Member]) -> Vec<Distribution> {
+        let mut found: BTreeSet<usize> = BTreeSet::new();
+        found.extend(self.below.get(folder).into_iter().flatten());
+        for outer in members.iter().flat_map(|member| member.path.folders()) {
+            found.extend(self.within.get(&outer).into_iter().flatten());
+        }
+        let found = found
+            .into_iter()
+            .filter_map(|index| self.installed.get(index));
+        found.map(|package| package.distribution.clone()).collect()
+    }
 }
 
-/// Whether the package of a `METADATA` file holds one of the members: the file
-/// lies in the set's folder, or beside the package folder of a member.
-fn belongs(metadata: &str, folder: &str, members: &[Member]) -> bool {
-    let root = parent(parent(metadata));
-    is_below(metadata, folder) || members.iter().any(|member| is_below(&member.path, root))
-}
-
-fn set_name(folder: &str, members: &[Member]) -> String {
+/// What the set is called after.
+fn set_place(folder: Place, members: &[Member]) -> Place {
     match members {
         [only] => only.path.clone(),
-        _ if folder.is_empty() => ".".to_owned(),
-        _ => folder.to_owned(),
+        _ if folder.is_here() => Place::file("."),
+        _ => folder,
     }
 }
 

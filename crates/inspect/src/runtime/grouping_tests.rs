@@ -7,9 +7,17 @@ use crate::container::{Binary, BinaryKind, Format};
 use crate::runtime::RuntimeProfile;
 use crate::runtime::ffi_version::VersionRange;
 
+/// `archive!member` for a member of an archive, as the tests write it.
+fn place(path: &str) -> Place {
+    match path.split_once('!') {
+        Some((archive, member)) => Place::file(archive).member(member.as_bytes(), 1),
+        None => Place::file(path),
+    }
+}
+
 fn member(path: &str, kind: PartKind, platform: Platform) -> Member {
     Member {
-        path: path.to_owned(),
+        path: place(path),
         kind,
         binary: Binary::new(
             Format::Elf,
@@ -32,7 +40,11 @@ fn sets(parts: &[(&str, PartKind)]) -> BTreeMap<String, Vec<String>> {
     load_sets(members, &[])
         .into_iter()
         .map(|set| {
-            let paths = set.members.into_iter().map(|member| member.path).collect();
+            let paths = set
+                .members
+                .into_iter()
+                .map(|member| member.path.to_string());
+            let paths = paths.collect();
             (set.name, paths)
         })
         .collect()
@@ -132,7 +144,7 @@ fn platforms_never_mix_and_wheels_are_folders() {
 #[test]
 fn packages_go_with_the_parts_they_brought() {
     let package = |path: &str, version: &str| Installed {
-        path: path.to_owned(),
+        path: place(path),
         distribution: Distribution {
             name: "apache-tvm-ffi".into(),
             version: version.into(),

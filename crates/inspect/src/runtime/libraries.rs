@@ -4,10 +4,13 @@
 //! Only libraries of the TVM family are judged; what the system or another
 //! package provides is not ours to know.
 
+use std::collections::HashMap;
+
 use serde::Serialize;
 
 use super::parts::stem;
 use crate::container::{Binary, Format};
+use crate::source::Place;
 
 /// How a needed library is found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -41,113 +44,105 @@ pub fn is_family(name: &str) -> bool {
     stem == "tvm" || stem.starts_with("tvm_") || stem == "mlc_llm" || stem.starts_with("mlc_llm_")
 }
 
-/// Resolves `needed` of the binary at `path` against the paths of the set and
-/// the names their members give themselves.
-pub fn resolve(
-    path: &str,
-    binary: &Binary,
-    needed: &str,
-    set: &[(&str, Option<&str>)],
-) -> Resolution {
+/// The members of a load set by the names and places they answer to.
+pub struct Members {
+    names: HashMap<String, usize>,
+    places: HashMap<Place, usize>,
+    /// Windows does not tell letter cases apart.
+    lower: HashMap<String, usize>,
+}
+
+impl Members {
+    /// Indexes members by their place and the name they give themselves.
+    pub fn of<'a>(members: impl Iterator<Item = (&'a Place, Option<&'a str>)>) -> Self {
+        let mut index = Self {
+            names: HashMap::new(),
+            places: HashMap::new(),
+            lower: HashMap::new(),
+        };
+        // Of several the first counts.
+        for (number, (place, identity)) in members.enumerate() {
+            let names = [
+                Some(place.name()),
+                identity.map(|name| file_name(name).into()),
+            ];
+            for name in names.into_iter().flatten() {
+                index.names.entry(name.into_owned()).or_insert(number);
+            }
+            let place = place.without_dots();
+            let lower = place.to_string().to_ascii_lowercase();
+            index.lower.entry(lower).or_insert(number);
+            index.places.entry(place).or_insert(number);
+        }
+        index
+    }
+
+    fn at(&self, place: &Place, format: Format) -> Option<usize> {
+        if format == Format::Pe {
+            let lower = place.to_string().to_ascii_lowercase();
+            return self.lower.get(&lower).copied();
+        }
+        self.places.get(place).copied()
+    }
+}
+
+/// Resolves `needed` of the binary at `place` among the members of its set.
+pub fn resolve(place: &Place, binary: &Binary, needed: &str, set: &Members) -> Resolution {
     if !is_family(needed) {
         return Resolution::External;
     }
-    let searched = candidates(path, binary, needed);
-    for place in &searched {
-        let found = set
-            .iter()
-            .position(|(member, _)| same_path(binary.format, &normalize(member), place));
-        if let Some(member) = found {
-            return Resolution::OnPath { member };
-        }
+    let places = candidates(place, binary, needed);
+    let found = places.iter().find_map(|place| set.at(place, binary.format));
+    if let Some(member) = found {
+        return Resolution::OnPath { member };
     }
-    let wanted = file_name(needed);
-    let by_name = set.iter().position(|(member, identity)| {
-        file_name(member) == wanted || identity.is_some_and(|name| file_name(name) == wanted)
-    });
-    match by_name {
-        Some(member) => Resolution::ElsewhereInSet { member, searched },
+    let searched = places.iter().map(Place::to_string).collect();
+    match set.names.get(file_name(needed)) {
+        Some(member) => Resolution::ElsewhereInSet {
+            member: *member,
+            searched,
+        },
         None => Resolution::Absent { searched },
     }
 }
 
-/// Paths at which the loader would look, in order.
-fn candidates(path: &str, binary: &Binary, needed: &str) -> Vec<String> {
-    let own = folder(path);
-    let mut places = Vec::new();
+/// Places at which the loader would look, in order.
+fn candidates(own: &Place, binary: &Binary, needed: &str) -> Vec<Place> {
+    let below = |folders: &[&str], name: &str| -> Vec<Place> {
+        let paths = folders.iter().map(|folder| format!("{folder}/{name}"));
+        paths.map(|path| expand(own, &path)).collect()
+    };
+    let search: Vec<&str> = binary.search_paths.iter().map(String::as_str).collect();
     match binary.format {
-        Format::MachO => {
-            if let Some(rest) = needed.strip_prefix("@rpath/") {
-                for rpath in &binary.search_paths {
-                    places.push(format!("{}/{rest}", expand(rpath, own)));
-                }
-            } else {
-                places.push(expand(needed, own));
-            }
-        }
+        Format::MachO => match needed.strip_prefix("@rpath/") {
+            Some(name) => below(&search, name),
+            None => vec![expand(own, needed)],
+        },
         // Windows looks beside the library that asks.
-        Format::Pe => places.push(format!("{own}/{needed}")),
-        _ if needed.contains('/') => places.push(expand(needed, own)),
+        Format::Pe => vec![own.beside(needed)],
+        _ if needed.contains('/') => vec![expand(own, needed)],
         _ => {
-            for rpath in &binary.search_paths {
-                for one in rpath.split(':').filter(|one| !one.is_empty()) {
-                    places.push(format!("{}/{needed}", expand(one, own)));
-                }
-            }
+            let folders = search.iter().flat_map(|paths| paths.split(':'));
+            let folders: Vec<&str> = folders.filter(|folder| !folder.is_empty()).collect();
+            below(&folders, needed)
         }
     }
-    places.iter().map(|place| normalize(place)).collect()
 }
 
-/// Replaces the loader's words for the asking library's own folder.
-fn expand(path: &str, own: &str) -> String {
-    let mut text = path.to_owned();
-    for word in ["$ORIGIN", "${ORIGIN}", "@loader_path", "@executable_path"] {
-        if text.contains(word) {
-            text = text.replace(word, own);
-        }
-    }
-    text
-}
-
-fn same_path(format: Format, a: &str, b: &str) -> bool {
-    if format == Format::Pe {
-        a.eq_ignore_ascii_case(b)
-    } else {
-        a == b
+/// The place a recorded path leads to: from the asking library's own folder
+/// where it begins with the loader's word for that, else on disk.
+fn expand(own: &Place, path: &str) -> Place {
+    const OWN: [&str; 4] = ["$ORIGIN", "${ORIGIN}", "@loader_path", "@executable_path"];
+    let rest = OWN.iter().find_map(|word| path.strip_prefix(word));
+    match rest {
+        Some(rest) => own.beside(rest.trim_start_matches('/')),
+        None => Place::file(path).without_dots(),
     }
 }
 
-/// `a/./b/../c` without dots; separators all forward.
-fn normalize(path: &str) -> String {
-    let absolute = path.starts_with(['/', '\\']);
-    let mut parts: Vec<&str> = Vec::new();
-    for part in path.split(['/', '\\']) {
-        match part {
-            "" | "." => {}
-            ".." if parts.last().is_some_and(|last| *last != "..") => {
-                parts.pop();
-            }
-            other => parts.push(other),
-        }
-    }
-    let joined = parts.join("/");
-    if absolute {
-        format!("/{joined}")
-    } else {
-        joined
-    }
-}
-
-fn folder(path: &str) -> &str {
-    match path.rfind(['/', '\\', '!']) {
-        Some(end) => path.get(..end).unwrap_or("."),
-        None => ".",
-    }
-}
-
-fn file_name(path: &str) -> &str {
-    path.rsplit(['/', '\\', '!']).next().unwrap_or(path)
+/// The last name of a library as a binary asks for it.
+fn file_name(library: &str) -> &str {
+    library.rsplit(['/', '\\']).next().unwrap_or(library)
 }
 
 #[cfg(test)]
@@ -155,11 +150,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn paths_lose_their_dots() {
-        assert_eq!(normalize("/a/./b/../c//d"), "/a/c/d");
-        assert_eq!(normalize("./x"), "x");
-        assert_eq!(normalize("../x"), "../x");
-        assert_eq!(expand("$ORIGIN/../lib", "/a/b"), "/a/b/../lib");
+    fn recorded_paths_lead_from_the_library_or_from_the_disk() {
+        let own = Place::file("/a/b/x.so");
+        assert_eq!(expand(&own, "$ORIGIN/../lib/y"), Place::file("/a/lib/y"));
+        assert_eq!(expand(&own, "/opt/./lib/y"), Place::file("/opt/lib/y"));
+        let packed = Place::file("a!b.whl").member(b"tvm/lib/x.so", 1);
+        assert_eq!(
+            expand(&packed, "$ORIGIN/../../tvm_ffi/lib/y"),
+            Place::file("a!b.whl").member(b"tvm_ffi/lib/y", 1)
+        );
     }
 
     #[test]

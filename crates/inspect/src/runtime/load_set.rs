@@ -14,12 +14,16 @@ use super::parts::{PartKind, REGISTRY_SYMBOLS, stem};
 use super::{RuntimeProfile, binary, pairing};
 use crate::artifact::Artifact;
 use crate::container::{self, Binary, Format, Platform, UndefinedSymbol};
+use crate::source::Place;
 
 /// The parts of one process and what they say together.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct LoadSet {
     /// Name shown to people: usually the folder.
     pub name: String,
+    /// The folder or file that the name stands for.
+    #[serde(skip)]
+    pub place: Place,
     /// What the set accepts and offers.
     pub profile: RuntimeProfile,
     /// Its parts.
@@ -87,6 +91,7 @@ impl LoadSet {
         }
         Self {
             name: name.to_owned(),
+            place: Place::file(name),
             profile,
             members,
             distributions,
@@ -206,7 +211,7 @@ impl LoadSet {
     fn member_named(&self, library: &str) -> Option<usize> {
         let wanted = stem(library);
         self.members.iter().position(|member| {
-            stem(&member.path) == wanted
+            stem(&member.path.name()) == wanted
                 || member
                     .binary
                     .identity
@@ -243,7 +248,8 @@ impl LoadSet {
         let Some(member) = self.members.get(index) else {
             return false;
         };
-        let name = stem(member.binary.identity.as_deref().unwrap_or(&member.path));
+        let file = member.path.name();
+        let name = stem(member.binary.identity.as_deref().unwrap_or(&file));
         self.members.iter().enumerate().any(|(other, asking)| {
             other != index
                 && asking
@@ -257,11 +263,10 @@ impl LoadSet {
     /// Where each needed library of each member is found; external ones are
     /// left out.
     pub fn libraries(&self) -> Vec<(usize, String, Resolution)> {
-        let set: Vec<(&str, Option<&str>)> = self
-            .members
-            .iter()
-            .map(|member| (member.path.as_str(), member.binary.identity.as_deref()))
-            .collect();
+        let members = self.members.iter();
+        let set = libraries::Members::of(
+            members.map(|member| (&member.path, member.binary.identity.as_deref())),
+        );
         let mut all = Vec::new();
         for (index, member) in self.members.iter().enumerate() {
             for needed in &member.binary.needed {

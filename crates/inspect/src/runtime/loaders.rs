@@ -1,4 +1,4 @@
-//! Module kinds that a part can load from a blob (format notes, a.4).
+//! Module kinds that a part can load from a blob (docs/formats.md#payloads).
 
 /// Keys from 0.22 on.
 const FFI: &str = "ffi.Module.load_from_bytes.";

@@ -1,5 +1,5 @@
 //! VM header generations a runtime reads, and its constant table, from the
-//! texts of its checks (format notes, b and j).
+//! texts of its checks (docs/formats.md#other-facts-of-a-runtime).
 
 use std::collections::BTreeSet;
 

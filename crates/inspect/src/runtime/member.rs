@@ -12,6 +12,7 @@ use super::{RuntimeProfile, binary};
 use crate::container::{self, Binary, Parsed};
 use crate::error::DecodeError;
 use crate::limits::MAX_KEPT_NAMES;
+use crate::source::Place;
 
 /// Exported names that are kept of one part; a libtvm up to 0.23 has about
 /// fifty thousand, parts of later releases less than two thousand.
@@ -23,8 +24,8 @@ pub type Exports = HashSet<String, foldhash::fast::RandomState>;
 /// One part of a load set.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Member {
-    /// Display path.
-    pub path: String,
+    /// Where it lies.
+    pub path: Place,
     /// What part it is.
     pub kind: PartKind,
     /// What the container says.
@@ -45,7 +46,7 @@ impl Member {
     /// Reads a part. `data` are the binary's own bytes (one slice of a fat
     /// file); `exclude` names ranges that are a model's.
     pub fn read(
-        path: &str,
+        path: &Place,
         kind: PartKind,
         data: &[u8],
         parsed: &Parsed<'_>,
@@ -61,15 +62,15 @@ impl Member {
 
     /// The same with no exports listed; [`Member::ask`] adds those that matter.
     pub fn read_unlisted(
-        path: &str,
+        path: &Place,
         kind: PartKind,
         parsed: &Parsed<'_>,
         exclude: &[Exclusion],
     ) -> Self {
         let undefined = &parsed.binary.undefined;
         Self {
-            path: path.to_owned(),
-            profile: binary::read(path, &kind, parsed, exclude),
+            path: path.clone(),
+            profile: binary::read(&path.to_string(), &kind, parsed, exclude),
             exports: Exports::default(),
             built_with: ffi_version::by_imports(
                 undefined.iter().map(|symbol| symbol.name.as_str()),

@@ -96,7 +96,7 @@ impl<T> Fact<T> {
 }
 
 /// The five sites at which `attn_backend.cc` compares the attention tag
-/// (format notes, f.3).
+/// (docs/formats.md#attention-tags).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum TagSite {

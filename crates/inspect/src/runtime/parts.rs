@@ -4,6 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::container::{Binary, BinaryKind, Format};
+use crate::source::Place;
 
 /// A part of a runtime, or a library that belongs to one.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -119,12 +120,12 @@ pub fn classify(binary: &Binary, file_name: &str) -> Option<PartKind> {
 
 /// Whether a library that is no part lies where only a runtime's own wheel puts
 /// one: its Python binding (in `tvm_ffi`, once in `_cy3`) and its test library.
-pub fn comes_with_a_runtime(path: &str) -> bool {
-    let mut names = path.rsplit(['/', '\\', '!']);
-    let file = names.next().unwrap_or(path);
-    match stem(file) {
+pub fn comes_with_a_runtime(place: &Place) -> bool {
+    match stem(&place.name()) {
         "tvm_ffi_testing" => true,
-        "core" => matches!(names.next(), Some("tvm_ffi" | "_cy3")),
+        "core" => place
+            .folder()
+            .is_some_and(|folder| matches!(folder.raw_name(), b"tvm_ffi" | b"_cy3")),
         _ => false,
     }
 }
@@ -137,39 +138,37 @@ fn uses_tvm(binary: &Binary) -> bool {
             .any(|library| stem(&library.name).starts_with("tvm"))
 }
 
-/// `libtvm_runtime.so.1` and `@rpath/libtvm_runtime.dylib` become `tvm_runtime`.
-pub fn stem(path: &str) -> &str {
-    let file = path.rsplit(['/', '\\', '!']).next().unwrap_or(path);
+/// `libtvm_runtime.so.1` and `@rpath/libtvm_runtime.dylib` become `tvm_runtime`:
+/// the plain name of a file, or of a library as a binary asks for it.
+pub fn stem(library: &str) -> &str {
+    let file = library.rsplit(['/', '\\']).next().unwrap_or(library);
     let file = file.strip_prefix("lib").unwrap_or(file);
     file.split_once('.').map_or(file, |(stem, _)| stem)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{comes_with_a_runtime, stem};
+    use super::{Place, comes_with_a_runtime, stem};
 
     #[test]
     fn what_comes_with_a_runtime_is_told_by_its_place() {
         for own in [
             "lib/python3.11/site-packages/tvm_ffi/core.cpython-311-darwin.so",
-            "a.whl!tvm_ffi/core.abi3.so",
             "tvm/_ffi/_cy3/core.cpython-310-darwin.so",
             "tvm_ffi/lib/libtvm_ffi_testing.dylib",
         ] {
-            assert!(comes_with_a_runtime(own), "{own}");
+            assert!(comes_with_a_runtime(&Place::file(own)), "{own}");
         }
+        let member = Place::file("a.whl").member(b"tvm_ffi/core.abi3.so", 1);
+        assert!(comes_with_a_runtime(&member));
         for other in ["core.so", "app/core.dylib", "tvm_ffi/libmodel.dylib", ""] {
-            assert!(!comes_with_a_runtime(other), "{other}");
+            assert!(!comes_with_a_runtime(&Place::file(other)), "{other}");
         }
     }
 
     #[test]
     fn stems_lose_prefix_suffix_and_folder() {
         assert_eq!(stem("@rpath/libtvm_runtime.dylib"), "tvm_runtime");
-        assert_eq!(
-            stem("a.whl!tvm/lib/tvm_runtime_cuda.dll"),
-            "tvm_runtime_cuda"
-        );
         assert_eq!(stem("C:\\x\\tvm_ffi.dll"), "tvm_ffi");
         assert_eq!(stem("libtvm.so"), "tvm");
     }

@@ -70,8 +70,8 @@ mod tests {
     fn the_table_parses_and_counts_the_builtins_of_every_release() {
         let table = parse(TABLE).expect("the built-in table parses");
         assert_eq!(table.len(), profiles().len());
-        // Counts of the format notes, part f: without CUDA-graph, Hexagon and
-        // Python-registered functions.
+        // Without CUDA-graph, Hexagon and Python-registered functions; those of
+        // the wheels were counted (docs/formats.md#name-resolution).
         let counts: Vec<(String, usize)> = releases()
             .iter()
             .map(|profile| {

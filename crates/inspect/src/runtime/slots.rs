@@ -1,6 +1,6 @@
 //! Context slots that a runtime fills: data symbols of a model library, named
 //! `__` + the C function, which the runtime looks for by these very strings
-//! (format notes, d.1).
+//! (docs/formats.md#context-slots).
 
 /// How every slot begins.
 pub const BEGIN: &str = "__TVM";

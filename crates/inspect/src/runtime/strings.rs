@@ -1,7 +1,7 @@
 //! The NUL-framed strings in the read-only data of a runtime part: those with a
 //! dot, those with a given part, and searches for fragments of longer texts.
 //!
-//! Facts come from the format notes, part j. Nothing here knows what the
+//! Where they come from: docs/formats.md#reading-a-runtime. Nothing here knows what the
 //! strings mean. Code is never looked at, nor writable data, except in wasm,
 //! whose linear memory is all one; a model's blob in it is left out.
 

@@ -2,8 +2,8 @@
 //!
 //! `attn_backend.cc` compares the tag of each tuple with string literals, so a
 //! stripped runtime still holds each literal NUL-framed and refers to it once
-//! per site: the TVM tag at five sites, `flashinfer` at three (format notes,
-//! f.3 and j). Where the instruction set is not known to us, the literal alone
+//! per site: the TVM tag at five sites, `flashinfer` at three
+//! (docs/formats.md#tags-in-a-runtime). Where the instruction set is not known to us, the literal alone
 //! speaks, and the fact says so.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,7 +12,7 @@ use crate::container::Architecture;
 use crate::runtime::strings::{self, Framed, Piece};
 use crate::runtime::{Confidence, Fact, SiteTags, TagSite, code_refs_aarch64, code_refs_x86_64};
 
-/// Every site, in the order of the format notes.
+/// Every site, in the order of docs/formats.md#attention-tags.
 pub const SITES: [TagSite; 5] = [
     TagSite::PagedPrefill,
     TagSite::RaggedPrefill,

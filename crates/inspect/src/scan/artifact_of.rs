@@ -1,55 +1,61 @@
 //! One file to its artifacts and runtime members: container, blob, role.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use super::join_objects::join_archive_objects;
-use crate::artifact::{Artifact, Problem, ProblemKind, Role};
+use crate::artifact::{Artifact, Libraries, Problem, ProblemKind, Role};
 use crate::container::{self, Binary, FileType, Parsed};
 use crate::limits::MAX_FACTS;
 use crate::module::{self, locate};
 use crate::runtime::member::Member;
 use crate::runtime::parts::{self, PartKind};
 use crate::runtime::strings::Exclusion;
-use crate::source::{self, Event, VirtualFile};
+use crate::source::{self, Event, Place, VirtualFile};
 
 /// What one file gives.
 #[derive(Default)]
 pub(super) struct FileFacts {
     pub artifacts: Vec<Artifact>,
     pub members: Vec<Member>,
-    /// Members whose exports are not listed yet, by path.
-    pub unlisted: BTreeSet<String>,
+    /// Members whose exports are not listed yet.
+    pub unlisted: Vec<Place>,
+}
+
+/// Takes facts in while a file is read.
+#[derive(Default)]
+struct Reader {
+    facts: FileFacts,
     /// Whether compilers may be left unlisted.
     exports_later: bool,
     /// Whether something was left out for that.
     is_cut: bool,
     /// Memory, roughly, that all this takes, findings and verdicts included.
     weight: usize,
-    /// Artifacts that are only a problem so far, by path: archives may have
-    /// hundreds of thousands.
-    alone: HashMap<String, usize>,
+    /// Artifacts that are only a problem so far: archives may have hundreds of
+    /// thousands.
+    alone: HashMap<Place, usize>,
 }
 
-impl FileFacts {
+impl Reader {
     /// Takes what a file or its archive holds, up to [`MAX_FACTS`] of it.
     fn take(&mut self, event: Event<'_>) {
         let full = self.weight > MAX_FACTS;
         match event {
-            Event::File(file) if full && file.depth > 0 => self.is_full(file.display),
+            Event::File(file) if full && file.depth > 0 => self.is_full(file.place),
             Event::File(file) => read_file(&file, self),
-            Event::Problem(problem) if full => self.is_full(&problem.display),
+            Event::Problem(problem) if full => self.is_full(&problem.place),
             Event::Problem(problem) => add_problem(problem, self),
         }
     }
 
     /// Says once of the archive that what follows in it is not looked at.
-    fn is_full(&mut self, member: &str) {
+    fn is_full(&mut self, member: &Place) {
         if self.is_cut {
             return;
         }
         self.is_cut = true;
-        let archive = member.split('!').next().unwrap_or(member);
         let problem = Problem {
             kind: ProblemKind::Limit,
             detail: format!(
@@ -58,21 +64,30 @@ impl FileFacts {
             ),
             offset: None,
         };
-        note(archive.to_owned(), problem, self);
+        note(member.whole_file(), problem, self);
     }
 
     /// Adds what was read. A problem with its name may have come before it.
     fn push(&mut self, mut artifact: Artifact) {
         self.weight = self.weight.saturating_add(weight(&artifact));
-        match self.artifacts.last_mut() {
+        match self.facts.artifacts.last_mut() {
             Some(last) if last.path == artifact.path && last.binary.is_none() => {
                 artifact.problems.splice(0..0, last.problems.drain(..));
                 *last = artifact;
             }
-            _ => self.artifacts.push(artifact),
+            _ => self.facts.artifacts.push(artifact),
         }
     }
 
+    /// What was taken in, the objects of each archive together.
+    fn finish(mut self) -> FileFacts {
+        join_archive_objects(&mut self.facts.artifacts);
+        self.facts.artifacts.shrink_to_fit();
+        self.facts
+    }
+}
+
+impl FileFacts {
     /// The facts of many files together.
     pub(super) fn all(files: Vec<Self>) -> Self {
         let mut all = Self::default();
@@ -123,36 +138,34 @@ const ARTIFACT_SUFFIXES: [&str; 9] = ["so", "dylib", "dll", "wasm", "o", "a", "t
 
 /// Reads one file with everything inside it. With `exports_later` the exports
 /// of a compiler are left for [`super::exports`].
-pub(super) fn facts(path: &Path, exports_later: bool) -> FileFacts {
-    let mut facts = FileFacts {
+pub(super) fn facts(place: &Place, exports_later: bool) -> FileFacts {
+    let mut reader = Reader {
         exports_later,
-        ..FileFacts::default()
+        ..Reader::default()
     };
-    source::visit(path, &mut |event| facts.take(event));
-    join_archive_objects(&mut facts.artifacts);
-    facts
+    source::visit(place, &mut |event| reader.take(event));
+    reader.finish()
 }
 
 /// The same for a file whose bytes are in memory.
-pub(super) fn facts_of_bytes(name: &str, bytes: &[u8]) -> FileFacts {
-    let mut facts = FileFacts::default();
-    source::visit_bytes(name, bytes, &mut |event| facts.take(event));
-    join_archive_objects(&mut facts.artifacts);
-    facts
+pub(super) fn facts_of_bytes(place: &Place, bytes: &[u8]) -> FileFacts {
+    let mut reader = Reader::default();
+    source::visit_bytes(place, bytes, &mut |event| reader.take(event));
+    reader.finish()
 }
 
-fn read_file(file: &VirtualFile<'_>, facts: &mut FileFacts) {
+fn read_file(file: &VirtualFile<'_>, reader: &mut Reader) {
     let file_type = file.file_type;
     if file_type.is_binary() {
         match container::parse(file.bytes) {
-            Ok(slices) => read_slices(file, slices, facts),
+            Ok(slices) => read_slices(file, slices, reader),
             Err(error) => {
                 let problem = Problem {
                     kind: ProblemKind::Corrupt,
                     detail: format!("{}: {error}", file_type.describe()),
                     offset: Some(error.at),
                 };
-                facts.push(unreadable(file, problem));
+                reader.push(unreadable(file, problem));
             }
         }
     } else if let Some(kind) = impostor(file) {
@@ -161,13 +174,14 @@ fn read_file(file: &VirtualFile<'_>, facts: &mut FileFacts) {
             detail: format!("{}, {} bytes", file_type.describe(), file.bytes.len()),
             offset: None,
         };
-        facts.push(unreadable(file, problem));
+        reader.push(unreadable(file, problem));
     }
 }
 
 /// Something else under an artifact's name.
 fn impostor(file: &VirtualFile<'_>) -> Option<ProblemKind> {
-    let suffix = Path::new(file.name)
+    let name = file.place.name();
+    let suffix = Path::new(&*name)
         .extension()?
         .to_str()?
         .to_ascii_lowercase();
@@ -185,35 +199,23 @@ fn impostor(file: &VirtualFile<'_>) -> Option<ProblemKind> {
 }
 
 fn unreadable(file: &VirtualFile<'_>, problem: Problem) -> Artifact {
-    Artifact {
-        path: file.display.to_owned(),
-        size: file.bytes.len() as u64,
-        role: Role::Unreadable,
-        part: None,
-        binary: None,
-        libraries: Vec::new(),
-        problems: vec![problem],
-    }
+    Artifact::unread(file.place.clone(), file.bytes.len() as u64, problem)
 }
 
-fn read_slices(file: &VirtualFile<'_>, slices: Vec<Parsed<'_>>, facts: &mut FileFacts) {
+fn read_slices(file: &VirtualFile<'_>, slices: Vec<Parsed<'_>>, reader: &mut Reader) {
     let several = slices.len() > 1;
     for parsed in slices {
-        let path = if several {
-            format!(
-                "{} ({})",
-                file.display,
-                crate::rules::spell(parsed.binary.architecture)
-            )
+        let place = if several {
+            file.place.slice(parsed.binary.architecture)
         } else {
-            file.display.to_owned()
+            file.place.clone()
         };
-        read_slice(path, file, parsed, facts);
+        read_slice(place, file, parsed, reader);
     }
 }
 
-fn read_slice(path: String, file: &VirtualFile<'_>, parsed: Parsed<'_>, facts: &mut FileFacts) {
-    let part = parts::classify(&parsed.binary, file.name);
+fn read_slice(place: Place, file: &VirtualFile<'_>, parsed: Parsed<'_>, reader: &mut Reader) {
+    let part = parts::classify(&parsed.binary, &file.place.name());
     let is_plain_part = part
         .as_ref()
         .is_some_and(|part| *part != PartKind::WasmRuntime);
@@ -230,7 +232,7 @@ fn read_slice(path: String, file: &VirtualFile<'_>, parsed: Parsed<'_>, facts: &
     let mut problems = Vec::new();
     // Hashing reads every page: of the files a project ships, not of the
     // runtimes and what comes with them, which are large and come signed.
-    let is_client = uses_tvm(&parsed.binary) && !parts::comes_with_a_runtime(file.display);
+    let is_client = uses_tvm(&parsed.binary) && !parts::comes_with_a_runtime(file.place);
     if part.is_none() && (!libraries.is_empty() || is_client) {
         problems.extend(signature_problem(file.bytes, &parsed));
     }
@@ -239,14 +241,14 @@ fn read_slice(path: String, file: &VirtualFile<'_>, parsed: Parsed<'_>, facts: &
         let data = file.bytes.get(start..).unwrap_or_default();
         let exclude = Exclusion::of(&parsed, &libraries);
         // One slice of a file that can be opened again.
-        let later = facts.exports_later && file.depth == 0 && path == file.display;
+        let later = reader.exports_later && place.is_whole_file();
         if later && *part == PartKind::Compiler {
-            facts.unlisted.insert(path.clone());
-            let member = Member::read_unlisted(&path, part.clone(), &parsed, &exclude);
-            facts.members.push(member);
+            reader.facts.unlisted.push(place.clone());
+            let member = Member::read_unlisted(&place, part.clone(), &parsed, &exclude);
+            reader.facts.members.push(member);
         } else {
-            match Member::read(&path, part.clone(), data, &parsed, &exclude) {
-                Ok(member) => facts.members.push(member),
+            match Member::read(&place, part.clone(), data, &parsed, &exclude) {
+                Ok(member) => reader.facts.members.push(member),
                 Err(error) => problems.push(Problem {
                     kind: ProblemKind::Corrupt,
                     detail: format!("{part}: {error}"),
@@ -264,13 +266,13 @@ fn read_slice(path: String, file: &VirtualFile<'_>, parsed: Parsed<'_>, facts: &
     } else {
         Role::Unrelated
     };
-    facts.push(Artifact {
-        path,
+    reader.push(Artifact {
+        path: place,
         size: file.bytes.len() as u64,
         role,
         part,
-        binary: Some(parsed.binary),
-        libraries,
+        binary: Some(Arc::new(parsed.binary)),
+        libraries: Libraries::from(libraries),
         problems,
     });
 }
@@ -290,30 +292,22 @@ fn uses_tvm(binary: &Binary) -> bool {
     !binary.undefined.is_empty() || !binary.defined.is_empty()
 }
 
-fn add_problem(problem: source::Problem, facts: &mut FileFacts) {
-    let path = problem.display.clone();
-    note(path, Problem::from(problem), facts);
+fn add_problem(problem: source::Problem, reader: &mut Reader) {
+    note(problem.place.clone(), Problem::from(problem), reader);
 }
 
-fn note(path: String, problem: Problem, facts: &mut FileFacts) {
-    facts.weight = facts.weight.saturating_add(ARTIFACT);
-    let about = match facts.artifacts.last() {
-        Some(last) if last.path == path => facts.artifacts.len().checked_sub(1),
-        _ => facts.alone.get(&path).copied(),
+fn note(place: Place, problem: Problem, reader: &mut Reader) {
+    reader.weight = reader.weight.saturating_add(ARTIFACT);
+    let artifacts = &mut reader.facts.artifacts;
+    let about = match artifacts.last() {
+        Some(last) if last.path == place => artifacts.len().checked_sub(1),
+        _ => reader.alone.get(&place).copied(),
     };
-    match about.and_then(|index| facts.artifacts.get_mut(index)) {
+    match about.and_then(|index| artifacts.get_mut(index)) {
         Some(artifact) => artifact.problems.push(problem),
         None => {
-            facts.alone.insert(path.clone(), facts.artifacts.len());
-            facts.artifacts.push(Artifact {
-                path,
-                size: 0,
-                role: Role::Unreadable,
-                part: None,
-                binary: None,
-                libraries: Vec::new(),
-                problems: vec![problem],
-            });
+            reader.alone.insert(place.clone(), artifacts.len());
+            artifacts.push(Artifact::unread(place, 0, problem));
         }
     }
 }
@@ -326,11 +320,14 @@ mod tests {
     #[test]
     fn device_code_weighs_nothing() {
         let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../corpus/artifacts");
-        let mut facts = facts(&corpus.join("tvm-0.26/hybrid-cuda-x86_64.so"), true);
+        let mut facts = facts(
+            &Place::file(corpus.join("tvm-0.26/hybrid-cuda-x86_64.so")),
+            true,
+        );
         let artifact = facts.artifacts.first_mut().expect("a library");
         let before = weight(artifact);
         assert!((LIBRARY..1 << 20).contains(&before), "{before}");
-        for library in &mut artifact.libraries {
+        for library in artifact.libraries.iter_mut() {
             let blob = library.blob.as_mut().expect("a blob that decodes");
             blob.length = 1 << 30;
             for module in &mut blob.modules {

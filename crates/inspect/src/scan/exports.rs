@@ -5,8 +5,7 @@
 //! Once every file is read, the names asked for are known; the compiler is then
 //! asked for those through its own lookup tables.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use rayon::prelude::*;
 
@@ -15,7 +14,7 @@ use crate::artifact::{Artifact, Problem, ProblemKind};
 use crate::container::Format;
 use crate::runtime::member::Member;
 use crate::runtime::parts::REGISTRY_SYMBOLS;
-use crate::source::map;
+use crate::source::{Place, map};
 
 /// Lists what is wanted of the members that were left unlisted.
 pub(super) fn list(facts: &mut FileFacts) {
@@ -25,6 +24,10 @@ pub(super) fn list(facts: &mut FileFacts) {
         unlisted,
         ..
     } = facts;
+    if unlisted.is_empty() {
+        return;
+    }
+    let unlisted: HashSet<Place> = unlisted.drain(..).collect();
     let formats: BTreeSet<Format> = members
         .iter()
         .filter(|member| unlisted.contains(&member.path))
@@ -34,7 +37,7 @@ pub(super) fn list(facts: &mut FileFacts) {
         .into_par_iter()
         .map(|format| (format, asked_for(artifacts, format)))
         .collect();
-    let problems: Vec<(String, Problem)> = members
+    let problems: HashMap<Place, Problem> = members
         .par_iter_mut()
         .filter(|member| unlisted.contains(&member.path))
         .filter_map(|member| {
@@ -43,12 +46,14 @@ pub(super) fn list(facts: &mut FileFacts) {
             Some((member.path.clone(), problem))
         })
         .collect();
-    for (path, problem) in problems {
-        for artifact in artifacts.iter_mut().filter(|one| one.path == path) {
-            artifact.problems.push(problem.clone());
-        }
+    if problems.is_empty() {
+        return;
     }
-    unlisted.clear();
+    for artifact in artifacts {
+        artifact
+            .problems
+            .extend(problems.get(&artifact.path).cloned());
+    }
 }
 
 /// The names that binaries of one format leave undefined, and those that tell
@@ -68,7 +73,7 @@ fn asked_for(artifacts: &[Artifact], format: Format) -> Vec<&str> {
 }
 
 fn ask(member: &mut Member, wanted: &[&str]) -> Result<(), Problem> {
-    let bytes = map::open(Path::new(&member.path)).map_err(|error| Problem {
+    let bytes = map::open(member.path.path()).map_err(|error| Problem {
         kind: ProblemKind::Unreadable,
         detail: error.to_string(),
         offset: None,

@@ -1,27 +1,25 @@
 //! The objects of one archive, taken together: one system library.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use crate::artifact::{Artifact, Problem, ProblemKind, Role};
 use crate::container::{Binary, BinaryKind};
+use crate::source::Place;
 
 /// Names that joining the objects of one archive may copy. Every library gets
 /// those of all its neighbours; real archives stay a thousand times below.
 const MOST_JOINED: usize = 4_000_000;
 
-fn archive_of(path: &str) -> Option<&str> {
-    path.rsplit_once('!').map(|(archive, _)| archive)
-}
-
 /// The objects of one archive are one system library: the object with the blob
 /// gets the names that its neighbours define and want.
 pub(super) fn join_archive_objects(artifacts: &mut [Artifact]) {
-    let mut archives: HashMap<String, Vec<usize>> = HashMap::new();
+    let mut archives: HashMap<Place, Vec<usize>> = HashMap::new();
     for (index, artifact) in artifacts.iter().enumerate() {
         if artifact.binary.is_some()
-            && let Some(archive) = archive_of(&artifact.path)
+            && let Some(archive) = artifact.path.archive()
         {
-            archives.entry(archive.to_owned()).or_default().push(index);
+            archives.entry(archive).or_default().push(index);
         }
     }
     for members in archives.values() {
@@ -39,7 +37,7 @@ fn join(artifacts: &mut [Artifact], members: &[usize]) {
     if holders.is_empty() {
         return;
     }
-    let objects: Vec<(usize, Binary)> = members
+    let objects: Vec<(usize, Arc<Binary>)> = members
         .iter()
         .filter_map(|index| Some((*index, of(index)?.binary.clone()?)))
         .filter(|(_, binary)| binary.kind == BinaryKind::Object)
@@ -72,7 +70,7 @@ fn join(artifacts: &mut [Artifact], members: &[usize]) {
             });
         } else {
             let neighbours = objects.iter().filter(|(other, _)| other != index);
-            take_in(artifact, neighbours.map(|(_, object)| object), &defined);
+            take_in(artifact, neighbours.map(|(_, object)| &**object), &defined);
         }
     }
 }
@@ -85,14 +83,16 @@ fn take_in<'a>(
     defined: &HashSet<&str>,
 ) {
     for neighbour in neighbours {
-        for library in &mut artifact.libraries {
+        for library in artifact.libraries.iter_mut() {
             library.add_host_names(neighbour);
         }
         if let Some(binary) = &mut artifact.binary {
-            binary.undefined.extend(neighbour.undefined.iter().cloned());
+            let undefined = &mut Arc::make_mut(binary).undefined;
+            undefined.extend(neighbour.undefined.iter().cloned());
         }
     }
     if let Some(binary) = &mut artifact.binary {
+        let binary = Arc::make_mut(binary);
         binary
             .undefined
             .retain(|symbol| !defined.contains(symbol.name.as_str()));

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use crate::runtime::distribution::Distribution;
 use crate::runtime::grouping::Installed;
 use crate::runtime::member::Member;
+use crate::source::Place;
 
 /// Folders above a library in which its package may be named:
 /// `site-packages/tvm/lib/libtvm_runtime.so` is three below.
@@ -20,8 +21,8 @@ const MAX_METADATA: u64 = 256 << 10;
 pub(super) fn folders(members: &[Member]) -> BTreeSet<PathBuf> {
     members
         .iter()
-        .filter(|member| !member.path.contains('!'))
-        .flat_map(|member| Path::new(&member.path).ancestors().skip(1).take(LEVELS))
+        .filter(|member| !member.path.is_member())
+        .flat_map(|member| member.path.path().ancestors().skip(1).take(LEVELS))
         .map(Path::to_owned)
         .collect()
 }
@@ -66,6 +67,6 @@ fn installed(path: PathBuf) -> Option<Installed> {
         .ok()?;
     Some(Installed {
         distribution: Distribution::parse(&text)?,
-        path: path.display().to_string(),
+        path: Place::file(path),
     })
 }

@@ -1,29 +1,32 @@
 //! Reading: files to artifacts and runtime members, in parallel, and members
 //! to load sets.
 
+use std::path::Path;
+
 use rayon::prelude::*;
 
 use super::artifact_of::{FileFacts, facts, facts_of_bytes};
+use super::share::Shared;
 use super::{ScanOptions, exports, packages};
-use crate::artifact::{Artifact, Problem, Role};
+use crate::artifact::{Artifact, Problem};
 use crate::documents::{self, Document};
 use crate::runtime::grouping;
 use crate::runtime::load_set::LoadSet;
 use crate::runtime::release;
-use crate::source;
+use crate::source::{self, Place};
 
 /// Told of progress while files are read.
 pub trait Progress: Sync {
     /// So many files are going to be read.
     fn found(&self, files: usize);
     /// This one was read.
-    fn read(&self, path: &str);
+    fn read(&self, file: &Path);
 }
 
 /// Nobody is told.
 impl Progress for () {
     fn found(&self, _files: usize) {}
-    fn read(&self, _path: &str) {}
+    fn read(&self, _file: &Path) {}
 }
 
 /// What reading gives.
@@ -54,14 +57,19 @@ pub(super) fn read(
     }
     progress.found(walk.files.len());
     let later = wanted == CompilerExports::AskedFor;
+    let shared = Shared::default();
     let files: Vec<FileFacts> = walk
         .files
-        .par_iter()
+        .into_par_iter()
         // One file at a time: the first are a hundred times larger than the last.
         .with_max_len(1)
         .map(|file| {
-            let found = facts(&file.path, later);
-            progress.read(&file.path.to_string_lossy());
+            let place = Place::file(file.path);
+            let mut found = facts(&place, later);
+            for artifact in &mut found.artifacts {
+                shared.share(artifact);
+            }
+            progress.read(place.path());
             found
         })
         .collect();
@@ -88,7 +96,7 @@ pub(super) fn read(
 
 /// The same for one file in memory; no folder around it is looked at.
 pub(super) fn read_bytes(name: &str, bytes: &[u8]) -> Reading {
-    let facts = facts_of_bytes(name, bytes);
+    let facts = facts_of_bytes(&Place::file(name), bytes);
     Reading {
         artifacts: facts.artifacts,
         documents: Vec::new(),
@@ -98,13 +106,5 @@ pub(super) fn read_bytes(name: &str, bytes: &[u8]) -> Reading {
 
 /// Something the walk could not even list.
 fn unread(problem: source::Problem) -> Artifact {
-    Artifact {
-        path: problem.display.clone(),
-        size: 0,
-        role: Role::Unreadable,
-        part: None,
-        binary: None,
-        libraries: Vec::new(),
-        problems: vec![Problem::from(problem)],
-    }
+    Artifact::unread(problem.place.clone(), 0, Problem::from(problem))
 }

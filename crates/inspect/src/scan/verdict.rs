@@ -1,6 +1,7 @@
 //! Verdicts: each model library and client against each runtime that matters.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -13,7 +14,9 @@ use crate::module::{Blob, ModelLibrary};
 use crate::rules::{self, Binding, Facts, Outcome, Pair, Undecided};
 use crate::runtime::RuntimeProfile;
 use crate::runtime::load_set::LoadSet;
+use crate::runtime::member::Member;
 use crate::runtime::release;
+use crate::source::Place;
 
 /// Why a runtime was looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -39,13 +42,10 @@ pub enum VerdictStatus {
     Undecided,
 }
 
-/// One artifact on one runtime.
-#[derive(Debug, Clone, Serialize)]
+/// One library or client on one runtime.
+#[derive(Debug, Clone)]
 pub struct Verdict {
-    /// Display path of the artifact.
-    pub artifact: String,
     /// System-lib prefix of the library, where the artifact holds several.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub prefix: Option<String>,
     /// Runtime's name.
     pub runtime: String,
@@ -56,10 +56,9 @@ pub struct Verdict {
     /// Rules that report an error, by code.
     pub rules: Vec<&'static str>,
     /// What could not be decided.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub undecided: Vec<Undecided>,
-    /// Findings in full; in a report they stand in the list of findings.
-    #[serde(skip)]
+    /// Findings in full. Artifacts with equal facts share a verdict: the place
+    /// is that of the first of them.
     pub findings: Vec<Finding>,
 }
 
@@ -70,6 +69,9 @@ impl Verdict {
     }
 }
 
+/// Every verdict on one artifact, shared with artifacts of equal facts.
+pub type Verdicts = Arc<[Verdict]>;
+
 /// A runtime to hold artifacts against.
 struct Candidate<'a> {
     profile: &'a RuntimeProfile,
@@ -77,24 +79,73 @@ struct Candidate<'a> {
     source: RuntimeSource,
 }
 
-/// Every verdict that the given runtimes, or else those found, or else the
-/// release table call for.
+/// The runtimes that there are.
+struct Runtimes<'a> {
+    given: &'a [GivenRuntime],
+    /// Found load sets that run models.
+    found: Vec<&'a LoadSet>,
+    /// Those that are no wasm library's own.
+    native: Vec<&'a LoadSet>,
+    /// The load set inside each wasm library.
+    wasm: HashMap<&'a Place, Vec<&'a LoadSet>>,
+}
+
+/// What two artifacts have in common that get the same verdicts.
+#[derive(PartialEq, Eq, Hash)]
+enum Alike<'a> {
+    /// The facts of both are one in memory, and so is what they are to us.
+    Facts(usize, usize, Role),
+    /// A wasm library runs on the runtime inside it.
+    Place(&'a Place),
+}
+
+/// The verdicts on each artifact that the given runtimes, or else those found,
+/// or else the release table call for.
 pub fn verdicts(
     artifacts: &[Artifact],
     load_sets: &[LoadSet],
     given: &[GivenRuntime],
-) -> Vec<Verdict> {
-    artifacts
+) -> Vec<Verdicts> {
+    let runtimes = Runtimes::of(load_sets, given);
+    let mut kinds: HashMap<Alike<'_>, usize> = HashMap::new();
+    let mut firsts: Vec<&Artifact> = Vec::new();
+    let kind_of: Vec<Option<usize>> = artifacts
+        .iter()
+        .map(|artifact| {
+            let is_subject = matches!(artifact.role, Role::ModelLibrary | Role::Client);
+            is_subject.then(|| {
+                *kinds.entry(alike(artifact)).or_insert_with(|| {
+                    firsts.push(artifact);
+                    firsts.len().saturating_sub(1)
+                })
+            })
+        })
+        .collect();
+    let judged: Vec<Verdicts> = firsts
         .par_iter()
-        .flat_map_iter(|artifact| of_artifact(artifact, load_sets, given))
+        .map(|artifact| of_artifact(artifact, &runtimes).into())
+        .collect();
+    let none: Verdicts = Arc::new([]);
+    let of_kind = |kind: Option<usize>| judged.get(kind?).cloned();
+    kind_of
+        .into_iter()
+        .map(|kind| of_kind(kind).unwrap_or_else(|| none.clone()))
         .collect()
 }
 
-fn of_artifact(artifact: &Artifact, load_sets: &[LoadSet], given: &[GivenRuntime]) -> Vec<Verdict> {
-    if !matches!(artifact.role, Role::ModelLibrary | Role::Client) {
-        return Vec::new();
+fn alike(artifact: &Artifact) -> Alike<'_> {
+    match &artifact.binary {
+        Some(binary) if binary.format != Format::Wasm => Alike::Facts(
+            Arc::as_ptr(binary).addr(),
+            artifact.libraries.address(),
+            artifact.role,
+        ),
+        _ => Alike::Place(&artifact.path),
     }
-    let candidates = candidates(artifact, load_sets, given);
+}
+
+fn of_artifact(artifact: &Artifact, runtimes: &Runtimes<'_>) -> Vec<Verdict> {
+    let candidates = runtimes.candidates(artifact);
     if artifact.role == Role::Client {
         return candidates
             .iter()
@@ -120,102 +171,95 @@ fn of_artifact(artifact: &Artifact, load_sets: &[LoadSet], given: &[GivenRuntime
         .collect()
 }
 
-/// The findings of verdicts that count as the scan's own: those of wanted
-/// runtimes, and where no release runs a library, those of the release that
-/// comes closest.
-pub fn findings_that_count(verdicts: &[Verdict]) -> Vec<Finding> {
-    let mut counted: Vec<Finding> = verdicts
-        .iter()
-        .filter(|verdict| verdict.is_wanted())
-        .flat_map(|verdict| verdict.findings.clone())
-        .collect();
-    let libraries: BTreeSet<(&str, Option<&str>)> = verdicts
-        .iter()
-        .filter(|verdict| !verdict.is_wanted())
-        .map(|verdict| (verdict.artifact.as_str(), verdict.prefix.as_deref()))
-        .collect();
-    for (artifact, prefix) in libraries {
-        let of_library: Vec<&Verdict> = verdicts
-            .iter()
-            .filter(|verdict| {
-                !verdict.is_wanted()
-                    && verdict.artifact == artifact
-                    && verdict.prefix.as_deref() == prefix
-            })
-            .collect();
-        if of_library
-            .iter()
-            .any(|verdict| verdict.status != VerdictStatus::Breaks)
-        {
-            continue;
+/// The findings of an artifact's verdicts that count as the scan's own: those of
+/// wanted runtimes, and where no release runs a library, those of the release
+/// that comes closest.
+pub fn findings_that_count<'a>(
+    artifact: &'a Artifact,
+    verdicts: &'a [Verdict],
+) -> impl Iterator<Item = Finding> + use<'a> {
+    let wanted = verdicts.iter().filter(|verdict| verdict.is_wanted());
+    let mut libraries: BTreeMap<Option<&str>, Vec<&Verdict>> = BTreeMap::new();
+    for verdict in verdicts.iter().filter(|verdict| !verdict.is_wanted()) {
+        let of_library = libraries.entry(verdict.prefix.as_deref()).or_default();
+        of_library.push(verdict);
+    }
+    let closest = libraries.into_values().filter_map(|of_library| {
+        let breaks = |verdict: &&Verdict| verdict.status == VerdictStatus::Breaks;
+        if !of_library.iter().all(breaks) {
+            return None;
         }
         // Releases come oldest first; the newest of the closest is the one to repair for.
-        if let Some(closest) = of_library
-            .iter()
-            .rev()
-            .min_by_key(|verdict| verdict.rules.len())
-        {
-            counted.extend(closest.findings.clone());
-        }
-    }
-    counted
+        let newest_first = of_library.into_iter().rev();
+        newest_first.min_by_key(|verdict| verdict.rules.len())
+    });
+    wanted
+        .chain(closest)
+        .flat_map(|verdict| &verdict.findings)
+        .map(|finding| finding.in_place(&artifact.path))
 }
 
-fn candidates<'a>(
-    artifact: &Artifact,
-    load_sets: &'a [LoadSet],
-    given: &'a [GivenRuntime],
-) -> Vec<Candidate<'a>> {
-    if !given.is_empty() {
-        return given
-            .iter()
-            .map(|runtime| Candidate {
+impl<'a> Runtimes<'a> {
+    fn of(load_sets: &'a [LoadSet], given: &'a [GivenRuntime]) -> Self {
+        let (mut found, mut native) = (Vec::new(), Vec::new());
+        let mut wasm: HashMap<&Place, Vec<&LoadSet>> = HashMap::new();
+        for load_set in load_sets.iter().filter(|set| set.holds_vm_runtime()) {
+            found.push(load_set);
+            let is_wasm = |member: &&Member| member.binary.format == Format::Wasm;
+            for member in load_set.members.iter().filter(is_wasm) {
+                wasm.entry(&member.path).or_default().push(load_set);
+            }
+            if !load_set.members.iter().all(|member| is_wasm(&member)) {
+                native.push(load_set);
+            }
+        }
+        Self {
+            given,
+            found,
+            native,
+            wasm,
+        }
+    }
+
+    fn candidates(&self, artifact: &Artifact) -> Vec<Candidate<'a>> {
+        if !self.given.is_empty() {
+            let given = self.given.iter().map(|runtime| Candidate {
                 profile: &runtime.profile,
                 load_set: runtime.load_set.as_ref(),
                 source: RuntimeSource::Given,
-            })
-            .collect();
-    }
-    let found: Vec<Candidate<'a>> = load_sets
-        .iter()
-        .filter(|load_set| load_set.holds_vm_runtime() && is_for(load_set, artifact))
-        .map(|load_set| Candidate {
+            });
+            return given.collect();
+        }
+        let found = |load_set: &'a LoadSet| Candidate {
             profile: &load_set.profile,
             load_set: Some(load_set),
             source: RuntimeSource::Found,
-        })
-        .collect();
-    // A wasm library carries its own runtime; the release table does not apply.
-    if !found.is_empty() || is_wasm(artifact) {
-        return found;
-    }
-    release::releases()
-        .iter()
-        .map(|profile| Candidate {
+        };
+        // A wasm library runs on the runtime inside it and on no other.
+        if has_format(artifact, Format::Wasm) {
+            let own = self.wasm.get(&artifact.path).into_iter().flatten();
+            return own.map(|load_set| found(load_set)).collect();
+        }
+        // A bare executable does not say where it runs.
+        let is_bare = has_format(artifact, Format::VmExecutable);
+        let sets = if is_bare { &self.found } else { &self.native };
+        let fitting = sets.iter().filter(|set| set.fits(artifact));
+        let fitting: Vec<Candidate<'a>> = fitting.map(|load_set| found(load_set)).collect();
+        if !fitting.is_empty() {
+            return fitting;
+        }
+        let releases = release::releases().iter().map(|profile| Candidate {
             profile,
             load_set: None,
             source: RuntimeSource::Release,
-        })
-        .collect()
-}
-
-/// Whether an artifact would load into the load set. A wasm library runs on
-/// the runtime inside it and on no other.
-fn is_for(load_set: &LoadSet, artifact: &Artifact) -> bool {
-    if is_wasm(artifact) {
-        return load_set
-            .members
-            .iter()
-            .any(|member| member.path == artifact.path);
+        });
+        releases.collect()
     }
-    load_set.fits(artifact)
 }
 
-fn is_wasm(artifact: &Artifact) -> bool {
-    artifact
-        .binary
-        .as_ref()
-        .is_some_and(|binary| binary.format == Format::Wasm)
+fn has_format(artifact: &Artifact, format: Format) -> bool {
+    let binary = artifact.binary.as_ref();
+    binary.is_some_and(|binary| binary.format == format)
 }
 
 fn library_verdict(
@@ -237,13 +281,13 @@ fn library_verdict(
         check(&pair, &mut outcome);
     }
     bind(artifact, candidate, &mut outcome);
-    conclude(artifact, library.prefix.clone(), candidate, outcome)
+    conclude(library.prefix.clone(), candidate, outcome)
 }
 
 fn client_verdict(artifact: &Artifact, candidate: &Candidate<'_>) -> Verdict {
     let mut outcome = Outcome::default();
     bind(artifact, candidate, &mut outcome);
-    conclude(artifact, None, candidate, outcome)
+    conclude(None, candidate, outcome)
 }
 
 fn bind(artifact: &Artifact, candidate: &Candidate<'_>, outcome: &mut Outcome) {
@@ -257,12 +301,7 @@ fn bind(artifact: &Artifact, candidate: &Candidate<'_>, outcome: &mut Outcome) {
     }
 }
 
-fn conclude(
-    artifact: &Artifact,
-    prefix: Option<String>,
-    candidate: &Candidate<'_>,
-    outcome: Outcome,
-) -> Verdict {
+fn conclude(prefix: Option<String>, candidate: &Candidate<'_>, outcome: Outcome) -> Verdict {
     let rules: BTreeSet<&'static str> = outcome
         .findings
         .iter()
@@ -277,7 +316,6 @@ fn conclude(
         VerdictStatus::Fits
     };
     Verdict {
-        artifact: artifact.path.clone(),
         prefix,
         runtime: candidate.profile.name.clone(),
         source: candidate.source,

@@ -18,11 +18,10 @@ use std::cell::Cell;
 use std::collections::HashMap;
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::io::{self, BufReader, Read};
-use std::path::Path;
 
 use flate2::bufread::MultiGzDecoder;
 
-use super::{Event, Problem, ProblemKind, VirtualFile, map};
+use super::{Event, Place, Problem, ProblemKind, VirtualFile, map};
 use crate::container::{Body, FileType, Member, ar, identify, tar, zip};
 use crate::limits::{
     MAX_MEMBER_IN_MEMORY, MAX_MEMBERS, MAX_NESTING, MAX_UNPACK_RATIO, MAX_UNPACKED_BYTES,
@@ -38,11 +37,10 @@ const SUFFIXES: [&str; 20] = [
     "wasm", "bin", "vm", "ro", "bundle", "node",
 ];
 
-/// Opens `path` and hands out its bytes and those of its members.
-pub fn visit(path: &Path, out: &mut dyn FnMut(Event<'_>)) {
-    let display = path.display().to_string();
-    match map::open(path) {
-        Ok(bytes) => visit_bytes(&display, &bytes, out),
+/// Opens the file at `place` and hands out its bytes and those of its members.
+pub fn visit(place: &Place, out: &mut dyn FnMut(Event<'_>)) {
+    match map::open(place.path()) {
+        Ok(bytes) => visit_bytes(place, &bytes, out),
         Err(error) => {
             let kind = match error.kind() {
                 io::ErrorKind::InvalidInput => ProblemKind::NotAFile,
@@ -50,7 +48,7 @@ pub fn visit(path: &Path, out: &mut dyn FnMut(Event<'_>)) {
             };
             let detail = error.to_string();
             out(Event::Problem(Problem {
-                display,
+                place: place.clone(),
                 kind,
                 detail,
             }));
@@ -58,8 +56,8 @@ pub fn visit(path: &Path, out: &mut dyn FnMut(Event<'_>)) {
     }
 }
 
-/// The same for bytes already in memory, shown as `display`.
-pub fn visit_bytes(display: &str, bytes: &[u8], out: &mut dyn FnMut(Event<'_>)) {
+/// The same for bytes already in memory.
+pub fn visit_bytes(place: &Place, bytes: &[u8], out: &mut dyn FnMut(Event<'_>)) {
     let by_ratio = (bytes.len() as u64)
         .saturating_mul(MAX_UNPACK_RATIO)
         .max(RATIO_FREE_BYTES);
@@ -71,7 +69,7 @@ pub fn visit_bytes(display: &str, bytes: &[u8], out: &mut dyn FnMut(Event<'_>)) 
         stopped: false,
         met: HashMap::default(),
     };
-    visitor.file(display, bytes, 0);
+    visitor.file(place, bytes, 0);
 }
 
 struct Visitor<'v> {
@@ -80,16 +78,15 @@ struct Visitor<'v> {
     left: &'v Cell<u64>,
     members: usize,
     stopped: bool,
-    /// How often each member was met, by a hash of its display path.
+    /// How often each member was met, by a hash of its archive and name.
     met: HashMap<u64, u32, BuildHasherDefault<DefaultHasher>>,
 }
 
 impl Visitor<'_> {
-    fn file(&mut self, display: &str, bytes: &[u8], depth: usize) {
+    fn file(&mut self, place: &Place, bytes: &[u8], depth: usize) {
         let file_type = identify(bytes);
         (self.out)(Event::File(VirtualFile {
-            display,
-            name: last_component(display),
+            place,
             file_type,
             bytes,
             depth,
@@ -99,14 +96,14 @@ impl Visitor<'_> {
         }
         if depth >= MAX_NESTING {
             let detail = format!("archives are opened {MAX_NESTING} deep");
-            self.problem(display, ProblemKind::TooDeep, detail);
+            self.problem(place, ProblemKind::TooDeep, detail);
             return;
         }
         let left = self.left;
         let inner = depth.saturating_add(1);
         // What a gzip stream yields is counted where it is unpacked.
         let counted = file_type == FileType::Gzip;
-        let mut visit = |member: Member<'_, '_>| self.member(display, member, inner, counted);
+        let mut visit = |member: Member<'_, '_>| self.member(place, member, inner, counted);
         let read = match file_type {
             FileType::Ar | FileType::ThinAr => ar::members(bytes, &mut visit),
             FileType::Tar => tar::members(bytes, &mut visit),
@@ -117,20 +114,20 @@ impl Visitor<'_> {
                     inner: BufReader::with_capacity(64 << 10, stream),
                     left,
                 };
-                gzip(display, &mut metered, &mut visit)
+                gzip(place, &mut metered, &mut visit)
             }
         };
         if self.left.get() == 0 {
-            self.bomb(display);
+            self.bomb(place);
         } else if let Err(error) = read {
-            self.problem(display, ProblemKind::DamagedArchive, error.to_string());
+            self.problem(place, ProblemKind::DamagedArchive, error.to_string());
         }
     }
 
     /// Whether to go on with the archive.
     fn member(
         &mut self,
-        archive: &str,
+        archive: &Place,
         member: Member<'_, '_>,
         depth: usize,
         counted: bool,
@@ -160,13 +157,13 @@ impl Visitor<'_> {
         if nothing && !is_unsafe {
             return true;
         }
-        let display = self.display(archive, &member.name);
+        let place = self.place(archive, &member.name);
         if is_unsafe {
             let detail = "the name is absolute or climbs out with `..`: do not unpack this archive";
-            self.problem(&display, ProblemKind::UnsafeName, detail.to_owned());
+            self.problem(&place, ProblemKind::UnsafeName, detail.to_owned());
         }
         if !nothing {
-            self.body(&display, member, depth, counted);
+            self.body(&place, member, depth, counted);
         }
         if self.left.get() == 0 {
             self.bomb(archive);
@@ -174,43 +171,38 @@ impl Visitor<'_> {
         !self.stopped
     }
 
-    fn body(&mut self, display: &str, member: Member<'_, '_>, depth: usize, counted: bool) {
+    fn body(&mut self, place: &Place, member: Member<'_, '_>, depth: usize, counted: bool) {
         match member.body {
-            Body::Stored(bytes) => self.file(display, bytes, depth),
+            Body::Stored(bytes) => self.file(place, bytes, depth),
             Body::Absent(why) => {
                 let kind = if why.contains("thin") {
                     ProblemKind::ThinArchive
                 } else {
                     ProblemKind::NotInspected
                 };
-                self.problem(display, kind, why.to_owned());
+                self.problem(place, kind, why.to_owned());
             }
-            Body::Packed(stream) if counted => self.packed(display, member.size, stream, depth),
+            Body::Packed(stream) if counted => self.packed(place, member.size, stream, depth),
             Body::Packed(stream) => {
                 let left = self.left;
                 let mut stream = Metered {
                     inner: stream,
                     left,
                 };
-                self.packed(display, member.size, &mut stream, depth);
+                self.packed(place, member.size, &mut stream, depth);
             }
         }
     }
 
-    /// Archive and member. An archive may hold several of one name: the second
-    /// is called `lib.a!one.o (2)`.
-    fn display(&mut self, archive: &str, member: &str) -> String {
-        let display = format!("{archive}!{member}");
-        let hash = self.met.hasher().hash_one(&display);
+    /// The place of the next member called so. An archive may hold several.
+    fn place(&mut self, archive: &Place, member: &[u8]) -> Place {
+        let hash = self.met.hasher().hash_one((archive, member));
         let met = self.met.entry(hash).or_default();
         *met = met.saturating_add(1);
-        match *met {
-            1 => display,
-            several => format!("{display} ({several})"),
-        }
+        archive.member(member, *met)
     }
 
-    fn packed(&mut self, display: &str, size: u64, stream: &mut dyn Read, depth: usize) {
+    fn packed(&mut self, place: &Place, size: u64, stream: &mut dyn Read, depth: usize) {
         let wanted = if size > MAX_MEMBER_IN_MEMORY {
             HEAD
         } else {
@@ -223,12 +215,12 @@ impl Visitor<'_> {
         if let Err(error) = read {
             if self.left.get() > 0 {
                 let detail = format!("it does not unpack: {error}");
-                self.problem(display, ProblemKind::DamagedArchive, detail);
+                self.problem(place, ProblemKind::DamagedArchive, detail);
             }
             return;
         }
         if bytes.len() as u64 <= wanted {
-            self.file(display, &bytes, depth);
+            self.file(place, &bytes, depth);
             return;
         }
         let what = identify(&bytes).describe();
@@ -237,23 +229,23 @@ impl Visitor<'_> {
              unpack the archive and scan the folder",
             MAX_MEMBER_IN_MEMORY >> 20
         );
-        self.problem(display, ProblemKind::NotInspected, detail);
+        self.problem(place, ProblemKind::NotInspected, detail);
     }
 
-    fn bomb(&mut self, display: &str) {
+    fn bomb(&mut self, place: &Place) {
         if !self.stopped {
             let detail = format!(
                 "it unpacks to more than {MAX_UNPACK_RATIO} times its size or {} MiB",
                 MAX_UNPACKED_BYTES >> 20
             );
-            self.problem(display, ProblemKind::Bomb, detail);
+            self.problem(place, ProblemKind::Bomb, detail);
         }
         self.stopped = true;
     }
 
-    fn problem(&mut self, display: &str, kind: ProblemKind, detail: String) {
+    fn problem(&mut self, place: &Place, kind: ProblemKind, detail: String) {
         (self.out)(Event::Problem(Problem {
-            display: display.to_owned(),
+            place: place.clone(),
             kind,
             detail,
         }));
@@ -262,7 +254,7 @@ impl Visitor<'_> {
 
 /// A gzip stream holds a tar, or one file under the name without `.gz`.
 fn gzip(
-    display: &str,
+    place: &Place,
     stream: &mut dyn Read,
     visit: &mut dyn FnMut(Member<'_, '_>) -> bool,
 ) -> Result<(), crate::DecodeError> {
@@ -275,8 +267,8 @@ fn gzip(
     if is_tar {
         return tar::stream_members(&mut whole, visit);
     }
-    let name = last_component(display);
-    let name = name.strip_suffix(".gz").unwrap_or(name).to_owned();
+    let name = place.raw_name();
+    let name = name.strip_suffix(b".gz").unwrap_or(name).to_vec();
     visit(Member {
         name,
         // A gzip trailer states the size modulo 4 GiB, and may lie.
@@ -304,12 +296,9 @@ impl<R: Read> Read for Metered<'_, R> {
     }
 }
 
-fn last_component(display: &str) -> &str {
-    display.rsplit(['/', '\\', '!']).next().unwrap_or(display)
-}
-
-fn can_matter(name: &str) -> bool {
-    let name = last_component(name);
+fn can_matter(name: &[u8]) -> bool {
+    let name = String::from_utf8_lossy(name);
+    let name = name.rsplit(['/', '\\']).next().unwrap_or(&name);
     match name.rsplit_once('.') {
         None => true,
         Some((_, suffix)) => {
@@ -318,8 +307,8 @@ fn can_matter(name: &str) -> bool {
     }
 }
 
-fn is_unsafe(name: &str) -> bool {
-    let mut parts = name.split(['/', '\\']);
-    let absolute = name.starts_with(['/', '\\']) || name.get(1..3) == Some(":\\");
-    absolute || parts.any(|part| part == "..")
+fn is_unsafe(name: &[u8]) -> bool {
+    let is_separator = |byte: &u8| matches!(byte, b'/' | b'\\');
+    let absolute = name.first().is_some_and(is_separator) || name.get(1..3) == Some(b":\\");
+    absolute || name.split(is_separator).any(|part| part == b"..")
 }

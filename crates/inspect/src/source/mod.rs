@@ -2,11 +2,12 @@
 //!
 //! [`walk`] lists the files below some paths, largest first. [`visit`] opens
 //! one of them and hands out its bytes, then those of every archive member
-//! that can matter, as virtual files with stable display paths
+//! that can matter, as virtual files with a [`Place`] each
 //! (`dist/model.tar!lib0.o`). Nothing is unpacked to disk. What cannot be read
 //! is a [`Problem`], never the end of a scan.
 
 mod members;
+mod place;
 mod walk;
 
 pub mod map;
@@ -16,15 +17,14 @@ use serde::Serialize;
 use crate::container::FileType;
 
 pub use members::{visit, visit_bytes};
+pub use place::{Controls, Place, spell, unspell};
 pub use walk::{FoundFile, Walk, walk};
 
-/// Bytes under a stable name: a file, or a member of an archive.
+/// Bytes in their place: a file, or a member of an archive.
 #[derive(Debug, Clone, Copy)]
 pub struct VirtualFile<'a> {
-    /// Path as given, archive members after `!`.
-    pub display: &'a str,
-    /// Name of the innermost member, or of the file: its last path component.
-    pub name: &'a str,
+    /// Where they lie.
+    pub place: &'a Place,
     /// What the bytes are.
     pub file_type: FileType,
     /// The bytes. Empty for a compressed archive itself, which is streamed.
@@ -61,8 +61,8 @@ pub enum ProblemKind {
 /// Something that was not read, or not read as it stands.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Problem {
-    /// Path as given, archive members after `!`.
-    pub display: String,
+    /// Where it lies.
+    pub place: Place,
     /// What kind.
     pub kind: ProblemKind,
     /// One line for a person.

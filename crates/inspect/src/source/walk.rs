@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 
 use walkdir::{DirEntry, WalkDir};
 
-use super::{Problem, ProblemKind};
+use super::{Place, Problem, ProblemKind};
 use crate::documents::DocumentKind;
 
 /// Suffixes of files that are never an artifact and are met by the thousand in
@@ -245,7 +245,7 @@ impl Walker {
 
     fn problem(&mut self, path: &Path, kind: ProblemKind, detail: impl std::fmt::Display) {
         self.walk.problems.push(Problem {
-            display: path.display().to_string(),
+            place: Place::file(path),
             kind,
             detail: detail.to_string(),
         });

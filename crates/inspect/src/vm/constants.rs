@@ -1,6 +1,6 @@
 //! The constant pool: three code tables, one body layout per type.
 //!
-//! The tables share numbers with different meanings (format notes, b.1), so a
+//! The tables share numbers with different meanings (docs/formats.md#constant-pool), so a
 //! table is never told from a code; [`super::decode`] tries each to the end.
 
 use std::ops::Range;

@@ -1,5 +1,5 @@
 //! Instructions of the VM, decoded one at a time from the words of
-//! [`Executable::code`] (format notes, b.2).
+//! [`Executable::code`] (docs/formats.md#instructions).
 
 use std::ops::Range;
 

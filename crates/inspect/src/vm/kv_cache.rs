@@ -1,5 +1,5 @@
 //! Facts of the calls that create a KV cache or a recurrent state: how many
-//! arguments, which attention tags, which config length (format notes, f).
+//! arguments, which attention tags, which config length (docs/formats.md#kv-cache).
 //!
 //! Only what the code says; whether a runtime accepts it is for the rules.
 

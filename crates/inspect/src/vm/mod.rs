@@ -1,5 +1,5 @@
 //! The Relax VM executable inside a model library: format, disassembly,
-//! statistics, dataflow (format notes, part b).
+//! statistics, dataflow (docs/formats.md#vm-executable).
 //!
 //! [`Executable::decode`] turns bytes into the types below; the other files
 //! answer questions about them. Nothing here knows of blobs or containers.
@@ -45,7 +45,7 @@ pub enum Magic {
     V2,
 }
 
-/// Which codes the constant pool uses (format notes, b.1).
+/// Which codes the constant pool uses (docs/formats.md#constant-pool).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ConstantTable {

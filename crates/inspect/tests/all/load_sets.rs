@@ -10,6 +10,7 @@ use artcheck_inspect::runtime::libraries::Resolution;
 use artcheck_inspect::runtime::load_set::{LoadSet, MissingReason};
 use artcheck_inspect::runtime::member::Member;
 use artcheck_inspect::runtime::parts::{PartKind, classify};
+use artcheck_inspect::source::Place;
 
 const STRINGIFY: &str = "_ZN3tvm3ffi4json9StringifyERKNS0_3AnyENS0_8OptionalIivEE";
 
@@ -52,7 +53,10 @@ fn member(file: &Path) -> Option<Member> {
     let parsed = container::parse(&data).expect("a library").remove(0);
     let path = file.to_string_lossy();
     let kind = classify(&parsed.binary, &path)?;
-    Some(Member::read(&path, kind, &data, &parsed, &[]).expect("its exports can be read"))
+    Some(
+        Member::read(&Place::file(file), kind, &data, &parsed, &[])
+            .expect("its exports can be read"),
+    )
 }
 
 fn distributions(root: &Path) -> Vec<Distribution> {
@@ -151,7 +155,7 @@ fn two_copies_of_the_registry_are_seen() {
     let root = site_packages("tvm-0.27");
     let original = member(&root.join("tvm_ffi/lib/libtvm_ffi.so")).expect("libtvm_ffi");
     let copy = |path: &str| Member {
-        path: path.to_owned(),
+        path: Place::file(path),
         ..original.clone()
     };
     let set = LoadSet::assemble(
@@ -202,7 +206,7 @@ fn a_runtime_without_its_registry_blames_the_absent_library() {
     );
 }
 
-/// The pairs of the format notes, part g, on every platform; the linker said
+/// The pairs of docs/formats.md#c-interface-of-tvm-ffi, on every platform; the linker said
 /// the same of each on Linux x86-64.
 #[test]
 fn pairs_of_every_platform_miss_what_the_linker_missed() {

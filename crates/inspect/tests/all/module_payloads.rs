@@ -1,4 +1,4 @@
-//! Blobs and payloads written here, byte by byte from the format notes, in
+//! Blobs and payloads written here, byte by byte from docs/formats.md#blob, in
 //! every layout; the reader must give back what was written and say which
 //! layout it was.
 
@@ -346,7 +346,7 @@ fn cut_blobs_are_refused() {
 }
 
 /// The distances from a blob's start to the VM magic seen in real libraries
-/// (format notes, a.2), and the first fields of the worked example (b.3).
+/// (docs/formats.md#a-blob-without-a-symbol), and the first fields of docs/formats.md#worked-example.
 #[test]
 fn executables_lie_where_the_notes_say() {
     let executable = writer::executable(Magic::V2);

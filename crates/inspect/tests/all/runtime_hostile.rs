@@ -9,6 +9,7 @@ use artcheck_inspect::runtime::distribution::Distribution;
 use artcheck_inspect::runtime::load_set::LoadSet;
 use artcheck_inspect::runtime::member::Member;
 use artcheck_inspect::runtime::parts::{PartKind, classify};
+use artcheck_inspect::source::Place;
 
 const PARTS: [&str; 5] = [
     "tvm-0.27-linux-aarch64/tvm/lib/libtvm_runtime.so",
@@ -25,7 +26,13 @@ fn read(data: &[u8]) -> bool {
     let mut any = false;
     for parsed in container::parse(data).unwrap_or_default() {
         let _ = classify(&parsed.binary, "libtvm_runtime.so");
-        let Ok(member) = Member::read("damaged", PartKind::Runtime, data, &parsed, &[]) else {
+        let Ok(member) = Member::read(
+            &Place::file("damaged"),
+            PartKind::Runtime,
+            data,
+            &parsed,
+            &[],
+        ) else {
             continue;
         };
         let set = LoadSet::assemble("damaged", vec![member], Vec::new());

@@ -9,7 +9,7 @@ use artcheck_inspect::runtime::grouping::{self, Installed};
 use artcheck_inspect::runtime::load_set::LoadSet;
 use artcheck_inspect::runtime::member::Member;
 use artcheck_inspect::runtime::parts::classify;
-use artcheck_inspect::source::{self, Event};
+use artcheck_inspect::source::{self, Event, Place};
 
 /// The load sets below a folder of the cache.
 fn below(folder: &str) -> Vec<LoadSet> {
@@ -22,27 +22,27 @@ fn below(folder: &str) -> Vec<LoadSet> {
     let mut members = Vec::new();
     let mut packages = Vec::new();
     for file in walk.files {
-        let name = file.path.to_string_lossy();
+        let name = file.path.to_string_lossy().into_owned();
         let is_library = [".so", ".dylib", ".dll"]
             .iter()
             .any(|end| name.ends_with(end));
         if !is_library && !name.ends_with("METADATA") {
             continue;
         }
-        source::visit(&file.path, &mut |event| {
+        source::visit(&Place::file(file.path), &mut |event| {
             let Event::File(found) = event else { return };
-            if found.name == "METADATA" {
+            if found.place.name() == "METADATA" {
                 let text = String::from_utf8_lossy(found.bytes);
                 packages.extend(Distribution::parse(&text).map(|distribution| Installed {
-                    path: found.display.to_owned(),
+                    path: found.place.clone(),
                     distribution,
                 }));
                 return;
             }
             for parsed in container::parse(found.bytes).unwrap_or_default() {
-                if let Some(kind) = classify(&parsed.binary, found.name) {
+                if let Some(kind) = classify(&parsed.binary, &found.place.name()) {
                     members.push(
-                        Member::read(found.display, kind, found.bytes, &parsed, &[])
+                        Member::read(found.place, kind, found.bytes, &parsed, &[])
                             .expect("exports can be read"),
                     );
                 }

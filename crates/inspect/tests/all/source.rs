@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use artcheck_inspect::container::{self, Body, FileType, ar, identify};
-use artcheck_inspect::source::{self, Event, Problem, ProblemKind};
+use artcheck_inspect::source::{self, Event, Place, Problem, ProblemKind};
 
 /// An empty folder of this test's own.
 fn folder(name: &str) -> PathBuf {
@@ -39,11 +39,11 @@ type Files = BTreeMap<String, (FileType, Vec<u8>)>;
 fn visit(path: &Path) -> (Files, Vec<Problem>) {
     let (mut files, mut problems) = (Files::new(), Vec::new());
     let base = format!("{}/", path.parent().expect("a parent").display());
-    source::visit(path, &mut |event| match event {
+    source::visit(&Place::file(path), &mut |event| match event {
         Event::File(file) => {
-            let display = file.display.replace(&base, "");
+            let display = file.place.to_string().replace(&base, "");
             let twice = files.insert(display, (file.file_type, file.bytes.to_vec()));
-            assert!(twice.is_none(), "{}", file.display);
+            assert!(twice.is_none(), "{}", file.place);
         }
         Event::Problem(problem) => problems.push(problem),
     });
@@ -350,13 +350,16 @@ fn a_walk_lists_every_file_once_and_opens_no_fifo() {
         ]
     );
     // Not through the helper above, which would copy four gigabytes.
-    source::visit(&at.join("sparse.so"), &mut |event| match event {
-        Event::File(file) => {
-            assert_eq!(file.file_type, FileType::Zeros);
-            assert_eq!(file.bytes.len(), 4 << 30);
-        }
-        Event::Problem(problem) => panic!("{problem:?}"),
-    });
+    source::visit(
+        &Place::file(at.join("sparse.so")),
+        &mut |event| match event {
+            Event::File(file) => {
+                assert_eq!(file.file_type, FileType::Zeros);
+                assert_eq!(file.bytes.len(), 4 << 30);
+            }
+            Event::Problem(problem) => panic!("{problem:?}"),
+        },
+    );
     let (_, problems) = visit(&at.join("pipe.so"));
     assert_eq!(kinds(&problems), [ProblemKind::NotAFile]);
     let (_, problems) = visit(&at.join("missing.so"));
@@ -370,7 +373,7 @@ fn import_libraries_hold_names_and_no_artifact() {
     let mut imports = 0;
     ar::members(&bytes, &mut |member| {
         let Body::Stored(bytes) = member.body else {
-            panic!("{} is not stored", member.name);
+            panic!("{:?} is not stored", member.name);
         };
         imports += usize::from(identify(bytes) == FileType::CoffImport);
         true
@@ -379,7 +382,7 @@ fn import_libraries_hold_names_and_no_artifact() {
     assert!(imports > 100, "{imports} imports");
     // They are passed over; the few objects beside them are handed out.
     let mut objects = 0;
-    source::visit(&path, &mut |event| match event {
+    source::visit(&Place::file(path), &mut |event| match event {
         Event::File(file) if file.file_type == FileType::Coff => {
             container::parse(file.bytes).expect("a COFF object");
             objects += 1;

@@ -226,7 +226,7 @@ fn a_runtime_is_no_model_library() {
     }
 }
 
-/// The worked example of the format notes returns an integer, a shape, a string
+/// The example of docs/formats.md#worked-example returns an integer, a shape, a string
 /// and a data type in one tuple; the corpus has the same function.
 #[test]
 fn mixed_constants_are_told_apart() {

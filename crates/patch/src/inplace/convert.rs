@@ -2,12 +2,15 @@
 //! payloads that a runtime needs and that can be made exact in place. What
 //! cannot is refused, with the reason and what helps instead.
 
+use std::sync::Arc;
+
 use artcheck_inspect::artifact::{Artifact, Role};
 use artcheck_inspect::container::Binary;
 use artcheck_inspect::finding::Severity;
 use artcheck_inspect::module::{ModelLibrary, Payload};
 use artcheck_inspect::rules::{self, Facts, Outcome, Pair};
 use artcheck_inspect::runtime::RuntimeProfile;
+use artcheck_inspect::source::Place;
 use artcheck_inspect::vm::{Executable, Magic};
 
 use super::device_payload::{self, Wanted};
@@ -249,20 +252,20 @@ fn findings(site: &Site, runtime: &RuntimeProfile) -> Vec<Refusal> {
         .filter(|finding| finding.severity == Severity::Error)
         .map(|finding| Refusal {
             rule: finding.rule.to_owned(),
-            reason: finding.message,
-            remedy: finding.help,
+            reason: finding.message.clone(),
+            remedy: finding.help.clone(),
         })
         .collect()
 }
 
 fn artifact(member: &str, binary: &Binary, library: &ModelLibrary) -> Artifact {
     Artifact {
-        path: member.to_owned(),
+        path: Place::file(member),
         size: 0,
         role: Role::ModelLibrary,
         part: None,
-        binary: Some(binary.clone()),
-        libraries: vec![library.clone()],
+        binary: Some(Arc::new(binary.clone())),
+        libraries: vec![library.clone()].into(),
         problems: Vec::new(),
     }
 }

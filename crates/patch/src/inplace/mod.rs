@@ -7,7 +7,7 @@
 //! through [`crate::write`] after a second reader in [`recheck`] has found
 //! exactly the planned difference. What is planned for a program follows from
 //! its code, never from a text search.
-//! Formats: see the format notes in the `artcheck-inspect` crate.
+//! Formats: docs/formats.md#blob
 
 #![deny(
     clippy::unwrap_used,

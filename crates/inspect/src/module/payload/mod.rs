@@ -1,4 +1,4 @@
-//! Payloads of modules, one file per kind (format notes, a.4).
+//! Payloads of modules, one file per kind (docs/formats.md#payloads).
 //!
 //! Nothing in a payload says which layout it has, so every layout of its kind
 //! is tried and the one that ends exactly at the payload's end is taken.

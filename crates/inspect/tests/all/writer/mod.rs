@@ -1,4 +1,4 @@
-//! Writes blobs, payloads and executables from the format notes. Shares
+//! Writes blobs, payloads and executables from docs/formats.md#blob. Shares
 //! nothing with the reader under test.
 
 #![allow(dead_code)] // each test binary uses a part

@@ -22,7 +22,7 @@ fn plan(file: &Path, runtime: &str) -> FixPlan {
     let scan = scan::scan(&options, &()).expect("threads");
     let of_file = |finding: &&_| {
         let finding: &artcheck_inspect::finding::Finding = finding;
-        Path::new(&finding.artifact) == file
+        finding.artifact.path() == file
     };
     let findings: Vec<_> = scan.findings.iter().filter(of_file).cloned().collect();
     let bytes = std::fs::read(file).expect("the file");

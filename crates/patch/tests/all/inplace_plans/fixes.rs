@@ -1,8 +1,9 @@
 //! Plans of repairs from findings.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use artcheck_inspect::finding::{Finding, Repair};
+use artcheck_inspect::rules;
 use artcheck_inspect::runtime::RuntimeProfile;
 use artcheck_inspect::scan::{self, GivenRuntime, ScanOptions};
 use artcheck_patch::fix::{self, FixError, FixInput, FixPlan};
@@ -149,20 +150,10 @@ fn hashes_that_do_not_match_are_renewed() {
     let mut broken = bytes(name);
     let at = library(&broken).file_offset as usize + 3000;
     broken[at] ^= 1;
-    let finding = Finding {
-        rule: "AC004",
-        name: "signature",
-        severity: artcheck_inspect::finding::Severity::Error,
-        artifact: name.to_owned(),
-        locations: Vec::new(),
-        runtime: None,
-        message: "page hashes do not match".to_owned(),
-        evidence: Vec::new(),
-        runtime_says: None,
-        help: String::new(),
-        repairs: vec![Repair::InPlace],
-        rename: None,
-    };
+    let rule = rules::find("AC004").expect("the rule of signatures");
+    let finding = Finding::new(rule, Path::new(name), "page hashes do not match")
+        .severity(artcheck_inspect::finding::Severity::Error)
+        .repair(&[Repair::InPlace]);
     let runtime = release("tvm-0.26");
     let file = artifact(name);
     let input = FixInput {

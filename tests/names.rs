@@ -1,0 +1,293 @@
+//! What a file is called says nothing of what is in it: copies of the corpus in
+//! folders, files and archive members with names that look like structure, or
+//! are no text, get the verdicts and findings that plain names get. Whole
+//! reports are compared, the odd names in them replaced by the plain ones.
+
+#![cfg(unix)]
+
+mod support;
+
+use std::ffi::OsString;
+use std::fs;
+use std::io::Write as _;
+use std::os::unix::ffi::OsStringExt as _;
+use std::path::{Path, PathBuf};
+
+use artcheck_inspect::source::{Controls, spell};
+use serde_json::{Value, json};
+use support::{artcheck, root};
+use tempfile::TempDir;
+
+/// Names, before the suffix.
+const ODD: [&[u8]; 9] = [
+    b"a!b",
+    b"copy (2)",
+    b"fat (arm64)",
+    b"slice (aarch64)",
+    b"c:d",
+    b"two\nlines",
+    b"-dash",
+    b"quo'ted \"name\"",
+    b"no\xfftext\\x{fe}",
+];
+
+/// Of every kind and generation; each goes under every name.
+const SAMPLE: [&str; 12] = [
+    "tvm-0.27/dense-cpu-x86_64.so",
+    "tvm-0.26/dense-metal-macos-arm64.dylib",
+    "tvm-0.25/embedding-webgpu.wasm",
+    "tvm-0.25/embedding-metal-ios.tar",
+    "synthetic/extcall-0.27-universal.dylib",
+    "synthetic/extcall-0.25-ios.a",
+    "synthetic/extcall-0.25-ios-appledouble.tar",
+    "synthetic/dense-ext-0.26-missing-function-cpu-x86_64.so",
+    "synthetic/extcall-0.27-truncated-cpu-x86_64.so",
+    "synthetic/extcall-0.27-devc.o",
+    "synthetic/git-lfs-pointer.so",
+    "synthetic/extcall-current-v2.bin",
+];
+
+/// The odd name, or a plain one of its own that sorts as it likes.
+fn name(odd: bool, number: usize) -> Vec<u8> {
+    if odd {
+        ODD[number].to_vec()
+    } else {
+        format!("plain{number}name").into_bytes()
+    }
+}
+
+fn path(parts: &[&[u8]]) -> PathBuf {
+    PathBuf::from(OsString::from_vec(parts.concat()))
+}
+
+fn corpus(name: &str) -> Vec<u8> {
+    fs::read(root().join("corpus/artifacts").join(name)).expect("the corpus")
+}
+
+/// A folder per name, with files and archives of that name.
+fn tree(odd: bool) -> TempDir {
+    let top = tempfile::tempdir().expect("a folder");
+    for number in 0..ODD.len() {
+        let name = name(odd, number);
+        let folder = top.path().join(path(&[&name]));
+        fs::create_dir(&folder).expect("a new folder");
+        for (at, sample) in SAMPLE.iter().enumerate() {
+            let suffix = Path::new(sample).extension().expect("a suffix");
+            let suffix = suffix.as_encoded_bytes();
+            let file = path(&[&name, format!("-{at}.").as_bytes(), suffix]);
+            fs::write(folder.join(file), corpus(sample)).expect("a new file");
+        }
+        fs::write(
+            folder.join("mlc-chat-config.json"),
+            r#"{"prefill_chunk_size": 100000000}"#,
+        )
+        .expect("a new file");
+        let app = json!({ "model_list": [{ "model_lib": "unknown" }] });
+        fs::write(folder.join("mlc-app-config.json"), app.to_string()).expect("a new file");
+        // mlc-llm names a model's folder after it.
+        let weights = folder.join(path(&[&name, b"-MLC"]));
+        fs::create_dir(&weights).expect("a new folder");
+        fs::write(weights.join("ndarray-cache.json"), r#"{"records": []}"#).expect("a new file");
+        fs::write(folder.join(path(&[&name, b".tar"])), tar(&name)).expect("a new file");
+        fs::write(folder.join(path(&[&name, b".whl"])), zip(&name)).expect("a new file");
+    }
+    top
+}
+
+/// An archive with two members of one name in a folder of that name.
+fn tar(name: &[u8]) -> Vec<u8> {
+    let mut archive = tar::Builder::new(Vec::new());
+    for sample in [SAMPLE[0], SAMPLE[7], SAMPLE[8], SAMPLE[10]] {
+        let bytes = corpus(sample);
+        let mut header = tar::Header::new_gnu();
+        header.set_size(bytes.len() as u64);
+        header.set_mode(0o644);
+        let member = path(&[name, b"/", name, b".so"]);
+        archive
+            .append_data(&mut header, member, bytes.as_slice())
+            .expect("a member");
+    }
+    archive.into_inner().expect("an archive")
+}
+
+/// An archive in an archive. The writer takes text alone: bytes that are none
+/// are put in afterwards, in both places where the name stands.
+fn zip(name: &[u8]) -> Vec<u8> {
+    let text: String = name
+        .iter()
+        .map(|byte| {
+            if byte.is_ascii() {
+                char::from(*byte)
+            } else {
+                '#'
+            }
+        })
+        .collect();
+    let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    let plain = zip::write::SimpleFileOptions::default();
+    archive
+        .start_file(format!("{text}.tar"), plain)
+        .expect("a member");
+    archive.write_all(&tar(name)).expect("written");
+    let mut bytes = archive.finish().expect("an archive").into_inner();
+    if text.as_bytes() != name {
+        let wanted = [text.as_bytes(), b".tar"].concat();
+        let new = [name, b".tar"].concat();
+        let places: Vec<usize> = (0..bytes.len().saturating_sub(wanted.len()))
+            .filter(|at| bytes[*at..].starts_with(&wanted))
+            .collect();
+        assert_eq!(places.len(), 2, "a header and an entry of the directory");
+        for at in places {
+            bytes[at..at + new.len()].copy_from_slice(&new);
+        }
+    }
+    bytes
+}
+
+/// The report of a run in the tree, and its status.
+fn report(tree: &TempDir, args: &[&str]) -> (Value, Option<i32>) {
+    let output = artcheck()
+        .current_dir(tree.path())
+        .args(["scan", "--format", "json", "."])
+        .args(args)
+        .output()
+        .expect("artcheck starts");
+    let report = serde_json::from_slice(&output.stdout).expect("a report");
+    (report, output.status.code())
+}
+
+/// The report with plain names, in an order that does not depend on names.
+fn plain(report: &Value) -> Value {
+    let mut names = Vec::new();
+    for (number, odd) in ODD.iter().enumerate() {
+        let plain = String::from_utf8(name(false, number)).expect("text");
+        for controls in [Controls::Escaped, Controls::Kept] {
+            let mut text = String::new();
+            spell(odd, controls, &mut text).expect("written");
+            names.push((text, plain.clone()));
+        }
+    }
+    let mut report = replaced(report, &names);
+    for list in ["artifacts", "verdicts", "findings", "runtimes"] {
+        let list = report[list].as_array_mut().expect("a list");
+        assert!(!list.is_empty());
+        list.sort_by_key(Value::to_string);
+    }
+    report
+}
+
+fn replaced(value: &Value, names: &[(String, String)]) -> Value {
+    match value {
+        Value::String(text) => {
+            let mut text = text.clone();
+            for (odd, plain) in names {
+                text = text.replace(odd, plain);
+            }
+            Value::String(text)
+        }
+        Value::Array(items) => items.iter().map(|item| replaced(item, names)).collect(),
+        Value::Object(fields) => fields
+            .iter()
+            // It stands on the name.
+            .filter(|(key, _)| *key != "fingerprint")
+            .map(|(key, item)| (key.clone(), replaced(item, names)))
+            .collect(),
+        other => other.clone(),
+    }
+}
+
+#[test]
+fn odd_names_get_the_report_of_plain_ones() {
+    let (odd, even) = (tree(true), tree(false));
+    for args in [
+        &[][..],
+        &["--runtime", "tvm-0.27"],
+        &["--target", "linux-x86_64"],
+    ] {
+        let (odd, odd_status) = report(&odd, args);
+        let (even, status) = report(&even, args);
+        assert_eq!(odd_status, status, "{args:?}");
+        let (odd, even) = (plain(&odd), plain(&even));
+        for list in ["artifacts", "verdicts", "findings", "runtimes"] {
+            let lists = odd[list].as_array().zip(even[list].as_array());
+            let (odd, even) = lists.expect("lists");
+            for (odd, even) in odd.iter().zip(even) {
+                assert_eq!(odd, even, "{list} {args:?}");
+            }
+        }
+        assert_eq!(odd, even, "{args:?}");
+    }
+}
+
+#[test]
+fn every_file_can_be_found_again_by_the_report() {
+    let odd = tree(true);
+    let (report, _) = report(&odd, &[]);
+    let mut fingerprints = std::collections::BTreeSet::new();
+    for finding in report["findings"].as_array().expect("findings") {
+        let file = finding["file"].as_str().expect("a file");
+        let bytes = artcheck_inspect::source::unspell(file);
+        let file = odd.path().join(PathBuf::from(OsString::from_vec(bytes)));
+        assert!(file.is_file(), "{file:?}");
+        let fingerprint = finding["fingerprint"].as_str().expect("a fingerprint");
+        assert!(fingerprints.insert(fingerprint.to_owned()), "{finding}");
+    }
+    assert!(fingerprints.len() > 100, "{}", fingerprints.len());
+}
+
+#[test]
+fn no_name_ends_a_line_of_a_report() {
+    let odd = tree(true);
+    for format in ["human", "github", "markdown"] {
+        let output = artcheck()
+            .current_dir(odd.path())
+            .args(["scan", ".", "--format", format])
+            .output()
+            .expect("artcheck starts");
+        let text = String::from_utf8(output.stdout).expect("text");
+        assert!(
+            !text.lines().any(|line| line.starts_with("lines")),
+            "{format}"
+        );
+        assert!(text.contains("two"), "{format}");
+    }
+}
+
+#[test]
+fn fix_and_scan_end_alike_wherever_the_file_lies() {
+    let odd = tree(true);
+    let even = tree(false);
+    for number in 0..ODD.len() {
+        let status = |tree: &TempDir, odd: bool, args: &[&str]| {
+            let folder = Path::new(".").join(path(&[&name(odd, number)]));
+            let run = artcheck()
+                .current_dir(tree.path())
+                .args(args)
+                .arg(folder)
+                .args(["--runtime", "tvm-0.27"])
+                .output()
+                .expect("artcheck starts");
+            (run.status.code(), run.stdout.is_empty())
+        };
+        for command in ["fix", "scan"] {
+            let plain = status(&even, false, &[command]);
+            assert_eq!(status(&odd, true, &[command]), plain, "{command} {number}");
+            assert_eq!(plain, (Some(1), false), "{command}");
+        }
+    }
+}
+
+#[test]
+fn an_ignore_by_path_means_the_file_of_that_name() {
+    let odd = tree(true);
+    let policy = "[[ignore]]\nrule = 'AC303'\npath = 'a!b/*'\nreason = 'known'\n";
+    fs::write(odd.path().join("artcheck.toml"), policy).expect("written");
+    let (report, _) = report(&odd, &[]);
+    let suppressed = report["suppressed"].as_array().expect("accepted ones");
+    assert!(!suppressed.is_empty());
+    assert!(suppressed.iter().all(|finding| {
+        finding["file"]
+            .as_str()
+            .is_some_and(|file| file.starts_with("a!b/"))
+    }));
+}
