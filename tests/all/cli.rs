@@ -59,6 +59,7 @@ fn one_bad_file_does_not_end_a_scan() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn a_saved_profile_gives_the_same_verdict_as_the_runtime() {
     let folder = tempfile::tempdir().expect("a folder");
     let profile = folder.path().join("runtime.json");
@@ -77,6 +78,7 @@ fn a_saved_profile_gives_the_same_verdict_as_the_runtime() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn a_wheel_is_a_runtime() {
     let wheels = support::parts().join("wheels");
     let wheel = std::fs::read_dir(&wheels)

@@ -89,6 +89,7 @@ fn diff_names_what_changed_and_only_that() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn doctor_shows_the_load_set_and_no_name() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let home = folder.path().join("home/ada-lovelace");

@@ -16,6 +16,7 @@ mod classes;
 mod cli;
 mod cli_files;
 mod commands;
+mod documents;
 mod gate;
 mod healthy;
 mod hostile;
@@ -24,8 +25,10 @@ mod hostile_tree;
 #[cfg(unix)]
 mod integrations;
 mod load_sets;
+mod many_files;
 mod metal_sim;
 mod more_rules;
+mod names;
 mod patch_cli;
 mod reports;
 #[cfg(unix)]

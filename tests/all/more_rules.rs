@@ -291,6 +291,7 @@ fn ac103_names_the_releases_that_have_a_builtin() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn ac204_says_when_only_the_string_differs() {
     let folder = folder();
     let source = "#include <string>\nnamespace tvm { namespace runtime {\n\
@@ -315,6 +316,7 @@ fn ac204_says_when_only_the_string_differs() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn ac203_a_c_function_that_the_next_release_dropped() {
     let folder = folder();
     let client = library(

@@ -22,6 +22,7 @@ fn release_step(name: &str) -> String {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn the_release_packs_what_binstall_looks_for() {
     let target = "x86_64-unknown-linux-gnu";
     let folder = tempfile::tempdir().expect("a folder");

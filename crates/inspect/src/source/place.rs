@@ -327,7 +327,10 @@ pub fn unspell(text: &str) -> Vec<u8> {
             let mut buffer = [0; 4];
             let escaped = match kind {
                 "\\x{" => vec![u8::try_from(value).ok()?],
-                "\\u{" => char::from_u32(value)?.encode_utf8(&mut buffer).as_bytes().to_vec(),
+                "\\u{" => char::from_u32(value)?
+                    .encode_utf8(&mut buffer)
+                    .as_bytes()
+                    .to_vec(),
                 _ => return None,
             };
             Some((escaped, after))

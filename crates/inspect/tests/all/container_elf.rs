@@ -35,6 +35,7 @@ fn nm(file: &str, which: &str) -> BTreeSet<String> {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn undefined_and_defined_symbols_equal_those_of_llvm_nm() {
     for library in LIBRARIES {
         let path = parts::file(library);
@@ -60,6 +61,7 @@ fn undefined_and_defined_symbols_equal_those_of_llvm_nm() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn exports_are_found_through_the_hash_table() {
     for library in LIBRARIES {
         let path = parts::file(library);
@@ -98,6 +100,7 @@ fn exports_are_found_through_the_hash_table() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn dynamic_facts_equal_those_of_readelf() {
     for library in LIBRARIES {
         let path = parts::file(library);
@@ -123,6 +126,7 @@ fn dynamic_facts_equal_those_of_readelf() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn version_needs_equal_those_of_readelf() {
     for library in LIBRARIES {
         let path = parts::file(library);
@@ -151,6 +155,7 @@ fn version_needs_equal_those_of_readelf() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn regions_are_the_sections_of_readelf() {
     for library in LIBRARIES {
         let path = parts::file(library);

@@ -41,6 +41,7 @@ impl Random {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn truncated_files_are_errors() {
     let start = Instant::now();
     for file in FILES {
@@ -59,6 +60,7 @@ fn truncated_files_are_errors() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn damaged_files_neither_panic_nor_hang() {
     for file in FILES {
         let bytes = std::fs::read(parts::file(file)).expect("readable");

@@ -97,6 +97,7 @@ fn check_regions(parsed: &Parsed<'_>, facts: &Value, wanted: &[&str], file: &str
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn mach_o_facts_equal_those_of_lief() {
     for (path, facts) in lief(&MACHO) {
         let bytes = std::fs::read(&path).expect("readable");
@@ -159,6 +160,7 @@ fn nm(file: &str, which: &str) -> BTreeSet<String> {
 
 /// The compiler library is where the export trie replaces the symbol table.
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn mach_o_symbols_equal_those_of_llvm_nm() {
     let compiler = "tvm-0.27-macos-arm64/tvm/lib/libtvm_compiler.dylib";
     for file in MACHO.iter().chain([&compiler]) {
@@ -194,6 +196,7 @@ fn mach_o_symbols_equal_those_of_llvm_nm() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn addresses_from_the_trie_and_the_symbol_table_agree() {
     // The compiler goes through the trie; its addresses against llvm-nm's.
     let path = parts::file("tvm-0.27-macos-arm64/tvm/lib/libtvm_compiler.dylib");
@@ -220,6 +223,7 @@ fn addresses_from_the_trie_and_the_symbol_table_agree() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn qualified_names_are_found_in_every_format() {
     for (file, exported) in [
         (
@@ -247,6 +251,7 @@ fn qualified_names_are_found_in_every_format() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn pe_facts_equal_those_of_lief() {
     for (path, facts) in lief(&PE) {
         let bytes = std::fs::read(&path).expect("readable");
@@ -314,6 +319,7 @@ fn pe_facts_equal_those_of_lief() {
 /// A signed client with one byte of code changed: whose file it is decides whether
 /// its pages are hashed.
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn pages_of_a_client_are_hashed_unless_it_comes_with_a_runtime() {
     let path = "tvm-ffi-0.1.15.post2-macos-arm64/tvm_ffi/lib/libtvm_ffi_testing.dylib";
     let whole = std::fs::read(parts::file(path)).expect("the part can be read");

@@ -19,6 +19,7 @@ fn libraries(folder: &std::path::Path, found: &mut Vec<std::path::PathBuf>) {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn all_real_libraries_parse_without_being_read() {
     let mut files = Vec::new();
     libraries(&parts::root().join("unpacked"), &mut files);

@@ -85,6 +85,7 @@ fn zig(folder: &Path, source: &str, arguments: &[&str]) -> Vec<u8> {
 const KERNEL: &str = "export fn kernel() callconv(.kernel) void {}\n";
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn amd_processors_are_those_of_llvm() {
     let folder = tempfile::tempdir().expect("a folder");
     // One per family, and the two generic forms; all 62 numbers are LLVM's.
@@ -124,6 +125,7 @@ fn amd_processors_are_those_of_llvm() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn ptx_of_llvm_names_its_sm_version() {
     let folder = tempfile::tempdir().expect("a folder");
     for (name, expected) in [
@@ -162,6 +164,7 @@ fn every_image_of_a_fatbin_counts() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn spirv_of_a_real_compiler_says_what_it_uses() {
     let folder = tempfile::tempdir().expect("a folder");
     let shader = |number: &str| {

@@ -214,6 +214,7 @@ fn magic_finds_what_the_symbol_names() {
 
 /// The runtime holds the magic too, as a constant of its reader.
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn a_runtime_is_no_model_library() {
     for release in RELEASES {
         let path = parts::file(&format!(

@@ -107,6 +107,7 @@ fn retag_in_place(file: &Path, runtime: Option<&RuntimeProfile>) -> EditPlan {
 
 /// Issue's 2b: dense and hybrid, each runtime, both ways to find the byte.
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn tir_models_run_after_retag_without_a_shim() {
     let bench = Bench::new();
     for release in &RELEASES {
@@ -148,6 +149,7 @@ fn tir_models_run_after_retag_without_a_shim() {
 
 /// A library that was linked with the old tag, not changed by this crate.
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn a_library_linked_with_the_old_tag_runs_after_retag() {
     let bench = Bench::new();
     let original = corpus::artifact("tvm-0.26/dense-ext-cpu-x86_64.so");
@@ -170,6 +172,7 @@ fn as_read(release: &Release) -> RuntimeProfile {
 /// Every cell of the release table for a model without external calls, for
 /// both tags, after `convert` and without a shim.
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn every_cell_of_the_table_runs_after_convert() {
     let bench = Bench::new();
     let profiles: BTreeMap<&str, RuntimeProfile> = RELEASES
@@ -208,6 +211,7 @@ fn every_cell_of_the_table_runs_after_convert() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn a_hybrid_model_of_0_27_runs_on_older_runtimes_after_convert() {
     let bench = Bench::new();
     let name = "tvm-0.27/hybrid-cpu-x86_64.so";
@@ -226,6 +230,7 @@ fn a_hybrid_model_of_0_27_runs_on_older_runtimes_after_convert() {
 /// TVM's own listing of a changed file is that of the original: it shows
 /// constants by number, and nothing but constants changed.
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn tvm_loads_every_retagged_linux_file() {
     let bench = Bench::new();
     for release in &RELEASES {
@@ -272,6 +277,7 @@ fn tvm_loads_every_retagged_linux_file() {
 
 /// LIEF reads the load commands, a few lines of Python hash the pages.
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn changed_macho_files_pass_an_independent_signature_check() {
     let bench = Bench::new();
     let check = |old: &Path, new: &Path| {
@@ -331,6 +337,7 @@ fn changed_macho_files_pass_an_independent_signature_check() {
 /// A library of 0.25 with an external call crashes on 0.27 without a word. The
 /// plan needs a shim, which takes the tag over too; nothing of the file changes.
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn fix_builds_the_shim_that_a_library_needs() {
     let bench = Bench::new();
     let (made, newest) = (&RELEASES[0], &RELEASES[2]);

@@ -9,6 +9,7 @@ use crate::common::{
 };
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn every_cpu_row_of_the_corpus_matrix_passes() {
     let mut options = options(root().join("matrix/corpus.toml"));
     options.device = Some("cpu".to_owned());
@@ -31,6 +32,7 @@ fn every_cpu_row_of_the_corpus_matrix_passes() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn a_seed_that_is_not_the_reference_s_does_not_agree() {
     let report = Matrix::new()
         .row("right", &[])
@@ -43,6 +45,7 @@ fn a_seed_that_is_not_the_reference_s_does_not_agree() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn a_wheel_file_and_unpacked_wheels_serve_as_runtime() {
     let wheel = |name: &str| part("wheels").join(name);
     let wheels = [
@@ -72,6 +75,7 @@ fn a_wheel_file_and_unpacked_wheels_serve_as_runtime() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn a_seed_repeats_sampled_tokens_on_every_runtime() {
     let keys = |version: &str, seed: u64| {
         let library = artifact(&format!("tvm-{version}/dense-cpu-x86_64.so"));
@@ -98,6 +102,7 @@ fn a_seed_repeats_sampled_tokens_on_every_runtime() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn a_repeated_row_runs_in_as_many_processes() {
     let report = Matrix::new()
         .row(

@@ -29,6 +29,7 @@ fn weights(into: &Path) -> PathBuf {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn a_library_of_0_25_on_0_26_and_back_is_killed_by_sigsegv_at_prefill() {
     let on = |library: &str, runtime: &str| {
         let library = artifact(&format!("tvm-{library}/dense-ext-cpu-x86_64.so"));
@@ -54,6 +55,7 @@ fn a_library_of_0_25_on_0_26_and_back_is_killed_by_sigsegv_at_prefill() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn a_tag_that_the_runtime_does_not_accept_fails_at_cache_in_its_own_words() {
     let report = Matrix::new().row("tag", &[("library", text(&tir()))]).run();
     let failure = failure(&report, "tag");
@@ -78,6 +80,7 @@ fn tir() -> PathBuf {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn spoiled_weights_are_named_before_the_model_runs() {
     let matrix = Matrix::new();
     let spoil = |name: &str, change: &dyn Fn(&Path)| {
@@ -158,6 +161,7 @@ fn spoiled_weights_are_named_before_the_model_runs() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn missing_functions_are_named() {
     let hybrid = text(&artifact("tvm-0.26/hybrid-cpu-x86_64.so"));
     let dense = text(&artifact("tvm-0.26/dense-cpu-x86_64.so"));
@@ -180,6 +184,7 @@ fn missing_functions_are_named() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn time_outs_and_memory_limits_end_a_row_and_no_other() {
     let report = Matrix::new()
         .row(
@@ -207,6 +212,7 @@ fn time_outs_and_memory_limits_end_a_row_and_no_other() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn a_runtime_whose_parts_do_not_fit_is_refused_by_the_linker() {
     let broken = part("venv/tvm-0.25-newest-ffi");
     let report = Matrix::new()
@@ -223,6 +229,7 @@ fn a_runtime_whose_parts_do_not_fit_is_refused_by_the_linker() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn rows_that_cannot_run_here_are_not_run_and_never_passed() {
     let matrix = Matrix::new()
         .row(
@@ -255,6 +262,7 @@ fn rows_that_cannot_run_here_are_not_run_and_never_passed() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn every_device_asks_for_its_own_part_of_the_runtime() {
     let devices = ["metal", "vulkan", "opencl", "rocm", "vulkan:1"];
     let wheel = |name: &str| part("wheels").join(name);
@@ -280,6 +288,7 @@ fn every_device_asks_for_its_own_part_of_the_runtime() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn a_child_that_is_no_child_is_reported() {
     let matrix = Matrix::new().row("row", &[]);
     let mut options = matrix.options();
@@ -327,6 +336,7 @@ impl ShimProvider for Repairs {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn a_pre_check_stops_a_row_and_a_shim_repairs_it() {
     let matrix = Matrix::new().row("tag", &[("library", text(&tir()))]);
     let mut options = matrix.options();

@@ -15,6 +15,7 @@ fn dynamic(file: &Path) -> String {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn moved_libraries_find_each_other_after_the_folders_are_taken_out() {
     let folder = tempfile::tempdir().expect("a folder");
     let built = folder.path().join("built-here");
@@ -94,6 +95,7 @@ fn moved_libraries_find_each_other_after_the_folders_are_taken_out() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn a_run_path_that_cannot_be_overwritten_is_refused_with_the_remedy() {
     let folder = tempfile::tempdir().expect("a folder");
     let folder = folder.path();
@@ -130,6 +132,7 @@ fn a_run_path_that_cannot_be_overwritten_is_refused_with_the_remedy() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn cut_and_changed_files_never_panic() {
     let folder = tempfile::tempdir().expect("a folder");
     let folder = folder.path();

@@ -29,6 +29,7 @@ fn read_by_lief(file: &Path) -> String {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn folders_of_the_build_machine_are_taken_out_and_the_pages_signed_again() {
     let folder = tempfile::tempdir().expect("a folder");
     let folder = folder.path();
@@ -106,6 +107,7 @@ fn folders_of_the_build_machine_are_taken_out_and_the_pages_signed_again() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn a_longer_name_and_a_new_run_path_take_room_behind_the_commands() {
     let folder = tempfile::tempdir().expect("a folder");
     let folder = folder.path();
@@ -144,6 +146,7 @@ fn a_longer_name_and_a_new_run_path_take_room_behind_the_commands() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn files_that_record_no_folder_stay_as_they_are() {
     for name in corpus::tagged() {
         let plan = relocate::plan(&corpus::bytes(&name), Resign::Keep).expect("a plan");

@@ -79,6 +79,7 @@ fn a_first_signature_is_the_linkers_own_to_the_byte() {
 
 /// zig signs nothing for Intel, so LIEF judges.
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn an_intel_library_is_signed_in_small_pages() {
     let folder = tempfile::tempdir().expect("a folder");
     write_sources(folder.path());

@@ -353,6 +353,7 @@ fn a_segment_without_room_is_refused() {
 
 /// An object and a DLL for Windows around the same blob, by the pinned zig.
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn objects_and_dlls_made_from_a_blob_change_too() {
     let file = bytes("tvm-0.26/dense-cpu-x86_64.so");
     let source = library(&file);

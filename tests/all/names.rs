@@ -5,17 +5,15 @@
 
 #![cfg(unix)]
 
-mod support;
-
 use std::ffi::OsString;
 use std::fs;
 use std::io::Write as _;
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Path, PathBuf};
 
+use crate::support::{artcheck, root};
 use artcheck_inspect::source::{Controls, spell};
 use serde_json::{Value, json};
-use support::{artcheck, root};
 use tempfile::TempDir;
 
 /// Names, before the suffix.
