@@ -1,11 +1,14 @@
 //! Turns the tables of `data/` into JSON: people write TOML, and every start of
-//! the program reads JSON several times faster.
+//! the program reads JSON several times faster. And lists the rules of
+//! `src/rules`, so that a rule is its file and one `mod` line.
 
 use std::env;
 use std::error::Error;
+use std::fmt::Write;
 use std::fs;
 use std::path::Path;
 
+const RULES: &str = "src/rules";
 const TABLES: [&str; 2] = ["releases", "ffi_pairs"];
 
 fn main() -> Result<(), Box<dyn Error>> {
@@ -17,5 +20,39 @@ fn main() -> Result<(), Box<dyn Error>> {
         let target = Path::new(&folder).join(name).with_extension("json");
         fs::write(target, serde_json::to_string(&table)?)?;
     }
+    fs::write(Path::new(&folder).join("catalogue.rs"), catalogue()?)?;
     Ok(())
+}
+
+/// The rules by code, as Rust: `ALL`, `CHECKS`, and each rule under its name.
+fn catalogue() -> Result<String, Box<dyn Error>> {
+    println!("cargo::rerun-if-changed={RULES}");
+    let mut files = Vec::new();
+    for entry in fs::read_dir(RULES)? {
+        let name = entry?.file_name();
+        let stem = name.to_str().and_then(|name| name.strip_suffix(".rs"));
+        files.extend(stem.filter(|stem| is_rule(stem)).map(str::to_owned));
+    }
+    files.sort_unstable();
+    let (mut all, mut checks, mut names) = (String::new(), String::new(), String::new());
+    for file in &files {
+        let (code, name) = file.split_once('_').unwrap_or_default();
+        let (code, constant) = (code.to_uppercase(), name.to_uppercase());
+        write!(all, "&{file}::RULE,")?;
+        write!(checks, "{file}::CHECKS,")?;
+        writeln!(names, "/// {code} {}.", name.replace('_', "-"))?;
+        writeln!(names, "pub const {constant}: &Rule = &{file}::RULE;")?;
+    }
+    Ok(format!(
+        "/// Every rule, by code.\npub static ALL: &[&Rule] = &[{all}];\n\
+         /// What each rule of [`ALL`] looks at.\nstatic CHECKS: &[&[Check]] = &[{checks}];\n{names}"
+    ))
+}
+
+/// `ac101_attention_tag`
+fn is_rule(stem: &str) -> bool {
+    let code = stem
+        .strip_prefix("ac")
+        .and_then(|rest| rest.split_once('_'));
+    code.is_some_and(|(number, _)| number.bytes().all(|byte| byte.is_ascii_digit()))
 }

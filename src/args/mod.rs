@@ -22,12 +22,12 @@ pub use self::diff::DiffArgs;
 pub use self::doctor::DoctorArgs;
 pub use self::dump::DumpArgs;
 pub use self::fix::FixArgs;
-pub use self::format::{FailOn, Format, PlainFormat};
+pub use self::format::PlainFormat;
 pub use self::init::InitArgs;
 pub use self::merge::MergeArgs;
 pub use self::patch::{
-    InPlace, PatchCommand, PatchConvertArgs, PatchFileArgs, PatchModelLibArgs, PatchRetagArgs,
-    PatchShimArgs, PatchSourceArgs, ResignChoice, UnpatchArgs,
+    ChangeArgs, InPlace, PatchCommand, PatchConvertArgs, PatchFileArgs, PatchModelLibArgs,
+    PatchRetagArgs, PatchShimArgs, PatchSourceArgs, ResignChoice, UnpatchArgs,
 };
 pub use self::rules::{ExplainArgs, RulesArgs};
 pub use self::runtime::RuntimeArgs;

@@ -1,7 +1,7 @@
 //! Which reports are written, and what makes the exit status 1: the same for a
 //! scan and for reports of scans joined.
 
-use super::format::{FailOn, Format};
+use crate::report::format::{FailOn, Format};
 use crate::report::output;
 
 /// Reports and the exit status.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::ValueEnum;
 
-use super::format::Format;
+use crate::report::format::Format;
 
 /// `verify`.
 #[derive(Debug, clap::Args)]

@@ -8,18 +8,18 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use artcheck_inspect::artifact::Artifact;
-use artcheck_inspect::contents;
 use artcheck_inspect::module::{Payload, locate, metadata};
 use artcheck_inspect::source::{self, Event, Place};
 use artcheck_inspect::vm::{Executable, disassemble};
-use artcheck_inspect::{container, rules, scan, summary};
+use artcheck_inspect::{container, scan, words};
 use serde::Serialize;
 use similar::TextDiff;
 
-use super::Terminal;
+use super::terminal::Terminal;
 use crate::args::{DiffArgs, PlainFormat};
 use crate::exit::Status;
 use crate::report::style::Style;
+use crate::report::{contents, summary};
 
 /// A text comparison stops being minimal after this long.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -179,7 +179,7 @@ impl Pieces {
 
 fn add_artifact(pieces: &mut Pieces, artifact: &Artifact) -> anyhow::Result<()> {
     if let Some(binary) = &artifact.binary {
-        pieces.add("container", rules::describe_binary(binary));
+        pieces.add("container", binary.to_string());
         for need in &binary.needed {
             pieces.add("symbols", format!("needs {}", need.name));
         }
@@ -232,7 +232,7 @@ fn add_artifact(pieces: &mut Pieces, artifact: &Artifact) -> anyhow::Result<()> 
 
 fn add_executable(pieces: &mut Pieces, executable: &Executable) -> anyhow::Result<()> {
     for (index, function) in executable.functions.iter().enumerate() {
-        let kind = rules::describe_fact(function.kind);
+        let kind = words::spell(function.kind);
         let parameters = function.parameters.join(", ");
         pieces.add(
             "functions",
@@ -305,10 +305,7 @@ fn code_text(bytes: &[u8], offset: u64, length: u64) -> String {
         Ok(text) => text.to_owned(),
         Err(_) => {
             use sha2::Digest;
-            let hash: String = sha2::Sha256::digest(code)
-                .iter()
-                .map(|byte| format!("{byte:02x}"))
-                .collect();
+            let hash = hex::encode(sha2::Sha256::digest(code));
             format!("binary, {} bytes, SHA-256 {hash}\n", code.len())
         }
     }

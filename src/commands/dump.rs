@@ -6,12 +6,13 @@ use std::io::Write;
 use anyhow::{Context, anyhow, bail};
 use artcheck_inspect::artifact::Artifact;
 use artcheck_inspect::module::{Blob, ModelLibrary, Payload, metadata};
+use artcheck_inspect::scan;
 use artcheck_inspect::vm::{Executable, disassemble, stats};
-use artcheck_inspect::{scan, summary};
 use serde_json::json;
 
 use crate::args::{DumpArgs, PlainFormat};
 use crate::exit::Status;
+use crate::report::summary;
 
 /// Prints what was asked for.
 pub fn run(args: &DumpArgs) -> anyhow::Result<Status> {

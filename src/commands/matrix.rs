@@ -1,6 +1,7 @@
 //! `artcheck matrix`: artifacts x runtimes as a table.
 
-use super::{Terminal, scan};
+use super::scan;
+use super::terminal::Terminal;
 use crate::args::ScanArgs;
 use crate::exit::Status;
 

@@ -3,11 +3,11 @@
 use std::path::Path;
 
 use anyhow::{Context, bail};
-use artcheck_verify::report::join::join;
 
-use super::Terminal;
-use crate::args::{FailOn, MergeArgs};
+use super::terminal::Terminal;
+use crate::args::MergeArgs;
 use crate::exit::Status;
+use crate::report::format::FailOn;
 use crate::report::model::Report;
 use crate::report::{self, json, output};
 
@@ -43,7 +43,7 @@ fn matrices(args: &MergeArgs, texts: &[(&Path, String)]) -> anyhow::Result<Statu
             ),
         }
     }
-    let report = join(reports)?;
+    let report = report::verify::join(reports)?;
     report::verify::write(&report, args.report.format, &args.report.output)?;
     Ok(report::verify::status(&report))
 }

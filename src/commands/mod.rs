@@ -15,40 +15,18 @@ mod rules;
 mod runtime;
 mod scan;
 mod schema;
+mod terminal;
 mod unpatch;
 mod verify;
 mod verify_hooks;
 
-use std::io::IsTerminal;
-
-use crate::args::{Args, ColorChoice, Command};
+use crate::args::{Args, Command};
 use crate::exit::Status;
-
-/// What every command needs to know of the terminal.
-#[derive(Debug, Clone, Copy)]
-pub struct Terminal {
-    /// Colour standard output.
-    pub color: bool,
-    /// Show progress on standard error.
-    pub progress: bool,
-    /// Only the report.
-    pub quiet: bool,
-}
+use terminal::Terminal;
 
 /// Runs the command that was asked for.
 pub fn run(args: Args) -> anyhow::Result<Status> {
-    let terminal = Terminal {
-        color: match args.color {
-            ColorChoice::Always => true,
-            ColorChoice::Never => false,
-            ColorChoice::Auto => {
-                std::io::stdout().is_terminal()
-                    && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
-            }
-        },
-        progress: !args.quiet && std::io::stderr().is_terminal(),
-        quiet: args.quiet,
-    };
+    let terminal = Terminal::of(&args);
     match args.command {
         Command::Scan(scan) => scan::run(&scan, terminal),
         Command::Matrix(scan) => matrix::run(&scan, terminal),

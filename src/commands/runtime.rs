@@ -6,11 +6,11 @@ use std::path::Path;
 
 use anyhow::{Context, bail};
 use artcheck_inspect::runtime::{Confidence, Fact, RuntimeProfile, release};
-use artcheck_inspect::summary;
 use serde_json::json;
 
 use crate::args::{PlainFormat, RuntimeArgs};
 use crate::exit::Status;
+use crate::report::summary;
 use crate::runtimes;
 
 /// Shows one runtime, or lists the releases.

@@ -1,15 +1,14 @@
 //! `artcheck scan`: every artifact below the paths, and what is wrong with
 //! which runtime.
 
-use std::path::Path;
-
 use anyhow::Context;
 use artcheck_inspect::scan::{Scan, ScanOptions, scan, use_threads};
 
-use super::Terminal;
-use crate::args::{FailOn, ScanArgs};
+use super::terminal::Terminal;
+use crate::args::ScanArgs;
 use crate::exit::Status;
 use crate::policy::{self, Config, baseline};
+use crate::report::format::FailOn;
 use crate::report::{self, model::Report, output};
 use crate::{progress, runtimes};
 
@@ -24,9 +23,6 @@ pub(super) fn report(args: &ScanArgs, terminal: Terminal, matrix: bool) -> anyho
     let scan = perform(args, config.as_ref(), terminal)?;
     let base = std::env::current_dir().context("the working directory")?;
     let mut report = Report::of(&scan, &base);
-    if let Some(shard) = args.policy.shard {
-        report.keep(|file| shard.holds(Path::new(file)));
-    }
     if let Some(config) = &config {
         policy::apply(config, &mut report, &base, args.policy.shard.is_some())?;
     }

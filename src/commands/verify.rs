@@ -5,13 +5,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context;
-use artcheck_verify::report::RowReport;
-use artcheck_verify::run::stage::Stage;
-use artcheck_verify::simulate::Order;
-use artcheck_verify::{ChildCommand, MatrixOptions, Progress, Share, run_matrix};
+use artcheck_verify::{
+    ChildCommand, MatrixOptions, Order, Progress, RowReport, Share, Stage, run_matrix,
+};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::Terminal;
+use super::terminal::Terminal;
 use super::verify_hooks::{Rules, Shims};
 use crate::args::{ShimChoice, ThreadOrder, VerifyArgs};
 use crate::exit::Status;
@@ -93,8 +92,8 @@ impl Progress for Display {
         self.show(template, row.to_owned());
     }
 
-    fn row(&mut self, report: &RowReport) {
-        self.bar
-            .println(format!("{}: {}", report.name, report.outcome.word()));
+    fn row(&mut self, row: &RowReport) {
+        let outcome = report::outcome(&row.outcome);
+        self.bar.println(format!("{}: {outcome}", row.name));
     }
 }

@@ -4,13 +4,12 @@
 use std::path::{Path, PathBuf};
 
 use artcheck_inspect::finding::{Finding, Repair, Severity};
+use artcheck_inspect::rules;
 use artcheck_inspect::scan::{ScanOptions, scan};
 use artcheck_patch::inplace::convert::{self, ConvertOptions};
 use artcheck_patch::inplace::{self, Output, Resign};
 use artcheck_patch::shim::{self, Environment, ShimOptions, ShimPart, ShimPlan};
-use artcheck_verify::matrix::row::Row;
-use artcheck_verify::run::failure::Failure;
-use artcheck_verify::{Precheck, PrecheckFinding, Shim, ShimProvider};
+use artcheck_verify::{Failure, Precheck, PrecheckFinding, Row, Shim, ShimProvider};
 
 use crate::runtimes;
 
@@ -25,12 +24,13 @@ impl Precheck for Rules {
         // What the simulated device brings along: a loader for metal modules, and a
         // home for the host code of macOS libraries.
         let simulated = |finding: &Finding| {
-            row.device.is_simulated() && ["AC002", "AC106"].contains(&finding.rule)
+            row.device.is_simulated()
+                && [rules::WRONG_PLATFORM, rules::MODULE_LOADER].contains(&finding.rule)
         };
         Ok(findings
             .iter()
             .map(|finding| PrecheckFinding {
-                code: finding.rule.to_owned(),
+                code: finding.rule.to_string(),
                 message: finding.message.clone(),
                 blocking: finding.severity == Severity::Error
                     && !shimmed(finding)
@@ -137,7 +137,7 @@ impl ShimProvider for Shims {
         let blocking = findings.iter().filter(|finding| finding.blocking);
         let mut whole = true;
         for finding in blocking {
-            match ShimPart::for_rule(&finding.code) {
+            match rules::find(&finding.code).and_then(ShimPart::for_rule) {
                 Some(part) => plan.add(part, finding.message.clone()),
                 None => whole = false,
             }

@@ -16,9 +16,6 @@ use super::config::{Config, Ignore};
 use crate::report::fingerprint;
 use crate::report::model::{Finding, Report, Suppression, SuppressionKind};
 
-/// Code of the rule on stale ignores.
-const STALE: &str = "AC901";
-
 /// Applies `config` to a report made in `base`. `partial` when only a share of
 /// the files was looked at: then an ignore without a match says nothing.
 pub fn apply(
@@ -108,11 +105,7 @@ fn digest(file: &Path) -> anyhow::Result<String> {
         }
         hasher.update(&buffer[..count]);
     }
-    let mut hex = String::new();
-    for byte in hasher.finalize() {
-        hex.push_str(&format!("{byte:02x}"));
-    }
-    Ok(hex)
+    Ok(hex::encode(hasher.finalize()))
 }
 
 fn stale(
@@ -122,9 +115,7 @@ fn stale(
     today: NaiveDate,
     partial: bool,
 ) -> Vec<Finding> {
-    let Some(rule) = rules::find(STALE) else {
-        return Vec::new();
-    };
+    let rule = rules::STALE_IGNORE;
     let file = Place::file(config.file.as_path());
     let mut findings = Vec::new();
     for (ignore, used) in config.ignores.iter().zip(used) {

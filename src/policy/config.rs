@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow, bail};
 use artcheck_inspect::finding::Severity;
-use artcheck_inspect::rules::{self, Rule};
+use artcheck_inspect::rule::Rule;
+use artcheck_inspect::rules;
 use artcheck_inspect::target::Target;
 use chrono::NaiveDate;
 use globset::{GlobBuilder, GlobMatcher};
 use serde::Deserialize;
 
-use crate::args::FailOn;
+use crate::report::format::FailOn;
 
 /// Name of the file.
 pub const FILE_NAME: &str = "artcheck.toml";

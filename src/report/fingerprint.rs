@@ -55,10 +55,7 @@ fn runtime_name(runtime: &str) -> &str {
 }
 
 fn digest(text: &str) -> String {
-    let mut hex = String::new();
-    for byte in Sha256::digest(text.as_bytes()) {
-        hex.push_str(&format!("{byte:02x}"));
-    }
+    let mut hex = hex::encode(Sha256::digest(text.as_bytes()));
     hex.truncate(DIGITS);
     hex
 }

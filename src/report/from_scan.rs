@@ -9,13 +9,13 @@ use std::sync::Arc;
 use artcheck_inspect::artifact::Artifact;
 use artcheck_inspect::scan::Scan;
 use artcheck_inspect::source::Place;
-use artcheck_inspect::{contents, finding, scan, summary};
+use artcheck_inspect::{finding, scan};
 
 use super::model::{
     Entry, Finding, Library, Report, Runtime, SCHEMA, Said, Tool, Totals, Undecided, Verdict,
 };
 use super::shared::Shared;
-use super::{fingerprint, paths};
+use super::{contents, fingerprint, paths, summary};
 
 impl Report {
     /// The report of a scan that ran in `base`.
@@ -142,8 +142,8 @@ impl<'a> Maker<'a> {
 
 fn said(finding: &finding::Said) -> Said {
     Said {
-        rule: finding.rule.to_owned(),
-        name: finding.name.to_owned(),
+        rule: finding.rule.to_string(),
+        name: finding.rule.name.to_owned(),
         locations: finding.locations.clone(),
         runtime: finding.runtime.clone(),
         message: finding.message.clone(),
@@ -186,16 +186,12 @@ fn verdict(verdict: &scan::Verdict) -> Verdict {
         runtime: verdict.runtime.clone(),
         source: verdict.source,
         status: verdict.status,
-        rules: verdict
-            .rules
-            .iter()
-            .map(|rule| (*rule).to_owned())
-            .collect(),
+        rules: verdict.rules.iter().map(ToString::to_string).collect(),
         undecided: verdict
             .undecided
             .iter()
             .map(|undecided| Undecided {
-                rule: undecided.rule.to_owned(),
+                rule: undecided.rule.to_string(),
                 why: undecided.why.clone(),
             })
             .collect(),

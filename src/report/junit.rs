@@ -10,9 +10,9 @@ use std::collections::HashSet;
 use artcheck_inspect::scan::VerdictStatus;
 use quick_junit::{NonSuccessKind, Report as Document, TestCase, TestCaseStatus, TestSuite};
 
+use super::format::FailOn;
 use super::human::place;
 use super::model::{Entry, Finding, Key, Report, Verdict};
-use crate::args::FailOn;
 
 /// Artifacts that get a suite of their own; those that fail come first.
 const MOST_SUITES: usize = 5_000;

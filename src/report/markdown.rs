@@ -59,24 +59,36 @@ fn matrix(out: &mut String, report: &Report) {
         return;
     }
     let start = out.len();
-    let _ = write!(out, "| artifact |");
+    let mut left = grid.rows.len() + grid.more;
+    let mut head = String::from("| artifact |");
     for column in &grid.columns {
-        let _ = write!(out, " {} |", cell_text(column));
+        let _ = write!(head, " {} |", cell_text(column));
     }
-    let _ = writeln!(out, "\n|---|{}", "---|".repeat(grid.columns.len()));
-    let total = grid.rows.len();
-    for (shown, row) in grid.rows.into_iter().enumerate() {
+    let _ = writeln!(head, "\n|---|{}", "---|".repeat(grid.columns.len()));
+    if head.len() > MAX_MATRIX {
+        let runtimes = grid.columns.len();
+        let _ = writeln!(
+            out,
+            "{left} libraries on {runtimes} runtimes are not shown.\n"
+        );
+        return;
+    }
+    out.push_str(&head);
+    for row in grid.rows {
         let cells = row.cells;
         let mut row = format!("| {} |", code(&row.subject));
         for cell in cells {
             let _ = write!(row, " {} |", cell.map_or(String::from("–"), verdict));
         }
         if out.len() - start + row.len() > MAX_MATRIX {
-            let _ = writeln!(out, "\n{} more rows are not shown.", total - shown);
             break;
         }
         out.push_str(&row);
         out.push('\n');
+        left -= 1;
+    }
+    if left > 0 {
+        let _ = writeln!(out, "\n{left} more rows are not shown.");
     }
     out.push('\n');
 }

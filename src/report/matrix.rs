@@ -10,7 +10,7 @@ use super::model::{Entry, Report, Verdict};
 use super::style::Style;
 
 /// Rows that reports show; the others are counted.
-pub const MOST_ROWS: usize = 1_000;
+const MOST_ROWS: usize = 1_000;
 
 /// Verdicts by row (library) and column (runtime), in order of appearance.
 pub struct Grid<'a> {
@@ -18,6 +18,8 @@ pub struct Grid<'a> {
     pub columns: Vec<&'a str>,
     /// What stands in them.
     pub rows: Vec<Row<'a>>,
+    /// Libraries that have no row.
+    pub more: usize,
 }
 
 /// One library on every runtime.
@@ -30,37 +32,46 @@ pub struct Row<'a> {
     pub cells: Vec<Option<&'a Verdict>>,
 }
 
-/// Arranges the verdicts of a report.
+/// Arranges the verdicts of a report: the first [`MOST_ROWS`] libraries, on the
+/// runtimes that they were held against.
 pub fn grid(report: &Report) -> Grid<'_> {
-    let runtimes = report
-        .verdicts()
-        .map(|(_, verdict)| verdict.runtime.as_str());
-    let columns: Vec<&str> = alike(runtimes, |name| *name)
+    let libraries = report.artifacts.iter().flat_map(|artifact| {
+        let verdicts = artifact.verdicts.iter();
+        let libraries = alike(verdicts, |verdict| verdict.prefix.as_deref());
+        libraries
+            .into_iter()
+            .map(move |verdicts| (artifact, verdicts))
+    });
+    let mut libraries: Vec<_> = libraries.collect();
+    let more = libraries.len().saturating_sub(MOST_ROWS);
+    libraries.truncate(MOST_ROWS);
+    let verdicts = libraries.iter().flat_map(|(_, verdicts)| verdicts);
+    let runtimes = alike(verdicts.map(|v| v.runtime.as_str()), |name| *name);
+    let columns: Vec<&str> = runtimes
         .iter()
-        .filter_map(|names| names.first().copied())
+        .flat_map(|names| names.first().copied())
         .collect();
     let places: HashMap<&str, usize> = columns.iter().copied().zip(0..).collect();
-    let mut rows: Vec<Row<'_>> = Vec::new();
-    for artifact in &report.artifacts {
-        let libraries = alike(artifact.verdicts.iter(), |verdict| {
-            verdict.prefix.as_deref()
-        });
-        for verdicts in libraries {
-            let mut cells = vec![None; columns.len()];
-            for verdict in &verdicts {
-                let place = places.get(verdict.runtime.as_str());
-                if let Some(cell) = place.and_then(|place| cells.get_mut(*place)) {
-                    *cell = Some(*verdict);
-                }
+    let mut rows = Vec::new();
+    for (artifact, verdicts) in libraries {
+        let mut cells = vec![None; columns.len()];
+        for verdict in &verdicts {
+            let place = places.get(verdict.runtime.as_str());
+            if let Some(cell) = place.and_then(|place| cells.get_mut(*place)) {
+                *cell = Some(*verdict);
             }
-            rows.extend(verdicts.first().map(|first| Row {
-                subject: first.subject(artifact),
-                artifact,
-                cells,
-            }));
         }
+        rows.extend(verdicts.first().map(|first| Row {
+            subject: first.subject(artifact),
+            artifact,
+            cells,
+        }));
     }
-    Grid { columns, rows }
+    Grid {
+        columns,
+        rows,
+        more,
+    }
 }
 
 /// Renders the verdicts as a table: one row per library, one column per runtime.
@@ -71,8 +82,8 @@ pub fn render(report: &Report, style: Style) -> String {
     let mut header = vec![String::from("artifact")];
     header.extend(grid.columns.iter().map(|name| (*name).to_owned()));
     table.set_header(header);
-    let more = grid.rows.len().saturating_sub(MOST_ROWS);
-    for row in grid.rows.into_iter().take(MOST_ROWS) {
+    let more = grid.more;
+    for row in grid.rows {
         let cells = row.cells.into_iter().map(|verdict| {
             verdict.map_or_else(|| String::from("-"), |verdict| cell(verdict, style))
         });

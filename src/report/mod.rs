@@ -1,7 +1,9 @@
 //! Report formats, one file each, all over the same [`model::Report`].
 
+pub mod contents;
 pub mod finding;
 pub mod fingerprint;
+pub mod format;
 pub mod github;
 pub mod groups;
 pub mod html;
@@ -16,13 +18,14 @@ pub mod paths;
 pub mod sarif;
 pub mod shared;
 pub mod style;
+pub mod summary;
 pub mod verify;
 
 mod from_scan;
 
+use format::FailOn;
 use model::Report;
 
-use crate::args::FailOn;
 use crate::exit::Status;
 
 /// The exit status of a report, decided here and nowhere else.

@@ -7,15 +7,15 @@ use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 
 use artcheck_inspect::artifact::{Problem, ProblemKind, Role};
-use artcheck_inspect::contents::ModuleNode;
 use artcheck_inspect::finding::Severity;
 use artcheck_inspect::scan::{RuntimeSource, VerdictStatus};
-use artcheck_inspect::summary::LibrarySummary;
 use serde::ser::SerializeStruct as _;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 
+use super::contents::ModuleNode;
 use super::shared::Shared;
+use super::summary::LibrarySummary;
 
 pub use super::finding::{Finding, Said, Suppression, SuppressionKind};
 
@@ -210,13 +210,6 @@ impl Report {
             (&a.artifact, b.severity, &a.rule).cmp(&(&b.artifact, a.severity, &b.rule))
         });
         self.tool = Tool::this();
-        self.count();
-    }
-
-    /// Keeps the files that `wanted` names, and what was found in them.
-    pub fn keep(&mut self, wanted: impl Fn(&str) -> bool) {
-        self.artifacts.retain(|artifact| wanted(&artifact.file));
-        self.findings.retain(|finding| wanted(&finding.file));
         self.count();
     }
 

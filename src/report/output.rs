@@ -7,10 +7,10 @@ use std::path::PathBuf;
 use anyhow::Context;
 use clap::ValueEnum as _;
 
+use super::format::{FailOn, Format};
 use super::model::Report;
 use super::style::Style;
 use super::{github, html, human, json, junit, markdown, matrix, sarif};
-use crate::args::{FailOn, Format};
 
 /// Bytes that are written at once.
 const BUFFER: usize = 1 << 18;

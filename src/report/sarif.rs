@@ -7,7 +7,8 @@
 use std::cmp::Reverse;
 
 use artcheck_inspect::finding::Severity;
-use artcheck_inspect::rules::{self, Rule};
+use artcheck_inspect::rule::Rule;
+use artcheck_inspect::rules;
 use serde_json::{Value, json};
 
 use super::human::place;

@@ -6,6 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::support::root;
+
 /// Head of a table of bytes.
 const BYTES: &str = "| offset | bytes | meaning |";
 /// Tables of bytes in the reference: one that is no longer recognised counts
@@ -118,10 +120,6 @@ fn faults_are_found() {
     let tables = tables(&text);
     assert_eq!((tables[0].base, tables[0].file.as_str()), (16, "a/f"));
     assert_eq!(tables[0].rows, [(2, vec![1, 255]), (4, b"ab".to_vec())]);
-}
-
-fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
 fn ending(path: &Path) -> Option<&str> {

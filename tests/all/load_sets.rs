@@ -267,3 +267,34 @@ fn a_macos_client_beside_the_runtime_lists_each_missing_function() {
     assert_eq!(status, 1);
     assert_lists_device_api(&report);
 }
+
+/// Package managers link one file into many environments.
+#[cfg(unix)]
+#[test]
+fn a_hard_link_is_a_file_of_its_own_in_each_folder() {
+    let top = tempfile::tempdir().expect("a folder");
+    let ffi = "tvm-ffi-0.1.15.post2-linux-x86_64/tvm_ffi/lib/libtvm_ffi.so";
+    let folders = ["tvm-0.26-linux-x86_64", "tvm-0.27-linux-x86_64"];
+    for name in folders {
+        let folder = top.path().join(name);
+        std::fs::create_dir(&folder).expect("a new folder");
+        let runtime = unpacked(name).join("tvm/lib/libtvm_runtime.so");
+        std::fs::copy(runtime, folder.join("libtvm_runtime.so")).expect("copied");
+    }
+    let first = top.path().join(folders[0]).join("libtvm_ffi.so");
+    let unpacked = unpacked("").join(ffi);
+    std::fs::copy(unpacked, &first).expect("copied");
+    let second = top.path().join(folders[1]).join("libtvm_ffi.so");
+    std::fs::hard_link(&first, &second).expect("linked");
+    let linked = scan([top.path()]).0;
+    std::fs::remove_file(&second).expect("removed");
+    std::fs::copy(&first, &second).expect("copied");
+    let copied = scan([top.path()]).0;
+    for list in ["artifacts", "verdicts", "findings", "runtimes"] {
+        assert_eq!(linked[list], copied[list], "{list}");
+    }
+    assert_eq!(linked["artifacts"].as_array().map(Vec::len), Some(4));
+    // The same file named twice is one file.
+    let twice = scan([top.path(), &second]).0;
+    assert_eq!(twice["artifacts"], copied["artifacts"]);
+}

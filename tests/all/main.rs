@@ -24,6 +24,7 @@ mod hostile_archives;
 mod hostile_tree;
 #[cfg(unix)]
 mod integrations;
+mod layers;
 mod load_sets;
 mod many_files;
 mod metal_sim;
@@ -31,6 +32,7 @@ mod more_rules;
 mod names;
 mod patch_cli;
 mod reports;
+mod silent_changes;
 #[cfg(unix)]
 mod truth_table;
 mod verify_cli;

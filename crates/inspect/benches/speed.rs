@@ -50,7 +50,7 @@ fn scan_library(bencher: Bencher<'_, '_>, name: &str) {
 fn executable(name: &str) -> Executable {
     let artifact = artifacts_of(&corpus().join(name)).remove(0);
     let library = artifact.libraries.into_iter().next().expect("a library");
-    let blob = library.blob.expect("a blob that decodes");
+    let blob = library.blob.clone().expect("a blob that decodes");
     let (_, executable) = blob.executables().next().expect("an executable");
     executable.clone()
 }

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use crate::container::Binary;
 use crate::module::ModelLibrary;
-use crate::runtime::parts::PartKind;
+use crate::parts::PartKind;
 use crate::source::{self, Place};
 
 /// What a file is to us.

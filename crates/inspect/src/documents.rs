@@ -165,11 +165,7 @@ fn differs(file: &Path, stated: &str) -> Option<(String, String)> {
         }
         hasher.update(buffer.get(..count)?);
     }
-    let actual: String = hasher
-        .finalize()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
+    let actual = hex::encode(hasher.finalize());
     (actual != stated.to_ascii_lowercase()).then(|| (stated.to_owned(), actual))
 }
 

@@ -1,35 +1,16 @@
 //! A finding: one rule, one place, what is wrong there, for which runtimes.
+//! And what a rule could not decide.
 
-use std::fmt;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::rules::Rule;
+use crate::limits::MAX_FINDINGS;
+use crate::rule::Rule;
 use crate::source::Place;
 
-/// How bad a finding is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Severity {
-    /// Worth knowing; nothing breaks.
-    Info,
-    /// May break, depending on something the files do not say.
-    Warning,
-    /// Breaks.
-    Error,
-}
-
-impl fmt::Display for Severity {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Info => "info",
-            Self::Warning => "warning",
-            Self::Error => "error",
-        })
-    }
-}
+pub use crate::rule::Severity;
 
 /// Where in an artifact a finding lies; every field that is known.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -87,10 +68,8 @@ pub struct Finding {
 /// What a finding says, wherever it holds.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Said {
-    /// Rule code, e.g. `AC101`.
-    pub rule: &'static str,
-    /// Rule name, e.g. `attention-tag`.
-    pub name: &'static str,
+    /// The rule that found it.
+    pub rule: &'static Rule,
     /// How bad.
     pub severity: Severity,
     /// Exact places; the first is the primary one.
@@ -113,10 +92,13 @@ pub struct Said {
 
 impl Finding {
     /// A finding of `rule` in `artifact`, to be filled by the methods below.
-    pub fn new(rule: &Rule, artifact: impl Into<Place>, message: impl Into<String>) -> Self {
+    pub fn new(
+        rule: &'static Rule,
+        artifact: impl Into<Place>,
+        message: impl Into<String>,
+    ) -> Self {
         let said = Said {
-            rule: rule.code,
-            name: rule.name,
+            rule,
             severity: rule.severity,
             locations: Vec::new(),
             runtime: None,
@@ -223,5 +205,50 @@ impl Deref for Finding {
 impl DerefMut for Finding {
     fn deref_mut(&mut self) -> &mut Said {
         Arc::make_mut(&mut self.said)
+    }
+}
+
+/// What a check found, and what it could not decide.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// What is wrong.
+    pub findings: Vec<Finding>,
+    /// Rules that needed a fact nobody could tell, with the reason.
+    pub undecided: Vec<Undecided>,
+}
+
+/// A rule that could not decide.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Undecided {
+    /// The rule.
+    pub rule: &'static Rule,
+    /// Why, one sentence.
+    pub why: String,
+}
+
+impl Outcome {
+    /// Adds a finding.
+    pub fn push(&mut self, finding: Finding) {
+        self.findings.push(finding);
+    }
+
+    /// Says on the last finding that as many more like it are not listed.
+    pub fn and_more(&mut self, count: usize) {
+        if let Some(last) = self.findings.last_mut().filter(|_| count > 0) {
+            last.evidence
+                .push(format!("{count} more like this one are not listed"));
+        }
+    }
+
+    /// Records that `rule` could not decide. Unknown is never "ok".
+    pub fn undecided(&mut self, rule: &'static Rule, why: impl Into<String>) {
+        // Hundreds of reasons are no better than some.
+        if self.undecided.len() >= MAX_FINDINGS {
+            return;
+        }
+        self.undecided.push(Undecided {
+            rule,
+            why: why.into(),
+        });
     }
 }

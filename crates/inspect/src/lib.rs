@@ -10,23 +10,43 @@
 //! ```
 
 #![forbid(unsafe_op_in_unsafe_fn)]
+// Every byte here may come from an enemy. What can fail has to say so.
+#![deny(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::arithmetic_side_effects,
+    clippy::cast_possible_truncation
+)]
+#![cfg_attr(
+    test,
+    allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::arithmetic_side_effects,
+        clippy::cast_possible_truncation
+    )
+)]
 
 pub mod artifact;
 pub mod bytes;
 pub mod container;
-pub mod contents;
 pub mod documents;
 pub mod epoch;
 pub mod error;
 pub mod finding;
 pub mod limits;
 pub mod module;
+pub mod parts;
+pub mod rule;
 pub mod rules;
 pub mod runtime;
 pub mod scan;
 pub mod source;
-pub mod summary;
 pub mod target;
+pub mod version;
 pub mod vm;
+pub mod words;
 
 pub use error::DecodeError;

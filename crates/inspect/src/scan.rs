@@ -6,6 +6,7 @@
 mod artifact_of;
 mod exports;
 mod join_objects;
+mod options;
 mod packages;
 mod read;
 mod shard;
@@ -18,53 +19,18 @@ use rayon::prelude::*;
 use read::CompilerExports;
 use share::Shared;
 
+pub use options::{GivenRuntime, ScanOptions};
 pub use read::Progress;
 pub use shard::Shard;
 pub use verdict::{RuntimeSource, Verdict, VerdictStatus, Verdicts};
 
 use crate::artifact::{Artifact, Problem, ProblemKind, Role};
 use crate::documents::Document;
-use crate::finding::Finding;
-use crate::rules::{self, ArtifactContext, FolderContext, Outcome};
-use crate::runtime::RuntimeProfile;
+use crate::finding::{Finding, Outcome};
+use crate::rules::{self, ArtifactContext, FolderContext, Subject};
 use crate::runtime::load_set::LoadSet;
+use crate::source::Place;
 use crate::target::Target;
-
-/// What to scan, against what.
-#[derive(Debug, Default)]
-pub struct ScanOptions {
-    /// Files and directories.
-    pub paths: Vec<PathBuf>,
-    /// Runtimes the user named; empty means "those among the paths, else every release".
-    pub runtimes: Vec<GivenRuntime>,
-    /// The machine it must run on.
-    pub target: Option<Target>,
-    /// Threads of its own; `None` for those of the process, see [`use_threads`].
-    pub jobs: Option<usize>,
-    /// Read only this share of the files, and the runtimes.
-    pub shard: Option<Shard>,
-    /// Compare the checksums of weight shards, which reads them whole.
-    pub checksums: bool,
-}
-
-impl ScanOptions {
-    /// One path, nothing else asked for.
-    fn of(path: &std::path::Path) -> Self {
-        Self {
-            paths: vec![path.to_owned()],
-            ..Self::default()
-        }
-    }
-}
-
-/// A runtime the user named.
-#[derive(Debug, Clone)]
-pub struct GivenRuntime {
-    /// What it accepts and offers.
-    pub profile: RuntimeProfile,
-    /// Its files, when it was read from files.
-    pub load_set: Option<LoadSet>,
-}
 
 /// Everything a scan found.
 #[derive(Debug, Default)]
@@ -81,6 +47,15 @@ pub struct Scan {
 }
 
 impl Scan {
+    /// Keeps the artifacts in some places, and what was found there.
+    fn keep(&mut self, wanted: impl Fn(&Place) -> bool) {
+        let artifacts = self.artifacts.drain(..).zip(self.verdicts.drain(..));
+        (self.artifacts, self.verdicts) = artifacts
+            .filter(|(artifact, _)| wanted(&artifact.path))
+            .collect();
+        self.findings.retain(|finding| wanted(&finding.artifact));
+    }
+
     /// Whether nothing that was read has to do with TVM.
     pub fn concerns_nothing(&self) -> bool {
         self.artifacts
@@ -116,7 +91,11 @@ pub fn scan(
 
 fn run(options: &ScanOptions, progress: &dyn Progress) -> Scan {
     let wanted = CompilerExports::AskedFor;
-    conclude(read::read(options, wanted, progress), options)
+    let mut scan = conclude(read::read(options, wanted, progress), options);
+    if let Some(shard) = options.shard {
+        scan.keep(|place| shard.holds(place.path()));
+    }
+    scan
 }
 
 /// Scans one file whose bytes are already in memory, shown as `name`. The
@@ -157,7 +136,7 @@ fn conclude(reading: read::Reading, options: &ScanOptions) -> Scan {
         a.artifact
             .cmp(&b.artifact)
             .then(b.severity.cmp(&a.severity))
-            .then(a.rule.cmp(b.rule))
+            .then_with(|| a.rule.cmp(b.rule))
             .then(a.runtime.cmp(&b.runtime))
     });
     findings.dedup();
@@ -178,10 +157,8 @@ fn own_findings(
 ) -> Vec<Finding> {
     let of_artifact = |artifact: &mut Artifact| {
         let mut outcome = Outcome::default();
-        let context = ArtifactContext { artifact, target };
-        for check in rules::ALL.iter().filter_map(|rule| rule.artifact) {
-            check(&context, &mut outcome);
-        }
+        let subject = Subject::Artifact(ArtifactContext { artifact, target });
+        rules::ask(&subject, &mut outcome);
         let undecided = outcome.undecided.into_iter().map(|undecided| Problem {
             kind: ProblemKind::Unsupported,
             detail: format!("{}: {}", undecided.rule, undecided.why),
@@ -197,23 +174,19 @@ fn own_findings(
 
 /// What does not fit between libraries and the documents beside them.
 fn folder_findings(artifacts: &[Artifact], documents: &[Document]) -> Vec<Finding> {
-    let context = FolderContext {
+    let subject = Subject::Folder(FolderContext {
         artifacts,
         documents,
-    };
+    });
     let mut outcome = Outcome::default();
-    for check in rules::ALL.iter().filter_map(|rule| rule.folder) {
-        check(&context, &mut outcome);
-    }
+    rules::ask(&subject, &mut outcome);
     outcome.findings
 }
 
 /// What is wrong inside one load set.
 pub fn load_set_findings(load_set: &LoadSet) -> Vec<Finding> {
     let mut outcome = Outcome::default();
-    for check in rules::ALL.iter().filter_map(|rule| rule.load_set) {
-        check(load_set, &mut outcome);
-    }
+    rules::ask(&Subject::LoadSet(load_set), &mut outcome);
     outcome.findings
 }
 

@@ -11,7 +11,7 @@ use crate::compiler::Compiler;
 use crate::error::{Error, Result};
 use crate::options::{Options, Order};
 use crate::runtime::RuntimeParts;
-use crate::sources::{SOURCES, fingerprint, hex};
+use crate::sources::{SOURCES, fingerprint};
 
 /// The plug-in's file name. Its folder also holds the kernel headers.
 const LIBRARY: &str = "libartcheck_metal_sim.so";
@@ -82,7 +82,7 @@ fn key(parts: &RuntimeParts, compiler: &Compiler) -> Result<String> {
         hash.update(library.as_os_str().as_encoded_bytes());
         hash.update(fs::read(library).map_err(Error::io(library))?);
     }
-    Ok(hex(&hash.finalize()))
+    Ok(hex::encode(hash.finalize()))
 }
 
 /// Builds beside the final folder and renames: readers never see half a build.

@@ -57,12 +57,4 @@ impl Report {
     pub fn coverage(&self) -> String {
         format!("{} of {} kernels ran", self.ran, self.kernels)
     }
-
-    /// The kernels that took longest, longest first.
-    pub fn slowest(&self, count: usize) -> Vec<&KernelReport> {
-        let mut all: Vec<&KernelReport> = self.list.iter().filter(|k| k.calls > 0).collect();
-        all.sort_by(|a, b| b.seconds.total_cmp(&a.seconds));
-        all.truncate(count);
-        all
-    }
 }

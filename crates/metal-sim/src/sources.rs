@@ -70,12 +70,7 @@ pub fn fingerprint() -> String {
         hash.update(source.text.as_bytes());
         hash.update([0]);
     }
-    hex(&hash.finalize())
-}
-
-/// The first 16 bytes of a hash, in hexadecimal.
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().take(16).map(|b| format!("{b:02x}")).collect()
+    hex::encode(hash.finalize())
 }
 
 #[cfg(test)]

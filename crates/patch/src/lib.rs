@@ -1,15 +1,13 @@
-//! artcheck-patch: ways to make a model library and a runtime fit each other.
-//!
-//! One folder per way: [`source`] edits TVM's sources, [`shim`] builds a library
-//! beside a stock runtime, [`inplace`] changes the artifact. It writes files;
-//! it never loads or runs what it patches. Facts about TVM come from its
-//! released sources, headers and libraries.
+#![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
+#![deny(missing_docs)]
 
 pub mod fix;
-mod hex;
 pub mod inplace;
+mod plan;
 pub mod receipt;
 pub mod shim;
 pub mod source;
+mod staged;
+#[doc(hidden)]
 pub mod write;

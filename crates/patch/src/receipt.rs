@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::inplace::{EditPlan, Room};
+use crate::plan::{EditPlan, Room};
 
 /// What is added to the file's name.
 const SUFFIX: &str = ".artcheck.json";
@@ -118,6 +118,6 @@ pub fn rooms(file: &Path, bytes: &[u8]) -> Result<Vec<Room>, ReceiptError> {
     let file = file.canonicalize().unwrap_or_else(|_| file.to_owned());
     let receipt = Receipt::load(&file)?;
     Ok(receipt
-        .map(|receipt| receipt.rooms(&crate::inplace::sha256(bytes)))
+        .map(|receipt| receipt.rooms(&crate::plan::sha256(bytes)))
         .unwrap_or_default())
 }

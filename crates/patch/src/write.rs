@@ -7,10 +7,10 @@
 //! signatures by inode.
 
 use std::fs::{self, File, Metadata};
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 
-use crate::inplace::sha256;
+use crate::staged::{Staged, sync_folder};
 
 /// Why nothing was written.
 #[derive(Debug, thiserror::Error)]
@@ -191,27 +191,10 @@ pub fn write(
     existing: Existing,
     check: &dyn Fn(&[u8]) -> Result<(), String>,
 ) -> Result<(), WriteError> {
-    let folder = folder_of(target);
-    let mut temporary = tempfile::Builder::new()
-        .prefix(".artcheck-")
-        .suffix(".tmp")
-        .tempfile_in(folder)
-        .map_err(io_error(target, "make a temporary file beside it"))?;
-    temporary
-        .write_all(bytes)
-        .map_err(io_error(target, "write"))?;
-    keep_owner(&source.metadata, temporary.path());
-    let permissions = source.metadata.permissions();
-    temporary
-        .as_file()
-        .set_permissions(permissions)
-        .map_err(io_error(target, "set permissions"))?;
-    temporary
-        .as_file()
-        .sync_all()
-        .map_err(io_error(target, "flush to the disk"))?;
-    let back = fs::read(temporary.path()).map_err(io_error(target, "read what was written"))?;
-    if sha256(&back) != sha256(bytes) {
+    let staged = Staged::beside(target, bytes, Some(&source.metadata));
+    let staged = staged.map_err(io_error(target, "write a new file beside it"))?;
+    let back = fs::read(staged.path()).map_err(io_error(target, "read what was written"))?;
+    if back != bytes {
         let why = "the disk gave back other bytes".to_owned();
         return Err(WriteError::Recheck {
             path: target.to_owned(),
@@ -226,81 +209,25 @@ pub fn write(
         return Err(WriteError::Changed(source.name.clone()));
     }
     let done = match existing {
-        Existing::Replace => temporary.persist(target),
-        Existing::Refuse => temporary.persist_noclobber(target),
+        Existing::Replace => staged.replace(target),
+        Existing::Refuse => staged.create(target),
     };
-    done.map_err(|error| match error.error.kind() {
+    done.map_err(|error| match error.kind() {
         io::ErrorKind::AlreadyExists => WriteError::Exists(target.to_owned()),
-        _ => io_error(target, "rename")(error.error),
-    })?;
-    sync_folder(folder).map_err(io_error(target, "flush the folder"))
+        _ => io_error(target, "rename")(error),
+    })
 }
 
 /// Writes a small file of our own (a receipt) in the same way.
 pub fn write_text(target: &Path, text: &str) -> Result<(), WriteError> {
-    let folder = folder_of(target);
-    let mut temporary = tempfile::Builder::new()
-        .prefix(".artcheck-")
-        .suffix(".tmp")
-        .permissions_like_a_new_file()
-        .tempfile_in(folder)
-        .map_err(io_error(target, "make a temporary file beside it"))?;
-    temporary
-        .write_all(text.as_bytes())
-        .map_err(io_error(target, "write"))?;
-    temporary
-        .as_file()
-        .sync_all()
-        .map_err(io_error(target, "flush to the disk"))?;
-    temporary
-        .persist(target)
-        .map_err(|error| io_error(target, "rename")(error.error))?;
-    sync_folder(folder).map_err(io_error(target, "flush the folder"))
+    Staged::beside(target, text.as_bytes(), None)
+        .and_then(|staged| staged.replace(target))
+        .map_err(io_error(target, "write"))
 }
 
 /// Removes a file of our own for good.
 pub fn remove(path: &Path) -> Result<(), WriteError> {
-    fs::remove_file(path).map_err(io_error(path, "remove"))?;
-    sync_folder(folder_of(path)).map_err(io_error(path, "flush the folder"))
-}
-
-fn folder_of(path: &Path) -> &Path {
-    match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    }
-}
-
-trait PermissionsLikeANewFile {
-    fn permissions_like_a_new_file(&mut self) -> &mut Self;
-}
-
-impl PermissionsLikeANewFile for tempfile::Builder<'_, '_> {
-    /// Temporary files are for their owner alone; a receipt is for everybody
-    /// who may read the folder, as the umask says.
-    fn permissions_like_a_new_file(&mut self) -> &mut Self {
-        #[cfg(unix)]
-        self.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
-        self
-    }
-}
-
-/// Only root may give files away; for anybody else the owner is right already.
-#[cfg(unix)]
-fn keep_owner(metadata: &Metadata, path: &Path) {
-    use std::os::unix::fs::MetadataExt as _;
-    let _ = std::os::unix::fs::chown(path, Some(metadata.uid()), Some(metadata.gid()));
-}
-
-#[cfg(not(unix))]
-fn keep_owner(_: &Metadata, _: &Path) {}
-
-#[cfg(unix)]
-fn sync_folder(folder: &Path) -> io::Result<()> {
-    File::open(folder)?.sync_all()
-}
-
-#[cfg(not(unix))]
-fn sync_folder(_: &Path) -> io::Result<()> {
-    Ok(())
+    fs::remove_file(path)
+        .and_then(|()| sync_folder(path))
+        .map_err(io_error(path, "remove"))
 }

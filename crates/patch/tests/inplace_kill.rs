@@ -6,10 +6,11 @@
 #[path = "all/corpus/mod.rs"]
 mod corpus;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
+use artcheck_inspect::source;
 use artcheck_patch::inplace::retag::{self, RetagOptions};
 use artcheck_patch::inplace::{Output, Tag, apply, unpatch};
 use artcheck_patch::receipt;
@@ -99,9 +100,37 @@ fn test() {
             news += 1;
         }
     }
+    what_is_left(folder.path(), &file, || {
+        std::fs::write(&file, &old).expect("a file");
+        assert!(start().wait().expect("an end").success());
+    });
     println!("killed {KILLS} times: {olds} times the old file, {news} times the new one");
     assert!(
         olds > 20 && news > 20,
         "the moments cover the whole run: {olds} old, {news} new"
     );
+}
+
+/// Half-written files are named as ours, a scan passes them over, and the next
+/// change in the folder removes them.
+fn what_is_left(folder: &Path, file: &Path, write: impl Fn()) {
+    let left = || -> Vec<PathBuf> {
+        let entries = std::fs::read_dir(folder).expect("the folder");
+        let paths = entries.map(|entry| entry.expect("an entry").path());
+        let is_other = |path: &PathBuf| path != file && *path != receipt::path_of(file);
+        paths.filter(is_other).collect()
+    };
+    let halves = left();
+    assert!(!halves.is_empty(), "no kill came while a file was written");
+    let walk = source::walk(&[folder.to_owned()]);
+    let read: Vec<_> = walk.files.iter().map(|found| &found.path).collect();
+    assert_eq!(read, [file], "of {halves:?}");
+    let long_ago = SystemTime::now() - Duration::from_secs(3600);
+    for half in &halves {
+        let half = std::fs::File::options().write(true).open(half);
+        half.and_then(|half| half.set_modified(long_ago))
+            .expect("another time");
+    }
+    write();
+    assert_eq!(left(), Vec::<PathBuf>::new());
 }

@@ -1,36 +1,50 @@
-//! Runs compiled model libraries of mlc-llm / Apache TVM Relax on a real
-//! runtime and says, row by row of a matrix, whether the answers are right.
-//!
-//! This is the only crate of the workspace that loads foreign code. Foreign
-//! code may crash, so each row runs in a child process; a crash is a result
-//! with a name, never the end of the run.
-//!
-//! * [`ffi`]: the tvm-ffi C ABI, the one place with unsafe code
-//! * [`parts`], [`runtime`], [`device`]: a runtime's libraries, loaded
-//! * [`session`]: models driven the way mlc-llm's engine drives them
-//! * [`weights`], [`tokenizer`], [`sampling`]: what a model needs beside its code
-//! * [`simulate`]: rows on the simulated Metal device
-//! * [`matrix`]: the file that lists rows; [`run`]: running them; [`report`]: the result
-//!
-//! [`run_matrix`] is the way in. It starts child processes, each of which must
-//! call [`child_main`] and end with its status.
+#![doc = include_str!("../README.md")]
+#![deny(missing_docs)]
 
-pub mod device;
-pub mod error;
-pub mod ffi;
-pub mod matrix;
+mod device;
+mod error;
+mod ffi;
+mod matrix;
 pub mod needs;
-pub mod parts;
-pub mod report;
-pub mod run;
-pub mod runtime;
-pub mod sampling;
-pub mod session;
-pub mod simulate;
-pub mod tokenizer;
-pub mod weights;
+mod parts;
+mod report;
+mod run;
+mod runtime;
+mod sampling;
+mod session;
+mod simulate;
+mod tokenizer;
+mod weights;
 
+pub use artcheck_metal_sim::Order;
+
+pub use device::DeviceName;
+pub use matrix::MatrixError;
+pub use matrix::expect::{Check, Expect, Similarity};
+pub use matrix::file::{parse, read};
+pub use matrix::reference::ReferenceName;
+pub use matrix::row::{Prompt, Row, RuntimeSpec, Simulation};
+pub use report::{
+    Answer, Class, Facts, Failure, Figures, MatrixReport, Outcome, PrecheckFinding, RowReport,
+    SCHEMA, Shim, Stage, Summary,
+};
 pub use run::child::main as child_main;
-pub use run::hooks::{Precheck, PrecheckFinding, Progress, Quiet, Shim, ShimProvider};
+pub use run::hooks::{Precheck, Progress, Quiet, ShimProvider};
 pub use run::matrix::{MatrixOptions, Share, run_matrix};
 pub use run::process::ChildCommand;
+pub use sampling::TopP;
+pub use session::{Entry, Kind, Schedule};
+pub use tokenizer::{TokenName, TokenizerSource};
+pub use weights::Source;
+
+/// What the tests of this crate look at; no part of the front.
+#[doc(hidden)]
+pub mod inside {
+    pub use crate::ffi::{Arg, DataType, Device, Function, Tensor};
+    pub use crate::parts::RuntimeFiles;
+    pub use crate::runtime::Runtime;
+    pub use crate::session::metadata::Metadata;
+    #[cfg(feature = "macho-host")]
+    pub use crate::session::model::Loaded;
+    pub use crate::weights::random::parameter as random_parameter;
+}

@@ -5,7 +5,7 @@
 //! of wheels for systems on which it cannot run them.
 
 use crate::device::DeviceName;
-use crate::ffi::Api;
+use crate::ffi::C_SYMBOLS;
 use crate::{runtime, session};
 
 /// Loaders of module kinds that every compiled library has.
@@ -17,7 +17,7 @@ const LOADERS: [&str; 3] = [
 
 /// C symbols that libtvm_ffi must export.
 pub fn c_symbols() -> &'static [&'static str] {
-    &Api::SYMBOLS
+    &C_SYMBOLS
 }
 
 /// Functions that the loaded parts must have registered for a device.

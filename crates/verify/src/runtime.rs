@@ -200,7 +200,7 @@ impl HostFloats {
 /// The value as a tensor, or an error that names the function.
 pub(crate) fn tensor(value: Value, function: &str) -> Result<Tensor> {
     let found = value.kind();
-    value.into_tensor().ok_or_else(|| Error::Returned {
+    Tensor::from_value(value).ok_or_else(|| Error::Returned {
         function: function.to_owned(),
         expected: "a tensor",
         found,
@@ -208,7 +208,7 @@ pub(crate) fn tensor(value: Value, function: &str) -> Result<Tensor> {
 }
 
 fn registered(api: &'static Api, name: &str, purpose: &'static str) -> Result<Function> {
-    api.global(name)?.ok_or_else(|| Error::MissingGlobal {
+    Function::global(api, name)?.ok_or_else(|| Error::MissingGlobal {
         name: name.to_owned(),
         purpose,
     })
@@ -246,6 +246,6 @@ impl<'r> Module<'r> {
             Arg::Text(&text),
             Arg::Bool(with_imports),
         ])?;
-        Ok(found.into_function(name))
+        Ok(Function::from_value(found, name))
     }
 }

@@ -11,23 +11,11 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-pub use artcheck_metal_sim::Order;
 use artcheck_metal_sim::{Options, Plugin, REPORT_VARIABLE, Report, prepare};
-use serde::{Deserialize, Serialize};
 use tempfile::TempPath;
 
 use crate::error::{Error, Result};
-use crate::matrix::row::Row;
-
-/// How the simulated device runs a row.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Simulation {
-    /// Check every access of every kernel.
-    pub guard: bool,
-    /// The order of threads.
-    pub order: Order,
-}
+use crate::matrix::row::{Row, Simulation};
 
 /// Begins a 64-bit Mach-O file for a little-endian processor.
 const MACHO: [u8; 4] = [0xcf, 0xfa, 0xed, 0xfe];

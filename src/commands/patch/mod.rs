@@ -1,20 +1,12 @@
-//! `artcheck patch`: one file per way of patching.
+//! `artcheck patch`: the ways of patching.
 
-mod convert;
-mod model_lib;
-mod relocate;
-mod retag;
+mod in_place;
 mod shim;
-mod sign;
 mod source;
 
-use std::io::Write;
-use std::path::{Path, PathBuf};
+pub use in_place::{output, resign};
 
-use artcheck_patch::inplace::{self, EditPlan, Output, Resign};
-use serde::Serialize;
-
-use crate::args::{InPlace, PatchCommand, PlainFormat, ResignChoice};
+use crate::args::PatchCommand;
 use crate::exit::Status;
 
 /// Runs one way of patching.
@@ -22,89 +14,10 @@ pub fn run(command: &PatchCommand) -> anyhow::Result<Status> {
     match command {
         PatchCommand::Source(args) => source::run(args),
         PatchCommand::Shim(args) => shim::run(args),
-        PatchCommand::Retag(args) => retag::run(args),
-        PatchCommand::Convert(args) => convert::run(args),
-        PatchCommand::Relocate(args) => relocate::run(args),
-        PatchCommand::Sign(args) => sign::run(args),
-        PatchCommand::ModelLib(args) => model_lib::run(args),
+        PatchCommand::Retag(args) => in_place::retag(args),
+        PatchCommand::Convert(args) => in_place::convert(args),
+        PatchCommand::Relocate(args) => in_place::relocate(args),
+        PatchCommand::Sign(args) => in_place::sign(args),
+        PatchCommand::ModelLib(args) => in_place::model_lib(args),
     }
-}
-
-/// What to do with a signature.
-pub fn resign(choice: Option<ResignChoice>) -> Resign {
-    match choice {
-        Some(ResignChoice::Adhoc) => Resign::AdHoc,
-        None => Resign::Keep,
-    }
-}
-
-/// Where the result goes.
-pub fn output(to: &InPlace) -> Output {
-    match &to.out {
-        Some(file) => Output::File(file.clone()),
-        None => Output::InPlace {
-            break_hard_link: to.break_hard_link,
-        },
-    }
-}
-
-/// What a change in place reports as JSON.
-#[derive(Serialize)]
-struct Report<'a> {
-    schema: &'static str,
-    file: &'a Path,
-    receipt: Option<&'a PathBuf>,
-    written: bool,
-    plan: &'a EditPlan,
-}
-
-/// Shows a plan, and carries it out where the user said where to.
-fn carry_out(
-    file: &Path,
-    plan: &EditPlan,
-    to: &InPlace,
-    format: PlainFormat,
-) -> anyhow::Result<Status> {
-    let applied = if to.in_place || to.out.is_some() {
-        Some(inplace::apply(file, plan, &output(to))?)
-    } else {
-        None
-    };
-    let mut out = std::io::stdout().lock();
-    if format == PlainFormat::Json {
-        let report = Report {
-            schema: "artcheck/patch-v1",
-            file: applied.as_ref().map_or(file, |applied| &applied.file),
-            receipt: applied
-                .as_ref()
-                .and_then(|applied| applied.receipt.as_ref()),
-            written: applied.as_ref().is_some_and(|applied| applied.written),
-            plan,
-        };
-        serde_json::to_writer_pretty(&mut out, &report)?;
-        writeln!(out)?;
-        return Ok(Status::Clean);
-    }
-    write!(out, "{}", plan.describe())?;
-    match applied {
-        None if plan.is_empty() => writeln!(out, "nothing to change")?,
-        None => writeln!(out, "nothing written: add --in-place, or --out FILE")?,
-        Some(applied) if !applied.written => writeln!(
-            out,
-            "nothing to change: {} is left as it is",
-            file.display()
-        )?,
-        Some(applied) => {
-            writeln!(out, "wrote {}", applied.file.display())?;
-            if let Some(receipt) = applied.receipt {
-                writeln!(
-                    out,
-                    "receipt {} (undo with `artcheck unpatch {}`)",
-                    receipt.display(),
-                    applied.file.display()
-                )?;
-            }
-        }
-    }
-    Ok(Status::Clean)
 }

@@ -1,10 +1,10 @@
 //! What one model library holds: facts, module tree, sizes, requirements.
 
-use artcheck_inspect::summary::size;
 use serde::Serialize;
 
 use crate::report::human::counted;
 use crate::report::model::{Entry, Library};
+use crate::report::summary::size;
 
 #[derive(Serialize)]
 pub(super) struct LibraryView {

@@ -136,8 +136,10 @@ pub(super) fn page(report: &Report) -> Page {
     cut(&mut others, MOST_LINES, "other findings", &mut more);
     let mut suppressed: Vec<&Finding> = report.suppressed.iter().collect();
     cut(&mut suppressed, MOST_LINES, "accepted findings", &mut more);
-    let mut grid = grid(report);
-    cut(&mut grid.rows, MOST_LINES, "rows of the matrix", &mut more);
+    let grid = grid(report);
+    if grid.more > 0 {
+        more.push(format!("{} more rows of the matrix", grid.more));
+    }
     Page {
         version: report.tool.version.clone(),
         headline,

@@ -4,7 +4,7 @@ use super::Case;
 use super::devices::{device, fatbin, hsaco, metallib, spirv, static_model};
 use super::makers::{
     FFI, app, cached, chat, client, dylib, ffi_folder, in_venv, llvm_twice, model, named_client,
-    on, page, site, string_client, weights, with,
+    on, page, site, sliding, string_client, weights, with,
 };
 use crate::support::make::{DYLIB, corpus};
 use crate::support::unpacked;
@@ -51,6 +51,20 @@ pub const CASES: &[Case] = &[
             )
         },
         near: |_| on("tvm-0.26/dense-ext-cpu-x86_64.so", "tvm-0.26"),
+    },
+    Case {
+        class: "A.",
+        code: "AC108",
+        what: "a layer with its own sliding window, compiled by 0.26, on 0.27 and on 0.26",
+        breaks: |folder| sliding(folder, "tvm-0.27"),
+        near: |folder| sliding(folder, "tvm-0.26"),
+    },
+    Case {
+        class: "A.",
+        code: "AC108",
+        what: "the same library with that layer and without",
+        breaks: |folder| sliding(folder, "tvm-0.27"),
+        near: |_| on("tvm-0.26/dense-cpu-x86_64.so", "tvm-0.27"),
     },
     Case {
         class: "B.",

@@ -1,14 +1,6 @@
 //! `ar` archives: System V and GNU long names, BSD names, thin archives, and
 //! the MSVC form of `.lib` files.
 
-#![deny(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::arithmetic_side_effects,
-    clippy::cast_possible_truncation
-)]
-
 use object::read::archive::ArchiveFile;
 
 use super::archive::{Body, Member, Visit};

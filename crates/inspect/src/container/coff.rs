@@ -1,14 +1,6 @@
 //! COFF objects, plain and big-object form: what the compiler writes for
 //! Windows before linking.
 
-#![deny(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::arithmetic_side_effects,
-    clippy::cast_possible_truncation
-)]
-
 use std::borrow::Cow;
 
 use object::LittleEndian as LE;
@@ -20,8 +12,7 @@ use super::names::{concerns_tvm, undefined_concerns_tvm};
 use super::regions::push;
 use super::symbols::Names;
 use super::{
-    Binary, BinaryKind, DefinedSymbol, FileRange, Format, Parsed, Platform, Region, Signature,
-    UndefinedSymbol,
+    Binary, BinaryKind, DefinedSymbol, FileRange, Format, Parsed, Platform, Region, UndefinedSymbol,
 };
 use crate::error::DecodeError;
 
@@ -49,22 +40,15 @@ fn parse_form<Coff: CoffHeader>(data: &[u8]) -> Result<Parsed<'_>, DecodeError> 
         regions::<Coff>(data, header, offset, &mut names)?;
     let (defined, undefined) = keep(&symbols, &regions, &by_section, &mut names)?;
     let binary = Binary {
-        format: Format::Coff,
-        kind: BinaryKind::Object,
-        architecture: super::pe::architecture(header.machine().0),
-        platform: Platform::Windows,
-        min_os: None,
-        identity: None,
-        needed: Vec::new(),
-        search_paths: Vec::new(),
-        version_needs: Vec::new(),
         defined,
         undefined,
-        wasm_imports: Vec::new(),
-        wasm_exports: Vec::new(),
-        signature: Signature::NotApplicable,
         has_constructors,
-        visible_llvm: None,
+        ..Binary::new(
+            Format::Coff,
+            BinaryKind::Object,
+            super::pe::architecture(header.machine()),
+            Platform::Windows,
+        )
     };
     Ok(Parsed {
         binary,

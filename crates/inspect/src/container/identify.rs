@@ -2,17 +2,9 @@
 //!
 //! Names and suffixes are not looked at: a rule compares them later.
 
-#![deny(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::arithmetic_side_effects,
-    clippy::cast_possible_truncation
-)]
-
 use serde::Serialize;
 
-use super::{Parsed, coff, elf, macho, pe, vm_executable, wasm};
+use super::{Architecture, Parsed, coff, elf, macho, pe, vm_executable, wasm};
 use crate::error::DecodeError;
 
 /// What a file is, by its content.
@@ -81,14 +73,6 @@ impl FileType {
         matches!(
             self,
             Self::Ar | Self::ThinAr | Self::Tar | Self::Gzip | Self::Zip
-        )
-    }
-
-    /// Whether it stands where an artifact should be but is none.
-    pub fn is_impostor(self) -> bool {
-        matches!(
-            self,
-            Self::Empty | Self::Zeros | Self::LfsPointer | Self::Html | Self::AppleDouble
         )
     }
 
@@ -229,7 +213,10 @@ fn coff(bytes: &[u8]) -> Option<FileType> {
     let optional = word(*head.get(16)?, *head.get(17)?);
     let sections = u64::from(word(s0, s1));
     let table_end = sections.checked_mul(40)?.checked_add(20)?;
-    let known = matches!(machine, 0x8664 | 0xaa64 | 0x014c | 0x01c4);
+    let known = !matches!(
+        pe::architecture(object::pe::Machine(machine)),
+        Architecture::Other(_)
+    );
     (known && optional == 0 && sections > 0 && table_end <= bytes.len() as u64)
         .then_some(FileType::Coff)
 }

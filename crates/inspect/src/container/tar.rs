@@ -4,14 +4,6 @@
 //! GNU and pax extension entries are read within a bound, so that a few packed
 //! kilobytes cannot unpack into a name of gigabytes.
 
-#![deny(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::arithmetic_side_effects,
-    clippy::cast_possible_truncation
-)]
-
 use std::io::{self, Read};
 
 use super::archive::{Body, Member, Visit};

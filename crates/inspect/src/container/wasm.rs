@@ -6,14 +6,6 @@
 //! Every active segment with a constant offset is applied to zeroed memory.
 //! The code section is skipped, not decoded.
 
-#![deny(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::arithmetic_side_effects,
-    clippy::cast_possible_truncation
-)]
-
 use std::borrow::Cow;
 
 use wasmparser::{
@@ -24,7 +16,7 @@ use wasmparser::{
 use super::names::concerns_tvm;
 use super::{
     Architecture, Binary, BinaryKind, DefinedSymbol, FileRange, Format, Parsed, Platform, Region,
-    Signature, UndefinedSymbol, WasmImport,
+    UndefinedSymbol, WasmImport,
 };
 use crate::error::DecodeError;
 use crate::limits::{MAX_KEPT_SYMBOLS, MAX_WASM_GAPS, MAX_WASM_MEMORY};
@@ -77,26 +69,22 @@ pub fn parse(data: &[u8]) -> Result<Parsed<'_>, DecodeError> {
         .collect();
     let regions = rebuild_memory(module.segments)?;
     let binary = Binary {
-        format: Format::Wasm,
-        kind: if module.relocatable {
-            BinaryKind::Object
-        } else {
-            BinaryKind::SharedLibrary
-        },
-        architecture: Architecture::Wasm32,
-        platform: Platform::Web,
-        min_os: None,
         identity: module.name,
-        needed: Vec::new(),
-        search_paths: Vec::new(),
-        version_needs: Vec::new(),
         defined,
         undefined,
         wasm_imports: module.imports,
         wasm_exports: module.exports,
-        signature: Signature::NotApplicable,
         has_constructors: module.starts,
-        visible_llvm: None,
+        ..Binary::new(
+            Format::Wasm,
+            if module.relocatable {
+                BinaryKind::Object
+            } else {
+                BinaryKind::SharedLibrary
+            },
+            Architecture::Wasm32,
+            Platform::Web,
+        )
     };
     Ok(Parsed {
         binary,

@@ -1,13 +1,5 @@
 //! Zip archives and wheels: stored members borrowed, deflated ones streamed.
 
-#![deny(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::arithmetic_side_effects,
-    clippy::cast_possible_truncation
-)]
-
 use std::io::Cursor;
 
 use zip::{CompressionMethod, ZipArchive};

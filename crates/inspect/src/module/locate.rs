@@ -152,12 +152,6 @@ impl ModelLibrary {
             list.dedup();
         }
     }
-
-    /// Position in the file (or member) of a byte of the blob. Exact where the
-    /// blob lies in one piece; wasm splits it, so ask the region there.
-    pub fn file_position(&self, blob_offset: u64) -> u64 {
-        self.file_offset.saturating_add(blob_offset)
-    }
 }
 
 impl Region<'_> {

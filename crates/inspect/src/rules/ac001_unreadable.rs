@@ -1,6 +1,6 @@
 //! AC001 unreadable: bytes that are not the artifact they should be.
 
-use super::{ArtifactContext, Outcome, Rule};
+use super::{ArtifactContext, Check, Outcome, Rule};
 use crate::artifact::{Problem, ProblemKind};
 use crate::finding::{Finding, Location, Severity};
 
@@ -10,12 +10,9 @@ pub(super) static RULE: Rule = Rule {
     severity: Severity::Error,
     summary: "truncated, corrupt, empty, a Git-LFS pointer, a web page, an AppleDouble member, an unsupported container",
     explain: include_str!("ac001_unreadable.md"),
-    artifact: Some(check),
-    pair: None,
-    binding: None,
-    load_set: None,
-    folder: None,
 };
+
+pub(super) const CHECKS: &[Check] = &[Check::Artifact(check)];
 
 fn check(context: &ArtifactContext<'_>, out: &mut Outcome) {
     let artifact = context.artifact;

@@ -2,12 +2,13 @@
 
 use std::path::Path;
 
-use super::{ArtifactContext, Outcome, Pair, Rule};
+use super::{ArtifactContext, Check, Outcome, Pair, Rule};
 use crate::artifact::Role;
 use crate::container::{Binary, BinaryKind, Format, Platform};
 use crate::finding::{Finding, Severity};
 use crate::runtime::binary::operating_system;
 use crate::source::Place;
+use crate::words::spell;
 
 pub(super) static RULE: Rule = Rule {
     code: "AC002",
@@ -15,12 +16,9 @@ pub(super) static RULE: Rule = Rule {
     severity: Severity::Error,
     summary: "architecture, system, Mach-O platform, or suffix differ from the target or from the rest of the load set",
     explain: include_str!("ac002_wrong_platform.md"),
-    artifact: Some(check_alone),
-    pair: Some(check_pair),
-    binding: None,
-    load_set: None,
-    folder: None,
 };
+
+pub(super) const CHECKS: &[Check] = &[Check::Artifact(check_alone), Check::Pair(check_pair)];
 
 fn check_alone(context: &ArtifactContext<'_>, out: &mut Outcome) {
     let artifact = context.artifact;
@@ -32,10 +30,7 @@ fn check_alone(context: &ArtifactContext<'_>, out: &mut Outcome) {
             Finding::new(
                 &RULE,
                 &artifact.path,
-                format!(
-                    "the name says {expected}, the content is {}",
-                    describe(binary)
-                ),
+                format!("the name says {expected}, the content is {binary}"),
             )
             .severity(Severity::Warning)
             .help("rename the file or ship the build for the platform the name promises"),
@@ -52,7 +47,7 @@ fn check_alone(context: &ArtifactContext<'_>, out: &mut Outcome) {
     {
         let wanted = format!("{} {}", spell(target.architecture), spell(target.platform));
         out.push(
-            Finding::new(&RULE, &artifact.path, format!("built for {}, the target is {wanted}", describe(binary)))
+            Finding::new(&RULE, &artifact.path, format!("built for {binary}, the target is {wanted}"))
                 .help("compile the library again for the target, or point --target at the machine it is for"),
         );
     }
@@ -76,7 +71,7 @@ fn check_pair(pair: &Pair<'_>, out: &mut Outcome) {
     if !same_architecture || !same_system {
         let runtime_os = pair.runtime.os.as_deref().unwrap_or("unknown system");
         out.push(
-            pair.finding(&RULE, format!("built for {}, the runtime is {architecture} {runtime_os}", describe(binary)))
+            pair.finding(&RULE, format!("built for {binary}, the runtime is {architecture} {runtime_os}"))
                 .says("invalid ELF header / incompatible architecture (the dynamic loader's words differ by system)")
                 .help("use a runtime for the library's platform, or compile the library for this one"),
         );
@@ -106,35 +101,9 @@ fn suffix_mismatch(place: &Place, binary: &Binary) -> Option<&'static str> {
     (!formats.contains(&binary.format)).then_some(expected)
 }
 
-/// `x86-64 linux (elf)`; what the file does not say is left out.
-pub(crate) fn describe(binary: &Binary) -> String {
-    if binary.format == Format::VmExecutable {
-        return String::from("a bare VM executable");
-    }
-    let mut words = spell(binary.architecture);
-    if binary.platform != Platform::Unknown {
-        words = format!("{words} {}", spell(binary.platform));
-    }
-    format!("{words} ({})", spell(binary.format))
-}
-
-/// The word serde writes for a fact; the JSON report and messages agree.
-pub(crate) fn spell(fact: impl serde::Serialize) -> String {
-    match serde_json::to_value(fact) {
-        Ok(serde_json::Value::String(word)) => word,
-        // `{"other": 40}`: a number the tool has no word for.
-        Ok(serde_json::Value::Object(other)) => {
-            let words = other.iter().map(|(kind, value)| format!("{kind} {value}"));
-            words.collect::<Vec<_>>().join(" ")
-        }
-        Ok(other) => other.to_string(),
-        Err(_) => String::from("unknown"),
-    }
-}
-
 /// Architecture and system in the words of a runtime profile; `None` where the
 /// file does not say (a bare executable runs anywhere).
-pub(crate) fn machine(binary: &Binary) -> (Option<String>, Option<&'static str>) {
+fn machine(binary: &Binary) -> (Option<String>, Option<&'static str>) {
     if binary.format == Format::VmExecutable {
         return (None, None);
     }

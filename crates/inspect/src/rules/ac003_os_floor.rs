@@ -1,10 +1,11 @@
 //! AC003 os-floor: asks for a newer system than the oldest one to support.
 
-use super::{ArtifactContext, Outcome, Rule};
+use super::{ArtifactContext, Check, Outcome, Rule};
 use crate::artifact::Role;
 use crate::container::Platform;
 use crate::finding::{Finding, Severity};
-use crate::target::{Target, Version};
+use crate::target::Target;
+use crate::version::Version;
 
 pub(super) static RULE: Rule = Rule {
     code: "AC003",
@@ -12,12 +13,9 @@ pub(super) static RULE: Rule = Rule {
     severity: Severity::Error,
     summary: "glibc, libstdc++ or macOS/iOS version asked for is newer than the stated floor",
     explain: include_str!("ac003_os_floor.md"),
-    artifact: Some(check),
-    pair: None,
-    binding: None,
-    load_set: None,
-    folder: None,
 };
+
+pub(super) const CHECKS: &[Check] = &[Check::Artifact(check)];
 
 fn check(context: &ArtifactContext<'_>, out: &mut Outcome) {
     let artifact = context.artifact;

@@ -1,6 +1,6 @@
 //! AC004 signature: Apple silicon loads no code without a valid signature.
 
-use super::{ArtifactContext, Outcome, Rule};
+use super::{ArtifactContext, Check, Outcome, Rule};
 use crate::artifact::{ProblemKind, Role};
 use crate::container::{Architecture, BinaryKind, Format, Signature};
 use crate::finding::{Finding, Location, Repair, Severity};
@@ -11,12 +11,9 @@ pub(super) static RULE: Rule = Rule {
     severity: Severity::Error,
     summary: "a Mach-O file for arm64 without a code signature, or with pages that do not match it",
     explain: include_str!("ac004_signature.md"),
-    artifact: Some(check),
-    pair: None,
-    binding: None,
-    load_set: None,
-    folder: None,
 };
+
+pub(super) const CHECKS: &[Check] = &[Check::Artifact(check)];
 
 fn check(context: &ArtifactContext<'_>, out: &mut Outcome) {
     let artifact = context.artifact;

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Outcome, Pair, Program, Rule};
+use super::{Check, Outcome, Pair, Program, Rule};
 use crate::finding::{Finding, Location, Repair, Severity};
 use crate::runtime::{SiteTags, TagSite};
 use crate::vm::kv_cache::{KernelValue, KvCacheCreate};
@@ -14,12 +14,9 @@ pub(super) static RULE: Rule = Rule {
     severity: Severity::Error,
     summary: "attention-backend tag or tuple length that the runtime does not accept at a match site",
     explain: include_str!("ac101_attention_tag.md"),
-    artifact: None,
-    pair: Some(check),
-    binding: None,
-    load_set: None,
-    folder: None,
 };
+
+pub(super) const CHECKS: &[Check] = &[Check::Pair(check)];
 
 /// The match site behind each constructor argument (docs/formats.md#attention-tags).
 fn site_of(argument: usize) -> Option<TagSite> {

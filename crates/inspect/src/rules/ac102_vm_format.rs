@@ -1,11 +1,12 @@
 //! AC102 vm-format: the executable or the blob around it is of a generation
 //! the runtime does not read.
 
-use super::{Outcome, Pair, Rule, ac002_wrong_platform::spell};
+use super::{Check, Outcome, Pair, Rule};
 use crate::error::DecodeError;
 use crate::finding::{Location, Repair, Severity};
 use crate::module::{BlobLayout, Module, Payload, SymbolGeneration};
 use crate::vm::{ConstantTable, Executable, Magic};
+use crate::words::spell;
 
 pub(super) static RULE: Rule = Rule {
     code: "AC102",
@@ -13,12 +14,9 @@ pub(super) static RULE: Rule = Rule {
     severity: Severity::Error,
     summary: "blob symbol, blob layout, VM magic, version string or constant codes of another generation",
     explain: include_str!("ac102_vm_format.md"),
-    artifact: None,
-    pair: Some(check),
-    binding: None,
-    load_set: None,
-    folder: None,
 };
+
+pub(super) const CHECKS: &[Check] = &[Check::Pair(check)];
 
 fn check(pair: &Pair<'_>, out: &mut Outcome) {
     check_symbol(pair, out);

@@ -1,7 +1,7 @@
 //! AC103 missing-function: the VM resolves its whole function table when it
 //! initialises, and a name nobody provides ends there.
 
-use super::{Outcome, Pair, Program, Rule};
+use super::{Check, Outcome, Pair, Program, Rule};
 use crate::finding::{Finding, Location, Severity};
 use crate::limits::MAX_FINDINGS;
 use crate::module::BlobLayout;
@@ -14,12 +14,9 @@ pub(super) static RULE: Rule = Rule {
     severity: Severity::Error,
     summary: "function-table names that neither the library, its device modules nor the runtime provide",
     explain: include_str!("ac103_missing_function.md"),
-    artifact: None,
-    pair: Some(check),
-    binding: None,
-    load_set: None,
-    folder: None,
 };
+
+pub(super) const CHECKS: &[Check] = &[Check::Pair(check)];
 
 /// Optional kernel packs: name prefix, what it is, how a runtime gets it.
 const PACKS: &[(&str, &str, &str)] = &[

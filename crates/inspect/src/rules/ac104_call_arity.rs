@@ -1,6 +1,6 @@
 //! AC104 call-arity: a builtin called as another release defines it.
 
-use super::{Outcome, Pair, Program, Rule};
+use super::{Check, Outcome, Pair, Program, Rule};
 use crate::finding::{Location, Severity};
 use crate::vm::kv_cache::{CREATE, KernelValue};
 
@@ -10,12 +10,9 @@ pub(super) static RULE: Rule = Rule {
     severity: Severity::Error,
     summary: "a builtin called with a number or kind of arguments that the runtime rejects",
     explain: include_str!("ac104_call_arity.md"),
-    artifact: None,
-    pair: Some(check),
-    binding: None,
-    load_set: None,
-    folder: None,
 };
+
+pub(super) const CHECKS: &[Check] = &[Check::Pair(check)];
 
 /// Places named in full per builtin; the rest are counted.
 const PLACES: usize = 5;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Outcome, Pair, Rule};
+use super::{Check, Outcome, Pair, Rule};
 use crate::finding::{Location, Severity};
 use crate::module::SymbolGeneration;
 
@@ -12,12 +12,9 @@ pub(super) static RULE: Rule = Rule {
     severity: Severity::Error,
     summary: "module kind in the import tree without a loader in the runtime",
     explain: include_str!("ac106_module_loader.md"),
-    artifact: None,
-    pair: Some(check),
-    binding: None,
-    load_set: None,
-    folder: None,
 };
+
+pub(super) const CHECKS: &[Check] = &[Check::Pair(check)];
 
 fn check(pair: &Pair<'_>, out: &mut Outcome) {
     let Some(loaders) = &pair.runtime.module_loaders.value else {

@@ -1,8 +1,9 @@
 //! AC107 device-payload: device modules laid out for another generation.
 
-use super::{Outcome, Pair, Rule, ac002_wrong_platform::spell};
+use super::{Check, Outcome, Pair, Rule};
 use crate::finding::{Finding, Location, Repair, Severity};
 use crate::module::{FunctionInfoForm, Payload, PayloadOrder};
+use crate::words::spell;
 
 pub(super) static RULE: Rule = Rule {
     code: "AC107",
@@ -10,12 +11,9 @@ pub(super) static RULE: Rule = Rule {
     severity: Severity::Error,
     summary: "field order of metal/vulkan payloads or FunctionInfo of another generation",
     explain: include_str!("ac107_device_payload.md"),
-    artifact: Some(check_undecodable),
-    pair: Some(check),
-    binding: None,
-    load_set: None,
-    folder: None,
 };
+
+pub(super) const CHECKS: &[Check] = &[Check::Artifact(check_undecodable), Check::Pair(check)];
 
 /// A device payload that fits no known layout: nobody can say what a runtime makes of it.
 fn check_undecodable(context: &super::ArtifactContext<'_>, out: &mut Outcome) {

@@ -1,6 +1,6 @@
 //! AC201 device-api: the flat `TVMDeviceAPI*` functions that no stock runtime has.
 
-use super::{Binding, Outcome, Rule};
+use super::{Binding, Check, Outcome, Rule};
 use crate::finding::{Finding, Location, Repair, Severity};
 
 pub(super) static RULE: Rule = Rule {
@@ -9,12 +9,9 @@ pub(super) static RULE: Rule = Rule {
     severity: Severity::Error,
     summary: "`TVMDeviceAPI*` wanted by a client or library and provided by nobody in the load set",
     explain: include_str!("ac201_device_api.md"),
-    artifact: None,
-    pair: None,
-    binding: Some(check),
-    load_set: None,
-    folder: None,
 };
+
+pub(super) const CHECKS: &[Check] = &[Check::Binding(check)];
 
 /// Prefix of the flat wrapper's names (docs/formats.md#flat-device-functions).
 pub(super) const PREFIX: &str = "TVMDeviceAPI";

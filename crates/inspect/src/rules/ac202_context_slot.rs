@@ -1,6 +1,6 @@
 //! AC202 context-slot: a function pointer the runtime leaves null.
 
-use super::{Outcome, Pair, Rule};
+use super::{Check, Outcome, Pair, Rule};
 use crate::finding::{Location, Repair, Severity};
 
 pub(super) static RULE: Rule = Rule {
@@ -9,12 +9,9 @@ pub(super) static RULE: Rule = Rule {
     severity: Severity::Error,
     summary: "context slot of the library that the runtime does not fill: a call through null, without any message",
     explain: include_str!("ac202_context_slot.md"),
-    artifact: None,
-    pair: Some(check),
-    binding: None,
-    load_set: None,
-    folder: None,
 };
+
+pub(super) const CHECKS: &[Check] = &[Check::Pair(check)];
 
 /// Slots that a shim can fill exactly, with what it fills them.
 const SHIMMED: &[(&str, &str)] = &[

@@ -1,6 +1,6 @@
 //! AC203 c-symbol: an undefined `TVM*` C function nobody provides.
 
-use super::{Binding, Outcome, Rule, ac201_device_api::PREFIX};
+use super::{Binding, Check, Outcome, Rule, ac201_device_api::PREFIX};
 use crate::container::BinaryKind;
 use crate::finding::{Finding, Location, Repair, Severity};
 
@@ -10,12 +10,9 @@ pub(super) static RULE: Rule = Rule {
     severity: Severity::Error,
     summary: "undefined `TVM*`/`TVMFFI*` C symbol that nobody in the load set provides",
     explain: include_str!("ac203_c_symbol.md"),
-    artifact: None,
-    pair: None,
-    binding: Some(check),
-    load_set: None,
-    folder: None,
 };
+
+pub(super) const CHECKS: &[Check] = &[Check::Binding(check)];
 
 /// C functions that a shim provides exactly, within one calling convention.
 const SHIMMED: &[&str] = &["TVMBackendGetFuncFromEnv"];

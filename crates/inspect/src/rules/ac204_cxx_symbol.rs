@@ -1,10 +1,10 @@
 //! AC204 cxx-symbol: an undefined `tvm::` C++ symbol nobody provides: parts
 //! that were built against each other's other versions.
 
-use super::{Binding, Outcome, Rule};
+use super::{Binding, Check, Outcome, Rule};
 use crate::finding::{Finding, Location, Severity};
+use crate::parts::PartKind;
 use crate::runtime::load_set::{LoadSet, Missing, MissingReason};
-use crate::runtime::parts::PartKind;
 use crate::source::Place;
 
 pub(super) static RULE: Rule = Rule {
@@ -13,12 +13,9 @@ pub(super) static RULE: Rule = Rule {
     severity: Severity::Error,
     summary: "undefined `tvm::` C++ symbol that nobody in the load set provides",
     explain: include_str!("ac204_cxx_symbol.md"),
-    artifact: None,
-    pair: None,
-    binding: Some(check_client),
-    load_set: Some(check_members),
-    folder: None,
 };
+
+pub(super) const CHECKS: &[Check] = &[Check::Binding(check_client), Check::LoadSet(check_members)];
 
 /// Places named in full; the rest are counted.
 const PLACES: usize = 8;

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{ArtifactContext, Outcome, Rule};
+use super::{ArtifactContext, Check, Outcome, Rule};
 use crate::artifact::Role;
 use crate::container::{Format, places};
 use crate::finding::{Finding, Repair, Severity};
@@ -17,12 +17,9 @@ pub(super) static RULE: Rule = Rule {
     severity: Severity::Error,
     summary: "NEEDED library, install name or DLL not resolvable over rpaths and the given set",
     explain: include_str!("ac205_library_not_found.md"),
-    artifact: Some(check_alone),
-    pair: None,
-    binding: None,
-    load_set: Some(check),
-    folder: None,
 };
+
+pub(super) const CHECKS: &[Check] = &[Check::Artifact(check_alone), Check::LoadSet(check)];
 
 /// A file that names itself, or a TVM library, by the folder it was built in, or
 /// looks for libraries in such a folder alone.

@@ -2,13 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use super::{FolderContext, Outcome, Rule};
+use super::{Check, FolderContext, Outcome, Rule};
 use crate::artifact::{Artifact, Role};
 use crate::container::{Architecture, Binary, Platform};
 use crate::finding::{Finding, Location, Severity};
 use crate::limits::MAX_FINDINGS;
+use crate::parts::stem;
 use crate::runtime::load_set::{Duplicate, LoadSet};
-use crate::runtime::parts::stem;
 use crate::source::Place;
 
 pub(super) static RULE: Rule = Rule {
@@ -17,12 +17,9 @@ pub(super) static RULE: Rule = Rule {
     severity: Severity::Error,
     summary: "two providers of the same registry in one load set, or two libraries with a visible LLVM",
     explain: include_str!("ac206_duplicate_runtime.md"),
-    artifact: None,
-    pair: None,
-    binding: None,
-    load_set: Some(check),
-    folder: Some(check_llvm),
 };
+
+pub(super) const CHECKS: &[Check] = &[Check::LoadSet(check), Check::Folder(check_llvm)];
 
 fn check(load_set: &LoadSet, out: &mut Outcome) {
     for duplicate in load_set.duplicates() {

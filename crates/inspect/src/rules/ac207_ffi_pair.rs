@@ -1,6 +1,6 @@
 //! AC207 ffi-pair: tvm-ffi and runtime built for different layouts.
 
-use super::{Outcome, Rule};
+use super::{Check, Outcome, Rule};
 use crate::finding::{Finding, Severity};
 use crate::runtime::load_set::LoadSet;
 
@@ -10,12 +10,9 @@ pub(super) static RULE: Rule = Rule {
     severity: Severity::Error,
     summary: "tvm-ffi and runtime that are known not to fit each other, silent pairs too",
     explain: include_str!("ac207_ffi_pair.md"),
-    artifact: None,
-    pair: None,
-    binding: None,
-    load_set: Some(check),
-    folder: None,
 };
+
+pub(super) const CHECKS: &[Check] = &[Check::LoadSet(check)];
 
 fn check(load_set: &LoadSet, out: &mut Outcome) {
     for bad in load_set.bad_pairs() {

@@ -5,13 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value as Json;
 
-use super::{ArtifactContext, FolderContext, Outcome, Rule, spell};
+use super::{ArtifactContext, Check, FolderContext, Outcome, Rule};
 use crate::container::Format;
 use crate::documents::{Document, DocumentKind};
 use crate::finding::{Finding, Severity};
 use crate::limits::MAX_FINDINGS;
 use crate::module::SymbolGeneration;
 use crate::source::Place;
+use crate::words::spell;
 
 pub(super) static RULE: Rule = Rule {
     code: "AC208",
@@ -19,12 +20,9 @@ pub(super) static RULE: Rule = Rule {
     severity: Severity::Error,
     summary: "system-library prefix, blob symbol generation and `model_lib` of the app configuration disagree",
     explain: include_str!("ac208_system_lib_name.md"),
-    artifact: Some(check_constructor),
-    pair: None,
-    binding: None,
-    load_set: None,
-    folder: Some(check),
 };
+
+pub(super) const CHECKS: &[Check] = &[Check::Artifact(check_constructor), Check::Folder(check)];
 
 /// A static model announces itself in a constructor; without one nobody ever
 /// hears of it, whatever its name.

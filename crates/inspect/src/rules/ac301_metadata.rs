@@ -1,6 +1,6 @@
 //! AC301 metadata: what mlc-llm's engine reads before anything else.
 
-use super::{ArtifactContext, Outcome, Rule};
+use super::{ArtifactContext, Check, Outcome, Rule};
 use crate::artifact::Artifact;
 use crate::finding::{Finding, Location, Severity};
 use crate::module::metadata::{self, FUNCTION, Metadata, MetadataError};
@@ -12,12 +12,9 @@ pub(super) static RULE: Rule = Rule {
     severity: Severity::Error,
     summary: "`_metadata` missing, unreadable, or without keys, or the library without functions, that the engine requires",
     explain: include_str!("ac301_metadata.md"),
-    artifact: Some(check),
-    pair: None,
-    binding: None,
-    load_set: None,
-    folder: None,
 };
+
+pub(super) const CHECKS: &[Check] = &[Check::Artifact(check)];
 
 /// Functions that only an engine calls: a library with one of them is meant for it.
 const ENGINE_FUNCTIONS: &[&str] = &[

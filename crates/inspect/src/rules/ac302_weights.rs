@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde_json::Value as Json;
 
 use super::beside::{self, Belongings};
-use super::{FolderContext, Outcome, Rule};
+use super::{Check, FolderContext, Outcome, Rule};
 use crate::documents::{Document, DocumentKind};
 use crate::finding::{Finding, Severity};
 use crate::module::SymbolGeneration;
@@ -18,12 +18,9 @@ pub(super) static RULE: Rule = Rule {
     severity: Severity::Error,
     summary: "parameter names, shapes, types, shard sizes and checksums against the tensor index",
     explain: include_str!("ac302_weights.md"),
-    artifact: None,
-    pair: None,
-    binding: None,
-    load_set: None,
-    folder: Some(check),
 };
+
+pub(super) const CHECKS: &[Check] = &[Check::Folder(check)];
 
 /// Differences listed in full; a wrong model has thousands.
 const LISTED: usize = 8;

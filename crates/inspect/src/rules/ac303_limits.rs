@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use serde_json::Value as Json;
 
 use super::beside::{self, Belongings};
-use super::{FolderContext, Outcome, Rule};
+use super::{Check, FolderContext, Outcome, Rule};
 use crate::documents::{Document, DocumentKind};
 use crate::finding::{Finding, Severity};
 use crate::module::metadata::Metadata;
@@ -18,12 +18,9 @@ pub(super) static RULE: Rule = Rule {
     severity: Severity::Error,
     summary: "the configuration asks for more context, batch or chunk than the library was planned for",
     explain: include_str!("ac303_limits.md"),
-    artifact: None,
-    pair: None,
-    binding: None,
-    load_set: None,
-    folder: Some(check),
 };
+
+pub(super) const CHECKS: &[Check] = &[Check::Folder(check)];
 
 /// A key, what the library says of it, and how bad more is. Memory planning
 /// sizes buffers by chunk and batch; the context alone grows the cache.

@@ -1,11 +1,12 @@
 //! AC401 gpu-target: device code against the GPU that `--target` declares.
 
-use super::{ArtifactContext, Outcome, Rule, spell};
+use super::{ArtifactContext, Check, Outcome, Rule};
 use crate::container::Platform;
 use crate::finding::{Finding, Severity};
 use crate::module::{DeviceNeed, MetallibTarget, Module, Payload};
 use crate::source::Place;
 use crate::target::{GpuFeature, Target};
+use crate::words::spell;
 
 pub(super) static RULE: Rule = Rule {
     code: "AC401",
@@ -13,12 +14,9 @@ pub(super) static RULE: Rule = Rule {
     severity: Severity::Error,
     summary: "SM or gfx version, shader features and limits, or metallib platform of the device code against the declared GPU",
     explain: include_str!("ac401_gpu_target.md"),
-    artifact: Some(check),
-    pair: None,
-    binding: None,
-    load_set: None,
-    folder: None,
 };
+
+pub(super) const CHECKS: &[Check] = &[Check::Artifact(check)];
 
 /// What the target has instead of what is asked for, and what the driver says.
 struct Lack {

@@ -1,7 +1,7 @@
 //! AC402 wasm-glue: the imports and exports of a wasm model library against
 //! what the JavaScript side of either generation gives and takes.
 
-use super::{ArtifactContext, Outcome, Rule};
+use super::{ArtifactContext, Check, Outcome, Rule};
 use crate::artifact::Role;
 use crate::container::{Binary, Format};
 use crate::finding::{Finding, Location, Severity};
@@ -13,12 +13,9 @@ pub(super) static RULE: Rule = Rule {
     severity: Severity::Error,
     summary: "wasm imports or exports that do not fit the JavaScript runtime's generation",
     explain: include_str!("ac402_wasm_glue.md"),
-    artifact: Some(check),
-    pair: None,
-    binding: None,
-    load_set: None,
-    folder: None,
 };
+
+pub(super) const CHECKS: &[Check] = &[Check::Artifact(check)];
 
 /// The module that JavaScript fills.
 const GLUE: &str = "env";

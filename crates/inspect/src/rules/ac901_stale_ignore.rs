@@ -1,7 +1,7 @@
 //! AC901 stale-ignore: an accepted finding whose term is over, or which is no
 //! longer there. Found by whoever applies the policy, so it has no check here.
 
-use super::Rule;
+use super::{Check, Rule};
 use crate::finding::Severity;
 
 pub(super) static RULE: Rule = Rule {
@@ -10,9 +10,6 @@ pub(super) static RULE: Rule = Rule {
     severity: Severity::Error,
     summary: "an ignore of artcheck.toml that expired, or that matches no finding any more",
     explain: include_str!("ac901_stale_ignore.md"),
-    artifact: None,
-    pair: None,
-    binding: None,
-    load_set: None,
-    folder: None,
 };
+
+pub(super) const CHECKS: &[Check] = &[];

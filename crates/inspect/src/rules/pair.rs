@@ -5,11 +5,10 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use super::Rule;
 use crate::artifact::Artifact;
-use crate::contents::own_functions;
 use crate::finding::{Finding, Location};
 use crate::module::{Blob, ModelLibrary};
+use crate::rule::Rule;
 use crate::runtime::RuntimeProfile;
 use crate::vm::calls::{RawCall, all_calls};
 use crate::vm::kv_cache::{KvCacheCreate, kv_caches};
@@ -31,7 +30,7 @@ pub struct Pair<'a> {
 
 impl Pair<'_> {
     /// A finding of `rule` on this pair.
-    pub fn finding(&self, rule: &Rule, message: impl Into<String>) -> Finding {
+    pub fn finding(&self, rule: &'static Rule, message: impl Into<String>) -> Finding {
         Finding::new(rule, &self.artifact.path, message).on(&self.runtime.name)
     }
 
@@ -53,7 +52,7 @@ impl<'a> Facts<'a> {
     /// Reads the facts of a library.
     pub fn of(library: &'a ModelLibrary, blob: &'a Blob) -> Self {
         Self {
-            provided: own_functions(library, blob),
+            provided: library.own_functions(blob),
             programs: blob
                 .executables()
                 .map(|(index, executable)| {

@@ -7,12 +7,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::parts::PartKind;
 use super::strings::{self, Exclusion, Piece};
 use super::{
     Confidence, Fact, RuntimeProfile, arity, functions, infer, loaders, magics, slots, tags,
 };
 use crate::container::{Architecture, Format, Parsed, Platform};
+use crate::parts::PartKind;
 
 /// Longest string that any fact looks at whole.
 const LONGEST_STRING: usize = functions::LONGEST;

@@ -6,7 +6,7 @@
 //! sets are equal; elsewhere the result may hold a few names too many, never
 //! one too few.
 
-use super::parts::PartKind;
+use crate::parts::PartKind;
 
 /// Longest registered name that is kept; real ones stay below 80.
 pub const LONGEST: usize = 160;

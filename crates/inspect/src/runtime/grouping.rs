@@ -14,8 +14,8 @@ use rayon::prelude::*;
 use super::distribution::Distribution;
 use super::load_set::LoadSet;
 use super::member::Member;
-use super::parts::PartKind;
 use crate::container::{Architecture, Platform};
+use crate::parts::PartKind;
 use crate::source::Place;
 
 /// A package, and the `METADATA` file that names it.

@@ -8,8 +8,8 @@ use std::collections::HashMap;
 
 use serde::Serialize;
 
-use super::parts::stem;
 use crate::container::{Binary, Format};
+use crate::parts::stem;
 use crate::source::Place;
 
 /// How a needed library is found.

@@ -8,12 +8,14 @@
 use serde::Serialize;
 
 use super::distribution::Distribution;
+use super::ffi_version::VersionRange;
 use super::libraries::{self, Resolution};
 use super::member::Member;
-use super::parts::{PartKind, REGISTRY_SYMBOLS, stem};
+use super::pairing::{BadPair, UnmetRequirement};
 use super::{RuntimeProfile, binary, pairing};
 use crate::artifact::Artifact;
 use crate::container::{self, Binary, Format, Platform, UndefinedSymbol};
+use crate::parts::{PartKind, REGISTRY_SYMBOLS, stem};
 use crate::source::Place;
 
 /// The parts of one process and what they say together.
@@ -258,6 +260,21 @@ impl LoadSet {
                     .iter()
                     .any(|needed| stem(&needed.name) == name)
         })
+    }
+
+    /// tvm-ffi of the set, as exactly as packages and exports tell.
+    pub fn ffi_range(&self) -> Option<VersionRange> {
+        pairing::ffi_range(&self.members, &self.distributions)
+    }
+
+    /// Members that are known not to fit the set's tvm-ffi.
+    pub fn bad_pairs(&self) -> Vec<BadPair> {
+        pairing::bad_pairs(&self.members, &self.distributions)
+    }
+
+    /// Requirements among the installed packages that are not met.
+    pub fn unmet_requirements(&self) -> Vec<UnmetRequirement> {
+        pairing::unmet_requirements(&self.distributions)
     }
 
     /// Where each needed library of each member is found; external ones are

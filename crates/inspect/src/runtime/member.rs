@@ -6,12 +6,12 @@ use std::collections::HashSet;
 use serde::Serialize;
 
 use super::ffi_version::{self, VersionRange};
-use super::parts::PartKind;
 use super::strings::Exclusion;
 use super::{RuntimeProfile, binary};
 use crate::container::{self, Binary, Parsed};
 use crate::error::DecodeError;
 use crate::limits::MAX_KEPT_NAMES;
+use crate::parts::PartKind;
 use crate::source::Place;
 
 /// Exported names that are kept of one part; a libtvm up to 0.23 has about
@@ -77,6 +77,21 @@ impl Member {
             ),
             binary: parsed.binary.clone(),
             kind,
+        }
+    }
+
+    /// The same part in another place.
+    pub fn in_place(&self, place: Place) -> Self {
+        let name = place.to_string();
+        let profile = RuntimeProfile {
+            name: name.clone(),
+            parts: vec![name],
+            ..self.profile.clone()
+        };
+        Self {
+            path: place,
+            profile,
+            ..self.clone()
         }
     }
 

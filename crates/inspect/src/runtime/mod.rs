@@ -2,18 +2,6 @@
 //! libraries or taken from the built-in release table. Every field remembers
 //! where it came from.
 
-#![deny(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::arithmetic_side_effects,
-    clippy::cast_possible_truncation
-)]
-#![cfg_attr(
-    test,
-    allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)
-)]
-
 mod arity;
 pub mod binary;
 mod code_refs_aarch64;
@@ -29,7 +17,6 @@ mod loaders;
 mod magics;
 pub mod member;
 pub mod pairing;
-pub mod parts;
 pub mod release;
 pub mod saved;
 mod slots;

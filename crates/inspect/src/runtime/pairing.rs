@@ -5,10 +5,9 @@ use serde::Serialize;
 
 use super::distribution::{Distribution, Requirement};
 use super::ffi_version::{self, KnownBadPair, Version, VersionRange};
-use super::load_set::LoadSet;
 use super::member::Member;
-use super::parts::PartKind;
 use super::{Confidence, Fact, release};
+use crate::parts::PartKind;
 
 /// A member and the tvm-ffi of the set that are known not to fit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -35,60 +34,52 @@ pub struct UnmetRequirement {
     pub installed: String,
 }
 
-impl LoadSet {
-    /// tvm-ffi of the set, as exactly as packages and exports tell.
-    pub fn ffi_range(&self) -> Option<VersionRange> {
-        ffi_range(&self.members, &self.distributions)
+/// Members that are known not to fit the set's tvm-ffi.
+pub(super) fn bad_pairs(members: &[Member], distributions: &[Distribution]) -> Vec<BadPair> {
+    let Some(runs) = ffi_range(members, distributions) else {
+        return Vec::new();
+    };
+    let mut found = Vec::new();
+    for (index, member) in members.iter().enumerate() {
+        if member.kind == PartKind::Ffi {
+            continue;
+        }
+        for pair in ffi_version::bad_pairs(&member.built_with, &runs) {
+            found.push(BadPair {
+                member: index,
+                built_with: member.built_with,
+                runs_with: runs,
+                pair,
+            });
+        }
     }
+    found
+}
 
-    /// Members that are known not to fit the set's tvm-ffi.
-    pub fn bad_pairs(&self) -> Vec<BadPair> {
-        let Some(runs) = self.ffi_range() else {
-            return Vec::new();
-        };
-        let mut found = Vec::new();
-        for (index, member) in self.members.iter().enumerate() {
-            if member.kind == PartKind::Ffi {
+/// Requirements among the installed packages that are not met.
+pub(super) fn unmet_requirements(distributions: &[Distribution]) -> Vec<UnmetRequirement> {
+    let mut unmet = Vec::new();
+    for package in distributions {
+        for requirement in &package.requires {
+            let Some(installed) = distributions
+                .iter()
+                .find(|other| other.name == requirement.name)
+            else {
                 continue;
-            }
-            for pair in ffi_version::bad_pairs(&member.built_with, &runs) {
-                found.push(BadPair {
-                    member: index,
-                    built_with: member.built_with,
-                    runs_with: runs,
-                    pair,
+            };
+            let wanted = VersionRange::parse(&requirement.specification);
+            if let (Some(wanted), Some(range)) = (wanted, installed.range())
+                && range.is_outside(&wanted)
+            {
+                unmet.push(UnmetRequirement {
+                    package: package.name.clone(),
+                    requirement: requirement.clone(),
+                    installed: installed.version.clone(),
                 });
             }
         }
-        found
     }
-
-    /// Requirements among the installed packages that are not met.
-    pub fn unmet_requirements(&self) -> Vec<UnmetRequirement> {
-        let mut unmet = Vec::new();
-        for package in &self.distributions {
-            for requirement in &package.requires {
-                let Some(installed) = self
-                    .distributions
-                    .iter()
-                    .find(|other| other.name == requirement.name)
-                else {
-                    continue;
-                };
-                let wanted = VersionRange::parse(&requirement.specification);
-                if let (Some(wanted), Some(range)) = (wanted, installed.range())
-                    && range.is_outside(&wanted)
-                {
-                    unmet.push(UnmetRequirement {
-                        package: package.name.clone(),
-                        requirement: requirement.clone(),
-                        installed: installed.version.clone(),
-                    });
-                }
-            }
-        }
-        unmet
-    }
+    unmet
 }
 
 /// A known release pins the tvm-ffi that its libraries were built with.
@@ -106,7 +97,11 @@ pub(super) fn pin(members: &mut [Member], release: Option<&str>) {
     }
 }
 
-fn ffi_range(members: &[Member], distributions: &[Distribution]) -> Option<VersionRange> {
+/// tvm-ffi of the set, as exactly as packages and exports tell.
+pub(super) fn ffi_range(
+    members: &[Member],
+    distributions: &[Distribution],
+) -> Option<VersionRange> {
     let member = members.iter().find(|member| member.kind == PartKind::Ffi)?;
     let exports = ffi_version::by_exports(|name| member.exports.contains(name));
     // The package's word counts where the exports do not contradict it.
@@ -118,6 +113,7 @@ fn ffi_range(members: &[Member], distributions: &[Distribution]) -> Option<Versi
     Some(package.unwrap_or(exports))
 }
 
+/// The same as a fact of the set.
 pub(super) fn ffi_fact(members: &[Member], distributions: &[Distribution]) -> Fact<String> {
     let Some(range) = ffi_range(members, distributions) else {
         return Fact::default();

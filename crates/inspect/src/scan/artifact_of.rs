@@ -9,8 +9,8 @@ use crate::artifact::{Artifact, Libraries, Problem, ProblemKind, Role};
 use crate::container::{self, Binary, FileType, Parsed};
 use crate::limits::MAX_FACTS;
 use crate::module::{self, locate};
+use crate::parts::{self, PartKind};
 use crate::runtime::member::Member;
-use crate::runtime::parts::{self, PartKind};
 use crate::runtime::strings::Exclusion;
 use crate::source::{self, Event, Place, VirtualFile};
 
@@ -88,6 +88,41 @@ impl Reader {
 }
 
 impl FileFacts {
+    /// Adds what a hard link to the file that was read holds. What a file is may
+    /// depend on its name: under another one it is read again.
+    pub(super) fn link(&mut self, file: &Place, link: &Place, exports_later: bool) {
+        let same_name = file.raw_name() == link.raw_name()
+            && parts::comes_with_a_runtime(file) == parts::comes_with_a_runtime(link);
+        let other = if same_name {
+            self.in_link(file, link.path())
+        } else {
+            facts(link, exports_later)
+        };
+        self.artifacts.extend(other.artifacts);
+        self.members.extend(other.members);
+        self.unlisted.extend(other.unlisted);
+    }
+
+    /// What was read of `file`, in another place.
+    fn in_link(&self, file: &Place, link: &Path) -> Self {
+        let is_of_file = |place: &Place| place.path() == file.path();
+        let artifacts = self.artifacts.iter().filter(|one| is_of_file(&one.path));
+        let members = self.members.iter().filter(|one| is_of_file(&one.path));
+        let unlisted = self.unlisted.iter().filter(|one| is_of_file(one));
+        Self {
+            artifacts: artifacts
+                .map(|artifact| Artifact {
+                    path: artifact.path.in_file(link),
+                    ..artifact.clone()
+                })
+                .collect(),
+            members: members
+                .map(|member| member.in_place(member.path.in_file(link)))
+                .collect(),
+            unlisted: unlisted.map(|place| place.in_file(link)).collect(),
+        }
+    }
+
     /// The facts of many files together.
     pub(super) fn all(files: Vec<Self>) -> Self {
         let mut all = Self::default();

@@ -12,8 +12,8 @@ use rayon::prelude::*;
 use super::artifact_of::FileFacts;
 use crate::artifact::{Artifact, Problem, ProblemKind};
 use crate::container::Format;
+use crate::parts::REGISTRY_SYMBOLS;
 use crate::runtime::member::Member;
-use crate::runtime::parts::REGISTRY_SYMBOLS;
 use crate::source::{Place, map};
 
 /// Lists what is wanted of the members that were left unlisted.

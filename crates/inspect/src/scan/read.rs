@@ -6,8 +6,9 @@ use std::path::Path;
 use rayon::prelude::*;
 
 use super::artifact_of::{FileFacts, facts, facts_of_bytes};
+use super::options::ScanOptions;
 use super::share::Shared;
-use super::{ScanOptions, exports, packages};
+use super::{exports, packages};
 use crate::artifact::{Artifact, Problem};
 use crate::documents::{self, Document};
 use crate::runtime::grouping;
@@ -53,7 +54,7 @@ pub(super) fn read(
     // The table of releases is wanted in any case, and parsed while the disk is asked.
     let (mut walk, _) = rayon::join(|| source::walk(&options.paths), release::releases);
     if let Some(shard) = options.shard {
-        walk.files.retain(|file| shard.reads(&file.path));
+        walk.files.retain_mut(|file| shard.keep(file));
     }
     progress.found(walk.files.len());
     let later = wanted == CompilerExports::AskedFor;
@@ -68,6 +69,9 @@ pub(super) fn read(
             let mut found = facts(&place, later);
             for artifact in &mut found.artifacts {
                 shared.share(artifact);
+            }
+            for link in file.links.into_iter().map(Place::file) {
+                found.link(&place, &link, later);
             }
             progress.read(place.path());
             found

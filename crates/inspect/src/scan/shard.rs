@@ -5,6 +5,8 @@ use std::fmt;
 use std::path::{Component, Path};
 use std::str::FromStr;
 
+use crate::source::FoundFile;
+
 /// The K-th of N shares.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shard {
@@ -18,12 +20,25 @@ impl Shard {
     /// Whether the file belongs to this share. The path counts as it was
     /// given: shares agree where every machine names the tree the same way.
     pub fn holds(self, path: &Path) -> bool {
-        hash(path) % u64::from(self.of) == u64::from(self.number.saturating_sub(1))
+        let before = u64::from(self.number.saturating_sub(1));
+        hash(path).checked_rem(self.of.into()) == Some(before)
+    }
+
+    /// Keeps of a file the names that must be read; whether there is one.
+    pub(super) fn keep(self, file: &mut FoundFile) -> bool {
+        file.links.retain(|link| self.reads(link));
+        if !self.reads(&file.path) {
+            let Some(link) = file.links.pop() else {
+                return false;
+            };
+            file.path = link;
+        }
+        true
     }
 
     /// Whether the file must be read: its own, and whatever may be part of a
     /// runtime, because every share needs the runtimes.
-    pub(super) fn reads(self, path: &Path) -> bool {
+    fn reads(self, path: &Path) -> bool {
         let name = path
             .file_name()
             .map(|name| name.to_string_lossy().to_ascii_lowercase());

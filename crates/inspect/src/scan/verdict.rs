@@ -6,12 +6,13 @@ use std::sync::Arc;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::GivenRuntime;
+use super::options::GivenRuntime;
 use crate::artifact::{Artifact, Role};
 use crate::container::Format;
-use crate::finding::{Finding, Severity};
+use crate::finding::{Finding, Outcome, Severity, Undecided};
 use crate::module::{Blob, ModelLibrary};
-use crate::rules::{self, Binding, Facts, Outcome, Pair, Undecided};
+use crate::rule::Rule;
+use crate::rules::{self, Binding, Facts, Pair, Subject};
 use crate::runtime::RuntimeProfile;
 use crate::runtime::load_set::LoadSet;
 use crate::runtime::member::Member;
@@ -54,7 +55,7 @@ pub struct Verdict {
     /// What comes of it.
     pub status: VerdictStatus,
     /// Rules that report an error, by code.
-    pub rules: Vec<&'static str>,
+    pub rules: Vec<&'static Rule>,
     /// What could not be decided.
     pub undecided: Vec<Undecided>,
     /// Findings in full. Artifacts with equal facts share a verdict: the place
@@ -269,17 +270,15 @@ fn library_verdict(
     facts: &Facts<'_>,
     candidate: &Candidate<'_>,
 ) -> Verdict {
-    let pair = Pair {
+    let subject = Subject::Pair(Pair {
         artifact,
         library,
         blob,
         facts,
         runtime: candidate.profile,
-    };
+    });
     let mut outcome = Outcome::default();
-    for check in rules::ALL.iter().filter_map(|rule| rule.pair) {
-        check(&pair, &mut outcome);
-    }
+    rules::ask(&subject, &mut outcome);
     bind(artifact, candidate, &mut outcome);
     conclude(library.prefix.clone(), candidate, outcome)
 }
@@ -291,18 +290,16 @@ fn client_verdict(artifact: &Artifact, candidate: &Candidate<'_>) -> Verdict {
 }
 
 fn bind(artifact: &Artifact, candidate: &Candidate<'_>, outcome: &mut Outcome) {
-    let binding = Binding {
+    let subject = Subject::Binding(Binding {
         artifact,
         runtime: candidate.profile,
         load_set: candidate.load_set,
-    };
-    for check in rules::ALL.iter().filter_map(|rule| rule.binding) {
-        check(&binding, outcome);
-    }
+    });
+    rules::ask(&subject, outcome);
 }
 
 fn conclude(prefix: Option<String>, candidate: &Candidate<'_>, outcome: Outcome) -> Verdict {
-    let rules: BTreeSet<&'static str> = outcome
+    let rules: BTreeSet<&'static Rule> = outcome
         .findings
         .iter()
         .filter(|finding| finding.severity == Severity::Error)

@@ -19,7 +19,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use memmap2::Mmap;
 
 use crate::limits::{MAX_BUFFERS, MAX_READ_FILE, MAX_READ_RUNTIME};
-use crate::runtime::parts::stem;
+use crate::parts::stem;
 
 /// The bytes of one file.
 #[derive(Debug)]

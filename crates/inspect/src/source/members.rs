@@ -6,14 +6,6 @@
 //! inspected. Everything unpacked on behalf of one file is bounded by its size
 //! times [`MAX_UNPACK_RATIO`] and by [`MAX_UNPACKED_BYTES`].
 
-#![deny(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::arithmetic_side_effects,
-    clippy::cast_possible_truncation
-)]
-
 use std::cell::Cell;
 use std::collections::HashMap;
 use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};

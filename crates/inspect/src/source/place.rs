@@ -215,7 +215,7 @@ impl Place {
             }
         }
         match self.0.slice {
-            Some(slice) => write!(out, " ({})", crate::rules::spell(slice)),
+            Some(slice) => write!(out, " ({})", crate::words::spell(slice)),
             None => Ok(()),
         }
     }

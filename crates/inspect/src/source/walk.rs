@@ -1,17 +1,12 @@
 //! The files below some paths.
 //!
 //! No ignore file is honoured: model libraries usually lie in a git-ignored
-//! `dist/`. Every file is listed once, however many links lead to it.
+//! `dist/`. Every file is listed once, however many symbolic links lead to it; a
+//! hard link is another file of the same bytes, as package managers make them.
 
-#![deny(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::arithmetic_side_effects,
-    clippy::cast_possible_truncation
-)]
-
-use std::collections::HashSet;
+use std::collections::hash_map::Entry;
+use std::collections::{HashMap, HashSet};
+use std::ffi::{OsStr, OsString};
 use std::fs::Metadata;
 use std::path::{Path, PathBuf};
 
@@ -76,6 +71,8 @@ pub struct FoundFile {
     pub path: PathBuf,
     /// Size in bytes.
     pub size: u64,
+    /// Hard links to it that were met too.
+    pub links: Vec<PathBuf>,
 }
 
 /// What a walk found.
@@ -92,7 +89,7 @@ pub struct Walk {
 }
 
 /// What makes two paths the same file.
-#[derive(PartialEq, Eq, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 enum Identity {
     #[cfg(unix)]
     Inode(u64, u64),
@@ -112,6 +109,28 @@ fn identity(path: &Path, _metadata: &Metadata) -> Option<Identity> {
     path.canonicalize().ok().map(Identity::Path)
 }
 
+/// Whether the system knows the file under several names.
+#[cfg(unix)]
+fn has_hard_links(metadata: &Metadata) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    metadata.nlink() > 1
+}
+
+#[cfg(not(unix))]
+fn has_hard_links(_metadata: &Metadata) -> bool {
+    false
+}
+
+/// What makes two paths the same name of a file: the folder and the name in it.
+fn name_in_folder(path: &Path) -> Option<(Identity, OsString)> {
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new("."));
+    let identity = identity(folder, &std::fs::metadata(folder).ok()?)?;
+    Some((identity, path.file_name()?.to_owned()))
+}
+
 /// Lists the files below `paths`.
 pub fn walk(paths: &[PathBuf]) -> Walk {
     let mut walker = Walker::default();
@@ -127,6 +146,13 @@ pub fn walk(paths: &[PathBuf]) -> Walk {
     walk
 }
 
+/// Whether a file is one that artcheck was writing when it was killed: half of a
+/// library that has another name.
+pub fn is_temporary(name: &OsStr) -> bool {
+    let name = name.to_string_lossy();
+    name.starts_with(".artcheck-") && name.ends_with(".tmp")
+}
+
 fn leads_up(link: &Path) -> bool {
     let target = link.canonicalize().ok();
     let parent = link.parent().and_then(|parent| parent.canonicalize().ok());
@@ -138,7 +164,12 @@ fn leads_up(link: &Path) -> bool {
 #[derive(Default)]
 struct Walker {
     walk: Walk,
-    seen: HashSet<Identity>,
+    /// Directories.
+    entered: HashSet<Identity>,
+    /// Files, by their place in the list.
+    seen: HashMap<Identity, usize>,
+    /// Names of files that have several.
+    names: HashSet<(Identity, OsString)>,
     links: Vec<PathBuf>,
 }
 
@@ -146,7 +177,10 @@ impl Walker {
     fn root(&mut self, path: &Path) {
         match std::fs::metadata(path) {
             Ok(metadata) if metadata.is_dir() => self.tree(path),
-            Ok(metadata) => self.file(path, &metadata),
+            Ok(metadata) => {
+                let by_link = path.is_symlink();
+                self.file(path, &metadata, by_link);
+            }
             Err(error) => self.problem(path, ProblemKind::Unreadable, error),
         }
     }
@@ -180,9 +214,8 @@ impl Walker {
             entry.metadata().map_err(std::io::Error::from)
         };
         match metadata {
-            Ok(metadata) => {
-                identity(entry.path(), &metadata).is_none_or(|identity| self.seen.insert(identity))
-            }
+            Ok(metadata) => identity(entry.path(), &metadata)
+                .is_none_or(|identity| self.entered.insert(identity)),
             Err(error) => {
                 self.problem(entry.path(), ProblemKind::Unreadable, error);
                 false
@@ -192,6 +225,10 @@ impl Walker {
 
     fn entry(&mut self, entry: &DirEntry) {
         let path = entry.path();
+        if is_temporary(entry.file_name()) {
+            self.walk.passed_over = self.walk.passed_over.saturating_add(1);
+            return;
+        }
         let suffix = path.extension().and_then(|suffix| suffix.to_str());
         if suffix.is_some_and(|suffix| PASSED_OVER.contains(&suffix)) {
             if DocumentKind::of(path).is_some() {
@@ -208,14 +245,14 @@ impl Walker {
             return;
         }
         match entry.metadata() {
-            Ok(metadata) => self.file(path, &metadata),
+            Ok(metadata) => self.file(path, &metadata, false),
             Err(error) => self.problem(path, ProblemKind::Unreadable, error),
         }
     }
 
     fn link(&mut self, path: &Path) {
         match std::fs::metadata(path) {
-            Ok(metadata) if !metadata.is_dir() => self.file(path, &metadata),
+            Ok(metadata) if !metadata.is_dir() => self.file(path, &metadata, true),
             Ok(_) if leads_up(path) => {
                 let detail = "it links to a directory above it";
                 self.problem(path, ProblemKind::DirectoryLoop, detail);
@@ -226,7 +263,7 @@ impl Walker {
         }
     }
 
-    fn file(&mut self, path: &Path, metadata: &Metadata) {
+    fn file(&mut self, path: &Path, metadata: &Metadata, by_link: bool) {
         if !metadata.is_file() {
             self.problem(
                 path,
@@ -235,12 +272,29 @@ impl Walker {
             );
             return;
         }
-        if identity(path, metadata).is_none_or(|identity| self.seen.insert(identity)) {
-            self.walk.files.push(FoundFile {
-                path: path.to_owned(),
-                size: metadata.len(),
-            });
+        let new_name = has_hard_links(metadata)
+            && !by_link
+            && name_in_folder(path).is_none_or(|name| self.names.insert(name));
+        let files = &mut self.walk.files;
+        if let Some(identity) = identity(path, metadata) {
+            match self.seen.entry(identity) {
+                Entry::Vacant(free) => {
+                    free.insert(files.len());
+                }
+                Entry::Occupied(known) => {
+                    let file = files.get_mut(*known.get()).filter(|_| new_name);
+                    if let Some(file) = file {
+                        file.links.push(path.to_owned());
+                    }
+                    return;
+                }
+            }
         }
+        files.push(FoundFile {
+            path: path.to_owned(),
+            size: metadata.len(),
+            links: Vec::new(),
+        });
     }
 
     fn problem(&mut self, path: &Path, kind: ProblemKind, detail: impl std::fmt::Display) {

@@ -17,23 +17,16 @@ const TABLES: [ConstantTable; 3] = [
 impl Executable {
     /// Decodes an executable that fills `bytes` to the last one.
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
-        decode(bytes, true).map(|(executable, _)| executable)
-    }
-
-    /// Decodes the executable that `bytes` begin with, and says how many bytes
-    /// it takes. For places that record no length.
-    pub fn decode_prefix(bytes: &[u8]) -> Result<(Self, usize), DecodeError> {
-        decode(bytes, false)
+        decode(bytes)
     }
 }
 
-fn decode(bytes: &[u8], exact: bool) -> Result<(Executable, usize), DecodeError> {
-    let most = bytes.get(..MAX_EXECUTABLE).unwrap_or(bytes);
-    if exact && most.len() < bytes.len() {
+fn decode(bytes: &[u8]) -> Result<Executable, DecodeError> {
+    if bytes.len() > MAX_EXECUTABLE {
         let expected = format!("an executable of at most {MAX_EXECUTABLE} bytes");
         return Err(DecodeError::new(0, expected, bytes.len()));
     }
-    let mut reader = Reader::new(most);
+    let mut reader = Reader::new(bytes);
     let (magic, version) = header::read(&mut reader)?;
     let header = 0..reader.position() as u64;
     let function_table = functions::read_table(&mut reader)?;
@@ -46,7 +39,7 @@ fn decode(bytes: &[u8], exact: bool) -> Result<(Executable, usize), DecodeError>
 
     let mut furthest: Option<DecodeError> = None;
     for table in TABLES {
-        let attempt = Layout::find(&reader, table, exact).and_then(|layout| {
+        let attempt = Layout::find(&reader, table).and_then(|layout| {
             let sections = Sections {
                 header: header.clone(),
                 functions: functions.clone(),
@@ -60,11 +53,11 @@ fn decode(bytes: &[u8], exact: bool) -> Result<(Executable, usize), DecodeError>
             let offsets: Vec<i64> = words(&mut at)?;
             let words: Vec<i64> = words(&mut at)?;
             code::check(&function_table, &offsets, &words, &sections)?;
-            Ok((layout.table, pool, offsets, words, sections, at.position()))
+            Ok((layout.table, pool, offsets, words, sections))
         });
         match attempt {
-            Ok((constant_table, constants, instruction_offsets, code, sections, end)) => {
-                let executable = Executable {
+            Ok((constant_table, constants, instruction_offsets, code, sections)) => {
+                return Ok(Executable {
                     magic,
                     version,
                     functions: function_table,
@@ -74,8 +67,7 @@ fn decode(bytes: &[u8], exact: bool) -> Result<(Executable, usize), DecodeError>
                     instruction_offsets,
                     code,
                     sections,
-                };
-                return Ok((executable, end));
+                });
             }
             // The table that got furthest is most likely the file's own.
             Err(error) if furthest.as_ref().is_none_or(|best| error.at > best.at) => {
@@ -101,7 +93,7 @@ struct Layout {
 }
 
 impl Layout {
-    fn find(from: &Reader<'_>, table: ConstantTable, exact: bool) -> Result<Self, DecodeError> {
+    fn find(from: &Reader<'_>, table: ConstantTable) -> Result<Self, DecodeError> {
         let mut reader = from.clone();
         let start = reader.position() as u64;
         let (count, telling) = constants::skim(&mut reader, table)?;
@@ -110,7 +102,7 @@ impl Layout {
         let offsets = constants.end..reader.position() as u64;
         constants::read_words(&mut reader, "the instruction words")?;
         let code = offsets.end..reader.position() as u64;
-        if exact && !reader.is_at_end() {
+        if !reader.is_at_end() {
             return Err(reader.error(
                 "the end of the executable",
                 format!("{} more bytes", reader.remaining()),

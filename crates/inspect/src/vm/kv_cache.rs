@@ -1,5 +1,5 @@
-//! Facts of the calls that create a KV cache or a recurrent state: how many
-//! arguments, which attention tags, which config length (docs/formats.md#kv-cache).
+//! Facts of the calls that create a KV cache: how many arguments, which
+//! attention tags, which config length (docs/formats.md#kv-cache).
 //!
 //! Only what the code says; whether a runtime accepts it is for the rules.
 
@@ -13,8 +13,6 @@ use super::{ConstantValue, Executable};
 pub const CREATE: &str = "vm.builtin.paged_attention_kv_cache_create";
 /// The constructor without attention kernels of its own, up to 0.19.
 pub const CREATE_REDUCED: &str = "vm.builtin.paged_attention_kv_cache_create_reduced";
-/// The constructor of the recurrent state.
-pub const RNN_STATE_CREATE: &str = "vm.builtin.rnn_state_create";
 /// Arguments that carry attention kernels from 0.20.
 pub const SITES: std::ops::RangeInclusive<usize> = 15..=22;
 
@@ -106,6 +104,53 @@ pub struct ConfigShape {
     pub values: Vec<Option<i64>>,
 }
 
+/// `AttnKind::kMHASliding` of the runtime's `attn_utils.h`.
+const SLIDING: i64 = 3;
+
+/// Whether a layer of a cache has a sliding window of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sliding {
+    /// No layer has one.
+    None,
+    /// This layer has one, and is the first that does.
+    Layer(usize),
+    /// What reaches the attention kinds is not known.
+    Unknown,
+}
+
+impl KvCacheCreate {
+    /// Whether a layer has a sliding window of its own: argument 6, whose kinds are
+    /// numbers in a constant or in a shape built on the spot. Of several values that
+    /// may reach it, one that slides decides.
+    pub fn sliding(&self, executable: &Executable) -> Sliding {
+        // Kinds came with the kernel tuples of 0.20; before, no layer could have one.
+        let has_tuples = self
+            .sites
+            .iter()
+            .any(|site| !matches!(site.value, KernelValue::Function { .. }));
+        if !has_tuples {
+            return Sliding::None;
+        }
+        let Some(kinds) = self.values.get(6) else {
+            return Sliding::Unknown;
+        };
+        let mut known = true;
+        for value in kinds.alternatives() {
+            let shape = config_shape(executable, value);
+            let slides = |kind: &Option<i64>| *kind == Some(SLIDING);
+            if let Some(layer) = shape.values.iter().position(slides) {
+                return Sliding::Layer(layer);
+            }
+            known &= shape.declared.is_some() && shape.values.iter().all(Option::is_some);
+        }
+        if known {
+            Sliding::None
+        } else {
+            Sliding::Unknown
+        }
+    }
+}
+
 /// A shape in the constant pool.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ShapeConstant {
@@ -113,23 +158,6 @@ pub struct ShapeConstant {
     pub constant: usize,
     /// Elements.
     pub values: Vec<i64>,
-}
-
-/// A call of the recurrent state's constructor.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct RnnStateCreate {
-    /// Function the call stands in, by table index.
-    pub function: usize,
-    /// Instruction, counted over the whole executable.
-    pub instruction: u64,
-    /// Number of arguments.
-    pub arguments: usize,
-    /// Layers, where the code says it.
-    pub layers: Option<i64>,
-    /// Number of getters, setters and initial tensors, where known.
-    pub lists: [Option<usize>; 3],
-    /// All arguments.
-    pub values: Vec<Value>,
 }
 
 /// The KV-cache constructor calls of an executable.
@@ -141,25 +169,6 @@ pub fn kv_caches(executable: &Executable) -> Vec<KvCacheCreate> {
             sites
                 .into_iter()
                 .map(move |site| kv_cache(executable, callee, site))
-        })
-        .collect()
-}
-
-/// The recurrent-state constructor calls of an executable.
-pub fn rnn_states(executable: &Executable) -> Vec<RnnStateCreate> {
-    let number = |value: Option<&Value>| number(executable, value?);
-    calls(executable, RNN_STATE_CREATE)
-        .into_iter()
-        .map(|site| RnnStateCreate {
-            function: site.function,
-            instruction: site.instruction,
-            arguments: site.args.len(),
-            layers: number(site.args.first()),
-            lists: [3, 4, 5].map(|argument| match site.args.get(argument) {
-                Some(Value::Tuple { items, .. }) => Some(items.len()),
-                _ => None,
-            }),
-            values: site.args,
         })
         .collect()
 }

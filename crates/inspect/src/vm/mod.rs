@@ -4,14 +4,6 @@
 //! [`Executable::decode`] turns bytes into the types below; the other files
 //! answer questions about them. Nothing here knows of blobs or containers.
 
-#![deny(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::arithmetic_side_effects,
-    clippy::cast_possible_truncation
-)]
-
 use std::ops::Range;
 
 use serde::Serialize;

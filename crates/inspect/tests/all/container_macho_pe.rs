@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use artcheck_inspect::container::{self, Binary, Parsed, Platform, Signature};
+use artcheck_inspect::rules;
 use artcheck_inspect::scan::{ScanOptions, scan_bytes};
 use serde_json::Value;
 
@@ -328,7 +329,9 @@ fn pages_of_a_client_are_hashed_unless_it_comes_with_a_runtime() {
     changed[middle] ^= 1;
     let is_broken = |name: &str, bytes: &[u8]| {
         let scan = scan_bytes(name, bytes, &ScanOptions::default());
-        scan.findings.iter().any(|finding| finding.rule == "AC004")
+        scan.findings
+            .iter()
+            .any(|finding| finding.rule == rules::SIGNATURE)
     };
     assert!(is_broken("app/libclient.dylib", &changed));
     assert!(!is_broken("app/libclient.dylib", &whole));

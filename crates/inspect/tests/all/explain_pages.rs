@@ -6,6 +6,8 @@ use std::error::Error;
 use std::fs;
 use std::path::Path;
 
+use artcheck_inspect::rules::ALL;
+
 const HEADINGS: [&str; 4] = [
     "## What breaks",
     "## What the runtime says",
@@ -79,10 +81,7 @@ fn every_page_has_the_fixed_shape() -> Result<(), Box<dyn Error>> {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    assert_eq!(
-        pages, 25,
-        "one page per rule; adjust when a rule comes or goes"
-    );
+    assert_eq!(pages, ALL.len(), "one page per rule");
     Ok(())
 }
 

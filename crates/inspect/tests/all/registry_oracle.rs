@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use artcheck_inspect::container;
-use artcheck_inspect::runtime::parts::{PartKind, classify};
+use artcheck_inspect::parts::{PartKind, classify};
 use artcheck_inspect::runtime::{Fact, RuntimeProfile, binary, release};
 
 /// Loads libtvm_ffi, then the named libraries of the tvm package, and prints

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::fs;
 
 use artcheck_inspect::container::{self, Parsed};
-use artcheck_inspect::runtime::parts::{PartKind, classify};
+use artcheck_inspect::parts::{PartKind, classify};
 use artcheck_inspect::runtime::{Confidence, Fact, RuntimeProfile, binary, release};
 
 const RELEASES: [(&str, &str); 3] = [

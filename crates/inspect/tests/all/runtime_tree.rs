@@ -4,11 +4,11 @@ use crate::parts;
 use std::path::PathBuf;
 
 use artcheck_inspect::container;
+use artcheck_inspect::parts::classify;
 use artcheck_inspect::runtime::distribution::Distribution;
 use artcheck_inspect::runtime::grouping::{self, Installed};
 use artcheck_inspect::runtime::load_set::LoadSet;
 use artcheck_inspect::runtime::member::Member;
-use artcheck_inspect::runtime::parts::classify;
 use artcheck_inspect::source::{self, Event, Place};
 
 /// The load sets below a folder of the cache.
@@ -99,7 +99,7 @@ fn unpacked_wheels_side_by_side_are_installations_of_their_own() {
         if let Some(member) = set.members.iter().find(|member| member.kind.has_vm()) {
             let platform = last_folder(set);
             assert!(
-                member.path.contains(platform),
+                member.path.to_string().contains(platform),
                 "{} in {}",
                 member.path,
                 set.name

@@ -338,6 +338,7 @@ fn a_walk_lists_every_file_once_and_opens_no_fifo() {
         expected[..3],
         "largest first; .c and .md passed over"
     );
+    assert_eq!(walk.files[1].links, [at.join("a/hard.so")]);
     assert_eq!(walk.passed_over, 2);
     let mut found = kinds(&walk.problems);
     found.sort_unstable();

@@ -54,7 +54,6 @@ fn read_all(bytes: &[u8]) -> bool {
         assert!(listing <= 400 * bytes.len() + 1024, "{listing} bytes");
         let _text = stats(executable);
         let _caches = kv_cache::kv_caches(executable);
-        let _states = kv_cache::rnn_states(executable);
         let _metadata = metadata::read(executable);
     }
     blob.executables().next().is_some()
@@ -142,7 +141,6 @@ fn giant_counts() {
             bytes[at..at + 8].copy_from_slice(&count.to_le_bytes());
             let start = Instant::now();
             let _decoded = Executable::decode(&bytes);
-            let _prefix = Executable::decode_prefix(&bytes);
             assert!(start.elapsed() < CAP);
         }
     }

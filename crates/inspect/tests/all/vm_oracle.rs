@@ -10,7 +10,7 @@ use artcheck_inspect::container::{self, Format, Region};
 use artcheck_inspect::module::{
     Blob, DevicePayload, ModelLibrary, Payload, SymbolGeneration, locate,
 };
-use artcheck_inspect::source::{Event, visit};
+use artcheck_inspect::source::{Event, Place, visit};
 use artcheck_inspect::vm::disassemble::disassemble;
 use artcheck_inspect::vm::stats::stats;
 use artcheck_inspect::vm::{ConstantValue, Executable, FunctionKind};
@@ -89,7 +89,7 @@ fn cases() -> Vec<Case> {
 
 fn only_library(artifact: &Path) -> (Format, ModelLibrary, Vec<u8>) {
     let mut found = Vec::new();
-    visit(artifact, &mut |event| {
+    visit(&Place::file(artifact), &mut |event| {
         let Event::File(file) = event else {
             panic!("{event:?}");
         };

@@ -102,72 +102,9 @@ macro_rules! one_argument {
 one_argument!(float1, f32);
 one_argument!(double1, f64);
 
-/// IEEE half to float.
-pub fn half_to_float(half: u16) -> f32 {
-    let sign = u32::from(half >> 15) << 31;
-    let (exponent, fraction) = (u32::from(half >> 10 & 0x1f), u32::from(half & 0x3ff));
-    let magnitude = match exponent {
-        0 => return f32::from_bits(sign | (fraction as f32 * 2f32.powi(-24)).to_bits()),
-        31 => 0x7f80_0000 | fraction << 13,
-        _ => (exponent + 112) << 23 | fraction << 13,
-    };
-    f32::from_bits(sign | magnitude)
-}
-
-/// Float to IEEE half, to nearest, ties to even.
-pub fn float_to_half(float: f32) -> u16 {
-    let bits = float.to_bits();
-    let sign = u16::try_from(bits >> 16 & 0x8000).unwrap_or(0);
-    let magnitude = float.abs();
-    if magnitude.is_nan() {
-        return sign | 0x7e00;
-    }
-    if magnitude >= 65520.0 {
-        return sign | 0x7c00;
-    }
-    // Scaled so that one unit in the last place of the half is 1.
-    let exponent = (bits >> 23 & 0xff).max(113);
-    let unit = f32::from_bits((exponent - 10) << 23);
-    let steps = (magnitude / unit).round_ties_even() as u32;
-    // A full significand carries into the exponent by itself.
-    let base = (exponent - 113) << 10;
-    sign | u16::try_from(base + steps).unwrap_or(0x7c00)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn every_half_survives_the_way_there_and_back() {
-        for half in 0..=u16::MAX {
-            let float = half_to_float(half);
-            if float.is_nan() {
-                assert!(half & 0x7c00 == 0x7c00 && half & 0x3ff != 0, "{half:#x}");
-            } else {
-                assert_eq!(float_to_half(float), half, "{half:#x} = {float}");
-            }
-        }
-    }
-
-    #[test]
-    fn rounding_goes_to_the_nearest_even() {
-        let known = [
-            (1.0 + 0.000_488_281_25, 0x3c00),
-            (1.0 + 0.001_464_843_8, 0x3c02),
-            (65504.0, 0x7bff),
-            (65519.0, 0x7bff),
-            (65520.0, 0x7c00),
-            (5.960_464_5e-8, 1),
-            (2.9e-8, 0),
-            (6.097_555e-5, 0x3ff),
-            (6.102e-5, 0x400),
-        ];
-        for (float, half) in known {
-            assert_eq!(float_to_half(float), half, "{float}");
-            assert_eq!(float_to_half(-float), half | 0x8000, "-{float}");
-        }
-    }
 
     #[test]
     fn names_find_their_meaning() {

@@ -1,8 +1,8 @@
 //! Chained fixups: each place says where the next one is.
 
 use super::error::{MachOError, Result, malformed};
-use super::image::{Binding, Image, Rebase};
 use super::reader::{Reader, plus, times};
+use super::segments::{Binding, Fixups, Rebase, Segments};
 
 /// Ordinary 64-bit pointers; targets are addresses, or offsets from the image.
 const POINTER_64: u16 = 2;
@@ -20,14 +20,19 @@ struct Import {
 }
 
 /// The fixups of the command at `at`.
-pub fn read(reader: &Reader<'_>, at: u64, image: &mut Image) -> Result<()> {
+pub fn read(reader: &Reader<'_>, at: u64, segments: &Segments, fixups: &mut Fixups) -> Result<()> {
     let data = u64::from(reader.u32(plus(at, 8)?)?);
-    let imports = imports(reader, data)?;
+    let mut chains = Chains {
+        reader,
+        imports: imports(reader, data)?,
+        segments,
+        fixups,
+    };
     let starts = plus(data, reader.u32(plus(data, 4)?)?.into())?;
     for index in 0..u64::from(reader.u32(starts)?) {
         let offset = reader.u32(plus(starts, 4 + index * 4)?)?;
         if offset != 0 {
-            segment(reader, plus(starts, offset.into())?, &imports, image)?;
+            chains.segment(plus(starts, offset.into())?)?;
         }
     }
     Ok(())
@@ -78,83 +83,78 @@ fn imports(reader: &Reader<'_>, data: u64) -> Result<Vec<Import>> {
         .collect()
 }
 
-fn segment(reader: &Reader<'_>, at: u64, imports: &[Import], image: &mut Image) -> Result<()> {
-    let page_size = u64::from(reader.u16(plus(at, 4)?)?);
-    let format = reader.u16(plus(at, 6)?)?;
-    let first = reader.u64(plus(at, 8)?)?;
-    if format != POINTER_64 && format != POINTER_64_OFFSET {
-        return Err(MachOError::Unsupported(format!(
-            "chained pointer format {format}"
-        )));
-    }
-    // The field is an offset from the image's start, which is __TEXT's address.
-    let base = image
-        .segments
-        .iter()
-        .find(|s| s.name == "__TEXT")
-        .map_or(0, |s| s.address);
-    for page in 0..u64::from(reader.u16(plus(at, 20)?)?) {
-        let start = reader.u16(plus(at, 22 + page * 2)?)?;
-        if start == NO_FIXUPS {
-            continue;
-        }
-        if start & SEVERAL_STARTS != 0 {
-            return Err(MachOError::Unsupported(
-                "a page with several fixup chains".into(),
-            ));
-        }
-        let page_at = plus(plus(base, first)?, times(page, page_size)?)?;
-        let target_base = if format == POINTER_64_OFFSET { base } else { 0 };
-        chain(
-            reader,
-            plus(page_at, start.into())?,
-            target_base,
-            imports,
-            image,
-        )?;
-    }
-    Ok(())
+/// The chains of an image, while they are followed.
+struct Chains<'a> {
+    reader: &'a Reader<'a>,
+    imports: Vec<Import>,
+    segments: &'a Segments,
+    fixups: &'a mut Fixups,
 }
 
-fn chain(
-    reader: &Reader<'_>,
-    mut at: u64,
-    target_base: u64,
-    imports: &[Import],
-    image: &mut Image,
-) -> Result<()> {
-    loop {
-        let word = image.word(reader, at)?;
-        if word >> 63 != 0 {
-            let index = usize::try_from(word & 0xff_ffff).unwrap_or(usize::MAX);
-            let Some(import) = imports.get(index) else {
-                return malformed(
-                    0,
-                    format!(
-                        "the fixup at {at:#x} wants import {index} of {}",
-                        imports.len()
-                    ),
-                );
-            };
-            let own = i64::try_from(word >> 24 & 0xff).unwrap_or(0);
-            image.bindings.push(Binding {
-                address: at,
-                symbol: import.symbol.clone(),
-                addend: import.addend.wrapping_add(own),
-                weak: import.weak,
-            });
-        } else {
-            let high = (word >> 36 & 0xff) << 56;
-            let target = plus(target_base, word & 0xf_ffff_ffff)? | high;
-            image.rebases.push(Rebase {
-                address: at,
-                target,
-            });
+impl Chains<'_> {
+    fn segment(&mut self, at: u64) -> Result<()> {
+        let reader = self.reader;
+        let page_size = u64::from(reader.u16(plus(at, 4)?)?);
+        let format = reader.u16(plus(at, 6)?)?;
+        let first = reader.u64(plus(at, 8)?)?;
+        if format != POINTER_64 && format != POINTER_64_OFFSET {
+            return Err(MachOError::Unsupported(format!(
+                "chained pointer format {format}"
+            )));
         }
-        let next = word >> 51 & 0xfff;
-        if next == 0 {
-            return Ok(());
+        // The field is an offset from the image's start, which is __TEXT's address.
+        let base = self.segments.base();
+        for page in 0..u64::from(reader.u16(plus(at, 20)?)?) {
+            let start = reader.u16(plus(at, 22 + page * 2)?)?;
+            if start == NO_FIXUPS {
+                continue;
+            }
+            if start & SEVERAL_STARTS != 0 {
+                return Err(MachOError::Unsupported(
+                    "a page with several fixup chains".into(),
+                ));
+            }
+            let page_at = plus(plus(base, first)?, times(page, page_size)?)?;
+            let target_base = if format == POINTER_64_OFFSET { base } else { 0 };
+            self.chain(plus(page_at, start.into())?, target_base)?;
         }
-        at = plus(at, next * STRIDE)?;
+        Ok(())
+    }
+
+    fn chain(&mut self, mut at: u64, target_base: u64) -> Result<()> {
+        loop {
+            let word = self.segments.word(self.reader, at)?;
+            if word >> 63 != 0 {
+                let index = usize::try_from(word & 0xff_ffff).unwrap_or(usize::MAX);
+                let Some(import) = self.imports.get(index) else {
+                    return malformed(
+                        0,
+                        format!(
+                            "the fixup at {at:#x} wants import {index} of {}",
+                            self.imports.len()
+                        ),
+                    );
+                };
+                let own = i64::try_from(word >> 24 & 0xff).unwrap_or(0);
+                self.fixups.bindings.push(Binding {
+                    address: at,
+                    symbol: import.symbol.clone(),
+                    addend: import.addend.wrapping_add(own),
+                    weak: import.weak,
+                });
+            } else {
+                let high = (word >> 36 & 0xff) << 56;
+                let target = plus(target_base, word & 0xf_ffff_ffff)? | high;
+                self.fixups.rebases.push(Rebase {
+                    address: at,
+                    target,
+                });
+            }
+            let next = word >> 51 & 0xfff;
+            if next == 0 {
+                return Ok(());
+            }
+            at = plus(at, next * STRIDE)?;
+        }
     }
 }

@@ -9,6 +9,7 @@ use super::chained;
 use super::error::{Result, malformed};
 use super::opcodes;
 use super::reader::{Reader, plus, times};
+use super::segments::{Fixups, Segment, Segments};
 
 const MAGIC_64: u32 = 0xfeed_facf;
 const CPU_ARM64: u32 = 0x0100_000c;
@@ -22,60 +23,19 @@ const LC_CHAINED_FIXUPS: u32 = 0x8000_0034;
 /// The largest image that is mapped.
 const MAX_IMAGE: u64 = 1 << 32;
 
-/// One segment.
-#[derive(Clone, Debug)]
-pub struct Segment {
-    /// Its name, such as `__TEXT`.
-    pub name: String,
-    /// Its address.
-    pub address: u64,
-    /// Its size in memory.
-    pub size: u64,
-    /// Where its bytes are in the file.
-    pub file_offset: u64,
-    /// How many there are; the rest is zero.
-    pub file_size: u64,
-}
-
-/// A pointer-sized place that holds the address of a symbol.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Binding {
-    /// The place.
-    pub address: u64,
-    /// The symbol, with Mach-O's leading underscore.
-    pub symbol: String,
-    /// Added to the symbol's address.
-    pub addend: i64,
-    /// Absence of the symbol is allowed.
-    pub weak: bool,
-}
-
-/// A pointer-sized place that holds an address inside the image.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Rebase {
-    /// The place.
-    pub address: u64,
-    /// What it points to, before sliding.
-    pub target: u64,
-}
-
 /// A parsed library.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Image {
-    /// The segments, in file order.
-    pub segments: Vec<Segment>,
+    /// Where its bytes go.
+    pub segments: Segments,
     /// Defined external symbols by name, with the leading underscore.
     pub symbols: BTreeMap<String, u64>,
-    /// Places that hold addresses of the image.
-    pub rebases: Vec<Rebase>,
-    /// Places that hold addresses of symbols.
-    pub bindings: Vec<Binding>,
+    /// Places that hold addresses.
+    pub fixups: Fixups,
     /// Arrays of pointers to functions that run at load: address and count.
     pub initialisers: Vec<(u64, u64)>,
     /// What the library needs and the emulator does not have.
     pub unsupported: Vec<String>,
-    /// The first address after the last segment.
-    pub end: u64,
 }
 
 impl Image {
@@ -101,15 +61,7 @@ impl Image {
                 format!("a dynamic library (6) or bundle (8) expected, found {kind}"),
             );
         }
-        let mut image = Image {
-            segments: Vec::new(),
-            symbols: BTreeMap::new(),
-            rebases: Vec::new(),
-            bindings: Vec::new(),
-            initialisers: Vec::new(),
-            unsupported: Vec::new(),
-            end: 0,
-        };
+        let mut image = Image::default();
         let commands = commands(&reader)?;
         for (id, at) in &commands {
             match *id {
@@ -120,8 +72,12 @@ impl Image {
         }
         for (id, at) in &commands {
             match *id {
-                LC_DYLD_INFO | LC_DYLD_INFO_ONLY => opcodes::read(&reader, *at, &mut image)?,
-                LC_CHAINED_FIXUPS => chained::read(&reader, *at, &mut image)?,
+                LC_DYLD_INFO | LC_DYLD_INFO_ONLY => {
+                    opcodes::read(&reader, *at, &image.segments, &mut image.fixups)?;
+                }
+                LC_CHAINED_FIXUPS => {
+                    chained::read(&reader, *at, &image.segments, &mut image.fixups)?;
+                }
                 _ => {}
             }
         }
@@ -153,11 +109,11 @@ impl Image {
                 format!("segment {}: ends at {end:#x}, beyond 4 GiB", segment.name),
             );
         }
-        self.end = self.end.max(end);
+        self.segments.end = self.segments.end.max(end);
         for i in 0..u64::from(reader.u32(plus(at, 64)?)?) {
             self.section(reader, plus(at, plus(72, times(i, 80)?)?)?)?;
         }
-        self.segments.push(segment);
+        self.segments.list.push(segment);
         Ok(())
     }
 
@@ -194,34 +150,6 @@ impl Image {
                 .insert(name.to_owned(), reader.u64(plus(entry, 8)?)?);
         }
         Ok(())
-    }
-
-    /// The address `offset` into segment `index`, checked to hold `size` bytes.
-    pub(super) fn place(&self, index: usize, offset: u64, size: u64) -> Result<u64> {
-        match self.segments.get(index) {
-            Some(s) if offset.checked_add(size).is_some_and(|end| end <= s.size) => {
-                plus(s.address, offset)
-            }
-            _ => malformed(
-                0,
-                format!("a fixup at offset {offset:#x} of segment {index}, which is not there"),
-            ),
-        }
-    }
-
-    /// Eight bytes of the image's initial contents.
-    pub(super) fn word(&self, reader: &Reader<'_>, address: u64) -> Result<u64> {
-        for s in &self.segments {
-            if let Some(offset) = address.checked_sub(s.address)
-                && offset.checked_add(8).is_some_and(|end| end <= s.file_size)
-            {
-                return reader.u64(plus(s.file_offset, offset)?);
-            }
-        }
-        malformed(
-            0,
-            format!("a fixup at {address:#x}, which has no bytes in the file"),
-        )
     }
 
     /// The name and distance of the last symbol at or before an address.

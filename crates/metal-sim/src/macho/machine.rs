@@ -6,73 +6,22 @@ use std::ffi::{CString, c_void};
 use std::fs;
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{PoisonError, RwLock};
 
+use half::f16;
 use memmap2::MmapMut;
 
-use super::callouts::{CallOut, float_to_half, half_to_float};
+use super::callouts::CallOut;
 use super::emulator::{Arguments, Event, Processor};
 use super::error::{MachOError, Result};
 use super::image::Image;
-use super::native::{self, RawLibrary};
+use super::native;
 
 /// Trampolines: addresses that emulated code calls to leave the emulator. The
 /// first is where a call from outside returns to.
 const TRAMPOLINES: usize = 512;
 const TRAMPOLINE_BYTES: u64 = 8;
 const PAGE: usize = 16384;
-
-/// A library that is mapped and ready to be handed to the runtime.
-pub struct HostLibrary {
-    machine: Arc<Machine>,
-}
-
-impl HostLibrary {
-    /// Reads, maps and binds a library and runs its initialisers, emulated.
-    pub fn open(path: &Path) -> Result<HostLibrary> {
-        let bytes = fs::read(path).map_err(|source| MachOError::Io {
-            path: path.display().to_string(),
-            source,
-        })?;
-        let image = Image::parse(&bytes)?;
-        if let Some(what) = image.unsupported.first() {
-            return Err(MachOError::Unsupported(what.clone()));
-        }
-        let machine = Machine::load(&bytes, image)?;
-        machine.initialise()?;
-        Ok(HostLibrary {
-            machine: Arc::new(machine),
-        })
-    }
-
-    /// The module blob with its leading length.
-    pub fn blob(&self) -> Result<&[u8]> {
-        let machine = &self.machine;
-        let start = *machine
-            .image
-            .symbols
-            .get("___tvm_ffi__library_bin")
-            .ok_or(MachOError::NoBlob)?;
-        let start = usize::try_from(start).unwrap_or(usize::MAX);
-        let rest = machine.memory.get(start..).ok_or(MachOError::NoBlob)?;
-        let length = rest
-            .first_chunk::<8>()
-            .map(|b| u64::from_le_bytes(*b))
-            .ok_or(MachOError::NoBlob)?;
-        let end = usize::try_from(length).ok().and_then(|n| n.checked_add(8));
-        end.and_then(|end| rest.get(..end))
-            .ok_or(MachOError::Malformed {
-                offset: 0,
-                what: format!("the module blob says {length} bytes, the image ends before"),
-            })
-    }
-
-    /// The argument of `artcheck.metal_sim.open`, which takes its own copy. Hand
-    /// each result over exactly once: the plug-in releases what it keeps alive.
-    pub fn raw(&self) -> Box<RawLibrary> {
-        Box::new(native::raw(Arc::clone(&self.machine)))
-    }
-}
 
 /// The mapped library, shared by all threads.
 pub(super) struct Machine {
@@ -97,13 +46,26 @@ fn anonymous(bytes: usize) -> Result<MmapMut> {
 }
 
 impl Machine {
+    /// Reads, maps and binds a library.
+    pub(super) fn open(path: &Path) -> Result<Machine> {
+        let bytes = fs::read(path).map_err(|source| MachOError::Io {
+            path: path.display().to_string(),
+            source,
+        })?;
+        let image = Image::parse(&bytes)?;
+        match image.unsupported.first() {
+            Some(what) => Err(MachOError::Unsupported(what.clone())),
+            None => Machine::load(&bytes, image),
+        }
+    }
+
     fn load(bytes: &[u8], image: Image) -> Result<Machine> {
         static NEXT: AtomicU64 = AtomicU64::new(0);
-        let size = usize::try_from(image.end)
+        let size = usize::try_from(image.segments.end)
             .unwrap_or(usize::MAX)
             .next_multiple_of(PAGE);
         let mut memory = anonymous(size)?;
-        for segment in &image.segments {
+        for segment in &image.segments.list {
             let place = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
             let from = place(segment.file_offset)..place(segment.file_offset + segment.file_size);
             let to = place(segment.address)..place(segment.address + segment.file_size);
@@ -143,10 +105,10 @@ impl Machine {
 
     fn fix_up(&mut self) -> Result<()> {
         let base = self.base();
-        for rebase in self.image.rebases.clone() {
+        for rebase in self.image.fixups.rebases.clone() {
             self.store(rebase.address, base.wrapping_add(rebase.target));
         }
-        for binding in self.image.bindings.clone() {
+        for binding in self.image.fixups.bindings.clone() {
             let own = self
                 .image
                 .symbols
@@ -183,7 +145,8 @@ impl Machine {
         Ok(self.exit(index + 1))
     }
 
-    fn initialise(&self) -> Result<()> {
+    /// Runs its initialisers.
+    pub(super) fn initialise(&self) -> Result<()> {
         for (start, count) in &self.image.initialisers {
             for index in 0..*count {
                 let at = usize::try_from(start + index * 8).unwrap_or(usize::MAX);
@@ -269,8 +232,8 @@ impl Machine {
             CallOut::Float2(f) => from_float(f(float(d0), float(d1))),
             CallOut::Double1(f) => from_double(f(f64::from_bits(d0))),
             CallOut::Double2(f) => from_double(f(f64::from_bits(d0), f64::from_bits(d1))),
-            CallOut::ExtendHalf => from_float(half_to_float((d0 & 0xffff) as u16)),
-            CallOut::TruncateToHalf => Answer::Double(float_to_half(float(d0)).into()),
+            CallOut::ExtendHalf => from_float(f16::from_bits((d0 & 0xffff) as u16).to_f32()),
+            CallOut::TruncateToHalf => Answer::Double(f16::from_f32(float(d0)).to_bits().into()),
             CallOut::CopyMemory | CallOut::FillMemory | CallOut::ZeroMemory => {
                 native::memory_function(callout, &a.words);
                 Answer::Nothing
@@ -328,6 +291,12 @@ impl Machine {
             .map_err(|error| error.to_string())
     }
 
+    /// The memory from a symbol on, by its Mach-O name.
+    pub(super) fn from_symbol(&self, symbol: &str) -> Option<&[u8]> {
+        let start = usize::try_from(*self.image.symbols.get(symbol)?).ok()?;
+        self.memory.get(start..)
+    }
+
     /// The address of a symbol, by its C name; 0 if absent.
     pub(super) fn find(&self, name: &str) -> u64 {
         let found = self.image.symbols.get(&format!("_{name}"));
@@ -354,7 +323,10 @@ impl Machine {
             .unwrap_or_else(PoisonError::into_inner)
             .insert(known, value);
         let slot = self.image.symbols.get(&format!("_{name}")).copied();
-        let inside = slot.filter(|s| s.checked_add(8).is_some_and(|end| end <= self.image.end));
+        let inside = slot.filter(|s| {
+            s.checked_add(8)
+                .is_some_and(|end| end <= self.image.segments.end)
+        });
         let Some(slot) = inside else { return };
         let word = match &function {
             // More slots than trampolines cannot be: a library has a handful.

@@ -14,12 +14,14 @@ mod chained;
 mod emulator;
 mod error;
 mod image;
+mod library;
 mod machine;
 mod native;
 mod opcodes;
 mod reader;
+mod segments;
 
 pub use error::MachOError;
-pub use image::{Binding, Image, Rebase, Segment};
-pub use machine::HostLibrary;
-pub use native::RawLibrary;
+pub use image::Image;
+pub use library::{HostLibrary, RawLibrary};
+pub use segments::{Binding, Fixups, Rebase, Segment, Segments};

@@ -9,18 +9,14 @@
 //! - Native functions called from emulated code take integers and pointers, at
 //!   most eight of them, and return at most one word. All functions of the
 //!   tvm-ffi C ABI that generated code calls are of that form.
-//! - `self` of a callback is an `Arc<Machine>` that `raw` leaked and `release`
-//!   takes back, so it is alive in every other callback.
 #![allow(unsafe_code)]
 
-use std::ffi::{CStr, c_char, c_int, c_void};
-use std::sync::Arc;
+use std::ffi::c_void;
 
 use memmap2::MmapMut;
 use unicorn_engine::{Prot, Unicorn};
 
 use super::callouts::CallOut;
-use super::machine::Machine;
 
 /// The address of a mapping's first byte.
 pub fn address_of(memory: &MmapMut) -> u64 {
@@ -31,27 +27,6 @@ pub fn address_of(memory: &MmapMut) -> u64 {
 pub fn map_chunk<D>(engine: &mut Unicorn<'_, D>, start: u64, size: u64, prot: Prot) -> bool {
     // SAFETY: no byte is read here; see the module's first two invariants.
     unsafe { engine.mem_map_ptr(start, size, prot, start as *mut c_void) }.is_ok()
-}
-
-/// What the plug-in takes: the C structure of `host_library.h`.
-#[repr(C)]
-pub struct RawLibrary {
-    this: *mut c_void,
-    find: unsafe extern "C" fn(*mut c_void, *const c_char) -> u64,
-    call: unsafe extern "C" fn(*mut c_void, u64, *const c_void, i32, *mut c_void) -> c_int,
-    native: unsafe extern "C" fn(*mut c_void, *const c_char, *mut c_void),
-    release: unsafe extern "C" fn(*mut c_void),
-}
-
-/// The structure for the plug-in; it holds the machine until it is released.
-pub(super) fn raw(machine: Arc<Machine>) -> RawLibrary {
-    RawLibrary {
-        this: Arc::into_raw(machine).cast_mut().cast(),
-        find,
-        call,
-        native,
-        release,
-    }
 }
 
 /// Calls a native function that the plug-in told the address of.
@@ -88,43 +63,4 @@ pub(super) fn memory_function(callout: &CallOut, w: &[u64; 8]) {
             _ => std::ptr::write_bytes(to, 0, size(w[1])),
         }
     }
-}
-
-/// # Safety
-/// `this` comes from [`raw`] and has not been released.
-unsafe fn machine<'a>(this: *mut c_void) -> &'a Machine {
-    // SAFETY: the caller's promise; the last invariant of the module.
-    unsafe { &*this.cast::<Machine>() }
-}
-
-unsafe extern "C" fn find(this: *mut c_void, symbol: *const c_char) -> u64 {
-    // SAFETY: called by the plug-in with its own library and a C string.
-    let (machine, symbol) = unsafe { (machine(this), CStr::from_ptr(symbol)) };
-    machine.find(&symbol.to_string_lossy())
-}
-
-unsafe extern "C" fn call(
-    this: *mut c_void,
-    address: u64,
-    arguments: *const c_void,
-    count: i32,
-    result: *mut c_void,
-) -> c_int {
-    // SAFETY: called by the plug-in with its own library.
-    let machine = unsafe { machine(this) };
-    let count = u64::from(count.cast_unsigned());
-    machine
-        .call(address, arguments as u64, count, result as u64)
-        .cast_signed()
-}
-
-unsafe extern "C" fn native(this: *mut c_void, name: *const c_char, value: *mut c_void) {
-    // SAFETY: called by the plug-in with its own library and a C string.
-    let (machine, name) = unsafe { (machine(this), CStr::from_ptr(name)) };
-    machine.tell(&name.to_string_lossy(), value as u64);
-}
-
-unsafe extern "C" fn release(this: *mut c_void) {
-    // SAFETY: the counterpart of `Arc::into_raw` in `raw`.
-    drop(unsafe { Arc::from_raw(this.cast_const().cast::<Machine>()) });
 }

@@ -1,14 +1,14 @@
 //! Classic fixups: the byte programs of LC_DYLD_INFO.
 
 use super::error::{Result, malformed};
-use super::image::{Binding, Image, Rebase};
 use super::reader::{Reader, plus};
+use super::segments::{Binding, Fixups, Rebase, Segments};
 
 /// A pointer each; more fixups than an image has room for is a fault.
 const POINTER: u64 = 8;
 
 /// Rebase, bind, weak-bind and lazy-bind programs of the command at `at`.
-pub fn read(reader: &Reader<'_>, at: u64, image: &mut Image) -> Result<()> {
+pub fn read(reader: &Reader<'_>, at: u64, segments: &Segments, fixups: &mut Fixups) -> Result<()> {
     let part = |index: u64| -> Result<Program<'_>> {
         let field = plus(at, 8 + index * 8)?;
         let (offset, size) = (reader.u32(field)?, reader.u32(plus(field, 4)?)?);
@@ -20,16 +20,14 @@ pub fn read(reader: &Reader<'_>, at: u64, image: &mut Image) -> Result<()> {
         })
     };
     let mut places = Vec::new();
-    rebase(part(0)?, image, &mut places)?;
+    rebase(part(0)?, segments, &mut places)?;
     for address in places {
-        let target = image.word(reader, address)?;
-        image.rebases.push(Rebase { address, target });
+        let target = segments.word(reader, address)?;
+        fixups.rebases.push(Rebase { address, target });
     }
-    let mut bindings = Vec::new();
-    bind(part(1)?, image, false, &mut bindings)?;
-    bind(part(2)?, image, false, &mut bindings)?;
-    bind(part(3)?, image, true, &mut bindings)?;
-    image.bindings.append(&mut bindings);
+    for (program, lazy) in [(1, false), (2, false), (3, true)] {
+        bind(part(program)?, segments, lazy, &mut fixups.bindings)?;
+    }
     Ok(())
 }
 
@@ -108,8 +106,8 @@ struct Cursor {
 }
 
 impl Cursor {
-    fn take(&mut self, image: &Image) -> Result<u64> {
-        let place = image.place(self.segment, self.offset, POINTER)?;
+    fn take(&mut self, segments: &Segments) -> Result<u64> {
+        let place = segments.place(self.segment, self.offset, POINTER)?;
         self.advance(POINTER);
         Ok(place)
     }
@@ -120,8 +118,8 @@ impl Cursor {
 }
 
 /// Each repetition is a place of its own, so a count is bounded by the image.
-fn bounded(count: u64, image: &Image, at: u64) -> Result<u64> {
-    if count > image.end / POINTER {
+fn bounded(count: u64, segments: &Segments, at: u64) -> Result<u64> {
+    if count > segments.end / POINTER {
         return malformed(
             at,
             format!("{count} fixups in one go, more than the image has room for"),
@@ -130,7 +128,7 @@ fn bounded(count: u64, image: &Image, at: u64) -> Result<u64> {
     Ok(count)
 }
 
-fn rebase(mut program: Program<'_>, image: &Image, out: &mut Vec<u64>) -> Result<()> {
+fn rebase(mut program: Program<'_>, segments: &Segments, out: &mut Vec<u64>) -> Result<()> {
     let mut cursor = Cursor::default();
     while let Some(byte) = program.byte() {
         let low = byte & 0x0f;
@@ -163,15 +161,20 @@ fn rebase(mut program: Program<'_>, image: &Image, out: &mut Vec<u64>) -> Result
                 );
             }
         };
-        for _ in 0..bounded(count, image, program.offset())? {
-            out.push(cursor.take(image)?);
+        for _ in 0..bounded(count, segments, program.offset())? {
+            out.push(cursor.take(segments)?);
             cursor.advance(skip);
         }
     }
     Ok(())
 }
 
-fn bind(mut program: Program<'_>, image: &Image, lazy: bool, out: &mut Vec<Binding>) -> Result<()> {
+fn bind(
+    mut program: Program<'_>,
+    segments: &Segments,
+    lazy: bool,
+    out: &mut Vec<Binding>,
+) -> Result<()> {
     let mut cursor = Cursor::default();
     let (mut symbol, mut addend, mut weak) = (String::new(), 0, false);
     while let Some(byte) = program.byte() {
@@ -216,8 +219,8 @@ fn bind(mut program: Program<'_>, image: &Image, lazy: bool, out: &mut Vec<Bindi
                 );
             }
         };
-        for _ in 0..bounded(count, image, program.offset())? {
-            let address = cursor.take(image)?;
+        for _ in 0..bounded(count, segments, program.offset())? {
+            let address = cursor.take(segments)?;
             out.push(Binding {
                 address,
                 symbol: symbol.clone(),

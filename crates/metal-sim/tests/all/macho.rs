@@ -51,6 +51,7 @@ fn same_as_lief(path: &Path) -> Image {
         path.display()
     );
     let bindings: BTreeSet<(u64, String)> = image
+        .fixups
         .bindings
         .iter()
         .map(|b| (b.address, b.symbol.clone()))
@@ -61,7 +62,7 @@ fn same_as_lief(path: &Path) -> Image {
         "{}",
         path.display()
     );
-    let rebases: BTreeSet<u64> = image.rebases.iter().map(|r| r.address).collect();
+    let rebases: BTreeSet<u64> = image.fixups.rebases.iter().map(|r| r.address).collect();
     assert_eq!(
         rebases,
         want.rebases.into_iter().collect(),
@@ -83,9 +84,9 @@ fn parses_as_lief_does() {
     ] {
         let image = same_as_lief(&parts().join("unpacked/tvm-0.27-macos-arm64").join(name));
         assert!(
-            image.bindings.len() > 100,
+            image.fixups.bindings.len() > 100,
             "{name}: {}",
-            image.bindings.len()
+            image.fixups.bindings.len()
         );
     }
 }
@@ -104,17 +105,25 @@ fn chained_fixups() {
     let classic = Image::parse(&bytes).expect("it parses");
     let image = same_as_lief(&path);
     assert!(
-        image.bindings.iter().all(|b| classic.bindings.contains(b)),
+        image
+            .fixups
+            .bindings
+            .iter()
+            .all(|b| classic.fixups.bindings.contains(b)),
         "{image:?}"
     );
     assert!(
-        image.rebases.iter().all(|r| classic.rebases.contains(r)),
+        image
+            .fixups
+            .rebases
+            .iter()
+            .all(|r| classic.fixups.rebases.contains(r)),
         "{image:?}"
     );
-    assert!(!image.rebases.is_empty());
+    assert!(!image.fixups.rebases.is_empty());
     assert_eq!(
-        image.rebases.len() + image.bindings.len(),
-        classic.bindings.len()
+        image.fixups.rebases.len() + image.fixups.bindings.len(),
+        classic.fixups.bindings.len()
     );
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::FixPlan;
+use super::plan::FixPlan;
 use crate::inplace::{self, Applied, ApplyError, Output};
 use crate::shim::{self, Environment, ShimError, ShimOptions, ShimPart, ShimPlan};
 

@@ -6,15 +6,21 @@ use std::borrow::Cow;
 use std::collections::BTreeSet;
 
 use artcheck_inspect::finding::{Finding, Repair};
+use artcheck_inspect::rule::Rule;
+use artcheck_inspect::rules;
 
-use super::{FixInput, FixStep};
+use super::plan::{FixInput, FixStep};
 use crate::inplace::convert::ConvertOptions;
-use crate::inplace::{
-    Change, EditPlan, PlanError, Refusal, Resign, convert, model_lib, relocate, sign,
-};
+use crate::inplace::{PlanError, Refusal, convert, model_lib, relocate, sign};
+use crate::plan::{Change, EditPlan, Resign};
 
 /// Rules that `convert` can settle.
-const CONVERT: [&str; 4] = ["AC101", "AC102", "AC105", "AC107"];
+static CONVERT: [&Rule; 4] = [
+    rules::ATTENTION_TAG,
+    rules::VM_FORMAT,
+    rules::KV_CACHE_CONFIG,
+    rules::DEVICE_PAYLOAD,
+];
 
 /// One change, and how it is told.
 pub(super) struct Step {
@@ -83,26 +89,26 @@ impl<'a> InPlace<'a> {
                 self.add_or_refuse(input, edits, finding.rule, command);
             }
         }
-        if let Some(finding) = self.wanted(input, "AC205") {
+        if let Some(finding) = self.wanted(input, rules::LIBRARY_NOT_FOUND) {
             let edits = relocate::plan(&self.bytes, input.resign);
             let command = format!("artcheck patch relocate {file}");
             self.add_or_refuse(input, edits, finding.rule, command);
         }
-        if let Some(finding) = self.wanted(input, "AC004") {
+        if let Some(finding) = self.wanted(input, rules::SIGNATURE) {
             let name = input.file.file_name().unwrap_or_default();
             let edits = sign::plan(&self.bytes, &name.to_string_lossy(), input.resign);
             let command = format!("artcheck patch sign {file}");
             // What was written before may be signed already.
             match (&edits, self.steps.last_mut()) {
                 (Ok(edits), Some(last)) if edits.is_empty() => {
-                    last.told.rules.push(finding.rule.to_owned());
+                    last.told.rules.push(finding.rule.to_string());
                 }
                 _ => self.add_or_refuse(input, edits, finding.rule, command),
             }
         }
     }
 
-    fn wanted(&self, input: &FixInput<'a>, rule: &str) -> Option<&'a Finding> {
+    fn wanted(&self, input: &FixInput<'a>, rule: &Rule) -> Option<&'a Finding> {
         let mut wanted = input.wanted();
         wanted.find(|finding| finding.rule == rule && finding.repairs.contains(&Repair::InPlace))
     }
@@ -111,7 +117,7 @@ impl<'a> InPlace<'a> {
         &mut self,
         input: &FixInput<'a>,
         edits: Result<EditPlan, PlanError>,
-        rule: &'static str,
+        rule: &'static Rule,
         command: String,
     ) {
         match edits {
@@ -124,7 +130,7 @@ impl<'a> InPlace<'a> {
         &mut self,
         input: &FixInput<'a>,
         edits: EditPlan,
-        rules: &BTreeSet<&'static str>,
+        rules: &BTreeSet<&'static Rule>,
         mut command: String,
     ) {
         let Some(new) = edits.apply_to(&self.bytes).filter(|_| !edits.is_empty()) else {
@@ -134,10 +140,10 @@ impl<'a> InPlace<'a> {
             command.push_str(" --resign adhoc");
         }
         command.push_str(" --in-place");
-        let found = |rule: &&str| input.wanted().any(|finding| finding.rule == *rule);
-        let unsettled = |rule: &&str| self.refused.iter().any(|refusal| refusal.rule == *rule);
+        let found = |rule: &Rule| input.wanted().any(|finding| finding.rule == rule);
+        let unsettled = |rule: &Rule| self.refused.iter().any(|refusal| refusal.rule == rule.code);
         let rules = rules.iter().filter(|rule| found(rule) && !unsettled(rule));
-        let rules: Vec<String> = rules.map(|rule| (*rule).to_owned()).collect();
+        let rules: Vec<String> = rules.map(ToString::to_string).collect();
         // Half of what a rule asks for is no repair.
         if rules.is_empty() {
             return;
@@ -153,11 +159,11 @@ impl<'a> InPlace<'a> {
     }
 
     /// An obstacle to the change in place is no obstacle to a shim.
-    fn refuse(&mut self, rules: &[&str], error: &PlanError) {
+    fn refuse(&mut self, rules: &[&Rule], error: &PlanError) {
         let told = error.to_string();
         let reason = told.trim_end_matches("; compile the library again");
         self.refused.extend(rules.iter().map(|rule| Refusal {
-            rule: (*rule).to_owned(),
+            rule: rule.to_string(),
             reason: reason.to_owned(),
             remedy: remedy(rule, error).to_owned(),
         }));
@@ -166,32 +172,34 @@ impl<'a> InPlace<'a> {
     /// Whether a change so far settles a finding. Those of the program stand for
     /// their rule; of others each says whether it can be repaired.
     pub(super) fn settles(&self, finding: &Finding) -> bool {
-        let told = |step: &Step| step.told.rules.iter().any(|rule| rule == finding.rule);
+        let told = |step: &Step| step.told.rules.iter().any(|rule| rule == finding.rule.code);
         let can = CONVERT.contains(&finding.rule) || finding.repairs.contains(&Repair::InPlace);
         can && self.steps.iter().any(told)
     }
 }
 
 /// What helps where a change in place does not.
-fn remedy(rule: &str, error: &PlanError) -> &'static str {
-    match (error, rule) {
-        (PlanError::TeamSignature { .. }, _) => {
+fn remedy(rule: &Rule, error: &PlanError) -> &'static str {
+    match error {
+        PlanError::TeamSignature { .. } => {
             "allow an ad-hoc signature (--resign adhoc), or let its owner change and sign it"
         }
-        (_, "AC004") => "run `codesign --force --sign - FILE` on macOS",
-        (_, "AC205") => "use patchelf or install_name_tool, or link it again without the folder",
-        (_, "AC208") => "write the name by hand",
+        _ if rule == rules::SIGNATURE => "run `codesign --force --sign - FILE` on macOS",
+        _ if rule == rules::LIBRARY_NOT_FOUND => {
+            "use patchelf or install_name_tool, or link it again without the folder"
+        }
+        _ if rule == rules::SYSTEM_LIB_NAME => "write the name by hand",
         _ => "compile the library with the runtime's TVM",
     }
 }
 
 /// The rules that a change of the program settles.
-fn rules_of(edits: &EditPlan) -> BTreeSet<&'static str> {
+fn rules_of(edits: &EditPlan) -> BTreeSet<&'static Rule> {
     let rule = |change: &Change| match change {
-        Change::Tag { .. } => Some("AC101"),
-        Change::HeaderV1 { .. } => Some("AC102"),
-        Change::CacheConfig { .. } => Some("AC105"),
-        Change::MetalOrder { .. } | Change::FunctionInfo { .. } => Some("AC107"),
+        Change::Tag { .. } => Some(rules::ATTENTION_TAG),
+        Change::HeaderV1 { .. } => Some(rules::VM_FORMAT),
+        Change::CacheConfig { .. } => Some(rules::KV_CACHE_CONFIG),
+        Change::MetalOrder { .. } | Change::FunctionInfo { .. } => Some(rules::DEVICE_PAYLOAD),
         Change::ContextString { .. } => None,
     };
     let changes = edits.libraries.iter().flat_map(|library| &library.changes);

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use artcheck_inspect::container::{FileType, identify};
 use artcheck_inspect::finding::{Finding, Repair};
 
-use super::{FixInput, FixStep};
+use super::plan::{FixInput, FixStep};
 use crate::shim::ShimPart;
 
 /// Why no shim helps a file of this kind.
@@ -29,7 +29,7 @@ pub(super) struct ShimStep {
 impl ShimStep {
     pub(super) fn add(&mut self, part: ShimPart, finding: &Finding) {
         self.parts.insert(part);
-        self.rules.insert(finding.rule.to_owned());
+        self.rules.insert(finding.rule.to_string());
     }
 
     pub(super) fn names(&self) -> Vec<&'static str> {

@@ -2,8 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::plan::sha256;
-use super::{EditPlan, recheck};
+use super::recheck;
+use crate::plan::{EditPlan, sha256};
 use crate::receipt::{self, Receipt, ReceiptError};
 use crate::write::{self, Existing, Source, WriteError};
 

@@ -6,21 +6,21 @@ use std::sync::Arc;
 
 use artcheck_inspect::artifact::{Artifact, Role};
 use artcheck_inspect::container::Binary;
-use artcheck_inspect::finding::Severity;
+use artcheck_inspect::finding::{Outcome, Severity};
 use artcheck_inspect::module::{ModelLibrary, Payload};
-use artcheck_inspect::rules::{self, Facts, Outcome, Pair};
+use artcheck_inspect::rules::{self, Facts, Pair, Subject};
 use artcheck_inspect::runtime::RuntimeProfile;
 use artcheck_inspect::source::Place;
 use artcheck_inspect::vm::{Executable, Magic};
 
 use super::device_payload::{self, Wanted};
-use super::plan::{Change, Resign, Room};
 use super::rewrite::Draft;
 use super::room::{self, Sources};
 use super::site::{self, Site};
 use super::splice::{Splice, index};
 use super::tags::{self, Tag, Tags};
-use super::{EditPlan, PlanError, Refusal, archive, config_shape};
+use super::{PlanError, Refusal, archive, config_shape};
+use crate::plan::{Change, EditPlan, Resign, Room};
 
 /// What may be done.
 #[derive(Debug, Clone, Default)]
@@ -138,7 +138,7 @@ impl Todo {
             match room::header_v1(&site.blob, module, executable) {
                 Some(splices) => self.add((splices.to_vec(), vec![Change::HeaderV1 { module }])),
                 None => self.refused.push(Refusal {
-                    rule: "AC102".to_owned(),
+                    rule: rules::VM_FORMAT.code.to_owned(),
                     reason: "the executable has memory scopes, which a V1 header cannot say"
                         .to_owned(),
                     remedy: "compile the library with the runtime's TVM".to_owned(),
@@ -235,23 +235,21 @@ fn remaining(
 fn findings(site: &Site, runtime: &RuntimeProfile) -> Vec<Refusal> {
     let artifact = artifact(&site.member, &site.binary, &site.library);
     let facts = Facts::of(&site.library, &site.blob);
-    let pair = Pair {
+    let subject = Subject::Pair(Pair {
         artifact: &artifact,
         library: &site.library,
         blob: &site.blob,
         facts: &facts,
         runtime,
-    };
+    });
     let mut outcome = Outcome::default();
-    for check in rules::ALL.iter().filter_map(|rule| rule.pair) {
-        check(&pair, &mut outcome);
-    }
+    rules::ask(&subject, &mut outcome);
     outcome
         .findings
         .into_iter()
         .filter(|finding| finding.severity == Severity::Error)
         .map(|finding| Refusal {
-            rule: finding.rule.to_owned(),
+            rule: finding.rule.to_string(),
             reason: finding.message.clone(),
             remedy: finding.help.clone(),
         })

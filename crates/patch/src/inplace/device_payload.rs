@@ -6,10 +6,11 @@ use std::ops::Range;
 use artcheck_inspect::DecodeError;
 use artcheck_inspect::bytes::Reader;
 use artcheck_inspect::module::{DevicePayload, FunctionInfoForm, PayloadOrder};
+use artcheck_inspect::rules;
 
 use super::Refusal;
-use super::plan::Change;
 use super::splice::Splice;
+use crate::plan::Change;
 
 /// The layout wanted: `None` leaves it as it is.
 #[derive(Debug, Clone, Copy, Default)]
@@ -88,7 +89,7 @@ pub(super) fn change(
 
 fn refusal(reason: String) -> Refusal {
     Refusal {
-        rule: "AC107".to_owned(),
+        rule: rules::DEVICE_PAYLOAD.code.to_owned(),
         reason,
         remedy: "compile the library with the runtime's TVM".to_owned(),
     }
@@ -249,7 +250,7 @@ mod tests {
             extra_tags: None,
         };
         let refusal = change("vulkan", &device, 2, &[], 0..0, wanted(true)).expect_err("refused");
-        assert_eq!(refusal.rule, "AC107");
+        assert_eq!(refusal.rule, rules::DEVICE_PAYLOAD.code);
         assert!(
             refusal
                 .reason

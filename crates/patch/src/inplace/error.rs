@@ -134,6 +134,16 @@ pub enum PlanError {
     Recheck(String),
 }
 
+impl PlanError {
+    /// The file itself cannot be changed in place.
+    pub(super) fn container(reason: impl Into<String>) -> Self {
+        Self::Container {
+            member: String::new(),
+            reason: reason.into(),
+        }
+    }
+}
+
 fn list(refusals: &[Refusal]) -> String {
     let lines: Vec<String> = refusals
         .iter()

@@ -4,9 +4,8 @@
 //!
 //! A plan is made from bytes alone ([`retag::plan`], [`convert::plan`],
 //! [`sign::plan`], [`relocate::plan`], [`model_lib::plan`]); [`apply`] writes it
-//! through [`crate::write`] after a second reader in [`recheck`] has found
-//! exactly the planned difference. What is planned for a program follows from
-//! its code, never from a text search.
+//! after a second reader has found exactly the planned difference. What is planned
+//! for a program follows from its code, never from a text search.
 //! Formats: docs/formats.md#blob
 
 #![deny(
@@ -18,7 +17,13 @@
 )]
 #![cfg_attr(
     test,
-    allow(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing)
+    allow(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::arithmetic_side_effects,
+        clippy::cast_possible_truncation
+    )
 )]
 
 mod apply;
@@ -32,7 +37,7 @@ mod image;
 mod leb;
 mod macho;
 pub mod model_lib;
-mod plan;
+#[doc(hidden)]
 pub mod recheck;
 pub mod relocate;
 pub mod retag;
@@ -44,8 +49,8 @@ mod splice;
 mod tags;
 mod wasm;
 
+pub use crate::plan::{Change, Edit, EditPlan, LibraryChange, NameChange, Named, Resign, Room};
+pub use crate::write::WriteError;
 pub use apply::{Applied, ApplyError, Output, apply, unpatch};
 pub use error::{PlanError, Refusal};
-pub(crate) use plan::sha256;
-pub use plan::{Change, Edit, EditPlan, LibraryChange, NameChange, Named, Resign, Room};
 pub use tags::Tag;

@@ -4,13 +4,13 @@
 use artcheck_inspect::runtime::RuntimeProfile;
 use artcheck_inspect::vm::kv_cache::CREATE;
 
-use super::plan::{Change, Resign, Room};
+use super::PlanError;
 use super::rewrite::Draft;
 use super::room::Sources;
 use super::site::Site;
 use super::splice::Splice;
 use super::tags::{self, Tag, Tags};
-use super::{EditPlan, PlanError};
+use crate::plan::{Change, EditPlan, Resign, Room};
 
 /// What to change, and what may be used for it.
 #[derive(Debug, Clone)]

@@ -3,11 +3,11 @@
 use artcheck_inspect::container::Format;
 use artcheck_inspect::module::BlobLayout;
 
-use super::plan::{Change, Edit, LibraryChange, Resign, Room};
 use super::room::{self, Sources};
 use super::site::{self, Place, Site};
 use super::splice::{self, Splice, growth};
-use super::{EditPlan, PlanError, archive, sign, wasm};
+use super::{PlanError, archive, sign, wasm};
+use crate::plan::{Change, Edit, EditPlan, LibraryChange, Resign, Room};
 
 /// A file that is being changed in memory.
 pub(super) struct Draft<'a> {
@@ -154,7 +154,7 @@ impl<'a> Draft<'a> {
             for (member, within) in std::mem::take(&mut self.images) {
                 let old = self.old().get(within.clone()).unwrap_or_default().to_vec();
                 let image = self.new.get_mut(within.clone()).unwrap_or_default();
-                let done = sign::renew(&member, &old, image, within.start as u64, resign)?;
+                let done = sign::renew(&member, &old, image, within.start, resign)?;
                 self.edits.extend(done.edits);
                 notes.extend(done.notes);
             }
@@ -204,18 +204,12 @@ fn check(old: &[u8], new: &[u8], edits: &[Edit]) -> Result<(), PlanError> {
 /// One edit per splice, and one for the bytes behind the blob that pay for what
 /// they add, or that hold what they freed. Taken together they keep the size.
 fn edits_of(blob: &[u8], splices: &[Splice], base: usize) -> Vec<Edit> {
-    let at = |inside: usize| base.saturating_add(inside) as u64;
+    let at = |inside: usize| base.saturating_add(inside);
     let mut edits: Vec<Edit> = splices
         .iter()
         .map(|splice| {
             let old = blob.get(splice.at.clone()).unwrap_or_default();
-            let (skipped, old, new) = trimmed(old, &splice.new);
-            Edit {
-                offset: at(splice.at.start.saturating_add(skipped)),
-                old: old.to_vec(),
-                new: new.to_vec(),
-                why: splice.why.clone(),
-            }
+            Edit::new(at(splice.at.start), old, &splice.new, splice.why.as_str())
         })
         .collect();
     let growth = growth(splices);
@@ -234,50 +228,10 @@ fn edits_of(blob: &[u8], splices: &[Splice], base: usize) -> Vec<Edit> {
         ),
     };
     edits.push(Edit {
-        offset: at(blob.len()),
+        offset: at(blob.len()) as u64,
         old,
         new,
         why: why.to_owned(),
     });
     edits
-}
-
-/// Two runs without the bytes that both begin with, and without those that
-/// both end with where nothing moves; how many were left out in front.
-pub(super) fn trimmed<'a>(mut old: &'a [u8], mut new: &'a [u8]) -> (usize, &'a [u8], &'a [u8]) {
-    let skipped = old.iter().zip(new).take_while(|(a, b)| a == b).count();
-    old = old.get(skipped..).unwrap_or_default();
-    new = new.get(skipped..).unwrap_or_default();
-    while let (Some((a, shorter_old)), Some((b, shorter_new))) =
-        (old.split_last(), new.split_last())
-        && old.len() == new.len()
-        && a == b
-    {
-        (old, new) = (shorter_old, shorter_new);
-    }
-    (skipped, old, new)
-}
-
-/// One edit from the first to the last byte that differs.
-pub(super) fn edit(
-    old: &[u8],
-    new: &[u8],
-    range: std::ops::Range<usize>,
-    base: u64,
-    why: String,
-) -> Option<Edit> {
-    let (before, after) = (old.get(range.clone())?, new.get(range.clone())?);
-    let differs = |pair: &(&u8, &u8)| pair.0 != pair.1;
-    let skipped = before.iter().zip(after).position(|pair| differs(&pair))?;
-    let length = before
-        .iter()
-        .zip(after)
-        .rposition(|pair| differs(&pair))?
-        .checked_add(1)?;
-    Some(Edit {
-        offset: base.saturating_add(range.start.saturating_add(skipped) as u64),
-        old: before.get(skipped..length)?.to_vec(),
-        new: after.get(skipped..length)?.to_vec(),
-        why,
-    })
 }

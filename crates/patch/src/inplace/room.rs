@@ -6,9 +6,9 @@
 use artcheck_inspect::module::Blob;
 use artcheck_inspect::vm::{Executable, Magic};
 
-use super::plan::Change;
 use super::splice::{Splice, growth, index};
 use super::{PlanError, context_strings, tags};
+use crate::plan::Change;
 
 /// Bytes behind a blob that it may take.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

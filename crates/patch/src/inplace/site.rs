@@ -5,10 +5,10 @@ use std::ops::Range;
 use artcheck_inspect::container::{self, Binary, FileType, Format, Parsed, identify};
 use artcheck_inspect::module::{Blob, ModelLibrary, locate};
 
-use super::plan::Room;
 use super::room::Behind;
 use super::splice::index;
 use super::{PlanError, archive, image};
+use crate::plan::Room;
 
 /// One model library and where its bytes are.
 pub(super) struct Site {

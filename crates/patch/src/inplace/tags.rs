@@ -9,9 +9,9 @@ use artcheck_inspect::vm::kv_cache::{KernelValue, kv_caches};
 use artcheck_inspect::vm::value::Value;
 use artcheck_inspect::vm::{ConstantValue, Executable};
 
-use super::plan::Change;
+use super::PlanError;
 use super::splice::{Splice, index};
-use super::{EditPlan, PlanError};
+use crate::plan::{Change, EditPlan};
 
 /// The two spellings of the same kernels.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -10,10 +10,9 @@ use std::ops::Range;
 
 use super::PlanError;
 use super::leb::{leb, read_leb, read_signed_leb, signed_leb};
-use super::plan::Edit;
-use super::rewrite::edit;
 use super::site::Site;
 use super::splice::{Splice, index};
+use crate::plan::Edit;
 
 /// One data segment and the fields in front of its bytes.
 #[derive(Debug, Clone)]
@@ -76,7 +75,9 @@ pub(super) fn change(
     }
     out.extend_from_slice(old.get(at..).unwrap_or_default());
     if out.len() != old.len() {
-        return Err(refused("the data section would change its size"));
+        return Err(PlanError::container(
+            "the data section would change its size",
+        ));
     }
     image.copy_from_slice(&out);
     let mut whys: Vec<&str> = splices.iter().map(|splice| splice.why.as_str()).collect();
@@ -85,19 +86,13 @@ pub(super) fn change(
         "{}; data segments behind it begin at other addresses",
         whys.join(", ")
     );
-    let base = site.within.start as u64;
-    Ok(edit(&old, &out, section, base, why).into_iter().collect())
-}
-
-fn refused(reason: impl Into<String>) -> PlanError {
-    PlanError::Container {
-        member: String::new(),
-        reason: reason.into(),
-    }
+    let base = site.within.start;
+    let edit = Edit::within(&old, &out, section, base, &why);
+    Ok(edit.into_iter().collect())
 }
 
 fn too_wide(what: &str, value: u64) -> PlanError {
-    refused(format!(
+    PlanError::container(format!(
         "the {what} field of a data segment has no room for {value}; compile the library again"
     ))
 }
@@ -151,7 +146,9 @@ impl Map<'_> {
         for (byte, at) in data.iter().zip(memory.start..) {
             if at >= end && taken > 0 {
                 if *byte != 0 {
-                    return Err(refused("the blob would grow into what follows it"));
+                    return Err(PlanError::container(
+                        "the blob would grow into what follows it",
+                    ));
                 }
                 taken = taken.saturating_sub(1);
                 continue;
@@ -211,7 +208,7 @@ impl Map<'_> {
             let stored =
                 |segment: &Segment| segment.memory().is_some_and(|memory| memory.contains(&at));
             if !segments.iter().any(stored) {
-                return Err(refused(format!(
+                return Err(PlanError::container(format!(
                     "the {} lies at address {at:#x}, where the module stores no bytes; compile the library again",
                     piece.why
                 )));
@@ -238,7 +235,9 @@ fn give_back(
     let before: usize = segments.iter().map(|segment| segment.data.len()).sum();
     let after: usize = moved.iter().map(|(_, data)| data.len()).sum();
     let spare = before.checked_sub(after).ok_or_else(|| {
-        refused("the change needs bytes that the module does not store; compile the library again")
+        PlanError::container(
+            "the change needs bytes that the module does not store; compile the library again",
+        )
     })?;
     if spare == 0 {
         return Ok(());
@@ -255,10 +254,11 @@ fn give_back(
     let last = last
         .max_by_key(|(_, (address, _))| *address)
         .map(|(_, moved)| moved);
-    let (address, data) = last.ok_or_else(|| refused("no data segment holds the blob"))?;
+    let (address, data) =
+        last.ok_or_else(|| PlanError::container("no data segment holds the blob"))?;
     data.resize(data.len().saturating_add(spare), 0);
     if address.saturating_add(data.len() as u64) > end {
-        return Err(refused(
+        return Err(PlanError::container(
             "no room behind the blob for the bytes that the change frees",
         ));
     }
@@ -268,7 +268,8 @@ fn give_back(
 /// The contents of the data section and the segments in it.
 fn data_section(image: &[u8]) -> Result<(Range<usize>, Vec<Segment>), PlanError> {
     const DATA: u8 = 11;
-    let cut = || refused("expected a WebAssembly data section, found the end of the file");
+    let cut =
+        || PlanError::container("expected a WebAssembly data section, found the end of the file");
     let mut at = 8;
     while let Some(id) = image.get(at) {
         let mut cursor = at.saturating_add(1);

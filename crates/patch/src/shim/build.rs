@@ -2,20 +2,19 @@
 
 use std::ffi::OsString;
 use std::fs;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-
-use tempfile::NamedTempFile;
 
 use super::compiler::{Compiler, Family};
 use super::emit;
 use super::error::ShimError;
-use super::part::ShimPart;
+use super::options::ShimOptions;
+use super::part::{ShimPart, ShimPlan};
 use super::runtime::Runtime;
+use super::system_stub;
 use super::target::ShimTarget;
-use super::{ShimOptions, ShimPlan, system_stub};
 use crate::source::device_c_api;
+use crate::staged::{Staged, folder_of, sync_folder};
 
 const DEVICE_HEADER: &str = "tvm/runtime/device_api.h";
 /// Headers that the wheels keep in two packages; each must be found.
@@ -59,8 +58,8 @@ pub fn run(
     };
     let rpaths = rpaths(runtime, target);
 
-    let scratch = tempfile::tempdir_in(&folder)
-        .map_err(|error| ShimError::io(&folder, "cannot make a folder", error))?;
+    let scratch = tempfile::tempdir_in(folder)
+        .map_err(|error| ShimError::io(folder, "cannot make a folder", error))?;
     let mut objects = Vec::new();
     for source in &sources {
         let object = scratch.path().join(format!("{}.o", objects.len()));
@@ -103,6 +102,7 @@ pub fn run(
     fs::File::open(&made)
         .and_then(|file| file.sync_all())
         .and_then(|()| fs::rename(&made, &options.out))
+        .and_then(|()| sync_folder(&options.out))
         .map_err(|error| ShimError::io(&options.out, "cannot put the library into place", error))?;
     Ok(Built {
         sources,
@@ -125,13 +125,6 @@ fn finish(mut command: Command, compiler: &Compiler, source: &Path) -> Result<()
         source_file: source.to_owned(),
         stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
     })
-}
-
-fn folder_of(path: &Path) -> PathBuf {
-    match path.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
-        _ => PathBuf::from("."),
-    }
 }
 
 fn write_sources(
@@ -182,25 +175,10 @@ fn write_sources(
 }
 
 fn write(path: &Path, text: &str) -> Result<PathBuf, ShimError> {
-    let fail = |error| ShimError::io(path, "cannot write the source", error);
-    let mut file = NamedTempFile::new_in(folder_of(path)).map_err(fail)?;
-    file.write_all(text.as_bytes()).map_err(fail)?;
-    readable_by_all(&file).map_err(fail)?;
-    file.persist(path).map_err(|error| fail(error.error))?;
+    Staged::beside(path, text.as_bytes(), None)
+        .and_then(|staged| staged.replace(path))
+        .map_err(|error| ShimError::io(path, "cannot write the source", error))?;
     Ok(path.to_owned())
-}
-
-/// Temporary files are private; these are to be read by whoever uses the shim.
-fn readable_by_all(file: &NamedTempFile) -> std::io::Result<()> {
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-        file.as_file()
-            .set_permissions(fs::Permissions::from_mode(0o644))?;
-    }
-    #[cfg(not(unix))]
-    let _ = file;
-    Ok(())
 }
 
 fn compile_flags(source: &Source, runtime: &Runtime, compiler: &Compiler) -> Vec<OsString> {

@@ -11,6 +11,7 @@ mod compiler;
 mod emit;
 mod error;
 mod guide;
+mod options;
 mod part;
 mod runtime;
 mod system_stub;
@@ -21,24 +22,10 @@ use std::path::PathBuf;
 
 pub use compiler::Environment;
 pub use error::ShimError;
+pub use options::ShimOptions;
 pub use part::{ShimPart, ShimPlan};
 pub use runtime::{Runtime, RuntimeLibrary};
 pub use target::ShimTarget;
-
-/// What `patch shim` is asked to do.
-#[derive(Debug, Clone)]
-pub struct ShimOptions {
-    /// Files or folders that hold libtvm_runtime, libtvm_ffi and their headers.
-    pub runtime_paths: Vec<PathBuf>,
-    /// The parts to build.
-    pub plan: ShimPlan,
-    /// The library to write; the source goes beside it.
-    pub out: PathBuf,
-    /// What to build for; by default what the runtime's libraries are for.
-    pub target: Option<ShimTarget>,
-    /// Where to look for a compiler.
-    pub environment: Environment,
-}
 
 /// What `build` made.
 #[derive(Debug, Clone)]

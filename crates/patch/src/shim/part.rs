@@ -4,6 +4,9 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
+use artcheck_inspect::rule::Rule;
+use artcheck_inspect::rules;
+
 use super::error::ShimError;
 
 /// One thing that a shim can mend. The order is that of the emitted source.
@@ -21,6 +24,16 @@ pub enum ShimPart {
     MetalPayload,
 }
 
+/// The rules whose findings a part answers.
+static ANSWERS: [(&Rule, ShimPart); 6] = [
+    (rules::ATTENTION_TAG, ShimPart::AttentionTag),
+    (rules::KV_CACHE_CONFIG, ShimPart::CacheConfig),
+    (rules::DEVICE_PAYLOAD, ShimPart::MetalPayload),
+    (rules::DEVICE_API, ShimPart::DeviceApi),
+    (rules::CONTEXT_SLOT, ShimPart::ContextSlots),
+    (rules::C_SYMBOL, ShimPart::ContextSlots),
+];
+
 impl ShimPart {
     /// All of them.
     pub const ALL: [Self; 5] = [
@@ -33,17 +46,12 @@ impl ShimPart {
 
     /// The part that answers a rule's finding, if a shim can.
     ///
-    /// Two rules need a second look: AC203 is answered only where the missing
-    /// symbol is `TVMBackendGetFuncFromEnv`, AC107 only for metal payloads.
-    pub fn for_rule(code: &str) -> Option<Self> {
-        match code {
-            "AC101" => Some(Self::AttentionTag),
-            "AC105" => Some(Self::CacheConfig),
-            "AC107" => Some(Self::MetalPayload),
-            "AC201" => Some(Self::DeviceApi),
-            "AC202" | "AC203" => Some(Self::ContextSlots),
-            _ => None,
-        }
+    /// Two rules need a second look: a missing C symbol is answered only where it
+    /// is `TVMBackendGetFuncFromEnv`, a device payload only if it is metal.
+    pub fn for_rule(rule: &Rule) -> Option<Self> {
+        let mut answers = ANSWERS.iter();
+        let (_, part) = answers.find(|(answered, _)| *answered == rule)?;
+        Some(*part)
     }
 
     /// The name used on the command line and in `artcheck.shim.<name>`.
@@ -158,33 +166,29 @@ impl ShimPlan {
 
 #[cfg(test)]
 mod tests {
-    use super::{ShimPart, ShimPlan};
+    use super::{ShimPart, ShimPlan, rules};
 
     #[test]
     fn every_part_answers_a_rule_and_parses_by_its_name() {
-        let codes = ["AC101", "AC105", "AC107", "AC201", "AC202", "AC203"];
         for part in ShimPart::ALL {
             assert!(
-                codes
+                rules::ALL
                     .iter()
-                    .any(|code| ShimPart::for_rule(code) == Some(part)),
+                    .any(|rule| ShimPart::for_rule(rule) == Some(part)),
                 "{part}"
             );
             assert_eq!(part.name().parse::<ShimPart>().ok(), Some(part));
         }
-        assert_eq!(ShimPart::for_rule("AC301"), None);
+        assert_eq!(ShimPart::for_rule(rules::METADATA), None);
     }
 
     #[test]
     fn a_plan_is_portable_without_the_device_api() {
         let mut plan = ShimPlan::default();
         assert!(plan.is_empty());
-        plan.add(ShimPart::ContextSlots, "AC202: the slot is not filled");
+        plan.add(ShimPart::ContextSlots, "the slot is not filled");
         assert!(plan.is_portable());
-        plan.add(
-            ShimPart::DeviceApi,
-            "AC201: nobody provides TVMDeviceAPIGet",
-        );
+        plan.add(ShimPart::DeviceApi, "nobody provides TVMDeviceAPIGet");
         assert!(!plan.is_portable());
         let order: Vec<ShimPart> = plan.parts().collect();
         assert_eq!(order, [ShimPart::DeviceApi, ShimPart::ContextSlots]);

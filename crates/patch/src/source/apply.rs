@@ -4,14 +4,12 @@
 //! synced; only then are the files renamed into place. If a rename fails, the
 //! files already renamed get their old content back.
 
-use std::fs::{self, File};
-use std::io::Write as _;
+use std::fs;
 use std::path::{Path, PathBuf};
 
-use tempfile::NamedTempFile;
-
 use super::error::SourceError;
-use super::{FileEdit, PatchFile, SourcePatch};
+use super::patch::{FileEdit, PatchFile, SourcePatch};
+use crate::staged::Staged;
 
 /// Writes the patch files into `out`, which is made if absent.
 pub fn write_series(out: &Path, series: &[PatchFile]) -> Result<Vec<PathBuf>, SourceError> {
@@ -20,13 +18,11 @@ pub fn write_series(out: &Path, series: &[PatchFile]) -> Result<Vec<PathBuf>, So
     let mut written = Vec::new();
     for file in series {
         let path = out.join(&file.name);
-        let staged = stage(&path, &file.text)?;
-        staged
-            .persist(&path)
-            .map_err(|error| SourceError::io(&path, "cannot write the file", error.error))?;
+        Staged::beside(&path, file.text.as_bytes(), None)
+            .and_then(|staged| staged.replace(&path))
+            .map_err(|error| SourceError::io(&path, "cannot write the file", error))?;
         written.push(path);
     }
-    sync_folder(out)?;
     Ok(written)
 }
 
@@ -38,26 +34,20 @@ pub fn edit_tree(plan: &SourcePatch) -> Result<Vec<PathBuf>, SourceError> {
         let named = plan.tree.root.join(&edit.path);
         let path = resolve(&named);
         check_unchanged(&path, edit)?;
-        let file = stage(&path, &edit.new)?;
-        copy_permissions(&path, &file)?;
+        let old = fs::metadata(&path).ok();
+        let file = Staged::beside(&path, edit.new.as_bytes(), old.as_ref())
+            .map_err(|error| SourceError::io(&path, "cannot write beside the file", error))?;
         staged.push((named, path, file, edit));
     }
     let mut done: Vec<(PathBuf, &FileEdit)> = Vec::new();
     let mut edited = Vec::new();
     for (named, path, file, edit) in staged {
-        if let Err(error) = file.persist(&path) {
+        if let Err(error) = file.replace(&path) {
             roll_back(&done);
-            return Err(SourceError::io(
-                path,
-                "cannot replace the file",
-                error.error,
-            ));
+            return Err(SourceError::io(path, "cannot replace the file", error));
         }
         done.push((path, edit));
         edited.push(named);
-    }
-    for (path, _) in &done {
-        sync_folder(path.parent().unwrap_or(Path::new(".")))?;
     }
     Ok(edited)
 }
@@ -82,40 +72,6 @@ fn check_unchanged(path: &Path, edit: &FileEdit) -> Result<(), SourceError> {
     }
 }
 
-fn stage(path: &Path, text: &str) -> Result<NamedTempFile, SourceError> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    let fail = |error| SourceError::io(path, "cannot write beside the file", error);
-    let mut file = NamedTempFile::new_in(folder).map_err(fail)?;
-    file.write_all(text.as_bytes()).map_err(fail)?;
-    file.as_file().sync_all().map_err(fail)?;
-    Ok(file)
-}
-
-/// Temporary files are private; a source file has the mode of the one it
-/// replaces, else that of its neighbours by the usual default.
-fn copy_permissions(path: &Path, file: &NamedTempFile) -> Result<(), SourceError> {
-    let fail = |error| SourceError::io(path, "cannot set permissions", error);
-    match fs::metadata(path) {
-        Ok(old) => file
-            .as_file()
-            .set_permissions(old.permissions())
-            .map_err(fail),
-        Err(_) => readable_by_all(file).map_err(fail),
-    }
-}
-
-#[cfg(unix)]
-fn readable_by_all(file: &NamedTempFile) -> std::io::Result<()> {
-    use std::os::unix::fs::PermissionsExt as _;
-    file.as_file()
-        .set_permissions(fs::Permissions::from_mode(0o644))
-}
-
-#[cfg(not(unix))]
-fn readable_by_all(_file: &NamedTempFile) -> std::io::Result<()> {
-    Ok(())
-}
-
 fn roll_back(done: &[(PathBuf, &FileEdit)]) {
     for (path, edit) in done {
         // Best effort: the error that matters is the one already on its way.
@@ -124,14 +80,4 @@ fn roll_back(done: &[(PathBuf, &FileEdit)]) {
             None => fs::remove_file(path),
         };
     }
-}
-
-fn sync_folder(folder: &Path) -> Result<(), SourceError> {
-    #[cfg(unix)]
-    File::open(folder)
-        .and_then(|file| file.sync_all())
-        .map_err(|error| SourceError::io(folder, "cannot sync the folder", error))?;
-    #[cfg(not(unix))]
-    let _ = (folder, File::open);
-    Ok(())
 }

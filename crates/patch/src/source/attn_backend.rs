@@ -6,7 +6,7 @@
 
 use super::cpp_scan::{Kind, Token, body_of, line_of, tokens};
 use super::error::SourceError;
-use super::{FileEdit, Patch};
+use super::patch::{FileEdit, Patch};
 
 /// The functions that match the tag, the same in 0.20 to 0.27.
 pub const CONVERTERS: [&str; 5] = [

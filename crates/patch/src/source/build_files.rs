@@ -3,8 +3,8 @@
 //! Every TVM release globs `src/runtime/*.cc`; trees that list their files one
 //! by one get a line next to the device API's own file.
 
-use super::FileEdit;
 use super::error::SourceError;
+use super::patch::FileEdit;
 use super::tree::SourceTree;
 
 /// Files beside which a listed file is added: 0.21 and later, and before.

@@ -8,8 +8,8 @@
 use super::build_files::{self, Build};
 use super::cpp_scan::{Kind, Token, line_of, tokens};
 use super::error::SourceError;
+use super::patch::{FileEdit, Patch};
 use super::tree::SourceTree;
-use super::{FileEdit, Patch};
 
 const TEMPLATE: &str = include_str!("device_c_api.cc.in");
 /// Keeps an error through tvm-ffi (0.21 and later), and as before that.

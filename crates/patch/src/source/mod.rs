@@ -12,6 +12,7 @@ mod build_files;
 mod cpp_scan;
 pub(crate) mod device_c_api;
 mod error;
+mod patch;
 mod series;
 mod tree;
 
@@ -19,6 +20,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 pub use error::SourceError;
+pub use patch::{FileEdit, Patch, PatchFile, SourcePatch};
 pub use tree::SourceTree;
 
 /// What `patch source` is asked to do.
@@ -32,48 +34,6 @@ pub struct SourceOptions {
     pub apply: bool,
 }
 
-/// One file before and after a patch. Paths are relative to the tree's root.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct FileEdit {
-    /// Path below the tree's root, with forward slashes.
-    pub path: String,
-    /// The text now in the tree; none for a new file.
-    pub old: Option<String>,
-    /// The text after the patch.
-    pub new: String,
-}
-
-/// One patch of the series: a purpose, a message and the files it touches.
-#[derive(Debug, Clone)]
-pub struct Patch {
-    /// Subject line of the commit message.
-    pub subject: String,
-    /// Body of the commit message.
-    pub body: String,
-    /// The files, in the order of the diff.
-    pub edits: Vec<FileEdit>,
-}
-
-/// A patch file of the series, ready for `git apply` and `git am`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PatchFile {
-    /// Such as `0001-runtime-accept-both-attention-tags.patch`.
-    pub name: String,
-    /// The whole text, headers included.
-    pub text: String,
-}
-
-/// The plan for one tree.
-#[derive(Debug, Clone)]
-pub struct SourcePatch {
-    /// The tree that the patches are made for.
-    pub tree: SourceTree,
-    /// The patches still to make; empty when the tree has everything.
-    pub patches: Vec<Patch>,
-    /// What the tree has already, and other remarks, one sentence each.
-    pub notes: Vec<String>,
-}
-
 /// What `run` did.
 #[derive(Debug, Clone)]
 pub struct SourceOutcome {
@@ -85,18 +45,6 @@ pub struct SourceOutcome {
     pub edited: Vec<PathBuf>,
     /// The same in words, for a terminal.
     pub summary: String,
-}
-
-impl SourcePatch {
-    /// Whether the tree needs nothing.
-    pub fn is_empty(&self) -> bool {
-        self.patches.is_empty()
-    }
-
-    /// The `git am`-able series. The same tree always gives the same bytes.
-    pub fn series(&self) -> Vec<PatchFile> {
-        series::render(&self.patches)
-    }
 }
 
 /// Makes the plan for the tree at or below `tvm_dir`. Writes nothing.

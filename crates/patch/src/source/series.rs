@@ -8,19 +8,22 @@ use std::fmt::Write as _;
 
 use similar::TextDiff;
 
-use super::{FileEdit, Patch, PatchFile};
+use super::patch::{FileEdit, Patch, PatchFile, SourcePatch};
 
 const FROM_LINE: &str = "From 0000000000000000000000000000000000000000 Mon Sep 17 00:00:00 2001";
 const AUTHOR: &str = "artcheck patch source <artcheck@localhost>";
 const DATE: &str = "Thu, 1 Jan 1970 00:00:00 +0000";
 
-/// The series, numbered in order.
-pub fn render(patches: &[Patch]) -> Vec<PatchFile> {
-    let total = patches.len();
-    let numbered = patches.iter().zip(1_usize..);
-    numbered
-        .map(|(patch, number)| one(patch, number, total))
-        .collect()
+impl SourcePatch {
+    /// The `git am`-able series, numbered in order. The same tree always gives
+    /// the same bytes.
+    pub fn series(&self) -> Vec<PatchFile> {
+        let total = self.patches.len();
+        let numbered = self.patches.iter().zip(1_usize..);
+        numbered
+            .map(|(patch, number)| one(patch, number, total))
+            .collect()
+    }
 }
 
 fn one(patch: &Patch, number: usize, total: usize) -> PatchFile {

@@ -5,6 +5,7 @@ use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::{Duration, SystemTime};
 
 use artcheck_patch::inplace::retag::{self, RetagOptions};
 use artcheck_patch::inplace::{Applied, ApplyError, EditPlan, Output, Tag, apply, unpatch};
@@ -213,6 +214,42 @@ fn a_file_that_changes_under_us_is_left_alone() {
 }
 
 #[test]
+fn what_another_artcheck_is_writing_stays() {
+    let bench = bench(MODEL);
+    let long_ago = SystemTime::now() - Duration::from_secs(3600);
+    let half = |name: &str, old: bool| {
+        let file = fs::File::create(bench.folder.path().join(name)).expect("a file");
+        if old {
+            file.set_modified(long_ago).expect("another time");
+        }
+        file
+    };
+    half(".artcheck-killed.tmp", true);
+    half(".artcheck-fresh.tmp", false);
+    half("theirs.tmp", true);
+    let held = half(".artcheck-held.tmp", true);
+    held.lock().expect("a lock");
+    apply(&bench.file, &bench.plan, &IN_PLACE).expect("a change");
+    let mut names = bench.names();
+    names.sort();
+    let model = bench
+        .file
+        .file_name()
+        .expect("a name")
+        .to_str()
+        .expect("text");
+    let receipt = format!("{model}.artcheck.json");
+    let kept = [
+        ".artcheck-fresh.tmp",
+        ".artcheck-held.tmp",
+        model,
+        &receipt,
+        "theirs.tmp",
+    ];
+    assert_eq!(names, kept);
+}
+
+#[test]
 fn two_at_once_do_not_meet() {
     let bench = bench(MODEL);
     let _held = Source::read(&bench.file).expect("a file");
@@ -282,7 +319,7 @@ fn a_full_disk_loses_nothing() {
     let output = Command::new("bash")
         .args([
             "-c",
-            "trap '' XFSZ; ulimit -f 64; exec \"$0\" --exact a_full_disk_loses_nothing --nocapture",
+            "trap '' XFSZ; ulimit -f 64; exec \"$0\" --exact inplace_files::a_full_disk_loses_nothing --nocapture",
         ])
         .arg(program)
         .env("ARTCHECK_TEST_FULL_DISK", &bench.file)

@@ -1,7 +1,7 @@
 //! C structures and type indices of the tvm-ffi ABI and of DLPack.
 //!
 //! Facts: `tvm/ffi/c_api.h` (`TVMFFIAny`, `TVMFFIObject`, `TVMFFIByteArray`,
-//! `TVMFFIShapeCell`, `TVMFFIErrorCell`) and `dlpack/dlpack.h` (`DLTensor`).
+//! `TVMFFIErrorCell`) and `dlpack/dlpack.h` (`DLTensor`).
 //! The layout tests at the end pin sizes and offsets.
 
 use std::ffi::{c_char, c_int, c_void};
@@ -131,13 +131,6 @@ pub struct ByteArray {
     pub size: usize,
 }
 
-/// The body of a shape object.
-#[repr(C)]
-pub struct ShapeCell {
-    pub data: *const i64,
-    pub size: usize,
-}
-
 /// The first fields of an error object's body; the rest is not read.
 #[repr(C)]
 pub struct ErrorCell {
@@ -172,6 +165,30 @@ pub type CountReference = unsafe extern "C" fn(Handle) -> c_int;
 pub type GetGlobal = unsafe extern "C" fn(*const ByteArray, *mut Handle) -> c_int;
 pub type Call = unsafe extern "C" fn(Handle, *mut RawAny, i32, *mut RawAny) -> c_int;
 pub type TakeError = unsafe extern "C" fn(*mut Handle);
+
+/// The body of an object, after its header.
+///
+/// # Safety
+///
+/// `object` is a live object whose body is a `T`.
+pub(super) unsafe fn body<T>(object: *mut c_void) -> *const T {
+    // SAFETY: by contract the object is longer than its header.
+    unsafe { object.cast::<ObjectHeader>().add(1).cast::<T>() }
+}
+
+/// Copies a byte array as text; invalid UTF-8 is replaced.
+///
+/// # Safety
+///
+/// The array's pointer and size describe readable memory, or the size is 0.
+pub(super) unsafe fn text(bytes: &ByteArray) -> String {
+    if bytes.data.is_null() || bytes.size == 0 {
+        return String::new();
+    }
+    // SAFETY: by contract.
+    let slice = unsafe { std::slice::from_raw_parts(bytes.data.cast::<u8>(), bytes.size) };
+    String::from_utf8_lossy(slice).into_owned()
+}
 
 #[cfg(test)]
 mod tests {

@@ -1,16 +1,14 @@
 //! The C functions of libtvm_ffi that are called, resolved by name.
 
-use std::ffi::{CString, c_void};
+use std::ffi::CString;
 use std::ptr;
 
 use libloading::Library;
 
-use super::abi::{self, ByteArray, ErrorCell, Handle, ObjectHeader, RawAny, Version};
-use super::function::Function;
-use super::value::Value;
+use super::abi::{self, ByteArray, ErrorCell, Handle, RawAny, Version, body, text};
 use crate::error::{Error, Result, RuntimeError};
 
-/// The names that [`Api::resolve`] asks a libtvm_ffi for.
+/// The C symbols that a libtvm_ffi must export.
 pub const C_SYMBOLS: [&str; 6] = [
     "TVMFFIGetVersion",
     "TVMFFIObjectIncRef",
@@ -31,9 +29,6 @@ pub struct Api {
 }
 
 impl Api {
-    /// The C symbols that a libtvm_ffi must export.
-    pub const SYMBOLS: [&str; 6] = C_SYMBOLS;
-
     /// Resolves every function, or names the first that is missing. The result
     /// and the library live as long as the process.
     pub(super) fn resolve(library: &'static Library) -> Result<&'static Api> {
@@ -62,8 +57,9 @@ impl Api {
         format!("{}.{}.{}", version.major, version.minor, version.patch)
     }
 
-    /// A function of the global registry, if there is one of that name.
-    pub fn global(&'static self, name: &str) -> Result<Option<Function>> {
+    /// The handle of a function of the global registry, with one reference that
+    /// the caller owns; none if there is no function of that name.
+    pub(super) fn global(&self, name: &str) -> Result<Option<Handle>> {
         let key = ByteArray {
             data: name.as_ptr().cast(),
             size: name.len(),
@@ -74,31 +70,21 @@ impl Api {
         if status != 0 {
             return Err(self.raised(name));
         }
-        if handle.is_null() {
-            return Ok(None);
-        }
-        let raw = RawAny {
-            type_index: abi::FUNCTION,
-            small_length: 0,
-            payload: abi::Payload { pointer: handle },
-        };
-        // SAFETY: a found function comes with one reference (invariant 2).
-        let value = unsafe { Value::from_owned(self, raw) };
-        Ok(Function::from_value(value, name))
+        Ok((!handle.is_null()).then_some(handle))
     }
 
-    /// Calls a function object.
+    /// Calls a function object. The caller owns the result (invariant 2).
     ///
     /// # Safety
     ///
     /// `function` is a live function object; `arguments` are valid raw values
     /// that outlive the call.
     pub(super) unsafe fn call(
-        &'static self,
+        &self,
         function: Handle,
         arguments: &mut [RawAny],
         name: &str,
-    ) -> Result<Value> {
+    ) -> Result<RawAny> {
         let count = i32::try_from(arguments.len()).map_err(|_| Error::TooManyArguments {
             function: name.to_owned(),
         })?;
@@ -108,8 +94,7 @@ impl Api {
         if status != 0 {
             return Err(self.raised(name));
         }
-        // SAFETY: the result of a call is owned by the caller (invariant 2).
-        Ok(unsafe { Value::from_owned(self, result) })
+        Ok(result)
     }
 
     /// Takes the error that the runtime has raised on this thread.
@@ -149,30 +134,6 @@ impl Api {
         // SAFETY: the caller gives back a reference it owns (invariant 2).
         unsafe { (self.decrement)(handle) };
     }
-}
-
-/// The body of an object, after its header.
-///
-/// # Safety
-///
-/// `object` is a live object whose body is a `T`.
-pub(super) unsafe fn body<T>(object: *mut c_void) -> *const T {
-    // SAFETY: by contract the object is longer than its header.
-    unsafe { object.cast::<ObjectHeader>().add(1).cast::<T>() }
-}
-
-/// Copies a byte array as text; invalid UTF-8 is replaced.
-///
-/// # Safety
-///
-/// The array's pointer and size describe readable memory, or the size is 0.
-pub(super) unsafe fn text(bytes: &ByteArray) -> String {
-    if bytes.data.is_null() || bytes.size == 0 {
-        return String::new();
-    }
-    // SAFETY: by contract.
-    let slice = unsafe { std::slice::from_raw_parts(bytes.data.cast::<u8>(), bytes.size) };
-    String::from_utf8_lossy(slice).into_owned()
 }
 
 /// One symbol as a plain function pointer.

@@ -3,6 +3,7 @@
 use std::ffi::{CStr, c_void};
 
 use super::abi::{self, DataType, Device, Payload, RawAny};
+use super::api::Api;
 use super::value::Value;
 use crate::error::Result;
 
@@ -82,7 +83,24 @@ pub struct Function {
 }
 
 impl Function {
-    pub(super) fn from_value(value: Value, name: &str) -> Option<Function> {
+    /// A function of the global registry, if there is one of that name.
+    pub fn global(api: &'static Api, name: &str) -> Result<Option<Function>> {
+        Ok(api.global(name)?.map(|handle| {
+            let raw = RawAny {
+                type_index: abi::FUNCTION,
+                small_length: 0,
+                payload: Payload { pointer: handle },
+            };
+            Function {
+                // SAFETY: a found function comes with one reference (invariant 2).
+                value: unsafe { Value::from_owned(api, raw) },
+                name: name.to_owned(),
+            }
+        }))
+    }
+
+    /// A value that is a function, named for error messages.
+    pub fn from_value(value: Value, name: &str) -> Option<Function> {
         value.object(abi::FUNCTION)?;
         Some(Function {
             value,
@@ -113,10 +131,13 @@ impl Function {
     ///
     /// Every raw value is valid and outlives the call.
     pub(super) unsafe fn call_raw(&self, arguments: &mut [RawAny]) -> Result<Value> {
-        // SAFETY: `from_value` checked that it is a function.
+        let api = self.value.api();
+        // SAFETY: a `Function` holds a function object; the arguments are valid by
+        // contract, and the result of a call is owned by the caller (invariant 2).
         unsafe {
             let handle = self.value.raw().payload.pointer;
-            self.value.api().call(handle, arguments, &self.name)
+            let result = api.call(handle, arguments, &self.name)?;
+            Ok(Value::from_owned(api, result))
         }
     }
 }

@@ -45,7 +45,7 @@ mod tensor;
 mod value;
 
 pub use abi::{DataType, Device};
-pub use api::Api;
+pub use api::{Api, C_SYMBOLS};
 pub use function::{Arg, Function};
 #[cfg(feature = "macho-host")]
 pub use host::open_host_library;

@@ -1,7 +1,6 @@
 //! Tensors: the DLPack header is read in place, the data through the runtime.
 
-use super::abi::{self, DataType, Device, DlTensor};
-use super::api::body;
+use super::abi::{self, DataType, Device, DlTensor, body};
 use super::function::{Arg, Function, opaque};
 use super::value::Value;
 use crate::error::{Error, Result};
@@ -13,7 +12,8 @@ pub struct Tensor {
 }
 
 impl Tensor {
-    pub(super) fn from_value(value: Value) -> Option<Tensor> {
+    /// A value that is a tensor.
+    pub fn from_value(value: Value) -> Option<Tensor> {
         value.object(abi::TENSOR)?;
         Some(Tensor { value })
     }

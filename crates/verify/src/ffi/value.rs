@@ -2,10 +2,8 @@
 
 use std::fmt;
 
-use super::abi::{self, ByteArray, RawAny, ShapeCell};
-use super::api::{Api, body, text};
-use super::function::Function;
-use super::tensor::Tensor;
+use super::abi::{self, ByteArray, RawAny, body, text};
+use super::api::Api;
 
 /// A value of the runtime: none, a number, a string or a counted object.
 pub struct Value {
@@ -62,28 +60,6 @@ impl Value {
         let object = self.object(abi::STRING)?;
         // SAFETY: the body of a string object is a byte array (invariant 3).
         Some(unsafe { text(&*body::<ByteArray>(object)) })
-    }
-
-    /// A shape.
-    pub fn as_shape(&self) -> Option<Vec<i64>> {
-        let object = self.object(abi::SHAPE)?;
-        // SAFETY: the body of a shape object is a shape cell (invariant 3).
-        let cell = unsafe { &*body::<ShapeCell>(object) };
-        if cell.size == 0 {
-            return Some(Vec::new());
-        }
-        // SAFETY: the cell describes `size` readable integers.
-        Some(unsafe { std::slice::from_raw_parts(cell.data, cell.size) }.to_vec())
-    }
-
-    /// The value as a function, named for error messages.
-    pub fn into_function(self, name: &str) -> Option<Function> {
-        Function::from_value(self, name)
-    }
-
-    /// The value as a tensor.
-    pub fn into_tensor(self) -> Option<Tensor> {
-        Tensor::from_value(self)
     }
 
     /// True if the value is an array object.

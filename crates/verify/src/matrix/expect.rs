@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::session::generate::Sequence;
 
-use super::reference::Case;
+use super::reference::{Case, ReferenceName};
 
 /// Expectations as written in the matrix.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -41,15 +41,6 @@ pub struct Expect {
     pub logits_tolerance: f32,
     /// Least cosine of an embedding with the reference.
     pub cosine: f32,
-}
-
-/// A case in a reference file.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct ReferenceName {
-    /// The file.
-    pub file: PathBuf,
-    /// The case.
-    pub case: String,
 }
 
 /// Expected similarity of two prompts' embeddings, by position.

@@ -1,12 +1,13 @@
 //! The TOML form of a matrix.
 //!
-//! `[defaults]` is laid under every row; `${NAME}` in a path is an environment
-//! variable, of which `${ARTCHECK_PARTS}` has a default; other paths are
-//! relative to the matrix file. Unknown keys are refused.
+//! `[defaults]` is laid under every row, and a row with lists stands for several
+//! ([`super::expand`]); `${NAME}` in a path is an environment variable, of which
+//! `${ARTCHECK_PARTS}` has a default; other paths are relative to the matrix file.
+//! Unknown keys are refused.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use serde::Deserialize;
@@ -15,13 +16,14 @@ use toml::{Table, Value};
 use crate::device::DeviceName;
 use crate::sampling::TopP;
 use crate::session::{Entry, Kind, Schedule};
-use crate::simulate::Simulation;
 use crate::tokenizer::{TokenName, TokenizerSource};
 use crate::weights::Source;
 
 use super::MatrixError;
+use super::base::Base;
+use super::expand::{Given, expand};
 use super::expect::{Expect, ExpectFile, Similarity};
-use super::row::{Prompt, Row, RuntimeSpec};
+use super::row::{Prompt, Row, RuntimeSpec, Simulation};
 
 /// Reads and resolves a matrix.
 pub fn read(path: &Path) -> Result<Vec<Row>, MatrixError> {
@@ -40,31 +42,34 @@ pub fn parse(path: &Path, text: &str) -> Result<Vec<Row>, MatrixError> {
     };
     let file: File = toml::from_str(text).map_err(|e| syntax(e.to_string()))?;
     let base = Base::of(path);
+    let wrong = |row: &Table, detail: String| MatrixError::Row {
+        path: path.to_owned(),
+        row: name(row).to_owned(),
+        detail,
+    };
+    let mut words: BTreeSet<String> = file.given.keys().cloned().collect();
+    let mut tables = Vec::new();
+    for row in &file.row {
+        let expanded = expand(&file.defaults, &file.given, row, &mut words);
+        tables.extend(expanded.map_err(|detail| wrong(row, detail))?);
+    }
     let mut names = BTreeSet::new();
     let mut rows = Vec::new();
-    for table in file.row {
-        let name = table
-            .get("name")
-            .and_then(Value::as_str)
-            .unwrap_or("without a name")
-            .to_owned();
-        let wrong = |detail: String| MatrixError::Row {
-            path: path.to_owned(),
-            row: name.clone(),
-            detail,
-        };
-        let mut merged = file.defaults.clone();
-        merged.extend(table);
-        let row: RowFile = Value::Table(merged)
-            .try_into()
-            .map_err(|e: toml::de::Error| wrong(e.message().to_owned()))?;
-        let row = row.resolve(&base, &file.runtimes).map_err(wrong)?;
+    for table in &tables {
+        let row = RowFile::of(table, &words)
+            .and_then(|row| row.resolve(&base, &file.runtimes))
+            .map_err(|detail| wrong(table, detail))?;
         if !names.insert(row.name.clone()) {
-            return Err(wrong("two rows have this name".to_owned()));
+            return Err(wrong(table, "two rows have this name".to_owned()));
         }
         rows.push(row);
     }
     Ok(rows)
+}
+
+fn name(row: &Table) -> &str {
+    let name = row.get("name").and_then(Value::as_str);
+    name.unwrap_or("without a name")
 }
 
 #[derive(Deserialize)]
@@ -75,6 +80,8 @@ struct File {
     _schema: Schema,
     #[serde(default)]
     defaults: Table,
+    #[serde(default)]
+    given: Given,
     #[serde(default)]
     runtimes: BTreeMap<String, RuntimeFile>,
     #[serde(default)]
@@ -107,7 +114,6 @@ struct RuntimeFile {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
 struct RowFile {
     name: String,
     model: String,
@@ -148,6 +154,9 @@ struct RowFile {
     prompt: Vec<PromptFile>,
     #[serde(default)]
     similarity: Vec<Similarity>,
+    /// Words for placeholders.
+    #[serde(flatten)]
+    words: Table,
 }
 
 #[derive(Deserialize)]
@@ -176,6 +185,18 @@ fn two_minutes() -> f64 {
 }
 
 impl RowFile {
+    /// Reads an expanded row. A key that means nothing here must be a word that the
+    /// matrix uses.
+    fn of(table: &Table, words: &BTreeSet<String>) -> Result<RowFile, String> {
+        let row: RowFile = Value::Table(table.clone())
+            .try_into()
+            .map_err(|e: toml::de::Error| e.message().to_owned())?;
+        match row.words.keys().find(|key| !words.contains(*key)) {
+            Some(key) => Err(format!("unknown key `{key}`")),
+            None => Ok(row),
+        }
+    }
+
     fn resolve(self, base: &Base, runtimes: &BTreeMap<String, RuntimeFile>) -> Result<Row, String> {
         let runtime = runtimes.get(&self.runtime).ok_or_else(|| {
             let known: Vec<&str> = runtimes.keys().map(String::as_str).collect();
@@ -262,56 +283,5 @@ impl PromptFile {
             tokens: self.tokens,
             expect,
         })
-    }
-}
-
-/// What relative paths begin at.
-struct Base {
-    directory: PathBuf,
-}
-
-impl Base {
-    fn of(matrix: &Path) -> Base {
-        let absolute = std::path::absolute(matrix).unwrap_or_else(|_| matrix.to_owned());
-        Base {
-            directory: absolute.parent().map(Path::to_owned).unwrap_or_default(),
-        }
-    }
-
-    fn path(&self, text: &str) -> Result<PathBuf, String> {
-        let mut expanded = String::new();
-        let mut rest = text;
-        while let Some((before, after)) = rest.split_once("${") {
-            let (name, after) = after
-                .split_once('}')
-                .ok_or_else(|| format!("`{text}`: `${{` without `}}`"))?;
-            expanded.push_str(before);
-            expanded.push_str(&variable(name));
-            rest = after;
-        }
-        expanded.push_str(rest);
-        Ok(self.directory.join(expanded))
-    }
-
-    fn paths(&self, texts: &[String]) -> Result<Vec<PathBuf>, String> {
-        texts.iter().map(|text| self.path(text)).collect()
-    }
-}
-
-/// The value of a variable. One that is not set stays as it is written, so that
-/// the report of the missing file shows what to set.
-fn variable(name: &str) -> String {
-    if let Some(value) = std::env::var_os(name) {
-        return value.to_string_lossy().into_owned();
-    }
-    let home = |name| std::env::var_os(name).map(PathBuf::from);
-    let cache = home("XDG_CACHE_HOME").or_else(|| home("HOME").map(|h| h.join(".cache")));
-    match (name, cache) {
-        ("ARTCHECK_PARTS", Some(cache)) => cache
-            .join("artcheck")
-            .join("parts")
-            .to_string_lossy()
-            .into_owned(),
-        _ => format!("${{{name}}}"),
     }
 }

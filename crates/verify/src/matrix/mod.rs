@@ -4,6 +4,8 @@
 //! resolved row that a child process gets; [`expect`] is what the answers are
 //! compared with; [`reference`] reads independent reference values.
 
+mod base;
+mod expand;
 pub mod expect;
 pub mod file;
 pub mod reference;

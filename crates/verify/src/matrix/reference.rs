@@ -2,12 +2,20 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::path::PathBuf;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 
-use super::expect::ReferenceName;
+/// A case in a reference file.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ReferenceName {
+    /// The file.
+    pub file: PathBuf,
+    /// The case.
+    pub case: String,
+}
 
 /// One case of a reference file.
 #[derive(Clone, Debug, Default, Deserialize)]

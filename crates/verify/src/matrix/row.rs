@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use artcheck_metal_sim::Order;
 use serde::{Deserialize, Serialize};
 
 use crate::device::DeviceName;
 use crate::sampling::TopP;
 use crate::session::{Entry, Kind, Schedule};
-use crate::simulate::Simulation;
 use crate::tokenizer::{TokenName, TokenizerSource};
 use crate::weights::Source;
 
@@ -82,6 +82,16 @@ pub struct RuntimeSpec {
     pub paths: Vec<PathBuf>,
     /// Libraries to open before the runtime.
     pub preload: Vec<PathBuf>,
+}
+
+/// How the simulated device runs a row.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Simulation {
+    /// Check every access of every kernel.
+    pub guard: bool,
+    /// The order of threads.
+    pub order: Order,
 }
 
 /// One prompt and what must come of it.

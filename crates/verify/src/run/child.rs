@@ -9,6 +9,7 @@ use crate::matrix::expect::Check;
 use crate::matrix::reference::{self, Case};
 use crate::matrix::row::Row;
 use crate::parts::{RuntimeFiles, lacks_part};
+use crate::report::{Answer, Facts, Failure, Figures, Stage};
 use crate::runtime::Runtime;
 use crate::session::decoder::{Capacity, Decoder};
 use crate::session::embedder::Embedder;
@@ -20,9 +21,7 @@ use crate::simulate;
 use crate::tokenizer::Tokenizer;
 use crate::weights;
 
-use super::failure::Failure;
-use super::protocol::{Answer, ChildResult, Done, Event, Facts, Figures, send};
-use super::stage::Stage;
+use super::protocol::{ChildResult, Done, Event, send};
 
 /// `kDLExist` of the device attributes.
 const EXISTS: i64 = 0;
@@ -76,8 +75,7 @@ impl Child {
     /// Events are best effort: a parent that is gone will not read the result either.
     fn enter(&mut self, stage: Stage) {
         self.stage = stage;
-        let peak_memory = ffi::peak_resident_bytes();
-        let _ = send(&Event::Stage { stage, peak_memory });
+        let _ = send(&Event::Stage { stage });
     }
 
     fn tell_facts(&self) {

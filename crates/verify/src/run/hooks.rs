@@ -1,42 +1,13 @@
 //! What other crates plug into a run: a pre-check, a source of shims, a display.
 
-use std::path::PathBuf;
-
-use serde::{Deserialize, Serialize};
-
 use crate::matrix::row::Row;
-use crate::report::RowReport;
-
-use super::failure::Failure;
-use super::stage::Stage;
-
-/// Something that a pre-check found in a row's load set.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PrecheckFinding {
-    /// Rule code, such as `AC101`.
-    pub code: String,
-    /// What it says.
-    pub message: String,
-    /// True if the row cannot pass with it.
-    pub blocking: bool,
-}
+use crate::report::{Failure, PrecheckFinding, RowReport, Shim, Stage};
 
 /// Looks at a row's files without running them.
 pub trait Precheck: Sync {
     /// The findings; an error if the files could not be judged, which does not
     /// stop the row.
     fn check(&self, row: &Row) -> Result<Vec<PrecheckFinding>, String>;
-}
-
-/// A repair to try.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Shim {
-    /// Libraries to load after the runtime.
-    pub libraries: Vec<PathBuf>,
-    /// A repaired copy of the model library, to use in its place.
-    pub replaces_library: Option<PathBuf>,
-    /// What it is, for the report.
-    pub description: String,
 }
 
 /// Makes shims for rows that fail.

@@ -11,14 +11,15 @@ use crate::device::DeviceName;
 use crate::matrix::row::Row;
 use crate::matrix::{MatrixError, file};
 use crate::parts::{RuntimeFiles, lacks_part};
-use crate::report::{MatrixReport, Outcome, RowReport, SCHEMA};
+use crate::report::{
+    Class, Facts, Failure, Figures, MatrixReport, Outcome, PrecheckFinding, RowReport, SCHEMA,
+    Shim, Stage,
+};
 use crate::simulate::{self, Simulator};
 
-use super::failure::{Class, Failure};
-use super::hooks::{Precheck, PrecheckFinding, Progress, Shim, ShimProvider};
+use super::hooks::{Precheck, Progress, ShimProvider};
 use super::process::{self, ChildCommand, Ended};
-use super::protocol::{ChildResult, Done, Event, Facts, Figures};
-use super::stage::Stage;
+use super::protocol::{ChildResult, Done, Event};
 
 /// What to run and how.
 pub struct MatrixOptions<'a> {
@@ -48,6 +49,27 @@ pub struct MatrixOptions<'a> {
     pub guard: bool,
     /// Replaces the order of threads on the simulated device.
     pub order: Option<Order>,
+}
+
+impl MatrixOptions<'_> {
+    /// All rows of a matrix, one after the other, as they are written.
+    pub fn new(matrix: impl Into<PathBuf>, child: ChildCommand) -> Self {
+        Self {
+            matrix: matrix.into(),
+            only: Vec::new(),
+            device: None,
+            share: None,
+            jobs: 1,
+            repeat: None,
+            time_limit: None,
+            require_all: false,
+            child,
+            precheck: None,
+            shims: None,
+            guard: false,
+            order: None,
+        }
+    }
 }
 
 /// Some of the rows, told by their names.
@@ -276,7 +298,7 @@ impl<'a, 'p> RowRun<'a, 'p> {
     fn once(&mut self, row: &Row) -> Ended {
         let progress = self.progress;
         let mut tell = |event: &Event| match event {
-            Event::Stage { stage, .. } => lock(progress).stage(&row.name, *stage),
+            Event::Stage { stage } => lock(progress).stage(&row.name, *stage),
             Event::Weights { done, total } => lock(progress).weights(&row.name, *done, *total),
             Event::Facts(_) | Event::Result(_) => {}
         };

@@ -10,11 +10,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::matrix::row::Row;
+use crate::report::{Class, Facts, Failure, Stage, tells_of_memory};
 
-use super::failure::{Class, Failure, tells_of_memory};
-use super::protocol::{self, ChildResult, Event, Facts};
+use super::protocol::{self, ChildResult, Event};
 use super::signal;
-use super::stage::Stage;
 
 /// Lines of the child's output that are kept.
 const LAST_WORDS: usize = 12;
@@ -38,10 +37,6 @@ pub struct Ended {
     pub result: ChildResult,
     /// What it found out.
     pub facts: Facts,
-    /// The last stage it entered before its result.
-    pub stage: Stage,
-    /// Most memory it reported.
-    pub peak_memory: Option<u64>,
     /// Time from start to end.
     pub wall: Duration,
 }
@@ -57,8 +52,6 @@ impl Ended {
         Ended {
             result: ChildResult::NotRun { reason },
             facts: Facts::default(),
-            stage: Stage::LoadSet,
-            peak_memory: None,
             wall: Duration::ZERO,
         }
     }
@@ -88,8 +81,6 @@ pub fn run(
     Ended {
         result,
         facts: listener.facts,
-        stage: listener.stage,
-        peak_memory: listener.peak_memory,
         wall: start.elapsed(),
     }
 }
@@ -140,7 +131,6 @@ fn forward(pipe: impl Read + Send + 'static, to: Sender<Line>, wrap: fn(String) 
 struct Listener {
     stage: Stage,
     facts: Facts,
-    peak_memory: Option<u64>,
     result: Option<ChildResult>,
     words: VecDeque<String>,
 }
@@ -150,7 +140,6 @@ impl Default for Listener {
         Listener {
             stage: Stage::LoadSet,
             facts: Facts::default(),
-            peak_memory: None,
             result: None,
             words: VecDeque::new(),
         }
@@ -210,10 +199,7 @@ impl Listener {
 
     fn note(&mut self, event: Event) {
         match event {
-            Event::Stage { stage, peak_memory } => {
-                self.stage = stage;
-                self.peak_memory = peak_memory.or(self.peak_memory);
-            }
+            Event::Stage { stage } => self.stage = stage,
             Event::Facts(facts) => self.facts = facts,
             Event::Weights { .. } => {}
             Event::Result(result) => self.result = Some(*result),

@@ -10,10 +10,9 @@ use super::Entry;
 use super::model::Model;
 
 /// Registered functions that models with states need.
-pub const REGISTERED: [&str; 6] = [
+pub const REGISTERED: [&str; 5] = [
     "vm.builtin.kv_state_clear",
     "vm.builtin.kv_state_add_sequence",
-    "vm.builtin.kv_state_remove_sequence",
     "vm.builtin.kv_state_begin_forward",
     "vm.builtin.kv_state_end_forward",
     "vm.builtin.reshape",
@@ -57,7 +56,6 @@ pub struct Decoder<'m, 'r> {
 struct Builtins {
     clear: Function,
     add: Function,
-    remove: Function,
     begin: Function,
     end: Function,
     reshape: Function,
@@ -144,11 +142,6 @@ impl<'m, 'r> Decoder<'m, 'r> {
     /// Begins a sequence.
     pub fn add_sequence(&self, sequence: i64) -> Result<()> {
         self.for_states(&self.builtins.add, &[Arg::Int(sequence)])
-    }
-
-    /// Ends a sequence.
-    pub fn remove_sequence(&self, sequence: i64) -> Result<()> {
-        self.for_states(&self.builtins.remove, &[Arg::Int(sequence)])
     }
 
     /// True if one prefill can serve several sequences: an RNN state takes one.
@@ -307,12 +300,11 @@ impl<'m, 'r> Decoder<'m, 'r> {
 
 impl Builtins {
     fn new(runtime: &Runtime) -> Result<Builtins> {
-        let [clear, add, remove, begin, end, reshape] = REGISTERED;
+        let [clear, add, begin, end, reshape] = REGISTERED;
         let get = |name| runtime.registered(name, "drive the model's states");
         Ok(Builtins {
             clear: get(clear)?,
             add: get(add)?,
-            remove: get(remove)?,
             begin: get(begin)?,
             end: get(end)?,
             reshape: get(reshape)?,

@@ -65,6 +65,7 @@ impl<'r> Loaded<'r> {
     }
 
     /// A function of the library or of the modules inside it, before there is a VM.
+    #[cfg(feature = "macho-host")]
     pub fn function(&self, name: &str) -> Result<Option<Function>> {
         self.library.function(name, true)
     }

@@ -10,7 +10,7 @@ use std::path::{Component, Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::WeightsError;
+use crate::error::WeightsError;
 
 const NAMES: [&str; 2] = ["tensor-cache.json", "ndarray-cache.json"];
 

@@ -23,7 +23,7 @@ use rayon::prelude::*;
 use crate::sampling::splitmix;
 use crate::session::metadata::Parameter;
 
-use super::WeightsError;
+use crate::error::WeightsError;
 
 /// The bytes of the parameter at `position`, row-major.
 pub fn parameter(

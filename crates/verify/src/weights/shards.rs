@@ -10,8 +10,8 @@ use md5::{Digest, Md5};
 use crate::ffi::DataType;
 use crate::ffi::{FileMap, map_file};
 
-use super::WeightsError;
 use super::index::{ShardRecord, TensorRecord};
+use crate::error::WeightsError;
 
 /// Bytes hashed at a time.
 const HASH_STEP: usize = 1 << 20;
@@ -113,7 +113,7 @@ fn checksum(file: &mut File) -> std::io::Result<String> {
             _ => break,
         }
     }
-    Ok(hash.finalize().iter().map(|b| format!("{b:02x}")).collect())
+    Ok(hex::encode(hash.finalize()))
 }
 
 /// bfloat16 to float32: the stored half is the upper half.

@@ -1,8 +1,6 @@
 //! The corpus models on the stock wheels agree with the independent references.
 
-use artcheck_verify::report::human;
-use artcheck_verify::run::failure::Class;
-use artcheck_verify::{Quiet, run_matrix};
+use artcheck_verify::{Class, Quiet, run_matrix};
 
 use crate::common::{
     self, Matrix, artifact, failure, options, part, passed, reference, root, text,
@@ -14,7 +12,7 @@ fn every_cpu_row_of_the_corpus_matrix_passes() {
     let mut options = options(root().join("matrix/corpus.toml"));
     options.device = Some("cpu".to_owned());
     let report = run_matrix(&options, &mut Quiet).unwrap();
-    assert!(report.succeeded(), "{}", human::render(&report));
+    assert!(report.succeeded(), "{report:#?}");
     for version in ["0.25", "0.26", "0.27"] {
         for model in [
             "dense",
@@ -64,7 +62,7 @@ fn a_wheel_file_and_unpacked_wheels_serve_as_runtime() {
         .row("wheels", &[("runtime", "\"wheels\"".to_owned())])
         .row("unpacked", &[("runtime", "\"unpacked\"".to_owned())])
         .run();
-    assert!(report.succeeded(), "{}", human::render(&report));
+    assert!(report.succeeded(), "{report:#?}");
     let facts = &common::row(&report, "unpacked").facts;
     assert_eq!(
         facts.packages,
@@ -94,7 +92,7 @@ fn a_seed_repeats_sampled_tokens_on_every_runtime() {
         .row("b", &keys("0.27", 1))
         .row("c", &keys("0.26", 2))
         .run();
-    assert!(report.succeeded(), "{}", human::render(&report));
+    assert!(report.succeeded(), "{report:#?}");
     let tokens = |name| common::row(&report, name).answers[0].tokens.clone();
     assert_eq!(tokens("a"), tokens("b"));
     assert_ne!(tokens("a"), tokens("c"));
@@ -111,7 +109,7 @@ fn a_repeated_row_runs_in_as_many_processes() {
         )
         .row("other", &[("prompt", reference("dense", "greeting"))])
         .run();
-    assert!(report.succeeded(), "{}", human::render(&report));
+    assert!(report.succeeded(), "{report:#?}");
     assert_eq!(common::row(&report, "twice").runs, 2);
     let figures = common::row(&report, "twice").figures;
     let rate = figures.tokens_per_second.unwrap();

@@ -4,11 +4,10 @@
 //! In this process, since emulated code that runs wild is stopped, not fatal.
 
 use artcheck_metal_sim::{Options, prepare};
-use artcheck_verify::device::DeviceName;
-use artcheck_verify::ffi::{Arg, DataType, Device, Function};
-use artcheck_verify::parts::RuntimeFiles;
-use artcheck_verify::runtime::Runtime;
-use artcheck_verify::session::model::Loaded;
+use artcheck_verify::DeviceName;
+use artcheck_verify::inside::{
+    Arg, DataType, Device, Function, Loaded, Runtime, RuntimeFiles, Tensor,
+};
 
 use crate::common::{artifact, part};
 
@@ -65,7 +64,7 @@ fn emulated_code_calls_native_code() {
     let find = runtime.registered("ffi.ModuleGetFunction", "test").unwrap();
     let function = |name: &std::ffi::CStr| {
         let args = [Arg::Value(&vm), Arg::Text(name), Arg::Bool(false)];
-        find.call(&args).unwrap().into_function("test").unwrap()
+        Function::from_value(find.call(&args).unwrap(), "test").unwrap()
     };
     let host = [Arg::Int(1), Arg::Int(0), Arg::Int(2)];
     function(c"vm_initialization").call(&host).unwrap();
@@ -82,7 +81,7 @@ fn emulated_code_calls_native_code() {
     let answer = function(c"add_external")
         .call(&[Arg::Value(four.value())])
         .unwrap();
-    let answer = answer.into_tensor().unwrap();
+    let answer = Tensor::from_value(answer).unwrap();
     assert_eq!(runtime.floats(&answer).unwrap(), [1.0, 2.0, 3.0, 4.0]);
 }
 

@@ -2,8 +2,7 @@
 
 use std::path::Path;
 
-use artcheck_verify::matrix::file::{parse, read};
-use artcheck_verify::session::Kind;
+use artcheck_verify::{Kind, parse, read};
 
 use crate::common::root;
 
@@ -35,6 +34,62 @@ fn unknown_keys_are_refused_by_name() {
         let message = error(&text);
         assert!(message.contains(key), "{message}");
     }
+}
+
+/// What stands after [`HEAD`]; the rows' names.
+fn names(text: &str) -> Vec<String> {
+    let rows = parse(Path::new("m.toml"), &format!("{HEAD}{text}")).unwrap();
+    rows.into_iter().map(|row| row.name).collect()
+}
+
+#[test]
+fn a_row_with_lists_stands_for_one_row_per_value() {
+    let given =
+        "[given.entry]\nbatch = { how = \"b\" }\nsingle = { how = \"s\", kind = \"hybrid\" }\n";
+    let row = "[[row]]\nname = \"{model}-{how}-{seed}\"\nmodel = [\"x\", \"y\"]\nseed = 7\n\
+               entry = [\"batch\", \"single\"]\nweights = \"random:{seed}\"\n";
+    let rows = parse(Path::new("m.toml"), &format!("{HEAD}{given}{row}")).unwrap();
+    let found: Vec<_> = rows.iter().map(|row| row.name.as_str()).collect();
+    assert_eq!(found, ["x-b-7", "y-b-7", "x-s-7", "y-s-7"]);
+    assert_eq!(rows[0].kind, None);
+    assert_eq!(rows[3].kind, Some(Kind::Hybrid));
+    // What the row says itself comes first.
+    let own = format!("{HEAD}{given}{row}kind = \"kv_cache\"\n");
+    let rows = parse(Path::new("m.toml"), &own).unwrap();
+    assert!(rows.iter().all(|row| row.kind == Some(Kind::KvCache)));
+}
+
+#[test]
+fn placeholders_are_filled_in_wherever_they_are() {
+    let text = "[[row]]\nname = \"a\"\nfew = 3\nof = \"${HOME_}{few}\"\nmax_tokens = \"{few}\"\n\
+                library = \"${ARTCHECK_NO_SUCH}/{few}{unknown}\"\n\
+                prompt = [{ tokens = [1], expect = { contains = [\"{of}\"] } }]\ntokenizer = \"bytes\"\n";
+    let rows = parse(Path::new("/m/m.toml"), &format!("{HEAD}{text}")).unwrap();
+    assert_eq!(rows[0].max_tokens, 3);
+    let library = Path::new("/m/${ARTCHECK_NO_SUCH}/3{unknown}");
+    assert_eq!(rows[0].library, library);
+    // Once: what was filled in is not looked at again.
+    assert_eq!(rows[0].prompts[0].expect.contains, ["${HOME_}{few}"]);
+}
+
+#[test]
+fn words_that_nothing_uses_are_refused_and_rows_stay_apart() {
+    let row = "[[row]]\nname = \"a\"\n";
+    assert_eq!(
+        names(&format!("{row}word = 1\nget = \"no {{word}}\"\n")),
+        ["a"]
+    );
+    let message = error(&format!("{HEAD}{row}word = 1\n"));
+    assert!(message.contains("unknown key `word`"), "{message}");
+    let implied = format!("{HEAD}[given.model]\nm = {{ wrod = 1 }}\n{row}");
+    assert!(error(&implied).contains("unknown key `wrod`"));
+    let message = error(&format!("{HEAD}{row}entry = [\"batch\", \"single\"]\n"));
+    assert!(message.contains("two rows have this name"), "{message}");
+    let values = "1, ".repeat(200);
+    let many = format!("{HEAD}{row}max_tokens = [{values}]\nrepeat = [{values}]\n");
+    assert!(error(&many).contains("more than 10000 rows"));
+    let message = error(&format!("{HEAD}{row}get = \"a {{prompt}}\"\n"));
+    assert!(message.contains("neither a text nor a number"), "{message}");
 }
 
 #[test]
@@ -119,6 +174,7 @@ fn the_mission_has_a_row_for_every_model_on_metal() {
 #[test]
 fn the_corpus_matrix_names_files_that_are_there() {
     let rows = read(&root().join("matrix/corpus.toml")).unwrap();
+    assert_eq!(rows.len(), 121);
     for row in &rows {
         for (what, path) in row.files() {
             // Runtimes are fetched; the rest is part of the repository, or compiled.

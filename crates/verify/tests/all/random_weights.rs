@@ -2,8 +2,7 @@
 
 use std::process::Command;
 
-use artcheck_verify::session::metadata::Metadata;
-use artcheck_verify::weights::random;
+use artcheck_verify::inside::{Metadata, random_parameter};
 use md5::{Digest, Md5};
 
 use crate::common::{part, root};
@@ -43,7 +42,7 @@ fn the_numbers_are_those_of_the_python_rule() {
         .zip(&metadata.params)
         .map(|(position, parameter)| {
             let shape = parameter.resolve(&Default::default()).unwrap();
-            let bytes = random::parameter(12345, position, parameter, &shape).unwrap();
+            let bytes = random_parameter(12345, position, parameter, &shape).unwrap();
             Md5::digest(bytes)
                 .iter()
                 .map(|b| format!("{b:02x}"))

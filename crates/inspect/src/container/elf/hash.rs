@@ -2,10 +2,11 @@
 //! one of a given name is defined, without reading the others.
 
 use object::Endianness;
+use object::elf;
 use object::read::elf::{FileHeader, Sym};
 
 use super::image::{Dynamic, Image};
-use super::symbols::Table;
+use super::table::Table;
 
 /// 32-bit words in the file's byte order.
 struct Words<'data> {
@@ -136,7 +137,7 @@ fn gnu_defines<Elf: FileHeader<Endian = Endianness>>(
     steps: &mut usize,
 ) -> Option<bool> {
     let hashes = gnu(image, dynamic)?;
-    let hash = gnu_hash(name);
+    let hash = elf::gnu_hash(name);
     let bucket = u64::from(hash).checked_rem(hashes.buckets)?;
     let at = hashes.buckets_at.checked_add(bucket)?;
     let mut index = u64::from(hashes.words.get(at)?);
@@ -170,7 +171,7 @@ fn sysv_defines<Elf: FileHeader<Endian = Endianness>>(
 ) -> Option<bool> {
     let hashes = words(image, dynamic.hash)?;
     let buckets = u64::from(hashes.get(0)?);
-    let bucket = u64::from(sysv_hash(name)).checked_rem(buckets)?;
+    let bucket = u64::from(elf::hash(name)).checked_rem(buckets)?;
     let chains_at = buckets.checked_add(2)?;
     let mut index = u64::from(hashes.get(bucket.checked_add(2)?)?);
     // A hostile chain may run in circles: no more steps than symbols.
@@ -203,18 +204,4 @@ fn is_definition<Elf: FileHeader<Endian = Endianness>>(
         .and_then(|rest| rest.strip_prefix(name))
         .is_some_and(|rest| rest.first() == Some(&0));
     matches && !symbol.is_undefined(image.endian) && !symbol.is_local()
-}
-
-fn gnu_hash(name: &[u8]) -> u32 {
-    name.iter().fold(5381u32, |hash, byte| {
-        hash.wrapping_mul(33).wrapping_add(u32::from(*byte))
-    })
-}
-
-fn sysv_hash(name: &[u8]) -> u32 {
-    name.iter().fold(0u32, |hash, byte| {
-        let hash = hash.wrapping_shl(4).wrapping_add(u32::from(*byte));
-        let high = hash & 0xf000_0000;
-        (hash ^ (high >> 24)) & !high
-    })
 }

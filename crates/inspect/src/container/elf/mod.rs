@@ -5,18 +5,11 @@
 //! Objects are read through their sections. Only headers, the dynamic section,
 //! symbol tables and version needs are touched.
 
-#![deny(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::arithmetic_side_effects,
-    clippy::cast_possible_truncation
-)]
-
 mod hash;
 mod image;
 mod regions;
 mod symbols;
+mod table;
 mod versions;
 
 use object::Endianness;
@@ -24,7 +17,7 @@ use object::elf;
 use object::read::elf::{FileHeader, ProgramHeader};
 
 use super::symbols::Names;
-use super::{Architecture, Binary, BinaryKind, Format, Needed, Parsed, Platform, Signature};
+use super::{Architecture, Binary, BinaryKind, Format, Needed, Parsed, Platform};
 use crate::error::DecodeError;
 use crate::limits::MAX_HASH_STEPS;
 use image::{Dynamic, Image};
@@ -96,27 +89,26 @@ fn parse_class<'data, Elf: FileHeader<Endian = Endianness>>(
         paths.split(':').map(str::to_owned).collect()
     });
     let kind = kind(&image, &dynamic)?;
+    let platform = platform(&image, kind, &needed);
     let binary = Binary {
-        format: Format::Elf,
-        kind,
-        architecture: architecture(image.header.e_machine(image.endian)),
-        platform: platform(&image, kind, &needed),
-        min_os: None,
         identity,
         needed,
         search_paths,
         version_needs: versions::needs(&image, &dynamic)?,
         defined: kept.defined,
         undefined: kept.undefined,
-        wasm_imports: Vec::new(),
-        wasm_exports: Vec::new(),
-        signature: Signature::NotApplicable,
         // Objects and static programs say it by the section alone.
         has_constructors: dynamic.has_constructors
             || image.section_of_type(elf::SHT_INIT_ARRAY).is_some(),
         visible_llvm: kept
             .visible_llvm
             .filter(|_| !object && !dynamic.defines_versions),
+        ..Binary::new(
+            Format::Elf,
+            kind,
+            architecture(image.header.e_machine(image.endian)),
+            platform,
+        )
     };
     Ok(Parsed {
         binary,

@@ -7,6 +7,7 @@ use object::read::elf::{FileHeader, SectionHeader, Sym};
 
 use super::hash;
 use super::image::{Dynamic, Image, bad, within};
+use super::table::Table;
 use crate::container::names::{
     concerns_tvm, is_blob_symbol, is_context_symbol, is_llvm, undefined_concerns_tvm,
 };
@@ -14,13 +15,6 @@ use crate::container::regions::RegionIndex;
 use crate::container::symbols::Names;
 use crate::container::{DefinedSymbol, Region, UndefinedSymbol};
 use crate::error::DecodeError;
-
-/// A symbol table and its names.
-pub(super) struct Table<'data, Elf: FileHeader> {
-    pub(super) symbols: &'data [Elf::Sym],
-    pub(super) strings: &'data [u8],
-    pub(super) strings_at: u64,
-}
 
 /// What is kept of the symbols.
 #[derive(Default)]

@@ -276,6 +276,11 @@ fn version_text(version: macho::Version) -> String {
     }
 }
 
+/// `cffaedfe` little-endian, `feedfacf` big-endian.
+pub(super) fn is_64(data: &[u8]) -> bool {
+    data.first() == Some(&0xcf) || data.get(3) == Some(&0xcf)
+}
+
 /// `size` bytes at `offset`, if they are all there.
 pub(super) fn bytes_at(data: &[u8], offset: u64, size: u64) -> Option<&[u8]> {
     let start = usize::try_from(offset).ok()?;

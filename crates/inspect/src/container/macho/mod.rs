@@ -3,21 +3,15 @@
 //! Only load commands, the undefined symbols, the exports that concern TVM and
 //! the code directory are touched.
 
-#![deny(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::arithmetic_side_effects,
-    clippy::cast_possible_truncation
-)]
-
+mod code_directory;
 mod image;
 mod page_hashes;
 mod signature;
-
-pub use page_hashes::{BrokenPage, broken_page};
 mod symbols;
 mod trie;
+
+pub use code_directory::CodeDirectory;
+pub use page_hashes::{BrokenPage, broken_page};
 
 use object::Endianness;
 use object::macho;
@@ -25,7 +19,7 @@ use object::read::macho::{FatArch, MachHeader, MachOFatFile32, MachOFatFile64};
 
 use super::{Architecture, Binary, BinaryKind, Format, Parsed};
 use crate::error::DecodeError;
-use image::{Image, bad, bytes_at};
+use image::{Image, bad, bytes_at, is_64};
 
 /// Slices of one fat file; there are fewer kinds of processors.
 const MAX_SLICES: usize = 64;
@@ -105,11 +99,6 @@ pub fn each_export(data: &[u8], visit: &mut dyn FnMut(&[u8]) -> bool) -> Result<
     }
 }
 
-/// `cffaedfe` little-endian, `feedfacf` big-endian.
-fn is_64(data: &[u8]) -> bool {
-    data.first() == Some(&0xcf) || data.get(3) == Some(&0xcf)
-}
-
 fn parse_slice(data: &[u8], base: u64) -> Result<Parsed<'_>, DecodeError> {
     if is_64(data) {
         parse_class::<macho::MachHeader64<Endianness>>(data, base)
@@ -138,22 +127,20 @@ fn parse_class<'data, Mach: MachHeader<Endian = Endianness>>(
     let object = kind == BinaryKind::Object;
     let kept = symbols::keep(&image, object)?;
     let binary = Binary {
-        format: Format::MachO,
-        kind,
-        architecture: architecture(image.header.cputype(image.endian)),
-        platform: image.platform,
         min_os: image.min_os,
         identity: image.identity,
         needed: image.needed,
         search_paths: image.search_paths,
-        version_needs: Vec::new(),
         defined: kept.defined,
         undefined: kept.undefined,
-        wasm_imports: Vec::new(),
-        wasm_exports: Vec::new(),
         signature: image.signature,
         has_constructors: image.has_constructors,
-        visible_llvm: None,
+        ..Binary::new(
+            Format::MachO,
+            kind,
+            architecture(image.header.cputype(image.endian)),
+            image.platform,
+        )
     };
     Ok(Parsed {
         binary,

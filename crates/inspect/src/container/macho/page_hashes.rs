@@ -1,30 +1,24 @@
 //! Recomputes the page hashes of a Mach-O code signature. Reads every page of
 //! the file, so callers ask only where the answer matters.
 //!
-//! Facts: the embedded signature's layout (all fields big-endian): a super
-//! blob, its index, code directories with one hash per page of the file up to
-//! the code limit. SHA-256 directories alone are checked; SHA-1 ones stand
-//! beside them for systems before 10.11.4.
+//! SHA-256 directories alone are checked; SHA-1 ones stand beside them for
+//! systems before 10.11.4.
 
 use std::fmt;
 
+use object::Endianness;
+use object::macho;
+use object::read::macho::MachHeader;
 use sha2::{Digest, Sha256};
 
-const MAGIC_64: u32 = 0xfeed_facf;
-const HEADER_64: usize = 32;
-const LC_CODE_SIGNATURE: u32 = 0x1d;
-const SUPER_BLOB: u32 = 0xfade_0cc0;
-const CODE_DIRECTORY: u32 = 0xfade_0c02;
-const HASH_SHA256: u8 = 2;
-const SHA256_LENGTH: usize = 32;
-/// Index entries and load commands looked at; real files have a dozen.
-const MAX_ENTRIES: u32 = 4096;
+use super::code_directory::CodeDirectory;
+use super::image::is_64;
 
 /// The first page whose hash differs from the signature's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BrokenPage {
     /// Number of the page.
-    pub page: usize,
+    pub page: u32,
     /// Its first byte, from the start of the Mach-O slice.
     pub offset: u64,
     /// Pages that differ altogether.
@@ -43,125 +37,82 @@ impl fmt::Display for BrokenPage {
     }
 }
 
-/// The first page of a 64-bit little-endian Mach-O slice that its signature
-/// does not vouch for; `None` when all match or there is nothing to check.
+/// The first page of a Mach-O slice that its signature does not vouch for;
+/// `None` when all match or there is nothing to check.
 pub fn broken_page(slice: &[u8]) -> Option<BrokenPage> {
-    let signature = signature(slice)?;
-    let directory = directory(signature)?;
-    check(slice, directory)
-}
-
-fn signature(slice: &[u8]) -> Option<&[u8]> {
-    if little(slice, 0)? != MAGIC_64 {
-        return None;
-    }
-    let count = little(slice, 16)?.min(MAX_ENTRIES);
-    let mut at = HEADER_64;
-    for _ in 0..count {
-        let command = little(slice, at)?;
-        let size = usize::try_from(little(slice, at.checked_add(4)?)?).ok()?;
-        if command == LC_CODE_SIGNATURE {
-            let start = usize::try_from(little(slice, at.checked_add(8)?)?).ok()?;
-            let length = usize::try_from(little(slice, at.checked_add(12)?)?).ok()?;
-            return slice.get(start..start.checked_add(length)?);
-        }
-        if size < 8 {
-            return None;
-        }
-        at = at.checked_add(size)?;
-    }
-    None
-}
-
-/// The code directory with SHA-256 hashes.
-fn directory(signature: &[u8]) -> Option<&[u8]> {
-    if big(signature, 0)? != SUPER_BLOB {
-        return None;
-    }
-    let count = big(signature, 8)?.min(MAX_ENTRIES);
-    (0..count)
-        .filter_map(|entry| {
-            let at = usize::try_from(entry)
-                .ok()?
-                .checked_mul(8)?
-                .checked_add(16)?;
-            let start = usize::try_from(big(signature, at)?).ok()?;
-            let blob = signature.get(start..)?;
-            let length = usize::try_from(big(blob, 4)?).ok()?;
-            (big(blob, 0)? == CODE_DIRECTORY).then(|| blob.get(..length))?
-        })
-        .find(|directory| directory.get(37) == Some(&HASH_SHA256))
-}
-
-fn check(slice: &[u8], directory: &[u8]) -> Option<BrokenPage> {
-    let hashes = usize::try_from(big(directory, 16)?).ok()?;
-    let pages = usize::try_from(big(directory, 28)?).ok()?;
-    let limit = usize::try_from(big(directory, 32)?).ok()?;
-    // With another size the directory would not bound the number of pages.
-    let size = usize::from(*directory.get(36)?);
-    if size != SHA256_LENGTH {
-        return None;
-    }
-    let page_size = 1_usize.checked_shl(u32::from(*directory.get(39)?))?;
-    let code = slice.get(..limit.min(slice.len()))?;
+    let signature = if is_64(slice) {
+        signature::<macho::MachHeader64<Endianness>>(slice)
+    } else {
+        signature::<macho::MachHeader32<Endianness>>(slice)
+    };
+    let directory = CodeDirectory::each(signature?)
+        .ok()?
+        .filter_map(Result::ok)
+        .find(|directory| directory.hash_type() == macho::CS_HASHTYPE_SHA256)?;
     let mut broken: Option<BrokenPage> = None;
-    for page in 0..pages {
-        let at = hashes.checked_add(page.checked_mul(size)?)?;
-        let stated = directory.get(at..at.checked_add(size)?)?;
-        let start = page.checked_mul(page_size)?;
-        let end = start.saturating_add(page_size).min(code.len());
-        let bytes = code.get(start..end).unwrap_or_default();
-        if Sha256::digest(bytes).get(..size) == Some(stated) {
-            continue;
+    let mut offset = 0_u64;
+    let pages = directory.pages(slice)?;
+    let of = pages.len();
+    for (number, page) in (0..directory.slots()).zip(pages) {
+        if Sha256::digest(page).as_slice() != directory.hash(number)? {
+            let first = broken.get_or_insert(BrokenPage {
+                page: number,
+                offset,
+                count: 0,
+                of,
+            });
+            first.count = first.count.saturating_add(1);
         }
-        let first = broken.get_or_insert(BrokenPage {
-            page,
-            offset: start as u64,
-            count: 0,
-            of: pages,
-        });
-        first.count = first.count.saturating_add(1);
+        offset = offset.saturating_add(page.len() as u64);
     }
     broken
 }
 
-fn little(bytes: &[u8], at: usize) -> Option<u32> {
-    let field = bytes.get(at..at.checked_add(4)?)?;
-    Some(u32::from_le_bytes(field.try_into().ok()?))
-}
-
-fn big(bytes: &[u8], at: usize) -> Option<u32> {
-    let field = bytes.get(at..at.checked_add(4)?)?;
-    Some(u32::from_be_bytes(field.try_into().ok()?))
+fn signature<Mach: MachHeader<Endian = Endianness>>(slice: &[u8]) -> Option<&[u8]> {
+    let header = Mach::parse(slice, 0).ok()?;
+    let endian = header.endian().ok()?;
+    let mut commands = header.load_commands(endian, slice, 0).ok()?;
+    while let Ok(Some(command)) = commands.next() {
+        if command.cmd() == macho::LC_CODE_SIGNATURE {
+            let place: &macho::LinkeditDataCommand<Endianness> = command.data().ok()?;
+            return place.data(endian, slice).ok();
+        }
+    }
+    None
 }
 
 #[cfg(test)]
 mod tests {
-    #![allow(
-        clippy::indexing_slicing,
-        clippy::arithmetic_side_effects,
-        clippy::expect_used,
-        reason = "offsets of what is made here"
-    )]
-
     use super::*;
 
     /// One page of code behind header and load command, then its signature.
     fn signed() -> Vec<u8> {
         let mut file = vec![0_u8; 4096];
-        file[..4].copy_from_slice(&MAGIC_64.to_le_bytes());
-        file[16] = 1;
-        for (at, word) in [(32, LC_CODE_SIGNATURE), (36, 16), (40, 4096), (44, 20 + 80)] {
+        file[..4].copy_from_slice(&macho::MH_MAGIC_64.to_le_bytes());
+        // One command of 16 bytes.
+        (file[16], file[20]) = (1, 16);
+        for (at, word) in [
+            (32, macho::LC_CODE_SIGNATURE.0),
+            (36, 16),
+            (40, 4096),
+            (44, 20 + 80),
+        ] {
             file[at..at + 4].copy_from_slice(&word.to_le_bytes());
         }
         let mut directory = vec![0_u8; 48];
-        let words = [(0, CODE_DIRECTORY), (4, 80), (16, 48), (28, 1), (32, 4096)];
+        let words = [
+            (0, macho::CSMAGIC_CODEDIRECTORY),
+            (4, 80),
+            (16, 48),
+            (28, 1),
+            (32, 4096),
+        ];
         for (at, word) in words {
             directory[at..at + 4].copy_from_slice(&u32::to_be_bytes(word));
         }
-        directory[36..40].copy_from_slice(&[32, HASH_SHA256, 0, 12]);
+        directory[36..40].copy_from_slice(&[32, macho::CS_HASHTYPE_SHA256.0, 0, 12]);
         directory.extend(Sha256::digest(&file));
-        for word in [SUPER_BLOB, 100, 1, 0, 20] {
+        for word in [macho::CSMAGIC_EMBEDDED_SIGNATURE, 100, 1, 0, 20] {
             file.extend(u32::to_be_bytes(word));
         }
         file.extend(directory);

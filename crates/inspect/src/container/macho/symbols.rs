@@ -5,6 +5,7 @@
 //! many, names of interest are looked up in the export trie instead.
 
 use object::Endianness;
+use object::macho;
 use object::read::macho::{MachHeader, Nlist};
 
 use super::image::{Image, bytes_at};
@@ -23,9 +24,6 @@ const MANY_DEFINITIONS: usize = 8192;
 /// Beginnings of the names that [`concerns_tvm`] keeps in a library that is
 /// not a system library, with Mach-O's underscore.
 const PREFIXES: [&[u8]; 3] = [b"_TVM", b"___TVM", b"___tvm"];
-
-const N_WEAK_REF: u16 = 0x40;
-const N_WEAK_DEF: u16 = 0x80;
 
 /// What is kept of the symbols.
 #[derive(Default)]
@@ -143,7 +141,7 @@ fn keep_undefined<Mach: MachHeader<Endian = Endianness>>(
                 .and_then(|index| image.needed.get(index));
             kept.push(UndefinedSymbol {
                 name: names.keep(name)?,
-                weak: description.0 & N_WEAK_REF != 0,
+                weak: description.contains(macho::N_WEAK_REF),
                 // Copied per symbol, so it counts like their names.
                 library: match library {
                     Some(needed) => Some(names.keep(needed.name.as_bytes())?),
@@ -204,7 +202,7 @@ fn keep_defined<Mach: MachHeader<Endian = Endianness>>(
             size: None,
             region: region.filter(|_| offset.is_some()),
             region_offset: offset.unwrap_or(0),
-            weak: symbol.n_desc(image.endian).0 & N_WEAK_DEF != 0,
+            weak: symbol.n_desc(image.endian).contains(macho::N_WEAK_DEF),
             exported: symbol.n_type().is_ext() && !symbol.n_type().is_pext(),
         });
     }

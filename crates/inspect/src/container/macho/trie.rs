@@ -194,7 +194,6 @@ fn uleb(cursor: &mut &[u8]) -> Option<u64> {
 }
 
 #[cfg(test)]
-#[allow(clippy::expect_used)]
 mod tests {
     use super::*;
 

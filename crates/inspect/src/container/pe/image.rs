@@ -16,8 +16,8 @@ const SKIPPED_SECTIONS: [&str; 4] = [".reloc", ".rsrc", ".pdata", ".xdata"];
 pub(super) struct Image<'data> {
     pub(super) data: &'data [u8],
     pub(super) is_64: bool,
-    pub(super) machine: u16,
-    pub(super) characteristics: u16,
+    pub(super) machine: pe::Machine,
+    pub(super) characteristics: pe::FileFlags,
     pub(super) entry_point: u32,
     /// RVA and size of the export, import and delay-import directories.
     pub(super) exports: Option<(u32, u32)>,
@@ -80,13 +80,13 @@ impl<'data> Image<'data> {
         Ok(Self {
             data,
             is_64: headers.is_type_64(),
-            machine: file.machine.get(LE).0,
-            characteristics: file.characteristics.get(LE).0,
+            machine: file.machine.get(LE),
+            characteristics: file.characteristics.get(LE),
             entry_point: headers.optional_header().address_of_entry_point(),
             image_base: headers.optional_header().image_base(),
-            exports: directory(0),
-            imports: directory(1),
-            delayed: directory(13),
+            exports: directory(pe::IMAGE_DIRECTORY_ENTRY_EXPORT),
+            imports: directory(pe::IMAGE_DIRECTORY_ENTRY_IMPORT),
+            delayed: directory(pe::IMAGE_DIRECTORY_ENTRY_DELAY_IMPORT),
             sections,
         })
     }

@@ -1,5 +1,7 @@
 //! The import and delay-import directories.
 
+use object::pe;
+
 use super::image::Image;
 use crate::container::names::undefined_concerns_tvm;
 use crate::container::symbols::Names;
@@ -12,9 +14,6 @@ pub(super) struct Imports {
     pub(super) needed: Vec<Needed>,
     pub(super) undefined: Vec<UndefinedSymbol>,
 }
-
-/// Delay-import addresses are RVAs when this bit is set (every linker since 2003).
-const DELAY_RVA_BASED: u32 = 1;
 
 /// Reads both directories.
 pub(super) fn read(image: &Image<'_>) -> Result<Imports, DecodeError> {
@@ -73,7 +72,8 @@ impl<'data> Reader<'_, 'data> {
                 return Ok(());
             }
             let relative = |address: u32| {
-                if attributes & DELAY_RVA_BASED != 0 {
+                // Every linker since 2003 sets this.
+                if attributes & pe::IMAGE_DELAYLOAD_RVA_BASED != 0 {
                     return address;
                 }
                 let base = u32::try_from(self.image.image_base).unwrap_or(0);

@@ -3,25 +3,16 @@
 //! Section headers, the export directory and the import directories are
 //! touched, and of the names only those the tables point at.
 
-#![deny(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::indexing_slicing,
-    clippy::arithmetic_side_effects,
-    clippy::cast_possible_truncation
-)]
-
 mod exports;
 mod image;
 mod imports;
 
-use super::{Architecture, Binary, BinaryKind, Format, Parsed, Platform, Signature};
+use object::pe;
+
+use super::{Architecture, Binary, BinaryKind, Format, Parsed, Platform};
 use crate::error::DecodeError;
 use exports::Exports;
 use image::Image;
-
-/// `IMAGE_FILE_DLL`.
-const IS_DLL: u16 = 0x2000;
 
 /// Reads one PE image.
 pub fn parse(data: &[u8]) -> Result<Parsed<'_>, DecodeError> {
@@ -33,29 +24,24 @@ pub fn parse(data: &[u8]) -> Result<Parsed<'_>, DecodeError> {
         Some(exports) => (exports.dll_name()?, exports.keep(&regions)?),
         None => (None, Vec::new()),
     };
-    let kind = if image.characteristics & IS_DLL != 0 {
+    let kind = if image.characteristics.contains(pe::IMAGE_FILE_DLL) {
         BinaryKind::SharedLibrary
     } else {
         BinaryKind::Program
     };
     let binary = Binary {
-        format: Format::Pe,
-        kind,
-        architecture: architecture(image.machine),
-        platform: Platform::Windows,
-        min_os: None,
         identity,
         needed: imports.needed,
-        search_paths: Vec::new(),
-        version_needs: Vec::new(),
         defined,
         undefined: imports.undefined,
-        wasm_imports: Vec::new(),
-        wasm_exports: Vec::new(),
-        signature: Signature::NotApplicable,
         // The C runtime runs constructors from a DLL's entry point.
         has_constructors: kind == BinaryKind::SharedLibrary && image.entry_point != 0,
-        visible_llvm: None,
+        ..Binary::new(
+            Format::Pe,
+            kind,
+            architecture(image.machine),
+            Platform::Windows,
+        )
     };
     Ok(Parsed {
         binary,
@@ -86,12 +72,12 @@ pub fn each_export(data: &[u8], visit: &mut dyn FnMut(&[u8]) -> bool) -> Result<
 }
 
 /// Instruction set by COFF machine number; shared with objects.
-pub(super) fn architecture(machine: u16) -> Architecture {
+pub(super) fn architecture(machine: pe::Machine) -> Architecture {
     match machine {
-        0x8664 => Architecture::X86_64,
-        0x014c => Architecture::X86,
-        0xaa64 => Architecture::Aarch64,
-        0x01c4 => Architecture::Arm,
-        other => Architecture::Other(other.into()),
+        pe::IMAGE_FILE_MACHINE_AMD64 => Architecture::X86_64,
+        pe::IMAGE_FILE_MACHINE_I386 => Architecture::X86,
+        pe::IMAGE_FILE_MACHINE_ARM64 => Architecture::Aarch64,
+        pe::IMAGE_FILE_MACHINE_ARMNT => Architecture::Arm,
+        other => Architecture::Other(other.0.into()),
     }
 }

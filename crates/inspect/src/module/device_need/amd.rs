@@ -4,9 +4,10 @@
 //! Facts: LLVM's `EF_AMDGPU_MACH_AMDGCN_*`, as its test of the ELF header lists
 //! them; gfx940 is a value that LLVM had and gave back.
 
-use super::{DeviceNeed, elf_flags};
+use object::elf;
 
-const MACHINE: u16 = 224;
+use super::fields::elf_flags;
+use crate::module::need::DeviceNeed;
 
 const PROCESSORS: [(u32, &str); 62] = [
     (0x20, "gfx600"),
@@ -74,7 +75,7 @@ const PROCESSORS: [(u32, &str); 62] = [
 ];
 
 pub(super) fn need(code: &[u8]) -> DeviceNeed {
-    let Some((_, flags)) = elf_flags(code, MACHINE) else {
+    let Some((_, flags)) = elf_flags(code, elf::EM_AMDGPU) else {
         return DeviceNeed::Unknown(String::from("code that is no AMD code object"));
     };
     let number = flags & 0xff;
@@ -86,8 +87,6 @@ pub(super) fn need(code: &[u8]) -> DeviceNeed {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::indexing_slicing, reason = "fixed sizes, made here")]
-
     use super::*;
 
     #[test]

@@ -5,13 +5,11 @@
 //! names its target in a line. A fatbin's layout is not published; it is read
 //! off files made by NVIDIA's library (`tests/device_code/make_fatbin.py`).
 
-use std::fmt;
+use object::elf;
 
-use serde::Serialize;
+use super::fields::{elf_flags, half, text, word};
+use crate::module::need::{CudaImage, DeviceNeed, Reach};
 
-use super::{DeviceNeed, elf_flags, half, text, word};
-
-const MACHINE: u16 = 190;
 /// First ABI version with the SM in the second byte.
 const NEW_FLAGS: u8 = 8;
 const FATBIN_MAGIC: u32 = 0xba55_ed50;
@@ -25,49 +23,6 @@ const FOR_ONE_SM: u32 = 1 << 20;
 const FOR_A_FAMILY: u32 = 1 << 21;
 /// Images of one fatbin; compilers make a dozen.
 const MAX_IMAGES: usize = 256;
-
-/// One image and the GPUs that run it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-pub struct CudaImage {
-    /// The SM version, `sm_90` as 90.
-    pub sm: u32,
-    /// Which other versions run it.
-    pub reach: Reach,
-}
-
-/// How far beyond its own SM version an image reaches.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Reach {
-    /// Nowhere: code for the `a` variant.
-    Exact,
-    /// Later minor versions of the same major one: cubins, and PTX for a family.
-    SameMajor,
-    /// All later versions: PTX.
-    Later,
-}
-
-impl CudaImage {
-    /// Whether a GPU of this SM version runs the image.
-    pub fn runs_on(self, sm: u32) -> bool {
-        let same_major = self.sm.checked_div(10) == sm.checked_div(10);
-        match self.reach {
-            Reach::Exact => sm == self.sm,
-            Reach::SameMajor => same_major && sm >= self.sm,
-            Reach::Later => sm >= self.sm,
-        }
-    }
-}
-
-impl fmt::Display for CudaImage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.reach {
-            Reach::Exact => write!(f, "sm_{} alone", self.sm),
-            Reach::SameMajor => write!(f, "sm_{} or a later minor version", self.sm),
-            Reach::Later => write!(f, "sm_{} or later (PTX)", self.sm),
-        }
-    }
-}
 
 pub(super) fn need(format: &str, code: &[u8]) -> DeviceNeed {
     let images = match cubin(code).or_else(|| ptx(code)) {
@@ -83,7 +38,7 @@ pub(super) fn need(format: &str, code: &[u8]) -> DeviceNeed {
 }
 
 fn cubin(code: &[u8]) -> Option<CudaImage> {
-    let (abi, flags) = elf_flags(code, MACHINE)?;
+    let (abi, flags) = elf_flags(code, elf::EM_CUDA)?;
     let (sm, exact) = if abi >= NEW_FLAGS {
         ((flags >> 8) & 0xff, flags & 0x8 != 0)
     } else {
@@ -153,8 +108,6 @@ fn fatbin(code: &[u8]) -> Option<Vec<CudaImage>> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::indexing_slicing, reason = "fixed sizes, made here")]
-
     use super::*;
 
     fn one(sm: u32, reach: Reach) -> DeviceNeed {

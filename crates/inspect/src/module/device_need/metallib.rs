@@ -4,9 +4,10 @@
 //! it: magic, platform (u16), file version (2 x u16), type, system (u8),
 //! oldest system (2 x u16), size of the file (u64).
 
-use super::{DeviceNeed, MetallibTarget, half};
+use super::fields::half;
 use crate::container::Platform;
-use crate::target::Version;
+use crate::module::need::{DeviceNeed, MetallibTarget};
+use crate::version::Version;
 
 const MAGIC: &[u8] = b"MTLB";
 /// The platform field of files that do not name the system.
@@ -41,8 +42,6 @@ fn header(code: &[u8]) -> Option<MetallibTarget> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::indexing_slicing, reason = "fixed sizes, made here")]
-
     use super::*;
 
     #[test]

@@ -3,7 +3,7 @@
 //! Facts: the SPIR-V specification. Capabilities stand first in a module, and
 //! TVM's generator declares those of the types it used.
 
-use super::{DeviceNeed, ShaderFeature};
+use crate::module::need::{DeviceNeed, ShaderFeature};
 
 const MAGIC: u32 = 0x0723_0203;
 const HEADER_WORDS: usize = 5;

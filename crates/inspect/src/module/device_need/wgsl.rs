@@ -1,7 +1,8 @@
 //! WGSL: extensions, storage buffers and threads per workgroup of one shader.
 
+use super::fields::text;
 use super::spirv::threads;
-use super::{DeviceNeed, ShaderFeature, text};
+use crate::module::need::{DeviceNeed, ShaderFeature};
 
 pub(super) fn needs(code: &[u8]) -> Vec<DeviceNeed> {
     let Some(text) = text(code) else {

@@ -1,6 +1,7 @@
 //! `cuda`, `opencl`, `rocm`, `hexagon`: format, kernels, one piece of code.
 
-use super::{Form, function_info};
+use super::form::Form;
+use super::function_info;
 use crate::bytes::Reader;
 use crate::error::DecodeError;
 use crate::module::{DevicePayload, PayloadOrder};

@@ -1,6 +1,7 @@
 //! `metal`: the order of the fields changed in 0.24, without a mark.
 
-use super::{Form, function_info};
+use super::form::Form;
+use super::function_info;
 use crate::bytes::Reader;
 use crate::error::DecodeError;
 use crate::module::{DevicePayload, PayloadOrder};

@@ -5,16 +5,19 @@
 
 mod const_loader;
 mod cuda_like;
+mod form;
 mod function_info;
 mod metal;
 mod static_library;
 mod vulkan;
 mod webgpu;
 
-use super::{DevicePayload, FunctionInfoForm, Payload, PayloadOrder};
+use super::Payload;
 use crate::bytes::Reader;
 use crate::error::DecodeError;
 use crate::vm::Executable;
+
+pub(super) use form::Form;
 
 /// Today's kind of a Relax program; up to 0.19 it was `relax.Executable`.
 pub(super) const VM_EXECUTABLE: &str = "relax.VMExecutable";
@@ -23,43 +26,6 @@ pub(super) const VM_EXECUTABLE_KINDS: [&str; 2] = [VM_EXECUTABLE, "relax.Executa
 
 pub(super) fn is_vm_executable(kind: &str) -> bool {
     VM_EXECUTABLE_KINDS.contains(&kind)
-}
-
-/// One way to lay out a device payload.
-#[derive(Clone, Copy)]
-pub(super) struct Form {
-    order: PayloadOrder,
-    function_info: FunctionInfoForm,
-}
-
-impl Form {
-    /// The only order that the count-first layout ever held.
-    pub(super) fn before_024(function_info: FunctionInfoForm) -> Self {
-        Self {
-            order: PayloadOrder::Before24,
-            function_info,
-        }
-    }
-
-    /// Newest first.
-    const ALL: [Self; 4] = [
-        Self {
-            order: PayloadOrder::Since24,
-            function_info: FunctionInfoForm::ExtraTags,
-        },
-        Self {
-            order: PayloadOrder::Before24,
-            function_info: FunctionInfoForm::ExtraTags,
-        },
-        Self {
-            order: PayloadOrder::Since24,
-            function_info: FunctionInfoForm::Plain,
-        },
-        Self {
-            order: PayloadOrder::Before24,
-            function_info: FunctionInfoForm::Plain,
-        },
-    ];
 }
 
 /// Decodes the payload that reaches from `start` to the end of `bytes`.
@@ -119,14 +85,4 @@ pub(super) fn decode_next(
         _ => return Ok(None),
     };
     Ok(Some(Payload::Device(device)))
-}
-
-impl DevicePayload {
-    /// A payload without kernels has no `FunctionInfo` to tell its form by.
-    fn settled(mut self) -> Self {
-        if self.kernels.is_empty() {
-            self.function_info = FunctionInfoForm::Either;
-        }
-        self
-    }
 }

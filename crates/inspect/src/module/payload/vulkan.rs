@@ -1,7 +1,8 @@
 //! `vulkan`: format, kernels, one SPIR-V module per kernel. Up to 0.23 flag
 //! and words stand in place; from 0.24 they are wrapped in a string.
 
-use super::{Form, function_info};
+use super::form::Form;
+use super::function_info;
 use crate::bytes::Reader;
 use crate::error::DecodeError;
 use crate::module::{DeviceCode, DevicePayload, PayloadOrder};

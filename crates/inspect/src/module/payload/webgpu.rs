@@ -1,6 +1,7 @@
 //! `webgpu`: kernels and one WGSL source per kernel. Only a browser loads it.
 
-use super::{Form, function_info};
+use super::form::Form;
+use super::function_info;
 use crate::bytes::Reader;
 use crate::error::DecodeError;
 use crate::module::{DevicePayload, PayloadOrder};

@@ -17,10 +17,10 @@ pub fn chained(bytes: &[u8]) -> Vec<u8> {
     let mut out = bytes.to_vec();
     let (mut imports, mut names) = (Vec::new(), vec![0u8]);
     let mut places = BTreeMap::new();
-    for rebase in &image.rebases {
+    for rebase in &image.fixups.rebases {
         places.insert(rebase.address, rebase.target);
     }
-    for (ordinal, binding) in image.bindings.iter().enumerate() {
+    for (ordinal, binding) in image.fixups.bindings.iter().enumerate() {
         // Classic weak symbols have both: the library's own address, which a
         // binding may replace. A chain has one of them; half of each is tried.
         if ordinal % 2 == 0 || !places.contains_key(&binding.address) {
@@ -31,10 +31,10 @@ pub fn chained(bytes: &[u8]) -> Vec<u8> {
         names.push(0);
     }
 
-    let count = image.segments.len() as u32;
+    let count = image.segments.list.len() as u32;
     let mut starts = Vec::from(count.to_le_bytes());
-    starts.resize(4 + 4 * image.segments.len(), 0);
-    for (index, segment) in image.segments.iter().enumerate() {
+    starts.resize(4 + 4 * image.segments.list.len(), 0);
+    for (index, segment) in image.segments.list.iter().enumerate() {
         let end = segment.address + segment.size;
         let inside: Vec<u64> = places
             .range(segment.address..end)
@@ -72,7 +72,7 @@ pub fn chained(bytes: &[u8]) -> Vec<u8> {
     }
     append(
         &mut out,
-        image.bindings.len() as u32,
+        image.fixups.bindings.len() as u32,
         &starts,
         &imports,
         &names,

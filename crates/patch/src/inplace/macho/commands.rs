@@ -3,15 +3,18 @@
 
 use std::ops::Range;
 
-use super::super::PlanError;
-use super::{little, refused};
+use object::macho::{
+    LC_CODE_SIGNATURE, LC_RPATH, LC_SEGMENT_64, MH_MAGIC, MH_MAGIC_64, S_GB_ZEROFILL,
+    S_THREAD_LOCAL_ZEROFILL, S_ZEROFILL, SectionFlags, SectionType,
+};
 
-const MAGIC_32: u32 = 0xfeed_face;
-const MAGIC_64: u32 = 0xfeed_facf;
+use super::super::PlanError;
+use super::little;
+
+/// Bytes of the two headers.
+const HEADER_32: usize = 28;
 const HEADER_64: usize = 32;
 const COUNT: usize = 16;
-const SEGMENT: u32 = 0x19;
-const CODE_SIGNATURE: u32 = 0x1d;
 /// `cmd`, `cmdsize`, then for names the offset of the text.
 const NAME_OFFSET: usize = 8;
 
@@ -29,15 +32,16 @@ impl Commands {
     /// Reads the commands of an image.
     pub(in crate::inplace) fn read(image: &[u8]) -> Result<Self, PlanError> {
         let header = match little(image, 0) {
-            Some(MAGIC_64) => HEADER_64,
-            Some(MAGIC_32) => 28,
+            Some(MH_MAGIC_64) => HEADER_64,
+            Some(MH_MAGIC) => HEADER_32,
             _ => {
-                return Err(refused(
+                return Err(PlanError::container(
                     "expected a little-endian Mach-O image, found another byte order or format",
                 ));
             }
         };
-        let cut = || refused("expected Mach-O load commands, found the end of the image");
+        let cut =
+            || PlanError::container("expected Mach-O load commands, found the end of the image");
         let count = little(image, COUNT).ok_or_else(cut)?;
         let mut commands = Self {
             list: Vec::new(),
@@ -94,7 +98,8 @@ impl Commands {
         self.iter()
             .enumerate()
             .filter_map(|(number, (kind, bytes))| {
-                (kind == SEGMENT).then(|| Segment::read(bytes).map(|segment| (number, segment)))?
+                (kind == LC_SEGMENT_64.0)
+                    .then(|| Segment::read(bytes).map(|segment| (number, segment)))?
             })
     }
 
@@ -111,7 +116,7 @@ impl Commands {
         &self,
         image: &[u8],
     ) -> Result<Option<Range<usize>>, PlanError> {
-        let command = self.iter().find(|(kind, _)| *kind == CODE_SIGNATURE);
+        let command = self.iter().find(|(kind, _)| *kind == LC_CODE_SIGNATURE.0);
         let Some((_, bytes)) = command else {
             return Ok(None);
         };
@@ -120,14 +125,14 @@ impl Commands {
             let end = start.checked_add(number(bytes, 12)?)?;
             image.get(start..end).map(|_| start..end)
         };
-        range()
-            .map(Some)
-            .ok_or_else(|| refused("expected a code signature inside the image, found its end"))
+        range().map(Some).ok_or_else(|| {
+            PlanError::container("expected a code signature inside the image, found its end")
+        })
     }
 
     /// Adds the command that names the signature's place.
     pub(in crate::inplace) fn add_signature(&mut self, at: &Range<usize>) {
-        let words = [CODE_SIGNATURE, 16, word(at.start), word(at.len())];
+        let words = [LC_CODE_SIGNATURE.0, 16, word(at.start), word(at.len())];
         self.push(words.iter().flat_map(|word| word.to_le_bytes()).collect());
     }
 
@@ -205,9 +210,9 @@ impl Segment {
 /// Where a section's bytes begin; `None` for one that has none in the file.
 fn section_start(command: &[u8], section: usize) -> Option<usize> {
     /// Types without bytes in the file: plain, thread-local, and huge zeros.
-    const ZEROS: [u32; 3] = [0x1, 0x12, 0xc];
+    const ZEROS: [SectionType; 3] = [S_ZEROFILL, S_THREAD_LOCAL_ZEROFILL, S_GB_ZEROFILL];
     let at = section.checked_mul(80)?.checked_add(72)?;
-    let kind = little(command, at.checked_add(64)?)? & 0xff;
+    let kind = SectionFlags(little(command, at.checked_add(64)?)?).typ();
     let size = long(command, at.checked_add(40)?)?;
     let start = number(command, at.checked_add(48)?)?;
     (size > 0 && !ZEROS.contains(&kind)).then_some(start)
@@ -231,12 +236,9 @@ pub(in crate::inplace) fn renamed(command: &[u8], name: &str) -> Option<Vec<u8>>
     Some(new)
 }
 
-/// `LC_RPATH`.
-pub(in crate::inplace) const RUN_PATH: u32 = 0x8000_001c;
-
 /// A run path as a command.
 pub(in crate::inplace) fn run_path(path: &str) -> Vec<u8> {
-    let head: Vec<u8> = [RUN_PATH, 12, 12]
+    let head: Vec<u8> = [LC_RPATH.0, 12, 12]
         .iter()
         .flat_map(|word| word.to_le_bytes())
         .collect();

@@ -5,12 +5,9 @@ pub(super) mod commands;
 
 use std::ops::Range;
 
-use super::PlanError;
+use object::macho::{CPU_TYPE_ARM64, FAT_MAGIC, FAT_MAGIC_64, MH_EXECUTE, MH_OBJECT};
 
-const FAT: u32 = 0xcafe_babe;
-const FAT_64: u32 = 0xcafe_babf;
-const CPU_ARM64: u32 = 0x0100_000c;
-const MH_OBJECT: u32 = 1;
+use super::PlanError;
 
 fn word(bytes: &[u8], at: usize) -> Option<[u8; 4]> {
     bytes.get(at..at.checked_add(4)?)?.try_into().ok()
@@ -26,13 +23,6 @@ fn big(bytes: &[u8], at: usize) -> Option<usize> {
         .and_then(|value| usize::try_from(value).ok())
 }
 
-fn refused(reason: &str) -> PlanError {
-    PlanError::Container {
-        member: String::new(),
-        reason: reason.to_owned(),
-    }
-}
-
 /// An image of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Slice {
@@ -45,15 +35,19 @@ pub(super) struct Slice {
 /// The images of a file: one, or one per slice of a fat file.
 pub(super) fn slices(file: &[u8]) -> Result<Vec<Slice>, PlanError> {
     let magic = word(file, 0).map(u32::from_be_bytes).unwrap_or(0);
-    if magic != FAT && magic != FAT_64 {
+    if magic != FAT_MAGIC && magic != FAT_MAGIC_64 {
         let whole = Slice {
             at: 0..file.len(),
             size_field: None,
         };
         return Ok(vec![whole]);
     }
-    let wide = magic == FAT_64;
-    let cut = || refused("expected a slice table inside the Mach-O universal file, found its end");
+    let wide = magic == FAT_MAGIC_64;
+    let cut = || {
+        PlanError::container(
+            "expected a slice table inside the Mach-O universal file, found its end",
+        )
+    };
     let count = big(file, 4).filter(|count| *count <= 64).ok_or_else(cut)?;
     (0..count)
         .map(|index| slice(file, index, wide))
@@ -86,7 +80,7 @@ fn slice(file: &[u8], index: usize, wide: bool) -> Option<Slice> {
 
 /// Whether the processor is one of Apple's.
 pub(super) fn is_arm64(image: &[u8]) -> bool {
-    little(image, 4) == Some(CPU_ARM64)
+    little(image, 4) == Some(CPU_TYPE_ARM64.0)
 }
 
 /// Whether macOS refuses to load this image without a signature.
@@ -96,5 +90,10 @@ pub(super) fn needs_signature(image: &[u8]) -> bool {
 
 /// Whether it is an object, which the link that uses it signs.
 pub(super) fn is_object(image: &[u8]) -> bool {
-    little(image, 12) == Some(MH_OBJECT)
+    little(image, 12) == Some(MH_OBJECT.0)
+}
+
+/// Whether it is a program.
+pub(super) fn is_executable(image: &[u8]) -> bool {
+    little(image, 12) == Some(MH_EXECUTE.0)
 }

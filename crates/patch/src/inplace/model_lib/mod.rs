@@ -3,20 +3,19 @@
 
 mod scan;
 
-use super::plan::{Edit, NameChange, Named};
-use super::rewrite::trimmed;
-use super::{EditPlan, PlanError};
+use super::PlanError;
+use crate::plan::{Edit, EditPlan, NameChange, Named};
 use scan::Place;
 
 /// Plans the change of every `from` to `to`. Empty when `from` does not occur
 /// and `to` does.
 pub fn plan(bytes: &[u8], from: &str, to: &str) -> Result<EditPlan, PlanError> {
-    let places = scan::places(bytes).map_err(refused)?;
+    let places = scan::places(bytes).map_err(PlanError::container)?;
     let has = |name: &str| places.iter().any(|place| place.name == name);
     if !has(from) && !has(to) {
         let mut names: Vec<&str> = places.iter().map(|place| place.name.as_str()).collect();
         names.dedup();
-        return Err(refused(format!(
+        return Err(PlanError::container(format!(
             "expected the model library name \"{from}\", found {}",
             match names.as_slice() {
                 [] => "no model_lib at all".to_owned(),
@@ -31,7 +30,7 @@ pub fn plan(bytes: &[u8], from: &str, to: &str) -> Result<EditPlan, PlanError> {
             .iter()
             .any(|place| is_key(&place) && place.name == to)
     {
-        return Err(refused(format!(
+        return Err(PlanError::container(format!(
             "model_lib_path_for_prepare_libs has a key \"{to}\" already; remove one of the two"
         )));
     }
@@ -58,23 +57,11 @@ pub fn plan(bytes: &[u8], from: &str, to: &str) -> Result<EditPlan, PlanError> {
     Ok(plan)
 }
 
-fn refused(reason: String) -> PlanError {
-    PlanError::Container {
-        member: String::new(),
-        reason,
-    }
-}
-
 fn edit(place: &Place, bytes: &[u8], to: &str) -> Edit {
     let old = bytes.get(place.at.clone()).unwrap_or_default();
     let new = serde_json::Value::from(to).to_string().into_bytes();
-    let (skipped, old, new) = trimmed(old, &new);
-    Edit {
-        offset: place.at.start.saturating_add(skipped) as u64,
-        old: old.to_vec(),
-        new: new.to_vec(),
-        why: place_of(place.what, place.number),
-    }
+    let why = place_of(place.what, place.number);
+    Edit::new(place.at.start, old, &new, why)
 }
 
 fn place_of(what: Named, number: usize) -> String {

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::super::plan::Named;
+use crate::plan::Named;
 
 /// A name and where it stands, quotes included.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,7 +1,7 @@
 //! A Relax executable read field by field, and how two of them differ.
 
-use super::super::plan::Change;
-use super::blob::Fields;
+use super::fields::Fields;
+use crate::plan::Change;
 
 const MAGIC_V1: u64 = 0xD225_DE2F_4214_151D;
 const MAGIC_V2: u64 = 0xD225_DE2F_4214_151E;

@@ -1,7 +1,7 @@
 //! Device payloads read as kernels and texts, and how two of them differ.
 
-use super::super::plan::Change;
-use super::blob::Fields;
+use super::fields::Fields;
+use crate::plan::Change;
 
 /// A payload with its layout taken away.
 #[derive(PartialEq)]

@@ -2,17 +2,20 @@
 //!
 //! It shares nothing with what made the change. Containers are read by
 //! `goblin`, `tar` and a few lines for WebAssembly, blobs by a small decoder of
-//! its own ([`blob`]), names by [`names`], signatures by [`signature`]. Bytes outside the plan must
-//! be equal, and the difference in meaning must be exactly the planned one.
+//! its own ([`blob`]), names by [`names`], signatures by [`signature`]. Bytes
+//! outside the plan must be equal, the difference in meaning must be exactly the
+//! planned one, and a loader must still take the file ([`segments`]).
 
 mod blob;
 mod container;
 mod executable;
+mod fields;
 mod kernels;
 mod names;
+mod segments;
 mod signature;
 
-use super::plan::{Change, EditPlan};
+use crate::plan::{Change, EditPlan};
 
 /// Says what is wrong with `new`, the result of carrying out `plan` on `old`.
 pub fn check(old: &[u8], new: &[u8], plan: &EditPlan) -> Result<(), String> {
@@ -58,7 +61,11 @@ pub fn check(old: &[u8], new: &[u8], plan: &EditPlan) -> Result<(), String> {
     if found != names {
         return Err(format!("names: planned {names:?}, found {found:?}"));
     }
-    signature::check(&after, !plan.edits.is_empty())
+    if plan.edits.is_empty() {
+        return Ok(());
+    }
+    segments::check(&after)?;
+    signature::check(&after)
 }
 
 /// Every byte outside the edits is equal, every edit is as planned.

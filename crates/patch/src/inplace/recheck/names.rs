@@ -7,8 +7,8 @@ use goblin::mach::MachO;
 use goblin::mach::load_command::{CommandVariant, LoadCommand};
 use serde_json::Value as Json;
 
-use super::super::plan::{NameChange, Named};
 use super::container::images;
+use crate::plan::{NameChange, Named};
 
 /// The differences, in order.
 pub(super) fn differences(old: &[u8], new: &[u8]) -> Result<Vec<NameChange>, String> {

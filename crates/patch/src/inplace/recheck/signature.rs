@@ -8,8 +8,8 @@ use sha2::{Digest, Sha256};
 use super::container::images;
 
 /// Checks every image of a file that is one.
-pub(super) fn check(file: &[u8], changed: bool) -> Result<(), String> {
-    for (_, image) in images(file)?.into_iter().filter(|_| changed) {
+pub(super) fn check(file: &[u8]) -> Result<(), String> {
+    for (_, image) in images(file)? {
         let parsed = MachO::parse(image, 0).map_err(|error| format!("Mach-O: {error}"))?;
         for command in &parsed.load_commands {
             if let CommandVariant::CodeSignature(signature) = &command.command {

@@ -8,13 +8,12 @@ use std::ops::Range;
 
 use object::LittleEndian as LE;
 use object::elf;
-use object::read::elf::{ElfFile64, ProgramHeader as _, SectionHeader as _};
+use object::read::elf::{Dyn as _, ElfFile64, ProgramHeader as _, SectionHeader as _};
 
-use super::super::plan::{Edit, NameChange, Named};
-use super::super::rewrite::trimmed;
+use super::super::PlanError;
 use super::super::splice::index;
-use super::super::{EditPlan, PlanError};
-use super::{Dialect, refused};
+use super::dialect::Dialect;
+use crate::plan::{Edit, EditPlan, NameChange, Named};
 
 const DIALECT: Dialect = Dialect {
     own_folder: "$ORIGIN",
@@ -22,40 +21,31 @@ const DIALECT: Dialect = Dialect {
     prefix: "",
 };
 
-const NEEDED: u64 = 1;
-const STRTAB: u64 = 5;
-const STRSZ: u64 = 10;
-const SONAME: u64 = 14;
-const RPATH: u64 = 15;
-const RUNPATH: u64 = 29;
-const VERDEF: u64 = 0x6fff_fffc;
-const VERNEED: u64 = 0x6fff_fffe;
-/// Entries whose value is a place in the strings: the above, and those for
-/// configuration, audit and filter libraries.
-const STRINGS: [u64; 9] = [
-    NEEDED,
-    SONAME,
-    RPATH,
-    RUNPATH,
-    0x6fff_fefa,
-    0x6fff_fefb,
-    0x6fff_fefc,
-    0x7fff_fffd,
-    0x7fff_ffff,
+/// Entries whose value is a place in the strings.
+const STRINGS: [elf::DynamicTag; 9] = [
+    elf::DT_NEEDED,
+    elf::DT_SONAME,
+    elf::DT_RPATH,
+    elf::DT_RUNPATH,
+    elf::DT_CONFIG,
+    elf::DT_DEPAUDIT,
+    elf::DT_AUDIT,
+    elf::DT_AUXILIARY,
+    elf::DT_FILTER,
 ];
 
 pub(super) fn plan(bytes: &[u8]) -> Result<EditPlan, PlanError> {
     let Some(file) = Dynamic::read(bytes)? else {
-        return Err(refused(
+        return Err(PlanError::container(
             "no dynamic section: an object or a static program asks for no library",
         ));
     };
     let mut draft = Draft::default();
     for entry in &file.entries {
         match entry.tag {
-            SONAME => draft.name(&file, entry, Named::Identity)?,
-            NEEDED => draft.name(&file, entry, Named::Needed)?,
-            RPATH | RUNPATH => draft.run_path(&file, entry)?,
+            elf::DT_SONAME => draft.name(&file, entry, Named::Identity)?,
+            elf::DT_NEEDED => draft.name(&file, entry, Named::Needed)?,
+            elf::DT_RPATH | elf::DT_RUNPATH => draft.run_path(&file, entry)?,
             _ => {}
         }
     }
@@ -78,7 +68,7 @@ fn notes(file: &Dynamic<'_>, names: &[NameChange]) -> Vec<String> {
     let has_run_path = file
         .entries
         .iter()
-        .any(|entry| matches!(entry.tag, RPATH | RUNPATH));
+        .any(|entry| matches!(entry.tag, elf::DT_RPATH | elf::DT_RUNPATH));
     if has(Named::Needed) && !has_run_path {
         notes.push(
             "the file has no run path, and there is no room for one: its libraries are looked for \
@@ -177,13 +167,8 @@ impl Draft {
     }
 
     fn replace(&mut self, bytes: &[u8], at: Range<usize>, new: &[u8], why: &str) {
-        let (skipped, old, new) = trimmed(bytes.get(at.clone()).unwrap_or_default(), new);
-        self.edits.push(Edit {
-            offset: at.start.saturating_add(skipped) as u64,
-            old: old.to_vec(),
-            new: new.to_vec(),
-            why: why.to_owned(),
-        });
+        let old = bytes.get(at.clone()).unwrap_or_default();
+        self.edits.push(Edit::new(at.start, old, new, why));
     }
 
     fn applied(&self, bytes: &[u8]) -> Vec<u8> {
@@ -194,7 +179,7 @@ impl Draft {
 
 /// An entry of the dynamic section.
 struct Entry {
-    tag: u64,
+    tag: elf::DynamicTag,
     value: u64,
     /// Where the value stands in the file.
     field: Range<usize>,
@@ -221,36 +206,40 @@ impl<'a> Dynamic<'a> {
     /// `None` for a file without one.
     fn read(bytes: &'a [u8]) -> Result<Option<Self>, PlanError> {
         let file = ElfFile64::<LE>::parse(bytes).map_err(|_| {
-            refused(
+            PlanError::container(
                 "expected a 64-bit little-endian ELF file, found one that is not, or is damaged",
             )
         })?;
-        let Some(at) = dynamic_segment(&file) else {
+        let mut segments = file.elf_program_headers().iter();
+        let Some(segment) = segments.find(|segment| segment.p_type(LE) == elf::PT_DYNAMIC) else {
             return Ok(None);
         };
-        let cut =
-            || refused("expected a dynamic section with its strings, found the end of the file");
+        let cut = || {
+            PlanError::container(
+                "expected a dynamic section with its strings, found the end of the file",
+            )
+        };
         let mut dynamic = Self {
             bytes,
-            entries: entries(bytes, at).ok_or_else(cut)?,
+            entries: entries(segment, bytes).ok_or_else(cut)?,
             strings: 0..0,
             references: Vec::new(),
         };
-        let start = dynamic.place(&file, STRTAB).ok_or_else(cut)?;
-        let size = dynamic.value(STRSZ).map(index).ok_or_else(cut)?;
+        let start = dynamic.place(&file, elf::DT_STRTAB).ok_or_else(cut)?;
+        let size = dynamic.value(elf::DT_STRSZ).map(index).ok_or_else(cut)?;
         dynamic.strings = start..start.saturating_add(size);
         bytes.get(dynamic.strings.clone()).ok_or_else(cut)?;
         dynamic.references = dynamic.references(&file).ok_or_else(cut)?;
         Ok(Some(dynamic))
     }
 
-    fn value(&self, tag: u64) -> Option<u64> {
+    fn value(&self, tag: elf::DynamicTag) -> Option<u64> {
         let entry = self.entries.iter().find(|entry| entry.tag == tag)?;
         Some(entry.value)
     }
 
     /// Where in the file the address of an entry lies.
-    fn place(&self, file: &ElfFile64<'_, LE>, tag: u64) -> Option<usize> {
+    fn place(&self, file: &ElfFile64<'_, LE>, tag: elf::DynamicTag) -> Option<usize> {
         let address = self.value(tag)?;
         file.elf_program_headers().iter().find_map(|header| {
             let inside = address.checked_sub(header.p_vaddr(LE))?;
@@ -266,7 +255,9 @@ impl<'a> Dynamic<'a> {
             std::str::from_utf8(rest.get(..end)?).ok()
         });
         text.map(str::to_owned).ok_or_else(|| {
-            refused("expected a name in the table of strings, found its end or other bytes")
+            PlanError::container(
+                "expected a name in the table of strings, found its end or other bytes",
+            )
         })
     }
 
@@ -283,10 +274,10 @@ impl<'a> Dynamic<'a> {
                 is_file: false,
             })
             .collect();
-        if let Some(at) = self.place(file, VERNEED) {
+        if let Some(at) = self.place(file, elf::DT_VERNEED) {
             self.versions(at, NEEDS, &mut all)?;
         }
-        if let Some(at) = self.place(file, VERDEF) {
+        if let Some(at) = self.place(file, elf::DT_VERDEF) {
             self.versions(at, DEFINITIONS, &mut all)?;
         }
         let symbols = file
@@ -369,37 +360,24 @@ const DEFINITIONS: Versions = Versions {
     next_name: 4,
 };
 
-fn dynamic_segment(file: &ElfFile64<'_, LE>) -> Option<Range<usize>> {
-    let header = file
-        .elf_program_headers()
-        .iter()
-        .find(|header| header.p_type(LE) == elf::PT_DYNAMIC)?;
-    let start = index(header.p_offset(LE));
-    Some(start..start.saturating_add(index(header.p_filesz(LE))))
-}
-
 /// The entries up to the one that ends the section.
-fn entries(bytes: &[u8], at: Range<usize>) -> Option<Vec<Entry>> {
-    let start = at.start;
-    let long = |field: Range<usize>| -> Option<u64> {
-        Some(u64::from_le_bytes(bytes.get(field)?.try_into().ok()?))
-    };
-    let mut entries = Vec::new();
-    for number in 0..at.len() / 16 {
-        let at = start.checked_add(number.checked_mul(16)?)?;
-        let middle = at.checked_add(8)?;
-        let field = middle..middle.checked_add(8)?;
-        let entry = Entry {
-            tag: long(at..middle)?,
-            value: long(field.clone())?,
-            field,
-        };
-        if entry.tag == 0 {
-            break;
-        }
-        entries.push(entry);
-    }
-    Some(entries)
+fn entries(segment: &elf::ProgramHeader64<LE>, bytes: &[u8]) -> Option<Vec<Entry>> {
+    let start = index(segment.p_offset(LE));
+    let table = segment.dynamic(LE, bytes).ok()??;
+    let used = table
+        .iter()
+        .take_while(|entry| entry.tag(LE) != elf::DT_NULL);
+    used.enumerate()
+        .map(|(number, entry)| {
+            // Tag and value, eight bytes each.
+            let at = start.checked_add(number.checked_mul(16)?)?.checked_add(8)?;
+            Some(Entry {
+                tag: entry.tag(LE),
+                value: entry.val(LE),
+                field: at..at.checked_add(8)?,
+            })
+        })
+        .collect()
 }
 
 #[cfg(test)]

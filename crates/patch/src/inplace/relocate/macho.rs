@@ -1,11 +1,15 @@
 //! Names and run paths of Mach-O images, in their load commands.
 
-use super::super::macho::commands::{self, Commands, RUN_PATH, name_of, renamed};
+use object::macho::{
+    LC_ID_DYLIB, LC_LAZY_LOAD_DYLIB, LC_LOAD_DYLIB, LC_LOAD_UPWARD_DYLIB, LC_LOAD_WEAK_DYLIB,
+    LC_REEXPORT_DYLIB, LC_RPATH, LoadCommandType,
+};
+
+use super::super::macho::commands::{self, Commands, name_of, renamed};
 use super::super::macho::{self, Slice};
-use super::super::plan::{Edit, NameChange, Named, Resign};
-use super::super::rewrite::edit;
-use super::super::{EditPlan, PlanError, sign};
-use super::Dialect;
+use super::super::{PlanError, sign};
+use super::dialect::Dialect;
+use crate::plan::{Edit, EditPlan, NameChange, Named, Resign};
 
 const DIALECT: Dialect = Dialect {
     own_folder: "@loader_path",
@@ -13,9 +17,13 @@ const DIALECT: Dialect = Dialect {
     prefix: "@rpath/",
 };
 
-const ID_DYLIB: u32 = 0xd;
-/// `LC_LOAD_DYLIB`, weak, re-exported, lazy, upward.
-const LOAD_DYLIB: [u32; 5] = [0xc, 0x8000_0018, 0x8000_001f, 0x20, 0x8000_0023];
+const LOAD_DYLIB: [LoadCommandType; 5] = [
+    LC_LOAD_DYLIB,
+    LC_LOAD_WEAK_DYLIB,
+    LC_REEXPORT_DYLIB,
+    LC_LAZY_LOAD_DYLIB,
+    LC_LOAD_UPWARD_DYLIB,
+];
 
 pub(super) fn plan(bytes: &[u8], resign: Resign) -> Result<EditPlan, PlanError> {
     let mut new = bytes.to_vec();
@@ -30,7 +38,7 @@ pub(super) fn plan(bytes: &[u8], resign: Resign) -> Result<EditPlan, PlanError> 
             continue;
         }
         if !commands.is_64() {
-            return Err(super::refused("a 32-bit image is not changed"));
+            return Err(PlanError::container("a 32-bit image is not changed"));
         }
         commands.write(image)?;
         names.extend(changed);
@@ -52,20 +60,10 @@ pub(super) fn plan(bytes: &[u8], resign: Resign) -> Result<EditPlan, PlanError> 
 
 fn of_slice(old: &[u8], new: &[u8], area: &std::ops::Range<usize>, base: usize) -> Vec<Edit> {
     let at = |start: usize, end: usize| base.saturating_add(start)..base.saturating_add(end);
-    let head = edit(
-        old,
-        new,
-        at(16, 24),
-        0,
-        "count and size of the load commands".to_owned(),
-    );
-    let body = edit(
-        old,
-        new,
-        at(area.start, area.end),
-        0,
-        "load commands: names and run paths".to_owned(),
-    );
+    let edit = |at, why| Edit::within(old, new, at, 0, why);
+    let head = edit(at(16, 24), "count and size of the load commands");
+    let names = "load commands: names and run paths";
+    let body = edit(at(area.start, area.end), names);
     head.into_iter().chain(body).collect()
 }
 
@@ -73,11 +71,8 @@ fn of_slice(old: &[u8], new: &[u8], area: &std::ops::Range<usize>, base: usize) 
 fn relocate(commands: &mut Commands, number: usize) -> Vec<NameChange> {
     let mut changes = Vec::new();
     commands.map(|command| {
-        let kind = command
-            .first_chunk()
-            .map_or(0, |kind| u32::from_le_bytes(*kind));
-        let what = match kind {
-            ID_DYLIB => Named::Identity,
+        let what = match kind_of(&command) {
+            LC_ID_DYLIB => Named::Identity,
             kind if LOAD_DYLIB.contains(&kind) => Named::Needed,
             _ => return Some(command),
         };
@@ -100,7 +95,7 @@ fn relocate(commands: &mut Commands, number: usize) -> Vec<NameChange> {
 }
 
 fn run_paths(commands: &mut Commands, number: usize, wanted: bool) -> Option<NameChange> {
-    let paths = commands.iter().filter(|(kind, _)| *kind == RUN_PATH);
+    let paths = commands.iter().filter(|(kind, _)| *kind == LC_RPATH.0);
     let old: Vec<String> = paths.filter_map(|(_, command)| name_of(command)).collect();
     let texts: Vec<&str> = old.iter().map(String::as_str).collect();
     let mut new = DIALECT.run_paths(&texts);
@@ -114,7 +109,7 @@ fn run_paths(commands: &mut Commands, number: usize, wanted: bool) -> Option<Nam
     }
     let mut left = new.iter();
     commands.map(|command| {
-        if command.first_chunk().map(|kind| u32::from_le_bytes(*kind)) != Some(RUN_PATH) {
+        if kind_of(&command) != LC_RPATH {
             return Some(command);
         }
         // The same number or fewer, in the same order.
@@ -129,4 +124,9 @@ fn run_paths(commands: &mut Commands, number: usize, wanted: bool) -> Option<Nam
         from: old.join(":"),
         to: new.join(":"),
     })
+}
+
+fn kind_of(command: &[u8]) -> LoadCommandType {
+    let kind = command.first_chunk();
+    LoadCommandType(kind.map_or(0, |kind| u32::from_le_bytes(*kind)))
 }

@@ -4,24 +4,19 @@
 
 use std::ops::Range;
 
+use object::macho::{
+    CS_ADHOC, CS_EXECSEG_MAIN_BINARY, CS_HASHTYPE_SHA256, CS_LINKER_SIGNED, CS_SUPPORTSEXECSEG,
+    CSMAGIC_CODEDIRECTORY, CSMAGIC_EMBEDDED_SIGNATURE, LC_ID_DYLIB,
+};
 use sha2::{Digest, Sha256};
 
 use super::super::PlanError;
 use super::super::macho::commands::{Commands, Segment, name_of};
-use super::super::macho::is_arm64;
-use super::directory::{AD_HOC, DIRECTORY, SUPERBLOB};
+use super::super::macho::{is_arm64, is_executable};
 
-/// Written by a linker, so that `codesign` replaces it without being forced to.
-const BY_A_LINKER: u32 = 0x2_0000;
-/// Says what is executable; the oldest that macOS on arm64 was shipped with.
-const VERSION: u32 = 0x2_0400;
 const DIRECTORY_HEAD: usize = 88;
 const SUPERBLOB_HEAD: usize = 20;
 const HASH: usize = 32;
-const SHA256: u8 = 2;
-const MAIN_BINARY: u64 = 1;
-const ID_DYLIB: u32 = 0xd;
-const EXECUTABLE: u8 = 2;
 
 /// The image with a signature; `name` identifies one that does not name itself.
 pub(super) fn signed(image: &[u8], name: &str) -> Result<Vec<u8>, PlanError> {
@@ -70,7 +65,7 @@ pub(super) fn signed(image: &[u8], name: &str) -> Result<Vec<u8>, PlanError> {
         limit: start,
         page_bits,
         text,
-        main: image.get(12) == Some(&EXECUTABLE),
+        main: is_executable(image),
     };
     let mut signature = directory.bytes();
     for page in new.chunks(1 << page_bits) {
@@ -83,7 +78,7 @@ pub(super) fn signed(image: &[u8], name: &str) -> Result<Vec<u8>, PlanError> {
 
 /// What the image calls itself, without folders.
 fn identifier(commands: &Commands, name: &str) -> String {
-    let own = commands.iter().find(|(kind, _)| *kind == ID_DYLIB);
+    let own = commands.iter().find(|(kind, _)| *kind == LC_ID_DYLIB.0);
     let own = own.and_then(|(_, command)| name_of(command));
     let full = own.as_deref().unwrap_or(name);
     full.rsplit('/').next().unwrap_or(full).to_owned()
@@ -107,15 +102,17 @@ impl Directory {
         let word = |value: usize| u32::try_from(value).unwrap_or(u32::MAX).to_be_bytes();
         let mut out = Vec::new();
         for field in [
-            SUPERBLOB.to_be_bytes(),
+            CSMAGIC_EMBEDDED_SIGNATURE.to_be_bytes(),
             word(SUPERBLOB_HEAD.saturating_add(self.length)),
             word(1), // one blob: kind 0, a code directory
             word(0),
             word(SUPERBLOB_HEAD),
-            DIRECTORY.to_be_bytes(),
+            CSMAGIC_CODEDIRECTORY.to_be_bytes(),
             word(self.length),
-            VERSION.to_be_bytes(),
-            (AD_HOC | BY_A_LINKER).to_be_bytes(),
+            // Says what is executable; the oldest that macOS on arm64 was shipped with.
+            CS_SUPPORTSEXECSEG.0.to_be_bytes(),
+            // By a linker, so that `codesign` replaces it without being forced to.
+            CS_ADHOC.with(CS_LINKER_SIGNED).0.to_be_bytes(),
             word(self.head),
             word(DIRECTORY_HEAD),
             word(0), // hashes of other files
@@ -124,13 +121,17 @@ impl Directory {
         ] {
             out.extend_from_slice(&field);
         }
-        out.extend_from_slice(&[32, SHA256, 0, self.page_bits]);
+        out.extend_from_slice(&[32, CS_HASHTYPE_SHA256.0, 0, self.page_bits]);
         // Spare, scatter, team, spare; the limit in 64 bits.
         out.extend_from_slice(&[0; 24]);
         for field in [
             self.text.start as u64,
             self.text.len() as u64,
-            if self.main { MAIN_BINARY } else { 0 },
+            if self.main {
+                CS_EXECSEG_MAIN_BINARY.0
+            } else {
+                0
+            },
         ] {
             out.extend_from_slice(&field.to_be_bytes());
         }

@@ -14,11 +14,10 @@ use std::ops::Range;
 
 use super::macho::commands::Commands;
 use super::macho::{self, Slice};
-use super::plan::{Edit, EditPlan, NameChange, Named, Resign};
-use super::rewrite::edit;
 use super::site::prefix;
 use super::{PlanError, archive};
-use directory::{Directory, Superblob};
+use crate::plan::{Edit, EditPlan, NameChange, Named, Resign};
+use directory::Superblob;
 
 /// What became of the signatures of a file.
 #[derive(Debug, Default)]
@@ -91,10 +90,10 @@ fn sign_first(old: &[u8], new: &mut Vec<u8>, name: &str) -> Result<First, PlanEr
         let area = Commands::read(image)?.area();
         let area = shifted(&area, slice.at.start);
         let why = "load commands: place of the signature, size of __LINKEDIT";
-        first.edits.extend(edit(old, new, area, 0, why.to_owned()));
+        first.edits.extend(Edit::within(old, new, area, 0, why));
         let head = slice.at.start.saturating_add(16)..slice.at.start.saturating_add(24);
         let why = "count and size of the load commands";
-        first.edits.extend(edit(old, new, head, 0, why.to_owned()));
+        first.edits.extend(Edit::within(old, new, head, 0, why));
         first.names.push(NameChange {
             number,
             what: Named::Signature,
@@ -122,7 +121,7 @@ fn place(
     let end = start.saturating_add(signed.len());
     let next = slices.iter().map(|other| other.at.start);
     let next = next.filter(|other| *other >= slice.at.end && *other > start);
-    let why = "code signature".to_owned();
+    let why = "code signature";
     match next.min() {
         None if slice.at.end == old.len() => {
             new.truncate(start);
@@ -131,7 +130,7 @@ fn place(
                 offset: old.len() as u64,
                 old: Vec::new(),
                 new: signed.get(slice.at.len()..).unwrap_or_default().to_vec(),
-                why,
+                why: why.to_owned(),
             }))
         }
         next => {
@@ -150,7 +149,7 @@ fn place(
             if let Some(place) = new.get_mut(start..end) {
                 place.copy_from_slice(signed);
             }
-            Ok(edit(old, new, slice.at.end..end, 0, why))
+            Ok(Edit::within(old, new, slice.at.end..end, 0, why))
         }
     }
 }
@@ -161,7 +160,7 @@ fn resize(old: &[u8], new: &mut [u8], slice: &Slice, size: usize) -> Option<Edit
     let bytes = (size as u64).to_be_bytes();
     let bytes = bytes.get(bytes.len().checked_sub(field.len())?..)?;
     new.get_mut(field.clone())?.copy_from_slice(bytes);
-    edit(old, new, field, 0, "size of the slice".to_owned())
+    Edit::within(old, new, field, 0, "size of the slice")
 }
 
 /// Renews the signature of every slice of `new`; `old` is what it was before.
@@ -169,7 +168,7 @@ pub(super) fn renew(
     member: &str,
     old: &[u8],
     new: &mut [u8],
-    base: u64,
+    base: usize,
     resign: Resign,
 ) -> Result<Renewed, PlanError> {
     let mut done = Renewed::default();
@@ -188,7 +187,7 @@ pub(super) fn renew(
             }
             Some(at) => {
                 let notes = renew_image(member, image, at.clone(), resign)?;
-                let base = base.saturating_add(start as u64);
+                let base = base.saturating_add(start);
                 let before = old.get(slice).unwrap_or_default();
                 done.edits.extend(differences(before, image, at, base));
                 done.notes.extend(notes);
@@ -206,21 +205,21 @@ fn renew_image(
 ) -> Result<Vec<String>, PlanError> {
     let malformed = |error: directory::Malformed| PlanError::Signature {
         member: prefix(member),
-        at: (at.start as u64).saturating_add(error.at),
+        at: at.start.saturating_add(error.at) as u64,
         expected: error.expected.to_owned(),
         found: error.found,
     };
     let mut notes = Vec::new();
     let mut bytes = image.get(at.clone()).unwrap_or_default().to_vec();
     let superblob = Superblob::parse(&bytes).map_err(malformed)?;
-    if let Some(signer) = superblob.signer(&bytes).map_err(malformed)? {
+    if let Some(signer) = superblob.signer() {
         if resign == Resign::Keep {
             return Err(PlanError::TeamSignature {
                 member: prefix(member),
                 team: signer,
             });
         }
-        superblob.make_ad_hoc(&mut bytes).map_err(malformed)?;
+        superblob.make_ad_hoc(&mut bytes);
         notes.push(format!(
             "{}the signature of {signer} is replaced by an ad-hoc one: the team identity, the \
              notarization and every entitlement tied to them are lost, and a program that \
@@ -228,8 +227,8 @@ fn renew_image(
             prefix(member)
         ));
     }
-    for directory in superblob.directories(&bytes).map_err(malformed)? {
-        renew_pages(&directory, image, &mut bytes).map_err(malformed)?;
+    for directory in &superblob.directories {
+        directory.renew(image, &mut bytes).map_err(malformed)?;
     }
     if let Some(place) = image.get_mut(at) {
         place.copy_from_slice(&bytes);
@@ -237,25 +236,11 @@ fn renew_image(
     Ok(notes)
 }
 
-fn renew_pages(
-    directory: &Directory,
-    image: &[u8],
-    signature: &mut [u8],
-) -> Result<(), directory::Malformed> {
-    for (slot, page) in directory.pages(image)?.enumerate() {
-        let hash = directory.hash(page);
-        let place = directory.slot(slot);
-        if let Some(now) = signature.get_mut(place) {
-            now.copy_from_slice(&hash);
-        }
-    }
-    Ok(())
-}
-
 /// One edit per run of signature bytes that changed.
-fn differences(old: &[u8], new: &[u8], at: std::ops::Range<usize>, base: u64) -> Vec<Edit> {
+fn differences(old: &[u8], new: &[u8], at: std::ops::Range<usize>, base: usize) -> Vec<Edit> {
     /// Runs closer than this are told as one.
     const NEAR: usize = 32;
+    const HASHES: &str = "code signature: hashes of changed pages";
     let mut runs: Vec<std::ops::Range<usize>> = Vec::new();
     for index in at {
         if old.get(index) == new.get(index) {
@@ -267,14 +252,6 @@ fn differences(old: &[u8], new: &[u8], at: std::ops::Range<usize>, base: u64) ->
         }
     }
     runs.into_iter()
-        .filter_map(|run| {
-            edit(
-                old,
-                new,
-                run,
-                base,
-                "code signature: hashes of changed pages".to_owned(),
-            )
-        })
+        .filter_map(|run| Edit::within(old, new, run, base, HASHES))
         .collect()
 }

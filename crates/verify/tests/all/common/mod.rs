@@ -2,9 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use artcheck_verify::report::{MatrixReport, Outcome, RowReport};
-use artcheck_verify::run::failure::Failure;
-use artcheck_verify::{ChildCommand, MatrixOptions, Quiet, run_matrix};
+use artcheck_verify::{
+    ChildCommand, Failure, MatrixOptions, MatrixReport, Outcome, Quiet, RowReport, run_matrix,
+};
 use tempfile::TempDir;
 
 /// The repository.
@@ -46,7 +46,7 @@ pub fn child() -> ChildCommand {
     let profile = test.parent().unwrap().parent().unwrap();
     let program = profile
         .join("examples")
-        .join(format!("verify_matrix{}", std::env::consts::EXE_SUFFIX));
+        .join(format!("verify{}", std::env::consts::EXE_SUFFIX));
     assert!(
         program.exists(),
         "{} is missing: run cargo build --examples",
@@ -54,25 +54,14 @@ pub fn child() -> ChildCommand {
     );
     ChildCommand {
         program,
-        arguments: vec!["verify-row".into()],
+        arguments: vec!["row".into()],
     }
 }
 
 pub fn options(matrix: PathBuf) -> MatrixOptions<'static> {
     MatrixOptions {
-        matrix,
-        only: Vec::new(),
-        device: None,
-        share: None,
-        jobs: 1,
-        repeat: None,
-        time_limit: None,
         require_all: true,
-        child: child(),
-        precheck: None,
-        shims: None,
-        guard: false,
-        order: None,
+        ..MatrixOptions::new(matrix, child())
     }
 }
 

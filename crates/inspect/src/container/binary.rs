@@ -1,0 +1,282 @@
+//! What every container becomes: a [`Binary`], the facts that are kept, and the
+//! [`Region`]s of its bytes, which stay borrowed.
+
+use std::borrow::Cow;
+use std::fmt;
+
+use serde::Serialize;
+
+use crate::words::spell;
+
+/// File format of a binary.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Format {
+    /// ELF, 32 or 64 bits.
+    Elf,
+    /// Mach-O, thin (a fat file becomes one `Parsed` per slice).
+    MachO,
+    /// PE image (`.dll`, `.exe`).
+    Pe,
+    /// COFF object.
+    Coff,
+    /// WebAssembly module.
+    Wasm,
+    /// A Relax VM executable outside any container.
+    VmExecutable,
+}
+
+/// What the linker made of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BinaryKind {
+    /// Shared library, dylib, bundle, DLL, wasm module.
+    SharedLibrary,
+    /// Program (ELF `ET_DYN` with an interpreter counts as one).
+    Program,
+    /// Relocatable object.
+    Object,
+}
+
+/// Instruction set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Architecture {
+    /// x86-64.
+    X86_64,
+    /// 32-bit x86.
+    X86,
+    /// AArch64, Apple's arm64 included.
+    Aarch64,
+    /// 32-bit Arm.
+    Arm,
+    /// 64-bit RISC-V.
+    Riscv64,
+    /// WebAssembly, 32-bit memory.
+    Wasm32,
+    /// Any other, by the format's own machine number.
+    Other(u32),
+}
+
+/// System the binary was built for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Platform {
+    /// Linux with any libc (ELF without an Android note).
+    Linux,
+    /// Android (ELF with its note, or needing its libraries).
+    Android,
+    /// macOS.
+    MacOs,
+    /// iOS device.
+    Ios,
+    /// iOS simulator.
+    IosSimulator,
+    /// Mac Catalyst.
+    MacCatalyst,
+    /// Windows.
+    Windows,
+    /// A WebAssembly host.
+    Web,
+    /// Not stated by the file (objects often do not say).
+    Unknown,
+}
+
+/// A defined symbol that concerns TVM. Mach-O's leading underscore is removed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DefinedSymbol {
+    /// Name as a C programmer would write it.
+    pub name: String,
+    /// Virtual address (ELF, Mach-O), RVA (PE) or section offset (objects).
+    pub address: u64,
+    /// Size in bytes where the format records one.
+    pub size: Option<u64>,
+    /// Index into [`Parsed::regions`] where the symbol's data lies, if in one.
+    pub region: Option<usize>,
+    /// Offset inside that region.
+    pub region_offset: u64,
+    /// Weak definition.
+    pub weak: bool,
+    /// Visible to the dynamic linker (always true for objects' globals).
+    pub exported: bool,
+}
+
+/// An undefined symbol that concerns TVM (C or mangled C++).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct UndefinedSymbol {
+    /// Name as a C programmer would write it.
+    pub name: String,
+    /// Weak reference: stays null without an error.
+    pub weak: bool,
+    /// Library it is bound to, where the format says (Mach-O two-level, PE).
+    pub library: Option<String>,
+}
+
+/// A library this binary asks the loader for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Needed {
+    /// `DT_NEEDED`, dylib install name, or DLL name.
+    pub name: String,
+    /// Weak or delay-loaded: absence is not an error at load.
+    pub optional: bool,
+}
+
+/// A symbol version asked of a library (ELF `.gnu.version_r`).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct VersionNeed {
+    /// Library, e.g. `libc.so.6`.
+    pub library: String,
+    /// Version, e.g. `GLIBC_2.34`.
+    pub version: String,
+}
+
+/// Code signature state of a Mach-O file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "state")]
+pub enum Signature {
+    /// The format has none.
+    NotApplicable,
+    /// A Mach-O without one.
+    Unsigned,
+    /// `LC_CODE_SIGNATURE` with an ad-hoc code directory.
+    AdHoc,
+    /// Signed by a team or certificate.
+    Identity {
+        /// Team identifier where present.
+        team: Option<String>,
+    },
+    /// Present but not readable.
+    Malformed,
+}
+
+/// A wasm import or export, kept whole: the JavaScript glue depends on it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct WasmImport {
+    /// Module, usually `env` or `wasi_snapshot_preview1`.
+    pub module: String,
+    /// Field name.
+    pub name: String,
+}
+
+/// Facts about one binary, owned and small.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Binary {
+    /// File format.
+    pub format: Format,
+    /// What the linker made of it.
+    pub kind: BinaryKind,
+    /// Instruction set.
+    pub architecture: Architecture,
+    /// System.
+    pub platform: Platform,
+    /// Minimum system version (Mach-O), as `major.minor[.patch]`.
+    pub min_os: Option<String>,
+    /// SONAME, install name or DLL name.
+    pub identity: Option<String>,
+    /// Libraries asked of the loader, in order.
+    pub needed: Vec<Needed>,
+    /// RPATH/RUNPATH/`LC_RPATH` entries, in order.
+    pub search_paths: Vec<String>,
+    /// ELF version needs.
+    pub version_needs: Vec<VersionNeed>,
+    /// Defined symbols that concern TVM (see [`super::concerns_tvm`]); all exported
+    /// and global function symbols if a blob symbol is among them.
+    pub defined: Vec<DefinedSymbol>,
+    /// Undefined symbols that concern TVM.
+    pub undefined: Vec<UndefinedSymbol>,
+    /// wasm imports.
+    pub wasm_imports: Vec<WasmImport>,
+    /// wasm export names.
+    pub wasm_exports: Vec<String>,
+    /// Mach-O signature state.
+    pub signature: Signature,
+    /// Whether constructors are present (`.init_array`, `__mod_init_func`).
+    pub has_constructors: bool,
+    /// An LLVM function that every image of the process would bind to: exported
+    /// by an ELF library, strong, without a version. Elsewhere names belong to
+    /// one library.
+    pub visible_llvm: Option<String>,
+}
+
+impl Binary {
+    /// A binary of which nothing more is known.
+    pub fn new(
+        format: Format,
+        kind: BinaryKind,
+        architecture: Architecture,
+        platform: Platform,
+    ) -> Self {
+        Self {
+            format,
+            kind,
+            architecture,
+            platform,
+            min_os: None,
+            identity: None,
+            needed: Vec::new(),
+            search_paths: Vec::new(),
+            version_needs: Vec::new(),
+            defined: Vec::new(),
+            undefined: Vec::new(),
+            wasm_imports: Vec::new(),
+            wasm_exports: Vec::new(),
+            signature: Signature::NotApplicable,
+            has_constructors: false,
+            visible_llvm: None,
+        }
+    }
+}
+
+/// `x86-64 linux (elf)`; what the file does not say is left out.
+impl fmt::Display for Binary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.format == Format::VmExecutable {
+            return f.write_str("a bare VM executable");
+        }
+        f.write_str(&spell(self.architecture))?;
+        if self.platform != Platform::Unknown {
+            write!(f, " {}", spell(self.platform))?;
+        }
+        write!(f, " ({})", spell(self.format))
+    }
+}
+
+/// A contiguous piece of initialised memory that may hold a blob or strings.
+#[derive(Debug, Clone)]
+pub struct Region<'data> {
+    /// Section name, with its segment for Mach-O (`__TEXT,__const`).
+    pub name: String,
+    /// Address of the first byte (virtual address, RVA, linear memory).
+    pub address: u64,
+    /// The bytes: borrowed from the file, or rebuilt (wasm).
+    pub data: Cow<'data, [u8]>,
+    /// Where the bytes lie in the file: pairs of (region offset, file offset,
+    /// length), ascending. One entry except for wasm; gaps are implicit zeros.
+    pub file_ranges: Vec<FileRange>,
+    /// Holds machine code.
+    pub executable: bool,
+    /// Mapped writable.
+    pub writable: bool,
+}
+
+/// One run of region bytes that exist in the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FileRange {
+    /// Offset inside the region.
+    pub region_offset: u64,
+    /// Offset inside the file (or archive member).
+    pub file_offset: u64,
+    /// Length in bytes.
+    pub length: u64,
+}
+
+/// What a container parser returns: owned facts and borrowed regions.
+#[derive(Debug, Clone)]
+pub struct Parsed<'data> {
+    /// Owned facts.
+    pub binary: Binary,
+    /// Initialised, file-backed regions; borrowed, nothing is touched.
+    pub regions: Vec<Region<'data>>,
+    /// Offset of this binary inside the bytes given (slices of a fat Mach-O).
+    pub slice_offset: u64,
+}

@@ -1,0 +1,242 @@
+//! A model library and what is in it, decoded: what the rest of this module
+//! reads and fills in.
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+
+use super::need::DeviceNeed;
+use crate::error::DecodeError;
+use crate::vm::{DataType, Executable};
+
+/// Which names the library uses for its blob and its functions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SymbolGeneration {
+    /// `__tvm_dev_mblob`, `__tvm_module_ctx`, bare function names: up to 0.20.
+    DevMblob,
+    /// `__tvm_ffi_library_bin`, `__tvm_ffi_library_ctx`: 0.21.
+    FfiLibraryBin,
+    /// `__tvm_ffi__library_bin`, `__tvm_ffi__library_ctx`, `__tvm_ffi_` prefix: from 0.22.
+    FfiUnderscoreLibraryBin,
+    /// No blob symbol, and no name it is registered under: found by the VM magic.
+    Unknown,
+}
+
+/// Order of the blob's fields.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BlobLayout {
+    /// Count, then keyed entries with `_import_tree` among them: up to 0.21.
+    CountFirst,
+    /// Import tree first, every payload with its length: from 0.22.
+    TreeFirst,
+    /// No blob at all: a VM executable in a file of its own.
+    Bare,
+}
+
+/// Order of the fields in a `metal` or `vulkan` payload.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum PayloadOrder {
+    /// metal: version, smap, fmap, fmt; vulkan: words in place. Up to 0.23.
+    Before24,
+    /// metal: fmt, fmap, smap; vulkan: bytes with a length. From 0.24.
+    Since24,
+    /// The kind's layout never changed, or an empty payload fits both.
+    Stable,
+}
+
+/// Whether `FunctionInfo` carries `arg_extra_tags` (from 0.21).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FunctionInfoForm {
+    /// name, arg_types, launch_param_tags.
+    Plain,
+    /// ... and arg_extra_tags.
+    ExtraTags,
+    /// No function: fits both.
+    Either,
+}
+
+/// Launch information of one device kernel.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct KernelInfo {
+    /// Key in the payload's function map.
+    pub key: String,
+    /// Name field; empty in older payloads.
+    pub name: String,
+    /// Argument types.
+    pub arg_types: Vec<DataType>,
+    /// Launch parameter tags, e.g. `blockIdx.x`.
+    pub launch_tags: Vec<String>,
+    /// Extra tags (0 none, 1 tensor map).
+    pub extra_tags: Vec<i32>,
+}
+
+/// A piece of device code, left in place.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DeviceCode {
+    /// Kernel the code belongs to; empty when one piece holds all.
+    pub name: String,
+    /// Offset inside the blob.
+    pub offset: u64,
+    /// Length in bytes.
+    pub length: u64,
+}
+
+/// A decoded `metal`, `cuda`, `opencl`, `rocm`, `hexagon`, `vulkan` or `webgpu` payload.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct DevicePayload {
+    /// Layout generation.
+    pub order: PayloadOrder,
+    /// FunctionInfo generation.
+    pub function_info: FunctionInfoForm,
+    /// Code format: `cubin`, `cuda`, `ptx`, `metal`, `metallib`, `cl`, `vulkan`, ...; empty for webgpu.
+    pub code_format: String,
+    /// Kernels in file order.
+    pub kernels: Vec<KernelInfo>,
+    /// Device code in file order.
+    pub code: Vec<DeviceCode>,
+    /// What the code asks of the device, where it says so.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub needs: Vec<DeviceNeed>,
+}
+
+/// A module's payload.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "type")]
+pub enum Payload {
+    /// `_lib`: the host library itself.
+    HostLibrary,
+    /// `relax.Executable` / `relax.VMExecutable`.
+    VmExecutable(Box<Executable>),
+    /// A device module.
+    Device(DevicePayload),
+    /// `const_loader`: late-bound tensors.
+    ConstLoader {
+        /// Variable names.
+        variables: Vec<String>,
+        /// Symbols that need initialisation.
+        symbols: Vec<String>,
+    },
+    /// `static_library`: an object that was not linked.
+    StaticLibrary {
+        /// Functions the object provides.
+        functions: Vec<String>,
+        /// Bytes of the object.
+        size: u64,
+    },
+    /// A kind this tool does not know; kept by name and size.
+    Unknown,
+    /// A known kind whose bytes do not decode.
+    Undecodable {
+        /// Why; counted from the payload's first byte.
+        #[serde(serialize_with = "serialize_error")]
+        error: DecodeError,
+    },
+}
+
+fn serialize_error<S: serde::Serializer>(error: &DecodeError, to: S) -> Result<S::Ok, S::Error> {
+    to.collect_str(error)
+}
+
+/// One module of the tree.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Module {
+    /// Kind, e.g. `relax.VMExecutable`, `_lib`, `metal`.
+    pub kind: String,
+    /// Children, as indices into [`Blob::modules`].
+    pub children: Vec<usize>,
+    /// Offset of the payload inside the blob (from its length field).
+    pub payload_offset: u64,
+    /// Length of the payload in bytes; for a VM executable the VM bytes alone.
+    pub payload_length: u64,
+    /// Decoded payload.
+    pub payload: Payload,
+}
+
+/// A decoded blob. Offsets count from its 8-byte length field.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Blob {
+    /// Field order.
+    pub layout: BlobLayout,
+    /// Whole length: 8 + the length field.
+    pub length: u64,
+    /// Modules in file order (count-first entries too); the root is `root`.
+    pub modules: Vec<Module>,
+    /// Index of the root module.
+    pub root: usize,
+}
+
+impl Blob {
+    /// The Relax executables of the blob with their module index.
+    pub fn executables(&self) -> impl Iterator<Item = (usize, &Executable)> {
+        self.modules
+            .iter()
+            .enumerate()
+            .filter_map(|(index, module)| match &module.payload {
+                Payload::VmExecutable(executable) => Some((index, &**executable)),
+                _ => None,
+            })
+    }
+}
+
+/// A model library found in a binary: its blob, where it lies, and what its
+/// host part offers and needs.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct ModelLibrary {
+    /// System-library prefix; `None` for a plain shared library.
+    pub prefix: Option<String>,
+    /// Naming generation.
+    pub symbols: SymbolGeneration,
+    /// Blob symbol as found; when found by magic, the name it is registered
+    /// under, if one is.
+    pub blob_symbol: Option<String>,
+    /// Region name that holds the blob, e.g. `.rodata`.
+    pub region: String,
+    /// Offset of the blob in that region.
+    pub region_offset: u64,
+    /// Offset of the blob's first byte in the file (or member).
+    pub file_offset: u64,
+    /// The decoded blob, or why it does not decode.
+    #[serde(serialize_with = "serialize_blob")]
+    pub blob: Result<Blob, DecodeError>,
+    /// Context slots defined (`__TVM...` data symbols).
+    pub slots: Vec<String>,
+    /// Host functions, without prefix.
+    pub host_functions: Vec<String>,
+    /// VM functions compiled to host code (`__vmtir__<name>`), by name.
+    pub vm_tir_functions: Vec<String>,
+    /// Names host code looks up at run time (`.tvm_func.<name>` locals), where kept.
+    pub host_callees: Vec<String>,
+}
+
+impl ModelLibrary {
+    /// Host functions and device kernels that ship inside the library.
+    pub fn own_functions<'a>(&'a self, blob: &'a Blob) -> BTreeSet<&'a str> {
+        let mut names: BTreeSet<&str> = self.host_functions.iter().map(String::as_str).collect();
+        for module in &blob.modules {
+            match &module.payload {
+                Payload::Device(device) => {
+                    names.extend(device.kernels.iter().map(|kernel| kernel.key.as_str()));
+                }
+                Payload::StaticLibrary { functions, .. } => {
+                    names.extend(functions.iter().map(String::as_str));
+                }
+                _ => {}
+            }
+        }
+        names
+    }
+}
+
+fn serialize_blob<S: serde::Serializer>(
+    blob: &Result<Blob, DecodeError>,
+    to: S,
+) -> Result<S::Ok, S::Error> {
+    match blob {
+        Ok(blob) => blob.serialize(to),
+        Err(error) => to.collect_str(error),
+    }
+}

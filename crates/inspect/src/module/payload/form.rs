@@ -1,0 +1,50 @@
+//! The layouts that device payloads have had.
+
+use crate::module::{DevicePayload, FunctionInfoForm, PayloadOrder};
+
+/// One way to lay out a device payload.
+#[derive(Clone, Copy)]
+pub(in crate::module) struct Form {
+    pub(super) order: PayloadOrder,
+    pub(super) function_info: FunctionInfoForm,
+}
+
+impl Form {
+    /// The only order that the count-first layout ever held.
+    pub(in crate::module) fn before_024(function_info: FunctionInfoForm) -> Self {
+        Self {
+            order: PayloadOrder::Before24,
+            function_info,
+        }
+    }
+
+    /// Newest first.
+    pub(super) const ALL: [Self; 4] = [
+        Self {
+            order: PayloadOrder::Since24,
+            function_info: FunctionInfoForm::ExtraTags,
+        },
+        Self {
+            order: PayloadOrder::Before24,
+            function_info: FunctionInfoForm::ExtraTags,
+        },
+        Self {
+            order: PayloadOrder::Since24,
+            function_info: FunctionInfoForm::Plain,
+        },
+        Self {
+            order: PayloadOrder::Before24,
+            function_info: FunctionInfoForm::Plain,
+        },
+    ];
+}
+
+impl DevicePayload {
+    /// A payload without kernels has no `FunctionInfo` to tell its form by.
+    pub(super) fn settled(mut self) -> Self {
+        if self.kernels.is_empty() {
+            self.function_info = FunctionInfoForm::Either;
+        }
+        self
+    }
+}

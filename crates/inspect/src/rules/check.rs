@@ -1,0 +1,138 @@
+//! What rules are asked: one artifact alone, a model library against a runtime,
+//! a binary against a load set, a load set, a folder.
+
+use std::cell::LazyCell;
+use std::collections::BTreeSet;
+
+use super::pair::Pair;
+use crate::artifact::Artifact;
+use crate::container::UndefinedSymbol;
+use crate::documents::Document;
+use crate::finding::Outcome;
+use crate::runtime::RuntimeProfile;
+use crate::runtime::libraries::Resolution;
+use crate::runtime::load_set::{LoadSet, MissingReason};
+use crate::target::Target;
+
+/// What a rule looks at, and the function that looks. A rule may have several.
+#[derive(Clone, Copy)]
+pub(crate) enum Check {
+    /// One artifact alone.
+    Artifact(fn(&ArtifactContext<'_>, &mut Outcome)),
+    /// A model library against a runtime.
+    Pair(fn(&Pair<'_>, &mut Outcome)),
+    /// Any binary that uses TVM's symbols, against a load set.
+    Binding(fn(&Binding<'_>, &mut Outcome)),
+    /// A load set.
+    LoadSet(fn(&LoadSet, &mut Outcome)),
+    /// Model libraries against the configuration and weights beside them.
+    Folder(fn(&FolderContext<'_>, &mut Outcome)),
+}
+
+/// What can be asked about.
+pub enum Subject<'a> {
+    /// One artifact alone.
+    Artifact(ArtifactContext<'a>),
+    /// A model library against a runtime.
+    Pair(Pair<'a>),
+    /// Any binary that uses TVM's symbols, against a load set.
+    Binding(Binding<'a>),
+    /// A load set.
+    LoadSet(&'a LoadSet),
+    /// Everything that was read.
+    Folder(FolderContext<'a>),
+}
+
+impl Check {
+    /// Looks, if this is about such a subject.
+    pub(super) fn ask(&self, subject: &Subject<'_>, out: &mut Outcome) {
+        match (self, subject) {
+            (Self::Artifact(look), Subject::Artifact(artifact)) => look(artifact, out),
+            (Self::Pair(look), Subject::Pair(pair)) => look(pair, out),
+            (Self::Binding(look), Subject::Binding(binding)) => look(binding, out),
+            (Self::LoadSet(look), Subject::LoadSet(load_set)) => look(load_set, out),
+            (Self::Folder(look), Subject::Folder(folder)) => look(folder, out),
+            _ => {}
+        }
+    }
+}
+
+/// A binary that uses TVM's symbols, and the load set it would run in.
+pub struct Binding<'a> {
+    /// The client, runtime part or model library.
+    pub artifact: &'a Artifact,
+    /// The runtime's profile.
+    pub runtime: &'a RuntimeProfile,
+    /// Its load set; `None` for a release of the built-in table.
+    pub load_set: Option<&'a LoadSet>,
+}
+
+impl Binding<'_> {
+    /// The TVM symbols the binary leaves undefined.
+    pub fn undefined(&self) -> impl Iterator<Item = &UndefinedSymbol> {
+        self.artifact
+            .binary
+            .iter()
+            .flat_map(|binary| &binary.undefined)
+    }
+
+    /// Those of `wanted` that nobody provides; `None` when that cannot be told.
+    /// A symbol whose library is not among the files at all is AC205's.
+    pub fn missing_c<'s>(
+        &self,
+        wanted: &[&'s UndefinedSymbol],
+    ) -> Option<Vec<&'s UndefinedSymbol>> {
+        let Some(load_set) = self.load_set else {
+            let exported = self.runtime.c_symbols.value.as_ref()?;
+            return Some(
+                wanted
+                    .iter()
+                    .copied()
+                    .filter(|symbol| !exported.contains(&symbol.name))
+                    .collect(),
+            );
+        };
+        let binary = self.artifact.binary.as_ref()?;
+        let missing: BTreeSet<String> = load_set
+            .missing_for(binary)
+            .into_iter()
+            .filter(|missing| !matches!(missing.reason, MissingReason::LibraryAbsent { .. }))
+            .map(|missing| missing.symbol)
+            .collect();
+        // The set's own tvm-ffi lies elsewhere: AC205 says so, and what it
+        // exports cannot be held against anybody.
+        let ffi_is_elsewhere = LazyCell::new(|| {
+            load_set.libraries().iter().any(|(_, needed, resolution)| {
+                needed.contains("tvm_ffi") && matches!(resolution, Resolution::Absent { .. })
+            })
+        });
+        let is_missing = |symbol: &UndefinedSymbol| {
+            let nobody = missing.contains(&symbol.name)
+                || (symbol.weak && load_set.providers_of(&symbol.name).is_empty());
+            nobody && !(symbol.name.starts_with("TVMFFI") && *ffi_is_elsewhere)
+        };
+        Some(
+            wanted
+                .iter()
+                .copied()
+                .filter(|symbol| is_missing(symbol))
+                .collect(),
+        )
+    }
+}
+
+/// One artifact and what the user said about where it must run.
+pub struct ArtifactContext<'a> {
+    /// The artifact.
+    pub artifact: &'a Artifact,
+    /// `--target`, where given.
+    pub target: Option<&'a Target>,
+}
+
+/// Everything that was read, with the documents that stand among it.
+pub struct FolderContext<'a> {
+    /// The artifacts.
+    pub artifacts: &'a [Artifact],
+    /// Configurations and weight indexes.
+    pub documents: &'a [Document],
+}

@@ -1,0 +1,44 @@
+//! What to scan, against what.
+
+use std::path::{Path, PathBuf};
+
+use super::shard::Shard;
+use crate::runtime::RuntimeProfile;
+use crate::runtime::load_set::LoadSet;
+use crate::target::Target;
+
+/// What to scan, against what.
+#[derive(Debug, Default)]
+pub struct ScanOptions {
+    /// Files and directories.
+    pub paths: Vec<PathBuf>,
+    /// Runtimes the user named; empty means "those among the paths, else every release".
+    pub runtimes: Vec<GivenRuntime>,
+    /// The machine it must run on.
+    pub target: Option<Target>,
+    /// Threads of its own; `None` for those of the process, see [`use_threads`].
+    pub jobs: Option<usize>,
+    /// Read only this share of the files, and the runtimes.
+    pub shard: Option<Shard>,
+    /// Compare the checksums of weight shards, which reads them whole.
+    pub checksums: bool,
+}
+
+impl ScanOptions {
+    /// One path, nothing else asked for.
+    pub(super) fn of(path: &Path) -> Self {
+        Self {
+            paths: vec![path.to_owned()],
+            ..Self::default()
+        }
+    }
+}
+
+/// A runtime the user named.
+#[derive(Debug, Clone)]
+pub struct GivenRuntime {
+    /// What it accepts and offers.
+    pub profile: RuntimeProfile,
+    /// Its files, when it was read from files.
+    pub load_set: Option<LoadSet>,
+}

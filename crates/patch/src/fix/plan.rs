@@ -1,0 +1,117 @@
+//! What a plan of repairs is made from, and what it says.
+
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+
+use artcheck_inspect::finding::{Finding, Repair, Severity};
+use artcheck_inspect::runtime::RuntimeProfile;
+use serde::Serialize;
+
+use crate::inplace::Refusal;
+use crate::plan::{EditPlan, Resign};
+
+/// What is to be repaired, and for what.
+#[derive(Debug, Clone, Copy)]
+pub struct FixInput<'a> {
+    /// The file.
+    pub file: &'a Path,
+    /// Its bytes.
+    pub bytes: &'a [u8],
+    /// What the rules found in it.
+    pub findings: &'a [Finding],
+    /// The runtime it is for.
+    pub runtime: &'a RuntimeProfile,
+    /// Files of that runtime; none for a release of the built-in table, and
+    /// then no shim can be built.
+    pub runtime_paths: &'a [PathBuf],
+    /// What to do with a team's signature.
+    pub resign: Resign,
+}
+
+impl<'a> FixInput<'a> {
+    /// Findings that break something.
+    pub(super) fn errors(&self) -> impl Iterator<Item = &'a Finding> + Clone {
+        let is_error = |finding: &&Finding| finding.severity == Severity::Error;
+        self.findings.iter().filter(is_error)
+    }
+
+    /// Findings to settle: those that break something, and those of less
+    /// weight that a change in place settles.
+    pub(super) fn wanted(&self) -> impl Iterator<Item = &'a Finding> + Clone {
+        self.findings.iter().filter(|finding| {
+            finding.severity == Severity::Error || finding.repairs.contains(&Repair::InPlace)
+        })
+    }
+}
+
+/// One repair.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FixStep {
+    /// Which of the three ways.
+    pub way: Repair,
+    /// The rules it settles.
+    pub rules: Vec<String>,
+    /// What it does, one sentence each.
+    pub what: Vec<String>,
+    /// The command that does it alone.
+    pub command: String,
+}
+
+/// What can be repaired and how, and what cannot.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FixPlan {
+    /// `artcheck/fix-plan-v1`.
+    pub schema: &'static str,
+    /// The file.
+    pub artifact: PathBuf,
+    /// The runtime's name.
+    pub runtime: String,
+    /// Repairs, in the order to do them.
+    pub steps: Vec<FixStep>,
+    /// What breaks and cannot be repaired.
+    pub refused: Vec<Refusal>,
+    /// What may break and is not repaired.
+    pub notes: Vec<String>,
+    /// Parts of the shim, where one is needed.
+    pub shim_parts: Vec<&'static str>,
+    /// The changes in place, each of what the one before leaves.
+    pub in_place: Vec<EditPlan>,
+}
+
+impl FixPlan {
+    /// Whether nothing is wrong that could be repaired or refused.
+    pub fn is_empty(&self) -> bool {
+        self.steps.is_empty() && self.refused.is_empty()
+    }
+
+    /// The plan for people.
+    pub fn describe(&self) -> String {
+        let mut text = format!("{} for {}\n", self.artifact.display(), self.runtime);
+        if self.is_empty() {
+            text.push_str("  nothing to repair\n");
+        }
+        for (number, step) in self.steps.iter().enumerate() {
+            let way = match step.way {
+                Repair::InPlace => "change in place",
+                Repair::Shim => "shim library",
+                Repair::Source => "source patch",
+            };
+            let number = number.saturating_add(1);
+            let _ = writeln!(text, "  {number}. {way} ({})", step.rules.join(", "));
+            for line in &step.what {
+                let _ = writeln!(text, "     {line}");
+            }
+            let _ = writeln!(text, "     $ {}", step.command);
+        }
+        for refusal in &self.refused {
+            let _ = writeln!(text, "  refused: {refusal}");
+        }
+        if !self.steps.is_empty() && !self.refused.is_empty() {
+            text.push_str("  so --apply leaves the file alone: it would still break\n");
+        }
+        for note in &self.notes {
+            let _ = writeln!(text, "  note: {note}");
+        }
+        text
+    }
+}

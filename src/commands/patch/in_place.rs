@@ -1,0 +1,157 @@
+//! `artcheck patch retag`, `convert`, `relocate`, `sign` and `model-lib`: a plan
+//! from bytes, carried out where the user said where to.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use artcheck_patch::inplace::convert::ConvertOptions;
+use artcheck_patch::inplace::retag::RetagOptions;
+use artcheck_patch::inplace::{
+    self, EditPlan, Output, Resign, convert as conversion, model_lib as configuration,
+    relocate as relocation, retag as tags, sign as signature,
+};
+use artcheck_patch::receipt;
+use serde::Serialize;
+
+use crate::args::{
+    ChangeArgs, InPlace, PatchConvertArgs, PatchFileArgs, PatchModelLibArgs, PatchRetagArgs,
+    PlainFormat, ResignChoice,
+};
+use crate::exit::Status;
+use crate::runtimes;
+
+/// The attention tags of an artifact.
+pub fn retag(args: &PatchRetagArgs) -> anyhow::Result<Status> {
+    let runtime = args.runtime.as_deref().map(runtimes::resolve_one);
+    let runtime = runtime.transpose()?;
+    change(&args.file, told(&args.change), |bytes| {
+        let options = RetagOptions {
+            to: args.to,
+            runtime: runtime.as_ref().map(|runtime| &runtime.profile),
+            resign: resign(args.change.resign),
+            rooms: receipt::rooms(&args.file, bytes)?,
+        };
+        Ok(tags::plan(bytes, &options)?)
+    })
+}
+
+/// Everything a runtime needs that can be made exact in the artifact itself.
+pub fn convert(args: &PatchConvertArgs) -> anyhow::Result<Status> {
+    let runtime = runtimes::resolve_one(&args.runtime)?;
+    change(&args.file, told(&args.change), |bytes| {
+        let options = ConvertOptions {
+            partial: args.partial,
+            resign: resign(args.change.resign),
+            rooms: receipt::rooms(&args.file, bytes)?,
+        };
+        Ok(conversion::plan(bytes, &runtime.profile, &options)?)
+    })
+}
+
+/// Folders of the build machine in names and run paths.
+pub fn relocate(args: &PatchFileArgs) -> anyhow::Result<Status> {
+    change(&args.file, told(&args.change), |bytes| {
+        Ok(relocation::plan(bytes, resign(args.change.resign))?)
+    })
+}
+
+/// An ad-hoc signature, new or renewed.
+pub fn sign(args: &PatchFileArgs) -> anyhow::Result<Status> {
+    let name = args.file.file_name().unwrap_or_default().to_string_lossy();
+    change(&args.file, told(&args.change), |bytes| {
+        Ok(signature::plan(bytes, &name, resign(args.change.resign))?)
+    })
+}
+
+/// A name in an app or package configuration.
+pub fn model_lib(args: &PatchModelLibArgs) -> anyhow::Result<Status> {
+    change(&args.file, (&args.to_where, args.format), |bytes| {
+        Ok(configuration::plan(bytes, &args.from, &args.to)?)
+    })
+}
+
+/// Where the result goes, and how it is told.
+fn told(change: &ChangeArgs) -> (&InPlace, PlainFormat) {
+    (&change.to_where, change.format)
+}
+
+/// What to do with a signature.
+pub fn resign(choice: Option<ResignChoice>) -> Resign {
+    match choice {
+        Some(ResignChoice::Adhoc) => Resign::AdHoc,
+        None => Resign::Keep,
+    }
+}
+
+/// Where the result goes.
+pub fn output(to: &InPlace) -> Output {
+    match &to.out {
+        Some(file) => Output::File(file.clone()),
+        None => Output::InPlace {
+            break_hard_link: to.break_hard_link,
+        },
+    }
+}
+
+/// What a change in place reports as JSON.
+#[derive(Serialize)]
+struct Report<'a> {
+    schema: &'static str,
+    file: &'a Path,
+    receipt: Option<&'a PathBuf>,
+    written: bool,
+    plan: &'a EditPlan,
+}
+
+/// Makes a plan for a file, shows it, and carries it out where the user said where to.
+fn change(
+    file: &Path,
+    (to, format): (&InPlace, PlainFormat),
+    plan: impl FnOnce(&[u8]) -> anyhow::Result<EditPlan>,
+) -> anyhow::Result<Status> {
+    let bytes = std::fs::read(file).with_context(|| format!("{}", file.display()))?;
+    let plan = &plan(&bytes).with_context(|| format!("{}", file.display()))?;
+    let applied = if to.in_place || to.out.is_some() {
+        Some(inplace::apply(file, plan, &output(to))?)
+    } else {
+        None
+    };
+    let mut out = std::io::stdout().lock();
+    if format == PlainFormat::Json {
+        let report = Report {
+            schema: "artcheck/patch-v1",
+            file: applied.as_ref().map_or(file, |applied| &applied.file),
+            receipt: applied
+                .as_ref()
+                .and_then(|applied| applied.receipt.as_ref()),
+            written: applied.as_ref().is_some_and(|applied| applied.written),
+            plan,
+        };
+        serde_json::to_writer_pretty(&mut out, &report)?;
+        writeln!(out)?;
+        return Ok(Status::Clean);
+    }
+    write!(out, "{}", plan.describe())?;
+    match applied {
+        None if plan.is_empty() => writeln!(out, "nothing to change")?,
+        None => writeln!(out, "nothing written: add --in-place, or --out FILE")?,
+        Some(applied) if !applied.written => writeln!(
+            out,
+            "nothing to change: {} is left as it is",
+            file.display()
+        )?,
+        Some(applied) => {
+            writeln!(out, "wrote {}", applied.file.display())?;
+            if let Some(receipt) = applied.receipt {
+                writeln!(
+                    out,
+                    "receipt {} (undo with `artcheck unpatch {}`)",
+                    receipt.display(),
+                    applied.file.display()
+                )?;
+            }
+        }
+    }
+    Ok(Status::Clean)
+}

@@ -1,0 +1,34 @@
+//! The terminal, as far as commands need to know of it.
+
+use std::io::IsTerminal;
+
+use crate::args::{Args, ColorChoice};
+
+/// What every command needs to know of the terminal.
+#[derive(Debug, Clone, Copy)]
+pub struct Terminal {
+    /// Colour standard output.
+    pub color: bool,
+    /// Show progress on standard error.
+    pub progress: bool,
+    /// Only the report.
+    pub quiet: bool,
+}
+
+impl Terminal {
+    /// What the arguments say, and else the terminal itself.
+    pub fn of(args: &Args) -> Self {
+        Self {
+            color: match args.color {
+                ColorChoice::Always => true,
+                ColorChoice::Never => false,
+                ColorChoice::Auto => {
+                    std::io::stdout().is_terminal()
+                        && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+                }
+            },
+            progress: !args.quiet && std::io::stderr().is_terminal(),
+            quiet: args.quiet,
+        }
+    }
+}

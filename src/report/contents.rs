@@ -1,0 +1,68 @@
+//! What a model library is made of: its modules with their sizes, and the
+//! functions it leaves to others. Facts for reports; no judgement.
+
+use std::collections::BTreeSet;
+
+use artcheck_inspect::module::{Blob, ModelLibrary, Payload};
+use artcheck_inspect::vm::FunctionKind;
+use serde::{Deserialize, Serialize};
+
+/// One module of the tree, root first, in the order of a depth-first walk.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ModuleNode {
+    /// Kind, e.g. `relax.VMExecutable`.
+    pub kind: String,
+    /// Importers above it.
+    pub depth: usize,
+    /// Bytes of its payload.
+    pub size: u64,
+    /// Code format of a device module, e.g. `cubin`.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub code_format: String,
+    /// Kernels of a device module.
+    #[serde(default)]
+    pub kernels: usize,
+}
+
+/// Modules of a blob in tree order. A module that two others import is listed once.
+pub fn modules(blob: &Blob) -> Vec<ModuleNode> {
+    let mut nodes = Vec::new();
+    let mut seen = BTreeSet::new();
+    let mut open = vec![(blob.root, 0_usize)];
+    while let Some((index, depth)) = open.pop() {
+        let Some(module) = blob.modules.get(index) else {
+            continue;
+        };
+        if !seen.insert(index) {
+            continue;
+        }
+        let (code_format, kernels) = match &module.payload {
+            Payload::Device(device) => (device.code_format.clone(), device.kernels.len()),
+            _ => (String::new(), 0),
+        };
+        nodes.push(ModuleNode {
+            kind: module.kind.clone(),
+            depth,
+            size: module.payload_length,
+            code_format,
+            kernels,
+        });
+        let below = depth.saturating_add(1);
+        open.extend(module.children.iter().rev().map(|child| (*child, below)));
+    }
+    nodes
+}
+
+/// Functions of the VM's table that the library does not bring itself: what
+/// the runtime, or the application, must register. Sorted, each once.
+pub fn required_functions(library: &ModelLibrary, blob: &Blob) -> Vec<String> {
+    let own = library.own_functions(blob);
+    let wanted: BTreeSet<&str> = blob
+        .executables()
+        .flat_map(|(_, executable)| &executable.functions)
+        .filter(|function| function.kind == FunctionKind::Packed)
+        .map(|function| function.name.as_str())
+        .filter(|name| !own.contains(name))
+        .collect();
+    wanted.into_iter().map(str::to_owned).collect()
+}
