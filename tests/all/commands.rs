@@ -124,6 +124,7 @@ fn doctor_shows_the_load_set_and_no_name() {
 }
 
 /// Homes and names that a careless replacement trips over.
+#[cfg(unix)]
 #[test]
 fn doctor_keeps_quiet_about_odd_names_too() {
     let folder = tempfile::tempdir().expect("a temporary folder");

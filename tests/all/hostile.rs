@@ -1,5 +1,5 @@
-//! Bad input: every file of the corpus cut at 64 places and changed 2,000
-//! times, each read with all rules against all releases. Nothing panics,
+//! Bad input: every file of the corpus cut at 64 places and changed 200
+//! or 2,000 times, each read with all rules against all releases. Nothing panics,
 //! nothing hangs, and what cannot be read is a finding.
 
 use crate::support;
@@ -11,9 +11,14 @@ use artcheck_inspect::scan::{Scan, ScanOptions, scan_bytes};
 use crate::support::damage::{self, Random, Watch};
 
 const CUTS: usize = 64;
-const CHANGES: usize = 2_000;
+/// Changes of each file; ten times as many beside the tests on real parts.
+const CHANGES: usize = if cfg!(feature = "real-parts") {
+    2_000
+} else {
+    200
+};
 /// Changes of one file that one worker tries in a row.
-const BATCH: usize = 250;
+const BATCH: usize = 100;
 
 fn corpus() -> Vec<(String, Vec<u8>)> {
     let files = support::files_below("corpus/artifacts");

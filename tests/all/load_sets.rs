@@ -271,6 +271,7 @@ fn a_macos_client_beside_the_runtime_lists_each_missing_function() {
 /// Package managers link one file into many environments.
 #[cfg(unix)]
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn a_hard_link_is_a_file_of_its_own_in_each_folder() {
     let top = tempfile::tempdir().expect("a folder");
     let ffi = "tvm-ffi-0.1.15.post2-linux-x86_64/tvm_ffi/lib/libtvm_ffi.so";

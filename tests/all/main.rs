@@ -10,7 +10,7 @@ mod support;
 #[path = "../../crates/inspect/tests/all/writer/mod.rs"]
 mod writer;
 
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 mod by_hand;
 mod classes;
 mod cli;
@@ -22,7 +22,7 @@ mod healthy;
 mod hostile;
 mod hostile_archives;
 mod hostile_tree;
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 mod integrations;
 mod layers;
 mod load_sets;
@@ -33,6 +33,6 @@ mod names;
 mod patch_cli;
 mod reports;
 mod silent_changes;
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 mod truth_table;
 mod verify_cli;
