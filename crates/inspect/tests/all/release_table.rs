@@ -68,11 +68,13 @@ fn known<'a, T>(fact: &'a Fact<T>, what: &str) -> &'a T {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn linux_x86_64_libraries_equal_the_table() {
     equal_the_table(&PLATFORMS[0]);
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn linux_aarch64_libraries_equal_the_table() {
     equal_the_table(&PLATFORMS[1]);
 }
@@ -83,6 +85,7 @@ fn macos_arm64_libraries_equal_the_table() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn windows_x64_libraries_equal_the_table() {
     equal_the_table(&PLATFORMS[3]);
 }
@@ -220,6 +223,7 @@ fn loaders_equal(read: &RuntimeProfile, table: &RuntimeProfile, device: &str, wh
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn a_saved_profile_reads_back_equal() {
     let (release, ffi) = crate::parts::releases().remove(0);
     let saved = load_set(release, ffi, &PLATFORMS[0]);
