@@ -237,6 +237,7 @@ fn file_of(rule: &Rule) -> std::path::PathBuf {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn every_command_of_every_page_works() {
     let folder = folder();
     lay_out(folder.path());

@@ -31,6 +31,7 @@ fn answers(folder: &Path, artifact: &str, ops: &Value) -> Value {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn layers_that_slide_answer_otherwise_from_the_second_prefill_on() {
     let folder = folder();
     let ops = json!([
@@ -60,6 +61,7 @@ fn layers_that_slide_answer_otherwise_from_the_second_prefill_on() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn a_sample_of_random_schedules_finds_what_is_known_and_nothing_else() {
     let folder = folder();
     let report = folder.path().join("report.json");
