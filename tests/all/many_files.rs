@@ -1,14 +1,12 @@
 //! A scan of many files: time and memory grow with their number, not with its
 //! square, and the reports stay as long as people read.
 
-mod support;
-
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use support::{artcheck, root};
+use crate::support::{artcheck, root};
 use tempfile::TempDir;
 
 /// Small libraries, healthy and not, that the copies are made of.
