@@ -26,6 +26,7 @@ from importlib import import_module
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
+import fixed  # noqa: E402
 from compare import differences  # noqa: E402
 from drivers import Driver  # noqa: E402
 from shrink import shrink  # noqa: E402
@@ -36,10 +37,12 @@ SHARES = {"paged_cache": 55, "rnn_state": 10, "samplers": 9, "values": 12, "tens
 
 
 def plan(count, seed, families):
-    """(family, seed of the schedule) in an order that mixes families."""
+    """The fixed schedules of these families, then random ones in an order that mixes families."""
+    yield from (schedule for schedule in fixed.schedules() if schedule["family"] in families)
     shares = {name: SHARES[name] for name in families}
     names = random.Random(seed).choices(list(shares), list(shares.values()), k=count)
-    return [(name, f"{seed}-{index}") for index, name in enumerate(names)]
+    for index, name in enumerate(names):
+        yield import_module("families." + name).generate(random.Random(f"{seed}-{index}"))
 
 
 def main():
@@ -67,10 +70,9 @@ def drive(options, answers_of):
     """The report of all schedules."""
     started = time.monotonic()
     found, counted, ended, operations = {}, Counter(), Counter(), 0
-    for name, seed in plan(options.schedules, options.seed, options.family or list(SHARES)):
-        schedule = import_module("families." + name).generate(random.Random(seed))
+    for schedule in plan(options.schedules, options.seed, options.family or list(SHARES)):
         answers = answers_of(schedule)
-        counted[name] += 1
+        counted[schedule["family"]] += 1
         if sum(counted.values()) % 1000 == 0:
             print(f"{sum(counted.values())} of {options.schedules}", file=sys.stderr, flush=True)
         operations += max(len(a) for a in answers.values())

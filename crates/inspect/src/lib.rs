@@ -43,6 +43,7 @@ pub mod rule;
 pub mod rules;
 pub mod runtime;
 pub mod scan;
+pub mod shown;
 pub mod source;
 pub mod target;
 pub mod version;
