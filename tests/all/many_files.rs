@@ -78,6 +78,7 @@ fn scan(tree: &Path, format: &str) -> Run {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn time_and_memory_grow_with_the_number_of_files() {
     let (few, many) = (copies(1_000), copies(8_000));
     for format in ["json", "sarif", "junit", "human", "html"] {

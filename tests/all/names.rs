@@ -3,7 +3,7 @@
 //! are no text, get the verdicts and findings that plain names get. Whole
 //! reports are compared, the odd names in them replaced by the plain ones.
 
-#![cfg(unix)]
+#![cfg(target_os = "linux")]
 
 use std::ffi::OsString;
 use std::fs;

@@ -105,7 +105,8 @@ impl<'a> Reader<'a> {
     pub fn count(&mut self, item_size: usize, what: &'static str) -> Result<usize, DecodeError> {
         let start = self.pos;
         let count = self.u64(what)?;
-        let room = self.remaining() / item_size.max(1);
+        let left = self.remaining();
+        let room = left.checked_div(item_size).unwrap_or(left);
         match usize::try_from(count) {
             Ok(count) if count <= room => Ok(count),
             _ => {

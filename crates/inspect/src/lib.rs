@@ -44,6 +44,7 @@ pub mod rule;
 pub mod rules;
 pub mod runtime;
 pub mod scan;
+pub mod shown;
 pub mod source;
 mod spelling;
 pub mod target;

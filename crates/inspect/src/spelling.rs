@@ -3,6 +3,8 @@
 
 use std::fmt;
 
+use crate::shown::acts;
+
 /// Whether control characters may stand in a text as they are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Controls {
@@ -71,11 +73,4 @@ pub fn unspell(text: &str) -> Vec<u8> {
     }
     bytes.extend_from_slice(rest.as_bytes());
     bytes
-}
-
-/// Characters that end lines, move the cursor or turn the direction of text.
-fn acts(character: char) -> bool {
-    character.is_control()
-        || matches!(character,
-            '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }

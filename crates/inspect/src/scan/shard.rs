@@ -20,7 +20,8 @@ impl Shard {
     /// Whether the file belongs to this share. The path counts as it was
     /// given: shares agree where every machine names the tree the same way.
     pub fn holds(self, path: &Path) -> bool {
-        hash(path) % u64::from(self.of) == u64::from(self.number.saturating_sub(1))
+        let before = u64::from(self.number.saturating_sub(1));
+        hash(path).checked_rem(self.of.into()) == Some(before)
     }
 
     /// Keeps of a file the names that must be read; whether there is one.
