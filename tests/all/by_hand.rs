@@ -44,6 +44,7 @@ const PRINTS: &[(&str, &str)] = &[
     ),
     ("xxd -p model.so", "1e1514422fde25d2"),
     ("artcheck dump model.so", "relax.VMExecutable"),
+    ("artcheck dump --stats model.so", "Constant pool"),
     (
         "artcheck dump --asm model.so | grep packed_func",
         "vm.builtin.alloc_shape_heap",

@@ -30,8 +30,10 @@ mod many_files;
 mod metal_sim;
 mod more_rules;
 mod names;
+mod next_release;
 mod patch_cli;
 mod reports;
+mod requirements;
 mod silent_changes;
 #[cfg(target_os = "linux")]
 mod truth_table;

@@ -88,9 +88,12 @@ fn a_sample_of_random_schedules_finds_what_is_known_and_nothing_else() {
     // One of each kind, so that a harness that sees nothing does not pass.
     for name in [
         "sliding-mask",
-        "flashinfer-kernels",
+        "sliding-window-start",
         "sliding-pages",
+        "flashinfer-kernels",
         "transfer-layers",
+        "unknown-dtype",
+        "config-length",
         "words",
     ] {
         assert!(names.contains(&name), "{name} is not among {names:?}");

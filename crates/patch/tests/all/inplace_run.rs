@@ -132,7 +132,7 @@ fn tir_models_run_after_retag_without_a_shim() {
             &tir(&corpus::bytes(&name)),
         );
         let mut v2_only = corpus::release(&format!("tvm-{}", release.tvm));
-        v2_only.vm_magics.value = Some(["V2".to_owned()].into());
+        v2_only.vm_magics.value = Some([artcheck_inspect::vm::Magic::V2].into());
         let plan = retag_in_place(&file, Some(&v2_only));
         assert!(
             plan.libraries[0]
