@@ -187,7 +187,7 @@ fn a_release_pins_the_part_of_its_own_package_alone() {
             .iter()
             .map(|path| member(path, PartKind::Runtime, Platform::Linux))
             .collect();
-        pin(&mut members, Some("0.25"));
+        pin(&mut members, Some("0.25"), &[]);
         let own = Version::parse("0.1.12").map(VersionRange::exactly);
         members
             .iter()
