@@ -5,8 +5,8 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use artcheck_inspect::artifact::Role;
-use artcheck_inspect::finding::Location;
+use artcheck_inspect::Location;
+use artcheck_inspect::Role;
 use artcheck_inspect::runtime::release;
 use artcheck_inspect::scan::VerdictStatus;
 

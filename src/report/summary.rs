@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use artcheck_inspect::artifact::{Artifact, Role};
-use artcheck_inspect::epoch::epoch;
+use artcheck_inspect::epoch;
 use artcheck_inspect::module::{Blob, ModelLibrary, Payload, metadata};
 use artcheck_inspect::runtime::{RuntimeProfile, SiteTags, TagSite};
+use artcheck_inspect::spell;
 use artcheck_inspect::vm::Magic;
 use artcheck_inspect::vm::kv_cache::{KernelValue, kv_caches};
-use artcheck_inspect::words;
+use artcheck_inspect::{Artifact, Role};
 use serde::{Deserialize, Serialize};
 
 /// What a report says of one model library.
@@ -277,7 +277,7 @@ pub fn site_tags(sites: &BTreeMap<TagSite, SiteTags>) -> String {
                     )
                 })
                 .collect();
-            format!("{}: {}", words::spell(site), tags.join(", "))
+            format!("{}: {}", spell(site), tags.join(", "))
         })
         .collect();
     words.join("; ")

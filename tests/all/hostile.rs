@@ -4,8 +4,8 @@
 
 use std::path::{Path, PathBuf};
 
-use artcheck_inspect::artifact::{Artifact, Role};
 use artcheck_inspect::scan::{Scan, ScanOptions, scan_bytes};
+use artcheck_inspect::{Artifact, Role};
 
 use crate::support::damage::{Random, Watch};
 

@@ -7,7 +7,7 @@ pub mod binary;
 mod code_refs_aarch64;
 mod code_refs_x86_64;
 pub mod distribution;
-pub mod ffi_version;
+mod ffi_version;
 mod functions;
 pub mod grouping;
 mod infer;
@@ -16,18 +16,20 @@ pub mod load_set;
 mod loaders;
 mod magics;
 pub mod member;
-pub mod pairing;
+mod pairing;
 pub mod release;
-pub mod saved;
+mod saved;
 mod slots;
-pub mod strings;
-pub mod table;
+pub(crate) mod strings;
+mod table;
 mod tags;
 mod wide;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
+
+pub use crate::parts::{PartKind, classify};
 
 /// How far a fact can be trusted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

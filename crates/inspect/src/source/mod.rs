@@ -7,12 +7,12 @@
 //! is a [`Problem`], never the end of a scan.
 
 mod event;
-pub mod map;
+pub(crate) mod map;
 mod members;
-mod place;
 mod walk;
 
 pub use event::{Event, Problem, ProblemKind, VirtualFile};
 pub use members::{visit, visit_bytes};
-pub use place::{Controls, Place, spell, unspell};
 pub use walk::{FoundFile, Walk, is_temporary, walk};
+
+pub use crate::place::{Controls, Place, spell, unspell};
