@@ -5,10 +5,9 @@ use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use artcheck_inspect::Location;
-use artcheck_inspect::Role;
-use artcheck_inspect::runtime::release;
+use artcheck_inspect::runtime::history::spans;
 use artcheck_inspect::scan::VerdictStatus;
+use artcheck_inspect::{Location, Role};
 
 use super::groups::{alike, listed};
 use super::model::{Entry, Finding, Report, Runtime, Verdict};
@@ -174,29 +173,6 @@ fn verdict_lines(out: &mut String, verdicts: &[&Verdict], style: Style) {
             let _ = writeln!(out, "          {}: {}", reason.rule, reason.why);
         }
     }
-}
-
-/// Runtime names, neighbouring releases as a span: `tvm-0.20 to tvm-0.22`.
-pub fn spans(names: &[&str]) -> String {
-    let releases = release::releases();
-    let place = |name: &str| releases.iter().position(|release| release.name == name);
-    let mut spans: Vec<(&str, &str)> = Vec::new();
-    for name in names {
-        match spans.last_mut() {
-            Some((_, last)) if place(last).is_some_and(|last| place(name) == Some(last + 1)) => {
-                *last = name
-            }
-            _ => spans.push((name, name)),
-        }
-    }
-    let words = spans.into_iter().map(|(first, last)| {
-        if first == last {
-            first.to_owned()
-        } else {
-            format!("{first} to {last}")
-        }
-    });
-    words.collect::<Vec<_>>().join(", ")
 }
 
 fn finding_section(out: &mut String, finding: &Finding, others: &[&Finding], style: Style) {

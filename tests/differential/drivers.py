@@ -6,6 +6,7 @@ import select
 import signal
 import subprocess
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -37,7 +38,8 @@ class Driver:
         if self.process is not None:
             self.process.kill()
             self.process.wait()
-            self.process.stdin.close()
+            with suppress(BrokenPipeError):  # what was not read any more
+                self.process.stdin.close()
             self.process.stdout.close()
             self.folder.cleanup()
             self.process = None

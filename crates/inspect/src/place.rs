@@ -14,6 +14,7 @@ use std::sync::Arc;
 use serde::{Serialize, Serializer};
 
 use crate::container::Architecture;
+use crate::shown::acts;
 
 /// A file, an archive member in it, a slice of a universal binary; or a folder
 /// of files or members. Cheap to clone.
@@ -348,13 +349,6 @@ pub fn unspell(text: &str) -> Vec<u8> {
     }
     bytes.extend_from_slice(rest.as_bytes());
     bytes
-}
-
-/// Characters that end lines, move the cursor or turn the direction of text.
-fn acts(character: char) -> bool {
-    character.is_control()
-        || matches!(character,
-            '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 fn is_separator(byte: &u8) -> bool {

@@ -22,6 +22,21 @@ pub fn on(file: &str, runtime: &str) -> Scan {
     with(corpus(file), &["--runtime", runtime])
 }
 
+/// The dense library of 0.26 whose first layer got a sliding window of its own: one number of
+/// its attention kinds, a shape constant of two zeros, is 3.
+pub fn sliding(folder: &Path, runtime: &str) -> Scan {
+    let kinds = |first: i64| {
+        let mut bytes = Vec::from(69_i32.to_le_bytes());
+        for word in [2, first, 0] {
+            bytes.extend(word.to_le_bytes());
+        }
+        bytes
+    };
+    let bytes = fs::read(corpus("tvm-0.26/dense-cpu-x86_64.so")).expect("the library");
+    let bytes = renamed(bytes, &kinds(0), &kinds(3));
+    with(put(folder, "sliding.so", bytes), &["--runtime", runtime])
+}
+
 /// A file beside a real, installed runtime.
 pub fn in_venv(path: impl Into<PathBuf>, tvm: &str) -> Scan {
     with(path, &["--runtime", venv(tvm).to_str().expect("UTF-8")])

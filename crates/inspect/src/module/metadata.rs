@@ -5,6 +5,8 @@
 //! at strings. Keys came and went; a key that is absent or of another shape is
 //! listed, never an error.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 use serde_json::{Map, Value as Json};
 
@@ -16,17 +18,8 @@ use crate::vm::{ConstantValue, Executable, FunctionKind, Instruction};
 /// Name of the function.
 pub const FUNCTION: &str = "_metadata";
 
-/// Keys that readers of the JSON require.
-pub const REQUIRED: [&str; 8] = [
-    "model_type",
-    "quantization",
-    "context_window_size",
-    "prefill_chunk_size",
-    "max_batch_size",
-    "tensor_parallel_shards",
-    "params",
-    "memory_usage",
-];
+/// Name that it had in 2023, with other keys in its JSON.
+pub const OLD_FUNCTION: &str = "get_metadata";
 
 /// Decoded metadata.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
@@ -67,8 +60,8 @@ pub struct Metadata {
     pub embedding_metadata: Option<Json>,
     /// Every other key, as written.
     pub other: Map<String, Json>,
-    /// Required keys that are absent, and `kv_cache` where the kind wants it.
-    pub missing: Vec<String>,
+    /// Every key that is there, whatever its value.
+    pub keys: BTreeSet<String>,
     /// Keys whose value has another shape than every known release wrote.
     pub unexpected: Vec<String>,
 }
@@ -138,31 +131,39 @@ pub struct FoundMetadata {
 
 /// Reads the metadata of an executable.
 pub fn read(executable: &Executable) -> Result<FoundMetadata, MetadataError> {
-    let (constant, text) = locate(executable)?;
+    let (constant, text) = locate(executable, FUNCTION)?;
     let metadata = parse(text)?;
     Ok(FoundMetadata { constant, metadata })
 }
 
-/// The JSON text as it stands in the constant pool.
+/// The JSON text as it stands in the constant pool; that of the older function
+/// where there is no other.
 pub fn text(executable: &Executable) -> Result<&str, MetadataError> {
-    locate(executable).map(|(_, text)| text)
+    let found = match locate(executable, FUNCTION) {
+        Err(MetadataError::NoFunction) => locate(executable, OLD_FUNCTION),
+        found => found,
+    };
+    found.map(|(_, text)| text)
 }
 
-fn locate(executable: &Executable) -> Result<(usize, &str), MetadataError> {
-    let constant = constant_index(executable)?;
+fn locate<'a>(
+    executable: &'a Executable,
+    function: &str,
+) -> Result<(usize, &'a str), MetadataError> {
+    let constant = constant_index(executable, function)?;
     match executable.constants.get(constant).map(|found| &found.value) {
         Some(ConstantValue::String(text)) => Ok((constant, text)),
         _ => Err(MetadataError::NotAConstant),
     }
 }
 
-/// The constant that every return of `_metadata` gives.
-fn constant_index(executable: &Executable) -> Result<usize, MetadataError> {
+/// The constant that every return of the function gives.
+fn constant_index(executable: &Executable, wanted: &str) -> Result<usize, MetadataError> {
     let (index, function) = executable
         .functions
         .iter()
         .enumerate()
-        .find(|(_, function)| function.kind == FunctionKind::Vm && function.name == FUNCTION)
+        .find(|(_, function)| function.kind == FunctionKind::Vm && function.name == wanted)
         .ok_or(MetadataError::NoFunction)?;
     let flow = Flow::new(executable, index);
     executable
@@ -192,7 +193,7 @@ pub fn parse(text: &str) -> Result<Metadata, MetadataError> {
         object,
         unexpected: Vec::new(),
     };
-    let missing = missing_keys(&keys.object);
+    let names = keys.object.keys().cloned().collect();
     let mut metadata = Metadata {
         model_type: keys.text("model_type"),
         model_task: keys.text("model_task"),
@@ -211,23 +212,12 @@ pub fn parse(text: &str) -> Result<Metadata, MetadataError> {
         params: keys.take("params", parameters).unwrap_or_default(),
         memory_usage: keys.take("memory_usage", memory_usage).unwrap_or_default(),
         embedding_metadata: keys.take("embedding_metadata", |json| Some(json.clone())),
-        missing,
+        keys: names,
         ..Metadata::default()
     };
     metadata.other = keys.object;
     metadata.unexpected = keys.unexpected;
     Ok(metadata)
-}
-
-fn missing_keys(object: &Map<String, Json>) -> Vec<String> {
-    let kind = object.get("kv_state_kind").and_then(Json::as_str);
-    let wants_cache = matches!(kind, Some("kv_cache" | "hybrid"));
-    REQUIRED
-        .into_iter()
-        .chain(wants_cache.then_some("kv_cache"))
-        .filter(|key| !object.contains_key(*key))
-        .map(str::to_owned)
-        .collect()
 }
 
 /// The keys not yet taken, and those that did not fit.

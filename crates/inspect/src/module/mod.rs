@@ -6,6 +6,7 @@
 
 mod blob;
 mod device_need;
+pub mod engine;
 mod library;
 pub mod locate;
 pub mod metadata;

@@ -3,14 +3,15 @@
 use std::collections::BTreeSet;
 
 use super::{Check, Outcome, Pair, Rule};
-use crate::finding::{Location, Repair, Severity};
-use crate::vm::kv_cache::CREATE;
+use crate::finding::{Finding, Location, Repair, Severity};
+use crate::runtime::any_of;
+use crate::vm::kv_cache::{CREATE, Sliding};
 
 pub(super) static RULE: Rule = Rule {
     code: "AC105",
     name: "kv-cache-config",
     severity: Severity::Error,
-    summary: "length of the KV-cache config shape (5, or 6 since 0.27) that the runtime rejects",
+    summary: "length of the KV-cache config shape that the runtime rejects",
     explain: include_str!("ac105_kv_cache_config.md"),
 };
 
@@ -40,8 +41,7 @@ fn check(pair: &Pair<'_>, out: &mut Outcome) {
                 if u64::try_from(length).is_ok_and(|length| accepted.contains(&length)) {
                     continue;
                 }
-                let accepted: Vec<String> = accepted.iter().map(u64::to_string).collect();
-                let accepted = accepted.join(" or ");
+                let accepted = any_of(accepted);
                 let finding = pair
                     .finding(&RULE, format!("the KV-cache config has {length} elements, this runtime takes {accepted}"))
                     .at(Location {
@@ -51,15 +51,31 @@ fn check(pair: &Pair<'_>, out: &mut Outcome) {
                     })
                     .evidence(format!("argument 0 of `{CREATE}`, built by vm.builtin.make_shape with {length} elements"));
                 out.push(match length {
-                    6 => finding
-                        .says("Check failed: cache_config.size() == 5 (6 vs. 5)")
-                        .help("`artcheck patch convert FILE --for RUNTIME` drops the sixth element where no layer slides; a shim does it at load")
-                        .repair(&[Repair::Shim, Repair::InPlace]),
+                    6 => repaired(
+                        finding.says("Check failed: cache_config.size() == 5 (6 vs. 5)"),
+                        cache.sliding(program.executable),
+                    ),
                     _ => finding
                         .says("KV cache config must contain five legacy fields and an optional per-layer sliding window size.")
                         .help("compile the library with the runtime's TVM"),
                 });
             }
         }
+    }
+}
+
+/// The sixth element is the window of layers that slide on their own: only where none
+/// does can it go.
+fn repaired(finding: Finding, sliding: Sliding) -> Finding {
+    match sliding {
+        Sliding::None => finding
+            .help("`artcheck patch convert FILE --for RUNTIME` drops the sixth element where no layer slides; a shim does it at load")
+            .repair(&[Repair::Shim, Repair::InPlace]),
+        Sliding::Layer(layer) => finding
+            .evidence(format!("layer {layer} has a sliding window of its own, which this runtime cannot compute as it was compiled"))
+            .help("compile the library with the runtime's TVM"),
+        Sliding::Unknown => finding
+            .help("whether a layer slides on its own is not known: compile the library with the runtime's TVM, or use a shim, which raises an error where one does")
+            .repair(&[Repair::Shim]),
     }
 }

@@ -1,16 +1,22 @@
-//! AC301 metadata: what mlc-llm's engine reads before anything else.
+//! AC301 metadata: what the engine reads of a library, and calls in it, before
+//! anything else.
+
+use std::collections::BTreeSet;
 
 use super::{ArtifactContext, Check, Outcome, Rule};
 use crate::artifact::Artifact;
 use crate::finding::{Finding, Location, Severity};
-use crate::module::metadata::{self, FUNCTION, Metadata, MetadataError};
+use crate::module::engine::{Engine, Needs, Purpose};
+use crate::module::metadata::{
+    self, FUNCTION, FoundMetadata, Metadata, MetadataError, OLD_FUNCTION,
+};
 use crate::vm::Executable;
 
 pub(super) static RULE: Rule = Rule {
     code: "AC301",
     name: "metadata",
     severity: Severity::Error,
-    summary: "`_metadata` missing, unreadable, or without keys, or the library without functions, that the engine requires",
+    summary: "`_metadata` missing, unreadable, or without keys, or the library without functions, that its engine requires",
     explain: include_str!("ac301_metadata.md"),
 };
 
@@ -28,128 +34,220 @@ const ENGINE_FUNCTIONS: &[&str] = &[
 fn check(context: &ArtifactContext<'_>, out: &mut Outcome) {
     for library in &context.artifact.libraries {
         let Ok(blob) = &library.blob else { continue };
+        // Engines look into the imports of the program too.
+        let host = library.own_functions(blob);
         for (_, executable) in blob.executables() {
-            check_executable(context.artifact, executable, out);
+            let subject = Subject {
+                artifact: context.artifact,
+                functions: functions(executable),
+                host: &host,
+            };
+            match metadata::read(executable) {
+                Ok(found) => subject.check(&found, out),
+                Err(error) => subject.without_metadata(&error, out),
+            }
         }
     }
 }
 
-fn check_executable(artifact: &Artifact, executable: &Executable, out: &mut Outcome) {
-    let location = Location {
-        function: Some(FUNCTION.to_owned()),
-        ..Location::default()
-    };
-    match metadata::read(executable) {
-        Ok(found) => {
-            let location = Location { constant: Some(found.constant as u64), ..location };
-            if !found.metadata.missing.is_empty() {
-                // A plain Relax program may use the name for its own purposes.
-                let severity = if is_for_engine(executable) {
-                    Severity::Warning
-                } else {
-                    Severity::Info
-                };
-                out.push(
-                    Finding::new(
-                        &RULE,
-                        &artifact.path,
-                        format!("the metadata lacks {}", list(&found.metadata.missing)),
-                    )
-                    .severity(severity)
-                    .at(location.clone())
-                    .says(format!("key `{}` not found in the JSON object", first(&found.metadata.missing)))
-                    .help("today's engine requires these keys: compile the library with its mlc-llm, or use the engine of the library's day"),
-                );
-            }
-            check_functions(artifact, executable, &found.metadata, out);
-            if !found.metadata.unexpected.is_empty() {
-                out.push(
-                    Finding::new(&RULE, &artifact.path, format!("the metadata has {} in a shape no known release wrote", list(&found.metadata.unexpected)))
-                        .severity(Severity::Warning)
-                        .at(location)
-                        .help("compile the library with the engine's mlc-llm"),
-                );
-            }
-        }
-        Err(MetadataError::NoFunction) if !is_for_engine(executable) => {}
-        Err(MetadataError::NoFunction) => out.push(
-            Finding::new(&RULE, &artifact.path, "the library has an engine's functions but no `_metadata`")
-                .says("_metadata function not found in module")
-                .help("compile the model with mlc-llm, which adds `_metadata`; a plain Relax program that no engine loads may ignore this")
-                .severity(Severity::Warning),
-        ),
-        Err(error) => out.push(
-            Finding::new(&RULE, &artifact.path, error.to_string())
-                .at(location)
-                .help("compile the library again"),
-        ),
-    }
+/// Bytecode functions, by name.
+fn functions(executable: &Executable) -> BTreeSet<&str> {
+    let functions = executable.functions.iter();
+    functions
+        .filter(|function| !function.instructions.is_empty())
+        .map(|function| function.name.as_str())
+        .collect()
 }
 
-/// Makers of the state that the engine keeps per sequence; one is enough.
-const STATE_MAKERS: [&str; 3] = [
-    "create_flashinfer_paged_kv_cache",
-    "create_tir_paged_kv_cache",
-    "create_rnn_state",
-];
+/// A program, and what can be called in it.
+struct Subject<'a> {
+    artifact: &'a Artifact,
+    functions: BTreeSet<&'a str>,
+    host: &'a BTreeSet<&'a str>,
+}
 
-/// Functions without which the engine can answer no request: others it asks
-/// for are optional, or have a fallback.
-fn check_functions(
-    artifact: &Artifact,
-    executable: &Executable,
-    metadata: &Metadata,
-    out: &mut Outcome,
-) {
-    // What lacks keys too is of another time, and already reported.
-    if !is_for_engine(executable) || !metadata.missing.is_empty() {
-        return;
+impl Subject<'_> {
+    fn has(&self, name: &str) -> bool {
+        self.functions.contains(name) || self.host.contains(name)
     }
-    let has = |name: &&str| defines(executable, name);
-    let wanted: &[&str] = match metadata.model_task.as_deref() {
-        Some("embedding") => &["prefill"],
-        _ => &["embed", "batch_prefill", "batch_decode"],
-    };
-    let mut missing: Vec<String> = wanted
-        .iter()
-        .filter(|name| !has(name))
-        .map(|name| (*name).to_owned())
-        .collect();
-    let keeps_state = metadata.model_task.as_deref() != Some("embedding");
-    if keeps_state && !STATE_MAKERS.iter().any(|name| defines(executable, name)) {
-        missing.push(STATE_MAKERS.join("` or `"));
+
+    fn is_for_engine(&self) -> bool {
+        ENGINE_FUNCTIONS
+            .iter()
+            .any(|name| self.functions.contains(name))
     }
-    if missing.is_empty() {
-        return;
+
+    fn engine(&self, purpose: Purpose) -> Engine {
+        let format = self.artifact.binary.as_ref().map(|binary| binary.format);
+        Engine::of(format, purpose)
     }
-    out.push(
-        Finding::new(
-            &RULE,
-            &artifact.path,
-            format!(
-                "the engine calls {}, and the library has no such function",
-                list(&missing)
+
+    fn finding(&self, message: impl Into<String>) -> Finding {
+        Finding::new(&RULE, &self.artifact.path, message).severity(Severity::Warning)
+    }
+
+    fn check(&self, found: &FoundMetadata, out: &mut Outcome) {
+        let metadata = &found.metadata;
+        let at = Location {
+            function: Some(FUNCTION.to_owned()),
+            constant: Some(found.constant as u64),
+            ..Location::default()
+        };
+        let purpose = Purpose::of(metadata, |name| self.has(name));
+        let engine = self.engine(purpose);
+        // What says nothing of its state is taken to have a cache.
+        let state = metadata.kv_state_kind.as_deref().unwrap_or("kv_cache");
+        match engine.needs(purpose, state) {
+            Ok(needs) => self.check_needs(engine, purpose, &needs, metadata, &at, out),
+            Err(why) => out.push(
+                self.finding(why)
+                    .at(at.clone())
+                    .help("compile the model for an engine that takes it"),
             ),
-        )
-        .severity(Severity::Warning)
-        .says("Check failed: (f.defined()) is false, or a call of an empty function")
-        .help(
-            "compile the library with the engine's mlc-llm: functions cannot be added afterwards",
-        ),
-    );
+        }
+        if !metadata.unexpected.is_empty() {
+            out.push(
+                self.finding(format!(
+                    "the metadata has {} in a shape no known release wrote",
+                    list(&metadata.unexpected)
+                ))
+                .at(at)
+                .help("compile the library with the engine's mlc-llm"),
+            );
+        }
+    }
+
+    fn check_needs(
+        &self,
+        engine: Engine,
+        purpose: Purpose,
+        needs: &Needs,
+        metadata: &Metadata,
+        at: &Location,
+        out: &mut Outcome,
+    ) {
+        // A plain Relax program may use the name for its own purposes.
+        let is_meant = self.is_for_engine() || purpose != Purpose::Chat;
+        let missing = missing_keys(engine, needs, metadata);
+        if let Some(first) = missing.first() {
+            let mut finding = self
+                .finding(format!("the metadata lacks {}, which {engine} reads", list(&missing)))
+                .at(at.clone())
+                .help(format!("compile the model again with today's mlc-llm, or use the {kind} of the library's day"));
+            if !is_meant {
+                finding = finding.severity(Severity::Info);
+            }
+            if engine == Engine::Mlc {
+                let key = first.rsplit('.').next().unwrap_or(first);
+                finding = finding.says(format!("key `{key}` not found in the JSON object"));
+            }
+            out.push(finding);
+            // It is of another time, and that has been said.
+            return;
+        }
+        if let Some((key, value)) = refused_value(engine, needs, metadata) {
+            out.push(
+                self.finding(format!(
+                    "`{key}` is {value} in the metadata, and {engine} takes only what is above 0"
+                ))
+                .at(at.clone())
+                .help(format!("compile the model again with a `{key}` above 0")),
+            );
+        }
+        let missing = needs.missing_functions(|name| self.has(name));
+        if is_meant && !missing.is_empty() {
+            out.push(
+                self.finding(format!(
+                    "{engine} calls {}, and the library has no such function",
+                    missing.join(", ")
+                ))
+                .help(self.advice(engine)),
+            );
+        }
+    }
+
+    /// What to do about functions that are not there.
+    fn advice(&self, engine: Engine) -> String {
+        if engine == Engine::WebLlm && self.functions.contains("_initialize_effect") {
+            return "use web-llm 0.2.13 to 0.2.29, which call `_initialize_effect` instead; for a later one compile the model again".to_owned();
+        }
+        "compile the model again with today's mlc-llm: functions cannot be added afterwards"
+            .to_owned()
+    }
+
+    fn without_metadata(&self, error: &MetadataError, out: &mut Outcome) {
+        let engine = self.engine(Purpose::Chat);
+        let is_old = self.functions.contains(OLD_FUNCTION);
+        let finding = match error {
+            MetadataError::NoFunction if !self.is_for_engine() && !is_old => return,
+            MetadataError::NoFunction if is_old => self
+                .finding(format!("the library is of 2023: it has `{OLD_FUNCTION}`, and {engine} reads `{FUNCTION}`"))
+                .at(Location { function: Some(OLD_FUNCTION.to_owned()), ..Location::default() })
+                .help(match engine {
+                    Engine::WebLlm => "use web-llm up to 0.2.29, which read `get_metadata`; for a later one compile the model again",
+                    _ => "compile the model again with today's mlc-llm, or use the chat module of the library's day (`llm_chat.cc`), which read `get_metadata`",
+                }),
+            MetadataError::NoFunction => self
+                .finding(format!("the library has an engine's functions but no `{FUNCTION}`"))
+                .help("compile the model with mlc-llm, which adds `_metadata`; a plain Relax program that no engine loads may ignore this"),
+            error => {
+                out.push(
+                    Finding::new(&RULE, &self.artifact.path, error.to_string())
+                        .at(Location { function: Some(FUNCTION.to_owned()), ..Location::default() })
+                        .help("compile the library again"),
+                );
+                return;
+            }
+        };
+        out.push(match engine {
+            Engine::Mlc => finding.says("_metadata function not found in module"),
+            _ => finding,
+        });
+    }
 }
 
-fn defines(executable: &Executable, name: &str) -> bool {
-    executable
-        .functions
-        .iter()
-        .any(|function| !function.instructions.is_empty() && function.name == name)
+/// Keys that the engine asks for and that are not there; those of an object
+/// behind its name.
+fn missing_keys(engine: Engine, needs: &Needs, metadata: &Metadata) -> Vec<String> {
+    let keys = needs.keys.iter().copied();
+    let keys = keys.chain(needs.cache_key.then_some("kv_cache"));
+    let mut missing: Vec<String> = keys
+        .filter(|key| !metadata.keys.contains(*key))
+        .map(str::to_owned)
+        .collect();
+    if let Some(cache) = metadata.kv_cache.as_ref().filter(|_| needs.cache_key) {
+        let numbers = [
+            ("num_hidden_layers", cache.num_hidden_layers),
+            ("num_attention_heads", cache.num_attention_heads),
+            ("num_key_value_heads", cache.num_key_value_heads),
+            ("head_dim", cache.head_dim),
+        ];
+        let absent = numbers.iter().filter(|(_, number)| number.is_none());
+        missing.extend(absent.map(|(key, _)| format!("kv_cache.{key}")));
+    }
+    let facts = metadata.embedding_metadata.as_ref();
+    if let Some(facts) = facts.filter(|_| engine == Engine::MlcEmbedding) {
+        let keys = ["model_type", "pooling_strategy", "normalize"];
+        let absent = keys.iter().filter(|key| facts.get(**key).is_none());
+        missing.extend(absent.map(|key| format!("embedding_metadata.{key}")));
+    }
+    missing
 }
 
-fn is_for_engine(executable: &Executable) -> bool {
-    ENGINE_FUNCTIONS
-        .iter()
-        .any(|name| defines(executable, name))
+/// A number that web-llm refuses.
+fn refused_value(
+    engine: Engine,
+    needs: &Needs,
+    metadata: &Metadata,
+) -> Option<(&'static str, i64)> {
+    let values = [
+        ("prefill_chunk_size", metadata.prefill_chunk_size),
+        ("max_batch_size", metadata.max_batch_size),
+    ];
+    values
+        .into_iter()
+        .filter(|(key, _)| engine == Engine::WebLlm && needs.keys.contains(key))
+        .find_map(|(key, value)| Some((key, value.filter(|value| *value <= 0)?)))
 }
 
 fn list(keys: &[String]) -> String {
@@ -157,8 +255,4 @@ fn list(keys: &[String]) -> String {
         .map(|key| format!("`{key}`"))
         .collect::<Vec<_>>()
         .join(", ")
-}
-
-fn first(keys: &[String]) -> &str {
-    keys.first().map_or("", String::as_str)
 }

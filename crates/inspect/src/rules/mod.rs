@@ -16,6 +16,7 @@ mod ac104_call_arity;
 mod ac105_kv_cache_config;
 mod ac106_module_loader;
 mod ac107_device_payload;
+mod ac108_sliding_layers;
 mod ac201_device_api;
 mod ac202_context_slot;
 mod ac203_c_symbol;

@@ -104,6 +104,53 @@ pub struct ConfigShape {
     pub values: Vec<Option<i64>>,
 }
 
+/// `AttnKind::kMHASliding` of the runtime's `attn_utils.h`.
+const SLIDING: i64 = 3;
+
+/// Whether a layer of a cache has a sliding window of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Sliding {
+    /// No layer has one.
+    None,
+    /// This layer has one, and is the first that does.
+    Layer(usize),
+    /// What reaches the attention kinds is not known.
+    Unknown,
+}
+
+impl KvCacheCreate {
+    /// Whether a layer has a sliding window of its own: argument 6, whose kinds are
+    /// numbers in a constant or in a shape built on the spot. Of several values that
+    /// may reach it, one that slides decides.
+    pub fn sliding(&self, executable: &Executable) -> Sliding {
+        // Kinds came with the kernel tuples of 0.20; before, no layer could have one.
+        let has_tuples = self
+            .sites
+            .iter()
+            .any(|site| !matches!(site.value, KernelValue::Function { .. }));
+        if !has_tuples {
+            return Sliding::None;
+        }
+        let Some(kinds) = self.values.get(6) else {
+            return Sliding::Unknown;
+        };
+        let mut known = true;
+        for value in kinds.alternatives() {
+            let shape = config_shape(executable, value);
+            let slides = |kind: &Option<i64>| *kind == Some(SLIDING);
+            if let Some(layer) = shape.values.iter().position(slides) {
+                return Sliding::Layer(layer);
+            }
+            known &= shape.declared.is_some() && shape.values.iter().all(Option::is_some);
+        }
+        if known {
+            Sliding::None
+        } else {
+            Sliding::Unknown
+        }
+    }
+}
+
 /// A shape in the constant pool.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ShapeConstant {

@@ -9,7 +9,7 @@
 
 use artcheck_inspect::rules;
 use artcheck_inspect::vm::dataflow::Flow;
-use artcheck_inspect::vm::kv_cache::{CREATE, KvCacheCreate, kv_caches};
+use artcheck_inspect::vm::kv_cache::{CREATE, KvCacheCreate, Sliding, kv_caches};
 use artcheck_inspect::vm::value::Value;
 use artcheck_inspect::vm::{Executable, Instruction};
 
@@ -17,8 +17,6 @@ use super::Refusal;
 use super::splice::{Splice, index};
 use crate::plan::Change;
 
-/// `AttnKind::kMHASliding` of the runtime's `attn_utils.h`.
-const SLIDING: i64 = 3;
 /// Elements now and afterwards.
 const LONG: i64 = 6;
 const SHORT: i64 = 5;
@@ -39,7 +37,7 @@ pub(super) fn shorten(
             .iter()
             .filter(|config| config.declared == Some(LONG))
         {
-            no_layer_slides(&cache)?;
+            no_layer_slides(executable, &cache)?;
             let instruction = config.instruction.filter(|_| config.elements == Some(6)).ok_or_else(|| {
                 refusal("the six-element KV-cache config is a constant, not built by vm.builtin.make_shape")
             })?;
@@ -68,13 +66,13 @@ fn refusal(reason: impl Into<String>) -> Refusal {
     }
 }
 
-fn no_layer_slides(cache: &KvCacheCreate) -> Result<(), Refusal> {
-    let kinds = cache.attention_kinds.as_ref().ok_or_else(|| {
-        refusal("the attention kinds of the layers are not a constant, so a layer may have a sliding window of its own")
-    })?;
-    match kinds.values.iter().position(|kind| *kind == SLIDING) {
-        None => Ok(()),
-        Some(layer) => Err(refusal(format!(
+fn no_layer_slides(executable: &Executable, cache: &KvCacheCreate) -> Result<(), Refusal> {
+    match cache.sliding(executable) {
+        Sliding::None => Ok(()),
+        Sliding::Unknown => Err(refusal(
+            "the attention kinds of the layers are not known, so a layer may have a sliding window of its own",
+        )),
+        Sliding::Layer(layer) => Err(refusal(format!(
             "layer {layer} has a sliding window of its own (the sixth element of the config), \
              which a runtime that takes five elements cannot compute"
         ))),

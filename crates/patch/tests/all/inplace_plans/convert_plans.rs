@@ -46,15 +46,8 @@ fn a_config_of_six_becomes_one_of_five() {
 
 #[test]
 fn a_layer_that_slides_on_its_own_keeps_its_sixth_element() {
-    let old = bytes("tvm-0.27/dense-cpu-x86_64.so");
-    let (program, start) = executable(&old);
-    let kinds = kv_caches(&program)[0]
-        .attention_kinds
-        .clone()
-        .expect("a constant");
-    let at = start + program.constants[kinds.constant].range.start as usize + 4 + 8 + 8;
-    let sliding = with(&old, at..at + 8, &3_i64.to_le_bytes());
-    let error = convert::plan(&sliding, &release("tvm-0.26"), &ConvertOptions::default())
+    let slides = sliding(&bytes("tvm-0.27/dense-cpu-x86_64.so"));
+    let error = convert::plan(&slides, &release("tvm-0.26"), &ConvertOptions::default())
         .expect_err("a sliding layer");
     let text = error.to_string();
     assert!(matches!(error, PlanError::Refused(_)));

@@ -26,12 +26,15 @@ fn findings(file: &std::path::Path, runtime: &RuntimeProfile) -> Vec<Finding> {
 }
 
 fn plan(name: &str, runtime: &str, paths: &[PathBuf]) -> FixPlan {
-    let file = artifact(name);
+    plan_of(&artifact(name), runtime, paths)
+}
+
+fn plan_of(file: &Path, runtime: &str, paths: &[PathBuf]) -> FixPlan {
     let runtime = release(runtime);
     let input = FixInput {
-        file: &file,
-        bytes: &bytes(name),
-        findings: &findings(&file, &runtime),
+        file,
+        bytes: &std::fs::read(file).expect("the file"),
+        findings: &findings(file, &runtime),
         runtime: &runtime,
         runtime_paths: paths,
         resign: Resign::Keep,
@@ -68,6 +71,34 @@ fn what_can_be_exact_is_done_in_place() {
             .iter()
             .all(|finding| finding.rule != rules::KV_CACHE_CONFIG)
     );
+}
+
+#[test]
+fn layers_that_slide_on_their_own_are_refused_by_every_way() {
+    let folder = tempfile::tempdir().expect("a folder");
+    // Compiled for another mask, and with a window that the older runtime cannot compute.
+    for (name, runtime, rule) in [
+        ("tvm-0.26/dense-cpu-x86_64.so", "tvm-0.27", "AC108"),
+        ("tvm-0.25/dense-cpu-x86_64.so", "tvm-0.27", "AC108"),
+        ("tvm-0.27/dense-cpu-x86_64.so", "tvm-0.26", "AC105"),
+    ] {
+        let slides = sliding(&bytes(name));
+        let file = folder.path().join("sliding.so");
+        std::fs::write(&file, &slides).expect("written");
+        for paths in [&[][..], &[PathBuf::from("site-packages")]] {
+            let plan = plan_of(&file, runtime, paths);
+            assert!(plan.steps.is_empty(), "{name}: {:?}", plan.steps);
+            assert!(plan.shim_parts.is_empty(), "{name}: {:?}", plan.shim_parts);
+            let refused: Vec<_> = plan.refused.iter().map(|refusal| &*refusal.rule).collect();
+            assert_eq!(refused, [rule], "{name}");
+            assert!(plan.refused[0].remedy.contains("compile the library"));
+        }
+        let error = convert::plan(&slides, &release(runtime), &ConvertOptions::default())
+            .expect_err("a layer that slides");
+        assert!(error.to_string().contains(rule), "{name}: {error}");
+        // The same library as it was compiled has no such layer.
+        assert!(plan(name, runtime, &[]).refused.is_empty(), "{name}");
+    }
 }
 
 #[test]

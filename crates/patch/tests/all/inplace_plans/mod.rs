@@ -33,6 +33,17 @@ fn partial() -> ConvertOptions {
     }
 }
 
+/// A library whose second layer got a sliding window of its own: its attention kind is 3.
+fn sliding(bytes: &[u8]) -> Vec<u8> {
+    let (program, start) = executable(bytes);
+    let kinds = kv_caches(&program)[0]
+        .attention_kinds
+        .clone()
+        .expect("a constant");
+    let at = start + program.constants[kinds.constant].range.start as usize + 4 + 8 + 8;
+    with(bytes, at..at + 8, &3_i64.to_le_bytes())
+}
+
 fn listing(bytes: &[u8]) -> String {
     let mut text = String::new();
     for parsed in container::parse(bytes).expect("a binary") {

@@ -3,9 +3,7 @@
 //! are no text, get the verdicts and findings that plain names get. Whole
 //! reports are compared, the odd names in them replaced by the plain ones.
 
-#![cfg(unix)]
-
-mod support;
+#![cfg(target_os = "linux")]
 
 use std::ffi::OsString;
 use std::fs;
@@ -13,9 +11,9 @@ use std::io::Write as _;
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Path, PathBuf};
 
+use crate::support::{artcheck, root};
 use artcheck_inspect::source::{Controls, spell};
 use serde_json::{Value, json};
-use support::{artcheck, root};
 use tempfile::TempDir;
 
 /// Names, before the suffix.

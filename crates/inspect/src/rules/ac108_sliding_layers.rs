@@ -1,0 +1,73 @@
+//! AC108 sliding-layers: from 0.27 on the runtime masks layers that have a sliding
+//! window of their own in another way, and kernels compiled before it answer wrongly.
+//!
+//! The release that changed the mask also made the sixth element of the cache config,
+//! in one commit. So a runtime that takes six has the new mask, and a library that
+//! gives five was compiled for the old one.
+
+use super::{Check, Outcome, Pair, Rule};
+use crate::finding::{Location, Severity};
+use crate::vm::kv_cache::{CREATE, KvCacheCreate, Sliding};
+
+pub(super) static RULE: Rule = Rule {
+    code: "AC108",
+    name: "sliding-layers",
+    severity: Severity::Error,
+    summary: "layers with a sliding window of their own, compiled before 0.27, which 0.27 masks otherwise: wrong numbers without an error",
+    explain: include_str!("ac108_sliding_layers.md"),
+};
+
+pub(super) const CHECKS: &[Check] = &[Check::Pair(check)];
+
+/// Elements of the config that came with the new mask.
+const WITH_WINDOW: u64 = 6;
+
+fn check(pair: &Pair<'_>, out: &mut Outcome) {
+    for program in &pair.facts.programs {
+        for cache in &program.kv_caches {
+            let sliding = cache.sliding(program.executable);
+            // Whoever gives six elements was compiled for the new mask; AC105 says the rest.
+            if sliding == Sliding::None || gives(cache, WITH_WINDOW) {
+                continue;
+            }
+            let Some(accepted) = &pair.runtime.cache_config_lengths.value else {
+                out.undecided(
+                    &RULE,
+                    "how this runtime masks layers with a sliding window of their own is not known",
+                );
+                continue;
+            };
+            if !accepted.contains(&WITH_WINDOW) {
+                continue;
+            }
+            match sliding {
+                Sliding::Layer(layer) if gives(cache, 5) => out.push(
+                    pair.finding(&RULE, format!("layer {layer} has a sliding window of its own and was compiled for the mask of before 0.27; this runtime masks it otherwise"))
+                        .at(Location {
+                            argument: Some(6),
+                            ..program.place(cache.function, Some(cache.instruction))
+                        })
+                        .evidence(format!("argument 6 of `{CREATE}`: attention kind 3 (mha_sliding) for layer {layer}; argument 0 has five elements"))
+                        .says("nothing: answers are wrong from the second prefill of a sequence on, the next part of a long prompt or the next turn; the first prefill and the decoding after it are right")
+                        .help("compile the library with the runtime's TVM; nothing that is done to the file repairs it"),
+                ),
+                Sliding::Layer(layer) => out.undecided(
+                    &RULE,
+                    format!("layer {layer} has a sliding window of its own, and whether it was compiled for this runtime's mask is not known: the length of its cache config is not"),
+                ),
+                _ => out.undecided(
+                    &RULE,
+                    format!("what reaches argument 6 of {CREATE} is not known, so a layer may have a sliding window that this runtime masks otherwise"),
+                ),
+            }
+        }
+    }
+}
+
+/// Whether the config is known to have that many elements, whatever way the code took.
+fn gives(cache: &KvCacheCreate, length: u64) -> bool {
+    let mut lengths = cache.config.iter().map(|config| config.declared);
+    let is_it =
+        |declared: Option<i64>| declared.and_then(|n| u64::try_from(n).ok()) == Some(length);
+    !cache.config.is_empty() && lengths.all(is_it)
+}
