@@ -2,7 +2,7 @@
 //! place, the runtime's words and what to do.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 
 use artcheck_inspect::runtime::history::spans;
@@ -19,25 +19,24 @@ const MOST_BLOCKS: usize = 1_000;
 /// Renders a report.
 pub fn render(scan: &Report, style: Style, verbose: bool) -> String {
     let mut out = String::new();
-    let artifacts = scan
-        .artifacts
-        .iter()
-        .filter(|entry| is_shown(entry, verbose));
-    let artifacts = alike(
-        artifacts.map(|entry| (entry.path.as_str(), about(entry, style))),
-        |(_, text)| text.clone(),
-    );
-    let shown = artifacts.iter().take(MOST_BLOCKS);
-    for block in shown {
-        let names: Vec<&str> = block.iter().map(|(name, _)| *name).collect();
-        names_of(&mut out, &names, style);
-        out.push_str(block.first().map_or("", |(_, text)| text));
+    let mut blocks: Vec<Vec<&str>> = Vec::new();
+    let mut texts: HashMap<String, usize> = HashMap::new();
+    let shown = |entry: &&Entry| is_shown(entry, verbose);
+    for entry in scan.artifacts.iter().filter(shown) {
+        let place = *texts.entry(about(entry, style)).or_insert(blocks.len());
+        match blocks.get_mut(place) {
+            Some(names) => names.push(&entry.path),
+            None => blocks.push(vec![&entry.path]),
+        }
     }
-    more(
-        &mut out,
-        artifacts.iter().skip(MOST_BLOCKS).map(Vec::len).sum(),
-        "artifact",
-    );
+    let mut texts: Vec<(String, usize)> = texts.into_iter().collect();
+    texts.sort_by_key(|(_, place)| *place);
+    for ((text, _), names) in texts.iter().zip(&blocks).take(MOST_BLOCKS) {
+        names_of(&mut out, names, style);
+        out.push_str(text);
+    }
+    let left = blocks.iter().skip(MOST_BLOCKS).map(Vec::len).sum();
+    more(&mut out, left, "artifact");
     runtimes(&mut out, &scan.runtimes, style, verbose);
     if !scan.findings.is_empty() {
         out.push('\n');

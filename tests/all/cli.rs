@@ -9,11 +9,13 @@ fn status<const N: usize>(args: [&str; N]) -> i32 {
     run(args).status.code().expect("artcheck exits by itself")
 }
 
-/// What a file of `tests/cli` cannot say: a device, and a file made here.
+/// What a file of `tests/cli` cannot say: a device, a file made here, and what each
+/// system says in its own words.
 #[test]
 fn exit_status_says_what_happened() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().to_str().expect("a path");
+    assert_eq!(status(["scan", "no/such/path"]), 2);
     // A device named by the user was not looked at; a folder is no file.
     #[cfg(unix)]
     assert_eq!(status(["scan", "/dev/null"]), 3);

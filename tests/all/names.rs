@@ -168,7 +168,6 @@ fn plain(report: &Value) -> Value {
     let mut report = replaced(report, &names);
     for list in ["artifacts", "verdicts", "findings", "runtimes"] {
         let list = report[list].as_array_mut().expect("a list");
-        assert!(!list.is_empty());
         list.sort_by_key(Value::to_string);
     }
     report
@@ -200,7 +199,7 @@ fn odd_names_get_the_report_of_plain_ones() {
     for args in [
         &[][..],
         &["--runtime", "tvm-0.27"],
-        &["--target", "linux-x86_64"],
+        &["--target", "x86_64-linux"],
     ] {
         let (odd, odd_status) = report(&odd, args);
         let (even, status) = report(&even, args);
@@ -209,6 +208,8 @@ fn odd_names_get_the_report_of_plain_ones() {
         for list in ["artifacts", "verdicts", "findings", "runtimes"] {
             let lists = odd[list].as_array().zip(even[list].as_array());
             let (odd, even) = lists.expect("lists");
+            // Only the webgpu libraries would bring a runtime.
+            assert!(!odd.is_empty() || list == "runtimes", "{list}");
             for (odd, even) in odd.iter().zip(even) {
                 assert_eq!(odd, even, "{list} {args:?}");
             }
@@ -247,7 +248,11 @@ fn no_name_ends_a_line_of_a_report() {
             !text.lines().any(|line| line.starts_with("lines")),
             "{format}"
         );
-        assert!(text.contains("two"), "{format}");
+        // Markdown is cut before it names them all.
+        assert!(
+            text.contains("two\\u{a}lines") || format == "markdown",
+            "{format}"
+        );
     }
 }
 

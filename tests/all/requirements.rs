@@ -46,6 +46,7 @@ const FFI: (&str, &str, &str) = (
 );
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn any_package_that_asks_for_the_family_is_heard() {
     for (package, version, line, expected) in [
         (
@@ -79,6 +80,7 @@ fn any_package_that_asks_for_the_family_is_heard() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn what_is_met_or_not_asked_for_here_is_no_finding() {
     for line in [
         "apache-tvm-ffi>=0.1.2,~=0.1.0",
@@ -100,6 +102,7 @@ fn what_is_met_or_not_asked_for_here_is_no_finding() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn a_hostile_requirement_ends_nothing() {
     let nested = format!(
         "Requires-Dist: apache-tvm-ffi>=9; {}extra == 'a'{}",

@@ -6,8 +6,8 @@ use std::process::{Command, Output};
 
 use serde_json::{Value, json};
 
-use crate::support::make::{folder, put};
-use crate::support::{root, venv};
+use crate::support::make::{corpus, folder, put, renamed};
+use crate::support::{artcheck, root, venv};
 
 fn harness(arguments: &[&str]) -> Output {
     Command::new(venv("tvm-0.27").join("bin/python"))
@@ -98,4 +98,34 @@ fn a_sample_of_random_schedules_finds_what_is_known_and_nothing_else() {
     ] {
         assert!(names.contains(&name), "{name} is not among {names:?}");
     }
+}
+
+#[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
+fn no_shim_is_made_for_what_no_shim_repairs() {
+    let folder = folder();
+    let out = folder.path().join("shim.so");
+    let mut kinds = Vec::from(69_i32.to_le_bytes());
+    kinds.extend([2_i64, 0, 0].into_iter().flat_map(i64::to_le_bytes));
+    let mut slides = kinds.clone();
+    slides[12] = 3;
+    let library = std::fs::read(corpus("tvm-0.26/dense-cpu-x86_64.so")).expect("the library");
+    let library = put(
+        folder.path(),
+        "sliding.so",
+        renamed(library, &kinds, &slides),
+    );
+    let output = artcheck()
+        .args(["patch", "shim", "--runtime"])
+        .arg(venv("tvm-0.27"))
+        .arg("--for")
+        .arg(&library)
+        .arg("--out")
+        .arg(&out)
+        .output()
+        .expect("it runs");
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{text}");
+    assert!(text.contains("no shim helps: AC108"), "{text}");
+    assert!(!out.exists());
 }

@@ -18,6 +18,7 @@ import argparse
 import json
 import random
 import re
+import signal
 import sys
 import time
 import tomllib
@@ -67,9 +68,12 @@ def main():
 
 
 def drive(options, answers_of):
-    """The report of all schedules."""
+    """The report of all schedules; of those that ran, when a signal ends the run early."""
     started = time.monotonic()
     found, counted, ended, operations = {}, Counter(), Counter(), 0
+    stopped = []
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopped.append(True))
     for schedule in plan(options.schedules, options.seed, options.family or list(SHARES)):
         answers = answers_of(schedule)
         counted[schedule["family"]] += 1
@@ -82,13 +86,24 @@ def drive(options, answers_of):
             kept["seen"] += 1
             if len(schedule["ops"]) < len(kept["schedule"]["ops"]):
                 kept["schedule"] = schedule
+        if stopped:
+            break
     ran = time.monotonic() - started
-    entries = [entry(signature, kept, answers_of, not options.no_shrinking)
+    chosen = set() if options.no_shrinking else to_shrink(found)
+    entries = [entry(signature, kept, answers_of, signature in chosen)
                for signature, kept in sorted(found.items(), key=lambda item: item[0].line())]
     return {"releases": options.releases.split(","), "seed": options.seed,
             "schedules": dict(counted), "operations": operations, "crashes": dict(ended),
             "seconds": round(ran, 1), "seconds_with_shrinking": round(
                 time.monotonic() - started, 1), "differences": entries}
+
+
+def to_shrink(found):
+    """What is new, and of each known difference the form that was seen most."""
+    chosen = {}
+    for signature, kept in sorted(found.items(), key=lambda item: -item[1]["seen"]):
+        chosen.setdefault(name_of(signature.line()) or signature, signature)
+    return set(chosen.values())
 
 
 KNOWN = tomllib.loads((Path(__file__).parent / "known.toml").read_text())["difference"]
@@ -137,7 +152,7 @@ def tell(report):
         if item.get("unsteady"):
             print("  not seen again with the same schedule")
             continue
-        print(f"  smallest: {json.dumps(item['schedule']['ops'])}")
+        print(f"  schedule: {json.dumps(item['schedule']['ops'])}")
 
 
 def arguments():

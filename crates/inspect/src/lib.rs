@@ -37,6 +37,7 @@ pub mod runtime;
 pub mod scan;
 pub mod shown;
 pub mod source;
+mod spelling;
 mod target;
 mod version;
 pub mod vm;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::bail;
 use artcheck_inspect::scan::{ScanOptions, scan};
-use artcheck_inspect::{Finding, Repair};
+use artcheck_inspect::{Finding, Repair, Severity};
 use artcheck_patch::shim::{self, Environment, ShimOptions, ShimPart, ShimPlan};
 
 use crate::args::PatchShimArgs;
@@ -34,12 +34,25 @@ pub fn run(args: &PatchShimArgs) -> anyhow::Result<Status> {
 fn plan(args: &PatchShimArgs) -> anyhow::Result<ShimPlan> {
     let mut plan = ShimPlan::of(args.part.iter().copied());
     if !args.wanted_for.is_empty() {
-        for finding in findings(&args.runtime, &args.wanted_for)? {
+        let found = findings(&args.runtime, &args.wanted_for)?;
+        for finding in &found {
             if finding.repairs.contains(&Repair::Shim)
                 && let Some(part) = ShimPart::for_rule(finding.rule)
             {
                 plan.add(part, format!("{} in {}", finding.rule, finding.artifact));
             }
+        }
+        let is_error = |finding: &&Finding| finding.severity == Severity::Error;
+        if plan.is_empty()
+            && let Some(finding) = found.iter().find(is_error)
+        {
+            bail!(
+                "no shim helps: {} in {}: {}; {}",
+                finding.rule,
+                finding.artifact,
+                finding.message,
+                finding.help
+            );
         }
     } else if args.part.is_empty() {
         bail!(

@@ -201,7 +201,7 @@ impl UseTree<'_> {
             let Some(word) = self.next() else { return };
             let word = word.to_owned();
             // `a::{self}` is `a`; the `::` of `::std` begins a path.
-            if word != "::" && !(word == "self" && !path.is_empty()) {
+            if word != "::" && (word != "self" || path.is_empty()) {
                 path.push(word);
             }
             if self.is_next("::") {

@@ -4,9 +4,9 @@
 use super::{Binding, Check, Outcome, Rule};
 use crate::finding::{Finding, Location, Severity};
 use crate::parts::PartKind;
+use crate::place::Place;
 use crate::runtime::load_set::{LoadSet, Missing, MissingReason};
 use crate::runtime::release;
-use crate::source::Place;
 
 pub(super) static RULE: Rule = Rule {
     code: "AC204",

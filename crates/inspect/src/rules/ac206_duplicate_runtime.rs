@@ -8,8 +8,8 @@ use crate::container::{Architecture, Binary, Platform};
 use crate::finding::{Finding, Location, Severity};
 use crate::limits::MAX_FINDINGS;
 use crate::parts::stem;
+use crate::place::Place;
 use crate::runtime::load_set::{Duplicate, LoadSet};
-use crate::source::Place;
 
 pub(super) static RULE: Rule = Rule {
     code: "AC206",

@@ -133,7 +133,7 @@ impl Subject<'_> {
             let mut finding = self
                 .finding(format!("the metadata lacks {}, which {engine} reads", list(&missing)))
                 .at(at.clone())
-                .help(format!("compile the model again with today's mlc-llm, or use the {kind} of the library's day"));
+                .help("compile the model again with today's mlc-llm, or use the engine of the library's day");
             if !is_meant {
                 finding = finding.severity(Severity::Info);
             }

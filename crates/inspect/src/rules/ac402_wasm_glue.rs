@@ -5,7 +5,7 @@ use super::{ArtifactContext, Check, Outcome, Rule};
 use crate::artifact::Role;
 use crate::container::{Binary, Format};
 use crate::finding::{Finding, Location, Severity};
-use crate::source::Place;
+use crate::place::Place;
 
 pub(super) static RULE: Rule = Rule {
     code: "AC402",

@@ -176,3 +176,31 @@ fn packages_go_with_the_parts_they_brought() {
         .collect();
     assert_eq!(versions, ["0.1.12", "0.1.15"]);
 }
+
+#[test]
+fn a_release_pins_the_part_of_its_own_package_alone() {
+    use crate::runtime::ffi_version::Version;
+    use crate::runtime::pairing::pin;
+
+    let pinned = |paths: &[&str]| -> Vec<bool> {
+        let mut members: Vec<Member> = paths
+            .iter()
+            .map(|path| member(path, PartKind::Runtime, Platform::Linux))
+            .collect();
+        pin(&mut members, Some("0.25"), &[]);
+        let own = Version::parse("0.1.12").map(VersionRange::exactly);
+        members
+            .iter()
+            .map(|member| Some(member.built_with) == own)
+            .collect()
+    };
+    let tvm = "v/lib/python3/site-packages/tvm/lib/libtvm_runtime.so";
+    let fork = "v/lib/python3/site-packages/tilelang/lib/libtvm_runtime.so";
+    assert_eq!(pinned(&[tvm]), [true]);
+    assert_eq!(pinned(&["app/lib/libtvm_runtime.so"]), [true]);
+    assert_eq!(pinned(&["d/a.whl!tvm/lib/libtvm_runtime.so"]), [true]);
+    assert_eq!(pinned(&[fork]), [false]);
+    assert_eq!(pinned(&["d/a.whl!tilelang/lib/libtvm_runtime.so"]), [false]);
+    // Of several the release is unknown: it was read from all together.
+    assert_eq!(pinned(&[tvm, fork]), [false, false]);
+}

@@ -100,10 +100,10 @@ impl Releases {
         self.in_words(
             |first, last, from_start, to_end| match (from_start, to_end) {
                 (true, true) => "every release".to_owned(),
-                (true, false) => format!("to {last}"),
+                (true, false) if first != last => format!("to {last}"),
                 (false, true) => format!("from {first}"),
                 _ if first == last => first.to_owned(),
-                (false, false) => format!("{first} to {last}"),
+                _ => format!("{first} to {last}"),
             },
         )
     }
@@ -158,6 +158,7 @@ mod tests {
         assert_eq!(of(&[]).spoken(), "no release");
         assert_eq!(of(&[0, 1]).spoken(), format!("{} and earlier", number(1)));
         assert_eq!(of(&[0, 1]).brief(), format!("to {}", number(1)));
+        assert_eq!(of(&[0]).brief(), number(0));
         assert_eq!(
             of(&[newest - 1, newest]).spoken(),
             format!("{} and later", number(newest - 1))

@@ -16,7 +16,7 @@ use super::{RuntimeProfile, binary, pairing};
 use crate::artifact::Artifact;
 use crate::container::{self, Binary, Format, Platform, UndefinedSymbol};
 use crate::parts::{PartKind, REGISTRY_SYMBOLS, stem};
-use crate::source::Place;
+use crate::place::Place;
 
 /// The parts of one process and what they say together.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -124,6 +124,10 @@ pub(super) fn pin(members: &mut [Member], release: Option<&str>, packages: &[Dis
         .and_then(Version::parse)
         .map(VersionRange::exactly);
     let Some(pinned) = pinned else { return };
+    // The release was read from all runtimes together: of several, it fits none.
+    if members.iter().filter(|member| member.kind.has_vm()).count() > 1 {
+        return;
+    }
     for member in members.iter_mut().filter(|member| member.kind.has_vm()) {
         if pinned.is_inside(&member.built_with) && !is_of_another_package(member) {
             member.built_with = pinned;

@@ -6,10 +6,10 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use crate::place::Place;
 use crate::runtime::distribution::Distribution;
 use crate::runtime::grouping::Installed;
 use crate::runtime::member::Member;
-use crate::source::Place;
 
 /// Folders above a library in which its package may be named:
 /// `site-packages/tvm/lib/libtvm_runtime.so` is three below.

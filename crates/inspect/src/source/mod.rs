@@ -11,8 +11,8 @@ pub(crate) mod map;
 mod members;
 mod walk;
 
+pub use crate::place::Place;
+pub use crate::spelling::{Controls, spell, unspell};
 pub use event::{Event, Problem, ProblemKind, VirtualFile};
 pub use members::{visit, visit_bytes};
 pub use walk::{FoundFile, Walk, is_temporary, walk};
-
-pub use crate::place::{Controls, Place, spell, unspell};
