@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use artcheck_inspect::target::Target;
+use artcheck_inspect::Target;
 
 use super::report::ReportArgs;
 

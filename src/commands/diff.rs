@@ -7,11 +7,11 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use artcheck_inspect::artifact::Artifact;
+use artcheck_inspect::Artifact;
 use artcheck_inspect::module::{Payload, locate, metadata};
 use artcheck_inspect::source::{self, Event, Place};
 use artcheck_inspect::vm::{Executable, disassemble};
-use artcheck_inspect::{container, scan, words};
+use artcheck_inspect::{container, scan, spell};
 use serde::Serialize;
 use similar::TextDiff;
 
@@ -232,7 +232,7 @@ fn add_artifact(pieces: &mut Pieces, artifact: &Artifact) -> anyhow::Result<()> 
 
 fn add_executable(pieces: &mut Pieces, executable: &Executable) -> anyhow::Result<()> {
     for (index, function) in executable.functions.iter().enumerate() {
-        let kind = words::spell(function.kind);
+        let kind = spell(function.kind);
         let parameters = function.parameters.join(", ");
         pieces.add(
             "functions",

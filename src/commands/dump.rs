@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::io::Write;
 
 use anyhow::{Context, anyhow, bail};
-use artcheck_inspect::artifact::Artifact;
+use artcheck_inspect::Artifact;
 use artcheck_inspect::module::{Blob, ModelLibrary, Payload, metadata};
 use artcheck_inspect::scan;
 use artcheck_inspect::vm::{Executable, disassemble, stats};

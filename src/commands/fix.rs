@@ -5,9 +5,9 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use artcheck_inspect::artifact::Role;
-use artcheck_inspect::finding::{Finding, Repair, Severity};
+use artcheck_inspect::Role;
 use artcheck_inspect::scan::{GivenRuntime, Scan, ScanOptions, scan};
+use artcheck_inspect::{Finding, Repair, Severity};
 use artcheck_patch::fix::{self, FixError, FixInput, FixPlan};
 use artcheck_patch::shim::Environment;
 

@@ -3,9 +3,9 @@
 
 use std::path::{Path, PathBuf};
 
-use artcheck_inspect::finding::{Finding, Repair, Severity};
 use artcheck_inspect::rules;
 use artcheck_inspect::scan::{ScanOptions, scan};
+use artcheck_inspect::{Finding, Repair, Severity};
 use artcheck_patch::inplace::convert::{self, ConvertOptions};
 use artcheck_patch::inplace::{self, Output, Resign};
 use artcheck_patch::shim::{self, Environment, ShimOptions, ShimPart, ShimPlan};

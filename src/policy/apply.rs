@@ -6,7 +6,7 @@ use std::io::Read;
 use std::path::Path;
 
 use anyhow::Context;
-use artcheck_inspect::finding::{self, Severity};
+use artcheck_inspect::Severity;
 use artcheck_inspect::rules;
 use artcheck_inspect::source::Place;
 use chrono::NaiveDate;
@@ -125,12 +125,16 @@ fn stale(
             ignore.path.glob()
         );
         let finding = match ignore.expires.filter(|_| is_expired(ignore, today)) {
-            Some(last) => finding::Finding::new(rule, &file, format!("{what} expired on {last}"))
-                .help("fix what it hid, or give it a new reason and date"),
+            Some(last) => {
+                artcheck_inspect::Finding::new(rule, &file, format!("{what} expired on {last}"))
+                    .help("fix what it hid, or give it a new reason and date")
+            }
             None if *used || partial => continue,
-            None => finding::Finding::new(rule, &file, format!("{what} matches no finding"))
-                .severity(Severity::Warning)
-                .help("delete it, or correct its rule, path or sha256"),
+            None => {
+                artcheck_inspect::Finding::new(rule, &file, format!("{what} matches no finding"))
+                    .severity(Severity::Warning)
+                    .help("delete it, or correct its rule, path or sha256")
+            }
         };
         let finding = finding.evidence(format!("its reason: {}", ignore.reason));
         findings.push(Finding::of(&finding, base));

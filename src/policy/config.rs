@@ -4,10 +4,10 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, anyhow, bail};
-use artcheck_inspect::finding::Severity;
-use artcheck_inspect::rule::Rule;
+use artcheck_inspect::Rule;
+use artcheck_inspect::Severity;
+use artcheck_inspect::Target;
 use artcheck_inspect::rules;
-use artcheck_inspect::target::Target;
 use chrono::NaiveDate;
 use globset::{GlobBuilder, GlobMatcher};
 use serde::Deserialize;

@@ -4,8 +4,8 @@
 use std::borrow::Cow;
 use std::ops::Deref;
 
-use artcheck_inspect::finding::{Location, Repair, Severity};
 use artcheck_inspect::source::Place;
+use artcheck_inspect::{Location, Repair, Severity};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::shared::Shared;

@@ -1,6 +1,6 @@
 //! Report formats, and what makes the exit status 1.
 
-use artcheck_inspect::finding::Severity;
+use artcheck_inspect::Severity;
 use clap::ValueEnum;
 
 /// Report formats.

@@ -6,10 +6,10 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use artcheck_inspect::artifact::Artifact;
+use artcheck_inspect::Artifact;
+use artcheck_inspect::scan;
 use artcheck_inspect::scan::Scan;
 use artcheck_inspect::source::Place;
-use artcheck_inspect::{finding, scan};
 
 use super::model::{
     Entry, Finding, Library, Report, Runtime, SCHEMA, Said, Tool, Totals, Undecided, Verdict,
@@ -43,7 +43,7 @@ impl Report {
 
 impl Finding {
     /// A finding as inspect made it, in a report made in `base`.
-    pub fn of(finding: &finding::Finding, base: &Path) -> Self {
+    pub fn of(finding: &artcheck_inspect::Finding, base: &Path) -> Self {
         Maker::new(base).finding(finding)
     }
 }
@@ -125,7 +125,7 @@ impl<'a> Maker<'a> {
         }
     }
 
-    fn finding(&mut self, finding: &'a finding::Finding) -> Finding {
+    fn finding(&mut self, finding: &'a artcheck_inspect::Finding) -> Finding {
         let (artifact, file) = self.texts(&finding.artifact);
         let known = self.said.entry(Arc::as_ptr(finding.said()).addr());
         Finding {
@@ -140,7 +140,7 @@ impl<'a> Maker<'a> {
     }
 }
 
-fn said(finding: &finding::Said) -> Said {
+fn said(finding: &artcheck_inspect::Said) -> Said {
     Said {
         rule: finding.rule.to_string(),
         name: finding.rule.name.to_owned(),

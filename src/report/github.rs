@@ -7,7 +7,7 @@
 
 use std::fmt::Write as _;
 
-use artcheck_inspect::finding::Severity;
+use artcheck_inspect::Severity;
 
 use super::groups::{Group, groups};
 use super::model::Report;

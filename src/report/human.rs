@@ -5,10 +5,9 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 
-use artcheck_inspect::artifact::Role;
-use artcheck_inspect::finding::Location;
 use artcheck_inspect::runtime::history::spans;
 use artcheck_inspect::scan::VerdictStatus;
+use artcheck_inspect::{Location, Role};
 
 use super::groups::{alike, listed};
 use super::model::{Entry, Finding, Report, Runtime, Verdict};

@@ -6,7 +6,7 @@
 use std::cmp::Reverse;
 use std::fmt::Write as _;
 
-use artcheck_inspect::finding::Severity;
+use artcheck_inspect::Severity;
 use artcheck_inspect::scan::VerdictStatus;
 
 use super::groups::{Group, alike, groups, listed};

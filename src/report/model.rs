@@ -6,9 +6,9 @@
 use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 
-use artcheck_inspect::artifact::{Problem, ProblemKind, Role};
-use artcheck_inspect::finding::Severity;
+use artcheck_inspect::Severity;
 use artcheck_inspect::scan::{RuntimeSource, VerdictStatus};
+use artcheck_inspect::{Problem, ProblemKind, Role};
 use serde::ser::SerializeStruct as _;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;

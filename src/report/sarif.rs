@@ -6,8 +6,8 @@
 
 use std::cmp::Reverse;
 
-use artcheck_inspect::finding::Severity;
-use artcheck_inspect::rule::Rule;
+use artcheck_inspect::Rule;
+use artcheck_inspect::Severity;
 use artcheck_inspect::rules;
 use artcheck_inspect::runtime::pages;
 use serde_json::{Value, json};

@@ -1,6 +1,6 @@
 //! Colours of the human report: ANSI, or nothing.
 
-use artcheck_inspect::finding::Severity;
+use artcheck_inspect::Severity;
 
 /// Wraps words in ANSI colours when they are wanted.
 #[derive(Debug, Clone, Copy)]

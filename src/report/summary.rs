@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use artcheck_inspect::artifact::{Artifact, Role};
-use artcheck_inspect::epoch::epoch;
+use artcheck_inspect::epoch;
 use artcheck_inspect::module::{Blob, ModelLibrary, Payload, metadata};
 use artcheck_inspect::runtime::{self, RuntimeProfile, SiteTags, TagSite, any_of};
 use artcheck_inspect::vm::Magic;
 use artcheck_inspect::vm::kv_cache::{KernelValue, kv_caches};
+use artcheck_inspect::{Artifact, Role};
 use serde::{Deserialize, Serialize};
 
 /// What a report says of one model library.

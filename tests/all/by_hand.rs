@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use crate::support::make::{corpus, folder, library, model_with_weights, put};
 use crate::support::{unpacked, venv};
-use artcheck_inspect::rule::Rule;
+use artcheck_inspect::Rule;
 use artcheck_inspect::rules;
 
 /// Beginning of a line, and what its output holds; empty where a healthy file

@@ -5,8 +5,8 @@
 use crate::support;
 use std::path::{Path, PathBuf};
 
-use artcheck_inspect::artifact::{Artifact, Role};
 use artcheck_inspect::scan::{Scan, ScanOptions, scan_bytes};
+use artcheck_inspect::{Artifact, Role};
 
 use crate::support::damage::{self, Random, Watch};
 

@@ -1,14 +1,5 @@
-//! Reads compiled TVM Relax / mlc-llm artifacts and the runtimes that load them.
-//!
-//! Bytes become facts, facts become findings. Nothing here writes a file,
-//! executes what it reads, prints, or knows of report formats.
-//!
-//! ```text
-//! path -> source -> container -> module -> vm      = Artifact (facts)
-//!                              \ runtime           = RuntimeProfile (facts)
-//! Artifact x RuntimeProfile -> rules               = Finding
-//! ```
-
+#![doc = include_str!("../README.md")]
+#![deny(missing_docs)]
 #![forbid(unsafe_op_in_unsafe_fn)]
 // Every byte here may come from an enemy. What can fail has to say so.
 #![deny(
@@ -29,27 +20,39 @@
     )
 )]
 
-pub mod artifact;
-pub mod bytes;
+mod artifact;
+mod bytes;
 pub mod container;
-pub mod documents;
-pub mod epoch;
-pub mod error;
-pub mod finding;
+mod documents;
+mod epoch;
+mod error;
+mod finding;
 pub mod limits;
 pub mod module;
-pub mod parts;
+mod parts;
 mod place;
-pub mod rule;
+mod rule;
 pub mod rules;
 pub mod runtime;
 pub mod scan;
 pub mod shown;
 pub mod source;
 mod spelling;
-pub mod target;
-pub mod version;
+mod target;
+mod version;
 pub mod vm;
-pub mod words;
+mod words;
 
+pub use artifact::{Artifact, Libraries, Problem, ProblemKind, Role};
+pub use bytes::Reader;
+pub use epoch::epoch;
 pub use error::DecodeError;
+pub use finding::{Finding, Location, Outcome, Rename, Repair, Said, Severity, Undecided};
+pub use rule::Rule;
+pub use rules::ALL as RULES;
+pub use runtime::RuntimeProfile;
+pub use scan::{GivenRuntime, Scan, ScanOptions, Verdict, VerdictStatus, scan, scan_bytes};
+pub use source::Place;
+pub use target::{GpuFeature, Target};
+pub use version::Version;
+pub use words::spell;

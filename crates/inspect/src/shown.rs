@@ -88,8 +88,20 @@ mod tests {
 
     /// What is not shown as it is.
     const ACTING: [&str; 14] = [
-        "\0", "\n", "\r", "\t", "\u{1b}", "\u{7f}", "\u{85}", "\u{9b}", "\u{61c}", "\u{202e}",
-        "\u{2028}", "\u{2066}", "\u{fffe}", "\u{1ffff}",
+        "\0",
+        "\n",
+        "\r",
+        "\t",
+        "\u{1b}",
+        "\u{7f}",
+        "\u{85}",
+        "\u{9b}",
+        "\u{61c}",
+        "\u{202e}",
+        "\u{2028}",
+        "\u{2066}",
+        "\u{fffe}",
+        "\u{1ffff}",
     ];
 
     #[test]
@@ -133,7 +145,10 @@ mod tests {
             (":::error::x", "\\u{3a}::error::x"),
             ("a ##[error]b", "a \\u{23}#[error]b"),
             ("###[x]", "#\\u{23}#[x]"),
-            ("x##vso[task.setvariable]y", "x\\u{23}#vso[task.setvariable]y"),
+            (
+                "x##vso[task.setvariable]y",
+                "x\\u{23}#vso[task.setvariable]y",
+            ),
             ("##teamcity[x]", "\\u{23}#teamcity[x]"),
         ] {
             let out = shown(text);
@@ -149,7 +164,10 @@ mod tests {
         let value = serde_json::json!({ "a": value, "##vso[x]": "::error::" });
         let document = serde_json::to_string_pretty(&value).unwrap();
         let out = shown_json(&document);
-        assert_eq!(serde_json::from_str::<serde_json::Value>(&out).unwrap(), value);
+        assert_eq!(
+            serde_json::from_str::<serde_json::Value>(&out).unwrap(),
+            value
+        );
         assert!(out.lines().all(|line| shown(line) == line), "{out}");
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use artcheck_inspect::parts::PartKind;
+use artcheck_inspect::runtime::PartKind;
 use artcheck_inspect::runtime::{FactView, RowForm, RuntimeProfile, binary};
 use serde_json::{Map, Value};
 

@@ -4,8 +4,8 @@ use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::bail;
-use artcheck_inspect::finding::{Finding, Repair, Severity};
 use artcheck_inspect::scan::{ScanOptions, scan};
+use artcheck_inspect::{Finding, Repair, Severity};
 use artcheck_patch::shim::{self, Environment, ShimOptions, ShimPart, ShimPlan};
 
 use crate::args::PatchShimArgs;

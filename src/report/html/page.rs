@@ -3,9 +3,9 @@
 use std::cmp::Reverse;
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-use artcheck_inspect::artifact::Role;
-use artcheck_inspect::finding::{Repair, Severity};
+use artcheck_inspect::Role;
 use artcheck_inspect::rules;
+use artcheck_inspect::{Repair, Severity};
 use serde::Serialize;
 
 use super::library::{LibraryView, library_view};

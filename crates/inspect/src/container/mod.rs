@@ -20,7 +20,7 @@ mod symbols;
 pub mod tar;
 mod vm_executable;
 mod wasm;
-pub mod zip;
+pub(crate) mod zip;
 
 pub use archive::{Body, Member, Visit};
 pub use binary::{

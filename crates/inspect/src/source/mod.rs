@@ -7,7 +7,7 @@
 //! is a [`Problem`], never the end of a scan.
 
 mod event;
-pub mod map;
+pub(crate) mod map;
 mod members;
 mod walk;
 

@@ -18,7 +18,7 @@ mod dtype;
 mod flow_graph;
 mod functions;
 mod header;
-pub mod instruction;
+mod instruction;
 pub mod kv_cache;
 mod short_text;
 pub mod stats;

@@ -5,11 +5,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use artcheck_inspect::container;
-use artcheck_inspect::parts::{PartKind, classify};
 use artcheck_inspect::runtime::distribution::Distribution;
 use artcheck_inspect::runtime::libraries::Resolution;
 use artcheck_inspect::runtime::load_set::{LoadSet, MissingReason};
 use artcheck_inspect::runtime::member::Member;
+use artcheck_inspect::runtime::{PartKind, classify};
 use artcheck_inspect::source::Place;
 
 const STRINGIFY: &str = "_ZN3tvm3ffi4json9StringifyERKNS0_3AnyENS0_8OptionalIivEE";

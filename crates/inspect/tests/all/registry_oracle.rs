@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use artcheck_inspect::container;
-use artcheck_inspect::parts::{PartKind, classify};
 use artcheck_inspect::runtime::{Fact, RuntimeProfile, binary, release};
+use artcheck_inspect::runtime::{PartKind, classify};
 
 /// Loads libtvm_ffi, then the named libraries of the tvm package, and prints
 /// the registry's names.

@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 use std::fs;
 
 use artcheck_inspect::container::{self, Parsed};
-use artcheck_inspect::parts::{PartKind, classify};
 use artcheck_inspect::runtime::{Confidence, Fact, RuntimeProfile, binary, release};
+use artcheck_inspect::runtime::{PartKind, classify};
 
 /// Platform, library file name pattern, optional device part.
 const PLATFORMS: [(&str, &str, &str, &str); 4] = [

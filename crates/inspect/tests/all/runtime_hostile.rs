@@ -5,10 +5,10 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use artcheck_inspect::container;
-use artcheck_inspect::parts::{PartKind, classify};
 use artcheck_inspect::runtime::distribution::Distribution;
 use artcheck_inspect::runtime::load_set::LoadSet;
 use artcheck_inspect::runtime::member::Member;
+use artcheck_inspect::runtime::{PartKind, classify};
 use artcheck_inspect::source::Place;
 
 const PARTS: [&str; 5] = [

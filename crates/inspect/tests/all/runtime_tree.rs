@@ -4,7 +4,7 @@ use crate::parts;
 use std::path::PathBuf;
 
 use artcheck_inspect::container;
-use artcheck_inspect::parts::classify;
+use artcheck_inspect::runtime::classify;
 use artcheck_inspect::runtime::distribution::Distribution;
 use artcheck_inspect::runtime::grouping::{self, Installed};
 use artcheck_inspect::runtime::load_set::LoadSet;

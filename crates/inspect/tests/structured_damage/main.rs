@@ -18,7 +18,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use artcheck_inspect::artifact::Role;
+use artcheck_inspect::Role;
 use artcheck_inspect::scan::{ScanOptions, scan_bytes};
 
 use damage::{CAP, Random};

@@ -5,9 +5,9 @@
 use std::borrow::Cow;
 use std::collections::BTreeSet;
 
-use artcheck_inspect::finding::{Finding, Repair};
-use artcheck_inspect::rule::Rule;
+use artcheck_inspect::Rule;
 use artcheck_inspect::rules;
+use artcheck_inspect::{Finding, Repair};
 
 use super::plan::{FixInput, FixStep};
 use crate::inplace::convert::ConvertOptions;

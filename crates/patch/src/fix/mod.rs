@@ -10,7 +10,7 @@ mod in_place;
 mod plan;
 mod shim_step;
 
-use artcheck_inspect::finding::{Finding, Repair, Severity};
+use artcheck_inspect::{Finding, Repair, Severity};
 
 pub use carry_out::{FixError, Fixed, apply, share_shim};
 pub use plan::{FixInput, FixPlan, FixStep};

@@ -3,8 +3,8 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use artcheck_inspect::finding::{Finding, Repair, Severity};
 use artcheck_inspect::runtime::RuntimeProfile;
+use artcheck_inspect::{Finding, Repair, Severity};
 use serde::Serialize;
 
 use crate::inplace::Refusal;

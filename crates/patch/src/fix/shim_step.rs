@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use artcheck_inspect::container::{FileType, identify};
-use artcheck_inspect::finding::{Finding, Repair};
+use artcheck_inspect::{Finding, Repair};
 
 use super::plan::{FixInput, FixStep};
 use crate::shim::ShimPart;

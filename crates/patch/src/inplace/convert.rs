@@ -4,14 +4,14 @@
 
 use std::sync::Arc;
 
-use artcheck_inspect::artifact::{Artifact, Role};
 use artcheck_inspect::container::Binary;
-use artcheck_inspect::finding::{Outcome, Severity};
 use artcheck_inspect::module::{FunctionInfoForm, ModelLibrary, Payload, PayloadOrder};
 use artcheck_inspect::rules::{self, Facts, Pair, Subject};
 use artcheck_inspect::runtime::RuntimeProfile;
 use artcheck_inspect::source::Place;
 use artcheck_inspect::vm::{Executable, Magic};
+use artcheck_inspect::{Artifact, Role};
+use artcheck_inspect::{Outcome, Severity};
 
 use super::device_payload::{self, Wanted};
 use super::rewrite::Draft;

@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use artcheck_inspect::DecodeError;
-use artcheck_inspect::bytes::Reader;
+use artcheck_inspect::Reader;
 use artcheck_inspect::module::{DevicePayload, FunctionInfoForm, PayloadOrder};
 use artcheck_inspect::rules;
 

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
-use artcheck_inspect::rule::Rule;
+use artcheck_inspect::Rule;
 use artcheck_inspect::rules;
 
 use super::error::ShimError;

@@ -8,7 +8,6 @@ use object::BigEndian;
 use object::macho::{CsFlags, CsHashType};
 use object::read::macho::{self, CodeSignature};
 
-use super::image::bad;
 use crate::error::DecodeError;
 
 /// Blobs of one signature that are looked at; real ones have half a dozen.
@@ -29,16 +28,26 @@ impl<'data> CodeDirectory<'data> {
         signature: &'data [u8],
     ) -> Result<impl Iterator<Item = Result<Self, DecodeError>> + use<'data>, DecodeError> {
         let signature = CodeSignature::parse(signature)
-            .map_err(|error| bad(0, "an embedded code signature", error))?;
+            .map_err(|error| DecodeError::new(0, "an embedded code signature", error))?;
         Ok(signature.blobs().take(MAX_BLOBS).filter_map(|blob| {
             let blob = match blob {
                 Ok(blob) => blob,
-                Err(error) => return Some(Err(bad(0, "a blob inside the signature", error))),
+                Err(error) => {
+                    return Some(Err(DecodeError::new(
+                        0,
+                        "a blob inside the signature",
+                        error,
+                    )));
+                }
             };
             let start = blob.offset();
             match blob.code_directory() {
                 Ok(directory) => directory.map(|directory| Ok(Self { directory, start })),
-                Err(error) => Some(Err(bad(start.into(), "a code directory", error))),
+                Err(error) => Some(Err(DecodeError::new(
+                    start.into(),
+                    "a code directory",
+                    error,
+                ))),
             }
         }))
     }
@@ -52,7 +61,7 @@ impl<'data> CodeDirectory<'data> {
     pub fn team(&self) -> Result<Option<&'data [u8]>, DecodeError> {
         self.directory
             .team_id()
-            .map_err(|error| bad(self.start.into(), "a team identifier", error))
+            .map_err(|error| DecodeError::new(self.start.into(), "a team identifier", error))
     }
 
     /// How pages are hashed.

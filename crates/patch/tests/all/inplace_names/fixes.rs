@@ -1,6 +1,6 @@
 //! `fix` finds and settles what lies around the program.
 
-use artcheck_inspect::finding::Repair;
+use artcheck_inspect::Repair;
 use artcheck_inspect::scan::{self, GivenRuntime, ScanOptions};
 use artcheck_patch::fix::{self, FixInput, FixPlan};
 use artcheck_patch::shim::Environment;
@@ -21,7 +21,7 @@ fn plan(file: &Path, runtime: &str) -> FixPlan {
     };
     let scan = scan::scan(&options, &()).expect("threads");
     let of_file = |finding: &&_| {
-        let finding: &artcheck_inspect::finding::Finding = finding;
+        let finding: &artcheck_inspect::Finding = finding;
         finding.artifact.path() == file
     };
     let findings: Vec<_> = scan.findings.iter().filter(of_file).cloned().collect();

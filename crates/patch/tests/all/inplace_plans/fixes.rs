@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use artcheck_inspect::finding::{Finding, Repair};
 use artcheck_inspect::rules;
 use artcheck_inspect::runtime::RuntimeProfile;
 use artcheck_inspect::scan::{self, GivenRuntime, ScanOptions};
+use artcheck_inspect::{Finding, Repair};
 use artcheck_patch::fix::{self, FixError, FixInput, FixPlan};
 use artcheck_patch::inplace::Output;
 use artcheck_patch::shim::Environment;
@@ -186,7 +186,7 @@ fn hashes_that_do_not_match_are_renewed() {
         Path::new(name),
         "page hashes do not match",
     )
-    .severity(artcheck_inspect::finding::Severity::Error)
+    .severity(artcheck_inspect::Severity::Error)
     .repair(&[Repair::InPlace]);
     let runtime = release("tvm-0.26");
     let file = artifact(name);
