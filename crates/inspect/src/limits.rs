@@ -3,14 +3,16 @@
 //! Counts are first bounded by the bytes that remain; these limits bound what
 //! is left. Real model libraries stay far below them (docs/formats.md#bounds).
 
-/// Bytes one archive may unpack to.
-pub const MAX_UNPACKED_BYTES: u64 = 1 << 30;
+/// Bytes one archive may unpack to. It bounds time: large members are unpacked to
+/// a temporary file, one at a time.
+pub const MAX_UNPACKED_BYTES: u64 = 8 << 30;
 /// Unpacked bytes per packed byte before an archive is called a bomb.
 pub const MAX_UNPACK_RATIO: u64 = 200;
-/// Unpacked bytes up to which the ratio does not matter.
-pub const RATIO_FREE_BYTES: u64 = 16 << 20;
-/// Largest compressed member that is unpacked into memory; larger ones are
-/// reported as not inspected.
+/// Unpacked bytes up to which the ratio does not matter: a model's table of zeros
+/// packs a thousandfold, and so much unpacks in a second or two.
+pub const RATIO_FREE_BYTES: u64 = 512 << 20;
+/// Largest compressed member that is unpacked into memory; larger binaries and
+/// archives go to a temporary file.
 pub const MAX_MEMBER_IN_MEMORY: u64 = 32 << 20;
 /// Files up to this size are read, larger ones are mapped.
 pub const MAX_READ_FILE: u64 = 512 << 10;
