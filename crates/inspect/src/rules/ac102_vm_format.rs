@@ -26,7 +26,7 @@ fn check(pair: &Pair<'_>, out: &mut Outcome) {
         match &module.payload {
             Payload::VmExecutable(executable) => check_executable(pair, module, executable, out),
             Payload::Undecodable { error } if error.is_limit => {
-                out.undecided(
+                out.over_limit(
                     &RULE,
                     format!("module {index} `{}`: {error}", module.kind),
                 );
