@@ -3,7 +3,6 @@
 
 #![allow(dead_code)] // each test binary uses a part
 
-
 use artcheck_inspect::container::{
     Architecture, Binary, BinaryKind, Contents, FileRange, Format, Parsed, Platform, Region,
 };
