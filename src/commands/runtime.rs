@@ -6,6 +6,7 @@ use std::path::Path;
 
 use anyhow::{Context, bail};
 use artcheck_inspect::runtime::{Confidence, Fact, RuntimeProfile, release};
+use artcheck_inspect::shown::{shown, shown_json};
 use serde_json::json;
 
 use crate::args::{PlainFormat, RuntimeArgs};
@@ -31,7 +32,7 @@ pub fn run(args: &RuntimeArgs) -> anyhow::Result<Status> {
                 &json!({ "schema": "artcheck/runtime-v1", "runtimes": profiles }),
             )?;
             text.push('\n');
-            text
+            shown_json(&text).into_owned()
         }
         (PlainFormat::Human, Some(_)) => profiles.iter().map(page).collect(),
         (PlainFormat::Human, None) => {
@@ -55,10 +56,10 @@ fn save(profiles: &[RuntimeProfile], path: &Path) -> anyhow::Result<()> {
 /// All facts of one profile, each with where it came from.
 fn page(profile: &RuntimeProfile) -> String {
     let mut out = String::new();
-    let _ = writeln!(out, "{}", profile.name);
-    let _ = writeln!(out, "  {}", summary::runtime(profile));
+    let _ = writeln!(out, "{}", shown(&profile.name));
+    let _ = writeln!(out, "  {}", shown(&summary::runtime(profile)));
     for part in &profile.parts {
-        let _ = writeln!(out, "  part                {part}");
+        let _ = writeln!(out, "  part                {}", shown(part));
     }
     let set = |words: &std::collections::BTreeSet<String>| {
         words
@@ -152,6 +153,7 @@ fn line<T>(out: &mut String, label: &str, fact: &Fact<T>, show: impl Fn(&T) -> S
         .value
         .as_ref()
         .map_or_else(|| String::from("cannot tell"), show);
+    let value = shown(&value);
     let source = match fact.source {
         Some(Confidence::Probe) => "asked",
         Some(Confidence::Binary) => "read",

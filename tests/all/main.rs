@@ -27,6 +27,7 @@ mod metal_sim;
 mod more_rules;
 mod patch_cli;
 mod reports;
+mod shown;
 mod silent_changes;
 mod truth_table;
 mod verify_cli;

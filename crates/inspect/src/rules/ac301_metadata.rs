@@ -133,7 +133,7 @@ impl Subject<'_> {
             let mut finding = self
                 .finding(format!("the metadata lacks {}, which {engine} reads", list(&missing)))
                 .at(at.clone())
-                .help(format!("compile the model again with today's mlc-llm, or use the {kind} of the library's day"));
+                .help("compile the model again with today's mlc-llm, or use the engine of the library's day");
             if !is_meant {
                 finding = finding.severity(Severity::Info);
             }
@@ -171,7 +171,8 @@ impl Subject<'_> {
         if engine == Engine::WebLlm && self.functions.contains("_initialize_effect") {
             return "use web-llm 0.2.13 to 0.2.29, which call `_initialize_effect` instead; for a later one compile the model again".to_owned();
         }
-        "compile the model again with today's mlc-llm: functions cannot be added afterwards".to_owned()
+        "compile the model again with today's mlc-llm: functions cannot be added afterwards"
+            .to_owned()
     }
 
     fn without_metadata(&self, error: &MetadataError, out: &mut Outcome) {
