@@ -3,8 +3,23 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
+use artcheck_inspect::runtime::table::Table;
 use artcheck_inspect::runtime::{RuntimeProfile, release};
 use artcheck_inspect::scan::{self, GivenRuntime};
+
+/// Takes the releases from a file of the form of `crates/inspect/data/releases.toml`.
+pub fn use_table(path: &Path) -> anyhow::Result<()> {
+    let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
+    let rows: toml::Table = text
+        .parse()
+        .with_context(|| format!("{} is not TOML", path.display()))?;
+    let table =
+        Table::parse(&serde_json::to_string(&rows)?).with_context(|| path.display().to_string())?;
+    if release::use_table(table).is_err() {
+        bail!("a release table is in use already");
+    }
+    Ok(())
+}
 
 /// Every runtime the user named, in order.
 pub fn resolve_all(names: &[String]) -> anyhow::Result<Vec<GivenRuntime>> {

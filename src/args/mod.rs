@@ -16,6 +16,8 @@ mod scan;
 mod shell;
 mod verify;
 
+use std::path::PathBuf;
+
 use clap::{Parser, Subcommand, ValueEnum};
 
 pub use self::diff::DiffArgs;
@@ -54,6 +56,11 @@ pub struct Args {
     /// No progress, no hints: only the report.
     #[arg(long, short, global = true)]
     pub quiet: bool,
+
+    /// Take the releases from FILE instead of the built-in table: for a fork's
+    /// runtimes, and for a new entry before it is built in.
+    #[arg(long, global = true, value_name = "FILE", hide = true)]
+    pub release_table: Option<PathBuf>,
 }
 
 /// When to use colour.

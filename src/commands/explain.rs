@@ -4,6 +4,7 @@ use std::io::Write;
 
 use anyhow::anyhow;
 use artcheck_inspect::rules;
+use artcheck_inspect::runtime::pages;
 
 use crate::args::ExplainArgs;
 use crate::exit::Status;
@@ -12,6 +13,6 @@ use crate::exit::Status;
 pub fn run(args: &ExplainArgs) -> anyhow::Result<Status> {
     let rule = rules::find(&args.rule)
         .ok_or_else(|| anyhow!("no rule `{}`; `artcheck rules` lists them", args.rule))?;
-    std::io::stdout().write_all(rule.explain.as_bytes())?;
+    std::io::stdout().write_all(pages::fill(rule.explain).as_bytes())?;
     Ok(Status::Clean)
 }

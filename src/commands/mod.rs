@@ -22,11 +22,15 @@ mod verify_hooks;
 
 use crate::args::{Args, Command};
 use crate::exit::Status;
+use crate::runtimes;
 use terminal::Terminal;
 
 /// Runs the command that was asked for.
 pub fn run(args: Args) -> anyhow::Result<Status> {
     let terminal = Terminal::of(&args);
+    if let Some(path) = &args.release_table {
+        runtimes::use_table(path)?;
+    }
     match args.command {
         Command::Scan(scan) => scan::run(&scan, terminal),
         Command::Matrix(scan) => matrix::run(&scan, terminal),

@@ -3,6 +3,7 @@
 use std::io::Write;
 
 use artcheck_inspect::rules;
+use artcheck_inspect::runtime::pages;
 use serde_json::json;
 
 use crate::args::{PlainFormat, RulesArgs};
@@ -33,7 +34,7 @@ pub fn run(args: &RulesArgs) -> anyhow::Result<Status> {
                         "name": rule.name,
                         "severity": rule.severity,
                         "summary": rule.summary,
-                        "explain": rule.explain,
+                        "explain": pages::fill(rule.explain),
                     })
                 })
                 .collect();

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::Path;
 
 use anyhow::{Context, bail};
-use artcheck_inspect::runtime::{Confidence, Fact, RuntimeProfile, release};
+use artcheck_inspect::runtime::{RuntimeProfile, release};
 use artcheck_inspect::shown::{shown, shown_json};
 use serde_json::json;
 
@@ -59,115 +59,21 @@ fn page(profile: &RuntimeProfile) -> String {
     let _ = writeln!(out, "{}", shown(&profile.name));
     let _ = writeln!(out, "  {}", shown(&summary::runtime(profile)));
     for part in &profile.parts {
-        let _ = writeln!(out, "  part                {}", shown(part));
+        let _ = writeln!(out, "  {:<21} {}", "part", shown(part));
     }
-    let set = |words: &std::collections::BTreeSet<String>| {
-        words
-            .iter()
-            .map(String::as_str)
-            .collect::<Vec<_>>()
-            .join(" ")
-    };
-    line(&mut out, "blob symbols", &profile.blob_symbols, set);
-    line(&mut out, "blob layouts", &profile.blob_layouts, set);
-    line(&mut out, "vm magics", &profile.vm_magics, set);
-    line(&mut out, "vm version", &profile.vm_version, Clone::clone);
-    line(
-        &mut out,
-        "constant table",
-        &profile.constant_table,
-        Clone::clone,
-    );
-    line(&mut out, "module loaders", &profile.module_loaders, set);
-    line(
-        &mut out,
-        "device payloads",
-        &profile.payload_order,
-        Clone::clone,
-    );
-    line(
-        &mut out,
-        "function info",
-        &profile.function_info,
-        Clone::clone,
-    );
-    line(
-        &mut out,
-        "calling convention",
-        &profile.calling_convention,
-        Clone::clone,
-    );
-    line(&mut out, "context slots", &profile.context_slots, set);
-    line(
-        &mut out,
-        "attention tags",
-        &profile.attention_tags,
-        summary::site_tags,
-    );
-    line(
-        &mut out,
-        "constructor arity",
-        &profile.builtin_arity,
-        |arities| {
-            let counts = arities.get("vm.builtin.paged_attention_kv_cache_create");
-            counts.map_or_else(
-                || String::from("-"),
-                |counts| {
-                    counts
-                        .iter()
-                        .map(u64::to_string)
-                        .collect::<Vec<_>>()
-                        .join(" or ")
-                },
-            )
-        },
-    );
-    line(
-        &mut out,
-        "cache config",
-        &profile.cache_config_lengths,
-        |lengths| {
-            lengths
-                .iter()
-                .map(u64::to_string)
-                .collect::<Vec<_>>()
-                .join(" or ")
-        },
-    );
-    line(&mut out, "functions", &profile.functions, |names| {
-        let builtins = names
-            .iter()
-            .filter(|name| name.starts_with("vm.builtin."))
-            .count();
-        format!("{} names, {builtins} of them vm.builtin", names.len())
-    });
-    line(&mut out, "C symbols", &profile.c_symbols, |names| {
-        format!("{} names", names.len())
-    });
-    line(&mut out, "tvm-ffi", &profile.ffi_version, Clone::clone);
+    for fact in profile.facts() {
+        let value = fact.words.unwrap_or_else(|| String::from("not known"));
+        let value = shown(&value);
+        let _ = write!(out, "  {:<21} {value}", fact.label);
+        let note = fact
+            .note
+            .as_deref()
+            .map(|note| format!(", {}", shown(note)));
+        let note = note.unwrap_or_default();
+        let _ = match fact.source {
+            Some(source) => writeln!(out, "  [{}{note}]", source.word()),
+            None => writeln!(out),
+        };
+    }
     out
-}
-
-fn line<T>(out: &mut String, label: &str, fact: &Fact<T>, show: impl Fn(&T) -> String) {
-    let value = fact
-        .value
-        .as_ref()
-        .map_or_else(|| String::from("cannot tell"), show);
-    let value = shown(&value);
-    let source = match fact.source {
-        Some(Confidence::Probe) => "asked",
-        Some(Confidence::Binary) => "read",
-        Some(Confidence::BinaryLiteral) => "read, literal only",
-        Some(Confidence::Release) => "release table",
-        None => "",
-    };
-    let note = fact
-        .note
-        .as_deref()
-        .map(|note| format!(", {note}"))
-        .unwrap_or_default();
-    let _ = match source {
-        "" => writeln!(out, "  {label:<19} {value}"),
-        source => writeln!(out, "  {label:<19} {value}  [{source}{note}]"),
-    };
 }

@@ -2,12 +2,12 @@
 //! place, the runtime's words and what to do.
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write as _;
 
 use artcheck_inspect::artifact::Role;
 use artcheck_inspect::finding::Location;
-use artcheck_inspect::runtime::release;
+use artcheck_inspect::runtime::history::spans;
 use artcheck_inspect::scan::VerdictStatus;
 
 use super::groups::{alike, listed};
@@ -20,25 +20,24 @@ const MOST_BLOCKS: usize = 1_000;
 /// Renders a report.
 pub fn render(scan: &Report, style: Style, verbose: bool) -> String {
     let mut out = String::new();
-    let artifacts = scan
-        .artifacts
-        .iter()
-        .filter(|entry| is_shown(entry, verbose));
-    let artifacts = alike(
-        artifacts.map(|entry| (entry.path.as_str(), about(entry, style))),
-        |(_, text)| text.clone(),
-    );
-    let shown = artifacts.iter().take(MOST_BLOCKS);
-    for block in shown {
-        let names: Vec<&str> = block.iter().map(|(name, _)| *name).collect();
-        names_of(&mut out, &names, style);
-        out.push_str(block.first().map_or("", |(_, text)| text));
+    let mut blocks: Vec<Vec<&str>> = Vec::new();
+    let mut texts: HashMap<String, usize> = HashMap::new();
+    let shown = |entry: &&Entry| is_shown(entry, verbose);
+    for entry in scan.artifacts.iter().filter(shown) {
+        let place = *texts.entry(about(entry, style)).or_insert(blocks.len());
+        match blocks.get_mut(place) {
+            Some(names) => names.push(&entry.path),
+            None => blocks.push(vec![&entry.path]),
+        }
     }
-    more(
-        &mut out,
-        artifacts.iter().skip(MOST_BLOCKS).map(Vec::len).sum(),
-        "artifact",
-    );
+    let mut texts: Vec<(String, usize)> = texts.into_iter().collect();
+    texts.sort_by_key(|(_, place)| *place);
+    for ((text, _), names) in texts.iter().zip(&blocks).take(MOST_BLOCKS) {
+        names_of(&mut out, names, style);
+        out.push_str(text);
+    }
+    let left = blocks.iter().skip(MOST_BLOCKS).map(Vec::len).sum();
+    more(&mut out, left, "artifact");
     runtimes(&mut out, &scan.runtimes, style, verbose);
     if !scan.findings.is_empty() {
         out.push('\n');
@@ -174,29 +173,6 @@ fn verdict_lines(out: &mut String, verdicts: &[&Verdict], style: Style) {
             let _ = writeln!(out, "          {}: {}", reason.rule, reason.why);
         }
     }
-}
-
-/// Runtime names, neighbouring releases as a span: `tvm-0.20 to tvm-0.22`.
-pub fn spans(names: &[&str]) -> String {
-    let releases = release::releases();
-    let place = |name: &str| releases.iter().position(|release| release.name == name);
-    let mut spans: Vec<(&str, &str)> = Vec::new();
-    for name in names {
-        match spans.last_mut() {
-            Some((_, last)) if place(last).is_some_and(|last| place(name) == Some(last + 1)) => {
-                *last = name
-            }
-            _ => spans.push((name, name)),
-        }
-    }
-    let words = spans.into_iter().map(|(first, last)| {
-        if first == last {
-            first.to_owned()
-        } else {
-            format!("{first} to {last}")
-        }
-    });
-    words.collect::<Vec<_>>().join(", ")
 }
 
 fn finding_section(out: &mut String, finding: &Finding, others: &[&Finding], style: Style) {

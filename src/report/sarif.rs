@@ -9,6 +9,7 @@ use std::cmp::Reverse;
 use artcheck_inspect::finding::Severity;
 use artcheck_inspect::rule::Rule;
 use artcheck_inspect::rules;
+use artcheck_inspect::runtime::pages;
 use serde_json::{Value, json};
 
 use super::human::place;
@@ -65,12 +66,13 @@ pub fn render(report: &Report) -> serde_json::Result<String> {
 }
 
 fn describe(rule: &Rule) -> Value {
+    let page = pages::fill(rule.explain);
     json!({
         "id": rule.code,
         "name": pascal(rule.name),
         "shortDescription": { "text": rule.name },
         "fullDescription": { "text": sentence(rule.summary) },
-        "help": { "text": rule.explain, "markdown": rule.explain },
+        "help": { "text": page, "markdown": page },
         "defaultConfiguration": { "level": level(rule.severity) },
         "properties": {
             "precision": "very-high",

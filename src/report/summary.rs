@@ -6,10 +6,9 @@ use std::fmt;
 use artcheck_inspect::artifact::{Artifact, Role};
 use artcheck_inspect::epoch::epoch;
 use artcheck_inspect::module::{Blob, ModelLibrary, Payload, metadata};
-use artcheck_inspect::runtime::{RuntimeProfile, SiteTags, TagSite};
+use artcheck_inspect::runtime::{self, RuntimeProfile, SiteTags, TagSite, any_of};
 use artcheck_inspect::vm::Magic;
 use artcheck_inspect::vm::kv_cache::{KernelValue, kv_caches};
-use artcheck_inspect::words;
 use serde::{Deserialize, Serialize};
 
 /// What a report says of one model library.
@@ -229,8 +228,7 @@ pub fn runtime(profile: &RuntimeProfile) -> String {
         words.push(format!("tags {}", tag_names(sites)));
     }
     if let Some(lengths) = &profile.cache_config_lengths.value {
-        let lengths: Vec<String> = lengths.iter().map(u64::to_string).collect();
-        words.push(format!("cache config of {}", lengths.join(" or ")));
+        words.push(format!("cache config of {}", any_of(lengths)));
     }
     if let Some(loaders) = &profile.module_loaders.value {
         words.push(format!(
@@ -246,39 +244,10 @@ pub fn runtime(profile: &RuntimeProfile) -> String {
 }
 
 fn tag_names(sites: &BTreeMap<TagSite, SiteTags>) -> String {
-    let mut names: Vec<&str> = sites
-        .values()
-        .flat_map(|tags| tags.keys().map(String::as_str))
-        .collect();
-    names.sort_unstable();
-    names.dedup();
+    let names: Vec<String> = runtime::tag_names(sites).into_iter().collect();
     if names.is_empty() {
         String::from("none (before tags)")
     } else {
         names.join("/")
     }
-}
-
-/// `paged-prefill: flashinfer of 3, tirx of 2; ...`.
-pub fn site_tags(sites: &BTreeMap<TagSite, SiteTags>) -> String {
-    let words: Vec<String> = sites
-        .iter()
-        .map(|(site, tags)| {
-            let tags: Vec<String> = tags
-                .iter()
-                .map(|(tag, lengths)| {
-                    format!(
-                        "{tag} of {}",
-                        lengths
-                            .iter()
-                            .map(u64::to_string)
-                            .collect::<Vec<_>>()
-                            .join("|")
-                    )
-                })
-                .collect();
-            format!("{}: {}", words::spell(site), tags.join(", "))
-        })
-        .collect();
-    words.join("; ")
 }

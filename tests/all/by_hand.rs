@@ -44,6 +44,7 @@ const PRINTS: &[(&str, &str)] = &[
     ),
     ("xxd -p model.so", "1e1514422fde25d2"),
     ("artcheck dump model.so", "relax.VMExecutable"),
+    ("artcheck dump --stats model.so", "Constant pool"),
     (
         "artcheck dump --asm model.so | grep packed_func",
         "vm.builtin.alloc_shape_heap",
@@ -236,6 +237,7 @@ fn file_of(rule: &Rule) -> std::path::PathBuf {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn every_command_of_every_page_works() {
     let folder = folder();
     lay_out(folder.path());

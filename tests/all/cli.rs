@@ -1,6 +1,6 @@
 //! The command line as a user meets it: exit status, formats, wrong usage.
 
-use crate::support::{root, run, scan};
+use crate::support::{self, root, run, scan};
 use serde_json::Value;
 
 const HEALTHY: &str = "corpus/artifacts/tvm-0.27/dense-cpu-x86_64.so";
@@ -9,34 +9,14 @@ fn status<const N: usize>(args: [&str; N]) -> i32 {
     run(args).status.code().expect("artcheck exits by itself")
 }
 
+/// What a file of `tests/cli` cannot say: a device, and a file made here.
 #[test]
 fn exit_status_says_what_happened() {
-    assert_eq!(status(["scan", HEALTHY, "--runtime", "tvm-0.27"]), 0);
-    assert_eq!(status(["scan", HEALTHY, "--runtime", "tvm-0.26"]), 1);
-    assert_eq!(
-        status([
-            "scan",
-            HEALTHY,
-            "--runtime",
-            "tvm-0.26",
-            "--fail-on",
-            "never"
-        ]),
-        0
-    );
-    assert_eq!(status(["scan", "no/such/path"]), 2);
-    assert_eq!(status(["scan", HEALTHY, "--runtime", "tvm-9.9"]), 2);
-    assert_eq!(status(["scan", HEALTHY, "--target", "toaster"]), 2);
-    assert_eq!(status(["explain", "AC999"]), 2);
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().to_str().expect("a path");
-    assert_eq!(status(["scan", path]), 3);
     // A device named by the user was not looked at; a folder is no file.
+    #[cfg(unix)]
     assert_eq!(status(["scan", "/dev/null"]), 3);
-    assert_eq!(status(["dump", path]), 2);
-    let nothing = run(["dump", "Cargo.toml"]);
-    assert_eq!(nothing.status.code(), Some(3));
-    assert!(String::from_utf8_lossy(&nothing.stderr).contains("holds no binary"));
     std::fs::write(
         folder.path().join("odd.so"),
         b"neither a library nor a page",
@@ -44,54 +24,6 @@ fn exit_status_says_what_happened() {
     .expect("written");
     assert_eq!(status(["scan", path]), 4);
     assert_ne!(status(["scan", path, "--allow-unknown"]), 4);
-}
-
-#[test]
-fn a_target_is_checked_against_what_the_file_was_built_for() {
-    let (report, code) = scan([
-        HEALTHY,
-        "--runtime",
-        "tvm-0.27",
-        "--target",
-        "aarch64-macos.13",
-    ]);
-    assert_eq!(code, 1);
-    assert_eq!(crate::support::rules(&report, &["error"]), ["AC002"]);
-    let (report, code) = scan([
-        "corpus/artifacts/tvm-0.27/dense-metal-macos-arm64.dylib",
-        "--target",
-        "aarch64-macos.10.0",
-    ]);
-    assert_eq!(code, 1);
-    assert_eq!(crate::support::rules(&report, &["error"]), ["AC003"]);
-}
-
-#[test]
-fn without_a_runtime_every_release_gets_a_verdict() {
-    let (report, code) = scan([HEALTHY]);
-    assert_eq!(code, 0);
-    let verdict = |release: &str| {
-        report["verdicts"]
-            .as_array()
-            .expect("verdicts")
-            .iter()
-            .find(|verdict| verdict["runtime"] == release)
-            .cloned()
-            .unwrap_or_else(|| panic!("no verdict for {release}"))
-    };
-    assert_eq!(verdict("tvm-0.27")["status"], "fits");
-    assert_eq!(verdict("tvm-0.26")["rules"], serde_json::json!(["AC105"]));
-    assert!(
-        verdict("tvm-0.16")["rules"]
-            .as_array()
-            .is_some_and(|rules| rules.len() >= 3)
-    );
-}
-
-#[test]
-fn the_human_report_reads_as_documented() {
-    let output = run(["scan", HEALTHY, "--runtime", "tvm-0.26"]);
-    insta::assert_snapshot!(String::from_utf8_lossy(&output.stdout));
 }
 
 #[test]
@@ -123,15 +55,16 @@ fn one_bad_file_does_not_end_a_scan() {
             .count()
             >= 70
     );
-    assert!(crate::support::rules(&report, &["error"]).contains(&"AC001".to_owned()));
+    assert!(support::rules(&report, &["error"]).contains(&"AC001".to_owned()));
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn a_saved_profile_gives_the_same_verdict_as_the_runtime() {
     let folder = tempfile::tempdir().expect("a folder");
     let profile = folder.path().join("runtime.json");
     let profile = profile.to_str().expect("a path");
-    let venv = crate::support::venv("tvm-0.26");
+    let venv = support::venv("tvm-0.26");
     let venv = venv.to_str().expect("a path");
     assert_eq!(status(["runtime", venv, "--save", profile]), 0);
     let verdict = |runtime: &str| {
@@ -145,8 +78,9 @@ fn a_saved_profile_gives_the_same_verdict_as_the_runtime() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn a_wheel_is_a_runtime() {
-    let wheels = crate::support::parts().join("wheels");
+    let wheels = support::parts().join("wheels");
     let wheel = std::fs::read_dir(&wheels)
         .expect("the wheels")
         .map(|entry| entry.expect("an entry").path())
@@ -159,7 +93,7 @@ fn a_wheel_is_a_runtime() {
         .expect("run python3 tools/parts.py");
     let (report, code) = scan([HEALTHY.as_ref(), "--runtime".as_ref(), wheel.as_os_str()]);
     assert_eq!(code, 1, "{:#}", report["findings"]);
-    assert_eq!(crate::support::rules(&report, &["error"]), ["AC105"]);
+    assert_eq!(support::rules(&report, &["error"]), ["AC105"]);
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
-use crate::support::root;
+use crate::support::{self, root};
 use serde_json::Value;
 
 fn artcheck(folder: &Path, args: &[&str]) -> Output {
@@ -89,6 +89,7 @@ fn diff_names_what_changed_and_only_that() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn doctor_shows_the_load_set_and_no_name() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let home = folder.path().join("home/ada-lovelace");
@@ -102,7 +103,7 @@ fn doctor_shows_the_load_set_and_no_name() {
             .env_clear()
             .env("HOME", &home)
             .env("USER", "ada-lovelace")
-            .env("VIRTUAL_ENV", crate::support::venv("tvm-0.27"))
+            .env("VIRTUAL_ENV", support::venv("tvm-0.27"))
             .env("HF_TOKEN", "secret-token-1")
             .output()
             .expect("artcheck starts");
@@ -123,6 +124,7 @@ fn doctor_shows_the_load_set_and_no_name() {
 }
 
 /// Homes and names that a careless replacement trips over.
+#[cfg(unix)]
 #[test]
 fn doctor_keeps_quiet_about_odd_names_too() {
     let folder = tempfile::tempdir().expect("a temporary folder");

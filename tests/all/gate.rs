@@ -249,6 +249,7 @@ fn merged_shards_are_the_whole_report() {
 
 #[cfg(unix)]
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn the_example_gates_a_build() {
     let folder = project("");
     let example = root().join("examples/gate");

@@ -1,21 +1,27 @@
-//! Bad input: every file of the corpus cut at 64 places and changed 2,000
-//! times, each read with all rules against all releases. Nothing panics,
+//! Bad input: every file of the corpus cut at 64 places and changed 200
+//! or 2,000 times, each read with all rules against all releases. Nothing panics,
 //! nothing hangs, and what cannot be read is a finding.
 
+use crate::support;
 use std::path::{Path, PathBuf};
 
 use artcheck_inspect::artifact::{Artifact, Role};
 use artcheck_inspect::scan::{Scan, ScanOptions, scan_bytes};
 
-use crate::support::damage::{Random, Watch};
+use crate::support::damage::{self, Random, Watch};
 
 const CUTS: usize = 64;
-const CHANGES: usize = 2_000;
+/// Changes of each file; ten times as many beside the tests on real parts.
+const CHANGES: usize = if cfg!(feature = "real-parts") {
+    2_000
+} else {
+    200
+};
 /// Changes of one file that one worker tries in a row.
-const BATCH: usize = 250;
+const BATCH: usize = 100;
 
 fn corpus() -> Vec<(String, Vec<u8>)> {
-    let files = crate::support::files_below("corpus/artifacts");
+    let files = support::files_below("corpus/artifacts");
     assert!(
         files.len() > 100,
         "only {} files in the corpus",
@@ -31,10 +37,7 @@ fn corpus() -> Vec<(String, Vec<u8>)> {
 }
 
 fn name(path: &Path) -> String {
-    let path: PathBuf = path
-        .strip_prefix(crate::support::root())
-        .unwrap_or(path)
-        .into();
+    let path: PathBuf = path.strip_prefix(support::root()).unwrap_or(path).into();
     path.to_string_lossy().into_owned()
 }
 
@@ -79,24 +82,21 @@ fn is_artifact_name(name: &str) -> bool {
 #[test]
 fn cut_anywhere() {
     let files = corpus();
-    crate::support::damage::assert_none(&crate::support::damage::in_parallel(
-        &files,
-        |(name, bytes), watch| {
-            for step in 0..CUTS {
-                let cut = bytes.len() * step / CUTS;
-                watch.case(
-                    || format!("{name} cut at {cut} of {}", bytes.len()),
-                    || {
-                        let scan = read(name, &bytes[..cut])?;
-                        if cut < bytes.len() && is_artifact_name(name) && scan.findings.is_empty() {
-                            return Err("reads as whole".to_owned());
-                        }
-                        Ok(())
-                    },
-                );
-            }
-        },
-    ));
+    damage::assert_none(&damage::in_parallel(&files, |(name, bytes), watch| {
+        for step in 0..CUTS {
+            let cut = bytes.len() * step / CUTS;
+            watch.case(
+                || format!("{name} cut at {cut} of {}", bytes.len()),
+                || {
+                    let scan = read(name, &bytes[..cut])?;
+                    if cut < bytes.len() && is_artifact_name(name) && scan.findings.is_empty() {
+                        return Err("reads as whole".to_owned());
+                    }
+                    Ok(())
+                },
+            );
+        }
+    }));
 }
 
 #[test]
@@ -105,13 +105,10 @@ fn changed_anywhere() {
     let jobs: Vec<(usize, usize)> = (0..files.len())
         .flat_map(|file| (0..CHANGES / BATCH).map(move |batch| (file, batch)))
         .collect();
-    crate::support::damage::assert_none(&crate::support::damage::in_parallel(
-        &jobs,
-        |(file, batch), watch| {
-            let (name, bytes) = &files[*file];
-            changes(name, bytes.clone(), *batch, watch);
-        },
-    ));
+    damage::assert_none(&damage::in_parallel(&jobs, |(file, batch), watch| {
+        let (name, bytes) = &files[*file];
+        changes(name, bytes.clone(), *batch, watch);
+    }));
 }
 
 fn changes(name: &str, mut bytes: Vec<u8>, batch: usize, watch: &Watch<'_>) {
@@ -120,7 +117,7 @@ fn changes(name: &str, mut bytes: Vec<u8>, batch: usize, watch: &Watch<'_>) {
     });
     let mut random = Random::new(seed);
     for round in 0..BATCH {
-        let before = crate::support::damage::change(&mut bytes, &mut random);
+        let before = damage::change(&mut bytes, &mut random);
         watch.case(
             || format!("{name} batch {batch} round {round}: {before:?}"),
             || {
@@ -131,6 +128,6 @@ fn changes(name: &str, mut bytes: Vec<u8>, batch: usize, watch: &Watch<'_>) {
                 Ok(())
             },
         );
-        crate::support::damage::restore(&mut bytes, &before);
+        damage::restore(&mut bytes, &before);
     }
 }

@@ -8,7 +8,7 @@ use std::io::{Cursor, Read, Write};
 use std::path::Path;
 
 use crate::support::child::{CONSTANT_KIB, Folder, GOOD, Run, scan};
-use crate::support::root;
+use crate::support::{self, root};
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use zip::write::SimpleFileOptions;
@@ -170,7 +170,7 @@ fn a_flood_of_libraries_is_cut_and_said() {
     );
     assert_eq!(run.status, 4, "what was left out is not known to be fine");
     assert!(run.peak < 512 << 10, "{} KiB", run.peak);
-    let report = crate::support::run(["scan".as_ref(), file.as_os_str()]);
+    let report = support::run(["scan".as_ref(), file.as_os_str()]);
     let text = String::from_utf8_lossy(&report.stdout);
     // A few lines each, not all verdicts of all under every one.
     assert!(text.contains("flood.a!devc.o (2)\n"));

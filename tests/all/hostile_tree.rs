@@ -1,7 +1,7 @@
 //! A whole run over a folder of bad input: the program ends in time, says of
 //! each what it is, stays small in memory, and still judges the good file
 //! beside them.
-#![cfg(unix)]
+#![cfg(target_os = "linux")]
 
 use std::fs::{self, File};
 use std::io::Write;

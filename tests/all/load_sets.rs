@@ -9,6 +9,7 @@ use serde_json::Value;
 const STRINGIFY: &str = "_ZN3tvm3ffi4json9StringifyERKNS0_3AnyENS0_8OptionalIivEE";
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn a_runtime_with_the_wrong_tvm_ffi_names_the_symbol() {
     let (report, status) = scan([venv("tvm-0.25-newest-ffi")]);
     assert_eq!(status, 1);
@@ -36,6 +37,7 @@ fn a_runtime_with_the_wrong_tvm_ffi_names_the_symbol() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn pairs_that_belong_together_are_clean() {
     for name in ["tvm-0.25", "tvm-0.26", "tvm-0.27"] {
         let (report, status) = scan([venv(name)]);
@@ -73,6 +75,7 @@ fn macos_folder(folder: &Path, library: &Path) {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn a_metal_library_beside_the_macos_runtime_is_clean() {
     let folder = tempfile::tempdir().expect("a folder");
     macos_folder(
@@ -87,6 +90,7 @@ fn a_metal_library_beside_the_macos_runtime_is_clean() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn the_tir_variant_names_five_match_sites() {
     let folder = tempfile::tempdir().expect("a folder");
     let library = folder.path().join("tir.dylib");
@@ -228,6 +232,7 @@ fn assert_lists_device_api(report: &Value) {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn a_linux_client_of_the_device_api_lists_each_missing_function() {
     let folder = tempfile::tempdir().expect("a folder");
     build_client(&mut Command::new("cc"), folder.path(), "libclient.so");
@@ -241,6 +246,7 @@ fn a_linux_client_of_the_device_api_lists_each_missing_function() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn a_macos_client_beside_the_runtime_lists_each_missing_function() {
     let folder = tempfile::tempdir().expect("a folder");
     macos_folder(
@@ -265,6 +271,7 @@ fn a_macos_client_beside_the_runtime_lists_each_missing_function() {
 /// Package managers link one file into many environments.
 #[cfg(unix)]
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn a_hard_link_is_a_file_of_its_own_in_each_folder() {
     let top = tempfile::tempdir().expect("a folder");
     let ffi = "tvm-ffi-0.1.15.post2-linux-x86_64/tvm_ffi/lib/libtvm_ffi.so";

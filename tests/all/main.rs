@@ -10,9 +10,11 @@ mod support;
 #[path = "../../crates/inspect/tests/all/writer/mod.rs"]
 mod writer;
 
+#[cfg(target_os = "linux")]
 mod by_hand;
 mod classes;
 mod cli;
+mod cli_files;
 mod commands;
 mod documents;
 mod gate;
@@ -20,14 +22,20 @@ mod healthy;
 mod hostile;
 mod hostile_archives;
 mod hostile_tree;
+#[cfg(target_os = "linux")]
 mod integrations;
 mod layers;
 mod load_sets;
+mod many_files;
 mod metal_sim;
 mod more_rules;
+mod names;
+mod next_release;
 mod patch_cli;
 mod reports;
+mod requirements;
 mod shown;
 mod silent_changes;
+#[cfg(target_os = "linux")]
 mod truth_table;
 mod verify_cli;

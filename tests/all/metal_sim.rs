@@ -89,6 +89,7 @@ impl OneRow {
 /// Every simulated row and every row for Metal: a row passes with kernels that ran,
 /// or it needs the emulator and says so.
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn the_corpus_matrix_runs_on_the_simulated_device() {
     let args = ["--device", "metal-sim", "--jobs", "2"];
     let (report, code) = json(&root().join("matrix/corpus.toml"), &args);
@@ -135,6 +136,7 @@ fn every_combination_is_there(report: &Value) {
 
 /// A row for Metal that is simulated is never reported as Metal.
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn every_format_says_simulated() {
     let row = OneRow {
         device: "metal",
@@ -197,6 +199,7 @@ fn every_format_says_simulated() {
 
 /// The mission's matrix is taken by the simulated device; here its models are absent.
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn the_missions_rows_are_simulated_when_asked() {
     let output = artcheck()
         .args(["verify", "matrix/mission.toml", "--device", "metal-sim"])
@@ -229,6 +232,7 @@ fn planted(folder: &Path, from: &str, to: &str) -> PathBuf {
 
 /// An index off by one fails the row, with kernel, thread, buffer and index.
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn guard_mode_names_the_kernel_in_the_rows_failure() {
     let row = OneRow::new("dense");
     let (read, beyond) = (
@@ -253,6 +257,7 @@ fn guard_mode_names_the_kernel_in_the_rows_failure() {
 
 /// A kernel outside the subset fails the row that calls it, with its line.
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn a_kernel_that_cannot_be_simulated_is_named_with_its_line() {
     let row = OneRow::new("dense");
     let matrix = row.of(&planted(row.folder.path(), " sqrt(", " sqrx("));
@@ -266,6 +271,7 @@ fn a_kernel_that_cannot_be_simulated_is_named_with_its_line() {
 
 /// A wheel file has no folder of headers: the row is not run, and says what to do.
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn a_runtime_without_headers_is_a_reason() {
     let wheels = parts().join("wheels");
     let row = OneRow {
@@ -287,6 +293,7 @@ fn a_runtime_without_headers_is_a_reason() {
 /// A library of macOS with chained fixups, as newer linkers write them, runs too.
 #[cfg(feature = "macho-host")]
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn chained_fixups_run() {
     let row = OneRow::new("embedding");
     let original = root().join("corpus/artifacts/tvm-0.26/embedding-metal-macos-arm64.dylib");

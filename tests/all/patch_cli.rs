@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::support::{artcheck, root, scan, venv};
+use crate::support::{self, artcheck, root, scan, venv};
 
 const TIR: &str = "corpus/artifacts/synthetic/dense-ext-0.26-tir-tag-cpu-x86_64.so";
 
@@ -34,6 +34,7 @@ fn verdict(file: &Path, runtime: &str) -> String {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn retag_mends_and_unpatch_restores() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("model.so");
@@ -79,6 +80,7 @@ fn retag_mends_and_unpatch_restores() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn convert_makes_a_0_27_model_fit_0_26() {
     let folder = tempfile::tempdir().expect("a folder");
     let out = folder.path().join("model.so");
@@ -117,6 +119,7 @@ fn fix_plans_first_and_refuses_in_plain_words() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn a_shim_is_chosen_from_the_findings_and_makes_the_model_run() {
     let folder = tempfile::tempdir().expect("a folder");
     let shim = folder.path().join("libshim.so");
@@ -154,12 +157,13 @@ fn a_shim_is_chosen_from_the_findings_and_makes_the_model_run() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn source_patches_are_written_for_the_tree_that_is_there() {
     let folder = tempfile::tempdir().expect("a folder");
     let (done, code) = text(
         artcheck()
             .args(["patch", "source", "--tvm"])
-            .arg(crate::support::unpacked("tvm-0.27-linux-x86_64"))
+            .arg(support::unpacked("tvm-0.27-linux-x86_64"))
             .arg("--out")
             .arg(folder.path()),
     );
@@ -187,6 +191,7 @@ fn patch(arguments: &[&str], file: &Path) -> (String, i32) {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn a_moved_library_is_relocated_and_unpatched() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("libuse.so");
@@ -268,6 +273,7 @@ fn sign_and_model_lib_say_what_they_would_do_and_what_they_cannot() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn fix_repairs_every_file_that_it_can_and_names_the_others_once() {
     let folder = tempfile::tempdir().expect("a folder");
     let corpus = root().join("corpus/artifacts");
@@ -303,6 +309,7 @@ fn fix_repairs_every_file_that_it_can_and_names_the_others_once() {
     }
 }
 
+#[cfg(unix)]
 #[test]
 fn errors_name_the_file_once() {
     use std::os::unix::fs::PermissionsExt as _;

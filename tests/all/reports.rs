@@ -78,6 +78,7 @@ fn json_holds_to_its_schema() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn sarif_holds_to_the_official_schema() {
     let folder = reports(&["--runtime", "tvm-0.26", "--runtime", "tvm-0.27"]);
     let log = json(&folder, "sarif");
@@ -155,6 +156,7 @@ fn fingerprints_do_not_depend_on_the_folder_or_the_offset() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn junit_is_read_by_a_parser_of_others() {
     let folder = reports(&["--runtime", "tvm-0.26", "--runtime", "tvm-0.27"]);
     let script = "
@@ -285,6 +287,7 @@ fn one_file_without_a_format_takes_the_chosen_one() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn the_page_works_in_a_browser() {
     let folder = reports(&[]);
     let page = text(&folder, "html");
@@ -335,6 +338,7 @@ axe.run().then(r => {{
 
 /// The rules for print, in a window as wide as a sheet of paper.
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn the_printed_page_cuts_nothing_off() {
     let folder = reports(&[]);
     let page = text(&folder, "html").replace("@media print", "@media all");

@@ -32,6 +32,7 @@ fn rows_of(report: &Value) -> &Vec<Value> {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn the_corpus_matrix_passes_on_the_cpu() {
     let (report, code) = verify(
         &["--device", "cpu", "--jobs", "2"],
@@ -109,6 +110,7 @@ const OLD: &str = "corpus/artifacts/tvm-0.25/dense-ext-cpu-x86_64.so";
 const SOUND: &str = "corpus/artifacts/tvm-0.26/dense-cpu-x86_64.so";
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn in_one_matrix_every_failure_has_its_own_words_and_the_sound_row_passes() {
     let folder = tempfile::tempdir().expect("a folder");
     let rows = [
@@ -202,6 +204,7 @@ fn merge(reports: &[std::path::PathBuf]) -> (String, String, i32) {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn shards_hold_every_row_once_and_merge_to_the_whole_run() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = root().join("matrix/corpus.toml");
@@ -266,6 +269,7 @@ fn formats_without_rows_are_refused_before_anything_runs() {
 /// The workflow for Apple hardware cannot run here, but its commands can: the same
 /// script with the device that is here.
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn the_script_of_the_metal_workflow_works_on_the_cpu() {
     let folder = tempfile::tempdir().expect("a folder");
     let workflow =
@@ -314,6 +318,7 @@ fn the_script_of_the_metal_workflow_works_on_the_cpu() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn a_tag_is_named_before_running_and_by_the_runtime_without_the_look() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = matrix(folder.path(), TIR);
@@ -344,6 +349,7 @@ fn a_tag_is_named_before_running_and_by_the_runtime_without_the_look() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn a_library_of_0_25_dies_on_0_26_and_is_repaired_by_a_shim() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = matrix(folder.path(), OLD);

@@ -38,7 +38,7 @@ def run(schedule, say):
         return
     for op in schedule["ops"]:
         errors += noted(lambda op=op: made[0].step(op))
-        if errors == ERRORS:
+        if errors == schedule["config"].get("errors", ERRORS):
             break
 
 

@@ -18,6 +18,7 @@ import argparse
 import json
 import random
 import re
+import signal
 import sys
 import time
 import tomllib
@@ -26,6 +27,7 @@ from importlib import import_module
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
+import fixed  # noqa: E402
 from compare import differences  # noqa: E402
 from drivers import Driver  # noqa: E402
 from shrink import shrink  # noqa: E402
@@ -36,10 +38,12 @@ SHARES = {"paged_cache": 55, "rnn_state": 10, "samplers": 9, "values": 12, "tens
 
 
 def plan(count, seed, families):
-    """(family, seed of the schedule) in an order that mixes families."""
+    """The fixed schedules of these families, then random ones in an order that mixes families."""
+    yield from (schedule for schedule in fixed.schedules() if schedule["family"] in families)
     shares = {name: SHARES[name] for name in families}
     names = random.Random(seed).choices(list(shares), list(shares.values()), k=count)
-    return [(name, f"{seed}-{index}") for index, name in enumerate(names)]
+    for index, name in enumerate(names):
+        yield import_module("families." + name).generate(random.Random(f"{seed}-{index}"))
 
 
 def main():
@@ -64,13 +68,15 @@ def main():
 
 
 def drive(options, answers_of):
-    """The report of all schedules."""
+    """The report of all schedules; of those that ran, when a signal ends the run early."""
     started = time.monotonic()
     found, counted, ended, operations = {}, Counter(), Counter(), 0
-    for name, seed in plan(options.schedules, options.seed, options.family or list(SHARES)):
-        schedule = import_module("families." + name).generate(random.Random(seed))
+    stopped = []
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stopped.append(True))
+    for schedule in plan(options.schedules, options.seed, options.family or list(SHARES)):
         answers = answers_of(schedule)
-        counted[name] += 1
+        counted[schedule["family"]] += 1
         if sum(counted.values()) % 1000 == 0:
             print(f"{sum(counted.values())} of {options.schedules}", file=sys.stderr, flush=True)
         operations += max(len(a) for a in answers.values())
@@ -80,13 +86,24 @@ def drive(options, answers_of):
             kept["seen"] += 1
             if len(schedule["ops"]) < len(kept["schedule"]["ops"]):
                 kept["schedule"] = schedule
+        if stopped:
+            break
     ran = time.monotonic() - started
-    entries = [entry(signature, kept, answers_of, not options.no_shrinking)
+    chosen = set() if options.no_shrinking else to_shrink(found)
+    entries = [entry(signature, kept, answers_of, signature in chosen)
                for signature, kept in sorted(found.items(), key=lambda item: item[0].line())]
     return {"releases": options.releases.split(","), "seed": options.seed,
             "schedules": dict(counted), "operations": operations, "crashes": dict(ended),
             "seconds": round(ran, 1), "seconds_with_shrinking": round(
                 time.monotonic() - started, 1), "differences": entries}
+
+
+def to_shrink(found):
+    """What is new, and of each known difference the form that was seen most."""
+    chosen = {}
+    for signature, kept in sorted(found.items(), key=lambda item: -item[1]["seen"]):
+        chosen.setdefault(name_of(signature.line()) or signature, signature)
+    return set(chosen.values())
 
 
 KNOWN = tomllib.loads((Path(__file__).parent / "known.toml").read_text())["difference"]
@@ -135,7 +152,7 @@ def tell(report):
         if item.get("unsteady"):
             print("  not seen again with the same schedule")
             continue
-        print(f"  smallest: {json.dumps(item['schedule']['ops'])}")
+        print(f"  schedule: {json.dumps(item['schedule']['ops'])}")
 
 
 def arguments():

@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize, Serializer};
 use crate::container::Binary;
 use crate::module::ModelLibrary;
 use crate::parts::PartKind;
-use crate::source::{self, Place};
+use crate::place::Place;
+use crate::source;
 
 /// What a file is to us.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

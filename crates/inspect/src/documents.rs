@@ -10,7 +10,7 @@ use std::path::{Component, Path};
 use serde::Serialize;
 use serde_json::Value as Json;
 
-use crate::source::Place;
+use crate::place::Place;
 
 /// Bytes of a document that are read; indexes of large models stay far below.
 const MAX_DOCUMENT: u64 = 16 << 20;

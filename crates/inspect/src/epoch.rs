@@ -1,18 +1,23 @@
 //! Which TVM a library was built with, as far as its own bytes tell.
 //!
-//! No artifact names its compiler and `VM_VERSION` never changed, so the span
-//! is the intersection of what each property allows (docs/formats.md#generations;
-//! each is detected on its own because snapshots between releases mix them).
+//! No artifact names its compiler and `VM_VERSION` never changed, so the answer
+//! is the releases of the table that write every property the library shows.
+//! A release writes what its own runtime takes, unless the table says what it
+//! writes of several things that it takes
+//! (docs/formats.md#generations). A property that no release has (a
+//! fork's slot, tag or module kind) says nothing.
+
+use std::collections::BTreeSet;
 
 use serde::Serialize;
 
-use crate::module::{Blob, BlobLayout, ModelLibrary, Payload, PayloadOrder, SymbolGeneration};
-use crate::vm::{ConstantTable, Magic};
-
-/// Known releases with a Relax VM, oldest first.
-pub const RELEASES: &[&str] = &[
-    "0.16", "0.17", "0.18", "0.19", "0.20", "0.21", "0.22", "0.23", "0.24", "0.25", "0.26", "0.27",
-];
+use crate::module::{
+    Blob, BlobLayout, DevicePayload, FunctionInfoForm, ModelLibrary, Payload, PayloadOrder,
+    SymbolGeneration,
+};
+use crate::runtime::history;
+use crate::runtime::{BlobSymbol, Fact, RuntimeProfile, tag_names};
+use crate::vm::Executable;
 
 /// A span of releases a library can have been built with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -45,98 +50,117 @@ pub fn epoch(
     tags: &[&str],
     config_length: Option<u64>,
 ) -> Epoch {
-    let mut span = Span {
-        first: 0,
-        last: RELEASES.len().saturating_sub(1),
-    };
-    match library.symbols {
-        SymbolGeneration::DevMblob => span.keep("0.16", "0.20"),
-        SymbolGeneration::FfiLibraryBin => span.keep("0.21", "0.21"),
-        SymbolGeneration::FfiUnderscoreLibraryBin => span.keep("0.22", "0.27"),
-        SymbolGeneration::Unknown => {}
+    let mut shown = shown(library, blob, tags, config_length);
+    shown.retain(|property| !history::when(property).is_empty());
+    let builders = history::when(|release| shown.iter().all(|property| property(release)));
+    let (from, to) = builders.bounds().unwrap_or_default();
+    Epoch {
+        from,
+        to,
+        mixed: builders.is_empty(),
     }
-    match blob.layout {
-        BlobLayout::CountFirst => span.keep("0.16", "0.21"),
-        BlobLayout::TreeFirst => span.keep("0.22", "0.27"),
-        BlobLayout::Bare => {}
+}
+
+/// Whether a release writes one property of a library.
+type Property<'a> = Box<dyn Fn(&RuntimeProfile) -> bool + 'a>;
+
+fn shown<'a>(
+    library: &'a ModelLibrary,
+    blob: &'a Blob,
+    tags: &'a [&str],
+    config_length: Option<u64>,
+) -> Vec<Property<'a>> {
+    let mut shown: Vec<Property<'a>> = Vec::new();
+    if library.symbols != SymbolGeneration::Unknown {
+        let symbol = BlobSymbol(library.symbols);
+        shown.push(Box::new(move |release| {
+            fits(&release.blob_symbols, |known| known.contains(&symbol))
+        }));
     }
-    for (slot, first, last) in [
-        ("__TVMFuncCall", "0.16", "0.20"),
-        ("__TVMFFIFunctionCall", "0.21", "0.27"),
-        ("__TVMBackendGetFuncFromEnv", "0.16", "0.25"),
-        ("__TVMFFIEnvModLookupFromImports", "0.26", "0.27"),
-        ("__TVMFFIHandleInitOnce", "0.26", "0.27"),
-    ] {
-        if library.slots.iter().any(|defined| defined == slot) {
-            span.keep(first, last);
-        }
+    if blob.layout != BlobLayout::Bare {
+        shown.push(Box::new(|release| {
+            fits(&release.blob_layouts, |known| known.contains(&blob.layout))
+        }));
     }
-    for module in &blob.modules {
-        match (module.kind.as_str(), &module.payload) {
-            ("relax.Executable", _) => span.keep("0.16", "0.19"),
-            ("relax.VMExecutable", _) => span.keep("0.20", "0.27"),
-            _ => {}
-        }
-        if let Payload::Device(device) = &module.payload {
-            match device.order {
-                PayloadOrder::Before24 => span.keep("0.16", "0.23"),
-                PayloadOrder::Since24 => span.keep("0.24", "0.27"),
-                PayloadOrder::Stable => {}
-            }
-        }
-    }
-    for (_, executable) in blob.executables() {
-        match executable.magic {
-            Magic::V1 => span.keep("0.16", "0.22"),
-            Magic::V2 => span.keep("0.23", "0.27"),
-        }
-        match executable.constant_table {
-            ConstantTable::Classic => span.keep("0.16", "0.20"),
-            ConstantTable::Ffi21 => span.keep("0.21", "0.21"),
-            ConstantTable::Ffi22 => span.keep("0.22", "0.27"),
-            ConstantTable::AnyFfi => span.keep("0.21", "0.27"),
-            ConstantTable::Any => {}
-        }
+    for slot in &library.slots {
+        shown.push(Box::new(|release| {
+            fits(&release.context_slots, |known| known.contains(slot))
+        }));
     }
     for tag in tags {
-        match *tag {
-            "tir" => span.keep("0.20", "0.23"),
-            "tirx" => span.keep("0.24", "0.27"),
+        shown.push(Box::new(|release| {
+            fits(&release.attention_tags, |known| {
+                tag_names(known).contains(*tag)
+            })
+        }));
+    }
+    if let Some(length) = config_length {
+        shown.push(Box::new(move |release| {
+            writes(
+                &release.cache_config_written,
+                &release.cache_config_lengths,
+                &length,
+            )
+        }));
+    }
+    for module in &blob.modules {
+        shown.push(Box::new(|release| {
+            fits(&release.module_loaders, |known| {
+                known.contains(&module.kind)
+            })
+        }));
+        match &module.payload {
+            Payload::Device(device) => shown.extend(of_device(device)),
+            Payload::VmExecutable(executable) => shown.extend(of_executable(executable)),
             _ => {}
         }
     }
-    if config_length == Some(6) {
-        span.keep("0.27", "0.27");
-    }
-    span.into_epoch()
+    shown
 }
 
-struct Span {
-    first: usize,
-    last: usize,
+fn of_device(device: &DevicePayload) -> Vec<Property<'_>> {
+    let mut shown: Vec<Property<'_>> = Vec::new();
+    if device.order != PayloadOrder::Stable {
+        shown.push(Box::new(|release| {
+            fits(&release.payload_order, |known| *known == device.order)
+        }));
+    }
+    if device.function_info != FunctionInfoForm::Either {
+        shown.push(Box::new(|release| {
+            fits(&release.function_info, |known| {
+                *known == device.function_info
+            })
+        }));
+    }
+    shown
 }
 
-impl Span {
-    fn keep(&mut self, from: &str, to: &str) {
-        let place = |name: &str| RELEASES.iter().position(|release| *release == name);
-        if let (Some(from), Some(to)) = (place(from), place(to)) {
-            self.first = self.first.max(from);
-            self.last = self.last.min(to);
-        }
-    }
+fn of_executable(executable: &Executable) -> [Property<'_>; 2] {
+    [
+        Box::new(|release| {
+            writes(
+                &release.vm_magic_written,
+                &release.vm_magics,
+                &executable.magic,
+            )
+        }),
+        Box::new(|release| {
+            fits(&release.constant_table, |known| {
+                executable.constant_table.fits(*known)
+            })
+        }),
+    ]
+}
 
-    fn into_epoch(self) -> Epoch {
-        match (RELEASES.get(self.first), RELEASES.get(self.last)) {
-            (Some(from), Some(to)) if self.first <= self.last => Epoch {
-                from,
-                to,
-                mixed: false,
-            },
-            _ => Epoch {
-                from: "",
-                to: "",
-                mixed: true,
-            },
-        }
+/// What a release does not say speaks against nothing.
+fn fits<T>(fact: &Fact<T>, test: impl Fn(&T) -> bool) -> bool {
+    fact.value.as_ref().is_none_or(test)
+}
+
+/// Whether a release writes this one of the values that it takes.
+fn writes<T: Ord>(written: &Fact<T>, taken: &Fact<BTreeSet<T>>, value: &T) -> bool {
+    match &written.value {
+        Some(written) => written == value,
+        None => fits(taken, |taken| taken.contains(value)),
     }
 }

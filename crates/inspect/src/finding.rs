@@ -7,8 +7,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::limits::MAX_FINDINGS;
+use crate::place::Place;
 use crate::rule::Rule;
-use crate::source::Place;
 
 pub use crate::rule::Severity;
 

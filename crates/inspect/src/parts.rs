@@ -4,7 +4,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::container::{Binary, BinaryKind, Format};
-use crate::source::Place;
+use crate::place::Place;
 
 /// A part of a runtime, or a library that belongs to one.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]

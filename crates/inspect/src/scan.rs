@@ -27,9 +27,9 @@ pub use verdict::{RuntimeSource, Verdict, VerdictStatus, Verdicts};
 use crate::artifact::{Artifact, Problem, ProblemKind, Role};
 use crate::documents::Document;
 use crate::finding::{Finding, Outcome};
+use crate::place::Place;
 use crate::rules::{self, ArtifactContext, FolderContext, Subject};
 use crate::runtime::load_set::LoadSet;
-use crate::source::Place;
 use crate::target::Target;
 
 /// Everything a scan found.
@@ -119,19 +119,18 @@ fn conclude(reading: read::Reading, options: &ScanOptions) -> Scan {
         .iter()
         .filter_map(|runtime| runtime.load_set.as_ref());
     let sets: Vec<&LoadSet> = load_sets.iter().chain(given).collect();
-    let (of_sets, (of_folders, verdicts)) = rayon::join(
+    let (of_sets, (of_folders, (verdicts, of_verdicts))) = rayon::join(
         || -> Vec<Vec<Finding>> { sets.par_iter().map(|set| load_set_findings(set)).collect() },
         || {
             let of_folders = folder_findings(&artifacts, &documents);
-            let verdicts = verdict::verdicts(&artifacts, &load_sets, &options.runtimes);
+            let runtimes = &options.runtimes;
+            let verdicts = verdict::verdicts(&artifacts, &load_sets, runtimes, &shared);
             (of_folders, verdicts)
         },
     );
     findings.extend(of_sets.into_iter().flatten());
     findings.extend(of_folders);
-    for (artifact, verdicts) in artifacts.iter().zip(&verdicts) {
-        findings.extend(verdict::findings_that_count(artifact, verdicts));
-    }
+    findings.extend(of_verdicts);
     findings.sort_by(|a, b| {
         a.artifact
             .cmp(&b.artifact)

@@ -9,6 +9,7 @@ use super::makers::{
 use crate::support::make::{DYLIB, corpus};
 use crate::support::unpacked;
 
+/// Made of the corpus, some with the system's C compiler.
 pub const CASES: &[Case] = &[
     Case {
         class: "A.",
@@ -104,79 +105,11 @@ pub const CASES: &[Case] = &[
         near: |_| on("tvm-0.27/extcall-cpu-x86_64.so", "tvm-0.27"),
     },
     Case {
-        class: "D.",
-        code: "AC106",
-        what: "a Metal module on the Linux wheel",
-        breaks: |_| {
-            in_venv(
-                corpus("tvm-0.27/embedding-metal-linux-x86_64.so"),
-                "tvm-0.27",
-            )
-        },
-        near: |_| in_venv(corpus("tvm-0.27/embedding-cpu-x86_64.so"), "tvm-0.27"),
-    },
-    Case {
         class: "E.",
         code: "AC202",
         what: "a slot of 0.26, on the runtime before it and on its own",
         breaks: |_| on("synthetic/extcall-0.25-new-slot-cpu-x86_64.so", "tvm-0.25"),
         near: |_| on("synthetic/extcall-0.25-new-slot-cpu-x86_64.so", "tvm-0.26"),
-    },
-    Case {
-        class: "E.",
-        code: "AC203",
-        what: "a C function that 0.26 dropped",
-        breaks: |folder| client(folder, "TVMBackendGetFuncFromEnv", "tvm-0.26"),
-        near: |folder| client(folder, "TVMBackendGetFuncFromEnv", "tvm-0.25"),
-    },
-    Case {
-        class: "E.",
-        code: "AC201",
-        what: "a function of the flat device interface",
-        breaks: |folder| client(folder, "TVMDeviceAPIGet", "tvm-0.27"),
-        near: |folder| client(folder, "TVMFFIFunctionCall", "tvm-0.27"),
-    },
-    Case {
-        class: "F.",
-        code: "AC204",
-        what: "the runtime's own function over the other std::string",
-        breaks: |folder| string_client(folder, "-D_GLIBCXX_USE_CXX11_ABI=0"),
-        near: |folder| string_client(folder, "-D_GLIBCXX_USE_CXX11_ABI=1"),
-    },
-    Case {
-        class: "G.",
-        code: "AC205",
-        what: "a SONAME of the build machine",
-        breaks: |folder| named_client(folder, "/srv/build/target/libclient.so"),
-        near: |folder| named_client(folder, "libclient.so"),
-    },
-    Case {
-        class: "H.",
-        code: "AC206",
-        what: "two copies of libtvm_ffi in one folder",
-        breaks: |folder| ffi_folder(folder, &["libtvm_ffi.so", "libtvm_ffi_bundled.so"]),
-        near: |folder| ffi_folder(folder, &["libtvm_ffi.so"]),
-    },
-    Case {
-        class: "H.",
-        code: "AC206",
-        what: "two libraries with an LLVM that all can see",
-        breaks: |folder| llvm_twice(folder, "default"),
-        near: |folder| llvm_twice(folder, "hidden"),
-    },
-    Case {
-        class: "I.",
-        code: "AC207",
-        what: "tvm-ffi 0.1.13.post0, which nothing but itself fits; its metadata around 0.1.13.post2's library",
-        breaks: |folder| site(folder, "0.26", "0.1.13.post2", "0.1.13.post0"),
-        near: |folder| site(folder, "0.26", "0.1.13.post2", "0.1.13.post2"),
-    },
-    Case {
-        class: "J.",
-        code: "AC207",
-        what: "a tvm-ffi below what the package asks for, though every symbol is there",
-        breaks: |folder| site(folder, "0.27", "0.1.13.post2", "0.1.13.post2"),
-        near: |folder| site(folder, "0.27", "0.1.15.post2", "0.1.15.post2"),
     },
     Case {
         class: "K.",
@@ -298,6 +231,123 @@ pub const CASES: &[Case] = &[
         },
     },
     Case {
+        class: "R.",
+        code: "AC303",
+        what: "a larger prefill chunk than planned",
+        breaks: |folder| chat(folder, 1),
+        near: |folder| chat(folder, 0),
+    },
+    Case {
+        class: "T. attention tag",
+        code: "AC101",
+        what: "`tir` where the runtime reads `tirx`",
+        breaks: |_| on("synthetic/dense-ext-0.26-tir-tag-cpu-x86_64.so", "tvm-0.27"),
+        near: |_| on("tvm-0.26/dense-ext-cpu-x86_64.so", "tvm-0.26"),
+    },
+    Case {
+        class: "T. device payload order",
+        code: "AC107",
+        what: "Metal fields in the order of before 0.24",
+        breaks: |_| {
+            on(
+                "synthetic/embedding-0.26-old-metal-order-metal-linux-x86_64.so",
+                "tvm-0.26",
+            )
+        },
+        near: |_| on("tvm-0.26/embedding-metal-linux-x86_64.so", "tvm-0.26"),
+    },
+    Case {
+        class: "T. code signature",
+        code: "AC004",
+        what: "a dylib for arm64 without a signature",
+        breaks: |folder| dylib(folder, 0x29),
+        near: |folder| dylib(folder, 0x1d),
+    },
+    Case {
+        class: "T. executable format",
+        code: "AC102",
+        what: "a constant of a code that the release does not know",
+        breaks: |_| {
+            on(
+                "synthetic/extcall-unknown-constant-cpu-x86_64.so",
+                "tvm-0.27",
+            )
+        },
+        near: |_| on("tvm-0.27/extcall-cpu-x86_64.so", "tvm-0.27"),
+    },
+];
+
+/// Made of real runtimes, or with tools that come with them.
+pub const OF_REAL_PARTS: &[Case] = &[
+    Case {
+        class: "D.",
+        code: "AC106",
+        what: "a Metal module on the Linux wheel",
+        breaks: |_| {
+            in_venv(
+                corpus("tvm-0.27/embedding-metal-linux-x86_64.so"),
+                "tvm-0.27",
+            )
+        },
+        near: |_| in_venv(corpus("tvm-0.27/embedding-cpu-x86_64.so"), "tvm-0.27"),
+    },
+    Case {
+        class: "E.",
+        code: "AC203",
+        what: "a C function that 0.26 dropped",
+        breaks: |folder| client(folder, "TVMBackendGetFuncFromEnv", "tvm-0.26"),
+        near: |folder| client(folder, "TVMBackendGetFuncFromEnv", "tvm-0.25"),
+    },
+    Case {
+        class: "E.",
+        code: "AC201",
+        what: "a function of the flat device interface",
+        breaks: |folder| client(folder, "TVMDeviceAPIGet", "tvm-0.27"),
+        near: |folder| client(folder, "TVMFFIFunctionCall", "tvm-0.27"),
+    },
+    Case {
+        class: "F.",
+        code: "AC204",
+        what: "the runtime's own function over the other std::string",
+        breaks: |folder| string_client(folder, "-D_GLIBCXX_USE_CXX11_ABI=0"),
+        near: |folder| string_client(folder, "-D_GLIBCXX_USE_CXX11_ABI=1"),
+    },
+    Case {
+        class: "G.",
+        code: "AC205",
+        what: "a SONAME of the build machine",
+        breaks: |folder| named_client(folder, "/srv/build/target/libclient.so"),
+        near: |folder| named_client(folder, "libclient.so"),
+    },
+    Case {
+        class: "H.",
+        code: "AC206",
+        what: "two copies of libtvm_ffi in one folder",
+        breaks: |folder| ffi_folder(folder, &["libtvm_ffi.so", "libtvm_ffi_bundled.so"]),
+        near: |folder| ffi_folder(folder, &["libtvm_ffi.so"]),
+    },
+    Case {
+        class: "H.",
+        code: "AC206",
+        what: "two libraries with an LLVM that all can see",
+        breaks: |folder| llvm_twice(folder, "default"),
+        near: |folder| llvm_twice(folder, "hidden"),
+    },
+    Case {
+        class: "I.",
+        code: "AC207",
+        what: "tvm-ffi 0.1.13.post0, which nothing but itself fits; its metadata around 0.1.13.post2's library",
+        breaks: |folder| site(folder, "0.26", "0.1.13.post2", "0.1.13.post0"),
+        near: |folder| site(folder, "0.26", "0.1.13.post2", "0.1.13.post2"),
+    },
+    Case {
+        class: "J.",
+        code: "AC207",
+        what: "a tvm-ffi below what the package asks for, though every symbol is there",
+        breaks: |folder| site(folder, "0.27", "0.1.13.post2", "0.1.13.post2"),
+        near: |folder| site(folder, "0.27", "0.1.15.post2", "0.1.15.post2"),
+    },
+    Case {
         class: "P.",
         code: "AC401",
         what: "a fatbin (NVIDIA's) without an image for the GPU",
@@ -343,13 +393,6 @@ pub const CASES: &[Case] = &[
         },
     },
     Case {
-        class: "R.",
-        code: "AC303",
-        what: "a larger prefill chunk than planned",
-        breaks: |folder| chat(folder, 1),
-        near: |folder| chat(folder, 0),
-    },
-    Case {
         class: "S.",
         code: "AC202",
         what: "a library of 0.25's host code in the cache of 0.27",
@@ -357,48 +400,10 @@ pub const CASES: &[Case] = &[
         near: |folder| cached(folder, "tvm-0.27/extcall-cpu-x86_64.so"),
     },
     Case {
-        class: "T. attention tag",
-        code: "AC101",
-        what: "`tir` where the runtime reads `tirx`",
-        breaks: |_| on("synthetic/dense-ext-0.26-tir-tag-cpu-x86_64.so", "tvm-0.27"),
-        near: |_| on("tvm-0.26/dense-ext-cpu-x86_64.so", "tvm-0.26"),
-    },
-    Case {
         class: "T. device API",
         code: "AC201",
         what: "another function of the flat device interface",
         breaks: |folder| client(folder, "TVMDeviceAPIAllocDataSpace", "tvm-0.26"),
         near: |folder| client(folder, "TVMFFIFunctionCall", "tvm-0.26"),
-    },
-    Case {
-        class: "T. device payload order",
-        code: "AC107",
-        what: "Metal fields in the order of before 0.24",
-        breaks: |_| {
-            on(
-                "synthetic/embedding-0.26-old-metal-order-metal-linux-x86_64.so",
-                "tvm-0.26",
-            )
-        },
-        near: |_| on("tvm-0.26/embedding-metal-linux-x86_64.so", "tvm-0.26"),
-    },
-    Case {
-        class: "T. code signature",
-        code: "AC004",
-        what: "a dylib for arm64 without a signature",
-        breaks: |folder| dylib(folder, 0x29),
-        near: |folder| dylib(folder, 0x1d),
-    },
-    Case {
-        class: "T. executable format",
-        code: "AC102",
-        what: "a constant of a code that the release does not know",
-        breaks: |_| {
-            on(
-                "synthetic/extcall-unknown-constant-cpu-x86_64.so",
-                "tvm-0.27",
-            )
-        },
-        near: |_| on("tvm-0.27/extcall-cpu-x86_64.so", "tvm-0.27"),
     },
 ];

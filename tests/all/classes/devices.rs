@@ -10,7 +10,7 @@ use super::Scan;
 use super::makers::with;
 use crate::support::make::{library, put};
 use crate::support::{root, venv};
-use crate::writer::Bytes;
+use crate::writer::{self, Bytes};
 
 /// A shared library of today's layout around a blob; nothing but the blob.
 pub fn blob_library(folder: &Path, symbol: &str, blob: &[u8], rest: &str) -> PathBuf {
@@ -54,14 +54,11 @@ pub fn blob_dylib(folder: &Path, blob: &[u8]) -> PathBuf {
 }
 
 pub fn program() -> (&'static str, Option<Vec<u8>>) {
-    (
-        "relax.VMExecutable",
-        Some(crate::writer::executable(Magic::V2)),
-    )
+    ("relax.VMExecutable", Some(writer::executable(Magic::V2)))
 }
 
 pub fn static_model(folder: &Path, constructor: &str) -> Scan {
-    let blob = crate::writer::tree_first(&[&[1], &[]], &[program(), ("_lib", None)]);
+    let blob = writer::tree_first(&[&[1], &[]], &[program(), ("_lib", None)]);
     let symbol = "demo___tvm_ffi__library_bin";
     with(blob_library(folder, symbol, &blob, constructor), &[])
 }
@@ -79,7 +76,7 @@ pub fn device(folder: &Path, kind: &str, format: &str, code: Vec<u8>, target: &s
         }
         _ => payload.bytes(&code),
     };
-    let blob = crate::writer::tree_first(
+    let blob = writer::tree_first(
         &[&[1], &[2], &[]],
         &[program(), ("_lib", None), (kind, Some(payload.0))],
     );

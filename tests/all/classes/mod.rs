@@ -14,8 +14,8 @@ use std::ffi::OsString;
 use std::fs;
 use std::path::Path;
 
-use crate::support::{root, rules, scan};
-use cases::CASES;
+use crate::support::{self, root, rules, scan};
+use cases::{CASES, OF_REAL_PARTS};
 
 /// What `scan` is called with.
 type Scan = Vec<OsString>;
@@ -33,15 +33,26 @@ struct Case {
 
 /// Codes of errors and warnings.
 fn codes(make: fn(&Path) -> Scan) -> Vec<String> {
-    let folder = crate::support::make::folder();
+    let folder = support::make::folder();
     let (report, _) = scan(make(folder.path()));
     rules(&report, &["error", "warning"])
 }
 
 #[test]
+#[cfg_attr(not(target_os = "linux"), ignore = "cc makes no ELF here")]
 fn each_breaking_artifact_gets_its_code_and_no_other() {
+    break_with_one_code(CASES);
+}
+
+#[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
+fn each_breaking_runtime_gets_its_code_and_no_other() {
+    break_with_one_code(OF_REAL_PARTS);
+}
+
+fn break_with_one_code(cases: &[Case]) {
     let mut wrong = Vec::new();
-    for case in CASES {
+    for case in cases {
         let found = codes(case.breaks);
         if found != [case.code] {
             wrong.push(format!(
@@ -54,9 +65,20 @@ fn each_breaking_artifact_gets_its_code_and_no_other() {
 }
 
 #[test]
+#[cfg_attr(not(target_os = "linux"), ignore = "cc makes no ELF here")]
 fn each_near_miss_gets_none() {
+    get_no_code(CASES);
+}
+
+#[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
+fn each_near_miss_of_a_runtime_gets_none() {
+    get_no_code(OF_REAL_PARTS);
+}
+
+fn get_no_code(cases: &[Case]) {
     let mut wrong = Vec::new();
-    for case in CASES {
+    for case in cases {
         let found = codes(case.near);
         if !found.is_empty() {
             wrong.push(format!("{} {}: {found:?}", case.class, case.what));
@@ -67,8 +89,9 @@ fn each_near_miss_gets_none() {
 
 /// Device code that names no GPU, where one is declared: no error, and no "ok".
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn code_that_says_nothing_could_not_be_decided() {
-    let folder = crate::support::make::folder();
+    let folder = support::make::folder();
     let code = b"\x7fELF but no more".to_vec();
     let with_gpu = devices::device(folder.path(), "cuda", "cubin", code, "x86_64-linux+sm_90");
     let (report, status) = scan(with_gpu.clone());
@@ -102,10 +125,10 @@ fn every_class_and_code_of_the_table_has_a_case() {
     let letters: BTreeSet<&str> = rows.iter().map(|cells| &cells[1][..2]).collect();
     let expected: BTreeSet<String> = ('A'..='T').map(|letter| format!("{letter}.")).collect();
     assert_eq!(letters, expected.iter().map(String::as_str).collect());
+    let all = || CASES.iter().chain(OF_REAL_PARTS);
     let mut missing = Vec::new();
     for cells in &rows {
-        let of_class: Vec<&Case> = CASES
-            .iter()
+        let of_class: Vec<&Case> = all()
             .filter(|case| cells[1].starts_with(case.class))
             .collect();
         if of_class.is_empty() {
@@ -119,8 +142,7 @@ fn every_class_and_code_of_the_table_has_a_case() {
         }
     }
     assert!(missing.is_empty(), "{missing:#?}");
-    let unknown: Vec<&str> = CASES
-        .iter()
+    let unknown: Vec<&str> = all()
         .filter(|case| !rows.iter().any(|cells| cells[1].starts_with(case.class)))
         .map(|case| case.what)
         .collect();

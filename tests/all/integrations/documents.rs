@@ -35,6 +35,7 @@ pub fn gitlab_snippet() -> String {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn the_gitlab_snippet_gates() {
     let folder = project("");
     let job = &yaml(&gitlab_snippet())["artcheck"];
@@ -53,6 +54,7 @@ fn the_gitlab_snippet_gates() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn the_jenkins_snippet_gates() {
     let snippet = blocks(&read("docs/ci.md"), "groovy").remove(0);
     let quoted = |before: &str| {
@@ -103,6 +105,7 @@ fn run_shares(folder: &Path, command: &str, shares: &str, allowed: &[i32]) -> Va
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn the_job_matrix_of_the_document_joins_its_shares() {
     let folder = project("");
     // 3: no file fell into this share.
@@ -135,6 +138,7 @@ fn sound_rows() -> String {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn the_shards_of_verify_in_the_document_join() {
     let folder = tempfile::tempdir().expect("a folder");
     write(folder.path(), "matrix.toml", &sound_rows());
@@ -161,6 +165,7 @@ fn the_shards_of_verify_in_the_document_join() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn the_consoles_of_the_document_work() {
     let folder = project(POLICY);
     let all = blocks(&read("docs/ci.md"), "console");

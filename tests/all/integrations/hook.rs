@@ -11,6 +11,7 @@ use crate::support::{root, venv};
 /// The hook of the manifest in a scratch repository. Only its language is
 /// changed: `rust` would compile the program that is already there.
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn the_pre_commit_hook_blocks_a_bad_artifact() {
     let bin = venv("ci").join("bin/pre-commit");
     let valid = Command::new(&bin)

@@ -6,6 +6,7 @@ use std::process::Command;
 use super::{run_lines, words};
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn completions_and_manual_pages_are_read_by_their_readers() {
     let folder = tempfile::tempdir().expect("a folder");
     let script = "set -u\nsource <(artcheck completions bash)\ncomplete -p artcheck\n\

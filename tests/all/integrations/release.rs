@@ -22,20 +22,27 @@ fn release_step(name: &str) -> String {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn the_release_packs_what_binstall_looks_for() {
     let target = "x86_64-unknown-linux-gnu";
     let folder = tempfile::tempdir().expect("a folder");
     let built = folder.path().join(format!("target/{target}/dist"));
     fs::create_dir_all(&built).expect("made");
     fs::copy(env!("CARGO_BIN_EXE_artcheck"), built.join("artcheck")).expect("copied");
-    for file in ["README.md", "LICENSE", "CHANGELOG.md", "Cargo.toml"] {
+    fs::create_dir(folder.path().join("tools")).expect("made");
+    for file in [
+        "README.md",
+        "LICENSE",
+        "CHANGELOG.md",
+        "Cargo.toml",
+        "tools/archive",
+    ] {
         fs::copy(root().join(file), folder.path().join(file)).expect("copied");
     }
     let version = env!("CARGO_PKG_VERSION");
     let mut env = BTreeMap::from([
         ("TARGET".to_owned(), target.to_owned()),
         ("GITHUB_REF_NAME".to_owned(), format!("v{version}")),
-        ("RUNNER_ARCH".to_owned(), "X64".to_owned()),
     ]);
     let agrees = step(folder.path(), &release_step("Tag and version agree"), &env);
     assert!(agrees.status.success(), "{}", words(&agrees));

@@ -1,9 +1,10 @@
 //! Whole runs of the program in a child process: time capped, peak memory
 //! measured.
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::{Read as _, Seek as _};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -102,35 +103,55 @@ impl Run {
     }
 }
 
-/// Scans in a child whose peak memory the system measures.
+/// Scans in a child whose time is capped and whose memory is watched.
 pub fn scan(paths: &[&Path]) -> Run {
-    const MEASURE: &str = "import resource, subprocess, sys\n\
-        status = subprocess.run(sys.argv[1:]).returncode\n\
-        print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, file=sys.stderr)\n\
-        sys.exit(status)";
-    let program = artcheck();
+    let file = || tempfile::tempfile().expect("a temporary file");
+    let (mut out, mut errors) = (file(), file());
     let started = Instant::now();
-    let output = Command::new("python3")
-        .args(["-c", MEASURE])
-        .arg(program.get_program())
+    let mut child = artcheck()
         .arg("scan")
         .args(paths)
         .args(["--format", "json", "--jobs", "2"])
         .stdin(Stdio::null())
-        .output()
-        .expect("python3 starts");
+        .stdout(out.try_clone().expect("a handle"))
+        .stderr(errors.try_clone().expect("a handle"))
+        .spawn()
+        .expect("artcheck starts");
+    let mut peak = 0;
+    let status = loop {
+        peak = peak.max(largest(child.id()));
+        if let Some(status) = child.try_wait().expect("a child") {
+            break status;
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    };
     let took = started.elapsed();
     assert!(took < CAP, "{paths:?}: {took:?}");
-    let words = String::from_utf8_lossy(&output.stderr).into_owned();
-    let report = serde_json::from_slice(&output.stdout)
+    let words = text(&mut errors);
+    let report = serde_json::from_str(&text(&mut out))
         .unwrap_or_else(|error| panic!("no report ({error}); standard error: {words}"));
-    let peak = words
-        .lines()
-        .last()
-        .and_then(|line| line.trim().parse().ok());
     Run {
         report,
-        status: output.status.code().expect("artcheck exits by itself"),
-        peak: peak.unwrap_or_else(|| panic!("no peak in {words:?}")),
+        status: status.code().expect("artcheck exits by itself"),
+        peak,
     }
+}
+
+fn text(file: &mut File) -> String {
+    let mut text = String::new();
+    file.rewind().expect("a file");
+    file.read_to_string(&mut text).expect("UTF-8");
+    text
+}
+
+/// The largest resident size of a process so far, in KiB. Linux keeps it; elsewhere
+/// memory is not watched. (A child's `rusage` counts the memory of this program too,
+/// from before it became the other.)
+fn largest(process: u32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).unwrap_or_default();
+    status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))
+        .and_then(|line| line.trim().strip_suffix(" kB")?.trim().parse().ok())
+        .unwrap_or(0)
 }

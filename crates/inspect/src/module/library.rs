@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::need::DeviceNeed;
 use crate::error::DecodeError;
@@ -23,8 +23,34 @@ pub enum SymbolGeneration {
     Unknown,
 }
 
+/// Blob symbols, newest first.
+pub(super) const BLOBS: [(&str, SymbolGeneration); 3] = [
+    (
+        "__tvm_ffi__library_bin",
+        SymbolGeneration::FfiUnderscoreLibraryBin,
+    ),
+    ("__tvm_ffi_library_bin", SymbolGeneration::FfiLibraryBin),
+    ("__tvm_dev_mblob", SymbolGeneration::DevMblob),
+];
+
+impl SymbolGeneration {
+    /// The blob symbol's name without a prefix.
+    pub fn blob_symbol(self) -> Option<&'static str> {
+        let mut known = BLOBS.iter();
+        let (name, _) = known.find(|(_, generation)| *generation == self)?;
+        Some(name)
+    }
+
+    /// The generation of a blob symbol's name without a prefix.
+    pub fn of_blob(name: &str) -> Option<Self> {
+        let mut known = BLOBS.iter();
+        let (_, generation) = known.find(|(symbol, _)| *symbol == name)?;
+        Some(*generation)
+    }
+}
+
 /// Order of the blob's fields.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum BlobLayout {
     /// Count, then keyed entries with `_import_tree` among them: up to 0.21.
@@ -32,11 +58,12 @@ pub enum BlobLayout {
     /// Import tree first, every payload with its length: from 0.22.
     TreeFirst,
     /// No blob at all: a VM executable in a file of its own.
+    #[serde(skip_deserializing)]
     Bare,
 }
 
 /// Order of the fields in a `metal` or `vulkan` payload.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum PayloadOrder {
     /// metal: version, smap, fmap, fmt; vulkan: words in place. Up to 0.23.
@@ -44,11 +71,12 @@ pub enum PayloadOrder {
     /// metal: fmt, fmap, smap; vulkan: bytes with a length. From 0.24.
     Since24,
     /// The kind's layout never changed, or an empty payload fits both.
+    #[serde(skip_deserializing)]
     Stable,
 }
 
 /// Whether `FunctionInfo` carries `arg_extra_tags` (from 0.21).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FunctionInfoForm {
     /// name, arg_types, launch_param_tags.
@@ -56,6 +84,7 @@ pub enum FunctionInfoForm {
     /// ... and arg_extra_tags.
     ExtraTags,
     /// No function: fits both.
+    #[serde(skip_deserializing)]
     Either,
 }
 

@@ -9,7 +9,8 @@ use std::ops::Range;
 
 use memchr::{memchr_iter, memmem};
 
-use super::symbols::{BLOBS, HostNames, blob_symbol};
+use super::library::BLOBS;
+use super::symbols::{HostNames, blob_symbol};
 use super::{ModelLibrary, SymbolGeneration};
 use crate::limits::MAX_REGISTERED_NAME;
 use crate::vm::FunctionKind;

@@ -3,18 +3,8 @@
 
 use std::collections::HashSet;
 
-use super::SymbolGeneration;
+use super::library::{BLOBS, SymbolGeneration};
 use crate::container::Binary;
-
-/// Blob symbols, newest first.
-pub(super) const BLOBS: [(&str, SymbolGeneration); 3] = [
-    (
-        "__tvm_ffi__library_bin",
-        SymbolGeneration::FfiUnderscoreLibraryBin,
-    ),
-    ("__tvm_ffi_library_bin", SymbolGeneration::FfiLibraryBin),
-    ("__tvm_dev_mblob", SymbolGeneration::DevMblob),
-];
 
 /// Function prefix from 0.22.
 const FFI_PREFIX: &str = "__tvm_ffi_";

@@ -6,8 +6,8 @@ use super::{ArtifactContext, Check, Outcome, Pair, Rule};
 use crate::artifact::Role;
 use crate::container::{Binary, BinaryKind, Format, Platform};
 use crate::finding::{Finding, Severity};
+use crate::place::Place;
 use crate::runtime::binary::operating_system;
-use crate::source::Place;
 use crate::words::spell;
 
 pub(super) static RULE: Rule = Rule {

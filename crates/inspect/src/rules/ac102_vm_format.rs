@@ -4,8 +4,9 @@
 use super::{Check, Outcome, Pair, Rule};
 use crate::error::DecodeError;
 use crate::finding::{Location, Repair, Severity};
-use crate::module::{BlobLayout, Module, Payload, SymbolGeneration};
-use crate::vm::{ConstantTable, Executable, Magic};
+use crate::module::{BlobLayout, Module, Payload};
+use crate::runtime::{BlobSymbol, any_of};
+use crate::vm::Executable;
 use crate::words::spell;
 
 pub(super) static RULE: Rule = Rule {
@@ -66,17 +67,14 @@ fn check_symbol(pair: &Pair<'_>, out: &mut Outcome) {
     let Some(accepted) = &pair.runtime.blob_symbols.value else {
         return;
     };
-    let name = match pair.library.symbols {
-        SymbolGeneration::DevMblob => "__tvm_dev_mblob",
-        SymbolGeneration::FfiLibraryBin => "__tvm_ffi_library_bin",
-        SymbolGeneration::FfiUnderscoreLibraryBin => "__tvm_ffi__library_bin",
-        // A wasm links its own runtime; a bare executable has no symbols.
-        SymbolGeneration::Unknown => return,
+    // A wasm links its own runtime; a bare executable has no symbols.
+    let Some(name) = pair.library.symbols.blob_symbol() else {
+        return;
     };
-    if accepted.contains(name) {
+    if accepted.contains(&BlobSymbol(pair.library.symbols)) {
         return;
     }
-    let looked_for: Vec<&str> = accepted.iter().map(String::as_str).collect();
+    let looked_for: Vec<&str> = accepted.iter().map(|symbol| (*symbol).into()).collect();
     out.push(
         pair.finding(&RULE, format!("the blob symbol is `{name}`, this runtime looks for `{}`", looked_for.join("` or `")))
             .at(Location {
@@ -93,19 +91,16 @@ fn check_layout(pair: &Pair<'_>, out: &mut Outcome) {
     let Some(accepted) = &pair.runtime.blob_layouts.value else {
         return;
     };
-    let layout = match pair.blob.layout {
-        BlobLayout::CountFirst => "count-first",
-        BlobLayout::TreeFirst => "tree-first",
-        // A bare executable has no blob around it.
-        BlobLayout::Bare => return,
-    };
-    if !accepted.contains(layout) {
+    let layout = pair.blob.layout;
+    // A bare executable has no blob around it.
+    if layout != BlobLayout::Bare && !accepted.contains(&layout) {
         out.push(
             pair.finding(
                 &RULE,
                 format!(
-                    "the blob is {layout}, this runtime reads {}",
-                    join(accepted)
+                    "the blob is {}, this runtime reads {}",
+                    spell(layout),
+                    any_of(accepted)
                 ),
             )
             .at(Location {
@@ -119,15 +114,11 @@ fn check_layout(pair: &Pair<'_>, out: &mut Outcome) {
 
 fn check_executable(pair: &Pair<'_>, module: &Module, executable: &Executable, out: &mut Outcome) {
     let start = pair.file_offset(module.payload_offset);
-    let magic = match executable.magic {
-        Magic::V1 => "V1",
-        Magic::V2 => "V2",
-    };
     if let Some(accepted) = &pair.runtime.vm_magics.value
-        && !accepted.contains(magic)
+        && !accepted.contains(&executable.magic)
     {
         out.push(
-            pair.finding(&RULE, format!("the executable is {magic}, this runtime reads {}", join(accepted)))
+            pair.finding(&RULE, format!("the executable is {}, this runtime reads {}", spell(executable.magic), any_of(accepted)))
                 .at(Location { offset: Some(start), ..Location::default() })
                 .says("Invalid VM file format in the header section.")
                 .help("`artcheck patch convert FILE --for RUNTIME` rewrites V2 without memory scopes as V1, else compile again")
@@ -153,33 +144,20 @@ fn check_executable(pair: &Pair<'_>, module: &Module, executable: &Executable, o
             .help("compile the library again"),
         );
     }
-    if let Some(accepted) = &pair.runtime.constant_table.value {
-        let fits = match executable.constant_table {
-            ConstantTable::Any => true,
-            ConstantTable::AnyFfi => accepted.starts_with("ffi"),
-            table => spell(table) == *accepted,
-        };
-        if !fits {
-            out.push(
-                pair.finding(
-                    &RULE,
-                    format!("the constant pool uses the {} codes, this runtime reads {accepted}", spell(executable.constant_table)),
-                )
-                .at(Location {
-                    offset: Some(start.saturating_add(executable.sections.constants.start)),
-                    ..Location::default()
-                })
-                .says("Constant pool can only contain Tensor and DLDataType, but got ffi.Array when loading the VM constant pool.")
-                .help("compile the library again with a TVM of the runtime's generation"),
-            );
-        }
+    if let Some(accepted) = pair.runtime.constant_table.value
+        && !executable.constant_table.fits(accepted)
+    {
+        out.push(
+            pair.finding(
+                &RULE,
+                format!("the constant pool uses the {} codes, this runtime reads {}", spell(executable.constant_table), spell(accepted)),
+            )
+            .at(Location {
+                offset: Some(start.saturating_add(executable.sections.constants.start)),
+                ..Location::default()
+            })
+            .says("Constant pool can only contain Tensor and DLDataType, but got ffi.Array when loading the VM constant pool.")
+            .help("compile the library again with a TVM of the runtime's generation"),
+        );
     }
-}
-
-fn join(words: &std::collections::BTreeSet<String>) -> String {
-    words
-        .iter()
-        .map(String::as_str)
-        .collect::<Vec<_>>()
-        .join(" or ")
 }

@@ -5,7 +5,7 @@ use super::{Check, Outcome, Pair, Program, Rule};
 use crate::finding::{Finding, Location, Severity};
 use crate::limits::MAX_FINDINGS;
 use crate::module::BlobLayout;
-use crate::runtime::release;
+use crate::runtime::history;
 use crate::vm::{Function, FunctionKind};
 
 pub(super) static RULE: Rule = Rule {
@@ -121,56 +121,16 @@ fn missing(pair: &Pair<'_>, program: &Program<'_>, index: usize, name: &str) -> 
             ));
     }
     if name.starts_with("vm.builtin.") || name.starts_with("vm.") {
-        let having = releases_with(name);
-        let finding = finding.evidence(match having.as_slice() {
+        let having = history::when(|known| known.offers_function(name) == Some(true));
+        let finding = finding.evidence(match having.names().as_slice() {
             [] => String::from("no known release has it"),
             [only] => format!("only {only} has it"),
-            [first, .., last] => format!("{first} to {last} have it"),
+            _ => format!("{having} have it"),
         });
-        return finding.help(match having.last() {
-            Some(_) => "compile the library with the runtime's TVM, or use a release that has this builtin",
-            None => "compile the library with the runtime's TVM: the name is of a fork, of a development snapshot, or damaged",
+        return finding.help(match having.is_empty() {
+            false => "compile the library with the runtime's TVM, or use a release that has this builtin",
+            true => "compile the library with the runtime's TVM: the name is of a fork, of a development snapshot, or damaged",
         });
     }
     finding.help("compile the library again with all its kernels; a function of the application's own must be registered before the VM is initialised")
-}
-
-/// The releases that register a builtin, oldest first. A builtin that came and
-/// went has one unbroken span.
-fn releases_with(name: &str) -> Vec<&'static str> {
-    release::releases()
-        .iter()
-        .filter(|known| known.offers_function(name) == Some(true))
-        .map(|known| known.name.as_str())
-        .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
-
-    use super::*;
-
-    /// "X to Y have it" is true only if no release in between lacks it.
-    #[test]
-    fn every_builtin_has_one_unbroken_span() {
-        let releases = release::releases();
-        let names: BTreeSet<&String> = releases
-            .iter()
-            .filter_map(|known| known.functions.value.as_ref())
-            .flatten()
-            .filter(|name| name.starts_with("vm."))
-            .collect();
-        assert!(names.len() > 100, "{}", names.len());
-        for name in names {
-            let having = releases_with(name);
-            let first = having.first().expect("some release has it");
-            let from = releases.iter().skip_while(|known| known.name != *first);
-            let span: Vec<&str> = from
-                .take(having.len())
-                .map(|known| known.name.as_str())
-                .collect();
-            assert_eq!(having, span, "{name}");
-        }
-    }
 }

@@ -2,7 +2,9 @@
 
 use super::{Check, Outcome, Pair, Program, Rule};
 use crate::finding::{Location, Severity};
+use crate::runtime::{ConstructorStyle, any_of, history};
 use crate::vm::kv_cache::{CREATE, KernelValue};
+use crate::words::spell;
 
 pub(super) static RULE: Rule = Rule {
     code: "AC104",
@@ -32,8 +34,7 @@ fn check(pair: &Pair<'_>, out: &mut Outcome) {
             if accepted.contains(count) {
                 continue;
             }
-            let accepted: Vec<String> = accepted.iter().map(u64::to_string).collect();
-            let accepted = accepted.join(" or ");
+            let accepted = any_of(accepted);
             let mut finding = pair
                 .finding(&RULE, format!("`{name}` is called with {count} arguments, this runtime takes {accepted}"))
                 .says(words(name, *count, &accepted))
@@ -56,7 +57,7 @@ fn check(pair: &Pair<'_>, out: &mut Outcome) {
 /// 28 and 29 arguments are valid on both sides of 0.20 with another meaning:
 /// there argument 15 became a tuple of tag and kernel.
 fn check_style(pair: &Pair<'_>, program: &Program<'_>, out: &mut Outcome) {
-    let Some(wanted) = &pair.runtime.constructor_style.value else {
+    let Some(wanted) = pair.runtime.constructor_style.value else {
         return;
     };
     for cache in program
@@ -69,24 +70,28 @@ fn check_style(pair: &Pair<'_>, program: &Program<'_>, out: &mut Outcome) {
             .iter()
             .filter(|site| site.argument == 15)
             .find_map(|site| match site.value {
-                KernelValue::Function { .. } => Some("function"),
+                KernelValue::Function { .. } => Some(ConstructorStyle::Function),
                 KernelValue::Empty { .. }
                 | KernelValue::Tagged { .. }
-                | KernelValue::Untagged { .. } => Some("tuple"),
+                | KernelValue::Untagged { .. } => Some(ConstructorStyle::Tuple),
                 KernelValue::Other { .. } => None,
             });
         let Some(style) = style else { continue };
         if style != wanted {
             out.push(
-                pair.finding(&RULE, format!("argument 15 of `{CREATE}` is a {style}, this runtime takes a {wanted}"))
+                pair.finding(&RULE, format!("argument 15 of `{CREATE}` is a {}, this runtime takes a {}", spell(style), spell(wanted)))
                     .at(Location {
                         argument: Some(15),
                         ..program.place(cache.function, Some(cache.instruction))
                     })
-                    .help("compile the library with the runtime's TVM: TVM 0.20 gave the constructor's arguments another meaning"),
+                    .help(format!("compile the library with the runtime's TVM: the constructor takes a tuple there in {}", takes_a_tuple())),
             );
         }
     }
+}
+
+fn takes_a_tuple() -> String {
+    history::when(|known| known.constructor_style.value == Some(ConstructorStyle::Tuple)).spoken()
 }
 
 fn words(name: &str, count: u64, accepted: &str) -> String {

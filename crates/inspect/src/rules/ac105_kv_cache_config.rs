@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 
 use super::{Check, Outcome, Pair, Rule};
 use crate::finding::{Finding, Location, Repair, Severity};
+use crate::runtime::any_of;
 use crate::vm::kv_cache::{CREATE, Sliding};
 
 pub(super) static RULE: Rule = Rule {
     code: "AC105",
     name: "kv-cache-config",
     severity: Severity::Error,
-    summary: "length of the KV-cache config shape (5, or 6 since 0.27) that the runtime rejects",
+    summary: "length of the KV-cache config shape that the runtime rejects",
     explain: include_str!("ac105_kv_cache_config.md"),
 };
 
@@ -40,8 +41,7 @@ fn check(pair: &Pair<'_>, out: &mut Outcome) {
                 if u64::try_from(length).is_ok_and(|length| accepted.contains(&length)) {
                     continue;
                 }
-                let accepted: Vec<String> = accepted.iter().map(u64::to_string).collect();
-                let accepted = accepted.join(" or ");
+                let accepted = any_of(accepted);
                 let finding = pair
                     .finding(&RULE, format!("the KV-cache config has {length} elements, this runtime takes {accepted}"))
                     .at(Location {

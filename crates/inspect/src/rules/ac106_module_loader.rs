@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::{Check, Outcome, Pair, Rule};
 use crate::finding::{Location, Severity};
 use crate::module::SymbolGeneration;
+use crate::runtime::history;
 
 pub(super) static RULE: Rule = Rule {
     code: "AC106",
@@ -61,18 +62,33 @@ fn words(kind: &str, symbols: SymbolGeneration) -> String {
     }
 }
 
+/// The first release with a loader of this kind.
+fn first_with(kind: &str) -> String {
+    let having = history::when(|known| {
+        let loaders = known.module_loaders.value.as_ref();
+        loaders.is_some_and(|loaders| loaders.contains(kind))
+    });
+    let (first, _) = having.bounds().unwrap_or_default();
+    format!("TVM {first}")
+}
+
 fn remedy(kind: &str) -> String {
     match kind {
         "relax.Executable" => {
-            "the kind became `relax.VMExecutable` in TVM 0.20: compile the library again".to_owned()
+            format!(
+                "the kind became `relax.VMExecutable` in {}: compile the library again",
+                first_with("relax.VMExecutable")
+            )
         }
         "relax.VMExecutable" => {
-            "the runtime is older than TVM 0.20 or was built without the Relax VM: use a newer one"
-                .to_owned()
+            format!(
+                "the runtime is older than {} or was built without the Relax VM: use a newer one",
+                first_with("relax.VMExecutable")
+            )
         }
         "webgpu" => "webgpu modules run in a browser with the tvmjs runtime only".to_owned(),
         "metal" | "cuda" | "vulkan" | "opencl" | "rocm" | "hexagon" => format!(
-            "load libtvm_runtime_{kind} beside libtvm_runtime (0.25 and later), or use a runtime built with that device on"
+            "load libtvm_runtime_{kind} beside libtvm_runtime where the runtime has a library per device, or use a runtime built with that device on"
         ),
         _ => "use a runtime that was built with this module kind".to_owned(),
     }

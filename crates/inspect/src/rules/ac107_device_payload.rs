@@ -3,6 +3,7 @@
 use super::{Check, Outcome, Pair, Rule};
 use crate::finding::{Finding, Location, Repair, Severity};
 use crate::module::{FunctionInfoForm, Payload, PayloadOrder};
+use crate::runtime::history;
 use crate::words::spell;
 
 pub(super) static RULE: Rule = Rule {
@@ -59,39 +60,34 @@ fn check(pair: &Pair<'_>, out: &mut Outcome) {
             offset: Some(pair.file_offset(module.payload_offset)),
             ..Location::default()
         };
-        if let (Some(read), order @ (PayloadOrder::Before24 | PayloadOrder::Since24)) =
-            (&pair.runtime.payload_order.value, device.order)
+        if let Some(read) = pair.runtime.payload_order.value
+            && device.order != PayloadOrder::Stable
+            && read != device.order
         {
-            let written = if order == PayloadOrder::Before24 {
-                "before24"
-            } else {
-                "since24"
-            };
-            if read != written {
-                out.push(
-                    pair.finding(&RULE, format!("the `{}` payload has the field order of {}, this runtime reads that of {}", module.kind, era(written), era(read)))
-                        .at(location.clone())
-                        .says("stream.Read(&fmap) fails, or kernels are silently misread")
-                        .help(if module.kind == "metal" {
-                            "`artcheck patch convert FILE --for RUNTIME` reorders it, or load the shim's metal-payload part"
-                        } else {
-                            VULKAN
-                        })
-                        .repair(if module.kind == "metal" { &[Repair::Shim, Repair::InPlace] } else { &[] }),
-                );
-            }
+            out.push(
+                pair.finding(&RULE, format!("the `{}` payload has the field order of {}, this runtime reads that of {}", module.kind, era(device.order), era(read)))
+                    .at(location.clone())
+                    .says("stream.Read(&fmap) fails, or kernels are silently misread")
+                    .help(if module.kind == "metal" {
+                        "`artcheck patch convert FILE --for RUNTIME` reorders it, or load the shim's metal-payload part"
+                    } else {
+                        VULKAN
+                    })
+                    .repair(if module.kind == "metal" { &[Repair::Shim, Repair::InPlace] } else { &[] }),
+            );
         }
         if let (Some(read), form @ (FunctionInfoForm::Plain | FunctionInfoForm::ExtraTags)) =
-            (&pair.runtime.function_info.value, device.function_info)
-            && *read != spell(form)
+            (pair.runtime.function_info.value, device.function_info)
+            && read != form
         {
             out.push(
                 pair.finding(
                     &RULE,
                     format!(
-                        "kernels of `{}` are described in the {} form, this runtime reads {read}",
+                        "kernels of `{}` are described in the {} form, this runtime reads {}",
                         module.kind,
-                        spell(form)
+                        spell(form),
+                        spell(read)
                     ),
                 )
                 .at(location)
@@ -108,10 +104,7 @@ fn check(pair: &Pair<'_>, out: &mut Outcome) {
 
 const VULKAN: &str = "compile the library with the runtime's TVM; artcheck changes no vulkan payload, because no release ships a vulkan loader that a changed one could be tried with";
 
-fn era(order: &str) -> &'static str {
-    if order == "before24" {
-        "0.23 and earlier"
-    } else {
-        "0.24 and later"
-    }
+/// The releases that read an order.
+fn era(order: PayloadOrder) -> String {
+    history::when(|known| known.payload_order.value == Some(order)).spoken()
 }

@@ -2,6 +2,7 @@
 
 use super::{Check, Outcome, Pair, Rule};
 use crate::finding::{Location, Repair, Severity};
+use crate::runtime::CallingConvention;
 
 pub(super) static RULE: Rule = Rule {
     code: "AC202",
@@ -38,7 +39,8 @@ fn check(pair: &Pair<'_>, out: &mut Outcome) {
             continue;
         }
         let shim = SHIMMED.iter().find(|(name, _)| name == slot);
-        let ffi_convention = pair.runtime.calling_convention.value.as_deref() != Some("packed-c");
+        let ffi_convention =
+            pair.runtime.calling_convention.value != Some(CallingConvention::PackedC);
         let finding = pair
             .finding(&RULE, format!("the library calls through slot `{slot}`, which this runtime leaves null"))
             .at(Location { symbol: Some(slot.clone()), ..Location::default() })

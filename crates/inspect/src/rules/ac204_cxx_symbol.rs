@@ -4,8 +4,9 @@
 use super::{Binding, Check, Outcome, Rule};
 use crate::finding::{Finding, Location, Severity};
 use crate::parts::PartKind;
+use crate::place::Place;
 use crate::runtime::load_set::{LoadSet, Missing, MissingReason};
-use crate::source::Place;
+use crate::runtime::release;
 
 pub(super) static RULE: Rule = Rule {
     code: "AC204",
@@ -141,9 +142,16 @@ fn advice(load_set: &LoadSet) -> String {
             "install the pair that belongs together: {} asks for {}{}, {} is installed",
             unmet.package, unmet.requirement.name, unmet.requirement.specification, unmet.installed
         ),
-        None if load_set.has(&PartKind::Ffi) => String::from(
-            "install the pair that belongs together: apache-tvm 0.25 with apache-tvm-ffi 0.1.12, 0.26 and later with 0.1.13.post2 or later",
-        ),
+        None if load_set.has(&PartKind::Ffi) => {
+            let pairs = release::releases().iter().filter_map(|known| {
+                let (wheel, ffi) = (known.wheel.as_ref()?, known.ffi_version.value.as_ref()?);
+                Some(format!("apache-tvm {wheel} with apache-tvm-ffi {ffi}"))
+            });
+            format!(
+                "install a pair that belongs together: {}",
+                pairs.collect::<Vec<_>>().join(", ")
+            )
+        }
         None => String::from(
             "build both from the same commit, or install the pair that belongs together",
         ),

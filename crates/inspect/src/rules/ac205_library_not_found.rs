@@ -7,9 +7,9 @@ use super::{ArtifactContext, Check, Outcome, Rule};
 use crate::artifact::Role;
 use crate::container::{Format, places};
 use crate::finding::{Finding, Repair, Severity};
+use crate::place::Place;
 use crate::runtime::libraries::Resolution;
 use crate::runtime::load_set::LoadSet;
-use crate::source::Place;
 
 pub(super) static RULE: Rule = Rule {
     code: "AC205",

@@ -8,8 +8,8 @@ use crate::container::{Architecture, Binary, Platform};
 use crate::finding::{Finding, Location, Severity};
 use crate::limits::MAX_FINDINGS;
 use crate::parts::stem;
+use crate::place::Place;
 use crate::runtime::load_set::{Duplicate, LoadSet};
-use crate::source::Place;
 
 pub(super) static RULE: Rule = Rule {
     code: "AC206",
@@ -117,7 +117,7 @@ fn check_llvm(context: &FolderContext<'_>, out: &mut Outcome) {
                 .evidence(format!("{} exports {symbol}", artifact.path))
                 .evidence(format!("{} exports {}", rival.place, rival.symbol))
                 .says("a crash while the second one is loaded, in LLVM's static initialisers; or `CommandLine Error: Option ... registered more than once!`")
-                .help("load only one of them in a process, or use a TVM whose LLVM is hidden (0.25 and later) or linked with `-Wl,--exclude-libs,ALL`"),
+                .help("load only one of them in a process, or use a TVM whose LLVM is hidden or linked with `-Wl,--exclude-libs,ALL`"),
         );
     }
 }

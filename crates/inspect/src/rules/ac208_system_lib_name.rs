@@ -11,7 +11,7 @@ use crate::documents::{Document, DocumentKind};
 use crate::finding::{Finding, Severity};
 use crate::limits::MAX_FINDINGS;
 use crate::module::SymbolGeneration;
-use crate::source::Place;
+use crate::place::Place;
 use crate::words::spell;
 
 pub(super) static RULE: Rule = Rule {

@@ -10,7 +10,7 @@ use super::{Check, FolderContext, Outcome, Rule};
 use crate::documents::{Document, DocumentKind};
 use crate::finding::{Finding, Severity};
 use crate::module::metadata::Metadata;
-use crate::source::Place;
+use crate::place::Place;
 
 pub(super) static RULE: Rule = Rule {
     code: "AC303",

@@ -4,7 +4,7 @@ use super::{ArtifactContext, Check, Outcome, Rule};
 use crate::container::Platform;
 use crate::finding::{Finding, Severity};
 use crate::module::{DeviceNeed, MetallibTarget, Module, Payload};
-use crate::source::Place;
+use crate::place::Place;
 use crate::target::{GpuFeature, Target};
 use crate::words::spell;
 

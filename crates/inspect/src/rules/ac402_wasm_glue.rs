@@ -5,7 +5,7 @@ use super::{ArtifactContext, Check, Outcome, Rule};
 use crate::artifact::Role;
 use crate::container::{Binary, Format};
 use crate::finding::{Finding, Location, Severity};
-use crate::source::Place;
+use crate::place::Place;
 
 pub(super) static RULE: Rule = Rule {
     code: "AC402",
@@ -58,7 +58,7 @@ fn check(context: &ArtifactContext<'_>, out: &mut Outcome) {
                 "the file mixes two generations of the JavaScript interface",
             )
             .evidence(format!(
-                "`{old}` is of the one up to 0.20, `{new}` of the one from 0.22"
+                "`{old}` is of the one before tvm-ffi, `{new}` of the one with it"
             ))
             .says("LinkError: WebAssembly.instantiate(): function import requires a callable")
             .help("build model and wasm runtime with one TVM release"),

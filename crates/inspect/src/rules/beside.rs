@@ -12,7 +12,7 @@ use crate::artifact::Artifact;
 use crate::documents::{Document, DocumentKind};
 use crate::module::ModelLibrary;
 use crate::module::metadata::{self, Metadata};
-use crate::source::Place;
+use crate::place::Place;
 
 /// A library with what belongs to it.
 pub(super) struct Belongings<'a> {

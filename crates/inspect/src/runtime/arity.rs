@@ -5,13 +5,11 @@
 //! constructors take that many arguments, so their counts can be read; typed
 //! builtins leave no such text.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::strings::{self, Piece};
-use super::{Confidence, Fact};
-
-const CREATE: &str = "vm.builtin.paged_attention_kv_cache_create";
-const CREATE_REDUCED: &str = "vm.builtin.paged_attention_kv_cache_create_reduced";
+use super::{Arities, Confidence, Fact};
+use crate::vm::kv_cache::{CREATE, CREATE_REDUCED};
 
 /// The least count of the reduced constructor, and of the full one: 17 to 24
 /// and 25 to 30 in every release.
@@ -19,8 +17,8 @@ const LEAST_REDUCED: u64 = 17;
 const LEAST_FULL: u64 = 25;
 
 /// Accepted counts of the constructors.
-pub fn constructors(texts: &[Piece<'_>]) -> Fact<BTreeMap<String, BTreeSet<u64>>> {
-    let mut counts: BTreeMap<String, BTreeSet<u64>> = BTreeMap::new();
+pub fn constructors(texts: &[Piece<'_>]) -> Fact<Arities> {
+    let mut counts = Arities::new();
     for chain in strings::alternations(texts, "args.size()") {
         let name = match chain.first() {
             Some(least) if *least >= LEAST_FULL => CREATE,

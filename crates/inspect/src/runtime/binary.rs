@@ -44,6 +44,7 @@ pub fn read(
     read_strings(&mut profile, kind, parsed, &texts);
     if kind.has_vm() {
         profile.vm_magics = magics::accepted(&texts);
+        profile.vm_version = magics::version(&texts);
         profile.constant_table = magics::constant_table(&texts);
         profile.builtin_arity = arity::constructors(&texts);
         profile.cache_config_lengths = arity::cache_config(&texts);
@@ -139,6 +140,15 @@ fn c_exports(parsed: &Parsed<'_>) -> BTreeSet<String> {
 /// Puts the parts of one load set together and adds what the release table
 /// knows of runtimes with exactly these facts.
 pub fn merge(name: &str, parts: &[(PartKind, &RuntimeProfile)]) -> RuntimeProfile {
+    let mut whole = join(name, parts);
+    if parts.iter().any(|(kind, _)| kind.has_vm()) {
+        infer::complete(&mut whole);
+    }
+    whole
+}
+
+/// Puts parts together and adds nothing to what was read.
+pub fn join(name: &str, parts: &[(PartKind, &RuntimeProfile)]) -> RuntimeProfile {
     let mut whole = RuntimeProfile {
         name: name.to_owned(),
         ..RuntimeProfile::default()
@@ -153,22 +163,10 @@ pub fn merge(name: &str, parts: &[(PartKind, &RuntimeProfile)]) -> RuntimeProfil
         if !kind.is_core() {
             note_provider(&mut whole.provided_by, part);
         }
-        unite(&mut whole.functions, &part.functions);
-        unite(&mut whole.module_loaders, &part.module_loaders);
-        unite(&mut whole.context_slots, &part.context_slots);
-        unite(&mut whole.c_symbols, &part.c_symbols);
+        whole.join(part);
         whole
             .function_namespaces
             .extend(part.function_namespaces.iter().cloned());
-        first(&mut whole.attention_tags, &part.attention_tags);
-        first(&mut whole.vm_magics, &part.vm_magics);
-        first(&mut whole.constant_table, &part.constant_table);
-        first(&mut whole.builtin_arity, &part.builtin_arity);
-        first(&mut whole.cache_config_lengths, &part.cache_config_lengths);
-        first(&mut whole.ffi_version, &part.ffi_version);
-    }
-    if parts.iter().any(|(kind, _)| kind.has_vm()) {
-        infer::complete(&mut whole);
     }
     whole
 }
@@ -185,20 +183,6 @@ fn note_provider(provided_by: &mut BTreeMap<String, String>, part: &RuntimeProfi
         provided_by
             .entry(format!("loader:{kind}"))
             .or_insert_with(|| file.clone());
-    }
-}
-
-fn unite(whole: &mut Fact<BTreeSet<String>>, part: &Fact<BTreeSet<String>>) {
-    match (&mut whole.value, &part.value) {
-        (Some(names), Some(more)) => names.extend(more.iter().cloned()),
-        (None, Some(_)) => *whole = part.clone(),
-        _ => {}
-    }
-}
-
-fn first<T: Clone>(whole: &mut Fact<T>, part: &Fact<T>) {
-    if whole.value.is_none() && (part.value.is_some() || whole.note.is_none()) {
-        *whole = part.clone();
     }
 }
 

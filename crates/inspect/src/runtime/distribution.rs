@@ -1,6 +1,12 @@
-//! Installed Python packages, by the `METADATA` of their `dist-info` folder or
-//! wheel: name, version, what they require.
+//! Installed Python packages, by the `METADATA` of their `dist-info` folder:
+//! name, version, and what they require of packages of TVM's family.
+//!
+//! Any package that requires one of the family counts, whatever its own name:
+//! an environment is as sound as what its packages ask of each other.
 
+use std::str::FromStr;
+
+use pep440_rs::VersionSpecifiers;
 use serde::Serialize;
 
 use super::ffi_version::{Version, VersionRange};
@@ -12,7 +18,7 @@ pub struct Distribution {
     pub name: String,
     /// Version as written.
     pub version: String,
-    /// Unconditional requirements on TVM packages.
+    /// Requirements on packages of the family.
     pub requires: Vec<Requirement>,
 }
 
@@ -23,20 +29,14 @@ pub struct Requirement {
     pub name: String,
     /// Specification as written, e.g. `>=0.1.12`; empty for any version.
     pub specification: String,
+    /// When it is asked for, e.g. `python_version < "3.14"`; empty for always.
+    #[serde(skip_serializing_if = "String::is_empty")]
+    pub marker: String,
 }
 
-/// Packages that carry runtime parts.
-const FAMILY: [&str; 6] = [
-    "apache-tvm",
-    "apache-tvm-ffi",
-    "mlc-ai",
-    "mlc-llm",
-    "tvm",
-    "mlc-ai-nightly",
-];
-
 impl Distribution {
-    /// Reads a `METADATA` file; `None` if it names no package of the family.
+    /// Reads a `METADATA` file; `None` if it neither names a package of the
+    /// family nor requires one.
     pub fn parse(metadata: &str) -> Option<Self> {
         let mut name = None;
         let mut version = None;
@@ -53,7 +53,7 @@ impl Distribution {
                 _ => {}
             }
         }
-        let name = name.filter(|name| is_family(name))?;
+        let name = name.filter(|name| is_family(name) || !requires.is_empty())?;
         Some(Self {
             name,
             version: version?,
@@ -70,37 +70,62 @@ impl Distribution {
     pub fn range(&self) -> Option<VersionRange> {
         Version::parse(&self.version).map(VersionRange::exactly)
     }
+
+    /// Whether the installed version is one that a requirement takes; `None`
+    /// where either is not written as Python's packages write them.
+    pub fn meets(&self, requirement: &Requirement) -> Option<bool> {
+        let version = pep440_rs::Version::from_str(&self.version).ok()?;
+        let wanted = VersionSpecifiers::from_str(&requirement.specification).ok()?;
+        Some(wanted.contains(&version))
+    }
 }
 
+/// TVM itself, tvm-ffi, their companions and forks (`apache-tvm-tirx`,
+/// `jax-tvm-ffi`), and mlc-llm's packages.
 fn is_family(name: &str) -> bool {
-    FAMILY.contains(&name)
-        || ["mlc-ai-", "mlc-llm-", "apache-tvm-"]
-            .iter()
-            .any(|start| name.starts_with(start))
+    name.split('-').any(|word| word == "tvm")
+        || ["mlc-ai", "mlc-llm"].iter().any(|family| {
+            name.strip_prefix(family)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
+        })
 }
 
+/// Lower case, with one dash for each run of dashes, dots and underscores.
 fn normal(name: &str) -> String {
-    name.trim().to_ascii_lowercase().replace(['_', '.'], "-")
+    let name = name.trim().to_ascii_lowercase();
+    let words: Vec<&str> = name
+        .split(['-', '_', '.'])
+        .filter(|word| !word.is_empty())
+        .collect();
+    words.join("-")
 }
 
-/// `apache-tvm-ffi>=0.1.12`, without requirements of extras.
+/// `apache-tvm-ffi[cpp] (>=0.1.12) ; python_version < "3.14"`, if it asks for a
+/// package of the family. One that names an address asks for no version.
 fn requirement(value: &str) -> Option<Requirement> {
     let value = value.trim();
-    if value.contains(';') {
-        return None;
-    }
     let end = value
         .find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')))
         .unwrap_or(value.len());
-    let (name, specification) = value.split_at_checked(end)?;
+    let (name, rest) = value.split_at_checked(end)?;
     let name = normal(name);
-    is_family(&name).then(|| Requirement {
+    if !is_family(&name) {
+        return None;
+    }
+    let rest = rest.trim_start();
+    let rest = match rest.strip_prefix('[') {
+        Some(extras) => extras.split_once(']')?.1,
+        None => rest,
+    };
+    let (specification, marker) = rest.split_once(';').unwrap_or((rest, ""));
+    let specification = match specification.trim_start().starts_with('@') {
+        true => "",
+        false => specification.trim().trim_matches(['(', ')']).trim(),
+    };
+    Some(Requirement {
         name,
-        specification: specification
-            .trim()
-            .trim_matches(['(', ')'])
-            .trim()
-            .to_owned(),
+        specification: specification.to_owned(),
+        marker: marker.trim().to_owned(),
     })
 }
 
@@ -108,19 +133,92 @@ fn requirement(value: &str) -> Option<Requirement> {
 mod tests {
     use super::*;
 
+    fn asked(line: &str) -> Option<(String, String, String)> {
+        requirement(line).map(|found| (found.name, found.specification, found.marker))
+    }
+
     #[test]
     fn requirements_on_the_family_are_kept() {
         let text = "Metadata-Version: 2.4\nName: apache_tvm\nVersion: 0.25.0\nRequires-Dist: apache-tvm-ffi>=0.1.12\nRequires-Dist: numpy\nRequires-Dist: apache-tvm-ffi; extra == \"x\"\n\nName: readme\n";
         let package = Distribution::parse(text).expect("a package of the family");
         assert_eq!(package.name, "apache-tvm");
         assert_eq!(package.version, "0.25.0");
-        assert_eq!(
-            package.requires,
-            [Requirement {
-                name: "apache-tvm-ffi".into(),
-                specification: ">=0.1.12".into()
-            }]
-        );
+        let kept: Vec<(&str, &str)> = package
+            .requires
+            .iter()
+            .map(|kept| (kept.specification.as_str(), kept.marker.as_str()))
+            .collect();
+        assert_eq!(kept, [(">=0.1.12", ""), ("", "extra == \"x\"")]);
         assert_eq!(Distribution::parse("Name: numpy\nVersion: 2\n"), None);
+    }
+
+    #[test]
+    fn whoever_requires_the_family_counts() {
+        let text = "Name: tilelang\nVersion: 0.1.12\nRequires-Dist: apache-tvm-ffi<=0.1.11,>=0.1.10\nRequires-Dist: torch\n";
+        let package = Distribution::parse(text).expect("it asks for tvm-ffi");
+        assert!(!package.holds_tvm());
+        assert_eq!(package.requires.len(), 1);
+        assert_eq!(
+            Distribution::parse("Name: hktvmall\nVersion: 1\nRequires-Dist: torch\n"),
+            None
+        );
+    }
+
+    #[test]
+    fn requirements_are_read_in_every_spelling() {
+        let some = |name: &str, specification: &str, marker: &str| {
+            Some((name.to_owned(), specification.to_owned(), marker.to_owned()))
+        };
+        for (line, expected) in [
+            (
+                " apache_tvm.ffi ( >=0.1.2,~=0.1.0 ) ",
+                some("apache-tvm-ffi", ">=0.1.2,~=0.1.0", ""),
+            ),
+            ("jax-tvm-ffi!=0.1.3", some("jax-tvm-ffi", "!=0.1.3", "")),
+            (
+                "apache-tvm-ffi[cpp]>=0.1; extra == 'a'",
+                some("apache-tvm-ffi", ">=0.1", "extra == 'a'"),
+            ),
+            (
+                "apache-tvm @ https://example.org/a.whl ; os_name == 'nt'",
+                some("apache-tvm", "", "os_name == 'nt'"),
+            ),
+            ("mlc-ai-nightly-cpu", some("mlc-ai-nightly-cpu", "", "")),
+            ("mlc-aid", None),
+            ("apache-tvm[", None),
+            ("", None),
+        ] {
+            assert_eq!(asked(line), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn versions_are_compared_as_python_does() {
+        let installed = |version: &str| Distribution {
+            name: "apache-tvm-ffi".into(),
+            version: version.into(),
+            requires: Vec::new(),
+        };
+        let wanted = |specification: &str| Requirement {
+            name: "apache-tvm-ffi".into(),
+            specification: specification.into(),
+            marker: String::new(),
+        };
+        for (version, specification, expected) in [
+            ("0.1.12", "<=0.1.11,>=0.1.10", Some(false)),
+            ("0.1.11", "<=0.1.11,>=0.1.10", Some(true)),
+            ("0.1.15.post2", ">=0.1.2,~=0.1.0", Some(true)),
+            ("0.2.0", "~=0.1.0", Some(false)),
+            ("0.1.3", "!=0.1.3", Some(false)),
+            ("0.1.13.post2", ">=0.1.14.post0", Some(false)),
+            ("0.1.14rc2", ">=0.1.14", Some(false)),
+            ("0.1.12", "==0.1.*", Some(true)),
+            ("0.1.12", "", Some(true)),
+            ("0.1.12", "newest", None),
+            ("unknown", ">=1", None),
+        ] {
+            let met = installed(version).meets(&wanted(specification));
+            assert_eq!(met, expected, "{version} for {specification}");
+        }
     }
 }

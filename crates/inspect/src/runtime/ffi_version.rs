@@ -56,7 +56,7 @@ impl fmt::Display for Version {
 }
 
 /// A half-open range of versions.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct VersionRange {
     /// First version inside; unbounded if absent.
     pub least: Option<Version>,
@@ -228,6 +228,32 @@ pub fn bad_pairs(built: &VersionRange, runs: &VersionRange) -> Vec<&'static Know
         .iter()
         .filter(|pair| inside(built, &pair.built_with) && inside(runs, &pair.runs_with))
         .collect()
+}
+
+/// Versions that a library built with `built` is known not to run with, each
+/// range that no other one covers.
+pub fn bad_for(built: Version) -> Vec<&'static str> {
+    let built = VersionRange::exactly(built);
+    let mut bad: Vec<(&str, VersionRange)> = known_bad_pairs()
+        .iter()
+        .filter(|pair| {
+            VersionRange::parse(&pair.built_with).is_some_and(|spec| built.is_inside(&spec))
+        })
+        .filter_map(|pair| {
+            Some((
+                pair.runs_with.as_str(),
+                VersionRange::parse(&pair.runs_with)?,
+            ))
+        })
+        .collect();
+    bad.sort_unstable();
+    bad.dedup();
+    let ranges: Vec<VersionRange> = bad.iter().map(|(_, range)| *range).collect();
+    bad.retain(|(_, range)| {
+        let wider = |other: &VersionRange| other != range && range.is_inside(other);
+        !ranges.iter().any(wider)
+    });
+    bad.into_iter().map(|(text, _)| text).collect()
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ use super::load_set::LoadSet;
 use super::member::Member;
 use crate::container::{Architecture, Platform};
 use crate::parts::PartKind;
-use crate::source::Place;
+use crate::place::Place;
 
 /// A package, and the `METADATA` file that names it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::container::{Binary, Format};
 use crate::parts::stem;
-use crate::source::Place;
+use crate::place::Place;
 
 /// How a needed library is found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -16,7 +16,7 @@ use super::{RuntimeProfile, binary, pairing};
 use crate::artifact::Artifact;
 use crate::container::{self, Binary, Format, Platform, UndefinedSymbol};
 use crate::parts::{PartKind, REGISTRY_SYMBOLS, stem};
-use crate::source::Place;
+use crate::place::Place;
 
 /// The parts of one process and what they say together.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -86,7 +86,7 @@ impl LoadSet {
             .map(|member| (member.kind.clone(), &member.profile))
             .collect();
         let mut profile = binary::merge(name, &profiles);
-        pairing::pin(&mut members, profile.release.as_deref());
+        pairing::pin(&mut members, profile.release.as_deref(), &distributions);
         profile.ffi_version = pairing::ffi_fact(&members, &distributions);
         if let Some(package) = distributions.iter().find(|package| package.holds_tvm()) {
             add_python_functions(&mut profile, package);
@@ -274,7 +274,7 @@ impl LoadSet {
 
     /// Requirements among the installed packages that are not met.
     pub fn unmet_requirements(&self) -> Vec<UnmetRequirement> {
-        pairing::unmet_requirements(&self.distributions)
+        pairing::unmet_requirements(&self.members, &self.distributions)
     }
 
     /// Where each needed library of each member is found; external ones are

@@ -12,7 +12,7 @@ use crate::container::{self, Binary, Parsed};
 use crate::error::DecodeError;
 use crate::limits::MAX_KEPT_NAMES;
 use crate::parts::PartKind;
-use crate::source::Place;
+use crate::place::Place;
 
 /// Exported names that are kept of one part; a libtvm up to 0.23 has about
 /// fifty thousand, parts of later releases less than two thousand.

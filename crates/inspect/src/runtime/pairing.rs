@@ -5,8 +5,9 @@ use serde::Serialize;
 
 use super::distribution::{Distribution, Requirement};
 use super::ffi_version::{self, KnownBadPair, Version, VersionRange};
+use super::marker::Environment;
 use super::member::Member;
-use super::{Confidence, Fact, release};
+use super::{Confidence, Fact, RuntimeProfile, release};
 use crate::parts::PartKind;
 
 /// A member and the tvm-ffi of the set that are known not to fit.
@@ -57,7 +58,13 @@ pub(super) fn bad_pairs(members: &[Member], distributions: &[Distribution]) -> V
 }
 
 /// Requirements among the installed packages that are not met.
-pub(super) fn unmet_requirements(distributions: &[Distribution]) -> Vec<UnmetRequirement> {
+pub(super) fn unmet_requirements(
+    members: &[Member],
+    distributions: &[Distribution],
+) -> Vec<UnmetRequirement> {
+    let Some(environment) = environment(members) else {
+        return Vec::new();
+    };
     let mut unmet = Vec::new();
     for package in distributions {
         for requirement in &package.requires {
@@ -67,9 +74,8 @@ pub(super) fn unmet_requirements(distributions: &[Distribution]) -> Vec<UnmetReq
             else {
                 continue;
             };
-            let wanted = VersionRange::parse(&requirement.specification);
-            if let (Some(wanted), Some(range)) = (wanted, installed.range())
-                && range.is_outside(&wanted)
+            if environment.holds(&requirement.marker) == Some(true)
+                && installed.meets(requirement) == Some(false)
             {
                 unmet.push(UnmetRequirement {
                     package: package.name.clone(),
@@ -82,19 +88,61 @@ pub(super) fn unmet_requirements(distributions: &[Distribution]) -> Vec<UnmetReq
     unmet
 }
 
-/// A known release pins the tvm-ffi that its libraries were built with.
-pub(super) fn pin(members: &mut [Member], release: Option<&str>) {
+/// What is known of the environment that the packages are installed in.
+fn environment(members: &[Member]) -> Option<Environment> {
+    let first = members.first()?;
+    Some(Environment {
+        platform: first.binary.platform,
+        architecture: first.binary.architecture,
+        python: members.iter().find_map(python_of),
+    })
+}
+
+/// `3.11` for a part below `lib/python3.11/site-packages`.
+fn python_of(member: &Member) -> Option<String> {
+    member.path.folders().find_map(|folder| {
+        let name = folder.name();
+        let (major, minor) = name.strip_prefix("python")?.split_once('.')?;
+        let number = |part: &str| !part.is_empty() && part.bytes().all(|c| c.is_ascii_digit());
+        (number(major) && number(minor)).then(|| format!("{major}.{minor}"))
+    })
+}
+
+/// The package of a release pins the tvm-ffi that its libraries were built with.
+/// Likeness alone does not: a fork is like a release too.
+pub(super) fn pin(members: &mut [Member], release: Option<&str>, packages: &[Distribution]) {
+    let is_installed = |known: &&RuntimeProfile| {
+        packages.iter().any(|package| {
+            package.name == "apache-tvm"
+                && release::by_name(&package.version).is_some_and(|own| own.name == known.name)
+        })
+    };
     let pinned = release
         .and_then(release::by_name)
+        .filter(is_installed)
         .and_then(|known| known.ffi_version.value.as_deref())
         .and_then(Version::parse)
         .map(VersionRange::exactly);
     let Some(pinned) = pinned else { return };
     for member in members.iter_mut().filter(|member| member.kind.has_vm()) {
-        if pinned.is_inside(&member.built_with) {
+        if pinned.is_inside(&member.built_with) && !is_of_another_package(member) {
             member.built_with = pinned;
         }
     }
+}
+
+/// Whether a part lies in another Python package's folder than TVM's own: a fork
+/// that looks like a release was not built with that release's tvm-ffi.
+fn is_of_another_package(member: &Member) -> bool {
+    let mut within: Option<String> = None;
+    for folder in member.path.folders() {
+        let name = folder.name().into_owned();
+        if matches!(name.as_str(), "site-packages" | "dist-packages") || name.ends_with(".whl") {
+            return within.is_some_and(|package| !matches!(package.as_str(), "tvm" | "mlc_llm"));
+        }
+        within = Some(name);
+    }
+    false
 }
 
 /// tvm-ffi of the set, as exactly as packages and exports tell.

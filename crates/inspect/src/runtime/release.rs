@@ -1,62 +1,45 @@
-//! The built-in table of releases and development snapshots.
+//! The release table in use: the built-in one, or the one that a program was
+//! started with.
 //!
-//! The facts live in `data/releases.toml`, which a person can read and extend;
-//! `build.rs` turns it into JSON, and [`super::table`] reads that. Nothing here looks at a binary:
+//! The facts are in `data/releases.toml`, which a person can read and extend;
+//! `build.rs` turns it into JSON, and [`Table`] reads that. Nothing here looks at a binary:
 //! `tests/release_table.rs` compares the table with real ones.
 
-use std::sync::LazyLock;
+use std::sync::OnceLock;
 
 use super::RuntimeProfile;
-use super::table::parse;
+use super::table::Table;
 
-const TABLE: &str = include_str!(concat!(env!("OUT_DIR"), "/releases.json"));
+const BUILT_IN: &str = include_str!(concat!(env!("OUT_DIR"), "/releases.json"));
+
+static IN_USE: OnceLock<Table> = OnceLock::new();
+
+/// The table that every answer of this process is taken from.
+pub fn table() -> &'static Table {
+    // The built-in table is part of the program and a test reads it, so an error
+    // cannot reach a user; an empty table would only say "unknown".
+    IN_USE.get_or_init(|| Table::parse(BUILT_IN).unwrap_or_default())
+}
+
+/// Takes another table instead of the built-in one, once, before anything is
+/// asked of it. The error is the table, when one is in use already.
+pub fn use_table(table: Table) -> Result<(), Table> {
+    IN_USE.set(table)
+}
 
 /// Every profile of the table, oldest first.
 pub fn profiles() -> &'static [RuntimeProfile] {
-    static PROFILES: LazyLock<Vec<RuntimeProfile>> = LazyLock::new(|| {
-        // The table is part of the program and a test reads it, so an error
-        // cannot reach a user; an empty table would only say "unknown".
-        parse(TABLE).unwrap_or_default()
-    });
-    &PROFILES
+    table().profiles()
 }
 
 /// The releases among them, oldest first.
 pub fn releases() -> &'static [RuntimeProfile] {
-    static RELEASES: LazyLock<Vec<RuntimeProfile>> = LazyLock::new(|| {
-        profiles()
-            .iter()
-            .filter(|profile| profile.release.is_some())
-            .cloned()
-            .collect()
-    });
-    &RELEASES
+    table().releases()
 }
 
-/// The development snapshots, oldest first.
-pub fn snapshots() -> impl Iterator<Item = &'static RuntimeProfile> {
-    profiles()
-        .iter()
-        .filter(|profile| profile.release.is_none())
-}
-
-/// A profile by name: `tvm-0.26`, `0.26`, `0.26.0`, `v0.26.0.post1`, or
-/// `snapshot-2026-03-19`.
+/// A profile by name, see [`Table::by_name`].
 pub fn by_name(name: &str) -> Option<&'static RuntimeProfile> {
-    let wanted = name.strip_prefix("apache-").unwrap_or(name);
-    if let Some(profile) = profiles().iter().find(|profile| profile.name == wanted) {
-        return Some(profile);
-    }
-    let version = wanted
-        .strip_prefix("tvm-")
-        .or_else(|| wanted.strip_prefix('v'))
-        .unwrap_or(wanted);
-    let version = version.strip_prefix('v').unwrap_or(version);
-    let mut parts = version.split('.');
-    let minor = format!("{}.{}", parts.next()?, parts.next()?);
-    releases()
-        .iter()
-        .find(|profile| profile.release.as_deref() == Some(minor.as_str()))
+    table().by_name(name)
 }
 
 #[cfg(test)]
@@ -68,8 +51,8 @@ mod tests {
 
     #[test]
     fn the_table_parses_and_counts_the_builtins_of_every_release() {
-        let table = parse(TABLE).expect("the built-in table parses");
-        assert_eq!(table.len(), profiles().len());
+        let table = Table::parse(BUILT_IN).expect("the built-in table parses");
+        assert_eq!(table.profiles().len(), profiles().len());
         // Without CUDA-graph, Hexagon and Python-registered functions; those of
         // the wheels were counted (docs/formats.md#name-resolution).
         let counts: Vec<(String, usize)> = releases()

@@ -211,6 +211,32 @@ pub fn contains(pieces: &[Piece<'_>], text: &str) -> bool {
     pieces.iter().any(|piece| finder.find(piece.data).is_some())
 }
 
+/// What follows each occurrence of `start`: the longest run of bytes of which
+/// `belongs` holds, cut off after 64.
+pub fn behind<'a>(
+    pieces: &[Piece<'a>],
+    start: &str,
+    belongs: impl Fn(u8) -> bool,
+) -> BTreeSet<&'a str> {
+    const LONGEST: usize = 64;
+    let finder = memmem::Finder::new(start);
+    let mut found = BTreeSet::new();
+    for piece in pieces {
+        for at in finder.find_iter(piece.data) {
+            let rest = piece.data.get(at.saturating_add(start.len())..);
+            let rest = rest.unwrap_or_default();
+            let length = rest
+                .iter()
+                .take(LONGEST)
+                .take_while(|byte| belongs(**byte))
+                .count();
+            let run = rest.get(..length).unwrap_or_default();
+            found.extend(std::str::from_utf8(run).ok());
+        }
+    }
+    found
+}
+
 /// Every chain `<subject> == N || <subject> == M ...` in the texts, as the set
 /// of its numbers; a lone comparison is a chain of one.
 pub fn alternations(pieces: &[Piece<'_>], subject: &str) -> Vec<BTreeSet<u64>> {

@@ -10,9 +10,10 @@ use crate::container::{self, Binary, FileType, Parsed};
 use crate::limits::MAX_FACTS;
 use crate::module::{self, locate};
 use crate::parts::{self, PartKind};
+use crate::place::Place;
 use crate::runtime::member::Member;
 use crate::runtime::strings::Exclusion;
-use crate::source::{self, Event, Place, VirtualFile};
+use crate::source::{self, Event, VirtualFile};
 
 /// What one file gives.
 #[derive(Default)]

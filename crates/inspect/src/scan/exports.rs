@@ -13,8 +13,9 @@ use super::artifact_of::FileFacts;
 use crate::artifact::{Artifact, Problem, ProblemKind};
 use crate::container::Format;
 use crate::parts::REGISTRY_SYMBOLS;
+use crate::place::Place;
 use crate::runtime::member::Member;
-use crate::source::{Place, map};
+use crate::source::map;
 
 /// Lists what is wanted of the members that were left unlisted.
 pub(super) fn list(facts: &mut FileFacts) {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use crate::artifact::{Artifact, Problem, ProblemKind, Role};
 use crate::container::{Binary, BinaryKind};
-use crate::source::Place;
+use crate::place::Place;
 
 /// Names that joining the objects of one archive may copy. Every library gets
 /// those of all its neighbours; real archives stay a thousand times below.

@@ -1,4 +1,4 @@
-//! The Python packages that runtime members were installed from: the
+//! The Python packages of the environments that runtime members lie in: the
 //! `*.dist-info/METADATA` files beside the folders that hold them.
 
 use std::collections::BTreeSet;
@@ -6,10 +6,10 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use crate::place::Place;
 use crate::runtime::distribution::Distribution;
 use crate::runtime::grouping::Installed;
 use crate::runtime::member::Member;
-use crate::source::Place;
 
 /// Folders above a library in which its package may be named:
 /// `site-packages/tvm/lib/libtvm_runtime.so` is three below.
@@ -27,7 +27,7 @@ pub(super) fn folders(members: &[Member]) -> BTreeSet<PathBuf> {
         .collect()
 }
 
-/// The TVM packages that some folders name.
+/// The packages of some folders that are TVM's or ask for one of its.
 pub(super) fn named_in(folders: &BTreeSet<PathBuf>) -> Vec<Installed> {
     let mut found: Vec<Installed> = folders
         .iter()
@@ -44,29 +44,18 @@ fn in_folder(folder: &Path) -> Vec<Installed> {
     entries
         .filter_map(Result::ok)
         .map(|entry| entry.path())
-        .filter(|path| is_tvm_dist_info(path))
+        .filter(|path| path.extension().is_some_and(|end| end == "dist-info"))
         .filter_map(|path| installed(path.join("METADATA")))
         .collect()
 }
 
-fn is_tvm_dist_info(path: &Path) -> bool {
-    path.extension()
-        .is_some_and(|extension| extension == "dist-info")
-        && path
-            .file_name()
-            .and_then(|name| name.to_str())
-            .is_some_and(|name| name.contains("tvm") || name.starts_with("mlc_"))
-}
-
 fn installed(path: PathBuf) -> Option<Installed> {
-    let mut text = String::new();
-    File::open(&path)
-        .ok()?
-        .take(MAX_METADATA)
-        .read_to_string(&mut text)
-        .ok()?;
+    let mut bytes = Vec::new();
+    let file = File::open(&path).ok()?;
+    file.take(MAX_METADATA).read_to_end(&mut bytes).ok()?;
     Some(Installed {
-        distribution: Distribution::parse(&text)?,
+        // A README that is cut in the middle of a letter is no reason to stop.
+        distribution: Distribution::parse(&String::from_utf8_lossy(&bytes))?,
         path: Place::file(path),
     })
 }

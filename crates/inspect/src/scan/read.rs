@@ -11,10 +11,11 @@ use super::share::Shared;
 use super::{exports, packages};
 use crate::artifact::{Artifact, Problem};
 use crate::documents::{self, Document};
+use crate::place::Place;
 use crate::runtime::grouping;
 use crate::runtime::load_set::LoadSet;
 use crate::runtime::release;
-use crate::source::{self, Place};
+use crate::source;
 
 /// Told of progress while files are read.
 pub trait Progress: Sync {

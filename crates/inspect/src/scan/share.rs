@@ -18,21 +18,25 @@ use crate::finding::{Finding, Said};
 const MOST_ALIKE: usize = 8;
 
 /// Values that were met, by their hash.
-struct Shelf<T> {
+pub(super) struct Shelf<T> {
+    hasher: RandomState,
     known: Mutex<HashMap<u64, Vec<T>, RandomState>>,
 }
 
 impl<T> Default for Shelf<T> {
     fn default() -> Self {
         Self {
+            hasher: RandomState::default(),
             known: Mutex::default(),
         }
     }
 }
 
 impl<T: Clone + PartialEq> Shelf<T> {
-    /// The value that was met first among those equal to this one.
-    fn first(&self, hash: u64, value: T) -> T {
+    /// The value that was met first among those equal to this one. The outline
+    /// is equal for equal values, and seldom for others.
+    pub(super) fn first(&self, outline: impl Hash, value: T) -> T {
+        let hash = self.hasher.hash_one(outline);
         let alike = {
             let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
             known.get(&hash).cloned().unwrap_or_default()
@@ -55,18 +59,17 @@ impl<T: Clone + PartialEq> Shelf<T> {
 pub(super) struct Shared {
     facts: Shelf<(Arc<Binary>, Libraries)>,
     said: Shelf<Arc<Said>>,
-    hasher: RandomState,
 }
 
 impl Shared {
     /// Gives an artifact the facts of an equal one, if one was met.
     pub(super) fn share(&self, artifact: &mut Artifact) {
-        let Some(binary) = artifact.binary.take() else {
+        let Some(binary) = &artifact.binary else {
             return;
         };
-        let libraries = std::mem::take(&mut artifact.libraries);
-        let hash = self.hasher.hash_one(outline(&binary, &libraries));
-        let (binary, libraries) = self.facts.first(hash, (binary, libraries));
+        let outline = outline(binary, &artifact.libraries);
+        let facts = (binary.clone(), artifact.libraries.clone());
+        let (binary, libraries) = self.facts.first(outline, facts);
         artifact.binary = Some(binary);
         artifact.libraries = libraries;
     }
@@ -74,8 +77,7 @@ impl Shared {
     /// The same for what a finding says.
     pub(super) fn finding(&self, finding: Finding) -> Finding {
         let outline = (&finding.message, &finding.evidence, &finding.runtime);
-        let hash = self.hasher.hash_one(outline);
-        let said = self.said.first(hash, finding.said().clone());
+        let said = self.said.first(outline, finding.said().clone());
         Finding::of(finding.artifact, said)
     }
 }

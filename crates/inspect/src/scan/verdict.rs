@@ -1,23 +1,25 @@
 //! Verdicts: each model library and client against each runtime that matters.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::hash::Hash;
 use std::sync::Arc;
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::options::GivenRuntime;
+use super::share::{Shared, Shelf};
 use crate::artifact::{Artifact, Role};
 use crate::container::Format;
 use crate::finding::{Finding, Outcome, Severity, Undecided};
 use crate::module::{Blob, ModelLibrary};
+use crate::place::Place;
 use crate::rule::Rule;
 use crate::rules::{self, Binding, Facts, Pair, Subject};
 use crate::runtime::RuntimeProfile;
 use crate::runtime::load_set::LoadSet;
 use crate::runtime::member::Member;
 use crate::runtime::release;
-use crate::source::Place;
 
 /// Why a runtime was looked at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -44,7 +46,7 @@ pub enum VerdictStatus {
 }
 
 /// One library or client on one runtime.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Verdict {
     /// System-lib prefix of the library, where the artifact holds several.
     pub prefix: Option<String>,
@@ -58,9 +60,6 @@ pub struct Verdict {
     pub rules: Vec<&'static Rule>,
     /// What could not be decided.
     pub undecided: Vec<Undecided>,
-    /// Findings in full. Artifacts with equal facts share a verdict: the place
-    /// is that of the first of them.
-    pub findings: Vec<Finding>,
 }
 
 impl Verdict {
@@ -100,13 +99,21 @@ enum Alike<'a> {
     Place(&'a Place),
 }
 
+/// A verdict with the findings that it stands on.
+struct Judged {
+    verdict: Verdict,
+    findings: Vec<Finding>,
+}
+
 /// The verdicts on each artifact that the given runtimes, or else those found,
-/// or else the release table call for.
+/// or else the release table call for; and the findings that count as the
+/// scan's own. Others are not kept.
 pub fn verdicts(
     artifacts: &[Artifact],
     load_sets: &[LoadSet],
     given: &[GivenRuntime],
-) -> Vec<Verdicts> {
+    shared: &Shared,
+) -> (Vec<Verdicts>, Vec<Finding>) {
     let runtimes = Runtimes::of(load_sets, given);
     let mut kinds: HashMap<Alike<'_>, usize> = HashMap::new();
     let mut firsts: Vec<&Artifact> = Vec::new();
@@ -122,16 +129,37 @@ pub fn verdicts(
             })
         })
         .collect();
-    let judged: Vec<Verdicts> = firsts
-        .par_iter()
-        .map(|artifact| of_artifact(artifact, &runtimes).into())
-        .collect();
+    let known: Shelf<Verdicts> = Shelf::default();
+    let of_first = |artifact: &&Artifact| {
+        let judged = of_artifact(artifact, &runtimes);
+        let findings = findings_that_count(&judged);
+        let findings = findings.into_iter().map(|finding| shared.finding(finding));
+        let findings: Vec<Finding> = findings.collect();
+        let verdicts: Vec<Verdict> = judged.into_iter().map(|one| one.verdict).collect();
+        (known.first(outline(&verdicts), verdicts.into()), findings)
+    };
+    let judged: Vec<(Verdicts, Vec<Finding>)> = firsts.par_iter().map(of_first).collect();
+    let mut findings = Vec::new();
     let none: Verdicts = Arc::new([]);
-    let of_kind = |kind: Option<usize>| judged.get(kind?).cloned();
-    kind_of
-        .into_iter()
-        .map(|kind| of_kind(kind).unwrap_or_else(|| none.clone()))
-        .collect()
+    let verdicts = artifacts.iter().zip(kind_of).map(|(artifact, kind)| {
+        let Some((verdicts, found)) = kind.and_then(|kind| judged.get(kind)) else {
+            return none.clone();
+        };
+        findings.extend(found.iter().map(|finding| finding.in_place(&artifact.path)));
+        verdicts.clone()
+    });
+    let verdicts = verdicts.collect();
+    (verdicts, findings)
+}
+
+/// Enough of verdicts to tell most lists apart.
+fn outline(verdicts: &[Verdict]) -> impl Hash + use<> {
+    let of = |verdict: &Verdict| {
+        let rules = verdict.rules.iter().map(|rule| rule.code);
+        let name = (verdict.prefix.clone(), verdict.runtime.clone());
+        (verdict.status, rules.collect::<Vec<_>>(), name)
+    };
+    verdicts.iter().map(of).collect::<Vec<_>>()
 }
 
 fn alike(artifact: &Artifact) -> Alike<'_> {
@@ -145,7 +173,7 @@ fn alike(artifact: &Artifact) -> Alike<'_> {
     }
 }
 
-fn of_artifact(artifact: &Artifact, runtimes: &Runtimes<'_>) -> Vec<Verdict> {
+fn of_artifact(artifact: &Artifact, runtimes: &Runtimes<'_>) -> Vec<Judged> {
     let candidates = runtimes.candidates(artifact);
     if artifact.role == Role::Client {
         return candidates
@@ -172,32 +200,28 @@ fn of_artifact(artifact: &Artifact, runtimes: &Runtimes<'_>) -> Vec<Verdict> {
         .collect()
 }
 
-/// The findings of an artifact's verdicts that count as the scan's own: those of
-/// wanted runtimes, and where no release runs a library, those of the release
-/// that comes closest.
-pub fn findings_that_count<'a>(
-    artifact: &'a Artifact,
-    verdicts: &'a [Verdict],
-) -> impl Iterator<Item = Finding> + use<'a> {
-    let wanted = verdicts.iter().filter(|verdict| verdict.is_wanted());
-    let mut libraries: BTreeMap<Option<&str>, Vec<&Verdict>> = BTreeMap::new();
-    for verdict in verdicts.iter().filter(|verdict| !verdict.is_wanted()) {
-        let of_library = libraries.entry(verdict.prefix.as_deref()).or_default();
-        of_library.push(verdict);
+/// The findings that count as the scan's own: those of wanted runtimes, and where
+/// no release runs a library, those of the release that comes closest.
+fn findings_that_count(judged: &[Judged]) -> Vec<Finding> {
+    let wanted = judged.iter().filter(|judged| judged.verdict.is_wanted());
+    let mut libraries: BTreeMap<Option<&str>, Vec<&Judged>> = BTreeMap::new();
+    for judged in judged.iter().filter(|judged| !judged.verdict.is_wanted()) {
+        let prefix = judged.verdict.prefix.as_deref();
+        libraries.entry(prefix).or_default().push(judged);
     }
     let closest = libraries.into_values().filter_map(|of_library| {
-        let breaks = |verdict: &&Verdict| verdict.status == VerdictStatus::Breaks;
+        let breaks = |judged: &&Judged| judged.verdict.status == VerdictStatus::Breaks;
         if !of_library.iter().all(breaks) {
             return None;
         }
         // Releases come oldest first; the newest of the closest is the one to repair for.
         let newest_first = of_library.into_iter().rev();
-        newest_first.min_by_key(|verdict| verdict.rules.len())
+        newest_first.min_by_key(|judged| judged.verdict.rules.len())
     });
     wanted
         .chain(closest)
-        .flat_map(|verdict| &verdict.findings)
-        .map(|finding| finding.in_place(&artifact.path))
+        .flat_map(|judged| judged.findings.iter().cloned())
+        .collect()
 }
 
 impl<'a> Runtimes<'a> {
@@ -269,7 +293,7 @@ fn library_verdict(
     blob: &Blob,
     facts: &Facts<'_>,
     candidate: &Candidate<'_>,
-) -> Verdict {
+) -> Judged {
     let subject = Subject::Pair(Pair {
         artifact,
         library,
@@ -283,7 +307,7 @@ fn library_verdict(
     conclude(library.prefix.clone(), candidate, outcome)
 }
 
-fn client_verdict(artifact: &Artifact, candidate: &Candidate<'_>) -> Verdict {
+fn client_verdict(artifact: &Artifact, candidate: &Candidate<'_>) -> Judged {
     let mut outcome = Outcome::default();
     bind(artifact, candidate, &mut outcome);
     conclude(None, candidate, outcome)
@@ -298,7 +322,7 @@ fn bind(artifact: &Artifact, candidate: &Candidate<'_>, outcome: &mut Outcome) {
     rules::ask(&subject, outcome);
 }
 
-fn conclude(prefix: Option<String>, candidate: &Candidate<'_>, outcome: Outcome) -> Verdict {
+fn conclude(prefix: Option<String>, candidate: &Candidate<'_>, outcome: Outcome) -> Judged {
     let rules: BTreeSet<&'static Rule> = outcome
         .findings
         .iter()
@@ -312,13 +336,16 @@ fn conclude(prefix: Option<String>, candidate: &Candidate<'_>, outcome: Outcome)
     } else {
         VerdictStatus::Fits
     };
-    Verdict {
+    let verdict = Verdict {
         prefix,
         runtime: candidate.profile.name.clone(),
         source: candidate.source,
         status,
         rules: rules.into_iter().collect(),
         undecided: outcome.undecided,
+    };
+    Judged {
+        verdict,
         findings: outcome.findings,
     }
 }

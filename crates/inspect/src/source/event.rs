@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use super::place::Place;
 use crate::container::FileType;
+use crate::place::Place;
 
 /// Bytes in their place: a file, or a member of an archive.
 #[derive(Debug, Clone, Copy)]

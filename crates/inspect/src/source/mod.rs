@@ -9,10 +9,10 @@
 mod event;
 pub mod map;
 mod members;
-mod place;
 mod walk;
 
+pub use crate::place::Place;
+pub use crate::spelling::{Controls, spell, unspell};
 pub use event::{Event, Problem, ProblemKind, VirtualFile};
 pub use members::{visit, visit_bytes};
-pub use place::{Controls, Place, spell, unspell};
 pub use walk::{FoundFile, Walk, is_temporary, walk};

@@ -138,9 +138,9 @@ fn read_raw<'a>(reader: &mut Reader<'a>, table: ConstantTable) -> Result<Raw<'a>
 
 fn expected_codes(table: ConstantTable) -> &'static str {
     match table {
-        ConstantTable::Classic => "a constant code of 0.20 and before (0 to 5)",
-        ConstantTable::Ffi21 => "a constant code of 0.21 (1, 3, 5, 65, 71 or 72)",
-        _ => "a constant code of 0.22 and later (1, 3, 5, 65, 69 or 70)",
+        ConstantTable::Classic => "a constant code of the `classic` table (0 to 5)",
+        ConstantTable::Ffi21 => "a constant code of the `ffi21` table (1, 3, 5, 65, 71 or 72)",
+        _ => "a constant code of the `ffi22` table (1, 3, 5, 65, 69 or 70)",
     }
 }
 

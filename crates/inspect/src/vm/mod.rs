@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 pub mod calls;
 mod code;
@@ -29,7 +29,7 @@ pub(crate) use constants::{read_dtype, tensor_stream};
 pub use instruction::{Argument, Arguments, Instruction, Register};
 
 /// Format generation of the header.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Magic {
     /// `0xD225DE2F4214151D`: no memory scopes; written up to 0.22.
     V1,
@@ -38,7 +38,7 @@ pub enum Magic {
 }
 
 /// Which codes the constant pool uses (docs/formats.md#constant-pool).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ConstantTable {
     /// 0..5: up to 0.20.
@@ -48,9 +48,22 @@ pub enum ConstantTable {
     /// Shape 69, tensor 70: from 0.22.
     Ffi22,
     /// The pool has no entry that would tell 0.21 from 0.22: fits both.
+    #[serde(skip_deserializing)]
     AnyFfi,
     /// The pool is empty: fits all.
+    #[serde(skip_deserializing)]
     Any,
+}
+
+impl ConstantTable {
+    /// Whether a runtime that reads the table `read` understands these codes.
+    pub fn fits(self, read: Self) -> bool {
+        match self {
+            Self::Any => true,
+            Self::AnyFfi => read != Self::Classic,
+            exact => exact == read,
+        }
+    }
 }
 
 /// Kind of a function-table entry.

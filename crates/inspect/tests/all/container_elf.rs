@@ -1,5 +1,6 @@
 //! ELF facts against llvm-nm and readelf, on the real libraries.
 
+use crate::parts;
 use std::collections::BTreeSet;
 use std::process::Command;
 
@@ -34,9 +35,10 @@ fn nm(file: &str, which: &str) -> BTreeSet<String> {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn undefined_and_defined_symbols_equal_those_of_llvm_nm() {
     for library in LIBRARIES {
-        let path = crate::parts::file(library);
+        let path = parts::file(library);
         let bytes = std::fs::read(&path).expect("readable");
         let parsed = container::parse(&bytes).expect(library);
         let binary = &parsed[0].binary;
@@ -59,9 +61,10 @@ fn undefined_and_defined_symbols_equal_those_of_llvm_nm() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn exports_are_found_through_the_hash_table() {
     for library in LIBRARIES {
-        let path = crate::parts::file(library);
+        let path = parts::file(library);
         let bytes = std::fs::read(&path).expect("readable");
         let path = path.to_str().expect("UTF-8 path");
         let exported = nm(path, "--defined-only");
@@ -97,9 +100,10 @@ fn exports_are_found_through_the_hash_table() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn dynamic_facts_equal_those_of_readelf() {
     for library in LIBRARIES {
-        let path = crate::parts::file(library);
+        let path = parts::file(library);
         let bytes = std::fs::read(&path).expect("readable");
         let parsed = container::parse(&bytes).expect(library);
         let binary = &parsed[0].binary;
@@ -122,9 +126,10 @@ fn dynamic_facts_equal_those_of_readelf() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn version_needs_equal_those_of_readelf() {
     for library in LIBRARIES {
-        let path = crate::parts::file(library);
+        let path = parts::file(library);
         let bytes = std::fs::read(&path).expect("readable");
         let parsed = container::parse(&bytes).expect(library);
         let listing = run("readelf", &["-VW", path.to_str().expect("UTF-8 path")]);
@@ -150,9 +155,10 @@ fn version_needs_equal_those_of_readelf() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn regions_are_the_sections_of_readelf() {
     for library in LIBRARIES {
-        let path = crate::parts::file(library);
+        let path = parts::file(library);
         let bytes = std::fs::read(&path).expect("readable");
         let parsed = container::parse(&bytes).expect(library);
         let listing = run("readelf", &["-SW", path.to_str().expect("UTF-8 path")]);

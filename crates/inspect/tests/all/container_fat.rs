@@ -74,6 +74,7 @@ fn readobj(bytes: &[u8], name: &str) -> Vec<Architecture> {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn slices_are_those_of_readobj_whatever_the_offsets() {
     let narrow = universal();
     let wide = fat64(&slices(&narrow));

@@ -1,6 +1,7 @@
 //! Truncated and damaged real files: an error or a reading, never a panic, and
 //! never a hang.
 
+use crate::parts;
 use std::time::{Duration, Instant};
 
 use artcheck_inspect::{container, source};
@@ -40,10 +41,11 @@ impl Random {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn truncated_files_are_errors() {
     let start = Instant::now();
     for file in FILES {
-        let bytes = std::fs::read(crate::parts::file(file)).expect("readable");
+        let bytes = std::fs::read(parts::file(file)).expect("readable");
         for step in 0..64 {
             let cut = bytes.len() * step / 64;
             let read = read_all(&bytes[..cut]);
@@ -58,9 +60,10 @@ fn truncated_files_are_errors() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn damaged_files_neither_panic_nor_hang() {
     for file in FILES {
-        let bytes = std::fs::read(crate::parts::file(file)).expect("readable");
+        let bytes = std::fs::read(parts::file(file)).expect("readable");
         let mut random = Random(0x9e37_79b9_7f4a_7c15);
         let mut damaged = bytes.clone();
         let start = Instant::now();

@@ -1,5 +1,6 @@
 //! Mach-O and PE facts against LIEF and llvm-nm, on the real libraries.
 
+use crate::parts;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::Command;
@@ -37,9 +38,9 @@ fn output(command: &mut Command) -> String {
 
 /// What LIEF says of the files.
 fn lief(files: &[&str]) -> Vec<(PathBuf, Value)> {
-    let paths: Vec<PathBuf> = files.iter().map(|file| crate::parts::file(file)).collect();
+    let paths: Vec<PathBuf> = files.iter().map(|file| parts::file(file)).collect();
     let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/lief_facts.py");
-    let python = crate::parts::root().join("venv/tools/bin/python");
+    let python = parts::root().join("venv/tools/bin/python");
     let answer = output(Command::new(python).arg(script).args(&paths));
     let answer: Value = serde_json::from_str(&answer).expect("JSON");
     paths
@@ -97,6 +98,7 @@ fn check_regions(parsed: &Parsed<'_>, facts: &Value, wanted: &[&str], file: &str
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn mach_o_facts_equal_those_of_lief() {
     for (path, facts) in lief(&MACHO) {
         let bytes = std::fs::read(&path).expect("readable");
@@ -159,10 +161,11 @@ fn nm(file: &str, which: &str) -> BTreeSet<String> {
 
 /// The compiler library is where the export trie replaces the symbol table.
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn mach_o_symbols_equal_those_of_llvm_nm() {
     let compiler = "tvm-0.27-macos-arm64/tvm/lib/libtvm_compiler.dylib";
     for file in MACHO.iter().chain([&compiler]) {
-        let path = crate::parts::file(file);
+        let path = parts::file(file);
         let bytes = std::fs::read(&path).expect("readable");
         let parsed = container::parse(&bytes).expect("a Mach-O file");
         let path = path.to_str().expect("UTF-8 path");
@@ -194,9 +197,10 @@ fn mach_o_symbols_equal_those_of_llvm_nm() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn addresses_from_the_trie_and_the_symbol_table_agree() {
     // The compiler goes through the trie; its addresses against llvm-nm's.
-    let path = crate::parts::file("tvm-0.27-macos-arm64/tvm/lib/libtvm_compiler.dylib");
+    let path = parts::file("tvm-0.27-macos-arm64/tvm/lib/libtvm_compiler.dylib");
     let bytes = std::fs::read(&path).expect("readable");
     let parsed = container::parse(&bytes).expect("a Mach-O file");
     let listing = output(
@@ -220,6 +224,7 @@ fn addresses_from_the_trie_and_the_symbol_table_agree() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn qualified_names_are_found_in_every_format() {
     for (file, exported) in [
         (
@@ -236,7 +241,7 @@ fn qualified_names_are_found_in_every_format() {
         ),
         ("tvm-0.27-linux-x86_64/tvm/lib/libtvm_runtime.so", false),
     ] {
-        let bytes = std::fs::read(crate::parts::file(file)).expect("readable");
+        let bytes = std::fs::read(parts::file(file)).expect("readable");
         let wanted = [
             "tvm::ffi::json::Stringify",
             "tvm::ffi::json::NoSuchFunction",
@@ -247,6 +252,7 @@ fn qualified_names_are_found_in_every_format() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn pe_facts_equal_those_of_lief() {
     for (path, facts) in lief(&PE) {
         let bytes = std::fs::read(&path).expect("readable");
@@ -314,9 +320,10 @@ fn pe_facts_equal_those_of_lief() {
 /// A signed client with one byte of code changed: whose file it is decides whether
 /// its pages are hashed.
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn pages_of_a_client_are_hashed_unless_it_comes_with_a_runtime() {
     let path = "tvm-ffi-0.1.15.post2-macos-arm64/tvm_ffi/lib/libtvm_ffi_testing.dylib";
-    let whole = std::fs::read(crate::parts::file(path)).expect("the part can be read");
+    let whole = std::fs::read(parts::file(path)).expect("the part can be read");
     let mut changed = whole.clone();
     let middle = changed.len() / 2;
     changed[middle] ^= 1;

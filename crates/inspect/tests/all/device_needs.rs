@@ -2,13 +2,14 @@
 //! code objects, PTX and SPIR-V by Zig's LLVM, fatbins by NVIDIA's library. The
 //! modules around the code are written here.
 
+use crate::parts;
 use std::path::Path;
 use std::process::Command;
 
 use artcheck_inspect::module::{DeviceNeed, Payload, ShaderFeature, locate, read_device_needs};
 use artcheck_inspect::vm::Magic;
 
-use crate::writer::Bytes;
+use crate::writer::{self, Bytes};
 
 /// Needs of one piece of code inside a whole library.
 fn needs(kind: &str, format: &str, code: &[u8]) -> Vec<DeviceNeed> {
@@ -26,18 +27,15 @@ fn needs(kind: &str, format: &str, code: &[u8]) -> Vec<DeviceNeed> {
         }
         _ => payload.str(format).kernels(&[], true).bytes(code),
     };
-    let blob = crate::writer::tree_first(
+    let blob = writer::tree_first(
         &[&[1], &[2], &[]],
         &[
-            (
-                "relax.VMExecutable",
-                Some(crate::writer::executable(Magic::V2)),
-            ),
+            ("relax.VMExecutable", Some(writer::executable(Magic::V2))),
             ("_lib", None),
             (kind, Some(payload.0)),
         ],
     );
-    let parsed = crate::writer::parsed(&blob);
+    let parsed = writer::parsed(&blob);
     let mut libraries = locate::find(&parsed);
     let library = libraries.first_mut().expect("the library is found");
     read_device_needs(&parsed, library);
@@ -57,7 +55,7 @@ fn zig(folder: &Path, source: &str, arguments: &[&str]) -> Vec<u8> {
     let input = folder.join("kernel.zig");
     let output = folder.join("kernel.out");
     std::fs::write(&input, source).expect("written");
-    let python = crate::parts::root().join("venv/tools/bin/python");
+    let python = parts::root().join("venv/tools/bin/python");
     let emit = if arguments.contains(&"nvptx64-cuda") {
         "-femit-asm"
     } else {
@@ -87,6 +85,7 @@ fn zig(folder: &Path, source: &str, arguments: &[&str]) -> Vec<u8> {
 const KERNEL: &str = "export fn kernel() callconv(.kernel) void {}\n";
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn amd_processors_are_those_of_llvm() {
     let folder = tempfile::tempdir().expect("a folder");
     // One per family, and the two generic forms; all 62 numbers are LLVM's.
@@ -126,6 +125,7 @@ fn amd_processors_are_those_of_llvm() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn ptx_of_llvm_names_its_sm_version() {
     let folder = tempfile::tempdir().expect("a folder");
     for (name, expected) in [
@@ -164,6 +164,7 @@ fn every_image_of_a_fatbin_counts() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn spirv_of_a_real_compiler_says_what_it_uses() {
     let folder = tempfile::tempdir().expect("a folder");
     let shader = |number: &str| {

@@ -1,5 +1,6 @@
 //! Load sets of real virtual environments: what nobody provides, what fits.
 
+use crate::parts;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -14,7 +15,7 @@ use artcheck_inspect::source::Place;
 const STRINGIFY: &str = "_ZN3tvm3ffi4json9StringifyERKNS0_3AnyENS0_8OptionalIivEE";
 
 fn site_packages(venv: &str) -> PathBuf {
-    let lib = crate::parts::root().join("venv").join(venv).join("lib");
+    let lib = parts::root().join("venv").join(venv).join("lib");
     let python = fs::read_dir(&lib)
         .unwrap_or_else(|_| panic!("{} is missing: run python3 tools/parts.py", lib.display()))
         .filter_map(Result::ok)
@@ -73,6 +74,7 @@ fn venv(name: &str) -> LoadSet {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn matching_environments_are_complete() {
     for (name, release, ffi) in [
         ("tvm-0.25", "0.25", "0.1.12"),
@@ -117,6 +119,7 @@ fn matching_environments_are_complete() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn the_broken_environment_names_the_symbol_and_the_pair() {
     let set = venv("tvm-0.25-newest-ffi");
     let missing = set.missing();
@@ -150,6 +153,7 @@ fn the_broken_environment_names_the_symbol_and_the_pair() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn two_copies_of_the_registry_are_seen() {
     let root = site_packages("tvm-0.27");
     let original = member(&root.join("tvm_ffi/lib/libtvm_ffi.so")).expect("libtvm_ffi");
@@ -179,6 +183,7 @@ fn two_copies_of_the_registry_are_seen() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn a_runtime_without_its_registry_blames_the_absent_library() {
     let root = site_packages("tvm-0.26");
     let set = read("half", &root, &["tvm/lib"]);
@@ -208,6 +213,7 @@ fn a_runtime_without_its_registry_blames_the_absent_library() {
 /// The pairs of docs/formats.md#c-interface-of-tvm-ffi, on every platform; the linker said
 /// the same of each on Linux x86-64.
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn pairs_of_every_platform_miss_what_the_linker_missed() {
     let pairs = [
         ("0.25", "0.1.12", true),
@@ -232,7 +238,7 @@ fn pairs_of_every_platform_miss_what_the_linker_missed() {
                 format!("tvm-ffi-{ffi}-{platform}/tvm_ffi/lib/{prefix}tvm_ffi.{suffix}"),
             ]
             .iter()
-            .map(|path| member(&crate::parts::file(path)).expect("a runtime part"))
+            .map(|path| member(&parts::file(path)).expect("a runtime part"))
             .collect();
             let set = LoadSet::assemble("pair", members, Vec::new());
             let missing = set.missing();

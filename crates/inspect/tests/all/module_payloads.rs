@@ -7,7 +7,7 @@ use artcheck_inspect::module::{
 };
 use artcheck_inspect::vm::{DataType, Magic};
 
-use crate::writer::Bytes;
+use crate::writer::{self, Bytes};
 
 const KERNELS: usize = 3;
 
@@ -146,13 +146,10 @@ fn every_device_payload_in_a_tree_first_blob() {
         for order in ORDERS {
             for form in FORMS {
                 let (payload, code) = device(kind, order, form);
-                let bytes = crate::writer::tree_first(
+                let bytes = writer::tree_first(
                     &[&[1], &[2], &[]],
                     &[
-                        (
-                            "relax.VMExecutable",
-                            Some(crate::writer::executable(Magic::V2)),
-                        ),
+                        ("relax.VMExecutable", Some(writer::executable(Magic::V2))),
                         ("_lib", None),
                         (kind, Some(payload)),
                     ],
@@ -181,8 +178,8 @@ fn every_device_payload_in_a_count_first_blob() {
             let (payload, code) = device(kind, PayloadOrder::Before24, form);
             for vm in ["relax.Executable", "relax.VMExecutable"] {
                 let mut executable = Bytes::default();
-                executable.bytes(&crate::writer::executable(Magic::V1));
-                let bytes = crate::writer::count_first(
+                executable.bytes(&writer::executable(Magic::V1));
+                let bytes = writer::count_first(
                     &[
                         (vm, Some(executable.0)),
                         ("_lib", None),
@@ -210,7 +207,7 @@ fn neighbouring_payloads_without_lengths() {
     for form in FORMS {
         let (metal, code) = device("metal", PayloadOrder::Before24, form);
         let (cuda, _) = device("cuda", PayloadOrder::Stable, form);
-        let bytes = crate::writer::count_first(
+        let bytes = writer::count_first(
             &[("_lib", None), ("cuda", Some(cuda)), ("metal", Some(metal))],
             Some(&[&[1, 2], &[], &[]]),
         );
@@ -224,11 +221,11 @@ fn neighbouring_payloads_without_lengths() {
 #[test]
 fn unknown_kinds_are_kept_where_their_length_is_known() {
     let modules = [("_lib", None), ("cublas_json", Some(b"{}".to_vec()))];
-    let blob = Blob::decode(&crate::writer::tree_first(&[&[1], &[]], &modules)).unwrap();
+    let blob = Blob::decode(&writer::tree_first(&[&[1], &[]], &modules)).unwrap();
     assert_eq!(blob.modules[1].payload, Payload::Unknown);
     assert_eq!(blob.modules[1].payload_length, 2);
 
-    let bytes = crate::writer::count_first(&modules, Some(&[&[1], &[]]));
+    let bytes = writer::count_first(&modules, Some(&[&[1], &[]]));
     let error = Blob::decode(&bytes).unwrap_err();
     assert!(error.found.contains("cublas_json"), "{error}");
     assert!(error.expected.contains("records no lengths"), "{error}");
@@ -236,17 +233,13 @@ fn unknown_kinds_are_kept_where_their_length_is_known() {
 
 #[test]
 fn a_library_alone_has_no_entries() {
-    let blob = Blob::decode(&crate::writer::count_first(&[], None)).unwrap();
+    let blob = Blob::decode(&writer::count_first(&[], None)).unwrap();
     assert_eq!(blob.modules.len(), 1);
     assert_eq!(blob.modules[blob.root].payload, Payload::HostLibrary);
 
     // Older than the import tree: the library imports all that is listed.
     let (payload, _) = device("opencl", PayloadOrder::Stable, FunctionInfoForm::Plain);
-    let blob = Blob::decode(&crate::writer::count_first(
-        &[("opencl", Some(payload))],
-        None,
-    ))
-    .unwrap();
+    let blob = Blob::decode(&writer::count_first(&[("opencl", Some(payload))], None)).unwrap();
     assert_eq!(blob.modules[blob.root].children, [0]);
 }
 
@@ -264,8 +257,8 @@ fn constants_and_objects() {
     ];
     let tree: [&[u64]; 3] = [&[1, 2], &[], &[]];
     for bytes in [
-        crate::writer::tree_first(&tree, &modules),
-        crate::writer::count_first(&modules, Some(&tree)),
+        writer::tree_first(&tree, &modules),
+        writer::count_first(&modules, Some(&tree)),
     ] {
         let blob = Blob::decode(&bytes).unwrap();
         assert_eq!(
@@ -287,7 +280,7 @@ fn constants_and_objects() {
 
 #[test]
 fn a_known_kind_that_does_not_decode_keeps_its_place() {
-    let bytes = crate::writer::tree_first(
+    let bytes = writer::tree_first(
         &[&[1], &[]],
         &[("_lib", None), ("metal", Some(b"no such payload".to_vec()))],
     );
@@ -304,11 +297,11 @@ fn trees_that_are_none_are_refused() {
     // A child that does not exist, and modules that import each other.
     for tree in [[&[2][..], &[]], [&[1], &[0]], [&[0], &[]]] {
         assert!(
-            Blob::decode(&crate::writer::tree_first(&tree, &lib)).is_err(),
+            Blob::decode(&writer::tree_first(&tree, &lib)).is_err(),
             "{tree:?}"
         );
         assert!(
-            Blob::decode(&crate::writer::count_first(&lib, Some(&tree))).is_err(),
+            Blob::decode(&writer::count_first(&lib, Some(&tree))).is_err(),
             "{tree:?}"
         );
     }
@@ -316,7 +309,7 @@ fn trees_that_are_none_are_refused() {
 
 #[test]
 fn a_bare_executable_is_a_blob_of_one_module() {
-    let executable = crate::writer::executable(Magic::V2);
+    let executable = writer::executable(Magic::V2);
     let mut with_length = Bytes::default();
     with_length.bytes(&executable);
     for (bytes, start) in [(&executable, 0), (&with_length.0, 8)] {
@@ -331,13 +324,10 @@ fn a_bare_executable_is_a_blob_of_one_module() {
 #[test]
 fn cut_blobs_are_refused() {
     let (payload, _) = device("metal", PayloadOrder::Since24, FunctionInfoForm::ExtraTags);
-    let bytes = crate::writer::tree_first(
+    let bytes = writer::tree_first(
         &[&[1], &[2], &[]],
         &[
-            (
-                "relax.VMExecutable",
-                Some(crate::writer::executable(Magic::V2)),
-            ),
+            ("relax.VMExecutable", Some(writer::executable(Magic::V2))),
             ("_lib", None),
             ("metal", Some(payload)),
         ],
@@ -359,7 +349,7 @@ fn cut_blobs_are_refused() {
 /// (docs/formats.md#a-blob-without-a-symbol), and the first fields of docs/formats.md#worked-example.
 #[test]
 fn executables_lie_where_the_notes_say() {
-    let executable = crate::writer::executable(Magic::V2);
+    let executable = writer::executable(Magic::V2);
     let mut with_length = Bytes::default();
     with_length.bytes(&executable);
     let (payload, _) = device("cuda", PayloadOrder::Stable, FunctionInfoForm::Plain);
@@ -370,22 +360,22 @@ fn executables_lie_where_the_notes_say() {
     let counted = Some(with_length.0);
     for (bytes, distance) in [
         (
-            crate::writer::count_first(
+            writer::count_first(
                 &[("relax.Executable", counted.clone()), ("_lib", None)],
                 Some(&two),
             ),
             0x30,
         ),
         (
-            crate::writer::count_first(&[(vm, counted), ("_lib", None)], Some(&two)),
+            writer::count_first(&[(vm, counted), ("_lib", None)], Some(&two)),
             0x32,
         ),
         (
-            crate::writer::tree_first(&two, &[(vm, bare.clone()), ("_lib", None)]),
+            writer::tree_first(&two, &[(vm, bare.clone()), ("_lib", None)]),
             0x5a,
         ),
         (
-            crate::writer::tree_first(
+            writer::tree_first(
                 &three,
                 &[(vm, bare), ("_lib", None), ("cuda", Some(payload))],
             ),

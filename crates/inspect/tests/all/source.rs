@@ -1,5 +1,6 @@
 //! Walks and archives, made by Python's own modules and `ar`, good and hostile.
 
+use crate::parts;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -65,11 +66,12 @@ fn object(at: &Path, name: &str) -> Vec<u8> {
          int plain(void) { return 1; }\n",
     )
     .expect("writable");
-    run("gcc", &["-c", "part.c", "-o", name], at);
+    run("cc", &["-c", "part.c", "-o", name], at);
     std::fs::read(at.join(name)).expect("readable")
 }
 
 #[test]
+#[cfg_attr(not(target_os = "linux"), ignore = "cc makes no ELF here")]
 fn objects_keep_their_tvm_symbols_with_places() {
     let at = folder("object");
     let bytes = object(&at, "lib0.o");
@@ -96,6 +98,7 @@ fn objects_keep_their_tvm_symbols_with_places() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn tar_members_are_the_same_plain_and_compressed() {
     let at = folder("tar");
     let object = object(&at, "lib0.o");
@@ -137,6 +140,7 @@ fn tar_members_are_the_same_plain_and_compressed() {
 }
 
 #[test]
+#[cfg_attr(not(target_os = "linux"), ignore = "cc makes no ELF here")]
 fn ar_members_have_their_long_names() {
     let at = folder("ar");
     let object = object(&at, "a_name_longer_than_sixteen_bytes.o");
@@ -163,6 +167,7 @@ fn ar_members_have_their_long_names() {
 }
 
 #[test]
+#[cfg_attr(not(target_os = "linux"), ignore = "cc makes no ELF here")]
 fn members_of_one_name_are_told_apart() {
     let at = folder("ar-twice");
     let object = object(&at, "b.o");
@@ -175,6 +180,7 @@ fn members_of_one_name_are_told_apart() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn zip_members_are_borrowed_or_unpacked() {
     let at = folder("zip");
     let object = object(&at, "lib0.o");
@@ -203,6 +209,7 @@ fn zip_members_are_borrowed_or_unpacked() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn a_large_packed_member_is_named_and_not_unpacked() {
     let at = folder("large");
     let object = object(&at, "lib0.o");
@@ -222,6 +229,7 @@ fn a_large_packed_member_is_named_and_not_unpacked() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn bombs_nesting_and_names_that_climb_are_problems() {
     let at = folder("hostile");
     object(&at, "lib0.o");
@@ -301,6 +309,7 @@ fn files_that_only_look_like_artifacts_are_told() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn a_walk_lists_every_file_once_and_opens_no_fifo() {
     let at = folder("walk");
     object(&at, "lib0.o");
@@ -367,8 +376,9 @@ fn a_walk_lists_every_file_once_and_opens_no_fifo() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn import_libraries_hold_names_and_no_artifact() {
-    let path = crate::parts::file("tvm-0.27-windows-x64/tvm/lib/tvm_runtime.lib");
+    let path = parts::file("tvm-0.27-windows-x64/tvm/lib/tvm_runtime.lib");
     let bytes = std::fs::read(&path).expect("the library can be read");
     let mut imports = 0;
     ar::members(&bytes, &mut |member| {

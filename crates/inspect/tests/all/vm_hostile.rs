@@ -1,6 +1,7 @@
 //! Blobs that were cut or changed: an error or a reading, never a panic, never
 //! a hang, and never more memory than the blob explains.
 
+use crate::writer;
 use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -133,7 +134,7 @@ fn changed_heads() {
 /// Counts as large as a count can be, in every place that holds one.
 #[test]
 fn giant_counts() {
-    let executable = crate::writer::executable(Magic::V2);
+    let executable = writer::executable(Magic::V2);
     for at in 0..executable.len().saturating_sub(8) {
         for count in [u64::MAX, i64::MAX as u64, u64::from(u32::MAX), 1 << 40] {
             let mut bytes = executable.clone();
@@ -150,9 +151,9 @@ fn giant_counts() {
 fn overlapping_functions_are_refused() {
     let code = vec![vec![2, 0]; 1000];
     let functions: Vec<Vec<u8>> = (0..1000)
-        .map(|index| crate::writer::function(1, &format!("f{index}"), 0..1000, 0, 1))
+        .map(|index| writer::function(1, &format!("f{index}"), 0..1000, 0, 1))
         .collect();
-    let bytes = crate::writer::assemble(Magic::V2, &functions, &[], &code);
+    let bytes = writer::assemble(Magic::V2, &functions, &[], &code);
     let error = Executable::decode(&bytes).unwrap_err();
     assert!(error.found.contains("overlap"), "{error}");
 }
@@ -162,13 +163,13 @@ fn overlapping_functions_are_refused() {
 fn listings_are_bounded() {
     let name = "n".repeat(1 << 20);
     let functions = [
-        crate::writer::function(1, "main", 0..1, 0, 1),
-        crate::writer::function(0, &name, 0..0, -2, 0),
+        writer::function(1, "main", 0..1, 0, 1),
+        writer::function(0, &name, 0..0, -2, 0),
     ];
     let count = 1000;
     let mut call = vec![1, 0, 1, count];
     call.extend(vec![(3_i64 << 56) | 1; usize::try_from(count).unwrap()]);
-    let bytes = crate::writer::assemble(Magic::V2, &functions, &[], &[call]);
+    let bytes = writer::assemble(Magic::V2, &functions, &[], &[call]);
     let executable = Executable::decode(&bytes).unwrap();
     let error = disassemble(&executable).unwrap_err();
     assert!(error.expected.contains("listing"), "{error}");
@@ -188,7 +189,7 @@ fn lures_are_bounded() {
         data.extend(3_u64.to_le_bytes());
         data.extend(&lure);
     }
-    let parsed = crate::writer::parsed(&data);
+    let parsed = writer::parsed(&data);
     let start = Instant::now();
     assert!(locate::find_by_magic(&parsed).is_empty());
     assert!(start.elapsed() < CAP, "{:?}", start.elapsed());

@@ -3,6 +3,7 @@
 //! (`listings/make.py` wrote them and asked). Names and numbers of every length
 //! against plain formatting.
 
+use crate::writer;
 use artcheck_inspect::vm::disassemble::disassemble;
 use artcheck_inspect::vm::stats::stats;
 use artcheck_inspect::vm::{ConstantValue, Executable, Magic};
@@ -69,10 +70,10 @@ fn names_and_numbers_of_every_length_are_formatted_alike() {
         }
         expected += &format!("\n@{name} packed_func;\n\n");
         let functions = [
-            crate::writer::function(1, "main", 0..i64::try_from(numbers.len()).unwrap(), 0, 1),
-            crate::writer::function(0, &name, 0..0, -2, 0),
+            writer::function(1, "main", 0..i64::try_from(numbers.len()).unwrap(), 0, 1),
+            writer::function(0, &name, 0..0, -2, 0),
         ];
-        let bytes = crate::writer::assemble(Magic::V2, &functions, &[], &code);
+        let bytes = writer::assemble(Magic::V2, &functions, &[], &code);
         let executable = Executable::decode(&bytes).unwrap();
         assert_eq!(disassemble(&executable).unwrap(), expected, "{length}");
     }

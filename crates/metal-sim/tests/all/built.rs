@@ -51,6 +51,7 @@ fn slice(model: &str, dtype: &str, runtime: &str, least_kernels: u64) {
 
 // One after the other: each holds a few hundred megabytes of weights.
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn real_dimensions() {
     slice("qwen3-0_6b", "float16", "tvm-0.27", 70);
     slice("qwen3_5-0_8b", "q4f16_1", "tvm-0.26", 100);

@@ -78,6 +78,7 @@ const NORM: &str = "rms_norm_kernel";
 const DECODE: &str = "batch_decode_paged_kv_kernel";
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn an_index_off_by_one() {
     let read = "weight3_ptr[((long)threadIdx)]";
     let beyond = "weight3_ptr[1+(long)threadIdx]";
@@ -110,6 +111,7 @@ fn an_index_off_by_one() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn a_removed_barrier() {
     let barrier = "threadgroup_barrier(mem_flags::mem_threadgroup);";
     let nothing = " ".repeat(barrier.len());
@@ -133,6 +135,7 @@ fn a_removed_barrier() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn a_barrier_that_not_all_threads_reach() {
     // The loop header in front of a barrier becomes a condition on the thread.
     let barrier = "  threadgroup_barrier(mem_flags::mem_threadgroup);";
@@ -150,6 +153,7 @@ fn a_barrier_that_not_all_threads_reach() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn a_store_of_nan() {
     let text = complaint(
         &planted("nan", NORM, "+ 1.000000e-06f", "- 9.000000e+06f", 1),
@@ -198,6 +202,7 @@ fn launched(name: &str, kernel: &str, from: &[&str], to: &[&str]) -> PathBuf {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn a_wrong_launch_size() {
     // A threadgroup on its side: 8 by 2 by 32 threads become 2 by 8 by 32.
     let right = [
@@ -230,6 +235,7 @@ fn a_wrong_launch_size() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn source_outside_the_subset() {
     let text = complaint(
         &planted("quad", NORM, "simd_shuffle_down(", "quad_shuffle_down(", 1),
@@ -255,6 +261,7 @@ fn source_outside_the_subset() {
 /// A device pointer is no address: touching it ends the process.
 #[cfg(unix)]
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn a_device_pointer_used_on_the_host() {
     use std::os::unix::process::ExitStatusExt;
     let plugin = plugin("tvm-0.27", false);

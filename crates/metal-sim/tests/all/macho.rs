@@ -2,6 +2,7 @@
 //! parses them. `crates/verify/tests/all/emulated.rs` and the workspace's
 //! `tests/metal_sim.rs` run them.
 
+use crate::chain;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
@@ -72,6 +73,7 @@ fn same_as_lief(path: &Path) -> Image {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn parses_as_lief_does() {
     let image = same_as_lief(&artifact("tvm-0.27/dense-metal-macos-arm64.dylib"));
     assert!(image.symbols.contains_key("___tvm_ffi__library_bin"));
@@ -92,12 +94,13 @@ fn parses_as_lief_does() {
 /// The same library with chained fixups is parsed alike. That it runs is shown by
 /// `tests/metal_sim.rs` of the workspace.
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn chained_fixups() {
     let bytes = std::fs::read(artifact("tvm-0.26/dense-metal-macos-arm64.dylib"))
         .expect("the file is readable");
     let path = scratch().join("dense-chained.dylib");
     std::fs::create_dir_all(scratch()).expect("the scratch folder is writable");
-    std::fs::write(&path, crate::chain::chained(&bytes)).expect("the scratch folder is writable");
+    std::fs::write(&path, chain::chained(&bytes)).expect("the scratch folder is writable");
 
     let classic = Image::parse(&bytes).expect("it parses");
     let image = same_as_lief(&path);
@@ -126,6 +129,7 @@ fn chained_fixups() {
 
 /// Damaged files are refused, wherever the damage is.
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn damaged_files_are_refused() {
     let bytes = std::fs::read(artifact("tvm-0.26/embedding-metal-macos-arm64.dylib"))
         .expect("the file is readable");

@@ -6,6 +6,7 @@ use crate::common::agrees;
 
 /// The order of sections that TVM wrote before 0.24.
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn older_payload_order() {
     let library = "synthetic/embedding-0.26-old-metal-order-metal-linux-x86_64.so";
     agrees("tvm-0.27", library, "embedding", "float32", false);
@@ -13,6 +14,7 @@ fn older_payload_order() {
 
 /// Real kernels pass every check of guard mode.
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn guard_mode_finds_nothing_in_sound_kernels() {
     let sound = [
         ("dense", "dense", "float32"),
@@ -30,6 +32,7 @@ fn guard_mode_finds_nothing_in_sound_kernels() {
 
 /// Which kernels ran, how long they took, and that the cache serves a second run.
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn the_report_counts_kernels() {
     let run = || {
         agrees(

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use artcheck_inspect::artifact::{Artifact, Role};
 use artcheck_inspect::container::Binary;
 use artcheck_inspect::finding::{Outcome, Severity};
-use artcheck_inspect::module::{ModelLibrary, Payload};
+use artcheck_inspect::module::{FunctionInfoForm, ModelLibrary, Payload, PayloadOrder};
 use artcheck_inspect::rules::{self, Facts, Pair, Subject};
 use artcheck_inspect::runtime::RuntimeProfile;
 use artcheck_inspect::source::Place;
@@ -70,7 +70,7 @@ pub(crate) fn plan_with_refusals(
         .vm_magics
         .value
         .as_ref()
-        .is_some_and(|magics| magics.contains("V1"));
+        .is_some_and(|magics| magics.contains(&Magic::V1));
     let mut refused = Vec::new();
     for site in &sites {
         let mut todo = Todo::default();
@@ -133,7 +133,8 @@ impl Todo {
         }
         let magics = runtime.vm_magics.value.as_ref();
         if executable.magic == Magic::V2
-            && magics.is_some_and(|magics| magics.contains("V1") && !magics.contains("V2"))
+            && magics
+                .is_some_and(|magics| magics.contains(&Magic::V1) && !magics.contains(&Magic::V2))
         {
             match room::header_v1(&site.blob, module, executable) {
                 Some(splices) => self.add((splices.to_vec(), vec![Change::HeaderV1 { module }])),
@@ -153,13 +154,11 @@ impl Todo {
             since24: runtime
                 .payload_order
                 .value
-                .as_deref()
-                .map(|order| order == "since24"),
+                .map(|order| order == PayloadOrder::Since24),
             extra_tags: runtime
                 .function_info
                 .value
-                .as_deref()
-                .map(|form| form == "extra-tags"),
+                .map(|form| form == FunctionInfoForm::ExtraTags),
         };
         for (number, module) in site.blob.modules.iter().enumerate() {
             let Payload::Device(device) = &module.payload else {

@@ -2,6 +2,7 @@
 //! other. Nothing else of it changes.
 
 use artcheck_inspect::runtime::RuntimeProfile;
+use artcheck_inspect::vm::Magic;
 use artcheck_inspect::vm::kv_cache::CREATE;
 
 use super::PlanError;
@@ -81,7 +82,7 @@ pub fn plan(bytes: &[u8], options: &RetagOptions<'_>) -> Result<EditPlan, PlanEr
 /// read V1 all along.
 fn reads_v1(runtime: Option<&RuntimeProfile>, to: Tag) -> bool {
     match runtime.and_then(|runtime| runtime.vm_magics.value.as_ref()) {
-        Some(magics) => magics.contains("V1"),
+        Some(magics) => magics.contains(&Magic::V1),
         None => matches!(to, Tag::Tir | Tag::Tirx),
     }
 }

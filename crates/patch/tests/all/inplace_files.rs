@@ -1,5 +1,6 @@
 //! Changes carried out on disk: receipts, the way back, and bad circumstances.
 
+use crate::corpus;
 use std::fs;
 use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, symlink};
 use std::path::{Path, PathBuf};
@@ -29,7 +30,7 @@ fn bench(name: &str) -> Bench {
     let file = folder
         .path()
         .join(Path::new(name).file_name().expect("a name"));
-    let old = crate::corpus::bytes(name);
+    let old = corpus::bytes(name);
     fs::write(&file, &old).expect("a file");
     let plan = retag::plan(&old, &RetagOptions::to(Tag::Tir)).expect("a plan");
     Bench {
@@ -301,6 +302,7 @@ fn a_receipt_of_another_file_does_not_lead_back() {
 
 /// The writer runs in a process that may write no file longer than 64 KiB.
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn a_full_disk_loses_nothing() {
     if let Ok(file) = std::env::var("ARTCHECK_TEST_FULL_DISK") {
         let bytes = fs::read(&file).expect("the file");

@@ -1,11 +1,12 @@
 //! Changed artifacts on the real runtimes, in child processes: what fails
 //! before runs after, with the numbers of the untouched original.
 
+use crate::corpus;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::common::{RELEASES, Release};
+use crate::common::{self, RELEASES, Release};
 use artcheck_inspect::runtime::RuntimeProfile;
 use artcheck_inspect::scan::{self, GivenRuntime, ScanOptions};
 use artcheck_patch::fix::{self, FixInput};
@@ -48,7 +49,7 @@ fn run(release: &Release, file: &Path) -> Run {
 }
 
 fn run_with(release: &Release, file: &Path, preload: Option<&Path>) -> Run {
-    let script = crate::corpus::artifact("../build/run_pair.py");
+    let script = corpus::artifact("../build/run_pair.py");
     let folder = tempfile::tempdir().expect("a folder");
     let logits = folder.path().join("logits.npy");
     let mut command = Command::new(release.python());
@@ -60,7 +61,7 @@ fn run_with(release: &Release, file: &Path, preload: Option<&Path>) -> Run {
     if let Some(library) = preload {
         command.env("LD_PRELOAD", library);
     }
-    let output = crate::common::output(&mut command);
+    let output = common::output(&mut command);
     Run {
         text: String::from_utf8_lossy(&output.stdout).into_owned(),
         logits: output
@@ -87,7 +88,7 @@ impl Bench {
 
 fn tir(bytes: &[u8]) -> Vec<u8> {
     let plan = retag::plan(bytes, &RetagOptions::to(Tag::Tir)).expect("a plan");
-    crate::corpus::as_compiled(&crate::corpus::carried_out(bytes, &plan))
+    corpus::as_compiled(&corpus::carried_out(bytes, &plan))
 }
 
 fn retag_in_place(file: &Path, runtime: Option<&RuntimeProfile>) -> EditPlan {
@@ -106,13 +107,14 @@ fn retag_in_place(file: &Path, runtime: Option<&RuntimeProfile>) -> EditPlan {
 
 /// Issue's 2b: dense and hybrid, each runtime, both ways to find the byte.
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn tir_models_run_after_retag_without_a_shim() {
     let bench = Bench::new();
     for release in &RELEASES {
         for model in ["dense", "hybrid"] {
             let name = format!("tvm-{}/{model}-cpu-x86_64.so", release.tvm);
-            let original = crate::corpus::bytes(&name);
-            let wanted = run(release, &crate::corpus::artifact(&name)).logits();
+            let original = corpus::bytes(&name);
+            let wanted = run(release, &corpus::artifact(&name)).logits();
             let file = bench.file(&format!("{}-{model}.so", release.tvm), &tir(&original));
             run(release, &file).failed_at("cache", "Cannot reach here");
             let plan = retag_in_place(&file, None);
@@ -124,13 +126,13 @@ fn tir_models_run_after_retag_without_a_shim() {
             assert!(run(release, &file).logits() == wanted, "{name}");
         }
         let name = format!("tvm-{}/dense-cpu-x86_64.so", release.tvm);
-        let wanted = run(release, &crate::corpus::artifact(&name)).logits();
+        let wanted = run(release, &corpus::artifact(&name)).logits();
         let file = bench.file(
             &format!("{}-text.so", release.tvm),
-            &tir(&crate::corpus::bytes(&name)),
+            &tir(&corpus::bytes(&name)),
         );
-        let mut v2_only = crate::corpus::release(&format!("tvm-{}", release.tvm));
-        v2_only.vm_magics.value = Some(["V2".to_owned()].into());
+        let mut v2_only = corpus::release(&format!("tvm-{}", release.tvm));
+        v2_only.vm_magics.value = Some([artcheck_inspect::vm::Magic::V2].into());
         let plan = retag_in_place(&file, Some(&v2_only));
         assert!(
             plan.libraries[0]
@@ -147,10 +149,11 @@ fn tir_models_run_after_retag_without_a_shim() {
 
 /// A library that was linked with the old tag, not changed by this crate.
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn a_library_linked_with_the_old_tag_runs_after_retag() {
     let bench = Bench::new();
-    let original = crate::corpus::artifact("tvm-0.26/dense-ext-cpu-x86_64.so");
-    let linked = crate::corpus::bytes("synthetic/dense-ext-0.26-tir-tag-cpu-x86_64.so");
+    let original = corpus::artifact("tvm-0.26/dense-ext-cpu-x86_64.so");
+    let linked = corpus::bytes("synthetic/dense-ext-0.26-tir-tag-cpu-x86_64.so");
     for release in &RELEASES[1..] {
         let file = bench.file(&format!("on-{}.so", release.tvm), &linked);
         run(release, &file).failed_at("cache", "Cannot reach here");
@@ -169,6 +172,7 @@ fn as_read(release: &Release) -> RuntimeProfile {
 /// Every cell of the release table for a model without external calls, for
 /// both tags, after `convert` and without a shim.
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn every_cell_of_the_table_runs_after_convert() {
     let bench = Bench::new();
     let profiles: BTreeMap<&str, RuntimeProfile> = RELEASES
@@ -177,8 +181,8 @@ fn every_cell_of_the_table_runs_after_convert() {
         .collect();
     for made in &RELEASES {
         let name = format!("tvm-{}/dense-cpu-x86_64.so", made.tvm);
-        let original = crate::corpus::bytes(&name);
-        let wanted = run(made, &crate::corpus::artifact(&name)).logits();
+        let original = corpus::bytes(&name);
+        let wanted = run(made, &corpus::artifact(&name)).logits();
         for tag in ["tirx", "tir"] {
             let bytes = if tag == "tir" {
                 tir(&original)
@@ -207,15 +211,16 @@ fn every_cell_of_the_table_runs_after_convert() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn a_hybrid_model_of_0_27_runs_on_older_runtimes_after_convert() {
     let bench = Bench::new();
     let name = "tvm-0.27/hybrid-cpu-x86_64.so";
-    let bytes = crate::corpus::bytes(name);
-    let wanted = run(&RELEASES[2], &crate::corpus::artifact(name)).logits();
+    let bytes = corpus::bytes(name);
+    let wanted = run(&RELEASES[2], &corpus::artifact(name)).logits();
     for release in &RELEASES[..2] {
         let file = bench.file(&format!("{}.so", release.tvm), &bytes);
         run(release, &file).failed_at("cache", "cache_config.size() == 5 (6 vs. 5)");
-        let profile = crate::corpus::release(&format!("tvm-{}", release.tvm));
+        let profile = corpus::release(&format!("tvm-{}", release.tvm));
         let plan = convert::plan(&bytes, &profile, &ConvertOptions::default()).expect("a plan");
         apply(&file, &plan, &IN_PLACE).expect("a change");
         assert!(run(release, &file).logits() == wanted, "on {}", release.tvm);
@@ -225,11 +230,12 @@ fn a_hybrid_model_of_0_27_runs_on_older_runtimes_after_convert() {
 /// TVM's own listing of a changed file is that of the original: it shows
 /// constants by number, and nothing but constants changed.
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn tvm_loads_every_retagged_linux_file() {
     let bench = Bench::new();
     for release in &RELEASES {
         let folder = format!("tvm-{}/", release.tvm);
-        let names: Vec<String> = crate::corpus::tagged()
+        let names: Vec<String> = corpus::tagged()
             .into_iter()
             .filter(|name| name.starts_with(&folder) && name.ends_with("cpu-x86_64.so"))
             .collect();
@@ -237,7 +243,7 @@ fn tvm_loads_every_retagged_linux_file() {
         let mut originals = Vec::new();
         let mut changed = Vec::new();
         for name in &names {
-            let original = crate::corpus::bytes(name);
+            let original = corpus::bytes(name);
             let there = tir(&original);
             let back = retag::plan(&there, &RetagOptions::to(Tag::Tirx)).expect("a plan");
             let stem = name.replace('/', "-");
@@ -245,13 +251,13 @@ fn tvm_loads_every_retagged_linux_file() {
             changed.push(bench.file(&format!("{stem}-tir.so"), &there));
             changed.push(bench.file(
                 &format!("{stem}-back.so"),
-                &crate::corpus::carried_out(&there, &back),
+                &corpus::carried_out(&there, &back),
             ));
         }
         let listings = |files: &[PathBuf]| -> Vec<String> {
-            let text = crate::common::succeed(
+            let text = common::succeed(
                 Command::new(release.python())
-                    .arg(crate::common::fixture("programs/load_all.py"))
+                    .arg(common::fixture("programs/load_all.py"))
                     .args(files),
             );
             text.lines()
@@ -271,29 +277,30 @@ fn tvm_loads_every_retagged_linux_file() {
 
 /// LIEF reads the load commands, a few lines of Python hash the pages.
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn changed_macho_files_pass_an_independent_signature_check() {
     let bench = Bench::new();
     let check = |old: &Path, new: &Path| {
-        Command::new(crate::common::part("venv/tools/bin/python"))
-            .arg(crate::common::fixture("programs/check_macho.py"))
+        Command::new(common::part("venv/tools/bin/python"))
+            .arg(common::fixture("programs/check_macho.py"))
             .args([old, new])
             .output()
             .expect("python")
     };
-    let names: Vec<String> = crate::corpus::tagged()
+    let names: Vec<String> = corpus::tagged()
         .into_iter()
         .filter(|name| name.ends_with(".dylib"))
         .collect();
     assert!(names.len() >= 3, "{names:?}");
     for name in &names {
-        let old = crate::corpus::bytes(name);
+        let old = corpus::bytes(name);
         let there = retag::plan(&old, &RetagOptions::to(Tag::Tir)).expect("a plan");
         let tir = there.apply_to(&old).expect("fits");
         // Without a receipt the byte back has to be found elsewhere.
         let back = retag::plan(&tir, &RetagOptions::to(Tag::Tirx)).expect("a plan");
         let older = convert::plan(
             &old,
-            &crate::corpus::release("tvm-0.23"),
+            &corpus::release("tvm-0.23"),
             &ConvertOptions {
                 partial: true,
                 ..ConvertOptions::default()
@@ -330,12 +337,13 @@ fn changed_macho_files_pass_an_independent_signature_check() {
 /// A library of 0.25 with an external call crashes on 0.27 without a word. The
 /// plan needs a shim, which takes the tag over too; nothing of the file changes.
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn fix_builds_the_shim_that_a_library_needs() {
     let bench = Bench::new();
     let (made, newest) = (&RELEASES[0], &RELEASES[2]);
-    let original = crate::corpus::artifact("tvm-0.25/dense-ext-cpu-x86_64.so");
+    let original = corpus::artifact("tvm-0.25/dense-ext-cpu-x86_64.so");
     let wanted = run(made, &original).logits();
-    let bytes = tir(&crate::corpus::bytes("tvm-0.25/dense-ext-cpu-x86_64.so"));
+    let bytes = tir(&corpus::bytes("tvm-0.25/dense-ext-cpu-x86_64.so"));
     let file = bench.file("model.so", &bytes);
     assert!(run(newest, &file).logits.is_none());
 
@@ -363,7 +371,7 @@ fn fix_builds_the_shim_that_a_library_needs() {
     assert_eq!(plan.shim_parts, ["attention-tag", "context-slots"]);
     let shim = bench.0.path().join("libshim.so");
     let environment = Environment {
-        cxx: Some(crate::common::zig().join(" ")),
+        cxx: Some(common::zig().join(" ")),
         path: None,
     };
     let fixed =

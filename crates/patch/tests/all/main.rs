@@ -5,6 +5,7 @@
 
 mod common;
 mod corpus;
+#[cfg(unix)]
 mod inplace_files;
 mod inplace_names;
 mod inplace_plans;
@@ -12,6 +13,7 @@ mod inplace_run;
 mod shim_aarch64;
 mod shim_build;
 mod shim_clients;
+#[cfg(unix)]
 mod shim_models;
 mod shim_wrapper;
 mod source;

@@ -48,6 +48,7 @@ fn symbols(flag: &str, file: &Path) -> BTreeSet<String> {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn every_symbol_is_defined_by_the_wheels_or_the_system() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     for release in RELEASES {
@@ -81,6 +82,7 @@ fn every_symbol_is_defined_by_the_wheels_or_the_system() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn a_c_client_moves_data_on_the_aarch64_runtimes() {
     for release in RELEASES {
         let dir = tempfile::tempdir().expect("a temporary folder");

@@ -9,6 +9,7 @@ use crate::common::{RELEASES, fixture, part, succeed};
 use artcheck_patch::shim::{Environment, ShimError, ShimOptions, ShimPart, ShimPlan, build};
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn elf_shims_name_themselves_and_their_needs() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     for (platform, machine) in [("linux-x86_64", "X86-64"), ("linux-aarch64", "AArch64")] {
@@ -70,6 +71,7 @@ fn elf_shims_name_themselves_and_their_needs() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn macho_shims_are_signed_and_every_symbol_is_found() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let platform = "macos-arm64";
@@ -128,6 +130,7 @@ fn macho_shims_are_signed_and_every_symbol_is_found() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn without_a_compiler_it_says_what_to_install() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let out = dir.path().join("libshim.so");
@@ -170,6 +173,7 @@ fn without_a_compiler_it_says_what_to_install() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn wrong_input_is_refused_in_words() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let out = dir.path().join("libshim.so");

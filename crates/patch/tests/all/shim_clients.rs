@@ -8,6 +8,7 @@ use crate::common::{RELEASES, fixture, output, succeed};
 use artcheck_patch::shim::{ShimPart, build};
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn c_and_rust_clients_move_data_on_every_runtime() {
     for release in RELEASES {
         let dir = tempfile::tempdir().expect("a temporary folder");
@@ -71,6 +72,7 @@ fn c_and_rust_clients_move_data_on_every_runtime() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn without_the_shim_the_clients_do_not_link() {
     let release = RELEASES[2];
     let packages = release.site_packages();

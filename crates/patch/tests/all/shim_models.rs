@@ -76,6 +76,7 @@ fn fails_without(built_by: Release, runtime: Release, run: &Run) {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn every_pair_of_releases_runs_with_the_shim() {
     for built_by in RELEASES {
         let name = "dense-ext-cpu-x86_64.so";
@@ -96,6 +97,7 @@ fn every_pair_of_releases_runs_with_the_shim() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn tir_libraries_run_with_the_shim_and_give_equal_numbers() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     for name in ["dense-cpu-x86_64.so", "hybrid-cpu-x86_64.so"] {
@@ -122,6 +124,7 @@ fn tir_libraries_run_with_the_shim_and_give_equal_numbers() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn one_shim_built_against_0_26_serves_the_others() {
     let name = "dense-ext-cpu-x86_64.so";
     let shim = shim(RELEASES[1]);

@@ -20,6 +20,7 @@ fn constructor(release: Release, case: &str, shims: &[&Path]) -> String {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn two_shims_wrap_the_constructor_once() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     for release in RELEASES {
@@ -47,6 +48,7 @@ fn two_shims_wrap_the_constructor_once() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn the_old_lookup_has_its_c_name_and_finds_the_same() {
     for release in RELEASES {
         let seen = constructor(
@@ -62,6 +64,7 @@ fn the_old_lookup_has_its_c_name_and_finds_the_same() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn it_may_be_loaded_before_the_runtime() {
     for release in RELEASES {
         let seen = constructor(release, "before", &[&shim(release)]);
@@ -77,6 +80,7 @@ fn it_may_be_loaded_before_the_runtime() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn layers_with_a_window_of_their_own_are_refused_below_0_27() {
     for release in RELEASES {
         let seen = constructor(release, "sliding", &[&shim(release)]);
@@ -104,6 +108,7 @@ fn layers_with_a_window_of_their_own_are_refused_below_0_27() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn a_runtime_is_asked_and_left_alone_if_it_takes_both_tags() {
     // No stock Linux runtime takes `tir`, so functions of the test stand in.
     let dir = tempfile::tempdir().expect("a temporary folder");
@@ -136,6 +141,7 @@ fn a_runtime_is_asked_and_left_alone_if_it_takes_both_tags() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn metal_payloads_reach_the_loader_in_its_own_order() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     for release in RELEASES {

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use crate::common::{RELEASES, Release, git, succeed};
+use crate::common::{self, RELEASES, Release, git, succeed};
 use artcheck_patch::source::{SourceError, SourceOptions, plan, run};
 
 const ATTN: &str = "src/runtime/vm/attn_backend.cc";
@@ -46,6 +46,7 @@ fn write_only(tvm_dir: &Path, out: &Path) -> SourceOptions {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn git_am_takes_the_series_on_every_wheel() {
     for release in RELEASES {
         for platform in [
@@ -98,6 +99,7 @@ fn git_am_takes_the_series_on_every_wheel() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn only_the_five_conditions_change() {
     for release in RELEASES {
         let tree = tree_of(release, "linux-x86_64");
@@ -123,6 +125,7 @@ fn only_the_five_conditions_change() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn the_series_is_the_same_at_every_run() {
     let tree = tree_of(RELEASES[1], "linux-x86_64");
     let first = plan(tree.path()).expect("a plan").series();
@@ -139,6 +142,7 @@ fn the_series_is_the_same_at_every_run() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn apply_edits_the_tree_once() {
     let tree = tree_of(RELEASES[2], "linux-x86_64");
     let options = SourceOptions {
@@ -192,6 +196,7 @@ fn older(release: Release, folder: &str) -> tempfile::TempDir {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn older_shapes_are_widened_the_other_way() {
     for (release, folder) in [
         (RELEASES[0], "vm"),
@@ -232,6 +237,7 @@ fn older_shapes_are_widened_the_other_way() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn a_build_that_lists_its_files_gets_a_line() {
     let tree = tree_of(RELEASES[1], "linux-x86_64");
     let listed = "set(RUNTIME_SRCS\n  src/runtime/cpu_device_api.cc\n  src/runtime/device_api.cc\n  \
@@ -261,6 +267,7 @@ fn a_build_that_lists_its_files_gets_a_line() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn another_shape_is_refused_with_the_function_named() {
     let tree = tree_of(RELEASES[1], "linux-x86_64");
     let text = fs::read_to_string(tree.path().join(ATTN)).expect("the file");
@@ -301,6 +308,7 @@ fn another_shape_is_refused_with_the_function_named() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn the_tree_is_found_below_a_folder_and_must_be_the_only_one() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let error = plan(folder.path()).expect_err("no tree").to_string();
@@ -309,12 +317,13 @@ fn the_tree_is_found_below_a_folder_and_must_be_the_only_one() {
     let planned = plan(&RELEASES[1].site_packages()).expect("the installed wheel");
     assert!(planned.tree.root.ends_with("site-packages/tvm"));
 
-    let unpacked = crate::common::part("unpacked");
+    let unpacked = common::part("unpacked");
     let error = plan(&unpacked).expect_err("twelve trees").to_string();
     assert!(error.contains("several TVM trees"), "{error}");
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn a_tree_that_cannot_be_written_stays_whole() {
     // The new file's name is taken by a folder, which no rename can replace: the
     // edit before it must not stay behind.
@@ -342,6 +351,7 @@ fn a_tree_that_cannot_be_written_stays_whole() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn a_file_of_our_name_with_other_content_is_not_overwritten() {
     let tree = tree_of(RELEASES[1], "linux-x86_64");
     put(

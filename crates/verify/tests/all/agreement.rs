@@ -2,9 +2,12 @@
 
 use artcheck_verify::{Class, Quiet, run_matrix};
 
-use crate::common::{Matrix, artifact, failure, options, part, passed, reference, root, text};
+use crate::common::{
+    self, Matrix, artifact, failure, options, part, passed, reference, root, text,
+};
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn every_cpu_row_of_the_corpus_matrix_passes() {
     let mut options = options(root().join("matrix/corpus.toml"));
     options.device = Some("cpu".to_owned());
@@ -27,6 +30,7 @@ fn every_cpu_row_of_the_corpus_matrix_passes() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn a_seed_that_is_not_the_reference_s_does_not_agree() {
     let report = Matrix::new()
         .row("right", &[])
@@ -39,6 +43,7 @@ fn a_seed_that_is_not_the_reference_s_does_not_agree() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn a_wheel_file_and_unpacked_wheels_serve_as_runtime() {
     let wheel = |name: &str| part("wheels").join(name);
     let wheels = [
@@ -58,7 +63,7 @@ fn a_wheel_file_and_unpacked_wheels_serve_as_runtime() {
         .row("unpacked", &[("runtime", "\"unpacked\"".to_owned())])
         .run();
     assert!(report.succeeded(), "{report:#?}");
-    let facts = &crate::common::row(&report, "unpacked").facts;
+    let facts = &common::row(&report, "unpacked").facts;
     assert_eq!(
         facts.packages,
         ["apache_tvm-0.26.0", "apache_tvm_ffi-0.1.13.post2"]
@@ -68,6 +73,7 @@ fn a_wheel_file_and_unpacked_wheels_serve_as_runtime() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn a_seed_repeats_sampled_tokens_on_every_runtime() {
     let keys = |version: &str, seed: u64| {
         let library = artifact(&format!("tvm-{version}/dense-cpu-x86_64.so"));
@@ -87,13 +93,14 @@ fn a_seed_repeats_sampled_tokens_on_every_runtime() {
         .row("c", &keys("0.26", 2))
         .run();
     assert!(report.succeeded(), "{report:#?}");
-    let tokens = |name| crate::common::row(&report, name).answers[0].tokens.clone();
+    let tokens = |name| common::row(&report, name).answers[0].tokens.clone();
     assert_eq!(tokens("a"), tokens("b"));
     assert_ne!(tokens("a"), tokens("c"));
     assert_eq!(tokens("a").len(), 64);
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn a_repeated_row_runs_in_as_many_processes() {
     let report = Matrix::new()
         .row(
@@ -103,8 +110,8 @@ fn a_repeated_row_runs_in_as_many_processes() {
         .row("other", &[("prompt", reference("dense", "greeting"))])
         .run();
     assert!(report.succeeded(), "{report:#?}");
-    assert_eq!(crate::common::row(&report, "twice").runs, 2);
-    let figures = crate::common::row(&report, "twice").figures;
+    assert_eq!(common::row(&report, "twice").runs, 2);
+    let figures = common::row(&report, "twice").figures;
     let rate = figures.tokens_per_second.unwrap();
     assert!(rate > 1.0);
     let host = figures.host_seconds_per_step.unwrap();

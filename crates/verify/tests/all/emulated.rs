@@ -31,6 +31,7 @@ fn complaint(library: &str, function: &str) -> String {
 
 /// What the emulated host code checks and raises comes back as the runtime's error.
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn a_host_codes_error_is_the_runtimes() {
     let text = complaint("tvm-0.27/embedding-metal-macos-arm64.dylib", "layer_norm");
     assert!(
@@ -41,6 +42,7 @@ fn a_host_codes_error_is_the_runtimes() {
 
 /// Code that runs wild is stopped with its place, and the process lives on.
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn a_wild_access_is_an_error() {
     let text = complaint("tvm-0.26/embedding-metal-macos-arm64.dylib", "softmax");
     assert!(
@@ -52,6 +54,7 @@ fn a_wild_access_is_an_error() {
 
 /// Host code calls a function that is registered natively, and gets its answer.
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn emulated_code_calls_native_code() {
     let runtime = runtime();
     let library = artifact("tvm-0.27/extcall-cpu-macos-arm64.dylib");
@@ -84,6 +87,7 @@ fn emulated_code_calls_native_code() {
 
 /// A file that is no thin Mach-O library is refused with its path.
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn what_is_no_macos_library_is_refused() {
     let runtime = runtime();
     let elf = artifact("tvm-0.26/dense-metal-linux-x86_64.so");

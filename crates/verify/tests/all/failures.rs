@@ -9,7 +9,7 @@ use artcheck_verify::{
     run_matrix,
 };
 
-use crate::common::{Matrix, artifact, failure, not_run, part, passed, root, text};
+use crate::common::{self, Matrix, artifact, failure, not_run, part, passed, root, text};
 
 fn quoted(text: &str) -> String {
     format!("{text:?}")
@@ -28,6 +28,7 @@ fn weights(into: &Path) -> PathBuf {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn a_library_of_0_25_on_0_26_and_back_is_killed_by_sigsegv_at_prefill() {
     let on = |library: &str, runtime: &str| {
         let library = artifact(&format!("tvm-{library}/dense-ext-cpu-x86_64.so"));
@@ -53,6 +54,7 @@ fn a_library_of_0_25_on_0_26_and_back_is_killed_by_sigsegv_at_prefill() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn a_tag_that_the_runtime_does_not_accept_fails_at_cache_in_its_own_words() {
     let report = Matrix::new().row("tag", &[("library", text(&tir()))]).run();
     let failure = failure(&report, "tag");
@@ -77,6 +79,7 @@ fn tir() -> PathBuf {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn spoiled_weights_are_named_before_the_model_runs() {
     let matrix = Matrix::new();
     let spoil = |name: &str, change: &dyn Fn(&Path)| {
@@ -157,6 +160,7 @@ fn spoiled_weights_are_named_before_the_model_runs() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn missing_functions_are_named() {
     let hybrid = text(&artifact("tvm-0.26/hybrid-cpu-x86_64.so"));
     let dense = text(&artifact("tvm-0.26/dense-cpu-x86_64.so"));
@@ -179,6 +183,7 @@ fn missing_functions_are_named() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn time_outs_and_memory_limits_end_a_row_and_no_other() {
     let report = Matrix::new()
         .row(
@@ -206,6 +211,7 @@ fn time_outs_and_memory_limits_end_a_row_and_no_other() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn a_runtime_whose_parts_do_not_fit_is_refused_by_the_linker() {
     let broken = part("venv/tvm-0.25-newest-ffi");
     let report = Matrix::new()
@@ -222,6 +228,7 @@ fn a_runtime_whose_parts_do_not_fit_is_refused_by_the_linker() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn rows_that_cannot_run_here_are_not_run_and_never_passed() {
     let matrix = Matrix::new()
         .row(
@@ -254,6 +261,7 @@ fn rows_that_cannot_run_here_are_not_run_and_never_passed() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn every_device_asks_for_its_own_part_of_the_runtime() {
     let devices = ["metal", "vulkan", "opencl", "rocm", "vulkan:1"];
     let wheel = |name: &str| part("wheels").join(name);
@@ -279,6 +287,7 @@ fn every_device_asks_for_its_own_part_of_the_runtime() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn a_child_that_is_no_child_is_reported() {
     let matrix = Matrix::new().row("row", &[]);
     let mut options = matrix.options();
@@ -326,6 +335,7 @@ impl ShimProvider for Repairs {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn a_pre_check_stops_a_row_and_a_shim_repairs_it() {
     let matrix = Matrix::new().row("tag", &[("library", text(&tir()))]);
     let mut options = matrix.options();
@@ -337,11 +347,7 @@ fn a_pre_check_stops_a_row_and_a_shim_repairs_it() {
         (Class::Precheck, Stage::LoadSet)
     );
     assert!(stopped.message.starts_with("AC101: "));
-    assert_eq!(
-        crate::common::row(&report, "tag").runs,
-        0,
-        "no foreign code ran"
-    );
+    assert_eq!(common::row(&report, "tag").runs, 0, "no foreign code ran");
 
     let repairs = Repairs(AtomicU32::new(0));
     for precheck in [Some(&Blocks as &dyn Precheck), None] {
@@ -349,7 +355,7 @@ fn a_pre_check_stops_a_row_and_a_shim_repairs_it() {
         options.precheck = precheck;
         options.shims = Some(&repairs);
         let report = run_matrix(&options, &mut Quiet).unwrap();
-        let row = crate::common::row(&report, "tag");
+        let row = common::row(&report, "tag");
         assert!(matches!(row.outcome, Outcome::Passed), "{report:#?}");
         let shim = row.shim.as_ref().expect("a shim");
         assert_eq!(shim.description, "the sound library");

@@ -17,6 +17,7 @@ const PARAMETERS: &str = r#"{"params": [
     {"name": "d.q_scale", "shape": [8, 2], "dtype": "float32"}]}"#;
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn the_numbers_are_those_of_the_python_rule() {
     let script = "import sys, json, hashlib; sys.path.insert(0, sys.argv[1]); import weights\n\
                   for a in weights.random_parameters(12345, json.loads(sys.argv[2])['params']):\n\

@@ -6,6 +6,7 @@ use crate::common::Matrix;
 
 /// A row that passes, one that gives wrong answers, one that cannot run.
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn a_report_has_every_row_in_order_and_is_read_back() {
     let matrix = Matrix::new()
         .row("good", &[])

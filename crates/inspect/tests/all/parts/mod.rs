@@ -21,6 +21,18 @@ pub fn root() -> PathBuf {
     root
 }
 
+/// The releases whose wheels are there, by number, with the tvm-ffi of each.
+pub fn releases() -> Vec<(&'static str, &'static str)> {
+    let known = artcheck_inspect::runtime::release::releases().iter();
+    known
+        .filter(|release| release.wheel.is_some())
+        .filter_map(|known| {
+            let number = known.release.as_deref()?;
+            Some((number, known.ffi_version.value.as_deref()?))
+        })
+        .collect()
+}
+
 /// One file below `unpacked/`.
 pub fn file(path: &str) -> PathBuf {
     let file = root().join("unpacked").join(path);

@@ -1,18 +1,21 @@
 //! Names and run paths of ELF libraries that the system's compiler linked.
 
+use crate::common;
+use crate::corpus;
 use artcheck_patch::inplace::relocate;
 
 use super::*;
 
 fn gcc(folder: &Path, args: &[&str]) {
-    crate::common::succeed(Command::new("gcc").args(args).current_dir(folder));
+    common::succeed(Command::new("gcc").args(args).current_dir(folder));
 }
 
 fn dynamic(file: &Path) -> String {
-    crate::common::succeed(Command::new("readelf").args(["-d", "-V", "-W"]).arg(file))
+    common::succeed(Command::new("readelf").args(["-d", "-V", "-W"]).arg(file))
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn moved_libraries_find_each_other_after_the_folders_are_taken_out() {
     let folder = tempfile::tempdir().expect("a folder");
     let built = folder.path().join("built-here");
@@ -87,11 +90,12 @@ fn moved_libraries_find_each_other_after_the_folders_are_taken_out() {
     std::fs::rename(&built, &moved).expect("moved");
     let call = "import ctypes, sys; print(ctypes.CDLL(sys.argv[1]).TVMFFIUse())";
     let mut python = Command::new("python3");
-    let answer = crate::common::succeed(python.args(["-c", call]).arg(moved.join("libuse.so")));
+    let answer = common::succeed(python.args(["-c", call]).arg(moved.join("libuse.so")));
     assert_eq!(answer, "8\n");
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn a_run_path_that_cannot_be_overwritten_is_refused_with_the_remedy() {
     let folder = tempfile::tempdir().expect("a folder");
     let folder = folder.path();
@@ -128,6 +132,7 @@ fn a_run_path_that_cannot_be_overwritten_is_refused_with_the_remedy() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn cut_and_changed_files_never_panic() {
     let folder = tempfile::tempdir().expect("a folder");
     let folder = folder.path();
@@ -155,7 +160,7 @@ fn cut_and_changed_files_never_panic() {
     }
     for at in 0..bytes.len() {
         let byte = [0, 0x7f, 0xff][at % 3];
-        let changed = crate::corpus::with(&bytes, at..at + 1, &[byte]);
+        let changed = corpus::with(&bytes, at..at + 1, &[byte]);
         if let Ok(plan) = relocate::plan(&changed, Resign::Keep) {
             assert!(plan.apply_to(&changed).is_some());
         }

@@ -6,7 +6,7 @@ use artcheck_patch::fix::{self, FixInput, FixPlan};
 use artcheck_patch::shim::Environment;
 
 use super::*;
-use crate::corpus::{bytes, release};
+use crate::corpus::{self, bytes, release};
 
 /// The plan for one file, with what a scan of its folder found in it.
 fn plan(file: &Path, runtime: &str) -> FixPlan {
@@ -77,7 +77,7 @@ fn a_changed_page_is_settled_by_the_change_that_signs_anyway() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("model.dylib");
     let mut broken = bytes("tvm-0.27/dense-metal-macos-arm64.dylib");
-    let at = crate::corpus::library(&broken).file_offset as usize;
+    let at = corpus::library(&broken).file_offset as usize;
     let section = broken[..at].len() - 1; // the byte in front of the blob
     broken[section] ^= 1;
     std::fs::write(&file, &broken).expect("a file");
@@ -90,7 +90,7 @@ fn a_changed_page_is_settled_by_the_change_that_signs_anyway() {
 #[test]
 fn a_name_that_differs_in_dashes_alone_is_written_and_another_is_not_guessed() {
     let folder = tempfile::tempdir().expect("a folder");
-    let library = crate::corpus::artifact("tvm-0.27/extcall-cpu-ios.tar");
+    let library = corpus::artifact("tvm-0.27/extcall-cpu-ios.tar");
     std::fs::copy(library, folder.path().join("model.tar")).expect("copied");
     let file = folder.path().join("mlc-app-config.json");
     let config = |name: &str| format!("{{\"model_list\": [{{\"model_lib\":   \"{name}\"}}]}}");

@@ -1,9 +1,10 @@
 //! Names and run paths of Mach-O libraries that zig linked.
 
+use crate::common;
 use artcheck_patch::inplace::relocate;
 
 use super::*;
-use crate::corpus::carried_out;
+use crate::corpus::{self, carried_out};
 
 /// Links a library with the given names; `None` for one without a dependency.
 fn linked(folder: &Path, out: &str, id: &str, dep: Option<&str>, run_paths: &[&str]) -> Vec<u8> {
@@ -22,12 +23,13 @@ fn linked(folder: &Path, out: &str, id: &str, dep: Option<&str>, run_paths: &[&s
 
 /// Names as LIEF reads them, and whether all page hashes match.
 fn read_by_lief(file: &Path) -> String {
-    let mut python = Command::new(crate::common::part("venv/tools/bin/python"));
-    let script = crate::common::fixture("python/macho_check.py");
-    crate::common::succeed(python.arg(script).arg(file))
+    let mut python = Command::new(common::part("venv/tools/bin/python"));
+    let script = common::fixture("python/macho_check.py");
+    common::succeed(python.arg(script).arg(file))
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn folders_of_the_build_machine_are_taken_out_and_the_pages_signed_again() {
     let folder = tempfile::tempdir().expect("a folder");
     let folder = folder.path();
@@ -85,7 +87,7 @@ fn folders_of_the_build_machine_are_taken_out_and_the_pages_signed_again() {
     ] {
         assert!(seen.contains(wanted), "no {wanted} in {seen}");
     }
-    let listed = crate::common::succeed(
+    let listed = common::succeed(
         Command::new("llvm-objdump")
             .args(["--macho", "--dylibs-used"])
             .arg(&file),
@@ -105,6 +107,7 @@ fn folders_of_the_build_machine_are_taken_out_and_the_pages_signed_again() {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn a_longer_name_and_a_new_run_path_take_room_behind_the_commands() {
     let folder = tempfile::tempdir().expect("a folder");
     let folder = folder.path();
@@ -136,19 +139,20 @@ fn a_longer_name_and_a_new_run_path_take_room_behind_the_commands() {
     }
     // Without room it is refused, and says how to link with more of it.
     let end = 32 + u32::from_le_bytes(old[20..24].try_into().expect("a size")) as usize;
-    let tight = crate::corpus::with(&old, end..end + 1, &[1]);
+    let tight = corpus::with(&old, end..end + 1, &[1]);
     let error = relocate::plan(&tight, Resign::Keep).expect_err("no room");
     assert!(matches!(error, PlanError::NoRoom { .. }), "{error}");
     assert!(error.to_string().contains("-headerpad_max_install_names"));
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn files_that_record_no_folder_stay_as_they_are() {
-    for name in crate::corpus::tagged() {
-        let plan = relocate::plan(&crate::corpus::bytes(&name), Resign::Keep).expect("a plan");
+    for name in corpus::tagged() {
+        let plan = relocate::plan(&corpus::bytes(&name), Resign::Keep).expect("a plan");
         assert!(plan.is_empty(), "{name}");
     }
-    for release in crate::common::RELEASES {
+    for release in common::RELEASES {
         for (platform, library) in [
             ("macos-arm64", "lib/libtvm_runtime.dylib"),
             ("linux-x86_64", "lib/libtvm_runtime.so"),
@@ -170,7 +174,7 @@ fn files_that_record_no_folder_stay_as_they_are() {
         ),
         ("synthetic/extcall-0.27-devc.o", "no dynamic section"),
     ] {
-        let error = relocate::plan(&crate::corpus::bytes(name), Resign::Keep);
+        let error = relocate::plan(&corpus::bytes(name), Resign::Keep);
         let error = error.expect_err(name).to_string();
         assert!(error.contains(words), "{name}: {error}");
     }

@@ -8,6 +8,7 @@ mod fixes;
 mod macho;
 mod signatures;
 
+use crate::common;
 use std::path::Path;
 use std::process::Command;
 
@@ -15,11 +16,11 @@ use artcheck_patch::inplace::{self, EditPlan, NameChange, Named, Output, PlanErr
 
 /// `zig cc` for a target, in a folder.
 fn zig_cc(folder: &Path, target: &str, args: &[&str]) {
-    let mut zig = Command::new(crate::common::part("venv/tools/bin/python"));
+    let mut zig = Command::new(common::part("venv/tools/bin/python"));
     zig.args(["-m", "ziglang", "cc", "-target", target])
         .args(args)
         .current_dir(folder);
-    crate::common::succeed(&mut zig);
+    common::succeed(&mut zig);
 }
 
 /// Two libraries that name each other by the folder they were built in.

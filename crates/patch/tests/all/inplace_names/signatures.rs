@@ -1,6 +1,7 @@
 //! First signatures. The oracle is zig's linker, which shares nothing with us:
 //! a file that it signed, unsigned and signed here, is the same file again.
 
+use crate::common;
 use artcheck_patch::inplace::retag::{self, RetagOptions};
 use artcheck_patch::inplace::{Tag, sign};
 
@@ -78,6 +79,7 @@ fn a_first_signature_is_the_linkers_own_to_the_byte() {
 
 /// zig signs nothing for Intel, so LIEF judges.
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn an_intel_library_is_signed_in_small_pages() {
     let folder = tempfile::tempdir().expect("a folder");
     write_sources(folder.path());
@@ -86,9 +88,9 @@ fn an_intel_library_is_signed_in_small_pages() {
     let file = folder.path().join("libdep.dylib");
     let bare = std::fs::read(&file).expect("the library");
     there_and_back(&file, &plan(&bare));
-    let mut python = Command::new(crate::common::part("venv/tools/bin/python"));
-    let script = crate::common::fixture("python/macho_check.py");
-    let seen = crate::common::succeed(python.arg(script).arg(&file));
+    let mut python = Command::new(common::part("venv/tools/bin/python"));
+    let script = common::fixture("python/macho_check.py");
+    let seen = common::succeed(python.arg(script).arg(&file));
     assert!(seen.contains("\"bad_pages\": 0"), "{seen}");
     let pages = format!("\"signed_pages\": {}", bare.len().div_ceil(4096));
     assert!(seen.contains(&pages), "{pages}: {seen}");

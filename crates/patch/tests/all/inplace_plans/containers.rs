@@ -1,6 +1,7 @@
 //! Blobs in archives, universal files, data segments; signatures.
 
 use super::*;
+use crate::common;
 
 /// One member in an archive.
 mod packed {
@@ -352,6 +353,7 @@ fn a_segment_without_room_is_refused() {
 
 /// An object and a DLL for Windows around the same blob, by the pinned zig.
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn objects_and_dlls_made_from_a_blob_change_too() {
     let file = bytes("tvm-0.26/dense-cpu-x86_64.so");
     let source = library(&file);
@@ -393,11 +395,11 @@ fn objects_and_dlls_made_from_a_blob_change_too() {
             format!("{section}\n.globl {symbol}\n{symbol}:\n.incbin \"blob.bin\"\n.byte 7,7,7\n");
         let assembly = folder.path().join("blob.s");
         std::fs::write(&assembly, text).expect("a file");
-        let mut zig = std::process::Command::new(crate::common::part("venv/tools/bin/python"));
+        let mut zig = std::process::Command::new(common::part("venv/tools/bin/python"));
         zig.args(["-m", "ziglang", "cc", "-target", target])
             .args(flags)
             .args(["blob.s", "-o", out]);
-        crate::common::succeed(zig.current_dir(folder.path()));
+        common::succeed(zig.current_dir(folder.path()));
         let old = std::fs::read(folder.path().join(out)).expect("the result");
         let plan =
             retag::plan(&old, &to(Tag::Tir)).unwrap_or_else(|error| panic!("{out}: {error}"));

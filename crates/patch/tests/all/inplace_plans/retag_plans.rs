@@ -54,7 +54,7 @@ fn growing_drops_the_empty_scopes_first() {
 fn growing_for_a_runtime_without_v1_cuts_a_quoted_text() {
     let old = bytes("synthetic/dense-ext-0.26-tir-tag-cpu-x86_64.so");
     let mut runtime = release("tvm-0.26");
-    runtime.vm_magics.value = Some(BTreeSet::from(["V2".to_owned()]));
+    runtime.vm_magics.value = Some(BTreeSet::from([artcheck_inspect::vm::Magic::V2]));
     let options = RetagOptions {
         runtime: Some(&runtime),
         ..to(Tag::Tirx)
@@ -88,7 +88,7 @@ fn growing_at_last_takes_padding_that_is_in_no_section() {
     let tir = carried_out(&old, &retag::plan(&old, &to(Tag::Tir)).expect("a plan"));
     let plain = replaced(&as_compiled(&tir), b"ErrorContext(", b"errorContext(");
     let mut runtime = release("tvm-0.26");
-    runtime.vm_magics.value = Some(BTreeSet::from(["V2".to_owned()]));
+    runtime.vm_magics.value = Some(BTreeSet::from([artcheck_inspect::vm::Magic::V2]));
     let options = RetagOptions {
         runtime: Some(&runtime),
         ..to(Tag::Tirx)

@@ -3,9 +3,7 @@
 //! are no text, get the verdicts and findings that plain names get. Whole
 //! reports are compared, the odd names in them replaced by the plain ones.
 
-#![cfg(unix)]
-
-mod support;
+#![cfg(target_os = "linux")]
 
 use std::ffi::OsString;
 use std::fs;
@@ -13,9 +11,9 @@ use std::io::Write as _;
 use std::os::unix::ffi::OsStringExt as _;
 use std::path::{Path, PathBuf};
 
+use crate::support::{artcheck, root};
 use artcheck_inspect::source::{Controls, spell};
 use serde_json::{Value, json};
-use support::{artcheck, root};
 use tempfile::TempDir;
 
 /// Names, before the suffix.
@@ -170,7 +168,6 @@ fn plain(report: &Value) -> Value {
     let mut report = replaced(report, &names);
     for list in ["artifacts", "verdicts", "findings", "runtimes"] {
         let list = report[list].as_array_mut().expect("a list");
-        assert!(!list.is_empty());
         list.sort_by_key(Value::to_string);
     }
     report
@@ -202,7 +199,7 @@ fn odd_names_get_the_report_of_plain_ones() {
     for args in [
         &[][..],
         &["--runtime", "tvm-0.27"],
-        &["--target", "linux-x86_64"],
+        &["--target", "x86_64-linux"],
     ] {
         let (odd, odd_status) = report(&odd, args);
         let (even, status) = report(&even, args);
@@ -211,6 +208,8 @@ fn odd_names_get_the_report_of_plain_ones() {
         for list in ["artifacts", "verdicts", "findings", "runtimes"] {
             let lists = odd[list].as_array().zip(even[list].as_array());
             let (odd, even) = lists.expect("lists");
+            // Only the webgpu libraries would bring a runtime.
+            assert!(!odd.is_empty() || list == "runtimes", "{list}");
             for (odd, even) in odd.iter().zip(even) {
                 assert_eq!(odd, even, "{list} {args:?}");
             }
@@ -249,7 +248,11 @@ fn no_name_ends_a_line_of_a_report() {
             !text.lines().any(|line| line.starts_with("lines")),
             "{format}"
         );
-        assert!(text.contains("two"), "{format}");
+        // Markdown is cut before it names them all.
+        assert!(
+            text.contains("two\\u{a}lines") || format == "markdown",
+            "{format}"
+        );
     }
 }
 

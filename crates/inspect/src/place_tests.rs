@@ -3,6 +3,7 @@
 use std::collections::HashSet;
 
 use super::*;
+use crate::spelling::unspell;
 
 fn member(archive: &str, name: &str) -> Place {
     Place::file(archive).member(name.as_bytes(), 1)

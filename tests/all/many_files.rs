@@ -1,14 +1,12 @@
 //! A scan of many files: time and memory grow with their number, not with its
 //! square, and the reports stay as long as people read.
 
-mod support;
-
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-use support::{artcheck, root};
+use crate::support::{artcheck, root};
 use tempfile::TempDir;
 
 /// Small libraries, healthy and not, that the copies are made of.
@@ -80,6 +78,7 @@ fn scan(tree: &Path, format: &str) -> Run {
 }
 
 #[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn time_and_memory_grow_with_the_number_of_files() {
     let (few, many) = (copies(1_000), copies(8_000));
     for format in ["json", "sarif", "junit", "human", "html"] {

@@ -1,0 +1,300 @@
+//! One fact of a runtime: its value, where it came from, and what every kind of
+//! value must be able to do. The facts themselves are declared in `facts.rs`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::values::{Arities, BlobSymbol, CallingConvention, ConstructorStyle, SiteTags, TagSite};
+use crate::module::{BlobLayout, FunctionInfoForm, PayloadOrder};
+use crate::vm::{ConstantTable, Magic};
+use crate::words::spell;
+
+/// How far a fact can be trusted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Confidence {
+    /// Read from the real library: literal and the expected code references.
+    Binary,
+    /// Read from the real library: literal only.
+    BinaryLiteral,
+    /// From the built-in release table.
+    Release,
+}
+
+impl Confidence {
+    /// The word of the `runtime` page.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Binary => "read",
+            Self::BinaryLiteral => "read, literal only",
+            Self::Release => "release table",
+        }
+    }
+}
+
+/// A value, or nothing where it is not known, and where it came from.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fact<T> {
+    /// The value; `None` means "not known", never "no".
+    pub value: Option<T>,
+    /// Where it came from.
+    pub source: Option<Confidence>,
+    /// How it was found, one line (literal address, reference count, export).
+    pub note: Option<String>,
+}
+
+impl<T> Default for Fact<T> {
+    fn default() -> Self {
+        Self {
+            value: None,
+            source: None,
+            note: None,
+        }
+    }
+}
+
+impl<T> Fact<T> {
+    /// A known value.
+    pub fn known(value: T, source: Confidence) -> Self {
+        Self {
+            value: Some(value),
+            source: Some(source),
+            note: None,
+        }
+    }
+
+    /// The same with a line that says how it was found.
+    #[must_use]
+    pub fn with_note(mut self, note: impl Into<String>) -> Self {
+        self.note = Some(note.into());
+        self
+    }
+}
+
+/// How a row of the release table changes a fact that it inherits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RowForm {
+    /// `key = value` replaces it.
+    Replaced,
+    /// `add` and `remove` change a set of names.
+    Names,
+    /// Entries are replaced one by one; an empty one ends the entry.
+    Entries,
+}
+
+/// What a kind of value can do for the facts that hold it.
+pub(super) trait FactValue: Clone + PartialEq + Serialize {
+    /// How rows of the table change it.
+    const FORM: RowForm;
+
+    /// What a row of the table says of it.
+    type Row: Default + for<'de> Deserialize<'de>;
+
+    /// Applies a row to what is inherited. The error is a name that the row
+    /// removes and the base does not have.
+    fn change(inherited: &mut Option<Self>, row: Self::Row) -> Result<(), String>;
+
+    /// The value in the words of the `runtime` page.
+    fn words(&self) -> String;
+
+    /// Takes over what another part of the same load set says: the first word counts.
+    fn join(whole: &mut Fact<Self>, part: &Fact<Self>) {
+        if whole.value.is_none() && (part.value.is_some() || whole.note.is_none()) {
+            whole.clone_from(part);
+        }
+    }
+
+    /// Takes a missing value over if every known runtime says the same. A note
+    /// without a value says what was found instead; it stays.
+    fn complete(read: &mut Fact<Self>, known: &[&Fact<Self>], from: &str) {
+        let Some((first, others)) = known.split_first() else {
+            return;
+        };
+        if read.value.is_none()
+            && read.note.is_none()
+            && first.value.is_some()
+            && others.iter().all(|other| other.value == first.value)
+        {
+            read.value.clone_from(&first.value);
+            read.source = Some(Confidence::Release);
+            read.note = Some(format!("release table: {from}"));
+        }
+    }
+}
+
+/// `add` and `remove` of a row.
+#[derive(Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Change {
+    add: BTreeSet<String>,
+    remove: BTreeSet<String>,
+}
+
+impl FactValue for BTreeSet<String> {
+    const FORM: RowForm = RowForm::Names;
+    type Row = Change;
+
+    fn change(inherited: &mut Option<Self>, row: Change) -> Result<(), String> {
+        let names = inherited.get_or_insert_default();
+        for name in row.remove {
+            if !names.remove(&name) {
+                return Err(name);
+            }
+        }
+        names.extend(row.add);
+        Ok(())
+    }
+
+    fn words(&self) -> String {
+        self.iter()
+            .map(String::as_str)
+            .collect::<Vec<_>>()
+            .join(" ")
+    }
+
+    /// Every part offers its own.
+    fn join(whole: &mut Fact<Self>, part: &Fact<Self>) {
+        match (&mut whole.value, &part.value) {
+            (Some(names), Some(more)) => names.extend(more.iter().cloned()),
+            (None, Some(_)) => whole.clone_from(part),
+            _ => {}
+        }
+    }
+}
+
+impl FactValue for Arities {
+    const FORM: RowForm = RowForm::Entries;
+    type Row = Self;
+
+    fn change(inherited: &mut Option<Self>, row: Self) -> Result<(), String> {
+        let arity = inherited.get_or_insert_default();
+        for (builtin, counts) in row {
+            // An empty list ends the check: the builtin is gone.
+            if counts.is_empty() {
+                arity.remove(&builtin);
+            } else {
+                arity.insert(builtin, counts);
+            }
+        }
+        Ok(())
+    }
+
+    fn words(&self) -> String {
+        let entries = self
+            .iter()
+            .map(|(name, counts)| format!("{name} {}", any_of(counts)));
+        entries.collect::<Vec<_>>().join("; ")
+    }
+
+    /// Adds the counts of builtins whose checks leave no text.
+    fn complete(read: &mut Fact<Self>, known: &[&Fact<Self>], from: &str) {
+        let Some((first, others)) = known.split_first() else {
+            return;
+        };
+        let known_by_all = first.value.iter().flatten().filter(|(name, counts)| {
+            let says = |other: &Fact<Self>| other.value.as_ref()?.get(*name).cloned();
+            others
+                .iter()
+                .all(|other| says(other).as_ref() == Some(*counts))
+        });
+        let was_read = read.value.is_some();
+        let arity = read.value.get_or_insert_default();
+        for (name, counts) in known_by_all {
+            arity.entry(name.clone()).or_insert_with(|| counts.clone());
+        }
+        if arity.is_empty() {
+            *read = Fact::default();
+            return;
+        }
+        read.note = Some(if was_read {
+            format!("constructors by the text of their check; others by the release table: {from}")
+        } else {
+            read.source = Some(Confidence::Release);
+            format!("release table: {from}")
+        });
+    }
+}
+
+impl FactValue for BTreeMap<TagSite, SiteTags> {
+    const FORM: RowForm = RowForm::Replaced;
+    type Row = Option<Self>;
+
+    fn change(inherited: &mut Option<Self>, row: Option<Self>) -> Result<(), String> {
+        replace(inherited, row)
+    }
+
+    /// `paged-prefill: flashinfer of 3, tirx of 2; ...`.
+    fn words(&self) -> String {
+        let sites = self.iter().map(|(site, tags)| {
+            let tags = tags.iter().map(|(tag, lengths)| {
+                let lengths: Vec<String> = lengths.iter().map(u64::to_string).collect();
+                format!("{tag} of {}", lengths.join("|"))
+            });
+            let tags: Vec<String> = tags.collect();
+            format!("{}: {}", spell(site), tags.join(", "))
+        });
+        sites.collect::<Vec<_>>().join("; ")
+    }
+}
+
+/// A value that is one word or number, alone or in a set.
+pub(super) trait Single: Clone + PartialEq + Serialize + for<'de> Deserialize<'de> {}
+
+impl Single for u64 {}
+impl Single for Magic {}
+impl Single for BlobLayout {}
+impl Single for BlobSymbol {}
+
+impl<T: Single + Ord> FactValue for BTreeSet<T> {
+    const FORM: RowForm = RowForm::Replaced;
+    type Row = Option<Self>;
+
+    fn change(inherited: &mut Option<Self>, row: Option<Self>) -> Result<(), String> {
+        replace(inherited, row)
+    }
+
+    fn words(&self) -> String {
+        any_of(self)
+    }
+}
+
+macro_rules! single_values {
+    ($($type:ty),*) => {$(
+        impl FactValue for $type {
+            const FORM: RowForm = RowForm::Replaced;
+            type Row = Option<Self>;
+
+            fn change(inherited: &mut Option<Self>, row: Option<Self>) -> Result<(), String> {
+                replace(inherited, row)
+            }
+
+            fn words(&self) -> String {
+                spell(self)
+            }
+        }
+    )*};
+}
+
+single_values!(
+    u64,
+    String,
+    Magic,
+    ConstantTable,
+    PayloadOrder,
+    FunctionInfoForm,
+    CallingConvention,
+    ConstructorStyle
+);
+
+fn replace<T>(inherited: &mut Option<T>, row: Option<T>) -> Result<(), String> {
+    if row.is_some() {
+        *inherited = row;
+    }
+    Ok(())
+}
+
+/// `5 or 6`.
+pub fn any_of<T: Serialize>(values: &BTreeSet<T>) -> String {
+    values.iter().map(spell).collect::<Vec<_>>().join(" or ")
+}

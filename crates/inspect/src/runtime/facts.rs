@@ -1,0 +1,299 @@
+//! The facts of a runtime, each declared once.
+//!
+//! From the list at the end come the fields of [`RuntimeProfile`] and their
+//! JSON, the keys of `data/releases.toml`, how the parts of a load set are put
+//! together, what makes two runtimes alike, what the release table may add to a
+//! library that was read, and the lines of `artcheck runtime`. A new fact is
+//! one entry; where its bytes are read is `binary.rs`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::{Deserialize, Serialize};
+
+use super::fact::{Confidence, Fact, FactValue, RowForm, any_of};
+use super::values::{Arities, BlobSymbol, CallingConvention, ConstructorStyle, SiteTags, TagSite};
+use crate::module::{BlobLayout, FunctionInfoForm, PayloadOrder};
+use crate::vm::kv_cache::{CREATE, CREATE_REDUCED};
+use crate::vm::{ConstantTable, Magic};
+
+/// One fact as text, for pages and tables.
+#[derive(Debug, Clone)]
+pub struct FactView {
+    /// Key in a row of `data/releases.toml`.
+    pub key: &'static str,
+    /// Key in the JSON of a profile.
+    pub name: &'static str,
+    /// Words on the `runtime` page.
+    pub label: &'static str,
+    /// How a row changes it.
+    pub form: RowForm,
+    /// The value as JSON; null where it is not known.
+    pub value: serde_json::Value,
+    /// The value in words.
+    pub words: Option<String>,
+    /// Where it came from.
+    pub source: Option<Confidence>,
+    /// How it was found.
+    pub note: Option<String>,
+}
+
+macro_rules! facts {
+    ($(
+        $(#[$doc:meta])*
+        $name:ident: $type:ty = $label:literal, row $key:literal, completed $completed:literal
+        $(, shown $shown:expr)?
+        $(, generation $generation:expr)?
+        $(, alike $alike:expr)?;
+    )*) => {
+        /// What a runtime accepts and offers.
+        #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+        pub struct RuntimeProfile {
+            /// Name shown to people: `tvm-0.26`, or the path that was read.
+            pub name: String,
+            /// Files the profile was read from; empty for a release.
+            pub parts: Vec<String>,
+            /// Release this matches, where known (`0.26`).
+            pub release: Option<String>,
+            /// Operating system of the parts (`linux`, `macos`, `windows`), where known.
+            pub os: Option<String>,
+            /// Architecture of the parts, spelled as [`crate::container::Architecture`] serialises.
+            pub architecture: Option<String>,
+            /// Date of the tag or commit (`2026-08-05`), for releases and snapshots.
+            #[serde(default)]
+            pub date: Option<String>,
+            /// Version of the wheel that the facts were read from, for releases.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub wheel: Option<String>,
+            /// What sets a release or snapshot apart, or how a release was recognised.
+            #[serde(default)]
+            pub note: Option<String>,
+            /// Name spaces in which `functions` is complete: a name that begins with
+            /// one of them and is not listed is missing, of any other nothing is known.
+            /// An empty string covers all names.
+            #[serde(default)]
+            pub function_namespaces: BTreeSet<String>,
+            /// Functions and loaders (`loader:<kind>`) that only come with an extra
+            /// part: name to part (a library name, or the file that was read).
+            #[serde(default)]
+            pub provided_by: BTreeMap<String, String>,
+            $( $(#[$doc])* #[serde(default)] pub $name: Fact<$type>, )*
+        }
+
+        /// A row of the release table: what changed since its base.
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        pub(super) struct Row {
+            pub(super) name: String,
+            pub(super) evidence: String,
+            pub(super) release: Option<String>,
+            pub(super) commit: Option<String>,
+            pub(super) date: Option<String>,
+            pub(super) wheel: Option<String>,
+            pub(super) base: Option<String>,
+            pub(super) note: Option<String>,
+            pub(super) function_namespaces: Option<BTreeSet<String>>,
+            #[serde(default)]
+            pub(super) part: BTreeMap<String, String>,
+            $( #[serde(default, rename = $key)] $name: <$type as FactValue>::Row, )*
+        }
+
+        impl RuntimeProfile {
+            /// Every fact, in the order of the `runtime` page.
+            pub fn facts(&self) -> Vec<FactView> {
+                vec![$(FactView {
+                    key: $key,
+                    name: stringify!($name),
+                    label: $label,
+                    form: <$type as FactValue>::FORM,
+                    value: serde_json::to_value(&self.$name.value).unwrap_or_default(),
+                    words: self.$name.value.as_ref().map(|value| {
+                        let words: fn(&$type) -> String = <$type as FactValue>::words;
+                        $( let words: fn(&$type) -> String = { let _ = words; $shown }; )?
+                        words(value)
+                    }),
+                    source: self.$name.source,
+                    note: self.$name.note.clone(),
+                }),*]
+            }
+
+            /// Applies the facts of a row to the inherited ones. The error is the
+            /// key, and the name that it removes although the base lacks it.
+            pub(super) fn change(&mut self, row: Row) -> Result<(), (&'static str, String)> {
+                $( <$type as FactValue>::change(&mut self.$name.value, row.$name)
+                    .map_err(|name| ($key, name))?; )*
+                Ok(())
+            }
+
+            /// Says of every known fact where it came from.
+            pub(super) fn mark(&mut self, source: Confidence, note: &str) {
+                $( if self.$name.value.is_some() {
+                    self.$name.source = Some(source);
+                    self.$name.note = Some(note.to_owned());
+                } )*
+            }
+
+            /// Adds the facts of another part of the same load set.
+            pub(super) fn join(&mut self, part: &Self) {
+                $( FactValue::join(&mut self.$name, &part.$name); )*
+            }
+
+            /// Agreement on what decides how a library is loaded and called.
+            pub(super) fn same_generation(&self, known: &Self) -> bool {
+                $($(
+                    let view: fn(&$type, &Self) -> _ = $generation;
+                    if differs(&self.$name, &known.$name, |value| view(value, known)) {
+                        return false;
+                    }
+                )?)*
+                true
+            }
+
+            /// Agreement on everything else that both sides know.
+            pub(super) fn same_facts(&self, known: &Self) -> bool {
+                $($(
+                    let view: fn(&$type, &Self) -> _ = $alike;
+                    if differs(&self.$name, &known.$name, |value| view(value, known)) {
+                        return false;
+                    }
+                )?)*
+                true
+            }
+
+            /// Takes missing facts over where every known runtime agrees on them.
+            pub(super) fn complete_from(&mut self, known: &[&Self], from: &str) {
+                $( if $completed {
+                    let facts: Vec<&Fact<$type>> = known.iter().map(|known| &known.$name).collect();
+                    FactValue::complete(&mut self.$name, &facts, from);
+                } )*
+            }
+        }
+    };
+}
+
+/// Whether both sides know a fact and see it otherwise.
+fn differs<T, V: PartialEq>(read: &Fact<T>, known: &Fact<T>, view: impl Fn(&T) -> V) -> bool {
+    match (&read.value, &known.value) {
+        (Some(read), Some(known)) => view(read) != view(known),
+        _ => false,
+    }
+}
+
+fn whole<T: Clone>(value: &T, _: &RuntimeProfile) -> T {
+    value.clone()
+}
+
+fn starting_with(names: &BTreeSet<String>, start: &str) -> BTreeSet<String> {
+    let found = names.iter().filter(|name| name.starts_with(start));
+    found.cloned().collect()
+}
+
+/// Builtins without those that `known` says come from an extra part.
+fn builtins(names: &BTreeSet<String>, known: &RuntimeProfile) -> BTreeSet<String> {
+    let mut builtins = starting_with(names, "vm.builtin.");
+    builtins.retain(|name| !known.provided_by.contains_key(name));
+    builtins
+}
+
+facts! {
+    /// Blob symbols looked for.
+    blob_symbols: BTreeSet<BlobSymbol> = "blob symbols", row "blob_symbols", completed true;
+
+    /// Blob layouts read.
+    blob_layouts: BTreeSet<BlobLayout> = "blob layouts", row "blob_layouts", completed true;
+
+    /// VM magics read.
+    vm_magics: BTreeSet<Magic> = "vm magics", row "vm_magics", completed true, alike whole;
+
+    /// VM magic that the compiler of the same release writes.
+    vm_magic_written: Magic = "vm magic written", row "vm_magic_written", completed true;
+
+    /// Version string demanded of an executable.
+    vm_version: String = "vm version", row "vm_version", completed true;
+
+    /// Constant table read.
+    constant_table: ConstantTable = "constant table", row "constant_table", completed true,
+        alike whole;
+
+    /// Module kinds with a loader.
+    module_loaders: BTreeSet<String> = "module loaders", row "loaders", completed false,
+        generation |kinds, _| kinds.contains("relax.VMExecutable");
+
+    /// Order in which the fields of metal and vulkan payloads are read.
+    payload_order: PayloadOrder = "device payloads", row "payload_order", completed true;
+
+    /// Form in which kernels are described.
+    function_info: FunctionInfoForm = "function info", row "function_info", completed true;
+
+    /// Calling convention of host functions.
+    calling_convention: CallingConvention = "calling convention", row "calling_convention",
+        completed true;
+
+    /// Context slots filled.
+    context_slots: BTreeSet<String> = "context slots", row "slots", completed false,
+        generation whole;
+
+    /// Tags accepted per site.
+    attention_tags: BTreeMap<TagSite, SiteTags> = "attention tags", row "attention_tags",
+        completed false,
+        generation |sites, _| tag_names(sites),
+        alike whole;
+
+    /// Meaning of the KV-cache constructor's argument 15.
+    constructor_style: ConstructorStyle = "constructor style", row "constructor_style",
+        completed true;
+
+    /// Accepted argument counts per builtin; absent builtins are not checked.
+    builtin_arity: Arities = "constructor arity", row "arity", completed true,
+        shown |arities| arities.get(CREATE).map_or_else(|| String::from("-"), any_of),
+        alike |arities, _| [CREATE, CREATE_REDUCED].map(|name| arities.get(name).cloned());
+
+    /// Accepted lengths of the cache config shape. The check leaves its text in
+    /// every runtime that has it, so one without the text has no such check.
+    cache_config_lengths: BTreeSet<u64> = "cache config", row "cache_config_lengths",
+        completed false, alike whole;
+
+    /// Length of the cache config that the compiler of the same release writes.
+    cache_config_written: u64 = "cache config written", row "cache_config_written",
+        completed true;
+
+    /// Registered global functions (packed functions, loaders, builtins),
+    /// those of every optional part included.
+    functions: BTreeSet<String> = "functions", row "functions", completed false,
+        shown |names| format!(
+            "{} names, {} of them vm.builtin",
+            names.len(),
+            starting_with(names, "vm.builtin.").len()
+        ),
+        alike builtins;
+
+    /// Exported C symbols (`TVM*`).
+    c_symbols: BTreeSet<String> = "C symbols", row "c_symbols", completed false,
+        shown |names| format!("{} names", names.len()),
+        generation |names, _| names.contains("TVMFuncCall"),
+        alike |names, _| starting_with(names, "TVMBackend");
+
+    /// tvm-ffi version, as `TVMFFIGetVersion` or metadata says it.
+    ffi_version: String = "tvm-ffi", row "ffi_version", completed false;
+}
+
+/// The tags that any site accepts.
+pub fn tag_names(sites: &BTreeMap<TagSite, SiteTags>) -> BTreeSet<String> {
+    sites
+        .values()
+        .flat_map(|tags| tags.keys().cloned())
+        .collect()
+}
+
+impl RuntimeProfile {
+    /// Whether a global function is offered; `None` when the profile does not say.
+    pub fn offers_function(&self, name: &str) -> Option<bool> {
+        let functions = self.functions.value.as_ref()?;
+        if functions.contains(name) {
+            return Some(true);
+        }
+        self.function_namespaces
+            .iter()
+            .any(|space| name.starts_with(space.as_str()))
+            .then_some(false)
+    }
+}

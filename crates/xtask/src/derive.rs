@@ -1,0 +1,361 @@
+//! What changed since the base, fact by fact, and what no library shows.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use artcheck_inspect::parts::PartKind;
+use artcheck_inspect::runtime::{FactView, RowForm, RuntimeProfile, binary};
+use serde_json::{Map, Value};
+
+use super::ask;
+use super::wheels::{self, Wheels};
+use super::written::Written;
+
+/// One key of the entry.
+pub enum Change {
+    /// `key = value`.
+    Value {
+        key: &'static str,
+        value: Value,
+        evidence: String,
+    },
+    /// `[profile.key]` with `add` and `remove`.
+    Names {
+        key: &'static str,
+        add: BTreeSet<String>,
+        remove: BTreeSet<String>,
+        evidence: String,
+    },
+    /// `[profile.key]` with entries.
+    Entries {
+        key: &'static str,
+        entries: Map<String, Value>,
+        evidence: String,
+    },
+    /// A key to fill in, with what it inherits.
+    Asked { key: String, inherited: Value },
+}
+
+/// An entry, and what is left to a person.
+#[derive(Default)]
+pub struct Derived {
+    pub changes: Vec<Change>,
+    /// Names that only come with a part, and the part.
+    pub parts: BTreeMap<String, String>,
+    /// Strings that look like registered names and could not be asked for.
+    pub unsure: BTreeMap<String, String>,
+    pub asked: Vec<String>,
+    pub notes: Vec<String>,
+}
+
+/// Compares what the wheels and the written libraries show with the base.
+pub fn derive(
+    wheels: &Wheels,
+    written: &Written,
+    base: &RuntimeProfile,
+) -> anyhow::Result<Derived> {
+    let mut derived = Derived::default();
+    let read: BTreeMap<&str, Vec<FactView>> = wheels
+        .platforms
+        .iter()
+        .map(|(platform, members)| {
+            let parts: Vec<(PartKind, &RuntimeProfile)> = members
+                .iter()
+                .filter(|member| member.kind != PartKind::Compiler)
+                .map(|member| (member.kind.clone(), &member.profile))
+                .collect();
+            (platform.as_str(), binary::join(platform, &parts).facts())
+        })
+        .collect();
+    for fact in base.facts() {
+        let mut seen: Vec<(Value, String)> = Vec::new();
+        let mut see = |value: &Value, by: String| match seen.iter_mut().find(|(v, _)| v == value) {
+            Some((_, names)) => *names = format!("{names}, {by}"),
+            None => seen.push((value.clone(), by)),
+        };
+        for (platform, facts) in &read {
+            for own in facts.iter().filter(|own| own.key == fact.key) {
+                if !own.value.is_null() {
+                    let note = own.note.clone().unwrap_or_default();
+                    see(&own.value, format!("{platform} ({note})"));
+                }
+            }
+        }
+        for (value, file) in written.get(fact.key).into_iter().flatten() {
+            see(value, file.clone());
+        }
+        match fact.key {
+            "functions" | "loaders" => {}
+            "ffi_version" => derived.replaced(&fact, from_package(wheels)),
+            _ => match fact.form {
+                RowForm::Replaced => derived.replaced(&fact, seen),
+                RowForm::Names => derived.names(&fact, seen),
+                RowForm::Entries => derived.entries(&fact, seen),
+            },
+        }
+    }
+    loaders(wheels, base, &mut derived);
+    functions(wheels, base, &mut derived)?;
+    Ok(derived)
+}
+
+fn from_package(wheels: &Wheels) -> Vec<(Value, String)> {
+    let ffi = wheels.ffi.iter();
+    ffi.map(|version| (Value::from(version.as_str()), "its wheel".to_owned()))
+        .collect()
+}
+
+impl Derived {
+    fn ask(&mut self, key: &str, inherited: &Value, why: &str) {
+        self.asked
+            .push(format!("{key}: {why}; inherited: {inherited}"));
+        self.changes.push(Change::Asked {
+            key: key.to_owned(),
+            inherited: inherited.clone(),
+        });
+    }
+
+    fn replaced(&mut self, fact: &FactView, mut seen: Vec<(Value, String)>) {
+        match seen.len() {
+            0 => self.ask(fact.key, &fact.value, "no library shows it"),
+            1 => {
+                let (value, evidence) = seen.remove(0);
+                if value == fact.value {
+                    self.notes
+                        .push(format!("{}: as before, {evidence}", fact.key));
+                } else {
+                    self.changes.push(Change::Value {
+                        key: fact.key,
+                        value,
+                        evidence,
+                    });
+                }
+            }
+            _ => {
+                let all: Vec<String> = seen
+                    .iter()
+                    .map(|(value, by)| format!("{value} by {by}"))
+                    .collect();
+                let why = format!("the libraries disagree: {}", all.join("; "));
+                self.ask(fact.key, &fact.value, &why);
+            }
+        }
+    }
+
+    fn names(&mut self, fact: &FactView, seen: Vec<(Value, String)>) {
+        let inherited = strings(&fact.value);
+        let sets: Vec<BTreeSet<String>> = seen.iter().map(|(value, _)| strings(value)).collect();
+        if sets.is_empty() {
+            return self.ask(fact.key, &fact.value, "no library shows it");
+        }
+        let any: BTreeSet<String> = sets.iter().flatten().cloned().collect();
+        for name in any
+            .iter()
+            .filter(|name| !sets.iter().all(|set| set.contains(*name)))
+        {
+            self.notes
+                .push(format!("{}: `{name}` is not on every platform", fact.key));
+        }
+        self.change(
+            fact.key,
+            &inherited,
+            &any,
+            seen.into_iter().map(|(_, by)| by).collect(),
+        );
+    }
+
+    fn change(
+        &mut self,
+        key: &'static str,
+        inherited: &BTreeSet<String>,
+        now: &BTreeSet<String>,
+        evidence: Vec<String>,
+    ) {
+        let add: BTreeSet<String> = now.difference(inherited).cloned().collect();
+        let remove: BTreeSet<String> = inherited.difference(now).cloned().collect();
+        if !add.is_empty() || !remove.is_empty() {
+            self.changes.push(Change::Names {
+                key,
+                add,
+                remove,
+                evidence: evidence.join(", "),
+            });
+        }
+    }
+
+    fn entries(&mut self, fact: &FactView, seen: Vec<(Value, String)>) {
+        let mut changed = Map::new();
+        let mut by = Vec::new();
+        for (value, evidence) in seen {
+            for (name, counts) in value.as_object().into_iter().flatten() {
+                if fact.value.get(name) != Some(counts) {
+                    changed.insert(name.clone(), counts.clone());
+                }
+            }
+            by.push(evidence);
+        }
+        if !changed.is_empty() {
+            self.changes.push(Change::Entries {
+                key: fact.key,
+                entries: changed,
+                evidence: by.join(", "),
+            });
+        }
+    }
+}
+
+fn strings(value: &Value) -> BTreeSet<String> {
+    let list = value.as_array().into_iter().flatten();
+    list.filter_map(Value::as_str).map(str::to_owned).collect()
+}
+
+/// Names by the platforms whose parts of one sort have them, and the part.
+fn offered(
+    wheels: &Wheels,
+    of: impl Fn(&RuntimeProfile) -> Option<&BTreeSet<String>>,
+    wanted: impl Fn(&PartKind) -> bool,
+) -> BTreeMap<String, (PartKind, BTreeSet<&str>)> {
+    let mut found: BTreeMap<String, (PartKind, BTreeSet<&str>)> = BTreeMap::new();
+    for (platform, members) in &wheels.platforms {
+        for member in members.iter().filter(|member| wanted(&member.kind)) {
+            for name in of(&member.profile).into_iter().flatten() {
+                found
+                    .entry(name.clone())
+                    .or_insert_with(|| (member.kind.clone(), BTreeSet::new()))
+                    .1
+                    .insert(platform);
+            }
+        }
+    }
+    found
+}
+
+fn is_optional(kind: &PartKind) -> bool {
+    !kind.is_core() && *kind != PartKind::Compiler
+}
+
+fn loaders(wheels: &Wheels, base: &RuntimeProfile, derived: &mut Derived) {
+    let of = |profile: &'_ RuntimeProfile| profile.module_loaders.value.clone();
+    let core = offered(
+        wheels,
+        |profile| profile.module_loaders.value.as_ref(),
+        PartKind::is_core,
+    );
+    let mut inherited = of(base).unwrap_or_default();
+    inherited.retain(|kind| !base.provided_by.contains_key(&format!("loader:{kind}")));
+    let core: BTreeSet<String> = core.into_keys().collect();
+    let evidence = vec!["names of loader functions".to_owned()];
+    derived.change("loaders", &inherited, &core, evidence);
+    let parts = offered(
+        wheels,
+        |profile| profile.module_loaders.value.as_ref(),
+        is_optional,
+    );
+    for (kind, (part, _)) in parts {
+        let name = format!("loader:{kind}");
+        let part = part.to_string();
+        if base.provided_by.get(&name) != Some(&part) {
+            derived.parts.insert(name, part);
+        }
+    }
+}
+
+fn functions(wheels: &Wheels, base: &RuntimeProfile, derived: &mut Derived) -> anyhow::Result<()> {
+    let of = |profile: &'_ RuntimeProfile| profile.functions.value.clone().unwrap_or_default();
+    let inherited = of(base);
+    let core = offered(
+        wheels,
+        |profile| profile.functions.value.as_ref(),
+        PartKind::is_core,
+    );
+    let parts = offered(
+        wheels,
+        |profile| profile.functions.value.as_ref(),
+        is_optional,
+    );
+    let new = |name: &&String| !inherited.contains(*name);
+    let mut questions: BTreeSet<String> = core
+        .keys()
+        .chain(parts.keys())
+        .filter(new)
+        .cloned()
+        .collect();
+    questions.extend(inherited.iter().cloned());
+    let (libraries, folder) = wheels::native_libraries(wheels)?;
+    let registered = if libraries.is_empty() {
+        derived
+            .notes
+            .push("functions: no wheel for this machine to ask".to_owned());
+        None
+    } else {
+        Some(ask::registered(&libraries, &questions)?)
+    };
+    drop(folder);
+    let asked_here = |name: &String, found_on: &BTreeSet<&str>| {
+        registered
+            .as_ref()
+            .filter(|_| found_on.contains(wheels::here().as_str()))
+            .map(|names| names.contains(name))
+    };
+    let mut now: BTreeSet<String> = BTreeSet::new();
+    let mut strings_only = 0usize;
+    for (name, (kind, found_on)) in &core {
+        let builtin = name.starts_with("vm.builtin.");
+        match (inherited.contains(name), asked_here(name, found_on)) {
+            (_, Some(false)) if !builtin => strings_only += 1,
+            (false, None) if !builtin => {
+                derived.unsure.insert(name.clone(), kind.to_string());
+            }
+            (false, _) if found_on.len() < wheels.platforms.len() => {
+                let systems: Vec<&str> = found_on.iter().copied().collect();
+                derived.parts.insert(
+                    name.clone(),
+                    format!("{} build of {kind}", systems.join(", ")),
+                );
+            }
+            _ => {
+                now.insert(name.clone());
+            }
+        }
+    }
+    let mut before = inherited.clone();
+    before.retain(|name| !base.provided_by.contains_key(name));
+    now.retain(|name| !base.provided_by.contains_key(name));
+    let evidence = match &registered {
+        Some(_) => "strings of every platform, asked of the loaded library",
+        None => "strings of every platform",
+    };
+    derived.change("functions", &before, &now, vec![evidence.to_owned()]);
+    for (name, (kind, found_on)) in parts {
+        if inherited.contains(&name) || core.contains_key(&name) {
+            continue;
+        }
+        match asked_here(&name, &found_on) {
+            _ if name.starts_with("vm.builtin.") => {
+                derived.parts.insert(name, kind.to_string());
+            }
+            Some(true) => {
+                derived.parts.insert(name, kind.to_string());
+            }
+            Some(false) if kind == PartKind::RuntimeExtra => strings_only += 1,
+            _ => {
+                derived.unsure.insert(name, kind.to_string());
+            }
+        }
+    }
+    derived.notes.push(format!(
+        "functions: {strings_only} strings look like names and are not registered"
+    ));
+    for name in now
+        .difference(&before)
+        .filter(|name| name.starts_with("vm.builtin."))
+    {
+        derived.asked.push(format!(
+            "arity of {name}: no library shows it; without an entry it is not checked"
+        ));
+        derived.changes.push(Change::Asked {
+            key: format!("arity.\"{name}\""),
+            inherited: Value::Null,
+        });
+    }
+    Ok(())
+}

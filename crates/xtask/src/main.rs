@@ -1,0 +1,103 @@
+//! `cargo xtask`: what maintainers do by command. Not part of the product.
+
+mod ask;
+mod derive;
+mod entry;
+mod wheels;
+mod written;
+
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use artcheck_inspect::runtime::table::Table;
+use clap::{Args, Parser, Subcommand};
+
+/// What maintainers do by command.
+#[derive(Debug, Parser)]
+enum Task {
+    /// The release table, `crates/inspect/data/releases.toml`.
+    #[command(subcommand)]
+    Release(Release),
+    /// The child that loads libraries and asks them which names are registered.
+    #[command(hide = true)]
+    Ask {
+        /// Libraries, in order of loading.
+        libraries: Vec<PathBuf>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum Release {
+    /// Derive the entry of a release from its wheels, relative to an earlier
+    /// one, and print it. What no library shows is asked for by name.
+    Add(Add),
+}
+
+/// From what an entry is derived.
+#[derive(Debug, Args)]
+struct Add {
+    /// Wheels of apache-tvm and apache-tvm-ffi, of every platform: files or
+    /// unpacked folders.
+    #[arg(required = true)]
+    wheels: Vec<PathBuf>,
+    /// Model libraries that this release compiled: they show what it writes.
+    #[arg(long, num_args = 1..)]
+    built: Vec<PathBuf>,
+    /// The profile to start from; by default the one before it in the table.
+    #[arg(long)]
+    base: Option<String>,
+    /// Append the entry to the table.
+    #[arg(long)]
+    write: bool,
+}
+
+fn main() -> anyhow::Result<()> {
+    match Task::parse() {
+        Task::Release(Release::Add(add)) => add_release(&add),
+        Task::Ask { libraries } => ask::child(&libraries),
+    }
+}
+
+fn table_path() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../inspect/data/releases.toml")
+}
+
+fn parse(text: &str) -> anyhow::Result<Table> {
+    let rows: toml::Table = text.parse()?;
+    Ok(Table::parse(&serde_json::to_string(&rows)?)?)
+}
+
+fn add_release(add: &Add) -> anyhow::Result<()> {
+    let path = table_path();
+    let text = std::fs::read_to_string(&path).with_context(|| path.display().to_string())?;
+    let table = parse(&text)?;
+    let wheels = wheels::read(&add.wheels)?;
+    let base = match &add.base {
+        Some(name) => table
+            .by_name(name)
+            .with_context(|| format!("the table has no profile `{name}`"))?,
+        None => wheels::before(&table, &wheels.number)
+            .with_context(|| format!("the table has nothing before {}", wheels.number))?,
+    };
+    let written = written::read(&add.built)?;
+    let derived = derive::derive(&wheels, &written, base)?;
+    let entry = entry::text(&wheels, base, &derived);
+    for question in &derived.asked {
+        eprintln!("asked: {question}");
+    }
+    for note in &derived.notes {
+        eprintln!("note: {note}");
+    }
+    if !add.write {
+        print!("{entry}");
+        return Ok(());
+    }
+    if table.by_name(&wheels.number).is_some() {
+        bail!("the table has {} already", wheels.number);
+    }
+    let whole = format!("{}\n\n{entry}", text.trim_end());
+    parse(&whole).context("the entry does not fit the table")?;
+    std::fs::write(&path, whole).with_context(|| path.display().to_string())?;
+    eprintln!("appended tvm-{} to {}", wheels.number, path.display());
+    Ok(())
+}
