@@ -1,6 +1,5 @@
 //! `artcheck dump FILE`: what one file holds.
 
-use std::borrow::Cow;
 use std::fmt::Write as _;
 use std::io::Write;
 
@@ -67,7 +66,7 @@ fn json_text(value: &serde_json::Value) -> anyhow::Result<String> {
 }
 
 /// The executable with its names fit to be shown.
-fn with_shown_names(executable: &Executable) -> Cow<'_, Executable> {
+fn with_shown_names(executable: &Executable) -> Executable {
     let mut copy = executable.clone();
     for function in &mut copy.functions {
         function.name.show();
@@ -77,7 +76,7 @@ fn with_shown_names(executable: &Executable) -> Cow<'_, Executable> {
             text.show();
         }
     }
-    Cow::Owned(copy)
+    copy
 }
 
 /// The text of every executable in the file; a heading only where there are several.
