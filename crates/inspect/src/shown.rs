@@ -141,7 +141,7 @@ mod tests {
         for (text, wanted) in [
             ("::error title=x::y", "\\u{3a}:error title=x::y"),
             ("  ::add-mask::a", "  \\u{3a}:add-mask::a"),
-            ("\n::error::x", "\\u{a}::error::x"),
+            ("\n::error::x", "\\u{a}\\u{3a}:error::x"),
             (":::error::x", "\\u{3a}::error::x"),
             ("a ##[error]b", "a \\u{23}#[error]b"),
             ("###[x]", "#\\u{23}#[x]"),
