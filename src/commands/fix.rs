@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use artcheck_inspect::Role;
 use artcheck_inspect::scan::{GivenRuntime, Scan, ScanOptions, scan};
+use artcheck_inspect::shown::shown_lines;
 use artcheck_inspect::{Finding, Repair, Severity};
 use artcheck_patch::fix::{self, FixError, FixInput, FixPlan};
 use artcheck_patch::shim::Environment;
@@ -99,7 +100,7 @@ fn show(plans: &[FixPlan], format: PlainFormat) -> anyhow::Result<()> {
         }
         PlainFormat::Human => {
             for plan in plans {
-                writeln!(out, "{}", plan.describe().trim_end())?;
+                writeln!(out, "{}", shown_lines(plan.describe().trim_end()))?;
             }
         }
     }

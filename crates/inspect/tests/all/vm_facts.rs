@@ -154,7 +154,7 @@ fn metadata_is_what_the_function_returns() {
             assert_eq!(metadata.kv_state_kind.as_deref(), Some(kind));
             assert_eq!(metadata.max_batch_size, Some(4));
             assert_eq!(metadata.context_window_size, Some(512));
-            assert!(metadata.keys.contains("params"), "{:?}", metadata.keys);
+            assert!(metadata.keys.contains("kv_cache") && metadata.keys.contains("memory_usage"));
             assert_eq!(metadata.unexpected, [""; 0]);
             assert!(metadata.other.is_empty(), "{:?}", metadata.other);
             let embedding = &metadata.params[0];
