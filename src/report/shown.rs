@@ -5,8 +5,8 @@
 
 use std::borrow::Cow;
 
-use artcheck_inspect::artifact::Problem;
-use artcheck_inspect::finding::Location;
+use artcheck_inspect::Location;
+use artcheck_inspect::Problem;
 use artcheck_inspect::shown::shown;
 
 use super::contents::ModuleNode;

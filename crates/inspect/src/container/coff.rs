@@ -1,7 +1,6 @@
 //! COFF objects, plain and big-object form: what the compiler writes for
 //! Windows before linking.
 
-
 use object::LittleEndian as LE;
 use object::pe;
 use object::read::SymbolIndex;
@@ -11,7 +10,8 @@ use super::names::{concerns_tvm, undefined_concerns_tvm};
 use super::regions::push;
 use super::symbols::Names;
 use super::{
-    Binary, BinaryKind, Contents, DefinedSymbol, FileRange, Format, Parsed, Platform, Region, UndefinedSymbol,
+    Binary, BinaryKind, Contents, DefinedSymbol, FileRange, Format, Parsed, Platform, Region,
+    UndefinedSymbol,
 };
 use crate::error::DecodeError;
 

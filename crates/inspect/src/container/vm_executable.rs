@@ -1,8 +1,9 @@
 //! A Relax VM executable outside any container, as `Executable.save` writes it:
 //! one region, no symbols.
 
-
-use super::{Architecture, Binary, BinaryKind, Contents, FileRange, Format, Parsed, Platform, Region};
+use super::{
+    Architecture, Binary, BinaryKind, Contents, FileRange, Format, Parsed, Platform, Region,
+};
 
 /// Wraps the bytes; the `vm` decoders read them.
 pub fn parse(data: &[u8]) -> Parsed<'_> {

@@ -14,8 +14,8 @@ use wasmparser::{
 
 use super::names::concerns_tvm;
 use super::{
-    Architecture, Binary, BinaryKind, Contents, DefinedSymbol, FileRange, Format, Parsed, Platform, Region,
-    UndefinedSymbol, WasmImport,
+    Architecture, Binary, BinaryKind, Contents, DefinedSymbol, FileRange, Format, Parsed, Platform,
+    Region, UndefinedSymbol, WasmImport,
 };
 use crate::error::DecodeError;
 use crate::limits::{MAX_KEPT_SYMBOLS, MAX_WASM_MEMORY, MAX_WASM_PADDING};
@@ -271,7 +271,11 @@ fn lay_out(mut segments: Vec<Segment<'_>>) -> Result<Vec<Region<'static>>, Decod
         end = address.saturating_add(length);
         if end > MAX_WASM_MEMORY {
             let expected = format!("data segments below address {MAX_WASM_MEMORY:#x}");
-            return Err(DecodeError::limit(at, expected, format!("address {end:#x}")));
+            return Err(DecodeError::limit(
+                at,
+                expected,
+                format!("address {end:#x}"),
+            ));
         }
         if taken > MAX_WASM_PADDING {
             let expected =

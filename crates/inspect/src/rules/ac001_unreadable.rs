@@ -82,7 +82,9 @@ fn sentence(problem: &Problem) -> &'static str {
         ProblemKind::Corrupt => "the file is truncated or corrupt",
         ProblemKind::Unsupported => "the file is of a kind or generation this tool does not know",
         ProblemKind::BrokenSignature => "the code signature does not match",
-        ProblemKind::Limit => "not decided, because a limit was reached; the rest was not looked at",
+        ProblemKind::Limit => {
+            "not decided, because a limit was reached; the rest was not looked at"
+        }
         ProblemKind::NotAFile => "no regular file: passed over",
         ProblemKind::NotNeeded => "left packed: nothing in it is asked for",
         ProblemKind::UnsafeName => "an archive member's name leaves the folder it is unpacked to",
@@ -107,7 +109,9 @@ fn advice(kind: ProblemKind) -> &'static str {
             "if it should be a model library, say which compiler made it; use --allow-unknown to pass it over"
         }
         ProblemKind::BrokenSignature => "the code signature does not match",
-        ProblemKind::Limit => "if it is an archive, unpack it and scan the folder; if it should be a model library, say which one it is",
+        ProblemKind::Limit => {
+            "if it is an archive, unpack it and scan the folder; if it should be a model library, say which one it is"
+        }
         ProblemKind::NotAFile | ProblemKind::NotNeeded => "nothing to do",
         ProblemKind::UnsafeName => "pack the archive again with relative names",
     }

@@ -316,7 +316,9 @@ fn limits_of(library: &ModelLibrary) -> Vec<Problem> {
     };
     let start = library.file_offset;
     match &library.blob {
-        Err(error) => problem(error, start, &"the module blob").into_iter().collect(),
+        Err(error) => problem(error, start, &"the module blob")
+            .into_iter()
+            .collect(),
         Ok(blob) => {
             let undecodable = blob.modules.iter().filter_map(|module| {
                 let Payload::Undecodable { error } = &module.payload else {

@@ -1,7 +1,6 @@
 //! The data of an ELF file as regions: its sections, or its segments where the
 //! section headers were removed.
 
-
 use object::Endianness;
 use object::elf;
 use object::read::elf::{FileHeader, ProgramHeader, SectionHeader};

@@ -1,6 +1,5 @@
 //! Load commands of one Mach-O image, and the sections they describe.
 
-
 use object::Endianness;
 use object::macho;
 use object::read::macho::{LoadCommandVariant as Command, MachHeader, Section, Segment};

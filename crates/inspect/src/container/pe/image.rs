@@ -1,6 +1,5 @@
 //! PE headers and the mapping from relative addresses (RVAs) to file bytes.
 
-
 use object::LittleEndian as LE;
 use object::pe;
 use object::read::pe::{ImageNtHeaders, ImageOptionalHeader, optional_header_magic};
