@@ -195,19 +195,23 @@ fn a_release_pins_the_part_of_its_own_package_alone() {
     use crate::runtime::ffi_version::Version;
     use crate::runtime::pairing::pin;
 
-    let pinned = |paths: &[&str]| -> Vec<bool> {
+    let installed = Distribution::parse("Name: apache-tvm\nVersion: 0.25.0\n").unwrap();
+    let pinned_beside = |packages: &[Distribution], paths: &[&str]| -> Vec<bool> {
         let mut members: Vec<Member> = paths
             .iter()
             .map(|path| member(path, PartKind::Runtime, Platform::Linux))
             .collect();
-        pin(&mut members, Some("0.25"), &[]);
+        pin(&mut members, Some("0.25"), packages);
         let own = Version::parse("0.1.12").map(VersionRange::exactly);
         members
             .iter()
             .map(|member| Some(member.built_with) == own)
             .collect()
     };
+    let pinned = |paths: &[&str]| pinned_beside(std::slice::from_ref(&installed), paths);
     let tvm = "v/lib/python3/site-packages/tvm/lib/libtvm_runtime.so";
+    // Likeness alone pins nothing: no package says which release this is.
+    assert_eq!(pinned_beside(&[], &[tvm]), [false]);
     let fork = "v/lib/python3/site-packages/tilelang/lib/libtvm_runtime.so";
     assert_eq!(pinned(&[tvm]), [true]);
     assert_eq!(pinned(&["app/lib/libtvm_runtime.so"]), [true]);
