@@ -26,6 +26,7 @@ pub fn run(args: &FixArgs) -> anyhow::Result<Status> {
             profile: runtime.profile.clone(),
             load_set: runtime.load_set.clone(),
         }],
+        with: runtimes::loaded_first(&args.with)?,
         ..ScanOptions::default()
     };
     let scan = scan(&options, &())?;

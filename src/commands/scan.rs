@@ -89,6 +89,7 @@ fn perform(args: &ScanArgs, config: Option<&Config>, terminal: Terminal) -> anyh
     let options = ScanOptions {
         paths: args.paths.clone(),
         runtimes: runtimes::resolve_all(names)?,
+        with: runtimes::loaded_first(&args.selection.with)?,
         target: target.or_else(|| config?.target.clone()),
         jobs: None,
         shard: args.policy.shard,

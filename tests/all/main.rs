@@ -16,7 +16,11 @@ mod classes;
 mod cli;
 mod cli_files;
 mod commands;
+#[cfg(target_os = "linux")]
+mod companions;
 mod documents;
+#[cfg(target_os = "linux")]
+mod environments;
 mod gate;
 mod healthy;
 mod hostile;

@@ -80,15 +80,19 @@ fn several_installations_stay_apart() {
 }
 
 #[test]
-fn an_environment_is_one_process_whatever_it_holds() {
+fn an_environment_binds_to_itself_and_each_runtime_to_its_package() {
     let found = sets(&[
         (
             "v/lib/python3/site-packages/tvm/lib/libtvm_runtime.so",
             PartKind::Runtime,
         ),
         (
-            "v/lib/python3/site-packages/mlc_llm/libtvm_runtime.so",
+            "v/lib/python3/site-packages/fork/lib/libtvm_runtime.so",
             PartKind::Runtime,
+        ),
+        (
+            "v/lib/python3/site-packages/mlc_llm/libmlc_llm.so",
+            PartKind::MlcLlm,
         ),
         (
             "v/lib/python3/site-packages/tvm_ffi/lib/libtvm_ffi.so",
@@ -99,8 +103,17 @@ fn an_environment_is_one_process_whatever_it_holds() {
             PartKind::Ffi,
         ),
     ]);
-    assert_eq!(found.len(), 2, "{found:?}");
-    assert_eq!(found["v/lib/python3/site-packages"].len(), 3);
+    assert_eq!(found.len(), 3, "{found:?}");
+    for package in ["tvm", "fork"] {
+        let set = &found[&format!("v/lib/python3/site-packages/{package}")];
+        assert_eq!(set.len(), 3, "{found:?}");
+        let own = |path: &&String| path.contains("libtvm_runtime.so");
+        let runtimes: Vec<&String> = set.iter().filter(own).collect();
+        assert!(
+            runtimes.len() == 1 && runtimes[0].contains(package),
+            "{found:?}"
+        );
+    }
 }
 
 #[test]

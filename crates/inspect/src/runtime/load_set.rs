@@ -26,6 +26,12 @@ pub struct LoadSet {
     /// The folder or file that the name stands for.
     #[serde(skip)]
     pub place: Place,
+    /// The folder that it takes in: an environment's, or a package's in it.
+    #[serde(skip)]
+    pub home: Place,
+    /// The `site-packages` folder that it lies in.
+    #[serde(skip)]
+    pub environment: Option<Place>,
     /// What the set accepts and offers.
     pub profile: RuntimeProfile,
     /// Its parts.
@@ -94,6 +100,8 @@ impl LoadSet {
         Self {
             name: name.to_owned(),
             place: Place::file(name),
+            home: Place::file(name),
+            environment: None,
             profile,
             members,
             distributions,

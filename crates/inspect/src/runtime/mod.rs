@@ -6,6 +6,7 @@ mod arity;
 pub mod binary;
 mod code_refs_aarch64;
 mod code_refs_x86_64;
+pub(crate) mod companions;
 pub mod distribution;
 mod fact;
 mod facts;
