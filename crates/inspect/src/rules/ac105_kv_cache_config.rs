@@ -1,7 +1,5 @@
 //! AC105 kv-cache-config: 5 or 6 elements in the constructor's config shape.
 
-use std::collections::BTreeSet;
-
 use super::{Check, Outcome, Pair, Rule};
 use crate::finding::{Finding, Location, Repair, Severity};
 use crate::runtime::any_of;
@@ -20,24 +18,18 @@ pub(super) const CHECKS: &[Check] = &[Check::Pair(check)];
 fn check(pair: &Pair<'_>, out: &mut Outcome) {
     for program in &pair.facts.programs {
         for cache in &program.kv_caches {
-            let lengths: BTreeSet<i64> = cache
-                .config
-                .iter()
-                .filter_map(|config| config.declared)
-                .collect();
-            if lengths.is_empty() {
-                continue;
-            }
+            let (configs, why) = cache.config.parts();
             let Some(accepted) = &pair.runtime.cache_config_lengths.value else {
                 return out.undecided(
                     &RULE,
                     "the config lengths this runtime accepts cannot be told",
                 );
             };
-            for config in &cache.config {
-                let Some(length) = config.declared else {
-                    continue;
-                };
+            if let Some(why) = why {
+                out.undecided(&RULE, program.not_followed(cache, 0, why));
+            }
+            for config in configs {
+                let length = config.declared;
                 if u64::try_from(length).is_ok_and(|length| accepted.contains(&length)) {
                     continue;
                 }
@@ -74,7 +66,7 @@ fn repaired(finding: Finding, sliding: Sliding) -> Finding {
         Sliding::Layer(layer) => finding
             .evidence(format!("layer {layer} has a sliding window of its own, which this runtime cannot compute as it was compiled"))
             .help("compile the library with the runtime's TVM"),
-        Sliding::Unknown => finding
+        Sliding::Unknown(_) => finding
             .help("whether a layer slides on its own is not known: compile the library with the runtime's TVM, or use a shim, which raises an error where one does")
             .repair(&[Repair::Shim]),
     }

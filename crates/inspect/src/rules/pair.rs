@@ -38,6 +38,12 @@ impl Pair<'_> {
     pub fn file_offset(&self, at: u64) -> u64 {
         self.library.file_offset.saturating_add(at)
     }
+
+    /// Offset in the file of a constant of one of its programs.
+    pub fn offset_of(&self, program: &Program<'_>, constant: usize) -> Option<u64> {
+        let found = program.executable.constants.get(constant)?;
+        Some(self.file_offset(program.start.saturating_add(found.range.start)))
+    }
 }
 
 /// What the rules ask of a library, whatever the runtime.
@@ -113,6 +119,17 @@ impl<'a> Program<'a> {
         first.map_or_else(Location::default, |call| {
             self.place(call.function, Some(call.instruction))
         })
+    }
+
+    /// Why a rule cannot decide on an argument of a constructor: where it is, and
+    /// what reaches it.
+    pub fn not_followed(&self, cache: &KvCacheCreate, argument: usize, why: &str) -> String {
+        let function = self.executable.functions.get(cache.function);
+        let function = function.map_or("?", |function| &function.name);
+        format!(
+            "what reaches argument {argument} of `{}` is not known (function {function}, instruction {}): {why}",
+            cache.callee, cache.instruction
+        )
     }
 
     /// A place in a function of the table.
