@@ -54,7 +54,7 @@ pub const MAX_LISTING: usize = 256 << 20;
 /// Bytes between a blob's start and the VM executable in it, when a blob is
 /// sought without its symbol.
 pub const MAX_BLOB_HEAD: usize = 64 << 10;
-/// Blob starts tried per region in that search.
+/// Executables looked at per region in that search, and blob starts tried.
 pub const MAX_BLOB_CANDIDATES: usize = 64;
 /// Steps of one dataflow question over an executable.
 pub const MAX_DATAFLOW_STEPS: usize = 512 << 10;

@@ -168,7 +168,11 @@ fn own_findings(
         let subject = Subject::Artifact(ArtifactContext { artifact, target });
         rules::ask(&subject, &mut outcome);
         let undecided = outcome.undecided.into_iter().map(|undecided| Problem {
-            kind: ProblemKind::Unsupported,
+            kind: if undecided.is_limit {
+                ProblemKind::Limit
+            } else {
+                ProblemKind::Unsupported
+            },
             detail: format!("{}: {}", undecided.rule, undecided.why),
             offset: None,
         });

@@ -233,8 +233,13 @@ fn blobs_in(data: &[u8], runs: &[Range<usize>]) -> Vec<Found> {
     let mut budget = MAX_BLOB_CANDIDATES;
     for magic in runs.iter().flat_map(|run| magics(data, run)) {
         let inside = found.last().is_some_and(|(range, _)| magic < range.end);
-        if !inside && let Some(blob) = around(data, magic, &mut budget) {
-            found.push(blob);
+        if inside {
+            continue;
+        }
+        let is_last = budget == 0;
+        found.extend(around(data, magic, &mut budget));
+        if is_last {
+            break;
         }
     }
     found
@@ -257,6 +262,7 @@ fn magics<'a>(data: &'a [u8], run: &Range<usize>) -> impl Iterator<Item = usize>
 fn around(data: &[u8], magic: usize, budget: &mut usize) -> Option<Found> {
     let kind_start = kind_before(data, magic)?;
     let nearest = kind_start.checked_sub(16)?;
+    *budget = budget.saturating_sub(1);
     let furthest = nearest.saturating_sub(MAX_BLOB_HEAD);
     let mut best: Option<(usize, DecodeError)> = None;
     for start in (furthest..=nearest).rev() {

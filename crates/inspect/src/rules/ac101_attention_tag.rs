@@ -57,6 +57,16 @@ struct Rejected<'a> {
 }
 
 fn check_cache(pair: &Pair<'_>, program: &Program<'_>, cache: &KvCacheCreate, out: &mut Outcome) {
+    let is_cut = |value: &KernelValue| {
+        matches!(value, KernelValue::Other { value } if value.is_cut())
+    };
+    if cache.sites.iter().any(|site| is_cut(&site.value)) {
+        let why = format!(
+            "what `{}` is called with was not followed to its end: the program is too large or too nested",
+            cache.callee
+        );
+        out.over_limit(&RULE, why);
+    }
     // Bare functions instead of tuples: AC104 reports the other constructor.
     if cache.sites.is_empty() || cache.takes_functions() {
         return;

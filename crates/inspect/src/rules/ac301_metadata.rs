@@ -195,6 +195,9 @@ impl Subject<'_> {
             MetadataError::NoFunction => self
                 .finding(format!("the library has an engine's functions but no `{FUNCTION}`"))
                 .help("compile the model with mlc-llm, which adds `_metadata`; a plain Relax program that no engine loads may ignore this"),
+            error @ (MetadataError::TooLong(_) | MetadataError::TooDeep) => {
+                return out.over_limit(&RULE, error.to_string());
+            }
             error => {
                 out.push(
                     Finding::new(&RULE, &self.artifact.path, error.to_string())

@@ -76,6 +76,11 @@ impl Value {
         }
     }
 
+    /// Whether the bound on work or nesting was reached on the way to it.
+    pub fn is_cut(&self) -> bool {
+        self.alternatives().contains(&Self::Unknown(Unknown::Limit))
+    }
+
     pub(super) fn join(values: impl IntoIterator<Item = Self>) -> Self {
         let mut all = Vec::new();
         for value in values {
