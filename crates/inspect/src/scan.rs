@@ -123,8 +123,7 @@ fn conclude(reading: read::Reading, options: &ScanOptions) -> Scan {
         || -> Vec<Vec<Finding>> { sets.par_iter().map(|set| load_set_findings(set)).collect() },
         || {
             let of_folders = folder_findings(&artifacts, &documents);
-            let runtimes = &options.runtimes;
-            let verdicts = verdict::verdicts(&artifacts, &load_sets, runtimes, &shared);
+            let verdicts = verdict::verdicts(&artifacts, &load_sets, options, &shared);
             (of_folders, verdicts)
         },
     );

@@ -46,6 +46,15 @@ fn check(pair: &Pair<'_>, out: &mut Outcome) {
             check_cache(pair, program, cache, out);
         }
     }
+    let accepted = pair.runtime.attention_tags.value.as_ref();
+    if accepted.is_none_or(|tags| !tags.is_empty())
+        && let Some(why) = pair.hidden_cache()
+    {
+        out.undecided(
+            &RULE,
+            format!("which attention tags are used is not known: {why}"),
+        );
+    }
 }
 
 /// A tuple the runtime rejects.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::options::GivenRuntime;
+use super::options::{GivenRuntime, ScanOptions};
 use super::share::{Shared, Shelf};
 use crate::artifact::{Artifact, Role};
 use crate::container::Format;
@@ -82,6 +82,8 @@ struct Candidate<'a> {
 /// The runtimes that there are.
 struct Runtimes<'a> {
     given: &'a [GivenRuntime],
+    /// Functions that the application registers, whatever the runtime.
+    provides: &'a BTreeSet<String>,
     /// Found load sets that run models.
     found: Vec<&'a LoadSet>,
     /// Those that are no wasm library's own.
@@ -111,10 +113,10 @@ struct Judged {
 pub fn verdicts(
     artifacts: &[Artifact],
     load_sets: &[LoadSet],
-    given: &[GivenRuntime],
+    options: &ScanOptions,
     shared: &Shared,
 ) -> (Vec<Verdicts>, Vec<Finding>) {
-    let runtimes = Runtimes::of(load_sets, given);
+    let runtimes = Runtimes::of(load_sets, options);
     let mut kinds: HashMap<Alike<'_>, usize> = HashMap::new();
     let mut firsts: Vec<&Artifact> = Vec::new();
     let kind_of: Vec<Option<usize>> = artifacts
@@ -187,7 +189,10 @@ fn of_artifact(artifact: &Artifact, runtimes: &Runtimes<'_>) -> Vec<Judged> {
         .iter()
         .filter_map(|library| {
             let blob = library.blob.as_ref().ok()?;
-            Some((library, blob, Facts::of(library, blob)))
+            let mut facts = Facts::of(library, blob);
+            let provides = runtimes.provides.iter().map(String::as_str);
+            facts.provided.extend(provides);
+            Some((library, blob, facts))
         })
         .collect();
     candidates
@@ -225,7 +230,7 @@ fn findings_that_count(judged: &[Judged]) -> Vec<Finding> {
 }
 
 impl<'a> Runtimes<'a> {
-    fn of(load_sets: &'a [LoadSet], given: &'a [GivenRuntime]) -> Self {
+    fn of(load_sets: &'a [LoadSet], options: &'a ScanOptions) -> Self {
         let (mut found, mut native) = (Vec::new(), Vec::new());
         let mut wasm: HashMap<&Place, Vec<&LoadSet>> = HashMap::new();
         for load_set in load_sets.iter().filter(|set| set.holds_vm_runtime()) {
@@ -239,7 +244,8 @@ impl<'a> Runtimes<'a> {
             }
         }
         Self {
-            given,
+            given: &options.runtimes,
+            provides: &options.provides,
             found,
             native,
             wasm,
