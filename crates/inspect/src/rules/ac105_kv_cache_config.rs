@@ -16,6 +16,12 @@ pub(super) static RULE: Rule = Rule {
 pub(super) const CHECKS: &[Check] = &[Check::Pair(check)];
 
 fn check(pair: &Pair<'_>, out: &mut Outcome) {
+    if let Some(why) = pair.hidden_cache() {
+        out.undecided(
+            &RULE,
+            format!("the length of the KV-cache config is not known: {why}"),
+        );
+    }
     for program in &pair.facts.programs {
         for cache in &program.kv_caches {
             let (configs, why) = cache.config.parts();
@@ -42,10 +48,14 @@ fn check(pair: &Pair<'_>, out: &mut Outcome) {
                         ..program.place(cache.function, config.instruction.or(Some(cache.instruction)))
                     })
                     .evidence(format!("argument 0 of `{CREATE}`, built by vm.builtin.make_shape with {length} elements"));
+                let sliding = cache.sliding(program.executable);
+                if let (6, Sliding::Unknown(why)) = (length, &sliding) {
+                    out.undecided(&RULE, program.not_followed(cache, 6, why));
+                }
                 out.push(match length {
                     6 => repaired(
                         finding.says("Check failed: cache_config.size() == 5 (6 vs. 5)"),
-                        cache.sliding(program.executable),
+                        sliding,
                     ),
                     _ => finding
                         .says("KV cache config must contain five legacy fields and an optional per-layer sliding window size.")

@@ -23,6 +23,15 @@ pub(super) const CHECKS: &[Check] = &[Check::Pair(check)];
 const WITH_WINDOW: u64 = 6;
 
 fn check(pair: &Pair<'_>, out: &mut Outcome) {
+    let lengths = pair.runtime.cache_config_lengths.value.as_ref();
+    if lengths.is_none_or(|accepted| accepted.contains(&WITH_WINDOW))
+        && let Some(why) = pair.hidden_cache()
+    {
+        out.undecided(
+            &RULE,
+            format!("whether a layer has a sliding window of its own is not known: {why}"),
+        );
+    }
     for program in &pair.facts.programs {
         for cache in &program.kv_caches {
             let sliding = cache.sliding(program.executable);

@@ -11,7 +11,7 @@ use crate::module::{Blob, ModelLibrary};
 use crate::rule::Rule;
 use crate::runtime::RuntimeProfile;
 use crate::vm::calls::{RawCall, all_calls};
-use crate::vm::kv_cache::{KvCacheCreate, kv_caches};
+use crate::vm::kv_cache::{CREATE, KvCacheCreate, kv_caches};
 use crate::vm::{Executable, FunctionKind};
 
 /// A model library against a runtime.
@@ -37,6 +37,25 @@ impl Pair<'_> {
     /// Offset in the file of byte `at` of the blob.
     pub fn file_offset(&self, at: u64) -> u64 {
         self.library.file_offset.saturating_add(at)
+    }
+
+    /// Why what reaches a KV-cache constructor is not known, where VM functions that
+    /// are compiled to host code call it, or may.
+    pub fn hidden_cache(&self) -> Option<String> {
+        let mut functions = self.blob.executables().flat_map(|(_, it)| &it.functions);
+        if !functions.any(|function| function.kind == FunctionKind::VmTir) {
+            return None;
+        }
+        let calls = &self.library.compiled_calls;
+        if calls.is_empty() {
+            return Some(String::from(
+                "its VM functions are compiled to host code, which is not read; they may create a KV cache",
+            ));
+        }
+        let created = calls.iter().find(|name| name.starts_with(CREATE))?;
+        Some(format!(
+            "its VM functions are compiled to host code, which is not followed; that code names `{created}`"
+        ))
     }
 
     /// Offset in the file of a constant of one of its programs.
