@@ -3,9 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
+use artcheck_inspect::container::BinaryKind;
 use artcheck_inspect::runtime::table::Table;
 use artcheck_inspect::runtime::{RuntimeProfile, release};
 use artcheck_inspect::scan::{self, GivenRuntime};
+use artcheck_inspect::{Artifact, Role};
 
 /// Takes the releases from a file of the form of `crates/inspect/data/releases.toml`.
 pub fn use_table(path: &Path) -> anyhow::Result<()> {
@@ -57,6 +59,34 @@ pub fn of_files(paths: &[PathBuf]) -> anyhow::Result<Vec<GivenRuntime>> {
         load_set: Some(load_set),
     });
     Ok(given.collect())
+}
+
+/// What the libraries named by `--with` are.
+pub fn loaded_first(files: &[PathBuf]) -> anyhow::Result<Vec<Artifact>> {
+    let mut libraries = Vec::new();
+    for file in files {
+        file.symlink_metadata()
+            .with_context(|| file.display().to_string())?;
+        let found = scan::artifacts_of(file);
+        let is_part = found
+            .iter()
+            .any(|artifact| artifact.role == Role::RuntimePart);
+        let is_library = |artifact: &Artifact| {
+            let binary = artifact.binary.as_ref();
+            binary.is_some_and(|binary| binary.kind == BinaryKind::SharedLibrary)
+        };
+        if is_part {
+            bail!(
+                "{} is part of a runtime: name it with --runtime",
+                file.display()
+            );
+        }
+        if !found.iter().any(is_library) {
+            bail!("{} is not a shared library", file.display());
+        }
+        libraries.extend(found);
+    }
+    Ok(libraries)
 }
 
 /// The runtimes one name stands for: a directory may hold several load sets.

@@ -14,6 +14,10 @@ pub struct FixArgs {
     #[arg(long, short)]
     pub runtime: String,
 
+    /// A library that every process loads first, as a shim is. Repeatable.
+    #[arg(long, value_name = "FILE")]
+    pub with: Vec<PathBuf>,
+
     /// Carry the plan out.
     #[arg(long)]
     pub apply: bool,

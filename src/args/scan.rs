@@ -56,11 +56,20 @@ pub struct Selection {
     #[arg(long, short, value_name = "RUNTIME")]
     pub runtime: Vec<String>,
 
+    /// A library that every process loads first, as a shim is (LD_PRELOAD,
+    /// DYLD_INSERT_LIBRARIES): it may provide what others ask for. Repeatable.
+    #[arg(long, value_name = "FILE")]
+    pub with: Vec<PathBuf>,
+
     /// The machine it must run on: ARCH-SYSTEM[.VERSION][+GPU...], e.g. x86_64-linux.2.28,
     /// aarch64-macos.13, x86_64-linux+sm_90, wasm32-web+no-f16+storage-buffers=8;
     /// `artcheck explain AC401` lists what can be said of a GPU.
     #[arg(long)]
     pub target: Option<Target>,
+
+    /// The application registers the global function NAME before it runs a model. Repeatable.
+    #[arg(long, value_name = "NAME")]
+    pub provides: Vec<String>,
 
     /// Also compare the checksums of weight shards, which reads them whole.
     #[arg(long)]

@@ -89,10 +89,18 @@ fn perform(args: &ScanArgs, config: Option<&Config>, terminal: Terminal) -> anyh
     let options = ScanOptions {
         paths: args.paths.clone(),
         runtimes: runtimes::resolve_all(names)?,
+        with: runtimes::loaded_first(&args.selection.with)?,
         target: target.or_else(|| config?.target.clone()),
         jobs: None,
         shard: args.policy.shard,
         checksums: args.selection.checksums,
+        provides: args
+            .selection
+            .provides
+            .iter()
+            .chain(config.iter().flat_map(|config| &config.provides))
+            .cloned()
+            .collect(),
     };
     let bar = progress::Bar::new(terminal.progress);
     let result = scan(&options, &bar).context("the thread pool does not start")?;

@@ -16,7 +16,11 @@ mod classes;
 mod cli;
 mod cli_files;
 mod commands;
+#[cfg(target_os = "linux")]
+mod companions;
 mod documents;
+#[cfg(target_os = "linux")]
+mod environments;
 mod gate;
 mod healthy;
 mod hostile;
@@ -34,6 +38,7 @@ mod next_release;
 mod patch_cli;
 mod reports;
 mod requirements;
+mod shown;
 mod silent_changes;
 #[cfg(target_os = "linux")]
 mod truth_table;

@@ -60,6 +60,8 @@ pub const MAX_BLOB_CANDIDATES: usize = 64;
 pub const MAX_DATAFLOW_STEPS: usize = 512 << 10;
 /// Values inside values, or copies of copies, that dataflow follows.
 pub const MAX_DATAFLOW_DEPTH: usize = 64;
+/// Functions inside functions that dataflow looks into.
+pub const MAX_DATAFLOW_CALLS: usize = 16;
 /// Findings of one rule on one artifact and runtime that are listed; the rest
 /// are counted.
 pub const MAX_FINDINGS: usize = 64;

@@ -13,11 +13,13 @@ mod shard;
 mod share;
 mod verdict;
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 
 use rayon::prelude::*;
 use read::CompilerExports;
 use share::Shared;
+use verdict::Runtimes;
 
 pub use options::{GivenRuntime, ScanOptions};
 pub use read::Progress;
@@ -29,6 +31,7 @@ use crate::documents::Document;
 use crate::finding::{Finding, Outcome};
 use crate::place::Place;
 use crate::rules::{self, ArtifactContext, FolderContext, Subject};
+use crate::runtime::companions::Companions;
 use crate::runtime::load_set::LoadSet;
 use crate::target::Target;
 
@@ -123,12 +126,18 @@ fn conclude(reading: read::Reading, options: &ScanOptions) -> Scan {
         || -> Vec<Vec<Finding>> { sets.par_iter().map(|set| load_set_findings(set)).collect() },
         || {
             let of_folders = folder_findings(&artifacts, &documents);
-            let runtimes = &options.runtimes;
-            let verdicts = verdict::verdicts(&artifacts, &load_sets, runtimes, &shared);
+            let runtimes = Runtimes::of(&load_sets, options);
+            let companions = Companions::of(&artifacts, &options.with);
+            let verdicts = verdict::verdicts(&artifacts, &runtimes, &companions, &shared);
             (of_folders, verdicts)
         },
     );
-    findings.extend(of_sets.into_iter().flatten());
+    // Sets of one environment say the same of what they share.
+    let mut said: HashSet<(Place, Option<String>, String)> = HashSet::new();
+    findings.extend(of_sets.into_iter().flatten().filter(|finding| {
+        let runtime = finding.runtime.clone();
+        said.insert((finding.artifact.clone(), runtime, finding.message.clone()))
+    }));
     findings.extend(of_folders);
     findings.extend(of_verdicts);
     findings.sort_by(|a, b| {

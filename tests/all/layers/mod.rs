@@ -26,9 +26,12 @@ use self::tree::{Module, Tree};
 fn roots() -> Vec<PathBuf> {
     let workspace = Path::new(env!("CARGO_MANIFEST_DIR"));
     let crates = fs::read_dir(workspace.join("crates")).expect("crates");
-    let folders = crates.map(|entry| entry.expect("an entry").path());
-    let mut roots: Vec<PathBuf> = folders.map(|folder| folder.join("src/lib.rs")).collect();
-    roots.push(workspace.join("src/main.rs"));
+    let crates = crates.map(|entry| entry.expect("an entry").path());
+    let folders = crates.chain([workspace.to_owned()]);
+    let mut roots: Vec<PathBuf> = folders
+        .flat_map(|folder| ["src/lib.rs", "src/main.rs"].map(|root| folder.join(root)))
+        .filter(|root| root.exists())
+        .collect();
     roots.sort();
     roots
 }

@@ -9,7 +9,7 @@ use std::ops::Range;
 use memchr::memmem;
 
 use super::symbols::{HostNames, blob_symbol};
-use super::{Blob, ModelLibrary, SymbolGeneration, payload, registration};
+use super::{Blob, ModelLibrary, SymbolGeneration, compiled, payload, registration};
 use crate::bytes::Reader;
 use crate::container::{Binary, BinaryKind, DefinedSymbol, Format, Parsed, Region};
 use crate::error::DecodeError;
@@ -26,11 +26,14 @@ pub fn find(parsed: &Parsed<'_>) -> Vec<ModelLibrary> {
     if parsed.binary.format == Format::VmExecutable {
         return bare(parsed);
     }
-    let found = find_by_symbol(parsed);
+    let mut found = find_by_symbol(parsed);
     let searchable =
         parsed.binary.format == Format::Wasm || parsed.binary.kind == BinaryKind::Program;
     if found.is_empty() && searchable {
-        return find_by_magic(parsed);
+        found = find_by_magic(parsed);
+    }
+    for library in &mut found {
+        compiled::read(library, parsed);
     }
     found
 }
@@ -106,6 +109,7 @@ fn empty() -> ModelLibrary {
         host_functions: Vec::new(),
         vm_tir_functions: Vec::new(),
         host_callees: Vec::new(),
+        compiled_calls: Vec::new(),
     }
 }
 

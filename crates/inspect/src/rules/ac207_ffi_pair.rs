@@ -34,11 +34,14 @@ fn check(load_set: &LoadSet, out: &mut Outcome) {
         };
         out.push(finding);
     }
+    // What packages ask of each other holds for their whole environment.
+    let place = load_set.environment.as_ref();
+    let place = place.unwrap_or(&load_set.place);
     for unmet in load_set.unmet_requirements() {
         out.push(
             Finding::new(
                 &RULE,
-                &load_set.place,
+                place,
                 format!(
                     "{} asks for {}{}, {} is installed",
                     unmet.package,
@@ -47,7 +50,7 @@ fn check(load_set: &LoadSet, out: &mut Outcome) {
                     unmet.installed
                 ),
             )
-            .on(&load_set.name)
+            .on(place.to_string())
             .help(format!(
                 "pip install '{}{}'",
                 unmet.requirement.name, unmet.requirement.specification

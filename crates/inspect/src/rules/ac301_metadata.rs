@@ -154,7 +154,12 @@ impl Subject<'_> {
                 .help(format!("compile the model again with a `{key}` above 0")),
             );
         }
-        let missing = needs.missing_functions(|name| self.has(name));
+        let mut missing = needs.missing_functions(|name| self.has(name));
+        // One with neither serves batches; whether one sequence ever runs by
+        // itself is up to its user.
+        if engine == Engine::Mlc && !self.has("prefill") && !self.has("decode") {
+            missing.retain(|name| name != "`prefill`" && name != "`decode`");
+        }
         if is_meant && !missing.is_empty() {
             out.push(
                 self.finding(format!(

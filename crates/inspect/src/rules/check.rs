@@ -10,6 +10,7 @@ use crate::container::UndefinedSymbol;
 use crate::documents::Document;
 use crate::finding::Outcome;
 use crate::runtime::RuntimeProfile;
+use crate::runtime::companions;
 use crate::runtime::libraries::Resolution;
 use crate::runtime::load_set::{LoadSet, MissingReason};
 use crate::target::Target;
@@ -65,6 +66,8 @@ pub struct Binding<'a> {
     pub runtime: &'a RuntimeProfile,
     /// Its load set; `None` for a release of the built-in table.
     pub load_set: Option<&'a LoadSet>,
+    /// Other libraries that its process loads and that export TVM symbols.
+    pub companions: &'a [&'a Artifact],
 }
 
 impl Binding<'_> {
@@ -74,6 +77,13 @@ impl Binding<'_> {
             .binary
             .iter()
             .flat_map(|binary| &binary.undefined)
+    }
+
+    /// Whether a library beside the runtime provides a symbol.
+    pub fn has_companion_for(&self, symbol: &UndefinedSymbol) -> bool {
+        self.companions
+            .iter()
+            .any(|companion| companions::provides(companion, symbol))
     }
 
     /// Those of `wanted` that nobody provides; `None` when that cannot be told.
@@ -89,6 +99,7 @@ impl Binding<'_> {
                     .iter()
                     .copied()
                     .filter(|symbol| !exported.contains(&symbol.name))
+                    .filter(|symbol| !self.has_companion_for(symbol))
                     .collect(),
             );
         };
@@ -109,7 +120,9 @@ impl Binding<'_> {
         let is_missing = |symbol: &UndefinedSymbol| {
             let nobody = missing.contains(&symbol.name)
                 || (symbol.weak && load_set.providers_of(&symbol.name).is_empty());
-            nobody && !(symbol.name.starts_with("TVMFFI") && *ffi_is_elsewhere)
+            nobody
+                && !(symbol.name.starts_with("TVMFFI") && *ffi_is_elsewhere)
+                && !self.has_companion_for(symbol)
         };
         Some(
             wanted

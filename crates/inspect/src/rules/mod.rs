@@ -52,6 +52,24 @@ pub fn find(code_or_name: &str) -> Option<&'static Rule> {
     })
 }
 
+/// How the exports begin by which a library of `artcheck patch shim` says what
+/// it mends.
+pub const SHIM_MARK: &str = "TVMArtcheckShim_";
+
+/// The export of a shim that settles this rule's findings, where it is offered
+/// for them. What a shim provides as plain C functions shows in its exports.
+pub fn shim_mark(rule: &Rule) -> Option<&'static str> {
+    static MARKS: [(&Rule, &str); 4] = [
+        (ATTENTION_TAG, "TVMArtcheckShim_attention_tag"),
+        (KV_CACHE_CONFIG, "TVMArtcheckShim_cache_config"),
+        (DEVICE_PAYLOAD, "TVMArtcheckShim_metal_payload"),
+        (CONTEXT_SLOT, "TVMArtcheckShim_context_slots"),
+    ];
+    let mut marks = MARKS.iter();
+    let (_, mark) = marks.find(|(answered, _)| *answered == rule)?;
+    Some(mark)
+}
+
 /// Everything that the rules say of a subject.
 pub fn ask(subject: &Subject<'_>, out: &mut Outcome) {
     for check in CHECKS.iter().copied().flatten() {

@@ -1,7 +1,10 @@
 //! Which runtime parts end up in one process.
 //!
 //! * Parts for different systems or architectures never do.
-//! * Everything in one `site-packages` folder does: one interpreter loads it.
+//! * What lies in one `site-packages` folder does, with the runtime of one package:
+//!   packages that each bring a VM runtime, as TVM and a fork of it do, are so many
+//!   processes. Where such runtimes hold a registry of their own they are taken
+//!   together: that two of them meet is then what is wrong.
 //! * Below any other folder, all parts do as long as there is one VM runtime.
 //!   Several are several installations: each takes what lies in the largest
 //!   folder around it that holds no other, and what lies in no such folder
@@ -15,7 +18,7 @@ use super::distribution::Distribution;
 use super::load_set::LoadSet;
 use super::member::Member;
 use crate::container::{Architecture, Platform};
-use crate::parts::PartKind;
+use crate::parts::{PartKind, REGISTRY_SYMBOLS};
 use crate::place::Place;
 
 /// A package, and the `METADATA` file that names it.
@@ -45,8 +48,12 @@ pub fn load_sets(members: Vec<Member>, packages: &[Installed]) -> Vec<LoadSet> {
         .into_par_iter()
         .map(|(folder, members)| {
             let distributions = packages.of_set(&folder, &members);
+            let home = folder.clone();
             let place = set_place(folder, &members);
             let mut set = LoadSet::assemble(&place.to_string(), members, distributions);
+            let first = set.members.first();
+            set.environment = first.and_then(|member| environment(&member.path));
+            set.home = home;
             set.place = place;
             set
         })
@@ -69,6 +76,8 @@ fn split(members: Vec<Member>) -> BTreeMap<Place, Vec<Member>> {
             (None, _) => others.push(member),
         }
     }
+    let apart = sets.into_iter().flat_map(by_package);
+    let mut sets: BTreeMap<Place, Vec<Member>> = apart.collect();
     let territories = territories(&others);
     for member in others {
         let mut folders = member.path.folders();
@@ -79,6 +88,39 @@ fn split(members: Vec<Member>) -> BTreeMap<Place, Vec<Member>> {
         sets.entry(home).or_default().push(member);
     }
     sets
+}
+
+/// An environment whose packages bring several VM runtimes, per such package, with
+/// what lies in none of them.
+fn by_package((environment, members): (Place, Vec<Member>)) -> Vec<(Place, Vec<Member>)> {
+    let package = |member: &Member| {
+        let mut folders = member.path.folders();
+        folders.find(|folder| folder.folder().as_ref() == Some(&environment))
+    };
+    let runtimes: Vec<&Member> = members
+        .iter()
+        .filter(|member| member.kind.has_vm())
+        .collect();
+    let packages: BTreeSet<Place> = runtimes
+        .iter()
+        .filter_map(|member| package(member))
+        .collect();
+    let has_registry = |member: &&Member| {
+        REGISTRY_SYMBOLS
+            .iter()
+            .any(|symbol| member.exports.contains(*symbol))
+    };
+    if packages.len() < 2 || runtimes.iter().any(has_registry) {
+        return vec![(environment, members)];
+    }
+    let of_package = |home: &Place| {
+        let is_here = |member: &&Member| {
+            package(member).is_none_or(|own| own == *home || !packages.contains(&own))
+        };
+        members.iter().filter(is_here).cloned().collect()
+    };
+    let sets = packages.iter().map(|home| (home.clone(), of_package(home)));
+    sets.collect()
 }
 
 /// The folders that belong to one VM runtime each; the common folder of all
@@ -125,8 +167,8 @@ fn territories(members: &[Member]) -> HashSet<Place> {
         .collect()
 }
 
-/// The `site-packages` folder a part lies in.
-fn environment(part: &Place) -> Option<Place> {
+/// The `site-packages` folder a file lies in.
+pub(crate) fn environment(part: &Place) -> Option<Place> {
     part.folders()
         .find(|folder| matches!(folder.raw_name(), b"site-packages" | b"dist-packages"))
 }

@@ -80,15 +80,19 @@ fn several_installations_stay_apart() {
 }
 
 #[test]
-fn an_environment_is_one_process_whatever_it_holds() {
+fn an_environment_binds_to_itself_and_each_runtime_to_its_package() {
     let found = sets(&[
         (
             "v/lib/python3/site-packages/tvm/lib/libtvm_runtime.so",
             PartKind::Runtime,
         ),
         (
-            "v/lib/python3/site-packages/mlc_llm/libtvm_runtime.so",
+            "v/lib/python3/site-packages/fork/lib/libtvm_runtime.so",
             PartKind::Runtime,
+        ),
+        (
+            "v/lib/python3/site-packages/mlc_llm/libmlc_llm.so",
+            PartKind::MlcLlm,
         ),
         (
             "v/lib/python3/site-packages/tvm_ffi/lib/libtvm_ffi.so",
@@ -99,8 +103,17 @@ fn an_environment_is_one_process_whatever_it_holds() {
             PartKind::Ffi,
         ),
     ]);
-    assert_eq!(found.len(), 2, "{found:?}");
-    assert_eq!(found["v/lib/python3/site-packages"].len(), 3);
+    assert_eq!(found.len(), 3, "{found:?}");
+    for package in ["tvm", "fork"] {
+        let set = &found[&format!("v/lib/python3/site-packages/{package}")];
+        assert_eq!(set.len(), 3, "{found:?}");
+        let own = |path: &&String| path.contains("libtvm_runtime.so");
+        let runtimes: Vec<&String> = set.iter().filter(own).collect();
+        assert!(
+            runtimes.len() == 1 && runtimes[0].contains(package),
+            "{found:?}"
+        );
+    }
 }
 
 #[test]
@@ -149,6 +162,7 @@ fn packages_go_with_the_parts_they_brought() {
             name: "apache-tvm-ffi".into(),
             version: version.into(),
             requires: Vec::new(),
+            registers: Default::default(),
         },
     };
     let sets = load_sets(
@@ -182,19 +196,23 @@ fn a_release_pins_the_part_of_its_own_package_alone() {
     use crate::runtime::ffi_version::Version;
     use crate::runtime::pairing::pin;
 
-    let pinned = |paths: &[&str]| -> Vec<bool> {
+    let installed = Distribution::parse("Name: apache-tvm\nVersion: 0.25.0\n").unwrap();
+    let pinned_beside = |packages: &[Distribution], paths: &[&str]| -> Vec<bool> {
         let mut members: Vec<Member> = paths
             .iter()
             .map(|path| member(path, PartKind::Runtime, Platform::Linux))
             .collect();
-        pin(&mut members, Some("0.25"), &[]);
+        pin(&mut members, Some("0.25"), packages);
         let own = Version::parse("0.1.12").map(VersionRange::exactly);
         members
             .iter()
             .map(|member| Some(member.built_with) == own)
             .collect()
     };
+    let pinned = |paths: &[&str]| pinned_beside(std::slice::from_ref(&installed), paths);
     let tvm = "v/lib/python3/site-packages/tvm/lib/libtvm_runtime.so";
+    // Likeness alone pins nothing: no package says which release this is.
+    assert_eq!(pinned_beside(&[], &[tvm]), [false]);
     let fork = "v/lib/python3/site-packages/tilelang/lib/libtvm_runtime.so";
     assert_eq!(pinned(&[tvm]), [true]);
     assert_eq!(pinned(&["app/lib/libtvm_runtime.so"]), [true]);

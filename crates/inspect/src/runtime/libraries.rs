@@ -107,7 +107,7 @@ pub fn resolve(place: &Place, binary: &Binary, needed: &str, set: &Members) -> R
 }
 
 /// Places at which the loader would look, in order.
-fn candidates(own: &Place, binary: &Binary, needed: &str) -> Vec<Place> {
+pub(super) fn candidates(own: &Place, binary: &Binary, needed: &str) -> Vec<Place> {
     let below = |folders: &[&str], name: &str| -> Vec<Place> {
         let paths = folders.iter().map(|folder| format!("{folder}/{name}"));
         paths.map(|path| expand(own, &path)).collect()

@@ -1,8 +1,10 @@
 //! What to scan, against what.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::shard::Shard;
+use crate::artifact::Artifact;
 use crate::runtime::RuntimeProfile;
 use crate::runtime::load_set::LoadSet;
 use crate::target::Target;
@@ -14,6 +16,8 @@ pub struct ScanOptions {
     pub paths: Vec<PathBuf>,
     /// Runtimes the user named; empty means "those among the paths, else every release".
     pub runtimes: Vec<GivenRuntime>,
+    /// Libraries that every process loads first.
+    pub with: Vec<Artifact>,
     /// The machine it must run on.
     pub target: Option<Target>,
     /// Threads of its own; `None` for those of the process, see [`use_threads`].
@@ -22,6 +26,8 @@ pub struct ScanOptions {
     pub shard: Option<Shard>,
     /// Compare the checksums of weight shards, which reads them whole.
     pub checksums: bool,
+    /// Global functions that the application registers.
+    pub provides: BTreeSet<String>,
 }
 
 impl ScanOptions {

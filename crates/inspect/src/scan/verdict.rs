@@ -1,22 +1,24 @@
 //! Verdicts: each model library and client against each runtime that matters.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::hash::Hash;
 use std::sync::Arc;
 
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::options::GivenRuntime;
+use super::options::{GivenRuntime, ScanOptions};
 use super::share::{Shared, Shelf};
 use crate::artifact::{Artifact, Role};
 use crate::container::Format;
-use crate::finding::{Finding, Outcome, Severity, Undecided};
+use crate::finding::{Finding, Outcome, Repair, Severity, Undecided};
 use crate::module::{Blob, ModelLibrary};
 use crate::place::Place;
 use crate::rule::Rule;
 use crate::rules::{self, Binding, Facts, Pair, Subject};
 use crate::runtime::RuntimeProfile;
+use crate::runtime::companions::{self, Companions};
+use crate::runtime::grouping;
 use crate::runtime::load_set::LoadSet;
 use crate::runtime::member::Member;
 use crate::runtime::release;
@@ -80,21 +82,26 @@ struct Candidate<'a> {
 }
 
 /// The runtimes that there are.
-struct Runtimes<'a> {
+pub(super) struct Runtimes<'a> {
     given: &'a [GivenRuntime],
+    /// Functions that the application registers, whatever the runtime.
+    provides: &'a BTreeSet<String>,
     /// Found load sets that run models.
     found: Vec<&'a LoadSet>,
     /// Those that are no wasm library's own.
     native: Vec<&'a LoadSet>,
     /// The load set inside each wasm library.
     wasm: HashMap<&'a Place, Vec<&'a LoadSet>>,
+    /// Folders of packages that bring a runtime beside others of their environment.
+    apart: HashSet<&'a Place>,
 }
 
 /// What two artifacts have in common that get the same verdicts.
 #[derive(PartialEq, Eq, Hash)]
 enum Alike<'a> {
-    /// The facts of both are one in memory, and so is what they are to us.
-    Facts(usize, usize, Role),
+    /// The facts of both are one in memory, and so is what they are to us; and
+    /// the same libraries are loaded with them, in the same environment.
+    Facts(usize, usize, Role, Vec<&'a Place>, Option<Place>),
     /// A wasm library runs on the runtime inside it.
     Place(&'a Place),
 }
@@ -103,6 +110,8 @@ enum Alike<'a> {
 struct Judged {
     verdict: Verdict,
     findings: Vec<Finding>,
+    /// The environment that the runtime lies in.
+    environment: Option<Place>,
 }
 
 /// The verdicts on each artifact that the given runtimes, or else those found,
@@ -110,28 +119,29 @@ struct Judged {
 /// scan's own. Others are not kept.
 pub fn verdicts(
     artifacts: &[Artifact],
-    load_sets: &[LoadSet],
-    given: &[GivenRuntime],
+    runtimes: &Runtimes<'_>,
+    companions: &Companions<'_>,
     shared: &Shared,
 ) -> (Vec<Verdicts>, Vec<Finding>) {
-    let runtimes = Runtimes::of(load_sets, given);
     let mut kinds: HashMap<Alike<'_>, usize> = HashMap::new();
-    let mut firsts: Vec<&Artifact> = Vec::new();
+    let mut firsts: Vec<(&Artifact, Vec<&Artifact>)> = Vec::new();
     let kind_of: Vec<Option<usize>> = artifacts
         .iter()
         .map(|artifact| {
             let is_subject = matches!(artifact.role, Role::ModelLibrary | Role::Client);
             is_subject.then(|| {
-                *kinds.entry(alike(artifact)).or_insert_with(|| {
-                    firsts.push(artifact);
+                let with = companions.of_artifact(artifact);
+                let alike = alike(artifact, &with, runtimes.home(artifact));
+                *kinds.entry(alike).or_insert_with(|| {
+                    firsts.push((artifact, with));
                     firsts.len().saturating_sub(1)
                 })
             })
         })
         .collect();
     let known: Shelf<Verdicts> = Shelf::default();
-    let of_first = |artifact: &&Artifact| {
-        let judged = of_artifact(artifact, &runtimes);
+    let of_first = |(artifact, with): &(&Artifact, Vec<&Artifact>)| {
+        let judged = of_artifact(artifact, with, runtimes);
         let findings = findings_that_count(&judged);
         let findings = findings.into_iter().map(|finding| shared.finding(finding));
         let findings: Vec<Finding> = findings.collect();
@@ -162,42 +172,69 @@ fn outline(verdicts: &[Verdict]) -> impl Hash + use<> {
     verdicts.iter().map(of).collect::<Vec<_>>()
 }
 
-fn alike(artifact: &Artifact) -> Alike<'_> {
+fn alike<'a>(artifact: &'a Artifact, with: &[&'a Artifact], home: Option<Place>) -> Alike<'a> {
     match &artifact.binary {
         Some(binary) if binary.format != Format::Wasm => Alike::Facts(
             Arc::as_ptr(binary).addr(),
             artifact.libraries.address(),
             artifact.role,
+            with.iter().map(|companion| &companion.path).collect(),
+            home,
         ),
         _ => Alike::Place(&artifact.path),
     }
 }
 
-fn of_artifact(artifact: &Artifact, runtimes: &Runtimes<'_>) -> Vec<Judged> {
+fn of_artifact(artifact: &Artifact, with: &[&Artifact], runtimes: &Runtimes<'_>) -> Vec<Judged> {
     let candidates = runtimes.candidates(artifact);
     if artifact.role == Role::Client {
-        return candidates
+        let judged = candidates
             .iter()
             .filter(|candidate| candidate.source != RuntimeSource::Release)
-            .map(|candidate| client_verdict(artifact, candidate))
-            .collect();
+            .map(|candidate| client_verdict(artifact, with, candidate))
+            .collect::<Vec<_>>();
+        return of_environments(judged);
     }
     let libraries: Vec<(&ModelLibrary, &Blob, Facts<'_>)> = artifact
         .libraries
         .iter()
         .filter_map(|library| {
             let blob = library.blob.as_ref().ok()?;
-            Some((library, blob, Facts::of(library, blob)))
+            let mut facts = Facts::of(library, blob);
+            let provides = runtimes.provides.iter().map(String::as_str);
+            facts.provided.extend(provides);
+            Some((library, blob, facts))
         })
         .collect();
-    candidates
+    let judged = candidates
         .iter()
         .flat_map(|candidate| {
             libraries.iter().map(move |(library, blob, facts)| {
-                library_verdict(artifact, library, blob, facts, candidate)
+                let pair = Pair {
+                    artifact,
+                    library,
+                    blob,
+                    facts,
+                    runtime: candidate.profile,
+                };
+                library_verdict(pair, with, candidate)
             })
         })
-        .collect()
+        .collect();
+    of_environments(judged)
+}
+
+/// Of several runtimes in one environment those that run a library are named;
+/// where none does, all.
+fn of_environments(mut judged: Vec<Judged>) -> Vec<Judged> {
+    let key = |judged: &Judged| {
+        let environment = judged.environment.clone()?;
+        Some((environment, judged.verdict.prefix.clone()))
+    };
+    let fits = |judged: &&Judged| judged.verdict.status == VerdictStatus::Fits;
+    let run: HashSet<_> = judged.iter().filter(fits).filter_map(key).collect();
+    judged.retain(|judged| fits(&judged) || key(judged).is_none_or(|key| !run.contains(&key)));
+    judged
 }
 
 /// The findings that count as the scan's own: those of wanted runtimes, and where
@@ -225,7 +262,8 @@ fn findings_that_count(judged: &[Judged]) -> Vec<Finding> {
 }
 
 impl<'a> Runtimes<'a> {
-    fn of(load_sets: &'a [LoadSet], given: &'a [GivenRuntime]) -> Self {
+    /// Those found, and those given, which go before.
+    pub(super) fn of(load_sets: &'a [LoadSet], options: &'a ScanOptions) -> Self {
         let (mut found, mut native) = (Vec::new(), Vec::new());
         let mut wasm: HashMap<&Place, Vec<&LoadSet>> = HashMap::new();
         for load_set in load_sets.iter().filter(|set| set.holds_vm_runtime()) {
@@ -238,12 +276,27 @@ impl<'a> Runtimes<'a> {
                 native.push(load_set);
             }
         }
+        let in_package = |set: &&LoadSet| {
+            let environment = set.environment.as_ref();
+            environment.is_some_and(|environment| set.home != *environment)
+        };
+        let apart = load_sets.iter().filter(in_package);
         Self {
-            given,
+            given: &options.runtimes,
+            provides: &options.provides,
             found,
             native,
             wasm,
+            apart: apart.map(|set| &set.home).collect(),
         }
+    }
+
+    /// The environment that a file lies in, or in it the package that brings a
+    /// runtime of its own. What lies there runs there.
+    fn home(&self, artifact: &Artifact) -> Option<Place> {
+        let environment = grouping::environment(&artifact.path)?;
+        let mut folders = artifact.path.folders();
+        folders.find(|folder| *folder == environment || self.apart.contains(folder))
     }
 
     fn candidates(&self, artifact: &Artifact) -> Vec<Candidate<'a>> {
@@ -268,7 +321,12 @@ impl<'a> Runtimes<'a> {
         // A bare executable does not say where it runs.
         let is_bare = has_format(artifact, Format::VmExecutable);
         let sets = if is_bare { &self.found } else { &self.native };
-        let fitting = sets.iter().filter(|set| set.fits(artifact));
+        let home = self.home(artifact);
+        let is_home = |set: &&&LoadSet| {
+            let is = |home: &Place| set.home == *home || set.environment.as_ref() == Some(home);
+            home.as_ref().is_none_or(is)
+        };
+        let fitting = sets.iter().filter(is_home).filter(|set| set.fits(artifact));
         let fitting: Vec<Candidate<'a>> = fitting.map(|load_set| found(load_set)).collect();
         if !fitting.is_empty() {
             return fitting;
@@ -287,37 +345,39 @@ fn has_format(artifact: &Artifact, format: Format) -> bool {
     binary.is_some_and(|binary| binary.format == format)
 }
 
-fn library_verdict(
-    artifact: &Artifact,
-    library: &ModelLibrary,
-    blob: &Blob,
-    facts: &Facts<'_>,
-    candidate: &Candidate<'_>,
-) -> Judged {
-    let subject = Subject::Pair(Pair {
-        artifact,
-        library,
-        blob,
-        facts,
-        runtime: candidate.profile,
-    });
+fn library_verdict(pair: Pair<'_>, with: &[&Artifact], candidate: &Candidate<'_>) -> Judged {
+    let (artifact, library) = (pair.artifact, pair.library);
     let mut outcome = Outcome::default();
-    rules::ask(&subject, &mut outcome);
-    bind(artifact, candidate, &mut outcome);
+    rules::ask(&Subject::Pair(pair), &mut outcome);
+    outcome.findings.retain(|finding| !is_mended(finding, with));
+    bind(artifact, with, candidate, &mut outcome);
     conclude(library.prefix.clone(), candidate, outcome)
 }
 
-fn client_verdict(artifact: &Artifact, candidate: &Candidate<'_>) -> Judged {
+/// Whether a shim that is loaded too mends what was found.
+fn is_mended(finding: &Finding, with: &[&Artifact]) -> bool {
+    let Some(mark) = rules::shim_mark(finding.rule) else {
+        return false;
+    };
+    let mends = |shim: &&Artifact| {
+        let binary = shim.binary.as_deref();
+        binary.is_some_and(|binary| companions::exports(binary, mark))
+    };
+    finding.repairs.contains(&Repair::Shim) && with.iter().any(mends)
+}
+
+fn client_verdict(artifact: &Artifact, with: &[&Artifact], candidate: &Candidate<'_>) -> Judged {
     let mut outcome = Outcome::default();
-    bind(artifact, candidate, &mut outcome);
+    bind(artifact, with, candidate, &mut outcome);
     conclude(None, candidate, outcome)
 }
 
-fn bind(artifact: &Artifact, candidate: &Candidate<'_>, outcome: &mut Outcome) {
+fn bind(artifact: &Artifact, with: &[&Artifact], candidate: &Candidate<'_>, outcome: &mut Outcome) {
     let subject = Subject::Binding(Binding {
         artifact,
         runtime: candidate.profile,
         load_set: candidate.load_set,
+        companions: with,
     });
     rules::ask(&subject, outcome);
 }
@@ -347,5 +407,6 @@ fn conclude(prefix: Option<String>, candidate: &Candidate<'_>, outcome: Outcome)
     Judged {
         verdict,
         findings: outcome.findings,
+        environment: candidate.load_set.and_then(|set| set.environment.clone()),
     }
 }

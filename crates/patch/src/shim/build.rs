@@ -233,7 +233,7 @@ fn link_flags(
 }
 
 fn exports(plan: &ShimPlan) -> String {
-    let mut names = vec!["artcheck_shim_install;"];
+    let mut names = vec!["artcheck_shim_install;", "TVMArtcheckShim_*;"];
     if plan.has(ShimPart::ContextSlots) {
         names.push("TVMBackendGetFuncFromEnv;");
     }

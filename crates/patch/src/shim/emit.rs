@@ -60,6 +60,10 @@ pub fn portable_source(plan: &ShimPlan, runtime: &Runtime, target: ShimTarget) -
         .replace("@INSTALL@", &installs.join("\n  "))
         .replace("@PARTS@", &states.join(", "));
     push(&mut text, &install);
+    for part in parts {
+        let mark = format!("SHIM_EXPORT int {}(void) {{ return 1; }}\n", part.mark());
+        push(&mut text, &mark);
+    }
     Some(text)
 }
 

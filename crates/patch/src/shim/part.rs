@@ -5,7 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use artcheck_inspect::Rule;
-use artcheck_inspect::rules;
+use artcheck_inspect::rules::{self, SHIM_MARK};
 
 use super::error::ShimError;
 
@@ -63,6 +63,11 @@ impl ShimPart {
             Self::ContextSlots => "context-slots",
             Self::MetalPayload => "metal-payload",
         }
+    }
+
+    /// A function that a shim with this part exports, so that a scan knows it.
+    pub fn mark(self) -> String {
+        format!("{SHIM_MARK}{}", self.name().replace('-', "_"))
     }
 
     /// Whether it uses only the tvm-ffi C ABI, so that one binary fits several
@@ -166,7 +171,7 @@ impl ShimPlan {
 
 #[cfg(test)]
 mod tests {
-    use super::{ShimPart, ShimPlan, rules};
+    use super::{ANSWERS, ShimPart, ShimPlan, rules};
 
     #[test]
     fn every_part_answers_a_rule_and_parses_by_its_name() {
@@ -178,6 +183,13 @@ mod tests {
                 "{part}"
             );
             assert_eq!(part.name().parse::<ShimPart>().ok(), Some(part));
+        }
+        // A scan knows a shim that answers a finding by the part's mark.
+        for (rule, part) in ANSWERS.iter().filter(|(_, part)| part.is_portable()) {
+            let known = rules::shim_mark(rule);
+            // What a missing C symbol needs shows in the exports.
+            assert!(known.is_none_or(|mark| mark == part.mark()), "{part}");
+            assert!(known.is_some() || **rule == *rules::C_SYMBOL, "{rule}");
         }
         assert_eq!(ShimPart::for_rule(rules::METADATA), None);
     }

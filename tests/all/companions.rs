@@ -1,0 +1,191 @@
+//! Libraries that provide what a client or a model asks of its runtime: in the
+//! client's folder, in its closure, or loaded first; and shims of `patch shim`.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::support::{artcheck, root, rules, scan, venv};
+
+const CLIENT: &str = "void *TVMDeviceAPIGet(int); void TVMDeviceAPIDestroy(void *);\n\
+    void client(void) { TVMDeviceAPIDestroy(TVMDeviceAPIGet(1)); }\n";
+const WHOLE: &str = "void *TVMDeviceAPIGet(int d) { return (void *)(long)(d + 1); }\n\
+    void TVMDeviceAPIDestroy(void *device) { (void)device; }\n";
+const HALF: &str = "void *TVMDeviceAPIGet(int d) { return (void *)(long)(d + 1); }\n";
+
+/// Compiles a library with the system's C compiler.
+fn library(source: &str, out: &Path, flags: &[&str]) {
+    let folder = out.parent().expect("a folder");
+    std::fs::create_dir_all(folder).expect("a folder");
+    let file = folder.join("source.c");
+    std::fs::write(&file, source).expect("written");
+    let compiled = Command::new("cc")
+        .args(["-shared", "-fPIC", "-o"])
+        .arg(out)
+        .arg(&file)
+        .args(flags)
+        .status();
+    assert!(compiled.expect("a C compiler").success());
+    std::fs::remove_file(file).expect("removed");
+}
+
+/// Codes of the errors of a scan on TVM 0.27.
+fn errors(paths: &[&Path], with: &[&Path]) -> Vec<String> {
+    let mut args: Vec<PathBuf> = paths.iter().map(|path| path.to_path_buf()).collect();
+    args.extend(["--runtime".into(), "tvm-0.27".into()]);
+    for file in with {
+        args.extend(["--with".into(), file.to_path_buf()]);
+    }
+    rules(&scan(args).0, &["error"])
+}
+
+#[test]
+fn a_library_of_the_same_process_provides() {
+    let top = tempfile::tempdir().expect("a folder");
+    let top = top.path();
+    let client = top.join("app/libclient.so");
+    library(CLIENT, &client, &[]);
+    assert_eq!(errors(&[top], &[]), ["AC201"]);
+    // In another folder, and asked for by nobody: another process for all we know.
+    let provider = top.join("other/libdevice.so");
+    library(WHOLE, &provider, &["-Wl,-soname,libdevice.so"]);
+    assert_eq!(errors(&[top], &[]), ["AC201"]);
+    assert_eq!(errors(&[&client], &[&provider]), [""; 0]);
+    // In its closure: needed by what it needs.
+    let between = top.join("lib/libbetween.so");
+    let other = format!("-L{}", top.join("other").display());
+    library(
+        "int between(void) { return 1; }\n",
+        &between,
+        &[
+            &other,
+            "-Wl,--no-as-needed",
+            "-ldevice",
+            "-Wl,-rpath,$ORIGIN/../other",
+        ],
+    );
+    let lib = format!("-L{}", top.join("lib").display());
+    let far = [
+        &lib,
+        "-Wl,--no-as-needed",
+        "-lbetween",
+        "-Wl,-rpath,$ORIGIN/../lib",
+    ];
+    library(CLIENT, &client, &far);
+    assert_eq!(errors(&[top], &[]), [""; 0]);
+    assert_eq!(errors(&[&client], &[]), ["AC201"]);
+    // Beside it.
+    library(CLIENT, &client, &[]);
+    std::fs::copy(&provider, top.join("app/libdevice.so")).expect("copied");
+    assert_eq!(errors(&[top], &[]), [""; 0]);
+    // With half of it.
+    library(HALF, &top.join("app/libdevice.so"), &[]);
+    assert_eq!(errors(&[top], &[]), ["AC201"]);
+    let (report, _) = scan([
+        &client,
+        Path::new("--runtime"),
+        Path::new("tvm-0.27"),
+        Path::new("--with"),
+        &top.join("app/libdevice.so"),
+    ]);
+    assert_eq!(
+        report["findings"][0]["locations"][0]["symbol"],
+        "TVMDeviceAPIDestroy"
+    );
+}
+
+#[test]
+fn only_a_library_can_be_loaded_first() {
+    for (file, expected) in [
+        ("README.md", "is not a shared library"),
+        ("absent.so", "absent.so"),
+    ] {
+        let output = artcheck()
+            .args(["scan", "corpus/artifacts/synthetic", "--with", file])
+            .output();
+        let output = output.expect("artcheck starts");
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{error}");
+        assert!(error.contains(expected), "{error}");
+    }
+}
+
+/// Finding, shim, and no finding: for each part on real wheels. That models run
+/// with these shims is shown in `patch_cli`, `verify_cli` and the tests of
+/// `artcheck-patch`.
+#[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
+fn a_shim_settles_what_it_was_made_for() {
+    let top = tempfile::tempdir().expect("a folder");
+    let top = top.path();
+    let client = top.join("client/libclient.so");
+    library(CLIENT, &client, &[]);
+    let corpus = root().join("corpus/artifacts");
+    for (file, runtime, rule) in [
+        (client, "tvm-0.27", "AC201"),
+        (
+            corpus.join("tvm-0.25/extcall-cpu-x86_64.so"),
+            "tvm-0.26",
+            "AC202",
+        ),
+        (
+            corpus.join("synthetic/dense-ext-0.26-tir-tag-cpu-x86_64.so"),
+            "tvm-0.26",
+            "AC101",
+        ),
+        (
+            corpus.join("synthetic/dense-ext-0.26-config-6-cpu-x86_64.so"),
+            "tvm-0.26",
+            "AC105",
+        ),
+    ] {
+        let runtime = venv(runtime);
+        let scanned = |with: &[&Path]| {
+            let mut args = vec![file.clone(), "--runtime".into(), runtime.clone()];
+            for shim in with {
+                args.extend(["--with".into(), shim.to_path_buf()]);
+            }
+            rules(&scan(args).0, &["error"])
+        };
+        let before = scanned(&[]);
+        assert!(before.contains(&rule.to_owned()), "{rule}: {before:?}");
+        let shim = top.join(rule).join("libshim.so");
+        std::fs::create_dir_all(top.join(rule)).expect("a folder");
+        let built = artcheck()
+            .args(["patch", "shim", "--runtime"])
+            .arg(&runtime)
+            .arg("--for")
+            .arg(&file)
+            .arg("--out")
+            .arg(&shim)
+            .output()
+            .expect("artcheck starts");
+        assert!(
+            built.status.success(),
+            "{}",
+            String::from_utf8_lossy(&built.stderr)
+        );
+        assert_eq!(scanned(&[&shim]), [""; 0], "{rule}");
+        // `fix` agrees: nothing is left to repair.
+        let fixed = artcheck()
+            .arg("fix")
+            .arg(&file)
+            .arg("--runtime")
+            .arg(&runtime)
+            .arg("--with")
+            .arg(&shim)
+            .output()
+            .expect("artcheck starts");
+        let said = String::from_utf8_lossy(&fixed.stdout).into_owned();
+        assert_eq!(fixed.status.code(), Some(0), "{rule}: {said}");
+    }
+    // A shim for one thing settles no other.
+    let tag = corpus.join("synthetic/dense-ext-0.26-tir-tag-cpu-x86_64.so");
+    let (report, _) = scan([
+        tag,
+        "--runtime".into(),
+        venv("tvm-0.26"),
+        "--with".into(),
+        top.join("AC202/libshim.so"),
+    ]);
+    assert!(rules(&report, &["error"]).contains(&"AC101".to_owned()));
+}
