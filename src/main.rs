@@ -27,7 +27,8 @@ fn main() -> ExitCode {
         // A reader that went away (`artcheck ... | head`) is no failure of ours.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("artcheck: {error:#}");
+            let text = format!("artcheck: {error:#}");
+            eprintln!("{}", artcheck_inspect::shown::shown_lines(&text));
             exit::Status::Failed.into()
         }
     }

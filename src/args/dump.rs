@@ -18,9 +18,14 @@ pub struct DumpArgs {
     #[arg(long, conflicts_with_all = ["metadata", "symbols"])]
     pub stats: bool,
 
-    /// The `_metadata` document.
+    /// The `_metadata` document, or that of `get_metadata` of 2023.
     #[arg(long, conflicts_with = "symbols")]
     pub metadata: bool,
+
+    /// With --asm or --stats: every name byte for byte, wherever the text goes.
+    /// Without, only a text that goes into a file has control characters as they are.
+    #[arg(long, conflicts_with_all = ["metadata", "symbols"])]
+    pub raw: bool,
 
     /// Symbols that concern TVM.
     #[arg(long)]

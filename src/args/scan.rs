@@ -67,6 +67,10 @@ pub struct Selection {
     #[arg(long)]
     pub target: Option<Target>,
 
+    /// The application registers the global function NAME before it runs a model. Repeatable.
+    #[arg(long, value_name = "NAME")]
+    pub provides: Vec<String>,
+
     /// Also compare the checksums of weight shards, which reads them whole.
     #[arg(long)]
     pub checksums: bool,

@@ -9,6 +9,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use artcheck_inspect::Artifact;
 use artcheck_inspect::module::{Payload, locate, metadata};
+use artcheck_inspect::shown::{shown, shown_json};
 use artcheck_inspect::source::{self, Event, Place};
 use artcheck_inspect::vm::{Executable, disassemble};
 use artcheck_inspect::{container, scan, spell};
@@ -70,8 +71,8 @@ pub fn run(args: &DiffArgs, terminal: Terminal) -> anyhow::Result<Status> {
                 equal,
                 sections,
             };
-            serde_json::to_writer_pretty(&mut out, &difference)?;
-            writeln!(out)?;
+            let text = serde_json::to_string_pretty(&difference)?;
+            writeln!(out, "{}", shown_json(&text))?;
         }
         PlainFormat::Human if equal => writeln!(out, "No difference in what a runtime sees.")?,
         PlainFormat::Human => {
@@ -91,19 +92,23 @@ pub fn run(args: &DiffArgs, terminal: Terminal) -> anyhow::Result<Status> {
 }
 
 fn human(section: &Section, style: Style) -> String {
-    let mut text = format!("{}\n", style.bold(&section.section));
+    let mut text = format!("{}\n", style.bold(&shown(&section.section)));
     for line in &section.removed {
-        text.push_str(&format!("  {}\n", style.bad(&format!("- {line}"))));
+        text.push_str(&format!("  {}\n", style.bad(&format!("- {}", shown(line)))));
     }
     for line in &section.added {
-        text.push_str(&format!("  {}\n", style.good(&format!("+ {line}"))));
+        text.push_str(&format!(
+            "  {}\n",
+            style.good(&format!("+ {}", shown(line)))
+        ));
     }
     for line in section.diff.lines() {
+        let line = shown(line);
         let line = match line.as_bytes().first() {
-            Some(b'-') => style.bad(line),
-            Some(b'+') => style.good(line),
-            Some(b'@') => style.dim(line),
-            _ => line.to_owned(),
+            Some(b'-') => style.bad(&line),
+            Some(b'+') => style.good(&line),
+            Some(b'@') => style.dim(&line),
+            _ => line.into_owned(),
         };
         text.push_str(&format!("  {line}\n"));
     }

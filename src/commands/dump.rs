@@ -7,16 +7,20 @@ use anyhow::{Context, anyhow, bail};
 use artcheck_inspect::Artifact;
 use artcheck_inspect::module::{Blob, ModelLibrary, Payload, metadata};
 use artcheck_inspect::scan;
-use artcheck_inspect::vm::{Executable, disassemble, stats};
+use artcheck_inspect::shown::{shown, shown_json};
+use artcheck_inspect::source::Place;
+use artcheck_inspect::vm::{ConstantValue, Executable, disassemble, stats};
 use serde_json::json;
 
+use super::terminal;
 use crate::args::{DumpArgs, PlainFormat};
 use crate::exit::Status;
+use crate::report::shown::Show as _;
 use crate::report::summary;
 
 /// Prints what was asked for.
 pub fn run(args: &DumpArgs) -> anyhow::Result<Status> {
-    let file = args.file.display();
+    let file = Place::file(&args.file);
     let metadata = args.file.metadata().with_context(|| file.to_string())?;
     if metadata.is_dir() {
         bail!("{file} is a directory: name one file, or use `artcheck scan`");
@@ -58,7 +62,21 @@ pub fn run(args: &DumpArgs) -> anyhow::Result<Status> {
 fn json_text(value: &serde_json::Value) -> anyhow::Result<String> {
     let mut text = serde_json::to_string_pretty(value)?;
     text.push('\n');
-    Ok(text)
+    Ok(shown_json(&text).into_owned())
+}
+
+/// The executable with its names fit to be shown.
+fn with_shown_names(executable: &Executable) -> Executable {
+    let mut copy = executable.clone();
+    for function in &mut copy.functions {
+        function.name.show();
+    }
+    for constant in &mut copy.constants {
+        if let ConstantValue::String(text) = &mut constant.value {
+            text.show();
+        }
+    }
+    copy
 }
 
 /// The text of every executable in the file; a heading only where there are several.
@@ -87,6 +105,11 @@ fn per_executable(
     if found.is_empty() {
         bail!("{}: no Relax executable in it", args.file.display());
     }
+    let is_exact = args.raw || terminal::stdout_is_file();
+    let show_fit = |executable: &Executable| match is_exact {
+        true => show(executable),
+        false => show(&with_shown_names(executable)),
+    };
     match args.format {
         PlainFormat::Json => {
             let list = found
@@ -97,12 +120,12 @@ fn per_executable(
                 .collect::<anyhow::Result<Vec<_>>>()?;
             json_text(&json!({ "schema": "artcheck/dump-v1", "executables": list }))
         }
-        PlainFormat::Human if found.len() == 1 => show(found[0].1),
+        PlainFormat::Human if found.len() == 1 => show_fit(found[0].1),
         PlainFormat::Human => {
             let mut out = String::new();
             for (name, executable) in &found {
-                let _ = writeln!(out, "== {name}");
-                out.push_str(&show(executable)?);
+                let _ = writeln!(out, "== {}", shown(name));
+                out.push_str(&show_fit(executable)?);
             }
             Ok(out)
         }
@@ -138,17 +161,17 @@ fn symbols(artifacts: &[Artifact], format: PlainFormat) -> anyhow::Result<String
         let Some(binary) = &artifact.binary else {
             continue;
         };
-        let _ = writeln!(out, "{}", artifact.path);
+        let _ = writeln!(out, "{}", shown(&artifact.path.to_string()));
         for needed in &binary.needed {
             let _ = writeln!(
                 out,
                 "  needs      {}{}",
-                needed.name,
+                shown(&needed.name),
                 if needed.optional { " (optional)" } else { "" }
             );
         }
         for path in &binary.search_paths {
-            let _ = writeln!(out, "  searches   {path}");
+            let _ = writeln!(out, "  searches   {}", shown(path));
         }
         for symbol in &binary.undefined {
             let from = symbol
@@ -156,10 +179,15 @@ fn symbols(artifacts: &[Artifact], format: PlainFormat) -> anyhow::Result<String
                 .as_deref()
                 .map(|library| format!(" from {library}"))
                 .unwrap_or_default();
-            let _ = writeln!(out, "  undefined  {}{from}", symbol.name);
+            let _ = writeln!(out, "  undefined  {}{}", shown(&symbol.name), shown(&from));
         }
         for symbol in &binary.defined {
-            let _ = writeln!(out, "  defined    {:#010x} {}", symbol.address, symbol.name);
+            let _ = writeln!(
+                out,
+                "  defined    {:#010x} {}",
+                symbol.address,
+                shown(&symbol.name)
+            );
         }
     }
     Ok(out)
@@ -168,9 +196,10 @@ fn symbols(artifacts: &[Artifact], format: PlainFormat) -> anyhow::Result<String
 /// Module tree and sections of one artifact.
 fn page(artifact: &Artifact) -> String {
     let mut out = String::new();
-    let _ = writeln!(out, "{}\n  {}", artifact.path, summary::describe(artifact));
+    let path = artifact.path.to_string();
+    let _ = writeln!(out, "{}\n  {}", shown(&path), summary::describe(artifact));
     for problem in &artifact.problems {
-        let _ = writeln!(out, "  problem: {}", problem.detail);
+        let _ = writeln!(out, "  problem: {}", shown(&problem.detail));
     }
     for library in &artifact.libraries {
         match &library.blob {
@@ -178,8 +207,9 @@ fn page(artifact: &Artifact) -> String {
             Err(error) => {
                 let _ = writeln!(
                     out,
-                    "  blob at file offset {:#x} does not decode: {error}",
-                    library.file_offset
+                    "  blob at file offset {:#x} does not decode: {}",
+                    library.file_offset,
+                    shown(&error.to_string())
                 );
             }
         }
@@ -188,7 +218,7 @@ fn page(artifact: &Artifact) -> String {
 }
 
 fn library_page(out: &mut String, library: &ModelLibrary, blob: &Blob) {
-    let facts = summary::library(library, blob);
+    let facts = summary::library(library, blob).fit();
     let symbol = library
         .blob_symbol
         .as_deref()
@@ -196,14 +226,17 @@ fn library_page(out: &mut String, library: &ModelLibrary, blob: &Blob) {
     let _ = writeln!(out, "  {facts}");
     let _ = writeln!(
         out,
-        "  blob       {symbol} in {} at file offset {:#x}, {} bytes",
-        library.region, library.file_offset, blob.length
+        "  blob       {} in {} at file offset {:#x}, {} bytes",
+        shown(symbol),
+        shown(&library.region),
+        library.file_offset,
+        blob.length
     );
     if let Some(prefix) = &library.prefix {
-        let _ = writeln!(out, "  prefix     {prefix}");
+        let _ = writeln!(out, "  prefix     {}", shown(prefix));
     }
     if !library.slots.is_empty() {
-        let _ = writeln!(out, "  slots      {}", library.slots.join(" "));
+        let _ = writeln!(out, "  slots      {}", shown(&library.slots.join(" ")));
     }
     let _ = writeln!(
         out,
@@ -225,8 +258,8 @@ fn library_page(out: &mut String, library: &ModelLibrary, blob: &Blob) {
             let _ = writeln!(
                 out,
                 "    {}({})  instructions {}..{}, {} registers",
-                function.name,
-                function.parameters.join(", "),
+                shown(&function.name),
+                shown(&function.parameters.join(", ")),
                 function.instructions.start,
                 function.instructions.end,
                 function.registers
@@ -259,10 +292,11 @@ fn module_tree(out: &mut String, blob: &Blob, index: usize, depth: usize, path: 
     };
     let _ = writeln!(
         out,
-        "{:indent$}{} {} bytes, {detail}",
+        "{:indent$}{} {} bytes, {}",
         "",
-        module.kind,
+        shown(&module.kind),
         module.payload_length,
+        shown(&detail),
         indent = depth * 2
     );
     // A hostile tree may loop.

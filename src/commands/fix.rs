@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use artcheck_inspect::Role;
 use artcheck_inspect::scan::{GivenRuntime, Scan, ScanOptions, scan};
-use artcheck_inspect::{Finding, Repair, Severity};
+use artcheck_inspect::shown::shown_lines;
+use artcheck_inspect::{Finding, Repair, Severity, Undecided};
 use artcheck_patch::fix::{self, FixError, FixInput, FixPlan};
 use artcheck_patch::shim::Environment;
 
@@ -43,6 +44,15 @@ pub fn run(args: &FixArgs) -> anyhow::Result<Status> {
         let of_file = found.entry(finding.artifact.path()).or_default();
         of_file.push(finding.clone());
     }
+    let mut unknown: HashMap<&Path, Vec<Undecided>> = HashMap::new();
+    for (artifact, verdicts) in scan.artifacts.iter().zip(&scan.verdicts) {
+        let of_file = unknown.entry(artifact.path.path()).or_default();
+        for undecided in verdicts.iter().flat_map(|verdict| &verdict.undecided) {
+            if !of_file.contains(undecided) {
+                of_file.push(undecided.clone());
+            }
+        }
+    }
     let mut plans = Vec::new();
     for file in &files {
         let bytes = std::fs::read(file).with_context(|| format!("{}", file.display()))?;
@@ -50,6 +60,7 @@ pub fn run(args: &FixArgs) -> anyhow::Result<Status> {
             file,
             bytes: &bytes,
             findings: found.get(file.as_path()).map_or(&[], Vec::as_slice),
+            undecided: unknown.get(file.as_path()).map_or(&[], Vec::as_slice),
             runtime: &runtime.profile,
             runtime_paths: &runtime_paths,
             resign: resign(args.change.resign),
@@ -66,10 +77,11 @@ pub fn run(args: &FixArgs) -> anyhow::Result<Status> {
     let unsettled = plans
         .iter()
         .any(|plan| !plan.refused.is_empty() || (!args.apply && !plan.is_empty()));
-    Ok(if unsettled {
-        Status::Findings
-    } else {
-        Status::Clean
+    let unknown = plans.iter().any(|plan| !plan.unknown.is_empty());
+    Ok(match (unsettled, unknown) {
+        (true, _) => Status::Findings,
+        (false, true) => Status::Unknown,
+        (false, false) => Status::Clean,
     })
 }
 
@@ -100,7 +112,7 @@ fn show(plans: &[FixPlan], format: PlainFormat) -> anyhow::Result<()> {
         }
         PlainFormat::Human => {
             for plan in plans {
-                writeln!(out, "{}", plan.describe().trim_end())?;
+                writeln!(out, "{}", shown_lines(plan.describe().trim_end()))?;
             }
         }
     }

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use anyhow::{Context, bail};
 use artcheck_inspect::runtime::{RuntimeProfile, release};
+use artcheck_inspect::shown::{shown, shown_json};
 use serde_json::json;
 
 use crate::args::{PlainFormat, RuntimeArgs};
@@ -31,7 +32,7 @@ pub fn run(args: &RuntimeArgs) -> anyhow::Result<Status> {
                 &json!({ "schema": "artcheck/runtime-v1", "runtimes": profiles }),
             )?;
             text.push('\n');
-            text
+            shown_json(&text).into_owned()
         }
         (PlainFormat::Human, Some(_)) => profiles.iter().map(page).collect(),
         (PlainFormat::Human, None) => {
@@ -55,15 +56,19 @@ fn save(profiles: &[RuntimeProfile], path: &Path) -> anyhow::Result<()> {
 /// All facts of one profile, each with where it came from.
 fn page(profile: &RuntimeProfile) -> String {
     let mut out = String::new();
-    let _ = writeln!(out, "{}", profile.name);
-    let _ = writeln!(out, "  {}", summary::runtime(profile));
+    let _ = writeln!(out, "{}", shown(&profile.name));
+    let _ = writeln!(out, "  {}", shown(&summary::runtime(profile)));
     for part in &profile.parts {
-        let _ = writeln!(out, "  {:<21} {part}", "part");
+        let _ = writeln!(out, "  {:<21} {}", "part", shown(part));
     }
     for fact in profile.facts() {
         let value = fact.words.unwrap_or_else(|| String::from("not known"));
+        let value = shown(&value);
         let _ = write!(out, "  {:<21} {value}", fact.label);
-        let note = fact.note.as_deref().map(|note| format!(", {note}"));
+        let note = fact
+            .note
+            .as_deref()
+            .map(|note| format!(", {}", shown(note)));
         let note = note.unwrap_or_default();
         let _ = match fact.source {
             Some(source) => writeln!(out, "  [{}{note}]", source.word()),

@@ -94,6 +94,13 @@ fn perform(args: &ScanArgs, config: Option<&Config>, terminal: Terminal) -> anyh
         jobs: None,
         shard: args.policy.shard,
         checksums: args.selection.checksums,
+        provides: args
+            .selection
+            .provides
+            .iter()
+            .chain(config.iter().flat_map(|config| &config.provides))
+            .cloned()
+            .collect(),
     };
     let bar = progress::Bar::new(terminal.progress);
     let result = scan(&options, &bar).context("the thread pool does not start")?;

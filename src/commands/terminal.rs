@@ -4,6 +4,19 @@ use std::io::IsTerminal;
 
 use crate::args::{Args, ColorChoice};
 
+/// Whether standard output goes into a file. A pipe may end in the log of a
+/// build service, which obeys commands that it finds there as a terminal does.
+pub fn stdout_is_file() -> bool {
+    #[cfg(unix)]
+    let stdout = std::os::fd::AsFd::as_fd(&std::io::stdout()).try_clone_to_owned();
+    #[cfg(windows)]
+    let stdout = std::os::windows::io::AsHandle::as_handle(&std::io::stdout()).try_clone_to_owned();
+    stdout.is_ok_and(|stdout| {
+        let metadata = std::fs::File::from(stdout).metadata();
+        metadata.is_ok_and(|metadata| metadata.is_file())
+    })
+}
+
 /// What every command needs to know of the terminal.
 #[derive(Debug, Clone, Copy)]
 pub struct Terminal {

@@ -18,9 +18,9 @@ use crate::report::format::FailOn;
 pub const FILE_NAME: &str = "artcheck.toml";
 /// Similarity from which another spelling is suggested.
 const SIMILAR: f64 = 0.75;
-const KEYS: [&str; 10] = [
-    "runtimes", "target", "fail-on", "severity", "ignore", "rule", "path", "sha256", "reason",
-    "expires",
+const KEYS: [&str; 11] = [
+    "runtimes", "provides", "target", "fail-on", "severity", "ignore", "rule", "path", "sha256",
+    "reason", "expires",
 ];
 
 /// A policy, checked.
@@ -30,6 +30,8 @@ pub struct Config {
     pub file: PathBuf,
     /// Runtimes to check against; relative paths already stand under the file's folder.
     pub runtimes: Vec<String>,
+    /// Global functions that the application registers.
+    pub provides: Vec<String>,
     /// The machine artifacts must run on.
     pub target: Option<Target>,
     /// Lowest severity that fails.
@@ -60,6 +62,8 @@ pub struct Ignore {
 struct Document {
     #[serde(default)]
     runtimes: Vec<String>,
+    #[serde(default)]
+    provides: Vec<String>,
     target: Option<String>,
     fail_on: Option<FailOn>,
     #[serde(default)]
@@ -120,6 +124,7 @@ impl Config {
                 .iter()
                 .map(|runtime| beside(folder, runtime))
                 .collect(),
+            provides: document.provides,
             target: document
                 .target
                 .map(|target| {

@@ -15,6 +15,7 @@ use super::model::{
     Entry, Finding, Library, Report, Runtime, SCHEMA, Said, Tool, Totals, Undecided, Verdict,
 };
 use super::shared::Shared;
+use super::shown::Show;
 use super::{contents, fingerprint, paths, summary};
 
 impl Report {
@@ -31,7 +32,11 @@ impl Report {
             tool: Tool::this(),
             summary: Totals::default(),
             artifacts,
-            runtimes: scan.load_sets.iter().map(runtime).collect(),
+            runtimes: scan
+                .load_sets
+                .iter()
+                .map(|set| runtime(set).fit())
+                .collect(),
             findings: findings.map(|finding| maker.finding(finding)).collect(),
             suppressed: Vec::new(),
         };
@@ -78,7 +83,7 @@ impl<'a> Maker<'a> {
         let texts = self.texts.entry(place);
         let new = || {
             let file = paths::file_of(place.path(), base);
-            (place.to_string().into(), file.into())
+            (place.to_string().fit().into(), file.into())
         };
         texts.or_insert_with(new).clone()
     }
@@ -86,7 +91,7 @@ impl<'a> Maker<'a> {
     fn entry(&mut self, artifact: &'a Artifact, verdicts: &scan::Verdicts) -> Entry {
         let (path, file) = self.texts(&artifact.path);
         let binary = artifact.binary.as_ref();
-        let about = summary::describe(artifact);
+        let about = summary::describe(artifact).fit();
         let about = match self.abouts.get(&about) {
             Some(known) => known.clone(),
             None => {
@@ -99,15 +104,15 @@ impl<'a> Maker<'a> {
             let known = self.needed.entry(Arc::as_ptr(binary).addr());
             let names = || binary.needed.iter().map(|need| need.name.clone());
             known
-                .or_insert_with(|| names().collect::<Vec<_>>().into())
+                .or_insert_with(|| names().collect::<Vec<_>>().fit().into())
                 .clone()
         });
         let libraries = self.libraries.entry(artifact.libraries.as_ptr().addr());
-        let libraries = libraries.or_insert_with(|| libraries_of(artifact).into());
+        let libraries = libraries.or_insert_with(|| libraries_of(artifact).fit().into());
         let known = self.verdicts.entry(verdicts.as_ptr().addr());
         let verdicts = known.or_insert_with(|| {
             let verdicts: Vec<Verdict> = verdicts.iter().map(verdict).collect();
-            verdicts.into()
+            verdicts.fit().into()
         });
         Entry {
             path,
@@ -120,7 +125,7 @@ impl<'a> Maker<'a> {
             platform: binary.and_then(|binary| serde_json::to_value(binary.platform).ok()),
             needed,
             libraries: libraries.clone(),
-            problems: artifact.problems.clone(),
+            problems: artifact.problems.clone().fit(),
             verdicts: verdicts.clone(),
         }
     }
@@ -132,7 +137,7 @@ impl<'a> Maker<'a> {
             severity: finding.severity,
             artifact,
             file,
-            said: known.or_insert_with(|| said(finding).into()).clone(),
+            said: known.or_insert_with(|| said(finding).fit().into()).clone(),
             fingerprint: String::new(),
             suppression: None,
             place: Some(finding.artifact.clone()),

@@ -8,6 +8,7 @@
 use std::fmt::Write as _;
 
 use artcheck_inspect::Severity;
+use artcheck_inspect::shown::shown;
 
 use super::groups::{Group, groups};
 use super::model::Report;
@@ -26,7 +27,7 @@ pub fn render(report: &Report) -> String {
             out,
             "::{} file={},title={}::{}",
             level(group.finding.severity),
-            property(&group.finding.file),
+            property(&shown(&group.finding.file)),
             property(&format!("{} {}", group.finding.rule, group.finding.name)),
             data(&message(group)),
         );

@@ -5,6 +5,7 @@ use std::io::Write;
 use anyhow::{Context, bail};
 
 use super::model::{Report, SCHEMA};
+use super::shown::Show as _;
 
 /// Writes a report as one JSON document and a newline, item by item.
 pub fn write(report: &Report, out: &mut dyn Write) -> anyhow::Result<()> {
@@ -22,5 +23,6 @@ pub fn read(text: &str) -> anyhow::Result<Report> {
         Some(other) => bail!("its schema is `{other}`, and this version reads `{SCHEMA}`"),
         None => bail!("no artcheck report: it has no `schema` field (expected `{SCHEMA}`)"),
     }
-    serde_json::from_value(value).context("a damaged report")
+    let report: Report = serde_json::from_value(value).context("a damaged report")?;
+    Ok(report.fit())
 }

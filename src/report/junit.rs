@@ -8,6 +8,7 @@ use std::cmp::Reverse;
 use std::collections::HashSet;
 
 use artcheck_inspect::scan::VerdictStatus;
+use artcheck_inspect::shown::shown;
 use quick_junit::{NonSuccessKind, Report as Document, TestCase, TestCaseStatus, TestSuite};
 
 use super::format::FailOn;
@@ -188,7 +189,7 @@ fn case(
         TestCaseStatus::success()
     };
     let mut case = TestCase::new(name, status);
-    case.set_classname(file);
+    case.set_classname(&*shown(file));
     let rest: Vec<String> = findings
         .iter()
         .filter(|finding| !fail_on.covers(finding.severity))

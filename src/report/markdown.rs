@@ -62,7 +62,7 @@ fn matrix(out: &mut String, report: &Report) {
     let mut left = grid.rows.len() + grid.more;
     let mut head = String::from("| artifact |");
     for column in &grid.columns {
-        let _ = write!(head, " {} |", cell_text(column));
+        let _ = write!(head, " {} |", code(column));
     }
     let _ = writeln!(head, "\n|---|{}", "---|".repeat(grid.columns.len()));
     if head.len() > MAX_MATRIX {
@@ -146,7 +146,7 @@ fn section(groups: &[Group<'_>]) -> Option<String> {
         finding.rule,
         finding.name,
         html(&finding.artifact),
-        html(&finding.message)
+        prose(&finding.message)
     );
     let others: Vec<&str> = others
         .iter()
@@ -201,9 +201,35 @@ fn cell_text(text: &str) -> String {
     text.replace(['\n', '\r'], " ").replace('|', "\\|")
 }
 
-/// Prose that may itself hold Markdown code spans, but no HTML.
+/// Prose with names in backticks: code as Markdown, and else nothing that
+/// Markdown acts on. A name with a backtick in it shifts the pieces, but each
+/// of them is safe as either.
 fn text(text: &str) -> String {
-    html(&text.replace(['\n', '\r'], " "))
+    pieces(text, code, |piece| {
+        let mut out = String::new();
+        for character in html(piece).chars() {
+            if matches!(character, '\\' | '[' | ']' | '*' | '_' | '~' | '!') {
+                out.push('\\');
+            }
+            out.push(character);
+        }
+        out
+    })
+}
+
+/// The same for a line of HTML, where Markdown is not read.
+fn prose(text: &str) -> String {
+    pieces(text, |piece| format!("<code>{}</code>", html(piece)), html)
+}
+
+fn pieces(text: &str, code: impl Fn(&str) -> String, plain: impl Fn(&str) -> String) -> String {
+    let pieces = text.split('`').enumerate();
+    let pieces = pieces.map(|(number, piece)| match (number % 2, piece) {
+        (1, "") => String::new(),
+        (1, piece) => code(piece),
+        (_, piece) => plain(piece),
+    });
+    pieces.collect()
 }
 
 fn html(text: &str) -> String {
@@ -222,5 +248,17 @@ mod tests {
         assert_eq!(code("a"), "`a`");
         assert_eq!(code("a`b"), "`` a`b ``");
         assert_eq!(code("a|b\nc"), "`a\\|b c`");
+    }
+
+    #[test]
+    fn prose_holds_code_and_no_markup() {
+        let out = text("use `a_b` <b> or [x](y)");
+        assert_eq!(out, "use `a_b` &lt;b&gt; or \\[x\\](y)");
+        // A name that ends the code it stands in.
+        assert_eq!(text("call `x` ![](u)`"), "call `x` \\!\\[\\](u)");
+        assert_eq!(
+            prose("call `<i>` & `"),
+            "call <code>&lt;i&gt;</code> &amp; "
+        );
     }
 }

@@ -17,6 +17,7 @@ pub mod output;
 pub mod paths;
 pub mod sarif;
 pub mod shared;
+pub mod shown;
 pub mod style;
 pub mod summary;
 pub mod verify;

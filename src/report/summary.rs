@@ -85,7 +85,8 @@ pub fn library(library: &ModelLibrary, blob: &Blob) -> LibrarySummary {
             let caches = kv_caches(executable);
             let sites = caches.iter().flat_map(|cache| &cache.sites);
             let mut attention_tags: Vec<String> = sites
-                .filter_map(|site| match &site.value {
+                .flat_map(|site| site.value.parts().0)
+                .filter_map(|value| match value {
                     KernelValue::Tagged { tag, .. } => Some(tag.clone()),
                     _ => None,
                 })
@@ -107,8 +108,8 @@ pub fn library(library: &ModelLibrary, blob: &Blob) -> LibrarySummary {
                 attention_tags,
                 cache_config_length: caches
                     .iter()
-                    .flat_map(|cache| &cache.config)
-                    .find_map(|config| u64::try_from(config.declared?).ok()),
+                    .flat_map(|cache| cache.config.parts().0)
+                    .find_map(|config| u64::try_from(config.declared).ok()),
             }
         })
         .collect();

@@ -38,6 +38,7 @@ mod next_release;
 mod patch_cli;
 mod reports;
 mod requirements;
+mod shown;
 mod silent_changes;
 #[cfg(target_os = "linux")]
 mod truth_table;

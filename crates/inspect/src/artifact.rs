@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize, Serializer};
 
 use crate::container::Binary;
+use crate::error::DecodeError;
 use crate::module::ModelLibrary;
 use crate::parts::PartKind;
 use crate::place::Place;
@@ -76,6 +77,22 @@ impl ProblemKind {
     /// problem means "could not decide", not "broken".
     pub fn leaves_undecided(self) -> bool {
         matches!(self, Self::Unreadable | Self::Unsupported | Self::Limit)
+    }
+}
+
+impl Problem {
+    /// Bytes that do not decode, or more of them than are read.
+    pub(crate) fn of(error: &DecodeError, what: &dyn std::fmt::Display) -> Self {
+        let kind = if error.is_limit {
+            ProblemKind::Limit
+        } else {
+            ProblemKind::Corrupt
+        };
+        Self {
+            kind,
+            detail: format!("{what}: {error}"),
+            offset: Some(error.at),
+        }
     }
 }
 

@@ -4,20 +4,25 @@
 //! `vec<T>` = count + items (docs/formats.md#primitives). It knows nothing of what the
 //! fields mean.
 
+use std::cell::Cell;
+use std::rc::Rc;
+
 use crate::error::DecodeError;
-use crate::limits::MAX_ITEMS;
+use crate::limits::{MAX_DECODED, MAX_ITEMS};
 
 /// A cursor that never reads past its slice and never panics.
 #[derive(Debug, Clone)]
 pub struct Reader<'a> {
     data: &'a [u8],
     pos: usize,
+    /// Bytes that this cursor and its copies may still hand out.
+    left: Rc<Cell<u64>>,
 }
 
 impl<'a> Reader<'a> {
     /// A cursor at the start of `data`.
     pub fn new(data: &'a [u8]) -> Self {
-        Self { data, pos: 0 }
+        Self::at(data, 0)
     }
 
     /// A cursor at byte `pos`, or at the end if `pos` lies beyond it.
@@ -25,6 +30,15 @@ impl<'a> Reader<'a> {
         Self {
             data,
             pos: pos.min(data.len()),
+            left: Rc::new(Cell::new(MAX_DECODED)),
+        }
+    }
+
+    /// A cursor over other bytes, from `pos` on, that shares this one's limit.
+    pub(crate) fn over(&self, data: &'a [u8], pos: usize) -> Self {
+        Self {
+            left: Rc::clone(&self.left),
+            ..Self::at(data, pos)
         }
     }
 
@@ -43,8 +57,24 @@ impl<'a> Reader<'a> {
         self.remaining() == 0
     }
 
-    /// The next `count` bytes.
+    /// The next `count` bytes. All that is taken together is bounded: memory of a
+    /// wasm file is larger than the file, by zeros that nobody wrote.
     pub fn take(&mut self, count: usize, what: &'static str) -> Result<&'a [u8], DecodeError> {
+        let before = self.pos;
+        let bytes = self.skip(count, what)?;
+        let Some(left) = self.left.get().checked_sub(count as u64) else {
+            return Err(DecodeError::limit(
+                before as u64,
+                format!("at most {MAX_DECODED} bytes to decode, tensors and device code aside"),
+                format!("more, with {what}"),
+            ));
+        };
+        self.left.set(left);
+        Ok(bytes)
+    }
+
+    /// Steps over `count` bytes, which are neither touched nor copied.
+    pub fn skip(&mut self, count: usize, what: &'static str) -> Result<&'a [u8], DecodeError> {
         let end = self.pos.checked_add(count);
         match end.and_then(|end| self.data.get(self.pos..end).map(|bytes| (end, bytes))) {
             Some((end, bytes)) => {
@@ -125,7 +155,11 @@ impl<'a> Reader<'a> {
         let before = self.clone();
         match self.count(item_size, what)? {
             count if count <= MAX_ITEMS => Ok(count),
-            count => Err(before.error(format!("{what} of at most {MAX_ITEMS} items"), count)),
+            count => Err(DecodeError::limit(
+                before.pos as u64,
+                format!("{what} of at most {MAX_ITEMS} items"),
+                count,
+            )),
         }
     }
 
@@ -133,6 +167,12 @@ impl<'a> Reader<'a> {
     pub fn bytes(&mut self, what: &'static str) -> Result<&'a [u8], DecodeError> {
         let length = self.count(1, what)?;
         self.take(length, what)
+    }
+
+    /// `str` that is stepped over; its length.
+    pub fn extent(&mut self, what: &'static str) -> Result<usize, DecodeError> {
+        let length = self.count(1, what)?;
+        self.skip(length, what).map(<[u8]>::len)
     }
 
     /// `str` that must be UTF-8, as every name in these formats is.

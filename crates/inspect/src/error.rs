@@ -16,6 +16,8 @@ pub struct DecodeError {
     pub expected: Cow<'static, str>,
     /// What this file has there.
     pub found: String,
+    /// Whether the file may be sound: it holds more than is read.
+    pub is_limit: bool,
 }
 
 impl DecodeError {
@@ -29,6 +31,30 @@ impl DecodeError {
             at,
             expected: expected.into(),
             found: found.to_string(),
+            is_limit: false,
+        }
+    }
+
+    /// The file may be sound; it holds more than the limit that `expected` names.
+    pub fn limit(
+        at: u64,
+        expected: impl Into<Cow<'static, str>>,
+        found: impl std::fmt::Display,
+    ) -> Self {
+        Self {
+            is_limit: true,
+            ..Self::new(at, expected, found)
+        }
+    }
+
+    /// Of two attempts at the same bytes, the error that says more: a limit, for
+    /// what is behind it was not looked at, or else the one that came further.
+    #[must_use]
+    pub fn or(self, other: Self) -> Self {
+        if (other.is_limit, other.at) > (self.is_limit, self.at) {
+            other
+        } else {
+            self
         }
     }
 

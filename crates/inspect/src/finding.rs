@@ -224,6 +224,8 @@ pub struct Undecided {
     pub rule: &'static Rule,
     /// Why, one sentence.
     pub why: String,
+    /// Whether it is because the file holds more than is read.
+    pub is_limit: bool,
 }
 
 impl Outcome {
@@ -242,13 +244,22 @@ impl Outcome {
 
     /// Records that `rule` could not decide. Unknown is never "ok".
     pub fn undecided(&mut self, rule: &'static Rule, why: impl Into<String>) {
+        self.add_undecided(rule, why.into(), false);
+    }
+
+    /// The same where the file holds more than is read; `why` says of what.
+    pub fn over_limit(&mut self, rule: &'static Rule, why: impl Into<String>) {
+        self.add_undecided(rule, why.into(), true);
+    }
+
+    fn add_undecided(&mut self, rule: &'static Rule, why: String, is_limit: bool) {
         // Hundreds of reasons are no better than some.
-        if self.undecided.len() >= MAX_FINDINGS {
-            return;
+        if self.undecided.len() < MAX_FINDINGS {
+            self.undecided.push(Undecided {
+                rule,
+                why,
+                is_limit,
+            });
         }
-        self.undecided.push(Undecided {
-            rule,
-            why: why.into(),
-        });
     }
 }

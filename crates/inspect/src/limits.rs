@@ -3,14 +3,16 @@
 //! Counts are first bounded by the bytes that remain; these limits bound what
 //! is left. Real model libraries stay far below them (docs/formats.md#bounds).
 
-/// Bytes one archive may unpack to.
-pub const MAX_UNPACKED_BYTES: u64 = 1 << 30;
+/// Bytes one archive may unpack to. It bounds time: large members are unpacked to
+/// a temporary file, one at a time.
+pub const MAX_UNPACKED_BYTES: u64 = 8 << 30;
 /// Unpacked bytes per packed byte before an archive is called a bomb.
 pub const MAX_UNPACK_RATIO: u64 = 200;
-/// Unpacked bytes up to which the ratio does not matter.
-pub const RATIO_FREE_BYTES: u64 = 16 << 20;
-/// Largest compressed member that is unpacked into memory; larger ones are
-/// reported as not inspected.
+/// Unpacked bytes up to which the ratio does not matter: a model's table of zeros
+/// packs a thousandfold, and so much unpacks in a second or two.
+pub const RATIO_FREE_BYTES: u64 = 512 << 20;
+/// Largest compressed member that is unpacked into memory; larger binaries and
+/// archives go to a temporary file.
 pub const MAX_MEMBER_IN_MEMORY: u64 = 32 << 20;
 /// Files up to this size are read, larger ones are mapped.
 pub const MAX_READ_FILE: u64 = 512 << 10;
@@ -22,14 +24,18 @@ pub const MAX_BUFFERS: usize = 32 << 20;
 pub const MAX_NESTING: usize = 4;
 /// Members of one archive.
 pub const MAX_MEMBERS: usize = 200_000;
-/// Bytes of linear memory rebuilt from a wasm file.
+/// Address below which the data of a wasm file is laid out. Gaps in it take no
+/// memory.
 pub const MAX_WASM_MEMORY: u64 = 1 << 30;
-/// Zero bytes between data segments of a wasm file that are written out.
-pub const MAX_WASM_GAPS: u64 = 32 << 20;
+/// Bytes of memory that gaps between the data segments of a wasm file may take,
+/// because they share their pages with data.
+pub const MAX_WASM_PADDING: u64 = 64 << 20;
 /// Items of one list that a decoder keeps: functions, constants, modules, kernels.
 pub const MAX_ITEMS: usize = 1 << 18;
-/// Bytes of one VM executable; real ones have a few megabytes.
-pub const MAX_EXECUTABLE: usize = 64 << 20;
+/// Bytes of one blob that are decoded, those read several times counted each
+/// time. Tensors and device code are stepped over and do not count: real blobs
+/// come to a few tens of megabytes, however large the model is.
+pub const MAX_DECODED: u64 = 256 << 20;
 /// Bytes of the metadata's JSON text.
 pub const MAX_METADATA: usize = 4 << 20;
 /// Sections of one binary that become regions.
@@ -48,12 +54,14 @@ pub const MAX_LISTING: usize = 256 << 20;
 /// Bytes between a blob's start and the VM executable in it, when a blob is
 /// sought without its symbol.
 pub const MAX_BLOB_HEAD: usize = 64 << 10;
-/// Blob starts tried per region in that search.
+/// Executables looked at per region in that search, and blob starts tried.
 pub const MAX_BLOB_CANDIDATES: usize = 64;
 /// Steps of one dataflow question over an executable.
 pub const MAX_DATAFLOW_STEPS: usize = 512 << 10;
 /// Values inside values, or copies of copies, that dataflow follows.
 pub const MAX_DATAFLOW_DEPTH: usize = 64;
+/// Functions inside functions that dataflow looks into.
+pub const MAX_DATAFLOW_CALLS: usize = 16;
 /// Findings of one rule on one artifact and runtime that are listed; the rest
 /// are counted.
 pub const MAX_FINDINGS: usize = 64;

@@ -126,7 +126,7 @@ fn conclude(reading: read::Reading, options: &ScanOptions) -> Scan {
         || -> Vec<Vec<Finding>> { sets.par_iter().map(|set| load_set_findings(set)).collect() },
         || {
             let of_folders = folder_findings(&artifacts, &documents);
-            let runtimes = Runtimes::of(&load_sets, &options.runtimes);
+            let runtimes = Runtimes::of(&load_sets, options);
             let companions = Companions::of(&artifacts, &options.with);
             let verdicts = verdict::verdicts(&artifacts, &runtimes, &companions, &shared);
             (of_folders, verdicts)
@@ -168,7 +168,11 @@ fn own_findings(
         let subject = Subject::Artifact(ArtifactContext { artifact, target });
         rules::ask(&subject, &mut outcome);
         let undecided = outcome.undecided.into_iter().map(|undecided| Problem {
-            kind: ProblemKind::Unsupported,
+            kind: if undecided.is_limit {
+                ProblemKind::Limit
+            } else {
+                ProblemKind::Unsupported
+            },
             detail: format!("{}: {}", undecided.rule, undecided.why),
             offset: None,
         });

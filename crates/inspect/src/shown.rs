@@ -23,7 +23,7 @@ pub(crate) fn acts(character: char) -> bool {
 /// The text with everything that acts written out as `\u{1b}`. What is fit to
 /// be shown stays as it is, and so does what this function returned.
 pub fn shown(text: &str) -> Cow<'_, str> {
-    replaced(text, |_, character, out| {
+    replaced(text, |character, out| {
         let _ = write!(out, "{}", character.escape_unicode());
     })
 }
@@ -40,7 +40,7 @@ pub fn shown_lines(text: &str) -> Cow<'_, str> {
 /// A JSON document, its lines kept, with everything that acts as JSON's own
 /// escapes: it says the same. Such characters are in strings alone.
 pub fn shown_json(document: &str) -> Cow<'_, str> {
-    replaced(document, |_, character, out| {
+    replaced(document, |character, out| {
         if character == '\n' {
             out.push(character);
             return;
@@ -51,7 +51,7 @@ pub fn shown_json(document: &str) -> Cow<'_, str> {
     })
 }
 
-fn replaced(text: &str, write: impl Fn(usize, char, &mut String)) -> Cow<'_, str> {
+fn replaced(text: &str, write: impl Fn(char, &mut String)) -> Cow<'_, str> {
     let mut out = String::new();
     let mut kept = 0;
     for (at, character) in text.char_indices() {
@@ -59,7 +59,7 @@ fn replaced(text: &str, write: impl Fn(usize, char, &mut String)) -> Cow<'_, str
             continue;
         }
         out.push_str(text.get(kept..at).unwrap_or_default());
-        write(at, character, &mut out);
+        write(character, &mut out);
         kept = at.saturating_add(character.len_utf8());
     }
     if kept == 0 {
@@ -141,7 +141,7 @@ mod tests {
         for (text, wanted) in [
             ("::error title=x::y", "\\u{3a}:error title=x::y"),
             ("  ::add-mask::a", "  \\u{3a}:add-mask::a"),
-            ("\n::error::x", "\\u{a}::error::x"),
+            ("\n::error::x", "\\u{a}\\u{3a}:error::x"),
             (":::error::x", "\\u{3a}::error::x"),
             ("a ##[error]b", "a \\u{23}#[error]b"),
             ("###[x]", "#\\u{23}#[x]"),

@@ -102,16 +102,19 @@ fn of_executable(executable: &Executable, notes: &mut Notes<'_>) {
     }
     for cache in kv_caches(executable) {
         for site in cache.sites.iter().filter(|site| site.argument == 15) {
-            match site.value {
-                KernelValue::Function { .. } => {
-                    notes.add("constructor_style", ConstructorStyle::Function);
+            // What is not known is no evidence of what the release writes.
+            for value in site.value.parts().0 {
+                match value {
+                    KernelValue::Function { .. } => {
+                        notes.add("constructor_style", ConstructorStyle::Function);
+                    }
+                    KernelValue::Absent => {}
+                    _ => notes.add("constructor_style", ConstructorStyle::Tuple),
                 }
-                KernelValue::Other { .. } => {}
-                _ => notes.add("constructor_style", ConstructorStyle::Tuple),
             }
         }
-        for length in cache.config.iter().filter_map(|config| config.declared) {
-            notes.add("cache_config_written", length);
+        for config in cache.config.parts().0 {
+            notes.add("cache_config_written", config.declared);
         }
     }
 }

@@ -5,6 +5,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use artcheck_inspect::shown::shown_lines;
 use artcheck_patch::inplace::convert::ConvertOptions;
 use artcheck_patch::inplace::retag::RetagOptions;
 use artcheck_patch::inplace::{
@@ -132,7 +133,7 @@ fn change(
         writeln!(out)?;
         return Ok(Status::Clean);
     }
-    write!(out, "{}", plan.describe())?;
+    write!(out, "{}", shown_lines(&plan.describe()))?;
     match applied {
         None if plan.is_empty() => writeln!(out, "nothing to change")?,
         None => writeln!(out, "nothing written: add --in-place, or --out FILE")?,

@@ -11,6 +11,7 @@ mod tests;
 mod words;
 
 use anyhow::{Context, bail};
+use artcheck_inspect::shown::{shown_json, shown_lines};
 use artcheck_verify::MatrixReport;
 
 pub use join::join;
@@ -54,6 +55,11 @@ pub fn write(report: &MatrixReport, format: Format, outputs: &[Output]) -> anyho
             Format::Junit => junit::render(report)?,
             Format::Markdown => markdown::render(report),
             _ => human::render(report),
+        };
+        // What a model's library prints has lines of its own.
+        let text = match format {
+            Format::Json => shown_json(&text),
+            _ => shown_lines(&text),
         };
         Ok(out.write_all(text.as_bytes())?)
     })

@@ -1,11 +1,11 @@
 //! What every container becomes: a [`Binary`], the facts that are kept, and the
 //! [`Region`]s of its bytes, which stay borrowed.
 
-use std::borrow::Cow;
 use std::fmt;
 
 use serde::Serialize;
 
+use super::Contents;
 use crate::words::spell;
 
 /// File format of a binary.
@@ -248,8 +248,8 @@ pub struct Region<'data> {
     pub name: String,
     /// Address of the first byte (virtual address, RVA, linear memory).
     pub address: u64,
-    /// The bytes: borrowed from the file, or rebuilt (wasm).
-    pub data: Cow<'data, [u8]>,
+    /// The bytes: borrowed from the file, or laid out (wasm).
+    pub data: Contents<'data>,
     /// Where the bytes lie in the file: pairs of (region offset, file offset,
     /// length), ascending. One entry except for wasm; gaps are implicit zeros.
     pub file_ranges: Vec<FileRange>,

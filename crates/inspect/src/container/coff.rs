@@ -1,8 +1,6 @@
 //! COFF objects, plain and big-object form: what the compiler writes for
 //! Windows before linking.
 
-use std::borrow::Cow;
-
 use object::LittleEndian as LE;
 use object::pe;
 use object::read::SymbolIndex;
@@ -12,7 +10,8 @@ use super::names::{concerns_tvm, undefined_concerns_tvm};
 use super::regions::push;
 use super::symbols::Names;
 use super::{
-    Binary, BinaryKind, DefinedSymbol, FileRange, Format, Parsed, Platform, Region, UndefinedSymbol,
+    Binary, BinaryKind, Contents, DefinedSymbol, FileRange, Format, Parsed, Platform, Region,
+    UndefinedSymbol,
 };
 use crate::error::DecodeError;
 
@@ -111,7 +110,7 @@ fn regions<'data, Coff: CoffHeader>(
         let region = Region {
             name: names.keep(name)?,
             address: 0,
-            data: Cow::Borrowed(bytes),
+            data: Contents::of_file(bytes),
             file_ranges: vec![FileRange {
                 region_offset: 0,
                 file_offset: file_offset.into(),

@@ -8,6 +8,7 @@ pub mod ar;
 mod archive;
 mod binary;
 mod coff;
+mod contents;
 mod elf;
 mod identify;
 mod lookup;
@@ -27,6 +28,7 @@ pub use binary::{
     Architecture, Binary, BinaryKind, DefinedSymbol, FileRange, Format, Needed, Parsed, Platform,
     Region, Signature, UndefinedSymbol, VersionNeed, WasmImport,
 };
+pub use contents::Contents;
 pub use identify::{FileType, identify, parse};
 pub use lookup::{defines, defines_qualified, each_export};
 pub use macho::{BrokenPage, CodeDirectory, broken_page};

@@ -14,7 +14,7 @@ pub(super) fn push<'data>(
             .file_ranges
             .first()
             .map_or(0, |range| range.file_offset);
-        return Err(DecodeError::new(
+        return Err(DecodeError::limit(
             at,
             format!("at most {MAX_REGIONS} sections with contents"),
             "more",

@@ -77,7 +77,7 @@ impl<'data> Names<'data> {
         self.keep_left = self.spend(self.keep_left, name.len() as u64, "kept")?;
         self.names_left = self.names_left.checked_sub(1).ok_or_else(|| {
             let expected = format!("at most {MAX_KEPT_SYMBOLS} names that concern TVM");
-            DecodeError::new(self.at, expected, "more")
+            DecodeError::limit(self.at, expected, "more")
         })?;
         // Nearly every name is ASCII, which is checked faster than it is mended.
         Ok(match std::str::from_utf8(name) {

@@ -1,9 +1,9 @@
 //! A Relax VM executable outside any container, as `Executable.save` writes it:
 //! one region, no symbols.
 
-use std::borrow::Cow;
-
-use super::{Architecture, Binary, BinaryKind, FileRange, Format, Parsed, Platform, Region};
+use super::{
+    Architecture, Binary, BinaryKind, Contents, FileRange, Format, Parsed, Platform, Region,
+};
 
 /// Wraps the bytes; the `vm` decoders read them.
 pub fn parse(data: &[u8]) -> Parsed<'_> {
@@ -19,7 +19,7 @@ pub fn parse(data: &[u8]) -> Parsed<'_> {
         regions: vec![Region {
             name: "file".to_owned(),
             address: 0,
-            data: Cow::Borrowed(data),
+            data: Contents::of_file(data),
             file_ranges: vec![FileRange {
                 region_offset: 0,
                 file_offset: 0,

@@ -3,10 +3,9 @@
 //!
 //! Linkers cut data at runs of zero bytes, so a blob lies in hundreds of
 //! segments and cannot be read from the file directly (docs/formats.md#the-blob-in-wasm).
-//! Every active segment with a constant offset is applied to zeroed memory.
+//! Every active segment with a constant offset is laid out at its address; what is
+//! between them reads as zeros and takes no memory.
 //! The code section is skipped, not decoded.
-
-use std::borrow::Cow;
 
 use wasmparser::{
     BinaryReaderError, Chunk, ConstExpr, Data, DataKind, Encoding, ExportSectionReader,
@@ -15,11 +14,16 @@ use wasmparser::{
 
 use super::names::concerns_tvm;
 use super::{
-    Architecture, Binary, BinaryKind, DefinedSymbol, FileRange, Format, Parsed, Platform, Region,
-    UndefinedSymbol, WasmImport,
+    Architecture, Binary, BinaryKind, Contents, DefinedSymbol, FileRange, Format, Parsed, Platform,
+    Region, UndefinedSymbol, WasmImport,
 };
 use crate::error::DecodeError;
-use crate::limits::{MAX_KEPT_SYMBOLS, MAX_WASM_GAPS, MAX_WASM_MEMORY};
+use crate::limits::{MAX_KEPT_SYMBOLS, MAX_WASM_MEMORY, MAX_WASM_PADDING};
+
+/// Zeros between the segments of one file up to which they are simply written.
+const DENSE_GAPS: u64 = 1 << 20;
+/// What a gap takes of the pages that it shares with the segments beside it.
+const PAGES_AT_A_GAP: u64 = 2 * 4096;
 
 /// What is collected while the sections pass by.
 #[derive(Default)]
@@ -67,7 +71,7 @@ pub fn parse(data: &[u8]) -> Result<Parsed<'_>, DecodeError> {
             library: Some(import.module.clone()),
         })
         .collect();
-    let regions = rebuild_memory(module.segments)?;
+    let regions = lay_out(module.segments)?;
     let binary = Binary {
         identity: module.name,
         defined,
@@ -163,7 +167,7 @@ fn advance<'data>(
 fn bounded(kept: usize, at: u64) -> Result<(), DecodeError> {
     if kept as u64 >= MAX_KEPT_SYMBOLS {
         let expected = format!("at most {MAX_KEPT_SYMBOLS} imports, and as many exports");
-        return Err(DecodeError::new(at, expected, "more"));
+        return Err(DecodeError::limit(at, expected, "more"));
     }
     Ok(())
 }
@@ -245,74 +249,61 @@ fn constant_offset(expression: &ConstExpr<'_>) -> Result<Option<u64>, DecodeErro
     })
 }
 
-/// Lays the segments out at their addresses. Neighbours share a region with
-/// the zero bytes between them, until [`MAX_WASM_GAPS`] bytes are spent.
-fn rebuild_memory(mut segments: Vec<Segment<'_>>) -> Result<Vec<Region<'static>>, DecodeError> {
+/// Lays the segments out at their addresses, as one region with gaps.
+fn lay_out(mut segments: Vec<Segment<'_>>) -> Result<Vec<Region<'static>>, DecodeError> {
     segments.sort_by_key(|segment| segment.address);
-    let mut gaps_left = MAX_WASM_GAPS;
-    let mut regions: Vec<Region<'static>> = Vec::new();
-    let mut memory: Vec<u8> = Vec::new();
-    let mut ranges: Vec<FileRange> = Vec::new();
-    let mut start = 0u64;
+    let Some(start) = segments.first().map(|segment| segment.address) else {
+        return Ok(Vec::new());
+    };
+    let mut ranges = Vec::with_capacity(segments.len());
+    let mut end = start;
+    let (mut gaps, mut taken) = (0u64, 0u64);
     for segment in &segments {
+        let at = segment.file_offset;
+        let address = segment.address;
+        let gap = address.checked_sub(end).ok_or_else(|| {
+            let found = format!("address {address:#x} below {end:#x}");
+            DecodeError::new(at, "data segments that do not overlap", found)
+        })?;
+        gaps = gaps.saturating_add(gap);
+        taken = taken.saturating_add(gap.min(PAGES_AT_A_GAP));
         let length = segment.data.len() as u64;
-        let end = segment.address.saturating_add(length);
+        end = address.saturating_add(length);
         if end > MAX_WASM_MEMORY {
-            return Err(DecodeError::new(
-                segment.file_offset,
-                format!("a data segment below address {MAX_WASM_MEMORY:#x}"),
-                format!("address {:#x}", segment.address),
+            let expected = format!("data segments below address {MAX_WASM_MEMORY:#x}");
+            return Err(DecodeError::limit(
+                at,
+                expected,
+                format!("address {end:#x}"),
             ));
         }
-        let reached = start.saturating_add(memory.len() as u64);
-        if ranges.is_empty() {
-            start = segment.address;
-        } else {
-            let gap = segment.address.checked_sub(reached).ok_or_else(|| {
-                DecodeError::new(
-                    segment.file_offset,
-                    "data segments that do not overlap",
-                    format!("address {:#x} below {reached:#x}", segment.address),
-                )
-            })?;
-            match gaps_left.checked_sub(gap) {
-                Some(left) => {
-                    gaps_left = left;
-                    let filled = (memory.len() as u64).saturating_add(gap);
-                    memory.resize(usize::try_from(filled).unwrap_or(usize::MAX), 0);
-                }
-                None => {
-                    regions.push(memory_region(start, &mut memory, &mut ranges));
-                    start = segment.address;
-                }
-            }
+        if taken > MAX_WASM_PADDING {
+            let expected =
+                format!("at most {MAX_WASM_PADDING} bytes of memory around data segments");
+            return Err(DecodeError::limit(at, expected, "more"));
         }
         ranges.push(FileRange {
-            region_offset: memory.len() as u64,
-            file_offset: segment.file_offset,
+            region_offset: address.saturating_sub(start),
+            file_offset: at,
             length,
         });
-        memory.extend_from_slice(segment.data);
     }
-    if !ranges.is_empty() {
-        regions.push(memory_region(start, &mut memory, &mut ranges));
-    }
-    Ok(regions)
-}
-
-fn memory_region(
-    address: u64,
-    memory: &mut Vec<u8>,
-    ranges: &mut Vec<FileRange>,
-) -> Region<'static> {
-    Region {
+    let span = usize::try_from(end.saturating_sub(start)).unwrap_or(usize::MAX);
+    let pieces = segments.iter().map(|segment| {
+        let at = segment.address.saturating_sub(start);
+        (usize::try_from(at).unwrap_or(usize::MAX), segment.data)
+    });
+    let data = Contents::of_pieces(span, gaps > DENSE_GAPS, pieces).map_err(|error| {
+        DecodeError::limit(0, format!("room for {span} bytes of linear memory"), error)
+    })?;
+    Ok(vec![Region {
         name: "linear memory".to_owned(),
-        address,
-        data: Cow::Owned(std::mem::take(memory)),
-        file_ranges: std::mem::take(ranges),
+        address: start,
+        data,
+        file_ranges: ranges,
         executable: false,
         writable: true,
-    }
+    }])
 }
 
 fn bad(error: BinaryReaderError) -> DecodeError {

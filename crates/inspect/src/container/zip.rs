@@ -15,7 +15,8 @@ pub fn members<'data>(data: &'data [u8], visit: Visit<'_, 'data>) -> Result<(), 
         .map_err(|error| DecodeError::new(size, "a zip central directory", error))?;
     if archive.len() > MAX_MEMBERS {
         let found = format!("{} members", archive.len());
-        return Err(DecodeError::new(size, "fewer members", found));
+        let expected = format!("at most {MAX_MEMBERS} members");
+        return Err(DecodeError::limit(size, expected, found));
     }
     // Members of a real archive stand one behind the other.
     let mut left = size;

@@ -20,13 +20,15 @@ impl Blob {
         let length = reader.count(1, "the blob's length")?;
         let end = length.saturating_add(LENGTH_FIELD);
         let bytes = bytes.get(..end).unwrap_or(bytes);
-        let tree_first = tree_first(bytes);
-        let modules = match tree_first {
+        let body = reader.over(bytes, LENGTH_FIELD);
+        let modules = match tree_first(bytes, body.clone()) {
             Ok(modules) => return Ok(finish(BlobLayout::TreeFirst, end, modules, 0)),
-            Err(TreeFirstError::NoTree(_)) => count_first(bytes),
+            Err(TreeFirstError::NoTree(error)) => count_first(bytes, &body)
+                .map_err(|other| if error.is_limit { error } else { other }),
             Err(TreeFirstError::Modules(error)) => {
                 // A tree in front is a strong sign, but not a proof.
-                count_first(bytes).map_err(|_| error)
+                count_first(bytes, &body)
+                    .map_err(|other| if other.is_limit { other } else { error })
             }
         };
         modules.map(|(modules, root)| finish(BlobLayout::CountFirst, end, modules, root))
@@ -70,13 +72,12 @@ fn finish(layout: BlobLayout, length: usize, modules: Vec<Module>, root: usize) 
 /// A blob that is no tree-first one, and how sure that is.
 enum TreeFirstError {
     /// It does not begin with an import tree.
-    NoTree(#[allow(dead_code)] DecodeError),
+    NoTree(DecodeError),
     /// It does, but its modules do not follow.
     Modules(DecodeError),
 }
 
-fn tree_first(bytes: &[u8]) -> Result<Vec<Module>, TreeFirstError> {
-    let mut reader = Reader::at(bytes, LENGTH_FIELD);
+fn tree_first<'a>(bytes: &'a [u8], mut reader: Reader<'a>) -> Result<Vec<Module>, TreeFirstError> {
     let tree = tree::read(&mut reader).map_err(TreeFirstError::NoTree)?;
     let mut modules = Vec::new();
     for children in tree {
@@ -92,16 +93,16 @@ fn tree_first(bytes: &[u8]) -> Result<Vec<Module>, TreeFirstError> {
     Ok(modules)
 }
 
-fn tree_first_module(
-    bytes: &[u8],
-    reader: &mut Reader<'_>,
+fn tree_first_module<'a>(
+    bytes: &'a [u8],
+    reader: &mut Reader<'a>,
     children: Vec<usize>,
 ) -> Result<Module, DecodeError> {
     let kind = reader.string("a module kind")?;
     if kind == HOST_LIBRARY {
         return Ok(host_library(reader.position(), children));
     }
-    let payload_length = reader.bytes("a module's payload")?.len();
+    let payload_length = reader.extent("a module's payload")?;
     let end = reader.position();
     let start = end.saturating_sub(payload_length);
     let within = bytes.get(..end).unwrap_or_default();
@@ -110,7 +111,7 @@ fn tree_first_module(
         children,
         payload_offset: start as u64,
         payload_length: payload_length as u64,
-        payload: payload::decode_exact(kind, within, start),
+        payload: payload::decode_exact(kind, within, start, reader),
     })
 }
 
@@ -126,19 +127,23 @@ fn host_library(position: usize, children: Vec<usize>) -> Module {
 
 /// Payloads carry no length here, so only the right form of `FunctionInfo`
 /// reaches the blob's end. One blob has one writer and so one form.
-fn count_first(bytes: &[u8]) -> Result<(Vec<Module>, usize), DecodeError> {
-    let newer = count_first_as(bytes, FunctionInfoForm::ExtraTags);
-    match (newer, count_first_as(bytes, FunctionInfoForm::Plain)) {
+fn count_first<'a>(
+    bytes: &'a [u8],
+    body: &Reader<'a>,
+) -> Result<(Vec<Module>, usize), DecodeError> {
+    let newer = count_first_as(bytes, body.clone(), FunctionInfoForm::ExtraTags);
+    let older = count_first_as(bytes, body.clone(), FunctionInfoForm::Plain);
+    match (newer, older) {
         (Ok(modules), _) | (Err(_), Ok(modules)) => Ok(modules),
-        (Err(newer), Err(older)) => Err(if newer.at > older.at { newer } else { older }),
+        (Err(newer), Err(older)) => Err(older.or(newer)),
     }
 }
 
-fn count_first_as(
-    bytes: &[u8],
+fn count_first_as<'a>(
+    bytes: &'a [u8],
+    mut reader: Reader<'a>,
     form: FunctionInfoForm,
 ) -> Result<(Vec<Module>, usize), DecodeError> {
-    let mut reader = Reader::at(bytes, LENGTH_FIELD);
     let count = reader.items(8, "the number of modules")?;
     let mut modules = Vec::new();
     let mut tree = None;
@@ -180,14 +185,14 @@ fn without_tree(mut modules: Vec<Module>, end: usize) -> (Vec<Module>, usize) {
     (modules, root)
 }
 
-fn count_first_module(
-    bytes: &[u8],
-    reader: &mut Reader<'_>,
+fn count_first_module<'a>(
+    bytes: &'a [u8],
+    reader: &mut Reader<'a>,
     kind: &str,
     form: FunctionInfoForm,
 ) -> Result<Module, DecodeError> {
     if payload::is_vm_executable(kind) {
-        let length = reader.bytes("a VM executable")?.len();
+        let length = reader.extent("a VM executable")?;
         let end = reader.position();
         let start = end.saturating_sub(length);
         return Ok(Module {
@@ -195,7 +200,12 @@ fn count_first_module(
             children: Vec::new(),
             payload_offset: start as u64,
             payload_length: length as u64,
-            payload: payload::decode_exact(kind, bytes.get(..end).unwrap_or_default(), start),
+            payload: payload::decode_exact(
+                kind,
+                bytes.get(..end).unwrap_or_default(),
+                start,
+                reader,
+            ),
         });
     }
     let before = reader.clone();

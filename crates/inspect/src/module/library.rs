@@ -239,6 +239,9 @@ pub struct ModelLibrary {
     pub vm_tir_functions: Vec<String>,
     /// Names host code looks up at run time (`.tvm_func.<name>` locals), where kept.
     pub host_callees: Vec<String>,
+    /// Builtins that VM functions compiled to host code name.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub compiled_calls: Vec<String>,
 }
 
 impl ModelLibrary {

@@ -9,7 +9,7 @@ use std::ops::Range;
 use memchr::memmem;
 
 use super::symbols::{HostNames, blob_symbol};
-use super::{Blob, ModelLibrary, SymbolGeneration, payload, registration};
+use super::{Blob, ModelLibrary, SymbolGeneration, compiled, payload, registration};
 use crate::bytes::Reader;
 use crate::container::{Binary, BinaryKind, DefinedSymbol, Format, Parsed, Region};
 use crate::error::DecodeError;
@@ -26,11 +26,14 @@ pub fn find(parsed: &Parsed<'_>) -> Vec<ModelLibrary> {
     if parsed.binary.format == Format::VmExecutable {
         return bare(parsed);
     }
-    let found = find_by_symbol(parsed);
+    let mut found = find_by_symbol(parsed);
     let searchable =
         parsed.binary.format == Format::Wasm || parsed.binary.kind == BinaryKind::Program;
     if found.is_empty() && searchable {
-        return find_by_magic(parsed);
+        found = find_by_magic(parsed);
+    }
+    for library in &mut found {
+        compiled::read(library, parsed);
     }
     found
 }
@@ -106,6 +109,7 @@ fn empty() -> ModelLibrary {
         host_functions: Vec::new(),
         vm_tir_functions: Vec::new(),
         host_callees: Vec::new(),
+        compiled_calls: Vec::new(),
     }
 }
 
@@ -154,7 +158,29 @@ impl ModelLibrary {
     }
 }
 
+/// Zeros between two pieces of a region from which on they are apart.
+const GAP: u64 = 4096;
+
 impl Region<'_> {
+    /// The parts of the region that the file holds, with the short gaps between
+    /// them and one zero behind each: what is worth searching.
+    pub fn runs(&self) -> Vec<Range<usize>> {
+        let size = self.data.len();
+        let mut runs: Vec<Range<usize>> = Vec::new();
+        let mut end = 0u64;
+        for range in &self.file_ranges {
+            let start = range.region_offset;
+            let gap = start.saturating_sub(end);
+            end = start.saturating_add(range.length);
+            let behind = usize::try_from(end.saturating_add(1)).map_or(size, |end| end.min(size));
+            match runs.last_mut() {
+                Some(last) if gap < GAP => last.end = behind,
+                _ => runs.push(usize::try_from(start).unwrap_or(size)..behind),
+            }
+        }
+        runs
+    }
+
     /// Where a byte of the region lies in the file; `None` in a gap.
     pub fn file_offset(&self, region_offset: u64) -> Option<u64> {
         let after = self
@@ -166,21 +192,22 @@ impl Region<'_> {
     }
 }
 
-/// The libraries found by the magic of their VM executable. Code holds the
-/// same magic as constants; only a blob that decodes whole is believed.
+/// The libraries found by the magic of their VM executable. Code holds the same
+/// magic as constants, but not behind a module's kind and a length.
 pub fn find_by_magic(parsed: &Parsed<'_>) -> Vec<ModelLibrary> {
     let mut found = Vec::new();
     for region in parsed.regions.iter().filter(|region| !region.executable) {
-        let blobs = blobs_in(&region.data);
+        let runs = region.runs();
+        let blobs = blobs_in(&region.data, &runs);
         let alone = blobs.len() == 1;
         for (range, blob) in blobs {
             let mut library = ModelLibrary {
-                blob: Ok(blob),
+                blob,
                 ..library(region, range.start as u64)
             };
             // Which of several libraries a name belongs to is not written down.
             if alone {
-                registration::recover(&mut library, &region.data, range);
+                registration::recover(&mut library, &outside(&region.data, &runs, &range));
             }
             library.add_host_names(&parsed.binary);
             found.push(library);
@@ -189,55 +216,96 @@ pub fn find_by_magic(parsed: &Parsed<'_>) -> Vec<ModelLibrary> {
     found
 }
 
+/// What the runs of a region hold besides a blob.
+fn outside<'a>(data: &'a [u8], runs: &[Range<usize>], blob: &Range<usize>) -> Vec<&'a [u8]> {
+    let cut = |run: &Range<usize>| {
+        [
+            run.start..run.end.min(blob.start),
+            run.start.max(blob.end)..run.end,
+        ]
+    };
+    let parts = runs.iter().flat_map(cut);
+    parts.filter_map(|part| data.get(part)).collect()
+}
+
+/// Where a blob is, and the blob or why it does not decode.
+type Found = (Range<usize>, Result<Blob, DecodeError>);
+
 /// The blobs in a region, in order, none inside another.
-fn blobs_in(data: &[u8]) -> Vec<(Range<usize>, Blob)> {
-    let mut found: Vec<(Range<usize>, Blob)> = Vec::new();
+fn blobs_in(data: &[u8], runs: &[Range<usize>]) -> Vec<Found> {
+    let mut found: Vec<Found> = Vec::new();
     let mut budget = MAX_BLOB_CANDIDATES;
-    for magic in magics(data) {
+    for magic in runs.iter().flat_map(|run| magics(data, run)) {
         let inside = found.last().is_some_and(|(range, _)| magic < range.end);
-        if inside || budget == 0 {
+        if inside {
             continue;
         }
-        if let Some((start, blob)) = around(data, magic, &mut budget) {
-            let length = usize::try_from(blob.length).unwrap_or(usize::MAX);
-            found.push((start..start.saturating_add(length), blob));
+        let is_last = budget == 0;
+        found.extend(around(data, magic, &mut budget));
+        if is_last {
+            break;
         }
     }
     found
 }
 
-/// Offsets of VM magics of either generation.
-fn magics(data: &[u8]) -> impl Iterator<Item = usize> {
-    // Both differ in their first byte alone; the rest is searched once.
+/// Offsets of VM magics of either generation. Both are words without a zero byte,
+/// so no linker cuts them.
+fn magics<'a>(data: &'a [u8], run: &Range<usize>) -> impl Iterator<Item = usize> + use<'a> {
+    // They differ in their first byte alone; the rest is searched once.
     static TAIL: [u8; 7] = [0x15, 0x14, 0x42, 0x2f, 0xde, 0x25, 0xd2];
-    memmem::find_iter(data, &TAIL)
-        .filter_map(|tail| tail.checked_sub(1))
+    let start = run.start;
+    memmem::find_iter(data.get(run.clone()).unwrap_or_default(), &TAIL)
+        .filter_map(move |tail| start.saturating_add(tail).checked_sub(1))
         .filter(|start| data.get(*start..).is_some_and(|at| Magic::of(at).is_some()))
 }
 
-/// The blob that holds the executable at `magic`, and where it starts.
-fn around(data: &[u8], magic: usize, budget: &mut usize) -> Option<(usize, Blob)> {
+/// The blob that holds the executable at `magic`. `None` where the magic is a
+/// number among others; a module's kind and a length before it are an executable,
+/// and it is a library even if no blob around it can be made out.
+fn around(data: &[u8], magic: usize, budget: &mut usize) -> Option<Found> {
     let kind_start = kind_before(data, magic)?;
     let nearest = kind_start.checked_sub(16)?;
+    *budget = budget.saturating_sub(1);
     let furthest = nearest.saturating_sub(MAX_BLOB_HEAD);
+    let mut best: Option<(usize, DecodeError)> = None;
     for start in (furthest..=nearest).rev() {
         if !may_start(data, start, magic) {
             continue;
         }
-        *budget = budget.checked_sub(1)?;
-        let Ok(blob) = Blob::decode(data.get(start..)?) else {
-            continue;
+        let Some(left) = budget.checked_sub(1) else {
+            let expected = format!("at most {MAX_BLOB_CANDIDATES} places where a blob may begin");
+            best = Some((start, DecodeError::limit(0, expected, "more")));
+            break;
         };
-        let inside = magic.saturating_sub(start) as u64;
-        let holds = blob
-            .modules
-            .iter()
-            .any(|module| module.payload_offset == inside);
-        if holds && blob.executables().next().is_some() {
-            return Some((start, blob));
+        *budget = left;
+        match Blob::decode(data.get(start..)?) {
+            Ok(blob) if holds_executable(&blob, magic.saturating_sub(start)) => {
+                let length = usize::try_from(blob.length).unwrap_or(usize::MAX);
+                return Some((start..start.saturating_add(length), Ok(blob)));
+            }
+            Ok(_) => {}
+            Err(error) => {
+                let worse = |(_, best): &(usize, DecodeError)| {
+                    (best.is_limit, best.at) < (error.is_limit, error.at)
+                };
+                if best.as_ref().is_none_or(worse) {
+                    best = Some((start, error));
+                }
+            }
         }
     }
-    None
+    let (start, error) = best.unwrap_or_else(|| {
+        let expected = format!("a blob that begins at most {MAX_BLOB_HEAD} bytes before");
+        (kind_start, DecodeError::limit(0, expected, "none"))
+    });
+    Some((start..magic, Err(error)))
+}
+
+/// Whether a blob has an executable that decodes at byte `inside`.
+fn holds_executable(blob: &Blob, inside: usize) -> bool {
+    let mut modules = blob.modules.iter();
+    modules.any(|module| module.payload_offset == inside as u64)
 }
 
 /// Where the `str` of the module kind before an executable's length begins.

@@ -115,6 +115,9 @@ pub enum MetadataError {
     /// The string is longer than any real one; it is not decoded.
     #[error("the string `_metadata` returns has {0} bytes, more than are decoded")]
     TooLong(usize),
+    /// What it returns was not followed to its end.
+    #[error("what `_metadata` returns was not followed to its end: the program is too nested")]
+    TooDeep,
     /// The string is not a JSON object.
     #[error("the string `_metadata` returns is no JSON object: {0}")]
     NotJson(String),
@@ -172,11 +175,11 @@ fn constant_index(executable: &Executable, wanted: &str) -> Result<usize, Metada
             Instruction::Ret { result } => Some(flow.register(number, result)),
             _ => None,
         })
-        .and_then(|value| match value {
-            Value::Constant(index) => Some(index),
-            _ => None,
+        .map_or(Err(MetadataError::NotAConstant), |value| match value {
+            Value::Constant(index) => Ok(index),
+            value if value.is_cut() => Err(MetadataError::TooDeep),
+            _ => Err(MetadataError::NotAConstant),
         })
-        .ok_or(MetadataError::NotAConstant)
 }
 
 /// Decodes the JSON text.

@@ -5,6 +5,7 @@
 //! [`metadata`] reads what the model says of itself.
 
 mod blob;
+mod compiled;
 mod device_need;
 pub mod engine;
 mod library;

@@ -5,7 +5,6 @@
 //! bytes of the blob itself are left out: names in there prove nothing.
 
 use std::collections::HashSet;
-use std::ops::Range;
 
 use memchr::{memchr_iter, memmem};
 
@@ -15,12 +14,8 @@ use super::{ModelLibrary, SymbolGeneration};
 use crate::limits::MAX_REGISTERED_NAME;
 use crate::vm::FunctionKind;
 
-/// Fills in what the strings around the blob at `blob` say of `library`.
-pub(super) fn recover(library: &mut ModelLibrary, data: &[u8], blob: Range<usize>) {
-    let outside = [
-        data.get(..blob.start).unwrap_or_default(),
-        data.get(blob.end..).unwrap_or_default(),
-    ];
+/// Fills in what the strings `outside` its blob say of `library`.
+pub(super) fn recover(library: &mut ModelLibrary, outside: &[&[u8]]) {
     let Some((prefix, generation, name)) = registered_blob(outside) else {
         return;
     };
@@ -29,7 +24,7 @@ pub(super) fn recover(library: &mut ModelLibrary, data: &[u8], blob: Range<usize
     library.blob_symbol = Some(name.to_owned());
     let wanted = packed_names(library);
     let mut names = HostNames::default();
-    for text in outside.into_iter().flat_map(strings) {
+    for text in outside.iter().copied().flat_map(strings) {
         names.add_registered(text, prefix, generation, &wanted);
     }
     library.add_names(names);
@@ -37,10 +32,10 @@ pub(super) fn recover(library: &mut ModelLibrary, data: &[u8], blob: Range<usize
 
 /// The blob's name: the one with a prefix if there is just one such, else the
 /// bare one, which the runtime in the same memory may hold as well.
-fn registered_blob(outside: [&[u8]; 2]) -> Option<(&str, SymbolGeneration, &str)> {
+fn registered_blob<'a>(outside: &[&'a [u8]]) -> Option<(&'a str, SymbolGeneration, &'a str)> {
     let mut found: Vec<(&str, SymbolGeneration, &str)> = Vec::new();
     for (suffix, _) in BLOBS {
-        for data in outside {
+        for data in outside.iter().copied() {
             for at in memmem::find_iter(data, suffix.as_bytes()) {
                 let end = at.saturating_add(suffix.len());
                 if let Some(name) = string_ending(data, end)

@@ -34,7 +34,10 @@ fn check(context: &ArtifactContext<'_>, out: &mut Outcome) {
         );
     }
     for library in &artifact.libraries {
-        if let Err(error) = &library.blob {
+        // A limit is among the problems.
+        if let Err(error) = &library.blob
+            && !error.is_limit
+        {
             let at = library.file_offset.saturating_add(error.at);
             out.push(
                 Finding::new(&RULE, &artifact.path, "the module blob does not decode")
@@ -79,7 +82,9 @@ fn sentence(problem: &Problem) -> &'static str {
         ProblemKind::Corrupt => "the file is truncated or corrupt",
         ProblemKind::Unsupported => "the file is of a kind or generation this tool does not know",
         ProblemKind::BrokenSignature => "the code signature does not match",
-        ProblemKind::Limit => "a limit was reached; the rest was not looked at",
+        ProblemKind::Limit => {
+            "not decided, because a limit was reached; the rest was not looked at"
+        }
         ProblemKind::NotAFile => "no regular file: passed over",
         ProblemKind::NotNeeded => "left packed: nothing in it is asked for",
         ProblemKind::UnsafeName => "an archive member's name leaves the folder it is unpacked to",
@@ -104,7 +109,9 @@ fn advice(kind: ProblemKind) -> &'static str {
             "if it should be a model library, say which compiler made it; use --allow-unknown to pass it over"
         }
         ProblemKind::BrokenSignature => "the code signature does not match",
-        ProblemKind::Limit => "scan the contents outside the archive",
+        ProblemKind::Limit => {
+            "if it is an archive, unpack it and scan the folder; if it should be a model library, say which one it is"
+        }
         ProblemKind::NotAFile | ProblemKind::NotNeeded => "nothing to do",
         ProblemKind::UnsafeName => "pack the archive again with relative names",
     }

@@ -46,6 +46,15 @@ fn check(pair: &Pair<'_>, out: &mut Outcome) {
             check_cache(pair, program, cache, out);
         }
     }
+    let accepted = pair.runtime.attention_tags.value.as_ref();
+    if accepted.is_none_or(|tags| !tags.is_empty())
+        && let Some(why) = pair.hidden_cache()
+    {
+        out.undecided(
+            &RULE,
+            format!("which attention tags are used is not known: {why}"),
+        );
+    }
 }
 
 /// A tuple the runtime rejects.
@@ -57,11 +66,8 @@ struct Rejected<'a> {
 }
 
 fn check_cache(pair: &Pair<'_>, program: &Program<'_>, cache: &KvCacheCreate, out: &mut Outcome) {
-    let tagged = cache
-        .sites
-        .iter()
-        .any(|site| matches!(site.value, KernelValue::Tagged { .. }));
-    if !tagged {
+    // Bare functions instead of tuples: AC104 reports the other constructor.
+    if cache.sites.is_empty() || cache.takes_functions() {
         return;
     }
     let Some(accepted) = &pair.runtime.attention_tags.value else {
@@ -76,48 +82,49 @@ fn check_cache(pair: &Pair<'_>, program: &Program<'_>, cache: &KvCacheCreate, ou
     }
     let mut rejected: BTreeMap<(&str, bool), Vec<Rejected<'_>>> = BTreeMap::new();
     for site in &cache.sites {
-        let KernelValue::Tagged {
-            instruction,
-            constant,
-            tag,
-            length,
-        } = &site.value
-        else {
-            continue;
-        };
         let Some(match_site) = site_of(site.argument) else {
             continue;
         };
         let Some(tags) = accepted.get(&match_site) else {
             continue;
         };
-        let length = *length as u64;
-        let known_tag = tags.contains_key(tag);
-        if tags
-            .get(tag)
-            .is_some_and(|lengths| lengths.contains(&length))
-        {
-            continue;
+        let (values, why) = site.value.parts();
+        if let Some(why) = why {
+            out.undecided(&RULE, program.not_followed(cache, site.argument, why));
         }
-        let offset = program
-            .executable
-            .constants
-            .get(*constant)
-            .map(|found| pair.file_offset(program.start.saturating_add(found.range.start)));
-        rejected
-            .entry((tag, known_tag))
-            .or_default()
-            .push(Rejected {
-                site: match_site,
-                tag,
-                length,
-                location: Location {
-                    offset,
-                    argument: Some(site.argument as u64),
-                    constant: Some(*constant as u64),
-                    ..program.place(cache.function, Some(*instruction))
-                },
-            });
+        for value in values {
+            match value {
+                KernelValue::Tagged {
+                    instruction,
+                    constant,
+                    tag,
+                    length,
+                } => {
+                    let length = *length as u64;
+                    let lengths = tags.get(tag);
+                    if lengths.is_some_and(|lengths| lengths.contains(&length)) {
+                        continue;
+                    }
+                    let tuples = rejected.entry((tag, lengths.is_some())).or_default();
+                    tuples.push(Rejected {
+                        site: match_site,
+                        tag,
+                        length,
+                        location: Location {
+                            offset: pair.offset_of(program, *constant),
+                            argument: Some(site.argument as u64),
+                            constant: Some(*constant as u64),
+                            ..program.place(cache.function, Some(*instruction))
+                        },
+                    });
+                }
+                KernelValue::Untagged { .. } | KernelValue::Function { .. } => out.undecided(
+                    &RULE,
+                    program.not_followed(cache, site.argument, "a tuple without a tag"),
+                ),
+                KernelValue::Empty { .. } | KernelValue::Absent => {}
+            }
+        }
     }
     for ((tag, known_tag), tuples) in rejected {
         out.push(report(pair, accepted, tag, known_tag, &tuples));

@@ -25,6 +25,9 @@ fn check(pair: &Pair<'_>, out: &mut Outcome) {
     for (index, module) in pair.blob.modules.iter().enumerate() {
         match &module.payload {
             Payload::VmExecutable(executable) => check_executable(pair, module, executable, out),
+            Payload::Undecodable { error } if error.is_limit => {
+                out.over_limit(&RULE, format!("module {index} `{}`: {error}", module.kind));
+            }
             Payload::Undecodable { error } if module.kind.starts_with("relax.") => {
                 let at = pair.file_offset(module.payload_offset.saturating_add(error.at));
                 let finding = pair

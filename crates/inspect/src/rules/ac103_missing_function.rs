@@ -36,6 +36,7 @@ const PACKS: &[(&str, &str, &str)] = &[
 
 fn check(pair: &Pair<'_>, out: &mut Outcome) {
     let mut lost = Vec::new();
+    host_part(pair, out);
     for program in &pair.facts.programs {
         for (index, function) in program.executable.functions.iter().enumerate() {
             if is_lost(pair, function, out) {
@@ -52,16 +53,49 @@ fn check(pair: &Pair<'_>, out: &mut Outcome) {
     out.and_more(lost.len().saturating_sub(MAX_FINDINGS));
 }
 
+/// A bare executable is a part of a library: its kernels are in the host part.
+fn is_elsewhere(pair: &Pair<'_>, name: &str) -> bool {
+    pair.blob.layout == BlobLayout::Bare && !name.starts_with("vm.")
+}
+
+/// What a bare executable needs of a host part that is not among its bytes.
+fn host_part(pair: &Pair<'_>, out: &mut Outcome) {
+    let functions = pair.facts.programs.iter();
+    let functions = functions.flat_map(|program| &program.executable.functions);
+    let mut needed = functions.filter(|function| match function.kind {
+        FunctionKind::Vm => false,
+        FunctionKind::VmTir => pair.blob.layout == BlobLayout::Bare,
+        FunctionKind::Packed => {
+            let name = function.name.as_str();
+            is_elsewhere(pair, name)
+                && !pair.facts.provided.contains(name)
+                && pair.runtime.offers_function(name) != Some(true)
+        }
+    });
+    let Some(first) = needed.next() else { return };
+    let more = match needed.count() {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    out.undecided(
+        &RULE,
+        format!(
+            "this is a VM executable without its host part: whether that has `{}`{more} is not known",
+            first.name
+        ),
+    );
+}
+
 /// Whether neither the library nor the runtime provides a function of the table.
 fn is_lost(pair: &Pair<'_>, function: &Function, out: &mut Outcome) -> bool {
     let name = function.name.as_str();
     match function.kind {
         FunctionKind::Vm => false,
-        FunctionKind::VmTir => pair
-            .library
-            .vm_tir_functions
-            .binary_search_by(|tir| tir.as_str().cmp(name))
-            .is_err(),
+        FunctionKind::VmTir => {
+            let known = &pair.library.vm_tir_functions;
+            let found = known.binary_search_by(|tir| tir.as_str().cmp(name));
+            found.is_err() && pair.blob.layout != BlobLayout::Bare
+        }
         FunctionKind::Packed => {
             let provided = &pair.facts.provided;
             if provided.contains(name) || provided.contains(bare_name(pair, name)) {
@@ -69,8 +103,7 @@ fn is_lost(pair: &Pair<'_>, function: &Function, out: &mut Outcome) -> bool {
             }
             match pair.runtime.offers_function(name) {
                 Some(true) => false,
-                // A bare executable is a part of a library: its kernels are elsewhere.
-                _ if pair.blob.layout == BlobLayout::Bare && !name.starts_with("vm.") => false,
+                _ if is_elsewhere(pair, name) => false,
                 Some(false) => true,
                 None => {
                     out.undecided(

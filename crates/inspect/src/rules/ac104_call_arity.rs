@@ -65,18 +65,23 @@ fn check_style(pair: &Pair<'_>, program: &Program<'_>, out: &mut Outcome) {
         .iter()
         .filter(|cache| cache.callee == CREATE)
     {
-        let style = cache
-            .sites
-            .iter()
-            .filter(|site| site.argument == 15)
-            .find_map(|site| match site.value {
-                KernelValue::Function { .. } => Some(ConstructorStyle::Function),
-                KernelValue::Empty { .. }
-                | KernelValue::Tagged { .. }
-                | KernelValue::Untagged { .. } => Some(ConstructorStyle::Tuple),
-                KernelValue::Other { .. } => None,
-            });
-        let Some(style) = style else { continue };
+        let Some(site) = cache.sites.iter().find(|site| site.argument == 15) else {
+            continue;
+        };
+        let (values, why) = site.value.parts();
+        let mut styles = values.iter().filter_map(|value| match value {
+            KernelValue::Function { .. } => Some(ConstructorStyle::Function),
+            KernelValue::Empty { .. }
+            | KernelValue::Tagged { .. }
+            | KernelValue::Untagged { .. } => Some(ConstructorStyle::Tuple),
+            KernelValue::Absent => None,
+        });
+        let Some(style) = styles.next() else {
+            if let Some(why) = why {
+                out.undecided(&RULE, program.not_followed(cache, 15, why));
+            }
+            continue;
+        };
         if style != wanted {
             out.push(
                 pair.finding(&RULE, format!("argument 15 of `{CREATE}` is a {}, this runtime takes a {}", spell(style), spell(wanted)))

@@ -1,7 +1,5 @@
 //! AC105 kv-cache-config: 5 or 6 elements in the constructor's config shape.
 
-use std::collections::BTreeSet;
-
 use super::{Check, Outcome, Pair, Rule};
 use crate::finding::{Finding, Location, Repair, Severity};
 use crate::runtime::any_of;
@@ -18,26 +16,26 @@ pub(super) static RULE: Rule = Rule {
 pub(super) const CHECKS: &[Check] = &[Check::Pair(check)];
 
 fn check(pair: &Pair<'_>, out: &mut Outcome) {
+    if let Some(why) = pair.hidden_cache() {
+        out.undecided(
+            &RULE,
+            format!("the length of the KV-cache config is not known: {why}"),
+        );
+    }
     for program in &pair.facts.programs {
         for cache in &program.kv_caches {
-            let lengths: BTreeSet<i64> = cache
-                .config
-                .iter()
-                .filter_map(|config| config.declared)
-                .collect();
-            if lengths.is_empty() {
-                continue;
-            }
+            let (configs, why) = cache.config.parts();
             let Some(accepted) = &pair.runtime.cache_config_lengths.value else {
                 return out.undecided(
                     &RULE,
                     "the config lengths this runtime accepts cannot be told",
                 );
             };
-            for config in &cache.config {
-                let Some(length) = config.declared else {
-                    continue;
-                };
+            if let Some(why) = why {
+                out.undecided(&RULE, program.not_followed(cache, 0, why));
+            }
+            for config in configs {
+                let length = config.declared;
                 if u64::try_from(length).is_ok_and(|length| accepted.contains(&length)) {
                     continue;
                 }
@@ -50,10 +48,14 @@ fn check(pair: &Pair<'_>, out: &mut Outcome) {
                         ..program.place(cache.function, config.instruction.or(Some(cache.instruction)))
                     })
                     .evidence(format!("argument 0 of `{CREATE}`, built by vm.builtin.make_shape with {length} elements"));
+                let sliding = cache.sliding(program.executable);
+                if let (6, Sliding::Unknown(why)) = (length, &sliding) {
+                    out.undecided(&RULE, program.not_followed(cache, 6, why));
+                }
                 out.push(match length {
                     6 => repaired(
                         finding.says("Check failed: cache_config.size() == 5 (6 vs. 5)"),
-                        cache.sliding(program.executable),
+                        sliding,
                     ),
                     _ => finding
                         .says("KV cache config must contain five legacy fields and an optional per-layer sliding window size.")
@@ -74,7 +76,7 @@ fn repaired(finding: Finding, sliding: Sliding) -> Finding {
         Sliding::Layer(layer) => finding
             .evidence(format!("layer {layer} has a sliding window of its own, which this runtime cannot compute as it was compiled"))
             .help("compile the library with the runtime's TVM"),
-        Sliding::Unknown => finding
+        Sliding::Unknown(_) => finding
             .help("whether a layer slides on its own is not known: compile the library with the runtime's TVM, or use a shim, which raises an error where one does")
             .repair(&[Repair::Shim]),
     }

@@ -7,7 +7,7 @@
 
 use super::{Check, Outcome, Pair, Rule};
 use crate::finding::{Location, Severity};
-use crate::vm::kv_cache::{CREATE, KvCacheCreate, Sliding};
+use crate::vm::kv_cache::{CREATE, ConfigShape, KvCacheCreate, Sliding};
 
 pub(super) static RULE: Rule = Rule {
     code: "AC108",
@@ -23,6 +23,15 @@ pub(super) const CHECKS: &[Check] = &[Check::Pair(check)];
 const WITH_WINDOW: u64 = 6;
 
 fn check(pair: &Pair<'_>, out: &mut Outcome) {
+    let lengths = pair.runtime.cache_config_lengths.value.as_ref();
+    if lengths.is_none_or(|accepted| accepted.contains(&WITH_WINDOW))
+        && let Some(why) = pair.hidden_cache()
+    {
+        out.undecided(
+            &RULE,
+            format!("whether a layer has a sliding window of its own is not known: {why}"),
+        );
+    }
     for program in &pair.facts.programs {
         for cache in &program.kv_caches {
             let sliding = cache.sliding(program.executable);
@@ -55,10 +64,11 @@ fn check(pair: &Pair<'_>, out: &mut Outcome) {
                     &RULE,
                     format!("layer {layer} has a sliding window of its own, and whether it was compiled for this runtime's mask is not known: the length of its cache config is not"),
                 ),
-                _ => out.undecided(
+                Sliding::Unknown(why) => out.undecided(
                     &RULE,
-                    format!("what reaches argument 6 of {CREATE} is not known, so a layer may have a sliding window that this runtime masks otherwise"),
+                    format!("{}; so a layer may have a sliding window that this runtime masks otherwise", program.not_followed(cache, 6, &why)),
                 ),
+                Sliding::None => {}
             }
         }
     }
@@ -66,8 +76,7 @@ fn check(pair: &Pair<'_>, out: &mut Outcome) {
 
 /// Whether the config is known to have that many elements, whatever way the code took.
 fn gives(cache: &KvCacheCreate, length: u64) -> bool {
-    let mut lengths = cache.config.iter().map(|config| config.declared);
-    let is_it =
-        |declared: Option<i64>| declared.and_then(|n| u64::try_from(n).ok()) == Some(length);
-    !cache.config.is_empty() && lengths.all(is_it)
+    let (configs, why) = cache.config.parts();
+    let is_it = |config: &ConfigShape| u64::try_from(config.declared) == Ok(length);
+    why.is_none() && configs.iter().all(is_it)
 }

@@ -120,7 +120,7 @@ fn check(load_set: &LoadSet, out: &mut Outcome) {
             *first,
             format!("`{needed}` is needed and is not among the files looked at"),
         )
-        .severity(severity(load_set, *first, &needed))
+        .severity(severity(load_set, first, &needed))
         .on(&load_set.name)
         .help(advice(&needed));
         let asking = load_set

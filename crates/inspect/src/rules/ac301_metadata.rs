@@ -154,7 +154,12 @@ impl Subject<'_> {
                 .help(format!("compile the model again with a `{key}` above 0")),
             );
         }
-        let missing = needs.missing_functions(|name| self.has(name));
+        let mut missing = needs.missing_functions(|name| self.has(name));
+        // One with neither serves batches; whether one sequence ever runs by
+        // itself is up to its user.
+        if engine == Engine::Mlc && !self.has("prefill") && !self.has("decode") {
+            missing.retain(|name| name != "`prefill`" && name != "`decode`");
+        }
         if is_meant && !missing.is_empty() {
             out.push(
                 self.finding(format!(
@@ -190,6 +195,9 @@ impl Subject<'_> {
             MetadataError::NoFunction => self
                 .finding(format!("the library has an engine's functions but no `{FUNCTION}`"))
                 .help("compile the model with mlc-llm, which adds `_metadata`; a plain Relax program that no engine loads may ignore this"),
+            error @ (MetadataError::TooLong(_) | MetadataError::TooDeep) => {
+                return out.over_limit(&RULE, error.to_string());
+            }
             error => {
                 out.push(
                     Finding::new(&RULE, &self.artifact.path, error.to_string())

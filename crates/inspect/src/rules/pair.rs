@@ -11,7 +11,7 @@ use crate::module::{Blob, ModelLibrary};
 use crate::rule::Rule;
 use crate::runtime::RuntimeProfile;
 use crate::vm::calls::{RawCall, all_calls};
-use crate::vm::kv_cache::{KvCacheCreate, kv_caches};
+use crate::vm::kv_cache::{CREATE, KvCacheCreate, kv_caches};
 use crate::vm::{Executable, FunctionKind};
 
 /// A model library against a runtime.
@@ -37,6 +37,31 @@ impl Pair<'_> {
     /// Offset in the file of byte `at` of the blob.
     pub fn file_offset(&self, at: u64) -> u64 {
         self.library.file_offset.saturating_add(at)
+    }
+
+    /// Why what reaches a KV-cache constructor is not known, where VM functions that
+    /// are compiled to host code call it, or may.
+    pub fn hidden_cache(&self) -> Option<String> {
+        let mut functions = self.blob.executables().flat_map(|(_, it)| &it.functions);
+        if !functions.any(|function| function.kind == FunctionKind::VmTir) {
+            return None;
+        }
+        let calls = &self.library.compiled_calls;
+        if calls.is_empty() {
+            return Some(String::from(
+                "its VM functions are compiled to host code, which is not read; they may create a KV cache",
+            ));
+        }
+        let created = calls.iter().find(|name| name.starts_with(CREATE))?;
+        Some(format!(
+            "its VM functions are compiled to host code, which is not followed; that code names `{created}`"
+        ))
+    }
+
+    /// Offset in the file of a constant of one of its programs.
+    pub fn offset_of(&self, program: &Program<'_>, constant: usize) -> Option<u64> {
+        let found = program.executable.constants.get(constant)?;
+        Some(self.file_offset(program.start.saturating_add(found.range.start)))
     }
 }
 
@@ -113,6 +138,17 @@ impl<'a> Program<'a> {
         first.map_or_else(Location::default, |call| {
             self.place(call.function, Some(call.instruction))
         })
+    }
+
+    /// Why a rule cannot decide on an argument of a constructor: where it is, and
+    /// what reaches it.
+    pub fn not_followed(&self, cache: &KvCacheCreate, argument: usize, why: &str) -> String {
+        let function = self.executable.functions.get(cache.function);
+        let function = function.map_or("?", |function| &function.name);
+        format!(
+            "what reaches argument {argument} of `{}` is not known (function {function}, instruction {}): {why}",
+            cache.callee, cache.instruction
+        )
     }
 
     /// A place in a function of the table.

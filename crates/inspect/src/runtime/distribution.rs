@@ -4,6 +4,7 @@
 //! Any package that requires one of the family counts, whatever its own name:
 //! an environment is as sound as what its packages ask of each other.
 
+use std::collections::BTreeSet;
 use std::str::FromStr;
 
 use pep440_rs::VersionSpecifiers;
@@ -20,6 +21,9 @@ pub struct Distribution {
     pub version: String,
     /// Requirements on packages of the family.
     pub requires: Vec<Requirement>,
+    /// Global functions that its Python source registers, where it holds TVM.
+    #[serde(skip)]
+    pub registers: BTreeSet<String>,
 }
 
 /// A requirement of a package on another.
@@ -58,6 +62,7 @@ impl Distribution {
             name,
             version: version?,
             requires,
+            registers: BTreeSet::new(),
         })
     }
 
@@ -198,6 +203,7 @@ mod tests {
             name: "apache-tvm-ffi".into(),
             version: version.into(),
             requires: Vec::new(),
+            registers: BTreeSet::new(),
         };
         let wanted = |specification: &str| Requirement {
             name: "apache-tvm-ffi".into(),

@@ -162,6 +162,7 @@ fn packages_go_with_the_parts_they_brought() {
             name: "apache-tvm-ffi".into(),
             version: version.into(),
             requires: Vec::new(),
+            registers: Default::default(),
         },
     };
     let sets = load_sets(

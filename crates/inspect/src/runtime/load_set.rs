@@ -306,15 +306,18 @@ impl LoadSet {
     }
 }
 
-/// Adds what the Python package registers when it is imported.
+/// Adds what the Python package registers.
 fn add_python_functions(profile: &mut RuntimeProfile, package: &Distribution) {
-    /// The only builtin among them.
+    /// The only builtin among them, in every release.
     const NAME: &str = "vm.builtin.debug_print";
-    if let Some(functions) = &mut profile.functions.value
-        && functions.insert(NAME.to_owned())
-    {
-        profile
-            .provided_by
-            .insert(NAME.to_owned(), format!("Python package {}", package.name));
+    let Some(functions) = &mut profile.functions.value else {
+        return;
+    };
+    let names = package.registers.iter().map(String::as_str);
+    for name in names.chain([NAME]) {
+        if functions.insert(name.to_owned()) {
+            let package = format!("Python package {}", package.name);
+            profile.provided_by.insert(name.to_owned(), package);
+        }
     }
 }

@@ -23,6 +23,7 @@ mod marker;
 pub mod member;
 pub mod pages;
 mod pairing;
+pub mod python_source;
 pub mod release;
 mod saved;
 mod slots;

@@ -76,12 +76,14 @@ pub fn read_only<'a>(parsed: &'a Parsed<'_>, exclude: &[Exclusion]) -> Vec<Piece
             .map(|cut| &cut.range)
             .collect();
         cuts.sort_by_key(|range| range.start);
-        let mut from = 0;
-        for cut in cuts {
-            push(&mut pieces, region, from, cut.start);
-            from = from.max(cut.end);
+        for run in region.runs() {
+            let mut from = run.start;
+            for cut in &cuts {
+                push(&mut pieces, region, from, cut.start.min(run.end));
+                from = from.max(cut.end);
+            }
+            push(&mut pieces, region, from, run.end);
         }
-        push(&mut pieces, region, from, region.data.len());
     }
     pieces
 }

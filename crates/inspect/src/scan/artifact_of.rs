@@ -1,14 +1,16 @@
 //! One file to its artifacts and runtime members: container, blob, role.
 
 use std::collections::HashMap;
+use std::fmt::Display;
 use std::path::Path;
 use std::sync::Arc;
 
 use super::join_objects::join_archive_objects;
 use crate::artifact::{Artifact, Libraries, Problem, ProblemKind, Role};
 use crate::container::{self, Binary, FileType, Parsed};
+use crate::error::DecodeError;
 use crate::limits::MAX_FACTS;
-use crate::module::{self, locate};
+use crate::module::{self, ModelLibrary, Payload, locate};
 use crate::parts::{self, PartKind};
 use crate::place::Place;
 use crate::runtime::member::Member;
@@ -196,18 +198,14 @@ fn read_file(file: &VirtualFile<'_>, reader: &mut Reader) {
         match container::parse(file.bytes) {
             Ok(slices) => read_slices(file, slices, reader),
             Err(error) => {
-                let problem = Problem {
-                    kind: ProblemKind::Corrupt,
-                    detail: format!("{}: {error}", file_type.describe()),
-                    offset: Some(error.at),
-                };
+                let problem = Problem::of(&error, &file_type.describe());
                 reader.push(unreadable(file, problem));
             }
         }
     } else if let Some(kind) = impostor(file) {
         let problem = Problem {
             kind,
-            detail: format!("{}, {} bytes", file_type.describe(), file.bytes.len()),
+            detail: format!("{}, {} bytes", file_type.describe(), file.size),
             offset: None,
         };
         reader.push(unreadable(file, problem));
@@ -235,7 +233,7 @@ fn impostor(file: &VirtualFile<'_>) -> Option<ProblemKind> {
 }
 
 fn unreadable(file: &VirtualFile<'_>, problem: Problem) -> Artifact {
-    Artifact::unread(file.place.clone(), file.bytes.len() as u64, problem)
+    Artifact::unread(file.place.clone(), file.size, problem)
 }
 
 fn read_slices(file: &VirtualFile<'_>, slices: Vec<Parsed<'_>>, reader: &mut Reader) {
@@ -265,7 +263,7 @@ fn read_slice(place: Place, file: &VirtualFile<'_>, parsed: Parsed<'_>, reader: 
     for library in &mut libraries {
         module::read_device_needs(&parsed, library);
     }
-    let mut problems = Vec::new();
+    let mut problems: Vec<Problem> = libraries.iter().flat_map(limits_of).collect();
     // Hashing reads every page: of the files a project ships, not of the
     // runtimes and what comes with them, which are large and come signed.
     let is_client = uses_tvm(&parsed.binary) && !parts::comes_with_a_runtime(file.place);
@@ -285,11 +283,7 @@ fn read_slice(place: Place, file: &VirtualFile<'_>, parsed: Parsed<'_>, reader: 
         } else {
             match Member::read(&place, part.clone(), data, &parsed, &exclude) {
                 Ok(member) => reader.facts.members.push(member),
-                Err(error) => problems.push(Problem {
-                    kind: ProblemKind::Corrupt,
-                    detail: format!("{part}: {error}"),
-                    offset: Some(error.at),
-                }),
+                Err(error) => problems.push(Problem::of(&error, part)),
             }
         }
     }
@@ -304,13 +298,38 @@ fn read_slice(place: Place, file: &VirtualFile<'_>, parsed: Parsed<'_>, reader: 
     };
     reader.push(Artifact {
         path: place,
-        size: file.bytes.len() as u64,
+        size: file.size,
         role,
         part,
         binary: Some(Arc::new(parsed.binary)),
         libraries: Libraries::from(libraries),
         problems,
     });
+}
+
+/// The limits that parts of a library went over: what they hold is not decided.
+fn limits_of(library: &ModelLibrary) -> Vec<Problem> {
+    let problem = |error: &DecodeError, at: u64, what: &dyn Display| {
+        error
+            .is_limit
+            .then(|| Problem::of(&error.clone().rebase(at), what))
+    };
+    let start = library.file_offset;
+    match &library.blob {
+        Err(error) => problem(error, start, &"the module blob")
+            .into_iter()
+            .collect(),
+        Ok(blob) => {
+            let undecodable = blob.modules.iter().filter_map(|module| {
+                let Payload::Undecodable { error } = &module.payload else {
+                    return None;
+                };
+                let at = start.saturating_add(module.payload_offset);
+                problem(error, at, &format_args!("the `{}` module", module.kind))
+            });
+            undecodable.collect()
+        }
+    }
 }
 
 /// A page that its code signature does not vouch for.

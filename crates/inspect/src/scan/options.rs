@@ -1,5 +1,6 @@
 //! What to scan, against what.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use super::shard::Shard;
@@ -25,6 +26,8 @@ pub struct ScanOptions {
     pub shard: Option<Shard>,
     /// Compare the checksums of weight shards, which reads them whole.
     pub checksums: bool,
+    /// Global functions that the application registers.
+    pub provides: BTreeSet<String>,
 }
 
 impl ScanOptions {

@@ -1,21 +1,29 @@
 //! The Python packages of the environments that runtime members lie in: the
-//! `*.dist-info/METADATA` files beside the folders that hold them.
+//! `*.dist-info/METADATA` files beside the folders that hold them, and what TVM's
+//! Python source registers.
 
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
+use rayon::prelude::*;
+
 use crate::place::Place;
 use crate::runtime::distribution::Distribution;
 use crate::runtime::grouping::Installed;
 use crate::runtime::member::Member;
+use crate::runtime::python_source;
 
 /// Folders above a library in which its package may be named:
 /// `site-packages/tvm/lib/libtvm_runtime.so` is three below.
 const LEVELS: usize = 3;
 /// Bytes of a METADATA file that are read; the header fields come first.
 const MAX_METADATA: u64 = 256 << 10;
+/// Python files of a package that are read, how deep they lie, and bytes of each.
+const MAX_SOURCES: usize = 4096;
+const MAX_SOURCE_DEPTH: usize = 12;
+const MAX_SOURCE: u64 = 1 << 20;
 
 /// The folders in which the packages of the members may be named.
 pub(super) fn folders(members: &[Member]) -> BTreeSet<PathBuf> {
@@ -50,12 +58,47 @@ fn in_folder(folder: &Path) -> Vec<Installed> {
 }
 
 fn installed(path: PathBuf) -> Option<Installed> {
-    let mut bytes = Vec::new();
-    let file = File::open(&path).ok()?;
-    file.take(MAX_METADATA).read_to_end(&mut bytes).ok()?;
+    // A README that is cut in the middle of a letter is no reason to stop.
+    let mut distribution = Distribution::parse(&beginning(&path, MAX_METADATA)?)?;
+    if distribution.holds_tvm()
+        && let Some(environment) = path.ancestors().nth(2)
+    {
+        distribution.registers = registered_below(&environment.join("tvm"));
+    }
     Some(Installed {
-        // A README that is cut in the middle of a letter is no reason to stop.
-        distribution: Distribution::parse(&String::from_utf8_lossy(&bytes))?,
+        distribution,
         path: Place::file(path),
     })
+}
+
+fn beginning(path: &Path, bytes: u64) -> Option<String> {
+    let mut read = Vec::new();
+    let file = File::open(path).ok()?;
+    file.take(bytes).read_to_end(&mut read).ok()?;
+    Some(String::from_utf8_lossy(&read).into_owned())
+}
+
+/// The functions that the Python files of a package register when they are imported.
+/// Those of its tests are not: nothing but tests imports them.
+fn registered_below(package: &Path) -> BTreeSet<String> {
+    let is_for_tests = |entry: &walkdir::DirEntry| {
+        let name = entry.file_name();
+        name == "testing" || name == "tests"
+    };
+    let files: Vec<PathBuf> = walkdir::WalkDir::new(package)
+        .max_depth(MAX_SOURCE_DEPTH)
+        .into_iter()
+        .filter_entry(|entry| !is_for_tests(entry))
+        .filter_map(Result::ok)
+        .filter(|entry| entry.file_type().is_file())
+        .map(walkdir::DirEntry::into_path)
+        .filter(|path| path.extension().is_some_and(|end| end == "py"))
+        .take(MAX_SOURCES)
+        .collect();
+    let names = files.par_iter().filter_map(|file| {
+        let source = beginning(file, MAX_SOURCE)?;
+        let names = python_source::registered(&source).into_iter();
+        Some(names.map(str::to_owned).collect::<Vec<String>>())
+    });
+    names.flatten_iter().collect()
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::options::GivenRuntime;
+use super::options::{GivenRuntime, ScanOptions};
 use super::share::{Shared, Shelf};
 use crate::artifact::{Artifact, Role};
 use crate::container::Format;
@@ -84,6 +84,8 @@ struct Candidate<'a> {
 /// The runtimes that there are.
 pub(super) struct Runtimes<'a> {
     given: &'a [GivenRuntime],
+    /// Functions that the application registers, whatever the runtime.
+    provides: &'a BTreeSet<String>,
     /// Found load sets that run models.
     found: Vec<&'a LoadSet>,
     /// Those that are no wasm library's own.
@@ -198,7 +200,10 @@ fn of_artifact(artifact: &Artifact, with: &[&Artifact], runtimes: &Runtimes<'_>)
         .iter()
         .filter_map(|library| {
             let blob = library.blob.as_ref().ok()?;
-            Some((library, blob, Facts::of(library, blob)))
+            let mut facts = Facts::of(library, blob);
+            let provides = runtimes.provides.iter().map(String::as_str);
+            facts.provided.extend(provides);
+            Some((library, blob, facts))
         })
         .collect();
     let judged = candidates
@@ -258,7 +263,7 @@ fn findings_that_count(judged: &[Judged]) -> Vec<Finding> {
 
 impl<'a> Runtimes<'a> {
     /// Those found, and those given, which go before.
-    pub(super) fn of(load_sets: &'a [LoadSet], given: &'a [GivenRuntime]) -> Self {
+    pub(super) fn of(load_sets: &'a [LoadSet], options: &'a ScanOptions) -> Self {
         let (mut found, mut native) = (Vec::new(), Vec::new());
         let mut wasm: HashMap<&Place, Vec<&LoadSet>> = HashMap::new();
         for load_set in load_sets.iter().filter(|set| set.holds_vm_runtime()) {
@@ -277,7 +282,8 @@ impl<'a> Runtimes<'a> {
         };
         let apart = load_sets.iter().filter(in_package);
         Self {
-            given,
+            given: &options.runtimes,
+            provides: &options.provides,
             found,
             native,
             wasm,

@@ -14,6 +14,9 @@ pub struct VirtualFile<'a> {
     pub file_type: FileType,
     /// The bytes. Empty for a compressed archive itself, which is streamed.
     pub bytes: &'a [u8],
+    /// How many the file or member has: more than `bytes` where its first ones said
+    /// that it is nothing to read.
+    pub size: u64,
     /// Archives around it.
     pub depth: usize,
 }

@@ -102,7 +102,7 @@ impl Drop for FileBytes {
 }
 
 #[allow(unsafe_code)]
-fn map(file: &File) -> io::Result<Mmap> {
+pub(super) fn map(file: &File) -> io::Result<Mmap> {
     // SAFETY: the map is read-only and private to this process. Its bytes may
     // change if another process writes the file; every decoder reads bytes
     // without relying on two reads being equal for memory safety, because all

@@ -1,10 +1,11 @@
 //! Archive members as virtual files.
 //!
-//! Stored members are borrowed from the archive. Packed ones are unpacked into
-//! memory one at a time, only when their name can belong to an artifact, and
-//! only up to [`MAX_MEMBER_IN_MEMORY`]; a larger one is reported as not
-//! inspected. Everything unpacked on behalf of one file is bounded by its size
-//! times [`MAX_UNPACK_RATIO`] and by [`MAX_UNPACKED_BYTES`].
+//! Stored members are borrowed from the archive. Packed ones are unpacked one at a
+//! time, only when their name can belong to an artifact: into memory up to
+//! [`MAX_MEMBER_IN_MEMORY`], larger binaries and archives into a temporary file.
+//! Everything unpacked on behalf of one file is bounded by [`RATIO_FREE_BYTES`],
+//! or where that is more by its size times [`MAX_UNPACK_RATIO`], and by
+//! [`MAX_UNPACKED_BYTES`].
 
 use std::cell::Cell;
 use std::collections::HashMap;
@@ -13,6 +14,7 @@ use std::io::{self, BufReader, Read};
 
 use flate2::bufread::MultiGzDecoder;
 
+use super::unpacked::{SpillError, Spilled};
 use super::{Event, Place, Problem, ProblemKind, VirtualFile, map};
 use crate::container::{Body, FileType, Member, ar, identify, tar, zip};
 use crate::limits::{
@@ -20,7 +22,7 @@ use crate::limits::{
     RATIO_FREE_BYTES,
 };
 
-/// Bytes that tell the type of a member too large to unpack.
+/// Bytes that tell the type of a member that is not unpacked.
 const HEAD: u64 = 4096;
 
 /// Suffixes an artifact, a runtime part or an archive of them can have.
@@ -81,6 +83,7 @@ impl Visitor<'_> {
             place,
             file_type,
             bytes,
+            size: bytes.len() as u64,
             depth,
         }));
         if !file_type.is_archive() {
@@ -112,7 +115,12 @@ impl Visitor<'_> {
         if self.left.get() == 0 {
             self.bomb(place);
         } else if let Err(error) = read {
-            self.problem(place, ProblemKind::DamagedArchive, error.to_string());
+            let kind = if error.is_limit {
+                ProblemKind::TooDeep
+            } else {
+                ProblemKind::DamagedArchive
+            };
+            self.problem(place, kind, error.to_string());
         }
     }
 
@@ -195,7 +203,9 @@ impl Visitor<'_> {
     }
 
     fn packed(&mut self, place: &Place, size: u64, stream: &mut dyn Read, depth: usize) {
-        let wanted = if size > MAX_MEMBER_IN_MEMORY {
+        // The compiler is no part of any verdict, and large.
+        let is_needed = !place.name().contains("tvm_compiler");
+        let wanted = if size > MAX_MEMBER_IN_MEMORY && !is_needed {
             HEAD
         } else {
             MAX_MEMBER_IN_MEMORY
@@ -203,31 +213,65 @@ impl Visitor<'_> {
         let mut bytes = Vec::new();
         // The stated size may lie: one byte more than is kept shows it.
         let limit = wanted.saturating_add(1);
-        let read = stream.take(limit).read_to_end(&mut bytes);
+        let read = Read::take(&mut *stream, limit).read_to_end(&mut bytes);
         if let Err(error) = read {
-            if self.left.get() > 0 {
-                let detail = format!("it does not unpack: {error}");
-                self.problem(place, ProblemKind::DamagedArchive, detail);
-            }
-            return;
+            return self.does_not_unpack(place, &error);
         }
         if bytes.len() as u64 <= wanted {
-            self.file(place, &bytes, depth);
-            return;
+            return self.file(place, &bytes, depth);
         }
-        let what = identify(&bytes).describe();
-        let detail = format!(
-            "{what} of {size} bytes, compressed: members above {} MiB are not unpacked; \
-             unpack the archive and scan the folder",
-            MAX_MEMBER_IN_MEMORY >> 20
-        );
-        self.problem(place, ProblemKind::NotInspected, detail);
+        let file_type = identify(&bytes);
+        let what = file_type.describe();
+        if !is_needed {
+            let detail = format!("{what} of {size} bytes, compressed: left packed");
+            return self.problem(place, ProblemKind::NotInspected, detail);
+        }
+        if file_type == FileType::Zeros {
+            let detail = format!("it begins with {limit} zeros: what follows was not looked at");
+            return self.problem(place, ProblemKind::NotInspected, detail);
+        }
+        if !file_type.is_binary() && !file_type.is_archive() {
+            // Nothing that is read further: its first bytes tell what it is.
+            let size = size.max(bytes.len() as u64);
+            return (self.out)(Event::File(VirtualFile {
+                place,
+                file_type,
+                bytes: &bytes,
+                size,
+                depth,
+            }));
+        }
+        match Spilled::of(&bytes, stream) {
+            Ok(spilled) => {
+                drop(bytes);
+                self.file(place, &spilled, depth);
+            }
+            Err(SpillError::Read(error)) => self.does_not_unpack(place, &error),
+            Err(SpillError::Write(error)) => {
+                let detail = format!(
+                    "{what} above {} MiB, compressed: there is no room for it in the folder \
+                     for temporary files ({error})",
+                    MAX_MEMBER_IN_MEMORY >> 20
+                );
+                self.problem(place, ProblemKind::NotInspected, detail);
+            }
+        }
+    }
+
+    /// Said once of an archive that unpacks to too much.
+    fn does_not_unpack(&mut self, place: &Place, error: &io::Error) {
+        if self.left.get() > 0 {
+            let detail = format!("it does not unpack: {error}");
+            self.problem(place, ProblemKind::DamagedArchive, detail);
+        }
     }
 
     fn bomb(&mut self, place: &Place) {
         if !self.stopped {
             let detail = format!(
-                "it unpacks to more than {MAX_UNPACK_RATIO} times its size or {} MiB",
+                "it unpacks to more than {} MiB and {MAX_UNPACK_RATIO} times its size, or to \
+                 more than {} MiB",
+                RATIO_FREE_BYTES >> 20,
                 MAX_UNPACKED_BYTES >> 20
             );
             self.problem(place, ProblemKind::Bomb, detail);

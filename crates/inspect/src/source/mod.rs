@@ -9,6 +9,7 @@
 mod event;
 pub(crate) mod map;
 mod members;
+mod unpacked;
 mod walk;
 
 pub use crate::place::Place;

@@ -1,5 +1,7 @@
 //! The calls of an executable as they stand in the code; nothing is followed.
 
+use std::collections::{HashMap, HashSet};
+
 use super::instruction::{Argument, Arguments, Instruction, Register};
 use super::{Executable, FunctionKind};
 
@@ -41,6 +43,42 @@ pub fn all_calls(executable: &Executable) -> impl Iterator<Item = RawCall<'_>> {
                     _ => None,
                 })
         })
+}
+
+/// Who calls which function.
+#[derive(Debug)]
+pub(super) struct Callers<'a> {
+    calls: HashMap<i64, Vec<RawCall<'a>>>,
+    /// Functions that some call is given as an argument.
+    handed: HashSet<i64>,
+}
+
+impl<'a> Callers<'a> {
+    pub(super) fn of(executable: &'a Executable) -> Self {
+        let mut callers = Self {
+            calls: HashMap::new(),
+            handed: HashSet::new(),
+        };
+        for call in all_calls(executable) {
+            callers.calls.entry(call.callee).or_default().push(call);
+            let functions = call.args.iter().filter_map(|argument| match argument {
+                Argument::Function(index) => Some(index),
+                _ => None,
+            });
+            callers.handed.extend(functions);
+        }
+        callers
+    }
+
+    pub(super) fn of_function(&self, function: usize) -> &[RawCall<'a>] {
+        let function = i64::try_from(function).ok();
+        let calls = function.and_then(|function| self.calls.get(&function));
+        calls.map_or(&[], Vec::as_slice)
+    }
+
+    pub(super) fn is_handed_around(&self, function: usize) -> bool {
+        i64::try_from(function).is_ok_and(|function| self.handed.contains(&function))
+    }
 }
 
 /// The places that name a constant: function, instruction, argument position.

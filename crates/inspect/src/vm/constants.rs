@@ -202,7 +202,7 @@ pub(crate) fn tensor_stream<'a>(
             before_size.error(wanted, size)
         })?;
     let from = reader.position() as u64;
-    reader.take(length, "a tensor's elements")?;
+    reader.skip(length, "a tensor's elements")?;
     Ok((dtype, shape, from..reader.position() as u64))
 }
 

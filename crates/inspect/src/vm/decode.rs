@@ -5,7 +5,6 @@ use std::ops::Range;
 use super::{ConstantTable, Executable, Sections, code, constants, functions, header};
 use crate::bytes::Reader;
 use crate::error::DecodeError;
-use crate::limits::MAX_EXECUTABLE;
 
 /// Newest first: where two fit they agree on every value.
 const TABLES: [ConstantTable; 3] = [
@@ -17,16 +16,16 @@ const TABLES: [ConstantTable; 3] = [
 impl Executable {
     /// Decodes an executable that fills `bytes` to the last one.
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
-        decode(bytes)
+        Self::read(Reader::new(bytes))
+    }
+
+    /// The same of all that is before a cursor.
+    pub(crate) fn read(reader: Reader<'_>) -> Result<Self, DecodeError> {
+        decode(reader)
     }
 }
 
-fn decode(bytes: &[u8]) -> Result<Executable, DecodeError> {
-    if bytes.len() > MAX_EXECUTABLE {
-        let expected = format!("an executable of at most {MAX_EXECUTABLE} bytes");
-        return Err(DecodeError::new(0, expected, bytes.len()));
-    }
-    let mut reader = Reader::new(bytes);
+fn decode(mut reader: Reader<'_>) -> Result<Executable, DecodeError> {
     let (magic, version) = header::read(&mut reader)?;
     let header = 0..reader.position() as u64;
     let function_table = functions::read_table(&mut reader)?;
@@ -70,10 +69,12 @@ fn decode(bytes: &[u8]) -> Result<Executable, DecodeError> {
                 });
             }
             // The table that got furthest is most likely the file's own.
-            Err(error) if furthest.as_ref().is_none_or(|best| error.at > best.at) => {
-                furthest = Some(error);
+            Err(error) => {
+                furthest = Some(match furthest {
+                    Some(best) => best.or(error),
+                    None => error,
+                });
             }
-            Err(_) => {}
         }
     }
     Err(furthest.unwrap_or_else(|| reader.error("a constant pool", "none")))

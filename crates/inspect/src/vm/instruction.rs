@@ -57,6 +57,16 @@ pub enum Argument {
     Vm,
 }
 
+impl From<Register> for Argument {
+    fn from(register: Register) -> Self {
+        match register {
+            Register::Number(number) => Self::Register(number),
+            Register::Void => Self::Void,
+            Register::Vm => Self::Vm,
+        }
+    }
+}
+
 impl Argument {
     /// The argument a word stands for. `None` for a kind no release knows.
     #[inline]

@@ -6,7 +6,7 @@
 use serde::Serialize;
 
 use super::dataflow::{CallSite, calls};
-use super::value::Value;
+use super::value::{Reach, Value, origin};
 use super::{ConstantValue, Executable};
 
 /// The constructor of the paged KV cache.
@@ -27,11 +27,10 @@ pub struct KvCacheCreate {
     pub instruction: u64,
     /// Number of arguments.
     pub arguments: usize,
-    /// What reaches the arguments that carry attention kernels, in order; an
-    /// argument that may be one of several appears once for each.
+    /// What reaches the arguments that carry attention kernels, in order.
     pub sites: Vec<KernelSite>,
-    /// The config shape, argument 0; once for each it may be.
-    pub config: Vec<ConfigShape>,
+    /// The config shape, argument 0.
+    pub config: Reach<ConfigShape>,
     /// Layers, as argument 1 counts them: a number up to 0.17, a shape of
     /// layer boundaries later.
     pub layers: Option<i64>,
@@ -47,7 +46,7 @@ pub struct KernelSite {
     /// Argument position.
     pub argument: usize,
     /// What it is.
-    pub value: KernelValue,
+    pub value: Reach<KernelValue>,
 }
 
 /// An attention-kernel argument.
@@ -82,11 +81,8 @@ pub enum KernelValue {
         /// Function table index.
         function: usize,
     },
-    /// Anything else.
-    Other {
-        /// What is known of it.
-        value: Value,
-    },
+    /// Null, or nothing.
+    Absent,
 }
 
 /// The config shape of a constructor call.
@@ -95,9 +91,9 @@ pub struct ConfigShape {
     /// `make_shape` that builds it, if one does.
     pub instruction: Option<u64>,
     /// Element count that call states; what the runtime will see.
-    pub declared: Option<i64>,
+    pub declared: i64,
     /// Elements the call has arguments for, or that the constant has.
-    pub elements: Option<usize>,
+    pub elements: usize,
     /// Pool index, if it is a constant.
     pub constant: Option<usize>,
     /// Elements that are plain numbers.
@@ -108,45 +104,55 @@ pub struct ConfigShape {
 const SLIDING: i64 = 3;
 
 /// Whether a layer of a cache has a sliding window of its own.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Sliding {
     /// No layer has one.
     None,
     /// This layer has one, and is the first that does.
     Layer(usize),
-    /// What reaches the attention kinds is not known.
-    Unknown,
+    /// What reaches the attention kinds is not known, and why.
+    Unknown(String),
 }
 
 impl KvCacheCreate {
+    /// What reaches argument 15 decides how the constructor is called: with bare
+    /// functions up to 0.19, with tuples since.
+    pub fn takes_functions(&self) -> bool {
+        let first = self
+            .sites
+            .iter()
+            .find(|site| site.argument == *SITES.start());
+        first.is_some_and(|site| {
+            let (values, why) = site.value.parts();
+            let is_function = |value: &KernelValue| matches!(value, KernelValue::Function { .. });
+            why.is_none() && values.iter().all(is_function)
+        })
+    }
+
     /// Whether a layer has a sliding window of its own: argument 6, whose kinds are
     /// numbers in a constant or in a shape built on the spot. Of several values that
     /// may reach it, one that slides decides.
     pub fn sliding(&self, executable: &Executable) -> Sliding {
         // Kinds came with the kernel tuples of 0.20; before, no layer could have one.
-        let has_tuples = self
-            .sites
-            .iter()
-            .any(|site| !matches!(site.value, KernelValue::Function { .. }));
-        if !has_tuples {
+        if self.sites.is_empty() || self.takes_functions() {
             return Sliding::None;
         }
-        let Some(kinds) = self.values.get(6) else {
-            return Sliding::Unknown;
-        };
-        let mut known = true;
-        for value in kinds.alternatives() {
-            let shape = config_shape(executable, value);
-            let slides = |kind: &Option<i64>| *kind == Some(SLIDING);
-            if let Some(layer) = shape.values.iter().position(slides) {
-                return Sliding::Layer(layer);
-            }
-            known &= shape.declared.is_some() && shape.values.iter().all(Option::is_some);
+        let kinds = Reach::of(self.values.get(6), |value| config_shape(executable, value));
+        let (shapes, why) = kinds.parts();
+        let slides = |kind: &Option<i64>| *kind == Some(SLIDING);
+        if let Some(layer) = shapes
+            .iter()
+            .find_map(|shape| shape.values.iter().position(slides))
+        {
+            return Sliding::Layer(layer);
         }
-        if known {
-            Sliding::None
-        } else {
-            Sliding::Unknown
+        let computed = |shape: &ConfigShape| shape.values.iter().any(Option::is_none);
+        match why {
+            Some(why) => Sliding::Unknown(why.to_owned()),
+            None if shapes.iter().any(computed) => {
+                Sliding::Unknown(String::from("some of its elements are computed"))
+            }
+            None => Sliding::None,
         }
     }
 }
@@ -179,21 +185,13 @@ fn kv_cache(executable: &Executable, callee: &'static str, site: CallSite) -> Kv
     } else {
         Vec::new()
     };
-    let config = site
-        .args
-        .first()
-        .map(Value::alternatives)
-        .unwrap_or_default();
     KvCacheCreate {
         callee,
         function: site.function,
         instruction: site.instruction,
         arguments: site.args.len(),
         sites,
-        config: config
-            .iter()
-            .map(|value| config_shape(executable, value))
-            .collect(),
+        config: Reach::of(site.args.first(), |value| config_shape(executable, value)),
         layers: site.args.get(1).and_then(|value| layers(executable, value)),
         attention_kinds: site
             .args
@@ -206,75 +204,98 @@ fn kv_cache(executable: &Executable, callee: &'static str, site: CallSite) -> Kv
 fn kernel_sites(executable: &Executable, args: &[Value]) -> Vec<KernelSite> {
     SITES
         .filter_map(|argument| Some((argument, args.get(argument)?)))
-        .flat_map(|(argument, value)| {
-            let alternatives = value.alternatives().iter();
-            alternatives.map(move |value| KernelSite {
-                argument,
-                value: kernel_value(executable, value),
-            })
+        .map(|(argument, value)| KernelSite {
+            argument,
+            value: kernel_values(executable, value),
         })
         .collect()
 }
 
-fn kernel_value(executable: &Executable, value: &Value) -> KernelValue {
-    match value {
-        Value::Function(function) => KernelValue::Function {
+/// A tuple whose tag may be one of several counts once for each.
+fn kernel_values(executable: &Executable, value: &Value) -> Reach<KernelValue> {
+    let each = value.alternatives().iter().flat_map(|value| match value {
+        Value::Tuple { instruction, items } => match items.first() {
+            Some(first) => first
+                .alternatives()
+                .iter()
+                .map(|first| tagged(executable, *instruction, first, items.len()))
+                .collect(),
+            None => vec![Ok(KernelValue::Empty {
+                instruction: *instruction,
+            })],
+        },
+        Value::Function(function) => vec![Ok(KernelValue::Function {
             function: *function,
-        },
-        Value::Tuple { instruction, items } => {
-            let instruction = *instruction;
-            let length = items.len();
-            match items.first() {
-                None => KernelValue::Empty { instruction },
-                Some(Value::Constant(constant)) => match constant_value(executable, *constant) {
-                    Some(ConstantValue::String(tag)) => KernelValue::Tagged {
-                        instruction,
-                        constant: *constant,
-                        tag: tag.clone(),
-                        length,
-                    },
-                    _ => KernelValue::Untagged {
-                        instruction,
-                        length,
-                    },
-                },
-                Some(_) => KernelValue::Untagged {
-                    instruction,
-                    length,
-                },
-            }
+        })],
+        Value::Null | Value::Void => vec![Ok(KernelValue::Absent)],
+        other => vec![Err(origin(executable, other))],
+    });
+    let (mut values, mut unknown) = (Vec::new(), None);
+    for read in each {
+        match read {
+            Ok(value) => values.push(value),
+            Err(why) => unknown = unknown.or(Some(why)),
         }
-        other => KernelValue::Other {
-            value: other.clone(),
-        },
+    }
+    match unknown {
+        Some(why) => Reach::Unknown { values, why },
+        None => Reach::Known { values },
     }
 }
 
-fn config_shape(executable: &Executable, value: &Value) -> ConfigShape {
-    let mut config = ConfigShape {
-        instruction: None,
-        declared: None,
-        elements: None,
-        constant: None,
-        values: Vec::new(),
-    };
+fn tagged(
+    executable: &Executable,
+    instruction: u64,
+    first: &Value,
+    length: usize,
+) -> Result<KernelValue, String> {
+    match first {
+        Value::Constant(constant) => Ok(match constant_value(executable, *constant) {
+            Some(ConstantValue::String(tag)) => KernelValue::Tagged {
+                instruction,
+                constant: *constant,
+                tag: tag.clone(),
+                length,
+            },
+            _ => KernelValue::Untagged {
+                instruction,
+                length,
+            },
+        }),
+        Value::Function(_) | Value::Immediate(_) | Value::Tuple { .. } | Value::Shape { .. } => {
+            Ok(KernelValue::Untagged {
+                instruction,
+                length,
+            })
+        }
+        other => Err(format!("its tag is {}", origin(executable, other))),
+    }
+}
+
+fn config_shape(executable: &Executable, value: &Value) -> Result<ConfigShape, String> {
     if let Value::Shape {
         instruction,
         declared,
         items,
     } = value
     {
-        config.instruction = Some(*instruction);
-        config.declared = *declared;
-        config.elements = Some(items.len());
-        config.values = items.iter().map(|item| number(executable, item)).collect();
-    } else if let Some(shape) = shape_constant(executable, value) {
-        config.constant = Some(shape.constant);
-        config.declared = i64::try_from(shape.values.len()).ok();
-        config.elements = Some(shape.values.len());
-        config.values = shape.values.into_iter().map(Some).collect();
+        let declared = declared.ok_or("a shape whose length is computed")?;
+        return Ok(ConfigShape {
+            instruction: Some(*instruction),
+            declared,
+            elements: items.len(),
+            constant: None,
+            values: items.iter().map(|item| number(executable, item)).collect(),
+        });
     }
-    config
+    let shape = shape_constant(executable, value).ok_or_else(|| origin(executable, value))?;
+    Ok(ConfigShape {
+        instruction: None,
+        declared: i64::try_from(shape.values.len()).unwrap_or(i64::MAX),
+        elements: shape.values.len(),
+        constant: Some(shape.constant),
+        values: shape.values.into_iter().map(Some).collect(),
+    })
 }
 
 fn layers(executable: &Executable, value: &Value) -> Option<i64> {

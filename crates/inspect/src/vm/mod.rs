@@ -20,6 +20,7 @@ mod functions;
 mod header;
 mod instruction;
 pub mod kv_cache;
+mod moves;
 mod short_text;
 pub mod stats;
 mod text;

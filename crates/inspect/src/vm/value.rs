@@ -2,6 +2,8 @@
 
 use serde::Serialize;
 
+use super::Executable;
+
 /// What is known of a value.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case", tag = "is", content = "of")]
@@ -74,6 +76,11 @@ impl Value {
         }
     }
 
+    /// Whether the bound on work or nesting was reached on the way to it.
+    pub fn is_cut(&self) -> bool {
+        self.alternatives().contains(&Self::Unknown(Unknown::Limit))
+    }
+
     pub(super) fn join(values: impl IntoIterator<Item = Self>) -> Self {
         let mut all = Vec::new();
         for value in values {
@@ -92,5 +99,83 @@ impl Value {
                 Self::OneOf(all)
             }
         }
+    }
+}
+
+/// What reaches an argument, read as a `T`. Whoever asks has to say what it does
+/// where that is not known.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "is")]
+pub enum Reach<T> {
+    /// One of these, by the way the code took; at least one.
+    Known {
+        /// Each once.
+        values: Vec<T>,
+    },
+    /// Something that is not known may reach it, and these may too.
+    Unknown {
+        /// What may reach it besides.
+        values: Vec<T>,
+        /// Where the value comes from that could not be followed.
+        why: String,
+    },
+}
+
+impl<T> Reach<T> {
+    /// Reads each value that may arrive; `read` gives the reason where it cannot.
+    pub(super) fn of(
+        reaching: Option<&Value>,
+        mut read: impl FnMut(&Value) -> Result<T, String>,
+    ) -> Self {
+        let Some(reaching) = reaching else {
+            return Self::Unknown {
+                values: Vec::new(),
+                why: String::from("the call has no such argument"),
+            };
+        };
+        let mut values = Vec::new();
+        let mut unknown = None;
+        for value in reaching.alternatives() {
+            match read(value) {
+                Ok(value) => values.push(value),
+                Err(why) => unknown = unknown.or(Some(why)),
+            }
+        }
+        match unknown {
+            Some(why) => Self::Unknown { values, why },
+            None => Self::Known { values },
+        }
+    }
+
+    /// What may reach the argument, as far as it is known, and why not all is.
+    pub fn parts(&self) -> (&[T], Option<&str>) {
+        match self {
+            Self::Known { values } => (values, None),
+            Self::Unknown { values, why } => (values, Some(why)),
+        }
+    }
+}
+
+/// Where a value comes from that the program does not show, in words.
+pub(super) fn origin(executable: &Executable, value: &Value) -> String {
+    match value {
+        Value::Parameter(number) => {
+            format!("parameter {number} of the function, which the application gives")
+        }
+        Value::Call {
+            callee,
+            instruction,
+        } => {
+            let callee = usize::try_from(*callee).ok();
+            let callee = callee.and_then(|index| executable.functions.get(index));
+            let name = callee.map_or("a function", |function| &function.name);
+            format!("the result of `{name}`, instruction {instruction}")
+        }
+        Value::HeapSlot(_) => String::from("a number that is computed"),
+        Value::Unknown(Unknown::Undefined) => String::from("a register that nothing is written to"),
+        Value::Unknown(Unknown::Cycle) => String::from("a value that depends on itself"),
+        Value::Unknown(Unknown::Malformed) => String::from("an argument of an unknown form"),
+        Value::Unknown(Unknown::Limit) => String::from("more steps away than are followed"),
+        _ => String::from("a value of another kind"),
     }
 }

@@ -93,7 +93,7 @@ fn slices_are_those_of_readobj_whatever_the_offsets() {
         assert_eq!(narrow.binary, wide.binary);
         assert_ne!(wide.slice_offset, 0);
         for (a, b) in narrow.regions.iter().zip(&wide.regions) {
-            assert_eq!(a.data, b.data);
+            assert_eq!(*a.data, *b.data);
             let place = |offset: u64, slice: u64| offset - slice;
             assert_eq!(
                 place(a.file_ranges[0].file_offset, narrow.slice_offset),

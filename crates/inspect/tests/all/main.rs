@@ -18,6 +18,7 @@ mod release_table;
 mod runtime_hostile;
 mod runtime_tree;
 mod source;
+mod unknown;
 mod vm_dataflow;
 mod vm_facts;
 mod vm_hostile;

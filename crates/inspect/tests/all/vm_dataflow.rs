@@ -4,7 +4,7 @@
 use artcheck_inspect::vm::calls::constant_uses;
 use artcheck_inspect::vm::dataflow::{Flow, calls};
 use artcheck_inspect::vm::kv_cache::{self, KernelValue};
-use artcheck_inspect::vm::value::{Unknown, Value};
+use artcheck_inspect::vm::value::{Reach, Unknown, Value};
 use artcheck_inspect::vm::{Executable, Magic, Register};
 
 use crate::writer::{assemble, function, string};
@@ -21,6 +21,11 @@ const NULL: i64 = 6;
 const OTHER: i64 = 7;
 const CREATE: i64 = 8;
 const PRIM: i64 = 9;
+const HELPER: i64 = 10;
+const MAKE_CLOSURE: i64 = 11;
+const INVOKE: i64 = 12;
+const TO_TENSOR: i64 = 13;
+const TO_SHAPE: i64 = 14;
 
 fn reg(number: i64) -> i64 {
     number
@@ -51,9 +56,16 @@ fn ret(register: i64) -> Vec<i64> {
 
 /// One function `main` with two parameters and this code.
 fn program(code: &[Vec<i64>]) -> Executable {
+    program_with(code, &[])
+}
+
+/// `main`, and a function `helper` of two parameters after it.
+fn program_with(main: &[Vec<i64>], helper: &[Vec<i64>]) -> Executable {
     let packed = |name| function(0, name, 0..0, -2, 0);
+    let code = [main, helper].concat();
+    let (end, all) = (main.len() as i64, code.len() as i64);
     let functions = [
-        function(1, "main", 0..code.len() as i64, 2, 64),
+        function(1, "main", 0..end, 2, 64),
         packed("vm.builtin.copy"),
         packed("vm.builtin.make_tuple"),
         packed("vm.builtin.tuple_getitem"),
@@ -63,9 +75,14 @@ fn program(code: &[Vec<i64>]) -> Executable {
         packed("other"),
         packed(kv_cache::CREATE),
         packed("vm.builtin.make_prim_value"),
+        function(1, "helper", end..all, 2, 64),
+        packed("vm.builtin.make_closure"),
+        packed("vm.builtin.invoke_closure"),
+        packed("vm.builtin.shape_to_tensor"),
+        packed("vm.builtin.tensor_to_shape"),
     ];
     let constants = [string("tir"), string("tirx"), string("flashinfer")];
-    let bytes = assemble(Magic::V2, &functions, &constants, code);
+    let bytes = assemble(Magic::V2, &functions, &constants, &code);
     Executable::decode(&bytes).unwrap()
 }
 
@@ -271,7 +288,7 @@ fn shapes_keep_stated_and_present_elements_apart() {
 fn indices_that_do_not_exist_are_malformed() {
     let bad = Value::Unknown(Unknown::Malformed);
     assert_eq!(sunk(&[call(VOID, SINK, &[constant(3)]), ret(0)]), bad);
-    assert_eq!(sunk(&[call(VOID, SINK, &[func(10)]), ret(0)]), bad);
+    assert_eq!(sunk(&[call(VOID, SINK, &[func(99)]), ret(0)]), bad);
     assert_eq!(sunk(&[call(5, COPY, &[]), sink(5), ret(0)]), bad);
 }
 
@@ -305,15 +322,149 @@ fn a_kernel_site_may_have_several_tags() {
     let tags: Vec<(usize, &str, usize)> = caches[0]
         .sites
         .iter()
-        .filter_map(|site| match &site.value {
-            KernelValue::Tagged { tag, length, .. } => Some((site.argument, &tag[..], *length)),
+        .flat_map(|site| {
+            site.value
+                .parts()
+                .0
+                .iter()
+                .map(|value| (site.argument, value))
+        })
+        .filter_map(|(argument, value)| match value {
+            KernelValue::Tagged { tag, length, .. } => Some((argument, &tag[..], *length)),
             _ => None,
         })
         .collect();
     assert_eq!(tags, [(16, "tirx", 2), (16, "flashinfer", 3)]);
     let at_17 = caches[0].sites.iter().find(|site| site.argument == 17);
-    assert_eq!(at_17.unwrap().value, KernelValue::Function { function: 7 });
+    let values = vec![KernelValue::Function { function: 7 }];
+    assert_eq!(at_17.unwrap().value, Reach::Known { values });
     assert_eq!(constant_uses(&executable, 2), [(0, 3, 0)]);
+}
+
+/// What reaches the only argument of the only call of `sink`, with a helper.
+fn sunk_with(main: &[Vec<i64>], helper: &[Vec<i64>]) -> Value {
+    let sites = calls(&program_with(main, helper), "sink");
+    assert_eq!(sites.len(), 1);
+    sites[0].args[0].clone()
+}
+
+/// A helper's result is what it returns by each of its ways, with the caller's arguments.
+#[test]
+fn results_of_functions_are_followed() {
+    let main = [call(5, HELPER, &[reg(0), constant(2)]), sink(5), ret(0)];
+    let copies = [call(5, COPY, &[constant(1)]), ret(5)];
+    assert_eq!(sunk_with(&main, &copies), Value::Constant(1));
+    assert_eq!(sunk_with(&main, &[ret(1)]), Value::Constant(2));
+    assert_eq!(sunk_with(&main, &[ret(0)]), Value::Parameter(0));
+    let either = [branch(0, 2), ret(1), call(5, COPY, &[constant(1)]), ret(5)];
+    let both = vec![Value::Constant(1), Value::Constant(2)];
+    assert_eq!(sunk_with(&main, &either), Value::OneOf(both));
+    // Near misses: what the helper itself does not know, and one argument too few.
+    let opaque = Value::Call {
+        callee: OTHER,
+        instruction: 3,
+    };
+    let asks = [call(5, OTHER, &[]), ret(5)];
+    assert_eq!(sunk_with(&main, &asks), opaque);
+    let few = [call(5, HELPER, &[reg(0)]), sink(5), ret(0)];
+    let bad = Value::Unknown(Unknown::Malformed);
+    assert_eq!(sunk_with(&few, &[ret(1)]), bad);
+}
+
+/// One helper called twice on its own result is no cycle; calling itself is.
+#[test]
+fn a_helper_may_be_called_twice() {
+    let main = [
+        call(5, HELPER, &[reg(0), constant(1)]),
+        call(6, HELPER, &[reg(0), reg(5)]),
+        sink(6),
+        ret(0),
+    ];
+    let copies = [call(5, COPY, &[reg(1)]), ret(5)];
+    assert_eq!(sunk_with(&main, &copies), Value::Constant(1));
+    let itself = [call(5, HELPER, &[reg(0), reg(1)]), ret(5)];
+    let cycle = Value::Unknown(Unknown::Cycle);
+    assert_eq!(sunk_with(&main, &itself), cycle);
+}
+
+/// A parameter is what the program's own calls give; where the function is handed
+/// around as a value, or nobody calls it, it comes from outside as well.
+#[test]
+fn parameters_are_followed_to_the_callers() {
+    let helper = [sink(1), ret(0)];
+    let once = [call(5, HELPER, &[reg(0), constant(1)]), ret(0)];
+    assert_eq!(sunk_with(&once, &helper), Value::Constant(1));
+    let twice = [
+        call(5, HELPER, &[reg(0), constant(1)]),
+        call(5, HELPER, &[reg(0), constant(2)]),
+        ret(0),
+    ];
+    let both = vec![Value::Constant(1), Value::Constant(2)];
+    assert_eq!(sunk_with(&twice, &helper), Value::OneOf(both));
+    let handed = [
+        call(5, HELPER, &[reg(0), constant(1)]),
+        call(5, OTHER, &[func(HELPER)]),
+        ret(0),
+    ];
+    let besides = vec![Value::Constant(1), Value::Parameter(1)];
+    assert_eq!(sunk_with(&handed, &helper), Value::OneOf(besides));
+    assert_eq!(sunk_with(&[ret(0)], &helper), Value::Parameter(1));
+}
+
+/// What a closure captured comes after what it is called with.
+#[test]
+fn closures_are_followed() {
+    let vm = VOID + 1;
+    let main = [
+        call(5, MAKE_CLOSURE, &[func(HELPER), constant(1)]),
+        call(6, INVOKE, &[vm, reg(5), constant(2)]),
+        sink(6),
+        ret(0),
+    ];
+    assert_eq!(sunk_with(&main, &[ret(1)]), Value::Constant(1));
+    assert_eq!(sunk_with(&main, &[ret(0)]), Value::Constant(2));
+    let unknown = [call(6, INVOKE, &[vm, reg(0), constant(2)]), sink(6), ret(0)];
+    let opaque = Value::Call {
+        callee: INVOKE,
+        instruction: 0,
+    };
+    assert_eq!(sunk_with(&unknown, &[ret(1)]), opaque);
+}
+
+#[test]
+fn a_shape_comes_back_out_of_a_tensor() {
+    let round = |made| {
+        sunk(&[
+            call(5, made, &[constant(1)]),
+            call(6, TO_SHAPE, &[reg(5)]),
+            sink(6),
+            ret(0),
+        ])
+    };
+    assert_eq!(round(TO_TENSOR), Value::Constant(1));
+    let opaque = Value::Call {
+        callee: TO_SHAPE,
+        instruction: 1,
+    };
+    assert_eq!(round(OTHER), opaque);
+}
+
+#[test]
+fn an_argument_that_is_not_followed_says_why() {
+    let mut args = vec![imm(0); 28];
+    args[0] = reg(5);
+    args[15] = reg(1);
+    let executable = program(&[call(5, OTHER, &[]), call(6, CREATE, &args), ret(6)]);
+    let cache = &kv_cache::kv_caches(&executable)[0];
+    let (configs, why) = cache.config.parts();
+    assert!(configs.is_empty());
+    assert_eq!(why, Some("the result of `other`, instruction 0"));
+    let (_, why) = cache.sites[0].value.parts();
+    assert!(
+        why.is_some_and(|why| why.starts_with("parameter 1 ")),
+        "{why:?}"
+    );
+    assert!(!cache.takes_functions());
 }
 
 #[test]

@@ -62,7 +62,9 @@ fn kv_cache_tags_are_followed_to_their_tuples() {
             let positions: Vec<usize> = cache.sites.iter().map(|site| site.argument).collect();
             assert_eq!(positions, (15..=22).collect::<Vec<_>>());
             for site in &cache.sites {
-                match &site.value {
+                let (values, why) = site.value.parts();
+                assert_eq!((values.len(), why), (1, None), "{release} {name}");
+                match &values[0] {
                     KernelValue::Tagged {
                         instruction,
                         constant,
@@ -113,10 +115,11 @@ fn config_length_is_read_from_make_shape() {
             let library = library(release, &format!("{name}-cpu-x86_64.so"));
             let executable = executable(&library);
             let cache = &kv_cache::kv_caches(executable)[0];
-            assert_eq!(cache.config.len(), 1);
-            let config = &cache.config[0];
-            assert_eq!(config.elements, Some(elements), "{release} {name}");
-            assert_eq!(config.declared, i64::try_from(elements).ok());
+            let (configs, why) = cache.config.parts();
+            assert_eq!((configs.len(), why), (1, None));
+            let config = &configs[0];
+            assert_eq!(config.elements, elements, "{release} {name}");
+            assert_eq!(i64::try_from(elements), Ok(config.declared));
             if elements == 6 {
                 assert_eq!(config.values[5], Some(1024));
             }
@@ -154,7 +157,7 @@ fn metadata_is_what_the_function_returns() {
             assert_eq!(metadata.kv_state_kind.as_deref(), Some(kind));
             assert_eq!(metadata.max_batch_size, Some(4));
             assert_eq!(metadata.context_window_size, Some(512));
-            assert!(metadata.keys.contains("params"), "{:?}", metadata.keys);
+            assert!(metadata.keys.contains("kv_cache") && metadata.keys.contains("memory_usage"));
             assert_eq!(metadata.unexpected, [""; 0]);
             assert!(metadata.other.is_empty(), "{:?}", metadata.other);
             let embedding = &metadata.params[0];

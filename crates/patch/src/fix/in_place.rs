@@ -72,6 +72,11 @@ impl<'a> InPlace<'a> {
         changes
     }
 
+    /// The bytes as the last change leaves them.
+    pub(super) fn result(&self) -> &[u8] {
+        &self.bytes
+    }
+
     /// Leaves the program to a shim.
     pub(super) fn keep_the_program(&mut self, input: &FixInput<'a>) {
         self.steps.clear();

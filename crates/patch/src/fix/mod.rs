@@ -7,10 +7,11 @@
 
 mod carry_out;
 mod in_place;
+mod judge;
 mod plan;
 mod shim_step;
 
-use artcheck_inspect::{Finding, Repair, Severity};
+use artcheck_inspect::{Finding, Repair, Severity, Undecided};
 
 pub use carry_out::{FixError, Fixed, apply, share_shim};
 pub use plan::{FixInput, FixPlan, FixStep};
@@ -28,6 +29,7 @@ pub fn plan(input: &FixInput<'_>) -> FixPlan {
         runtime: input.runtime.name.clone(),
         steps: Vec::new(),
         refused: Vec::new(),
+        unknown: input.undecided.iter().map(told).collect(),
         notes: Vec::new(),
         shim_parts: Vec::new(),
         in_place: Vec::new(),
@@ -50,6 +52,12 @@ pub fn plan(input: &FixInput<'_>) -> FixPlan {
             None => refuse(&mut plan, finding, &changes.refused, no_shim),
         }
     }
+    if no_shim.is_none() && takes_five_alone(input) {
+        for undecided in input.undecided {
+            shim.add_unknown(undecided);
+        }
+    }
+    let result = changes.result().to_vec();
     for step in changes.steps {
         plan.steps.push(step.told);
         plan.in_place.push(step.edits);
@@ -58,7 +66,21 @@ pub fn plan(input: &FixInput<'_>) -> FixPlan {
         plan.shim_parts = shim.names();
         plan.steps.push(step);
     }
+    if plan.refused.is_empty() && !plan.in_place.is_empty() {
+        judge::result(&mut plan, input, &result, part_of);
+    }
     plan
+}
+
+fn told(undecided: &Undecided) -> String {
+    format!("{}: {}", undecided.rule, undecided.why)
+}
+
+/// A runtime from before the sixth element of the cache config: what is not known
+/// of a library is a reason for the shim's parts there.
+fn takes_five_alone(input: &FixInput<'_>) -> bool {
+    let lengths = input.runtime.cache_config_lengths.value.as_ref();
+    lengths.is_some_and(|lengths| lengths.contains(&5) && !lengths.contains(&6))
 }
 
 /// The part of a shim that settles a finding.

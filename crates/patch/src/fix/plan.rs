@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use artcheck_inspect::runtime::RuntimeProfile;
-use artcheck_inspect::{Finding, Repair, Severity};
+use artcheck_inspect::{Finding, Repair, Severity, Undecided};
 use serde::Serialize;
 
 use crate::inplace::Refusal;
@@ -19,6 +19,8 @@ pub struct FixInput<'a> {
     pub bytes: &'a [u8],
     /// What the rules found in it.
     pub findings: &'a [Finding],
+    /// What they could not decide on it.
+    pub undecided: &'a [Undecided],
     /// The runtime it is for.
     pub runtime: &'a RuntimeProfile,
     /// Files of that runtime; none for a release of the built-in table, and
@@ -70,6 +72,8 @@ pub struct FixPlan {
     pub steps: Vec<FixStep>,
     /// What breaks and cannot be repaired.
     pub refused: Vec<Refusal>,
+    /// What is not known, and may break it still.
+    pub unknown: Vec<String>,
     /// What may break and is not repaired.
     pub notes: Vec<String>,
     /// Parts of the shim, where one is needed.
@@ -87,7 +91,7 @@ impl FixPlan {
     /// The plan for people.
     pub fn describe(&self) -> String {
         let mut text = format!("{} for {}\n", self.artifact.display(), self.runtime);
-        if self.is_empty() {
+        if self.is_empty() && self.unknown.is_empty() {
             text.push_str("  nothing to repair\n");
         }
         for (number, step) in self.steps.iter().enumerate() {
@@ -108,6 +112,9 @@ impl FixPlan {
         }
         if !self.steps.is_empty() && !self.refused.is_empty() {
             text.push_str("  so --apply leaves the file alone: it would still break\n");
+        }
+        for unknown in &self.unknown {
+            let _ = writeln!(text, "  not known: {unknown}");
         }
         for note in &self.notes {
             let _ = writeln!(text, "  note: {note}");

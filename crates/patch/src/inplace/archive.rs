@@ -5,9 +5,12 @@ use std::io::Read as _;
 use std::ops::Range;
 
 use artcheck_inspect::container::{self, Body, FileType, identify};
-use artcheck_inspect::limits::{MAX_MEMBERS, MAX_UNPACK_RATIO, MAX_UNPACKED_BYTES};
+use artcheck_inspect::limits::{MAX_MEMBERS, MAX_UNPACK_RATIO, RATIO_FREE_BYTES};
 
 use super::PlanError;
+
+/// Bytes that are unpacked, in memory, to be changed and packed again.
+const MAX_UNPACKED: u64 = 1 << 30;
 
 /// A member.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,7 +67,7 @@ pub(super) fn gunzip(bytes: &[u8]) -> Result<Option<Vec<u8>>, PlanError> {
         return Ok(None);
     }
     let by_ratio = (bytes.len() as u64).saturating_mul(MAX_UNPACK_RATIO);
-    let limit = by_ratio.min(MAX_UNPACKED_BYTES);
+    let limit = by_ratio.max(RATIO_FREE_BYTES).min(MAX_UNPACKED);
     let mut out = Vec::new();
     let read = flate2::read::GzDecoder::new(bytes)
         .take(limit.saturating_add(1))
@@ -76,7 +79,7 @@ pub(super) fn gunzip(bytes: &[u8]) -> Result<Option<Vec<u8>>, PlanError> {
     }
     if out.len() as u64 > limit {
         return Err(PlanError::container(format!(
-            "unpacks to more than {limit} bytes, which no model library does"
+            "unpacks to more than {limit} bytes, the most that is changed in memory"
         )));
     }
     Ok(Some(out))

@@ -32,13 +32,15 @@ pub(super) fn shorten(
     let mut splices = Vec::new();
     let mut changes: Vec<Change> = Vec::new();
     for cache in kv_caches(executable) {
-        for config in cache
-            .config
-            .iter()
-            .filter(|config| config.declared == Some(LONG))
-        {
+        let (configs, why) = cache.config.parts();
+        if let Some(why) = why {
+            return Err(refusal(format!(
+                "what reaches argument 0 of {CREATE} is not known: {why}"
+            )));
+        }
+        for config in configs.iter().filter(|config| config.declared == LONG) {
             no_layer_slides(executable, &cache)?;
-            let instruction = config.instruction.filter(|_| config.elements == Some(6)).ok_or_else(|| {
+            let instruction = config.instruction.filter(|_| config.elements == 6).ok_or_else(|| {
                 refusal("the six-element KV-cache config is a constant, not built by vm.builtin.make_shape")
             })?;
             let change = Change::CacheConfig {
@@ -69,9 +71,9 @@ fn refusal(reason: impl Into<String>) -> Refusal {
 fn no_layer_slides(executable: &Executable, cache: &KvCacheCreate) -> Result<(), Refusal> {
     match cache.sliding(executable) {
         Sliding::None => Ok(()),
-        Sliding::Unknown => Err(refusal(
-            "the attention kinds of the layers are not known, so a layer may have a sliding window of its own",
-        )),
+        Sliding::Unknown(why) => Err(refusal(format!(
+            "the attention kinds of the layers are not known, so a layer may have a sliding window of its own: {why}"
+        ))),
         Sliding::Layer(layer) => Err(refusal(format!(
             "layer {layer} has a sliding window of its own (the sixth element of the config), \
              which a runtime that takes five elements cannot compute"
@@ -88,6 +90,11 @@ fn used_here_alone(
     let Some(function) = executable.functions.get(cache.function) else {
         return Ok(());
     };
+    if !function.instructions.contains(&shape) {
+        return Err(refusal(
+            "the six-element KV-cache config is built by another function than the one that creates the cache",
+        ));
+    }
     let flow = Flow::new(executable, cache.function);
     for (at, instruction) in executable.instructions(function.instructions.clone()) {
         let found = match instruction {

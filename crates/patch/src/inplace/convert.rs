@@ -10,7 +10,7 @@ use artcheck_inspect::rules::{self, Facts, Pair, Subject};
 use artcheck_inspect::runtime::RuntimeProfile;
 use artcheck_inspect::source::Place;
 use artcheck_inspect::vm::{Executable, Magic};
-use artcheck_inspect::{Artifact, Role};
+use artcheck_inspect::{Artifact, Role, Rule};
 use artcheck_inspect::{Outcome, Severity};
 
 use super::device_payload::{self, Wanted};
@@ -208,6 +208,13 @@ fn wanted_tag(executable: &Executable, runtime: &RuntimeProfile) -> Result<Optio
     }
 }
 
+/// Rules on what a KV cache is created with.
+static OF_THE_CACHE: [&Rule; 3] = [
+    rules::ATTENTION_TAG,
+    rules::KV_CACHE_CONFIG,
+    rules::SLIDING_LAYERS,
+];
+
 /// What the rules still find in the changed file.
 fn remaining(
     bytes: &[u8],
@@ -243,7 +250,7 @@ fn findings(site: &Site, runtime: &RuntimeProfile) -> Vec<Refusal> {
     });
     let mut outcome = Outcome::default();
     rules::ask(&subject, &mut outcome);
-    outcome
+    let broken = outcome
         .findings
         .into_iter()
         .filter(|finding| finding.severity == Severity::Error)
@@ -251,8 +258,18 @@ fn findings(site: &Site, runtime: &RuntimeProfile) -> Vec<Refusal> {
             rule: finding.rule.to_string(),
             reason: finding.message.clone(),
             remedy: finding.help.clone(),
-        })
-        .collect()
+        });
+    // What is not known of the cache may be what breaks.
+    let unknown = outcome
+        .undecided
+        .into_iter()
+        .filter(|undecided| OF_THE_CACHE.contains(&undecided.rule))
+        .map(|undecided| Refusal {
+            rule: undecided.rule.to_string(),
+            reason: undecided.why,
+            remedy: "try it (`artcheck verify`), load a shim (`artcheck patch shim`), or compile the library with the runtime's TVM".to_owned(),
+        });
+    broken.chain(unknown).collect()
 }
 
 fn artifact(member: &str, binary: &Binary, library: &ModelLibrary) -> Artifact {

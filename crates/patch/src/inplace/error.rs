@@ -110,16 +110,12 @@ pub enum PlanError {
         team: String,
     },
     /// A signature that is there but not understood.
-    #[error("{member}code signature: at {at:#x} expected {expected}, found {found}")]
+    #[error("{member}code signature: {error}")]
     Signature {
         /// Member and a colon, or nothing.
         member: String,
-        /// Offset inside the image.
-        at: u64,
-        /// What was expected.
-        expected: String,
-        /// What is there.
-        found: String,
+        /// Where in the image, and why.
+        error: DecodeError,
     },
     /// A container that cannot be changed in place.
     #[error("{member}{reason}")]

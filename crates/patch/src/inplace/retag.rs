@@ -148,7 +148,12 @@ fn tags_of(
                 tags.constants.is_empty(),
                 tags.untold.is_empty(),
             ) {
-                (0, _, _) => format!("the executable never calls {CREATE}"),
+                (0, _, _) => match site.library.compiled_calls.is_empty() {
+                    true => format!("the executable never calls {CREATE}"),
+                    false => format!(
+                        "its VM functions are compiled to host code, which is not followed, so what reaches {CREATE} is not known; a shim translates tags at load"
+                    ),
+                },
                 (_, false, _) => "its attention kernels are those of another backend".to_owned(),
                 (_, true, false) => untold,
                 (_, true, true) => "its constructor takes functions, as up to 0.19".to_owned(),

@@ -6,7 +6,6 @@ use std::collections::BTreeMap;
 use artcheck_inspect::runtime::{RuntimeProfile, TagSite};
 use artcheck_inspect::vm::calls::constant_uses;
 use artcheck_inspect::vm::kv_cache::{KernelValue, kv_caches};
-use artcheck_inspect::vm::value::Value;
 use artcheck_inspect::vm::{ConstantValue, Executable};
 
 use super::PlanError;
@@ -63,25 +62,27 @@ impl Tags {
         for cache in kv_caches(executable) {
             tags.calls = tags.calls.saturating_add(1);
             for site in &cache.sites {
-                match &site.value {
-                    KernelValue::Tagged {
-                        instruction,
-                        constant,
-                        tag,
-                        ..
-                    } => tags
-                        .constants
-                        .entry(*constant)
-                        .or_insert_with(|| (tag.clone(), Vec::new()))
-                        .1
-                        .push(*instruction),
-                    KernelValue::Empty { .. }
-                    | KernelValue::Function { .. }
-                    | KernelValue::Other {
-                        value: Value::Null | Value::Void,
-                    } => {}
-                    KernelValue::Untagged { .. } | KernelValue::Other { .. } => {
-                        tags.untold.push(site.argument)
+                let (values, why) = site.value.parts();
+                if why.is_some() {
+                    tags.untold.push(site.argument);
+                }
+                for value in values {
+                    match value {
+                        KernelValue::Tagged {
+                            instruction,
+                            constant,
+                            tag,
+                            ..
+                        } => tags
+                            .constants
+                            .entry(*constant)
+                            .or_insert_with(|| (tag.clone(), Vec::new()))
+                            .1
+                            .push(*instruction),
+                        KernelValue::Untagged { .. } => tags.untold.push(site.argument),
+                        KernelValue::Empty { .. }
+                        | KernelValue::Function { .. }
+                        | KernelValue::Absent => {}
                     }
                 }
             }

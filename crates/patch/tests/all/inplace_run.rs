@@ -363,6 +363,7 @@ fn fix_builds_the_shim_that_a_library_needs() {
         file: &file,
         bytes: &bytes,
         findings: &findings,
+        undecided: &[],
         runtime: &runtime,
         runtime_paths: &runtime_paths,
         resign: Resign::Keep,

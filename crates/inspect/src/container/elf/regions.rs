@@ -1,15 +1,13 @@
 //! The data of an ELF file as regions: its sections, or its segments where the
 //! section headers were removed.
 
-use std::borrow::Cow;
-
 use object::Endianness;
 use object::elf;
 use object::read::elf::{FileHeader, ProgramHeader, SectionHeader};
 
 use super::image::{Image, bad};
 use crate::container::regions::push;
-use crate::container::{FileRange, Region};
+use crate::container::{Contents, FileRange, Region};
 use crate::error::DecodeError;
 
 /// Sections that hold neither a blob nor text of the program.
@@ -58,7 +56,7 @@ pub(super) fn read<'data, Elf: FileHeader<Endian = Endianness>>(
             } else {
                 section.sh_addr(endian).into()
             },
-            data: Cow::Borrowed(bytes),
+            data: Contents::of_file(bytes),
             file_ranges: vec![FileRange {
                 region_offset: 0,
                 file_offset: at,
@@ -89,7 +87,7 @@ fn segment_regions<'data, Elf: FileHeader<Endian = Endianness>>(
         regions.push(Region {
             name: format!("PT_LOAD[{}]", regions.len()),
             address: segment.p_vaddr(endian).into(),
-            data: Cow::Borrowed(bytes),
+            data: Contents::of_file(bytes),
             file_ranges: vec![FileRange {
                 region_offset: 0,
                 file_offset: segment.p_offset(endian).into(),

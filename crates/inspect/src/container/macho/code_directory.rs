@@ -52,6 +52,11 @@ impl<'data> CodeDirectory<'data> {
         }))
     }
 
+    /// Where it begins in the signature.
+    pub fn start(&self) -> u32 {
+        self.start
+    }
+
     /// What is said of the signature as a whole, ad hoc or not.
     pub fn flags(&self) -> CsFlags {
         self.directory.header().flags.get(BigEndian)

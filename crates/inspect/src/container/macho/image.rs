@@ -1,7 +1,5 @@
 //! Load commands of one Mach-O image, and the sections they describe.
 
-use std::borrow::Cow;
-
 use object::Endianness;
 use object::macho;
 use object::read::macho::{LoadCommandVariant as Command, MachHeader, Section, Segment};
@@ -9,7 +7,7 @@ use object::read::macho::{LoadCommandVariant as Command, MachHeader, Section, Se
 use super::signature;
 use super::trie::Trie;
 use crate::container::regions::push;
-use crate::container::{FileRange, Needed, Platform, Region, Signature};
+use crate::container::{Contents, FileRange, Needed, Platform, Region, Signature};
 use crate::error::DecodeError;
 
 /// Sections that hold neither a blob nor text of the program.
@@ -226,7 +224,7 @@ impl<'data, Mach: MachHeader<Endian = Endianness>> Image<'data, Mach> {
                 String::from_utf8_lossy(section.name())
             ),
             address: section.addr(endian).into(),
-            data: Cow::Borrowed(bytes),
+            data: Contents::of_file(bytes),
             file_ranges: vec![FileRange {
                 region_offset: 0,
                 file_offset: self.base.saturating_add(offset),

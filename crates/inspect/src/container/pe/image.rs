@@ -1,12 +1,10 @@
 //! PE headers and the mapping from relative addresses (RVAs) to file bytes.
 
-use std::borrow::Cow;
-
 use object::LittleEndian as LE;
 use object::pe;
 use object::read::pe::{ImageNtHeaders, ImageOptionalHeader, optional_header_magic};
 
-use crate::container::{FileRange, Region};
+use crate::container::{Contents, FileRange, Region};
 use crate::error::DecodeError;
 
 /// Sections that hold neither a blob nor text of the program.
@@ -145,7 +143,7 @@ impl<'data> Image<'data> {
             regions.push(Region {
                 name: section.name.clone(),
                 address: section.rva.into(),
-                data: Cow::Borrowed(bytes),
+                data: Contents::of_file(bytes),
                 file_ranges: vec![FileRange {
                     region_offset: 0,
                     file_offset: section.file_offset.into(),

@@ -62,7 +62,7 @@ pub(super) fn texts(reader: &mut Reader<'_>) -> Result<Vec<DeviceCode>, DecodeEr
 
 /// `str` that holds code, left in place.
 pub(super) fn piece(reader: &mut Reader<'_>, name: String) -> Result<DeviceCode, DecodeError> {
-    let length = reader.bytes("device code")?.len() as u64;
+    let length = reader.extent("device code")? as u64;
     Ok(DeviceCode {
         name,
         offset: (reader.position() as u64).saturating_sub(length),

@@ -28,13 +28,19 @@ pub(super) fn is_vm_executable(kind: &str) -> bool {
     VM_EXECUTABLE_KINDS.contains(&kind)
 }
 
-/// Decodes the payload that reaches from `start` to the end of `bytes`.
-pub(super) fn decode_exact(kind: &str, bytes: &[u8], start: usize) -> Payload {
+/// Decodes the payload that reaches from `start` to the end of `bytes`; `around` is
+/// the cursor that came by it.
+pub(super) fn decode_exact<'a>(
+    kind: &str,
+    bytes: &'a [u8],
+    start: usize,
+    around: &Reader<'a>,
+) -> Payload {
     let attempt = if is_vm_executable(kind) {
-        Executable::decode(bytes.get(start..).unwrap_or_default())
+        Executable::read(around.over(bytes.get(start..).unwrap_or_default(), 0))
             .map(|executable| Some(Payload::VmExecutable(Box::new(executable))))
     } else {
-        by_trial(kind, bytes, start).map_err(|mut error| {
+        by_trial(kind, &around.over(bytes, start)).map_err(|mut error| {
             error.at = error.at.saturating_sub(start as u64);
             error
         })
@@ -48,10 +54,10 @@ pub(super) fn decode_exact(kind: &str, bytes: &[u8], start: usize) -> Payload {
 
 /// The first form that ends where the bytes do; the error of the form that
 /// came furthest otherwise.
-fn by_trial(kind: &str, bytes: &[u8], start: usize) -> Result<Option<Payload>, DecodeError> {
+fn by_trial(kind: &str, at: &Reader<'_>) -> Result<Option<Payload>, DecodeError> {
     let mut furthest: Option<DecodeError> = None;
     for form in Form::ALL {
-        let mut reader = Reader::at(bytes, start);
+        let mut reader = at.clone();
         let error = match decode_next(kind, &mut reader, form) {
             Ok(None) => return Ok(None),
             Ok(Some(payload)) if reader.is_at_end() => return Ok(Some(payload)),
@@ -61,9 +67,10 @@ fn by_trial(kind: &str, bytes: &[u8], start: usize) -> Result<Option<Payload>, D
             ),
             Err(error) => error,
         };
-        if furthest.as_ref().is_none_or(|best| error.at > best.at) {
-            furthest = Some(error);
-        }
+        furthest = Some(match furthest {
+            Some(best) => best.or(error),
+            None => error,
+        });
     }
     furthest.map_or(Ok(None), Err)
 }

@@ -6,7 +6,7 @@ use crate::error::DecodeError;
 use crate::module::Payload;
 
 pub(super) fn decode(reader: &mut Reader<'_>) -> Result<Payload, DecodeError> {
-    let size = reader.bytes("an object file")?.len() as u64;
+    let size = reader.extent("an object file")? as u64;
     let functions = names(reader, "the object's functions")?;
     Ok(Payload::StaticLibrary { functions, size })
 }

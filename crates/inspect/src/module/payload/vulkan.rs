@@ -38,7 +38,7 @@ fn shader(reader: &mut Reader<'_>, order: PayloadOrder) -> Result<DeviceCode, De
         return words(reader, name);
     }
     let before = reader.clone();
-    let length = reader.bytes("a shader's bytes")?.len();
+    let length = reader.extent("a shader's bytes")?;
     let end = reader.position();
     let mut inner = before;
     inner.u64("a shader's length")?;
@@ -58,7 +58,7 @@ fn words(reader: &mut Reader<'_>, name: String) -> Result<DeviceCode, DecodeErro
     let count = reader.count(4, "a shader's number of words")?;
     let offset = reader.position() as u64;
     let length = count.saturating_mul(4);
-    reader.take(length, "a shader's words")?;
+    reader.skip(length, "a shader's words")?;
     Ok(DeviceCode {
         name,
         offset,

@@ -3,10 +3,8 @@
 
 #![allow(dead_code)] // each test binary uses a part
 
-use std::borrow::Cow;
-
 use artcheck_inspect::container::{
-    Architecture, Binary, BinaryKind, FileRange, Format, Parsed, Platform, Region,
+    Architecture, Binary, BinaryKind, Contents, FileRange, Format, Parsed, Platform, Region,
 };
 use artcheck_inspect::module::KernelInfo;
 use artcheck_inspect::vm::Magic;
@@ -218,7 +216,7 @@ pub fn parsed(data: &[u8]) -> Parsed<'_> {
         regions: vec![Region {
             name: "memory".into(),
             address: 0,
-            data: Cow::Borrowed(data),
+            data: Contents::of_file(data),
             file_ranges: vec![FileRange {
                 region_offset: 0,
                 file_offset: 0,

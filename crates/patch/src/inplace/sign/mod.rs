@@ -7,17 +7,19 @@
 //! anybody else: it is replaced only when asked for, and the notes say what is
 //! lost. Layout: `cs_blobs.h` of Apple's published xnu and security sources.
 
-mod directory;
 mod first;
+mod renewal;
 
 use std::ops::Range;
+
+use artcheck_inspect::DecodeError;
 
 use super::macho::commands::Commands;
 use super::macho::{self, Slice};
 use super::site::prefix;
 use super::{PlanError, archive};
 use crate::plan::{Edit, EditPlan, NameChange, Named, Resign};
-use directory::Superblob;
+use renewal::Signature;
 
 /// What became of the signatures of a file.
 #[derive(Debug, Default)]
@@ -203,23 +205,22 @@ fn renew_image(
     at: std::ops::Range<usize>,
     resign: Resign,
 ) -> Result<Vec<String>, PlanError> {
-    let malformed = |error: directory::Malformed| PlanError::Signature {
+    let malformed = |error: DecodeError| PlanError::Signature {
         member: prefix(member),
-        at: at.start.saturating_add(error.at) as u64,
-        expected: error.expected.to_owned(),
-        found: error.found,
+        error: error.rebase(at.start as u64),
     };
     let mut notes = Vec::new();
-    let mut bytes = image.get(at.clone()).unwrap_or_default().to_vec();
-    let superblob = Superblob::parse(&bytes).map_err(malformed)?;
-    if let Some(signer) = superblob.signer() {
+    let old = image.get(at.clone()).unwrap_or_default().to_vec();
+    let mut new = old.clone();
+    let signature = Signature::parse(&old).map_err(malformed)?;
+    if let Some(signer) = signature.signer().map_err(malformed)? {
         if resign == Resign::Keep {
             return Err(PlanError::TeamSignature {
                 member: prefix(member),
                 team: signer,
             });
         }
-        superblob.make_ad_hoc(&mut bytes);
+        signature.make_ad_hoc(&mut new).map_err(malformed)?;
         notes.push(format!(
             "{}the signature of {signer} is replaced by an ad-hoc one: the team identity, the \
              notarization and every entitlement tied to them are lost, and a program that \
@@ -227,11 +228,9 @@ fn renew_image(
             prefix(member)
         ));
     }
-    for directory in &superblob.directories {
-        directory.renew(image, &mut bytes).map_err(malformed)?;
-    }
+    signature.renew(image, &mut new).map_err(malformed)?;
     if let Some(place) = image.get_mut(at) {
-        place.copy_from_slice(&bytes);
+        place.copy_from_slice(&new);
     }
     Ok(notes)
 }

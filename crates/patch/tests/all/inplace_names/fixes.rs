@@ -30,6 +30,7 @@ fn plan(file: &Path, runtime: &str) -> FixPlan {
         file,
         bytes: &bytes,
         findings: &findings,
+        undecided: &[],
         runtime: &runtime,
         runtime_paths: &[],
         resign: Resign::Keep,

@@ -20,12 +20,12 @@ fn a_config_of_six_becomes_one_of_five() {
         );
         let configs: Vec<_> = kv_caches(&executable(&new).0)
             .into_iter()
-            .flat_map(|cache| cache.config)
+            .flat_map(|cache| cache.config.parts().0.to_vec())
             .collect();
         assert!(
             configs
                 .iter()
-                .all(|config| config.declared == Some(5) && config.elements == Some(5)),
+                .all(|config| config.declared == 5 && config.elements == 5),
             "{configs:?}"
         );
         let signature = if name.ends_with(".dylib") {
