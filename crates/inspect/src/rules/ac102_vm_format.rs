@@ -26,10 +26,7 @@ fn check(pair: &Pair<'_>, out: &mut Outcome) {
         match &module.payload {
             Payload::VmExecutable(executable) => check_executable(pair, module, executable, out),
             Payload::Undecodable { error } if error.is_limit => {
-                out.over_limit(
-                    &RULE,
-                    format!("module {index} `{}`: {error}", module.kind),
-                );
+                out.over_limit(&RULE, format!("module {index} `{}`: {error}", module.kind));
             }
             Payload::Undecodable { error } if module.kind.starts_with("relax.") => {
                 let at = pair.file_offset(module.payload_offset.saturating_add(error.at));

@@ -122,7 +122,8 @@ fn exports(data: &[u8], binary: &Binary) -> Result<Exports, DecodeError> {
         names.len() < MOST_EXPORTS && bytes < MAX_KEPT_NAMES
     })?;
     if names.len() >= MOST_EXPORTS || bytes >= MAX_KEPT_NAMES {
-        let expected = format!("fewer than {MOST_EXPORTS} exports of TVM, in {MAX_KEPT_NAMES} bytes");
+        let expected =
+            format!("fewer than {MOST_EXPORTS} exports of TVM, in {MAX_KEPT_NAMES} bytes");
         return Err(DecodeError::limit(0, expected, "more"));
     }
     Ok(names)
