@@ -102,3 +102,94 @@ fn two_runtimes_of_one_environment_are_no_chimera() {
         [("fork".to_owned(), "breaks".to_owned())]
     );
 }
+
+/// Compiles a library with the system's C compiler.
+fn compile(out: &Path, source: &str, flags: &[&str]) {
+    let folder = out.parent().expect("a folder");
+    std::fs::create_dir_all(folder).expect("a folder");
+    let file = folder.join("source.c");
+    std::fs::write(&file, source).expect("written");
+    let compiler = std::process::Command::new("cc")
+        .args(["-shared", "-fPIC", "-o"])
+        .arg(out)
+        .arg(&file)
+        .args(flags)
+        .status();
+    assert!(compiler.expect("a C compiler").success());
+    std::fs::remove_file(file).expect("removed");
+}
+
+/// A client below `site-packages` that needs one library, and the folder of its
+/// environment.
+fn client_that_needs(top: &Path, name: &str) -> PathBuf {
+    let environment = top.join("v");
+    put(&environment, of_wheel("tvm-0.27", RUNTIME), RUNTIME);
+    put(&environment, of_wheel("tvm-ffi-0.1.15.post2", FFI), FFI);
+    let stub = top.join("stub/libstub.so");
+    compile(
+        &stub,
+        "int stub(void) { return 1; }\n",
+        &[&format!("-Wl,-soname,{name}")],
+    );
+    let client = environment.join("lib/python3.11/site-packages/pkg/lib/libpkg.so");
+    let client_source = "int TVMFFIObjectIncRef(void *); int stub(void);\n\
+        int client(void) { return stub() + TVMFFIObjectIncRef(0); }\n";
+    let flags = [
+        stub.to_str().expect("text"),
+        "-Wl,-rpath,$ORIGIN/../../z3/lib",
+    ];
+    compile(&client, client_source, &flags);
+    environment
+}
+
+/// Severity and message of each finding.
+fn said(environment: &Path) -> Vec<(String, String)> {
+    let (report, _) = scan([environment]);
+    let findings = report["findings"].as_array().expect("findings");
+    let text = |value: &Value| value.as_str().expect("text").to_owned();
+    let of = |finding: &Value| {
+        assert_eq!(finding["rule"], "AC205", "{finding:#}");
+        (text(&finding["severity"]), text(&finding["help"]))
+    };
+    findings.iter().map(of).collect()
+}
+
+#[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
+fn a_library_of_another_package_is_looked_for() {
+    let top = tempfile::tempdir().expect("a folder");
+    let environment = client_that_needs(top.path(), "libz3.so.4.15");
+    let absent = said(&environment);
+    assert_eq!(absent.len(), 1, "{absent:?}");
+    assert_eq!(absent[0].0, "error");
+    assert!(absent[0].1.contains("z3-solver"), "{absent:?}");
+    // An older one calls itself otherwise.
+    let z3 = environment.join("lib/python3.11/site-packages/z3/lib");
+    let source = "int stub(void) { return 1; }\n";
+    compile(&z3.join("libz3.so"), source, &["-Wl,-soname,libz3.so.4.13"]);
+    assert_eq!(said(&environment).len(), 1);
+    // Loaded first under its plain name, it answers.
+    compile(&z3.join("libz3.so"), source, &["-Wl,-soname,libz3.so.4.15"]);
+    assert_eq!(said(&environment), []);
+    std::fs::rename(z3.join("libz3.so"), z3.join("libz3.so.4.15")).expect("renamed");
+    assert_eq!(said(&environment), []);
+}
+
+#[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
+fn what_the_machine_must_have_is_said_and_breaks_nothing() {
+    for (name, brought_by) in [
+        ("libcuda.so.1", "NVIDIA's driver"),
+        ("libnvrtc.so.13", "nvidia-cuda-nvrtc"),
+    ] {
+        let top = tempfile::tempdir().expect("a folder");
+        let said = said(&client_that_needs(top.path(), name));
+        assert_eq!(said.len(), 1, "{said:?}");
+        assert_eq!(said[0].0, "info");
+        assert!(said[0].1.contains(brought_by), "{said:?}");
+    }
+    for name in ["libc.so.6", "libother.so.1"] {
+        let top = tempfile::tempdir().expect("a folder");
+        assert_eq!(said(&client_that_needs(top.path(), name)), [], "{name}");
+    }
+}

@@ -82,12 +82,32 @@ fn ac205_a_name_of_the_build_machine() {
         "-soname,/usr/lib/libclient.so",
         "-rpath,$ORIGIN",
         "-rpath,/usr/local/lib",
-        // It is found where it lies, and on the build machine too.
-        "-rpath,/srv/build/target:$ORIGIN",
+        "-rpath,$ORIGIN:/lib/x86_64-linux-gnu",
     ] {
         let near = build(near, "near.so");
         assert!(found(&near, &["AC205"], &[]).is_empty());
     }
+    // Found where it lies, and on the build machine too: each folder is told.
+    let both = build(
+        "-rpath,/srv/build/target:/lib/intel64_win:$ORIGIN",
+        "both.so",
+    );
+    let (report, status) = scan([&both]);
+    assert_eq!(status, 0);
+    let finding = &report["findings"][0];
+    assert_eq!(finding["severity"], "info");
+    assert_eq!(
+        finding["evidence"],
+        json!(["run path /srv/build/target", "run path /lib/intel64_win"])
+    );
+    // The change in place leaves nothing to tell.
+    let done = artcheck()
+        .args(["patch", "relocate", "--in-place"])
+        .arg(&both)
+        .output()
+        .expect("artcheck starts");
+    assert!(done.status.success());
+    assert!(found(&both, &["AC205"], &[]).is_empty());
 }
 
 #[test]

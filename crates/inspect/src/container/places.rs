@@ -19,7 +19,16 @@ pub fn is_foreign_name(name: &str) -> bool {
 /// Whether a run path is a folder of one machine.
 pub fn is_foreign_run_path(path: &str) -> bool {
     let folder = format!("{}/", path.trim_end_matches('/'));
-    is_foreign_name(&folder) && !folder.starts_with("/usr/")
+    (is_foreign_name(&folder) && !folder.starts_with("/usr/"))
+        || is_of_no_system(&folder)
+        || path.contains('\\')
+}
+
+/// Below `/lib` a system has a folder per architecture, `/lib/x86_64-linux-gnu`. Any
+/// other, as `/lib/intel64`, comes of a build with a name left empty.
+fn is_of_no_system(folder: &str) -> bool {
+    let below = folder.strip_prefix("/lib/");
+    below.is_some_and(|below| !below.is_empty() && !below.contains("-linux-"))
 }
 
 #[cfg(test)]
@@ -44,13 +53,22 @@ mod tests {
             "/usr/local/lib",
             "/opt/rocm/lib",
             "/lib",
+            "/lib/aarch64-linux-gnu",
+            "/usr/lib/wsl/lib",
             "lib",
         ] {
             assert!(!is_foreign_run_path(path), "{path}");
         }
         assert!(is_foreign_name("/Users/me/build/libtvm.dylib"));
         assert!(is_foreign_name("/usr/local/lib/libtvm.dylib"));
-        for path in ["/srv/tvm/build", "/Users/me/x/", "/optional", "/"] {
+        for path in [
+            "/srv/tvm/build",
+            "/Users/me/x/",
+            "/optional",
+            "/",
+            "/lib/intel64",
+            "\\a\\tvm\\lib",
+        ] {
             assert!(is_foreign_run_path(path), "{path}");
         }
     }

@@ -2,8 +2,8 @@
 
 use super::{Check, Outcome, Pair, Program, Rule};
 use crate::finding::{Location, Severity};
-use crate::runtime::{ConstructorStyle, any_of, history};
-use crate::vm::kv_cache::{CREATE, KernelValue};
+use crate::runtime::{Confidence, ConstructorStyle, Fact, RuntimeProfile, any_of, history};
+use crate::vm::kv_cache::{CREATE, CREATE_REDUCED, KernelValue};
 use crate::words::spell;
 
 pub(super) static RULE: Rule = Rule {
@@ -35,6 +35,13 @@ fn check(pair: &Pair<'_>, out: &mut Outcome) {
                 continue;
             }
             let accepted = any_of(accepted);
+            if !is_certain(pair.runtime, &pair.runtime.builtin_arity, Some(name)) {
+                out.undecided(
+                    &RULE,
+                    format!("`{name}` is called with {count} arguments; runtimes like this one take {accepted}, which was not read of this one"),
+                );
+                continue;
+            }
             let mut finding = pair
                 .finding(&RULE, format!("`{name}` is called with {count} arguments, this runtime takes {accepted}"))
                 .says(words(name, *count, &accepted))
@@ -82,7 +89,12 @@ fn check_style(pair: &Pair<'_>, program: &Program<'_>, out: &mut Outcome) {
             }
             continue;
         };
-        if style != wanted {
+        if style != wanted && !is_certain(pair.runtime, &pair.runtime.constructor_style, None) {
+            out.undecided(
+                &RULE,
+                format!("argument 15 of `{CREATE}` is a {}; runtimes like this one take a {}, which was not read of this one", spell(style), spell(wanted)),
+            );
+        } else if style != wanted {
             out.push(
                 pair.finding(&RULE, format!("argument 15 of `{CREATE}` is a {}, this runtime takes a {}", spell(style), spell(wanted)))
                     .at(Location {
@@ -93,6 +105,18 @@ fn check_style(pair: &Pair<'_>, program: &Program<'_>, out: &mut Outcome) {
             );
         }
     }
+}
+
+/// Whether a fact may be held against a library: it was read, it is of a release of
+/// the table, or the runtime equals a release in all that was read. Runtimes inside
+/// wasm libraries were mostly built between releases, which they only resemble.
+/// Of `builtin_arity`, only the counts of the constructors can be read.
+fn is_certain<T>(runtime: &RuntimeProfile, fact: &Fact<T>, builtin: Option<&str>) -> bool {
+    let is_of_the_table = runtime.parts.is_empty();
+    let is_read = fact.source != Some(Confidence::Release)
+        && builtin.is_none_or(|name| matches!(name, CREATE | CREATE_REDUCED));
+    let is_wasm = runtime.architecture.as_deref() == Some("wasm32");
+    is_of_the_table || is_read || (runtime.release.is_some() && !is_wasm)
 }
 
 fn takes_a_tuple() -> String {

@@ -28,6 +28,7 @@ pub mod release;
 mod saved;
 mod slots;
 pub(crate) mod strings;
+pub mod system;
 pub mod table;
 mod tags;
 mod values;

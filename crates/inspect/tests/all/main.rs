@@ -10,6 +10,7 @@ mod container_macho_pe;
 mod container_speed;
 mod device_needs;
 mod explain_pages;
+mod limits;
 mod load_sets;
 mod module_payloads;
 mod parts;

@@ -7,6 +7,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use artcheck_inspect::container;
+use artcheck_inspect::limits::MAX_BLOB_CANDIDATES;
 use artcheck_inspect::module::{Blob, locate, metadata};
 use artcheck_inspect::vm::disassemble::disassemble;
 use artcheck_inspect::vm::kv_cache;
@@ -175,7 +176,8 @@ fn listings_are_bounded() {
     assert!(error.expected.contains("listing"), "{error}");
 }
 
-/// A region full of lures: kinds and magics, none in a blob.
+/// A region full of lures: kinds and magics, none in a blob. Some are named, the
+/// last as one too many.
 #[test]
 fn lures_are_bounded() {
     let mut lure = 18_u64.to_le_bytes().to_vec();
@@ -191,6 +193,10 @@ fn lures_are_bounded() {
     }
     let parsed = writer::parsed(&data);
     let start = Instant::now();
-    assert!(locate::find_by_magic(&parsed).is_empty());
+    let found = locate::find_by_magic(&parsed);
+    assert!(found.len() <= MAX_BLOB_CANDIDATES + 1, "{}", found.len());
+    assert!(found.iter().all(|library| library.blob.is_err()));
+    let last = found.last().expect("named");
+    assert!(last.blob.as_ref().is_err_and(|error| error.is_limit));
     assert!(start.elapsed() < CAP, "{:?}", start.elapsed());
 }

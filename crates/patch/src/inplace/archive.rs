@@ -67,7 +67,7 @@ pub(super) fn gunzip(bytes: &[u8]) -> Result<Option<Vec<u8>>, PlanError> {
         return Ok(None);
     }
     let by_ratio = (bytes.len() as u64).saturating_mul(MAX_UNPACK_RATIO);
-    let limit = by_ratio.max(RATIO_FREE_BYTES).min(MAX_UNPACKED);
+    let limit = by_ratio.clamp(RATIO_FREE_BYTES, MAX_UNPACKED);
     let mut out = Vec::new();
     let read = flate2::read::GzDecoder::new(bytes)
         .take(limit.saturating_add(1))
