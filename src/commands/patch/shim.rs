@@ -70,11 +70,11 @@ fn names() -> Vec<&'static str> {
     ShimPart::ALL.into_iter().map(ShimPart::name).collect()
 }
 
+/// A part, and why it is wanted.
+type Wanted = (ShimPart, String);
+
 /// What the rules find in some files, and the parts for what they cannot decide.
-fn judged(
-    runtime: &[PathBuf],
-    files: &[PathBuf],
-) -> anyhow::Result<(Vec<Finding>, Vec<(ShimPart, String)>)> {
+fn judged(runtime: &[PathBuf], files: &[PathBuf]) -> anyhow::Result<(Vec<Finding>, Vec<Wanted>)> {
     let load_sets = runtimes::of_files(runtime)?;
     let options = ScanOptions {
         paths: files.to_vec(),
