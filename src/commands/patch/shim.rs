@@ -34,13 +34,16 @@ pub fn run(args: &PatchShimArgs) -> anyhow::Result<Status> {
 fn plan(args: &PatchShimArgs) -> anyhow::Result<ShimPlan> {
     let mut plan = ShimPlan::of(args.part.iter().copied());
     if !args.wanted_for.is_empty() {
-        let found = findings(&args.runtime, &args.wanted_for)?;
+        let (found, unknown) = judged(&args.runtime, &args.wanted_for)?;
         for finding in &found {
             if finding.repairs.contains(&Repair::Shim)
                 && let Some(part) = ShimPart::for_rule(finding.rule)
             {
                 plan.add(part, format!("{} in {}", finding.rule, finding.artifact));
             }
+        }
+        for (part, reason) in unknown {
+            plan.add(part, reason);
         }
         let is_error = |finding: &&Finding| finding.severity == Severity::Error;
         if plan.is_empty()
@@ -67,12 +70,32 @@ fn names() -> Vec<&'static str> {
     ShimPart::ALL.into_iter().map(ShimPart::name).collect()
 }
 
-fn findings(runtime: &[PathBuf], files: &[PathBuf]) -> anyhow::Result<Vec<Finding>> {
+/// A part, and why it is wanted.
+type Wanted = (ShimPart, String);
+
+/// What the rules find in some files, and the parts for what they cannot decide.
+fn judged(runtime: &[PathBuf], files: &[PathBuf]) -> anyhow::Result<(Vec<Finding>, Vec<Wanted>)> {
     let load_sets = runtimes::of_files(runtime)?;
     let options = ScanOptions {
         paths: files.to_vec(),
         runtimes: load_sets,
         ..ScanOptions::default()
     };
-    Ok(scan(&options, &())?.findings)
+    let scan = scan(&options, &())?;
+    let mut unknown = Vec::new();
+    for (artifact, verdicts) in scan.artifacts.iter().zip(&scan.verdicts) {
+        for (verdict, runtime) in verdicts.iter().flat_map(|verdict| {
+            let runtimes = options.runtimes.iter();
+            let same = runtimes.filter(|runtime| runtime.profile.name == verdict.runtime);
+            same.map(move |runtime| (verdict, &runtime.profile))
+        }) {
+            for undecided in &verdict.undecided {
+                if let Some(part) = ShimPart::for_unknown(undecided, runtime) {
+                    let reason = format!("{} is undecided for {}", undecided.rule, artifact.path);
+                    unknown.push((part, reason));
+                }
+            }
+        }
+    }
+    Ok((scan.findings, unknown))
 }

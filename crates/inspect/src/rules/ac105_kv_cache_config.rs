@@ -47,7 +47,10 @@ fn check(pair: &Pair<'_>, out: &mut Outcome) {
                         constant: config.constant.map(|constant| constant as u64),
                         ..program.place(cache.function, config.instruction.or(Some(cache.instruction)))
                     })
-                    .evidence(format!("argument 0 of `{CREATE}`, built by vm.builtin.make_shape with {length} elements"));
+                    .evidence(match config.constant {
+                        Some(constant) => format!("argument 0 of `{CREATE}`, constant {constant} of {length} elements"),
+                        None => format!("argument 0 of `{CREATE}`, built by vm.builtin.make_shape with {length} elements"),
+                    });
                 let sliding = cache.sliding(program.executable);
                 if let (6, Sliding::Unknown(why)) = (length, &sliding) {
                     out.undecided(&RULE, program.not_followed(cache, 6, why));

@@ -33,9 +33,7 @@ fn creates(config: i64) -> Vec<u8> {
     args[0] = 5;
     args[6] = 6;
     // Tuples of tag and kernel; nothing for the rest.
-    for argument in 15..=22 {
-        args[argument] = 7;
-    }
+    args[15..=22].fill(7);
     let mut shape = vec![imm(0), imm(6)];
     shape.extend(values);
     let code = [

@@ -48,13 +48,13 @@ pub fn plan(input: &FixInput<'_>) -> FixPlan {
     let mut shim = ShimStep::default();
     for finding in input.wanted().filter(|finding| !changes.settles(finding)) {
         match part_of(finding) {
-            Some(part) => shim.add(part, finding),
+            Some(part) => shim.add(part, finding.rule),
             None => refuse(&mut plan, finding, &changes.refused, no_shim),
         }
     }
-    if no_shim.is_none() && takes_five_alone(input) {
-        for undecided in input.undecided {
-            shim.add_unknown(undecided);
+    for undecided in input.undecided.iter().filter(|_| no_shim.is_none()) {
+        if let Some(part) = ShimPart::for_unknown(undecided, input.runtime) {
+            shim.add(part, undecided.rule);
         }
     }
     let result = changes.result().to_vec();
@@ -74,13 +74,6 @@ pub fn plan(input: &FixInput<'_>) -> FixPlan {
 
 fn told(undecided: &Undecided) -> String {
     format!("{}: {}", undecided.rule, undecided.why)
-}
-
-/// A runtime from before the sixth element of the cache config: what is not known
-/// of a library is a reason for the shim's parts there.
-fn takes_five_alone(input: &FixInput<'_>) -> bool {
-    let lengths = input.runtime.cache_config_lengths.value.as_ref();
-    lengths.is_some_and(|lengths| lengths.contains(&5) && !lengths.contains(&6))
 }
 
 /// The part of a shim that settles a finding.

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use artcheck_inspect::container::{FileType, identify};
-use artcheck_inspect::{Finding, Repair, Undecided};
+use artcheck_inspect::{Repair, Rule};
 
 use super::plan::{FixInput, FixStep};
 use crate::shim::ShimPart;
@@ -27,17 +27,9 @@ pub(super) struct ShimStep {
 }
 
 impl ShimStep {
-    pub(super) fn add(&mut self, part: ShimPart, finding: &Finding) {
+    pub(super) fn add(&mut self, part: ShimPart, rule: &Rule) {
         self.parts.insert(part);
-        self.rules.insert(finding.rule.to_string());
-    }
-
-    /// The part that settles at load what a rule could not decide, if there is one.
-    pub(super) fn add_unknown(&mut self, undecided: &Undecided) {
-        if let Some(part) = ShimPart::for_rule(undecided.rule) {
-            self.parts.insert(part);
-            self.rules.insert(undecided.rule.to_string());
-        }
+        self.rules.insert(rule.to_string());
     }
 
     pub(super) fn names(&self) -> Vec<&'static str> {

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::str::FromStr;
 
-use artcheck_inspect::Rule;
 use artcheck_inspect::rules::{self, SHIM_MARK};
+use artcheck_inspect::{Rule, RuntimeProfile, Undecided};
 
 use super::error::ShimError;
 
@@ -52,6 +52,15 @@ impl ShimPart {
         let mut answers = ANSWERS.iter();
         let (_, part) = answers.find(|(answered, _)| *answered == rule)?;
         Some(*part)
+    }
+
+    /// The part that decides at load what a rule could not decide on the library: for
+    /// runtimes from before the sixth element of the cache config, where it may matter.
+    pub fn for_unknown(undecided: &Undecided, runtime: &RuntimeProfile) -> Option<Self> {
+        let lengths = runtime.cache_config_lengths.value.as_ref()?;
+        let takes_five_alone = lengths.contains(&5) && !lengths.contains(&6);
+        let part = Self::for_rule(undecided.rule).filter(|_| takes_five_alone)?;
+        matches!(part, Self::AttentionTag | Self::CacheConfig).then_some(part)
     }
 
     /// The name used on the command line and in `artcheck.shim.<name>`.

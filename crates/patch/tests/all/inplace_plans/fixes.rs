@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use artcheck_inspect::rules;
 use artcheck_inspect::runtime::RuntimeProfile;
 use artcheck_inspect::scan::{self, GivenRuntime, ScanOptions};
-use artcheck_inspect::{Finding, Repair};
+use artcheck_inspect::{Finding, Repair, Undecided};
 use artcheck_patch::fix::{self, FixError, FixInput, FixPlan};
 use artcheck_patch::inplace::Output;
 use artcheck_patch::shim::Environment;
@@ -41,6 +41,33 @@ fn plan_of(file: &Path, runtime: &str, paths: &[PathBuf]) -> FixPlan {
         resign: Resign::Keep,
     };
     fix::plan(&input)
+}
+
+/// A runtime that takes a config of five alone may reject what is not known: the shim
+/// decides at load. One that takes six as well needs none. Neither counts as healthy.
+#[test]
+fn what_is_not_known_asks_for_the_shim_where_it_may_matter() {
+    let file = artifact("tvm-0.26/dense-cpu-x86_64.so");
+    let undecided = [rules::KV_CACHE_CONFIG, rules::MISSING_FUNCTION].map(|rule| Undecided {
+        rule,
+        why: "not followed".to_owned(),
+        is_limit: false,
+    });
+    for (name, parts) in [("tvm-0.26", vec!["cache-config"]), ("tvm-0.27", vec![])] {
+        let runtime = release(name);
+        let plan = fix::plan(&FixInput {
+            file: &file,
+            bytes: &std::fs::read(&file).expect("the file"),
+            findings: &[],
+            undecided: &undecided,
+            runtime: &runtime,
+            runtime_paths: &[],
+            resign: Resign::Keep,
+        });
+        assert_eq!(plan.shim_parts, parts, "{name}");
+        assert_eq!(plan.unknown.len(), 2, "{name}");
+        assert!(plan.describe().contains("not known: AC105"), "{name}");
+    }
 }
 
 #[test]
