@@ -8,7 +8,10 @@
 use artcheck_verify::{ChildCommand, MatrixOptions, Quiet, child_main, run_matrix};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let argument = std::env::args().nth(1).ok_or("usage: verify MATRIX")?;
+    let Some(argument) = std::env::args().nth(1) else {
+        eprintln!("usage: verify MATRIX");
+        std::process::exit(2);
+    };
     if argument == "row" {
         std::process::exit(child_main().into());
     }

@@ -29,7 +29,7 @@ impl HostLibrary {
 
     /// The module blob with its leading length.
     pub fn blob(&self) -> Result<&[u8]> {
-        let rest = self.machine.from_symbol("___tvm_ffi__library_bin");
+        let rest = self.machine.bytes_at_symbol("___tvm_ffi__library_bin");
         let rest = rest.ok_or(MachOError::NoBlob)?;
         let length = rest
             .first_chunk::<8>()

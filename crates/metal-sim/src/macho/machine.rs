@@ -292,7 +292,7 @@ impl Machine {
     }
 
     /// The memory from a symbol on, by its Mach-O name.
-    pub(super) fn from_symbol(&self, symbol: &str) -> Option<&[u8]> {
+    pub(super) fn bytes_at_symbol(&self, symbol: &str) -> Option<&[u8]> {
         let start = usize::try_from(*self.image.symbols.get(symbol)?).ok()?;
         self.memory.get(start..)
     }
