@@ -10,7 +10,7 @@ const SIZE: usize = 96 << 20;
 /// limit that it runs into.
 pub type Flood = (&'static str, fn() -> Vec<u8>, &'static str);
 
-pub const ALL: [Flood; 9] = [
+pub const ALL: [Flood; 8] = [
     ("symbols.o", symbols, "names that concern TVM"),
     ("sections.o", sections, "sections with contents"),
     ("exports.wasm", exports, "as many exports"),
@@ -18,11 +18,6 @@ pub const ALL: [Flood; 9] = [
         "constants.bin",
         || constants(SIZE / 16),
         "the number of constants of at most",
-    ),
-    (
-        "large.bin",
-        || constants(SIZE / 8),
-        "an executable of at most",
     ),
     ("parameters.bin", parameters, "parameter names of at most"),
     ("bound.dylib", bound, "more name bytes kept"),
