@@ -3,6 +3,9 @@
 //! calls, whatever module they are taken from. Nothing is executed: a name that
 //! is computed is not seen, and text in comments and strings does not count.
 
+/// What every source has that registers something.
+pub const SIGN: &[u8] = b"register_";
+
 /// The functions that register.
 const REGISTER: [&str; 2] = ["register_global_func", "register_func"];
 

@@ -72,10 +72,16 @@ fn installed(path: PathBuf) -> Option<Installed> {
 }
 
 fn beginning(path: &Path, bytes: u64) -> Option<String> {
-    let mut read = Vec::new();
-    let file = File::open(path).ok()?;
-    file.take(bytes).read_to_end(&mut read).ok()?;
+    let read = first_bytes(path, bytes)?;
     Some(String::from_utf8_lossy(&read).into_owned())
+}
+
+fn first_bytes(path: &Path, bytes: u64) -> Option<Vec<u8>> {
+    let file = File::open(path).ok()?;
+    let length = file.metadata().ok()?.len().min(bytes).saturating_add(1);
+    let mut read = Vec::with_capacity(usize::try_from(length).ok()?);
+    file.take(bytes).read_to_end(&mut read).ok()?;
+    Some(read)
 }
 
 /// The functions that the Python files of a package register when they are imported.
@@ -96,7 +102,10 @@ fn registered_below(package: &Path) -> BTreeSet<String> {
         .take(MAX_SOURCES)
         .collect();
     let names = files.par_iter().filter_map(|file| {
-        let source = beginning(file, MAX_SOURCE)?;
+        let source = first_bytes(file, MAX_SOURCE)?;
+        // Most files register nothing, which is told without reading them as Python.
+        memchr::memmem::find(&source, python_source::SIGN)?;
+        let source = String::from_utf8_lossy(&source);
         let names = python_source::registered(&source).into_iter();
         Some(names.map(str::to_owned).collect::<Vec<String>>())
     });
