@@ -35,17 +35,18 @@ pub(super) fn folders(members: &[Member]) -> BTreeSet<PathBuf> {
         .collect()
 }
 
-/// The packages of some folders that are TVM's or ask for one of its.
-pub(super) fn named_in(folders: &BTreeSet<PathBuf>) -> Vec<Installed> {
+/// The packages of some folders that are TVM's or ask for one of its; with `sources`,
+/// and what their Python source registers.
+pub(super) fn named_in(folders: &BTreeSet<PathBuf>, sources: bool) -> Vec<Installed> {
     let mut found: Vec<Installed> = folders
         .iter()
-        .flat_map(|folder| in_folder(folder))
+        .flat_map(|folder| in_folder(folder, sources))
         .collect();
     found.sort_by(|a, b| a.path.cmp(&b.path));
     found
 }
 
-fn in_folder(folder: &Path) -> Vec<Installed> {
+fn in_folder(folder: &Path, sources: bool) -> Vec<Installed> {
     let Ok(entries) = std::fs::read_dir(folder) else {
         return Vec::new();
     };
@@ -53,14 +54,15 @@ fn in_folder(folder: &Path) -> Vec<Installed> {
         .filter_map(Result::ok)
         .map(|entry| entry.path())
         .filter(|path| path.extension().is_some_and(|end| end == "dist-info"))
-        .filter_map(|path| installed(path.join("METADATA")))
+        .filter_map(|path| installed(path.join("METADATA"), sources))
         .collect()
 }
 
-fn installed(path: PathBuf) -> Option<Installed> {
+fn installed(path: PathBuf, sources: bool) -> Option<Installed> {
     // A README that is cut in the middle of a letter is no reason to stop.
     let mut distribution = Distribution::parse(&beginning(&path, MAX_METADATA)?)?;
-    if distribution.holds_tvm()
+    if sources
+        && distribution.holds_tvm()
         && let Some(environment) = path.ancestors().nth(2)
     {
         distribution.registers = registered_below(&environment.join("tvm"));

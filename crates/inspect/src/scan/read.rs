@@ -9,7 +9,7 @@ use super::artifact_of::{FileFacts, facts, facts_of_bytes};
 use super::options::ScanOptions;
 use super::share::Shared;
 use super::{exports, packages};
-use crate::artifact::{Artifact, Problem};
+use crate::artifact::{Artifact, Problem, Role};
 use crate::documents::{self, Document};
 use crate::place::Place;
 use crate::runtime::grouping;
@@ -80,8 +80,15 @@ pub(super) fn read(
         .collect();
     let mut facts = FileFacts::all(files);
     let folders = packages::folders(&facts.members);
+    // Only a model library asks what Python registers; a runtime that is read alone is
+    // for one that is elsewhere.
+    let for_models = wanted == CompilerExports::All
+        || facts
+            .artifacts
+            .iter()
+            .any(|artifact| artifact.role == Role::ModelLibrary);
     let (packages, ()) = rayon::join(
-        || packages::named_in(&folders),
+        || packages::named_in(&folders, for_models),
         || exports::list(&mut facts),
     );
     for problem in walk.problems {
