@@ -13,9 +13,9 @@ use crate::support::{artcheck, root};
 
 /// No run over bad input may take longer.
 pub const CAP: Duration = Duration::from_secs(10);
-/// What a scan may need whatever it reads, in KiB; 8 MiB of it are code that is optimised
-/// little here.
-pub const CONSTANT_KIB: u64 = 72 << 10;
+/// What a scan may need whatever it reads, in KiB. 64 to 73 MiB were seen, from run to
+/// run, of code that is optimised little here.
+pub const CONSTANT_KIB: u64 = 80 << 10;
 /// A library that nothing is wrong with.
 pub const GOOD: &str = "corpus/artifacts/tvm-0.27/extcall-cpu-x86_64.so";
 
