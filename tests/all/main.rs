@@ -42,4 +42,5 @@ mod shown;
 mod silent_changes;
 #[cfg(target_os = "linux")]
 mod truth_table;
+mod unloadable;
 mod verify_cli;

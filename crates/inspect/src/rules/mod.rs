@@ -34,6 +34,7 @@ mod ac901_stale_ignore;
 mod beside;
 mod check;
 mod pair;
+mod segments;
 
 pub use check::{ArtifactContext, Binding, FolderContext, Subject};
 pub use pair::{Facts, Pair, Program};
