@@ -4,8 +4,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use artcheck_inspect::container::BinaryKind;
+use artcheck_inspect::runtime::glue::{self, Glue};
 use artcheck_inspect::runtime::table::Table;
-use artcheck_inspect::runtime::{RuntimeProfile, release};
+use artcheck_inspect::runtime::{RuntimeProfile, glue_source, release};
 use artcheck_inspect::scan::{self, GivenRuntime};
 use artcheck_inspect::{Artifact, Role};
 
@@ -93,6 +94,9 @@ pub fn loaded_first(files: &[PathBuf]) -> anyhow::Result<Vec<Artifact>> {
 pub fn resolve(name: &str) -> anyhow::Result<Vec<GivenRuntime>> {
     let path = Path::new(name);
     if !path.exists() {
+        if let Some(glue) = glue::by_name(name) {
+            return Ok(vec![page(name, glue.clone())]);
+        }
         return match release::by_name(name) {
             Some(profile) => Ok(vec![GivenRuntime {
                 profile: profile.clone(),
@@ -120,5 +124,37 @@ pub fn resolve(name: &str) -> anyhow::Result<Vec<GivenRuntime>> {
             load_set: None,
         }]);
     }
+    let pages = pages(path)?;
+    if !pages.is_empty() {
+        return Ok(pages);
+    }
     of_files(&[path.to_owned()])
+}
+
+/// The JavaScript of npm packages: a package's folder or tarball, or a folder with
+/// `node_modules`.
+fn pages(path: &Path) -> anyhow::Result<Vec<GivenRuntime>> {
+    let found = if path.is_file() {
+        glue_source::tarball(path).into_iter().collect()
+    } else {
+        glue_source::installed(path)
+    };
+    let read = found.into_iter().map(|(name, glue)| match glue {
+        Ok(glue) => Ok(page(&name, glue)),
+        Err(why) => bail!("{name} in {}: {why}", path.display()),
+    });
+    read.collect()
+}
+
+fn page(name: &str, glue: Glue) -> GivenRuntime {
+    GivenRuntime {
+        profile: RuntimeProfile {
+            name: name.to_owned(),
+            architecture: Some(String::from("wasm32")),
+            os: Some(String::from("web")),
+            glue: Some(Box::new(glue)),
+            ..RuntimeProfile::default()
+        },
+        load_set: None,
+    }
 }

@@ -43,3 +43,4 @@ mod silent_changes;
 #[cfg(target_os = "linux")]
 mod truth_table;
 mod verify_cli;
+mod web_pages;

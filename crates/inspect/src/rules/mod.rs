@@ -35,7 +35,7 @@ mod beside;
 mod check;
 mod pair;
 
-pub use check::{ArtifactContext, Binding, FolderContext, Subject};
+pub use check::{ArtifactContext, Binding, FolderContext, Page, Subject};
 pub use pair::{Facts, Pair, Program};
 
 use check::Check;
