@@ -181,10 +181,10 @@ impl Child {
         self.enter(Stage::Prefill);
         let prompts: Vec<Vec<i32>> = inputs.iter().map(|i| i.tokens.clone()).collect();
         for _ in 0..row.warmup {
-            embedder.embed(&prompts, row.padding)?;
+            embedder.embed(&prompts)?;
         }
         let start = std::time::Instant::now();
-        let embeddings = embedder.embed(&prompts, row.padding)?;
+        let embeddings = embedder.embed(&prompts)?;
         let seconds = start.elapsed().as_secs_f64();
         self.enter(Stage::Compare);
         let mut done = Done::default();
