@@ -11,7 +11,7 @@
 use wasmparser::{
     BinaryReaderError, Chunk, ConstExpr, Data, DataKind, Encoding, ExportSectionReader,
     ImportSectionReader, KnownCustom, Linking, LinkingSectionReader, Name, Operator, Parser,
-    Payload, SymbolFlags, SymbolInfo,
+    Payload, SymbolFlags, SymbolInfo, TypeRef,
 };
 
 use super::names::concerns_tvm;
@@ -244,6 +244,7 @@ impl<'data> Module<'data> {
             self.imports.push(WasmImport {
                 module: import.module.to_owned(),
                 name: import.name.to_owned(),
+                is_function: matches!(import.ty, TypeRef::Func(_) | TypeRef::FuncExact(_)),
             });
         }
         Ok(())
