@@ -24,7 +24,7 @@ mod vm_executable;
 mod wasm;
 pub(crate) mod zip;
 
-pub use archive::{Body, Member, Visit};
+pub use archive::{Body, InZip, Member, Visit};
 pub use binary::{
     Architecture, Binary, BinaryKind, DefinedSymbol, FileRange, Format, Needed, Parsed, Platform,
     Region, Signature, UndefinedSymbol, VersionNeed, WasmImport,

@@ -157,7 +157,11 @@ fn weight(artifact: &Artifact) -> usize {
             .wasm_imports
             .len()
             .saturating_add(binary.wasm_exports.len());
-        symbols.saturating_add(wasm).saturating_mul(SYMBOL)
+        let segments = binary.segments.len();
+        symbols
+            .saturating_add(wasm)
+            .saturating_add(segments)
+            .saturating_mul(SYMBOL)
     });
     // Executables are kept; device code, which may be large, stays in the file.
     let libraries = artifact.libraries.iter().map(|library| {
@@ -302,6 +306,7 @@ fn read_slice(place: Place, file: &VirtualFile<'_>, parsed: Parsed<'_>, reader: 
         role,
         part,
         binary: Some(Arc::new(parsed.binary)),
+        in_zip: file.in_zip,
         libraries: Libraries::from(libraries),
         problems,
     });
