@@ -3,8 +3,8 @@
 use super::Case;
 use super::devices::{device, fatbin, hsaco, metallib, spirv, static_model};
 use super::makers::{
-    FFI, app, cached, chat, client, dylib, ffi_folder, in_venv, llvm_twice, model, named_client,
-    on, page, site, sliding, string_client, weights, with,
+    FFI, android, app, cached, chat, client, dylib, ffi_folder, in_venv, llvm_twice, model,
+    named_client, on, page, site, sliding, string_client, weights, with,
 };
 use crate::support::make::{DYLIB, corpus};
 use crate::support::unpacked;
@@ -178,6 +178,13 @@ pub const CASES: &[Case] = &[
         what: "a library for macOS on iOS",
         breaks: |_| with(corpus(DYLIB), &["--target", "aarch64-ios"]),
         near: |_| with(corpus(DYLIB), &["--target", "aarch64-macos"]),
+    },
+    Case {
+        class: "Q.",
+        code: "AC005",
+        what: "an Android library with pages of 4 KiB, and with pages of 16",
+        breaks: |folder| android(folder, "0x1000"),
+        near: |folder| android(folder, "0x4000"),
     },
     Case {
         class: "P.",

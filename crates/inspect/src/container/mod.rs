@@ -24,7 +24,7 @@ mod vm_executable;
 mod wasm;
 pub(crate) mod zip;
 
-pub use archive::{Body, Member, Visit};
+pub use archive::{Body, InZip, Member, Visit};
 pub use binary::{
     Architecture, Binary, BinaryKind, DefinedSymbol, FileRange, Format, Needed, Parsed, Platform,
     Region, Signature, UndefinedSymbol, VersionNeed, WasmImport,
@@ -34,7 +34,7 @@ pub use identify::{FileType, identify, parse};
 pub use lookup::{defines, defines_qualified, each_export};
 pub use macho::{BrokenPage, CodeDirectory, broken_page};
 pub use names::{
-    BLOB_SYMBOLS, CONTEXT_SYMBOLS, concerns_tvm, is_blob_symbol, is_context_symbol,
+    BLOB_SYMBOLS, CONTEXT_SYMBOLS, concerns_tvm, is_blob_symbol, is_context_symbol, is_of_registry,
     mentions_tvm_namespace, undefined_concerns_tvm,
 };
 pub use segment::Segment;

@@ -2,6 +2,7 @@
 //! that were built against each other's other versions.
 
 use super::{Binding, Check, Outcome, Rule};
+use crate::container;
 use crate::finding::{Finding, Location, Severity};
 use crate::parts::PartKind;
 use crate::place::Place;
@@ -132,7 +133,7 @@ fn qualified_name(symbol: &str) -> Option<String> {
 }
 
 fn mentions_ffi(symbol: &str) -> bool {
-    symbol.contains("3tvm3ffi") || symbol.contains("@ffi@tvm@@")
+    container::is_of_registry(symbol)
 }
 
 fn advice(load_set: &LoadSet) -> String {

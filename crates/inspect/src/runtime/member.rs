@@ -111,6 +111,10 @@ fn exports(data: &[u8], binary: &Binary) -> Result<Exports, DecodeError> {
     }
     let mut names = Exports::default();
     let mut bytes = 0u64;
+    if binary.format == container::Format::Coff {
+        let defined = binary.defined.iter().filter(|symbol| symbol.exported);
+        return Ok(defined.map(|symbol| symbol.name.clone()).collect());
+    }
     container::each_export(data, &mut |name| {
         if name.starts_with(b"TVM") || container::mentions_tvm_namespace(name) {
             bytes = bytes.saturating_add(name.len() as u64);

@@ -293,8 +293,11 @@ fn each_export_class<Elf: FileHeader<Endian = Endianness>>(
     visit: &mut dyn FnMut(&[u8]) -> bool,
 ) -> Result<(), DecodeError> {
     let image = Image::<Elf>::parse(data)?;
+    // The static linker takes every global name of an object.
+    let is_object = image.header.e_type(image.endian) == elf::ET_REL;
     let table = match image.dynamic()? {
         Some(dynamic) => symbols::dynamic_table(&image, &dynamic)?,
+        None if is_object => symbols::full_table(&image)?,
         None => None,
     };
     match table {
