@@ -43,6 +43,7 @@ pub fn run(args: &DoctorArgs) -> anyhow::Result<Status> {
     places.dedup();
     let options = ScanOptions {
         paths: places.clone(),
+        provides: args.application.names(),
         ..ScanOptions::default()
     };
     let result = scan(&options, &()).context("the thread pool does not start")?;

@@ -28,6 +28,7 @@ pub fn run(args: &FixArgs) -> anyhow::Result<Status> {
             load_set: runtime.load_set.clone(),
         }],
         with: runtimes::loaded_first(&args.with)?,
+        provides: args.application.names(),
         ..ScanOptions::default()
     };
     let scan = scan(&options, &())?;
@@ -39,6 +40,7 @@ pub fn run(args: &FixArgs) -> anyhow::Result<Status> {
     let aim = Aim {
         runtime: &runtime.profile,
         runtime_paths: &runtime_paths,
+        provides: &options.provides,
         resign: resign(args.change.resign),
     };
     let mut plans = plans(&scan, &files, &aim)?;
@@ -46,17 +48,60 @@ pub fn run(args: &FixArgs) -> anyhow::Result<Status> {
         fix::share_shim(&mut plans);
     }
     show(&plans, args.change.format)?;
-    if args.apply {
-        carry_out_all(&plans, args, &runtime_paths)?;
-    }
+    let result = match args.apply {
+        true => judge(carry_out_all(&plans, args, &runtime_paths)?, options, args)?,
+        false => Status::Clean,
+    };
     let unsettled = plans
         .iter()
         .any(|plan| !plan.refused.is_empty() || (!args.apply && !plan.is_empty()));
     let unknown = plans.iter().any(|plan| !plan.unknown.is_empty());
-    Ok(match (unsettled, unknown) {
-        (true, _) => Status::Findings,
-        (false, true) => Status::Unknown,
-        (false, false) => Status::Clean,
+    Ok(match (unsettled, unknown, result) {
+        (true, ..) | (_, _, Status::Findings) => Status::Findings,
+        (false, true, _) => Status::Unknown,
+        (false, false, result) => result,
+    })
+}
+
+/// What is there after the repairs: files, and shims that load first.
+#[derive(Default)]
+struct Repaired {
+    files: Vec<PathBuf>,
+    shims: Vec<PathBuf>,
+}
+
+/// Looks at the result as at any library: with the shims, on the runtime, by all rules.
+fn judge(repaired: Repaired, before: ScanOptions, args: &FixArgs) -> anyhow::Result<Status> {
+    if repaired.files.is_empty() {
+        return Ok(Status::Clean);
+    }
+    let mut with = before.with;
+    with.extend(runtimes::loaded_first(&repaired.shims)?);
+    let options = ScanOptions {
+        paths: repaired.files,
+        with,
+        ..before
+    };
+    let scan = scan(&options, &())?;
+    let is_error = |finding: &&Finding| finding.severity == Severity::Error;
+    let left: Vec<&Finding> = scan.findings.iter().filter(is_error).collect();
+    let verdicts = scan.verdicts.iter().flat_map(|verdicts| verdicts.iter());
+    let unknown: Vec<&Undecided> = verdicts.flat_map(|verdict| &verdict.undecided).collect();
+    if args.change.format == PlainFormat::Human {
+        let mut out = std::io::stdout().lock();
+        for finding in &left {
+            let text = format!("still breaks: {}: {}", finding.rule, finding.message);
+            writeln!(out, "{}", shown_lines(&text))?;
+        }
+        for undecided in &unknown {
+            let text = format!("still not known: {}: {}", undecided.rule, undecided.why);
+            writeln!(out, "{}", shown_lines(&text))?;
+        }
+    }
+    Ok(match (left.is_empty(), unknown.is_empty()) {
+        (false, _) => Status::Findings,
+        (true, false) => Status::Unknown,
+        (true, true) => Status::Clean,
     })
 }
 
@@ -66,6 +111,8 @@ pub(super) struct Aim<'a> {
     pub runtime: &'a RuntimeProfile,
     /// Its files.
     pub runtime_paths: &'a [PathBuf],
+    /// Functions that the application registers.
+    pub provides: &'a BTreeSet<String>,
     /// What to do with a team's signature.
     pub resign: Resign,
 }
@@ -106,6 +153,7 @@ pub(super) fn plans(scan: &Scan, files: &[PathBuf], aim: &Aim<'_>) -> anyhow::Re
             undecided: unknown.get(file.as_path()).map_or(&[], Vec::as_slice),
             runtime: aim.runtime,
             runtime_paths: aim.runtime_paths,
+            provides: aim.provides,
             resign: aim.resign,
         }))
     };
@@ -151,20 +199,25 @@ fn carry_out_all(
     plans: &[FixPlan],
     args: &FixArgs,
     runtime_paths: &[PathBuf],
-) -> anyhow::Result<()> {
-    let mut failed = Vec::new();
+) -> anyhow::Result<Repaired> {
+    let (mut failed, mut repaired) = (Vec::new(), Repaired::default());
     for plan in plans {
-        if let Err(error) = carry_out(plan, args, runtime_paths) {
+        if let Err(error) = carry_out(plan, args, runtime_paths, &mut repaired) {
             failed.push(format!("{error:#}"));
         }
     }
     match failed.is_empty() {
-        true => Ok(()),
+        true => Ok(repaired),
         false => bail!("{}", failed.join("\n")),
     }
 }
 
-fn carry_out(plan: &FixPlan, args: &FixArgs, runtime_paths: &[PathBuf]) -> anyhow::Result<()> {
+fn carry_out(
+    plan: &FixPlan,
+    args: &FixArgs,
+    runtime_paths: &[PathBuf],
+    repaired: &mut Repaired,
+) -> anyhow::Result<()> {
     if plan.is_empty() {
         return Ok(());
     }
@@ -180,6 +233,13 @@ fn carry_out(plan: &FixPlan, args: &FixArgs, runtime_paths: &[PathBuf]) -> anyho
         FixError::Apply(error) => anyhow::Error::new(error),
         other => anyhow::Error::new(other).context(format!("{}", plan.artifact.display())),
     })?;
+    let file = match &fixed.in_place {
+        Some(applied) => applied.file.clone(),
+        None => plan.artifact.clone(),
+    };
+    repaired.files.push(file);
+    let shim = fixed.shim.iter().map(|shim| shim.library.clone());
+    repaired.shims.extend(shim);
     if args.change.format == PlainFormat::Json {
         return Ok(());
     }

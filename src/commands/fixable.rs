@@ -85,6 +85,8 @@ fn fix(scan: &Scan, file: &Path, typed: &str, runtime: &GivenRuntime) -> Option<
     let aim = Aim {
         runtime: &runtime.profile,
         runtime_paths: &runtime_paths,
+        // The command that is shown names none.
+        provides: &BTreeSet::new(),
         resign: Resign::Keep,
     };
     let plan = plans(scan, &[file.to_owned()], &aim).ok()?.pop()?;

@@ -126,6 +126,7 @@ fn perform(args: &ScanArgs, config: Option<&Config>, terminal: Terminal) -> anyh
         checksums: args.selection.checksums,
         provides: args
             .selection
+            .application
             .provides
             .iter()
             .chain(config.iter().flat_map(|config| &config.provides))

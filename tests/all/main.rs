@@ -43,4 +43,6 @@ mod silent_changes;
 mod terminal;
 #[cfg(target_os = "linux")]
 mod truth_table;
+mod unloadable;
 mod verify_cli;
+mod web_pages;
