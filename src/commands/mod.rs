@@ -11,6 +11,7 @@ mod man;
 mod matrix;
 mod merge;
 mod patch;
+mod prove;
 mod rules;
 mod runtime;
 mod scan;

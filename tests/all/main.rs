@@ -35,6 +35,8 @@ mod metal_sim;
 mod more_rules;
 mod names;
 mod next_release;
+#[cfg(target_os = "linux")]
+mod pairs;
 mod patch_cli;
 mod reports;
 mod requirements;

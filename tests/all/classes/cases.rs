@@ -3,8 +3,8 @@
 use super::Case;
 use super::devices::{device, fatbin, hsaco, metallib, spirv, static_model};
 use super::makers::{
-    FFI, app, cached, chat, client, dylib, ffi_folder, in_venv, llvm_twice, model, named_client,
-    on, page, site, sliding, string_client, weights, with,
+    FFI, NOTHING, app, argument, cached, chat, client, dylib, ffi_folder, in_venv, llvm_twice,
+    model, named_client, on, page, site, sliding, string_client, weights, with,
 };
 use crate::support::make::{DYLIB, corpus};
 use crate::support::unpacked;
@@ -22,6 +22,20 @@ pub const CASES: &[Case] = &[
             )
         },
         near: |_| on("tvm-0.26/dense-ext-cpu-x86_64.so", "tvm-0.26"),
+    },
+    Case {
+        class: "A.",
+        code: "AC104",
+        what: "a tensor of unknown type, checked as 0.26 has it",
+        breaks: |folder| argument(folder, &[(2, 3), (2, 4)], &[NOTHING, (2, 4)]),
+        near: |folder| argument(folder, &[(2, 3), (2, 4)], &[(2, 3), (2, 4)]),
+    },
+    Case {
+        class: "A.",
+        code: "AC104",
+        what: "a number where a tensor is allocated with a shape",
+        breaks: |folder| argument(folder, &[(1, 0), (2, 8)], &[(1, 0), (1, 8)]),
+        near: |folder| argument(folder, &[(1, 0), (2, 8)], &[(1, 0), (2, 5)]),
     },
     Case {
         class: "A.",

@@ -37,6 +37,27 @@ pub fn sliding(folder: &Path, runtime: &str) -> Scan {
     with(put(folder, "sliding.so", bytes), &["--runtime", runtime])
 }
 
+/// The external-call library of 0.25 with one argument of a call changed: words of the
+/// code as they were, and as they are.
+pub fn argument(folder: &Path, before: &[Word], after: &[Word]) -> Scan {
+    let code = |words: &[Word]| -> Vec<u8> {
+        let words = words.iter().map(|(kind, value)| (kind << 56) | value);
+        words.flat_map(u64::to_le_bytes).collect()
+    };
+    let bytes = fs::read(corpus("tvm-0.25/extcall-cpu-x86_64.so")).expect("the library");
+    let bytes = renamed(bytes, &code(before), &code(after));
+    with(
+        put(folder, "argument.so", bytes),
+        &["--runtime", "tvm-0.25"],
+    )
+}
+
+/// An argument in the code: its kind (register 0, immediate 1, constant 2) and value.
+pub type Word = (u64, u64);
+
+/// The register that holds nothing.
+pub const NOTHING: Word = (0, 1 << 54);
+
 /// A file beside a real, installed runtime.
 pub fn in_venv(path: impl Into<PathBuf>, tvm: &str) -> Scan {
     with(path, &["--runtime", venv(tvm).to_str().expect("UTF-8")])

@@ -8,6 +8,13 @@ use crate::words::spell;
 
 const CHECK_TENSOR: &str = "vm.builtin.check_tensor_info";
 
+/// Builtins without a registered type: they convert their arguments themselves.
+const UNTYPED: [&str; 3] = [
+    CHECK_TENSOR,
+    "vm.builtin.alloc_tensor",
+    "vm.builtin.to_device",
+];
+
 pub(super) fn check(
     rule: &'static Rule,
     pair: &Pair<'_>,
@@ -35,9 +42,15 @@ fn check_kinds(rule: &'static Rule, pair: &Pair<'_>, program: &Program<'_>, out:
             out.undecided(rule, format!("{message}, which was not read of this one"));
             continue;
         }
+        let says = match UNTYPED.contains(name) {
+            true => format!("Cannot convert from type `{given}` to `{wanted_word}`"),
+            false => format!(
+                "Mismatched type on argument #{position} when calling: `{name}(...)`. Expected `{wanted_word}` but got `{given}`"
+            ),
+        };
         let finding = pair
             .finding(rule, message)
-            .says(format!("Mismatched type on argument #{position} when calling: `{name}(...)`. Expected `{wanted_word}` but got `{given}`"))
+            .says(says)
             .help("compile the library with the runtime's TVM");
         let position = Some(*position as u64);
         out.push(program.at_places(finding, &uses.first, uses.count, position));

@@ -11,6 +11,7 @@ use crate::matrix::row::Row;
 use crate::parts::{RuntimeFiles, lacks_part};
 use crate::report::{Answer, Facts, Failure, Figures, Stage};
 use crate::runtime::Runtime;
+use crate::session::calls;
 use crate::session::decoder::{Capacity, Decoder};
 use crate::session::embedder::Embedder;
 use crate::session::generate::{Generation, Generator, Request};
@@ -115,6 +116,13 @@ impl Child {
         }
         let loaded = self.load(&runtime, row)?;
         self.enter(Stage::Vm);
+        if !row.calls.is_empty() {
+            let vm = loaded.machine(Allocator::Pooled)?;
+            self.enter(Stage::Call);
+            let mut done = Done::default();
+            calls::run(&vm, &row.calls, &mut done.checks);
+            return Ok(Outcome::Done(done));
+        }
         // Guard mode sees more where no memory is used twice.
         let guarded = row.device.is_simulated() && row.simulation.guard;
         let model = loaded.initialise(if guarded {
