@@ -83,7 +83,7 @@ fn page(report: &Report, places: &[PathBuf]) -> String {
         let _ = writeln!(out, "  looked in {}", place.display());
     }
     out.push('\n');
-    out.push_str(&human::render(report, Style { color: false }, false));
+    out.push_str(&human::render(report, Style::default(), false));
     out
 }
 

@@ -8,8 +8,9 @@ use anyhow::{Context, bail};
 use artcheck_inspect::Role;
 use artcheck_inspect::scan::{GivenRuntime, Scan, ScanOptions, scan};
 use artcheck_inspect::shown::shown_lines;
-use artcheck_inspect::{Finding, Repair, Severity, Undecided};
+use artcheck_inspect::{Finding, Repair, RuntimeProfile, Severity, Undecided};
 use artcheck_patch::fix::{self, FixError, FixInput, FixPlan};
+use artcheck_patch::inplace::Resign;
 use artcheck_patch::shim::Environment;
 
 use super::patch::{output, resign};
@@ -36,40 +37,14 @@ pub fn run(args: &FixArgs) -> anyhow::Result<Status> {
     if files.is_empty() {
         return Ok(Status::Nothing);
     }
-    // A release or a saved profile has no files to build a shim for.
-    let runtime_paths: Vec<PathBuf> = match &runtime.load_set {
-        Some(_) => vec![PathBuf::from(&args.runtime)],
-        None => Vec::new(),
+    let runtime_paths = paths_of(&args.runtime, &runtime);
+    let aim = Aim {
+        runtime: &runtime.profile,
+        runtime_paths: &runtime_paths,
+        provides: &options.provides,
+        resign: resign(args.change.resign),
     };
-    let mut found: HashMap<&Path, Vec<Finding>> = HashMap::new();
-    for finding in &scan.findings {
-        let of_file = found.entry(finding.artifact.path()).or_default();
-        of_file.push(finding.clone());
-    }
-    let mut unknown: HashMap<&Path, Vec<Undecided>> = HashMap::new();
-    for (artifact, verdicts) in scan.artifacts.iter().zip(&scan.verdicts) {
-        let of_file = unknown.entry(artifact.path.path()).or_default();
-        for undecided in verdicts.iter().flat_map(|verdict| &verdict.undecided) {
-            if !of_file.contains(undecided) {
-                of_file.push(undecided.clone());
-            }
-        }
-    }
-    let mut plans = Vec::new();
-    for file in &files {
-        let bytes = std::fs::read(file).with_context(|| format!("{}", file.display()))?;
-        let input = FixInput {
-            file,
-            bytes: &bytes,
-            findings: found.get(file.as_path()).map_or(&[], Vec::as_slice),
-            undecided: unknown.get(file.as_path()).map_or(&[], Vec::as_slice),
-            runtime: &runtime.profile,
-            runtime_paths: &runtime_paths,
-            provides: &options.provides,
-            resign: resign(args.change.resign),
-        };
-        plans.push(fix::plan(&input));
-    }
+    let mut plans = plans(&scan, &files, &aim)?;
     if args.apply {
         fix::share_shim(&mut plans);
     }
@@ -173,6 +148,61 @@ fn judge(repaired: Repaired, before: ScanOptions, args: &FixArgs) -> anyhow::Res
         (true, false) => Status::Unknown,
         (true, true) => Status::Clean,
     })
+}
+
+/// What plans are made for.
+pub(super) struct Aim<'a> {
+    /// The runtime.
+    pub runtime: &'a RuntimeProfile,
+    /// Its files.
+    pub runtime_paths: &'a [PathBuf],
+    /// Functions that the application registers.
+    pub provides: &'a BTreeSet<String>,
+    /// What to do with a team's signature.
+    pub resign: Resign,
+}
+
+/// The files of a runtime. A release or a saved profile has none to build a shim for.
+pub(super) fn paths_of(name: &str, runtime: &GivenRuntime) -> Vec<PathBuf> {
+    let files = runtime.load_set.as_ref().map(|_| PathBuf::from(name));
+    files.into_iter().collect()
+}
+
+/// A plan for each file, from what the scan found for the one runtime.
+pub(super) fn plans(scan: &Scan, files: &[PathBuf], aim: &Aim<'_>) -> anyhow::Result<Vec<FixPlan>> {
+    let is_meant = |name: Option<&str>| name.is_none_or(|name| name == aim.runtime.name);
+    let mut found: HashMap<&Path, Vec<Finding>> = HashMap::new();
+    let findings = scan.findings.iter();
+    for finding in findings.filter(|finding| is_meant(finding.runtime.as_deref())) {
+        let of_file = found.entry(finding.artifact.path()).or_default();
+        of_file.push(finding.clone());
+    }
+    let mut unknown: HashMap<&Path, Vec<Undecided>> = HashMap::new();
+    for (artifact, verdicts) in scan.artifacts.iter().zip(&scan.verdicts) {
+        let of_file = unknown.entry(artifact.path.path()).or_default();
+        let meant = verdicts
+            .iter()
+            .filter(|verdict| is_meant(Some(&verdict.runtime)));
+        for undecided in meant.flat_map(|verdict| &verdict.undecided) {
+            if !of_file.contains(undecided) {
+                of_file.push(undecided.clone());
+            }
+        }
+    }
+    let plan = |file: &PathBuf| {
+        let bytes = std::fs::read(file).with_context(|| format!("{}", file.display()))?;
+        Ok(fix::plan(&FixInput {
+            file,
+            bytes: &bytes,
+            findings: found.get(file.as_path()).map_or(&[], Vec::as_slice),
+            undecided: unknown.get(file.as_path()).map_or(&[], Vec::as_slice),
+            runtime: aim.runtime,
+            runtime_paths: aim.runtime_paths,
+            provides: aim.provides,
+            resign: aim.resign,
+        }))
+    };
+    files.iter().map(plan).collect()
 }
 
 /// The files below the path that hold libraries or clients, or something found.

@@ -17,6 +17,7 @@ mod names;
 mod pe;
 pub mod places;
 mod regions;
+mod segment;
 mod symbols;
 pub mod tar;
 mod vm_executable;
@@ -36,3 +37,4 @@ pub use names::{
     BLOB_SYMBOLS, CONTEXT_SYMBOLS, concerns_tvm, is_blob_symbol, is_context_symbol,
     mentions_tvm_namespace, undefined_concerns_tvm,
 };
+pub use segment::Segment;

@@ -35,6 +35,7 @@ mod beside;
 mod call_kinds;
 mod check;
 mod pair;
+mod segments;
 
 pub use check::{ArtifactContext, Binding, FolderContext, Subject};
 pub use pair::{Facts, Pair, Program, Uses};
