@@ -21,12 +21,7 @@ const LARGEST: u64 = 256 << 20;
 
 /// Adds the repairs that leave nothing broken, for the runtimes that were named or
 /// found among the paths.
-pub(super) fn add(
-    report: &mut Report,
-    scan: &Scan,
-    named: &Named,
-    provides: &BTreeSet<String>,
-) {
+pub(super) fn add(report: &mut Report, scan: &Scan, named: &Named, provides: &BTreeSet<String>) {
     let runtimes: Named = if named.is_empty() {
         let found = scan.load_sets.iter().filter(|set| set.holds_vm_runtime());
         let found = found.map(|set| {

@@ -11,10 +11,10 @@ use anyhow::Context;
 use artcheck_inspect::Artifact;
 use artcheck_inspect::module::metadata::{self, Extent};
 use artcheck_inspect::scan;
-use artcheck_inspect::vm::{DataType, Executable};
 use artcheck_inspect::vm::entry::{Dim, Entry, Parameter, entries};
 use artcheck_inspect::vm::kv_cache::kv_caches;
 use artcheck_inspect::vm::value::Value;
+use artcheck_inspect::vm::{DataType, Executable};
 use artcheck_verify::{Call, ChildCommand, Given, Proof, Trial, prove};
 
 /// Most bytes of zeros that one call is given.

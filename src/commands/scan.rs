@@ -1,6 +1,7 @@
 //! `artcheck scan`: every artifact below the paths, and what is wrong with
 //! which runtime.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 

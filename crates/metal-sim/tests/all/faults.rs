@@ -238,7 +238,13 @@ fn a_wrong_launch_size() {
 #[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn source_outside_the_subset() {
     let text = complaint(
-        &planted("atomic", NORM, "simd_shuffle_down(", "atomic_load_expli(", 1),
+        &planted(
+            "atomic",
+            NORM,
+            "simd_shuffle_down(",
+            "atomic_load_expli(",
+            1,
+        ),
         false,
     );
     says(

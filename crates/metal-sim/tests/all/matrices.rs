@@ -56,6 +56,9 @@ fn guard_mode_passes_sound_products_and_names_faulty_ones() {
         (1, "which 16 of 32 lanes reach"),
     ] {
         let error = errors[number].to_string();
-        assert!(error.contains("kernel `main_kernel`") && error.contains(part), "{error}");
+        assert!(
+            error.contains("kernel `main_kernel`") && error.contains(part),
+            "{error}"
+        );
     }
 }
