@@ -330,3 +330,60 @@ fn errors_name_the_file_once() {
         assert_eq!(error.matches(&name).count(), 1, "{error}");
     }
 }
+
+#[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
+fn a_repair_is_proved_by_running_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let out = folder.path().join("model.so");
+    let (text, status) = text(
+        artcheck()
+            .args(["fix", "corpus/artifacts/tvm-0.27/dense-cpu-x86_64.so"])
+            .arg("--runtime")
+            .arg(venv("tvm-0.26"))
+            .args(["--apply", "--prove", "--out"])
+            .arg(&out),
+    );
+    assert_eq!(status, 0, "{text}");
+    assert!(text.contains("every function ran"), "{text}");
+    assert!(text.contains("called: batch_prefill: array"), "{text}");
+}
+
+#[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
+fn what_does_not_run_is_not_proved() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let missing = "vm.builtin.attention_kv_cache_attention_with_fused_qkv_v9";
+    let file = folder.path().join("model.so");
+    let from = "corpus/artifacts/synthetic/dense-ext-0.26-missing-function-cpu-x86_64.so";
+    std::fs::copy(root().join(from), &file).expect("copied");
+    let (text, status) = text(
+        artcheck()
+            .arg("fix")
+            .arg(&file)
+            .arg("--runtime")
+            .arg(venv("tvm-0.26"))
+            .args(["--apply", "--in-place", "--prove", "--provides", missing]),
+    );
+    assert_eq!(status, 1, "{text}");
+    assert!(text.contains("failed at stage vm"), "{text}");
+    assert!(text.contains(missing), "{text}");
+}
+
+#[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
+fn a_shim_says_what_it_leaves_broken() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (text, status) = text(
+        artcheck()
+            .args(["patch", "shim", "--for"])
+            .arg("corpus/artifacts/synthetic/dense-ext-0.26-missing-function-cpu-x86_64.so")
+            .arg("--runtime")
+            .arg(venv("tvm-0.25"))
+            .arg("--out")
+            .arg(folder.path().join("shim.so")),
+    );
+    assert_eq!(status, 1, "{text}");
+    assert!(text.contains("still breaks: AC103"), "{text}");
+    assert!(folder.path().join("shim.so").exists());
+}

@@ -87,8 +87,13 @@ def difference(stages, own):
 
 
 def reality(stages, own):
+    """What breaks, or nothing: it does not start, nothing that is called works, or it
+    answers otherwise than on the release that built it."""
     failed = [stage for stage in stages if not stage["ok"]]
-    if failed and failed[0]["stage"] in ("load", "init", "process"):
+    called = [stage for stage in stages if stage["stage"].split()[-2:-1] == ["call"]
+              or " forward " in stage["stage"]]
+    useless = called and not any(stage["ok"] for stage in called)
+    if failed and (useless or failed[0]["stage"] in ("load", "init", "process")):
         return f"{failed[0]['stage']}: {failed[0]['error']}"
     return difference(stages, own)
 

@@ -7,7 +7,6 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::ffi::{Arg, DataType, Value};
-use crate::matrix::expect::Check;
 use crate::runtime::{Module, Runtime};
 
 /// One call.
@@ -36,21 +35,8 @@ pub enum Given {
     State,
 }
 
-/// Makes each call; a check for each.
-pub(crate) fn run(vm: &Module<'_>, calls: &[Call], checks: &mut Vec<Check>) {
-    let mut state = None;
-    for call in calls {
-        // The last words of a process that dies here.
-        eprintln!("calling {}", call.function);
-        checks.push(match one(vm, call, &mut state) {
-            Ok(kind) => Check::new(&call.function, true, kind),
-            Err(error) => Check::new(&call.function, false, error.to_string()),
-        });
-    }
-}
-
-/// What the call gives, in a word.
-fn one(vm: &Module<'_>, call: &Call, state: &mut Option<Value>) -> Result<String> {
+/// Makes the call: what it gives, in a word. `state` is what an earlier one made.
+pub(crate) fn make(vm: &Module<'_>, call: &Call, state: &mut Option<Value>) -> Result<String> {
     let runtime = vm.runtime();
     let function = vm.function(&call.function, false)?;
     let function = function.ok_or_else(|| Error::MissingFunction {
