@@ -57,7 +57,8 @@ pub fn run(args: &FixArgs) -> anyhow::Result<Status> {
                 false => Status::Clean,
             };
             match judge(repaired, options, args)? {
-                Status::Clean | Status::Unknown if proved == Status::Findings => proved,
+                Status::Clean => proved,
+                Status::Unknown if proved == Status::Findings => proved,
                 judged => judged,
             }
         }
@@ -91,16 +92,19 @@ fn prove_all(
     shims.extend(repaired.shims.iter().cloned());
     let mut status = Status::Clean;
     for file in &repaired.files {
-        let tried = prove::file(file, runtime_paths, &shims)?;
-        if tried.failed {
-            status = Status::Findings;
-        }
+        let tried = prove::file(file, runtime_paths, &shims, &args.application.provides)?;
+        status = match (tried.failed, tried.called, status) {
+            (true, ..) | (_, _, Status::Findings) => Status::Findings,
+            (false, 0, _) => Status::Unknown,
+            (false, _, before) => before,
+        };
         if args.change.format == PlainFormat::Human {
             let mut out = std::io::stdout().lock();
-            let all = match (tried.failed, tried.partial) {
-                (true, _) => "a call failed",
-                (false, true) => "what could be called ran",
-                (false, false) => "every function ran",
+            let all = match (tried.failed, tried.called, tried.partial) {
+                (true, ..) => "it does not run",
+                (false, 0, _) => "nothing was called",
+                (false, _, true) => "what could be called ran",
+                (false, _, false) => "every function ran",
             };
             writeln!(
                 out,

@@ -32,22 +32,36 @@ pub struct Tried {
     pub failed: bool,
     /// Something was not tried.
     pub partial: bool,
+    /// Calls that worked.
+    pub called: usize,
 }
 
 /// Tries a file on the runtime, with the shims.
-pub fn file(file: &Path, runtime: &[PathBuf], shims: &[PathBuf]) -> anyhow::Result<Tried> {
+pub fn file(
+    file: &Path,
+    runtime: &[PathBuf],
+    shims: &[PathBuf],
+    provides: &[String],
+) -> anyhow::Result<Tried> {
     let mut tried = Tried {
         lines: Vec::new(),
         failed: false,
         partial: false,
+        called: 0,
     };
     let artifacts = scan::artifacts_of(file);
-    let plan = artifacts.iter().find_map(plan);
-    let Some((calls, left)) = plan.filter(|_| !runtime.is_empty()) else {
-        tried.partial = true;
-        let why = "not tried: it needs the files of a runtime, and a program that is no archive's";
-        tried.lines.push(why.to_owned());
-        return Ok(tried);
+    let plan = match artifacts.iter().find_map(plan) {
+        _ if runtime.is_empty() => Err("the runtime is known by name alone"),
+        None => Err("it holds no program that can be loaded by itself"),
+        Some(plan) => Ok(plan),
+    };
+    let (calls, left) = match plan {
+        Ok(plan) => plan,
+        Err(why) => {
+            tried.partial = true;
+            tried.lines.push(format!("not tried: {why}"));
+            return Ok(tried);
+        }
     };
     tried.partial = !left.is_empty() || calls.is_empty();
     for (name, why) in left {
@@ -76,10 +90,17 @@ pub fn file(file: &Path, runtime: &[PathBuf], shims: &[PathBuf]) -> anyhow::Resu
         Proof::Ran(checks) => {
             for check in checks {
                 tried.failed |= !check.passed;
+                tried.called += usize::from(check.passed);
                 let word = if check.passed { "called" } else { "failed" };
                 let line = format!("{word}: {}: {}", check.name, check.detail);
                 tried.lines.push(line);
             }
+        }
+        Proof::Failed(failure) if needs_application(&failure.message, provides).is_some() => {
+            tried.partial = true;
+            let name = needs_application(&failure.message, provides).unwrap_or_default();
+            let line = format!("not tried: it needs `{name}`, which the application registers");
+            tried.lines.push(line);
         }
         Proof::Failed(failure) => {
             tried.failed = true;
@@ -97,6 +118,12 @@ pub fn file(file: &Path, runtime: &[PathBuf], shims: &[PathBuf]) -> anyhow::Resu
         }
     }
     Ok(tried)
+}
+
+/// The function of the application that is missing where there is none.
+fn needs_application<'a>(message: &str, provides: &'a [String]) -> Option<&'a str> {
+    let name = provides.iter().find(|name| message.contains(name.as_str()));
+    name.map(String::as_str)
 }
 
 /// Calls to make, and functions that are not called with the reason.
