@@ -37,6 +37,7 @@ mod names;
 mod next_release;
 #[cfg(target_os = "linux")]
 mod page_size;
+mod pairs;
 mod patch_cli;
 mod reports;
 mod requirements;
