@@ -35,6 +35,7 @@ mod metal_sim;
 mod more_rules;
 mod names;
 mod next_release;
+mod other_symbols;
 mod patch_cli;
 mod reports;
 mod requirements;

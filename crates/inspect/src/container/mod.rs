@@ -18,6 +18,7 @@ mod pe;
 pub mod places;
 mod regions;
 mod symbols;
+mod system_symbols;
 pub mod tar;
 mod vm_executable;
 mod wasm;
@@ -25,8 +26,8 @@ pub(crate) mod zip;
 
 pub use archive::{Body, Member, Visit};
 pub use binary::{
-    Architecture, Binary, BinaryKind, DefinedSymbol, FileRange, Format, Needed, Parsed, Platform,
-    Region, Signature, UndefinedSymbol, VersionNeed, WasmImport,
+    Architecture, Binary, BinaryKind, DefinedSymbol, FileRange, ForeignSymbol, Format, Needed,
+    Parsed, Platform, Region, Signature, UndefinedSymbol, VersionNeed, WasmImport,
 };
 pub use contents::Contents;
 pub use identify::{FileType, identify, parse};
@@ -36,3 +37,4 @@ pub use names::{
     BLOB_SYMBOLS, CONTEXT_SYMBOLS, concerns_tvm, is_blob_symbol, is_context_symbol,
     mentions_tvm_namespace, undefined_concerns_tvm,
 };
+pub use system_symbols::first_gcc;
