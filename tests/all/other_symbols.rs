@@ -166,9 +166,6 @@ fn what_loads_a_client_may_define_more() {
         Path::new("tvm-0.27"),
     ]);
     assert_eq!((rules(&report, &["error", "warning"]), status), (vec![], 4));
-    let verdict = report["artifacts"][0]["verdicts"][0].to_string();
-    assert!(
-        verdict.contains("`host` is defined by no library"),
-        "{verdict}"
-    );
+    let said = report.to_string();
+    assert!(said.contains("`host` is defined by no library"), "{said}");
 }
