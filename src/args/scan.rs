@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use artcheck_inspect::Target;
 
+use super::application::ApplicationArgs;
 use super::report::ReportArgs;
 
 /// `scan` and `matrix`.
@@ -51,7 +52,8 @@ pub struct PolicyArgs {
 #[derive(Debug, Clone, clap::Args)]
 pub struct Selection {
     /// A runtime: a release (`tvm-0.26`), a library, directory, wheel or virtual
-    /// environment, or a profile saved by `artcheck runtime --save`. Repeatable.
+    /// environment, or a profile saved by `artcheck runtime --save`; for wasm libraries
+    /// an npm package (`web-llm-0.2.79`, its folder or tarball). Repeatable.
     /// Without it: the load sets among PATHs, else every known release.
     #[arg(long, short, value_name = "RUNTIME")]
     pub runtime: Vec<String>,
@@ -67,9 +69,8 @@ pub struct Selection {
     #[arg(long)]
     pub target: Option<Target>,
 
-    /// The application registers the global function NAME before it runs a model. Repeatable.
-    #[arg(long, value_name = "NAME")]
-    pub provides: Vec<String>,
+    #[command(flatten)]
+    pub application: ApplicationArgs,
 
     /// Also compare the checksums of weight shards, which reads them whole.
     #[arg(long)]

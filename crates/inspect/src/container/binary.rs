@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::Contents;
+use super::{Contents, Segment};
 use crate::words::spell;
 
 /// File format of a binary.
@@ -170,6 +170,9 @@ pub struct WasmImport {
     pub module: String,
     /// Field name.
     pub name: String,
+    /// Whether a function is wanted, and no memory, table or global.
+    #[serde(skip)]
+    pub is_function: bool,
 }
 
 /// Facts about one binary, owned and small.
@@ -191,6 +194,9 @@ pub struct Binary {
     pub needed: Vec<Needed>,
     /// RPATH/RUNPATH/`LC_RPATH` entries, in order.
     pub search_paths: Vec<String>,
+    /// What a loader maps of a linked file; empty for objects and for debug
+    /// companions, which hold none of it.
+    pub segments: Vec<Segment>,
     /// ELF version needs.
     pub version_needs: Vec<VersionNeed>,
     /// Defined symbols that concern TVM (see [`super::concerns_tvm`]); all exported
@@ -233,6 +239,7 @@ impl Binary {
             identity: None,
             needed: Vec::new(),
             search_paths: Vec::new(),
+            segments: Vec::new(),
             version_needs: Vec::new(),
             defined: Vec::new(),
             undefined: Vec::new(),

@@ -17,6 +17,7 @@ mod names;
 mod pe;
 pub mod places;
 mod regions;
+mod segment;
 mod symbols;
 mod system_symbols;
 pub mod tar;
@@ -37,4 +38,5 @@ pub use names::{
     BLOB_SYMBOLS, CONTEXT_SYMBOLS, concerns_tvm, is_blob_symbol, is_context_symbol,
     mentions_tvm_namespace, undefined_concerns_tvm,
 };
+pub use segment::Segment;
 pub use system_symbols::first_gcc;

@@ -1,9 +1,9 @@
 //! AC104 call-arity: a builtin called as another release defines it.
 
-use super::{Check, Outcome, Pair, Program, Rule};
+use super::{Check, Outcome, Pair, Program, Rule, call_kinds};
 use crate::finding::{Location, Severity};
-use crate::runtime::{Confidence, ConstructorStyle, Fact, RuntimeProfile, any_of, history};
-use crate::vm::kv_cache::{CREATE, CREATE_REDUCED, KernelValue};
+use crate::runtime::{CallingConvention, ConstructorStyle, RuntimeProfile, any_of, history};
+use crate::vm::kv_cache::{CREATE, KernelValue};
 use crate::words::spell;
 
 pub(super) static RULE: Rule = Rule {
@@ -15,9 +15,6 @@ pub(super) static RULE: Rule = Rule {
 };
 
 pub(super) const CHECKS: &[Check] = &[Check::Pair(check)];
-
-/// Places named in full per builtin; the rest are counted.
-const PLACES: usize = 5;
 
 fn check(pair: &Pair<'_>, out: &mut Outcome) {
     let Some(arities) = &pair.runtime.builtin_arity.value else {
@@ -35,28 +32,20 @@ fn check(pair: &Pair<'_>, out: &mut Outcome) {
                 continue;
             }
             let accepted = any_of(accepted);
-            if !is_certain(pair.runtime, &pair.runtime.builtin_arity, Some(name)) {
+            if !pair.is_certain(&pair.runtime.builtin_arity, Some(name)) {
                 out.undecided(
                     &RULE,
                     format!("`{name}` is called with {count} arguments; runtimes like this one take {accepted}, which was not read of this one"),
                 );
                 continue;
             }
-            let mut finding = pair
+            let finding = pair
                 .finding(&RULE, format!("`{name}` is called with {count} arguments, this runtime takes {accepted}"))
-                .says(words(name, *count, &accepted))
+                .says(words(pair.runtime, name, *count, &accepted))
                 .help("compile the library with the runtime's TVM: the arguments differ in meaning, not only in number");
-            if calls.len() > PLACES {
-                finding = finding.evidence(format!(
-                    "{} such calls; the first {PLACES} are shown",
-                    calls.len()
-                ));
-            }
-            for call in calls.iter().take(PLACES) {
-                finding = finding.at(program.place(call.function, Some(call.instruction)));
-            }
-            out.push(finding);
+            out.push(program.at_places(finding, calls, calls.len(), None));
         }
+        call_kinds::check(&RULE, pair, program, out);
         check_style(pair, program, out);
     }
 }
@@ -89,7 +78,7 @@ fn check_style(pair: &Pair<'_>, program: &Program<'_>, out: &mut Outcome) {
             }
             continue;
         };
-        if style != wanted && !is_certain(pair.runtime, &pair.runtime.constructor_style, None) {
+        if style != wanted && !pair.is_certain(&pair.runtime.constructor_style, None) {
             out.undecided(
                 &RULE,
                 format!("argument 15 of `{CREATE}` is a {}; runtimes like this one take a {}, which was not read of this one", spell(style), spell(wanted)),
@@ -107,26 +96,20 @@ fn check_style(pair: &Pair<'_>, program: &Program<'_>, out: &mut Outcome) {
     }
 }
 
-/// Whether a fact may be held against a library: it was read, it is of a release of
-/// the table, or the runtime equals a release in all that was read. Runtimes inside
-/// wasm libraries were mostly built between releases, which they only resemble.
-/// Of `builtin_arity`, only the counts of the constructors can be read.
-fn is_certain<T>(runtime: &RuntimeProfile, fact: &Fact<T>, builtin: Option<&str>) -> bool {
-    let is_of_the_table = runtime.parts.is_empty();
-    let is_read = fact.source != Some(Confidence::Release)
-        && builtin.is_none_or(|name| matches!(name, CREATE | CREATE_REDUCED));
-    let is_wasm = runtime.architecture.as_deref() == Some("wasm32");
-    is_of_the_table || is_read || (runtime.release.is_some() && !is_wasm)
-}
-
 fn takes_a_tuple() -> String {
     history::when(|known| known.constructor_style.value == Some(ConstructorStyle::Tuple)).spoken()
 }
 
-fn words(name: &str, count: u64, accepted: &str) -> String {
+fn words(runtime: &RuntimeProfile, name: &str, count: u64, accepted: &str) -> String {
     if name == CREATE {
-        format!("Invalid number of KV cache constructor args: {count}")
-    } else {
-        format!("Function {name}(...) expects {accepted} arguments, but {count} were provided")
+        return format!("Invalid number of KV cache constructor args: {count}");
+    }
+    match runtime.calling_convention.value {
+        Some(CallingConvention::PackedC) => {
+            format!("Function {name}(...) expects {accepted} arguments, but {count} were provided")
+        }
+        _ => format!(
+            "Mismatched number of arguments when calling: `{name}(...)`. Expected {accepted} but got {count} arguments"
+        ),
     }
 }

@@ -24,21 +24,17 @@ struct Gone {
     classes: Vec<String>,
 }
 
-/// The class of `tvm::runtime` that a mangled name speaks of and that is gone, and
+/// The class of `tvm::runtime` that an Itanium name speaks of and that is gone, and
 /// the last release that has it.
 pub fn gone(symbol: &str) -> Option<(String, &'static str)> {
     GONE.iter().find_map(|gone| {
         let named = |class: &&String| {
             let parts = class.split("::").collect::<Vec<_>>();
-            // Lengths go before the parts in one form, and the parts backwards in the other.
             let itanium: String = parts
                 .iter()
                 .map(|part| format!("{}{part}", part.len()))
                 .collect();
-            let microsoft: Vec<&str> = parts.into_iter().rev().collect();
             symbol.contains(&format!("3tvm7runtime{itanium}"))
-                || symbol.contains(&format!("@{}@runtime@tvm@@", microsoft.join("@")))
-                || symbol.contains(&format!("AV{}@runtime@tvm@@", microsoft.join("@")))
         };
         let class = gone.classes.iter().find(named)?;
         Some((format!("tvm::runtime::{class}"), gone.last.as_str()))
@@ -64,10 +60,6 @@ mod tests {
             (
                 "_ZTVN3tvm7runtime2vm20NDArrayCacheMetadataE",
                 "tvm::runtime::vm::NDArrayCacheMetadata 0.21",
-            ),
-            (
-                "??1ModuleNode@runtime@tvm@@UEAA@XZ",
-                "tvm::runtime::ModuleNode 0.21",
             ),
         ] {
             assert_eq!(last(symbol).as_deref(), Some(expected), "{symbol}");

@@ -14,6 +14,8 @@ mod fact;
 mod facts;
 mod ffi_version;
 mod functions;
+pub mod glue;
+pub mod glue_source;
 pub mod grouping;
 pub mod history;
 mod infer;
@@ -39,4 +41,7 @@ mod wide;
 pub use crate::parts::{PartKind, classify};
 pub use fact::{Confidence, Fact, RowForm, any_of};
 pub use facts::{FactView, RuntimeProfile, tag_names};
-pub use values::{Arities, BlobSymbol, CallingConvention, ConstructorStyle, SiteTags, TagSite};
+pub use values::{
+    Arities, BlobSymbol, CallingConvention, ConstructorStyle, ParameterKind, ParameterKinds,
+    SiteTags, TagSite, UnknownDtype,
+};
