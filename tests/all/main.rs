@@ -35,6 +35,7 @@ mod metal_sim;
 mod more_rules;
 mod names;
 mod next_release;
+mod other_symbols;
 #[cfg(target_os = "linux")]
 mod page_size;
 mod pairs;
