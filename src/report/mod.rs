@@ -5,6 +5,7 @@ pub mod finding;
 pub mod fingerprint;
 pub mod format;
 pub mod github;
+pub mod gitlab;
 pub mod groups;
 pub mod html;
 pub mod human;

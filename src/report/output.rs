@@ -10,7 +10,7 @@ use clap::ValueEnum as _;
 use super::format::{FailOn, Format};
 use super::model::Report;
 use super::style::Style;
-use super::{github, html, human, json, junit, markdown, matrix, sarif};
+use super::{github, gitlab, html, human, json, junit, markdown, matrix, sarif};
 
 /// Bytes that are written at once.
 const BUFFER: usize = 1 << 18;
@@ -129,6 +129,7 @@ fn render(
         Format::Sarif => sarif::render(report)?,
         Format::Junit => junit::render(report, options.fail_on)?,
         Format::Github => github::render(report),
+        Format::Gitlab => gitlab::render(report)?,
         Format::Markdown => markdown::render(report),
         Format::Html => html::render(report)?,
     };
