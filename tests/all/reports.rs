@@ -13,7 +13,9 @@ const PATHS: [&str; 3] = [
     "corpus/artifacts/tvm-0.25",
     "corpus/artifacts/tvm-0.27",
 ];
-const FORMATS: [&str; 6] = ["json", "sarif", "junit", "github", "gitlab", "markdown", "html"];
+const FORMATS: [&str; 7] = [
+    "json", "sarif", "junit", "github", "gitlab", "markdown", "html",
+];
 
 /// One scan that writes every format; the folder that holds `report.<format>`.
 fn reports(extra: &[&str]) -> tempfile::TempDir {

@@ -104,7 +104,8 @@ fn answer(mut client: TcpStream, folder: &Path) -> std::io::Result<()> {
         None => ("404 Not Found", Vec::new()),
     };
     let length = body.len();
-    let head = format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n");
+    let head =
+        format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n");
     client.write_all(head.as_bytes())?;
     client.write_all(&body)
 }
