@@ -272,9 +272,15 @@ impl<'data> Module<'data> {
             for info in table {
                 let (flags, name, data) = match info.map_err(bad)? {
                     SymbolInfo::Func { flags, name, .. } => (flags, name, None),
-                    SymbolInfo::Data { flags, name, symbol } => {
-                        (flags, Some(name), symbol.map(|s| (s.index, s.offset, s.size)))
-                    }
+                    SymbolInfo::Data {
+                        flags,
+                        name,
+                        symbol,
+                    } => (
+                        flags,
+                        Some(name),
+                        symbol.map(|s| (s.index, s.offset, s.size)),
+                    ),
                     _ => continue,
                 };
                 let Some(name) = name.filter(|name| concerns_tvm(name.as_bytes())) else {
@@ -446,9 +452,16 @@ mod tests {
         let names: Vec<&str> = found.iter().map(|symbol| symbol.name.as_str()).collect();
         assert_eq!(
             names,
-            ["p___tvm_ffi__library_bin", "__tvm_ffi_p_take", "__tvm_ffi__library_ctx"]
+            [
+                "p___tvm_ffi__library_bin",
+                "__tvm_ffi_p_take",
+                "__tvm_ffi__library_ctx"
+            ]
         );
-        assert_eq!((found[0].region, found[0].address, found[0].region_offset), (Some(0), 19, 19));
+        assert_eq!(
+            (found[0].region, found[0].address, found[0].region_offset),
+            (Some(0), 19, 19)
+        );
         assert_eq!((found[2].region, found[2].address), (None, 0));
     }
 }

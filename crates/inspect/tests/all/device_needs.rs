@@ -6,9 +6,9 @@ use crate::parts;
 use std::path::Path;
 use std::process::Command;
 
+use artcheck_inspect::module::{DeviceNeed, Payload, ShaderFeature, locate, read_device_needs};
 use artcheck_inspect::runtime::release;
 use artcheck_inspect::scan::{GivenRuntime, ScanOptions, scan_bytes};
-use artcheck_inspect::module::{DeviceNeed, Payload, ShaderFeature, locate, read_device_needs};
 use artcheck_inspect::vm::Magic;
 
 use crate::writer::{self, Bytes};
@@ -259,6 +259,9 @@ fn cuda_source_needs_a_compiler_where_it_is_loaded() {
     let [said] = &said_of_cuda("cuda")[..] else {
         panic!("one finding")
     };
-    assert!(said.contains("`tvm_callback_cuda_compile` must compile"), "{said}");
+    assert!(
+        said.contains("`tvm_callback_cuda_compile` must compile"),
+        "{said}"
+    );
     assert!(said_of_cuda("ptx").is_empty());
 }

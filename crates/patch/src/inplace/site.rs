@@ -95,9 +95,9 @@ fn join(sites: &mut [Site], objects: &[(usize, Binary)]) -> Result<(), PlanError
     let objects = objects
         .iter()
         .filter(|(_, object)| object.kind == BinaryKind::Object);
-    let names = objects
-        .clone()
-        .fold(0usize, |sum, (_, object)| sum.saturating_add(object.defined.len()));
+    let names = objects.clone().fold(0usize, |sum, (_, object)| {
+        sum.saturating_add(object.defined.len())
+    });
     if names.saturating_mul(sites.len()) > MAX_JOINED_NAMES {
         return Err(PlanError::container(format!(
             "{} libraries in an archive of {names} names, too many to be taken together",

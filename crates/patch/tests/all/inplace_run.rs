@@ -200,7 +200,10 @@ fn a_system_library_for_the_web_is_taken_together_and_changed() {
     let bench = Bench::new();
     let original = compiled(&bench, &RELEASES[1], "dense", "webgpu-objects");
     let found = codes(&original, "tvm-0.26");
-    assert!(found.contains(&"AC106") && !found.contains(&"AC103"), "{found:?}");
+    assert!(
+        found.contains(&"AC106") && !found.contains(&"AC103"),
+        "{found:?}"
+    );
     let old = retag::plan(&original, &RetagOptions::to(Tag::Tir)).expect("a plan");
     let old = corpus::carried_out(&original, &old);
     let options = ConvertOptions {
@@ -216,8 +219,14 @@ fn a_system_library_for_the_web_is_taken_together_and_changed() {
         let folder = bench.0.path().join(name);
         unpack(archive, &folder);
         let mut linker = Command::new(common::part("venv/tools/bin/python"));
-        linker.current_dir(&folder).args(["-m", "ziglang", "wasm-ld", "-s", "-o", "linked.wasm"]);
-        linker.args(["--no-entry", "--allow-undefined", "--export=__wasm_call_ctors"]);
+        linker
+            .current_dir(&folder)
+            .args(["-m", "ziglang", "wasm-ld", "-s", "-o", "linked.wasm"]);
+        linker.args([
+            "--no-entry",
+            "--allow-undefined",
+            "--export=__wasm_call_ctors",
+        ]);
         linker.args(["artcheck_dense_devc.o", "lib0.o"]);
         let done = common::output(&mut linker);
         assert!(done.status.success(), "{done:?}");
@@ -243,7 +252,9 @@ fn a_converted_system_library_links_and_runs() {
     let release = &RELEASES[1];
     let original = compiled(&bench, release, "dense", "system-x86_64");
     let old = retag::plan(&original, &RetagOptions::to(Tag::Tir)).expect("a plan");
-    let old = old.apply_to(&original).expect("the archive with the old tag");
+    let old = old
+        .apply_to(&original)
+        .expect("the archive with the old tag");
     let run = |name: &str, bytes: &[u8]| {
         let library = linked(&bench, name, bytes);
         let mut command = Command::new(release.python());
@@ -258,7 +269,11 @@ fn a_converted_system_library_links_and_runs() {
     let options = ConvertOptions::default();
     let plan = convert::plan(&old, &corpus::release("tvm-0.26"), &options).expect("a plan");
     let converted = bench.file("converted.tar", &old);
-    assert!(apply(&converted, &plan, &IN_PLACE).expect("a change").written);
+    assert!(
+        apply(&converted, &plan, &IN_PLACE)
+            .expect("a change")
+            .written
+    );
     let converted = std::fs::read(&converted).expect("the archive");
     assert!(run("converted", &converted).logits() == wanted);
 }

@@ -308,7 +308,10 @@ mod tests {
     fn too_few_tokens_do_not_agree() {
         let short = compare_tokens("t", &[1, 2, 3], &[1, 2]);
         assert!(!short.passed);
-        assert_eq!(short.detail, "2 of 3 identical, then 3 expected, the end found");
+        assert_eq!(
+            short.detail,
+            "2 of 3 identical, then 3 expected, the end found"
+        );
         assert!(compare_tokens("t", &[1, 2], &[1, 2, 3]).passed);
     }
 }

@@ -281,7 +281,14 @@ fn parameters(row: &Row, model: &Model<'_>, skipped: usize) -> Result<Value> {
         }
     };
     let (source, dims) = (&row.weights, &row.dims);
-    weights::load(model.runtime(), source, parameters, dims, skipped, &mut told)
+    weights::load(
+        model.runtime(),
+        source,
+        parameters,
+        dims,
+        skipped,
+        &mut told,
+    )
 }
 
 /// What a row says of its embeddings.

@@ -148,7 +148,10 @@ fn the_objects_of_an_archive_are_judged_together() {
         for compiled in ["tvm-0.25", "tvm-0.26", "tvm-0.27"] {
             let old = bytes(&format!("{compiled}/{name}"));
             let plan = convert::plan(&old, &release("tvm-0.27"), &ConvertOptions::default());
-            assert!(plan.expect("nothing is missing").is_empty(), "{compiled}/{name}");
+            assert!(
+                plan.expect("nothing is missing").is_empty(),
+                "{compiled}/{name}"
+            );
         }
     }
 }
