@@ -81,6 +81,7 @@ pub fn parse(data: &[u8]) -> Result<Parsed<'_>, DecodeError> {
             name: import.name.clone(),
             weak: false,
             library: Some(import.module.clone()),
+            lazy: false,
         })
         .collect();
     let regions = lay_out(module.segments)?;

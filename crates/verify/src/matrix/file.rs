@@ -258,6 +258,7 @@ impl RowFile {
             memory_limit,
             prompts,
             similarity: self.similarity,
+            calls: Vec::new(),
         })
     }
 }

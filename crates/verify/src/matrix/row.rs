@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::device::DeviceName;
 use crate::sampling::TopP;
+use crate::session::calls::Call;
 use crate::session::{Entry, Kind, Schedule};
 use crate::tokenizer::{TokenName, TokenizerSource};
 use crate::weights::Source;
@@ -69,6 +70,8 @@ pub struct Row {
     pub prompts: Vec<Prompt>,
     /// Expected similarity of embeddings.
     pub similarity: Vec<Similarity>,
+    /// Functions to call instead of a conversation.
+    pub calls: Vec<Call>,
 }
 
 /// The runtime of a row.

@@ -10,7 +10,8 @@ use crate::matrix::reference::{self, Case};
 use crate::matrix::row::Row;
 use crate::parts::{RuntimeFiles, lacks_part};
 use crate::report::{Answer, Facts, Failure, Figures, Stage};
-use crate::runtime::Runtime;
+use crate::runtime::{Module, Runtime};
+use crate::session::calls::{self, Call};
 use crate::session::decoder::{Capacity, Decoder};
 use crate::session::embedder::Embedder;
 use crate::session::generate::{Generation, Generator, Request};
@@ -65,6 +66,20 @@ struct Child {
     facts: Facts,
 }
 
+/// Makes each call; a check for each.
+fn called(vm: &Module<'_>, all: &[Call]) -> Done {
+    let (mut state, mut done) = (None, Done::default());
+    for call in all {
+        // The last words of a process that dies here.
+        eprintln!("calling {}", call.function);
+        done.checks.push(match calls::make(vm, call, &mut state) {
+            Ok(kind) => Check::new(&call.function, true, kind),
+            Err(error) => Check::new(&call.function, false, error.to_string()),
+        });
+    }
+    done
+}
+
 /// A prompt with its tokens and reference.
 struct Input {
     tokens: Vec<i32>,
@@ -115,6 +130,11 @@ impl Child {
         }
         let loaded = self.load(&runtime, row)?;
         self.enter(Stage::Vm);
+        if !row.calls.is_empty() {
+            let vm = loaded.machine(Allocator::Pooled)?;
+            self.enter(Stage::Call);
+            return Ok(Outcome::Done(called(&vm, &row.calls)));
+        }
         // Guard mode sees more where no memory is used twice.
         let guarded = row.device.is_simulated() && row.simulation.guard;
         let model = loaded.initialise(if guarded {
