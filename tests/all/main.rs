@@ -47,3 +47,4 @@ mod terminal;
 mod truth_table;
 mod unloadable;
 mod verify_cli;
+mod web_pages;

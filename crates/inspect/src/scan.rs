@@ -113,6 +113,7 @@ fn conclude(reading: read::Reading, options: &ScanOptions) -> Scan {
         mut artifacts,
         load_sets,
         documents,
+        pages,
     } = reading;
     artifacts.sort_by(|a, b| a.path.cmp(&b.path));
     let shared = Shared::default();
@@ -126,7 +127,7 @@ fn conclude(reading: read::Reading, options: &ScanOptions) -> Scan {
         || -> Vec<Vec<Finding>> { sets.par_iter().map(|set| load_set_findings(set)).collect() },
         || {
             let of_folders = folder_findings(&artifacts, &documents);
-            let runtimes = Runtimes::of(&load_sets, options);
+            let runtimes = Runtimes::of(&load_sets, &pages, options);
             let companions = Companions::of(&artifacts, &options.with);
             let verdicts = verdict::verdicts(&artifacts, &runtimes, &companions, &shared);
             (of_folders, verdicts)

@@ -156,6 +156,9 @@ pub struct WasmImport {
     pub module: String,
     /// Field name.
     pub name: String,
+    /// Whether a function is wanted, and no memory, table or global.
+    #[serde(skip)]
+    pub is_function: bool,
 }
 
 /// Facts about one binary, owned and small.

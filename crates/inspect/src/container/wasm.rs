@@ -9,7 +9,7 @@
 
 use wasmparser::{
     BinaryReaderError, Chunk, ConstExpr, Data, DataKind, Encoding, ExportSectionReader,
-    ImportSectionReader, KnownCustom, Name, Operator, Parser, Payload,
+    ImportSectionReader, KnownCustom, Name, Operator, Parser, Payload, TypeRef,
 };
 
 use super::names::concerns_tvm;
@@ -195,6 +195,7 @@ impl<'data> Module<'data> {
             self.imports.push(WasmImport {
                 module: import.module.to_owned(),
                 name: import.name.to_owned(),
+                is_function: matches!(import.ty, TypeRef::Func(_) | TypeRef::FuncExact(_)),
             });
         }
         Ok(())

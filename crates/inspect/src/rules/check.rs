@@ -9,8 +9,10 @@ use crate::artifact::Artifact;
 use crate::container::UndefinedSymbol;
 use crate::documents::Document;
 use crate::finding::Outcome;
+use crate::module::ModelLibrary;
 use crate::runtime::RuntimeProfile;
 use crate::runtime::companions;
+use crate::runtime::glue::Glue;
 use crate::runtime::libraries::Resolution;
 use crate::runtime::load_set::{LoadSet, MissingReason};
 use crate::target::Target;
@@ -24,6 +26,8 @@ pub(crate) enum Check {
     Pair(fn(&Pair<'_>, &mut Outcome)),
     /// Any binary that uses TVM's symbols, against a load set.
     Binding(fn(&Binding<'_>, &mut Outcome)),
+    /// A wasm model library against the JavaScript around it.
+    Page(fn(&Page<'_>, &mut Outcome)),
     /// A load set.
     LoadSet(fn(&LoadSet, &mut Outcome)),
     /// Model libraries against the configuration and weights beside them.
@@ -38,6 +42,8 @@ pub enum Subject<'a> {
     Pair(Pair<'a>),
     /// Any binary that uses TVM's symbols, against a load set.
     Binding(Binding<'a>),
+    /// A wasm model library against the JavaScript around it.
+    Page(Page<'a>),
     /// A load set.
     LoadSet(&'a LoadSet),
     /// Everything that was read.
@@ -51,6 +57,7 @@ impl Check {
             (Self::Artifact(look), Subject::Artifact(artifact)) => look(artifact, out),
             (Self::Pair(look), Subject::Pair(pair)) => look(pair, out),
             (Self::Binding(look), Subject::Binding(binding)) => look(binding, out),
+            (Self::Page(look), Subject::Page(page)) => look(page, out),
             (Self::LoadSet(look), Subject::LoadSet(load_set)) => look(load_set, out),
             (Self::Folder(look), Subject::Folder(folder)) => look(folder, out),
             _ => {}
@@ -132,6 +139,21 @@ impl Binding<'_> {
                 .collect(),
         )
     }
+}
+
+/// A wasm model library, the runtime inside it and the JavaScript around it.
+#[derive(Clone, Copy)]
+pub struct Page<'a> {
+    /// The file that holds the library.
+    pub artifact: &'a Artifact,
+    /// The library.
+    pub library: &'a ModelLibrary,
+    /// The runtime inside the file, if it has one.
+    pub runtime: Option<&'a RuntimeProfile>,
+    /// The package of the JavaScript.
+    pub package: &'a str,
+    /// What that offers and asks for.
+    pub glue: &'a Glue,
 }
 
 /// One artifact and what the user said about where it must run.

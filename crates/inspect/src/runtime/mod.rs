@@ -12,6 +12,8 @@ mod fact;
 mod facts;
 mod ffi_version;
 mod functions;
+pub mod glue;
+pub mod glue_source;
 pub mod grouping;
 pub mod history;
 mod infer;
