@@ -196,3 +196,26 @@ fn completions_and_manual_pages_name_the_commands() {
     let page = std::fs::read_to_string(folder.path().join("artcheck-scan.1")).expect("written");
     assert!(page.contains("baseline"));
 }
+
+/// A whole log through a pipe: the line that decides is found among those that do not.
+#[test]
+fn explain_reads_a_log_from_a_pipe() {
+    use std::io::Write as _;
+    let mut child = Command::new(env!("CARGO_BIN_EXE_artcheck"))
+        .args(["explain", "-"])
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .expect("artcheck starts");
+    let log = "INFO Using library model: lib/m.so\n\u{1b}[31mTraceback\u{1b}[0m (most recent call last):\n\
+        USE_CUTLASS: OFF\nOSError: libtvm.so: cannot open shared object file: No such file or directory\n\
+        1 failed in 0.12s\n";
+    let mut stdin = child.stdin.take().expect("a pipe");
+    stdin.write_all(log.as_bytes()).expect("written");
+    drop(stdin);
+    let output = child.wait_with_output().expect("artcheck ends");
+    let text = String::from_utf8(output.stdout).expect("text");
+    assert!(text.starts_with("AC205 library-not-found\n"), "{text}");
+    assert!(text.contains("line 4: OSError: libtvm.so"), "{text}");
+    assert!(output.status.success());
+}

@@ -3,8 +3,9 @@
 use super::Case;
 use super::devices::{device, fatbin, hsaco, metallib, spirv, static_model};
 use super::makers::{
-    FFI, NOTHING, app, argument, cached, chat, client, dylib, ffi_folder, in_venv, llvm_twice,
-    model, named_client, on, page, site, slides, sliding, string_client, typed, weights, with,
+    FFI, NOTHING, android, app, argument, cached, chat, client, dylib, ffi_folder, in_venv,
+    llvm_twice, model, named_client, on, page, site, slides, sliding, string_client, typed,
+    weights, with,
 };
 use crate::support::make::{DYLIB, corpus};
 use crate::support::unpacked;
@@ -206,6 +207,13 @@ pub const CASES: &[Case] = &[
         what: "a library for macOS on iOS",
         breaks: |_| with(corpus(DYLIB), &["--target", "aarch64-ios"]),
         near: |_| with(corpus(DYLIB), &["--target", "aarch64-macos"]),
+    },
+    Case {
+        class: "Q.",
+        code: "AC005",
+        what: "an Android library with pages of 4 KiB, and with pages of 16",
+        breaks: |folder| android(folder, "0x1000"),
+        near: |folder| android(folder, "0x4000"),
     },
     Case {
         class: "P.",

@@ -90,6 +90,15 @@ pub fn app(folder: &Path, model_lib: &str) -> Scan {
     with(folder, &[])
 }
 
+/// A library with Android's note of API level 35.
+pub fn android(folder: &Path, page: &str) -> Scan {
+    let source = "__attribute__((section(\".note.android.ident\"), used, aligned(4))) static const \
+        struct { int n, d, t; char name[8]; int level; } note = {8, 4, 1, \"Android\", 35};\n\
+        int TVMArtcheckIt(void) { return 1; }\n";
+    let flag = format!("-Wl,-z,max-page-size={page}");
+    with(library(folder, "libit.so", source, &[&flag]), &[])
+}
+
 pub fn client(folder: &Path, function: &str, tvm: &str) -> Scan {
     let source = format!("extern int {function}();\nint client(void) {{ return {function}(); }}\n");
     in_venv(library(folder, "libclient.so", &source, &[]), tvm)

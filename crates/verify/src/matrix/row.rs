@@ -58,8 +58,6 @@ pub struct Row {
     pub follow_reference: bool,
     /// Tokens that end a sequence.
     pub stop: Vec<TokenName>,
-    /// Padding token of embedding models.
-    pub padding: i32,
     /// Untimed runs before the measured one.
     pub warmup: u32,
     /// How often the row runs, each time in a new process.
