@@ -17,8 +17,10 @@ mod scan;
 mod shell;
 mod verify;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use artcheck_inspect::shown::shown;
+use clap::error::{ContextKind, ContextValue};
 use clap::{Parser, Subcommand, ValueEnum};
 
 pub use self::diff::DiffArgs;
@@ -62,6 +64,38 @@ pub struct Args {
     /// runtimes, and for a new entry before it is built in.
     #[arg(long, global = true, value_name = "FILE", hide = true)]
     pub release_table: Option<PathBuf>,
+}
+
+/// Words that other checkers have for what `scan` does.
+const SCANS: [&str; 8] = [
+    "check", "lint", "inspect", "test", "analyse", "analyze", "validate", "audit",
+];
+
+/// Says what is wrong with a command line, and ends. Who names a file or the verb of
+/// another tool means `scan`.
+pub fn refuse(error: clap::Error) -> ! {
+    let word = match error.get(ContextKind::InvalidSubcommand) {
+        Some(ContextValue::String(word)) => word.as_str(),
+        _ => error.exit(),
+    };
+    let rest: Vec<String> = std::env::args_os()
+        .skip_while(|argument| argument.to_str() != Some(word))
+        .skip(usize::from(SCANS.contains(&word)))
+        .map(|argument| artcheck_inspect::shell::path(Path::new(&argument)))
+        .collect();
+    if SCANS.contains(&word) || Path::new(word).exists() || word.contains(['.', '/', '\\']) {
+        let rest = if rest.is_empty() {
+            "PATH".to_owned()
+        } else {
+            rest.join(" ")
+        };
+        let word = shown(word);
+        eprintln!(
+            "artcheck: `{word}` is no command; to check libraries, type\n  artcheck scan {rest}"
+        );
+        std::process::exit(2);
+    }
+    error.exit()
 }
 
 /// When to use colour.

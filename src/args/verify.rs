@@ -18,7 +18,7 @@ pub struct VerifyArgs {
 
     /// Only rows on this device, e.g. cpu, cuda, metal, cuda:1. `metal-sim` also takes
     /// rows for metal and runs them simulated on the CPU.
-    #[arg(long)]
+    #[arg(long, value_parser = device)]
     pub device: Option<String>,
 
     /// Rows at once; figures are comparable only with 1.
@@ -64,6 +64,12 @@ pub struct VerifyArgs {
     /// Write a report to a file: FILE for the one of --format, FORMAT=FILE for a further one. Repeatable.
     #[arg(long, short, value_name = "[FORMAT=]FILE", value_parser = crate::report::output::parse)]
     pub output: Vec<crate::report::output::Output>,
+}
+
+/// The name of a device, as it was given.
+fn device(name: &str) -> Result<String, String> {
+    name.parse::<artcheck_verify::DeviceName>()?;
+    Ok(name.to_owned())
 }
 
 /// `--order`.

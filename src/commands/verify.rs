@@ -53,7 +53,7 @@ pub fn run(args: &VerifyArgs, terminal: Terminal) -> anyhow::Result<Status> {
     if (args.guard || args.order.is_some()) && !result.rows.iter().any(|row| row.simulated) {
         eprintln!("--guard and --order are for rows on metal-sim; none was chosen");
     }
-    report::write(&result, args.format, &args.output)?;
+    report::write(&result, args.format, &args.output, terminal.quiet)?;
     Ok(report::status(&result))
 }
 
