@@ -12,6 +12,7 @@ mod man;
 mod matrix;
 mod merge;
 mod patch;
+mod prove;
 mod rules;
 mod runtime;
 mod scan;

@@ -90,14 +90,18 @@ fn describe(rule: &Rule) -> Value {
 
 /// What breaks, in the words of the rule's page.
 fn breaks(page: &str) -> String {
-    let after = page.split_once("## What breaks").map_or("", |(_, after)| after);
+    let after = page
+        .split_once("## What breaks")
+        .map_or("", |(_, after)| after);
     let part = after.split("\n## ").next().unwrap_or_default();
     cut(&sentence(part.trim()), LONGEST)
 }
 
 /// The rule's page in the repository; a rule's file is called by its code and name.
 fn help_uri(rule: &Rule) -> String {
-    let file = format!("{}_{}", rule.code, rule.name).to_lowercase().replace('-', "_");
+    let file = format!("{}_{}", rule.code, rule.name)
+        .to_lowercase()
+        .replace('-', "_");
     format!("{REPOSITORY}/blob/main/crates/inspect/src/rules/{file}.md")
 }
 

@@ -123,6 +123,31 @@ fn doctor_shows_the_load_set_and_no_name() {
     }
 }
 
+#[test]
+fn doctor_hears_what_the_application_registers() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let cache = folder.path().join(".cache/mlc_llm/model_lib");
+    std::fs::create_dir_all(&cache).expect("made");
+    let model = "corpus/artifacts/synthetic/dense-ext-0.26-missing-function-cpu-x86_64.so";
+    std::fs::copy(root().join(model), cache.join("0123abcd.so")).expect("copied");
+    let missing = "vm.builtin.attention_kv_cache_attention_with_fused_qkv_v9";
+    let told = |more: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_artcheck"))
+            .arg("doctor")
+            .args(more)
+            .env_clear()
+            .env("HOME", folder.path())
+            .output()
+            .expect("artcheck starts");
+        String::from_utf8(output.stdout).expect("UTF-8")
+    };
+    let alone = told(&[]);
+    assert!(alone.contains("AC103"), "{alone}");
+    let with = told(&["--provides", missing]);
+    assert!(!with.contains("AC103"), "{with}");
+    assert!(with.contains("0123abcd.so"), "{with}");
+}
+
 /// Homes and names that a careless replacement trips over.
 #[cfg(unix)]
 #[test]

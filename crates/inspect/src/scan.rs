@@ -11,6 +11,7 @@ mod packages;
 mod read;
 mod shard;
 mod share;
+mod static_parts;
 mod verdict;
 
 use std::collections::HashSet;

@@ -303,7 +303,7 @@ fn on_page(page: &Page<'_>, own: &[&Judged], source: RuntimeSource) -> Judged {
 fn published_pages() -> impl Iterator<Item = (&'static str, &'static Glue)> {
     let rows = glue::packages().iter();
     let pages = rows.flat_map(|row| row.packages.iter().map(|name| (name.as_str(), &row.glue)));
-    pages.filter(|(name, _)| name.starts_with("web-llm-"))
+    pages.filter(|(name, _)| name.starts_with(glue::ENGINE))
 }
 
 /// Of several runtimes in one environment those that run a library are named;
