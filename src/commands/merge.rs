@@ -81,5 +81,5 @@ fn scans(
         fail_on,
     };
     output::write(&report, args.report.format, &args.report.output, options)?;
-    Ok(report::status(&report, fail_on, args.report.allow_unknown))
+    Ok(report::status(&report, fail_on, args.report.allowed()))
 }

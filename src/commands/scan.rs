@@ -69,7 +69,7 @@ pub(super) fn report(args: &ScanArgs, terminal: Terminal, matrix: bool) -> anyho
         fixable::add(&mut report, &scan, &runtimes, &provides);
     }
     output::write(&report, args.report.format, &args.report.output, options)?;
-    let status = report::status(&report, fail_on, args.report.allow_unknown);
+    let status = report::status(&report, fail_on, args.report.allowed());
     for path in &missing {
         eprintln!("artcheck: {}: no such file or folder", shell::path(path));
     }
