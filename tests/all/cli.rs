@@ -308,3 +308,37 @@ fn fix_refuses_before_it_writes() {
         "{done}"
     );
 }
+
+/// Help is read on one screen, without scrolling far, and shows how the command is typed.
+#[test]
+fn every_help_is_short_and_has_an_example() {
+    let help = |args: &[&str]| {
+        let mut command = support::artcheck();
+        let output = command
+            .args(args)
+            .arg("--help")
+            .env("COLUMNS", "100")
+            .output();
+        String::from_utf8(output.expect("artcheck starts").stdout).expect("text")
+    };
+    let main = help(&[]);
+    let (_, commands) = main.split_once("Commands:\n").expect("the commands");
+    let commands = commands.lines().take_while(|line| line.starts_with("  "));
+    let names = commands.filter_map(|line| line.split_whitespace().next());
+    let names: Vec<&str> = names
+        .filter(|name| !["help", "schema", "patch"].contains(name))
+        .collect();
+    assert!(names.len() > 12, "{names:?}");
+    for name in names {
+        let text = help(&[name]);
+        assert!(
+            text.contains("Example: artcheck ") || text.contains("Example: python"),
+            "{name}: {text}"
+        );
+        assert!(
+            text.lines().count() <= 60,
+            "{name}: {}",
+            text.lines().count()
+        );
+    }
+}
