@@ -62,7 +62,7 @@ fn check(pair: &Pair<'_>, out: &mut Outcome) {
             offset: Some(pair.file_offset(module.payload_offset)),
             ..Location::default()
         };
-        if module.kind == "cuda" && device.format == SOURCE {
+        if module.kind == "cuda" && device.code_format == SOURCE {
             source(pair, location.clone(), out);
         }
         if let Some(read) = pair.runtime.payload_order.value

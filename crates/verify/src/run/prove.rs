@@ -68,7 +68,6 @@ pub fn prove(child: &ChildCommand, trial: Trial) -> Proof {
         sampling: None,
         follow_reference: false,
         stop: Vec::new(),
-        padding: 0,
         warmup: 0,
         repeat: 1,
         time_limit: TIME_LIMIT,
