@@ -29,6 +29,8 @@ mod hostile_tree;
 #[cfg(target_os = "linux")]
 mod integrations;
 mod layers;
+#[cfg(unix)]
+mod link_sets;
 mod load_sets;
 mod many_files;
 mod metal_sim;

@@ -4,7 +4,7 @@ use super::Case;
 use super::devices::{device, fatbin, hsaco, metallib, spirv, static_model};
 use super::makers::{
     FFI, android, app, cached, chat, client, dylib, ffi_folder, in_venv, llvm_twice, model,
-    named_client, on, page, site, sliding, string_client, weights, with,
+    named_client, of_gcc_12, on, page, site, sliding, string_client, weights, with,
 };
 use crate::support::make::{DYLIB, corpus};
 use crate::support::unpacked;
@@ -178,6 +178,13 @@ pub const CASES: &[Case] = &[
         what: "a library for macOS on iOS",
         breaks: |_| with(corpus(DYLIB), &["--target", "aarch64-ios"]),
         near: |_| with(corpus(DYLIB), &["--target", "aarch64-macos"]),
+    },
+    Case {
+        class: "Q.",
+        code: "AC003",
+        what: "a function of GCC 12's libstdc++, on systems of glibc 2.28 and of 2.35",
+        breaks: |folder| of_gcc_12(folder, "x86_64-linux.2.28"),
+        near: |folder| of_gcc_12(folder, "x86_64-linux.2.35"),
     },
     Case {
         class: "Q.",

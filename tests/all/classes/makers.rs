@@ -55,6 +55,15 @@ pub fn app(folder: &Path, model_lib: &str) -> Scan {
     with(folder, &[])
 }
 
+/// A library that asks for a function which libstdc++ has since GCC 12.
+pub fn of_gcc_12(folder: &Path, target: &str) -> Scan {
+    let source = "void fail(const char *, int, const char *, const char *) \
+        __asm__(\"_ZSt21__glibcxx_assert_failPKciS0_S0_\");\n\
+        int TVMArtcheckIt(void) { fail(0, 0, 0, 0); return 1; }\n";
+    let library = library(folder, "libit.so", source, &["-lstdc++"]);
+    with(library, &["--target", target])
+}
+
 /// A library with Android's note of API level 35.
 pub fn android(folder: &Path, page: &str) -> Scan {
     let source = "__attribute__((section(\".note.android.ident\"), used, aligned(4))) static const \

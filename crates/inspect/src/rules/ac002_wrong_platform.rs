@@ -20,7 +20,11 @@ pub(super) static RULE: Rule = Rule {
     explain: include_str!("ac002_wrong_platform.md"),
 };
 
-pub(super) const CHECKS: &[Check] = &[Check::Artifact(check_alone), Check::Pair(check_pair), Check::Folder(check_objects)];
+pub(super) const CHECKS: &[Check] = &[
+    Check::Artifact(check_alone),
+    Check::Pair(check_pair),
+    Check::Folder(check_objects),
+];
 
 fn check_alone(context: &ArtifactContext<'_>, out: &mut Outcome) {
     let artifact = context.artifact;

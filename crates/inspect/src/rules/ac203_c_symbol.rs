@@ -82,11 +82,15 @@ fn check_objects(load_set: &LoadSet, out: &mut Outcome) {
             .partition(is_absent);
         let mut report = |symbols: Vec<&Missing>, severity, what: &str, help: &str| {
             let Some(first) = symbols.first() else { return };
-            let mut finding = Finding::new(&RULE, &member.path, format!("{} {what}", count(symbols.len())))
-                .severity(severity)
-                .on(&load_set.name)
-                .says(format!("ld: undefined symbol: {}", first.symbol))
-                .help(help);
+            let mut finding = Finding::new(
+                &RULE,
+                &member.path,
+                format!("{} {what}", count(symbols.len())),
+            )
+            .severity(severity)
+            .on(&load_set.name)
+            .says(format!("ld: undefined symbol: {}", first.symbol))
+            .help(help);
             for missing in symbols.into_iter().take(MAX_FINDINGS) {
                 finding = finding.at(Location {
                     symbol: Some(missing.symbol.clone()),

@@ -145,7 +145,11 @@ fn same_names(context: &FolderContext<'_>, out: &mut Outcome) {
     for set in link_sets(context.artifacts) {
         let mut holders: BTreeMap<(&str, Architecture, Platform), Vec<&Place>> = BTreeMap::new();
         for (artifact, binary) in &set.others {
-            for prefix in artifact.libraries.iter().filter_map(|one| one.prefix.as_deref()) {
+            for prefix in artifact
+                .libraries
+                .iter()
+                .filter_map(|one| one.prefix.as_deref())
+            {
                 let key = (prefix, binary.architecture, binary.platform);
                 holders.entry(key).or_default().push(&artifact.path);
             }
@@ -161,8 +165,12 @@ fn same_names(context: &FolderContext<'_>, out: &mut Outcome) {
                     format!("the prefix `{prefix}` is that of another library of the same program"),
                 )
                 .evidence(format!("the other: {first}"))
-                .says(format!("multiple definition of `{prefix}__tvm_ffi__library_bin` / duplicate symbol"))
-                .help("compile each model with a --system-lib-prefix of its own, or link one of them"),
+                .says(format!(
+                    "multiple definition of `{prefix}__tvm_ffi__library_bin` / duplicate symbol"
+                ))
+                .help(
+                    "compile each model with a --system-lib-prefix of its own, or link one of them",
+                ),
             );
         }
     }

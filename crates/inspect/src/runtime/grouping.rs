@@ -37,7 +37,11 @@ pub fn load_sets(members: Vec<Member>, packages: &[Installed]) -> Vec<LoadSet> {
     let mut platforms: BTreeMap<(Platform, Architecture, bool), Vec<Member>> = BTreeMap::new();
     for member in members {
         let is_static = member.binary.kind == BinaryKind::Object;
-        let key = (member.binary.platform, member.binary.architecture, is_static);
+        let key = (
+            member.binary.platform,
+            member.binary.architecture,
+            is_static,
+        );
         platforms.entry(key).or_default().push(member);
     }
     let mut groups = Vec::new();
@@ -48,7 +52,11 @@ pub fn load_sets(members: Vec<Member>, packages: &[Installed]) -> Vec<LoadSet> {
             let mut members = members.iter();
             members.any(|member| member.kind.is_core() || member.binary.kind != BinaryKind::Object)
         };
-        groups.extend(split(members).into_iter().filter(|(_, members)| is_set(members)));
+        groups.extend(
+            split(members)
+                .into_iter()
+                .filter(|(_, members)| is_set(members)),
+        );
     }
     let packages = Packages::of(packages);
     let mut sets: Vec<LoadSet> = groups
