@@ -3,8 +3,8 @@
 use super::Case;
 use super::devices::{device, fatbin, hsaco, metallib, spirv, static_model};
 use super::makers::{
-    FFI, android, app, cached, chat, client, dylib, ffi_folder, in_venv, llvm_twice, model,
-    named_client, of_gcc_12, on, page, site, sliding, string_client, weights, with,
+    FFI, android, app, cached, chat, client, constant_on, dylib, ffi_folder, in_venv, llvm_twice,
+    model, named_client, of_gcc_12, on, page, site, sliding, string_client, weights, with,
 };
 use crate::support::make::{DYLIB, corpus};
 use crate::support::unpacked;
@@ -171,6 +171,13 @@ pub const CASES: &[Case] = &[
         what: "an AppleDouble member in the archive",
         breaks: |_| with(corpus("synthetic/extcall-0.25-ios-appledouble.tar"), &[]),
         near: |_| with(corpus("tvm-0.25/extcall-cpu-ios.tar"), &[]),
+    },
+    Case {
+        class: "O.",
+        code: "AC001",
+        what: "a constant that was saved on a GPU",
+        breaks: |folder| constant_on(folder, 2),
+        near: |folder| constant_on(folder, 1),
     },
     Case {
         class: "O.",
