@@ -9,7 +9,13 @@ use std::fs;
 use std::path::Path;
 
 const RULES: &str = "src/rules";
-const TABLES: [&str; 4] = ["releases", "ffi_pairs", "system_libraries", "web_packages"];
+const TABLES: [&str; 5] = [
+    "releases",
+    "ffi_pairs",
+    "system_libraries",
+    "web_packages",
+    "cxx_classes",
+];
 
 fn main() -> Result<(), Box<dyn Error>> {
     let folder = env::var("OUT_DIR")?;

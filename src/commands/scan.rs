@@ -1,6 +1,7 @@
 //! `artcheck scan`: every artifact below the paths, and what is wrong with
 //! which runtime.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
@@ -25,6 +26,7 @@ pub fn run(args: &ScanArgs, terminal: Terminal) -> anyhow::Result<Status> {
 
 /// Scans, applies the policy, and writes every report that was asked for.
 pub(super) fn report(args: &ScanArgs, terminal: Terminal, matrix: bool) -> anyhow::Result<Status> {
+    let formats = output::formats(args.report.format, &args.report.output)?;
     let config = policy_of(args)?;
     let base = std::env::current_dir().context("the working directory")?;
     let (scan, runtimes, missing) = perform(args, config.as_ref(), terminal)?;
@@ -51,6 +53,7 @@ pub(super) fn report(args: &ScanArgs, terminal: Terminal, matrix: bool) -> anyho
         .unwrap_or(FailOn::Error);
     let options = output::Options {
         style: terminal.style,
+        quiet: terminal.quiet,
         verbose: args.report.verbose,
         matrix,
         fail_on,
@@ -61,11 +64,12 @@ pub(super) fn report(args: &ScanArgs, terminal: Terminal, matrix: bool) -> anyho
         paths: args.paths.iter().map(|path| shell::path(path)).collect(),
         ..Run::default()
     };
-    if output::formats(args.report.format, &args.report.output).any(Format::is_for_people) {
-        fixable::add(&mut report, &scan, &runtimes);
+    if formats.into_iter().any(Format::is_for_people) {
+        let provides = provides(args, config.as_ref());
+        fixable::add(&mut report, &scan, &runtimes, &provides);
     }
     output::write(&report, args.report.format, &args.report.output, options)?;
-    let status = report::status(&report, fail_on, args.report.allow_unknown);
+    let status = report::status(&report, fail_on, args.report.allowed());
     for path in &missing {
         eprintln!("artcheck: {}: no such file or folder", shell::path(path));
     }
@@ -92,6 +96,13 @@ fn policy_of(args: &ScanArgs) -> anyhow::Result<Option<Config>> {
         (None, Some(path)) => Config::above(path),
         (None, None) => Ok(None),
     }
+}
+
+/// Functions that the application registers, by the command line and the policy.
+fn provides(args: &ScanArgs, config: Option<&Config>) -> BTreeSet<String> {
+    let mut names = args.selection.application.names();
+    names.extend(config.iter().flat_map(|config| &config.provides).cloned());
+    names
 }
 
 /// The scan, the runtimes it was made for, and the paths that are not there.
@@ -124,14 +135,7 @@ fn perform(args: &ScanArgs, config: Option<&Config>, terminal: Terminal) -> anyh
         jobs: None,
         shard: args.policy.shard,
         checksums: args.selection.checksums,
-        provides: args
-            .selection
-            .application
-            .provides
-            .iter()
-            .chain(config.iter().flat_map(|config| &config.provides))
-            .cloned()
-            .collect(),
+        provides: provides(args, config),
     };
     let bar = progress::Bar::new(terminal.progress);
     let result = scan(&options, &bar).context("the thread pool does not start")?;

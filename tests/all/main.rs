@@ -10,6 +10,7 @@ mod support;
 #[path = "../../crates/inspect/tests/all/writer/mod.rs"]
 mod writer;
 
+mod applications;
 #[cfg(target_os = "linux")]
 mod by_hand;
 mod classes;
@@ -37,8 +38,10 @@ mod metal_sim;
 mod more_rules;
 mod names;
 mod next_release;
+mod other_symbols;
 #[cfg(target_os = "linux")]
 mod page_size;
+mod pairs;
 mod patch_cli;
 mod reports;
 mod requirements;

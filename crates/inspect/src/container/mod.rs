@@ -19,6 +19,7 @@ pub mod places;
 mod regions;
 mod segment;
 mod symbols;
+mod system_symbols;
 pub mod tar;
 mod vm_executable;
 mod wasm;
@@ -26,8 +27,8 @@ pub(crate) mod zip;
 
 pub use archive::{Body, InZip, Member, Visit};
 pub use binary::{
-    Architecture, Binary, BinaryKind, DefinedSymbol, FileRange, Format, Needed, Parsed, Platform,
-    Region, Signature, UndefinedSymbol, VersionNeed, WasmImport,
+    Architecture, Binary, BinaryKind, DefinedSymbol, FileRange, ForeignSymbol, Format, Needed,
+    Parsed, Platform, Region, Signature, UndefinedSymbol, VersionNeed, WasmImport,
 };
 pub use contents::Contents;
 pub use identify::{FileType, identify, parse};
@@ -38,3 +39,4 @@ pub use names::{
     mentions_tvm_namespace, undefined_concerns_tvm,
 };
 pub use segment::Segment;
+pub use system_symbols::first_gcc;

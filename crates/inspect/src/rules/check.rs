@@ -6,15 +6,15 @@ use std::collections::BTreeSet;
 
 use super::pair::Pair;
 use crate::artifact::Artifact;
-use crate::container::UndefinedSymbol;
+use crate::container::{ForeignSymbol, UndefinedSymbol};
 use crate::documents::Document;
 use crate::finding::Outcome;
 use crate::module::ModelLibrary;
 use crate::runtime::RuntimeProfile;
-use crate::runtime::companions;
 use crate::runtime::glue::Glue;
 use crate::runtime::libraries::Resolution;
 use crate::runtime::load_set::{LoadSet, MissingReason};
+use crate::runtime::{companions, elsewhere};
 use crate::target::Target;
 
 /// What a rule looks at, and the function that looks. A rule may have several.
@@ -91,6 +91,11 @@ impl Binding<'_> {
         self.companions
             .iter()
             .any(|companion| companions::provides(companion, symbol))
+    }
+
+    /// Symbols of other libraries than TVM's that nothing in the process defines.
+    pub(super) fn missing_others(&self) -> Vec<&ForeignSymbol> {
+        elsewhere::missing(self.artifact, self.load_set, self.companions)
     }
 
     /// Those of `wanted` that nobody provides; `None` when that cannot be told.

@@ -52,6 +52,9 @@ pub struct Rows {
     pub row: Vec<Row>,
 }
 
+/// How the names of the engine's versions begin; wasm libraries are made for it.
+pub const ENGINE: &str = "web-llm-";
+
 /// Every published package that was read.
 pub fn packages() -> &'static [Row] {
     &PACKAGES.row

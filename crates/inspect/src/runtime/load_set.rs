@@ -65,6 +65,8 @@ pub struct Missing {
     pub symbol: String,
     /// Mangled C++ rather than C.
     pub cxx: bool,
+    /// Looked for at the first call, not at load.
+    pub lazy: bool,
     /// Why nobody provides it.
     pub reason: MissingReason,
 }
@@ -199,6 +201,7 @@ impl LoadSet {
                 let reason = self.reason(symbol, member, absent)?;
                 Some(Missing {
                     symbol: symbol.name.clone(),
+                    lazy: symbol.lazy,
                     cxx: container::mentions_tvm_namespace(symbol.name.as_bytes()),
                     reason,
                 })

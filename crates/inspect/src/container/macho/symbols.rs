@@ -147,6 +147,7 @@ fn keep_undefined<Mach: MachHeader<Endian = Endianness>>(
                     Some(needed) => Some(names.keep(needed.name.as_bytes())?),
                     None => None,
                 },
+                lazy: false,
             });
         }
     }
