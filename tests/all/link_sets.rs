@@ -7,9 +7,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use artcheck_inspect::vm::Magic;
+
 use crate::support::make::{folder, put};
 use crate::support::{rules, scan};
-use crate::writer::{self, Magic};
+use crate::writer;
 
 /// tvm-ffi of 2025-09 and later, as far as these models and runtimes ask for it.
 const FFI: &str = "int TVMFFIEnvModRegisterSystemLibSymbol(const char *n, void *p) { return 0; }\n\
