@@ -202,8 +202,8 @@ pub const CASES: &[Case] = &[
         near: |_| with(corpus("tvm-0.25/extcall-cpu-ios.tar"), &[]),
     },
     Case {
-        class: "O.",
-        code: "AC001",
+        class: "T. executable format",
+        code: "AC102",
         what: "a constant that was saved on a GPU",
         breaks: |folder| constant_on(folder, 2),
         near: |folder| constant_on(folder, 1),
