@@ -10,6 +10,7 @@ mod support;
 #[path = "../../crates/inspect/tests/all/writer/mod.rs"]
 mod writer;
 
+mod applications;
 #[cfg(target_os = "linux")]
 mod by_hand;
 mod classes;
@@ -29,6 +30,8 @@ mod hostile_tree;
 #[cfg(target_os = "linux")]
 mod integrations;
 mod layers;
+#[cfg(unix)]
+mod link_sets;
 mod load_sets;
 mod many_files;
 mod metal_sim;

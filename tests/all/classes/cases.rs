@@ -3,9 +3,9 @@
 use super::Case;
 use super::devices::{device, fatbin, hsaco, metallib, spirv, static_model};
 use super::makers::{
-    FFI, NOTHING, android, app, argument, cached, chat, client, dylib, ffi_folder, in_venv,
-    llvm_twice, model, named_client, on, page, site, slides, sliding, string_client, typed,
-    weights, with,
+    FFI, NOTHING, android, app, argument, cached, chat, client, constant_on, dylib, ffi_folder,
+    in_venv, llvm_twice, model, named_client, of_gcc_12, on, page, site, slides, sliding,
+    string_client, typed, weights, with,
 };
 use crate::support::make::{DYLIB, corpus};
 use crate::support::unpacked;
@@ -202,11 +202,25 @@ pub const CASES: &[Case] = &[
         near: |_| with(corpus("tvm-0.25/extcall-cpu-ios.tar"), &[]),
     },
     Case {
+        class: "T. executable format",
+        code: "AC102",
+        what: "a constant that was saved on a GPU",
+        breaks: |folder| constant_on(folder, 2),
+        near: |folder| constant_on(folder, 1),
+    },
+    Case {
         class: "O.",
         code: "AC002",
         what: "a library for macOS on iOS",
         breaks: |_| with(corpus(DYLIB), &["--target", "aarch64-ios"]),
         near: |_| with(corpus(DYLIB), &["--target", "aarch64-macos"]),
+    },
+    Case {
+        class: "Q.",
+        code: "AC003",
+        what: "a function of GCC 12's libstdc++, on systems of glibc 2.28 and of 2.35",
+        breaks: |folder| of_gcc_12(folder, "x86_64-linux.2.28"),
+        near: |folder| of_gcc_12(folder, "x86_64-linux.2.35"),
     },
     Case {
         class: "Q.",

@@ -90,6 +90,26 @@ pub fn app(folder: &Path, model_lib: &str) -> Scan {
     with(folder, &[])
 }
 
+/// A library whose first tensor says that it is on this kind of device. For 2 TVM
+/// 0.27 says `Invalid DLTensor device: can only save as CPU tensor`.
+pub fn constant_on(folder: &Path, device: u8) -> Scan {
+    let mut bytes = fs::read(corpus("tvm-0.27/extcall-cpu-x86_64.so")).expect("the corpus");
+    let magic = 0xdd5e_40f0_96b4_a13f_u64.to_le_bytes();
+    let mut places = bytes.windows(8);
+    let at = places.position(|window| window == magic).expect("a tensor");
+    bytes[at + 16] = device;
+    with(put(folder, "model.so", bytes), &["--runtime", "tvm-0.27"])
+}
+
+/// A library that asks for a function which libstdc++ has since GCC 12.
+pub fn of_gcc_12(folder: &Path, target: &str) -> Scan {
+    let source = "void fail(const char *, int, const char *, const char *) \
+        __asm__(\"_ZSt21__glibcxx_assert_failPKciS0_S0_\");\n\
+        int TVMArtcheckIt(void) { fail(0, 0, 0, 0); return 1; }\n";
+    let library = library(folder, "libit.so", source, &["-lstdc++"]);
+    with(library, &["--target", target])
+}
+
 /// A library with Android's note of API level 35.
 pub fn android(folder: &Path, page: &str) -> Scan {
     let source = "__attribute__((section(\".note.android.ident\"), used, aligned(4))) static const \

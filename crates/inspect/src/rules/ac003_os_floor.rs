@@ -1,9 +1,11 @@
 //! AC003 os-floor: asks for a newer system than the oldest one to support.
 
+use super::gnu_versions::{self, Wanted};
 use super::{ArtifactContext, Check, Outcome, Rule};
 use crate::artifact::Role;
-use crate::container::Platform;
+use crate::container::{Binary, Platform, VersionNeed};
 use crate::finding::{Finding, Severity};
+use crate::place::Place;
 use crate::target::Target;
 use crate::version::Version;
 
@@ -35,16 +37,8 @@ fn check(context: &ArtifactContext<'_>, out: &mut Outcome) {
     }
     match platform {
         Platform::Linux => {
-            for (version, need) in glibc_needs(&binary.version_needs) {
-                if version > *floor {
-                    out.push(
-                        Finding::new(&RULE, &artifact.path, format!("needs glibc {version}, the floor is {floor}"))
-                            .evidence(format!("{} asks {} for {}", artifact.path, need.library, need.version))
-                            .says(format!("version `{}' not found (required by {})", need.version, artifact.path.name()))
-                            .help("build in a container of the oldest system you support, or with `zig cc -target <arch>-linux-gnu.<floor>`"),
-                    );
-                    break;
-                }
+            for finding in gnu_needs(binary, floor, &artifact.path) {
+                out.push(finding);
             }
         }
         _ => {
@@ -78,22 +72,49 @@ fn check(context: &ArtifactContext<'_>, out: &mut Outcome) {
     }
 }
 
-/// glibc versions asked for, newest first.
-fn glibc_needs(
-    needs: &[crate::container::VersionNeed],
-) -> Vec<(Version, &crate::container::VersionNeed)> {
-    let mut found: Vec<_> = needs
-        .iter()
-        .filter_map(|need| {
-            Some((
-                need.version
-                    .strip_prefix("GLIBC_")?
-                    .parse::<Version>()
-                    .ok()?,
-                need,
+/// What the newest versions of glibc and of GCC's libraries ask for, where that is
+/// more than a system of this glibc has.
+fn gnu_needs(binary: &Binary, floor: &Version, place: &Place) -> Vec<Finding> {
+    let mut glibc: Option<(Version, &VersionNeed)> = None;
+    let mut gcc: Option<(Version, &VersionNeed)> = None;
+    for need in &binary.version_needs {
+        let (newest, version) = match gnu_versions::wanted(need) {
+            Some(Wanted::Glibc(version)) => (&mut glibc, version),
+            Some(Wanted::Gcc(version)) => (&mut gcc, version),
+            None => continue,
+        };
+        if newest.as_ref().is_none_or(|(known, _)| version > *known) {
+            *newest = Some((version, need));
+        }
+    }
+    let finding = |need: &VersionNeed, message: String| {
+        Finding::new(&RULE, place, message)
+            .evidence(format!(
+                "{place} asks {} for {}",
+                need.library, need.version
             ))
-        })
-        .collect();
-    found.sort_by(|a, b| b.0.cmp(&a.0));
-    found
+            .says(format!(
+                "version `{}' not found (required by {})",
+                need.version,
+                place.name()
+            ))
+    };
+    let mut findings = Vec::new();
+    if let Some((version, need)) = glibc.filter(|(version, _)| version > floor) {
+        findings.push(
+            finding(need, format!("needs glibc {version}, the floor is {floor}"))
+                .help("build in a container of the oldest system you support, or with `zig cc -target <arch>-linux-gnu.<floor>`"),
+        );
+    }
+    let has = gnu_versions::gcc_of(floor);
+    if let (Some((version, need)), Some(has)) = (gcc, has)
+        && version > has
+    {
+        let name = need.library.split(".so").next().unwrap_or(&need.library);
+        findings.push(
+            finding(need, format!("needs the {name} of GCC {version}; systems with glibc {floor} have that of GCC {has} or later"))
+                .help("build with the compiler of the oldest system you support (on RHEL a gcc-toolset, whose newer parts are linked statically), or link with -static-libstdc++ -static-libgcc"),
+        );
+    }
+    findings
 }

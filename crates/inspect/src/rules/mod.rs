@@ -35,6 +35,7 @@ mod ac901_stale_ignore;
 mod beside;
 mod call_kinds;
 mod check;
+mod gnu_versions;
 mod link_set;
 mod pair;
 mod segments;

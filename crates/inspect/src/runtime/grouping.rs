@@ -6,6 +6,7 @@
 //!   packages that each bring a VM runtime, as TVM and a fork of it do, are so many
 //!   processes. Where such runtimes hold a registry of their own they are taken
 //!   together: that two of them meet is then what is wrong.
+//! * What lies in one application (`.app`, `.apk`, `.aab`, `.ipa`) does in the same way.
 //! * Below any other folder, all parts do as long as there is one VM runtime.
 //!   Several are several installations: each takes what lies in the largest
 //!   folder around it that holds no other, and what lies in no such folder
@@ -182,10 +183,17 @@ fn territories(members: &[Member]) -> HashSet<Place> {
         .collect()
 }
 
-/// The `site-packages` folder a file lies in.
+/// The `site-packages` folder, or the application, that a file lies in: what is
+/// there is one process, or so many of them.
 pub(crate) fn environment(part: &Place) -> Option<Place> {
-    part.folders()
-        .find(|folder| matches!(folder.raw_name(), b"site-packages" | b"dist-packages"))
+    /// Folders and archives that systems install as one application.
+    const APPLICATIONS: [&[u8]; 4] = [b".app", b".apk", b".aab", b".ipa"];
+    part.folders().find(|folder| {
+        let name = folder.raw_name();
+        let mut suffixes = APPLICATIONS.iter();
+        matches!(name, b"site-packages" | b"dist-packages")
+            || suffixes.any(|suffix| name.len() > suffix.len() && name.ends_with(suffix))
+    })
 }
 
 fn common_folder(members: &[Member]) -> Option<Place> {

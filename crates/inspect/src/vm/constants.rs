@@ -11,6 +11,8 @@ use crate::error::DecodeError;
 
 /// First word of a serialised tensor.
 const TENSOR_MAGIC: u64 = 0xDD5E_40F0_96B4_A13F;
+/// `kDLCPU`, the one device that a runtime loads a tensor to.
+const CPU: i32 = 1;
 /// Code and the shortest body (a data type).
 const SMALLEST_CONSTANT: usize = 4 + 4;
 
@@ -178,7 +180,13 @@ pub(crate) fn tensor_stream<'a>(
         return Err(start.error(format!("{TENSOR_MAGIC:#x}"), format!("{magic:#x}")));
     }
     reader.u64("a tensor's reserved word")?;
-    reader.i32("a tensor's device type")?;
+    let before_device = reader.clone();
+    let device = reader.i32("a tensor's device type")?;
+    if device != CPU {
+        let expected =
+            "device type 1: a tensor elsewhere does not load (`can only save as CPU tensor`)";
+        return Err(before_device.error(expected, device));
+    }
     reader.i32("a tensor's device number")?;
     let before_rank = reader.clone();
     let rank = reader.i32("a tensor's rank")?;
