@@ -37,6 +37,7 @@ mod names;
 mod next_release;
 mod other_symbols;
 mod patch_cli;
+mod processes;
 mod reports;
 mod requirements;
 mod shown;

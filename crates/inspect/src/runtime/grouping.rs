@@ -5,6 +5,8 @@
 //!   packages that each bring a VM runtime, as TVM and a fork of it do, are so many
 //!   processes. Where such runtimes hold a registry of their own they are taken
 //!   together: that two of them meet is then what is wrong.
+//! * The wheels of one folder become one such folder, unless a package is there in
+//!   two versions.
 //! * Below any other folder, all parts do as long as there is one VM runtime.
 //!   Several are several installations: each takes what lies in the largest
 //!   folder around it that holds no other, and what lies in no such folder
@@ -15,6 +17,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use rayon::prelude::*;
 
 use super::distribution::Distribution;
+pub(crate) use super::distribution::environment;
 use super::load_set::LoadSet;
 use super::member::Member;
 use crate::container::{Architecture, Platform};
@@ -38,10 +41,11 @@ pub fn load_sets(members: Vec<Member>, packages: &[Installed]) -> Vec<LoadSet> {
         let key = (member.binary.platform, member.binary.architecture);
         platforms.entry(key).or_default().push(member);
     }
+    let wheels = installations(packages);
     let mut groups = Vec::new();
     for (_, mut members) in platforms {
         members.sort_by(|a, b| a.path.cmp(&b.path));
-        groups.extend(split(members));
+        groups.extend(split(members, &wheels));
     }
     let packages = Packages::of(packages);
     let mut sets: Vec<LoadSet> = groups
@@ -52,7 +56,7 @@ pub fn load_sets(members: Vec<Member>, packages: &[Installed]) -> Vec<LoadSet> {
             let place = set_place(folder, &members);
             let mut set = LoadSet::assemble(&place.to_string(), members, distributions);
             let first = set.members.first();
-            set.environment = first.and_then(|member| environment(&member.path));
+            set.environment = first.and_then(|member| installation(&member.path, &wheels));
             set.home = home;
             set.place = place;
             set
@@ -62,12 +66,55 @@ pub fn load_sets(members: Vec<Member>, packages: &[Installed]) -> Vec<LoadSet> {
     sets
 }
 
+/// The wheels that are one installation, by the folder that they become: their own
+/// where they lie together and no package is there in two versions, else each its
+/// own. A wheel alone is its own too.
+fn installations(packages: &[Installed]) -> HashMap<Place, Place> {
+    let mut folders: BTreeMap<Place, Vec<(Place, &Distribution)>> = BTreeMap::new();
+    for package in packages.iter().filter(|package| package.path.is_member()) {
+        if let Some(wheel) = package.path.folders().find(|folder| !folder.is_member())
+            && let Some(folder) = wheel.folder()
+        {
+            let wheels = folders.entry(folder).or_default();
+            wheels.push((wheel, &package.distribution));
+        }
+    }
+    let mut installations = HashMap::new();
+    for (folder, wheels) in folders {
+        let mut versions: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+        for (_, package) in &wheels {
+            versions
+                .entry(&package.name)
+                .or_default()
+                .insert(&package.version);
+        }
+        let together = versions.len() > 1 && versions.values().all(|versions| versions.len() == 1);
+        for (wheel, _) in wheels {
+            let becomes = if together {
+                folder.clone()
+            } else {
+                wheel.clone()
+            };
+            installations.insert(wheel, becomes);
+        }
+    }
+    installations
+}
+
+/// The environment that a part lies in, or that its wheel becomes.
+fn installation(part: &Place, wheels: &HashMap<Place, Place>) -> Option<Place> {
+    environment(part).or_else(|| {
+        let mut folders = part.folders();
+        folders.find_map(|folder| wheels.get(&folder).cloned())
+    })
+}
+
 /// Members of one platform by the folder that holds their set.
-fn split(members: Vec<Member>) -> BTreeMap<Place, Vec<Member>> {
+fn split(members: Vec<Member>, wheels: &HashMap<Place, Place>) -> BTreeMap<Place, Vec<Member>> {
     let mut sets: BTreeMap<Place, Vec<Member>> = BTreeMap::new();
     let mut others = Vec::new();
     for member in members {
-        match (environment(&member.path), &member.kind) {
+        match (installation(&member.path, wheels), &member.kind) {
             (Some(folder), _) => sets.entry(folder).or_default().push(member),
             // A wasm library carries its own runtime: a set of its own.
             (None, PartKind::WasmRuntime) => {
@@ -165,12 +212,6 @@ fn territories(members: &[Member]) -> HashSet<Place> {
         .filter(|folder| !inner(folder))
         .cloned()
         .collect()
-}
-
-/// The `site-packages` folder a file lies in.
-pub(crate) fn environment(part: &Place) -> Option<Place> {
-    part.folders()
-        .find(|folder| matches!(folder.raw_name(), b"site-packages" | b"dist-packages"))
 }
 
 fn common_folder(members: &[Member]) -> Option<Place> {
