@@ -6,6 +6,7 @@ mod args;
 mod commands;
 mod exit;
 mod explain;
+mod installed;
 mod policy;
 mod progress;
 mod report;

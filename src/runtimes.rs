@@ -1,4 +1,4 @@
-//! `--runtime`: a release, a saved profile, or real files.
+//! `--runtime`: a release, a saved profile, real files, or what is installed.
 
 use std::fs::File;
 use std::io::Read as _;
@@ -11,6 +11,8 @@ use artcheck_inspect::runtime::table::Table;
 use artcheck_inspect::runtime::{RuntimeProfile, glue_source, release};
 use artcheck_inspect::scan::{self, GivenRuntime};
 use artcheck_inspect::{Artifact, Role};
+
+use crate::installed;
 
 /// Takes the releases from a file of the form of `crates/inspect/data/releases.toml`.
 pub fn use_table(path: &Path) -> anyhow::Result<()> {
@@ -113,6 +115,14 @@ pub fn resolve(name: &str) -> anyhow::Result<Vec<GivenRuntime>> {
         return Ok(vec![page(name, glue.clone())]);
     }
     let path = Path::new(name);
+    if name == "installed" && !path.exists() {
+        return match installed::active() {
+            Some(packages) => of_files(&packages),
+            None => bail!(
+                "no TVM is installed: looked in VIRTUAL_ENV, CONDA_PREFIX, UV_PROJECT_ENVIRONMENT, ./.venv and the Python on PATH"
+            ),
+        };
+    }
     if !path.exists() {
         bail!(no_runtime(name));
     }

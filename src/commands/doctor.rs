@@ -9,11 +9,15 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use artcheck_inspect::Place;
+use artcheck_inspect::runtime::PartKind;
+use artcheck_inspect::runtime::load_set::LoadSet;
 use artcheck_inspect::scan::{ScanOptions, scan};
 use serde_json::{Value, json};
 
 use crate::args::{DoctorArgs, PlainFormat};
 use crate::exit::Status;
+use crate::installed;
 use crate::report::human;
 use crate::report::model::Report;
 use crate::report::style::Style;
@@ -30,9 +34,6 @@ const VARIABLES: [&str; 9] = [
     "TVM_HOME",
     "MLC_LLM_HOME",
 ];
-/// Folders of site-packages that hold parts of the load set.
-const PACKAGES: [&str; 4] = ["tvm", "tvm_ffi", "mlc_llm", "xgrammar"];
-
 /// Looks and prints.
 pub fn run(args: &DoctorArgs) -> anyhow::Result<Status> {
     let redact = Redaction::of_this_machine();
@@ -49,14 +50,16 @@ pub fn run(args: &DoctorArgs) -> anyhow::Result<Status> {
     let result = scan(&options, &()).context("the thread pool does not start")?;
     let report = Report::of(&result, &std::env::current_dir()?);
     let text = match args.format {
-        PlainFormat::Human => redact.text(&page(&report, &places)),
+        PlainFormat::Human => redact.text(&page(&report, &places, &result.load_sets)),
         PlainFormat::Json => {
             let report: Value = serde_json::to_value(&report)?;
             let document = json!({
                 "schema": "artcheck/doctor-v1",
                 "system": system(),
                 "variables": variables(),
-                "looked_in": places,
+                "environments": environments(),
+                "looked_in": places.iter().map(|place| shown(place)).collect::<Vec<_>>(),
+                "packages": result.load_sets.iter().map(packages_of).collect::<Vec<_>>(),
                 "report": report,
             });
             let mut text = serde_json::to_string_pretty(&redact.value(document))?;
@@ -74,17 +77,85 @@ pub fn run(args: &DoctorArgs) -> anyhow::Result<Status> {
     })
 }
 
-fn page(report: &Report, places: &[PathBuf]) -> String {
+fn page(report: &Report, places: &[PathBuf], sets: &[LoadSet]) -> String {
     let mut out = format!("artcheck {} on {}\n", env!("CARGO_PKG_VERSION"), system());
     for (name, value) in variables() {
         let _ = writeln!(out, "  {name}={value}");
     }
+    for environment in installed::environments() {
+        let _ = writeln!(out, "  {}: {}", environment.found, shown(&environment.site));
+    }
     for place in places {
-        let _ = writeln!(out, "  looked in {}", place.display());
+        let _ = writeln!(out, "  looked in {}", shown(place));
+    }
+    for set in sets {
+        let packages = set.distributions.iter();
+        let packages: Vec<String> = packages
+            .map(|one| format!("{} {}", one.name, one.version))
+            .collect();
+        if !packages.is_empty() {
+            let _ = writeln!(out, "packages {}\n  {}", set.name, packages.join(", "));
+        }
+        for (library, version, package) in ffi_of(set) {
+            let by =
+                package.map_or_else(String::new, |package| format!(", which {package} brings"));
+            let _ = writeln!(out, "  tvm-ffi in use: {version}, {library}{by}");
+        }
     }
     out.push('\n');
     out.push_str(&human::render(report, Style::default(), false));
     out
+}
+
+/// A path without characters that a terminal would obey.
+fn shown(path: &Path) -> String {
+    Place::file(path).to_string()
+}
+
+/// The tvm-ffi libraries of a set: where, which version, and which package's.
+fn ffi_of(set: &LoadSet) -> Vec<(String, String, Option<String>)> {
+    let version = set
+        .ffi_range()
+        .map_or_else(|| "any".to_owned(), |range| range.to_string());
+    let owner = |place: &Place| {
+        // In a folder that no other package has.
+        let is_own = place.folders().any(|folder| folder.name() == "tvm_ffi");
+        let mut packages = set.distributions.iter();
+        let package = packages.find(|package| is_own && package.name == "apache-tvm-ffi")?;
+        Some(format!("{} {}", package.name, package.version))
+    };
+    let members = set
+        .members
+        .iter()
+        .filter(|member| member.kind == PartKind::Ffi);
+    members
+        .map(|member| {
+            (
+                member.path.to_string(),
+                version.clone(),
+                owner(&member.path),
+            )
+        })
+        .collect()
+}
+
+fn packages_of(set: &LoadSet) -> Value {
+    let ffi = ffi_of(set).into_iter().map(|(library, version, package)| {
+        json!({ "library": library, "version": version, "package": package })
+    });
+    let packages = set.distributions.iter();
+    let packages = packages.map(|one| json!({ "name": one.name, "version": one.version }));
+    json!({
+        "runtime": set.name,
+        "packages": packages.collect::<Vec<_>>(),
+        "tvm_ffi": ffi.collect::<Vec<_>>(),
+    })
+}
+
+fn environments() -> Vec<Value> {
+    let found = installed::environments().into_iter();
+    let found = found.map(|one| json!({ "found": one.found, "site_packages": shown(&one.site) }));
+    found.collect()
 }
 
 fn system() -> String {
@@ -94,20 +165,15 @@ fn system() -> String {
 fn variables() -> Vec<(&'static str, String)> {
     VARIABLES
         .into_iter()
-        .filter_map(|name| Some((name, std::env::var(name).ok()?)))
+        .filter_map(|name| Some((name, shown(Path::new(&std::env::var_os(name)?)))))
         .collect()
 }
 
 /// Where a TVM process of this machine would find its parts.
 fn places() -> Vec<PathBuf> {
     let mut places = Vec::new();
-    for root in ["VIRTUAL_ENV", "CONDA_PREFIX"]
-        .iter()
-        .filter_map(std::env::var_os)
-    {
-        for site in site_packages(Path::new(&root)) {
-            places.extend(packages(&site));
-        }
+    for environment in installed::environments() {
+        places.extend(installed::packages(&environment.site));
     }
     let lists = ["LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "TVM_LIBRARY_PATH"];
     for list in lists.iter().filter_map(std::env::var_os) {
@@ -126,23 +192,6 @@ fn places() -> Vec<PathBuf> {
         std::env::var_os("MLC_LLM_HOME").map_or_else(|| home.join(".cache/mlc_llm"), PathBuf::from);
     places.push(cache.join("model_lib"));
     places
-}
-
-fn site_packages(root: &Path) -> Vec<PathBuf> {
-    let windows = root.join("Lib/site-packages");
-    let unix = children(&root.join("lib"))
-        .into_iter()
-        .map(|python| python.join("site-packages"));
-    unix.chain([windows]).filter(|site| site.is_dir()).collect()
-}
-
-/// The packages, with the `*.dist-info` that says where they came from read on the way.
-fn packages(site: &Path) -> Vec<PathBuf> {
-    PACKAGES
-        .iter()
-        .map(|package| site.join(package))
-        .filter(|folder| folder.is_dir())
-        .collect()
 }
 
 fn tvm_libraries(folder: &Path) -> Vec<PathBuf> {

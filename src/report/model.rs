@@ -239,7 +239,13 @@ impl Report {
             .iter()
             .flat_map(|artifact| &artifact.problems)
             .any(|problem| problem.kind.leaves_undecided());
+        // Not one release of which anything can be said.
+        let unknown = |entry: &Entry| {
+            let mut verdicts = entry.verdicts.iter();
+            !entry.verdicts.is_empty() && verdicts.all(|one| one.status == VerdictStatus::Undecided)
+        };
         unread
+            || self.artifacts.iter().any(unknown)
             || self.verdicts().any(|(_, verdict)| {
                 verdict.is_wanted() && verdict.status == VerdictStatus::Undecided
             })

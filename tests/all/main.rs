@@ -43,6 +43,7 @@ mod other_symbols;
 mod page_size;
 mod pairs;
 mod patch_cli;
+mod processes;
 mod reports;
 mod requirements;
 mod shown;

@@ -8,13 +8,14 @@ mod exports;
 mod join_objects;
 mod options;
 mod packages;
+mod python_imports;
 mod read;
 mod shard;
 mod share;
 mod static_parts;
 mod verdict;
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
 
 use rayon::prelude::*;
@@ -31,7 +32,7 @@ use crate::artifact::{Artifact, Problem, ProblemKind, Role};
 use crate::documents::Document;
 use crate::finding::{Finding, Outcome};
 use crate::place::Place;
-use crate::rules::{self, ArtifactContext, FolderContext, Subject};
+use crate::rules::{self, ArtifactContext, EnvironmentContext, FolderContext, Subject};
 use crate::runtime::companions::Companions;
 use crate::runtime::load_set::LoadSet;
 use crate::target::Target;
@@ -141,6 +142,7 @@ fn conclude(reading: read::Reading, options: &ScanOptions) -> Scan {
         said.insert((finding.artifact.clone(), runtime, finding.message.clone()))
     }));
     findings.extend(of_folders);
+    findings.extend(environment_findings(&artifacts, &load_sets));
     findings.extend(of_verdicts);
     findings.sort_by(|a, b| {
         a.artifact
@@ -194,6 +196,30 @@ fn folder_findings(artifacts: &[Artifact], documents: &[Document]) -> Vec<Findin
     });
     let mut outcome = Outcome::default();
     rules::ask(&subject, &mut outcome);
+    outcome.findings
+}
+
+/// What is wrong between the packages of one environment.
+fn environment_findings(artifacts: &[Artifact], load_sets: &[LoadSet]) -> Vec<Finding> {
+    let mut environments: BTreeMap<&Place, Vec<&LoadSet>> = BTreeMap::new();
+    for set in load_sets {
+        if let Some(environment) = &set.environment {
+            environments.entry(environment).or_default().push(set);
+        }
+    }
+    environments.retain(|_, sets| sets.len() > 1);
+    let mut outcome = Outcome::default();
+    for (environment, sets) in environments {
+        let clients = artifacts.iter().filter(|artifact| {
+            artifact.role == Role::Client && artifact.path.is_below(environment)
+        });
+        let clients: Vec<&Artifact> = clients.collect();
+        let context = EnvironmentContext {
+            sets: &sets,
+            clients: &clients,
+        };
+        rules::ask(&Subject::Environment(context), &mut outcome);
+    }
     outcome.findings
 }
 

@@ -33,7 +33,15 @@ fn check_members(load_set: &LoadSet, out: &mut Outcome) {
 }
 
 fn check_client(binding: &Binding<'_>, out: &mut Outcome) {
-    let (Some(load_set), Some(binary)) = (binding.load_set, &binding.artifact.binary) else {
+    let Some(binary) = &binding.artifact.binary else {
+        return;
+    };
+    let Some(load_set) = binding.load_set else {
+        let mut undefined = binary.undefined.iter();
+        let is_cxx = |name: &str| container::mentions_tvm_namespace(name.as_bytes());
+        if undefined.any(|symbol| !symbol.weak && is_cxx(&symbol.name)) {
+            out.undecided(&RULE, "the C++ symbols of a release are not in the table: name its libraries with --runtime");
+        }
         return;
     };
     let missing = load_set.missing_for(binary);
@@ -159,10 +167,7 @@ fn advice(load_set: &LoadSet, missing: &[Missing]) -> String {
     }
     let unmet = load_set.unmet_requirements();
     match unmet.first() {
-        Some(unmet) => format!(
-            "install the pair that belongs together: {} asks for {}{}, {} is installed",
-            unmet.package, unmet.requirement.name, unmet.requirement.specification, unmet.installed
-        ),
+        Some(unmet) => format!("install the pair that belongs together: {}", unmet.says()),
         None if load_set.has(&PartKind::Ffi) => {
             let pairs = release::releases().iter().filter_map(|known| {
                 let (wheel, ffi) = (known.wheel.as_ref()?, known.ffi_version.value.as_ref()?);

@@ -2,14 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use super::{Check, FolderContext, Outcome, Rule};
+use super::{Check, EnvironmentContext, FolderContext, Outcome, Rule};
 use crate::artifact::{Artifact, Role};
 use crate::container::{Architecture, Binary, Platform};
 use crate::finding::{Finding, Location, Severity};
 use crate::limits::MAX_FINDINGS;
-use crate::parts::stem;
+use crate::parts::{PartKind, stem};
 use crate::place::Place;
-use crate::runtime::load_set::{Duplicate, LoadSet};
+use crate::runtime::distribution::Distribution;
+use crate::runtime::load_set::{Duplicate, LoadSet, MissingReason};
 
 pub(super) static RULE: Rule = Rule {
     code: "AC206",
@@ -19,7 +20,15 @@ pub(super) static RULE: Rule = Rule {
     explain: include_str!("ac206_duplicate_runtime.md"),
 };
 
-pub(super) const CHECKS: &[Check] = &[Check::LoadSet(check), Check::Folder(check_llvm)];
+pub(super) const CHECKS: &[Check] = &[
+    Check::LoadSet(check),
+    Check::LoadSet(check_graft),
+    Check::Environment(check_together),
+    Check::Folder(check_llvm),
+];
+
+/// Packages of one environment that are held against each other.
+const MAX_PACKAGES: usize = 8;
 
 fn check(load_set: &LoadSet, out: &mut Outcome) {
     for duplicate in load_set.duplicates() {
@@ -62,6 +71,95 @@ fn severity(duplicate: &Duplicate) -> Severity {
     } else {
         Severity::Warning
     }
+}
+
+/// A package that bundles the registry of one that it also requires: a wheel that
+/// `auditwheel repair` took for one without dependencies.
+fn check_graft(load_set: &LoadSet, out: &mut Outcome) {
+    const OWNER: &str = "apache-tvm-ffi";
+    let mut packages = load_set.distributions.iter();
+    if packages.clone().any(|package| package.name == OWNER) {
+        return;
+    }
+    let requires = |package: &&Distribution| {
+        let mut requires = package.requires.iter();
+        requires.any(|required| required.name == OWNER && required.marker.is_empty())
+    };
+    let Some(package) = packages.find(requires) else {
+        return;
+    };
+    let mut members = load_set.members.iter();
+    let Some(copy) = members.find(|member| member.kind == PartKind::Ffi) else {
+        return;
+    };
+    out.push(
+        Finding::new(&RULE, &copy.path, format!("{} brings a tvm-ffi of its own and requires {OWNER}, which brings another", package.name))
+            .on(&load_set.name)
+            .says("TypeAttr `__ffi_convert__` is already registered for type index")
+            .evidence(format!("{} {}: {OWNER} is in its METADATA", package.name, package.version))
+            .help("repair the wheel again with `auditwheel repair --exclude 'libtvm_ffi.so'`, so that it uses the installed one"),
+    );
+}
+
+/// Packages of one environment that work alone and not together: the second runtime
+/// registers what the first has registered, and a library that both bring under one
+/// name is the first one's for both.
+fn check_together(context: &EnvironmentContext<'_>, out: &mut Outcome) {
+    let sets = context.sets.get(..MAX_PACKAGES).unwrap_or(context.sets);
+    for (index, second) in sets.iter().enumerate() {
+        for first in sets.iter().take(index) {
+            let (Some(_), Some(runtime)) = (own_runtime(first), own_runtime(second)) else {
+                continue;
+            };
+            let (one, other) = (first.home.name(), second.home.name());
+            let message = format!(
+                "`{one}` and `{other}` each bring a runtime, and one process cannot have both"
+            );
+            let mut finding = Finding::new(&RULE, runtime, message)
+                .severity(Severity::Warning)
+                .says("Global Function `device_api.cpu` is already registered")
+                .help("import one of them in a process, or keep them in environments of their own");
+            for (taken, own) in [(first, second), (second, first)] {
+                finding
+                    .evidence
+                    .extend(taken_from(taken, own, context.clients));
+            }
+            out.push(finding);
+        }
+    }
+}
+
+/// The runtime that a package of an environment brings.
+fn own_runtime(set: &LoadSet) -> Option<&Place> {
+    let mut members = set.members.iter();
+    let own = members.find(|member| member.kind.has_vm() && member.path.is_below(&set.home))?;
+    Some(&own.path)
+}
+
+/// The symbol that a client of `own` misses where the libraries of `taken`, loaded
+/// before, answer for those of its own package.
+fn taken_from(taken: &LoadSet, own: &LoadSet, clients: &[&Artifact]) -> Option<String> {
+    let missing = |set: &LoadSet, client: &Artifact| -> Vec<String> {
+        let binary = client.binary.as_deref();
+        let missing = binary.map_or_else(Vec::new, |binary| set.missing_for(binary));
+        let here = missing
+            .into_iter()
+            .filter(|one| !matches!(one.reason, MissingReason::LibraryAbsent { .. }));
+        here.map(|one| one.symbol).collect()
+    };
+    let mut clients = clients
+        .iter()
+        .filter(|client| client.path.is_below(&own.home));
+    clients.find_map(|client| {
+        let known = missing(own, client);
+        let mut others = missing(taken, client).into_iter();
+        let symbol = others.find(|symbol| !known.contains(symbol))?;
+        Some(format!(
+            "after `{}`, loading {}: undefined symbol: {symbol}",
+            taken.home.name(),
+            client.path
+        ))
+    })
 }
 
 /// A library that shows its LLVM.

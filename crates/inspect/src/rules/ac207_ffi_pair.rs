@@ -2,6 +2,8 @@
 
 use super::{Check, Outcome, Rule};
 use crate::finding::{Finding, Severity};
+use crate::limits::MAX_FINDINGS;
+use crate::runtime::distribution::Distribution;
 use crate::runtime::load_set::LoadSet;
 
 pub(super) static RULE: Rule = Rule {
@@ -34,27 +36,47 @@ fn check(load_set: &LoadSet, out: &mut Outcome) {
         };
         out.push(finding);
     }
+    for package in &load_set.distributions {
+        check_names(load_set, package, out);
+    }
     // What packages ask of each other holds for their whole environment.
     let place = load_set.environment.as_ref();
     let place = place.unwrap_or(&load_set.place);
     for unmet in load_set.unmet_requirements() {
         out.push(
-            Finding::new(
-                &RULE,
-                place,
-                format!(
-                    "{} asks for {}{}, {} is installed",
-                    unmet.package,
-                    unmet.requirement.name,
-                    unmet.requirement.specification,
-                    unmet.installed
-                ),
-            )
-            .on(place.to_string())
-            .help(format!(
-                "pip install '{}{}'",
-                unmet.requirement.name, unmet.requirement.specification
-            )),
+            Finding::new(&RULE, place, unmet.says())
+                .on(place.to_string())
+                .help(format!(
+                    "pip install '{}{}'",
+                    unmet.requirement.name, unmet.requirement.specification
+                )),
         );
     }
+}
+
+/// Names that Python files of a package import from tvm-ffi in vain.
+fn check_names(load_set: &LoadSet, package: &Distribution, out: &mut Outcome) {
+    let Some(first) = package.lacking.first() else {
+        return;
+    };
+    let place = load_set.environment.as_ref().unwrap_or(&load_set.place);
+    let (module, name) = (&first.module, &first.name);
+    let message = format!(
+        "{} imports names that the installed tvm-ffi does not have",
+        package.name
+    );
+    let mut finding = Finding::new(&RULE, place, message)
+        .on(place.to_string())
+        .says(format!("cannot import name '{name}' from '{module}'"))
+        .help(format!(
+            "install the apache-tvm-ffi that {} {} was made for",
+            package.name, package.version
+        ));
+    for lacking in package.lacking.iter().take(MAX_FINDINGS) {
+        finding = finding.evidence(format!(
+            "{}: from {} import {}",
+            lacking.file, lacking.module, lacking.name
+        ));
+    }
+    out.push(finding);
 }

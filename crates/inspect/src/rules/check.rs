@@ -30,6 +30,8 @@ pub(crate) enum Check {
     Page(fn(&Page<'_>, &mut Outcome)),
     /// A load set.
     LoadSet(fn(&LoadSet, &mut Outcome)),
+    /// The packages of one environment that each bring a runtime.
+    Environment(fn(&EnvironmentContext<'_>, &mut Outcome)),
     /// Model libraries against the configuration and weights beside them.
     Folder(fn(&FolderContext<'_>, &mut Outcome)),
 }
@@ -46,6 +48,8 @@ pub enum Subject<'a> {
     Page(Page<'a>),
     /// A load set.
     LoadSet(&'a LoadSet),
+    /// The packages of one environment that each bring a runtime.
+    Environment(EnvironmentContext<'a>),
     /// Everything that was read.
     Folder(FolderContext<'a>),
 }
@@ -59,6 +63,7 @@ impl Check {
             (Self::Binding(look), Subject::Binding(binding)) => look(binding, out),
             (Self::Page(look), Subject::Page(page)) => look(page, out),
             (Self::LoadSet(look), Subject::LoadSet(load_set)) => look(load_set, out),
+            (Self::Environment(look), Subject::Environment(environment)) => look(environment, out),
             (Self::Folder(look), Subject::Folder(folder)) => look(folder, out),
             _ => {}
         }
@@ -175,4 +180,12 @@ pub struct FolderContext<'a> {
     pub artifacts: &'a [Artifact],
     /// Configurations and weight indexes.
     pub documents: &'a [Document],
+}
+
+/// One environment, some of whose packages bring a runtime of their own.
+pub struct EnvironmentContext<'a> {
+    /// The load set of each such package.
+    pub sets: &'a [&'a LoadSet],
+    /// The clients in the environment.
+    pub clients: &'a [&'a Artifact],
 }

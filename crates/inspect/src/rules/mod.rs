@@ -40,7 +40,7 @@ mod link_set;
 mod pair;
 mod segments;
 
-pub use check::{ArtifactContext, Binding, FolderContext, Page, Subject};
+pub use check::{ArtifactContext, Binding, EnvironmentContext, FolderContext, Page, Subject};
 pub use pair::{Facts, Pair, Program, Uses};
 
 use check::Check;

@@ -11,6 +11,7 @@ use pep440_rs::VersionSpecifiers;
 use serde::Serialize;
 
 use super::ffi_version::{Version, VersionRange};
+use crate::place::Place;
 
 /// An installed package.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -24,6 +25,20 @@ pub struct Distribution {
     /// Global functions that its Python source registers, where it holds TVM.
     #[serde(skip)]
     pub registers: BTreeSet<String>,
+    /// Names that its Python files import and the tvm-ffi beside it lacks.
+    #[serde(skip)]
+    pub lacking: Vec<Lacking>,
+}
+
+/// A name that a Python file imports in vain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lacking {
+    /// The file, below `site-packages`.
+    pub file: String,
+    /// The module asked, `tvm_ffi.dataclasses`.
+    pub module: String,
+    /// The name.
+    pub name: String,
 }
 
 /// A requirement of a package on another.
@@ -63,6 +78,7 @@ impl Distribution {
             version: version?,
             requires,
             registers: BTreeSet::new(),
+            lacking: Vec::new(),
         })
     }
 
@@ -83,6 +99,19 @@ impl Distribution {
         let wanted = VersionSpecifiers::from_str(&requirement.specification).ok()?;
         Some(wanted.contains(&version))
     }
+}
+
+/// The `site-packages` folder, or the application, that a file lies in: what is
+/// there is one process, or so many of them.
+pub(crate) fn environment(part: &Place) -> Option<Place> {
+    /// Folders and archives that systems install as one application.
+    const APPLICATIONS: [&[u8]; 4] = [b".app", b".apk", b".aab", b".ipa"];
+    part.folders().find(|folder| {
+        let name = folder.raw_name();
+        let mut suffixes = APPLICATIONS.iter();
+        matches!(name, b"site-packages" | b"dist-packages")
+            || suffixes.any(|suffix| name.len() > suffix.len() && name.ends_with(suffix))
+    })
 }
 
 /// TVM itself, tvm-ffi, their companions and forks (`apache-tvm-tirx`,
@@ -204,6 +233,7 @@ mod tests {
             version: version.into(),
             requires: Vec::new(),
             registers: BTreeSet::new(),
+            lacking: Vec::new(),
         };
         let wanted = |specification: &str| Requirement {
             name: "apache-tvm-ffi".into(),

@@ -7,6 +7,8 @@
 //!   processes. Where such runtimes hold a registry of their own they are taken
 //!   together: that two of them meet is then what is wrong.
 //! * What lies in one application (`.app`, `.apk`, `.aab`, `.ipa`) does in the same way.
+//! * The wheels of one folder become one such folder, unless a package is there in
+//!   two versions.
 //! * Below any other folder, all parts do as long as there is one VM runtime.
 //!   Several are several installations: each takes what lies in the largest
 //!   folder around it that holds no other, and what lies in no such folder
@@ -17,6 +19,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use rayon::prelude::*;
 
 use super::distribution::Distribution;
+pub(crate) use super::distribution::environment;
 use super::load_set::LoadSet;
 use super::member::Member;
 use crate::container::{Architecture, BinaryKind, Platform};
@@ -45,6 +48,7 @@ pub fn load_sets(members: Vec<Member>, packages: &[Installed]) -> Vec<LoadSet> {
         );
         platforms.entry(key).or_default().push(member);
     }
+    let wheels = installations(packages);
     let mut groups = Vec::new();
     for (_, mut members) in platforms {
         members.sort_by(|a, b| a.path.cmp(&b.path));
@@ -54,7 +58,7 @@ pub fn load_sets(members: Vec<Member>, packages: &[Installed]) -> Vec<LoadSet> {
             members.any(|member| member.kind.is_core() || member.binary.kind != BinaryKind::Object)
         };
         groups.extend(
-            split(members)
+            split(members, &wheels)
                 .into_iter()
                 .filter(|(_, members)| is_set(members)),
         );
@@ -68,7 +72,7 @@ pub fn load_sets(members: Vec<Member>, packages: &[Installed]) -> Vec<LoadSet> {
             let place = set_place(folder, &members);
             let mut set = LoadSet::assemble(&place.to_string(), members, distributions);
             let first = set.members.first();
-            set.environment = first.and_then(|member| environment(&member.path));
+            set.environment = first.and_then(|member| installation(&member.path, &wheels));
             set.home = home;
             set.place = place;
             set
@@ -78,12 +82,55 @@ pub fn load_sets(members: Vec<Member>, packages: &[Installed]) -> Vec<LoadSet> {
     sets
 }
 
+/// The wheels that are one installation, by the folder that they become: their own
+/// where they lie together and no package is there in two versions, else each its
+/// own. A wheel alone is its own too.
+fn installations(packages: &[Installed]) -> HashMap<Place, Place> {
+    let mut folders: BTreeMap<Place, Vec<(Place, &Distribution)>> = BTreeMap::new();
+    for package in packages.iter().filter(|package| package.path.is_member()) {
+        if let Some(wheel) = package.path.folders().find(|folder| !folder.is_member())
+            && let Some(folder) = wheel.folder()
+        {
+            let wheels = folders.entry(folder).or_default();
+            wheels.push((wheel, &package.distribution));
+        }
+    }
+    let mut installations = HashMap::new();
+    for (folder, wheels) in folders {
+        let mut versions: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+        for (_, package) in &wheels {
+            versions
+                .entry(&package.name)
+                .or_default()
+                .insert(&package.version);
+        }
+        let together = versions.len() > 1 && versions.values().all(|versions| versions.len() == 1);
+        for (wheel, _) in wheels {
+            let becomes = if together {
+                folder.clone()
+            } else {
+                wheel.clone()
+            };
+            installations.insert(wheel, becomes);
+        }
+    }
+    installations
+}
+
+/// The environment that a part lies in, or that its wheel becomes.
+fn installation(part: &Place, wheels: &HashMap<Place, Place>) -> Option<Place> {
+    environment(part).or_else(|| {
+        let mut folders = part.folders();
+        folders.find_map(|folder| wheels.get(&folder).cloned())
+    })
+}
+
 /// Members of one platform by the folder that holds their set.
-fn split(members: Vec<Member>) -> BTreeMap<Place, Vec<Member>> {
+fn split(members: Vec<Member>, wheels: &HashMap<Place, Place>) -> BTreeMap<Place, Vec<Member>> {
     let mut sets: BTreeMap<Place, Vec<Member>> = BTreeMap::new();
     let mut others = Vec::new();
     for member in members {
-        match (environment(&member.path), &member.kind) {
+        match (installation(&member.path, wheels), &member.kind) {
             (Some(folder), _) => sets.entry(folder).or_default().push(member),
             // A wasm library carries its own runtime: a set of its own.
             (None, PartKind::WasmRuntime) => {
@@ -181,19 +228,6 @@ fn territories(members: &[Member]) -> HashSet<Place> {
         .filter(|folder| !inner(folder))
         .cloned()
         .collect()
-}
-
-/// The `site-packages` folder, or the application, that a file lies in: what is
-/// there is one process, or so many of them.
-pub(crate) fn environment(part: &Place) -> Option<Place> {
-    /// Folders and archives that systems install as one application.
-    const APPLICATIONS: [&[u8]; 4] = [b".app", b".apk", b".aab", b".ipa"];
-    part.folders().find(|folder| {
-        let name = folder.raw_name();
-        let mut suffixes = APPLICATIONS.iter();
-        matches!(name, b"site-packages" | b"dist-packages")
-            || suffixes.any(|suffix| name.len() > suffix.len() && name.ends_with(suffix))
-    })
 }
 
 fn common_folder(members: &[Member]) -> Option<Place> {

@@ -163,6 +163,7 @@ fn packages_go_with_the_parts_they_brought() {
             version: version.into(),
             requires: Vec::new(),
             registers: Default::default(),
+            lacking: Vec::new(),
         },
     };
     let sets = load_sets(

@@ -5,6 +5,8 @@
 //! provide, and which library is not found; [`super::pairing`] asks which
 //! tvm-ffi fits. The answers are facts; rules turn them into findings.
 
+use std::collections::BTreeSet;
+
 use serde::Serialize;
 
 use super::distribution::Distribution;
@@ -38,6 +40,9 @@ pub struct LoadSet {
     pub members: Vec<Member>,
     /// Python packages the parts were installed from, where known.
     pub distributions: Vec<Distribution>,
+    /// Libraries of the family that clients of the set name, where that was asked.
+    #[serde(skip)]
+    pub asked_by_clients: BTreeSet<String>,
 }
 
 /// Why a symbol has no provider.
@@ -107,6 +112,7 @@ impl LoadSet {
             profile,
             members,
             distributions,
+            asked_by_clients: BTreeSet::new(),
         }
     }
 
@@ -281,14 +287,16 @@ impl LoadSet {
         };
         let file = member.path.name();
         let name = stem(member.binary.identity.as_deref().unwrap_or(&file));
-        self.members.iter().enumerate().any(|(other, asking)| {
-            other != index
-                && asking
-                    .binary
-                    .needed
-                    .iter()
-                    .any(|needed| stem(&needed.name) == name)
-        })
+        let mut clients = self.asked_by_clients.iter();
+        clients.any(|needed| stem(needed) == name)
+            || self.members.iter().enumerate().any(|(other, asking)| {
+                other != index
+                    && asking
+                        .binary
+                        .needed
+                        .iter()
+                        .any(|needed| stem(&needed.name) == name)
+            })
     }
 
     /// tvm-ffi of the set, as exactly as packages and exports tell.

@@ -27,6 +27,7 @@ mod marker;
 pub mod member;
 pub mod pages;
 mod pairing;
+pub mod python_names;
 pub mod python_source;
 pub mod release;
 mod saved;

@@ -7,8 +7,9 @@ use super::distribution::{Distribution, Requirement};
 use super::ffi_version::{self, KnownBadPair, Version, VersionRange};
 use super::marker::Environment;
 use super::member::Member;
-use super::{Confidence, Fact, RuntimeProfile, release};
+use super::{Confidence, Fact, RuntimeProfile, distribution, release};
 use crate::parts::PartKind;
+use crate::place::Place;
 
 /// A member and the tvm-ffi of the set that are known not to fit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -31,8 +32,8 @@ pub struct UnmetRequirement {
     pub package: String,
     /// What it requires.
     pub requirement: Requirement,
-    /// Version installed.
-    pub installed: String,
+    /// Version installed; none where the package is not there at all.
+    pub installed: Option<String>,
 }
 
 /// Members that are known not to fit the set's tvm-ffi.
@@ -57,6 +58,27 @@ pub(super) fn bad_pairs(members: &[Member], distributions: &[Distribution]) -> V
     found
 }
 
+impl UnmetRequirement {
+    /// `tilelang asks for apache-tvm-ffi<=0.1.11, 0.1.12 is installed`
+    pub fn says(&self) -> String {
+        let Requirement {
+            name,
+            specification,
+            ..
+        } = &self.requirement;
+        match &self.installed {
+            Some(installed) => format!(
+                "{} asks for {name}{specification}, {installed} is installed",
+                self.package
+            ),
+            None => format!(
+                "{} asks for {name}{specification}, which is not installed",
+                self.package
+            ),
+        }
+    }
+}
+
 /// Requirements among the installed packages that are not met.
 pub(super) fn unmet_requirements(
     members: &[Member],
@@ -65,27 +87,63 @@ pub(super) fn unmet_requirements(
     let Some(environment) = environment(members) else {
         return Vec::new();
     };
+    let is_whole = members
+        .first()
+        .is_some_and(|member| sees_itself_alone(&member.path));
     let mut unmet = Vec::new();
     for package in distributions {
         for requirement in &package.requires {
-            let Some(installed) = distributions
+            let installed = distributions
                 .iter()
-                .find(|other| other.name == requirement.name)
-            else {
-                continue;
+                .find(|other| other.name == requirement.name);
+            let is_unmet = match installed {
+                Some(installed) => installed.meets(requirement) == Some(false),
+                None => is_whole && is_import(&requirement.name),
             };
-            if environment.holds(&requirement.marker) == Some(true)
-                && installed.meets(requirement) == Some(false)
-            {
+            if is_unmet && environment.holds(&requirement.marker) == Some(true) {
                 unmet.push(UnmetRequirement {
                     package: package.name.clone(),
                     requirement: requirement.clone(),
-                    installed: installed.version.clone(),
+                    installed: installed.map(|installed| installed.version.clone()),
                 });
             }
         }
     }
     unmet
+}
+
+/// The package without which none of the others can be imported.
+fn is_import(name: &str) -> bool {
+    name == "apache-tvm-ffi"
+}
+
+/// Whether a part lies in an environment whose packages are all in one folder: no
+/// `.pth` file or option adds another.
+fn sees_itself_alone(part: &Place) -> bool {
+    let Some(site) = distribution::environment(part).filter(|_| !part.is_member()) else {
+        return false;
+    };
+    let adds = |entry: std::fs::DirEntry| {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        name.ends_with(".pth") && !matches!(&*name, "_virtualenv.pth" | "distutils-precedence.pth")
+    };
+    let Ok(mut entries) = std::fs::read_dir(site.path()) else {
+        return false;
+    };
+    let configuration = site
+        .path()
+        .ancestors()
+        .nth(3)
+        .map(|root| root.join("pyvenv.cfg"));
+    let text = configuration.and_then(|file| std::fs::read_to_string(file).ok());
+    let is_apart = text.is_some_and(|text| {
+        let mut lines = text.lines().filter_map(|line| line.split_once('='));
+        lines.any(|(key, value)| {
+            key.trim() == "include-system-site-packages" && value.trim() == "false"
+        })
+    });
+    is_apart && !entries.any(|entry| entry.is_ok_and(adds))
 }
 
 /// What is known of the environment that the packages are installed in.

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::join_objects::join_archive_objects;
-use super::static_parts;
+use super::{packages, static_parts};
 use crate::artifact::{Artifact, Libraries, Problem, ProblemKind, Role};
 use crate::container::{self, Binary, FileType, Parsed};
 use crate::error::DecodeError;
@@ -14,6 +14,7 @@ use crate::limits::MAX_FACTS;
 use crate::module::{self, ModelLibrary, Payload, locate};
 use crate::parts::{self, PartKind};
 use crate::place::Place;
+use crate::runtime::grouping::Installed;
 use crate::runtime::member::Member;
 use crate::runtime::strings::Exclusion;
 use crate::source::{self, Event, VirtualFile};
@@ -25,6 +26,8 @@ pub(super) struct FileFacts {
     pub members: Vec<Member>,
     /// Members whose exports are not listed yet.
     pub unlisted: Vec<Place>,
+    /// Python packages that wheels hold.
+    pub packages: Vec<Installed>,
 }
 
 /// Takes facts in while a file is read.
@@ -109,6 +112,7 @@ impl FileFacts {
         self.artifacts.extend(other.artifacts);
         self.members.extend(other.members);
         self.unlisted.extend(other.unlisted);
+        self.packages.extend(other.packages);
     }
 
     /// What was read of `file`, in another place.
@@ -117,6 +121,7 @@ impl FileFacts {
         let artifacts = self.artifacts.iter().filter(|one| is_of_file(&one.path));
         let members = self.members.iter().filter(|one| is_of_file(&one.path));
         let unlisted = self.unlisted.iter().filter(|one| is_of_file(one));
+        let packages = self.packages.iter().filter(|one| is_of_file(&one.path));
         Self {
             artifacts: artifacts
                 .map(|artifact| Artifact {
@@ -128,6 +133,12 @@ impl FileFacts {
                 .map(|member| member.in_place(member.path.in_file(link)))
                 .collect(),
             unlisted: unlisted.map(|place| place.in_file(link)).collect(),
+            packages: packages
+                .map(|package| Installed {
+                    path: package.path.in_file(link),
+                    ..package.clone()
+                })
+                .collect(),
         }
     }
 
@@ -142,6 +153,7 @@ impl FileFacts {
             all.artifacts.extend(file.artifacts);
             all.members.extend(file.members);
             all.unlisted.extend(file.unlisted);
+            all.packages.extend(file.packages);
         }
         all
     }
@@ -211,6 +223,8 @@ fn read_file(file: &VirtualFile<'_>, reader: &mut Reader) {
                 reader.push(unreadable(file, problem));
             }
         }
+    } else if let Some(package) = packages::in_wheel(file.place, file.bytes) {
+        reader.facts.packages.push(package);
     } else if let Some(kind) = impostor(file) {
         let problem = Problem {
             kind,

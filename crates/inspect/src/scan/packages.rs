@@ -21,9 +21,9 @@ const LEVELS: usize = 3;
 /// Bytes of a METADATA file that are read; the header fields come first.
 const MAX_METADATA: u64 = 256 << 10;
 /// Python files of a package that are read, how deep they lie, and bytes of each.
-const MAX_SOURCES: usize = 4096;
+pub(super) const MAX_SOURCES: usize = 4096;
 const MAX_SOURCE_DEPTH: usize = 12;
-const MAX_SOURCE: u64 = 1 << 20;
+pub(super) const MAX_SOURCE: u64 = 1 << 20;
 
 /// The folders in which the packages of the members may be named.
 pub(super) fn folders(members: &[Member]) -> BTreeSet<PathBuf> {
@@ -33,6 +33,21 @@ pub(super) fn folders(members: &[Member]) -> BTreeSet<PathBuf> {
         .flat_map(|member| member.path.path().ancestors().skip(1).take(LEVELS))
         .map(Path::to_owned)
         .collect()
+}
+
+/// The package that a wheel's own `METADATA` names.
+pub(super) fn in_wheel(place: &Place, bytes: &[u8]) -> Option<Installed> {
+    let folder = place.folder()?;
+    let is_metadata = place.raw_name() == b"METADATA" && folder.raw_name().ends_with(b".dist-info");
+    if !is_metadata || !folder.folder()?.raw_name().ends_with(b".whl") {
+        return None;
+    }
+    let most = usize::try_from(MAX_METADATA).ok()?;
+    let text = String::from_utf8_lossy(bytes.get(..most).unwrap_or(bytes));
+    Some(Installed {
+        distribution: Distribution::parse(&text)?,
+        path: place.clone(),
+    })
 }
 
 /// The packages of some folders that are TVM's or ask for one of its; with `sources`,
@@ -73,12 +88,12 @@ fn installed(path: PathBuf, sources: bool) -> Option<Installed> {
     })
 }
 
-fn beginning(path: &Path, bytes: u64) -> Option<String> {
+pub(super) fn beginning(path: &Path, bytes: u64) -> Option<String> {
     let read = first_bytes(path, bytes)?;
     Some(String::from_utf8_lossy(&read).into_owned())
 }
 
-fn first_bytes(path: &Path, bytes: u64) -> Option<Vec<u8>> {
+pub(super) fn first_bytes(path: &Path, bytes: u64) -> Option<Vec<u8>> {
     let file = File::open(path).ok()?;
     let length = file.metadata().ok()?.len().min(bytes).saturating_add(1);
     let mut read = Vec::with_capacity(usize::try_from(length).ok()?);

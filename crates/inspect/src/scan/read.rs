@@ -8,13 +8,15 @@ use rayon::prelude::*;
 use super::artifact_of::{FileFacts, facts, facts_of_bytes};
 use super::options::ScanOptions;
 use super::share::Shared;
-use super::{exports, packages};
+use super::{exports, packages, python_imports};
 use crate::artifact::{Artifact, Problem, ProblemKind, Role};
 use crate::documents::{self, Document};
 use crate::place::Place;
 use crate::runtime::glue::Glue;
+use crate::runtime::grouping::Installed;
 use crate::runtime::load_set::LoadSet;
-use crate::runtime::{glue_source, grouping, release};
+use crate::runtime::member::Member;
+use crate::runtime::{glue_source, grouping, libraries, release};
 use crate::source;
 
 /// Told of progress while files are read.
@@ -89,13 +91,20 @@ pub(super) fn read(
             .artifacts
             .iter()
             .any(|artifact| artifact.role == Role::ModelLibrary);
-    let (packages, ()) = rayon::join(
-        || packages::named_in(&folders, for_models),
+    let (mut packages, ()) = rayon::join(
+        || {
+            let mut found = packages::named_in(&folders, for_models);
+            python_imports::add_lacking(&mut found);
+            found
+        },
         || exports::list(&mut facts),
     );
+    packages.append(&mut facts.packages);
+    packages.sort_by(|a, b| a.path.cmp(&b.path));
     for problem in walk.problems {
         facts.artifacts.push(unread(problem));
     }
+    let load_sets = load_sets(facts.members, &packages, &facts.artifacts);
     let documents = walk
         .documents
         .par_iter()
@@ -113,7 +122,7 @@ pub(super) fn read(
         artifacts: facts.artifacts,
         documents,
         pages,
-        load_sets: grouping::load_sets(facts.members, &packages),
+        load_sets,
     }
 }
 
@@ -121,11 +130,27 @@ pub(super) fn read(
 pub(super) fn read_bytes(name: &str, bytes: &[u8]) -> Reading {
     let facts = facts_of_bytes(&Place::file(name), bytes);
     Reading {
+        load_sets: load_sets(facts.members, &facts.packages, &facts.artifacts),
         artifacts: facts.artifacts,
         documents: Vec::new(),
         pages: Vec::new(),
-        load_sets: grouping::load_sets(facts.members, &[]),
     }
+}
+
+/// The load sets, and what clients in them ask of a registry that is there twice.
+fn load_sets(members: Vec<Member>, packages: &[Installed], artifacts: &[Artifact]) -> Vec<LoadSet> {
+    let mut sets = grouping::load_sets(members, packages);
+    for set in sets.iter_mut().filter(|set| !set.duplicates().is_empty()) {
+        let home = set.environment.as_ref().unwrap_or(&set.home);
+        let clients = artifacts
+            .iter()
+            .filter(|artifact| artifact.role == Role::Client && artifact.path.is_below(home));
+        let binaries = clients.filter_map(|client| client.binary.as_deref());
+        let needed = binaries.flat_map(|binary| &binary.needed);
+        let family = needed.filter(|needed| libraries::is_family(&needed.name));
+        set.asked_by_clients = family.map(|needed| needed.name.clone()).collect();
+    }
+    sets
 }
 
 /// A package of which it is not known what it offers and asks for.

@@ -13,6 +13,7 @@ use crate::artifact::{Artifact, Role};
 use crate::container::Format;
 use crate::finding::{Finding, Outcome, Repair, Severity, Undecided};
 use crate::module::{Blob, ModelLibrary};
+use crate::parts::PartKind;
 use crate::place::Place;
 use crate::rule::Rule;
 use crate::rules::{self, Binding, Facts, Page, Pair, Subject};
@@ -91,6 +92,8 @@ pub(super) struct Runtimes<'a> {
     found: Vec<&'a LoadSet>,
     /// Those that are no wasm library's own.
     native: Vec<&'a LoadSet>,
+    /// Load sets of tvm-ffi alone: they run what asks for nothing else.
+    ffi: Vec<&'a LoadSet>,
     /// The load set inside each wasm library.
     wasm: HashMap<&'a Place, Vec<&'a LoadSet>>,
     /// JavaScript packages among the files.
@@ -208,9 +211,14 @@ fn on_candidates(
     provides: &BTreeSet<String>,
 ) -> Vec<Judged> {
     if artifact.role == Role::Client {
+        // What asks for nothing needs no release.
+        let asks = artifact
+            .binary
+            .as_ref()
+            .is_some_and(|binary| !binary.undefined.is_empty());
         let judged = candidates
             .iter()
-            .filter(|candidate| candidate.source != RuntimeSource::Release)
+            .filter(|candidate| asks || candidate.source != RuntimeSource::Release)
             .map(|candidate| client_verdict(artifact, with, candidate))
             .collect::<Vec<_>>();
         return of_environments(judged);
@@ -382,6 +390,10 @@ impl<'a> Runtimes<'a> {
             provides: &options.provides,
             found,
             native,
+            ffi: load_sets
+                .iter()
+                .filter(|set| set.has(&PartKind::Ffi) && !set.holds_vm_runtime())
+                .collect(),
             wasm,
             pages,
             apart: apart.map(|set| &set.home).collect(),
@@ -449,6 +461,16 @@ impl<'a> Runtimes<'a> {
         if !fitting.is_empty() {
             return fitting;
         }
+        if asks_for_ffi_alone(artifact) {
+            let is_around = |set: &&&LoadSet| {
+                let folder = set.environment.as_ref().unwrap_or(&set.home);
+                set.fits(artifact) && artifact.path.is_below(folder)
+            };
+            let around: Vec<&&LoadSet> = self.ffi.iter().filter(is_around).collect();
+            if !around.is_empty() {
+                return around.into_iter().map(|set| found(set)).collect();
+            }
+        }
         let releases = release::releases().iter().map(|profile| Candidate {
             profile,
             load_set: None,
@@ -456,6 +478,17 @@ impl<'a> Runtimes<'a> {
         });
         releases.collect()
     }
+}
+
+/// Whether a client uses tvm-ffi and nothing else of TVM's.
+fn asks_for_ffi_alone(artifact: &Artifact) -> bool {
+    let is_of_ffi = |name: &str| {
+        name.starts_with("TVMFFI") || name.contains("3tvm3ffi") || name.contains("@ffi@tvm@@")
+    };
+    let undefined = artifact.binary.iter().flat_map(|binary| &binary.undefined);
+    artifact.role == Role::Client
+        && undefined.clone().next().is_some()
+        && undefined.clone().all(|symbol| is_of_ffi(&symbol.name))
 }
 
 fn has_format(artifact: &Artifact, format: Format) -> bool {

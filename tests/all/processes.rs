@@ -1,0 +1,198 @@
+//! What one process of an environment loads: registries that are there twice,
+//! packages that work alone only, tvm-ffi without a runtime, and what Python files
+//! import. The libraries are small ones of the system's compiler, with the symbols
+//! that tell a registry or a runtime.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+
+use crate::support::make::{folder, library, put};
+use crate::support::{rules, scan};
+
+const REGISTRY: &str = "int TVMFFITypeGetOrAllocIndex(void) { return 0; }\n\
+    int TVMFFIFunctionSetGlobal(void) { return 0; }\n\
+    void TVMFFIErrorSetRaisedFromCStr(const char *a, const char *b) { (void)a; (void)b; }\n";
+const RUNTIME: &str = "void TVMFFIErrorSetRaisedFromCStr(const char *, const char *);\n\
+    int TVMBackendParallelLaunch(void) { TVMFFIErrorSetRaisedFromCStr(\"a\", \"b\"); return 0; }\n\
+    const char *name(void) { return \"device_api.cpu\"; }\n";
+const CLIENT: &str = "void TVMFFIErrorSetRaisedFromCStr(const char *, const char *);\n\
+    void call(void) { TVMFFIErrorSetRaisedFromCStr(\"a\", \"b\"); }\n";
+const NEWER: &str =
+    "void *TVMFFIHandleInitOnce(void *); void call(void) { TVMFFIHandleInitOnce(0); }\n";
+
+/// An environment that sees itself alone.
+fn environment(root: &Path) -> PathBuf {
+    put(root, "pyvenv.cfg", "include-system-site-packages = false\n");
+    let site = root.join("lib/python3.11/site-packages");
+    std::fs::create_dir_all(&site).expect("a folder");
+    site
+}
+
+/// A library of a package, which names itself `soname` and what it is linked with.
+fn part(site: &Path, folder: &str, soname: &str, source: &str, with: &[&Path]) -> PathBuf {
+    let folder = site.join(folder);
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let soname_flag = format!("-Wl,-soname,{soname}");
+    let mut flags = vec!["-Wl,-rpath,$ORIGIN", "-Wl,--no-as-needed", &soname_flag];
+    flags.extend(with.iter().map(|file| file.to_str().expect("text")));
+    library(&folder, soname, source, &flags)
+}
+
+fn package(site: &Path, name: &str, version: &str, lines: &str) -> PathBuf {
+    let folder = site.join(format!("{}-{version}.dist-info", name.replace('-', "_")));
+    let text = format!("Metadata-Version: 2.4\nName: {name}\nVersion: {version}\n{lines}\n");
+    put(&folder, "METADATA", text);
+    folder
+}
+
+fn found(path: &Path) -> Vec<(String, String, String)> {
+    let (report, _) = scan([path]);
+    let text = |finding: &Value, key: &str| finding[key].as_str().unwrap_or("").to_owned();
+    let findings = report["findings"].as_array().expect("findings").iter();
+    findings
+        .map(|one| {
+            (
+                text(one, "rule"),
+                text(one, "severity"),
+                text(one, "message"),
+            )
+        })
+        .collect()
+}
+
+#[test]
+fn a_registry_that_a_client_brings_is_the_second() {
+    let root = folder();
+    let site = environment(root.path());
+    let own = part(&site, "tvm_ffi/lib", "libtvm_ffi.so", REGISTRY, &[]);
+    part(&site, "tvm_ffi", "core.so", CLIENT, &[&own]);
+    let kernel = part(&site, "kernel", "_kernel.so", CLIENT, &[&own]);
+    assert_eq!(found(root.path()), []);
+    let copy = part(
+        &site,
+        "kernel.libs",
+        "libtvm_ffi-c33ef534.so",
+        REGISTRY,
+        &[],
+    );
+    std::fs::remove_file(kernel).expect("removed");
+    part(&site, "kernel", "_kernel.so", CLIENT, &[&copy]);
+    let all = found(root.path());
+    assert_eq!(all.len(), 1, "{all:?}");
+    assert_eq!((all[0].0.as_str(), all[0].1.as_str()), ("AC206", "error"));
+    // The copy alone, in a package that also requires the other.
+    std::fs::remove_file(own).expect("removed");
+    package(&site, "kernel", "1.0", "Requires-Dist: apache-tvm-ffi");
+    let all = found(root.path());
+    let codes: Vec<&str> = all.iter().map(|one| one.0.as_str()).collect();
+    assert!(codes.contains(&"AC206"), "{all:?}");
+}
+
+#[test]
+fn packages_that_clash_only_together_get_a_warning() {
+    let root = folder();
+    let site = environment(root.path());
+    let ffi = part(&site, "tvm_ffi/lib", "libtvm_ffi.so", REGISTRY, &[]);
+    let runtime = part(&site, "tvm/lib", "libtvm_runtime.so", RUNTIME, &[&ffi]);
+    std::fs::copy(&ffi, runtime.with_file_name("libtvm_ffi.so")).expect("copied");
+    std::fs::remove_file(runtime.with_file_name("libtvm_ffi.so")).expect("removed");
+    let alone = found(root.path());
+    assert!(alone.iter().all(|one| one.0 != "AC206"), "{alone:?}");
+    part(&site, "fork/lib", "libtvm_runtime.so", RUNTIME, &[&ffi]);
+    let all = found(root.path());
+    let both: Vec<_> = all.iter().filter(|one| one.0 == "AC206").collect();
+    assert_eq!(both.len(), 1, "{all:?}");
+    assert_eq!(both[0].1, "warning");
+    assert!(both[0].2.contains("`fork` and `tvm`"), "{}", both[0].2);
+}
+
+#[test]
+fn a_client_is_judged_beside_tvm_ffi_alone() {
+    let root = folder();
+    let ffi = part(root.path(), "app", "libtvm_ffi.so", REGISTRY, &[]);
+    let client = part(root.path(), "app", "libclient.so", CLIENT, &[&ffi]);
+    let (report, status) = scan([root.path()]);
+    assert_eq!((rules(&report, &["error", "warning"]), status), (vec![], 0));
+    std::fs::remove_file(client).expect("removed");
+    let newer = part(root.path(), "app", "libclient.so", NEWER, &[&ffi]);
+    let (report, status) = scan([root.path()]);
+    assert_eq!(
+        (rules(&report, &["error"]), status),
+        (vec!["AC203".into()], 1)
+    );
+    // Alone it is held against the releases.
+    let (report, status) = scan([newer.as_path()]);
+    let verdicts = report["artifacts"][0]["verdicts"]
+        .as_array()
+        .map_or(0, Vec::len);
+    assert!(verdicts > 5, "{report}");
+    assert_ne!(status, 2);
+}
+
+#[test]
+fn a_package_that_is_asked_for_must_be_there() {
+    let root = folder();
+    let site = environment(root.path());
+    let elsewhere = folder();
+    let ffi = part(elsewhere.path(), "lib", "libtvm_ffi.so", REGISTRY, &[]);
+    part(&site, "tvm/lib", "libtvm_runtime.so", RUNTIME, &[&ffi]);
+    package(
+        &site,
+        "apache-tvm",
+        "0.27.0.post1",
+        "Requires-Dist: apache-tvm-ffi>=0.1.14",
+    );
+    let asks = "apache-tvm asks for apache-tvm-ffi>=0.1.14, which is not installed";
+    assert!(found(root.path()).iter().any(|one| one.2 == asks));
+    // Another folder may have it.
+    put(&site, "other.pth", "/opt/packages\n");
+    assert!(found(root.path()).iter().all(|one| one.2 != asks));
+}
+
+#[test]
+fn names_that_python_imports_must_be_there() {
+    let root = folder();
+    let site = environment(root.path());
+    part(&site, "tvm_ffi/lib", "libtvm_ffi.so", REGISTRY, &[]);
+    package(&site, "apache-tvm-ffi", "0.1.10", "");
+    put(&site, "tvm_ffi/__init__.py", "from . import dataclasses\n");
+    put(
+        &site,
+        "tvm_ffi/dataclasses/__init__.py",
+        "def py_class(cls): return cls\n",
+    );
+    let info = package(
+        &site,
+        "lang",
+        "1.0",
+        "Requires-Dist: apache-tvm-ffi>=0.1.10",
+    );
+    put(&info, "RECORD", "lang/a.py,sha256=x,1\nlang/b.py,,\n");
+    put(
+        &site,
+        "lang/a.py",
+        "from tvm_ffi.dataclasses import py_class\nfrom tvm_ffi import dataclasses\n",
+    );
+    put(
+        &site,
+        "lang/b.py",
+        "def later():\n    from tvm_ffi.dataclasses import Enum\n",
+    );
+    assert_eq!(found(root.path()), []);
+    put(
+        &site,
+        "lang/b.py",
+        "from tvm_ffi.dataclasses import (\n    Enum,\n    py_class,\n)\n",
+    );
+    let (report, status) = scan([root.path()]);
+    assert_eq!(
+        (rules(&report, &["error"]), status),
+        (vec!["AC207".into()], 1)
+    );
+    let finding = &report["findings"][0];
+    assert_eq!(
+        finding["runtime_says"],
+        "cannot import name 'Enum' from 'tvm_ffi.dataclasses'"
+    );
+}
