@@ -65,6 +65,8 @@ void GroupRunner::begin(const Launch& launch) {
   group_.publish = publish_.data();
   group_.shared = shared_.data();
   threads_.resize(threads);
+  // Divisions, once instead of at every switch.
+  for (std::uint32_t t = 0; t < threads; ++t) position_of(t, threads_[t].position);
   grow_stacks(threads);
 }
 
@@ -190,7 +192,7 @@ void GroupRunner::position_of(std::uint32_t t, std::uint32_t (&out)[3]) const {
 void GroupRunner::resume(std::uint32_t t) {
   group_.linear = t;
   group_.active = threads_[t].active;
-  position_of(t, group_.thread);
+  std::copy_n(threads_[t].position, 3, group_.thread);
   switch_fiber(scheduler_, threads_[t].context);
 }
 

@@ -24,6 +24,7 @@ class GroupRunner {
     FiberContext context;
     std::uint32_t wait;    // a Wait
     std::uint32_t site;    // where it waits
+    std::uint32_t position[3];
     std::uint32_t active;  // lanes of the simd-group operation it comes back from
   };
 

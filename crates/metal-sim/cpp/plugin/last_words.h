@@ -1,8 +1,12 @@
-// Names the running kernel when the process dies inside one.
+// Says what ran when the process dies of a memory fault: the kernel, or host code that
+// took a device pointer for an address.
 #pragma once
 #include <string>
 
 namespace msim {
+
+// Once, when the plug-in is opened. The handlers from before still have their turn.
+void watch_for_faults();
 
 // While one lives, a fatal memory fault prints the kernel's name before the
 // process goes the way it would have gone.

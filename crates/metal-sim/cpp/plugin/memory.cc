@@ -99,7 +99,7 @@ DeviceMemory::Place DeviceMemory::find(const void* handle) const {
   return {allocation, offset};
 }
 
-bool DeviceMemory::is_handle(const void* address) const {
+bool DeviceMemory::is_handle(const void* address) {
   auto a = reinterpret_cast<std::uintptr_t>(address);
   return a >= kHandleBase && a - kHandleBase < kHandleRange;
 }

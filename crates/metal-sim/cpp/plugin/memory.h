@@ -42,7 +42,7 @@ class DeviceMemory {
     std::uint64_t offset = 0;
   };
   Place find(const void* handle) const;
-  bool is_handle(const void* address) const;
+  static bool is_handle(const void* address);
   std::uint64_t bytes_in_use() const;
   std::uint64_t peak_bytes() const;
 

@@ -115,6 +115,7 @@ ffi::Module load(const ffi::Bytes& bytes) {
 
 TVM_FFI_STATIC_INIT_BLOCK() {
   namespace refl = tvm::ffi::reflection;
+  watch_for_faults();
   refl::GlobalDef()
       .def("ffi.Module.load_from_bytes.metal", load)
       .def("artcheck.metal_sim.report", [] { return ffi::String(Report::global().json()); });

@@ -291,4 +291,9 @@ fn a_device_pointer_used_on_the_host() {
         done
     );
     assert_eq!(done.status.signal(), Some(11), "{:?}", done);
+    let said = String::from_utf8_lossy(&done.stderr);
+    assert!(
+        said.contains("metal-sim: host code touches device memory, in `"),
+        "{said}"
+    );
 }
