@@ -91,7 +91,7 @@ pub fn refuse(error: clap::Error) -> ! {
     let rest: Vec<String> = std::env::args_os()
         .skip_while(|argument| argument.to_str() != Some(word))
         .skip(usize::from(SCANS.contains(&word)))
-        .map(|argument| artcheck_inspect::shell::path(Path::new(&argument)))
+        .map(|argument| artcheck_inspect::shell::quote(&argument.to_string_lossy()))
         .collect();
     if SCANS.contains(&word) || Path::new(word).exists() || word.contains(['.', '/', '\\']) {
         let rest = if rest.is_empty() {

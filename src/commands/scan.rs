@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Context;
 use artcheck_inspect::scan::{Scan, ScanOptions, scan, use_threads};
@@ -145,7 +145,7 @@ fn perform(args: &ScanArgs, config: Option<&Config>, terminal: Terminal) -> anyh
 
 /// A command as it can be typed again.
 fn words(arguments: impl Iterator<Item = OsString>) -> String {
-    let words = arguments.map(|word| shell::path(Path::new(&word)));
+    let words = arguments.map(|word| shell::quote(&word.to_string_lossy()));
     let words: Vec<String> = std::iter::once("artcheck".to_owned())
         .chain(words)
         .collect();

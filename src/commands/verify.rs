@@ -56,8 +56,11 @@ pub fn run(args: &VerifyArgs, terminal: Terminal) -> anyhow::Result<Status> {
     if (args.guard || args.order.is_some()) && !result.rows.iter().any(|row| row.simulated) {
         eprintln!("--guard and --order are for rows on metal-sim; none was chosen");
     }
-    if matrix.is_one && args.format == Format::Human {
-        verify_one::answers(&result, &mut std::io::stdout().lock())?;
+    if matrix.is_one && args.format == Format::Human && args.output.is_empty() {
+        let mut out = std::io::stdout().lock();
+        if verify_one::ran(&result, &mut out)? {
+            return Ok(Status::Clean);
+        }
     }
     report::write(&result, args.format, &args.output, terminal.quiet)?;
     Ok(report::status(&result))

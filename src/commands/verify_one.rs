@@ -5,7 +5,8 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use artcheck_verify::MatrixReport;
+use artcheck_inspect::shown::{shown, shown_lines};
+use artcheck_verify::{MatrixReport, Outcome, Stage};
 use toml::{Table, Value};
 
 use crate::args::VerifyArgs;
@@ -121,17 +122,33 @@ fn path(path: &Path) -> anyhow::Result<Value> {
     Ok(text.into())
 }
 
-/// What the model said, for people.
-pub fn answers(report: &MatrixReport, out: &mut dyn Write) -> std::io::Result<()> {
-    for answer in report.rows.iter().flat_map(|row| &row.answers) {
-        let text = answer.text.as_deref().unwrap_or_default();
-        let prompt = answer.prompt.as_deref().unwrap_or_default();
-        let text = artcheck_inspect::shown::shown_lines(text);
+/// Prints what the model answered. False if it did not come so far: then the report
+/// says why. Nothing is compared, for nothing is expected.
+pub fn ran(report: &MatrixReport, out: &mut dyn Write) -> std::io::Result<bool> {
+    for row in &report.rows {
+        for answer in &row.answers {
+            let prompt = shown(answer.prompt.as_deref().unwrap_or_default());
+            let text = shown_lines(answer.text.as_deref().unwrap_or_default());
+            writeln!(out, "> {prompt}\n{text}\n")?;
+        }
+        let answered = match &row.outcome {
+            Outcome::Passed => true,
+            Outcome::Failed { failure } => {
+                failure.stage == Stage::Compare
+                    && row.checks.iter().all(|check| check.name == "expectations")
+            }
+            Outcome::NotRun { .. } => false,
+        };
+        if !answered || row.answers.is_empty() {
+            return Ok(false);
+        }
+        let rate = row.figures.tokens_per_second;
+        let rate = rate.map_or(String::new(), |rate| format!(", {rate:.1} tokens/s"));
+        let (model, device) = (shown(&row.model), &row.device);
         writeln!(
             out,
-            "> {}\n{text}\n",
-            artcheck_inspect::shown::shown(prompt)
+            "{model} ran on {device}{rate}; the answer was not compared with another"
         )?;
     }
-    Ok(())
+    Ok(!report.rows.is_empty())
 }

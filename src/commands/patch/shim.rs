@@ -13,7 +13,7 @@ use crate::runtimes;
 
 /// Chooses the parts, builds the library, says how to load it.
 pub fn run(args: &PatchShimArgs) -> anyhow::Result<Status> {
-    for runtime in args.runtime.iter().filter(|path| !path.exists()) {
+    if let Some(runtime) = args.runtime.iter().find(|path| !path.exists()) {
         let name = runtime.display();
         if runtimes::is_release(&runtime.to_string_lossy()) {
             bail!(
