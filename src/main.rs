@@ -10,6 +10,7 @@ mod policy;
 mod progress;
 mod report;
 mod runtimes;
+mod told;
 
 use std::process::ExitCode;
 
@@ -22,13 +23,13 @@ use clap::Parser;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    let args = args::Args::parse();
+    let args = args::Args::try_parse().unwrap_or_else(|error| args::refuse(error));
     match commands::run(args) {
         Ok(status) => status.into(),
         // A reader that went away (`artcheck ... | head`) is no failure of ours.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            let text = format!("artcheck: {error:#}");
+            let text = format!("artcheck: {}", told::told(&error));
             eprintln!("{}", artcheck_inspect::shown::shown_lines(&text));
             exit::Status::Failed.into()
         }

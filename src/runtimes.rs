@@ -125,6 +125,11 @@ pub fn resolve(name: &str) -> anyhow::Result<Vec<GivenRuntime>> {
     }
 }
 
+/// Whether a name is that of a release.
+pub fn is_release(name: &str) -> bool {
+    release::by_name(name).is_some()
+}
+
 fn known(profile: RuntimeProfile) -> GivenRuntime {
     GivenRuntime {
         profile,

@@ -139,7 +139,7 @@ pub struct PatchConvertArgs {
     #[arg(long = "for", value_name = "RUNTIME")]
     pub runtime: String,
 
-    /// Change what can be made right although something else cannot.
+    /// Change what can be fixed although something else cannot.
     #[arg(long)]
     pub partial: bool,
 

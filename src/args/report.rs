@@ -1,6 +1,7 @@
 //! Which reports are written, and what makes the exit status 1: the same for a
 //! scan and for reports of scans joined.
 
+use crate::report::Allowed;
 use crate::report::format::{FailOn, Format};
 use crate::report::output;
 
@@ -23,7 +24,21 @@ pub struct ReportArgs {
     #[arg(long)]
     pub allow_unknown: bool,
 
+    /// Exit 0 where no file has to do with TVM, as in a hook that is given any library.
+    #[arg(long)]
+    pub allow_nothing: bool,
+
     /// Also list what was read and found healthy or unrelated.
     #[arg(long, short)]
     pub verbose: bool,
+}
+
+impl ReportArgs {
+    /// What is passed over.
+    pub fn allowed(&self) -> Allowed {
+        Allowed {
+            unknown: self.allow_unknown,
+            nothing: self.allow_nothing,
+        }
+    }
 }

@@ -3,14 +3,37 @@
 use std::path::PathBuf;
 
 use clap::ValueEnum;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use crate::report::format::Format;
 
 /// `verify`.
 #[derive(Debug, clap::Args)]
 pub struct VerifyArgs {
-    /// The matrix file.
+    /// The matrix file, or one model library.
+    #[arg(value_name = "MATRIX|LIBRARY")]
     pub matrix: PathBuf,
+
+    /// Of a library: what to ask it. Repeatable.
+    #[arg(long, value_name = "TEXT")]
+    pub prompt: Vec<String>,
+
+    /// Of a library: the folder of its weights, or `random:SEED`.
+    #[arg(long, value_name = "DIR")]
+    pub weights: Option<PathBuf>,
+
+    /// Of a library: a tokenizer.json, or `bytes`; that beside the weights if absent.
+    #[arg(long, value_name = "FILE")]
+    pub tokenizer: Option<PathBuf>,
+
+    /// Of a library: the folder, wheel or virtual environment to run it on;
+    /// VIRTUAL_ENV if absent.
+    #[arg(long, short, value_name = "PATH")]
+    pub runtime: Option<PathBuf>,
+
+    /// Of a library: tokens to generate.
+    #[arg(long, value_name = "N")]
+    pub max_tokens: Option<u32>,
 
     /// Only rows whose name or model contains TEXT; repeatable.
     #[arg(long, value_name = "TEXT")]
@@ -18,7 +41,7 @@ pub struct VerifyArgs {
 
     /// Only rows on this device, e.g. cpu, cuda, metal, cuda:1. `metal-sim` also takes
     /// rows for metal and runs them simulated on the CPU.
-    #[arg(long)]
+    #[arg(long, value_parser = device)]
     pub device: Option<String>,
 
     /// Rows at once; figures are comparable only with 1.
@@ -57,13 +80,25 @@ pub struct VerifyArgs {
     #[arg(long, value_name = "K/N")]
     pub shard: Option<artcheck_inspect::scan::Shard>,
 
-    /// Report format: human, json, junit or markdown.
-    #[arg(long, value_enum, default_value_t = Format::Human)]
+    /// Report format.
+    #[arg(long, default_value = "human", value_parser = format())]
     pub format: Format,
 
     /// Write a report to a file: FILE for the one of --format, FORMAT=FILE for a further one. Repeatable.
     #[arg(long, short, value_name = "[FORMAT=]FILE", value_parser = crate::report::output::parse)]
     pub output: Vec<crate::report::output::Output>,
+}
+
+/// The formats that rows have a form in.
+fn format() -> impl TypedValueParser<Value = Format> {
+    let names = ["human", "json", "junit", "markdown"];
+    PossibleValuesParser::new(names).try_map(|name| Format::from_str(&name, true))
+}
+
+/// The name of a device, as it was given.
+fn device(name: &str) -> Result<String, String> {
+    name.parse::<artcheck_verify::DeviceName>()?;
+    Ok(name.to_owned())
 }
 
 /// `--order`.

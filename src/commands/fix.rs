@@ -7,17 +7,19 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use artcheck_inspect::Role;
 use artcheck_inspect::scan::{GivenRuntime, Scan, ScanOptions, scan};
+use artcheck_inspect::shell;
 use artcheck_inspect::shown::shown_lines;
 use artcheck_inspect::{Finding, Repair, RuntimeProfile, Severity, Undecided};
 use artcheck_patch::fix::{self, FixError, FixInput, FixPlan};
 use artcheck_patch::inplace::Resign;
 use artcheck_patch::shim::Environment;
 
-use super::patch::{output, resign};
+use super::patch::{output, resign, wrote};
 use super::prove;
 use crate::args::{FixArgs, PlainFormat};
 use crate::exit::Status;
 use crate::runtimes;
+use crate::told::told;
 
 /// Plans every artifact's repair; carries the plans out with `--apply`.
 pub fn run(args: &FixArgs) -> anyhow::Result<Status> {
@@ -35,6 +37,8 @@ pub fn run(args: &FixArgs) -> anyhow::Result<Status> {
     let scan = scan(&options, &())?;
     let files = files(&scan, &args.path);
     if files.is_empty() {
+        let path = shell::path(&args.path);
+        eprintln!("artcheck: nothing to fix: no model library and no client of TVM in {path}");
         return Ok(Status::Nothing);
     }
     let runtime_paths = paths_of(&args.runtime, &runtime);
@@ -49,6 +53,15 @@ pub fn run(args: &FixArgs) -> anyhow::Result<Status> {
         fix::share_shim(&mut plans);
     }
     show(&plans, args.change.format)?;
+    if args.apply {
+        refuse_early(&plans, args, &runtime_paths)?;
+    } else if args.change.format == PlainFormat::Human
+        && plans
+            .iter()
+            .any(|plan| !plan.steps.is_empty() && plan.refused.is_empty())
+    {
+        println!("nothing is written yet: add --apply");
+    }
     let result = match args.apply {
         true => {
             let repaired = carry_out_all(&plans, args, &runtime_paths)?;
@@ -243,6 +256,38 @@ fn show(plans: &[FixPlan], format: PlainFormat) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// What would stop the repair halfway is said before anything is written.
+fn refuse_early(
+    plans: &[FixPlan],
+    args: &FixArgs,
+    runtime_paths: &[PathBuf],
+) -> anyhow::Result<()> {
+    let doable = || plans.iter().filter(|plan| plan.refused.is_empty());
+    if let Some(out) = &args.change.to_where.out {
+        let changed = doable().filter(|plan| !plan.in_place.is_empty()).count();
+        if changed > 1 {
+            bail!(
+                "--out names one file, and {changed} are to be changed: fix them one by one, or leave --out away"
+            );
+        }
+        if changed > 0 && out.symlink_metadata().is_ok() {
+            bail!(
+                "{}: the file exists already; choose another name for --out, or remove it",
+                out.display()
+            );
+        }
+    }
+    if doable().any(|plan| !plan.shim_parts.is_empty()) {
+        if runtime_paths.is_empty() {
+            bail!(FixError::NoRuntimeFiles);
+        }
+        if args.shim_out.is_none() {
+            bail!(FixError::NoShimPath);
+        }
+    }
+    Ok(())
+}
+
 /// Carries every plan out that can be; says at last of which that is not true.
 fn carry_out_all(
     plans: &[FixPlan],
@@ -252,7 +297,7 @@ fn carry_out_all(
     let (mut failed, mut repaired) = (Vec::new(), Repaired::default());
     for plan in plans {
         if let Err(error) = carry_out(plan, args, runtime_paths, &mut repaired) {
-            failed.push(format!("{error:#}"));
+            failed.push(told(&error));
         }
     }
     match failed.is_empty() {
@@ -296,8 +341,8 @@ fn carry_out(
         return Ok(());
     }
     let mut out = std::io::stdout().lock();
-    if let Some(applied) = fixed.in_place {
-        writeln!(out, "wrote {}", applied.file.display())?;
+    if let Some(applied) = &fixed.in_place {
+        wrote(&mut out, applied)?;
     }
     if let Some(shim) = fixed.shim {
         writeln!(out, "{}", shim.summary.trim_end())?;

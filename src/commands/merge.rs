@@ -20,7 +20,7 @@ pub fn run(args: &MergeArgs, terminal: Terminal) -> anyhow::Result<Status> {
     }
     match texts.first() {
         Some((file, text)) if named(file, report::verify::read(text))?.is_some() => {
-            matrices(args, &texts)
+            matrices(args, &texts, terminal)
         }
         _ => scans(args, &texts, terminal),
     }
@@ -32,7 +32,11 @@ fn named<T>(file: &Path, result: anyhow::Result<T>) -> anyhow::Result<T> {
 }
 
 /// Reports of `verify`.
-fn matrices(args: &MergeArgs, texts: &[(&Path, String)]) -> anyhow::Result<Status> {
+fn matrices(
+    args: &MergeArgs,
+    texts: &[(&Path, String)],
+    terminal: Terminal,
+) -> anyhow::Result<Status> {
     let mut reports = Vec::new();
     for (file, text) in texts {
         match named(file, report::verify::read(text))? {
@@ -44,7 +48,12 @@ fn matrices(args: &MergeArgs, texts: &[(&Path, String)]) -> anyhow::Result<Statu
         }
     }
     let report = report::verify::join(reports)?;
-    report::verify::write(&report, args.report.format, &args.report.output)?;
+    report::verify::write(
+        &report,
+        args.report.format,
+        &args.report.output,
+        terminal.quiet,
+    )?;
     Ok(report::verify::status(&report))
 }
 
@@ -66,10 +75,11 @@ fn scans(
     let fail_on = args.report.fail_on.unwrap_or(FailOn::Error);
     let options = output::Options {
         style: terminal.style,
+        quiet: terminal.quiet,
         verbose: args.report.verbose,
         matrix: false,
         fail_on,
     };
     output::write(&report, args.report.format, &args.report.output, options)?;
-    Ok(report::status(&report, fail_on, args.report.allow_unknown))
+    Ok(report::status(&report, fail_on, args.report.allowed()))
 }

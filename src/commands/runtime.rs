@@ -2,10 +2,11 @@
 
 use std::fmt::Write as _;
 use std::io::Write;
-use std::path::Path;
+use std::path::{MAIN_SEPARATOR, Path};
 
 use anyhow::{Context, bail};
 use artcheck_inspect::runtime::{RuntimeProfile, release};
+use artcheck_inspect::shell;
 use artcheck_inspect::shown::{shown, shown_json};
 use serde_json::json;
 
@@ -50,7 +51,22 @@ fn save(profiles: &[RuntimeProfile], path: &Path) -> anyhow::Result<()> {
     let [profile] = profiles else {
         bail!("--save takes one runtime; {} were found", profiles.len());
     };
-    std::fs::write(path, profile.to_json()?).with_context(|| format!("{}", path.display()))
+    // What is passed on names no folder of the machine that made it.
+    let mut saved = profile.clone();
+    if profile.name.contains(['/', '\\']) {
+        let name = path.file_stem().unwrap_or_default();
+        saved.name = name.to_string_lossy().into_owned();
+    }
+    let folder = serde_json::to_string(&format!("{}{MAIN_SEPARATOR}", profile.name))?;
+    let text = saved.to_json()?.replace(folder.trim_matches('"'), "");
+    let name = || format!("{}", path.display());
+    std::fs::write(path, text).with_context(name)?;
+    eprintln!(
+        "artcheck: wrote {}; use it with --runtime {}",
+        path.display(),
+        shell::path(path)
+    );
+    Ok(())
 }
 
 /// All facts of one profile, each with where it came from.

@@ -26,6 +26,7 @@ pub fn run(args: &ScanArgs, terminal: Terminal) -> anyhow::Result<Status> {
 
 /// Scans, applies the policy, and writes every report that was asked for.
 pub(super) fn report(args: &ScanArgs, terminal: Terminal, matrix: bool) -> anyhow::Result<Status> {
+    let formats = output::formats(args.report.format, &args.report.output)?;
     let config = policy_of(args)?;
     let base = std::env::current_dir().context("the working directory")?;
     let (scan, runtimes, missing) = perform(args, config.as_ref(), terminal)?;
@@ -52,6 +53,7 @@ pub(super) fn report(args: &ScanArgs, terminal: Terminal, matrix: bool) -> anyho
         .unwrap_or(FailOn::Error);
     let options = output::Options {
         style: terminal.style,
+        quiet: terminal.quiet,
         verbose: args.report.verbose,
         matrix,
         fail_on,
@@ -62,12 +64,12 @@ pub(super) fn report(args: &ScanArgs, terminal: Terminal, matrix: bool) -> anyho
         paths: args.paths.iter().map(|path| shell::path(path)).collect(),
         ..Run::default()
     };
-    if output::formats(args.report.format, &args.report.output).any(Format::is_for_people) {
+    if formats.into_iter().any(Format::is_for_people) {
         let provides = provides(args, config.as_ref());
         fixable::add(&mut report, &scan, &runtimes, &provides);
     }
     output::write(&report, args.report.format, &args.report.output, options)?;
-    let status = report::status(&report, fail_on, args.report.allow_unknown);
+    let status = report::status(&report, fail_on, args.report.allowed());
     for path in &missing {
         eprintln!("artcheck: {}: no such file or folder", shell::path(path));
     }

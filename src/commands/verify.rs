@@ -12,13 +12,16 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::terminal::Terminal;
 use super::verify_hooks::{Rules, Shims};
+use super::verify_one;
 use crate::args::{ShimChoice, ThreadOrder, VerifyArgs};
 use crate::exit::Status;
+use crate::report::format::Format;
 use crate::report::verify as report;
 
 /// Runs the matrix and reports.
 pub fn run(args: &VerifyArgs, terminal: Terminal) -> anyhow::Result<Status> {
     report::check(args.format, &args.output)?;
+    let matrix = verify_one::matrix(args)?;
     let precheck = Rules;
     let shims = Shims::new()?;
     // The hash that divides files divides names too.
@@ -27,9 +30,9 @@ pub fn run(args: &VerifyArgs, terminal: Terminal) -> anyhow::Result<Status> {
         (shard.to_string(), holds)
     });
     let options = MatrixOptions {
-        matrix: args.matrix.clone(),
+        matrix: matrix.file.clone(),
         only: args.only.clone(),
-        device: args.device.clone(),
+        device: args.device.clone().filter(|_| !matrix.is_one),
         share: share.as_ref().map(|(label, holds)| Share { label, holds }),
         jobs: args.jobs,
         repeat: args.repeat,
@@ -53,7 +56,10 @@ pub fn run(args: &VerifyArgs, terminal: Terminal) -> anyhow::Result<Status> {
     if (args.guard || args.order.is_some()) && !result.rows.iter().any(|row| row.simulated) {
         eprintln!("--guard and --order are for rows on metal-sim; none was chosen");
     }
-    report::write(&result, args.format, &args.output)?;
+    if matrix.is_one && args.format == Format::Human {
+        verify_one::answers(&result, &mut std::io::stdout().lock())?;
+    }
+    report::write(&result, args.format, &args.output, terminal.quiet)?;
     Ok(report::status(&result))
 }
 

@@ -12,6 +12,7 @@ use artcheck_patch::shim::{self, Environment, ShimOptions, ShimPart, ShimPlan};
 use artcheck_verify::{Failure, Precheck, PrecheckFinding, Row, Shim, ShimProvider};
 
 use crate::runtimes;
+use crate::told::told;
 
 /// The rules of `scan`, on a row's library and runtime.
 pub struct Rules;
@@ -41,7 +42,7 @@ impl Precheck for Rules {
 }
 
 fn findings(row: &Row) -> Result<Vec<Finding>, String> {
-    let runtimes = runtimes::of_files(&row.runtime.paths).map_err(|error| format!("{error:#}"))?;
+    let runtimes = runtimes::of_files(&row.runtime.paths).map_err(|error| told(&error))?;
     let options = ScanOptions {
         paths: vec![row.library.clone()],
         runtimes,
@@ -88,8 +89,7 @@ impl Shims {
 
     /// A copy of the library in which everything that was found is made right.
     fn convert(&self, row: &Row) -> Result<Option<Shim>, String> {
-        let runtimes =
-            runtimes::of_files(&row.runtime.paths).map_err(|error| format!("{error:#}"))?;
+        let runtimes = runtimes::of_files(&row.runtime.paths).map_err(|error| told(&error))?;
         let Some(runtime) = runtimes.first() else {
             return Ok(None);
         };

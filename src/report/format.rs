@@ -16,6 +16,8 @@ pub enum Format {
     Junit,
     /// GitHub workflow annotations.
     Github,
+    /// GitLab's code-quality report.
+    Gitlab,
     /// Markdown, for job summaries.
     Markdown,
     /// One self-contained page.

@@ -59,10 +59,10 @@ fn message(group: &Group<'_>) -> String {
         lines.push(format!("On {}", group.runtimes.join(", ")));
     }
     if let Some(words) = &finding.runtime_says {
-        lines.push(format!("The runtime says: {words}"));
+        lines.push(format!("Runtime error: {words}"));
     }
     if !finding.help.is_empty() {
-        lines.push(format!("Do: {}", finding.help));
+        lines.push(format!("Fix: {}", finding.help));
     }
     lines.join("\n")
 }

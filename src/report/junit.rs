@@ -220,19 +220,19 @@ fn describe(finding: &Finding) -> String {
             .iter()
             .map(place)
             .filter(|place| !place.is_empty())
-            .map(|place| format!("  at    {place}")),
+            .map(|place| format!("  where          {place}")),
     );
     lines.extend(
         finding
             .evidence
             .iter()
-            .map(|line| format!("  seen  {line}")),
+            .map(|line| format!("  evidence       {line}")),
     );
     if let Some(words) = &finding.runtime_says {
-        lines.push(format!("  says  {words}"));
+        lines.push(format!("  runtime error  {words}"));
     }
     if !finding.help.is_empty() {
-        lines.push(format!("  do    {}", finding.help));
+        lines.push(format!("  fix            {}", finding.help));
     }
     lines.join("\n")
 }

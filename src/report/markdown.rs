@@ -13,6 +13,7 @@ use super::groups::{Group, alike, groups, listed};
 use super::human::{counted, place};
 use super::matrix::grid;
 use super::model::{Report, Verdict};
+use super::state::{State, judged};
 
 /// Characters a report may have, with room for what a caller puts around it.
 pub const MAX_CHARACTERS: usize = 60_000;
@@ -25,6 +26,7 @@ const TAIL: usize = 400;
 pub fn render(report: &Report) -> String {
     let mut out = headline(report);
     matrix(&mut out, report);
+    unreadable(&mut out, report);
     findings(&mut out, report);
     out
 }
@@ -47,7 +49,7 @@ fn headline(report: &Report) -> String {
         let _ = write!(line, " ({} accepted)", totals.suppressed);
     }
     if totals.undecided {
-        line.push_str("\n\n**Something could not be decided**: see below.");
+        line.push_str("\n\n**Something is undecided**: see below.");
     }
     line.push_str("\n\n");
     line
@@ -91,6 +93,16 @@ fn matrix(out: &mut String, report: &Report) {
         let _ = writeln!(out, "\n{left} more rows are not shown.");
     }
     out.push('\n');
+}
+
+/// Files that have no row because they could not be read.
+fn unreadable(out: &mut String, report: &Report) {
+    let unread = judged(report).into_iter();
+    let unread = unread.filter(|judged| judged.state == State::Unreadable);
+    let names: Vec<String> = unread.map(|judged| code(&judged.entry.path)).collect();
+    if !names.is_empty() {
+        let _ = writeln!(out, "Unreadable: {}.\n", listed(&names).join(", "));
+    }
 }
 
 fn verdict(verdict: &Verdict) -> String {
@@ -164,17 +176,17 @@ fn section(groups: &[Group<'_>]) -> Option<String> {
     for location in &finding.locations {
         let place = place(location);
         if !place.is_empty() {
-            line("at", &code(&place));
+            line("where", &code(&place));
         }
     }
     for evidence in &finding.evidence {
-        line("seen", &code(evidence));
+        line("evidence", &code(evidence));
     }
     if let Some(words) = &finding.runtime_says {
-        line("the runtime says", &code(words));
+        line("runtime error", &code(words));
     }
     if !finding.help.is_empty() {
-        line("do", &text(&finding.help));
+        line("fix", &text(&finding.help));
     }
     out.push_str("\n</details>\n\n");
     Some(out)

@@ -5,6 +5,7 @@ pub mod finding;
 pub mod fingerprint;
 pub mod format;
 pub mod github;
+pub mod gitlab;
 pub mod groups;
 pub mod html;
 pub mod human;
@@ -31,8 +32,17 @@ use model::Report;
 
 use crate::exit::Status;
 
+/// What the caller passes over.
+#[derive(Debug, Clone, Copy)]
+pub struct Allowed {
+    /// `--allow-unknown`.
+    pub unknown: bool,
+    /// `--allow-nothing`.
+    pub nothing: bool,
+}
+
 /// The exit status of a report, decided here and nowhere else.
-pub fn status(report: &Report, fail_on: FailOn, allow_unknown: bool) -> Status {
+pub fn status(report: &Report, fail_on: FailOn, allowed: Allowed) -> Status {
     if report
         .findings
         .iter()
@@ -40,14 +50,18 @@ pub fn status(report: &Report, fail_on: FailOn, allow_unknown: bool) -> Status {
     {
         return Status::Findings;
     }
+    let nothing = match allowed.nothing {
+        true => Status::Clean,
+        false => Status::Nothing,
+    };
     if report.artifacts.is_empty() {
-        return Status::Nothing;
+        return nothing;
     }
-    if !allow_unknown && report.summary.undecided {
+    if !allowed.unknown && report.summary.undecided {
         return Status::Unknown;
     }
     if report.concerns_nothing() {
-        return Status::Nothing;
+        return nothing;
     }
     Status::Clean
 }

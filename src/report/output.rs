@@ -4,13 +4,14 @@ use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::PathBuf;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
+use artcheck_inspect::shown::shown;
 use clap::ValueEnum as _;
 
 use super::format::{FailOn, Format};
 use super::model::Report;
 use super::style::Style;
-use super::{github, html, human, json, junit, markdown, matrix, sarif};
+use super::{github, gitlab, html, human, json, junit, markdown, matrix, sarif};
 
 /// Bytes that are written at once.
 const BUFFER: usize = 1 << 18;
@@ -54,6 +55,39 @@ pub fn parse(text: &str) -> Result<Output, String> {
     })
 }
 
+impl Output {
+    /// What is written here: what was said, what the suffix says, or else `chosen`,
+    /// the format of `--format`.
+    fn format(&self, chosen: Format) -> anyhow::Result<Format> {
+        let suffix = self.file.extension().and_then(|suffix| suffix.to_str());
+        let by_suffix = match suffix.map(str::to_ascii_lowercase).as_deref() {
+            Some("sarif") => Format::Sarif,
+            Some("json") => Format::Json,
+            Some("xml") => Format::Junit,
+            Some("md" | "markdown") => Format::Markdown,
+            Some("html" | "htm") => Format::Html,
+            _ => return Ok(self.format.unwrap_or(chosen)),
+        };
+        match self.format {
+            Some(format) => Ok(format),
+            None if chosen == Format::Human || chosen == by_suffix => Ok(by_suffix),
+            // SARIF is JSON.
+            None if (chosen, by_suffix) == (Format::Sarif, Format::Json) => Ok(chosen),
+            None => {
+                let name = |format: Format| {
+                    let value = format.to_possible_value();
+                    value.map_or_else(String::new, |value| value.get_name().to_owned())
+                };
+                let (chosen, file) = (name(chosen), self.file.display());
+                bail!(
+                    "{file} is named as {by} and --format says {chosen}: say --output {by}={file} or --output {chosen}={file}",
+                    by = name(by_suffix)
+                )
+            }
+        }
+    }
+}
+
 /// What human reports show, and what JUnit calls a failure.
 #[derive(Debug, Clone, Copy)]
 pub struct Options {
@@ -63,6 +97,8 @@ pub struct Options {
     pub verbose: bool,
     /// The table alone instead of the whole human report.
     pub matrix: bool,
+    /// Do not say which files were written.
+    pub quiet: bool,
     /// Lowest severity that fails.
     pub fail_on: FailOn,
 }
@@ -75,7 +111,7 @@ pub fn write(
     outputs: &[Output],
     options: Options,
 ) -> anyhow::Result<()> {
-    write_each(format, outputs, |format, to_stdout, out| {
+    write_each(format, outputs, options.quiet, |format, to_stdout, out| {
         let style = if to_stdout {
             options.style
         } else {
@@ -90,16 +126,22 @@ pub fn write(
 pub fn write_each(
     format: Format,
     outputs: &[Output],
+    quiet: bool,
     render: impl Fn(Format, bool, &mut dyn Write) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     let mut to_stdout = true;
     for output in outputs {
-        to_stdout &= output.format.is_some();
+        let written = output.format(format)?;
+        // A file without a format is the place of the report of `--format`.
+        to_stdout &= output.format.is_some() || written != format;
         let name = || format!("{} cannot be written", output.file.display());
         let file = File::create(&output.file).with_context(name)?;
         let mut out = BufWriter::with_capacity(BUFFER, file);
-        render(output.format.unwrap_or(format), false, &mut out)?;
+        render(written, false, &mut out)?;
         out.flush().with_context(name)?;
+        if !quiet {
+            eprintln!("artcheck: wrote {}", shown(&output.file.to_string_lossy()));
+        }
     }
     if to_stdout {
         let mut out = BufWriter::with_capacity(BUFFER, std::io::stdout().lock());
@@ -109,10 +151,10 @@ pub fn write_each(
     Ok(())
 }
 
-/// The formats that will be written.
-pub fn formats(format: Format, outputs: &[Output]) -> impl Iterator<Item = Format> {
-    let named = outputs.iter().filter_map(|output| output.format);
-    named.chain(std::iter::once(format))
+/// The formats that will be written; an error where a file's name and format differ.
+pub fn formats(format: Format, outputs: &[Output]) -> anyhow::Result<Vec<Format>> {
+    let named = outputs.iter().map(|output| output.format(format));
+    named.chain(std::iter::once(Ok(format))).collect()
 }
 
 fn render(
@@ -129,6 +171,7 @@ fn render(
         Format::Sarif => sarif::render(report)?,
         Format::Junit => junit::render(report, options.fail_on)?,
         Format::Github => github::render(report),
+        Format::Gitlab => gitlab::render(report)?,
         Format::Markdown => markdown::render(report),
         Format::Html => html::render(report)?,
     };
@@ -146,5 +189,16 @@ mod tests {
         assert_eq!(parse("./a=b.txt").unwrap().format, None);
         assert!(parse("sarfi=a.sarif").is_err());
         assert!(parse("sarif=").is_err());
+    }
+
+    #[test]
+    fn a_suffix_says_what_a_file_is_to_hold() {
+        let of = |file: &str, chosen| parse(file).unwrap().format(chosen).ok();
+        assert_eq!(of("x.sarif", Format::Human), Some(Format::Sarif));
+        assert_eq!(of("x.HTML", Format::Human), Some(Format::Html));
+        assert_eq!(of("x.txt", Format::Junit), Some(Format::Junit));
+        assert_eq!(of("x.sarif.json", Format::Sarif), Some(Format::Sarif));
+        assert_eq!(of("x.sarif", Format::Json), None);
+        assert_eq!(of("json=x.sarif", Format::Human), Some(Format::Json));
     }
 }

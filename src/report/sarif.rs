@@ -24,6 +24,11 @@ const REPOSITORY: &str = env!("CARGO_PKG_REPOSITORY");
 /// refuse a log of more than 25,000.
 const MOST_RESULTS: usize = 5_000;
 
+/// Characters of a message: services show less, and a finding stays below 2 KB.
+const LONGEST: usize = 900;
+/// Places and facts of one finding.
+const FEW: usize = 3;
+
 /// Renders a report as one SARIF log.
 pub fn render(report: &Report) -> serde_json::Result<String> {
     let mut findings: Vec<&Finding> = report.findings.iter().chain(&report.suppressed).collect();
@@ -70,8 +75,9 @@ fn describe(rule: &Rule) -> Value {
     json!({
         "id": rule.code,
         "name": pascal(rule.name),
-        "shortDescription": { "text": rule.name },
-        "fullDescription": { "text": sentence(rule.summary) },
+        "shortDescription": { "text": sentence(rule.summary) },
+        "fullDescription": { "text": breaks(&page) },
+        "helpUri": help_uri(rule),
         "help": { "text": page, "markdown": page },
         "defaultConfiguration": { "level": level(rule.severity) },
         "properties": {
@@ -80,6 +86,31 @@ fn describe(rule: &Rule) -> Value {
             "tags": ["abi", "tvm", "mlc-llm"],
         },
     })
+}
+
+/// What breaks, in the words of the rule's page.
+fn breaks(page: &str) -> String {
+    let after = page
+        .split_once("## What breaks")
+        .map_or("", |(_, after)| after);
+    let part = after.split("\n## ").next().unwrap_or_default();
+    cut(&sentence(part.trim()), LONGEST)
+}
+
+/// The rule's page in the repository; a rule's file is called by its code and name.
+fn help_uri(rule: &Rule) -> String {
+    let file = format!("{}_{}", rule.code, rule.name)
+        .to_lowercase()
+        .replace('-', "_");
+    format!("{REPOSITORY}/blob/main/crates/inspect/src/rules/{file}.md")
+}
+
+/// At most so many characters.
+fn cut(text: &str, most: usize) -> String {
+    match text.char_indices().nth(most) {
+        Some((end, _)) => format!("{} ...", text.get(..end).unwrap_or_default().trim_end()),
+        None => text.to_owned(),
+    }
 }
 
 fn result(finding: &Finding) -> Value {
@@ -116,7 +147,7 @@ fn locations(finding: &Finding) -> Value {
     if finding.artifact != finding.file {
         logical.push(json!({ "fullyQualifiedName": *finding.artifact, "kind": "module" }));
     }
-    for location in &finding.locations {
+    for location in finding.locations.iter().take(FEW) {
         let words = place(location);
         if !words.is_empty() {
             let name = location.function.as_ref().or(location.symbol.as_ref());
@@ -153,15 +184,15 @@ fn message(finding: &Finding) -> String {
         text.push_str(&format!("\nOn {runtime}."));
     }
     if let Some(words) = &finding.runtime_says {
-        text.push_str(&format!("\nThe runtime says: {words}"));
+        text.push_str(&format!("\nRuntime error: {}", cut(words, LONGEST / 3)));
     }
-    for line in &finding.evidence {
-        text.push_str(&format!("\nSeen: {line}"));
+    for line in finding.evidence.iter().take(FEW) {
+        text.push_str(&format!("\nEvidence: {line}"));
     }
     if !finding.help.is_empty() {
-        text.push_str(&format!("\nDo: {}", finding.help));
+        text.push_str(&format!("\nFix: {}", finding.help));
     }
-    text
+    cut(&text, LONGEST)
 }
 
 fn sentence(text: &str) -> String {

@@ -126,3 +126,219 @@ fn listings_and_statistics_are_tvms_own() {
         serde_json::from_str(&text(["dump", "--metadata", HEALTHY])).expect("JSON");
     assert_eq!(metadata["kv_state_kind"], "kv_cache");
 }
+
+/// The table of the documentation says of each rule what the program says.
+#[test]
+fn the_table_of_rules_is_the_programs_own() {
+    let listed = run(["rules", "--format", "json"]).stdout;
+    let listed: Value = serde_json::from_slice(&listed).expect("JSON");
+    let rules = listed["rules"].as_array().expect("a list");
+    let lines = rules.iter().map(|rule| {
+        let word = |key: &str| rule[key].as_str().expect("a text");
+        format!(
+            "| {} | {} | {} |\n",
+            word("code"),
+            word("name"),
+            word("summary")
+        )
+    });
+    let table = format!(
+        "| code | name | what it sees |\n|---|---|---|\n{}",
+        lines.collect::<String>()
+    );
+    let file = root().join("docs/rules.md");
+    let text = std::fs::read_to_string(&file).expect("docs/rules.md");
+    if std::env::var_os("BLESS").is_some() {
+        let (head, _) = text.split_once("| code |").expect("a table");
+        std::fs::write(&file, format!("{head}{table}")).expect("written");
+        return;
+    }
+    assert!(text.ends_with(&table), "BLESS=1 writes the table:\n{table}");
+}
+
+/// No error tells its cause twice.
+#[test]
+fn errors_tell_each_cause_once() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| folder.path().join(name).to_str().expect("UTF-8").to_owned();
+    let copy = path("m.so");
+    std::fs::copy(root().join(HEALTHY), &copy).expect("copied");
+    std::fs::write(path("broken.toml"), "rows = [").expect("written");
+    std::fs::write(path("broken.json"), "{").expect("written");
+    let (missing, toml, json) = (path("none"), path("broken.toml"), path("broken.json"));
+    let commands: [&[&str]; 22] = [
+        &["scan", &missing],
+        &["scan", &copy, "-r", &missing],
+        &["scan", &copy, "-r", &json],
+        &["scan", &copy, "--config", &toml],
+        &["scan", &copy, "--config", &missing],
+        &["scan", &copy, "--baseline", &missing],
+        &["scan", &copy, "--baseline", &json],
+        &["scan", &copy, "--with", &missing],
+        &["scan", &copy, "-o", &path("no/folder.json")],
+        &["matrix", &missing],
+        &["dump", &missing],
+        &["dump", &json],
+        &["diff", &copy, &missing],
+        &["merge", &missing],
+        &["merge", &json],
+        &["verify", &missing],
+        &["verify", &toml],
+        &["unpatch", &copy],
+        &["unpatch", &missing],
+        &["patch", "source", "--tvm", &missing],
+        &["patch", "retag", &missing, "--to", "tirx"],
+        &["runtime", &missing],
+    ];
+    for command in commands {
+        let output = run(command);
+        assert_eq!(output.status.code(), Some(2), "{command:?}: {output:?}");
+        let text = String::from_utf8(output.stderr).expect("text");
+        let mut parts: Vec<&str> = text
+            .trim()
+            .split(": ")
+            .filter(|part| part.len() > 7)
+            .collect();
+        let all = parts.len();
+        parts.sort_unstable();
+        parts.dedup();
+        assert_eq!(parts.len(), all, "{command:?}: {text}");
+    }
+}
+
+#[test]
+fn every_spelling_of_a_release_is_one_runtime() {
+    let verdict = |runtime: &str| {
+        let (report, _) = scan([HEALTHY, "--runtime", runtime]);
+        let verdicts = report["verdicts"].as_array().expect("a list").clone();
+        let names = verdicts
+            .iter()
+            .map(|verdict| verdict["runtime"].as_str().expect("a name").to_owned());
+        names.collect::<Vec<_>>()
+    };
+    for spelling in [
+        "0.26",
+        "tvm-0.26",
+        "TVM-0.26",
+        "tvm0.26",
+        "v0.26.0",
+        "apache-tvm==0.26.0",
+    ] {
+        assert_eq!(verdict(spelling), ["tvm-0.26"], "{spelling}");
+    }
+    assert_eq!(verdict("0.25,tvm-0.27"), ["tvm-0.25", "tvm-0.27"]);
+    for other in ["0.26.9", "0.28", "tvm"] {
+        assert_eq!(status(["scan", HEALTHY, "--runtime", other]), 2, "{other}");
+    }
+    // A folder of that name is another runtime only with `./`.
+    let folder = tempfile::tempdir().expect("a folder");
+    std::fs::create_dir(folder.path().join("tvm-0.26")).expect("made");
+    let in_folder = |runtime: &str| {
+        let mut command = support::artcheck();
+        command
+            .current_dir(&folder)
+            .arg("scan")
+            .arg(root().join(HEALTHY));
+        command
+            .args(["--runtime", runtime])
+            .output()
+            .expect("artcheck starts")
+            .status
+            .code()
+    };
+    assert_eq!(in_folder("tvm-0.26"), Some(1));
+    assert_eq!(in_folder("./tvm-0.26"), Some(2));
+}
+
+#[test]
+fn the_suffix_of_a_report_says_its_format() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("report.sarif");
+    let name = file.to_str().expect("UTF-8");
+    let output = run(["scan", HEALTHY, "-r", "0.27", "-o", name]);
+    assert_eq!(output.status.code(), Some(0));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("wrote"));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("It fits tvm-0.27."));
+    let log: Value = serde_json::from_slice(&std::fs::read(&file).expect("written")).expect("JSON");
+    assert_eq!(log["version"], "2.1.0");
+    assert_eq!(status(["scan", HEALTHY, "--format", "json", "-o", name]), 2);
+}
+
+#[test]
+fn a_hook_passes_over_files_of_others() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("libother.a");
+    std::fs::write(&file, "!<arch>\n").expect("written");
+    let name = file.to_str().expect("UTF-8");
+    assert_eq!(status(["scan", name]), 3);
+    assert_eq!(status(["scan", name, "--allow-nothing"]), 0);
+    // One path that is not there does not take the results of the others.
+    let output = run(["scan", HEALTHY, "no-such.so", "-r", "0.27"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("It fits tvm-0.27."));
+}
+
+/// What would stop a repair halfway is said before anything is written.
+#[test]
+fn fix_refuses_before_it_writes() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let source = root().join("corpus/artifacts/synthetic/dense-ext-0.26-tir-tag-cpu-x86_64.so");
+    for name in ["a.so", "b.so"] {
+        std::fs::copy(&source, folder.path().join(name)).expect("copied");
+    }
+    let fix = |args: &[&str]| {
+        let mut command = support::artcheck();
+        command
+            .current_dir(&folder)
+            .args(["fix", ".", "-r", "0.27"])
+            .args(args);
+        command.output().expect("artcheck starts")
+    };
+    let output = fix(&["--apply", "--out", "one.so"]);
+    assert_eq!(output.status.code(), Some(2), "{output:?}");
+    assert!(!folder.path().join("one.so").exists());
+    let plan = String::from_utf8(fix(&[]).stdout).expect("text");
+    assert!(
+        plan.ends_with("nothing is written yet: add --apply\n"),
+        "{plan}"
+    );
+    let done = String::from_utf8(fix(&["--apply"]).stdout).expect("text");
+    assert!(
+        done.contains("undo with `artcheck unpatch ./a.so`"),
+        "{done}"
+    );
+}
+
+/// Help is read on one screen, without scrolling far, and shows how the command is typed.
+#[test]
+fn every_help_is_short_and_has_an_example() {
+    let help = |args: &[&str]| {
+        let mut command = support::artcheck();
+        let output = command
+            .args(args)
+            .arg("--help")
+            .env("COLUMNS", "100")
+            .output();
+        String::from_utf8(output.expect("artcheck starts").stdout).expect("text")
+    };
+    let main = help(&[]);
+    let (_, commands) = main.split_once("Commands:\n").expect("the commands");
+    let commands = commands.lines().take_while(|line| line.starts_with("  "));
+    let names = commands.filter_map(|line| line.split_whitespace().next());
+    let names: Vec<&str> = names
+        .filter(|name| !["help", "schema", "patch"].contains(name))
+        .collect();
+    assert!(names.len() > 12, "{names:?}");
+    for name in names {
+        let text = help(&[name]);
+        assert!(
+            text.contains("Example: artcheck ") || text.contains("Example: python"),
+            "{name}: {text}"
+        );
+        assert!(
+            text.lines().count() <= 60,
+            "{name}: {}",
+            text.lines().count()
+        );
+    }
+}

@@ -13,7 +13,9 @@ const PATHS: [&str; 3] = [
     "corpus/artifacts/tvm-0.25",
     "corpus/artifacts/tvm-0.27",
 ];
-const FORMATS: [&str; 6] = ["json", "sarif", "junit", "github", "markdown", "html"];
+const FORMATS: [&str; 7] = [
+    "json", "sarif", "junit", "github", "gitlab", "markdown", "html",
+];
 
 /// One scan that writes every format; the folder that holds `report.<format>`.
 fn reports(extra: &[&str]) -> tempfile::TempDir {
@@ -199,6 +201,25 @@ print(json.dumps({'tests': xml.tests, 'failures': xml.failures, 'errors': xml.er
 }
 
 /// `::level file=F,title=T::data`, one per line, escaped so that it ends where it should.
+#[test]
+fn gitlab_gets_the_members_that_it_reads() {
+    let folder = reports(&["--runtime", "tvm-0.26", "--runtime", "tvm-0.27"]);
+    let issues = json(&folder, "gitlab");
+    let issues = issues.as_array().expect("a list");
+    assert!(issues.len() > 5);
+    let mut fingerprints = std::collections::HashSet::new();
+    for issue in issues {
+        let text = |name: &str| issue[name].as_str().expect("text");
+        assert!(["info", "minor", "critical"].contains(&text("severity")));
+        assert!(text("check_name").starts_with("AC"));
+        assert!(!text("description").is_empty());
+        assert!(fingerprints.insert(text("fingerprint")));
+        let path = issue["location"]["path"].as_str().expect("a path");
+        assert!(root().join(path).is_file(), "{path}");
+        assert_eq!(issue["location"]["lines"]["begin"], 1);
+    }
+}
+
 #[test]
 fn annotations_follow_the_grammar() {
     let folder = reports(&["--runtime", "tvm-0.26"]);

@@ -33,7 +33,7 @@ pub struct Epoch {
 impl std::fmt::Display for Epoch {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         if self.mixed {
-            return f.write_str("no one release (a snapshot between releases, or edited)");
+            return f.write_str("an unknown TVM (a nightly, or patched)");
         }
         if self.from == self.to {
             write!(f, "TVM {}", self.from)

@@ -87,6 +87,85 @@ fn gpu_feature(text: &str) -> Option<GpuFeature> {
     }
 }
 
+/// What a target is made of.
+const KNOWN: &str = "write ARCH-SYSTEM[.VERSION], for example x86_64-linux.2.28 or aarch64-macos.13; \
+architectures are x86_64, x86, aarch64, arm, riscv64 and wasm32, systems linux, android, macos, ios, \
+ios-simulator, maccatalyst, windows and web";
+
+/// Words of compilers' triples that say nothing here: vendors and environments.
+const NO_SYSTEM: [&str; 13] = [
+    "unknown",
+    "pc",
+    "apple",
+    "none",
+    "w64",
+    "gnu",
+    "gnueabihf",
+    "gnueabi",
+    "musl",
+    "msvc",
+    "eabi",
+    "elf",
+    "mingw32",
+];
+
+fn architecture_of(word: &str) -> Option<Architecture> {
+    Some(match word {
+        "x86_64" | "amd64" | "x64" => Architecture::X86_64,
+        "x86" | "i386" | "i686" => Architecture::X86,
+        "aarch64" | "arm64" | "arm64e" => Architecture::Aarch64,
+        "arm" | "armv7" | "armv7a" | "armv7l" | "thumbv7" => Architecture::Arm,
+        "riscv64" | "riscv64gc" => Architecture::Riscv64,
+        "wasm32" | "wasm" => Architecture::Wasm32,
+        _ => return None,
+    })
+}
+
+/// A word that makes another system of the one before it.
+fn variant_of(
+    word: &str,
+    before: Option<&(Platform, Option<Version>)>,
+) -> Option<(Platform, Option<Version>)> {
+    let (before, floor) = before?;
+    let platform = match (before, word) {
+        (Platform::Ios, "sim" | "simulator") => Platform::IosSimulator,
+        (Platform::Ios | Platform::MacOs, "macabi") => Platform::MacCatalyst,
+        (Platform::Linux, word) if word.starts_with("android") => {
+            return system_of(word).ok().flatten();
+        }
+        (Platform::Web, "emscripten" | "wasi" | "web") => Platform::Web,
+        _ => return None,
+    };
+    Some((platform, floor.clone()))
+}
+
+/// A system with the version behind it, `macos.13`, `ios17.0`, `android30`. The
+/// number behind `darwin` is that of the kernel.
+fn system_of(word: &str) -> Result<Option<(Platform, Option<Version>)>, String> {
+    let end = word
+        .find(|c: char| c.is_ascii_digit() || c == '.')
+        .unwrap_or(word.len());
+    let (name, version) = word.split_at_checked(end).unwrap_or((word, ""));
+    let platform = match name {
+        "linux" => Platform::Linux,
+        "android" | "androideabi" => Platform::Android,
+        "macos" | "macosx" | "darwin" | "osx" => Platform::MacOs,
+        "ios" | "iphoneos" => Platform::Ios,
+        "iphonesimulator" => Platform::IosSimulator,
+        "macabi" | "maccatalyst" => Platform::MacCatalyst,
+        "windows" | "win" => Platform::Windows,
+        "web" | "wasi" | "emscripten" => Platform::Web,
+        _ => return Ok(None),
+    };
+    let version = version.trim_start_matches('.');
+    let floor = match version {
+        "" => None,
+        _ if name == "darwin" || platform == Platform::Windows => None,
+        version => Some(version.parse()?),
+    };
+    Ok(Some((platform, floor)))
+}
+
 impl FromStr for Target {
     type Err = String;
 
@@ -100,41 +179,26 @@ impl FromStr for Target {
             .filter(|feature| !feature.is_empty())
             .map(str::parse)
             .collect::<Result<_, _>>()?;
-        let (arch, rest) = text.split_once('-').ok_or_else(|| {
-            format!("`{text}` is not ARCH-SYSTEM[.VERSION], for example x86_64-linux.2.28 or aarch64-macos.13")
-        })?;
-        let architecture = match arch {
-            "x86_64" | "amd64" => Architecture::X86_64,
-            "x86" | "i686" => Architecture::X86,
-            "aarch64" | "arm64" => Architecture::Aarch64,
-            "arm" | "armv7" => Architecture::Arm,
-            "riscv64" => Architecture::Riscv64,
-            "wasm32" => Architecture::Wasm32,
-            other => {
+        let text = text.to_ascii_lowercase().replace("mac-os", "macos");
+        let mut architecture = None;
+        let mut system: Option<(Platform, Option<Version>)> = None;
+        for word in text.split(['-', ' ']).filter(|word| !word.is_empty()) {
+            if let Some(found) = architecture_of(word).filter(|_| architecture.is_none()) {
+                architecture = Some(found);
+            } else if let Some(found) = variant_of(word, system.as_ref()) {
+                system = Some(found);
+            } else if let Some(found) = system_of(word)? {
+                system = Some(found);
+            } else if !NO_SYSTEM.contains(&word) {
                 return Err(format!(
-                    "unknown architecture `{other}`: use x86_64, x86, aarch64, arm, riscv64 or wasm32"
+                    "`{word}` is neither an architecture nor a system: {KNOWN}"
                 ));
             }
-        };
-        let (system, floor) = match rest.split_once('.') {
-            Some((system, version)) => (system, Some(version.parse()?)),
-            None => (rest, None),
-        };
-        let platform = match system {
-            "linux" | "linux-gnu" => Platform::Linux,
-            "android" => Platform::Android,
-            "macos" | "apple-macos" => Platform::MacOs,
-            "ios" => Platform::Ios,
-            "ios-simulator" => Platform::IosSimulator,
-            "macabi" | "maccatalyst" => Platform::MacCatalyst,
-            "windows" => Platform::Windows,
-            "web" | "wasi" => Platform::Web,
-            other => {
-                return Err(format!(
-                    "unknown system `{other}`: use linux, android, macos, ios, ios-simulator, maccatalyst, windows or web"
-                ));
-            }
-        };
+        }
+        let architecture =
+            architecture.ok_or_else(|| format!("`{text}` names no architecture: {KNOWN}"))?;
+        let (platform, floor) =
+            system.ok_or_else(|| format!("`{text}` names no system: {KNOWN}"))?;
         Ok(Self {
             architecture,
             platform,
@@ -186,6 +250,49 @@ mod tests {
             assert!(words.contains("no-16bit-buffers"), "{words}");
         }
         assert!("macos".parse::<Target>().is_err());
+        assert!("x86_64".parse::<Target>().is_err());
+        assert!("aarch64-macos-toaster".parse::<Target>().is_err());
+    }
+
+    #[test]
+    fn reads_what_compilers_and_reports_say() {
+        for (text, platform, floor) in [
+            ("aarch64-apple-darwin", Platform::MacOs, None),
+            ("arm64-apple-darwin23.4.0", Platform::MacOs, None),
+            ("macos-arm64", Platform::MacOs, None),
+            ("aarch64 mac-os", Platform::MacOs, None),
+            ("arm64-apple-macosx11.0", Platform::MacOs, Some(vec![11])),
+            ("arm64-apple-ios17.2", Platform::Ios, Some(vec![17, 2])),
+            (
+                "arm64-apple-ios17-simulator",
+                Platform::IosSimulator,
+                Some(vec![17]),
+            ),
+            ("aarch64-apple-ios-sim", Platform::IosSimulator, None),
+            ("arm64-ios-simulator", Platform::IosSimulator, None),
+            ("aarch64-apple-ios-macabi", Platform::MacCatalyst, None),
+            ("aarch64-linux-android30", Platform::Android, Some(vec![30])),
+            ("aarch64-unknown-linux-gnu", Platform::Linux, None),
+        ] {
+            let target: Target = text
+                .parse()
+                .unwrap_or_else(|error| panic!("{text}: {error}"));
+            assert_eq!(target.architecture, Architecture::Aarch64, "{text}");
+            assert_eq!(target.platform, platform, "{text}");
+            assert_eq!(target.floor, floor.map(Version), "{text}");
+        }
+        for (text, platform) in [
+            ("x86_64-pc-windows-msvc", Platform::Windows),
+            ("x86_64-w64-mingw32-windows", Platform::Windows),
+            ("wasm32-unknown-emscripten", Platform::Web),
+            ("wasm32-wasi", Platform::Web),
+        ] {
+            assert_eq!(
+                text.parse::<Target>().map(|target| target.platform),
+                Ok(platform),
+                "{text}"
+            );
+        }
         assert!("x86_64-linux.two".parse::<Target>().is_err());
     }
 }

@@ -87,7 +87,7 @@ fn io_error(path: &Path, doing: &'static str) -> impl FnOnce(io::Error) -> Write
 }
 
 impl Source {
-    /// Reads a whole file. Another artcheck that holds it is waited for by nobody.
+    /// Reads a whole file. Fails with `Busy` if another process holds the lock.
     pub fn read(given: &Path) -> Result<Self, WriteError> {
         let path = given.canonicalize().map_err(io_error(given, "open"))?;
         let name = match given.is_symlink() {

@@ -5,11 +5,12 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use artcheck_inspect::shown::shown_lines;
+use artcheck_inspect::shell;
+use artcheck_inspect::shown::{shown, shown_lines};
 use artcheck_patch::inplace::convert::ConvertOptions;
 use artcheck_patch::inplace::retag::RetagOptions;
 use artcheck_patch::inplace::{
-    self, EditPlan, Output, Resign, align as alignment, convert as conversion,
+    self, Applied, EditPlan, Output, Resign, align as alignment, convert as conversion,
     model_lib as configuration, relocate as relocation, retag as tags, sign as signature,
 };
 use artcheck_patch::receipt;
@@ -149,17 +150,21 @@ fn change(
             "nothing to change: {} is left as it is",
             file.display()
         )?,
-        Some(applied) => {
-            writeln!(out, "wrote {}", applied.file.display())?;
-            if let Some(receipt) = applied.receipt {
-                writeln!(
-                    out,
-                    "receipt {} (undo with `artcheck unpatch {}`)",
-                    receipt.display(),
-                    applied.file.display()
-                )?;
-            }
-        }
+        Some(applied) => wrote(&mut out, &applied)?,
     }
     Ok(Status::Clean)
+}
+
+/// What was written, and how to undo it.
+pub fn wrote(out: &mut dyn Write, applied: &Applied) -> std::io::Result<()> {
+    writeln!(out, "wrote {}", shown(&applied.file.to_string_lossy()))?;
+    if let Some(receipt) = &applied.receipt {
+        writeln!(
+            out,
+            "receipt {} (undo with `artcheck unpatch {}`)",
+            shown(&receipt.to_string_lossy()),
+            shell::path(&applied.file)
+        )?;
+    }
+    Ok(())
 }

@@ -4,7 +4,7 @@ mod in_place;
 mod shim;
 mod source;
 
-pub use in_place::{output, resign};
+pub use in_place::{output, resign, wrote};
 
 use crate::args::PatchCommand;
 use crate::exit::Status;

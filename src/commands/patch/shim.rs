@@ -13,6 +13,16 @@ use crate::runtimes;
 
 /// Chooses the parts, builds the library, says how to load it.
 pub fn run(args: &PatchShimArgs) -> anyhow::Result<Status> {
+    for runtime in args.runtime.iter().filter(|path| !path.exists()) {
+        let name = runtime.display();
+        if runtimes::is_release(&runtime.to_string_lossy()) {
+            bail!(
+                "a shim is built for the files of a runtime, and {name} is a release: \
+                 name your copy of it, a folder, wheel or virtual environment (--runtime .venv)"
+            );
+        }
+        bail!("{name}: there is no such file or folder");
+    }
     let (plan, left) = plan(args)?;
     let mut out = std::io::stdout().lock();
     if plan.is_empty() {

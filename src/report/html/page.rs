@@ -5,15 +5,17 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use artcheck_inspect::Role;
 use artcheck_inspect::rules;
+use artcheck_inspect::shown::shown;
 use artcheck_inspect::{Repair, Severity};
 use serde::Serialize;
 
 use super::library::{LibraryView, library_view};
-use super::picture::{Column, Row, column, row};
+use super::picture::{Column, Row, column, row, unreadable};
 use crate::report::groups::groups;
 use crate::report::human::{counted, place};
-use crate::report::matrix::grid;
+use crate::report::matrix::{Grid, grid};
 use crate::report::model::{Entry, Finding, Key, Report};
+use crate::report::state::{State, judged};
 
 /// Artifacts that get a section of their own, and lines of the lists: a page
 /// that a browser opens. What is left out is counted.
@@ -35,6 +37,16 @@ pub(super) struct Page {
     others: Vec<Problem>,
     suppressed: Vec<Accepted>,
     healthy: Vec<Healthy>,
+    todo: Vec<Todo>,
+    command: String,
+    date: String,
+}
+
+/// A repair that was tried out.
+#[derive(Serialize)]
+struct Todo {
+    file: String,
+    command: String,
 }
 
 #[derive(Serialize)]
@@ -105,7 +117,7 @@ pub(super) fn page(report: &Report) -> Page {
     let totals = &report.summary;
     let (state, headline) = match (totals.errors, totals.warnings, totals.undecided) {
         (1.., ..) => ("bad", counted(totals.errors, "error")),
-        (0, _, true) => ("unsure", String::from("Not everything could be decided")),
+        (0, _, true) => ("unsure", String::from("Undecided")),
         (0, 1.., _) => ("unsure", counted(totals.warnings, "warning")),
         _ => ("good", String::from("No errors")),
     };
@@ -147,7 +159,10 @@ pub(super) fn page(report: &Report) -> Page {
         state,
         counts: counts(report),
         columns: grid.columns.iter().map(|name| column(name)).collect(),
-        rows: grid.rows.iter().map(|line| row(line, &anchors)).collect(),
+        rows: rows_of(report, &grid, &anchors),
+        todo: todo(report),
+        command: report.run.command.clone(),
+        date: report.run.date.clone(),
         rules: rules_named(report),
         more,
         artifacts: shown
@@ -164,6 +179,30 @@ pub(super) fn page(report: &Report) -> Page {
             })
             .collect(),
     }
+}
+
+/// The libraries on each runtime, then the files that could not be read.
+fn rows_of(report: &Report, grid: &Grid<'_>, anchors: &HashMap<Key, String>) -> Vec<Row> {
+    let mut rows: Vec<Row> = grid.rows.iter().map(|line| row(line, anchors)).collect();
+    let unread = judged(report).into_iter();
+    let unread = unread.filter(|judged| judged.state == State::Unreadable);
+    let columns = grid.columns.len();
+    let unread = unread.take(MOST_LINES).map(|judged| {
+        let entry = judged.entry;
+        unreadable(entry, anchors.get(&entry.key()), columns)
+    });
+    rows.extend(unread.filter(|_| columns > 0));
+    rows
+}
+
+/// What to type, for each file that a repair makes run.
+fn todo(report: &Report) -> Vec<Todo> {
+    let fixes = report.run.fixes.iter();
+    let todo = fixes.map(|fix| Todo {
+        file: shown(&fix.file).into_owned(),
+        command: fix.command.join(" "),
+    });
+    todo.collect()
 }
 
 /// Keeps the first `most`, and says how many of what are left out.

@@ -7,7 +7,7 @@ use artcheck_inspect::scan::VerdictStatus;
 use serde::Serialize;
 
 use crate::report::matrix;
-use crate::report::model::{Key, Verdict};
+use crate::report::model::{Entry, Key, Verdict};
 
 #[derive(Serialize)]
 pub(super) struct Column {
@@ -65,6 +65,23 @@ pub(super) fn row(line: &matrix::Row<'_>, anchors: &HashMap<Key, String>) -> Row
     }
 }
 
+/// A file that could not be read, on every runtime.
+pub(super) fn unreadable(entry: &Entry, anchor: Option<&String>, columns: usize) -> Row {
+    let name = entry.path.to_string();
+    let cell = || Cell {
+        state: "unsure",
+        sign: "?",
+        words: String::from("unreadable"),
+        rules: String::from("unreadable"),
+    };
+    Row {
+        short: name.rsplit('/').next().unwrap_or(&name).to_owned(),
+        name,
+        anchor: anchor.cloned().unwrap_or_default(),
+        cells: (0..columns).map(|_| cell()).collect(),
+    }
+}
+
 fn cell(verdict: Option<&Verdict>) -> Cell {
     let Some(verdict) = verdict else {
         return Cell {
@@ -76,7 +93,7 @@ fn cell(verdict: Option<&Verdict>) -> Cell {
     };
     let (state, sign, words) = match verdict.status {
         VerdictStatus::Fits => ("good", "✓", "fits"),
-        VerdictStatus::Undecided => ("unsure", "?", "could not decide"),
+        VerdictStatus::Undecided => ("unsure", "?", "undecided"),
         VerdictStatus::Breaks => ("bad", "✗", "breaks"),
     };
     Cell {

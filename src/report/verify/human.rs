@@ -6,14 +6,26 @@ use artcheck_verify::{MatrixReport, Outcome, RowReport};
 
 use super::kernels;
 use super::words::{self, duration, memory, rate};
+use crate::report::groups::alike;
 
 /// The report as text: one line per row, then what went wrong.
 pub fn render(report: &MatrixReport) -> String {
     let mut text = String::new();
     let width = report.rows.iter().map(|r| r.name.chars().count()).max();
-    for row in &report.rows {
+    let ran = |row: &&RowReport| !matches!(row.outcome, Outcome::NotRun { .. });
+    for row in report.rows.iter().filter(ran) {
         text.push_str(&line(row, width.unwrap_or(0)));
         text.push('\n');
+    }
+    // What is missing is said once for all rows that want it.
+    let others = report.rows.iter().filter(|row| !ran(row));
+    for rows in alike(others, |row| words::remark(row)) {
+        let names: Vec<&str> = rows.iter().map(|row| row.name.as_str()).collect();
+        let reason = rows
+            .first()
+            .map(|row| words::remark(row))
+            .unwrap_or_default();
+        let _ = writeln!(text, "not run {}\n        {reason}", few(&names));
     }
     for row in &report.rows {
         if let Outcome::Failed { failure } = &row.outcome {
@@ -43,6 +55,14 @@ pub fn render(report: &MatrixReport) -> String {
         let _ = writeln!(text, "{remark}");
     }
     text
+}
+
+/// The first names, and how many there are besides.
+fn few(names: &[&str]) -> String {
+    match names {
+        [a, b, rest @ ..] if rest.len() > 1 => format!("{a}, {b} and {} more", rest.len()),
+        names => names.join(", "),
+    }
 }
 
 /// One row in one line.

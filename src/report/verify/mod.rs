@@ -35,7 +35,7 @@ pub fn status(report: &MatrixReport) -> Status {
 
 /// Refuses formats that a run of models has no form in, before anything runs.
 pub fn check(format: Format, outputs: &[Output]) -> anyhow::Result<()> {
-    for format in output::formats(format, outputs) {
+    for format in output::formats(format, outputs)? {
         if let Format::Sarif | Format::Github | Format::Html = format {
             bail!(
                 "rows of a matrix have no place in a {format:?} report: \
@@ -47,9 +47,14 @@ pub fn check(format: Format, outputs: &[Output]) -> anyhow::Result<()> {
 }
 
 /// Writes every report that was asked for.
-pub fn write(report: &MatrixReport, format: Format, outputs: &[Output]) -> anyhow::Result<()> {
+pub fn write(
+    report: &MatrixReport,
+    format: Format,
+    outputs: &[Output],
+    quiet: bool,
+) -> anyhow::Result<()> {
     check(format, outputs)?;
-    output::write_each(format, outputs, |format, _, out| {
+    output::write_each(format, outputs, quiet, |format, _, out| {
         let text = match format {
             Format::Json => json::render(report)?,
             Format::Junit => junit::render(report)?,

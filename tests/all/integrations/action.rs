@@ -7,6 +7,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
+use super::release::Release;
 use super::{POLICY, read, step, tools, words, yaml};
 use crate::support::project::{BAD, project, write};
 use crate::support::root;
@@ -17,6 +18,8 @@ struct Job {
     inputs: BTreeMap<String, String>,
     outputs: BTreeMap<String, String>,
     path: String,
+    /// Where releases are looked for.
+    releases: String,
 }
 
 impl Job {
@@ -39,6 +42,7 @@ impl Job {
                 .collect(),
             outputs: BTreeMap::new(),
             path,
+            releases: "file:///nowhere".to_owned(),
         }
     }
 
@@ -66,58 +70,53 @@ impl Job {
         }
         match name {
             "github.action_path" => root().display().to_string(),
+            "github.token" => String::new(),
             "steps.scan.outputs.status" => self.outputs["status"].clone(),
             other => panic!("{other} in the action"),
         }
     }
 
+    /// Runs one of the action's shell steps: its exit status, and what it printed.
+    fn run_step(&self, name: &str) -> (i32, String) {
+        let action = yaml(&read("action.yml"));
+        let steps = action["runs"]["steps"].as_array().expect("steps");
+        let step_of = steps.iter().find(|step| step["name"] == name);
+        let step_of = step_of.expect("a step of that name");
+        let script = step_of["run"].as_str().expect("a script");
+        assert!(
+            !script.contains("${{"),
+            "an input would become part of the script"
+        );
+        let file = |name: &str| self.file(name).display().to_string();
+        let mut env = BTreeMap::from([
+            ("PATH".to_owned(), self.path.clone()),
+            ("ARTCHECK_RELEASES".to_owned(), self.releases.clone()),
+            ("RUNNER_TEMP".to_owned(), file("runner temp")),
+            ("GITHUB_OUTPUT".to_owned(), file("outputs")),
+            ("GITHUB_STEP_SUMMARY".to_owned(), file("summary.md")),
+        ]);
+        for (name, value) in step_of["env"].as_object().expect("an environment") {
+            let value = self.expand(value.as_str().expect("text"), &action);
+            env.insert(name.clone(), value);
+        }
+        let output = step(self.folder.path(), script, &env);
+        let status = output.status.code().expect("an exit status");
+        (status, words(&output))
+    }
+
     /// Runs the action's shell steps; the exit status of the last.
     fn run(&mut self) -> i32 {
-        let action = yaml(&read("action.yml"));
-        let mut status = 0;
-        for step_of in action["runs"]["steps"].as_array().expect("steps") {
-            let Some(script) = step_of["run"].as_str() else {
-                continue;
-            };
-            assert!(
-                !script.contains("${{"),
-                "an input would become part of the script"
-            );
-            let mut env = BTreeMap::from([
-                ("PATH".to_owned(), self.path.clone()),
-                (
-                    "RUNNER_TEMP".to_owned(),
-                    self.file("runner temp").display().to_string(),
-                ),
-                (
-                    "GITHUB_OUTPUT".to_owned(),
-                    self.file("outputs").display().to_string(),
-                ),
-                (
-                    "GITHUB_STEP_SUMMARY".to_owned(),
-                    self.file("summary.md").display().to_string(),
-                ),
-            ]);
-            for (name, value) in step_of["env"].as_object().expect("an environment") {
-                env.insert(
-                    name.clone(),
-                    self.expand(value.as_str().expect("text"), &action),
-                );
-            }
-            let output = step(self.folder.path(), script, &env);
-            status = output.status.code().expect("an exit status");
-            if step_of["id"] == "scan" {
-                assert_eq!(status, 0, "{}", words(&output));
-                write(self.folder.path(), "log", &words(&output));
-                let written = fs::read_to_string(self.file("outputs")).expect("outputs");
-                self.outputs = written
-                    .lines()
-                    .filter_map(|line| line.split_once('='))
-                    .map(|(name, value)| (name.to_owned(), value.to_owned()))
-                    .collect();
-            }
-        }
-        status
+        let (installed, said) = self.run_step("Install artcheck");
+        assert_eq!(installed, 0, "{said}");
+        let (scanned, said) = self.run_step("Scan");
+        assert_eq!(scanned, 0, "{said}");
+        write(self.folder.path(), "log", &said);
+        let written = fs::read_to_string(self.file("outputs")).expect("outputs");
+        let pairs = written.lines().filter_map(|line| line.split_once('='));
+        self.outputs = pairs
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect();
+        self.run_step("Decide").0
     }
 }
 
@@ -160,6 +159,22 @@ fn the_action_closes_the_gate_and_says_why() {
             format!("${{{{ steps.scan.outputs.folder }}}}/{file}")
         );
     }
+}
+
+#[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
+fn the_action_takes_the_archive_of_its_own_version() {
+    let release = Release::packed();
+    let mut job = Job::new(POLICY, &[("paths", "dist/chat-good.so")]);
+    job.releases = release.serve();
+    assert_eq!(job.run(), 0);
+    assert!(!job.file("runner temp/cargo-arguments").exists());
+    // What is not what the release says is neither run nor replaced in silence.
+    release.damage();
+    let mut job = Job::new(POLICY, &[("paths", "dist/chat-good.so")]);
+    job.releases = release.serve();
+    assert_eq!(job.run_step("Install artcheck").0, 1);
+    assert!(!job.file("runner temp/artcheck/bin/artcheck").exists());
 }
 
 #[test]

@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::{read, step, words, yaml};
@@ -21,33 +24,127 @@ fn release_step(name: &str) -> String {
         .to_owned()
 }
 
+const TARGET: &str = "x86_64-unknown-linux-gnu";
+
+/// A release as the workflow packs it, for this machine.
+pub(super) struct Release {
+    folder: tempfile::TempDir,
+    env: BTreeMap<String, String>,
+}
+
+impl Release {
+    /// Packs one.
+    pub(super) fn packed() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        let built = folder.path().join(format!("target/{TARGET}/dist"));
+        fs::create_dir_all(&built).expect("made");
+        fs::copy(env!("CARGO_BIN_EXE_artcheck"), built.join("artcheck")).expect("copied");
+        fs::create_dir(folder.path().join("tools")).expect("made");
+        for file in [
+            "README.md",
+            "LICENSE",
+            "CHANGELOG.md",
+            "Cargo.toml",
+            "tools/archive",
+        ] {
+            fs::copy(root().join(file), folder.path().join(file)).expect("copied");
+        }
+        let version = env!("CARGO_PKG_VERSION");
+        let env = BTreeMap::from([
+            ("TARGET".to_owned(), TARGET.to_owned()),
+            ("GITHUB_REF_NAME".to_owned(), format!("v{version}")),
+        ]);
+        let packed = step(folder.path(), &release_step("Archive"), &env);
+        assert!(packed.status.success(), "{}", words(&packed));
+        Self { folder, env }
+    }
+
+    fn archive(&self) -> PathBuf {
+        let version = env!("CARGO_PKG_VERSION");
+        let name = format!("artcheck-v{version}-{TARGET}.tar.gz");
+        self.folder.path().join(name)
+    }
+
+    /// Changes the archive after its checksum was taken.
+    pub(super) fn damage(&self) {
+        let mut bytes = fs::read(self.archive()).expect("the archive");
+        bytes.push(0);
+        fs::write(self.archive(), bytes).expect("written");
+    }
+
+    /// Serves the release on the loopback, as the release host does, and says where.
+    pub(super) fn serve(&self) -> String {
+        let server = TcpListener::bind("127.0.0.1:0").expect("a port");
+        let address = server.local_addr().expect("an address");
+        let folder = self.folder.path().to_owned();
+        std::thread::spawn(move || {
+            for client in server.incoming() {
+                answer(client.expect("a client"), &folder).expect("answered");
+            }
+        });
+        format!("http://{address}")
+    }
+}
+
+/// Answers `GET /v0.1.0/FILE` with a file of the folder.
+fn answer(mut client: TcpStream, folder: &Path) -> std::io::Result<()> {
+    let mut request = BufReader::new(client.try_clone()?);
+    let mut line = String::new();
+    request.read_line(&mut line)?;
+    let mut header = String::from("-");
+    while !header.trim().is_empty() {
+        header.clear();
+        request.read_line(&mut header)?;
+    }
+    let path = line.split(' ').nth(1).unwrap_or_default();
+    let version = concat!("/v", env!("CARGO_PKG_VERSION"), "/");
+    let file = path.strip_prefix(version);
+    let (status, body) = match file.and_then(|file| fs::read(folder.join(file)).ok()) {
+        Some(body) => ("200 OK", body),
+        None => ("404 Not Found", Vec::new()),
+    };
+    let length = body.len();
+    let head =
+        format!("HTTP/1.1 {status}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n");
+    client.write_all(head.as_bytes())?;
+    client.write_all(&body)
+}
+
+#[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
+fn the_installer_takes_what_the_release_says_and_nothing_else() {
+    let release = Release::packed();
+    let install = |version: &str, to: &Path| {
+        let run = Command::new(root().join("tools/install"))
+            .arg(version)
+            .arg(to)
+            .env("ARTCHECK_RELEASES", release.serve())
+            .output();
+        run.expect("sh starts")
+    };
+    let to = tempfile::tempdir().expect("a folder");
+    let done = install(env!("CARGO_PKG_VERSION"), to.path());
+    assert!(done.status.success(), "{}", words(&done));
+    let asked = Command::new(to.path().join("bin/artcheck"))
+        .arg("--version")
+        .output();
+    let asked = words(&asked.expect("the installed program starts"));
+    assert!(asked.contains(env!("CARGO_PKG_VERSION")), "{asked}");
+    assert_eq!(install("9.9.9", to.path()).status.code(), Some(3));
+    release.damage();
+    let refused = install(env!("CARGO_PKG_VERSION"), to.path());
+    assert_eq!(refused.status.code(), Some(1));
+    assert!(words(&refused).contains("the release says"));
+}
+
 #[test]
 #[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn the_release_packs_what_binstall_looks_for() {
-    let target = "x86_64-unknown-linux-gnu";
-    let folder = tempfile::tempdir().expect("a folder");
-    let built = folder.path().join(format!("target/{target}/dist"));
-    fs::create_dir_all(&built).expect("made");
-    fs::copy(env!("CARGO_BIN_EXE_artcheck"), built.join("artcheck")).expect("copied");
-    fs::create_dir(folder.path().join("tools")).expect("made");
-    for file in [
-        "README.md",
-        "LICENSE",
-        "CHANGELOG.md",
-        "Cargo.toml",
-        "tools/archive",
-    ] {
-        fs::copy(root().join(file), folder.path().join(file)).expect("copied");
-    }
-    let version = env!("CARGO_PKG_VERSION");
-    let mut env = BTreeMap::from([
-        ("TARGET".to_owned(), target.to_owned()),
-        ("GITHUB_REF_NAME".to_owned(), format!("v{version}")),
-    ]);
+    let release = Release::packed();
+    let (folder, mut env) = (&release.folder, release.env.clone());
+    let (version, target) = (env!("CARGO_PKG_VERSION"), TARGET);
     let agrees = step(folder.path(), &release_step("Tag and version agree"), &env);
     assert!(agrees.status.success(), "{}", words(&agrees));
-    let packed = step(folder.path(), &release_step("Archive"), &env);
-    assert!(packed.status.success(), "{}", words(&packed));
     // Where cargo-binstall looks, by the metadata of Cargo.toml.
     let manifest: toml::Table = read("Cargo.toml").parse().expect("TOML");
     let binstall = &manifest["package"]["metadata"]["binstall"];

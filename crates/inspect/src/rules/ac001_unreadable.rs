@@ -120,9 +120,9 @@ fn sentence(problem: &Problem) -> &'static str {
     match problem.kind {
         ProblemKind::Unreadable => "the file could not be read",
         ProblemKind::Empty => "the file is empty",
-        ProblemKind::LfsPointer => "a Git-LFS pointer stands where the file should be",
-        ProblemKind::WebPage => "a web page stands where the file should be",
-        ProblemKind::AppleDouble => "an AppleDouble `._` member stands among the objects",
+        ProblemKind::LfsPointer => "this is a Git-LFS pointer, not the file",
+        ProblemKind::WebPage => "this is a web page, not the file",
+        ProblemKind::AppleDouble => "an AppleDouble `._` file is among the objects",
         ProblemKind::Corrupt => "the file is truncated or corrupt",
         ProblemKind::Unsupported => "the file is of a kind or generation this tool does not know",
         ProblemKind::BrokenSignature => "the code signature does not match",

@@ -1,7 +1,7 @@
 //! AC101 attention-tag: `"tir"`, `"tirx"`, `"flashinfer"` at the five places
 //! where the runtime compares the tag of a kernel tuple.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Check, Outcome, Pair, Program, Rule};
 use crate::finding::{Finding, Location, Repair, Severity};
@@ -73,7 +73,7 @@ fn check_cache(pair: &Pair<'_>, program: &Program<'_>, cache: &KvCacheCreate, ou
     let Some(accepted) = &pair.runtime.attention_tags.value else {
         return out.undecided(
             &RULE,
-            "the attention tags this runtime accepts cannot be told",
+            "the attention tags that this runtime accepts are not known",
         );
     };
     if accepted.is_empty() {
@@ -141,19 +141,24 @@ fn report(
     let mut sites: Vec<TagSite> = tuples.iter().map(|tuple| tuple.site).collect();
     sites.sort_unstable();
     sites.dedup();
-    let what = if known_tag {
-        "tuple length with tag"
-    } else {
-        "tag"
-    };
-    let plural = if sites.len() == 1 { "" } else { "s" };
-    let mut finding = pair.finding(
-        &RULE,
+    let message = if known_tag {
+        let plural = if sites.len() == 1 { "" } else { "s" };
         format!(
-            "the {what} \"{tag}\" is not accepted at {} match site{plural} of this runtime",
+            "attention kernels tagged \"{tag}\" come in another form than this runtime accepts, at {} place{plural}",
             sites.len()
-        ),
-    );
+        )
+    } else {
+        let names: BTreeSet<&str> = sites
+            .iter()
+            .filter_map(|site| accepted.get(site))
+            .flat_map(|tags| tags.keys().map(String::as_str))
+            .collect();
+        format!(
+            "attention kernels are tagged \"{tag}\"; this runtime accepts {}",
+            quoted(&names)
+        )
+    };
+    let mut finding = pair.finding(&RULE, message);
     for site in sites {
         let arguments: Vec<String> = tuples
             .iter()
@@ -189,6 +194,15 @@ fn report(
             .help(format!("`artcheck patch retag FILE --to {other}` changes the artifact; or load a shim (`artcheck patch shim`), or patch the runtime's source (`artcheck patch source`)"))
             .repair(&[Repair::InPlace, Repair::Shim, Repair::Source]),
         None => finding.help("compile the library with an attention backend this runtime has"),
+    }
+}
+
+fn quoted(names: &BTreeSet<&str>) -> String {
+    let names: Vec<String> = names.iter().map(|name| format!("\"{name}\"")).collect();
+    match names.as_slice() {
+        [] => String::from("none"),
+        [only] => format!("only {only}"),
+        names => names.join(" or "),
     }
 }
 

@@ -20,7 +20,7 @@ fn check(pair: &Pair<'_>, out: &mut Outcome) {
     let Some(arities) = &pair.runtime.builtin_arity.value else {
         return out.undecided(
             &RULE,
-            "the argument counts this runtime's builtins take cannot be told",
+            "the argument counts that this runtime's builtins take are not known",
         );
     };
     for program in &pair.facts.programs {

@@ -28,7 +28,7 @@ fn check(pair: &Pair<'_>, out: &mut Outcome) {
             let Some(accepted) = &pair.runtime.cache_config_lengths.value else {
                 return out.undecided(
                     &RULE,
-                    "the config lengths this runtime accepts cannot be told",
+                    "the config lengths that this runtime accepts are not known",
                 );
             };
             if let Some(why) = why {

@@ -19,7 +19,7 @@ pub(super) const CHECKS: &[Check] = &[Check::Pair(check)];
 
 fn check(pair: &Pair<'_>, out: &mut Outcome) {
     let Some(loaders) = &pair.runtime.module_loaders.value else {
-        return out.undecided(&RULE, "the module loaders of this runtime cannot be told");
+        return out.undecided(&RULE, "the module loaders of this runtime are not known");
     };
     let mut seen = BTreeSet::new();
     for module in &pair.blob.modules {

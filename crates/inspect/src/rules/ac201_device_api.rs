@@ -7,7 +7,7 @@ pub(super) static RULE: Rule = Rule {
     code: "AC201",
     name: "device-api",
     severity: Severity::Error,
-    summary: "`TVMDeviceAPI*` wanted by a client or library and provided by nobody in the load set",
+    summary: "`TVMDeviceAPI*` wanted by a client or library and exported by no library in this process",
     explain: include_str!("ac201_device_api.md"),
 };
 
@@ -25,7 +25,10 @@ fn check(binding: &Binding<'_>, out: &mut Outcome) {
         return;
     }
     let Some(missing) = binding.missing_c(&wanted) else {
-        return out.undecided(&RULE, "the C symbols this runtime exports cannot be told");
+        return out.undecided(
+            &RULE,
+            "the C symbols that this runtime exports are not known",
+        );
     };
     if missing.is_empty() {
         return;
@@ -34,7 +37,7 @@ fn check(binding: &Binding<'_>, out: &mut Outcome) {
     let mut finding = Finding::new(
         &RULE,
         &binding.artifact.path,
-        format!("wants {} `{PREFIX}*` function{plural} that nobody in the load set provides", missing.len()),
+        format!("wants {} `{PREFIX}*` function{plural} that no library in this process exports", missing.len()),
     )
     .on(&binding.runtime.name)
     .says(format!("undefined symbol: {}", missing.first().map_or("", |symbol| symbol.name.as_str())))

@@ -30,7 +30,10 @@ const SHIMMED: &[(&str, &str)] = &[
 fn check(pair: &Pair<'_>, out: &mut Outcome) {
     let Some(filled) = &pair.runtime.context_slots.value else {
         if !pair.library.slots.is_empty() {
-            out.undecided(&RULE, "the context slots this runtime fills cannot be told");
+            out.undecided(
+                &RULE,
+                "the context slots that this runtime fills are not known",
+            );
         }
         return;
     };
@@ -42,7 +45,7 @@ fn check(pair: &Pair<'_>, out: &mut Outcome) {
         let ffi_convention =
             pair.runtime.calling_convention.value != Some(CallingConvention::PackedC);
         let finding = pair
-            .finding(&RULE, format!("the library calls through slot `{slot}`, which this runtime leaves null"))
+            .finding(&RULE, format!("the library calls through slot `{slot}`, which this runtime never sets; the first call crashes"))
             .at(Location { symbol: Some(slot.clone()), ..Location::default() })
             .says("nothing before the crash: loading and VM initialisation succeed, the first kernel call is a segmentation fault");
         out.push(match shim {

@@ -12,7 +12,7 @@ pub(super) static RULE: Rule = Rule {
     code: "AC203",
     name: "c-symbol",
     severity: Severity::Error,
-    summary: "undefined `TVM*`/`TVMFFI*` C symbol that nobody in the load set provides, or a symbol of no library that the file names",
+    summary: "undefined `TVM*`/`TVMFFI*` C symbol that no library in this process exports, or a symbol of no library that the file names",
     explain: include_str!("ac203_c_symbol.md"),
 };
 
@@ -36,7 +36,10 @@ fn check(binding: &Binding<'_>, out: &mut Outcome) {
         return;
     }
     let Some(missing) = binding.missing_c(&wanted) else {
-        return out.undecided(&RULE, "the C symbols this runtime exports cannot be told");
+        return out.undecided(
+            &RULE,
+            "the C symbols that this runtime exports are not known",
+        );
     };
     let is_object = binding
         .artifact
@@ -48,7 +51,10 @@ fn check(binding: &Binding<'_>, out: &mut Outcome) {
         let finding = Finding::new(
             &RULE,
             &binding.artifact.path,
-            format!("`{}` is wanted and nobody provides it", symbol.name),
+            format!(
+                "`{}` is wanted and no library in this process exports it",
+                symbol.name
+            ),
         )
         .on(&binding.runtime.name)
         .at(Location {

@@ -14,7 +14,7 @@ pub(super) static RULE: Rule = Rule {
     code: "AC204",
     name: "cxx-symbol",
     severity: Severity::Error,
-    summary: "undefined `tvm::` C++ symbol that nobody in the load set provides",
+    summary: "undefined `tvm::` C++ symbol that no library in this process exports",
     explain: include_str!("ac204_cxx_symbol.md"),
 };
 
@@ -60,7 +60,7 @@ fn report(
         &RULE,
         path,
         format!(
-            "{} `tvm::` C++ symbol{plural} that nobody in the load set provides",
+            "{} `tvm::` C++ symbol{plural} that no library in this process exports",
             missing.len()
         ),
     )

@@ -300,7 +300,11 @@ fn on_page(page: &Page<'_>, own: &[&Judged], source: RuntimeSource) -> Judged {
     // A library may be older than every published package: that none takes it is no fault.
     let is_published = source == RuntimeSource::Release;
     Judged {
-        findings: if is_published { Vec::new() } else { judged.findings },
+        findings: if is_published {
+            Vec::new()
+        } else {
+            judged.findings
+        },
         ..judged
     }
 }

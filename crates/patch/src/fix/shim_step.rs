@@ -58,9 +58,7 @@ impl ShimStep {
             .map(|part| format!("{part}: {}", part.summary()))
             .collect();
         if matches!(kind, FileType::Ar | FileType::Tar | FileType::Gzip) {
-            what.push(
-                "in an app that links everything, compile the source that lies beside it".into(),
-            );
+            what.push("in an app that links everything, compile the source beside it".into());
         }
         Some(FixStep {
             way: Repair::Shim,

@@ -3,7 +3,7 @@
 use artcheck_inspect::DecodeError;
 use serde::Serialize;
 
-/// One thing that cannot be made right in place.
+/// One thing that cannot be fixed by editing the file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Refusal {
     /// Rule that found it, e.g. `AC202`; empty where no rule is behind it.
@@ -94,8 +94,8 @@ pub enum PlanError {
         /// What it accepts.
         accepted: String,
     },
-    /// Some of what the runtime needs cannot be made right in place.
-    #[error("cannot be made right in place:\n{}", list(.0))]
+    /// Some of what the runtime needs cannot be fixed by editing the file.
+    #[error("cannot be fixed by editing the file:\n{}", list(.0))]
     Refused(Vec<Refusal>),
     /// A signature of a team stands in the way.
     #[error(

@@ -136,7 +136,7 @@ fn tags_of(
             .constants
             .values()
             .any(|(text, _)| Tag::of(text).is_some());
-        let untold = format!("what reaches arguments {:?} cannot be told", tags.untold);
+        let untold = format!("what reaches arguments {:?} is not known", tags.untold);
         if !tags.untold.is_empty() {
             found
                 .untold

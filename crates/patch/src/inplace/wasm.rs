@@ -209,7 +209,7 @@ impl Map<'_> {
                 |segment: &Segment| segment.memory().is_some_and(|memory| memory.contains(&at));
             if !segments.iter().any(stored) {
                 return Err(PlanError::container(format!(
-                    "the {} lies at address {at:#x}, where the module stores no bytes; compile the library again",
+                    "the {} lies at address {at:#x}, where the module has no bytes; compile the library again",
                     piece.why
                 )));
             }

@@ -23,7 +23,7 @@ pub enum ShimError {
     },
     /// A target's name is not known.
     #[error(
-        "{name:?} is no target of the shim; expected x86_64-linux, aarch64-linux or arm64-macos"
+        "{name:?} is no target of the shim; expected x86_64-linux, aarch64-linux or aarch64-macos"
     )]
     UnknownTarget {
         /// The name given.

@@ -209,7 +209,7 @@ mod tests {
         assert!(plan.is_empty());
         plan.add(ShimPart::ContextSlots, "the slot is not filled");
         assert!(plan.is_portable());
-        plan.add(ShimPart::DeviceApi, "nobody provides TVMDeviceAPIGet");
+        plan.add(ShimPart::DeviceApi, "no library exports TVMDeviceAPIGet");
         assert!(!plan.is_portable());
         let order: Vec<ShimPart> = plan.parts().collect();
         assert_eq!(order, [ShimPart::DeviceApi, ShimPart::ContextSlots]);

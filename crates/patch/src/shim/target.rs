@@ -3,6 +3,9 @@
 use std::fmt;
 use std::str::FromStr;
 
+use artcheck_inspect::Target;
+use artcheck_inspect::container::{Architecture, Platform};
+
 use super::error::ShimError;
 
 /// A system that a shim library can be built for.
@@ -74,7 +77,7 @@ impl fmt::Display for ShimTarget {
         f.write_str(match self {
             Self::LinuxX86_64 => "x86_64-linux",
             Self::LinuxAarch64 => "aarch64-linux",
-            Self::MacosArm64 => "arm64-macos",
+            Self::MacosArm64 => "aarch64-macos",
         })
     }
 }
@@ -83,22 +86,15 @@ impl FromStr for ShimTarget {
     type Err = ShimError;
 
     fn from_str(name: &str) -> Result<Self, ShimError> {
-        match name {
-            "x86_64-linux" | "linux-x86_64" | "x86_64-linux-gnu" | "x86_64-unknown-linux-gnu" => {
-                Ok(Self::LinuxX86_64)
-            }
-            "aarch64-linux"
-            | "linux-aarch64"
-            | "aarch64-linux-gnu"
-            | "aarch64-unknown-linux-gnu" => Ok(Self::LinuxAarch64),
-            "arm64-macos"
-            | "macos-arm64"
-            | "aarch64-macos"
-            | "arm64-apple-darwin"
-            | "aarch64-apple-darwin" => Ok(Self::MacosArm64),
-            _ => Err(ShimError::UnknownTarget {
-                name: name.to_owned(),
-            }),
+        let unknown = || ShimError::UnknownTarget {
+            name: name.to_owned(),
+        };
+        let target: Target = name.parse().map_err(|_| unknown())?;
+        match (target.platform, target.architecture) {
+            (Platform::Linux, Architecture::X86_64) => Ok(Self::LinuxX86_64),
+            (Platform::Linux, Architecture::Aarch64) => Ok(Self::LinuxAarch64),
+            (Platform::MacOs, Architecture::Aarch64) => Ok(Self::MacosArm64),
+            _ => Err(unknown()),
         }
     }
 }

@@ -35,7 +35,7 @@ pub(super) fn expand(
             continue;
         }
         if rows.len().saturating_mul(values.len()) > MANY {
-            return Err(format!("stands for more than {MANY} rows"));
+            return Err(format!("makes more than {MANY} rows"));
         }
         let with = |row: &Table, value: &Value| {
             let mut row = row.clone();

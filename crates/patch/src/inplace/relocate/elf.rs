@@ -79,7 +79,7 @@ fn notes(file: &Dynamic<'_>, names: &[NameChange]) -> Vec<String> {
     }
     if has(Named::Needed) || has(Named::Identity) {
         notes.push(
-            "the folder still stands in the table of strings, where the loader does not read it"
+            "the folder is still in the table of strings, where the loader does not read it"
                 .to_owned(),
         );
     }
