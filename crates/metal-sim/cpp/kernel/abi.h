@@ -9,7 +9,7 @@
 
 namespace msim {
 
-constexpr std::uint32_t kAbiVersion = 6;
+constexpr std::uint32_t kAbiVersion = 7;
 constexpr std::uint32_t kSimdWidth = 32;
 constexpr std::uint32_t kQuadWidth = 4;
 // Largest value a simd-group operation exchanges: a vector of four 64-bit words.
@@ -87,6 +87,7 @@ struct Group {
   // race detection: threadgroup barriers passed, and steps within each simd-group
   std::uint32_t epoch;
   std::uint32_t* step;
+  void* runner;       // whoever runs the group
   bool poison_lanes;  // inactive lanes read as NaN instead of the reader's own value
   void (*wait)(Group*, std::uint32_t wait, std::uint32_t site);
   void (*fault)(Group*, const Fault&);

@@ -16,7 +16,7 @@ namespace {
 // of the processor's caches, and every switch would miss them.
 constexpr std::size_t kStackBytes = 128 * 1024 + 17 * 64;
 
-// The runner whose fibers are on this operating-system thread.
+// The runner whose fiber begins on this operating-system thread.
 thread_local GroupRunner* current = nullptr;
 
 }  // namespace
@@ -43,6 +43,7 @@ void GroupRunner::grow_stacks(std::uint32_t threads) {
 void GroupRunner::begin(const Launch& launch) {
   launch_ = &launch;
   const bool guard = Options::get().guard;
+  reverse_ = Options::get().reverse;
   const std::uint32_t threads = launch.block[0] * launch.block[1] * launch.block[2];
   memory_.resize(launch.threadgroup_bytes + 16);
   std::copy_n(launch.grid, 3, group_.grid);
@@ -52,6 +53,7 @@ void GroupRunner::begin(const Launch& launch) {
   group_.constants = launch.constants;
   auto start = reinterpret_cast<std::uintptr_t>(memory_.data());
   group_.memory = memory_.data() + (16 - start % 16) % 16;
+  group_.runner = this;
   group_.poison_lanes = guard;
   group_.wait = &GroupRunner::wait;
   group_.fault = &GroupRunner::fault;
@@ -101,11 +103,14 @@ void GroupRunner::run_fibers() {
 
 void GroupRunner::run_simdgroup(std::uint32_t first) {
   const std::uint32_t end = std::min(first + kSimdWidth, group_.threads);
-  const bool reverse = Options::get().reverse;
+  first_ = first;
+  end_ = end;
   do {
-    for (std::uint32_t i = first; i < end && !outcome_.fault; ++i) {
-      std::uint32_t t = reverse ? end - 1 - (i - first) : i;
-      if (threads_[t].wait == kReady) resume(t);
+    // They hand over to each other; who comes back here found nobody.
+    const std::uint32_t t = next_ready(0);
+    if (t != end) {
+      enter(t);
+      switch_fiber(scheduler_, threads_[t].context);
     }
   } while (!outcome_.fault && release_simdgroup(first, end));
 }
@@ -189,32 +194,50 @@ void GroupRunner::position_of(std::uint32_t t, std::uint32_t (&out)[3]) const {
   out[2] = t / group_.block[0] / group_.block[1];
 }
 
-void GroupRunner::resume(std::uint32_t t) {
+// The first thread that may run, from the n-th of the simd-group on in the order that
+// was chosen; `end_` if none may.
+std::uint32_t GroupRunner::next_ready(std::uint32_t n) const {
+  for (; n < end_ - first_; ++n) {
+    const std::uint32_t t = reverse_ ? end_ - 1 - n : first_ + n;
+    if (threads_[t].wait == kReady) return t;
+  }
+  return end_;
+}
+
+void GroupRunner::enter(std::uint32_t t) {
   group_.linear = t;
   group_.active = threads_[t].active;
   std::copy_n(threads_[t].position, 3, group_.thread);
-  switch_fiber(scheduler_, threads_[t].context);
+}
+
+// Thread `t` cannot go on: the next one that can does, or the scheduler.
+void GroupRunner::leave(std::uint32_t t) {
+  const std::uint32_t next =
+      outcome_.fault ? end_ : next_ready((reverse_ ? end_ - 1 - t : t - first_) + 1);
+  if (next == end_) return switch_fiber(threads_[t].context, scheduler_);
+  enter(next);
+  switch_fiber(threads_[t].context, threads_[next].context);
 }
 
 void GroupRunner::fiber_entry() {
   GroupRunner* self = current;
   self->launch_->entry(&self->group_);
-  // `linear` is this fiber's own again: the scheduler set it before every resume.
-  Thread& thread = self->threads_[self->group_.linear];
-  thread.wait = kDone;
-  for (;;) switch_fiber(thread.context, self->scheduler_);
+  // `linear` is this fiber's own again: it was set before every switch to it.
+  const std::uint32_t t = self->group_.linear;
+  self->threads_[t].wait = kDone;
+  for (;;) self->leave(t);
 }
 
 void GroupRunner::wait(Group* group, std::uint32_t wait, std::uint32_t site) {
-  GroupRunner* self = current;
-  Thread& thread = self->threads_[group->linear];
-  thread.wait = wait;
-  thread.site = site;
-  switch_fiber(thread.context, self->scheduler_);
+  auto* self = static_cast<GroupRunner*>(group->runner);
+  const std::uint32_t t = group->linear;
+  self->threads_[t].wait = wait;
+  self->threads_[t].site = site;
+  self->leave(t);
 }
 
 void GroupRunner::fault(Group* group, const Fault& fault) {
-  GroupRunner* self = current;
+  auto* self = static_cast<GroupRunner*>(group->runner);
   auto& place = fault.kind == kUninitialised ? self->outcome_.unwritten : self->outcome_.fault;
   if (place) return;
   FaultReport report{};

@@ -37,11 +37,15 @@ class GroupRunner {
   bool release_simdgroup(std::uint32_t first, std::uint32_t end);
   bool release_barrier();
   void stop_at(std::uint32_t thread, const Fault& fault);
-  void resume(std::uint32_t thread);
+  std::uint32_t next_ready(std::uint32_t n) const;
+  void enter(std::uint32_t thread);
+  void leave(std::uint32_t thread);
   void position_of(std::uint32_t thread, std::uint32_t (&out)[3]) const;
   void grow_stacks(std::uint32_t threads);
 
   const Launch* launch_ = nullptr;
+  bool reverse_ = false;
+  std::uint32_t first_ = 0, end_ = 0;  // the simd-group that runs
   Group group_{};
   std::vector<unsigned char> memory_;
   std::vector<Touch> touches_;
