@@ -11,6 +11,7 @@ mod coff;
 mod contents;
 mod elf;
 mod identify;
+mod linkage;
 mod lookup;
 mod macho;
 mod names;
@@ -30,6 +31,7 @@ pub use binary::{
 };
 pub use contents::Contents;
 pub use identify::{FileType, identify, parse};
+pub use linkage::{Callee, Linkage};
 pub use lookup::{defines, defines_qualified, each_export};
 pub use macho::{BrokenPage, CodeDirectory, broken_page};
 pub use names::{

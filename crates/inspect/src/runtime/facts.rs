@@ -72,6 +72,10 @@ macro_rules! facts {
             /// An empty string covers all names.
             #[serde(default)]
             pub function_namespaces: BTreeSet<String>,
+            /// Names that a part may register too: its registrations could not all be read,
+            /// and it holds these as strings.
+            #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+            pub possible_functions: BTreeSet<String>,
             /// Functions and loaders (`loader:<kind>`) that only come with an extra
             /// part: name to part (a library name, or the file that was read).
             #[serde(default)]
@@ -285,11 +289,19 @@ pub fn tag_names(sites: &BTreeMap<TagSite, SiteTags>) -> BTreeSet<String> {
 }
 
 impl RuntimeProfile {
+    /// Whether every function that is not listed is missing.
+    pub fn lists_every_function(&self) -> bool {
+        self.function_namespaces.contains("")
+    }
+
     /// Whether a global function is offered; `None` when the profile does not say.
     pub fn offers_function(&self, name: &str) -> Option<bool> {
         let functions = self.functions.value.as_ref()?;
         if functions.contains(name) {
             return Some(true);
+        }
+        if self.possible_functions.contains(name) {
+            return None;
         }
         self.function_namespaces
             .iter()

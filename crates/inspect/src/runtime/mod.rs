@@ -24,6 +24,7 @@ pub mod member;
 pub mod pages;
 mod pairing;
 pub mod python_source;
+mod registrations;
 pub mod release;
 mod saved;
 mod slots;

@@ -29,6 +29,9 @@ pub(super) struct Dynamic {
     pub(super) hash: Option<u64>,
     pub(super) gnu_hash: Option<u64>,
     pub(super) version_needs: Option<u64>,
+    /// Address and size of the relocations, and of those of the jump slots.
+    pub(super) relocations: (u64, u64),
+    pub(super) jumps: (u64, u64),
     pub(super) has_constructors: bool,
     pub(super) defines_versions: bool,
     pub(super) is_pie: bool,
@@ -108,6 +111,10 @@ impl<'data, Elf: FileHeader<Endian = Endianness>> Image<'data, Elf> {
                 elf::DT_STRSZ => dynamic.strings_size = value,
                 elf::DT_HASH => dynamic.hash = Some(value),
                 elf::DT_GNU_HASH => dynamic.gnu_hash = Some(value),
+                elf::DT_RELA => dynamic.relocations.0 = value,
+                elf::DT_RELASZ => dynamic.relocations.1 = value,
+                elf::DT_JMPREL => dynamic.jumps.0 = value,
+                elf::DT_PLTRELSZ => dynamic.jumps.1 = value,
                 elf::DT_VERDEF => dynamic.defines_versions = true,
                 elf::DT_VERNEED => dynamic.version_needs = Some(value),
                 // Every linked library has DT_INIT; only the array says that
