@@ -9,7 +9,12 @@ use std::fs;
 use std::path::Path;
 
 const RULES: &str = "src/rules";
-const TABLES: [&str; 3] = ["releases", "ffi_pairs", "system_libraries"];
+const TABLES: [&str; 4] = [
+    "releases",
+    "known_runtimes",
+    "ffi_pairs",
+    "system_libraries",
+];
 
 fn main() -> Result<(), Box<dyn Error>> {
     let folder = env::var("OUT_DIR")?;

@@ -73,7 +73,7 @@ fn check_cache(pair: &Pair<'_>, program: &Program<'_>, cache: &KvCacheCreate, ou
     let Some(accepted) = &pair.runtime.attention_tags.value else {
         return out.undecided(
             &RULE,
-            "the attention tags this runtime accepts cannot be told",
+            "the attention tags that this runtime accepts are not known",
         );
     };
     if accepted.is_empty() {
@@ -127,7 +127,8 @@ fn check_cache(pair: &Pair<'_>, program: &Program<'_>, cache: &KvCacheCreate, ou
         }
     }
     for ((tag, known_tag), tuples) in rejected {
-        out.push(report(pair, accepted, tag, known_tag, &tuples));
+        let finding = report(pair, accepted, tag, known_tag, &tuples);
+        pair.hold(&pair.runtime.attention_tags, finding, out);
     }
 }
 

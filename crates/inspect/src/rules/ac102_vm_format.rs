@@ -78,7 +78,7 @@ fn check_symbol(pair: &Pair<'_>, out: &mut Outcome) {
         return;
     }
     let looked_for: Vec<&str> = accepted.iter().map(|symbol| (*symbol).into()).collect();
-    out.push(
+    pair.hold(&pair.runtime.blob_symbols,
         pair.finding(&RULE, format!("the blob symbol is `{name}`, this runtime looks for `{}`", looked_for.join("` or `")))
             .at(Location {
                 symbol: pair.library.blob_symbol.clone(),
@@ -86,8 +86,7 @@ fn check_symbol(pair: &Pair<'_>, out: &mut Outcome) {
                 ..Location::default()
             })
             .says("Module has no function 'vm_load_executable'")
-            .help("compile the library again with a TVM of the runtime's generation: the calling convention of host code changed too"),
-    );
+            .help("compile the library again with a TVM of the runtime's generation: the calling convention of host code changed too"), out);
 }
 
 fn check_layout(pair: &Pair<'_>, out: &mut Outcome) {
@@ -97,7 +96,8 @@ fn check_layout(pair: &Pair<'_>, out: &mut Outcome) {
     let layout = pair.blob.layout;
     // A bare executable has no blob around it.
     if layout != BlobLayout::Bare && !accepted.contains(&layout) {
-        out.push(
+        pair.hold(
+            &pair.runtime.blob_layouts,
             pair.finding(
                 &RULE,
                 format!(
@@ -111,6 +111,7 @@ fn check_layout(pair: &Pair<'_>, out: &mut Outcome) {
                 ..Location::default()
             })
             .help("compile the library again with a TVM of the runtime's generation"),
+            out,
         );
     }
 }
@@ -120,18 +121,18 @@ fn check_executable(pair: &Pair<'_>, module: &Module, executable: &Executable, o
     if let Some(accepted) = &pair.runtime.vm_magics.value
         && !accepted.contains(&executable.magic)
     {
-        out.push(
+        pair.hold(&pair.runtime.vm_magics,
             pair.finding(&RULE, format!("the executable is {}, this runtime reads {}", spell(executable.magic), any_of(accepted)))
                 .at(Location { offset: Some(start), ..Location::default() })
                 .says("Invalid VM file format in the header section.")
                 .help("`artcheck patch convert FILE --for RUNTIME` rewrites V2 without memory scopes as V1, else compile again")
-                .repair(if executable.memory_scopes.is_empty() { &[Repair::InPlace] } else { &[] }),
-        );
+                .repair(if executable.memory_scopes.is_empty() { &[Repair::InPlace] } else { &[] }), out);
     }
     if let Some(accepted) = &pair.runtime.vm_version.value
         && *accepted != executable.version
     {
-        out.push(
+        pair.hold(
+            &pair.runtime.vm_version,
             pair.finding(
                 &RULE,
                 format!(
@@ -145,12 +146,13 @@ fn check_executable(pair: &Pair<'_>, module: &Module, executable: &Executable, o
             })
             .says("Invalid VM file format in the version section.")
             .help("compile the library again"),
+            out,
         );
     }
     if let Some(accepted) = pair.runtime.constant_table.value
         && !executable.constant_table.fits(accepted)
     {
-        out.push(
+        pair.hold(&pair.runtime.constant_table,
             pair.finding(
                 &RULE,
                 format!("the constant pool uses the {} codes, this runtime reads {}", spell(executable.constant_table), spell(accepted)),
@@ -160,7 +162,6 @@ fn check_executable(pair: &Pair<'_>, module: &Module, executable: &Executable, o
                 ..Location::default()
             })
             .says("Constant pool can only contain Tensor and DLDataType, but got ffi.Array when loading the VM constant pool.")
-            .help("compile the library again with a TVM of the runtime's generation"),
-        );
+            .help("compile the library again with a TVM of the runtime's generation"), out);
     }
 }

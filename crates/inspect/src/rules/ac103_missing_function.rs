@@ -108,7 +108,7 @@ fn is_lost(pair: &Pair<'_>, function: &Function, out: &mut Outcome) -> bool {
                 None => {
                     out.undecided(
                         &RULE,
-                        format!("whether this runtime registers `{name}` cannot be told"),
+                        format!("whether this runtime registers `{name}` is not known"),
                     );
                     false
                 }

@@ -2,8 +2,8 @@
 
 use super::{Check, Outcome, Pair, Program, Rule};
 use crate::finding::{Location, Severity};
-use crate::runtime::{Confidence, ConstructorStyle, Fact, RuntimeProfile, any_of, history};
-use crate::vm::kv_cache::{CREATE, CREATE_REDUCED, KernelValue};
+use crate::runtime::{ConstructorStyle, any_of, history};
+use crate::vm::kv_cache::{CREATE, KernelValue};
 use crate::words::spell;
 
 pub(super) static RULE: Rule = Rule {
@@ -20,28 +20,21 @@ pub(super) const CHECKS: &[Check] = &[Check::Pair(check)];
 const PLACES: usize = 5;
 
 fn check(pair: &Pair<'_>, out: &mut Outcome) {
-    let Some(arities) = &pair.runtime.builtin_arity.value else {
+    if pair.runtime.builtin_arity.value.is_none() {
         return out.undecided(
             &RULE,
-            "the argument counts this runtime's builtins take cannot be told",
+            "the argument counts that this runtime's builtins take are not known",
         );
-    };
+    }
     for program in &pair.facts.programs {
         for ((name, count), calls) in &program.calls {
-            let Some(accepted) = arities.get(*name) else {
+            let Some((accepted, is_certain)) = pair.runtime.arity_of(name) else {
                 continue;
             };
             if accepted.contains(count) {
                 continue;
             }
             let accepted = any_of(accepted);
-            if !is_certain(pair.runtime, &pair.runtime.builtin_arity, Some(name)) {
-                out.undecided(
-                    &RULE,
-                    format!("`{name}` is called with {count} arguments; runtimes like this one take {accepted}, which was not read of this one"),
-                );
-                continue;
-            }
             let mut finding = pair
                 .finding(&RULE, format!("`{name}` is called with {count} arguments, this runtime takes {accepted}"))
                 .says(words(name, *count, &accepted))
@@ -55,7 +48,7 @@ fn check(pair: &Pair<'_>, out: &mut Outcome) {
             for call in calls.iter().take(PLACES) {
                 finding = finding.at(program.place(call.function, Some(call.instruction)));
             }
-            out.push(finding);
+            pair.hold_if(is_certain, finding, out);
         }
         check_style(pair, program, out);
     }
@@ -89,34 +82,17 @@ fn check_style(pair: &Pair<'_>, program: &Program<'_>, out: &mut Outcome) {
             }
             continue;
         };
-        if style != wanted && !is_certain(pair.runtime, &pair.runtime.constructor_style, None) {
-            out.undecided(
-                &RULE,
-                format!("argument 15 of `{CREATE}` is a {}; runtimes like this one take a {}, which was not read of this one", spell(style), spell(wanted)),
-            );
-        } else if style != wanted {
-            out.push(
+        if style != wanted {
+            let finding =
                 pair.finding(&RULE, format!("argument 15 of `{CREATE}` is a {}, this runtime takes a {}", spell(style), spell(wanted)))
                     .at(Location {
                         argument: Some(15),
                         ..program.place(cache.function, Some(cache.instruction))
                     })
-                    .help(format!("compile the library with the runtime's TVM: the constructor takes a tuple there in {}", takes_a_tuple())),
-            );
+                    .help(format!("compile the library with the runtime's TVM: the constructor takes a tuple there in {}", takes_a_tuple()));
+            pair.hold(&pair.runtime.constructor_style, finding, out);
         }
     }
-}
-
-/// Whether a fact may be held against a library: it was read, it is of a release of
-/// the table, or the runtime equals a release in all that was read. Runtimes inside
-/// wasm libraries were mostly built between releases, which they only resemble.
-/// Of `builtin_arity`, only the counts of the constructors can be read.
-fn is_certain<T>(runtime: &RuntimeProfile, fact: &Fact<T>, builtin: Option<&str>) -> bool {
-    let is_of_the_table = runtime.parts.is_empty();
-    let is_read = fact.source != Some(Confidence::Release)
-        && builtin.is_none_or(|name| matches!(name, CREATE | CREATE_REDUCED));
-    let is_wasm = runtime.architecture.as_deref() == Some("wasm32");
-    is_of_the_table || is_read || (runtime.release.is_some() && !is_wasm)
 }
 
 fn takes_a_tuple() -> String {

@@ -28,7 +28,7 @@ fn check(pair: &Pair<'_>, out: &mut Outcome) {
             let Some(accepted) = &pair.runtime.cache_config_lengths.value else {
                 return out.undecided(
                     &RULE,
-                    "the config lengths this runtime accepts cannot be told",
+                    "the config lengths that this runtime accepts are not known",
                 );
             };
             if let Some(why) = why {
@@ -55,7 +55,7 @@ fn check(pair: &Pair<'_>, out: &mut Outcome) {
                 if let (6, Sliding::Unknown(why)) = (length, &sliding) {
                     out.undecided(&RULE, program.not_followed(cache, 6, why));
                 }
-                out.push(match length {
+                let finding = match length {
                     6 => repaired(
                         finding.says("Check failed: cache_config.size() == 5 (6 vs. 5)"),
                         sliding,
@@ -63,7 +63,8 @@ fn check(pair: &Pair<'_>, out: &mut Outcome) {
                     _ => finding
                         .says("KV cache config must contain five legacy fields and an optional per-layer sliding window size.")
                         .help("compile the library with the runtime's TVM"),
-                });
+                };
+                pair.hold(&pair.runtime.cache_config_lengths, finding, out);
             }
         }
     }

@@ -19,7 +19,7 @@ pub(super) const CHECKS: &[Check] = &[Check::Pair(check)];
 
 fn check(pair: &Pair<'_>, out: &mut Outcome) {
     let Some(loaders) = &pair.runtime.module_loaders.value else {
-        return out.undecided(&RULE, "the module loaders of this runtime cannot be told");
+        return out.undecided(&RULE, "the module loaders of this runtime are not known");
     };
     let mut seen = BTreeSet::new();
     for module in &pair.blob.modules {
@@ -28,8 +28,8 @@ fn check(pair: &Pair<'_>, out: &mut Outcome) {
         {
             continue;
         }
-        out.push(
-            pair.finding(
+        let finding = pair
+            .finding(
                 &RULE,
                 format!("the library holds a `{kind}` module, the runtime has no loader for it"),
             )
@@ -46,8 +46,10 @@ fn check(pair: &Pair<'_>, out: &mut Outcome) {
                     .join(", ")
             ))
             .says(words(kind, pair.library.symbols))
-            .help(remedy(kind)),
-        );
+            .help(remedy(kind));
+        // A loader is registered like any function.
+        let is_listed = pair.runtime.parts.is_empty() || pair.runtime.lists_every_function();
+        pair.hold_if(is_listed, finding, out);
     }
 }
 

@@ -30,7 +30,10 @@ const SHIMMED: &[(&str, &str)] = &[
 fn check(pair: &Pair<'_>, out: &mut Outcome) {
     let Some(filled) = &pair.runtime.context_slots.value else {
         if !pair.library.slots.is_empty() {
-            out.undecided(&RULE, "the context slots this runtime fills cannot be told");
+            out.undecided(
+                &RULE,
+                "the context slots that this runtime fills are not known",
+            );
         }
         return;
     };

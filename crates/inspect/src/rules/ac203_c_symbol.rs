@@ -28,7 +28,10 @@ fn check(binding: &Binding<'_>, out: &mut Outcome) {
         return;
     }
     let Some(missing) = binding.missing_c(&wanted) else {
-        return out.undecided(&RULE, "the C symbols this runtime exports cannot be told");
+        return out.undecided(
+            &RULE,
+            "the C symbols that this runtime exports are not known",
+        );
     };
     let is_object = binding
         .artifact

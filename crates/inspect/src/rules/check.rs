@@ -86,7 +86,7 @@ impl Binding<'_> {
             .any(|companion| companions::provides(companion, symbol))
     }
 
-    /// Those of `wanted` that nobody provides; `None` when that cannot be told.
+    /// Those of `wanted` that nobody provides; `None` when that is not known.
     /// A symbol whose library is not among the files at all is AC205's.
     pub fn missing_c<'s>(
         &self,

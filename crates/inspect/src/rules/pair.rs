@@ -6,10 +6,10 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::artifact::Artifact;
-use crate::finding::{Finding, Location};
+use crate::finding::{Finding, Location, Outcome};
 use crate::module::{Blob, ModelLibrary};
 use crate::rule::Rule;
-use crate::runtime::RuntimeProfile;
+use crate::runtime::{Fact, RuntimeProfile};
 use crate::vm::calls::{RawCall, all_calls};
 use crate::vm::kv_cache::{CREATE, KvCacheCreate, kv_caches};
 use crate::vm::{Executable, FunctionKind};
@@ -32,6 +32,30 @@ impl Pair<'_> {
     /// A finding of `rule` on this pair.
     pub fn finding(&self, rule: &'static Rule, message: impl Into<String>) -> Finding {
         Finding::new(rule, &self.artifact.path, message).on(&self.runtime.name)
+    }
+
+    /// Reports what contradicts a fact of the runtime. Where the fact was not read and
+    /// the runtime is only like others, that is not an error but undecided, and the
+    /// answer is whether it is one.
+    pub fn hold<T>(&self, fact: &Fact<T>, finding: Finding, out: &mut Outcome) -> bool {
+        self.hold_if(fact.is_certain(), finding, out)
+    }
+
+    /// The same for one entry of a fact.
+    pub fn hold_if(&self, is_certain: bool, finding: Finding, out: &mut Outcome) -> bool {
+        if is_certain {
+            out.push(finding);
+            return true;
+        }
+        let like = self.runtime.note.as_deref().unwrap_or("like known ones");
+        out.undecided(
+            finding.rule,
+            format!(
+                "{}: that was not read of this runtime, which is {like}; a run on it would settle it",
+                finding.message
+            ),
+        );
+        false
     }
 
     /// Offset in the file of byte `at` of the blob.

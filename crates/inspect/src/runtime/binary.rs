@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::strings::{self, Exclusion, Piece};
 use super::{
-    Confidence, Fact, RuntimeProfile, arity, functions, infer, loaders, magics, registrations,
-    slots, tags,
+    Confidence, Fact, RuntimeProfile, arity, functions, identity, infer, loaders, magics,
+    registrations, slots, tags,
 };
 use crate::container::{Architecture, Format, Parsed, Platform};
 use crate::parts::PartKind;
@@ -44,6 +44,7 @@ pub fn read(
     let texts = strings::read_only(parsed, exclude);
     read_strings(&mut profile, kind, parsed, &texts);
     if kind.has_vm() {
+        profile.identity = identity::of(parsed).map(str::to_owned);
         profile.vm_magics = magics::accepted(&texts);
         profile.vm_version = magics::version(&texts);
         profile.constant_table = magics::constant_table(&texts);
@@ -178,6 +179,7 @@ pub fn join(name: &str, parts: &[(PartKind, &RuntimeProfile)]) -> RuntimeProfile
             .architecture
             .take()
             .or_else(|| part.architecture.clone());
+        whole.identity = whole.identity.take().or_else(|| part.identity.clone());
         if !kind.is_core() {
             note_provider(&mut whole.provided_by, part);
         }

@@ -14,6 +14,7 @@ mod ffi_version;
 mod functions;
 pub mod grouping;
 pub mod history;
+pub mod identity;
 mod infer;
 pub mod libraries;
 pub mod load_set;
