@@ -1,5 +1,7 @@
 //! `--runtime`: a release, a saved profile, or real files.
 
+use std::fs::File;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
@@ -23,11 +25,22 @@ pub fn use_table(path: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Every runtime the user named, in order.
-pub fn resolve_all(names: &[String]) -> anyhow::Result<Vec<GivenRuntime>> {
+/// Runtimes, each with what the user called it.
+pub type Named = Vec<(String, GivenRuntime)>;
+
+/// Every runtime the user named, in order; a name may be a list with commas.
+pub fn resolve_all(names: &[String]) -> anyhow::Result<Named> {
     let mut runtimes = Vec::new();
-    for name in names {
-        runtimes.extend(resolve(name)?);
+    for list in names {
+        let names: Vec<&str> = if Path::new(list).exists() {
+            vec![list]
+        } else {
+            list.split(',').filter(|name| !name.is_empty()).collect()
+        };
+        for name in names {
+            let found = resolve(name)?.into_iter();
+            runtimes.extend(found.map(|runtime| (name.to_owned(), runtime)));
+        }
     }
     Ok(runtimes)
 }
@@ -89,36 +102,74 @@ pub fn loaded_first(files: &[PathBuf]) -> anyhow::Result<Vec<Artifact>> {
     Ok(libraries)
 }
 
-/// The runtimes one name stands for: a directory may hold several load sets.
+/// The runtimes one name stands for: a release, or else what a path holds, which
+/// may be several load sets. A folder that is called as a release is needs `./`.
 pub fn resolve(name: &str) -> anyhow::Result<Vec<GivenRuntime>> {
+    if let Some(profile) = release::by_name(name) {
+        return Ok(vec![known(profile.clone())]);
+    }
     let path = Path::new(name);
     if !path.exists() {
-        return match release::by_name(name) {
-            Some(profile) => Ok(vec![GivenRuntime {
-                profile: profile.clone(),
-                load_set: None,
-            }]),
-            None => bail!(
-                "no runtime `{name}`: neither a file, nor a directory, nor one of the known releases ({})",
-                release::releases()
-                    .iter()
-                    .map(|profile| profile.name.as_str())
-                    .collect::<Vec<_>>()
-                    .join(", ")
-            ),
-        };
+        bail!(no_runtime(name));
     }
-    if path
+    match saved(path)? {
+        Some(profile) => Ok(vec![known(profile)]),
+        None => of_files(&[path.to_owned()]),
+    }
+}
+
+fn known(profile: RuntimeProfile) -> GivenRuntime {
+    GivenRuntime {
+        profile,
+        load_set: None,
+    }
+}
+
+/// A profile that `artcheck runtime --save` wrote, whatever the file is called.
+fn saved(path: &Path) -> anyhow::Result<Option<RuntimeProfile>> {
+    let is_json = path
         .extension()
-        .is_some_and(|extension| extension == "json")
-    {
-        let text = std::fs::read_to_string(path).with_context(|| name.to_owned())?;
-        let profile = RuntimeProfile::from_json(&text)
-            .with_context(|| format!("{name} is not a saved profile"))?;
-        return Ok(vec![GivenRuntime {
-            profile,
-            load_set: None,
-        }]);
+        .is_some_and(|extension| extension == "json");
+    let mut first = [0];
+    let read = File::open(path).and_then(|mut file| file.read(&mut first));
+    if !path.is_file() || !(is_json || (read.is_ok_and(|read| read == 1) && first == *b"{")) {
+        return Ok(None);
     }
-    of_files(&[path.to_owned()])
+    let name = || path.display().to_string();
+    let text = std::fs::read_to_string(path).with_context(name)?;
+    RuntimeProfile::from_json(&text)
+        .map(Some)
+        .with_context(name)
+}
+
+/// Why a name is no runtime, and which one may have been meant.
+fn no_runtime(name: &str) -> String {
+    let is_path = name.contains(['/', '\\']);
+    if is_path {
+        return format!("no runtime `{name}`: there is no such file or folder");
+    }
+    let releases = release::releases().iter();
+    let mut close: Vec<(f64, &str)> = releases
+        .map(|known| {
+            (
+                strsim::jaro(&name.to_lowercase(), &known.name),
+                known.name.as_str(),
+            )
+        })
+        .filter(|(alike, _)| *alike > 0.75)
+        .collect();
+    close.sort_by(|a, b| b.0.total_cmp(&a.0).then(b.1.cmp(a.1)));
+    let meant = match close.first() {
+        Some((_, known)) => format!("; did you mean {known}?"),
+        None => String::new(),
+    };
+    let ends = (release::releases().first(), release::releases().last());
+    let range = match ends {
+        (Some(first), Some(last)) => format!("{} to {}", first.name, last.name),
+        _ => String::from("none"),
+    };
+    format!(
+        "no runtime `{name}`{meant}\nIt is no release that artcheck knows ({range}), and no file or \
+         folder here. A runtime is a release, or the path of a library, folder, wheel or virtual environment."
+    )
 }

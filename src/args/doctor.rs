@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::application::ApplicationArgs;
 use super::format::PlainFormat;
 
 /// `doctor`.
@@ -9,6 +10,9 @@ use super::format::PlainFormat;
 pub struct DoctorArgs {
     /// Further places to look: virtual environments, library folders, model libraries.
     pub paths: Vec<PathBuf>,
+
+    #[command(flatten)]
+    pub application: ApplicationArgs,
 
     /// Report format.
     #[arg(long, value_enum, default_value_t = PlainFormat::Human)]

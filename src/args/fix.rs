@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use super::application::ApplicationArgs;
 use super::patch::ChangeArgs;
 
 /// `fix`.
@@ -17,6 +18,9 @@ pub struct FixArgs {
     /// A library that every process loads first, as a shim is. Repeatable.
     #[arg(long, value_name = "FILE")]
     pub with: Vec<PathBuf>,
+
+    #[command(flatten)]
+    pub application: ApplicationArgs,
 
     /// Carry the plan out.
     #[arg(long)]

@@ -1,6 +1,7 @@
 //! The command line's grammar: what all commands share, and their list.
 //! Each command's own arguments are in the file of its name.
 
+mod application;
 mod diff;
 mod doctor;
 mod dump;

@@ -6,6 +6,7 @@ use artcheck_patch::inplace::Tag;
 use artcheck_patch::shim::{ShimPart, ShimTarget};
 use clap::{Subcommand, ValueEnum};
 
+use super::application::ApplicationArgs;
 use super::format::PlainFormat;
 
 /// Ways of patching.
@@ -53,6 +54,9 @@ pub struct PatchShimArgs {
     /// Artifacts and clients that must run: their findings choose the parts.
     #[arg(long = "for", num_args = 1.., value_name = "PATH")]
     pub wanted_for: Vec<PathBuf>,
+
+    #[command(flatten)]
+    pub application: ApplicationArgs,
 
     /// A part by name: device-api, attention-tag, cache-config, context-slots, metal-payload.
     #[arg(long, value_name = "PART")]

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use artcheck_inspect::Target;
 
+use super::application::ApplicationArgs;
 use super::report::ReportArgs;
 
 /// `scan` and `matrix`.
@@ -67,9 +68,8 @@ pub struct Selection {
     #[arg(long)]
     pub target: Option<Target>,
 
-    /// The application registers the global function NAME before it runs a model. Repeatable.
-    #[arg(long, value_name = "NAME")]
-    pub provides: Vec<String>,
+    #[command(flatten)]
+    pub application: ApplicationArgs,
 
     /// Also compare the checksums of weight shards, which reads them whole.
     #[arg(long)]

@@ -76,9 +76,7 @@ pub fn run(args: &DiffArgs, terminal: Terminal) -> anyhow::Result<Status> {
         }
         PlainFormat::Human if equal => writeln!(out, "No difference in what a runtime sees.")?,
         PlainFormat::Human => {
-            let style = Style {
-                color: terminal.color,
-            };
+            let style = terminal.style;
             for section in &sections {
                 out.write_all(human(section, style).as_bytes())?;
             }

@@ -43,6 +43,7 @@ pub fn run(args: &DoctorArgs) -> anyhow::Result<Status> {
     places.dedup();
     let options = ScanOptions {
         paths: places.clone(),
+        provides: args.application.names(),
         ..ScanOptions::default()
     };
     let result = scan(&options, &()).context("the thread pool does not start")?;
@@ -82,7 +83,7 @@ fn page(report: &Report, places: &[PathBuf]) -> String {
         let _ = writeln!(out, "  looked in {}", place.display());
     }
     out.push('\n');
-    out.push_str(&human::render(report, Style { color: false }, false));
+    out.push_str(&human::render(report, Style::default(), false));
     out
 }
 

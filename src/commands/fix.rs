@@ -8,8 +8,9 @@ use anyhow::{Context, bail};
 use artcheck_inspect::Role;
 use artcheck_inspect::scan::{GivenRuntime, Scan, ScanOptions, scan};
 use artcheck_inspect::shown::shown_lines;
-use artcheck_inspect::{Finding, Repair, Severity, Undecided};
+use artcheck_inspect::{Finding, Repair, RuntimeProfile, Severity, Undecided};
 use artcheck_patch::fix::{self, FixError, FixInput, FixPlan};
+use artcheck_patch::inplace::Resign;
 use artcheck_patch::shim::Environment;
 
 use super::patch::{output, resign};
@@ -27,6 +28,7 @@ pub fn run(args: &FixArgs) -> anyhow::Result<Status> {
             load_set: runtime.load_set.clone(),
         }],
         with: runtimes::loaded_first(&args.with)?,
+        provides: args.application.names(),
         ..ScanOptions::default()
     };
     let scan = scan(&options, &())?;
@@ -34,55 +36,128 @@ pub fn run(args: &FixArgs) -> anyhow::Result<Status> {
     if files.is_empty() {
         return Ok(Status::Nothing);
     }
-    // A release or a saved profile has no files to build a shim for.
-    let runtime_paths: Vec<PathBuf> = match &runtime.load_set {
-        Some(_) => vec![PathBuf::from(&args.runtime)],
-        None => Vec::new(),
+    let runtime_paths = paths_of(&args.runtime, &runtime);
+    let aim = Aim {
+        runtime: &runtime.profile,
+        runtime_paths: &runtime_paths,
+        provides: &options.provides,
+        resign: resign(args.change.resign),
     };
+    let mut plans = plans(&scan, &files, &aim)?;
+    if args.apply {
+        fix::share_shim(&mut plans);
+    }
+    show(&plans, args.change.format)?;
+    let result = match args.apply {
+        true => judge(carry_out_all(&plans, args, &runtime_paths)?, options, args)?,
+        false => Status::Clean,
+    };
+    let unsettled = plans
+        .iter()
+        .any(|plan| !plan.refused.is_empty() || (!args.apply && !plan.is_empty()));
+    let unknown = plans.iter().any(|plan| !plan.unknown.is_empty());
+    Ok(match (unsettled, unknown, result) {
+        (true, ..) | (_, _, Status::Findings) => Status::Findings,
+        (false, true, _) => Status::Unknown,
+        (false, false, result) => result,
+    })
+}
+
+/// What is there after the repairs: files, and shims that load first.
+#[derive(Default)]
+struct Repaired {
+    files: Vec<PathBuf>,
+    shims: Vec<PathBuf>,
+}
+
+/// Looks at the result as at any library: with the shims, on the runtime, by all rules.
+fn judge(repaired: Repaired, before: ScanOptions, args: &FixArgs) -> anyhow::Result<Status> {
+    if repaired.files.is_empty() {
+        return Ok(Status::Clean);
+    }
+    let mut with = before.with;
+    with.extend(runtimes::loaded_first(&repaired.shims)?);
+    let options = ScanOptions {
+        paths: repaired.files,
+        with,
+        ..before
+    };
+    let scan = scan(&options, &())?;
+    let is_error = |finding: &&Finding| finding.severity == Severity::Error;
+    let left: Vec<&Finding> = scan.findings.iter().filter(is_error).collect();
+    let verdicts = scan.verdicts.iter().flat_map(|verdicts| verdicts.iter());
+    let unknown: Vec<&Undecided> = verdicts.flat_map(|verdict| &verdict.undecided).collect();
+    if args.change.format == PlainFormat::Human {
+        let mut out = std::io::stdout().lock();
+        for finding in &left {
+            let text = format!("still breaks: {}: {}", finding.rule, finding.message);
+            writeln!(out, "{}", shown_lines(&text))?;
+        }
+        for undecided in &unknown {
+            let text = format!("still not known: {}: {}", undecided.rule, undecided.why);
+            writeln!(out, "{}", shown_lines(&text))?;
+        }
+    }
+    Ok(match (left.is_empty(), unknown.is_empty()) {
+        (false, _) => Status::Findings,
+        (true, false) => Status::Unknown,
+        (true, true) => Status::Clean,
+    })
+}
+
+/// What plans are made for.
+pub(super) struct Aim<'a> {
+    /// The runtime.
+    pub runtime: &'a RuntimeProfile,
+    /// Its files.
+    pub runtime_paths: &'a [PathBuf],
+    /// Functions that the application registers.
+    pub provides: &'a BTreeSet<String>,
+    /// What to do with a team's signature.
+    pub resign: Resign,
+}
+
+/// The files of a runtime. A release or a saved profile has none to build a shim for.
+pub(super) fn paths_of(name: &str, runtime: &GivenRuntime) -> Vec<PathBuf> {
+    let files = runtime.load_set.as_ref().map(|_| PathBuf::from(name));
+    files.into_iter().collect()
+}
+
+/// A plan for each file, from what the scan found for the one runtime.
+pub(super) fn plans(scan: &Scan, files: &[PathBuf], aim: &Aim<'_>) -> anyhow::Result<Vec<FixPlan>> {
+    let is_meant = |name: Option<&str>| name.is_none_or(|name| name == aim.runtime.name);
     let mut found: HashMap<&Path, Vec<Finding>> = HashMap::new();
-    for finding in &scan.findings {
+    let findings = scan.findings.iter();
+    for finding in findings.filter(|finding| is_meant(finding.runtime.as_deref())) {
         let of_file = found.entry(finding.artifact.path()).or_default();
         of_file.push(finding.clone());
     }
     let mut unknown: HashMap<&Path, Vec<Undecided>> = HashMap::new();
     for (artifact, verdicts) in scan.artifacts.iter().zip(&scan.verdicts) {
         let of_file = unknown.entry(artifact.path.path()).or_default();
-        for undecided in verdicts.iter().flat_map(|verdict| &verdict.undecided) {
+        let meant = verdicts
+            .iter()
+            .filter(|verdict| is_meant(Some(&verdict.runtime)));
+        for undecided in meant.flat_map(|verdict| &verdict.undecided) {
             if !of_file.contains(undecided) {
                 of_file.push(undecided.clone());
             }
         }
     }
-    let mut plans = Vec::new();
-    for file in &files {
+    let plan = |file: &PathBuf| {
         let bytes = std::fs::read(file).with_context(|| format!("{}", file.display()))?;
-        let input = FixInput {
+        Ok(fix::plan(&FixInput {
             file,
             bytes: &bytes,
             findings: found.get(file.as_path()).map_or(&[], Vec::as_slice),
             undecided: unknown.get(file.as_path()).map_or(&[], Vec::as_slice),
-            runtime: &runtime.profile,
-            runtime_paths: &runtime_paths,
-            resign: resign(args.change.resign),
-        };
-        plans.push(fix::plan(&input));
-    }
-    if args.apply {
-        fix::share_shim(&mut plans);
-    }
-    show(&plans, args.change.format)?;
-    if args.apply {
-        carry_out_all(&plans, args, &runtime_paths)?;
-    }
-    let unsettled = plans
-        .iter()
-        .any(|plan| !plan.refused.is_empty() || (!args.apply && !plan.is_empty()));
-    let unknown = plans.iter().any(|plan| !plan.unknown.is_empty());
-    Ok(match (unsettled, unknown) {
-        (true, _) => Status::Findings,
-        (false, true) => Status::Unknown,
-        (false, false) => Status::Clean,
-    })
+            runtime: aim.runtime,
+            runtime_paths: aim.runtime_paths,
+            provides: aim.provides,
+            resign: aim.resign,
+        }))
+    };
+    files.iter().map(plan).collect()
 }
 
 /// The files below the path that hold libraries or clients, or something found.
@@ -124,20 +199,25 @@ fn carry_out_all(
     plans: &[FixPlan],
     args: &FixArgs,
     runtime_paths: &[PathBuf],
-) -> anyhow::Result<()> {
-    let mut failed = Vec::new();
+) -> anyhow::Result<Repaired> {
+    let (mut failed, mut repaired) = (Vec::new(), Repaired::default());
     for plan in plans {
-        if let Err(error) = carry_out(plan, args, runtime_paths) {
+        if let Err(error) = carry_out(plan, args, runtime_paths, &mut repaired) {
             failed.push(format!("{error:#}"));
         }
     }
     match failed.is_empty() {
-        true => Ok(()),
+        true => Ok(repaired),
         false => bail!("{}", failed.join("\n")),
     }
 }
 
-fn carry_out(plan: &FixPlan, args: &FixArgs, runtime_paths: &[PathBuf]) -> anyhow::Result<()> {
+fn carry_out(
+    plan: &FixPlan,
+    args: &FixArgs,
+    runtime_paths: &[PathBuf],
+    repaired: &mut Repaired,
+) -> anyhow::Result<()> {
     if plan.is_empty() {
         return Ok(());
     }
@@ -153,6 +233,13 @@ fn carry_out(plan: &FixPlan, args: &FixArgs, runtime_paths: &[PathBuf]) -> anyho
         FixError::Apply(error) => anyhow::Error::new(error),
         other => anyhow::Error::new(other).context(format!("{}", plan.artifact.display())),
     })?;
+    let file = match &fixed.in_place {
+        Some(applied) => applied.file.clone(),
+        None => plan.artifact.clone(),
+    };
+    repaired.files.push(file);
+    let shim = fixed.shim.iter().map(|shim| shim.library.clone());
+    repaired.shims.extend(shim);
     if args.change.format == PlainFormat::Json {
         return Ok(());
     }

@@ -65,7 +65,7 @@ fn scans(
     let report = merged.context("no report was named")?;
     let fail_on = args.report.fail_on.unwrap_or(FailOn::Error);
     let options = output::Options {
-        color: terminal.color,
+        style: terminal.style,
         verbose: args.report.verbose,
         matrix: false,
         fail_on,

@@ -6,6 +6,7 @@ mod doctor;
 mod dump;
 mod explain;
 mod fix;
+mod fixable;
 mod init;
 mod man;
 mod matrix;

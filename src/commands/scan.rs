@@ -1,14 +1,20 @@
 //! `artcheck scan`: every artifact below the paths, and what is wrong with
 //! which runtime.
 
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
 use anyhow::Context;
 use artcheck_inspect::scan::{Scan, ScanOptions, scan, use_threads};
+use artcheck_inspect::shell;
 
+use super::fixable;
 use super::terminal::Terminal;
 use crate::args::ScanArgs;
 use crate::exit::Status;
 use crate::policy::{self, Config, baseline};
-use crate::report::format::FailOn;
+use crate::report::format::{FailOn, Format};
+use crate::report::run::Run;
 use crate::report::{self, model::Report, output};
 use crate::{progress, runtimes};
 
@@ -20,8 +26,8 @@ pub fn run(args: &ScanArgs, terminal: Terminal) -> anyhow::Result<Status> {
 /// Scans, applies the policy, and writes every report that was asked for.
 pub(super) fn report(args: &ScanArgs, terminal: Terminal, matrix: bool) -> anyhow::Result<Status> {
     let config = policy_of(args)?;
-    let scan = perform(args, config.as_ref(), terminal)?;
     let base = std::env::current_dir().context("the working directory")?;
+    let (scan, runtimes, missing) = perform(args, config.as_ref(), terminal)?;
     let mut report = Report::of(&scan, &base);
     if let Some(config) = &config {
         policy::apply(config, &mut report, &base, args.policy.shard.is_some())?;
@@ -44,13 +50,28 @@ pub(super) fn report(args: &ScanArgs, terminal: Terminal, matrix: bool) -> anyho
         .or(config.as_ref().and_then(|config| config.fail_on))
         .unwrap_or(FailOn::Error);
     let options = output::Options {
-        color: terminal.color,
+        style: terminal.style,
         verbose: args.report.verbose,
         matrix,
         fail_on,
     };
+    report.run = Run {
+        command: words(std::env::args_os().skip(1)),
+        date: chrono::Local::now().format("%Y-%m-%d %H:%M").to_string(),
+        paths: args.paths.iter().map(|path| shell::path(path)).collect(),
+        ..Run::default()
+    };
+    if output::formats(args.report.format, &args.report.output).any(Format::is_for_people) {
+        fixable::add(&mut report, &scan, &runtimes);
+    }
     output::write(&report, args.report.format, &args.report.output, options)?;
     let status = report::status(&report, fail_on, args.report.allow_unknown);
+    for path in &missing {
+        eprintln!("artcheck: {}: no such file or folder", shell::path(path));
+    }
+    if !missing.is_empty() {
+        return Ok(Status::Failed);
+    }
     if status == Status::Nothing && !terminal.quiet {
         eprintln!(
             "artcheck: nothing to look at: no model library, runtime or client of TVM below the paths"
@@ -73,10 +94,15 @@ fn policy_of(args: &ScanArgs) -> anyhow::Result<Option<Config>> {
     }
 }
 
+/// The scan, the runtimes it was made for, and the paths that are not there.
+type Done = (Scan, runtimes::Named, Vec<PathBuf>);
+
 /// Reads the runtimes, then the paths.
-fn perform(args: &ScanArgs, config: Option<&Config>, terminal: Terminal) -> anyhow::Result<Scan> {
-    for path in &args.paths {
-        // A path that is not there is wrong usage, not a finding.
+fn perform(args: &ScanArgs, config: Option<&Config>, terminal: Terminal) -> anyhow::Result<Done> {
+    // A path that is not there is wrong usage, not a finding; the others are read.
+    let is_there = |path: &&PathBuf| path.symlink_metadata().is_ok();
+    let (paths, missing): (Vec<&PathBuf>, Vec<&PathBuf>) = args.paths.iter().partition(is_there);
+    if let (true, Some(path)) = (paths.is_empty(), missing.first()) {
         path.symlink_metadata()
             .with_context(|| format!("{}", path.display()))?;
     }
@@ -86,9 +112,13 @@ fn perform(args: &ScanArgs, config: Option<&Config>, terminal: Terminal) -> anyh
         names = &config.runtimes;
     }
     let target = args.selection.target.clone();
+    let runtimes = runtimes::resolve_all(names)?;
     let options = ScanOptions {
-        paths: args.paths.clone(),
-        runtimes: runtimes::resolve_all(names)?,
+        paths: paths.into_iter().cloned().collect(),
+        runtimes: runtimes
+            .iter()
+            .map(|(_, runtime)| runtime.clone())
+            .collect(),
         with: runtimes::loaded_first(&args.selection.with)?,
         target: target.or_else(|| config?.target.clone()),
         jobs: None,
@@ -96,6 +126,7 @@ fn perform(args: &ScanArgs, config: Option<&Config>, terminal: Terminal) -> anyh
         checksums: args.selection.checksums,
         provides: args
             .selection
+            .application
             .provides
             .iter()
             .chain(config.iter().flat_map(|config| &config.provides))
@@ -105,5 +136,14 @@ fn perform(args: &ScanArgs, config: Option<&Config>, terminal: Terminal) -> anyh
     let bar = progress::Bar::new(terminal.progress);
     let result = scan(&options, &bar).context("the thread pool does not start")?;
     bar.finish();
-    Ok(result)
+    Ok((result, runtimes, missing.into_iter().cloned().collect()))
+}
+
+/// A command as it can be typed again.
+fn words(arguments: impl Iterator<Item = OsString>) -> String {
+    let words = arguments.map(|word| shell::path(Path::new(&word)));
+    let words: Vec<String> = std::iter::once("artcheck".to_owned())
+        .chain(words)
+        .collect();
+    words.join(" ")
 }

@@ -3,6 +3,7 @@
 use std::io::IsTerminal;
 
 use crate::args::{Args, ColorChoice};
+use crate::report::style::Style;
 
 /// Whether standard output goes into a file. A pipe may end in the log of a
 /// build service, which obeys commands that it finds there as a terminal does.
@@ -20,8 +21,8 @@ pub fn stdout_is_file() -> bool {
 /// What every command needs to know of the terminal.
 #[derive(Debug, Clone, Copy)]
 pub struct Terminal {
-    /// Colour standard output.
-    pub color: bool,
+    /// How standard output looks.
+    pub style: Style,
     /// Show progress on standard error.
     pub progress: bool,
     /// Only the report.
@@ -32,16 +33,32 @@ impl Terminal {
     /// What the arguments say, and else the terminal itself.
     pub fn of(args: &Args) -> Self {
         Self {
-            color: match args.color {
-                ColorChoice::Always => true,
-                ColorChoice::Never => false,
-                ColorChoice::Auto => {
-                    std::io::stdout().is_terminal()
-                        && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
-                }
+            style: Style {
+                color: match args.color {
+                    ColorChoice::Always => true,
+                    ColorChoice::Never => false,
+                    ColorChoice::Auto => {
+                        // On Windows this also turns escape sequences on.
+                        console::Term::stdout().features().colors_supported()
+                            && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+                    }
+                },
+                width: width(),
             },
             progress: !args.quiet && std::io::stderr().is_terminal(),
             quiet: args.quiet,
         }
     }
+}
+
+/// Columns of the terminal, or COLUMNS: a test or a log viewer may set it.
+fn width() -> Option<usize> {
+    let set = std::env::var("COLUMNS")
+        .ok()
+        .and_then(|text| text.parse().ok());
+    set.or_else(|| {
+        let (_, columns) = console::Term::stdout().size_checked()?;
+        Some(usize::from(columns))
+    })
+    .filter(|columns| *columns > 0)
 }

@@ -134,10 +134,18 @@ impl ShimProvider for Shims {
         findings: &[PrecheckFinding],
     ) -> Result<Option<Shim>, String> {
         let mut plan = ShimPlan::of([]);
-        let blocking = findings.iter().filter(|finding| finding.blocking);
+        // A rule may offer a shim for one finding and none for another.
+        let found = self::findings(row)?;
+        let offers = |blocking: &PrecheckFinding| {
+            let mut same = found.iter().filter(|finding| {
+                finding.rule.code == blocking.code && finding.message == blocking.message
+            });
+            let finding = same.find(|finding| finding.repairs.contains(&Repair::Shim))?;
+            ShimPart::for_rule(finding.rule)
+        };
         let mut whole = true;
-        for finding in blocking {
-            match rules::find(&finding.code).and_then(ShimPart::for_rule) {
+        for finding in findings.iter().filter(|finding| finding.blocking) {
+            match offers(finding) {
                 Some(part) => plan.add(part, finding.message.clone()),
                 None => whole = false,
             }

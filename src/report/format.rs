@@ -22,6 +22,13 @@ pub enum Format {
     Html,
 }
 
+impl Format {
+    /// Whether it says what to type.
+    pub fn is_for_people(self) -> bool {
+        matches!(self, Self::Human | Self::Html | Self::Markdown)
+    }
+}
+
 /// `--fail-on`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, serde::Deserialize)]
 #[serde(rename_all = "kebab-case")]

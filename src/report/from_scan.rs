@@ -14,6 +14,7 @@ use artcheck_inspect::source::Place;
 use super::model::{
     Entry, Finding, Library, Report, Runtime, SCHEMA, Said, Tool, Totals, Undecided, Verdict,
 };
+use super::run::Run;
 use super::shared::Shared;
 use super::shown::Show;
 use super::{contents, fingerprint, paths, summary};
@@ -39,6 +40,7 @@ impl Report {
                 .collect(),
             findings: findings.map(|finding| maker.finding(finding)).collect(),
             suppressed: Vec::new(),
+            run: Run::default(),
         };
         fingerprint::assign(&mut report.findings);
         report.count();

@@ -96,7 +96,7 @@ fn matrix(out: &mut String, report: &Report) {
 fn verdict(verdict: &Verdict) -> String {
     match verdict.status {
         VerdictStatus::Fits => String::from("✅ fits"),
-        VerdictStatus::Undecided => String::from("❔ unsure"),
+        VerdictStatus::Undecided => String::from("❔ undecided"),
         VerdictStatus::Breaks => format!("❌ {}", verdict.rules.join(" ")),
     }
 }

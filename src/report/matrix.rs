@@ -1,18 +1,21 @@
 //! Artifacts x runtimes as a table.
 
 use std::collections::HashMap;
+use std::fmt::Write as _;
 
+use artcheck_inspect::runtime::release;
 use artcheck_inspect::scan::VerdictStatus;
-use comfy_table::{Table, presets};
+use textwrap::core::display_width;
 
 use super::groups::alike;
+use super::human::counted;
 use super::model::{Entry, Report, Verdict};
 use super::style::Style;
 
 /// Rows that reports show; the others are counted.
 const MOST_ROWS: usize = 1_000;
 
-/// Verdicts by row (library) and column (runtime), in order of appearance.
+/// Verdicts by row (library) and column (runtime), newest release first.
 pub struct Grid<'a> {
     /// Runtimes.
     pub columns: Vec<&'a str>,
@@ -51,6 +54,7 @@ pub fn grid(report: &Report) -> Grid<'_> {
         .iter()
         .flat_map(|names| names.first().copied())
         .collect();
+    let columns = newest_first(columns);
     let places: HashMap<&str, usize> = columns.iter().copied().zip(0..).collect();
     let mut rows = Vec::new();
     for (artifact, verdicts) in libraries {
@@ -74,31 +78,186 @@ pub fn grid(report: &Report) -> Grid<'_> {
     }
 }
 
-/// Renders the verdicts as a table: one row per library, one column per runtime.
-pub fn render(report: &Report, style: Style) -> String {
-    let grid = grid(report);
-    let mut table = Table::new();
-    table.load_style(presets::UTF8_BORDERS_ONLY);
-    let mut header = vec![String::from("artifact")];
-    header.extend(grid.columns.iter().map(|name| (*name).to_owned()));
-    table.set_header(header);
-    let more = grid.more;
-    for row in grid.rows {
-        let cells = row.cells.into_iter().map(|verdict| {
-            verdict.map_or_else(|| String::from("-"), |verdict| cell(verdict, style))
-        });
-        table.add_row(std::iter::once(row.subject).chain(cells));
+/// Releases from the newest to the oldest; what is no release stays before them.
+fn newest_first(mut columns: Vec<&str>) -> Vec<&str> {
+    let releases = release::releases();
+    let place = |name: &str| releases.iter().position(|known| known.name == name);
+    columns.sort_by_key(|name| place(name).map(std::cmp::Reverse));
+    columns
+}
+
+/// A runtime at the head of a column: a release by its number alone.
+pub fn head(runtime: &str) -> &str {
+    let release = release::by_name(runtime).filter(|known| known.name == runtime);
+    release
+        .and_then(|known| known.release.as_deref())
+        .unwrap_or(runtime)
+}
+
+/// Neighbouring columns that say the same in every row.
+struct Band<'a> {
+    runtimes: Vec<&'a str>,
+    marks: Vec<Mark<'a>>,
+}
+
+/// What a cell says.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mark<'a> {
+    Fits,
+    /// With the first of the rules that break it.
+    Breaks(&'a str),
+    Undecided,
+    Unchecked,
+}
+
+impl<'a> Mark<'a> {
+    fn of(verdict: Option<&'a Verdict>) -> Self {
+        let Some(verdict) = verdict else {
+            return Self::Unchecked;
+        };
+        match verdict.status {
+            VerdictStatus::Fits => Self::Fits,
+            VerdictStatus::Undecided => Self::Undecided,
+            VerdictStatus::Breaks => {
+                Self::Breaks(verdict.rules.first().map_or("✗", String::as_str))
+            }
+        }
     }
-    match more {
-        0 => format!("{table}\n"),
-        _ => format!("{table}\n{more} more rows are not shown; the JSON report has them.\n"),
+
+    fn text(self) -> &'a str {
+        match self {
+            Self::Fits => "✓",
+            Self::Breaks(rule) => rule,
+            Self::Undecided => "?",
+            Self::Unchecked => "-",
+        }
+    }
+
+    fn painted(self, style: Style, text: &str) -> String {
+        match self {
+            Self::Fits => style.good(text),
+            Self::Breaks(_) => style.bad(text),
+            Self::Undecided => style.undecided(text),
+            Self::Unchecked => style.dim(text),
+        }
     }
 }
 
-fn cell(verdict: &Verdict, style: Style) -> String {
-    match verdict.status {
-        VerdictStatus::Fits => style.good("fits"),
-        VerdictStatus::Undecided => style.unsure("?"),
-        VerdictStatus::Breaks => style.bad(&verdict.rules.join("\n")),
+fn bands<'a>(grid: &Grid<'a>) -> Vec<Band<'a>> {
+    let mut bands: Vec<Band<'a>> = Vec::new();
+    for (place, runtime) in grid.columns.iter().enumerate() {
+        let cells = grid
+            .rows
+            .iter()
+            .map(|row| row.cells.get(place).copied().flatten());
+        let marks: Vec<Mark<'a>> = cells.map(Mark::of).collect();
+        let is_release = |name: &str| head(name) != name;
+        match bands.last_mut() {
+            Some(band)
+                if band.marks == marks
+                    && is_release(runtime)
+                    && band.runtimes.iter().all(|name| is_release(name)) =>
+            {
+                band.runtimes.push(runtime);
+            }
+            _ => bands.push(Band {
+                runtimes: vec![runtime],
+                marks,
+            }),
+        }
+    }
+    bands
+}
+
+/// Columns of a name that is written at the head of a column.
+const LONGEST_HEAD: usize = 12;
+
+/// Renders the verdicts as a table: one row per library, newest release first,
+/// releases that say the same in one column.
+pub fn render(report: &Report, style: Style) -> String {
+    let grid = grid(report);
+    let bands = bands(&grid);
+    let mut notes = Vec::new();
+    let mut heads = Vec::new();
+    for band in &bands {
+        let words = match band.runtimes.as_slice() {
+            [first, .., last] => format!("{}-{}", head(first), head(last)),
+            [only] if display_width(head(only)) <= LONGEST_HEAD => head(only).to_owned(),
+            [only] => {
+                notes.push(format!("[{}] {only}", notes.len() + 1));
+                format!("[{}]", notes.len())
+            }
+            [] => String::new(),
+        };
+        heads.push(words);
+    }
+    let widths = bands.iter().zip(&heads).map(|(band, head)| {
+        let marks = band.marks.iter().map(|mark| display_width(mark.text()));
+        marks.chain([display_width(head)]).max().unwrap_or(0)
+    });
+    let widths: Vec<usize> = widths.collect();
+    let cells_width: usize = widths.iter().map(|width| width + 1).sum();
+    let names = grid.rows.iter().map(|row| display_width(&row.subject));
+    let longest = names.max().unwrap_or(0);
+    let fits = style
+        .width
+        .is_none_or(|width| longest + 1 + cells_width <= width);
+    // Where names and cells do not fit on one line, each has its own.
+    let column = if fits { longest + 1 } else { 2 };
+    let mut out = String::new();
+    let line = |cells: Vec<String>| cells.join(" ").trim_end().to_owned();
+    let padded = |text: &str, width: usize| " ".repeat(width.saturating_sub(display_width(text)));
+    if !grid.rows.is_empty() {
+        let heads = heads.iter().zip(&widths);
+        let heads =
+            heads.map(|(head, width)| format!("{}{}", style.bold(head), padded(head, *width)));
+        let _ = writeln!(out, "{}{}", " ".repeat(column), line(heads.collect()));
+    }
+    for (place, row) in grid.rows.iter().enumerate() {
+        out.push_str(&style.bold(&row.subject));
+        out.push_str(&if fits {
+            padded(&row.subject, column)
+        } else {
+            format!("\n{}", " ".repeat(column))
+        });
+        let cells = bands.iter().zip(&widths).filter_map(|(band, width)| {
+            let mark = band.marks.get(place)?;
+            let text = mark.text();
+            Some(format!(
+                "{}{}",
+                mark.painted(style, text),
+                padded(text, *width)
+            ))
+        });
+        let _ = writeln!(out, "{}", line(cells.collect()));
+    }
+    if grid.rows.is_empty() {
+        out.push_str("No model library was found.\n");
+        return out;
+    }
+    for note in notes {
+        let _ = writeln!(out, "{note}");
+    }
+    if grid.more > 0 {
+        let _ = writeln!(
+            out,
+            "{} more are in the JSON report.",
+            counted(grid.more, "row")
+        );
+    }
+    let legend = "✓ fits; AC102 breaks by that rule first (`artcheck explain AC102`); ? undecided";
+    out.push_str(&style.paragraph("\n", 0, legend));
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_release_heads_its_column_by_its_number() {
+        assert_eq!(head("tvm-0.27"), "0.27");
+        assert_eq!(head("0.27"), "0.27");
+        assert_eq!(head("venv/tvm"), "venv/tvm");
     }
 }

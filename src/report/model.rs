@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
 
 use super::contents::ModuleNode;
+use super::run::Run;
 use super::shared::Shared;
 use super::summary::LibrarySummary;
 
@@ -40,6 +41,8 @@ pub struct Report {
     pub findings: Vec<Finding>,
     /// What is wrong but accepted: by an ignore, or by the baseline.
     pub suppressed: Vec<Finding>,
+    /// The run that made it; in no document.
+    pub run: Run,
 }
 
 /// The program that wrote a report.
@@ -358,6 +361,7 @@ impl From<Written> for Report {
             runtimes: written.runtimes,
             findings: written.findings,
             suppressed: written.suppressed,
+            run: Run::default(),
         }
     }
 }

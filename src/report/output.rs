@@ -57,8 +57,8 @@ pub fn parse(text: &str) -> Result<Output, String> {
 /// What human reports show, and what JUnit calls a failure.
 #[derive(Debug, Clone, Copy)]
 pub struct Options {
-    /// Colour standard output.
-    pub color: bool,
+    /// How standard output looks.
+    pub style: Style,
     /// List healthy and unrelated files too.
     pub verbose: bool,
     /// The table alone instead of the whole human report.
@@ -76,8 +76,12 @@ pub fn write(
     options: Options,
 ) -> anyhow::Result<()> {
     write_each(format, outputs, |format, to_stdout, out| {
-        let color = options.color && to_stdout;
-        render(report, format, Options { color, ..options }, out)
+        let style = if to_stdout {
+            options.style
+        } else {
+            Style::default()
+        };
+        render(report, format, Options { style, ..options }, out)
     })
 }
 
@@ -117,9 +121,7 @@ fn render(
     options: Options,
     out: &mut dyn Write,
 ) -> anyhow::Result<()> {
-    let style = Style {
-        color: options.color,
-    };
+    let style = options.style;
     let text = match format {
         Format::Json => return json::write(report, out),
         Format::Human if options.matrix => matrix::render(report, style),

@@ -1,17 +1,29 @@
-//! Colours of the human report: ANSI, or nothing.
+//! How text for people looks on a terminal: ANSI colours or none, and lines that
+//! end between words.
+//!
+//! Colour is put on after a text was divided into lines, so it never counts.
 
 use artcheck_inspect::Severity;
+use textwrap::{Options, WordSeparator, WordSplitter};
 
-/// Wraps words in ANSI colours when they are wanted.
-#[derive(Debug, Clone, Copy)]
+/// Text is never set in fewer columns than this.
+const NARROWEST: usize = 24;
+
+/// A blank that no line ends at.
+const TIED: char = '\u{a0}';
+
+/// Colours and width.
+#[derive(Debug, Clone, Copy, Default)]
 pub struct Style {
     /// Whether to colour at all.
     pub color: bool,
+    /// Columns of the terminal; `None` where lines may be as long as they are.
+    pub width: Option<usize>,
 }
 
 impl Style {
     fn wrap(self, code: &str, text: &str) -> String {
-        if self.color {
+        if self.color && !text.is_empty() {
             format!("\u{1b}[{code}m{text}\u{1b}[0m")
         } else {
             text.to_owned()
@@ -38,8 +50,8 @@ impl Style {
         self.wrap("31", text)
     }
 
-    /// What could not be told.
-    pub fn unsure(self, text: &str) -> String {
+    /// What is undecided.
+    pub fn undecided(self, text: &str) -> String {
         self.wrap("33", text)
     }
 
@@ -50,5 +62,110 @@ impl Style {
             Severity::Warning => self.wrap("1;33", text),
             Severity::Info => self.wrap("1;36", text),
         }
+    }
+
+    /// `text` from column `at` on, as lines that end between words. What is in
+    /// backticks stays on one line: it may be a command.
+    pub fn lines(self, text: &str, at: usize) -> Vec<String> {
+        let Some(width) = self.width else {
+            return vec![text.to_owned()];
+        };
+        let options = Options::new(width.saturating_sub(at).max(NARROWEST))
+            .break_words(false)
+            .word_separator(WordSeparator::AsciiSpace)
+            .word_splitter(WordSplitter::NoHyphenation);
+        let tied = tied(text);
+        let lines = textwrap::wrap(&tied, options).into_iter();
+        lines.map(|line| line.replace(TIED, " ")).collect()
+    }
+
+    /// A paragraph: `first`, which takes `at` columns, then `text`, whose further
+    /// lines begin in the same column.
+    pub fn paragraph(self, first: &str, at: usize, text: &str) -> String {
+        let lines = self.lines(text, at);
+        let indent = format!("\n{}", " ".repeat(at));
+        format!("{first}{}\n", lines.join(&indent))
+    }
+
+    /// A command from column `at` on. Where it is too long it goes on in the next
+    /// line the way shells read it, so that it can be pasted.
+    pub fn command(self, words: &[String], at: usize) -> String {
+        let width = self.width.filter(|_| !cfg!(windows)).unwrap_or(usize::MAX);
+        let mut out = String::new();
+        let mut column = at;
+        for (number, word) in words.iter().enumerate() {
+            let length = textwrap::core::display_width(word);
+            // Room for the blank and the backslash that may follow.
+            let end = column.saturating_add(length).saturating_add(3);
+            if number > 0 && end > width {
+                out.push_str(" \\\n");
+                out.push_str(&" ".repeat(at + 2));
+                column = at + 2;
+            } else if number > 0 {
+                out.push(' ');
+                column += 1;
+            }
+            out.push_str(word);
+            column = column.saturating_add(length);
+        }
+        out
+    }
+}
+
+/// Blanks between backticks become tied ones.
+fn tied(text: &str) -> String {
+    let mut inside = false;
+    text.chars()
+        .map(|character| {
+            inside ^= character == '`';
+            if inside && character == ' ' {
+                TIED
+            } else {
+                character
+            }
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str =
+        "the library at dist/some-long-name.so wants `artcheck fix x.so --apply` now";
+
+    #[test]
+    fn no_line_ends_inside_a_word_or_a_command() {
+        for width in [60, 80, 120, 200] {
+            let style = Style {
+                color: false,
+                width: Some(width),
+            };
+            let text = TEXT.repeat(4);
+            let lines = style.lines(&text, 17);
+            assert_eq!(lines.join(" "), text);
+            assert!(lines.iter().all(|line| line.chars().count() <= width - 17));
+            assert!(lines.iter().all(|line| line.matches('`').count() % 2 == 0));
+        }
+    }
+
+    #[test]
+    fn a_command_goes_on_as_shells_read_it() {
+        let words: Vec<String> = "artcheck fix some/long/name.so --runtime tvm-0.27 --apply"
+            .split(' ')
+            .map(str::to_owned)
+            .collect();
+        let style = Style {
+            color: false,
+            width: Some(40),
+        };
+        let text = style.command(&words, 4);
+        assert!(text.lines().all(|line| line.len() <= 40 - 4 + 6), "{text}");
+        assert_eq!(
+            text.replace("\\\n", "")
+                .split_whitespace()
+                .collect::<Vec<_>>(),
+            words
+        );
     }
 }

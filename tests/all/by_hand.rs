@@ -15,7 +15,7 @@ use artcheck_inspect::rules;
 const PRINTS: &[(&str, &str)] = &[
     ("file model.so", "ELF 64-bit"),
     ("head -c 64 model.so", "7f45 4c46"),
-    ("readelf -hS model.so", "Section Headers"),
+    ("readelf -hlS model.so", "LOAD"),
     ("tar tf model.tar", "lib0.o"),
     ("readelf -h model.so", "X86-64"),
     (

@@ -9,6 +9,8 @@
 //! standard error, where there is some
 //! ```
 //!
+//! `COLUMNS: N` before the first command makes a terminal of that width.
+//!
 //! `RUN:` gives the arguments of artcheck, divided by blanks; it runs in the
 //! repository's root. `{tmp}` is an empty folder, the same for all commands of a file.
 //! `BLESS=1` writes what the commands print now; what it changed is read in the diff.
@@ -17,7 +19,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::PathBuf;
 
-use crate::support::{root, run};
+use crate::support::{artcheck, root};
 
 /// Output as it is on every system.
 fn plain(bytes: &[u8], tmp: &str) -> String {
@@ -38,10 +40,16 @@ fn as_printed(file: &str) -> String {
         .take_while(|line| line.starts_with('#'))
         .map(|line| format!("{line}\n"))
         .collect();
+    let columns = file.lines().find_map(|line| line.strip_prefix("COLUMNS: "));
+    if let Some(columns) = columns {
+        let _ = writeln!(text, "COLUMNS: {columns}");
+    }
     for command in file.lines().filter_map(|line| line.strip_prefix("RUN: ")) {
-        let output = run(command
-            .split_whitespace()
-            .map(|word| word.replace("{tmp}", tmp)));
+        let words = command.split_whitespace();
+        let mut program = artcheck();
+        program.args(words.map(|word| word.replace("{tmp}", tmp)));
+        program.envs(columns.map(|columns| ("COLUMNS", columns)));
+        let output = program.output().expect("artcheck starts");
         let status = output.status.code().expect("artcheck exits by itself");
         let _ = write!(text, "RUN: {command}\nSTATUS: {status}\n");
         text.push_str(&plain(&output.stdout, tmp));

@@ -40,6 +40,8 @@ mod reports;
 mod requirements;
 mod shown;
 mod silent_changes;
+mod terminal;
 #[cfg(target_os = "linux")]
 mod truth_table;
+mod unloadable;
 mod verify_cli;

@@ -35,6 +35,7 @@ mod rule;
 pub mod rules;
 pub mod runtime;
 pub mod scan;
+pub mod shell;
 pub mod shown;
 pub mod source;
 mod spelling;

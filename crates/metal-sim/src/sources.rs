@@ -21,6 +21,7 @@ pub const SOURCES: &[Source] = sources![
     "kernel/abi.h",
     "kernel/checked.h",
     "kernel/math.h",
+    "kernel/matrix.h",
     "kernel/simd.h",
     "kernel/vectors.h",
     "plugin/arguments.cc",

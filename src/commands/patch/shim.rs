@@ -1,7 +1,6 @@
 //! `artcheck patch shim`: a library that mends a stock runtime when it is loaded.
 
 use std::io::Write;
-use std::path::PathBuf;
 
 use anyhow::bail;
 use artcheck_inspect::scan::{ScanOptions, scan};
@@ -14,7 +13,7 @@ use crate::runtimes;
 
 /// Chooses the parts, builds the library, says how to load it.
 pub fn run(args: &PatchShimArgs) -> anyhow::Result<Status> {
-    let plan = plan(args)?;
+    let (plan, left) = plan(args)?;
     let mut out = std::io::stdout().lock();
     if plan.is_empty() {
         writeln!(out, "nothing to mend: no shim is needed")?;
@@ -28,34 +27,43 @@ pub fn run(args: &PatchShimArgs) -> anyhow::Result<Status> {
         environment: Environment::of_process(),
     })?;
     writeln!(out, "{}", outcome.summary.trim_end())?;
-    Ok(Status::Clean)
+    for finding in &left {
+        writeln!(out, "still breaks: {}", remains(finding))?;
+    }
+    Ok(match left.is_empty() {
+        true => Status::Clean,
+        false => Status::Findings,
+    })
 }
 
-fn plan(args: &PatchShimArgs) -> anyhow::Result<ShimPlan> {
+fn remains(finding: &Finding) -> String {
+    format!(
+        "{} in {}: {}; {}",
+        finding.rule, finding.artifact, finding.message, finding.help
+    )
+}
+
+/// The parts, and what breaks that none of them mends.
+fn plan(args: &PatchShimArgs) -> anyhow::Result<(ShimPlan, Vec<Finding>)> {
     let mut plan = ShimPlan::of(args.part.iter().copied());
+    let mut left = Vec::new();
     if !args.wanted_for.is_empty() {
-        let (found, unknown) = judged(&args.runtime, &args.wanted_for)?;
-        for finding in &found {
-            if finding.repairs.contains(&Repair::Shim)
-                && let Some(part) = ShimPart::for_rule(finding.rule)
-            {
-                plan.add(part, format!("{} in {}", finding.rule, finding.artifact));
+        let (found, unknown) = judged(args)?;
+        for finding in found {
+            let part = ShimPart::for_rule(finding.rule);
+            match part.filter(|_| finding.repairs.contains(&Repair::Shim)) {
+                Some(part) => {
+                    plan.add(part, format!("{} in {}", finding.rule, finding.artifact));
+                }
+                None if finding.severity == Severity::Error => left.push(finding),
+                None => {}
             }
         }
         for (part, reason) in unknown {
             plan.add(part, reason);
         }
-        let is_error = |finding: &&Finding| finding.severity == Severity::Error;
-        if plan.is_empty()
-            && let Some(finding) = found.iter().find(is_error)
-        {
-            bail!(
-                "no shim helps: {} in {}: {}; {}",
-                finding.rule,
-                finding.artifact,
-                finding.message,
-                finding.help
-            );
+        if let Some(finding) = left.first().filter(|_| plan.is_empty()) {
+            bail!("no shim helps: {}", remains(finding));
         }
     } else if args.part.is_empty() {
         bail!(
@@ -63,7 +71,7 @@ fn plan(args: &PatchShimArgs) -> anyhow::Result<ShimPlan> {
             names().join(", ")
         );
     }
-    Ok(plan)
+    Ok((plan, left))
 }
 
 fn names() -> Vec<&'static str> {
@@ -74,11 +82,11 @@ fn names() -> Vec<&'static str> {
 type Wanted = (ShimPart, String);
 
 /// What the rules find in some files, and the parts for what they cannot decide.
-fn judged(runtime: &[PathBuf], files: &[PathBuf]) -> anyhow::Result<(Vec<Finding>, Vec<Wanted>)> {
-    let load_sets = runtimes::of_files(runtime)?;
+fn judged(args: &PatchShimArgs) -> anyhow::Result<(Vec<Finding>, Vec<Wanted>)> {
     let options = ScanOptions {
-        paths: files.to_vec(),
-        runtimes: load_sets,
+        paths: args.wanted_for.clone(),
+        runtimes: runtimes::of_files(&args.runtime)?,
+        provides: args.application.names(),
         ..ScanOptions::default()
     };
     let scan = scan(&options, &())?;

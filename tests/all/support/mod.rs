@@ -56,7 +56,8 @@ fn existing(path: PathBuf) -> PathBuf {
 /// The program under test, in the repository's root.
 pub fn artcheck() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_artcheck"));
-    command.current_dir(root()).env_remove("NO_COLOR");
+    command.current_dir(root());
+    command.env_remove("NO_COLOR").env_remove("COLUMNS");
     command
 }
 

@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::Contents;
+use super::{Contents, Segment};
 use crate::words::spell;
 
 /// File format of a binary.
@@ -177,6 +177,9 @@ pub struct Binary {
     pub needed: Vec<Needed>,
     /// RPATH/RUNPATH/`LC_RPATH` entries, in order.
     pub search_paths: Vec<String>,
+    /// What a loader maps of a linked file; empty for objects and for debug
+    /// companions, which hold none of it.
+    pub segments: Vec<Segment>,
     /// ELF version needs.
     pub version_needs: Vec<VersionNeed>,
     /// Defined symbols that concern TVM (see [`super::concerns_tvm`]); all exported
@@ -215,6 +218,7 @@ impl Binary {
             identity: None,
             needed: Vec::new(),
             search_paths: Vec::new(),
+            segments: Vec::new(),
             version_needs: Vec::new(),
             defined: Vec::new(),
             undefined: Vec::new(),

@@ -18,6 +18,7 @@ mod names;
 mod pe;
 pub mod places;
 mod regions;
+mod segment;
 mod symbols;
 pub mod tar;
 mod vm_executable;
@@ -38,3 +39,4 @@ pub use names::{
     BLOB_SYMBOLS, CONTEXT_SYMBOLS, concerns_tvm, is_blob_symbol, is_context_symbol,
     mentions_tvm_namespace, undefined_concerns_tvm,
 };
+pub use segment::Segment;

@@ -1,14 +1,18 @@
 //! AC001 unreadable: bytes that are not the artifact they should be.
 
-use super::{ArtifactContext, Check, Outcome, Rule};
-use crate::artifact::{Problem, ProblemKind};
+use super::{ArtifactContext, Check, Outcome, Rule, segments};
+use crate::artifact::{Problem, ProblemKind, Role};
+use crate::container::Platform;
 use crate::finding::{Finding, Location, Severity};
+use crate::limits::MAX_FINDINGS;
+use crate::target::Target;
+use crate::version::Version;
 
 pub(super) static RULE: Rule = Rule {
     code: "AC001",
     name: "unreadable",
     severity: Severity::Error,
-    summary: "truncated, corrupt, empty, a Git-LFS pointer, a web page, an AppleDouble member, an unsupported container",
+    summary: "truncated, corrupt, empty, segments that a loader refuses, a Git-LFS pointer, a web page, an AppleDouble member, an unsupported container",
     explain: include_str!("ac001_unreadable.md"),
 };
 
@@ -54,6 +58,46 @@ fn check(context: &ArtifactContext<'_>, out: &mut Outcome) {
             );
         }
     }
+    check_segments(context, out);
+}
+
+/// A file that decodes, and that a loader refuses all the same.
+fn check_segments(context: &ArtifactContext<'_>, out: &mut Outcome) {
+    let artifact = context.artifact;
+    let Some(binary) = &artifact.binary else {
+        return;
+    };
+    let mut faults = segments::faults(binary, has_old_glibc(context.target));
+    // What may be wrong with a library that TVM never meets is not said.
+    faults.retain(|fault| fault.severity == Severity::Error || artifact.role != Role::Unrelated);
+    let more = faults.len().saturating_sub(MAX_FINDINGS);
+    for fault in faults.into_iter().take(MAX_FINDINGS) {
+        out.push(
+            Finding::new(&RULE, &artifact.path, fault.message)
+                .severity(fault.severity)
+                .at(Location {
+                    offset: Some(fault.offset),
+                    ..Location::default()
+                })
+                .evidence(fault.evidence)
+                .says(fault.says)
+                .help("link it again, or take the file that the tool was given which wrote this one: patchers and packers do such damage"),
+        );
+    }
+    out.and_more(more);
+}
+
+/// Whether the target's loader checks alignments as glibc does up to 2.34.
+fn has_old_glibc(target: Option<&Target>) -> bool {
+    let Some(Target {
+        platform: Platform::Linux,
+        floor: Some(floor),
+        ..
+    }) = target
+    else {
+        return false;
+    };
+    *floor < Version(vec![2, 35])
 }
 
 fn severity(kind: ProblemKind) -> Severity {

@@ -1,8 +1,8 @@
 //! AC104 call-arity: a builtin called as another release defines it.
 
-use super::{Check, Outcome, Pair, Program, Rule};
+use super::{Check, Outcome, Pair, Program, Rule, call_kinds};
 use crate::finding::{Location, Severity};
-use crate::runtime::{ConstructorStyle, any_of, history};
+use crate::runtime::{CallingConvention, ConstructorStyle, RuntimeProfile, any_of, history};
 use crate::vm::kv_cache::{CREATE, KernelValue};
 use crate::words::spell;
 
@@ -15,9 +15,6 @@ pub(super) static RULE: Rule = Rule {
 };
 
 pub(super) const CHECKS: &[Check] = &[Check::Pair(check)];
-
-/// Places named in full per builtin; the rest are counted.
-const PLACES: usize = 5;
 
 fn check(pair: &Pair<'_>, out: &mut Outcome) {
     if pair.runtime.builtin_arity.value.is_none() {
@@ -35,21 +32,14 @@ fn check(pair: &Pair<'_>, out: &mut Outcome) {
                 continue;
             }
             let accepted = any_of(accepted);
-            let mut finding = pair
+            let finding = pair
                 .finding(&RULE, format!("`{name}` is called with {count} arguments, this runtime takes {accepted}"))
-                .says(words(name, *count, &accepted))
+                .says(words(pair.runtime, name, *count, &accepted))
                 .help("compile the library with the runtime's TVM: the arguments differ in meaning, not only in number");
-            if calls.len() > PLACES {
-                finding = finding.evidence(format!(
-                    "{} such calls; the first {PLACES} are shown",
-                    calls.len()
-                ));
-            }
-            for call in calls.iter().take(PLACES) {
-                finding = finding.at(program.place(call.function, Some(call.instruction)));
-            }
+            let finding = program.at_places(finding, calls, calls.len(), None);
             pair.hold_if(is_certain, finding, out);
         }
+        call_kinds::check(&RULE, pair, program, out);
         check_style(pair, program, out);
     }
 }
@@ -99,10 +89,16 @@ fn takes_a_tuple() -> String {
     history::when(|known| known.constructor_style.value == Some(ConstructorStyle::Tuple)).spoken()
 }
 
-fn words(name: &str, count: u64, accepted: &str) -> String {
+fn words(runtime: &RuntimeProfile, name: &str, count: u64, accepted: &str) -> String {
     if name == CREATE {
-        format!("Invalid number of KV cache constructor args: {count}")
-    } else {
-        format!("Function {name}(...) expects {accepted} arguments, but {count} were provided")
+        return format!("Invalid number of KV cache constructor args: {count}");
+    }
+    match runtime.calling_convention.value {
+        Some(CallingConvention::PackedC) => {
+            format!("Function {name}(...) expects {accepted} arguments, but {count} were provided")
+        }
+        _ => format!(
+            "Mismatched number of arguments when calling: `{name}(...)`. Expected {accepted} but got {count} arguments"
+        ),
     }
 }

@@ -32,11 +32,13 @@ mod ac401_gpu_target;
 mod ac402_wasm_glue;
 mod ac901_stale_ignore;
 mod beside;
+mod call_kinds;
 mod check;
 mod pair;
+mod segments;
 
 pub use check::{ArtifactContext, Binding, FolderContext, Subject};
-pub use pair::{Facts, Pair, Program};
+pub use pair::{Facts, Pair, Program, Uses};
 
 use check::Check;
 

@@ -10,9 +10,13 @@ use crate::finding::{Finding, Location, Outcome};
 use crate::module::{Blob, ModelLibrary};
 use crate::rule::Rule;
 use crate::runtime::{Fact, RuntimeProfile};
+use crate::vm::argument_kind::{ArgumentKind, kind};
 use crate::vm::calls::{RawCall, all_calls};
 use crate::vm::kv_cache::{CREATE, KvCacheCreate, kv_caches};
 use crate::vm::{Executable, FunctionKind};
+
+/// Arguments looked at one by one: no builtin with a fixed signature has more.
+const CHECKED: usize = 16;
 
 /// A model library against a runtime.
 pub struct Pair<'a> {
@@ -114,6 +118,27 @@ impl<'a> Facts<'a> {
     }
 }
 
+/// Calls of one form.
+#[derive(Default)]
+pub struct Uses<'a> {
+    /// How many there are.
+    pub count: usize,
+    /// The first of them.
+    pub first: Vec<RawCall<'a>>,
+}
+
+impl<'a> Uses<'a> {
+    /// Calls kept of each form; the others are counted.
+    pub const PLACES: usize = 5;
+
+    fn add(&mut self, call: RawCall<'a>) {
+        self.count = self.count.saturating_add(1);
+        if self.first.len() < Self::PLACES {
+            self.first.push(call);
+        }
+    }
+}
+
 /// One executable and its calls.
 pub struct Program<'a> {
     /// The executable.
@@ -122,6 +147,8 @@ pub struct Program<'a> {
     pub start: u64,
     /// Calls of packed functions, by name and argument count, in file order.
     pub calls: BTreeMap<(&'a str, u64), Vec<RawCall<'a>>>,
+    /// Arguments of builtins that stand in the code, by name, position and kind.
+    pub kinds: BTreeMap<(&'a str, usize, ArgumentKind), Uses<'a>>,
     /// Calls of the KV-cache constructors.
     pub kv_caches: Vec<KvCacheCreate>,
     /// The first call of each callee, by table index.
@@ -132,6 +159,7 @@ impl<'a> Program<'a> {
     fn of(executable: &'a Executable, start: u64) -> Self {
         let mut calls: BTreeMap<(&str, u64), Vec<RawCall<'_>>> = BTreeMap::new();
         let mut first_calls = HashMap::new();
+        let mut kinds: BTreeMap<_, Uses<'_>> = BTreeMap::new();
         for call in all_calls(executable) {
             first_calls.entry(call.callee).or_insert(call);
             let callee = usize::try_from(call.callee)
@@ -139,6 +167,14 @@ impl<'a> Program<'a> {
                 .and_then(|callee| executable.functions.get(callee))
                 .filter(|callee| callee.kind == FunctionKind::Packed);
             if let Some(callee) = callee {
+                if callee.name.starts_with("vm.builtin.") {
+                    for (position, argument) in call.args.iter().enumerate().take(CHECKED) {
+                        if let Some(kind) = kind(executable, argument) {
+                            let form = (callee.name.as_str(), position, kind);
+                            kinds.entry(form).or_default().add(call);
+                        }
+                    }
+                }
                 calls
                     .entry((&callee.name, call.args.len() as u64))
                     .or_default()
@@ -149,6 +185,7 @@ impl<'a> Program<'a> {
             executable,
             start,
             calls,
+            kinds,
             kv_caches: kv_caches(executable),
             first_calls,
         }
@@ -173,6 +210,27 @@ impl<'a> Program<'a> {
             "what reaches argument {argument} of `{}` is not known (function {function}, instruction {}): {why}",
             cache.callee, cache.instruction
         )
+    }
+
+    /// Names the first places of `count` calls; the rest are counted.
+    pub fn at_places(
+        &self,
+        mut finding: Finding,
+        calls: &[RawCall<'_>],
+        count: usize,
+        argument: Option<u64>,
+    ) -> Finding {
+        const PLACES: usize = Uses::PLACES;
+        if count > PLACES {
+            finding = finding.evidence(format!("{count} such calls; the first {PLACES} are shown"));
+        }
+        for call in calls.iter().take(PLACES) {
+            finding = finding.at(Location {
+                argument,
+                ..self.place(call.function, Some(call.instruction))
+            });
+        }
+        finding
     }
 
     /// A place in a function of the table.

@@ -1,4 +1,4 @@
-//! Argument counts that a runtime's own check texts name (docs/formats.md#other-facts-of-a-runtime).
+//! Argument counts and forms that a runtime's own check texts name (docs/formats.md#other-facts-of-a-runtime).
 //!
 //! Compilers keep the condition of a failed check as text:
 //! `args.size() == 28 || args.size() == 29`. Only the two KV-cache
@@ -8,7 +8,7 @@
 use std::collections::BTreeSet;
 
 use super::strings::{self, Piece};
-use super::{Arities, Confidence, Fact};
+use super::{Arities, Confidence, Fact, UnknownDtype};
 use crate::vm::kv_cache::{CREATE, CREATE_REDUCED};
 
 /// The least count of the reduced constructor, and of the full one: 17 to 24
@@ -45,6 +45,23 @@ pub fn cache_config(texts: &[Piece<'_>]) -> Fact<BTreeSet<u64>> {
     Fact::known(lengths, Confidence::Binary).with_note("text of the check on cache_config.size()")
 }
 
+/// How the check of a tensor is told that its type is not known: its text compares
+/// a type, or the value of one that may be missing.
+pub fn unknown_dtype(texts: &[Piece<'_>]) -> Fact<UnknownDtype> {
+    let forms = [
+        ("(DataType(ptr->dtype) == dtype", UnknownDtype::Void),
+        ("(ptr->dtype == dtype.value()", UnknownDtype::Null),
+    ];
+    let mut found = forms
+        .into_iter()
+        .filter(|(text, _)| strings::contains(texts, text));
+    match (found.next(), found.next()) {
+        (Some((_, form)), None) => Fact::known(form, Confidence::Binary)
+            .with_note("text of the check on a tensor's data type"),
+        _ => Fact::default(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -65,5 +82,8 @@ mod tests {
         let new = piece(b"cache_config.size() == 5 || cache_config.size() == 6");
         assert_eq!(cache_config(&[new]).value, Some(BTreeSet::from([5, 6])));
         assert_eq!(constructors(&[new]).value, None);
+        let check = piece(b"Check failed: (ptr->dtype == dtype.value()\0");
+        assert_eq!(unknown_dtype(&[check]).value, Some(UnknownDtype::Null));
+        assert_eq!(unknown_dtype(&[new]).value, None);
     }
 }

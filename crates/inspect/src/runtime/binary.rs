@@ -49,6 +49,7 @@ pub fn read(
         profile.vm_version = magics::version(&texts);
         profile.constant_table = magics::constant_table(&texts);
         profile.builtin_arity = arity::constructors(&texts);
+        profile.unknown_dtype = arity::unknown_dtype(&texts);
         profile.cache_config_lengths = arity::cache_config(&texts);
     }
     profile

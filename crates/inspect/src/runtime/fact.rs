@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::values::{Arities, BlobSymbol, CallingConvention, ConstructorStyle, SiteTags, TagSite};
+use super::values::{
+    BlobSymbol, CallingConvention, ConstructorStyle, ParameterKind, SiteTags, TagSite, UnknownDtype,
+};
 use crate::module::{BlobLayout, FunctionInfoForm, PayloadOrder};
 use crate::vm::{ConstantTable, Magic};
 use crate::words::spell;
@@ -201,18 +203,47 @@ impl FactValue for BTreeSet<String> {
     }
 }
 
-impl FactValue for Arities {
+/// What a builtin's entry in a table by builtin can do.
+pub(super) trait Entry: Clone + PartialEq + Serialize + for<'de> Deserialize<'de> {
+    /// Whether it ends the check: the builtin is gone.
+    fn is_end(&self) -> bool;
+
+    /// The entry in words.
+    fn words(&self) -> String;
+}
+
+impl Entry for BTreeSet<u64> {
+    fn is_end(&self) -> bool {
+        self.is_empty()
+    }
+
+    fn words(&self) -> String {
+        any_of(self)
+    }
+}
+
+impl Entry for Vec<ParameterKind> {
+    fn is_end(&self) -> bool {
+        self.is_empty()
+    }
+
+    fn words(&self) -> String {
+        let kinds: Vec<String> = self.iter().map(spell).collect();
+        format!("({})", kinds.join(", "))
+    }
+}
+
+impl<T: Entry> FactValue for BTreeMap<String, T> {
     const FORM: RowForm = RowForm::Entries;
     type Row = Self;
 
     fn change(inherited: &mut Option<Self>, row: Self) -> Result<(), String> {
-        let arity = inherited.get_or_insert_default();
-        for (builtin, counts) in row {
-            // An empty list ends the check: the builtin is gone.
-            if counts.is_empty() {
-                arity.remove(&builtin);
+        let entries = inherited.get_or_insert_default();
+        for (builtin, entry) in row {
+            if entry.is_end() {
+                entries.remove(&builtin);
             } else {
-                arity.insert(builtin, counts);
+                entries.insert(builtin, entry);
             }
         }
         Ok(())
@@ -221,11 +252,11 @@ impl FactValue for Arities {
     fn words(&self) -> String {
         let entries = self
             .iter()
-            .map(|(name, counts)| format!("{name} {}", any_of(counts)));
+            .map(|(name, entry)| format!("{name} {}", entry.words()));
         entries.collect::<Vec<_>>().join("; ")
     }
 
-    /// Adds the counts of builtins whose checks leave no text.
+    /// Adds the entries of builtins whose checks leave no text.
     fn complete(read: &mut Fact<Self>, alike: &[&Fact<Self>], like: &Likeness<'_, Self>) {
         let Some((first, others)) = alike.split_first() else {
             return;
@@ -326,7 +357,8 @@ single_values!(
     PayloadOrder,
     FunctionInfoForm,
     CallingConvention,
-    ConstructorStyle
+    ConstructorStyle,
+    UnknownDtype
 );
 
 fn replace<T>(inherited: &mut Option<T>, row: Option<T>) -> Result<(), String> {

@@ -11,7 +11,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::fact::{Confidence, Fact, FactValue, Likeness, RowForm, any_of};
-use super::values::{Arities, BlobSymbol, CallingConvention, ConstructorStyle, SiteTags, TagSite};
+use super::values::{
+    Arities, BlobSymbol, CallingConvention, ConstructorStyle, ParameterKinds, SiteTags, TagSite,
+    UnknownDtype,
+};
 use crate::module::{BlobLayout, FunctionInfoForm, PayloadOrder};
 use crate::vm::kv_cache::{CREATE, CREATE_REDUCED};
 use crate::vm::{ConstantTable, Magic};
@@ -265,6 +268,14 @@ facts! {
     builtin_arity: Arities = "constructor arity", row "arity", completed true,
         shown |arities| arities.get(CREATE).map_or_else(|| String::from("-"), any_of),
         alike |arities, _| [CREATE, CREATE_REDUCED].map(|name| arities.get(name).cloned());
+
+    /// What each argument of a builtin must be; absent builtins are not checked.
+    argument_kinds: ParameterKinds = "argument kinds", row "kinds", completed true,
+        shown |kinds| format!("of {} builtins", kinds.len());
+
+    /// How the check of a tensor is told that its type is not known.
+    unknown_dtype: UnknownDtype = "unknown dtype", row "unknown_dtype", completed true,
+        alike whole;
 
     /// Accepted lengths of the cache config shape. The check leaves its text in
     /// every runtime that has it, so one without the text has no such check.

@@ -39,4 +39,7 @@ mod wide;
 pub use crate::parts::{PartKind, classify};
 pub use fact::{Confidence, Fact, RowForm, any_of};
 pub use facts::{FactView, RuntimeProfile, tag_names};
-pub use values::{Arities, BlobSymbol, CallingConvention, ConstructorStyle, SiteTags, TagSite};
+pub use values::{
+    Arities, BlobSymbol, CallingConvention, ConstructorStyle, ParameterKind, ParameterKinds,
+    SiteTags, TagSite, UnknownDtype,
+};

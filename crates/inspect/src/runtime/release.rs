@@ -99,6 +99,9 @@ mod tests {
             "v0.26.0",
             "tvm-0.26.0",
             "apache-tvm-0.26",
+            "apache-tvm==0.26.0.post1",
+            "TVM-0.26",
+            "tvm0.26",
         ] {
             assert_eq!(
                 by_name(spelling).map(|profile| profile.name.as_str()),
@@ -107,7 +110,9 @@ mod tests {
             );
         }
         assert!(by_name("snapshot-2026-03-19").is_some());
-        assert!(by_name("0.28").is_none());
+        for other in ["0.28", "0.26.9", "0.26.1", "0.26.x", "0.26.dev0", "tvm"] {
+            assert!(by_name(other).is_none(), "{other}");
+        }
         assert!(by_name("main").is_none());
     }
 

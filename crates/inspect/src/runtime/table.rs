@@ -88,17 +88,27 @@ impl Table {
         &self.releases
     }
 
-    /// A profile by name: `tvm-0.26`, `0.26`, `0.26.0`, `v0.26.0.post1`, or
-    /// `snapshot-2026-03-19`.
+    /// A profile by name, in any case: `tvm-0.26`, `tvm0.26`, `0.26`, `0.26.0`,
+    /// `v0.26.0.post1`, or `snapshot-2026-03-19`. A version that is not in the table
+    /// (`0.26.9`) is none of its neighbours.
     pub fn by_name(&self, name: &str) -> Option<&RuntimeProfile> {
-        let wanted = name.strip_prefix("apache-").unwrap_or(name);
+        let wanted = name.to_ascii_lowercase();
+        let wanted = wanted.strip_prefix("apache-").unwrap_or(&wanted);
         if let Some(profile) = self.profiles.iter().find(|profile| profile.name == wanted) {
             return Some(profile);
         }
-        let version = wanted.strip_prefix("tvm-").unwrap_or(wanted);
+        let version = wanted.strip_prefix("tvm").unwrap_or(wanted);
+        let version = version.trim_start_matches(['-', '_', '=']);
         let version = version.strip_prefix('v').unwrap_or(version);
-        let mut parts = version.split('.');
+        let mut parts = version.splitn(3, '.');
         let minor = format!("{}.{}", parts.next()?, parts.next()?);
+        let known = match parts.next() {
+            None | Some("0") => true,
+            Some(rest) => rest.starts_with("0.post"),
+        };
+        if !known {
+            return None;
+        }
         self.releases
             .iter()
             .find(|profile| profile.release.as_deref() == Some(minor.as_str()))

@@ -29,6 +29,46 @@ pub type SiteTags = BTreeMap<String, BTreeSet<u64>>;
 /// Accepted argument counts by builtin.
 pub type Arities = BTreeMap<String, BTreeSet<u64>>;
 
+/// What a builtin takes as one argument.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ParameterKind {
+    /// An integer.
+    Int,
+    /// A float or an integer.
+    Float,
+    /// A shape.
+    Shape,
+    /// A string.
+    String,
+    /// A string, or nothing.
+    OptionalString,
+    /// A data type, or its name.
+    Dtype,
+    /// A tuple.
+    Array,
+    /// A tensor.
+    Tensor,
+    /// An object of another class.
+    Object,
+    /// Whatever it is.
+    Any,
+}
+
+/// What each argument of a builtin must be, by builtin.
+pub type ParameterKinds = BTreeMap<String, Vec<ParameterKind>>;
+
+/// How `vm.builtin.check_tensor_info` is told that a type is not known. Each
+/// generation refuses the other's way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum UnknownDtype {
+    /// As the data type `void`.
+    Void,
+    /// As null.
+    Null,
+}
+
 /// How host functions are called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

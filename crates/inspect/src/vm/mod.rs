@@ -8,6 +8,7 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
+pub mod argument_kind;
 pub mod calls;
 mod code;
 mod constants;

@@ -9,8 +9,9 @@
 
 namespace msim {
 
-constexpr std::uint32_t kAbiVersion = 5;
+constexpr std::uint32_t kAbiVersion = 6;
 constexpr std::uint32_t kSimdWidth = 32;
+constexpr std::uint32_t kQuadWidth = 4;
 // Largest value a simd-group operation exchanges: a vector of four 64-bit words.
 constexpr std::uint32_t kExchangeBytes = 32;
 
@@ -22,6 +23,7 @@ enum Wait : std::uint32_t {
   kBarrier = 3,
   kDone = 4,
   kLockStep = 5,  // before a store to a buffer that the kernel also reads
+  kMatrix = 6,    // a simd-group matrix operation, which takes all lanes
 };
 
 // All stop the launch but kUninitialised.
@@ -32,6 +34,7 @@ enum FaultKind : std::uint32_t {
   kNotANumber = 4,
   kRace = 5,
   kDivergentBarrier = 6,
+  kPartialMatrix = 7,  // `index` is the line, `length` how many lanes take part
 };
 
 struct Fault {

@@ -2,7 +2,7 @@
 // them. Reading returns a value; writing is `put`, which the translator writes
 // in place of an assignment.
 #pragma once
-#include "simd.h"
+#include "matrix.h"
 
 namespace msim {
 
@@ -25,8 +25,8 @@ inline bool not_a_number(const T&) {
 }
 inline bool not_a_number(float value) { return value != value; }
 inline bool not_a_number(half value) { return value != value; }
-template <class T, int N>
-inline bool not_a_number(const metal::vec<T, N>& value) {
+template <class T, int N, bool P>
+inline bool not_a_number(const metal::vec<T, N, P>& value) {
   bool found = false;
   for (int i = 0; i < N; ++i) found = found || not_a_number(value[i]);
   return found;

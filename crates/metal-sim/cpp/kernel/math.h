@@ -22,16 +22,16 @@ inline To as_type(const From& from) {
 }
 
 #define MSIM_EACH1(name)                                \
-  template <class T, int N>                             \
-  inline vec<T, N> name(const vec<T, N>& a) {           \
-    vec<T, N> r;                                        \
+  template <class T, int N, bool P>                             \
+  inline vec<T, N, P> name(const vec<T, N, P>& a) {           \
+    vec<T, N, P> r;                                        \
     for (int i = 0; i < N; ++i) r[i] = name(a[i]);      \
     return r;                                           \
   }
 #define MSIM_EACH2(name)                                              \
-  template <class T, int N>                                           \
-  inline vec<T, N> name(const vec<T, N>& a, const vec<T, N>& b) {     \
-    vec<T, N> r;                                                      \
+  template <class T, int N, bool P>                                           \
+  inline vec<T, N, P> name(const vec<T, N, P>& a, const vec<T, N, P>& b) {     \
+    vec<T, N, P> r;                                                      \
     for (int i = 0; i < N; ++i) r[i] = name(a[i], b[i]);              \
     return r;                                                         \
   }
@@ -115,8 +115,8 @@ MSIM_ORDER_FLOAT(float)
 #undef MSIM_ORDER_FLOAT
 MSIM_EACH2(max)
 MSIM_EACH2(min)
-template <class T, int N>
-inline vec<T, N> clamp(const vec<T, N>& v, const vec<T, N>& low, const vec<T, N>& high) {
+template <class T, int N, bool P>
+inline vec<T, N, P> clamp(const vec<T, N, P>& v, const vec<T, N, P>& low, const vec<T, N, P>& high) {
   return min(max(v, low), high);
 }
 
@@ -124,9 +124,9 @@ inline float fma(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
 inline half fma(half a, half b, half c) {
   return static_cast<half>(__builtin_fmaf(a, b, c));
 }
-template <class T, int N>
-inline vec<T, N> fma(const vec<T, N>& a, const vec<T, N>& b, const vec<T, N>& c) {
-  vec<T, N> r;
+template <class T, int N, bool P>
+inline vec<T, N, P> fma(const vec<T, N, P>& a, const vec<T, N, P>& b, const vec<T, N, P>& c) {
+  vec<T, N, P> r;
   for (int i = 0; i < N; ++i) r[i] = fma(a[i], b[i], c[i]);
   return r;
 }
@@ -135,16 +135,16 @@ template <class T>
 inline T select(T if_false, T if_true, bool condition) {
   return condition ? if_true : if_false;
 }
-template <class T, int N>
-inline vec<T, N> select(const vec<T, N>& if_false, const vec<T, N>& if_true,
+template <class T, int N, bool P>
+inline vec<T, N, P> select(const vec<T, N, P>& if_false, const vec<T, N, P>& if_true,
                         const vec<bool, N>& condition) {
-  vec<T, N> r;
+  vec<T, N, P> r;
   for (int i = 0; i < N; ++i) r[i] = condition[i] ? if_true[i] : if_false[i];
   return r;
 }
 
-template <class T, int N>
-inline T dot(const vec<T, N>& a, const vec<T, N>& b) {
+template <class T, int N, bool P>
+inline T dot(const vec<T, N, P>& a, const vec<T, N, P>& b) {
   T sum = a[0] * b[0];
   for (int i = 1; i < N; ++i) sum += a[i] * b[i];
   return sum;
@@ -170,12 +170,34 @@ inline bool all(const vec<bool, N>& a) {
   return r;
 }
 
-inline uint popcount(uint a) { return static_cast<uint>(__builtin_popcount(a)); }
-inline int popcount(int a) { return __builtin_popcount(static_cast<uint>(a)); }
-inline uint clz(uint a) { return a == 0 ? 32u : static_cast<uint>(__builtin_clz(a)); }
-inline int clz(int a) { return a == 0 ? 32 : __builtin_clz(static_cast<uint>(a)); }
-inline uint ctz(uint a) { return a == 0 ? 32u : static_cast<uint>(__builtin_ctz(a)); }
-inline int ctz(int a) { return a == 0 ? 32 : __builtin_ctz(static_cast<uint>(a)); }
+// Bits are counted in the type of the argument.
+#define MSIM_BITS(T)                                                                        \
+  inline T popcount(T a) {                                                                  \
+    return static_cast<T>(__builtin_popcountl(static_cast<ulong>(a) & MSIM_ONES(T)));       \
+  }                                                                                         \
+  inline T clz(T a) {                                                                       \
+    const ulong bits = static_cast<ulong>(a) & MSIM_ONES(T);                                \
+    const int width = 8 * sizeof(T);                                                        \
+    return static_cast<T>(bits == 0 ? width : __builtin_clzl(bits) - (64 - width));         \
+  }                                                                                         \
+  inline T ctz(T a) {                                                                       \
+    const ulong bits = static_cast<ulong>(a) & MSIM_ONES(T);                                \
+    return static_cast<T>(bits == 0 ? 8 * static_cast<int>(sizeof(T)) : __builtin_ctzl(bits)); \
+  }
+#define MSIM_ONES(T) (~0ul >> (64 - 8 * sizeof(T)))
+MSIM_BITS(char)
+MSIM_BITS(uchar)
+MSIM_BITS(short)
+MSIM_BITS(ushort)
+MSIM_BITS(int)
+MSIM_BITS(uint)
+MSIM_BITS(long)
+MSIM_BITS(ulong)
+#undef MSIM_ONES
+#undef MSIM_BITS
+MSIM_EACH1(popcount)
+MSIM_EACH1(clz)
+MSIM_EACH1(ctz)
 
 #undef MSIM_EACH1
 #undef MSIM_EACH2

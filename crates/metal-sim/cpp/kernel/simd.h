@@ -43,10 +43,11 @@ struct Round {
   Group* group;
   std::uint32_t linear, first, lanes, active;
 
-  Round(Group* g, const T& value, std::uint32_t site) : group(g), linear(g->linear) {
+  Round(Group* g, const T& value, std::uint32_t site, Wait kind = kSimd)
+      : group(g), linear(g->linear) {
     static_assert(sizeof(T) <= kExchangeBytes, "value too large for a simd-group operation");
     __builtin_memcpy(g->publish + std::size_t{linear} * kExchangeBytes, &value, sizeof value);
-    g->wait(g, kSimd, site);
+    g->wait(g, kind, site);
     first = linear / kSimdWidth * kSimdWidth;
     lanes = g->threads - first < kSimdWidth ? g->threads - first : kSimdWidth;
     active = g->active;
@@ -69,35 +70,37 @@ struct Round {
   T from(std::uint32_t l) const { return takes_part(l) ? read(l) : undefined(); }
 };
 
+// The operations below stay within `width` lanes side by side: those of the
+// simd-group, or the four of a quad-group.
 template <class T>
-inline T shuffle(Group* g, T value, std::uint32_t lane, std::uint32_t site) {
+inline T shuffle(Group* g, T value, std::uint32_t lane, std::uint32_t width, std::uint32_t site) {
   Round<T> round(g, value, site);
-  return round.from(lane % kSimdWidth);
+  return round.from(round.lane() / width * width + lane % width);
 }
 template <class T>
-inline T shuffle_down(Group* g, T value, std::uint32_t delta, std::uint32_t site) {
+inline T shuffle_down(Group* g, T value, std::uint32_t delta, std::uint32_t width, std::uint32_t site) {
   Round<T> round(g, value, site);
-  std::uint32_t lane = round.lane() + delta;
-  return lane < kSimdWidth ? round.from(lane) : value;
+  return round.lane() % width + delta < width ? round.from(round.lane() + delta) : value;
 }
 template <class T>
-inline T shuffle_up(Group* g, T value, std::uint32_t delta, std::uint32_t site) {
+inline T shuffle_up(Group* g, T value, std::uint32_t delta, std::uint32_t width, std::uint32_t site) {
   Round<T> round(g, value, site);
-  return delta <= round.lane() ? round.from(round.lane() - delta) : value;
+  return delta <= round.lane() % width ? round.from(round.lane() - delta) : value;
 }
 template <class T>
-inline T shuffle_xor(Group* g, T value, std::uint32_t mask, std::uint32_t site) {
+inline T shuffle_xor(Group* g, T value, std::uint32_t mask, std::uint32_t width, std::uint32_t site) {
   Round<T> round(g, value, site);
-  return round.from((round.lane() ^ mask) % kSimdWidth);
+  return round.from(round.lane() ^ mask % width);
 }
 template <class T, class Combine>
-inline T reduce(Group* g, T value, std::uint32_t site, Combine combine) {
+inline T reduce(Group* g, T value, std::uint32_t width, std::uint32_t site, Combine combine) {
   Round<T> round(g, value, site);
   bool first = true;
   T result = value;
-  for (std::uint32_t lane = 0; lane < kSimdWidth; ++lane) {
+  const std::uint32_t start = round.lane() / width * width;
+  for (std::uint32_t lane = start; lane < start + width; ++lane) {
     if (!round.takes_part(lane)) continue;
-    result = first ? round.read(lane) : combine(result, round.read(lane));
+    result = first ? round.read(lane) : static_cast<T>(combine(result, round.read(lane)));
     first = false;
   }
   return result;
@@ -107,21 +110,36 @@ inline T reduce(Group* g, T value, std::uint32_t site, Combine combine) {
 
 #define threadgroup_barrier(flags) msim::threadgroup_wait(msim_group, flags, __LINE__)
 #define simdgroup_barrier(flags) msim::simdgroup_wait(msim_group, flags, __LINE__)
-#define simd_shuffle(v, lane) msim::shuffle(msim_group, v, lane, __LINE__)
-#define simd_broadcast(v, lane) msim::shuffle(msim_group, v, lane, __LINE__)
-#define simd_broadcast_first(v) \
-  msim::reduce(msim_group, v, __LINE__, [](auto a, auto) { return a; })
-#define simd_shuffle_down(v, delta) msim::shuffle_down(msim_group, v, delta, __LINE__)
-#define simd_shuffle_up(v, delta) msim::shuffle_up(msim_group, v, delta, __LINE__)
-#define simd_shuffle_xor(v, mask) msim::shuffle_xor(msim_group, v, mask, __LINE__)
-#define MSIM_REDUCE(v, expression) \
-  msim::reduce(msim_group, v, __LINE__, [](auto a, auto b) { return expression; })
-#define simd_sum(v) MSIM_REDUCE(v, a + b)
-#define simd_product(v) MSIM_REDUCE(v, a* b)
-#define simd_max(v) MSIM_REDUCE(v, metal::max(a, b))
-#define simd_min(v) MSIM_REDUCE(v, metal::min(a, b))
-#define simd_and(v) MSIM_REDUCE(v, a& b)
-#define simd_or(v) MSIM_REDUCE(v, a | b)
-#define simd_xor(v) MSIM_REDUCE(v, a ^ b)
-#define simd_any(v) MSIM_REDUCE(static_cast<bool>(v), a || b)
-#define simd_all(v) MSIM_REDUCE(static_cast<bool>(v), a && b)
+#define simd_shuffle(v, lane) msim::shuffle(msim_group, v, lane, msim::kSimdWidth, __LINE__)
+#define simd_broadcast(v, lane) msim::shuffle(msim_group, v, lane, msim::kSimdWidth, __LINE__)
+#define simd_shuffle_down(v, delta) msim::shuffle_down(msim_group, v, delta, msim::kSimdWidth, __LINE__)
+#define simd_shuffle_up(v, delta) msim::shuffle_up(msim_group, v, delta, msim::kSimdWidth, __LINE__)
+#define simd_shuffle_xor(v, mask) msim::shuffle_xor(msim_group, v, mask, msim::kSimdWidth, __LINE__)
+#define quad_shuffle(v, lane) msim::shuffle(msim_group, v, lane, msim::kQuadWidth, __LINE__)
+#define quad_broadcast(v, lane) msim::shuffle(msim_group, v, lane, msim::kQuadWidth, __LINE__)
+#define quad_shuffle_down(v, delta) msim::shuffle_down(msim_group, v, delta, msim::kQuadWidth, __LINE__)
+#define quad_shuffle_up(v, delta) msim::shuffle_up(msim_group, v, delta, msim::kQuadWidth, __LINE__)
+#define quad_shuffle_xor(v, mask) msim::shuffle_xor(msim_group, v, mask, msim::kQuadWidth, __LINE__)
+
+#define MSIM_REDUCE(v, width, expression) \
+  msim::reduce(msim_group, v, width, __LINE__, [](auto a, auto b) { return expression; })
+#define simd_broadcast_first(v) MSIM_REDUCE(v, msim::kSimdWidth, (static_cast<void>(b), a))
+#define simd_sum(v) MSIM_REDUCE(v, msim::kSimdWidth, a + b)
+#define simd_product(v) MSIM_REDUCE(v, msim::kSimdWidth, a* b)
+#define simd_max(v) MSIM_REDUCE(v, msim::kSimdWidth, metal::max(a, b))
+#define simd_min(v) MSIM_REDUCE(v, msim::kSimdWidth, metal::min(a, b))
+#define simd_and(v) MSIM_REDUCE(v, msim::kSimdWidth, a& b)
+#define simd_or(v) MSIM_REDUCE(v, msim::kSimdWidth, a | b)
+#define simd_xor(v) MSIM_REDUCE(v, msim::kSimdWidth, a ^ b)
+#define simd_any(v) MSIM_REDUCE(static_cast<bool>(v), msim::kSimdWidth, a || b)
+#define simd_all(v) MSIM_REDUCE(static_cast<bool>(v), msim::kSimdWidth, a && b)
+#define quad_broadcast_first(v) MSIM_REDUCE(v, msim::kQuadWidth, (static_cast<void>(b), a))
+#define quad_sum(v) MSIM_REDUCE(v, msim::kQuadWidth, a + b)
+#define quad_product(v) MSIM_REDUCE(v, msim::kQuadWidth, a* b)
+#define quad_max(v) MSIM_REDUCE(v, msim::kQuadWidth, metal::max(a, b))
+#define quad_min(v) MSIM_REDUCE(v, msim::kQuadWidth, metal::min(a, b))
+#define quad_and(v) MSIM_REDUCE(v, msim::kQuadWidth, a& b)
+#define quad_or(v) MSIM_REDUCE(v, msim::kQuadWidth, a | b)
+#define quad_xor(v) MSIM_REDUCE(v, msim::kQuadWidth, a ^ b)
+#define quad_any(v) MSIM_REDUCE(static_cast<bool>(v), msim::kQuadWidth, a || b)
+#define quad_all(v) MSIM_REDUCE(static_cast<bool>(v), msim::kQuadWidth, a && b)

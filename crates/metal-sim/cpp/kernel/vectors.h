@@ -9,24 +9,28 @@ typedef unsigned long ulong;
 
 namespace metal {
 
-template <class T, int N>
+template <class T, int N, bool Packed>
 struct vec_data;
 template <class T>
-struct alignas(2 * sizeof(T)) vec_data<T, 2> {
+struct alignas(2 * sizeof(T)) vec_data<T, 2, false> {
   T x, y;
 };
-// MSL: three elements take the room of four.
+// MSL: three elements take the room of four, unless they are packed.
 template <class T>
-struct alignas(4 * sizeof(T)) vec_data<T, 3> {
+struct alignas(4 * sizeof(T)) vec_data<T, 3, false> {
   T x, y, z;
 };
 template <class T>
-struct alignas(4 * sizeof(T)) vec_data<T, 4> {
+struct vec_data<T, 3, true> {
+  T x, y, z;
+};
+template <class T>
+struct alignas(4 * sizeof(T)) vec_data<T, 4, false> {
   T x, y, z, w;
 };
 
-template <class T, int N>
-struct vec : vec_data<T, N> {
+template <class T, int N, bool Packed = false>
+struct vec : vec_data<T, N, Packed> {
   using element = T;
   vec() = default;
   explicit vec(T all) {
@@ -38,8 +42,8 @@ struct vec : vec_data<T, N> {
     T values[N] = {first, second, static_cast<T>(more)...};
     for (int i = 0; i < N; ++i) (*this)[i] = values[i];
   }
-  template <class U>
-  explicit vec(const vec<U, N>& other) {
+  template <class U, bool P>
+  explicit vec(const vec<U, N, P>& other) {
     for (int i = 0; i < N; ++i) (*this)[i] = static_cast<T>(other[i]);
   }
   T& operator[](int i) { return (&this->x)[i]; }
@@ -47,22 +51,22 @@ struct vec : vec_data<T, N> {
 };
 
 #define MSIM_BINARY(op)                                                              \
-  template <class T, int N>                                                          \
-  inline vec<T, N> operator op(const vec<T, N>& a, const vec<T, N>& b) {             \
-    vec<T, N> r;                                                                     \
+  template <class T, int N, bool P>                                                        \
+  inline vec<T, N, P> operator op(const vec<T, N, P>& a, const vec<T, N, P>& b) {             \
+    vec<T, N, P> r;                                                                     \
     for (int i = 0; i < N; ++i) r[i] = a[i] op b[i];                                 \
     return r;                                                                        \
   }                                                                                  \
-  template <class T, int N>                                                          \
-  inline vec<T, N> operator op(const vec<T, N>& a, typename vec<T, N>::element b) {  \
-    return a op vec<T, N>(b);                                                        \
+  template <class T, int N, bool P>                                                        \
+  inline vec<T, N, P> operator op(const vec<T, N, P>& a, typename vec<T, N, P>::element b) {  \
+    return a op vec<T, N, P>(b);                                                        \
   }                                                                                  \
-  template <class T, int N>                                                          \
-  inline vec<T, N> operator op(typename vec<T, N>::element a, const vec<T, N>& b) {  \
-    return vec<T, N>(a) op b;                                                        \
+  template <class T, int N, bool P>                                                        \
+  inline vec<T, N, P> operator op(typename vec<T, N, P>::element a, const vec<T, N, P>& b) {  \
+    return vec<T, N, P>(a) op b;                                                        \
   }                                                                                  \
-  template <class T, int N>                                                          \
-  inline vec<T, N>& operator op##=(vec<T, N>& a, const vec<T, N>& b) {               \
+  template <class T, int N, bool P>                                                        \
+  inline vec<T, N, P>& operator op##=(vec<T, N, P>& a, const vec<T, N, P>& b) {               \
     return a = a op b;                                                               \
   }
 MSIM_BINARY(+)
@@ -78,8 +82,8 @@ MSIM_BINARY(>>)
 #undef MSIM_BINARY
 
 #define MSIM_COMPARE(op)                                                   \
-  template <class T, int N>                                                \
-  inline vec<bool, N> operator op(const vec<T, N>& a, const vec<T, N>& b) { \
+  template <class T, int N, bool P>                                              \
+  inline vec<bool, N> operator op(const vec<T, N, P>& a, const vec<T, N, P>& b) { \
     vec<bool, N> r;                                                        \
     for (int i = 0; i < N; ++i) r[i] = a[i] op b[i];                       \
     return r;                                                              \
@@ -94,15 +98,15 @@ MSIM_COMPARE(&&)
 MSIM_COMPARE(||)
 #undef MSIM_COMPARE
 
-template <class T, int N>
-inline vec<T, N> operator-(const vec<T, N>& a) {
-  vec<T, N> r;
+template <class T, int N, bool P>
+inline vec<T, N, P> operator-(const vec<T, N, P>& a) {
+  vec<T, N, P> r;
   for (int i = 0; i < N; ++i) r[i] = -a[i];
   return r;
 }
-template <class T, int N>
-inline vec<T, N> operator~(const vec<T, N>& a) {
-  vec<T, N> r;
+template <class T, int N, bool P>
+inline vec<T, N, P> operator~(const vec<T, N, P>& a) {
+  vec<T, N, P> r;
   for (int i = 0; i < N; ++i) r[i] = ~a[i];
   return r;
 }
@@ -131,3 +135,5 @@ MSIM_VECTORS(ulong)
 MSIM_VECTORS(half)
 MSIM_VECTORS(float)
 #undef MSIM_VECTORS
+typedef metal::vec<half, 3, true> packed_half3;
+typedef metal::vec<float, 3, true> packed_float3;

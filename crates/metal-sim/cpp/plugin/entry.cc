@@ -23,6 +23,8 @@ std::string position(const Parameter& p) {
   if (a == "thread_index_in_threadgroup") return linear;
   if (a == "thread_index_in_simdgroup") return linear + " % msim::kSimdWidth";
   if (a == "simdgroup_index_in_threadgroup") return linear + " / msim::kSimdWidth";
+  if (a == "thread_index_in_quadgroup") return linear + " % msim::kQuadWidth";
+  if (a == "quadgroup_index_in_threadgroup") return linear + " / msim::kQuadWidth";
   throw TranslateError(p.line, "attribute `" + a + "` is not simulated");
 }
 

@@ -15,7 +15,7 @@ std::string describe(const TranslatedKernel& translated, const BoundArguments& b
                      const FaultReport& report) {
   const Fault& f = report.fault;
   const std::string where = f.threadgroup ? "threadgroup array `" + std::string(f.array) + "`"
-                            : f.kind == kDivergentBarrier
+                            : f.kind == kDivergentBarrier || f.kind == kPartialMatrix
                                 ? std::string()
                                 : "buffer `" + translated.buffers[f.buffer] + "`";
   const char* access = f.write ? "writes" : "reads";
@@ -47,6 +47,10 @@ std::string describe(const TranslatedKernel& translated, const BoundArguments& b
     case kDivergentBarrier:
       out << "waits at the threadgroup barrier in line " << f.index << ", which thread "
           << triple(report.other) << " does not reach";
+      break;
+    case kPartialMatrix:
+      out << "comes to the simd-group matrix operation in line " << f.index << ", which " << f.length
+          << " of " << kSimdWidth << " lanes reach";
       break;
     default:
       out << "stopped for an unknown reason";

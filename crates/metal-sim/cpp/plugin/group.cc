@@ -3,6 +3,7 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 #include <new>
 
@@ -110,7 +111,7 @@ void GroupRunner::run_simdgroup(std::uint32_t first) {
 bool GroupRunner::release_simdgroup(std::uint32_t first, std::uint32_t end) {
   auto waits = [&](std::uint32_t t) {
     const auto wait = threads_[t].wait;
-    return wait == kSimd || wait == kSimdBarrier || wait == kLockStep;
+    return wait == kSimd || wait == kSimdBarrier || wait == kLockStep || wait == kMatrix;
   };
   std::uint32_t lead = first;
   while (lead < end && !waits(lead)) ++lead;
@@ -119,6 +120,15 @@ bool GroupRunner::release_simdgroup(std::uint32_t first, std::uint32_t end) {
   std::uint32_t active = 0;
   for (std::uint32_t t = lead; t < end; ++t) {
     if (threads_[t].wait == kind && threads_[t].site == site) active |= 1u << (t - first);
+  }
+  // Undefined on a GPU; without guard mode the lanes that are there go on.
+  if (kind == kMatrix && active != ~0u && Options::get().guard) {
+    Fault f{};
+    f.kind = kPartialMatrix;
+    f.index = site;
+    f.length = static_cast<std::uint64_t>(std::popcount(active));
+    stop_at(lead, f);
+    return false;
   }
   for (std::uint32_t t = lead; t < end; ++t) {
     if ((active >> (t - first) & 1u) == 0) continue;
@@ -153,9 +163,7 @@ bool GroupRunner::release_barrier() {
     f.kind = kDivergentBarrier;
     f.index = threads_[lead].site;
     f.other_thread = odd;
-    group_.linear = lead;
-    position_of(lead, group_.thread);
-    fault(&group_, f);
+    stop_at(lead, f);
     return false;
   }
   for (auto& t : threads_) {
@@ -163,6 +171,12 @@ bool GroupRunner::release_barrier() {
   }
   ++group_.epoch;
   return true;
+}
+
+void GroupRunner::stop_at(std::uint32_t t, const Fault& f) {
+  group_.linear = t;
+  position_of(t, group_.thread);
+  fault(&group_, f);
 }
 
 void GroupRunner::position_of(std::uint32_t t, std::uint32_t (&out)[3]) const {

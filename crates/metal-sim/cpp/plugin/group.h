@@ -35,6 +35,7 @@ class GroupRunner {
   void run_simdgroup(std::uint32_t first);
   bool release_simdgroup(std::uint32_t first, std::uint32_t end);
   bool release_barrier();
+  void stop_at(std::uint32_t thread, const Fault& fault);
   void resume(std::uint32_t thread);
   void position_of(std::uint32_t thread, std::uint32_t (&out)[3]) const;
   void grow_stacks(std::uint32_t threads);

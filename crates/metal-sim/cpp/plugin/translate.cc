@@ -19,9 +19,9 @@ bool address_space(const std::string& t) {
 
 bool starts_with(const std::string& text, const char* prefix) { return text.rfind(prefix, 0) == 0; }
 
-// Directives that change nothing here: the standard header and loop hints.
+// Directives that change nothing here: Metal's own headers and loop hints.
 bool harmless(const Token& t) {
-  return t.kind == Token::kDirective && (t.text.find("metal_stdlib") != std::string::npos ||
+  return t.kind == Token::kDirective && (starts_with(t.text, "#include <metal_") ||
                                          starts_with(t.text, "#pragma unroll"));
 }
 
@@ -30,15 +30,12 @@ void refuse_unknown(const Token& t) {
   if (t.kind == Token::kDirective) throw TranslateError(t.line, "`" + t.text + "`");
   if (t.kind != Token::kWord) return;
   const char* what = nullptr;
-  if (starts_with(t.text, "simdgroup_") && t.text != "simdgroup_barrier" &&
-      t.text.find("_in_threadgroup") == std::string::npos) {
-    what = "simd-group matrices are not simulated";
-  } else if (starts_with(t.text, "quad_")) {
-    what = "quad-group operations are not simulated";
-  } else if (starts_with(t.text, "texture")) {
+  if (starts_with(t.text, "texture")) {
     what = "textures are not simulated";
   } else if (starts_with(t.text, "atomic_")) {
     what = "atomic operations are not simulated";
+  } else if (t.text == "bfloat" || t.text == "simdgroup_bfloat8x8") {
+    what = "bfloat is not simulated";
   }
   if (what != nullptr) throw TranslateError(t.line, "`" + t.text + "`: " + what);
 }
@@ -235,6 +232,10 @@ class Translator {
       lanes = type.back() == '2' ? 2 : 4;
       type.pop_back();
     }
+    if (starts_with(type, "packed_")) {
+      type.erase(0, 7);
+      lanes = 3;
+    }
     if (type == "bool" || type == "char" || type == "uchar") return lanes;
     if (type == "short" || type == "ushort" || type == "half") return 2 * lanes;
     if (type == "int" || type == "uint" || type == "float") return 4 * lanes;
@@ -358,9 +359,10 @@ class Translator {
   void expression(std::size_t at, std::size_t end) {
     while (at < end) {
       const auto& t = tokens_[at];
-      if (t.kind == Token::kWord && starts_with(t.text, "simd_")) result_.fibers = true;
-      if (t.text == "threadgroup_barrier" || t.text == "simdgroup_barrier") result_.fibers = true;
-      if (t.text == "volatile" || (t.text == "const" && address_space(text(at + 1)))) {
+      if (waits(t)) result_.fibers = true;
+      if (guard_ && t.text == "&" && address(at)) {
+        at = closing(at + 1) + 1;
+      } else if (t.text == "volatile" || (t.text == "const" && address_space(text(at + 1)))) {
         ++at;
       } else if (address_space(t.text)) {
         std::string space = t.text;
@@ -376,6 +378,36 @@ class Translator {
         ++at;
       }
     }
+  }
+
+  static bool waits(const Token& t) {
+    return t.kind == Token::kWord &&
+           (starts_with(t.text, "simd_") || starts_with(t.text, "quad_") ||
+            starts_with(t.text, "simdgroup_") ||
+            starts_with(t.text, "make_filled_simdgroup_") || t.text == "threadgroup_barrier");
+  }
+
+  // `&(` at `at`, the address of an element that guard mode reads by value: a
+  // pointer is moved instead. False when it is something else.
+  bool address(std::size_t at) {
+    if (text(at - 1) != "(" || text(at + 1) != "(") return false;  // not the binary `&`
+    const std::size_t open = at + 1, close = closing(open);
+    const std::size_t subscript = last_subscript(open + 1, close);
+    if (text(open + 1) == "*" && text(open + 2) == "(" && checked_space(open + 3)) {
+      raw("(");
+      expression(open + 2, close);
+      raw(")");
+    } else if (subscript != close && (has_checked_space(open + 1, subscript) ||
+                                      checked_.count(text(subscript - 1)) != 0)) {
+      raw("(");
+      expression(open + 1, subscript);
+      raw(" + (");
+      expression(subscript + 1, close - 1);
+      raw("))");
+    } else {
+      return false;
+    }
+    return true;
   }
 
   void emit(const Token& t) {

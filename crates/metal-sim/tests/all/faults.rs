@@ -238,14 +238,20 @@ fn a_wrong_launch_size() {
 #[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn source_outside_the_subset() {
     let text = complaint(
-        &planted("quad", NORM, "simd_shuffle_down(", "quad_shuffle_down(", 1),
+        &planted(
+            "atomic",
+            NORM,
+            "simd_shuffle_down(",
+            "atomic_load_expli(",
+            1,
+        ),
         false,
     );
     says(
         &text,
         &[
             "kernel `rms_norm_kernel` cannot be simulated: line ",
-            "`quad_shuffle_down`",
+            "`atomic_load_expli`: atomic operations are not simulated",
         ],
     );
     let text = complaint(&planted("unknown", NORM, " sqrt(", " sqrx(", 1), false);

@@ -11,4 +11,5 @@ mod common;
 mod faults;
 #[cfg(feature = "macho-host")]
 mod macho;
+mod matrices;
 mod models;

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 
 use artcheck_inspect::Rule;
 use artcheck_inspect::rules;
+use artcheck_inspect::shell;
 use artcheck_inspect::{Finding, Repair};
 
 use super::plan::{FixInput, FixStep};
@@ -60,8 +61,8 @@ impl<'a> InPlace<'a> {
                 let partial = if refused.is_empty() { "" } else { " --partial" };
                 let command = format!(
                     "artcheck patch convert {} --for {}{partial}",
-                    input.file.display(),
-                    input.runtime.name
+                    shell::path(input.file),
+                    shell::file(&input.runtime.name)
                 );
                 let rules = rules_of(&edits);
                 changes.refused = refused;
@@ -85,11 +86,12 @@ impl<'a> InPlace<'a> {
 
     /// What can be made right around the program.
     pub(super) fn rest(&mut self, input: &FixInput<'a>) {
-        let file = input.file.display();
+        let file = shell::path(input.file);
         for finding in input.wanted() {
             if let Some(rename) = &finding.rename {
                 let (from, to) = (&rename.from, &rename.to);
-                let command = format!("artcheck patch model-lib {file} --from {from} --to {to}");
+                let (old, new) = (shell::quote(from), shell::quote(to));
+                let command = format!("artcheck patch model-lib {file} --from {old} --to {new}");
                 let edits = model_lib::plan(&self.bytes, from, to);
                 self.add_or_refuse(input, edits, finding.rule, command);
             }

@@ -21,6 +21,7 @@ pub(super) fn result(
             profile: input.runtime.clone(),
             load_set: None,
         }],
+        provides: input.provides.clone(),
         ..ScanOptions::default()
     };
     let scan = scan_bytes(&input.file.to_string_lossy(), result, &options);

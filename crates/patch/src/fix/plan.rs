@@ -1,5 +1,6 @@
 //! What a plan of repairs is made from, and what it says.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -26,6 +27,8 @@ pub struct FixInput<'a> {
     /// Files of that runtime; none for a release of the built-in table, and
     /// then no shim can be built.
     pub runtime_paths: &'a [PathBuf],
+    /// Functions that the application registers.
+    pub provides: &'a BTreeSet<String>,
     /// What to do with a team's signature.
     pub resign: Resign,
 }

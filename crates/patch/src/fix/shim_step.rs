@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use artcheck_inspect::container::{FileType, identify};
+use artcheck_inspect::shell;
 use artcheck_inspect::{Repair, Rule};
 
 use super::plan::{FixInput, FixStep};
@@ -42,7 +43,7 @@ impl ShimStep {
             return None;
         }
         let paths = input.runtime_paths.iter();
-        let paths: Vec<String> = paths.map(|path| path.display().to_string()).collect();
+        let paths: Vec<String> = paths.map(|path| shell::path(path)).collect();
         let runtime = match paths.as_slice() {
             [] => "PATH-OF-THE-RUNTIME".to_owned(),
             paths => paths.join(" "),
@@ -67,7 +68,7 @@ impl ShimStep {
             what,
             command: format!(
                 "artcheck patch shim --runtime {runtime} --for {} --out libartcheck_shim.{suffix}",
-                input.file.display()
+                shell::path(input.file)
             ),
         })
     }

@@ -366,6 +366,7 @@ fn fix_builds_the_shim_that_a_library_needs() {
         undecided: &[],
         runtime: &runtime,
         runtime_paths: &runtime_paths,
+        provides: &std::collections::BTreeSet::new(),
         resign: Resign::Keep,
     };
     let plan = fix::plan(&input);

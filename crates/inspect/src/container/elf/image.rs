@@ -16,6 +16,21 @@ pub(super) struct Image<'data, Elf: FileHeader<Endian = Endianness>> {
     pub(super) sections: SectionTable<'data, Elf>,
 }
 
+/// Entries whose values are addresses that every loader follows.
+const TABLES: [(elf::DynamicTag, &str); 11] = [
+    (elf::DT_STRTAB, "DT_STRTAB"),
+    (elf::DT_SYMTAB, "DT_SYMTAB"),
+    (elf::DT_HASH, "DT_HASH"),
+    (elf::DT_GNU_HASH, "DT_GNU_HASH"),
+    (elf::DT_RELA, "DT_RELA"),
+    (elf::DT_REL, "DT_REL"),
+    (elf::DT_JMPREL, "DT_JMPREL"),
+    (elf::DT_INIT, "DT_INIT"),
+    (elf::DT_FINI, "DT_FINI"),
+    (elf::DT_INIT_ARRAY, "DT_INIT_ARRAY"),
+    (elf::DT_VERNEED, "DT_VERNEED"),
+];
+
 /// The entries of the dynamic section that are of interest.
 #[derive(Default)]
 pub(super) struct Dynamic {
@@ -35,6 +50,8 @@ pub(super) struct Dynamic {
     pub(super) has_constructors: bool,
     pub(super) defines_versions: bool,
     pub(super) is_pie: bool,
+    /// Addresses of what the loader reads or calls, by the name of their tags.
+    pub(super) tables: Vec<(&'static str, u64)>,
 }
 
 impl<'data, Elf: FileHeader<Endian = Endianness>> Image<'data, Elf> {
@@ -100,7 +117,14 @@ impl<'data, Elf: FileHeader<Endian = Endianness>> Image<'data, Elf> {
         let mut dynamic = Dynamic::default();
         for entry in entries {
             let value: u64 = entry.d_val(self.endian).into();
-            match entry.d_tag(self.endian) {
+            let tag = entry.d_tag(self.endian);
+            if let Some((_, name)) = TABLES.iter().find(|(table, _)| *table == tag)
+                && value != 0
+                && dynamic.tables.len() < TABLES.len()
+            {
+                dynamic.tables.push((name, value));
+            }
+            match tag {
                 elf::DT_NULL => break,
                 elf::DT_NEEDED => dynamic.needed.push(value),
                 elf::DT_SONAME => dynamic.soname = Some(value),

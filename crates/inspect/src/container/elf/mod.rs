@@ -9,6 +9,7 @@ mod hash;
 mod image;
 mod linkage;
 mod regions;
+mod segments;
 mod symbols;
 mod table;
 mod versions;
@@ -84,6 +85,8 @@ fn parse_class<'data, Elf: FileHeader<Endian = Endianness>>(
     };
     let kept = kept_symbols(&image, dynamic.as_ref(), &placement)?;
 
+    let kind = kind(&image, dynamic.as_ref())?;
+    let segments = segments::read(&image, dynamic.as_ref(), kind)?;
     let dynamic = dynamic.unwrap_or_default();
     let mut texts = Texts::new(&image, &dynamic);
     let identity = texts.get(dynamic.soname)?;
@@ -99,12 +102,13 @@ fn parse_class<'data, Elf: FileHeader<Endian = Endianness>>(
     let search_paths = paths.map_or_else(Vec::new, |paths| {
         paths.split(':').map(str::to_owned).collect()
     });
-    let kind = kind(&image, &dynamic)?;
-    let platform = platform(&image, kind, &needed);
+    let (platform, min_os) = platform(&image, kind, &needed);
     let binary = Binary {
+        min_os,
         identity,
         needed,
         search_paths,
+        segments,
         version_needs: versions::needs(&image, &dynamic)?,
         defined: kept.defined,
         undefined: kept.undefined,
@@ -185,8 +189,10 @@ impl<'data> Texts<'data> {
 
 fn kind<Elf: FileHeader<Endian = Endianness>>(
     image: &Image<'_, Elf>,
-    dynamic: &Dynamic,
+    dynamic: Option<&Dynamic>,
 ) -> Result<BinaryKind, DecodeError> {
+    let is_pie = dynamic.is_some_and(|dynamic| dynamic.is_pie);
+    let is_named = dynamic.is_some_and(|dynamic| dynamic.soname.is_some());
     let interpreter = image
         .segments
         .iter()
@@ -195,9 +201,7 @@ fn kind<Elf: FileHeader<Endian = Endianness>>(
         elf::ET_REL => Ok(BinaryKind::Object),
         elf::ET_EXEC => Ok(BinaryKind::Program),
         // Some libraries can be run as well; a SONAME tells them apart.
-        elf::ET_DYN if dynamic.is_pie || (interpreter && dynamic.soname.is_none()) => {
-            Ok(BinaryKind::Program)
-        }
+        elf::ET_DYN if is_pie || (interpreter && !is_named) => Ok(BinaryKind::Program),
         elf::ET_DYN => Ok(BinaryKind::SharedLibrary),
         other => Err(DecodeError::new(
             16,
@@ -219,37 +223,50 @@ fn architecture(machine: elf::Machine) -> Architecture {
 }
 
 /// Android by its own note or its own libraries; otherwise Linux, except that
-/// objects do not say.
+/// objects do not say. And the API level that the note states.
 fn platform<Elf: FileHeader<Endian = Endianness>>(
     image: &Image<'_, Elf>,
     kind: BinaryKind,
     needed: &[Needed],
-) -> Platform {
+) -> (Platform, Option<String>) {
     let android_library =
         |needed: &Needed| ["liblog.so", "libandroid.so"].contains(&needed.name.as_str());
     let os_abi = image.header.e_ident().os_abi;
-    if needed.iter().any(android_library) || has_android_note(image) {
-        Platform::Android
+    if let Some(level) = android_note(image) {
+        (Platform::Android, level.map(|level| level.to_string()))
+    } else if needed.iter().any(android_library) {
+        (Platform::Android, None)
     } else if kind != BinaryKind::Object && matches!(os_abi, elf::ELFOSABI_SYSV | elf::ELFOSABI_GNU)
     {
-        Platform::Linux
+        (Platform::Linux, None)
     } else {
-        Platform::Unknown
+        (Platform::Unknown, None)
     }
 }
 
-fn has_android_note<Elf: FileHeader<Endian = Endianness>>(image: &Image<'_, Elf>) -> bool {
-    image.segments.iter().any(|segment| {
+/// The API level of `.note.android.ident`, its first word; the inner option is
+/// empty where there is only another note of Android's.
+fn android_note<Elf: FileHeader<Endian = Endianness>>(
+    image: &Image<'_, Elf>,
+) -> Option<Option<u32>> {
+    let mut found = None;
+    for segment in image.segments {
         let Ok(Some(mut notes)) = segment.notes(image.endian, image.data) else {
-            return false;
+            continue;
         };
         while let Ok(Some(note)) = notes.next() {
-            if note.name() == b"Android" {
-                return true;
+            if note.name() != b"Android" {
+                continue;
+            }
+            let level = note.desc().get(..4).and_then(|word| word.try_into().ok());
+            // Type 1 is the identification.
+            match level.filter(|_| note.n_type(image.endian).0 == 1) {
+                Some(level) => return Some(Some(u32::from_le_bytes(level))),
+                None => found = Some(None),
             }
         }
-        false
-    })
+    }
+    found
 }
 
 fn defines_class<Elf: FileHeader<Endian = Endianness>>(

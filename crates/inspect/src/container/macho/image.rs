@@ -2,12 +2,12 @@
 
 use object::Endianness;
 use object::macho;
-use object::read::macho::{LoadCommandVariant as Command, MachHeader, Section, Segment};
+use object::read::macho::{LoadCommandVariant as Command, MachHeader, Section};
 
 use super::signature;
 use super::trie::Trie;
 use crate::container::regions::push;
-use crate::container::{Contents, FileRange, Needed, Platform, Region, Signature};
+use crate::container::{Contents, FileRange, Needed, Platform, Region, Segment, Signature};
 use crate::error::DecodeError;
 
 /// Sections that hold neither a blob nor text of the program.
@@ -38,6 +38,7 @@ pub(super) struct Image<'data, Mach: MachHeader<Endian = Endianness>> {
     pub(super) exports: Option<Trie<'data>>,
     /// Address of the image's first byte, which the export trie counts from.
     pub(super) text_address: u64,
+    pub(super) segments: Vec<Segment>,
     pub(super) regions: Vec<Region<'data>>,
     /// For every section, in file order, the region it became.
     pub(super) by_section: Vec<Option<usize>>,
@@ -66,6 +67,7 @@ impl<'data, Mach: MachHeader<Endian = Endianness>> Image<'data, Mach> {
             ranges: None,
             exports: None,
             text_address: 0,
+            segments: Vec::new(),
             regions: Vec::new(),
             by_section: Vec::new(),
         };
@@ -149,7 +151,7 @@ impl<'data, Mach: MachHeader<Endian = Endianness>> Image<'data, Mach> {
         bytes_at(self.data, at, size).map(|data| Trie { data, at })
     }
 
-    fn segment<S: Segment<Endian = Endianness>>(
+    fn segment<S: object::read::macho::Segment<Endian = Endianness>>(
         &mut self,
         segment: &S,
         section_headers: &'data [u8],
@@ -171,6 +173,17 @@ impl<'data, Mach: MachHeader<Endian = Endianness>> Image<'data, Mach> {
             self.text_address = segment.vmaddr(endian).into();
         }
         let object = self.header.filetype(endian) == macho::MH_OBJECT;
+        if !object {
+            let mapped = Segment {
+                name: String::from_utf8_lossy(segment.name()).into_owned(),
+                file_offset: offset,
+                file_size: size,
+                address: segment.vmaddr(endian).into(),
+                memory_size: segment.vmsize(endian).into(),
+                alignment: page_size(self.header.cputype(endian)),
+            };
+            crate::container::segment::push(&mut self.segments, mapped)?;
+        }
         let writable = !object && segment.initprot(endian).contains(macho::VM_PROT_WRITE);
         let sections = segment
             .sections(endian, section_headers)
@@ -251,6 +264,14 @@ impl<'data, Mach: MachHeader<Endian = Endianness>> Image<'data, Mach> {
             macho::LC_VERSION_MIN_IPHONEOS => Platform::Ios,
             _ => Platform::Unknown,
         }
+    }
+}
+
+/// The pages of Apple's systems on a processor: 16 KiB on arm64, 4 KiB on Intel.
+fn page_size(cpu: macho::CpuType) -> u64 {
+    match cpu {
+        macho::CPU_TYPE_ARM64 | macho::CPU_TYPE_ARM64_32 => 16 << 10,
+        _ => 4 << 10,
     }
 }
 

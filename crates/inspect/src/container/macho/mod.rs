@@ -138,6 +138,7 @@ fn parse_class<'data, Mach: MachHeader<Endian = Endianness>>(
         identity: image.identity,
         needed: image.needed,
         search_paths: image.search_paths,
+        segments: image.segments,
         defined: kept.defined,
         undefined: kept.undefined,
         signature: image.signature,

@@ -4,7 +4,7 @@ use object::LittleEndian as LE;
 use object::pe;
 use object::read::pe::{ImageNtHeaders, ImageOptionalHeader, optional_header_magic};
 
-use crate::container::{Contents, FileRange, Region};
+use crate::container::{Contents, FileRange, Region, Segment, segment};
 use crate::error::DecodeError;
 
 /// Sections that hold neither a blob nor text of the program.
@@ -24,6 +24,8 @@ pub(super) struct Image<'data> {
     /// The same of the exception directory.
     pub(super) exceptions: Option<(u32, u32)>,
     pub(super) image_base: u64,
+    /// In the order of the file.
+    pub(super) segments: Vec<Segment>,
     /// Sorted by RVA.
     sections: Vec<Section>,
 }
@@ -65,9 +67,12 @@ impl<'data> Image<'data> {
         let table = headers
             .sections(data, offset)
             .map_err(bad("PE section headers inside the file"))?;
+        let alignment = headers.optional_header().section_alignment();
         let mut sections = Vec::with_capacity(table.len());
+        let mut segments = Vec::new();
         for header in table.iter() {
             sections.push(section(data, header)?);
+            segment::push(&mut segments, mapped(header, alignment))?;
         }
         sections.sort_by_key(|section: &Section| section.rva);
         let directory = |index: usize| {
@@ -88,6 +93,7 @@ impl<'data> Image<'data> {
             imports: directory(pe::IMAGE_DIRECTORY_ENTRY_IMPORT),
             delayed: directory(pe::IMAGE_DIRECTORY_ENTRY_DELAY_IMPORT),
             exceptions: directory(pe::IMAGE_DIRECTORY_ENTRY_EXCEPTION),
+            segments,
             sections,
         })
     }
@@ -157,6 +163,23 @@ impl<'data> Image<'data> {
             });
         }
         regions
+    }
+}
+
+/// A section as the loader maps it.
+fn mapped(header: &pe::ImageSectionHeader, alignment: u32) -> Segment {
+    let file_size = header.size_of_raw_data.get(LE);
+    let memory_size = match header.virtual_size.get(LE) {
+        0 => file_size,
+        size => size,
+    };
+    Segment {
+        name: String::from_utf8_lossy(header.raw_name()).into_owned(),
+        file_offset: header.pointer_to_raw_data.get(LE).into(),
+        file_size: file_size.into(),
+        address: header.virtual_address.get(LE).into(),
+        memory_size: memory_size.into(),
+        alignment: alignment.into(),
     }
 }
 

@@ -33,6 +33,7 @@ pub fn parse(data: &[u8]) -> Result<Parsed<'_>, DecodeError> {
     };
     let binary = Binary {
         identity,
+        segments: image.segments,
         needed: imports.needed,
         defined,
         undefined: imports.undefined,

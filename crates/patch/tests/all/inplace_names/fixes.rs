@@ -33,6 +33,7 @@ fn plan(file: &Path, runtime: &str) -> FixPlan {
         undecided: &[],
         runtime: &runtime,
         runtime_paths: &[],
+        provides: &std::collections::BTreeSet::new(),
         resign: Resign::Keep,
     })
 }

@@ -38,6 +38,7 @@ fn plan_of(file: &Path, runtime: &str, paths: &[PathBuf]) -> FixPlan {
         undecided: &[],
         runtime: &runtime,
         runtime_paths: paths,
+        provides: &std::collections::BTreeSet::new(),
         resign: Resign::Keep,
     };
     fix::plan(&input)
@@ -62,6 +63,7 @@ fn what_is_not_known_asks_for_the_shim_where_it_may_matter() {
             undecided: &undecided,
             runtime: &runtime,
             runtime_paths: &[],
+            provides: &std::collections::BTreeSet::new(),
             resign: Resign::Keep,
         });
         assert_eq!(plan.shim_parts, parts, "{name}");
@@ -225,6 +227,7 @@ fn hashes_that_do_not_match_are_renewed() {
         undecided: &[],
         runtime: &runtime,
         runtime_paths: &[],
+        provides: &std::collections::BTreeSet::new(),
         resign: Resign::Keep,
     };
     let plan = fix::plan(&input);

@@ -1,0 +1,131 @@
+//! What the loader maps of an ELF file, and what it looks for there: the header's
+//! fixed fields, the `PT_LOAD` segments, the dynamic section and its tables.
+//!
+//! Facts: the gABI's chapters on the header, program headers and dynamic section;
+//! what glibc and bionic do with files that break them.
+
+use object::Endianness;
+use object::elf;
+use object::read::elf::{FileHeader, ProgramHeader, SectionHeader};
+
+use super::image::{Dynamic, Image};
+use crate::container::{BinaryKind, Segment, segment};
+use crate::error::DecodeError;
+
+/// The segments of a linked file, after a look at what every loader reads first.
+pub(super) fn read<Elf: FileHeader<Endian = Endianness>>(
+    image: &Image<'_, Elf>,
+    dynamic: Option<&Dynamic>,
+    kind: BinaryKind,
+) -> Result<Vec<Segment>, DecodeError> {
+    if kind == BinaryKind::Object || is_debug_companion(image) {
+        return Ok(Vec::new());
+    }
+    check_header(image, kind)?;
+    let mut segments = Vec::new();
+    for header in image.segments {
+        let (file_offset, file_size) = header.file_range(image.endian);
+        if header.p_type(image.endian) == elf::PT_LOAD {
+            let segment = Segment {
+                name: String::new(),
+                file_offset,
+                file_size,
+                address: header.p_vaddr(image.endian).into(),
+                memory_size: header.p_memsz(image.endian).into(),
+                alignment: header.p_align(image.endian).into(),
+            };
+            segment::push(&mut segments, segment)?;
+        }
+    }
+    if kind == BinaryKind::SharedLibrary && segments.is_empty() {
+        let at = image.header.e_phoff(image.endian).into();
+        return Err(DecodeError::new(at, "a loadable segment", "none"));
+    }
+    match dynamic {
+        Some(dynamic) => check_dynamic(image, dynamic)?,
+        None if kind == BinaryKind::SharedLibrary => {
+            let at = image.header.e_phoff(image.endian).into();
+            return Err(DecodeError::new(at, "a dynamic section", "none"));
+        }
+        None => {}
+    }
+    Ok(segments)
+}
+
+/// Whether the file holds the debug sections of another: what would be loaded has
+/// no bytes in it.
+fn is_debug_companion<Elf: FileHeader<Endian = Endianness>>(image: &Image<'_, Elf>) -> bool {
+    let endian = image.endian;
+    let mut sections = image.sections.iter();
+    sections.any(|section| {
+        section.sh_type(endian) == elf::SHT_NOBITS
+            && section.sh_flags(endian).contains(elf::SHF_EXECINSTR)
+    })
+}
+
+/// The version fields, and in a library the bytes of the identification that have
+/// no meaning yet: glibc refuses others than these.
+fn check_header<Elf: FileHeader<Endian = Endianness>>(
+    image: &Image<'_, Elf>,
+    kind: BinaryKind,
+) -> Result<(), DecodeError> {
+    let version = image.header.e_version(image.endian);
+    if version != u32::from(elf::EV_CURRENT.0) {
+        return Err(DecodeError::new(20, "ELF version 1", version));
+    }
+    let padding = image.data.get(9..16).unwrap_or_default();
+    if kind == BinaryKind::SharedLibrary && padding.iter().any(|byte| *byte != 0) {
+        return Err(DecodeError::new(
+            9,
+            "zeros to the end of the ELF identification",
+            format!("{padding:02x?}"),
+        ));
+    }
+    Ok(())
+}
+
+/// The dynamic section is where its segment says in memory, and so are its tables.
+fn check_dynamic<Elf: FileHeader<Endian = Endianness>>(
+    image: &Image<'_, Elf>,
+    dynamic: &Dynamic,
+) -> Result<(), DecodeError> {
+    let endian = image.endian;
+    let mut headers = image.segments.iter();
+    let header = headers.find(|header| header.p_type(endian) == elf::PT_DYNAMIC);
+    if let Some(header) = header {
+        let (offset, address): (u64, u64) = (
+            header.p_offset(endian).into(),
+            header.p_vaddr(endian).into(),
+        );
+        let mapped = image.at_address(address).map(|(at, _)| at);
+        if mapped != Some(offset) {
+            return Err(DecodeError::new(
+                offset,
+                format!("the dynamic section in a loadable segment, at address {address:#x}"),
+                match mapped {
+                    Some(at) => format!("the bytes from {at:#x} on there"),
+                    None => "no segment there".to_owned(),
+                },
+            ));
+        }
+    }
+    let outside = |address: &&(&str, u64)| !is_mapped(image, address.1);
+    if let Some((name, address)) = dynamic.tables.iter().find(outside) {
+        return Err(DecodeError::new(
+            0,
+            format!("{name} in a loadable segment"),
+            format!("address {address:#x}, outside all of them"),
+        ));
+    }
+    Ok(())
+}
+
+fn is_mapped<Elf: FileHeader<Endian = Endianness>>(image: &Image<'_, Elf>, address: u64) -> bool {
+    let endian = image.endian;
+    image.segments.iter().any(|header| {
+        let from: u64 = header.p_vaddr(endian).into();
+        let skip = address.checked_sub(from);
+        header.p_type(endian) == elf::PT_LOAD
+            && skip.is_some_and(|skip| skip < header.p_memsz(endian).into())
+    })
+}

@@ -1,0 +1,128 @@
+//! The kinds of arguments half of AC104: what stands in the code of a call, against
+//! what the runtime's builtin takes there.
+
+use super::{Outcome, Pair, Program, Rule};
+use crate::runtime::{ParameterKind, UnknownDtype};
+use crate::vm::argument_kind::ArgumentKind;
+use crate::words::spell;
+
+const CHECK_TENSOR: &str = "vm.builtin.check_tensor_info";
+
+pub(super) fn check(
+    rule: &'static Rule,
+    pair: &Pair<'_>,
+    program: &Program<'_>,
+    out: &mut Outcome,
+) {
+    check_kinds(rule, pair, program, out);
+    check_unknown_dtype(rule, pair, program, out);
+}
+
+fn check_kinds(rule: &'static Rule, pair: &Pair<'_>, program: &Program<'_>, out: &mut Outcome) {
+    let Some(known) = &pair.runtime.argument_kinds.value else {
+        return;
+    };
+    for ((name, position, kind), uses) in &program.kinds {
+        let wanted = known.get(*name).and_then(|kinds| kinds.get(*position));
+        let Some(wanted) = wanted.filter(|wanted| !takes(**wanted, *kind)) else {
+            continue;
+        };
+        let (wanted_word, given) = (type_name(*wanted), given(*kind));
+        let message = format!(
+            "argument {position} of `{name}` is `{given}`, this runtime takes `{wanted_word}`"
+        );
+        let finding = pair
+            .finding(rule, message)
+            .says(format!("Mismatched type on argument #{position} when calling: `{name}(...)`. Expected `{wanted_word}` but got `{given}`"))
+            .help("compile the library with the runtime's TVM");
+        let position = Some(*position as u64);
+        let finding = program.at_places(finding, &uses.first, uses.count, position);
+        pair.hold(&pair.runtime.argument_kinds, finding, out);
+    }
+}
+
+/// A tensor of unknown type: each generation refuses what the other's compiler gives.
+fn check_unknown_dtype(
+    rule: &'static Rule,
+    pair: &Pair<'_>,
+    program: &Program<'_>,
+    out: &mut Outcome,
+) {
+    for (kind, style) in [
+        (ArgumentKind::Void, UnknownDtype::Void),
+        (ArgumentKind::Null, UnknownDtype::Null),
+    ] {
+        // With three arguments the third is the text of the error.
+        let Some(uses) = program.kinds.get(&(CHECK_TENSOR, 2, kind)) else {
+            continue;
+        };
+        let Some(wanted) = pair.runtime.unknown_dtype.value else {
+            out.undecided(
+                rule,
+                "how this runtime is told that a tensor's type is not known was not read of it",
+            );
+            continue;
+        };
+        if style == wanted {
+            continue;
+        }
+        let says = match wanted {
+            UnknownDtype::Void => "TypeError: Cannot convert from type `None` to `DataType`",
+            UnknownDtype::Null => "ValueError: expect Tensor with dtype  but get float32",
+        };
+        let finding = pair
+            .finding(rule, format!("a tensor of unknown type is checked with {}, this runtime takes {}: each call of the function fails", spell(style), spell(wanted)))
+            .says(says)
+            .help("compile the library with the runtime's TVM, or give the parameter a data type in the model");
+        let finding = program.at_places(finding, &uses.first, uses.count, Some(2));
+        pair.hold(&pair.runtime.unknown_dtype, finding, out);
+    }
+}
+
+/// Whether a builtin takes such an argument. What is not certain counts as taken.
+fn takes(parameter: ParameterKind, argument: ArgumentKind) -> bool {
+    use ArgumentKind as A;
+    match parameter {
+        ParameterKind::Any => true,
+        ParameterKind::Int => argument == A::Int,
+        ParameterKind::Float => matches!(argument, A::Int | A::Float),
+        ParameterKind::Shape => argument == A::Shape,
+        ParameterKind::String => argument == A::String,
+        ParameterKind::OptionalString => matches!(argument, A::String | A::Null),
+        ParameterKind::Dtype => matches!(argument, A::Dtype | A::Void | A::String),
+        ParameterKind::Array => false,
+        // Null is taken for an object and dies later.
+        ParameterKind::Tensor => matches!(argument, A::Tensor | A::Null),
+        ParameterKind::Object => !matches!(argument, A::Int | A::Float | A::Dtype | A::Void),
+    }
+}
+
+/// The word of tvm-ffi's errors for what is taken.
+fn type_name(parameter: ParameterKind) -> &'static str {
+    match parameter {
+        ParameterKind::Any => "Any",
+        ParameterKind::Int => "int",
+        ParameterKind::Float => "float",
+        ParameterKind::Shape => "ffi.Shape",
+        ParameterKind::String => "str",
+        ParameterKind::OptionalString => "Optional<str>",
+        ParameterKind::Dtype => "DataType",
+        ParameterKind::Array => "Array<Any>",
+        ParameterKind::Tensor => "ffi.Tensor",
+        ParameterKind::Object => "ffi.Object",
+    }
+}
+
+/// The word of tvm-ffi's errors for what is given.
+fn given(argument: ArgumentKind) -> &'static str {
+    match argument {
+        ArgumentKind::Int => "int",
+        ArgumentKind::Float => "float",
+        ArgumentKind::String => "ffi.String",
+        ArgumentKind::Shape => "ffi.Shape",
+        ArgumentKind::Dtype | ArgumentKind::Void => "DataType",
+        ArgumentKind::Tensor => "ffi.Tensor",
+        ArgumentKind::Null => "None",
+        ArgumentKind::Function => "ffi.Function",
+    }
+}

@@ -1,0 +1,218 @@
+//! What loaders refuse, or load wrongly, of the segments that a file states.
+//! Facts only; AC001 reports them.
+//!
+//! ELF: the gABI on program headers, and what glibc 2.36 did with damaged
+//! libraries (`tests/all/unloadable.rs` does it again); glibc up to 2.34 asks more
+//! of `p_align`. Mach-O: dyld's published checks. PE: the rules of the format that
+//! Windows enforces when it maps an image.
+
+use crate::container::{Architecture, Binary, BinaryKind, Format, Segment};
+use crate::finding::Severity;
+
+/// One thing that is wrong with a segment.
+pub(super) struct Fault {
+    /// How sure it is that the file does not load.
+    pub(super) severity: Severity,
+    /// One sentence.
+    pub(super) message: String,
+    /// The fields that show it.
+    pub(super) evidence: String,
+    /// The loader's words.
+    pub(super) says: &'static str,
+    /// Where the segment's bytes begin in the file.
+    pub(super) offset: u64,
+}
+
+/// The smallest page of any system that loads such files.
+const PAGE: u64 = 4 << 10;
+/// The addresses that a process has: 47 bits on x86-64, no fewer than 39 anywhere.
+const ADDRESSES: u64 = 1 << 47;
+
+const NOT_PAGE_ALIGNED: &str = "ELF load command address/offset not page-aligned";
+const OLD_ALIGNMENT: &str = "ELF load command alignment not page-aligned (glibc up to 2.34)";
+const OLD_CONGRUENCE: &str =
+    "ELF load command address/offset not properly aligned (glibc up to 2.34)";
+const NO_ROOM: &str = "failed to map segment from shared object";
+const OVERWRITTEN: &str = "no message: the later segment is mapped over the earlier one";
+const NOT_WIN32: &str = "[WinError 193] %1 is not a valid Win32 application";
+
+/// Everything that is wrong with a binary's segments. `is_old` says that it must
+/// load under a glibc up to 2.34.
+pub(super) fn faults(binary: &Binary, is_old: bool) -> Vec<Fault> {
+    // Code for GPUs and firmware come in these containers too, for other loaders.
+    if matches!(binary.architecture, Architecture::Other(_)) {
+        return Vec::new();
+    }
+    match binary.format {
+        Format::Elf => elf(binary, is_old),
+        Format::MachO => macho(binary),
+        Format::Pe => pe(binary),
+        _ => Vec::new(),
+    }
+}
+
+fn fault(severity: Severity, segment: &Segment, what: &str, says: &'static str) -> Fault {
+    let name = match segment.name.as_str() {
+        "" => "the loadable segment".to_owned(),
+        name => format!("`{name}`"),
+    };
+    Fault {
+        severity,
+        message: format!("{name} at address {:#x} {what}", segment.address),
+        evidence: format!(
+            "file {:#x} to {:#x}, memory {:#x} to {:#x}, alignment {:#x}",
+            segment.file_offset,
+            segment.file_offset.saturating_add(segment.file_size),
+            segment.address,
+            segment.address.saturating_add(segment.memory_size),
+            segment.alignment
+        ),
+        says,
+        offset: segment.file_offset,
+    }
+}
+
+/// Bytes between the address and the place in the file.
+fn shift(segment: &Segment) -> u64 {
+    segment.address.wrapping_sub(segment.file_offset)
+}
+
+fn elf(binary: &Binary, is_old: bool) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    let by_old = match is_old {
+        true => Severity::Error,
+        false => Severity::Warning,
+    };
+    for segment in &binary.segments {
+        let align = segment.alignment;
+        let one = if shift(segment) & (PAGE - 1) != 0 {
+            let what = "is not placed in memory as in the file, counted in pages";
+            fault(Severity::Error, segment, what, NOT_PAGE_ALIGNED)
+        } else if segment.end().is_none_or(|end| end > ADDRESSES) {
+            let what = "ends outside the address space";
+            fault(Severity::Error, segment, what, NO_ROOM)
+        } else if align > 1 && !align.is_power_of_two() {
+            let what = "has an alignment that is no power of two";
+            fault(by_old, segment, what, OLD_CONGRUENCE)
+        } else if align & (PAGE - 1) != 0 {
+            let what = "has an alignment that is less than a page";
+            fault(by_old, segment, what, OLD_ALIGNMENT)
+        } else if shift(segment) & align.wrapping_sub(1) != 0 {
+            let what = "is not placed in memory as in the file, by its own alignment";
+            fault(by_old, segment, what, OLD_CONGRUENCE)
+        } else if segment.file_size > segment.memory_size {
+            // The kernel checks programs, glibc nothing.
+            let (severity, says) = match binary.kind {
+                BinaryKind::Program => (Severity::Error, "Exec format error"),
+                _ => (Severity::Warning, OVERWRITTEN),
+            };
+            let what = "has more bytes in the file than in memory";
+            fault(severity, segment, what, says)
+        } else {
+            continue;
+        };
+        faults.push(one);
+    }
+    faults.extend(elf_order(&binary.segments));
+    faults
+}
+
+/// Segments come in ascending order, apart. glibc takes room from the first to
+/// the last, and maps each where it says, over what is there.
+fn elf_order(segments: &[Segment]) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    let lowest = segments.iter().map(|segment| segment.address).min();
+    let highest = segments.iter().filter_map(Segment::end).max();
+    for (before, segment) in segments.iter().zip(segments.iter().skip(1)) {
+        let content = before.address.saturating_add(before.file_size);
+        if segment.address < before.address {
+            let in_room = segments.first().map(|first| first.address) == lowest
+                && segments.last().and_then(Segment::end) == highest;
+            let (severity, what) = match in_room {
+                true => (Severity::Warning, "comes behind one of a higher address"),
+                false => (
+                    Severity::Error,
+                    "comes behind one of a higher address: it is mapped outside the room that is taken from the first to the last",
+                ),
+            };
+            faults.push(fault(severity, segment, what, OVERWRITTEN));
+        } else if segment.address < content {
+            let what = "begins before the bytes of the one in front of it end";
+            faults.push(fault(Severity::Error, segment, what, OVERWRITTEN));
+        } else if before.end().is_some_and(|end| segment.address < end) {
+            let what = "begins before the one in front of it ends";
+            faults.push(fault(Severity::Warning, segment, what, OVERWRITTEN));
+        }
+    }
+    faults
+}
+
+fn macho(binary: &Binary) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    let mut error = |segment: &Segment, what: &str, says| {
+        faults.push(fault(Severity::Error, segment, what, says));
+    };
+    for segment in &binary.segments {
+        let pages = segment.alignment.wrapping_sub(1);
+        let is_mapped = segment.memory_size > 0;
+        if segment.end().is_none() {
+            error(
+                segment,
+                "ends outside the address space",
+                "segment vm range wraps",
+            );
+        } else if is_mapped && segment.file_size > segment.memory_size {
+            let what = "has more bytes in the file than in memory";
+            error(segment, what, "segment filesize exceeds vmsize");
+        } else if is_mapped && segment.address & pages != 0 {
+            let what = "does not begin at a page of its processor";
+            error(segment, what, "mmap(…) failed with errno=22");
+        } else if is_mapped && segment.file_size > 0 && segment.file_offset & pages != 0 {
+            let what = "does not begin at a page of its processor in the file";
+            error(segment, what, "mmap(…) failed with errno=22");
+        }
+    }
+    if let Some(segment) = first_overlap(&binary.segments, |one| (one.address, one.memory_size)) {
+        let what = "reaches into another in memory";
+        error(segment, what, "segment vm range overlaps segment");
+    }
+    if let Some(segment) = first_overlap(&binary.segments, |one| (one.file_offset, one.file_size)) {
+        let what = "reaches into another in the file";
+        error(segment, what, "segment file content overlaps segment");
+    }
+    faults
+}
+
+/// The first of the segments, by their place, that begins before one in front of
+/// it ends.
+fn first_overlap(segments: &[Segment], range: impl Fn(&Segment) -> (u64, u64)) -> Option<&Segment> {
+    let mut taken: Vec<&Segment> = segments.iter().filter(|one| range(one).1 > 0).collect();
+    taken.sort_by_key(|segment| range(segment).0);
+    let mut end = 0;
+    taken.into_iter().find(|segment| {
+        let (start, size) = range(segment);
+        let overlaps = start < end;
+        end = start.saturating_add(size).max(end);
+        overlaps
+    })
+}
+
+fn pe(binary: &Binary) -> Vec<Fault> {
+    let mut faults = Vec::new();
+    let mut end = 0;
+    for segment in &binary.segments {
+        let align = segment.alignment;
+        let what = if !align.is_power_of_two() {
+            "is aligned to no power of two"
+        } else if segment.address & align.wrapping_sub(1) != 0 {
+            "is not at a multiple of the image's section alignment"
+        } else if segment.address < end {
+            "begins before the one in front of it ends"
+        } else {
+            end = segment.address.saturating_add(segment.memory_size);
+            continue;
+        };
+        faults.push(fault(Severity::Error, segment, what, NOT_WIN32));
+    }
+    faults
+}

@@ -1,0 +1,55 @@
+//! What an argument is that stands in the code itself: an immediate, a constant, a
+//! function, nothing. What registers hold is followed in [`super::dataflow`].
+
+use super::instruction::Argument;
+use super::{ConstantValue, DataType, Executable};
+
+/// The kind of an argument.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum ArgumentKind {
+    /// An integer.
+    Int,
+    /// A float.
+    Float,
+    /// A string.
+    String,
+    /// A shape.
+    Shape,
+    /// A data type.
+    Dtype,
+    /// The data type that means "not known".
+    Void,
+    /// A tensor.
+    Tensor,
+    /// Nothing.
+    Null,
+    /// A function.
+    Function,
+}
+
+/// `void`, as the runtime's own constant is.
+const VOID: DataType = DataType {
+    code: 3,
+    bits: 0,
+    lanes: 0,
+};
+
+/// The kind of an argument, where the code alone shows it.
+pub fn kind(executable: &Executable, argument: Argument) -> Option<ArgumentKind> {
+    let index = match argument {
+        Argument::Immediate(_) => return Some(ArgumentKind::Int),
+        Argument::Void => return Some(ArgumentKind::Null),
+        Argument::Function(_) => return Some(ArgumentKind::Function),
+        Argument::Vm | Argument::Register(_) => return None,
+        Argument::Constant(index) => usize::try_from(index).ok()?,
+    };
+    Some(match executable.constants.get(index)?.value {
+        ConstantValue::Int(_) => ArgumentKind::Int,
+        ConstantValue::Float(_) => ArgumentKind::Float,
+        ConstantValue::String(_) => ArgumentKind::String,
+        ConstantValue::Shape(_) => ArgumentKind::Shape,
+        ConstantValue::Dtype(VOID) => ArgumentKind::Void,
+        ConstantValue::Dtype(_) => ArgumentKind::Dtype,
+        ConstantValue::Tensor { .. } => ArgumentKind::Tensor,
+    })
+}

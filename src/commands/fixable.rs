@@ -1,0 +1,116 @@
+//! Which broken files `artcheck fix` makes run: found by planning the repair, since
+//! a rule only says what may help. Nothing is written.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+use artcheck_inspect::scan::{GivenRuntime, Scan};
+use artcheck_inspect::shell;
+use artcheck_inspect::{Repair, Severity};
+use artcheck_patch::inplace::Resign;
+
+use super::fix::{Aim, paths_of, plans};
+use crate::report::model::Report;
+use crate::report::run::Fix;
+use crate::runtimes::Named;
+
+/// Files whose repair is planned.
+const MOST: usize = 20;
+/// Bytes of a file whose repair is planned.
+const LARGEST: u64 = 256 << 20;
+
+/// Adds the repairs that leave nothing broken, for the runtimes that were named or
+/// found among the paths.
+pub(super) fn add(report: &mut Report, scan: &Scan, named: &Named) {
+    let runtimes: Named = if named.is_empty() {
+        let found = scan.load_sets.iter().filter(|set| set.holds_vm_runtime());
+        let found = found.map(|set| {
+            let runtime = GivenRuntime {
+                profile: set.profile.clone(),
+                load_set: Some(set.clone()),
+            };
+            (set.profile.name.clone(), runtime)
+        });
+        found.collect()
+    } else {
+        named.clone()
+    };
+    for (typed, runtime) in &runtimes {
+        let name = &runtime.profile.name;
+        report.run.runtimes.push((name.clone(), typed.clone()));
+        let files = candidates(report, scan, name);
+        for file in files.iter().take(MOST) {
+            report.run.fixes.extend(fix(scan, file, typed, runtime));
+        }
+        report.run.untried += files.len().saturating_sub(MOST);
+    }
+    for fix in &mut report.run.fixes {
+        let of = |finding: &&crate::report::model::Finding| {
+            let place = finding.place.as_ref();
+            place.is_some_and(|place| place.path() == Path::new(&fix.file))
+        };
+        // As findings spell it.
+        if let Some(finding) = report.findings.iter().find(of) {
+            fix.file = finding.file.to_string();
+        }
+    }
+}
+
+/// The files of which every error on the runtime may be repaired.
+fn candidates(report: &Report, scan: &Scan, runtime: &str) -> Vec<PathBuf> {
+    let on_runtime = |name: Option<&str>| name.is_none_or(|name| name == runtime);
+    let errors = || {
+        let errors = scan.findings.iter();
+        errors.filter(|f| f.severity == Severity::Error && on_runtime(f.runtime.as_deref()))
+    };
+    let can = |repairs: &[Repair]| repairs.iter().any(|repair| *repair != Repair::Source);
+    let hopeless = errors().filter(|finding| !can(&finding.repairs));
+    let hopeless: BTreeSet<&Path> = hopeless.map(|finding| finding.artifact.path()).collect();
+    // What the policy accepts is not to be fixed.
+    let told = report.findings.iter().filter_map(|f| f.place.as_ref());
+    let told: BTreeSet<&Path> = told.map(|place| place.path()).collect();
+    let files: BTreeSet<&Path> = errors()
+        .map(|finding| finding.artifact.path())
+        .filter(|file| !hopeless.contains(file) && told.contains(file))
+        .filter(|file| {
+            file.metadata()
+                .is_ok_and(|meta| meta.is_file() && meta.len() <= LARGEST)
+        })
+        .collect();
+    files.into_iter().map(Path::to_owned).collect()
+}
+
+fn fix(scan: &Scan, file: &Path, typed: &str, runtime: &GivenRuntime) -> Option<Fix> {
+    let runtime_paths = paths_of(typed, runtime);
+    let aim = Aim {
+        runtime: &runtime.profile,
+        runtime_paths: &runtime_paths,
+        // The command that is shown names none.
+        provides: &BTreeSet::new(),
+        resign: Resign::Keep,
+    };
+    let plan = plans(scan, &[file.to_owned()], &aim).ok()?.pop()?;
+    let needs_shim = !plan.shim_parts.is_empty();
+    if plan.steps.is_empty() || !plan.refused.is_empty() || !plan.unknown.is_empty() {
+        return None;
+    }
+    if needs_shim && runtime_paths.is_empty() {
+        return None;
+    }
+    let mut command = vec!["artcheck".to_owned(), "fix".to_owned(), shell::path(file)];
+    command.extend(["--runtime".to_owned(), shell::file(typed)]);
+    if needs_shim {
+        let shim = if cfg!(target_os = "macos") {
+            "libshim.dylib"
+        } else {
+            "libshim.so"
+        };
+        command.extend(["--shim-out".to_owned(), shim.to_owned()]);
+    }
+    command.push("--apply".to_owned());
+    Some(Fix {
+        file: file.display().to_string(),
+        runtime: runtime.profile.name.clone(),
+        command,
+    })
+}

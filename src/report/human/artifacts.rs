@@ -1,0 +1,183 @@
+//! A line per artifact: its name, one word, and where it fits. More about it where
+//! there is only one, or where more was asked for.
+
+use std::fmt::Write as _;
+
+use artcheck_inspect::runtime::history::spans;
+use artcheck_inspect::scan::VerdictStatus;
+
+use super::{MOST, SCREENFUL, counted};
+use crate::report::groups::alike;
+use crate::report::model::Report;
+use crate::report::state::{Judged, State};
+use crate::report::style::Style;
+
+/// Columns of the longest word.
+const WORD: usize = 10;
+/// Columns that words and ranges need beside a name.
+const BESIDE: usize = 40;
+
+/// Writes the lines. Beyond a screenful, what is healthy becomes a count.
+pub(super) fn write(out: &mut String, all: &[Judged<'_>], style: Style, verbose: bool) {
+    let collapse = !verbose && all.len() > SCREENFUL;
+    let is_told = |judged: &&Judged<'_>| !collapse || judged.state != State::Fits;
+    let told: Vec<&Judged<'_>> = all.iter().filter(is_told).collect();
+    let shown = told.get(..most(told.len(), verbose)).unwrap_or_default();
+    let names = shown.iter().map(|judged| name(judged).chars().count());
+    let room = style
+        .width
+        .map_or(usize::MAX, |width| width.saturating_sub(BESIDE));
+    let column = names.filter(|length| *length <= room).max().unwrap_or(0);
+    for judged in shown {
+        line(out, judged, column, style);
+        if verbose || all.len() == 1 {
+            details(out, judged, style);
+        }
+    }
+    let hidden = told.len().saturating_sub(shown.len());
+    if hidden > 0 {
+        let _ = writeln!(out, "and {hidden} more that do not fit");
+    }
+    let healthy = all.len().saturating_sub(told.len());
+    if healthy > 0 {
+        let others = if told.is_empty() { "" } else { "and " };
+        let _ = writeln!(out, "{others}{healthy} that {}", style.good("fit"));
+    }
+}
+
+fn most(count: usize, verbose: bool) -> usize {
+    count.min(if verbose { MOST } else { 2 * SCREENFUL })
+}
+
+fn name<'a>(judged: &'a Judged<'_>) -> &'a str {
+    &judged.entry.path
+}
+
+fn line(out: &mut String, judged: &Judged<'_>, column: usize, style: Style) {
+    let name = name(judged);
+    let length = name.chars().count();
+    out.push_str(&style.bold(name));
+    // A long name has the line for itself.
+    let at = match column.checked_sub(length) {
+        Some(missing) => {
+            out.push_str(&" ".repeat(missing.saturating_add(2)));
+            column.saturating_add(2)
+        }
+        None => {
+            out.push_str("\n    ");
+            4
+        }
+    };
+    let range = range(judged);
+    let word = format!("{:<WORD$}", judged.state.word());
+    let word = if range.is_empty() {
+        word.trim_end()
+    } else {
+        &word
+    };
+    let first = format!("{}  ", paint(judged.state, word, style));
+    let text = style.paragraph(&first, at.saturating_add(WORD).saturating_add(2), &range);
+    out.push_str(text.trim_end());
+    out.push('\n');
+}
+
+fn paint(state: State, word: &str, style: Style) -> String {
+    match state {
+        State::Breaks | State::Unreadable => style.bad(word),
+        State::Undecided => style.undecided(word),
+        State::Fits => style.good(word),
+        State::Unchecked => style.dim(word),
+    }
+}
+
+/// Where it fits, and what breaks it where it was asked to run.
+fn range(judged: &Judged<'_>) -> String {
+    let entry = judged.entry;
+    let of = |status| -> Vec<&str> {
+        let on = judged.on.iter().filter(|on| on.status == status);
+        on.map(|on| on.runtime).collect()
+    };
+    let fits = of(VerdictStatus::Fits);
+    let mut words = Vec::new();
+    match judged.state {
+        State::Unreadable => words.extend(entry.problems.first().map(|p| p.detail.clone())),
+        State::Breaks if judged.wanted => words.extend(broken(judged)),
+        State::Breaks if fits.is_empty() && !judged.on.is_empty() => {
+            words.push("no known release runs it".to_owned());
+        }
+        State::Undecided => {
+            let runtimes = of(VerdictStatus::Undecided);
+            words.extend((!runtimes.is_empty()).then(|| format!("on {}", spans(&runtimes))));
+        }
+        _ => {}
+    }
+    if judged.state == State::Breaks && words.is_empty() {
+        let codes: Vec<&str> = judged.errors.iter().copied().collect();
+        words.push(format!("everywhere ({})", codes.join(" ")));
+    } else if judged.state == State::Fits {
+        words.push(spans(&fits));
+    } else if !fits.is_empty() {
+        words.push(format!("fits {}", spans(&fits)));
+    }
+    words.join("; ")
+}
+
+/// `on tvm-0.26 (AC105)`, per set of rules; the newest release first.
+fn broken(judged: &Judged<'_>) -> Vec<String> {
+    let on = judged.on.iter();
+    let on = on.filter(|on| on.status == VerdictStatus::Breaks);
+    let by_rules = alike(on, |on| on.rules.as_slice());
+    let words = by_rules.iter().rev().map(|on| {
+        let runtimes: Vec<&str> = on.iter().map(|on| on.runtime).collect();
+        let rules = on.first().map_or(&[][..], |on| &on.rules);
+        format!("on {} ({})", spans(&runtimes), rules.join(" "))
+    });
+    words.collect()
+}
+
+/// What it is made of, and why it breaks where.
+fn details(out: &mut String, judged: &Judged<'_>, style: Style) {
+    let entry = judged.entry;
+    let mut dim = |text: &str| {
+        for (number, line) in style.lines(text, 4).iter().enumerate() {
+            let indent = if number == 0 { "  " } else { "    " };
+            let _ = writeln!(out, "{indent}{}", style.dim(line));
+        }
+    };
+    dim(&entry.about);
+    for library in entry.libraries.iter() {
+        dim(&library.summary.to_string());
+    }
+    if judged.wanted {
+        return;
+    }
+    for line in broken(judged) {
+        let first = format!("  {} ", style.bad("breaks"));
+        out.push_str(&style.paragraph(&first, 9, &line));
+    }
+}
+
+/// The runtimes that lie among the paths.
+pub(super) fn runtimes(out: &mut String, report: &Report, style: Style, verbose: bool) {
+    let shown = report.runtimes.iter().filter(|r| verbose || r.runs_models);
+    let shown: Vec<_> = shown.collect();
+    for runtime in shown.iter().take(most(shown.len(), verbose)) {
+        let about = if verbose {
+            runtime.about.clone()
+        } else {
+            let release = runtime
+                .release
+                .as_ref()
+                .map(|release| format!("TVM {release}"));
+            release.unwrap_or_default()
+        };
+        let text = format!("{}  {about}", runtime.name);
+        let first = format!("{}  ", style.bold("runtime"));
+        out.push_str(style.paragraph(&first, 9, text.trim_end()).trim_end());
+        out.push('\n');
+    }
+    let hidden = shown.len().saturating_sub(most(shown.len(), verbose));
+    if hidden > 0 {
+        let _ = writeln!(out, "and {} more", counted(hidden, "runtime"));
+    }
+}

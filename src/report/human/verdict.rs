@@ -1,0 +1,175 @@
+//! The end of the report: how many run where, and what to type next.
+
+use std::fmt::Write as _;
+
+use artcheck_inspect::Severity;
+use artcheck_inspect::runtime::release;
+use artcheck_inspect::scan::VerdictStatus;
+
+use super::counted;
+use crate::report::groups::alike;
+use crate::report::model::Report;
+use crate::report::state::{Judged, State};
+use crate::report::style::Style;
+
+/// Runtimes and commands that are told one by one.
+const FEW: usize = 3;
+
+/// Writes the verdict.
+pub(super) fn write(
+    out: &mut String,
+    report: &Report,
+    all: &[Judged<'_>],
+    style: Style,
+    verbose: bool,
+) {
+    let mut words = Vec::new();
+    let wanted = all.iter().any(|judged| judged.wanted);
+    if wanted {
+        words.extend(on_runtimes(all));
+    } else {
+        words.extend(on_releases(all));
+    }
+    words.extend(other_states(all));
+    if all.is_empty() {
+        words.push(format!(
+            "{} read, no model library among them.",
+            counted(report.artifacts.len(), "file")
+        ));
+    }
+    words.push(counts(report, verbose));
+    if !all.is_empty() || !report.findings.is_empty() {
+        out.push('\n');
+    }
+    out.push_str(&style.paragraph("", 0, &words.join(" ")));
+    commands(out, report, wanted || all.is_empty(), style);
+}
+
+/// `2 of 14 do not run on tvm-0.27.`, per runtime.
+fn on_runtimes(all: &[Judged<'_>]) -> Vec<String> {
+    let pairs = all.iter().flat_map(|judged| &judged.on);
+    let runtimes = alike(pairs, |on| on.runtime);
+    let mut words = Vec::new();
+    for on in runtimes.iter().take(FEW) {
+        let Some(first) = on.first() else { continue };
+        let count = |status| on.iter().filter(|on| on.status == status).count();
+        let (breaks, open) = (
+            count(VerdictStatus::Breaks),
+            count(VerdictStatus::Undecided),
+        );
+        let (total, runtime) = (on.len(), first.runtime);
+        if breaks > 0 {
+            words.push(match (breaks, total) {
+                (1, 1) => format!("It does not run on {runtime}."),
+                (1, _) => format!("1 of {total} does not run on {runtime}."),
+                (all, total) if all == total => format!("None of {total} runs on {runtime}."),
+                _ => format!("{breaks} of {total} do not run on {runtime}."),
+            });
+        }
+        if open > 0 {
+            let verb = if open == 1 { "is" } else { "are" };
+            words.push(format!("{open} of {total} {verb} undecided on {runtime}."));
+        }
+        if breaks == 0 && open == 0 {
+            words.push(match total {
+                1 => format!("It fits {runtime}."),
+                _ => format!("All {total} fit {runtime}."),
+            });
+        }
+    }
+    let more = runtimes.len().saturating_sub(FEW);
+    if more > 0 {
+        words.push(format!("And {} more.", counted(more, "runtime")));
+    }
+    words
+}
+
+/// Without a runtime, any release is enough, and that is no gate.
+fn on_releases(all: &[Judged<'_>]) -> Option<String> {
+    let checked = all.iter().filter(|judged| !judged.on.is_empty());
+    let fits = |judged: &&Judged<'_>| judged.on.iter().any(|on| on.status == VerdictStatus::Fits);
+    let total = checked.clone().count();
+    let good = checked.filter(fits).count();
+    match (good, total) {
+        (_, 0) => None,
+        (1, 1) => Some("It fits some release of TVM; that is no gate.".to_owned()),
+        (0, 1) => Some("It fits no known release of TVM.".to_owned()),
+        _ => Some(format!(
+            "{good} of {total} fit some release of TVM; that is no gate."
+        )),
+    }
+}
+
+fn other_states(all: &[Judged<'_>]) -> Vec<String> {
+    let count = |state| all.iter().filter(|judged| judged.state == state).count();
+    let of_files = |state, word: &str| match count(state) {
+        0 => None,
+        1 => Some(format!("1 file is {word}.")),
+        count => Some(format!("{count} files are {word}.")),
+    };
+    let all = [
+        of_files(State::Unreadable, "unreadable"),
+        of_files(State::Unchecked, "unchecked: no runtime is known for them"),
+    ];
+    all.into_iter().flatten().collect()
+}
+
+fn counts(report: &Report, verbose: bool) -> String {
+    let totals = &report.summary;
+    let mut words = vec![
+        counted(totals.errors, "error"),
+        counted(totals.warnings, "warning"),
+    ];
+    if totals.infos > 0 {
+        let hint = if verbose { "" } else { " (see --verbose)" };
+        words.push(format!("{}{hint}", counted(totals.infos, "note")));
+    }
+    if totals.suppressed > 0 {
+        words.push(format!(
+            "{} accepted by ignores or the baseline",
+            totals.suppressed
+        ));
+    }
+    format!("{}.", words.join(", "))
+}
+
+/// What to type.
+fn commands(out: &mut String, report: &Report, wanted: bool, style: Style) {
+    let run = &report.run;
+    let mut files = alike(&run.fixes, |fix| fix.file.as_str());
+    let count = files.len();
+    if count > 0 {
+        let open = if run.untried > 0 { "at least " } else { "" };
+        let _ = writeln!(out, "{open}{count} can be fixed:");
+    }
+    files.truncate(FEW);
+    for fix in files.iter().filter_map(|fixes| fixes.first()) {
+        let command = style.bold(&style.command(&fix.command, 2));
+        let _ = writeln!(out, "  {command}");
+    }
+    let errors = report.findings.iter();
+    let mut errors = errors.filter(|finding| finding.severity == Severity::Error);
+    if let Some(finding) = errors.next_back() {
+        let command = ["artcheck", "explain", &finding.rule].map(str::to_owned);
+        let _ = writeln!(
+            out,
+            "what {} means: {}",
+            finding.rule,
+            style.command(&command, 0)
+        );
+    }
+    let newest = release::releases().last();
+    if let Some(newest) = newest.filter(|_| !wanted && !run.paths.is_empty()) {
+        let words = |words: &[&str]| {
+            words
+                .iter()
+                .map(|&word| word.to_owned())
+                .collect::<Vec<_>>()
+        };
+        let mut command = words(&["artcheck", "scan"]);
+        command.extend(run.paths.iter().cloned());
+        command.extend(words(&["--runtime", &newest.name]));
+        let command = style.command(&command, 2);
+        let _ = writeln!(out, "to gate, name the runtime that you ship:\n  {command}");
+    }
+}

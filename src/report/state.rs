@@ -1,0 +1,141 @@
+//! One word for each artifact: what comes of it on the runtimes that were asked for.
+
+use std::collections::{BTreeSet, HashMap};
+
+use artcheck_inspect::scan::VerdictStatus;
+use artcheck_inspect::{Role, Severity};
+
+use super::model::{Entry, Key, Report, Verdict};
+
+/// What comes of an artifact.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum State {
+    /// It does not run.
+    Breaks,
+    /// It could not be read.
+    Unreadable,
+    /// Not everything could be decided.
+    Undecided,
+    /// It runs where it was asked to, or on some release.
+    Fits,
+    /// No runtime was there to hold it against.
+    Unchecked,
+}
+
+impl State {
+    /// The word.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Breaks => "breaks",
+            Self::Unreadable => "unreadable",
+            Self::Undecided => "undecided",
+            Self::Fits => "fits",
+            Self::Unchecked => "unchecked",
+        }
+    }
+}
+
+/// An artifact on one runtime, all of its libraries together.
+pub struct On<'a> {
+    /// The runtime.
+    pub runtime: &'a str,
+    /// The worst of its verdicts.
+    pub status: VerdictStatus,
+    /// Rules that break it there.
+    pub rules: Vec<&'a str>,
+}
+
+/// An artifact with its word and what led to it.
+pub struct Judged<'a> {
+    /// The artifact.
+    pub entry: &'a Entry,
+    /// The word.
+    pub state: State,
+    /// Whether its runtimes were asked for, or lie beside it.
+    pub wanted: bool,
+    /// It on each runtime.
+    pub on: Vec<On<'a>>,
+    /// Rules that found an error.
+    pub errors: BTreeSet<&'a str>,
+}
+
+/// The artifacts that people want to hear of, in order.
+pub fn judged(report: &Report) -> Vec<Judged<'_>> {
+    let errors = report.findings.iter();
+    let errors = errors.filter(|finding| finding.severity == Severity::Error);
+    let mut codes: HashMap<Key, BTreeSet<&str>> = HashMap::new();
+    for finding in errors {
+        let key = (finding.file.clone(), finding.artifact.clone());
+        codes.entry(key).or_default().insert(&finding.rule);
+    }
+    let told = report.artifacts.iter().filter(|entry| match entry.role {
+        Role::ModelLibrary | Role::Client => true,
+        Role::Unreadable => !entry.problems.is_empty(),
+        Role::RuntimePart | Role::LibraryObject | Role::Unrelated => {
+            codes.contains_key(&entry.key())
+        }
+    });
+    told.map(|entry| judge(entry, codes.get(&entry.key()).cloned().unwrap_or_default()))
+        .collect()
+}
+
+fn judge<'a>(entry: &'a Entry, errors: BTreeSet<&'a str>) -> Judged<'a> {
+    let on = on_each(&entry.verdicts);
+    let wanted = entry.verdicts.iter().any(Verdict::is_wanted);
+    let any = |status| on.iter().any(|on| on.status == status);
+    let unread = entry.problems.iter().any(|p| p.kind.leaves_undecided());
+    let state = if entry.role == Role::Unreadable {
+        State::Unreadable
+    } else if !errors.is_empty() || (wanted && any(VerdictStatus::Breaks)) {
+        State::Breaks
+    } else if unread || (wanted && any(VerdictStatus::Undecided)) {
+        State::Undecided
+    } else if any(VerdictStatus::Fits) {
+        State::Fits
+    } else if any(VerdictStatus::Undecided) {
+        State::Undecided
+    } else if on.is_empty() {
+        State::Unchecked
+    } else {
+        State::Breaks
+    };
+    Judged {
+        entry,
+        state,
+        wanted,
+        on,
+        errors,
+    }
+}
+
+fn on_each(verdicts: &[Verdict]) -> Vec<On<'_>> {
+    let mut all: Vec<On<'_>> = Vec::new();
+    for verdict in verdicts {
+        let rules = verdict.rules.iter().map(String::as_str);
+        match all.iter_mut().find(|on| on.runtime == verdict.runtime) {
+            Some(on) => {
+                on.status = worst(on.status, verdict.status);
+                on.rules.extend(rules);
+                on.rules.sort_unstable();
+                on.rules.dedup();
+            }
+            None => all.push(On {
+                runtime: &verdict.runtime,
+                status: verdict.status,
+                rules: rules.collect(),
+            }),
+        }
+    }
+    all
+}
+
+fn worst(one: VerdictStatus, other: VerdictStatus) -> VerdictStatus {
+    let is = |status| one == status || other == status;
+    if is(VerdictStatus::Breaks) {
+        VerdictStatus::Breaks
+    } else if is(VerdictStatus::Undecided) {
+        VerdictStatus::Undecided
+    } else {
+        VerdictStatus::Fits
+    }
+}

@@ -1,0 +1,191 @@
+"""Drives one library of `compile.py` on the runtime of the running interpreter.
+
+    python drive.py FOLDER
+
+One JSON line per stage (load, init) and call, flushed at once, so that a crash shows
+the last one: {"ok": true, "value": ...} or {"ok": false, "error": ...}.
+"""
+
+import ctypes
+import json
+import sys
+from pathlib import Path
+
+import ml_dtypes  # noqa: F401 - gives NumPy the small floats
+import numpy as np
+import tvm
+import tvm_ffi
+from tvm import relax
+
+SMALL = {"bfloat16": ml_dtypes.bfloat16, "float8_e4m3fn": ml_dtypes.float8_e4m3fn,
+         "float8_e5m2": ml_dtypes.float8_e5m2, "int4": ml_dtypes.int4}
+
+
+def say(stage, **more):
+    print(json.dumps({"stage": stage, **more}), flush=True)
+
+
+def guarded(stage, action):
+    try:
+        value = action()
+    except Exception as error:  # noqa: BLE001 - whatever the runtime throws is the result
+        lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+        say(stage, ok=False, error=f"{type(error).__name__}: {lines[-1] if lines else error!r}")
+        return None
+    say(stage, ok=True, value=plain(value))
+    return value
+
+
+def plain(value):
+    """A result as JSON: tensors as type, shape and numbers, rounded."""
+    if isinstance(value, (tuple, list)) or type(value).__name__ in ("Array", "ShapeTuple", "Shape"):
+        return [plain(item) for item in value]
+    if hasattr(value, "numpy"):
+        array = value.numpy()
+        numbers = array.astype("float64").reshape(-1)
+        return [str(value.dtype), [int(d) for d in array.shape],
+                [round(float(n), 4) for n in numbers[:256]]]
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return round(value, 4) if isinstance(value, float) else value
+    return type(value).__name__
+
+
+class Driver:
+    def __init__(self, machine):
+        self.machine, self.kept = machine, {}
+        self.device = tvm.cpu()
+
+    def tensor(self, dtype, shape, seed, low, high):
+        random = np.random.default_rng(seed)
+        if dtype == "bool":
+            array = random.integers(0, 2, shape).astype("bool")
+        elif "int" in dtype:
+            array = random.integers(low, high, shape).astype(SMALL.get(dtype, dtype))
+        else:
+            array = random.standard_normal(shape).astype(SMALL.get(dtype, dtype))
+        return self.device_tensor(array)
+
+    def device_tensor(self, array):
+        return tvm.runtime.tensor(np.asarray(array, order="C"), self.device)
+
+    def argument(self, spec):
+        if not isinstance(spec, list):
+            return spec
+        kind, *rest = spec
+        if kind == "tensor":
+            return self.tensor(*rest)
+        if kind == "array":
+            return self.device_tensor(np.array(rest[1], rest[0]))
+        if kind == "shape":
+            return tvm.runtime.ShapeTuple(rest[0])
+        if kind == "tuple":
+            return [self.argument(item) for item in rest]
+        if kind == "kept":
+            return self.kept[rest[0]]
+        raise ValueError(kind)
+
+    def builtin(self, name):
+        names = {"commit": "attention_kv_cache_commit_accepted_token_tree_nodes",
+                 "window": "attention_kv_cache_enable_sliding_window_for_seq"}
+        return tvm.get_global_func(f"vm.builtin.{names.get(name, 'kv_state_' + name)}")
+
+    def call(self, op):
+        result = self.machine[op["call"]](*(self.argument(a) for a in op["arguments"]))
+        if "keep" in op:
+            self.kept[op["keep"]] = result
+        return result
+
+    def make(self, op):
+        shapes = (tvm.runtime.ShapeTuple([size]) for size in op["sizes"])
+        self.kept["cache"] = self.machine[op["make"]](*shapes)
+        self.builtin("clear")(self.kept["cache"])
+
+    def state(self, op):
+        arguments = [tvm.runtime.ShapeTuple(a) if isinstance(a, list) else a
+                     for a in op["arguments"]]
+        self.builtin(op["builtin"])(self.kept["cache"], *arguments)
+
+    def window(self, op):
+        self.builtin("window")(self.kept["cache"], *op["window"])
+
+    def forward(self, op):
+        cache, shape = self.kept["cache"], tvm.runtime.ShapeTuple
+        lengths = op["lengths"]
+        tree = [shape(op["tree"])] if op.get("tree") else []
+        self.builtin("begin_forward")(cache, shape(op["forward"]), shape(lengths), *tree)
+        decode = len(lengths) > 1
+        outer = [len(lengths), 1] if decode else [1, lengths[0]]
+        qkv = self.tensor(op["dtype"], [*outer, op["heads"], op["width"]], op["seed"], 0, 0)
+        result = plain(self.machine["forward"](qkv, cache))
+        if op.get("positions"):
+            result = [result, plain(self.machine["positions"](qkv, cache))]
+        self.builtin("end_forward")(cache)
+        return result
+
+    def run(self, op):
+        for name, action in (("make", self.make), ("builtin", self.state), ("window", self.window),
+                             ("forward", self.forward), ("call", self.call)):
+            if name in op:
+                return action(op)
+        raise ValueError(op)
+
+
+def register(name):
+    """The function of an application: it writes its last argument, or gives the first back."""
+
+    def answer(*arguments):
+        arrays = [a for a in arguments if hasattr(a, "numpy")]
+        if len(arrays) > 1:
+            arrays[-1].copyfrom(arrays[0].numpy() * 2)
+            return None
+        return arguments[0] if arguments else 7
+
+    tvm_ffi.register_global_func(name, answer, override=True)
+
+
+def load(folder, plan):
+    if plan["bare"]:
+        loader = tvm.get_global_func("ffi.Module.load_from_file.relax.VMExecutable")
+        return loader(str(folder / "library.vm"))
+    if not plan["system_lib"]:
+        return tvm.runtime.load_module(str(folder / "library.so"))
+    ctypes.CDLL(str(folder / "library.so"), ctypes.RTLD_GLOBAL)
+    return tvm.get_global_func("ffi.SystemLib")(plan["system_lib_prefix"])
+
+
+def main():
+    folder = Path(sys.argv[1])
+    plan = json.loads((folder / "calls.json").read_text())
+    for name in plan["provides"]:
+        register(name)
+    module = guarded("load", lambda: load(folder, plan))
+    if module is None:
+        return
+    devices = [tvm.cpu(index) for index in range(plan["devices"])]
+    machine = guarded("init", lambda: relax.VirtualMachine(module, devices))
+    if machine is None:
+        return
+    driver = Driver(machine)
+    for number, op in enumerate(plan["calls"]):
+        name = next(key for key in op if key not in ("keep",))
+        if guarded_call(driver, f"{number} {name} {op[name]}", op) and name == "make":
+            return
+
+
+def guarded_call(driver, stage, op):
+    """Whether it failed."""
+    failed = []
+
+    def action():
+        try:
+            return driver.run(op)
+        except BaseException:
+            failed.append(True)
+            raise
+
+    guarded(stage, action)
+    return bool(failed)
+
+
+if __name__ == "__main__":
+    main()
