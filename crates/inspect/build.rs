@@ -9,10 +9,11 @@ use std::fs;
 use std::path::Path;
 
 const RULES: &str = "src/rules";
-const TABLES: [&str; 4] = [
+const TABLES: [&str; 5] = [
     "releases",
     "known_runtimes",
     "ffi_pairs",
+    "messages",
     "system_libraries",
 ];
 

@@ -76,7 +76,7 @@ fn cell(verdict: Option<&Verdict>) -> Cell {
     };
     let (state, sign, words) = match verdict.status {
         VerdictStatus::Fits => ("good", "✓", "fits"),
-        VerdictStatus::Undecided => ("unsure", "?", "could not decide"),
+        VerdictStatus::Undecided => ("caution", "?", "undecided"),
         VerdictStatus::Breaks => ("bad", "✗", "breaks"),
     };
     Cell {

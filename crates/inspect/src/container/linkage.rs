@@ -7,8 +7,6 @@
 
 use std::collections::HashMap;
 
-use super::{Format, Parsed, elf, macho, pe};
-
 /// Functions and cells that are kept; the largest libtvm has half of it.
 const MOST: usize = 1 << 20;
 
@@ -33,26 +31,6 @@ pub struct Linkage {
 }
 
 impl Linkage {
-    /// The linkage of an image, with the functions of whose names `wanted` holds.
-    pub fn of(parsed: &Parsed<'_>, wanted: fn(&[u8]) -> bool) -> Self {
-        let read = match parsed.binary.format {
-            Format::Elf => elf::linkage(parsed.data, wanted),
-            Format::MachO => macho::linkage(parsed.data, wanted),
-            Format::Pe => pe::linkage(parsed.data, wanted),
-            _ => None,
-        };
-        let mut linkage = read.unwrap_or_default();
-        for symbol in &parsed.binary.defined {
-            if wanted(symbol.name.as_bytes()) {
-                let callee = Callee::Named(symbol.name.clone());
-                linkage.named.insert(symbol.address, callee);
-            }
-        }
-        linkage.starts.sort_unstable();
-        linkage.starts.dedup();
-        linkage
-    }
-
     /// Notes what a cell holds: a wanted function, or one of the image's own.
     pub(super) fn cell(&mut self, cell: u64, name: &[u8], own: Option<u64>, wanted: bool) {
         if self.cells.len() >= MOST {

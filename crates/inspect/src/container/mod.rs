@@ -33,7 +33,7 @@ pub use binary::{
 pub use contents::Contents;
 pub use identify::{FileType, identify, parse};
 pub use linkage::{Callee, Linkage};
-pub use lookup::{defines, defines_qualified, each_export};
+pub use lookup::{defines, defines_qualified, each_export, linkage};
 pub use macho::{BrokenPage, CodeDirectory, broken_page};
 pub use names::{
     BLOB_SYMBOLS, CONTEXT_SYMBOLS, concerns_tvm, is_blob_symbol, is_context_symbol,

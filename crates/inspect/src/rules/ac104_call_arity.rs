@@ -2,8 +2,8 @@
 
 use super::{Check, Outcome, Pair, Program, Rule, call_kinds};
 use crate::finding::{Location, Severity};
-use crate::runtime::{CallingConvention, ConstructorStyle, RuntimeProfile, any_of, history};
-use crate::vm::kv_cache::{CREATE, KernelValue};
+use crate::runtime::{ConstructorStyle, any_of, history};
+use crate::vm::kv_cache::{CREATE, CREATE_REDUCED, KernelValue};
 use crate::words::spell;
 
 pub(super) static RULE: Rule = Rule {
@@ -34,7 +34,7 @@ fn check(pair: &Pair<'_>, out: &mut Outcome) {
             let accepted = any_of(accepted);
             let finding = pair
                 .finding(&RULE, format!("`{name}` is called with {count} arguments, this runtime takes {accepted}"))
-                .says(words(pair.runtime, name, *count, &accepted))
+                .says_known(words(pair, name, *count, &accepted))
                 .help("compile the library with the runtime's TVM: the arguments differ in meaning, not only in number");
             let finding = program.at_places(finding, calls, calls.len(), None);
             pair.hold_if(is_certain, finding, out);
@@ -89,16 +89,12 @@ fn takes_a_tuple() -> String {
     history::when(|known| known.constructor_style.value == Some(ConstructorStyle::Tuple)).spoken()
 }
 
-fn words(runtime: &RuntimeProfile, name: &str, count: u64, accepted: &str) -> String {
-    if name == CREATE {
-        return format!("Invalid number of KV cache constructor args: {count}");
-    }
-    match runtime.calling_convention.value {
-        Some(CallingConvention::PackedC) => {
-            format!("Function {name}(...) expects {accepted} arguments, but {count} were provided")
-        }
-        _ => format!(
-            "Mismatched number of arguments when calling: `{name}(...)`. Expected {accepted} but got {count} arguments"
-        ),
-    }
+fn words(pair: &Pair<'_>, name: &str, count: u64, accepted: &str) -> Option<String> {
+    let key = match name {
+        CREATE | CREATE_REDUCED => "constructor-arity",
+        _ => "builtin-arity",
+    };
+    let count = count.to_string();
+    let values = [("name", name), ("accepted", accepted), ("count", &count)];
+    pair.words(key, &values)
 }

@@ -1,7 +1,6 @@
 //! AC203 c-symbol: an undefined `TVM*` C function nobody provides.
 
 use super::{Binding, Check, Outcome, Rule, ac201_device_api::PREFIX};
-use crate::container::BinaryKind;
 use crate::finding::{Finding, Location, Repair, Severity};
 
 pub(super) static RULE: Rule = Rule {
@@ -33,11 +32,6 @@ fn check(binding: &Binding<'_>, out: &mut Outcome) {
             "the C symbols that this runtime exports are not known",
         );
     };
-    let is_object = binding
-        .artifact
-        .binary
-        .as_ref()
-        .is_some_and(|binary| binary.kind == BinaryKind::Object);
     for symbol in missing {
         let shimmed = SHIMMED.contains(&symbol.name.as_str());
         let finding = Finding::new(
@@ -50,11 +44,7 @@ fn check(binding: &Binding<'_>, out: &mut Outcome) {
             symbol: Some(symbol.name.clone()),
             ..Location::default()
         })
-        .says(if is_object {
-            format!("ld: undefined symbol: {}", symbol.name)
-        } else {
-            format!("undefined symbol: {}", symbol.name)
-        });
+        .says_known(binding.words(&symbol.name));
         out.push(if shimmed {
             finding
                 .help("link or load a shim that exports it: `artcheck patch shim --runtime RUNTIME --for FILE --out libshim.so`; or compile with the runtime's TVM")

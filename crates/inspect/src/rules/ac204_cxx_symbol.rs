@@ -6,7 +6,7 @@ use crate::finding::{Finding, Location, Severity};
 use crate::parts::PartKind;
 use crate::place::Place;
 use crate::runtime::load_set::{LoadSet, Missing, MissingReason};
-use crate::runtime::release;
+use crate::runtime::{messages, release};
 
 pub(super) static RULE: Rule = Rule {
     code: "AC204",
@@ -52,6 +52,9 @@ fn report(path: &Place, load_set: &LoadSet, missing: Vec<Missing>, out: &mut Out
         .collect();
     let Some(first) = missing.first() else { return };
     let plural = if missing.len() == 1 { "" } else { "s" };
+    let format = load_set.members.first().map(|member| member.binary.format);
+    let symbol = [("symbol", first.symbol.as_str())];
+    let words = format.and_then(|format| messages::of_system("undefined-symbol", format, &symbol));
     let mut finding = Finding::new(
         &RULE,
         path,
@@ -61,7 +64,7 @@ fn report(path: &Place, load_set: &LoadSet, missing: Vec<Missing>, out: &mut Out
         ),
     )
     .on(&load_set.name)
-    .says(format!("undefined symbol: {}", first.symbol))
+    .says_known(words)
     .help(advice(load_set));
     if missing.iter().any(|missing| mentions_ffi(&missing.symbol)) {
         if let Some(range) = load_set.ffi_range() {
@@ -136,24 +139,27 @@ fn mentions_ffi(symbol: &str) -> bool {
 }
 
 fn advice(load_set: &LoadSet) -> String {
-    let unmet = load_set.unmet_requirements();
-    match unmet.first() {
-        Some(unmet) => format!(
+    if let Some(unmet) = load_set.unmet_requirements().first() {
+        return format!(
             "install the pair that belongs together: {} asks for {}{}, {} is installed",
             unmet.package, unmet.requirement.name, unmet.requirement.specification, unmet.installed
-        ),
-        None if load_set.has(&PartKind::Ffi) => {
-            let pairs = release::releases().iter().filter_map(|known| {
-                let (wheel, ffi) = (known.wheel.as_ref()?, known.ffi_version.value.as_ref()?);
-                Some(format!("apache-tvm {wheel} with apache-tvm-ffi {ffi}"))
-            });
-            format!(
-                "install a pair that belongs together: {}",
-                pairs.collect::<Vec<_>>().join(", ")
-            )
-        }
-        None => String::from(
+        );
+    }
+    if !load_set.has(&PartKind::Ffi) {
+        return String::from(
             "build both from the same commit, or install the pair that belongs together",
+        );
+    }
+    let known = load_set.profile.identity.as_deref();
+    let known = known.and_then(release::by_name);
+    let pair =
+        known.and_then(|known| Some((known.wheel.as_ref()?, known.ffi_version.value.as_ref()?)));
+    match pair {
+        Some((wheel, ffi)) => format!(
+            "install the pair that belongs together: apache-tvm {wheel} with apache-tvm-ffi {ffi}"
+        ),
+        None => String::from(
+            "install the runtime's own package again, with the apache-tvm-ffi that it asks for; or build both from the same commit",
         ),
     }
 }

@@ -6,14 +6,15 @@ use std::collections::BTreeSet;
 
 use super::pair::Pair;
 use crate::artifact::Artifact;
-use crate::container::UndefinedSymbol;
+use crate::container::{Architecture, BinaryKind, UndefinedSymbol};
 use crate::documents::Document;
 use crate::finding::Outcome;
 use crate::runtime::RuntimeProfile;
-use crate::runtime::companions;
 use crate::runtime::libraries::Resolution;
 use crate::runtime::load_set::{LoadSet, MissingReason};
+use crate::runtime::{companions, messages};
 use crate::target::Target;
+use crate::words::spell;
 
 /// What a rule looks at, and the function that looks. A rule may have several.
 #[derive(Clone, Copy)]
@@ -77,6 +78,21 @@ impl Binding<'_> {
             .binary
             .iter()
             .flat_map(|binary| &binary.undefined)
+    }
+
+    /// What the loader, or for an object the linker, prints of an undefined symbol.
+    pub fn words(&self, symbol: &str) -> Option<String> {
+        let binary = self.artifact.binary.as_ref()?;
+        let key = match binary.kind {
+            BinaryKind::Object => "unlinked-symbol",
+            _ => "undefined-symbol",
+        };
+        let architecture = match binary.architecture {
+            Architecture::Aarch64 => String::from("arm64"),
+            other => spell(other).replace('-', "_"),
+        };
+        let values = [("symbol", symbol), ("architecture", &architecture)];
+        messages::of_system(key, binary.format, &values)
     }
 
     /// Whether a library beside the runtime provides a symbol.

@@ -9,7 +9,7 @@ use crate::artifact::Artifact;
 use crate::finding::{Finding, Location, Outcome};
 use crate::module::{Blob, ModelLibrary};
 use crate::rule::Rule;
-use crate::runtime::{Fact, RuntimeProfile};
+use crate::runtime::{Fact, RuntimeProfile, messages};
 use crate::vm::argument_kind::{ArgumentKind, kind};
 use crate::vm::calls::{RawCall, all_calls};
 use crate::vm::kv_cache::{CREATE, KvCacheCreate, kv_caches};
@@ -36,6 +36,11 @@ impl Pair<'_> {
     /// A finding of `rule` on this pair.
     pub fn finding(&self, rule: &'static Rule, message: impl Into<String>) -> Finding {
         Finding::new(rule, &self.artifact.path, message).on(&self.runtime.name)
+    }
+
+    /// What the runtime prints, where that is known.
+    pub fn words(&self, key: &str, values: &[(&str, &str)]) -> Option<String> {
+        messages::of_runtime(key, self.runtime, values)
     }
 
     /// Reports what contradicts a fact of the runtime. Where the fact was not read and

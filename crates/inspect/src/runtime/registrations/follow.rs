@@ -3,9 +3,9 @@
 use std::collections::{BTreeSet, HashSet};
 
 use super::machine::{Flow, Machine, Target};
+use super::registrar::{Registrations, Takes};
 use super::sites::{Map, Sites};
 use super::state::{State, Value};
-use super::{Registrations, Takes};
 use crate::container::Parsed;
 use crate::runtime::strings::Piece;
 

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use super::machine::{Machine, Target};
-use super::{Takes, registrar};
-use crate::container::{Callee, Linkage, Parsed};
+use super::registrar::{Takes, registrar};
+use crate::container::{self, Callee, Linkage, Parsed};
 use crate::runtime::strings::{self, Piece};
 
 pub(super) type Map<V> = HashMap<u64, V, foldhash::fast::RandomState>;
@@ -27,7 +27,7 @@ impl<'a> Sites<'a> {
     /// Finds the calls of a part, and in it the functions that register by their
     /// name; `None` where there is none of those.
     pub(super) fn of(machine: &dyn Machine, parsed: &'a Parsed<'_>) -> Option<(Self, Map<Takes>)> {
-        let linkage = Linkage::of(parsed, |name| registrar(name).is_some());
+        let linkage = container::linkage(parsed, |name| registrar(name).is_some());
         let mut known = Map::default();
         let mut stubs = Map::default();
         for (address, callee) in linkage.named.iter().chain(&linkage.cells) {
