@@ -11,7 +11,11 @@ use crate::runtime::strings::Piece;
 
 /// Instructions that are followed in all. The largest libtvm has a few million in
 /// functions that register.
-const MOST_STEPS: u64 = 1 << 25;
+const MOST_STEPS: u64 = 1 << 24;
+/// What it costs to remember the state at a branch, in instructions.
+const BRANCH_STEPS: u64 = 64;
+/// Branches of one function whose targets are still ahead.
+const MOST_BRANCHES: usize = 1024;
 /// Longest name; real ones stay below 80.
 const LONGEST: usize = 160;
 /// Parameters that may hold a text that goes into an object.
@@ -32,6 +36,8 @@ pub(super) fn follow(
             is_complete: !holds_registry,
         };
     };
+    let mut texts = texts.to_vec();
+    texts.sort_by_key(|piece| piece.address);
     let mut reader = Reader {
         machine,
         sites: &sites,
@@ -65,7 +71,8 @@ type Places = HashSet<u64, foldhash::fast::RandomState>;
 struct Reader<'a> {
     machine: &'a mut dyn Machine,
     sites: &'a Sites<'a>,
-    texts: &'a [Piece<'a>],
+    /// By address.
+    texts: Vec<Piece<'a>>,
     /// The functions that register, by address or cell.
     takes: Map<Takes>,
     names: BTreeSet<String>,
@@ -113,12 +120,13 @@ impl Reader<'_> {
                 break;
             };
             self.steps = self.steps.saturating_add(1);
+            let steps = &mut self.steps;
+            let branches = &mut course.branches;
             let mut branch = |target: u64, state: &State| {
-                if target > place && target < end {
-                    course
-                        .branches
-                        .entry(target)
-                        .or_insert_with(|| state.clone());
+                let is_ahead = target > place && target < end && branches.len() < MOST_BRANCHES;
+                if is_ahead && !branches.contains_key(&target) {
+                    *steps = steps.saturating_add(BRANCH_STEPS);
+                    branches.insert(target, state.clone());
                 }
             };
             match flow {
@@ -198,10 +206,10 @@ impl Reader<'_> {
         let Value::Address(address) = value else {
             return None;
         };
-        let rest = self.texts.iter().find_map(|piece| {
-            let from = usize::try_from(address.checked_sub(piece.address)?).ok()?;
-            piece.data.get(from..).filter(|rest| !rest.is_empty())
-        })?;
+        let after = self.texts.partition_point(|piece| piece.address <= address);
+        let piece = self.texts.get(after.checked_sub(1)?)?;
+        let from = usize::try_from(address.checked_sub(piece.address)?).ok()?;
+        let rest = piece.data.get(from..)?;
         let window = rest.get(..=LONGEST).unwrap_or(rest);
         let text = window.get(..memchr::memchr(0, window)?)?;
         let is_name = text.len() > 1

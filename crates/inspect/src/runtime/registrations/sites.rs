@@ -15,9 +15,10 @@ const MOST: usize = 1 << 23;
 /// Functions and their calls. A function of another library is known by the cell
 /// that it is called through.
 pub(super) struct Sites<'a> {
+    /// By address.
     code: Vec<Piece<'a>>,
     linkage: Linkage,
-    /// Code that only leads elsewhere, and where.
+    /// Code, and cells, that only lead elsewhere, and where.
     stubs: Map<u64>,
     /// Calls: callee and place, sorted.
     calls: Vec<(u64, u64)>,
@@ -43,8 +44,10 @@ impl<'a> Sites<'a> {
         if known.is_empty() {
             return None;
         }
+        let mut code = strings::code(parsed);
+        code.sort_by_key(|piece| piece.address);
         let mut sites = Self {
-            code: strings::code(parsed),
+            code,
             linkage,
             stubs,
             calls: Vec::new(),
@@ -105,16 +108,16 @@ impl<'a> Sites<'a> {
     }
 
     fn body(&self, start: u64, end: Option<u64>) -> Option<Piece<'a>> {
-        self.code.iter().find_map(|piece| {
-            let from = usize::try_from(start.checked_sub(piece.address)?).ok()?;
-            let rest = piece.data.get(from..)?;
-            let length = end.and_then(|end| end.checked_sub(start));
-            let length = length.and_then(|length| usize::try_from(length).ok());
-            let data = length.and_then(|length| rest.get(..length)).unwrap_or(rest);
-            (!data.is_empty()).then_some(Piece {
-                data,
-                address: start,
-            })
+        let after = self.code.partition_point(|piece| piece.address <= start);
+        let piece = self.code.get(after.checked_sub(1)?)?;
+        let from = usize::try_from(start.checked_sub(piece.address)?).ok()?;
+        let rest = piece.data.get(from..)?;
+        let length = end.and_then(|end| end.checked_sub(start));
+        let length = length.and_then(|length| usize::try_from(length).ok());
+        let data = length.and_then(|length| rest.get(..length)).unwrap_or(rest);
+        (!data.is_empty()).then_some(Piece {
+            data,
+            address: start,
         })
     }
 }

@@ -34,7 +34,7 @@ impl Value {
 /// Registers of either instruction set; the stack pointer is one of them.
 pub(super) const REGISTERS: usize = 32;
 /// Words of the frame that are remembered.
-const WORDS: usize = 4096;
+const WORDS: usize = 256;
 
 /// Registers, vector registers of two words, and the frame.
 #[derive(Debug, Clone)]
