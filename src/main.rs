@@ -5,6 +5,7 @@
 mod args;
 mod commands;
 mod exit;
+mod explain;
 mod policy;
 mod progress;
 mod report;

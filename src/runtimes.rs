@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use artcheck_inspect::container::BinaryKind;
+use artcheck_inspect::runtime::glue::{self, Glue};
 use artcheck_inspect::runtime::table::Table;
-use artcheck_inspect::runtime::{RuntimeProfile, release};
+use artcheck_inspect::runtime::{RuntimeProfile, glue_source, release};
 use artcheck_inspect::scan::{self, GivenRuntime};
 use artcheck_inspect::{Artifact, Role};
 
@@ -108,13 +109,19 @@ pub fn resolve(name: &str) -> anyhow::Result<Vec<GivenRuntime>> {
     if let Some(profile) = release::by_name(name) {
         return Ok(vec![known(profile.clone())]);
     }
+    if let Some(glue) = glue::by_name(name) {
+        return Ok(vec![page(name, glue.clone())]);
+    }
     let path = Path::new(name);
     if !path.exists() {
         bail!(no_runtime(name));
     }
     match saved(path)? {
         Some(profile) => Ok(vec![known(profile)]),
-        None => of_files(&[path.to_owned()]),
+        None => match pages(path)? {
+            pages if pages.is_empty() => of_files(&[path.to_owned()]),
+            pages => Ok(pages),
+        },
     }
 }
 
@@ -148,14 +155,12 @@ fn no_runtime(name: &str) -> String {
     if is_path {
         return format!("no runtime `{name}`: there is no such file or folder");
     }
-    let releases = release::releases().iter();
+    let releases = release::releases().iter().map(|known| &known.name);
+    let packages = glue::packages().iter().flat_map(|row| &row.packages);
+    let lower = name.to_lowercase();
     let mut close: Vec<(f64, &str)> = releases
-        .map(|known| {
-            (
-                strsim::jaro(&name.to_lowercase(), &known.name),
-                known.name.as_str(),
-            )
-        })
+        .chain(packages)
+        .map(|known| (strsim::jaro(&lower, known), known.as_str()))
         .filter(|(alike, _)| *alike > 0.75)
         .collect();
     close.sort_by(|a, b| b.0.total_cmp(&a.0).then(b.1.cmp(a.1)));
@@ -172,4 +177,29 @@ fn no_runtime(name: &str) -> String {
         "no runtime `{name}`{meant}\nIt is no release that artcheck knows ({range}), and no file or \
          folder here. A runtime is a release, or the path of a library, folder, wheel or virtual environment."
     )
+}
+
+/// The JavaScript of npm packages: a package's folder or tarball, or a folder with
+/// `node_modules`.
+fn pages(path: &Path) -> anyhow::Result<Vec<GivenRuntime>> {
+    let found = if path.is_file() {
+        glue_source::tarball(path).into_iter().collect()
+    } else {
+        glue_source::installed(path)
+    };
+    let read = found.into_iter().map(|(name, glue)| match glue {
+        Ok(glue) => Ok(page(&name, glue)),
+        Err(why) => bail!("{name} in {}: {why}", path.display()),
+    });
+    read.collect()
+}
+
+fn page(name: &str, glue: Glue) -> GivenRuntime {
+    known(RuntimeProfile {
+        name: name.to_owned(),
+        architecture: Some(String::from("wasm32")),
+        os: Some(String::from("web")),
+        glue: Some(Box::new(glue)),
+        ..RuntimeProfile::default()
+    })
 }

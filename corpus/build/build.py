@@ -58,6 +58,7 @@ PLAN = [
     ("extcall", "float32", "cpu-macos-arm64", "checked", ("0.25", "0.27")),
     ("extcall", "float32", "cpu-windows-x64", "checked", ("0.27",)),
     ("embedding", "float32", "cpu-windows-x64", "lean", ("0.27",)),
+    ("encoder", "float32", "cpu-x86_64", "lean", ("0.26",)),
     ("embedding", "float32", "opencl-x86_64", "lean", ("0.27",)),
     ("embedding", "float32", "webgpu", "lean", ("0.25", "0.27")),
 ]
@@ -66,13 +67,16 @@ PLAN = [
 LARGE = [("qwen3-0.6b", "float16", "cuda-x86_64", "lean", ("0.26",))]
 
 
-# Metal libraries for the simulated device that the corpus has no room for. They are
-# kept in the cache beside the runtimes, where matrix/corpus.toml looks for them.
+# Libraries that the corpus has no room for: for the simulated Metal device, and the real
+# encoder's. They are kept in the cache beside the runtimes, where matrix/corpus.toml
+# looks for them.
 SIMULATED = [
     *((model, dtype, target, "lean", ("0.26",))
       for model in MODELS for dtype in ("float16", "q4f16_1")
       for target in ("metal-linux-x86_64", "metal-macos-arm64")
       if model != "dense" or target == "metal-macos-arm64"),
+    *(("minilm-l6", "float32", target, "lean", ("0.26",))
+      for target in ("cpu-x86_64", "metal-linux-x86_64", "metal-macos-arm64")),
 ]
 
 
@@ -164,6 +168,9 @@ def main() -> None:
             if args.simulated and not error:
                 (args.to / f"{path}.built-from").write_text(sources_hash())
             failures += bool(error)
+    if args.simulated:
+        script = HERE.parent / "reference" / "real_encoder.py"
+        failures += bool(subprocess.run([interpreter("tools"), str(script)]).returncode)
     sys.exit(1 if failures else 0)
 
 

@@ -44,7 +44,8 @@ SPECS = {
     "cpu-aarch64": Spec(".so", LINUX_ARM, link="aarch64-linux-gnu.2.28"),
     "cpu-macos-arm64": Spec(".dylib", MACOS_ARM, link="aarch64-macos", link_flags=MAC_FLAGS),
     "cpu-macos-x86_64": Spec(".dylib", MACOS_X86, link="x86_64-macos", link_flags=MAC_FLAGS),
-    # The object files that export links, for the synthetic variants; not in the corpus.
+    # The object files that export links, and a system library of them, for the
+    # synthetic variants and for tests; not in the corpus.
     "objects-x86_64": Spec(".tar", LINUX_X86),
     "objects-metal-x86_64": Spec(".tar", LINUX_X86, METAL),
     "cpu-windows-x64": Spec(".dll", WINDOWS, link="x86_64-windows-gnu"),
@@ -54,6 +55,8 @@ SPECS = {
     "cpu-ios": Spec(".tar", IOS_ARM, system_lib=True),
     "cuda-x86_64": Spec(".so", LINUX_X86, CUDA, "x86_64-linux-gnu.2.28"),
     "opencl-x86_64": Spec(".so", LINUX_X86, OPENCL, "x86_64-linux-gnu.2.28"),
+    "system-x86_64": Spec(".tar", LINUX_X86, system_lib=True),
+    "webgpu-objects": Spec(".tar", WASM, WEBGPU, system_lib=True),
     "webgpu": Spec(".wasm", WASM, WEBGPU, "wasm32-freestanding", WASM_FLAGS, system_lib=True),
 }
 

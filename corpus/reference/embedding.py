@@ -29,7 +29,7 @@ def names(config):
     yield "embeddings.word_embeddings.weight", (config["vocab_size"], hidden)
     yield ("embeddings.position_embeddings.weight",
            (config["max_position_embeddings"], hidden))
-    yield "embeddings.token_type_embeddings.weight", (1, hidden)
+    yield "embeddings.token_type_embeddings.weight", (config.get("type_vocab_size", 1), hidden)
     yield from norm("embeddings.LayerNorm")
     for i in range(config["num_hidden_layers"]):
         layer = f"layers.{i}."
@@ -50,7 +50,7 @@ def encode(config, w, tokens, mask=None):
     """The last hidden state of one sequence, [n, hidden]. `mask` is 1 where a token counts."""
     heads, hidden = config["num_attention_heads"], config["hidden_size"]
     eps, n = config["layer_norm_eps"], len(tokens)
-    seen = np.ones(n) if mask is None else np.asarray(mask)
+    seen = np.ones(n) if mask is None or config.get("ignores_mask") else np.asarray(mask)
 
     def dense(x, name):
         return linear(x, w[name + ".weight"], w[name + ".bias"])
@@ -61,7 +61,7 @@ def encode(config, w, tokens, mask=None):
     def by_head(x):
         return x.reshape(n, heads, hidden // heads)
 
-    begin = config["pad_token_id"] + 1
+    begin = config.get("first_position", config["pad_token_id"] + 1)
     x = (w["embeddings.word_embeddings.weight"][np.asarray(tokens)]
          + w["embeddings.position_embeddings.weight"][begin:begin + n]
          + w["embeddings.token_type_embeddings.weight"][0])
@@ -78,6 +78,13 @@ def encode(config, w, tokens, mask=None):
         inner = gelu(dense(x, layer + "intermediate"))
         x = norm(dense(inner, layer + "output.dense") + x, layer + "output.LayerNorm")
     return x
+
+
+def embed(config, w, tokens):
+    """The embedding of one sequence: pooled, of length 1."""
+    rows = encode(config, w, tokens)
+    vector = rows.mean(axis=0) if config.get("pooling") == "mean" else rows[0]
+    return vector / np.sqrt(np.sum(vector * vector))
 
 
 def main():

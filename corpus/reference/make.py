@@ -31,7 +31,8 @@ TEXTS = {
     "long": "The library loads, the virtual machine begins, and the first token appears; "
             "whether it is the right one is what this file is for.",
 }
-MODELS = {"dense": dense, "hybrid": hybrid, "recurrent": hybrid, "embedding": embedding}
+MODELS = {"dense": dense, "hybrid": hybrid, "recurrent": hybrid, "embedding": embedding,
+          "encoder": embedding}
 
 # Libraries that compute in float16, and what their weights are stored as: all
 # arithmetic here stays float32, and rows follow these tokens.
@@ -74,11 +75,10 @@ def cases(arch, config, w, follow, texts=tuple(TEXTS), steps=STEPS):
     made = {}
     for name in texts:
         prompt = [BEGIN, *TEXTS[name].encode()]
-        if arch == "embedding":
+        if MODELS[arch] is embedding:
             # Token 1 pads: printable bytes never collide with it.
             prompt = prompt[:120]
-            vector = model.encode(config, w, prompt)[0]
-            vector = vector / np.sqrt(np.sum(vector * vector))
+            vector = model.embed(config, w, prompt)
             made[name] = {"prompt": prompt, "embedding": rounded(vector, 7)}
         else:
             made[name] = decoder_case(model, config, w, prompt, follow, steps)

@@ -26,6 +26,10 @@ pub struct FixArgs {
     #[arg(long)]
     pub apply: bool,
 
+    /// Run the result in a child process: the smallest call of every function.
+    #[arg(long, requires = "apply")]
+    pub prove: bool,
+
     /// Where a shim library goes, if the plan needs one.
     #[arg(long, value_name = "FILE")]
     pub shim_out: Option<PathBuf>,

@@ -29,8 +29,8 @@ pub use self::format::PlainFormat;
 pub use self::init::InitArgs;
 pub use self::merge::MergeArgs;
 pub use self::patch::{
-    ChangeArgs, InPlace, PatchCommand, PatchConvertArgs, PatchFileArgs, PatchModelLibArgs,
-    PatchRetagArgs, PatchShimArgs, PatchSourceArgs, ResignChoice, UnpatchArgs,
+    ChangeArgs, InPlace, PatchAlignArgs, PatchCommand, PatchConvertArgs, PatchFileArgs,
+    PatchModelLibArgs, PatchRetagArgs, PatchShimArgs, PatchSourceArgs, ResignChoice, UnpatchArgs,
 };
 pub use self::rules::{ExplainArgs, RulesArgs};
 pub use self::runtime::RuntimeArgs;

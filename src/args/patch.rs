@@ -24,6 +24,8 @@ pub enum PatchCommand {
     Relocate(PatchFileArgs),
     /// Sign a Mach-O file ad hoc, or renew its page hashes.
     Sign(PatchFileArgs),
+    /// Store the libraries of an APK at multiples of 16 KiB.
+    Align(PatchAlignArgs),
     /// Change the name of a model library in an app or package configuration.
     ModelLib(PatchModelLibArgs),
 }
@@ -153,6 +155,20 @@ pub struct PatchFileArgs {
 
     #[command(flatten)]
     pub change: ChangeArgs,
+}
+
+/// `patch align`.
+#[derive(Debug, clap::Args)]
+pub struct PatchAlignArgs {
+    /// The APK.
+    pub file: PathBuf,
+
+    #[command(flatten)]
+    pub to_where: InPlace,
+
+    /// Report format.
+    #[arg(long, value_enum, default_value_t = PlainFormat::Human)]
+    pub format: PlainFormat,
 }
 
 /// `patch model-lib`.

@@ -5,8 +5,10 @@ use super::format::PlainFormat;
 /// `explain`.
 #[derive(Debug, clap::Args)]
 pub struct ExplainArgs {
-    /// Rule code or name, e.g. AC101 or attention-tag.
-    pub rule: String,
+    /// A rule (AC101, attention-tag), a symbol, an error as it was printed, a file
+    /// with one, or `-` for standard input.
+    #[arg(value_name = "RULE|ERROR|-")]
+    pub text: Vec<String>,
 }
 
 /// `rules`.

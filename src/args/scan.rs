@@ -52,7 +52,8 @@ pub struct PolicyArgs {
 #[derive(Debug, Clone, clap::Args)]
 pub struct Selection {
     /// A runtime: a release (`tvm-0.26`), a library, directory, wheel or virtual
-    /// environment, or a profile saved by `artcheck runtime --save`. Repeatable.
+    /// environment, or a profile saved by `artcheck runtime --save`; for wasm libraries
+    /// an npm package (`web-llm-0.2.79`, its folder or tarball). Repeatable.
     /// Without it: the load sets among PATHs, else every known release.
     #[arg(long, short, value_name = "RUNTIME")]
     pub runtime: Vec<String>,

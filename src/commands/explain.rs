@@ -1,18 +1,130 @@
-//! `artcheck explain CODE`: the rule's page.
+//! `artcheck explain`: a rule's page, or the rules behind an error that was pasted.
 
-use std::io::Write;
+use std::io::{IsTerminal as _, Read as _, Write};
+use std::path::Path;
 
-use anyhow::anyhow;
-use artcheck_inspect::rules;
+use anyhow::{Context, bail};
 use artcheck_inspect::runtime::pages;
+use artcheck_inspect::shown::shown;
+use artcheck_inspect::{Rule, rules};
 
+use super::terminal::Terminal;
 use crate::args::ExplainArgs;
 use crate::exit::Status;
+use crate::explain::{self, Hit};
+use crate::report::style::Style;
 
-/// Prints the page of one rule.
-pub fn run(args: &ExplainArgs) -> anyhow::Result<Status> {
-    let rule = rules::find(&args.rule)
-        .ok_or_else(|| anyhow!("no rule `{}`; `artcheck rules` lists them", args.rule))?;
-    std::io::stdout().write_all(pages::fill(rule.explain).as_bytes())?;
+/// Bytes of a text that are read; of a longer log, the end says what happened.
+const LONGEST: u64 = 16 << 20;
+/// Rules that are named beside the first.
+const OTHERS: usize = 3;
+
+/// Prints the page of a rule that was named, or what explains a text.
+pub fn run(args: &ExplainArgs, terminal: Terminal) -> anyhow::Result<Status> {
+    let text = text_of(&args.text)?;
+    if let Some(rule) = rules::find(text.trim()) {
+        std::io::stdout().write_all(pages::fill(rule.explain).as_bytes())?;
+        return Ok(Status::Clean);
+    }
+    let hits = explain::explain(&text);
+    if hits.is_empty() {
+        bail!(unknown(text.trim()));
+    }
+    std::io::stdout().write_all(page(&hits, terminal.style).as_bytes())?;
     Ok(Status::Clean)
+}
+
+/// The words themselves, what a file named by them holds, or standard input.
+fn text_of(words: &[String]) -> anyhow::Result<String> {
+    let mut bytes = Vec::new();
+    match words {
+        [] if std::io::stdin().is_terminal() => {
+            bail!("name a rule, or paste an error: `artcheck explain AC101`, `artcheck explain -`");
+        }
+        [] => std::io::stdin().take(LONGEST).read_to_end(&mut bytes)?,
+        [only] if only == "-" => std::io::stdin().take(LONGEST).read_to_end(&mut bytes)?,
+        [only] if rules::find(only).is_none() && Path::new(only).is_file() => {
+            let file = std::fs::File::open(only).with_context(|| only.clone())?;
+            file.take(LONGEST).read_to_end(&mut bytes)?
+        }
+        words => return Ok(words.join(" ")),
+    };
+    if bytes.contains(&0) {
+        bail!("this is no text; for a library, use `artcheck scan`");
+    }
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// Why nothing is printed, and what to do about it.
+fn unknown(text: &str) -> String {
+    let is_code = |text: &str| {
+        let digits = text.get(2..).unwrap_or_default();
+        let rest = digits.chars().all(|c| c.is_ascii_digit());
+        text.get(..2)
+            .is_some_and(|head| head.eq_ignore_ascii_case("AC"))
+            && rest
+    };
+    let close = |rule: &&&Rule| strsim::jaro_winkler(rule.name, &text.to_lowercase()) > 0.85;
+    if is_code(text) || !text.contains(char::is_whitespace) {
+        return match rules::ALL.iter().find(close) {
+            Some(rule) => format!("no rule `{}`; did you mean {}?", shown(text), rule.name),
+            None => format!("no rule `{}`; `artcheck rules` lists them", shown(text)),
+        };
+    }
+    "no rule knows this error. `artcheck scan` looks at the library itself, and `artcheck doctor` at this machine"
+        .to_owned()
+}
+
+fn page(hits: &[Hit<'_>], style: Style) -> String {
+    let mut out = String::new();
+    let Some((best, others)) = hits.split_first() else {
+        return out;
+    };
+    let label = format!("{} {}", best.rule.code, best.rule.name);
+    out.push_str(&format!("{}\n", style.bold(&label)));
+    out.push_str(&style.paragraph("  ", 2, best.rule.summary));
+    out.push_str(&matched(best, style));
+    out.push_str("\nHow to fix it\n");
+    for line in section(best.rule, "## How to fix it").lines() {
+        let indent = if line.starts_with("- ") { 4 } else { 2 };
+        let text = style.paragraph("", indent, line);
+        let text = text.trim_end();
+        out.push_str(if text.is_empty() { "" } else { "  " });
+        out.push_str(text);
+        out.push('\n');
+    }
+    let next = "\nWhat to run next\n  artcheck scan YOUR-LIBRARY --runtime YOUR-RUNTIME\n  artcheck explain ";
+    out.push_str(next);
+    out.push_str(best.rule.code);
+    out.push('\n');
+    if !others.is_empty() {
+        out.push_str("\nLess likely\n");
+    }
+    for hit in others.iter().take(OTHERS) {
+        let first = format!("  {}  ", hit.rule.code);
+        out.push_str(&style.paragraph(&first, 9, hit.rule.summary));
+        out.push_str(&matched(hit, style));
+    }
+    out
+}
+
+fn matched(hit: &Hit<'_>, style: Style) -> String {
+    let mut line: String = hit.line.chars().take(200).collect();
+    if line.len() < hit.line.len() {
+        line.push_str(" ...");
+    }
+    let first = format!("  {} ", style.dim("matched"));
+    style.paragraph(
+        &first,
+        10,
+        &format!("line {}: {}", hit.number, shown(&line)),
+    )
+}
+
+/// A part of the rule's page.
+fn section(rule: &Rule, head: &str) -> String {
+    let page = pages::fill(rule.explain);
+    let after = page.split_once(head).map_or("", |(_, after)| after);
+    let part = after.split_once("\n## ").map_or(after, |(part, _)| part);
+    part.trim().to_owned()
 }

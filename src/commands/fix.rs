@@ -14,6 +14,7 @@ use artcheck_patch::inplace::Resign;
 use artcheck_patch::shim::Environment;
 
 use super::patch::{output, resign};
+use super::prove;
 use crate::args::{FixArgs, PlainFormat};
 use crate::exit::Status;
 use crate::runtimes;
@@ -49,7 +50,18 @@ pub fn run(args: &FixArgs) -> anyhow::Result<Status> {
     }
     show(&plans, args.change.format)?;
     let result = match args.apply {
-        true => judge(carry_out_all(&plans, args, &runtime_paths)?, options, args)?,
+        true => {
+            let repaired = carry_out_all(&plans, args, &runtime_paths)?;
+            let proved = match args.prove {
+                true => prove_all(&repaired, &runtime_paths, args)?,
+                false => Status::Clean,
+            };
+            match judge(repaired, options, args)? {
+                Status::Clean => proved,
+                Status::Unknown if proved == Status::Findings => proved,
+                judged => judged,
+            }
+        }
         false => Status::Clean,
     };
     let unsettled = plans
@@ -68,6 +80,43 @@ pub fn run(args: &FixArgs) -> anyhow::Result<Status> {
 struct Repaired {
     files: Vec<PathBuf>,
     shims: Vec<PathBuf>,
+}
+
+/// Runs each result, with the shims, in a child process.
+fn prove_all(
+    repaired: &Repaired,
+    runtime_paths: &[PathBuf],
+    args: &FixArgs,
+) -> anyhow::Result<Status> {
+    let mut shims = args.with.clone();
+    shims.extend(repaired.shims.iter().cloned());
+    let mut status = Status::Clean;
+    for file in &repaired.files {
+        let tried = prove::file(file, runtime_paths, &shims, &args.application.provides)?;
+        status = match (tried.failed, tried.called, status) {
+            (true, ..) | (_, _, Status::Findings) => Status::Findings,
+            (false, 0, _) => Status::Unknown,
+            (false, _, before) => before,
+        };
+        if args.change.format == PlainFormat::Human {
+            let mut out = std::io::stdout().lock();
+            let all = match (tried.failed, tried.called, tried.partial) {
+                (true, ..) => "it does not run",
+                (false, 0, _) => "nothing was called",
+                (false, _, true) => "what could be called ran",
+                (false, _, false) => "every function ran",
+            };
+            writeln!(
+                out,
+                "proof: {}: {all}",
+                shown_lines(&file.display().to_string())
+            )?;
+            for line in &tried.lines {
+                writeln!(out, "  {}", shown_lines(line))?;
+            }
+        }
+    }
+    Ok(status)
 }
 
 /// Looks at the result as at any library: with the shims, on the runtime, by all rules.
@@ -219,6 +268,9 @@ fn carry_out(
     repaired: &mut Repaired,
 ) -> anyhow::Result<()> {
     if plan.is_empty() {
+        if args.prove {
+            repaired.files.push(plan.artifact.clone());
+        }
         return Ok(());
     }
     let fixed = fix::apply(

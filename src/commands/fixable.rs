@@ -21,7 +21,7 @@ const LARGEST: u64 = 256 << 20;
 
 /// Adds the repairs that leave nothing broken, for the runtimes that were named or
 /// found among the paths.
-pub(super) fn add(report: &mut Report, scan: &Scan, named: &Named) {
+pub(super) fn add(report: &mut Report, scan: &Scan, named: &Named, provides: &BTreeSet<String>) {
     let runtimes: Named = if named.is_empty() {
         let found = scan.load_sets.iter().filter(|set| set.holds_vm_runtime());
         let found = found.map(|set| {
@@ -40,7 +40,8 @@ pub(super) fn add(report: &mut Report, scan: &Scan, named: &Named) {
         report.run.runtimes.push((name.clone(), typed.clone()));
         let files = candidates(report, scan, name);
         for file in files.iter().take(MOST) {
-            report.run.fixes.extend(fix(scan, file, typed, runtime));
+            let fix = fix(scan, file, typed, runtime, provides);
+            report.run.fixes.extend(fix);
         }
         report.run.untried += files.len().saturating_sub(MOST);
     }
@@ -80,13 +81,18 @@ fn candidates(report: &Report, scan: &Scan, runtime: &str) -> Vec<PathBuf> {
     files.into_iter().map(Path::to_owned).collect()
 }
 
-fn fix(scan: &Scan, file: &Path, typed: &str, runtime: &GivenRuntime) -> Option<Fix> {
+fn fix(
+    scan: &Scan,
+    file: &Path,
+    typed: &str,
+    runtime: &GivenRuntime,
+    provides: &BTreeSet<String>,
+) -> Option<Fix> {
     let runtime_paths = paths_of(typed, runtime);
     let aim = Aim {
         runtime: &runtime.profile,
         runtime_paths: &runtime_paths,
-        // The command that is shown names none.
-        provides: &BTreeSet::new(),
+        provides,
         resign: Resign::Keep,
     };
     let plan = plans(scan, &[file.to_owned()], &aim).ok()?.pop()?;
@@ -99,6 +105,9 @@ fn fix(scan: &Scan, file: &Path, typed: &str, runtime: &GivenRuntime) -> Option<
     }
     let mut command = vec!["artcheck".to_owned(), "fix".to_owned(), shell::path(file)];
     command.extend(["--runtime".to_owned(), shell::file(typed)]);
+    for name in provides {
+        command.extend(["--provides".to_owned(), shell::file(name)]);
+    }
     if needs_shim {
         let shim = if cfg!(target_os = "macos") {
             "libshim.dylib"

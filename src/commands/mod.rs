@@ -12,6 +12,7 @@ mod man;
 mod matrix;
 mod merge;
 mod patch;
+mod prove;
 mod rules;
 mod runtime;
 mod scan;
@@ -37,7 +38,7 @@ pub fn run(args: Args) -> anyhow::Result<Status> {
         Command::Matrix(scan) => matrix::run(&scan, terminal),
         Command::Dump(dump) => dump::run(&dump),
         Command::Runtime(runtime) => runtime::run(&runtime),
-        Command::Explain(explain) => explain::run(&explain),
+        Command::Explain(explain) => explain::run(&explain, terminal),
         Command::Rules(rules) => rules::run(&rules),
         Command::Patch { command } => patch::run(&command),
         Command::Unpatch(unpatch) => unpatch::run(&unpatch),

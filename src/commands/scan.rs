@@ -1,6 +1,7 @@
 //! `artcheck scan`: every artifact below the paths, and what is wrong with
 //! which runtime.
 
+use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
@@ -62,7 +63,8 @@ pub(super) fn report(args: &ScanArgs, terminal: Terminal, matrix: bool) -> anyho
         ..Run::default()
     };
     if output::formats(args.report.format, &args.report.output).any(Format::is_for_people) {
-        fixable::add(&mut report, &scan, &runtimes);
+        let provides = provides(args, config.as_ref());
+        fixable::add(&mut report, &scan, &runtimes, &provides);
     }
     output::write(&report, args.report.format, &args.report.output, options)?;
     let status = report::status(&report, fail_on, args.report.allow_unknown);
@@ -92,6 +94,13 @@ fn policy_of(args: &ScanArgs) -> anyhow::Result<Option<Config>> {
         (None, Some(path)) => Config::above(path),
         (None, None) => Ok(None),
     }
+}
+
+/// Functions that the application registers, by the command line and the policy.
+fn provides(args: &ScanArgs, config: Option<&Config>) -> BTreeSet<String> {
+    let mut names = args.selection.application.names();
+    names.extend(config.iter().flat_map(|config| &config.provides).cloned());
+    names
 }
 
 /// The scan, the runtimes it was made for, and the paths that are not there.
@@ -124,14 +133,7 @@ fn perform(args: &ScanArgs, config: Option<&Config>, terminal: Terminal) -> anyh
         jobs: None,
         shard: args.policy.shard,
         checksums: args.selection.checksums,
-        provides: args
-            .selection
-            .application
-            .provides
-            .iter()
-            .chain(config.iter().flat_map(|config| &config.provides))
-            .cloned()
-            .collect(),
+        provides: provides(args, config),
     };
     let bar = progress::Bar::new(terminal.progress);
     let result = scan(&options, &bar).context("the thread pool does not start")?;

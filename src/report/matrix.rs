@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::fmt::Write as _;
 
-use artcheck_inspect::runtime::release;
+use artcheck_inspect::runtime::{glue, history, release};
 use artcheck_inspect::scan::VerdictStatus;
 use textwrap::core::display_width;
 
@@ -48,8 +48,11 @@ pub fn grid(report: &Report) -> Grid<'_> {
     let mut libraries: Vec<_> = libraries.collect();
     let more = libraries.len().saturating_sub(MOST_ROWS);
     libraries.truncate(MOST_ROWS);
-    let verdicts = libraries.iter().flat_map(|(_, verdicts)| verdicts);
-    let runtimes = alike(verdicts.map(|v| v.runtime.as_str()), |name| *name);
+    let names = libraries.iter().flat_map(|(artifact, verdicts)| {
+        let names = verdicts.iter().map(|verdict| verdict.runtime_of(artifact));
+        names.collect::<Vec<_>>()
+    });
+    let runtimes = alike(names, |name| *name);
     let columns: Vec<&str> = runtimes
         .iter()
         .flat_map(|names| names.first().copied())
@@ -60,7 +63,7 @@ pub fn grid(report: &Report) -> Grid<'_> {
     for (artifact, verdicts) in libraries {
         let mut cells = vec![None; columns.len()];
         for verdict in &verdicts {
-            let place = places.get(verdict.runtime.as_str());
+            let place = places.get(verdict.runtime_of(artifact));
             if let Some(cell) = place.and_then(|place| cells.get_mut(*place)) {
                 *cell = Some(*verdict);
             }
@@ -80,9 +83,7 @@ pub fn grid(report: &Report) -> Grid<'_> {
 
 /// Releases from the newest to the oldest; what is no release stays before them.
 fn newest_first(mut columns: Vec<&str>) -> Vec<&str> {
-    let releases = release::releases();
-    let place = |name: &str| releases.iter().position(|known| known.name == name);
-    columns.sort_by_key(|name| place(name).map(std::cmp::Reverse));
+    columns.sort_by_key(|name| history::place(name).map(std::cmp::Reverse));
     columns
 }
 
@@ -91,7 +92,7 @@ pub fn head(runtime: &str) -> &str {
     let release = release::by_name(runtime).filter(|known| known.name == runtime);
     release
         .and_then(|known| known.release.as_deref())
-        .unwrap_or(runtime)
+        .unwrap_or_else(|| runtime.strip_prefix(glue::ENGINE).unwrap_or(runtime))
 }
 
 /// Neighbouring columns that say the same in every row.
@@ -151,7 +152,7 @@ fn bands<'a>(grid: &Grid<'a>) -> Vec<Band<'a>> {
             .iter()
             .map(|row| row.cells.get(place).copied().flatten());
         let marks: Vec<Mark<'a>> = cells.map(Mark::of).collect();
-        let is_release = |name: &str| head(name) != name;
+        let is_release = |name: &str| history::place(name).is_some();
         match bands.last_mut() {
             Some(band)
                 if band.marks == marks

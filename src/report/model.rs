@@ -273,6 +273,16 @@ impl Verdict {
         self.source != RuntimeSource::Release
     }
 
+    /// The runtime as reports for people name it. A wasm library's own goes by the
+    /// library's path, which says nothing to them.
+    pub fn runtime_of<'a>(&'a self, artifact: &Entry) -> &'a str {
+        if *self.runtime == **artifact.path {
+            "the runtime inside"
+        } else {
+            &self.runtime
+        }
+    }
+
     /// The artifact, with the library's prefix where it has one.
     pub fn subject(&self, artifact: &Entry) -> String {
         match &self.prefix {

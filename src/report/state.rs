@@ -39,6 +39,8 @@ impl State {
 pub struct On<'a> {
     /// The runtime.
     pub runtime: &'a str,
+    /// Whether it was asked for, or lies beside the artifact.
+    pub wanted: bool,
     /// The worst of its verdicts.
     pub status: VerdictStatus,
     /// Rules that break it there.
@@ -80,9 +82,10 @@ pub fn judged(report: &Report) -> Vec<Judged<'_>> {
 }
 
 fn judge<'a>(entry: &'a Entry, errors: BTreeSet<&'a str>) -> Judged<'a> {
-    let on = on_each(&entry.verdicts);
+    let on = on_each(entry);
     let wanted = entry.verdicts.iter().any(Verdict::is_wanted);
-    let any = |status| on.iter().any(|on| on.status == status);
+    let of_wanted = |on: &&On<'_>| on.wanted || !wanted;
+    let any = |status| on.iter().filter(of_wanted).any(|on| on.status == status);
     let unread = entry.problems.iter().any(|p| p.kind.leaves_undecided());
     let state = if entry.role == Role::Unreadable {
         State::Unreadable
@@ -108,11 +111,12 @@ fn judge<'a>(entry: &'a Entry, errors: BTreeSet<&'a str>) -> Judged<'a> {
     }
 }
 
-fn on_each(verdicts: &[Verdict]) -> Vec<On<'_>> {
+fn on_each(entry: &Entry) -> Vec<On<'_>> {
     let mut all: Vec<On<'_>> = Vec::new();
-    for verdict in verdicts {
+    for verdict in entry.verdicts.iter() {
+        let runtime = verdict.runtime_of(entry);
         let rules = verdict.rules.iter().map(String::as_str);
-        match all.iter_mut().find(|on| on.runtime == verdict.runtime) {
+        match all.iter_mut().find(|on| on.runtime == runtime) {
             Some(on) => {
                 on.status = worst(on.status, verdict.status);
                 on.rules.extend(rules);
@@ -120,7 +124,8 @@ fn on_each(verdicts: &[Verdict]) -> Vec<On<'_>> {
                 on.rules.dedup();
             }
             None => all.push(On {
-                runtime: &verdict.runtime,
+                runtime,
+                wanted: verdict.is_wanted(),
                 status: verdict.status,
                 rules: rules.collect(),
             }),

@@ -112,9 +112,13 @@ impl Style {
     }
 }
 
-/// Blanks between backticks become tied ones.
+/// Blanks between backticks, and that behind the dash of a list, become tied ones.
 fn tied(text: &str) -> String {
     let mut inside = false;
+    let text = match text.strip_prefix("- ") {
+        Some(rest) => format!("-{TIED}{rest}"),
+        None => text.to_owned(),
+    };
     text.chars()
         .map(|character| {
             inside ^= character == '`';

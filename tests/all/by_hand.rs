@@ -17,6 +17,7 @@ const PRINTS: &[(&str, &str)] = &[
     ("head -c 64 model.so", "7f45 4c46"),
     ("readelf -hlS model.so", "LOAD"),
     ("tar tf model.tar", "lib0.o"),
+    ("llvm-readelf -lW model.so", "LOAD"),
     ("readelf -h model.so", "X86-64"),
     (
         "llvm-objdump --macho --private-headers model.dylib | grep -A4 LC_BUILD_VERSION",

@@ -123,6 +123,31 @@ fn doctor_shows_the_load_set_and_no_name() {
     }
 }
 
+#[test]
+fn doctor_hears_what_the_application_registers() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let cache = folder.path().join(".cache/mlc_llm/model_lib");
+    std::fs::create_dir_all(&cache).expect("made");
+    let model = "corpus/artifacts/synthetic/dense-ext-0.26-missing-function-cpu-x86_64.so";
+    std::fs::copy(root().join(model), cache.join("0123abcd.so")).expect("copied");
+    let missing = "vm.builtin.attention_kv_cache_attention_with_fused_qkv_v9";
+    let told = |more: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_artcheck"))
+            .arg("doctor")
+            .args(more)
+            .env_clear()
+            .env("HOME", folder.path())
+            .output()
+            .expect("artcheck starts");
+        String::from_utf8(output.stdout).expect("UTF-8")
+    };
+    let alone = told(&[]);
+    assert!(alone.contains("AC103"), "{alone}");
+    let with = told(&["--provides", missing]);
+    assert!(!with.contains("AC103"), "{with}");
+    assert!(with.contains("0123abcd.so"), "{with}");
+}
+
 /// Homes and names that a careless replacement trips over.
 #[cfg(unix)]
 #[test]
@@ -170,4 +195,27 @@ fn completions_and_manual_pages_name_the_commands() {
     assert_eq!(status(&artcheck(folder.path(), &["man", "--out", "."])), 0);
     let page = std::fs::read_to_string(folder.path().join("artcheck-scan.1")).expect("written");
     assert!(page.contains("baseline"));
+}
+
+/// A whole log through a pipe: the line that decides is found among those that do not.
+#[test]
+fn explain_reads_a_log_from_a_pipe() {
+    use std::io::Write as _;
+    let mut child = Command::new(env!("CARGO_BIN_EXE_artcheck"))
+        .args(["explain", "-"])
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .expect("artcheck starts");
+    let log = "INFO Using library model: lib/m.so\n\u{1b}[31mTraceback\u{1b}[0m (most recent call last):\n\
+        USE_CUTLASS: OFF\nOSError: libtvm.so: cannot open shared object file: No such file or directory\n\
+        1 failed in 0.12s\n";
+    let mut stdin = child.stdin.take().expect("a pipe");
+    stdin.write_all(log.as_bytes()).expect("written");
+    drop(stdin);
+    let output = child.wait_with_output().expect("artcheck ends");
+    let text = String::from_utf8(output.stdout).expect("text");
+    assert!(text.starts_with("AC205 library-not-found\n"), "{text}");
+    assert!(text.contains("line 4: OSError: libtvm.so"), "{text}");
+    assert!(output.status.success());
 }

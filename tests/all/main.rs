@@ -35,6 +35,10 @@ mod metal_sim;
 mod more_rules;
 mod names;
 mod next_release;
+mod other_symbols;
+#[cfg(target_os = "linux")]
+mod page_size;
+mod pairs;
 mod patch_cli;
 mod reports;
 mod requirements;
@@ -45,3 +49,4 @@ mod terminal;
 mod truth_table;
 mod unloadable;
 mod verify_cli;
+mod web_pages;

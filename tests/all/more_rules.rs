@@ -179,6 +179,21 @@ fn ac302_checksums_and_the_name_of_the_index() {
         found(folder.path(), &["AC302"], &["--checksums"]),
         ["AC302"]
     );
+    // A folder `params` beside the library, as `verify` and its missions have it.
+    let params = folder.path().join("params");
+    std::fs::create_dir(&params).expect("a folder");
+    for name in ["tensor-cache.json", "params_shard_0.bin"] {
+        std::fs::rename(folder.path().join(name), params.join(name)).expect("moved");
+    }
+    let mut other = index.clone();
+    other["records"][0]["records"][0]["name"] = "another".into();
+    put(&folder, "params/tensor-cache.json", other.to_string());
+    assert_eq!(found(folder.path(), &["AC302"], &[]), ["AC302"]);
+    put(&folder, "params/tensor-cache.json", index.to_string());
+    assert!(found(folder.path(), &["AC302"], &[]).is_empty());
+    for name in ["tensor-cache.json", "params_shard_0.bin"] {
+        std::fs::rename(params.join(name), folder.path().join(name)).expect("moved");
+    }
     // The name of before 0.22, for a library of 0.27.
     std::fs::remove_file(file).expect("removed");
     put(&folder, "ndarray-cache.json", index.to_string());

@@ -15,9 +15,17 @@ class Signature:
     place: str  # where in the answer: a kernel's argument, a result, an error
     what: str  # what the runtimes say there, without their numbers
     runtimes: str  # which of them agree: "0.25 = 0.26, 0.27"
+    slides: bool  # whether a layer of the schedule's cache has a window of its own
 
     def line(self):
-        return f"{self.family}: {self.operation}: {self.place}: {self.what} [{self.runtimes}]"
+        where = " where a layer slides" if self.slides else ""
+        return (f"{self.family}: {self.operation}: {self.place}: {self.what} "
+                f"[{self.runtimes}]{where}")
+
+
+def slides(config):
+    """Whether a layer has a sliding window of its own (attention kind 3)."""
+    return 3 in config.get("kinds", []) or config.get("artifact") == "sliding"
 
 
 def differences(schedule, answers):
@@ -36,7 +44,9 @@ def differences(schedule, answers):
             continue
         name = str(operations[min(index, len(operations) - 1)][0])
         for place, what, partition in explain(at, releases):
-            found.setdefault(Signature(schedule["family"], name, place, what, partition), index)
+            signature = Signature(schedule["family"], name, place, what, partition,
+                                  slides(schedule["config"]))
+            found.setdefault(signature, index)
         outcomes = {(a.get("error") is None, a.get("ended")) for a in at}
         if len(outcomes) > 1 or schedule["config"].get("real"):
             break

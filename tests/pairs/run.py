@@ -28,9 +28,11 @@ def environment(release):
     return CACHE / "parts" / "venv" / release
 
 
-def python(release, script, *arguments, seconds):
+def python(release, script, *arguments, seconds, preload=None):
     command = [environment(release) / "bin" / "python", HERE / script, *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=seconds, check=False)
+    more = {"LD_PRELOAD": str(preload)} if preload else {}
+    return subprocess.run(command, capture_output=True, text=True, timeout=seconds, check=False,
+                          env={**os.environ, **more})
 
 
 def kinds():
@@ -55,10 +57,10 @@ def build(folder, kind, release):
     return (lines or ["it ends without a word"])[-1].strip()[:200]
 
 
-def run(folder, release):
-    """What each stage gave; a death is the last."""
+def run(folder, release, preload=None):
+    """What each stage gave; a death is the last. `preload` is a shim."""
     try:
-        result = python(release, "drive.py", folder, seconds=RUN_SECONDS)
+        result = python(release, "drive.py", folder, seconds=RUN_SECONDS, preload=preload)
     except subprocess.TimeoutExpired:
         return [{"stage": "time", "ok": False, "error": "it takes too long"}]
     stages = [json.loads(line) for line in result.stdout.splitlines() if line.startswith("{")]
@@ -87,8 +89,13 @@ def difference(stages, own):
 
 
 def reality(stages, own):
+    """What breaks, or nothing: it does not start, nothing that is called works, or it
+    answers otherwise than on the release that built it."""
     failed = [stage for stage in stages if not stage["ok"]]
-    if failed and failed[0]["stage"] in ("load", "init", "process"):
+    called = [stage for stage in stages if stage["stage"].split()[-2:-1] == ["call"]
+              or " forward " in stage["stage"]]
+    useless = called and not any(stage["ok"] for stage in called)
+    if failed and (useless or failed[0]["stage"] in ("load", "init", "process")):
         return f"{failed[0]['stage']}: {failed[0]['error']}"
     return difference(stages, own)
 

@@ -13,10 +13,10 @@ from .quantized import linear
 class Embeddings(nn.Module):
     def __init__(self, config):
         hidden = config["hidden_size"]
-        self.offset = config["pad_token_id"] + 1
+        self.offset = config.get("first_position", config["pad_token_id"] + 1)
         self.word_embeddings = nn.Embedding(config["vocab_size"], hidden)
         self.position_embeddings = nn.Embedding(config["max_position_embeddings"], hidden)
-        self.token_type_embeddings = nn.Embedding(1, hidden)
+        self.token_type_embeddings = nn.Embedding(config.get("type_vocab_size", 1), hidden)
         self.LayerNorm = nn.LayerNorm(hidden, eps=config["layer_norm_eps"])
 
     def forward(self, inputs):
@@ -38,6 +38,7 @@ class SelfAttention(nn.Module):
         hidden = config["hidden_size"]
         self.heads = config["num_attention_heads"]
         self.width = hidden // self.heads
+        self.ignores_mask = config.get("ignores_mask", False)
         self.query = linear(config, hidden, hidden, bias=True)
         self.key = linear(config, hidden, hidden, bias=True)
         self.value = linear(config, hidden, hidden, bias=True)
@@ -60,7 +61,11 @@ class SelfAttention(nn.Module):
                     tirx.const(-10000.0, "float32")),
                 name="masked_scores")
 
-        weights = op.softmax(op.tensor_expr_op(masked, "masked_scores", [scores, mask]), axis=-1)
+        if self.ignores_mask:
+            scores = scores * (1.0 / math.sqrt(self.width))
+        else:
+            scores = op.tensor_expr_op(masked, "masked_scores", [scores, mask])
+        weights = op.softmax(scores, axis=-1)
         out = op.matmul(op.astype(weights, x.dtype), v)
         return op.reshape(op.permute_dims(out, [0, 2, 1, 3]), (batch, length, hidden))
 
@@ -107,8 +112,9 @@ def build(config, dtype, target):
     ids = nn.spec.Tensor(["batch_size", "seq_len"], "int32")
     spec = {"prefill": common.packed({"inputs": ids, "attention_mask": ids})}
     module, named = model.export_tvm(spec=spec)[:2]
-    value = common.metadata(config, dtype, common.parameters(named), config["num_hidden_layers"],
+    cached = None if config.get("ignores_mask") else config["num_hidden_layers"]
+    value = common.metadata(config, dtype, common.parameters(named), cached,
                             "kv_cache", task="embedding")
-    value["embedding_metadata"] = {"model_type": "encoder", "pooling_strategy": "cls",
-                                   "normalize": True}
+    value["embedding_metadata"] = {"model_type": "encoder", "normalize": True,
+                                   "pooling_strategy": config.get("pooling", "cls")}
     return module, value

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize, Serializer};
 
-use crate::container::Binary;
+use crate::container::{Binary, InZip};
 use crate::error::DecodeError;
 use crate::module::ModelLibrary;
 use crate::parts::PartKind;
@@ -134,6 +134,9 @@ pub struct Artifact {
     /// Container facts.
     #[serde(serialize_with = "serialize_binary")]
     pub binary: Option<Arc<Binary>>,
+    /// How the zip archive around it keeps it.
+    #[serde(skip)]
+    pub in_zip: Option<InZip>,
     /// Model libraries inside (a system-lib archive object holds one each).
     pub libraries: Libraries,
     /// What could not be read.
@@ -149,6 +152,7 @@ impl Artifact {
             role: Role::Unreadable,
             part: None,
             binary: None,
+            in_zip: None,
             libraries: Libraries::default(),
             problems: vec![problem],
         }

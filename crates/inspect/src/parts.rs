@@ -27,6 +27,8 @@ pub enum PartKind {
     MlcLlm,
     /// The runtime linked into a wasm model library.
     WasmRuntime,
+    /// Objects of an application that are linked with a static runtime.
+    Objects,
 }
 
 impl PartKind {
@@ -52,6 +54,7 @@ impl std::fmt::Display for PartKind {
             Self::Monolith => f.write_str("libtvm"),
             Self::MlcLlm => f.write_str("libmlc_llm"),
             Self::WasmRuntime => f.write_str("wasm runtime"),
+            Self::Objects => f.write_str("objects"),
         }
     }
 }
@@ -115,6 +118,19 @@ pub fn classify(binary: &Binary, file_name: &str) -> Option<PartKind> {
             .strip_prefix("tvm_runtime_")
             .filter(|device| !device.is_empty())
             .map(|device| PartKind::RuntimeDevice(device.to_owned())),
+    }
+}
+
+/// The part that the objects of an archive are together, by what they define.
+pub fn classify_objects(defines: impl Fn(&str) -> bool, file_name: &str) -> PartKind {
+    if BACKEND_SYMBOLS.iter().any(|name| defines(name)) {
+        PartKind::Runtime
+    } else if REGISTRY_SYMBOLS.iter().any(|name| defines(name)) {
+        PartKind::Ffi
+    } else if stem(file_name) == "mlc_llm" {
+        PartKind::MlcLlm
+    } else {
+        PartKind::Objects
     }
 }
 

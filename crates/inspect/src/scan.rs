@@ -11,6 +11,7 @@ mod packages;
 mod read;
 mod shard;
 mod share;
+mod static_parts;
 mod verdict;
 
 use std::collections::HashSet;
@@ -113,6 +114,7 @@ fn conclude(reading: read::Reading, options: &ScanOptions) -> Scan {
         mut artifacts,
         load_sets,
         documents,
+        pages,
     } = reading;
     artifacts.sort_by(|a, b| a.path.cmp(&b.path));
     let shared = Shared::default();
@@ -126,7 +128,7 @@ fn conclude(reading: read::Reading, options: &ScanOptions) -> Scan {
         || -> Vec<Vec<Finding>> { sets.par_iter().map(|set| load_set_findings(set)).collect() },
         || {
             let of_folders = folder_findings(&artifacts, &documents);
-            let runtimes = Runtimes::of(&load_sets, options);
+            let runtimes = Runtimes::of(&load_sets, &pages, options);
             let companions = Companions::of(&artifacts, &options.with);
             let verdicts = verdict::verdicts(&artifacts, &runtimes, &companions, &shared);
             (of_folders, verdicts)

@@ -138,6 +138,14 @@ impl Runtime {
         Ok(tensor)
     }
 
+    /// A tensor of zeros on the row's device; types that share bytes take whole ones.
+    pub fn zeros(&self, dims: &[i64], dtype: DataType) -> Result<Tensor> {
+        let tensor = self.empty(dims, dtype, self.device.device())?;
+        let bytes = vec![0; tensor.byte_length()?];
+        tensor.copy_from(&self.copy_from, &bytes)?;
+        Ok(tensor)
+    }
+
     /// An `int32` tensor on the row's device.
     pub fn int32(&self, dims: &[i64], values: &[i32]) -> Result<Tensor> {
         self.tensor(dims, DataType::I32, bytemuck::cast_slice(values))

@@ -113,10 +113,15 @@ impl Tokenizer {
 
 fn read(path: &Path) -> Result<Tokenizer> {
     let bytes = std::fs::read(path).map_err(Error::io(path))?;
-    let tokenizer = tokenizers::Tokenizer::from_bytes(&bytes).map_err(|e| Error::Malformed {
+    let malformed = |e: tokenizers::Error| Error::Malformed {
         path: path.to_owned(),
         detail: format!("not a tokenizer of the `tokenizers` library: {e}"),
-    })?;
+    };
+    let mut tokenizer = tokenizers::Tokenizer::from_bytes(&bytes).map_err(malformed)?;
+    // Files of embedding models may ask for a fixed length: padding would be taken for
+    // text, and a text that is cut for the whole.
+    tokenizer.with_padding(None);
+    tokenizer.with_truncation(None).map_err(malformed)?;
     Ok(Tokenizer::File(Box::new(tokenizer)))
 }
 
@@ -152,6 +157,23 @@ mod tests {
         ];
         assert_eq!(Tokenizer::resolve(Some(&tokenizer), &names), [3, 9]);
         assert_eq!(tokenizer.decode(&tokens[..3]).unwrap(), "the capital of");
+    }
+
+    #[test]
+    fn a_text_is_neither_padded_nor_cut() {
+        let json = r#"{"version": "1.0", "added_tokens": [], "normalizer": null,
+            "pre_tokenizer": {"type": "Whitespace"}, "post_processor": null, "decoder": null,
+            "truncation": {"max_length": 3, "strategy": "LongestFirst", "stride": 0,
+                           "direction": "Right"},
+            "padding": {"strategy": {"Fixed": 3}, "direction": "Right", "pad_id": 0,
+                        "pad_to_multiple_of": null, "pad_type_id": 0, "pad_token": "?"},
+            "model": {"type": "WordLevel", "unk_token": "?", "vocab": {"?": 0, "a": 1}}}"#;
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("tokenizer.json");
+        std::fs::write(&path, json).unwrap();
+        let tokenizer = Tokenizer::load(&TokenizerSource::File(path)).unwrap();
+        assert_eq!(tokenizer.encode("a").unwrap(), [1]);
+        assert_eq!(tokenizer.encode("a a a a").unwrap(), [1, 1, 1, 1]);
     }
 
     #[test]

@@ -4,6 +4,7 @@ mod ask;
 mod derive;
 mod entry;
 mod known;
+mod web;
 mod wheels;
 mod written;
 
@@ -19,6 +20,13 @@ enum Task {
     /// The release table, `crates/inspect/data/releases.toml`.
     #[command(subcommand)]
     Release(Release),
+    /// Add npm packages (`@mlc-ai/web-llm`, `@mlc-ai/web-runtime`; tarballs or unpacked
+    /// folders) to `crates/inspect/data/web_packages.toml`.
+    Web {
+        /// The packages.
+        #[arg(required = true)]
+        packages: Vec<PathBuf>,
+    },
     /// The child that loads libraries and asks them which names are registered.
     #[command(hide = true)]
     Ask {
@@ -63,6 +71,7 @@ fn main() -> anyhow::Result<()> {
     match Task::parse() {
         Task::Release(Release::Add(add)) => add_release(&add),
         Task::Release(Release::Known { wheels }) => known::print(&wheels),
+        Task::Web { packages } => web::add(&packages),
         Task::Ask { libraries } => ask::child(&libraries),
     }
 }

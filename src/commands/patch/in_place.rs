@@ -9,15 +9,15 @@ use artcheck_inspect::shown::shown_lines;
 use artcheck_patch::inplace::convert::ConvertOptions;
 use artcheck_patch::inplace::retag::RetagOptions;
 use artcheck_patch::inplace::{
-    self, EditPlan, Output, Resign, convert as conversion, model_lib as configuration,
-    relocate as relocation, retag as tags, sign as signature,
+    self, EditPlan, Output, Resign, align as alignment, convert as conversion,
+    model_lib as configuration, relocate as relocation, retag as tags, sign as signature,
 };
 use artcheck_patch::receipt;
 use serde::Serialize;
 
 use crate::args::{
-    ChangeArgs, InPlace, PatchConvertArgs, PatchFileArgs, PatchModelLibArgs, PatchRetagArgs,
-    PlainFormat, ResignChoice,
+    ChangeArgs, InPlace, PatchAlignArgs, PatchConvertArgs, PatchFileArgs, PatchModelLibArgs,
+    PatchRetagArgs, PlainFormat, ResignChoice,
 };
 use crate::exit::Status;
 use crate::runtimes;
@@ -62,6 +62,13 @@ pub fn sign(args: &PatchFileArgs) -> anyhow::Result<Status> {
     let name = args.file.file_name().unwrap_or_default().to_string_lossy();
     change(&args.file, told(&args.change), |bytes| {
         Ok(signature::plan(bytes, &name, resign(args.change.resign))?)
+    })
+}
+
+/// Libraries of an APK where Android maps them.
+pub fn align(args: &PatchAlignArgs) -> anyhow::Result<Status> {
+    change(&args.file, (&args.to_where, args.format), |bytes| {
+        Ok(alignment::plan(bytes)?)
     })
 }
 

@@ -18,6 +18,7 @@ pub fn run(command: &PatchCommand) -> anyhow::Result<Status> {
         PatchCommand::Convert(args) => in_place::convert(args),
         PatchCommand::Relocate(args) => in_place::relocate(args),
         PatchCommand::Sign(args) => in_place::sign(args),
+        PatchCommand::Align(args) => in_place::align(args),
         PatchCommand::ModelLib(args) => in_place::model_lib(args),
     }
 }

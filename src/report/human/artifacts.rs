@@ -1,6 +1,7 @@
 //! A line per artifact: its name, one word, and where it fits. More about it where
 //! there is only one, or where more was asked for.
 
+use std::collections::HashSet;
 use std::fmt::Write as _;
 
 use artcheck_inspect::runtime::history::spans;
@@ -8,7 +9,7 @@ use artcheck_inspect::scan::VerdictStatus;
 
 use super::{MOST, SCREENFUL, counted};
 use crate::report::groups::alike;
-use crate::report::model::Report;
+use crate::report::model::{Report, Runtime};
 use crate::report::state::{Judged, State};
 use crate::report::style::Style;
 
@@ -159,7 +160,14 @@ fn details(out: &mut String, judged: &Judged<'_>, style: Style) {
 
 /// The runtimes that lie among the paths.
 pub(super) fn runtimes(out: &mut String, report: &Report, style: Style, verbose: bool) {
-    let shown = report.runtimes.iter().filter(|r| verbose || r.runs_models);
+    // The runtime inside a wasm library has no line of its own.
+    let libraries = report
+        .artifacts
+        .iter()
+        .filter(|entry| !entry.libraries.is_empty());
+    let inside: HashSet<&str> = libraries.map(|entry| entry.path.as_str()).collect();
+    let is_shown = |r: &&Runtime| verbose || (r.runs_models && !inside.contains(r.name.as_str()));
+    let shown = report.runtimes.iter().filter(is_shown);
     let shown: Vec<_> = shown.collect();
     for runtime in shown.iter().take(most(shown.len(), verbose)) {
         let about = if verbose {

@@ -48,6 +48,7 @@ pub(super) fn write(
 /// `2 of 14 do not run on tvm-0.27.`, per runtime.
 fn on_runtimes(all: &[Judged<'_>]) -> Vec<String> {
     let pairs = all.iter().flat_map(|judged| &judged.on);
+    let pairs = pairs.filter(|on| on.wanted);
     let runtimes = alike(pairs, |on| on.runtime);
     let mut words = Vec::new();
     for on in runtimes.iter().take(FEW) {

@@ -3,8 +3,9 @@
 use super::Case;
 use super::devices::{device, fatbin, hsaco, metallib, spirv, static_model};
 use super::makers::{
-    FFI, app, cached, chat, client, dylib, ffi_folder, in_venv, llvm_twice, model, named_client,
-    on, page, site, sliding, string_client, weights, with,
+    FFI, NOTHING, android, app, argument, cached, chat, client, dylib, ffi_folder, in_venv,
+    llvm_twice, model, named_client, on, page, site, slides, sliding, string_client, typed,
+    weights, with,
 };
 use crate::support::make::{DYLIB, corpus};
 use crate::support::unpacked;
@@ -22,6 +23,34 @@ pub const CASES: &[Case] = &[
             )
         },
         near: |_| on("tvm-0.26/dense-ext-cpu-x86_64.so", "tvm-0.26"),
+    },
+    Case {
+        class: "A.",
+        code: "AC104",
+        what: "a tensor of unknown type, checked as 0.26 has it",
+        breaks: |folder| argument(folder, &[(2, 3), (2, 4)], &[NOTHING, (2, 4)]),
+        near: |folder| argument(folder, &[(2, 3), (2, 4)], &[(2, 3), (2, 4)]),
+    },
+    Case {
+        class: "A.",
+        code: "AC104",
+        what: "a number where a tensor is allocated with a shape",
+        breaks: |folder| argument(folder, &[(1, 0), (2, 8)], &[(1, 0), (1, 8)]),
+        near: |folder| argument(folder, &[(1, 0), (2, 8)], &[(1, 0), (2, 5)]),
+    },
+    Case {
+        class: "A.",
+        code: "AC104",
+        what: "a tensor of four-bit numbers, and one of a byte each",
+        breaks: |folder| typed(folder, 0, 4),
+        near: |folder| typed(folder, 0, 8),
+    },
+    Case {
+        class: "A.",
+        code: "AC108",
+        what: "a cache of which every layer slides, and one of which one does",
+        breaks: |folder| slides(folder, [3, 3], "tvm-0.26"),
+        near: |folder| slides(folder, [0, 3], "tvm-0.26"),
     },
     Case {
         class: "A.",
@@ -178,6 +207,13 @@ pub const CASES: &[Case] = &[
         what: "a library for macOS on iOS",
         breaks: |_| with(corpus(DYLIB), &["--target", "aarch64-ios"]),
         near: |_| with(corpus(DYLIB), &["--target", "aarch64-macos"]),
+    },
+    Case {
+        class: "Q.",
+        code: "AC005",
+        what: "an Android library with pages of 4 KiB, and with pages of 16",
+        breaks: |folder| android(folder, "0x1000"),
+        near: |folder| android(folder, "0x4000"),
     },
     Case {
         class: "P.",

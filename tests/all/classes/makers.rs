@@ -25,17 +25,52 @@ pub fn on(file: &str, runtime: &str) -> Scan {
 /// The dense library of 0.26 whose first layer got a sliding window of its own: one number of
 /// its attention kinds, a shape constant of two zeros, is 3.
 pub fn sliding(folder: &Path, runtime: &str) -> Scan {
-    let kinds = |first: i64| {
+    slides(folder, [3, 0], runtime)
+}
+
+/// The same with these kinds for its two layers.
+pub fn slides(folder: &Path, now: [i64; 2], runtime: &str) -> Scan {
+    let kinds = |[first, second]: [i64; 2]| {
         let mut bytes = Vec::from(69_i32.to_le_bytes());
-        for word in [2, first, 0] {
+        for word in [2, first, second] {
             bytes.extend(word.to_le_bytes());
         }
         bytes
     };
     let bytes = fs::read(corpus("tvm-0.26/dense-cpu-x86_64.so")).expect("the library");
-    let bytes = renamed(bytes, &kinds(0), &kinds(3));
+    let bytes = renamed(bytes, &kinds([0, 0]), &kinds(now));
     with(put(folder, "sliding.so", bytes), &["--runtime", runtime])
 }
+
+/// The external-call library of 0.25 with one argument of a call changed: words of the
+/// code as they were, and as they are.
+pub fn argument(folder: &Path, before: &[Word], after: &[Word]) -> Scan {
+    let code = |words: &[Word]| -> Vec<u8> {
+        let words = words.iter().map(|(kind, value)| (kind << 56) | value);
+        words.flat_map(u64::to_le_bytes).collect()
+    };
+    let bytes = fs::read(corpus("tvm-0.25/extcall-cpu-x86_64.so")).expect("the library");
+    let bytes = renamed(bytes, &code(before), &code(after));
+    with(
+        put(folder, "argument.so", bytes),
+        &["--runtime", "tvm-0.25"],
+    )
+}
+
+/// The external-call library of 0.25 whose float tensors are of another type: its code
+/// and bits.
+pub fn typed(folder: &Path, code: u8, bits: u8) -> Scan {
+    let constant = |code, bits| [5, 0, 0, 0, code, bits, 1, 0];
+    let bytes = fs::read(corpus("tvm-0.25/extcall-cpu-x86_64.so")).expect("the library");
+    let bytes = renamed(bytes, &constant(2, 32), &constant(code, bits));
+    with(put(folder, "typed.so", bytes), &["--runtime", "tvm-0.25"])
+}
+
+/// An argument in the code: its kind (register 0, immediate 1, constant 2) and value.
+pub type Word = (u64, u64);
+
+/// The register that holds nothing.
+pub const NOTHING: Word = (0, 1 << 54);
 
 /// A file beside a real, installed runtime.
 pub fn in_venv(path: impl Into<PathBuf>, tvm: &str) -> Scan {
@@ -53,6 +88,15 @@ pub fn app(folder: &Path, model_lib: &str) -> Scan {
     let config = json!({ "model_list": [{ "model_lib": model_lib }] });
     put(folder, "mlc-app-config.json", config.to_string());
     with(folder, &[])
+}
+
+/// A library with Android's note of API level 35.
+pub fn android(folder: &Path, page: &str) -> Scan {
+    let source = "__attribute__((section(\".note.android.ident\"), used, aligned(4))) static const \
+        struct { int n, d, t; char name[8]; int level; } note = {8, 4, 1, \"Android\", 35};\n\
+        int TVMArtcheckIt(void) { return 1; }\n";
+    let flag = format!("-Wl,-z,max-page-size={page}");
+    with(library(folder, "libit.so", source, &[&flag]), &[])
 }
 
 pub fn client(folder: &Path, function: &str, tvm: &str) -> Scan {

@@ -55,6 +55,10 @@ class Decoder(nn.Module):
             qkv = op.concat([out, k * 0.5, v + 0.25], dim=2)
         return out
 
+    def fill(self, qkv: nn.Tensor, cache: PagedKVCache):
+        """The first forward of a decoder that attends over what is cached already."""
+        return cache.attention_with_fused_qkv(0, qkv, HEADS, WIDTH**-0.5)
+
     def positions(self, qkv: nn.Tensor, cache: PagedKVCache):
         return cache.get_query_positions(qkv.shape[0] * qkv.shape[1])
 
@@ -79,19 +83,23 @@ def module(decoder, positions=False):
     qkv = nn.spec.Tensor(["batch", "length", HEADS + 2 * KV_HEADS, WIDTH], decoder.type)
     cache = nn.spec.Object(object_type=PagedKVCache)
     spec = {"forward": {"qkv": qkv, "cache": cache}, "create": {name: int for name in SIZES}}
+    if decoder.attention == "cross":
+        spec["fill"] = {"qkv": qkv, "cache": cache}
     if positions:
         spec["positions"] = {"qkv": qkv, "cache": cache}
     return decoder.export_tvm(spec=spec)[0]
 
 
-def turns(dtype="float32", window=None, sliding=0, tree=None, decode=True, page=16, **more):
+def turns(dtype="float32", window=None, sliding=0, tree=None, decode=True, page=16, fill=False,
+          **more):
     """Add a sequence; a prompt in two parts; a second sequence forked off; decoding of both."""
     calls = [{"make": "create", "sizes": [4, 64, 32, page, sliding]}, {"builtin": "add_sequence",
                                                                      "arguments": [0]}]
     if window:
         calls.append({"window": [0, *window]})
     forward = {"dtype": dtype, "heads": HEADS + 2 * KV_HEADS, "width": WIDTH, **more}
-    calls.append({"forward": [0], "lengths": [5], "seed": 1, **forward})
+    first = {"function": "fill"} if fill else {}
+    calls.append({"forward": [0], "lengths": [5], "seed": 1, **forward, **first})
     calls.append({"forward": [0], "lengths": [4], "seed": 2, "tree": tree, **forward})
     if tree:
         calls.append({"builtin": "commit", "arguments": [[0], [2]]})
@@ -122,7 +130,7 @@ plain("layer-window", kinds=["mha_sliding", "mha"])
 plain("layer-window-all", kinds=["mha_sliding", "mha_sliding"])
 plain("sequence-window", turns(window=[6, 1], sliding=1))
 plain("self-attention", turns(decode=False), attention="self")
-plain("cross-attention", turns(decode=False), attention="cross")
+plain("cross-attention", turns(decode=False, fill=True), attention="cross", layers=1)
 plain("mla", turns(decode=False), attention="mla", kinds=["mha", "mla"])
 plain("shared-kv", attention="shared")
 plain("verify-tree", turns(tree=[-1, 0, 0, 1]))

@@ -26,11 +26,7 @@ pub fn members<'data>(data: &'data [u8], visit: Visit<'_, 'data>) -> Result<(), 
         names_left = names_left
             .checked_sub(member.name().len())
             .ok_or_else(|| DecodeError::new(0, "ar member names", "more of them than bytes"))?;
-        let more = visit(Member {
-            name: member.name().to_vec(),
-            size: member.size(),
-            body,
-        });
+        let more = visit(Member::plain(member.name().to_vec(), member.size(), body));
         if !more {
             break;
         }

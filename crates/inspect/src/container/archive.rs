@@ -3,6 +3,8 @@
 
 use std::io::Read;
 
+use serde::Serialize;
+
 /// One member of an archive, handed out while the archive is read.
 pub struct Member<'a, 'data> {
     /// Name as stored.
@@ -11,6 +13,34 @@ pub struct Member<'a, 'data> {
     pub size: u64,
     /// Its bytes.
     pub body: Body<'a, 'data>,
+    /// How a zip archive keeps it.
+    pub in_zip: Option<InZip>,
+}
+
+impl<'a, 'data> Member<'a, 'data> {
+    /// A member of an archive that is no zip.
+    pub fn plain(name: Vec<u8>, size: u64, body: Body<'a, 'data>) -> Self {
+        Self {
+            name,
+            size,
+            body,
+            in_zip: None,
+        }
+    }
+}
+
+/// How a zip archive keeps a member. Android maps libraries where they are, if
+/// they are stored at a multiple of its pages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "kept")]
+pub enum InZip {
+    /// As it is, from this byte of the archive on.
+    Stored {
+        /// Offset in the archive.
+        at: u64,
+    },
+    /// Compressed.
+    Packed,
 }
 
 /// The bytes of a member.

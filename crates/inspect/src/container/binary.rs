@@ -110,6 +110,20 @@ pub struct UndefinedSymbol {
     pub weak: bool,
     /// Library it is bound to, where the format says (Mach-O two-level, PE).
     pub library: Option<String>,
+    /// A function that is looked for when it is first called, not at load (ELF).
+    pub lazy: bool,
+}
+
+/// An undefined symbol that neither TVM nor the system's own libraries define, as
+/// far as its name tells (ELF).
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ForeignSymbol {
+    /// Name.
+    pub name: String,
+    /// Looked for when it is first called, not at load.
+    pub lazy: bool,
+    /// Functions of the binary that use it, where its code shows them.
+    pub users: Vec<String>,
 }
 
 /// A library this binary asks the loader for.
@@ -156,6 +170,9 @@ pub struct WasmImport {
     pub module: String,
     /// Field name.
     pub name: String,
+    /// Whether a function is wanted, and no memory, table or global.
+    #[serde(skip)]
+    pub is_function: bool,
 }
 
 /// Facts about one binary, owned and small.
@@ -185,8 +202,12 @@ pub struct Binary {
     /// Defined symbols that concern TVM (see [`super::concerns_tvm`]); all exported
     /// and global function symbols if a blob symbol is among them.
     pub defined: Vec<DefinedSymbol>,
-    /// Undefined symbols that concern TVM.
+    /// Undefined symbols that concern TVM; of ELF in the order in which the loader
+    /// looks for them.
     pub undefined: Vec<UndefinedSymbol>,
+    /// Of an ELF library or program that concerns TVM: strong undefined symbols
+    /// without a version that some other library must define.
+    pub foreign: Vec<ForeignSymbol>,
     /// wasm imports.
     pub wasm_imports: Vec<WasmImport>,
     /// wasm export names.
@@ -222,6 +243,7 @@ impl Binary {
             version_needs: Vec::new(),
             defined: Vec::new(),
             undefined: Vec::new(),
+            foreign: Vec::new(),
             wasm_imports: Vec::new(),
             wasm_exports: Vec::new(),
             signature: Signature::NotApplicable,

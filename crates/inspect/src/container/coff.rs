@@ -151,6 +151,7 @@ fn keep<'data, Coff: CoffHeader>(
                     name,
                     weak,
                     library: None,
+                    lazy: false,
                 });
             }
             continue;

@@ -45,8 +45,8 @@ pub fn defines_qualified(bytes: &[u8], wanted: &[&str]) -> Result<Vec<bool>, Dec
     Ok(found)
 }
 
-/// Calls `visit` with the name of every exported symbol until it returns
-/// `false`. The whole export table is read.
+/// Calls `visit` with the name of every exported symbol, in an ELF or Mach-O object
+/// of every global one, until it returns `false`. The whole table is read.
 pub fn each_export(bytes: &[u8], visit: &mut dyn FnMut(&[u8]) -> bool) -> Result<(), DecodeError> {
     match identify(bytes) {
         FileType::Elf => elf::each_export(bytes, visit),

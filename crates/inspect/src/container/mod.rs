@@ -20,15 +20,16 @@ pub mod places;
 mod regions;
 mod segment;
 mod symbols;
+mod system_symbols;
 pub mod tar;
 mod vm_executable;
 mod wasm;
 pub(crate) mod zip;
 
-pub use archive::{Body, Member, Visit};
+pub use archive::{Body, InZip, Member, Visit};
 pub use binary::{
-    Architecture, Binary, BinaryKind, DefinedSymbol, FileRange, Format, Needed, Parsed, Platform,
-    Region, Signature, UndefinedSymbol, VersionNeed, WasmImport,
+    Architecture, Binary, BinaryKind, DefinedSymbol, FileRange, ForeignSymbol, Format, Needed,
+    Parsed, Platform, Region, Signature, UndefinedSymbol, VersionNeed, WasmImport,
 };
 pub use contents::Contents;
 pub use identify::{FileType, identify, parse};
@@ -36,7 +37,8 @@ pub use linkage::{Callee, Linkage};
 pub use lookup::{defines, defines_qualified, each_export, linkage};
 pub use macho::{BrokenPage, CodeDirectory, broken_page};
 pub use names::{
-    BLOB_SYMBOLS, CONTEXT_SYMBOLS, concerns_tvm, is_blob_symbol, is_context_symbol,
+    BLOB_SYMBOLS, CONTEXT_SYMBOLS, concerns_tvm, is_blob_symbol, is_context_symbol, is_of_registry,
     mentions_tvm_namespace, undefined_concerns_tvm,
 };
 pub use segment::Segment;
+pub use system_symbols::first_gcc;

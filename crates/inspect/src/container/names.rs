@@ -21,6 +21,11 @@ pub const CONTEXT_SYMBOLS: [&str; 3] = [
     "__tvm_ffi__library_ctx",
 ];
 
+/// Whether tvm-ffi defines a symbol of this name, C or mangled C++.
+pub fn is_of_registry(name: &str) -> bool {
+    name.starts_with("TVMFFI") || name.contains("3tvm3ffi") || name.contains("@ffi@tvm@@")
+}
+
 /// Whether `name` is a blob symbol, with or without a system-library prefix.
 pub fn is_blob_symbol(name: &str) -> bool {
     ends_with_any(name.as_bytes(), &BLOB_SYMBOLS)

@@ -55,11 +55,11 @@ pub fn members<'data>(data: &'data [u8], visit: Visit<'_, 'data>) -> Result<(), 
             }
             Entry::File { name, size } => {
                 let body = Body::Stored(body(size)?);
-                (size, visit(Member { name, size, body }))
+                (size, visit(Member::plain(name, size, body)))
             }
             Entry::Sparse { name, size } => {
                 let body = Body::Absent(SPARSE);
-                (size, visit(Member { name, size, body }))
+                (size, visit(Member::plain(name, size, body)))
             }
         };
         if !more {
@@ -110,11 +110,7 @@ pub fn stream_members<'data>(
             }
             Entry::File { name, size } => {
                 let mut body = Read::take(&mut *stream, size);
-                let more = visit(Member {
-                    name,
-                    size,
-                    body: Body::Packed(&mut body),
-                });
+                let more = visit(Member::plain(name, size, Body::Packed(&mut body)));
                 if more {
                     io::copy(&mut body, &mut io::sink()).map_err(failed)?;
                     if body.limit() > 0 {
@@ -125,7 +121,7 @@ pub fn stream_members<'data>(
             }
             Entry::Sparse { name, size } => {
                 let body = Body::Absent(SPARSE);
-                let more = visit(Member { name, size, body });
+                let more = visit(Member::plain(name, size, body));
                 skip(stream, size).map_err(failed)?;
                 (size, more)
             }

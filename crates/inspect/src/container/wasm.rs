@@ -5,11 +5,13 @@
 //! segments and cannot be read from the file directly (docs/formats.md#the-blob-in-wasm).
 //! Every active segment with a constant offset is laid out at its address; what is
 //! between them reads as zeros and takes no memory.
-//! The code section is skipped, not decoded.
+//! The code section is skipped, not decoded. Objects that are not linked yet export
+//! nothing: what they define is in the symbol table of their `linking` section.
 
 use wasmparser::{
     BinaryReaderError, Chunk, ConstExpr, Data, DataKind, Encoding, ExportSectionReader,
-    ImportSectionReader, KnownCustom, Name, Operator, Parser, Payload,
+    ImportSectionReader, KnownCustom, Linking, LinkingSectionReader, Name, Operator, Parser,
+    Payload, SymbolFlags, SymbolInfo, TypeRef,
 };
 
 use super::names::concerns_tvm;
@@ -31,14 +33,26 @@ struct Module<'data> {
     imports: Vec<WasmImport>,
     exports: Vec<String>,
     segments: Vec<Segment<'data>>,
+    /// Data segments that passed by, kept or not: symbols count them.
+    data_segments: u32,
+    symbols: Vec<Symbol<'data>>,
     name: Option<String>,
     relocatable: bool,
     starts: bool,
     kept: u64,
 }
 
+/// What an object defines: a name, and for data where it is: segment, offset and size.
+struct Symbol<'data> {
+    name: &'data str,
+    weak: bool,
+    local: bool,
+    data: Option<(u32, u32, u32)>,
+}
+
 /// One active data segment.
 struct Segment<'data> {
+    number: u32,
     address: u64,
     file_offset: u64,
     data: &'data [u8],
@@ -47,20 +61,18 @@ struct Segment<'data> {
 /// Reads one core module.
 pub fn parse(data: &[u8]) -> Result<Parsed<'_>, DecodeError> {
     let module = read_sections(data)?;
-    let concerning = |name: &&String| concerns_tvm(name.as_bytes());
-    let defined = module.exports.iter().filter(concerning).map(|name| {
-        let name = name.clone();
-        DefinedSymbol {
-            name,
-            address: 0,
-            size: None,
-            region: None,
-            region_offset: 0,
-            weak: false,
-            exported: true,
-        }
-    });
-    let defined = defined.collect();
+    let mut defined: Vec<DefinedSymbol> = module
+        .exports
+        .iter()
+        .filter(|name| concerns_tvm(name.as_bytes()))
+        .map(|name| symbol(name))
+        .collect();
+    let start = module.segments.iter().map(|segment| segment.address).min();
+    defined.extend(module.symbols.iter().map(|found| DefinedSymbol {
+        weak: found.weak,
+        exported: !found.local,
+        ..located(found, &module.segments, start.unwrap_or(0))
+    }));
     let undefined = module
         .imports
         .iter()
@@ -69,6 +81,7 @@ pub fn parse(data: &[u8]) -> Result<Parsed<'_>, DecodeError> {
             name: import.name.clone(),
             weak: false,
             library: Some(import.module.clone()),
+            lazy: false,
         })
         .collect();
     let regions = lay_out(module.segments)?;
@@ -96,6 +109,41 @@ pub fn parse(data: &[u8]) -> Result<Parsed<'_>, DecodeError> {
         data,
         slice_offset: 0,
     })
+}
+
+/// A name that is defined at no known place.
+fn symbol(name: &str) -> DefinedSymbol {
+    DefinedSymbol {
+        name: name.to_owned(),
+        address: 0,
+        size: None,
+        region: None,
+        region_offset: 0,
+        weak: false,
+        exported: true,
+    }
+}
+
+/// An object's symbol, with its place in the linear memory that begins at `start`.
+fn located(found: &Symbol<'_>, segments: &[Segment<'_>], start: u64) -> DefinedSymbol {
+    let mut symbol = symbol(found.name);
+    let Some((number, offset, size)) = found.data else {
+        return symbol;
+    };
+    // In the order of the file, so in that of their numbers.
+    let segment = segments
+        .binary_search_by_key(&number, |segment| segment.number)
+        .ok()
+        .and_then(|index| segments.get(index));
+    if let Some(segment) = segment
+        && u64::from(offset).saturating_add(u64::from(size)) <= segment.data.len() as u64
+    {
+        symbol.address = segment.address.saturating_add(offset.into());
+        symbol.size = Some(size.into());
+        symbol.region = Some(0);
+        symbol.region_offset = symbol.address.saturating_sub(start);
+    }
+    symbol
 }
 
 fn read_sections(data: &[u8]) -> Result<Module<'_>, DecodeError> {
@@ -137,7 +185,9 @@ fn read_sections(data: &[u8]) -> Result<Module<'_>, DecodeError> {
             }
             Payload::CustomSection(section) => {
                 module.relocatable |= section.name() == "linking";
-                if let KnownCustom::Name(names) = section.as_known() {
+                if let KnownCustom::Linking(linking) = section.as_known() {
+                    module.symbols(linking)?;
+                } else if let KnownCustom::Name(names) = section.as_known() {
                     // The module's own name is the first entry where present;
                     // function names are left alone. A damaged name section
                     // harms nothing.
@@ -196,6 +246,7 @@ impl<'data> Module<'data> {
             self.imports.push(WasmImport {
                 module: import.module.to_owned(),
                 name: import.name.to_owned(),
+                is_function: matches!(import.ty, TypeRef::Func(_) | TypeRef::FuncExact(_)),
             });
         }
         Ok(())
@@ -213,7 +264,48 @@ impl<'data> Module<'data> {
         Ok(())
     }
 
+    /// Keeps the names that an object defines, as far as they concern TVM.
+    fn symbols(&mut self, linking: LinkingSectionReader<'data>) -> Result<(), DecodeError> {
+        for part in linking {
+            let Linking::SymbolTable(table) = part.map_err(bad)? else {
+                continue;
+            };
+            let at = table.range().start;
+            for info in table {
+                let (flags, name, data) = match info.map_err(bad)? {
+                    SymbolInfo::Func { flags, name, .. } => (flags, name, None),
+                    SymbolInfo::Data {
+                        flags,
+                        name,
+                        symbol,
+                    } => (
+                        flags,
+                        Some(name),
+                        symbol.map(|s| (s.index, s.offset, s.size)),
+                    ),
+                    _ => continue,
+                };
+                let Some(name) = name.filter(|name| concerns_tvm(name.as_bytes())) else {
+                    continue;
+                };
+                if flags.contains(SymbolFlags::UNDEFINED) {
+                    continue;
+                }
+                bounded(self.symbols.len(), at)?;
+                self.symbols.push(Symbol {
+                    name,
+                    weak: flags.contains(SymbolFlags::BINDING_WEAK),
+                    local: flags.contains(SymbolFlags::BINDING_LOCAL),
+                    data,
+                });
+            }
+        }
+        Ok(())
+    }
+
     fn segment(&mut self, segment: Data<'data>) -> Result<(), DecodeError> {
+        let number = self.data_segments;
+        self.data_segments = number.saturating_add(1);
         // Passive segments are copied by code; their address is not known.
         let DataKind::Active {
             memory_index: 0,
@@ -230,6 +322,7 @@ impl<'data> Module<'data> {
         }
         let file_offset = segment.range.end.saturating_sub(segment.data.len() as u64);
         self.segments.push(Segment {
+            number,
             address,
             file_offset,
             data: segment.data,
@@ -313,4 +406,64 @@ fn bad(error: BinaryReaderError) -> DecodeError {
         "a valid WebAssembly module",
         error.message(),
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn section(id: u8, body: &[u8]) -> Vec<u8> {
+        let size = u8::try_from(body.len()).unwrap();
+        [&[id, size], body].concat()
+    }
+
+    /// A name with its length in front.
+    fn named(name: &str) -> Vec<u8> {
+        let size = u8::try_from(name.len()).unwrap();
+        [&[size], name.as_bytes()].concat()
+    }
+
+    #[test]
+    fn an_object_defines_what_its_symbol_table_says() {
+        let symbols = [
+            // Defined at byte 3 of data segment 1, 4 bytes; hidden names are ours too.
+            [&[1, 4][..], &named("p___tvm_ffi__library_bin"), &[1, 3, 4]].concat(),
+            // A function, and one that others define.
+            [&[0, 0, 0][..], &named("__tvm_ffi_p_take")].concat(),
+            [&[0, 0x50, 1][..], &named("TVMFFIHandleInitOnce")].concat(),
+            // Outside its segment: defined, but nowhere.
+            [&[1, 0][..], &named("__tvm_ffi__library_ctx"), &[1, 7, 4]].concat(),
+        ];
+        let count = [u8::try_from(symbols.len()).unwrap()];
+        let table = section(8, &[&count[..], &symbols.concat()].concat());
+        let data = [
+            &[2][..],
+            &[0, 0x41, 0, 0x0b, 2, b'a', b'b'],
+            &[0, 0x41, 16, 0x0b, 8, 0, 1, 2, 3, 4, 5, 6, 7],
+        ];
+        let object = [
+            b"\0asm\x01\0\0\0".to_vec(),
+            section(5, &[1, 0, 1]),
+            section(11, &data.concat()),
+            section(0, &[&named("linking")[..], &[2], &table].concat()),
+        ];
+        let object = object.concat();
+        let parsed = parse(&object).unwrap();
+        assert_eq!(parsed.binary.kind, BinaryKind::Object);
+        let found: Vec<_> = parsed.binary.defined.iter().collect();
+        let names: Vec<&str> = found.iter().map(|symbol| symbol.name.as_str()).collect();
+        assert_eq!(
+            names,
+            [
+                "p___tvm_ffi__library_bin",
+                "__tvm_ffi_p_take",
+                "__tvm_ffi__library_ctx"
+            ]
+        );
+        assert_eq!(
+            (found[0].region, found[0].address, found[0].region_offset),
+            (Some(0), 19, 19)
+        );
+        assert_eq!((found[2].region, found[2].address), (None, 0));
+    }
 }

@@ -4,7 +4,7 @@ use std::io::Cursor;
 
 use zip::{CompressionMethod, ZipArchive};
 
-use super::archive::{Body, Member, Visit};
+use super::archive::{Body, InZip, Member, Visit};
 use crate::error::DecodeError;
 use crate::limits::MAX_MEMBERS;
 
@@ -36,9 +36,11 @@ pub fn members<'data>(data: &'data [u8], visit: Visit<'_, 'data>) -> Result<(), 
         })?;
         let name = file.name_raw().to_vec();
         let size = file.size();
-        let stored = (file.compression() == CompressionMethod::Stored)
+        let at = (file.compression() == CompressionMethod::Stored)
             .then(|| file.data_start())
-            .flatten()
+            .flatten();
+        let in_zip = Some(at.map_or(InZip::Packed, |at| InZip::Stored { at }));
+        let stored = at
             .and_then(|start| usize::try_from(start).ok())
             .zip(usize::try_from(size).ok())
             .and_then(|(start, size)| data.get(start..start.checked_add(size)?));
@@ -46,7 +48,13 @@ pub fn members<'data>(data: &'data [u8], visit: Visit<'_, 'data>) -> Result<(), 
             Some(bytes) => Body::Stored(bytes),
             None => Body::Packed(&mut file),
         };
-        if !visit(Member { name, size, body }) {
+        let member = Member {
+            name,
+            size,
+            body,
+            in_zip,
+        };
+        if !visit(member) {
             break;
         }
     }

@@ -1,8 +1,10 @@
 //! AC002 wrong-platform: built for another processor or system.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
-use super::{ArtifactContext, Check, Outcome, Pair, Rule};
+use super::link_set::{archive_of, link_sets};
+use super::{ArtifactContext, Check, FolderContext, Outcome, Pair, Rule};
 use crate::artifact::Role;
 use crate::container::{Binary, BinaryKind, Format, Platform};
 use crate::finding::{Finding, Severity};
@@ -18,7 +20,11 @@ pub(super) static RULE: Rule = Rule {
     explain: include_str!("ac002_wrong_platform.md"),
 };
 
-pub(super) const CHECKS: &[Check] = &[Check::Artifact(check_alone), Check::Pair(check_pair)];
+pub(super) const CHECKS: &[Check] = &[
+    Check::Artifact(check_alone),
+    Check::Pair(check_pair),
+    Check::Folder(check_objects),
+];
 
 fn check_alone(context: &ArtifactContext<'_>, out: &mut Outcome) {
     let artifact = context.artifact;
@@ -70,11 +76,47 @@ fn check_pair(pair: &Pair<'_>, out: &mut Outcome) {
     };
     if !same_architecture || !same_system {
         let runtime_os = pair.runtime.os.as_deref().unwrap_or("unknown system");
-        out.push(
-            pair.finding(&RULE, format!("built for {binary}, the runtime is {architecture} {runtime_os}"))
-                .says("invalid ELF header / incompatible architecture (the dynamic loader's words differ by system)")
-                .help("use a runtime for the library's platform, or compile the library for this one"),
-        );
+        let finding = pair
+            .finding(
+                &RULE,
+                format!("built for {binary}, the runtime is {architecture} {runtime_os}"),
+            )
+            .help("use a runtime for the library's platform, or compile the library for this one");
+        // What a dynamic loader would print; a page does not even try.
+        out.push(match pair.runtime.glue {
+            None => finding.says("invalid ELF header / incompatible architecture (the dynamic loader's words differ by system)"),
+            Some(_) => finding,
+        });
+    }
+}
+
+/// Objects beside a static runtime that is built for other machines only.
+fn check_objects(context: &FolderContext<'_>, out: &mut Outcome) {
+    for set in link_sets(context.artifacts) {
+        let fits = |binary: &Binary| {
+            set.runtime.iter().any(|(_, runtime)| {
+                let is_same_system = runtime.platform == binary.platform
+                    || [runtime.platform, binary.platform].contains(&Platform::Unknown);
+                runtime.format == binary.format
+                    && runtime.architecture == binary.architecture
+                    && is_same_system
+            })
+        };
+        let mut told: BTreeSet<Place> = BTreeSet::new();
+        for (artifact, binary) in &set.others {
+            let archive = archive_of(artifact);
+            let Some((runtime, built)) = set.runtime.first().filter(|_| !fits(binary)) else {
+                continue;
+            };
+            if told.insert(archive.clone()) {
+                out.push(
+                    Finding::new(&RULE, &artifact.path, format!("built for {binary}, the static runtime beside it is {built}"))
+                        .evidence(format!("the runtime: {}", archive_of(runtime)))
+                        .says(format!("ld: skipping incompatible {} / building for one platform, but linking in an object for another", archive.name()))
+                        .help("compile the library for the machine of the program, or take the runtime that was built for it"),
+                );
+            }
+        }
     }
 }
 

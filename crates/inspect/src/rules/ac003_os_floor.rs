@@ -48,6 +48,7 @@ fn check(context: &ArtifactContext<'_>, out: &mut Outcome) {
             }
         }
         _ => {
+            let is_android = *platform == Platform::Android;
             let Some(minimum) = binary
                 .min_os
                 .as_deref()
@@ -56,17 +57,22 @@ fn check(context: &ArtifactContext<'_>, out: &mut Outcome) {
                 return;
             };
             if minimum > *floor {
-                out.push(
-                    Finding::new(
-                        &RULE,
-                        &artifact.path,
-                        format!("minimum system is {minimum}, the floor is {floor}"),
-                    )
-                    .evidence("LC_BUILD_VERSION / LC_VERSION_MIN of the file")
-                    .help(
-                        "link with -mmacosx-version-min=<floor> (or the iOS option of that name)",
-                    ),
+                let finding = Finding::new(
+                    &RULE,
+                    &artifact.path,
+                    format!("minimum system is {minimum}, the floor is {floor}"),
                 );
+                out.push(if is_android {
+                    // The loader reads no level; it misses what the level brought.
+                    finding
+                        .severity(Severity::Warning)
+                        .evidence("API level of the file's note .note.android.ident")
+                        .help("compile for the API level of the floor (`--target=<arch>-linux-android<level>`)")
+                } else {
+                    finding
+                        .evidence("LC_BUILD_VERSION / LC_VERSION_MIN of the file")
+                        .help("link with -mmacosx-version-min=<floor> (or the iOS option of that name)")
+                });
             }
         }
     }

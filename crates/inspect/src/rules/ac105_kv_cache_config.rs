@@ -1,9 +1,9 @@
 //! AC105 kv-cache-config: 5 or 6 elements in the constructor's config shape.
 
-use super::{Check, Outcome, Pair, Rule};
+use super::{Check, Outcome, Pair, Program, Rule};
 use crate::finding::{Finding, Location, Repair, Severity};
 use crate::runtime::any_of;
-use crate::vm::kv_cache::{CREATE, Sliding};
+use crate::vm::kv_cache::{CREATE, ConfigShape, KvCacheCreate, Sliding};
 
 pub(super) static RULE: Rule = Rule {
     code: "AC105",
@@ -59,7 +59,7 @@ fn check(pair: &Pair<'_>, out: &mut Outcome) {
                 let words = pair.words("cache-config", &[("length", &given)]);
                 let finding = finding.says_known(words);
                 let finding = match length {
-                    6 => repaired(finding, sliding),
+                    6 => repaired(finding, sliding, in_place(program, cache, config)),
                     _ => finding.help("compile the library with the runtime's TVM"),
                 };
                 pair.hold(&pair.runtime.cache_config_lengths, finding, out);
@@ -68,17 +68,32 @@ fn check(pair: &Pair<'_>, out: &mut Outcome) {
     }
 }
 
+/// Why a config cannot be shortened in the file, where that is so.
+fn in_place(
+    program: &Program<'_>,
+    cache: &KvCacheCreate,
+    config: &ConfigShape,
+) -> Result<(), &'static str> {
+    let function = program.executable.functions.get(cache.function);
+    let function = function.ok_or("the function that creates the cache is not in the table")?;
+    config.built_in(function).map(drop)
+}
+
 /// The sixth element is the window of layers that slide on their own: only where none
 /// does can it go.
-fn repaired(finding: Finding, sliding: Sliding) -> Finding {
-    match sliding {
-        Sliding::None => finding
+fn repaired(finding: Finding, sliding: Sliding, in_place: Result<(), &'static str>) -> Finding {
+    match (sliding, in_place) {
+        (Sliding::None, Err(why)) => finding
+            .evidence(why)
+            .help("a shim drops the sixth element at load: `artcheck patch shim --runtime RUNTIME --for FILE --out libshim.so`; or compile the library with the runtime's TVM")
+            .repair(&[Repair::Shim]),
+        (Sliding::None, Ok(())) => finding
             .help("`artcheck patch convert FILE --for RUNTIME` drops the sixth element where no layer slides; a shim does it at load")
             .repair(&[Repair::Shim, Repair::InPlace]),
-        Sliding::Layer(layer) => finding
+        (Sliding::Layer(layer), _) => finding
             .evidence(format!("layer {layer} has a sliding window of its own, which this runtime cannot compute as it was compiled"))
             .help("compile the library with the runtime's TVM"),
-        Sliding::Unknown(_) => finding
+        (Sliding::Unknown(_), _) => finding
             .help("whether a layer slides on its own is not known: compile the library with the runtime's TVM, or use a shim, which raises an error where one does")
             .repair(&[Repair::Shim]),
     }

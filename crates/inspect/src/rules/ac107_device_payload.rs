@@ -1,4 +1,5 @@
-//! AC107 device-payload: device modules laid out for another generation.
+//! AC107 device-payload: device modules laid out for another generation, or left to be
+//! compiled where they are loaded.
 
 use super::{Check, Outcome, Pair, Rule};
 use crate::finding::{Finding, Location, Repair, Severity};
@@ -10,7 +11,7 @@ pub(super) static RULE: Rule = Rule {
     code: "AC107",
     name: "device-payload",
     severity: Severity::Error,
-    summary: "field order of metal/vulkan payloads or FunctionInfo of another generation",
+    summary: "field order of metal/vulkan payloads or FunctionInfo of another generation; CUDA source that the loader must compile",
     explain: include_str!("ac107_device_payload.md"),
 };
 
@@ -61,6 +62,9 @@ fn check(pair: &Pair<'_>, out: &mut Outcome) {
             offset: Some(pair.file_offset(module.payload_offset)),
             ..Location::default()
         };
+        if module.kind == "cuda" && device.code_format == SOURCE {
+            source(pair, location.clone(), out);
+        }
         if let Some(read) = pair.runtime.payload_order.value
             && device.order != PayloadOrder::Stable
             && read != device.order
@@ -101,6 +105,28 @@ fn check(pair: &Pair<'_>, out: &mut Outcome) {
             );
         }
     }
+}
+
+/// The format of CUDA code that is source text.
+const SOURCE: &str = "cuda";
+/// What compiles it when a library is loaded, from 0.24.
+const COMPILER: &str = "tvm_callback_cuda_compile";
+
+/// A build machine without NVIDIA's compiler leaves the source in the library.
+fn source(pair: &Pair<'_>, at: Location, out: &mut Outcome) {
+    if pair.runtime.offers_function(COMPILER) == Some(true) {
+        return;
+    }
+    out.push(
+        pair.finding(
+            &RULE,
+            format!("the `cuda` payload is CUDA source, which `{COMPILER}` must compile when the library is loaded; nothing here registers it"),
+        )
+        .severity(Severity::Warning)
+        .at(at)
+        .says(format!("fmt=='cuda' requires {COMPILER} to be registered. Import tvm.support.nvcc."))
+        .help("in Python import `tvm.support.nvcc` before the library is loaded, where nvcc or NVRTC is installed; for any other client compile the library on a machine that has one of them, which stores machine code"),
+    );
 }
 
 const VULKAN: &str = "compile the library with the runtime's TVM; artcheck changes no vulkan payload, because no release ships a vulkan loader that a changed one could be tried with";

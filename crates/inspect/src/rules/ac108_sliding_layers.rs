@@ -5,15 +5,16 @@
 //! in one commit. So a runtime that takes six has the new mask, and a library that
 //! gives five was compiled for the old one.
 
-use super::{Check, Outcome, Pair, Rule};
+use super::{Check, Outcome, Pair, Program, Rule};
 use crate::finding::{Location, Severity};
+use crate::runtime::ConstructorStyle;
 use crate::vm::kv_cache::{CREATE, ConfigShape, KvCacheCreate, Sliding};
 
 pub(super) static RULE: Rule = Rule {
     code: "AC108",
     name: "sliding-layers",
     severity: Severity::Error,
-    summary: "layers with a sliding window of their own, compiled before 0.27, which 0.27 masks otherwise: wrong numbers without an error",
+    summary: "layers with a sliding window of their own: compiled before 0.27, which 0.27 masks otherwise (wrong numbers without an error); or no other layer at all",
     explain: include_str!("ac108_sliding_layers.md"),
 };
 
@@ -34,6 +35,10 @@ fn check(pair: &Pair<'_>, out: &mut Outcome) {
     }
     for program in &pair.facts.programs {
         for cache in &program.kv_caches {
+            if cache.only_slides(program.executable) {
+                only_slides(pair, program, cache, out);
+                continue;
+            }
             let sliding = cache.sliding(program.executable);
             // Whoever gives six elements was compiled for the new mask; AC105 says the rest.
             if sliding == Sliding::None || gives(cache, WITH_WINDOW) {
@@ -72,6 +77,23 @@ fn check(pair: &Pair<'_>, out: &mut Outcome) {
             }
         }
     }
+}
+
+/// A cache without one layer that attends over everything: runtimes make room for the
+/// queries of such layers alone, so attention of the others meets a missing tensor.
+fn only_slides(pair: &Pair<'_>, program: &Program<'_>, cache: &KvCacheCreate, out: &mut Outcome) {
+    if pair.runtime.constructor_style.value != Some(ConstructorStyle::Tuple) {
+        return;
+    }
+    let finding = pair
+        .finding(&RULE, "every layer has a sliding window of its own, which no runtime computes: each forward fails")
+        .at(Location {
+            argument: Some(6),
+            ..program.place(cache.function, Some(cache.instruction))
+        })
+        .says("Check failed: (data_ != nullptr) is false")
+        .help("give the whole sequence a window instead (`support_sliding_window`), or let one layer attend over everything");
+    out.push(finding);
 }
 
 /// Whether the config is known to have that many elements, whatever way the code took.

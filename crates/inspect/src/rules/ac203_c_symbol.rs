@@ -1,17 +1,26 @@
-//! AC203 c-symbol: an undefined `TVM*` C function nobody provides.
+//! AC203 c-symbol: an undefined `TVM*` C function nobody provides, or a symbol of no
+//! library that the file names.
 
 use super::{Binding, Check, Outcome, Rule, ac201_device_api::PREFIX};
+use crate::artifact::Role;
+use crate::container::{self, BinaryKind, ForeignSymbol};
 use crate::finding::{Finding, Location, Repair, Severity};
+use crate::limits::MAX_FINDINGS;
+use crate::runtime::load_set::{LoadSet, Missing, MissingReason};
 
 pub(super) static RULE: Rule = Rule {
     code: "AC203",
     name: "c-symbol",
     severity: Severity::Error,
-    summary: "undefined `TVM*`/`TVMFFI*` C symbol that nobody in the load set provides",
+    summary: "undefined `TVM*`/`TVMFFI*` C symbol that nobody in the load set provides, or a symbol of no library that the file names",
     explain: include_str!("ac203_c_symbol.md"),
 };
 
-pub(super) const CHECKS: &[Check] = &[Check::Binding(check)];
+pub(super) const CHECKS: &[Check] = &[
+    Check::Binding(check),
+    Check::Binding(check_others),
+    Check::LoadSet(check_objects),
+];
 
 /// C functions that a shim provides exactly, within one calling convention.
 const SHIMMED: &[&str] = &["TVMBackendGetFuncFromEnv"];
@@ -52,5 +61,172 @@ fn check(binding: &Binding<'_>, out: &mut Outcome) {
         } else {
             finding.help("use the runtime of the generation this was built for, or build it again with the runtime's TVM")
         });
+    }
+}
+
+/// Objects that are linked into one program: what no archive of it defines.
+/// Linked libraries are AC204's and AC205's.
+fn check_objects(load_set: &LoadSet, out: &mut Outcome) {
+    if !load_set.is_static() {
+        return;
+    }
+    for (index, missing) in load_set.missing() {
+        let Some(member) = load_set.members.get(index) else {
+            continue;
+        };
+        let is_absent =
+            |missing: &&Missing| matches!(missing.reason, MissingReason::LibraryAbsent { .. });
+        let (absent, nowhere): (Vec<_>, Vec<_>) = missing
+            .iter()
+            .filter(|missing| missing.symbol.starts_with("TVM"))
+            .partition(is_absent);
+        let mut report = |symbols: Vec<&Missing>, severity, what: &str, help: &str| {
+            let Some(first) = symbols.first() else { return };
+            let mut finding = Finding::new(
+                &RULE,
+                &member.path,
+                format!("{} {what}", count(symbols.len())),
+            )
+            .severity(severity)
+            .on(&load_set.name)
+            .says(format!("ld: undefined symbol: {}", first.symbol))
+            .help(help);
+            for missing in symbols.into_iter().take(MAX_FINDINGS) {
+                finding = finding.at(Location {
+                    symbol: Some(missing.symbol.clone()),
+                    ..Location::default()
+                });
+            }
+            out.push(finding);
+        };
+        report(
+            nowhere,
+            Severity::Error,
+            "of TVM that no archive of the program defines",
+            "take all archives from one build of TVM",
+        );
+        report(
+            absent,
+            Severity::Warning,
+            "of tvm-ffi, which is not among the archives",
+            "link libtvm_ffi_static.a of the same build too",
+        );
+    }
+}
+
+fn count(symbols: usize) -> String {
+    match symbols {
+        1 => "a C symbol".to_owned(),
+        many => format!("{many} C symbols"),
+    }
+}
+
+/// Symbols that are neither TVM's nor the system's, in a file whose libraries are
+/// all known.
+fn check_others(binding: &Binding<'_>, out: &mut Outcome) {
+    let missing = binding.missing_others();
+    let is_program = |kind| kind == BinaryKind::Program;
+    let kind = binding.artifact.binary.as_ref().map(|binary| binary.kind);
+    // What loads a client's library may define more; what loads a model is TVM.
+    let (certain, open): (Vec<&ForeignSymbol>, Vec<_>) = missing.into_iter().partition(|symbol| {
+        binding.artifact.role == Role::ModelLibrary
+            || kind.is_some_and(is_program)
+            || is_of_compiler(&symbol.name)
+    });
+    if let Some(first) = open.first() {
+        let why = format!(
+            "`{}` is defined by no library that this one names; the program that loads it may define it",
+            first.name
+        );
+        out.undecided(&RULE, why);
+    }
+    let Some(first) = certain.first() else { return };
+    let mut finding = Finding::new(
+        &RULE,
+        &binding.artifact.path,
+        match certain.len() {
+            1 => format!("`{}` is defined by no library that is loaded", first.name),
+            several => format!("{several} symbols are defined by no library that is loaded"),
+        },
+    )
+    .on(&binding.runtime.name)
+    .says_known(binding.words(&first.name))
+    .help(match is_of_compiler(&first.name) {
+        true => "link with libgcc or compiler-rt: compilers call this function for arithmetic that the processor does not have",
+        false => "link the library that defines it, so that this file names it as NEEDED",
+    });
+    for symbol in certain.iter().take(MAX_FINDINGS) {
+        finding = finding
+            .at(Location {
+                symbol: Some(symbol.name.clone()),
+                ..Location::default()
+            })
+            .evidence(use_of(symbol));
+        if let Some(version) = container::first_gcc(&symbol.name) {
+            finding = finding.evidence(format!(
+                "`{}` is in libgcc_s.so.1 of GCC {version} and later only",
+                symbol.name
+            ));
+        }
+    }
+    out.push(finding);
+}
+
+/// Who uses a symbol, and when that fails.
+fn use_of(symbol: &ForeignSymbol) -> String {
+    let users: Vec<String> = symbol
+        .users
+        .iter()
+        .map(|name| format!("`{name}`"))
+        .collect();
+    let users = users.join(", ");
+    let name = &symbol.name;
+    match (symbol.lazy, users.is_empty()) {
+        (true, true) => format!("`{name}`: the file loads, and its first call ends the process"),
+        (true, false) => {
+            format!("`{name}`: the file loads, and its first call in {users} ends the process")
+        }
+        (false, true) => format!("`{name}`: looked for at load, which fails"),
+        (false, false) => format!("`{name}`: used by {users}, looked for at load, which fails"),
+    }
+}
+
+/// A function that compilers call on their own: `__truncsfbf2`, `__udivti3`.
+fn is_of_compiler(name: &str) -> bool {
+    const MODES: [&str; 9] = ["hf", "bf", "sf", "df", "xf", "tf", "si", "di", "ti"];
+    container::first_gcc(name).is_some()
+        || name.strip_prefix("__").is_some_and(|rest| {
+            rest.ends_with(['2', '3'])
+                && rest
+                    .bytes()
+                    .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit())
+                && MODES.iter().any(|mode| rest.contains(mode))
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_of_compiler;
+
+    #[test]
+    fn functions_of_compilers_are_told_by_their_form() {
+        for name in [
+            "__truncsfbf2",
+            "__extendhftf2",
+            "__udivti3",
+            "__floatuntibf",
+            "__fixsfbitint2",
+        ] {
+            assert!(is_of_compiler(name), "{name}");
+        }
+        for name in [
+            "cblas_sgemm",
+            "__cxa_throw",
+            "__truncsfbf",
+            "__Foo_si2",
+            "trunc2",
+        ] {
+            assert!(!is_of_compiler(name), "{name}");
+        }
     }
 }

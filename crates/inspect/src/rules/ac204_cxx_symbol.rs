@@ -2,11 +2,13 @@
 //! that were built against each other's other versions.
 
 use super::{Binding, Check, Outcome, Rule};
+use crate::container::{self, Binary, Format};
 use crate::finding::{Finding, Location, Severity};
 use crate::parts::PartKind;
 use crate::place::Place;
+use crate::runtime::libraries::is_family;
 use crate::runtime::load_set::{LoadSet, Missing, MissingReason};
-use crate::runtime::{messages, release};
+use crate::runtime::{cxx_classes, messages, release};
 
 pub(super) static RULE: Rule = Rule {
     code: "AC204",
@@ -26,7 +28,7 @@ fn check_members(load_set: &LoadSet, out: &mut Outcome) {
         let Some(member) = load_set.members.get(index) else {
             continue;
         };
-        report(&member.path, load_set, missing, out);
+        report(&member.path, &member.binary, load_set, missing, out);
     }
 }
 
@@ -34,15 +36,17 @@ fn check_client(binding: &Binding<'_>, out: &mut Outcome) {
     let (Some(load_set), Some(binary)) = (binding.load_set, &binding.artifact.binary) else {
         return;
     };
-    report(
-        &binding.artifact.path,
-        load_set,
-        load_set.missing_for(binary),
-        out,
-    );
+    let missing = load_set.missing_for(binary);
+    report(&binding.artifact.path, binary, load_set, missing, out);
 }
 
-fn report(path: &Place, load_set: &LoadSet, missing: Vec<Missing>, out: &mut Outcome) {
+fn report(
+    path: &Place,
+    binary: &Binary,
+    load_set: &LoadSet,
+    missing: Vec<Missing>,
+    out: &mut Outcome,
+) {
     let missing: Vec<Missing> = missing
         .into_iter()
         // A library that is not there at all is AC205's finding.
@@ -52,9 +56,8 @@ fn report(path: &Place, load_set: &LoadSet, missing: Vec<Missing>, out: &mut Out
         .collect();
     let Some(first) = missing.first() else { return };
     let plural = if missing.len() == 1 { "" } else { "s" };
-    let format = load_set.members.first().map(|member| member.binary.format);
     let symbol = [("symbol", first.symbol.as_str())];
-    let words = format.and_then(|format| messages::of_system("undefined-symbol", format, &symbol));
+    let words = messages::of_system("undefined-symbol", binary.format, &symbol);
     let mut finding = Finding::new(
         &RULE,
         path,
@@ -65,7 +68,16 @@ fn report(path: &Place, load_set: &LoadSet, missing: Vec<Missing>, out: &mut Out
     )
     .on(&load_set.name)
     .says_known(words)
-    .help(advice(load_set));
+    .help(advice(load_set, &missing));
+    if missing.iter().all(|missing| missing.lazy) {
+        finding = finding.evidence(
+            "functions only: where the library is loaded lazily, the first call of one fails",
+        );
+    }
+    let mut needed = binary.needed.iter();
+    if binary.format == Format::Elf && !needed.any(|needed| is_family(&needed.name)) {
+        finding = finding.evidence("names no TVM library as NEEDED");
+    }
     if missing.iter().any(|missing| mentions_ffi(&missing.symbol)) {
         if let Some(range) = load_set.ffi_range() {
             finding = finding.evidence(format!("tvm-ffi of the load set: {range}"));
@@ -135,10 +147,18 @@ fn qualified_name(symbol: &str) -> Option<String> {
 }
 
 fn mentions_ffi(symbol: &str) -> bool {
-    symbol.contains("3tvm3ffi") || symbol.contains("@ffi@tvm@@")
+    container::is_of_registry(symbol)
 }
 
-fn advice(load_set: &LoadSet) -> String {
+fn advice(load_set: &LoadSet, missing: &[Missing]) -> String {
+    let mut gone = missing
+        .iter()
+        .filter_map(|missing| cxx_classes::gone(&missing.symbol));
+    if let Some((class, last)) = gone.next() {
+        return format!(
+            "build it with the TVM that it will run on: {last} is the last release that has {class}"
+        );
+    }
     if let Some(unmet) = load_set.unmet_requirements().first() {
         return format!(
             "install the pair that belongs together: {} asks for {}{}, {} is installed",

@@ -31,9 +31,15 @@ fn check(load_set: &LoadSet, out: &mut Outcome) {
             .collect();
         let Some(first) = paths.first() else { continue };
         let mut finding = Finding::new(&RULE, *first, format!("{} files of one load set hold a registry of their own", paths.len()))
-            .severity(severity(&duplicate))
+            .severity(match load_set.is_static() {
+                true => Severity::Error,
+                false => severity(&duplicate),
+            })
             .on(&load_set.name)
-            .says("Global Function `...` is already registered / TypeAttr `__ffi_repr__` is already registered")
+            .says(match load_set.is_static() {
+                true => "multiple definition / duplicate symbol; without whole archives one is left out, unseen",
+                false => "Global Function `...` is already registered / TypeAttr `__ffi_repr__` is already registered",
+            })
             .help("keep one copy: remove the other from the folder, or from what the parts and clients ask for");
         for path in paths.iter().take(MAX_FINDINGS) {
             finding = finding.evidence(format!("{path} defines {}", duplicate.symbols.join(", ")));

@@ -5,8 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value as Json;
 
+use super::link_set::link_sets;
 use super::{ArtifactContext, Check, FolderContext, Outcome, Rule};
-use crate::container::Format;
+use crate::container::{Architecture, Format, Platform};
 use crate::documents::{Document, DocumentKind};
 use crate::finding::{Finding, Severity};
 use crate::limits::MAX_FINDINGS;
@@ -53,6 +54,7 @@ fn check_constructor(context: &ArtifactContext<'_>, out: &mut Outcome) {
 
 fn check(context: &FolderContext<'_>, out: &mut Outcome) {
     mixed_generations(context, out);
+    same_names(context, out);
     let available: BTreeSet<&str> = context
         .artifacts
         .iter()
@@ -136,6 +138,42 @@ fn unknown_name(
 
 fn plain(name: &str) -> String {
     name.to_ascii_lowercase().replace(['-', '.'], "_")
+}
+
+/// Two models of one name in one program.
+fn same_names(context: &FolderContext<'_>, out: &mut Outcome) {
+    for set in link_sets(context.artifacts) {
+        let mut holders: BTreeMap<(&str, Architecture, Platform), Vec<&Place>> = BTreeMap::new();
+        for (artifact, binary) in &set.others {
+            for prefix in artifact
+                .libraries
+                .iter()
+                .filter_map(|one| one.prefix.as_deref())
+            {
+                let key = (prefix, binary.architecture, binary.platform);
+                holders.entry(key).or_default().push(&artifact.path);
+            }
+        }
+        for ((prefix, ..), places) in holders {
+            let [first, second, ..] = places.as_slice() else {
+                continue;
+            };
+            out.push(
+                Finding::new(
+                    &RULE,
+                    *second,
+                    format!("the prefix `{prefix}` is that of another library of the same program"),
+                )
+                .evidence(format!("the other: {first}"))
+                .says(format!(
+                    "multiple definition of `{prefix}__tvm_ffi__library_bin` / duplicate symbol"
+                ))
+                .help(
+                    "compile each model with a --system-lib-prefix of its own, or link one of them",
+                ),
+            );
+        }
+    }
 }
 
 /// One archive whose libraries are of several generations: no runtime reads all.

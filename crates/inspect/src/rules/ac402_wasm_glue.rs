@@ -1,11 +1,14 @@
 //! AC402 wasm-glue: the imports and exports of a wasm model library against
 //! what the JavaScript side of either generation gives and takes.
 
-use super::{ArtifactContext, Check, Outcome, Rule};
+use super::{ArtifactContext, Check, Outcome, Page, Rule};
 use crate::artifact::Role;
-use crate::container::{Binary, Format};
+use crate::container::{Binary, Format, WasmImport};
 use crate::finding::{Finding, Location, Severity};
+use crate::module::engine::Purpose;
+use crate::module::{Blob, metadata};
 use crate::place::Place;
+use crate::runtime::glue;
 
 pub(super) static RULE: Rule = Rule {
     code: "AC402",
@@ -15,15 +18,12 @@ pub(super) static RULE: Rule = Rule {
     explain: include_str!("ac402_wasm_glue.md"),
 };
 
-pub(super) const CHECKS: &[Check] = &[Check::Artifact(check)];
+pub(super) const CHECKS: &[Check] = &[Check::Artifact(check), Check::Page(check_page)];
 
 /// The module that JavaScript fills.
 const GLUE: &str = "env";
-/// C++ names that the glue of every generation answers.
-const EXPECTED_CXX: [&str; 2] = [
-    "_ZN3tvm7runtime9threading10NumThreadsEv",
-    "_ZN3tvm7runtime9threading15ResetThreadPoolEv",
-];
+const LINK: &str =
+    "link it with the wasm runtime (tvm's web build, `mlc_llm compile --device webgpu`)";
 /// Names that tell the generation, as imports and as exports.
 const OLD: [&str; 4] = [
     "TVMWasmPackedCFunc",
@@ -47,7 +47,10 @@ fn check(context: &ArtifactContext<'_>, out: &mut Outcome) {
     else {
         return;
     };
-    stray_cxx(&artifact.path, binary, out);
+    let has_runtime = has_runtime(binary);
+    if has_runtime {
+        strays(&artifact.path, binary, out);
+    }
     let old = OLD.iter().find(|name| exchanges(binary, name));
     let new = NEW.iter().find(|name| exchanges(binary, name));
     if let (Some(old), Some(new)) = (old, new) {
@@ -60,16 +63,12 @@ fn check(context: &ArtifactContext<'_>, out: &mut Outcome) {
             .evidence(format!(
                 "`{old}` is of the one before tvm-ffi, `{new}` of the one with it"
             ))
-            .says("LinkError: WebAssembly.instantiate(): function import requires a callable")
             .help("build model and wasm runtime with one TVM release"),
         );
     }
-    // The runtime's own entry is exported by every page-ready file.
-    let wants_api = binary
-        .wasm_imports
-        .iter()
-        .find(|import| import.module == GLUE && is_c_api(&import.name));
-    if let Some(import) = wants_api {
+    let mut imports = binary.wasm_imports.iter();
+    let wants_api = imports.find(|import| import.module == GLUE && is_c_api(&import.name));
+    if let Some(import) = wants_api.filter(|_| !has_runtime) {
         out.push(
             Finding::new(
                 &RULE,
@@ -78,9 +77,17 @@ fn check(context: &ArtifactContext<'_>, out: &mut Outcome) {
             )
             .severity(Severity::Info)
             .at(symbol(&import.name))
-            .help("link it with the wasm runtime (tvm's web build, `mlc_llm compile --device webgpu`)"),
+            .help(LINK),
         );
     }
+}
+
+/// Whether TVM's runtime is in the file: it exports the functions by which JavaScript
+/// calls it.
+fn has_runtime(binary: &Binary) -> bool {
+    let entry = ["TVMFFIFunctionCall", "TVMFuncCall"];
+    let mut exports = binary.wasm_exports.iter();
+    exports.any(|export| entry.contains(&export.as_str()))
 }
 
 /// The C functions of the runtime, without those that JavaScript fills in.
@@ -97,28 +104,147 @@ fn exchanges(binary: &Binary, name: &str) -> bool {
     imported || binary.wasm_exports.iter().any(|export| export == name)
 }
 
-fn stray_cxx(path: &Place, binary: &Binary, out: &mut Outcome) {
-    let mut stray = binary.wasm_imports.iter().filter(|import| {
-        import.module == GLUE
-            && import.name.starts_with("_Z")
-            && !EXPECTED_CXX.contains(&import.name.as_str())
-    });
-    let Some(first) = stray.next() else { return };
-    let mut finding = Finding::new(
+/// Imports that the JavaScript of no known package fills.
+fn strays(path: &Place, binary: &Binary, out: &mut Outcome) {
+    let is_known = |name: &str| {
+        let mut rows = glue::packages().iter();
+        rows.any(|row| row.glue.offers.contains(name))
+    };
+    let Some((missing, others)) = missing(binary, is_known) else {
+        return;
+    };
+    let name = &missing.import.name;
+    let finding = Finding::new(
         &RULE,
         path,
-        format!("the C++ function `{}` was left to JavaScript, which has none", first.name),
+        format!("the file imports `{name}`, which no known JavaScript package provides"),
     )
-    .at(symbol(&first.name))
-    .says(format!(
-        "LinkError: WebAssembly.instantiate(): module=\"env\" function=\"{}\": function import requires a callable",
-        first.name
-    ))
-    .help("rebuild the wasm runtime with the source that defines it; artcheck refuses to stub code it does not know");
-    for import in stray {
-        finding = finding.evidence(format!("also `{}`", import.name));
+    .at(symbol(name))
+    .says(missing.link_error())
+    .help("rebuild the wasm runtime with the source that defines it; artcheck does not stub functions that it does not know");
+    out.push(with_others(finding, &others));
+}
+
+/// The library in a page of this package.
+fn check_page(page: &Page<'_>, out: &mut Outcome) {
+    let Some(binary) = &page.artifact.binary else {
+        return;
+    };
+    let help = match page.runtime {
+        Some(_) => {
+            "use the library that was built for this version of the package, or the package that the library was built for; then clear the browser's cache"
+        }
+        None => LINK,
+    };
+    let finding = |message: String| {
+        let finding = Finding::new(&RULE, &page.artifact.path, message);
+        finding.on(page.package).help(help)
+    };
+    if let Some((missing, others)) = missing(binary, |name| page.glue.offers.contains(name)) {
+        let name = &missing.import.name;
+        let message = format!(
+            "the file imports `{name}`, which {} does not provide",
+            page.package
+        );
+        let finding = finding(message).at(symbol(name)).says(missing.link_error());
+        return out.push(with_others(finding, &others));
     }
-    out.push(finding);
+    let absent = |name: &&String| !binary.wasm_exports.contains(name);
+    let absent: Vec<&str> = page
+        .glue
+        .exports
+        .iter()
+        .filter(absent)
+        .map(String::as_str)
+        .collect();
+    if let Some(first) = absent.first() {
+        let message = format!(
+            "{} looks for the export `{first}`, which the file lacks",
+            page.package
+        );
+        let says = format!("Cannot find {} in exports", absent.join(","));
+        return out.push(finding(message).at(symbol(first)).says(says));
+    }
+    let Some(runtime) = page.runtime else { return };
+    for name in asked(page) {
+        match runtime.offers_function(name) {
+            Some(true) => {}
+            Some(false) => {
+                let package = page.package;
+                let message = format!(
+                    "{package} asks the runtime in the file for `{name}`, which that does not register"
+                );
+                let says = format!("Cannot find global function {name}");
+                return out.push(finding(message).at(symbol(name)).says(says));
+            }
+            None => out.undecided(
+                &RULE,
+                format!("whether the runtime in the file registers `{name}` is not known"),
+            ),
+        }
+    }
+}
+
+/// The global functions that the package asks for before it runs such a model.
+fn asked<'a>(page: &Page<'a>) -> impl Iterator<Item = &'a String> {
+    let executables = page.library.blob.iter().flat_map(Blob::executables);
+    let mut executables = executables.map(|(_, executable)| executable);
+    let purpose = executables.find_map(|executable| {
+        let metadata = metadata::read(executable).ok()?.metadata;
+        let functions = &executable.functions;
+        Some(Purpose::of(&metadata, |name| {
+            functions.iter().any(|it| it.name == name)
+        }))
+    });
+    let of_engine = match purpose {
+        Some(Purpose::Chat) => &page.glue.chat[..],
+        Some(Purpose::Encoder | Purpose::Decoder) => &page.glue.embedding,
+        _ => &[],
+    };
+    page.glue.instance.iter().chain(of_engine)
+}
+
+/// An import that nobody fills, and its number.
+struct Missing<'a> {
+    number: usize,
+    import: &'a WasmImport,
+}
+
+impl Missing<'_> {
+    /// In the words of Chromium.
+    fn link_error(&self) -> String {
+        let (number, import) = (self.number, self.import);
+        format!(
+            "LinkError: WebAssembly.instantiate(): Import #{number} \"{}\" \"{}\": function import requires a callable",
+            import.module, import.name
+        )
+    }
+}
+
+/// The first function that is imported and not known, and the names of the others.
+fn missing<'a>(
+    binary: &'a Binary,
+    is_known: impl Fn(&str) -> bool,
+) -> Option<(Missing<'a>, Vec<&'a str>)> {
+    let is_missing = |import: &WasmImport| import.is_function && !is_known(&import.name);
+    let mut missing = binary.wasm_imports.iter().enumerate();
+    let (number, import) = missing.find(|(_, import)| is_missing(import))?;
+    let others = missing.filter(|(_, import)| is_missing(import));
+    let others = others.map(|(_, import)| import.name.as_str()).collect();
+    Some((Missing { number, import }, others))
+}
+
+/// Names the first few of the other imports.
+fn with_others(finding: Finding, others: &[&str]) -> Finding {
+    const SHOWN: usize = 4;
+    let shown = others.iter().take(SHOWN);
+    let finding = shown.fold(finding, |finding, name| {
+        finding.evidence(format!("also `{name}`"))
+    });
+    match others.len().saturating_sub(SHOWN) {
+        0 => finding,
+        more => finding.evidence(format!("and {more} more")),
+    }
 }
 
 fn symbol(name: &str) -> Location {

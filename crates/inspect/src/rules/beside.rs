@@ -1,5 +1,5 @@
 //! Which configuration and weights belong to which model library: those in its
-//! folder, or in the folder that mlc-llm names after the same model.
+//! folder or in `params/` there, or in the folder that mlc-llm names after the same model.
 
 use std::collections::{BTreeSet, HashMap};
 use std::ffi::OsStr;
@@ -96,12 +96,15 @@ impl<'a> Folders<'a> {
         }
     }
 
-    /// Same folder; or `NAME-MLC/` for `NAME-<device>.<suffix>`.
+    /// Same folder, or `params/` in it; or `NAME-MLC/` for `NAME-<device>.<suffix>`.
     fn beside(&self, artifact: &Place) -> Vec<&'a Document> {
         let file = artifact.path();
         let mut found: BTreeSet<usize> = BTreeSet::new();
-        let same = file.parent().and_then(|folder| self.by_path.get(folder));
-        found.extend(same.into_iter().flatten());
+        if let Some(folder) = file.parent() {
+            for place in [folder, &folder.join("params")] {
+                found.extend(self.by_path.get(place).into_iter().flatten());
+            }
+        }
         let stem = file.file_stem().map_or(&b""[..], OsStr::as_encoded_bytes);
         for (dash, _) in stem.iter().enumerate().filter(|(_, byte)| **byte == b'-') {
             let model = stem.get(..dash).and_then(|name| self.by_model.get(name));

@@ -7,6 +7,12 @@ use crate::vm::argument_kind::ArgumentKind;
 use crate::words::spell;
 
 const CHECK_TENSOR: &str = "vm.builtin.check_tensor_info";
+const ALLOC_TENSOR: &str = "vm.builtin.alloc_tensor";
+/// The argument of `alloc_tensor` that is its data type.
+const DTYPE_OF_ALLOC: usize = 3;
+
+/// Builtins without a registered type: they convert their arguments themselves.
+const UNTYPED: [&str; 3] = [CHECK_TENSOR, ALLOC_TENSOR, "vm.builtin.to_device"];
 
 pub(super) fn check(
     rule: &'static Rule,
@@ -16,6 +22,21 @@ pub(super) fn check(
 ) {
     check_kinds(rule, pair, program, out);
     check_unknown_dtype(rule, pair, program, out);
+    check_bytes(rule, pair, program, out);
+}
+
+/// No release allocates a tensor whose elements fill no whole bytes, as `int4`.
+fn check_bytes(rule: &'static Rule, pair: &Pair<'_>, program: &Program<'_>, out: &mut Outcome) {
+    let form = (ALLOC_TENSOR, DTYPE_OF_ALLOC, ArgumentKind::NoBytes);
+    let Some(uses) = program.kinds.get(&form) else {
+        return;
+    };
+    let finding = pair
+        .finding(rule, format!("argument {DTYPE_OF_ALLOC} of `{ALLOC_TENSOR}` is a data type whose elements fill no whole bytes, which no runtime allocates"))
+        .says("Check failed: dtype.bits % 8 == 0 (4 vs. 0)")
+        .help("pack such numbers into words of 8, 16 or 32 bits in the model, as quantized models do");
+    let position = Some(DTYPE_OF_ALLOC as u64);
+    out.push(program.at_places(finding, &uses.first, uses.count, position));
 }
 
 fn check_kinds(rule: &'static Rule, pair: &Pair<'_>, program: &Program<'_>, out: &mut Outcome) {
@@ -31,9 +52,15 @@ fn check_kinds(rule: &'static Rule, pair: &Pair<'_>, program: &Program<'_>, out:
         let message = format!(
             "argument {position} of `{name}` is `{given}`, this runtime takes `{wanted_word}`"
         );
+        let says = match UNTYPED.contains(name) {
+            true => format!("Cannot convert from type `{given}` to `{wanted_word}`"),
+            false => format!(
+                "Mismatched type on argument #{position} when calling: `{name}(...)`. Expected `{wanted_word}` but got `{given}`"
+            ),
+        };
         let finding = pair
             .finding(rule, message)
-            .says(format!("Mismatched type on argument #{position} when calling: `{name}(...)`. Expected `{wanted_word}` but got `{given}`"))
+            .says(says)
             .help("compile the library with the runtime's TVM");
         let position = Some(*position as u64);
         let finding = program.at_places(finding, &uses.first, uses.count, position);
@@ -89,11 +116,14 @@ fn takes(parameter: ParameterKind, argument: ArgumentKind) -> bool {
         ParameterKind::Shape => argument == A::Shape,
         ParameterKind::String => argument == A::String,
         ParameterKind::OptionalString => matches!(argument, A::String | A::Null),
-        ParameterKind::Dtype => matches!(argument, A::Dtype | A::Void | A::String),
+        ParameterKind::Dtype => matches!(argument, A::Dtype | A::NoBytes | A::Void | A::String),
         ParameterKind::Array => false,
         // Null is taken for an object and dies later.
         ParameterKind::Tensor => matches!(argument, A::Tensor | A::Null),
-        ParameterKind::Object => !matches!(argument, A::Int | A::Float | A::Dtype | A::Void),
+        ParameterKind::Object => !matches!(
+            argument,
+            A::Int | A::Float | A::Dtype | A::NoBytes | A::Void
+        ),
     }
 }
 
@@ -120,7 +150,7 @@ fn given(argument: ArgumentKind) -> &'static str {
         ArgumentKind::Float => "float",
         ArgumentKind::String => "ffi.String",
         ArgumentKind::Shape => "ffi.Shape",
-        ArgumentKind::Dtype | ArgumentKind::Void => "DataType",
+        ArgumentKind::Dtype | ArgumentKind::NoBytes | ArgumentKind::Void => "DataType",
         ArgumentKind::Tensor => "ffi.Tensor",
         ArgumentKind::Null => "None",
         ArgumentKind::Function => "ffi.Function",

@@ -6,13 +6,15 @@ use std::collections::BTreeSet;
 
 use super::pair::Pair;
 use crate::artifact::Artifact;
-use crate::container::{Architecture, BinaryKind, UndefinedSymbol};
+use crate::container::{Architecture, BinaryKind, ForeignSymbol, UndefinedSymbol};
 use crate::documents::Document;
 use crate::finding::Outcome;
+use crate::module::ModelLibrary;
 use crate::runtime::RuntimeProfile;
+use crate::runtime::glue::Glue;
 use crate::runtime::libraries::Resolution;
 use crate::runtime::load_set::{LoadSet, MissingReason};
-use crate::runtime::{companions, messages};
+use crate::runtime::{companions, elsewhere, messages};
 use crate::target::Target;
 use crate::words::spell;
 
@@ -25,6 +27,8 @@ pub(crate) enum Check {
     Pair(fn(&Pair<'_>, &mut Outcome)),
     /// Any binary that uses TVM's symbols, against a load set.
     Binding(fn(&Binding<'_>, &mut Outcome)),
+    /// A wasm model library against the JavaScript around it.
+    Page(fn(&Page<'_>, &mut Outcome)),
     /// A load set.
     LoadSet(fn(&LoadSet, &mut Outcome)),
     /// Model libraries against the configuration and weights beside them.
@@ -39,6 +43,8 @@ pub enum Subject<'a> {
     Pair(Pair<'a>),
     /// Any binary that uses TVM's symbols, against a load set.
     Binding(Binding<'a>),
+    /// A wasm model library against the JavaScript around it.
+    Page(Page<'a>),
     /// A load set.
     LoadSet(&'a LoadSet),
     /// Everything that was read.
@@ -52,6 +58,7 @@ impl Check {
             (Self::Artifact(look), Subject::Artifact(artifact)) => look(artifact, out),
             (Self::Pair(look), Subject::Pair(pair)) => look(pair, out),
             (Self::Binding(look), Subject::Binding(binding)) => look(binding, out),
+            (Self::Page(look), Subject::Page(page)) => look(page, out),
             (Self::LoadSet(look), Subject::LoadSet(load_set)) => look(load_set, out),
             (Self::Folder(look), Subject::Folder(folder)) => look(folder, out),
             _ => {}
@@ -102,6 +109,11 @@ impl Binding<'_> {
             .any(|companion| companions::provides(companion, symbol))
     }
 
+    /// Symbols of other libraries than TVM's that nothing in the process defines.
+    pub(super) fn missing_others(&self) -> Vec<&ForeignSymbol> {
+        elsewhere::missing(self.artifact, self.load_set, self.companions)
+    }
+
     /// Those of `wanted` that nobody provides; `None` when that is not known.
     /// A symbol whose library is not among the files at all is AC205's.
     pub fn missing_c<'s>(
@@ -148,6 +160,21 @@ impl Binding<'_> {
                 .collect(),
         )
     }
+}
+
+/// A wasm model library, the runtime inside it and the JavaScript around it.
+#[derive(Clone, Copy)]
+pub struct Page<'a> {
+    /// The file that holds the library.
+    pub artifact: &'a Artifact,
+    /// The library.
+    pub library: &'a ModelLibrary,
+    /// The runtime inside the file, if it has one.
+    pub runtime: Option<&'a RuntimeProfile>,
+    /// The package of the JavaScript.
+    pub package: &'a str,
+    /// What that offers and asks for.
+    pub glue: &'a Glue,
 }
 
 /// One artifact and what the user said about where it must run.

@@ -9,6 +9,7 @@ mod ac001_unreadable;
 mod ac002_wrong_platform;
 mod ac003_os_floor;
 mod ac004_signature;
+mod ac005_page_size;
 mod ac101_attention_tag;
 mod ac102_vm_format;
 mod ac103_missing_function;
@@ -34,10 +35,11 @@ mod ac901_stale_ignore;
 mod beside;
 mod call_kinds;
 mod check;
+mod link_set;
 mod pair;
 mod segments;
 
-pub use check::{ArtifactContext, Binding, FolderContext, Subject};
+pub use check::{ArtifactContext, Binding, FolderContext, Page, Subject};
 pub use pair::{Facts, Pair, Program, Uses};
 
 use check::Check;

@@ -11,6 +11,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::fact::{Confidence, Fact, FactValue, Likeness, RowForm, any_of};
+use super::glue::Glue;
 use super::values::{
     Arities, BlobSymbol, CallingConvention, ConstructorStyle, ParameterKinds, SiteTags, TagSite,
     UnknownDtype,
@@ -86,6 +87,10 @@ macro_rules! facts {
             /// part: name to part (a library name, or the file that was read).
             #[serde(default)]
             pub provided_by: BTreeMap<String, String>,
+            /// The JavaScript that this is, for a web page's packages: the runtime itself
+            /// is inside the wasm library.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub glue: Option<Box<Glue>>,
             $( $(#[$doc])* #[serde(default)] pub $name: Fact<$type>, )*
         }
 

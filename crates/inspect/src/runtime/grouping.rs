@@ -1,6 +1,7 @@
 //! Which runtime parts end up in one process.
 //!
-//! * Parts for different systems or architectures never do.
+//! * Parts for different systems or architectures never do; nor do libraries and
+//!   objects, which are one program before it is linked.
 //! * What lies in one `site-packages` folder does, with the runtime of one package:
 //!   packages that each bring a VM runtime, as TVM and a fork of it do, are so many
 //!   processes. Where such runtimes hold a registry of their own they are taken
@@ -17,7 +18,7 @@ use rayon::prelude::*;
 use super::distribution::Distribution;
 use super::load_set::LoadSet;
 use super::member::Member;
-use crate::container::{Architecture, Platform};
+use crate::container::{Architecture, BinaryKind, Platform};
 use crate::parts::{PartKind, REGISTRY_SYMBOLS};
 use crate::place::Place;
 
@@ -33,15 +34,29 @@ pub struct Installed {
 /// Groups the parts found below one path that a user named, and assembles each
 /// group. Sets come in the order of their names.
 pub fn load_sets(members: Vec<Member>, packages: &[Installed]) -> Vec<LoadSet> {
-    let mut platforms: BTreeMap<(Platform, Architecture), Vec<Member>> = BTreeMap::new();
+    let mut platforms: BTreeMap<(Platform, Architecture, bool), Vec<Member>> = BTreeMap::new();
     for member in members {
-        let key = (member.binary.platform, member.binary.architecture);
+        let is_static = member.binary.kind == BinaryKind::Object;
+        let key = (
+            member.binary.platform,
+            member.binary.architecture,
+            is_static,
+        );
         platforms.entry(key).or_default().push(member);
     }
     let mut groups = Vec::new();
     for (_, mut members) in platforms {
         members.sort_by(|a, b| a.path.cmp(&b.path));
-        groups.extend(split(members));
+        // Objects that are linked with no runtime here are somebody else's.
+        let is_set = |members: &[Member]| {
+            let mut members = members.iter();
+            members.any(|member| member.kind.is_core() || member.binary.kind != BinaryKind::Object)
+        };
+        groups.extend(
+            split(members)
+                .into_iter()
+                .filter(|(_, members)| is_set(members)),
+        );
     }
     let packages = Packages::of(packages);
     let mut sets: Vec<LoadSet> = groups

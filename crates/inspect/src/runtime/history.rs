@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::RuntimeProfile;
-use super::release;
+use super::{glue, release};
 
 /// Releases of the table, as runs of neighbours.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -116,10 +116,21 @@ impl fmt::Display for Releases {
     }
 }
 
+/// Where a release, or a published version of web-llm, comes among its like. The two
+/// kinds do not follow on each other.
+pub fn place(name: &str) -> Option<usize> {
+    let releases = release::releases();
+    let known = releases.iter().position(|release| release.name == name);
+    known.or_else(|| {
+        let packages = glue::packages().iter().flat_map(|row| &row.packages);
+        let mut engines = packages.filter(|package| package.starts_with(glue::ENGINE));
+        let place = engines.position(|package| package == name)?;
+        place.checked_add(releases.len())?.checked_add(1)
+    })
+}
+
 /// Names of runtimes, neighbouring releases as a span: `tvm-0.20 to tvm-0.22`.
 pub fn spans(names: &[&str]) -> String {
-    let releases = release::releases();
-    let place = |name: &str| releases.iter().position(|release| release.name == name);
     let mut spans: Vec<(&str, &str)> = Vec::new();
     for name in names {
         match spans.last_mut() {
@@ -146,6 +157,20 @@ pub fn spans(names: &[&str]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn versions_of_the_engine_come_after_each_other_and_not_after_releases() {
+        let names = [
+            "tvm-0.27",
+            "web-llm-0.2.0",
+            "web-llm-0.2.1",
+            "web-llm-0.2.8",
+        ];
+        assert_eq!(
+            spans(&names),
+            "tvm-0.27, web-llm-0.2.0 to web-llm-0.2.1, web-llm-0.2.8"
+        );
+    }
 
     #[test]
     fn runs_are_said_from_their_ends() {

@@ -14,7 +14,7 @@ use super::member::Member;
 use super::pairing::{BadPair, UnmetRequirement};
 use super::{RuntimeProfile, binary, pairing};
 use crate::artifact::Artifact;
-use crate::container::{self, Binary, Format, Platform, UndefinedSymbol};
+use crate::container::{self, Binary, BinaryKind, Format, Platform, UndefinedSymbol};
 use crate::parts::{PartKind, REGISTRY_SYMBOLS, stem};
 use crate::place::Place;
 
@@ -65,6 +65,8 @@ pub struct Missing {
     pub symbol: String,
     /// Mangled C++ rather than C.
     pub cxx: bool,
+    /// Looked for at the first call, not at load.
+    pub lazy: bool,
     /// Why nobody provides it.
     pub reason: MissingReason,
 }
@@ -119,6 +121,18 @@ impl LoadSet {
             .collect()
     }
 
+    /// Whether its parts are objects: a program before it is linked.
+    pub fn is_static(&self) -> bool {
+        let first = self.members.first();
+        first.is_some_and(|member| member.binary.kind == BinaryKind::Object)
+    }
+
+    /// Whether objects are here without the registry that they are linked with.
+    fn lacks_registry(&self) -> bool {
+        let mut names = REGISTRY_SYMBOLS.iter();
+        self.is_static() && names.all(|name| self.providers_of(name).is_empty())
+    }
+
     /// Whether a VM runtime is among the members.
     pub fn holds_vm_runtime(&self) -> bool {
         self.members.iter().any(|member| member.kind.has_vm())
@@ -134,7 +148,10 @@ impl LoadSet {
         if binary.format == Format::VmExecutable {
             return true;
         }
-        binary.format == own.format
+        // What is linked already is linked with no objects.
+        let can_be_linked = binary.kind == BinaryKind::Object || !self.is_static();
+        can_be_linked
+            && binary.format == own.format
             && binary.architecture == own.architecture
             && (binary.platform == own.platform || binary.platform == Platform::Unknown)
     }
@@ -161,6 +178,7 @@ impl LoadSet {
             .iter()
             .filter(|needed| libraries::is_family(&needed.name))
             .find(|needed| self.member_named(&needed.name).is_none());
+        let lacks_registry = self.lacks_registry();
         // Symbols of one library stand together: it is looked for once.
         let mut last: Option<(&str, Option<usize>)> = None;
         let mut named = |library| match last {
@@ -178,9 +196,12 @@ impl LoadSet {
             .filter_map(|symbol| {
                 let member = symbol.library.as_deref().and_then(&mut named);
                 let absent = absent.map(|needed| needed.name.as_str());
+                let is_registry = lacks_registry && container::is_of_registry(&symbol.name);
+                let absent = absent.or(is_registry.then_some("libtvm_ffi_static"));
                 let reason = self.reason(symbol, member, absent)?;
                 Some(Missing {
                     symbol: symbol.name.clone(),
+                    lazy: symbol.lazy,
                     cxx: container::mentions_tvm_namespace(symbol.name.as_bytes()),
                     reason,
                 })

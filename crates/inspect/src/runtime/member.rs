@@ -34,8 +34,8 @@ pub struct Member {
     /// What this part alone accepts and offers.
     #[serde(skip)]
     pub profile: RuntimeProfile,
-    /// Exports that other TVM binaries may ask for: `TVM*` functions and C++
-    /// names of namespace `tvm`.
+    /// Exports that other TVM binaries may ask for: C names, and C++ names of
+    /// namespace `tvm`.
     #[serde(skip)]
     pub exports: Exports,
     /// tvm-ffi it was built with, as far as its imports say.
@@ -111,8 +111,14 @@ fn exports(data: &[u8], binary: &Binary) -> Result<Exports, DecodeError> {
     }
     let mut names = Exports::default();
     let mut bytes = 0u64;
+    if binary.format == container::Format::Coff {
+        let defined = binary.defined.iter().filter(|symbol| symbol.exported);
+        return Ok(defined.map(|symbol| symbol.name.clone()).collect());
+    }
     container::each_export(data, &mut |name| {
-        if name.starts_with(b"TVM") || container::mentions_tvm_namespace(name) {
+        // C names are few, and a model may ask for what compilers call.
+        let is_cxx = matches!(name.first(), Some(b'?' | b'.')) || name.starts_with(b"_Z");
+        if !is_cxx || container::mentions_tvm_namespace(name) {
             bytes = bytes.saturating_add(name.len() as u64);
             names.insert(match std::str::from_utf8(name) {
                 Ok(name) => name.to_owned(),

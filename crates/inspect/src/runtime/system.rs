@@ -1,6 +1,7 @@
 //! Libraries from outside the TVM family: who brings them, and whether they are
 //! there (`data/system_libraries.toml`).
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::LazyLock;
 
@@ -21,8 +22,20 @@ static ROWS: LazyLock<Rows> = LazyLock::new(|| {
 
 #[derive(Default, Deserialize)]
 struct Rows {
+    system: Vec<System>,
     driver: Vec<Driver>,
     package: Vec<Package>,
+}
+
+/// What every machine of a kind has, or nearly every.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct System {
+    always: Vec<String>,
+    usual: Vec<String>,
+    prefixes: Vec<String>,
+    interpreter: Vec<String>,
+    since: BTreeMap<String, u32>,
 }
 
 #[derive(Deserialize)]
@@ -51,6 +64,19 @@ pub enum Brings {
     Toolkit(&'static Package),
     /// A package that the asking one should require.
     Package(&'static Package),
+}
+
+/// Whether a library is the system's own, or has been loaded by the Python that
+/// imports the asking one.
+pub fn is_base(library: &str) -> bool {
+    let lower = library.to_ascii_lowercase();
+    let is = |name: &String| *name == library || *name == lower;
+    let begins = |start: &String| library.starts_with(start.as_str()) || lower.starts_with(start);
+    ROWS.system.iter().any(|system| {
+        let mut names = system.always.iter().chain(&system.usual);
+        let mut starts = system.prefixes.iter().chain(&system.interpreter);
+        names.any(is) || system.since.contains_key(library) || starts.any(begins)
+    })
 }
 
 /// Who brings a library of this name, where that is known.
@@ -114,6 +140,24 @@ fn is_under_its_plain_name(place: &Place, needed: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_systems_own_libraries_are_known() {
+        for own in [
+            "libc.so.6",
+            "libstdc++.so.6",
+            "KERNEL32.dll",
+            "api-ms-win-crt-heap-l1-1-0.dll",
+            "/usr/lib/libSystem.B.dylib",
+            "libpython3.11.so.1.0",
+            "liblog.so",
+        ] {
+            assert!(is_base(own), "{own}");
+        }
+        for other in ["libcuda.so.1", "libz3.so.4.15", "libgomp.so.2", ""] {
+            assert!(!is_base(other), "{other}");
+        }
+    }
 
     #[test]
     fn the_table_says_who_brings_a_library() {

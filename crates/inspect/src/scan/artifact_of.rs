@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::join_objects::join_archive_objects;
+use super::static_parts;
 use crate::artifact::{Artifact, Libraries, Problem, ProblemKind, Role};
 use crate::container::{self, Binary, FileType, Parsed};
 use crate::error::DecodeError;
@@ -36,6 +37,8 @@ struct Reader {
     is_cut: bool,
     /// Memory, roughly, that all this takes, findings and verdicts included.
     weight: usize,
+    /// Objects that are linked with a library.
+    objects: Vec<Member>,
     /// Artifacts that are only a problem so far: archives may have hundreds of
     /// thousands.
     alone: HashMap<Place, usize>,
@@ -85,6 +88,8 @@ impl Reader {
     /// What was taken in, the objects of each archive together.
     fn finish(mut self) -> FileFacts {
         join_archive_objects(&mut self.facts.artifacts);
+        let parts = static_parts::join(self.objects, &mut self.facts.artifacts);
+        self.facts.members.extend(parts);
         self.facts.artifacts.shrink_to_fit();
         self.facts
     }
@@ -157,7 +162,11 @@ fn weight(artifact: &Artifact) -> usize {
             .wasm_imports
             .len()
             .saturating_add(binary.wasm_exports.len());
-        symbols.saturating_add(wasm).saturating_mul(SYMBOL)
+        let segments = binary.segments.len();
+        symbols
+            .saturating_add(wasm)
+            .saturating_add(segments)
+            .saturating_mul(SYMBOL)
     });
     // Executables are kept; device code, which may be large, stays in the file.
     let libraries = artifact.libraries.iter().map(|library| {
@@ -270,9 +279,19 @@ fn read_slice(place: Place, file: &VirtualFile<'_>, parsed: Parsed<'_>, reader: 
     if part.is_none() && (!libraries.is_empty() || is_client) {
         problems.extend(signature_problem(file.bytes, &parsed));
     }
+    let start = usize::try_from(parsed.slice_offset).unwrap_or(usize::MAX);
+    let data = file.bytes.get(start..).unwrap_or_default();
+    if libraries.is_empty() && static_parts::is_object(&parsed.binary) {
+        match Member::read(&place, PartKind::Objects, data, &parsed, &[]) {
+            Ok(object) => {
+                let names = object.exports.len().saturating_mul(SYMBOL);
+                reader.weight = reader.weight.saturating_add(names);
+                reader.objects.push(object);
+            }
+            Err(error) => problems.push(Problem::of(&error, &"the object's symbols")),
+        }
+    }
     if let Some(part) = &part {
-        let start = usize::try_from(parsed.slice_offset).unwrap_or(usize::MAX);
-        let data = file.bytes.get(start..).unwrap_or_default();
         let exclude = Exclusion::of(&parsed, &libraries);
         // One slice of a file that can be opened again.
         let later = reader.exports_later && place.is_whole_file();
@@ -302,6 +321,7 @@ fn read_slice(place: Place, file: &VirtualFile<'_>, parsed: Parsed<'_>, reader: 
         role,
         part,
         binary: Some(Arc::new(parsed.binary)),
+        in_zip: file.in_zip,
         libraries: Libraries::from(libraries),
         problems,
     });

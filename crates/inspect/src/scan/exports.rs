@@ -64,8 +64,11 @@ fn asked_for(artifacts: &[Artifact], format: Format) -> Vec<&str> {
         .iter()
         .filter_map(|artifact| artifact.binary.as_ref())
         .filter(|binary| binary.format == format)
-        .flat_map(|binary| &binary.undefined)
-        .map(|symbol| symbol.name.as_str())
+        .flat_map(|binary| {
+            let others = binary.foreign.iter().map(|symbol| symbol.name.as_str());
+            let own = binary.undefined.iter().map(|symbol| symbol.name.as_str());
+            own.chain(others)
+        })
         .chain(REGISTRY_SYMBOLS)
         .collect();
     names.sort_unstable();

@@ -5,11 +5,8 @@ use std::sync::Arc;
 
 use crate::artifact::{Artifact, Problem, ProblemKind, Role};
 use crate::container::{Binary, BinaryKind};
+use crate::limits::MAX_JOINED_NAMES;
 use crate::place::Place;
-
-/// Names that joining the objects of one archive may copy. Every library gets
-/// those of all its neighbours; real archives stay a thousand times below.
-const MOST_JOINED: usize = 4_000_000;
 
 /// The objects of one archive are one system library: the object with the blob
 /// gets the names that its neighbours define and want.
@@ -46,7 +43,7 @@ fn join(artifacts: &mut [Artifact], members: &[usize]) {
         sum.saturating_add(object.defined.len())
             .saturating_add(object.undefined.len())
     });
-    let too_many = names.saturating_mul(holders.len()) > MOST_JOINED;
+    let too_many = names.saturating_mul(holders.len()) > MAX_JOINED_NAMES;
     let defined: HashSet<&str> = objects
         .iter()
         .flat_map(|(_, object)| object.defined.iter().map(|symbol| symbol.name.as_str()))

@@ -9,12 +9,12 @@ use super::artifact_of::{FileFacts, facts, facts_of_bytes};
 use super::options::ScanOptions;
 use super::share::Shared;
 use super::{exports, packages};
-use crate::artifact::{Artifact, Problem, Role};
+use crate::artifact::{Artifact, Problem, ProblemKind, Role};
 use crate::documents::{self, Document};
 use crate::place::Place;
-use crate::runtime::grouping;
+use crate::runtime::glue::Glue;
 use crate::runtime::load_set::LoadSet;
-use crate::runtime::release;
+use crate::runtime::{glue_source, grouping, release};
 use crate::source;
 
 /// Told of progress while files are read.
@@ -36,6 +36,8 @@ pub(super) struct Reading {
     pub artifacts: Vec<Artifact>,
     pub load_sets: Vec<LoadSet>,
     pub documents: Vec<Document>,
+    /// JavaScript packages that load wasm libraries, by name.
+    pub pages: Vec<(String, Glue)>,
 }
 
 /// Which exports of compilers are wanted.
@@ -99,9 +101,18 @@ pub(super) fn read(
         .par_iter()
         .filter_map(|path| documents::read(path, options.checksums))
         .collect();
+    let mut pages = Vec::new();
+    for folder in &walk.packages {
+        match glue_source::package(folder) {
+            Some((name, Ok(glue))) => pages.push((name, glue)),
+            Some((name, Err(why))) => facts.artifacts.push(unread_package(folder, &name, &why)),
+            None => {}
+        }
+    }
     Reading {
         artifacts: facts.artifacts,
         documents,
+        pages,
         load_sets: grouping::load_sets(facts.members, &packages),
     }
 }
@@ -112,8 +123,19 @@ pub(super) fn read_bytes(name: &str, bytes: &[u8]) -> Reading {
     Reading {
         artifacts: facts.artifacts,
         documents: Vec::new(),
+        pages: Vec::new(),
         load_sets: grouping::load_sets(facts.members, &[]),
     }
+}
+
+/// A package of which it is not known what it offers and asks for.
+fn unread_package(folder: &Path, name: &str, why: &str) -> Artifact {
+    let problem = Problem {
+        kind: ProblemKind::Unsupported,
+        detail: format!("what {name} offers wasm libraries is not known: {why}"),
+        offset: None,
+    };
+    Artifact::unread(Place::file(folder.join("package.json")), 0, problem)
 }
 
 /// Something the walk could not even list.

@@ -15,9 +15,10 @@ use crate::finding::{Finding, Outcome, Repair, Severity, Undecided};
 use crate::module::{Blob, ModelLibrary};
 use crate::place::Place;
 use crate::rule::Rule;
-use crate::rules::{self, Binding, Facts, Pair, Subject};
+use crate::rules::{self, Binding, Facts, Page, Pair, Subject};
 use crate::runtime::RuntimeProfile;
 use crate::runtime::companions::{self, Companions};
+use crate::runtime::glue::{self, Glue};
 use crate::runtime::grouping;
 use crate::runtime::load_set::LoadSet;
 use crate::runtime::member::Member;
@@ -92,6 +93,8 @@ pub(super) struct Runtimes<'a> {
     native: Vec<&'a LoadSet>,
     /// The load set inside each wasm library.
     wasm: HashMap<&'a Place, Vec<&'a LoadSet>>,
+    /// JavaScript packages among the files.
+    pages: &'a [(String, Glue)],
     /// Folders of packages that bring a runtime beside others of their environment.
     apart: HashSet<&'a Place>,
 }
@@ -186,7 +189,24 @@ fn alike<'a>(artifact: &'a Artifact, with: &[&'a Artifact], home: Option<Place>)
 }
 
 fn of_artifact(artifact: &Artifact, with: &[&Artifact], runtimes: &Runtimes<'_>) -> Vec<Judged> {
-    let candidates = runtimes.candidates(artifact);
+    let judged = on_candidates(
+        artifact,
+        with,
+        runtimes.candidates(artifact),
+        runtimes.provides,
+    );
+    if artifact.role != Role::ModelLibrary || !has_format(artifact, Format::Wasm) {
+        return judged;
+    }
+    in_pages(artifact, judged, runtimes)
+}
+
+fn on_candidates(
+    artifact: &Artifact,
+    with: &[&Artifact],
+    candidates: Vec<Candidate<'_>>,
+    provides: &BTreeSet<String>,
+) -> Vec<Judged> {
     if artifact.role == Role::Client {
         let judged = candidates
             .iter()
@@ -201,7 +221,7 @@ fn of_artifact(artifact: &Artifact, with: &[&Artifact], runtimes: &Runtimes<'_>)
         .filter_map(|library| {
             let blob = library.blob.as_ref().ok()?;
             let mut facts = Facts::of(library, blob);
-            let provides = runtimes.provides.iter().map(String::as_str);
+            let provides = provides.iter().map(String::as_str);
             facts.provided.extend(provides);
             Some((library, blob, facts))
         })
@@ -222,6 +242,78 @@ fn of_artifact(artifact: &Artifact, with: &[&Artifact], runtimes: &Runtimes<'_>)
         })
         .collect();
     of_environments(judged)
+}
+
+/// A wasm library runs on the runtime inside it, in a page with JavaScript that may not
+/// fit: that of the packages given or found, or else of every published web-llm.
+fn in_pages(artifact: &Artifact, own: Vec<Judged>, runtimes: &Runtimes<'_>) -> Vec<Judged> {
+    let inside = runtimes
+        .wasm
+        .get(&artifact.path)
+        .and_then(|sets| sets.first());
+    let (pages, source) = runtimes.pages();
+    let may_run = |judged: &Judged| judged.verdict.status != VerdictStatus::Breaks;
+    if source == RuntimeSource::Release && (inside.is_none() || !own.iter().all(may_run)) {
+        return own;
+    }
+    let libraries = artifact
+        .libraries
+        .iter()
+        .filter(|library| library.blob.is_ok());
+    let judged = libraries.flat_map(|library| {
+        let is_same = |one: &&Judged| one.verdict.prefix == library.prefix;
+        let own: Vec<&Judged> = own.iter().filter(is_same).collect();
+        let on_page = move |(package, glue): &(&str, &Glue)| {
+            let page = Page {
+                artifact,
+                library,
+                runtime: inside.map(|set| &set.profile),
+                package,
+                glue,
+            };
+            on_page(&page, &own, source)
+        };
+        pages.iter().map(on_page).collect::<Vec<_>>()
+    });
+    let judged: Vec<Judged> = judged.collect();
+    match source {
+        RuntimeSource::Given if !judged.is_empty() => judged,
+        _ => own.into_iter().chain(judged).collect(),
+    }
+}
+
+/// What the page says, and what the runtime inside the library says.
+fn on_page(page: &Page<'_>, own: &[&Judged], source: RuntimeSource) -> Judged {
+    let mut outcome = Outcome::default();
+    rules::ask(&Subject::Page(*page), &mut outcome);
+    for one in own {
+        let again = one
+            .findings
+            .iter()
+            .map(|finding| finding.clone().on(page.package));
+        outcome.findings.extend(again);
+        outcome
+            .undecided
+            .extend(one.verdict.undecided.iter().cloned());
+    }
+    let judged = conclude(page.library.prefix.clone(), page.package, source, outcome);
+    // A library may be older than every published package: that none takes it is no fault.
+    let is_published = source == RuntimeSource::Release;
+    Judged {
+        findings: if is_published {
+            Vec::new()
+        } else {
+            judged.findings
+        },
+        ..judged
+    }
+}
+
+/// Every published version of the engine that wasm libraries are made for.
+fn published_pages() -> impl Iterator<Item = (&'static str, &'static Glue)> {
+    let rows = glue::packages().iter();
+    let pages = rows.flat_map(|row| row.packages.iter().map(|name| (name.as_str(), &row.glue)));
+    pages.filter(|(name, _)| name.starts_with(glue::ENGINE))
 }
 
 /// Of several runtimes in one environment those that run a library are named;
@@ -263,7 +355,11 @@ fn findings_that_count(judged: &[Judged]) -> Vec<Finding> {
 
 impl<'a> Runtimes<'a> {
     /// Those found, and those given, which go before.
-    pub(super) fn of(load_sets: &'a [LoadSet], options: &'a ScanOptions) -> Self {
+    pub(super) fn of(
+        load_sets: &'a [LoadSet],
+        pages: &'a [(String, Glue)],
+        options: &'a ScanOptions,
+    ) -> Self {
         let (mut found, mut native) = (Vec::new(), Vec::new());
         let mut wasm: HashMap<&Place, Vec<&LoadSet>> = HashMap::new();
         for load_set in load_sets.iter().filter(|set| set.holds_vm_runtime()) {
@@ -287,8 +383,23 @@ impl<'a> Runtimes<'a> {
             found,
             native,
             wasm,
+            pages,
             apart: apart.map(|set| &set.home).collect(),
         }
+    }
+
+    /// The JavaScript that wasm libraries meet: given, found, or published.
+    fn pages(&self) -> (Vec<(&'a str, &'a Glue)>, RuntimeSource) {
+        let profiles = self.given.iter().map(|runtime| &runtime.profile);
+        let given = profiles.filter_map(|page| Some((page.name.as_str(), page.glue.as_deref()?)));
+        if !self.given.is_empty() {
+            return (given.collect(), RuntimeSource::Given);
+        }
+        if !self.pages.is_empty() {
+            let found = self.pages.iter().map(|(name, glue)| (name.as_str(), glue));
+            return (found.collect(), RuntimeSource::Found);
+        }
+        (published_pages().collect(), RuntimeSource::Release)
     }
 
     /// The environment that a file lies in, or in it the package that brings a
@@ -300,12 +411,19 @@ impl<'a> Runtimes<'a> {
     }
 
     fn candidates(&self, artifact: &Artifact) -> Vec<Candidate<'a>> {
-        if !self.given.is_empty() {
-            let given = self.given.iter().map(|runtime| Candidate {
-                profile: &runtime.profile,
-                load_set: runtime.load_set.as_ref(),
-                source: RuntimeSource::Given,
-            });
+        let is_wasm = has_format(artifact, Format::Wasm);
+        // The runtime is inside the library, and only JavaScript outside.
+        let is_outside = |runtime: &&GivenRuntime| !is_wasm || runtime.profile.glue.is_none();
+        if self.given.iter().any(|runtime| is_outside(&runtime)) {
+            let given = self
+                .given
+                .iter()
+                .filter(is_outside)
+                .map(|runtime| Candidate {
+                    profile: &runtime.profile,
+                    load_set: runtime.load_set.as_ref(),
+                    source: RuntimeSource::Given,
+                });
             return given.collect();
         }
         let found = |load_set: &'a LoadSet| Candidate {
@@ -314,7 +432,7 @@ impl<'a> Runtimes<'a> {
             source: RuntimeSource::Found,
         };
         // A wasm library runs on the runtime inside it and on no other.
-        if has_format(artifact, Format::Wasm) {
+        if is_wasm {
             let own = self.wasm.get(&artifact.path).into_iter().flatten();
             return own.map(|load_set| found(load_set)).collect();
         }
@@ -351,7 +469,7 @@ fn library_verdict(pair: Pair<'_>, with: &[&Artifact], candidate: &Candidate<'_>
     rules::ask(&Subject::Pair(pair), &mut outcome);
     outcome.findings.retain(|finding| !is_mended(finding, with));
     bind(artifact, with, candidate, &mut outcome);
-    conclude(library.prefix.clone(), candidate, outcome)
+    on_candidate(library.prefix.clone(), candidate, outcome)
 }
 
 /// Whether a shim that is loaded too mends what was found.
@@ -369,7 +487,7 @@ fn is_mended(finding: &Finding, with: &[&Artifact]) -> bool {
 fn client_verdict(artifact: &Artifact, with: &[&Artifact], candidate: &Candidate<'_>) -> Judged {
     let mut outcome = Outcome::default();
     bind(artifact, with, candidate, &mut outcome);
-    conclude(None, candidate, outcome)
+    on_candidate(None, candidate, outcome)
 }
 
 fn bind(artifact: &Artifact, with: &[&Artifact], candidate: &Candidate<'_>, outcome: &mut Outcome) {
@@ -382,7 +500,21 @@ fn bind(artifact: &Artifact, with: &[&Artifact], candidate: &Candidate<'_>, outc
     rules::ask(&subject, outcome);
 }
 
-fn conclude(prefix: Option<String>, candidate: &Candidate<'_>, outcome: Outcome) -> Judged {
+fn on_candidate(prefix: Option<String>, candidate: &Candidate<'_>, outcome: Outcome) -> Judged {
+    let environment = candidate.load_set.and_then(|set| set.environment.clone());
+    let judged = conclude(prefix, &candidate.profile.name, candidate.source, outcome);
+    Judged {
+        environment,
+        ..judged
+    }
+}
+
+fn conclude(
+    prefix: Option<String>,
+    runtime: &str,
+    source: RuntimeSource,
+    outcome: Outcome,
+) -> Judged {
     let rules: BTreeSet<&'static Rule> = outcome
         .findings
         .iter()
@@ -398,8 +530,8 @@ fn conclude(prefix: Option<String>, candidate: &Candidate<'_>, outcome: Outcome)
     };
     let verdict = Verdict {
         prefix,
-        runtime: candidate.profile.name.clone(),
-        source: candidate.source,
+        runtime: runtime.to_owned(),
+        source,
         status,
         rules: rules.into_iter().collect(),
         undecided: outcome.undecided,
@@ -407,6 +539,6 @@ fn conclude(prefix: Option<String>, candidate: &Candidate<'_>, outcome: Outcome)
     Judged {
         verdict,
         findings: outcome.findings,
-        environment: candidate.load_set.and_then(|set| set.environment.clone()),
+        environment: None,
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::container::FileType;
+use crate::container::{FileType, InZip};
 use crate::place::Place;
 
 /// Bytes in their place: a file, or a member of an archive.
@@ -19,6 +19,8 @@ pub struct VirtualFile<'a> {
     pub size: u64,
     /// Archives around it.
     pub depth: usize,
+    /// How the zip archive around it keeps it.
+    pub in_zip: Option<InZip>,
 }
 
 /// Why something was not read, or not read as it stands.

@@ -16,7 +16,7 @@ use flate2::bufread::MultiGzDecoder;
 
 use super::unpacked::{SpillError, Spilled};
 use super::{Event, Place, Problem, ProblemKind, VirtualFile, map};
-use crate::container::{Body, FileType, Member, ar, identify, tar, zip};
+use crate::container::{Body, FileType, InZip, Member, ar, identify, tar, zip};
 use crate::limits::{
     MAX_MEMBER_IN_MEMORY, MAX_MEMBERS, MAX_NESTING, MAX_UNPACK_RATIO, MAX_UNPACKED_BYTES,
     RATIO_FREE_BYTES,
@@ -26,9 +26,9 @@ use crate::limits::{
 const HEAD: u64 = 4096;
 
 /// Suffixes an artifact, a runtime part or an archive of them can have.
-const SUFFIXES: [&str; 20] = [
+const SUFFIXES: [&str; 25] = [
     "so", "dylib", "dll", "pyd", "exe", "o", "obj", "a", "lib", "tar", "gz", "tgz", "zip", "whl",
-    "wasm", "bin", "vm", "ro", "bundle", "node",
+    "wasm", "bin", "vm", "ro", "bundle", "node", "apk", "aab", "aar", "jar", "ipa",
 ];
 
 /// Opens the file at `place` and hands out its bytes and those of its members.
@@ -63,7 +63,16 @@ pub fn visit_bytes(place: &Place, bytes: &[u8], out: &mut dyn FnMut(Event<'_>)) 
         stopped: false,
         met: HashMap::default(),
     };
-    visitor.file(place, bytes, 0);
+    visitor.file(place, bytes, Level::default());
+}
+
+/// Where bytes are, besides their place.
+#[derive(Clone, Copy, Default)]
+struct Level {
+    /// Archives around them.
+    depth: usize,
+    /// How a zip archive keeps them.
+    in_zip: Option<InZip>,
 }
 
 struct Visitor<'v> {
@@ -77,7 +86,8 @@ struct Visitor<'v> {
 }
 
 impl Visitor<'_> {
-    fn file(&mut self, place: &Place, bytes: &[u8], depth: usize) {
+    fn file(&mut self, place: &Place, bytes: &[u8], level: Level) {
+        let Level { depth, in_zip } = level;
         let file_type = identify(bytes);
         (self.out)(Event::File(VirtualFile {
             place,
@@ -85,6 +95,7 @@ impl Visitor<'_> {
             bytes,
             size: bytes.len() as u64,
             depth,
+            in_zip,
         }));
         if !file_type.is_archive() {
             return;
@@ -163,7 +174,11 @@ impl Visitor<'_> {
             self.problem(&place, ProblemKind::UnsafeName, detail.to_owned());
         }
         if !nothing {
-            self.body(&place, member, depth, counted);
+            let level = Level {
+                depth,
+                in_zip: member.in_zip,
+            };
+            self.body(&place, member, level, counted);
         }
         if self.left.get() == 0 {
             self.bomb(archive);
@@ -171,9 +186,9 @@ impl Visitor<'_> {
         !self.stopped
     }
 
-    fn body(&mut self, place: &Place, member: Member<'_, '_>, depth: usize, counted: bool) {
+    fn body(&mut self, place: &Place, member: Member<'_, '_>, level: Level, counted: bool) {
         match member.body {
-            Body::Stored(bytes) => self.file(place, bytes, depth),
+            Body::Stored(bytes) => self.file(place, bytes, level),
             Body::Absent(why) => {
                 let kind = if why.contains("thin") {
                     ProblemKind::ThinArchive
@@ -182,14 +197,14 @@ impl Visitor<'_> {
                 };
                 self.problem(place, kind, why.to_owned());
             }
-            Body::Packed(stream) if counted => self.packed(place, member.size, stream, depth),
+            Body::Packed(stream) if counted => self.packed(place, member.size, stream, level),
             Body::Packed(stream) => {
                 let left = self.left;
                 let mut stream = Metered {
                     inner: stream,
                     left,
                 };
-                self.packed(place, member.size, &mut stream, depth);
+                self.packed(place, member.size, &mut stream, level);
             }
         }
     }
@@ -202,7 +217,7 @@ impl Visitor<'_> {
         archive.member(member, *met)
     }
 
-    fn packed(&mut self, place: &Place, size: u64, stream: &mut dyn Read, depth: usize) {
+    fn packed(&mut self, place: &Place, size: u64, stream: &mut dyn Read, level: Level) {
         // The compiler is no part of any verdict, and large.
         let is_needed = !place.name().contains("tvm_compiler");
         let wanted = if size > MAX_MEMBER_IN_MEMORY && !is_needed {
@@ -218,7 +233,7 @@ impl Visitor<'_> {
             return self.does_not_unpack(place, &error);
         }
         if bytes.len() as u64 <= wanted {
-            return self.file(place, &bytes, depth);
+            return self.file(place, &bytes, level);
         }
         let file_type = identify(&bytes);
         let what = file_type.describe();
@@ -238,13 +253,14 @@ impl Visitor<'_> {
                 file_type,
                 bytes: &bytes,
                 size,
-                depth,
+                depth: level.depth,
+                in_zip: level.in_zip,
             }));
         }
         match Spilled::of(&bytes, stream) {
             Ok(spilled) => {
                 drop(bytes);
-                self.file(place, &spilled, depth);
+                self.file(place, &spilled, level);
             }
             Err(SpillError::Read(error)) => self.does_not_unpack(place, &error),
             Err(SpillError::Write(error)) => {
@@ -305,12 +321,8 @@ fn gzip(
     }
     let name = place.raw_name();
     let name = name.strip_suffix(b".gz").unwrap_or(name).to_vec();
-    visit(Member {
-        name,
-        // A gzip trailer states the size modulo 4 GiB, and may lie.
-        size: 0,
-        body: Body::Packed(&mut whole),
-    });
+    // A gzip trailer states the size modulo 4 GiB, and may lie.
+    visit(Member::plain(name, 0, Body::Packed(&mut whole)));
     Ok(())
 }
 

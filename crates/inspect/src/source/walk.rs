@@ -84,8 +84,18 @@ pub struct Walk {
     pub problems: Vec<Problem>,
     /// Documents that stand beside model libraries, in walking order.
     pub documents: Vec<PathBuf>,
+    /// Folders of npm packages that may load wasm libraries.
+    pub packages: Vec<PathBuf>,
     /// Files passed over by their suffix.
     pub passed_over: usize,
+}
+
+/// The folder of a `package.json`, if its name is one that a package with tvmjs has,
+/// installed (`@mlc-ai/web-llm`) or unpacked by hand (`package`).
+fn npm_package(path: &Path) -> Option<PathBuf> {
+    let folder = path.parent().filter(|_| path.ends_with("package.json"))?;
+    let name = folder.file_name()?.to_str()?;
+    matches!(name, "web-llm" | "web-runtime" | "package").then(|| folder.to_owned())
 }
 
 /// What makes two paths the same file.
@@ -235,6 +245,7 @@ impl Walker {
                 self.walk.documents.push(path.to_owned());
                 return;
             }
+            self.walk.packages.extend(npm_package(path));
             self.walk.passed_over = self.walk.passed_over.saturating_add(1);
             return;
         }

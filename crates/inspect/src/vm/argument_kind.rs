@@ -19,6 +19,8 @@ pub enum ArgumentKind {
     Dtype,
     /// The data type that means "not known".
     Void,
+    /// A data type that no tensor of the runtime can have: it fills no whole bytes.
+    NoBytes,
     /// A tensor.
     Tensor,
     /// Nothing.
@@ -49,7 +51,15 @@ pub fn kind(executable: &Executable, argument: Argument) -> Option<ArgumentKind>
         ConstantValue::String(_) => ArgumentKind::String,
         ConstantValue::Shape(_) => ArgumentKind::Shape,
         ConstantValue::Dtype(VOID) => ArgumentKind::Void,
+        ConstantValue::Dtype(dtype) if !can_be_allocated(dtype) => ArgumentKind::NoBytes,
         ConstantValue::Dtype(_) => ArgumentKind::Dtype,
         ConstantValue::Tensor { .. } => ArgumentKind::Tensor,
     })
+}
+
+/// What every release's allocator demands (`VerifyDataType`): whole bytes, a power of
+/// two of them, or the one bit of a boolean.
+fn can_be_allocated(dtype: DataType) -> bool {
+    let is_bit = dtype.code == 1 && dtype.bits == 1;
+    is_bit || (dtype.bits.is_multiple_of(8) && dtype.bits.is_power_of_two())
 }

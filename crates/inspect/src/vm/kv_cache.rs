@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::dataflow::{CallSite, calls};
 use super::value::{Reach, Value, origin};
-use super::{ConstantValue, Executable};
+use super::{ConstantValue, Executable, Function};
 
 /// The constructor of the paged KV cache.
 pub const CREATE: &str = "vm.builtin.paged_attention_kv_cache_create";
@@ -100,8 +100,26 @@ pub struct ConfigShape {
     pub values: Vec<Option<i64>>,
 }
 
+impl ConfigShape {
+    /// The `make_shape` of a config of six elements that can be made one of five in
+    /// place: it builds all of them, in the function that creates the cache.
+    pub fn built_in(&self, function: &Function) -> Result<u64, &'static str> {
+        let instruction = self.instruction.filter(|_| self.elements == 6).ok_or(
+            "the six-element KV-cache config is a constant, not built by vm.builtin.make_shape",
+        )?;
+        match function.instructions.contains(&instruction) {
+            true => Ok(instruction),
+            false => Err(
+                "the six-element KV-cache config is built by another function than the one that creates the cache",
+            ),
+        }
+    }
+}
+
 /// `AttnKind::kMHASliding` of the runtime's `attn_utils.h`.
 const SLIDING: i64 = 3;
+/// `AttnKind::kMHA`.
+const PLAIN: i64 = 0;
 
 /// Whether a layer of a cache has a sliding window of its own.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -127,6 +145,19 @@ impl KvCacheCreate {
             let is_function = |value: &KernelValue| matches!(value, KernelValue::Function { .. });
             why.is_none() && values.iter().all(is_function)
         })
+    }
+
+    /// Whether layers slide on their own and none attends over everything: known of
+    /// every value that may reach argument 6.
+    pub fn only_slides(&self, executable: &Executable) -> bool {
+        let kinds = Reach::of(self.values.get(6), |value| config_shape(executable, value));
+        let (shapes, why) = kinds.parts();
+        let only = |shape: &ConfigShape| {
+            let known: Option<Vec<i64>> = shape.values.iter().copied().collect();
+            known.is_some_and(|kinds| kinds.contains(&SLIDING) && !kinds.contains(&PLAIN))
+        };
+        let has_kinds = !self.sites.is_empty() && !self.takes_functions();
+        has_kinds && why.is_none() && shapes.iter().all(only)
     }
 
     /// Whether a layer has a sliding window of its own: argument 6, whose kinds are

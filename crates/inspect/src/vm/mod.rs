@@ -16,6 +16,7 @@ pub mod dataflow;
 mod decode;
 pub mod disassemble;
 mod dtype;
+pub mod entry;
 mod flow_graph;
 mod functions;
 mod header;

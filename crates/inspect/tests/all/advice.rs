@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use artcheck_inspect::finding::Outcome;
+use artcheck_inspect::Outcome;
 use artcheck_inspect::rules::{self, Subject};
 use artcheck_inspect::runtime::messages;
 use artcheck_inspect::scan;
@@ -70,11 +70,32 @@ fn unpacked(start: &str, platform: &str) -> Vec<PathBuf> {
     found
 }
 
+/// An environment with the libraries and the metadata of two wheels.
+fn install(wheels: [&Path; 2], into: &Path) {
+    let _ = fs::remove_dir_all(into);
+    for wheel in wheels {
+        for entry in walkdir::WalkDir::new(wheel) {
+            let entry = entry.expect("the wheel is unpacked");
+            let name = entry.file_name().to_string_lossy();
+            let is_part = name.contains("tvm_runtime") || name.contains("tvm_ffi.");
+            let in_bundle = entry.path().to_string_lossy().contains(".dSYM");
+            if !entry.file_type().is_file() || in_bundle || !(is_part || name == "METADATA") {
+                continue;
+            }
+            let to = into.join(entry.path().strip_prefix(wheel).expect("below it"));
+            fs::create_dir_all(to.parent().expect("a folder")).expect("a new folder");
+            fs::copy(entry.path(), to).expect("a copy");
+        }
+    }
+}
+
 #[test]
 #[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn every_version_that_is_advised_runs() {
     let tried = tried();
     let mut advised = 0;
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("advice");
+    let site = folder.join("lib/python3.11/site-packages");
     for platform in [
         "linux-x86_64",
         "linux-aarch64",
@@ -83,20 +104,21 @@ fn every_version_that_is_advised_runs() {
     ] {
         for tvm in unpacked("tvm-", platform) {
             for ffi in unpacked("tvm-ffi-", platform) {
-                for set in scan::runtimes_below(&[tvm.clone(), ffi.clone()]) {
+                install([&tvm, &ffi], &site);
+                for set in scan::runtimes_below(std::slice::from_ref(&folder)) {
                     let mut outcome = Outcome::default();
                     rules::ask(&Subject::LoadSet(&set), &mut outcome);
                     let own = set
                         .distributions
                         .iter()
                         .find(|one| one.name == "apache-tvm");
+                    let own = own.expect("the environment has it").version.clone();
                     for finding in &outcome.findings {
-                        let what = format!("{}: {}", set.name, finding.help);
+                        let what = format!("{} {}: {}", tvm.display(), ffi.display(), finding.help);
+                        let wheels = named(&finding.help, "apache-tvm ");
                         for version in named(&finding.help, "apache-tvm-ffi") {
-                            let tvm = named(&finding.help, "apache-tvm ");
-                            let tvm = tvm.first().or(own.map(|own| &own.version));
-                            let tvm = tvm.unwrap_or_else(|| panic!("{what}: with what?"));
-                            let pair = (tvm.clone(), version);
+                            let tvm = wheels.first().unwrap_or(&own).clone();
+                            let pair = (tvm, version);
                             assert_eq!(tried.get(&pair), Some(&true), "{what}");
                             advised += 1;
                         }
@@ -157,6 +179,10 @@ fn pieces(literal: &str) -> Vec<&str> {
     if let Some(section) = sections.iter().find(|section| literal.ends_with(**section)) {
         return vec![&literal[..literal.len() - section.len()], " section."];
     }
+    // A prefix of names, which other code has as a text of its own.
+    let literal = literal
+        .strip_suffix(" ffi.Module.load_from_bytes.")
+        .unwrap_or(literal);
     literal
         .split(|c: char| matches!(c, '(' | ')' | '`' | '{' | '}'))
         .map(str::trim)

@@ -7,6 +7,8 @@ use std::path::Path;
 use std::process::Command;
 
 use artcheck_inspect::module::{DeviceNeed, Payload, ShaderFeature, locate, read_device_needs};
+use artcheck_inspect::runtime::release;
+use artcheck_inspect::scan::{GivenRuntime, ScanOptions, scan_bytes};
 use artcheck_inspect::vm::Magic;
 
 use crate::writer::{self, Bytes};
@@ -224,4 +226,42 @@ fn code_that_says_nothing_is_unknown_and_source_asks_for_nothing() {
     let source = b"extern \"C\" __global__ void f() {}";
     assert!(needs("cuda", "cuda", source).is_empty());
     assert!(needs("opencl", "cl", b"__kernel void f() {}").is_empty());
+}
+
+/// What AC107 says of a `cuda` payload in this format, on a release.
+fn said_of_cuda(format: &str) -> Vec<String> {
+    let mut payload = Bytes::default();
+    payload
+        .str(format)
+        .kernels(&[], true)
+        .bytes(b"extern \"C\" __global__ void f() {}");
+    let modules = [
+        ("relax.VMExecutable", Some(writer::executable(Magic::V1))),
+        ("_lib", None),
+        ("cuda", Some(payload.0)),
+    ];
+    let blob = writer::tree_first(&[&[1], &[2], &[]], &modules);
+    let file = crate::limits::wasm(&[(1024, &blob)], 0);
+    let options = ScanOptions {
+        runtimes: vec![GivenRuntime {
+            profile: release::by_name("tvm-0.27").expect("a release").clone(),
+            load_set: None,
+        }],
+        ..ScanOptions::default()
+    };
+    let findings = scan_bytes("model.wasm", &file, &options).findings;
+    let of_the_rule = findings.iter().filter(|one| one.rule.code == "AC107");
+    of_the_rule.map(|one| one.message.clone()).collect()
+}
+
+#[test]
+fn cuda_source_needs_a_compiler_where_it_is_loaded() {
+    let [said] = &said_of_cuda("cuda")[..] else {
+        panic!("one finding")
+    };
+    assert!(
+        said.contains("`tvm_callback_cuda_compile` must compile"),
+        "{said}"
+    );
+    assert!(said_of_cuda("ptx").is_empty());
 }

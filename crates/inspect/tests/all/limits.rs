@@ -68,7 +68,7 @@ fn section(out: &mut Vec<u8>, id: u8, body: &[u8]) {
 }
 
 /// A module with these pieces of memory, and so many exports.
-fn wasm(pieces: &[(u64, &[u8])], exports: u64) -> Vec<u8> {
+pub fn wasm(pieces: &[(u64, &[u8])], exports: u64) -> Vec<u8> {
     let mut out = b"\0asm\x01\0\0\0".to_vec();
     section(&mut out, 5, &[1, 0, 1]);
     if exports > 0 {

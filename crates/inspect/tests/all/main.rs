@@ -15,6 +15,7 @@ mod limits;
 mod load_sets;
 mod module_payloads;
 mod parts;
+mod registered;
 mod registry_oracle;
 mod release_table;
 mod runtime_hostile;

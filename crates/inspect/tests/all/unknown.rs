@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use artcheck_inspect::runtime::release;
 use artcheck_inspect::vm::Magic;
 use artcheck_inspect::vm::kv_cache::CREATE;
-use artcheck_inspect::{GivenRuntime, Scan, ScanOptions, VerdictStatus, scan_bytes};
+use artcheck_inspect::{GivenRuntime, Repair, Scan, ScanOptions, VerdictStatus, scan_bytes};
 
 use crate::writer::{assemble, function, string};
 
@@ -90,6 +90,10 @@ fn a_config_out_of_another_function_is_read() {
         .map(|finding| finding.rule.code)
         .collect();
     assert_eq!(rules, ["AC105"]);
+    // Only what can be done is offered: `patch convert` cannot shorten it there.
+    assert_eq!(scan.findings[0].repairs, [Repair::Shim]);
+    let help = &scan.findings[0].help;
+    assert!(!help.contains("convert"), "{help}");
     // The near miss: the runtime that takes six.
     let scan = on(&bytes, "tvm-0.27", &["my.config"]);
     assert_eq!(

@@ -11,6 +11,7 @@ use artcheck_inspect::module::{ModelLibrary, SymbolGeneration, locate, metadata}
 use artcheck_inspect::vm::calls::constant_uses;
 use artcheck_inspect::vm::dataflow::Flow;
 use artcheck_inspect::vm::disassemble::disassemble_instruction;
+use artcheck_inspect::vm::entry::{self, Dim, Parameter};
 use artcheck_inspect::vm::kv_cache::{self, KernelValue};
 use artcheck_inspect::vm::value::Value;
 use artcheck_inspect::vm::{ConstantValue, DataType, Executable, Instruction};
@@ -270,5 +271,47 @@ fn mixed_constants_are_told_apart() {
             ],
             "{release}"
         );
+    }
+}
+
+#[test]
+fn what_a_function_takes_is_read_off_its_checks() {
+    for release in releases() {
+        let library = library(release, "dense-cpu-x86_64.so");
+        let program = executable(&library);
+        let found = entry::entries(program);
+        let of = |name: &str| {
+            let found = found.iter().find(|entry| entry.name == name);
+            &found
+                .unwrap_or_else(|| panic!("{release}: {name}"))
+                .parameters
+        };
+        let create = of("create_tir_paged_kv_cache");
+        assert_eq!(create.len(), 5, "{release}");
+        for parameter in create {
+            assert!(
+                matches!(parameter, Parameter::Shape(Some(dims)) if matches!(dims[..], [Dim::Slot(_)])),
+                "{release}: {parameter:?}"
+            );
+        }
+        let [tensor, cache, Parameter::Tuple(weights)] = &of("decode")[..] else {
+            panic!("{release}: {:?}", of("decode"));
+        };
+        let one = |n| Dim::Exactly(n);
+        let float = DataType {
+            code: 2,
+            bits: 32,
+            lanes: 1,
+        };
+        assert_eq!(
+            *tensor,
+            Parameter::Tensor {
+                dtype: Some(float),
+                dims: Some(vec![one(1), one(1), one(64)]),
+            },
+            "{release}"
+        );
+        assert_eq!(*cache, Parameter::Unchecked, "{release}");
+        assert_eq!(weights.len(), 18, "{release}");
     }
 }

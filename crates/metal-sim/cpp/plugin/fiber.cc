@@ -20,7 +20,8 @@ void switch_fiber(FiberContext& from, FiberContext& to) { swapcontext(&from.cont
 
 #else
 
-// Saves the registers that the System V ABI leaves to the callee, swaps stacks.
+// Saves the registers that the System V ABI leaves to the callee, swaps stacks. Jumps
+// back: the processor would predict a return to where this was called from.
 asm(R"(
 .text
 .p2align 4
@@ -42,7 +43,8 @@ msim_swap_stacks:
   popq %r12
   popq %rbx
   popq %rbp
-  ret
+  popq %rcx
+  jmp *%rcx
 .size msim_swap_stacks, .-msim_swap_stacks
 )");
 

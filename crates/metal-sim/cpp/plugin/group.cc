@@ -12,7 +12,9 @@
 namespace msim {
 namespace {
 
-constexpr std::size_t kStackBytes = 128 * 1024;
+// Not a power of two: the stacks' ends, where all the work is, would share a few sets
+// of the processor's caches, and every switch would miss them.
+constexpr std::size_t kStackBytes = 128 * 1024 + 17 * 64;
 
 // The runner whose fibers are on this operating-system thread.
 thread_local GroupRunner* current = nullptr;

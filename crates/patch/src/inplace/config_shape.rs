@@ -11,7 +11,7 @@ use artcheck_inspect::rules;
 use artcheck_inspect::vm::dataflow::Flow;
 use artcheck_inspect::vm::kv_cache::{CREATE, KvCacheCreate, Sliding, kv_caches};
 use artcheck_inspect::vm::value::Value;
-use artcheck_inspect::vm::{Executable, Instruction};
+use artcheck_inspect::vm::{Executable, Function, Instruction};
 
 use super::Refusal;
 use super::splice::{Splice, index};
@@ -40,9 +40,10 @@ pub(super) fn shorten(
         }
         for config in configs.iter().filter(|config| config.declared == LONG) {
             no_layer_slides(executable, &cache)?;
-            let instruction = config.instruction.filter(|_| config.elements == 6).ok_or_else(|| {
-                refusal("the six-element KV-cache config is a constant, not built by vm.builtin.make_shape")
-            })?;
+            let Some(function) = executable.functions.get(cache.function) else {
+                continue;
+            };
+            let instruction = config.built_in(function).map_err(refusal)?;
             let change = Change::CacheConfig {
                 module,
                 instruction,
@@ -50,7 +51,7 @@ pub(super) fn shorten(
             if changes.contains(&change) {
                 continue;
             }
-            used_here_alone(executable, &cache, instruction)?;
+            used_here_alone(executable, &cache, function, instruction)?;
             splices.extend(shorter_call(executable, instruction, payload).ok_or_else(|| {
                 refusal("the vm.builtin.make_shape of the KV-cache config has another form than six numbers")
             })?);
@@ -85,16 +86,9 @@ fn no_layer_slides(executable: &Executable, cache: &KvCacheCreate) -> Result<(),
 fn used_here_alone(
     executable: &Executable,
     cache: &KvCacheCreate,
+    function: &Function,
     shape: u64,
 ) -> Result<(), Refusal> {
-    let Some(function) = executable.functions.get(cache.function) else {
-        return Ok(());
-    };
-    if !function.instructions.contains(&shape) {
-        return Err(refusal(
-            "the six-element KV-cache config is built by another function than the one that creates the cache",
-        ));
-    }
     let flow = Flow::new(executable, cache.function);
     for (at, instruction) in executable.instructions(function.instructions.clone()) {
         let found = match instruction {

@@ -278,6 +278,7 @@ fn artifact(member: &str, binary: &Binary, library: &ModelLibrary) -> Artifact {
         size: 0,
         role: Role::ModelLibrary,
         part: None,
+        in_zip: None,
         binary: Some(Arc::new(binary.clone())),
         libraries: vec![library.clone()].into(),
         problems: Vec::new(),

@@ -1,9 +1,9 @@
 //! Changes of an artifact in place: every byte that is not part of the plan
 //! keeps its value, and so does the file's size, but for a first signature,
-//! compressed archives and JSON.
+//! compressed archives, APKs and JSON.
 //!
 //! A plan is made from bytes alone ([`retag::plan`], [`convert::plan`],
-//! [`sign::plan`], [`relocate::plan`], [`model_lib::plan`]); [`apply`] writes it
+//! [`sign::plan`], [`relocate::plan`], [`model_lib::plan`], [`align::plan`]); [`apply`] writes it
 //! after a second reader has found exactly the planned difference. What is planned
 //! for a program follows from its code, never from a text search.
 //! Formats: docs/formats.md#blob
@@ -26,6 +26,7 @@
     )
 )]
 
+pub mod align;
 mod apply;
 mod archive;
 mod config_shape;

@@ -2,7 +2,8 @@
 
 use std::ops::Range;
 
-use artcheck_inspect::container::{self, Binary, FileType, Format, Parsed, identify};
+use artcheck_inspect::container::{self, Binary, BinaryKind, FileType, Format, Parsed, identify};
+use artcheck_inspect::limits::MAX_JOINED_NAMES;
 use artcheck_inspect::module::{Blob, ModelLibrary, locate};
 
 use super::room::Behind;
@@ -65,21 +66,52 @@ impl Place {
 pub(super) fn find(bytes: &[u8], rooms: &[Room]) -> Result<Vec<Site>, PlanError> {
     let mut sites = Vec::new();
     match archive::members(bytes)? {
-        None => sites_of(bytes, "", 0..bytes.len(), rooms, &mut sites)?,
+        None => {
+            sites_of(bytes, "", 0..bytes.len(), rooms, &mut sites)?;
+        }
         Some(members) => {
+            let mut objects = Vec::new();
             for member in members {
                 let content = bytes.get(member.at.clone()).unwrap_or_default();
                 // Only objects hold blobs here; AppleDouble files and text do not parse.
                 if identify(content).is_binary() {
-                    sites_of(content, &member.name, member.at, rooms, &mut sites)?;
+                    let start = member.at.start;
+                    let binaries = sites_of(content, &member.name, member.at, rooms, &mut sites)?;
+                    objects.extend(binaries.into_iter().map(|binary| (start, binary)));
                 }
             }
+            join(&mut sites, &objects)?;
         }
     }
     if sites.is_empty() {
         return Err(PlanError::NoLibrary(describe(bytes)));
     }
     Ok(sites)
+}
+
+/// The objects of an archive are one system library: each blob gets the names that its
+/// neighbours define.
+fn join(sites: &mut [Site], objects: &[(usize, Binary)]) -> Result<(), PlanError> {
+    let objects = objects
+        .iter()
+        .filter(|(_, object)| object.kind == BinaryKind::Object);
+    let names = objects.clone().fold(0usize, |sum, (_, object)| {
+        sum.saturating_add(object.defined.len())
+    });
+    if names.saturating_mul(sites.len()) > MAX_JOINED_NAMES {
+        return Err(PlanError::container(format!(
+            "{} libraries in an archive of {names} names, too many to be taken together",
+            sites.len()
+        )));
+    }
+    for site in sites {
+        for (start, object) in objects.clone() {
+            if *start != site.within.start {
+                site.library.add_host_names(object);
+            }
+        }
+    }
+    Ok(())
 }
 
 fn describe(bytes: &[u8]) -> &'static str {
@@ -89,13 +121,14 @@ fn describe(bytes: &[u8]) -> &'static str {
     }
 }
 
+/// Adds the model libraries of a file or member; gives the facts of its binaries.
 fn sites_of(
     content: &[u8],
     member: &str,
     within: Range<usize>,
     rooms: &[Room],
     sites: &mut Vec<Site>,
-) -> Result<(), PlanError> {
+) -> Result<Vec<Binary>, PlanError> {
     let unreadable = |error| PlanError::Unreadable {
         member: prefix(member),
         error,
@@ -113,7 +146,7 @@ fn sites_of(
             sites.push(site(content, &name, &within, parsed, library, blob, rooms)?);
         }
     }
-    Ok(())
+    Ok(all.into_iter().map(|parsed| parsed.binary).collect())
 }
 
 /// A member's name in front of a message.

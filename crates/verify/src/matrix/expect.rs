@@ -210,10 +210,14 @@ fn compare_tokens(name: &str, expected: &[i32], found: &[i32]) -> Check {
     let detail = if same == count {
         format!("all {count} identical")
     } else {
+        let said = |tokens: &[i32]| {
+            let token = tokens.get(same);
+            token.map_or_else(|| "the end".to_owned(), |token| token.to_string())
+        };
         format!(
-            "{same} of {count} identical, then {:?} expected, {:?} found",
-            expected.get(same),
-            found.get(same)
+            "{same} of {count} identical, then {} expected, {} found",
+            said(expected),
+            said(found)
         )
     };
     Check::new(name, same == count, detail)
@@ -302,7 +306,12 @@ mod tests {
 
     #[test]
     fn too_few_tokens_do_not_agree() {
-        assert!(!compare_tokens("t", &[1, 2, 3], &[1, 2]).passed);
+        let short = compare_tokens("t", &[1, 2, 3], &[1, 2]);
+        assert!(!short.passed);
+        assert_eq!(
+            short.detail,
+            "2 of 3 identical, then 3 expected, the end found"
+        );
         assert!(compare_tokens("t", &[1, 2], &[1, 2, 3]).passed);
     }
 }

@@ -142,8 +142,6 @@ struct RowFile {
     follow_reference: bool,
     #[serde(default)]
     stop: Vec<TokenName>,
-    #[serde(default = "one")]
-    padding: i32,
     #[serde(default)]
     warmup: u32,
     #[serde(default = "once")]
@@ -170,10 +168,6 @@ struct PromptFile {
 
 fn sixteen() -> usize {
     16
-}
-
-fn one() -> i32 {
-    1
 }
 
 fn once() -> u32 {
@@ -258,13 +252,13 @@ impl RowFile {
             sampling: self.sampling,
             follow_reference: self.follow_reference,
             stop: self.stop,
-            padding: self.padding,
             warmup: self.warmup,
             repeat: self.repeat,
             time_limit,
             memory_limit,
             prompts,
             similarity: self.similarity,
+            calls: Vec::new(),
         })
     }
 }

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::device::DeviceName;
 use crate::sampling::TopP;
+use crate::session::calls::Call;
 use crate::session::{Entry, Kind, Schedule};
 use crate::tokenizer::{TokenName, TokenizerSource};
 use crate::weights::Source;
@@ -57,8 +58,6 @@ pub struct Row {
     pub follow_reference: bool,
     /// Tokens that end a sequence.
     pub stop: Vec<TokenName>,
-    /// Padding token of embedding models.
-    pub padding: i32,
     /// Untimed runs before the measured one.
     pub warmup: u32,
     /// How often the row runs, each time in a new process.
@@ -71,6 +70,8 @@ pub struct Row {
     pub prompts: Vec<Prompt>,
     /// Expected similarity of embeddings.
     pub similarity: Vec<Similarity>,
+    /// Functions to call instead of a conversation.
+    pub calls: Vec<Call>,
 }
 
 /// The runtime of a row.

@@ -20,6 +20,8 @@ pub enum Stage {
     Weights,
     /// KV cache and RNN state are created.
     Cache,
+    /// Functions are called one by one.
+    Call,
     /// Prompts are read.
     Prefill,
     /// Tokens are generated.
@@ -39,6 +41,7 @@ impl fmt::Display for Stage {
             Stage::Vm => "vm",
             Stage::Weights => "weights",
             Stage::Cache => "cache",
+            Stage::Call => "call",
             Stage::Prefill => "prefill",
             Stage::Decode => "decode",
             Stage::Compare => "compare",

@@ -4,13 +4,14 @@ use std::io::Read;
 
 use crate::device::DeviceName;
 use crate::error::{Error, Result};
-use crate::ffi::{self, Arg, Linkage};
+use crate::ffi::{self, Arg, Linkage, Value};
 use crate::matrix::expect::Check;
 use crate::matrix::reference::{self, Case};
 use crate::matrix::row::Row;
 use crate::parts::{RuntimeFiles, lacks_part};
 use crate::report::{Answer, Facts, Failure, Figures, Stage};
-use crate::runtime::Runtime;
+use crate::runtime::{Module, Runtime};
+use crate::session::calls::{self, Call};
 use crate::session::decoder::{Capacity, Decoder};
 use crate::session::embedder::Embedder;
 use crate::session::generate::{Generation, Generator, Request};
@@ -65,6 +66,20 @@ struct Child {
     facts: Facts,
 }
 
+/// Makes each call; a check for each.
+fn called(vm: &Module<'_>, all: &[Call]) -> Done {
+    let (mut state, mut done) = (None, Done::default());
+    for call in all {
+        // The last words of a process that dies here.
+        eprintln!("calling {}", call.function);
+        done.checks.push(match calls::make(vm, call, &mut state) {
+            Ok(kind) => Check::new(&call.function, true, kind),
+            Err(error) => Check::new(&call.function, false, error.to_string()),
+        });
+    }
+    done
+}
+
 /// A prompt with its tokens and reference.
 struct Input {
     tokens: Vec<i32>,
@@ -115,6 +130,11 @@ impl Child {
         }
         let loaded = self.load(&runtime, row)?;
         self.enter(Stage::Vm);
+        if !row.calls.is_empty() {
+            let vm = loaded.machine(Allocator::Pooled)?;
+            self.enter(Stage::Call);
+            return Ok(Outcome::Done(called(&vm, &row.calls)));
+        }
         // Guard mode sees more where no memory is used twice.
         let guarded = row.device.is_simulated() && row.simulation.guard;
         let model = loaded.initialise(if guarded {
@@ -150,22 +170,9 @@ impl Child {
         let tokenizer = row.tokenizer.as_ref().map(Tokenizer::load).transpose()?;
         let inputs = inputs(row, tokenizer.as_ref())?;
         self.enter(Stage::Weights);
-        let parameters = &model.metadata().params;
-        let step = (parameters.len() / 50).max(1);
-        let mut told = |done: usize, total: usize| {
-            if done.is_multiple_of(step) || done == total {
-                let _ = send(&Event::Weights { done, total });
-            }
-        };
-        let weights = weights::load(
-            model.runtime(),
-            &row.weights,
-            parameters,
-            &row.dims,
-            &mut told,
-        )?;
+        let weights = parameters(row, model, 0)?;
         let mut done = if model.kind() == Kind::Embedding {
-            self.embed(row, &Embedder::new(model, weights)?, &inputs)?
+            self.embed(row, model, weights, &inputs)?
         } else {
             self.enter(Stage::Cache);
             let capacity = capacity(row, model, &inputs)?;
@@ -177,33 +184,47 @@ impl Child {
         Ok(done)
     }
 
-    fn embed(&mut self, row: &Row, embedder: &Embedder<'_, '_>, inputs: &[Input]) -> Result<Done> {
+    fn embed(
+        &mut self,
+        row: &Row,
+        model: &Model<'_>,
+        weights: Value,
+        inputs: &[Input],
+    ) -> Result<Done> {
         self.enter(Stage::Prefill);
         let prompts: Vec<Vec<i32>> = inputs.iter().map(|i| i.tokens.clone()).collect();
+        let embedder = Embedder::new(model, weights)?;
         for _ in 0..row.warmup {
-            embedder.embed(&prompts, row.padding)?;
+            embedder.embed(&prompts)?;
         }
         let start = std::time::Instant::now();
-        let embeddings = embedder.embed(&prompts, row.padding)?;
+        let embeddings = embedder.embed(&prompts)?;
         let seconds = start.elapsed().as_secs_f64();
+        drop(embedder);
         self.enter(Stage::Compare);
-        let mut done = Done::default();
+        let mut done = Done {
+            checks: compare(row, inputs, &embeddings),
+            ..Done::default()
+        };
         done.figures.first_token_seconds = Some(seconds);
-        for ((prompt, input), embedding) in row.prompts.iter().zip(inputs).zip(&embeddings) {
-            if let Some(case) = &input.case {
-                prompt
-                    .expect
-                    .check_embedding(case, embedding, &mut done.checks);
-            }
+        for prompt in &row.prompts {
             done.answers.push(Answer {
                 prompt: prompt.text.clone(),
                 ..Answer::default()
             });
         }
-        for similarity in &row.similarity {
-            similarity.check(&embeddings, &mut done.checks);
-        }
         finish_checks(&mut done.checks);
+        if done.checks.iter().any(|check| !check.passed)
+            && is_shifted(row, model, inputs, &prompts)?
+        {
+            done.checks.push(Check::new(
+                "positions",
+                false,
+                format!(
+                    "positions are shifted by {BERT_SHIFT}: all would agree if the table of positions began {BERT_SHIFT} rows later; see bge-m3 in docs/verify.md"
+                ),
+            ));
+        }
         Ok(done)
     }
 
@@ -265,6 +286,61 @@ impl Child {
         self.enter(Stage::Decode);
         generator.decode(first_token)
     }
+}
+
+/// XLM-RoBERTa's positions begin behind its padding token, 1; BERT's at 0.
+const BERT_SHIFT: usize = 2;
+
+/// The row's parameters on its device.
+fn parameters(row: &Row, model: &Model<'_>, skipped: usize) -> Result<Value> {
+    let parameters = &model.metadata().params;
+    let step = (parameters.len() / 50).max(1);
+    let mut told = |done: usize, total: usize| {
+        if done.is_multiple_of(step) || done == total {
+            let _ = send(&Event::Weights { done, total });
+        }
+    };
+    let (source, dims) = (&row.weights, &row.dims);
+    weights::load(
+        model.runtime(),
+        source,
+        parameters,
+        dims,
+        skipped,
+        &mut told,
+    )
+}
+
+/// What a row says of its embeddings.
+fn compare(row: &Row, inputs: &[Input], embeddings: &[Vec<f32>]) -> Vec<Check> {
+    let mut checks = Vec::new();
+    for ((prompt, input), embedding) in row.prompts.iter().zip(inputs).zip(embeddings) {
+        if let Some(case) = &input.case {
+            prompt.expect.check_embedding(case, embedding, &mut checks);
+        }
+    }
+    for similarity in &row.similarity {
+        similarity.check(embeddings, &mut checks);
+    }
+    checks
+}
+
+/// Whether the answers would be right if the library, which counts positions from 0,
+/// found the first one where checkpoints of XLM-RoBERTa have it.
+fn is_shifted(
+    row: &Row,
+    model: &Model<'_>,
+    inputs: &[Input],
+    prompts: &[Vec<i32>],
+) -> Result<bool> {
+    let mut tables = model.metadata().params.iter();
+    if !matches!(row.weights, weights::Source::Directory(_)) || !tables.any(weights::is_positions) {
+        return Ok(false);
+    }
+    let moved = parameters(row, model, BERT_SHIFT)?;
+    let embeddings = Embedder::new(model, moved)?.embed(prompts)?;
+    let checks = compare(row, inputs, &embeddings);
+    Ok(!checks.is_empty() && checks.iter().all(|check| check.passed))
 }
 
 /// A row that compares nothing proves nothing.

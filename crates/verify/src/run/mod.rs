@@ -2,11 +2,12 @@
 //!
 //! [`protocol`] is what child and parent say to each other, [`child`] the inside
 //! of the child process, [`process`] the parent's view of one child, [`matrix`]
-//! the whole run, [`hooks`] what other crates plug in.
+//! the whole run, [`prove`] one library tried once, [`hooks`] what other crates plug in.
 
 pub mod child;
 pub mod hooks;
 pub mod matrix;
 pub mod process;
 pub mod protocol;
+pub mod prove;
 mod signal;

@@ -17,6 +17,10 @@ use super::signal;
 
 /// Lines of the child's output that are kept.
 const LAST_WORDS: usize = 12;
+/// What tvm-ffi says before the frames of a crash, the innermost first.
+const SEGFAULT: &str = "Segfault encountered";
+/// Lines before a crash that are kept beside its frames.
+const BEFORE_CRASH: usize = 4;
 
 /// Longest line of the child's output that is kept, in characters.
 const LONGEST_LINE: usize = 600;
@@ -133,6 +137,8 @@ struct Listener {
     facts: Facts,
     result: Option<ChildResult>,
     words: VecDeque<String>,
+    /// The frames of a crash are coming, those that matter first.
+    crashes: bool,
 }
 
 impl Default for Listener {
@@ -142,6 +148,7 @@ impl Default for Listener {
             facts: Facts::default(),
             result: None,
             words: VecDeque::new(),
+            crashes: false,
         }
     }
 }
@@ -190,7 +197,15 @@ impl Listener {
         if text.is_empty() {
             return;
         }
-        if self.words.len() == LAST_WORDS {
+        if text.contains(SEGFAULT) {
+            let old = self.words.len().saturating_sub(BEFORE_CRASH);
+            self.words.drain(..old);
+            self.crashes = true;
+        }
+        if self.words.len() >= LAST_WORDS {
+            if self.crashes {
+                return;
+            }
             self.words.pop_front();
         }
         self.words
@@ -274,4 +289,32 @@ fn signal_of(status: ExitStatus) -> Option<i32> {
 #[cfg(not(unix))]
 fn signal_of(_status: ExitStatus) -> Option<i32> {
     None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(lines: &[String]) -> Vec<String> {
+        let mut listener = Listener::default();
+        for line in lines {
+            listener.hear(Line::Err(line.clone()), &mut |_| {});
+        }
+        listener.words.into()
+    }
+
+    fn numbered(what: &str) -> Vec<String> {
+        (0..100).map(|number| format!("{what} {number}")).collect()
+    }
+
+    #[test]
+    fn the_last_lines_are_kept_and_of_a_crash_the_innermost_frames() {
+        let said = numbered("line");
+        assert_eq!(words(&said), said[100 - LAST_WORDS..]);
+        let crash = [vec![format!("!!! {SEGFAULT} !!!")], numbered("frame")].concat();
+        let kept = words(&[said.clone(), crash.clone()].concat());
+        assert_eq!(kept.len(), LAST_WORDS);
+        assert_eq!(kept[..BEFORE_CRASH], said[100 - BEFORE_CRASH..]);
+        assert_eq!(kept[BEFORE_CRASH..], crash[..LAST_WORDS - BEFORE_CRASH]);
+    }
 }

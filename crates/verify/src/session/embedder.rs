@@ -3,6 +3,11 @@
 //! `prefill(inputs, attention_mask, packed_params)`, both `int32 [batch, seq]`.
 //! The output is `[batch, seq, hidden]`, pooled here as `embedding_metadata`
 //! says (first token if it says nothing), or already `[batch, hidden]`.
+//!
+//! Nothing is padded: mlc-llm's encoders take a mask and do not look at it, so that
+//! padding would change the answer. Prompts of one length share a call.
+
+use std::collections::BTreeMap;
 
 use crate::error::{Error, Result};
 use crate::ffi::{Arg, Function, Value};
@@ -27,33 +32,38 @@ impl<'m, 'r> Embedder<'m, 'r> {
         })
     }
 
-    /// The embedding of every prompt, as many in one call as the library was
-    /// planned for. Shorter prompts are padded with `padding` and masked.
-    pub fn embed(&self, prompts: &[Vec<i32>], padding: i32) -> Result<Vec<Vec<f32>>> {
+    /// The embedding of every prompt. Prompts of equal length share a call, as many as
+    /// the library was planned for.
+    pub fn embed(&self, prompts: &[Vec<i32>]) -> Result<Vec<Vec<f32>>> {
         let limit = usize::try_from(self.model.metadata().max_batch_size).unwrap_or(1);
-        let mut vectors = Vec::with_capacity(prompts.len());
-        for batch in prompts.chunks(limit.max(1)) {
-            vectors.extend(self.embed_batch(batch, padding)?);
+        let mut by_length: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+        for (number, prompt) in prompts.iter().enumerate() {
+            by_length.entry(prompt.len()).or_default().push(number);
+        }
+        let mut vectors = vec![Vec::new(); prompts.len()];
+        for (length, numbers) in by_length {
+            for batch in numbers.chunks(limit.max(1)) {
+                let ids = batch.iter().filter_map(|number| prompts.get(*number));
+                let ids: Vec<i32> = ids.flatten().copied().collect();
+                let made = self.embed_batch(&ids, batch.len(), length)?;
+                for (number, vector) in batch.iter().zip(made) {
+                    if let Some(slot) = vectors.get_mut(*number) {
+                        *slot = vector;
+                    }
+                }
+            }
         }
         Ok(vectors)
     }
 
-    fn embed_batch(&self, prompts: &[Vec<i32>], padding: i32) -> Result<Vec<Vec<f32>>> {
+    fn embed_batch(&self, ids: &[i32], prompts: usize, length: usize) -> Result<Vec<Vec<f32>>> {
         let runtime = self.model.runtime();
-        let longest = prompts.iter().map(Vec::len).max().unwrap_or(0);
-        if longest == 0 {
+        if length == 0 {
             return Err(Error::Unsupported("a prompt has no tokens".to_owned()));
         }
-        let (mut ids, mut mask) = (Vec::new(), Vec::new());
-        for prompt in prompts {
-            let fill = longest.saturating_sub(prompt.len());
-            ids.extend_from_slice(prompt);
-            ids.extend(std::iter::repeat_n(padding, fill));
-            mask.extend(std::iter::repeat_n(1, prompt.len()));
-            mask.extend(std::iter::repeat_n(0, fill));
-        }
-        let dims = [as_dim(prompts.len())?, as_dim(longest)?];
-        let (ids, mask) = (runtime.int32(&dims, &ids)?, runtime.int32(&dims, &mask)?);
+        let dims = [as_dim(prompts)?, as_dim(length)?];
+        let mask = vec![1; ids.len()];
+        let (ids, mask) = (runtime.int32(&dims, ids)?, runtime.int32(&dims, &mask)?);
         let result = self.prefill.call(&[
             Arg::Value(ids.value()),
             Arg::Value(mask.value()),
@@ -66,7 +76,7 @@ impl<'m, 'r> Embedder<'m, 'r> {
             .last()
             .and_then(|&d| usize::try_from(d).ok())
             .unwrap_or(0);
-        let per_prompt = floats.len().checked_div(prompts.len()).unwrap_or(0);
+        let per_prompt = floats.len().checked_div(prompts).unwrap_or(0);
         if hidden == 0 || per_prompt == 0 || shape.first() != dims.first() {
             return Err(Error::Tensor {
                 detail: format!("embedding output of shape {shape:?}"),
@@ -74,8 +84,7 @@ impl<'m, 'r> Embedder<'m, 'r> {
         }
         floats
             .chunks(per_prompt)
-            .zip(prompts)
-            .map(|(output, prompt)| self.pool(output, hidden, prompt.len()))
+            .map(|output| self.pool(output, hidden, length))
             .collect()
     }
 

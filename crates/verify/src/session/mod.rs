@@ -2,11 +2,12 @@
 //!
 //! [`model`] loads the library, initialises its VM and reads `_metadata`;
 //! [`decoder`] runs models with states (KV cache, RNN state or both);
-//! [`embedder`] runs embedding models; [`generate`] is the loop over prompts.
+//! [`embedder`] runs embedding models; [`calls`] calls functions one by one; [`generate`] is the loop over prompts.
 //!
 //! Facts: function names, parameter order and call sequence of mlc-llm's
 //! engine, as written down in the project's notes on engine calls.
 
+pub mod calls;
 pub mod decoder;
 pub mod embedder;
 pub mod generate;

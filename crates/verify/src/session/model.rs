@@ -70,9 +70,14 @@ impl<'r> Loaded<'r> {
         self.library.function(name, true)
     }
 
-    /// Creates the VM, initialises it on the row's device and the host, and
-    /// reads `_metadata`. Every function that the program names is resolved here.
+    /// Makes the VM and reads `_metadata`.
     pub fn initialise(self, allocator: Allocator) -> Result<Model<'r>> {
+        Model::new(self.machine(allocator)?)
+    }
+
+    /// Creates the VM and initialises it on the row's device and the host. Every
+    /// function that the program names is resolved here.
+    pub fn machine(self, allocator: Allocator) -> Result<Module<'r>> {
         let runtime = self.library.runtime();
         let create = self.library.function("vm_load_executable", true)?.ok_or(
             Error::MissingFunction {
@@ -95,7 +100,7 @@ impl<'r> Loaded<'r> {
             args.extend([Arg::Int(1), Arg::Int(0), Arg::Int(allocator)]);
         }
         initialise.call(&args)?;
-        Model::new(vm)
+        Ok(vm)
     }
 }
 

@@ -8,6 +8,7 @@ pub mod index;
 pub mod random;
 pub mod shards;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -47,19 +48,21 @@ impl Source {
 /// Told after each parameter: how many are done, of how many.
 pub type OnParameter<'a> = &'a mut dyn FnMut(usize, usize);
 
-/// Makes all parameters of a model, on the row's device, as one array.
+/// Makes all parameters of a model, on the row's device, as one array. Of tables of
+/// positions in a folder, the first `skipped` rows come last.
 pub fn load(
     runtime: &Runtime,
     source: &Source,
     parameters: &[Parameter],
     dims: &BTreeMap<String, i64>,
+    skipped: usize,
     progress: OnParameter<'_>,
 ) -> Result<Value> {
     let values = match source {
         Source::Random(seed) => make_random(runtime, *seed, parameters, dims, progress)?,
         Source::Directory(path) => {
             let index = Index::read(path)?;
-            read_shards(runtime, &index, parameters, progress)?
+            read_shards(runtime, &index, parameters, skipped, progress)?
         }
     };
     runtime.array(&values)
@@ -92,6 +95,7 @@ fn read_shards(
     runtime: &Runtime,
     index: &Index,
     parameters: &[Parameter],
+    skipped: usize,
     progress: OnParameter<'_>,
 ) -> Result<Vec<Value>> {
     // Everything is checked before the first byte goes to the device.
@@ -108,7 +112,10 @@ fn read_shards(
             .collect();
         let shard = Shard::open(shard)?;
         for (position, parameter, record) in wanted {
-            let bytes = shard.tensor(record, data_type(parameter)?)?;
+            let mut bytes = shard.tensor(record, data_type(parameter)?)?;
+            if skipped > 0 && is_positions(parameter) {
+                bytes = Cow::Owned(without_first(&bytes, &record.shape, skipped));
+            }
             let tensor = runtime.tensor(&record.shape, data_type(parameter)?, &bytes)?;
             if let Some(slot) = values.get_mut(position) {
                 *slot = Some(tensor.value().clone());
@@ -122,6 +129,21 @@ fn read_shards(
         .zip(values)
         .map(|(parameter, value)| value.ok_or_else(|| missing(parameter).into()))
         .collect()
+}
+
+/// Whether a parameter has one row per position.
+pub fn is_positions(parameter: &Parameter) -> bool {
+    let name = parameter.name.rsplit_once('.');
+    name.is_some_and(|(of, _)| of.ends_with("position_embeddings"))
+}
+
+/// A table whose first rows come last.
+fn without_first(table: &[u8], shape: &[i64], skipped: usize) -> Vec<u8> {
+    let rows = shape.first().and_then(|rows| usize::try_from(*rows).ok());
+    let row = rows.and_then(|rows| table.len().checked_div(rows));
+    let at = row.unwrap_or(0).saturating_mul(skipped).min(table.len());
+    let (first, rest) = table.split_at(at);
+    [rest, first].concat()
 }
 
 fn check_record(index: &Index, parameter: &Parameter) -> Result<(), WeightsError> {

@@ -87,9 +87,13 @@ impl Shard {
         let expected = byte_length(&record.shape, dtype);
         if expected != Some(loaded.len()) {
             return Err(bad(format!(
-                "shape {:?} of {} needs {expected:?} bytes, found {}",
+                "shape {:?} of {} needs {}, found {}",
                 record.shape,
                 record.dtype,
+                expected.map_or_else(
+                    || "more bytes than there can be".to_owned(),
+                    |bytes| format!("{bytes} bytes")
+                ),
                 loaded.len()
             )));
         }

@@ -22,6 +22,8 @@ fn every_cpu_row_of_the_corpus_matrix_passes() {
             "dense-q4",
             "hybrid-q4",
             "embedding-q4",
+            "encoder",
+            "minilm-l6",
         ] {
             let name = format!("{model}-{version}-cpu");
             assert!(passed(&report, &name), "{name} is not in the matrix");

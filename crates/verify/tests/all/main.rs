@@ -5,6 +5,7 @@
 
 mod agreement;
 mod common;
+mod embeddings;
 #[cfg(feature = "macho-host")]
 mod emulated;
 mod failures;

@@ -44,14 +44,28 @@ pub(super) struct Dynamic {
     pub(super) hash: Option<u64>,
     pub(super) gnu_hash: Option<u64>,
     pub(super) version_needs: Option<u64>,
-    /// Address and size of the relocations, and of those of the jump slots.
-    pub(super) relocations: (u64, u64),
-    pub(super) jumps: (u64, u64),
+    /// `DT_VERSYM`: a version number per dynamic symbol.
+    pub(super) versions: Option<u64>,
+    pub(super) relocations: Relocations,
+    /// Relocations of functions that may wait for their first call.
+    pub(super) lazy: Relocations,
+    /// Nothing waits.
+    pub(super) binds_now: bool,
     pub(super) has_constructors: bool,
     pub(super) defines_versions: bool,
     pub(super) is_pie: bool,
     /// Addresses of what the loader reads or calls, by the name of their tags.
     pub(super) tables: Vec<(&'static str, u64)>,
+}
+
+/// One of the loader's lists of relocations.
+#[derive(Default)]
+pub(super) struct Relocations {
+    pub(super) address: Option<u64>,
+    /// Bytes.
+    pub(super) size: u64,
+    /// Entries at the beginning that name no symbol, where the linker counted them.
+    pub(super) relative: u64,
 }
 
 impl<'data, Elf: FileHeader<Endian = Endianness>> Image<'data, Elf> {
@@ -135,17 +149,25 @@ impl<'data, Elf: FileHeader<Endian = Endianness>> Image<'data, Elf> {
                 elf::DT_STRSZ => dynamic.strings_size = value,
                 elf::DT_HASH => dynamic.hash = Some(value),
                 elf::DT_GNU_HASH => dynamic.gnu_hash = Some(value),
-                elf::DT_RELA => dynamic.relocations.0 = value,
-                elf::DT_RELASZ => dynamic.relocations.1 = value,
-                elf::DT_JMPREL => dynamic.jumps.0 = value,
-                elf::DT_PLTRELSZ => dynamic.jumps.1 = value,
                 elf::DT_VERDEF => dynamic.defines_versions = true,
                 elf::DT_VERNEED => dynamic.version_needs = Some(value),
                 // Every linked library has DT_INIT; only the array says that
                 // somebody wrote a constructor.
                 elf::DT_INIT_ARRAYSZ => dynamic.has_constructors = value > 0,
+                elf::DT_VERSYM => dynamic.versions = Some(value),
+                elf::DT_RELA => dynamic.relocations.address = Some(value),
+                elf::DT_RELASZ => dynamic.relocations.size = value,
+                elf::DT_RELACOUNT => dynamic.relocations.relative = value,
+                elf::DT_JMPREL => dynamic.lazy.address = Some(value),
+                elf::DT_PLTRELSZ => dynamic.lazy.size = value,
+                elf::DT_BIND_NOW => dynamic.binds_now = true,
+                elf::DT_FLAGS => {
+                    dynamic.binds_now |= elf::DynamicFlags(value).contains(elf::DF_BIND_NOW);
+                }
                 elf::DT_FLAGS_1 => {
-                    dynamic.is_pie = elf::DynamicFlags1(value).contains(elf::DF_1_PIE);
+                    let flags = elf::DynamicFlags1(value);
+                    dynamic.is_pie = flags.contains(elf::DF_1_PIE);
+                    dynamic.binds_now |= flags.contains(elf::DF_1_NOW);
                 }
                 _ => {}
             }

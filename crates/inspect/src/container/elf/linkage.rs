@@ -6,7 +6,7 @@ use object::elf;
 use object::pod;
 use object::read::elf::{FileHeader, ProgramHeader, Rela, Sym};
 
-use super::image::{Dynamic, Image};
+use super::image::{Dynamic, Image, Relocations};
 use super::symbols;
 use crate::container::linkage::Linkage;
 
@@ -22,7 +22,7 @@ pub(super) fn read<Elf: FileHeader<Endian = Endianness>>(
     let image = Image::<Elf>::parse(data).ok()?;
     let dynamic = image.dynamic().ok()??;
     let mut linkage = Linkage::default();
-    for range in [dynamic.relocations, dynamic.jumps] {
+    for range in [&dynamic.relocations, &dynamic.lazy] {
         cells(&image, &dynamic, range, wanted, &mut linkage);
     }
     starts(&image, &mut linkage);
@@ -33,12 +33,12 @@ pub(super) fn read<Elf: FileHeader<Endian = Endianness>>(
 fn cells<Elf: FileHeader<Endian = Endianness>>(
     image: &Image<'_, Elf>,
     dynamic: &Dynamic,
-    (address, size): (u64, u64),
+    list: &Relocations,
     wanted: fn(&[u8]) -> bool,
     linkage: &mut Linkage,
 ) -> Option<()> {
-    let (_, rest) = image.at_address(address).filter(|_| address != 0)?;
-    let bytes = rest.get(..usize::try_from(size).ok()?)?;
+    let (_, rest) = image.at_address(list.address?)?;
+    let bytes = rest.get(..usize::try_from(list.size).ok()?)?;
     let count = bytes.len().checked_div(size_of::<Elf::Rela>())?;
     let (entries, _) = pod::slice_from_bytes::<Elf::Rela>(bytes, count).ok()?;
     let table = symbols::dynamic_table(image, dynamic).ok()??;

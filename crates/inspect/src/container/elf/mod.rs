@@ -5,10 +5,13 @@
 //! Objects are read through their sections. Only headers, the dynamic section,
 //! symbol tables and version needs are touched.
 
+mod calls;
+mod foreign;
 mod hash;
 mod image;
 mod linkage;
 mod regions;
+mod relocations;
 mod segments;
 mod symbols;
 mod table;
@@ -20,7 +23,9 @@ use object::read::elf::{FileHeader, ProgramHeader};
 
 use super::linkage::Linkage;
 use super::symbols::Names;
-use super::{Architecture, Binary, BinaryKind, Format, Needed, Parsed, Platform};
+use super::{
+    Architecture, Binary, BinaryKind, Format, Needed, Parsed, Platform, Region, UndefinedSymbol,
+};
 use crate::error::DecodeError;
 use crate::limits::MAX_HASH_STEPS;
 use image::{Dynamic, Image};
@@ -83,7 +88,7 @@ fn parse_class<'data, Elf: FileHeader<Endian = Endianness>>(
     } else {
         symbols::by_address(&regions)
     };
-    let kept = kept_symbols(&image, dynamic.as_ref(), &placement)?;
+    let kept = kept_symbols(&image, dynamic.as_ref(), &regions, &placement)?;
 
     let kind = kind(&image, dynamic.as_ref())?;
     let segments = segments::read(&image, dynamic.as_ref(), kind)?;
@@ -112,6 +117,7 @@ fn parse_class<'data, Elf: FileHeader<Endian = Endianness>>(
         version_needs: versions::needs(&image, &dynamic)?,
         defined: kept.defined,
         undefined: kept.undefined,
+        foreign: kept.foreign,
         // Objects and static programs say it by the section alone.
         has_constructors: dynamic.has_constructors
             || image.section_of_type(elf::SHT_INIT_ARRAY).is_some(),
@@ -136,6 +142,7 @@ fn parse_class<'data, Elf: FileHeader<Endian = Endianness>>(
 fn kept_symbols<Elf: FileHeader<Endian = Endianness>>(
     image: &Image<'_, Elf>,
     dynamic: Option<&Dynamic>,
+    regions: &[Region<'_>],
     placement: &Placement<'_>,
 ) -> Result<symbols::Kept, DecodeError> {
     let exported = match dynamic {
@@ -158,7 +165,42 @@ fn kept_symbols<Elf: FileHeader<Endian = Endianness>>(
     if carries_blob && let Some(full) = symbols::full_table(image)? {
         symbols::keep_locals(image, &full, placement, &mut kept)?;
     }
+    if let Some(dynamic) =
+        dynamic.filter(|_| !(kept.defined.is_empty() && kept.undefined.is_empty()))
+    {
+        order_undefined(image, dynamic, &exported, regions, &mut kept)?;
+    }
     Ok(kept)
+}
+
+/// Puts undefined symbols in the loader's order, and finds those of other libraries.
+fn order_undefined<Elf: FileHeader<Endian = Endianness>>(
+    image: &Image<'_, Elf>,
+    dynamic: &Dynamic,
+    table: &table::Table<'_, Elf>,
+    regions: &[Region<'_>],
+    kept: &mut symbols::Kept,
+) -> Result<(), DecodeError> {
+    let foreign = foreign::find(image, dynamic, table)?;
+    let numbers = foreign.iter().map(|(number, _)| *number);
+    let wanted = kept.undefined_at.iter().copied().chain(numbers).collect();
+    let met = relocations::met(image, dynamic, &wanted);
+    let mut undefined: Vec<_> = kept
+        .undefined_at
+        .drain(..)
+        .zip(kept.undefined.drain(..))
+        .collect();
+    undefined.sort_by_key(|(number, _)| met.get(number).map_or(usize::MAX, |met| met.order));
+    let undefined = undefined
+        .into_iter()
+        .map(|(number, symbol)| UndefinedSymbol {
+            lazy: met.get(&number).is_some_and(|met| met.lazy),
+            ..symbol
+        });
+    kept.undefined.extend(undefined);
+    let machine = architecture(image.header.e_machine(image.endian));
+    kept.foreign = foreign::with_users(foreign, &met, regions, &kept.defined, machine);
+    Ok(())
 }
 
 /// Strings of the dynamic section.
@@ -305,8 +347,11 @@ fn each_export_class<Elf: FileHeader<Endian = Endianness>>(
     visit: &mut dyn FnMut(&[u8]) -> bool,
 ) -> Result<(), DecodeError> {
     let image = Image::<Elf>::parse(data)?;
+    // The static linker takes every global name of an object.
+    let is_object = image.header.e_type(image.endian) == elf::ET_REL;
     let table = match image.dynamic()? {
         Some(dynamic) => symbols::dynamic_table(&image, &dynamic)?,
+        None if is_object => symbols::full_table(&image)?,
         None => None,
     };
     match table {

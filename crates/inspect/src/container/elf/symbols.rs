@@ -13,7 +13,7 @@ use crate::container::names::{
 };
 use crate::container::regions::RegionIndex;
 use crate::container::symbols::Names;
-use crate::container::{DefinedSymbol, Region, UndefinedSymbol};
+use crate::container::{DefinedSymbol, ForeignSymbol, Region, UndefinedSymbol};
 use crate::error::DecodeError;
 
 /// What is kept of the symbols.
@@ -21,6 +21,9 @@ use crate::error::DecodeError;
 pub(super) struct Kept {
     pub(super) defined: Vec<DefinedSymbol>,
     pub(super) undefined: Vec<UndefinedSymbol>,
+    /// Their numbers in the table.
+    pub(super) undefined_at: Vec<u32>,
+    pub(super) foreign: Vec<ForeignSymbol>,
     /// A strong global of LLVM.
     pub(super) visible_llvm: Option<String>,
 }
@@ -128,7 +131,7 @@ pub(super) fn keep<Elf: FileHeader<Endian = Endianness>>(
 ) -> Result<Kept, DecodeError> {
     let mut names = Names::new(table.strings, table.strings_at, image.data.len());
     let mut kept = Kept::default();
-    for symbol in table.symbols {
+    for (number, symbol) in (0u32..).zip(table.symbols) {
         let offset = symbol.st_name(image.endian).into();
         let undefined = symbol.is_undefined(image.endian);
         let start = names.start(offset);
@@ -148,7 +151,9 @@ pub(super) fn keep<Elf: FileHeader<Endian = Endianness>>(
                     name: names.keep(name)?,
                     weak: symbol.is_weak(),
                     library: None,
+                    lazy: false,
                 });
+                kept.undefined_at.push(number);
             }
         } else if concerns_tvm(name) {
             let name = names.keep(name)?;

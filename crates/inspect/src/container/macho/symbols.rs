@@ -147,6 +147,7 @@ fn keep_undefined<Mach: MachHeader<Endian = Endianness>>(
                     Some(needed) => Some(names.keep(needed.name.as_bytes())?),
                     None => None,
                 },
+                lazy: false,
             });
         }
     }
@@ -255,12 +256,14 @@ pub(super) fn each_export<Mach: MachHeader<Endian = Endianness>>(
     let Some(table) = table(image)? else {
         return Ok(());
     };
+    // What an object keeps from other libraries is there for the static linker.
+    let is_object = image.header.filetype(image.endian) == object::macho::MH_OBJECT;
     let mut names = Names::new(table.strings, table.strings_at, image.data.len());
     for symbol in table.external {
         let kind = symbol.n_type();
         if symbol.is_definition()
             && kind.is_ext()
-            && !kind.is_pext()
+            && (is_object || !kind.is_pext())
             && let Some(name) = names.get(symbol.n_strx(image.endian).into())?
             && !visit(plain(name))
         {

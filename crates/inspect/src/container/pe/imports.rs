@@ -147,6 +147,7 @@ impl<'data> Reader<'_, 'data> {
                     name,
                     weak: optional,
                     library: Some(library),
+                    lazy: false,
                 });
             }
         }

@@ -131,7 +131,12 @@ impl Reader<'_> {
             };
             match flow {
                 Flow::On => {}
-                Flow::Branch(target) => branch(target, &state),
+                Flow::Branch(target) if target >= code.address && target < end => {
+                    branch(target, &state);
+                }
+                Flow::Branch(target) => {
+                    self.call(place, Target::Code(target), &state, &mut course);
+                }
                 Flow::Call(target) => {
                     self.call(place, target, &state, &mut course);
                     state.called(self.machine.lost());

@@ -61,17 +61,19 @@ impl Machine for X86_64 {
         Some((instruction.len(), flow))
     }
 
+    /// `call`, `jmp`, and the short `jmp` that ends a function beside its callee.
     fn calls(&self, code: Piece<'_>, visit: &mut dyn FnMut(u64, u64)) {
-        for at in memchr::memchr2_iter(0xe8, 0xe9, code.data) {
-            let Some(&[_, d0, d1, d2, d3]) = code.data.get(at..).and_then(<[u8]>::first_chunk)
-            else {
-                return;
-            };
+        for at in memchr::memchr3_iter(0xe8, 0xe9, 0xeb, code.data) {
+            let rest = code.data.get(at..).unwrap_or_default();
             let site = code.address.wrapping_add(at as u64);
-            let distance = i32::from_le_bytes([d0, d1, d2, d3]);
+            let (length, distance) = match rest {
+                [0xeb, near, ..] => (2, i64::from(near.cast_signed())),
+                [_, a, b, c, d, ..] => (5, i64::from(i32::from_le_bytes([*a, *b, *c, *d]))),
+                _ => continue,
+            };
             visit(
                 site,
-                site.wrapping_add(5).wrapping_add_signed(distance.into()),
+                site.wrapping_add(length).wrapping_add_signed(distance),
             );
         }
     }

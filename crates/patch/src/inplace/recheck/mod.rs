@@ -2,10 +2,12 @@
 //!
 //! It shares nothing with what made the change. Containers are read by
 //! `goblin`, `tar` and a few lines for WebAssembly, blobs by a small decoder of
-//! its own ([`blob`]), names by [`names`], signatures by [`signature`]. Bytes
+//! its own ([`blob`]), names by [`names`], signatures by [`signature`],
+//! APKs by `zip` ([`apk`]). Bytes
 //! outside the plan must be equal, the difference in meaning must be exactly the
 //! planned one, and a loader must still take the file ([`segments`]).
 
+mod apk;
 mod blob;
 mod container;
 mod executable;
@@ -64,6 +66,7 @@ pub fn check(old: &[u8], new: &[u8], plan: &EditPlan) -> Result<(), String> {
     if plan.edits.is_empty() {
         return Ok(());
     }
+    apk::check(&before, &after)?;
     segments::check(&after)?;
     signature::check(&after)
 }

@@ -140,3 +140,18 @@ fn kernels_lose_and_regain_their_extra_tags() {
         assert_eq!(forms(&carried_out(&plain, &back)), forms(&old), "{name}");
     }
 }
+
+/// The kernels of a system library are in the objects beside the one with the blob.
+#[test]
+fn the_objects_of_an_archive_are_judged_together() {
+    for name in ["embedding-metal-ios.tar", "extcall-cpu-ios.tar"] {
+        for compiled in ["tvm-0.25", "tvm-0.26", "tvm-0.27"] {
+            let old = bytes(&format!("{compiled}/{name}"));
+            let plan = convert::plan(&old, &release("tvm-0.27"), &ConvertOptions::default());
+            assert!(
+                plan.expect("nothing is missing").is_empty(),
+                "{compiled}/{name}"
+            );
+        }
+    }
+}

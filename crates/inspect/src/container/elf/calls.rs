@@ -1,0 +1,174 @@
+//! Which functions use what the loader fills in at an address: they read it
+//! themselves, or call the stub of a few instructions that jumps there.
+//!
+//! Nothing is disassembled. On x86-64 every such reference ends with its distance
+//! in four bytes; on AArch64 it is `adrp` and a load, and a call is one instruction.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use crate::container::names::is_blob_symbol;
+use crate::container::{Architecture, DefinedSymbol, Region};
+
+/// Code that is looked through, in a model library and in any other, and functions
+/// that are named.
+const MAX_MODEL_CODE: usize = 8 << 20;
+const MAX_CODE: usize = 1 << 20;
+const MAX_USERS: usize = 4;
+
+/// For each of `slots` the functions that use what is filled in there, by name.
+pub(super) fn users(
+    regions: &[Region<'_>],
+    functions: &[DefinedSymbol],
+    slots: &[u64],
+    architecture: Architecture,
+) -> Vec<Vec<String>> {
+    let code: Vec<&Region<'_>> = regions.iter().filter(|region| region.executable).collect();
+    let sizes = code.iter().map(|region| region.data.len());
+    let most = match functions.iter().any(|one| is_blob_symbol(&one.name)) {
+        true => MAX_MODEL_CODE,
+        false => MAX_CODE,
+    };
+    if sizes.fold(0usize, usize::saturating_add) > most {
+        return vec![Vec::new(); slots.len()];
+    }
+    // Who leads to one of some addresses: (from, to).
+    let references = |targets: &BTreeSet<u64>, calls: bool| -> Vec<(u64, u64)> {
+        let of_region = |region: &&Region<'_>| match architecture {
+            Architecture::X86_64 => x86_64(region, targets),
+            Architecture::Aarch64 if calls => branches(region, targets),
+            Architecture::Aarch64 => loads(region, targets),
+            _ => Vec::new(),
+        };
+        code.iter().flat_map(of_region).collect()
+    };
+    let mut names: BTreeMap<u64, BTreeSet<&str>> = BTreeMap::new();
+    // A stub: sixteen bytes, whose first instruction is called.
+    let mut stubs: BTreeMap<u64, u64> = BTreeMap::new();
+    for (at, slot) in references(&slots.iter().copied().collect(), false) {
+        match holder(functions, at) {
+            Some(name) => drop(names.entry(slot).or_default().insert(name)),
+            None => drop(stubs.insert(at & !15, slot)),
+        }
+    }
+    if !stubs.is_empty() {
+        for (at, stub) in references(&stubs.keys().copied().collect(), true) {
+            if let (Some(name), Some(slot)) = (holder(functions, at), stubs.get(&stub)) {
+                names.entry(*slot).or_default().insert(name);
+            }
+        }
+    }
+    let of_slot = |slot: &u64| {
+        let names = names.get(slot).into_iter().flatten();
+        names
+            .take(MAX_USERS)
+            .map(|name| (*name).to_owned())
+            .collect()
+    };
+    slots.iter().map(of_slot).collect()
+}
+
+fn holder(functions: &[DefinedSymbol], address: u64) -> Option<&str> {
+    let holds = |function: &&DefinedSymbol| {
+        let offset = address.checked_sub(function.address);
+        offset.is_some_and(|offset| function.size.is_some_and(|size| offset < size))
+    };
+    functions
+        .iter()
+        .find(holds)
+        .map(|function| function.name.as_str())
+}
+
+/// Addresses of distances that lead to one of `targets` from the byte after them.
+fn x86_64(region: &Region<'_>, targets: &BTreeSet<u64>) -> Vec<(u64, u64)> {
+    let (Some(first), Some(last)) = (targets.first(), targets.last()) else {
+        return Vec::new();
+    };
+    let places = region.data.windows(4).zip(0u64..);
+    let leads = places.filter_map(|(bytes, offset)| {
+        let distance = i32::from_le_bytes(bytes.try_into().ok()?);
+        let at = region.address.wrapping_add(offset);
+        let end = at.wrapping_add(4);
+        let target = end.wrapping_add_signed(distance.into());
+        let is_near = (*first..=*last).contains(&target);
+        (is_near && targets.contains(&target)).then_some((at, target))
+    });
+    leads.collect()
+}
+
+fn instructions<'a>(region: &'a Region<'_>) -> impl Iterator<Item = (u64, u32)> + 'a {
+    let words = region.data.chunks_exact(4).zip(0u64..);
+    words.filter_map(|(bytes, index)| {
+        let at = region.address.wrapping_add(index.wrapping_mul(4));
+        Some((at, u32::from_le_bytes(bytes.try_into().ok()?)))
+    })
+}
+
+/// `bl` and `b` to one of `targets`.
+fn branches(region: &Region<'_>, targets: &BTreeSet<u64>) -> Vec<(u64, u64)> {
+    let leads = instructions(region).filter_map(|(at, word)| {
+        let distance = i64::from((word << 6).cast_signed() >> 4);
+        let target = at.wrapping_add_signed(distance);
+        let is_branch = word & 0x7c00_0000 == 0x1400_0000;
+        (is_branch && targets.contains(&target)).then_some((at, target))
+    });
+    leads.collect()
+}
+
+/// `adrp` of the page of one of `targets`, and a load from there soon after.
+fn loads(region: &Region<'_>, targets: &BTreeSet<u64>) -> Vec<(u64, u64)> {
+    let mut found = Vec::new();
+    // Where a page was put into a register last: at, page, register.
+    let mut last: Option<(u64, u64, u32)> = None;
+    for (at, word) in instructions(region) {
+        if word & 0x9f00_0000 == 0x9000_0000 {
+            let pages = (((word << 8).cast_signed() >> 13) << 2) | (word >> 29 & 3).cast_signed();
+            let page = (at & !0xfff).wrapping_add_signed(i64::from(pages) << 12);
+            last = Some((at, page, word & 31));
+        } else if word & 0xffc0_0000 == 0xf940_0000
+            && let Some((began, page, register)) = last
+            && word >> 5 & 31 == register
+        {
+            let target = page.wrapping_add(u64::from(word >> 10 & 0xfff) << 3);
+            if targets.contains(&target) {
+                found.push((began, target));
+            }
+        }
+    }
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::container::{Contents, FileRange};
+
+    fn code(address: u64, bytes: &'static [u8]) -> Region<'static> {
+        Region {
+            name: ".text".into(),
+            address,
+            data: Contents::of_file(bytes),
+            file_ranges: vec![FileRange {
+                region_offset: 0,
+                file_offset: 0,
+                length: bytes.len() as u64,
+            }],
+            executable: true,
+            writable: false,
+        }
+    }
+
+    #[test]
+    fn references_of_both_machines() {
+        // jmp *0x2fea(%rip) at 0x1010.
+        let stub = code(0x1010, &[0xff, 0x25, 0xea, 0x2f, 0, 0]);
+        assert_eq!(x86_64(&stub, &[0x4000].into()), [(0x1012, 0x4000)]);
+        assert_eq!(x86_64(&stub, &[0x3fff, 0x4001].into()), []);
+        // adrp x16, 0x20000; ldr x17, [x16, #24]
+        let stub = code(0x1_0ff0, &[0x90, 0x00, 0x00, 0x90, 0x11, 0x0e, 0x40, 0xf9]);
+        assert_eq!(loads(&stub, &[0x2_0018].into()), [(0x1_0ff0, 0x2_0018)]);
+        assert_eq!(loads(&stub, &[0x2_0020].into()), []);
+        // bl backwards by four instructions
+        let call = code(0x1010, &[0xfc, 0xff, 0xff, 0x97]);
+        assert_eq!(branches(&call, &[0x1000].into()), [(0x1010, 0x1000)]);
+    }
+}

@@ -1,0 +1,66 @@
+//! In which order the loader looks for undefined symbols, and when: the relocations
+//! of data first, then those of functions, which wait for their first call unless
+//! the file says `BIND_NOW` (or whoever loads it does).
+
+use std::collections::{HashMap, HashSet};
+
+use object::Endianness;
+use object::pod;
+use object::read::elf::{FileHeader, Rela};
+
+use super::image::{Dynamic, Image, Relocations};
+
+/// Where the loader meets a symbol first.
+pub(super) struct Met {
+    /// How many relocations come before.
+    pub(super) order: usize,
+    /// A function that waits for its first call.
+    pub(super) lazy: bool,
+    /// The address that is filled in.
+    pub(super) slot: u64,
+}
+
+/// Where the loader meets the symbols of these numbers. Files whose relocations
+/// have no addend, of 32-bit machines, are not followed.
+pub(super) fn met<Elf: FileHeader<Endian = Endianness>>(
+    image: &Image<'_, Elf>,
+    dynamic: &Dynamic,
+    wanted: &HashSet<u32>,
+) -> HashMap<u32, Met> {
+    let mut met: HashMap<u32, Met> = HashMap::new();
+    if wanted.is_empty() {
+        return met;
+    }
+    let lists = [(&dynamic.relocations, false), (&dynamic.lazy, true)];
+    let mut order = 0usize;
+    for (list, of_functions) in lists {
+        for entry in entries(image, list) {
+            order = order.saturating_add(1);
+            let symbol = entry.r_sym(image.endian, false);
+            if wanted.contains(&symbol) {
+                met.entry(symbol).or_insert_with(|| Met {
+                    order,
+                    lazy: of_functions && !dynamic.binds_now,
+                    slot: entry.r_offset(image.endian).into(),
+                });
+            }
+        }
+    }
+    met
+}
+
+/// The entries of a list that may name a symbol.
+fn entries<'data, Elf: FileHeader<Endian = Endianness>>(
+    image: &Image<'data, Elf>,
+    list: &Relocations,
+) -> &'data [Elf::Rela] {
+    let entry = size_of::<Elf::Rela>();
+    let found = || {
+        let (_, bytes) = image.at_address(list.address?)?;
+        let size = usize::try_from(list.size).ok()?.min(bytes.len());
+        let count = size.checked_div(entry)?;
+        let (all, _) = pod::slice_from_bytes::<Elf::Rela>(bytes, count).ok()?;
+        all.get(usize::try_from(list.relative).ok()?..)
+    };
+    found().unwrap_or_default()
+}

@@ -1,0 +1,122 @@
+//! Symbols of other libraries than TVM's: whether anything that a file's process is
+//! known to load defines them.
+//!
+//! A library that the file names and that is not found may define anything: then
+//! nothing is said. On disk libraries are asked through their own lookup tables.
+
+use std::collections::BTreeSet;
+
+use super::load_set::LoadSet;
+use super::{libraries, system};
+use crate::artifact::Artifact;
+use crate::container::{self, Binary, BinaryKind, ForeignSymbol, Format, Platform};
+use crate::place::Place;
+use crate::source::map;
+
+/// Libraries that are opened for one file.
+const MAX_OPENED: usize = 64;
+
+/// What every release's runtime defines for compiled models.
+const RELEASED: [&str; 5] = [
+    "__gnu_f2h_ieee",
+    "__gnu_h2f_ieee",
+    "__truncdfhf2",
+    "__truncsfhf2",
+    "__extendhfsf2",
+];
+
+/// The symbols that nothing defines, in the loader's order. A release has no load set.
+pub fn missing<'a>(
+    artifact: &'a Artifact,
+    load_set: Option<&LoadSet>,
+    companions: &[&Artifact],
+) -> Vec<&'a ForeignSymbol> {
+    let Some(binary) = artifact.binary.as_deref() else {
+        return Vec::new();
+    };
+    if binary.format != Format::Elf
+        || binary.platform != Platform::Linux
+        || binary.kind == BinaryKind::Object
+    {
+        return Vec::new();
+    }
+    let is_of_runtime = |symbol: &ForeignSymbol| match load_set {
+        Some(load_set) => !load_set.providers_of(&symbol.name).is_empty(),
+        None => RELEASED.contains(&symbol.name.as_str()),
+    };
+    let left = binary
+        .foreign
+        .iter()
+        .filter(|symbol| !is_of_runtime(symbol));
+    let mut left: Vec<&ForeignSymbol> = left.collect();
+    if left.is_empty() {
+        return left;
+    }
+    // What a library of TVM's needs is loaded with it.
+    let names_tvm = binary
+        .needed
+        .iter()
+        .any(|needed| libraries::is_family(&needed.name));
+    let members = load_set
+        .filter(|_| names_tvm)
+        .map_or(&[][..], |set| &set.members);
+    let asking = members.iter().map(|member| (&member.path, &member.binary));
+    let asking = asking.chain([(&artifact.path, binary)]);
+    let needed: Option<Vec<Vec<Place>>> =
+        asking.map(|(place, binary)| found(place, binary)).collect();
+    let beside = companions.iter().map(|companion| companion.path.clone());
+    let Some(needed) = needed else {
+        return Vec::new();
+    };
+    match drop_defined(needed.into_iter().flatten().chain(beside), &mut left) {
+        true => left,
+        false => Vec::new(),
+    }
+}
+
+/// Drops what some libraries and those that they name define; whether all of them
+/// are known.
+fn drop_defined(libraries: impl Iterator<Item = Place>, left: &mut Vec<&ForeignSymbol>) -> bool {
+    let mut seen: BTreeSet<Place> = BTreeSet::new();
+    let mut asked: Vec<Place> = libraries.collect();
+    while let Some(library) = asked.pop() {
+        if !seen.insert(library.clone()) {
+            continue;
+        }
+        if seen.len() > MAX_OPENED || library.is_member() {
+            return false;
+        }
+        let Ok(bytes) = map::open(library.path()) else {
+            return false;
+        };
+        let names: Vec<&str> = left.iter().map(|symbol| symbol.name.as_str()).collect();
+        let (Ok(defined), Ok(slices)) =
+            (container::defines(&bytes, &names), container::parse(&bytes))
+        else {
+            return false;
+        };
+        let mut defined = defined.into_iter();
+        left.retain(|_| defined.next() != Some(true));
+        for slice in slices {
+            match found(&library, &slice.binary) {
+                Some(more) => asked.extend(more),
+                None => return false,
+            }
+        }
+    }
+    true
+}
+
+/// Where the libraries lie that a file names, less TVM's and the system's; `None`
+/// where one is not found.
+fn found(place: &Place, binary: &Binary) -> Option<Vec<Place>> {
+    let others = binary
+        .needed
+        .iter()
+        .filter(|needed| !libraries::is_family(&needed.name) && !system::is_base(&needed.name));
+    let find = |name: &str| {
+        let mut places = libraries::candidates(place, binary, name).into_iter();
+        places.find(|place| place.is_member() || place.path().is_file())
+    };
+    others.map(|needed| find(&needed.name)).collect()
+}

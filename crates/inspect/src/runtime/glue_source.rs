@@ -1,0 +1,329 @@
+//! Reads [`Glue`] out of the text of a package's JavaScript, which is never run.
+//!
+//! The packages are bundles that keep the names of tvmjs: the classes `Environment`,
+//! `RuntimeContext`, `LLMChatPipeline` and `EmbeddingPipeline`, and the object
+//! `wasmImports` that Emscripten writes. A bundle whose names were shortened has none
+//! of them, and nothing is said of it.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{BufReader, Read};
+use std::path::{Component, Path, PathBuf};
+
+use flate2::read::MultiGzDecoder;
+use memchr::memmem;
+use serde::Deserialize;
+
+use super::glue::Glue;
+use crate::container::{Body, Member, tar};
+
+/// Packages that are read, with the name that a release of theirs has here.
+const PACKAGES: [(&str, &str); 2] = [
+    ("@mlc-ai/web-llm", "web-llm"),
+    ("@mlc-ai/web-runtime", "web-runtime"),
+];
+/// Bytes of a script that are read; the largest published one has 7 MB.
+const MAX_SCRIPT: u64 = 64 << 20;
+/// One of Emscripten's own names, in every `wasmImports` of a TVM runtime.
+const OWN_IMPORT: &str = "clock_time_get";
+
+#[derive(Deserialize)]
+struct Manifest {
+    name: String,
+    version: String,
+    main: Option<String>,
+}
+
+/// The name (`web-llm-0.2.79`) and JavaScript of an unpacked npm package; `None` for
+/// any other folder. The error says why one of these packages could not be read.
+pub fn package(folder: &Path) -> Option<(String, Result<Glue, String>)> {
+    let manifest = folder.join("package.json");
+    if !manifest.metadata().is_ok_and(|facts| facts.is_file()) {
+        return None;
+    }
+    let text = bounded(File::open(manifest).ok()?).ok()?;
+    let script = |main: &str| {
+        let path = within(folder, main).ok_or_else(|| format!("`main` is {main}"))?;
+        let file = File::open(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+        bounded(file)
+    };
+    of_package(&text, script)
+}
+
+/// The same of every package in a folder: the folder itself, or what npm has installed
+/// in it or in its `node_modules`.
+pub fn installed(folder: &Path) -> Vec<(String, Result<Glue, String>)> {
+    let modules = [PathBuf::new(), PathBuf::from("node_modules")];
+    let modules = modules.iter().map(|inner| folder.join(inner));
+    let named = modules.flat_map(|modules| PACKAGES.map(|(name, _)| modules.join(name)));
+    let folders = std::iter::once(folder.to_owned()).chain(named);
+    folders.filter_map(|folder| package(&folder)).collect()
+}
+
+/// The same of a packed package, as `npm pack` writes it and the registry has it.
+pub fn tarball(path: &Path) -> Option<(String, Result<Glue, String>)> {
+    let file = File::open(path).ok()?;
+    let unpacked = MultiGzDecoder::new(BufReader::new(file));
+    let mut bytes = Vec::new();
+    let most = MAX_SCRIPT.saturating_mul(2);
+    unpacked.take(most).read_to_end(&mut bytes).ok()?;
+    // Every member lies in one folder, mostly called `package`.
+    let member = |wanted: &str| {
+        let mut found = None;
+        let mut look = |member: Member<'_, '_>| {
+            let name = String::from_utf8_lossy(&member.name);
+            let inner = name.split_once('/').map(|(_, inner)| inner);
+            if let (true, Body::Stored(body)) = (inner == Some(wanted), member.body) {
+                found = Some(body.to_vec());
+            }
+            found.is_none()
+        };
+        // A damaged end does not matter once the member was met.
+        let _ = tar::members(&bytes, &mut look);
+        found
+    };
+    of_package(&member("package.json")?, |main| {
+        let inner = main.strip_prefix("./").unwrap_or(main);
+        member(inner).ok_or_else(|| format!("it holds no {main}"))
+    })
+}
+
+/// The same of a package's files, wherever they are.
+fn of_package(
+    manifest: &[u8],
+    script: impl FnOnce(&str) -> Result<Vec<u8>, String>,
+) -> Option<(String, Result<Glue, String>)> {
+    let manifest: Manifest = serde_json::from_slice(manifest).ok()?;
+    let (_, short) = PACKAGES.iter().find(|(name, _)| *name == manifest.name)?;
+    let name = format!("{short}-{}", manifest.version);
+    let main = manifest.main.as_deref().unwrap_or("lib/index.js");
+    let glue = script(main).and_then(|text| {
+        let text = String::from_utf8_lossy(&text);
+        read(&text).ok_or_else(|| format!("{main} holds no tvmjs that can be read"))
+    });
+    Some((name, glue))
+}
+
+/// A file of a package that stays inside it.
+fn within(folder: &Path, name: &str) -> Option<PathBuf> {
+    let name = Path::new(name);
+    let is_plain = |part| matches!(part, Component::Normal(_) | Component::CurDir);
+    name.components()
+        .all(is_plain)
+        .then(|| folder.join(name))
+        .filter(|path| path.metadata().is_ok_and(|facts| facts.is_file()))
+}
+
+fn bounded(file: File) -> Result<Vec<u8>, String> {
+    let mut text = Vec::new();
+    let read = file
+        .take(MAX_SCRIPT.saturating_add(1))
+        .read_to_end(&mut text);
+    read.map_err(|error| error.to_string())?;
+    if text.len() as u64 > MAX_SCRIPT {
+        return Err(format!("it is larger than {} MiB", MAX_SCRIPT >> 20));
+    }
+    Ok(text)
+}
+
+/// What the JavaScript offers and asks for; `None` where it is no such bundle.
+pub fn read(text: &str) -> Option<Glue> {
+    let text = text.as_bytes();
+    let mut offers = emscripten_imports(text)?;
+    for object in ["defaultEnv", "newEnv"] {
+        offers.extend(objects(text, object).next()?);
+    }
+    let exports = find(text, b"checkExports([")?;
+    let exports = text.get(exports..)?;
+    let exports = exports.get(..find(exports, b"]")?)?;
+    Some(Glue {
+        offers,
+        exports: quoted(exports).collect(),
+        instance: asked_by(text, "RuntimeContext")?,
+        chat: asked_by(text, "LLMChatPipeline").unwrap_or_default(),
+        embedding: asked_by(text, "EmbeddingPipeline").unwrap_or_default(),
+    })
+}
+
+/// The keys of the `wasmImports` of TVM's runtime; bundles hold others too.
+fn emscripten_imports(text: &[u8]) -> Option<BTreeSet<String>> {
+    objects(text, "wasmImports").find(|keys| keys.contains(OWN_IMPORT))
+}
+
+/// The keys of each object literal that is assigned to this name.
+fn objects<'t>(text: &'t [u8], name: &'t str) -> impl Iterator<Item = BTreeSet<String>> + 't {
+    memmem::find_iter(text, name.as_bytes()).filter_map(move |at| {
+        let rest = text.get(at.checked_add(name.len())?..)?;
+        let rest = rest.trim_ascii_start().strip_prefix(b"=")?;
+        let rest = rest.trim_ascii_start();
+        rest.starts_with(b"{").then(|| keys(rest))
+    })
+}
+
+/// The keys of the object literal that the text begins with.
+fn keys(object: &[u8]) -> BTreeSet<String> {
+    let mut keys = BTreeSet::new();
+    code(object, |nesting, at| {
+        let opens = nesting.all == 1 && matches!(object.get(at), Some(b'{' | b','));
+        let key = opens.then(|| object.get(at.saturating_add(1)..)).flatten();
+        keys.extend(key.and_then(key_at).map(str::to_owned));
+    });
+    keys
+}
+
+/// `"name":` or `name:` or `name,`
+fn key_at(text: &[u8]) -> Option<&str> {
+    let text = text.trim_ascii_start();
+    let (text, is_end): (_, fn(&u8) -> bool) = match text.strip_prefix(b"\"") {
+        Some(text) => (text, |byte| *byte == b'"'),
+        None => (text, |byte| !is_word(*byte)),
+    };
+    let key = text.get(..text.iter().position(is_end)?)?;
+    std::str::from_utf8(key).ok().filter(|key| !key.is_empty())
+}
+
+/// The global functions that the constructor of a class asks for whatever happens: those
+/// outside its `if`, `try` and other blocks.
+fn asked_by(text: &[u8], class: &str) -> Option<Vec<String>> {
+    const ASKS: &[u8] = b"getGlobalFunc(\"";
+    let class = format!("class {class} ");
+    let class = text.get(find(text, class.as_bytes())?..)?;
+    let constructor = class.get(find(class, b"constructor(")?..)?;
+    let body = constructor.get(find(constructor, b"{")?..)?;
+    let mut asked = Vec::new();
+    code(body, |nesting, at| {
+        let rest = body.get(at..).unwrap_or_default();
+        if nesting.braces == 1 && rest.starts_with(ASKS) {
+            asked.extend(quoted(rest).next());
+        }
+    });
+    Some(asked)
+}
+
+/// Every string in double quotes.
+fn quoted(text: &[u8]) -> impl Iterator<Item = String> {
+    let parts = text.split(|byte| *byte == b'"');
+    let strings = parts.skip(1).step_by(2);
+    strings.map(|part| String::from_utf8_lossy(part).into_owned())
+}
+
+/// How many brackets are open.
+#[derive(Clone, Copy, Default)]
+struct Nesting {
+    all: usize,
+    braces: usize,
+}
+
+/// Calls `each` at every byte of code, strings and comments passed over, up to the end
+/// of the brackets that the text begins with.
+fn code(text: &[u8], mut each: impl FnMut(Nesting, usize)) {
+    let mut nesting = Nesting::default();
+    let mut at = 0usize;
+    while let Some(byte) = text.get(at) {
+        let rest = text.get(at..).unwrap_or_default();
+        let skipped = match byte {
+            b'"' | b'\'' | b'`' => string_length(rest),
+            b'/' if rest.starts_with(b"//") => find(rest, b"\n").unwrap_or(rest.len()),
+            b'/' if rest.starts_with(b"/*") => {
+                find(rest, b"*/").map_or(rest.len(), |end| end.saturating_add(2))
+            }
+            _ => 0,
+        };
+        if skipped > 0 {
+            at = at.saturating_add(skipped);
+            continue;
+        }
+        let brace = usize::from(matches!(byte, b'{' | b'}'));
+        match byte {
+            b'{' | b'(' | b'[' => {
+                nesting.all = nesting.all.saturating_add(1);
+                nesting.braces = nesting.braces.saturating_add(brace);
+            }
+            b'}' | b')' | b']' => {
+                nesting.all = nesting.all.saturating_sub(1);
+                nesting.braces = nesting.braces.saturating_sub(brace);
+            }
+            _ => {}
+        }
+        if nesting.all == 0 {
+            return;
+        }
+        each(nesting, at);
+        at = at.saturating_add(1);
+    }
+}
+
+/// Bytes of the string that the text begins with, quotes included.
+fn string_length(text: &[u8]) -> usize {
+    let Some(quote) = text.first() else { return 0 };
+    let mut escaped = false;
+    for (at, byte) in text.iter().enumerate().skip(1) {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = true,
+            _ if byte == quote => return at.saturating_add(1),
+            _ => {}
+        }
+    }
+    text.len()
+}
+
+fn is_word(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'$')
+}
+
+fn find(text: &[u8], what: &[u8]) -> Option<usize> {
+    memmem::find(text, what)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The shape of a bundle, with everything that could mislead a reader.
+    const BUNDLE: &str = r#"
+    class Environment { environment(initEnv) {
+        const defaultEnv = { "__cxa_thread_atexit": () => { let x = { no: 1, never: 2 }; }, "grow": (index, more) => {} };
+        const newEnv = { "TVMFFIWasmSafeCall": call, "log": (msg) => { this.logger(msg); } };
+    } }
+    var wasmImports={a:b,c:d};
+    var wasmImports = {"clock_time_get":_clock, fd_read:_read, proc_exit};
+    class FFILibrary { validateInstance() { this.checkExports(["TVMWasmAllocSpace", "TVMFuncFree"]); } }
+    class RuntimeContext {
+        constructor(getGlobalFunc) {
+            // getGlobalFunc("commented") {
+            this.a = getGlobalFunc("first"); /* } getGlobalFunc("no") */
+            const text = "} getGlobalFunc(\"quoted\")";
+            try { this.b = getGlobalFunc("perhaps"); } catch (e) {}
+            this.c = this.tvm.keep(this.tvm.getGlobalFunc("second"));
+        }
+        later() { getGlobalFunc("later"); }
+    }"#;
+
+    #[test]
+    fn what_is_certain_is_read_and_nothing_else() {
+        let glue = read(BUNDLE).expect("it is a bundle");
+        let offers: Vec<&str> = glue.offers.iter().map(String::as_str).collect();
+        let expected = [
+            "TVMFFIWasmSafeCall",
+            "__cxa_thread_atexit",
+            "clock_time_get",
+            "fd_read",
+            "grow",
+            "log",
+            "proc_exit",
+        ];
+        assert_eq!(offers, expected);
+        assert_eq!(glue.exports, ["TVMWasmAllocSpace", "TVMFuncFree"]);
+        assert_eq!(glue.instance, ["first", "second"]);
+        assert_eq!((glue.chat.len(), glue.embedding.len()), (0, 0));
+    }
+
+    #[test]
+    fn a_bundle_cut_anywhere_is_read_or_not_but_never_a_panic() {
+        for end in 0..BUNDLE.len() {
+            let _ = BUNDLE.get(..end).map(read);
+        }
+        assert!(read("var a = 1;").is_none());
+    }
+}

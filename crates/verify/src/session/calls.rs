@@ -1,0 +1,124 @@
+//! Functions of a program called once each, with the smallest arguments that they
+//! take: whether a library runs at all, whatever model it is.
+//!
+//! Which arguments, is for the caller to say, who has read the program.
+
+use serde::{Deserialize, Serialize};
+
+use crate::error::{Error, Result};
+use crate::ffi::{Arg, DataType, Value};
+use crate::runtime::{Module, Runtime};
+
+/// One call.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Call {
+    /// The VM function.
+    pub function: String,
+    /// Its arguments.
+    pub arguments: Vec<Given>,
+    /// Whether its result is the state that later calls are given.
+    pub makes_state: bool,
+}
+
+/// One argument.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Given {
+    /// A tensor of zeros: dimensions; code, bits and lanes of its type.
+    Zeros(Vec<i64>, (u8, u8, u16)),
+    /// A shape.
+    Shape(Vec<i64>),
+    /// An integer.
+    Int(i64),
+    /// A tuple.
+    Tuple(Vec<Given>),
+    /// The state that an earlier call made, with one sequence that grows by one.
+    State,
+}
+
+/// Makes the call: what it gives, in a word. `state` is what an earlier one made.
+pub(crate) fn make(vm: &Module<'_>, call: &Call, state: &mut Option<Value>) -> Result<String> {
+    let runtime = vm.runtime();
+    let function = vm.function(&call.function, false)?;
+    let function = function.ok_or_else(|| Error::MissingFunction {
+        name: call.function.clone(),
+        purpose: "call it",
+    })?;
+    let mut values = Vec::new();
+    for given in &call.arguments {
+        values.push(match given {
+            Given::Int(_) => None,
+            other => Some(value(runtime, other, state.as_ref())?),
+        });
+    }
+    let arguments: Vec<Arg<'_>> = call
+        .arguments
+        .iter()
+        .zip(&values)
+        .map(|(given, value)| match (given, value) {
+            (Given::Int(number), _) => Arg::Int(*number),
+            (_, Some(value)) => Arg::Value(value),
+            (_, None) => Arg::None,
+        })
+        .collect();
+    let grows = call.arguments.contains(&Given::State);
+    if let Some(state) = state.as_ref().filter(|_| grows) {
+        begin(runtime, state)?;
+    }
+    let result = function.call(&arguments)?;
+    if let Some(state) = state.as_ref().filter(|_| grows) {
+        end(runtime, state)?;
+    }
+    let kind = result.kind();
+    if call.makes_state {
+        *state = Some(result);
+    }
+    Ok(kind)
+}
+
+fn value(runtime: &Runtime, given: &Given, state: Option<&Value>) -> Result<Value> {
+    match given {
+        Given::Zeros(dims, (code, bits, lanes)) => {
+            let dtype = DataType {
+                code: *code,
+                bits: *bits,
+                lanes: *lanes,
+            };
+            let tensor = runtime.zeros(dims, dtype)?;
+            Ok(tensor.value().clone())
+        }
+        Given::Shape(dims) => runtime.shape(dims),
+        Given::Tuple(fields) => {
+            let fields = fields.iter().map(|field| value(runtime, field, state));
+            runtime.array(&fields.collect::<Result<Vec<_>>>()?)
+        }
+        Given::State => state.cloned().ok_or_else(|| {
+            Error::Unsupported("no earlier call made the state that it takes".to_owned())
+        }),
+        Given::Int(_) => Err(Error::Unsupported("a number inside a tuple".to_owned())),
+    }
+}
+
+fn state_function(
+    runtime: &Runtime,
+    name: &str,
+    state: &Value,
+    arguments: &[Arg<'_>],
+) -> Result<()> {
+    let name = format!("vm.builtin.kv_state_{name}");
+    let function = runtime.registered(&name, "call a function with a state")?;
+    let mut all = vec![Arg::Value(state)];
+    all.extend_from_slice(arguments);
+    function.call(&all).map(drop)
+}
+
+fn begin(runtime: &Runtime, state: &Value) -> Result<()> {
+    state_function(runtime, "clear", state, &[])?;
+    state_function(runtime, "add_sequence", state, &[Arg::Int(0)])?;
+    let (sequence, length) = (runtime.shape(&[0])?, runtime.shape(&[1])?);
+    let arguments = [Arg::Value(&sequence), Arg::Value(&length)];
+    state_function(runtime, "begin_forward", state, &arguments)
+}
+
+fn end(runtime: &Runtime, state: &Value) -> Result<()> {
+    state_function(runtime, "end_forward", state, &[])
+}

@@ -1,0 +1,171 @@
+//! Symbols that are neither TVM's nor the system's: what compilers call, and
+//! functions of libraries that a file names or does not. What really happens is
+//! asked of the loader.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use artcheck_inspect::container;
+use serde_json::Value;
+
+use crate::support::make::{corpus, folder, library};
+use crate::support::{rules, scan};
+
+const HALF: &str = "unsigned short __truncsfbf2(float);\n\
+    int twice(float x) { return 2 * __truncsfbf2(x); }\n";
+const OTHER: &str = "float my_gemm(float);\nfloat call(float x) { return my_gemm(x); }\n";
+const BASE: &str = "float expf(float); void *memcpy(void *, const void *, unsigned long);\n\
+    float call(float x) { float y; memcpy(&y, &x, 4); return expf(y); }\n";
+
+/// A model library: the blob of one of the corpus, and more C.
+fn model(folder: &Path, name: &str, source: &str, flags: &[&str]) -> PathBuf {
+    let file = corpus("tvm-0.27/dense-cpu-x86_64.so");
+    let bytes = std::fs::read(&file).expect("read");
+    let parsed = container::parse(&bytes).expect("a library").remove(0);
+    let mut defined = parsed.binary.defined.iter();
+    let blob = defined.find(|symbol| symbol.name == "__tvm_ffi__library_bin");
+    let blob = blob.expect("a blob");
+    let region = &parsed.regions[blob.region.expect("in a region")];
+    let at = region.file_ranges[0].file_offset + blob.region_offset;
+    let size = blob.size.expect("a size");
+    let source = format!(
+        "__asm__(\".section .rodata\\n.balign 64\\n.globl __tvm_ffi__library_bin\\n\
+         .type __tvm_ffi__library_bin, @object\\n__tvm_ffi__library_bin:\\n\
+         .incbin \\\"{}\\\", {at}, {size}\\n\
+         .size __tvm_ffi__library_bin, {size}\\n.text\\n\");\n{source}",
+        file.display()
+    );
+    library(folder, name, &source, flags)
+}
+
+/// The findings on symbols. Of the model's own functions none is there.
+fn findings(path: &Path) -> Vec<Value> {
+    let (report, _) = scan([path, Path::new("--runtime"), Path::new("tvm-0.27")]);
+    let findings = report["findings"].as_array().expect("findings").iter();
+    findings
+        .filter(|one| one["rule"] == "AC203")
+        .cloned()
+        .collect()
+}
+
+/// What the system's loader says of a library when every symbol is looked for at once.
+fn loader(path: &Path) -> Option<String> {
+    let script = "import ctypes, os, sys; ctypes.CDLL(sys.argv[1], os.RTLD_NOW)";
+    let run = Command::new("python3")
+        .args(["-c", script])
+        .arg(path)
+        .output();
+    let said = String::from_utf8(run.expect("Python").stderr).expect("text");
+    said.lines().last().map(str::to_owned)
+}
+
+#[test]
+fn what_the_compiler_calls_must_come_with_the_library() {
+    let top = folder();
+    let lazy = model(top.path(), "lazy.so", HALF, &["-nostdlib"]);
+    let found = findings(&lazy);
+    assert_eq!(found.len(), 1, "{found:#?}");
+    assert_eq!(found[0]["runtime_says"], "undefined symbol: __truncsfbf2");
+    let evidence = found[0]["evidence"].to_string();
+    assert!(
+        evidence.contains("its first call in `twice` ends the process"),
+        "{evidence}"
+    );
+    assert!(evidence.contains("GCC 13"), "{evidence}");
+    assert!(
+        found[0]["help"]
+            .to_string()
+            .contains("libgcc or compiler-rt")
+    );
+    let now = model(top.path(), "now.so", HALF, &["-nostdlib", "-Wl,-z,now"]);
+    let evidence = findings(&now)[0]["evidence"].to_string();
+    assert!(
+        evidence.contains("used by `twice`, looked for at load, which fails"),
+        "{evidence}"
+    );
+    // Defined by what it was linked with.
+    let source =
+        format!("unsigned short __truncsfbf2(float x) {{ return (unsigned short)x; }}\n{HALF}");
+    let whole = model(top.path(), "whole.so", &source, &[]);
+    assert_eq!(findings(&whole), [Value::Null; 0]);
+}
+
+#[test]
+fn functions_of_other_libraries_are_looked_for_where_the_file_names_them() {
+    let top = folder();
+    let missing = model(top.path(), "missing.so", OTHER, &[]);
+    let found = findings(&missing);
+    assert_eq!(found[0]["runtime_says"], "undefined symbol: my_gemm");
+    let said = loader(&missing).expect("the loader refuses it");
+    assert!(said.ends_with("undefined symbol: my_gemm"), "{said}");
+    // Named, and found beside it.
+    let provider = library(
+        top.path(),
+        "libgemm.so",
+        "float my_gemm(float x) { return x; }\n",
+        &["-Wl,-soname,libgemm.so"],
+    );
+    let search = format!("-L{}", top.path().display());
+    let named = ["-Wl,-rpath,$ORIGIN", search.as_str(), "-lgemm"];
+    let named = model(top.path(), "named.so", OTHER, &named);
+    assert_eq!(findings(&named), [Value::Null; 0]);
+    assert_eq!(loader(&named), None);
+    // Named, and defines something else.
+    library(
+        top.path(),
+        "libgemm.so",
+        "int other;\n",
+        &["-Wl,-soname,libgemm.so"],
+    );
+    assert_eq!(
+        findings(&named)[0]["runtime_says"],
+        "undefined symbol: my_gemm"
+    );
+    assert!(
+        loader(&named)
+            .expect("refused")
+            .ends_with("undefined symbol: my_gemm")
+    );
+    // Named, and not there: it could define anything.
+    std::fs::remove_file(provider).expect("removed");
+    assert!(!rules(&scan([&named]).0, &["error"]).contains(&"AC203".to_owned()));
+    // Data is looked for before any function.
+    let data = "extern int zz_data; int *where(void) { return &zz_data; }\n";
+    let both = model(top.path(), "both.so", &format!("{OTHER}{data}"), &[]);
+    let found = findings(&both);
+    assert_eq!(found[0]["runtime_says"], "undefined symbol: zz_data");
+    assert!(
+        loader(&both)
+            .expect("refused")
+            .ends_with("undefined symbol: zz_data")
+    );
+}
+
+#[test]
+fn what_every_system_has_is_no_finding() {
+    let top = folder();
+    // Linked without any library, so that no symbol has a version.
+    let bare = model(top.path(), "bare.so", BASE, &["-nostdlib"]);
+    assert_eq!(findings(&bare), [Value::Null; 0]);
+    assert_eq!(loader(&bare), None);
+    let weak = "float my_gemm(float) __attribute__((weak));\n\
+        float call(float x) { return my_gemm ? my_gemm(x) : x; }\n";
+    let weak = model(top.path(), "weak.so", weak, &["-nostdlib"]);
+    assert_eq!(findings(&weak), [Value::Null; 0]);
+}
+
+#[test]
+fn what_loads_a_client_may_define_more() {
+    let top = folder();
+    let source = "void TVMFFIErrorSetRaisedFromCStr(const char *, const char *);\n\
+        void host(void); void call(void) { host(); TVMFFIErrorSetRaisedFromCStr(\"a\", \"b\"); }\n";
+    let client = library(top.path(), "libclient.so", source, &[]);
+    let (report, status) = scan([
+        client.as_path(),
+        Path::new("--runtime"),
+        Path::new("tvm-0.27"),
+    ]);
+    assert_eq!((rules(&report, &["error", "warning"]), status), (vec![], 4));
+    let said = report.to_string();
+    assert!(said.contains("`host` is defined by no library"), "{said}");
+}

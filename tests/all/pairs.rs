@@ -1,0 +1,82 @@
+//! Programs of new kinds on three releases (`tests/pairs`): a sample of the whole table,
+//! which `tests/pairs/results.jsonl` records.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::support::{artcheck, root, venv};
+
+#[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
+fn what_a_scan_says_of_new_kinds_is_what_happens() {
+    // One of each way to go: runs everywhere, breaks one way, breaks both, not decided.
+    let output = Command::new(venv("tvm-0.27").join("bin/python"))
+        .arg(root().join("tests/pairs/run.py"))
+        .args(["--artcheck", env!("CARGO_BIN_EXE_artcheck"), "--only"])
+        .arg("branch,unknown-dtype,layer-window,config-from-function,application,program-compiled")
+        .output()
+        .expect("the table");
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{text}{output:?}");
+    assert!(text.contains("6 kinds, 0 not built, 54 pairs: "), "{text}");
+    assert!(text.contains(", 0 wrong"), "{text}");
+}
+
+#[test]
+fn the_recorded_table_is_right() {
+    let text = std::fs::read_to_string(root().join("tests/pairs/results.jsonl"));
+    let text = text.expect("the last whole run");
+    let lines = text.lines().map(|line| serde_json::from_str(line));
+    let lines: Vec<Value> = lines.collect::<Result<_, _>>().expect("JSON lines");
+    let pairs: Vec<&Value> = lines
+        .iter()
+        .filter(|line| line.get("on").is_some())
+        .collect();
+    let kinds: BTreeSet<&str> = pairs
+        .iter()
+        .filter_map(|pair| pair["kind"].as_str())
+        .collect();
+    assert!(kinds.len() >= 25, "{} kinds", kinds.len());
+    for pair in pairs {
+        let runs = pair["really"] == "runs";
+        match pair["verdict"].as_str() {
+            Some("fits") => assert!(runs, "{pair}"),
+            Some("breaks") => assert!(!runs && pair["rules"][0].is_string(), "{pair}"),
+            Some("undecided") => assert!(pair["undecided"][0].is_string(), "{pair}"),
+            _ => panic!("{pair}"),
+        }
+    }
+}
+
+#[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
+fn the_table_has_the_signatures_that_the_functions_carry() {
+    for release in ["tvm-0.25", "tvm-0.26", "tvm-0.27"] {
+        let output = Command::new(venv(release).join("bin/python"))
+            .arg(root().join("tests/pairs/signatures.py"))
+            .output()
+            .expect("Python");
+        let carried: BTreeMap<String, u64> =
+            serde_json::from_slice(&output.stdout).expect("a count by name");
+        assert!(carried.len() > 50, "{release}: {}", carried.len());
+        let output = artcheck()
+            .args(["runtime", release, "--format", "json"])
+            .output()
+            .expect("it runs");
+        let profile: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        let profile = &profile["runtimes"][0];
+        let arity = &profile["builtin_arity"]["value"];
+        let kinds = &profile["argument_kinds"]["value"];
+        for (name, count) in carried {
+            assert_eq!(
+                arity[&name],
+                serde_json::json!([count]),
+                "{release}: {name}"
+            );
+            let listed = kinds[&name].as_array().map_or(0, Vec::len);
+            assert_eq!(listed as u64, count, "{release}: {name}");
+        }
+    }
+}

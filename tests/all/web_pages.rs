@@ -1,0 +1,118 @@
+//! Wasm libraries with the JavaScript that loads them: what artcheck says of a pair is
+//! what Node says when it loads the two.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::support::make::{self, corpus};
+use crate::support::{parts, root, scan};
+
+/// A published package, and the folder that it is unpacked in.
+const PACKAGES: [(&str, &str); 4] = [
+    ("web-llm-0.2.79", "web-llm-0.2.79"),
+    ("web-llm-0.2.84", "web-llm-0.2.84"),
+    ("web-llm-0.2.86", "web-llm-0.2.86"),
+    ("web-runtime-0.27.0-dev0", "web-runtime-0.27"),
+];
+const LIBRARIES: [&str; 2] = [
+    "tvm-0.27/embedding-webgpu.wasm",
+    "synthetic/embedding-0.25-webgpu-split.wasm",
+];
+
+fn folder(package: &str) -> PathBuf {
+    let folder = parts().join("npm").join(package).join("package");
+    let hint = "is missing: run `python3 tools/parts.py`";
+    assert!(folder.is_dir(), "{} {hint}", folder.display());
+    folder
+}
+
+/// What AC402 says that the browser prints.
+fn predicted(library: &Path, runtime: &str) -> (Option<String>, i32) {
+    let (report, status) = scan([library.as_os_str(), "-r".as_ref(), runtime.as_ref()]);
+    let findings = report["findings"].as_array().expect("findings");
+    let mut findings = findings.iter().filter(|it| it["severity"] == "error");
+    let words = findings.find_map(|it| it["runtime_says"].as_str().map(str::to_owned));
+    (words, status)
+}
+
+/// What Node prints, in the words of Chromium.
+fn said_by_node(package: &Path, library: &Path) -> String {
+    let run = Command::new("node")
+        .arg(root().join("tests/web/load.mjs"))
+        .args([package.as_os_str(), "".as_ref(), library.as_os_str()])
+        .output()
+        .expect("node runs");
+    let text = String::from_utf8_lossy(&run.stdout);
+    let line = text.lines().find(|line| line.starts_with("[\""));
+    let said: (String, String) = serde_json::from_str(line.expect("an answer")).expect("JSON");
+    let said = said.1.replace("module=", "").replace(" function=", " ");
+    said.replace(" error:", ":")
+}
+
+#[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
+fn what_stops_a_library_in_a_page_is_what_node_prints() {
+    for (_, package) in PACKAGES {
+        for library in LIBRARIES.map(corpus) {
+            let package = folder(package);
+            let (predicted, status) = predicted(&library, &package.to_string_lossy());
+            assert_eq!(status, 1, "{} {}", package.display(), library.display());
+            assert_eq!(predicted, Some(said_by_node(&package, &library)));
+        }
+    }
+}
+
+#[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
+fn the_table_has_what_the_packages_have() {
+    use artcheck_inspect::runtime::{glue, glue_source};
+    for (name, package) in PACKAGES {
+        let (read, glue) = glue_source::package(&folder(package)).expect("a package");
+        assert_eq!(read, name);
+        assert_eq!(glue.as_ref().ok(), glue::by_name(name));
+    }
+}
+
+#[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
+fn a_package_beside_the_library_is_the_one_that_loads_it() {
+    let app = make::folder();
+    let library = std::fs::read(corpus(LIBRARIES[0])).expect("the corpus");
+    make::put(&app, "public/model.wasm", library);
+    let package = folder("web-llm-0.2.84");
+    for file in ["package.json", "lib/index.js"] {
+        let bytes = std::fs::read(package.join(file)).expect("the package");
+        let to = format!("node_modules/@mlc-ai/web-llm/{file}");
+        make::put(&app, &to, bytes);
+    }
+    let (report, status) = scan([app.path()]);
+    let verdicts = report["verdicts"].as_array().expect("verdicts");
+    let on: Vec<&str> = verdicts
+        .iter()
+        .filter_map(|it| it["runtime"].as_str())
+        .collect();
+    assert_eq!((on, status), (vec!["web-llm-0.2.84"], 1));
+    // A bundle that cannot be read decides nothing, and is no reason to be silent.
+    make::put(
+        &app,
+        "node_modules/@mlc-ai/web-llm/lib/index.js",
+        "let a = 1;",
+    );
+    let (_, status) = scan([app.path()]);
+    assert_eq!(status, 4);
+}
+
+#[test]
+fn a_published_package_goes_by_its_name() {
+    let library = corpus(LIBRARIES[0]);
+    let (words, status) = predicted(&library, "web-llm-0.2.86");
+    assert_eq!(status, 1);
+    assert!(words.is_some_and(|words| words.starts_with("LinkError: ")));
+    let native = corpus("tvm-0.27/dense-cpu-x86_64.so");
+    let (report, status) = scan([native.as_os_str(), "-r".as_ref(), "web-llm-0.2.86".as_ref()]);
+    assert_eq!(status, 1);
+    assert_eq!(report["findings"][0]["rule"], "AC002");
+    let unknown =
+        crate::support::run([native.as_os_str(), "-r".as_ref(), "web-llm-0.2.7".as_ref()]);
+    assert_eq!(unknown.status.code(), Some(2));
+}
