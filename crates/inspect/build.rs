@@ -9,9 +9,11 @@ use std::fs;
 use std::path::Path;
 
 const RULES: &str = "src/rules";
-const TABLES: [&str; 5] = [
+const TABLES: [&str; 7] = [
     "releases",
+    "known_runtimes",
     "ffi_pairs",
+    "messages",
     "system_libraries",
     "web_packages",
     "cxx_classes",

@@ -5,10 +5,10 @@ use std::io::Write;
 use std::path::{MAIN_SEPARATOR, Path};
 
 use anyhow::{Context, bail};
-use artcheck_inspect::runtime::{RuntimeProfile, release};
+use artcheck_inspect::runtime::{FactView, RuntimeProfile, release};
 use artcheck_inspect::shell;
 use artcheck_inspect::shown::{shown, shown_json};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::args::{PlainFormat, RuntimeArgs};
 use crate::exit::Status;
@@ -77,7 +77,9 @@ fn page(profile: &RuntimeProfile) -> String {
     for part in &profile.parts {
         let _ = writeln!(out, "  {:<21} {}", "part", shown(part));
     }
-    for fact in profile.facts() {
+    // What the compiler of a release writes is not asked of a library.
+    let is_asked = |fact: &FactView| fact.value != Value::Null || !fact.key.ends_with("_written");
+    for fact in profile.facts().into_iter().filter(is_asked) {
         let value = fact.words.unwrap_or_else(|| String::from("not known"));
         let value = shown(&value);
         let _ = write!(out, "  {:<21} {value}", fact.label);

@@ -17,7 +17,9 @@ use crate::module::{
 };
 use crate::runtime::history;
 use crate::runtime::{BlobSymbol, Fact, RuntimeProfile, tag_names};
-use crate::vm::Executable;
+use crate::vm::calls::all_calls;
+use crate::vm::kv_cache::CREATE_REDUCED;
+use crate::vm::{Executable, FunctionKind};
 
 /// A span of releases a library can have been built with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -26,12 +28,20 @@ pub struct Epoch {
     pub from: &'static str,
     /// Last release that does.
     pub to: &'static str,
+    /// When the snapshot was made that wrote it, where it is older than every release.
+    pub age: Option<&'static str>,
     /// The properties contradict each other: a snapshot between releases, or edited.
     pub mixed: bool,
 }
 
 impl std::fmt::Display for Epoch {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if let Some(age) = self.age {
+            return write!(
+                f,
+                "a TVM Unity snapshot of about {age}, older than every release with Relax"
+            );
+        }
         if self.mixed {
             return f.write_str("an unknown TVM (a nightly, or patched)");
         }
@@ -57,8 +67,36 @@ pub fn epoch(
     Epoch {
         from,
         to,
+        age: age(blob),
         mixed: builders.is_empty(),
     }
+}
+
+/// The version string of executables until apache/tvm gave the VM its own number
+/// (pull requests 14544, 2023-04-10, and 15254, 2023-07-07).
+const UNITY_VERSION: &str = "0.13.dev0";
+const UNITY: &str = "April to July 2023";
+
+/// Arguments of the reduced KV-cache constructor before the first release with Relax,
+/// and when it took them (apache/tvm pull requests 16374 and 16729; the nineteenth
+/// came between 2024-03-20 and 2024-04-10).
+const REDUCED: [(usize, &str); 2] = [(17, "January to March 2024"), (18, "March to April 2024")];
+
+/// When a library was written that is older than the releases.
+fn age(blob: &Blob) -> Option<&'static str> {
+    blob.executables().find_map(|(_, executable)| {
+        if executable.version == UNITY_VERSION {
+            return Some(UNITY);
+        }
+        all_calls(executable).find_map(|call| {
+            let callee = usize::try_from(call.callee).ok()?;
+            let callee = executable.functions.get(callee)?;
+            let reduced = callee.kind == FunctionKind::Packed && callee.name == CREATE_REDUCED;
+            let mut ages = REDUCED.iter().filter(|_| reduced);
+            let (_, age) = ages.find(|(count, _)| *count == call.args.len())?;
+            Some(*age)
+        })
+    })
 }
 
 /// Whether a release writes one property of a library.

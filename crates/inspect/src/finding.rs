@@ -169,6 +169,13 @@ impl Finding {
         self
     }
 
+    /// The same, where they are known.
+    #[must_use]
+    pub fn says_known(mut self, words: Option<String>) -> Self {
+        self.runtime_says = words;
+        self
+    }
+
     /// What to do.
     #[must_use]
     pub fn help(mut self, help: impl Into<String>) -> Self {

@@ -42,7 +42,7 @@ pub struct Derived {
     /// Names that only come with a part, and the part.
     pub parts: BTreeMap<String, String>,
     /// Strings that look like registered names and could not be asked for.
-    pub unsure: BTreeMap<String, String>,
+    pub undecided: BTreeMap<String, String>,
     pub asked: Vec<String>,
     pub notes: Vec<String>,
 }
@@ -303,7 +303,7 @@ fn functions(wheels: &Wheels, base: &RuntimeProfile, derived: &mut Derived) -> a
         match (inherited.contains(name), asked_here(name, found_on)) {
             (_, Some(false)) if !builtin => strings_only += 1,
             (false, None) if !builtin => {
-                derived.unsure.insert(name.clone(), kind.to_string());
+                derived.undecided.insert(name.clone(), kind.to_string());
             }
             (false, _) if found_on.len() < wheels.platforms.len() => {
                 let systems: Vec<&str> = found_on.iter().copied().collect();
@@ -338,7 +338,7 @@ fn functions(wheels: &Wheels, base: &RuntimeProfile, derived: &mut Derived) -> a
             }
             Some(false) if kind == PartKind::RuntimeExtra => strings_only += 1,
             _ => {
-                derived.unsure.insert(name, kind.to_string());
+                derived.undecided.insert(name, kind.to_string());
             }
         }
     }

@@ -60,13 +60,13 @@ pub fn text(wheels: &Wheels, base: &RuntimeProfile, derived: &Derived) -> String
             }
         }
     }
-    if !derived.parts.is_empty() || !derived.unsure.is_empty() {
+    if !derived.parts.is_empty() || !derived.undecided.is_empty() {
         tables.push_str("\n[profile.part]\n");
     }
     for (name, part) in &derived.parts {
         let _ = writeln!(tables, "\"{name}\" = \"{part}\"");
     }
-    for (name, part) in &derived.unsure {
+    for (name, part) in &derived.undecided {
         let _ = writeln!(
             tables,
             "# \"{name}\" = \"{part}\" # a string; is it registered?"

@@ -3,6 +3,7 @@
 mod ask;
 mod derive;
 mod entry;
+mod known;
 mod web;
 mod wheels;
 mod written;
@@ -39,6 +40,13 @@ enum Release {
     /// Derive the entry of a release from its wheels, relative to an earlier
     /// one, and print it. What no library shows is asked for by name.
     Add(Add),
+    /// Print the rows of `crates/inspect/data/known_runtimes.toml` for the VM runtimes
+    /// of these wheels: files or unpacked folders.
+    Known {
+        /// Wheels of apache-tvm.
+        #[arg(required = true)]
+        wheels: Vec<PathBuf>,
+    },
 }
 
 /// From what an entry is derived.
@@ -62,6 +70,7 @@ struct Add {
 fn main() -> anyhow::Result<()> {
     match Task::parse() {
         Task::Release(Release::Add(add)) => add_release(&add),
+        Task::Release(Release::Known { wheels }) => known::print(&wheels),
         Task::Web { packages } => web::add(&packages),
         Task::Ask { libraries } => ask::child(&libraries),
     }

@@ -117,8 +117,8 @@ pub(super) fn page(report: &Report) -> Page {
     let totals = &report.summary;
     let (state, headline) = match (totals.errors, totals.warnings, totals.undecided) {
         (1.., ..) => ("bad", counted(totals.errors, "error")),
-        (0, _, true) => ("unsure", String::from("Undecided")),
-        (0, 1.., _) => ("unsure", counted(totals.warnings, "warning")),
+        (0, _, true) => ("caution", String::from("Undecided")),
+        (0, 1.., _) => ("caution", counted(totals.warnings, "warning")),
         _ => ("good", String::from("No errors")),
     };
     let findings = report.by_artifact();
@@ -284,7 +284,7 @@ fn counts(report: &Report) -> Vec<Count> {
         (
             totals.warnings,
             "warnings",
-            state(totals.warnings, "unsure"),
+            state(totals.warnings, "caution"),
         ),
         (libraries, "model libraries", "plain"),
         (totals.artifacts, "files read", "plain"),
@@ -310,9 +310,9 @@ fn section(artifact: &Entry, of_artifact: &[&Finding], anchors: &HashMap<Key, St
         about: artifact.about.to_string(),
         state: match worst {
             Some(Severity::Error) => "bad",
-            Some(Severity::Warning) => "unsure",
+            Some(Severity::Warning) => "caution",
             _ if artifact.problems.is_empty() => "good",
-            _ => "unsure",
+            _ => "caution",
         },
         badges: badges(of_artifact),
         libraries: artifact

@@ -69,7 +69,7 @@ pub(super) fn row(line: &matrix::Row<'_>, anchors: &HashMap<Key, String>) -> Row
 pub(super) fn unreadable(entry: &Entry, anchor: Option<&String>, columns: usize) -> Row {
     let name = entry.path.to_string();
     let cell = || Cell {
-        state: "unsure",
+        state: "caution",
         sign: "?",
         words: String::from("unreadable"),
         rules: String::from("unreadable"),
@@ -93,7 +93,7 @@ fn cell(verdict: Option<&Verdict>) -> Cell {
     };
     let (state, sign, words) = match verdict.status {
         VerdictStatus::Fits => ("good", "✓", "fits"),
-        VerdictStatus::Undecided => ("unsure", "?", "undecided"),
+        VerdictStatus::Undecided => ("caution", "?", "undecided"),
         VerdictStatus::Breaks => ("bad", "✗", "breaks"),
     };
     Cell {

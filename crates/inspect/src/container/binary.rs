@@ -303,6 +303,8 @@ pub struct Parsed<'data> {
     pub binary: Binary,
     /// Initialised, file-backed regions; borrowed, nothing is touched.
     pub regions: Vec<Region<'data>>,
+    /// The binary's own bytes (one slice of a fat Mach-O).
+    pub data: &'data [u8],
     /// Offset of this binary inside the bytes given (slices of a fat Mach-O).
     pub slice_offset: u64,
 }

@@ -52,6 +52,7 @@ fn parse_form<Coff: CoffHeader>(data: &[u8]) -> Result<Parsed<'_>, DecodeError> 
     Ok(Parsed {
         binary,
         regions,
+        data,
         slice_offset: 0,
     })
 }

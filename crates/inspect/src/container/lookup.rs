@@ -1,7 +1,7 @@
 //! Questions about what a library defines for others, answered without
 //! keeping its symbols: compilers export a hundred thousand of them.
 
-use super::{FileType, elf, identify, macho, pe};
+use super::{Callee, FileType, Format, Linkage, Parsed, elf, identify, macho, pe};
 use crate::error::DecodeError;
 
 /// Which of `wanted` (as a C programmer would write them) the library in
@@ -57,6 +57,27 @@ pub fn each_export(bytes: &[u8], visit: &mut dyn FnMut(&[u8]) -> bool) -> Result
             .try_for_each(|(_, slice)| macho::each_export(slice, visit)),
         other => Err(not_a_library(other)),
     }
+}
+
+/// How the code of an image calls by name, with the functions of whose names `wanted`
+/// holds. An image that does not say has an empty one.
+pub fn linkage(parsed: &Parsed<'_>, wanted: fn(&[u8]) -> bool) -> Linkage {
+    let read = match parsed.binary.format {
+        Format::Elf => elf::linkage(parsed.data, wanted),
+        Format::MachO => macho::linkage(parsed.data, wanted),
+        Format::Pe => pe::linkage(parsed.data, wanted),
+        _ => None,
+    };
+    let mut linkage = read.unwrap_or_default();
+    for symbol in &parsed.binary.defined {
+        if wanted(symbol.name.as_bytes()) {
+            let callee = Callee::Named(symbol.name.clone());
+            linkage.named.insert(symbol.address, callee);
+        }
+    }
+    linkage.starts.sort_unstable();
+    linkage.starts.dedup();
+    linkage
 }
 
 fn not_a_library(found: FileType) -> DecodeError {

@@ -11,6 +11,7 @@ mod coff;
 mod contents;
 mod elf;
 mod identify;
+mod linkage;
 mod lookup;
 mod macho;
 mod names;
@@ -32,7 +33,8 @@ pub use binary::{
 };
 pub use contents::Contents;
 pub use identify::{FileType, identify, parse};
-pub use lookup::{defines, defines_qualified, each_export};
+pub use linkage::{Callee, Linkage};
+pub use lookup::{defines, defines_qualified, each_export, linkage};
 pub use macho::{BrokenPage, CodeDirectory, broken_page};
 pub use names::{
     BLOB_SYMBOLS, CONTEXT_SYMBOLS, concerns_tvm, is_blob_symbol, is_context_symbol, is_of_registry,

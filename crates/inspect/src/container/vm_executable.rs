@@ -28,6 +28,7 @@ pub fn parse(data: &[u8]) -> Parsed<'_> {
             executable: false,
             writable: false,
         }],
+        data,
         slice_offset: 0,
     }
 }

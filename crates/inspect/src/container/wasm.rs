@@ -106,6 +106,7 @@ pub fn parse(data: &[u8]) -> Result<Parsed<'_>, DecodeError> {
     Ok(Parsed {
         binary,
         regions,
+        data,
         slice_offset: 0,
     })
 }

@@ -127,7 +127,8 @@ fn check_cache(pair: &Pair<'_>, program: &Program<'_>, cache: &KvCacheCreate, ou
         }
     }
     for ((tag, known_tag), tuples) in rejected {
-        out.push(report(pair, accepted, tag, known_tag, &tuples));
+        let finding = report(pair, accepted, tag, known_tag, &tuples);
+        pair.hold(&pair.runtime.attention_tags, finding, out);
     }
 }
 
@@ -188,7 +189,7 @@ fn report(
             .says(length_words(accepted, tuples))
             .help("compile the library with the runtime's TVM: the kernels take other arguments");
     }
-    let finding = finding.says("InternalError: Cannot reach here");
+    let finding = finding.says_known(pair.words("attention-tag", &[]));
     match pair_of(tag).filter(|other| accepted.values().any(|tags| tags.contains_key(*other))) {
         Some(other) => finding
             .help(format!("`artcheck patch retag FILE --to {other}` changes the artifact; or load a shim (`artcheck patch shim`), or patch the runtime's source (`artcheck patch source`)"))

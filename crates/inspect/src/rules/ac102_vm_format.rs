@@ -44,10 +44,7 @@ fn check(pair: &Pair<'_>, out: &mut Outcome) {
                         error.expected, error.found
                     ))
                     .help("compile the library again; if it loads elsewhere, say with which TVM");
-                out.push(match words(error) {
-                    Some(words) => finding.says(words),
-                    None => finding,
-                });
+                out.push(finding.says_known(words(pair, error)));
             }
             _ => {}
         }
@@ -56,13 +53,11 @@ fn check(pair: &Pair<'_>, out: &mut Outcome) {
 
 /// What a runtime says of an executable that does not decode, where that is
 /// known: elsewhere it reads on and fails later, or not at all.
-fn words(error: &DecodeError) -> Option<&'static str> {
+fn words(pair: &Pair<'_>, error: &DecodeError) -> Option<String> {
     if error.expected.starts_with("a constant code") {
-        return Some(
-            "Constant pool can only contain Tensor and DLDataType, but got ... when loading the VM constant pool.",
-        );
+        return pair.words("constant-pool", &[("found", "...")]);
     }
-    (error.at == 0).then_some("Invalid VM file format in the header section.")
+    (error.at == 0).then(|| pair.words("vm-header", &[]))?
 }
 
 /// The runtime finds the blob by its symbol name alone.
@@ -78,16 +73,15 @@ fn check_symbol(pair: &Pair<'_>, out: &mut Outcome) {
         return;
     }
     let looked_for: Vec<&str> = accepted.iter().map(|symbol| (*symbol).into()).collect();
-    out.push(
+    pair.hold(&pair.runtime.blob_symbols,
         pair.finding(&RULE, format!("the blob symbol is `{name}`, this runtime looks for `{}`", looked_for.join("` or `")))
             .at(Location {
                 symbol: pair.library.blob_symbol.clone(),
                 offset: Some(pair.library.file_offset),
                 ..Location::default()
             })
-            .says("Module has no function 'vm_load_executable'")
-            .help("compile the library again with a TVM of the runtime's generation: the calling convention of host code changed too"),
-    );
+            .says_known(pair.words("no-blob", &[("name", "vm_load_executable")]))
+            .help("compile the library again with a TVM of the runtime's generation: the calling convention of host code changed too"), out);
 }
 
 fn check_layout(pair: &Pair<'_>, out: &mut Outcome) {
@@ -97,7 +91,8 @@ fn check_layout(pair: &Pair<'_>, out: &mut Outcome) {
     let layout = pair.blob.layout;
     // A bare executable has no blob around it.
     if layout != BlobLayout::Bare && !accepted.contains(&layout) {
-        out.push(
+        pair.hold(
+            &pair.runtime.blob_layouts,
             pair.finding(
                 &RULE,
                 format!(
@@ -111,6 +106,7 @@ fn check_layout(pair: &Pair<'_>, out: &mut Outcome) {
                 ..Location::default()
             })
             .help("compile the library again with a TVM of the runtime's generation"),
+            out,
         );
     }
 }
@@ -120,18 +116,18 @@ fn check_executable(pair: &Pair<'_>, module: &Module, executable: &Executable, o
     if let Some(accepted) = &pair.runtime.vm_magics.value
         && !accepted.contains(&executable.magic)
     {
-        out.push(
+        pair.hold(&pair.runtime.vm_magics,
             pair.finding(&RULE, format!("the executable is {}, this runtime reads {}", spell(executable.magic), any_of(accepted)))
                 .at(Location { offset: Some(start), ..Location::default() })
-                .says("Invalid VM file format in the header section.")
+                .says_known(pair.words("vm-header", &[]))
                 .help("`artcheck patch convert FILE --for RUNTIME` rewrites V2 without memory scopes as V1, else compile again")
-                .repair(if executable.memory_scopes.is_empty() { &[Repair::InPlace] } else { &[] }),
-        );
+                .repair(if executable.memory_scopes.is_empty() { &[Repair::InPlace] } else { &[] }), out);
     }
     if let Some(accepted) = &pair.runtime.vm_version.value
         && *accepted != executable.version
     {
-        out.push(
+        pair.hold(
+            &pair.runtime.vm_version,
             pair.finding(
                 &RULE,
                 format!(
@@ -143,24 +139,31 @@ fn check_executable(pair: &Pair<'_>, module: &Module, executable: &Executable, o
                 offset: Some(start.saturating_add(8)),
                 ..Location::default()
             })
-            .says("Invalid VM file format in the version section.")
+            .says_known(pair.words("vm-version", &[]))
             .help("compile the library again"),
+            out,
         );
     }
     if let Some(accepted) = pair.runtime.constant_table.value
         && !executable.constant_table.fits(accepted)
     {
-        out.push(
+        pair.hold(
+            &pair.runtime.constant_table,
             pair.finding(
                 &RULE,
-                format!("the constant pool uses the {} codes, this runtime reads {}", spell(executable.constant_table), spell(accepted)),
+                format!(
+                    "the constant pool uses the {} codes, this runtime reads {}",
+                    spell(executable.constant_table),
+                    spell(accepted)
+                ),
             )
             .at(Location {
                 offset: Some(start.saturating_add(executable.sections.constants.start)),
                 ..Location::default()
             })
-            .says("Constant pool can only contain Tensor and DLDataType, but got ffi.Array when loading the VM constant pool.")
+            .says_known(pair.words("constant-pool", &[("found", "ffi.Array")]))
             .help("compile the library again with a TVM of the runtime's generation"),
+            out,
         );
     }
 }

@@ -135,16 +135,17 @@ fn without_code(pair: &Pair<'_>, name: &str) -> Finding {
         function: Some(name.to_owned()),
         ..Location::default()
     })
-    .says("Cannot find underlying compiled tir function of VMTIRFunc")
+    .says_known(pair.words("missing-tir", &[("name", name)]))
     .help("the library lost host functions when it was linked or stripped: link it again")
 }
 
 fn missing(pair: &Pair<'_>, program: &Program<'_>, index: usize, name: &str) -> Finding {
     let finding = pair
-        .finding(&RULE, format!("function `{name}` is provided by neither the library nor the runtime"))
-        .says(format!(
-            "Cannot find ffi::Function {name} in either Relax VM kernel library, or in TVM runtime ffi::Function registry, or in global Relax functions of the VM executable"
-        ))
+        .finding(
+            &RULE,
+            format!("function `{name}` is provided by neither the library nor the runtime"),
+        )
+        .says_known(pair.words("missing-function", &[("name", name)]))
         .at(program.first_use(index));
     if let Some((_, pack, flag)) = PACKS.iter().find(|(prefix, ..)| name.starts_with(prefix)) {
         return finding

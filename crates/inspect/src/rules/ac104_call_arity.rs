@@ -2,8 +2,8 @@
 
 use super::{Check, Outcome, Pair, Program, Rule, call_kinds};
 use crate::finding::{Location, Severity};
-use crate::runtime::{CallingConvention, ConstructorStyle, RuntimeProfile, any_of, history};
-use crate::vm::kv_cache::{CREATE, KernelValue};
+use crate::runtime::{ConstructorStyle, any_of, history};
+use crate::vm::kv_cache::{CREATE, CREATE_REDUCED, KernelValue};
 use crate::words::spell;
 
 pub(super) static RULE: Rule = Rule {
@@ -17,33 +17,27 @@ pub(super) static RULE: Rule = Rule {
 pub(super) const CHECKS: &[Check] = &[Check::Pair(check)];
 
 fn check(pair: &Pair<'_>, out: &mut Outcome) {
-    let Some(arities) = &pair.runtime.builtin_arity.value else {
+    if pair.runtime.builtin_arity.value.is_none() {
         return out.undecided(
             &RULE,
             "the argument counts that this runtime's builtins take are not known",
         );
-    };
+    }
     for program in &pair.facts.programs {
         for ((name, count), calls) in &program.calls {
-            let Some(accepted) = arities.get(*name) else {
+            let Some((accepted, is_certain)) = pair.runtime.arity_of(name) else {
                 continue;
             };
             if accepted.contains(count) {
                 continue;
             }
             let accepted = any_of(accepted);
-            if !pair.is_certain(&pair.runtime.builtin_arity, Some(name)) {
-                out.undecided(
-                    &RULE,
-                    format!("`{name}` is called with {count} arguments; runtimes like this one take {accepted}, which was not read of this one"),
-                );
-                continue;
-            }
             let finding = pair
                 .finding(&RULE, format!("`{name}` is called with {count} arguments, this runtime takes {accepted}"))
-                .says(words(pair.runtime, name, *count, &accepted))
+                .says_known(words(pair, name, *count, &accepted))
                 .help("compile the library with the runtime's TVM: the arguments differ in meaning, not only in number");
-            out.push(program.at_places(finding, calls, calls.len(), None));
+            let finding = program.at_places(finding, calls, calls.len(), None);
+            pair.hold_if(is_certain, finding, out);
         }
         call_kinds::check(&RULE, pair, program, out);
         check_style(pair, program, out);
@@ -78,20 +72,15 @@ fn check_style(pair: &Pair<'_>, program: &Program<'_>, out: &mut Outcome) {
             }
             continue;
         };
-        if style != wanted && !pair.is_certain(&pair.runtime.constructor_style, None) {
-            out.undecided(
-                &RULE,
-                format!("argument 15 of `{CREATE}` is a {}; runtimes like this one take a {}, which was not read of this one", spell(style), spell(wanted)),
-            );
-        } else if style != wanted {
-            out.push(
+        if style != wanted {
+            let finding =
                 pair.finding(&RULE, format!("argument 15 of `{CREATE}` is a {}, this runtime takes a {}", spell(style), spell(wanted)))
                     .at(Location {
                         argument: Some(15),
                         ..program.place(cache.function, Some(cache.instruction))
                     })
-                    .help(format!("compile the library with the runtime's TVM: the constructor takes a tuple there in {}", takes_a_tuple())),
-            );
+                    .help(format!("compile the library with the runtime's TVM: the constructor takes a tuple there in {}", takes_a_tuple()));
+            pair.hold(&pair.runtime.constructor_style, finding, out);
         }
     }
 }
@@ -100,16 +89,12 @@ fn takes_a_tuple() -> String {
     history::when(|known| known.constructor_style.value == Some(ConstructorStyle::Tuple)).spoken()
 }
 
-fn words(runtime: &RuntimeProfile, name: &str, count: u64, accepted: &str) -> String {
-    if name == CREATE {
-        return format!("Invalid number of KV cache constructor args: {count}");
-    }
-    match runtime.calling_convention.value {
-        Some(CallingConvention::PackedC) => {
-            format!("Function {name}(...) expects {accepted} arguments, but {count} were provided")
-        }
-        _ => format!(
-            "Mismatched number of arguments when calling: `{name}(...)`. Expected {accepted} but got {count} arguments"
-        ),
-    }
+fn words(pair: &Pair<'_>, name: &str, count: u64, accepted: &str) -> Option<String> {
+    let key = match name {
+        CREATE | CREATE_REDUCED => "constructor-arity",
+        _ => "builtin-arity",
+    };
+    let count = count.to_string();
+    let values = [("name", name), ("accepted", accepted), ("count", &count)];
+    pair.words(key, &values)
 }

@@ -55,16 +55,14 @@ fn check(pair: &Pair<'_>, out: &mut Outcome) {
                 if let (6, Sliding::Unknown(why)) = (length, &sliding) {
                     out.undecided(&RULE, program.not_followed(cache, 6, why));
                 }
-                out.push(match length {
-                    6 => repaired(
-                        finding.says("Check failed: cache_config.size() == 5 (6 vs. 5)"),
-                        sliding,
-                        in_place(program, cache, config),
-                    ),
-                    _ => finding
-                        .says("KV cache config must contain five legacy fields and an optional per-layer sliding window size.")
-                        .help("compile the library with the runtime's TVM"),
-                });
+                let given = length.to_string();
+                let words = pair.words("cache-config", &[("length", &given)]);
+                let finding = finding.says_known(words);
+                let finding = match length {
+                    6 => repaired(finding, sliding, in_place(program, cache, config)),
+                    _ => finding.help("compile the library with the runtime's TVM"),
+                };
+                pair.hold(&pair.runtime.cache_config_lengths, finding, out);
             }
         }
     }

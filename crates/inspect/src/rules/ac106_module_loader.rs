@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use super::{Check, Outcome, Pair, Rule};
 use crate::finding::{Location, Severity};
-use crate::module::SymbolGeneration;
 use crate::runtime::history;
 
 pub(super) static RULE: Rule = Rule {
@@ -28,8 +27,8 @@ fn check(pair: &Pair<'_>, out: &mut Outcome) {
         {
             continue;
         }
-        out.push(
-            pair.finding(
+        let finding = pair
+            .finding(
                 &RULE,
                 format!("the library holds a `{kind}` module, the runtime has no loader for it"),
             )
@@ -45,20 +44,11 @@ fn check(pair: &Pair<'_>, out: &mut Outcome) {
                     .collect::<Vec<_>>()
                     .join(", ")
             ))
-            .says(words(kind, pair.library.symbols))
-            .help(remedy(kind)),
-        );
-    }
-}
-
-fn words(kind: &str, symbols: SymbolGeneration) -> String {
-    match symbols {
-        SymbolGeneration::FfiUnderscoreLibraryBin | SymbolGeneration::Unknown => format!(
-            "Library binary was created using {{{kind}}} but a loader of that name is not registered. Make sure to have runtime that registers ffi.Module.load_from_bytes.{kind}"
-        ),
-        _ => format!(
-            "Binary was created using {{{kind}}} but a loader of that name is not registered."
-        ),
+            .says_known(pair.words("missing-loader", &[("kind", kind)]))
+            .help(remedy(kind));
+        // A loader is registered like any function.
+        let is_listed = pair.runtime.parts.is_empty() || pair.runtime.lists_every_function();
+        pair.hold_if(is_listed, finding, out);
     }
 }
 

@@ -40,7 +40,7 @@ fn check(binding: &Binding<'_>, out: &mut Outcome) {
         format!("wants {} `{PREFIX}*` function{plural} that no library in this process exports", missing.len()),
     )
     .on(&binding.runtime.name)
-    .says(format!("undefined symbol: {}", missing.first().map_or("", |symbol| symbol.name.as_str())))
+    .says_known(binding.words(missing.first().map_or("", |symbol| symbol.name.as_str())))
     .help("build the wrapper as a library beside the stock runtime: `artcheck patch shim --runtime RUNTIME --for FILE --out libdevice_c_api.so`; or patch the runtime's source: `artcheck patch source --tvm DIR`")
     .repair(&[Repair::Shim, Repair::Source]);
     if missing.iter().all(|symbol| symbol.weak) {

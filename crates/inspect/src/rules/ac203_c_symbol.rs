@@ -41,11 +41,6 @@ fn check(binding: &Binding<'_>, out: &mut Outcome) {
             "the C symbols that this runtime exports are not known",
         );
     };
-    let is_object = binding
-        .artifact
-        .binary
-        .as_ref()
-        .is_some_and(|binary| binary.kind == BinaryKind::Object);
     for symbol in missing {
         let shimmed = SHIMMED.contains(&symbol.name.as_str());
         let finding = Finding::new(
@@ -61,11 +56,7 @@ fn check(binding: &Binding<'_>, out: &mut Outcome) {
             symbol: Some(symbol.name.clone()),
             ..Location::default()
         })
-        .says(if is_object {
-            format!("ld: undefined symbol: {}", symbol.name)
-        } else {
-            format!("undefined symbol: {}", symbol.name)
-        });
+        .says_known(binding.words(&symbol.name));
         out.push(if shimmed {
             finding
                 .help("link or load a shim that exports it: `artcheck patch shim --runtime RUNTIME --for FILE --out libshim.so`; or compile with the runtime's TVM")
@@ -162,7 +153,7 @@ fn check_others(binding: &Binding<'_>, out: &mut Outcome) {
         },
     )
     .on(&binding.runtime.name)
-    .says(format!("undefined symbol: {}", first.name))
+    .says_known(binding.words(&first.name))
     .help(match is_of_compiler(&first.name) {
         true => "link with libgcc or compiler-rt: compilers call this function for arithmetic that the processor does not have",
         false => "link the library that defines it, so that this file names it as NEEDED",

@@ -8,7 +8,7 @@ use crate::parts::PartKind;
 use crate::place::Place;
 use crate::runtime::libraries::is_family;
 use crate::runtime::load_set::{LoadSet, Missing, MissingReason};
-use crate::runtime::{cxx_classes, release};
+use crate::runtime::{cxx_classes, messages, release};
 
 pub(super) static RULE: Rule = Rule {
     code: "AC204",
@@ -64,6 +64,8 @@ fn report(
         .collect();
     let Some(first) = missing.first() else { return };
     let plural = if missing.len() == 1 { "" } else { "s" };
+    let symbol = [("symbol", first.symbol.as_str())];
+    let words = messages::of_system("undefined-symbol", binary.format, &symbol);
     let mut finding = Finding::new(
         &RULE,
         path,
@@ -73,7 +75,7 @@ fn report(
         ),
     )
     .on(&load_set.name)
-    .says(format!("undefined symbol: {}", first.symbol))
+    .says_known(words)
     .help(advice(load_set, &missing));
     if missing.iter().all(|missing| missing.lazy) {
         finding = finding.evidence(
@@ -165,21 +167,24 @@ fn advice(load_set: &LoadSet, missing: &[Missing]) -> String {
             "build it with the TVM that it will run on: {last} is the last release that has {class}"
         );
     }
-    let unmet = load_set.unmet_requirements();
-    match unmet.first() {
-        Some(unmet) => format!("install the pair that belongs together: {}", unmet.says()),
-        None if load_set.has(&PartKind::Ffi) => {
-            let pairs = release::releases().iter().filter_map(|known| {
-                let (wheel, ffi) = (known.wheel.as_ref()?, known.ffi_version.value.as_ref()?);
-                Some(format!("apache-tvm {wheel} with apache-tvm-ffi {ffi}"))
-            });
-            format!(
-                "install a pair that belongs together: {}",
-                pairs.collect::<Vec<_>>().join(", ")
-            )
-        }
-        None => String::from(
+    if let Some(unmet) = load_set.unmet_requirements().first() {
+        return format!("install the pair that belongs together: {}", unmet.says());
+    }
+    if !load_set.has(&PartKind::Ffi) {
+        return String::from(
             "build both from the same commit, or install the pair that belongs together",
+        );
+    }
+    let known = load_set.profile.identity.as_deref();
+    let known = known.and_then(release::by_name);
+    let pair =
+        known.and_then(|known| Some((known.wheel.as_ref()?, known.ffi_version.value.as_ref()?)));
+    match pair {
+        Some((wheel, ffi)) => format!(
+            "install the pair that belongs together: apache-tvm {wheel} with apache-tvm-ffi {ffi}"
+        ),
+        None => String::from(
+            "install the runtime's own package again, with the apache-tvm-ffi that it asks for; or build both from the same commit",
         ),
     }
 }

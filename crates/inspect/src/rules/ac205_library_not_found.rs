@@ -11,10 +11,10 @@ use crate::finding::{Finding, Repair, Severity};
 use crate::limits::MAX_FINDINGS;
 use crate::parts::stem;
 use crate::place::Place;
-use crate::runtime::PartKind;
 use crate::runtime::libraries::Resolution;
 use crate::runtime::load_set::LoadSet;
 use crate::runtime::system::{self, Brings};
+use crate::runtime::{PartKind, messages};
 
 pub(super) static RULE: Rule = Rule {
     code: "AC205",
@@ -143,14 +143,7 @@ fn check(load_set: &LoadSet, out: &mut Outcome) {
 
 /// What the system's loader says of a library that it does not find.
 fn says(needed: &str, format: Format) -> Option<String> {
-    match format {
-        Format::Elf => Some(format!(
-            "{needed}: cannot open shared object file: No such file or directory"
-        )),
-        Format::MachO => Some(format!("Library not loaded: {needed}")),
-        Format::Pe => Some("[WinError 126] The specified module could not be found".into()),
-        _ => None,
-    }
+    messages::of_system("library-not-found", format, &[("library", needed)])
 }
 
 /// A library may lie where this scan did not look: in another package, on a system

@@ -4,6 +4,7 @@ use super::{Check, Outcome, Rule};
 use crate::finding::{Finding, Severity};
 use crate::limits::MAX_FINDINGS;
 use crate::runtime::distribution::Distribution;
+use crate::runtime::ffi_version::VersionRange;
 use crate::runtime::load_set::LoadSet;
 
 pub(super) static RULE: Rule = Rule {
@@ -16,6 +17,18 @@ pub(super) static RULE: Rule = Rule {
 
 pub(super) const CHECKS: &[Check] = &[Check::LoadSet(check)];
 
+/// The version that a part was built with, where it is known to the last number.
+fn advice(built_with: &VersionRange) -> String {
+    match built_with.exact() {
+        Some(version) => {
+            format!("pip install 'apache-tvm-ffi=={version}', which it was built with")
+        }
+        None => format!(
+            "install its own package again, with the apache-tvm-ffi that it asks for; it was built with one of {built_with}"
+        ),
+    }
+}
+
 fn check(load_set: &LoadSet, out: &mut Outcome) {
     for bad in load_set.bad_pairs() {
         let Some(member) = load_set.members.get(bad.member) else {
@@ -24,11 +37,14 @@ fn check(load_set: &LoadSet, out: &mut Outcome) {
         let mut finding = Finding::new(
             &RULE,
             &member.path,
-            format!("built with tvm-ffi {}, the load set has {}", bad.built_with, bad.runs_with),
+            format!(
+                "built with tvm-ffi {}, the load set has {}",
+                bad.built_with, bad.runs_with
+            ),
         )
         .on(&load_set.name)
         .evidence(format!("{}: {}", bad.pair.id, bad.pair.why))
-        .help("install the pair that belongs together: pip install the apache-tvm-ffi that the runtime was built with");
+        .help(advice(&bad.built_with));
         finding = if bad.pair.silent {
             finding.says(format!("nothing at load; later {}", bad.pair.effect))
         } else {

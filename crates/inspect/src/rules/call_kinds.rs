@@ -52,10 +52,6 @@ fn check_kinds(rule: &'static Rule, pair: &Pair<'_>, program: &Program<'_>, out:
         let message = format!(
             "argument {position} of `{name}` is `{given}`, this runtime takes `{wanted_word}`"
         );
-        if !pair.is_certain(&pair.runtime.argument_kinds, None) {
-            out.undecided(rule, format!("{message}, which was not read of this one"));
-            continue;
-        }
         let says = match UNTYPED.contains(name) {
             true => format!("Cannot convert from type `{given}` to `{wanted_word}`"),
             false => format!(
@@ -67,7 +63,8 @@ fn check_kinds(rule: &'static Rule, pair: &Pair<'_>, program: &Program<'_>, out:
             .says(says)
             .help("compile the library with the runtime's TVM");
         let position = Some(*position as u64);
-        out.push(program.at_places(finding, &uses.first, uses.count, position));
+        let finding = program.at_places(finding, &uses.first, uses.count, position);
+        pair.hold(&pair.runtime.argument_kinds, finding, out);
     }
 }
 
@@ -104,7 +101,8 @@ fn check_unknown_dtype(
             .finding(rule, format!("a tensor of unknown type is checked with {}, this runtime takes {}: each call of the function fails", spell(style), spell(wanted)))
             .says(says)
             .help("compile the library with the runtime's TVM, or give the parameter a data type in the model");
-        out.push(program.at_places(finding, &uses.first, uses.count, Some(2)));
+        let finding = program.at_places(finding, &uses.first, uses.count, Some(2));
+        pair.hold(&pair.runtime.unknown_dtype, finding, out);
     }
 }
 

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use super::pair::Pair;
 use crate::artifact::Artifact;
-use crate::container::{ForeignSymbol, UndefinedSymbol};
+use crate::container::{Architecture, BinaryKind, ForeignSymbol, UndefinedSymbol};
 use crate::documents::Document;
 use crate::finding::Outcome;
 use crate::module::ModelLibrary;
@@ -14,8 +14,9 @@ use crate::runtime::RuntimeProfile;
 use crate::runtime::glue::Glue;
 use crate::runtime::libraries::Resolution;
 use crate::runtime::load_set::{LoadSet, MissingReason};
-use crate::runtime::{companions, elsewhere};
+use crate::runtime::{companions, elsewhere, messages};
 use crate::target::Target;
+use crate::words::spell;
 
 /// What a rule looks at, and the function that looks. A rule may have several.
 #[derive(Clone, Copy)]
@@ -91,6 +92,21 @@ impl Binding<'_> {
             .flat_map(|binary| &binary.undefined)
     }
 
+    /// What the loader, or for an object the linker, prints of an undefined symbol.
+    pub fn words(&self, symbol: &str) -> Option<String> {
+        let binary = self.artifact.binary.as_ref()?;
+        let key = match binary.kind {
+            BinaryKind::Object => "unlinked-symbol",
+            _ => "undefined-symbol",
+        };
+        let architecture = match binary.architecture {
+            Architecture::Aarch64 => String::from("arm64"),
+            other => spell(other).replace('-', "_"),
+        };
+        let values = [("symbol", symbol), ("architecture", &architecture)];
+        messages::of_system(key, binary.format, &values)
+    }
+
     /// Whether a library beside the runtime provides a symbol.
     pub fn has_companion_for(&self, symbol: &UndefinedSymbol) -> bool {
         self.companions
@@ -103,7 +119,7 @@ impl Binding<'_> {
         elsewhere::missing(self.artifact, self.load_set, self.companions)
     }
 
-    /// Those of `wanted` that nobody provides; `None` when that cannot be told.
+    /// Those of `wanted` that nobody provides; `None` when that is not known.
     /// A symbol whose library is not among the files at all is AC205's.
     pub fn missing_c<'s>(
         &self,

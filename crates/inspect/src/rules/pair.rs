@@ -6,13 +6,13 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::artifact::Artifact;
-use crate::finding::{Finding, Location};
+use crate::finding::{Finding, Location, Outcome};
 use crate::module::{Blob, ModelLibrary};
 use crate::rule::Rule;
-use crate::runtime::{Confidence, Fact, RuntimeProfile};
+use crate::runtime::{Fact, RuntimeProfile, messages};
 use crate::vm::argument_kind::{ArgumentKind, kind};
 use crate::vm::calls::{RawCall, all_calls};
-use crate::vm::kv_cache::{CREATE, CREATE_REDUCED, KvCacheCreate, kv_caches};
+use crate::vm::kv_cache::{CREATE, KvCacheCreate, kv_caches};
 use crate::vm::{Executable, FunctionKind};
 
 /// Arguments looked at one by one: no builtin with a fixed signature has more.
@@ -38,17 +38,33 @@ impl Pair<'_> {
         Finding::new(rule, &self.artifact.path, message).on(&self.runtime.name)
     }
 
-    /// Whether a fact may be held against a library: it was read, it is of a release of
-    /// the table, or the runtime equals a release in all that was read. Runtimes inside
-    /// wasm libraries were mostly built between releases, which they only resemble.
-    /// Of `builtin_arity`, only the counts of the constructors can be read.
-    pub fn is_certain<T>(&self, fact: &Fact<T>, builtin: Option<&str>) -> bool {
-        let runtime = self.runtime;
-        let is_of_the_table = runtime.parts.is_empty();
-        let is_read = fact.source != Some(Confidence::Release)
-            && builtin.is_none_or(|name| matches!(name, CREATE | CREATE_REDUCED));
-        let is_wasm = runtime.architecture.as_deref() == Some("wasm32");
-        is_of_the_table || is_read || (runtime.release.is_some() && !is_wasm)
+    /// What the runtime prints, where that is known.
+    pub fn words(&self, key: &str, values: &[(&str, &str)]) -> Option<String> {
+        messages::of_runtime(key, self.runtime, values)
+    }
+
+    /// Reports what contradicts a fact of the runtime. Where the fact was not read and
+    /// the runtime is only like others, that is not an error but undecided, and the
+    /// answer is whether it is one.
+    pub fn hold<T>(&self, fact: &Fact<T>, finding: Finding, out: &mut Outcome) -> bool {
+        self.hold_if(fact.is_certain(), finding, out)
+    }
+
+    /// The same for one entry of a fact.
+    pub fn hold_if(&self, is_certain: bool, finding: Finding, out: &mut Outcome) -> bool {
+        if is_certain {
+            out.push(finding);
+            return true;
+        }
+        let like = self.runtime.note.as_deref().unwrap_or("like known ones");
+        out.undecided(
+            finding.rule,
+            format!(
+                "{}: that was not read of this runtime, which is {like}; a run on it would settle it",
+                finding.message
+            ),
+        );
+        false
     }
 
     /// Offset in the file of byte `at` of the blob.

@@ -9,7 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::strings::{self, Exclusion, Piece};
 use super::{
-    Confidence, Fact, RuntimeProfile, arity, functions, infer, loaders, magics, slots, tags,
+    Confidence, Fact, RuntimeProfile, arity, functions, identity, infer, loaders, magics,
+    registrations, slots, tags,
 };
 use crate::container::{Architecture, Format, Parsed, Platform};
 use crate::parts::PartKind;
@@ -43,6 +44,7 @@ pub fn read(
     let texts = strings::read_only(parsed, exclude);
     read_strings(&mut profile, kind, parsed, &texts);
     if kind.has_vm() {
+        profile.identity = identity::of(parsed).map(str::to_owned);
         profile.vm_magics = magics::accepted(&texts);
         profile.vm_version = magics::version(&texts);
         profile.constant_table = magics::constant_table(&texts);
@@ -60,23 +62,10 @@ fn read_strings(
     parsed: &Parsed<'_>,
     texts: &[Piece<'_>],
 ) {
-    let mut registered = BTreeSet::new();
-    let mut kinds = BTreeSet::new();
+    read_functions(profile, kind, parsed, texts);
     let mut filled = BTreeSet::new();
     let mut literals = tags::Literals::default();
     let has_vm = kind.has_vm();
-    let mut register = |framed: strings::Framed<'_>| {
-        if let Some(name) = functions::name(framed.bytes, kind) {
-            if let Some(kind) = loaders::kind(name) {
-                kinds.insert(kind.to_owned());
-            }
-            registered.insert(name.to_owned());
-        }
-    };
-    strings::each_dotted(texts, LONGEST_STRING, &mut register);
-    for name in functions::UNDOTTED {
-        strings::each_with(texts, name, LONGEST_STRING, &mut register);
-    }
     if has_vm {
         strings::each_with(texts, slots::BEGIN, LONGEST_STRING, |framed| {
             if let Some(slot) = slots::name(framed.bytes) {
@@ -87,36 +76,66 @@ fn read_strings(
             strings::each_with(texts, tag, LONGEST_STRING, |framed| literals.visit(framed));
         }
     }
-    let known = |names: BTreeSet<String>, note: &str| {
-        if names.is_empty() {
-            Fact::default()
-        } else {
-            Fact::known(names, Confidence::Binary).with_note(note)
-        }
-    };
-    profile.functions = known(registered, "strings in read-only data");
-    profile.module_loaders = known(kinds, "names of loader functions");
-    profile.context_slots = known(filled, "slot names in read-only data");
-    if kind.has_vm() && literals.any() {
-        profile.attention_tags =
-            tags::accepted(&literals, texts, &code(parsed), parsed.binary.architecture);
+    if !filled.is_empty() {
+        profile.context_slots =
+            Fact::known(filled, Confidence::Binary).with_note("slot names in read-only data");
     }
-    if kind.has_vm() && profile.functions.value.is_some() {
-        // Everything this runtime registers is among the strings.
-        profile.function_namespaces.insert(String::new());
+    if kind.has_vm() && literals.any() {
+        profile.attention_tags = tags::accepted(
+            &literals,
+            texts,
+            &strings::code(parsed),
+            parsed.binary.architecture,
+        );
     }
 }
 
-fn code<'a>(parsed: &'a Parsed<'_>) -> Vec<Piece<'a>> {
-    parsed
-        .regions
-        .iter()
-        .filter(|region| region.executable)
-        .map(|region| Piece {
-            data: &region.data,
-            address: region.address,
-        })
-        .collect()
+/// The registered functions, from the code where all of it can be followed. Else
+/// the strings that can be names are possible ones; where no code is followed at
+/// all, they stand for the functions.
+fn read_functions(
+    profile: &mut RuntimeProfile,
+    kind: &PartKind,
+    parsed: &Parsed<'_>,
+    texts: &[Piece<'_>],
+) {
+    let read = registrations::read(parsed, texts, kind);
+    let mut possible = BTreeSet::new();
+    if !read.is_complete {
+        let mut keep = |framed: strings::Framed<'_>| {
+            possible.extend(functions::name(framed.bytes, kind).map(str::to_owned));
+        };
+        strings::each_dotted(texts, LONGEST_STRING, &mut keep);
+        for name in functions::UNDOTTED {
+            strings::each_with(texts, name, LONGEST_STRING, &mut keep);
+        }
+    }
+    let is_read = !read.names.is_empty();
+    let (names, source, note) = if is_read {
+        (read.names, Confidence::Binary, "registrations in the code")
+    } else {
+        let strings = std::mem::take(&mut possible);
+        (
+            strings,
+            Confidence::BinaryLiteral,
+            "strings in read-only data",
+        )
+    };
+    possible.retain(|name| !names.contains(name));
+    let kinds = names.iter().chain(&possible);
+    let kinds: BTreeSet<String> = kinds
+        .filter_map(|name| loaders::kind(name).map(str::to_owned))
+        .collect();
+    if !kinds.is_empty() {
+        profile.module_loaders = Fact::known(kinds, source).with_note("names of loader functions");
+    }
+    if !names.is_empty() {
+        if read.is_complete || !is_read && kind.has_vm() {
+            profile.function_namespaces.insert(String::new());
+        }
+        profile.functions = Fact::known(names, source).with_note(note);
+    }
+    profile.possible_functions = possible;
 }
 
 /// Exported `TVM*` C symbols.
@@ -161,13 +180,25 @@ pub fn join(name: &str, parts: &[(PartKind, &RuntimeProfile)]) -> RuntimeProfile
             .architecture
             .take()
             .or_else(|| part.architecture.clone());
+        whole.identity = whole.identity.take().or_else(|| part.identity.clone());
         if !kind.is_core() {
             note_provider(&mut whole.provided_by, part);
         }
         whole.join(part);
         whole
-            .function_namespaces
-            .extend(part.function_namespaces.iter().cloned());
+            .possible_functions
+            .extend(part.possible_functions.iter().cloned());
+    }
+    // What is in no part's list is missing where every list is complete.
+    let registers = |(_, part): &&(PartKind, &RuntimeProfile)| part.functions.value.is_some();
+    let mut lists = parts.iter().filter(registers).peekable();
+    if lists.peek().is_some() && lists.all(|(_, part)| part.lists_every_function()) {
+        whole.function_namespaces.insert(String::new());
+    }
+    if let Some(names) = &whole.functions.value {
+        whole
+            .possible_functions
+            .retain(|name| !names.contains(name));
     }
     whole
 }

@@ -20,8 +20,13 @@ pub enum Confidence {
     Binary,
     /// Read from the real library: literal only.
     BinaryLiteral,
-    /// From the built-in release table.
+    /// Of a release of the table: that release was asked for, or the file is its.
     Release,
+    /// Every known runtime of this generation says the same, and it is not the
+    /// oldest generation that is known.
+    Agreed,
+    /// The known runtimes that it is like say the same; others may not.
+    Resembles,
 }
 
 impl Confidence {
@@ -30,8 +35,15 @@ impl Confidence {
         match self {
             Self::Binary => "read",
             Self::BinaryLiteral => "read, literal only",
-            Self::Release => "release table",
+            Self::Release => "known",
+            Self::Agreed => "known of all its generation",
+            Self::Resembles => "resembles",
         }
+    }
+
+    /// Whether such a fact may be held against a library.
+    pub fn is_certain(self) -> bool {
+        self != Self::Resembles
     }
 }
 
@@ -66,6 +78,11 @@ impl<T> Fact<T> {
         }
     }
 
+    /// Whether the value may be held against a library.
+    pub fn is_certain(&self) -> bool {
+        self.source.is_none_or(Confidence::is_certain)
+    }
+
     /// The same with a line that says how it was found.
     #[must_use]
     pub fn with_note(mut self, note: impl Into<String>) -> Self {
@@ -83,6 +100,30 @@ pub enum RowForm {
     Names,
     /// Entries are replaced one by one; an empty one ends the entry.
     Entries,
+}
+
+/// The known runtimes that one which was read is like.
+pub(super) struct Likeness<'a, T> {
+    /// It is the file of the release itself.
+    pub(super) is_known: bool,
+    /// The generation is the oldest known: a runtime may be older than all of it.
+    pub(super) is_oldest: bool,
+    /// What all of its generation say.
+    pub(super) generation: Vec<&'a Fact<T>>,
+    /// Their names.
+    pub(super) names: String,
+}
+
+impl<T> Likeness<'_, T> {
+    fn confidence(&self, generation_agrees: bool) -> Confidence {
+        if self.is_known {
+            Confidence::Release
+        } else if generation_agrees && !self.is_oldest {
+            Confidence::Agreed
+        } else {
+            Confidence::Resembles
+        }
+    }
 }
 
 /// What a kind of value can do for the facts that hold it.
@@ -109,18 +150,15 @@ pub(super) trait FactValue: Clone + PartialEq + Serialize {
 
     /// Takes a missing value over if every known runtime says the same. A note
     /// without a value says what was found instead; it stays.
-    fn complete(read: &mut Fact<Self>, known: &[&Fact<Self>], from: &str) {
-        let Some((first, others)) = known.split_first() else {
+    fn complete(read: &mut Fact<Self>, alike: &[&Fact<Self>], like: &Likeness<'_, Self>) {
+        let Some((first, _)) = alike.split_first() else {
             return;
         };
-        if read.value.is_none()
-            && read.note.is_none()
-            && first.value.is_some()
-            && others.iter().all(|other| other.value == first.value)
-        {
+        let agree = |facts: &[&Fact<Self>]| facts.iter().all(|fact| fact.value == first.value);
+        if read.value.is_none() && read.note.is_none() && first.value.is_some() && agree(alike) {
             read.value.clone_from(&first.value);
-            read.source = Some(Confidence::Release);
-            read.note = Some(format!("release table: {from}"));
+            read.source = Some(like.confidence(agree(&like.generation)));
+            read.note = Some(like.names.clone());
         }
     }
 }
@@ -219,8 +257,8 @@ impl<T: Entry> FactValue for BTreeMap<String, T> {
     }
 
     /// Adds the entries of builtins whose checks leave no text.
-    fn complete(read: &mut Fact<Self>, known: &[&Fact<Self>], from: &str) {
-        let Some((first, others)) = known.split_first() else {
+    fn complete(read: &mut Fact<Self>, alike: &[&Fact<Self>], like: &Likeness<'_, Self>) {
+        let Some((first, others)) = alike.split_first() else {
             return;
         };
         let known_by_all = first.value.iter().flatten().filter(|(name, counts)| {
@@ -239,10 +277,14 @@ impl<T: Entry> FactValue for BTreeMap<String, T> {
             return;
         }
         read.note = Some(if was_read {
-            format!("constructors by the text of their check; others by the release table: {from}")
+            format!(
+                "constructors by the text of their check; others: {}",
+                like.names
+            )
         } else {
-            read.source = Some(Confidence::Release);
-            format!("release table: {from}")
+            // Counts changed from month to month: those of a generation say little.
+            read.source = Some(like.confidence(false));
+            like.names.clone()
         });
     }
 }

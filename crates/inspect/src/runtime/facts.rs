@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::fact::{Confidence, Fact, FactValue, RowForm, any_of};
+use super::fact::{Confidence, Fact, FactValue, Likeness, RowForm, any_of};
 use super::glue::Glue;
 use super::values::{
     Arities, BlobSymbol, CallingConvention, ConstructorStyle, ParameterKinds, SiteTags, TagSite,
@@ -68,6 +68,9 @@ macro_rules! facts {
             /// Version of the wheel that the facts were read from, for releases.
             #[serde(default, skip_serializing_if = "Option::is_none")]
             pub wheel: Option<String>,
+            /// Name of the release whose very file this is.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub identity: Option<String>,
             /// What sets a release or snapshot apart, or how a release was recognised.
             #[serde(default)]
             pub note: Option<String>,
@@ -76,6 +79,10 @@ macro_rules! facts {
             /// An empty string covers all names.
             #[serde(default)]
             pub function_namespaces: BTreeSet<String>,
+            /// Names that a part may register too: its registrations could not all be read,
+            /// and it holds these as strings.
+            #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+            pub possible_functions: BTreeSet<String>,
             /// Functions and loaders (`loader:<kind>`) that only come with an extra
             /// part: name to part (a library name, or the file that was read).
             #[serde(default)]
@@ -168,10 +175,22 @@ macro_rules! facts {
             }
 
             /// Takes missing facts over where every known runtime agrees on them.
-            pub(super) fn complete_from(&mut self, known: &[&Self], from: &str) {
+            pub(super) fn complete_from(
+                &mut self,
+                alike: &[&'static Self],
+                generation: &[&'static Self],
+                like: &Likeness<'_, ()>,
+            ) {
                 $( if $completed {
-                    let facts: Vec<&Fact<$type>> = known.iter().map(|known| &known.$name).collect();
-                    FactValue::complete(&mut self.$name, &facts, from);
+                    let of = |known: &[&'static Self]| -> Vec<&'static Fact<$type>> {
+                        known.iter().map(|known| &known.$name).collect()
+                    };
+                    FactValue::complete(&mut self.$name, &of(alike), &Likeness {
+                        is_known: like.is_known,
+                        is_oldest: like.is_oldest,
+                        generation: of(generation),
+                        names: like.names.clone(),
+                    });
                 } )*
             }
         }
@@ -213,7 +232,7 @@ facts! {
     vm_magics: BTreeSet<Magic> = "vm magics", row "vm_magics", completed true, alike whole;
 
     /// VM magic that the compiler of the same release writes.
-    vm_magic_written: Magic = "vm magic written", row "vm_magic_written", completed true;
+    vm_magic_written: Magic = "vm magic written", row "vm_magic_written", completed false;
 
     /// Version string demanded of an executable.
     vm_version: String = "vm version", row "vm_version", completed true;
@@ -270,7 +289,7 @@ facts! {
 
     /// Length of the cache config that the compiler of the same release writes.
     cache_config_written: u64 = "cache config written", row "cache_config_written",
-        completed true;
+        completed false;
 
     /// Registered global functions (packed functions, loaders, builtins),
     /// those of every optional part included.
@@ -301,11 +320,28 @@ pub fn tag_names(sites: &BTreeMap<TagSite, SiteTags>) -> BTreeSet<String> {
 }
 
 impl RuntimeProfile {
+    /// The argument counts that a builtin takes, and whether they may be held against
+    /// a library: only those of the two constructors can be read.
+    pub fn arity_of(&self, builtin: &str) -> Option<(&BTreeSet<u64>, bool)> {
+        let counts = self.builtin_arity.value.as_ref()?.get(builtin)?;
+        let is_released = self.parts.is_empty() || self.identity.is_some();
+        let is_read = self.builtin_arity.is_certain() && matches!(builtin, CREATE | CREATE_REDUCED);
+        Some((counts, is_released || is_read))
+    }
+
+    /// Whether every function that is not listed is missing.
+    pub fn lists_every_function(&self) -> bool {
+        self.function_namespaces.contains("")
+    }
+
     /// Whether a global function is offered; `None` when the profile does not say.
     pub fn offers_function(&self, name: &str) -> Option<bool> {
         let functions = self.functions.value.as_ref()?;
         if functions.contains(name) {
             return Some(true);
+        }
+        if self.possible_functions.contains(name) {
+            return None;
         }
         self.function_namespaces
             .iter()

@@ -73,6 +73,11 @@ impl VersionRange {
         }
     }
 
+    /// The only version inside, where there is only one.
+    pub fn exact(&self) -> Option<Version> {
+        self.least.filter(|least| self.below == Some(least.next()))
+    }
+
     /// Reads `>=0.1.13, <0.1.13.post1`; `==` too. `None` for other operators.
     pub fn parse(text: &str) -> Option<Self> {
         let mut range = Self::default();

@@ -203,7 +203,11 @@ fn a_release_pins_the_part_of_its_own_package_alone() {
             .iter()
             .map(|path| member(path, PartKind::Runtime, Platform::Linux))
             .collect();
-        pin(&mut members, Some("0.25"), packages);
+        let like = RuntimeProfile {
+            release: Some(String::from("0.25")),
+            ..RuntimeProfile::default()
+        };
+        pin(&mut members, &like, packages);
         let own = Version::parse("0.1.12").map(VersionRange::exactly);
         members
             .iter()

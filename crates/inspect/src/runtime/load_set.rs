@@ -99,7 +99,7 @@ impl LoadSet {
             .map(|member| (member.kind.clone(), &member.profile))
             .collect();
         let mut profile = binary::merge(name, &profiles);
-        pairing::pin(&mut members, profile.release.as_deref(), &distributions);
+        pairing::pin(&mut members, &profile, &distributions);
         profile.ffi_version = pairing::ffi_fact(&members, &distributions);
         if let Some(package) = distributions.iter().find(|package| package.holds_tvm()) {
             add_python_functions(&mut profile, package);

@@ -166,18 +166,21 @@ fn python_of(member: &Member) -> Option<String> {
     })
 }
 
-/// The package of a release pins the tvm-ffi that its libraries were built with.
-/// Likeness alone does not: a fork is like a release too.
-pub(super) fn pin(members: &mut [Member], release: Option<&str>, packages: &[Distribution]) {
+/// The package of a release pins the tvm-ffi that its libraries were built with, and
+/// so does a file that is the release's own. Likeness alone does not: a fork is like
+/// a release too.
+pub(super) fn pin(members: &mut [Member], profile: &RuntimeProfile, packages: &[Distribution]) {
     let is_installed = |known: &&RuntimeProfile| {
         packages.iter().any(|package| {
             package.name == "apache-tvm"
                 && release::by_name(&package.version).is_some_and(|own| own.name == known.name)
         })
     };
+    let is_known = |known: &&RuntimeProfile| profile.identity.as_ref() == Some(&known.name);
+    let release = profile.release.as_deref();
     let pinned = release
         .and_then(release::by_name)
-        .filter(is_installed)
+        .filter(|known| is_known(known) || is_installed(known))
         .and_then(|known| known.ffi_version.value.as_deref())
         .and_then(Version::parse)
         .map(VersionRange::exactly);

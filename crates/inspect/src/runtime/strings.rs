@@ -88,6 +88,16 @@ pub fn read_only<'a>(parsed: &'a Parsed<'_>, exclude: &[Exclusion]) -> Vec<Piece
     pieces
 }
 
+/// The code of a binary.
+pub fn code<'a>(parsed: &'a Parsed<'_>) -> Vec<Piece<'a>> {
+    let code = parsed.regions.iter().filter(|region| region.executable);
+    let piece = |region: &'a Region<'_>| Piece {
+        data: &region.data,
+        address: region.address,
+    };
+    code.map(piece).collect()
+}
+
 fn push<'a>(pieces: &mut Vec<Piece<'a>>, region: &'a Region<'_>, from: usize, to: usize) {
     if let Some(data) = region.data.get(from..to)
         && !data.is_empty()

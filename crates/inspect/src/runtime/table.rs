@@ -121,6 +121,7 @@ fn apply(mut row: Row, mut profile: RuntimeProfile) -> Result<RuntimeProfile, Ta
     profile.release = row.release.take();
     profile.date = row.date.take();
     profile.wheel = row.wheel.take();
+    profile.identity = None;
     profile.note = row.note.take();
     if let Some(spaces) = row.function_namespaces.take() {
         profile.function_namespaces = spaces;

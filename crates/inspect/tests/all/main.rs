@@ -3,6 +3,7 @@
 //! Tests that need more than Rust and a C compiler run with the feature
 //! `real-parts`; without it they are listed as ignored.
 
+mod advice;
 mod container_elf;
 mod container_fat;
 mod container_hostile;
@@ -14,6 +15,7 @@ mod limits;
 mod load_sets;
 mod module_payloads;
 mod parts;
+mod registered;
 mod registry_oracle;
 mod release_table;
 mod runtime_hostile;

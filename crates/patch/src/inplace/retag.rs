@@ -48,13 +48,13 @@ pub fn plan(bytes: &[u8], options: &RetagOptions<'_>) -> Result<EditPlan, PlanEr
     let (mut draft, sites) = Draft::open(bytes, &options.rooms)?;
     let mut tagged = false;
     let mut why_not = Vec::new();
-    let mut untold = Vec::new();
+    let mut unknown = Vec::new();
     for site in &sites {
         let (mut splices, mut changes) = (Vec::new(), Vec::new());
         let found = tags_of(site, options.to, &mut splices, &mut changes)?;
         tagged |= found.tagged;
         why_not.extend(found.why_not);
-        untold.extend(found.untold);
+        unknown.extend(found.unknown);
         let sources = Sources {
             v1: reads_v1(options.runtime, options.to),
         };
@@ -74,7 +74,7 @@ pub fn plan(bytes: &[u8], options: &RetagOptions<'_>) -> Result<EditPlan, PlanEr
         plan.summary.push(already);
     }
     plan.notes.extend(notes(&plan));
-    plan.notes.extend(untold);
+    plan.notes.extend(unknown);
     Ok(plan)
 }
 
@@ -119,7 +119,7 @@ struct Found {
     /// What keeps others from being seen, per executable.
     why_not: Vec<String>,
     /// Constructor arguments that are left alone, where some are.
-    untold: Vec<String>,
+    unknown: Vec<String>,
 }
 
 /// Adds the tag changes of one library.
@@ -136,17 +136,17 @@ fn tags_of(
             .constants
             .values()
             .any(|(text, _)| Tag::of(text).is_some());
-        let untold = format!("what reaches arguments {:?} is not known", tags.untold);
-        if !tags.untold.is_empty() {
-            found
-                .untold
-                .push(format!("{CREATE}: {untold}, so these are left as they are"));
+        let unknown = format!("what reaches arguments {:?} is not known", tags.unknown);
+        if !tags.unknown.is_empty() {
+            found.unknown.push(format!(
+                "{CREATE}: {unknown}, so these are left as they are"
+            ));
         }
         found.why_not.push(
             match (
                 tags.calls,
                 tags.constants.is_empty(),
-                tags.untold.is_empty(),
+                tags.unknown.is_empty(),
             ) {
                 (0, _, _) => match site.library.compiled_calls.is_empty() {
                     true => format!("the executable never calls {CREATE}"),
@@ -155,7 +155,7 @@ fn tags_of(
                     ),
                 },
                 (_, false, _) => "its attention kernels are those of another backend".to_owned(),
-                (_, true, false) => untold,
+                (_, true, false) => unknown,
                 (_, true, true) => "its constructor takes functions, as up to 0.19".to_owned(),
             },
         );

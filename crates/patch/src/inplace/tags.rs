@@ -50,8 +50,8 @@ impl std::str::FromStr for Tag {
 #[derive(Debug, Default)]
 pub(super) struct Tags {
     pub(super) constants: BTreeMap<usize, (String, Vec<u64>)>,
-    /// Constructor arguments whose tuple cannot be told.
-    pub(super) untold: Vec<usize>,
+    /// Constructor arguments whose tuple is not known.
+    pub(super) unknown: Vec<usize>,
     /// Constructor calls seen.
     pub(super) calls: usize,
 }
@@ -64,7 +64,7 @@ impl Tags {
             for site in &cache.sites {
                 let (values, why) = site.value.parts();
                 if why.is_some() {
-                    tags.untold.push(site.argument);
+                    tags.unknown.push(site.argument);
                 }
                 for value in values {
                     match value {
@@ -79,7 +79,7 @@ impl Tags {
                             .or_insert_with(|| (tag.clone(), Vec::new()))
                             .1
                             .push(*instruction),
-                        KernelValue::Untagged { .. } => tags.untold.push(site.argument),
+                        KernelValue::Untagged { .. } => tags.unknown.push(site.argument),
                         KernelValue::Empty { .. }
                         | KernelValue::Function { .. }
                         | KernelValue::Absent => {}

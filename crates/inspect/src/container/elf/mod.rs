@@ -9,6 +9,7 @@ mod calls;
 mod foreign;
 mod hash;
 mod image;
+mod linkage;
 mod regions;
 mod relocations;
 mod segments;
@@ -20,6 +21,7 @@ use object::Endianness;
 use object::elf;
 use object::read::elf::{FileHeader, ProgramHeader};
 
+use super::linkage::Linkage;
 use super::symbols::Names;
 use super::{
     Architecture, Binary, BinaryKind, Format, Needed, Parsed, Platform, Region, UndefinedSymbol,
@@ -53,6 +55,15 @@ pub fn each_export(data: &[u8], visit: &mut dyn FnMut(&[u8]) -> bool) -> Result<
         each_export_class::<elf::FileHeader64<Endianness>>(data, visit)
     } else {
         each_export_class::<elf::FileHeader32<Endianness>>(data, visit)
+    }
+}
+
+/// Calls by name, and functions; `None` where there is no dynamic section.
+pub(super) fn linkage(data: &[u8], wanted: fn(&[u8]) -> bool) -> Option<Linkage> {
+    if is_64(data).ok()? {
+        linkage::read::<elf::FileHeader64<Endianness>>(data, wanted)
+    } else {
+        None
     }
 }
 
@@ -123,6 +134,7 @@ fn parse_class<'data, Elf: FileHeader<Endian = Endianness>>(
     Ok(Parsed {
         binary,
         regions,
+        data,
         slice_offset: 0,
     })
 }

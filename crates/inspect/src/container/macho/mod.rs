@@ -5,6 +5,7 @@
 
 mod code_directory;
 mod image;
+mod linkage;
 mod page_hashes;
 mod signature;
 mod symbols;
@@ -17,6 +18,7 @@ use object::Endianness;
 use object::macho;
 use object::read::macho::{FatArch, MachHeader, MachOFatFile32, MachOFatFile64};
 
+use super::linkage::Linkage;
 use super::{Architecture, Binary, BinaryKind, Format, Parsed};
 use crate::error::DecodeError;
 use image::{Image, bad, bytes_at, is_64};
@@ -99,6 +101,11 @@ pub fn each_export(data: &[u8], visit: &mut dyn FnMut(&[u8]) -> bool) -> Result<
     }
 }
 
+/// Calls by name, and functions, of a thin 64-bit file.
+pub(super) fn linkage(data: &[u8], wanted: fn(&[u8]) -> bool) -> Option<Linkage> {
+    is_64(data).then(|| linkage::read(data, wanted))?
+}
+
 fn parse_slice(data: &[u8], base: u64) -> Result<Parsed<'_>, DecodeError> {
     if is_64(data) {
         parse_class::<macho::MachHeader64<Endianness>>(data, base)
@@ -146,6 +153,7 @@ fn parse_class<'data, Mach: MachHeader<Endian = Endianness>>(
     Ok(Parsed {
         binary,
         regions: image.regions,
+        data,
         slice_offset: base,
     })
 }

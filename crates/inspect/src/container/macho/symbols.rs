@@ -34,10 +34,10 @@ pub(super) struct Kept {
 
 /// The symbol table, split as `LC_DYSYMTAB` says.
 pub(super) struct Table<'data, Mach: MachHeader> {
-    all: &'data [Mach::Nlist],
+    pub(super) all: &'data [Mach::Nlist],
     external: &'data [Mach::Nlist],
     undefined: &'data [Mach::Nlist],
-    strings: &'data [u8],
+    pub(super) strings: &'data [u8],
     strings_at: u64,
 }
 
@@ -312,6 +312,6 @@ fn in_code<Mach: MachHeader<Endian = Endianness>>(
 }
 
 /// The name as a C programmer would write it.
-fn plain(name: &[u8]) -> &[u8] {
+pub(super) fn plain(name: &[u8]) -> &[u8] {
     name.strip_prefix(b"_").unwrap_or(name)
 }

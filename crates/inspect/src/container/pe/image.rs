@@ -21,6 +21,8 @@ pub(super) struct Image<'data> {
     pub(super) exports: Option<(u32, u32)>,
     pub(super) imports: Option<(u32, u32)>,
     pub(super) delayed: Option<(u32, u32)>,
+    /// The same of the exception directory.
+    pub(super) exceptions: Option<(u32, u32)>,
     pub(super) image_base: u64,
     /// In the order of the file.
     pub(super) segments: Vec<Segment>,
@@ -90,6 +92,7 @@ impl<'data> Image<'data> {
             exports: directory(pe::IMAGE_DIRECTORY_ENTRY_EXPORT),
             imports: directory(pe::IMAGE_DIRECTORY_ENTRY_IMPORT),
             delayed: directory(pe::IMAGE_DIRECTORY_ENTRY_DELAY_IMPORT),
+            exceptions: directory(pe::IMAGE_DIRECTORY_ENTRY_EXCEPTION),
             segments,
             sections,
         })

@@ -13,14 +13,29 @@ use crate::error::DecodeError;
 pub(super) struct Imports {
     pub(super) needed: Vec<Needed>,
     pub(super) undefined: Vec<UndefinedSymbol>,
+    /// Where the loader puts the address of each of them.
+    pub(super) cells: Vec<(u32, String)>,
+}
+
+/// Cells of the address tables, with the names of whom `wanted` holds.
+pub(super) fn cells(
+    image: &Image<'_>,
+    wanted: fn(&[u8]) -> bool,
+) -> Result<Vec<(u32, String)>, DecodeError> {
+    Ok(read_where(image, wanted)?.cells)
 }
 
 /// Reads both directories.
 pub(super) fn read(image: &Image<'_>) -> Result<Imports, DecodeError> {
+    read_where(image, undefined_concerns_tvm)
+}
+
+fn read_where(image: &Image<'_>, wanted: fn(&[u8]) -> bool) -> Result<Imports, DecodeError> {
     let mut reader = Reader {
         image,
         texts: Names::new(image.data, 0, image.data.len()),
         imports: Imports::default(),
+        wanted,
         // No more entries than words in the file, however they overlap.
         left: image.data.len() / 4,
     };
@@ -37,6 +52,7 @@ struct Reader<'a, 'data> {
     image: &'a Image<'data>,
     texts: Names<'data>,
     imports: Imports,
+    wanted: fn(&[u8]) -> bool,
     left: usize,
 }
 
@@ -55,7 +71,7 @@ impl<'data> Reader<'_, 'data> {
             // Old linkers leave the lookup table out; the address table then
             // holds the names.
             let names = if lookup == 0 { addresses } else { lookup };
-            self.library(name, names, false)?;
+            self.library(name, names, addresses, false)?;
             first = first.saturating_add(5);
         }
     }
@@ -65,7 +81,9 @@ impl<'data> Reader<'_, 'data> {
         let mut first = 0u32;
         loop {
             let field = |index: u32| self.image.u32_at(rva, first.checked_add(index)?);
-            let (Some(attributes), Some(name), Some(names)) = (field(0), field(1), field(4)) else {
+            let (Some(attributes), Some(name), Some(cells), Some(names)) =
+                (field(0), field(1), field(3), field(4))
+            else {
                 return Err(self.outside(rva, "a PE delay-import directory"));
             };
             if name == 0 {
@@ -79,12 +97,18 @@ impl<'data> Reader<'_, 'data> {
                 let base = u32::try_from(self.image.image_base).unwrap_or(0);
                 address.saturating_sub(base)
             };
-            self.library(relative(name), relative(names), true)?;
+            self.library(relative(name), relative(names), relative(cells), true)?;
             first = first.saturating_add(8);
         }
     }
 
-    fn library(&mut self, name: u32, names: u32, optional: bool) -> Result<(), DecodeError> {
+    fn library(
+        &mut self,
+        name: u32,
+        names: u32,
+        cells: u32,
+        optional: bool,
+    ) -> Result<(), DecodeError> {
         self.spend(name)?;
         let Some(library) = self.text(name, 0)? else {
             return Err(self.outside(name, "the name of an imported library"));
@@ -104,6 +128,8 @@ impl<'data> Reader<'_, 'data> {
                 break;
             }
             self.spend(names)?;
+            let width = if self.image.is_64 { 8 } else { 4 };
+            let cell = cells.saturating_add(index.saturating_mul(width));
             index = index.saturating_add(1);
             let by_ordinal = if self.image.is_64 { 1 << 63 } else { 1 << 31 };
             if thunk & by_ordinal != 0 {
@@ -112,10 +138,11 @@ impl<'data> Reader<'_, 'data> {
             // A two-byte hint stands before the name.
             let address = u32::try_from(thunk).unwrap_or(u32::MAX);
             if let Some(symbol) = self.text(address, 2)?
-                && undefined_concerns_tvm(symbol)
+                && (self.wanted)(symbol)
             {
                 let name = self.texts.keep(symbol)?;
                 let library = self.texts.keep(library.as_bytes())?;
+                self.imports.cells.push((cell, name.clone()));
                 self.imports.undefined.push(UndefinedSymbol {
                     name,
                     weak: optional,

@@ -6,9 +6,11 @@
 mod exports;
 mod image;
 mod imports;
+mod linkage;
 
 use object::pe;
 
+use super::linkage::Linkage;
 use super::{Architecture, Binary, BinaryKind, Format, Parsed, Platform};
 use crate::error::DecodeError;
 use exports::Exports;
@@ -47,8 +49,14 @@ pub fn parse(data: &[u8]) -> Result<Parsed<'_>, DecodeError> {
     Ok(Parsed {
         binary,
         regions,
+        data,
         slice_offset: 0,
     })
+}
+
+/// Calls by name, and functions.
+pub(super) fn linkage(data: &[u8], wanted: fn(&[u8]) -> bool) -> Option<Linkage> {
+    linkage::read(data, wanted)
 }
 
 /// Which of `wanted` the image exports, by search in its sorted name table.

@@ -225,6 +225,7 @@ pub fn parsed(data: &[u8]) -> Parsed<'_> {
             executable: false,
             writable: false,
         }],
+        data,
         slice_offset: 0,
     }
 }

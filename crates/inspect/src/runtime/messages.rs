@@ -1,0 +1,195 @@
+//! The words of runtimes and of loaders, per release and per system, from
+//! `data/messages.toml`. Where no message is known nothing is said.
+
+use std::collections::BTreeSet;
+use std::sync::LazyLock;
+
+use serde::Deserialize;
+
+use super::{RuntimeProfile, release};
+use crate::container::Format;
+use crate::words::spell;
+
+const TABLE: &str = include_str!(concat!(env!("OUT_DIR"), "/messages.json"));
+
+#[derive(Default, Deserialize)]
+struct Table {
+    message: Vec<Message>,
+}
+
+/// One message, and who prints it.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Message {
+    /// What it is about.
+    pub key: String,
+    /// First release that prints it.
+    pub from: Option<String>,
+    /// Last release that does.
+    pub to: Option<String>,
+    /// The format whose loader prints it, in place of releases.
+    pub system: Option<String>,
+    /// Where its text is: `library`, `python`, `system`.
+    #[serde(rename = "in")]
+    pub place: String,
+    /// Tag and file of the sources that print it.
+    pub source: Option<String>,
+    /// The text, with `<name>` for what is filled in.
+    pub text: String,
+}
+
+static MESSAGES: LazyLock<Table> =
+    // The build script wrote it; a test reads every row.
+    LazyLock::new(|| serde_json::from_str(TABLE).unwrap_or_default());
+
+/// Every message.
+pub fn all() -> &'static [Message] {
+    &MESSAGES.message
+}
+
+impl Message {
+    /// Whether a release, by number, prints it.
+    pub fn is_of(&self, number: &str) -> bool {
+        let place = |number: &str| {
+            let known = release::releases().iter();
+            let mut numbers = known.map(|known| known.release.as_deref());
+            numbers.position(|known| known == Some(number))
+        };
+        let after = self
+            .from
+            .as_deref()
+            .is_none_or(|from| place(from) <= place(number));
+        let before = self
+            .to
+            .as_deref()
+            .is_none_or(|to| place(number) <= place(to));
+        self.system.is_none() && place(number).is_some() && after && before
+    }
+
+    /// What of the text is always there.
+    pub fn literals(&self) -> Vec<&str> {
+        let parts = self.text.split('<');
+        let literals = parts.enumerate().map(|(index, part)| match index {
+            0 => part,
+            _ => part.split_once('>').map_or(part, |(_, rest)| rest),
+        });
+        literals.filter(|literal| !literal.is_empty()).collect()
+    }
+
+    fn filled(&self, values: &[(&str, &str)]) -> String {
+        let mut text = self.text.clone();
+        for (name, value) in values {
+            text = text.replace(&format!("<{name}>"), value);
+        }
+        text
+    }
+}
+
+/// What a runtime prints; nothing where it is not known which release it is like, and
+/// those that it can be like print different words.
+pub fn of_runtime(key: &str, runtime: &RuntimeProfile, values: &[(&str, &str)]) -> Option<String> {
+    let known: Vec<&str> = match runtime.release.as_deref() {
+        Some(number) => vec![number],
+        None => {
+            let releases = release::releases().iter();
+            let alike = releases.filter(|known| runtime.same_generation(known));
+            alike.filter_map(|known| known.release.as_deref()).collect()
+        }
+    };
+    let said = |number: &&str| {
+        let mut messages = all().iter().filter(|message| message.key == key);
+        messages.find(|message| message.is_of(number))
+    };
+    let words: BTreeSet<Option<String>> = known
+        .iter()
+        .map(|number| said(number).map(|message| message.filled(values)))
+        .collect();
+    let mut words = words.into_iter();
+    words.next().flatten().filter(|_| words.next().is_none())
+}
+
+/// What the loader of a format prints.
+pub fn of_system(key: &str, format: Format, values: &[(&str, &str)]) -> Option<String> {
+    let system = spell(format);
+    let mut messages = all().iter().filter(|message| message.key == key);
+    let found = messages.find(|message| message.system.as_deref() == Some(system.as_str()))?;
+    Some(found.filled(values))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(number: &str) -> RuntimeProfile {
+        release::by_name(number).cloned().expect("in the table")
+    }
+
+    #[test]
+    fn the_table_parses_whole_and_every_message_has_a_source() {
+        let table: Table = serde_json::from_str(TABLE).expect("the table parses");
+        assert_eq!(table.message.len(), all().len());
+        for message in all() {
+            let is_sourced = message.source.is_some()
+                || message.place == "system"
+                || message.from.as_deref() >= Some("0.25");
+            assert!(is_sourced, "{}: {}", message.key, message.text);
+        }
+    }
+
+    #[test]
+    fn a_release_has_one_message_of_a_key() {
+        for known in release::releases() {
+            let number = known.release.as_deref().unwrap_or_default();
+            for message in all().iter().filter(|message| message.is_of(number)) {
+                let mut same = all().iter().filter(|other| other.key == message.key);
+                assert_eq!(
+                    same.by_ref().filter(|other| other.is_of(number)).count(),
+                    1,
+                    "{number} {}",
+                    message.key
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn words_change_where_the_releases_changed_them() {
+        let constructor = |number| of_runtime("constructor-arity", &at(number), &[("count", "24")]);
+        assert_eq!(
+            constructor("0.19").as_deref(),
+            Some("Invalid number of KV cache constructor args.")
+        );
+        assert_eq!(
+            constructor("0.20").as_deref(),
+            Some("Invalid number of KV cache constructor args: 24")
+        );
+        let config = |number| of_runtime("cache-config", &at(number), &[("length", "4")]);
+        assert_eq!(
+            config("0.26").as_deref(),
+            Some("Check failed: cache_config.size() == 5 (4 vs. 5)")
+        );
+        assert!(config("0.27").is_some_and(|said| said.starts_with("KV cache config must")));
+        assert_eq!(of_runtime("constant-pool", &at("0.19"), &[]), None);
+        let unknown = RuntimeProfile::default();
+        assert!(of_runtime("vm-header", &unknown, &[]).is_some());
+        assert_eq!(
+            of_runtime("missing-function", &unknown, &[("name", "x")]),
+            None
+        );
+    }
+
+    #[test]
+    fn each_loader_has_its_own_words() {
+        let said = |format| of_system("undefined-symbol", format, &[("symbol", "TVMFuncCall")]);
+        assert_eq!(
+            said(Format::Elf).as_deref(),
+            Some("undefined symbol: TVMFuncCall")
+        );
+        assert_eq!(
+            said(Format::MachO).as_deref(),
+            Some("Symbol not found: _TVMFuncCall")
+        );
+        assert!(said(Format::Pe).is_some_and(|said| said.contains("WinError 127")));
+        assert_eq!(said(Format::Wasm), None);
+    }
+}

@@ -1,0 +1,336 @@
+//! AArch64: the few instructions that move addresses about, and the branches.
+
+use super::machine::{Flow, Machine, Target};
+use super::state::{State, Value};
+use crate::runtime::strings::Piece;
+
+/// `sp`, which has the number of the zero register.
+const STACK: usize = 31;
+
+/// AArch64 as Linux and macOS call it.
+pub(super) struct Aarch64;
+
+impl Machine for Aarch64 {
+    fn parameters(&self) -> &'static [usize] {
+        &[0, 1, 2, 3, 4, 5, 6, 7]
+    }
+
+    fn stack(&self) -> usize {
+        STACK
+    }
+
+    fn lost(&self) -> &'static [usize] {
+        &[
+            0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 30,
+        ]
+    }
+
+    fn step(&mut self, code: Piece<'_>, at: usize, state: &mut State) -> Option<(usize, Flow)> {
+        let word = code.data.get(at..)?.first_chunk()?;
+        let word = u32::from_le_bytes(*word);
+        let place = code.address.wrapping_add(at as u64);
+        let flow = flow(word, place, state);
+        if flow == Flow::On {
+            step(word, place, state);
+        }
+        Some((4, flow))
+    }
+
+    fn calls(&self, code: Piece<'_>, visit: &mut dyn FnMut(u64, u64)) {
+        let mut at = code.address;
+        for word in code.data.as_chunks::<4>().0 {
+            let word = u32::from_le_bytes(*word);
+            if word & 0x7c00_0000 == 0x1400_0000 {
+                visit(at, branch(word, at));
+            }
+            at = at.wrapping_add(4);
+        }
+    }
+
+    /// `adrp x16; ldr x17, [x16, #n]`, and `br x17` within two more.
+    fn through_cells(&self, code: Piece<'_>, visit: &mut dyn FnMut(u64, u64, bool)) {
+        for (place, words) in code.data.as_chunks::<4>().0.windows(4).enumerate() {
+            let [first, second, third, fourth] = words else {
+                continue;
+            };
+            let [first, second, third, fourth] =
+                [first, second, third, fourth].map(|word| u32::from_le_bytes(*word));
+            let load_from_x16 = second & 0xffc0_03e0 == 0xf940_0200;
+            if first & 0x9f00_001f != 0x9000_0010 || !load_from_x16 {
+                continue;
+            }
+            let jump = 0xd61f_0000 | (second & 0x1f) << 5;
+            if third != jump && fourth != jump {
+                continue;
+            }
+            let at = code.address.wrapping_add((place as u64).wrapping_mul(4));
+            let cell = page(first, at).wrapping_add(u64::from((second >> 10) & 0xfff) << 3);
+            visit(at, cell, true);
+        }
+    }
+}
+
+/// Bits of a word as an index.
+fn field(word: u32, from: u32) -> usize {
+    usize::try_from((word >> from) & 0x1f).unwrap_or(STACK)
+}
+
+/// A signed number of `bits` bits.
+fn signed(number: u32, bits: u32) -> i64 {
+    let shift = 64u32.saturating_sub(bits);
+    (u64::from(number) << shift).cast_signed() >> shift
+}
+
+/// Target of `b` and `bl`.
+fn branch(word: u32, at: u64) -> u64 {
+    at.wrapping_add_signed(signed(word & 0x03ff_ffff, 26) << 2)
+}
+
+/// What `adrp` gives.
+fn page(word: u32, at: u64) -> u64 {
+    let low = (word >> 29) & 3;
+    let high = (word >> 5) & 0x7_ffff;
+    (at & !0xfff).wrapping_add_signed(signed(high << 2 | low, 21) << 12)
+}
+
+fn flow(word: u32, at: u64, state: &State) -> Flow {
+    let through = |register| match state.get(register) {
+        Value::Loaded(cell) => Target::Cell(cell),
+        Value::Address(code) => Target::Code(code),
+        _ => Target::Unknown,
+    };
+    let to = |number, bits| at.wrapping_add_signed(signed(number, bits) << 2);
+    if word & 0xfc00_0000 == 0x9400_0000 {
+        Flow::Call(Target::Code(branch(word, at)))
+    } else if word & 0xfc00_0000 == 0x1400_0000 {
+        Flow::Jump(Target::Code(branch(word, at)))
+    } else if word & 0xffff_fc1f == 0xd63f_0000 {
+        Flow::Call(through(field(word, 5)))
+    } else if word & 0xffff_fc1f == 0xd61f_0000 {
+        Flow::Jump(through(field(word, 5)))
+    } else if word & 0xffff_fc1f == 0xd65f_0000 || word & 0xffe0_001f == 0xd420_0000 {
+        // `ret`, `brk`.
+        Flow::End
+    } else if word & 0xff00_0010 == 0x5400_0000 || word & 0x7e00_0000 == 0x3400_0000 {
+        // `b.cond`, `cbz`, `cbnz`.
+        Flow::Branch(to((word >> 5) & 0x7_ffff, 19))
+    } else if word & 0x7e00_0000 == 0x3600_0000 {
+        // `tbz`, `tbnz`.
+        Flow::Branch(to((word >> 5) & 0x3fff, 14))
+    } else {
+        Flow::On
+    }
+}
+
+fn step(word: u32, at: u64, state: &mut State) {
+    let (to, from) = (field(word, 0), field(word, 5));
+    if word & 0x9f00_0000 == 0x9000_0000 {
+        set(state, to, Value::Address(page(word, at)));
+    } else if word & 0x9f00_0000 == 0x1000_0000 {
+        let distance = signed(((word >> 5) & 0x7_ffff) << 2 | (word >> 29) & 3, 21);
+        set(state, to, Value::Address(at.wrapping_add_signed(distance)));
+    } else if word & 0xbf80_0000 == 0x9100_0000 {
+        // `add`, `sub` of a number; either may write the stack pointer.
+        let number = i64::from((word >> 10) & 0xfff);
+        let number = if word & 0x0040_0000 == 0 {
+            number
+        } else {
+            number << 12
+        };
+        let is_sub = word & 0x4000_0000 != 0;
+        let number = if is_sub {
+            number.wrapping_neg()
+        } else {
+            number
+        };
+        state.set(to, state.get(from).plus(number));
+    } else if word & 0xffe0_ffe0 == 0xaa00_03e0 {
+        let value = match field(word, 16) {
+            STACK => Value::Unknown,
+            register => state.get(register),
+        };
+        set(state, to, value);
+    } else if word & 0x0a00_0000 == 0x0800_0000 {
+        memory(word, state);
+    } else if word & 0x0e00_0000 == 0x0e00_0000 {
+        between_kinds(word, state);
+    } else {
+        set(state, to, Value::Unknown);
+    }
+}
+
+/// Writes a register; what is written to the zero register is lost.
+fn set(state: &mut State, register: usize, value: Value) {
+    if register != STACK {
+        state.set(register, value);
+    }
+}
+
+/// Vector instructions that move a word from or to a general register.
+fn between_kinds(word: u32, state: &mut State) {
+    let (to, from) = (field(word, 0), field(word, 5));
+    match word & 0xffff_fc00 {
+        // `fmov d, x`, `mov v.d[0], x`.
+        0x9e67_0000 => state.set_vector(to, [state.get(from), Value::Unknown]),
+        0x4e08_1c00 => {
+            let [_, high] = state.vector(to);
+            state.set_vector(to, [state.get(from), high]);
+        }
+        // `mov v.d[1], x`.
+        0x4e18_1c00 => {
+            let [low, _] = state.vector(to);
+            state.set_vector(to, [low, state.get(from)]);
+        }
+        // `dup v.2d, x`.
+        0x4e08_0c00 => state.set_vector(to, [state.get(from); 2]),
+        // `fmov x, d`, `mov x, v.d[n]`.
+        0x9e66_0000 => {
+            let [low, _] = state.vector(from);
+            set(state, to, low);
+        }
+        0x4e08_3c00 | 0x4e18_3c00 => {
+            let [low, high] = state.vector(from);
+            set(state, to, if word & 0x0010_0000 == 0 { low } else { high });
+        }
+        _ => {
+            state.set_vector(to, [Value::Unknown; 2]);
+            // Conversions and comparisons may write a general register.
+            if word & 0x5f20_fc00 == 0x1e20_0000 {
+                set(state, to, Value::Unknown);
+            }
+        }
+    }
+}
+
+/// Loads and stores, single and in pairs.
+fn memory(word: u32, state: &mut State) {
+    let Some(access) = Access::of(word) else {
+        // A load of less than a word, or of a literal.
+        let is_literal = word & 0x3b00_0000 == 0x1800_0000;
+        if word & 0x0400_0000 == 0 && (is_literal || word & 0x00c0_0000 != 0) {
+            set(state, field(word, 0), Value::Unknown);
+        }
+        return;
+    };
+    let base = state.get(field(word, 5));
+    let at = match access.mode {
+        Mode::Behind => base,
+        Mode::Offset | Mode::Before => base.plus(access.offset),
+    };
+    let registers = [field(word, 0), field(word, 10)];
+    let count = if access.is_pair { 2 } else { 1 };
+    let mut place = at;
+    for register in registers.iter().take(count) {
+        access.one(*register, place, state);
+        place = place.plus(access.size);
+    }
+    if access.mode != Mode::Offset {
+        state.set(field(word, 5), base.plus(access.offset));
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    Offset,
+    Before,
+    Behind,
+}
+
+/// A load or store of whole words or vectors.
+struct Access {
+    is_load: bool,
+    is_vector: bool,
+    is_pair: bool,
+    /// Bytes of one register.
+    size: i64,
+    mode: Mode,
+    offset: i64,
+}
+
+impl Access {
+    fn of(word: u32) -> Option<Self> {
+        let is_vector = word & 0x0400_0000 != 0;
+        let is_load = word & 0x0040_0000 != 0;
+        if word & 0x3a00_0000 == 0x2800_0000 {
+            let size = match (word >> 30, is_vector) {
+                (2, false) | (1, true) => 8,
+                (2, true) => 16,
+                _ => return None,
+            };
+            return Some(Self {
+                is_load,
+                is_vector,
+                is_pair: true,
+                size,
+                mode: match (word >> 23) & 3 {
+                    1 => Mode::Behind,
+                    3 => Mode::Before,
+                    _ => Mode::Offset,
+                },
+                offset: signed((word >> 15) & 0x7f, 7).wrapping_mul(size),
+            });
+        }
+        if word & 0x3a00_0000 != 0x3800_0000 {
+            return None;
+        }
+        // Opcode 2 and 3 of a vector are 16 bytes wide.
+        let is_wide = is_vector && word & 0x0080_0000 != 0;
+        let size = match (word >> 30, is_wide) {
+            (3, false) => 8,
+            (0, true) => 16,
+            _ => return None,
+        };
+        let (mode, offset) = if word & 0x0100_0000 != 0 {
+            (
+                Mode::Offset,
+                i64::from((word >> 10) & 0xfff).wrapping_mul(size),
+            )
+        } else {
+            let offset = signed((word >> 12) & 0x1ff, 9);
+            match (word & 0x0020_0000, (word >> 10) & 3) {
+                (0, 0) => (Mode::Offset, offset),
+                (0, 1) => (Mode::Behind, offset),
+                (0, 3) => (Mode::Before, offset),
+                _ => return None,
+            }
+        };
+        Some(Self {
+            is_load,
+            is_vector,
+            is_pair: false,
+            size,
+            mode,
+            offset,
+        })
+    }
+
+    fn one(&self, register: usize, at: Value, state: &mut State) {
+        let next = at.plus(8);
+        match (self.is_load, self.is_vector) {
+            (true, false) => set(state, register, state.load(at)),
+            (true, true) => {
+                let high = if self.size == 16 {
+                    state.load(next)
+                } else {
+                    Value::Unknown
+                };
+                state.set_vector(register, [state.load(at), high]);
+            }
+            (false, false) => {
+                let value = if register == STACK {
+                    Value::Unknown
+                } else {
+                    state.get(register)
+                };
+                state.store(at, value);
+            }
+            (false, true) => {
+                let [low, high] = state.vector(register);
+                state.store(at, low);
+                if self.size == 16 {
+                    state.store(next, high);
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,53 @@
+//! What an instruction set must be able to do to have its calls followed.
+
+use super::state::State;
+use crate::runtime::strings::Piece;
+
+/// Where a call or jump leads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Target {
+    /// To this code.
+    Code(u64),
+    /// To what this cell holds.
+    Cell(u64),
+    /// Anywhere.
+    Unknown,
+}
+
+/// What follows an instruction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Flow {
+    /// The next one.
+    On,
+    /// The next one, after a call.
+    Call(Target),
+    /// The next one, or this one.
+    Branch(u64),
+    /// The target only.
+    Jump(Target),
+    /// Nothing.
+    End,
+}
+
+/// One instruction set.
+pub(super) trait Machine {
+    /// The registers of the first parameters.
+    fn parameters(&self) -> &'static [usize];
+
+    /// The stack pointer.
+    fn stack(&self) -> usize;
+
+    /// Registers that a callee may change.
+    fn lost(&self) -> &'static [usize];
+
+    /// Carries out the instruction at byte `at` of `code`, a call's effect left out.
+    /// The answer is its length and what follows; `None` at the end of the code.
+    fn step(&mut self, code: Piece<'_>, at: usize, state: &mut State) -> Option<(usize, Flow)>;
+
+    /// Calls and jumps with a target, wherever code may hold one.
+    fn calls(&self, code: Piece<'_>, visit: &mut dyn FnMut(u64, u64));
+
+    /// Jumps through a cell that are all of a stub, and calls through one: the
+    /// place, the cell, and whether it is a jump.
+    fn through_cells(&self, code: Piece<'_>, visit: &mut dyn FnMut(u64, u64, bool));
+}

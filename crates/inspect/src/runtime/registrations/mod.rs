@@ -1,0 +1,43 @@
+//! The names under which a runtime part registers functions, read from the code:
+//! what reaches the name's place at each call that registers.
+//!
+//! A registration ends in one of few functions (`registrar.rs`), by ways that the
+//! compiler made: a stub, a template that takes the name as a parameter, a tail
+//! call. From those functions backwards each function that calls one is followed
+//! instruction by instruction. Where the name is a constant, it is registered;
+//! where it is a parameter, the function registers what its callers hand it.
+//! Anything else is a call whose name is not read, and the list is not complete
+//! (docs/formats.md#registered-functions).
+
+mod aarch64;
+mod follow;
+mod machine;
+mod registrar;
+mod sites;
+mod state;
+mod x86_64;
+
+use super::strings::Piece;
+use crate::container::{Architecture, Format, Parsed};
+use crate::parts::PartKind;
+use follow::follow;
+use registrar::Registrations;
+
+/// Reads the registrations of a part; nothing where its instruction set or its
+/// format is not known.
+pub(super) fn read(parsed: &Parsed<'_>, texts: &[Piece<'_>], kind: &PartKind) -> Registrations {
+    let holds_registry = kind.is_core();
+    let windows = parsed.binary.format == Format::Pe;
+    match parsed.binary.architecture {
+        Architecture::X86_64 => follow(
+            &mut x86_64::X86_64::new(windows),
+            parsed,
+            texts,
+            holds_registry,
+        ),
+        Architecture::Aarch64 if !windows => {
+            follow(&mut aarch64::Aarch64, parsed, texts, holds_registry)
+        }
+        _ => Registrations::default(),
+    }
+}

@@ -1,0 +1,123 @@
+//! Where the code of a part calls functions, stubs passed over.
+
+use std::collections::HashMap;
+
+use super::machine::{Machine, Target};
+use super::registrar::{Takes, registrar};
+use crate::container::{self, Callee, Linkage, Parsed};
+use crate::runtime::strings::{self, Piece};
+
+pub(super) type Map<V> = HashMap<u64, V, foldhash::fast::RandomState>;
+
+/// Calls that are kept; the largest libtvm has a million.
+const MOST: usize = 1 << 23;
+
+/// Functions and their calls. A function of another library is known by the cell
+/// that it is called through.
+pub(super) struct Sites<'a> {
+    /// By address.
+    code: Vec<Piece<'a>>,
+    linkage: Linkage,
+    /// Code, and cells, that only lead elsewhere, and where.
+    stubs: Map<u64>,
+    /// Calls: callee and place, sorted.
+    calls: Vec<(u64, u64)>,
+}
+
+impl<'a> Sites<'a> {
+    /// Finds the calls of a part, and in it the functions that register by their
+    /// name; `None` where there is none of those.
+    pub(super) fn of(machine: &dyn Machine, parsed: &'a Parsed<'_>) -> Option<(Self, Map<Takes>)> {
+        let linkage = container::linkage(parsed, |name| registrar(name).is_some());
+        let mut known = Map::default();
+        let mut stubs = Map::default();
+        for (address, callee) in linkage.named.iter().chain(&linkage.cells) {
+            match callee {
+                Callee::Named(name) => {
+                    known.extend(registrar(name.as_bytes()).map(|takes| (*address, takes)));
+                }
+                Callee::Here(own) => {
+                    stubs.insert(*address, *own);
+                }
+            }
+        }
+        if known.is_empty() {
+            return None;
+        }
+        let mut code = strings::code(parsed);
+        code.sort_by_key(|piece| piece.address);
+        let mut sites = Self {
+            code,
+            linkage,
+            stubs,
+            calls: Vec::new(),
+        };
+        sites.find(machine, &known);
+        Some((sites, known))
+    }
+
+    fn find(&mut self, machine: &dyn Machine, known: &Map<Takes>) {
+        let mut calls = Vec::new();
+        for piece in &self.code {
+            machine.through_cells(*piece, &mut |site, cell, is_jump| {
+                if !self.linkage.cells.contains_key(&cell) {
+                    return;
+                }
+                let callee = self.stubs.get(&cell).copied().unwrap_or(cell);
+                if is_jump {
+                    self.stubs.insert(site, callee);
+                } else {
+                    calls.push((callee, site));
+                }
+            });
+        }
+        for piece in &self.code {
+            machine.calls(*piece, &mut |site, target| {
+                let callee = self.stubs.get(&target).copied().unwrap_or(target);
+                let is_function = || self.linkage.starts.binary_search(&callee).is_ok();
+                if calls.len() < MOST && (known.contains_key(&callee) || is_function()) {
+                    calls.push((callee, site));
+                }
+            });
+        }
+        calls.sort_unstable();
+        self.calls = calls;
+    }
+
+    /// What is called by a call that leads to `target`.
+    pub(super) fn callee(&self, target: Target) -> Option<u64> {
+        let (Target::Code(address) | Target::Cell(address)) = target else {
+            return None;
+        };
+        Some(self.stubs.get(&address).copied().unwrap_or(address))
+    }
+
+    /// The functions that call `callee`, itself left out.
+    pub(super) fn callers(&self, callee: u64) -> Vec<Piece<'a>> {
+        let first = self.calls.partition_point(|(called, _)| *called < callee);
+        let calls = self.calls.get(first..).unwrap_or_default();
+        let calls = calls.iter().take_while(|(called, _)| *called == callee);
+        let functions = calls.filter_map(|(_, site)| self.linkage.function(*site));
+        let mut functions: Vec<(u64, Option<u64>)> =
+            functions.filter(|(start, _)| *start != callee).collect();
+        functions.dedup();
+        let bodies = functions.into_iter();
+        bodies
+            .filter_map(|(start, end)| self.body(start, end))
+            .collect()
+    }
+
+    fn body(&self, start: u64, end: Option<u64>) -> Option<Piece<'a>> {
+        let after = self.code.partition_point(|piece| piece.address <= start);
+        let piece = self.code.get(after.checked_sub(1)?)?;
+        let from = usize::try_from(start.checked_sub(piece.address)?).ok()?;
+        let rest = piece.data.get(from..)?;
+        let length = end.and_then(|end| end.checked_sub(start));
+        let length = length.and_then(|length| usize::try_from(length).ok());
+        let data = length.and_then(|length| rest.get(..length)).unwrap_or(rest);
+        (!data.is_empty()).then_some(Piece {
+            data,
+            address: start,
+        })
+    }
+}

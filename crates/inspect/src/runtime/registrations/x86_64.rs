@@ -1,0 +1,298 @@
+//! x86-64, decoded by `iced-x86`.
+
+use iced_x86::{
+    Decoder, DecoderOptions, FlowControl, Instruction, InstructionInfoFactory, Mnemonic, OpAccess,
+    OpKind, Register,
+};
+
+use super::machine::{Flow, Machine, Target};
+use super::state::{State, Value};
+use crate::runtime::strings::Piece;
+
+/// `rsp`.
+const STACK: usize = 4;
+
+/// x86-64 with one of its two calling conventions.
+pub(super) struct X86_64 {
+    /// Windows' convention instead of System V's.
+    windows: bool,
+    info: InstructionInfoFactory,
+}
+
+impl X86_64 {
+    pub(super) fn new(windows: bool) -> Self {
+        Self {
+            windows,
+            info: InstructionInfoFactory::new(),
+        }
+    }
+}
+
+impl Machine for X86_64 {
+    fn parameters(&self) -> &'static [usize] {
+        // rcx rdx r8 r9; rdi rsi rdx rcx r8 r9.
+        if self.windows {
+            &[1, 2, 8, 9]
+        } else {
+            &[7, 6, 2, 1, 8, 9]
+        }
+    }
+
+    fn stack(&self) -> usize {
+        STACK
+    }
+
+    fn lost(&self) -> &'static [usize] {
+        if self.windows {
+            &[0, 1, 2, 8, 9, 10, 11]
+        } else {
+            &[0, 1, 2, 6, 7, 8, 9, 10, 11]
+        }
+    }
+
+    fn step(&mut self, code: Piece<'_>, at: usize, state: &mut State) -> Option<(usize, Flow)> {
+        let rest = code.data.get(at..).filter(|rest| !rest.is_empty())?;
+        let place = code.address.wrapping_add(at as u64);
+        let instruction = Decoder::with_ip(64, rest, place, DecoderOptions::NONE).decode();
+        let flow = flow(&instruction, state);
+        if !moves(&instruction, state) {
+            forget(&instruction, &mut self.info, state);
+        }
+        Some((instruction.len(), flow))
+    }
+
+    /// `call`, `jmp`, and the short `jmp` that ends a function beside its callee.
+    fn calls(&self, code: Piece<'_>, visit: &mut dyn FnMut(u64, u64)) {
+        for at in memchr::memchr3_iter(0xe8, 0xe9, 0xeb, code.data) {
+            let rest = code.data.get(at..).unwrap_or_default();
+            let site = code.address.wrapping_add(at as u64);
+            let (length, distance) = match rest {
+                [0xeb, near, ..] => (2, i64::from(near.cast_signed())),
+                [_, a, b, c, d, ..] => (5, i64::from(i32::from_le_bytes([*a, *b, *c, *d]))),
+                _ => continue,
+            };
+            visit(
+                site,
+                site.wrapping_add(length).wrapping_add_signed(distance),
+            );
+        }
+    }
+
+    fn through_cells(&self, code: Piece<'_>, visit: &mut dyn FnMut(u64, u64, bool)) {
+        for (opcode, is_jump) in [(b"\xff\x25", true), (b"\xff\x15", false)] {
+            for at in memchr::memmem::find_iter(code.data, opcode) {
+                let rest = code.data.get(at..).and_then(<[u8]>::first_chunk);
+                let Some(&[_, _, d0, d1, d2, d3]) = rest else {
+                    break;
+                };
+                let site = code.address.wrapping_add(at as u64);
+                let distance = i32::from_le_bytes([d0, d1, d2, d3]);
+                let cell = site.wrapping_add(6).wrapping_add_signed(distance.into());
+                visit(site, cell, is_jump);
+                // What is called may be the landing pad before it.
+                let before = at.checked_sub(4).and_then(|at| code.data.get(at..));
+                if is_jump && before.is_some_and(|pad| pad.starts_with(b"\xf3\x0f\x1e\xfa")) {
+                    visit(site.wrapping_sub(4), cell, true);
+                }
+            }
+        }
+    }
+}
+
+fn flow(instruction: &Instruction, state: &State) -> Flow {
+    let target = || match instruction.op0_kind() {
+        OpKind::NearBranch64 => Target::Code(instruction.near_branch64()),
+        OpKind::Memory if instruction.is_ip_rel_memory_operand() => {
+            Target::Cell(instruction.ip_rel_memory_address())
+        }
+        OpKind::Register => match state.get(number(instruction.op0_register())) {
+            Value::Loaded(cell) => Target::Cell(cell),
+            Value::Address(code) => Target::Code(code),
+            _ => Target::Unknown,
+        },
+        _ => Target::Unknown,
+    };
+    match instruction.flow_control() {
+        FlowControl::Call | FlowControl::IndirectCall => Flow::Call(target()),
+        FlowControl::UnconditionalBranch | FlowControl::IndirectBranch => Flow::Jump(target()),
+        FlowControl::ConditionalBranch => Flow::Branch(instruction.near_branch_target()),
+        FlowControl::Next | FlowControl::XbeginXabortXend => Flow::On,
+        FlowControl::Return | FlowControl::Interrupt | FlowControl::Exception => Flow::End,
+    }
+}
+
+/// Index of the whole general register; out of range for others.
+fn number(register: Register) -> usize {
+    match register.is_gpr() {
+        true => register.full_register().number(),
+        false => usize::MAX,
+    }
+}
+
+fn is_word(register: Register) -> bool {
+    register.is_gpr64()
+}
+
+/// Where a memory operand lies.
+fn address(instruction: &Instruction, state: &State) -> Value {
+    if instruction.is_ip_rel_memory_operand() {
+        return Value::Address(instruction.ip_rel_memory_address());
+    }
+    if instruction.memory_index() != Register::None {
+        return Value::Unknown;
+    }
+    let base = state.get(number(instruction.memory_base()));
+    match base {
+        Value::Frame(_) | Value::Address(_) => {
+            base.plus(instruction.memory_displacement64().cast_signed())
+        }
+        _ => Value::Unknown,
+    }
+}
+
+/// Carries out an instruction that only moves words; `false` for any other.
+fn moves(instruction: &Instruction, state: &mut State) -> bool {
+    let (to, from) = (instruction.op0_kind(), instruction.op1_kind());
+    let register = instruction.op0_register();
+    let other = instruction.op1_register();
+    match instruction.mnemonic() {
+        Mnemonic::Lea if is_word(register) => {
+            let value = address(instruction, state);
+            state.set(number(register), value);
+        }
+        Mnemonic::Mov => match (to, from) {
+            (OpKind::Register, OpKind::Register) if is_word(register) => {
+                state.set(number(register), state.get(number(other)));
+            }
+            (OpKind::Register, OpKind::Memory) if is_word(register) => {
+                let value = state.load(address(instruction, state));
+                state.set(number(register), value);
+            }
+            (OpKind::Memory, OpKind::Register) if is_word(other) => {
+                let value = state.get(number(other));
+                state.store(address(instruction, state), value);
+            }
+            (OpKind::Memory, _) => state.store(address(instruction, state), Value::Unknown),
+            _ => return false,
+        },
+        Mnemonic::Movaps | Mnemonic::Movups | Mnemonic::Movdqa | Mnemonic::Movdqu => {
+            whole_vector(instruction, state);
+        }
+        Mnemonic::Movq => return low_word(instruction, state),
+        Mnemonic::Movhps | Mnemonic::Movlhps | Mnemonic::Punpcklqdq => {
+            high_word(instruction, state);
+        }
+        Mnemonic::Push if to == OpKind::Register => {
+            let top = state.get(STACK).plus(-8);
+            state.set(STACK, top);
+            state.store(top, state.get(number(register)));
+        }
+        Mnemonic::Pop if to == OpKind::Register => {
+            let top = state.get(STACK);
+            state.set(number(register), state.load(top));
+            state.set(STACK, top.plus(8));
+        }
+        Mnemonic::Sub | Mnemonic::Add if number(register) == STACK => {
+            let distance = instruction.immediate(1).cast_signed();
+            let is_add = instruction.mnemonic() == Mnemonic::Add;
+            let distance = if is_add {
+                distance
+            } else {
+                distance.wrapping_neg()
+            };
+            state.set(STACK, state.get(STACK).plus(distance));
+        }
+        // Alignment of the frame changes no distance inside it.
+        Mnemonic::And if number(register) == STACK => {}
+        // What a call does is for the caller of this.
+        Mnemonic::Call => {}
+        _ => return false,
+    }
+    true
+}
+
+fn vector(register: Register) -> usize {
+    match register.is_xmm() {
+        true => register.number(),
+        false => usize::MAX,
+    }
+}
+
+fn whole_vector(instruction: &Instruction, state: &mut State) {
+    let (to, from) = (instruction.op0_register(), instruction.op1_register());
+    match (instruction.op0_kind(), instruction.op1_kind()) {
+        (OpKind::Register, OpKind::Register) => {
+            state.set_vector(vector(to), state.vector(vector(from)))
+        }
+        (OpKind::Register, _) => {
+            let at = address(instruction, state);
+            state.set_vector(vector(to), [state.load(at), state.load(at.plus(8))]);
+        }
+        _ => {
+            let at = address(instruction, state);
+            let [low, high] = state.vector(vector(from));
+            state.store(at, low);
+            state.store(at.plus(8), high);
+        }
+    }
+}
+
+fn low_word(instruction: &Instruction, state: &mut State) -> bool {
+    let (to, from) = (instruction.op0_register(), instruction.op1_register());
+    let value = match instruction.op1_kind() {
+        OpKind::Register if from.is_xmm() => state.vector(vector(from)).first().copied(),
+        OpKind::Register => Some(state.get(number(from))),
+        _ => Some(state.load(address(instruction, state))),
+    };
+    let value = value.unwrap_or_default();
+    match instruction.op0_kind() {
+        OpKind::Register if to.is_xmm() => state.set_vector(vector(to), [value, Value::Unknown]),
+        OpKind::Register => state.set(number(to), value),
+        _ => state.store(address(instruction, state), value),
+    }
+    true
+}
+
+fn high_word(instruction: &Instruction, state: &mut State) {
+    let (to, from) = (instruction.op0_register(), instruction.op1_register());
+    if instruction.op0_kind() != OpKind::Register {
+        let [_, high] = state.vector(vector(from));
+        return state.store(address(instruction, state), high);
+    }
+    let high = match instruction.op1_kind() {
+        OpKind::Register => state
+            .vector(vector(from))
+            .first()
+            .copied()
+            .unwrap_or_default(),
+        _ => state.load(address(instruction, state)),
+    };
+    let [low, _] = state.vector(vector(to));
+    state.set_vector(vector(to), [low, high]);
+}
+
+/// What any other instruction writes holds anything.
+fn forget(instruction: &Instruction, info: &mut InstructionInfoFactory, state: &mut State) {
+    let writes = |access: OpAccess| {
+        !matches!(
+            access,
+            OpAccess::None | OpAccess::Read | OpAccess::CondRead | OpAccess::NoMemAccess
+        )
+    };
+    let used = info.info(instruction);
+    for one in used.used_registers() {
+        let register = one.register();
+        if !writes(one.access()) || number(register) == STACK {
+            continue;
+        }
+        if register.is_gpr() {
+            state.set(number(register), Value::Unknown);
+        } else {
+            state.set_vector(vector(register), [Value::Unknown; 2]);
+        }
+    }
+    if used.used_memory().iter().any(|one| writes(one.access())) {
+        let at = address(instruction, state);
+        state.store(at, Value::Unknown);
+    }
+}
