@@ -12,8 +12,8 @@ use artcheck_inspect::shown::shown;
 use quick_junit::{NonSuccessKind, Report as Document, TestCase, TestCaseStatus, TestSuite};
 
 use super::format::FailOn;
-use super::human::place;
 use super::model::{Entry, Finding, Key, Report, Verdict};
+use super::phrases::place;
 
 /// Artifacts that get a suite of their own; those that fail come first.
 const MOST_SUITES: usize = 5_000;

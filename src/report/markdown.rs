@@ -10,9 +10,9 @@ use artcheck_inspect::Severity;
 use artcheck_inspect::scan::VerdictStatus;
 
 use super::groups::{Group, alike, groups, listed};
-use super::human::{counted, place};
 use super::matrix::grid;
 use super::model::{Report, Verdict};
+use super::phrases::{counted, place};
 use super::state::{State, judged};
 
 /// Characters a report may have, with room for what a caller puts around it.

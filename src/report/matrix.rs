@@ -8,8 +8,8 @@ use artcheck_inspect::scan::VerdictStatus;
 use textwrap::core::display_width;
 
 use super::groups::alike;
-use super::human::counted;
 use super::model::{Entry, Report, Verdict};
+use super::phrases::counted;
 use super::style::Style;
 
 /// Rows that reports show; the others are counted.

@@ -16,6 +16,7 @@ pub mod matrix;
 pub mod model;
 pub mod output;
 pub mod paths;
+pub mod phrases;
 pub mod run;
 pub mod sarif;
 pub mod shared;

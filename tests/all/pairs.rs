@@ -28,7 +28,7 @@ fn what_a_scan_says_of_new_kinds_is_what_happens() {
 fn the_recorded_table_is_right() {
     let text = std::fs::read_to_string(root().join("tests/pairs/results.jsonl"));
     let text = text.expect("the last whole run");
-    let lines = text.lines().map(|line| serde_json::from_str(line));
+    let lines = text.lines().map(serde_json::from_str);
     let lines: Vec<Value> = lines.collect::<Result<_, _>>().expect("JSON lines");
     let pairs: Vec<&Value> = lines
         .iter()

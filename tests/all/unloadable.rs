@@ -209,7 +209,8 @@ fn what_dyld_refuses_is_unreadable() {
     assert!(segments.len() > 2, "{segments:?}");
     let (data, last) = (segments[1], segments[segments.len() - 1]);
     // Address, size in memory, offset, size in the file of `segment_command_64`.
-    let cases: [(&str, usize, fn(u64) -> u64, &str); 5] = [
+    type Damage = (&'static str, usize, fn(u64) -> u64, &'static str);
+    let cases: [Damage; 5] = [
         ("page", data + 24, |address| address + 0x1000, "errno=22"),
         ("offset", last + 40, |offset| offset - 0x1000, "errno=22"),
         ("size", data + 32, |_| 1, "filesize exceeds vmsize"),

@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use crate::report::human::counted;
 use crate::report::model::{Entry, Library};
+use crate::report::phrases::counted;
 use crate::report::summary::size;
 
 #[derive(Serialize)]

@@ -12,9 +12,9 @@ use serde::Serialize;
 use super::library::{LibraryView, library_view};
 use super::picture::{Column, Row, column, row, unreadable};
 use crate::report::groups::groups;
-use crate::report::human::{counted, place};
 use crate::report::matrix::{Grid, grid};
 use crate::report::model::{Entry, Finding, Key, Report};
+use crate::report::phrases::{counted, place};
 use crate::report::state::{State, judged};
 
 /// Artifacts that get a section of their own, and lines of the lists: a page

@@ -7,9 +7,9 @@ use std::fmt::Write as _;
 use artcheck_inspect::runtime::history::spans;
 use artcheck_inspect::scan::VerdictStatus;
 
-use super::{MOST, SCREENFUL, counted};
 use crate::report::groups::alike;
 use crate::report::model::{Report, Runtime};
+use crate::report::phrases::{MOST, SCREENFUL, counted};
 use crate::report::state::{Judged, State};
 use crate::report::style::Style;
 

@@ -7,10 +7,10 @@ use artcheck_inspect::Severity;
 use artcheck_inspect::runtime::history::spans;
 use artcheck_inspect::scan::VerdictStatus;
 
-use super::{MOST, counted, place};
 use crate::report::groups::alike;
 use crate::report::matrix::head;
 use crate::report::model::{Finding, Report, Verdict};
+use crate::report::phrases::{MOST, counted, place};
 use crate::report::run::Run;
 use crate::report::state::{Judged, State};
 use crate::report::style::Style;

@@ -6,9 +6,9 @@ use artcheck_inspect::Severity;
 use artcheck_inspect::runtime::release;
 use artcheck_inspect::scan::VerdictStatus;
 
-use super::counted;
 use crate::report::groups::alike;
 use crate::report::model::Report;
+use crate::report::phrases::counted;
 use crate::report::state::{Judged, State};
 use crate::report::style::Style;
 

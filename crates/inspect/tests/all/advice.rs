@@ -184,7 +184,7 @@ fn pieces(literal: &str) -> Vec<&str> {
         .strip_suffix(" ffi.Module.load_from_bytes.")
         .unwrap_or(literal);
     literal
-        .split(|c: char| matches!(c, '(' | ')' | '`' | '{' | '}'))
+        .split(['(', ')', '`', '{', '}'])
         .map(str::trim)
         .filter(|piece| piece.len() > 3)
         .flat_map(|piece| piece.split(". "))
