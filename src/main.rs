@@ -9,6 +9,7 @@ mod explain;
 mod installed;
 mod policy;
 mod progress;
+mod replace;
 mod report;
 mod runtimes;
 mod told;

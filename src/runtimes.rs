@@ -8,7 +8,7 @@ use anyhow::{Context, bail};
 use artcheck_inspect::container::BinaryKind;
 use artcheck_inspect::runtime::glue::{self, Glue};
 use artcheck_inspect::runtime::table::Table;
-use artcheck_inspect::runtime::{RuntimeProfile, glue_source, release};
+use artcheck_inspect::runtime::{RuntimeProfile, glue_source, history, release};
 use artcheck_inspect::scan::{self, GivenRuntime};
 use artcheck_inspect::{Artifact, Role};
 
@@ -183,11 +183,13 @@ fn no_runtime(name: &str) -> String {
         Some((_, known)) => format!("; did you mean {known}?"),
         None => String::new(),
     };
-    let ends = (release::releases().first(), release::releases().last());
-    let range = match ends {
-        (Some(first), Some(last)) => format!("{} to {}", first.name, last.name),
-        _ => String::from("none"),
-    };
+    let releases: Vec<&str> = release::releases()
+        .iter()
+        .map(|known| known.name.as_str())
+        .collect();
+    let packages = glue::packages().iter().flat_map(|row| &row.packages);
+    let packages: Vec<&str> = packages.map(String::as_str).collect();
+    let range = history::spans(&[releases, packages].concat());
     format!(
         "no runtime `{name}`{meant}\nIt is no release that artcheck knows ({range}), and no file or \
          folder here. A runtime is a release, or the path of a library, folder, wheel or virtual environment."

@@ -80,12 +80,39 @@ pub fn run(args: &FixArgs) -> anyhow::Result<Status> {
     let unsettled = plans
         .iter()
         .any(|plan| !plan.refused.is_empty() || (!args.apply && !plan.is_empty()));
+    let refused = refused(&scan);
+    if !refused.is_empty() {
+        let rules = refused.join(" ");
+        let runtime = shown_lines(&args.runtime).into_owned();
+        eprintln!(
+            "artcheck: {runtime} does not load itself ({rules}), and no file here mends that: artcheck scan {}",
+            shell::file(&args.runtime)
+        );
+    }
+    let unsettled = unsettled || !refused.is_empty();
     let unknown = plans.iter().any(|plan| !plan.unknown.is_empty());
     Ok(match (unsettled, unknown, result) {
         (true, ..) | (_, _, Status::Findings) => Status::Findings,
         (false, true, _) => Status::Unknown,
         (false, false, result) => result,
     })
+}
+
+/// The rules by which the runtime itself does not load: those of verdicts that no
+/// finding on a file here stands for.
+fn refused(scan: &Scan) -> Vec<&'static str> {
+    let judged = scan.artifacts.iter().zip(&scan.verdicts);
+    let rules: BTreeSet<&str> = judged
+        .flat_map(|(artifact, verdicts)| {
+            let rules = verdicts.iter().flat_map(|verdict| &verdict.rules);
+            rules.filter(|rule| {
+                let mut findings = scan.findings.iter();
+                !findings.any(|it| it.artifact == artifact.path && it.rule == **rule)
+            })
+        })
+        .map(|rule| rule.code)
+        .collect();
+    rules.into_iter().collect()
 }
 
 /// What is there after the repairs: files, and shims that load first.

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 
 use crate::args::{PlainFormat, RuntimeArgs};
 use crate::exit::Status;
+use crate::replace;
 use crate::report::summary;
 use crate::runtimes;
 
@@ -60,6 +61,7 @@ fn save(profiles: &[RuntimeProfile], path: &Path) -> anyhow::Result<()> {
     let folder = serde_json::to_string(&format!("{}{MAIN_SEPARATOR}", profile.name))?;
     let text = saved.to_json()?.replace(folder.trim_matches('"'), "");
     let name = || format!("{}", path.display());
+    replace::check(path)?;
     std::fs::write(path, text).with_context(name)?;
     eprintln!(
         "artcheck: wrote {}; use it with --runtime {}",

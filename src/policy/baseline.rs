@@ -7,6 +7,7 @@ use std::path::Path;
 use anyhow::{Context, bail};
 use serde::{Deserialize, Serialize};
 
+use crate::replace;
 use crate::report::model::{Finding, Report, Suppression, SuppressionKind};
 
 const SCHEMA: &str = "artcheck/baseline-v1";
@@ -37,6 +38,7 @@ pub fn write(file: &Path, report: &Report) -> anyhow::Result<()> {
     };
     let mut text = serde_json::to_string_pretty(&baseline)?;
     text.push('\n');
+    replace::check(file)?;
     std::fs::write(file, text).with_context(|| format!("{} cannot be written", file.display()))
 }
 

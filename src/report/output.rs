@@ -12,6 +12,7 @@ use super::format::{FailOn, Format};
 use super::model::Report;
 use super::style::Style;
 use super::{github, gitlab, html, human, json, junit, markdown, matrix, sarif};
+use crate::replace;
 
 /// Bytes that are written at once.
 const BUFFER: usize = 1 << 18;
@@ -135,6 +136,7 @@ pub fn write_each(
         // A file without a format is the place of the report of `--format`.
         to_stdout &= output.format.is_some() || written != format;
         let name = || format!("{} cannot be written", output.file.display());
+        replace::check(&output.file)?;
         let file = File::create(&output.file).with_context(name)?;
         let mut out = BufWriter::with_capacity(BUFFER, file);
         render(written, false, &mut out)?;

@@ -125,16 +125,15 @@ fn conclude(reading: read::Reading, options: &ScanOptions) -> Scan {
         .iter()
         .filter_map(|runtime| runtime.load_set.as_ref());
     let sets: Vec<&LoadSet> = load_sets.iter().chain(given).collect();
-    let (of_sets, (of_folders, (verdicts, of_verdicts))) = rayon::join(
-        || -> Vec<Vec<Finding>> { sets.par_iter().map(|set| load_set_findings(set)).collect() },
-        || {
-            let of_folders = folder_findings(&artifacts, &documents);
-            let runtimes = Runtimes::of(&load_sets, &pages, options);
-            let companions = Companions::of(&artifacts, &options.with);
-            let verdicts = verdict::verdicts(&artifacts, &runtimes, &companions, &shared);
-            (of_folders, verdicts)
-        },
-    );
+    let of_sets: Vec<Vec<Finding>> = sets.par_iter().map(|set| load_set_findings(set)).collect();
+    let of_folders = folder_findings(&artifacts, &documents);
+    let broken = sets.iter().zip(&of_sets).filter_map(|(set, findings)| {
+        let rules = verdict::refused(set, findings);
+        (!rules.is_empty()).then(|| (set.name.as_str(), rules))
+    });
+    let runtimes = Runtimes::of(&load_sets, &pages, options, broken.collect());
+    let companions = Companions::of(&artifacts, &options.with);
+    let (verdicts, of_verdicts) = verdict::verdicts(&artifacts, &runtimes, &companions, &shared);
     // Sets of one environment say the same of what they share.
     let mut said: HashSet<(Place, Option<String>, String)> = HashSet::new();
     findings.extend(of_sets.into_iter().flatten().filter(|finding| {

@@ -50,7 +50,18 @@ fn on_runtimes(all: &[Judged<'_>]) -> Vec<String> {
     let pairs = all.iter().flat_map(|judged| &judged.on);
     let pairs = pairs.filter(|on| on.wanted);
     let runtimes = alike(pairs, |on| on.runtime);
+    let everywhere = all
+        .iter()
+        .filter(|judged| breaks_everywhere(judged))
+        .count();
     let mut words = Vec::new();
+    match (everywhere, all.len()) {
+        (0, _) => {}
+        (1, 1) => words.push("It runs nowhere.".to_owned()),
+        (1, total) => words.push(format!("1 of {total} runs nowhere.")),
+        (count, total) => words.push(format!("{count} of {total} run nowhere.")),
+    }
+    let everywhere = everywhere > 0;
     for on in runtimes.iter().take(FEW) {
         let Some(first) = on.first() else { continue };
         let count = |status| on.iter().filter(|on| on.status == status).count();
@@ -71,7 +82,7 @@ fn on_runtimes(all: &[Judged<'_>]) -> Vec<String> {
             let verb = if open == 1 { "is" } else { "are" };
             words.push(format!("{open} of {total} {verb} undecided on {runtime}."));
         }
-        if breaks == 0 && open == 0 {
+        if breaks == 0 && open == 0 && !everywhere {
             words.push(match total {
                 1 => format!("It fits {runtime}."),
                 _ => format!("All {total} fit {runtime}."),
@@ -83,6 +94,12 @@ fn on_runtimes(all: &[Judged<'_>]) -> Vec<String> {
         words.push(format!("And {} more.", counted(more, "runtime")));
     }
     words
+}
+
+/// Whether what is wrong with it is not a matter of the runtime.
+fn breaks_everywhere(judged: &Judged<'_>) -> bool {
+    let mut on = judged.on.iter();
+    judged.state == State::Breaks && !on.any(|on| on.status == VerdictStatus::Breaks)
 }
 
 /// Without a runtime, any release is enough, and that is no gate.

@@ -6,7 +6,8 @@ use crate::error::DecodeError;
 use crate::finding::{Location, Repair, Severity};
 use crate::module::{BlobLayout, Module, Payload};
 use crate::runtime::{BlobSymbol, any_of};
-use crate::vm::Executable;
+use crate::vm::calls::all_calls;
+use crate::vm::{Argument, Executable};
 use crate::words::spell;
 
 pub(super) static RULE: Rule = Rule {
@@ -22,6 +23,7 @@ pub(super) const CHECKS: &[Check] = &[Check::Pair(check)];
 fn check(pair: &Pair<'_>, out: &mut Outcome) {
     check_symbol(pair, out);
     check_layout(pair, out);
+    check_indices(pair, out);
     for (index, module) in pair.blob.modules.iter().enumerate() {
         match &module.payload {
             Payload::VmExecutable(executable) => check_executable(pair, module, executable, out),
@@ -48,6 +50,39 @@ fn check(pair: &Pair<'_>, out: &mut Outcome) {
             }
             _ => {}
         }
+    }
+}
+
+/// Code that names functions or constants that there are not: damage, since no
+/// compiler writes it. The loader takes it, and the call fails.
+fn check_indices(pair: &Pair<'_>, out: &mut Outcome) {
+    for program in &pair.facts.programs {
+        let executable = program.executable;
+        let (functions, constants) = (executable.functions.len(), executable.constants.len());
+        let is_outside =
+            |index: i64, count: usize| usize::try_from(index).map_or(true, |it| it >= count);
+        let stray = all_calls(executable).find_map(|call| {
+            if is_outside(call.callee, functions) {
+                return Some((call, "function", call.callee, functions));
+            }
+            call.args.iter().find_map(|argument| match argument {
+                Argument::Constant(index) if is_outside(index, constants) => {
+                    Some((call, "constant", index, constants))
+                }
+                Argument::Function(index) if is_outside(index, functions) => {
+                    Some((call, "function", index, functions))
+                }
+                _ => None,
+            })
+        });
+        let Some((call, what, index, count)) = stray else {
+            continue;
+        };
+        out.push(
+            pair.finding(&RULE, format!("the code names {what} {index}, and there are {count}"))
+                .at(program.place(call.function, Some(call.instruction)))
+                .help("the file is damaged: compare its size and checksum with the build's; copy or build it again"),
+        );
     }
 }
 

@@ -56,7 +56,9 @@ pub fn installed(folder: &Path) -> Vec<(String, Result<Glue, String>)> {
     let modules = [PathBuf::new(), PathBuf::from("node_modules")];
     let modules = modules.iter().map(|inner| folder.join(inner));
     let named = modules.flat_map(|modules| PACKAGES.map(|(name, _)| modules.join(name)));
-    let folders = std::iter::once(folder.to_owned()).chain(named);
+    // `npm pack` puts everything into a folder of this name.
+    let own = [folder.to_owned(), folder.join("package")];
+    let folders = own.into_iter().chain(named);
     folders.filter_map(|folder| package(&folder)).collect()
 }
 

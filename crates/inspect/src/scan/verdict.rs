@@ -98,6 +98,8 @@ pub(super) struct Runtimes<'a> {
     wasm: HashMap<&'a Place, Vec<&'a LoadSet>>,
     /// JavaScript packages among the files.
     pages: &'a [(String, Glue)],
+    /// Runtimes that do not load themselves, by name, and why.
+    refused: HashMap<&'a str, Vec<&'static Rule>>,
     /// Folders of packages that bring a runtime beside others of their environment.
     apart: HashSet<&'a Place>,
 }
@@ -191,7 +193,37 @@ fn alike<'a>(artifact: &'a Artifact, with: &[&'a Artifact], home: Option<Place>)
     }
 }
 
+/// The rules by which the loader refuses a runtime's own libraries; nothing runs on it.
+/// A version that is not the one asked for (AC207) may still load.
+pub(super) fn refused(set: &LoadSet, findings: &[Finding]) -> Vec<&'static Rule> {
+    let is_core = |place: &Place| {
+        let mut members = set.members.iter();
+        members.any(|member| member.path == *place && member.kind.is_core())
+    };
+    let errors = findings.iter().filter(|finding| {
+        finding.severity == Severity::Error
+            && finding.rule != rules::FFI_PAIR
+            && is_core(&finding.artifact)
+    });
+    let rules: BTreeSet<&'static Rule> = errors.map(|finding| finding.rule).collect();
+    rules.into_iter().collect()
+}
+
 fn of_artifact(artifact: &Artifact, with: &[&Artifact], runtimes: &Runtimes<'_>) -> Vec<Judged> {
+    let mut judged = on_runtimes(artifact, with, runtimes);
+    for one in &mut judged {
+        let Some(refused) = runtimes.refused.get(one.verdict.runtime.as_str()) else {
+            continue;
+        };
+        one.verdict.status = VerdictStatus::Breaks;
+        one.verdict.rules.extend(refused);
+        one.verdict.rules.sort_unstable();
+        one.verdict.rules.dedup();
+    }
+    judged
+}
+
+fn on_runtimes(artifact: &Artifact, with: &[&Artifact], runtimes: &Runtimes<'_>) -> Vec<Judged> {
     let judged = on_candidates(
         artifact,
         with,
@@ -367,6 +399,7 @@ impl<'a> Runtimes<'a> {
         load_sets: &'a [LoadSet],
         pages: &'a [(String, Glue)],
         options: &'a ScanOptions,
+        refused: HashMap<&'a str, Vec<&'static Rule>>,
     ) -> Self {
         let (mut found, mut native) = (Vec::new(), Vec::new());
         let mut wasm: HashMap<&Place, Vec<&LoadSet>> = HashMap::new();
@@ -396,6 +429,7 @@ impl<'a> Runtimes<'a> {
                 .collect(),
             wasm,
             pages,
+            refused,
             apart: apart.map(|set| &set.home).collect(),
         }
     }

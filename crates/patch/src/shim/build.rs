@@ -5,6 +5,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use artcheck_inspect::container;
+use artcheck_inspect::rules::SHIM_MARK;
+
 use super::compiler::{Compiler, Family};
 use super::emit;
 use super::error::ShimError;
@@ -43,6 +46,10 @@ pub fn run(
     compiler: &Compiler,
 ) -> Result<Built, ShimError> {
     let target = compiler.target;
+    if is_taken(&options.out) {
+        let path = options.out.clone();
+        return Err(ShimError::Taken { path });
+    }
     let sources = write_sources(options, runtime, target)?;
     let folder = folder_of(&options.out);
     let leaf = options
@@ -125,6 +132,23 @@ fn finish(mut command: Command, compiler: &Compiler, source: &Path) -> Result<()
         source_file: source.to_owned(),
         stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
     })
+}
+
+/// Whether something else than an earlier shim is in the library's place.
+fn is_taken(out: &Path) -> bool {
+    const OURS: [&str; 3] = ["artcheck_shim_install", SHIM_MARK, "TVMDeviceAPI"];
+    let Ok(bytes) = fs::read(out) else {
+        return false;
+    };
+    if bytes.is_empty() {
+        return false;
+    }
+    let mut is_shim = false;
+    let read = container::each_export(&bytes, &mut |name| {
+        is_shim |= OURS.iter().any(|ours| name.starts_with(ours.as_bytes()));
+        !is_shim
+    });
+    read.is_err() || !is_shim
 }
 
 fn write_sources(

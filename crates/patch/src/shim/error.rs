@@ -12,6 +12,12 @@ pub enum ShimError {
          context-slots, metal-payload"
     )]
     NoParts,
+    /// The place of the library is taken.
+    #[error("{path} is there already, and no shim of artcheck: name another --out")]
+    Taken {
+        /// The file.
+        path: PathBuf,
+    },
     /// A part's name is not known.
     #[error(
         "{name:?} is no part of the shim; expected device-api, attention-tag, cache-config, \
