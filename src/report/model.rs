@@ -239,10 +239,16 @@ impl Report {
             .iter()
             .flat_map(|artifact| &artifact.problems)
             .any(|problem| problem.kind.leaves_undecided());
-        // Not one release of which anything can be said.
+        let errors = self.findings.iter();
+        let errors = errors.filter(|finding| finding.severity == Severity::Error);
+        let found: HashSet<&str> = errors.map(|finding| finding.artifact.as_str()).collect();
+        // Not one runtime of which anything can be said; or none that it was held against.
         let unknown = |entry: &Entry| {
+            let is_subject = matches!(entry.role, Role::ModelLibrary | Role::Client);
             let mut verdicts = entry.verdicts.iter();
-            !entry.verdicts.is_empty() && verdicts.all(|one| one.status == VerdictStatus::Undecided)
+            is_subject
+                && verdicts.all(|one| one.status == VerdictStatus::Undecided)
+                && !(entry.verdicts.is_empty() && found.contains(entry.path.as_str()))
         };
         unread
             || self.artifacts.iter().any(unknown)

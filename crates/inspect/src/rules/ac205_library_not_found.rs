@@ -1,7 +1,7 @@
 //! AC205 library-not-found: a library of the TVM family that the loader is
 //! asked for and will not find.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::ac201_device_api::PREFIX as DEVICE_API;
 use super::{ArtifactContext, Binding, Check, Outcome, Rule, SHIM_MARK};
@@ -9,6 +9,7 @@ use crate::artifact::Role;
 use crate::container::{Binary, Format, places};
 use crate::finding::{Finding, Repair, Severity};
 use crate::limits::MAX_FINDINGS;
+use crate::module::Payload;
 use crate::parts::stem;
 use crate::place::Place;
 use crate::runtime::libraries::Resolution;
@@ -187,6 +188,41 @@ fn check_user(binding: &Binding<'_>, out: &mut Outcome) {
         return;
     };
     others(&binding.artifact.path, binary, &load_set.name, out);
+    device_part(binding, load_set, out);
+}
+
+/// What the part of the runtime that runs a library's kernels needs of the machine:
+/// without it that part does not load, and no loader for the kernels is registered.
+fn device_part(binding: &Binding<'_>, load_set: &LoadSet, out: &mut Outcome) {
+    let libraries = binding.artifact.libraries.iter();
+    let blobs = libraries.filter_map(|library| library.blob.as_ref().ok());
+    let modules = blobs.flat_map(|blob| &blob.modules);
+    let devices = modules.filter(|module| matches!(module.payload, Payload::Device(_)));
+    let kinds: BTreeSet<&str> = devices.map(|module| module.kind.as_str()).collect();
+    for kind in kinds {
+        let part = binding.runtime.provided_by.get(&format!("loader:{kind}"));
+        let mut members = load_set.members.iter();
+        let Some(part) = members.find(|member| Some(&member.path.to_string()) == part) else {
+            continue;
+        };
+        let needed = part.binary.needed.iter().filter(|needed| !needed.optional);
+        let wanted = needed.filter(|needed| {
+            system::brings(&needed.name, part.binary.format).is_some()
+                && system::is_there(&part.path, &part.binary, &needed.name) != Some(true)
+        });
+        let wanted: Vec<&str> = wanted.map(|needed| needed.name.as_str()).collect();
+        if wanted.is_empty() {
+            continue;
+        }
+        let wanted = wanted.join(", ");
+        let message = format!("its `{kind}` kernels run only where the machine has {wanted}");
+        let finding = Finding::new(&RULE, &binding.artifact.path, message)
+            .severity(Severity::Info)
+            .on(&load_set.name)
+            .evidence(format!("{} needs them, and is loaded where they are", part.path))
+            .help("install the device's driver and its runtime library, of the version in the name, on the machine that runs it");
+        out.push(finding);
+    }
 }
 
 /// What is known of who brings a library, where it is not there.
