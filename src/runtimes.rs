@@ -188,7 +188,10 @@ fn no_runtime(name: &str) -> String {
         .map(|known| known.name.as_str())
         .collect();
     let packages = glue::packages().iter().flat_map(|row| &row.packages);
-    let packages: Vec<&str> = packages.map(String::as_str).collect();
+    let packages = packages.map(String::as_str);
+    let packages: Vec<&str> = packages
+        .filter(|name| name.starts_with(glue::ENGINE))
+        .collect();
     let range = history::spans(&[releases, packages].concat());
     format!(
         "no runtime `{name}`{meant}\nIt is no release that artcheck knows ({range}), and no file or \

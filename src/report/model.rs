@@ -244,11 +244,12 @@ impl Report {
         let found: HashSet<&str> = errors.map(|finding| finding.artifact.as_str()).collect();
         // Not one runtime of which anything can be said; or none that it was held against.
         let unknown = |entry: &Entry| {
-            let is_subject = matches!(entry.role, Role::ModelLibrary | Role::Client);
             let mut verdicts = entry.verdicts.iter();
-            is_subject
-                && verdicts.all(|one| one.status == VerdictStatus::Undecided)
-                && !(entry.verdicts.is_empty() && found.contains(entry.path.as_str()))
+            match entry.verdicts.is_empty() {
+                // A client without a verdict asks nothing of TVM.
+                true => entry.role == Role::ModelLibrary && !found.contains(entry.path.as_str()),
+                false => verdicts.all(|one| one.status == VerdictStatus::Undecided),
+            }
         };
         unread
             || self.artifacts.iter().any(unknown)

@@ -192,7 +192,9 @@ fn errors_tell_each_cause_once() {
     ];
     for command in commands {
         let output = run(command);
-        assert_eq!(output.status.code(), Some(2), "{command:?}: {output:?}");
+        let status = output.status.code();
+        // A JSON file is nothing to look into.
+        assert!(matches!(status, Some(2 | 3)), "{command:?}: {output:?}");
         let text = String::from_utf8(output.stderr).expect("text");
         let mut parts: Vec<&str> = text
             .trim()
@@ -324,6 +326,8 @@ fn every_help_is_short_and_has_an_example() {
     let main = help(&[]);
     let (_, commands) = main.split_once("Commands:\n").expect("the commands");
     let commands = commands.lines().take_while(|line| line.starts_with("  "));
+    // A description may go on in a line of its own.
+    let commands = commands.filter(|line| !line.starts_with("   "));
     let names = commands.filter_map(|line| line.split_whitespace().next());
     let names: Vec<&str> = names
         .filter(|name| !["help", "schema", "patch"].contains(name))

@@ -133,7 +133,7 @@ fn a_scan_of_a_link_set_says_what_its_linker_says() {
             "an old runtime",
             &[MODEL, old],
             "undefined reference",
-            &["AC102", "AC203"],
+            &["AC203"],
         ),
         (
             "no tvm-ffi",

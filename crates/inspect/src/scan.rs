@@ -127,10 +127,9 @@ fn conclude(reading: read::Reading, options: &ScanOptions) -> Scan {
     let sets: Vec<&LoadSet> = load_sets.iter().chain(given).collect();
     let of_sets: Vec<Vec<Finding>> = sets.par_iter().map(|set| load_set_findings(set)).collect();
     let of_folders = folder_findings(&artifacts, &documents);
-    let broken = sets.iter().zip(&of_sets).filter_map(|(set, findings)| {
-        let rules = verdict::refused(set, findings);
-        (!rules.is_empty()).then(|| (set.name.as_str(), rules))
-    });
+    let broken = sets.iter().zip(&of_sets);
+    let broken = broken.map(|(set, found)| (set.name.as_str(), verdict::refused(set, found)));
+    let broken = broken.filter(|(_, rules)| !rules.is_empty());
     let runtimes = Runtimes::of(&load_sets, &pages, options, broken.collect());
     let companions = Companions::of(&artifacts, &options.with);
     let (verdicts, of_verdicts) = verdict::verdicts(&artifacts, &runtimes, &companions, &shared);

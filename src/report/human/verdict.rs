@@ -57,9 +57,11 @@ fn on_runtimes(all: &[Judged<'_>]) -> Vec<String> {
     let mut words = Vec::new();
     match (everywhere, all.len()) {
         (0, _) => {}
-        (1, 1) => words.push("It runs nowhere.".to_owned()),
-        (1, total) => words.push(format!("1 of {total} runs nowhere.")),
-        (count, total) => words.push(format!("{count} of {total} run nowhere.")),
+        (1, 1) => words.push("It does not run, whatever the runtime.".to_owned()),
+        (1, total) => words.push(format!("1 of {total} does not run, whatever the runtime.")),
+        (count, total) => words.push(format!(
+            "{count} of {total} do not run, whatever the runtime."
+        )),
     }
     let everywhere = everywhere > 0;
     for on in runtimes.iter().take(FEW) {

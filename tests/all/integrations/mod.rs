@@ -9,6 +9,7 @@ mod action;
 mod documents;
 mod hook;
 mod pages;
+mod python;
 mod release;
 mod schemas;
 
