@@ -350,7 +350,7 @@ fn functions(wheels: &Wheels, base: &RuntimeProfile, derived: &mut Derived) -> a
         .filter(|name| name.starts_with("vm.builtin."))
     {
         derived.asked.push(format!(
-            "arity of {name}: no library shows it; without an entry it is not checked"
+            "arity of {name}: no library shows it, nor the kinds of its arguments (`kinds`); without an entry it is not checked"
         ));
         derived.changes.push(Change::Asked {
             key: format!("arity.\"{name}\""),
