@@ -10,11 +10,12 @@ import contextlib
 import os
 import shutil
 import subprocess
+import tempfile
 import tomllib
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-WORK = Path(os.environ.get("ARTCHECK_ENVIRONMENTS", "/tmp/artcheck-environments"))
+WORK = Path(os.environ.get("ARTCHECK_ENVIRONMENTS") or Path(tempfile.gettempdir()) / "artcheck-environments")
 UV = os.environ.get("UV", "uv")
 
 

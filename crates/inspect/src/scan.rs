@@ -4,8 +4,10 @@
 //! turn, so memory does not grow with the tree.
 
 mod artifact_of;
+mod candidates;
 mod exports;
 mod join_objects;
+mod judge;
 mod options;
 mod packages;
 mod python_imports;
@@ -18,10 +20,10 @@ mod verdict;
 use std::collections::{BTreeMap, HashSet};
 use std::path::PathBuf;
 
+use candidates::Runtimes;
 use rayon::prelude::*;
 use read::CompilerExports;
 use share::Shared;
-use verdict::Runtimes;
 
 pub use options::{GivenRuntime, ScanOptions};
 pub use read::Progress;
@@ -128,11 +130,11 @@ fn conclude(reading: read::Reading, options: &ScanOptions) -> Scan {
     let of_sets: Vec<Vec<Finding>> = sets.par_iter().map(|set| load_set_findings(set)).collect();
     let of_folders = folder_findings(&artifacts, &documents);
     let broken = sets.iter().zip(&of_sets);
-    let broken = broken.map(|(set, found)| (set.name.as_str(), verdict::refused(set, found)));
+    let broken = broken.map(|(set, found)| (set.name.as_str(), candidates::refused(set, found)));
     let broken = broken.filter(|(_, rules)| !rules.is_empty());
     let runtimes = Runtimes::of(&load_sets, &pages, options, broken.collect());
     let companions = Companions::of(&artifacts, &options.with);
-    let (verdicts, of_verdicts) = verdict::verdicts(&artifacts, &runtimes, &companions, &shared);
+    let (verdicts, of_verdicts) = judge::verdicts(&artifacts, &runtimes, &companions, &shared);
     // Sets of one environment say the same of what they share.
     let mut said: HashSet<(Place, Option<String>, String)> = HashSet::new();
     findings.extend(of_sets.into_iter().flatten().filter(|finding| {

@@ -1,0 +1,208 @@
+//! The runtimes that an artifact is held against: those given, or else found, or else
+//! every release; and for wasm libraries the JavaScript around them.
+
+use std::collections::{BTreeSet, HashMap, HashSet};
+
+use super::options::{GivenRuntime, ScanOptions};
+use super::verdict::RuntimeSource;
+use crate::artifact::{Artifact, Role};
+use crate::container::Format;
+use crate::finding::{Finding, Severity};
+use crate::parts::PartKind;
+use crate::place::Place;
+use crate::rule::Rule;
+use crate::rules;
+use crate::runtime::RuntimeProfile;
+use crate::runtime::glue::{self, Glue};
+use crate::runtime::grouping;
+use crate::runtime::load_set::LoadSet;
+use crate::runtime::member::Member;
+use crate::runtime::release;
+
+/// A runtime to hold artifacts against.
+pub(super) struct Candidate<'a> {
+    pub(super) profile: &'a RuntimeProfile,
+    pub(super) load_set: Option<&'a LoadSet>,
+    pub(super) source: RuntimeSource,
+}
+
+/// The runtimes that there are.
+pub(super) struct Runtimes<'a> {
+    given: &'a [GivenRuntime],
+    /// Functions that the application registers, whatever the runtime.
+    pub(super) provides: &'a BTreeSet<String>,
+    /// Found load sets that run models.
+    found: Vec<&'a LoadSet>,
+    /// Those that are no wasm library's own.
+    native: Vec<&'a LoadSet>,
+    /// Load sets of tvm-ffi alone: they run what asks for nothing else.
+    ffi: Vec<&'a LoadSet>,
+    /// The load set inside each wasm library.
+    pub(super) wasm: HashMap<&'a Place, Vec<&'a LoadSet>>,
+    /// JavaScript packages among the files.
+    pages: &'a [(String, Glue)],
+    /// Runtimes that do not load themselves, by name, and why.
+    pub(super) refused: HashMap<&'a str, Vec<&'static Rule>>,
+    /// Folders of packages that bring a runtime beside others of their environment.
+    apart: HashSet<&'a Place>,
+}
+
+impl<'a> Runtimes<'a> {
+    /// Those found, and those given, which go before.
+    pub(super) fn of(
+        load_sets: &'a [LoadSet],
+        pages: &'a [(String, Glue)],
+        options: &'a ScanOptions,
+        refused: HashMap<&'a str, Vec<&'static Rule>>,
+    ) -> Self {
+        let (mut found, mut native) = (Vec::new(), Vec::new());
+        let mut wasm: HashMap<&Place, Vec<&LoadSet>> = HashMap::new();
+        for load_set in load_sets.iter().filter(|set| set.holds_vm_runtime()) {
+            found.push(load_set);
+            let is_wasm = |member: &&Member| member.binary.format == Format::Wasm;
+            for member in load_set.members.iter().filter(is_wasm) {
+                wasm.entry(&member.path).or_default().push(load_set);
+            }
+            if !load_set.members.iter().all(|member| is_wasm(&member)) {
+                native.push(load_set);
+            }
+        }
+        let in_package = |set: &&LoadSet| {
+            let environment = set.environment.as_ref();
+            environment.is_some_and(|environment| set.home != *environment)
+        };
+        let apart = load_sets.iter().filter(in_package);
+        Self {
+            given: &options.runtimes,
+            provides: &options.provides,
+            found,
+            native,
+            ffi: load_sets
+                .iter()
+                .filter(|set| set.has(&PartKind::Ffi) && !set.holds_vm_runtime())
+                .collect(),
+            wasm,
+            pages,
+            refused,
+            apart: apart.map(|set| &set.home).collect(),
+        }
+    }
+
+    /// The JavaScript that wasm libraries meet: given, found, or published.
+    pub(super) fn pages(&self) -> (Vec<(&'a str, &'a Glue)>, RuntimeSource) {
+        let profiles = self.given.iter().map(|runtime| &runtime.profile);
+        let given = profiles.filter_map(|page| Some((page.name.as_str(), page.glue.as_deref()?)));
+        if !self.given.is_empty() {
+            return (given.collect(), RuntimeSource::Given);
+        }
+        if !self.pages.is_empty() {
+            let found = self.pages.iter().map(|(name, glue)| (name.as_str(), glue));
+            return (found.collect(), RuntimeSource::Found);
+        }
+        (published_pages().collect(), RuntimeSource::Release)
+    }
+
+    /// The environment that a file lies in, or in it the package that brings a
+    /// runtime of its own. What lies there runs there.
+    pub(super) fn home(&self, artifact: &Artifact) -> Option<Place> {
+        let environment = grouping::environment(&artifact.path)?;
+        let mut folders = artifact.path.folders();
+        folders.find(|folder| *folder == environment || self.apart.contains(folder))
+    }
+
+    pub(super) fn candidates(&self, artifact: &Artifact) -> Vec<Candidate<'a>> {
+        let is_wasm = has_format(artifact, Format::Wasm);
+        // The runtime is inside the library, and only JavaScript outside.
+        let is_outside = |runtime: &&GivenRuntime| !is_wasm || runtime.profile.glue.is_none();
+        if self.given.iter().any(|runtime| is_outside(&runtime)) {
+            let given = self
+                .given
+                .iter()
+                .filter(is_outside)
+                .map(|runtime| Candidate {
+                    profile: &runtime.profile,
+                    load_set: runtime.load_set.as_ref(),
+                    source: RuntimeSource::Given,
+                });
+            return given.collect();
+        }
+        let found = |load_set: &'a LoadSet| Candidate {
+            profile: &load_set.profile,
+            load_set: Some(load_set),
+            source: RuntimeSource::Found,
+        };
+        // A wasm library runs on the runtime inside it and on no other.
+        if is_wasm {
+            let own = self.wasm.get(&artifact.path).into_iter().flatten();
+            return own.map(|load_set| found(load_set)).collect();
+        }
+        // A bare executable does not say where it runs.
+        let is_bare = has_format(artifact, Format::VmExecutable);
+        let sets = if is_bare { &self.found } else { &self.native };
+        let home = self.home(artifact);
+        let is_home = |set: &&&LoadSet| {
+            let is = |home: &Place| set.home == *home || set.environment.as_ref() == Some(home);
+            home.as_ref().is_none_or(is)
+        };
+        let fitting = sets.iter().filter(is_home).filter(|set| set.fits(artifact));
+        let fitting: Vec<Candidate<'a>> = fitting.map(|load_set| found(load_set)).collect();
+        if !fitting.is_empty() {
+            return fitting;
+        }
+        if asks_for_ffi_alone(artifact) {
+            let is_around = |set: &&&LoadSet| {
+                let folder = set.environment.as_ref().unwrap_or(&set.home);
+                set.fits(artifact) && artifact.path.is_below(folder)
+            };
+            let around: Vec<&&LoadSet> = self.ffi.iter().filter(is_around).collect();
+            if !around.is_empty() {
+                return around.into_iter().map(|set| found(set)).collect();
+            }
+        }
+        let releases = release::releases().iter().map(|profile| Candidate {
+            profile,
+            load_set: None,
+            source: RuntimeSource::Release,
+        });
+        releases.collect()
+    }
+}
+
+/// Every published version of the engine that wasm libraries are made for.
+fn published_pages() -> impl Iterator<Item = (&'static str, &'static Glue)> {
+    let rows = glue::packages().iter();
+    let pages = rows.flat_map(|row| row.packages.iter().map(|name| (name.as_str(), &row.glue)));
+    pages.filter(|(name, _)| name.starts_with(glue::ENGINE))
+}
+
+/// The rules by which the loader refuses a runtime's own libraries; nothing runs on it.
+/// A version that is not the one asked for (AC207) may still load.
+pub(super) fn refused(set: &LoadSet, findings: &[Finding]) -> Vec<&'static Rule> {
+    let is_core = |place: &Place| {
+        let mut members = set.members.iter();
+        members.any(|member| member.path == *place && member.kind.is_core())
+    };
+    let errors = findings.iter().filter(|finding| {
+        finding.severity == Severity::Error
+            && finding.rule != rules::FFI_PAIR
+            && is_core(&finding.artifact)
+    });
+    let rules: BTreeSet<&'static Rule> = errors.map(|finding| finding.rule).collect();
+    rules.into_iter().collect()
+}
+
+/// Whether a client uses tvm-ffi and nothing else of TVM's.
+fn asks_for_ffi_alone(artifact: &Artifact) -> bool {
+    let is_of_ffi = |name: &str| {
+        name.starts_with("TVMFFI") || name.contains("3tvm3ffi") || name.contains("@ffi@tvm@@")
+    };
+    let undefined = artifact.binary.iter().flat_map(|binary| &binary.undefined);
+    artifact.role == Role::Client
+        && undefined.clone().next().is_some()
+        && undefined.clone().all(|symbol| is_of_ffi(&symbol.name))
+}
+
+pub(super) fn has_format(artifact: &Artifact, format: Format) -> bool {
+    let binary = artifact.binary.as_ref();
+    binary.is_some_and(|binary| binary.format == format)
+}

@@ -1,0 +1,323 @@
+//! Judging: each model library and client against each runtime that matters.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+use std::hash::Hash;
+use std::sync::Arc;
+
+use rayon::prelude::*;
+
+use super::candidates::{Candidate, Runtimes, has_format};
+use super::share::{Shared, Shelf};
+use super::verdict::{Judged, RuntimeSource, Verdict, VerdictStatus, Verdicts, conclude};
+use crate::artifact::{Artifact, Role};
+use crate::container::Format;
+use crate::finding::{Finding, Outcome, Repair};
+use crate::module::{Blob, ModelLibrary};
+use crate::place::Place;
+use crate::rules::{self, Binding, Facts, Page, Pair, Subject};
+use crate::runtime::companions::{self, Companions};
+use crate::runtime::glue::Glue;
+
+/// What two artifacts have in common that get the same verdicts.
+#[derive(PartialEq, Eq, Hash)]
+enum Alike<'a> {
+    /// The facts of both are one in memory, and so is what they are to us; and
+    /// the same libraries are loaded with them, in the same environment.
+    Facts(usize, usize, Role, Vec<&'a Place>, Option<Place>),
+    /// A wasm library runs on the runtime inside it.
+    Place(&'a Place),
+}
+
+/// The verdicts on each artifact that the given runtimes, or else those found,
+/// or else the release table call for; and the findings that count as the
+/// scan's own. Others are not kept.
+pub fn verdicts(
+    artifacts: &[Artifact],
+    runtimes: &Runtimes<'_>,
+    companions: &Companions<'_>,
+    shared: &Shared,
+) -> (Vec<Verdicts>, Vec<Finding>) {
+    let mut kinds: HashMap<Alike<'_>, usize> = HashMap::new();
+    let mut firsts: Vec<(&Artifact, Vec<&Artifact>)> = Vec::new();
+    let kind_of: Vec<Option<usize>> = artifacts
+        .iter()
+        .map(|artifact| {
+            let is_subject = matches!(artifact.role, Role::ModelLibrary | Role::Client);
+            is_subject.then(|| {
+                let with = companions.of_artifact(artifact);
+                let alike = alike(artifact, &with, runtimes.home(artifact));
+                *kinds.entry(alike).or_insert_with(|| {
+                    firsts.push((artifact, with));
+                    firsts.len().saturating_sub(1)
+                })
+            })
+        })
+        .collect();
+    let known: Shelf<Verdicts> = Shelf::default();
+    let of_first = |(artifact, with): &(&Artifact, Vec<&Artifact>)| {
+        let judged = of_artifact(artifact, with, runtimes);
+        let findings = findings_that_count(&judged);
+        let findings = findings.into_iter().map(|finding| shared.finding(finding));
+        let findings: Vec<Finding> = findings.collect();
+        let verdicts: Vec<Verdict> = judged.into_iter().map(|one| one.verdict).collect();
+        (known.first(outline(&verdicts), verdicts.into()), findings)
+    };
+    let judged: Vec<(Verdicts, Vec<Finding>)> = firsts.par_iter().map(of_first).collect();
+    let mut findings = Vec::new();
+    let none: Verdicts = Arc::new([]);
+    let verdicts = artifacts.iter().zip(kind_of).map(|(artifact, kind)| {
+        let Some((verdicts, found)) = kind.and_then(|kind| judged.get(kind)) else {
+            return none.clone();
+        };
+        findings.extend(found.iter().map(|finding| finding.in_place(&artifact.path)));
+        verdicts.clone()
+    });
+    let verdicts = verdicts.collect();
+    (verdicts, findings)
+}
+
+/// Enough of verdicts to tell most lists apart.
+fn outline(verdicts: &[Verdict]) -> impl Hash + use<> {
+    let of = |verdict: &Verdict| {
+        let rules = verdict.rules.iter().map(|rule| rule.code);
+        let name = (verdict.prefix.clone(), verdict.runtime.clone());
+        (verdict.status, rules.collect::<Vec<_>>(), name)
+    };
+    verdicts.iter().map(of).collect::<Vec<_>>()
+}
+
+fn alike<'a>(artifact: &'a Artifact, with: &[&'a Artifact], home: Option<Place>) -> Alike<'a> {
+    match &artifact.binary {
+        Some(binary) if binary.format != Format::Wasm => Alike::Facts(
+            Arc::as_ptr(binary).addr(),
+            artifact.libraries.address(),
+            artifact.role,
+            with.iter().map(|companion| &companion.path).collect(),
+            home,
+        ),
+        _ => Alike::Place(&artifact.path),
+    }
+}
+
+fn of_artifact(artifact: &Artifact, with: &[&Artifact], runtimes: &Runtimes<'_>) -> Vec<Judged> {
+    let mut judged = on_runtimes(artifact, with, runtimes);
+    for one in &mut judged {
+        let Some(refused) = runtimes.refused.get(one.verdict.runtime.as_str()) else {
+            continue;
+        };
+        one.verdict.status = VerdictStatus::Breaks;
+        one.verdict.rules.extend(refused);
+        one.verdict.rules.sort_unstable();
+        one.verdict.rules.dedup();
+    }
+    judged
+}
+
+fn on_runtimes(artifact: &Artifact, with: &[&Artifact], runtimes: &Runtimes<'_>) -> Vec<Judged> {
+    let judged = on_candidates(
+        artifact,
+        with,
+        runtimes.candidates(artifact),
+        runtimes.provides,
+    );
+    if artifact.role != Role::ModelLibrary || !has_format(artifact, Format::Wasm) {
+        return judged;
+    }
+    in_pages(artifact, judged, runtimes)
+}
+
+fn on_candidates(
+    artifact: &Artifact,
+    with: &[&Artifact],
+    candidates: Vec<Candidate<'_>>,
+    provides: &BTreeSet<String>,
+) -> Vec<Judged> {
+    if artifact.role == Role::Client {
+        // What asks for nothing needs no release.
+        let asks = artifact
+            .binary
+            .as_ref()
+            .is_some_and(|binary| !binary.undefined.is_empty());
+        let judged = candidates
+            .iter()
+            .filter(|candidate| asks || candidate.source != RuntimeSource::Release)
+            .map(|candidate| client_verdict(artifact, with, candidate))
+            .collect::<Vec<_>>();
+        return of_environments(judged);
+    }
+    let libraries: Vec<(&ModelLibrary, &Blob, Facts<'_>)> = artifact
+        .libraries
+        .iter()
+        .filter_map(|library| {
+            let blob = library.blob.as_ref().ok()?;
+            let mut facts = Facts::of(library, blob);
+            let provides = provides.iter().map(String::as_str);
+            facts.provided.extend(provides);
+            Some((library, blob, facts))
+        })
+        .collect();
+    let judged = candidates
+        .iter()
+        .flat_map(|candidate| {
+            libraries.iter().map(move |(library, blob, facts)| {
+                let pair = Pair {
+                    artifact,
+                    library,
+                    blob,
+                    facts,
+                    runtime: candidate.profile,
+                };
+                library_verdict(pair, with, candidate)
+            })
+        })
+        .collect();
+    of_environments(judged)
+}
+
+/// A wasm library runs on the runtime inside it, in a page with JavaScript that may not
+/// fit: that of the packages given or found, or else of every published web-llm.
+fn in_pages(artifact: &Artifact, own: Vec<Judged>, runtimes: &Runtimes<'_>) -> Vec<Judged> {
+    let inside = runtimes
+        .wasm
+        .get(&artifact.path)
+        .and_then(|sets| sets.first());
+    let (pages, source) = runtimes.pages();
+    let may_run = |judged: &Judged| judged.verdict.status != VerdictStatus::Breaks;
+    if source == RuntimeSource::Release && (inside.is_none() || !own.iter().all(may_run)) {
+        return own;
+    }
+    let libraries = artifact
+        .libraries
+        .iter()
+        .filter(|library| library.blob.is_ok());
+    let judged = libraries.flat_map(|library| {
+        let is_same = |one: &&Judged| one.verdict.prefix == library.prefix;
+        let own: Vec<&Judged> = own.iter().filter(is_same).collect();
+        let on_page = move |(package, glue): &(&str, &Glue)| {
+            let page = Page {
+                artifact,
+                library,
+                runtime: inside.map(|set| &set.profile),
+                package,
+                glue,
+            };
+            on_page(&page, &own, source)
+        };
+        pages.iter().map(on_page).collect::<Vec<_>>()
+    });
+    let judged: Vec<Judged> = judged.collect();
+    match source {
+        RuntimeSource::Given if !judged.is_empty() => judged,
+        _ => own.into_iter().chain(judged).collect(),
+    }
+}
+
+/// What the page says, and what the runtime inside the library says.
+fn on_page(page: &Page<'_>, own: &[&Judged], source: RuntimeSource) -> Judged {
+    let mut outcome = Outcome::default();
+    rules::ask(&Subject::Page(*page), &mut outcome);
+    for one in own {
+        let again = one
+            .findings
+            .iter()
+            .map(|finding| finding.clone().on(page.package));
+        outcome.findings.extend(again);
+        outcome
+            .undecided
+            .extend(one.verdict.undecided.iter().cloned());
+    }
+    let judged = conclude(page.library.prefix.clone(), page.package, source, outcome);
+    // A library may be older than every published package: that none takes it is no fault.
+    let is_published = source == RuntimeSource::Release;
+    Judged {
+        findings: if is_published {
+            Vec::new()
+        } else {
+            judged.findings
+        },
+        ..judged
+    }
+}
+
+/// Of several runtimes in one environment those that run a library are named;
+/// where none does, all.
+fn of_environments(mut judged: Vec<Judged>) -> Vec<Judged> {
+    let key = |judged: &Judged| {
+        let environment = judged.environment.clone()?;
+        Some((environment, judged.verdict.prefix.clone()))
+    };
+    let fits = |judged: &&Judged| judged.verdict.status == VerdictStatus::Fits;
+    let run: HashSet<_> = judged.iter().filter(fits).filter_map(key).collect();
+    judged.retain(|judged| fits(&judged) || key(judged).is_none_or(|key| !run.contains(&key)));
+    judged
+}
+
+/// The findings that count as the scan's own: those of wanted runtimes, and where
+/// no release runs a library, those of the release that comes closest.
+fn findings_that_count(judged: &[Judged]) -> Vec<Finding> {
+    let wanted = judged.iter().filter(|judged| judged.verdict.is_wanted());
+    let mut libraries: BTreeMap<Option<&str>, Vec<&Judged>> = BTreeMap::new();
+    for judged in judged.iter().filter(|judged| !judged.verdict.is_wanted()) {
+        let prefix = judged.verdict.prefix.as_deref();
+        libraries.entry(prefix).or_default().push(judged);
+    }
+    let closest = libraries.into_values().filter_map(|of_library| {
+        let breaks = |judged: &&Judged| judged.verdict.status == VerdictStatus::Breaks;
+        if !of_library.iter().all(breaks) {
+            return None;
+        }
+        // Releases come oldest first; the newest of the closest is the one to repair for.
+        let newest_first = of_library.into_iter().rev();
+        newest_first.min_by_key(|judged| judged.verdict.rules.len())
+    });
+    wanted
+        .chain(closest)
+        .flat_map(|judged| judged.findings.iter().cloned())
+        .collect()
+}
+
+fn library_verdict(pair: Pair<'_>, with: &[&Artifact], candidate: &Candidate<'_>) -> Judged {
+    let (artifact, library) = (pair.artifact, pair.library);
+    let mut outcome = Outcome::default();
+    rules::ask(&Subject::Pair(pair), &mut outcome);
+    outcome.findings.retain(|finding| !is_mended(finding, with));
+    bind(artifact, with, candidate, &mut outcome);
+    on_candidate(library.prefix.clone(), candidate, outcome)
+}
+
+/// Whether a shim that is loaded too mends what was found.
+fn is_mended(finding: &Finding, with: &[&Artifact]) -> bool {
+    let Some(mark) = rules::shim_mark(finding.rule) else {
+        return false;
+    };
+    let mends = |shim: &&Artifact| {
+        let binary = shim.binary.as_deref();
+        binary.is_some_and(|binary| companions::exports(binary, mark))
+    };
+    finding.repairs.contains(&Repair::Shim) && with.iter().any(mends)
+}
+
+fn client_verdict(artifact: &Artifact, with: &[&Artifact], candidate: &Candidate<'_>) -> Judged {
+    let mut outcome = Outcome::default();
+    bind(artifact, with, candidate, &mut outcome);
+    on_candidate(None, candidate, outcome)
+}
+
+fn bind(artifact: &Artifact, with: &[&Artifact], candidate: &Candidate<'_>, outcome: &mut Outcome) {
+    let subject = Subject::Binding(Binding {
+        artifact,
+        runtime: candidate.profile,
+        load_set: candidate.load_set,
+        companions: with,
+    });
+    rules::ask(&subject, outcome);
+}
+
+fn on_candidate(prefix: Option<String>, candidate: &Candidate<'_>, outcome: Outcome) -> Judged {
+    let environment = candidate.load_set.and_then(|set| set.environment.clone());
+    let judged = conclude(prefix, &candidate.profile.name, candidate.source, outcome);
+    Judged {
+        environment,
+        ..judged
+    }
+}
