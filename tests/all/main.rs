@@ -22,6 +22,7 @@ mod companions;
 mod documents;
 #[cfg(target_os = "linux")]
 mod environments;
+mod false_fits;
 mod gate;
 mod healthy;
 mod hostile;

@@ -1,0 +1,139 @@
+//! What must not be called "fits": a runtime that does not load itself, code that names
+//! what is not there; and what no command may replace.
+
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::support::make::{corpus, folder, put};
+use crate::support::{artcheck, scan, venv};
+
+const EXTCALL: &str = "tvm-0.27/extcall-cpu-x86_64.so";
+
+/// Status and rules of the one verdict, and the exit status.
+fn verdict(file: &Path, runtime: &Path) -> (String, Vec<String>, i32) {
+    let (report, status) = scan([file.as_os_str(), "-r".as_ref(), runtime.as_os_str()]);
+    let verdict = &report["verdicts"][0];
+    let rules: Vec<String> = serde_json::from_value(verdict["rules"].clone()).expect("rules");
+    let word = verdict["status"].as_str().expect("a status");
+    (word.to_owned(), rules, status)
+}
+
+#[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
+fn nothing_runs_on_a_runtime_that_does_not_load() {
+    let library = corpus("tvm-0.25/extcall-cpu-x86_64.so");
+    let (word, rules, status) = verdict(&library, &venv("tvm-0.25"));
+    assert_eq!((word.as_str(), rules.len(), status), ("fits", 0, 0));
+    let broken = venv("tvm-0.25-newest-ffi");
+    let (word, rules, status) = verdict(&library, &broken);
+    assert_eq!((word.as_str(), status), ("breaks", 1));
+    assert_eq!(rules, ["AC204"]);
+    // There is nothing to repair in the library, and that is no success.
+    let fix = artcheck()
+        .arg("fix")
+        .arg(&library)
+        .arg("-r")
+        .arg(&broken)
+        .output();
+    let fix = fix.expect("artcheck starts");
+    assert_eq!(fix.status.code(), Some(1));
+    let said = String::from_utf8_lossy(&fix.stderr);
+    assert!(said.contains("does not load itself (AC204)"), "{said}");
+}
+
+#[test]
+fn code_that_names_what_is_not_there_is_damage() {
+    let sound = std::fs::read(corpus(EXTCALL)).expect("the corpus");
+    let folder = folder();
+    // TVM 0.27 ends with: instr.func_idx < func_pool_.size() (35 vs. 15).
+    let mut damaged = sound.clone();
+    damaged[0x1488] ^= 1 << 5;
+    let file = put(&folder, "damaged.so", damaged);
+    let (word, rules, _) = verdict(&file, Path::new("tvm-0.27"));
+    assert_eq!((word.as_str(), rules), ("breaks", vec!["AC102".to_owned()]));
+    let (word, ..) = verdict(&put(&folder, "sound.so", sound), Path::new("tvm-0.27"));
+    assert_eq!(word, "fits");
+}
+
+#[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
+fn a_device_part_that_cannot_load_here_is_told() {
+    let notes = |name: &str| {
+        let library = corpus(name);
+        let runtime = venv("tvm-0.27");
+        let (report, _) = scan([library.as_os_str(), "-r".as_ref(), runtime.as_os_str()]);
+        let findings = report["findings"].as_array().expect("findings");
+        let of_code = findings.iter().filter(|it| it["rule"] == "AC205");
+        let texts = of_code.map(|it: &Value| it["message"].as_str().expect("text").to_owned());
+        texts.collect::<Vec<_>>()
+    };
+    let wanted = "its `cuda` kernels run only where the machine has libcudart.so.13, libcuda.so.1";
+    assert_eq!(notes("tvm-0.27/embedding-cuda-x86_64.so"), [wanted]);
+    assert!(notes("tvm-0.27/dense-cpu-x86_64.so").is_empty());
+}
+
+/// Every option that writes a text, or a shim, with a library in its place.
+#[test]
+fn no_command_replaces_a_library() {
+    let bytes = std::fs::read(corpus(EXTCALL)).expect("the corpus");
+    let folder = folder();
+    let library = put(&folder, "a.so", &bytes);
+    let report = folder.path().join("report.json");
+    let (text, there) = (report.display().to_string(), library.display().to_string());
+    let written = format!("json={text}");
+    let over = format!("html={there}");
+    let run = |args: &[&str]| artcheck().args(args).output().expect("artcheck starts");
+    run(&["scan", &there, "-r", "tvm-0.27", "-o", &written]);
+    let commands: [&[&str]; 4] = [
+        &["scan", &there, "-r", "tvm-0.27", "-o", &over],
+        &[
+            "scan",
+            &there,
+            "-r",
+            "tvm-0.25",
+            "--baseline",
+            &there,
+            "--update-baseline",
+        ],
+        &["runtime", "tvm-0.27", "--save", &there],
+        &["merge", &text, "-o", &over],
+    ];
+    for command in commands {
+        let output = run(command);
+        assert_eq!(output.status.code(), Some(2), "{command:?}: {output:?}");
+        assert!(
+            std::fs::read(&library).is_ok_and(|now| now == bytes),
+            "{command:?}"
+        );
+    }
+    // A report replaces a report.
+    assert_eq!(
+        run(&["scan", &there, "-r", "tvm-0.27", "-o", &written])
+            .status
+            .code(),
+        Some(0)
+    );
+}
+
+#[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
+fn a_shim_replaces_an_earlier_shim_and_nothing_else() {
+    let bytes = std::fs::read(corpus(EXTCALL)).expect("the corpus");
+    let folder = folder();
+    let library = put(&folder, "a.so", &bytes);
+    let shim = |out: &Path| {
+        let mut command = artcheck();
+        command.args(["patch", "shim", "--part", "context-slots", "--runtime"]);
+        let run = command.arg(venv("tvm-0.25")).arg("--out").arg(out).output();
+        run.expect("artcheck starts")
+    };
+    let refused = shim(&library);
+    assert_eq!(refused.status.code(), Some(2), "{refused:?}");
+    assert!(std::fs::read(&library).is_ok_and(|now| now == bytes));
+    let out = folder.path().join("shim.so");
+    for _ in 0..2 {
+        let made = shim(&out);
+        assert_eq!(made.status.code(), Some(0), "{made:?}");
+    }
+}
