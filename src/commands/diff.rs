@@ -74,7 +74,10 @@ pub fn run(args: &DiffArgs, terminal: Terminal) -> anyhow::Result<Status> {
             let text = serde_json::to_string_pretty(&difference)?;
             writeln!(out, "{}", shown_json(&text))?;
         }
-        PlainFormat::Human if equal => writeln!(out, "No difference in what a runtime sees.")?,
+        PlainFormat::Human if equal => writeln!(
+            out,
+            "No difference in what a runtime sees. Machine code is not compared."
+        )?,
         PlainFormat::Human => {
             let style = terminal.style;
             for section in &sections {

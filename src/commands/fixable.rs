@@ -4,6 +4,7 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use artcheck_inspect::runtime::load_set::LoadSet;
 use artcheck_inspect::scan::{GivenRuntime, Scan};
 use artcheck_inspect::shell;
 use artcheck_inspect::{Repair, Severity};
@@ -24,6 +25,15 @@ const LARGEST: u64 = 256 << 20;
 pub(super) fn add(report: &mut Report, scan: &Scan, named: &Named, provides: &BTreeSet<String>) {
     let runtimes: Named = if named.is_empty() {
         let found = scan.load_sets.iter().filter(|set| set.holds_vm_runtime());
+        // A folder that holds other runtimes too names none of them.
+        let is_alone = |set: &&LoadSet| {
+            let mut others = scan
+                .load_sets
+                .iter()
+                .filter(|other| other.holds_vm_runtime());
+            !others.any(|other| other.home != set.home && other.home.is_below(&set.home))
+        };
+        let found = found.filter(is_alone);
         let found = found.map(|set| {
             let runtime = GivenRuntime {
                 profile: set.profile.clone(),

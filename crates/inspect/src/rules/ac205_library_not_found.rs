@@ -82,7 +82,7 @@ fn check_alone(context: &ArtifactContext<'_>, out: &mut Outcome) {
     // It works where the path exists.
     .severity(if breaks { Severity::Warning } else { Severity::Info })
     .repair(&[Repair::InPlace])
-    .help("`artcheck patch relocate FILE` takes the folder out: names become @rpath/NAME or the bare file name, run paths @loader_path or $ORIGIN");
+    .help("`artcheck patch relocate FILE` takes the folder out: names become @rpath/NAME or the bare file name, run paths @loader_path or $ORIGIN. The libraries that it needs must then be beside it");
     for name in names {
         finding = finding.evidence(name);
     }
