@@ -20,20 +20,31 @@ const MOST: usize = 20;
 /// Bytes of a file whose repair is planned.
 const LARGEST: u64 = 256 << 20;
 
+/// A scan, and the paths that it was asked to read.
+pub(super) struct Scanned<'a> {
+    /// What was found.
+    pub scan: &'a Scan,
+    /// The paths.
+    pub paths: &'a [PathBuf],
+}
+
 /// Adds the repairs that leave nothing broken, for the runtimes that were named or
 /// found among the paths.
-pub(super) fn add(report: &mut Report, scan: &Scan, named: &Named, provides: &BTreeSet<String>) {
+pub(super) fn add(
+    report: &mut Report,
+    scanned: &Scanned<'_>,
+    named: &Named,
+    provides: &BTreeSet<String>,
+) {
+    let scan = scanned.scan;
     let runtimes: Named = if named.is_empty() {
         let found = scan.load_sets.iter().filter(|set| set.holds_vm_runtime());
-        // A folder that holds other runtimes too names none of them.
-        let is_alone = |set: &&LoadSet| {
-            let mut others = scan
-                .load_sets
-                .iter()
-                .filter(|other| other.holds_vm_runtime());
-            !others.any(|other| other.home != set.home && other.home.is_below(&set.home))
+        // A folder above the paths may hold other runtimes too, and names none of them.
+        let is_within = |set: &&LoadSet| {
+            let mut paths = scanned.paths.iter();
+            paths.any(|path| set.home.path().starts_with(path))
         };
-        let found = found.filter(is_alone);
+        let found = found.filter(is_within);
         let found = found.map(|set| {
             let runtime = GivenRuntime {
                 profile: set.profile.clone(),

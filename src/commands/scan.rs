@@ -9,7 +9,7 @@ use anyhow::Context;
 use artcheck_inspect::scan::{Scan, ScanOptions, scan, use_threads};
 use artcheck_inspect::shell;
 
-use super::fixable;
+use super::fixable::{self, Scanned};
 use super::terminal::Terminal;
 use crate::args::ScanArgs;
 use crate::exit::Status;
@@ -66,7 +66,11 @@ pub(super) fn report(args: &ScanArgs, terminal: Terminal, matrix: bool) -> anyho
     };
     if formats.into_iter().any(Format::is_for_people) {
         let provides = provides(args, config.as_ref());
-        fixable::add(&mut report, &scan, &runtimes, &provides);
+        let scanned = Scanned {
+            scan: &scan,
+            paths: &args.paths,
+        };
+        fixable::add(&mut report, &scanned, &runtimes, &provides);
     }
     output::write(&report, args.report.format, &args.report.output, options)?;
     let status = report::status(&report, fail_on, args.report.allowed());
