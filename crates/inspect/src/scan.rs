@@ -12,6 +12,7 @@ mod options;
 mod packages;
 mod python_imports;
 mod read;
+mod registered;
 mod shard;
 mod share;
 mod static_parts;

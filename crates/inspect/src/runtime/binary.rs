@@ -18,6 +18,15 @@ use crate::parts::PartKind;
 /// Longest string that any fact looks at whole.
 const LONGEST_STRING: usize = functions::LONGEST;
 
+/// How the registered functions of a part are found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Registered {
+    /// From the code, where it can be followed.
+    Followed,
+    /// By the strings that can be their names.
+    Strings,
+}
+
 /// The profile of one part. `file` is the name shown to people; `exclude`
 /// names ranges that are a model's, not the runtime's (wasm).
 pub fn read(
@@ -25,6 +34,7 @@ pub fn read(
     kind: &PartKind,
     parsed: &Parsed<'_>,
     exclude: &[Exclusion],
+    registered: Registered,
 ) -> RuntimeProfile {
     let binary = &parsed.binary;
     let mut profile = RuntimeProfile {
@@ -42,6 +52,7 @@ pub fn read(
         return profile;
     }
     let texts = strings::read_only(parsed, exclude);
+    read_functions(&mut profile, kind, parsed, &texts, registered);
     read_strings(&mut profile, kind, parsed, &texts);
     if kind.has_vm() {
         profile.identity = identity::of(parsed).map(str::to_owned);
@@ -62,7 +73,6 @@ fn read_strings(
     parsed: &Parsed<'_>,
     texts: &[Piece<'_>],
 ) {
-    read_functions(profile, kind, parsed, texts);
     let mut filled = BTreeSet::new();
     let mut literals = tags::Literals::default();
     let has_vm = kind.has_vm();
@@ -98,8 +108,12 @@ fn read_functions(
     kind: &PartKind,
     parsed: &Parsed<'_>,
     texts: &[Piece<'_>],
+    registered: Registered,
 ) {
-    let read = registrations::read(parsed, texts, kind);
+    let read = match registered {
+        Registered::Followed => registrations::read(parsed, texts, kind),
+        Registered::Strings => registrations::Registrations::default(),
+    };
     let mut possible = BTreeSet::new();
     if !read.is_complete {
         let mut keep = |framed: strings::Framed<'_>| {

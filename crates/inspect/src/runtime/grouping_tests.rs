@@ -27,6 +27,7 @@ fn member(path: &str, kind: PartKind, platform: Platform) -> Member {
         ),
         profile: RuntimeProfile::default(),
         exports: HashSet::default(),
+        is_followed: true,
         built_with: VersionRange::default(),
     }
 }

@@ -5,9 +5,10 @@ use std::collections::HashSet;
 
 use serde::Serialize;
 
+use super::RuntimeProfile;
+use super::binary::{self, Registered};
 use super::ffi_version::{self, VersionRange};
 use super::strings::Exclusion;
-use super::{RuntimeProfile, binary};
 use crate::container::{self, Binary, Parsed};
 use crate::error::DecodeError;
 use crate::limits::MAX_KEPT_NAMES;
@@ -40,6 +41,9 @@ pub struct Member {
     pub exports: Exports,
     /// tvm-ffi it was built with, as far as its imports say.
     pub built_with: VersionRange,
+    /// Whether the registered functions were read from the code, as far as they can be.
+    #[serde(skip)]
+    pub is_followed: bool,
 }
 
 impl Member {
@@ -51,9 +55,10 @@ impl Member {
         data: &[u8],
         parsed: &Parsed<'_>,
         exclude: &[Exclusion],
+        registered: Registered,
     ) -> Result<Self, DecodeError> {
         let exports = exports(data, &parsed.binary)?;
-        let unlisted = Self::read_unlisted(path, kind, parsed, exclude);
+        let unlisted = Self::read_unlisted(path, kind, parsed, exclude, registered);
         Ok(Self {
             exports,
             ..unlisted
@@ -66,18 +71,27 @@ impl Member {
         kind: PartKind,
         parsed: &Parsed<'_>,
         exclude: &[Exclusion],
+        registered: Registered,
     ) -> Self {
         let undefined = &parsed.binary.undefined;
         Self {
             path: path.clone(),
-            profile: binary::read(&path.to_string(), &kind, parsed, exclude),
+            profile: binary::read(&path.to_string(), &kind, parsed, exclude, registered),
             exports: Exports::default(),
             built_with: ffi_version::by_imports(
                 undefined.iter().map(|symbol| symbol.name.as_str()),
             ),
             binary: parsed.binary.clone(),
             kind,
+            is_followed: registered == Registered::Followed,
         }
+    }
+
+    /// Reads from the code what was only read from strings.
+    pub fn follow(&mut self, parsed: &Parsed<'_>) {
+        let name = self.path.to_string();
+        self.profile = binary::read(&name, &self.kind, parsed, &[], Registered::Followed);
+        self.is_followed = true;
     }
 
     /// The same part in another place.

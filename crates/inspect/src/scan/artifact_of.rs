@@ -14,6 +14,7 @@ use crate::limits::MAX_FACTS;
 use crate::module::{self, ModelLibrary, Payload, locate};
 use crate::parts::{self, PartKind};
 use crate::place::Place;
+use crate::runtime::binary::Registered;
 use crate::runtime::grouping::Installed;
 use crate::runtime::member::Member;
 use crate::runtime::strings::Exclusion;
@@ -34,8 +35,8 @@ pub(super) struct FileFacts {
 #[derive(Default)]
 struct Reader {
     facts: FileFacts,
-    /// Whether compilers may be left unlisted.
-    exports_later: bool,
+    /// Whether compilers may be left unlisted, and code unread.
+    later: bool,
     /// Whether something was left out for that.
     is_cut: bool,
     /// Memory, roughly, that all this takes, findings and verdicts included.
@@ -101,13 +102,13 @@ impl Reader {
 impl FileFacts {
     /// Adds what a hard link to the file that was read holds. What a file is may
     /// depend on its name: under another one it is read again.
-    pub(super) fn link(&mut self, file: &Place, link: &Place, exports_later: bool) {
+    pub(super) fn link(&mut self, file: &Place, link: &Place, later: bool) {
         let same_name = file.raw_name() == link.raw_name()
             && parts::comes_with_a_runtime(file) == parts::comes_with_a_runtime(link);
         let other = if same_name {
             self.in_link(file, link.path())
         } else {
-            facts(link, exports_later)
+            facts(link, later)
         };
         self.artifacts.extend(other.artifacts);
         self.members.extend(other.members);
@@ -195,11 +196,11 @@ fn weight(artifact: &Artifact) -> usize {
 /// such a name is worth a word.
 const ARTIFACT_SUFFIXES: [&str; 9] = ["so", "dylib", "dll", "wasm", "o", "a", "tar", "whl", "tgz"];
 
-/// Reads one file with everything inside it. With `exports_later` the exports
-/// of a compiler are left for [`super::exports`].
-pub(super) fn facts(place: &Place, exports_later: bool) -> FileFacts {
+/// Reads one file with everything inside it. With `later` the exports
+/// of a compiler are left for [`super::exports`], and code for [`super::registered`].
+pub(super) fn facts(place: &Place, later: bool) -> FileFacts {
     let mut reader = Reader {
-        exports_later,
+        later,
         ..Reader::default()
     };
     source::visit(place, &mut |event| reader.take(event));
@@ -296,7 +297,14 @@ fn read_slice(place: Place, file: &VirtualFile<'_>, parsed: Parsed<'_>, reader: 
     let start = usize::try_from(parsed.slice_offset).unwrap_or(usize::MAX);
     let data = file.bytes.get(start..).unwrap_or_default();
     if libraries.is_empty() && static_parts::is_object(&parsed.binary) {
-        match Member::read(&place, PartKind::Objects, data, &parsed, &[]) {
+        match Member::read(
+            &place,
+            PartKind::Objects,
+            data,
+            &parsed,
+            &[],
+            Registered::Followed,
+        ) {
             Ok(object) => {
                 let names = object.exports.len().saturating_mul(SYMBOL);
                 reader.weight = reader.weight.saturating_add(names);
@@ -308,13 +316,18 @@ fn read_slice(place: Place, file: &VirtualFile<'_>, parsed: Parsed<'_>, reader: 
     if let Some(part) = &part {
         let exclude = Exclusion::of(&parsed, &libraries);
         // One slice of a file that can be opened again.
-        let later = reader.exports_later && place.is_whole_file();
+        let later = reader.later && place.is_whole_file();
+        let registered = match later && exclude.is_empty() {
+            true => Registered::Strings,
+            false => Registered::Followed,
+        };
         if later && *part == PartKind::Compiler {
             reader.facts.unlisted.push(place.clone());
-            let member = Member::read_unlisted(&place, part.clone(), &parsed, &exclude);
+            let part = part.clone();
+            let member = Member::read_unlisted(&place, part, &parsed, &exclude, registered);
             reader.facts.members.push(member);
         } else {
-            match Member::read(&place, part.clone(), data, &parsed, &exclude) {
+            match Member::read(&place, part.clone(), data, &parsed, &exclude, registered) {
                 Ok(member) => reader.facts.members.push(member),
                 Err(error) => problems.push(Problem::of(&error, part)),
             }

@@ -8,7 +8,7 @@ use rayon::prelude::*;
 use super::artifact_of::{FileFacts, facts, facts_of_bytes};
 use super::options::ScanOptions;
 use super::share::Shared;
-use super::{exports, packages, python_imports};
+use super::{exports, packages, python_imports, registered};
 use crate::artifact::{Artifact, Problem, ProblemKind, Role};
 use crate::documents::{self, Document};
 use crate::place::Place;
@@ -99,6 +99,9 @@ pub(super) fn read(
         },
         || exports::list(&mut facts),
     );
+    if for_models {
+        registered::follow(&mut facts);
+    }
     packages.append(&mut facts.packages);
     packages.sort_by(|a, b| a.path.cmp(&b.path));
     for problem in walk.problems {

@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use artcheck_inspect::container;
+use artcheck_inspect::runtime::binary::Registered;
 use artcheck_inspect::runtime::distribution::Distribution;
 use artcheck_inspect::runtime::libraries::Resolution;
 use artcheck_inspect::runtime::load_set::{LoadSet, MissingReason};
@@ -54,8 +55,15 @@ fn member(file: &Path) -> Option<Member> {
     let path = file.to_string_lossy();
     let kind = classify(&parsed.binary, &path)?;
     Some(
-        Member::read(&Place::file(file), kind, &data, &parsed, &[])
-            .expect("its exports can be read"),
+        Member::read(
+            &Place::file(file),
+            kind,
+            &data,
+            &parsed,
+            &[],
+            Registered::Followed,
+        )
+        .expect("its exports can be read"),
     )
 }
 

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use artcheck_inspect::container;
+use artcheck_inspect::runtime::binary::Registered;
 use artcheck_inspect::runtime::{PartKind, RuntimeProfile, binary};
 
 const COMMON: &str = r#"
@@ -51,7 +52,7 @@ fn read(name: &str, source: &str, level: &str) -> RuntimeProfile {
     let bytes = fs::read(&library).expect("the library was made");
     let parsed = container::parse(&bytes).expect("a library").remove(0);
     let kind = PartKind::RuntimeDevice(name.to_owned());
-    binary::read(name, &kind, &parsed, &[])
+    binary::read(name, &kind, &parsed, &[], Registered::Followed)
 }
 
 #[test]

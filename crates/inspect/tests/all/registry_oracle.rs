@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use artcheck_inspect::container;
+use artcheck_inspect::runtime::binary::Registered;
 use artcheck_inspect::runtime::{Fact, RuntimeProfile, binary, release};
 use artcheck_inspect::runtime::{PartKind, classify};
 
@@ -56,7 +57,10 @@ fn read(venv: &str) -> RuntimeProfile {
         let parsed = container::parse(&bytes).expect("a library").remove(0);
         let name = file.to_string_lossy();
         let kind = classify(&parsed.binary, &name).expect("a runtime part");
-        parts.push((kind.clone(), binary::read(&name, &kind, &parsed, &[])));
+        parts.push((
+            kind.clone(),
+            binary::read(&name, &kind, &parsed, &[], Registered::Followed),
+        ));
     }
     let parts: Vec<_> = parts
         .iter()

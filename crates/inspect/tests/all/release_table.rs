@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::fs;
 
 use artcheck_inspect::container::{self, Parsed};
+use artcheck_inspect::runtime::binary::Registered;
 use artcheck_inspect::runtime::{Confidence, Fact, RuntimeProfile, binary, release};
 use artcheck_inspect::runtime::{PartKind, classify};
 
@@ -26,7 +27,7 @@ fn read(relative: &str) -> (PartKind, RuntimeProfile) {
     let parsed: Parsed<'_> = slices.remove(0);
     let file = path.file_name().unwrap_or_default().to_string_lossy();
     let kind = classify(&parsed.binary, &file).unwrap_or_else(|| panic!("{relative}: what part?"));
-    let profile = binary::read(&file, &kind, &parsed, &[]);
+    let profile = binary::read(&file, &kind, &parsed, &[], Registered::Followed);
     (kind, profile)
 }
 

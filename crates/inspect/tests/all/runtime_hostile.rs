@@ -5,6 +5,7 @@ use std::fs;
 use std::time::{Duration, Instant};
 
 use artcheck_inspect::container;
+use artcheck_inspect::runtime::binary::Registered;
 use artcheck_inspect::runtime::distribution::Distribution;
 use artcheck_inspect::runtime::load_set::LoadSet;
 use artcheck_inspect::runtime::member::Member;
@@ -32,6 +33,7 @@ fn read(data: &[u8]) -> bool {
             data,
             &parsed,
             &[],
+            Registered::Followed,
         ) else {
             continue;
         };

@@ -4,6 +4,7 @@ use crate::parts;
 use std::path::PathBuf;
 
 use artcheck_inspect::container;
+use artcheck_inspect::runtime::binary::Registered;
 use artcheck_inspect::runtime::classify;
 use artcheck_inspect::runtime::distribution::Distribution;
 use artcheck_inspect::runtime::grouping::{self, Installed};
@@ -42,8 +43,15 @@ fn below(folder: &str) -> Vec<LoadSet> {
             for parsed in container::parse(found.bytes).unwrap_or_default() {
                 if let Some(kind) = classify(&parsed.binary, &found.place.name()) {
                     members.push(
-                        Member::read(found.place, kind, found.bytes, &parsed, &[])
-                            .expect("exports can be read"),
+                        Member::read(
+                            found.place,
+                            kind,
+                            found.bytes,
+                            &parsed,
+                            &[],
+                            Registered::Followed,
+                        )
+                        .expect("exports can be read"),
                     );
                 }
             }

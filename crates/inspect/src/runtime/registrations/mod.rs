@@ -21,7 +21,7 @@ use super::strings::Piece;
 use crate::container::{Architecture, Format, Parsed};
 use crate::parts::PartKind;
 use follow::follow;
-use registrar::Registrations;
+pub(super) use registrar::Registrations;
 
 /// Reads the registrations of a part; nothing where its instruction set or its
 /// format is not known.
