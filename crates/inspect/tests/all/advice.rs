@@ -140,10 +140,15 @@ fn messages_are_in_the_libraries_that_print_them() {
             ("macos-arm64", "lib", ".dylib"),
             ("windows-x64", "", ".dll"),
         ] {
-            let files = [
+            let mut files = vec![
                 format!("tvm-{release}-{platform}/tvm/lib/{prefix}tvm_runtime{suffix}"),
                 format!("tvm-ffi-{ffi}-{platform}/tvm_ffi/lib/{prefix}tvm_ffi{suffix}"),
             ];
+            if platform == "linux-x86_64" {
+                files.push(format!(
+                    "tvm-{release}-{platform}/tvm/lib/libtvm_runtime_cuda.so"
+                ));
+            }
             let bytes: Vec<Vec<u8>> = files
                 .iter()
                 .map(|file| fs::read(crate::parts::file(file)).expect("the part can be read"))
@@ -155,7 +160,11 @@ fn messages_are_in_the_libraries_that_print_them() {
             let of = messages::all()
                 .iter()
                 .filter(|message| message.is_of(release));
-            for message in of.filter(|message| message.place == "library") {
+            let is_here = |message: &&messages::Message| {
+                message.place == "library"
+                    || (message.place == "cuda" && platform == "linux-x86_64")
+            };
+            for message in of.filter(is_here) {
                 for literal in message.literals() {
                     for piece in pieces(literal) {
                         assert!(
