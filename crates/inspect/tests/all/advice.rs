@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use artcheck_inspect::Outcome;
 use artcheck_inspect::rules::{self, Subject};
 use artcheck_inspect::runtime::messages;
-use artcheck_inspect::scan;
+use artcheck_inspect::{ScanOptions, scan};
 
 /// Pairs of packages, and whether a model was run with them.
 fn tried() -> BTreeMap<(String, String), bool> {
@@ -128,6 +128,29 @@ fn every_version_that_is_advised_runs() {
         }
     }
     assert!(advised > 0, "nothing was advised");
+}
+
+#[test]
+fn every_wheel_that_a_library_needs_was_run() {
+    let tried = tried();
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../corpus/artifacts");
+    let options = ScanOptions {
+        paths: vec![corpus],
+        ..ScanOptions::default()
+    };
+    let found = scan::scan(&options, &()).expect("threads");
+    let mut advised = 0;
+    for (artifact, verdicts) in found.artifacts.iter().zip(&found.verdicts) {
+        let Some(needed) = scan::needs(artifact, verdicts) else {
+            continue;
+        };
+        for version in named(&needed, "apache-tvm") {
+            let mut pairs = tried.iter().filter(|((tvm, _), _)| *tvm == version);
+            assert!(pairs.any(|(_, ran)| *ran), "{}: {needed}", artifact.path);
+            advised += 1;
+        }
+    }
+    assert!(advised > 20, "{advised}");
 }
 
 #[test]
