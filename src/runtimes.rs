@@ -186,6 +186,14 @@ fn no_runtime(name: &str) -> String {
     if is_path {
         return format!("no runtime `{name}`: there is no such file or folder");
     }
+    if name.to_lowercase().starts_with("snapshot") {
+        let mut snapshots = history::line().filter(|known| known.release.is_none());
+        let first = snapshots.next().map_or("", |known| known.name.as_str());
+        return format!(
+            "no runtime `{name}`: snapshots go by the day or the month, from {first} on; from 0.20 \
+             on only the days are known on which something changed that breaks"
+        );
+    }
     let releases = release::releases().iter().map(|known| &known.name);
     let packages = glue::packages().iter().flat_map(|row| &row.packages);
     let lower = name.to_lowercase();

@@ -359,7 +359,9 @@ impl RuntimeProfile {
         }
         // A linker keeps a text that ends another only once.
         let is_text = self.functions.source == Some(Confidence::BinaryLiteral);
-        if is_text && functions.iter().any(|known| known.ends_with(name)) {
+        let mut texts = functions.iter().filter(|_| is_text);
+        let mut possible = self.possible_functions.iter();
+        if texts.any(|text| text.ends_with(name)) || possible.any(|text| text.ends_with(name)) {
             return None;
         }
         self.function_namespaces

@@ -48,8 +48,13 @@ pub fn needs(artifact: &Artifact, verdicts: &[Verdict]) -> Option<String> {
     let all_break = published
         .clone()
         .all(|one| one.status == VerdictStatus::Breaks);
-    if is_wasm || published.next().is_none() || !all_break {
+    if published.next().is_none() || !all_break {
         return None;
+    }
+    if is_wasm {
+        return Some(String::from(
+            "a web-llm that is not known: no published one loads it",
+        ));
     }
     let snapshots = snapshots_that_run(artifact);
     Some(match Window::of(&snapshots) {

@@ -1,8 +1,10 @@
-//! Registrations in WebAssembly: the text whose address is a constant right before each
-//! call of the function that registers.
+//! Registrations in WebAssembly: the name whose address is the last constant before each
+//! call of a function that registers.
 //!
-//! That function is known by its export, which the web builds of TVM up to 0.20 have.
-//! Later ones have its code in place everywhere, without a call, and are not followed.
+//! Up to 0.20 that function is an export. Later the linker puts the exported one's code
+//! in place everywhere but for the function that it ends in, so that one registers; and a
+//! function that calls one of them without a name hands on the name that its own callers
+//! give.
 
 use std::collections::BTreeSet;
 
@@ -13,92 +15,195 @@ use wasmparser::{
 use super::registrar::{Registrations, Takes, name_at, registrar};
 use crate::runtime::strings::Piece;
 
-/// Instructions between the address of a name and the call that registers it; four in
-/// every published library.
-const NEAR: usize = 12;
+/// Instructions between the address of a name and the call that registers it; up to ten
+/// in every published library.
+const NEAR: usize = 14;
 /// Code of the instruction that calls a function.
 const CALL: u8 = 0x10;
-/// Calls of the registering function that are looked at; a runtime has some hundreds.
-const MOST_CALLS: usize = 1 << 16;
+/// Functions that register; published libraries have up to thirteen.
+const MOST: usize = 64;
+/// Callers of the function that an export ends in. What more functions call is another.
+const MOST_CALLERS: usize = 16;
 
 /// Reads the names; nothing where no function registers by a known name.
 pub(super) fn follow(data: &[u8], texts: &[Piece<'_>]) -> Registrations {
     let mut texts = texts.to_vec();
     texts.sort_by_key(|piece| piece.address);
-    let mut reader = Reader {
-        texts,
-        imported: 0,
-        known: Vec::new(),
-        calls: Vec::new(),
-        bodies: 0,
-        names: BTreeSet::new(),
-        sites: 0,
-        unread: 0,
-    };
-    match reader.module(data) {
-        Ok(()) if reader.sites < MOST_CALLS => Registrations {
+    let read = |data| {
+        let module = Module::of(data)?;
+        let mut reader = Reader {
+            module: &module,
+            texts,
+            names: BTreeSet::new(),
+            unread: 0,
+        };
+        reader.run()?;
+        Ok::<_, BinaryReaderError>(Registrations {
             is_complete: reader.unread == 0 && !reader.names.is_empty(),
             names: reader.names,
-        },
-        _ => Registrations::default(),
-    }
+        })
+    };
+    read(data).unwrap_or_default()
 }
 
-struct Reader<'a> {
-    /// By address.
-    texts: Vec<Piece<'a>>,
-    /// Functions before those with a body here.
+/// The functions of a file, as far as they are asked for.
+#[derive(Default)]
+struct Module<'a> {
+    /// How many parameters a function of each type has.
+    types: Vec<usize>,
+    /// The type of each function with a body.
+    functions: Vec<u32>,
+    bodies: Vec<FunctionBody<'a>>,
+    /// Functions before those with a body.
     imported: u32,
-    /// The functions that register.
-    known: Vec<u32>,
-    /// Bytes of their calls.
-    calls: Vec<Vec<u8>>,
-    bodies: u32,
-    names: BTreeSet<String>,
-    /// Calls that register, and those of them whose name is not read.
-    sites: usize,
-    unread: usize,
+    /// Exported functions that have to do with registering.
+    exports: Vec<(Takes, u32)>,
 }
 
-impl Reader<'_> {
-    fn module(&mut self, data: &[u8]) -> Result<(), BinaryReaderError> {
+impl<'a> Module<'a> {
+    fn of(data: &'a [u8]) -> Result<Self, BinaryReaderError> {
+        let mut module = Self::default();
         for payload in Parser::new(0).parse_all(data) {
             match payload? {
+                Payload::TypeSection(types) => {
+                    for function in types.into_iter_err_on_gc_types() {
+                        module.types.push(function?.params().len());
+                    }
+                }
                 Payload::ImportSection(imports) => {
                     for import in imports.into_imports() {
                         let is_function =
                             matches!(import?.ty, TypeRef::Func(_) | TypeRef::FuncExact(_));
-                        self.imported = self.imported.saturating_add(u32::from(is_function));
+                        module.imported = module.imported.saturating_add(u32::from(is_function));
+                    }
+                }
+                Payload::FunctionSection(functions) => {
+                    for function in functions {
+                        module.functions.push(function?);
                     }
                 }
                 Payload::ExportSection(exports) => {
                     for export in exports {
                         let export = export?;
-                        if export.kind == ExternalKind::Func && registers(export.name) {
-                            self.known.push(export.index);
-                            self.calls.push(call_of(export.index));
-                        }
+                        let takes = registrar(export.name.as_bytes());
+                        let takes = takes.filter(|_| export.kind == ExternalKind::Func);
+                        module
+                            .exports
+                            .extend(takes.map(|takes| (takes, export.index)));
                     }
-                    if self.known.is_empty() {
-                        return Ok(());
+                    // Without a way to register there is nothing to decode.
+                    if module.exports.is_empty() {
+                        return Ok(module);
                     }
                 }
-                Payload::CodeSectionEntry(body) => self.entry(&body)?,
+                Payload::CodeSectionEntry(body) => module.bodies.push(body),
                 _ => {}
+            }
+        }
+        Ok(module)
+    }
+
+    fn body(&self, function: u32) -> Option<&FunctionBody<'a>> {
+        let place = function.checked_sub(self.imported)?;
+        self.bodies.get(usize::try_from(place).ok()?)
+    }
+
+    fn parameters(&self, function: u32) -> usize {
+        let place = function.checked_sub(self.imported);
+        let place = place.and_then(|place| usize::try_from(place).ok());
+        let kind = place.and_then(|place| self.functions.get(place));
+        let kind = kind.and_then(|kind| usize::try_from(*kind).ok());
+        kind.and_then(|kind| self.types.get(kind))
+            .copied()
+            .unwrap_or(0)
+    }
+
+    /// The functions whose code may hold a call of one.
+    fn callers(&self, function: u32) -> Vec<u32> {
+        let call = memchr::memmem::Finder::new(&call_of(function)).into_owned();
+        let own = (self.imported..).zip(&self.bodies);
+        let callers = own.filter(|(_, body)| call.find(body.as_bytes()).is_some());
+        callers.map(|(number, _)| number).collect()
+    }
+
+    /// The functions that register by what their callers give them.
+    fn registering(&self) -> Result<Vec<u32>, BinaryReaderError> {
+        let mut found = Vec::new();
+        for (takes, function) in &self.exports {
+            if !matches!(takes, Takes::Pointer(_)) {
+                found.push(*function);
+                continue;
+            }
+            // Both exports of that kind end in the same one.
+            let Some(body) = self.body(*function) else {
+                continue;
+            };
+            let mut last = None;
+            for operator in body.get_operators_reader()? {
+                if let Operator::Call { function_index } = operator? {
+                    last = Some(function_index);
+                }
+            }
+            found.extend(last.filter(|last| {
+                self.parameters(*last) == 3 && self.callers(*last).len() <= MOST_CALLERS
+            }));
+        }
+        Ok(found)
+    }
+}
+
+struct Reader<'a> {
+    module: &'a Module<'a>,
+    /// By address.
+    texts: Vec<Piece<'a>>,
+    names: BTreeSet<String>,
+    /// Calls that register and whose name is not read.
+    unread: usize,
+}
+
+impl Reader<'_> {
+    fn run(&mut self) -> Result<(), BinaryReaderError> {
+        let mut known = self.module.registering()?;
+        let mut next = 0usize;
+        while let Some(function) = known.get(next).copied() {
+            next = next.saturating_add(1);
+            let mut is_called = false;
+            for caller in self.module.callers(function) {
+                let is_export = self
+                    .module
+                    .exports
+                    .iter()
+                    .any(|(_, export)| *export == caller);
+                if is_export || caller == function {
+                    continue;
+                }
+                let (read, unread) = self.calls(caller, function)?;
+                is_called |= read > 0 || unread > 0;
+                let hands_on = unread > 0 && self.module.parameters(caller) > 0;
+                if !hands_on || known.len() >= MOST {
+                    self.unread = self.unread.saturating_add(unread);
+                } else if !known.contains(&caller) {
+                    known.push(caller);
+                }
+            }
+            let is_handed = !self
+                .module
+                .exports
+                .iter()
+                .any(|(_, export)| *export == function);
+            if is_handed && !is_called {
+                self.unread = self.unread.saturating_add(1);
             }
         }
         Ok(())
     }
 
-    fn entry(&mut self, body: &FunctionBody<'_>) -> Result<(), BinaryReaderError> {
-        let own = self.imported.saturating_add(self.bodies);
-        self.bodies = self.bodies.saturating_add(1);
-        let bytes = body.as_bytes();
-        let may_call = |call: &Vec<u8>| memchr::memmem::find(bytes, call).is_some();
-        // A function of the C API hands on the name that its caller gives.
-        if self.known.contains(&own) || !self.calls.iter().any(may_call) {
-            return Ok(());
-        }
+    /// Calls of one function in another: those whose name is read, and others.
+    fn calls(&mut self, caller: u32, function: u32) -> Result<(usize, usize), BinaryReaderError> {
+        let (mut read, mut unread) = (0usize, 0usize);
+        let Some(body) = self.module.body(caller) else {
+            return Ok((read, unread));
+        };
         let mut last: Option<(usize, String)> = None;
         for (number, operator) in body.get_operators_reader()?.into_iter().enumerate() {
             match operator? {
@@ -106,26 +211,20 @@ impl Reader<'_> {
                     let text = name_at(&self.texts, u64::from(value.cast_unsigned()), true);
                     last = text.map(|text| (number, text)).or(last);
                 }
-                Operator::Call { function_index } if self.known.contains(&function_index) => {
-                    self.sites = self.sites.saturating_add(1);
+                Operator::Call { function_index } if function_index == function => {
                     match last.take() {
                         Some((at, name)) if number.saturating_sub(at) <= NEAR => {
                             self.names.insert(name);
+                            read = read.saturating_add(1);
                         }
-                        _ => self.unread = self.unread.saturating_add(1),
+                        _ => unread = unread.saturating_add(1),
                     }
                 }
                 _ => {}
             }
         }
-        Ok(())
+        Ok((read, unread))
     }
-}
-
-/// Whether a function of this name registers by a text, or by an object made of one.
-fn registers(name: &str) -> bool {
-    let takes = registrar(name.as_bytes());
-    matches!(takes, Some(Takes::Text(_) | Takes::Object))
 }
 
 /// The bytes of a call.
@@ -193,6 +292,37 @@ mod tests {
         let found = follow(&module(b"\x23\0\x41\0\x10\x01\x1a"), &texts);
         assert!(!found.is_complete);
         assert_eq!(found.names.len(), 1);
+    }
+
+    #[test]
+    fn a_function_that_hands_a_name_on_registers_what_its_callers_give() {
+        let mut bytes = b"\0asm\x01\0\0\0".to_vec();
+        let mut section = |id: u8, content: &[u8]| {
+            bytes.push(id);
+            bytes.push(u8::try_from(content.len()).expect("short"));
+            bytes.extend(content);
+        };
+        // (i32, i32, i32) -> (); () -> ().
+        section(1, b"\x02\x60\x03\x7f\x7f\x7f\0\x60\0\0");
+        section(3, b"\x04\0\0\0\x01");
+        let name = b"TVMFFIFunctionSetGlobalFromMethodInfo";
+        let mut exports = vec![1, u8::try_from(name.len()).expect("short")];
+        exports.extend(name);
+        exports.extend(b"\0\0");
+        section(7, &exports);
+        // The export ends in function 1, which function 2 calls with its own parameters;
+        // function 3 calls that with a name.
+        let hands_on = b"\x0a\0\x20\0\x20\x01\x20\x02\x10\x01\x0b";
+        let gives = b"\x0b\0\x41\x80\x08\x41\0\x41\0\x10\x02\x0b";
+        let code = [b"\x04", &hands_on[..], b"\x02\0\x0b", hands_on, gives].concat();
+        section(10, &code);
+        let texts = [Piece {
+            data: b"first.name\0",
+            address: 1024,
+        }];
+        let found = follow(&bytes, &texts);
+        assert_eq!(found.names, BTreeSet::from(["first.name".to_owned()]));
+        assert!(found.is_complete);
     }
 
     #[test]
