@@ -99,10 +99,7 @@ impl Binding<'_> {
             BinaryKind::Object => "unlinked-symbol",
             _ => "undefined-symbol",
         };
-        let architecture = match binary.architecture {
-            Architecture::Aarch64 => String::from("arm64"),
-            other => spell(other).replace('-', "_"),
-        };
+        let architecture = linker_word(binary.architecture);
         let values = [("symbol", symbol), ("architecture", &architecture)];
         messages::of_system(key, binary.format, &values)
     }
@@ -164,6 +161,14 @@ impl Binding<'_> {
                 .filter(|symbol| is_missing(symbol))
                 .collect(),
         )
+    }
+}
+
+/// An architecture as Apple's linker calls it.
+pub(super) fn linker_word(architecture: Architecture) -> String {
+    match architecture {
+        Architecture::Aarch64 => String::from("arm64"),
+        other => spell(other).replace('-', "_"),
     }
 }
 

@@ -52,19 +52,7 @@ impl Pair<'_> {
 
     /// The same for one entry of a fact.
     pub(crate) fn hold_if(&self, is_certain: bool, finding: Finding, out: &mut Outcome) -> bool {
-        if is_certain {
-            out.push(finding);
-            return true;
-        }
-        let like = self.runtime.note.as_deref().unwrap_or("like known ones");
-        out.undecided(
-            finding.rule,
-            format!(
-                "{}: that was not read of this runtime, which is {like}; a run on it would settle it",
-                finding.message
-            ),
-        );
-        false
+        hold(self.runtime, is_certain, finding, out)
     }
 
     /// Offset in the file of byte `at` of the blob.
@@ -96,6 +84,29 @@ impl Pair<'_> {
         let found = program.executable.constants.get(constant)?;
         Some(self.file_offset(program.start.saturating_add(found.range.start)))
     }
+}
+
+/// Reports what contradicts a runtime: an error where that is certain of it, and else
+/// undecided. The answer is whether it is an error.
+pub(super) fn hold(
+    runtime: &RuntimeProfile,
+    is_certain: bool,
+    finding: Finding,
+    out: &mut Outcome,
+) -> bool {
+    if is_certain {
+        out.push(finding);
+        return true;
+    }
+    let like = runtime.note.as_deref().unwrap_or("like known ones");
+    out.undecided(
+        finding.rule,
+        format!(
+            "{}: that was not read of this runtime, which is {like}; a run on it would settle it",
+            finding.message
+        ),
+    );
+    false
 }
 
 /// What the rules ask of a library, whatever the runtime.
