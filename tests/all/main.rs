@@ -34,6 +34,7 @@ mod layers;
 #[cfg(unix)]
 mod link_sets;
 mod load_sets;
+mod machine;
 mod many_files;
 mod metal_sim;
 mod more_rules;
