@@ -125,6 +125,8 @@ const DAMAGES: &[Damage] = &[
     ("code a page earlier in the file", "error", |e| { let at = e.headers(1)[1] + OFFSET; e.put(at, e.word(at) - 0x1000); }),
     ("no code in the file", "error", |e| { let at = e.headers(1)[1] + IN_FILE; e.put(at, 0); }),
     ("protection of what is not mapped", "error", |e| for at in e.headers(0x6474_e552) { e.put(at + IN_MEMORY, 1 << 40); }),
+    ("a page inserted in the middle", "error", |e| { e.0.splice(0x1000..0x1000, [0; 0x1000]); }),
+    ("a page of zeros where the code is", "error", |e| e.0[0x1000..0x2000].fill(0)),
     ("bytes behind the end of the file", "error", |e| { let at = *e.headers(1).last().unwrap(); e.put(at + IN_FILE, e.0.len() as u64); }),
     ("offset behind the end of the file", "error", |e| { let at = e.headers(1)[1]; e.put(at + OFFSET, 1 << 40); }),
     ("no loadable segment", "error", |e| for at in e.headers(1) { e.0[at] = 0; }),
