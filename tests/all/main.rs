@@ -35,6 +35,7 @@ mod layers;
 #[cfg(unix)]
 mod link_sets;
 mod load_sets;
+mod machine;
 mod many_files;
 mod metadata_rules;
 mod metal_sim;
