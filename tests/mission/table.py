@@ -27,9 +27,9 @@ def main():
             figures, outcome = row["figures"], row["outcome"]
             wrong = [f"{c['name']}: {c['detail']}" for c in row["checks"] if not c["passed"]]
             said = [c["detail"] for c in row["checks"] if c["passed"]]
-            failure = outcome.get("failure", {}).get("message") or outcome.get("reason") or ""
+            failure = row.get("failure", {}).get("message") or row.get("reason") or ""
             first = figures.get("first_token_seconds")
-            cells = [row["name"], outcome["result"] if "result" in outcome else outcome["outcome"],
+            cells = [row["name"], outcome,
                      rate(figures.get("tokens_per_second")), "" if first is None else f"{first:.2f} s",
                      rate(loops.get(path.stem)), rate(eager.get(path.stem)),
                      "; ".join(filter(None, [failure.split("\n")[0], *wrong, *said]))]
