@@ -36,6 +36,7 @@ mod link_sets;
 mod load_sets;
 mod many_files;
 mod metal_sim;
+mod mission;
 mod more_rules;
 mod names;
 mod next_release;

@@ -86,6 +86,13 @@ struct Toolchain {
         t.flags.push_back("-march=x86-64-v3");
       }
       if (Options::get().guard) t.flags[1] = "-O1";
+      // What Apple's compiler may do; NaN and infinity keep their meaning, which kernels use.
+      if (Options::get().arithmetic == "contracted" || Options::get().arithmetic == "fast") {
+        t.flags.push_back("-ffp-contract=fast");
+      }
+      if (Options::get().arithmetic == "fast") {
+        t.flags.insert(t.flags.end(), {"-fassociative-math", "-freciprocal-math", "-fno-signed-zeros"});
+      }
       return t;
     }();
     return chosen;

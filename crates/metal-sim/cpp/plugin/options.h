@@ -7,6 +7,7 @@ namespace msim {
 struct Options {
   bool guard = false;         // ARTCHECK_METAL_SIM_GUARD=1
   bool reverse = false;       // ARTCHECK_METAL_SIM_ORDER=reverse: threads run last to first
+  std::string arithmetic;     // ARTCHECK_METAL_SIM_ARITHMETIC: strict, contracted or fast
   bool by_thread = false;     // ARTCHECK_METAL_SIM_LANES=0: one thread after the other
   unsigned threads = 0;       // ARTCHECK_METAL_SIM_THREADS: workers, 0 = one per core
   std::string compiler;       // ARTCHECK_METAL_SIM_CXX, else CXX, else clang++ or g++ on the path

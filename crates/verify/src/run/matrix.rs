@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use artcheck_metal_sim::{Order, Report};
+use artcheck_metal_sim::{Arithmetic, Order, Report};
 
 use crate::device::DeviceName;
 use crate::matrix::row::Row;
@@ -49,6 +49,8 @@ pub struct MatrixOptions<'a> {
     pub guard: bool,
     /// Replaces the order of threads on the simulated device.
     pub order: Option<Order>,
+    /// Replaces how kernels round on the simulated device.
+    pub arithmetic: Option<Arithmetic>,
 }
 
 impl MatrixOptions<'_> {
@@ -68,6 +70,7 @@ impl MatrixOptions<'_> {
             shims: None,
             guard: false,
             order: None,
+            arithmetic: None,
         }
     }
 }
@@ -99,6 +102,7 @@ pub fn run_matrix(
         row.time_limit = options.time_limit.unwrap_or(row.time_limit);
         row.simulation.guard |= options.guard;
         row.simulation.order = options.order.unwrap_or(row.simulation.order);
+        row.simulation.arithmetic = options.arithmetic.unwrap_or(row.simulation.arithmetic);
     }
     let simulator = Simulator::default();
     progress.begin(rows.len());
@@ -300,6 +304,7 @@ impl<'a, 'p> RowRun<'a, 'p> {
         let mut tell = |event: &Event| match event {
             Event::Stage { stage } => lock(progress).stage(&row.name, *stage),
             Event::Weights { done, total } => lock(progress).weights(&row.name, *done, *total),
+            Event::Answer { prompt, text } => lock(progress).answer(&row.name, *prompt, text),
             Event::Facts(_) | Event::Result(_) => {}
         };
         let child = &self.options.child;
