@@ -38,7 +38,7 @@ pub use self::rules::{ExplainArgs, RulesArgs};
 pub use self::runtime::RuntimeArgs;
 pub use self::scan::ScanArgs;
 pub use self::shell::{CompletionsArgs, ManArgs};
-pub use self::verify::{ShimChoice, ThreadOrder, VerifyArgs};
+pub use self::verify::{Rounding, ShimChoice, ThreadOrder, VerifyArgs};
 
 /// Says whether a compiled model library will load and run on a runtime.
 #[derive(Debug, Parser)]

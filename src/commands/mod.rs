@@ -21,6 +21,7 @@ mod terminal;
 mod unpatch;
 mod verify;
 mod verify_hooks;
+mod verify_mission;
 mod verify_one;
 
 use crate::args::{Args, Command};

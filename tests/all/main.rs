@@ -39,6 +39,7 @@ mod machine;
 mod many_files;
 mod metadata_rules;
 mod metal_sim;
+mod mission;
 mod more_rules;
 mod names;
 mod next_release;
