@@ -87,7 +87,11 @@ impl Message {
 
 /// What a runtime prints; nothing where it is not known which release it is like, and
 /// those that it can be like print different words.
-pub fn of_runtime(key: &str, runtime: &RuntimeProfile, values: &[(&str, &str)]) -> Option<String> {
+pub(crate) fn of_runtime(
+    key: &str,
+    runtime: &RuntimeProfile,
+    values: &[(&str, &str)],
+) -> Option<String> {
     let known: Vec<&str> = match runtime.release.as_deref() {
         Some(number) => vec![number],
         None => {
@@ -109,7 +113,7 @@ pub fn of_runtime(key: &str, runtime: &RuntimeProfile, values: &[(&str, &str)]) 
 }
 
 /// What the loader of a format prints.
-pub fn of_system(key: &str, format: Format, values: &[(&str, &str)]) -> Option<String> {
+pub(crate) fn of_system(key: &str, format: Format, values: &[(&str, &str)]) -> Option<String> {
     let system = spell(format);
     let mut messages = all().iter().filter(|message| message.key == key);
     let found = messages.find(|message| message.system.as_deref() == Some(system.as_str()))?;
