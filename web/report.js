@@ -46,34 +46,41 @@ export function showReport(into, report, page) {
 
 /** @param {Report} report @returns {{ state: "good" | "bad" | "caution", headline: string, detail: string }} */
 function judged(report) {
-  const { errors, warnings, undecided } = report.summary;
-  const libraries = report.artifacts.filter((one) => one.role === "model-library");
-  const parts = [counted(report.artifacts.length, "file") + " read"];
-  if (libraries.length !== 1 || report.artifacts.length > 1) {
-    parts.push(libraries.length === 1 ? "1 model library" : `${libraries.length} model libraries`);
-  }
-  if (warnings) parts.push(counted(warnings, "warning"));
-  const detail = `${parts.join(", ")}.`;
+  const { artifacts, errors, warnings, undecided } = report.summary;
+  const libraries = report.artifacts.filter((one) => one.role === "model-library").length;
+  const counts = [
+    `${counted(artifacts, "file")} read`,
+    artifacts > 1 && (libraries === 1 ? "1 model library" : `${libraries} model libraries`),
+    counted(errors, "error"),
+    counted(warnings, "warning"),
+  ];
+  const detail = `${counts.filter(Boolean).join(", ")}.`;
   const concerns = report.artifacts.some((one) => one.role !== "unrelated" || one.problems.length > 0);
-  if (!concerns) {
-    return { state: "caution", headline: "Nothing here has to do with TVM", detail };
-  }
-  if (errors) return { state: "bad", headline: counted(errors, "error"), detail };
-  if (undecided) return { state: "caution", headline: "Undecided: something could not be read or is not known", detail };
-  const fits = newestFit(report, libraries);
-  return { state: "good", headline: fits ?? "No errors", detail };
+  const fit = libraries === 1 ? fitOf(report.verdicts) : undefined;
+  if (!concerns) return { state: "caution", headline: "Nothing here has to do with TVM", detail };
+  if (errors) return { state: "bad", headline: fit?.breaks ?? counted(errors, "error"), detail };
+  if (undecided) return { state: "caution", headline: "Undecided: something could not be read, or is not known", detail };
+  return { state: "good", headline: fit?.fits ?? "No errors", detail };
 }
 
-/** "Fits tvm-0.27", of a single library. @param {Report} report @param {Artifact[]} libraries */
-function newestFit(report, libraries) {
-  if (libraries.length !== 1) return undefined;
-  const fits = report.verdicts.filter((one) => one.status === "fits").map((one) => one.runtime);
-  const names = newestFirst(fits).map(short);
-  if (names.length === 0) return undefined;
-  const releases = fits.every((name) => RELEASE.test(name));
-  const from = names[names.length - 1];
-  if (!releases) return `It fits ${names[0]}`;
-  return names.length === 1 ? `It fits TVM ${names[0]}` : `It fits TVM ${from} to ${names[0]}`;
+/** Which runtimes a single library fits, in words. @param {Verdict[]} verdicts */
+function fitOf(verdicts) {
+  const names = (/** @type {string} */ status) => newestFirst(verdicts.filter((one) => one.status === status).map((one) => one.runtime));
+  const [fits, breaks] = [names("fits"), names("breaks")];
+  const releases = verdicts.every((one) => RELEASE.test(one.runtime));
+  const tvm = releases ? "TVM " : "";
+  if (verdicts.length === 0) return undefined;
+  if (fits.length === 0 && breaks.length === verdicts.length) {
+    const known = breaks.length > 1 && releases;
+    return { breaks: known ? "It fits no known release of TVM" : `It breaks on ${tvm}${short(breaks[0])}` };
+  }
+  if (fits.length === 0) return undefined;
+  const all = newestFirst(verdicts.map((one) => one.runtime));
+  const first = all.indexOf(fits[0]);
+  const inARow = fits.every((name, i) => all[first + i] === name);
+  const range = releases && fits.length > 2 && inARow;
+  const words = range ? `${short(fits[fits.length - 1])} to ${short(fits[0])}` : fits.map(short).join(", ");
+  return { fits: `It fits ${tvm}${words}` };
 }
 
 const RELEASE = /^tvm-(\d+)\.(\d+)/;
