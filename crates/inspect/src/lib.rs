@@ -29,6 +29,8 @@ mod error;
 mod finding;
 pub mod limits;
 pub mod module;
+#[cfg_attr(target_family = "wasm", path = "pages_wasm.rs")]
+mod pages;
 mod parts;
 mod place;
 mod rule;
