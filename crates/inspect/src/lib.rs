@@ -28,6 +28,7 @@ mod epoch;
 mod error;
 mod finding;
 pub mod limits;
+mod machine;
 pub mod module;
 mod parts;
 mod place;

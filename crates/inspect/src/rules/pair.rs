@@ -12,7 +12,7 @@ use crate::rule::Rule;
 use crate::runtime::{Fact, RuntimeProfile, messages};
 use crate::vm::argument_kind::{ArgumentKind, kind};
 use crate::vm::calls::{RawCall, all_calls};
-use crate::vm::kv_cache::{CREATE, KvCacheCreate, kv_caches};
+use crate::vm::kv_cache::{KvCacheCreate, kv_caches};
 use crate::vm::{Executable, FunctionKind};
 
 /// Arguments looked at one by one: no builtin with a fixed signature has more.
@@ -72,23 +72,11 @@ impl Pair<'_> {
         self.library.file_offset.saturating_add(at)
     }
 
-    /// Why what reaches a KV-cache constructor is not known, where VM functions that
-    /// are compiled to host code call it, or may.
+    /// Why what reaches a KV-cache constructor is not known, where a VM function that is
+    /// compiled to host code could not be read.
     pub fn hidden_cache(&self) -> Option<String> {
-        let mut functions = self.blob.executables().flat_map(|(_, it)| &it.functions);
-        if !functions.any(|function| function.kind == FunctionKind::VmTir) {
-            return None;
-        }
-        let calls = &self.library.compiled_calls;
-        if calls.is_empty() {
-            return Some(String::from(
-                "its VM functions are compiled to host code, which is not read; they may create a KV cache",
-            ));
-        }
-        let created = calls.iter().find(|name| name.starts_with(CREATE))?;
-        Some(format!(
-            "its VM functions are compiled to host code, which is not followed; that code names `{created}`"
-        ))
+        let why = self.library.unread()?;
+        Some(format!("{why}; it may create a KV cache"))
     }
 
     /// Offset in the file of a constant of one of its programs.
@@ -111,8 +99,8 @@ impl<'a> Facts<'a> {
     pub fn of(library: &'a ModelLibrary, blob: &'a Blob) -> Self {
         Self {
             provided: library.own_functions(blob),
-            programs: blob
-                .executables()
+            programs: library
+                .programs(blob)
                 .map(|(index, executable)| {
                     let module = blob.modules.get(index);
                     let start = module.map_or(0, |module| module.payload_offset);

@@ -74,7 +74,10 @@ pub(crate) fn plan_with_refusals(
     let mut refused = Vec::new();
     for site in &sites {
         let mut todo = Todo::default();
-        for (module, executable) in site.blob.executables() {
+        for (module, executable) in site.library.programs(&site.blob) {
+            if site.library.unread().is_some() {
+                continue;
+            }
             todo.executable(site, module, executable, runtime)?;
         }
         todo.devices(site, runtime);
