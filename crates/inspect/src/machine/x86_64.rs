@@ -214,6 +214,11 @@ fn moves(instruction: &Instruction, state: &mut State) -> bool {
             }
             _ => return false,
         },
+        // A mark stays on what is moved by a number.
+        Mnemonic::Add
+            if to == OpKind::Register
+                && instruction.try_immediate(1).is_ok()
+                && matches!(state.get(number(register)), Value::Marked(_)) => {}
         Mnemonic::Xor if register == other && (is_word(register) || is_half(register)) => {
             state.set(number(register), Value::Number(0));
         }

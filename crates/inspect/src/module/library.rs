@@ -199,6 +199,16 @@ pub struct Blob {
     pub root: usize,
 }
 
+impl Module {
+    /// Its Relax executable, if it is one.
+    pub fn executable(&self) -> Option<&Executable> {
+        match &self.payload {
+            Payload::VmExecutable(executable) => Some(executable),
+            _ => None,
+        }
+    }
+}
+
 impl Blob {
     /// The Relax executables of the blob with their module index.
     pub fn executables(&self) -> impl Iterator<Item = (usize, &Executable)> {

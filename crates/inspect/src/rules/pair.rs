@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::artifact::Artifact;
 use crate::finding::{Finding, Location, Outcome};
-use crate::module::{Blob, ModelLibrary};
+use crate::module::{Blob, ModelLibrary, Module};
 use crate::rule::Rule;
 use crate::runtime::{Fact, RuntimeProfile, messages};
 use crate::vm::argument_kind::{ArgumentKind, kind};
@@ -104,7 +104,11 @@ impl<'a> Facts<'a> {
                 .map(|(index, executable)| {
                     let module = blob.modules.get(index);
                     let start = module.map_or(0, |module| module.payload_offset);
-                    Program::of(executable, start)
+                    let written = module.and_then(Module::executable).unwrap_or(executable);
+                    Program {
+                        table: written.functions.len(),
+                        ..Program::of(executable, start)
+                    }
                 })
                 .collect(),
         }
@@ -136,6 +140,8 @@ impl<'a> Uses<'a> {
 pub struct Program<'a> {
     /// The executable.
     pub executable: &'a Executable,
+    /// Functions of its table; those behind are named by host code alone.
+    pub table: usize,
     /// Offset of its first byte inside the blob.
     pub start: u64,
     /// Calls of packed functions, by name and argument count, in file order.
@@ -176,6 +182,7 @@ impl<'a> Program<'a> {
         }
         Self {
             executable,
+            table: executable.functions.len(),
             start,
             calls,
             kinds,

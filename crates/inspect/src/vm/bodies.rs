@@ -51,6 +51,14 @@ pub(crate) fn host_function(name: &str) -> Function {
     }
 }
 
+/// A function of the host part that is called without its name.
+pub(crate) fn nameless() -> Function {
+    Function {
+        kind: FunctionKind::Vm,
+        ..host_function("a function of the host part")
+    }
+}
+
 impl Executable {
     /// This executable with the functions and constants in `more` behind its own, and with
     /// these bodies.

@@ -102,11 +102,7 @@ pub struct Function {
 impl Function {
     /// Whether it has instructions: bytecode, or what was read from host code.
     pub fn has_code(&self) -> bool {
-        match self.kind {
-            FunctionKind::Packed => false,
-            FunctionKind::Vm => true,
-            FunctionKind::VmTir => !self.instructions.is_empty(),
-        }
+        self.kind != FunctionKind::Packed && !self.instructions.is_empty()
     }
 }
 

@@ -4,6 +4,7 @@
 //! `real-parts`; without it they are listed as ignored.
 
 mod advice;
+mod compiled_bodies;
 mod container_elf;
 mod container_fat;
 mod container_hostile;

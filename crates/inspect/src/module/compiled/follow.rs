@@ -8,7 +8,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use super::image::{Called, Image};
 use crate::machine::{Flow, Piece, State, Target, Value};
-use crate::vm::bodies::{Body, Step, host_function};
+use crate::vm::bodies::{Body, Step, host_function, nameless};
 use crate::vm::{Argument, ConstantValue, Executable, Function};
 
 /// Instructions that are followed for one executable.
@@ -55,20 +55,24 @@ struct Course {
     /// Steps whose function is known when all is read.
     later: Vec<(usize, u64)>,
     /// Where ways begin, by address: what is known there, and the first step.
-    begun: HashMap<u64, Vec<(State, usize)>>,
+    begun: HashMap<u64, Vec<(State, Option<Last>, usize)>>,
     /// Ways that are not read yet.
     open: Vec<Way>,
     /// Targets of jumps inside the code that is read.
     targets: BTreeSet<u64>,
     /// The last call, while its result may still be put somewhere.
-    last: Option<usize>,
+    last: Option<Last>,
 }
+
+/// A call: its step, and how many arguments it has.
+type Last = (usize, i64);
 
 /// A way that is to be read: the steps that lead to it are to name its first one.
 struct Way {
     at: u64,
     code: u64,
     state: State,
+    last: Option<Last>,
     from: usize,
 }
 
@@ -131,6 +135,7 @@ impl<'i, 'a> Reader<'i, 'a> {
         let code = self.enter(start, &mut course)?;
         self.way(start, code, state, parameters, &mut course)?;
         while let Some(way) = course.open.pop() {
+            course.last = way.last;
             let first = match course.known(way.at, &way.state) {
                 Some(first) => first,
                 None => {
@@ -157,6 +162,17 @@ impl<'i, 'a> Reader<'i, 'a> {
             function,
             steps: course.steps,
         })
+    }
+
+    fn nameless(&mut self) -> usize {
+        let function = nameless();
+        if let Some(index) = self.known.get(&function.name) {
+            return *index;
+        }
+        let index = self.executable.functions.len().saturating_add(self.more.len());
+        self.known.insert(function.name.clone(), index);
+        self.more.push(function);
+        index
     }
 
     /// The code of a function, and where its jumps lead.
@@ -191,7 +207,6 @@ impl<'i, 'a> Reader<'i, 'a> {
         parameters: i64,
         course: &mut Course,
     ) -> Result<(), String> {
-        course.last = None;
         let mut place = start;
         let mut is_first = true;
         loop {
@@ -340,11 +355,19 @@ impl<'i, 'a> Reader<'i, 'a> {
                 Ok(None)
             }
             Called::Runtime(name) if name.ends_with("AnyListMoveFromPackedReturn") => {
-                let (Some(index), Some(last)) = (index, course.last.take()) else {
-                    return unread("a result that is put away unseen");
+                let Some(index) = index else {
+                    return unread("a result that is put where it is computed");
                 };
-                if let Some(Step::Call { dst, .. }) = course.steps.get_mut(last) {
-                    *dst = Some(index);
+                // It lies behind the arguments of the call that gave it.
+                let last = course.last.take().filter(|(_, count)| Some(*count) == slot);
+                match last.and_then(|(last, _)| course.steps.get_mut(last)) {
+                    Some(Step::Call { dst, .. }) => *dst = Some(index),
+                    // Of a function of the host part that became part of this one.
+                    _ => course.steps.push(Step::Call {
+                        dst: Some(index),
+                        function: self.nameless(),
+                        args: Vec::new(),
+                    }),
                 }
                 Ok(None)
             }
@@ -358,6 +381,7 @@ impl<'i, 'a> Reader<'i, 'a> {
                     return Ok(None);
                 }
                 let is_marked = given.iter().any(|value| matches!(value, Value::Marked(_)));
+                course.last = None;
                 Ok((is_marked && self.image.is_code(address)).then_some(address))
             }
             Called::Elsewhere => {
@@ -439,7 +463,7 @@ impl<'i, 'a> Reader<'i, 'a> {
         if let Value::Frame(start) = array {
             state.forget(start..start.saturating_add(count.saturating_add(1).saturating_mul(SLOT)));
         }
-        course.last = Some(step);
+        course.last = Some((step, count));
         course.steps.push(Step::Call {
             dst: None,
             function,
@@ -506,8 +530,8 @@ impl Course {
     /// The first step of a place that was read with this knowledge.
     fn known(&self, place: u64, state: &State) -> Option<usize> {
         let begun = self.begun.get(&place)?.iter();
-        let same = begun.filter(|(known, _)| known == state);
-        same.map(|(_, first)| *first).next()
+        let mut same = begun.filter(|(known, last, _)| *last == self.last && known == state);
+        same.next().map(|(.., first)| *first)
     }
 
     fn begin(&mut self, place: u64, state: &State) -> Result<(), String> {
@@ -516,7 +540,7 @@ impl Course {
         if begun.len() >= MOST_COPIES {
             return Err(format!("at {place:#x}: too many ways lead there"));
         }
-        begun.push((state.clone(), first));
+        begun.push((state.clone(), self.last, first));
         Ok(())
     }
 
@@ -525,6 +549,7 @@ impl Course {
             at: to,
             code: code.address,
             state: state.clone(),
+            last: self.last,
             from: self.steps.len(),
         });
         self.steps.push(Step::Branch(usize::MAX));
