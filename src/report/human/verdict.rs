@@ -139,6 +139,9 @@ fn on_releases(all: &[Judged<'_>]) -> Option<String> {
     match (good, total) {
         (_, 0) => None,
         (1, 1) => Some("It fits some release of TVM; that is no gate.".to_owned()),
+        (0, 1) if all.iter().any(|judged| judged.state == State::Undecided) => {
+            Some("Whether it fits any release of TVM is undecided.".to_owned())
+        }
         (0, 1) => Some("It fits no known release of TVM.".to_owned()),
         _ => Some(format!(
             "{good} of {total} fit some release of TVM; that is no gate."
