@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use artcheck_inspect::shown::{shown, shown_lines};
 use artcheck_verify::{MatrixReport, Outcome, Stage};
-use toml::{Table, Value};
+use serde_json::{Value, json};
 
 use crate::args::VerifyArgs;
 
@@ -47,7 +47,7 @@ pub fn matrix(args: &VerifyArgs) -> anyhow::Result<Matrix> {
     })
 }
 
-fn of_library(args: &VerifyArgs) -> anyhow::Result<Table> {
+fn of_library(args: &VerifyArgs) -> anyhow::Result<Value> {
     let library = absolute(&args.matrix)?;
     let runtime = match &args.runtime {
         Some(runtime) => runtime.clone(),
@@ -70,44 +70,29 @@ fn of_library(args: &VerifyArgs) -> anyhow::Result<Table> {
         None if beside.is_file() => absolute(&beside)?,
         _ => PathBuf::from("bytes"),
     };
-    let mut row = Table::new();
     let name = args.matrix.file_stem().unwrap_or_default();
-    let name = Value::from(name.to_string_lossy().into_owned());
-    row.insert("name".into(), name.clone());
-    row.insert("model".into(), name);
-    row.insert("library".into(), path(&library)?);
-    row.insert("weights".into(), path(&weights)?);
-    row.insert("tokenizer".into(), path(&tokenizer)?);
-    row.insert("runtime".into(), "named".into());
-    row.insert(
-        "device".into(),
-        args.device.as_deref().unwrap_or("cpu").into(),
-    );
+    let name = name.to_string_lossy();
+    let mut row = json!({
+        "name": name,
+        "model": name,
+        "library": text(&library)?,
+        "weights": text(&weights)?,
+        "tokenizer": text(&tokenizer)?,
+        "runtime": "named",
+        "device": args.device.as_deref().unwrap_or("cpu"),
+    });
     if let Some(tokens) = args.max_tokens {
-        row.insert("max_tokens".into(), i64::from(tokens).into());
+        row["max_tokens"] = tokens.into();
     }
     let prompts: Vec<&str> = match args.prompt.as_slice() {
         [] => vec!["Hello"],
         prompts => prompts.iter().map(String::as_str).collect(),
     };
-    let prompts = prompts.into_iter().map(|text| {
-        let mut prompt = Table::new();
-        prompt.insert("text".into(), text.into());
-        Value::Table(prompt)
-    });
-    row.insert("prompt".into(), Value::Array(prompts.collect()));
-    let mut named = Table::new();
-    named.insert(
-        "paths".into(),
-        Value::Array(vec![path(&absolute(&runtime)?)?]),
-    );
-    let mut runtimes = Table::new();
-    runtimes.insert("named".into(), named.into());
-    let mut matrix = Table::new();
-    matrix.insert("schema".into(), 1.into());
-    matrix.insert("runtimes".into(), runtimes.into());
-    matrix.insert("row".into(), Value::Array(vec![row.into()]));
-    Ok(matrix)
+    let prompts = prompts.iter().map(|text| json!({ "text": text }));
+    row["prompt"] = prompts.collect();
+    let runtime = absolute(&runtime)?;
+    let runtimes = json!({ "named": { "paths": [text(&runtime)?] } });
+    Ok(json!({ "schema": 1, "runtimes": runtimes, "row": [row] }))
 }
 
 fn absolute(path: &Path) -> anyhow::Result<PathBuf> {
@@ -115,11 +100,9 @@ fn absolute(path: &Path) -> anyhow::Result<PathBuf> {
     path.canonicalize().with_context(name)
 }
 
-fn path(path: &Path) -> anyhow::Result<Value> {
-    let text = path
-        .to_str()
-        .with_context(|| format!("{}: not a text", path.display()))?;
-    Ok(text.into())
+fn text(path: &Path) -> anyhow::Result<&str> {
+    path.to_str()
+        .with_context(|| format!("{}: not a text", path.display()))
 }
 
 /// Prints what the model answered. False if it did not come so far: then the report
