@@ -19,6 +19,7 @@ mod runtime;
 mod scan;
 mod schema;
 mod terminal;
+mod tried;
 mod unpatch;
 #[cfg(not(target_family = "wasm"))]
 mod verify;

@@ -75,10 +75,7 @@ fn check_segments(context: &ArtifactContext<'_>, out: &mut Outcome) {
         out.push(
             Finding::new(&RULE, &artifact.path, fault.message)
                 .severity(fault.severity)
-                .at(Location {
-                    offset: Some(fault.offset),
-                    ..Location::default()
-                })
+                .at(Location::at(fault.offset))
                 .evidence(fault.evidence)
                 .says(fault.says)
                 .help("link it again, or take the file that the tool was given which wrote this one: patchers and packers do such damage"),

@@ -37,10 +37,7 @@ fn check(pair: &Pair<'_>, out: &mut Outcome) {
                         &RULE,
                         format!("module {index} `{}` does not decode", module.kind),
                     )
-                    .at(Location {
-                        offset: Some(at),
-                        ..Location::default()
-                    })
+                    .at(Location::at(at))
                     .evidence(format!(
                         "at file offset {at:#x}: expected {}, found {}",
                         error.expected, error.found
@@ -136,10 +133,7 @@ fn check_layout(pair: &Pair<'_>, out: &mut Outcome) {
                     any_of(accepted)
                 ),
             )
-            .at(Location {
-                offset: Some(pair.library.file_offset),
-                ..Location::default()
-            })
+            .at(Location::at(pair.library.file_offset))
             .help("compile the library again with a TVM of the runtime's generation"),
             out,
         );
@@ -153,7 +147,7 @@ fn check_executable(pair: &Pair<'_>, module: &Module, executable: &Executable, o
     {
         pair.hold(&pair.runtime.vm_magics,
             pair.finding(&RULE, format!("the executable is {}, this runtime reads {}", spell(executable.magic), any_of(accepted)))
-                .at(Location { offset: Some(start), ..Location::default() })
+                .at(Location::at(start))
                 .says_known(pair.words("vm-header", &[]))
                 .help("`artcheck patch convert FILE --for RUNTIME` rewrites V2 without memory scopes as V1, else compile again")
                 .repair(if executable.memory_scopes.is_empty() { &[Repair::InPlace] } else { &[] }), out);
@@ -170,10 +164,7 @@ fn check_executable(pair: &Pair<'_>, module: &Module, executable: &Executable, o
                     executable.version
                 ),
             )
-            .at(Location {
-                offset: Some(start.saturating_add(8)),
-                ..Location::default()
-            })
+            .at(Location::at(start.saturating_add(8)))
             .says_known(pair.words("vm-version", &[]))
             .help("compile the library again"),
             out,
@@ -192,10 +183,9 @@ fn check_executable(pair: &Pair<'_>, module: &Module, executable: &Executable, o
                     spell(accepted)
                 ),
             )
-            .at(Location {
-                offset: Some(start.saturating_add(executable.sections.constants.start)),
-                ..Location::default()
-            })
+            .at(Location::at(
+                start.saturating_add(executable.sections.constants.start),
+            ))
             .says_known(pair.words("constant-pool", &[("found", "ffi.Array")]))
             .help("compile the library again with a TVM of the runtime's generation"),
             out,

@@ -32,10 +32,7 @@ fn check(pair: &Pair<'_>, out: &mut Outcome) {
                 &RULE,
                 format!("the library holds a `{kind}` module, the runtime has no loader for it"),
             )
-            .at(Location {
-                offset: Some(pair.file_offset(module.payload_offset)),
-                ..Location::default()
-            })
+            .at(Location::at(pair.file_offset(module.payload_offset)))
             .evidence(format!(
                 "loaders: {}",
                 loaders

@@ -50,10 +50,7 @@ fn check(binding: &Binding<'_>, out: &mut Outcome) {
             .evidence("all of them are weak references: they stay null");
     }
     for symbol in missing {
-        finding = finding.at(Location {
-            symbol: Some(symbol.name.clone()),
-            ..Location::default()
-        });
+        finding = finding.at(Location::of_symbol(symbol.name.clone()));
     }
     // What libraries export was read of them.
     let is_certain = binding.load_set.is_some() || binding.runtime.c_symbols.is_certain();

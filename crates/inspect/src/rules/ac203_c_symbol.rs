@@ -60,10 +60,7 @@ fn check(binding: &Binding<'_>, out: &mut Outcome) {
             ),
         )
         .on(&binding.runtime.name)
-        .at(Location {
-            symbol: Some(symbol.name.clone()),
-            ..Location::default()
-        })
+        .at(Location::of_symbol(symbol.name.clone()))
         .says_known(binding.words(&symbol.name));
         let finding = if shimmed {
             finding
@@ -113,10 +110,7 @@ fn check_objects(load_set: &LoadSet, out: &mut Outcome) {
             ))
             .help(help);
             for missing in symbols.into_iter().take(MAX_FINDINGS) {
-                finding = finding.at(Location {
-                    symbol: Some(missing.symbol.clone()),
-                    ..Location::default()
-                });
+                finding = finding.at(Location::of_symbol(missing.symbol.clone()));
             }
             out.push(finding);
         };
@@ -254,10 +248,7 @@ fn check_others(binding: &Binding<'_>, out: &mut Outcome) {
     });
     for symbol in certain.iter().take(MAX_FINDINGS) {
         finding = finding
-            .at(Location {
-                symbol: Some(symbol.name.clone()),
-                ..Location::default()
-            })
+            .at(Location::of_symbol(symbol.name.clone()))
             .evidence(use_of(symbol));
         if let Some(version) = container::first_gcc(&symbol.name) {
             finding = finding.evidence(format!(

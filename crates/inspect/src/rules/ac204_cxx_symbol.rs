@@ -106,10 +106,7 @@ fn report(
         finding = finding.evidence(format!("the first {PLACES} are shown"));
     }
     for missing in missing.into_iter().take(PLACES) {
-        finding = finding.at(Location {
-            symbol: Some(missing.symbol),
-            ..Location::default()
-        });
+        finding = finding.at(Location::of_symbol(missing.symbol));
     }
     out.push(finding);
 }

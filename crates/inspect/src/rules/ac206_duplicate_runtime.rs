@@ -54,10 +54,7 @@ fn check(load_set: &LoadSet, out: &mut Outcome) {
             finding = finding.evidence(format!("{path} defines {}", duplicate.symbols.join(", ")));
         }
         for symbol in &duplicate.symbols {
-            finding = finding.at(Location {
-                symbol: Some(symbol.clone()),
-                ..Location::default()
-            });
+            finding = finding.at(Location::of_symbol(symbol.clone()));
         }
         out.push(finding);
     }
@@ -224,10 +221,7 @@ fn check_llvm(context: &FolderContext<'_>, out: &mut Outcome) {
         out.push(
             Finding::new(&RULE, &artifact.path, "two libraries show an LLVM of their own to the whole process")
                 .severity(Severity::Warning)
-                .at(Location {
-                    symbol: Some((*symbol).to_owned()),
-                    ..Location::default()
-                })
+                .at(Location::of_symbol((*symbol).to_owned()))
                 .evidence(format!("{} exports {symbol}", artifact.path))
                 .evidence(format!("{} exports {}", rival.place, rival.symbol))
                 .says("a crash while the second one is loaded, in LLVM's static initialisers; or `CommandLine Error: Option ... registered more than once!`")
