@@ -227,7 +227,7 @@ fn environment_findings(artifacts: &[Artifact], load_sets: &[LoadSet]) -> Vec<Fi
 }
 
 /// What is wrong inside one load set.
-pub fn load_set_findings(load_set: &LoadSet) -> Vec<Finding> {
+pub(crate) fn load_set_findings(load_set: &LoadSet) -> Vec<Finding> {
     let mut outcome = Outcome::default();
     rules::ask(&Subject::LoadSet(load_set), &mut outcome);
     outcome.findings

@@ -105,7 +105,7 @@ impl Binding<'_> {
     }
 
     /// Whether a library beside the runtime provides a symbol.
-    pub fn has_companion_for(&self, symbol: &UndefinedSymbol) -> bool {
+    pub(crate) fn has_companion_for(&self, symbol: &UndefinedSymbol) -> bool {
         self.companions
             .iter()
             .any(|companion| companions::provides(companion, symbol))
@@ -118,7 +118,7 @@ impl Binding<'_> {
 
     /// Those of `wanted` that nobody provides; `None` when that is not known.
     /// A symbol whose library is not among the files at all is AC205's.
-    pub fn missing_c<'s>(
+    pub(crate) fn missing_c<'s>(
         &self,
         wanted: &[&'s UndefinedSymbol],
     ) -> Option<Vec<&'s UndefinedSymbol>> {

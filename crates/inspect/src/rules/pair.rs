@@ -51,7 +51,7 @@ impl Pair<'_> {
     }
 
     /// The same for one entry of a fact.
-    pub fn hold_if(&self, is_certain: bool, finding: Finding, out: &mut Outcome) -> bool {
+    pub(crate) fn hold_if(&self, is_certain: bool, finding: Finding, out: &mut Outcome) -> bool {
         hold(self.runtime, is_certain, finding, out)
     }
 
@@ -62,7 +62,7 @@ impl Pair<'_> {
 
     /// Why what reaches a KV-cache constructor is not known, where VM functions that
     /// are compiled to host code call it, or may.
-    pub fn hidden_cache(&self) -> Option<String> {
+    pub(crate) fn hidden_cache(&self) -> Option<String> {
         let mut functions = self.blob.executables().flat_map(|(_, it)| &it.functions);
         if !functions.any(|function| function.kind == FunctionKind::VmTir) {
             return None;
@@ -208,7 +208,7 @@ impl<'a> Program<'a> {
     }
 
     /// Where a function of the table is first called, if it is.
-    pub fn first_use(&self, callee: usize) -> Location {
+    pub(crate) fn first_use(&self, callee: usize) -> Location {
         let first = i64::try_from(callee)
             .ok()
             .and_then(|callee| self.first_calls.get(&callee));
@@ -219,7 +219,7 @@ impl<'a> Program<'a> {
 
     /// Why a rule cannot decide on an argument of a constructor: where it is, and
     /// what reaches it.
-    pub fn not_followed(&self, cache: &KvCacheCreate, argument: usize, why: &str) -> String {
+    pub(crate) fn not_followed(&self, cache: &KvCacheCreate, argument: usize, why: &str) -> String {
         let function = self.executable.functions.get(cache.function);
         let function = function.map_or("?", |function| &function.name);
         format!(
@@ -229,7 +229,7 @@ impl<'a> Program<'a> {
     }
 
     /// Names the first places of `count` calls; the rest are counted.
-    pub fn at_places(
+    pub(crate) fn at_places(
         &self,
         mut finding: Finding,
         calls: &[RawCall<'_>],

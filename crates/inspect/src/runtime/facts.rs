@@ -330,7 +330,7 @@ pub fn tag_names(sites: &BTreeMap<TagSite, SiteTags>) -> BTreeSet<String> {
 impl RuntimeProfile {
     /// The argument counts that a builtin takes, and whether they may be held against
     /// a library: only those of the two constructors can be read.
-    pub fn arity_of(&self, builtin: &str) -> Option<(&BTreeSet<u64>, bool)> {
+    pub(crate) fn arity_of(&self, builtin: &str) -> Option<(&BTreeSet<u64>, bool)> {
         let counts = self.builtin_arity.value.as_ref()?.get(builtin)?;
         let is_released = self.parts.is_empty() || self.identity.is_some();
         let is_read = self.builtin_arity.is_certain() && matches!(builtin, CREATE | CREATE_REDUCED);

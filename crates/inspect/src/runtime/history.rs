@@ -98,7 +98,7 @@ impl Releases {
     }
 
     /// `to 0.23`, `from 0.24`, `0.21`: in a cell of a table.
-    pub fn brief(&self) -> String {
+    pub(crate) fn brief(&self) -> String {
         self.in_words(
             |first, last, from_start, to_end| match (from_start, to_end) {
                 (true, true) => "every release".to_owned(),

@@ -99,7 +99,11 @@ impl Message {
 
 /// What a runtime prints; nothing where it is not known which release it is like, and
 /// those that it can be like print different words.
-pub fn of_runtime(key: &str, runtime: &RuntimeProfile, values: &[(&str, &str)]) -> Option<String> {
+pub(crate) fn of_runtime(
+    key: &str,
+    runtime: &RuntimeProfile,
+    values: &[(&str, &str)],
+) -> Option<String> {
     let known: Vec<&str> = match (runtime.release.as_deref(), around(&runtime.name)) {
         (Some(number), _) => vec![number],
         (None, Some(neighbours)) => neighbours,
@@ -134,7 +138,7 @@ fn around(name: &str) -> Option<Vec<&'static str>> {
 }
 
 /// What the loader of a format prints.
-pub fn of_system(key: &str, format: Format, values: &[(&str, &str)]) -> Option<String> {
+pub(crate) fn of_system(key: &str, format: Format, values: &[(&str, &str)]) -> Option<String> {
     let system = spell(format);
     let mut messages = all().iter().filter(|message| message.key == key);
     let found = messages.find(|message| message.system.as_deref() == Some(system.as_str()))?;
@@ -142,7 +146,7 @@ pub fn of_system(key: &str, format: Format, values: &[(&str, &str)]) -> Option<S
 }
 
 /// What a driver, an engine or a browser prints, which have no release of TVM.
-pub fn of_others(key: &str, values: &[(&str, &str)]) -> Option<String> {
+pub(crate) fn of_others(key: &str, values: &[(&str, &str)]) -> Option<String> {
     let others =
         |message: &&Message| matches!(message.place.as_str(), "driver" | "engine" | "browser");
     let mut messages = all().iter().filter(others);
@@ -151,7 +155,7 @@ pub fn of_others(key: &str, values: &[(&str, &str)]) -> Option<String> {
 }
 
 /// What every release prints, where a runtime has not been named.
-pub fn of_every_release(key: &str, values: &[(&str, &str)]) -> Option<String> {
+pub(crate) fn of_every_release(key: &str, values: &[(&str, &str)]) -> Option<String> {
     let said = release::releases().iter().map(|known| {
         let number = known.release.as_deref().unwrap_or_default();
         let mut messages = all().iter().filter(|message| message.key == key);
