@@ -40,6 +40,7 @@ mod metadata_rules;
 mod metal_sim;
 mod more_rules;
 mod names;
+mod neighbours;
 mod next_release;
 mod other_symbols;
 #[cfg(target_os = "linux")]
