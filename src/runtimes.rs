@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use artcheck_inspect::container::BinaryKind;
@@ -136,7 +137,13 @@ pub fn resolve(name: &str) -> anyhow::Result<Vec<GivenRuntime>> {
     let path = Path::new(name);
     if name == "installed" && !path.exists() {
         return match installed::active() {
-            Some(packages) => of_files(&packages),
+            Some(packages) => of_files(&packages).map(|mut found| {
+                let machine = Arc::new(installed::machine());
+                for set in found.iter_mut().filter_map(|one| one.load_set.as_mut()) {
+                    set.machine = Some(machine.clone());
+                }
+                found
+            }),
             None => bail!(
                 "no TVM is installed: looked in VIRTUAL_ENV, CONDA_PREFIX, UV_PROJECT_ENVIRONMENT, ./.venv and the Python on PATH"
             ),

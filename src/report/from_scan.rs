@@ -211,5 +211,7 @@ fn verdict(verdict: &scan::Verdict) -> Verdict {
                 why: undecided.why.clone(),
             })
             .collect(),
+        needs: verdict.needs.clone(),
+        runs_with: verdict.runs_with.clone(),
     }
 }

@@ -97,7 +97,15 @@ fn on_runtimes(all: &[Judged<'_>]) -> Vec<String> {
             let verb = if open == 1 { "is" } else { "are" };
             words.push(format!("{open} of {total} {verb} undecided on {runtime}."));
         }
-        if breaks == 0 && open == 0 && !everywhere {
+        let needing = count(VerdictStatus::FitsIf);
+        if breaks == 0 && open == 0 && needing > 0 {
+            words.push(match (needing, total) {
+                (1, 1) => format!("It fits {runtime} if the machine has what it needs."),
+                _ => format!(
+                    "All {total} fit {runtime}, {needing} of them if the machine has what they need."
+                ),
+            });
+        } else if breaks == 0 && open == 0 && !everywhere {
             words.push(match total {
                 1 => format!("It fits {runtime}."),
                 _ => format!("All {total} fit {runtime}."),
@@ -120,7 +128,12 @@ fn breaks_everywhere(judged: &Judged<'_>) -> bool {
 /// Without a runtime, any release is enough, and that is no gate.
 fn on_releases(all: &[Judged<'_>]) -> Option<String> {
     let checked = all.iter().filter(|judged| !judged.on.is_empty());
-    let fits = |judged: &&Judged<'_>| judged.on.iter().any(|on| on.status == VerdictStatus::Fits);
+    let fits = |judged: &&Judged<'_>| {
+        judged
+            .on
+            .iter()
+            .any(|on| matches!(on.status, VerdictStatus::Fits | VerdictStatus::FitsIf))
+    };
     let total = checked.clone().count();
     let good = checked.filter(fits).count();
     match (good, total) {

@@ -116,6 +116,10 @@ fn check_together(context: &EnvironmentContext<'_>, out: &mut Outcome) {
             let (Some(_), Some(runtime)) = (own_runtime(first), own_runtime(second)) else {
                 continue;
             };
+            // Wheels for several systems may lie together; their sets never meet.
+            if system_of(first) != system_of(second) {
+                continue;
+            }
             let (one, other) = (first.home.name(), second.home.name());
             let message = format!(
                 "`{one}` and `{other}` each bring a runtime, and one process cannot have both"
@@ -136,6 +140,12 @@ fn check_together(context: &EnvironmentContext<'_>, out: &mut Outcome) {
             out.push(finding);
         }
     }
+}
+
+/// The system and processor that a set is for.
+fn system_of(set: &LoadSet) -> Option<(Platform, Architecture)> {
+    let first = set.members.first()?;
+    Some((first.binary.platform, first.binary.architecture))
 }
 
 /// The runtime that a package of an environment brings.

@@ -12,6 +12,7 @@ use crate::finding::Outcome;
 use crate::module::ModelLibrary;
 use crate::runtime::RuntimeProfile;
 use crate::runtime::glue::Glue;
+use crate::runtime::java::Natives;
 use crate::runtime::libraries::Resolution;
 use crate::runtime::load_set::{LoadSet, MissingReason};
 use crate::runtime::{companions, elsewhere, messages};
@@ -201,6 +202,8 @@ pub struct FolderContext<'a> {
     pub artifacts: &'a [Artifact],
     /// Configurations and weight indexes.
     pub documents: &'a [Document],
+    /// Native methods that TVM's Java classes declare.
+    pub natives: &'a [Natives],
 }
 
 /// One environment, some of whose packages bring a runtime of their own.

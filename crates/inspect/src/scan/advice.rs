@@ -116,6 +116,8 @@ mod tests {
             status,
             rules: Vec::new(),
             undecided: Vec::new(),
+            needs: Vec::new(),
+            runs_with: None,
         }
     }
 
