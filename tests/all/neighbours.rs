@@ -1,5 +1,7 @@
 //! A package of an environment that is named alone brings what it needs.
 
+use std::ffi::OsStr;
+
 use crate::support::{scan, venv};
 
 #[test]
@@ -12,7 +14,7 @@ fn the_tvm_package_of_an_environment_takes_the_tvm_ffi_beside_it() {
     let library = "corpus/artifacts/tvm-0.27/dense-cpu-x86_64.so";
     for named in ["tvm", "tvm/lib/libtvm_runtime.so"] {
         let runtime = site.join(named);
-        let (report, status) = scan([library.as_ref(), "-r".as_ref(), runtime.as_os_str()]);
+        let (report, status) = scan([OsStr::new(library), OsStr::new("-r"), runtime.as_os_str()]);
         assert_eq!(status, 0, "{named}: {report}");
         let verdicts = report["verdicts"].as_array().expect("verdicts");
         assert_eq!(verdicts.len(), 1, "{named}: one runtime, not two");
