@@ -83,9 +83,12 @@ pub fn of_files(paths: &[PathBuf]) -> anyhow::Result<Vec<GivenRuntime>> {
 /// The package `tvm_ffi` beside the package `tvm` of an environment: the one is no
 /// runtime without the other.
 fn neighbour(path: &Path) -> Option<PathBuf> {
-    let path = path.canonicalize().ok()?;
     let is_package = |folder: &&Path| {
-        let site = folder.parent().and_then(Path::file_name);
+        let site = folder.canonicalize().ok();
+        let site = site
+            .as_deref()
+            .and_then(Path::parent)
+            .and_then(Path::file_name);
         let is_site = site.is_some_and(|name| name == "site-packages" || name == "dist-packages");
         is_site && folder.file_name().is_some_and(|name| name == "tvm")
     };

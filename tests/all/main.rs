@@ -42,6 +42,7 @@ mod metal_sim;
 mod mission;
 mod more_rules;
 mod names;
+mod neighbours;
 mod next_release;
 mod other_symbols;
 #[cfg(target_os = "linux")]

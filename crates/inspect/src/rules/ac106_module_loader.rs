@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{Check, Outcome, Pair, Rule};
 use crate::finding::{Location, Severity};
+use crate::module::BlobLayout;
 use crate::runtime::history;
 
 pub(super) static RULE: Rule = Rule {
@@ -20,6 +21,10 @@ fn check(pair: &Pair<'_>, out: &mut Outcome) {
     let Some(loaders) = &pair.runtime.module_loaders.value else {
         return out.undecided(&RULE, "the module loaders of this runtime are not known");
     };
+    // A bare executable does not say its kind.
+    if pair.blob.layout == BlobLayout::Bare {
+        return;
+    }
     let mut seen = BTreeSet::new();
     for module in &pair.blob.modules {
         let kind = module.kind.as_str();

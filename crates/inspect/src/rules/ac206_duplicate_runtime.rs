@@ -11,6 +11,7 @@ use crate::parts::{PartKind, stem};
 use crate::place::Place;
 use crate::runtime::distribution::Distribution;
 use crate::runtime::load_set::{Duplicate, LoadSet, MissingReason};
+use crate::runtime::messages;
 
 pub(super) static RULE: Rule = Rule {
     code: "AC206",
@@ -92,7 +93,11 @@ fn check_graft(load_set: &LoadSet, out: &mut Outcome) {
     out.push(
         Finding::new(&RULE, &copy.path, format!("{} brings a tvm-ffi of its own and requires {OWNER}, which brings another", package.name))
             .on(&load_set.name)
-            .says("TypeAttr `__ffi_convert__` is already registered for type index")
+            .says_known(messages::of_runtime(
+                "duplicate-attribute",
+                &load_set.profile,
+                &[("name", "__ffi_convert__")],
+            ))
             .evidence(format!("{} {}: {OWNER} is in its METADATA", package.name, package.version))
             .help("repair the wheel again with `auditwheel repair --exclude 'libtvm_ffi.so'`, so that it uses the installed one"),
     );
@@ -118,7 +123,11 @@ fn check_together(context: &EnvironmentContext<'_>, out: &mut Outcome) {
             );
             let mut finding = Finding::new(&RULE, runtime, message)
                 .severity(Severity::Warning)
-                .says("Global Function `device_api.cpu` is already registered")
+                .says_known(messages::of_runtime(
+                    "duplicate-function",
+                    &second.profile,
+                    &[("name", "device_api.cpu")],
+                ))
                 .help("import one of them in a process, or keep them in environments of their own");
             for (taken, own) in [(first, second), (second, first)] {
                 finding
@@ -224,7 +233,7 @@ fn check_llvm(context: &FolderContext<'_>, out: &mut Outcome) {
                 .at(Location::of_symbol((*symbol).to_owned()))
                 .evidence(format!("{} exports {symbol}", artifact.path))
                 .evidence(format!("{} exports {}", rival.place, rival.symbol))
-                .says("a crash while the second one is loaded, in LLVM's static initialisers; or `CommandLine Error: Option ... registered more than once!`")
+                .evidence("loading the second one ends in a crash in LLVM's static initialisers, or in `CommandLine Error: Option ... registered more than once!`")
                 .help("load only one of them in a process, or use a TVM whose LLVM is hidden or linked with `-Wl,--exclude-libs,ALL`"),
         );
     }

@@ -6,6 +6,7 @@ use crate::limits::MAX_FINDINGS;
 use crate::runtime::distribution::Distribution;
 use crate::runtime::ffi_version::VersionRange;
 use crate::runtime::load_set::LoadSet;
+use crate::runtime::messages;
 
 pub(super) static RULE: Rule = Rule {
     code: "AC207",
@@ -86,7 +87,10 @@ fn check_names(load_set: &LoadSet, package: &Distribution, out: &mut Outcome) {
     );
     let mut finding = Finding::new(&RULE, place, message)
         .on(place.to_string())
-        .says(format!("cannot import name '{name}' from '{module}'"))
+        .says_known(messages::of_every_release(
+            "python-name",
+            &[("name", name), ("module", module)],
+        ))
         .help(format!(
             "install the apache-tvm-ffi that {} {} was made for",
             package.name, package.version
