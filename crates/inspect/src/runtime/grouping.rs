@@ -6,6 +6,8 @@
 //!   packages that each bring a VM runtime, as TVM and a fork of it do, are so many
 //!   processes. Where such runtimes hold a registry of their own they are taken
 //!   together: that two of them meet is then what is wrong.
+//! * Folders that `.pth` files of such a folder add to it are one with it; so are those
+//!   of PYTHONPATH and of the user, where the machine itself is asked.
 //! * What lies in one application (`.app`, `.apk`, `.aab`, `.ipa`) does in the same way.
 //! * The wheels of one folder become one such folder, unless a package is there in
 //!   two versions.
