@@ -24,9 +24,11 @@ use crate::report::model::Report;
 use crate::report::style::Style;
 
 /// Variables that decide which libraries a process loads. Never others.
-const VARIABLES: [&str; 9] = [
+const VARIABLES: [&str; 11] = [
     "VIRTUAL_ENV",
     "CONDA_PREFIX",
+    "UV_PROJECT_ENVIRONMENT",
+    "PYTHONPATH",
     "LD_LIBRARY_PATH",
     "LD_PRELOAD",
     "DYLD_LIBRARY_PATH",
@@ -38,13 +40,15 @@ const VARIABLES: [&str; 9] = [
 /// Looks and prints.
 pub fn run(args: &DoctorArgs) -> anyhow::Result<Status> {
     let redact = Redaction::of_this_machine();
-    let mut places = places();
+    let parts = installed::parts();
+    let mut places = places(parts.paths);
     places.extend(args.paths.iter().cloned());
     places.retain(|place| place.exists());
     places.sort();
     places.dedup();
     let options = ScanOptions {
         paths: places.clone(),
+        joined: parts.joined,
         machine: Some(Arc::new(installed::machine())),
         provides: args.application.names(),
         ..ScanOptions::default()
@@ -171,12 +175,9 @@ fn variables() -> Vec<(&'static str, String)> {
         .collect()
 }
 
-/// Where a TVM process of this machine would find its parts.
-fn places() -> Vec<PathBuf> {
-    let mut places = Vec::new();
-    for environment in installed::environments() {
-        places.extend(installed::packages(&environment.site));
-    }
+/// Where a TVM process of this machine would find its parts, those of Python
+/// environments among them.
+fn places(mut places: Vec<PathBuf>) -> Vec<PathBuf> {
     let lists = ["LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "TVM_LIBRARY_PATH"];
     for list in lists.iter().filter_map(std::env::var_os) {
         for folder in std::env::split_paths(&list).filter(|folder| folder.is_dir()) {

@@ -13,7 +13,7 @@ use crate::limits::MAX_FINDINGS;
 use crate::place::Place;
 use crate::runtime::java::{self, Native, Natives};
 use crate::runtime::load_set::{LoadSet, Missing, MissingReason};
-use crate::runtime::messages;
+use crate::runtime::{PartKind, messages};
 
 pub(super) static RULE: Rule = Rule {
     code: "AC203",
@@ -27,6 +27,7 @@ pub(super) const CHECKS: &[Check] = &[
     Check::Binding(check),
     Check::Binding(check_others),
     Check::LoadSet(check_objects),
+    Check::LoadSet(check_parts),
     Check::Folder(check_natives),
 ];
 
@@ -203,6 +204,51 @@ fn common(one: &Place, other: &Place) -> usize {
     one.folders()
         .filter(|folder| other.is_below(folder))
         .count()
+}
+
+/// Linked parts of a runtime: what no library of the set exports. A part for a device
+/// is passed over where it does not load.
+fn check_parts(load_set: &LoadSet, out: &mut Outcome) {
+    if load_set.is_static() {
+        return;
+    }
+    for (index, missing) in load_set.missing() {
+        let Some(member) = load_set.members.get(index) else {
+            continue;
+        };
+        let is_here = |one: &&Missing| !matches!(one.reason, MissingReason::LibraryAbsent { .. });
+        let missing = missing.iter().filter(|one| one.symbol.starts_with("TVM"));
+        let missing: Vec<&Missing> = missing.filter(is_here).collect();
+        let Some(first) = missing.first() else {
+            continue;
+        };
+        if matches!(
+            member.kind,
+            PartKind::RuntimeDevice(_) | PartKind::WasmRuntime
+        ) {
+            continue;
+        }
+        let symbol = [("symbol", first.symbol.as_str())];
+        let words = messages::of_system("undefined-symbol", member.binary.format, &symbol);
+        let mut finding = Finding::new(
+            &RULE,
+            &member.path,
+            format!(
+                "{} of TVM that no library of this process exports",
+                count(missing.len())
+            ),
+        )
+        .on(&load_set.name)
+        .says_known(words)
+        .help("install the pair that belongs together: take runtime and tvm-ffi from one build");
+        for one in missing.iter().take(MAX_FINDINGS) {
+            finding = finding.at(Location {
+                symbol: Some(one.symbol.clone()),
+                ..Location::default()
+            });
+        }
+        out.push(finding);
+    }
 }
 
 fn count(symbols: usize) -> String {

@@ -3,6 +3,7 @@
 use super::{Check, Outcome, Rule};
 use crate::finding::{Finding, Severity};
 use crate::limits::MAX_FINDINGS;
+use crate::place::Place;
 use crate::runtime::distribution::Distribution;
 use crate::runtime::ffi_version::VersionRange;
 use crate::runtime::load_set::LoadSet;
@@ -60,8 +61,7 @@ fn check(load_set: &LoadSet, out: &mut Outcome) {
         check_names(load_set, package, out);
     }
     // What packages ask of each other holds for their whole environment.
-    let place = load_set.environment.as_ref();
-    let place = place.unwrap_or(&load_set.place);
+    let place = environment_of(load_set);
     for unmet in load_set.unmet_requirements() {
         out.push(
             Finding::new(&RULE, place, unmet.says())
@@ -74,12 +74,19 @@ fn check(load_set: &LoadSet, out: &mut Outcome) {
     }
 }
 
+/// The environment, where it has a name: wheels of the working directory have none.
+fn environment_of(load_set: &LoadSet) -> &Place {
+    let environment = load_set.environment.as_ref();
+    let named = environment.filter(|place| !place.is_here());
+    named.unwrap_or(&load_set.place)
+}
+
 /// Names that Python files of a package import from tvm-ffi in vain.
 fn check_names(load_set: &LoadSet, package: &Distribution, out: &mut Outcome) {
     let Some(first) = package.lacking.first() else {
         return;
     };
-    let place = load_set.environment.as_ref().unwrap_or(&load_set.place);
+    let place = environment_of(load_set);
     let (module, name) = (&first.module, &first.name);
     let message = format!(
         "{} imports names that the installed tvm-ffi does not have",
