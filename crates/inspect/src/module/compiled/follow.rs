@@ -446,7 +446,7 @@ impl<'i, 'a> Reader<'i, 'a> {
         let mut args = Vec::new();
         for number in 0..count {
             let slot = array.plus(number.saturating_mul(SLOT));
-            let argument = self.argument(state.load(slot), state.load(slot.plus(VALUE)));
+            let argument = self.argument(state.load_half(slot), state.load(slot.plus(VALUE)));
             args.push(argument.ok_or_else(|| {
                 format!("at {place:#x}: argument {number} of a call is computed")
             })?);
@@ -489,7 +489,7 @@ impl<'i, 'a> Reader<'i, 'a> {
             };
         }
         let value = || self.number(value);
-        Some(match self.number(kind)? & u64::from(u32::MAX) {
+        Some(match self.number(kind)? {
             NONE => Argument::Void,
             INT | BOOL => Argument::Immediate(value()?.cast_signed()),
             FLOAT => {
