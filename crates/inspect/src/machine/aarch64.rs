@@ -312,7 +312,8 @@ impl Access {
         // Opcode 2 and 3 of a vector are 16 bytes wide.
         let is_wide = is_vector && word & 0x0080_0000 != 0;
         let size = match (word >> 30, is_wide) {
-            (2, false) if !is_vector => HALF,
+            // Without this bit: it would load with a sign.
+            (2, false) if !is_vector && word & 0x0080_0000 == 0 => HALF,
             (3, false) => 8,
             (0, true) => 16,
             _ => return None,

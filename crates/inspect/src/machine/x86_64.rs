@@ -215,7 +215,10 @@ fn moves(instruction: &Instruction, state: &mut State) -> bool {
                     true => number & u64::from(u32::MAX),
                     false => number,
                 });
-                state.set(number(register), value.map_or(Value::Unknown, Value::Number));
+                state.set(
+                    number(register),
+                    value.map_or(Value::Unknown, Value::Number),
+                );
             }
             _ => return false,
         },

@@ -148,7 +148,14 @@ mod tests {
             args: args.clone(),
         };
         let words = words(5, &step);
-        let Ok((Instruction::Call { dst, function, args: read }, _)) = Instruction::decode(&words)
+        let Ok((
+            Instruction::Call {
+                dst,
+                function,
+                args: read,
+            },
+            _,
+        )) = Instruction::decode(&words)
         else {
             panic!("no call");
         };

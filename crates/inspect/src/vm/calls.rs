@@ -2,8 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::instruction::{Argument, Arguments, Instruction, Register};
 use super::Executable;
+use super::instruction::{Argument, Arguments, Instruction, Register};
 
 /// A call as it stands in the code.
 #[derive(Debug, Clone, Copy)]

@@ -142,7 +142,9 @@ fn entry<'a>(executable: &Executable, function: &'a Function) -> Entry<'a> {
         };
         let parameter = usize::try_from(register).ok();
         let parameter = parameter.and_then(|register| parameters.get_mut(register));
-        if let Some(parameter @ Parameter::Unchecked) = parameter {
+        if let Some(parameter) = parameter
+            && *parameter == Parameter::Unchecked
+        {
             *parameter = Parameter::State(state);
         }
     }

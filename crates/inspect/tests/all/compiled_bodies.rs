@@ -75,7 +75,11 @@ fn compiled_bodies_make_the_calls_of_the_bytecode() {
         assert!(status.success());
         for kind in KINDS.split_whitespace() {
             for architecture in ["x86_64", "aarch64"] {
-                let path = |mode| folder.path().join(format!("{kind}-{architecture}-{mode}.so"));
+                let path = |mode| {
+                    folder
+                        .path()
+                        .join(format!("{kind}-{architecture}-{mode}.so"))
+                };
                 if !path("compiled").exists() || !path("bytecode").exists() {
                     continue; // the release cannot compile it
                 }

@@ -104,7 +104,11 @@ impl<'i, 'a> Reader<'i, 'a> {
         if let Some(index) = self.known.get(name) {
             return *index;
         }
-        let index = self.executable.functions.len().saturating_add(self.more.len());
+        let index = self
+            .executable
+            .functions
+            .len()
+            .saturating_add(self.more.len());
         self.more.push(host_function(name));
         self.known.insert(name.to_owned(), index);
         index
@@ -169,7 +173,11 @@ impl<'i, 'a> Reader<'i, 'a> {
         if let Some(index) = self.known.get(&function.name) {
             return *index;
         }
-        let index = self.executable.functions.len().saturating_add(self.more.len());
+        let index = self
+            .executable
+            .functions
+            .len()
+            .saturating_add(self.more.len());
         self.known.insert(function.name.clone(), index);
         self.more.push(function);
         index
@@ -231,7 +239,9 @@ impl<'i, 'a> Reader<'i, 'a> {
                 Flow::On => place = next,
                 Flow::Branch(to) if inside(to) => {
                     let ways = [(to, next), (next, to)];
-                    let only = ways.into_iter().find(|(side, _)| self.is_aside(code, *side, &state));
+                    let only = ways
+                        .into_iter()
+                        .find(|(side, _)| self.is_aside(code, *side, &state));
                     match only {
                         Some((_, other)) => place = other,
                         None => {
@@ -385,8 +395,7 @@ impl<'i, 'a> Reader<'i, 'a> {
                 Ok((is_marked && self.image.is_code(address)).then_some(address))
             }
             Called::Elsewhere => {
-                if let (Value::Loaded(cell), Value::Frame(_), Some(count)) =
-                    (first, second, count)
+                if let (Value::Loaded(cell), Value::Frame(_), Some(count)) = (first, second, count)
                 {
                     self.packed(place, Callee::Cell(cell), second, count, state, course)?;
                 } else if let (Value::Address(cell), Value::Address(finder)) = (first, second) {

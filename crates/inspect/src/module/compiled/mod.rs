@@ -72,7 +72,9 @@ fn of_executable(
         return Recovered {
             module,
             executable: executable.clone(),
-            unread: compiled.map(|(_, function)| unread(&function.name)).collect(),
+            unread: compiled
+                .map(|(_, function)| unread(&function.name))
+                .collect(),
         };
     };
     let mut reader = Reader::new(image, executable);
