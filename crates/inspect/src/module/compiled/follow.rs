@@ -17,6 +17,8 @@ const MOST_STEPS: usize = 1 << 21;
 const MOST_COPIES: usize = 16;
 /// Instructions looked at to see whether a way only fails, or only finds a function.
 const LOOK: usize = 48;
+/// What it costs to remember what is known, in instructions.
+const CLONE_STEPS: usize = 16;
 /// Most arguments of a call.
 const MOST_ARGUMENTS: u64 = 256;
 /// Where the arguments of the function itself are kept: far from its frame.
@@ -287,7 +289,9 @@ impl<'i, 'a> Reader<'i, 'a> {
     fn is_aside(&mut self, code: Piece<'a>, start: u64, state: &State) -> bool {
         let mut state = state.clone();
         let mut place = start;
+        self.steps = self.steps.saturating_add(CLONE_STEPS);
         for _ in 0..LOOK {
+            self.steps = self.steps.saturating_add(1);
             let at = usize::try_from(place.wrapping_sub(code.address)).unwrap_or(usize::MAX);
             let Some((length, flow)) = self.image.machine.step(code, at, &mut state) else {
                 return false;
