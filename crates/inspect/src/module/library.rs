@@ -43,7 +43,7 @@ impl SymbolGeneration {
     }
 
     /// The generation of a blob symbol's name without a prefix.
-    pub fn of_blob(name: &str) -> Option<Self> {
+    pub(crate) fn of_blob(name: &str) -> Option<Self> {
         let mut known = BLOBS.iter();
         let (_, generation) = known.find(|(symbol, _)| *symbol == name)?;
         Some(*generation)
@@ -257,10 +257,7 @@ pub struct ModelLibrary {
 
 impl ModelLibrary {
     /// The executables of the blob with their module index, compiled VM functions read.
-    pub fn programs<'a>(
-        &'a self,
-        blob: &'a Blob,
-    ) -> impl Iterator<Item = (usize, &'a Executable)> {
+    pub fn programs<'a>(&'a self, blob: &'a Blob) -> impl Iterator<Item = (usize, &'a Executable)> {
         blob.executables().map(|(index, executable)| {
             let recovered = self.recovered(index).map(|one| &one.executable);
             (index, recovered.unwrap_or(executable))

@@ -24,7 +24,7 @@ fn parts() -> PathBuf {
 fn library(path: &Path) -> ModelLibrary {
     let bytes = std::fs::read(path).expect("a library");
     let parsed = container::parse(&bytes).expect("an image");
-    let mut found = locate::find(&parsed);
+    let mut found = locate::find(&parsed[0]);
     assert_eq!(found.len(), 1, "{}", path.display());
     found.remove(0)
 }

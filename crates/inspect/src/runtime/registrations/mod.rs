@@ -12,8 +12,9 @@
 mod follow;
 mod registrar;
 mod sites;
+mod wasm;
 
-use crate::container::Parsed;
+use crate::container::{Architecture, Parsed};
 use crate::machine::{self, Piece};
 use crate::parts::PartKind;
 use follow::follow;
@@ -23,6 +24,9 @@ pub(super) use registrar::Registrations;
 /// format is not known.
 pub(super) fn read(parsed: &Parsed<'_>, texts: &[Piece<'_>], kind: &PartKind) -> Registrations {
     let holds_registry = kind.is_core();
+    if parsed.binary.architecture == Architecture::Wasm32 {
+        return wasm::follow(parsed.data, texts);
+    }
     match machine::of(parsed) {
         Some(mut machine) => follow(&mut *machine, parsed, texts, holds_registry),
         None => Registrations::default(),
