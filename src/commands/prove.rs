@@ -11,8 +11,7 @@ use anyhow::Context;
 use artcheck_inspect::Artifact;
 use artcheck_inspect::module::metadata::{self, Extent};
 use artcheck_inspect::scan;
-use artcheck_inspect::vm::dataflow;
-use artcheck_inspect::vm::entry::{Dim, Entry, Parameter, StateKind, entries};
+use artcheck_inspect::vm::entry::{Dim, Entry, Parameter, entries};
 use artcheck_inspect::vm::kv_cache::kv_caches;
 use artcheck_inspect::vm::value::Value;
 use artcheck_inspect::vm::{DataType, Executable};
@@ -132,7 +131,7 @@ type Plan = (Vec<Call>, Vec<(String, &'static str)>);
 
 fn plan(artifact: &Artifact) -> Option<Plan> {
     let library = artifact.libraries.iter().find(|it| it.prefix.is_none())?;
-    let (_, executable) = library.programs(library.blob.as_ref().ok()?).next()?;
+    let (_, executable) = library.blob.as_ref().ok()?.executables().next()?;
     let sizes = config_sizes(executable);
     let makers = state_makers(executable);
     let weights = weights(executable);
@@ -141,16 +140,19 @@ fn plan(artifact: &Artifact) -> Option<Plan> {
         for parameter in &mut entry.parameters {
             describe(parameter, &weights);
         }
-        match call(&entry, &makers, &sizes) {
+        let makes_state = makers.contains(&entry.name);
+        match call(&entry, makes_state, makers.len() == 1, &sizes) {
             Ok(call) => calls.push(call),
             Err(why) => left.push((entry.name.to_owned(), why)),
         }
     }
-    // States first, for those that take them.
-    calls.sort_by_key(|call| call.makes.is_none());
-    for one in library.recovered.iter().flat_map(|one| &one.unread) {
-        let why = "it is compiled to host code that could not be read";
-        left.push((one.name.clone(), why));
+    // The state first, for those that take it.
+    calls.sort_by_key(|call| !call.makes_state);
+    for function in &library.vm_tir_functions {
+        left.push((
+            function.clone(),
+            "it is compiled to host code, whose checks are not read",
+        ));
     }
     Some((calls, left))
 }
@@ -196,28 +198,14 @@ fn describe(parameter: &mut Parameter, weights: &[Parameter]) {
     }
 }
 
-/// The functions that make a state out of nothing but sizes, and which.
-fn state_makers(executable: &Executable) -> Vec<(&str, StateKind)> {
-    let kinds = [StateKind::Cache, StateKind::Recurrent].into_iter();
-    let calls = kinds.flat_map(|kind| {
-        let calls = dataflow::calls(executable, kind.maker()).into_iter();
-        calls.map(move |call| (call.function, kind))
-    });
-    let mut makers: Vec<(&str, StateKind)> = calls
-        .filter_map(|(function, kind)| {
-            let function = executable.functions.get(function)?;
-            Some((function.name.as_str(), kind))
-        })
-        .collect();
-    makers.dedup();
-    makers
-}
-
-fn label(kind: StateKind) -> String {
-    String::from(match kind {
-        StateKind::Cache => "cache",
-        StateKind::Recurrent => "recurrent",
-    })
+/// The functions that make a state out of nothing but sizes.
+fn state_makers(executable: &Executable) -> Vec<&str> {
+    let caches = kv_caches(executable);
+    let functions = caches.iter().map(|cache| cache.function);
+    let names = functions.filter_map(|function| executable.functions.get(function));
+    let mut names: Vec<&str> = names.map(|function| function.name.as_str()).collect();
+    names.dedup();
+    names
 }
 
 /// Numbers for slots of the shape heap that a cache's config is made of, by function
@@ -240,16 +228,10 @@ fn config_sizes(executable: &Executable) -> HashMap<(&str, i64), i64> {
 
 fn call(
     entry: &Entry<'_>,
-    makers: &[(&str, StateKind)],
+    makes_state: bool,
+    has_state: bool,
     sizes: &HashMap<(&str, i64), i64>,
 ) -> Result<Call, &'static str> {
-    let makes = makers.iter().find(|(name, _)| *name == entry.name);
-    let makes = makes.map(|(_, kind)| *kind);
-    // Where the program makes one state alone, what nothing describes is that.
-    let only = match makers {
-        [(_, kind)] if makes.is_none() => Some(*kind),
-        _ => None,
-    };
     let size = |dim: &Dim| match dim {
         Dim::Any => 1,
         Dim::Exactly(number) => *number,
@@ -258,33 +240,19 @@ fn call(
     let mut room = MOST_BYTES;
     let mut arguments = Vec::new();
     for parameter in &entry.parameters {
-        arguments.push(match (parameter, only) {
-            (Parameter::State(kind), _) => match made_by(makers, *kind) {
-                1 => Given::State(label(*kind)),
-                0 => return Err("it takes a state that no function of the library makes"),
-                _ => return Err("it takes a state, and several functions make such"),
-            },
-            (Parameter::Unchecked, Some(kind)) => Given::State(label(kind)),
-            (other, _) => given(other, &size, &mut room)?,
+        arguments.push(match parameter {
+            Parameter::Unchecked if has_state && !makes_state => Given::State,
+            other => given(other, &size, &mut room)?,
         });
     }
-    let is_state = |given: &&Given| matches!(given, Given::State(_));
-    let mut states: Vec<&Given> = arguments.iter().filter(is_state).collect();
-    let count = states.len();
-    states.dedup();
-    if states.len() < count {
+    if arguments.iter().filter(|it| **it == Given::State).count() > 1 {
         return Err("it takes several values that no check describes");
     }
     Ok(Call {
         function: entry.name.to_owned(),
         arguments,
-        makes: makes.map(label),
+        makes_state,
     })
-}
-
-/// How many functions make such a state.
-fn made_by(makers: &[(&str, StateKind)], kind: StateKind) -> usize {
-    makers.iter().filter(|(_, made)| *made == kind).count()
 }
 
 fn given(
@@ -293,9 +261,7 @@ fn given(
     room: &mut u64,
 ) -> Result<Given, &'static str> {
     Ok(match parameter {
-        Parameter::Unchecked | Parameter::State(_) => {
-            return Err("it takes a value that no check describes");
-        }
+        Parameter::Unchecked => return Err("it takes a value that no check describes"),
         Parameter::Function => return Err("it takes a function"),
         Parameter::Tensor { dtype, dims } => {
             let dims: Vec<i64> = dims.iter().flatten().map(size).collect();

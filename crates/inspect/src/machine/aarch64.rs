@@ -5,8 +5,6 @@ use super::{Flow, Machine, Piece, Target};
 
 /// `sp`, which has the number of the zero register.
 const STACK: usize = 31;
-/// Bytes of half a register.
-const HALF: i64 = 4;
 
 /// AArch64 as Linux and macOS call it.
 pub(super) struct Aarch64;
@@ -288,7 +286,7 @@ impl Access {
         let is_load = word & 0x0040_0000 != 0;
         if word & 0x3a00_0000 == 0x2800_0000 {
             let size = match (word >> 30, is_vector) {
-                (0, false) => HALF,
+                (0, false) => 4,
                 (2, false) | (1, true) => 8,
                 (2, true) => 16,
                 _ => return None,
@@ -312,8 +310,7 @@ impl Access {
         // Opcode 2 and 3 of a vector are 16 bytes wide.
         let is_wide = is_vector && word & 0x0080_0000 != 0;
         let size = match (word >> 30, is_wide) {
-            // Without this bit: it would load with a sign.
-            (2, false) if !is_vector && word & 0x0080_0000 == 0 => HALF,
+            (2, false) if !is_vector && word & 0x0080_0000 == 0 => 4,
             (3, false) => 8,
             (0, true) => 16,
             _ => return None,
@@ -344,10 +341,14 @@ impl Access {
 
     fn one(&self, register: usize, at: Value, state: &mut State) {
         let next = at.plus(8);
+        // Half a register: of what is known, only a number stays itself.
+        let narrow = |value| match (value, self.size) {
+            (Value::Number(number), 4) => Value::Number(number & u64::from(u32::MAX)),
+            (_, 4) => Value::Unknown,
+            (value, _) => value,
+        };
         match (self.is_load, self.is_vector) {
-            (true, false) if self.size == HALF => set(state, register, state.load_half(at)),
-            (false, false) if self.size == HALF => state.store_half(at, read(state, register)),
-            (true, false) => set(state, register, state.load(at)),
+            (true, false) => set(state, register, narrow(state.load(at))),
             (true, true) => {
                 let high = if self.size == 16 {
                     state.load(next)
@@ -357,7 +358,7 @@ impl Access {
                 state.set_vector(register, [state.load(at), high]);
             }
             (false, false) => {
-                let value = read(state, register);
+                let value = narrow(read(state, register));
                 state.store(at, value);
             }
             (false, true) => {

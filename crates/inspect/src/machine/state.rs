@@ -38,17 +38,14 @@ impl Value {
 
 /// Registers of either instruction set; the stack pointer is one of them.
 pub(crate) const REGISTERS: usize = 32;
-/// Half words of the frame that are remembered.
-const HALVES: usize = 512;
-/// Bytes of half a word.
-const HALF: i64 = 4;
+/// Words of the frame that are remembered.
+const WORDS: usize = 256;
 
 /// Registers, vector registers of two words, and the frame.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct State {
     general: [Value; REGISTERS],
     vectors: [[Value; 2]; REGISTERS],
-    /// Numbers by halves; anything else by its first byte.
     frame: HashMap<i64, Value, foldhash::fast::RandomState>,
 }
 
@@ -93,65 +90,22 @@ impl State {
     /// The word at an address.
     pub(crate) fn load(&self, address: Value) -> Value {
         match address {
-            Value::Frame(at) => match (self.half(at), self.half(at.wrapping_add(HALF))) {
-                (Value::Number(low), Value::Number(high)) => Value::Number(high << 32 | low),
-                (Value::Number(_), _) => Value::Unknown,
-                (value, _) => value,
-            },
+            Value::Frame(at) => self.frame.get(&at).copied().unwrap_or_default(),
             Value::Address(at) => Value::Loaded(at),
             _ => Value::Unknown,
         }
     }
 
-    /// The half of a word at an address: only numbers have halves.
-    pub(crate) fn load_half(&self, address: Value) -> Value {
-        match address {
-            Value::Frame(at) => match self.half(at) {
-                number @ Value::Number(_) => number,
-                _ => Value::Unknown,
-            },
-            _ => Value::Unknown,
-        }
-    }
-
-    fn half(&self, at: i64) -> Value {
-        self.frame.get(&at).copied().unwrap_or_default()
-    }
-
     /// Puts a word at an address. Where that is not known it is taken to be
     /// outside the frame.
     pub(crate) fn store(&mut self, address: Value, value: Value) {
-        let high = match value {
-            Value::Number(number) => Value::Number(number >> 32),
-            _ => Value::Unknown,
-        };
-        self.store_half(address.plus(HALF), high);
-        match value {
-            Value::Number(_) => self.store_half(address, value),
-            value => self.put(address, value),
-        }
-    }
-
-    /// Puts half a word at an address.
-    pub(crate) fn store_half(&mut self, address: Value, value: Value) {
-        let value = match value {
-            Value::Number(number) => Value::Number(number & u64::from(u32::MAX)),
-            _ => Value::Unknown,
-        };
-        self.put(address, value);
-    }
-
-    fn put(&mut self, address: Value, value: Value) {
-        let Value::Frame(at) = address else { return };
-        match value {
-            Value::Unknown => {
-                self.frame.remove(&at);
-            }
-            known => {
-                if self.frame.len() < HALVES || self.frame.contains_key(&at) {
-                    self.frame.insert(at, known);
-                }
-            }
+        if let Value::Frame(at) = address
+            && (self.frame.len() < WORDS || self.frame.contains_key(&at))
+        {
+            match value {
+                Value::Unknown => self.frame.remove(&at),
+                known => self.frame.insert(at, known),
+            };
         }
     }
 

@@ -192,23 +192,18 @@ fn moves(instruction: &Instruction, state: &mut State) -> bool {
                 state.set(number(register), value);
             }
             (OpKind::Register, OpKind::Memory) if is_half(register) => {
-                let value = state.load_half(address(instruction, state));
+                let value = only_number(state.load(address(instruction, state)));
                 state.set(number(register), value);
             }
-            (OpKind::Memory, OpKind::Register) if is_half(other) => {
-                let value = state.get(number(other));
-                state.store_half(address(instruction, state), value);
+            (OpKind::Memory, OpKind::Register) => {
+                let value = only_number(state.get(number(other)));
+                state.store(address(instruction, state), value);
             }
-            (OpKind::Memory, _) => {
-                let value = instruction.try_immediate(1);
-                let value = value.map_or(Value::Unknown, Value::Number);
-                let at = address(instruction, state);
-                match instruction.memory_size().size() {
-                    8 => state.store(at, value),
-                    4 => state.store_half(at, value),
-                    _ => state.store(at, Value::Unknown),
-                }
+            (OpKind::Memory, _) if instruction.try_immediate(1).is_ok() => {
+                let value = Value::Number(instruction.immediate(1));
+                state.store(address(instruction, state), value);
             }
+            (OpKind::Memory, _) => state.store(address(instruction, state), Value::Unknown),
             (OpKind::Register, _) if is_word(register) || is_half(register) => {
                 let value = instruction.try_immediate(1).ok();
                 let value = value.map(|number| match is_half(register) {

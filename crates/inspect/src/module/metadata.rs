@@ -13,7 +13,7 @@ use serde_json::{Map, Value as Json};
 use crate::limits::MAX_METADATA;
 use crate::vm::dataflow::Flow;
 use crate::vm::value::Value;
-use crate::vm::{ConstantValue, Executable, Instruction};
+use crate::vm::{ConstantValue, Executable, FunctionKind, Instruction};
 
 /// Name of the function.
 pub const FUNCTION: &str = "_metadata";
@@ -166,7 +166,7 @@ fn constant_index(executable: &Executable, wanted: &str) -> Result<usize, Metada
         .functions
         .iter()
         .enumerate()
-        .find(|(_, function)| function.has_code() && function.name == wanted)
+        .find(|(_, function)| function.kind == FunctionKind::Vm && function.name == wanted)
         .ok_or(MetadataError::NoFunction)?;
     let flow = Flow::new(executable, index);
     executable

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use super::dataflow::name_of;
 use super::instruction::{Argument, Arguments, Instruction, Register};
-use super::{ConstantValue, DataType, Executable, Function};
+use super::{ConstantValue, DataType, Executable, Function, FunctionKind};
 
 /// What a parameter must be.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -31,39 +31,6 @@ pub enum Parameter {
     Tuple(Vec<Parameter>),
     /// A function.
     Function,
-    /// A state of a model that no check describes, but which it is used as.
-    State(StateKind),
-}
-
-/// The states of models: what a program's builtins take first.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum StateKind {
-    /// A paged cache of keys and values.
-    Cache,
-    /// A recurrent state.
-    Recurrent,
-}
-
-impl StateKind {
-    /// The builtin that makes one.
-    pub fn maker(self) -> &'static str {
-        match self {
-            Self::Cache => "vm.builtin.paged_attention_kv_cache_create",
-            Self::Recurrent => "vm.builtin.rnn_state_create",
-        }
-    }
-
-    /// The kind that a builtin takes as its first argument.
-    fn taken_by(name: &str) -> Option<Self> {
-        let name = name.strip_prefix("vm.builtin.")?;
-        if name.starts_with("rnn_state_") {
-            Some(Self::Recurrent)
-        } else if name.starts_with("attention_kv_cache_") {
-            Some(Self::Cache)
-        } else {
-            None
-        }
-    }
 }
 
 /// One dimension.
@@ -94,7 +61,7 @@ pub struct Entry<'a> {
 pub fn entries(executable: &Executable) -> Vec<Entry<'_>> {
     let functions = executable.functions.iter();
     functions
-        .filter(|function| function.has_code())
+        .filter(|function| function.kind == FunctionKind::Vm)
         .map(|function| entry(executable, function))
         .collect()
 }
@@ -126,31 +93,9 @@ fn entry<'a>(executable: &Executable, function: &'a Function) -> Entry<'a> {
             break;
         }
     }
-    let mut parameters = reader.parameters;
-    for (_, instruction) in executable.instructions(function.instructions.clone()) {
-        let Instruction::Call {
-            function: callee,
-            args,
-            ..
-        } = instruction
-        else {
-            continue;
-        };
-        let state = name_of(executable, callee).and_then(StateKind::taken_by);
-        let (Some(state), Some(Argument::Register(register))) = (state, args.get(0)) else {
-            continue;
-        };
-        let parameter = usize::try_from(register).ok();
-        let parameter = parameter.and_then(|register| parameters.get_mut(register));
-        if let Some(parameter) = parameter
-            && *parameter == Parameter::Unchecked
-        {
-            *parameter = Parameter::State(state);
-        }
-    }
     Entry {
         name: &function.name,
-        parameters,
+        parameters: reader.parameters,
     }
 }
 

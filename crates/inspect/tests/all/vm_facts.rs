@@ -11,7 +11,7 @@ use artcheck_inspect::module::{ModelLibrary, SymbolGeneration, locate, metadata}
 use artcheck_inspect::vm::calls::constant_uses;
 use artcheck_inspect::vm::dataflow::Flow;
 use artcheck_inspect::vm::disassemble::disassemble_instruction;
-use artcheck_inspect::vm::entry::{self, Dim, Parameter, StateKind};
+use artcheck_inspect::vm::entry::{self, Dim, Parameter};
 use artcheck_inspect::vm::kv_cache::{self, KernelValue};
 use artcheck_inspect::vm::value::Value;
 use artcheck_inspect::vm::{ConstantValue, DataType, Executable, Instruction};
@@ -311,7 +311,7 @@ fn what_a_function_takes_is_read_off_its_checks() {
             },
             "{release}"
         );
-        assert_eq!(*cache, Parameter::State(StateKind::Cache), "{release}");
+        assert_eq!(*cache, Parameter::Unchecked, "{release}");
         assert_eq!(weights.len(), 18, "{release}");
     }
 }

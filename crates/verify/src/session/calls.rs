@@ -3,8 +3,6 @@
 //!
 //! Which arguments, is for the caller to say, who has read the program.
 
-use std::collections::BTreeMap;
-
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
@@ -18,8 +16,8 @@ pub struct Call {
     pub function: String,
     /// Its arguments.
     pub arguments: Vec<Given>,
-    /// The kind of state that its result is, which later calls are given.
-    pub makes: Option<String>,
+    /// Whether its result is the state that later calls are given.
+    pub makes_state: bool,
 }
 
 /// One argument.
@@ -33,16 +31,12 @@ pub enum Given {
     Int(i64),
     /// A tuple.
     Tuple(Vec<Given>),
-    /// The state of this kind that an earlier call made, with one sequence that grows by
-    /// one.
-    State(String),
+    /// The state that an earlier call made, with one sequence that grows by one.
+    State,
 }
 
-/// States that were made, by kind.
-pub(crate) type States = BTreeMap<String, Value>;
-
-/// Makes the call: what it gives, in a word. `states` are what earlier ones made.
-pub(crate) fn make(vm: &Module<'_>, call: &Call, states: &mut States) -> Result<String> {
+/// Makes the call: what it gives, in a word. `state` is what an earlier one made.
+pub(crate) fn make(vm: &Module<'_>, call: &Call, state: &mut Option<Value>) -> Result<String> {
     let runtime = vm.runtime();
     let function = vm.function(&call.function, false)?;
     let function = function.ok_or_else(|| Error::MissingFunction {
@@ -53,7 +47,7 @@ pub(crate) fn make(vm: &Module<'_>, call: &Call, states: &mut States) -> Result<
     for given in &call.arguments {
         values.push(match given {
             Given::Int(_) => None,
-            other => Some(value(runtime, other, states)?),
+            other => Some(value(runtime, other, state.as_ref())?),
         });
     }
     let arguments: Vec<Arg<'_>> = call
@@ -66,29 +60,22 @@ pub(crate) fn make(vm: &Module<'_>, call: &Call, states: &mut States) -> Result<
             (_, None) => Arg::None,
         })
         .collect();
-    let grown: Vec<&Value> = call
-        .arguments
-        .iter()
-        .filter_map(|given| match given {
-            Given::State(kind) => states.get(kind),
-            _ => None,
-        })
-        .collect();
-    for state in &grown {
+    let grows = call.arguments.contains(&Given::State);
+    if let Some(state) = state.as_ref().filter(|_| grows) {
         begin(runtime, state)?;
     }
     let result = function.call(&arguments)?;
-    for state in &grown {
+    if let Some(state) = state.as_ref().filter(|_| grows) {
         end(runtime, state)?;
     }
     let kind = result.kind();
-    if let Some(made) = &call.makes {
-        states.insert(made.clone(), result);
+    if call.makes_state {
+        *state = Some(result);
     }
     Ok(kind)
 }
 
-fn value(runtime: &Runtime, given: &Given, states: &States) -> Result<Value> {
+fn value(runtime: &Runtime, given: &Given, state: Option<&Value>) -> Result<Value> {
     match given {
         Given::Zeros(dims, (code, bits, lanes)) => {
             let dtype = DataType {
@@ -101,10 +88,10 @@ fn value(runtime: &Runtime, given: &Given, states: &States) -> Result<Value> {
         }
         Given::Shape(dims) => runtime.shape(dims),
         Given::Tuple(fields) => {
-            let fields = fields.iter().map(|field| value(runtime, field, states));
+            let fields = fields.iter().map(|field| value(runtime, field, state));
             runtime.array(&fields.collect::<Result<Vec<_>>>()?)
         }
-        Given::State(kind) => states.get(kind).cloned().ok_or_else(|| {
+        Given::State => state.cloned().ok_or_else(|| {
             Error::Unsupported("no earlier call made the state that it takes".to_owned())
         }),
         Given::Int(_) => Err(Error::Unsupported("a number inside a tuple".to_owned())),

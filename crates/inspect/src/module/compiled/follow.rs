@@ -17,8 +17,6 @@ const MOST_STEPS: usize = 1 << 21;
 const MOST_COPIES: usize = 16;
 /// Instructions looked at to see whether a way only fails, or only finds a function.
 const LOOK: usize = 48;
-/// What it costs to remember what is known, in instructions.
-const CLONE_STEPS: usize = 16;
 /// Most arguments of a call.
 const MOST_ARGUMENTS: u64 = 256;
 /// Where the arguments of the function itself are kept: far from its frame.
@@ -289,9 +287,7 @@ impl<'i, 'a> Reader<'i, 'a> {
     fn is_aside(&mut self, code: Piece<'a>, start: u64, state: &State) -> bool {
         let mut state = state.clone();
         let mut place = start;
-        self.steps = self.steps.saturating_add(CLONE_STEPS);
         for _ in 0..LOOK {
-            self.steps = self.steps.saturating_add(1);
             let at = usize::try_from(place.wrapping_sub(code.address)).unwrap_or(usize::MAX);
             let Some((length, flow)) = self.image.machine.step(code, at, &mut state) else {
                 return false;
@@ -459,7 +455,7 @@ impl<'i, 'a> Reader<'i, 'a> {
         let mut args = Vec::new();
         for number in 0..count {
             let slot = array.plus(number.saturating_mul(SLOT));
-            let argument = self.argument(state.load_half(slot), state.load(slot.plus(VALUE)));
+            let argument = self.argument(state.load(slot), state.load(slot.plus(VALUE)));
             args.push(argument.ok_or_else(|| {
                 format!("at {place:#x}: argument {number} of a call is computed")
             })?);
@@ -502,7 +498,7 @@ impl<'i, 'a> Reader<'i, 'a> {
             };
         }
         let value = || self.number(value);
-        Some(match self.number(kind)? {
+        Some(match self.number(kind)? & u64::from(u32::MAX) {
             NONE => Argument::Void,
             INT | BOOL => Argument::Immediate(value()?.cast_signed()),
             FLOAT => {
