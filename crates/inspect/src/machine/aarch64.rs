@@ -310,7 +310,7 @@ impl Access {
         // Opcode 2 and 3 of a vector are 16 bytes wide.
         let is_wide = is_vector && word & 0x0080_0000 != 0;
         let size = match (word >> 30, is_wide) {
-            (2, false) if !is_vector => 4,
+            (2, false) if !is_vector && word & 0x0080_0000 == 0 => 4,
             (3, false) => 8,
             (0, true) => 16,
             _ => return None,
