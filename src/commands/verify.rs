@@ -119,7 +119,10 @@ impl Progress for Display {
         let end: Vec<char> = text.chars().rev().take(60).collect();
         let end: String = end.into_iter().rev().collect();
         let prompt = prompt.saturating_add(1);
-        self.show("{wide_msg}", shown(&format!("{row}: answer {prompt}: {end}")).into_owned());
+        self.show(
+            "{wide_msg}",
+            shown(&format!("{row}: answer {prompt}: {end}")).into_owned(),
+        );
     }
 
     fn row(&mut self, row: &RowReport) {

@@ -61,7 +61,8 @@ pub fn matrix(args: &VerifyArgs, folder: &Path) -> anyhow::Result<(Matrix, Vec<L
 
 /// The folders that may be models, by name.
 fn folders(of: &Path) -> anyhow::Result<Vec<PathBuf>> {
-    let entries = std::fs::read_dir(of).with_context(|| shown(&of.display().to_string()).into_owned())?;
+    let entries =
+        std::fs::read_dir(of).with_context(|| shown(&of.display().to_string()).into_owned())?;
     let mut found: Vec<PathBuf> = entries
         .filter_map(|entry| Some(entry.ok()?.path()))
         .filter(|path| library_of(path).is_some())
@@ -77,7 +78,11 @@ fn library_of(folder: &Path) -> Option<PathBuf> {
         .filter(|path| path.is_file())
         .collect();
     files.sort();
-    let of = |suffix: &&str| files.iter().find(|file| file.extension().is_some_and(|e| e == *suffix));
+    let of = |suffix: &&str| {
+        files
+            .iter()
+            .find(|file| file.extension().is_some_and(|e| e == *suffix))
+    };
     LIBRARIES.iter().find_map(|suffix| of(&suffix)).cloned()
 }
 
@@ -109,16 +114,30 @@ fn row(folder: &Path, questions: &Table, device: &str) -> anyhow::Result<Table> 
 /// chat model.
 fn asked(name: &str, questions: &Table) -> anyhow::Result<Table> {
     let rows = questions.get("row").and_then(Value::as_array);
-    let rows: Vec<&Table> = rows.into_iter().flatten().filter_map(Value::as_table).collect();
+    let rows: Vec<&Table> = rows
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_table)
+        .collect();
     let lower = name.to_lowercase();
     let is_named = |row: &&&Table| {
         let model = row.get("model").and_then(Value::as_str);
         let short = model.and_then(|model| model.rsplit('/').next());
         short.is_some_and(|short| lower.contains(&short.to_lowercase()))
     };
-    let chat = rows.iter().find(|row| row.get("model").is_some_and(Value::is_array));
-    let row = rows.iter().find(is_named).or(chat).context("no questions")?;
-    let mut kept = questions.get("defaults").and_then(Value::as_table).cloned().unwrap_or_default();
+    let chat = rows
+        .iter()
+        .find(|row| row.get("model").is_some_and(Value::is_array));
+    let row = rows
+        .iter()
+        .find(is_named)
+        .or(chat)
+        .context("no questions")?;
+    let mut kept = questions
+        .get("defaults")
+        .and_then(Value::as_table)
+        .cloned()
+        .unwrap_or_default();
     kept.extend((*row).clone());
     for key in ["get", "kind", "row"] {
         kept.remove(key);
@@ -133,15 +152,47 @@ pub fn table(report: &MatrixReport, left: &[Left]) -> String {
     );
     for row in &report.rows {
         let facts = &row.facts;
-        let kind = facts.kind.map_or_else(|| "-".to_owned(), |kind| kind.to_string());
-        let runtime = if facts.packages.is_empty() { "-".to_owned() } else { facts.packages.join(", ") };
-        let device = if row.simulated { "Metal, simulated on a CPU" } else { &row.device };
+        let kind = facts
+            .kind
+            .map_or_else(|| "-".to_owned(), |kind| kind.to_string());
+        let runtime = if facts.packages.is_empty() {
+            "-".to_owned()
+        } else {
+            facts.packages.join(", ")
+        };
+        let device = if row.simulated {
+            "Metal, simulated on a CPU"
+        } else {
+            &row.device
+        };
         let rate = row.figures.tokens_per_second;
         let rate = rate.map_or_else(|| "-".to_owned(), |rate| format!("{rate:.1}"));
-        line(&mut text, [&row.model, &kind, &vm_format(&row.library), &runtime, device, &rate, &answer(row)]);
+        line(
+            &mut text,
+            [
+                &row.model,
+                &kind,
+                &vm_format(&row.library),
+                &runtime,
+                device,
+                &rate,
+                &answer(row),
+            ],
+        );
     }
     for model in left {
-        line(&mut text, [&model.model, "-", "-", "-", "-", "-", &format!("not run: {}", model.reason)]);
+        line(
+            &mut text,
+            [
+                &model.model,
+                "-",
+                "-",
+                "-",
+                "-",
+                "-",
+                &format!("not run: {}", model.reason),
+            ],
+        );
     }
     text
 }
@@ -160,7 +211,10 @@ fn answer(row: &RowReport) -> String {
         .filter_map(|answer| Some(format!("\"{}\"", answer.text.as_deref()?.trim())))
         .collect();
     let said = if texts.is_empty() {
-        let details = row.checks.iter().map(|check| format!("{}: {}", check.name, check.detail));
+        let details = row
+            .checks
+            .iter()
+            .map(|check| format!("{}: {}", check.name, check.detail));
         details.collect::<Vec<_>>().join("; ")
     } else {
         texts.join(", ")
@@ -179,9 +233,17 @@ fn vm_format(library: &Path) -> String {
         .iter()
         .flat_map(|artifact| &artifact.libraries)
         .filter_map(|library| library.blob.as_ref().ok())
-        .flat_map(|blob| blob.executables().map(|(_, executable)| format!("{:?}", executable.magic)).collect::<Vec<_>>())
+        .flat_map(|blob| {
+            blob.executables()
+                .map(|(_, executable)| format!("{:?}", executable.magic))
+                .collect::<Vec<_>>()
+        })
         .collect();
     found.sort();
     found.dedup();
-    if found.is_empty() { "-".to_owned() } else { found.join(", ") }
+    if found.is_empty() {
+        "-".to_owned()
+    } else {
+        found.join(", ")
+    }
 }

@@ -61,16 +61,27 @@ fn models(lay: impl Fn(&Path) -> PathBuf) -> TempDir {
     let config = json!({"model_type": "qwen3", "conv_template": {
         "name": "plain", "roles": {"user": "", "assistant": ""}, "seps": [""],
         "stop_str": ["<end>"], "stop_token_ids": [257]}});
-    for (name, value) in [("mlc-chat-config.json", config), ("tokenizer.json", tokenizer())] {
+    for (name, value) in [
+        ("mlc-chat-config.json", config),
+        ("tokenizer.json", tokenizer()),
+    ] {
         fs::write(weights.join(name), value.to_string()).expect("written");
     }
     models
 }
 
 fn output(args: &[&str]) -> (String, String, Option<i32>) {
-    let output = artcheck().arg("verify").args(args).output().expect("artcheck starts");
+    let output = artcheck()
+        .arg("verify")
+        .args(args)
+        .output()
+        .expect("artcheck starts");
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    (text(&output.stdout), text(&output.stderr), output.status.code())
+    (
+        text(&output.stdout),
+        text(&output.stderr),
+        output.status.code(),
+    )
 }
 
 #[test]
@@ -129,12 +140,23 @@ fn a_mission_asks_what_is_there_and_ends_with_a_table() {
         let found = out.lines().find(|line| line.starts_with(begin));
         found.unwrap_or_else(|| panic!("no `{begin}` in {out}{err}"))
     };
-    assert!(line("| model ").contains("| VM format | runtime | device | tokens/s | answer |"), "{out}");
+    assert!(
+        line("| model ").contains("| VM format | runtime | device | tokens/s | answer |"),
+        "{out}"
+    );
     let row = line("| tiny ");
-    for part in ["| kv_cache | V2 |", "apache_tvm-0.26.0", "| cpu |", "failed: wrong answers"] {
+    for part in [
+        "| kv_cache | V2 |",
+        "apache_tvm-0.26.0",
+        "| cpu |",
+        "failed: wrong answers",
+    ] {
         assert!(row.contains(part), "{part}: {row}");
     }
-    assert!(line("| phone ").contains("a system library is linked into an app"), "{out}");
+    assert!(
+        line("| phone ").contains("a system library is linked into an app"),
+        "{out}"
+    );
     assert!(!out.contains("notes"), "{out}");
 }
 
@@ -143,5 +165,8 @@ fn a_mission_without_models_says_what_belongs_there() {
     let empty = TempDir::new().expect("a folder");
     let (out, err, code) = output(&["--mission", &empty.path().display().to_string()]);
     assert_eq!(code, Some(2), "{out}{err}");
-    assert!(err.contains("each model has a folder of its own there"), "{err}");
+    assert!(
+        err.contains("each model has a folder of its own there"),
+        "{err}"
+    );
 }

@@ -10,9 +10,6 @@
 
 #include "matrix.h"
 
-// A call would pass lanes through memory.
-#define MSIM_INLINE inline __attribute__((always_inline))
-
 namespace msim {
 
 constexpr int kLanes = 32;
@@ -48,7 +45,7 @@ struct Each {
   }
 };
 
-MSIM_INLINE Lane<int> lane_numbers() {
+inline Lane<int> lane_numbers() {
   Lane<int> r;
   for (int k = 0; k < 2; ++k) {
     r.c[k] = Lane<int>::Chunk{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15} + 16 * k;
@@ -57,7 +54,7 @@ MSIM_INLINE Lane<int> lane_numbers() {
 }
 
 template <>
-MSIM_INLINE Lane<half>::Lane(half all) {
+inline Lane<half>::Lane(half all) {
   for (auto& chunk : c) {
     for (int i = 0; i < kWidth; ++i) chunk[i] = all;
   }
@@ -101,7 +98,7 @@ constexpr bool kIsLane = !std::is_same_v<Element<T>, T>;
 template <class... T>
 concept Varying = (kIsLane<T> || ...);
 
-MSIM_INLINE Lane<float> widened(const Lane<half>& a) {
+inline Lane<float> widened(const Lane<half>& a) {
   Lane<float> r;
   for (int k = 0; k < 2; ++k) {
 #if defined(__AVX512F__)
@@ -117,7 +114,7 @@ MSIM_INLINE Lane<float> widened(const Lane<half>& a) {
   }
   return r;
 }
-MSIM_INLINE Lane<half> narrowed(const Lane<float>& a) {
+inline Lane<half> narrowed(const Lane<float>& a) {
   Lane<half> r;
   for (int k = 0; k < 2; ++k) {
 #if defined(__AVX512F__)
@@ -136,7 +133,7 @@ MSIM_INLINE Lane<half> narrowed(const Lane<float>& a) {
 }
 
 template <class To, class From>
-MSIM_INLINE Lane<To> convert(const Lane<From>& a) {
+inline Lane<To> convert(const Lane<From>& a) {
   if constexpr (std::is_same_v<To, From>) {
     return a;
   } else if constexpr (std::is_same_v<From, half> && std::is_same_v<To, float>) {
@@ -174,7 +171,7 @@ MSIM_INLINE Lane<To> convert(const Lane<From>& a) {
 
 // A cast of the source.
 template <class To, class From>
-MSIM_INLINE auto to(const From& a) {
+inline auto to(const From& a) {
   if constexpr (kIsLane<From>) {
     return convert<To>(a);
   } else {
@@ -182,7 +179,7 @@ MSIM_INLINE auto to(const From& a) {
   }
 }
 template <class To, class From>
-MSIM_INLINE Lane<To> spread(const From& a) {
+inline Lane<To> spread(const From& a) {
   if constexpr (kIsLane<From>) {
     return convert<To>(a);
   } else {
@@ -211,7 +208,7 @@ using Common = decltype(Element<A>() + Element<B>());
 #define MSIM_LANES(op)                                             \
   template <class A, class B>                                      \
     requires Varying<A, B>                                         \
-  MSIM_INLINE auto operator op(const A& a, const B& b) {                \
+  inline auto operator op(const A& a, const B& b) {                \
     using T = Common<A, B>;                                        \
     const Lane<T> x = spread<T>(a), y = spread<T>(b);              \
     Lane<T> r;                                                     \
@@ -227,7 +224,7 @@ MSIM_LANES(/)
 #define MSIM_LANES(op)                                                        \
   template <class A, class B>                                                 \
     requires Varying<A, B>                                                    \
-  MSIM_INLINE auto operator op(const A& a, const B& b) {                           \
+  inline auto operator op(const A& a, const B& b) {                           \
     if constexpr (std::is_same_v<Element<A>, bool> && std::is_same_v<Element<B>, bool>) { \
       const Lane<bool> x = spread<bool>(a), y = spread<bool>(b);              \
       Lane<bool> r;                                                           \
@@ -248,7 +245,7 @@ MSIM_LANES(^)
 #define MSIM_LANES(op)                                                        \
   template <class A, class B>                                                 \
     requires Varying<A, B>                                                    \
-  MSIM_INLINE auto operator op(const A& a, const B& b) {                           \
+  inline auto operator op(const A& a, const B& b) {                           \
     using T = decltype(Element<A>() op Element<B>());                         \
     const Lane<T> x = spread<T>(a), y = spread<T>(b);                         \
     Lane<T> r;                                                                \
@@ -262,7 +259,7 @@ MSIM_LANES(>>)
 #define MSIM_LANES(op)                                                        \
   template <class A, class B>                                                 \
     requires Varying<A, B>                                                    \
-  MSIM_INLINE Lane<bool> operator op(const A& a, const B& b) {                     \
+  inline Lane<bool> operator op(const A& a, const B& b) {                     \
     using Same = Common<A, B>;                                                \
     using T = std::conditional_t<std::is_same_v<Same, half>, float, Same>;    \
     const Lane<T> x = spread<T>(a), y = spread<T>(b);                         \
@@ -288,20 +285,20 @@ MSIM_LANES(!=)
 
 template <class A, class B>
   requires Varying<A, B>
-MSIM_INLINE Lane<bool> operator&&(const A& a, const B& b) {
+inline Lane<bool> operator&&(const A& a, const B& b) {
   return spread<bool>(a) & spread<bool>(b);
 }
 template <class A, class B>
   requires Varying<A, B>
-MSIM_INLINE Lane<bool> operator||(const A& a, const B& b) {
+inline Lane<bool> operator||(const A& a, const B& b) {
   return spread<bool>(a) | spread<bool>(b);
 }
 template <class T>
-MSIM_INLINE Lane<bool> operator!(const Lane<T>& a) {
+inline Lane<bool> operator!(const Lane<T>& a) {
   return spread<bool>(a) ^ Lane<bool>(true);
 }
 template <class T>
-MSIM_INLINE auto operator-(const Lane<T>& a) {
+inline auto operator-(const Lane<T>& a) {
   using Promoted = decltype(-T());
   if constexpr (std::is_same_v<T, half>) {
     typedef unsigned short Bits __attribute__((vector_size(32)));
@@ -317,14 +314,14 @@ MSIM_INLINE auto operator-(const Lane<T>& a) {
   }
 }
 template <class T>
-MSIM_INLINE Lane<decltype(~T())> operator~(const Lane<T>& a) {
+inline Lane<decltype(~T())> operator~(const Lane<T>& a) {
   auto r = convert<decltype(~T())>(a);
   for (auto& chunk : r.c) chunk = ~chunk;
   return r;
 }
 
 template <class A>
-MSIM_INLINE auto one_by_one(const A& a) {
+inline auto one_by_one(const A& a) {
   if constexpr (std::is_same_v<A, Lane<bool>>) {
     return Each<int>(convert<int>(a));
   } else if constexpr (kIsLane<A>) {
@@ -334,15 +331,15 @@ MSIM_INLINE auto one_by_one(const A& a) {
   }
 }
 template <class T>
-MSIM_INLINE T one_of(const Each<T>& all, int i) {
+inline T one_of(const Each<T>& all, int i) {
   return all[i];
 }
 template <class T>
-MSIM_INLINE T one_of(const T& same, int) {
+inline T one_of(const T& same, int) {
   return same;
 }
 template <class F, class... A>
-MSIM_INLINE auto each_of(F f, const A&... a) {
+inline auto each_of(F f, const A&... a) {
   using T = decltype(f(one_of(a, 0)...));
   if constexpr (std::is_same_v<T, bool>) {
     Each<int> r;
@@ -357,7 +354,7 @@ MSIM_INLINE auto each_of(F f, const A&... a) {
 
 // A function of the library, lane by lane.
 template <class F, class... A>
-MSIM_INLINE auto each(F f, const A&... a) {
+inline auto each(F f, const A&... a) {
   return each_of(f, one_by_one(a)...);
 }
 
@@ -384,7 +381,7 @@ struct Mask {
 
 // `value` where lanes take part, `old` elsewhere.
 template <class T>
-MSIM_INLINE void blend(Lane<T>& old, const Lane<T>& value, const Mask& m) {
+inline void blend(Lane<T>& old, const Lane<T>& value, const Mask& m) {
   if constexpr (sizeof(T) < 4) {
     Each<T> mixed(old);
     const Each<T> made(value);
@@ -405,7 +402,7 @@ MSIM_INLINE void blend(Lane<T>& old, const Lane<T>& value, const Mask& m) {
   }
 }
 template <class T, class U>
-MSIM_INLINE void assign(Lane<T>& old, const U& value, const Mask& m) {
+inline void assign(Lane<T>& old, const U& value, const Mask& m) {
   blend(old, spread<T>(value), m);
 }
 
@@ -546,7 +543,7 @@ inline Lane<T> load(const View<T>& from, std::int64_t begin, const Pattern& p, c
   return gathered(from, at, p, m);
 }
 template <class T>
-MSIM_INLINE T load(const View<T>& from, std::int64_t index) {
+inline T load(const View<T>& from, std::int64_t index) {
   return from.data[index];
 }
 
@@ -566,7 +563,7 @@ inline void store(const View<T>& to, std::int64_t begin, const Pattern& p, const
 }
 // One place for all lanes: the last one's value stays.
 template <class T, class U>
-MSIM_INLINE void store(const View<T>& to, std::int64_t index, const U& value, const Mask& m) {
+inline void store(const View<T>& to, std::int64_t index, const U& value, const Mask& m) {
   if constexpr (kIsLane<U>) {
     to.data[index] = static_cast<T>(value[31 - __builtin_clz(m.bits)]);
   } else {

@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::tokenizer::TokenName;
 
 /// The file's name in a model folder.
-const NAME: &str = "mlc-chat-config.json";
+pub(super) const NAME: &str = "mlc-chat-config.json";
 
 /// Where mlc-llm's tools, or people, put what `convert_weight` wrote.
 const WEIGHTS: [&str; 2] = ["tensor-cache.json", "ndarray-cache.json"];
@@ -126,7 +126,11 @@ impl ChatConfig {
         let mut answer = format!("{}{}", role("assistant")?, template.role_empty_sep);
         if think == Some(false) && !answer.contains("</think>") {
             let opened = answer.trim_end().ends_with("<think>");
-            answer.push_str(if opened { "\n</think>\n\n" } else { "<think>\n\n</think>\n\n" });
+            answer.push_str(if opened {
+                "\n</think>\n\n"
+            } else {
+                "<think>\n\n</think>\n\n"
+            });
         }
         Ok(text.replace("{function_string}", "") + &answer)
     }
@@ -167,9 +171,8 @@ mod tests {
 
     #[test]
     fn a_template_that_opens_the_block_has_it_closed_once() {
-        let (_folder, config) = written(
-            r#"{"roles":{"user":"U:","assistant":"A:<think>\n"},"seps":["|"]}"#,
-        );
+        let (_folder, config) =
+            written(r#"{"roles":{"user":"U:","assistant":"A:<think>\n"},"seps":["|"]}"#);
         let text = config.expect("read").prompt("Who?", Some(false));
         assert_eq!(text.expect("a text"), "U:Who?|A:<think>\n\n</think>\n\n");
     }
@@ -187,7 +190,13 @@ mod tests {
     #[test]
     fn the_name_of_a_template_is_none() {
         let (_folder, config) = written(r#""qwen3""#);
-        let error = config.expect("read").prompt("Who?", None).expect_err("no template");
-        assert!(error.to_string().contains("`conv_template` is a name"), "{error}");
+        let error = config
+            .expect("read")
+            .prompt("Who?", None)
+            .expect_err("no template");
+        assert!(
+            error.to_string().contains("`conv_template` is a name"),
+            "{error}"
+        );
     }
 }

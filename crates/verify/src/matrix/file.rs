@@ -278,12 +278,7 @@ impl RowFile {
 }
 
 impl PromptFile {
-    fn resolve(
-        self,
-        base: &Base,
-        has_tokenizer: bool,
-        has_folder: bool,
-    ) -> Result<Prompt, String> {
+    fn resolve(self, base: &Base, has_tokenizer: bool, has_folder: bool) -> Result<Prompt, String> {
         let expect: Expect = self.expect.resolve(|path| base.path(path))?;
         let given = self.tokens.is_some() || self.text.is_some() || self.ask.is_some();
         if !given && expect.reference.is_none() {
