@@ -58,7 +58,9 @@ def main():
         # The documents' `python` has NumPy.
         python = Path(subprocess.run([sys.executable, "tools/parts.py", "--where"], cwd=clone, check=True,
                                      capture_output=True, text=True).stdout.strip())
-        (tools / "python").symlink_to(python / "venv" / "tools" / "bin" / "python")
+        wrapper = tools / "python"
+        wrapper.write_text(f'#!/bin/sh\nexec {python}/venv/tools/bin/python "$@"\n')
+        wrapper.chmod(0o755)
         environment = {**os.environ, "PATH": f"{tools}:{os.environ['PATH']}"}
         shell = subprocess.Popen(["bash"], cwd=clone, env=environment, stdin=subprocess.PIPE,
                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
