@@ -15,6 +15,7 @@ mod rules;
 mod runtime;
 mod scan;
 mod shell;
+#[cfg(not(target_family = "wasm"))]
 mod verify;
 
 use std::path::{Path, PathBuf};
@@ -38,6 +39,7 @@ pub use self::rules::{ExplainArgs, RulesArgs};
 pub use self::runtime::RuntimeArgs;
 pub use self::scan::ScanArgs;
 pub use self::shell::{CompletionsArgs, ManArgs};
+#[cfg(not(target_family = "wasm"))]
 pub use self::verify::{Rounding, ShimChoice, ThreadOrder, VerifyArgs};
 
 /// Says whether a compiled model library will load and run on a runtime.
@@ -153,11 +155,13 @@ pub enum Command {
     #[command(after_help = "Example: artcheck fix dist/qwen3.so --runtime tvm-0.27 --apply")]
     Fix(FixArgs),
     /// Run models end to end on a real runtime and compare the answers.
+    #[cfg(not(target_family = "wasm"))]
     #[command(
         after_help = "Example: artcheck verify dist/qwen3.so --weights dist/weights --prompt Hello"
     )]
     Verify(VerifyArgs),
     /// The child process of one row.
+    #[cfg(not(target_family = "wasm"))]
     #[command(hide = true)]
     VerifyRow,
     /// Print the JSON Schema of the JSON report.

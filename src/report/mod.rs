@@ -24,6 +24,7 @@ pub mod shown;
 pub mod state;
 pub mod style;
 pub mod summary;
+#[cfg(not(target_family = "wasm"))]
 pub mod verify;
 
 mod from_scan;

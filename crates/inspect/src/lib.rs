@@ -28,7 +28,10 @@ mod epoch;
 mod error;
 mod finding;
 pub mod limits;
+mod machine;
 pub mod module;
+#[cfg_attr(target_family = "wasm", path = "pages_wasm.rs")]
+mod pages;
 mod parts;
 mod place;
 mod rule;

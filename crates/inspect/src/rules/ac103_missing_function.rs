@@ -151,8 +151,14 @@ fn missing(pair: &Pair<'_>, program: &Program<'_>, index: usize, name: &str) -> 
             &RULE,
             format!("function `{name}` is provided by neither the library nor the runtime"),
         )
-        .says_known(pair.words("missing-function", &[("name", name)]))
         .at(program.first_use(index));
+    // What only host code names is looked up when it is called.
+    let finding = match index < program.table {
+        true => finding.says_known(pair.words("missing-function", &[("name", name)])),
+        false => finding.evidence(format!(
+            "VM functions that are compiled to host code call `{name}`: the library loads, and the call fails"
+        )),
+    };
     if let Some((_, pack, flag)) = PACKS.iter().find(|(prefix, ..)| name.starts_with(prefix)) {
         return finding
             .evidence(format!("`{name}` belongs to {pack}"))

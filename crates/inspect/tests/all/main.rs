@@ -5,6 +5,7 @@
 
 mod advice;
 mod ages;
+mod compiled_bodies;
 mod container_elf;
 mod container_fat;
 mod container_hostile;

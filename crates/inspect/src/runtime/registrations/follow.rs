@@ -2,12 +2,10 @@
 
 use std::collections::{BTreeSet, HashSet};
 
-use super::machine::{Flow, Machine, Target};
 use super::registrar::{Registrations, Takes, name_at};
 use super::sites::{Map, Sites};
-use super::state::{State, Value};
 use crate::container::Parsed;
-use crate::runtime::strings::Piece;
+use crate::machine::{Flow, Machine, Piece, State, Target, Value};
 
 /// Instructions that are followed in all. The largest libtvm has a few million in
 /// functions that register.
