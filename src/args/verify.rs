@@ -36,7 +36,7 @@ pub struct VerifyArgs {
     #[arg(long, short, value_name = "PATH")]
     pub runtime: Option<PathBuf>,
 
-    /// Of a library: tokens to generate.
+    /// Of a library or --mission: tokens to generate.
     #[arg(long, value_name = "N")]
     pub max_tokens: Option<u32>,
 
