@@ -42,7 +42,7 @@ pub use self::scan::ScanArgs;
 #[cfg(not(target_family = "wasm"))]
 pub use self::shell::{CompletionsArgs, ManArgs};
 #[cfg(not(target_family = "wasm"))]
-pub use self::verify::{ShimChoice, ThreadOrder, VerifyArgs};
+pub use self::verify::{Rounding, ShimChoice, ThreadOrder, VerifyArgs};
 
 /// Says whether a compiled model library will load and run on a runtime.
 #[derive(Debug, Parser)]
@@ -55,7 +55,7 @@ pub use self::verify::{ShimChoice, ThreadOrder, VerifyArgs};
 )]
 #[command(
     after_help = "Exit status: 0 clean; 1 findings at or above --fail-on; 2 wrong usage, or the job could \
-not be done; 3 nothing to look at; 4 could not decide (see --allow-unknown)."
+not be done; 3 nothing to look at; 4 could not decide (see --allow-undecided)."
 )]
 pub struct Args {
     /// What to do.

@@ -64,6 +64,11 @@ pub struct Selection {
     #[arg(long, value_name = "FILE")]
     pub with: Vec<PathBuf>,
 
+    /// The paths are the whole machine, as a container's root folder is: what is needed
+    /// and not among them (a driver, the CUDA runtime) is an error.
+    #[arg(long)]
+    pub complete: bool,
+
     /// The machine it must run on: ARCH-SYSTEM[.VERSION][+GPU...], e.g. x86_64-linux.2.28,
     /// aarch64-macos.13, x86_64-linux+sm_90, wasm32-web+no-f16+storage-buffers=8;
     /// `artcheck explain AC401` lists what can be said of a GPU.

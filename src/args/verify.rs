@@ -11,8 +11,13 @@ use crate::report::format::Format;
 #[derive(Debug, clap::Args)]
 pub struct VerifyArgs {
     /// The matrix file, or one model library.
-    #[arg(value_name = "MATRIX|LIBRARY")]
-    pub matrix: PathBuf,
+    #[arg(value_name = "MATRIX|LIBRARY", required_unless_present = "mission")]
+    pub matrix: Option<PathBuf>,
+
+    /// Every model folder in DIR (a library and what mlc-llm's tools wrote), asked a few
+    /// questions; ends with a table for a pull request. Rows are for Metal, or `--device`.
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["matrix", "prompt", "weights", "tokenizer"])]
+    pub mission: Option<PathBuf>,
 
     /// Of a library: what to ask it. Repeatable.
     #[arg(long, value_name = "TEXT")]
@@ -26,7 +31,7 @@ pub struct VerifyArgs {
     #[arg(long, value_name = "FILE")]
     pub tokenizer: Option<PathBuf>,
 
-    /// Of a library: the folder, wheel or virtual environment to run it on;
+    /// Of a library or --mission: the folder, wheel or virtual environment to run on;
     /// VIRTUAL_ENV if absent.
     #[arg(long, short, value_name = "PATH")]
     pub runtime: Option<PathBuf>,
@@ -72,6 +77,10 @@ pub struct VerifyArgs {
     #[arg(long, value_enum)]
     pub order: Option<ThreadOrder>,
 
+    /// On metal-sim: how kernels round. A Mac's compiler contracts and reorders.
+    #[arg(long, value_enum)]
+    pub arithmetic: Option<Rounding>,
+
     /// Repair rows that cannot run, and say with what.
     #[arg(long, value_enum, default_value_t = ShimChoice::None)]
     pub shim: ShimChoice,
@@ -108,6 +117,17 @@ pub enum ThreadOrder {
     Forward,
     /// Last to first.
     Reverse,
+}
+
+/// `--arithmetic`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Rounding {
+    /// Each operation rounds, in the order that is written.
+    Strict,
+    /// Products and sums may become fused multiply-adds.
+    Contracted,
+    /// Also another order, and denormals are zero.
+    Fast,
 }
 
 /// `--shim`.

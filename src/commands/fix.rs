@@ -202,7 +202,7 @@ fn judge(repaired: Repaired, before: ScanOptions, args: &FixArgs) -> anyhow::Res
             writeln!(out, "{}", shown_lines(&text))?;
         }
         for undecided in &unknown {
-            let text = format!("still not known: {}: {}", undecided.rule, undecided.why);
+            let text = format!("still undecided: {}: {}", undecided.rule, undecided.why);
             writeln!(out, "{}", shown_lines(&text))?;
         }
     }

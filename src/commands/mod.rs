@@ -27,6 +27,8 @@ mod verify;
 #[cfg(not(target_family = "wasm"))]
 mod verify_hooks;
 #[cfg(not(target_family = "wasm"))]
+mod verify_mission;
+#[cfg(not(target_family = "wasm"))]
 mod verify_one;
 
 use crate::args::{Args, Command};

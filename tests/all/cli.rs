@@ -25,7 +25,7 @@ fn exit_status_says_what_happened() {
     )
     .expect("written");
     assert_eq!(status(["scan", path]), 4);
-    assert_ne!(status(["scan", path, "--allow-unknown"]), 4);
+    assert_ne!(status(["scan", path, "--allow-undecided"]), 4);
 }
 
 #[test]

@@ -35,9 +35,11 @@ mod layers;
 #[cfg(unix)]
 mod link_sets;
 mod load_sets;
+mod machine;
 mod many_files;
 mod metadata_rules;
 mod metal_sim;
+mod mission;
 mod more_rules;
 mod names;
 mod next_release;

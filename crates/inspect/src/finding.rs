@@ -222,6 +222,17 @@ pub struct Outcome {
     pub findings: Vec<Finding>,
     /// Rules that needed a fact nobody could tell, with the reason.
     pub undecided: Vec<Undecided>,
+    /// What the machine must have, for what is not wrong otherwise.
+    pub needs: Vec<Need>,
+}
+
+/// A library that the machine must have and the set does not bring.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Need {
+    /// Its name, as the loader is asked for it.
+    pub library: String,
+    /// Who brings it, in words.
+    pub brought_by: String,
 }
 
 /// A rule that could not decide.
@@ -246,6 +257,13 @@ impl Outcome {
         if let Some(last) = self.findings.last_mut().filter(|_| count > 0) {
             last.evidence
                 .push(format!("{count} more like this one are not listed"));
+        }
+    }
+
+    /// Records what the machine must have.
+    pub fn need(&mut self, need: Need) {
+        if self.needs.len() < MAX_FINDINGS && !self.needs.contains(&need) {
+            self.needs.push(need);
         }
     }
 

@@ -28,6 +28,7 @@ mod epoch;
 mod error;
 mod finding;
 pub mod limits;
+mod machine;
 pub mod module;
 #[cfg_attr(target_family = "wasm", path = "pages_wasm.rs")]
 mod pages;
@@ -50,7 +51,7 @@ pub use artifact::{Artifact, Libraries, Problem, ProblemKind, Role};
 pub use bytes::Reader;
 pub use epoch::epoch;
 pub use error::DecodeError;
-pub use finding::{Finding, Location, Outcome, Rename, Repair, Said, Severity, Undecided};
+pub use finding::{Finding, Location, Need, Outcome, Rename, Repair, Said, Severity, Undecided};
 pub use rule::Rule;
 pub use rules::ALL as RULES;
 pub use runtime::RuntimeProfile;

@@ -46,7 +46,8 @@ fn ends_with_any(name: &[u8], suffixes: &[&str]) -> bool {
 
 /// Whether a symbol of this name is kept wherever it is found:
 ///
-/// * C functions and context slots: `TVM*`, `__TVM*`;
+/// * C functions and context slots: `TVM*`, `__TVM*`; what TVM's Java classes call:
+///   `Java_org_apache_tvm_*`;
 /// * names reserved for generated code: `__tvm*` (blob, context slot,
 ///   `__tvm_ffi_*` functions, handle initialisers), `.tvm_func.*` locals;
 /// * the same blob and context names behind a system-library prefix, and the
@@ -66,6 +67,7 @@ pub(crate) fn begins_like_tvm(start: &[u8]) -> bool {
         Some(b'T') => start.starts_with(b"TVM"),
         Some(b'_') => start.starts_with(b"__TVM") || start.starts_with(b"__tvm"),
         Some(b'.') => start.starts_with(b".tvm_func."),
+        Some(b'J') => start.starts_with(b"Java_org_apache_tvm_"),
         _ => false,
     }
 }

@@ -11,6 +11,7 @@ use std::ops::Range;
 use memchr::memmem;
 
 use crate::container::{Format, Parsed, Region};
+pub use crate::machine::{Piece, code};
 use crate::module::ModelLibrary;
 
 /// A part of a region that is not the runtime's own (a model's blob).
@@ -53,15 +54,6 @@ pub struct Framed<'a> {
     pub address: u64,
 }
 
-/// A run of read-only data.
-#[derive(Debug, Clone, Copy)]
-pub struct Piece<'a> {
-    /// The bytes.
-    pub data: &'a [u8],
-    /// Address of the first one.
-    pub address: u64,
-}
-
 /// The read-only data of a binary, excluded ranges cut out.
 pub(crate) fn read_only<'a>(parsed: &'a Parsed<'_>, exclude: &[Exclusion]) -> Vec<Piece<'a>> {
     let wasm = parsed.binary.format == Format::Wasm;
@@ -86,16 +78,6 @@ pub(crate) fn read_only<'a>(parsed: &'a Parsed<'_>, exclude: &[Exclusion]) -> Ve
         }
     }
     pieces
-}
-
-/// The code of a binary.
-pub fn code<'a>(parsed: &'a Parsed<'_>) -> Vec<Piece<'a>> {
-    let code = parsed.regions.iter().filter(|region| region.executable);
-    let piece = |region: &'a Region<'_>| Piece {
-        data: &region.data,
-        address: region.address,
-    };
-    code.map(piece).collect()
 }
 
 fn push<'a>(pieces: &mut Vec<Piece<'a>>, region: &'a Region<'_>, from: usize, to: usize) {

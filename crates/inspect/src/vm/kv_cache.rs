@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::dataflow::{CallSite, calls};
 use super::value::{Reach, Value, origin};
-use super::{ConstantValue, Executable, Function};
+use super::{ConstantValue, Executable, Function, FunctionKind};
 
 /// The constructor of the paged KV cache.
 pub const CREATE: &str = "vm.builtin.paged_attention_kv_cache_create";
@@ -107,6 +107,9 @@ impl ConfigShape {
         let instruction = self.instruction.filter(|_| self.elements == 6).ok_or(
             "the six-element KV-cache config is a constant, not built by vm.builtin.make_shape",
         )?;
+        if function.kind == FunctionKind::VmTir {
+            return Err("the six-element KV-cache config is built by host code");
+        }
         match function.instructions.contains(&instruction) {
             true => Ok(instruction),
             false => Err(

@@ -74,7 +74,7 @@ pub(crate) fn plan_with_refusals(
     let mut refused = Vec::new();
     for site in &sites {
         let mut todo = Todo::default();
-        for (module, executable) in site.blob.executables() {
+        for (module, executable) in site.library.programs(&site.blob) {
             todo.executable(site, module, executable, runtime)?;
         }
         todo.devices(site, runtime);
@@ -124,11 +124,20 @@ impl Todo {
         runtime: &RuntimeProfile,
     ) -> Result<(), PlanError> {
         let payload = site.payload(module);
-        if let Some(to) = wanted_tag(executable, runtime)? {
+        let unread = site.library.unread();
+        if unread.is_none()
+            && let Some(to) = wanted_tag(executable, runtime)?
+        {
             self.add(tags::change(executable, module, payload, to)?);
         }
         let lengths = runtime.cache_config_lengths.value.as_ref();
-        if lengths.is_some_and(|lengths| lengths.contains(&5) && !lengths.contains(&6)) {
+        if let Some(why) = unread {
+            self.refused.push(Refusal {
+                rule: Some(rules::KV_CACHE_CONFIG),
+                reason: format!("{why}; it may create a KV cache"),
+                remedy: "load a shim, or compile the library with the runtime's TVM".to_owned(),
+            });
+        } else if lengths.is_some_and(|lengths| lengths.contains(&5) && !lengths.contains(&6)) {
             self.add_or_refuse(config_shape::shorten(executable, module, payload));
         }
         let magics = runtime.vm_magics.value.as_ref();

@@ -38,6 +38,10 @@ pub trait Progress: Send {
     fn weights(&mut self, row: &str, done: usize, total: usize) {
         let _ = (row, done, total);
     }
+    /// The answer to a row's prompt, as far as it has come.
+    fn answer(&mut self, row: &str, prompt: usize, text: &str) {
+        let _ = (row, prompt, text);
+    }
     /// A row ended.
     fn row(&mut self, report: &RowReport) {
         let _ = report;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use artcheck_metal_sim::Order;
+use artcheck_metal_sim::{Arithmetic, Order};
 
 use crate::device::DeviceName;
 use crate::matrix::row::Row;
@@ -45,6 +45,8 @@ pub struct MatrixOptions<'a> {
     pub guard: bool,
     /// Replaces the order of threads on the simulated device.
     pub order: Option<Order>,
+    /// Replaces how kernels round on the simulated device.
+    pub arithmetic: Option<Arithmetic>,
 }
 
 impl MatrixOptions<'_> {
@@ -64,6 +66,7 @@ impl MatrixOptions<'_> {
             shims: None,
             guard: false,
             order: None,
+            arithmetic: None,
         }
     }
 }
@@ -95,6 +98,7 @@ pub fn run_matrix(
         row.time_limit = options.time_limit.unwrap_or(row.time_limit);
         row.simulation.guard |= options.guard;
         row.simulation.order = options.order.unwrap_or(row.simulation.order);
+        row.simulation.arithmetic = options.arithmetic.unwrap_or(row.simulation.arithmetic);
     }
     let simulator = Simulator::default();
     let tools = Tools {

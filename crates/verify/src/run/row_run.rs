@@ -166,6 +166,7 @@ impl<'a, 'p> RowRun<'a, 'p> {
         let mut tell = |event: &Event| match event {
             Event::Stage { stage } => lock(progress).stage(&row.name, *stage),
             Event::Weights { done, total } => lock(progress).weights(&row.name, *done, *total),
+            Event::Answer { prompt, text } => lock(progress).answer(&row.name, *prompt, text),
             Event::Facts(_) | Event::Result(_) => {}
         };
         let child = &self.tools.child;
