@@ -26,9 +26,12 @@ use clap::Parser;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    // The system has no folder for temporary files that it names itself.
+    // The standard library knows no folder for temporary files there.
     #[cfg(target_family = "wasm")]
-    let _first = tempfile::env::override_temp_dir(std::path::Path::new("/tmp"));
+    {
+        let named = std::env::var_os("TMPDIR").unwrap_or_else(|| "/tmp".into());
+        let _first = tempfile::env::override_temp_dir(named.as_ref());
+    }
     let args = args::Args::try_parse().unwrap_or_else(|error| args::refuse(error));
     match commands::run(args) {
         Ok(status) => status.into(),

@@ -11,7 +11,7 @@ const MOST = 500;
 /** @param {string} text */
 export function disassembly(text) {
   const lines = text.split("\n");
-  const functions = lines.flatMap((line, at) => (line.startsWith("@") ? [{ at, name: line.replace(/:$/, "") }] : []));
+  const functions = lines.flatMap((line, at) => (isHead(line) ? [{ at, name: line.slice(1, -1) }] : []));
   const listing = h("pre", { class: "listing", tabindex: 0, "aria-label": "Disassembly" });
   const more = h("button", { type: "button", onclick: () => add() }, "Show more");
   const said = h("p", { class: "quiet", role: "status" });
@@ -47,7 +47,7 @@ export function disassembly(text) {
     let heading = "";
     let told = "";
     for (const [at, line] of lines.entries()) {
-      if (line.startsWith("@")) heading = line;
+      if (isHead(line)) heading = line;
       const where = line.toLowerCase().indexOf(wanted);
       if (where < 0) continue;
       count += 1;
@@ -83,7 +83,12 @@ export function disassembly(text) {
   );
 }
 
+/** Whether a line begins a function with instructions. @param {string} line */
+function isHead(line) {
+  return line.startsWith("@") && line.endsWith(":");
+}
+
 /** @param {number} at @param {string} line */
 function numbered(at, line) {
-  return h("span", { class: line.startsWith("@") ? "line heading" : "line" }, h("span", { class: "number" }, at + 1), line, "\n");
+  return h("span", { class: isHead(line) ? "line heading" : "line" }, h("span", { class: "number" }, at + 1), line, "\n");
 }

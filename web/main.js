@@ -11,7 +11,8 @@ import { newestFirst, short, showReport } from "./report.js";
 
 /** @typedef {import("./intake.js").Given} Given */
 
-const OUT = "tmp/report.txt";
+/** Where the program writes the report as text. */
+const OUT = ".tmp/report.txt";
 /** What the page holds; a test reads it too. */
 export const state = {
   /** Paths that were given, from the root. @type {Set<string>} */
@@ -41,6 +42,7 @@ async function take(given) {
   const started = performance.now();
   say(`Reading ${counted(given.length, "file")}…`);
   await clear();
+  given = apart(given);
   await add(given);
   state.files = new Set(given.map(({ path }) => path));
   state.runtime = "";
@@ -48,6 +50,17 @@ async function take(given) {
   history.replaceState(null, "", location.pathname + location.search);
   await scan(started);
   by("headline").focus();
+}
+
+/** Files with a path of their own: those that share one get folders. @param {Given[]} given */
+function apart(given) {
+  /** @type {Map<string, number>} */
+  const met = new Map();
+  return given.map(({ path, file }) => {
+    const times = (met.get(path) ?? 0) + 1;
+    met.set(path, times);
+    return { path: times > 1 ? `${times}/${path}` : path, file };
+  });
 }
 
 /** Top-level names, which is what the command line would be given. */
@@ -212,6 +225,8 @@ tried(async () => {
   await linked();
   await ready();
   const { stdout } = await run(["--version"]);
+  // The browser translates what runs: a scan of nothing saves the first file some of that.
+  await run(["scan", "--format", "json", "--", OUT.split("/")[0]]);
   fill(by("version"), stdout.trim());
   document.documentElement.dataset.ready = "true";
   if ("serviceWorker" in navigator) await navigator.serviceWorker.register("sw.js");

@@ -1,11 +1,14 @@
 // @ts-check
 // Puts the page together: node web/pack.mjs DIST, with artcheck.wasm in it already.
 
+import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { copyFileSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { argv } from "node:process";
-import { constants, gzipSync } from "node:zlib";
+import { gzipSync } from "node:zlib";
+
+import { unpack } from "./unpack.js";
 
 const from = import.meta.dirname;
 const dist = argv[2];
@@ -13,11 +16,16 @@ const parts = readdirSync(from).filter((name) => /\.(html|css|js|svg)$/.test(nam
 for (const part of parts) copyFileSync(join(from, part), join(dist, part));
 
 const wasm = readFileSync(join(dist, "artcheck.wasm"));
-writeFileSync(join(dist, "artcheck.wasm.gz"), gzipSync(wasm, { level: constants.Z_BEST_COMPRESSION }));
+const how = ["--format=lzma", "--lzma1=preset=9e,lc=4,lp=0,pb=0", "--stdout", "--keep", join(dist, "artcheck.wasm")];
+const packed = execFileSync("xz", how, { maxBuffer: 1 << 30 });
+// xz leaves the size open, which a reader would have to guess.
+packed.writeBigUInt64LE(BigInt(wasm.length), 5);
+if (!wasm.equals(unpack(packed))) throw new Error("what was packed does not unpack to the program");
+writeFileSync(join(dist, "artcheck.lzma"), packed);
 rmSync(join(dist, "artcheck.wasm"));
 
 // The service worker changes its name with anything that it keeps.
-const kept = [...parts, "artcheck.wasm.gz"].sort();
+const kept = [...parts, "artcheck.lzma"].sort();
 const build = createHash("sha256");
 for (const name of kept) build.update(name).update(readFileSync(join(dist, name)));
 const worker = readFileSync(join(from, "sw.js"), "utf8")
@@ -28,6 +36,6 @@ writeFileSync(join(dist, "sw.js"), worker);
 let size = 0;
 for (const name of readdirSync(dist)) {
   const bytes = readFileSync(join(dist, name));
-  size += name.endsWith(".gz") ? statSync(join(dist, name)).size : gzipSync(bytes).length;
+  size += name.endsWith(".lzma") ? statSync(join(dist, name)).size : gzipSync(bytes).length;
 }
 console.log(`${dist}: ${readdirSync(dist).length} files, ${(size / 1e6).toFixed(2)} MB compressed; the program is ${(wasm.length / 1e6).toFixed(2)} MB`);

@@ -5,16 +5,19 @@ import { FileNode, Folder } from "./files.js";
 import { Pages } from "./pages.js";
 import { Exit, Wasi } from "./wasi.js";
 
+/** The folder for temporary files, and for what a command writes for the page. */
+export const TEMPORARY = ".tmp";
+
 /**
  * What a command did.
  * @typedef {{ status: number, stdout: Uint8Array, stderr: string, read: number, memory: number }} Done
  */
 
 /**
- * @param {WebAssembly.Module} program
+ * @param {WebAssembly.Module} program what the Rust compiler made, through `lazy.mjs` or not
  * @param {Folder} root
  * @param {string[]} args
- * @param {{ stdin?: Uint8Array, env?: string[] }} [given]
+ * @param {{ stdin?: Uint8Array }} [given]
  * @returns {Done}
  */
 export function run(program, root, args, given = {}) {
@@ -23,7 +26,8 @@ export function run(program, root, args, given = {}) {
   /** @type {Uint8Array[]} */
   const err = [];
   const wasi = new Wasi(root, ["artcheck", ...args], {
-    ...given,
+    stdin: given.stdin,
+    env: [`TMPDIR=/${TEMPORARY}`],
     stdout: (text) => out.push(text),
     stderr: (text) => err.push(text),
   });

@@ -3,7 +3,8 @@
 // place in which a browser lets files be read in parts while somebody waits for them.
 
 import { FileNode, Folder, ofBlob } from "./files.js";
-import { run } from "./run.js";
+import { run, TEMPORARY } from "./run.js";
+import { unpack } from "./unpack.js";
 
 /** @type {Folder} */
 let root = fresh();
@@ -11,23 +12,14 @@ const program = compiled();
 
 function fresh() {
   const folder = new Folder();
-  folder.add("tmp", new Folder());
+  folder.add(TEMPORARY, new Folder());
   return folder;
 }
 
-/**
- * The program. It is stored compressed, because not every server compresses it.
- */
 async function compiled() {
-  const answer = await fetch(new URL("artcheck.wasm.gz", import.meta.url));
-  if (!answer.ok || !answer.body) throw new Error(`the program did not come: ${answer.status}`);
-  const [first, whole] = answer.body.tee();
-  const head = (await first.getReader().read()).value;
-  // A server that declares the compression has it undone by the browser.
-  const packed = head?.[0] === 0x1f && head[1] === 0x8b;
-  const stream = packed ? whole.pipeThrough(new DecompressionStream("gzip")) : whole;
-  const headers = { "content-type": "application/wasm" };
-  return WebAssembly.compileStreaming(new Response(stream, { headers }));
+  const answer = await fetch(new URL("artcheck.lzma", import.meta.url));
+  if (!answer.ok) throw new Error(`the program did not come: ${answer.status}`);
+  return WebAssembly.compile(unpack(new Uint8Array(await answer.arrayBuffer())));
 }
 
 /** @type {Record<string, (given: any) => any>} */
@@ -56,7 +48,7 @@ const jobs = {
   /** The files that were written, as they are now. */
   written() {
     return [...root.written()]
-      .filter(([path]) => !path.startsWith("tmp/"))
+      .filter(([path]) => !path.startsWith(`${TEMPORARY}/`))
       .map(([path, node]) => ({ path, blob: node.blob() }));
   },
 };

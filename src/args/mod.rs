@@ -14,6 +14,7 @@ mod report;
 mod rules;
 mod runtime;
 mod scan;
+#[cfg(not(target_family = "wasm"))]
 mod shell;
 #[cfg(not(target_family = "wasm"))]
 mod verify;
@@ -38,6 +39,7 @@ pub use self::patch::{
 pub use self::rules::{ExplainArgs, RulesArgs};
 pub use self::runtime::RuntimeArgs;
 pub use self::scan::ScanArgs;
+#[cfg(not(target_family = "wasm"))]
 pub use self::shell::{CompletionsArgs, ManArgs};
 #[cfg(not(target_family = "wasm"))]
 pub use self::verify::{Rounding, ShimChoice, ThreadOrder, VerifyArgs};
@@ -179,9 +181,11 @@ pub enum Command {
     #[command(after_help = "Example: artcheck doctor .venv")]
     Doctor(DoctorArgs),
     /// Print the completions of a shell.
+    #[cfg(not(target_family = "wasm"))]
     #[command(after_help = "Example: artcheck completions bash")]
     Completions(CompletionsArgs),
     /// Print the manual page.
+    #[cfg(not(target_family = "wasm"))]
     #[command(after_help = "Example: artcheck man --out man")]
     Man(ManArgs),
 }

@@ -1,5 +1,6 @@
 //! One file per command.
 
+#[cfg(not(target_family = "wasm"))]
 mod completions;
 mod diff;
 mod doctor;
@@ -8,6 +9,7 @@ mod explain;
 mod fix;
 mod fixable;
 mod init;
+#[cfg(not(target_family = "wasm"))]
 mod man;
 mod matrix;
 mod merge;
@@ -60,7 +62,9 @@ pub fn run(args: Args) -> anyhow::Result<Status> {
         Command::Merge(merge) => merge::run(&merge, terminal),
         Command::Diff(diff) => diff::run(&diff, terminal),
         Command::Doctor(doctor) => doctor::run(&doctor),
+        #[cfg(not(target_family = "wasm"))]
         Command::Completions(completions) => completions::run(&completions),
+        #[cfg(not(target_family = "wasm"))]
         Command::Man(man) => man::run(&man),
     }
 }

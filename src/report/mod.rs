@@ -7,6 +7,7 @@ pub mod format;
 pub mod github;
 pub mod gitlab;
 pub mod groups;
+#[cfg_attr(target_family = "wasm", path = "html_left_out.rs")]
 pub mod html;
 pub mod human;
 pub mod json;

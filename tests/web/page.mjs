@@ -16,9 +16,10 @@ const cache = process.env.ARTCHECK_PARTS ?? join(homedir(), ".cache/artcheck/par
 const axe = readFileSync(join(cache, "npm/axe-core/package/axe.min.js"), "utf8");
 const artcheck = process.env.ARTCHECK ?? join(root, "target/release/artcheck");
 const pictures = process.env.PICTURES;
+const dist = process.env.DIST ?? join(root, "web/dist");
 const corpus = join(root, "corpus/artifacts");
 const folder = mkdtempSync(join(tmpdir(), "artcheck-page-"));
-const TYPES = { ".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml", ".gz": "application/gzip" };
+const TYPES = { ".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml", ".lzma": "application/octet-stream" };
 
 /** What was measured, for the record. */
 const record = [];
@@ -112,7 +113,7 @@ const median = (all) => [...all].sort((a, b) => a - b)[all.length >> 1];
 
 /** Everything that is asked of the page, in one browser. */
 async function tried(name, launch) {
-  const site = served(join(root, "web/dist"));
+  const site = served(dist);
   const stranger = served(folder);
   await Promise.all([site, stranger].map(({ server }) => new Promise((resolve) => (server.listening ? resolve() : server.on("listening", resolve)))));
   const browser = await puppeteer.launch(launch);
@@ -312,9 +313,9 @@ async function refused(page, name, stranger) {
   check(`${name}: a request to elsewhere is refused, in the page and in a worker`, none, `${JSON.stringify(outcome)}, ${stranger.asked.length} arrived`);
 }
 
-const size = readdirSync(join(root, "web/dist")).reduce((sum, file) => {
-  const bytes = readFileSync(join(root, "web/dist", file));
-  return sum + (file.endsWith(".gz") ? bytes.length : gzipSync(bytes).length);
+const size = readdirSync(dist).reduce((sum, file) => {
+  const bytes = readFileSync(join(dist, file));
+  return sum + (file.endsWith(".lzma") ? bytes.length : gzipSync(bytes).length);
 }, 0);
 check("the page, compressed, below 1.5 MB", size < 1.5e6, `${(size / 1e6).toFixed(2)} MB`);
 
