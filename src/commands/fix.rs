@@ -16,13 +16,15 @@ use artcheck_patch::shim::Environment;
 
 use super::patch::{output, resign, wrote};
 use super::prove;
+use super::terminal::Terminal;
 use crate::args::{FixArgs, PlainFormat};
 use crate::exit::Status;
+use crate::report::style::Style;
 use crate::runtimes;
 use crate::told::told;
 
 /// Plans every artifact's repair; carries the plans out with `--apply`.
-pub fn run(args: &FixArgs) -> anyhow::Result<Status> {
+pub fn run(args: &FixArgs, terminal: Terminal) -> anyhow::Result<Status> {
     let runtime = runtimes::resolve_one(&args.runtime)?;
     let options = ScanOptions {
         paths: vec![args.path.clone()],
@@ -52,7 +54,7 @@ pub fn run(args: &FixArgs) -> anyhow::Result<Status> {
     if args.apply {
         fix::share_shim(&mut plans);
     }
-    show(&plans, args.change.format)?;
+    show(&plans, args.change.format, terminal.style)?;
     if args.apply {
         refuse_early(&plans, args, &runtime_paths)?;
     } else if args.change.format == PlainFormat::Human
@@ -267,7 +269,7 @@ fn files(scan: &Scan, below: &Path) -> Vec<PathBuf> {
     files.into_iter().collect()
 }
 
-fn show(plans: &[FixPlan], format: PlainFormat) -> anyhow::Result<()> {
+fn show(plans: &[FixPlan], format: PlainFormat, style: Style) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     match format {
         PlainFormat::Json => {
@@ -276,7 +278,8 @@ fn show(plans: &[FixPlan], format: PlainFormat) -> anyhow::Result<()> {
         }
         PlainFormat::Human => {
             for plan in plans {
-                writeln!(out, "{}", shown_lines(plan.describe().trim_end()))?;
+                let text = shown_lines(plan.describe().trim_end()).into_owned();
+                write!(out, "{}", style.page(&text))?;
             }
         }
     }

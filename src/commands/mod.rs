@@ -8,6 +8,7 @@ mod explain;
 mod fix;
 mod fixable;
 mod init;
+mod init_verify;
 mod man;
 mod matrix;
 mod merge;
@@ -38,12 +39,12 @@ pub fn run(args: Args) -> anyhow::Result<Status> {
         Command::Scan(scan) => scan::run(&scan, terminal),
         Command::Matrix(scan) => matrix::run(&scan, terminal),
         Command::Dump(dump) => dump::run(&dump),
-        Command::Runtime(runtime) => runtime::run(&runtime),
+        Command::Runtime(runtime) => runtime::run(&runtime, terminal),
         Command::Explain(explain) => explain::run(&explain, terminal),
-        Command::Rules(rules) => rules::run(&rules),
+        Command::Rules(rules) => rules::run(&rules, terminal),
         Command::Patch { command } => patch::run(&command),
         Command::Unpatch(unpatch) => unpatch::run(&unpatch),
-        Command::Fix(fix) => fix::run(&fix),
+        Command::Fix(fix) => fix::run(&fix, terminal),
         Command::Verify(verify) => verify::run(&verify, terminal),
         Command::VerifyRow => std::process::exit(i32::from(artcheck_verify::child_main())),
         Command::Schema => schema::run(),

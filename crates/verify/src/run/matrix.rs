@@ -355,7 +355,10 @@ fn cannot_run(row: &Row) -> Option<String> {
         .files()
         .iter()
         .filter(|(_, path)| !path.exists())
-        .map(|(what, path)| format!("no {what} {}", path.display()))
+        .map(|(what, path)| match unset(&path.to_string_lossy()) {
+            Some(name) => format!("{name} is not set; {what} {}", path.display()),
+            None => format!("no {what} {}", path.display()),
+        })
         .collect();
     if !missing.is_empty() {
         let get = row.get.as_ref();
@@ -412,4 +415,10 @@ fn median(figures: &[Figures]) -> Figures {
         host_seconds_per_step: of(|f| f.host_seconds_per_step),
         peak_memory: figures.iter().filter_map(|f| f.peak_memory).max(),
     }
+}
+
+/// The variable of a path that was left as it is written, because it is not set.
+fn unset(path: &str) -> Option<&str> {
+    let (_, after) = path.split_once("${")?;
+    after.split_once('}').map(|(name, _)| name)
 }
