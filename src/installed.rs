@@ -1,40 +1,58 @@
 //! The Python environments of this machine that a TVM process would use: the active
-//! one, those of conda, uv and this folder, and that of the Python on PATH.
+//! one, those of conda, uv and this folder, that of the Python on PATH, and the
+//! folders that these add to their own.
 //!
 //! Nothing is executed: an environment is told by its files.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-/// Folders of site-packages that hold parts of the load set.
-const PACKAGES: [&str; 5] = ["tvm", "tvm_ffi", "mlc_llm", "xgrammar", "tvm_tirx"];
+use artcheck_inspect::runtime::distribution::Distribution;
+use artcheck_inspect::runtime::machine::Machine;
+
+/// Folders of site-packages that hold parts of the load set, whatever package brought
+/// them.
+const PACKAGES: [&str; 3] = ["tvm", "tvm_ffi", "mlc_llm"];
+/// Bytes of a package's list of files, of its METADATA, and of a `.pth` file.
+const MAX_RECORD: u64 = 8 << 20;
+const MAX_SMALL: u64 = 256 << 10;
+/// Folders that `.pth` files and PYTHONPATH may add.
+const MAX_ADDED: usize = 64;
 
 /// An environment, and how it was found.
 pub struct Environment {
     /// In a user's words.
-    pub found: &'static str,
+    pub found: String,
     /// Its `site-packages` folder.
     pub site: PathBuf,
 }
 
 /// The environments, the one that Python would use first.
 pub fn environments() -> Vec<Environment> {
-    let mut roots: Vec<(&'static str, PathBuf)> = Vec::new();
+    let mut roots: Vec<(String, PathBuf)> = Vec::new();
     for name in ["VIRTUAL_ENV", "CONDA_PREFIX", "UV_PROJECT_ENVIRONMENT"] {
-        roots.extend(std::env::var_os(name).map(|root| (name, PathBuf::from(root))));
+        let root = std::env::var_os(name).filter(|root| !root.is_empty());
+        roots.extend(root.map(|root| (name.to_owned(), PathBuf::from(root))));
     }
-    roots.push(("./.venv", PathBuf::from(".venv")));
-    roots.extend(python_on_path().map(|root| ("Python on PATH", root)));
-    let mut found: Vec<Environment> = Vec::new();
+    roots.push(("./.venv".to_owned(), PathBuf::from(".venv")));
+    let python = python_on_path().map(|root| ("Python on PATH".to_owned(), root));
+    roots.extend(python);
+    let mut all = Environments::default();
+    // Python looks there before anywhere else.
+    for folder in listed("PYTHONPATH").take(MAX_ADDED) {
+        all.add("PYTHONPATH", folder);
+    }
     for (how, root) in roots {
-        for site in site_packages(&root) {
-            let same =
-                |known: &Environment| known.site.canonicalize().ok() == site.canonicalize().ok();
-            if !found.iter().any(same) {
-                found.push(Environment { found: how, site });
-            }
-        }
+        all.root(&how, &root);
     }
-    found
+    all.0
+}
+
+/// This machine, as its loader looks for libraries.
+pub fn machine() -> Machine {
+    let folders = ["LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH"].map(listed);
+    let folders = folders.into_iter().flatten();
+    Machine::this(folders.filter(|folder| folder.is_dir()).collect())
 }
 
 /// The parts of the first environment that has any.
@@ -43,17 +61,130 @@ pub fn active() -> Option<Vec<PathBuf>> {
     all.find(|packages| !packages.is_empty())
 }
 
-/// The packages, with the `*.dist-info` that says where they came from read on the way.
+/// What the packages of the family, and those that ask for one of it, have in an
+/// environment; the `*.dist-info` that says where it came from is read on the way.
 pub fn packages(site: &Path) -> Vec<PathBuf> {
-    let folders = PACKAGES.iter().map(|package| site.join(package));
-    folders.filter(|folder| folder.is_dir()).collect()
+    let mut names: BTreeSet<String> = PACKAGES.map(str::to_owned).into();
+    for package in children(site) {
+        if package.extension().is_some_and(|end| end == "dist-info") {
+            names.extend(of_distribution(&package));
+        }
+    }
+    let places = names.into_iter().map(|name| site.join(name));
+    places.filter(|place| place.exists()).collect()
+}
+
+/// The folders and libraries directly in `site-packages` that a package brought.
+fn of_distribution(info: &Path) -> BTreeSet<String> {
+    let metadata = beginning(&info.join("METADATA"), MAX_SMALL);
+    if metadata.is_none_or(|text| Distribution::parse(&text).is_none()) {
+        return BTreeSet::new();
+    }
+    let record = beginning(&info.join("RECORD"), MAX_RECORD).unwrap_or_default();
+    let files = record.lines().filter_map(|line| line.split(',').next());
+    let tops = files.filter_map(|file| match file.split_once('/') {
+        Some((top, _)) => Some(top),
+        // A single module, where it is a library.
+        None => is_library(file).then_some(file),
+    });
+    let is_meant = |top: &&str| {
+        !top.is_empty()
+            && !top.starts_with('.')
+            && !matches!(
+                *top,
+                "bin" | "Scripts" | "include" | "share" | "__pycache__"
+            )
+            && !top.ends_with(".dist-info")
+    };
+    tops.filter(is_meant).map(str::to_owned).collect()
+}
+
+fn is_library(file: &str) -> bool {
+    [".so", ".pyd", ".dylib"]
+        .iter()
+        .any(|end| file.ends_with(end))
+}
+
+/// Environments in the order in which they are found, each once.
+#[derive(Default)]
+struct Environments(Vec<Environment>);
+
+impl Environments {
+    /// What an installation of Python has, and adds to it.
+    fn root(&mut self, how: &str, root: &Path) {
+        for site in site_packages(root) {
+            self.add(how, site);
+        }
+        let configuration = beginning(&root.join("pyvenv.cfg"), MAX_SMALL);
+        let value = |key: &str| {
+            let text = configuration.as_deref().unwrap_or_default();
+            let mut lines = text.lines().filter_map(|line| line.split_once('='));
+            let (_, value) = lines.find(|(name, _)| name.trim() == key)?;
+            Some(value.trim().to_owned())
+        };
+        let is_open = value("include-system-site-packages").is_none_or(|value| value != "false");
+        if configuration.is_some() && is_open {
+            // `home` is the folder of the Python that it was made with.
+            let home = value("home").map(PathBuf::from);
+            let base = home.as_deref().and_then(Path::parent);
+            let sites = base.map(site_packages).unwrap_or_default();
+            for site in sites {
+                self.add(&format!("{how}, which includes it"), site);
+            }
+        }
+        if is_open && std::env::var_os("PYTHONNOUSERSITE").is_none() {
+            let home = std::env::home_dir().unwrap_or_default();
+            for site in site_packages(&home.join(".local")) {
+                self.add("the user's own packages", site);
+            }
+        }
+    }
+
+    fn add(&mut self, how: &str, site: PathBuf) {
+        let real = site.canonicalize().ok();
+        let same = |known: &Environment| known.site.canonicalize().ok() == real;
+        if real.is_none() || !site.is_dir() || self.0.iter().any(same) {
+            return;
+        }
+        let added = added_by_pth(&site);
+        self.0.push(Environment {
+            found: how.to_owned(),
+            site,
+        });
+        if self.0.len() > MAX_ADDED {
+            return;
+        }
+        for (file, folder) in added {
+            self.add(&format!("{file} of {how}"), folder);
+        }
+    }
+}
+
+/// The folders that the `.pth` files of an environment add to it.
+fn added_by_pth(site: &Path) -> Vec<(String, PathBuf)> {
+    let mut added = Vec::new();
+    for file in children(site) {
+        if file.extension().is_none_or(|end| end != "pth") {
+            continue;
+        }
+        let name = file.file_name().unwrap_or_default().to_string_lossy();
+        let text = beginning(&file, MAX_SMALL).unwrap_or_default();
+        let lines = text.lines().map(str::trim);
+        let folders = lines.filter(|line| {
+            let is_code = line.starts_with("import ") || line.starts_with("import\t");
+            !line.is_empty() && !line.starts_with('#') && !is_code
+        });
+        let folders = folders.map(|line| (name.clone().into_owned(), site.join(line)));
+        added.extend(folders.filter(|(_, folder)| folder.is_dir()));
+    }
+    added.truncate(MAX_ADDED);
+    added
 }
 
 fn site_packages(root: &Path) -> Vec<PathBuf> {
     let mut folders = vec![root.join("Lib/site-packages")];
     for base in [root.join("lib"), root.join("local/lib")] {
-        let entries = std::fs::read_dir(base).into_iter().flatten().flatten();
-        for python in entries.map(|entry| entry.path()) {
+        for python in children(&base) {
             folders.extend(["site-packages", "dist-packages"].map(|site| python.join(site)));
         }
     }
@@ -64,13 +195,74 @@ fn site_packages(root: &Path) -> Vec<PathBuf> {
 
 /// The folder that the Python on PATH is installed in, or its environment's.
 fn python_on_path() -> Option<PathBuf> {
-    let path = std::env::var_os("PATH")?;
     let names = ["python3", "python", "python.exe"];
-    let mut files =
-        std::env::split_paths(&path).flat_map(|folder| names.map(|name| folder.join(name)));
+    let mut files = listed("PATH").flat_map(|folder| names.map(|name| folder.join(name)));
     let python = files.find(|file| file.is_file())?;
     let around = |file: &Path| Some(file.parent()?.parent()?.to_owned());
+    if let Some(root) = behind_shim(&python) {
+        return Some(root);
+    }
     // An environment's own Python is a link to another's.
     let environment = around(&python).filter(|root| root.join("pyvenv.cfg").is_file());
     environment.or_else(|| around(&python.canonicalize().ok()?))
+}
+
+/// The installation that pyenv's script of that name starts: by PYENV_VERSION, the
+/// file `.python-version` here, or the global `version`.
+fn behind_shim(python: &Path) -> Option<PathBuf> {
+    let shims = python.parent()?;
+    let root = shims.parent().filter(|_| shims.ends_with("shims"))?;
+    let here = std::env::current_dir().unwrap_or_default();
+    let mut local = here
+        .ancestors()
+        .map(|folder| folder.join(".python-version"));
+    let named = std::env::var("PYENV_VERSION").ok();
+    let named = named.or_else(|| beginning(&local.find(|file| file.is_file())?, MAX_SMALL));
+    let named = named.or_else(|| beginning(&root.join("version"), MAX_SMALL))?;
+    let mut versions = named.split([':', '\n']).map(str::trim);
+    let version = versions.find(|version| !version.is_empty() && !version.contains(['/', '\\']))?;
+    let versions = root.join("versions");
+    let exact = versions.join(version);
+    if exact.is_dir() {
+        return Some(exact);
+    }
+    // `3.11` stands for the newest of its line.
+    let line = format!("{version}.");
+    let mut of_line: Vec<PathBuf> = children(&versions)
+        .into_iter()
+        .filter(|folder| {
+            let name = folder.file_name().unwrap_or_default().to_string_lossy();
+            name.starts_with(&line)
+        })
+        .collect();
+    let number = |folder: &PathBuf| {
+        let name = folder.file_name().unwrap_or_default().to_string_lossy();
+        let last = name.strip_prefix(&line).unwrap_or_default();
+        last.parse::<u32>().unwrap_or(0)
+    };
+    of_line.sort_by_key(number);
+    of_line.pop()
+}
+
+fn listed(variable: &str) -> impl Iterator<Item = PathBuf> + use<> {
+    let value = std::env::var_os(variable).unwrap_or_default();
+    let folders: Vec<PathBuf> = std::env::split_paths(&value).collect();
+    let named = |folder: &PathBuf| !folder.as_os_str().is_empty();
+    folders.into_iter().filter(named)
+}
+
+fn children(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut all: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
+    all.sort();
+    all
+}
+
+/// The first bytes of a file as text.
+fn beginning(file: &Path, most: u64) -> Option<String> {
+    use std::io::Read as _;
+    let mut bytes = Vec::new();
+    let opened = std::fs::File::open(file).ok()?;
+    opened.take(most).read_to_end(&mut bytes).ok()?;
+    Some(String::from_utf8_lossy(&bytes).into_owned())
 }

@@ -21,10 +21,14 @@ use clap::Parser;
 /// Scanning makes many small strings on every thread. The allocator of glibc
 /// asks the system for every few of them, and threads then wait for each other;
 /// `docs/performance.md` has the figures.
+#[cfg(not(target_family = "wasm"))]
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
+    // The system has no folder for temporary files that it names itself.
+    #[cfg(target_family = "wasm")]
+    let _first = tempfile::env::override_temp_dir(std::path::Path::new("/tmp"));
     let args = args::Args::try_parse().unwrap_or_else(|error| args::refuse(error));
     match commands::run(args) {
         Ok(status) => status.into(),

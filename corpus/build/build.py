@@ -64,7 +64,17 @@ PLAN = [
 ]
 
 # Larger than the corpus may be: built by name only, into the folder --to names.
-LARGE = [("qwen3-0.6b", "float16", "cuda-x86_64", "lean", ("0.26",))]
+# `part-` models have one layer of each kind.
+DECODERS = ("qwen3-0.6b", "qwen3.5-0.8b")
+WHOLE = ("qwen3-8b", "qwen3.5-2b", "qwen3.5-4b", "qwen3.5-9b")
+ON_CPU = ("metal-linux-x86_64", "cpu-x86_64-v3")
+LARGE = [
+    ("qwen3-0.6b", "float16", "cuda-x86_64", "lean", ("0.26",)),
+    *((model, "q4f16_1", "cuda-x86_64", "lean", ("0.26",)) for model in (*DECODERS, *WHOLE)),
+    *((model, "q4f16_1", target, "lean", ("0.26",))
+      for model in (*DECODERS, *(f"part-{model}" for model in WHOLE)) for target in ON_CPU),
+    *(("bge-m3", "float16", target, "lean", ("0.26",)) for target in ("cuda-x86_64", *ON_CPU)),
+]
 
 
 # Libraries that the corpus has no room for: for the simulated Metal device, and the real

@@ -8,6 +8,8 @@ from pathlib import Path
 
 LINUX_X86 = {"kind": "llvm", "mtriple": "x86_64-unknown-linux-gnu", "mcpu": "x86-64-v2",
              "opt-level": 1}
+# Half precision in hardware, which real CPU builds have.
+LINUX_X86_V3 = LINUX_X86 | {"mcpu": "x86-64-v3", "opt-level": 3}
 LINUX_ARM = {"kind": "llvm", "mtriple": "aarch64-unknown-linux-gnu", "opt-level": 1}
 MACOS_ARM = {"kind": "llvm", "mtriple": "arm64-apple-macos", "opt-level": 1}
 MACOS_X86 = {"kind": "llvm", "mtriple": "x86_64-apple-macos", "opt-level": 1}
@@ -41,6 +43,7 @@ WASM_FLAGS = ["--no-entry", "--allow-undefined", "--export=__wasm_call_ctors"]
 MAC_FLAGS = ["-Wl,-undefined,dynamic_lookup"]
 SPECS = {
     "cpu-x86_64": Spec(".so", LINUX_X86, link="x86_64-linux-gnu.2.28"),
+    "cpu-x86_64-v3": Spec(".so", LINUX_X86_V3, link="x86_64-linux-gnu.2.28"),
     "cpu-aarch64": Spec(".so", LINUX_ARM, link="aarch64-linux-gnu.2.28"),
     "cpu-macos-arm64": Spec(".dylib", MACOS_ARM, link="aarch64-macos", link_flags=MAC_FLAGS),
     "cpu-macos-x86_64": Spec(".dylib", MACOS_X86, link="x86_64-macos", link_flags=MAC_FLAGS),

@@ -22,34 +22,69 @@ def load(name):
 LINEAR = ("proj", "c_attn", "lm_head", "query", "key", "value", "dense", "intermediate")
 
 
-def parameters(named_shapes, seed, dtype="float32"):
-    """Weights by name as float32, rounded as a model of `dtype` holds them.
+# Matrices of more elements are kept as they are stored and unpacked where they are used.
+LARGE = 1 << 27
 
-    `dtype` is float32, float16 or q4f16_1; in the last each linear weight is two
-    parameters, `q_weight` and `q_scale`, and (4-bit value - 7) * scale.
+
+def stored(config, named_shapes, dtype):
+    """Each weight with what a model of `dtype` stores of it.
+
+    Yields name, shape and a list of (index, name, shape, dtype), the index that of
+    `_metadata.params`. `dtype` is float32, float16 or q4f16_1; in the last each linear
+    weight is two parameters, `q_weight` and `q_scale`.
     """
-    made, index = {}, 0
+    index = 0
     plain = "float32" if dtype == "float32" else "float16"
+    quantised = LINEAR + (("embed_tokens",) if config.get("quantize_embedding") else ())
     for name, shape in named_shapes:
-        is_linear = name.endswith(".weight") and any(part in name for part in LINEAR)
-        if dtype == "q4f16_1" and is_linear:
+        if (dtype == "q4f16_1" and name.endswith(".weight")
+                and any(part in name for part in quantised)):
             rows, columns = shape
             base = name.removesuffix("weight")
-            words = random_parameter(seed, index, base + "q_weight", (rows, columns // 8), "uint32")
-            scale = random_parameter(seed, index + 1, base + "q_scale", (rows, columns // 32),
-                                     "float16")
-            values = words[:, :, None] >> (np.arange(8, dtype=np.uint32) * 4) & 15
-            values = values.reshape(rows, columns).astype(np.float32) - 7
-            made[name] = values * np.repeat(scale.astype(np.float32), 32, axis=1)
-            index += 2
+            pieces = [(index, base + "q_weight", (rows, columns // 8), "uint32"),
+                      (index + 1, base + "q_scale", (rows, columns // 32), "float16")]
         else:
-            made[name] = random_parameter(seed, index, name, shape, plain).astype(np.float32)
-            index += 1
+            pieces = [(index, name, shape, plain)]
+        index += len(pieces)
+        yield name, shape, pieces
+
+
+class Packed:
+    """A 4-bit matrix: (value - 7) * scale, unpacked in parts."""
+
+    ROWS = 1 << 14
+
+    def __init__(self, words, scale):
+        self.words, self.scale = words, scale
+        self.shape = (words.shape[0], words.shape[1] * 8)
+
+    def __getitem__(self, rows):
+        words, scale = self.words[rows], self.scale[rows].astype(np.float32)
+        values = words[:, :, None] >> (np.arange(8, dtype=np.uint32) * 4) & 15
+        values = values.reshape(len(words), -1).astype(np.float32) - 7
+        return values * np.repeat(scale, 32, axis=1)
+
+    def times(self, x):
+        """x times the transposed matrix."""
+        parts = range(0, self.shape[0], self.ROWS)
+        return np.concatenate([x @ self[at:at + self.ROWS].T for at in parts], axis=-1)
+
+
+def parameters(named_shapes, seed, dtype="float32", config=None):
+    """Weights by name as float32, rounded as a model of `dtype` holds them."""
+    made = {}
+    for name, shape, pieces in stored(config or {}, named_shapes, dtype):
+        values = [random_parameter(seed, *piece) for piece in pieces]
+        if len(values) == 1:
+            made[name] = values[0].astype(np.float32)
+            continue
+        packed = Packed(*values)
+        made[name] = packed if shape[0] * shape[1] > LARGE else packed[:]
     return made
 
 
 def linear(x, weight, bias=None):
-    out = x @ weight.T
+    out = weight.times(x) if isinstance(weight, Packed) else x @ weight.T
     return out if bias is None else out + bias
 
 

@@ -3,7 +3,7 @@
 
     python compare_loops.py ARTCHECK RUNTIME LIBRARY REFERENCE.json#CASE
                             [--device cuda] [--entry batch|single] [--pairs N]
-                            [--python PYTHON] [--tolerance X]
+                            [--python PYTHON] [--tolerance X] [--model NAME]
 
 RUNTIME is the folder, wheel or virtual environment that `verify` loads; PYTHON has
 tvm (of the same version) and NumPy. Both decode 64 tokens of one sequence with weights
@@ -85,6 +85,7 @@ def main():
     parser.add_argument("--pairs", type=int, default=5)
     parser.add_argument("--python", default=sys.executable)
     parser.add_argument("--tolerance", type=float, default=0.1)
+    parser.add_argument("--model", default="", help="a name for the lines")
     args = parser.parse_args()
     file, case = args.reference.rsplit("#", 1)
     args.reference = f"{Path(file).resolve()}#{case}"
@@ -98,15 +99,16 @@ def main():
             # Whoever comes second finds a warmer machine: take turns.
             order = [(0, lambda: verify(args, entry, follow)), (1, lambda: python.run(entry))]
             found = {who: run() for who, run in (order if index % 2 == 0 else order[::-1])}
-            pair = {"entry": entry, "artcheck": found[0]["tokens_per_second"],
+            pair = {"model": args.model, "entry": entry, "artcheck": found[0]["tokens_per_second"],
                     "python": found[1]["tokens_per_second"],
                     "artcheck_host": found[0]["host_seconds_per_step"],
                     "python_host": found[1]["host_seconds_per_step"]}
             pair["ratio"] = pair["artcheck"] / pair["python"]
             pairs.append(pair)
             print(json.dumps(pair), flush=True)
-        median = {key: statistics.median(p[key] for p in pairs) for key in pairs[0] if key != "entry"}
-        print(json.dumps({"entry": entry, "median_of": len(pairs), **median}), flush=True)
+        median = {key: statistics.median(p[key] for p in pairs) for key in pairs[0]
+                  if key not in ("entry", "model")}
+        print(json.dumps({"model": args.model, "entry": entry, "median_of": len(pairs), **median}), flush=True)
         slower |= median["ratio"] < 1
     python.end()
     sys.exit(1 if slower else 0)

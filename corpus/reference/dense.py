@@ -36,8 +36,8 @@ def swiglu(x, w, layer):
     return linear(silu(gate) * up, w[layer + "mlp.down_proj.weight"])
 
 
-def logits(config, w, tokens):
-    """Logits after every position, [n, vocab]."""
+def logits(config, w, tokens, last=False):
+    """Logits after every position, [n, vocab]; with `last` after the last one alone."""
     heads, kv_heads = config["num_attention_heads"], config["num_key_value_heads"]
     width, eps = config["head_dim"], config["rms_norm_eps"]
     embedding = w["model.embed_tokens.weight"]
@@ -53,7 +53,7 @@ def logits(config, w, tokens):
         x = x + linear(out.reshape(len(x), -1), w[layer + "self_attn.o_proj.weight"])
         normed = rms_norm(x, w[layer + "post_attention_layernorm.weight"], eps)
         x = x + swiglu(normed, w, layer)
-    x = rms_norm(x, w["model.norm.weight"], eps)
+    x = rms_norm(x[-1:] if last else x, w["model.norm.weight"], eps)
     return linear(x, embedding if config["tie_word_embeddings"] else w["lm_head.weight"])
 
 

@@ -108,7 +108,7 @@ def linear_attention(config, w, at, x):
     return linear(out.reshape(n, -1), w[at + "out_proj.weight"])
 
 
-def logits(config, w, tokens):
+def logits(config, w, tokens, last=False):
     eps = config["rms_norm_eps"]
     embedding = w["model.embed_tokens.weight"]
     x = embedding[np.asarray(tokens)]
@@ -121,7 +121,7 @@ def logits(config, w, tokens):
             x = x + linear_attention(config, w, layer + "linear_attn.", normed)
         normed = rms_norm(x, w[layer + "post_attention_layernorm.weight"], eps)
         x = x + swiglu(normed, w, layer)
-    x = rms_norm(x, w["model.norm.weight"], eps)
+    x = rms_norm(x[-1:] if last else x, w["model.norm.weight"], eps)
     return linear(x, embedding if config["tie_word_embeddings"] else w["lm_head.weight"])
 
 

@@ -35,23 +35,33 @@ def mix(z):
         return z ^ (z >> _U64(31))
 
 
+# Elements made at a time: the 64-bit words of a large table need more room than the table.
+_STEP = 1 << 24
+
+
 def random_parameter(seed, index, name, shape, dtype):
     """The parameter at `index` of `_metadata.params`, as a NumPy array."""
     count = int(np.prod(shape, dtype=np.int64))
     stream = mix(np.array([seed], _U64) ^ mix(np.array([index], _U64)))
-    with np.errstate(over="ignore"):
-        bits = mix(stream + np.arange(count, dtype=_U64))
+    made = np.empty(count, dtype)
+    for at in range(0, count, _STEP):
+        end = min(at + _STEP, count)
+        with np.errstate(over="ignore"):
+            bits = mix(stream + np.arange(at, end, dtype=_U64))
+        made[at:end] = _values(bits, name, shape, dtype)
+    return made.reshape(shape)
+
+
+def _values(bits, name, shape, dtype):
     if dtype == "uint32":
-        return (bits >> _U64(32)).astype(np.uint32).reshape(shape)
+        return (bits >> _U64(32)).astype(np.uint32)
     f32 = np.float32
     t = (bits >> _U64(40)).astype(f32) * f32(2.0**-23) - f32(1)
     if name.endswith("q_scale"):
-        value = (f32(1.5) + f32(0.5) * t) * np.sqrt(f32(3) / f32(shape[-1] * 32)) / f32(7)
-    elif len(shape) == 1:
-        value = f32(1) + f32(0.25) * t if name.endswith("weight") else f32(0.25) * t
-    else:
-        value = t * np.sqrt(f32(3) / f32(shape[-1]))
-    return value.astype(dtype).reshape(shape)
+        return (f32(1.5) + f32(0.5) * t) * np.sqrt(f32(3) / f32(shape[-1] * 32)) / f32(7)
+    if len(shape) == 1:
+        return f32(1) + f32(0.25) * t if name.endswith("weight") else f32(0.25) * t
+    return t * np.sqrt(f32(3) / f32(shape[-1]))
 
 
 def random_parameters(seed, params):

@@ -62,16 +62,26 @@ class Undecided:
 
 
 @dataclass(frozen=True)
+class Need:
+    """A library that the machine must have, and who brings it."""
+
+    library: str
+    brought_by: str
+
+
+@dataclass(frozen=True)
 class Verdict:
     """A model library or client on one runtime."""
 
     artifact: str
     runtime: str
     source: Literal["given", "found", "release"]
-    status: Literal["fits", "breaks", "undecided"]
+    status: Literal["fits", "fits-if", "breaks", "undecided"]
     rules: tuple[str, ...] = ()
     prefix: str | None = None
     undecided: tuple[Undecided, ...] = ()
+    needs: tuple[Need, ...] = ()
+    runs_with: str | None = None
 
 
 @dataclass(frozen=True)
@@ -137,4 +147,5 @@ def _take(kind: type[Any], entry: Mapping[str, Any]) -> Any:
 
 def _verdict(entry: Mapping[str, Any]) -> Verdict:
     undecided = [_take(Undecided, reason) for reason in entry.get("undecided", [])]
-    return _take(Verdict, {**entry, "undecided": undecided})
+    needs = [_take(Need, need) for need in entry.get("needs", [])]
+    return _take(Verdict, {**entry, "undecided": undecided, "needs": needs})

@@ -15,6 +15,7 @@ mod rules;
 mod runtime;
 mod scan;
 mod shell;
+#[cfg(not(target_family = "wasm"))]
 mod verify;
 
 use std::path::{Path, PathBuf};
@@ -38,7 +39,8 @@ pub use self::rules::{ExplainArgs, RulesArgs};
 pub use self::runtime::RuntimeArgs;
 pub use self::scan::ScanArgs;
 pub use self::shell::{CompletionsArgs, ManArgs};
-pub use self::verify::{ShimChoice, ThreadOrder, VerifyArgs};
+#[cfg(not(target_family = "wasm"))]
+pub use self::verify::{Rounding, ShimChoice, ThreadOrder, VerifyArgs};
 
 /// Says whether a compiled model library will load and run on a runtime.
 ///
@@ -53,7 +55,7 @@ pub use self::verify::{ShimChoice, ThreadOrder, VerifyArgs};
 )]
 #[command(
     after_help = "Exit status: 0 clean; 1 findings at or above --fail-on; 2 wrong usage, or the job could \
-not be done; 3 nothing to look at; 4 could not decide (see --allow-unknown)."
+not be done; 3 nothing to look at; 4 could not decide (see --allow-undecided)."
 )]
 pub struct Args {
     /// What to do.
@@ -156,11 +158,13 @@ pub enum Command {
     #[command(after_help = "Example: artcheck fix dist/qwen3.so --runtime tvm-0.27 --apply")]
     Fix(FixArgs),
     /// Run models on a real runtime and compare the answers.
+    #[cfg(not(target_family = "wasm"))]
     #[command(
         after_help = "Example: artcheck verify dist/qwen3.so --weights dist/weights --prompt Hello"
     )]
     Verify(VerifyArgs),
     /// The child process of one row.
+    #[cfg(not(target_family = "wasm"))]
     #[command(hide = true)]
     VerifyRow,
     /// Print the JSON Schema of the JSON report.

@@ -26,8 +26,8 @@ pub struct ReportArgs {
     pub fail_on: Option<FailOn>,
 
     /// Exit 0 even if something is undecided or unreadable.
-    #[arg(long)]
-    pub allow_unknown: bool,
+    #[arg(long, alias = "allow-unknown")]
+    pub allow_undecided: bool,
 
     /// Exit 0 if no file has anything to do with TVM.
     ///
@@ -44,7 +44,7 @@ impl ReportArgs {
     /// What is passed over.
     pub fn allowed(&self) -> Allowed {
         Allowed {
-            unknown: self.allow_unknown,
+            undecided: self.allow_undecided,
             nothing: self.allow_nothing,
         }
     }

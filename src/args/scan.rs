@@ -68,6 +68,13 @@ pub struct Selection {
     #[arg(long, value_name = "FILE")]
     pub with: Vec<PathBuf>,
 
+    /// The paths are a whole machine, with its drivers.
+    ///
+    /// As a container's root folder is: what is needed and not among them (a driver, the
+    /// CUDA runtime) is an error.
+    #[arg(long)]
+    pub complete: bool,
+
     /// The machine to run on, such as aarch64-macos.13.
     ///
     /// ARCH-SYSTEM[.VERSION][+GPU...], for example x86_64-linux.2.28, x86_64-linux+sm_90

@@ -11,8 +11,15 @@ use crate::report::format::Format;
 #[derive(Debug, clap::Args)]
 pub struct VerifyArgs {
     /// The matrix file, or one model library.
-    #[arg(value_name = "MATRIX|LIBRARY")]
-    pub matrix: PathBuf,
+    #[arg(value_name = "MATRIX|LIBRARY", required_unless_present = "mission")]
+    pub matrix: Option<PathBuf>,
+
+    /// Ask every model folder in DIR a few questions.
+    ///
+    /// A model folder holds a library and what mlc-llm's tools wrote. It ends with a table
+    /// for a pull request. Rows are for Metal, or `--device`.
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["matrix", "prompt", "weights", "tokenizer"])]
+    pub mission: Option<PathBuf>,
 
     /// One library: what to ask it; repeatable.
     #[arg(long, value_name = "TEXT")]
@@ -28,9 +35,9 @@ pub struct VerifyArgs {
     #[arg(long, value_name = "FILE")]
     pub tokenizer: Option<PathBuf>,
 
-    /// One library: run it on this folder, wheel or environment.
+    /// One library, or --mission: run on this folder or environment.
     ///
-    /// Without it, the environment of VIRTUAL_ENV.
+    /// A folder, wheel or virtual environment; without it, that of VIRTUAL_ENV.
     #[arg(long, short, value_name = "PATH")]
     pub runtime: Option<PathBuf>,
 
@@ -85,6 +92,12 @@ pub struct VerifyArgs {
     #[arg(long, value_enum, hide_possible_values = true)]
     pub order: Option<ThreadOrder>,
 
+    /// metal-sim: how kernels round.
+    ///
+    /// A Mac's compiler contracts and reorders.
+    #[arg(long, value_enum, value_name = "HOW")]
+    pub arithmetic: Option<Rounding>,
+
     /// `auto`: repair rows that cannot run, and say with what.
     #[arg(long, value_enum, value_name = "WHICH", default_value_t = ShimChoice::None, hide_possible_values = true, hide_default_value = true)]
     pub shim: ShimChoice,
@@ -125,6 +138,17 @@ pub enum ThreadOrder {
     Forward,
     /// Last to first.
     Reverse,
+}
+
+/// `--arithmetic`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Rounding {
+    /// Each operation rounds, in the order that is written.
+    Strict,
+    /// Products and sums may become fused multiply-adds.
+    Contracted,
+    /// Also another order, and denormals are zero.
+    Fast,
 }
 
 /// `--shim`.

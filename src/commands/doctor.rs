@@ -7,6 +7,7 @@
 use std::fmt::Write as _;
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::Context;
 use artcheck_inspect::Place;
@@ -50,6 +51,7 @@ pub fn run(args: &DoctorArgs) -> anyhow::Result<Status> {
     places.dedup();
     let options = ScanOptions {
         paths: places.clone(),
+        machine: Some(Arc::new(installed::machine())),
         provides: args.application.names(),
         ..ScanOptions::default()
     };

@@ -2,7 +2,9 @@
 
 use std::path::Path;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
+#[cfg(not(target_family = "wasm"))]
+use anyhow::bail;
 
 use super::terminal::Terminal;
 use crate::args::MergeArgs;
@@ -19,6 +21,7 @@ pub fn run(args: &MergeArgs, terminal: Terminal) -> anyhow::Result<Status> {
         texts.push((file.as_path(), text));
     }
     match texts.first() {
+        #[cfg(not(target_family = "wasm"))]
         Some((file, text)) if named(file, report::verify::read(text))?.is_some() => {
             matrices(args, &texts, terminal)
         }
@@ -32,6 +35,7 @@ fn named<T>(file: &Path, result: anyhow::Result<T>) -> anyhow::Result<T> {
 }
 
 /// Reports of `verify`.
+#[cfg(not(target_family = "wasm"))]
 fn matrices(
     args: &MergeArgs,
     texts: &[(&Path, String)],

@@ -13,6 +13,7 @@ mod man;
 mod matrix;
 mod merge;
 mod patch;
+#[cfg_attr(target_family = "wasm", path = "prove_nothing.rs")]
 mod prove;
 mod rules;
 mod runtime;
@@ -20,8 +21,13 @@ mod scan;
 mod schema;
 mod terminal;
 mod unpatch;
+#[cfg(not(target_family = "wasm"))]
 mod verify;
+#[cfg(not(target_family = "wasm"))]
 mod verify_hooks;
+#[cfg(not(target_family = "wasm"))]
+mod verify_mission;
+#[cfg(not(target_family = "wasm"))]
 mod verify_one;
 
 use crate::args::{Args, Command};
@@ -45,7 +51,9 @@ pub fn run(args: Args) -> anyhow::Result<Status> {
         Command::Patch { command } => patch::run(&command),
         Command::Unpatch(unpatch) => unpatch::run(&unpatch),
         Command::Fix(fix) => fix::run(&fix, terminal),
+        #[cfg(not(target_family = "wasm"))]
         Command::Verify(verify) => verify::run(&verify, terminal),
+        #[cfg(not(target_family = "wasm"))]
         Command::VerifyRow => std::process::exit(i32::from(artcheck_verify::child_main())),
         Command::Schema => schema::run(),
         Command::Init(init) => init::run(&init),

@@ -4,8 +4,10 @@
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::Context;
+use artcheck_inspect::runtime::machine::Machine;
 use artcheck_inspect::scan::{Scan, ScanOptions, scan, use_threads};
 use artcheck_inspect::shell;
 
@@ -127,7 +129,18 @@ fn perform(args: &ScanArgs, config: Option<&Config>, terminal: Terminal) -> anyh
         names = &config.runtimes;
     }
     let target = args.selection.target.clone();
-    let runtimes = runtimes::resolve_all(names)?;
+    let mut runtimes = runtimes::resolve_all(names)?;
+    let machine = args.selection.complete.then(|| {
+        let named = names.iter().map(PathBuf::from);
+        let all = paths.iter().copied().cloned().chain(named);
+        Arc::new(Machine::of_paths(&all.collect::<Vec<_>>()))
+    });
+    for set in runtimes
+        .iter_mut()
+        .filter_map(|(_, one)| one.load_set.as_mut())
+    {
+        set.machine = set.machine.take().or_else(|| machine.clone());
+    }
     let options = ScanOptions {
         paths: paths.into_iter().cloned().collect(),
         runtimes: runtimes
@@ -139,6 +152,7 @@ fn perform(args: &ScanArgs, config: Option<&Config>, terminal: Terminal) -> anyh
         jobs: None,
         shard: args.policy.shard,
         checksums: args.selection.checksums,
+        machine,
         provides: provides(args, config),
     };
     let bar = progress::Bar::new(terminal.progress);

@@ -8,7 +8,7 @@ use crate::report::style::Style;
 /// Whether standard output goes into a file. A pipe may end in the log of a
 /// build service, which obeys commands that it finds there as a terminal does.
 pub fn stdout_is_file() -> bool {
-    #[cfg(unix)]
+    #[cfg(not(windows))]
     let stdout = std::os::fd::AsFd::as_fd(&std::io::stdout()).try_clone_to_owned();
     #[cfg(windows)]
     let stdout = std::os::windows::io::AsHandle::as_handle(&std::io::stdout()).try_clone_to_owned();

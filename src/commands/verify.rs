@@ -5,15 +5,16 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context;
+use artcheck_inspect::shown::shown;
 use artcheck_verify::{
-    ChildCommand, MatrixOptions, Order, Progress, RowReport, Share, Stage, run_matrix,
+    Arithmetic, ChildCommand, MatrixOptions, Order, Progress, RowReport, Share, Stage, run_matrix,
 };
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::terminal::Terminal;
 use super::verify_hooks::{Rules, Shims};
-use super::verify_one;
-use crate::args::{ShimChoice, ThreadOrder, VerifyArgs};
+use super::{verify_mission, verify_one};
+use crate::args::{Rounding, ShimChoice, ThreadOrder, VerifyArgs};
 use crate::exit::Status;
 use crate::report::format::Format;
 use crate::report::verify as report;
@@ -21,7 +22,10 @@ use crate::report::verify as report;
 /// Runs the matrix and reports.
 pub fn run(args: &VerifyArgs, terminal: Terminal) -> anyhow::Result<Status> {
     report::check(args.format, &args.output)?;
-    let matrix = verify_one::matrix(args)?;
+    let (matrix, left) = match &args.mission {
+        Some(folder) => verify_mission::matrix(args, folder)?,
+        None => (verify_one::matrix(args)?, Vec::new()),
+    };
     let precheck = Rules;
     let shims = Shims::new()?;
     // The hash that divides files divides names too.
@@ -49,12 +53,18 @@ pub fn run(args: &VerifyArgs, terminal: Terminal) -> anyhow::Result<Status> {
             ThreadOrder::Forward => Order::Forward,
             ThreadOrder::Reverse => Order::Reverse,
         }),
+        arithmetic: args.arithmetic.map(|arithmetic| match arithmetic {
+            Rounding::Strict => Arithmetic::Strict,
+            Rounding::Contracted => Arithmetic::Contracted,
+            Rounding::Fast => Arithmetic::Fast,
+        }),
     };
     let mut display = Display::new(terminal.progress);
     let result = run_matrix(&options, &mut display)?;
     display.bar.finish_and_clear();
-    if (args.guard || args.order.is_some()) && !result.rows.iter().any(|row| row.simulated) {
-        eprintln!("--guard and --order are for rows on metal-sim; none was chosen");
+    let simulates = args.guard || args.order.is_some() || args.arithmetic.is_some();
+    if simulates && !result.rows.iter().any(|row| row.simulated) {
+        eprintln!("--guard, --order and --arithmetic are for rows on metal-sim; none was chosen");
     }
     if matrix.is_one && args.format == Format::Human && args.output.is_empty() {
         let mut out = std::io::stdout().lock();
@@ -63,6 +73,9 @@ pub fn run(args: &VerifyArgs, terminal: Terminal) -> anyhow::Result<Status> {
         }
     }
     report::write(&result, args.format, &args.output, terminal.quiet)?;
+    if args.mission.is_some() && args.format == Format::Human {
+        println!("\n{}", verify_mission::table(&result, &left));
+    }
     Ok(report::status(&result))
 }
 
@@ -99,6 +112,17 @@ impl Progress for Display {
         self.bar.set_position(done as u64);
         let template = "{bar:30} {pos}/{len} parameters  {wide_msg}";
         self.show(template, row.to_owned());
+    }
+
+    fn answer(&mut self, row: &str, prompt: usize, text: &str) {
+        // The end of it: a line has no room for more.
+        let end: Vec<char> = text.chars().rev().take(60).collect();
+        let end: String = end.into_iter().rev().collect();
+        let prompt = prompt.saturating_add(1);
+        self.show(
+            "{wide_msg}",
+            shown(&format!("{row}: answer {prompt}: {end}")).into_owned(),
+        );
     }
 
     fn row(&mut self, row: &RowReport) {

@@ -20,9 +20,23 @@ pub struct Matrix {
     _folder: Option<tempfile::TempDir>,
 }
 
+impl Matrix {
+    /// A matrix file that lives as long as this.
+    pub fn temporary(text: &str) -> anyhow::Result<Matrix> {
+        let folder = tempfile::tempdir()?;
+        let file = folder.path().join("matrix.toml");
+        std::fs::write(&file, text)?;
+        Ok(Matrix {
+            file,
+            is_one: false,
+            _folder: Some(folder),
+        })
+    }
+}
+
 /// The matrix that was named, or one of the library that was.
 pub fn matrix(args: &VerifyArgs) -> anyhow::Result<Matrix> {
-    let file = args.matrix.clone();
+    let file = args.matrix.clone().context("no matrix and no library")?;
     let is_matrix = file.extension().is_none_or(|suffix| suffix == "toml");
     if is_matrix {
         if !args.prompt.is_empty() || args.weights.is_some() || args.runtime.is_some() {
@@ -37,24 +51,33 @@ pub fn matrix(args: &VerifyArgs) -> anyhow::Result<Matrix> {
             _folder: None,
         });
     }
-    let folder = tempfile::tempdir()?;
-    let made = folder.path().join("one.toml");
-    std::fs::write(&made, toml::to_string(&of_library(args)?)?)?;
+    let made = Matrix::temporary(&toml::to_string(&of_library(&file, args)?)?)?;
     Ok(Matrix {
-        file: made,
         is_one: true,
-        _folder: Some(folder),
+        ..made
     })
 }
 
-fn of_library(args: &VerifyArgs) -> anyhow::Result<Table> {
-    let library = absolute(&args.matrix)?;
+/// `[runtimes]` with the one that was named, called `named`.
+pub fn named_runtime(args: &VerifyArgs) -> anyhow::Result<Table> {
     let runtime = match &args.runtime {
         Some(runtime) => runtime.clone(),
         None => std::env::var_os("VIRTUAL_ENV").map(PathBuf::from).context(
             "name the runtime to run it on: --runtime PATH, a folder, wheel or virtual environment",
         )?,
     };
+    let mut named = Table::new();
+    named.insert(
+        "paths".into(),
+        Value::Array(vec![path(&absolute(&runtime)?)?]),
+    );
+    let mut runtimes = Table::new();
+    runtimes.insert("named".into(), named.into());
+    Ok(runtimes)
+}
+
+fn of_library(file: &Path, args: &VerifyArgs) -> anyhow::Result<Table> {
+    let library = absolute(file)?;
     let Some(weights) = &args.weights else {
         bail!("name the weights: --weights DIR, or --weights random:1 for a trial without meaning");
     };
@@ -71,7 +94,7 @@ fn of_library(args: &VerifyArgs) -> anyhow::Result<Table> {
         _ => PathBuf::from("bytes"),
     };
     let mut row = Table::new();
-    let name = args.matrix.file_stem().unwrap_or_default();
+    let name = file.file_stem().unwrap_or_default();
     let name = Value::from(name.to_string_lossy().into_owned());
     row.insert("name".into(), name.clone());
     row.insert("model".into(), name);
@@ -96,26 +119,21 @@ fn of_library(args: &VerifyArgs) -> anyhow::Result<Table> {
         Value::Table(prompt)
     });
     row.insert("prompt".into(), Value::Array(prompts.collect()));
-    let mut named = Table::new();
-    named.insert(
-        "paths".into(),
-        Value::Array(vec![path(&absolute(&runtime)?)?]),
-    );
-    let mut runtimes = Table::new();
-    runtimes.insert("named".into(), named.into());
     let mut matrix = Table::new();
     matrix.insert("schema".into(), 1.into());
-    matrix.insert("runtimes".into(), runtimes.into());
+    matrix.insert("runtimes".into(), named_runtime(args)?.into());
     matrix.insert("row".into(), Value::Array(vec![row.into()]));
     Ok(matrix)
 }
 
-fn absolute(path: &Path) -> anyhow::Result<PathBuf> {
+/// The path as the temporary matrix needs it.
+pub fn absolute(path: &Path) -> anyhow::Result<PathBuf> {
     let name = || path.display().to_string();
     path.canonicalize().with_context(name)
 }
 
-fn path(path: &Path) -> anyhow::Result<Value> {
+/// A path as a value of a matrix.
+pub fn path(path: &Path) -> anyhow::Result<Value> {
     let text = path
         .to_str()
         .with_context(|| format!("{}: not a text", path.display()))?;

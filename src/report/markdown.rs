@@ -108,8 +108,18 @@ fn unreadable(out: &mut String, report: &Report) {
 fn verdict(verdict: &Verdict) -> String {
     match verdict.status {
         VerdictStatus::Fits => String::from("✅ fits"),
+        VerdictStatus::FitsIf => {
+            let needs = verdict.needs.iter().map(|need| code(&need.library));
+            let needs: Vec<String> = needs.collect();
+            format!("✅ fits if the machine has {}", needs.join(", "))
+        }
         VerdictStatus::Undecided => String::from("❔ undecided"),
-        VerdictStatus::Breaks => format!("❌ {}", verdict.rules.join(" ")),
+        VerdictStatus::Breaks => {
+            let with = verdict.runs_with.iter();
+            let with = with.map(|with| format!("; runs with {}", code(with)));
+            let with: String = with.collect();
+            format!("❌ {}{with}", verdict.rules.join(" "))
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fmt::Write as _;
 
+use artcheck_inspect::rules;
 use artcheck_inspect::runtime::{glue, history, release};
 use artcheck_inspect::scan::VerdictStatus;
 use textwrap::core::display_width;
@@ -105,6 +106,8 @@ struct Band<'a> {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Mark<'a> {
     Fits,
+    /// Where the machine has what the verdict names.
+    FitsIf,
     /// With the first of the rules that break it.
     Breaks(&'a str),
     Undecided,
@@ -118,6 +121,7 @@ impl<'a> Mark<'a> {
         };
         match verdict.status {
             VerdictStatus::Fits => Self::Fits,
+            VerdictStatus::FitsIf => Self::FitsIf,
             VerdictStatus::Undecided => Self::Undecided,
             VerdictStatus::Breaks => {
                 Self::Breaks(verdict.rules.first().map_or("✗", String::as_str))
@@ -128,6 +132,7 @@ impl<'a> Mark<'a> {
     fn text(self) -> &'a str {
         match self {
             Self::Fits => "✓",
+            Self::FitsIf => "(✓)",
             Self::Breaks(rule) => rule,
             Self::Undecided => "?",
             Self::Unchecked => "-",
@@ -136,7 +141,7 @@ impl<'a> Mark<'a> {
 
     fn painted(self, style: Style, text: &str) -> String {
         match self {
-            Self::Fits => style.good(text),
+            Self::Fits | Self::FitsIf => style.good(text),
             Self::Breaks(_) => style.bad(text),
             Self::Undecided => style.undecided(text),
             Self::Unchecked => style.dim(text),
@@ -246,8 +251,18 @@ pub fn render(report: &Report, style: Style) -> String {
             counted(grid.more, "row")
         );
     }
-    let legend = "✓ fits; AC102 breaks by that rule first (`artcheck explain AC102`); ? undecided";
-    out.push_str(&style.paragraph("\n", 0, legend));
+    let is_if = |mark: &Mark<'_>| *mark == Mark::FitsIf;
+    let needs = bands.iter().any(|band| band.marks.iter().any(is_if));
+    let if_needs = if needs {
+        "; (✓) fits if the machine has what the library needs (`artcheck scan` names it)"
+    } else {
+        ""
+    };
+    let legend = format!(
+        "✓ fits{if_needs}; {0} breaks by that rule first (`artcheck explain {0}`); ? undecided",
+        rules::VM_FORMAT
+    );
+    out.push_str(&style.paragraph("\n", 0, &legend));
     out
 }
 

@@ -24,6 +24,7 @@ pub mod shown;
 pub mod state;
 pub mod style;
 pub mod summary;
+#[cfg(not(target_family = "wasm"))]
 pub mod verify;
 
 mod from_scan;
@@ -36,8 +37,8 @@ use crate::exit::Status;
 /// What the caller passes over.
 #[derive(Debug, Clone, Copy)]
 pub struct Allowed {
-    /// `--allow-unknown`.
-    pub unknown: bool,
+    /// `--allow-undecided`.
+    pub undecided: bool,
     /// `--allow-nothing`.
     pub nothing: bool,
 }
@@ -58,7 +59,7 @@ pub fn status(report: &Report, fail_on: FailOn, allowed: Allowed) -> Status {
     if report.artifacts.is_empty() {
         return nothing;
     }
-    if !allowed.unknown && report.summary.undecided {
+    if !allowed.undecided && report.summary.undecided {
         return Status::Unknown;
     }
     if report.concerns_nothing() {

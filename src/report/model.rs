@@ -6,9 +6,8 @@
 use std::collections::{HashMap, HashSet};
 use std::hash::Hash;
 
-use artcheck_inspect::Severity;
 use artcheck_inspect::scan::{RuntimeSource, VerdictStatus};
-use artcheck_inspect::{Problem, ProblemKind, Role};
+use artcheck_inspect::{Need, Problem, ProblemKind, Role, Severity};
 use serde::ser::SerializeStruct as _;
 use serde::{Deserialize, Serialize, Serializer};
 use serde_json::Value;
@@ -101,6 +100,9 @@ pub struct Entry {
     pub needed: Shared<Vec<String>>,
     /// Model libraries inside.
     pub libraries: Shared<Vec<Library>>,
+    /// The runtime to take for it, where none was named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub needs: Option<Shared<String>>,
     /// What could not be read.
     pub problems: Vec<Problem>,
     /// It against runtimes.
@@ -160,6 +162,12 @@ pub struct Verdict {
     /// What could not be decided.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub undecided: Vec<Undecided>,
+    /// What the machine must have.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub needs: Vec<Need>,
+    /// How what lies beside it is loaded, which mends what breaks it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub runs_with: Option<String>,
 }
 
 /// A rule that could not decide.

@@ -5,9 +5,8 @@
 
 use std::borrow::Cow;
 
-use artcheck_inspect::Location;
-use artcheck_inspect::Problem;
 use artcheck_inspect::shown::shown;
+use artcheck_inspect::{Location, Need, Problem};
 
 use super::contents::ModuleNode;
 use super::model::{Entry, Finding, Library, Report, Runtime, Said, Undecided, Verdict};
@@ -65,13 +64,14 @@ macro_rules! show {
 }
 
 show!(Report: artifacts runtimes findings suppressed; schema tool summary run);
-show!(Entry: path about needed libraries problems verdicts; file size role format architecture platform);
+show!(Entry: path about needed needs libraries problems verdicts; file size role format architecture platform);
 show!(Library: summary tree requires; blob_size);
 show!(LibrarySummary: prefix epoch modules executables slots gpu model_type kv_state_kind;);
 show!(ExecutableSummary: magic attention_tags; functions instructions constants cache_config_length);
 show!(ModuleNode: kind code_format; depth size kernels);
 show!(Runtime: name parts release about; runs_models);
-show!(Verdict: prefix runtime rules undecided; source status);
+show!(Verdict: prefix runtime rules undecided needs runs_with; source status);
+show!(Need: library brought_by;);
 show!(Undecided: rule why;);
 show!(Finding: artifact said; severity file fingerprint suppression place);
 show!(Said: rule name locations runtime message evidence runtime_says help; repairs);

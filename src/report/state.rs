@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use artcheck_inspect::scan::VerdictStatus;
-use artcheck_inspect::{Role, Severity};
+use artcheck_inspect::{ProblemKind, Role, Severity};
 
 use super::model::{Entry, Key, Report, Verdict};
 
@@ -18,6 +18,8 @@ pub enum State {
     Undecided,
     /// It runs where it was asked to, or on some release.
     Fits,
+    /// It does on a machine that has what is named.
+    FitsIf,
     /// No runtime was there to hold it against.
     Unchecked,
 }
@@ -30,6 +32,7 @@ impl State {
             Self::Unreadable => "unreadable",
             Self::Undecided => "undecided",
             Self::Fits => "fits",
+            Self::FitsIf => "fits if",
             Self::Unchecked => "unchecked",
         }
     }
@@ -45,6 +48,10 @@ pub struct On<'a> {
     pub status: VerdictStatus,
     /// Rules that break it there.
     pub rules: Vec<&'a str>,
+    /// Libraries that the machine must have.
+    pub needs: BTreeSet<&'a str>,
+    /// How what lies beside it is loaded, which mends that.
+    pub runs_with: Option<&'a str>,
 }
 
 /// An artifact with its word and what led to it.
@@ -72,7 +79,10 @@ pub fn judged(report: &Report) -> Vec<Judged<'_>> {
     }
     let told = report.artifacts.iter().filter(|entry| match entry.role {
         Role::ModelLibrary | Role::Client => true,
-        Role::Unreadable => !entry.problems.is_empty(),
+        Role::Unreadable => {
+            let mut problems = entry.problems.iter();
+            problems.any(|problem| problem.kind != ProblemKind::NotNeeded)
+        }
         Role::RuntimePart | Role::LibraryObject | Role::Unrelated => {
             codes.contains_key(&entry.key())
         }
@@ -93,8 +103,12 @@ fn judge<'a>(entry: &'a Entry, errors: BTreeSet<&'a str>) -> Judged<'a> {
         State::Breaks
     } else if unread || (wanted && any(VerdictStatus::Undecided)) {
         State::Undecided
+    } else if wanted && any(VerdictStatus::FitsIf) {
+        State::FitsIf
     } else if any(VerdictStatus::Fits) {
         State::Fits
+    } else if any(VerdictStatus::FitsIf) {
+        State::FitsIf
     } else if any(VerdictStatus::Undecided) {
         State::Undecided
     } else if on.is_empty() {
@@ -116,18 +130,24 @@ fn on_each(entry: &Entry) -> Vec<On<'_>> {
     for verdict in entry.verdicts.iter() {
         let runtime = verdict.runtime_of(entry);
         let rules = verdict.rules.iter().map(String::as_str);
+        let needs = verdict.needs.iter().map(|need| need.library.as_str());
+        let runs_with = verdict.runs_with.as_deref();
         match all.iter_mut().find(|on| on.runtime == runtime) {
             Some(on) => {
                 on.status = worst(on.status, verdict.status);
                 on.rules.extend(rules);
                 on.rules.sort_unstable();
                 on.rules.dedup();
+                on.needs.extend(needs);
+                on.runs_with = on.runs_with.or(runs_with);
             }
             None => all.push(On {
                 runtime,
                 wanted: verdict.is_wanted(),
                 status: verdict.status,
                 rules: rules.collect(),
+                needs: needs.collect(),
+                runs_with,
             }),
         }
     }
@@ -140,6 +160,8 @@ fn worst(one: VerdictStatus, other: VerdictStatus) -> VerdictStatus {
         VerdictStatus::Breaks
     } else if is(VerdictStatus::Undecided) {
         VerdictStatus::Undecided
+    } else if is(VerdictStatus::FitsIf) {
+        VerdictStatus::FitsIf
     } else {
         VerdictStatus::Fits
     }

@@ -79,8 +79,8 @@ impl fmt::Display for LibrarySummary {
 
 /// Summary of one library.
 pub fn library(library: &ModelLibrary, blob: &Blob) -> LibrarySummary {
-    let executables: Vec<ExecutableSummary> = blob
-        .executables()
+    let executables: Vec<ExecutableSummary> = library
+        .programs(blob)
         .map(|(_, executable)| {
             let caches = kv_caches(executable);
             let sites = caches.iter().flat_map(|cache| &cache.sites);

@@ -1,5 +1,6 @@
 //! Libraries that provide what a client or a model asks of its runtime: in the
-//! client's folder, in its closure, or loaded first; and shims of `patch shim`.
+//! client's closure, or loaded first; what only lies beside it; and shims of `patch
+//! shim`.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -38,6 +39,29 @@ fn errors(paths: &[&Path], with: &[&Path]) -> Vec<String> {
     rules(&scan(args).0, &["error"])
 }
 
+/// Whether a library loads, and its function returns, in a process of its own.
+fn calls(library: &Path, preload: Option<&Path>) -> bool {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (source, program) = (folder.path().join("load.c"), folder.path().join("load"));
+    let text = "#include <dlfcn.h>\nint main(int n, char **a) {\n\
+        void *l = dlopen(a[1], RTLD_NOW); if (!l) return 1;\n\
+        ((void (*)(void))dlsym(l, \"client\"))(); return 0; }\n";
+    std::fs::write(&source, text).expect("written");
+    let compiled = Command::new("cc")
+        .arg("-o")
+        .arg(&program)
+        .arg(&source)
+        .arg("-ldl")
+        .status();
+    assert!(compiled.expect("a C compiler").success());
+    let mut command = Command::new(&program);
+    command.arg(library);
+    if let Some(preload) = preload {
+        command.env("LD_PRELOAD", preload);
+    }
+    command.status().expect("it starts").success()
+}
+
 #[test]
 fn a_library_of_the_same_process_provides() {
     let top = tempfile::tempdir().expect("a folder");
@@ -73,12 +97,40 @@ fn a_library_of_the_same_process_provides() {
     library(CLIENT, &client, &far);
     assert_eq!(errors(&[top], &[]), [""; 0]);
     assert_eq!(errors(&[&client], &[]), ["AC201"]);
-    // Beside it.
+    // Beside it, where nothing loads it.
     library(CLIENT, &client, &[]);
-    std::fs::copy(&provider, top.join("app/libdevice.so")).expect("copied");
+    let beside = top.join("app/libdevice.so");
+    std::fs::copy(&provider, &beside).expect("copied");
+    assert_eq!(errors(&[top], &[]), ["AC201"]);
+    let (report, status) = scan([
+        &client,
+        &beside,
+        Path::new("--runtime"),
+        Path::new("tvm-0.27"),
+    ]);
+    assert_eq!(status, 1);
+    let verdicts = report["verdicts"].as_array().expect("verdicts");
+    let of_client = verdicts
+        .iter()
+        .find(|one| one["artifact"] == client.to_str().expect("text"));
+    let preload = format!("LD_PRELOAD={}", beside.display());
+    assert_eq!(of_client.expect("a verdict")["runs_with"], preload);
+    // The loader says so too.
+    assert!(!calls(&client, None));
+    assert!(calls(&client, Some(&beside)));
+    // Named by the client, it is loaded with it.
+    let here = format!("-L{}", top.join("app").display());
+    let flags = [
+        &here,
+        "-Wl,--no-as-needed",
+        "-ldevice",
+        "-Wl,-rpath,$ORIGIN",
+    ];
+    library(CLIENT, &client, &flags);
     assert_eq!(errors(&[top], &[]), [""; 0]);
+    assert!(calls(&client, None));
     // With half of it.
-    library(HALF, &top.join("app/libdevice.so"), &[]);
+    library(HALF, &beside, &[]);
     assert_eq!(errors(&[top], &[]), ["AC201"]);
     let (report, _) = scan([
         &client,

@@ -28,14 +28,18 @@ mod healthy;
 mod hostile;
 mod hostile_archives;
 mod hostile_tree;
+mod house_pages;
 #[cfg(target_os = "linux")]
 mod integrations;
 mod layers;
 #[cfg(unix)]
 mod link_sets;
 mod load_sets;
+mod machine;
 mod many_files;
+mod metadata_rules;
 mod metal_sim;
+mod mission;
 mod more_rules;
 mod names;
 mod next_release;

@@ -1,16 +1,22 @@
 """Runs schedules on the runtime of the running interpreter: one JSON line in, a line out
 for each operation, then a line with a dot.
 
-A crash ends the process; whoever drives it starts another and notes the signal, and
-where the lines end.
+Each schedule runs in a process forked from this one, which has loaded the runtime and
+called nothing: what one schedule wrote where it should not have never reaches the next.
+A crash ends that process alone, and is the last line.
 """
 
+import gc
 import json
+import os
+import signal
 import sys
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent))
+import numpy as np  # noqa: E402
 import world  # noqa: E402
 
 ERRORS = 3  # after so many errors a schedule ends: what follows says little
@@ -42,10 +48,38 @@ def run(schedule, say):
             break
 
 
-def main():
+FAMILIES = ("legacy_cache", "library", "paged_cache", "rnn_state", "samplers", "tensor_cache",
+            "values")
+
+
+def warm():
+    """What each schedule would load anew: modules, and the names for an error's trace."""
     world.load_runtime()
+    for name in FAMILIES:
+        import_module("families." + name)
+    world.show(world.tensor(np.random.default_rng(0).standard_normal(2)))
+    with suppress(TypeError):
+        world.builtin("vm.builtin.shape_of")()
+    gc.collect()
+    gc.freeze()  # collecting would write to what the processes share
+
+
+def main():
+    warm()
     for line in sys.stdin:
-        run(json.loads(line), lambda result: print(json.dumps(result), flush=True))
+        child = os.fork()
+        if child == 0:
+            status = 1
+            try:
+                run(json.loads(line), lambda result: print(json.dumps(result), flush=True))
+                status = 0
+            finally:
+                os._exit(status)
+        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        if status:
+            ended = signal.Signals(-status).name if status < 0 else f"exit {status}"
+            # Behind what the process wrote last, which may be no whole line.
+            print("\n" + json.dumps({"ended": ended}), flush=True)
         print(".", flush=True)
 
 

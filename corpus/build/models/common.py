@@ -10,7 +10,7 @@ from tvm.relax.frontend.nn import op
 from tvm.relax.frontend.nn.llm.kv_cache import RopeMode, TIRPagedKVCache
 from tvm.script import tirx as T
 
-from . import compat
+from . import compat, quantized
 from .quantized import linear
 
 CACHE_ARGUMENTS = ("max_batch_size", "max_total_seq_len", "prefill_chunk_size",
@@ -57,6 +57,13 @@ class Embedding(nn.Embedding):
 
     def head(self, x: nn.Tensor) -> nn.Tensor:
         return op.matmul(x, op.permute_dims(self.weight), out_dtype="float32")
+
+
+def token_embedding(config):
+    """The token embedding, quantised if the configuration says so."""
+    if config.get("quantization") == "q4f16_1" and config.get("quantize_embedding"):
+        return quantized.Embedding(config["vocab_size"], config["hidden_size"])
+    return Embedding(config["vocab_size"], config["hidden_size"])
 
 
 class MLP(nn.Module):

@@ -46,7 +46,7 @@ class Layer(nn.Module):
 class Model(nn.Module):
     def __init__(self, config):
         hidden = config["hidden_size"]
-        self.embed_tokens = common.Embedding(config["vocab_size"], hidden)
+        self.embed_tokens = common.token_embedding(config)
         self.layers = nn.ModuleList([Layer(config) for _ in range(config["num_hidden_layers"])])
         self.norm = nn.RMSNorm(hidden, -1, config["rms_norm_eps"], bias=False)
 

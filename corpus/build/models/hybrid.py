@@ -175,7 +175,7 @@ def is_full(config, layer: int) -> bool:
 class Model(nn.Module):
     def __init__(self, config, target):
         hidden = config["hidden_size"]
-        self.embed_tokens = common.Embedding(config["vocab_size"], hidden)
+        self.embed_tokens = common.token_embedding(config)
         self.layers = nn.ModuleList([Layer(config, is_full(config, i), target)
                                      for i in range(config["num_hidden_layers"])])
         self.norm = nn.RMSNorm(hidden, -1, config["rms_norm_eps"], bias=False)

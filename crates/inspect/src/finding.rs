@@ -171,7 +171,7 @@ impl Finding {
 
     /// The same, where they are known.
     #[must_use]
-    pub fn says_known(mut self, words: Option<String>) -> Self {
+    pub(crate) fn says_known(mut self, words: Option<String>) -> Self {
         self.runtime_says = words;
         self
     }
@@ -222,6 +222,17 @@ pub struct Outcome {
     pub findings: Vec<Finding>,
     /// Rules that needed a fact nobody could tell, with the reason.
     pub undecided: Vec<Undecided>,
+    /// What the machine must have, for what is not wrong otherwise.
+    pub needs: Vec<Need>,
+}
+
+/// A library that the machine must have and the set does not bring.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Need {
+    /// Its name, as the loader is asked for it.
+    pub library: String,
+    /// Who brings it, in words.
+    pub brought_by: String,
 }
 
 /// A rule that could not decide.
@@ -242,10 +253,17 @@ impl Outcome {
     }
 
     /// Says on the last finding that as many more like it are not listed.
-    pub fn and_more(&mut self, count: usize) {
+    pub(crate) fn and_more(&mut self, count: usize) {
         if let Some(last) = self.findings.last_mut().filter(|_| count > 0) {
             last.evidence
                 .push(format!("{count} more like this one are not listed"));
+        }
+    }
+
+    /// Records what the machine must have.
+    pub fn need(&mut self, need: Need) {
+        if self.needs.len() < MAX_FINDINGS && !self.needs.contains(&need) {
+            self.needs.push(need);
         }
     }
 
@@ -255,7 +273,7 @@ impl Outcome {
     }
 
     /// The same where the file holds more than is read; `why` says of what.
-    pub fn over_limit(&mut self, rule: &'static Rule, why: impl Into<String>) {
+    pub(crate) fn over_limit(&mut self, rule: &'static Rule, why: impl Into<String>) {
         self.add_undecided(rule, why.into(), true);
     }
 

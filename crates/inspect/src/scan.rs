@@ -3,6 +3,7 @@
 //! Reading is parallel over files; nothing of a file's bytes outlives its own
 //! turn, so memory does not grow with the tree.
 
+mod advice;
 mod artifact_of;
 mod candidates;
 mod exports;
@@ -18,25 +19,29 @@ mod share;
 mod static_parts;
 mod verdict;
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::PathBuf;
+use std::sync::Arc;
 
-use candidates::Runtimes;
+use candidates::{Fault, Runtimes};
 use rayon::prelude::*;
 use read::CompilerExports;
 use share::Shared;
 
+pub use advice::{needs, newest};
 pub use options::{GivenRuntime, ScanOptions};
 pub use read::Progress;
 pub use shard::Shard;
 pub use verdict::{RuntimeSource, Verdict, VerdictStatus, Verdicts};
 
-use crate::artifact::{Artifact, Problem, ProblemKind, Role};
+use crate::artifact::{Artifact, Libraries, Problem, ProblemKind, Role};
 use crate::documents::Document;
-use crate::finding::{Finding, Outcome};
+use crate::finding::{Finding, Outcome, Severity};
 use crate::place::Place;
+use crate::rule::Rule;
 use crate::rules::{self, ArtifactContext, EnvironmentContext, FolderContext, Subject};
-use crate::runtime::companions::Companions;
+use crate::runtime::companions::{self, Companions};
+use crate::runtime::java::Natives;
 use crate::runtime::load_set::LoadSet;
 use crate::target::Target;
 
@@ -116,10 +121,14 @@ pub fn scan_bytes(name: &str, bytes: &[u8], options: &ScanOptions) -> Scan {
 fn conclude(reading: read::Reading, options: &ScanOptions) -> Scan {
     let read::Reading {
         mut artifacts,
-        load_sets,
+        mut load_sets,
         documents,
+        natives,
         pages,
     } = reading;
+    for set in &mut load_sets {
+        set.machine = options.machine.clone();
+    }
     artifacts.sort_by(|a, b| a.path.cmp(&b.path));
     let shared = Shared::default();
     let mut findings = own_findings(&mut artifacts, options.target.as_ref(), &shared);
@@ -128,17 +137,32 @@ fn conclude(reading: read::Reading, options: &ScanOptions) -> Scan {
         .iter()
         .filter_map(|runtime| runtime.load_set.as_ref());
     let sets: Vec<&LoadSet> = load_sets.iter().chain(given).collect();
-    let of_sets: Vec<Vec<Finding>> = sets.par_iter().map(|set| load_set_findings(set)).collect();
-    let of_folders = folder_findings(&artifacts, &documents);
-    let broken = sets.iter().zip(&of_sets);
-    let broken = broken.map(|(set, found)| (set.name.as_str(), candidates::refused(set, found)));
-    let broken = broken.filter(|(_, rules)| !rules.is_empty());
-    let runtimes = Runtimes::of(&load_sets, &pages, options, broken.collect());
-    let companions = Companions::of(&artifacts, &options.with);
+    let mut of_sets: Vec<Outcome> = sets.par_iter().map(|set| of_load_set(set)).collect();
+    let of_folders = folder_findings(&artifacts, &documents, &natives);
+    // The parts of given runtimes are no artifacts: they must run on the target too.
+    if let Some(target) = &options.target {
+        let given = sets.iter().zip(&mut of_sets).skip(load_sets.len());
+        for (set, outcome) in given {
+            outcome.findings.extend(below_floor(set, target));
+        }
+    }
+    let mut own: HashMap<Place, Vec<&'static Rule>> = HashMap::new();
+    let errors = findings.iter();
+    for finding in errors.filter(|finding| finding.severity == Severity::Error) {
+        let rules = own.entry(finding.artifact.clone()).or_default();
+        rules.push(finding.rule);
+    }
+    let faults = sets.iter().zip(&of_sets);
+    let faults = faults.map(|(set, found)| (set.name.as_str(), Fault::of(set, found, &own)));
+    let faults = faults.filter(|(_, fault)| *fault != Fault::default());
+    let runtimes = Runtimes::of(&load_sets, &pages, options, faults.collect());
+    let needed: Vec<Artifact> = given_companions(options);
+    let companions = Companions::of(&artifacts, &needed, &options.with);
     let (verdicts, of_verdicts) = judge::verdicts(&artifacts, &runtimes, &companions, &shared);
     // Sets of one environment say the same of what they share.
     let mut said: HashSet<(Place, Option<String>, String)> = HashSet::new();
-    findings.extend(of_sets.into_iter().flatten().filter(|finding| {
+    let of_sets = of_sets.into_iter().flat_map(|outcome| outcome.findings);
+    findings.extend(of_sets.filter(|finding| {
         let runtime = finding.runtime.clone();
         said.insert((finding.artifact.clone(), runtime, finding.message.clone()))
     }));
@@ -190,10 +214,15 @@ fn own_findings(
 }
 
 /// What does not fit between libraries and the documents beside them.
-fn folder_findings(artifacts: &[Artifact], documents: &[Document]) -> Vec<Finding> {
+fn folder_findings(
+    artifacts: &[Artifact],
+    documents: &[Document],
+    natives: &[Natives],
+) -> Vec<Finding> {
     let subject = Subject::Folder(FolderContext {
         artifacts,
         documents,
+        natives,
     });
     let mut outcome = Outcome::default();
     rules::ask(&subject, &mut outcome);
@@ -224,11 +253,46 @@ fn environment_findings(artifacts: &[Artifact], load_sets: &[LoadSet]) -> Vec<Fi
     outcome.findings
 }
 
-/// What is wrong inside one load set.
-pub fn load_set_findings(load_set: &LoadSet) -> Vec<Finding> {
+/// What is wrong inside one load set, and what it needs.
+fn of_load_set(load_set: &LoadSet) -> Outcome {
     let mut outcome = Outcome::default();
     rules::ask(&Subject::LoadSet(load_set), &mut outcome);
-    outcome.findings
+    outcome
+}
+
+/// What the parts of a runtime ask of the system that the target does not have.
+fn below_floor(set: &LoadSet, target: &Target) -> Vec<Finding> {
+    let mut outcome = Outcome::default();
+    for member in &set.members {
+        let artifact = Artifact {
+            path: member.path.clone(),
+            size: 0,
+            role: Role::RuntimePart,
+            part: Some(member.kind.clone()),
+            binary: Some(Arc::new(member.binary.clone())),
+            in_zip: None,
+            libraries: Libraries::from(Vec::new()),
+            problems: Vec::new(),
+        };
+        let context = ArtifactContext {
+            artifact: &artifact,
+            target: Some(target),
+        };
+        rules::ask(&Subject::Artifact(context), &mut outcome);
+    }
+    let is_meant = |finding: &Finding| [rules::OS_FLOOR, rules::PAGE_SIZE].contains(&finding.rule);
+    let findings = outcome.findings.into_iter().filter(is_meant);
+    findings.map(|finding| finding.on(&set.name)).collect()
+}
+
+/// Libraries that the parts of the given runtimes name and that are none of TVM's: a
+/// shim that was added to one is loaded with it.
+fn given_companions(options: &ScanOptions) -> Vec<Artifact> {
+    let given = options.runtimes.iter();
+    let sets = given.filter_map(|given| given.load_set.as_ref());
+    let places: BTreeSet<Place> = sets.flat_map(companions::named_by).collect();
+    let files = places.iter().filter(|place| !place.is_member());
+    files.flat_map(|place| artifacts_of(place.path())).collect()
 }
 
 /// The artifacts one file holds (an archive holds several).

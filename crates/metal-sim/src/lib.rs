@@ -13,7 +13,7 @@ mod sources;
 pub mod macho;
 
 pub use error::{Error, Result};
-pub use options::{Options, Order};
+pub use options::{Arithmetic, Options, Order};
 pub use plugin::{Plugin, REPORT_VARIABLE, prepare};
 pub use report::{KernelReport, Report};
 pub use runtime::RuntimeParts;

@@ -15,6 +15,30 @@ pub enum Order {
     Reverse,
 }
 
+/// How kernels compute with floating-point numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Arithmetic {
+    /// Each operation rounds, in the order that is written.
+    #[default]
+    Strict,
+    /// Products and sums may become fused multiply-adds.
+    Contracted,
+    /// As fast mathematics allow: also another order, and denormals are zero.
+    Fast,
+}
+
+impl Arithmetic {
+    /// Its name in matrices and for the plug-in.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Strict => "strict",
+            Self::Contracted => "contracted",
+            Self::Fast => "fast",
+        }
+    }
+}
+
 /// Options of [`crate::prepare`].
 #[derive(Clone, Debug, Default)]
 pub struct Options {
@@ -23,6 +47,8 @@ pub struct Options {
     pub guard: bool,
     /// The order of threads.
     pub order: Order,
+    /// How kernels round.
+    pub arithmetic: Arithmetic,
     /// Worker threads; `None` is one per core.
     pub threads: Option<u32>,
     /// The C++ compiler; `None` takes `CXX`, then `clang++`, then `g++`.

@@ -62,6 +62,10 @@ fn environment(
     let mut all = vec![
         ("ARTCHECK_METAL_SIM_GUARD", flag(options.guard)),
         ("ARTCHECK_METAL_SIM_ORDER", order.into()),
+        (
+            "ARTCHECK_METAL_SIM_ARITHMETIC",
+            options.arithmetic.name().into(),
+        ),
         ("ARTCHECK_METAL_SIM_THREADS", threads.into()),
         ("ARTCHECK_METAL_SIM_CXX", compiler.command.clone().into()),
         ("ARTCHECK_METAL_SIM_CACHE", cache.join("kernels").into()),

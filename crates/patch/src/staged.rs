@@ -39,6 +39,8 @@ impl Staged {
         file.write_all(bytes)?;
         if let Some(like) = like {
             keep_owner(like, file.path());
+            // WebAssembly's systems know no permissions.
+            #[cfg(not(target_family = "wasm"))]
             file.as_file().set_permissions(like.permissions())?;
         }
         file.as_file().sync_all()?;

@@ -16,7 +16,7 @@ mod simulate;
 mod tokenizer;
 mod weights;
 
-pub use artcheck_metal_sim::Order;
+pub use artcheck_metal_sim::{Arithmetic, Order};
 
 pub use device::DeviceName;
 pub use matrix::MatrixError;

@@ -98,6 +98,7 @@ impl Simulator {
                 let options = Options {
                     guard: row.simulation.guard,
                     order: row.simulation.order,
+                    arithmetic: row.simulation.arithmetic,
                     ..Options::default()
                 };
                 prepare(&row.runtime.paths, &options).map_err(|error| error.to_string())

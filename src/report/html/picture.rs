@@ -92,14 +92,22 @@ fn cell(verdict: Option<&Verdict>) -> Cell {
         };
     };
     let (state, sign, words) = match verdict.status {
-        VerdictStatus::Fits => ("good", "✓", "fits"),
-        VerdictStatus::Undecided => ("caution", "?", "undecided"),
-        VerdictStatus::Breaks => ("bad", "✗", "breaks"),
+        VerdictStatus::Fits => ("good", "✓", String::from("fits")),
+        VerdictStatus::FitsIf => {
+            let needs = verdict.needs.iter().map(|need| need.library.as_str());
+            let needs = needs.collect::<Vec<_>>().join(", ");
+            ("good", "(✓)", format!("fits if the machine has {needs}"))
+        }
+        VerdictStatus::Undecided => ("caution", "?", String::from("undecided")),
+        VerdictStatus::Breaks => match &verdict.runs_with {
+            Some(with) => ("bad", "✗", format!("breaks; runs with {with}")),
+            None => ("bad", "✗", String::from("breaks")),
+        },
     };
     Cell {
         state,
         sign,
-        words: words.to_owned(),
+        words,
         rules: verdict.rules.join(" "),
     }
 }

@@ -86,7 +86,7 @@ fn paint(state: State, word: &str, style: Style) -> String {
     match state {
         State::Breaks | State::Unreadable => style.bad(word),
         State::Undecided => style.undecided(word),
-        State::Fits => style.good(word),
+        State::Fits | State::FitsIf => style.good(word),
         State::Unchecked => style.dim(word),
     }
 }
@@ -115,6 +115,9 @@ fn range(judged: &Judged<'_>) -> String {
     if judged.state == State::Breaks && words.is_empty() {
         let codes: Vec<&str> = judged.errors.iter().copied().collect();
         words.push(format!("everywhere ({})", codes.join(" ")));
+    } else if judged.state == State::FitsIf {
+        words.extend(needing(judged));
+        words.extend((!fits.is_empty()).then(|| format!("fits {}", spans(&fits))));
     } else if judged.state == State::Fits {
         words.push(spans(&fits));
     } else if !fits.is_empty() {
@@ -127,11 +130,31 @@ fn range(judged: &Judged<'_>) -> String {
 fn broken(judged: &Judged<'_>) -> Vec<String> {
     let on = judged.on.iter();
     let on = on.filter(|on| on.status == VerdictStatus::Breaks);
-    let by_rules = alike(on, |on| on.rules.as_slice());
+    let by_rules = alike(on, |on| (on.rules.as_slice(), on.runs_with));
     let words = by_rules.iter().rev().map(|on| {
         let runtimes: Vec<&str> = on.iter().map(|on| on.runtime).collect();
         let rules = on.first().map_or(&[][..], |on| &on.rules);
-        format!("on {} ({})", spans(&runtimes), rules.join(" "))
+        let with = on.first().and_then(|on| on.runs_with);
+        let with = with.map_or(String::new(), |with| format!("; runs with {with}"));
+        format!("on {} ({}){with}", spans(&runtimes), rules.join(" "))
+    });
+    words.collect()
+}
+
+/// `the machine has libcuda.so.1 (tvm-0.27)`, per list of needs.
+fn needing(judged: &Judged<'_>) -> Vec<String> {
+    let on = judged.on.iter();
+    let on = on.filter(|on| on.status == VerdictStatus::FitsIf);
+    let by_needs = alike(on, |on| &on.needs);
+    let words = by_needs.iter().map(|on| {
+        let runtimes: Vec<&str> = on.iter().map(|on| on.runtime).collect();
+        let needs = on.iter().take(1).flat_map(|on| on.needs.iter().copied());
+        let needs: Vec<&str> = needs.collect();
+        format!(
+            "the machine has {} ({})",
+            needs.join(", "),
+            spans(&runtimes)
+        )
     });
     words.collect()
 }
@@ -148,6 +171,9 @@ fn details(out: &mut String, judged: &Judged<'_>, style: Style) {
     dim(&entry.about);
     for library in entry.libraries.iter() {
         dim(&library.summary.to_string());
+    }
+    if let Some(needs) = &entry.needs {
+        out.push_str(&style.paragraph("  needs  ", 9, needs));
     }
     if judged.wanted {
         return;

@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use artcheck_inspect::Severity;
-use artcheck_inspect::runtime::release;
+use artcheck_inspect::runtime::history;
 use artcheck_inspect::scan::VerdictStatus;
 
 use crate::report::groups::alike;
@@ -36,7 +36,20 @@ pub(super) fn write(
         out.push('\n');
     }
     out.push_str(&style.paragraph("", 0, &words.join(" ")));
-    commands(out, report, wanted || all.is_empty(), style);
+    let gate = (!wanted && !all.is_empty()).then(|| newest(all)).flatten();
+    commands(out, report, gate, style);
+}
+
+/// The runtime to name in a gate: the newest that runs something here, or else the
+/// newest that there is.
+fn newest<'a>(all: &'a [Judged<'_>]) -> Option<&'a str> {
+    let on = || all.iter().flat_map(|judged| &judged.on);
+    let newest = |status: Option<VerdictStatus>| {
+        let on = on().filter(|on| status.is_none_or(|status| on.status == status));
+        on.map(|on| on.runtime)
+            .max_by_key(|name| history::place(name))
+    };
+    newest(Some(VerdictStatus::Fits)).or_else(|| newest(None))
 }
 
 /// How many run where.
@@ -88,7 +101,15 @@ fn on_runtimes(all: &[Judged<'_>]) -> Vec<String> {
             let verb = if open == 1 { "is" } else { "are" };
             words.push(format!("{open} of {total} {verb} undecided on {runtime}."));
         }
-        if breaks == 0 && open == 0 && !everywhere {
+        let needing = count(VerdictStatus::FitsIf);
+        if breaks == 0 && open == 0 && needing > 0 {
+            words.push(match (needing, total) {
+                (1, 1) => format!("It fits {runtime} if the machine has what it needs."),
+                _ => format!(
+                    "All {total} fit {runtime}, {needing} of them if the machine has what they need."
+                ),
+            });
+        } else if breaks == 0 && open == 0 && !everywhere {
             words.push(match total {
                 1 => format!("It fits {runtime}."),
                 _ => format!("All {total} fit {runtime}."),
@@ -111,7 +132,12 @@ fn breaks_everywhere(judged: &Judged<'_>) -> bool {
 /// Without a runtime, any release is enough, and that is no gate.
 fn on_releases(all: &[Judged<'_>]) -> Option<String> {
     let checked = all.iter().filter(|judged| !judged.on.is_empty());
-    let fits = |judged: &&Judged<'_>| judged.on.iter().any(|on| on.status == VerdictStatus::Fits);
+    let fits = |judged: &&Judged<'_>| {
+        judged
+            .on
+            .iter()
+            .any(|on| matches!(on.status, VerdictStatus::Fits | VerdictStatus::FitsIf))
+    };
     let total = checked.clone().count();
     let good = checked.filter(fits).count();
     match (good, total) {
@@ -160,7 +186,7 @@ fn counts(report: &Report, verbose: bool) -> String {
 }
 
 /// What to type.
-fn commands(out: &mut String, report: &Report, wanted: bool, style: Style) {
+fn commands(out: &mut String, report: &Report, gate: Option<&str>, style: Style) {
     let run = &report.run;
     let mut files = alike(&run.fixes, |fix| fix.file.as_str());
     let count = files.len();
@@ -184,8 +210,7 @@ fn commands(out: &mut String, report: &Report, wanted: bool, style: Style) {
             style.command(&command, 0)
         );
     }
-    let newest = release::releases().last();
-    if let Some(newest) = newest.filter(|_| !wanted && !run.paths.is_empty()) {
+    if let Some(newest) = gate.filter(|_| !run.paths.is_empty()) {
         let words = |words: &[&str]| {
             words
                 .iter()
@@ -194,7 +219,7 @@ fn commands(out: &mut String, report: &Report, wanted: bool, style: Style) {
         };
         let mut command = words(&["artcheck", "scan"]);
         command.extend(run.paths.iter().cloned());
-        command.extend(words(&["--runtime", &newest.name]));
+        command.extend(words(&["--runtime", newest]));
         let command = style.command(&command, 2);
         let why = "without --runtime one release that fits is enough; to check the one you ship:";
         out.push_str(&style.paragraph("", 0, why));

@@ -24,7 +24,8 @@ def generate(random):
         ops = [["encode", random.randint(1, 2), random.randint(1, 9), random.randrange(1000)]
                for _ in range(2)]
         return {"family": "library", "config": {"artifact": random.choice(ENCODERS)}, "ops": ops}
-    config = {"artifact": random.choice(DECODERS), "page": random.choice([1, 4, 16]),
+    # Kernels for a CPU are compiled for pages of 16: with others they read what is not theirs.
+    config = {"artifact": random.choice(DECODERS), "page": 16,
               "history": random.choice([1, 2, 3]), "window": int(random.random() < 0.15)}
     lengths, ops = {0: 0}, [["add", 0]]
     for _ in range(random.randint(2, 6)):
@@ -34,7 +35,7 @@ def generate(random):
             ops.append(["add", max(known, default=-1) + 1])
             lengths[ops[-1][1]] = 0
         elif act == "turn" and known:
-            turn(random, lengths, ops)
+            turn(random, lengths, ops, takes_several(config["artifact"]))
         elif act == "fork" and known and len(known) < 3:
             parent, child = random.choice(known), max(known) + 1
             ops.append(["fork", parent, child, -1])
@@ -49,9 +50,16 @@ def generate(random):
     return {"family": "library", "config": config, "ops": ops}
 
 
-def turn(random, lengths, ops):
-    chosen = random.sample(list(lengths), random.randint(1, len(lengths)))
+def takes_several(artifact):
+    """Whether a prefill may have several sequences. The scan of a recurrent layer takes the
+    tokens of a call for one sequence, and writes outside its memory where there are more."""
+    return not any(kind in artifact for kind in ("hybrid", "recurrent"))
+
+
+def turn(random, lengths, ops, several):
     decode = random.random() < 0.4
+    most = len(lengths) if several or decode else 1
+    chosen = random.sample(list(lengths), random.randint(1, most))
     counts = [1 if decode else random.randint(1, 12) for _ in chosen]
     ops.append(["decode" if decode else "prefill", chosen, counts, random.randrange(1000)])
     for sequence, count in zip(chosen, counts):

@@ -135,6 +135,36 @@ pub struct Needed {
     pub optional: bool,
 }
 
+/// What no linker makes: headers of one file that contradict each other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Damage {
+    /// What contradicts what.
+    pub kind: DamageKind,
+    /// The section, or the addresses.
+    pub what: String,
+    /// Where it is in the file.
+    pub offset: u64,
+}
+
+/// What contradicts what.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DamageKind {
+    /// A section's bytes are mapped elsewhere than the section is.
+    Moved,
+    /// A section is not mapped, or not from the file.
+    NotMapped,
+    /// A segment may be neither read nor written nor executed.
+    NoPermission,
+    /// Code in a segment that may not be executed.
+    NotExecutable,
+    /// Data that is written, in a segment that may not be.
+    NotWritable,
+    /// What is protected after relocation is not mapped.
+    Relro,
+    /// There is no section table where the header says.
+    SectionTable,
+}
+
 /// A symbol version asked of a library (ELF `.gnu.version_r`).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct VersionNeed {
@@ -197,6 +227,9 @@ pub struct Binary {
     /// What a loader maps of a linked file; empty for objects and for debug
     /// companions, which hold none of it.
     pub segments: Vec<Segment>,
+    /// What contradicts itself in a linked ELF file.
+    #[serde(skip)]
+    pub damage: Vec<Damage>,
     /// ELF version needs.
     pub version_needs: Vec<VersionNeed>,
     /// Defined symbols that concern TVM (see [`super::concerns_tvm`]); all exported
@@ -240,6 +273,7 @@ impl Binary {
             needed: Vec::new(),
             search_paths: Vec::new(),
             segments: Vec::new(),
+            damage: Vec::new(),
             version_needs: Vec::new(),
             defined: Vec::new(),
             undefined: Vec::new(),

@@ -9,7 +9,7 @@ use std::io;
 use std::ops::Deref;
 use std::sync::Arc;
 
-use memmap2::{MmapMut, MmapOptions};
+use crate::pages::{self, ZeroPages};
 
 /// The bytes of a region. A copy shares what the first one holds.
 #[derive(Debug, Clone)]
@@ -19,7 +19,7 @@ pub struct Contents<'data>(Held<'data>);
 enum Held<'data> {
     File(&'data [u8]),
     Whole(Arc<Vec<u8>>),
-    Sparse(Arc<MmapMut>),
+    Sparse(Arc<ZeroPages>),
 }
 
 impl<'data> Contents<'data> {
@@ -39,13 +39,7 @@ impl Contents<'static> {
         pieces: impl Iterator<Item = (usize, &'p [u8])>,
     ) -> io::Result<Self> {
         if sparse {
-            let mut memory = MmapOptions::new()
-                .len(length)
-                .no_reserve_swap()
-                .map_anon()?;
-            // A large page would take two megabytes for one byte.
-            #[cfg(target_os = "linux")]
-            let _kernel_without_large_pages = memory.advise(memmap2::Advice::NoHugePage);
+            let mut memory = pages::zeros(length)?;
             for (at, piece) in pieces {
                 let to = at.checked_add(piece.len());
                 let room = to.and_then(|to| memory.get_mut(at..to));

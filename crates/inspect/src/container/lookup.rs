@@ -45,6 +45,14 @@ pub fn defines_qualified(bytes: &[u8], wanted: &[&str]) -> Result<Vec<bool>, Dec
     Ok(found)
 }
 
+/// The symbol versions that an ELF library defines; none where it has no versions.
+pub fn defined_versions(bytes: &[u8]) -> Result<Vec<String>, DecodeError> {
+    match identify(bytes) {
+        FileType::Elf => elf::defined_versions(bytes),
+        other => Err(not_a_library(other)),
+    }
+}
+
 /// Calls `visit` with the name of every exported symbol, in an ELF or Mach-O object
 /// of every global one, until it returns `false`. The whole table is read.
 pub fn each_export(bytes: &[u8], visit: &mut dyn FnMut(&[u8]) -> bool) -> Result<(), DecodeError> {

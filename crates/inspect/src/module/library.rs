@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
+use super::compiled::Recovered;
 use super::need::DeviceNeed;
 use crate::error::DecodeError;
 use crate::vm::{DataType, Executable};
@@ -42,7 +43,7 @@ impl SymbolGeneration {
     }
 
     /// The generation of a blob symbol's name without a prefix.
-    pub fn of_blob(name: &str) -> Option<Self> {
+    pub(crate) fn of_blob(name: &str) -> Option<Self> {
         let mut known = BLOBS.iter();
         let (_, generation) = known.find(|(symbol, _)| *symbol == name)?;
         Some(*generation)
@@ -198,6 +199,16 @@ pub struct Blob {
     pub root: usize,
 }
 
+impl Module {
+    /// Its Relax executable, if it is one.
+    pub fn executable(&self) -> Option<&Executable> {
+        match &self.payload {
+            Payload::VmExecutable(executable) => Some(executable),
+            _ => None,
+        }
+    }
+}
+
 impl Blob {
     /// The Relax executables of the blob with their module index.
     pub fn executables(&self) -> impl Iterator<Item = (usize, &Executable)> {
@@ -239,12 +250,40 @@ pub struct ModelLibrary {
     pub vm_tir_functions: Vec<String>,
     /// Names host code looks up at run time (`.tvm_func.<name>` locals), where kept.
     pub host_callees: Vec<String>,
-    /// Builtins that VM functions compiled to host code name.
+    /// Executables whose VM functions are compiled to host code, as read from it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub compiled_calls: Vec<String>,
+    pub recovered: Vec<Recovered>,
 }
 
 impl ModelLibrary {
+    /// The executables of the blob with their module index, compiled VM functions read.
+    pub fn programs<'a>(&'a self, blob: &'a Blob) -> impl Iterator<Item = (usize, &'a Executable)> {
+        blob.executables().map(|(index, executable)| {
+            let recovered = self.recovered(index).map(|one| &one.executable);
+            (index, recovered.unwrap_or(executable))
+        })
+    }
+
+    /// Why not all that the VM functions of the library do is known, where a compiled one
+    /// could not be read.
+    pub fn unread(&self) -> Option<String> {
+        let mut unread = self.recovered.iter().flat_map(|one| &one.unread);
+        let first = unread.next()?;
+        let more = match unread.count() {
+            0 => String::new(),
+            more => format!("; and {more} more like it"),
+        };
+        Some(format!(
+            "VM function `{}` is compiled to host code, which could not be read ({}){more}",
+            first.name, first.why
+        ))
+    }
+
+    /// What was read of a module's compiled VM functions, where it has some.
+    pub fn recovered(&self, module: usize) -> Option<&Recovered> {
+        self.recovered.iter().find(|one| one.module == module)
+    }
+
     /// Host functions and device kernels that ship inside the library.
     pub fn own_functions<'a>(&'a self, blob: &'a Blob) -> BTreeSet<&'a str> {
         let mut names: BTreeSet<&str> = self.host_functions.iter().map(String::as_str).collect();

@@ -109,7 +109,7 @@ fn empty() -> ModelLibrary {
         host_functions: Vec::new(),
         vm_tir_functions: Vec::new(),
         host_callees: Vec::new(),
-        compiled_calls: Vec::new(),
+        recovered: Vec::new(),
     }
 }
 

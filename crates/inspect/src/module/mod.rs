@@ -17,6 +17,7 @@ mod registration;
 mod symbols;
 mod tree;
 
+pub use compiled::{Recovered, Unread};
 pub use device_need::read as read_device_needs;
 pub use library::{
     Blob, BlobLayout, DeviceCode, DevicePayload, FunctionInfoForm, KernelInfo, ModelLibrary,

@@ -1,7 +1,7 @@
 //! What the symbol names of a model library mean, generation by generation
 //! (docs/formats.md#symbol-names).
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::library::{BLOBS, SymbolGeneration};
 use crate::container::Binary;
@@ -79,6 +79,28 @@ impl HostNames {
             }
         }
     }
+}
+
+/// Host functions by address, and where the compiled VM functions among them begin.
+pub(super) fn vm_tir_functions(
+    binary: &Binary,
+    prefix: &str,
+    generation: SymbolGeneration,
+) -> (HashMap<u64, String>, HashMap<String, u64>) {
+    let (mut hosts, mut compiled) = (HashMap::new(), HashMap::new());
+    for symbol in &binary.defined {
+        if symbol.name.starts_with(CALLEE_PREFIX) || symbol.name.starts_with(CALLEE_INIT_PREFIX) {
+            continue;
+        }
+        let Some(function) = host_function(&symbol.name, prefix, generation) else {
+            continue;
+        };
+        if let Some(own) = function.strip_prefix(VM_TIR_PREFIX) {
+            compiled.insert(own.to_owned(), symbol.address);
+        }
+        hosts.insert(symbol.address, function.to_owned());
+    }
+    (hosts, compiled)
 }
 
 /// A host function's own name, or `None` for symbols that are none.

@@ -1,12 +1,19 @@
 //! AC203 c-symbol: an undefined `TVM*` C function nobody provides, or a symbol of no
 //! library that the file names.
 
-use super::{Binding, Check, Outcome, Rule, ac201_device_api::PREFIX};
+use std::collections::BTreeSet;
+
+use super::check::linker_word;
+use super::pair::hold;
+use super::{Binding, Check, FolderContext, Outcome, Rule, ac201_device_api::PREFIX};
 use crate::artifact::Role;
-use crate::container::{self, BinaryKind, ForeignSymbol};
+use crate::container::{self, BinaryKind, ForeignSymbol, Platform};
 use crate::finding::{Finding, Location, Repair, Severity};
 use crate::limits::MAX_FINDINGS;
+use crate::place::Place;
+use crate::runtime::java::{self, Native, Natives};
 use crate::runtime::load_set::{LoadSet, Missing, MissingReason};
+use crate::runtime::messages;
 
 pub(super) static RULE: Rule = Rule {
     code: "AC203",
@@ -20,6 +27,7 @@ pub(super) const CHECKS: &[Check] = &[
     Check::Binding(check),
     Check::Binding(check_others),
     Check::LoadSet(check_objects),
+    Check::Folder(check_natives),
 ];
 
 /// C functions that a shim provides exactly, within one calling convention.
@@ -57,13 +65,16 @@ fn check(binding: &Binding<'_>, out: &mut Outcome) {
             ..Location::default()
         })
         .says_known(binding.words(&symbol.name));
-        out.push(if shimmed {
+        let finding = if shimmed {
             finding
                 .help("link or load a shim that exports it: `artcheck patch shim --runtime RUNTIME --for FILE --out libshim.so`; or compile with the runtime's TVM")
                 .repair(&[Repair::Shim])
         } else {
             finding.help("use the runtime of the generation this was built for, or build it again with the runtime's TVM")
-        });
+        };
+        // What libraries export was read of them.
+        let is_certain = binding.load_set.is_some() || binding.runtime.c_symbols.is_certain();
+        hold(binding.runtime, is_certain, finding, out);
     }
 }
 
@@ -92,7 +103,14 @@ fn check_objects(load_set: &LoadSet, out: &mut Outcome) {
             )
             .severity(severity)
             .on(&load_set.name)
-            .says(format!("ld: undefined symbol: {}", first.symbol))
+            .says_known(messages::of_system(
+                "unlinked-symbol",
+                member.binary.format,
+                &[
+                    ("symbol", &first.symbol),
+                    ("architecture", &linker_word(member.binary.architecture)),
+                ],
+            ))
             .help(help);
             for missing in symbols.into_iter().take(MAX_FINDINGS) {
                 finding = finding.at(Location {
@@ -115,6 +133,82 @@ fn check_objects(load_set: &LoadSet, out: &mut Outcome) {
             "link libtvm_ffi_static.a of the same build too",
         );
     }
+}
+
+/// Native methods that TVM's Java classes declare and the library for them lacks.
+/// Of several archives with such classes the one that is nearest to a library counts.
+fn check_natives(context: &FolderContext<'_>, out: &mut Outcome) {
+    if context.natives.is_empty() {
+        return;
+    }
+    for artifact in context.artifacts {
+        let defined = artifact.binary.iter().flat_map(|binary| &binary.defined);
+        let functions: BTreeSet<&str> = defined
+            .filter(|symbol| symbol.exported && symbol.name.starts_with(java::PREFIX))
+            .map(|symbol| symbol.name.as_str())
+            .collect();
+        if functions.is_empty() {
+            continue;
+        }
+        let shared = |natives: &&Natives| common(&natives.place, &artifact.path);
+        let Some(nearest) = context.natives.iter().map(|one| shared(&one)).max() else {
+            continue;
+        };
+        let classes = context.natives.iter();
+        let classes = classes.filter(|natives| shared(natives) == nearest);
+        let methods = classes.flat_map(|class| class.methods.iter().map(move |one| (class, one)));
+        let has = |native: &Native| {
+            let names = [&native.function, &native.long];
+            names.iter().any(|name| functions.contains(name.as_str()))
+        };
+        let missing: Vec<(&Natives, &Native)> = methods.filter(|(_, one)| !has(one)).collect();
+        let Some((class, first)) = missing.first() else {
+            continue;
+        };
+        let is_android = artifact
+            .binary
+            .as_ref()
+            .is_some_and(|binary| binary.platform == Platform::Android);
+        let mut finding = Finding::new(
+            &RULE,
+            &artifact.path,
+            match missing.len() {
+                1 => format!(
+                    "`{}` declares a native method that it does not have",
+                    class.class
+                ),
+                several => format!(
+                    "`{}` declares {several} native methods that it does not have",
+                    class.class
+                ),
+            },
+        )
+        .says(match is_android {
+            true => format!(
+                "java.lang.UnsatisfiedLinkError: No implementation found for {} (tried {} and {})",
+                first.method, first.function, first.long
+            ),
+            false => format!("java.lang.UnsatisfiedLinkError: '{}'", first.method),
+        })
+        .help("take the library and the .jar or .aar of one build of TVM");
+        for (class, native) in missing.iter().take(MAX_FINDINGS) {
+            finding = finding
+                .at(Location {
+                    symbol: Some(native.function.clone()),
+                    ..Location::default()
+                })
+                .evidence(format!("{}: {}", class.place, native.method));
+        }
+        out.push(finding);
+        out.and_more(missing.len().saturating_sub(MAX_FINDINGS));
+    }
+}
+
+/// How many folders and archives two places have in common.
+fn common(one: &Place, other: &Place) -> usize {
+    one.folders()
+        .filter(|folder| other.is_below(folder))
+        .count()
 }
 
 fn count(symbols: usize) -> String {

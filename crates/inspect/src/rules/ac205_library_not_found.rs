@@ -6,16 +6,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::ac201_device_api::PREFIX as DEVICE_API;
 use super::{ArtifactContext, Binding, Check, Outcome, Rule, SHIM_MARK};
 use crate::artifact::Role;
-use crate::container::{Binary, Format, places};
-use crate::finding::{Finding, Repair, Severity};
+use crate::container::{Binary, BinaryKind, Format, places};
+use crate::finding::{Finding, Need, Repair, Severity};
 use crate::limits::MAX_FINDINGS;
 use crate::module::Payload;
 use crate::parts::stem;
 use crate::place::Place;
-use crate::runtime::libraries::Resolution;
+use crate::runtime::libraries::{Resolution, is_family};
 use crate::runtime::load_set::LoadSet;
-use crate::runtime::system::{self, Brings};
-use crate::runtime::{PartKind, messages};
+use crate::runtime::system::{self, Brings, Presence};
+use crate::runtime::{PartKind, messages, versions};
 
 pub(super) static RULE: Rule = Rule {
     code: "AC205",
@@ -111,6 +111,9 @@ fn check(load_set: &LoadSet, out: &mut Outcome) {
         }
     }
     for (needed, (wanting, mut searched)) in absent {
+        if is_fetched(load_set, &needed, &wanting) {
+            continue;
+        }
         searched.sort();
         searched.dedup();
         let Some(first) = wanting.first() else {
@@ -140,6 +143,20 @@ fn check(load_set: &LoadSet, out: &mut Outcome) {
         }
         out.push(finding);
     }
+}
+
+/// Whether whatever installs the wheels that want tvm-ffi's library brings its package
+/// too, since one of them requires it.
+fn is_fetched(load_set: &LoadSet, needed: &str, wanting: &[&Place]) -> bool {
+    const OWNER: &str = "apache-tvm-ffi";
+    let is_of_wheel = |place: &&Place| {
+        let mut folders = place.folders();
+        folders.any(|folder| folder.raw_name().ends_with(b".whl"))
+    };
+    let mut requires = load_set.distributions.iter().flat_map(|one| &one.requires);
+    stem(needed) == "tvm_ffi"
+        && wanting.iter().all(is_of_wheel)
+        && requires.any(|required| required.name == OWNER && required.marker.is_empty())
 }
 
 /// What the system's loader says of a library that it does not find.
@@ -177,8 +194,15 @@ fn is_split(needed: &str) -> bool {
 /// loaded where it can be: what it lacks takes its device away and nothing else.
 fn check_others(load_set: &LoadSet, out: &mut Outcome) {
     for member in &load_set.members {
-        if !matches!(member.kind, PartKind::RuntimeDevice(_)) {
-            others(&member.path, &member.binary, &load_set.name, out);
+        if matches!(member.kind, PartKind::RuntimeDevice(_)) {
+            continue;
+        }
+        let is_certain = member.kind.is_core();
+        let wanted = others(&member.path, &member.binary, load_set, is_certain, out);
+        versions(&member.path, &member.binary, load_set, out);
+        // What the core lacks, every model lacks.
+        if member.kind.is_core() {
+            wanted.into_iter().for_each(|need| out.need(need));
         }
     }
 }
@@ -187,7 +211,14 @@ fn check_user(binding: &Binding<'_>, out: &mut Outcome) {
     let (Some(load_set), Some(binary)) = (binding.load_set, &binding.artifact.binary) else {
         return;
     };
-    others(&binding.artifact.path, binary, &load_set.name, out);
+    let place = &binding.artifact.path;
+    // What imports a client may have loaded what it needs; what loads a model is TVM.
+    let is_certain =
+        binding.artifact.role == Role::ModelLibrary || binary.kind == BinaryKind::Program;
+    for need in others(place, binary, load_set, is_certain, out) {
+        out.need(need);
+    }
+    versions(place, binary, load_set, out);
     device_part(binding, load_set, out);
 }
 
@@ -205,71 +236,175 @@ fn device_part(binding: &Binding<'_>, load_set: &LoadSet, out: &mut Outcome) {
         let Some(part) = members.find(|member| Some(&member.path.to_string()) == part) else {
             continue;
         };
-        let needed = part.binary.needed.iter().filter(|needed| !needed.optional);
-        let wanted = needed.filter(|needed| {
-            system::brings(&needed.name, part.binary.format).is_some()
-                && system::is_there(&part.path, &part.binary, &needed.name) != Some(true)
-        });
-        let wanted: Vec<&str> = wanted.map(|needed| needed.name.as_str()).collect();
-        if wanted.is_empty() {
+        let wanted = wanted(&part.path, &part.binary, load_set);
+        let Some(first) = wanted.first() else {
             continue;
+        };
+        let names: Vec<&str> = wanted.iter().map(|one| one.name).collect();
+        let (verb, them) = match names.len() {
+            1 => ("is", "it"),
+            _ => ("are", "them"),
+        };
+        let names = names.join(", ");
+        let mut finding = Finding::new(
+            &RULE,
+            &binding.artifact.path,
+            match load_set.machine {
+                Some(_) => {
+                    format!("its `{kind}` kernels cannot be loaded: {names} {verb} not there")
+                }
+                None => format!("its `{kind}` kernels run only where the machine has {names}"),
+            },
+        )
+        .on(&load_set.name)
+        .evidence(format!(
+            "{} needs {them}, and is passed over without a word where {names} {verb} not found",
+            part.path
+        ))
+        .help(first.help());
+        if load_set.machine.is_some() {
+            let kind = [("kind", kind)];
+            let words = messages::of_runtime("missing-loader", binding.runtime, &kind);
+            finding = finding.says_known(words);
+        } else {
+            finding = finding.severity(Severity::Info);
         }
-        let wanted = wanted.join(", ");
-        let message = format!("its `{kind}` kernels run only where the machine has {wanted}");
-        let finding = Finding::new(&RULE, &binding.artifact.path, message)
-            .severity(Severity::Info)
-            .on(&load_set.name)
-            .evidence(format!("{} needs them, and is loaded where they are", part.path))
-            .help("install the device's driver and its runtime library, of the version in the name, on the machine that runs it");
+        for one in wanted.iter().skip(1) {
+            finding = finding.evidence(one.help());
+        }
         out.push(finding);
+        if load_set.machine.is_none() {
+            wanted.iter().for_each(|one| out.need(one.need()));
+        }
     }
 }
 
-/// What is known of who brings a library, where it is not there.
-fn others(place: &Place, binary: &Binary, runtime: &str, out: &mut Outcome) {
-    for needed in binary.needed.iter().filter(|needed| !needed.optional) {
-        let name = &needed.name;
-        let Some(brings) = system::brings(name, binary.format) else {
-            continue;
-        };
-        if crate::runtime::libraries::is_family(name) {
+/// A library that a file needs and does not find.
+struct Wanted<'a> {
+    name: &'a str,
+    brings: Option<Brings>,
+    presence: Presence,
+}
+
+impl Wanted<'_> {
+    /// Who has it, in words.
+    fn from(&self) -> String {
+        match self.brings {
+            Some(Brings::Machine(what)) => what.to_owned(),
+            Some(Brings::Toolkit(package) | Brings::Package(package)) => package.name.clone(),
+            None => String::from("its own package"),
+        }
+    }
+
+    fn need(&self) -> Need {
+        Need {
+            library: self.name.to_owned(),
+            brought_by: self.from(),
+        }
+    }
+
+    fn help(&self) -> String {
+        let name = self.name;
+        if let Presence::Beside(folder) = &self.presence {
+            return format!(
+                "`{name}` is in {0}, where the loader does not look: set LD_LIBRARY_PATH to that folder, or load the library before, as `import torch` does",
+                Place::file(folder)
+            );
+        }
+        match self.brings {
+            Some(Brings::Machine(what)) => {
+                format!("the machine that it runs on must have {what}")
+            }
+            Some(Brings::Toolkit(package)) => format!(
+                "install the toolkit that has `{name}` on the machine that it runs on, or {} ({} has it) with its folder on LD_LIBRARY_PATH",
+                package.name, package.version
+            ),
+            Some(Brings::Package(package)) => format!(
+                "install the package that brings it: {} ({} has it)",
+                package.name, package.version
+            ),
+            None => format!("install what brings `{name}`, or ship it beside this file"),
+        }
+    }
+}
+
+/// The libraries that a file does not find, less TVM's, the system's, and those of
+/// which nothing is known.
+fn wanted<'a>(place: &Place, binary: &'a Binary, load_set: &LoadSet) -> Vec<Wanted<'a>> {
+    let machine = load_set.machine.as_deref();
+    let needed = binary.needed.iter().filter(|needed| {
+        !needed.optional && !is_family(&needed.name) && !system::is_base(&needed.name)
+    });
+    let wanted = needed.map(|needed| Wanted {
+        name: &needed.name,
+        brings: system::brings(&needed.name, binary.format),
+        presence: system::presence(place, binary, &needed.name, machine),
+    });
+    let is_lacking = |one: &Wanted<'_>| match one.presence {
+        Presence::Found => false,
+        Presence::Beside(_) => true,
+        // A machine that is all there is has what is in it.
+        Presence::Absent => one.brings.is_some() || machine.is_some(),
+        Presence::Unknown => !matches!(one.brings, None | Some(Brings::Package(_))),
+    };
+    wanted.filter(is_lacking).collect()
+}
+
+/// What is known of who brings a library, where it is not there; and of that what
+/// the machine is to bring.
+fn others(
+    place: &Place,
+    binary: &Binary,
+    load_set: &LoadSet,
+    is_certain: bool,
+    out: &mut Outcome,
+) -> Vec<Need> {
+    let mut needs = Vec::new();
+    for one in wanted(place, binary, load_set) {
+        let name = one.name;
+        // What imports the file may import what has it before.
+        let is_beside = matches!(one.presence, Presence::Beside(_));
+        if is_beside && load_set.machine.is_none() {
             continue;
         }
-        let is_there = system::is_there(place, binary, name);
-        if is_there == Some(true) {
-            continue;
-        }
-        let (severity, message, help) = match brings {
-            Brings::Machine(what) => (
-                Severity::Info,
-                format!("needs `{name}` of the machine"),
-                format!("the machine that it runs on must have {what}"),
-            ),
-            Brings::Toolkit(package) => (
-                Severity::Info,
-                format!("needs `{name}` of the machine"),
-                format!(
-                    "install {} ({} has it) or the toolkit that has it on the machine that it runs on",
-                    package.name, package.version
-                ),
-            ),
-            Brings::Package(package) if is_there == Some(false) => (
-                Severity::Error,
-                format!("`{name}` is needed and is not where the loader looks"),
-                format!(
-                    "install the package that brings it: {} ({} has it)",
-                    package.name, package.version
-                ),
-            ),
-            Brings::Package(_) => continue,
+        let is_packages = matches!(one.brings, None | Some(Brings::Package(_)));
+        let severity = match load_set.machine {
+            Some(_) if is_beside || (one.brings.is_none() && !is_certain) => Severity::Warning,
+            None if !is_packages => Severity::Info,
+            _ => Severity::Error,
         };
-        let mut finding = Finding::new(&RULE, place, message)
+        let message = match severity {
+            Severity::Info => format!("needs `{name}` of the machine"),
+            _ => format!("`{name}` is needed and is not where the loader looks"),
+        };
+        if severity != Severity::Error {
+            needs.push(one.need());
+        }
+        let finding = Finding::new(&RULE, place, message)
             .severity(severity)
-            .on(runtime)
-            .help(help);
-        if let Some(said) = says(name, binary.format) {
-            finding = finding.says(said);
-        }
+            .on(&load_set.name)
+            .says_known(says(name, binary.format))
+            .help(one.help());
+        out.push(finding);
+    }
+    needs
+}
+
+/// Libraries that are found and lack a symbol version.
+fn versions(place: &Place, binary: &Binary, load_set: &LoadSet, out: &mut Outcome) {
+    for lacking in versions::lacking(place, binary, load_set)
+        .into_iter()
+        .take(MAX_FINDINGS)
+    {
+        let library = Place::file(&lacking.library);
+        let version = &lacking.version;
+        let message = format!("{library} is found and does not define version `{version}`");
+        let finding = Finding::new(&RULE, place, message)
+            .on(&load_set.name)
+            .says(format!(
+                "{library}: version `{version}' not found (required by {place})"
+            ))
+            .help("put the library that it was built with where the loader looks, or build it with the one that is there");
         out.push(finding);
     }
 }

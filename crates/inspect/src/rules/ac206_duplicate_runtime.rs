@@ -45,9 +45,9 @@ fn check(load_set: &LoadSet, out: &mut Outcome) {
                 false => severity(&duplicate),
             })
             .on(&load_set.name)
-            .says(match load_set.is_static() {
-                true => "multiple definition / duplicate symbol; without whole archives one is left out, unseen",
-                false => "Global Function `...` is already registered / TypeAttr `__ffi_repr__` is already registered",
+            .evidence(match load_set.is_static() {
+                true => "the linker finds two definitions; without whole archives it leaves one out, unseen",
+                false => "the process ends with \"Global Function `...` is already registered\", or with \"TypeAttr `__ffi_repr__` is already registered\"",
             })
             .help("keep one copy: remove the other from the folder, or from what the parts and clients ask for");
         for path in paths.iter().take(MAX_FINDINGS) {
@@ -111,6 +111,10 @@ fn check_together(context: &EnvironmentContext<'_>, out: &mut Outcome) {
             let (Some(_), Some(runtime)) = (own_runtime(first), own_runtime(second)) else {
                 continue;
             };
+            // Wheels for several systems may lie together; their sets never meet.
+            if system_of(first) != system_of(second) {
+                continue;
+            }
             let (one, other) = (first.home.name(), second.home.name());
             let message = format!(
                 "`{one}` and `{other}` each bring a runtime, and one process cannot have both"
@@ -127,6 +131,12 @@ fn check_together(context: &EnvironmentContext<'_>, out: &mut Outcome) {
             out.push(finding);
         }
     }
+}
+
+/// The system and processor that a set is for.
+fn system_of(set: &LoadSet) -> Option<(Platform, Architecture)> {
+    let first = set.members.first()?;
+    Some((first.binary.platform, first.binary.architecture))
 }
 
 /// The runtime that a package of an environment brings.

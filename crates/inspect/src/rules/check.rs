@@ -12,6 +12,7 @@ use crate::finding::Outcome;
 use crate::module::ModelLibrary;
 use crate::runtime::RuntimeProfile;
 use crate::runtime::glue::Glue;
+use crate::runtime::java::Natives;
 use crate::runtime::libraries::Resolution;
 use crate::runtime::load_set::{LoadSet, MissingReason};
 use crate::runtime::{companions, elsewhere, messages};
@@ -99,16 +100,13 @@ impl Binding<'_> {
             BinaryKind::Object => "unlinked-symbol",
             _ => "undefined-symbol",
         };
-        let architecture = match binary.architecture {
-            Architecture::Aarch64 => String::from("arm64"),
-            other => spell(other).replace('-', "_"),
-        };
+        let architecture = linker_word(binary.architecture);
         let values = [("symbol", symbol), ("architecture", &architecture)];
         messages::of_system(key, binary.format, &values)
     }
 
     /// Whether a library beside the runtime provides a symbol.
-    pub fn has_companion_for(&self, symbol: &UndefinedSymbol) -> bool {
+    pub(crate) fn has_companion_for(&self, symbol: &UndefinedSymbol) -> bool {
         self.companions
             .iter()
             .any(|companion| companions::provides(companion, symbol))
@@ -121,7 +119,7 @@ impl Binding<'_> {
 
     /// Those of `wanted` that nobody provides; `None` when that is not known.
     /// A symbol whose library is not among the files at all is AC205's.
-    pub fn missing_c<'s>(
+    pub(crate) fn missing_c<'s>(
         &self,
         wanted: &[&'s UndefinedSymbol],
     ) -> Option<Vec<&'s UndefinedSymbol>> {
@@ -167,6 +165,14 @@ impl Binding<'_> {
     }
 }
 
+/// An architecture as Apple's linker calls it.
+pub(super) fn linker_word(architecture: Architecture) -> String {
+    match architecture {
+        Architecture::Aarch64 => String::from("arm64"),
+        other => spell(other).replace('-', "_"),
+    }
+}
+
 /// A wasm model library, the runtime inside it and the JavaScript around it.
 #[derive(Clone, Copy)]
 pub struct Page<'a> {
@@ -196,6 +202,8 @@ pub struct FolderContext<'a> {
     pub artifacts: &'a [Artifact],
     /// Configurations and weight indexes.
     pub documents: &'a [Document],
+    /// Native methods that TVM's Java classes declare.
+    pub natives: &'a [Natives],
 }
 
 /// One environment, some of whose packages bring a runtime of their own.

@@ -7,12 +7,12 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::artifact::Artifact;
 use crate::finding::{Finding, Location, Outcome};
-use crate::module::{Blob, ModelLibrary};
+use crate::module::{Blob, ModelLibrary, Module};
 use crate::rule::Rule;
 use crate::runtime::{Fact, RuntimeProfile, messages};
 use crate::vm::argument_kind::{ArgumentKind, kind};
 use crate::vm::calls::{RawCall, all_calls};
-use crate::vm::kv_cache::{CREATE, KvCacheCreate, kv_caches};
+use crate::vm::kv_cache::{KvCacheCreate, kv_caches};
 use crate::vm::{Executable, FunctionKind};
 
 /// Arguments looked at one by one: no builtin with a fixed signature has more.
@@ -51,20 +51,8 @@ impl Pair<'_> {
     }
 
     /// The same for one entry of a fact.
-    pub fn hold_if(&self, is_certain: bool, finding: Finding, out: &mut Outcome) -> bool {
-        if is_certain {
-            out.push(finding);
-            return true;
-        }
-        let like = self.runtime.note.as_deref().unwrap_or("like known ones");
-        out.undecided(
-            finding.rule,
-            format!(
-                "{}: that was not read of this runtime, which is {like}; a run on it would settle it",
-                finding.message
-            ),
-        );
-        false
+    pub(crate) fn hold_if(&self, is_certain: bool, finding: Finding, out: &mut Outcome) -> bool {
+        hold(self.runtime, is_certain, finding, out)
     }
 
     /// Offset in the file of byte `at` of the blob.
@@ -72,23 +60,11 @@ impl Pair<'_> {
         self.library.file_offset.saturating_add(at)
     }
 
-    /// Why what reaches a KV-cache constructor is not known, where VM functions that
-    /// are compiled to host code call it, or may.
-    pub fn hidden_cache(&self) -> Option<String> {
-        let mut functions = self.blob.executables().flat_map(|(_, it)| &it.functions);
-        if !functions.any(|function| function.kind == FunctionKind::VmTir) {
-            return None;
-        }
-        let calls = &self.library.compiled_calls;
-        if calls.is_empty() {
-            return Some(String::from(
-                "its VM functions are compiled to host code, which is not read; they may create a KV cache",
-            ));
-        }
-        let created = calls.iter().find(|name| name.starts_with(CREATE))?;
-        Some(format!(
-            "its VM functions are compiled to host code, which is not followed; that code names `{created}`"
-        ))
+    /// Why what reaches a KV-cache constructor is not known, where a VM function that is
+    /// compiled to host code could not be read.
+    pub(crate) fn hidden_cache(&self) -> Option<String> {
+        let why = self.library.unread()?;
+        Some(format!("{why}; it may create a KV cache"))
     }
 
     /// Offset in the file of a constant of one of its programs.
@@ -96,6 +72,29 @@ impl Pair<'_> {
         let found = program.executable.constants.get(constant)?;
         Some(self.file_offset(program.start.saturating_add(found.range.start)))
     }
+}
+
+/// Reports what contradicts a runtime: an error where that is certain of it, and else
+/// undecided. The answer is whether it is an error.
+pub(super) fn hold(
+    runtime: &RuntimeProfile,
+    is_certain: bool,
+    finding: Finding,
+    out: &mut Outcome,
+) -> bool {
+    if is_certain {
+        out.push(finding);
+        return true;
+    }
+    let like = runtime.note.as_deref().unwrap_or("like known ones");
+    out.undecided(
+        finding.rule,
+        format!(
+            "{}: that was not read of this runtime, which is {like}; a run on it would settle it",
+            finding.message
+        ),
+    );
+    false
 }
 
 /// What the rules ask of a library, whatever the runtime.
@@ -111,12 +110,16 @@ impl<'a> Facts<'a> {
     pub fn of(library: &'a ModelLibrary, blob: &'a Blob) -> Self {
         Self {
             provided: library.own_functions(blob),
-            programs: blob
-                .executables()
+            programs: library
+                .programs(blob)
                 .map(|(index, executable)| {
                     let module = blob.modules.get(index);
                     let start = module.map_or(0, |module| module.payload_offset);
-                    Program::of(executable, start)
+                    let written = module.and_then(Module::executable).unwrap_or(executable);
+                    Program {
+                        table: written.functions.len(),
+                        ..Program::of(executable, start)
+                    }
                 })
                 .collect(),
         }
@@ -148,6 +151,8 @@ impl<'a> Uses<'a> {
 pub struct Program<'a> {
     /// The executable.
     pub executable: &'a Executable,
+    /// Functions of its table; those behind are named by host code alone.
+    pub table: usize,
     /// Offset of its first byte inside the blob.
     pub start: u64,
     /// Calls of packed functions, by name and argument count, in file order.
@@ -188,6 +193,7 @@ impl<'a> Program<'a> {
         }
         Self {
             executable,
+            table: executable.functions.len(),
             start,
             calls,
             kinds,
@@ -197,7 +203,7 @@ impl<'a> Program<'a> {
     }
 
     /// Where a function of the table is first called, if it is.
-    pub fn first_use(&self, callee: usize) -> Location {
+    pub(crate) fn first_use(&self, callee: usize) -> Location {
         let first = i64::try_from(callee)
             .ok()
             .and_then(|callee| self.first_calls.get(&callee));
@@ -208,7 +214,7 @@ impl<'a> Program<'a> {
 
     /// Why a rule cannot decide on an argument of a constructor: where it is, and
     /// what reaches it.
-    pub fn not_followed(&self, cache: &KvCacheCreate, argument: usize, why: &str) -> String {
+    pub(crate) fn not_followed(&self, cache: &KvCacheCreate, argument: usize, why: &str) -> String {
         let function = self.executable.functions.get(cache.function);
         let function = function.map_or("?", |function| &function.name);
         format!(
@@ -218,7 +224,7 @@ impl<'a> Program<'a> {
     }
 
     /// Names the first places of `count` calls; the rest are counted.
-    pub fn at_places(
+    pub(crate) fn at_places(
         &self,
         mut finding: Finding,
         calls: &[RawCall<'_>],

@@ -6,7 +6,7 @@
 //! of `p_align`. Mach-O: dyld's published checks. PE: the rules of the format that
 //! Windows enforces when it maps an image.
 
-use crate::container::{Architecture, Binary, BinaryKind, Format, Segment};
+use crate::container::{Architecture, Binary, BinaryKind, Damage, DamageKind, Format, Segment};
 use crate::finding::Severity;
 
 /// One thing that is wrong with a segment.
@@ -25,6 +25,9 @@ pub(super) struct Fault {
 
 /// The smallest page of any system that loads such files.
 const PAGE: u64 = 4 << 10;
+/// Zeros behind a segment's bytes that no machine has memory for, and that many have not.
+const TOO_MANY_ZEROS: u64 = 1 << 39;
+const MANY_ZEROS: u64 = 1 << 34;
 /// The addresses that a process has: 47 bits on x86-64, no fewer than 39 anywhere.
 const ADDRESSES: u64 = 1 << 47;
 
@@ -33,6 +36,9 @@ const OLD_ALIGNMENT: &str = "ELF load command alignment not page-aligned (glibc 
 const OLD_CONGRUENCE: &str =
     "ELF load command address/offset not properly aligned (glibc up to 2.34)";
 const NO_ROOM: &str = "failed to map segment from shared object";
+const NO_ZEROS: &str = "cannot map zero-fill pages";
+const NO_PROTECTION: &str = "cannot apply additional memory protection after relocation";
+const CRASHES: &str = "no message: the process ends with a memory fault";
 const OVERWRITTEN: &str = "no message: the later segment is mapped over the earlier one";
 const NOT_WIN32: &str = "[WinError 193] %1 is not a valid Win32 application";
 
@@ -91,6 +97,15 @@ fn elf(binary: &Binary, is_old: bool) -> Vec<Fault> {
         } else if segment.end().is_none_or(|end| end > ADDRESSES) {
             let what = "ends outside the address space";
             fault(Severity::Error, segment, what, NO_ROOM)
+        } else if zeros(segment) >= MANY_ZEROS {
+            let (severity, what) = match zeros(segment) >= TOO_MANY_ZEROS {
+                true => (Severity::Error, "asks for more memory than any machine has"),
+                false => (
+                    Severity::Warning,
+                    "asks for more memory than most machines have",
+                ),
+            };
+            fault(severity, segment, what, NO_ZEROS)
         } else if align > 1 && !align.is_power_of_two() {
             let what = "has an alignment that is no power of two";
             fault(by_old, segment, what, OLD_CONGRUENCE)
@@ -114,7 +129,69 @@ fn elf(binary: &Binary, is_old: bool) -> Vec<Fault> {
         faults.push(one);
     }
     faults.extend(elf_order(&binary.segments));
+    faults.extend(binary.damage.iter().map(damage));
     faults
+}
+
+/// Bytes of memory that are in no file.
+fn zeros(segment: &Segment) -> u64 {
+    segment.memory_size.saturating_sub(segment.file_size)
+}
+
+/// Headers that contradict each other.
+fn damage(damage: &Damage) -> Fault {
+    let what = &damage.what;
+    let (severity, message, says) = match damage.kind {
+        DamageKind::Moved => (
+            Severity::Error,
+            format!(
+                "section `{what}` is not what the segments map at its address: bytes were inserted, cut or moved"
+            ),
+            CRASHES,
+        ),
+        DamageKind::NotMapped => (
+            Severity::Error,
+            format!("section `{what}` is in no loadable segment, or not in its part of the file"),
+            CRASHES,
+        ),
+        DamageKind::NoPermission => (
+            Severity::Error,
+            format!(
+                "the loadable segment at address {what} may be neither read nor written nor executed"
+            ),
+            CRASHES,
+        ),
+        DamageKind::NotExecutable => (
+            Severity::Error,
+            format!("the code in section `{what}` is in a segment that may not be executed"),
+            CRASHES,
+        ),
+        DamageKind::NotWritable => (
+            Severity::Error,
+            format!("section `{what}` is written to and in a segment that may not be"),
+            CRASHES,
+        ),
+        DamageKind::Relro => (
+            Severity::Error,
+            format!("the memory {what}, which is protected after loading, is not mapped"),
+            NO_PROTECTION,
+        ),
+        // No loader reads it.
+        DamageKind::SectionTable => (
+            Severity::Warning,
+            String::from(
+                "the section table is not where the header says: bytes were inserted or cut before it",
+            ),
+            CRASHES,
+        ),
+    };
+    Fault {
+        severity,
+        message,
+        evidence: format!("at byte {:#x} of the file", damage.offset),
+        says,
+        offset: damage.offset,
+    }
 }
 
 /// Segments come in ascending order, apart. glibc takes room from the first to

@@ -3,15 +3,19 @@
 //! is a client's own C library.
 //!
 //! In the process of a file are, beside its runtime: what the user says is loaded
-//! first; what lies in the file's own folder; what it needs, and what that needs.
+//! first; what it needs, and what that needs; what the parts of its runtime need.
+//! What only lies beside it is in no process: it counts once something loads it.
 
 use std::collections::{BTreeMap, HashMap};
+use std::path::Path;
 
-use super::libraries;
+use super::load_set::LoadSet;
+use super::{libraries, system};
 use crate::artifact::{Artifact, Role};
-use crate::container::{Binary, BinaryKind, Platform, UndefinedSymbol};
+use crate::container::{Binary, BinaryKind, Format, Platform, UndefinedSymbol};
 use crate::parts::stem;
 use crate::place::Place;
+use crate::shell;
 
 /// Whether a companion answers for a symbol: by its name, or where the symbol is
 /// bound to a library, as that library.
@@ -42,9 +46,23 @@ pub(crate) struct Companions<'a> {
     libraries: HashMap<Place, &'a Artifact>,
 }
 
+/// The companions of one artifact.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Process<'a> {
+    /// Those in its process.
+    pub(crate) loaded: Vec<&'a Artifact>,
+    /// Those in its folder, which nothing loads.
+    pub(crate) beside: Vec<&'a Artifact>,
+}
+
 impl<'a> Companions<'a> {
-    /// `first` are those that the user says are loaded first.
-    pub(crate) fn of(artifacts: &'a [Artifact], first: &'a [Artifact]) -> Self {
+    /// `needed` are what given runtimes need, `first` are those that the user says are
+    /// loaded first.
+    pub(crate) fn of(
+        artifacts: &'a [Artifact],
+        needed: &'a [Artifact],
+        first: &'a [Artifact],
+    ) -> Self {
         let mut in_folder: HashMap<Place, Vec<&Artifact>> = HashMap::new();
         for artifact in artifacts.iter().filter(|artifact| is_provider(artifact)) {
             let folder = artifact.path.folder();
@@ -52,10 +70,11 @@ impl<'a> Companions<'a> {
             in_folder.entry(folder).or_default().push(artifact);
         }
         let is_followed = |artifact: &&Artifact| is_library(artifact);
-        let libraries = match in_folder.is_empty() {
+        let libraries = match in_folder.is_empty() && needed.is_empty() {
             true => HashMap::new(),
             false => artifacts
                 .iter()
+                .chain(needed)
                 .filter(is_followed)
                 .map(|artifact| (artifact.path.without_dots(), artifact))
                 .collect(),
@@ -67,53 +86,110 @@ impl<'a> Companions<'a> {
         }
     }
 
-    /// Those in the process of an artifact, by their places.
-    pub(crate) fn of_artifact(&self, artifact: &Artifact) -> Vec<&'a Artifact> {
+    /// Those of an artifact, by their places.
+    pub(crate) fn of_artifact(&self, artifact: &Artifact) -> Process<'a> {
         let Some(binary) = &artifact.binary else {
-            return Vec::new();
+            return Process::default();
         };
-        let mut found: BTreeMap<&Place, &'a Artifact> = BTreeMap::new();
-        let folder = artifact.path.folder().unwrap_or_else(|| Place::file(""));
-        let beside = self.in_folder.get(&folder).into_iter().flatten();
-        for companion in self.first.iter().chain(beside) {
-            found.insert(&companion.path, companion);
-        }
-        if !self.libraries.is_empty() {
-            for needed in self.closure(artifact) {
-                if is_provider(needed) {
-                    found.insert(&needed.path, needed);
-                }
-            }
-        }
-        let fits = |companion: &&Artifact| {
+        let fits = |companion: &Artifact| {
             let other = companion.binary.as_deref();
             companion.path != artifact.path && other.is_some_and(|other| go_together(binary, other))
         };
-        found.into_values().filter(fits).collect()
+        let closure = self.closure(vec![(&artifact.path, binary)]);
+        let loaded = self.first.iter().copied().chain(closure);
+        let loaded: BTreeMap<&Place, &'a Artifact> = loaded
+            .filter(|companion| is_provider(companion) && fits(companion))
+            .map(|companion| (&companion.path, companion))
+            .collect();
+        let folder = artifact.path.folder().unwrap_or_else(|| Place::file(""));
+        let beside = self.in_folder.get(&folder).into_iter().flatten().copied();
+        // Nothing loads a library out of an archive first.
+        let beside = beside.filter(|companion| {
+            fits(companion) && !companion.path.is_member() && !loaded.contains_key(&companion.path)
+        });
+        Process {
+            beside: beside.collect(),
+            loaded: loaded.into_values().collect(),
+        }
     }
 
-    /// What an artifact needs among the libraries of the scan, and what that needs.
-    fn closure(&self, artifact: &Artifact) -> Vec<&'a Artifact> {
+    /// Those that the parts of a runtime need.
+    pub(crate) fn of_set(&self, set: &LoadSet) -> Vec<&'a Artifact> {
+        let members = set.members.iter();
+        let asking = members.map(|member| (&member.path, &member.binary));
+        let mut found = self.closure(asking.collect());
+        found.retain(|companion| is_provider(companion));
+        found
+    }
+
+    /// What some binaries need among the libraries of the scan, and what that needs.
+    fn closure(&self, asking: Vec<(&Place, &Binary)>) -> Vec<&'a Artifact> {
         let mut found: BTreeMap<&Place, &'a Artifact> = BTreeMap::new();
-        let mut left = vec![artifact];
-        while let Some(asking) = left.pop() {
-            let Some(binary) = &asking.binary else {
-                continue;
-            };
+        if self.libraries.is_empty() {
+            return Vec::new();
+        }
+        let mut left = asking;
+        while let Some((place, binary)) = left.pop() {
             for needed in &binary.needed {
-                let places = libraries::candidates(&asking.path, binary, &needed.name);
+                let places = where_found(place, binary, &needed.name);
                 let library = places
                     .iter()
                     .find_map(|place| self.libraries.get(place).copied());
                 if let Some(library) = library
+                    && let Some(binary) = &library.binary
                     && found.insert(&library.path, library).is_none()
                 {
-                    left.push(library);
+                    left.push((&library.path, binary));
                 }
             }
         }
         found.into_values().collect()
     }
+}
+
+/// How libraries are loaded first, as one types it.
+pub(crate) fn load_first(format: Option<Format>, libraries: &[Place]) -> String {
+    let names: Vec<String> = libraries
+        .iter()
+        .map(|library| match library.path().parent() {
+            // A bare name is looked for on the system's paths.
+            Some(folder) if folder.as_os_str().is_empty() => {
+                shell::path(&Path::new(".").join(library.path()))
+            }
+            _ => shell::path(library.path()),
+        })
+        .collect();
+    match format {
+        Some(Format::Elf) => format!("LD_PRELOAD={}", names.join(":")),
+        Some(Format::MachO) => format!("DYLD_INSERT_LIBRARIES={}", names.join(":")),
+        _ => format!("load {} first", names.join(", ")),
+    }
+}
+
+/// Where a needed library may be; a process that has started has found it, and of
+/// those that are known the one beside what asks is it.
+fn where_found(place: &Place, binary: &Binary, needed: &str) -> Vec<Place> {
+    let mut places = libraries::candidates(place, binary, needed);
+    let name = needed.rsplit(['/', '\\']).next().unwrap_or(needed);
+    places.push(place.beside(name));
+    places
+}
+
+/// The files that the parts of a runtime name, of those that are neither TVM's nor
+/// the system's.
+pub(crate) fn named_by(set: &LoadSet) -> Vec<Place> {
+    let mut files = Vec::new();
+    for member in &set.members {
+        let needed =
+            member.binary.needed.iter().filter(|needed| {
+                !libraries::is_family(&needed.name) && !system::is_base(&needed.name)
+            });
+        for needed in needed {
+            let mut places = where_found(&member.path, &member.binary, &needed.name).into_iter();
+            files.extend(places.find(|place| !place.is_member() && place.path().is_file()));
+        }
+    }
+    files
 }
 
 fn is_library(artifact: &Artifact) -> bool {

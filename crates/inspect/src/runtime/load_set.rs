@@ -6,12 +6,14 @@
 //! tvm-ffi fits. The answers are facts; rules turn them into findings.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use serde::Serialize;
 
 use super::distribution::Distribution;
 use super::ffi_version::VersionRange;
 use super::libraries::{self, Resolution};
+use super::machine::Machine;
 use super::member::Member;
 use super::pairing::{BadPair, UnmetRequirement};
 use super::{RuntimeProfile, binary, pairing};
@@ -43,6 +45,9 @@ pub struct LoadSet {
     /// Libraries of the family that clients of the set name, where that was asked.
     #[serde(skip)]
     pub asked_by_clients: BTreeSet<String>,
+    /// The machine that the set claims to be the whole of.
+    #[serde(skip)]
+    pub machine: Option<Arc<Machine>>,
 }
 
 /// Why a symbol has no provider.
@@ -113,6 +118,7 @@ impl LoadSet {
             members,
             distributions,
             asked_by_clients: BTreeSet::new(),
+            machine: None,
         }
     }
 
@@ -128,7 +134,7 @@ impl LoadSet {
     }
 
     /// Whether its parts are objects: a program before it is linked.
-    pub fn is_static(&self) -> bool {
+    pub(crate) fn is_static(&self) -> bool {
         let first = self.members.first();
         first.is_some_and(|member| member.binary.kind == BinaryKind::Object)
     }
@@ -178,7 +184,7 @@ impl LoadSet {
     }
 
     /// The TVM symbols of any binary that nobody in the set provides.
-    pub fn missing_for(&self, binary: &Binary) -> Vec<Missing> {
+    pub(crate) fn missing_for(&self, binary: &Binary) -> Vec<Missing> {
         let absent = binary
             .needed
             .iter()

@@ -11,6 +11,7 @@ use std::ops::Range;
 use memchr::memmem;
 
 use crate::container::{Format, Parsed, Region};
+pub use crate::machine::{Piece, code};
 use crate::module::ModelLibrary;
 
 /// A part of a region that is not the runtime's own (a model's blob).
@@ -53,17 +54,8 @@ pub struct Framed<'a> {
     pub address: u64,
 }
 
-/// A run of read-only data.
-#[derive(Debug, Clone, Copy)]
-pub struct Piece<'a> {
-    /// The bytes.
-    pub data: &'a [u8],
-    /// Address of the first one.
-    pub address: u64,
-}
-
 /// The read-only data of a binary, excluded ranges cut out.
-pub fn read_only<'a>(parsed: &'a Parsed<'_>, exclude: &[Exclusion]) -> Vec<Piece<'a>> {
+pub(crate) fn read_only<'a>(parsed: &'a Parsed<'_>, exclude: &[Exclusion]) -> Vec<Piece<'a>> {
     let wasm = parsed.binary.format == Format::Wasm;
     let mut pieces = Vec::new();
     for (index, region) in parsed.regions.iter().enumerate() {
@@ -86,16 +78,6 @@ pub fn read_only<'a>(parsed: &'a Parsed<'_>, exclude: &[Exclusion]) -> Vec<Piece
         }
     }
     pieces
-}
-
-/// The code of a binary.
-pub fn code<'a>(parsed: &'a Parsed<'_>) -> Vec<Piece<'a>> {
-    let code = parsed.regions.iter().filter(|region| region.executable);
-    let piece = |region: &'a Region<'_>| Piece {
-        data: &region.data,
-        address: region.address,
-    };
-    code.map(piece).collect()
 }
 
 fn push<'a>(pieces: &mut Vec<Piece<'a>>, region: &'a Region<'_>, from: usize, to: usize) {
@@ -131,7 +113,11 @@ const SHORTEST: usize = 2;
 ///
 /// Numbers and prose have few dots, and behind most of them no identifier: this
 /// is several times faster than looking at all that lies between two NULs.
-pub fn each_dotted<'a>(pieces: &[Piece<'a>], longest: usize, mut visit: impl FnMut(Framed<'a>)) {
+pub(crate) fn each_dotted<'a>(
+    pieces: &[Piece<'a>],
+    longest: usize,
+    mut visit: impl FnMut(Framed<'a>),
+) {
     for piece in pieces {
         let mut from = 0usize;
         while let Some(rest) = piece.data.get(from..)
@@ -156,7 +142,7 @@ fn in_name(byte: u8) -> bool {
 }
 
 /// Calls `visit` for every string of 2 to `longest` bytes that holds `part`.
-pub fn each_with<'a>(
+pub(crate) fn each_with<'a>(
     pieces: &[Piece<'a>],
     part: &str,
     longest: usize,
@@ -251,7 +237,7 @@ pub fn behind<'a>(
 
 /// Every chain `<subject> == N || <subject> == M ...` in the texts, as the set
 /// of its numbers; a lone comparison is a chain of one.
-pub fn alternations(pieces: &[Piece<'_>], subject: &str) -> Vec<BTreeSet<u64>> {
+pub(crate) fn alternations(pieces: &[Piece<'_>], subject: &str) -> Vec<BTreeSet<u64>> {
     let term = format!("{subject} == ");
     let finder = memmem::Finder::new(&term);
     let mut chains = Vec::new();

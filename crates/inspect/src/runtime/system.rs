@@ -2,11 +2,12 @@
 //! there (`data/system_libraries.toml`).
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 
 use serde::Deserialize;
 
+use super::machine::Machine;
 use super::{grouping, libraries};
 use crate::container::{self, Binary, Format};
 use crate::parts::stem;
@@ -55,6 +56,13 @@ pub struct Package {
     names: Vec<String>,
 }
 
+impl Package {
+    /// Whether a toolkit of the machine has the same libraries.
+    fn is_of_toolkit(&self) -> bool {
+        self.name.starts_with("nvidia-")
+    }
+}
+
 /// Who brings a library.
 #[derive(Debug, Clone, Copy)]
 pub enum Brings {
@@ -68,7 +76,7 @@ pub enum Brings {
 
 /// Whether a library is the system's own, or has been loaded by the Python that
 /// imports the asking one.
-pub fn is_base(library: &str) -> bool {
+pub(crate) fn is_base(library: &str) -> bool {
     let lower = library.to_ascii_lowercase();
     let is = |name: &String| *name == library || *name == lower;
     let begins = |start: &String| library.starts_with(start.as_str()) || lower.starts_with(start);
@@ -94,28 +102,85 @@ pub fn brings(library: &str, format: Format) -> Option<Brings> {
         .package
         .iter()
         .find(|package| is_named(&package.names))?;
-    Some(match package.name.starts_with("nvidia-") {
+    Some(match package.is_of_toolkit() {
         true => Brings::Toolkit(package),
         false => Brings::Package(package),
     })
 }
 
-/// Whether a library that a file needs is where the loader looks, or where its
-/// package puts it in the file's environment; `None` inside an archive, where the
-/// folders around it are not seen.
-pub fn is_there(place: &Place, binary: &Binary, needed: &str) -> Option<bool> {
+/// Whether a needed library is there for the loader.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Presence {
+    /// Where it looks.
+    Found,
+    /// In this folder of the environment, where it does not look: something must have
+    /// loaded the library before, or LD_LIBRARY_PATH must name the folder.
+    Beside(PathBuf),
+    /// Not where it looks, as far as the paths go.
+    Absent,
+    /// Inside an archive, where the folders around it are not seen.
+    Unknown,
+}
+
+/// Where a library is that a file needs: on its run path, on the machine that the set
+/// claims to be, or where its package puts it in the file's environment.
+pub fn presence(
+    place: &Place,
+    binary: &Binary,
+    needed: &str,
+    machine: Option<&Machine>,
+) -> Presence {
     if place.is_member() {
-        return None;
+        return Presence::Unknown;
     }
-    let mut places = libraries::candidates(place, binary, needed);
+    if find(place, binary, needed, machine).is_some() {
+        return Presence::Found;
+    }
+    let Some(environment) = grouping::environment(place) else {
+        return Presence::Absent;
+    };
+    let site = environment.path();
+    let is_in = |folder: &PathBuf| is_at(&Place::file(folder.join(needed)), needed);
     if let Some(Brings::Toolkit(package) | Brings::Package(package)) = brings(needed, binary.format)
-        && let Some(environment) = grouping::environment(place)
     {
-        let file = environment.path().join(&package.folder).join(needed);
-        places.push(Place::file(file));
+        let folder = site.join(&package.folder);
+        return match (is_in(&folder), package.is_of_toolkit()) {
+            // Its package loads it before what asks for it.
+            (true, false) => Presence::Found,
+            (true, true) => Presence::Beside(folder),
+            (false, _) => Presence::Absent,
+        };
     }
-    let found = |place: &Place| place.path().is_file() || is_under_its_plain_name(place, needed);
-    Some(places.iter().any(found))
+    // Packages keep their libraries in their own folder, or in `lib` in it.
+    let packages = std::fs::read_dir(site).into_iter().flatten().flatten();
+    let mut folders = packages
+        .map(|package| package.path())
+        .flat_map(|package| [package.join("lib"), package]);
+    folders
+        .find(is_in)
+        .map_or(Presence::Absent, Presence::Beside)
+}
+
+/// The file that the loader takes for a needed library: on the run path, or on the
+/// machine that the set claims to be.
+pub fn find(
+    place: &Place,
+    binary: &Binary,
+    needed: &str,
+    machine: Option<&Machine>,
+) -> Option<PathBuf> {
+    let places = libraries::candidates(place, binary, needed);
+    let on_path = places
+        .iter()
+        .find(|place| !place.is_member() && is_at(place, needed));
+    let on_path = on_path.map(|place| place.path().to_owned());
+    let recorded = places.iter().map(Place::path);
+    on_path.or_else(|| machine.and_then(|machine| machine.find(needed, recorded)))
+}
+
+/// Whether a library is in a place, under its name or without its version.
+fn is_at(place: &Place, needed: &str) -> bool {
+    place.path().is_file() || is_under_its_plain_name(place, needed)
 }
 
 /// Whether the file without a version beside a place answers to the name: a package

@@ -16,6 +16,7 @@ use crate::parts::{self, PartKind};
 use crate::place::Place;
 use crate::runtime::binary::Registered;
 use crate::runtime::grouping::Installed;
+use crate::runtime::java::{self, Natives};
 use crate::runtime::member::Member;
 use crate::runtime::strings::Exclusion;
 use crate::source::{self, Event, VirtualFile};
@@ -29,6 +30,8 @@ pub(super) struct FileFacts {
     pub unlisted: Vec<Place>,
     /// Python packages that wheels hold.
     pub packages: Vec<Installed>,
+    /// Native methods that TVM's Java classes declare.
+    pub natives: Vec<Natives>,
 }
 
 /// Takes facts in while a file is read.
@@ -114,6 +117,7 @@ impl FileFacts {
         self.members.extend(other.members);
         self.unlisted.extend(other.unlisted);
         self.packages.extend(other.packages);
+        self.natives.extend(other.natives);
     }
 
     /// What was read of `file`, in another place.
@@ -123,6 +127,7 @@ impl FileFacts {
         let members = self.members.iter().filter(|one| is_of_file(&one.path));
         let unlisted = self.unlisted.iter().filter(|one| is_of_file(one));
         let packages = self.packages.iter().filter(|one| is_of_file(&one.path));
+        let natives = self.natives.iter().filter(|one| is_of_file(&one.place));
         Self {
             artifacts: artifacts
                 .map(|artifact| Artifact {
@@ -140,6 +145,12 @@ impl FileFacts {
                     ..package.clone()
                 })
                 .collect(),
+            natives: natives
+                .map(|natives| Natives {
+                    place: natives.place.in_file(link),
+                    ..natives.clone()
+                })
+                .collect(),
         }
     }
 
@@ -155,6 +166,7 @@ impl FileFacts {
             all.members.extend(file.members);
             all.unlisted.extend(file.unlisted);
             all.packages.extend(file.packages);
+            all.natives.extend(file.natives);
         }
         all
     }
@@ -226,6 +238,9 @@ fn read_file(file: &VirtualFile<'_>, reader: &mut Reader) {
         }
     } else if let Some(package) = packages::in_wheel(file.place, file.bytes) {
         reader.facts.packages.push(package);
+    } else if let Some(natives) = java::natives(file.place, file.bytes) {
+        reader.weight = reader.weight.saturating_add(ARTIFACT);
+        reader.facts.natives.push(natives);
     } else if let Some(kind) = impostor(file) {
         let problem = Problem {
             kind,

@@ -7,7 +7,7 @@ use super::options::{GivenRuntime, ScanOptions};
 use super::verdict::RuntimeSource;
 use crate::artifact::{Artifact, Role};
 use crate::container::Format;
-use crate::finding::{Finding, Severity};
+use crate::finding::{Need, Outcome, Severity};
 use crate::parts::PartKind;
 use crate::place::Place;
 use crate::rule::Rule;
@@ -41,8 +41,8 @@ pub(super) struct Runtimes<'a> {
     pub(super) wasm: HashMap<&'a Place, Vec<&'a LoadSet>>,
     /// JavaScript packages among the files.
     pages: &'a [(String, Glue)],
-    /// Runtimes that do not load themselves, by name, and why.
-    pub(super) refused: HashMap<&'a str, Vec<&'static Rule>>,
+    /// What is wrong with runtimes themselves, by name.
+    pub(super) faults: HashMap<&'a str, Fault>,
     /// Folders of packages that bring a runtime beside others of their environment.
     apart: HashSet<&'a Place>,
 }
@@ -53,7 +53,7 @@ impl<'a> Runtimes<'a> {
         load_sets: &'a [LoadSet],
         pages: &'a [(String, Glue)],
         options: &'a ScanOptions,
-        refused: HashMap<&'a str, Vec<&'static Rule>>,
+        faults: HashMap<&'a str, Fault>,
     ) -> Self {
         let (mut found, mut native) = (Vec::new(), Vec::new());
         let mut wasm: HashMap<&Place, Vec<&LoadSet>> = HashMap::new();
@@ -83,7 +83,7 @@ impl<'a> Runtimes<'a> {
                 .collect(),
             wasm,
             pages,
-            refused,
+            faults,
             apart: apart.map(|set| &set.home).collect(),
         }
     }
@@ -175,20 +175,54 @@ fn published_pages() -> impl Iterator<Item = (&'static str, &'static Glue)> {
     pages.filter(|(name, _)| name.starts_with(glue::ENGINE))
 }
 
-/// The rules by which the loader refuses a runtime's own libraries; nothing runs on it.
-/// A version that is not the one asked for (AC207) may still load.
-pub(super) fn refused(set: &LoadSet, findings: &[Finding]) -> Vec<&'static Rule> {
-    let is_core = |place: &Place| {
-        let mut members = set.members.iter();
-        members.any(|member| member.path == *place && member.kind.is_core())
-    };
-    let errors = findings.iter().filter(|finding| {
-        finding.severity == Severity::Error
-            && finding.rule != rules::FFI_PAIR
-            && is_core(&finding.artifact)
-    });
-    let rules: BTreeSet<&'static Rule> = errors.map(|finding| finding.rule).collect();
-    rules.into_iter().collect()
+/// Why nothing runs on a runtime, or not on every machine.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Fault {
+    /// The rules by which the loader refuses its own libraries.
+    pub(super) rules: Vec<&'static Rule>,
+    /// Those by which it refuses tvm-ffi's, without which nothing loads.
+    of_ffi: Vec<&'static Rule>,
+    /// What they need of the machine.
+    pub(super) needs: Vec<Need>,
+}
+
+impl Fault {
+    /// `own` are the errors in the scan's files themselves, by file. A version that is
+    /// not the one asked for (AC207) may still load.
+    pub(super) fn of(
+        set: &LoadSet,
+        outcome: &Outcome,
+        own: &HashMap<Place, Vec<&'static Rule>>,
+    ) -> Self {
+        let errors_of = |is_meant: fn(&PartKind) -> bool| -> Vec<&'static Rule> {
+            let members = set.members.iter();
+            let members = members.filter(|member| is_meant(&member.kind));
+            let mut rules: BTreeSet<&'static Rule> = BTreeSet::new();
+            for member in members {
+                let findings = outcome.findings.iter().filter(|finding| {
+                    finding.severity == Severity::Error
+                        && finding.rule != rules::FFI_PAIR
+                        && finding.artifact == member.path
+                });
+                rules.extend(findings.map(|finding| finding.rule));
+                rules.extend(own.get(&member.path).into_iter().flatten());
+            }
+            rules.into_iter().collect()
+        };
+        Self {
+            rules: errors_of(PartKind::is_core),
+            of_ffi: errors_of(|kind| *kind == PartKind::Ffi),
+            needs: outcome.needs.clone(),
+        }
+    }
+
+    /// What of it stops an artifact: a client of tvm-ffi alone needs no runtime.
+    pub(super) fn against(&self, artifact: &Artifact) -> (&[&'static Rule], &[Need]) {
+        match asks_for_ffi_alone(artifact) {
+            true => (&self.of_ffi, &[]),
+            false => (&self.rules, &self.needs),
+        }
+    }
 }
 
 /// Whether a client uses tvm-ffi and nothing else of TVM's.

@@ -11,12 +11,16 @@ use super::share::{Shared, Shelf};
 use super::verdict::{Judged, RuntimeSource, Verdict, VerdictStatus, Verdicts, conclude};
 use crate::artifact::{Artifact, Role};
 use crate::container::Format;
-use crate::finding::{Finding, Outcome, Repair};
+use crate::finding::{Finding, Outcome, Repair, Severity};
 use crate::module::{Blob, ModelLibrary};
 use crate::place::Place;
 use crate::rules::{self, Binding, Facts, Page, Pair, Subject};
-use crate::runtime::companions::{self, Companions};
+use crate::runtime::companions::{self, Companions, Process};
 use crate::runtime::glue::Glue;
+use crate::runtime::{RuntimeProfile, history};
+
+/// Libraries beside a file that are tried one by one.
+const MAX_BESIDE: usize = 16;
 
 /// What two artifacts have in common that get the same verdicts.
 #[derive(PartialEq, Eq, Hash)]
@@ -38,24 +42,30 @@ pub fn verdicts(
     shared: &Shared,
 ) -> (Vec<Verdicts>, Vec<Finding>) {
     let mut kinds: HashMap<Alike<'_>, usize> = HashMap::new();
-    let mut firsts: Vec<(&Artifact, Vec<&Artifact>)> = Vec::new();
+    let mut firsts: Vec<(&Artifact, Process<'_>)> = Vec::new();
     let kind_of: Vec<Option<usize>> = artifacts
         .iter()
         .map(|artifact| {
             let is_subject = matches!(artifact.role, Role::ModelLibrary | Role::Client);
             is_subject.then(|| {
-                let with = companions.of_artifact(artifact);
-                let alike = alike(artifact, &with, runtimes.home(artifact));
+                let process = companions.of_artifact(artifact);
+                let alike = alike(artifact, &process, runtimes.home(artifact));
                 *kinds.entry(alike).or_insert_with(|| {
-                    firsts.push((artifact, with));
+                    firsts.push((artifact, process));
                     firsts.len().saturating_sub(1)
                 })
             })
         })
         .collect();
     let known: Shelf<Verdicts> = Shelf::default();
-    let of_first = |(artifact, with): &(&Artifact, Vec<&Artifact>)| {
-        let judged = of_artifact(artifact, with, runtimes);
+    let of_first = |(artifact, process): &(&Artifact, Process<'_>)| {
+        let judge = Judge {
+            artifact,
+            process,
+            companions,
+            runtimes,
+        };
+        let judged = judge.all();
         let findings = findings_that_count(&judged);
         let findings = findings.into_iter().map(|finding| shared.finding(finding));
         let findings: Vec<Finding> = findings.collect();
@@ -86,92 +96,177 @@ fn outline(verdicts: &[Verdict]) -> impl Hash + use<> {
     verdicts.iter().map(of).collect::<Vec<_>>()
 }
 
-fn alike<'a>(artifact: &'a Artifact, with: &[&'a Artifact], home: Option<Place>) -> Alike<'a> {
+fn alike<'a>(artifact: &'a Artifact, process: &Process<'a>, home: Option<Place>) -> Alike<'a> {
+    let with = process.loaded.iter().chain(&process.beside);
     match &artifact.binary {
         Some(binary) if binary.format != Format::Wasm => Alike::Facts(
             Arc::as_ptr(binary).addr(),
             artifact.libraries.address(),
             artifact.role,
-            with.iter().map(|companion| &companion.path).collect(),
+            with.map(|companion| &companion.path).collect(),
             home,
         ),
         _ => Alike::Place(&artifact.path),
     }
 }
 
-fn of_artifact(artifact: &Artifact, with: &[&Artifact], runtimes: &Runtimes<'_>) -> Vec<Judged> {
-    let mut judged = on_runtimes(artifact, with, runtimes);
-    for one in &mut judged {
-        let Some(refused) = runtimes.refused.get(one.verdict.runtime.as_str()) else {
-            continue;
-        };
-        one.verdict.status = VerdictStatus::Breaks;
-        one.verdict.rules.extend(refused);
-        one.verdict.rules.sort_unstable();
-        one.verdict.rules.dedup();
-    }
-    judged
+/// One artifact, and what it is held against.
+struct Judge<'a> {
+    artifact: &'a Artifact,
+    process: &'a Process<'a>,
+    companions: &'a Companions<'a>,
+    runtimes: &'a Runtimes<'a>,
 }
 
-fn on_runtimes(artifact: &Artifact, with: &[&Artifact], runtimes: &Runtimes<'_>) -> Vec<Judged> {
-    let judged = on_candidates(
-        artifact,
-        with,
-        runtimes.candidates(artifact),
-        runtimes.provides,
-    );
-    if artifact.role != Role::ModelLibrary || !has_format(artifact, Format::Wasm) {
-        return judged;
+impl<'a> Judge<'a> {
+    /// The verdict on each runtime.
+    fn all(&self) -> Vec<Judged> {
+        let mut judged = self.on_candidates();
+        for one in &mut judged {
+            let Some(fault) = self.runtimes.faults.get(one.verdict.runtime.as_str()) else {
+                continue;
+            };
+            let (rules, needs) = fault.against(self.artifact);
+            let verdict = &mut one.verdict;
+            if !rules.is_empty() {
+                verdict.status = VerdictStatus::Breaks;
+                verdict.rules.extend(rules);
+                verdict.rules.sort_unstable();
+                verdict.rules.dedup();
+            } else if verdict.may_run() && !needs.is_empty() {
+                verdict.needs.extend(needs.iter().cloned());
+                verdict.needs.sort();
+                verdict.needs.dedup();
+                verdict.status = VerdictStatus::FitsIf;
+            }
+        }
+        let is_library = self.artifact.role == Role::ModelLibrary;
+        match is_library && has_format(self.artifact, Format::Wasm) {
+            true => in_pages(self.artifact, judged, self.runtimes),
+            false => judged,
+        }
     }
-    in_pages(artifact, judged, runtimes)
-}
 
-fn on_candidates(
-    artifact: &Artifact,
-    with: &[&Artifact],
-    candidates: Vec<Candidate<'_>>,
-    provides: &BTreeSet<String>,
-) -> Vec<Judged> {
-    if artifact.role == Role::Client {
-        // What asks for nothing needs no release.
-        let asks = artifact
-            .binary
-            .as_ref()
-            .is_some_and(|binary| !binary.undefined.is_empty());
+    fn on_candidates(&self) -> Vec<Judged> {
+        let artifact = self.artifact;
+        let candidates = self.runtimes.candidates(artifact);
+        if artifact.role == Role::Client {
+            // What asks for nothing needs no release.
+            let asks = artifact
+                .binary
+                .as_ref()
+                .is_some_and(|binary| !binary.undefined.is_empty());
+            let judged = candidates
+                .iter()
+                .filter(|candidate| asks || candidate.source != RuntimeSource::Release)
+                .map(|candidate| {
+                    self.with_what_lies_beside(candidate, |with| {
+                        client_verdict(artifact, with, candidate)
+                    })
+                })
+                .collect::<Vec<_>>();
+            return of_environments(judged);
+        }
+        let libraries = libraries_of(artifact, &self.runtimes.provides);
         let judged = candidates
             .iter()
-            .filter(|candidate| asks || candidate.source != RuntimeSource::Release)
-            .map(|candidate| client_verdict(artifact, with, candidate))
-            .collect::<Vec<_>>();
-        return of_environments(judged);
-    }
-    let libraries: Vec<(&ModelLibrary, &Blob, Facts<'_>)> = artifact
-        .libraries
-        .iter()
-        .filter_map(|library| {
-            let blob = library.blob.as_ref().ok()?;
-            let mut facts = Facts::of(library, blob);
-            let provides = provides.iter().map(String::as_str);
-            facts.provided.extend(provides);
-            Some((library, blob, facts))
-        })
-        .collect();
-    let judged = candidates
-        .iter()
-        .flat_map(|candidate| {
-            libraries.iter().map(move |(library, blob, facts)| {
-                let pair = Pair {
-                    artifact,
-                    library,
-                    blob,
-                    facts,
-                    runtime: candidate.profile,
-                };
-                library_verdict(pair, with, candidate)
+            .flat_map(|candidate| {
+                libraries.iter().map(move |(library, blob, facts)| {
+                    self.with_what_lies_beside(candidate, |with| {
+                        let pair = Pair {
+                            artifact,
+                            library,
+                            blob,
+                            facts,
+                            runtime: candidate.profile,
+                        };
+                        library_verdict(pair, with, candidate)
+                    })
+                })
             })
-        })
-        .collect();
-    of_environments(judged)
+            .collect();
+        of_environments(judged)
+    }
+
+    /// The verdict in the process as it is; and where it breaks there, whether what
+    /// lies beside the file would mend it, were it loaded.
+    fn with_what_lies_beside(
+        &self,
+        candidate: &Candidate<'_>,
+        judge: impl Fn(&[&Artifact]) -> Judged,
+    ) -> Judged {
+        let mut with = self.process.loaded.clone();
+        with.extend(
+            candidate
+                .load_set
+                .map(|set| self.companions.of_set(set))
+                .unwrap_or_default(),
+        );
+        let mut judged = judge(&with);
+        let beside = &self.process.beside;
+        if judged.verdict.status != VerdictStatus::Breaks || beside.is_empty() {
+            return judged;
+        }
+        let runs_with = |more: &[&Artifact]| {
+            let all: Vec<&Artifact> = with.iter().chain(more).copied().collect();
+            judge(&all).verdict.status != VerdictStatus::Breaks
+        };
+        // One of them where that is enough.
+        let singles = beside.chunks(1).chain([beside.as_slice()]);
+        let Some(cure) = singles.take(MAX_BESIDE).find(|more| runs_with(more)) else {
+            return judged;
+        };
+        let places: Vec<Place> = cure.iter().map(|one| one.path.clone()).collect();
+        let platform = self.artifact.binary.as_ref().map(|binary| binary.format);
+        let words = companions::load_first(platform, &places);
+        let errors = judged.findings.iter_mut();
+        for finding in errors.filter(|finding| finding.severity == Severity::Error) {
+            finding.help = format!("nothing loads what lies beside it: {words}");
+            finding.repairs.retain(|repair| *repair != Repair::Shim);
+        }
+        judged.verdict.runs_with = Some(words);
+        judged
+    }
+}
+
+/// The snapshots of TVM that run every library of a file.
+pub fn snapshots_that_run(artifact: &Artifact) -> Vec<&'static RuntimeProfile> {
+    let known = history::line().filter(|known| known.release.is_none());
+    let none = BTreeSet::new();
+    let libraries = libraries_of(artifact, &none);
+    let runs = |profile: &&'static RuntimeProfile| {
+        let candidate = Candidate {
+            profile,
+            load_set: None,
+            source: RuntimeSource::Release,
+        };
+        let fits = |(library, blob, facts): &(&ModelLibrary, &Blob, Facts<'_>)| {
+            let pair = Pair {
+                artifact,
+                library,
+                blob,
+                facts,
+                runtime: profile,
+            };
+            library_verdict(pair, &[], &candidate).verdict.status == VerdictStatus::Fits
+        };
+        !libraries.is_empty() && libraries.iter().all(fits)
+    };
+    known.filter(runs).collect()
+}
+
+/// The readable libraries of a file, and what the rules ask of them.
+fn libraries_of<'a>(
+    artifact: &'a Artifact,
+    provides: &'a BTreeSet<String>,
+) -> Vec<(&'a ModelLibrary, &'a Blob, Facts<'a>)> {
+    let of = |library: &'a ModelLibrary| {
+        let blob = library.blob.as_ref().ok()?;
+        let mut facts = Facts::of(library, blob);
+        facts.provided.extend(provides.iter().map(String::as_str));
+        Some((library, blob, facts))
+    };
+    artifact.libraries.iter().filter_map(of).collect()
 }
 
 /// A wasm library runs on the runtime inside it, in a page with JavaScript that may not
@@ -225,6 +320,7 @@ fn on_page(page: &Page<'_>, own: &[&Judged], source: RuntimeSource) -> Judged {
         outcome
             .undecided
             .extend(one.verdict.undecided.iter().cloned());
+        outcome.needs.extend(one.verdict.needs.iter().cloned());
     }
     let judged = conclude(page.library.prefix.clone(), page.package, source, outcome);
     // A library may be older than every published package: that none takes it is no fault.
@@ -246,7 +342,7 @@ fn of_environments(mut judged: Vec<Judged>) -> Vec<Judged> {
         let environment = judged.environment.clone()?;
         Some((environment, judged.verdict.prefix.clone()))
     };
-    let fits = |judged: &&Judged| judged.verdict.status == VerdictStatus::Fits;
+    let fits = |judged: &&Judged| judged.verdict.may_run();
     let run: HashSet<_> = judged.iter().filter(fits).filter_map(key).collect();
     judged.retain(|judged| fits(&judged) || key(judged).is_none_or(|key| !run.contains(&key)));
     judged

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::shard::Shard;
 use crate::artifact::Artifact;
 use crate::runtime::RuntimeProfile;
 use crate::runtime::load_set::LoadSet;
+use crate::runtime::machine::Machine;
 use crate::target::Target;
 
 /// What to scan, against what.
@@ -26,6 +28,8 @@ pub struct ScanOptions {
     pub shard: Option<Shard>,
     /// Compare the checksums of weight shards, which reads them whole.
     pub checksums: bool,
+    /// The machine that the paths claim to be the whole of; what it lacks is an error.
+    pub machine: Option<Arc<Machine>>,
     /// Global functions that the application registers.
     pub provides: BTreeSet<String>,
 }

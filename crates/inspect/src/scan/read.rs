@@ -14,6 +14,7 @@ use crate::documents::{self, Document};
 use crate::place::Place;
 use crate::runtime::glue::Glue;
 use crate::runtime::grouping::Installed;
+use crate::runtime::java::Natives;
 use crate::runtime::load_set::LoadSet;
 use crate::runtime::member::Member;
 use crate::runtime::{glue_source, grouping, libraries, release};
@@ -38,6 +39,8 @@ pub(super) struct Reading {
     pub artifacts: Vec<Artifact>,
     pub load_sets: Vec<LoadSet>,
     pub documents: Vec<Document>,
+    /// Native methods that TVM's Java classes declare.
+    pub natives: Vec<Natives>,
     /// JavaScript packages that load wasm libraries, by name.
     pub pages: Vec<(String, Glue)>,
 }
@@ -123,6 +126,7 @@ pub(super) fn read(
     }
     Reading {
         artifacts: facts.artifacts,
+        natives: facts.natives,
         documents,
         pages,
         load_sets,
@@ -135,6 +139,7 @@ pub(super) fn read_bytes(name: &str, bytes: &[u8]) -> Reading {
     Reading {
         load_sets: load_sets(facts.members, &facts.packages, &facts.artifacts),
         artifacts: facts.artifacts,
+        natives: facts.natives,
         documents: Vec::new(),
         pages: Vec::new(),
     }

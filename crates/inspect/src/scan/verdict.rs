@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::finding::{Finding, Outcome, Severity, Undecided};
+use crate::finding::{Finding, Need, Outcome, Severity, Undecided};
 use crate::place::Place;
 use crate::rule::Rule;
 
@@ -27,6 +27,8 @@ pub enum RuntimeSource {
 pub enum VerdictStatus {
     /// No known mismatch.
     Fits,
+    /// No known mismatch, where the machine has what the verdict names.
+    FitsIf,
     /// At least one error.
     Breaks,
     /// No error, but a fact is missing that could be one.
@@ -48,9 +50,18 @@ pub struct Verdict {
     pub rules: Vec<&'static Rule>,
     /// What could not be decided.
     pub undecided: Vec<Undecided>,
+    /// What the machine must have; [`VerdictStatus::FitsIf`] hangs on it.
+    pub needs: Vec<Need>,
+    /// Where it breaks: how what lies beside it is loaded, which mends that.
+    pub runs_with: Option<String>,
 }
 
 impl Verdict {
+    /// Whether it runs, on a machine that has what it needs.
+    pub fn may_run(&self) -> bool {
+        matches!(self.status, VerdictStatus::Fits | VerdictStatus::FitsIf)
+    }
+
     /// Whether somebody asked for this runtime, or it lies beside the artifact.
     pub fn is_wanted(&self) -> bool {
         self.source != RuntimeSource::Release
@@ -84,6 +95,8 @@ pub(super) fn conclude(
         VerdictStatus::Breaks
     } else if !outcome.undecided.is_empty() {
         VerdictStatus::Undecided
+    } else if !outcome.needs.is_empty() {
+        VerdictStatus::FitsIf
     } else {
         VerdictStatus::Fits
     };
@@ -94,6 +107,8 @@ pub(super) fn conclude(
         status,
         rules: rules.into_iter().collect(),
         undecided: outcome.undecided,
+        needs: outcome.needs,
+        runs_with: None,
     };
     Judged {
         verdict,

@@ -16,9 +16,8 @@ use std::ops::Deref;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use memmap2::Mmap;
-
 use crate::limits::{MAX_BUFFERS, MAX_READ_FILE, MAX_READ_RUNTIME};
+use crate::pages::{self, FilePages};
 use crate::parts::stem;
 
 /// The bytes of one file.
@@ -28,7 +27,7 @@ pub struct FileBytes(Bytes);
 #[derive(Debug)]
 enum Bytes {
     Read(Vec<u8>),
-    Mapped(Mmap),
+    Mapped(FilePages),
 }
 
 /// Opens a regular file; anything else is refused before it is opened, so that
@@ -43,7 +42,7 @@ pub fn open(path: &Path) -> io::Result<FileBytes> {
     let mut file = File::open(path)?;
     let size = file.metadata()?.len();
     let Some(mut bytes) = buffer(path, size) else {
-        return map(&file).map(|map| FileBytes(Bytes::Mapped(map)));
+        return pages::of_file(&file).map(|map| FileBytes(Bytes::Mapped(map)));
     };
     // A file that grows meanwhile is cut at the size it had.
     Read::by_ref(&mut file).take(size).read_to_end(&mut bytes)?;
@@ -99,16 +98,6 @@ impl Drop for FileBytes {
             let _gone = BUFFER.try_with(|buffer| buffer.set(bytes));
         }
     }
-}
-
-#[allow(unsafe_code)]
-pub(super) fn map(file: &File) -> io::Result<Mmap> {
-    // SAFETY: the map is read-only and private to this process. Its bytes may
-    // change if another process writes the file; every decoder reads bytes
-    // without relying on two reads being equal for memory safety, because all
-    // lengths and offsets are checked where they are used. Truncation by
-    // another process ends this one with SIGBUS, as stated above.
-    unsafe { Mmap::map(file) }
 }
 
 impl Deref for FileBytes {

@@ -344,7 +344,15 @@ impl<R: Read> Read for Metered<'_, R> {
     }
 }
 
+/// Whether an archive member may be one of TVM's Java classes.
+pub(crate) fn is_tvm_class(name: &[u8]) -> bool {
+    name.ends_with(b".class") && memchr::memmem::find(name, b"org/apache/tvm/").is_some()
+}
+
 fn can_matter(name: &[u8]) -> bool {
+    if is_tvm_class(name) {
+        return true;
+    }
     let name = String::from_utf8_lossy(name);
     let name = name.rsplit(['/', '\\']).next().unwrap_or(&name);
     match name.rsplit_once('.') {

@@ -15,5 +15,6 @@ mod walk;
 pub use crate::place::Place;
 pub use crate::spelling::{Controls, spell, unspell};
 pub use event::{Event, Problem, ProblemKind, VirtualFile};
+pub(crate) use members::is_tvm_class;
 pub use members::{visit, visit_bytes};
 pub use walk::{FoundFile, Walk, is_temporary, walk};

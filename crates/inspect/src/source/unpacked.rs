@@ -5,15 +5,13 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::ops::Deref;
 
-use memmap2::Mmap;
-
-use super::map;
+use crate::pages::{self, FilePages};
 
 /// Bytes that are copied at once.
 const CHUNK: usize = 64 << 10;
 
 /// The bytes of an unpacked member that is too large for memory.
-pub(super) struct Spilled(Mmap);
+pub(super) struct Spilled(FilePages);
 
 /// Why a member was not spilled.
 pub(super) enum SpillError {
@@ -40,7 +38,7 @@ impl Spilled {
             }
             add(&mut file, &chunk, &mut length).map_err(SpillError::Write)?;
         }
-        let mapped = file.set_len(length).and_then(|()| map::map(&file));
+        let mapped = file.set_len(length).and_then(|()| pages::of_file(&file));
         mapped.map(Self).map_err(SpillError::Write)
     }
 }

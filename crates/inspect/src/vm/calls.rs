@@ -2,8 +2,8 @@
 
 use std::collections::{HashMap, HashSet};
 
+use super::Executable;
 use super::instruction::{Argument, Arguments, Instruction, Register};
-use super::{Executable, FunctionKind};
 
 /// A call as it stands in the code.
 #[derive(Debug, Clone, Copy)]
@@ -24,7 +24,7 @@ pub struct RawCall<'a> {
 pub fn all_calls(executable: &Executable) -> impl Iterator<Item = RawCall<'_>> {
     let functions = executable.functions.iter().enumerate();
     functions
-        .filter(|(_, function)| function.kind == FunctionKind::Vm)
+        .filter(|(_, function)| function.has_code())
         .flat_map(|(index, function)| {
             executable
                 .instructions(function.instructions.clone())

@@ -17,7 +17,7 @@ use super::calls::{Callers, RawCall, all_calls};
 use super::flow_graph::Graph;
 use super::instruction::{Argument, Arguments, Instruction, Register};
 use super::value::{Unknown, Value};
-use super::{Executable, FunctionKind};
+use super::{Executable, Function};
 use crate::limits::{MAX_DATAFLOW_CALLS, MAX_DATAFLOW_DEPTH, MAX_DATAFLOW_STEPS};
 
 /// A call of a named function, with what reaches its arguments.
@@ -300,8 +300,8 @@ impl<'a> Flow<'a> {
         let functions = &self.executable.functions;
         let index = usize::try_from(callee).ok();
         let function = index.and_then(|index| functions.get(index));
-        match (index, function.map(|function| function.kind)) {
-            (Some(index), Some(FunctionKind::Vm)) => {
+        match (index, function.is_some_and(Function::has_code)) {
+            (Some(index), true) => {
                 let args = args.iter().map(|argument| Given { at, argument });
                 self.returned(frame, index, &args.collect::<Vec<_>>(), path)
             }

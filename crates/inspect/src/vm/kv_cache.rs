@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::dataflow::{CallSite, calls};
 use super::value::{Reach, Value, origin};
-use super::{ConstantValue, Executable, Function};
+use super::{ConstantValue, Executable, Function, FunctionKind};
 
 /// The constructor of the paged KV cache.
 pub const CREATE: &str = "vm.builtin.paged_attention_kv_cache_create";
@@ -107,6 +107,9 @@ impl ConfigShape {
         let instruction = self.instruction.filter(|_| self.elements == 6).ok_or(
             "the six-element KV-cache config is a constant, not built by vm.builtin.make_shape",
         )?;
+        if function.kind == FunctionKind::VmTir {
+            return Err("the six-element KV-cache config is built by host code");
+        }
         match function.instructions.contains(&instruction) {
             true => Ok(instruction),
             false => Err(
@@ -149,7 +152,7 @@ impl KvCacheCreate {
 
     /// Whether layers slide on their own and none attends over everything: known of
     /// every value that may reach argument 6.
-    pub fn only_slides(&self, executable: &Executable) -> bool {
+    pub(crate) fn only_slides(&self, executable: &Executable) -> bool {
         let kinds = Reach::of(self.values.get(6), |value| config_shape(executable, value));
         let (shapes, why) = kinds.parts();
         let only = |shape: &ConfigShape| {

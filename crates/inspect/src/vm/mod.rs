@@ -9,6 +9,7 @@ use std::ops::Range;
 use serde::{Deserialize, Serialize};
 
 pub mod argument_kind;
+pub(crate) mod bodies;
 pub mod calls;
 mod code;
 mod constants;
@@ -96,6 +97,13 @@ pub struct Function {
     pub registers: i64,
     /// Parameter names.
     pub parameters: Vec<String>,
+}
+
+impl Function {
+    /// Whether it has instructions: bytecode, or what was read from host code.
+    pub fn has_code(&self) -> bool {
+        self.kind != FunctionKind::Packed && !self.instructions.is_empty()
+    }
 }
 
 /// A data type as TVM writes it: code, bits, lanes.

@@ -1,10 +1,10 @@
 //! The builtins that only move or bundle values, for [`Flow`]: copies, tuples,
 //! shapes, closures. Every other call's result is that call's.
 
+use super::Executable;
 use super::dataflow::{Flow, Frame, Given, Path, name_of};
 use super::instruction::{Argument, Arguments, Instruction};
 use super::value::{Unknown, Value};
-use super::{Executable, FunctionKind};
 
 impl Flow<'_> {
     /// What a call of a packed function gives; builtins that move values are
@@ -166,7 +166,9 @@ impl Flow<'_> {
             _ => return None,
         };
         let callee = self.executable.functions.get(function)?;
-        (callee.kind == FunctionKind::Vm).then(|| self.returned(frame, function, &given, path))
+        callee
+            .has_code()
+            .then(|| self.returned(frame, function, &given, path))
     }
 }
 

@@ -9,7 +9,7 @@
 
 namespace msim {
 
-constexpr std::uint32_t kAbiVersion = 7;
+constexpr std::uint32_t kAbiVersion = 8;
 constexpr std::uint32_t kSimdWidth = 32;
 constexpr std::uint32_t kQuadWidth = 4;
 // Largest value a simd-group operation exchanges: a vector of four 64-bit words.
@@ -88,13 +88,17 @@ struct Group {
   std::uint32_t epoch;
   std::uint32_t* step;
   void* runner;       // whoever runs the group
+  // Where each thread is, by linear index: all x, then all y and z, `position_stride` apart.
+  const std::uint32_t* positions;
+  std::uint32_t position_stride;
   bool poison_lanes;  // inactive lanes read as NaN instead of the reader's own value
   void (*wait)(Group*, std::uint32_t wait, std::uint32_t site);
   void (*fault)(Group*, const Fault&);
 };
 
 // A kernel's entry. Loop kernels run every thread of the group; fiber kernels
-// run the one thread that the scheduler switched to.
+// run the one thread that the scheduler switched to; lane kernels the simd-group that
+// begins at `linear`.
 using Entry = void (*)(Group*);
 
 }  // namespace msim

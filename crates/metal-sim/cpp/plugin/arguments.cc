@@ -112,6 +112,8 @@ BoundArguments bind(const KernelInfo& info, const TranslatedKernel& kernel,
       << " plain arguments, the source has " << (kernel.has_constants ? "some" : "none");
   bound.launch.constants = reinterpret_cast<const unsigned char*>(bound.constants.data());
   bound.launch.fibers = kernel.fibers;
+  bound.launch.lanes = kernel.lanes;
+  bound.launch.barriers = kernel.barriers;
   bound.launch.threadgroup_bytes = kernel.threadgroup_bytes;
   sizes(info, layout, args, bound.launch);
   return bound;

@@ -40,6 +40,17 @@ std::string hash(const std::string& text) {
   return out;
 }
 
+// Vectors of 64 bytes, with halves where the processor has them.
+std::vector<std::string> widest() {
+#if defined(__x86_64__)
+  if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+      __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")) {
+    return {"-march=x86-64-v4", "-mprefer-vector-width=512"};
+  }
+#endif
+  return {};
+}
+
 bool has_v3() {
 #if defined(__x86_64__)
   return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") &&
@@ -69,8 +80,19 @@ struct Toolchain {
                  "-fno-math-errno", "-fno-trapping-math", "-fsigned-char",
                  "-fno-strict-aliasing", "-fvisibility=hidden",
                  clang ? "-ffloat16-excess-precision=none" : "-fexcess-precision=16"};
-      if (has_v3()) t.flags.push_back("-march=x86-64-v3");
+      if (Options::get().lanes() && !widest().empty()) {
+        for (const auto& flag : widest()) t.flags.push_back(flag);
+      } else if (has_v3()) {
+        t.flags.push_back("-march=x86-64-v3");
+      }
       if (Options::get().guard) t.flags[1] = "-O1";
+      // What Apple's compiler may do; NaN and infinity keep their meaning, which kernels use.
+      if (Options::get().arithmetic == "contracted" || Options::get().arithmetic == "fast") {
+        t.flags.push_back("-ffp-contract=fast");
+      }
+      if (Options::get().arithmetic == "fast") {
+        t.flags.insert(t.flags.end(), {"-fassociative-math", "-freciprocal-math", "-fno-signed-zeros"});
+      }
       return t;
     }();
     return chosen;
@@ -80,13 +102,21 @@ struct Toolchain {
 struct Pending {
   std::string name, key;
   CompiledKernel* kernel;
+  const std::string* source;
+
+  // Back to one thread after the other; false where it was so.
+  bool simpler() {
+    if (!kernel->translated.lanes) return false;
+    kernel->translated = translate(*source, name, "msim_" + key, Options::get().guard, false);
+    return true;
+  }
 };
 
 std::string key_of(const std::string& name, const std::string& source) {
   const auto& tools = Toolchain::get();
   std::string all = source + '\0' + name + '\0' + tools.compiler + tools.version + MSIM_BUILD;
   for (const auto& flag : tools.flags) all += flag + ' ';
-  all += Options::get().guard ? "guard" : "plain";
+  all += Options::get().guard ? "guard" : Options::get().lanes() ? "lanes" : "plain";
   all += std::to_string(kAbiVersion);
   return hash(all);
 }
@@ -108,7 +138,7 @@ Entry from_cache(const std::string& key) {
 }
 
 std::string program(const std::vector<Pending>& kernels) {
-  std::string text = Options::get().guard ? "#include \"checked.h\"\n" : "#include \"matrix.h\"\n";
+  std::string text = Options::get().guard ? "#include \"checked.h\"\n" : "#include \"lanes.h\"\n";
   text += "#pragma GCC visibility push(default)\n";
   for (const auto& k : kernels) text += k.kernel->translated.body + "\n";
   return text;
@@ -169,15 +199,22 @@ void build_library(std::vector<Pending> kernels) {
     }
     auto found = complaints(answer.output);
     std::vector<Pending> rest;
-    for (const auto& k : kernels) {
+    bool simpler = false;
+    for (auto& k : kernels) {
       auto complaint = found.find(k.name);
       if (complaint == found.end()) {
+        rest.push_back(k);
+      } else if (k.simpler()) {
+        simpler = true;
         rest.push_back(k);
       } else {
         k.kernel->error = complaint->second;
       }
     }
-    if (rest.size() == kernels.size()) {
+    if (found.empty()) {
+      for (auto& k : rest) simpler |= k.simpler();
+    }
+    if (!simpler && rest.size() == kernels.size()) {
       for (const auto& k : kernels) k.kernel->error = "the compiler failed: " + answer.output.substr(0, 2000);
       return;
     }
@@ -196,14 +233,15 @@ std::map<std::string, CompiledKernel> compile(const Payload& payload) {
     CompiledKernel& kernel = out[name];
     const std::string key = key_of(name, info.source);
     try {
-      kernel.translated = translate(info.source, info.name, symbol_of(key), Options::get().guard);
+      kernel.translated = translate(info.source, info.name, symbol_of(key), Options::get().guard,
+                                    Options::get().lanes());
     } catch (const std::exception& error) {  // TranslateError, or a number out of range
       kernel.error = error.what();
       continue;
     }
     kernel.entry = from_cache(key);
     kernel.cached = kernel.entry != nullptr;
-    if (!kernel.cached) missing.push_back({info.name, key, &kernel});
+    if (!kernel.cached) missing.push_back({info.name, key, &kernel, &info.source});
   }
   std::vector<std::vector<Pending>> batches;
   for (std::size_t i = 0; i < missing.size(); i += kKernelsPerLibrary) {

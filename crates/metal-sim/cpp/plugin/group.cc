@@ -61,6 +61,20 @@ void GroupRunner::begin(const Launch& launch) {
   group_.step = steps_.data();
   if (guard) touches_.resize(launch.threadgroup_bytes / kTouchBytes + 1);
   group_.touches = touches_.data();
+  if (launch.lanes) {
+    const std::uint32_t groups = (threads + kSimdWidth - 1) / kSimdWidth;
+    positions_.assign(std::size_t{3} * groups * kSimdWidth, 0);
+    group_.positions = positions_.data();
+    group_.position_stride = groups * kSimdWidth;
+    for (std::uint32_t t = 0; t < threads; ++t) {
+      std::uint32_t at[3];
+      position_of(t, at);
+      for (int axis = 0; axis < 3; ++axis) positions_[axis * group_.position_stride + t] = at[axis];
+    }
+    threads_.resize(groups);
+    if (launch.barriers && groups > 1) grow_stacks(groups);
+    return;
+  }
   if (!launch.fibers) return;
   publish_.resize(std::size_t{threads} * kExchangeBytes);
   shared_.resize(publish_.size());
@@ -81,7 +95,9 @@ Outcome GroupRunner::run(const std::uint32_t (&position)[3]) {
     std::memset(memory_.data(), 0xff, memory_.size());
     std::fill(touches_.begin(), touches_.end(), Touch{});
   }
-  if (launch_->fibers) {
+  if (launch_->lanes) {
+    run_lanes();
+  } else if (launch_->fibers) {
     run_fibers();
   } else {
     launch_->entry(&group_);
@@ -99,6 +115,32 @@ void GroupRunner::run_fibers() {
       run_simdgroup(first);
     }
   } while (!outcome_.fault && release_barrier());
+}
+
+// One simd-group after the other; fibers only where they wait for each other.
+void GroupRunner::run_lanes() {
+  const auto groups = static_cast<std::uint32_t>(threads_.size());
+  if (!launch_->barriers || groups == 1) {
+    for (std::uint32_t n = 0; n < groups; ++n) {
+      group_.linear = n * kSimdWidth;
+      launch_->entry(&group_);
+    }
+    return;
+  }
+  for (std::uint32_t n = 0; n < groups; ++n) {
+    threads_[n].wait = kReady;
+    prepare_fiber(threads_[n].context, stacks_ + n * kStackBytes, kStackBytes, &fiber_entry);
+  }
+  for (bool waits = true; waits;) {
+    waits = false;
+    for (std::uint32_t n = 0; n < groups; ++n) {
+      if (threads_[n].wait == kDone) continue;
+      threads_[n].wait = kReady;
+      group_.linear = n * kSimdWidth;
+      switch_fiber(scheduler_, threads_[n].context);
+      waits = waits || threads_[n].wait != kDone;
+    }
+  }
 }
 
 void GroupRunner::run_simdgroup(std::uint32_t first) {
@@ -222,6 +264,11 @@ void GroupRunner::leave(std::uint32_t t) {
 void GroupRunner::fiber_entry() {
   GroupRunner* self = current;
   self->launch_->entry(&self->group_);
+  if (self->launch_->lanes) {
+    Thread& ended = self->threads_[self->group_.linear / kSimdWidth];
+    ended.wait = kDone;
+    for (;;) switch_fiber(ended.context, self->scheduler_);
+  }
   // `linear` is this fiber's own again: it was set before every switch to it.
   const std::uint32_t t = self->group_.linear;
   self->threads_[t].wait = kDone;
@@ -231,6 +278,13 @@ void GroupRunner::fiber_entry() {
 void GroupRunner::wait(Group* group, std::uint32_t wait, std::uint32_t site) {
   auto* self = static_cast<GroupRunner*>(group->runner);
   const std::uint32_t t = group->linear;
+  if (self->launch_->lanes) {
+    if (self->threads_.size() == 1) return;  // nobody to wait for
+    Thread& one = self->threads_[t / kSimdWidth];
+    one.wait = wait;
+    switch_fiber(one.context, self->scheduler_);
+    return;
+  }
   self->threads_[t].wait = wait;
   self->threads_[t].site = site;
   self->leave(t);

@@ -33,6 +33,7 @@ class GroupRunner {
   static void fault(Group* group, const Fault& fault);
 
   void run_fibers();
+  void run_lanes();
   void run_simdgroup(std::uint32_t first);
   bool release_simdgroup(std::uint32_t first, std::uint32_t end);
   bool release_barrier();
@@ -50,7 +51,7 @@ class GroupRunner {
   std::vector<unsigned char> memory_;
   std::vector<Touch> touches_;
   std::vector<unsigned char> publish_, shared_;
-  std::vector<std::uint32_t> steps_;
+  std::vector<std::uint32_t> steps_, positions_;
   std::vector<Thread> threads_;
   FiberContext scheduler_;
   unsigned char* stacks_ = nullptr;

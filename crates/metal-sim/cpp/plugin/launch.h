@@ -14,6 +14,7 @@ namespace msim {
 struct Launch {
   Entry entry = nullptr;
   bool fibers = false;
+  bool lanes = false, barriers = false;
   std::uint32_t threadgroup_bytes = 0;
   std::uint32_t grid[3], block[3];
   std::vector<Buffer> buffers;

@@ -37,6 +37,8 @@ std::string choose_compiler() {
 Options read() {
   Options o;
   o.guard = variable("ARTCHECK_METAL_SIM_GUARD") == "1";
+  o.arithmetic = variable("ARTCHECK_METAL_SIM_ARITHMETIC");
+  o.by_thread = variable("ARTCHECK_METAL_SIM_LANES") == "0";
   o.reverse = variable("ARTCHECK_METAL_SIM_ORDER") == "reverse";
   o.threads = static_cast<unsigned>(std::atoi(variable("ARTCHECK_METAL_SIM_THREADS").c_str()));
   o.compiler = choose_compiler();

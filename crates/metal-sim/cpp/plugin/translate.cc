@@ -4,6 +4,7 @@
 
 #include "../kernel/abi.h"
 #include "entry.h"
+#include "lanes.h"
 #include "lex.h"
 
 namespace msim {
@@ -42,8 +43,8 @@ void refuse_unknown(const Token& t) {
 
 class Translator {
  public:
-  Translator(const std::string& source, std::string kernel, std::string symbol, bool guard)
-      : tokens_(lex(source)), kernel_(std::move(kernel)), symbol_(std::move(symbol)), guard_(guard) {}
+  Translator(const std::string& source, std::string kernel, std::string symbol, bool guard, bool lanes)
+      : tokens_(lex(source)), kernel_(std::move(kernel)), symbol_(std::move(symbol)), guard_(guard), lanes_(lanes) {}
 
   TranslatedKernel run() {
     std::erase_if(tokens_, harmless);
@@ -51,6 +52,7 @@ class Translator {
     std::size_t at = find_kernel();
     prelude(at);
     at = parameters(at + 3);
+    if (lanes_ && by_lanes(at)) return std::move(result_);
     find_updates(at);
     at = body(at);
     if (at != tokens_.size()) fail(at, "text after the kernel");
@@ -65,6 +67,24 @@ class Translator {
   }
 
  private:
+  // False where the kernel is outside the subset of lanes.cc.
+  bool by_lanes(std::size_t at) {
+    LanesText made;
+    try {
+      if (closing(at) + 1 != tokens_.size()) return false;
+      made = translate_lanes(tokens_, at, parameters_, kernel_);
+    } catch (const TranslateError&) {
+      return false;
+    }
+    if (made.threadgroup_bytes > kThreadgroupLimit) return false;
+    result_.lanes = true;
+    result_.barriers = made.barriers;
+    result_.threadgroup_bytes = made.threadgroup_bytes;
+    result_.body = std::move(out_) + "\n" + made.text + "}\nextern \"C\" void " + symbol_ +
+                   "(msim::Group* g) { " + symbol_ + "_ns::msim_lanes(g); }\n";
+    return true;
+  }
+
   [[noreturn]] void fail(std::size_t at, const std::string& what) const {
     throw TranslateError(at < tokens_.size() ? tokens_[at].line : last_line(), what);
   }
@@ -420,7 +440,7 @@ class Translator {
 
   Tokens tokens_;
   std::string kernel_, symbol_;
-  bool guard_;
+  bool guard_, lanes_;
   std::vector<Parameter> parameters_;
   std::set<std::string> checked_;  // device buffers and threadgroup arrays
   std::set<std::string> updated_;  // device buffers that are read and written
@@ -432,8 +452,8 @@ class Translator {
 }  // namespace
 
 TranslatedKernel translate(const std::string& source, const std::string& kernel,
-                           const std::string& symbol, bool guard) {
-  return Translator(source, kernel, symbol, guard).run();
+                           const std::string& symbol, bool guard, bool lanes) {
+  return Translator(source, kernel, symbol, guard, lanes).run();
 }
 
 }  // namespace msim

@@ -24,10 +24,13 @@ struct TranslatedKernel {
   std::uint32_t threadgroup_bytes = 0;
   bool fibers = false;                // has barriers or simd-group operations
   bool writes_checked = false;        // translated for guard mode
+  bool lanes = false;                 // the entry runs a simd-group at once (lanes.h)
+  bool barriers = false;              // of a lane kernel: simd-groups wait for each other
 };
 
 // `symbol` becomes the exported entry; `label` names the source in diagnostics.
+// `lanes`: with all lanes of a simd-group at once, where the kernel is in that subset.
 TranslatedKernel translate(const std::string& source, const std::string& kernel,
-                           const std::string& symbol, bool guard);
+                           const std::string& symbol, bool guard, bool lanes);
 
 }  // namespace msim

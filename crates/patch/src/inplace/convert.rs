@@ -74,14 +74,14 @@ pub(crate) fn plan_with_refusals(
     let mut refused = Vec::new();
     for site in &sites {
         let mut todo = Todo::default();
-        for (module, executable) in site.blob.executables() {
+        for (module, executable) in site.library.programs(&site.blob) {
             todo.executable(site, module, executable, runtime)?;
         }
         todo.devices(site, runtime);
         refused.append(&mut todo.refused);
         match draft.change(site, todo.splices, todo.changes, Sources { v1: reads_v1 }) {
             Err(error @ PlanError::NoRoom { .. }) => refused.push(Refusal {
-                rule: String::new(),
+                rule: None,
                 reason: error.to_string(),
                 remedy: String::new(),
             }),
@@ -124,11 +124,20 @@ impl Todo {
         runtime: &RuntimeProfile,
     ) -> Result<(), PlanError> {
         let payload = site.payload(module);
-        if let Some(to) = wanted_tag(executable, runtime)? {
+        let unread = site.library.unread();
+        if unread.is_none()
+            && let Some(to) = wanted_tag(executable, runtime)?
+        {
             self.add(tags::change(executable, module, payload, to)?);
         }
         let lengths = runtime.cache_config_lengths.value.as_ref();
-        if lengths.is_some_and(|lengths| lengths.contains(&5) && !lengths.contains(&6)) {
+        if let Some(why) = unread {
+            self.refused.push(Refusal {
+                rule: Some(rules::KV_CACHE_CONFIG),
+                reason: format!("{why}; it may create a KV cache"),
+                remedy: "load a shim, or compile the library with the runtime's TVM".to_owned(),
+            });
+        } else if lengths.is_some_and(|lengths| lengths.contains(&5) && !lengths.contains(&6)) {
             self.add_or_refuse(config_shape::shorten(executable, module, payload));
         }
         let magics = runtime.vm_magics.value.as_ref();
@@ -139,7 +148,7 @@ impl Todo {
             match room::header_v1(&site.blob, module, executable) {
                 Some(splices) => self.add((splices.to_vec(), vec![Change::HeaderV1 { module }])),
                 None => self.refused.push(Refusal {
-                    rule: rules::VM_FORMAT.code.to_owned(),
+                    rule: Some(rules::VM_FORMAT),
                     reason: "the executable has memory scopes, which a V1 header cannot say"
                         .to_owned(),
                     remedy: "compile the library with the runtime's TVM".to_owned(),
@@ -255,7 +264,7 @@ fn findings(site: &Site, runtime: &RuntimeProfile) -> Vec<Refusal> {
         .into_iter()
         .filter(|finding| finding.severity == Severity::Error)
         .map(|finding| Refusal {
-            rule: finding.rule.to_string(),
+            rule: Some(finding.rule),
             reason: finding.message.clone(),
             remedy: finding.help.clone(),
         });
@@ -265,7 +274,7 @@ fn findings(site: &Site, runtime: &RuntimeProfile) -> Vec<Refusal> {
         .into_iter()
         .filter(|undecided| OF_THE_CACHE.contains(&undecided.rule))
         .map(|undecided| Refusal {
-            rule: undecided.rule.to_string(),
+            rule: Some(undecided.rule),
             reason: undecided.why,
             remedy: "try it (`artcheck verify`), load a shim (`artcheck patch shim`), or compile the library with the runtime's TVM".to_owned(),
         });

@@ -130,7 +130,7 @@ fn tags_of(
     changes: &mut Vec<Change>,
 ) -> Result<Found, PlanError> {
     let mut found = Found::default();
-    for (module, executable) in site.blob.executables() {
+    for (module, executable) in site.library.programs(&site.blob) {
         let tags = Tags::of(executable);
         found.tagged |= tags
             .constants
@@ -148,10 +148,10 @@ fn tags_of(
                 tags.constants.is_empty(),
                 tags.unknown.is_empty(),
             ) {
-                (0, _, _) => match site.library.compiled_calls.is_empty() {
-                    true => format!("the executable never calls {CREATE}"),
-                    false => format!(
-                        "its VM functions are compiled to host code, which is not followed, so what reaches {CREATE} is not known; a shim translates tags at load"
+                (0, _, _) => match site.library.unread() {
+                    None => format!("the executable never calls {CREATE}"),
+                    Some(why) => format!(
+                        "{why}, so what reaches {CREATE} is not known; a shim translates tags at load"
                     ),
                 },
                 (_, false, _) => "its attention kernels are those of another backend".to_owned(),
@@ -159,6 +159,10 @@ fn tags_of(
                 (_, true, true) => "its constructor takes functions, as up to 0.19".to_owned(),
             },
         );
+        // A constant may mean something else to a function that could not be read.
+        if site.library.unread().is_some() {
+            continue;
+        }
         let (more, meaning) = tags::change(executable, module, site.payload(module), to)?;
         splices.extend(more);
         changes.extend(meaning);

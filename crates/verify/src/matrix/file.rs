@@ -21,6 +21,7 @@ use crate::weights::Source;
 
 use super::MatrixError;
 use super::base::Base;
+use super::chat;
 use super::expand::{Given, expand};
 use super::expect::{Expect, ExpectFile, Similarity};
 use super::row::{Prompt, Row, RuntimeSpec, Simulation};
@@ -119,7 +120,9 @@ struct RowFile {
     model: String,
     kind: Option<Kind>,
     library: String,
-    weights: String,
+    weights: Option<String>,
+    folder: Option<String>,
+    think: Option<bool>,
     tokenizer: Option<String>,
     get: Option<String>,
     device: DeviceName,
@@ -140,8 +143,7 @@ struct RowFile {
     sampling: Option<TopP>,
     #[serde(default)]
     follow_reference: bool,
-    #[serde(default)]
-    stop: Vec<TokenName>,
+    stop: Option<Vec<TokenName>>,
     #[serde(default)]
     warmup: u32,
     #[serde(default = "once")]
@@ -161,6 +163,7 @@ struct RowFile {
 #[serde(deny_unknown_fields)]
 struct PromptFile {
     text: Option<String>,
+    ask: Option<String>,
     tokens: Option<Vec<i32>>,
     #[serde(default)]
     expect: ExpectFile,
@@ -205,11 +208,20 @@ impl RowFile {
             preload: base.paths(&runtime.preload)?,
             name: self.runtime,
         };
-        let weights = match Source::parse(&self.weights)? {
-            Source::Directory(_) => Source::Directory(base.path(&self.weights)?),
-            random => random,
+        let folder = self.folder.as_deref().map(|f| base.path(f)).transpose()?;
+        let folder = folder.map(|folder| chat::weights_folder(&folder));
+        let weights = match (&self.weights, &folder) {
+            (Some(weights), _) => match Source::parse(weights)? {
+                Source::Directory(_) => Source::Directory(base.path(weights)?),
+                random => random,
+            },
+            (None, Some(folder)) => Source::Directory(folder.clone()),
+            (None, None) => return Err("needs `weights`, or a `folder` that has them".to_owned()),
         };
         let tokenizer = match self.tokenizer.as_deref().map(TokenizerSource::parse) {
+            None => folder
+                .as_ref()
+                .map(|folder| TokenizerSource::File(folder.join("tokenizer.json"))),
             Some(TokenizerSource::File(path)) => {
                 Some(TokenizerSource::File(base.path(&path.to_string_lossy())?))
             }
@@ -227,7 +239,7 @@ impl RowFile {
         let prompts = self
             .prompt
             .into_iter()
-            .map(|prompt| prompt.resolve(base, tokenizer.is_some()))
+            .map(|prompt| prompt.resolve(base, tokenizer.is_some(), folder.is_some()))
             .collect::<Result<Vec<Prompt>, String>>()?;
         if prompts.is_empty() || self.repeat == 0 {
             return Err("needs at least one prompt and one repetition".to_owned());
@@ -252,6 +264,8 @@ impl RowFile {
             sampling: self.sampling,
             follow_reference: self.follow_reference,
             stop: self.stop,
+            folder,
+            think: self.think,
             warmup: self.warmup,
             repeat: self.repeat,
             time_limit,
@@ -264,16 +278,23 @@ impl RowFile {
 }
 
 impl PromptFile {
-    fn resolve(self, base: &Base, has_tokenizer: bool) -> Result<Prompt, String> {
+    fn resolve(self, base: &Base, has_tokenizer: bool, has_folder: bool) -> Result<Prompt, String> {
         let expect: Expect = self.expect.resolve(|path| base.path(path))?;
-        if self.tokens.is_none() && self.text.is_none() && expect.reference.is_none() {
-            return Err("a prompt needs `text`, `tokens` or a reference that has them".to_owned());
+        let given = self.tokens.is_some() || self.text.is_some() || self.ask.is_some();
+        if !given && expect.reference.is_none() {
+            return Err(
+                "a prompt needs `ask`, `text`, `tokens` or a reference that has them".to_owned(),
+            );
+        }
+        if self.ask.is_some() && !has_folder {
+            return Err("`ask` needs a `folder` with the conversation template".to_owned());
         }
         if !has_tokenizer && (self.text.is_some() || expect.wants_text()) {
             return Err("text needs a `tokenizer`".to_owned());
         }
         Ok(Prompt {
             text: self.text,
+            ask: self.ask,
             tokens: self.tokens,
             expect,
         })

@@ -5,6 +5,7 @@
 //! compared with; [`reference`] reads independent reference values.
 
 mod base;
+pub(crate) mod chat;
 mod expand;
 pub mod expect;
 pub mod file;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use artcheck_metal_sim::Order;
+use artcheck_metal_sim::{Arithmetic, Order};
 use serde::{Deserialize, Serialize};
 
 use crate::device::DeviceName;
@@ -56,8 +56,12 @@ pub struct Row {
     /// Follow the reference's tokens instead of one's own, so that one close
     /// call does not change all that comes after it (for 16-bit arithmetic).
     pub follow_reference: bool,
-    /// Tokens that end a sequence.
-    pub stop: Vec<TokenName>,
+    /// Tokens that end a sequence; if absent, those that the model's folder names.
+    pub stop: Option<Vec<TokenName>>,
+    /// The folder of a model as mlc-llm writes it, with `mlc-chat-config.json`.
+    pub folder: Option<PathBuf>,
+    /// False: a model that thinks before it answers is told not to.
+    pub think: Option<bool>,
     /// Untimed runs before the measured one.
     pub warmup: u32,
     /// How often the row runs, each time in a new process.
@@ -93,6 +97,8 @@ pub struct Simulation {
     pub guard: bool,
     /// The order of threads.
     pub order: Order,
+    /// How kernels round.
+    pub arithmetic: Arithmetic,
 }
 
 /// One prompt and what must come of it.
@@ -100,6 +106,8 @@ pub struct Simulation {
 pub struct Prompt {
     /// Text, for the tokenizer.
     pub text: Option<String>,
+    /// A question, for the conversation template of the model's folder.
+    pub ask: Option<String>,
     /// Tokens; these win over text.
     pub tokens: Option<Vec<i32>>,
     /// What is expected.

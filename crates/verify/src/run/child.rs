@@ -1,10 +1,12 @@
 //! The inside of a child process: one row, stage by stage.
 
 use std::io::Read;
+use std::time::{Duration, Instant};
 
 use crate::device::DeviceName;
 use crate::error::{Error, Result};
 use crate::ffi::{self, Arg, Linkage, Value};
+use crate::matrix::chat::ChatConfig;
 use crate::matrix::expect::Check;
 use crate::matrix::reference::{self, Case};
 use crate::matrix::row::Row;
@@ -19,7 +21,7 @@ use crate::session::model::{Allocator, Loaded, Model};
 use crate::session::{Kind, Schedule};
 #[cfg(feature = "macho-host")]
 use crate::simulate;
-use crate::tokenizer::Tokenizer;
+use crate::tokenizer::{TokenName, Tokenizer};
 use crate::weights;
 
 use super::protocol::{ChildResult, Done, Event, send};
@@ -241,13 +243,16 @@ impl Child {
             prefill_chunk: row.prefill_chunk,
             schedule: row.schedule,
             sampling: row.sampling,
-            stop: Tokenizer::resolve(tokenizer, &row.stop),
+            stop: Tokenizer::resolve(tokenizer, &stops(row)?),
             follow: followed(row, inputs)?,
         };
         for _ in 0..row.warmup {
-            self.once(decoder, request.clone(), &prompts)?;
+            self.once(decoder, request.clone(), &prompts, &mut |_, _| {})?;
         }
-        let generation = self.once(decoder, request, &prompts)?;
+        let mut told = Telling::new(tokenizer);
+        let generation = self.once(decoder, request, &prompts, &mut |prompt, tokens| {
+            told.tell(prompt, tokens);
+        })?;
         self.enter(Stage::Compare);
         let mut done = Done {
             figures: figures(&generation),
@@ -265,7 +270,7 @@ impl Child {
                 expect.check_reference(case, sequence, &mut done.checks);
             }
             done.answers.push(Answer {
-                prompt: prompt.text.clone(),
+                prompt: prompt.ask.clone().or_else(|| prompt.text.clone()),
                 tokens: sequence.tokens.clone(),
                 text,
             });
@@ -279,12 +284,52 @@ impl Child {
         decoder: &mut Decoder<'_, '_>,
         request: Request,
         prompts: &[Vec<i32>],
+        told: &mut dyn FnMut(usize, &[i32]),
     ) -> Result<Generation> {
         self.enter(Stage::Prefill);
         let mut generator = Generator::new(decoder, request, prompts.len())?;
         let first_token = generator.prefill(prompts)?;
         self.enter(Stage::Decode);
-        generator.decode(first_token)
+        generator.decode(first_token, told)
+    }
+}
+
+/// Sends answers while they grow, not so often that it would show in the figures.
+struct Telling<'t> {
+    tokenizer: Option<&'t Tokenizer>,
+    last: Instant,
+}
+
+impl<'t> Telling<'t> {
+    /// Time between two events.
+    const PAUSE: Duration = Duration::from_millis(150);
+
+    fn new(tokenizer: Option<&'t Tokenizer>) -> Self {
+        Self {
+            tokenizer,
+            last: Instant::now(),
+        }
+    }
+
+    fn tell(&mut self, prompt: usize, tokens: &[i32]) {
+        if self.last.elapsed() < Self::PAUSE {
+            return;
+        }
+        self.last = Instant::now();
+        let text = match self.tokenizer.map(|tokenizer| tokenizer.decode(tokens)) {
+            Some(Ok(text)) => text,
+            _ => format!("{tokens:?}"),
+        };
+        let _ = send(&Event::Answer { prompt, text });
+    }
+}
+
+/// What ends an answer: the row's word, else that of the model's folder.
+fn stops(row: &Row) -> Result<Vec<TokenName>> {
+    match (&row.stop, &row.folder) {
+        (Some(stop), _) => Ok(stop.clone()),
+        (None, Some(folder)) => ChatConfig::read(folder)?.stops(),
+        (None, None) => Ok(Vec::new()),
     }
 }
 
@@ -380,16 +425,25 @@ fn figures(generation: &Generation) -> Figures {
 }
 
 fn inputs(row: &Row, tokenizer: Option<&Tokenizer>) -> Result<Vec<Input>> {
+    let asks = row.prompts.iter().any(|prompt| prompt.ask.is_some());
+    let folder = row.folder.as_ref().filter(|_| asks);
+    let chat = folder.map(|folder| ChatConfig::read(folder)).transpose()?;
     row.prompts
         .iter()
         .map(|prompt| {
+            let asked = prompt.ask.as_deref().zip(chat.as_ref());
+            let asked = asked.map(|(question, chat)| chat.prompt(question, row.think));
+            let text = match asked.transpose()? {
+                Some(text) => Some(text),
+                None => prompt.text.clone(),
+            };
             let case = prompt
                 .expect
                 .reference
                 .as_ref()
                 .map(reference::read)
                 .transpose()?;
-            let tokens = match (&prompt.tokens, &prompt.text, tokenizer, &case) {
+            let tokens = match (&prompt.tokens, &text, tokenizer, &case) {
                 (Some(tokens), ..) => tokens.clone(),
                 (None, Some(text), Some(tokenizer), _) => tokenizer.encode(text)?,
                 (None, _, _, Some(case)) => case.prompt.clone(),

@@ -3,6 +3,8 @@
 use crate::matrix::row::Row;
 use crate::report::{Failure, PrecheckFinding, RowReport, Shim, Stage};
 
+use super::process::ChildCommand;
+
 /// Looks at a row's files without running them.
 pub trait Precheck: Sync {
     /// The findings; an error if the files could not be judged, which does not
@@ -36,6 +38,10 @@ pub trait Progress: Send {
     fn weights(&mut self, row: &str, done: usize, total: usize) {
         let _ = (row, done, total);
     }
+    /// The answer to a row's prompt, as far as it has come.
+    fn answer(&mut self, row: &str, prompt: usize, text: &str) {
+        let _ = (row, prompt, text);
+    }
     /// A row ended.
     fn row(&mut self, report: &RowReport) {
         let _ = report;
@@ -46,3 +52,13 @@ pub trait Progress: Send {
 pub struct Quiet;
 
 impl Progress for Quiet {}
+
+/// What the rows of a run have in common.
+pub struct Tools<'a> {
+    /// How to start a child process.
+    pub child: &'a ChildCommand,
+    /// Looks at files before they are loaded.
+    pub precheck: Option<&'a dyn Precheck>,
+    /// Repairs rows that fail.
+    pub shims: Option<&'a dyn ShimProvider>,
+}

@@ -216,7 +216,7 @@ impl Listener {
         match event {
             Event::Stage { stage } => self.stage = stage,
             Event::Facts(facts) => self.facts = facts,
-            Event::Weights { .. } => {}
+            Event::Weights { .. } | Event::Answer { .. } => {}
             Event::Result(result) => self.result = Some(*result),
         }
     }

@@ -30,6 +30,13 @@ pub enum Event {
         /// Of so many.
         total: usize,
     },
+    /// What a prompt's answer is so far.
+    Answer {
+        /// The prompt's place in the row.
+        prompt: usize,
+        /// The text; the tokens' numbers where there is no tokenizer.
+        text: String,
+    },
     /// What was found out.
     Facts(Facts),
     /// The row ended; the last event.

@@ -146,7 +146,12 @@ impl<'d, 'm, 'r> Generator<'d, 'm, 'r> {
     }
 
     /// Generates until every sequence has enough tokens or has stopped.
-    pub fn decode(mut self, first_token: Duration) -> Result<Generation> {
+    /// `told` sees a sequence's number and its tokens whenever there is one more.
+    pub fn decode(
+        mut self,
+        first_token: Duration,
+        told: &mut dyn FnMut(usize, &[i32]),
+    ) -> Result<Generation> {
         let start = Instant::now();
         let before = self.decoder.forward_time();
         let (mut steps, mut decoded) = (0u32, 0usize);
@@ -163,6 +168,11 @@ impl<'d, 'm, 'r> Generator<'d, 'm, 'r> {
             };
             for group in active.chunks(together) {
                 self.step(group)?;
+                for &index in group {
+                    if let Some(track) = self.tracks.get(index) {
+                        told(index, &track.sequence.tokens);
+                    }
+                }
                 steps = steps.saturating_add(1);
                 decoded = decoded.saturating_add(group.len());
             }

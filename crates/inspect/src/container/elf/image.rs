@@ -52,7 +52,8 @@ pub(super) struct Dynamic {
     /// Nothing waits.
     pub(super) binds_now: bool,
     pub(super) has_constructors: bool,
-    pub(super) defines_versions: bool,
+    /// `DT_VERDEF`.
+    pub(super) version_definitions: Option<u64>,
     pub(super) is_pie: bool,
     /// Addresses of what the loader reads or calls, by the name of their tags.
     pub(super) tables: Vec<(&'static str, u64)>,
@@ -149,7 +150,7 @@ impl<'data, Elf: FileHeader<Endian = Endianness>> Image<'data, Elf> {
                 elf::DT_STRSZ => dynamic.strings_size = value,
                 elf::DT_HASH => dynamic.hash = Some(value),
                 elf::DT_GNU_HASH => dynamic.gnu_hash = Some(value),
-                elf::DT_VERDEF => dynamic.defines_versions = true,
+                elf::DT_VERDEF => dynamic.version_definitions = Some(value),
                 elf::DT_VERNEED => dynamic.version_needs = Some(value),
                 // Every linked library has DT_INIT; only the array says that
                 // somebody wrote a constructor.

@@ -6,6 +6,7 @@
 //! symbol tables and version needs are touched.
 
 mod calls;
+mod damage;
 mod foreign;
 mod hash;
 mod image;
@@ -55,6 +56,15 @@ pub fn each_export(data: &[u8], visit: &mut dyn FnMut(&[u8]) -> bool) -> Result<
         each_export_class::<elf::FileHeader64<Endianness>>(data, visit)
     } else {
         each_export_class::<elf::FileHeader32<Endianness>>(data, visit)
+    }
+}
+
+/// The symbol versions that a library defines; none where it has no versions.
+pub(super) fn defined_versions(data: &[u8]) -> Result<Vec<String>, DecodeError> {
+    if is_64(data)? {
+        versions::definitions::<elf::FileHeader64<Endianness>>(data)
+    } else {
+        versions::definitions::<elf::FileHeader32<Endianness>>(data)
     }
 }
 
@@ -113,6 +123,10 @@ fn parse_class<'data, Elf: FileHeader<Endian = Endianness>>(
         identity,
         needed,
         search_paths,
+        damage: match segments.is_empty() {
+            true => Vec::new(),
+            false => damage::read(&image),
+        },
         segments,
         version_needs: versions::needs(&image, &dynamic)?,
         defined: kept.defined,
@@ -123,7 +137,7 @@ fn parse_class<'data, Elf: FileHeader<Endian = Endianness>>(
             || image.section_of_type(elf::SHT_INIT_ARRAY).is_some(),
         visible_llvm: kept
             .visible_llvm
-            .filter(|_| !object && !dynamic.defines_versions),
+            .filter(|_| !object && dynamic.version_definitions.is_none()),
         ..Binary::new(
             Format::Elf,
             kind,

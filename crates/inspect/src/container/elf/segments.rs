@@ -42,7 +42,10 @@ pub(super) fn read<Elf: FileHeader<Endian = Endianness>>(
         return Err(DecodeError::new(at, "a loadable segment", "none"));
     }
     match dynamic {
-        Some(dynamic) => check_dynamic(image, dynamic)?,
+        Some(dynamic) => {
+            check_dynamic(image, dynamic)?;
+            check_entries(image, dynamic, kind)?;
+        }
         None if kind == BinaryKind::SharedLibrary => {
             let at = image.header.e_phoff(image.endian).into();
             return Err(DecodeError::new(at, "a dynamic section", "none"));
@@ -116,6 +119,38 @@ fn check_dynamic<Elf: FileHeader<Endian = Endianness>>(
             format!("{name} in a loadable segment"),
             format!("address {address:#x}, outside all of them"),
         ));
+    }
+    Ok(())
+}
+
+/// What every loader follows without asking is there, and what it calls is code.
+fn check_entries<Elf: FileHeader<Endian = Endianness>>(
+    image: &Image<'_, Elf>,
+    dynamic: &Dynamic,
+    kind: BinaryKind,
+) -> Result<(), DecodeError> {
+    let is_library = kind == BinaryKind::SharedLibrary;
+    if is_library && (dynamic.symbols.is_none() || dynamic.strings.is_none()) {
+        let headers = image.segments.iter();
+        let mut headers = headers.filter(|one| one.p_type(image.endian) == elf::PT_DYNAMIC);
+        let at = headers
+            .next()
+            .map_or(0, |one| one.p_offset(image.endian).into());
+        return Err(DecodeError::new(
+            at,
+            "DT_SYMTAB and DT_STRTAB in the dynamic section",
+            "a dynamic section without them",
+        ));
+    }
+    let called = dynamic.tables.iter();
+    for (name, address) in called.filter(|(name, _)| matches!(*name, "DT_INIT" | "DT_FINI")) {
+        // No processor has a function that begins so.
+        if let Some((at, bytes)) = image.at_address(*address)
+            && bytes.starts_with(&[0; 4])
+        {
+            let expected = format!("a function at {name}, address {address:#x}");
+            return Err(DecodeError::new(at, expected, "zeros"));
+        }
     }
     Ok(())
 }

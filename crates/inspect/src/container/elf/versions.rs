@@ -1,4 +1,5 @@
-//! Symbol versions a file asks of its libraries (`.gnu.version_r`).
+//! Symbol versions a file asks of its libraries (`.gnu.version_r`), and those that a
+//! library defines (`.gnu.version_d`).
 
 use object::Endianness;
 use object::elf;
@@ -54,6 +55,42 @@ pub(super) fn needs<Elf: FileHeader<Endian = Endianness>>(
         library_at = skip(bytes, need.vn_next.get(endian));
     }
     Ok(needs)
+}
+
+/// The versions that a library defines, in file order.
+pub(super) fn definitions<Elf: FileHeader<Endian = Endianness>>(
+    data: &[u8],
+) -> Result<Vec<String>, DecodeError> {
+    let image = Image::<Elf>::parse(data)?;
+    let Some(dynamic) = image.dynamic()? else {
+        return Ok(Vec::new());
+    };
+    let endian = image.endian;
+    let (strings_at, strings) = image.dynamic_strings(&dynamic);
+    let mut names = Names::new(strings, strings_at, data.len());
+    let mut found = Vec::new();
+    let mut at = dynamic
+        .version_definitions
+        .and_then(|address| image.at_address(address))
+        .map(|(_, bytes)| bytes);
+    let mut left = at.map_or(0, |bytes| {
+        bytes.len() / size_of::<elf::Verdef<Endianness>>()
+    });
+    while let Some(bytes) = at.filter(|_| left > 0) {
+        left = left.saturating_sub(1);
+        let Ok((definition, _)) = pod::from_bytes::<elf::Verdef<Endianness>>(bytes) else {
+            break;
+        };
+        // The first name is the version, what follows are those that it includes.
+        let first = skip(bytes, definition.vd_aux.get(endian));
+        if let Some(Ok((name, _))) = first.map(pod::from_bytes::<elf::Verdaux<Endianness>>)
+            && let Some(name) = names.get(name.vda_name.get(endian).into())?
+        {
+            found.push(names.keep(name)?);
+        }
+        at = skip(bytes, definition.vd_next.get(endian));
+    }
+    Ok(found)
 }
 
 /// The bytes `offset` further on; `None` for zero, which ends a list.

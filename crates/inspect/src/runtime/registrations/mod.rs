@@ -9,16 +9,13 @@
 //! Anything else is a call whose name is not read, and the list is not complete
 //! (docs/formats.md#registered-functions).
 
-mod aarch64;
 mod follow;
-mod machine;
 mod registrar;
 mod sites;
-mod state;
-mod x86_64;
+mod wasm;
 
-use super::strings::Piece;
-use crate::container::{Architecture, Format, Parsed};
+use crate::container::{Architecture, Parsed};
+use crate::machine::{self, Piece};
 use crate::parts::PartKind;
 use follow::follow;
 pub(super) use registrar::Registrations;
@@ -27,17 +24,11 @@ pub(super) use registrar::Registrations;
 /// format is not known.
 pub(super) fn read(parsed: &Parsed<'_>, texts: &[Piece<'_>], kind: &PartKind) -> Registrations {
     let holds_registry = kind.is_core();
-    let windows = parsed.binary.format == Format::Pe;
-    match parsed.binary.architecture {
-        Architecture::X86_64 => follow(
-            &mut x86_64::X86_64::new(windows),
-            parsed,
-            texts,
-            holds_registry,
-        ),
-        Architecture::Aarch64 if !windows => {
-            follow(&mut aarch64::Aarch64, parsed, texts, holds_registry)
-        }
-        _ => Registrations::default(),
+    if parsed.binary.architecture == Architecture::Wasm32 {
+        return wasm::follow(parsed.data, texts);
+    }
+    match machine::of(parsed) {
+        Some(mut machine) => follow(&mut *machine, parsed, texts, holds_registry),
+        None => Registrations::default(),
     }
 }

@@ -2,10 +2,9 @@
 
 use std::collections::HashMap;
 
-use super::machine::{Machine, Target};
 use super::registrar::{Takes, registrar};
 use crate::container::{self, Callee, Linkage, Parsed};
-use crate::runtime::strings::{self, Piece};
+use crate::machine::{self, Machine, Piece, Target};
 
 pub(super) type Map<V> = HashMap<u64, V, foldhash::fast::RandomState>;
 
@@ -44,7 +43,7 @@ impl<'a> Sites<'a> {
         if known.is_empty() {
             return None;
         }
-        let mut code = strings::code(parsed);
+        let mut code = machine::code(parsed);
         code.sort_by_key(|piece| piece.address);
         let mut sites = Self {
             code,

@@ -5,9 +5,8 @@ use iced_x86::{
     OpKind, Register,
 };
 
-use super::machine::{Flow, Machine, Target};
 use super::state::{State, Value};
-use crate::runtime::strings::Piece;
+use super::{Flow, Machine, Piece, Target};
 
 /// `rsp`.
 const STACK: usize = 4;
@@ -36,6 +35,10 @@ impl Machine for X86_64 {
         } else {
             &[7, 6, 2, 1, 8, 9]
         }
+    }
+
+    fn result(&self) -> usize {
+        0
     }
 
     fn stack(&self) -> usize {
@@ -133,6 +136,17 @@ fn is_word(register: Register) -> bool {
     register.is_gpr64()
 }
 
+fn is_half(register: Register) -> bool {
+    register.is_gpr32()
+}
+
+fn only_number(value: Value) -> Value {
+    match value {
+        Value::Number(number) => Value::Number(number & u64::from(u32::MAX)),
+        _ => Value::Unknown,
+    }
+}
+
 /// Where a memory operand lies.
 fn address(instruction: &Instruction, state: &State) -> Value {
     if instruction.is_ip_rel_memory_operand() {
@@ -172,9 +186,48 @@ fn moves(instruction: &Instruction, state: &mut State) -> bool {
                 let value = state.get(number(other));
                 state.store(address(instruction, state), value);
             }
+            // Half a register: of what is known, only a number stays itself.
+            (OpKind::Register, OpKind::Register) if is_half(register) => {
+                let value = only_number(state.get(number(other)));
+                state.set(number(register), value);
+            }
+            (OpKind::Register, OpKind::Memory) if is_half(register) => {
+                let value = only_number(state.load(address(instruction, state)));
+                state.set(number(register), value);
+            }
+            (OpKind::Memory, OpKind::Register) => {
+                let value = only_number(state.get(number(other)));
+                state.store(address(instruction, state), value);
+            }
+            (OpKind::Memory, _) if instruction.try_immediate(1).is_ok() => {
+                let value = Value::Number(instruction.immediate(1));
+                state.store(address(instruction, state), value);
+            }
             (OpKind::Memory, _) => state.store(address(instruction, state), Value::Unknown),
+            (OpKind::Register, _) if is_word(register) || is_half(register) => {
+                let value = instruction.try_immediate(1).ok();
+                let value = value.map(|number| match is_half(register) {
+                    true => number & u64::from(u32::MAX),
+                    false => number,
+                });
+                state.set(
+                    number(register),
+                    value.map_or(Value::Unknown, Value::Number),
+                );
+            }
             _ => return false,
         },
+        // A mark stays on what is moved by a number.
+        Mnemonic::Add
+            if to == OpKind::Register
+                && instruction.try_immediate(1).is_ok()
+                && matches!(state.get(number(register)), Value::Marked(_)) => {}
+        Mnemonic::Xor if register == other && (is_word(register) || is_half(register)) => {
+            state.set(number(register), Value::Number(0));
+        }
+        Mnemonic::Xorps | Mnemonic::Pxor if register == other && register.is_xmm() => {
+            state.set_vector(vector(register), [Value::Number(0); 2]);
+        }
         Mnemonic::Movaps | Mnemonic::Movups | Mnemonic::Movdqa | Mnemonic::Movdqu => {
             whole_vector(instruction, state);
         }

@@ -1,8 +1,7 @@
 //! AArch64: the few instructions that move addresses about, and the branches.
 
-use super::machine::{Flow, Machine, Target};
 use super::state::{State, Value};
-use crate::runtime::strings::Piece;
+use super::{Flow, Machine, Piece, Target};
 
 /// `sp`, which has the number of the zero register.
 const STACK: usize = 31;
@@ -13,6 +12,10 @@ pub(super) struct Aarch64;
 impl Machine for Aarch64 {
     fn parameters(&self) -> &'static [usize] {
         &[0, 1, 2, 3, 4, 5, 6, 7]
+    }
+
+    fn result(&self) -> usize {
+        0
     }
 
     fn stack(&self) -> usize {
@@ -144,18 +147,46 @@ fn step(word: u32, at: u64, state: &mut State) {
             number
         };
         state.set(to, state.get(from).plus(number));
-    } else if word & 0xffe0_ffe0 == 0xaa00_03e0 {
-        let value = match field(word, 16) {
-            STACK => Value::Unknown,
-            register => state.get(register),
+    } else if word & 0x7fe0_ffe0 == 0x2a00_03e0 {
+        // `mov` of a register, whole or half: half of what is known is only a number.
+        let value = match (read(state, field(word, 16)), word >> 31) {
+            (Value::Number(number), 0) => Value::Number(number & u64::from(u32::MAX)),
+            (_, 0) => Value::Unknown,
+            (value, _) => value,
         };
         set(state, to, value);
+    } else if word & 0x1f80_0000 == 0x1280_0000 {
+        set(state, to, wide(word, state.get(to)));
     } else if word & 0x0a00_0000 == 0x0800_0000 {
         memory(word, state);
     } else if word & 0x0e00_0000 == 0x0e00_0000 {
         between_kinds(word, state);
     } else {
         set(state, to, Value::Unknown);
+    }
+}
+
+/// `movz`, `movn`, `movk`.
+fn wide(word: u32, before: Value) -> Value {
+    let shift = ((word >> 21) & 3) << 4;
+    let piece = u64::from((word >> 5) & 0xffff) << shift;
+    let whole = match ((word >> 29) & 3, before) {
+        (0, _) => !piece,
+        (2, _) => piece,
+        (3, Value::Number(number)) => number & !(0xffff << shift) | piece,
+        _ => return Value::Unknown,
+    };
+    match word >> 31 {
+        0 => Value::Number(whole & u64::from(u32::MAX)),
+        _ => Value::Number(whole),
+    }
+}
+
+/// Reads a register; the zero register is zero.
+fn read(state: &State, register: usize) -> Value {
+    match register {
+        STACK => Value::Number(0),
+        register => state.get(register),
     }
 }
 
@@ -192,6 +223,8 @@ fn between_kinds(word: u32, state: &mut State) {
             let [low, high] = state.vector(from);
             set(state, to, if word & 0x0010_0000 == 0 { low } else { high });
         }
+        // `movi v.2d, #0`.
+        0x6f00_e400 => state.set_vector(to, [Value::Number(0); 2]),
         _ => {
             state.set_vector(to, [Value::Unknown; 2]);
             // Conversions and comparisons may write a general register.
@@ -253,6 +286,7 @@ impl Access {
         let is_load = word & 0x0040_0000 != 0;
         if word & 0x3a00_0000 == 0x2800_0000 {
             let size = match (word >> 30, is_vector) {
+                (0, false) => 4,
                 (2, false) | (1, true) => 8,
                 (2, true) => 16,
                 _ => return None,
@@ -276,6 +310,7 @@ impl Access {
         // Opcode 2 and 3 of a vector are 16 bytes wide.
         let is_wide = is_vector && word & 0x0080_0000 != 0;
         let size = match (word >> 30, is_wide) {
+            (2, false) if !is_vector => 4,
             (3, false) => 8,
             (0, true) => 16,
             _ => return None,
@@ -306,8 +341,14 @@ impl Access {
 
     fn one(&self, register: usize, at: Value, state: &mut State) {
         let next = at.plus(8);
+        // Half a register: of what is known, only a number stays itself.
+        let narrow = |value| match (value, self.size) {
+            (Value::Number(number), 4) => Value::Number(number & u64::from(u32::MAX)),
+            (_, 4) => Value::Unknown,
+            (value, _) => value,
+        };
         match (self.is_load, self.is_vector) {
-            (true, false) => set(state, register, state.load(at)),
+            (true, false) => set(state, register, narrow(state.load(at))),
             (true, true) => {
                 let high = if self.size == 16 {
                     state.load(next)
@@ -317,11 +358,7 @@ impl Access {
                 state.set_vector(register, [state.load(at), high]);
             }
             (false, false) => {
-                let value = if register == STACK {
-                    Value::Unknown
-                } else {
-                    state.get(register)
-                };
+                let value = narrow(read(state, register));
                 state.store(at, value);
             }
             (false, true) => {

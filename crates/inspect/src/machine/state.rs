@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 /// What a register or a word of the stack holds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) enum Value {
+pub(crate) enum Value {
     /// Anything.
     #[default]
     Unknown,
@@ -17,14 +17,19 @@ pub(super) enum Value {
     Parameter(u8),
     /// The place in the frame at this distance from its start.
     Frame(i64),
+    /// This number.
+    Number(u64),
+    /// What whoever follows the code put there; it stays what it is when moved on.
+    Marked(u64),
 }
 
 impl Value {
     /// The value so many bytes on.
-    pub(super) fn plus(self, distance: i64) -> Self {
+    pub(crate) fn plus(self, distance: i64) -> Self {
         match self {
             Self::Address(at) => Self::Address(at.wrapping_add_signed(distance)),
             Self::Frame(at) => Self::Frame(at.wrapping_add(distance)),
+            Self::Marked(mark) => Self::Marked(mark),
             other if distance == 0 => other,
             _ => Self::Unknown,
         }
@@ -32,13 +37,13 @@ impl Value {
 }
 
 /// Registers of either instruction set; the stack pointer is one of them.
-pub(super) const REGISTERS: usize = 32;
+pub(crate) const REGISTERS: usize = 32;
 /// Words of the frame that are remembered.
 const WORDS: usize = 256;
 
 /// Registers, vector registers of two words, and the frame.
-#[derive(Debug, Clone)]
-pub(super) struct State {
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct State {
     general: [Value; REGISTERS],
     vectors: [[Value; 2]; REGISTERS],
     frame: HashMap<i64, Value, foldhash::fast::RandomState>,
@@ -46,7 +51,7 @@ pub(super) struct State {
 
 impl State {
     /// At the start of a function whose parameters are in these registers.
-    pub(super) fn entry(parameters: &[usize], stack: usize) -> Self {
+    pub(crate) fn entry(parameters: &[usize], stack: usize) -> Self {
         let mut state = Self {
             general: [Value::Unknown; REGISTERS],
             vectors: [[Value::Unknown; 2]; REGISTERS],
@@ -62,28 +67,28 @@ impl State {
         state
     }
 
-    pub(super) fn get(&self, register: usize) -> Value {
+    pub(crate) fn get(&self, register: usize) -> Value {
         self.general.get(register).copied().unwrap_or_default()
     }
 
-    pub(super) fn set(&mut self, register: usize, value: Value) {
+    pub(crate) fn set(&mut self, register: usize, value: Value) {
         if let Some(place) = self.general.get_mut(register) {
             *place = value;
         }
     }
 
-    pub(super) fn vector(&self, register: usize) -> [Value; 2] {
+    pub(crate) fn vector(&self, register: usize) -> [Value; 2] {
         self.vectors.get(register).copied().unwrap_or_default()
     }
 
-    pub(super) fn set_vector(&mut self, register: usize, value: [Value; 2]) {
+    pub(crate) fn set_vector(&mut self, register: usize, value: [Value; 2]) {
         if let Some(place) = self.vectors.get_mut(register) {
             *place = value;
         }
     }
 
     /// The word at an address.
-    pub(super) fn load(&self, address: Value) -> Value {
+    pub(crate) fn load(&self, address: Value) -> Value {
         match address {
             Value::Frame(at) => self.frame.get(&at).copied().unwrap_or_default(),
             Value::Address(at) => Value::Loaded(at),
@@ -93,18 +98,27 @@ impl State {
 
     /// Puts a word at an address. Where that is not known it is taken to be
     /// outside the frame.
-    pub(super) fn store(&mut self, address: Value, value: Value) {
+    pub(crate) fn store(&mut self, address: Value, value: Value) {
         if let Value::Frame(at) = address
             && (self.frame.len() < WORDS || self.frame.contains_key(&at))
         {
-            self.frame.insert(at, value);
+            match value {
+                Value::Unknown => self.frame.remove(&at),
+                known => self.frame.insert(at, known),
+            };
         }
     }
 
+    /// Forgets the words of the frame in this range.
+    pub(crate) fn forget(&mut self, range: std::ops::Range<i64>) {
+        self.frame.retain(|at, _| !range.contains(at));
+    }
+
     /// What this one knows, and else the other.
-    pub(super) fn or(mut self, other: &Self) -> Self {
+    pub(crate) fn or(mut self, other: &Self) -> Self {
         let known = |own: &mut Value, other: &Value| {
-            if *own == Value::Unknown {
+            // A number of one way is often the lack of a pointer of the other.
+            if matches!(own, Value::Unknown | Value::Number(_)) && *other != Value::Unknown {
                 *own = *other;
             }
         };
@@ -123,7 +137,7 @@ impl State {
     }
 
     /// A function was called: these registers, and all vectors, hold anything.
-    pub(super) fn called(&mut self, lost: &[usize]) {
+    pub(crate) fn called(&mut self, lost: &[usize]) {
         for register in lost {
             self.set(*register, Value::Unknown);
         }

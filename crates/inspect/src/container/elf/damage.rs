@@ -1,0 +1,203 @@
+//! Contradictions between the headers of a linked ELF file that no linker makes:
+//! bytes that were inserted or cut, segments that were moved, permissions that were
+//! lost. Facts only; which of them a loader trips over is a rule's question.
+//!
+//! The loader reads program headers alone. Where the section headers, which the
+//! linker wrote with them, say something else of code and data, what is mapped is
+//! not what was linked.
+
+use object::Endianness;
+use object::elf;
+use object::pod;
+use object::read::elf::{FileHeader, ProgramHeader, SectionHeader};
+
+use super::image::Image;
+use crate::container::{Damage, DamageKind};
+
+/// Contradictions that are kept of one file.
+const MAX_DAMAGE: usize = 32;
+/// Bytes of a section's name that are kept.
+const MAX_NAME: usize = 64;
+/// The largest page that segments are rounded to.
+const LARGEST_PAGE: u64 = 64 << 10;
+
+/// A loadable segment.
+struct Mapped {
+    address: u64,
+    offset: u64,
+    in_file: u64,
+    in_memory: u64,
+    flags: u32,
+}
+
+/// What contradicts itself.
+pub(super) fn read<Elf: FileHeader<Endian = Endianness>>(image: &Image<'_, Elf>) -> Vec<Damage> {
+    let endian = image.endian;
+    let headers = image.segments.iter();
+    let loads = headers.filter(|header| header.p_type(endian) == elf::PT_LOAD);
+    let mapped: Vec<Mapped> = loads
+        .map(|header| Mapped {
+            address: header.p_vaddr(endian).into(),
+            offset: header.p_offset(endian).into(),
+            in_file: header.p_filesz(endian).into(),
+            in_memory: header.p_memsz(endian).into(),
+            flags: header.p_flags(endian).0,
+        })
+        .collect();
+    let mut found = Vec::new();
+    let mut add = |kind, what: String, offset| {
+        if found.len() < MAX_DAMAGE {
+            found.push(Damage { kind, what, offset });
+        }
+    };
+    for segment in &mapped {
+        let all = elf::PF_R.0 | elf::PF_W.0 | elf::PF_X.0;
+        if segment.flags & all == 0 && segment.in_memory > 0 {
+            let what = format!("{:#x}", segment.address);
+            add(DamageKind::NoPermission, what, segment.offset);
+        }
+    }
+    relro(image, &mapped, &mut add);
+    if mapped.is_empty() {
+        return found;
+    }
+    match has_section_table(image) {
+        Some(true) => sections(image, &mapped, &mut add),
+        Some(false) => {
+            let at: u64 = image.header.e_shoff(endian).into();
+            add(DamageKind::SectionTable, String::new(), at);
+        }
+        None => {}
+    }
+    found
+}
+
+/// The part that the loader protects after it has relocated must be mapped.
+fn relro<Elf: FileHeader<Endian = Endianness>>(
+    image: &Image<'_, Elf>,
+    mapped: &[Mapped],
+    add: &mut impl FnMut(DamageKind, String, u64),
+) {
+    let endian = image.endian;
+    for header in image.segments {
+        if header.p_type(endian) != elf::PT_GNU_RELRO {
+            continue;
+        }
+        let address: u64 = header.p_vaddr(endian).into();
+        let size: u64 = header.p_memsz(endian).into();
+        let end = address.checked_add(size);
+        let holds = |segment: &Mapped| {
+            let last = segment.address.checked_add(segment.in_memory);
+            let last = last.and_then(|last| last.checked_next_multiple_of(LARGEST_PAGE));
+            segment.address <= address && end.zip(last).is_some_and(|(end, last)| end <= last)
+        };
+        if size > 0 && !mapped.iter().any(holds) {
+            let what = format!("{address:#x} to {:#x}", address.saturating_add(size));
+            add(DamageKind::Relro, what, header.p_offset(endian).into());
+        }
+    }
+}
+
+/// Whether the section table is where the header says, by its first entry, which is
+/// empty in every file, and the one with the names; `None` where there is no table.
+fn has_section_table<Elf: FileHeader<Endian = Endianness>>(image: &Image<'_, Elf>) -> Option<bool> {
+    let at: u64 = image.header.e_shoff(image.endian).into();
+    if at == 0 || image.header.e_shnum(image.endian) == 0 {
+        return None;
+    }
+    let endian = image.endian;
+    let header = |number: u16| {
+        let size = u64::try_from(size_of::<Elf::SectionHeader>()).ok()?;
+        let at = at.checked_add(size.checked_mul(number.into())?)?;
+        let bytes = usize::try_from(at)
+            .ok()
+            .and_then(|at| image.data.get(at..))?;
+        let (header, _) = pod::from_bytes::<Elf::SectionHeader>(bytes).ok()?;
+        Some(header)
+    };
+    let first = header(0)?;
+    let is_empty = first.sh_type(endian) == elf::SHT_NULL
+        && first.sh_addr(endian).into() == 0
+        && first.sh_offset(endian).into() == 0;
+    // Numbers from 0xff00 on stand for something else.
+    let names = image.header.e_shstrndx(endian).0;
+    let has_names = match names {
+        0 | 0xff00.. => true,
+        number => header(number)?.sh_type(endian) == elf::SHT_STRTAB,
+    };
+    Some(is_empty && has_names)
+}
+
+/// A size in whole pages of the smallest kind.
+fn pages(size: u64) -> u64 {
+    const PAGE: u64 = 4 << 10;
+    size.checked_next_multiple_of(PAGE).unwrap_or(size)
+}
+
+/// What sections say of the memory that segments map.
+fn sections<Elf: FileHeader<Endian = Endianness>>(
+    image: &Image<'_, Elf>,
+    mapped: &[Mapped],
+    add: &mut impl FnMut(DamageKind, String, u64),
+) {
+    let endian = image.endian;
+    for section in image.sections.iter() {
+        let flags = section.sh_flags(endian);
+        let address: u64 = section.sh_addr(endian).into();
+        let offset: u64 = section.sh_offset(endian).into();
+        let size: u64 = section.sh_size(endian).into();
+        // Thread-local zeros take no memory of the image.
+        let is_mapped = flags.contains(elf::SHF_ALLOC)
+            && !flags.contains(elf::SHF_TLS)
+            && section.sh_type(endian) != elf::SHT_NOBITS;
+        if !is_mapped || size == 0 {
+            continue;
+        }
+        let Some(end) = address.checked_add(size) else {
+            continue;
+        };
+        let holds = |segment: &&Mapped| {
+            let size = pages(segment.in_memory.max(segment.in_file));
+            let last = segment.address.checked_add(size);
+            segment.address <= address && last.is_some_and(|last| end <= last)
+        };
+        // Whole pages overlap where segments meet: the one that is meant is the one
+        // that maps the section's own bytes.
+        let is_same = |segment: &&Mapped| {
+            address.wrapping_sub(offset) == segment.address.wrapping_sub(segment.offset)
+        };
+        let around = mapped.iter().filter(holds);
+        let kind = match around
+            .clone()
+            .find(is_same)
+            .or_else(|| around.clone().next())
+        {
+            None => DamageKind::NotMapped,
+            Some(segment) => {
+                let same = is_same(&segment);
+                // Whole pages are mapped; what is behind the file's part is cleared
+                // where memory goes on.
+                let in_file = match segment.in_memory > segment.in_file {
+                    true => segment.in_file,
+                    false => pages(segment.in_file),
+                };
+                let in_file = end.wrapping_sub(segment.address) <= in_file;
+                let may = |flag: u32| segment.flags & flag != 0;
+                if !same {
+                    DamageKind::Moved
+                } else if !in_file {
+                    DamageKind::NotMapped
+                } else if flags.contains(elf::SHF_EXECINSTR) && !may(elf::PF_X.0) {
+                    DamageKind::NotExecutable
+                } else if flags.contains(elf::SHF_WRITE) && !may(elf::PF_W.0) {
+                    DamageKind::NotWritable
+                } else {
+                    continue;
+                }
+            }
+        };
+        let name = image.sections.section_name(endian, section).unwrap_or(b"");
+        let name = name.get(..MAX_NAME).unwrap_or(name);
+        add(kind, String::from_utf8_lossy(name).into_owned(), offset);
+    }
+}

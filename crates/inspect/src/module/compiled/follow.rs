@@ -1,0 +1,566 @@
+//! Follows the code of one compiled VM function from its start, way by way.
+//!
+//! At a branch both ways are followed, each with what is known on it; a place that is
+//! reached twice with the same knowledge is read once. A way that ends with another
+//! status than zero is an error's and returns nothing.
+
+use std::collections::{BTreeSet, HashMap};
+
+use super::image::{Called, Image};
+use crate::machine::{Flow, Piece, State, Target, Value};
+use crate::vm::bodies::{Body, Step, host_function, nameless};
+use crate::vm::{Argument, ConstantValue, Executable, Function};
+
+/// Instructions that are followed for one executable.
+const MOST_STEPS: usize = 1 << 21;
+/// How often one place is read, with other knowledge each time.
+const MOST_COPIES: usize = 16;
+/// Instructions looked at to see whether a way only fails, or only finds a function.
+const LOOK: usize = 48;
+/// Most arguments of a call.
+const MOST_ARGUMENTS: u64 = 256;
+/// Where the arguments of the function itself are kept: far from its frame.
+const GIVEN: i64 = 1 << 40;
+/// A pointer to one of the arguments: the VM, its registers, constants, functions.
+const GIVEN_COUNT: i64 = 4;
+/// Set in marks of argument slots: an element of a list.
+const ELEMENT: u64 = 1 << 63;
+/// Bytes of an argument slot, and where its value is in it.
+const SLOT: i64 = 16;
+const VALUE: i64 = 8;
+
+/// Reads the compiled functions of one executable.
+pub(super) struct Reader<'i, 'a> {
+    image: &'i mut Image<'a>,
+    executable: &'i Executable,
+    /// Functions by the name that host code calls them by.
+    known: HashMap<String, usize>,
+    more: Vec<Function>,
+    constants: Vec<ConstantValue>,
+    /// Cells that hold a function, with its name.
+    handles: HashMap<u64, String>,
+    steps: usize,
+}
+
+/// A call, with its function by name or by the cell it is called through.
+enum Callee {
+    Name(String),
+    Cell(u64),
+}
+
+/// The function that is read.
+#[derive(Default)]
+struct Course {
+    steps: Vec<Step>,
+    /// Steps whose function is known when all is read.
+    later: Vec<(usize, u64)>,
+    /// Where ways begin, by address: what is known there, and the first step.
+    begun: HashMap<u64, Vec<(State, Option<Last>, usize)>>,
+    /// Ways that are not read yet.
+    open: Vec<Way>,
+    /// Targets of jumps inside the code that is read.
+    targets: BTreeSet<u64>,
+    /// The last call, while its result may still be put somewhere.
+    last: Option<Last>,
+}
+
+/// A call: its step, and how many arguments it has.
+type Last = (usize, i64);
+
+/// A way that is to be read: the steps that lead to it are to name its first one.
+struct Way {
+    at: u64,
+    code: u64,
+    state: State,
+    last: Option<Last>,
+    from: usize,
+}
+
+impl<'i, 'a> Reader<'i, 'a> {
+    pub(super) fn new(image: &'i mut Image<'a>, executable: &'i Executable) -> Self {
+        let functions = executable.functions.iter().enumerate();
+        Self {
+            image,
+            executable,
+            known: functions
+                .map(|(index, function)| (function.name.clone(), index))
+                .collect(),
+            more: Vec::new(),
+            constants: Vec::new(),
+            handles: HashMap::new(),
+            steps: 0,
+        }
+    }
+
+    /// Functions that host code names and the table does not have, and numbers that it
+    /// passes and the pool does not have.
+    pub(super) fn more(self) -> (Vec<Function>, Vec<ConstantValue>) {
+        (self.more, self.constants)
+    }
+
+    /// The table index of a function.
+    fn index(&mut self, name: &str) -> usize {
+        let name = name.strip_prefix("__vmtir__").unwrap_or(name);
+        if let Some(index) = self.known.get(name) {
+            return *index;
+        }
+        let index = self
+            .executable
+            .functions
+            .len()
+            .saturating_add(self.more.len());
+        self.more.push(host_function(name));
+        self.known.insert(name.to_owned(), index);
+        index
+    }
+
+    /// Reads a function whose result is in the register behind its parameters.
+    pub(super) fn body(
+        &mut self,
+        function: usize,
+        name: &str,
+        parameters: i64,
+    ) -> Result<Body, String> {
+        let start = self.image.start(name).ok_or("its code was not found")?;
+        let mut state = State::entry(&[], self.image.machine.stack());
+        let registers = self.image.machine.parameters();
+        // (context, arguments, their count, result)
+        if let Some(register) = registers.get(1) {
+            state.set(*register, Value::Frame(GIVEN));
+        }
+        if let Some(register) = registers.get(2) {
+            state.set(*register, Value::Number(GIVEN_COUNT.unsigned_abs()));
+        }
+        for number in 0..GIVEN_COUNT {
+            let slot = Value::Frame(GIVEN).plus(number.saturating_mul(SLOT));
+            state.store(slot.plus(VALUE), Value::Marked(number.unsigned_abs()));
+        }
+        let mut course = Course::default();
+        let code = self.enter(start, &mut course)?;
+        self.way(start, code, state, parameters, &mut course)?;
+        while let Some(way) = course.open.pop() {
+            course.last = way.last;
+            let first = match course.known(way.at, &way.state) {
+                Some(first) => first,
+                None => {
+                    let first = course.steps.len();
+                    let code = self.image.function(way.code);
+                    let code = code.ok_or("code that is not there")?;
+                    self.way(way.at, code, way.state, parameters, &mut course)?;
+                    first
+                }
+            };
+            if let Some(Step::Branch(to) | Step::Goto(to)) = course.steps.get_mut(way.from) {
+                *to = first;
+            }
+        }
+        for (at, cell) in std::mem::take(&mut course.later) {
+            let name = self.handles.get(&cell).cloned();
+            let name = name.ok_or("a call whose function is not named beside it")?;
+            let index = self.index(&name);
+            if let Some(Step::Call { function, .. }) = course.steps.get_mut(at) {
+                *function = index;
+            }
+        }
+        Ok(Body {
+            function,
+            steps: course.steps,
+        })
+    }
+
+    fn nameless(&mut self) -> usize {
+        let function = nameless();
+        if let Some(index) = self.known.get(&function.name) {
+            return *index;
+        }
+        let index = self
+            .executable
+            .functions
+            .len()
+            .saturating_add(self.more.len());
+        self.known.insert(function.name.clone(), index);
+        self.more.push(function);
+        index
+    }
+
+    /// The code of a function, and where its jumps lead.
+    fn enter(&mut self, start: u64, course: &mut Course) -> Result<Piece<'a>, String> {
+        let code = self.image.function(start).ok_or("its code was not found")?;
+        let mut scratch = State::entry(&[], self.image.machine.stack());
+        let mut at = 0usize;
+        while let Some((length, flow)) = self.image.machine.step(code, at, &mut scratch) {
+            if let Flow::Branch(to) | Flow::Jump(Target::Code(to)) = flow {
+                course.targets.insert(to);
+            }
+            at = at.saturating_add(length.max(1));
+            self.count()?;
+        }
+        Ok(code)
+    }
+
+    fn count(&mut self) -> Result<(), String> {
+        self.steps = self.steps.saturating_add(1);
+        match self.steps > MOST_STEPS {
+            true => Err(String::from("more code than is followed")),
+            false => Ok(()),
+        }
+    }
+
+    /// Reads on from `start` to an end, a jump, or a place that was read before.
+    fn way(
+        &mut self,
+        start: u64,
+        mut code: Piece<'a>,
+        mut state: State,
+        parameters: i64,
+        course: &mut Course,
+    ) -> Result<(), String> {
+        let mut place = start;
+        let mut is_first = true;
+        loop {
+            self.count()?;
+            if is_first || course.targets.contains(&place) {
+                if let Some(first) = course.known(place, &state) {
+                    course.steps.push(Step::Goto(first));
+                    return Ok(());
+                }
+                course.begin(place, &state)?;
+            }
+            is_first = false;
+            let at = usize::try_from(place.wrapping_sub(code.address)).unwrap_or(usize::MAX);
+            let Some((length, flow)) = self.image.machine.step(code, at, &mut state) else {
+                return Err(format!("at {place:#x}: the code ends"));
+            };
+            let next = place.wrapping_add(length as u64);
+            let inside = |to: u64| {
+                to >= code.address && to < code.address.wrapping_add(code.data.len() as u64)
+            };
+            match flow {
+                Flow::On => place = next,
+                Flow::Branch(to) if inside(to) => {
+                    let ways = [(to, next), (next, to)];
+                    let only = ways
+                        .into_iter()
+                        .find(|(side, _)| self.is_aside(code, *side, &state));
+                    match only {
+                        Some((_, other)) => place = other,
+                        None => {
+                            course.fork(to, code, &state);
+                            place = next;
+                        }
+                    }
+                }
+                Flow::Branch(_) => return Err(format!("at {place:#x}: a branch out of it")),
+                Flow::Jump(Target::Code(to)) if inside(to) => place = to,
+                Flow::Call(target) | Flow::Jump(target) => {
+                    let is_call = matches!(flow, Flow::Call(_));
+                    if let Some(start) = self.call(place, target, &mut state, course)? {
+                        // What compiled code is entered with; what it leaves is its end.
+                        state = self.entered(&state);
+                        code = self.enter(start, course)?;
+                        place = start;
+                        is_first = true;
+                        continue;
+                    }
+                    state.called(self.image.machine.lost());
+                    if !is_call {
+                        course.steps.push(Step::Ret(parameters));
+                        return Ok(());
+                    }
+                    place = next;
+                }
+                Flow::End => {
+                    let here = course.steps.len();
+                    let result = state.get(self.image.machine.result());
+                    course.steps.push(match result {
+                        Value::Number(0) => Step::Ret(parameters),
+                        _ => Step::Goto(here),
+                    });
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    /// Whether a way needs no reading: it fails at once, or it finds a function and
+    /// comes back.
+    fn is_aside(&mut self, code: Piece<'a>, start: u64, state: &State) -> bool {
+        let mut state = state.clone();
+        let mut place = start;
+        for _ in 0..LOOK {
+            let at = usize::try_from(place.wrapping_sub(code.address)).unwrap_or(usize::MAX);
+            let Some((length, flow)) = self.image.machine.step(code, at, &mut state) else {
+                return false;
+            };
+            let next = place.wrapping_add(length as u64);
+            match flow {
+                Flow::On => place = next,
+                Flow::Jump(Target::Code(to)) => place = to,
+                Flow::Call(target) => {
+                    let called = self.image.called(target);
+                    if !matches!(called, Called::Elsewhere) {
+                        return false;
+                    }
+                    let [_, name, cell, _] = self.given(&state);
+                    return match (self.text(name), cell) {
+                        (Some(name), Value::Address(cell)) => {
+                            self.handles.insert(cell, name);
+                            true
+                        }
+                        _ => false,
+                    };
+                }
+                Flow::End => {
+                    return state.get(self.image.machine.result()) != Value::Number(0);
+                }
+                Flow::Branch(_) | Flow::Jump(_) => return false,
+            }
+        }
+        false
+    }
+
+    fn text(&self, value: Value) -> Option<String> {
+        match value {
+            Value::Address(address) => self.image.name(address),
+            _ => None,
+        }
+    }
+
+    /// The first four parameters.
+    fn given(&self, state: &State) -> [Value; 4] {
+        let registers = self.image.machine.parameters();
+        std::array::from_fn(|number| {
+            let register = registers.get(number);
+            register.map_or(Value::Unknown, |register| state.get(*register))
+        })
+    }
+
+    /// What a call does; the start of code that is to be read in its place.
+    fn call(
+        &mut self,
+        place: u64,
+        target: Target,
+        state: &mut State,
+        course: &mut Course,
+    ) -> Result<Option<u64>, String> {
+        let called = self.image.called(target);
+        let given = self.given(state);
+        let number = |value| {
+            let number = self.number(value);
+            number.and_then(|number| i64::try_from(number).ok())
+        };
+        let numbers = given.map(number);
+        let [_, index, count, slot] = numbers;
+        let [first, second, third, _] = given;
+        let unread = |what: &str| Err(format!("at {place:#x}: {what}"));
+        match &called {
+            Called::Runtime(name) if name.ends_with("AnyListSetPackedArg") => {
+                let (Value::Marked(list), Some(index), Value::Frame(_), Some(slot)) =
+                    (first, index, third, slot)
+                else {
+                    return unread("an argument that is computed");
+                };
+                let slot = third.plus(slot.saturating_mul(SLOT));
+                state.store(slot.plus(VALUE), element(list, index));
+                Ok(None)
+            }
+            Called::Runtime(name) if name.ends_with("AnyListMoveFromPackedReturn") => {
+                let Some(index) = index else {
+                    return unread("a result that is put where it is computed");
+                };
+                // It lies behind the arguments of the call that gave it.
+                let last = course.last.take().filter(|(_, count)| Some(*count) == slot);
+                match last.and_then(|(last, _)| course.steps.get_mut(last)) {
+                    Some(Step::Call { dst, .. }) => *dst = Some(index),
+                    // Of a function of the host part that became part of this one.
+                    _ => course.steps.push(Step::Call {
+                        dst: Some(index),
+                        function: self.nameless(),
+                        args: Vec::new(),
+                    }),
+                }
+                Ok(None)
+            }
+            Called::Runtime(_) => Ok(None),
+            Called::Here(address) => {
+                let address = *address;
+                if let Some(name) = self.image.host(address).map(str::to_owned)
+                    && let (Value::Frame(_), Some(count)) = (second, count)
+                {
+                    self.packed(place, Callee::Name(name), second, count, state, course)?;
+                    return Ok(None);
+                }
+                let is_marked = given.iter().any(|value| matches!(value, Value::Marked(_)));
+                course.last = None;
+                Ok((is_marked && self.image.is_code(address)).then_some(address))
+            }
+            Called::Elsewhere => {
+                if let (Value::Loaded(cell), Value::Frame(_), Some(count)) = (first, second, count)
+                {
+                    self.packed(place, Callee::Cell(cell), second, count, state, course)?;
+                } else if let (Value::Address(cell), Value::Address(finder)) = (first, second) {
+                    if let Some(name) = self.found_by(finder) {
+                        self.handles.insert(cell, name);
+                    }
+                } else if let (Some(name), Value::Address(cell)) = (self.text(second), third) {
+                    self.handles.insert(cell, name);
+                } else if given.iter().any(|value| matches!(value, Value::Marked(_))) {
+                    return unread("a call that is given registers");
+                }
+                Ok(None)
+            }
+        }
+    }
+
+    /// The name that a function which fills a handle looks up.
+    fn found_by(&mut self, finder: u64) -> Option<String> {
+        let code = self.image.function(finder)?;
+        let mut state = State::entry(&[], self.image.machine.stack());
+        let mut at = 0usize;
+        for _ in 0..LOOK {
+            let (length, flow) = self.image.machine.step(code, at, &mut state)?;
+            match flow {
+                Flow::On => at = at.saturating_add(length),
+                Flow::Call(_) | Flow::Jump(_) => {
+                    let [_, name, _, _] = self.given(&state);
+                    return self.text(name);
+                }
+                _ => return None,
+            }
+        }
+        None
+    }
+
+    fn number(&self, value: Value) -> Option<u64> {
+        match value {
+            Value::Number(number) => Some(number),
+            Value::Loaded(address) => self.image.word(address),
+            _ => None,
+        }
+    }
+
+    /// A call of a packed function.
+    fn packed(
+        &mut self,
+        place: u64,
+        callee: Callee,
+        array: Value,
+        count: i64,
+        state: &mut State,
+        course: &mut Course,
+    ) -> Result<(), String> {
+        if count.unsigned_abs() > MOST_ARGUMENTS {
+            return Err(format!("at {place:#x}: a call with {count} arguments"));
+        }
+        let mut args = Vec::new();
+        for number in 0..count {
+            let slot = array.plus(number.saturating_mul(SLOT));
+            let argument = self.argument(state.load(slot), state.load(slot.plus(VALUE)));
+            args.push(argument.ok_or_else(|| {
+                format!("at {place:#x}: argument {number} of a call is computed")
+            })?);
+        }
+        let step = course.steps.len();
+        let function = match callee {
+            Callee::Name(name) => self.index(&name),
+            Callee::Cell(cell) => {
+                course.later.push((step, cell));
+                usize::MAX
+            }
+        };
+        // The callee may write to all of it; its result is behind the arguments.
+        if let Value::Frame(start) = array {
+            state.forget(start..start.saturating_add(count.saturating_add(1).saturating_mul(SLOT)));
+        }
+        course.last = Some((step, count));
+        course.steps.push(Step::Call {
+            dst: None,
+            function,
+            args,
+        });
+        Ok(())
+    }
+
+    /// What an argument's slot holds, by its type and its value.
+    fn argument(&mut self, kind: Value, value: Value) -> Option<Argument> {
+        const NONE: u64 = 0;
+        const INT: u64 = 1;
+        const BOOL: u64 = 2;
+        const FLOAT: u64 = 3;
+        if let Value::Marked(mark) = value {
+            let index = i64::from(u32::try_from(mark & u64::from(u32::MAX)).ok()?);
+            return match (mark & ELEMENT != 0, (mark & !ELEMENT) >> 32) {
+                (true, 1) => Some(Argument::Register(index)),
+                (true, 2) => Some(Argument::Constant(index)),
+                (true, 3) => Some(Argument::Function(index)),
+                (false, 0) if index == 0 => Some(Argument::Vm),
+                _ => None,
+            };
+        }
+        let value = || self.number(value);
+        Some(match self.number(kind)? & u64::from(u32::MAX) {
+            NONE => Argument::Void,
+            INT | BOOL => Argument::Immediate(value()?.cast_signed()),
+            FLOAT => {
+                let number = f64::from_bits(value()?);
+                let index = self.executable.constants.len();
+                let index = index.saturating_add(self.constants.len());
+                self.constants.push(ConstantValue::Float(number));
+                Argument::Constant(i64::try_from(index).ok()?)
+            }
+            _ => return None,
+        })
+    }
+
+    /// What compiled code finds when it is entered: its parameters.
+    fn entered(&self, before: &State) -> State {
+        let stack = self.image.machine.stack();
+        let mut state = State::entry(&[], stack);
+        state.set(stack, before.get(stack));
+        for register in self.image.machine.parameters() {
+            let value = before.get(*register);
+            if matches!(value, Value::Marked(_) | Value::Frame(_)) {
+                state.set(*register, value);
+            }
+        }
+        state
+    }
+}
+
+/// The mark of an element of one of the given lists.
+fn element(list: u64, index: i64) -> Value {
+    match u32::try_from(index) {
+        Ok(index) => Value::Marked(ELEMENT | list << 32 | u64::from(index)),
+        Err(_) => Value::Unknown,
+    }
+}
+
+impl Course {
+    /// The first step of a place that was read with this knowledge.
+    fn known(&self, place: u64, state: &State) -> Option<usize> {
+        let begun = self.begun.get(&place)?.iter();
+        let mut same = begun.filter(|(known, last, _)| *last == self.last && known == state);
+        same.next().map(|(.., first)| *first)
+    }
+
+    fn begin(&mut self, place: u64, state: &State) -> Result<(), String> {
+        let first = self.steps.len();
+        let begun = self.begun.entry(place).or_default();
+        if begun.len() >= MOST_COPIES {
+            return Err(format!("at {place:#x}: too many ways lead there"));
+        }
+        begun.push((state.clone(), self.last, first));
+        Ok(())
+    }
+
+    fn fork(&mut self, to: u64, code: Piece<'_>, state: &State) {
+        self.open.push(Way {
+            at: to,
+            code: code.address,
+            state: state.clone(),
+            last: self.last,
+            from: self.steps.len(),
+        });
+        self.steps.push(Step::Branch(usize::MAX));
+    }
+}

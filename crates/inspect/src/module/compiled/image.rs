@@ -1,0 +1,153 @@
+//! What following the code of a library needs of its image: code by address, what calls
+//! lead to, texts and words of its data.
+
+use std::collections::HashMap;
+
+use super::vm_tir_functions;
+use crate::container::{Callee, Linkage, Parsed, linkage};
+use crate::limits::MAX_REGISTERED_NAME;
+use crate::machine::{self, Flow, Machine, Piece, State, Target};
+use crate::module::ModelLibrary;
+
+/// Functions of the runtime that compiled code passes values with.
+const LISTS: &[u8] = b"TVMBackendAnyList";
+/// Instructions of a stub.
+const STUB: usize = 6;
+
+/// What a call leads to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Called {
+    /// A function of the runtime, by name.
+    Runtime(String),
+    /// Code of the image.
+    Here(u64),
+    /// Somewhere else.
+    Elsewhere,
+}
+
+/// The image of a library.
+pub(super) struct Image<'a> {
+    pub(super) machine: Box<dyn Machine>,
+    code: Vec<Piece<'a>>,
+    data: Vec<Piece<'a>>,
+    linkage: Linkage,
+    /// Host functions of the library by address, as its VM calls them.
+    hosts: HashMap<u64, String>,
+    /// Compiled VM functions: name and address.
+    compiled: HashMap<String, u64>,
+}
+
+impl<'a> Image<'a> {
+    /// `None` where code of the architecture is not read.
+    pub(super) fn of(parsed: &'a Parsed<'_>, library: &ModelLibrary) -> Option<Self> {
+        let machine = machine::of(parsed)?;
+        let prefix = library.prefix.as_deref().unwrap_or_default();
+        let (hosts, compiled) = vm_tir_functions(&parsed.binary, prefix, library.symbols);
+        let data = parsed.regions.iter().filter(|region| !region.executable);
+        let data = data.map(|region| Piece {
+            data: &region.data,
+            address: region.address,
+        });
+        Some(Self {
+            machine,
+            code: machine::code(parsed),
+            data: data.collect(),
+            linkage: linkage(parsed, |name| memchr::memmem::find(name, LISTS).is_some()),
+            hosts,
+            compiled,
+        })
+    }
+
+    /// Where a compiled VM function begins.
+    pub(super) fn start(&self, name: &str) -> Option<u64> {
+        self.compiled.get(name).copied()
+    }
+
+    /// The host function at an address.
+    pub(super) fn host(&self, address: u64) -> Option<&str> {
+        self.hosts.get(&address).map(String::as_str)
+    }
+
+    /// The function that begins at an address, to its end where that is known.
+    pub(super) fn function(&self, start: u64) -> Option<Piece<'a>> {
+        let end = self.linkage.function(start);
+        let end = end.and_then(|(first, end)| end.filter(|_| first == start));
+        let rest = within(&self.code, start)?;
+        let length = end.and_then(|end| usize::try_from(end.checked_sub(start)?).ok());
+        let data = length.and_then(|length| rest.get(..length)).unwrap_or(rest);
+        Some(Piece {
+            data,
+            address: start,
+        })
+    }
+
+    /// The name at an address of the data.
+    pub(super) fn name(&self, address: u64) -> Option<String> {
+        let rest = within(&self.data, address)?;
+        let rest = rest.get(..MAX_REGISTERED_NAME).unwrap_or(rest);
+        let name = rest.get(..memchr::memchr(0, rest)?)?;
+        let name = std::str::from_utf8(name).ok()?;
+        let is_name = |byte: u8| byte.is_ascii_graphic();
+        (!name.is_empty() && name.bytes().all(is_name)).then(|| name.to_owned())
+    }
+
+    /// The word at an address of the data.
+    pub(super) fn word(&self, address: u64) -> Option<u64> {
+        let rest = within(&self.data, address)?;
+        Some(u64::from_le_bytes(*rest.first_chunk()?))
+    }
+
+    /// Whether code begins at an address.
+    pub(super) fn is_code(&self, address: u64) -> bool {
+        within(&self.code, address).is_some()
+    }
+
+    /// What a call leads to, stubs passed over.
+    pub(super) fn called(&mut self, target: Target) -> Called {
+        let named = |callee: Option<&Callee>| match callee {
+            Some(Callee::Named(name)) => Some(Called::Runtime(name.clone())),
+            Some(Callee::Here(address)) => Some(Called::Here(*address)),
+            None => None,
+        };
+        match target {
+            Target::Cell(cell) => named(self.linkage.cells.get(&cell)),
+            Target::Code(address) => match named(self.linkage.named.get(&address)) {
+                None if self.host(address).is_none() => match self.stub(address) {
+                    Some(cell) => named(self.linkage.cells.get(&cell)),
+                    None => Some(Called::Here(address)),
+                },
+                None => Some(Called::Here(address)),
+                named => named,
+            },
+            Target::Unknown => None,
+        }
+        .unwrap_or(Called::Elsewhere)
+    }
+
+    /// The cell that a stub jumps through.
+    fn stub(&mut self, address: u64) -> Option<u64> {
+        let code = Piece {
+            data: within(&self.code, address)?,
+            address,
+        };
+        let mut state = State::entry(&[], self.machine.stack());
+        let mut at = 0usize;
+        for _ in 0..STUB {
+            let (length, flow) = self.machine.step(code, at, &mut state)?;
+            match flow {
+                Flow::On => at = at.saturating_add(length),
+                Flow::Jump(Target::Cell(cell)) => return Some(cell),
+                _ => return None,
+            }
+        }
+        None
+    }
+}
+
+/// The bytes from an address on.
+fn within<'a>(pieces: &[Piece<'a>], address: u64) -> Option<&'a [u8]> {
+    pieces.iter().find_map(|piece| {
+        let from = usize::try_from(address.checked_sub(piece.address)?).ok()?;
+        piece.data.get(from..).filter(|rest| !rest.is_empty())
+    })
+}

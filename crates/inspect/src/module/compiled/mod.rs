@@ -1,0 +1,96 @@
+//! VM functions that are compiled to host code (`__vmtir__<name>`), read back from it.
+//!
+//! Such a function makes the calls that its bytecode would: it puts registers, constants
+//! and numbers into an array of arguments and calls builtins by name. The code is followed
+//! from its first instruction (`follow`), by what the machine's instructions move about;
+//! what it calls becomes instructions of the VM again, in a copy of the executable. A
+//! function that does not let itself be read so is named, with the reason.
+
+mod follow;
+mod image;
+
+use serde::Serialize;
+
+use super::ModelLibrary;
+use super::symbols::vm_tir_functions;
+use crate::container::Parsed;
+use crate::vm::{Executable, FunctionKind};
+use follow::Reader;
+use image::Image;
+
+/// An executable with the bodies that were read from host code.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Recovered {
+    /// Index of its module in the blob.
+    pub module: usize,
+    /// The executable with the bodies; functions that only host code names are behind
+    /// those of its table.
+    #[serde(skip)]
+    pub executable: Executable,
+    /// Functions whose code could not be read.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unread: Vec<Unread>,
+}
+
+/// A compiled function that could not be read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Unread {
+    /// Its name.
+    pub name: String,
+    /// Where reading ended, and why.
+    pub why: String,
+}
+
+/// Fills in what compiled VM functions do, where there are some.
+pub(super) fn read(library: &mut ModelLibrary, parsed: &Parsed<'_>) {
+    let Ok(blob) = &library.blob else { return };
+    let is_compiled = |executable: &Executable| {
+        let mut functions = executable.functions.iter();
+        functions.any(|function| function.kind == FunctionKind::VmTir)
+    };
+    let mut image = None;
+    let mut recovered = Vec::new();
+    for (module, executable) in blob.executables().filter(|(_, it)| is_compiled(it)) {
+        let image = image.get_or_insert_with(|| Image::of(parsed, library));
+        recovered.push(of_executable(module, executable, image.as_mut()));
+    }
+    library.recovered = recovered;
+}
+
+fn of_executable(
+    module: usize,
+    executable: &Executable,
+    image: Option<&mut Image<'_>>,
+) -> Recovered {
+    let compiled = executable.functions.iter().enumerate();
+    let compiled = compiled.filter(|(_, function)| function.kind == FunctionKind::VmTir);
+    let Some(image) = image else {
+        let unread = |name: &str| Unread {
+            name: name.to_owned(),
+            why: String::from("code of this architecture is not read"),
+        };
+        return Recovered {
+            module,
+            executable: executable.clone(),
+            unread: compiled
+                .map(|(_, function)| unread(&function.name))
+                .collect(),
+        };
+    };
+    let mut reader = Reader::new(image, executable);
+    let (mut bodies, mut unread) = (Vec::new(), Vec::new());
+    for (index, function) in compiled {
+        match reader.body(index, &function.name, function.num_args) {
+            Ok(body) => bodies.push(body),
+            Err(why) => unread.push(Unread {
+                name: function.name.clone(),
+                why,
+            }),
+        }
+    }
+    Recovered {
+        module,
+        executable: executable.with_bodies(reader.more(), &bodies),
+        unread,
+    }
+}

@@ -1,0 +1,98 @@
+//! VM functions compiled to host code, against the same program as bytecode: compiled by
+//! every release that can, for both architectures that are read, they make the same calls
+//! of builtins, with the same arguments.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use artcheck_inspect::container;
+use artcheck_inspect::module::{ModelLibrary, locate};
+use artcheck_inspect::vm::calls::all_calls;
+use artcheck_inspect::vm::{Argument, Executable};
+
+const KINDS: &str = "cache-compiled branch loop closure nested-tuples helpers tag-from-function \
+                     config-from-function match-cast scalars shapes symbolic application";
+
+fn parts() -> PathBuf {
+    let home = std::env::var_os("HOME").expect("a home");
+    std::env::var_os("ARTCHECK_PARTS").map_or_else(
+        || Path::new(&home).join(".cache/artcheck/parts"),
+        PathBuf::from,
+    )
+}
+
+fn library(path: &Path) -> ModelLibrary {
+    let bytes = std::fs::read(path).expect("a library");
+    let parsed = container::parse(&bytes).expect("an image");
+    let mut found = locate::find(&parsed[0]);
+    assert_eq!(found.len(), 1, "{}", path.display());
+    found.remove(0)
+}
+
+/// Calls of builtins, by function, each as text; the order within one is that of the code,
+/// which the compiler may change where the ways part, so it is not compared.
+fn calls(executable: &Executable) -> Vec<String> {
+    let name = |index: i64| {
+        let index = usize::try_from(index).expect("an index");
+        executable.functions[index].name.as_str()
+    };
+    let argument = |argument: Argument| match argument {
+        Argument::Constant(index) => {
+            let index = usize::try_from(index).expect("an index");
+            format!("{:?}", executable.constants[index].value)
+        }
+        Argument::Function(index) => name(index).to_owned(),
+        // Registers are numbered by either compiler as it likes.
+        Argument::Register(_) => String::from("register"),
+        other => format!("{other:?}"),
+    };
+    let mut calls: Vec<String> = all_calls(executable)
+        .filter(|call| name(call.callee).starts_with("vm.builtin."))
+        .map(|call| {
+            let args: Vec<String> = call.args.iter().map(argument).collect();
+            let function = &executable.functions[call.function].name;
+            format!("{function}: {}({})", name(call.callee), args.join(", "))
+        })
+        .collect();
+    calls.sort();
+    calls
+}
+
+#[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
+fn compiled_bodies_make_the_calls_of_the_bytecode() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let mut compared = 0;
+    for release in ["0.25", "0.26", "0.27"] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let python = parts().join(format!("venv/tvm-{release}/bin/python"));
+        let status = Command::new(python)
+            .arg(root.join("tests/pairs/both_modes.py"))
+            .arg(folder.path())
+            .args(KINDS.split_whitespace())
+            .status()
+            .expect("the compiler");
+        assert!(status.success());
+        for kind in KINDS.split_whitespace() {
+            for architecture in ["x86_64", "aarch64"] {
+                let path = |mode| {
+                    folder
+                        .path()
+                        .join(format!("{kind}-{architecture}-{mode}.so"))
+                };
+                if !path("compiled").exists() || !path("bytecode").exists() {
+                    continue; // the release cannot compile it
+                }
+                let (bytecode, compiled) = (library(&path("bytecode")), library(&path("compiled")));
+                let what = format!("{kind}, {architecture}, {release}");
+                assert_eq!(compiled.unread(), None, "{what}");
+                let blob = bytecode.blob.as_ref().expect("a blob");
+                let (_, wanted) = blob.executables().next().expect("an executable");
+                let read = &compiled.recovered[0].executable;
+                assert_eq!(calls(read), calls(wanted), "{what}");
+                compared += 1;
+            }
+        }
+    }
+    assert!(compared >= 60, "only {compared} pairs were compared");
+}

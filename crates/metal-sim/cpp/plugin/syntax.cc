@@ -1,0 +1,288 @@
+#include "syntax.h"
+
+#include <map>
+#include <set>
+
+namespace msim {
+namespace {
+
+const std::set<std::string> kTypes = {"char", "uchar", "short", "ushort", "int", "uint",
+                                      "long", "ulong", "half",  "float"};
+
+int precedence(const std::string& op) {
+  static const std::map<std::string, int> levels = {
+      {"||", 1}, {"&&", 2}, {"|", 3},  {"^", 4},  {"&", 5},  {"==", 6}, {"!=", 6},
+      {"<", 7},  {">", 7},  {"<=", 7}, {">=", 7}, {"<<", 8}, {">>", 8}, {"+", 9},
+      {"-", 9},  {"*", 10}, {"/", 10}, {"%", 10}};
+  auto found = levels.find(op);
+  return found == levels.end() ? 0 : found->second;
+}
+
+class Parser {
+ public:
+  Parser(const std::vector<Token>& tokens, std::size_t open) : tokens_(tokens), at_(open) {}
+
+  Syntax run(const std::vector<Parameter>& parameters) {
+    scopes_.emplace_back();
+    for (const auto& p : parameters) {
+      const std::string space = p.space.empty() ? "position" : p.space;
+      if (space == "device" && !scalar_type(p.type)) fail("buffer of `" + p.type + "`");
+      Symbol* s = declare(space, p.type, p.name);
+      s->varying = p.attribute == "thread_position_in_threadgroup";
+      if (space == "position" && !s->varying && p.attribute != "threadgroup_position_in_grid") {
+        fail("`" + p.attribute + "`");
+      }
+    }
+    out_.body = block();
+    return std::move(out_);
+  }
+
+ private:
+  [[noreturn]] void fail(const std::string& what) const {
+    throw TranslateError(at_ < tokens_.size() ? tokens_[at_].line : 0, what);
+  }
+  const std::string& text(std::size_t ahead = 0) const {
+    static const std::string nothing;
+    return at_ + ahead < tokens_.size() ? tokens_[at_ + ahead].text : nothing;
+  }
+  void take(const char* expected) {
+    if (text() != expected) fail(std::string("`") + expected + "` expected, found `" + text() + "`");
+    ++at_;
+  }
+  bool taken(const char* what) { return text() == what && ++at_ != 0; }
+
+  Symbol* declare(std::string space, std::string type, std::string name) {
+    auto symbol = std::make_unique<Symbol>();
+    symbol->space = std::move(space);
+    symbol->type = std::move(type);
+    symbol->name = name;
+    symbol->declared = static_cast<int>(out_.symbols.size());
+    out_.symbols.push_back(std::move(symbol));
+    return scopes_.back()[name] = out_.symbols.back().get();
+  }
+  Symbol* find(const std::string& name) const {
+    for (auto scope = scopes_.rbegin(); scope != scopes_.rend(); ++scope) {
+      auto found = scope->find(name);
+      if (found != scope->end()) return found->second;
+    }
+    fail("`" + name + "` is not declared");
+  }
+
+  std::vector<Statement> block() {
+    take("{");
+    scopes_.emplace_back();
+    std::vector<Statement> all;
+    while (text() != "}") all.push_back(statement());
+    take("}");
+    scopes_.pop_back();
+    return all;
+  }
+  std::vector<Statement> branch() {
+    if (text() == "{") return block();
+    std::vector<Statement> one;
+    one.push_back(statement());
+    return one;
+  }
+
+  Statement statement() {
+    Statement s{};
+    s.line = tokens_[at_].line;
+    if (text() == "{") {
+      s.kind = Statement::kBlock;
+      s.body = block();
+      return s;
+    }
+    if (taken(";")) {
+      s.kind = Statement::kNothing;
+      return s;
+    }
+    if (taken("if")) {
+      s.kind = Statement::kIf;
+      take("(");
+      s.condition.push_back(expression());
+      take(")");
+      s.body = branch();
+      if (taken("else")) s.otherwise = branch();
+      return s;
+    }
+    if (taken("for")) return loop(std::move(s));
+    if (text() == "threadgroup_barrier" || text() == "simdgroup_barrier") {
+      // Lanes are always together.
+      s.kind = text() == "threadgroup_barrier" ? Statement::kBarrier : Statement::kNothing;
+      while (text() != ";") ++at_;
+      take(";");
+      return s;
+    }
+    std::string space;
+    if (text() == "thread" || text() == "threadgroup") space = tokens_[at_++].text;
+    if (text() == "const") ++at_;
+    if (scalar_type(text()) && tokens_[at_ + 1].kind == Token::kWord) {
+      return declaration(std::move(s), space == "threadgroup" ? space : "");
+    }
+    if (!space.empty()) fail("`" + text() + "` after `" + space + "`");
+    s.kind = Statement::kAssign;
+    s.target.push_back(unary());
+    take("=");
+    s.value.push_back(expression());
+    take(";");
+    Expr& place = s.target.front();
+    if (place.symbol == nullptr || (place.kind != Expr::kName && place.kind != Expr::kIndex)) {
+      fail("assignment to an unknown place");
+    }
+    place.symbol->stored = true;
+    return s;
+  }
+
+  Statement declaration(Statement s, const std::string& space) {
+    s.kind = Statement::kDeclare;
+    const std::string type = tokens_[at_++].text, name = tokens_[at_++].text;
+    std::string length;
+    if (taken("[")) {
+      if (tokens_[at_].kind != Token::kNumber) fail("array length");
+      length = tokens_[at_++].text;
+      take("]");
+    } else if (space == "threadgroup") {
+      fail("`threadgroup` without an array");
+    } else if (taken("=")) {
+      s.value.push_back(expression());
+    }
+    take(";");
+    s.symbol = declare(space, type, name);
+    s.symbol->length = length;
+    return s;
+  }
+
+  // for (T name = first; condition; ++name)
+  Statement loop(Statement s) {
+    s.kind = Statement::kFor;
+    take("(");
+    if (!scalar_type(text())) fail("loop variable of `" + text() + "`");
+    const std::string type = tokens_[at_++].text, name = tokens_[at_++].text;
+    take("=");
+    s.value.push_back(expression());
+    take(";");
+    scopes_.emplace_back();
+    s.symbol = declare("", type, name);
+    s.condition.push_back(expression());
+    take(";");
+    take("++");
+    take(name.c_str());
+    take(")");
+    s.body = branch();
+    scopes_.pop_back();
+    return s;
+  }
+
+  Expr expression(int least = 1) {
+    Expr left = unary();
+    for (;;) {
+      const int level = precedence(text());
+      if (level < least) return left;
+      Expr both{Expr::kBinary, text(), nullptr, {}, tokens_[at_].line};
+      ++at_;
+      both.parts.push_back(std::move(left));
+      both.parts.push_back(expression(level + 1));
+      left = std::move(both);
+    }
+  }
+
+  Expr unary() {
+    const int line = at_ < tokens_.size() ? tokens_[at_].line : 0;
+    if (text() == "-" || text() == "!" || text() == "~") {
+      Expr e{Expr::kUnary, text(), nullptr, {}, line};
+      ++at_;
+      e.parts.push_back(unary());
+      return e;
+    }
+    if (text() == "(" && scalar_type(text(1)) && text(2) == ")") {
+      Expr e{Expr::kCast, text(1), nullptr, {}, line};
+      at_ += 3;
+      e.parts.push_back(unary());
+      return e;
+    }
+    return postfix(primary());
+  }
+
+  Expr postfix(Expr e) {
+    for (;;) {
+      if (text() == "[") {
+        Expr index{Expr::kIndex, "", e.symbol, {}, tokens_[at_].line};
+        if (e.symbol == nullptr || e.kind == Expr::kIndex) fail("subscript of a value");
+        ++at_;
+        index.parts.push_back(std::move(e));
+        index.parts.push_back(expression());
+        take("]");
+        e = std::move(index);
+      } else if (text() == ".") {
+        ++at_;
+        if (e.kind != Expr::kName) fail("member of a value");
+        Expr member{Expr::kMember, text(), e.symbol, {}, tokens_[at_].line};
+        ++at_;
+        e = std::move(member);
+      } else {
+        return e;
+      }
+    }
+  }
+
+  Expr primary() {
+    if (at_ >= tokens_.size()) fail("the end");
+    const Token& t = tokens_[at_];
+    if (t.kind == Token::kNumber) {
+      ++at_;
+      return {Expr::kNumber, t.text, nullptr, {}, t.line};
+    }
+    if (text() == "(") {
+      if (Symbol* same = same_array()) return {Expr::kName, same->name, same, {}, t.line};
+      ++at_;
+      Expr inner = expression();
+      take(")");
+      return inner;
+    }
+    if (t.kind != Token::kWord) fail("`" + t.text + "`");
+    if (text(1) == "(") {
+      Expr call{Expr::kCall, t.text, nullptr, {}, t.line};
+      at_ += 2;
+      while (text() != ")") {
+        call.parts.push_back(expression());
+        if (text() != ")") take(",");
+      }
+      take(")");
+      return call;
+    }
+    Symbol* symbol = find(t.text);
+    ++at_;
+    return {Expr::kName, symbol->name, symbol, {}, t.line};
+  }
+
+  // ((volatile threadgroup float*)name): the array itself, if that is its type.
+  Symbol* same_array() {
+    std::size_t i = 1;
+    if (text(0) != "(" || text(i) != "(") return nullptr;
+    ++i;
+    if (text(i) == "volatile") ++i;
+    if (text(i) != "threadgroup" && text(i) != "device") return nullptr;
+    const std::string space = text(i), type = text(i + 1);
+    if (text(i + 2) != "*" || text(i + 3) != ")" || text(i + 5) != ")") fail("a pointer");
+    Symbol* symbol = find(text(i + 4));
+    if (symbol->space != space || symbol->type != type) fail("a pointer of another type");
+    at_ += i + 6;
+    return symbol;
+  }
+
+  const std::vector<Token>& tokens_;
+  std::size_t at_;
+  std::vector<std::map<std::string, Symbol*>> scopes_;
+  Syntax out_;
+};
+
+}  // namespace
+
+bool scalar_type(const std::string& name) { return kTypes.count(name) != 0; }
+
+Syntax parse_body(const std::vector<Token>& tokens, std::size_t open,
+                  const std::vector<Parameter>& parameters) {
+  return Parser(tokens, open).run(parameters);
+}
+
+}  // namespace msim

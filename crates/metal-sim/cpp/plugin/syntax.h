@@ -1,0 +1,56 @@
+// The statements of a kernel's body as a tree, for plugin/lanes.cc.
+//
+// Knows the scalar subset of what TVM's generator writes; throws TranslateError for
+// anything else, and the kernel is translated thread by thread instead (translate.cc).
+#pragma once
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "entry.h"
+#include "lex.h"
+
+namespace msim {
+
+struct Symbol {
+  std::string space;   // device, threadgroup, constant, position, or nothing
+  std::string type, name;
+  std::string length;  // of an array
+  bool varying = false;  // differs between the lanes of a simd-group
+  bool stored = false;   // the kernel writes it
+  int declared = 0;      // order of declaration
+};
+
+struct Expr {
+  enum Kind { kNumber, kName, kUnary, kBinary, kCast, kCall, kIndex, kMember };
+  Kind kind;
+  std::string text;  // number, operator, type, function or member
+  Symbol* symbol = nullptr;
+  std::vector<Expr> parts;
+  int line = 0;
+  bool varying = false;
+};
+
+struct Statement {
+  enum Kind { kDeclare, kAssign, kIf, kFor, kBlock, kBarrier, kNothing };
+  Kind kind;
+  int line = 0;
+  Symbol* symbol = nullptr;               // kDeclare, kFor
+  std::vector<Expr> target;               // kAssign
+  std::vector<Expr> value;                // kDeclare (may lack), kAssign, kFor's first
+  std::vector<Expr> condition;            // kIf, kFor
+  std::vector<Statement> body, otherwise; // kIf, kFor, kBlock
+};
+
+struct Syntax {
+  std::vector<std::unique_ptr<Symbol>> symbols;
+  std::vector<Statement> body;
+};
+
+bool scalar_type(const std::string& name);
+
+// The body that opens at `tokens[open]`.
+Syntax parse_body(const std::vector<Token>& tokens, std::size_t open,
+                  const std::vector<Parameter>& parameters);
+
+}  // namespace msim

@@ -1,0 +1,249 @@
+//! `artcheck verify --mission DIR`: every model folder that is there, asked what
+//! `matrix/mission.toml` asks, and a table for a pull request.
+//!
+//! It becomes a matrix in a temporary file, so it runs as any matrix does. Nothing is
+//! fetched.
+
+use std::fmt::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, bail};
+use artcheck_inspect::scan;
+use artcheck_inspect::shown::shown;
+use artcheck_verify::{MatrixReport, Outcome, RowReport};
+use toml::{Table, Value};
+
+use super::verify_one::{Matrix, absolute, named_runtime, path};
+use crate::args::VerifyArgs;
+
+/// The questions, with what the answers must hold.
+const QUESTIONS: &str = include_str!("../../matrix/mission.toml");
+
+/// What a model library may be called, the first of a folder counting.
+const LIBRARIES: [&str; 4] = ["dylib", "so", "dll", "tar"];
+
+/// A model folder that cannot be asked, and why.
+pub struct Left {
+    model: String,
+    reason: String,
+}
+
+/// The matrix of the folders in `folder`, and the folders that have no row.
+pub fn matrix(args: &VerifyArgs, folder: &Path) -> anyhow::Result<(Matrix, Vec<Left>)> {
+    let (mut rows, mut left) = (Vec::new(), Vec::new());
+    let questions: Table = toml::from_str(QUESTIONS).context("matrix/mission.toml")?;
+    let device = match args.device.as_deref() {
+        // The run makes simulated rows of rows for Metal, with the time that they take.
+        None | Some("metal-sim") => "metal",
+        Some(device) => device,
+    };
+    for model in folders(folder)? {
+        match row(&model, &questions, device) {
+            Ok(row) => rows.push(Value::Table(row)),
+            Err(error) => left.push(Left {
+                model: name_of(&model),
+                reason: format!("{error:#}"),
+            }),
+        }
+    }
+    if rows.is_empty() && left.is_empty() {
+        bail!(
+            "{}: no folder in it holds a model library; each model has a folder of its own there, with model.dylib and params",
+            shown(&folder.display().to_string())
+        );
+    }
+    let mut file = Table::new();
+    file.insert("schema".into(), 1.into());
+    file.insert("runtimes".into(), named_runtime(args)?.into());
+    file.insert("row".into(), Value::Array(rows));
+    Ok((Matrix::temporary(&toml::to_string(&file)?)?, left))
+}
+
+/// The folders that may be models, by name.
+fn folders(of: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let entries =
+        std::fs::read_dir(of).with_context(|| shown(&of.display().to_string()).into_owned())?;
+    let mut found: Vec<PathBuf> = entries
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| library_of(path).is_some())
+        .collect();
+    found.sort();
+    Ok(found)
+}
+
+fn library_of(folder: &Path) -> Option<PathBuf> {
+    let entries = std::fs::read_dir(folder).ok()?;
+    let mut files: Vec<PathBuf> = entries
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.is_file())
+        .collect();
+    files.sort();
+    let of = |suffix: &&str| {
+        files
+            .iter()
+            .find(|file| file.extension().is_some_and(|e| e == *suffix))
+    };
+    LIBRARIES.iter().find_map(|suffix| of(&suffix)).cloned()
+}
+
+fn name_of(folder: &Path) -> String {
+    let name = folder.file_name().unwrap_or_default();
+    name.to_string_lossy().into_owned()
+}
+
+fn row(folder: &Path, questions: &Table, device: &str) -> anyhow::Result<Table> {
+    let name = name_of(folder);
+    let library = library_of(folder).context("no library")?;
+    if library.extension().is_some_and(|suffix| suffix == "tar") {
+        bail!("a system library is linked into an app, not loaded: compile for macOS");
+    }
+    let mut row = Table::new();
+    for (key, value) in asked(&name, questions)? {
+        row.insert(key, value);
+    }
+    row.insert("name".into(), name.clone().into());
+    row.insert("model".into(), name.into());
+    row.insert("library".into(), path(&absolute(&library)?)?);
+    row.insert("folder".into(), path(&absolute(folder)?)?);
+    row.insert("runtime".into(), "named".into());
+    row.insert("device".into(), device.into());
+    Ok(row)
+}
+
+/// What the mission asks a model of that name: its own row's questions, or those of any
+/// chat model.
+fn asked(name: &str, questions: &Table) -> anyhow::Result<Table> {
+    let rows = questions.get("row").and_then(Value::as_array);
+    let rows: Vec<&Table> = rows
+        .into_iter()
+        .flatten()
+        .filter_map(Value::as_table)
+        .collect();
+    let lower = name.to_lowercase();
+    let is_named = |row: &&&Table| {
+        let model = row.get("model").and_then(Value::as_str);
+        let short = model.and_then(|model| model.rsplit('/').next());
+        short.is_some_and(|short| lower.contains(&short.to_lowercase()))
+    };
+    let chat = rows
+        .iter()
+        .find(|row| row.get("model").is_some_and(Value::is_array));
+    let row = rows
+        .iter()
+        .find(is_named)
+        .or(chat)
+        .context("no questions")?;
+    let mut kept = questions
+        .get("defaults")
+        .and_then(Value::as_table)
+        .cloned()
+        .unwrap_or_default();
+    kept.extend((*row).clone());
+    for key in ["get", "kind", "row"] {
+        kept.remove(key);
+    }
+    Ok(kept)
+}
+
+/// The table for a pull request.
+pub fn table(report: &MatrixReport, left: &[Left]) -> String {
+    let mut text = String::from(
+        "| model | kind | VM format | runtime | device | tokens/s | answer |\n|---|---|---|---|---|---|---|\n",
+    );
+    for row in &report.rows {
+        let facts = &row.facts;
+        let kind = facts
+            .kind
+            .map_or_else(|| "-".to_owned(), |kind| kind.to_string());
+        let runtime = if facts.packages.is_empty() {
+            "-".to_owned()
+        } else {
+            facts.packages.join(", ")
+        };
+        let device = if row.simulated {
+            "Metal, simulated on a CPU"
+        } else {
+            &row.device
+        };
+        let rate = row.figures.tokens_per_second;
+        let rate = rate.map_or_else(|| "-".to_owned(), |rate| format!("{rate:.1}"));
+        line(
+            &mut text,
+            [
+                &row.model,
+                &kind,
+                &vm_format(&row.library),
+                &runtime,
+                device,
+                &rate,
+                &answer(row),
+            ],
+        );
+    }
+    for model in left {
+        line(
+            &mut text,
+            [
+                &model.model,
+                "-",
+                "-",
+                "-",
+                "-",
+                "-",
+                &format!("not run: {}", model.reason),
+            ],
+        );
+    }
+    text
+}
+
+fn line(text: &mut String, cells: [&str; 7]) {
+    let cells = cells.map(|cell| shown(cell).replace('|', "\\|").replace('\n', " "));
+    // Writing to a string cannot fail.
+    let _ = writeln!(text, "| {} |", cells.join(" | "));
+}
+
+/// What came of a row: the answers, or what was measured, or why there is none.
+fn answer(row: &RowReport) -> String {
+    let texts: Vec<String> = row
+        .answers
+        .iter()
+        .filter_map(|answer| Some(format!("\"{}\"", answer.text.as_deref()?.trim())))
+        .collect();
+    let said = if texts.is_empty() {
+        let details = row
+            .checks
+            .iter()
+            .map(|check| format!("{}: {}", check.name, check.detail));
+        details.collect::<Vec<_>>().join("; ")
+    } else {
+        texts.join(", ")
+    };
+    match &row.outcome {
+        Outcome::Passed => said,
+        Outcome::Failed { failure } if said.is_empty() => format!("failed: {}", failure.message),
+        Outcome::Failed { failure } => format!("failed: {}; {said}", failure.message),
+        Outcome::NotRun { reason } => format!("not run: {reason}"),
+    }
+}
+
+/// The generations of the executables in a library.
+fn vm_format(library: &Path) -> String {
+    let mut found: Vec<String> = scan::artifacts_of(library)
+        .iter()
+        .flat_map(|artifact| &artifact.libraries)
+        .filter_map(|library| library.blob.as_ref().ok())
+        .flat_map(|blob| {
+            blob.executables()
+                .map(|(_, executable)| format!("{:?}", executable.magic))
+                .collect::<Vec<_>>()
+        })
+        .collect();
+    found.sort();
+    found.dedup();
+    if found.is_empty() {
+        "-".to_owned()
+    } else {
+        found.join(", ")
+    }
+}

@@ -1,0 +1,341 @@
+// Uses the page in Chromium and Firefox as a person does, and holds what it says against
+// the program: node tests/web/page.mjs [--browser NAME]... ; tests/web/page prepares it.
+
+import { execFileSync, spawnSync } from "node:child_process";
+import { createServer } from "node:http";
+import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { homedir, tmpdir } from "node:os";
+import { basename, dirname, extname, join } from "node:path";
+import { gzipSync } from "node:zlib";
+
+const root = join(import.meta.dirname, "../..");
+const require = createRequire(join(root, "web/package.json"));
+const { default: puppeteer } = await import(require.resolve("puppeteer-core"));
+const cache = process.env.ARTCHECK_PARTS ?? join(homedir(), ".cache/artcheck/parts");
+const axe = readFileSync(join(cache, "npm/axe-core/package/axe.min.js"), "utf8");
+const artcheck = process.env.ARTCHECK ?? join(root, "target/release/artcheck");
+const pictures = process.env.PICTURES;
+const corpus = join(root, "corpus/artifacts");
+const folder = mkdtempSync(join(tmpdir(), "artcheck-page-"));
+const TYPES = { ".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml", ".gz": "application/gzip" };
+
+/** What was measured, for the record. */
+const record = [];
+let failed = 0;
+
+function check(what, good, detail = "") {
+  if (!good) failed += 1;
+  const line = `${good ? "ok    " : "FAILED"} ${what}${detail === "" ? "" : `: ${detail}`}`;
+  console.log(line);
+  record.push(line);
+}
+
+/** The page's folder on a port, and what was asked of it. */
+function served(files) {
+  const asked = [];
+  const server = createServer((request, answer) => {
+    asked.push(request.url);
+    const path = new URL(request.url, "http://x").pathname;
+    const file = join(files, path === "/" ? "index.html" : path);
+    if (!existsSync(file)) return void answer.writeHead(404).end();
+    answer.writeHead(200, { "content-type": TYPES[extname(file)] ?? "application/octet-stream" }).end(readFileSync(file));
+  });
+  server.listen(0, "127.0.0.1");
+  return { server, asked, at: () => `http://127.0.0.1:${server.address().port}/` };
+}
+
+/** What the program prints, run where the file is. */
+function native(args, cwd) {
+  const done = spawnSync(artcheck, args, { cwd, maxBuffer: 1 << 30 });
+  return { status: done.status, stdout: done.stdout.toString(), stderr: done.stderr.toString() };
+}
+
+/** Every file of the corpus that is given by name. */
+function* filesBelow(path) {
+  for (const entry of readdirSync(path, { withFileTypes: true }).sort((a, b) => (a.name < b.name ? -1 : 1))) {
+    const inner = join(path, entry.name);
+    if (entry.isDirectory()) yield* filesBelow(inner);
+    else yield inner;
+  }
+}
+
+const inPage = {
+  /** The page's own state: the module that it runs. */
+  state: (page) => page.evaluate(async () => {
+    const { state } = await import(new URL("main.js", location.href).href);
+    return { json: state.json, turn: state.turn, took: state.took, read: state.read, memory: state.memory };
+  }),
+  async give(page, paths, input = "#files") {
+    const before = (await inPage.state(page)).turn;
+    const field = await page.$(input);
+    await field.uploadFile(...paths);
+    await inPage.next(page, before);
+    return inPage.state(page);
+  },
+  next: (page, before) => page.waitForFunction(async (before) => {
+    const { state } = await import(new URL("main.js", location.href).href);
+    return state.turn > before;
+  }, { timeout: 120_000, polling: 20 }, before),
+  violations: (page) => page.evaluate(() => window.violations),
+};
+
+async function opened(browser, url) {
+  const page = await browser.newPage();
+  await page.setViewport({ width: 1100, height: 900 });
+  const said = [];
+  page.on("console", (message) => ["error", "warn"].includes(message.type()) && said.push(message.text()));
+  page.on("pageerror", (error) => said.push(String(error)));
+  await page.evaluateOnNewDocument(() => {
+    window.violations = [];
+    addEventListener("securitypolicyviolation", (event) => window.violations.push(`${event.violatedDirective} ${event.blockedURI}`), true);
+  });
+  await page.goto(url);
+  await page.waitForFunction(() => document.documentElement.dataset.ready === "true", { timeout: 60_000 });
+  return { page, said };
+}
+
+async function accessible(page, name, where) {
+  await page.evaluate(`${axe}; 0`);
+  const found = await page.evaluate(async () => {
+    const result = await window.axe.run(document, { resultTypes: ["violations"] });
+    return result.violations.map((one) => `${one.id}: ${one.nodes.slice(0, 3).map((node) => node.target.join(" ")).join(", ")}`);
+  });
+  check(`${name}: axe, ${where}`, found.length === 0, found.join("; "));
+}
+
+async function picture(page, name) {
+  if (pictures) await page.screenshot({ path: join(pictures, `${name}.png`), fullPage: true });
+}
+
+const median = (all) => [...all].sort((a, b) => a - b)[all.length >> 1];
+
+/** Everything that is asked of the page, in one browser. */
+async function tried(name, launch) {
+  const site = served(join(root, "web/dist"));
+  const stranger = served(folder);
+  await Promise.all([site, stranger].map(({ server }) => new Promise((resolve) => (server.listening ? resolve() : server.on("listening", resolve)))));
+  const browser = await puppeteer.launch(launch);
+  console.log(`\n${name} ${await browser.version()}`);
+  record.push("", `${name} ${await browser.version()}`);
+  try {
+    const { page, said } = await opened(browser, site.at());
+    await page.waitForFunction(async () => (await navigator.serviceWorker.getRegistration())?.active?.state === "activated", { timeout: 30_000 });
+    await new Promise((resolve) => setTimeout(resolve, 500));
+    const loaded = site.asked.length;
+    await accessible(page, name, "empty");
+    await picture(page, `${name}-empty`);
+
+    // The whole corpus, each file by itself.
+    let equal = 0;
+    const differ = [];
+    for (const file of filesBelow(corpus)) {
+      const wanted = native(["scan", "--format", "json", basename(file)], dirname(file));
+      const before = (await inPage.state(page)).turn;
+      const got = await inPage.give(page, [file]);
+      if (got.json === wanted.stdout && got.turn > before) equal += 1;
+      else differ.push(basename(file));
+    }
+    check(`${name}: JSON equal to the program's, file by file`, differ.length === 0 && equal > 100, `${equal} equal; ${differ.join(", ")}`);
+
+    // All of it as one folder, where the browser can be given one by a script.
+    if (name === "chromium") {
+      const got = await inPage.give(page, [corpus], "#folder");
+      const wanted = native(["scan", "--format", "json", "artifacts"], dirname(corpus));
+      check(`${name}: JSON equal, the corpus as one folder`, got.json === wanted.stdout, `${got.json.length} characters in ${Math.round(got.took)} ms`);
+      await picture(page, `${name}-corpus`);
+    }
+
+    // Time: a library of 5 MB, from the choice of the file to the verdict on the page.
+    const five = join(folder, "five.so");
+    const took = [];
+    for (let run = 0; run < 9; run += 1) took.push((await inPage.give(page, [five])).took);
+    check(`${name}: first verdict of a 5 MB library within 300 ms`, took[0] < 300, `first ${Math.round(took[0])} ms, median of 9 ${Math.round(median(took))} ms`);
+    const large = await inPage.give(page, [join(folder, "large.so")]);
+    const wanted = native(["scan", "--format", "json", "large.so"], folder);
+    check(`${name}: a 600 MB library, JSON equal`, large.json === wanted.stdout, `${Math.round(large.took)} ms`);
+    check(`${name}: of the 600 MB, read`, large.read > 0 && large.read < 16e6, `${(large.read / 1e6).toFixed(1)} MB`);
+    const tar = await inPage.give(page, [join(folder, "large.tar")]);
+    const inTar = native(["scan", "--format", "json", "large.tar"], folder);
+    check(`${name}: a tar of 600 MB, JSON equal`, tar.json === inTar.stdout, `${Math.round(tar.took)} ms, ${(tar.read / 1e6).toFixed(1)} MB read`);
+
+    await views(page, name);
+    await repaired(page, name);
+
+    const violated = await inPage.violations(page);
+    check(`${name}: CSP violations`, violated.length === 0, violated.join(", ") || "none");
+    check(`${name}: network requests after load`, site.asked.length === loaded, site.asked.slice(loaded).join(", ") || "none");
+    check(`${name}: errors on the console`, said.length === 0, said.join("; ") || "none");
+    await refused(page, name, stranger);
+
+    site.server.close();
+    site.server.closeAllConnections();
+    const again = await opened(browser, site.at());
+    const offline = await inPage.give(again.page, [five]);
+    check(`${name}: works without its server after the first visit`, offline.json.startsWith("{"));
+  } finally {
+    await browser.close();
+    site.server.close();
+    stranger.server.close();
+  }
+}
+
+/** Each view is what the program prints. */
+async function views(page, name) {
+  const file = join(corpus, "synthetic/dense-ext-0.26-tir-tag-cpu-x86_64.so");
+  await inPage.give(page, [file]);
+  await accessible(page, name, "a report");
+  const asm = native(["dump", "--asm", basename(file)], dirname(file)).stdout;
+  await page.click("#tab-Disassembly");
+  await page.waitForSelector(".listing");
+  const shown = await page.$eval(".listing", (pre) => [...pre.querySelectorAll(".line")].map((line) => line.textContent.slice(line.querySelector(".number").textContent.length)).join(""));
+  check(`${name}: the disassembly is the program's`, shown.trimEnd() === asm.trimEnd());
+  await page.type("#search", "make_tuple");
+  await page.waitForSelector(".listing mark");
+  const found = (await page.$$(".listing mark")).length;
+  check(`${name}: search finds every line`, found === asm.split("\n").filter((line) => line.includes("make_tuple")).length, `${found}`);
+  await accessible(page, name, "a search");
+  await picture(page, `${name}-search`);
+  await page.click("#tab-Metadata");
+  await page.waitForSelector("#panel pre");
+  const metadata = await page.$eval("#panel pre", (pre) => pre.textContent);
+  check(`${name}: the metadata is the program's`, metadata === native(["dump", "--metadata", basename(file)], dirname(file)).stdout);
+  await page.click("#tab-Contents");
+  await page.waitForSelector(".tree");
+  await accessible(page, name, "contents");
+  await picture(page, `${name}-report`);
+  await page.click(".finding .code");
+  await page.waitForSelector("#page[open] h2");
+  const rule = await page.$eval("#page-title", (title) => title.textContent);
+  check(`${name}: a rule's page opens`, rule === "AC101 attention-tag", rule);
+  await accessible(page, name, "a rule's page");
+  await picture(page, `${name}-rule`);
+  await page.keyboard.press("Escape");
+  await page.type("#error", "InternalError: Cannot reach here");
+  await page.click("#explain-form button");
+  await page.waitForSelector("#explained pre");
+  const explained = await page.$eval("#explained pre", (pre) => pre.textContent);
+  check(`${name}: an error is explained`, explained.startsWith("AC101"), explained.split("\n")[0]);
+
+  const before = join(corpus, "tvm-0.25/dense-cpu-x86_64.so");
+  const after = join(folder, "dense-after.so");
+  copyFileSync(join(corpus, "tvm-0.27/dense-cpu-x86_64.so"), after);
+  copyFileSync(before, join(folder, "dense-before.so"));
+  await inPage.give(page, [join(folder, "dense-before.so"), after]);
+  await page.select("#which", "dense-before.so");
+  await page.click("#tab-Compare");
+  await page.waitForSelector("#other");
+  await page.click("#other + button");
+  await page.waitForSelector(".difference");
+  const difference = await page.$eval(".difference", (pre) => pre.textContent);
+  const wanted = native(["diff", "dense-before.so", "dense-after.so"], folder).stdout;
+  check(`${name}: the comparison is the program's`, difference.trimEnd() === wanted.trimEnd());
+  await accessible(page, name, "a comparison");
+  await picture(page, `${name}-compare`);
+
+  await page.evaluate(() => {
+    Object.defineProperty(navigator, "clipboard", { value: { writeText: async (text) => void (window.copied = text) } });
+  });
+  await page.click(".actions button");
+  await page.waitForFunction(() => window.copied);
+  const link = await page.evaluate(() => window.copied);
+  const json = (await inPage.state(page)).json;
+  const other = await opened(page.browser(), link);
+  check(`${name}: a link carries the report`, (await inPage.state(other.page)).json === json, `${link.length} characters for ${json.length}`);
+  await other.page.setViewport({ width: 390, height: 844 });
+  await accessible(other.page, name, "a report from a link, 390 px");
+  const wide = await other.page.evaluate(() => document.documentElement.scrollWidth);
+  check(`${name}: nothing is wider than 390 px`, wide <= 390, `${wide}`);
+  await picture(other.page, `${name}-phone`);
+  if (name === "chromium") {
+    await other.page.setViewport({ width: 1100, height: 900 });
+    await other.page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: "dark" }]);
+    await accessible(other.page, name, "dark");
+    await picture(other.page, `${name}-dark`);
+  }
+  await other.page.close();
+}
+
+/** What is patched in the page is what the program patches. */
+async function repaired(page, name) {
+  const cases = [
+    ["synthetic/dense-ext-0.26-tir-tag-cpu-x86_64.so", "Retag to tirx", ["patch", "retag", "--to", "tirx", "--in-place"]],
+    ["synthetic/dense-ext-0.26-tir-tag-cpu-x86_64.so", "Repair", ["fix", "--runtime", "tvm-0.27", "--apply", "--in-place"]],
+    ["tvm-0.26/dense-metal-macos-arm64.dylib", "Sign ad hoc", ["patch", "sign", "--in-place"]],
+  ];
+  for (const [file, words, args] of cases) {
+    const here = join(folder, "repair");
+    rmSync(here, { recursive: true, force: true });
+    mkdirSync(here);
+    const copy = join(here, basename(file));
+    const bytes = readFileSync(join(corpus, file));
+    // A signature that does not fit the bytes any more.
+    if (words === "Sign ad hoc") bytes[bytes.length >> 1] ^= 1;
+    writeFileSync(copy, bytes);
+    await inPage.give(page, [copy]);
+    const done = native([...args, basename(copy)], here);
+    await page.click("#tab-Repair");
+    await page.waitForFunction((words) => [...document.querySelectorAll("#panel button")].some((one) => one.textContent === words), {}, words);
+    const before = (await inPage.state(page)).turn;
+    await page.evaluate((words) => [...document.querySelectorAll("#panel button")].find((one) => one.textContent === words).click(), words);
+    await inPage.next(page, before);
+    const written = await page.evaluate(async () => {
+      const { written } = await import(new URL("program.js", location.href).href);
+      return Promise.all((await written()).map(async ({ path, blob }) => [path, [...new Uint8Array(await blob.arrayBuffer())]]));
+    });
+    const files = new Map(written.map(([path, bytes]) => [path, Buffer.from(bytes)]));
+    const same = (path) => files.get(path)?.equals(readFileSync(join(here, path)));
+    const receipt = `${basename(copy)}.artcheck.json`;
+    check(`${name}: "${words}" writes what the program writes`, done.status === 0 && same(basename(copy)) && same(receipt), [...files].map(([path, bytes]) => `${path} ${bytes.length}`).join(", "));
+    const links = await page.$$eval(".written a", (all) => all.map((one) => one.download));
+    check(`${name}: both are offered`, links.includes(basename(copy)) && links.includes(receipt), links.join(", "));
+    if (words === "Repair") {
+      await accessible(page, name, "a repair");
+      await picture(page, `${name}-repair`);
+    }
+  }
+}
+
+/** What the page's policy refuses: anything outside, from the page and from its workers. */
+async function refused(page, name, stranger) {
+  const outcome = await page.evaluate(async (url) => {
+    const here = await fetch(url, { mode: "no-cors" }).then(() => "sent", () => "refused");
+    const text = new Blob([`fetch("${url}", { mode: "no-cors" }).then(() => postMessage("sent"), () => postMessage("refused"))`]);
+    const worker = new Worker(URL.createObjectURL(text), { type: "module" });
+    const there = await new Promise((resolve) => {
+      worker.onmessage = ({ data }) => resolve(data);
+      worker.onerror = () => resolve("refused");
+    });
+    return { here, there };
+  }, stranger.at());
+  const none = stranger.asked.length === 0 && outcome.here === "refused" && outcome.there === "refused";
+  check(`${name}: a request to elsewhere is refused, in the page and in a worker`, none, `${JSON.stringify(outcome)}, ${stranger.asked.length} arrived`);
+}
+
+const size = readdirSync(join(root, "web/dist")).reduce((sum, file) => {
+  const bytes = readFileSync(join(root, "web/dist", file));
+  return sum + (file.endsWith(".gz") ? bytes.length : gzipSync(bytes).length);
+}, 0);
+check("the page, compressed, below 1.5 MB", size < 1.5e6, `${(size / 1e6).toFixed(2)} MB`);
+
+const extcall = join(corpus, "tvm-0.27/extcall-cpu-x86_64.so");
+for (const [out, bytes] of [["five.so", 5_000_000], ["large.so", 600_000_000]]) {
+  execFileSync("python3", [join(import.meta.dirname, "large.py"), artcheck, extcall, join(folder, out), String(bytes)]);
+}
+execFileSync("bash", ["-c", `truncate -s 600M weights.bin && cp "${extcall}" . && tar -cf large.tar weights.bin extcall-cpu-x86_64.so && rm weights.bin`], { cwd: folder });
+check("the large files are large", statSync(join(folder, "large.so")).size > 6e8 && statSync(join(folder, "large.tar")).size > 6e8);
+
+const browsers = {
+  chromium: { executablePath: "/usr/bin/chromium", args: ["--no-sandbox"] },
+  firefox: { browser: "firefox", executablePath: "/usr/bin/firefox-esr" },
+};
+const only = process.argv.slice(2);
+try {
+  for (const [name, launch] of Object.entries(browsers)) {
+    if (only.length === 0 || only.includes(name)) await tried(name, launch);
+  }
+} finally {
+  rmSync(folder, { recursive: true });
+}
+console.log(failed ? `\n${failed} failed` : "\nall good");
+process.exitCode = failed ? 1 : 0;
