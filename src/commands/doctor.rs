@@ -37,6 +37,12 @@ const VARIABLES: [&str; 11] = [
     "TVM_HOME",
     "MLC_LLM_HOME",
 ];
+/// Plain, and as wide as the code block of an issue.
+const STYLE: Style = Style {
+    color: false,
+    width: Some(100),
+};
+
 /// Looks and prints.
 pub fn run(args: &DoctorArgs) -> anyhow::Result<Status> {
     let redact = Redaction::of_this_machine();
@@ -109,7 +115,7 @@ fn page(report: &Report, places: &[PathBuf], sets: &[LoadSet]) -> String {
         }
     }
     out.push('\n');
-    out.push_str(&human::render(report, Style::default(), false));
+    out.push_str(&human::render(report, STYLE, false));
     out
 }
 

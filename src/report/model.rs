@@ -76,7 +76,7 @@ pub struct Totals {
 pub struct Entry {
     /// Its place as text; archive members after `!`.
     pub path: Shared<String>,
-    /// The file on disk, relative to the working directory where it lies below it.
+    /// The file on disk, relative to the working directory if it is below it.
     #[serde(default)]
     pub file: Shared<String>,
     /// Bytes.

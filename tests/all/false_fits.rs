@@ -95,7 +95,7 @@ fn no_release_for_certain_is_undecided() {
     for statuses in [&["breaks", "undecided"], &["undecided", "undecided"]] {
         let (status, said) = merged(statuses);
         assert_eq!(status, Some(4), "{said}");
-        assert!(said.contains("Whether it fits any release of TVM is undecided."));
+        assert!(said.contains("Whether it fits any TVM release is undecided."));
     }
 }
 

@@ -52,6 +52,7 @@ mod page_size;
 mod pairs;
 mod patch_cli;
 mod processes;
+mod readme;
 mod reports;
 mod requirements;
 mod shown;

@@ -12,7 +12,7 @@ pub(super) static RULE: Rule = Rule {
     code: "AC001",
     name: "unreadable",
     severity: Severity::Error,
-    summary: "truncated, corrupt, empty, segments that a loader refuses, a Git-LFS pointer, a web page, an AppleDouble member, an unsupported container",
+    summary: "the file is truncated, corrupt, empty, or not what its name says (a Git-LFS pointer, a web page, an AppleDouble file)",
     explain: include_str!("ac001_unreadable.md"),
 };
 

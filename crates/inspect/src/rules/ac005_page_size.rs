@@ -12,7 +12,7 @@ pub(super) static RULE: Rule = Rule {
     code: "AC005",
     name: "page-size",
     severity: Severity::Error,
-    summary: "an Android library, or its place in the APK, that is not laid out for pages of 16 KiB",
+    summary: "an Android library is not laid out for memory pages of 16 KiB",
     explain: include_str!("ac005_page_size.md"),
 };
 

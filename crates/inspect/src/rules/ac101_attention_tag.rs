@@ -12,7 +12,7 @@ pub(super) static RULE: Rule = Rule {
     code: "AC101",
     name: "attention-tag",
     severity: Severity::Error,
-    summary: "attention-backend tag or tuple length that the runtime does not accept at a match site",
+    summary: "attention kernels carry a tag, or come in a form, that the runtime does not accept",
     explain: include_str!("ac101_attention_tag.md"),
 };
 

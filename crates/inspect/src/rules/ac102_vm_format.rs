@@ -14,7 +14,7 @@ pub(super) static RULE: Rule = Rule {
     code: "AC102",
     name: "vm-format",
     severity: Severity::Error,
-    summary: "blob symbol, blob layout, VM magic, version string or constant codes of another generation",
+    summary: "the runtime cannot find or decode the VM executable: blob symbol, layout, magic, version or constants are of another generation",
     explain: include_str!("ac102_vm_format.md"),
 };
 

@@ -11,7 +11,7 @@ pub(super) static RULE: Rule = Rule {
     code: "AC106",
     name: "module-loader",
     severity: Severity::Error,
-    summary: "module kind in the import tree without a loader in the runtime",
+    summary: "the library holds a kind of module for which the runtime has no loader",
     explain: include_str!("ac106_module_loader.md"),
 };
 

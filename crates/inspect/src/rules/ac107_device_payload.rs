@@ -11,7 +11,7 @@ pub(super) static RULE: Rule = Rule {
     code: "AC107",
     name: "device-payload",
     severity: Severity::Error,
-    summary: "field order of metal/vulkan payloads or FunctionInfo of another generation; CUDA source that the loader must compile",
+    summary: "device code is stored in a layout that the runtime does not read, or as CUDA source that must be compiled first",
     explain: include_str!("ac107_device_payload.md"),
 };
 

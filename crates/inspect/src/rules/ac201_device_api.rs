@@ -8,7 +8,7 @@ pub(super) static RULE: Rule = Rule {
     code: "AC201",
     name: "device-api",
     severity: Severity::Error,
-    summary: "`TVMDeviceAPI*` wanted by a client or library and exported by no library in this process",
+    summary: "a client or library wants `TVMDeviceAPI*`, and no library in this process exports it",
     explain: include_str!("ac201_device_api.md"),
 };
 

@@ -8,7 +8,7 @@ pub(super) static RULE: Rule = Rule {
     code: "AC202",
     name: "context-slot",
     severity: Severity::Error,
-    summary: "context slot of the library that the runtime does not fill: a call through null, without any message",
+    summary: "the library calls through a slot that the runtime does not fill: a crash without a message",
     explain: include_str!("ac202_context_slot.md"),
 };
 

@@ -19,7 +19,7 @@ pub(super) static RULE: Rule = Rule {
     code: "AC203",
     name: "c-symbol",
     severity: Severity::Error,
-    summary: "undefined `TVM*`/`TVMFFI*` C symbol that no library in this process exports, or a symbol of no library that the file names",
+    summary: "no library in this process exports a C symbol that the file needs",
     explain: include_str!("ac203_c_symbol.md"),
 };
 

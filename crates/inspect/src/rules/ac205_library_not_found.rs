@@ -21,7 +21,7 @@ pub(super) static RULE: Rule = Rule {
     code: "AC205",
     name: "library-not-found",
     severity: Severity::Error,
-    summary: "NEEDED library, install name or DLL not resolvable over rpaths and the given set",
+    summary: "a library that the file needs is not where the loader looks",
     explain: include_str!("ac205_library_not_found.md"),
 };
 

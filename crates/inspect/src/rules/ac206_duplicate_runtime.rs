@@ -17,7 +17,7 @@ pub(super) static RULE: Rule = Rule {
     code: "AC206",
     name: "duplicate-runtime",
     severity: Severity::Error,
-    summary: "two providers of the same registry in one load set, or two libraries with a visible LLVM",
+    summary: "two libraries of one process hold the same registry, or each show an LLVM",
     explain: include_str!("ac206_duplicate_runtime.md"),
 };
 

@@ -13,7 +13,7 @@ pub(super) static RULE: Rule = Rule {
     code: "AC207",
     name: "ffi-pair",
     severity: Severity::Error,
-    summary: "tvm-ffi and runtime that are known not to fit each other, silent pairs too",
+    summary: "tvm-ffi and the runtime were built for different data layouts",
     explain: include_str!("ac207_ffi_pair.md"),
 };
 

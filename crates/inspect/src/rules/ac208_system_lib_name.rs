@@ -20,7 +20,7 @@ pub(super) static RULE: Rule = Rule {
     code: "AC208",
     name: "system-lib-name",
     severity: Severity::Error,
-    summary: "system-library prefix, blob symbol generation and `model_lib` of the app configuration disagree",
+    summary: "prefix, blob symbol and `model_lib` of a system library do not agree",
     explain: include_str!("ac208_system_lib_name.md"),
 };
 

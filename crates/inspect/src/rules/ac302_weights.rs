@@ -17,7 +17,7 @@ pub(super) static RULE: Rule = Rule {
     code: "AC302",
     name: "weights",
     severity: Severity::Error,
-    summary: "parameter names, shapes, types, shard sizes and checksums against the tensor index",
+    summary: "the weights do not fit the library: names, shapes, types, shard sizes or checksums differ",
     explain: include_str!("ac302_weights.md"),
 };
 

@@ -13,7 +13,7 @@ pub(super) static RULE: Rule = Rule {
     code: "AC401",
     name: "gpu-target",
     severity: Severity::Error,
-    summary: "SM or gfx version, shader features and limits, or metallib platform of the device code against the declared GPU",
+    summary: "the GPU code does not fit the declared GPU: SM or gfx version, shader features, limits, or metallib platform",
     explain: include_str!("ac401_gpu_target.md"),
 };
 

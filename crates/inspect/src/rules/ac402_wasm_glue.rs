@@ -14,7 +14,7 @@ pub(super) static RULE: Rule = Rule {
     code: "AC402",
     name: "wasm-glue",
     severity: Severity::Error,
-    summary: "wasm imports or exports that do not fit the JavaScript runtime's generation",
+    summary: "the wasm file's imports or exports do not fit the JavaScript that loads it",
     explain: include_str!("ac402_wasm_glue.md"),
 };
 
