@@ -30,6 +30,9 @@ pub const MAX_WASM_MEMORY: u64 = 1 << 30;
 /// Bytes of memory that gaps between the data segments of a wasm file may take,
 /// because they share their pages with data.
 pub const MAX_WASM_PADDING: u64 = 64 << 20;
+/// Bytes that are copied of the data segments of a wasm file where something lies in
+/// several of them. What is asked for beyond that is read from all of them laid out.
+pub const MAX_WASM_COPIES: usize = 8 << 20;
 /// Items of one list that a decoder keeps: functions, constants, modules, kernels.
 pub const MAX_ITEMS: usize = 1 << 18;
 /// Bytes of one blob that are decoded, those read several times counted each

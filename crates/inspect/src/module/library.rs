@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
+use super::metadata::{FoundMetadata, MetadataError};
 use super::need::DeviceNeed;
 use crate::error::DecodeError;
 use crate::vm::{DataType, Executable};
@@ -242,6 +243,9 @@ pub struct ModelLibrary {
     /// Builtins that VM functions compiled to host code name.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub compiled_calls: Vec<String>,
+    /// What each of its executables says of itself, parameters left out.
+    #[serde(skip)]
+    pub outlines: Vec<Result<FoundMetadata, MetadataError>>,
 }
 
 impl ModelLibrary {

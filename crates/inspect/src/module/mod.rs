@@ -12,6 +12,7 @@ mod library;
 pub mod locate;
 pub mod metadata;
 mod need;
+mod parameters;
 mod payload;
 mod registration;
 mod symbols;

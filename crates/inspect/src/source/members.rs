@@ -45,6 +45,7 @@ pub fn visit(place: &Place, out: &mut dyn FnMut(Event<'_>)) {
                 place: place.clone(),
                 kind,
                 detail,
+                size: 0,
             }));
         }
     }
@@ -225,9 +226,10 @@ impl Visitor<'_> {
         } else {
             MAX_MEMBER_IN_MEMORY
         };
-        let mut bytes = Vec::new();
         // The stated size may lie: one byte more than is kept shows it.
         let limit = wanted.saturating_add(1);
+        let room = size.saturating_add(1).min(limit);
+        let mut bytes = Vec::with_capacity(usize::try_from(room).unwrap_or(0));
         let read = Read::take(&mut *stream, limit).read_to_end(&mut bytes);
         if let Err(error) = read {
             return self.does_not_unpack(place, &error);
@@ -239,11 +241,11 @@ impl Visitor<'_> {
         let what = file_type.describe();
         if !is_needed {
             let detail = format!("{what} of {size} bytes, compressed: left packed");
-            return self.problem(place, ProblemKind::NotInspected, detail);
+            return self.left_out(place, size, detail);
         }
         if file_type == FileType::Zeros {
             let detail = format!("it begins with {limit} zeros: what follows was not looked at");
-            return self.problem(place, ProblemKind::NotInspected, detail);
+            return self.left_out(place, size, detail);
         }
         if !file_type.is_binary() && !file_type.is_archive() {
             // Nothing that is read further: its first bytes tell what it is.
@@ -269,7 +271,7 @@ impl Visitor<'_> {
                      for temporary files ({error})",
                     MAX_MEMBER_IN_MEMORY >> 20
                 );
-                self.problem(place, ProblemKind::NotInspected, detail);
+                self.left_out(place, size, detail);
             }
         }
     }
@@ -295,11 +297,22 @@ impl Visitor<'_> {
         self.stopped = true;
     }
 
+    /// A member that is not unpacked.
+    fn left_out(&mut self, place: &Place, size: u64, detail: String) {
+        (self.out)(Event::Problem(Problem {
+            place: place.clone(),
+            kind: ProblemKind::NotInspected,
+            detail,
+            size,
+        }));
+    }
+
     fn problem(&mut self, place: &Place, kind: ProblemKind, detail: String) {
         (self.out)(Event::Problem(Problem {
             place: place.clone(),
             kind,
             detail,
+            size: 0,
         }));
     }
 }

@@ -25,6 +25,7 @@ pub mod kv_cache;
 mod moves;
 mod short_text;
 pub mod stats;
+pub mod stray;
 mod text;
 pub mod value;
 

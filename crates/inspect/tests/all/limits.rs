@@ -4,9 +4,9 @@
 use std::io::Write;
 
 use artcheck_inspect::limits::{
-    MAX_BLOB_CANDIDATES, MAX_BLOB_HEAD, MAX_DECODED, MAX_ITEMS, MAX_KEPT_SYMBOLS,
-    MAX_MEMBER_IN_MEMORY, MAX_MEMBERS, MAX_METADATA, MAX_NESTING, MAX_WASM_MEMORY,
-    MAX_WASM_PADDING, RATIO_FREE_BYTES,
+    MAX_BLOB_CANDIDATES, MAX_BLOB_HEAD, MAX_DATAFLOW_CALLS, MAX_DATAFLOW_DEPTH, MAX_DECODED,
+    MAX_FACTS, MAX_ITEMS, MAX_KEPT_SYMBOLS, MAX_MEMBER_IN_MEMORY, MAX_MEMBERS, MAX_METADATA,
+    MAX_NESTING, MAX_WASM_MEMORY, MAX_WASM_PADDING, RATIO_FREE_BYTES,
 };
 use artcheck_inspect::vm::Magic;
 use artcheck_inspect::{ProblemKind, Role, ScanOptions, Severity, scan_bytes};
@@ -265,6 +265,81 @@ fn metadata() {
         assert_eq!(is_limit, over, "{:?}", artifact.problems);
         let mut findings = scan.findings.iter();
         assert!(!over || !findings.any(|one| one.rule.code == "AC301"));
+    }
+}
+
+/// A library whose `_metadata` is these instructions and functions behind it, which end
+/// in the constant 0.
+fn metadata_through(functions: &[Vec<u8>], instructions: &[Vec<i64>]) -> Vec<u8> {
+    let bytes = writer::assemble(Magic::V1, functions, &[writer::string("{}")], instructions);
+    wasm(&[(1024, &blob_of(bytes))], 0)
+}
+
+#[test]
+fn copies_of_copies() {
+    for (count, over) in [
+        (MAX_DATAFLOW_DEPTH / 2, false),
+        (MAX_DATAFLOW_DEPTH * 2, true),
+    ] {
+        let count = count as i64;
+        let mut instructions = vec![vec![1, 0, 1, 1, 2 << 56]];
+        instructions.extend((1..count).map(|at| vec![1, at, 1, 1, at - 1]));
+        instructions.push(vec![2, count - 1]);
+        let functions = [
+            writer::function(1, "_metadata", 0..count + 1, 0, count),
+            writer::function(0, "vm.builtin.copy", 0..0, -2, 0),
+        ];
+        let bytes = metadata_through(&functions, &instructions);
+        assert_eq!(libraries("copies.wasm", &bytes, over), 1);
+    }
+}
+
+#[test]
+fn functions_in_functions() {
+    for (count, over) in [
+        (MAX_DATAFLOW_CALLS / 2, false),
+        (MAX_DATAFLOW_CALLS * 2, true),
+    ] {
+        let count = count as i64;
+        let mut functions = vec![writer::function(1, "_metadata", 0..2, 0, 1)];
+        let mut instructions = Vec::new();
+        for at in 1..=count {
+            functions.push(writer::function(
+                1,
+                &format!("f{at}"),
+                2 * at..2 * at + 2,
+                0,
+                1,
+            ));
+            instructions.extend([vec![1, 0, at, 0], vec![2, 0]]);
+        }
+        functions.push(writer::function(0, "vm.builtin.copy", 0..0, -2, 0));
+        instructions.extend([vec![1, 0, count + 1, 1, 2 << 56], vec![2, 0]]);
+        let bytes = metadata_through(&functions, &instructions);
+        assert_eq!(libraries("calls.wasm", &bytes, over), 1);
+    }
+}
+
+#[test]
+fn facts_of_one_archive() {
+    let library = wasm(&[(1024, &blob())], 0);
+    // What a library takes at least, as is counted.
+    let each = 136 << 10;
+    for (count, over) in [
+        (MAX_FACTS / each / 2, false),
+        (MAX_FACTS / each + 100, true),
+    ] {
+        let mut archive = tar::Builder::new(Vec::new());
+        for number in 0..count {
+            let mut header = tar::Header::new_ustar();
+            header.set_size(library.len() as u64);
+            let name = format!("{number}.wasm");
+            archive
+                .append_data(&mut header, name, &library[..])
+                .unwrap();
+        }
+        let found = libraries("many.tar", &archive.into_inner().unwrap(), over);
+        assert_eq!(found == count, !over, "{found} of {count}");
     }
 }
 

@@ -121,10 +121,29 @@ impl<'data, Elf: FileHeader<Endian = Endianness>> Image<'data, Elf> {
                 bad(at, "an ELF dynamic segment", error)
             })?;
             if let Some(entries) = entries {
+                if entries.is_empty() && self.holds_code() {
+                    let at = segment.p_offset(self.endian).into();
+                    let expected = "a dynamic section with entries";
+                    return Err(DecodeError::new(
+                        at,
+                        expected,
+                        "none: nothing would be linked",
+                    ));
+                }
                 return Ok(Some(self.collect_dynamic(entries)));
             }
         }
         Ok(None)
+    }
+
+    /// Whether there is code in the file. Files of debug information keep the headers of
+    /// what they were cut from, and nothing in it.
+    fn holds_code(&self) -> bool {
+        self.segments.iter().any(|segment| {
+            segment.p_type(self.endian) == elf::PT_LOAD
+                && segment.p_flags(self.endian).contains(elf::PF_X)
+                && segment.p_filesz(self.endian).into() > 0
+        })
     }
 
     fn collect_dynamic(&self, entries: &[Elf::Dyn]) -> Dynamic {

@@ -29,8 +29,8 @@ pub(super) enum Flow {
     End,
 }
 
-/// One instruction set.
-pub(super) trait Machine {
+/// One instruction set, and the code of one part.
+pub(super) trait Machine<'a> {
     /// The registers of the first parameters.
     fn parameters(&self) -> &'static [usize];
 
@@ -42,7 +42,7 @@ pub(super) trait Machine {
 
     /// Carries out the instruction at byte `at` of `code`, a call's effect left out.
     /// The answer is its length and what follows; `None` at the end of the code.
-    fn step(&mut self, code: Piece<'_>, at: usize, state: &mut State) -> Option<(usize, Flow)>;
+    fn step(&mut self, code: Piece<'a>, at: usize, state: &mut State) -> Option<(usize, Flow)>;
 
     /// Calls and jumps with a target, wherever code may hold one.
     fn calls(&self, code: Piece<'_>, visit: &mut dyn FnMut(u64, u64));
