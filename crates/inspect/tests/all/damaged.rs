@@ -34,7 +34,7 @@ fn program_header(bytes: &[u8], wanted: u8) -> usize {
     let first = word(bytes, 32);
     let mut headers = (0..usize::from(bytes[56])).map(|number| first + number * 56);
     headers
-        .find(|at| bytes[at..][..4] == [wanted, 0, 0, 0])
+        .find(|at| bytes[*at..][..4] == [wanted, 0, 0, 0])
         .unwrap()
 }
 
