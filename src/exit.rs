@@ -13,7 +13,7 @@ pub enum Status {
     Failed,
     /// 3: nothing to look at.
     Nothing,
-    /// 4: could not decide, and `--allow-unknown` was not given.
+    /// 4: could not decide, and `--allow-undecided` was not given.
     Unknown,
 }
 

@@ -59,7 +59,9 @@ pub fn resolve_one(name: &str) -> anyhow::Result<GivenRuntime> {
 
 /// The runtimes that some files and folders hold together.
 pub fn of_files(paths: &[PathBuf]) -> anyhow::Result<Vec<GivenRuntime>> {
-    let load_sets = scan::runtimes_below(paths);
+    let neighbours = paths.iter().filter_map(|path| neighbour(path));
+    let with: Vec<PathBuf> = paths.iter().cloned().chain(neighbours).collect();
+    let load_sets = scan::runtimes_below(&with);
     if load_sets.is_empty() {
         let names: Vec<String> = paths
             .iter()
@@ -75,6 +77,20 @@ pub fn of_files(paths: &[PathBuf]) -> anyhow::Result<Vec<GivenRuntime>> {
         load_set: Some(load_set),
     });
     Ok(given.collect())
+}
+
+/// The package `tvm_ffi` beside the package `tvm` of an environment: the one is no
+/// runtime without the other.
+fn neighbour(path: &Path) -> Option<PathBuf> {
+    let path = path.canonicalize().ok()?;
+    let is_package = |folder: &&Path| {
+        let site = folder.parent().and_then(Path::file_name);
+        let is_site = site.is_some_and(|name| name == "site-packages" || name == "dist-packages");
+        is_site && folder.file_name().is_some_and(|name| name == "tvm")
+    };
+    let package = path.ancestors().find(is_package)?;
+    let beside = package.with_file_name("tvm_ffi");
+    beside.is_dir().then_some(beside)
 }
 
 /// What the libraries named by `--with` are.
@@ -169,6 +185,14 @@ fn no_runtime(name: &str) -> String {
     let is_path = name.contains(['/', '\\']);
     if is_path {
         return format!("no runtime `{name}`: there is no such file or folder");
+    }
+    if name.to_lowercase().starts_with("snapshot") {
+        let mut snapshots = history::line().filter(|known| known.release.is_none());
+        let first = snapshots.next().map_or("", |known| known.name.as_str());
+        return format!(
+            "no runtime `{name}`: snapshots go by the day or the month, from {first} on; from 0.20 \
+             on only the days are known on which something changed that breaks"
+        );
     }
     let releases = release::releases().iter().map(|known| &known.name);
     let packages = glue::packages().iter().flat_map(|row| &row.packages);

@@ -38,7 +38,7 @@ def scan(
     fail_on: str | None = None,
     config: Paths | None = None,
     baseline: Paths | None = None,
-    allow_unknown: bool = False,
+    allow_undecided: bool = False,
     provides: Sequence[str] = (),
     args: Sequence[str] = (),
 ) -> Report:
@@ -62,8 +62,8 @@ def scan(
     ):
         if value is not None:
             command.append(f"{flag}={os.fspath(value)}")
-    if allow_unknown:
-        command.append("--allow-unknown")
+    if allow_undecided:
+        command.append("--allow-undecided")
     command += [*args, "--", *map(os.fspath, listed)]
     run = subprocess.run(command, capture_output=True, check=False)
     if run.returncode not in (0, 1, 3, 4):

@@ -36,7 +36,7 @@ class Scan(unittest.TestCase):
             (Path(folder) / "odd.so").write_text("neither a library nor a page")
             with self.assertRaises(artcheck.UndecidedError):
                 artcheck.scan(folder).check()
-            self.assertTrue(artcheck.scan([folder, DENSE], allow_unknown=True).ok)
+            self.assertTrue(artcheck.scan([folder, DENSE], allow_undecided=True).ok)
         with self.assertRaises(artcheck.UsageError) as raised:
             artcheck.scan("--no-such-file")
         self.assertIn("no-such-file", str(raised.exception))

@@ -51,7 +51,7 @@ pub use self::verify::{ShimChoice, ThreadOrder, VerifyArgs};
 )]
 #[command(
     after_help = "Exit status: 0 clean; 1 findings at or above --fail-on; 2 wrong usage, or the job could \
-not be done; 3 nothing to look at; 4 could not decide (see --allow-unknown)."
+not be done; 3 nothing to look at; 4 could not decide (see --allow-undecided)."
 )]
 pub struct Args {
     /// What to do.

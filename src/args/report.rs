@@ -21,8 +21,8 @@ pub struct ReportArgs {
     pub fail_on: Option<FailOn>,
 
     /// Exit 0 even where a file or a fact could not be read.
-    #[arg(long)]
-    pub allow_unknown: bool,
+    #[arg(long, alias = "allow-unknown")]
+    pub allow_undecided: bool,
 
     /// Exit 0 where no file has to do with TVM, as in a hook that is given any library.
     #[arg(long)]
@@ -37,7 +37,7 @@ impl ReportArgs {
     /// What is passed over.
     pub fn allowed(&self) -> Allowed {
         Allowed {
-            unknown: self.allow_unknown,
+            undecided: self.allow_undecided,
             nothing: self.allow_nothing,
         }
     }

@@ -39,7 +39,10 @@ fn text_of(words: &[String]) -> anyhow::Result<String> {
     let mut bytes = Vec::new();
     match words {
         [] if std::io::stdin().is_terminal() => {
-            bail!("name a rule, or paste an error: `artcheck explain AC101`, `artcheck explain -`");
+            let rule = rules::ATTENTION_TAG;
+            bail!(
+                "name a rule, or paste an error: `artcheck explain {rule}`, `artcheck explain -`"
+            );
         }
         [] => std::io::stdin().take(LONGEST).read_to_end(&mut bytes)?,
         [only] if only == "-" => std::io::stdin().take(LONGEST).read_to_end(&mut bytes)?,

@@ -23,6 +23,16 @@ use crate::told::told;
 
 /// Plans every artifact's repair; carries the plans out with `--apply`.
 pub fn run(args: &FixArgs) -> anyhow::Result<Status> {
+    let to = &args.change.to_where;
+    if !args.apply && (to.in_place || to.out.is_some() || to.break_hard_link) {
+        bail!(
+            "--in-place, --out and --break-hard-link say how a repair is written, and without \
+             --apply nothing is: add --apply, or leave them away to see the plan"
+        );
+    }
+    let path = &args.path;
+    path.symlink_metadata()
+        .with_context(|| path.display().to_string())?;
     let runtime = runtimes::resolve_one(&args.runtime)?;
     let options = ScanOptions {
         paths: vec![args.path.clone()],
@@ -64,15 +74,24 @@ pub fn run(args: &FixArgs) -> anyhow::Result<Status> {
     }
     let result = match args.apply {
         true => {
-            let repaired = carry_out_all(&plans, args, &runtime_paths)?;
+            let (repaired, failed) = carry_out_all(&plans, args, &runtime_paths);
             let proved = match args.prove {
-                true => prove_all(&repaired, &runtime_paths, args)?,
-                false => Status::Clean,
+                true => prove_all(&repaired, &runtime_paths, args),
+                false => Ok(Status::Clean),
             };
-            match judge(repaired, options, args)? {
-                Status::Clean => proved,
-                Status::Unknown if proved == Status::Findings => proved,
-                judged => judged,
+            let judged = proved.and_then(|proved| {
+                Ok(match judge(repaired, options, args)? {
+                    Status::Clean => proved,
+                    Status::Unknown if proved == Status::Findings => proved,
+                    judged => judged,
+                })
+            });
+            // What could not be repaired comes last, and hides nothing of the rest.
+            let errors = failed.iter().chain(judged.as_ref().err());
+            let errors: Vec<String> = errors.map(told).collect();
+            match judged {
+                Ok(judged) if errors.is_empty() => judged,
+                _ => bail!("{}", errors.join("\n")),
             }
         }
         false => Status::Clean,
@@ -183,7 +202,7 @@ fn judge(repaired: Repaired, before: ScanOptions, args: &FixArgs) -> anyhow::Res
             writeln!(out, "{}", shown_lines(&text))?;
         }
         for undecided in &unknown {
-            let text = format!("still not known: {}: {}", undecided.rule, undecided.why);
+            let text = format!("still undecided: {}: {}", undecided.rule, undecided.why);
             writeln!(out, "{}", shown_lines(&text))?;
         }
     }
@@ -315,22 +334,18 @@ fn refuse_early(
     Ok(())
 }
 
-/// Carries every plan out that can be; says at last of which that is not true.
+/// Carries every plan out that can be; why others could not.
 fn carry_out_all(
     plans: &[FixPlan],
     args: &FixArgs,
     runtime_paths: &[PathBuf],
-) -> anyhow::Result<Repaired> {
-    let (mut failed, mut repaired) = (Vec::new(), Repaired::default());
-    for plan in plans {
-        if let Err(error) = carry_out(plan, args, runtime_paths, &mut repaired) {
-            failed.push(told(&error));
-        }
-    }
-    match failed.is_empty() {
-        true => Ok(repaired),
-        false => bail!("{}", failed.join("\n")),
-    }
+) -> (Repaired, Vec<anyhow::Error>) {
+    let mut repaired = Repaired::default();
+    let carried = plans
+        .iter()
+        .map(|plan| carry_out(plan, args, runtime_paths, &mut repaired));
+    let failed = carried.filter_map(Result::err).collect();
+    (repaired, failed)
 }
 
 fn carry_out(

@@ -2,6 +2,7 @@
 
 use std::io::Write;
 
+use artcheck_inspect::shown::shown;
 use artcheck_patch::inplace;
 
 use crate::args::UnpatchArgs;
@@ -11,14 +12,12 @@ use crate::exit::Status;
 pub fn run(args: &UnpatchArgs) -> anyhow::Result<Status> {
     let applied = inplace::unpatch(&args.file, args.break_hard_link)?;
     let mut out = std::io::stdout().lock();
-    if applied.written {
-        writeln!(out, "restored {}", applied.file.display())?;
-    } else {
-        writeln!(
-            out,
-            "{} is as it was; its receipt is removed",
-            applied.file.display()
-        )?;
+    let file = applied.file.to_string_lossy();
+    let file = shown(&file);
+    let before = "as it was before the first patch";
+    match applied.written {
+        true => writeln!(out, "restored {file} {before}; its receipt is removed")?,
+        false => writeln!(out, "{file} is {before} already; its receipt is removed")?,
     }
     Ok(Status::Clean)
 }

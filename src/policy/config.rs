@@ -1,4 +1,5 @@
-//! `artcheck.toml`: finding it, reading it, refusing what it does not know.
+//! `artcheck.toml`, or the table `[tool.artcheck]` of `pyproject.toml`: finding it,
+//! reading it, refusing what it does not know.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -16,6 +17,8 @@ use crate::report::format::FailOn;
 
 /// Name of the file.
 pub const FILE_NAME: &str = "artcheck.toml";
+/// A Python project may keep the same keys in the table `[tool.artcheck]` of this file.
+const PYTHON_PROJECT: &str = "pyproject.toml";
 /// Similarity from which another spelling is suggested.
 const SIMILAR: f64 = 0.75;
 const KEYS: [&str; 11] = [
@@ -72,6 +75,18 @@ struct Document {
     ignore: Vec<IgnoreEntry>,
 }
 
+/// What of `pyproject.toml` is ours.
+#[derive(Default, Deserialize)]
+struct PythonProject {
+    #[serde(default)]
+    tool: Tools,
+}
+
+#[derive(Default, Deserialize)]
+struct Tools {
+    artcheck: Option<Document>,
+}
+
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct IgnoreEntry {
@@ -92,27 +107,47 @@ enum Level {
 }
 
 impl Config {
-    /// The policy above `start`, if there is one.
+    /// The policy above `start`, if there is one. In one folder `artcheck.toml` comes
+    /// first; a `pyproject.toml` without the table is passed over.
     pub fn above(start: &Path) -> anyhow::Result<Option<Self>> {
         let start = std::path::absolute(start).context("the working directory")?;
-        let found = start
-            .ancestors()
-            .map(|folder| folder.join(FILE_NAME))
-            .find(|file| file.is_file());
-        found.map(|file| Self::read(&file)).transpose()
+        for folder in start.ancestors() {
+            let own = folder.join(FILE_NAME);
+            if own.is_file() {
+                return Self::read(&own).map(Some);
+            }
+            let shared = folder.join(PYTHON_PROJECT);
+            if shared.is_file()
+                && let Some(config) = Self::read_document(&shared)?
+            {
+                return Ok(Some(config));
+            }
+        }
+        Ok(None)
     }
 
     /// Reads a policy.
     pub fn read(file: &Path) -> anyhow::Result<Self> {
+        Self::read_document(file)?
+            .with_context(|| format!("{} has no table `[tool.artcheck]`", file.display()))
+    }
+
+    /// Reads a policy; `None` where a `pyproject.toml` holds none.
+    fn read_document(file: &Path) -> anyhow::Result<Option<Self>> {
         let name = file.display().to_string();
         let text = std::fs::read_to_string(file).with_context(|| name.clone())?;
         let file = std::path::absolute(file).context("the working directory")?;
-        Self::parse(&text, file).with_context(|| name)
+        document(&text, &file)
+            .and_then(|found| {
+                found
+                    .map(|document| Self::check(document, file))
+                    .transpose()
+            })
+            .with_context(|| name)
     }
 
-    /// Reads the text of a policy that lies at `file`.
-    fn parse(text: &str, file: PathBuf) -> anyhow::Result<Self> {
-        let document: Document = toml::from_str(text).map_err(with_suggestion)?;
+    /// A document that lies at `file`, checked.
+    fn check(document: Document, file: PathBuf) -> anyhow::Result<Self> {
         let folder = file.parent().unwrap_or(Path::new("."));
         let mut severities = BTreeMap::new();
         for (name, level) in &document.severity {
@@ -148,6 +183,19 @@ impl Config {
     pub fn folder(&self) -> &Path {
         self.file.parent().unwrap_or(Path::new("."))
     }
+}
+
+/// What the text of `file` says; `None` for a `pyproject.toml` that has no table of ours.
+fn document(text: &str, file: &Path) -> anyhow::Result<Option<Document>> {
+    if file.file_name() != Some(PYTHON_PROJECT.as_ref()) {
+        return toml::from_str(text).map(Some).map_err(with_suggestion);
+    }
+    // Whether somebody else's file is sound TOML is for its own tools to say.
+    if !text.contains("artcheck") {
+        return Ok(None);
+    }
+    let project: PythonProject = toml::from_str(text).map_err(with_suggestion)?;
+    Ok(project.tool.artcheck)
 }
 
 /// A path relative to the policy, or a release's name as it is.
@@ -247,7 +295,9 @@ mod tests {
     use super::*;
 
     fn parse(text: &str) -> anyhow::Result<Config> {
-        Config::parse(text, PathBuf::from("/srv/artcheck.toml"))
+        let file = PathBuf::from("/srv/artcheck.toml");
+        let document = document(text, &file)?.unwrap();
+        Config::check(document, file)
     }
 
     #[test]

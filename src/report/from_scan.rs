@@ -61,6 +61,7 @@ struct Maker<'a> {
     texts: HashMap<&'a Place, (Shared<String>, Shared<String>)>,
     libraries: HashMap<usize, Shared<Vec<Library>>>,
     needed: HashMap<usize, Shared<Vec<String>>>,
+    needs: HashMap<(usize, usize), Option<Shared<String>>>,
     verdicts: HashMap<usize, Shared<Vec<Verdict>>>,
     said: HashMap<usize, Shared<Said>>,
     abouts: HashMap<String, Shared<String>>,
@@ -73,6 +74,7 @@ impl<'a> Maker<'a> {
             texts: HashMap::new(),
             libraries: HashMap::new(),
             needed: HashMap::new(),
+            needs: HashMap::new(),
             verdicts: HashMap::new(),
             said: HashMap::new(),
             abouts: HashMap::new(),
@@ -111,6 +113,12 @@ impl<'a> Maker<'a> {
         });
         let libraries = self.libraries.entry(artifact.libraries.as_ptr().addr());
         let libraries = libraries.or_insert_with(|| libraries_of(artifact).fit().into());
+        let of_both = (artifact.libraries.as_ptr().addr(), verdicts.as_ptr().addr());
+        let needs = self.needs.entry(of_both).or_insert_with(|| {
+            let needs = scan::needs(artifact, verdicts);
+            needs.map(|needs| needs.fit().into())
+        });
+        let needs = needs.clone();
         let known = self.verdicts.entry(verdicts.as_ptr().addr());
         let verdicts = known.or_insert_with(|| {
             let verdicts: Vec<Verdict> = verdicts.iter().map(verdict).collect();
@@ -127,6 +135,7 @@ impl<'a> Maker<'a> {
             platform: binary.and_then(|binary| serde_json::to_value(binary.platform).ok()),
             needed,
             libraries: libraries.clone(),
+            needs,
             problems: artifact.problems.clone().fit(),
             verdicts: verdicts.clone(),
         }

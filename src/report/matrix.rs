@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::fmt::Write as _;
 
+use artcheck_inspect::rules;
 use artcheck_inspect::runtime::{glue, history, release};
 use artcheck_inspect::scan::VerdictStatus;
 use textwrap::core::display_width;
@@ -246,8 +247,11 @@ pub fn render(report: &Report, style: Style) -> String {
             counted(grid.more, "row")
         );
     }
-    let legend = "✓ fits; AC102 breaks by that rule first (`artcheck explain AC102`); ? undecided";
-    out.push_str(&style.paragraph("\n", 0, legend));
+    let legend = format!(
+        "✓ fits; {0} breaks by that rule first (`artcheck explain {0}`); ? undecided",
+        rules::VM_FORMAT
+    );
+    out.push_str(&style.paragraph("\n", 0, &legend));
     out
 }
 

@@ -36,8 +36,8 @@ use crate::exit::Status;
 /// What the caller passes over.
 #[derive(Debug, Clone, Copy)]
 pub struct Allowed {
-    /// `--allow-unknown`.
-    pub unknown: bool,
+    /// `--allow-undecided`.
+    pub undecided: bool,
     /// `--allow-nothing`.
     pub nothing: bool,
 }
@@ -58,7 +58,7 @@ pub fn status(report: &Report, fail_on: FailOn, allowed: Allowed) -> Status {
     if report.artifacts.is_empty() {
         return nothing;
     }
-    if !allowed.unknown && report.summary.undecided {
+    if !allowed.undecided && report.summary.undecided {
         return Status::Unknown;
     }
     if report.concerns_nothing() {

@@ -101,6 +101,9 @@ pub struct Entry {
     pub needed: Shared<Vec<String>>,
     /// Model libraries inside.
     pub libraries: Shared<Vec<Library>>,
+    /// The runtime to take for it, where none was named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub needs: Option<Shared<String>>,
     /// What could not be read.
     pub problems: Vec<Problem>,
     /// It against runtimes.

@@ -25,7 +25,7 @@ fn exit_status_says_what_happened() {
     )
     .expect("written");
     assert_eq!(status(["scan", path]), 4);
-    assert_ne!(status(["scan", path, "--allow-unknown"]), 4);
+    assert_ne!(status(["scan", path, "--allow-undecided"]), 4);
 }
 
 #[test]
@@ -166,7 +166,7 @@ fn errors_tell_each_cause_once() {
     std::fs::write(path("broken.toml"), "rows = [").expect("written");
     std::fs::write(path("broken.json"), "{").expect("written");
     let (missing, toml, json) = (path("none"), path("broken.toml"), path("broken.json"));
-    let commands: [&[&str]; 22] = [
+    let commands: [&[&str]; 23] = [
         &["scan", &missing],
         &["scan", &copy, "-r", &missing],
         &["scan", &copy, "-r", &json],
@@ -189,6 +189,7 @@ fn errors_tell_each_cause_once() {
         &["patch", "source", "--tvm", &missing],
         &["patch", "retag", &missing, "--to", "tirx"],
         &["runtime", &missing],
+        &["fix", &missing, "-r", "0.27"],
     ];
     for command in commands {
         let output = run(command);
@@ -205,6 +206,7 @@ fn errors_tell_each_cause_once() {
         parts.sort_unstable();
         parts.dedup();
         assert_eq!(parts.len(), all, "{command:?}: {text}");
+        assert!(text.matches(&missing).count() < 2, "{command:?}: {text}");
     }
 }
 

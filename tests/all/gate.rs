@@ -191,6 +191,48 @@ fn a_misspelled_policy_is_wrong_usage() {
 }
 
 #[test]
+fn pyproject_toml_holds_the_same_keys() {
+    let own = "[project]\nname = 'demo'\n\n[tool.ruff]\nline-length = 100\n";
+    let folder = project(&accepting("2999-12-31"));
+    let wanted = report(folder.path(), &[]);
+    std::fs::remove_file(folder.path().join("artcheck.toml")).expect("removed");
+    let table = accepting("2999-12-31").replace("[[ignore]]", "[[tool.artcheck.ignore]]");
+    write(
+        folder.path(),
+        "pyproject.toml",
+        &format!("{own}[tool.artcheck]\n{table}"),
+    );
+    let found = report(folder.path(), &[]);
+    assert_eq!(found.1, wanted.1);
+    assert_eq!(
+        field(&found.0, "suppressed", "rule"),
+        field(&wanted.0, "suppressed", "rule")
+    );
+    // In one folder artcheck.toml comes first; a file without the table is passed over.
+    write(folder.path(), "artcheck.toml", "runtime = []\n");
+    assert_eq!(status(&artcheck(folder.path(), &["scan", "dist"])), 2);
+    std::fs::remove_file(folder.path().join("artcheck.toml")).expect("removed");
+    write(folder.path(), "dist/pyproject.toml", own);
+    assert_eq!(report(folder.path(), &[]).1, wanted.1);
+    let refused = |arguments: &[&str], said: &str| {
+        let output = artcheck(folder.path(), arguments);
+        let words = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(status(&output), 2, "{words}");
+        assert!(words.contains(said), "{words}");
+    };
+    refused(
+        &["scan", "dist", "--config", "dist/pyproject.toml"],
+        "has no table `[tool.artcheck]`",
+    );
+    write(
+        folder.path(),
+        "pyproject.toml",
+        &format!("{own}[tool.artcheck]\nruntime = []\n"),
+    );
+    refused(&["scan", "dist"], "did you mean `runtimes`?");
+}
+
+#[test]
 fn init_writes_a_policy_once() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     assert_eq!(status(&artcheck(folder.path(), &["init"])), 0);

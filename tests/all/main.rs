@@ -28,6 +28,7 @@ mod healthy;
 mod hostile;
 mod hostile_archives;
 mod hostile_tree;
+mod house_pages;
 #[cfg(target_os = "linux")]
 mod integrations;
 mod layers;
@@ -35,6 +36,7 @@ mod layers;
 mod link_sets;
 mod load_sets;
 mod many_files;
+mod metadata_rules;
 mod metal_sim;
 mod more_rules;
 mod names;

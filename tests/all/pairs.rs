@@ -6,7 +6,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::support::{artcheck, root, venv};
+use crate::support::{artcheck, releases, root, venv};
 
 #[test]
 #[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
@@ -53,7 +53,7 @@ fn the_recorded_table_is_right() {
 #[test]
 #[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn the_table_has_the_signatures_that_the_functions_carry() {
-    for release in ["tvm-0.25", "tvm-0.26", "tvm-0.27"] {
+    for release in releases() {
         let output = Command::new(venv(release).join("bin/python"))
             .arg(root().join("tests/pairs/signatures.py"))
             .output()

@@ -74,9 +74,83 @@ fn retag_mends_and_unpatch_restores() {
     assert_eq!(code, 0, "{again}");
     assert_eq!(std::fs::read(&file).expect("read"), changed);
 
+    let patched = std::fs::read(&file).expect("read");
+    std::fs::write(&file, [&patched[..], b"more"].concat()).expect("written");
+    let (undone, code) = text(artcheck().arg("unpatch").arg(&file));
+    assert_eq!(code, 2, "{undone}");
+    assert!(
+        undone.contains("was changed after it was patched"),
+        "{undone}"
+    );
+    std::fs::write(&file, patched).expect("written");
     let (undone, code) = text(artcheck().arg("unpatch").arg(&file));
     assert_eq!(code, 0, "{undone}");
+    assert!(undone.contains("its receipt is removed"), "{undone}");
     assert_eq!(std::fs::read(&file).expect("read"), before);
+    let (none, code) = text(artcheck().arg("unpatch").arg(&file));
+    assert_eq!(code, 2, "{none}");
+    assert!(none.contains("no receipt beside the file"), "{none}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_folder_that_a_program_needs_here_stays() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (built, app) = (folder.path().join("built"), folder.path().join("app"));
+    std::fs::create_dir(&built).expect("a folder");
+    std::fs::create_dir(&app).expect("a folder");
+    let source = |name: &str, text: &str| {
+        let file = folder.path().join(name);
+        std::fs::write(&file, text).expect("written");
+        file
+    };
+    let library = source("dep.c", "int TVMFFIDep(void) { return 0; }\n");
+    let main = source(
+        "main.c",
+        "int TVMFFIDep(void); int main(void) { return TVMFFIDep(); }\n",
+    );
+    let link = |arguments: &mut Command| assert!(arguments.status().expect("gcc").success());
+    let (dep, program) = (built.join("libdep.so"), app.join("main"));
+    link(
+        Command::new("cc")
+            .args(["-shared", "-fPIC", "-o"])
+            .arg(&dep)
+            .arg(library),
+    );
+    let run_path = format!("-Wl,-rpath,{}:/nowhere/that/is/there", built.display());
+    let mut linked = Command::new("cc");
+    let linked = linked.arg("-o").arg(&program).arg(main).arg(run_path);
+    link(linked.arg("-L").arg(&built).arg("-ldep"));
+    let runs = || {
+        Command::new(&program)
+            .status()
+            .expect("it starts")
+            .success()
+    };
+    assert!(runs());
+    let (told, code) = patch(&["relocate", "--in-place"], &program);
+    assert_eq!(code, 0, "{told}");
+    let stays = format!("run path {} stays: libdep.so is in it", built.display());
+    assert!(told.contains(&stays), "{told}");
+    assert!(runs(), "{told}");
+    let (told, code) = text(artcheck().arg("unpatch").arg(&program));
+    assert_eq!(code, 0, "{told}");
+    std::fs::copy(&dep, app.join("libdep.so")).expect("copied");
+    let (told, code) = patch(&["relocate", "--in-place"], &program);
+    assert_eq!(code, 0, "{told}");
+    std::fs::remove_dir_all(built).expect("removed");
+    assert!(runs(), "{told}");
+}
+
+#[test]
+fn a_way_to_write_without_apply_is_refused() {
+    for way in [&["--in-place"][..], &["--out", "never-written.so"]] {
+        let mut fix = artcheck();
+        let fix = fix.args(["fix", TIR, "--runtime", "tvm-0.26"]).args(way);
+        let (told, code) = text(fix);
+        assert_eq!(code, 2, "{told}");
+        assert!(told.contains("add --apply"), "{told}");
+    }
 }
 
 #[test]
@@ -294,10 +368,12 @@ fn fix_repairs_every_file_that_it_can_and_names_the_others_once() {
             .arg(folder.path())
             .arg("--runtime")
             .arg(venv("tvm-0.26"))
-            .args(["--apply", "--shim-out"])
+            .args(["--apply", "--prove", "--shim-out"])
             .arg(&shim),
     );
     assert_eq!(code, 2, "{done}");
+    // The others are proved all the same.
+    assert_eq!(done.matches("every function ran").count(), 3, "{done}");
     let tagged = folder.path().join("dense-ext-0.26-tir-tag-cpu-x86_64.so");
     assert_eq!(verdict(&tagged, "tvm-0.26"), "fits");
     assert!(shim.exists(), "{done}");

@@ -14,7 +14,6 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use crate::support::{self, root, scan, venv};
 use sha2::{Digest, Sha256};
 
-const RUNTIMES: [&str; 3] = ["tvm-0.25", "tvm-0.26", "tvm-0.27"];
 const ARTIFACTS: &str = "corpus/artifacts";
 
 /// What the manifest expects of one pair.
@@ -77,10 +76,11 @@ fn manifest() -> BTreeMap<(String, String), Expectation> {
     pairs
 }
 
-/// One scan of the whole corpus against each of `runtimes` (label, argument).
-fn predictions(runtimes: &[(String, std::ffi::OsString)]) -> Predictions {
+/// One scan of the whole corpus against each release, named as `runtime_of` names it.
+fn predictions(runtime_of: fn(&str) -> std::ffi::OsString) -> Predictions {
     let mut all = Predictions::new();
-    for (label, runtime) in runtimes {
+    for label in support::releases() {
+        let runtime = runtime_of(label);
         let (report, _) = scan([
             ARTIFACTS.as_ref(),
             "--runtime".as_ref(),
@@ -88,13 +88,13 @@ fn predictions(runtimes: &[(String, std::ffi::OsString)]) -> Predictions {
         ]);
         for artifact in report["artifacts"].as_array().expect("artifacts") {
             let path = artifact["path"].as_str().expect("a path");
-            all.entry((key(path), label.clone())).or_default();
+            all.entry((key(path), label.to_owned())).or_default();
         }
         for finding in report["findings"].as_array().expect("findings") {
             if finding["severity"] == "error" {
                 let path = finding["artifact"].as_str().expect("a path");
                 let code = finding["rule"].as_str().expect("a code").to_owned();
-                all.entry((key(path), label.clone()))
+                all.entry((key(path), label.to_owned()))
                     .or_default()
                     .insert(code);
             }
@@ -113,8 +113,8 @@ fn key(path: &str) -> String {
 #[test]
 #[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn predictions_agree_with_the_manifest() {
-    let releases = predictions(&RUNTIMES.map(|name| (name.to_owned(), name.into())));
-    let venvs = predictions(&RUNTIMES.map(|name| (name.to_owned(), venv(name).into_os_string())));
+    let releases = predictions(|name| name.into());
+    let venvs = predictions(|name| venv(name).into_os_string());
     let expected = manifest();
     assert!(
         expected.len() > 200,
@@ -158,7 +158,7 @@ fn needs_cuda(path: &str) -> bool {
 #[test]
 #[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn predictions_agree_with_reality() {
-    let venvs = predictions(&RUNTIMES.map(|name| (name.to_owned(), venv(name).into_os_string())));
+    let venvs = predictions(|name| venv(name).into_os_string());
     let pairs: Vec<(String, String)> = manifest()
         .into_iter()
         .filter(|((path, _), expectation)| expectation.was_run && !needs_cuda(path))

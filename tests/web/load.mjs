@@ -3,7 +3,8 @@
 //
 // node load.mjs PACKAGE FUNCTIONS FILE...
 //
-// FUNCTIONS are the global functions that the engine asks for next, comma-separated.
+// FUNCTIONS are the global functions that the engine asks for next, comma-separated; or
+// `--list`, and what is printed is `[file, [names that the library registered]]`.
 import fs from "node:fs";
 import os from "node:os";
 import path from "node:path";
@@ -29,12 +30,25 @@ else require(copy);
 fs.rmSync(folder, { recursive: true });
 
 process.removeAllListeners("uncaughtException");
+// What the page itself registers is none of the library's.
+const ofPage = new Set();
+const { registerFunc } = tvmjs.Instance.prototype;
+tvmjs.Instance.prototype.registerFunc = function (name, ...rest) {
+  ofPage.add(name);
+  return registerFunc.call(this, name, ...rest);
+};
+
 for (const file of files) {
   let message = "loaded";
   try {
     const bytes = new Uint8Array(fs.readFileSync(file));
     const instance = await tvmjs.instantiate(bytes, tvmjs.createPolyfillWASI(), () => {});
     instance.beginScope();
+    if (functions === "--list") {
+      message = instance.listGlobalFuncNames().filter((name) => !ofPage.has(name)).sort();
+      fs.writeSync(1, `${JSON.stringify([file, message])}\n`);
+      continue;
+    }
     for (const name of functions.split(",").filter(Boolean)) instance.getGlobalFunc(name);
   } catch (error) {
     message = `${error.name}: ${error.message}`.split("\n")[0];

@@ -176,7 +176,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Whether everything was read.
-    pub fn is_at_end(&self) -> bool {
+    pub(crate) fn is_at_end(&self) -> bool {
         self.remaining() == 0
     }
 

@@ -71,7 +71,7 @@ impl DocumentKind {
     }
 
     /// Whether it is an index of weights.
-    pub fn is_index(self) -> bool {
+    pub(crate) fn is_index(self) -> bool {
         matches!(self, Self::TensorIndex | Self::OldTensorIndex)
     }
 }

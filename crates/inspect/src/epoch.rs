@@ -1,10 +1,10 @@
 //! Which TVM a library was built with, as far as its own bytes tell.
 //!
-//! No artifact names its compiler and `VM_VERSION` never changed, so the answer
-//! is the releases of the table that write every property the library shows.
-//! A release writes what its own runtime takes, unless the table says what it
-//! writes of several things that it takes
-//! (docs/formats.md#generations). A property that no release has (a
+//! No artifact names its compiler, and `VM_VERSION` has not changed since July 2023, so
+//! the answer is the releases and snapshots of the table that write every property the
+//! library shows. A release writes what its own runtime takes, unless the table says what
+//! it writes of several things that it takes
+//! (docs/formats.md#generations). A property that no known TVM has (a
 //! fork's slot, tag or module kind) says nothing.
 
 use std::collections::BTreeSet;
@@ -15,88 +15,109 @@ use crate::module::{
     Blob, BlobLayout, DevicePayload, FunctionInfoForm, ModelLibrary, Payload, PayloadOrder,
     SymbolGeneration,
 };
-use crate::runtime::history;
-use crate::runtime::{BlobSymbol, Fact, RuntimeProfile, tag_names};
+use crate::runtime::history::{self, Window};
+use crate::runtime::{BlobSymbol, Fact, RuntimeProfile, release, tag_names};
 use crate::vm::calls::all_calls;
-use crate::vm::kv_cache::CREATE_REDUCED;
 use crate::vm::{Executable, FunctionKind};
 
-/// A span of releases a library can have been built with.
+/// The TVMs that a library can have been built with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Epoch {
-    /// First release that writes all this library shows.
-    pub from: &'static str,
-    /// Last release that does.
-    pub to: &'static str,
-    /// When the snapshot was made that wrote it, where it is older than every release.
-    pub age: Option<&'static str>,
-    /// The properties contradict each other: a snapshot between releases, or edited.
-    pub mixed: bool,
+    /// First and last release that write all this library shows.
+    pub releases: Option<(&'static str, &'static str)>,
+    /// When a TVM did, snapshots included; none where the properties contradict each
+    /// other: a fork, or edited.
+    pub window: Option<Window>,
 }
 
 impl std::fmt::Display for Epoch {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if let Some(age) = self.age {
-            return write!(
-                f,
-                "a TVM Unity snapshot of about {age}, older than every release with Relax"
-            );
+        let oldest = release::releases().first();
+        let oldest_number = oldest.and_then(|known| known.release.as_deref());
+        let oldest_date = oldest.and_then(|known| known.date.as_deref());
+        let is_older = |window: &Window| Some(window.since) < oldest_date;
+        match (self.releases, &self.window) {
+            (None, None) => return f.write_str("an unknown TVM (a fork, or patched)"),
+            (None, Some(window)) => {
+                let branch = if is_older(window) { "Unity " } else { "" };
+                let months = window.months();
+                return write!(f, "a TVM {branch}snapshot of about {months} ({window})");
+            }
+            (Some((from, to)), _) if from == to => write!(f, "TVM {from}")?,
+            (Some((from, to)), _) => write!(f, "TVM {from} to {to}")?,
         }
-        if self.mixed {
-            return f.write_str("an unknown TVM (a nightly, or patched)");
-        }
-        if self.from == self.to {
-            write!(f, "TVM {}", self.from)
-        } else {
-            write!(f, "TVM {} to {}", self.from, self.to)
+        // Before the first release there were snapshots alone.
+        let from = self.releases.map(|(from, _)| from);
+        match &self.window {
+            Some(window) if from == oldest_number && is_older(window) => {
+                write!(f, ", or a snapshot since {}", window.first_month())
+            }
+            _ => Ok(()),
         }
     }
 }
 
-/// The span of releases that write what this library shows.
+/// The TVMs that write what this library shows.
 pub fn epoch(
     library: &ModelLibrary,
     blob: &Blob,
     tags: &[&str],
     config_length: Option<u64>,
 ) -> Epoch {
-    let mut shown = shown(library, blob, tags, config_length);
-    shown.retain(|property| !history::when(property).is_empty());
-    let builders = history::when(|release| shown.iter().all(|property| property(release)));
-    let (from, to) = builders.bounds().unwrap_or_default();
+    let known: Vec<&'static RuntimeProfile> = history::line().collect();
+    let writing = |mut shown: Vec<Property<'_>>| -> Vec<&'static RuntimeProfile> {
+        shown.retain(|property| known.iter().any(|known| property(known)));
+        let all = |known: &&&'static RuntimeProfile| shown.iter().all(|property| property(known));
+        known.iter().filter(all).copied().collect()
+    };
+    let form = || shown(library, blob, tags, config_length);
+    let mut builders = writing(form().into_iter().chain(called(blob)).collect());
+    if builders.is_empty() {
+        // A fork has builtins of its own before apache/tvm has them.
+        builders = writing(form());
+    }
+    let mut releases = builders.iter().filter_map(|known| known.release.as_deref());
+    let first = releases.next();
     Epoch {
-        from,
-        to,
-        age: age(blob),
-        mixed: builders.is_empty(),
+        releases: first.map(|first| (first, releases.next_back().unwrap_or(first))),
+        window: Window::of(&builders),
     }
 }
 
-/// The version string of executables until apache/tvm gave the VM its own number
-/// (pull requests 14544, 2023-04-10, and 15254, 2023-07-07).
-const UNITY_VERSION: &str = "0.13.dev0";
-const UNITY: &str = "April to July 2023";
-
-/// Arguments of the reduced KV-cache constructor before the first release with Relax,
-/// and when it took them (apache/tvm pull requests 16374 and 16729; the nineteenth
-/// came between 2024-03-20 and 2024-04-10).
-const REDUCED: [(usize, &str); 2] = [(17, "January to March 2024"), (18, "March to April 2024")];
-
-/// When a library was written that is older than the releases.
-fn age(blob: &Blob) -> Option<&'static str> {
-    blob.executables().find_map(|(_, executable)| {
-        if executable.version == UNITY_VERSION {
-            return Some(UNITY);
+/// The builtins that it calls, and with how many arguments.
+fn called(blob: &Blob) -> Vec<Property<'_>> {
+    let mut forms: BTreeSet<(&str, Option<u64>)> = BTreeSet::new();
+    for (_, executable) in blob.executables() {
+        let is_builtin = |name: &str| name.starts_with("vm.builtin.");
+        let functions = executable.functions.iter();
+        let packed = functions.filter(|function| function.kind == FunctionKind::Packed);
+        let names = packed.map(|function| function.name.as_str());
+        forms.extend(
+            names
+                .filter(|name| is_builtin(name))
+                .map(|name| (name, None)),
+        );
+        for call in all_calls(executable) {
+            let callee = usize::try_from(call.callee).ok();
+            let callee = callee.and_then(|callee| executable.functions.get(callee));
+            let name = callee.filter(|callee| callee.kind == FunctionKind::Packed);
+            let name = name.map(|callee| callee.name.as_str());
+            if let Some(name) = name.filter(|name| is_builtin(name)) {
+                forms.insert((name, Some(call.args.len() as u64)));
+            }
         }
-        all_calls(executable).find_map(|call| {
-            let callee = usize::try_from(call.callee).ok()?;
-            let callee = executable.functions.get(callee)?;
-            let reduced = callee.kind == FunctionKind::Packed && callee.name == CREATE_REDUCED;
-            let mut ages = REDUCED.iter().filter(|_| reduced);
-            let (_, age) = ages.find(|(count, _)| *count == call.args.len())?;
-            Some(*age)
-        })
-    })
+    }
+    let properties = forms.into_iter().map(|(name, count)| -> Property<'_> {
+        match count {
+            None => Box::new(move |known| known.offers_function(name) != Some(false)),
+            Some(count) => Box::new(move |known| {
+                fits(&known.builtin_arity, |arity| {
+                    arity.get(name).is_none_or(|counts| counts.contains(&count))
+                })
+            }),
+        }
+    });
+    properties.collect()
 }
 
 /// Whether a release writes one property of a library.
@@ -173,8 +194,13 @@ fn of_device(device: &DevicePayload) -> Vec<Property<'_>> {
     shown
 }
 
-fn of_executable(executable: &Executable) -> [Property<'_>; 2] {
+fn of_executable(executable: &Executable) -> [Property<'_>; 3] {
     [
+        Box::new(|release| {
+            fits(&release.vm_version, |version| {
+                *version == executable.version
+            })
+        }),
         Box::new(|release| {
             writes(
                 &release.vm_magic_written,

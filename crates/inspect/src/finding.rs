@@ -171,7 +171,7 @@ impl Finding {
 
     /// The same, where they are known.
     #[must_use]
-    pub fn says_known(mut self, words: Option<String>) -> Self {
+    pub(crate) fn says_known(mut self, words: Option<String>) -> Self {
         self.runtime_says = words;
         self
     }
@@ -242,7 +242,7 @@ impl Outcome {
     }
 
     /// Says on the last finding that as many more like it are not listed.
-    pub fn and_more(&mut self, count: usize) {
+    pub(crate) fn and_more(&mut self, count: usize) {
         if let Some(last) = self.findings.last_mut().filter(|_| count > 0) {
             last.evidence
                 .push(format!("{count} more like this one are not listed"));
@@ -255,7 +255,7 @@ impl Outcome {
     }
 
     /// The same where the file holds more than is read; `why` says of what.
-    pub fn over_limit(&mut self, rule: &'static Rule, why: impl Into<String>) {
+    pub(crate) fn over_limit(&mut self, rule: &'static Rule, why: impl Into<String>) {
         self.add_undecided(rule, why.into(), true);
     }
 

@@ -122,7 +122,7 @@ pub fn classify(binary: &Binary, file_name: &str) -> Option<PartKind> {
 }
 
 /// The part that the objects of an archive are together, by what they define.
-pub fn classify_objects(defines: impl Fn(&str) -> bool, file_name: &str) -> PartKind {
+pub(crate) fn classify_objects(defines: impl Fn(&str) -> bool, file_name: &str) -> PartKind {
     if BACKEND_SYMBOLS.iter().any(|name| defines(name)) {
         PartKind::Runtime
     } else if REGISTRY_SYMBOLS.iter().any(|name| defines(name)) {
@@ -136,7 +136,7 @@ pub fn classify_objects(defines: impl Fn(&str) -> bool, file_name: &str) -> Part
 
 /// Whether a library that is no part lies where only a runtime's own wheel puts
 /// one: its Python binding (in `tvm_ffi`, once in `_cy3`) and its test library.
-pub fn comes_with_a_runtime(place: &Place) -> bool {
+pub(crate) fn comes_with_a_runtime(place: &Place) -> bool {
     match stem(&place.name()) {
         "tvm_ffi_testing" => true,
         "core" => place

@@ -82,12 +82,12 @@ impl Place {
     }
 
     /// Whether it is a file's own bytes, all of them.
-    pub fn is_whole_file(&self) -> bool {
+    pub(crate) fn is_whole_file(&self) -> bool {
         !self.is_member() && self.0.slice.is_none()
     }
 
     /// Whether it lies in an archive.
-    pub fn is_member(&self) -> bool {
+    pub(crate) fn is_member(&self) -> bool {
         !self.0.members.is_empty()
     }
 
@@ -99,7 +99,7 @@ impl Place {
 
     /// The outermost file, with nothing said of what is in it.
     #[must_use]
-    pub fn whole_file(&self) -> Self {
+    pub(crate) fn whole_file(&self) -> Self {
         Self::new(self.0.file.clone(), Vec::new(), None)
     }
 
@@ -109,7 +109,7 @@ impl Place {
     }
 
     /// The bytes of its last name.
-    pub fn raw_name(&self) -> &[u8] {
+    pub(crate) fn raw_name(&self) -> &[u8] {
         match self.0.members.last() {
             Some(member) => split_last(&member.name).1,
             None => {
@@ -141,12 +141,12 @@ impl Place {
     }
 
     /// Whether it is the folder where paths without a folder start.
-    pub fn is_here(&self) -> bool {
+    pub(crate) fn is_here(&self) -> bool {
         self.0.file.as_os_str().is_empty()
     }
 
     /// Whether it lies in `folder`, at any depth.
-    pub fn is_below(&self, folder: &Self) -> bool {
+    pub(crate) fn is_below(&self, folder: &Self) -> bool {
         let (own, outer) = (&self.0.members, &folder.0.members);
         let Some((last, around)) = outer.split_last() else {
             let inside = self.0.file.starts_with(&folder.0.file);
@@ -188,7 +188,7 @@ impl Place {
 
     /// The same place with `.` and `..` resolved by name.
     #[must_use]
-    pub fn without_dots(&self) -> Self {
+    pub(crate) fn without_dots(&self) -> Self {
         let Some((last, around)) = self.0.members.split_last() else {
             return Self::new(Arc::from(plain_path(&self.0.file)), Vec::new(), None);
         };

@@ -3,6 +3,7 @@
 //! Reading is parallel over files; nothing of a file's bytes outlives its own
 //! turn, so memory does not grow with the tree.
 
+mod advice;
 mod artifact_of;
 mod candidates;
 mod exports;
@@ -26,6 +27,7 @@ use rayon::prelude::*;
 use read::CompilerExports;
 use share::Shared;
 
+pub use advice::{needs, newest};
 pub use options::{GivenRuntime, ScanOptions};
 pub use read::Progress;
 pub use shard::Shard;
@@ -225,7 +227,7 @@ fn environment_findings(artifacts: &[Artifact], load_sets: &[LoadSet]) -> Vec<Fi
 }
 
 /// What is wrong inside one load set.
-pub fn load_set_findings(load_set: &LoadSet) -> Vec<Finding> {
+pub(crate) fn load_set_findings(load_set: &LoadSet) -> Vec<Finding> {
     let mut outcome = Outcome::default();
     rules::ask(&Subject::LoadSet(load_set), &mut outcome);
     outcome.findings

@@ -27,7 +27,7 @@ impl FromStr for Version {
 impl Version {
     /// Without zeros at the end: 13.0 and 13 are the same version.
     #[must_use]
-    pub fn trimmed(mut self) -> Self {
+    pub(crate) fn trimmed(mut self) -> Self {
         while self.0.len() > 1 && self.0.last() == Some(&0) {
             self.0.pop();
         }

@@ -4,6 +4,7 @@
 
 pub mod fix;
 pub mod inplace;
+mod io_error;
 mod plan;
 pub mod receipt;
 pub mod shim;
@@ -11,3 +12,5 @@ pub mod source;
 mod staged;
 #[doc(hidden)]
 pub mod write;
+
+pub use io_error::IoError;

@@ -54,7 +54,8 @@ pub fn convert(args: &PatchConvertArgs) -> anyhow::Result<Status> {
 /// Folders of the build machine in names and run paths.
 pub fn relocate(args: &PatchFileArgs) -> anyhow::Result<Status> {
     change(&args.file, told(&args.change), |bytes| {
-        Ok(relocation::plan(bytes, resign(args.change.resign))?)
+        let resign = resign(args.change.resign);
+        Ok(relocation::plan(bytes, Some(&args.file), resign)?)
     })
 }
 

@@ -30,6 +30,7 @@ pub(super) fn library_view(artifact: &Entry, library: &Library) -> LibraryView {
             facts.push((name.to_owned(), value));
         }
     };
+    fact("needs", artifact.needs.as_deref().cloned());
     fact("prefix", summary.prefix.clone());
     fact("model", summary.model_type.clone());
     fact("state", summary.kv_state_kind.clone());

@@ -149,6 +149,9 @@ fn details(out: &mut String, judged: &Judged<'_>, style: Style) {
     for library in entry.libraries.iter() {
         dim(&library.summary.to_string());
     }
+    if let Some(needs) = &entry.needs {
+        out.push_str(&style.paragraph("  needs  ", 9, needs));
+    }
     if judged.wanted {
         return;
     }

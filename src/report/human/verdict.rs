@@ -3,7 +3,7 @@
 use std::fmt::Write as _;
 
 use artcheck_inspect::Severity;
-use artcheck_inspect::runtime::release;
+use artcheck_inspect::runtime::history;
 use artcheck_inspect::scan::VerdictStatus;
 
 use crate::report::groups::alike;
@@ -42,7 +42,20 @@ pub(super) fn write(
         out.push('\n');
     }
     out.push_str(&style.paragraph("", 0, &words.join(" ")));
-    commands(out, report, wanted || all.is_empty(), style);
+    let gate = (!wanted && !all.is_empty()).then(|| newest(all)).flatten();
+    commands(out, report, gate, style);
+}
+
+/// The runtime to name in a gate: the newest that runs something here, or else the
+/// newest that there is.
+fn newest<'a>(all: &'a [Judged<'_>]) -> Option<&'a str> {
+    let on = || all.iter().flat_map(|judged| &judged.on);
+    let newest = |status: Option<VerdictStatus>| {
+        let on = on().filter(|on| status.is_none_or(|status| on.status == status));
+        on.map(|on| on.runtime)
+            .max_by_key(|name| history::place(name))
+    };
+    newest(Some(VerdictStatus::Fits)).or_else(|| newest(None))
 }
 
 /// `2 of 14 do not run on tvm-0.27.`, per runtime.
@@ -154,7 +167,7 @@ fn counts(report: &Report, verbose: bool) -> String {
 }
 
 /// What to type.
-fn commands(out: &mut String, report: &Report, wanted: bool, style: Style) {
+fn commands(out: &mut String, report: &Report, gate: Option<&str>, style: Style) {
     let run = &report.run;
     let mut files = alike(&run.fixes, |fix| fix.file.as_str());
     let count = files.len();
@@ -178,8 +191,7 @@ fn commands(out: &mut String, report: &Report, wanted: bool, style: Style) {
             style.command(&command, 0)
         );
     }
-    let newest = release::releases().last();
-    if let Some(newest) = newest.filter(|_| !wanted && !run.paths.is_empty()) {
+    if let Some(newest) = gate.filter(|_| !run.paths.is_empty()) {
         let words = |words: &[&str]| {
             words
                 .iter()
@@ -188,7 +200,7 @@ fn commands(out: &mut String, report: &Report, wanted: bool, style: Style) {
         };
         let mut command = words(&["artcheck", "scan"]);
         command.extend(run.paths.iter().cloned());
-        command.extend(words(&["--runtime", &newest.name]));
+        command.extend(words(&["--runtime", newest]));
         let command = style.command(&command, 2);
         let _ = writeln!(out, "to gate, name the runtime that you ship:\n  {command}");
     }

@@ -220,7 +220,7 @@ fn every_input_of_the_action_does_what_its_flag_does() {
     let unknown = |allow: &str| {
         let inputs = [
             ("paths", "dist/chat-good.so dist/odd.so"),
-            ("allow-unknown", allow),
+            ("allow-undecided", allow),
         ];
         let mut job = Job::new(POLICY, &inputs);
         fs::write(job.file("dist/odd.so"), "neither a library nor a page").expect("written");

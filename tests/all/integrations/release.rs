@@ -177,6 +177,10 @@ fn the_release_packs_what_binstall_looks_for() {
             "{file}: {listed}"
         );
     }
+    let first = fs::read(release.archive()).expect("the archive");
+    step(folder.path(), &release_step("Archive"), &env);
+    let again = fs::read(release.archive()).expect("the archive");
+    assert!(again == first, "packed again, the archive differs");
     let held = step(folder.path(), "sha256sum --check ./*.sha256", &env);
     assert!(held.status.success(), "{}", words(&held));
     env.insert("GITHUB_REF_NAME".to_owned(), "v9.9.9".to_owned());

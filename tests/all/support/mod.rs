@@ -9,6 +9,7 @@ pub mod project;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use artcheck_inspect::runtime::release;
 use serde_json::Value;
 
 /// The repository's root.
@@ -32,6 +33,15 @@ pub fn parts() -> PathBuf {
         "the real runtimes are missing: run `python3 tools/parts.py`"
     );
     folder
+}
+
+/// The releases that compiled the corpus, by the table, oldest first. Their wheels are fetched.
+pub fn releases() -> Vec<&'static str> {
+    let names = release::releases().iter().map(|known| known.name.as_str());
+    let corpus = root().join("corpus/artifacts");
+    let names: Vec<&str> = names.filter(|name| corpus.join(name).is_dir()).collect();
+    assert!(names.len() > 2, "{names:?}");
+    names
 }
 
 /// A fetched wheel, unpacked.
@@ -124,4 +134,14 @@ pub fn told_by_python(script: &str, file: &Path) -> Value {
         String::from_utf8_lossy(&output.stderr)
     );
     serde_json::from_slice(&output.stdout).expect("JSON")
+}
+
+/// Codes among `of` that a scan of `path` reports as error or warning.
+pub fn found(path: &Path, of: &[&str], extra: &[&str]) -> Vec<String> {
+    let mut args = vec![path.as_os_str().to_owned()];
+    args.extend(extra.iter().map(|arg| (*arg).into()));
+    let (report, _) = scan(args);
+    let mut codes = rules(&report, &["error", "warning"]);
+    codes.retain(|code| of.contains(&code.as_str()));
+    codes
 }

@@ -35,10 +35,9 @@ pub use contents::Contents;
 pub use identify::{FileType, identify, parse};
 pub use linkage::{Callee, Linkage};
 pub use lookup::{defines, defines_qualified, each_export, linkage};
-pub use macho::{BrokenPage, CodeDirectory, broken_page};
-pub use names::{
-    BLOB_SYMBOLS, CONTEXT_SYMBOLS, concerns_tvm, is_blob_symbol, is_context_symbol, is_of_registry,
-    mentions_tvm_namespace, undefined_concerns_tvm,
-};
+pub use macho::CodeDirectory;
+pub(crate) use macho::broken_page;
+pub use names::{BLOB_SYMBOLS, CONTEXT_SYMBOLS, concerns_tvm, undefined_concerns_tvm};
+pub(crate) use names::{is_of_registry, mentions_tvm_namespace};
 pub use segment::Segment;
-pub use system_symbols::first_gcc;
+pub(crate) use system_symbols::first_gcc;

@@ -22,17 +22,17 @@ pub const CONTEXT_SYMBOLS: [&str; 3] = [
 ];
 
 /// Whether tvm-ffi defines a symbol of this name, C or mangled C++.
-pub fn is_of_registry(name: &str) -> bool {
+pub(crate) fn is_of_registry(name: &str) -> bool {
     name.starts_with("TVMFFI") || name.contains("3tvm3ffi") || name.contains("@ffi@tvm@@")
 }
 
 /// Whether `name` is a blob symbol, with or without a system-library prefix.
-pub fn is_blob_symbol(name: &str) -> bool {
+pub(crate) fn is_blob_symbol(name: &str) -> bool {
     ends_with_any(name.as_bytes(), &BLOB_SYMBOLS)
 }
 
 /// Whether `name` is a context symbol, with or without a system-library prefix.
-pub fn is_context_symbol(name: &str) -> bool {
+pub(crate) fn is_context_symbol(name: &str) -> bool {
     ends_with_any(name.as_bytes(), &CONTEXT_SYMBOLS)
 }
 
@@ -61,7 +61,7 @@ pub fn concerns_tvm(name: &[u8]) -> bool {
 
 /// Whether a name that begins like this [concerns TVM](concerns_tvm) however it
 /// goes on.
-pub fn begins_like_tvm(start: &[u8]) -> bool {
+pub(crate) fn begins_like_tvm(start: &[u8]) -> bool {
     match start.first() {
         Some(b'T') => start.starts_with(b"TVM"),
         Some(b'_') => start.starts_with(b"__TVM") || start.starts_with(b"__tvm"),
@@ -73,7 +73,7 @@ pub fn begins_like_tvm(start: &[u8]) -> bool {
 /// Whether names of a string table can concern TVM without beginning like it:
 /// blob and context names all begin with `__tvm`, and before those words then
 /// stands a system-library prefix.
-pub fn may_hold_prefixed(table: &[u8]) -> bool {
+pub(crate) fn may_hold_prefixed(table: &[u8]) -> bool {
     memchr::memmem::find_iter(table, b"__tvm").any(|at| {
         at.checked_sub(1)
             .and_then(|before| table.get(before))
@@ -82,7 +82,7 @@ pub fn may_hold_prefixed(table: &[u8]) -> bool {
 }
 
 /// Whether a function belongs to LLVM: its C++ namespace, or its C interface.
-pub fn is_llvm(name: &[u8]) -> bool {
+pub(crate) fn is_llvm(name: &[u8]) -> bool {
     let cxx = name.starts_with(b"_ZN4llvm") || name.starts_with(b"_ZNK4llvm");
     cxx || (name.starts_with(b"LLVM") && name.get(4).is_some_and(u8::is_ascii_uppercase))
 }
@@ -97,7 +97,7 @@ pub fn undefined_concerns_tvm(name: &[u8]) -> bool {
 ///
 /// Itanium writes a nested name as `N`, optional qualifiers, then `3tvm`;
 /// Microsoft closes it with `@tvm@@`.
-pub fn mentions_tvm_namespace(name: &[u8]) -> bool {
+pub(crate) fn mentions_tvm_namespace(name: &[u8]) -> bool {
     // Built once: names come by the hundred thousand.
     static ITANIUM: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"3tvm"));
     static MICROSOFT: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"@tvm@@"));

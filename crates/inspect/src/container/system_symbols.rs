@@ -44,7 +44,7 @@ pub(super) fn defines(name: &str) -> bool {
 /// arithmetic; `None` of any other name and of one that no libgcc_s has.
 ///
 /// From libgcc's list of versions for x86-64 (`libgcc-glibc.ver`).
-pub fn first_gcc(name: &str) -> Option<u32> {
+pub(crate) fn first_gcc(name: &str) -> Option<u32> {
     const HALF: [&str; 16] = [
         "__divhc3",
         "__eqhf2",

@@ -77,7 +77,7 @@ pub fn members<'data>(data: &'data [u8], visit: Visit<'_, 'data>) -> Result<(), 
 }
 
 /// Hands out the regular files of a tar that is unpacked while it is read.
-pub fn stream_members<'data>(
+pub(crate) fn stream_members<'data>(
     stream: &mut dyn Read,
     visit: Visit<'_, 'data>,
 ) -> Result<(), DecodeError> {

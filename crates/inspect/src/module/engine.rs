@@ -128,7 +128,7 @@ impl Purpose {
 
 impl Needs {
     /// The functions that are asked for and not there, in words.
-    pub fn missing_functions(&self, has: impl Fn(&str) -> bool) -> Vec<String> {
+    pub(crate) fn missing_functions(&self, has: impl Fn(&str) -> bool) -> Vec<String> {
         let lacking = |names: &[&'static str]| -> Vec<&'static str> {
             names.iter().copied().filter(|name| !has(name)).collect()
         };

@@ -43,7 +43,7 @@ impl SymbolGeneration {
     }
 
     /// The generation of a blob symbol's name without a prefix.
-    pub fn of_blob(name: &str) -> Option<Self> {
+    pub(crate) fn of_blob(name: &str) -> Option<Self> {
         let mut known = BLOBS.iter();
         let (_, generation) = known.find(|(symbol, _)| *symbol == name)?;
         Some(*generation)

@@ -150,7 +150,7 @@ fn advice(kind: ProblemKind) -> &'static str {
             "compare the size and checksum with the build's; copy or build it again"
         }
         ProblemKind::Unsupported => {
-            "if it should be a model library, say which compiler made it; use --allow-unknown to pass it over"
+            "if it should be a model library, say which compiler made it; use --allow-undecided to pass it over"
         }
         ProblemKind::BrokenSignature => "the code signature does not match",
         ProblemKind::Limit => {

@@ -10,6 +10,7 @@ use crate::container::{Binary, BinaryKind, Format, Platform};
 use crate::finding::{Finding, Severity};
 use crate::place::Place;
 use crate::runtime::binary::operating_system;
+use crate::runtime::messages;
 use crate::words::spell;
 
 pub(super) static RULE: Rule = Rule {
@@ -84,10 +85,42 @@ fn check_pair(pair: &Pair<'_>, out: &mut Outcome) {
             .help("use a runtime for the library's platform, or compile the library for this one");
         // What a dynamic loader would print; a page does not even try.
         out.push(match pair.runtime.glue {
-            None => finding.says("invalid ELF header / incompatible architecture (the dynamic loader's words differ by system)"),
+            None => finding.says_known(loader_words(pair, binary)),
             Some(_) => finding,
         });
     }
+}
+
+/// What the loader of the runtime's system prints of a file for another machine.
+fn loader_words(pair: &Pair<'_>, binary: &Binary) -> Option<String> {
+    if binary.kind == BinaryKind::Object {
+        return None;
+    }
+    let loader = match pair.runtime.os.as_deref()? {
+        "linux" => Format::Elf,
+        "macos" => Format::MachO,
+        "windows" => Format::Pe,
+        _ => return None,
+    };
+    let key = match binary.format == loader {
+        true => "other-machine",
+        false => "other-format",
+    };
+    let is_same_machine = machine(binary).0 == pair.runtime.architecture;
+    if is_same_machine && binary.format == loader {
+        return None;
+    }
+    let apple = |name: &str| match name {
+        "aarch64" => String::from("arm64"),
+        other => other.replace('-', "_"),
+    };
+    let file = pair.artifact.path.name();
+    let values = [
+        ("file", file.as_ref()),
+        ("have", &apple(&spell(binary.architecture))),
+        ("need", &apple(pair.runtime.architecture.as_deref()?)),
+    ];
+    messages::of_system(key, loader, &values)
 }
 
 /// Objects beside a static runtime that is built for other machines only.
@@ -112,7 +145,7 @@ fn check_objects(context: &FolderContext<'_>, out: &mut Outcome) {
                 out.push(
                     Finding::new(&RULE, &artifact.path, format!("built for {binary}, the static runtime beside it is {built}"))
                         .evidence(format!("the runtime: {}", archive_of(runtime)))
-                        .says(format!("ld: skipping incompatible {} / building for one platform, but linking in an object for another", archive.name()))
+                        .evidence("the linker passes over it, or refuses it")
                         .help("compile the library for the machine of the program, or take the runtime that was built for it"),
                 );
             }

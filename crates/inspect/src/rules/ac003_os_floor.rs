@@ -3,9 +3,10 @@
 use super::gnu_versions::{self, Wanted};
 use super::{ArtifactContext, Check, Outcome, Rule};
 use crate::artifact::Role;
-use crate::container::{Binary, Platform, VersionNeed};
+use crate::container::{Binary, Format, Platform, VersionNeed};
 use crate::finding::{Finding, Severity};
 use crate::place::Place;
+use crate::runtime::messages;
 use crate::target::Target;
 use crate::version::Version;
 
@@ -93,10 +94,10 @@ fn gnu_needs(binary: &Binary, floor: &Version, place: &Place) -> Vec<Finding> {
                 "{place} asks {} for {}",
                 need.library, need.version
             ))
-            .says(format!(
-                "version `{}' not found (required by {})",
-                need.version,
-                place.name()
+            .says_known(messages::of_system(
+                "version-not-found",
+                Format::Elf,
+                &[("version", &need.version), ("file", &place.name())],
             ))
     };
     let mut findings = Vec::new();

@@ -38,11 +38,11 @@ fn check(context: &ArtifactContext<'_>, out: &mut Outcome) {
         (Signature::Unsigned | Signature::Malformed, None) if !enforced => return,
         (Signature::Unsigned, _) => {
             Finding::new(&RULE, &artifact.path, "the file has no code signature")
-                .says("code signature invalid (the system refuses the file at dlopen)")
+                .evidence("macOS refuses the file when it is loaded")
         }
         (Signature::Malformed, _) => {
             Finding::new(&RULE, &artifact.path, "the code signature cannot be read")
-                .says("code signature invalid (the system refuses the file at dlopen)")
+                .evidence("macOS refuses the file when it is loaded")
         }
         (_, Some(problem)) => Finding::new(
             &RULE,
@@ -54,7 +54,7 @@ fn check(context: &ArtifactContext<'_>, out: &mut Outcome) {
             ..Location::default()
         })
         .evidence(problem.detail.clone())
-        .says("Killed: 9 (CODESIGNING, Invalid Page) when the page is first touched"),
+        .evidence("macOS ends the process when it first touches the changed page"),
         _ => return,
     };
     let severity = if enforced {

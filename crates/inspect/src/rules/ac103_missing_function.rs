@@ -5,7 +5,7 @@ use super::{Check, Outcome, Pair, Program, Rule};
 use crate::finding::{Finding, Location, Severity};
 use crate::limits::MAX_FINDINGS;
 use crate::module::BlobLayout;
-use crate::runtime::history;
+use crate::runtime::history::{self, Window};
 use crate::vm::{Function, FunctionKind};
 
 pub(super) static RULE: Rule = Rule {
@@ -139,6 +139,12 @@ fn without_code(pair: &Pair<'_>, name: &str) -> Finding {
     .help("the library lost host functions when it was linked or stripped: link it again")
 }
 
+/// When snapshots had a builtin.
+fn in_snapshots(name: &str) -> Option<Window> {
+    let having = history::line().filter(|known| known.offers_function(name) == Some(true));
+    Window::of(&having.collect::<Vec<_>>())
+}
+
 fn missing(pair: &Pair<'_>, program: &Program<'_>, index: usize, name: &str) -> Finding {
     let finding = pair
         .finding(
@@ -157,12 +163,16 @@ fn missing(pair: &Pair<'_>, program: &Program<'_>, index: usize, name: &str) -> 
     if name.starts_with("vm.builtin.") || name.starts_with("vm.") {
         let having = history::when(|known| known.offers_function(name) == Some(true));
         let finding = finding.evidence(match having.names().as_slice() {
-            [] => String::from("no known release has it"),
+            [] => match in_snapshots(name) {
+                Some(window) => format!("only snapshots of {window} have it"),
+                None => String::from("no known release has it"),
+            },
             [only] => format!("only {only} has it"),
             _ => format!("{having} have it"),
         });
         return finding.help(match having.is_empty() {
             false => "compile the library with the runtime's TVM, or use a release that has this builtin",
+            true if in_snapshots(name).is_some() => "compile the library with the runtime's TVM",
             true => "compile the library with the runtime's TVM: the name is of a fork, of a development snapshot, or damaged",
         });
     }

@@ -56,7 +56,10 @@ fn check(pair: &Pair<'_>, out: &mut Outcome) {
                     out.undecided(&RULE, program.not_followed(cache, 6, why));
                 }
                 let given = length.to_string();
-                let words = pair.words("cache-config", &[("length", &given)]);
+                let words = pair.words(
+                    "cache-config",
+                    &[("length", &given), ("accepted", &accepted)],
+                );
                 let finding = finding.says_known(words);
                 let finding = match length {
                     6 => repaired(finding, sliding, in_place(program, cache, config)),

@@ -48,7 +48,8 @@ fn check(pair: &Pair<'_>, out: &mut Outcome) {
             .help(remedy(kind));
         // A loader is registered like any function.
         let is_listed = pair.runtime.parts.is_empty() || pair.runtime.lists_every_function();
-        pair.hold_if(is_listed, finding, out);
+        let is_certain = is_listed && pair.runtime.module_loaders.is_certain();
+        pair.hold_if(is_certain, finding, out);
     }
 }
 

@@ -69,23 +69,24 @@ fn check(pair: &Pair<'_>, out: &mut Outcome) {
             && device.order != PayloadOrder::Stable
             && read != device.order
         {
-            out.push(
+            pair.hold(&pair.runtime.payload_order,
                 pair.finding(&RULE, format!("the `{}` payload has the field order of {}, this runtime reads that of {}", module.kind, era(device.order), era(read)))
                     .at(location.clone())
-                    .says("stream.Read(&fmap) fails, or kernels are silently misread")
+                    .evidence("loading fails at a check of the loader, or kernels are misread without a message")
                     .help(if module.kind == "metal" {
                         "`artcheck patch convert FILE --for RUNTIME` reorders it, or load the shim's metal-payload part"
                     } else {
                         VULKAN
                     })
                     .repair(if module.kind == "metal" { &[Repair::Shim, Repair::InPlace] } else { &[] }),
+                out,
             );
         }
         if let (Some(read), form @ (FunctionInfoForm::Plain | FunctionInfoForm::ExtraTags)) =
             (pair.runtime.function_info.value, device.function_info)
             && read != form
         {
-            out.push(
+            pair.hold(&pair.runtime.function_info,
                 pair.finding(
                     &RULE,
                     format!(
@@ -102,6 +103,7 @@ fn check(pair: &Pair<'_>, out: &mut Outcome) {
                     "`artcheck patch convert FILE --for RUNTIME` rewrites the descriptions where there is room, or compile the library with the runtime's TVM"
                 })
                 .repair(if module.kind == "vulkan" { &[] } else { &[Repair::InPlace] }),
+                out,
             );
         }
     }
@@ -114,17 +116,19 @@ const COMPILER: &str = "tvm_callback_cuda_compile";
 
 /// A build machine without NVIDIA's compiler leaves the source in the library.
 fn source(pair: &Pair<'_>, at: Location, out: &mut Outcome) {
-    if pair.runtime.offers_function(COMPILER) == Some(true) {
-        return;
-    }
+    let nobody = match pair.runtime.offers_function(COMPILER) {
+        Some(true) => return,
+        Some(false) => "; nothing here registers it",
+        None => "",
+    };
     out.push(
         pair.finding(
             &RULE,
-            format!("the `cuda` payload is CUDA source, which `{COMPILER}` must compile when the library is loaded; nothing here registers it"),
+            format!("the `cuda` payload is CUDA source, which `{COMPILER}` must compile when the library is loaded{nobody}"),
         )
         .severity(Severity::Warning)
         .at(at)
-        .says(format!("fmt=='cuda' requires {COMPILER} to be registered. Import tvm.support.nvcc."))
+        .says_known(pair.words("cuda-source", &[]))
         .help("in Python import `tvm.support.nvcc` before the library is loaded, where nvcc or NVRTC is installed; for any other client compile the library on a machine that has one of them, which stores machine code"),
     );
 }

@@ -55,16 +55,17 @@ fn check(pair: &Pair<'_>, out: &mut Outcome) {
                 continue;
             }
             match sliding {
-                Sliding::Layer(layer) if gives(cache, 5) => out.push(
-                    pair.finding(&RULE, format!("layer {layer} has a sliding window of its own and was compiled for the mask of before 0.27; this runtime masks it otherwise"))
+                Sliding::Layer(layer) if gives(cache, 5) => {
+                    let finding = pair.finding(&RULE, format!("layer {layer} has a sliding window of its own and was compiled for the mask of before 0.27; this runtime masks it otherwise"))
                         .at(Location {
                             argument: Some(6),
                             ..program.place(cache.function, Some(cache.instruction))
                         })
                         .evidence(format!("argument 6 of `{CREATE}`: attention kind 3 (mha_sliding) for layer {layer}; argument 0 has five elements"))
-                        .says("nothing: answers are wrong from the second prefill of a sequence on, the next part of a long prompt or the next turn; the first prefill and the decoding after it are right")
-                        .help("compile the library with the runtime's TVM; nothing that is done to the file repairs it"),
-                ),
+                        .evidence("there is no message: answers are wrong from the second prefill of a sequence on, the next part of a long prompt or the next turn; the first prefill and the decoding after it are right")
+                        .help("compile the library with the runtime's TVM; nothing that is done to the file repairs it");
+                    pair.hold(&pair.runtime.cache_config_lengths, finding, out);
+                }
                 Sliding::Layer(layer) => out.undecided(
                     &RULE,
                     format!("layer {layer} has a sliding window of its own, and whether it was compiled for this runtime's mask is not known: the length of its cache config is not"),
@@ -91,9 +92,9 @@ fn only_slides(pair: &Pair<'_>, program: &Program<'_>, cache: &KvCacheCreate, ou
             argument: Some(6),
             ..program.place(cache.function, Some(cache.instruction))
         })
-        .says("Check failed: (data_ != nullptr) is false")
+        .says_known(pair.words("only-sliding-layers", &[]))
         .help("give the whole sequence a window instead (`support_sliding_window`), or let one layer attend over everything");
-    out.push(finding);
+    pair.hold(&pair.runtime.constructor_style, finding, out);
 }
 
 /// Whether the config is known to have that many elements, whatever way the code took.

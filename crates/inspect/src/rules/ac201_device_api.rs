@@ -1,5 +1,6 @@
 //! AC201 device-api: the flat `TVMDeviceAPI*` functions that no stock runtime has.
 
+use super::pair::hold;
 use super::{Binding, Check, Outcome, Rule};
 use crate::finding::{Finding, Location, Repair, Severity};
 
@@ -54,5 +55,7 @@ fn check(binding: &Binding<'_>, out: &mut Outcome) {
             ..Location::default()
         });
     }
-    out.push(finding);
+    // What libraries export was read of them.
+    let is_certain = binding.load_set.is_some() || binding.runtime.c_symbols.is_certain();
+    hold(binding.runtime, is_certain, finding, out);
 }

@@ -47,12 +47,13 @@ fn check(pair: &Pair<'_>, out: &mut Outcome) {
         let finding = pair
             .finding(&RULE, format!("the library calls through slot `{slot}`, which this runtime never sets; the first call crashes"))
             .at(Location { symbol: Some(slot.clone()), ..Location::default() })
-            .says("nothing before the crash: loading and VM initialisation succeed, the first call through the slot is a segmentation fault");
-        out.push(match shim {
+            .evidence("there is no message: loading and VM initialisation succeed, the first call through the slot is a segmentation fault");
+        let finding = match shim {
             Some((_, exact)) if ffi_convention => finding
                 .help(format!("load a shim that fills it with `{exact}`: `artcheck patch shim --runtime RUNTIME --for FILE --out shim.so`; or compile with the runtime's TVM"))
                 .repair(&[Repair::Shim]),
             _ => finding.help("compile the library with the runtime's TVM: the calling convention differs"),
-        });
+        };
+        pair.hold(&pair.runtime.context_slots, finding, out);
     }
 }

@@ -1,12 +1,15 @@
 //! AC203 c-symbol: an undefined `TVM*` C function nobody provides, or a symbol of no
 //! library that the file names.
 
+use super::check::linker_word;
+use super::pair::hold;
 use super::{Binding, Check, Outcome, Rule, ac201_device_api::PREFIX};
 use crate::artifact::Role;
 use crate::container::{self, BinaryKind, ForeignSymbol};
 use crate::finding::{Finding, Location, Repair, Severity};
 use crate::limits::MAX_FINDINGS;
 use crate::runtime::load_set::{LoadSet, Missing, MissingReason};
+use crate::runtime::messages;
 
 pub(super) static RULE: Rule = Rule {
     code: "AC203",
@@ -57,13 +60,16 @@ fn check(binding: &Binding<'_>, out: &mut Outcome) {
             ..Location::default()
         })
         .says_known(binding.words(&symbol.name));
-        out.push(if shimmed {
+        let finding = if shimmed {
             finding
                 .help("link or load a shim that exports it: `artcheck patch shim --runtime RUNTIME --for FILE --out libshim.so`; or compile with the runtime's TVM")
                 .repair(&[Repair::Shim])
         } else {
             finding.help("use the runtime of the generation this was built for, or build it again with the runtime's TVM")
-        });
+        };
+        // What libraries export was read of them.
+        let is_certain = binding.load_set.is_some() || binding.runtime.c_symbols.is_certain();
+        hold(binding.runtime, is_certain, finding, out);
     }
 }
 
@@ -92,7 +98,14 @@ fn check_objects(load_set: &LoadSet, out: &mut Outcome) {
             )
             .severity(severity)
             .on(&load_set.name)
-            .says(format!("ld: undefined symbol: {}", first.symbol))
+            .says_known(messages::of_system(
+                "unlinked-symbol",
+                member.binary.format,
+                &[
+                    ("symbol", &first.symbol),
+                    ("architecture", &linker_word(member.binary.architecture)),
+                ],
+            ))
             .help(help);
             for missing in symbols.into_iter().take(MAX_FINDINGS) {
                 finding = finding.at(Location {

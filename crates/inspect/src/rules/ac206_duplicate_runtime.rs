@@ -45,9 +45,9 @@ fn check(load_set: &LoadSet, out: &mut Outcome) {
                 false => severity(&duplicate),
             })
             .on(&load_set.name)
-            .says(match load_set.is_static() {
-                true => "multiple definition / duplicate symbol; without whole archives one is left out, unseen",
-                false => "Global Function `...` is already registered / TypeAttr `__ffi_repr__` is already registered",
+            .evidence(match load_set.is_static() {
+                true => "the linker finds two definitions; without whole archives it leaves one out, unseen",
+                false => "the process ends with \"Global Function `...` is already registered\", or with \"TypeAttr `__ffi_repr__` is already registered\"",
             })
             .help("keep one copy: remove the other from the folder, or from what the parts and clients ask for");
         for path in paths.iter().take(MAX_FINDINGS) {

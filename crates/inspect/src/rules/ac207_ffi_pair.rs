@@ -46,9 +46,12 @@ fn check(load_set: &LoadSet, out: &mut Outcome) {
         .evidence(format!("{}: {}", bad.pair.id, bad.pair.why))
         .help(advice(&bad.built_with));
         finding = if bad.pair.silent {
-            finding.says(format!("nothing at load; later {}", bad.pair.effect))
+            finding.evidence(format!(
+                "there is no message at load; later {}",
+                bad.pair.effect
+            ))
         } else {
-            finding.says(bad.pair.effect.clone())
+            finding.evidence(bad.pair.effect.clone())
         };
         out.push(finding);
     }

@@ -8,6 +8,7 @@ use crate::artifact::Artifact;
 use crate::finding::{Finding, Location, Severity};
 use crate::module::engine::{Engine, Needs, Purpose};
 use crate::module::metadata::{FUNCTION, FoundMetadata, Metadata, MetadataError, OLD_FUNCTION};
+use crate::runtime::messages;
 use crate::vm::Executable;
 
 pub(super) static RULE: Rule = Rule {
@@ -137,7 +138,7 @@ impl Subject<'_> {
             }
             if engine == Engine::Mlc {
                 let key = first.rsplit('.').next().unwrap_or(first);
-                finding = finding.says(format!("key `{key}` not found in the JSON object"));
+                finding = finding.says_known(messages::of_others("metadata-key", &[("key", key)]));
             }
             out.push(finding);
             // It is of another time, and that has been said.
@@ -206,7 +207,7 @@ impl Subject<'_> {
             }
         };
         out.push(match engine {
-            Engine::Mlc => finding.says("_metadata function not found in module"),
+            Engine::Mlc => finding.says_known(messages::of_others("metadata-function", &[])),
             _ => finding,
         });
     }

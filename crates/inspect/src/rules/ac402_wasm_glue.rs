@@ -8,7 +8,7 @@ use crate::finding::{Finding, Location, Severity};
 use crate::module::Blob;
 use crate::module::engine::Purpose;
 use crate::place::Place;
-use crate::runtime::glue;
+use crate::runtime::{glue, messages};
 
 pub(super) static RULE: Rule = Rule {
     code: "AC402",
@@ -120,7 +120,7 @@ fn strays(path: &Place, binary: &Binary, out: &mut Outcome) {
         format!("the file imports `{name}`, which no known JavaScript package provides"),
     )
     .at(symbol(name))
-    .says(missing.link_error())
+    .says_known(missing.link_error())
     .help("rebuild the wasm runtime with the source that defines it; artcheck does not stub functions that it does not know");
     out.push(with_others(finding, &others));
 }
@@ -146,7 +146,9 @@ fn check_page(page: &Page<'_>, out: &mut Outcome) {
             "the file imports `{name}`, which {} does not provide",
             page.package
         );
-        let finding = finding(message).at(symbol(name)).says(missing.link_error());
+        let finding = finding(message)
+            .at(symbol(name))
+            .says_known(missing.link_error());
         return out.push(with_others(finding, &others));
     }
     let absent = |name: &&String| !binary.wasm_exports.contains(name);
@@ -162,8 +164,8 @@ fn check_page(page: &Page<'_>, out: &mut Outcome) {
             "{} looks for the export `{first}`, which the file lacks",
             page.package
         );
-        let says = format!("Cannot find {} in exports", absent.join(","));
-        return out.push(finding(message).at(symbol(first)).says(says));
+        let says = messages::of_others("exports", &[("names", &absent.join(","))]);
+        return out.push(finding(message).at(symbol(first)).says_known(says));
     }
     let Some(runtime) = page.runtime else { return };
     for name in asked(page) {
@@ -174,8 +176,8 @@ fn check_page(page: &Page<'_>, out: &mut Outcome) {
                 let message = format!(
                     "{package} asks the runtime in the file for `{name}`, which that does not register"
                 );
-                let says = format!("Cannot find global function {name}");
-                return out.push(finding(message).at(symbol(name)).says(says));
+                let says = messages::of_others("global-function", &[("name", name)]);
+                return out.push(finding(message).at(symbol(name)).says_known(says));
             }
             None => out.undecided(
                 &RULE,
@@ -213,12 +215,14 @@ struct Missing<'a> {
 
 impl Missing<'_> {
     /// In the words of Chromium.
-    fn link_error(&self) -> String {
-        let (number, import) = (self.number, self.import);
-        format!(
-            "LinkError: WebAssembly.instantiate(): Import #{number} \"{}\" \"{}\": function import requires a callable",
-            import.module, import.name
-        )
+    fn link_error(&self) -> Option<String> {
+        let number = self.number.to_string();
+        let values = [
+            ("number", number.as_str()),
+            ("module", &self.import.module),
+            ("name", &self.import.name),
+        ];
+        messages::of_others("import", &values)
     }
 }
 

@@ -99,16 +99,13 @@ impl Binding<'_> {
             BinaryKind::Object => "unlinked-symbol",
             _ => "undefined-symbol",
         };
-        let architecture = match binary.architecture {
-            Architecture::Aarch64 => String::from("arm64"),
-            other => spell(other).replace('-', "_"),
-        };
+        let architecture = linker_word(binary.architecture);
         let values = [("symbol", symbol), ("architecture", &architecture)];
         messages::of_system(key, binary.format, &values)
     }
 
     /// Whether a library beside the runtime provides a symbol.
-    pub fn has_companion_for(&self, symbol: &UndefinedSymbol) -> bool {
+    pub(crate) fn has_companion_for(&self, symbol: &UndefinedSymbol) -> bool {
         self.companions
             .iter()
             .any(|companion| companions::provides(companion, symbol))
@@ -121,7 +118,7 @@ impl Binding<'_> {
 
     /// Those of `wanted` that nobody provides; `None` when that is not known.
     /// A symbol whose library is not among the files at all is AC205's.
-    pub fn missing_c<'s>(
+    pub(crate) fn missing_c<'s>(
         &self,
         wanted: &[&'s UndefinedSymbol],
     ) -> Option<Vec<&'s UndefinedSymbol>> {
@@ -164,6 +161,14 @@ impl Binding<'_> {
                 .filter(|symbol| is_missing(symbol))
                 .collect(),
         )
+    }
+}
+
+/// An architecture as Apple's linker calls it.
+pub(super) fn linker_word(architecture: Architecture) -> String {
+    match architecture {
+        Architecture::Aarch64 => String::from("arm64"),
+        other => spell(other).replace('-', "_"),
     }
 }
 

@@ -52,20 +52,8 @@ impl Pair<'_> {
     }
 
     /// The same for one entry of a fact.
-    pub fn hold_if(&self, is_certain: bool, finding: Finding, out: &mut Outcome) -> bool {
-        if is_certain {
-            out.push(finding);
-            return true;
-        }
-        let like = self.runtime.note.as_deref().unwrap_or("like known ones");
-        out.undecided(
-            finding.rule,
-            format!(
-                "{}: that was not read of this runtime, which is {like}; a run on it would settle it",
-                finding.message
-            ),
-        );
-        false
+    pub(crate) fn hold_if(&self, is_certain: bool, finding: Finding, out: &mut Outcome) -> bool {
+        hold(self.runtime, is_certain, finding, out)
     }
 
     /// Offset in the file of byte `at` of the blob.
@@ -75,7 +63,7 @@ impl Pair<'_> {
 
     /// Why what reaches a KV-cache constructor is not known, where VM functions that
     /// are compiled to host code call it, or may.
-    pub fn hidden_cache(&self) -> Option<String> {
+    pub(crate) fn hidden_cache(&self) -> Option<String> {
         let mut functions = self.blob.executables().flat_map(|(_, it)| &it.functions);
         if !functions.any(|function| function.kind == FunctionKind::VmTir) {
             return None;
@@ -97,6 +85,29 @@ impl Pair<'_> {
         let found = program.executable.constants.get(constant)?;
         Some(self.file_offset(program.start.saturating_add(found.range.start)))
     }
+}
+
+/// Reports what contradicts a runtime: an error where that is certain of it, and else
+/// undecided. The answer is whether it is an error.
+pub(super) fn hold(
+    runtime: &RuntimeProfile,
+    is_certain: bool,
+    finding: Finding,
+    out: &mut Outcome,
+) -> bool {
+    if is_certain {
+        out.push(finding);
+        return true;
+    }
+    let like = runtime.note.as_deref().unwrap_or("like known ones");
+    out.undecided(
+        finding.rule,
+        format!(
+            "{}: that was not read of this runtime, which is {like}; a run on it would settle it",
+            finding.message
+        ),
+    );
+    false
 }
 
 /// What the rules ask of a library, whatever the runtime.
@@ -232,7 +243,7 @@ impl<'a> Program<'a> {
     }
 
     /// Where a function of the table is first called, if it is.
-    pub fn first_use(&self, callee: usize) -> Location {
+    pub(crate) fn first_use(&self, callee: usize) -> Location {
         let first = i64::try_from(callee)
             .ok()
             .and_then(|callee| self.first_calls.get(&callee));
@@ -243,7 +254,7 @@ impl<'a> Program<'a> {
 
     /// Why a rule cannot decide on an argument of a constructor: where it is, and
     /// what reaches it.
-    pub fn not_followed(&self, cache: &KvCacheCreate, argument: usize, why: &str) -> String {
+    pub(crate) fn not_followed(&self, cache: &KvCacheCreate, argument: usize, why: &str) -> String {
         let function = self.executable.functions.get(cache.function);
         let function = function.map_or("?", |function| &function.name);
         format!(
@@ -253,7 +264,7 @@ impl<'a> Program<'a> {
     }
 
     /// Names the first places of `count` calls; the rest are counted.
-    pub fn at_places(
+    pub(crate) fn at_places(
         &self,
         mut finding: Finding,
         calls: &[RawCall<'_>],

@@ -47,7 +47,7 @@ pub fn cache_config(texts: &[Piece<'_>]) -> Fact<BTreeSet<u64>> {
 
 /// How the check of a tensor is told that its type is not known: its text compares
 /// a type, or the value of one that may be missing.
-pub fn unknown_dtype(texts: &[Piece<'_>]) -> Fact<UnknownDtype> {
+pub(crate) fn unknown_dtype(texts: &[Piece<'_>]) -> Fact<UnknownDtype> {
     let forms = [
         ("(DataType(ptr->dtype) == dtype", UnknownDtype::Void),
         ("(ptr->dtype == dtype.value()", UnknownDtype::Null),

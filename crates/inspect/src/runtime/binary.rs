@@ -144,7 +144,9 @@ fn read_functions(
         profile.module_loaders = Fact::known(kinds, source).with_note("names of loader functions");
     }
     if !names.is_empty() {
-        if read.is_complete || !is_read && kind.has_vm() {
+        // The names of a wasm file are texts in it, whole or as the end of another.
+        let holds_all = !is_read || parsed.binary.format == Format::Wasm;
+        if read.is_complete || holds_all && kind.has_vm() {
             profile.function_namespaces.insert(String::new());
         }
         profile.functions = Fact::known(names, source).with_note(note);

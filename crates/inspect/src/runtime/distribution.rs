@@ -83,7 +83,7 @@ impl Distribution {
     }
 
     /// Whether the package holds the Python half of TVM.
-    pub fn holds_tvm(&self) -> bool {
+    pub(crate) fn holds_tvm(&self) -> bool {
         matches!(self.name.as_str(), "apache-tvm" | "tvm") || self.name.starts_with("mlc-ai")
     }
 

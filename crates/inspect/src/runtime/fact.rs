@@ -42,7 +42,7 @@ impl Confidence {
     }
 
     /// Whether such a fact may be held against a library.
-    pub fn is_certain(self) -> bool {
+    pub(crate) fn is_certain(self) -> bool {
         self != Self::Resembles
     }
 }
@@ -79,13 +79,13 @@ impl<T> Fact<T> {
     }
 
     /// Whether the value may be held against a library.
-    pub fn is_certain(&self) -> bool {
+    pub(crate) fn is_certain(&self) -> bool {
         self.source.is_none_or(Confidence::is_certain)
     }
 
     /// The same with a line that says how it was found.
     #[must_use]
-    pub fn with_note(mut self, note: impl Into<String>) -> Self {
+    pub(crate) fn with_note(mut self, note: impl Into<String>) -> Self {
         self.note = Some(note.into());
         self
     }

@@ -68,6 +68,12 @@ macro_rules! facts {
             /// Version of the wheel that the facts were read from, for releases.
             #[serde(default, skip_serializing_if = "Option::is_none")]
             pub wheel: Option<String>,
+            /// Commit of apache/tvm, for snapshots.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            pub commit: Option<String>,
+            /// First and last commit of mlc-llm that was found to build it, for snapshots.
+            #[serde(default, skip_serializing_if = "Vec::is_empty")]
+            pub mlc_llm: Vec<String>,
             /// Name of the release whose very file this is.
             #[serde(default, skip_serializing_if = "Option::is_none")]
             pub identity: Option<String>,
@@ -106,6 +112,8 @@ macro_rules! facts {
             pub(super) wheel: Option<String>,
             pub(super) base: Option<String>,
             pub(super) note: Option<String>,
+            #[serde(default)]
+            pub(super) mlc_llm: Vec<String>,
             pub(super) function_namespaces: Option<BTreeSet<String>>,
             #[serde(default)]
             pub(super) part: BTreeMap<String, String>,
@@ -235,7 +243,7 @@ facts! {
     vm_magic_written: Magic = "vm magic written", row "vm_magic_written", completed false;
 
     /// Version string demanded of an executable.
-    vm_version: String = "vm version", row "vm_version", completed true;
+    vm_version: String = "vm version", row "vm_version", completed true, alike whole;
 
     /// Constant table read.
     constant_table: ConstantTable = "constant table", row "constant_table", completed true,
@@ -322,11 +330,17 @@ pub fn tag_names(sites: &BTreeMap<TagSite, SiteTags>) -> BTreeSet<String> {
 impl RuntimeProfile {
     /// The argument counts that a builtin takes, and whether they may be held against
     /// a library: only those of the two constructors can be read.
-    pub fn arity_of(&self, builtin: &str) -> Option<(&BTreeSet<u64>, bool)> {
+    pub(crate) fn arity_of(&self, builtin: &str) -> Option<(&BTreeSet<u64>, bool)> {
         let counts = self.builtin_arity.value.as_ref()?.get(builtin)?;
         let is_released = self.parts.is_empty() || self.identity.is_some();
         let is_read = self.builtin_arity.is_certain() && matches!(builtin, CREATE | CREATE_REDUCED);
         Some((counts, is_released || is_read))
+    }
+
+    /// Whether it has the Relax VM, which tvm-0.15 does not; so where it is not known.
+    pub fn runs_models(&self) -> bool {
+        let loaders = self.module_loaders.value.as_ref();
+        loaders.is_none_or(|kinds| kinds.iter().any(|kind| kind.starts_with("relax.")))
     }
 
     /// Whether every function that is not listed is missing.
@@ -340,7 +354,14 @@ impl RuntimeProfile {
         if functions.contains(name) {
             return Some(true);
         }
-        if self.possible_functions.contains(name) {
+        if self.possible_functions.contains(name) || !self.functions.is_certain() {
+            return None;
+        }
+        // A linker keeps a text that ends another only once.
+        let is_text = self.functions.source == Some(Confidence::BinaryLiteral);
+        let mut texts = functions.iter().filter(|_| is_text);
+        let mut possible = self.possible_functions.iter();
+        if texts.any(|text| text.ends_with(name)) || possible.any(|text| text.ends_with(name)) {
             return None;
         }
         self.function_namespaces

@@ -105,7 +105,7 @@ impl VersionRange {
     }
 
     /// Whether every version of `self` lies in `other`.
-    pub fn is_inside(&self, other: &Self) -> bool {
+    pub(crate) fn is_inside(&self, other: &Self) -> bool {
         let low = match (self.least, other.least) {
             (_, None) => true,
             (Some(own), Some(limit)) => own >= limit,
@@ -120,7 +120,7 @@ impl VersionRange {
     }
 
     /// Whether no version of `self` lies in `other`.
-    pub fn is_outside(&self, other: &Self) -> bool {
+    pub(crate) fn is_outside(&self, other: &Self) -> bool {
         let before = matches!((self.below, other.least), (Some(own), Some(limit)) if own <= limit);
         let after = matches!((self.least, other.below), (Some(own), Some(limit)) if own >= limit);
         before || after
@@ -149,7 +149,7 @@ const MARKERS: [(&str, &str); 5] = [
 ];
 
 /// What the exports of a libtvm_ffi say of its version.
-pub fn by_exports(exports: impl Fn(&str) -> bool) -> VersionRange {
+pub(crate) fn by_exports(exports: impl Fn(&str) -> bool) -> VersionRange {
     let mut range = VersionRange {
         least: Version::parse("0.1.0"),
         below: None,
@@ -178,7 +178,7 @@ const STRINGIFY_BY_REFERENCE: [&str; 2] = [
 
 /// What the undefined C++ symbols of a library say of the tvm-ffi it was built
 /// with.
-pub fn by_imports<'a>(undefined: impl IntoIterator<Item = &'a str>) -> VersionRange {
+pub(crate) fn by_imports<'a>(undefined: impl IntoIterator<Item = &'a str>) -> VersionRange {
     let turn = Version::parse("0.1.13");
     let mut range = VersionRange::default();
     for name in undefined {
@@ -217,7 +217,7 @@ struct Table {
 }
 
 /// The built-in table of pairs.
-pub fn known_bad_pairs() -> &'static [KnownBadPair] {
+pub(crate) fn known_bad_pairs() -> &'static [KnownBadPair] {
     static PAIRS: LazyLock<Vec<KnownBadPair>> = LazyLock::new(|| {
         serde_json::from_str::<Table>(TABLE).map_or_else(|_| Vec::new(), |table| table.pair)
     });
@@ -237,7 +237,7 @@ pub fn bad_pairs(built: &VersionRange, runs: &VersionRange) -> Vec<&'static Know
 
 /// Versions that a library built with `built` is known not to run with, each
 /// range that no other one covers.
-pub fn bad_for(built: Version) -> Vec<&'static str> {
+pub(crate) fn bad_for(built: Version) -> Vec<&'static str> {
     let built = VersionRange::exactly(built);
     let mut bad: Vec<(&str, VersionRange)> = known_bad_pairs()
         .iter()

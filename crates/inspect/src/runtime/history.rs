@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use serde::Serialize;
+
 use super::RuntimeProfile;
 use super::{glue, release};
 
@@ -96,7 +98,7 @@ impl Releases {
     }
 
     /// `to 0.23`, `from 0.24`, `0.21`: in a cell of a table.
-    pub fn brief(&self) -> String {
+    pub(crate) fn brief(&self) -> String {
         self.in_words(
             |first, last, from_start, to_end| match (from_start, to_end) {
                 (true, true) => "every release".to_owned(),
@@ -116,31 +118,121 @@ impl fmt::Display for Releases {
     }
 }
 
-/// Where a release, or a published version of web-llm, comes among its like. The two
-/// kinds do not follow on each other.
+/// Days between which a TVM was made: from when its first trait came until the day at
+/// which the next one did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Window {
+    /// First day.
+    pub since: &'static str,
+    /// Day of the change that ends it; none where it has not come.
+    pub before: Option<&'static str>,
+}
+
+impl Window {
+    /// From the first to the last of some profiles, oldest first.
+    pub fn of(profiles: &[&'static RuntimeProfile]) -> Option<Self> {
+        let all = line().collect::<Vec<_>>();
+        let last = profiles.last()?;
+        let mut later = all.iter().skip_while(|known| known.name != last.name);
+        Some(Self {
+            since: profiles.first()?.date.as_deref()?,
+            before: later.nth(1).and_then(|next| next.date.as_deref()),
+        })
+    }
+
+    /// `March 2024`.
+    pub fn first_month(&self) -> String {
+        let (month, year) = month(self.since);
+        format!("{month} {year}")
+    }
+
+    /// `March 2024`, `January to March 2024`.
+    pub fn months(&self) -> String {
+        let (first, first_year) = month(self.since);
+        let (last, last_year) = month(self.before.unwrap_or(self.since));
+        if (first, first_year) == (last, last_year) {
+            format!("{first} {first_year}")
+        } else if first_year == last_year {
+            format!("{first} to {last} {last_year}")
+        } else {
+            format!("{first} {first_year} to {last} {last_year}")
+        }
+    }
+}
+
+/// `2024-03-16 to 2024-03-29`.
+impl fmt::Display for Window {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.before {
+            Some(before) => write!(f, "{} to {before}", self.since),
+            None => write!(f, "{} and later", self.since),
+        }
+    }
+}
+
+/// The name of a day's month, and its year.
+fn month(date: &'static str) -> (&'static str, &'static str) {
+    const NAMES: [&str; 12] = [
+        "January",
+        "February",
+        "March",
+        "April",
+        "May",
+        "June",
+        "July",
+        "August",
+        "September",
+        "October",
+        "November",
+        "December",
+    ];
+    let mut parts = date.split('-');
+    let year = parts.next().unwrap_or_default();
+    let number = parts.next().and_then(|month| month.parse::<usize>().ok());
+    let name = number.and_then(|number| NAMES.get(number.checked_sub(1)?));
+    (name.copied().unwrap_or_default(), year)
+}
+
+/// Releases and snapshots with the Relax VM, in the order in which they came.
+pub fn line() -> impl Iterator<Item = &'static RuntimeProfile> {
+    let known = release::profiles().iter();
+    known.filter(|known| known.runs_models())
+}
+
+/// Where a known runtime, or a published version of web-llm, comes among its like. The
+/// two kinds do not follow on each other.
 pub fn place(name: &str) -> Option<usize> {
-    let releases = release::releases();
-    let known = releases.iter().position(|release| release.name == name);
-    known.or_else(|| {
+    place_among(release::profiles().iter(), name)
+}
+
+fn place_among<'a>(known: impl Iterator<Item = &'a RuntimeProfile>, name: &str) -> Option<usize> {
+    let names: Vec<&str> = known.map(|known| known.name.as_str()).collect();
+    names.iter().position(|known| *known == name).or_else(|| {
         let packages = glue::packages().iter().flat_map(|row| &row.packages);
         let mut engines = packages.filter(|package| package.starts_with(glue::ENGINE));
         let place = engines.position(|package| package == name)?;
-        place.checked_add(releases.len())?.checked_add(1)
+        place.checked_add(names.len())?.checked_add(1)
     })
 }
 
-/// Names of runtimes, neighbouring releases as a span: `tvm-0.20 to tvm-0.22`.
+/// Names of runtimes, neighbouring releases as a span: `tvm-0.20 to tvm-0.22`. Snapshots
+/// are between releases only where there are snapshots among the names.
 pub fn spans(names: &[&str]) -> String {
+    let is_snapshot =
+        |known: &&RuntimeProfile| known.release.is_none() && names.contains(&known.name.as_str());
+    let with_snapshots = line().any(|known| is_snapshot(&known));
+    let place = |name: &str| {
+        let known = line().filter(|known| with_snapshots || known.release.is_some());
+        place_among(known, name)
+    };
     let mut spans: Vec<(&str, &str)> = Vec::new();
     for name in names {
+        let follows = |last: &str| {
+            let next = place(last).and_then(|last| last.checked_add(1));
+            next.is_some() && place(name) == next
+        };
         match spans.last_mut() {
-            Some((_, last))
-                if place(last).is_some_and(|last| {
-                    place(name).is_some() && place(name) == last.checked_add(1)
-                }) =>
-            {
-                *last = name;
-            }
+            Some((_, last)) if follows(last) => *last = name,
             _ => spans.push((name, name)),
         }
     }
@@ -170,6 +262,40 @@ mod tests {
             spans(&names),
             "tvm-0.27, web-llm-0.2.0 to web-llm-0.2.1, web-llm-0.2.8"
         );
+    }
+
+    #[test]
+    fn snapshots_come_between_releases_where_they_are_named() {
+        assert_eq!(spans(&["tvm-0.16", "tvm-0.17"]), "tvm-0.16 to tvm-0.17");
+        assert_eq!(
+            spans(&[
+                "snapshot-2024-03-29",
+                "tvm-0.16",
+                "snapshot-2024-06-01",
+                "tvm-0.17",
+                "tvm-0.18"
+            ]),
+            "snapshot-2024-03-29 to tvm-0.17, tvm-0.18"
+        );
+        // The one without a VM is between two others in time, and not in the line.
+        assert_eq!(
+            spans(&["snapshot-2024-01-14", "snapshot-2024-01-24"]),
+            "snapshot-2024-01-14 to snapshot-2024-01-24"
+        );
+    }
+
+    #[test]
+    fn a_window_ends_where_the_next_change_came() {
+        let at = |name| release::by_name(name).expect("in the table");
+        let one = Window::of(&[at("snapshot-2024-03-16")]).expect("a window");
+        assert_eq!(one.to_string(), "2024-03-16 to 2024-03-29");
+        assert_eq!(one.months(), "March 2024");
+        let two = Window::of(&[at("snapshot-2023-12-25"), at("snapshot-2024-01-14")]);
+        let two = two.expect("a window");
+        assert_eq!(two.to_string(), "2023-12-25 to 2024-01-24");
+        assert_eq!(two.months(), "December 2023 to January 2024");
+        let newest = Window::of(&[release::profiles().last().expect("a table")]);
+        assert_eq!(newest.and_then(|window| window.before), None);
     }
 
     #[test]

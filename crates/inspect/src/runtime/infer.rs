@@ -10,13 +10,13 @@
 
 use super::RuntimeProfile;
 use super::fact::Likeness;
-use super::release;
+use super::{history, release};
 
 /// Completes a profile read from a binary.
 pub fn complete(profile: &mut RuntimeProfile) {
     let generation: Vec<&'static RuntimeProfile> = release::profiles()
         .iter()
-        .filter(|known| profile.same_generation(known))
+        .filter(|known| known.runs_models() && profile.same_generation(known))
         .collect();
     let mut alike = generation.clone();
     alike.retain(|known| profile.same_facts(known));
@@ -33,11 +33,12 @@ pub fn complete(profile: &mut RuntimeProfile) {
         &alike
     };
     let names: Vec<&str> = known.iter().map(|known| known.name.as_str()).collect();
-    let names = names.join(", ");
+    let names = history::spans(&names);
     profile.note = Some(match (&own, &profile.release) {
         (Some(own), _) => format!("the runtime of {}", own.name),
         _ if known.is_empty() => "like no known release".to_owned(),
         (_, Some(release)) => format!("like {release} in every fact that can be read"),
+        _ if !alike.is_empty() => format!("like {names} in every fact that can be read"),
         _ => format!("of the generation of {names}"),
     });
     let oldest = release::profiles().first();

@@ -39,7 +39,7 @@ pub enum Resolution {
 }
 
 /// Whether a library name belongs to the family that load sets are made of.
-pub fn is_family(name: &str) -> bool {
+pub(crate) fn is_family(name: &str) -> bool {
     let stem = stem(name);
     stem == "tvm" || stem.starts_with("tvm_") || stem == "mlc_llm" || stem.starts_with("mlc_llm_")
 }

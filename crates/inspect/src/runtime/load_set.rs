@@ -128,7 +128,7 @@ impl LoadSet {
     }
 
     /// Whether its parts are objects: a program before it is linked.
-    pub fn is_static(&self) -> bool {
+    pub(crate) fn is_static(&self) -> bool {
         let first = self.members.first();
         first.is_some_and(|member| member.binary.kind == BinaryKind::Object)
     }
@@ -178,7 +178,7 @@ impl LoadSet {
     }
 
     /// The TVM symbols of any binary that nobody in the set provides.
-    pub fn missing_for(&self, binary: &Binary) -> Vec<Missing> {
+    pub(crate) fn missing_for(&self, binary: &Binary) -> Vec<Missing> {
         let absent = binary
             .needed
             .iter()

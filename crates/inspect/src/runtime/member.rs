@@ -66,7 +66,7 @@ impl Member {
     }
 
     /// The same with no exports listed; [`Member::ask`] adds those that matter.
-    pub fn read_unlisted(
+    pub(crate) fn read_unlisted(
         path: &Place,
         kind: PartKind,
         parsed: &Parsed<'_>,

@@ -29,7 +29,8 @@ pub struct Message {
     pub to: Option<String>,
     /// The format whose loader prints it, in place of releases.
     pub system: Option<String>,
-    /// Where its text is: `library`, `python`, `system`.
+    /// Where its text is: `library`, `cuda` (the CUDA part of a runtime), `python`,
+    /// `system`, `engine`, `browser`.
     #[serde(rename = "in")]
     pub place: String,
     /// Tag and file of the sources that print it.
@@ -50,6 +51,7 @@ pub fn all() -> &'static [Message] {
 impl Message {
     /// Whether a release, by number, prints it.
     pub fn is_of(&self, number: &str) -> bool {
+        let is_of_tvm = matches!(self.place.as_str(), "library" | "cuda" | "python");
         let place = |number: &str| {
             let known = release::releases().iter();
             let mut numbers = known.map(|known| known.release.as_deref());
@@ -63,7 +65,7 @@ impl Message {
             .to
             .as_deref()
             .is_none_or(|to| place(number) <= place(to));
-        self.system.is_none() && place(number).is_some() && after && before
+        is_of_tvm && place(number).is_some() && after && before
     }
 
     /// What of the text is always there.
@@ -74,6 +76,16 @@ impl Message {
             _ => part.split_once('>').map_or(part, |(_, rest)| rest),
         });
         literals.filter(|literal| !literal.is_empty()).collect()
+    }
+
+    /// Whether a text can be this message, filled in.
+    pub fn is_text(&self, text: &str) -> bool {
+        let mut rest = text;
+        self.literals().iter().all(|literal| {
+            let found = rest.split_once(literal);
+            rest = found.map_or(rest, |(_, after)| after);
+            found.is_some()
+        })
     }
 
     fn filled(&self, values: &[(&str, &str)]) -> String {
@@ -87,10 +99,15 @@ impl Message {
 
 /// What a runtime prints; nothing where it is not known which release it is like, and
 /// those that it can be like print different words.
-pub fn of_runtime(key: &str, runtime: &RuntimeProfile, values: &[(&str, &str)]) -> Option<String> {
-    let known: Vec<&str> = match runtime.release.as_deref() {
-        Some(number) => vec![number],
-        None => {
+pub(crate) fn of_runtime(
+    key: &str,
+    runtime: &RuntimeProfile,
+    values: &[(&str, &str)],
+) -> Option<String> {
+    let known: Vec<&str> = match (runtime.release.as_deref(), around(&runtime.name)) {
+        (Some(number), _) => vec![number],
+        (None, Some(neighbours)) => neighbours,
+        (None, None) => {
             let releases = release::releases().iter();
             let alike = releases.filter(|known| runtime.same_generation(known));
             alike.filter_map(|known| known.release.as_deref()).collect()
@@ -108,12 +125,37 @@ pub fn of_runtime(key: &str, runtime: &RuntimeProfile, values: &[(&str, &str)]) 
     words.next().flatten().filter(|_| words.next().is_none())
 }
 
+/// The releases before and after a snapshot of the table. The sources of the oldest
+/// snapshots print what the first release does.
+fn around(name: &str) -> Option<Vec<&'static str>> {
+    let known = release::profiles();
+    let place = known.iter().position(|known| known.name == name)?;
+    let (before, after) = known.split_at_checked(place)?;
+    let number = |known: &'static RuntimeProfile| known.release.as_deref();
+    let last = before.iter().rev().find_map(number);
+    let next = after.iter().find_map(number);
+    Some(last.into_iter().chain(next).collect())
+}
+
 /// What the loader of a format prints.
-pub fn of_system(key: &str, format: Format, values: &[(&str, &str)]) -> Option<String> {
+pub(crate) fn of_system(key: &str, format: Format, values: &[(&str, &str)]) -> Option<String> {
     let system = spell(format);
     let mut messages = all().iter().filter(|message| message.key == key);
     let found = messages.find(|message| message.system.as_deref() == Some(system.as_str()))?;
     Some(found.filled(values))
+}
+
+/// What an engine or a browser prints, which have no release of TVM.
+pub fn of_others(key: &str, values: &[(&str, &str)]) -> Option<String> {
+    let others = |message: &&Message| matches!(message.place.as_str(), "engine" | "browser");
+    let mut messages = all().iter().filter(others);
+    let found = messages.find(|message| message.key == key)?;
+    Some(found.filled(values))
+}
+
+/// Whether somebody prints such a text.
+pub fn is_known(text: &str) -> bool {
+    all().iter().any(|message| message.is_text(text))
 }
 
 #[cfg(test)]
@@ -131,6 +173,7 @@ mod tests {
         for message in all() {
             let is_sourced = message.source.is_some()
                 || message.place == "system"
+                || message.place == "browser"
                 || message.from.as_deref() >= Some("0.25");
             assert!(is_sourced, "{}: {}", message.key, message.text);
         }
@@ -176,6 +219,34 @@ mod tests {
             of_runtime("missing-function", &unknown, &[("name", "x")]),
             None
         );
+    }
+
+    #[test]
+    fn a_snapshot_prints_what_the_releases_around_it_print() {
+        let constructor = |name| {
+            let values = [("name", "f"), ("accepted", "18"), ("count", "17")];
+            of_runtime("constructor-arity", &at(name), &values)
+        };
+        assert_eq!(
+            constructor("snapshot-2024-03-16").as_deref(),
+            Some("Function f(...) expects 18 arguments, but 17 were provided.")
+        );
+        // Typed in 0.16 and not in 0.17: which it was in between is not in the table.
+        assert_eq!(constructor("snapshot-2024-06-01"), None);
+        assert_eq!(
+            constructor("snapshot-2024-09-03").as_deref(),
+            Some("Invalid number of KV cache constructor args.")
+        );
+    }
+
+    #[test]
+    fn a_text_is_known_by_what_is_always_in_it() {
+        assert!(is_known("undefined symbol: TVMFuncCall"));
+        assert!(is_known(
+            "key `max_batch_size` not found in the JSON object"
+        ));
+        assert!(!is_known("kernels are silently misread"));
+        assert_eq!(of_others("undefined-symbol", &[]), None);
     }
 
     #[test]

@@ -127,7 +127,26 @@ fn by_release(columns: &str) -> Option<String> {
         cells.insert(0, releases.brief());
         cells
     });
-    Some(table("release", &heads, rows))
+    Some(format!(
+        "{}\n\n{}",
+        table("release", &heads, rows),
+        sources()
+    ))
+}
+
+/// Where the rows of a table come from.
+fn sources() -> String {
+    let of_wheels = |known: &RuntimeProfile| known.wheel.is_some();
+    let wheels = history::when(of_wheels);
+    let tags = history::when(|known| !of_wheels(known));
+    let mut said = Vec::new();
+    if !wheels.is_empty() {
+        said.push(format!("{} is read from the wheels", wheels.spoken()));
+    }
+    if !tags.is_empty() {
+        said.push(format!("{} from the sources of each tag", tags.spoken()));
+    }
+    format!("{}.", said.join(", "))
 }
 
 fn by_name(marker: &str) -> Option<String> {

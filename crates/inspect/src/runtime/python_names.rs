@@ -71,7 +71,7 @@ fn is_word(name: &str) -> bool {
 }
 
 /// Whether a module of this source may have a name.
-pub fn may_define(source: &str, name: &str) -> bool {
+pub(crate) fn may_define(source: &str, name: &str) -> bool {
     let is_part = |c: char| c.is_alphanumeric() || c == '_';
     source.contains("import *")
         || source.contains("__getattr__")

@@ -63,7 +63,7 @@ pub struct Piece<'a> {
 }
 
 /// The read-only data of a binary, excluded ranges cut out.
-pub fn read_only<'a>(parsed: &'a Parsed<'_>, exclude: &[Exclusion]) -> Vec<Piece<'a>> {
+pub(crate) fn read_only<'a>(parsed: &'a Parsed<'_>, exclude: &[Exclusion]) -> Vec<Piece<'a>> {
     let wasm = parsed.binary.format == Format::Wasm;
     let mut pieces = Vec::new();
     for (index, region) in parsed.regions.iter().enumerate() {
@@ -131,7 +131,11 @@ const SHORTEST: usize = 2;
 ///
 /// Numbers and prose have few dots, and behind most of them no identifier: this
 /// is several times faster than looking at all that lies between two NULs.
-pub fn each_dotted<'a>(pieces: &[Piece<'a>], longest: usize, mut visit: impl FnMut(Framed<'a>)) {
+pub(crate) fn each_dotted<'a>(
+    pieces: &[Piece<'a>],
+    longest: usize,
+    mut visit: impl FnMut(Framed<'a>),
+) {
     for piece in pieces {
         let mut from = 0usize;
         while let Some(rest) = piece.data.get(from..)
@@ -156,7 +160,7 @@ fn in_name(byte: u8) -> bool {
 }
 
 /// Calls `visit` for every string of 2 to `longest` bytes that holds `part`.
-pub fn each_with<'a>(
+pub(crate) fn each_with<'a>(
     pieces: &[Piece<'a>],
     part: &str,
     longest: usize,
@@ -251,7 +255,7 @@ pub fn behind<'a>(
 
 /// Every chain `<subject> == N || <subject> == M ...` in the texts, as the set
 /// of its numbers; a lone comparison is a chain of one.
-pub fn alternations(pieces: &[Piece<'_>], subject: &str) -> Vec<BTreeSet<u64>> {
+pub(crate) fn alternations(pieces: &[Piece<'_>], subject: &str) -> Vec<BTreeSet<u64>> {
     let term = format!("{subject} == ");
     let finder = memmem::Finder::new(&term);
     let mut chains = Vec::new();

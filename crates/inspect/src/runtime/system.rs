@@ -68,7 +68,7 @@ pub enum Brings {
 
 /// Whether a library is the system's own, or has been loaded by the Python that
 /// imports the asking one.
-pub fn is_base(library: &str) -> bool {
+pub(crate) fn is_base(library: &str) -> bool {
     let lower = library.to_ascii_lowercase();
     let is = |name: &String| *name == library || *name == lower;
     let begins = |start: &String| library.starts_with(start.as_str()) || lower.starts_with(start);

@@ -90,12 +90,16 @@ impl Table {
 
     /// A profile by name, in any case: `tvm-0.26`, `tvm0.26`, `0.26`, `0.26.0`,
     /// `v0.26.0.post1`, or `snapshot-2026-03-19`. A version that is not in the table
-    /// (`0.26.9`) is none of its neighbours.
+    /// (`0.26.9`) is none of its neighbours. `snapshot-2023-06` and `snapshot-2023-06-15`
+    /// are what the table has of that time.
     pub fn by_name(&self, name: &str) -> Option<&RuntimeProfile> {
         let wanted = name.to_ascii_lowercase();
         let wanted = wanted.strip_prefix("apache-").unwrap_or(&wanted);
         if let Some(profile) = self.profiles.iter().find(|profile| profile.name == wanted) {
             return Some(profile);
+        }
+        if let Some(time) = wanted.strip_prefix("snapshot-") {
+            return self.at(time);
         }
         let version = wanted.strip_prefix("tvm").unwrap_or(wanted);
         let version = version.trim_start_matches(['-', '_', '=']);
@@ -109,9 +113,36 @@ impl Table {
         if !known {
             return None;
         }
-        self.releases
+        let name = format!("tvm-{minor}");
+        self.profiles.iter().find(|profile| profile.name == name)
+    }
+
+    /// The snapshot or release that was newest on a day, or at the end of a month. From
+    /// 0.20 on the rows between releases tell what breaks, not all that there was, so a
+    /// later day is not known.
+    fn at(&self, time: &str) -> Option<&RuntimeProfile> {
+        let is_number = |part: &str, length| {
+            part.len() == length && part.bytes().all(|byte| byte.is_ascii_digit())
+        };
+        let parts: Vec<&str> = time.split('-').collect();
+        let day = match parts.as_slice() {
+            [year, month] if is_number(year, 4) && is_number(month, 2) => format!("{time}-31"),
+            [year, month, day]
+                if is_number(year, 4) && is_number(month, 2) && is_number(day, 2) =>
+            {
+                time.to_owned()
+            }
+            _ => return None,
+        };
+        let end = self.by_name("tvm-0.20")?.date.as_ref()?;
+        let mut known = self
+            .profiles
             .iter()
-            .find(|profile| profile.release.as_deref() == Some(minor.as_str()))
+            .rev()
+            .filter(|known| known.runs_models());
+        known
+            .find(|known| known.date.as_ref().is_some_and(|date| *date <= day))
+            .filter(|_| day < *end)
     }
 }
 
@@ -121,13 +152,15 @@ fn apply(mut row: Row, mut profile: RuntimeProfile) -> Result<RuntimeProfile, Ta
     profile.release = row.release.take();
     profile.date = row.date.take();
     profile.wheel = row.wheel.take();
+    profile.commit = row.commit.take();
+    profile.mlc_llm = std::mem::take(&mut row.mlc_llm);
     profile.identity = None;
     profile.note = row.note.take();
     if let Some(spaces) = row.function_namespaces.take() {
         profile.function_namespaces = spaces;
     }
     let mut source = std::mem::take(&mut row.evidence);
-    if let Some(commit) = &row.commit {
+    if let Some(commit) = &profile.commit {
         source = format!("{source}, {commit}");
     }
     let parts = std::mem::take(&mut row.part);

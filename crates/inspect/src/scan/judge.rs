@@ -17,6 +17,7 @@ use crate::place::Place;
 use crate::rules::{self, Binding, Facts, Page, Pair, Subject};
 use crate::runtime::companions::{self, Companions};
 use crate::runtime::glue::Glue;
+use crate::runtime::{RuntimeProfile, history};
 
 /// What two artifacts have in common that get the same verdicts.
 #[derive(PartialEq, Eq, Hash)]
@@ -172,6 +173,26 @@ fn on_candidates(
         })
         .collect();
     of_environments(judged)
+}
+
+/// The snapshots of TVM that run every library of a file.
+pub fn snapshots_that_run(artifact: &Artifact) -> Vec<&'static RuntimeProfile> {
+    let known = history::line().filter(|known| known.release.is_none());
+    let known: Vec<&'static RuntimeProfile> = known.collect();
+    let candidates = known.iter().map(|profile| Candidate {
+        profile,
+        load_set: None,
+        source: RuntimeSource::Release,
+    });
+    let judged = on_candidates(artifact, &[], candidates.collect(), &BTreeSet::new());
+    let runs = |profile: &&RuntimeProfile| {
+        let mut on = judged
+            .iter()
+            .filter(|one| one.verdict.runtime == profile.name);
+        let fits = |one: &Judged| one.verdict.status == VerdictStatus::Fits;
+        on.clone().next().is_some() && on.all(fits)
+    };
+    known.into_iter().filter(runs).collect()
 }
 
 /// A wasm library runs on the runtime inside it, in a page with JavaScript that may not

@@ -21,7 +21,7 @@ pub struct RawCall<'a> {
 }
 
 /// Every call of every VM function, in file order.
-pub fn all_calls(executable: &Executable) -> impl Iterator<Item = RawCall<'_>> {
+pub(crate) fn all_calls(executable: &Executable) -> impl Iterator<Item = RawCall<'_>> {
     let functions = executable.functions.iter().enumerate();
     functions
         .filter(|(_, function)| function.kind == FunctionKind::Vm)

@@ -31,7 +31,7 @@ pub enum Register {
 impl Register {
     /// The register a word names.
     #[inline]
-    pub fn from_word(word: i64) -> Self {
+    pub(crate) fn from_word(word: i64) -> Self {
         match word {
             VOID_REGISTER => Self::Void,
             VM_REGISTER => Self::Vm,
@@ -70,7 +70,7 @@ impl From<Register> for Argument {
 impl Argument {
     /// The argument a word stands for. `None` for a kind no release knows.
     #[inline]
-    pub fn from_word(word: i64) -> Option<Self> {
+    pub(crate) fn from_word(word: i64) -> Option<Self> {
         let (kind, value) = Self::parts(word);
         Some(match kind {
             0 => match Register::from_word(value) {

@@ -149,7 +149,7 @@ impl KvCacheCreate {
 
     /// Whether layers slide on their own and none attends over everything: known of
     /// every value that may reach argument 6.
-    pub fn only_slides(&self, executable: &Executable) -> bool {
+    pub(crate) fn only_slides(&self, executable: &Executable) -> bool {
         let kinds = Reach::of(self.values.get(6), |value| config_shape(executable, value));
         let (shapes, why) = kinds.parts();
         let only = |shape: &ConfigShape| {

@@ -39,7 +39,7 @@ pub fn stats(executable: &Executable) -> String {
 }
 
 /// A constant as it stands in the statistics.
-pub fn constant_text(out: &mut String, value: &ConstantValue) {
+pub(crate) fn constant_text(out: &mut String, value: &ConstantValue) {
     match value {
         ConstantValue::Tensor { shape, .. } if shape.is_empty() => out.push_str("scalar"),
         ConstantValue::Tensor { shape, .. } => {

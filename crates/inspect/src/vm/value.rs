@@ -77,7 +77,7 @@ impl Value {
     }
 
     /// Whether the bound on work or nesting was reached on the way to it.
-    pub fn is_cut(&self) -> bool {
+    pub(crate) fn is_cut(&self) -> bool {
         self.alternatives().contains(&Self::Unknown(Unknown::Limit))
     }
 

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use artcheck_inspect::Outcome;
 use artcheck_inspect::rules::{self, Subject};
 use artcheck_inspect::runtime::messages;
-use artcheck_inspect::scan;
+use artcheck_inspect::{ScanOptions, scan};
 
 /// Pairs of packages, and whether a model was run with them.
 fn tried() -> BTreeMap<(String, String), bool> {
@@ -131,6 +131,29 @@ fn every_version_that_is_advised_runs() {
 }
 
 #[test]
+fn every_wheel_that_a_library_needs_was_run() {
+    let tried = tried();
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../corpus/artifacts");
+    let options = ScanOptions {
+        paths: vec![corpus],
+        ..ScanOptions::default()
+    };
+    let found = scan::scan(&options, &()).expect("threads");
+    let mut advised = 0;
+    for (artifact, verdicts) in found.artifacts.iter().zip(&found.verdicts) {
+        let Some(needed) = scan::needs(artifact, verdicts) else {
+            continue;
+        };
+        for version in named(&needed, "apache-tvm") {
+            let mut pairs = tried.iter().filter(|((tvm, _), _)| *tvm == version);
+            assert!(pairs.any(|(_, ran)| *ran), "{}: {needed}", artifact.path);
+            advised += 1;
+        }
+    }
+    assert!(advised > 20, "{advised}");
+}
+
+#[test]
 #[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn messages_are_in_the_libraries_that_print_them() {
     for (release, ffi) in crate::parts::releases() {
@@ -140,10 +163,15 @@ fn messages_are_in_the_libraries_that_print_them() {
             ("macos-arm64", "lib", ".dylib"),
             ("windows-x64", "", ".dll"),
         ] {
-            let files = [
+            let mut files = vec![
                 format!("tvm-{release}-{platform}/tvm/lib/{prefix}tvm_runtime{suffix}"),
                 format!("tvm-ffi-{ffi}-{platform}/tvm_ffi/lib/{prefix}tvm_ffi{suffix}"),
             ];
+            if platform == "linux-x86_64" {
+                files.push(format!(
+                    "tvm-{release}-{platform}/tvm/lib/libtvm_runtime_cuda.so"
+                ));
+            }
             let bytes: Vec<Vec<u8>> = files
                 .iter()
                 .map(|file| fs::read(crate::parts::file(file)).expect("the part can be read"))
@@ -155,7 +183,11 @@ fn messages_are_in_the_libraries_that_print_them() {
             let of = messages::all()
                 .iter()
                 .filter(|message| message.is_of(release));
-            for message in of.filter(|message| message.place == "library") {
+            let is_here = |message: &&messages::Message| {
+                message.place == "library"
+                    || (message.place == "cuda" && platform == "linux-x86_64")
+            };
+            for message in of.filter(is_here) {
                 for literal in message.literals() {
                     for piece in pieces(literal) {
                         assert!(

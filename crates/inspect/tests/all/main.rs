@@ -4,6 +4,7 @@
 //! `real-parts`; without it they are listed as ignored.
 
 mod advice;
+mod ages;
 mod container_elf;
 mod container_fat;
 mod container_hostile;
@@ -16,11 +17,13 @@ mod limits;
 mod load_sets;
 mod module_payloads;
 mod parts;
+mod provenance;
 mod registered;
 mod registry_oracle;
 mod release_table;
 mod runtime_hostile;
 mod runtime_tree;
+mod says;
 mod source;
 mod unknown;
 mod vm_dataflow;

@@ -25,6 +25,15 @@ for name in tvm_ffi.registry.list_global_func_names():
 
 const LIBRARIES: [&str; 2] = ["libtvm_runtime.so", "libtvm_runtime_extra.so"];
 
+/// The releases whose wheels are fetched: those that compiled the corpus.
+fn releases() -> Vec<&'static str> {
+    let corpus = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../corpus/artifacts");
+    let names = release::releases().iter().map(|known| known.name.as_str());
+    let names: Vec<&str> = names.filter(|name| corpus.join(name).is_dir()).collect();
+    assert!(names.len() > 2, "{names:?}");
+    names
+}
+
 fn python(venv: &str, script: &str, arguments: &[&str]) -> std::process::Output {
     let program = crate::parts::root()
         .join("venv")
@@ -51,9 +60,13 @@ fn read(venv: &str) -> RuntimeProfile {
         .expect("site-packages");
     let mut files: Vec<PathBuf> = vec![site.join("tvm_ffi/lib/libtvm_ffi.so")];
     files.extend(LIBRARIES.iter().map(|name| site.join("tvm/lib").join(name)));
+    read_files(venv, &files)
+}
+
+fn read_files(what: &str, files: &[PathBuf]) -> RuntimeProfile {
     let mut parts = Vec::new();
     for file in files {
-        let bytes = fs::read(&file).expect("the library can be read");
+        let bytes = fs::read(file).expect("the library can be read");
         let parsed = container::parse(&bytes).expect("a library").remove(0);
         let name = file.to_string_lossy();
         let kind = classify(&parsed.binary, &name).expect("a runtime part");
@@ -66,7 +79,7 @@ fn read(venv: &str) -> RuntimeProfile {
         .iter()
         .map(|(kind, profile)| (PartKind::clone(kind), profile))
         .collect();
-    binary::merge(venv, &parts)
+    binary::merge(what, &parts)
 }
 
 fn names(fact: &Fact<BTreeSet<String>>) -> BTreeSet<String> {
@@ -86,7 +99,7 @@ fn without_tests(names: &str) -> BTreeSet<String> {
 #[test]
 #[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn the_names_that_are_registered_are_those_read() {
-    for venv in ["tvm-0.25", "tvm-0.26", "tvm-0.27"] {
+    for venv in releases() {
         let output = python(venv, LIST, &LIBRARIES);
         assert!(
             output.status.success(),
@@ -95,18 +108,60 @@ fn the_names_that_are_registered_are_those_read() {
         );
         let listed = without_tests(&String::from_utf8_lossy(&output.stdout));
         assert!(listed.len() > 200, "{venv}: {} names", listed.len());
-        let profile = read(venv);
-        let found = names(&profile.functions);
-        // Loaders are registered functions; the bare prefix is none.
-        let loaders: BTreeSet<String> = listed
+        reads_exactly(venv, &read(venv), &listed);
+    }
+}
+
+fn reads_exactly(what: &str, profile: &RuntimeProfile, listed: &BTreeSet<String>) {
+    // Loaders are registered functions; the bare prefix is none.
+    let loaders: BTreeSet<String> = listed
+        .iter()
+        .filter_map(|name| name.strip_prefix("ffi.Module.load_from_bytes."))
+        .map(str::to_owned)
+        .collect();
+    assert_eq!(names(&profile.module_loaders), loaders, "{what}");
+    assert_eq!(names(&profile.functions), *listed, "{what}");
+    assert!(profile.possible_functions.is_empty(), "{what}");
+    assert!(profile.lists_every_function(), "{what}");
+}
+
+/// The wheels for AArch64, whose registry is listed in an emulator (tools/aarch64-needs).
+#[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
+fn the_names_that_aarch64_libraries_register_are_those_read() {
+    let source = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/all/registry.c");
+    let program = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join("registry-aarch64");
+    let status = Command::new("aarch64-linux-gnu-gcc")
+        .args(["-Wall", "-Werror", "-o"])
+        .args([&program, &source])
+        .arg("-ldl")
+        .status()
+        .expect("run tools/aarch64-needs");
+    assert!(status.success());
+    for (release, ffi) in crate::parts::releases() {
+        let ffi = format!("tvm-ffi-{ffi}-linux-aarch64/tvm_ffi/lib/libtvm_ffi.so");
+        let mut files = vec![crate::parts::file(&ffi)];
+        for name in LIBRARIES {
+            files.push(crate::parts::file(&format!(
+                "tvm-{release}-linux-aarch64/tvm/lib/{name}"
+            )));
+        }
+        let folders: Vec<String> = files
             .iter()
-            .filter_map(|name| name.strip_prefix("ffi.Module.load_from_bytes."))
-            .map(str::to_owned)
+            .filter_map(|file| Some(file.parent()?.display().to_string()))
             .collect();
-        assert_eq!(names(&profile.module_loaders), loaders, "{venv}");
-        assert_eq!(found, listed, "{venv}");
-        assert!(profile.possible_functions.is_empty(), "{venv}");
-        assert!(profile.lists_every_function(), "{venv}");
+        let output = Command::new("qemu-aarch64")
+            .args(["-L", "/usr/aarch64-linux-gnu", "-E"])
+            .arg(format!("LD_LIBRARY_PATH={}", folders.join(":")))
+            .arg(&program)
+            .args(&files)
+            .output()
+            .expect("run tools/aarch64-needs");
+        let errors = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{release}: {errors}");
+        let listed = without_tests(&String::from_utf8_lossy(&output.stdout));
+        assert!(listed.len() > 200, "{release}: {} names", listed.len());
+        reads_exactly(release, &read_files(release, &files), &listed);
     }
 }
 
@@ -146,7 +201,7 @@ fn the_slots_that_a_runtime_fills_are_those_read() {
         .status()
         .expect("gcc is needed by this test");
     assert!(status.success());
-    for venv in ["tvm-0.25", "tvm-0.26", "tvm-0.27"] {
+    for venv in releases() {
         let mut arguments = vec![library.to_str().expect("a plain path")];
         arguments.extend(known.iter().map(String::as_str));
         let output = python(venv, FILL, &arguments);

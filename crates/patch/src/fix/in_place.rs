@@ -97,7 +97,7 @@ impl<'a> InPlace<'a> {
             }
         }
         if let Some(finding) = self.wanted(input, rules::LIBRARY_NOT_FOUND) {
-            let edits = relocate::plan(&self.bytes, input.resign);
+            let edits = relocate::plan(&self.bytes, Some(input.file), input.resign);
             let command = format!("artcheck patch relocate {file}");
             self.add_or_refuse(input, edits, finding.rule, command);
         }
@@ -108,7 +108,7 @@ impl<'a> InPlace<'a> {
             // What was written before may be signed already.
             match (&edits, self.steps.last_mut()) {
                 (Ok(edits), Some(last)) if edits.is_empty() => {
-                    last.told.rules.push(finding.rule.to_string());
+                    last.told.rules.push(finding.rule);
                 }
                 _ => self.add_or_refuse(input, edits, finding.rule, command),
             }
@@ -148,9 +148,9 @@ impl<'a> InPlace<'a> {
         }
         command.push_str(" --in-place");
         let found = |rule: &Rule| input.wanted().any(|finding| finding.rule == rule);
-        let unsettled = |rule: &Rule| self.refused.iter().any(|refusal| refusal.rule == rule.code);
-        let rules = rules.iter().filter(|rule| found(rule) && !unsettled(rule));
-        let rules: Vec<String> = rules.map(ToString::to_string).collect();
+        let unsettled = |rule: &Rule| self.refused.iter().any(|it| it.rule == Some(rule));
+        let rules = rules.iter().copied();
+        let rules: Vec<_> = rules.filter(|it| found(it) && !unsettled(it)).collect();
         // Half of what a rule asks for is no repair.
         if rules.is_empty() {
             return;
@@ -166,11 +166,11 @@ impl<'a> InPlace<'a> {
     }
 
     /// An obstacle to the change in place is no obstacle to a shim.
-    fn refuse(&mut self, rules: &[&Rule], error: &PlanError) {
+    fn refuse(&mut self, rules: &[&'static Rule], error: &PlanError) {
         let told = error.to_string();
         let reason = told.trim_end_matches("; compile the library again");
         self.refused.extend(rules.iter().map(|rule| Refusal {
-            rule: rule.to_string(),
+            rule: Some(rule),
             reason: reason.to_owned(),
             remedy: remedy(rule, error).to_owned(),
         }));
@@ -179,7 +179,7 @@ impl<'a> InPlace<'a> {
     /// Whether a change so far settles a finding. Those of the program stand for
     /// their rule; of others each says whether it can be repaired.
     pub(super) fn settles(&self, finding: &Finding) -> bool {
-        let told = |step: &Step| step.told.rules.iter().any(|rule| rule == finding.rule.code);
+        let told = |step: &Step| step.told.rules.contains(&finding.rule);
         let can = CONVERT.contains(&finding.rule) || finding.repairs.contains(&Repair::InPlace);
         can && self.steps.iter().any(told)
     }

@@ -32,7 +32,7 @@ pub(super) fn result(
             continue;
         }
         plan.refused.push(Refusal {
-            rule: finding.rule.to_string(),
+            rule: Some(finding.rule),
             reason: format!("after the changes it still breaks: {}", finding.message),
             remedy: finding.help.clone(),
         });

@@ -91,9 +91,9 @@ fn refuse(
     let in_place = finding.repairs.contains(&Repair::InPlace);
     let known = reasons
         .iter()
-        .find(|refusal| in_place && refusal.rule == finding.rule.code);
+        .find(|refusal| in_place && refusal.rule == Some(finding.rule));
     let mut refusal = known.cloned().unwrap_or_else(|| Refusal {
-        rule: finding.rule.to_string(),
+        rule: Some(finding.rule),
         reason: finding.message.clone(),
         remedy: finding.help.clone(),
     });

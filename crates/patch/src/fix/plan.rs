@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use artcheck_inspect::runtime::RuntimeProfile;
-use artcheck_inspect::{Finding, Repair, Severity, Undecided};
+use artcheck_inspect::{Finding, Repair, Rule, Severity, Undecided};
 use serde::Serialize;
 
 use crate::inplace::Refusal;
@@ -55,7 +55,7 @@ pub struct FixStep {
     /// Which of the three ways.
     pub way: Repair,
     /// The rules it settles.
-    pub rules: Vec<String>,
+    pub rules: Vec<&'static Rule>,
     /// What it does, one sentence each.
     pub what: Vec<String>,
     /// The command that does it alone.
@@ -104,7 +104,8 @@ impl FixPlan {
                 Repair::Source => "source patch",
             };
             let number = number.saturating_add(1);
-            let _ = writeln!(text, "  {number}. {way} ({})", step.rules.join(", "));
+            let rules: Vec<&str> = step.rules.iter().map(|rule| rule.code).collect();
+            let _ = writeln!(text, "  {number}. {way} ({})", rules.join(", "));
             for line in &step.what {
                 let _ = writeln!(text, "     {line}");
             }

@@ -24,13 +24,13 @@ pub(super) fn why_not(bytes: &[u8]) -> Option<&'static str> {
 #[derive(Default)]
 pub(super) struct ShimStep {
     parts: BTreeSet<ShimPart>,
-    rules: BTreeSet<String>,
+    rules: BTreeSet<&'static Rule>,
 }
 
 impl ShimStep {
-    pub(super) fn add(&mut self, part: ShimPart, rule: &Rule) {
+    pub(super) fn add(&mut self, part: ShimPart, rule: &'static Rule) {
         self.parts.insert(part);
-        self.rules.insert(rule.to_string());
+        self.rules.insert(rule);
     }
 
     pub(super) fn names(&self) -> Vec<&'static str> {
@@ -62,7 +62,7 @@ impl ShimStep {
         }
         Some(FixStep {
             way: Repair::Shim,
-            rules: self.rules.iter().cloned().collect(),
+            rules: self.rules.iter().copied().collect(),
             what,
             command: format!(
                 "artcheck patch shim --runtime {runtime} --for {} --out libartcheck_shim.{suffix}",

@@ -137,7 +137,7 @@ fn unfit_library(bytes: &[u8], entry: &Entry) -> Result<Option<Refusal>, PlanErr
         is_64 && segments.any(|segment| segment.alignment < PAGE as u64)
     });
     Ok(is_unfit.then(|| Refusal {
-        rule: artcheck_inspect::rules::PAGE_SIZE.to_string(),
+        rule: Some(artcheck_inspect::rules::PAGE_SIZE),
         reason: format!(
             "{} itself is linked for smaller pages",
             String::from_utf8_lossy(&entry.name)

@@ -55,8 +55,23 @@ pub enum ApplyError {
     #[error("{0}: the plan's edits do not give the file it names; plan again")]
     BrokenPlan(PathBuf),
     /// Nothing to undo.
-    #[error("{0}: no receipt beside it, so there is nothing known to undo")]
+    #[error(
+        "{0}: there is no receipt beside the file: artcheck did not patch it, or the receipt was not moved with it; nothing was changed"
+    )]
     NoReceipt(PathBuf),
+    /// The file is none of those that the receipt knows.
+    #[error(
+        "{path}: the file was changed after it was patched, so its receipt does not lead back: \
+         expected SHA-256 {expected}, found {found}; nothing was changed"
+    )]
+    ChangedSince {
+        /// The file.
+        path: PathBuf,
+        /// SHA-256 of what the last patch wrote.
+        expected: String,
+        /// SHA-256 of the file.
+        found: String,
+    },
     /// The receipt's edits do not lead back.
     #[error(
         "{0}: the receipt does not lead back to the original it names; it was changed or belongs to another file"
@@ -159,7 +174,7 @@ pub fn unpatch(path: &Path, break_hard_link: bool) -> Result<Applied, ApplyError
         .steps
         .iter()
         .rposition(|step| step.after == found)
-        .ok_or_else(|| ApplyError::OtherFile {
+        .ok_or_else(|| ApplyError::ChangedSince {
             path: file.clone(),
             expected: receipt
                 .steps

@@ -63,7 +63,7 @@ pub(super) fn shorten(
 
 fn refusal(reason: impl Into<String>) -> Refusal {
     Refusal {
-        rule: rules::KV_CACHE_CONFIG.code.to_owned(),
+        rule: Some(rules::KV_CACHE_CONFIG),
         reason: reason.into(),
         remedy: "compile the library with the runtime's TVM".to_owned(),
     }

@@ -81,7 +81,7 @@ pub(crate) fn plan_with_refusals(
         refused.append(&mut todo.refused);
         match draft.change(site, todo.splices, todo.changes, Sources { v1: reads_v1 }) {
             Err(error @ PlanError::NoRoom { .. }) => refused.push(Refusal {
-                rule: String::new(),
+                rule: None,
                 reason: error.to_string(),
                 remedy: String::new(),
             }),
@@ -139,7 +139,7 @@ impl Todo {
             match room::header_v1(&site.blob, module, executable) {
                 Some(splices) => self.add((splices.to_vec(), vec![Change::HeaderV1 { module }])),
                 None => self.refused.push(Refusal {
-                    rule: rules::VM_FORMAT.code.to_owned(),
+                    rule: Some(rules::VM_FORMAT),
                     reason: "the executable has memory scopes, which a V1 header cannot say"
                         .to_owned(),
                     remedy: "compile the library with the runtime's TVM".to_owned(),
@@ -255,7 +255,7 @@ fn findings(site: &Site, runtime: &RuntimeProfile) -> Vec<Refusal> {
         .into_iter()
         .filter(|finding| finding.severity == Severity::Error)
         .map(|finding| Refusal {
-            rule: finding.rule.to_string(),
+            rule: Some(finding.rule),
             reason: finding.message.clone(),
             remedy: finding.help.clone(),
         });
@@ -265,7 +265,7 @@ fn findings(site: &Site, runtime: &RuntimeProfile) -> Vec<Refusal> {
         .into_iter()
         .filter(|undecided| OF_THE_CACHE.contains(&undecided.rule))
         .map(|undecided| Refusal {
-            rule: undecided.rule.to_string(),
+            rule: Some(undecided.rule),
             reason: undecided.why,
             remedy: "try it (`artcheck verify`), load a shim (`artcheck patch shim`), or compile the library with the runtime's TVM".to_owned(),
         });

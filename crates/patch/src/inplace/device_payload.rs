@@ -7,6 +7,7 @@ use artcheck_inspect::DecodeError;
 use artcheck_inspect::Reader;
 use artcheck_inspect::module::{DevicePayload, FunctionInfoForm, PayloadOrder};
 use artcheck_inspect::rules;
+use artcheck_inspect::runtime::history;
 
 use super::Refusal;
 use super::splice::Splice;
@@ -19,7 +20,7 @@ pub(super) struct Wanted {
     pub(super) extra_tags: Option<bool>,
 }
 
-/// The version that every metal payload up to 0.23 begins with.
+/// The version that every metal payload of the older order begins with.
 const VERSION: &str = "0.1.0";
 
 /// Splices that lay out one payload as wanted. `bytes` is the blob.
@@ -89,7 +90,7 @@ pub(super) fn change(
 
 fn refusal(reason: String) -> Refusal {
     Refusal {
-        rule: rules::DEVICE_PAYLOAD.code.to_owned(),
+        rule: Some(rules::DEVICE_PAYLOAD),
         reason,
         remedy: "compile the library with the runtime's TVM".to_owned(),
     }
@@ -203,17 +204,22 @@ impl Fields {
             new.extend_from_slice(&kernels);
             new.extend_from_slice(field(&self.format));
         }
-        let era = if since24 {
-            "0.24 and later"
-        } else {
-            "0.23 and earlier"
-        };
+        let era = era(since24);
         Splice::new(
             at,
             new,
             format!("metal payload in the field order of {era}"),
         )
     }
+}
+
+/// The releases that lay payloads out so.
+pub(super) fn era(since24: bool) -> String {
+    let order = match since24 {
+        true => PayloadOrder::Since24,
+        false => PayloadOrder::Before24,
+    };
+    history::when(|release| release.payload_order.value == Some(order)).spoken()
 }
 
 fn text(reader: &mut Reader<'_>) -> Result<Range<usize>, DecodeError> {
@@ -250,7 +256,7 @@ mod tests {
             extra_tags: None,
         };
         let refusal = change("vulkan", &device, 2, &[], 0..0, wanted(true)).expect_err("refused");
-        assert_eq!(refusal.rule, rules::DEVICE_PAYLOAD.code);
+        assert_eq!(refusal.rule, Some(rules::DEVICE_PAYLOAD));
         assert!(
             refusal
                 .reason

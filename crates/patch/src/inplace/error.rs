@@ -1,13 +1,14 @@
 //! Why no plan could be made. Nothing was written when one is returned.
 
-use artcheck_inspect::DecodeError;
-use serde::Serialize;
+use artcheck_inspect::{DecodeError, Rule};
+use serde::{Serialize, Serializer};
 
 /// One thing that cannot be fixed by editing the file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Refusal {
-    /// Rule that found it, e.g. `AC202`; empty where no rule is behind it.
-    pub rule: String,
+    /// The rule that found it, where one is behind it. Its code in JSON, or nothing.
+    #[serde(serialize_with = "code")]
+    pub rule: Option<&'static Rule>,
     /// What is wrong and why it stays so, one sentence.
     pub reason: String,
     /// What helps instead.
@@ -16,8 +17,8 @@ pub struct Refusal {
 
 impl std::fmt::Display for Refusal {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if !self.rule.is_empty() {
-            write!(f, "{}: ", self.rule)?;
+        if let Some(rule) = self.rule {
+            write!(f, "{rule}: ")?;
         }
         write!(f, "{}", self.reason)?;
         if !self.remedy.is_empty() {
@@ -25,6 +26,10 @@ impl std::fmt::Display for Refusal {
         }
         Ok(())
     }
+}
+
+fn code<S: Serializer>(rule: &Option<&'static Rule>, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_str(rule.map_or("", |rule| rule.code))
 }
 
 /// A plan that cannot be made.

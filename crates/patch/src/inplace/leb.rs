@@ -31,31 +31,28 @@ pub(super) fn read_signed_leb(bytes: &[u8], at: &mut usize) -> Option<u64> {
 
 /// `value` in exactly `width` bytes.
 pub(super) fn leb(value: u64, width: usize) -> Option<Vec<u8>> {
-    let mut rest = value;
-    let mut out = Vec::with_capacity(width);
-    for step in 1..=width {
-        let more = if step < width { 0x80 } else { 0 };
-        out.push(u8::try_from(rest & 0x7f).ok()? | more);
-        rest >>= 7;
-    }
+    let (out, rest) = groups(i64::try_from(value).ok()?, width)?;
     (rest == 0).then_some(out)
 }
 
 /// A 32-bit address in exactly `width` bytes of a signed number.
 pub(super) fn signed_leb(address: u64, width: usize) -> Option<Vec<u8>> {
-    let value = i64::from(i32::from_le_bytes(
-        u32::try_from(address).ok()?.to_le_bytes(),
-    ));
-    let mut rest = value;
+    let value = u32::try_from(address).ok()?.cast_signed();
+    let (out, rest) = groups(value.into(), width)?;
+    // What is left must be the sign that the last byte carries.
+    let sign = out.last().is_some_and(|last| last & 0x40 != 0);
+    (rest == if sign { -1 } else { 0 }).then_some(out)
+}
+
+/// Groups of seven bits, the lowest first, and what is left of the number.
+fn groups(mut rest: i64, width: usize) -> Option<(Vec<u8>, i64)> {
     let mut out = Vec::with_capacity(width);
     for step in 1..=width {
         let more = if step < width { 0x80 } else { 0 };
         out.push(u8::try_from(rest & 0x7f).ok()? | more);
         rest >>= 7;
     }
-    // What is left must be the sign that the last byte carries.
-    let sign = out.last().is_some_and(|last| last & 0x40 != 0);
-    (rest == if sign { -1 } else { 0 }).then_some(out)
+    Some((out, rest))
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ use artcheck_inspect::vm::kv_cache::{KernelValue, kv_caches};
 use artcheck_inspect::vm::{ConstantValue, Executable};
 
 use super::PlanError;
+use super::device_payload::era;
 use super::splice::{Splice, index};
 use crate::plan::{Change, EditPlan};
 
@@ -233,11 +234,7 @@ fn sentence(change: &Change) -> String {
             format!("KV-cache config, instruction {instruction}: six elements become five")
         }
         Change::MetalOrder { module, since24 } => {
-            let era = if *since24 {
-                "0.24 and later"
-            } else {
-                "0.23 and earlier"
-            };
+            let era = era(*since24);
             format!("metal payload, module {module}: fields in the order of {era}")
         }
         Change::FunctionInfo { module, extra_tags } => {

@@ -16,6 +16,7 @@ use super::part::{ShimPart, ShimPlan};
 use super::runtime::Runtime;
 use super::system_stub;
 use super::target::ShimTarget;
+use crate::io_error::io;
 use crate::source::device_c_api;
 use crate::staged::{Staged, folder_of, sync_folder};
 
@@ -65,8 +66,7 @@ pub fn run(
     };
     let rpaths = rpaths(runtime, target);
 
-    let scratch = tempfile::tempdir_in(folder)
-        .map_err(|error| ShimError::io(folder, "cannot make a folder", error))?;
+    let scratch = tempfile::tempdir_in(folder).map_err(io(folder, "cannot make a folder"))?;
     let mut objects = Vec::new();
     for source in &sources {
         let object = scratch.path().join(format!("{}.o", objects.len()));
@@ -96,7 +96,7 @@ pub fn run(
         if options.plan.has(ShimPart::DeviceApi) {
             let stub = scratch.path().join("libc++.tbd");
             fs::write(&stub, system_stub::cxx_library(runtime)?)
-                .map_err(|error| ShimError::io(&stub, "cannot write the stub", error))?;
+                .map_err(io(&stub, "cannot write the stub"))?;
             command.arg(stub);
         }
     }
@@ -110,7 +110,7 @@ pub fn run(
         .and_then(|file| file.sync_all())
         .and_then(|()| fs::rename(&made, &options.out))
         .and_then(|()| sync_folder(&options.out))
-        .map_err(|error| ShimError::io(&options.out, "cannot put the library into place", error))?;
+        .map_err(io(&options.out, "cannot put the library into place"))?;
     Ok(Built {
         sources,
         install_name,
@@ -122,7 +122,7 @@ pub fn run(
 fn finish(mut command: Command, compiler: &Compiler, source: &Path) -> Result<(), ShimError> {
     let output = command
         .output()
-        .map_err(|error| ShimError::io(compiler.name(), "cannot run the compiler", error))?;
+        .map_err(io(compiler.name(), "cannot run the compiler"))?;
     if output.status.success() {
         return Ok(());
     }
@@ -180,8 +180,7 @@ fn write_sources(
             }
         }
         let path = runtime.header(DEVICE_HEADER).unwrap_or_default();
-        let header = fs::read_to_string(&path)
-            .map_err(|error| ShimError::io(&path, "cannot read the header", error))?;
+        let header = fs::read_to_string(&path).map_err(io(&path, "cannot read the header"))?;
         let text = device_c_api::render(&path.display().to_string(), &header)?;
         let stem = options
             .out
@@ -201,7 +200,7 @@ fn write_sources(
 fn write(path: &Path, text: &str) -> Result<PathBuf, ShimError> {
     Staged::beside(path, text.as_bytes(), None)
         .and_then(|staged| staged.replace(path))
-        .map_err(|error| ShimError::io(path, "cannot write the source", error))?;
+        .map_err(io(path, "cannot write the source"))?;
     Ok(path.to_owned())
 }
 
@@ -245,8 +244,7 @@ fn link_flags(
         // symbol that nobody has is found now and not at load.
         flags.extend(["-Wl,--enable-new-dtags", "-Wl,-z,nodelete", "-Wl,-z,defs"].map(Into::into));
         let script = scratch.join("exports.map");
-        fs::write(&script, exports(plan))
-            .map_err(|error| ShimError::io(&script, "cannot write the export list", error))?;
+        fs::write(&script, exports(plan)).map_err(io(&script, "cannot write the export list"))?;
         let mut flag = OsString::from("-Wl,--version-script=");
         flag.push(&script);
         flags.push(flag);

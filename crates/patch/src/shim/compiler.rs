@@ -10,6 +10,7 @@ use std::process::{Command, Output};
 
 use super::error::ShimError;
 use super::target::ShimTarget;
+use crate::io_error::io;
 
 /// What of the environment the search for a compiler looks at.
 #[derive(Debug, Clone, Default)]
@@ -91,8 +92,7 @@ pub fn find(
     target: ShimTarget,
     needs_cxx_library: bool,
 ) -> Result<Compiler, ShimError> {
-    let scratch = tempfile::tempdir()
-        .map_err(|error| ShimError::io(std::env::temp_dir(), "cannot make a folder", error))?;
+    let scratch = tempfile::tempdir().map_err(io(std::env::temp_dir(), "cannot make a folder"))?;
     let mut tried = String::new();
     for command in candidates(environment) {
         match try_one(&command, target, needs_cxx_library, scratch.path()) {

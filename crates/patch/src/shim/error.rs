@@ -1,7 +1,8 @@
 //! Why a shim could not be made. Each message says what to do about it.
 
-use std::io;
 use std::path::PathBuf;
+
+use crate::io_error::IoError;
 
 /// An error of `patch shim`. The output file is untouched when one is returned.
 #[derive(Debug, thiserror::Error)]
@@ -123,23 +124,6 @@ pub enum ShimError {
         stderr: String,
     },
     /// Reading or writing failed.
-    #[error("{path}: {doing}: {source}")]
-    Io {
-        /// The file or folder.
-        path: PathBuf,
-        /// What was being done.
-        doing: &'static str,
-        /// The system's reason.
-        source: io::Error,
-    },
-}
-
-impl ShimError {
-    pub(crate) fn io(path: impl Into<PathBuf>, doing: &'static str, source: io::Error) -> Self {
-        Self::Io {
-            path: path.into(),
-            doing,
-            source,
-        }
-    }
+    #[error(transparent)]
+    Io(#[from] IoError),
 }

@@ -20,6 +20,8 @@ mod target;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
+use crate::io_error::io;
+
 pub use compiler::Environment;
 pub use error::ShimError;
 pub use options::ShimOptions;
@@ -59,8 +61,8 @@ pub fn build(options: &ShimOptions) -> Result<ShimOutcome, ShimError> {
     let compiler = compiler::find(&options.environment, target, needs_cxx_library)?;
     let built = build::run(options, &runtime, &compiler)?;
     // The loaders take a bare name for something to search for, so name it in full.
-    let library = std::path::absolute(&options.out)
-        .map_err(|error| ShimError::io(&options.out, "cannot tell the full path", error))?;
+    let library =
+        std::path::absolute(&options.out).map_err(io(&options.out, "cannot tell the full path"))?;
     let guide = guide::how_to_load(&library.display().to_string(), &options.plan, target);
     let mut outcome = ShimOutcome {
         library,

@@ -12,6 +12,7 @@ use walkdir::WalkDir;
 
 use super::error::ShimError;
 use super::target::ShimTarget;
+use crate::io_error::{self, io};
 
 /// Depth of the search below a folder: `site-packages/tvm/3rdparty/…` is deeper
 /// than any library or header that matters.
@@ -130,10 +131,7 @@ fn look(path: &Path, seen: &mut Seen) -> Result<(), ShimError> {
             Ok(entry) => entry,
             // The guessed neighbour of a wheel need not be there.
             Err(error) if error.io_error().is_some_and(is_absent) => continue,
-            Err(error) => {
-                let at = error.path().unwrap_or(path).to_owned();
-                return Err(ShimError::io(at, "cannot list the folder", error.into()));
-            }
+            Err(error) => return Err(io_error::walk(path, error).into()),
         };
         let name = entry.file_name().to_string_lossy();
         if entry.file_type().is_dir() && (name == "lib" || name == "build") {
@@ -235,8 +233,7 @@ fn same_file(a: &Path, b: &Path) -> bool {
 
 /// Reads a library's target and name.
 fn read(path: &Path) -> Result<RuntimeLibrary, ShimError> {
-    let file =
-        fs::File::open(path).map_err(|error| ShimError::io(path, "cannot read the file", error))?;
+    let file = fs::File::open(path).map_err(io(path, "cannot read the file"))?;
     let bad = |reason: String| ShimError::BadLibrary {
         path: path.to_owned(),
         reason,

@@ -13,6 +13,7 @@ use object::{NameOrOrdinal, Object as _, ReadCache};
 
 use super::error::ShimError;
 use super::runtime::Runtime;
+use crate::io_error::io;
 
 const LIBRARY: &str = "/usr/lib/libc++.1.dylib";
 
@@ -41,8 +42,7 @@ pub fn cxx_library(runtime: &Runtime) -> Result<String, ShimError> {
 }
 
 fn imports(path: &Path, symbols: &mut BTreeSet<String>) -> Result<(), ShimError> {
-    let file =
-        fs::File::open(path).map_err(|error| ShimError::io(path, "cannot read the file", error))?;
+    let file = fs::File::open(path).map_err(io(path, "cannot read the file"))?;
     let bad = |error: object::Error| ShimError::BadLibrary {
         path: path.to_owned(),
         reason: format!("cannot read its imports: {error}"),

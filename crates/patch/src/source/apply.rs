@@ -9,18 +9,18 @@ use std::path::{Path, PathBuf};
 
 use super::error::SourceError;
 use super::patch::{FileEdit, PatchFile, SourcePatch};
+use crate::io_error::io;
 use crate::staged::Staged;
 
 /// Writes the patch files into `out`, which is made if absent.
 pub fn write_series(out: &Path, series: &[PatchFile]) -> Result<Vec<PathBuf>, SourceError> {
-    fs::create_dir_all(out)
-        .map_err(|error| SourceError::io(out, "cannot make the folder", error))?;
+    fs::create_dir_all(out).map_err(io(out, "cannot make the folder"))?;
     let mut written = Vec::new();
     for file in series {
         let path = out.join(&file.name);
         Staged::beside(&path, file.text.as_bytes(), None)
             .and_then(|staged| staged.replace(&path))
-            .map_err(|error| SourceError::io(&path, "cannot write the file", error))?;
+            .map_err(io(&path, "cannot write the file"))?;
         written.push(path);
     }
     Ok(written)
@@ -36,7 +36,7 @@ pub fn edit_tree(plan: &SourcePatch) -> Result<Vec<PathBuf>, SourceError> {
         check_unchanged(&path, edit)?;
         let old = fs::metadata(&path).ok();
         let file = Staged::beside(&path, edit.new.as_bytes(), old.as_ref())
-            .map_err(|error| SourceError::io(&path, "cannot write beside the file", error))?;
+            .map_err(io(&path, "cannot write beside the file"))?;
         staged.push((named, path, file, edit));
     }
     let mut done: Vec<(PathBuf, &FileEdit)> = Vec::new();
@@ -44,7 +44,7 @@ pub fn edit_tree(plan: &SourcePatch) -> Result<Vec<PathBuf>, SourceError> {
     for (named, path, file, edit) in staged {
         if let Err(error) = file.replace(&path) {
             roll_back(&done);
-            return Err(SourceError::io(path, "cannot replace the file", error));
+            return Err(io(path, "cannot replace the file")(error).into());
         }
         done.push((path, edit));
         edited.push(named);
@@ -61,7 +61,7 @@ fn check_unchanged(path: &Path, edit: &FileEdit) -> Result<(), SourceError> {
     let now = match fs::read(path) {
         Ok(bytes) => Some(bytes),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => None,
-        Err(error) => return Err(SourceError::io(path, "cannot read the file", error)),
+        Err(error) => return Err(io(path, "cannot read the file")(error).into()),
     };
     if now.as_deref() == edit.old.as_deref().map(str::as_bytes) {
         Ok(())

@@ -1,7 +1,8 @@
 //! Why a source patch could not be made. Each message says where and what to do.
 
-use std::io;
 use std::path::PathBuf;
+
+use crate::io_error::IoError;
 
 /// An error of `patch source`. Nothing was changed when one is returned.
 #[derive(Debug, thiserror::Error)]
@@ -102,23 +103,6 @@ pub enum SourceError {
         path: PathBuf,
     },
     /// Reading or writing failed.
-    #[error("{path}: {doing}: {source}")]
-    Io {
-        /// The file or folder.
-        path: PathBuf,
-        /// What was being done.
-        doing: &'static str,
-        /// The system's reason.
-        source: io::Error,
-    },
-}
-
-impl SourceError {
-    pub(crate) fn io(path: impl Into<PathBuf>, doing: &'static str, source: io::Error) -> Self {
-        Self::Io {
-            path: path.into(),
-            doing,
-            source,
-        }
-    }
+    #[error(transparent)]
+    Io(#[from] IoError),
 }

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use walkdir::WalkDir;
 
 use super::error::SourceError;
+use crate::io_error::{io, walk};
 
 /// Depth below the given folder at which a tree's own file may lie:
 /// `venv/lib/python3/site-packages/tvm/src/runtime/vm/attn_backend.cc` is 8 deep.
@@ -84,10 +85,7 @@ fn below(dir: &Path) -> Result<Vec<(PathBuf, &'static str)>, SourceError> {
     let mut found = Vec::new();
     // Links are not followed: a wheel's tree is real files, and loops stay out.
     for entry in WalkDir::new(dir).max_depth(MAX_DEPTH).sort_by_file_name() {
-        let entry = entry.map_err(|error| {
-            let path = error.path().unwrap_or(dir).to_owned();
-            SourceError::io(path, "cannot list the folder", error.into())
-        })?;
+        let entry = entry.map_err(|error| walk(dir, error))?;
         if entry.file_name() != "attn_backend.cc" || !entry.file_type().is_file() {
             continue;
         }
@@ -116,8 +114,7 @@ fn describe(root: PathBuf, attn_backend: &str) -> Result<SourceTree, SourceError
 }
 
 fn read_text(path: &Path) -> Result<String, SourceError> {
-    let bytes = std::fs::read(path)
-        .map_err(|error| SourceError::io(path, "cannot read the file", error))?;
+    let bytes = std::fs::read(path).map_err(io(path, "cannot read the file"))?;
     String::from_utf8(bytes).map_err(|error| SourceError::NotText {
         path: path.to_owned(),
         offset: error.utf8_error().valid_up_to(),

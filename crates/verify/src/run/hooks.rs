@@ -3,6 +3,8 @@
 use crate::matrix::row::Row;
 use crate::report::{Failure, PrecheckFinding, RowReport, Shim, Stage};
 
+use super::process::ChildCommand;
+
 /// Looks at a row's files without running them.
 pub trait Precheck: Sync {
     /// The findings; an error if the files could not be judged, which does not
@@ -46,3 +48,13 @@ pub trait Progress: Send {
 pub struct Quiet;
 
 impl Progress for Quiet {}
+
+/// What the rows of a run have in common.
+pub struct Tools<'a> {
+    /// How to start a child process.
+    pub child: &'a ChildCommand,
+    /// Looks at files before they are loaded.
+    pub precheck: Option<&'a dyn Precheck>,
+    /// Repairs rows that fail.
+    pub shims: Option<&'a dyn ShimProvider>,
+}

@@ -1,25 +1,21 @@
-//! The whole run: which rows, how many at once, pre-check, shims, results.
+//! The whole run: which rows, and how many at once.
 
 use std::collections::VecDeque;
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::sync::Mutex;
 use std::time::Duration;
 
-use artcheck_metal_sim::{Order, Report};
+use artcheck_metal_sim::Order;
 
 use crate::device::DeviceName;
 use crate::matrix::row::Row;
 use crate::matrix::{MatrixError, file};
-use crate::parts::{RuntimeFiles, lacks_part};
-use crate::report::{
-    Class, Facts, Failure, Figures, MatrixReport, Outcome, PrecheckFinding, RowReport, SCHEMA,
-    Shim, Stage,
-};
-use crate::simulate::{self, Simulator};
+use crate::report::{MatrixReport, RowReport, SCHEMA};
+use crate::simulate::Simulator;
 
-use super::hooks::{Precheck, Progress, ShimProvider};
-use super::process::{self, ChildCommand, Ended};
-use super::protocol::{ChildResult, Done, Event};
+use super::hooks::{Precheck, Progress, ShimProvider, Tools};
+use super::process::ChildCommand;
+use super::row_run::{RowRun, lock};
 
 /// What to run and how.
 pub struct MatrixOptions<'a> {
@@ -101,6 +97,11 @@ pub fn run_matrix(
         row.simulation.order = options.order.unwrap_or(row.simulation.order);
     }
     let simulator = Simulator::default();
+    let tools = Tools {
+        child: &options.child,
+        precheck: options.precheck,
+        shims: options.shims,
+    };
     progress.begin(rows.len());
     let mut reports: Vec<Option<RowReport>> = vec![None; rows.len()];
     let queue: Mutex<VecDeque<_>> = Mutex::new(rows.iter().zip(&mut reports).collect());
@@ -113,8 +114,8 @@ pub fn run_matrix(
                     let Some(((place, row), slot)) = next else {
                         break;
                     };
-                    let mut report = RowRun::new(options, row, &shared, &simulator).run();
-                    report.place = *place;
+                    let run = RowRun::new(&tools, (*place, row), &shared, &simulator);
+                    let report = run.run();
                     lock(&shared).row(&report);
                     *slot = Some(report);
                 }
@@ -159,257 +160,4 @@ fn wanted(options: &MatrixOptions<'_>, row: &Row) -> bool {
     shared
         && (options.only.is_empty() || options.only.iter().any(named))
         && options.device.as_ref().is_none_or(on_device)
-}
-
-/// A panic elsewhere must not hide the other rows.
-fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
-/// One row on its way to its report.
-struct RowRun<'a, 'p> {
-    options: &'a MatrixOptions<'a>,
-    row: &'a Row,
-    progress: &'a Mutex<&'p mut dyn Progress>,
-    simulator: &'a Simulator,
-    findings: Vec<PrecheckFinding>,
-    shim: Option<Shim>,
-    facts: Facts,
-    kernels: Option<Report>,
-    stage: Option<Stage>,
-    runs: u32,
-    seconds: f64,
-}
-
-impl<'a, 'p> RowRun<'a, 'p> {
-    fn new(
-        options: &'a MatrixOptions<'a>,
-        row: &'a Row,
-        progress: &'a Mutex<&'p mut dyn Progress>,
-        simulator: &'a Simulator,
-    ) -> RowRun<'a, 'p> {
-        RowRun {
-            options,
-            row,
-            progress,
-            simulator,
-            findings: Vec::new(),
-            shim: None,
-            facts: Facts::default(),
-            kernels: None,
-            stage: None,
-            runs: 0,
-            seconds: 0.0,
-        }
-    }
-
-    fn run(mut self) -> RowReport {
-        if let Some(reason) = cannot_run(self.row) {
-            return self.report(Outcome::NotRun { reason }, Done::default());
-        }
-        self.stage = Some(Stage::LoadSet);
-        let first = match self.precheck() {
-            Some(failure) => ChildResult::Failed(failure),
-            None => self.attempts(self.row),
-        };
-        let result = match first {
-            ChildResult::Failed(failure) => self.repaired(failure),
-            other => other,
-        };
-        match result {
-            ChildResult::NotRun { reason } => {
-                self.report(Outcome::NotRun { reason }, Done::default())
-            }
-            ChildResult::Failed(failure) => {
-                self.report(Outcome::Failed { failure }, Done::default())
-            }
-            ChildResult::Done(done) => {
-                let outcome = judge(&done);
-                self.report(outcome, done)
-            }
-        }
-    }
-
-    /// What the pre-check finds; a failure if it stops the row.
-    fn precheck(&mut self) -> Option<Failure> {
-        let precheck = self.options.precheck?;
-        match precheck.check(self.row) {
-            Ok(findings) => self.findings = findings,
-            Err(message) => self.findings = vec![undecided(message)],
-        }
-        let blocking: Vec<String> = self
-            .findings
-            .iter()
-            .filter(|f| f.blocking)
-            .map(|f| format!("{}: {}", f.code, f.message))
-            .collect();
-        (!blocking.is_empty())
-            .then(|| Failure::new(Class::Precheck, Stage::LoadSet, blocking.join("\n")))
-    }
-
-    /// The row again with a shim, if there is one; else the failure stays.
-    fn repaired(&mut self, failure: Failure) -> ChildResult {
-        let Some(provider) = self.options.shims else {
-            return ChildResult::Failed(failure);
-        };
-        let shim = match provider.shim(self.row, &failure, &self.findings) {
-            Ok(Some(shim)) => shim,
-            Ok(None) => return ChildResult::Failed(failure),
-            Err(message) => {
-                let mut failure = failure;
-                failure.message.push_str(&format!("\nno shim: {message}"));
-                return ChildResult::Failed(failure);
-            }
-        };
-        let mut row = self.row.clone();
-        row.shims.extend(shim.libraries.iter().cloned());
-        if let Some(library) = &shim.replaces_library {
-            row.library.clone_from(library);
-        }
-        self.shim = Some(shim);
-        self.attempts(&row)
-    }
-
-    /// As many runs as the row wants; the first that does not pass ends them.
-    fn attempts(&mut self, row: &Row) -> ChildResult {
-        let mut figures = Vec::new();
-        let mut last = None;
-        for _ in 0..row.repeat {
-            let ended = self.once(row);
-            match ended.result {
-                ChildResult::Done(done) if done.checks.iter().all(|c| c.passed) => {
-                    figures.push(done.figures);
-                    last = Some(done);
-                }
-                other => return other,
-            }
-        }
-        match last {
-            Some(mut done) => {
-                done.figures = median(&figures);
-                ChildResult::Done(done)
-            }
-            None => ChildResult::NotRun {
-                reason: "no repetition was asked for".to_owned(),
-            },
-        }
-    }
-
-    fn once(&mut self, row: &Row) -> Ended {
-        let progress = self.progress;
-        let mut tell = |event: &Event| match event {
-            Event::Stage { stage } => lock(progress).stage(&row.name, *stage),
-            Event::Weights { done, total } => lock(progress).weights(&row.name, *done, *total),
-            Event::Facts(_) | Event::Result(_) => {}
-        };
-        let child = &self.options.child;
-        let ended = if row.device.is_simulated() {
-            let prepared = match self.simulator.prepare(row) {
-                Ok(prepared) => prepared,
-                Err(reason) => return Ended::not_run(reason),
-            };
-            let ended = process::run(child, &prepared.row, &prepared.environment, &mut tell);
-            self.kernels = prepared.report();
-            ended
-        } else {
-            process::run(child, row, &[], &mut tell)
-        };
-        self.runs = self.runs.saturating_add(1);
-        self.seconds += ended.wall.as_secs_f64();
-        self.stage = Some(match &ended.result {
-            ChildResult::Failed(failure) => failure.stage,
-            ChildResult::Done(_) => Stage::Compare,
-            ChildResult::NotRun { .. } => Stage::Dlopen,
-        });
-        self.facts.clone_from(&ended.facts);
-        ended
-    }
-
-    fn report(self, outcome: Outcome, done: Done) -> RowReport {
-        RowReport {
-            name: self.row.name.clone(),
-            place: 0,
-            model: self.row.model.clone(),
-            device: self.row.device.to_string(),
-            simulated: self.row.device.is_simulated(),
-            runtime: self.row.runtime.name.clone(),
-            library: self.row.library.clone(),
-            outcome,
-            stage: self.stage,
-            facts: self.facts,
-            precheck: self.findings,
-            shim: self.shim,
-            checks: done.checks,
-            answers: done.answers,
-            figures: done.figures,
-            kernels: self.kernels,
-            runs: self.runs,
-            seconds: self.seconds,
-        }
-    }
-}
-
-/// Why a row cannot run on this machine, as far as its files show.
-fn cannot_run(row: &Row) -> Option<String> {
-    let missing: Vec<String> = row
-        .files()
-        .iter()
-        .filter(|(_, path)| !path.exists())
-        .map(|(what, path)| format!("no {what} {}", path.display()))
-        .collect();
-    if !missing.is_empty() {
-        let get = row.get.as_ref();
-        let hint = get.map_or(String::new(), |get| format!("; to get it: {get}"));
-        return Some(format!("{}{hint}", missing.join(", ")));
-    }
-    if let Some(reason) = simulate::cannot_run(row) {
-        return Some(reason);
-    }
-    if row.device.part().is_none() || row.runtime.paths.iter().any(|p| p.is_file()) {
-        return None;
-    }
-    // A runtime without the device's part is no failure of the row.
-    let files = RuntimeFiles::find(&row.runtime.paths).ok()?;
-    files.device_part(row.device).err()?;
-    Some(lacks_part(row.device))
-}
-
-fn judge(done: &Done) -> Outcome {
-    let wrong: Vec<&str> = done
-        .checks
-        .iter()
-        .filter(|c| !c.passed)
-        .map(|c| c.name.as_str())
-        .collect();
-    if wrong.is_empty() {
-        return Outcome::Passed;
-    }
-    let message = format!("wrong answers: {}", wrong.join(", "));
-    Outcome::Failed {
-        failure: Failure::new(Class::Mismatch, Stage::Compare, message),
-    }
-}
-
-fn undecided(message: String) -> PrecheckFinding {
-    PrecheckFinding {
-        code: "undecided".to_owned(),
-        message,
-        blocking: false,
-    }
-}
-
-/// The median of each figure.
-fn median(figures: &[Figures]) -> Figures {
-    let middle = |mut values: Vec<f64>| {
-        values.sort_by(f64::total_cmp);
-        values.get(values.len() / 2).copied()
-    };
-    let of = |get: fn(&Figures) -> Option<f64>| middle(figures.iter().filter_map(get).collect());
-    Figures {
-        prompt_tokens: figures.first().map_or(0, |f| f.prompt_tokens),
-        first_token_seconds: of(|f| f.first_token_seconds),
-        tokens_per_second: of(|f| f.tokens_per_second),
-        host_seconds_per_step: of(|f| f.host_seconds_per_step),
-        peak_memory: figures.iter().filter_map(|f| f.peak_memory).max(),
-    }
 }

@@ -12,7 +12,7 @@ mod symbols;
 mod trie;
 
 pub use code_directory::CodeDirectory;
-pub use page_hashes::{BrokenPage, broken_page};
+pub(crate) use page_hashes::broken_page;
 
 use object::Endianness;
 use object::macho;
@@ -33,7 +33,7 @@ pub fn parse(data: &[u8]) -> Result<Parsed<'_>, DecodeError> {
 
 /// Reads every slice of a fat Mach-O file. Offsets in the result count from
 /// the start of the fat file.
-pub fn parse_fat(data: &[u8]) -> Result<Vec<Parsed<'_>>, DecodeError> {
+pub(crate) fn parse_fat(data: &[u8]) -> Result<Vec<Parsed<'_>>, DecodeError> {
     let mut parsed = Vec::new();
     for (offset, slice) in slices(data)? {
         parsed.push(parse_slice(slice, offset).map_err(|error| error.rebase(offset))?);

@@ -39,7 +39,7 @@ impl fmt::Display for BrokenPage {
 
 /// The first page of a Mach-O slice that its signature does not vouch for;
 /// `None` when all match or there is nothing to check.
-pub fn broken_page(slice: &[u8]) -> Option<BrokenPage> {
+pub(crate) fn broken_page(slice: &[u8]) -> Option<BrokenPage> {
     let signature = if is_64(slice) {
         signature::<macho::MachHeader64<Endianness>>(slice)
     } else {

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashSet};
 
 use super::machine::{Flow, Machine, Target};
-use super::registrar::{Registrations, Takes};
+use super::registrar::{Registrations, Takes, name_at};
 use super::sites::{Map, Sites};
 use super::state::{State, Value};
 use crate::container::Parsed;
@@ -16,8 +16,6 @@ const MOST_STEPS: u64 = 1 << 24;
 const BRANCH_STEPS: u64 = 64;
 /// Branches of one function whose targets are still ahead.
 const MOST_BRANCHES: usize = 1024;
-/// Longest name; real ones stay below 80.
-const LONGEST: usize = 160;
 /// Parameters that may hold a text that goes into an object.
 const TEXT_PARAMETERS: usize = 3;
 
@@ -211,17 +209,7 @@ impl<'a> Reader<'_, 'a> {
         let Value::Address(address) = value else {
             return None;
         };
-        let after = self.texts.partition_point(|piece| piece.address <= address);
-        let piece = self.texts.get(after.checked_sub(1)?)?;
-        let from = usize::try_from(address.checked_sub(piece.address)?).ok()?;
-        let rest = piece.data.get(from..)?;
-        let window = rest.get(..=LONGEST).unwrap_or(rest);
-        let text = window.get(..memchr::memchr(0, window)?)?;
-        let is_name = text.len() > 1
-            && text
-                .iter()
-                .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.'));
-        is_name.then(|| String::from_utf8_lossy(text).into_owned())
+        name_at(&self.texts, address, false)
     }
 }
 

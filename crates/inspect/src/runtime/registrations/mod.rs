@@ -15,6 +15,7 @@ mod machine;
 mod registrar;
 mod sites;
 mod state;
+mod wasm;
 mod x86_64;
 
 use super::strings::Piece;
@@ -42,6 +43,7 @@ pub(super) fn read<'a>(
         Architecture::Aarch64 if !windows => {
             follow(&mut aarch64::Aarch64, parsed, texts, holds_registry)
         }
+        Architecture::Wasm32 => wasm::follow(parsed.data, texts),
         _ => Registrations::default(),
     }
 }

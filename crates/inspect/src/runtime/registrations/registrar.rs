@@ -2,6 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use crate::runtime::strings::Piece;
+
+/// Longest name; real ones stay below 80.
+const LONGEST: usize = 160;
+
 /// What a part registers.
 #[derive(Debug, Default)]
 pub(in crate::runtime) struct Registrations {
@@ -33,4 +38,24 @@ pub(super) fn registrar(name: &[u8]) -> Option<Takes> {
             .starts_with(b"_ZN3tvm7runtime8Registry8RegisterERK")
             .then_some(Takes::Object),
     }
+}
+
+/// The text at an address, if it can be a name. Pieces are sorted by address; in wasm
+/// zeros follow each, which the linker does not write.
+pub(super) fn name_at(texts: &[Piece<'_>], address: u64, zeros_follow: bool) -> Option<String> {
+    let after = texts.partition_point(|piece| piece.address <= address);
+    let piece = texts.get(after.checked_sub(1)?)?;
+    let from = usize::try_from(address.checked_sub(piece.address)?).ok()?;
+    let rest = piece.data.get(from..)?;
+    let window = rest.get(..=LONGEST).unwrap_or(rest);
+    let text = match memchr::memchr(0, window) {
+        Some(end) => window.get(..end)?,
+        None if zeros_follow && rest.len() <= LONGEST => rest,
+        None => return None,
+    };
+    let is_name = text.len() > 1
+        && text
+            .iter()
+            .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.'));
+    is_name.then(|| String::from_utf8_lossy(text).into_owned())
 }

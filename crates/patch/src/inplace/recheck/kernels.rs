@@ -70,18 +70,12 @@ fn read<'a>(kind: &[u8], payload: &'a [u8]) -> Result<Read<'a>, String> {
 
 fn metal(payload: &[u8], extra_tags: bool) -> Result<Content<'_>, String> {
     let mut fields = Fields(payload);
-    let format = fields.text()?;
-    let kernels = kernels(&mut fields, extra_tags)?;
-    let code = sources(&mut fields)?;
-    fields
-        .0
-        .is_empty()
-        .then_some(Content {
-            format,
-            kernels,
-            code,
-        })
-        .ok_or("bytes left".to_owned())
+    let content = Content {
+        format: fields.text()?,
+        kernels: kernels(&mut fields, extra_tags)?,
+        code: sources(&mut fields)?,
+    };
+    whole(content, &fields)
 }
 
 fn metal_before(payload: &[u8], extra_tags: bool) -> Result<Content<'_>, String> {
@@ -89,18 +83,13 @@ fn metal_before(payload: &[u8], extra_tags: bool) -> Result<Content<'_>, String>
     if fields.text()? != b"0.1.0" {
         return Err("another version".to_owned());
     }
-    let code = sources(&mut fields)?;
-    let kernels = kernels(&mut fields, extra_tags)?;
-    let format = fields.text()?;
-    fields
-        .0
-        .is_empty()
-        .then_some(Content {
-            format,
-            kernels,
-            code,
-        })
-        .ok_or("bytes left".to_owned())
+    // Evaluated as written: the fields stand in this order.
+    let content = Content {
+        code: sources(&mut fields)?,
+        kernels: kernels(&mut fields, extra_tags)?,
+        format: fields.text()?,
+    };
+    whole(content, &fields)
 }
 
 fn with_code<'a>(kind: &[u8], payload: &'a [u8], extra_tags: bool) -> Result<Content<'a>, String> {
@@ -113,18 +102,24 @@ fn with_code<'a>(kind: &[u8], payload: &'a [u8], extra_tags: bool) -> Result<Con
     let kernels = kernels(&mut fields, extra_tags)?;
     let code = fields.0;
     // The form is right when what follows is a code text or a map of texts.
-    let whole = match kind {
-        b"webgpu" => sources(&mut fields).is_ok(),
+    match kind {
+        b"webgpu" => sources(&mut fields)?,
         b"vulkan" => return Err("vulkan payloads are not changed".to_owned()),
-        _ => fields.text().is_ok(),
+        _ => fields.text()?,
     };
-    (whole && fields.0.is_empty())
-        .then_some(Content {
-            format,
-            kernels,
-            code,
-        })
-        .ok_or("bytes left".to_owned())
+    let content = Content {
+        format,
+        kernels,
+        code,
+    };
+    whole(content, &fields)
+}
+
+fn whole<'a>(content: Content<'a>, fields: &Fields<'_>) -> Result<Content<'a>, String> {
+    match fields.0.is_empty() {
+        true => Ok(content),
+        false => Err("bytes left".to_owned()),
+    }
 }
 
 fn sources<'a>(fields: &mut Fields<'a>) -> Result<&'a [u8], String> {

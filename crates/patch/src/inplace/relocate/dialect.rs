@@ -3,6 +3,7 @@
 
 use artcheck_inspect::container::places;
 
+use super::here::{Here, leaf};
 use crate::plan::{NameChange, Named};
 
 /// The words of a format.
@@ -19,18 +20,26 @@ pub(super) struct Dialect {
 impl Dialect {
     /// The name without the folder; `None` for one that may stay.
     pub(super) fn name(self, name: &str) -> Option<String> {
-        let leaf = name.rsplit('/').next().filter(|leaf| !leaf.is_empty())?;
-        places::is_foreign_name(name).then(|| format!("{}{leaf}", self.prefix))
+        let leaf = leaf(name).filter(|_| places::is_foreign_name(name))?;
+        Some(format!("{}{leaf}", self.prefix))
     }
 
-    /// Run paths without those of the build machine; the first of them becomes
-    /// the library's own folder, unless that is among them.
-    pub(super) fn run_paths<'a>(self, paths: &[&'a str]) -> Vec<&'a str> {
+    /// The name of a needed library without the folder, unless it is in use here.
+    pub(super) fn needed(self, name: &str, here: &mut Here<'_>) -> Option<String> {
+        self.name(name)
+            .filter(|_| !here.keeps_name(self.own_folder, name))
+    }
+
+    /// Run paths without those of the build machine that nothing here needs; the first
+    /// of them becomes the library's own folder, unless that is among them.
+    pub(super) fn run_paths<'a>(self, paths: &[&'a str], here: &mut Here<'_>) -> Vec<&'a str> {
         let is_own = |path: &str| path.trim_end_matches(['/', '.']) == self.own_folder;
         let mut has_own = paths.iter().any(|path| is_own(path));
         let mut kept = Vec::new();
         for path in paths {
-            if !places::is_foreign_run_path(path) {
+            if !places::is_foreign_run_path(path)
+                || here.keeps_run_path(self.own_folder, path, paths)
+            {
                 kept.push(*path);
             } else if !has_own {
                 kept.push(self.own_folder);

@@ -5,6 +5,7 @@
 //! it lies, if the new one is no longer and nobody else reads those bytes.
 
 use std::ops::Range;
+use std::path::Path;
 
 use object::LittleEndian as LE;
 use object::elf;
@@ -13,6 +14,7 @@ use object::read::elf::{Dyn as _, ElfFile64, ProgramHeader as _, SectionHeader a
 use super::super::PlanError;
 use super::super::splice::index;
 use super::dialect::Dialect;
+use super::here::Here;
 use crate::plan::{Edit, EditPlan, NameChange, Named};
 
 const DIALECT: Dialect = Dialect {
@@ -34,13 +36,19 @@ const STRINGS: [elf::DynamicTag; 9] = [
     elf::DT_FILTER,
 ];
 
-pub(super) fn plan(bytes: &[u8]) -> Result<EditPlan, PlanError> {
+pub(super) fn plan(bytes: &[u8], path: Option<&Path>) -> Result<EditPlan, PlanError> {
     let Some(file) = Dynamic::read(bytes)? else {
         return Err(PlanError::container(
             "no dynamic section: an object or a static program asks for no library",
         ));
     };
-    let mut draft = Draft::default();
+    let needed = file.entries.iter().filter(|it| it.tag == elf::DT_NEEDED);
+    let needed: Result<Vec<_>, _> = needed.map(|entry| file.string(entry.value)).collect();
+    let mut draft = Draft {
+        edits: Vec::new(),
+        names: Vec::new(),
+        here: Here::of(path, needed?),
+    };
     for entry in &file.entries {
         match entry.tag {
             elf::DT_SONAME => draft.name(&file, entry, Named::Identity)?,
@@ -58,6 +66,7 @@ pub(super) fn plan(bytes: &[u8]) -> Result<EditPlan, PlanError> {
         .map(|name| DIALECT.sentence(name))
         .collect();
     plan.notes = notes(&file, &draft.names);
+    draft.here.note(&mut plan)?;
     plan.names = draft.names;
     Ok(plan)
 }
@@ -87,18 +96,22 @@ fn notes(file: &Dynamic<'_>, names: &[NameChange]) -> Vec<String> {
 }
 
 /// Edits of equal length, and what they mean.
-#[derive(Default)]
-struct Draft {
+struct Draft<'a> {
     edits: Vec<Edit>,
     names: Vec<NameChange>,
+    here: Here<'a>,
 }
 
-impl Draft {
+impl Draft<'_> {
     /// Points an entry, and the version needs that say the same, at the name
     /// behind the last slash.
     fn name(&mut self, file: &Dynamic<'_>, entry: &Entry, what: Named) -> Result<(), PlanError> {
         let from = file.string(entry.value)?;
-        let Some(to) = DIALECT.name(&from) else {
+        let to = match what {
+            Named::Needed => DIALECT.needed(&from, &mut self.here),
+            _ => DIALECT.name(&from),
+        };
+        let Some(to) = to else {
             return Ok(());
         };
         let skipped = from.len().saturating_sub(to.len());
@@ -128,7 +141,7 @@ impl Draft {
     fn run_path(&mut self, file: &Dynamic<'_>, entry: &Entry) -> Result<(), PlanError> {
         let from = file.string(entry.value)?;
         let old: Vec<&str> = from.split(':').collect();
-        let kept = DIALECT.run_paths(&old);
+        let kept = DIALECT.run_paths(&old, &mut self.here);
         if kept == old {
             return Ok(());
         }

@@ -3,11 +3,14 @@
 //! Names with a folder of the build machine in them lose the folder, run paths
 //! of the build machine become the folder of the library itself. Nothing is
 //! added that has no room, so this is no second patchelf: what does not fit is
-//! refused.
+//! refused. What a program here finds by such a folder alone stays.
 
 mod dialect;
 mod elf;
+mod here;
 mod macho;
+
+use std::path::Path;
 
 use artcheck_inspect::container::{FileType, identify};
 
@@ -15,11 +18,13 @@ use super::PlanError;
 use crate::plan::{EditPlan, Resign};
 
 /// Plans the change of every name and run path of the build machine. Empty when
-/// the file has none.
-pub fn plan(bytes: &[u8], resign: Resign) -> Result<EditPlan, PlanError> {
+/// the file has none. `file` is where it lies: a name or run path by which it finds a
+/// library there today, and would not without, is kept, with a note. An error where
+/// nothing else is to change.
+pub fn plan(bytes: &[u8], file: Option<&Path>, resign: Resign) -> Result<EditPlan, PlanError> {
     let mut plan = match identify(bytes) {
-        FileType::MachO | FileType::MachOFat => macho::plan(bytes, resign)?,
-        FileType::Elf => elf::plan(bytes)?,
+        FileType::MachO | FileType::MachOFat => macho::plan(bytes, file, resign)?,
+        FileType::Elf => elf::plan(bytes, file)?,
         FileType::Pe => {
             return Err(PlanError::container(
                 "a DLL is asked for by its bare name, and its folder is not recorded",

@@ -32,10 +32,18 @@ pub fn release(name: &str) -> RuntimeProfile {
         .clone()
 }
 
+/// The releases that compiled the corpus, by the table, oldest first.
+pub fn releases() -> Vec<&'static str> {
+    let names = release::releases().iter().map(|known| known.name.as_str());
+    let names: Vec<&str> = names.filter(|name| artifact(name).is_dir()).collect();
+    assert!(names.len() > 2, "{names:?}");
+    names
+}
+
 /// Every file of the corpus with a KV cache whose tag is `tirx`.
 pub fn tagged() -> Vec<String> {
     let mut found = Vec::new();
-    for release in ["tvm-0.25", "tvm-0.26", "tvm-0.27"] {
+    for release in releases() {
         for entry in std::fs::read_dir(artifact(release)).expect("the corpus") {
             let name = entry
                 .expect("an entry")

@@ -58,12 +58,12 @@ fn moved_libraries_find_each_other_after_the_folders_are_taken_out() {
     let mut edits = 0;
     for file in [&dep, &used] {
         let old = std::fs::read(file).expect("the library");
-        let plan = relocate::plan(&old, Resign::Keep).expect("a plan");
+        let plan = relocate::plan(&old, None, Resign::Keep).expect("a plan");
         let new = there_and_back(file, &plan);
         assert_eq!(new.len(), old.len());
         edits += plan.edits.len();
         assert!(
-            relocate::plan(&new, Resign::Keep)
+            relocate::plan(&new, None, Resign::Keep)
                 .expect("a plan")
                 .is_empty()
         );
@@ -106,7 +106,7 @@ fn a_run_path_that_cannot_be_overwritten_is_refused_with_the_remedy() {
             &[&["-shared", "-fPIC", "dep.c", "-o", "lib.so"], args].concat(),
         );
         let bytes = std::fs::read(folder.join("lib.so")).expect("the library");
-        relocate::plan(&bytes, Resign::Keep)
+        relocate::plan(&bytes, None, Resign::Keep)
             .expect_err("refused")
             .to_string()
     };
@@ -151,17 +151,17 @@ fn cut_and_changed_files_never_panic() {
     );
     let bytes = std::fs::read(folder.join("lib.so")).expect("the library");
     assert!(
-        !relocate::plan(&bytes, Resign::Keep)
+        !relocate::plan(&bytes, None, Resign::Keep)
             .expect("a plan")
             .is_empty()
     );
     for end in (0..bytes.len()).step_by(13) {
-        let _ = relocate::plan(&bytes[..end], Resign::Keep);
+        let _ = relocate::plan(&bytes[..end], None, Resign::Keep);
     }
     for at in 0..bytes.len() {
         let byte = [0, 0x7f, 0xff][at % 3];
         let changed = corpus::with(&bytes, at..at + 1, &[byte]);
-        if let Ok(plan) = relocate::plan(&changed, Resign::Keep) {
+        if let Ok(plan) = relocate::plan(&changed, None, Resign::Keep) {
             assert!(plan.apply_to(&changed).is_some());
         }
     }

@@ -48,7 +48,7 @@ fn apply(plan: &FixPlan) {
 fn ways(plan: &FixPlan) -> Vec<(Repair, Vec<&str>)> {
     let steps = plan.steps.iter();
     steps
-        .map(|step| (step.way, step.rules.iter().map(String::as_str).collect()))
+        .map(|step| (step.way, step.rules.iter().map(|rule| rule.code).collect()))
         .collect()
 }
 

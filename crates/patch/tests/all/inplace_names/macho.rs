@@ -53,7 +53,7 @@ fn folders_of_the_build_machine_are_taken_out_and_the_pages_signed_again() {
         Some("libdep.dylib"),
         &paths,
     );
-    let plan = relocate::plan(&old, Resign::Keep).expect("a plan");
+    let plan = relocate::plan(&old, None, Resign::Keep).expect("a plan");
     assert_eq!(
         plan.names,
         [
@@ -94,7 +94,7 @@ fn folders_of_the_build_machine_are_taken_out_and_the_pages_signed_again() {
     );
     assert!(!listed.contains("/Users/me"), "{listed}");
     assert!(listed.contains("/usr/lib/libSystem.B.dylib"), "{listed}");
-    let again = relocate::plan(&new, Resign::Keep).expect("a plan");
+    let again = relocate::plan(&new, None, Resign::Keep).expect("a plan");
     assert!(again.is_empty());
     assert!(again.summary[0].starts_with("nothing to change"));
     // The second reader sees each name that was not planned.
@@ -119,7 +119,7 @@ fn a_longer_name_and_a_new_run_path_take_room_behind_the_commands() {
         Some("libdep.dylib"),
         &[],
     );
-    let plan = relocate::plan(&old, Resign::Keep).expect("a plan");
+    let plan = relocate::plan(&old, None, Resign::Keep).expect("a plan");
     let added = named(Named::RunPath, "", "@loader_path");
     assert_eq!(plan.names.last(), Some(&added));
     assert!(
@@ -140,7 +140,7 @@ fn a_longer_name_and_a_new_run_path_take_room_behind_the_commands() {
     // Without room it is refused, and says how to link with more of it.
     let end = 32 + u32::from_le_bytes(old[20..24].try_into().expect("a size")) as usize;
     let tight = corpus::with(&old, end..end + 1, &[1]);
-    let error = relocate::plan(&tight, Resign::Keep).expect_err("no room");
+    let error = relocate::plan(&tight, None, Resign::Keep).expect_err("no room");
     assert!(matches!(error, PlanError::NoRoom { .. }), "{error}");
     assert!(error.to_string().contains("-headerpad_max_install_names"));
 }
@@ -149,7 +149,7 @@ fn a_longer_name_and_a_new_run_path_take_room_behind_the_commands() {
 #[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn files_that_record_no_folder_stay_as_they_are() {
     for name in corpus::tagged() {
-        let plan = relocate::plan(&corpus::bytes(&name), Resign::Keep).expect("a plan");
+        let plan = relocate::plan(&corpus::bytes(&name), None, Resign::Keep).expect("a plan");
         assert!(plan.is_empty(), "{name}");
     }
     for release in common::RELEASES {
@@ -158,7 +158,7 @@ fn files_that_record_no_folder_stay_as_they_are() {
             ("linux-x86_64", "lib/libtvm_runtime.so"),
         ] {
             let bytes = std::fs::read(release.tvm(platform).join(library)).expect("a library");
-            let plan = relocate::plan(&bytes, Resign::Keep).expect("a plan");
+            let plan = relocate::plan(&bytes, None, Resign::Keep).expect("a plan");
             assert!(plan.is_empty(), "{library}: {:?}", plan.summary);
         }
     }
@@ -174,7 +174,7 @@ fn files_that_record_no_folder_stay_as_they_are() {
         ),
         ("synthetic/extcall-0.27-devc.o", "no dynamic section"),
     ] {
-        let error = relocate::plan(&corpus::bytes(name), Resign::Keep);
+        let error = relocate::plan(&corpus::bytes(name), None, Resign::Keep);
         let error = error.expect_err(name).to_string();
         assert!(error.contains(words), "{name}: {error}");
     }

@@ -169,7 +169,7 @@ fn cut_and_changed_images_never_panic() {
     let bare = unsigned(&bytes(SIGNED[1]));
     for end in (0..2048).chain((2048..bare.len()).step_by(997)) {
         let _ = sign::plan(&bare[..end], "x", Resign::Keep);
-        let _ = inplace::relocate::plan(&bare[..end], Resign::Keep);
+        let _ = inplace::relocate::plan(&bare[..end], None, Resign::Keep);
     }
     for at in 0..32 + word(&bare, 20) {
         let byte = [0, 0x7f, 0xff][at % 3];
@@ -177,6 +177,6 @@ fn cut_and_changed_images_never_panic() {
         if let Ok(plan) = sign::plan(&changed, "x", Resign::Keep) {
             assert!(plan.apply_to(&changed).is_some());
         }
-        let _ = inplace::relocate::plan(&changed, Resign::Keep);
+        let _ = inplace::relocate::plan(&changed, None, Resign::Keep);
     }
 }
