@@ -13,7 +13,7 @@ pub const MAX_UNPACK_RATIO: u64 = 200;
 pub const RATIO_FREE_BYTES: u64 = 512 << 20;
 /// Largest compressed member that is unpacked into memory; larger binaries and
 /// archives go to a temporary file.
-pub const MAX_MEMBER_IN_MEMORY: u64 = 32 << 20;
+pub const MAX_MEMBER_IN_MEMORY: u64 = 8 << 20;
 /// Files up to this size are read, larger ones are mapped.
 pub const MAX_READ_FILE: u64 = 512 << 10;
 /// The same for libtvm_runtime, of which nearly every page is wanted.

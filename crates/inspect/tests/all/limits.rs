@@ -6,7 +6,7 @@ use std::io::Write;
 use artcheck_inspect::limits::{
     MAX_BLOB_CANDIDATES, MAX_BLOB_HEAD, MAX_DATAFLOW_CALLS, MAX_DATAFLOW_DEPTH, MAX_DECODED,
     MAX_FACTS, MAX_ITEMS, MAX_KEPT_SYMBOLS, MAX_MEMBER_IN_MEMORY, MAX_MEMBERS, MAX_METADATA,
-    MAX_NESTING, MAX_WASM_MEMORY, MAX_WASM_PADDING, RATIO_FREE_BYTES,
+    MAX_NESTING, MAX_REGIONS, MAX_WASM_MEMORY, MAX_WASM_PADDING, RATIO_FREE_BYTES,
 };
 use artcheck_inspect::vm::Magic;
 use artcheck_inspect::{ProblemKind, Role, ScanOptions, Severity, scan_bytes};
@@ -265,6 +265,33 @@ fn metadata() {
         assert_eq!(is_limit, over, "{:?}", artifact.problems);
         let mut findings = scan.findings.iter();
         assert!(!over || !findings.any(|one| one.rule.code == "AC301"));
+    }
+}
+
+/// A COFF object of the big form, with so many sections of one byte.
+fn object_of(sections: usize) -> Vec<u8> {
+    let mut out = Bytes::default();
+    let class = [
+        0xc7, 0xa1, 0xba, 0xd1, 0xee, 0xba, 0xa9, 0x4b, 0xaf, 0x20, 0xfa, 0xf6, 0x6a, 0xa4, 0xdc,
+        0xb8,
+    ];
+    out.raw(&[0, 0, 0xff, 0xff, 2, 0, 0x64, 0x86, 0, 0, 0, 0]);
+    out.raw(&class).raw(&[0; 16]);
+    out.u32(sections as u32).u32(0).u32(0);
+    let first = 56 + 40 * sections;
+    for number in 0..sections {
+        out.raw(b".data\0\0\0").u32(0).u32(0).u32(1);
+        out.u32((first + number) as u32);
+        out.raw(&[0; 12]).u32(0x40);
+    }
+    out.0.resize(first + sections, 1);
+    out.0
+}
+
+#[test]
+fn regions() {
+    for (count, over) in [(MAX_REGIONS, false), (MAX_REGIONS + 1, true)] {
+        assert_eq!(libraries("many.obj", &object_of(count), over), 0);
     }
 }
 
