@@ -119,7 +119,7 @@ pub fn read(executable: &Executable) -> Result<FoundMetadata, MetadataError> {
 }
 
 /// The same without the parameters, of which there are hundreds.
-pub fn outline(executable: &Executable) -> Result<FoundMetadata, MetadataError> {
+pub(crate) fn outline(executable: &Executable) -> Result<FoundMetadata, MetadataError> {
     let (constant, text) = locate(executable, FUNCTION)?;
     let metadata = parse_with(text, false)?;
     Ok(FoundMetadata { constant, metadata })

@@ -193,7 +193,7 @@ pub struct Program<'a> {
     /// Calls of the KV-cache constructors.
     pub kv_caches: Vec<KvCacheCreate>,
     /// Where the code names what is not there.
-    pub stray: Option<Stray>,
+    pub(crate) stray: Option<Stray>,
     /// The first call of each callee, by table index.
     first_calls: Quick<i64, RawCall<'a>>,
 }

@@ -25,7 +25,7 @@ pub mod kv_cache;
 mod moves;
 mod short_text;
 pub mod stats;
-pub mod stray;
+pub(crate) mod stray;
 mod text;
 pub mod value;
 

@@ -38,7 +38,8 @@ impl Marks {
         let index = after.checked_sub(1)?;
         let (start, length, _) = self.pieces.get(index)?;
         let at = address.checked_sub(*start).filter(|at| at < length)?;
-        Some((index, usize::try_from(at / 64).ok()?, 1 << (at % 64)))
+        let bit = 1u64.wrapping_shl(u32::try_from(at % 64).ok()?);
+        Some((index, usize::try_from(at / 64).ok()?, bit))
     }
 
     fn set(&mut self, address: u64) {

@@ -255,7 +255,7 @@ fn number(bytes: &[u8]) -> Option<u32> {
         let part = u32::from(byte & 0x7f);
         let shift = index.checked_mul(7)?;
         let placed = part.checked_shl(shift)?;
-        if placed >> shift != part {
+        if placed.checked_shr(shift)? != part {
             return None;
         }
         value |= placed;
