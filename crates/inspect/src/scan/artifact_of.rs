@@ -41,6 +41,8 @@ struct Reader {
     is_cut: bool,
     /// Memory, roughly, that all this takes, findings and verdicts included.
     weight: usize,
+    /// Bytes of the file itself.
+    whole: u64,
     /// Objects that are linked with a library.
     objects: Vec<Member>,
     /// Artifacts that are only a problem so far: archives may have hundreds of
@@ -54,7 +56,12 @@ impl Reader {
         let full = self.weight > MAX_FACTS;
         match event {
             Event::File(file) if full && file.depth > 0 => self.is_full(file.place),
-            Event::File(file) => read_file(&file, self),
+            Event::File(file) => {
+                if file.depth == 0 {
+                    self.whole = file.size;
+                }
+                read_file(&file, self);
+            }
             Event::Problem(problem) if full => self.is_full(&problem.place),
             Event::Problem(problem) => add_problem(problem, self),
         }
@@ -74,7 +81,7 @@ impl Reader {
             ),
             offset: None,
         };
-        note(member.whole_file(), 0, problem, self);
+        note(member.whole_file(), self.whole, problem, self);
     }
 
     /// Adds what was read. A problem with its name may have come before it.

@@ -31,6 +31,7 @@ fn libraries(name: &str, bytes: &[u8], over: bool) -> usize {
     assert!(!scan.concerns_nothing() || !over, "{name}");
     for artifact in scan.artifacts.iter().filter(|_| over) {
         let is_said = !artifact.problems.is_empty() || artifact.role == Role::ModelLibrary;
+        assert!(artifact.size > 0, "{name}: {artifact:?}");
         assert!(is_said, "{name}: {artifact:?}");
     }
     let libraries = scan.artifacts.iter().flat_map(|one| &one.libraries);
