@@ -10,7 +10,7 @@
 use std::cell::{Cell, OnceCell};
 use std::io;
 use std::ops::{Bound, Deref, Range, RangeBounds};
-use std::sync::Arc;
+use std::rc::Rc;
 
 use bumpalo::Bump;
 use memmap2::{MmapMut, MmapOptions};
@@ -25,7 +25,7 @@ pub struct Contents<'data>(Held<'data>);
 #[derive(Debug, Clone)]
 enum Held<'data> {
     File(&'data [u8]),
-    Pieces(Arc<Pieces<'data>>),
+    Pieces(Rc<Pieces<'data>>),
 }
 
 /// Pieces, ascending and apart, with zeros between them.
@@ -68,7 +68,7 @@ impl<'data> Contents<'data> {
         if is_sparse {
             room(length)?;
         }
-        Ok(Self(Held::Pieces(Arc::new(Pieces {
+        Ok(Self(Held::Pieces(Rc::new(Pieces {
             length,
             is_sparse,
             pieces,

@@ -38,6 +38,6 @@ pub use lookup::{defines, defines_qualified, each_export, linkage};
 pub use macho::CodeDirectory;
 pub(crate) use macho::broken_page;
 pub use names::{BLOB_SYMBOLS, CONTEXT_SYMBOLS, concerns_tvm, undefined_concerns_tvm};
-pub(crate) use names::{is_context_symbol, is_of_registry, mentions_tvm_namespace};
+pub(crate) use names::{is_of_registry, mentions_tvm_namespace};
 pub use segment::Segment;
 pub(crate) use system_symbols::first_gcc;

@@ -11,9 +11,7 @@ use memchr::memmem::Finder;
 
 use super::symbols::{HostNames, blob_symbol};
 use super::{Blob, ModelLibrary, SymbolGeneration, compiled, metadata, payload, registration};
-use crate::container::{
-    Binary, BinaryKind, Contents, DefinedSymbol, Format, Parsed, Region, is_context_symbol,
-};
+use crate::container::{Binary, BinaryKind, Contents, DefinedSymbol, Format, Parsed, Region};
 use crate::error::DecodeError;
 use crate::limits::{MAX_BLOB_CANDIDATES, MAX_BLOB_HEAD};
 use crate::vm::Magic;
@@ -30,14 +28,15 @@ pub fn find(parsed: &Parsed<'_>) -> Vec<ModelLibrary> {
         Format::VmExecutable => bare(parsed),
         _ => find_by_symbol(parsed),
     };
-    let has_slots = || {
+    // Functions and slots that TVM generates.
+    let is_generated = || {
         let mut defined = parsed.binary.defined.iter();
-        defined.any(|symbol| is_context_symbol(&symbol.name))
+        defined.any(|symbol| symbol.name.starts_with("__tvm_") || symbol.name.starts_with("__TVM"))
     };
     let searchable = parsed.binary.format == Format::Wasm
         || match parsed.binary.kind {
             BinaryKind::Program => true,
-            BinaryKind::SharedLibrary => has_slots(),
+            BinaryKind::SharedLibrary => is_generated(),
             BinaryKind::Object => false,
         };
     if found.is_empty() && searchable {

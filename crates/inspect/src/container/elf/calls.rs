@@ -114,7 +114,7 @@ const WINDOW: usize = BLOCK + 3;
 /// `last`, by its upper two bytes. Without a branch and over arrays of one length, so
 /// that the compiler tries all at once.
 fn may_lead(window: &[u8; WINDOW], at: u64, first: u64, last: u64) -> bool {
-    let least = first.wrapping_sub(at.wrapping_add(4 + BLOCK as u64)) >> 16;
+    let least = first.wrapping_sub(at.wrapping_add(4).wrapping_add(BLOCK as u64)) >> 16;
     let most = last.wrapping_sub(at.wrapping_add(4)) >> 16;
     let span = u16::try_from(most.wrapping_sub(least)).unwrap_or(u16::MAX);
     let [low, high, ..] = least.to_le_bytes();

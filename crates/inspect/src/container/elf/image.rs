@@ -80,7 +80,7 @@ impl<'data, Elf: FileHeader<Endian = Endianness>> Image<'data, Elf> {
             .map_err(|error| bad(header.e_phoff(endian).into(), "ELF program headers", error))?;
         for segment in segments {
             let (offset, size) = segment.file_range(endian);
-            if segment.p_type(endian) == elf::PT_LOAD {
+            if segment.p_type(endian) == elf::PT_LOAD && size > 0 {
                 within(data, offset, size, "an ELF segment")?;
             }
         }
@@ -121,7 +121,10 @@ impl<'data, Elf: FileHeader<Endian = Endianness>> Image<'data, Elf> {
                 bad(at, "an ELF dynamic segment", error)
             })?;
             if let Some(entries) = entries {
-                if entries.is_empty() && self.holds_code() {
+                if entries.is_empty() && !self.holds_code() {
+                    return Ok(None);
+                }
+                if entries.is_empty() {
                     let at = segment.p_offset(self.endian).into();
                     let expected = "a dynamic section with entries";
                     return Err(DecodeError::new(
