@@ -6,8 +6,7 @@ use crate::error::DecodeError;
 use crate::finding::{Location, Repair, Severity};
 use crate::module::{BlobLayout, Module, Payload};
 use crate::runtime::{BlobSymbol, any_of};
-use crate::vm::calls::all_calls;
-use crate::vm::{Argument, Executable};
+use crate::vm::Executable;
 use crate::words::spell;
 
 pub(super) static RULE: Rule = Rule {
@@ -50,34 +49,15 @@ fn check(pair: &Pair<'_>, out: &mut Outcome) {
     }
 }
 
-/// Code that names functions or constants that there are not: damage, since no
-/// compiler writes it. The loader takes it, and the call fails.
+/// Code that names what is not there is damage.
 fn check_indices(pair: &Pair<'_>, out: &mut Outcome) {
     for program in &pair.facts.programs {
-        let executable = program.executable;
-        let (functions, constants) = (executable.functions.len(), executable.constants.len());
-        let is_outside =
-            |index: i64, count: usize| usize::try_from(index).map_or(true, |it| it >= count);
-        let stray = all_calls(executable).find_map(|call| {
-            if is_outside(call.callee, functions) {
-                return Some((call, "function", call.callee, functions));
-            }
-            call.args.iter().find_map(|argument| match argument {
-                Argument::Constant(index) if is_outside(index, constants) => {
-                    Some((call, "constant", index, constants))
-                }
-                Argument::Function(index) if is_outside(index, functions) => {
-                    Some((call, "function", index, functions))
-                }
-                _ => None,
-            })
-        });
-        let Some((call, what, index, count)) = stray else {
+        let Some(stray) = &program.stray else {
             continue;
         };
         out.push(
-            pair.finding(&RULE, format!("the code names {what} {index}, and there are {count}"))
-                .at(program.place(call.function, Some(call.instruction)))
+            pair.finding(&RULE, format!("the code {}", stray.what))
+                .at(program.place(stray.function, Some(stray.instruction)))
                 .help("the file is damaged: compare its size and checksum with the build's; copy or build it again"),
         );
     }

@@ -7,9 +7,7 @@ use super::{ArtifactContext, Check, Outcome, Rule};
 use crate::artifact::Artifact;
 use crate::finding::{Finding, Location, Severity};
 use crate::module::engine::{Engine, Needs, Purpose};
-use crate::module::metadata::{
-    self, FUNCTION, FoundMetadata, Metadata, MetadataError, OLD_FUNCTION,
-};
+use crate::module::metadata::{FUNCTION, FoundMetadata, Metadata, MetadataError, OLD_FUNCTION};
 use crate::runtime::messages;
 use crate::vm::Executable;
 
@@ -37,15 +35,15 @@ fn check(context: &ArtifactContext<'_>, out: &mut Outcome) {
         let Ok(blob) = &library.blob else { continue };
         // Engines look into the imports of the program too.
         let host = library.own_functions(blob);
-        for (_, executable) in blob.executables() {
+        for ((_, executable), outline) in blob.executables().zip(&library.outlines) {
             let subject = Subject {
                 artifact: context.artifact,
                 functions: functions(executable),
                 host: &host,
             };
-            match metadata::read(executable) {
-                Ok(found) => subject.check(&found, out),
-                Err(error) => subject.without_metadata(&error, out),
+            match outline {
+                Ok(found) => subject.check(found, out),
+                Err(error) => subject.without_metadata(error, out),
             }
         }
     }
