@@ -7,16 +7,14 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use artcheck_inspect::runtime::distribution::Distribution;
+use artcheck_inspect::Place;
+use artcheck_inspect::runtime::grouping::Joined;
 use artcheck_inspect::runtime::machine::Machine;
+use artcheck_inspect::scan::environments::{added_by_pth, packages};
 
-/// Folders of site-packages that hold parts of the load set, whatever package brought
-/// them.
-const PACKAGES: [&str; 3] = ["tvm", "tvm_ffi", "mlc_llm"];
-/// Bytes of a package's list of files, of its METADATA, and of a `.pth` file.
-const MAX_RECORD: u64 = 8 << 20;
+/// Bytes of a small file that is read.
 const MAX_SMALL: u64 = 256 << 10;
-/// Folders that `.pth` files and PYTHONPATH may add.
+/// Folders that PYTHONPATH and environments may add.
 const MAX_ADDED: usize = 64;
 
 /// An environment, and how it was found.
@@ -25,6 +23,17 @@ pub struct Environment {
     pub found: String,
     /// Its `site-packages` folder.
     pub site: PathBuf,
+    /// The first folder of the same Python: what is in both is in one process.
+    pub with: PathBuf,
+}
+
+/// What there is to read of the environments.
+#[derive(Default)]
+pub struct Parts {
+    /// Packages, each in the folder that Python takes it from.
+    pub paths: Vec<PathBuf>,
+    /// Folders that are one environment with another.
+    pub joined: Joined,
 }
 
 /// The environments, the one that Python would use first.
@@ -38,13 +47,17 @@ pub fn environments() -> Vec<Environment> {
     let python = python_on_path().map(|root| ("Python on PATH".to_owned(), root));
     roots.extend(python);
     let mut all = Environments::default();
-    // Python looks there before anywhere else.
-    for folder in listed("PYTHONPATH").take(MAX_ADDED) {
-        all.add("PYTHONPATH", folder);
-    }
     for (how, root) in roots {
         all.root(&how, &root);
     }
+    // Python looks there before anywhere else.
+    let first = all.0.first().map(|one| one.with.clone());
+    for folder in listed("PYTHONPATH").take(MAX_ADDED) {
+        let with = first.clone().unwrap_or_else(|| folder.clone());
+        all.add("PYTHONPATH", folder, &with);
+    }
+    all.0
+        .sort_by_key(|one| (Some(&one.with) != first.as_ref(), one.found != "PYTHONPATH"));
     all.0
 }
 
@@ -55,54 +68,44 @@ pub fn machine() -> Machine {
     Machine::this(folders.filter(|folder| folder.is_dir()).collect())
 }
 
-/// The parts of the first environment that has any.
-pub fn active() -> Option<Vec<PathBuf>> {
-    let mut all = environments().into_iter().map(|one| packages(&one.site));
-    all.find(|packages| !packages.is_empty())
+/// The parts of all environments.
+pub fn parts() -> Parts {
+    let mut all = Parts::default();
+    for group in groups() {
+        all.paths.extend(group.paths);
+        all.joined.extend(group.joined);
+    }
+    all
 }
 
-/// What the packages of the family, and those that ask for one of it, have in an
-/// environment; the `*.dist-info` that says where it came from is read on the way.
-pub fn packages(site: &Path) -> Vec<PathBuf> {
-    let mut names: BTreeSet<String> = PACKAGES.map(str::to_owned).into();
-    for package in children(site) {
-        if package.extension().is_some_and(|end| end == "dist-info") {
-            names.extend(of_distribution(&package));
+/// The parts of the first environment that has any.
+pub fn active() -> Option<Parts> {
+    groups().into_iter().find(|group| !group.paths.is_empty())
+}
+
+/// The parts of each Python: of a package that is in several of its folders, the first.
+fn groups() -> Vec<Parts> {
+    let mut groups: Vec<(PathBuf, BTreeSet<String>, Parts)> = Vec::new();
+    for environment in environments() {
+        let known = groups
+            .iter()
+            .position(|(with, ..)| *with == environment.with);
+        let at = known.unwrap_or_else(|| {
+            groups.push((environment.with.clone(), BTreeSet::new(), Parts::default()));
+            groups.len() - 1
+        });
+        let (with, names, parts) = &mut groups[at];
+        for (name, package) in packages(&environment.site) {
+            if names.insert(name) {
+                parts.paths.push(package);
+            }
+        }
+        if environment.site != *with {
+            let place = |path: &Path| Place::file(path).without_dots();
+            parts.joined.insert(place(&environment.site), place(with));
         }
     }
-    let places = names.into_iter().map(|name| site.join(name));
-    places.filter(|place| place.exists()).collect()
-}
-
-/// The folders and libraries directly in `site-packages` that a package brought.
-fn of_distribution(info: &Path) -> BTreeSet<String> {
-    let metadata = beginning(&info.join("METADATA"), MAX_SMALL);
-    if metadata.is_none_or(|text| Distribution::parse(&text).is_none()) {
-        return BTreeSet::new();
-    }
-    let record = beginning(&info.join("RECORD"), MAX_RECORD).unwrap_or_default();
-    let files = record.lines().filter_map(|line| line.split(',').next());
-    let tops = files.filter_map(|file| match file.split_once('/') {
-        Some((top, _)) => Some(top),
-        // A single module, where it is a library.
-        None => is_library(file).then_some(file),
-    });
-    let is_meant = |top: &&str| {
-        !top.is_empty()
-            && !top.starts_with('.')
-            && !matches!(
-                *top,
-                "bin" | "Scripts" | "include" | "share" | "__pycache__"
-            )
-            && !top.ends_with(".dist-info")
-    };
-    tops.filter(is_meant).map(str::to_owned).collect()
-}
-
-fn is_library(file: &str) -> bool {
-    [".so", ".pyd", ".dylib"]
-        .iter()
-        .any(|end| file.ends_with(end))
+    groups.into_iter().map(|(.., parts)| parts).collect()
 }
 
 /// Environments in the order in which they are found, each once.
@@ -112,8 +115,12 @@ struct Environments(Vec<Environment>);
 impl Environments {
     /// What an installation of Python has, and adds to it.
     fn root(&mut self, how: &str, root: &Path) {
-        for site in site_packages(root) {
-            self.add(how, site);
+        let sites = site_packages(root);
+        let Some(with) = sites.first().cloned() else {
+            return;
+        };
+        for site in sites {
+            self.add(how, site, &with);
         }
         let configuration = beginning(&root.join("pyvenv.cfg"), MAX_SMALL);
         let value = |key: &str| {
@@ -129,18 +136,18 @@ impl Environments {
             let base = home.as_deref().and_then(Path::parent);
             let sites = base.map(site_packages).unwrap_or_default();
             for site in sites {
-                self.add(&format!("{how}, which includes it"), site);
+                self.add(&format!("{how}, which includes it"), site, &with);
             }
         }
         if is_open && std::env::var_os("PYTHONNOUSERSITE").is_none() {
             let home = std::env::home_dir().unwrap_or_default();
             for site in site_packages(&home.join(".local")) {
-                self.add("the user's own packages", site);
+                self.add("the user's own packages", site, &with);
             }
         }
     }
 
-    fn add(&mut self, how: &str, site: PathBuf) {
+    fn add(&mut self, how: &str, site: PathBuf, with: &Path) {
         let real = site.canonicalize().ok();
         let same = |known: &Environment| known.site.canonicalize().ok() == real;
         if real.is_none() || !site.is_dir() || self.0.iter().any(same) {
@@ -150,35 +157,15 @@ impl Environments {
         self.0.push(Environment {
             found: how.to_owned(),
             site,
+            with: with.to_owned(),
         });
         if self.0.len() > MAX_ADDED {
             return;
         }
         for (file, folder) in added {
-            self.add(&format!("{file} of {how}"), folder);
+            self.add(&format!("{file} of {how}"), folder, with);
         }
     }
-}
-
-/// The folders that the `.pth` files of an environment add to it.
-fn added_by_pth(site: &Path) -> Vec<(String, PathBuf)> {
-    let mut added = Vec::new();
-    for file in children(site) {
-        if file.extension().is_none_or(|end| end != "pth") {
-            continue;
-        }
-        let name = file.file_name().unwrap_or_default().to_string_lossy();
-        let text = beginning(&file, MAX_SMALL).unwrap_or_default();
-        let lines = text.lines().map(str::trim);
-        let folders = lines.filter(|line| {
-            let is_code = line.starts_with("import ") || line.starts_with("import\t");
-            !line.is_empty() && !line.starts_with('#') && !is_code
-        });
-        let folders = folders.map(|line| (name.clone().into_owned(), site.join(line)));
-        added.extend(folders.filter(|(_, folder)| folder.is_dir()));
-    }
-    added.truncate(MAX_ADDED);
-    added
 }
 
 fn site_packages(root: &Path) -> Vec<PathBuf> {

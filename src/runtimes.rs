@@ -8,6 +8,7 @@ use std::sync::Arc;
 use anyhow::{Context, bail};
 use artcheck_inspect::container::BinaryKind;
 use artcheck_inspect::runtime::glue::{self, Glue};
+use artcheck_inspect::runtime::grouping::Joined;
 use artcheck_inspect::runtime::table::Table;
 use artcheck_inspect::runtime::{RuntimeProfile, glue_source, history, release};
 use artcheck_inspect::scan::{self, GivenRuntime};
@@ -60,9 +61,14 @@ pub fn resolve_one(name: &str) -> anyhow::Result<GivenRuntime> {
 
 /// The runtimes that some files and folders hold together.
 pub fn of_files(paths: &[PathBuf]) -> anyhow::Result<Vec<GivenRuntime>> {
+    of_parts(paths, &Joined::new())
+}
+
+/// The same, with folders that are one environment with another.
+fn of_parts(paths: &[PathBuf], joined: &Joined) -> anyhow::Result<Vec<GivenRuntime>> {
     let neighbours = paths.iter().filter_map(|path| neighbour(path));
     let with: Vec<PathBuf> = paths.iter().cloned().chain(neighbours).collect();
-    let load_sets = scan::runtimes_below(&with);
+    let load_sets = scan::runtimes_of(&with, joined);
     if load_sets.is_empty() {
         let names: Vec<String> = paths
             .iter()
@@ -83,9 +89,12 @@ pub fn of_files(paths: &[PathBuf]) -> anyhow::Result<Vec<GivenRuntime>> {
 /// The package `tvm_ffi` beside the package `tvm` of an environment: the one is no
 /// runtime without the other.
 fn neighbour(path: &Path) -> Option<PathBuf> {
-    let path = path.canonicalize().ok()?;
     let is_package = |folder: &&Path| {
-        let site = folder.parent().and_then(Path::file_name);
+        let site = folder.canonicalize().ok();
+        let site = site
+            .as_deref()
+            .and_then(Path::parent)
+            .and_then(Path::file_name);
         let is_site = site.is_some_and(|name| name == "site-packages" || name == "dist-packages");
         is_site && folder.file_name().is_some_and(|name| name == "tvm")
     };
@@ -134,7 +143,7 @@ pub fn resolve(name: &str) -> anyhow::Result<Vec<GivenRuntime>> {
     let path = Path::new(name);
     if name == "installed" && !path.exists() {
         return match installed::active() {
-            Some(packages) => of_files(&packages).map(|mut found| {
+            Some(parts) => of_parts(&parts.paths, &parts.joined).map(|mut found| {
                 let machine = Arc::new(installed::machine());
                 for set in found.iter_mut().filter_map(|one| one.load_set.as_mut()) {
                     set.machine = Some(machine.clone());

@@ -13,7 +13,7 @@ pub struct DiffArgs {
     /// The artifact after.
     pub after: PathBuf,
 
-    /// Report format.
-    #[arg(long, value_enum, default_value_t = PlainFormat::Human)]
+    /// human or json.
+    #[arg(long, value_enum, default_value_t = PlainFormat::Human, hide_possible_values = true, hide_default_value = true)]
     pub format: PlainFormat,
 }

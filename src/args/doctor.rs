@@ -8,13 +8,13 @@ use super::format::PlainFormat;
 /// `doctor`.
 #[derive(Debug, clap::Args)]
 pub struct DoctorArgs {
-    /// Further places to look: virtual environments, library folders, model libraries.
+    /// Also look here: environments, folders, model libraries.
     pub paths: Vec<PathBuf>,
 
     #[command(flatten)]
     pub application: ApplicationArgs,
 
-    /// Report format.
-    #[arg(long, value_enum, default_value_t = PlainFormat::Human)]
+    /// human or json.
+    #[arg(long, value_enum, default_value_t = PlainFormat::Human, hide_possible_values = true, hide_default_value = true)]
     pub format: PlainFormat,
 }

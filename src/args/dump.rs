@@ -10,7 +10,7 @@ pub struct DumpArgs {
     /// Model library, archive, object, bare executable, or runtime part.
     pub file: PathBuf,
 
-    /// The executable as text, exactly as TVM's `as_text()` prints it.
+    /// The bytecode, exactly as TVM's `as_text()` prints it.
     #[arg(long, conflicts_with_all = ["stats", "metadata", "symbols"])]
     pub asm: bool,
 
@@ -22,16 +22,17 @@ pub struct DumpArgs {
     #[arg(long, conflicts_with = "symbols")]
     pub metadata: bool,
 
-    /// With --asm or --stats: every name byte for byte, wherever the text goes.
-    /// Without, only a text that goes into a file has control characters as they are.
+    /// With --asm or --stats: names byte for byte, even on a terminal.
+    ///
+    /// Without it, only a text that goes into a file has control characters as they are.
     #[arg(long, conflicts_with_all = ["metadata", "symbols"])]
     pub raw: bool,
 
-    /// Symbols that concern TVM.
+    /// The symbols that concern TVM.
     #[arg(long)]
     pub symbols: bool,
 
-    /// Report format.
-    #[arg(long, value_enum, default_value_t = PlainFormat::Human)]
+    /// human or json.
+    #[arg(long, value_enum, default_value_t = PlainFormat::Human, hide_possible_values = true, hide_default_value = true)]
     pub format: PlainFormat,
 }

@@ -15,7 +15,7 @@ pub struct FixArgs {
     #[arg(long, short)]
     pub runtime: String,
 
-    /// A library that every process loads first, as a shim is. Repeatable.
+    /// FILE is loaded first, as a shim is; repeatable.
     #[arg(long, value_name = "FILE")]
     pub with: Vec<PathBuf>,
 
@@ -26,11 +26,11 @@ pub struct FixArgs {
     #[arg(long)]
     pub apply: bool,
 
-    /// Run the result in a child process: the smallest call of every function.
+    /// Also run the result: the smallest call of every function.
     #[arg(long, requires = "apply")]
     pub prove: bool,
 
-    /// Where a shim library goes, if the plan needs one.
+    /// Write the shim library here, if the plan needs one.
     #[arg(long, value_name = "FILE")]
     pub shim_out: Option<PathBuf>,
 

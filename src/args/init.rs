@@ -5,7 +5,11 @@ use std::path::PathBuf;
 /// `init`.
 #[derive(Debug, clap::Args)]
 pub struct InitArgs {
-    /// Where to write artcheck.toml.
+    /// The folder to write to.
     #[arg(default_value = ".")]
     pub folder: PathBuf,
+
+    /// Write verify.toml instead, with a row for each library found.
+    #[arg(long)]
+    pub verify: bool,
 }

@@ -45,6 +45,8 @@ pub use self::shell::{CompletionsArgs, ManArgs};
 pub use self::verify::{Rounding, ShimChoice, ThreadOrder, VerifyArgs};
 
 /// Says whether a compiled model library will load and run on a runtime.
+///
+/// Model libraries are what mlc-llm and Apache TVM Relax compile a model to.
 #[derive(Debug, Parser)]
 #[command(
     name = "artcheck",
@@ -66,11 +68,11 @@ pub struct Args {
     #[arg(long, short, global = true, action = ArgAction::HelpShort)]
     pub help: Option<bool>,
 
-    /// When to use colour.
-    #[arg(long, global = true, value_enum, default_value_t = ColorChoice::Auto)]
+    /// Colour: auto, always or never.
+    #[arg(long, global = true, value_enum, value_name = "WHEN", default_value_t = ColorChoice::Auto, hide_possible_values = true, hide_default_value = true)]
     pub color: ColorChoice,
 
-    /// No progress, no hints: only the report.
+    /// Only the report: no progress, no hints.
     #[arg(long, short, global = true)]
     pub quiet: bool,
 
@@ -126,37 +128,38 @@ pub enum ColorChoice {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Read every artifact below PATH and say what is wrong with which runtime.
+    /// Check every artifact below the paths: will it load and run, and if not, why.
     #[command(after_help = "Example: artcheck scan dist --runtime tvm-0.27")]
     Scan(ScanArgs),
-    /// Show artifacts x runtimes as a table.
+    /// Show which artifact runs on which runtime, as a table.
     #[command(after_help = "Example: artcheck matrix dist")]
     Matrix(ScanArgs),
-    /// Show what one file holds: module tree, disassembly, statistics, metadata, symbols.
+    /// Show what one file holds: modules, bytecode, statistics, metadata, symbols.
     #[command(after_help = "Example: artcheck dump dist/qwen3.so")]
     Dump(DumpArgs),
     /// Show what a runtime accepts and offers.
     #[command(after_help = "Example: artcheck runtime .venv --save ours.json")]
     Runtime(RuntimeArgs),
-    /// Explain a rule: what breaks, what the runtime says, how to see and fix it.
+    /// Explain a rule, or find the rule behind an error message or a log.
     #[command(after_help = "Example: python run.py 2>&1 | artcheck explain -")]
     Explain(ExplainArgs),
     /// List the rules.
     #[command(after_help = "Example: artcheck rules")]
     Rules(RulesArgs),
-    /// Make an artifact and a runtime fit: source patches, a shim library, or the artifact itself.
+    /// Make an artifact and a runtime fit: change the one, or patch or extend the other.
+    #[command(after_help = "Example: artcheck patch retag dist/qwen3.so --to tirx --in-place")]
     Patch {
         /// Which way.
         #[command(subcommand)]
         command: PatchCommand,
     },
-    /// Give a patched file back the bytes it had, from its receipt.
+    /// Undo a change that artcheck made to a file.
     #[command(after_help = "Example: artcheck unpatch dist/qwen3.so")]
     Unpatch(UnpatchArgs),
-    /// Plan the repair of every error found, and carry it out with --apply.
+    /// Plan a repair for every error, and carry it out with --apply.
     #[command(after_help = "Example: artcheck fix dist/qwen3.so --runtime tvm-0.27 --apply")]
     Fix(FixArgs),
-    /// Run models end to end on a real runtime and compare the answers.
+    /// Run models on a real runtime and compare the answers.
     #[cfg(not(target_family = "wasm"))]
     #[command(
         after_help = "Example: artcheck verify dist/qwen3.so --weights dist/weights --prompt Hello"
@@ -167,24 +170,25 @@ pub enum Command {
     #[command(hide = true)]
     VerifyRow,
     /// Print the JSON Schema of the JSON report.
+    #[command(after_help = "Example: artcheck schema > artcheck.schema.json")]
     Schema,
-    /// Write a commented artcheck.toml.
-    #[command(after_help = "Example: artcheck init")]
+    /// Write a commented artcheck.toml, or a matrix for `artcheck verify`.
+    #[command(after_help = "Examples: artcheck init\n          artcheck init --verify dist")]
     Init(InitArgs),
-    /// Join JSON reports (of shards, of platforms) into one report of any format.
+    /// Join JSON reports of shards or platforms into one report.
     #[command(after_help = "Example: artcheck merge linux.json mac.json --format markdown")]
     Merge(MergeArgs),
     /// Show what changed between two artifacts.
     #[command(after_help = "Example: artcheck diff before.so after.so")]
     Diff(DiffArgs),
-    /// Show this machine's load set and cached model libraries, fit for pasting into an issue.
+    /// Describe this machine's runtimes and model libraries, to paste into an issue.
     #[command(after_help = "Example: artcheck doctor .venv")]
     Doctor(DoctorArgs),
-    /// Print the completions of a shell.
+    /// Print completions for a shell.
     #[cfg(not(target_family = "wasm"))]
     #[command(after_help = "Example: artcheck completions bash")]
     Completions(CompletionsArgs),
-    /// Print the manual page.
+    /// Print the manual pages.
     #[cfg(not(target_family = "wasm"))]
     #[command(after_help = "Example: artcheck man --out man")]
     Man(ManArgs),

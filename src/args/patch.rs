@@ -12,21 +12,35 @@ use super::format::PlainFormat;
 /// Ways of patching.
 #[derive(Debug, Subcommand)]
 pub enum PatchCommand {
-    /// Patch files for a TVM source tree: accept both tags; flat C functions over DeviceAPI.
+    /// Patches for TVM's source: accept both tags, add flat C functions for devices.
+    #[command(after_help = "Example: artcheck patch source --tvm tvm --out patches")]
     Source(PatchSourceArgs),
-    /// A library that mends a stock runtime when it is loaded.
+    /// Build a library that makes a stock runtime accept an artifact or a client.
+    #[command(
+        after_help = "Example: artcheck patch shim --runtime .venv --for dist/qwen3.so --out libshim.so"
+    )]
     Shim(PatchShimArgs),
     /// Change the attention tags of an artifact.
+    #[command(after_help = "Example: artcheck patch retag dist/qwen3.so --to tirx --in-place")]
     Retag(PatchRetagArgs),
-    /// Change all that a runtime needs and that can be made exact in place.
+    /// Change everything that a runtime needs and that a change of bytes can give.
+    #[command(
+        after_help = "Example: artcheck patch convert dist/qwen3.so --for tvm-0.26 --in-place"
+    )]
     Convert(PatchConvertArgs),
-    /// Take folders of the build machine out of a library's names and run paths.
+    /// Remove the build machine's folders from a library's names and run paths.
+    #[command(after_help = "Example: artcheck patch relocate libmodel.so --in-place")]
     Relocate(PatchFileArgs),
-    /// Sign a Mach-O file ad hoc, or renew its page hashes.
+    /// Give a Mach-O file an ad-hoc signature, or renew its page hashes.
+    #[command(after_help = "Example: artcheck patch sign model.dylib --in-place")]
     Sign(PatchFileArgs),
     /// Store the libraries of an APK at multiples of 16 KiB.
+    #[command(after_help = "Example: artcheck patch align app.apk --out aligned.apk")]
     Align(PatchAlignArgs),
-    /// Change the name of a model library in an app or package configuration.
+    /// Correct the name of a model library in an app configuration.
+    #[command(
+        after_help = "Example: artcheck patch model-lib mlc-app-config.json --from OLD --to NEW --in-place"
+    )]
     ModelLib(PatchModelLibArgs),
 }
 
@@ -37,11 +51,11 @@ pub struct PatchSourceArgs {
     #[arg(long, value_name = "DIR")]
     pub tvm: PathBuf,
 
-    /// Write the patch series here; without it and --apply the patches are printed.
+    /// Write the patches here; without it they are printed.
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
 
-    /// Edit the tree itself: all files or none.
+    /// Edit the source tree itself: all files or none.
     #[arg(long)]
     pub apply: bool,
 }
@@ -49,18 +63,20 @@ pub struct PatchSourceArgs {
 /// `patch shim`.
 #[derive(Debug, clap::Args)]
 pub struct PatchShimArgs {
-    /// The runtime's libraries, folders, wheel or virtual environment.
+    /// The runtime: libraries, folder, wheel or environment.
     #[arg(long, short, required = true, num_args = 1.., value_name = "PATH")]
     pub runtime: Vec<PathBuf>,
 
-    /// Artifacts and clients that must run: their findings choose the parts.
+    /// The artifacts and clients that must run.
     #[arg(long = "for", num_args = 1.., value_name = "PATH")]
     pub wanted_for: Vec<PathBuf>,
 
     #[command(flatten)]
     pub application: ApplicationArgs,
 
-    /// A part by name: device-api, attention-tag, cache-config, context-slots, metal-payload.
+    /// A part by name, such as device-api or attention-tag.
+    ///
+    /// The parts: device-api, attention-tag, cache-config, context-slots, metal-payload.
     #[arg(long, value_name = "PART")]
     pub part: Vec<ShimPart>,
 
@@ -68,7 +84,9 @@ pub struct PatchShimArgs {
     #[arg(long, short, value_name = "FILE")]
     pub out: PathBuf,
 
-    /// System to build for: x86_64-linux, aarch64-linux or aarch64-macos; the runtime's own if absent.
+    /// Build for this system, not the runtime's own.
+    ///
+    /// x86_64-linux, aarch64-linux or aarch64-macos.
     #[arg(long)]
     pub target: Option<ShimTarget>,
 }
@@ -80,11 +98,11 @@ pub struct InPlace {
     #[arg(long, short, value_name = "FILE", conflicts_with = "in_place")]
     pub out: Option<PathBuf>,
 
-    /// Change the file itself; a receipt beside it undoes the change.
+    /// Change the file itself; `artcheck unpatch` undoes it.
     #[arg(long)]
     pub in_place: bool,
 
-    /// Change one name of a hard-linked file; the others keep the old bytes.
+    /// Change this name of a hard-linked file, not the others.
     #[arg(long)]
     pub break_hard_link: bool,
 }
@@ -99,15 +117,15 @@ pub enum ResignChoice {
 /// How a binary is changed, and how that is told.
 #[derive(Debug, clap::Args)]
 pub struct ChangeArgs {
-    /// Replace a team's code signature; without it such a file is refused.
-    #[arg(long, value_enum)]
+    /// `adhoc`: allow a team's signature to be replaced.
+    #[arg(long, value_enum, value_name = "HOW", hide_possible_values = true)]
     pub resign: Option<ResignChoice>,
 
     #[command(flatten)]
     pub to_where: InPlace,
 
-    /// Report format.
-    #[arg(long, value_enum, default_value_t = PlainFormat::Human)]
+    /// human or json.
+    #[arg(long, value_enum, default_value_t = PlainFormat::Human, hide_possible_values = true, hide_default_value = true)]
     pub format: PlainFormat,
 }
 
@@ -117,11 +135,11 @@ pub struct PatchRetagArgs {
     /// The artifact.
     pub file: PathBuf,
 
-    /// The tag afterwards: tir or tirx.
+    /// The new tag: tir or tirx.
     #[arg(long)]
     pub to: Tag,
 
-    /// The runtime it is for: it must accept the tag.
+    /// The runtime that must accept the tag.
     #[arg(long, short)]
     pub runtime: Option<String>,
 
@@ -139,7 +157,7 @@ pub struct PatchConvertArgs {
     #[arg(long = "for", value_name = "RUNTIME")]
     pub runtime: String,
 
-    /// Change what can be fixed although something else cannot.
+    /// Fix what can be fixed, even if something else cannot.
     #[arg(long)]
     pub partial: bool,
 
@@ -166,8 +184,8 @@ pub struct PatchAlignArgs {
     #[command(flatten)]
     pub to_where: InPlace,
 
-    /// Report format.
-    #[arg(long, value_enum, default_value_t = PlainFormat::Human)]
+    /// human or json.
+    #[arg(long, value_enum, default_value_t = PlainFormat::Human, hide_possible_values = true, hide_default_value = true)]
     pub format: PlainFormat,
 }
 
@@ -177,29 +195,29 @@ pub struct PatchModelLibArgs {
     /// mlc-app-config.json or mlc-package-config.json.
     pub file: PathBuf,
 
-    /// The name that is there.
+    /// The name to replace.
     #[arg(long, value_name = "NAME")]
     pub from: String,
 
-    /// The name afterwards: the prefix of a system library, without the underscore behind it.
+    /// The new name: the library's prefix without its last underscore.
     #[arg(long, value_name = "NAME")]
     pub to: String,
 
     #[command(flatten)]
     pub to_where: InPlace,
 
-    /// Report format.
-    #[arg(long, value_enum, default_value_t = PlainFormat::Human)]
+    /// human or json.
+    #[arg(long, value_enum, default_value_t = PlainFormat::Human, hide_possible_values = true, hide_default_value = true)]
     pub format: PlainFormat,
 }
 
 /// `unpatch`.
 #[derive(Debug, clap::Args)]
 pub struct UnpatchArgs {
-    /// The patched file; its receipt lies beside it.
+    /// The patched file, with its receipt beside it.
     pub file: PathBuf,
 
-    /// Change one name of a hard-linked file; the others keep their bytes.
+    /// Change this name of a hard-linked file, not the others.
     #[arg(long)]
     pub break_hard_link: bool,
 }

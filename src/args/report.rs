@@ -8,27 +8,34 @@ use crate::report::output;
 /// Reports and the exit status.
 #[derive(Debug, clap::Args)]
 pub struct ReportArgs {
-    /// Report format.
-    #[arg(long, value_enum, default_value_t = Format::Human)]
+    /// human, json, sarif, junit, github, gitlab, markdown or html.
+    #[arg(long, value_enum, default_value_t = Format::Human, hide_possible_values = true, hide_default_value = true)]
     pub format: Format,
 
-    /// Write a report to a file: FILE for the one of --format, FORMAT=FILE for a further one. Repeatable.
-    #[arg(long, short, value_name = "[FORMAT=]FILE", value_parser = output::parse)]
+    /// Write a report to FILE, in the format of its suffix; repeatable.
+    ///
+    /// The suffixes are .json, .sarif, .xml (JUnit), .md and .html. Other names take the
+    /// format of --format, or say it: FORMAT=FILE.
+    #[arg(long, short, value_name = "FILE", value_parser = output::parse)]
     pub output: Vec<output::Output>,
 
-    /// Lowest severity that makes the exit status 1; `error` if given neither here nor, for a scan, in artcheck.toml.
-    #[arg(long, value_enum)]
+    /// Exit 1 from this severity on: error, warning, info or never.
+    ///
+    /// It is `error` if given neither here nor, for a scan, in artcheck.toml.
+    #[arg(long, value_enum, value_name = "LEVEL", hide_possible_values = true)]
     pub fail_on: Option<FailOn>,
 
-    /// Exit 0 even where a file or a fact could not be read.
+    /// Exit 0 even if something is undecided or unreadable.
     #[arg(long, alias = "allow-unknown")]
     pub allow_undecided: bool,
 
-    /// Exit 0 where no file has to do with TVM, as in a hook that is given any library.
+    /// Exit 0 if no file has anything to do with TVM.
+    ///
+    /// For a hook that is given any library.
     #[arg(long)]
     pub allow_nothing: bool,
 
-    /// Also list what was read and found healthy or unrelated.
+    /// Also show notes, healthy files and all evidence.
     #[arg(long, short)]
     pub verbose: bool,
 }

@@ -5,8 +5,7 @@ use super::format::PlainFormat;
 /// `explain`.
 #[derive(Debug, clap::Args)]
 pub struct ExplainArgs {
-    /// A rule (AC101, attention-tag), a symbol, an error as it was printed, a file
-    /// with one, or `-` for standard input.
+    /// A rule, a symbol, an error message, a log file, or - for a pipe.
     #[arg(value_name = "RULE|ERROR|-")]
     pub text: Vec<String>,
 }
@@ -14,7 +13,7 @@ pub struct ExplainArgs {
 /// `rules`.
 #[derive(Debug, clap::Args)]
 pub struct RulesArgs {
-    /// Report format.
-    #[arg(long, value_enum, default_value_t = PlainFormat::Human)]
+    /// human or json.
+    #[arg(long, value_enum, default_value_t = PlainFormat::Human, hide_possible_values = true, hide_default_value = true)]
     pub format: PlainFormat,
 }

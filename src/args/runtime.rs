@@ -7,14 +7,16 @@ use super::format::PlainFormat;
 /// `runtime`.
 #[derive(Debug, clap::Args)]
 pub struct RuntimeArgs {
-    /// A release (`tvm-0.26`), library, directory, wheel, virtual environment or saved profile; every release if absent.
+    /// A release, library, folder, wheel, environment or saved profile.
+    ///
+    /// Without it, every known release is listed.
     pub runtime: Option<String>,
 
-    /// Save the profile as JSON for later use with --runtime.
+    /// Save the profile, for use with --runtime.
     #[arg(long, value_name = "FILE")]
     pub save: Option<PathBuf>,
 
-    /// Report format.
-    #[arg(long, value_enum, default_value_t = PlainFormat::Human)]
+    /// human or json.
+    #[arg(long, value_enum, default_value_t = PlainFormat::Human, hide_possible_values = true, hide_default_value = true)]
     pub format: PlainFormat,
 }

@@ -13,7 +13,9 @@ pub struct CompletionsArgs {
 /// `man`.
 #[derive(Debug, clap::Args)]
 pub struct ManArgs {
-    /// Write a page per command into this folder, instead of the main page to standard output.
+    /// Write a page per command into this folder.
+    ///
+    /// Without it, the main page goes to standard output.
     #[arg(long, value_name = "FOLDER")]
     pub out: Option<PathBuf>,
 }

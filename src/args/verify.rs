@@ -14,29 +14,34 @@ pub struct VerifyArgs {
     #[arg(value_name = "MATRIX|LIBRARY", required_unless_present = "mission")]
     pub matrix: Option<PathBuf>,
 
-    /// Every model folder in DIR (a library and what mlc-llm's tools wrote), asked a few
-    /// questions; ends with a table for a pull request. Rows are for Metal, or `--device`.
+    /// Ask every model folder in DIR a few questions.
+    ///
+    /// A model folder holds a library and what mlc-llm's tools wrote. It ends with a table
+    /// for a pull request. Rows are for Metal, or `--device`.
     #[arg(long, value_name = "DIR", conflicts_with_all = ["matrix", "prompt", "weights", "tokenizer"])]
     pub mission: Option<PathBuf>,
 
-    /// Of a library: what to ask it. Repeatable.
+    /// One library: what to ask it; repeatable.
     #[arg(long, value_name = "TEXT")]
     pub prompt: Vec<String>,
 
-    /// Of a library: the folder of its weights, or `random:SEED`.
+    /// One library: the folder of its weights, or random:SEED.
     #[arg(long, value_name = "DIR")]
     pub weights: Option<PathBuf>,
 
-    /// Of a library: a tokenizer.json, or `bytes`; that beside the weights if absent.
+    /// One library: a tokenizer.json, or `bytes`.
+    ///
+    /// Without it, the tokenizer.json beside the weights.
     #[arg(long, value_name = "FILE")]
     pub tokenizer: Option<PathBuf>,
 
-    /// Of a library or --mission: the folder, wheel or virtual environment to run on;
-    /// VIRTUAL_ENV if absent.
+    /// One library, or --mission: run on this folder or environment.
+    ///
+    /// A folder, wheel or virtual environment; without it, that of VIRTUAL_ENV.
     #[arg(long, short, value_name = "PATH")]
     pub runtime: Option<PathBuf>,
 
-    /// Of a library: tokens to generate.
+    /// One library or --mission: generate N tokens.
     #[arg(long, value_name = "N")]
     pub max_tokens: Option<u32>,
 
@@ -44,20 +49,28 @@ pub struct VerifyArgs {
     #[arg(long, value_name = "TEXT")]
     pub only: Vec<String>,
 
-    /// Only rows on this device, e.g. cpu, cuda, metal, cuda:1. `metal-sim` also takes
-    /// rows for metal and runs them simulated on the CPU.
+    /// Only rows on this device: cpu, cuda, metal, metal-sim, ...
+    ///
+    /// `cuda:1` means exactly that one. `metal-sim` also takes rows for metal and runs
+    /// them simulated on the CPU.
     #[arg(long, value_parser = device)]
     pub device: Option<String>,
 
-    /// Rows at once; figures are comparable only with 1.
-    #[arg(long, short, default_value_t = 1)]
+    /// Run N rows at once; figures are comparable only with 1.
+    #[arg(
+        long,
+        short,
+        value_name = "N",
+        default_value_t = 1,
+        hide_default_value = true
+    )]
     pub jobs: usize,
 
-    /// Runs of each row, instead of what the matrix says.
+    /// Run each row N times, whatever the matrix says.
     #[arg(long, value_name = "N")]
     pub repeat: Option<u32>,
 
-    /// Time limit of each run in seconds, instead of what the matrix says.
+    /// Stop each run after so long, whatever the matrix says.
     #[arg(long, value_name = "SECONDS")]
     pub time_limit: Option<u64>,
 
@@ -65,36 +78,44 @@ pub struct VerifyArgs {
     #[arg(long)]
     pub require_all: bool,
 
-    /// Run rows although the rules say that they break.
+    /// Also run rows that the rules say will break.
     #[arg(long)]
     pub no_precheck: bool,
 
-    /// On metal-sim: check every access of every kernel; several times slower.
+    /// metal-sim: check every memory access of every kernel.
+    ///
+    /// Several times slower.
     #[arg(long)]
     pub guard: bool,
 
-    /// On metal-sim: in which order the threads of a simd-group run.
-    #[arg(long, value_enum)]
+    /// metal-sim: run threads forward or in reverse.
+    #[arg(long, value_enum, hide_possible_values = true)]
     pub order: Option<ThreadOrder>,
 
-    /// On metal-sim: how kernels round. A Mac's compiler contracts and reorders.
-    #[arg(long, value_enum)]
+    /// metal-sim: how kernels round.
+    ///
+    /// A Mac's compiler contracts and reorders.
+    #[arg(long, value_enum, value_name = "HOW")]
     pub arithmetic: Option<Rounding>,
 
-    /// Repair rows that cannot run, and say with what.
-    #[arg(long, value_enum, default_value_t = ShimChoice::None)]
+    /// `auto`: repair rows that cannot run, and say with what.
+    #[arg(long, value_enum, value_name = "WHICH", default_value_t = ShimChoice::None, hide_possible_values = true, hide_default_value = true)]
     pub shim: ShimChoice,
 
-    /// Run the K-th of N shares of the rows; `artcheck merge` joins the JSON reports.
+    /// Run the K-th of N shares of the rows.
+    ///
+    /// `artcheck merge` joins the JSON reports of the shares.
     #[arg(long, value_name = "K/N")]
     pub shard: Option<artcheck_inspect::scan::Shard>,
 
-    /// Report format.
-    #[arg(long, default_value = "human", value_parser = format())]
+    /// human, json, junit or markdown.
+    #[arg(long, default_value = "human", value_parser = format(), hide_possible_values = true, hide_default_value = true)]
     pub format: Format,
 
-    /// Write a report to a file: FILE for the one of --format, FORMAT=FILE for a further one. Repeatable.
-    #[arg(long, short, value_name = "[FORMAT=]FILE", value_parser = crate::report::output::parse)]
+    /// Write a report to FILE, in the format of its suffix; repeatable.
+    ///
+    /// Other names take the format of --format, or say it: FORMAT=FILE.
+    #[arg(long, short, value_name = "FILE", value_parser = crate::report::output::parse)]
     pub output: Vec<crate::report::output::Output>,
 }
 

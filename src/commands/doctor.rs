@@ -24,9 +24,11 @@ use crate::report::model::Report;
 use crate::report::style::Style;
 
 /// Variables that decide which libraries a process loads. Never others.
-const VARIABLES: [&str; 9] = [
+const VARIABLES: [&str; 11] = [
     "VIRTUAL_ENV",
     "CONDA_PREFIX",
+    "UV_PROJECT_ENVIRONMENT",
+    "PYTHONPATH",
     "LD_LIBRARY_PATH",
     "LD_PRELOAD",
     "DYLD_LIBRARY_PATH",
@@ -35,16 +37,24 @@ const VARIABLES: [&str; 9] = [
     "TVM_HOME",
     "MLC_LLM_HOME",
 ];
+/// Plain, and as wide as the code block of an issue.
+const STYLE: Style = Style {
+    color: false,
+    width: Some(100),
+};
+
 /// Looks and prints.
 pub fn run(args: &DoctorArgs) -> anyhow::Result<Status> {
     let redact = Redaction::of_this_machine();
-    let mut places = places();
+    let parts = installed::parts();
+    let mut places = places(parts.paths);
     places.extend(args.paths.iter().cloned());
     places.retain(|place| place.exists());
     places.sort();
     places.dedup();
     let options = ScanOptions {
         paths: places.clone(),
+        joined: parts.joined,
         machine: Some(Arc::new(installed::machine())),
         provides: args.application.names(),
         ..ScanOptions::default()
@@ -105,7 +115,7 @@ fn page(report: &Report, places: &[PathBuf], sets: &[LoadSet]) -> String {
         }
     }
     out.push('\n');
-    out.push_str(&human::render(report, Style::default(), false));
+    out.push_str(&human::render(report, STYLE, false));
     out
 }
 
@@ -171,12 +181,9 @@ fn variables() -> Vec<(&'static str, String)> {
         .collect()
 }
 
-/// Where a TVM process of this machine would find its parts.
-fn places() -> Vec<PathBuf> {
-    let mut places = Vec::new();
-    for environment in installed::environments() {
-        places.extend(installed::packages(&environment.site));
-    }
+/// Where a TVM process of this machine would find its parts, those of Python
+/// environments among them.
+fn places(mut places: Vec<PathBuf>) -> Vec<PathBuf> {
     let lists = ["LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "TVM_LIBRARY_PATH"];
     for list in lists.iter().filter_map(std::env::var_os) {
         for folder in std::env::split_paths(&list).filter(|folder| folder.is_dir()) {

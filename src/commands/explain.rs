@@ -23,7 +23,8 @@ const OTHERS: usize = 3;
 pub fn run(args: &ExplainArgs, terminal: Terminal) -> anyhow::Result<Status> {
     let text = text_of(&args.text)?;
     if let Some(rule) = rules::find(text.trim()) {
-        std::io::stdout().write_all(pages::fill(rule.explain).as_bytes())?;
+        let page = explain::page::rendered(&pages::fill(rule.explain), terminal.style);
+        std::io::stdout().write_all(page.as_bytes())?;
         return Ok(Status::Clean);
     }
     let hits = explain::explain(&text);
@@ -50,12 +51,20 @@ fn text_of(words: &[String]) -> anyhow::Result<String> {
             let file = std::fs::File::open(only).with_context(|| only.clone())?;
             file.take(LONGEST).read_to_end(&mut bytes)?
         }
+        [only] if is_path(only) && !Path::new(only).exists() => bail!("{only}: no such file"),
         words => return Ok(words.join(" ")),
     };
     if bytes.contains(&0) {
-        bail!("this is no text; for a library, use `artcheck scan`");
+        bail!("this is not text; for a library, use `artcheck scan`");
     }
     Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+/// Whether a word can only mean a file: it names folders, or ends as a log does.
+fn is_path(word: &str) -> bool {
+    let ends = [".log", ".txt", ".out", ".err"];
+    let named = word.contains(['/', '\\']) || ends.iter().any(|end| word.ends_with(end));
+    named && !word.contains(char::is_whitespace)
 }
 
 /// Why nothing is printed, and what to do about it.
@@ -74,7 +83,7 @@ fn unknown(text: &str) -> String {
             None => format!("no rule `{}`; `artcheck rules` lists them", shown(text)),
         };
     }
-    "no rule knows this error. `artcheck scan` looks at the library itself, and `artcheck doctor` at this machine"
+    "no rule explains this error. `artcheck scan` looks at the library itself, and `artcheck doctor` at this machine"
         .to_owned()
 }
 
@@ -87,6 +96,11 @@ fn page(hits: &[Hit<'_>], style: Style) -> String {
     out.push_str(&format!("{}\n", style.bold(&label)));
     out.push_str(&style.paragraph("  ", 2, best.rule.summary));
     out.push_str(&matched(best, style));
+    if best.is_guess() {
+        let doubt = "a guess: this message is not in the index, or has many causes; \
+                     `artcheck scan` looks at the library itself";
+        out.push_str(&style.paragraph("  ", 2, doubt));
+    }
     out.push_str("\nHow to fix it\n");
     for line in section(best.rule, "## How to fix it").lines() {
         let indent = if line.starts_with("- ") { 4 } else { 2 };

@@ -16,18 +16,20 @@ use artcheck_patch::shim::Environment;
 
 use super::patch::{output, resign, wrote};
 use super::prove;
+use super::terminal::Terminal;
 use crate::args::{FixArgs, PlainFormat};
 use crate::exit::Status;
+use crate::report::style::Style;
 use crate::runtimes;
 use crate::told::told;
 
 /// Plans every artifact's repair; carries the plans out with `--apply`.
-pub fn run(args: &FixArgs) -> anyhow::Result<Status> {
+pub fn run(args: &FixArgs, terminal: Terminal) -> anyhow::Result<Status> {
     let to = &args.change.to_where;
     if !args.apply && (to.in_place || to.out.is_some() || to.break_hard_link) {
         bail!(
             "--in-place, --out and --break-hard-link say how a repair is written, and without \
-             --apply nothing is: add --apply, or leave them away to see the plan"
+             --apply nothing is: add --apply, or leave them out to see the plan"
         );
     }
     let path = &args.path;
@@ -62,7 +64,7 @@ pub fn run(args: &FixArgs) -> anyhow::Result<Status> {
     if args.apply {
         fix::share_shim(&mut plans);
     }
-    show(&plans, args.change.format)?;
+    show(&plans, args.change.format, terminal.style)?;
     if args.apply {
         refuse_early(&plans, args, &runtime_paths)?;
     } else if args.change.format == PlainFormat::Human
@@ -286,7 +288,7 @@ fn files(scan: &Scan, below: &Path) -> Vec<PathBuf> {
     files.into_iter().collect()
 }
 
-fn show(plans: &[FixPlan], format: PlainFormat) -> anyhow::Result<()> {
+fn show(plans: &[FixPlan], format: PlainFormat, style: Style) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     match format {
         PlainFormat::Json => {
@@ -295,7 +297,8 @@ fn show(plans: &[FixPlan], format: PlainFormat) -> anyhow::Result<()> {
         }
         PlainFormat::Human => {
             for plan in plans {
-                writeln!(out, "{}", shown_lines(plan.describe().trim_end()))?;
+                let text = shown_lines(plan.describe().trim_end()).into_owned();
+                write!(out, "{}", style.page(&text))?;
             }
         }
     }

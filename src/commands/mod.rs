@@ -9,6 +9,7 @@ mod explain;
 mod fix;
 mod fixable;
 mod init;
+mod init_verify;
 #[cfg(not(target_family = "wasm"))]
 mod man;
 mod matrix;
@@ -21,6 +22,7 @@ mod runtime;
 mod scan;
 mod schema;
 mod terminal;
+mod tried;
 mod unpatch;
 #[cfg(not(target_family = "wasm"))]
 mod verify;
@@ -46,12 +48,12 @@ pub fn run(args: Args) -> anyhow::Result<Status> {
         Command::Scan(scan) => scan::run(&scan, terminal),
         Command::Matrix(scan) => matrix::run(&scan, terminal),
         Command::Dump(dump) => dump::run(&dump),
-        Command::Runtime(runtime) => runtime::run(&runtime),
+        Command::Runtime(runtime) => runtime::run(&runtime, terminal),
         Command::Explain(explain) => explain::run(&explain, terminal),
-        Command::Rules(rules) => rules::run(&rules),
+        Command::Rules(rules) => rules::run(&rules, terminal),
         Command::Patch { command } => patch::run(&command),
         Command::Unpatch(unpatch) => unpatch::run(&unpatch),
-        Command::Fix(fix) => fix::run(&fix),
+        Command::Fix(fix) => fix::run(&fix, terminal),
         #[cfg(not(target_family = "wasm"))]
         Command::Verify(verify) => verify::run(&verify, terminal),
         #[cfg(not(target_family = "wasm"))]

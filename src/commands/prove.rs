@@ -17,24 +17,14 @@ use artcheck_inspect::vm::value::Value;
 use artcheck_inspect::vm::{DataType, Executable};
 use artcheck_verify::{Call, ChildCommand, Given, Proof, Trial, prove};
 
+use super::tried::Tried;
+
 /// Most bytes of zeros that one call is given.
 const MOST_BYTES: u64 = 1 << 30;
 
 /// Sizes of a cache's config: sequences, tokens, chunk, page, window. Kernels for the CPU
 /// take pages of 16 alone.
 const CONFIG: [i64; 5] = [1, 16, 16, 16, 0];
-
-/// What was tried, in lines, and whether all of it worked.
-pub struct Tried {
-    /// Lines to print.
-    pub lines: Vec<String>,
-    /// A call failed, or the library did not load.
-    pub failed: bool,
-    /// Something was not tried.
-    pub partial: bool,
-    /// Calls that worked.
-    pub called: usize,
-}
 
 /// Tries a file on the runtime, with the shims.
 pub fn file(
@@ -43,12 +33,7 @@ pub fn file(
     shims: &[PathBuf],
     provides: &[String],
 ) -> anyhow::Result<Tried> {
-    let mut tried = Tried {
-        lines: Vec::new(),
-        failed: false,
-        partial: false,
-        called: 0,
-    };
+    let mut tried = Tried::default();
     let artifacts = scan::artifacts_of(file);
     let plan = match artifacts.iter().find_map(plan) {
         _ if runtime.is_empty() => Err("the runtime is known by name alone"),

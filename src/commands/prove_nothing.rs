@@ -2,17 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-/// What was tried, in lines, and whether all of it worked.
-pub struct Tried {
-    /// Lines to print.
-    pub lines: Vec<String>,
-    /// A call failed, or the library did not load.
-    pub failed: bool,
-    /// Something was not tried.
-    pub partial: bool,
-    /// Calls that worked.
-    pub called: usize,
-}
+use super::tried::Tried;
 
 /// Tries nothing.
 pub fn file(
@@ -23,8 +13,7 @@ pub fn file(
 ) -> anyhow::Result<Tried> {
     Ok(Tried {
         lines: vec![String::from("not tried: this build runs no libraries")],
-        failed: false,
         partial: true,
-        called: 0,
+        ..Tried::default()
     })
 }

@@ -6,23 +6,20 @@ use artcheck_inspect::rules;
 use artcheck_inspect::runtime::pages;
 use serde_json::json;
 
+use super::terminal::Terminal;
 use crate::args::{PlainFormat, RulesArgs};
 use crate::exit::Status;
 
 /// Prints the catalogue.
-pub fn run(args: &RulesArgs) -> anyhow::Result<Status> {
+pub fn run(args: &RulesArgs, terminal: Terminal) -> anyhow::Result<Status> {
     let mut out = std::io::stdout().lock();
     match args.format {
         PlainFormat::Human => {
             for rule in rules::ALL {
-                writeln!(
-                    out,
-                    "{}  {:<18} {:<8} {}",
-                    rule.code,
-                    rule.name,
-                    rule.severity.to_string(),
-                    rule.summary
-                )?;
+                let line = format!("{}  {:<18} {}", rule.code, rule.name, rule.summary);
+                let first = line.len() - rule.summary.len();
+                let (label, summary) = line.split_at(first);
+                write!(out, "{}", terminal.style.paragraph(label, first, summary))?;
             }
         }
         PlainFormat::Json => {

@@ -10,6 +10,7 @@ use artcheck_inspect::shell;
 use artcheck_inspect::shown::{shown, shown_json};
 use serde_json::{Value, json};
 
+use super::terminal::Terminal;
 use crate::args::{PlainFormat, RuntimeArgs};
 use crate::exit::Status;
 use crate::replace;
@@ -17,7 +18,7 @@ use crate::report::summary;
 use crate::runtimes;
 
 /// Shows one runtime, or lists the releases.
-pub fn run(args: &RuntimeArgs) -> anyhow::Result<Status> {
+pub fn run(args: &RuntimeArgs, terminal: Terminal) -> anyhow::Result<Status> {
     let profiles: Vec<RuntimeProfile> = match &args.runtime {
         Some(name) => runtimes::resolve(name)?
             .into_iter()
@@ -36,12 +37,17 @@ pub fn run(args: &RuntimeArgs) -> anyhow::Result<Status> {
             text.push('\n');
             shown_json(&text).into_owned()
         }
-        (PlainFormat::Human, Some(_)) => profiles.iter().map(page).collect(),
+        (PlainFormat::Human, Some(_)) => {
+            let pages: String = profiles.iter().map(page).collect();
+            terminal.style.page(&pages)
+        }
+        // The newest first: it is what people ask about.
         (PlainFormat::Human, None) => {
-            let lines = profiles
-                .iter()
-                .map(|profile| format!("{:<10} {}\n", profile.name, summary::runtime(profile)));
-            lines.collect()
+            let lines = profiles.iter().rev();
+            let lines: String = lines
+                .map(|profile| format!("{}  {}\n", profile.name, summary::runtime(profile)))
+                .collect();
+            terminal.style.page(&lines)
         }
     };
     std::io::stdout().lock().write_all(text.as_bytes())?;

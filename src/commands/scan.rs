@@ -154,6 +154,7 @@ fn perform(args: &ScanArgs, config: Option<&Config>, terminal: Terminal) -> anyh
         checksums: args.selection.checksums,
         machine,
         provides: provides(args, config),
+        ..ScanOptions::default()
     };
     let bar = progress::Bar::new(terminal.progress);
     let result = scan(&options, &bar).context("the thread pool does not start")?;

@@ -39,7 +39,12 @@ pub fn matrix(args: &VerifyArgs, folder: &Path) -> anyhow::Result<(Matrix, Vec<L
     };
     for model in folders(folder)? {
         match row(&model, &questions, device) {
-            Ok(row) => rows.push(Value::Table(row)),
+            Ok(mut row) => {
+                if let Some(tokens) = args.max_tokens {
+                    row.insert("max_tokens".into(), i64::from(tokens).into());
+                }
+                rows.push(Value::Table(row));
+            }
             Err(error) => left.push(Left {
                 model: name_of(&model),
                 reason: format!("{error:#}"),

@@ -1,5 +1,8 @@
 //! From an error that somebody pasted to the rules that explain it: the index of
-//! messages (`messages.txt`) against each line, and the two that follow it.
+//! messages (`messages.txt`) against each line, and the two that follow it. A text
+//! that no message is in may still be of a kind that the index describes.
+
+pub mod page;
 
 use std::sync::LazyLock;
 
@@ -38,6 +41,7 @@ struct Rank {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Weight {
     Hints,
+    Resembles,
     Speaks,
     Decides,
 }
@@ -45,8 +49,22 @@ enum Weight {
 struct Message {
     rule: &'static Rule,
     weight: Weight,
-    /// Between its stars.
-    pieces: Vec<String>,
+    text: Text,
+}
+
+enum Text {
+    /// What is between the stars, in this order.
+    Pieces(Vec<String>),
+    /// One of each, in any order.
+    Kind(Vec<Vec<String>>),
+}
+
+impl Hit<'_> {
+    /// Whether the text is only of the kind that the rule explains, or says what many
+    /// causes have in common.
+    pub fn is_guess(&self) -> bool {
+        self.rank.weight < Weight::Speaks
+    }
 }
 
 static MESSAGES: LazyLock<Vec<Message>> = LazyLock::new(|| {
@@ -57,17 +75,29 @@ static MESSAGES: LazyLock<Vec<Message>> = LazyLock::new(|| {
 /// A line of the index; a test reads every one.
 fn message(line: &str) -> Option<Message> {
     let (code, text) = line.split_once(' ').filter(|(code, _)| *code != "#")?;
-    let (code, weight) = match code.strip_suffix('!') {
-        Some(code) => (code, Weight::Decides),
-        None => match code.strip_suffix('?') {
-            Some(code) => (code, Weight::Hints),
-            None => (code, Weight::Speaks),
-        },
+    let (name, sign) = match code.strip_suffix(['!', '?', '~']) {
+        Some(name) => (name, code.chars().next_back()),
+        None => (code, None),
     };
+    let groups = || {
+        let groups = text.split(" & ");
+        Text::Kind(
+            groups
+                .map(|any| any.split(" | ").map(folded).collect())
+                .collect(),
+        )
+    };
+    let (weight, kind) = match sign {
+        Some('!') => (Weight::Decides, None),
+        Some('?') => (Weight::Hints, None),
+        Some(_) => (Weight::Resembles, Some(groups())),
+        None => (Weight::Speaks, None),
+    };
+    let pieces = || Text::Pieces(text.split('*').map(folded).collect());
     Some(Message {
-        rule: rules::find(code)?,
+        rule: rules::find(name)?,
         weight,
-        pieces: text.split('*').map(folded).collect(),
+        text: kind.unwrap_or_else(pieces),
     })
 }
 
@@ -95,28 +125,46 @@ fn folded(text: &str) -> String {
 }
 
 impl Message {
-    /// Whether it begins in the first `first` bytes of `text`.
-    fn is_in(&self, text: &str, first: usize) -> bool {
-        let Some((head, rest)) = self.pieces.split_first() else {
-            return false;
-        };
-        let mut begins = text.match_indices(head.as_str()).map(|(at, _)| at);
-        begins.by_ref().take_while(|at| *at < first).any(|at| {
-            let mut end = at.saturating_add(head.len());
-            rest.iter().all(|piece| {
-                let left = text.get(end..).unwrap_or_default();
-                let next = left.find(piece.as_str()).filter(|gap| *gap <= GAP);
-                end = end
-                    .saturating_add(next.unwrap_or(0))
-                    .saturating_add(piece.len());
-                next.is_some()
-            })
-        })
+    /// How many letters of it are in `text`, if it begins in the first `first` bytes.
+    fn letters_in(&self, text: &str, first: usize) -> Option<usize> {
+        match &self.text {
+            Text::Pieces(pieces) => {
+                is_in(pieces, text, first).then(|| pieces.iter().map(String::len).sum())
+            }
+            Text::Kind(groups) => {
+                let mut letters = 0_usize;
+                let mut begins = usize::MAX;
+                for any in groups {
+                    let found = any
+                        .iter()
+                        .filter_map(|word| Some((text.find(word)?, word.len())));
+                    let (at, length) = found.max_by_key(|(_, length)| *length)?;
+                    letters = letters.saturating_add(length);
+                    begins = begins.min(at);
+                }
+                (begins < first).then_some(letters)
+            }
+        }
     }
+}
 
-    fn length(&self) -> usize {
-        self.pieces.iter().map(String::len).sum()
-    }
+/// Whether all pieces are in `text` in this order, the first of them early.
+fn is_in(pieces: &[String], text: &str, first: usize) -> bool {
+    let Some((head, rest)) = pieces.split_first() else {
+        return false;
+    };
+    let mut begins = text.match_indices(head.as_str()).map(|(at, _)| at);
+    begins.by_ref().take_while(|at| *at < first).any(|at| {
+        let mut end = at.saturating_add(head.len());
+        rest.iter().all(|piece| {
+            let left = text.get(end..).unwrap_or_default();
+            let next = left.find(piece.as_str()).filter(|gap| *gap <= GAP);
+            end = end
+                .saturating_add(next.unwrap_or(0))
+                .saturating_add(piece.len());
+            next.is_some()
+        })
+    })
 }
 
 const FAILURES: [&str; 17] = [
@@ -152,12 +200,14 @@ pub fn explain(text: &str) -> Vec<Hit<'_>> {
         let window: Vec<&str> = window.iter().take(LINES).map(String::as_str).collect();
         let text = window.join(" ");
         let is_failure = FAILURES.iter().any(|word| first.contains(word));
-        for message in MESSAGES.iter().filter(|m| m.is_in(&text, first.len())) {
+        let found = MESSAGES.iter();
+        let found = found.filter_map(|m| Some((m, m.letters_in(&text, first.len())?)));
+        for (message, length) in found {
             let number = at.saturating_add(1);
             let rank = Rank {
                 weight: message.weight,
                 is_failure,
-                length: message.length(),
+                length,
                 number,
             };
             let hit = Hit {
@@ -174,12 +224,9 @@ pub fn explain(text: &str) -> Vec<Hit<'_>> {
         }
     }
     hits.sort_by_key(|hit| std::cmp::Reverse(hit.rank));
-    // A hint says nothing beside a message that speaks.
-    if hits
-        .first()
-        .is_some_and(|hit| hit.rank.weight > Weight::Hints)
-    {
-        hits.retain(|hit| hit.rank.weight > Weight::Hints);
+    // A guess says nothing beside a message that speaks.
+    if hits.first().is_some_and(|hit| !hit.is_guess()) {
+        hits.retain(|hit| !hit.is_guess());
     }
     hits
 }

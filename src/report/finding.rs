@@ -17,7 +17,7 @@ pub struct Finding {
     pub severity: Severity,
     /// The artifact as text, archive members after `!`.
     pub artifact: Shared<String>,
-    /// The file on disk, relative to the working directory where it lies below it.
+    /// The file on disk, relative to the working directory if it is below it.
     pub file: Shared<String>,
     /// What is said.
     pub said: Shared<Said>,

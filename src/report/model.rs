@@ -76,7 +76,7 @@ pub struct Totals {
 pub struct Entry {
     /// Its place as text; archive members after `!`.
     pub path: Shared<String>,
-    /// The file on disk, relative to the working directory where it lies below it.
+    /// The file on disk, relative to the working directory if it is below it.
     #[serde(default)]
     pub file: Shared<String>,
     /// Bytes.
@@ -250,13 +250,17 @@ impl Report {
         let errors = self.findings.iter();
         let errors = errors.filter(|finding| finding.severity == Severity::Error);
         let found: HashSet<&str> = errors.map(|finding| finding.artifact.as_str()).collect();
-        // Not one runtime of which anything can be said; or none that it was held against.
+        // It runs on none for certain and may run on one; or it was held against none.
         let unknown = |entry: &Entry| {
-            let mut verdicts = entry.verdicts.iter();
+            let has = |status| entry.verdicts.iter().any(|one| one.status == status);
             match entry.verdicts.is_empty() {
                 // A client without a verdict asks nothing of TVM.
                 true => entry.role == Role::ModelLibrary && !found.contains(entry.path.as_str()),
-                false => verdicts.all(|one| one.status == VerdictStatus::Undecided),
+                false => {
+                    has(VerdictStatus::Undecided)
+                        && !has(VerdictStatus::Fits)
+                        && !has(VerdictStatus::FitsIf)
+                }
             }
         };
         unread

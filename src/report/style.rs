@@ -9,6 +9,9 @@ use textwrap::{Options, WordSeparator, WordSplitter};
 /// Text is never set in fewer columns than this.
 const NARROWEST: usize = 24;
 
+/// Values that begin further right than this go on under their label.
+const WIDEST_LABEL: usize = 40;
+
 /// A blank that no line ends at.
 const TIED: char = '\u{a0}';
 
@@ -85,6 +88,36 @@ impl Style {
         let lines = self.lines(text, at);
         let indent = format!("\n{}", " ".repeat(at));
         format!("{first}{}\n", lines.join(&indent))
+    }
+
+    /// A page of lines: those that are too long go on below the column where their
+    /// value begins. Commands behind `$` stay whole, so that they can be pasted.
+    pub fn page(self, text: &str) -> String {
+        let mut out = String::new();
+        for line in text.lines() {
+            let body = line.trim_start();
+            let indent = line.len() - body.len();
+            let fits = self
+                .width
+                .is_none_or(|width| textwrap::core::display_width(line) <= width);
+            if fits || body.starts_with("$ ") {
+                out.push_str(line);
+                out.push('\n');
+                continue;
+            }
+            let value = body.find("  ").map_or(0, |at| {
+                let blanks = body.get(at..).unwrap_or_default();
+                at + (blanks.len() - blanks.trim_start().len())
+            });
+            let at = match value {
+                0 => indent + 2,
+                value if indent + value <= WIDEST_LABEL => indent + value,
+                _ => indent + 4,
+            };
+            let (first, rest) = line.split_at(if at == indent + value { at } else { indent });
+            out.push_str(&self.paragraph(first, at, rest));
+        }
+        out
     }
 
     /// A command from column `at` on. Where it is too long it goes on in the next

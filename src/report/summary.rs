@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use artcheck_inspect::epoch;
-use artcheck_inspect::module::{Blob, ModelLibrary, Payload, metadata};
+use artcheck_inspect::module::{Blob, ModelLibrary, Payload};
 use artcheck_inspect::runtime::{self, RuntimeProfile, SiteTags, TagSite, any_of};
 use artcheck_inspect::vm::Magic;
 use artcheck_inspect::vm::kv_cache::{KernelValue, kv_caches};
@@ -120,22 +120,16 @@ pub fn library(library: &ModelLibrary, blob: &Blob) -> LibrarySummary {
     let config_length = executables
         .iter()
         .find_map(|executable| executable.cache_config_length);
-    let metadata = blob
-        .executables()
-        .find_map(|(_, executable)| metadata::read(executable).ok())
-        .map(|found| found.metadata);
+    let mut outlines = library.outlines.iter();
+    let metadata = outlines.find_map(|outline| Some(&outline.as_ref().ok()?.metadata));
     LibrarySummary {
         prefix: library.prefix.clone(),
         epoch: epoch(library, blob, &tags, config_length).to_string(),
         modules: modules(blob),
         slots: library.slots.clone(),
         gpu: device_needs(blob),
-        model_type: metadata
-            .as_ref()
-            .and_then(|metadata| metadata.model_type.clone()),
-        kv_state_kind: metadata
-            .as_ref()
-            .and_then(|metadata| metadata.kv_state_kind.clone()),
+        model_type: metadata.and_then(|metadata| metadata.model_type.clone()),
+        kv_state_kind: metadata.and_then(|metadata| metadata.kv_state_kind.clone()),
         executables,
     }
 }

@@ -115,6 +115,7 @@ const PRINTS: &[(&str, &str)] = &[
     ),
     ("pip list | grep tvm", "apache-tvm-ffi"),
     ("readelf -d FILE", "libtvm_ffi.so"),
+    ("readelf -V FILE", "GLIBC_2."),
     ("ldd FILE | grep 'not found'", ""),
     ("llvm-objdump --macho --dylibs-used FILE", ""),
     ("llvm-readobj --coff-imports FILE.dll", "tvm_ffi.dll"),

@@ -34,6 +34,24 @@ fn every_link_of_a_document_leads_somewhere() {
     assert!(faults.is_empty(), "{}", faults.join("\n"));
 }
 
+/// The book has every document, and no page twice.
+#[test]
+fn the_summary_lists_every_document() {
+    let folder = root().join("docs");
+    let summary = fs::read_to_string(folder.join("SUMMARY.md")).expect("docs/SUMMARY.md");
+    let mut listed = links(&summary);
+    listed.sort();
+    let mut found: Vec<String> = fs::read_dir(&folder)
+        .expect("docs")
+        .map(|entry| entry.expect("an entry").file_name())
+        .map(|name| name.into_string().expect("a plain name"))
+        .filter(|name| name.ends_with(".md") && name != "SUMMARY.md")
+        .collect();
+    found.push("../README.md".to_owned());
+    found.sort();
+    assert_eq!(listed, found);
+}
+
 #[test]
 fn every_section_that_code_cites_exists() {
     let sources = texts(|path| ending(path).is_some_and(|it| TEXTS.contains(&it)));

@@ -73,6 +73,32 @@ fn a_device_part_that_cannot_load_here_is_told() {
     assert!(notes("tvm-0.27/dense-cpu-x86_64.so").is_empty());
 }
 
+/// With no runtime asked for, a file is sound where some release runs it. One that may
+/// run, and certainly runs on none, is undecided.
+#[test]
+fn no_release_for_certain_is_undecided() {
+    let (report, _) = scan([corpus(EXTCALL)]);
+    let folder = folder();
+    let merged = |statuses: &[&str]| {
+        let mut changed = report.clone();
+        let verdicts = changed["verdicts"].as_array_mut().expect("verdicts");
+        for (verdict, status) in verdicts.iter_mut().zip(statuses.iter().cycle()) {
+            verdict["status"] = (*status).into();
+        }
+        let file = put(&folder, "report.json", changed.to_string());
+        let output = artcheck().arg("merge").arg(file).output();
+        let output = output.expect("artcheck starts");
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        (output.status.code(), said)
+    };
+    assert_eq!(merged(&["breaks", "undecided", "fits"]).0, Some(0));
+    for statuses in [&["breaks", "undecided"], &["undecided", "undecided"]] {
+        let (status, said) = merged(statuses);
+        assert_eq!(status, Some(4), "{said}");
+        assert!(said.contains("Whether it fits any TVM release is undecided."));
+    }
+}
+
 /// Every option that writes a text, or a shim, with a library in its place.
 #[test]
 fn no_command_replaces_a_library() {

@@ -1,7 +1,7 @@
 //! The pages for people who work on artcheck, against the tree: what they name is there.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use crate::support::root;
 
@@ -222,17 +222,15 @@ fn found(path: &str) -> Option<PathBuf> {
     either.find(|place| place.exists())
 }
 
-/// The sources that go by a name: a file, or those of a folder.
+/// The sources that go by a name: files, and those of folders.
 fn sources(name: &str) -> Vec<String> {
-    let Some(place) = found(name).or_else(|| found(&format!("{name}.rs"))) else {
-        return Vec::new();
-    };
-    let files: Vec<PathBuf> = if place.is_dir() {
-        let entries = fs::read_dir(&place).expect("a folder").flatten();
-        entries.map(|entry| entry.path()).collect()
-    } else {
-        vec![place]
-    };
-    let read = |path: &PathBuf| fs::read_to_string(Path::new(path)).ok();
+    let places = FROM.iter().map(|from| root().join(from).join(name));
+    let mut files = Vec::new();
+    for place in places {
+        files.push(place.with_extension("rs"));
+        let entries = fs::read_dir(&place).into_iter().flatten().flatten();
+        files.extend(entries.map(|entry| entry.path()));
+    }
+    let read = |path: &PathBuf| fs::read_to_string(path).ok();
     files.iter().filter_map(read).collect()
 }

@@ -19,6 +19,7 @@ mod cli_files;
 mod commands;
 #[cfg(target_os = "linux")]
 mod companions;
+mod doctor;
 mod documents;
 #[cfg(target_os = "linux")]
 mod environments;
@@ -42,13 +43,16 @@ mod metal_sim;
 mod mission;
 mod more_rules;
 mod names;
+mod neighbours;
 mod next_release;
 mod other_symbols;
 #[cfg(target_os = "linux")]
+mod package_pairs;
 mod page_size;
 mod pairs;
 mod patch_cli;
 mod processes;
+mod readme;
 mod reports;
 mod requirements;
 mod shown;

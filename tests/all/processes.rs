@@ -129,6 +129,53 @@ fn a_client_is_judged_beside_tvm_ffi_alone() {
 }
 
 #[test]
+fn an_environment_of_several_folders_is_one() {
+    const NEEDS_NEWER: &str = "void *TVMFFIHandleInitOnce(void *);\n\
+        int TVMBackendParallelLaunch(void) { return TVMFFIHandleInitOnce(0) != 0; }\n\
+        const char *name(void) { return \"device_api.cpu\"; }\n";
+    let root = folder();
+    let site = environment(root.path());
+    let ffi = part(&site, "tvm_ffi/lib", "libtvm_ffi.so", REGISTRY, &[]);
+    part(&site, "tvm_ffi", "core.so", CLIENT, &[&ffi]);
+    let elsewhere = folder();
+    part(
+        elsewhere.path(),
+        "tvm/lib",
+        "libtvm_runtime.so",
+        NEEDS_NEWER,
+        &[&ffi],
+    );
+    let unrelated = part(
+        elsewhere.path(),
+        "other/lib",
+        "libother.so",
+        CLIENT,
+        &[&ffi],
+    );
+    // Each by itself is nothing to speak of.
+    assert_eq!(found(root.path()), []);
+    put(
+        &site,
+        "more.pth",
+        format!("import os\n# a comment\n{}\n", elsewhere.path().display()),
+    );
+    let (report, status) = scan([root.path()]);
+    assert_eq!(
+        (rules(&report, &["error"]), status),
+        (vec!["AC203".into()], 1),
+        "{report:#}"
+    );
+    let symbol = &report["findings"][0]["locations"][0]["symbol"];
+    assert_eq!(symbol, "TVMFFIHandleInitOnce");
+    // Of the other folder only packages that have to do with TVM are read.
+    let text = report["artifacts"].to_string();
+    assert!(!text.contains(unrelated.to_str().expect("text")), "{text}");
+    // A package of its own folder goes before the other's.
+    part(&site, "tvm/lib", "libtvm_runtime.so", RUNTIME, &[&ffi]);
+    assert_eq!(rules(&scan([root.path()]).0, &["error"]), [""; 0]);
+}
+
+#[test]
 fn a_package_that_is_asked_for_must_be_there() {
     let root = folder();
     let site = environment(root.path());

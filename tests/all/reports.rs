@@ -357,6 +357,35 @@ axe.run().then(r => {{
     }
 }
 
+/// On a phone nothing leaves the screen, and no fact is a letter wide. A window of
+/// Chromium is at least 500 wide, so the page is in a frame.
+#[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
+fn the_page_fits_a_phone() {
+    let folder = reports(&[]);
+    let page = text(&folder, "html");
+    let page = page.replace('&', "&amp;").replace('"', "&quot;");
+    let framed = format!(
+        "<!doctype html><body><iframe id=phone style=\"width:390px;height:800px;border:0\" srcdoc=\"{page}\"></iframe>
+<script>onload = () => {{
+  const inside = document.getElementById('phone').contentDocument;
+  inside.querySelectorAll('details').forEach(d => d.open = true);
+  const facts = [...inside.querySelectorAll('dl.facts dd')].map(d => d.getBoundingClientRect().width);
+  const out = document.createElement('pre'); out.id = 'axe';
+  out.textContent = JSON.stringify({{ wide: inside.documentElement.scrollWidth, facts: facts.length,
+    narrowest: Math.min(...facts) }});
+  document.body.append(out);
+}};</script></body>"
+    );
+    let probed = folder.path().join("phone.html");
+    std::fs::write(&probed, framed).expect("written");
+    let result = in_chromium(&probed, "1", 1000);
+    let number = |name: &str| result[name].as_f64().expect("a number");
+    assert!(number("wide") <= 390.0, "{result}");
+    assert!(number("facts") > 100.0, "{result}");
+    assert!(number("narrowest") > 200.0, "{result}");
+}
+
 /// The rules for print, in a window as wide as a sheet of paper.
 #[test]
 #[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]

@@ -197,6 +197,43 @@ fn what_the_loader_refuses_is_unreadable() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
+/// A library for another processor or system, against a runtime for this one.
+#[cfg(all(target_os = "linux", target_arch = "x86_64", target_env = "gnu"))]
+#[test]
+fn a_library_for_another_machine_is_refused_in_the_words_that_are_said() {
+    let folder = folder();
+    let loader = folder.path().join("loader");
+    let source = put(&folder, "loader.c", LOADER);
+    let mut compile = Command::new("cc");
+    compile.arg(source).arg("-o").arg(&loader);
+    assert!(compile.status().expect("a C compiler").success());
+    let saved = folder.path().join("here.json");
+    let mut save = crate::support::artcheck();
+    save.args(["runtime", "tvm-0.27", "--save"]).arg(&saved);
+    assert!(save.output().expect("it starts").status.success());
+    let text = std::fs::read_to_string(&saved).expect("saved");
+    let mut runtime: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    runtime["profile"]["os"] = "linux".into();
+    runtime["profile"]["architecture"] = "x86-64".into();
+    std::fs::write(&saved, runtime.to_string()).expect("written");
+    for name in [
+        "embedding-cpu-aarch64.so",
+        "embedding-cpu-windows-x64.dll",
+        "dense-metal-macos-arm64.dylib",
+    ] {
+        let file = corpus(&format!("tvm-0.27/{name}"));
+        let (report, status) = scan([file.as_os_str(), "-r".as_ref(), saved.as_os_str()]);
+        assert_eq!(status, 1, "{name}");
+        let findings = report["findings"].as_array().expect("a list");
+        let mut ours = findings.iter().filter(|one| one["rule"] == "AC002");
+        let said = ours.find_map(|one| one["runtime_says"].as_str());
+        let Opened::Refused(words) = open(&loader, &file) else {
+            panic!("{name} was opened");
+        };
+        assert_eq!(said, Some(format!("{name}: {words}").as_str()));
+    }
+}
+
 /// What glibc up to 2.34 refuses is an error where it is said to be the loader.
 #[cfg(target_os = "linux")]
 #[test]

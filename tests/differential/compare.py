@@ -16,10 +16,12 @@ class Signature:
     what: str  # what the runtimes say there, without their numbers
     runtimes: str  # which of them agree: "0.25 = 0.26, 0.27"
     slides: bool  # whether a layer of the schedule's cache has a window of its own
+    flashinfer: bool = False  # whether its kernels are called as FlashInfer's are
 
     def line(self):
+        family = self.family + (" with FlashInfer's kernels" if self.flashinfer else "")
         where = " where a layer slides" if self.slides else ""
-        return (f"{self.family}: {self.operation}: {self.place}: {self.what} "
+        return (f"{family}: {self.operation}: {self.place}: {self.what} "
                 f"[{self.runtimes}]{where}")
 
 
@@ -45,7 +47,8 @@ def differences(schedule, answers):
         name = str(operations[min(index, len(operations) - 1)][0])
         for place, what, partition in explain(at, releases):
             signature = Signature(schedule["family"], name, place, what, partition,
-                                  slides(schedule["config"]))
+                                  slides(schedule["config"]),
+                                  schedule["config"].get("tag") == "flashinfer")
             found.setdefault(signature, index)
         outcomes = {(a.get("error") is None, a.get("ended")) for a in at}
         if len(outcomes) > 1 or schedule["config"].get("real"):

@@ -9,6 +9,7 @@ A crash ends that process alone, and is the last line.
 import gc
 import json
 import os
+import resource
 import signal
 import sys
 from contextlib import suppress
@@ -19,6 +20,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 import numpy as np  # noqa: E402
 import world  # noqa: E402
 
+SECONDS = 30  # of computing, for one schedule
 ERRORS = 3  # after so many errors a schedule ends: what follows says little
 
 
@@ -70,6 +72,8 @@ def main():
         child = os.fork()
         if child == 0:
             status = 1
+            # A hang is told by the time that it computes, not by a busy machine's clock.
+            resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
             try:
                 run(json.loads(line), lambda result: print(json.dumps(result), flush=True))
                 status = 0

@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 
 HERE = Path(__file__).parent
-PATIENCE = 30  # seconds for one schedule
+PATIENCE = 900  # seconds for one schedule; driver.py ends one that computes too long
 
 
 def parts():

@@ -1,44 +1,167 @@
-//! A bounds-checked little-endian cursor over borrowed bytes.
+//! A bounds-checked little-endian cursor over borrowed bytes, in one piece or several:
+//! what it steps over is never put together.
 //!
 //! The TVM stream primitives live here: `u64` lengths, `str` = length + bytes,
 //! `vec<T>` = count + items (docs/formats.md#primitives). It knows nothing of what the
 //! fields mean.
 
 use std::cell::Cell;
+use std::fmt;
+use std::ops::Range;
 use std::rc::Rc;
 
 use crate::error::DecodeError;
 use crate::limits::{MAX_DECODED, MAX_ITEMS};
 
-/// A cursor that never reads past its slice and never panics.
+/// Bytes in several pieces, with zeros between them.
+pub trait Scattered: fmt::Debug {
+    /// How many there are.
+    fn length(&self) -> usize;
+    /// The bytes of a range in one piece: borrowed, or copied where they are in several.
+    fn whole(&self, range: Range<usize>) -> Option<&[u8]>;
+    /// Where the piece that holds the byte at `at` begins, and the piece.
+    fn around(&self, at: usize) -> Option<(usize, &[u8])>;
+    /// Copies what is at `at`; `false` where that is not all there.
+    fn copy(&self, at: usize, to: &mut [u8]) -> bool;
+}
+
+/// Borrowed bytes, in one piece or several.
+#[derive(Debug, Clone, Copy)]
+pub struct Bytes<'a> {
+    held: Held<'a>,
+    start: usize,
+    end: usize,
+}
+
+#[derive(Debug, Clone, Copy)]
+enum Held<'a> {
+    Slice(&'a [u8]),
+    Scattered(&'a (dyn Scattered + 'a)),
+}
+
+impl<'a> From<&'a [u8]> for Bytes<'a> {
+    fn from(slice: &'a [u8]) -> Self {
+        Self {
+            held: Held::Slice(slice),
+            start: 0,
+            end: slice.len(),
+        }
+    }
+}
+
+impl<'a> Bytes<'a> {
+    /// Bytes in several pieces.
+    pub fn scattered(pieces: &'a (dyn Scattered + 'a)) -> Self {
+        Self {
+            held: Held::Scattered(pieces),
+            start: 0,
+            end: pieces.length(),
+        }
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.end.saturating_sub(self.start)
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn place(&self, range: &Range<usize>) -> Option<Range<usize>> {
+        let start = self.start.checked_add(range.start)?;
+        let end = self.start.checked_add(range.end)?;
+        (start <= end && end <= self.end).then_some(start..end)
+    }
+
+    /// A part of them.
+    pub fn part(&self, range: Range<usize>) -> Option<Self> {
+        let Range { start, end } = self.place(&range)?;
+        let held = self.held;
+        Some(Self { held, start, end })
+    }
+
+    /// What is behind the first `start` of them.
+    pub fn behind(&self, start: usize) -> Option<Self> {
+        self.part(start..self.len())
+    }
+
+    /// A part of them in one piece.
+    pub fn get(&self, range: Range<usize>) -> Option<&'a [u8]> {
+        let range = self.place(&range)?;
+        match self.held {
+            Held::Slice(slice) => slice.get(range),
+            Held::Scattered(_) if range.is_empty() => Some(&[]),
+            Held::Scattered(pieces) => pieces.whole(range),
+        }
+    }
+
+    /// Where the piece begins that holds byte `at`, and the piece.
+    fn around(&self, at: usize) -> Option<(usize, &'a [u8])> {
+        match self.held {
+            Held::Slice(slice) => Some((0, slice.get(self.start..self.end)?)),
+            Held::Scattered(pieces) => {
+                let (start, piece) = pieces.around(self.start.checked_add(at)?)?;
+                let cut = self.start.saturating_sub(start);
+                Some((start.saturating_sub(self.start), piece.get(cut..)?))
+            }
+        }
+    }
+
+    fn copy(&self, at: usize, to: &mut [u8]) -> bool {
+        let end = at.checked_add(to.len());
+        let Some(range) = end.and_then(|end| self.place(&(at..end))) else {
+            return false;
+        };
+        match self.held {
+            Held::Slice(slice) => match slice.get(range) {
+                Some(bytes) => {
+                    to.copy_from_slice(bytes);
+                    true
+                }
+                None => false,
+            },
+            Held::Scattered(pieces) => pieces.copy(range.start, to),
+        }
+    }
+}
+
+/// A cursor that never reads past its bytes and never panics.
 #[derive(Debug, Clone)]
 pub struct Reader<'a> {
-    data: &'a [u8],
+    data: Bytes<'a>,
     pos: usize,
+    /// The piece that was read from last, and where it begins.
+    near: (usize, &'a [u8]),
     /// Bytes that this cursor and its copies may still hand out.
     left: Rc<Cell<u64>>,
 }
 
 impl<'a> Reader<'a> {
     /// A cursor at the start of `data`.
-    pub fn new(data: &'a [u8]) -> Self {
+    pub fn new(data: impl Into<Bytes<'a>>) -> Self {
         Self::at(data, 0)
     }
 
     /// A cursor at byte `pos`, or at the end if `pos` lies beyond it.
-    pub fn at(data: &'a [u8], pos: usize) -> Self {
+    pub fn at(data: impl Into<Bytes<'a>>, pos: usize) -> Self {
+        let data = data.into();
         Self {
             data,
             pos: pos.min(data.len()),
+            near: (0, &[]),
             left: Rc::new(Cell::new(MAX_DECODED)),
         }
     }
 
     /// A cursor over other bytes, from `pos` on, that shares this one's limit.
-    pub(crate) fn over(&self, data: &'a [u8], pos: usize) -> Self {
+    pub(crate) fn over(&self, data: Bytes<'a>, pos: usize) -> Self {
         Self {
+            data,
+            pos: pos.min(data.len()),
+            near: (0, &[]),
             left: Rc::clone(&self.left),
-            ..Self::at(data, pos)
         }
     }
 
@@ -61,7 +184,33 @@ impl<'a> Reader<'a> {
     /// wasm file is larger than the file, by zeros that nobody wrote.
     pub fn take(&mut self, count: usize, what: &'static str) -> Result<&'a [u8], DecodeError> {
         let before = self.pos;
-        let bytes = self.skip(count, what)?;
+        self.advance(count, what)?;
+        if let Some(bytes) = self.near(before, count) {
+            return Ok(bytes);
+        }
+        let bytes = self.data.get(before..self.pos);
+        bytes.ok_or_else(|| DecodeError::limit(before as u64, "room for a copy", count))
+    }
+
+    /// What the piece that was read from last holds of this.
+    fn near(&self, at: usize, count: usize) -> Option<&'a [u8]> {
+        let (start, piece) = self.near;
+        let from = at.checked_sub(start)?;
+        piece.get(from..from.checked_add(count)?)
+    }
+
+    /// Goes on by bytes that are handed out.
+    fn advance(&mut self, count: usize, what: &'static str) -> Result<(), DecodeError> {
+        let before = self.spend(count, what)?;
+        if self.near(before, count).is_none() {
+            self.near = self.data.around(before).unwrap_or((0, &[]));
+        }
+        Ok(())
+    }
+
+    fn spend(&mut self, count: usize, what: &'static str) -> Result<usize, DecodeError> {
+        let before = self.pos;
+        self.skip(count, what)?;
         let Some(left) = self.left.get().checked_sub(count as u64) else {
             return Err(DecodeError::limit(
                 before as u64,
@@ -70,18 +219,23 @@ impl<'a> Reader<'a> {
             ));
         };
         self.left.set(left);
-        Ok(bytes)
+        Ok(before)
+    }
+
+    /// The same for bytes that another cursor hands out: they are counted, and not put
+    /// together.
+    pub fn pass(&mut self, count: usize, what: &'static str) -> Result<(), DecodeError> {
+        self.spend(count, what).map(drop)
     }
 
     /// Steps over `count` bytes, which are neither touched nor copied.
-    pub fn skip(&mut self, count: usize, what: &'static str) -> Result<&'a [u8], DecodeError> {
-        let end = self.pos.checked_add(count);
-        match end.and_then(|end| self.data.get(self.pos..end).map(|bytes| (end, bytes))) {
-            Some((end, bytes)) => {
+    pub fn skip(&mut self, count: usize, what: &'static str) -> Result<(), DecodeError> {
+        match self.pos.checked_add(count) {
+            Some(end) if end <= self.data.len() => {
                 self.pos = end;
-                Ok(bytes)
+                Ok(())
             }
-            None => Err(self.error(
+            _ => Err(self.error(
                 format!("{what} of {count} bytes"),
                 format!("{} bytes left", self.remaining()),
             )),
@@ -89,9 +243,15 @@ impl<'a> Reader<'a> {
     }
 
     fn array<const N: usize>(&mut self, what: &'static str) -> Result<[u8; N], DecodeError> {
-        let bytes = self.take(N, what)?;
+        let before = self.pos;
+        self.advance(N, what)?;
         let mut out = [0; N];
-        out.copy_from_slice(bytes);
+        match self.near(before, N) {
+            Some(bytes) => out.copy_from_slice(bytes),
+            None => {
+                self.data.copy(before, &mut out);
+            }
+        }
         Ok(out)
     }
 
@@ -172,7 +332,7 @@ impl<'a> Reader<'a> {
     /// `str` that is stepped over; its length.
     pub fn extent(&mut self, what: &'static str) -> Result<usize, DecodeError> {
         let length = self.count(1, what)?;
-        self.skip(length, what).map(<[u8]>::len)
+        self.skip(length, what).map(|()| length)
     }
 
     /// `str` that must be UTF-8, as every name in these formats is.

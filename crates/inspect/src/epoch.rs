@@ -163,11 +163,14 @@ fn shown<'a>(
         }));
     }
     for module in &blob.modules {
-        shown.push(Box::new(|release| {
-            fits(&release.module_loaders, |known| {
-                known.contains(&module.kind)
-            })
-        }));
+        // A bare executable does not say its kind.
+        if blob.layout != BlobLayout::Bare {
+            shown.push(Box::new(|release| {
+                fits(&release.module_loaders, |known| {
+                    known.contains(&module.kind)
+                })
+            }));
+        }
         match &module.payload {
             Payload::Device(device) => shown.extend(of_device(device)),
             Payload::VmExecutable(executable) => shown.extend(of_executable(executable)),

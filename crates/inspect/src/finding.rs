@@ -35,6 +35,24 @@ pub struct Location {
     pub constant: Option<u64>,
 }
 
+impl Location {
+    /// A place in the file.
+    pub(crate) fn at(offset: u64) -> Self {
+        Self {
+            offset: Some(offset),
+            ..Self::default()
+        }
+    }
+
+    /// A symbol, wherever it is.
+    pub(crate) fn of_symbol(name: impl Into<String>) -> Self {
+        Self {
+            symbol: Some(name.into()),
+            ..Self::default()
+        }
+    }
+}
+
 /// What `artcheck patch` can do about a finding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]

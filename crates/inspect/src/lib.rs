@@ -38,7 +38,9 @@ mod rule;
 pub mod rules;
 pub mod runtime;
 pub mod scan;
+#[doc(hidden)] // For the other crates of artcheck.
 pub mod shell;
+#[doc(hidden)] // For the other crates of artcheck.
 pub mod shown;
 pub mod source;
 mod spelling;

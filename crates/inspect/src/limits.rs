@@ -13,7 +13,7 @@ pub const MAX_UNPACK_RATIO: u64 = 200;
 pub const RATIO_FREE_BYTES: u64 = 512 << 20;
 /// Largest compressed member that is unpacked into memory; larger binaries and
 /// archives go to a temporary file.
-pub const MAX_MEMBER_IN_MEMORY: u64 = 32 << 20;
+pub const MAX_MEMBER_IN_MEMORY: u64 = 8 << 20;
 /// Files up to this size are read, larger ones are mapped.
 pub const MAX_READ_FILE: u64 = 512 << 10;
 /// The same for libtvm_runtime, of which nearly every page is wanted.
@@ -30,6 +30,9 @@ pub const MAX_WASM_MEMORY: u64 = 1 << 30;
 /// Bytes of memory that gaps between the data segments of a wasm file may take,
 /// because they share their pages with data.
 pub const MAX_WASM_PADDING: u64 = 64 << 20;
+/// Bytes that are copied of the data segments of a wasm file where something lies in
+/// several of them. What is asked for beyond that is read from all of them laid out.
+pub const MAX_WASM_COPIES: usize = 8 << 20;
 /// Items of one list that a decoder keeps: functions, constants, modules, kernels.
 pub const MAX_ITEMS: usize = 1 << 18;
 /// Bytes of one blob that are decoded, those read several times counted each

@@ -188,7 +188,7 @@ impl Place {
 
     /// The same place with `.` and `..` resolved by name.
     #[must_use]
-    pub(crate) fn without_dots(&self) -> Self {
+    pub fn without_dots(&self) -> Self {
         let Some((last, around)) = self.0.members.split_last() else {
             return Self::new(Arc::from(plain_path(&self.0.file)), Vec::new(), None);
         };

@@ -6,6 +6,7 @@
 mod advice;
 mod artifact_of;
 mod candidates;
+pub mod environments;
 mod exports;
 mod join_objects;
 mod judge;
@@ -41,6 +42,7 @@ use crate::place::Place;
 use crate::rule::Rule;
 use crate::rules::{self, ArtifactContext, EnvironmentContext, FolderContext, Subject};
 use crate::runtime::companions::{self, Companions};
+use crate::runtime::grouping::Joined;
 use crate::runtime::java::Natives;
 use crate::runtime::load_set::LoadSet;
 use crate::target::Target;
@@ -125,6 +127,7 @@ fn conclude(reading: read::Reading, options: &ScanOptions) -> Scan {
         documents,
         natives,
         pages,
+        joined,
     } = reading;
     for set in &mut load_sets {
         set.machine = options.machine.clone();
@@ -155,7 +158,7 @@ fn conclude(reading: read::Reading, options: &ScanOptions) -> Scan {
     let faults = sets.iter().zip(&of_sets);
     let faults = faults.map(|(set, found)| (set.name.as_str(), Fault::of(set, found, &own)));
     let faults = faults.filter(|(_, fault)| *fault != Fault::default());
-    let runtimes = Runtimes::of(&load_sets, &pages, options, faults.collect());
+    let runtimes = Runtimes::of(&load_sets, &pages, &joined, options, faults.collect());
     let needed: Vec<Artifact> = given_companions(options);
     let companions = Companions::of(&artifacts, &needed, &options.with);
     let (verdicts, of_verdicts) = judge::verdicts(&artifacts, &runtimes, &companions, &shared);
@@ -302,8 +305,14 @@ pub fn artifacts_of(path: &std::path::Path) -> Vec<Artifact> {
 
 /// The load sets below some paths, taken together.
 pub fn runtimes_below(paths: &[PathBuf]) -> Vec<LoadSet> {
+    runtimes_of(paths, &Joined::new())
+}
+
+/// The same, with folders that are one environment with another.
+pub fn runtimes_of(paths: &[PathBuf], joined: &Joined) -> Vec<LoadSet> {
     let options = ScanOptions {
         paths: paths.to_vec(),
+        joined: joined.clone(),
         ..ScanOptions::default()
     };
     read::read(&options, CompilerExports::All, &()).load_sets

@@ -39,6 +39,9 @@ pub struct KernelReport {
     pub seconds: f64,
     /// Whether the compiled kernel was found in the cache.
     pub cached: bool,
+    /// Whether the lanes of a simd-group ran at once, not one after the other.
+    #[serde(default)]
+    pub lanes: bool,
     /// Why it could not be compiled: line and reason.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,

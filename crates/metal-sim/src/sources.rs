@@ -20,6 +20,7 @@ macro_rules! sources {
 pub const SOURCES: &[Source] = sources![
     "kernel/abi.h",
     "kernel/checked.h",
+    "kernel/lane.h",
     "kernel/lanes.h",
     "kernel/math.h",
     "kernel/matrix.h",
@@ -63,6 +64,8 @@ pub const SOURCES: &[Source] = sources![
     "plugin/syntax.h",
     "plugin/translate.cc",
     "plugin/translate.h",
+    "plugin/variance.cc",
+    "plugin/variance.h",
     "plugin/workers.cc",
     "plugin/workers.h",
 ];

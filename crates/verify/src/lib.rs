@@ -48,5 +48,6 @@ pub mod inside {
     pub use crate::session::metadata::Metadata;
     #[cfg(feature = "macho-host")]
     pub use crate::session::model::Loaded;
+    pub use crate::tokenizer::Tokenizer;
     pub use crate::weights::random::parameter as random_parameter;
 }

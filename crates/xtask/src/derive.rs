@@ -67,22 +67,22 @@ pub fn derive(
         })
         .collect();
     for fact in base.facts() {
-        let mut seen: Vec<(Value, String)> = Vec::new();
-        let mut see = |value: &Value, by: String| match seen.iter_mut().find(|(v, _)| v == value) {
-            Some((_, names)) => *names = format!("{names}, {by}"),
-            None => seen.push((value.clone(), by)),
-        };
+        let mut seen = Seen::default();
         for (platform, facts) in &read {
             for own in facts.iter().filter(|own| own.key == fact.key) {
                 if !own.value.is_null() {
-                    let note = own.note.clone().unwrap_or_default();
-                    see(&own.value, format!("{platform} ({note})"));
+                    seen.add(
+                        &own.value,
+                        platform,
+                        own.note.as_deref().unwrap_or_default(),
+                    );
                 }
             }
         }
         for (value, file) in written.get(fact.key).into_iter().flatten() {
-            see(value, file.clone());
+            seen.add(value, file, "");
         }
+        let seen = seen.told();
         match fact.key {
             "functions" | "loaders" => {}
             "ffi_version" => derived.replaced(&fact, from_package(wheels)),
@@ -96,6 +96,42 @@ pub fn derive(
     loaders(wheels, base, &mut derived);
     functions(wheels, base, &mut derived)?;
     Ok(derived)
+}
+
+/// Values of one fact: where they were read, and by what.
+#[derive(Default)]
+struct Seen(Vec<(Value, Noted)>);
+
+/// Notes, each with those who have it.
+type Noted = Vec<(String, Vec<String>)>;
+
+impl Seen {
+    fn add(&mut self, value: &Value, by: &str, note: &str) {
+        let known = self.0.iter().position(|(known, _)| known == value);
+        let at = known.unwrap_or_else(|| {
+            self.0.push((value.clone(), Noted::new()));
+            self.0.len() - 1
+        });
+        let notes = &mut self.0[at].1;
+        match notes.iter_mut().find(|(known, _)| known == note) {
+            Some((_, all)) => all.push(by.to_owned()),
+            None => notes.push((note.to_owned(), vec![by.to_owned()])),
+        }
+    }
+
+    /// Each value with its evidence, what is the same everywhere said once.
+    fn told(self) -> Vec<(Value, String)> {
+        let values = self.0.into_iter();
+        let told = |(note, by): (String, Vec<String>)| match note.as_str() {
+            "" => by.join(", "),
+            note => format!("{} ({note})", by.join(", ")),
+        };
+        let all = values.map(|(value, notes)| {
+            let notes: Vec<String> = notes.into_iter().map(told).collect();
+            (value, notes.join(", "))
+        });
+        all.collect()
+    }
 }
 
 fn from_package(wheels: &Wheels) -> Vec<(Value, String)> {

@@ -77,7 +77,10 @@ fn main() -> anyhow::Result<()> {
 }
 
 fn table_path() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../inspect/data/releases.toml")
+    let crates = Path::new(env!("CARGO_MANIFEST_DIR")).parent();
+    crates
+        .unwrap_or(Path::new(".."))
+        .join("inspect/data/releases.toml")
 }
 
 fn parse(text: &str) -> anyhow::Result<Table> {

@@ -11,7 +11,8 @@ use serde::Serialize;
 
 use super::library::{LibraryView, library_view};
 use super::picture::{Column, Row, column, row, unreadable};
-use crate::report::groups::groups;
+use crate::report::groups::{alike, groups};
+use crate::report::human::verdict::sentences;
 use crate::report::matrix::{Grid, grid};
 use crate::report::model::{Entry, Finding, Key, Report};
 use crate::report::phrases::{counted, place};
@@ -21,6 +22,8 @@ use crate::report::state::{State, judged};
 /// that a browser opens. What is left out is counted.
 const MOST_SECTIONS: usize = 500;
 const MOST_LINES: usize = 1_000;
+/// Commands of one list that are told one by one.
+const MOST_COMMANDS: usize = 12;
 
 #[derive(Serialize)]
 pub(super) struct Page {
@@ -42,11 +45,12 @@ pub(super) struct Page {
     date: String,
 }
 
-/// A repair that was tried out.
+/// Repairs for one runtime; each was tried out.
 #[derive(Serialize)]
 struct Todo {
-    file: String,
-    command: String,
+    title: String,
+    commands: Vec<String>,
+    more: usize,
 }
 
 #[derive(Serialize)]
@@ -195,14 +199,22 @@ fn rows_of(report: &Report, grid: &Grid<'_>, anchors: &HashMap<Key, String>) -> 
     rows
 }
 
-/// What to type, for each file that a repair makes run.
+/// What to type for the files that a repair makes run: a list for each runtime.
 fn todo(report: &Report) -> Vec<Todo> {
-    let fixes = report.run.fixes.iter();
-    let todo = fixes.map(|fix| Todo {
-        file: shown(&fix.file).into_owned(),
-        command: fix.command.join(" "),
+    let runtimes = alike(&report.run.fixes, |fix| fix.runtime.as_str());
+    let lists = runtimes.iter().filter_map(|fixes| {
+        let commands = fixes.iter().take(MOST_COMMANDS);
+        Some(Todo {
+            title: format!(
+                "{} can be fixed for {}",
+                counted(fixes.len(), "file"),
+                shown(&fixes.first()?.runtime)
+            ),
+            commands: commands.map(|fix| fix.command.join(" ")).collect(),
+            more: fixes.len().saturating_sub(MOST_COMMANDS),
+        })
     });
-    todo.collect()
+    lists.collect()
 }
 
 /// Keeps the first `most`, and says how many of what are left out.
@@ -213,24 +225,11 @@ fn cut<T>(list: &mut Vec<T>, most: usize, what: &str, more: &mut Vec<String>) {
     }
 }
 
-/// Where the errors are, and how many libraries are free of them.
+/// How many run where, as the report on a terminal says it.
 fn detail(report: &Report) -> String {
-    let broken: BTreeSet<&str> = report
-        .findings
-        .iter()
-        .filter(|finding| finding.severity == Severity::Error)
-        .map(|finding| finding.artifact.as_str())
-        .collect();
-    let libraries = || report.artifacts.iter().filter(|a| !a.libraries.is_empty());
-    let whole = libraries().filter(|a| !broken.contains(a.path.as_str()));
-    let whole = format!(
-        "{} of {} with model libraries have no error.",
-        whole.count(),
-        counted(libraries().count(), "file"),
-    );
-    match broken.len() {
-        0 => whole,
-        count => format!("In {}. {whole}", counted(count, "file")),
+    match sentences(&judged(report)).join(" ") {
+        none if none.is_empty() => String::from("No model library was found."),
+        words => words,
     }
 }
 

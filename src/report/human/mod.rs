@@ -3,7 +3,7 @@
 
 mod artifacts;
 mod findings;
-mod verdict;
+pub mod verdict;
 
 use super::model::Report;
 use super::state::judged;

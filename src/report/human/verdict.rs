@@ -23,14 +23,8 @@ pub(super) fn write(
     style: Style,
     verbose: bool,
 ) {
-    let mut words = Vec::new();
+    let mut words = sentences(all);
     let wanted = all.iter().any(|judged| judged.wanted);
-    if wanted {
-        words.extend(on_runtimes(all));
-    } else {
-        words.extend(on_releases(all));
-    }
-    words.extend(other_states(all));
     if all.is_empty() {
         words.push(format!(
             "{} read, no model library among them.",
@@ -58,6 +52,18 @@ fn newest<'a>(all: &'a [Judged<'_>]) -> Option<&'a str> {
     newest(Some(VerdictStatus::Fits)).or_else(|| newest(None))
 }
 
+/// How many run where.
+pub fn sentences(all: &[Judged<'_>]) -> Vec<String> {
+    let wanted = all.iter().any(|judged| judged.wanted);
+    let mut words = if wanted {
+        on_runtimes(all)
+    } else {
+        on_releases(all).into_iter().collect()
+    };
+    words.extend(other_states(all));
+    words
+}
+
 /// `2 of 14 do not run on tvm-0.27.`, per runtime.
 fn on_runtimes(all: &[Judged<'_>]) -> Vec<String> {
     let pairs = all.iter().flat_map(|judged| &judged.on);
@@ -70,11 +76,9 @@ fn on_runtimes(all: &[Judged<'_>]) -> Vec<String> {
     let mut words = Vec::new();
     match (everywhere, all.len()) {
         (0, _) => {}
-        (1, 1) => words.push("It does not run, whatever the runtime.".to_owned()),
-        (1, total) => words.push(format!("1 of {total} does not run, whatever the runtime.")),
-        (count, total) => words.push(format!(
-            "{count} of {total} do not run, whatever the runtime."
-        )),
+        (1, 1) => words.push("It does not run on any runtime.".to_owned()),
+        (1, total) => words.push(format!("1 of {total} does not run on any runtime.")),
+        (count, total) => words.push(format!("{count} of {total} do not run on any runtime.")),
     }
     let everywhere = everywhere > 0;
     for on in runtimes.iter().take(FEW) {
@@ -138,11 +142,13 @@ fn on_releases(all: &[Judged<'_>]) -> Option<String> {
     let good = checked.filter(fits).count();
     match (good, total) {
         (_, 0) => None,
-        (1, 1) => Some("It fits some release of TVM; that is no gate.".to_owned()),
-        (0, 1) => Some("It fits no known release of TVM.".to_owned()),
-        _ => Some(format!(
-            "{good} of {total} fit some release of TVM; that is no gate."
-        )),
+        (1, 1) => Some("It fits at least one TVM release.".to_owned()),
+        (0, 1) if all.iter().any(|judged| judged.state == State::Undecided) => {
+            Some("Whether it fits any TVM release is undecided.".to_owned())
+        }
+        (0, 1) => Some("It fits no known TVM release.".to_owned()),
+        (0, _) => Some(format!("None of {total} fits any known TVM release.")),
+        _ => Some(format!("{good} of {total} fit at least one TVM release.")),
     }
 }
 
@@ -155,7 +161,10 @@ fn other_states(all: &[Judged<'_>]) -> Vec<String> {
     };
     let all = [
         of_files(State::Unreadable, "unreadable"),
-        of_files(State::Unchecked, "unchecked: no runtime is known for them"),
+        of_files(
+            State::Unchecked,
+            "unchecked, because no runtime was named or found",
+        ),
     ];
     all.into_iter().flatten().collect()
 }
@@ -199,7 +208,7 @@ fn commands(out: &mut String, report: &Report, gate: Option<&str>, style: Style)
         let command = ["artcheck", "explain", &finding.rule].map(str::to_owned);
         let _ = writeln!(
             out,
-            "what {} means: {}",
+            "more about {}: {}",
             finding.rule,
             style.command(&command, 0)
         );
@@ -215,6 +224,8 @@ fn commands(out: &mut String, report: &Report, gate: Option<&str>, style: Style)
         command.extend(run.paths.iter().cloned());
         command.extend(words(&["--runtime", newest]));
         let command = style.command(&command, 2);
-        let _ = writeln!(out, "to gate, name the runtime that you ship:\n  {command}");
+        let why = "without --runtime one release that fits is enough; to check the one you ship:";
+        out.push_str(&style.paragraph("", 0, why));
+        let _ = writeln!(out, "  {command}");
     }
 }

@@ -147,6 +147,7 @@ fn by_magic(bytes: &[u8]) -> Option<FileType> {
         [0, b'a', b's', b'm', ..] => FileType::Wasm,
         [0x1d | 0x1e, tail @ ..] if tail.starts_with(&VM_MAGIC_TAIL) => FileType::VmExecutable,
         [b'P', b'K', 3, 4, ..] | [b'P', b'K', 5, 6, ..] => FileType::Zip,
+        [b'#', b'!', ..] if is_zip_application(bytes) => FileType::Zip,
         [0x1f, 0x8b, ..] => FileType::Gzip,
         [0, 5, 0x16, 7, 0, 2, 0, 0, ..] => FileType::AppleDouble,
         _ if bytes.starts_with(b"!<arch>\n") => FileType::Ar,
@@ -155,6 +156,15 @@ fn by_magic(bytes: &[u8]) -> Option<FileType> {
         _ => return None,
     };
     Some(found)
+}
+
+/// Python's archives that are started as programs (`.pyz`, `.pex`): a line that names
+/// the interpreter, and then a zip archive.
+fn is_zip_application(bytes: &[u8]) -> bool {
+    let line = bytes.get(..256).unwrap_or(bytes);
+    let end = line.iter().position(|byte| *byte == b'\n');
+    let archive = end.and_then(|end| bytes.get(end..)?.get(1..));
+    archive.is_some_and(|archive| archive.starts_with(b"PK\x03\x04"))
 }
 
 fn is_pe(bytes: &[u8]) -> bool {

@@ -16,6 +16,8 @@ pub(super) struct Names<'data> {
     at: u64,
     scan_left: u64,
     keep_left: u64,
+    /// Whether more names may be kept than [`MAX_KEPT_NAMES`] allows, by the file's size.
+    is_large: bool,
     names_left: u64,
     /// Whether a name may concern TVM without beginning like it, once asked.
     prefixed: Option<bool>,
@@ -28,12 +30,14 @@ impl<'data> Names<'data> {
         let scan_left = (table.len() as u64)
             .saturating_mul(16)
             .saturating_add(1 << 20);
-        let keep_left = (size as u64).saturating_add(64 << 10).min(MAX_KEPT_NAMES);
+        let in_file = (size as u64).saturating_add(64 << 10);
+        let keep_left = in_file.min(MAX_KEPT_NAMES);
         Self {
             table,
             at,
             scan_left,
             keep_left,
+            is_large: in_file > MAX_KEPT_NAMES,
             names_left: MAX_KEPT_SYMBOLS,
             prefixed: None,
         }
@@ -74,7 +78,14 @@ impl<'data> Names<'data> {
 
     /// An owned copy of a name that is kept.
     pub(super) fn keep(&mut self, name: &[u8]) -> Result<String, DecodeError> {
-        self.keep_left = self.spend(self.keep_left, name.len() as u64, "kept")?;
+        let kept = self.spend(self.keep_left, name.len() as u64, "kept");
+        self.keep_left = kept.map_err(|error| match self.is_large {
+            true => {
+                let expected = format!("at most {MAX_KEPT_NAMES} bytes of names that concern TVM");
+                DecodeError::limit(self.at, expected, "more")
+            }
+            false => error,
+        })?;
         self.names_left = self.names_left.checked_sub(1).ok_or_else(|| {
             let expected = format!("at most {MAX_KEPT_SYMBOLS} names that concern TVM");
             DecodeError::limit(self.at, expected, "more")

@@ -344,7 +344,7 @@ fn constant_offset(expression: &ConstExpr<'_>) -> Result<Option<u64>, DecodeErro
 }
 
 /// Lays the segments out at their addresses, as one region with gaps.
-fn lay_out(mut segments: Vec<Segment<'_>>) -> Result<Vec<Region<'static>>, DecodeError> {
+fn lay_out<'data>(mut segments: Vec<Segment<'data>>) -> Result<Vec<Region<'data>>, DecodeError> {
     segments.sort_by_key(|segment| segment.address);
     let Some(start) = segments.first().map(|segment| segment.address) else {
         return Ok(Vec::new());
@@ -387,7 +387,8 @@ fn lay_out(mut segments: Vec<Segment<'_>>) -> Result<Vec<Region<'static>>, Decod
         let at = segment.address.saturating_sub(start);
         (usize::try_from(at).unwrap_or(usize::MAX), segment.data)
     });
-    let data = Contents::of_pieces(span, gaps > DENSE_GAPS, pieces).map_err(|error| {
+    let data = Contents::of_pieces(span, gaps > DENSE_GAPS, pieces.collect());
+    let data = data.map_err(|error| {
         DecodeError::limit(0, format!("room for {span} bytes of linear memory"), error)
     })?;
     Ok(vec![Region {

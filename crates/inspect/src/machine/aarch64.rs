@@ -1,7 +1,7 @@
 //! AArch64: the few instructions that move addresses about, and the branches.
 
+use super::instructions::{Flow, Machine, Piece, Target};
 use super::state::{State, Value};
-use super::{Flow, Machine, Piece, Target};
 
 /// `sp`, which has the number of the zero register.
 const STACK: usize = 31;
@@ -9,7 +9,7 @@ const STACK: usize = 31;
 /// AArch64 as Linux and macOS call it.
 pub(super) struct Aarch64;
 
-impl Machine for Aarch64 {
+impl<'a> Machine<'a> for Aarch64 {
     fn parameters(&self) -> &'static [usize] {
         &[0, 1, 2, 3, 4, 5, 6, 7]
     }
@@ -28,7 +28,7 @@ impl Machine for Aarch64 {
         ]
     }
 
-    fn step(&mut self, code: Piece<'_>, at: usize, state: &mut State) -> Option<(usize, Flow)> {
+    fn step(&mut self, code: Piece<'a>, at: usize, state: &mut State) -> Option<(usize, Flow)> {
         let word = code.data.get(at..)?.first_chunk()?;
         let word = u32::from_le_bytes(*word);
         let place = code.address.wrapping_add(at as u64);
@@ -310,7 +310,7 @@ impl Access {
         // Opcode 2 and 3 of a vector are 16 bytes wide.
         let is_wide = is_vector && word & 0x0080_0000 != 0;
         let size = match (word >> 30, is_wide) {
-            (2, false) if !is_vector => 4,
+            (2, false) if !is_vector && word & 0x0080_0000 == 0 => 4,
             (3, false) => 8,
             (0, true) => 16,
             _ => return None,

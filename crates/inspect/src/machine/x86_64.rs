@@ -5,29 +5,32 @@ use iced_x86::{
     OpKind, Register,
 };
 
+use super::instructions::{Flow, Machine, Piece, Target};
 use super::state::{State, Value};
-use super::{Flow, Machine, Piece, Target};
 
 /// `rsp`.
 const STACK: usize = 4;
 
 /// x86-64 with one of its two calling conventions.
-pub(super) struct X86_64 {
+pub(super) struct X86_64<'a> {
+    /// Reads the function that is being followed, at that address.
+    reads: Option<(u64, Decoder<'a>)>,
     /// Windows' convention instead of System V's.
     windows: bool,
     info: InstructionInfoFactory,
 }
 
-impl X86_64 {
+impl X86_64<'_> {
     pub(super) fn new(windows: bool) -> Self {
         Self {
+            reads: None,
             windows,
             info: InstructionInfoFactory::new(),
         }
     }
 }
 
-impl Machine for X86_64 {
+impl<'a> Machine<'a> for X86_64<'a> {
     fn parameters(&self) -> &'static [usize] {
         // rcx rdx r8 r9; rdi rsi rdx rcx r8 r9.
         if self.windows {
@@ -53,10 +56,24 @@ impl Machine for X86_64 {
         }
     }
 
-    fn step(&mut self, code: Piece<'_>, at: usize, state: &mut State) -> Option<(usize, Flow)> {
-        let rest = code.data.get(at..).filter(|rest| !rest.is_empty())?;
-        let place = code.address.wrapping_add(at as u64);
-        let instruction = Decoder::with_ip(64, rest, place, DecoderOptions::NONE).decode();
+    fn step(&mut self, code: Piece<'a>, at: usize, state: &mut State) -> Option<(usize, Flow)> {
+        code.data.get(at..).filter(|rest| !rest.is_empty())?;
+        // A decoder takes as long to make as an instruction to decode.
+        let known = self.reads.take().filter(|(function, decoder)| {
+            let length = decoder.max_position();
+            *function == code.address && length == code.data.len() && decoder.position() == at
+        });
+        let decoder = match known {
+            Some((_, decoder)) => decoder,
+            None => {
+                let place = code.address.wrapping_add(at as u64);
+                let mut decoder = Decoder::with_ip(64, code.data, place, DecoderOptions::NONE);
+                decoder.set_position(at).ok()?;
+                decoder
+            }
+        };
+        let (_, decoder) = self.reads.insert((code.address, decoder));
+        let instruction = decoder.decode();
         let flow = flow(&instruction, state);
         if !moves(&instruction, state) {
             forget(&instruction, &mut self.info, state);

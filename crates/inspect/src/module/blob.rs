@@ -2,7 +2,7 @@
 
 use super::payload::{self, Form};
 use super::{Blob, BlobLayout, FunctionInfoForm, Module, Payload, tree};
-use crate::bytes::Reader;
+use crate::bytes::{Bytes, Reader};
 use crate::error::DecodeError;
 use crate::vm::Executable;
 
@@ -16,10 +16,15 @@ const LENGTH_FIELD: usize = 8;
 impl Blob {
     /// Decodes the blob that `bytes` begin with; what follows it is not read.
     pub fn decode(bytes: &[u8]) -> Result<Self, DecodeError> {
+        Self::decode_in(bytes.into())
+    }
+
+    /// The same of bytes that may be in several pieces.
+    pub(crate) fn decode_in(bytes: Bytes<'_>) -> Result<Self, DecodeError> {
         let mut reader = Reader::new(bytes);
         let length = reader.count(1, "the blob's length")?;
         let end = length.saturating_add(LENGTH_FIELD);
-        let bytes = bytes.get(..end).unwrap_or(bytes);
+        let bytes = bytes.part(0..end).unwrap_or(bytes);
         let body = reader.over(bytes, LENGTH_FIELD);
         let modules = match tree_first(bytes, body.clone()) {
             Ok(modules) => return Ok(finish(BlobLayout::TreeFirst, end, modules, 0)),
@@ -77,7 +82,7 @@ enum TreeFirstError {
     Modules(DecodeError),
 }
 
-fn tree_first<'a>(bytes: &'a [u8], mut reader: Reader<'a>) -> Result<Vec<Module>, TreeFirstError> {
+fn tree_first<'a>(bytes: Bytes<'a>, mut reader: Reader<'a>) -> Result<Vec<Module>, TreeFirstError> {
     let tree = tree::read(&mut reader).map_err(TreeFirstError::NoTree)?;
     let mut modules = Vec::new();
     for children in tree {
@@ -94,7 +99,7 @@ fn tree_first<'a>(bytes: &'a [u8], mut reader: Reader<'a>) -> Result<Vec<Module>
 }
 
 fn tree_first_module<'a>(
-    bytes: &'a [u8],
+    bytes: Bytes<'a>,
     reader: &mut Reader<'a>,
     children: Vec<usize>,
 ) -> Result<Module, DecodeError> {
@@ -105,7 +110,7 @@ fn tree_first_module<'a>(
     let payload_length = reader.extent("a module's payload")?;
     let end = reader.position();
     let start = end.saturating_sub(payload_length);
-    let within = bytes.get(..end).unwrap_or_default();
+    let within = bytes.part(0..end).unwrap_or(bytes);
     Ok(Module {
         kind: kind.to_owned(),
         children,
@@ -128,7 +133,7 @@ fn host_library(position: usize, children: Vec<usize>) -> Module {
 /// Payloads carry no length here, so only the right form of `FunctionInfo`
 /// reaches the blob's end. One blob has one writer and so one form.
 fn count_first<'a>(
-    bytes: &'a [u8],
+    bytes: Bytes<'a>,
     body: &Reader<'a>,
 ) -> Result<(Vec<Module>, usize), DecodeError> {
     let newer = count_first_as(bytes, body.clone(), FunctionInfoForm::ExtraTags);
@@ -140,7 +145,7 @@ fn count_first<'a>(
 }
 
 fn count_first_as<'a>(
-    bytes: &'a [u8],
+    bytes: Bytes<'a>,
     mut reader: Reader<'a>,
     form: FunctionInfoForm,
 ) -> Result<(Vec<Module>, usize), DecodeError> {
@@ -186,7 +191,7 @@ fn without_tree(mut modules: Vec<Module>, end: usize) -> (Vec<Module>, usize) {
 }
 
 fn count_first_module<'a>(
-    bytes: &'a [u8],
+    bytes: Bytes<'a>,
     reader: &mut Reader<'a>,
     kind: &str,
     form: FunctionInfoForm,
@@ -202,7 +207,7 @@ fn count_first_module<'a>(
             payload_length: length as u64,
             payload: payload::decode_exact(
                 kind,
-                bytes.get(..end).unwrap_or_default(),
+                bytes.part(0..end).unwrap_or(bytes),
                 start,
                 reader,
             ),

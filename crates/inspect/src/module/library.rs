@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::compiled::Recovered;
+use super::metadata::{FoundMetadata, MetadataError};
 use super::need::DeviceNeed;
+use super::recovered::Recovered;
 use crate::error::DecodeError;
 use crate::vm::{DataType, Executable};
 
@@ -253,6 +254,9 @@ pub struct ModelLibrary {
     /// Executables whose VM functions are compiled to host code, as read from it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub recovered: Vec<Recovered>,
+    /// What each of its executables says of itself, parameters left out.
+    #[serde(skip)]
+    pub outlines: Vec<Result<FoundMetadata, MetadataError>>,
 }
 
 impl ModelLibrary {

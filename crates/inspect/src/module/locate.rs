@@ -5,13 +5,13 @@
 //! the layout [`BlobLayout::Bare`](super::BlobLayout) and one module.
 
 use std::ops::Range;
+use std::sync::LazyLock;
 
-use memchr::memmem;
+use memchr::memmem::Finder;
 
 use super::symbols::{HostNames, blob_symbol};
-use super::{Blob, ModelLibrary, SymbolGeneration, compiled, payload, registration};
-use crate::bytes::Reader;
-use crate::container::{Binary, BinaryKind, DefinedSymbol, Format, Parsed, Region};
+use super::{Blob, ModelLibrary, SymbolGeneration, compiled, metadata, payload, registration};
+use crate::container::{Binary, BinaryKind, Contents, DefinedSymbol, Format, Parsed, Region};
 use crate::error::DecodeError;
 use crate::limits::{MAX_BLOB_CANDIDATES, MAX_BLOB_HEAD};
 use crate::vm::Magic;
@@ -19,21 +19,36 @@ use crate::vm::Magic;
 /// The model libraries of a binary.
 ///
 /// Without a blob symbol the data regions are searched only where symbols
-/// cannot be relied on: wasm, programs that a model may be linked into, and
-/// files that are nothing but an executable. A shared library always exports
-/// its blob, and searching every runtime library would read all of it.
+/// cannot be relied on: wasm, programs that a model may be linked into,
+/// files that are nothing but an executable, and shared libraries that have a model's
+/// other symbols. A sound one always exports its blob, and searching every runtime
+/// library would read all of it.
 pub fn find(parsed: &Parsed<'_>) -> Vec<ModelLibrary> {
-    if parsed.binary.format == Format::VmExecutable {
-        return bare(parsed);
-    }
-    let mut found = find_by_symbol(parsed);
-    let searchable =
-        parsed.binary.format == Format::Wasm || parsed.binary.kind == BinaryKind::Program;
+    let mut found = match parsed.binary.format {
+        Format::VmExecutable => bare(parsed),
+        _ => find_by_symbol(parsed),
+    };
+    // Functions and slots that TVM generates.
+    let is_generated = || {
+        let mut defined = parsed.binary.defined.iter();
+        defined.any(|symbol| symbol.name.starts_with("__tvm_") || symbol.name.starts_with("__TVM"))
+    };
+    let searchable = parsed.binary.format == Format::Wasm
+        || match parsed.binary.kind {
+            BinaryKind::Program => true,
+            BinaryKind::SharedLibrary => is_generated(),
+            BinaryKind::Object => false,
+        };
     if found.is_empty() && searchable {
         found = find_by_magic(parsed);
     }
     for library in &mut found {
-        compiled::read(library, parsed);
+        if parsed.binary.format != Format::VmExecutable {
+            compiled::read(library, parsed);
+        }
+        let executables = library.blob.iter().flat_map(Blob::executables);
+        let outlines = executables.map(|(_, executable)| metadata::outline(executable));
+        library.outlines = outlines.collect();
     }
     found
 }
@@ -110,6 +125,7 @@ fn empty() -> ModelLibrary {
         vm_tir_functions: Vec::new(),
         host_callees: Vec::new(),
         recovered: Vec::new(),
+        outlines: Vec::new(),
     }
 }
 
@@ -125,7 +141,7 @@ fn library(region: &Region<'_>, offset: u64) -> ModelLibrary {
 fn decode_at(region: &Region<'_>, offset: u64) -> Result<Blob, DecodeError> {
     let bytes = usize::try_from(offset)
         .ok()
-        .and_then(|offset| region.data.get(offset..))
+        .and_then(|offset| region.data.bytes().behind(offset))
         .ok_or_else(|| {
             DecodeError::new(
                 offset,
@@ -133,7 +149,7 @@ fn decode_at(region: &Region<'_>, offset: u64) -> Result<Blob, DecodeError> {
                 format!("{} bytes there", region.data.len()),
             )
         })?;
-    Blob::decode(bytes)
+    Blob::decode_in(bytes)
 }
 
 impl ModelLibrary {
@@ -157,6 +173,12 @@ impl ModelLibrary {
         }
     }
 }
+
+/// Bytes of a VM magic.
+const MAGIC: usize = 8;
+/// Bytes between the fields that a blob begins with and the magic of its executable, at
+/// least: those fields, the longest kind, and two lengths.
+const KIND_AND_LENGTHS: usize = 64;
 
 /// Zeros between two pieces of a region from which on they are apart.
 const GAP: u64 = 4096;
@@ -198,7 +220,7 @@ pub fn find_by_magic(parsed: &Parsed<'_>) -> Vec<ModelLibrary> {
     let mut found = Vec::new();
     for region in parsed.regions.iter().filter(|region| !region.executable) {
         let runs = region.runs();
-        let blobs = blobs_in(&region.data, &runs);
+        let blobs = blobs_in(&region.data);
         let alone = blobs.len() == 1;
         for (range, blob) in blobs {
             let mut library = ModelLibrary {
@@ -217,7 +239,11 @@ pub fn find_by_magic(parsed: &Parsed<'_>) -> Vec<ModelLibrary> {
 }
 
 /// What the runs of a region hold besides a blob.
-fn outside<'a>(data: &'a [u8], runs: &[Range<usize>], blob: &Range<usize>) -> Vec<&'a [u8]> {
+fn outside<'a>(
+    data: &'a Contents<'_>,
+    runs: &[Range<usize>],
+    blob: &Range<usize>,
+) -> Vec<&'a [u8]> {
     let cut = |run: &Range<usize>| {
         [
             run.start..run.end.min(blob.start),
@@ -225,23 +251,26 @@ fn outside<'a>(data: &'a [u8], runs: &[Range<usize>], blob: &Range<usize>) -> Ve
         ]
     };
     let parts = runs.iter().flat_map(cut);
+    let parts = parts.filter(|part| !part.is_empty());
     parts.filter_map(|part| data.get(part)).collect()
 }
 
 /// Where a blob is, and the blob or why it does not decode.
 type Found = (Range<usize>, Result<Blob, DecodeError>);
 
-/// The blobs in a region, in order, none inside another.
-fn blobs_in(data: &[u8], runs: &[Range<usize>]) -> Vec<Found> {
+/// The blobs in a region, in order, none inside another. What a blob holds is not
+/// searched.
+fn blobs_in(data: &Contents<'_>) -> Vec<Found> {
     let mut found: Vec<Found> = Vec::new();
     let mut budget = MAX_BLOB_CANDIDATES;
-    for magic in runs.iter().flat_map(|run| magics(data, run)) {
-        let inside = found.last().is_some_and(|(range, _)| magic < range.end);
-        if inside {
-            continue;
-        }
+    let mut from = 0;
+    while let Some(magic) = next_magic(data, from) {
+        from = magic.saturating_add(1);
         let is_last = budget == 0;
-        found.extend(around(data, magic, &mut budget));
+        if let Some(blob) = around(data, magic, &mut budget) {
+            from = from.max(blob.0.end);
+            found.push(blob);
+        }
         if is_last {
             break;
         }
@@ -249,28 +278,57 @@ fn blobs_in(data: &[u8], runs: &[Range<usize>]) -> Vec<Found> {
     found
 }
 
-/// Offsets of VM magics of either generation. Both are words without a zero byte,
-/// so no linker cuts them.
-fn magics<'a>(data: &'a [u8], run: &Range<usize>) -> impl Iterator<Item = usize> + use<'a> {
+/// The first VM magic of either generation that begins at `from` or behind it. Both are
+/// words without a zero byte, so that no linker leaves a part of one out.
+fn next_magic(data: &Contents<'_>, from: usize) -> Option<usize> {
     // They differ in their first byte alone; the rest is searched once.
-    static TAIL: [u8; 7] = [0x15, 0x14, 0x42, 0x2f, 0xde, 0x25, 0xd2];
-    let start = run.start;
-    memmem::find_iter(data.get(run.clone()).unwrap_or_default(), &TAIL)
-        .filter_map(move |tail| start.saturating_add(tail).checked_sub(1))
-        .filter(|start| data.get(*start..).is_some_and(|at| Magic::of(at).is_some()))
+    static TAIL: LazyLock<Finder<'static>> =
+        LazyLock::new(|| Finder::new(&[0x15, 0x14, 0x42, 0x2f, 0xde, 0x25, 0xd2]));
+    let whole = |start: usize| {
+        let end = start.checked_add(MAGIC)?;
+        Magic::of(data.get(start..end)?).map(|_| start)
+    };
+    let mut end = 0;
+    for (start, piece) in data.pieces(from) {
+        // One that is cut in two, where two pieces meet.
+        if end == start && start > 0 {
+            let across = start.saturating_sub(MAGIC - 1).max(from)..start;
+            if let Some(found) = across.into_iter().find_map(whole) {
+                return Some(found);
+            }
+        }
+        end = start.saturating_add(piece.len());
+        if end <= from {
+            continue;
+        }
+        let skipped = from.saturating_sub(start);
+        let rest = piece.get(skipped..).unwrap_or_default();
+        let tails = TAIL.find_iter(rest);
+        let mut starts = tails.filter_map(|tail| {
+            let tail = start.checked_add(skipped)?.checked_add(tail)?;
+            tail.checked_sub(1).filter(|start| *start >= from)
+        });
+        if let Some(found) = starts.find_map(whole) {
+            return Some(found);
+        }
+    }
+    None
 }
 
 /// The blob that holds the executable at `magic`. `None` where the magic is a
 /// number among others; a module's kind and a length before it are an executable,
 /// and it is a library even if no blob around it can be made out.
-fn around(data: &[u8], magic: usize, budget: &mut usize) -> Option<Found> {
-    let kind_start = kind_before(data, magic)?;
+fn around(data: &Contents<'_>, magic: usize, budget: &mut usize) -> Option<Found> {
+    let first = magic.saturating_sub(MAX_BLOB_HEAD.saturating_add(KIND_AND_LENGTHS));
+    let head = data.get(first..magic)?;
+    let kind_start = first.checked_add(kind_before(head)?)?;
     let nearest = kind_start.checked_sub(16)?;
     *budget = budget.saturating_sub(1);
     let furthest = nearest.saturating_sub(MAX_BLOB_HEAD);
     let mut best: Option<(usize, DecodeError)> = None;
     for start in (furthest..=nearest).rev() {
-        if !may_start(data, start, magic) {
+        let fields = start.checked_sub(first).and_then(|start| head.get(start..));
+        if !may_start(fields.unwrap_or_default(), start, magic, data.len()) {
             continue;
         }
         let Some(left) = budget.checked_sub(1) else {
@@ -279,7 +337,7 @@ fn around(data: &[u8], magic: usize, budget: &mut usize) -> Option<Found> {
             break;
         };
         *budget = left;
-        match Blob::decode(data.get(start..)?) {
+        match Blob::decode_in(data.bytes().behind(start)?) {
             Ok(blob) if holds_executable(&blob, magic.saturating_sub(start)) => {
                 let length = usize::try_from(blob.length).unwrap_or(usize::MAX);
                 return Some((start..start.saturating_add(length), Ok(blob)));
@@ -308,10 +366,10 @@ fn holds_executable(blob: &Blob, inside: usize) -> bool {
     modules.any(|module| module.payload_offset == inside as u64)
 }
 
-/// Where the `str` of the module kind before an executable's length begins.
-fn kind_before(data: &[u8], magic: usize) -> Option<usize> {
-    let kind_end = magic.checked_sub(8)?;
-    let before = data.get(..kind_end)?;
+/// Where the `str` of the module kind begins that `head` ends with, an executable's
+/// length behind it.
+fn kind_before(head: &[u8]) -> Option<usize> {
+    let before = head.get(..head.len().checked_sub(8)?)?;
     payload::VM_EXECUTABLE_KINDS.iter().find_map(|kind| {
         let head = before.strip_suffix(kind.as_bytes())?;
         let length = (kind.len() as u64).to_le_bytes();
@@ -319,14 +377,14 @@ fn kind_before(data: &[u8], magic: usize) -> Option<usize> {
     })
 }
 
-/// Whether a blob could start here: its length reaches beyond the magic and
-/// stays inside the region, and a small count follows.
-fn may_start(data: &[u8], start: usize, magic: usize) -> bool {
-    let mut reader = Reader::at(data, start);
-    let (Ok(length), Ok(count)) = (reader.count(1, "the blob's length"), reader.u64("a count"))
-    else {
+/// Whether a blob could start at `start` with these fields: its length reaches beyond
+/// the magic and stays inside the region's `size`, and a small count follows.
+fn may_start(fields: &[u8], start: usize, magic: usize, size: usize) -> bool {
+    let Some(([length, count], _)) = fields.as_chunks::<8>().0.split_first_chunk::<2>() else {
         return false;
     };
-    let end = start.saturating_add(8).saturating_add(length);
-    end > magic && count >= 1 && count <= (MAX_BLOB_HEAD as u64) / 8
+    let (length, count) = (u64::from_le_bytes(*length), u64::from_le_bytes(*count));
+    let end = (start as u64).saturating_add(8).saturating_add(length);
+    let ends_inside = end > magic as u64 && end <= size as u64;
+    ends_inside && count >= 1 && count <= (MAX_BLOB_HEAD as u64) / 8
 }

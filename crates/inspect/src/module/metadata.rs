@@ -10,6 +10,8 @@ use std::collections::BTreeSet;
 use serde::Serialize;
 use serde_json::{Map, Value as Json};
 
+use super::parameters;
+pub use super::parameters::{Extent, Parameter};
 use crate::limits::MAX_METADATA;
 use crate::vm::dataflow::Flow;
 use crate::vm::value::Value;
@@ -79,29 +81,6 @@ pub struct KvCacheMetadata {
     pub head_dim: Option<i64>,
 }
 
-/// An extent of a parameter: a number, or a name resolved at load.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-#[serde(untagged)]
-pub enum Extent {
-    /// Known when the library was built.
-    Fixed(i64),
-    /// Named, e.g. `vocab_size`.
-    Named(String),
-}
-
-/// A parameter the library wants.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Parameter {
-    /// Name, as in the tensor index.
-    pub name: String,
-    /// Shape.
-    pub shape: Vec<Extent>,
-    /// Element type, e.g. `float16`.
-    pub dtype: String,
-    /// Number of preprocessing steps.
-    pub preprocs: usize,
-}
-
 /// Why there is no metadata.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, thiserror::Error)]
 #[serde(rename_all = "kebab-case", tag = "why", content = "detail")]
@@ -136,6 +115,13 @@ pub struct FoundMetadata {
 pub fn read(executable: &Executable) -> Result<FoundMetadata, MetadataError> {
     let (constant, text) = locate(executable, FUNCTION)?;
     let metadata = parse(text)?;
+    Ok(FoundMetadata { constant, metadata })
+}
+
+/// The same without the parameters, of which there are hundreds.
+pub(crate) fn outline(executable: &Executable) -> Result<FoundMetadata, MetadataError> {
+    let (constant, text) = locate(executable, FUNCTION)?;
+    let metadata = parse_with(text, false)?;
     Ok(FoundMetadata { constant, metadata })
 }
 
@@ -184,19 +170,32 @@ fn constant_index(executable: &Executable, wanted: &str) -> Result<usize, Metada
 
 /// Decodes the JSON text.
 pub fn parse(text: &str) -> Result<Metadata, MetadataError> {
+    parse_with(text, true)
+}
+
+fn parse_with(text: &str, parameters_too: bool) -> Result<Metadata, MetadataError> {
     if text.len() > MAX_METADATA {
         return Err(MetadataError::TooLong(text.len()));
     }
-    let json: Json =
-        serde_json::from_str(text).map_err(|error| MetadataError::NotJson(error.to_string()))?;
-    let Json::Object(object) = json else {
-        return Err(MetadataError::NotJson("another kind of value".into()));
+    let (object, quick) = match parameters::with_others(text, parameters_too) {
+        Some(quick) => (quick.others, quick.params),
+        None => (object(text)?, None),
     };
     let mut keys = Keys {
         object,
         unexpected: Vec::new(),
     };
-    let names = keys.object.keys().cloned().collect();
+    let mut names: BTreeSet<String> = keys.object.keys().cloned().collect();
+    if quick.is_some() {
+        names.insert(parameters::PARAMS.to_owned());
+    }
+    let params = match quick {
+        Some(params) => params,
+        None => {
+            let read = keys.take(parameters::PARAMS, parameters::read);
+            read.filter(|_| parameters_too).unwrap_or_default()
+        }
+    };
     let mut metadata = Metadata {
         model_type: keys.text("model_type"),
         model_task: keys.text("model_task"),
@@ -212,7 +211,7 @@ pub fn parse(text: &str) -> Result<Metadata, MetadataError> {
         kv_state_kind: keys.text("kv_state_kind"),
         disaggregation: keys.take("disaggregation", Json::as_bool),
         kv_cache: keys.take("kv_cache", kv_cache),
-        params: keys.take("params", parameters).unwrap_or_default(),
+        params,
         memory_usage: keys.take("memory_usage", memory_usage).unwrap_or_default(),
         embedding_metadata: keys.take("embedding_metadata", |json| Some(json.clone())),
         keys: names,
@@ -221,6 +220,14 @@ pub fn parse(text: &str) -> Result<Metadata, MetadataError> {
     metadata.other = keys.object;
     metadata.unexpected = keys.unexpected;
     Ok(metadata)
+}
+
+fn object(text: &str) -> Result<Map<String, Json>, MetadataError> {
+    match serde_json::from_str(text) {
+        Ok(Json::Object(object)) => Ok(object),
+        Ok(_) => Err(MetadataError::NotJson("another kind of value".into())),
+        Err(error) => Err(MetadataError::NotJson(error.to_string())),
+    }
 }
 
 /// The keys not yet taken, and those that did not fit.
@@ -266,30 +273,6 @@ fn kv_cache(json: &Json) -> Option<KvCacheMetadata> {
     })
 }
 
-fn parameters(json: &Json) -> Option<Vec<Parameter>> {
-    json.as_array()?.iter().map(parameter).collect()
-}
-
-fn parameter(json: &Json) -> Option<Parameter> {
-    let shape = json.get("shape")?.as_array()?;
-    Some(Parameter {
-        name: json.get("name")?.as_str()?.to_owned(),
-        shape: shape.iter().map(extent).collect::<Option<_>>()?,
-        dtype: json.get("dtype")?.as_str()?.to_owned(),
-        preprocs: json
-            .get("preprocs")
-            .and_then(Json::as_array)
-            .map_or(0, Vec::len),
-    })
-}
-
-fn extent(json: &Json) -> Option<Extent> {
-    match json {
-        Json::String(name) => Some(Extent::Named(name.clone())),
-        other => other.as_i64().map(Extent::Fixed),
-    }
-}
-
 fn memory_usage(json: &Json) -> Option<Vec<(String, i64)>> {
     json.as_object()?
         .iter()
@@ -308,5 +291,46 @@ mod tests {
         let longer = format!("{longest} ");
         let error = MetadataError::TooLong(MAX_METADATA + 1);
         assert_eq!(parse(&longer).map(|_| ()), Err(error));
+    }
+
+    /// As the general way reads it, which the quick one must agree with.
+    fn slowly(text: &str) -> Option<Vec<Parameter>> {
+        parameters::read(object(text).ok()?.get("params")?)
+    }
+
+    #[test]
+    fn parameters_are_read_alike_both_ways() {
+        let one = r#"{"name": "a\u0062", "shape": [1, "n", -3], "dtype": "float16", "preprocs": [{}, 1], "x": {"y": [2]}}"#;
+        let texts = [
+            format!(r#"{{"model_type": "m", "params": [{one}, {one}], "z": 1}}"#),
+            r#"{"params": []}"#.into(),
+            r#"{"params": [{"name": "a", "shape": [], "dtype": "x"}]}"#.into(),
+            r#"{"params": [{"name": "a", "name": "b", "shape": [], "dtype": "x", "preprocs": [3]}]}"#.into(),
+            format!(r#"{{"params": [], "params": [{one}]}}"#),
+        ];
+        for text in &texts {
+            let read = parse(text).unwrap();
+            assert!(parameters::with_others(text, true).is_some(), "{text}");
+            assert_eq!(Some(read.params), slowly(text), "{text}");
+            assert_eq!(read.unexpected, [""; 0]);
+            assert!(read.keys.contains("params") && !read.other.contains_key("params"));
+        }
+        for value in [
+            r#"[["a", [], "x"]]"#,
+            r#"[{"shape": [], "dtype": "x"}]"#,
+            r#"[{"name": "a", "shape": [1.5], "dtype": "x"}]"#,
+            r#"[{"name": "a", "shape": [18446744073709551615], "dtype": "x"}]"#,
+            r#"{"a": 1}"#,
+            r#"[{"name": "a", "shape": [], "dtype": 1, "preprocs": 3}]"#,
+            "7",
+        ] {
+            let read = parse(&format!(r#"{{"params": {value}}}"#)).unwrap();
+            assert_eq!(read.unexpected, ["params"], "{value}");
+            assert!(read.params.is_empty() && read.other.contains_key("params"));
+        }
+        let none = parse(r#"{"params": null}"#).unwrap();
+        assert!(none.unexpected.is_empty() && none.keys.contains("params"));
+        assert!(matches!(parse("[]"), Err(MetadataError::NotJson(_))));
+        assert!(matches!(parse("{} x"), Err(MetadataError::NotJson(_))));
     }
 }

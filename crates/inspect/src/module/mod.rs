@@ -12,15 +12,17 @@ mod library;
 pub mod locate;
 pub mod metadata;
 mod need;
+mod parameters;
 mod payload;
+mod recovered;
 mod registration;
 mod symbols;
 mod tree;
 
-pub use compiled::{Recovered, Unread};
 pub use device_need::read as read_device_needs;
 pub use library::{
     Blob, BlobLayout, DeviceCode, DevicePayload, FunctionInfoForm, KernelInfo, ModelLibrary,
     Module, Payload, PayloadOrder, SymbolGeneration,
 };
 pub use need::{CudaImage, DeviceNeed, MetallibTarget, ShaderFeature};
+pub use recovered::{Recovered, Unread};

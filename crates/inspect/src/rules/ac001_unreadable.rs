@@ -12,7 +12,7 @@ pub(super) static RULE: Rule = Rule {
     code: "AC001",
     name: "unreadable",
     severity: Severity::Error,
-    summary: "truncated, corrupt, empty, segments that a loader refuses, a Git-LFS pointer, a web page, an AppleDouble member, an unsupported container",
+    summary: "the file is truncated, corrupt, empty, or not what its name says (a Git-LFS pointer, a web page, an AppleDouble file)",
     explain: include_str!("ac001_unreadable.md"),
 };
 
@@ -75,10 +75,7 @@ fn check_segments(context: &ArtifactContext<'_>, out: &mut Outcome) {
         out.push(
             Finding::new(&RULE, &artifact.path, fault.message)
                 .severity(fault.severity)
-                .at(Location {
-                    offset: Some(fault.offset),
-                    ..Location::default()
-                })
+                .at(Location::at(fault.offset))
                 .evidence(fault.evidence)
                 .says(fault.says)
                 .help("link it again, or take the file that the tool was given which wrote this one: patchers and packers do such damage"),

@@ -17,7 +17,7 @@ pub(super) static RULE: Rule = Rule {
     code: "AC002",
     name: "wrong-platform",
     severity: Severity::Error,
-    summary: "architecture, system, Mach-O platform, or suffix differ from the target or from the rest of the load set",
+    summary: "the file was built for another architecture, system or Apple platform than the target or the runtime",
     explain: include_str!("ac002_wrong_platform.md"),
 };
 

@@ -14,7 +14,7 @@ pub(super) static RULE: Rule = Rule {
     code: "AC003",
     name: "os-floor",
     severity: Severity::Error,
-    summary: "glibc, libstdc++ or macOS/iOS version asked for is newer than the stated floor",
+    summary: "the file needs a newer glibc, libstdc++, macOS, iOS or Android than the target has",
     explain: include_str!("ac003_os_floor.md"),
 };
 

@@ -9,7 +9,7 @@ pub(super) static RULE: Rule = Rule {
     code: "AC004",
     name: "signature",
     severity: Severity::Error,
-    summary: "a Mach-O file for arm64 without a code signature, or with pages that do not match it",
+    summary: "a Mach-O file for arm64 has no code signature, or was changed after it was signed",
     explain: include_str!("ac004_signature.md"),
 };
 

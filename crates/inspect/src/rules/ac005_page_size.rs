@@ -12,7 +12,7 @@ pub(super) static RULE: Rule = Rule {
     code: "AC005",
     name: "page-size",
     severity: Severity::Error,
-    summary: "an Android library, or its place in the APK, that is not laid out for pages of 16 KiB",
+    summary: "an Android library is not laid out for memory pages of 16 KiB",
     explain: include_str!("ac005_page_size.md"),
 };
 
@@ -102,10 +102,7 @@ fn check_segments(artifact: &Artifact, binary: &Binary, severity: Severity, out:
     .help("link it again with `-Wl,-z,max-page-size=16384`; the NDK does so from r28 on, r27 with ANDROID_SUPPORT_FLEXIBLE_PAGE_SIZES=ON. Segments cannot be moved in a linked file");
     for segment in wrong.into_iter().take(8) {
         finding = finding
-            .at(Location {
-                offset: Some(segment.file_offset),
-                ..Location::default()
-            })
+            .at(Location::at(segment.file_offset))
             .evidence(format!(
                 "LOAD of file offset {:#x} at address {:#x}: p_align {:#x}",
                 segment.file_offset, segment.address, segment.alignment

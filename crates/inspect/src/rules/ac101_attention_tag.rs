@@ -12,7 +12,7 @@ pub(super) static RULE: Rule = Rule {
     code: "AC101",
     name: "attention-tag",
     severity: Severity::Error,
-    summary: "attention-backend tag or tuple length that the runtime does not accept at a match site",
+    summary: "attention kernels carry a tag, or come in a form, that the runtime does not accept",
     explain: include_str!("ac101_attention_tag.md"),
 };
 
@@ -186,7 +186,7 @@ fn report(
     }
     if known_tag {
         return finding
-            .says(length_words(accepted, tuples))
+            .says_known(length_words(pair, accepted, tuples))
             .help("compile the library with the runtime's TVM: the kernels take other arguments");
     }
     let finding = finding.says_known(pair.words("attention-tag", &[]));
@@ -234,25 +234,23 @@ fn spell(tags: &SiteTags) -> String {
 }
 
 /// The check that fails first: the runtime takes the arguments in order.
-fn length_words(accepted: &BTreeMap<TagSite, SiteTags>, tuples: &[Rejected<'_>]) -> String {
-    let Some(tuple) = tuples.iter().min_by_key(|tuple| tuple.location.argument) else {
-        return String::new();
-    };
+fn length_words(
+    pair: &Pair<'_>,
+    accepted: &BTreeMap<TagSite, SiteTags>,
+    tuples: &[Rejected<'_>],
+) -> Option<String> {
+    let tuple = tuples.iter().min_by_key(|tuple| tuple.location.argument)?;
     let lengths = accepted
         .get(&tuple.site)
         .and_then(|tags| tags.get(tuple.tag));
     let lengths: Vec<u64> = lengths.into_iter().flatten().copied().collect();
-    match lengths[..] {
-        [one] => format!(
-            "Check failed: args.size() == {one} ({} vs. {one})",
-            tuple.length
-        ),
-        _ => {
-            let any: Vec<String> = lengths
-                .iter()
-                .map(|length| format!("args.size() == {length}"))
-                .collect();
-            format!("Check failed: ({}) is false", any.join(" || "))
-        }
+    if let [one] = lengths[..] {
+        let (one, given) = (one.to_string(), tuple.length.to_string());
+        return pair.words("tag-length", &[("length", &one), ("given", &given)]);
     }
+    let any: Vec<String> = lengths
+        .iter()
+        .map(|length| format!("args.size() == {length}"))
+        .collect();
+    pair.words("tag-lengths", &[("any", &any.join(" || "))])
 }

@@ -6,15 +6,14 @@ use crate::error::DecodeError;
 use crate::finding::{Location, Repair, Severity};
 use crate::module::{BlobLayout, Module, Payload};
 use crate::runtime::{BlobSymbol, any_of};
-use crate::vm::calls::all_calls;
-use crate::vm::{Argument, Executable};
+use crate::vm::Executable;
 use crate::words::spell;
 
 pub(super) static RULE: Rule = Rule {
     code: "AC102",
     name: "vm-format",
     severity: Severity::Error,
-    summary: "blob symbol, blob layout, VM magic, version string or constant codes of another generation",
+    summary: "the runtime cannot find or decode the VM executable: blob symbol, layout, magic, version or constants are of another generation",
     explain: include_str!("ac102_vm_format.md"),
 };
 
@@ -37,10 +36,7 @@ fn check(pair: &Pair<'_>, out: &mut Outcome) {
                         &RULE,
                         format!("module {index} `{}` does not decode", module.kind),
                     )
-                    .at(Location {
-                        offset: Some(at),
-                        ..Location::default()
-                    })
+                    .at(Location::at(at))
                     .evidence(format!(
                         "at file offset {at:#x}: expected {}, found {}",
                         error.expected, error.found
@@ -53,34 +49,15 @@ fn check(pair: &Pair<'_>, out: &mut Outcome) {
     }
 }
 
-/// Code that names functions or constants that there are not: damage, since no
-/// compiler writes it. The loader takes it, and the call fails.
+/// Code that names what is not there is damage.
 fn check_indices(pair: &Pair<'_>, out: &mut Outcome) {
     for program in &pair.facts.programs {
-        let executable = program.executable;
-        let (functions, constants) = (executable.functions.len(), executable.constants.len());
-        let is_outside =
-            |index: i64, count: usize| usize::try_from(index).map_or(true, |it| it >= count);
-        let stray = all_calls(executable).find_map(|call| {
-            if is_outside(call.callee, functions) {
-                return Some((call, "function", call.callee, functions));
-            }
-            call.args.iter().find_map(|argument| match argument {
-                Argument::Constant(index) if is_outside(index, constants) => {
-                    Some((call, "constant", index, constants))
-                }
-                Argument::Function(index) if is_outside(index, functions) => {
-                    Some((call, "function", index, functions))
-                }
-                _ => None,
-            })
-        });
-        let Some((call, what, index, count)) = stray else {
+        let Some(stray) = &program.stray else {
             continue;
         };
         out.push(
-            pair.finding(&RULE, format!("the code names {what} {index}, and there are {count}"))
-                .at(program.place(call.function, Some(call.instruction)))
+            pair.finding(&RULE, format!("the code {}", stray.what))
+                .at(program.place(stray.function, Some(stray.instruction)))
                 .help("the file is damaged: compare its size and checksum with the build's; copy or build it again"),
         );
     }
@@ -136,10 +113,7 @@ fn check_layout(pair: &Pair<'_>, out: &mut Outcome) {
                     any_of(accepted)
                 ),
             )
-            .at(Location {
-                offset: Some(pair.library.file_offset),
-                ..Location::default()
-            })
+            .at(Location::at(pair.library.file_offset))
             .help("compile the library again with a TVM of the runtime's generation"),
             out,
         );
@@ -153,7 +127,7 @@ fn check_executable(pair: &Pair<'_>, module: &Module, executable: &Executable, o
     {
         pair.hold(&pair.runtime.vm_magics,
             pair.finding(&RULE, format!("the executable is {}, this runtime reads {}", spell(executable.magic), any_of(accepted)))
-                .at(Location { offset: Some(start), ..Location::default() })
+                .at(Location::at(start))
                 .says_known(pair.words("vm-header", &[]))
                 .help("`artcheck patch convert FILE --for RUNTIME` rewrites V2 without memory scopes as V1, else compile again")
                 .repair(if executable.memory_scopes.is_empty() { &[Repair::InPlace] } else { &[] }), out);
@@ -170,10 +144,7 @@ fn check_executable(pair: &Pair<'_>, module: &Module, executable: &Executable, o
                     executable.version
                 ),
             )
-            .at(Location {
-                offset: Some(start.saturating_add(8)),
-                ..Location::default()
-            })
+            .at(Location::at(start.saturating_add(8)))
             .says_known(pair.words("vm-version", &[]))
             .help("compile the library again"),
             out,
@@ -192,10 +163,9 @@ fn check_executable(pair: &Pair<'_>, module: &Module, executable: &Executable, o
                     spell(accepted)
                 ),
             )
-            .at(Location {
-                offset: Some(start.saturating_add(executable.sections.constants.start)),
-                ..Location::default()
-            })
+            .at(Location::at(
+                start.saturating_add(executable.sections.constants.start),
+            ))
             .says_known(pair.words("constant-pool", &[("found", "ffi.Array")]))
             .help("compile the library again with a TVM of the runtime's generation"),
             out,

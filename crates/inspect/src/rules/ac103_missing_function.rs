@@ -12,7 +12,7 @@ pub(super) static RULE: Rule = Rule {
     code: "AC103",
     name: "missing-function",
     severity: Severity::Error,
-    summary: "function-table names that neither the library, its device modules nor the runtime provide",
+    summary: "the library calls a function that neither it nor the runtime provides",
     explain: include_str!("ac103_missing_function.md"),
 };
 

@@ -10,7 +10,7 @@ pub(super) static RULE: Rule = Rule {
     code: "AC104",
     name: "call-arity",
     severity: Severity::Error,
-    summary: "a builtin called with a number or kind of arguments that the runtime rejects",
+    summary: "a builtin is called with a number or kind of arguments that the runtime rejects",
     explain: include_str!("ac104_call_arity.md"),
 };
 

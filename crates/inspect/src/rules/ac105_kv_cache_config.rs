@@ -9,7 +9,7 @@ pub(super) static RULE: Rule = Rule {
     code: "AC105",
     name: "kv-cache-config",
     severity: Severity::Error,
-    summary: "length of the KV-cache config shape that the runtime rejects",
+    summary: "the KV-cache configuration has a length that the runtime rejects",
     explain: include_str!("ac105_kv_cache_config.md"),
 };
 

@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 
 use super::{Check, Outcome, Pair, Rule};
 use crate::finding::{Location, Severity};
+use crate::module::BlobLayout;
 use crate::runtime::history;
 
 pub(super) static RULE: Rule = Rule {
     code: "AC106",
     name: "module-loader",
     severity: Severity::Error,
-    summary: "module kind in the import tree without a loader in the runtime",
+    summary: "the library holds a kind of module for which the runtime has no loader",
     explain: include_str!("ac106_module_loader.md"),
 };
 
@@ -20,6 +21,10 @@ fn check(pair: &Pair<'_>, out: &mut Outcome) {
     let Some(loaders) = &pair.runtime.module_loaders.value else {
         return out.undecided(&RULE, "the module loaders of this runtime are not known");
     };
+    // A bare executable does not say its kind.
+    if pair.blob.layout == BlobLayout::Bare {
+        return;
+    }
     let mut seen = BTreeSet::new();
     for module in &pair.blob.modules {
         let kind = module.kind.as_str();
@@ -32,10 +37,7 @@ fn check(pair: &Pair<'_>, out: &mut Outcome) {
                 &RULE,
                 format!("the library holds a `{kind}` module, the runtime has no loader for it"),
             )
-            .at(Location {
-                offset: Some(pair.file_offset(module.payload_offset)),
-                ..Location::default()
-            })
+            .at(Location::at(pair.file_offset(module.payload_offset)))
             .evidence(format!(
                 "loaders: {}",
                 loaders

@@ -11,7 +11,7 @@ pub(super) static RULE: Rule = Rule {
     code: "AC107",
     name: "device-payload",
     severity: Severity::Error,
-    summary: "field order of metal/vulkan payloads or FunctionInfo of another generation; CUDA source that the loader must compile",
+    summary: "device code is stored in a layout that the runtime does not read, or as CUDA source that must be compiled first",
     explain: include_str!("ac107_device_payload.md"),
 };
 
@@ -39,10 +39,7 @@ fn check_undecodable(context: &super::ArtifactContext<'_>, out: &mut Outcome) {
                     &context.artifact.path,
                     format!("the `{}` payload fits no known layout", module.kind),
                 )
-                .at(Location {
-                    offset: Some(at),
-                    ..Location::default()
-                })
+                .at(Location::at(at))
                 .evidence(format!(
                     "at file offset {at:#x}: expected {}, found {}",
                     error.expected, error.found
@@ -58,10 +55,7 @@ fn check(pair: &Pair<'_>, out: &mut Outcome) {
         let Payload::Device(device) = &module.payload else {
             continue;
         };
-        let location = Location {
-            offset: Some(pair.file_offset(module.payload_offset)),
-            ..Location::default()
-        };
+        let location = Location::at(pair.file_offset(module.payload_offset));
         if module.kind == "cuda" && device.code_format == SOURCE {
             source(pair, location.clone(), out);
         }

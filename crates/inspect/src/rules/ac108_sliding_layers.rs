@@ -14,7 +14,7 @@ pub(super) static RULE: Rule = Rule {
     code: "AC108",
     name: "sliding-layers",
     severity: Severity::Error,
-    summary: "layers with a sliding window of their own: compiled before 0.27, which 0.27 masks otherwise (wrong numbers without an error); or no other layer at all",
+    summary: "single layers have a sliding window, which TVM 0.27 masks in another way than older releases: wrong numbers, no error",
     explain: include_str!("ac108_sliding_layers.md"),
 };
 

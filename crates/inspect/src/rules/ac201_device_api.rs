@@ -8,7 +8,7 @@ pub(super) static RULE: Rule = Rule {
     code: "AC201",
     name: "device-api",
     severity: Severity::Error,
-    summary: "`TVMDeviceAPI*` wanted by a client or library and exported by no library in this process",
+    summary: "a client or library wants `TVMDeviceAPI*`, and no library in this process exports it",
     explain: include_str!("ac201_device_api.md"),
 };
 
@@ -50,10 +50,7 @@ fn check(binding: &Binding<'_>, out: &mut Outcome) {
             .evidence("all of them are weak references: they stay null");
     }
     for symbol in missing {
-        finding = finding.at(Location {
-            symbol: Some(symbol.name.clone()),
-            ..Location::default()
-        });
+        finding = finding.at(Location::of_symbol(symbol.name.clone()));
     }
     // What libraries export was read of them.
     let is_certain = binding.load_set.is_some() || binding.runtime.c_symbols.is_certain();

@@ -8,7 +8,7 @@ pub(super) static RULE: Rule = Rule {
     code: "AC202",
     name: "context-slot",
     severity: Severity::Error,
-    summary: "context slot of the library that the runtime does not fill: a call through null, without any message",
+    summary: "the library calls through a slot that the runtime does not fill: a crash without a message",
     explain: include_str!("ac202_context_slot.md"),
 };
 
@@ -46,7 +46,7 @@ fn check(pair: &Pair<'_>, out: &mut Outcome) {
             pair.runtime.calling_convention.value != Some(CallingConvention::PackedC);
         let finding = pair
             .finding(&RULE, format!("the library calls through slot `{slot}`, which this runtime never sets; the first call crashes"))
-            .at(Location { symbol: Some(slot.clone()), ..Location::default() })
+            .at(Location::of_symbol(slot.clone()))
             .evidence("there is no message: loading and VM initialisation succeed, the first call through the slot is a segmentation fault");
         let finding = match shim {
             Some((_, exact)) if ffi_convention => finding

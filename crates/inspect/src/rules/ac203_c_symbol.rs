@@ -13,13 +13,13 @@ use crate::limits::MAX_FINDINGS;
 use crate::place::Place;
 use crate::runtime::java::{self, Native, Natives};
 use crate::runtime::load_set::{LoadSet, Missing, MissingReason};
-use crate::runtime::messages;
+use crate::runtime::{PartKind, messages};
 
 pub(super) static RULE: Rule = Rule {
     code: "AC203",
     name: "c-symbol",
     severity: Severity::Error,
-    summary: "undefined `TVM*`/`TVMFFI*` C symbol that no library in this process exports, or a symbol of no library that the file names",
+    summary: "no library in this process exports a C symbol that the file needs",
     explain: include_str!("ac203_c_symbol.md"),
 };
 
@@ -27,6 +27,7 @@ pub(super) const CHECKS: &[Check] = &[
     Check::Binding(check),
     Check::Binding(check_others),
     Check::LoadSet(check_objects),
+    Check::LoadSet(check_parts),
     Check::Folder(check_natives),
 ];
 
@@ -60,10 +61,7 @@ fn check(binding: &Binding<'_>, out: &mut Outcome) {
             ),
         )
         .on(&binding.runtime.name)
-        .at(Location {
-            symbol: Some(symbol.name.clone()),
-            ..Location::default()
-        })
+        .at(Location::of_symbol(symbol.name.clone()))
         .says_known(binding.words(&symbol.name));
         let finding = if shimmed {
             finding
@@ -113,10 +111,7 @@ fn check_objects(load_set: &LoadSet, out: &mut Outcome) {
             ))
             .help(help);
             for missing in symbols.into_iter().take(MAX_FINDINGS) {
-                finding = finding.at(Location {
-                    symbol: Some(missing.symbol.clone()),
-                    ..Location::default()
-                });
+                finding = finding.at(Location::of_symbol(missing.symbol.clone()));
             }
             out.push(finding);
         };
@@ -211,6 +206,51 @@ fn common(one: &Place, other: &Place) -> usize {
         .count()
 }
 
+/// Linked parts of a runtime: what no library of the set exports. A part for a device
+/// is passed over where it does not load.
+fn check_parts(load_set: &LoadSet, out: &mut Outcome) {
+    if load_set.is_static() {
+        return;
+    }
+    for (index, missing) in load_set.missing() {
+        let Some(member) = load_set.members.get(index) else {
+            continue;
+        };
+        let is_here = |one: &&Missing| !matches!(one.reason, MissingReason::LibraryAbsent { .. });
+        let missing = missing.iter().filter(|one| one.symbol.starts_with("TVM"));
+        let missing: Vec<&Missing> = missing.filter(is_here).collect();
+        let Some(first) = missing.first() else {
+            continue;
+        };
+        if matches!(
+            member.kind,
+            PartKind::RuntimeDevice(_) | PartKind::WasmRuntime
+        ) {
+            continue;
+        }
+        let symbol = [("symbol", first.symbol.as_str())];
+        let words = messages::of_system("undefined-symbol", member.binary.format, &symbol);
+        let mut finding = Finding::new(
+            &RULE,
+            &member.path,
+            format!(
+                "{} of TVM that no library of this process exports",
+                count(missing.len())
+            ),
+        )
+        .on(&load_set.name)
+        .says_known(words)
+        .help("install the pair that belongs together: take runtime and tvm-ffi from one build");
+        for one in missing.iter().take(MAX_FINDINGS) {
+            finding = finding.at(Location {
+                symbol: Some(one.symbol.clone()),
+                ..Location::default()
+            });
+        }
+        out.push(finding);
+    }
+}
+
 fn count(symbols: usize) -> String {
     match symbols {
         1 => "a C symbol".to_owned(),
@@ -254,10 +294,7 @@ fn check_others(binding: &Binding<'_>, out: &mut Outcome) {
     });
     for symbol in certain.iter().take(MAX_FINDINGS) {
         finding = finding
-            .at(Location {
-                symbol: Some(symbol.name.clone()),
-                ..Location::default()
-            })
+            .at(Location::of_symbol(symbol.name.clone()))
             .evidence(use_of(symbol));
         if let Some(version) = container::first_gcc(&symbol.name) {
             finding = finding.evidence(format!(

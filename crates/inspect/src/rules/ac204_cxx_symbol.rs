@@ -14,7 +14,7 @@ pub(super) static RULE: Rule = Rule {
     code: "AC204",
     name: "cxx-symbol",
     severity: Severity::Error,
-    summary: "undefined `tvm::` C++ symbol that no library in this process exports",
+    summary: "no library in this process exports a `tvm::` C++ symbol that the file needs",
     explain: include_str!("ac204_cxx_symbol.md"),
 };
 
@@ -106,10 +106,7 @@ fn report(
         finding = finding.evidence(format!("the first {PLACES} are shown"));
     }
     for missing in missing.into_iter().take(PLACES) {
-        finding = finding.at(Location {
-            symbol: Some(missing.symbol),
-            ..Location::default()
-        });
+        finding = finding.at(Location::of_symbol(missing.symbol));
     }
     out.push(finding);
 }

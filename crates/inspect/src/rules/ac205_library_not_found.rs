@@ -21,7 +21,7 @@ pub(super) static RULE: Rule = Rule {
     code: "AC205",
     name: "library-not-found",
     severity: Severity::Error,
-    summary: "NEEDED library, install name or DLL not resolvable over rpaths and the given set",
+    summary: "a library that the file needs is not where the loader looks",
     explain: include_str!("ac205_library_not_found.md"),
 };
 
@@ -399,11 +399,12 @@ fn versions(place: &Place, binary: &Binary, load_set: &LoadSet, out: &mut Outcom
         let library = Place::file(&lacking.library);
         let version = &lacking.version;
         let message = format!("{library} is found and does not define version `{version}`");
+        let file = place.to_string();
+        let values = [("version", version.as_str()), ("file", file.as_str())];
+        let words = messages::of_system("version-not-found", binary.format, &values);
         let finding = Finding::new(&RULE, place, message)
             .on(&load_set.name)
-            .says(format!(
-                "{library}: version `{version}' not found (required by {place})"
-            ))
+            .says_known(words.map(|words| format!("{library}: {words}")))
             .help("put the library that it was built with where the loader looks, or build it with the one that is there");
         out.push(finding);
     }

@@ -11,12 +11,13 @@ use crate::parts::{PartKind, stem};
 use crate::place::Place;
 use crate::runtime::distribution::Distribution;
 use crate::runtime::load_set::{Duplicate, LoadSet, MissingReason};
+use crate::runtime::messages;
 
 pub(super) static RULE: Rule = Rule {
     code: "AC206",
     name: "duplicate-runtime",
     severity: Severity::Error,
-    summary: "two providers of the same registry in one load set, or two libraries with a visible LLVM",
+    summary: "two libraries of one process hold the same registry, or each show an LLVM",
     explain: include_str!("ac206_duplicate_runtime.md"),
 };
 
@@ -54,10 +55,7 @@ fn check(load_set: &LoadSet, out: &mut Outcome) {
             finding = finding.evidence(format!("{path} defines {}", duplicate.symbols.join(", ")));
         }
         for symbol in &duplicate.symbols {
-            finding = finding.at(Location {
-                symbol: Some(symbol.clone()),
-                ..Location::default()
-            });
+            finding = finding.at(Location::of_symbol(symbol.clone()));
         }
         out.push(finding);
     }
@@ -95,7 +93,11 @@ fn check_graft(load_set: &LoadSet, out: &mut Outcome) {
     out.push(
         Finding::new(&RULE, &copy.path, format!("{} brings a tvm-ffi of its own and requires {OWNER}, which brings another", package.name))
             .on(&load_set.name)
-            .says("TypeAttr `__ffi_convert__` is already registered for type index")
+            .says_known(messages::of_runtime(
+                "duplicate-attribute",
+                &load_set.profile,
+                &[("name", "__ffi_convert__")],
+            ))
             .evidence(format!("{} {}: {OWNER} is in its METADATA", package.name, package.version))
             .help("repair the wheel again with `auditwheel repair --exclude 'libtvm_ffi.so'`, so that it uses the installed one"),
     );
@@ -121,7 +123,11 @@ fn check_together(context: &EnvironmentContext<'_>, out: &mut Outcome) {
             );
             let mut finding = Finding::new(&RULE, runtime, message)
                 .severity(Severity::Warning)
-                .says("Global Function `device_api.cpu` is already registered")
+                .says_known(messages::of_runtime(
+                    "duplicate-function",
+                    &second.profile,
+                    &[("name", "device_api.cpu")],
+                ))
                 .help("import one of them in a process, or keep them in environments of their own");
             for (taken, own) in [(first, second), (second, first)] {
                 finding
@@ -224,13 +230,10 @@ fn check_llvm(context: &FolderContext<'_>, out: &mut Outcome) {
         out.push(
             Finding::new(&RULE, &artifact.path, "two libraries show an LLVM of their own to the whole process")
                 .severity(Severity::Warning)
-                .at(Location {
-                    symbol: Some((*symbol).to_owned()),
-                    ..Location::default()
-                })
+                .at(Location::of_symbol((*symbol).to_owned()))
                 .evidence(format!("{} exports {symbol}", artifact.path))
                 .evidence(format!("{} exports {}", rival.place, rival.symbol))
-                .says("a crash while the second one is loaded, in LLVM's static initialisers; or `CommandLine Error: Option ... registered more than once!`")
+                .evidence("loading the second one ends in a crash in LLVM's static initialisers, or in `CommandLine Error: Option ... registered more than once!`")
                 .help("load only one of them in a process, or use a TVM whose LLVM is hidden or linked with `-Wl,--exclude-libs,ALL`"),
         );
     }

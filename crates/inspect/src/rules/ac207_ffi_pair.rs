@@ -3,15 +3,17 @@
 use super::{Check, Outcome, Rule};
 use crate::finding::{Finding, Severity};
 use crate::limits::MAX_FINDINGS;
+use crate::place::Place;
 use crate::runtime::distribution::Distribution;
 use crate::runtime::ffi_version::VersionRange;
 use crate::runtime::load_set::LoadSet;
+use crate::runtime::messages;
 
 pub(super) static RULE: Rule = Rule {
     code: "AC207",
     name: "ffi-pair",
     severity: Severity::Error,
-    summary: "tvm-ffi and runtime that are known not to fit each other, silent pairs too",
+    summary: "tvm-ffi and the runtime were built for different data layouts",
     explain: include_str!("ac207_ffi_pair.md"),
 };
 
@@ -59,8 +61,7 @@ fn check(load_set: &LoadSet, out: &mut Outcome) {
         check_names(load_set, package, out);
     }
     // What packages ask of each other holds for their whole environment.
-    let place = load_set.environment.as_ref();
-    let place = place.unwrap_or(&load_set.place);
+    let place = environment_of(load_set);
     for unmet in load_set.unmet_requirements() {
         out.push(
             Finding::new(&RULE, place, unmet.says())
@@ -73,12 +74,19 @@ fn check(load_set: &LoadSet, out: &mut Outcome) {
     }
 }
 
+/// The environment, where it has a name: wheels of the working directory have none.
+fn environment_of(load_set: &LoadSet) -> &Place {
+    let environment = load_set.environment.as_ref();
+    let named = environment.filter(|place| !place.is_here());
+    named.unwrap_or(&load_set.place)
+}
+
 /// Names that Python files of a package import from tvm-ffi in vain.
 fn check_names(load_set: &LoadSet, package: &Distribution, out: &mut Outcome) {
     let Some(first) = package.lacking.first() else {
         return;
     };
-    let place = load_set.environment.as_ref().unwrap_or(&load_set.place);
+    let place = environment_of(load_set);
     let (module, name) = (&first.module, &first.name);
     let message = format!(
         "{} imports names that the installed tvm-ffi does not have",
@@ -86,7 +94,10 @@ fn check_names(load_set: &LoadSet, package: &Distribution, out: &mut Outcome) {
     );
     let mut finding = Finding::new(&RULE, place, message)
         .on(place.to_string())
-        .says(format!("cannot import name '{name}' from '{module}'"))
+        .says_known(messages::of_every_release(
+            "python-name",
+            &[("name", name), ("module", module)],
+        ))
         .help(format!(
             "install the apache-tvm-ffi that {} {} was made for",
             package.name, package.version

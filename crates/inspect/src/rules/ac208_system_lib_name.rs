@@ -13,13 +13,14 @@ use crate::finding::{Finding, Severity};
 use crate::limits::MAX_FINDINGS;
 use crate::module::SymbolGeneration;
 use crate::place::Place;
+use crate::runtime::messages;
 use crate::words::spell;
 
 pub(super) static RULE: Rule = Rule {
     code: "AC208",
     name: "system-lib-name",
     severity: Severity::Error,
-    summary: "system-library prefix, blob symbol generation and `model_lib` of the app configuration disagree",
+    summary: "prefix, blob symbol and `model_lib` of a system library do not agree",
     explain: include_str!("ac208_system_lib_name.md"),
 };
 
@@ -47,7 +48,7 @@ fn check_constructor(context: &ArtifactContext<'_>, out: &mut Outcome) {
             format!("the model with prefix `{prefix}` has no constructor that registers it"),
         )
         .evidence("no `.init_array`, `__mod_init_func` or `.CRT$XC` section")
-        .says("Cannot find system lib")
+        .says_known(messages::of_others("system-lib", &[("prefix", prefix)]))
         .help("link it again without dropping constructors: `KEEP(*(.init_array))` in a linker script, no `strip` of whole sections"),
     );
 }
@@ -120,9 +121,7 @@ fn unknown_name(
         format!("`model_lib` asks for `{wanted}`, and no library among the files has that prefix"),
     )
     .evidence(format!("prefixes there are: {}", names.join(", ")))
-    .says(format!(
-        "Cannot find system lib with {wanted}, please make sure you set model_lib field consistently"
-    ));
+    .says_known(messages::of_others("system-lib", &[("prefix", wanted)]));
     match alike {
         Some([name]) => finding.rename(wanted, *name).help(format!(
             "write `{name}`: the two differ in dashes, dots or letter case alone; \
@@ -165,9 +164,7 @@ fn same_names(context: &FolderContext<'_>, out: &mut Outcome) {
                     format!("the prefix `{prefix}` is that of another library of the same program"),
                 )
                 .evidence(format!("the other: {first}"))
-                .says(format!(
-                    "multiple definition of `{prefix}__tvm_ffi__library_bin` / duplicate symbol"
-                ))
+                .evidence("the linker finds the symbols of the library twice")
                 .help(
                     "compile each model with a --system-lib-prefix of its own, or link one of them",
                 ),
@@ -200,7 +197,7 @@ fn mixed_generations(context: &FolderContext<'_>, out: &mut Outcome) {
                 archive,
                 "the archive holds libraries with blob symbols of several generations",
             )
-            .says("Cannot find system lib (for those of the other generation)")
+            .evidence("a runtime finds those of its own generation only")
             .help("compile all libraries of the archive with one TVM release");
             for (generation, member) in generations {
                 finding = finding.evidence(format!("{}: {member}", spell(generation)));

@@ -7,9 +7,7 @@ use super::{ArtifactContext, Check, Outcome, Rule};
 use crate::artifact::Artifact;
 use crate::finding::{Finding, Location, Severity};
 use crate::module::engine::{Engine, Needs, Purpose};
-use crate::module::metadata::{
-    self, FUNCTION, FoundMetadata, Metadata, MetadataError, OLD_FUNCTION,
-};
+use crate::module::metadata::{FUNCTION, FoundMetadata, Metadata, MetadataError, OLD_FUNCTION};
 use crate::runtime::messages;
 use crate::vm::Executable;
 
@@ -17,7 +15,7 @@ pub(super) static RULE: Rule = Rule {
     code: "AC301",
     name: "metadata",
     severity: Severity::Error,
-    summary: "`_metadata` missing, unreadable, or without keys, or the library without functions, that its engine requires",
+    summary: "`_metadata` lacks what the engine reads, or the library lacks a function that the engine calls",
     explain: include_str!("ac301_metadata.md"),
 };
 
@@ -37,15 +35,15 @@ fn check(context: &ArtifactContext<'_>, out: &mut Outcome) {
         let Ok(blob) = &library.blob else { continue };
         // Engines look into the imports of the program too.
         let host = library.own_functions(blob);
-        for (_, executable) in blob.executables() {
+        for ((_, executable), outline) in blob.executables().zip(&library.outlines) {
             let subject = Subject {
                 artifact: context.artifact,
                 functions: functions(executable),
                 host: &host,
             };
-            match metadata::read(executable) {
-                Ok(found) => subject.check(&found, out),
-                Err(error) => subject.without_metadata(&error, out),
+            match outline {
+                Ok(found) => subject.check(found, out),
+                Err(error) => subject.without_metadata(error, out),
             }
         }
     }
@@ -134,7 +132,7 @@ impl Subject<'_> {
             let mut finding = self
                 .finding(format!("the metadata lacks {}, which {engine} reads", list(&missing)))
                 .at(at.clone())
-                .help("compile the model again with today's mlc-llm, or use the engine of the library's day");
+                .help("recompile the model with your mlc-llm, or use the older engine that it was built for");
             if !is_meant {
                 finding = finding.severity(Severity::Info);
             }
@@ -177,8 +175,7 @@ impl Subject<'_> {
         if engine == Engine::WebLlm && self.functions.contains("_initialize_effect") {
             return "use web-llm 0.2.13 to 0.2.29, which call `_initialize_effect` instead; for a later one compile the model again".to_owned();
         }
-        "compile the model again with today's mlc-llm: functions cannot be added afterwards"
-            .to_owned()
+        "recompile the model with your mlc-llm: functions cannot be added to a library".to_owned()
     }
 
     fn without_metadata(&self, error: &MetadataError, out: &mut Outcome) {
@@ -187,11 +184,11 @@ impl Subject<'_> {
         let finding = match error {
             MetadataError::NoFunction if !self.is_for_engine() && !is_old => return,
             MetadataError::NoFunction if is_old => self
-                .finding(format!("the library is of 2023: it has `{OLD_FUNCTION}`, and {engine} reads `{FUNCTION}`"))
+                .finding(format!("the library was built in 2023: it has `{OLD_FUNCTION}`, and {engine} reads `{FUNCTION}`"))
                 .at(Location { function: Some(OLD_FUNCTION.to_owned()), ..Location::default() })
                 .help(match engine {
                     Engine::WebLlm => "use web-llm up to 0.2.29, which read `get_metadata`; for a later one compile the model again",
-                    _ => "compile the model again with today's mlc-llm, or use the chat module of the library's day (`llm_chat.cc`), which read `get_metadata`",
+                    _ => "recompile the model with your mlc-llm, or use the older chat module that it was built for (`llm_chat.cc`), which reads `get_metadata`",
                 }),
             MetadataError::NoFunction => self
                 .finding(format!("the library has an engine's functions but no `{FUNCTION}`"))

@@ -11,12 +11,13 @@ use crate::documents::{Document, DocumentKind};
 use crate::finding::{Finding, Severity};
 use crate::module::SymbolGeneration;
 use crate::module::metadata::{Extent, Metadata, Parameter};
+use crate::runtime::messages;
 
 pub(super) static RULE: Rule = Rule {
     code: "AC302",
     name: "weights",
     severity: Severity::Error,
-    summary: "parameter names, shapes, types, shard sizes and checksums against the tensor index",
+    summary: "the weights do not fit the library: names, shapes, types, shard sizes or checksums differ",
     explain: include_str!("ac302_weights.md"),
 };
 
@@ -93,7 +94,7 @@ fn shards(document: &Document, out: &mut Outcome) {
             wrong,
         )
         .severity(severity)
-        .says("Cannot open params_shard_*.bin, or wrong numbers without a word")
+        .evidence("the runtime does not open the file, or answers wrongly without a message")
         .help("download or convert the weights again"),
     );
 }
@@ -124,7 +125,7 @@ fn index_name(belongings: &Belongings<'_>, index: &Document, out: &mut Outcome) 
             ),
         )
         .severity(Severity::Warning)
-        .says(format!("Cannot open {reads}"))
+        .says_known(messages::of_every_release("file", &[("file", reads)]))
         .help(format!(
             "copy the index to {reads}; its content is the same"
         )),
@@ -181,10 +182,11 @@ fn parameters(belongings: &Belongings<'_>, index: &Document, out: &mut Outcome) 
             ),
             wrong,
         )
-        .says(if first.contains("not in the index") {
-            "Cannot find parameter in cache"
-        } else {
-            "match_cast error: ErrorContext(fn=prefill, loc=param)"
+        .says_known(match first.strip_suffix(" is not in the index") {
+            Some(name) => {
+                messages::of_every_release("parameter", &[("name", name.trim_matches('`'))])
+            }
+            None => None,
         })
         .help("convert the weights with the library's quantization and shard count, or compile a library from the weights' own configuration"),
     );

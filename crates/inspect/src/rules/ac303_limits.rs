@@ -11,6 +11,7 @@ use crate::documents::{Document, DocumentKind};
 use crate::finding::{Finding, Severity};
 use crate::module::metadata::Metadata;
 use crate::place::Place;
+use crate::runtime::messages;
 
 pub(super) static RULE: Rule = Rule {
     code: "AC303",
@@ -109,7 +110,7 @@ fn compare(
             format!("`{key}` is {wanted}, and {} was planned for {planned}", belongings.artifact.path),
         )
         .severity(severity)
-        .says("storage allocation failure, attempted to allocate ... in region")
+        .says_known(messages::of_every_release("storage", &[]))
         .help(format!(
             "lower `{key}` to {planned}, or compile the library with `--overrides \"{key}={wanted}\"`"
         )),

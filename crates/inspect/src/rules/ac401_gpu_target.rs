@@ -5,6 +5,7 @@ use crate::container::Platform;
 use crate::finding::{Finding, Severity};
 use crate::module::{DeviceNeed, MetallibTarget, Module, Payload};
 use crate::place::Place;
+use crate::runtime::messages;
 use crate::target::{GpuFeature, Target};
 use crate::words::spell;
 
@@ -12,7 +13,7 @@ pub(super) static RULE: Rule = Rule {
     code: "AC401",
     name: "gpu-target",
     severity: Severity::Error,
-    summary: "SM or gfx version, shader features and limits, or metallib platform of the device code against the declared GPU",
+    summary: "the GPU code does not fit the declared GPU: SM or gfx version, shader features, limits, or metallib platform",
     explain: include_str!("ac401_gpu_target.md"),
 };
 
@@ -21,6 +22,7 @@ pub(super) const CHECKS: &[Check] = &[Check::Artifact(check)];
 /// What the target has instead of what is asked for, and what the driver says.
 struct Lack {
     has: String,
+    /// Key of the message, where the driver's words are known.
     says: &'static str,
 }
 
@@ -55,7 +57,7 @@ fn check_module(path: &Place, module: &Module, target: &Target, out: &mut Outcom
                         module.kind
                     ),
                 )
-                .says(says)
+                .says_known(messages::of_others(says, &[]))
                 .help("compile the library for the target's GPU, or for several at once"),
             );
         }
@@ -95,32 +97,22 @@ fn feature_lacking(need: &DeviceNeed, feature: &GpuFeature) -> Option<Lack> {
         (DeviceNeed::Cuda(images), GpuFeature::Sm(sm)) => (
             !images.iter().any(|image| image.runs_on(*sm)),
             format!("sm_{sm}"),
-            "CUDA_ERROR_NO_BINARY_FOR_GPU",
+            "no-cuda-image",
         ),
-        (DeviceNeed::Gfx(name), GpuFeature::Gfx(has)) => (
-            !runs_on_gfx(name, has),
-            has.clone(),
-            "HIP Error: shared object initialization failed",
-        ),
-        (DeviceNeed::Feature(wanted), GpuFeature::Lacks(missing)) => (
-            wanted == missing,
-            String::from("none"),
-            "requires WebGPU extension shader-f16 / Vulkan target does not support Float16 (or what else is missing)",
-        ),
-        (DeviceNeed::StorageBuffers(count), GpuFeature::StorageBuffers(has)) => (
-            has < count,
-            has.to_string(),
-            "maxStorageBuffersPerShaderStage exceeds limit",
-        ),
-        (DeviceNeed::WorkgroupThreads(count), GpuFeature::WorkgroupThreads(has)) => (
-            has < count,
-            has.to_string(),
-            "The total number of workgroup invocations exceeds the maximum allowed",
-        ),
+        (DeviceNeed::Gfx(name), GpuFeature::Gfx(has)) => (!runs_on_gfx(name, has), has.clone(), ""),
+        (DeviceNeed::Feature(wanted), GpuFeature::Lacks(missing)) => {
+            (wanted == missing, String::from("none"), "")
+        }
+        (DeviceNeed::StorageBuffers(count), GpuFeature::StorageBuffers(has)) => {
+            (has < count, has.to_string(), "")
+        }
+        (DeviceNeed::WorkgroupThreads(count), GpuFeature::WorkgroupThreads(has)) => {
+            (has < count, has.to_string(), "")
+        }
         (DeviceNeed::Spirv(major, minor), GpuFeature::Spirv(has, has_minor)) => (
             (has, has_minor) < (major, minor),
             format!("SPIR-V {has}.{has_minor}"),
-            "vkCreateShaderModule fails: the device's Vulkan version does not take this SPIR-V version",
+            "",
         ),
         _ => return None,
     };
@@ -139,8 +131,7 @@ fn runs_on_gfx(name: &str, has: &str) -> bool {
 }
 
 fn metallib_lacking(metallib: &MetallibTarget, target: &Target) -> Option<Lack> {
-    const SAYS: &str =
-        "Fail to compile metal lib: This library format is not supported on this platform";
+    const SAYS: &str = "no-metal-format";
     if !is_apple(target.platform) {
         return None;
     }

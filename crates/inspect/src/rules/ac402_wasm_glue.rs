@@ -5,8 +5,8 @@ use super::{ArtifactContext, Check, Outcome, Page, Rule};
 use crate::artifact::Role;
 use crate::container::{Binary, Format, WasmImport};
 use crate::finding::{Finding, Location, Severity};
+use crate::module::Blob;
 use crate::module::engine::Purpose;
-use crate::module::{Blob, metadata};
 use crate::place::Place;
 use crate::runtime::{glue, messages};
 
@@ -14,7 +14,7 @@ pub(super) static RULE: Rule = Rule {
     code: "AC402",
     name: "wasm-glue",
     severity: Severity::Error,
-    summary: "wasm imports or exports that do not fit the JavaScript runtime's generation",
+    summary: "the wasm file's imports or exports do not fit the JavaScript that loads it",
     explain: include_str!("ac402_wasm_glue.md"),
 };
 
@@ -190,11 +190,12 @@ fn check_page(page: &Page<'_>, out: &mut Outcome) {
 /// The global functions that the package asks for before it runs such a model.
 fn asked<'a>(page: &Page<'a>) -> impl Iterator<Item = &'a String> {
     let executables = page.library.blob.iter().flat_map(Blob::executables);
-    let mut executables = executables.map(|(_, executable)| executable);
-    let purpose = executables.find_map(|executable| {
-        let metadata = metadata::read(executable).ok()?.metadata;
+    let executables = executables.map(|(_, executable)| executable);
+    let mut executables = executables.zip(&page.library.outlines);
+    let purpose = executables.find_map(|(executable, outline)| {
+        let metadata = &outline.as_ref().ok()?.metadata;
         let functions = &executable.functions;
-        Some(Purpose::of(&metadata, |name| {
+        Some(Purpose::of(metadata, |name| {
             functions.iter().any(|it| it.name == name)
         }))
     });

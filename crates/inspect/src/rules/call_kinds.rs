@@ -33,7 +33,7 @@ fn check_bytes(rule: &'static Rule, pair: &Pair<'_>, program: &Program<'_>, out:
     };
     let finding = pair
         .finding(rule, format!("argument {DTYPE_OF_ALLOC} of `{ALLOC_TENSOR}` is a data type whose elements fill no whole bytes, which no runtime allocates"))
-        .says("Check failed: dtype.bits % 8 == 0 (4 vs. 0)")
+        .says_known(pair.words("no-whole-bytes", &[]))
         .help("pack such numbers into words of 8, 16 or 32 bits in the model, as quantized models do");
     let position = Some(DTYPE_OF_ALLOC as u64);
     out.push(program.at_places(finding, &uses.first, uses.count, position));
@@ -52,15 +52,20 @@ fn check_kinds(rule: &'static Rule, pair: &Pair<'_>, program: &Program<'_>, out:
         let message = format!(
             "argument {position} of `{name}` is `{given}`, this runtime takes `{wanted_word}`"
         );
-        let says = match UNTYPED.contains(name) {
-            true => format!("Cannot convert from type `{given}` to `{wanted_word}`"),
-            false => format!(
-                "Mismatched type on argument #{position} when calling: `{name}(...)`. Expected `{wanted_word}` but got `{given}`"
-            ),
+        let place = position.to_string();
+        let key = match UNTYPED.contains(name) {
+            true => "argument-conversion",
+            false => "argument-type",
         };
+        let values = [
+            ("position", place.as_str()),
+            ("name", *name),
+            ("wanted", wanted_word),
+            ("given", given),
+        ];
         let finding = pair
             .finding(rule, message)
-            .says(says)
+            .says_known(pair.words(key, &values))
             .help("compile the library with the runtime's TVM");
         let position = Some(*position as u64);
         let finding = program.at_places(finding, &uses.first, uses.count, position);
@@ -94,12 +99,15 @@ fn check_unknown_dtype(
             continue;
         }
         let says = match wanted {
-            UnknownDtype::Void => "TypeError: Cannot convert from type `None` to `DataType`",
-            UnknownDtype::Null => "ValueError: expect Tensor with dtype  but get float32",
+            UnknownDtype::Void => {
+                let values = [("given", "None"), ("wanted", "DataType")];
+                pair.words("argument-conversion", &values)
+            }
+            UnknownDtype::Null => pair.words("tensor-dtype", &[("wanted", "")]),
         };
         let finding = pair
             .finding(rule, format!("a tensor of unknown type is checked with {}, this runtime takes {}: each call of the function fails", spell(style), spell(wanted)))
-            .says(says)
+            .says_known(says)
             .help("compile the library with the runtime's TVM, or give the parameter a data type in the model");
         let finding = program.at_places(finding, &uses.first, uses.count, Some(2));
         pair.hold(&pair.runtime.unknown_dtype, finding, out);

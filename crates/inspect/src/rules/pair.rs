@@ -13,6 +13,7 @@ use crate::runtime::{Fact, RuntimeProfile, messages};
 use crate::vm::argument_kind::{ArgumentKind, kind};
 use crate::vm::calls::{RawCall, all_calls};
 use crate::vm::kv_cache::{KvCacheCreate, kv_caches};
+use crate::vm::stray::{self, Stray};
 use crate::vm::{Executable, FunctionKind};
 
 /// Arguments looked at one by one: no builtin with a fixed signature has more.
@@ -147,6 +148,30 @@ impl<'a> Uses<'a> {
     }
 }
 
+/// A table that is asked for every call.
+type Quick<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
+
+/// A packed function that is called.
+#[derive(Clone, Copy)]
+struct Callee {
+    /// The first entry of the table with its name.
+    index: usize,
+    is_builtin: bool,
+}
+
+/// The packed functions of an executable, in the order of its table.
+fn named(executable: &Executable) -> Vec<Option<Callee>> {
+    let mut first: HashMap<&str, usize> = HashMap::new();
+    let functions = executable.functions.iter().enumerate();
+    let callees = functions.map(|(index, function)| {
+        (function.kind == FunctionKind::Packed).then(|| Callee {
+            index: *first.entry(&function.name).or_insert(index),
+            is_builtin: function.name.starts_with("vm.builtin."),
+        })
+    });
+    callees.collect()
+}
+
 /// One executable and its calls.
 pub struct Program<'a> {
     /// The executable.
@@ -161,36 +186,45 @@ pub struct Program<'a> {
     pub kinds: BTreeMap<(&'a str, usize, ArgumentKind), Uses<'a>>,
     /// Calls of the KV-cache constructors.
     pub kv_caches: Vec<KvCacheCreate>,
+    /// Where the code names what is not there.
+    pub(crate) stray: Option<Stray>,
     /// The first call of each callee, by table index.
-    first_calls: HashMap<i64, RawCall<'a>>,
+    first_calls: Quick<i64, RawCall<'a>>,
 }
 
 impl<'a> Program<'a> {
     fn of(executable: &'a Executable, start: u64) -> Self {
-        let mut calls: BTreeMap<(&str, u64), Vec<RawCall<'_>>> = BTreeMap::new();
-        let mut first_calls = HashMap::new();
-        let mut kinds: BTreeMap<_, Uses<'_>> = BTreeMap::new();
+        // Calls come by the ten thousand: names are compared once they are put together.
+        let mut by_callee: Quick<(usize, u64), Vec<RawCall<'_>>> = Quick::default();
+        let mut forms: Quick<(usize, usize, ArgumentKind), Uses<'_>> = Quick::default();
+        let mut first_calls: Quick<i64, RawCall<'_>> = Quick::default();
+        let callees = named(executable);
         for call in all_calls(executable) {
             first_calls.entry(call.callee).or_insert(call);
-            let callee = usize::try_from(call.callee)
-                .ok()
-                .and_then(|callee| executable.functions.get(callee))
-                .filter(|callee| callee.kind == FunctionKind::Packed);
-            if let Some(callee) = callee {
-                if callee.name.starts_with("vm.builtin.") {
-                    for (position, argument) in call.args.iter().enumerate().take(CHECKED) {
-                        if let Some(kind) = kind(executable, argument) {
-                            let form = (callee.name.as_str(), position, kind);
-                            kinds.entry(form).or_default().add(call);
-                        }
+            let callee = usize::try_from(call.callee).ok();
+            let Some(callee) = callee.and_then(|callee| *callees.get(callee)?) else {
+                continue;
+            };
+            if callee.is_builtin {
+                for (position, argument) in call.args.iter().enumerate().take(CHECKED) {
+                    if let Some(kind) = kind(executable, argument) {
+                        let form = (callee.index, position, kind);
+                        forms.entry(form).or_default().add(call);
                     }
                 }
-                calls
-                    .entry((&callee.name, call.args.len() as u64))
-                    .or_default()
-                    .push(call);
             }
+            let called = (callee.index, call.args.len() as u64);
+            by_callee.entry(called).or_default().push(call);
         }
+        let name = |index: usize| executable.functions.get(index).map(|it| it.name.as_str());
+        let calls = by_callee
+            .into_iter()
+            .filter_map(|((index, count), calls)| Some(((name(index)?, count), calls)))
+            .collect();
+        let kinds = forms
+            .into_iter()
+            .filter_map(|((index, at, kind), uses)| Some(((name(index)?, at, kind), uses)))
+            .collect();
         Self {
             executable,
             table: executable.functions.len(),
@@ -198,6 +232,7 @@ impl<'a> Program<'a> {
             calls,
             kinds,
             kv_caches: kv_caches(executable),
+            stray: stray::first(executable),
             first_calls,
         }
     }

@@ -7,7 +7,6 @@
 //! What only lies beside it is in no process: it counts once something loads it.
 
 use std::collections::{BTreeMap, HashMap};
-use std::path::Path;
 
 use super::load_set::LoadSet;
 use super::{libraries, system};
@@ -15,7 +14,6 @@ use crate::artifact::{Artifact, Role};
 use crate::container::{Binary, BinaryKind, Format, Platform, UndefinedSymbol};
 use crate::parts::stem;
 use crate::place::Place;
-use crate::shell;
 
 /// Whether a companion answers for a symbol: by its name, or where the symbol is
 /// bound to a library, as that library.
@@ -149,16 +147,12 @@ impl<'a> Companions<'a> {
 
 /// How libraries are loaded first, as one types it.
 pub(crate) fn load_first(format: Option<Format>, libraries: &[Place]) -> String {
-    let names: Vec<String> = libraries
-        .iter()
-        .map(|library| match library.path().parent() {
-            // A bare name is looked for on the system's paths.
-            Some(folder) if folder.as_os_str().is_empty() => {
-                shell::path(&Path::new(".").join(library.path()))
-            }
-            _ => shell::path(library.path()),
-        })
-        .collect();
+    let name = |library: &Place| match library.folder() {
+        // A bare name is looked for on the system's paths.
+        Some(folder) if folder.is_here() => format!("./{library}"),
+        _ => library.to_string(),
+    };
+    let names: Vec<String> = libraries.iter().map(name).collect();
     match format {
         Some(Format::Elf) => format!("LD_PRELOAD={}", names.join(":")),
         Some(Format::MachO) => format!("DYLD_INSERT_LIBRARIES={}", names.join(":")),

@@ -6,6 +6,8 @@
 //!   packages that each bring a VM runtime, as TVM and a fork of it do, are so many
 //!   processes. Where such runtimes hold a registry of their own they are taken
 //!   together: that two of them meet is then what is wrong.
+//! * Folders that `.pth` files of such a folder add to it are one with it; so are those
+//!   of PYTHONPATH and of the user, where the machine itself is asked.
 //! * What lies in one application (`.app`, `.apk`, `.aab`, `.ipa`) does in the same way.
 //! * The wheels of one folder become one such folder, unless a package is there in
 //!   two versions.
@@ -35,9 +37,12 @@ pub struct Installed {
     pub distribution: Distribution,
 }
 
+/// Folders of packages by the environment that they are one with.
+pub type Joined = BTreeMap<Place, Place>;
+
 /// Groups the parts found below one path that a user named, and assembles each
 /// group. Sets come in the order of their names.
-pub fn load_sets(members: Vec<Member>, packages: &[Installed]) -> Vec<LoadSet> {
+pub fn load_sets(members: Vec<Member>, packages: &[Installed], joined: &Joined) -> Vec<LoadSet> {
     let mut platforms: BTreeMap<(Platform, Architecture, bool), Vec<Member>> = BTreeMap::new();
     for member in members {
         let is_static = member.binary.kind == BinaryKind::Object;
@@ -48,7 +53,9 @@ pub fn load_sets(members: Vec<Member>, packages: &[Installed]) -> Vec<LoadSet> {
         );
         platforms.entry(key).or_default().push(member);
     }
-    let wheels = installations(packages);
+    let mut wheels = installations(packages);
+    let folders = joined.iter();
+    wheels.extend(folders.map(|(folder, becomes)| (folder.clone(), becomes.clone())));
     let mut groups = Vec::new();
     for (_, mut members) in platforms {
         members.sort_by(|a, b| a.path.cmp(&b.path));
@@ -117,12 +124,15 @@ fn installations(packages: &[Installed]) -> HashMap<Place, Place> {
     installations
 }
 
-/// The environment that a part lies in, or that its wheel becomes.
+/// The environment that a part's wheel becomes, or its folder is one with; or else the
+/// one that it lies in.
 fn installation(part: &Place, wheels: &HashMap<Place, Place>) -> Option<Place> {
-    environment(part).or_else(|| {
-        let mut folders = part.folders();
-        folders.find_map(|folder| wheels.get(&folder).cloned())
-    })
+    if wheels.is_empty() {
+        return environment(part);
+    }
+    let mut folders = part.folders();
+    let becomes = folders.find_map(|folder| wheels.get(&folder).cloned());
+    becomes.or_else(|| environment(part))
 }
 
 /// Members of one platform by the folder that holds their set.
@@ -139,7 +149,9 @@ fn split(members: Vec<Member>, wheels: &HashMap<Place, Place>) -> BTreeMap<Place
             (None, _) => others.push(member),
         }
     }
-    let apart = sets.into_iter().flat_map(by_package);
+    let apart = sets
+        .into_iter()
+        .flat_map(|(environment, members)| by_package(environment, members, wheels));
     let mut sets: BTreeMap<Place, Vec<Member>> = apart.collect();
     let territories = territories(&others);
     for member in others {
@@ -155,10 +167,17 @@ fn split(members: Vec<Member>, wheels: &HashMap<Place, Place>) -> BTreeMap<Place
 
 /// An environment whose packages bring several VM runtimes, per such package, with
 /// what lies in none of them.
-fn by_package((environment, members): (Place, Vec<Member>)) -> Vec<(Place, Vec<Member>)> {
+fn by_package(
+    environment: Place,
+    members: Vec<Member>,
+    wheels: &HashMap<Place, Place>,
+) -> Vec<(Place, Vec<Member>)> {
+    let is_environment = |folder: &Place| {
+        *folder == environment || wheels.get(folder).is_some_and(|one| *one == environment)
+    };
     let package = |member: &Member| {
         let mut folders = member.path.folders();
-        folders.find(|folder| folder.folder().as_ref() == Some(&environment))
+        folders.find(|folder| folder.folder().as_ref().is_some_and(is_environment))
     };
     let runtimes: Vec<&Member> = members
         .iter()

@@ -38,7 +38,7 @@ fn sets(parts: &[(&str, PartKind)]) -> BTreeMap<String, Vec<String>> {
         .iter()
         .map(|(path, kind)| member(path, kind.clone(), Platform::Linux))
         .collect();
-    load_sets(members, &[])
+    load_sets(members, &[], &Joined::new())
         .into_iter()
         .map(|set| {
             let paths = set
@@ -148,6 +148,7 @@ fn platforms_never_mix_and_wheels_are_folders() {
             ),
         ],
         &[],
+        &Joined::new(),
     )
     .into_iter()
     .map(|set| format!("{} {}", set.name, set.members.len()))
@@ -184,6 +185,7 @@ fn packages_go_with_the_parts_they_brought() {
             package("u/one/apache_tvm_ffi-0.1.12.dist-info/METADATA", "0.1.12"),
             package("u/two/apache_tvm_ffi-0.1.15.dist-info/METADATA", "0.1.15"),
         ],
+        &Joined::new(),
     );
     let versions: Vec<&str> = sets
         .iter()

@@ -30,7 +30,7 @@ pub struct Message {
     /// The format whose loader prints it, in place of releases.
     pub system: Option<String>,
     /// Where its text is: `library`, `cuda` (the CUDA part of a runtime), `python`,
-    /// `system`, `engine`, `browser`.
+    /// `system`, `driver`, `engine`, `browser`.
     #[serde(rename = "in")]
     pub place: String,
     /// Tag and file of the sources that print it.
@@ -145,12 +145,26 @@ pub(crate) fn of_system(key: &str, format: Format, values: &[(&str, &str)]) -> O
     Some(found.filled(values))
 }
 
-/// What an engine or a browser prints, which have no release of TVM.
-pub fn of_others(key: &str, values: &[(&str, &str)]) -> Option<String> {
-    let others = |message: &&Message| matches!(message.place.as_str(), "engine" | "browser");
+/// What a driver, an engine or a browser prints, which have no release of TVM.
+pub(crate) fn of_others(key: &str, values: &[(&str, &str)]) -> Option<String> {
+    let others =
+        |message: &&Message| matches!(message.place.as_str(), "driver" | "engine" | "browser");
     let mut messages = all().iter().filter(others);
     let found = messages.find(|message| message.key == key)?;
     Some(found.filled(values))
+}
+
+/// What every release prints, where a runtime has not been named.
+pub(crate) fn of_every_release(key: &str, values: &[(&str, &str)]) -> Option<String> {
+    let said = release::releases().iter().map(|known| {
+        let number = known.release.as_deref().unwrap_or_default();
+        let mut messages = all().iter().filter(|message| message.key == key);
+        let found = messages.find(|message| message.is_of(number))?;
+        Some(found.filled(values))
+    });
+    let said: BTreeSet<Option<String>> = said.collect();
+    let mut said = said.into_iter();
+    said.next().flatten().filter(|_| said.next().is_none())
 }
 
 /// Whether somebody prints such a text.
@@ -206,7 +220,13 @@ mod tests {
             constructor("0.20").as_deref(),
             Some("Invalid number of KV cache constructor args: 24")
         );
-        let config = |number| of_runtime("cache-config", &at(number), &[("length", "4")]);
+        let config = |number| {
+            of_runtime(
+                "cache-config",
+                &at(number),
+                &[("length", "4"), ("accepted", "5")],
+            )
+        };
         assert_eq!(
             config("0.26").as_deref(),
             Some("Check failed: cache_config.size() == 5 (4 vs. 5)")

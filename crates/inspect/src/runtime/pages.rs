@@ -228,6 +228,12 @@ mod tests {
     fn every_release_is_in_a_row_of_a_table() {
         let text = fill("{{table builtins = arity/vm.builtin.alloc_tensor | reads = vm_magics}}");
         assert!(text.starts_with("| release | builtins | reads |\n|---|---|---|\n| to "));
+        let (text, sources) = text.split_once("\n\n").expect("where it comes from");
+        assert!(sources.contains("is read from the wheels"), "{sources}");
+        assert!(
+            sources.ends_with("from the sources of each tag."),
+            "{sources}"
+        );
         let known = release::releases();
         let newest = known.last().and_then(|known| known.release.as_deref());
         assert!(!text.contains(newest.unwrap_or_default()), "{text}");

@@ -13,32 +13,43 @@ const REGISTER: [&str; 2] = ["register_global_func", "register_func"];
 pub fn registered(source: &str) -> Vec<&str> {
     let mut names = Vec::new();
     let mut rest = source;
-    // The last identifier, and whether only spaces and `(` came after it.
+    // Whether only spaces and comments came after the opening of a call that registers.
     let mut called = false;
-    while let Some(first) = rest.chars().next() {
-        if first == '#' {
-            rest = rest.split_once('\n').map_or("", |(_, after)| after);
-        } else if matches!(first, '"' | '\'') {
-            let (text, after) = string(rest, first);
-            let ends = after.trim_start();
-            if called && (ends.starts_with(',') || ends.starts_with(')')) {
-                names.push(text);
-            }
-            called = false;
-            rest = after;
-        } else if is_word(first) {
-            let end = rest.find(|c| !is_word(c)).unwrap_or(rest.len());
-            let (word, after) = rest.split_at_checked(end).unwrap_or((rest, ""));
-            let opened = after.trim_start_matches([' ', '\t']).strip_prefix('(');
-            called = REGISTER.contains(&word) && opened.is_some();
-            // The prefix of a string (`f"..."`) is a word too: what it holds is computed.
-            rest = opened.filter(|_| called).unwrap_or(after);
+    while let Some(at) = memchr::memchr3(b'#', b'"', b'\'', rest.as_bytes()) {
+        let (before, from) = rest.split_at_checked(at).unwrap_or((rest, ""));
+        called = if before.trim_start().is_empty() {
+            called
         } else {
-            called &= first.is_whitespace();
-            rest = rest.get(first.len_utf8()..).unwrap_or_default();
-        }
+            opens(before)
+        };
+        rest = match from.as_bytes().first() {
+            Some(b'#') => memchr::memchr(b'\n', from.as_bytes())
+                .and_then(|end| from.get(end..))
+                .unwrap_or_default(),
+            Some(quote) => {
+                let (text, after) = string(from, *quote);
+                let ends = after.trim_start();
+                if called && (ends.starts_with(',') || ends.starts_with(')')) {
+                    names.push(text);
+                }
+                called = false;
+                after
+            }
+            None => break,
+        };
     }
     names
+}
+
+/// Whether code ends with the opening of a call that registers, spaces aside. The
+/// prefix of a string (`f"..."`) is a word behind it: what that holds is computed.
+fn opens(code: &str) -> bool {
+    let called = code.trim_end().strip_suffix('(');
+    let called = called.map(|called| called.trim_end_matches([' ', '\t']));
+    called.is_some_and(|called| {
+        let before = REGISTER.iter().find_map(|name| called.strip_suffix(name));
+        before.is_some_and(|before| !before.ends_with(is_word))
+    })
 }
 
 fn is_word(c: char) -> bool {
@@ -46,30 +57,36 @@ fn is_word(c: char) -> bool {
 }
 
 /// The text of the string literal that `rest` begins with, and what follows it.
-fn string(rest: &str, quote: char) -> (&str, &str) {
-    let triple: String = [quote; 3].iter().collect();
-    let end: &str = match rest.starts_with(&triple) {
+fn string(rest: &str, quote: u8) -> (&str, &str) {
+    let triple = [quote; 3];
+    let end: &[u8] = match rest.as_bytes().starts_with(&triple) {
         true => &triple,
         false => triple.get(..1).unwrap_or_default(),
     };
+    let is_line = end.len() == 1;
     let body = rest.get(end.len()..).unwrap_or_default();
-    let mut at = 0;
-    while let Some(left) = body.get(at..) {
-        if left.starts_with(end) {
+    let mut at = 0usize;
+    while let Some(left) = body.as_bytes().get(at..) {
+        // A line end closes what was not closed: damaged source, not more of the text.
+        let found = match is_line {
+            true => memchr::memchr3(b'\\', quote, b'\n', left),
+            false => memchr::memchr2(b'\\', quote, left),
+        };
+        let Some(found) = found else { break };
+        at = at.saturating_add(found);
+        let left = body.get(at..).unwrap_or_default();
+        if left.as_bytes().starts_with(end) {
             let after = left.get(end.len()..).unwrap_or_default();
             return (body.get(..at).unwrap_or_default(), after);
         }
         let mut letters = left.chars();
-        let Some(letter) = letters.next() else { break };
-        // A line end closes what was not closed: damaged source, not more of the text.
-        if letter == '\n' && end.len() == 1 {
-            return ("", left);
-        }
-        let escaped = match letter {
-            '\\' => letters.next().map_or(0, char::len_utf8),
-            _ => 0,
-        };
-        at = at.saturating_add(letter.len_utf8()).saturating_add(escaped);
+        at = at.saturating_add(match letters.next() {
+            Some('\n') => return ("", left),
+            Some('\\') => letters
+                .next()
+                .map_or(1, |escaped| escaped.len_utf8().saturating_add(1)),
+            _ => 1,
+        });
     }
     ("", "")
 }
@@ -88,8 +105,15 @@ def unique(data): ...
     'a.b', override=True)
 def other(): ...
 tvm._ffi.register_func("c.d", lambda x: x)
+register_func(  # as "named"
+    "e.f")
+register_func ("""g.h""")
+"i"register_func("j.k")
 "#;
-        assert_eq!(registered(source), ["relax.run.unique", "a.b", "c.d"]);
+        assert_eq!(
+            registered(source),
+            ["relax.run.unique", "a.b", "c.d", "e.f", "g.h", "j.k"]
+        );
     }
 
     #[test]
@@ -102,6 +126,10 @@ register_func(f"a.{name}")
 register_func(name, "second")
 unregister_func("another")
 def register_func(name, f="default"): ...
+register_func(("in two"))
+register_func
+("on another line")
+éregister_func("of another name")
 print("register_func(", "text")
 x = "\"register_func('escaped')"
 register_func("not closed

@@ -117,6 +117,31 @@ mod tests {
     }
 
     #[test]
+    fn snapshots_answer_to_days_and_months() {
+        let name = |asked| by_name(asked).map(|profile| profile.name.as_str());
+        assert_eq!(name("snapshot-2023-06-15"), Some("snapshot-2023-06-10"));
+        assert_eq!(name("snapshot-2023-06"), Some("snapshot-2023-06-29"));
+        assert_eq!(name("snapshot-2024-07-20"), Some("tvm-0.17"));
+        assert_eq!(name("snapshot-2026-03-19"), Some("snapshot-2026-03-19"));
+        for other in [
+            "2022-01",
+            "2025-06",
+            "2026-03-20",
+            "2023-6",
+            "2023",
+            "2023-06-1a",
+            "",
+        ] {
+            assert!(by_name(&format!("snapshot-{other}")).is_none(), "{other}");
+        }
+        for spelling in ["tvm-0.15", "0.15", "v0.15.0"] {
+            assert_eq!(name(spelling), Some("tvm-0.15"));
+        }
+        let without = by_name("0.15").map(RuntimeProfile::runs_models);
+        assert_eq!(without, Some(false));
+    }
+
+    #[test]
     fn breaks_fall_between_the_releases_that_made_them() {
         let get = |name| by_name(name).expect("in the table");
         let slots = |name| get(name).context_slots.value.clone().unwrap_or_default();

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::join_objects::join_archive_objects;
 use super::{packages, static_parts};
 use crate::artifact::{Artifact, Libraries, Problem, ProblemKind, Role};
-use crate::container::{self, Binary, FileType, Parsed};
+use crate::container::{self, Binary, BinaryKind, FileType, Format, Parsed};
 use crate::error::DecodeError;
 use crate::limits::MAX_FACTS;
 use crate::module::{self, ModelLibrary, Payload, locate};
@@ -44,6 +44,8 @@ struct Reader {
     is_cut: bool,
     /// Memory, roughly, that all this takes, findings and verdicts included.
     weight: usize,
+    /// Bytes of the file itself.
+    whole: u64,
     /// Objects that are linked with a library.
     objects: Vec<Member>,
     /// Artifacts that are only a problem so far: archives may have hundreds of
@@ -57,7 +59,12 @@ impl Reader {
         let full = self.weight > MAX_FACTS;
         match event {
             Event::File(file) if full && file.depth > 0 => self.is_full(file.place),
-            Event::File(file) => read_file(&file, self),
+            Event::File(file) => {
+                if file.depth == 0 {
+                    self.whole = file.size;
+                }
+                read_file(&file, self);
+            }
             Event::Problem(problem) if full => self.is_full(&problem.place),
             Event::Problem(problem) => add_problem(problem, self),
         }
@@ -77,7 +84,7 @@ impl Reader {
             ),
             offset: None,
         };
-        note(member.whole_file(), problem, self);
+        note(member.whole_file(), self.whole, problem, self);
     }
 
     /// Adds what was read. A problem with its name may have come before it.
@@ -303,6 +310,11 @@ fn read_slice(place: Place, file: &VirtualFile<'_>, parsed: Parsed<'_>, reader: 
         module::read_device_needs(&parsed, library);
     }
     let mut problems: Vec<Problem> = libraries.iter().flat_map(limits_of).collect();
+    problems.extend(
+        libraries
+            .iter()
+            .filter_map(|one| without_symbol(one, &parsed)),
+    );
     // Hashing reads every page: of the files a project ships, not of the
     // runtimes and what comes with them, which are large and come signed.
     let is_client = uses_tvm(&parsed.binary) && !parts::comes_with_a_runtime(file.place);
@@ -394,6 +406,19 @@ fn limits_of(library: &ModelLibrary) -> Vec<Problem> {
     }
 }
 
+/// A blob in a shared library that no runtime finds, because its symbol is not there.
+fn without_symbol(library: &ModelLibrary, parsed: &Parsed<'_>) -> Option<Problem> {
+    let is_loaded = parsed.binary.kind == BinaryKind::SharedLibrary
+        && !matches!(parsed.binary.format, Format::Wasm | Format::VmExecutable);
+    (is_loaded && library.blob_symbol.is_none()).then(|| Problem {
+        kind: ProblemKind::Corrupt,
+        detail: String::from(
+            "a module blob without the symbol by which a runtime finds it, in a library that has its other symbols",
+        ),
+        offset: Some(library.file_offset),
+    })
+}
+
 /// A page that its code signature does not vouch for.
 fn signature_problem(bytes: &[u8], parsed: &Parsed<'_>) -> Option<Problem> {
     let start = usize::try_from(parsed.slice_offset).ok()?;
@@ -410,11 +435,14 @@ fn uses_tvm(binary: &Binary) -> bool {
 }
 
 fn add_problem(problem: source::Problem, reader: &mut Reader) {
-    note(problem.place.clone(), Problem::from(problem), reader);
+    let (place, size) = (problem.place.clone(), problem.size);
+    note(place, size, Problem::from(problem), reader);
 }
 
-fn note(place: Place, problem: Problem, reader: &mut Reader) {
+fn note(place: Place, size: u64, problem: Problem, reader: &mut Reader) {
     reader.weight = reader.weight.saturating_add(ARTIFACT);
+    // Only a compiler is ever left out for that.
+    let is_needless = problem.kind == ProblemKind::NotNeeded;
     let artifacts = &mut reader.facts.artifacts;
     let about = match artifacts.last() {
         Some(last) if last.path == place => artifacts.len().checked_sub(1),
@@ -424,7 +452,12 @@ fn note(place: Place, problem: Problem, reader: &mut Reader) {
         Some(artifact) => artifact.problems.push(problem),
         None => {
             reader.alone.insert(place.clone(), artifacts.len());
-            artifacts.push(Artifact::unread(place, 0, problem));
+            let mut artifact = Artifact::unread(place, size, problem);
+            if is_needless {
+                artifact.role = Role::RuntimePart;
+                artifact.part = Some(PartKind::Compiler);
+            }
+            artifacts.push(artifact);
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::rule::Rule;
 use crate::rules;
 use crate::runtime::RuntimeProfile;
 use crate::runtime::glue::{self, Glue};
-use crate::runtime::grouping;
+use crate::runtime::grouping::{self, Joined};
 use crate::runtime::load_set::LoadSet;
 use crate::runtime::member::Member;
 use crate::runtime::release;
@@ -45,6 +45,8 @@ pub(super) struct Runtimes<'a> {
     pub(super) faults: HashMap<&'a str, Fault>,
     /// Folders of packages that bring a runtime beside others of their environment.
     apart: HashSet<&'a Place>,
+    /// Folders that are one environment with another.
+    joined: &'a Joined,
 }
 
 impl<'a> Runtimes<'a> {
@@ -52,6 +54,7 @@ impl<'a> Runtimes<'a> {
     pub(super) fn of(
         load_sets: &'a [LoadSet],
         pages: &'a [(String, Glue)],
+        joined: &'a Joined,
         options: &'a ScanOptions,
         faults: HashMap<&'a str, Fault>,
     ) -> Self {
@@ -85,6 +88,7 @@ impl<'a> Runtimes<'a> {
             pages,
             faults,
             apart: apart.map(|set| &set.home).collect(),
+            joined,
         }
     }
 
@@ -105,9 +109,13 @@ impl<'a> Runtimes<'a> {
     /// The environment that a file lies in, or in it the package that brings a
     /// runtime of its own. What lies there runs there.
     pub(super) fn home(&self, artifact: &Artifact) -> Option<Place> {
-        let environment = grouping::environment(&artifact.path)?;
+        let mut around = artifact.path.folders();
+        let joined = around.find_map(|folder| self.joined.get(&folder).cloned());
+        let is_joined = joined.is_some();
+        let environment = joined.or_else(|| grouping::environment(&artifact.path))?;
         let mut folders = artifact.path.folders();
-        folders.find(|folder| *folder == environment || self.apart.contains(folder))
+        let home = folders.find(|folder| *folder == environment || self.apart.contains(folder));
+        home.or_else(|| is_joined.then_some(environment))
     }
 
     pub(super) fn candidates(&self, artifact: &Artifact) -> Vec<Candidate<'a>> {

@@ -167,7 +167,7 @@ impl<'a> Judge<'a> {
                 .collect::<Vec<_>>();
             return of_environments(judged);
         }
-        let libraries = libraries_of(artifact, &self.runtimes.provides);
+        let libraries = libraries_of(artifact, self.runtimes.provides);
         let judged = candidates
             .iter()
             .flat_map(|candidate| {

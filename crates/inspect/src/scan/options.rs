@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::shard::Shard;
 use crate::artifact::Artifact;
 use crate::runtime::RuntimeProfile;
+use crate::runtime::grouping::Joined;
 use crate::runtime::load_set::LoadSet;
 use crate::runtime::machine::Machine;
 use crate::target::Target;
@@ -30,6 +31,8 @@ pub struct ScanOptions {
     pub checksums: bool,
     /// The machine that the paths claim to be the whole of; what it lacks is an error.
     pub machine: Option<Arc<Machine>>,
+    /// Folders of packages that are one environment with another.
+    pub joined: Joined,
     /// Global functions that the application registers.
     pub provides: BTreeSet<String>,
 }

@@ -8,12 +8,12 @@ use rayon::prelude::*;
 use super::artifact_of::{FileFacts, facts, facts_of_bytes};
 use super::options::ScanOptions;
 use super::share::Shared;
-use super::{exports, packages, python_imports, registered};
+use super::{environments, exports, packages, python_imports, registered};
 use crate::artifact::{Artifact, Problem, ProblemKind, Role};
 use crate::documents::{self, Document};
 use crate::place::Place;
 use crate::runtime::glue::Glue;
-use crate::runtime::grouping::Installed;
+use crate::runtime::grouping::{Installed, Joined};
 use crate::runtime::java::Natives;
 use crate::runtime::load_set::LoadSet;
 use crate::runtime::member::Member;
@@ -43,6 +43,8 @@ pub(super) struct Reading {
     pub natives: Vec<Natives>,
     /// JavaScript packages that load wasm libraries, by name.
     pub pages: Vec<(String, Glue)>,
+    /// Folders that are one environment with another.
+    pub joined: Joined,
 }
 
 /// Which exports of compilers are wanted.
@@ -67,24 +69,38 @@ pub(super) fn read(
     progress.found(walk.files.len());
     let later = wanted == CompilerExports::AskedFor;
     let shared = Shared::default();
-    let files: Vec<FileFacts> = walk
-        .files
-        .into_par_iter()
-        // One file at a time: the first are a hundred times larger than the last.
-        .with_max_len(1)
-        .map(|file| {
-            let place = Place::file(file.path);
-            let mut found = facts(&place, later);
-            for artifact in &mut found.artifacts {
-                shared.share(artifact);
-            }
-            for link in file.links.into_iter().map(Place::file) {
-                found.link(&place, &link, later);
-            }
-            progress.read(place.path());
-            found
-        })
-        .collect();
+    let read_all = |files: Vec<source::FoundFile>| -> Vec<FileFacts> {
+        files
+            .into_par_iter()
+            // One file at a time: the first are a hundred times larger than the last.
+            .with_max_len(1)
+            .map(|file| {
+                let place = Place::file(file.path);
+                let mut found = facts(&place, later);
+                for artifact in &mut found.artifacts {
+                    shared.share(artifact);
+                }
+                for link in file.links.into_iter().map(Place::file) {
+                    found.link(&place, &link, later);
+                }
+                progress.read(place.path());
+                found
+            })
+            .collect()
+    };
+    let mut files = read_all(walk.files);
+    let members = files.iter().flat_map(|file| &file.members);
+    let core = members.filter(|member| member.kind.is_core());
+    let core: Vec<Place> = core.map(|member| member.path.clone()).collect();
+    // What an environment adds to its own folder is in the same process.
+    let (mut joined, added) = environments::follow(&core, &options.paths);
+    joined.extend(options.joined.clone());
+    if !added.is_empty() && options.shard.is_none() {
+        let more = source::walk(&added);
+        progress.found(more.files.len());
+        files.extend(read_all(more.files));
+        walk.problems.extend(more.problems);
+    }
     let mut facts = FileFacts::all(files);
     let folders = packages::folders(&facts.members);
     // Only a model library asks what Python registers; a runtime that is read alone is
@@ -110,7 +126,7 @@ pub(super) fn read(
     for problem in walk.problems {
         facts.artifacts.push(unread(problem));
     }
-    let load_sets = load_sets(facts.members, &packages, &facts.artifacts);
+    let load_sets = load_sets(facts.members, &packages, &facts.artifacts, &joined);
     let documents = walk
         .documents
         .par_iter()
@@ -130,6 +146,7 @@ pub(super) fn read(
         documents,
         pages,
         load_sets,
+        joined,
     }
 }
 
@@ -137,7 +154,13 @@ pub(super) fn read(
 pub(super) fn read_bytes(name: &str, bytes: &[u8]) -> Reading {
     let facts = facts_of_bytes(&Place::file(name), bytes);
     Reading {
-        load_sets: load_sets(facts.members, &facts.packages, &facts.artifacts),
+        load_sets: load_sets(
+            facts.members,
+            &facts.packages,
+            &facts.artifacts,
+            &Joined::new(),
+        ),
+        joined: Joined::new(),
         artifacts: facts.artifacts,
         natives: facts.natives,
         documents: Vec::new(),
@@ -146,8 +169,13 @@ pub(super) fn read_bytes(name: &str, bytes: &[u8]) -> Reading {
 }
 
 /// The load sets, and what clients in them ask of a registry that is there twice.
-fn load_sets(members: Vec<Member>, packages: &[Installed], artifacts: &[Artifact]) -> Vec<LoadSet> {
-    let mut sets = grouping::load_sets(members, packages);
+fn load_sets(
+    members: Vec<Member>,
+    packages: &[Installed],
+    artifacts: &[Artifact],
+    joined: &Joined,
+) -> Vec<LoadSet> {
+    let mut sets = grouping::load_sets(members, packages, joined);
     for set in sets.iter_mut().filter(|set| !set.duplicates().is_empty()) {
         let home = set.environment.as_ref().unwrap_or(&set.home);
         let clients = artifacts

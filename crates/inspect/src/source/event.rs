@@ -57,6 +57,8 @@ pub struct Problem {
     pub kind: ProblemKind,
     /// One line for a person.
     pub detail: String,
+    /// Bytes of what was not read, where they are known.
+    pub size: u64,
 }
 
 /// What [`super::visit`] reports.

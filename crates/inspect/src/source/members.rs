@@ -45,6 +45,7 @@ pub fn visit(place: &Place, out: &mut dyn FnMut(Event<'_>)) {
                 place: place.clone(),
                 kind,
                 detail,
+                size: 0,
             }));
         }
     }
@@ -75,6 +76,16 @@ struct Level {
     in_zip: Option<InZip>,
 }
 
+/// An archive while its members are handed out.
+struct Archive<'a> {
+    place: &'a Place,
+    size: u64,
+    /// Archives around its members.
+    depth: usize,
+    /// Whether what is unpacked of it was counted before.
+    is_counted: bool,
+}
+
 struct Visitor<'v> {
     out: &'v mut dyn FnMut(Event<'_>),
     /// Bytes that may still be unpacked.
@@ -89,11 +100,12 @@ impl Visitor<'_> {
     fn file(&mut self, place: &Place, bytes: &[u8], level: Level) {
         let Level { depth, in_zip } = level;
         let file_type = identify(bytes);
+        let size = bytes.len() as u64;
         (self.out)(Event::File(VirtualFile {
             place,
             file_type,
             bytes,
-            size: bytes.len() as u64,
+            size,
             depth,
             in_zip,
         }));
@@ -102,14 +114,18 @@ impl Visitor<'_> {
         }
         if depth >= MAX_NESTING {
             let detail = format!("archives are opened {MAX_NESTING} deep");
-            self.problem(place, ProblemKind::TooDeep, detail);
+            self.problem(place, size, ProblemKind::TooDeep, detail);
             return;
         }
         let left = self.left;
-        let inner = depth.saturating_add(1);
-        // What a gzip stream yields is counted where it is unpacked.
-        let counted = file_type == FileType::Gzip;
-        let mut visit = |member: Member<'_, '_>| self.member(place, member, inner, counted);
+        let archive = Archive {
+            place,
+            size,
+            depth: depth.saturating_add(1),
+            // What a gzip stream yields is counted where it is unpacked.
+            is_counted: file_type == FileType::Gzip,
+        };
+        let mut visit = |member: Member<'_, '_>| self.member(&archive, member);
         let read = match file_type {
             FileType::Ar | FileType::ThinAr => ar::members(bytes, &mut visit),
             FileType::Tar => tar::members(bytes, &mut visit),
@@ -124,32 +140,26 @@ impl Visitor<'_> {
             }
         };
         if self.left.get() == 0 {
-            self.bomb(place);
+            self.bomb(place, size);
         } else if let Err(error) = read {
             let kind = if error.is_limit {
                 ProblemKind::TooDeep
             } else {
                 ProblemKind::DamagedArchive
             };
-            self.problem(place, kind, error.to_string());
+            self.problem(place, size, kind, error.to_string());
         }
     }
 
     /// Whether to go on with the archive.
-    fn member(
-        &mut self,
-        archive: &Place,
-        member: Member<'_, '_>,
-        depth: usize,
-        counted: bool,
-    ) -> bool {
+    fn member(&mut self, archive: &Archive<'_>, member: Member<'_, '_>) -> bool {
         if self.stopped {
             return false;
         }
         self.members = self.members.saturating_add(1);
         if self.members > MAX_MEMBERS {
             let detail = format!("more than {MAX_MEMBERS} members");
-            self.problem(archive, ProblemKind::TooDeep, detail);
+            self.problem(archive.place, archive.size, ProblemKind::TooDeep, detail);
             self.stopped = true;
             return false;
         }
@@ -168,20 +178,21 @@ impl Visitor<'_> {
         if nothing && !is_unsafe {
             return true;
         }
-        let place = self.place(archive, &member.name);
+        let place = self.place(archive.place, &member.name);
         if is_unsafe {
             let detail = "the name is absolute or climbs out with `..`: do not unpack this archive";
-            self.problem(&place, ProblemKind::UnsafeName, detail.to_owned());
+            let kind = ProblemKind::UnsafeName;
+            self.problem(&place, member.size, kind, detail.to_owned());
         }
         if !nothing {
             let level = Level {
-                depth,
+                depth: archive.depth,
                 in_zip: member.in_zip,
             };
-            self.body(&place, member, level, counted);
+            self.body(&place, member, level, archive.is_counted);
         }
         if self.left.get() == 0 {
-            self.bomb(archive);
+            self.bomb(archive.place, archive.size);
         }
         !self.stopped
     }
@@ -195,7 +206,7 @@ impl Visitor<'_> {
                 } else {
                     ProblemKind::NotInspected
                 };
-                self.problem(place, kind, why.to_owned());
+                self.problem(place, member.size, kind, why.to_owned());
             }
             Body::Packed(stream) if counted => self.packed(place, member.size, stream, level),
             Body::Packed(stream) => {
@@ -225,12 +236,13 @@ impl Visitor<'_> {
         } else {
             MAX_MEMBER_IN_MEMORY
         };
-        let mut bytes = Vec::new();
         // The stated size may lie: one byte more than is kept shows it.
         let limit = wanted.saturating_add(1);
+        let room = size.saturating_add(1).min(limit);
+        let mut bytes = Vec::with_capacity(usize::try_from(room).unwrap_or(0));
         let read = Read::take(&mut *stream, limit).read_to_end(&mut bytes);
         if let Err(error) = read {
-            return self.does_not_unpack(place, &error);
+            return self.does_not_unpack(place, size, &error);
         }
         if bytes.len() as u64 <= wanted {
             return self.file(place, &bytes, level);
@@ -239,11 +251,11 @@ impl Visitor<'_> {
         let what = file_type.describe();
         if !is_needed {
             let detail = format!("{what} of {size} bytes, compressed: left packed");
-            return self.problem(place, ProblemKind::NotInspected, detail);
+            return self.problem(place, size, ProblemKind::NotInspected, detail);
         }
         if file_type == FileType::Zeros {
             let detail = format!("it begins with {limit} zeros: what follows was not looked at");
-            return self.problem(place, ProblemKind::NotInspected, detail);
+            return self.problem(place, size, ProblemKind::NotInspected, detail);
         }
         if !file_type.is_binary() && !file_type.is_archive() {
             // Nothing that is read further: its first bytes tell what it is.
@@ -262,27 +274,27 @@ impl Visitor<'_> {
                 drop(bytes);
                 self.file(place, &spilled, level);
             }
-            Err(SpillError::Read(error)) => self.does_not_unpack(place, &error),
+            Err(SpillError::Read(error)) => self.does_not_unpack(place, size, &error),
             Err(SpillError::Write(error)) => {
                 let detail = format!(
                     "{what} above {} MiB, compressed: there is no room for it in the folder \
                      for temporary files ({error})",
                     MAX_MEMBER_IN_MEMORY >> 20
                 );
-                self.problem(place, ProblemKind::NotInspected, detail);
+                self.problem(place, size, ProblemKind::NotInspected, detail);
             }
         }
     }
 
     /// Said once of an archive that unpacks to too much.
-    fn does_not_unpack(&mut self, place: &Place, error: &io::Error) {
+    fn does_not_unpack(&mut self, place: &Place, size: u64, error: &io::Error) {
         if self.left.get() > 0 {
             let detail = format!("it does not unpack: {error}");
-            self.problem(place, ProblemKind::DamagedArchive, detail);
+            self.problem(place, size, ProblemKind::DamagedArchive, detail);
         }
     }
 
-    fn bomb(&mut self, place: &Place) {
+    fn bomb(&mut self, place: &Place, size: u64) {
         if !self.stopped {
             let detail = format!(
                 "it unpacks to more than {} MiB and {MAX_UNPACK_RATIO} times its size, or to \
@@ -290,16 +302,18 @@ impl Visitor<'_> {
                 RATIO_FREE_BYTES >> 20,
                 MAX_UNPACKED_BYTES >> 20
             );
-            self.problem(place, ProblemKind::Bomb, detail);
+            self.problem(place, size, ProblemKind::Bomb, detail);
         }
         self.stopped = true;
     }
 
-    fn problem(&mut self, place: &Place, kind: ProblemKind, detail: String) {
+    /// Reports what has `size` bytes, as far as that is known.
+    fn problem(&mut self, place: &Place, size: u64, kind: ProblemKind, detail: String) {
         (self.out)(Event::Problem(Problem {
             place: place.clone(),
             kind,
             detail,
+            size,
         }));
     }
 }

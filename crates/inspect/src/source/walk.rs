@@ -159,8 +159,8 @@ pub fn walk(paths: &[PathBuf]) -> Walk {
 /// Whether a file is one that artcheck was writing when it was killed: half of a
 /// library that has another name.
 pub fn is_temporary(name: &OsStr) -> bool {
-    let name = name.to_string_lossy();
-    name.starts_with(".artcheck-") && name.ends_with(".tmp")
+    let name = name.as_encoded_bytes();
+    name.starts_with(b".artcheck-") && name.ends_with(b".tmp")
 }
 
 fn leads_up(link: &Path) -> bool {
@@ -196,7 +196,10 @@ impl Walker {
     }
 
     fn tree(&mut self, root: &Path) {
-        let mut entries = WalkDir::new(root).sort_by_file_name().into_iter();
+        // Siblings differ in their names alone: whole paths compare as the names do,
+        // which are not cut out for it.
+        let by_name = |a: &DirEntry, b: &DirEntry| a.path().as_os_str().cmp(b.path().as_os_str());
+        let mut entries = WalkDir::new(root).sort_by(by_name).into_iter();
         while let Some(entry) = entries.next() {
             match entry {
                 // The root is a directory even where it is reached by a link.
@@ -235,17 +238,21 @@ impl Walker {
 
     fn entry(&mut self, entry: &DirEntry) {
         let path = entry.path();
-        if is_temporary(entry.file_name()) {
+        let name = entry.file_name();
+        if is_temporary(name) {
             self.walk.passed_over = self.walk.passed_over.saturating_add(1);
             return;
         }
-        let suffix = path.extension().and_then(|suffix| suffix.to_str());
-        if suffix.is_some_and(|suffix| PASSED_OVER.contains(&suffix)) {
-            if DocumentKind::of(path).is_some() {
-                self.walk.documents.push(path.to_owned());
-                return;
+        let suffix = Path::new(name).extension();
+        let suffix = suffix.and_then(|suffix| suffix.to_str());
+        if let Some(suffix) = suffix.filter(|suffix| PASSED_OVER.contains(suffix)) {
+            if suffix == "json" {
+                if DocumentKind::of(path).is_some() {
+                    self.walk.documents.push(path.to_owned());
+                    return;
+                }
+                self.walk.packages.extend(npm_package(path));
             }
-            self.walk.packages.extend(npm_package(path));
             self.walk.passed_over = self.walk.passed_over.saturating_add(1);
             return;
         }
@@ -313,6 +320,7 @@ impl Walker {
             place: Place::file(path),
             kind,
             detail: detail.to_string(),
+            size: 0,
         });
     }
 }

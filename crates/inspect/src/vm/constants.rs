@@ -155,6 +155,12 @@ pub(super) fn read_words<'a>(
     reader.take(count.saturating_mul(8), what)
 }
 
+/// The same, stepped over.
+pub(super) fn pass_words(reader: &mut Reader<'_>, what: &'static str) -> Result<(), DecodeError> {
+    let count = reader.count(8, what)?;
+    reader.pass(count.saturating_mul(8), what)
+}
+
 /// `u8 code, u8 bits, u16 lanes`.
 pub(crate) fn read_dtype(reader: &mut Reader<'_>) -> Result<DataType, DecodeError> {
     Ok(DataType {

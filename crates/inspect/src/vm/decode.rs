@@ -99,9 +99,9 @@ impl Layout {
         let start = reader.position() as u64;
         let (count, telling) = constants::skim(&mut reader, table)?;
         let constants = start..reader.position() as u64;
-        constants::read_words(&mut reader, "the instruction offsets")?;
+        constants::pass_words(&mut reader, "the instruction offsets")?;
         let offsets = constants.end..reader.position() as u64;
-        constants::read_words(&mut reader, "the instruction words")?;
+        constants::pass_words(&mut reader, "the instruction words")?;
         let code = offsets.end..reader.position() as u64;
         if !reader.is_at_end() {
             return Err(reader.error(

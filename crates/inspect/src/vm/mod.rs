@@ -26,6 +26,7 @@ pub mod kv_cache;
 mod moves;
 mod short_text;
 pub mod stats;
+pub(crate) mod stray;
 mod text;
 pub mod value;
 

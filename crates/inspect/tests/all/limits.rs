@@ -4,9 +4,9 @@
 use std::io::Write;
 
 use artcheck_inspect::limits::{
-    MAX_BLOB_CANDIDATES, MAX_BLOB_HEAD, MAX_DECODED, MAX_ITEMS, MAX_KEPT_SYMBOLS,
-    MAX_MEMBER_IN_MEMORY, MAX_MEMBERS, MAX_METADATA, MAX_NESTING, MAX_WASM_MEMORY,
-    MAX_WASM_PADDING, RATIO_FREE_BYTES,
+    MAX_BLOB_CANDIDATES, MAX_BLOB_HEAD, MAX_DATAFLOW_CALLS, MAX_DATAFLOW_DEPTH, MAX_DECODED,
+    MAX_FACTS, MAX_ITEMS, MAX_KEPT_SYMBOLS, MAX_MEMBER_IN_MEMORY, MAX_MEMBERS, MAX_METADATA,
+    MAX_NESTING, MAX_REGIONS, MAX_WASM_MEMORY, MAX_WASM_PADDING, RATIO_FREE_BYTES,
 };
 use artcheck_inspect::vm::Magic;
 use artcheck_inspect::{ProblemKind, Role, ScanOptions, Severity, scan_bytes};
@@ -31,6 +31,7 @@ fn libraries(name: &str, bytes: &[u8], over: bool) -> usize {
     assert!(!scan.concerns_nothing() || !over, "{name}");
     for artifact in scan.artifacts.iter().filter(|_| over) {
         let is_said = !artifact.problems.is_empty() || artifact.role == Role::ModelLibrary;
+        assert!(artifact.size > 0, "{name}: {artifact:?}");
         assert!(is_said, "{name}: {artifact:?}");
     }
     let libraries = scan.artifacts.iter().flat_map(|one| &one.libraries);
@@ -265,6 +266,108 @@ fn metadata() {
         assert_eq!(is_limit, over, "{:?}", artifact.problems);
         let mut findings = scan.findings.iter();
         assert!(!over || !findings.any(|one| one.rule.code == "AC301"));
+    }
+}
+
+/// A COFF object of the big form, with so many sections of one byte.
+fn object_of(sections: usize) -> Vec<u8> {
+    let mut out = Bytes::default();
+    let class = [
+        0xc7, 0xa1, 0xba, 0xd1, 0xee, 0xba, 0xa9, 0x4b, 0xaf, 0x20, 0xfa, 0xf6, 0x6a, 0xa4, 0xdc,
+        0xb8,
+    ];
+    out.raw(&[0, 0, 0xff, 0xff, 2, 0, 0x64, 0x86, 0, 0, 0, 0]);
+    out.raw(&class).raw(&[0; 16]);
+    out.u32(sections as u32).u32(0).u32(0);
+    let first = 56 + 40 * sections;
+    for number in 0..sections {
+        out.raw(b".data\0\0\0").u32(0).u32(0).u32(1);
+        out.u32((first + number) as u32);
+        out.raw(&[0; 12]).u32(0x40);
+    }
+    out.0.resize(first + sections, 1);
+    out.0
+}
+
+#[test]
+fn regions() {
+    for (count, over) in [(MAX_REGIONS, false), (MAX_REGIONS + 1, true)] {
+        assert_eq!(libraries("many.obj", &object_of(count), over), 0);
+    }
+}
+
+/// A library whose `_metadata` is these instructions and functions behind it, which end
+/// in the constant 0.
+fn metadata_through(functions: &[Vec<u8>], instructions: &[Vec<i64>]) -> Vec<u8> {
+    let bytes = writer::assemble(Magic::V1, functions, &[writer::string("{}")], instructions);
+    wasm(&[(1024, &blob_of(bytes))], 0)
+}
+
+#[test]
+fn copies_of_copies() {
+    for (count, over) in [
+        (MAX_DATAFLOW_DEPTH / 2, false),
+        (MAX_DATAFLOW_DEPTH * 2, true),
+    ] {
+        let count = count as i64;
+        let mut instructions = vec![vec![1, 0, 1, 1, 2 << 56]];
+        instructions.extend((1..count).map(|at| vec![1, at, 1, 1, at - 1]));
+        instructions.push(vec![2, count - 1]);
+        let functions = [
+            writer::function(1, "_metadata", 0..count + 1, 0, count),
+            writer::function(0, "vm.builtin.copy", 0..0, -2, 0),
+        ];
+        let bytes = metadata_through(&functions, &instructions);
+        assert_eq!(libraries("copies.wasm", &bytes, over), 1);
+    }
+}
+
+#[test]
+fn functions_in_functions() {
+    for (count, over) in [
+        (MAX_DATAFLOW_CALLS / 2, false),
+        (MAX_DATAFLOW_CALLS * 2, true),
+    ] {
+        let count = count as i64;
+        let mut functions = vec![writer::function(1, "_metadata", 0..2, 0, 1)];
+        let mut instructions = Vec::new();
+        for at in 1..=count {
+            functions.push(writer::function(
+                1,
+                &format!("f{at}"),
+                2 * at..2 * at + 2,
+                0,
+                1,
+            ));
+            instructions.extend([vec![1, 0, at, 0], vec![2, 0]]);
+        }
+        functions.push(writer::function(0, "vm.builtin.copy", 0..0, -2, 0));
+        instructions.extend([vec![1, 0, count + 1, 1, 2 << 56], vec![2, 0]]);
+        let bytes = metadata_through(&functions, &instructions);
+        assert_eq!(libraries("calls.wasm", &bytes, over), 1);
+    }
+}
+
+#[test]
+fn facts_of_one_archive() {
+    let library = wasm(&[(1024, &blob())], 0);
+    // What a library takes at least, as is counted.
+    let each = 136 << 10;
+    for (count, over) in [
+        (MAX_FACTS / each / 2, false),
+        (MAX_FACTS / each + 100, true),
+    ] {
+        let mut archive = tar::Builder::new(Vec::new());
+        for number in 0..count {
+            let mut header = tar::Header::new_ustar();
+            header.set_size(library.len() as u64);
+            let name = format!("{number}.wasm");
+            archive
+                .append_data(&mut header, name, &library[..])
+                .unwrap();
+        }
+        let found = libraries("many.tar", &archive.into_inner().unwrap(), over);
+        assert_eq!(found == count, !over, "{found} of {count}");
     }
 }
 

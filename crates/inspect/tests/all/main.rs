@@ -11,6 +11,7 @@ mod container_fat;
 mod container_hostile;
 mod container_macho_pe;
 mod container_speed;
+mod damaged;
 mod device_needs;
 mod explain_pages;
 mod limits;

@@ -57,7 +57,7 @@ fn below(folder: &str) -> Vec<LoadSet> {
             }
         });
     }
-    grouping::load_sets(members, &packages)
+    grouping::load_sets(members, &packages, &grouping::Joined::new())
 }
 
 fn last_folder(set: &LoadSet) -> &str {

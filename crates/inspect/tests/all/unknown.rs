@@ -25,17 +25,22 @@ fn call(dst: i64, callee: i64, args: &[i64]) -> Vec<i64> {
 /// `main` creates a cache; its config is what `config` gives, a function of the
 /// table: 1 `helper`, 3 one of the host part.
 fn creates(config: i64) -> Vec<u8> {
-    let six = |value| [imm(0), imm(value)];
-    let values: Vec<i64> = [1, 2, 3, 4, 0, 1024].into_iter().flat_map(six).collect();
-    let mut kinds = vec![imm(0), imm(1)];
-    kinds.extend(six(0));
+    cache(config, &[0], &[1, 2, 3, 4, 0, 1024])
+}
+
+/// The same with an attention kind for each layer, and the config that `helper` gives.
+pub fn cache(config: i64, kinds: &[i64], values: &[i64]) -> Vec<u8> {
+    let shape_of = |values: &[i64]| {
+        let mut args = vec![imm(0), imm(values.len() as i64)];
+        args.extend(values.iter().flat_map(|value| [imm(0), imm(*value)]));
+        args
+    };
+    let (kinds, shape) = (shape_of(kinds), shape_of(values));
     let mut args = vec![imm(0); 28];
     args[0] = 5;
     args[6] = 6;
     // Tuples of tag and kernel; nothing for the rest.
     args[15..=22].fill(7);
-    let mut shape = vec![imm(0), imm(6)];
-    shape.extend(values);
     let code = [
         call(5, config, &[]),
         call(6, 4, &kinds),

@@ -15,6 +15,8 @@ namespace {
 // Not a power of two: the stacks' ends, where all the work is, would share a few sets
 // of the processor's caches, and every switch would miss them.
 constexpr std::size_t kStackBytes = 128 * 1024 + 17 * 64;
+// Of a simd-group at once: 32 times as many values.
+constexpr std::size_t kLanesStackBytes = 2048 * 1024 + 17 * 64;
 
 // The runner whose fiber begins on this operating-system thread.
 thread_local GroupRunner* current = nullptr;
@@ -27,8 +29,7 @@ GroupRunner::~GroupRunner() {
   if (stacks_ != nullptr) munmap(stacks_, stacks_bytes_);
 }
 
-void GroupRunner::grow_stacks(std::uint32_t threads) {
-  std::size_t bytes = threads * kStackBytes;
+void GroupRunner::grow_stacks(std::size_t bytes) {
   if (bytes <= stacks_bytes_) return;
   if (stacks_ != nullptr) munmap(stacks_, stacks_bytes_);
   stacks_ = nullptr;
@@ -72,7 +73,7 @@ void GroupRunner::begin(const Launch& launch) {
       for (int axis = 0; axis < 3; ++axis) positions_[axis * group_.position_stride + t] = at[axis];
     }
     threads_.resize(groups);
-    if (launch.barriers && groups > 1) grow_stacks(groups);
+    if (launch.barriers && groups > 1) grow_stacks(groups * kLanesStackBytes);
     return;
   }
   if (!launch.fibers) return;
@@ -83,7 +84,7 @@ void GroupRunner::begin(const Launch& launch) {
   threads_.resize(threads);
   // Divisions, once instead of at every switch.
   for (std::uint32_t t = 0; t < threads; ++t) position_of(t, threads_[t].position);
-  grow_stacks(threads);
+  grow_stacks(threads * kStackBytes);
 }
 
 Outcome GroupRunner::run(const std::uint32_t (&position)[3]) {
@@ -129,7 +130,8 @@ void GroupRunner::run_lanes() {
   }
   for (std::uint32_t n = 0; n < groups; ++n) {
     threads_[n].wait = kReady;
-    prepare_fiber(threads_[n].context, stacks_ + n * kStackBytes, kStackBytes, &fiber_entry);
+    prepare_fiber(threads_[n].context, stacks_ + n * kLanesStackBytes, kLanesStackBytes,
+                  &fiber_entry);
   }
   for (bool waits = true; waits;) {
     waits = false;

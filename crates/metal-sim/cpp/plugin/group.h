@@ -42,7 +42,7 @@ class GroupRunner {
   void enter(std::uint32_t thread);
   void leave(std::uint32_t thread);
   void position_of(std::uint32_t thread, std::uint32_t (&out)[3]) const;
-  void grow_stacks(std::uint32_t threads);
+  void grow_stacks(std::size_t bytes);
 
   const Launch* launch_ = nullptr;
   bool reverse_ = false;

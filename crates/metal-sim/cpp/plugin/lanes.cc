@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "syntax.h"
+#include "variance.h"
 
 namespace msim {
 namespace {
@@ -20,68 +21,6 @@ std::uint32_t size_of(const std::string& type) {
   if (type == "short" || type == "ushort" || type == "half") return 2;
   return type == "long" || type == "ulong" ? 8 : 4;
 }
-
-bool in_memory(const Symbol* s) { return s != nullptr && (s->space == "device" || s->space == "threadgroup"); }
-
-// Finds out which values differ between lanes.
-class Variance {
- public:
-  void run(Statements& body) {
-    do {
-      changed_ = false;
-      list(body, false);
-    } while (changed_);
-  }
-
- private:
-  void mark(Symbol* s, bool varying) {
-    if (varying && !s->varying) s->varying = changed_ = true;
-  }
-  bool of(Expr& e) {
-    bool any = false;
-    for (auto& part : e.parts) any |= of(part);
-    switch (e.kind) {
-      case Expr::kNumber: any = false; break;
-      case Expr::kName: any = e.symbol->varying; break;
-      case Expr::kMember: any = e.symbol->varying; break;
-      case Expr::kCall: any |= starts_with(e.text, "simd_"); break;
-      case Expr::kIndex:
-        if (in_memory(e.symbol)) {
-          any = e.parts[1].varying;
-        } else {
-          if (e.parts[1].varying) throw TranslateError(e.line, "a lane's own subscript");
-          any = e.symbol->varying;
-        }
-        break;
-      default: break;
-    }
-    return e.varying = any;
-  }
-  void list(Statements& all, bool parted) {
-    for (auto& s : all) one(s, parted);
-  }
-  void one(Statement& s, bool parted) {
-    bool value = false, condition = false;
-    for (auto& e : s.target) of(e);
-    for (auto& e : s.value) value |= of(e);
-    for (auto& e : s.condition) condition |= of(e);
-    switch (s.kind) {
-      case Statement::kDeclare: mark(s.symbol, value); break;
-      case Statement::kAssign:
-        if (!in_memory(s.target.front().symbol)) mark(s.target.front().symbol, value || parted);
-        break;
-      case Statement::kFor: mark(s.symbol, value || condition); break;
-      case Statement::kBarrier:
-        if (parted) throw TranslateError(s.line, "a barrier where lanes may have parted");
-        break;
-      default: break;
-    }
-    list(s.body, parted || condition);
-    list(s.otherwise, parted || condition);
-  }
-
-  bool changed_ = false;
-};
 
 class Emitter {
  public:
@@ -440,7 +379,7 @@ class Emitter {
 LanesText translate_lanes(const std::vector<Token>& tokens, std::size_t body,
                           const std::vector<Parameter>& parameters, const std::string& kernel) {
   Syntax syntax = parse_body(tokens, body, parameters);
-  Variance().run(syntax.body);
+  find_variance(syntax);
   LanesText made = Emitter(parameters).run(syntax);
   made.text = "#line 1 \"" + kernel + ".metal\"\n" + made.text;
   return made;

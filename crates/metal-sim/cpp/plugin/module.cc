@@ -74,6 +74,7 @@ class SimulatedModule final : public ffi::ModuleObj {
       kernel->stats = Report::global().add(kernel->info.name);
       kernel->stats->error = kernel->compiled.error;
       kernel->stats->cached = kernel->compiled.cached;
+      kernel->stats->lanes = kernel->compiled.translated.lanes;
       kernels_[name] = std::move(kernel);
     }
   }

@@ -65,7 +65,8 @@ std::string Report::json() {
     list << (&k == &kernels_.front() ? "" : ",") << "\n  {\"name\":" << quoted(k.name)
          << ",\"calls\":" << k.calls << ",\"threadgroups\":" << k.threadgroups
          << ",\"seconds\":" << static_cast<double>(k.nanoseconds) * 1e-9
-         << ",\"cached\":" << (k.cached ? "true" : "false");
+         << ",\"cached\":" << (k.cached ? "true" : "false")
+         << ",\"lanes\":" << (k.lanes ? "true" : "false");
     if (!k.unwritten.empty()) list << ",\"unwritten_read\":" << quoted(k.unwritten);
     if (!k.error.empty()) list << ",\"error\":" << quoted(k.error);
     list << "}";

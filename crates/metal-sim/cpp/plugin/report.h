@@ -13,6 +13,7 @@ struct KernelStats {
   std::string error;      // did not compile
   std::string unwritten;  // the first read of memory that nothing had written
   bool cached = false;
+  bool lanes = false;  // a simd-group at once
 };
 
 class Report {

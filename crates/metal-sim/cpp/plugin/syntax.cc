@@ -280,6 +280,10 @@ class Parser {
 
 bool scalar_type(const std::string& name) { return kTypes.count(name) != 0; }
 
+bool in_memory(const Symbol* s) {
+  return s != nullptr && (s->space == "device" || s->space == "threadgroup");
+}
+
 Syntax parse_body(const std::vector<Token>& tokens, std::size_t open,
                   const std::vector<Parameter>& parameters) {
   return Parser(tokens, open).run(parameters);

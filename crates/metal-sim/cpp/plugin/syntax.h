@@ -48,6 +48,8 @@ struct Syntax {
 };
 
 bool scalar_type(const std::string& name);
+// A device buffer or an array of the threadgroup.
+bool in_memory(const Symbol* symbol);
 
 // The body that opens at `tokens[open]`.
 Syntax parse_body(const std::vector<Token>& tokens, std::size_t open,

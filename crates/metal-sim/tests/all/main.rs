@@ -9,6 +9,7 @@ mod built;
 mod chain;
 mod common;
 mod faults;
+mod lanes;
 #[cfg(feature = "macho-host")]
 mod macho;
 mod matrices;

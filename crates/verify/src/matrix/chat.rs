@@ -13,7 +13,7 @@ use crate::error::{Error, Result};
 use crate::tokenizer::TokenName;
 
 /// The file's name in a model folder.
-const NAME: &str = "mlc-chat-config.json";
+pub(super) const NAME: &str = "mlc-chat-config.json";
 
 /// Where mlc-llm's tools, or people, put what `convert_weight` wrote.
 const WEIGHTS: [&str; 2] = ["tensor-cache.json", "ndarray-cache.json"];

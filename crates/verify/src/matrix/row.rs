@@ -14,6 +14,7 @@ use crate::session::{Entry, Kind, Schedule};
 use crate::tokenizer::{TokenName, TokenizerSource};
 use crate::weights::Source;
 
+use super::chat;
 use super::expect::{Expect, Similarity};
 
 /// One row.
@@ -123,6 +124,10 @@ impl Row {
         }
         if let Some(TokenizerSource::File(path)) = &self.tokenizer {
             files.push(("tokenizer", path.clone()));
+        }
+        let asks = self.prompts.iter().any(|prompt| prompt.ask.is_some());
+        if let Some(folder) = self.folder.as_ref().filter(|_| asks) {
+            files.push(("conversation template", folder.join(chat::NAME)));
         }
         files.extend(self.runtime.paths.iter().map(|p| ("runtime", p.clone())));
         files.extend(self.runtime.preload.iter().map(|p| ("preload", p.clone())));

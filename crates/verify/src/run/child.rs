@@ -238,13 +238,16 @@ impl Child {
         tokenizer: Option<&Tokenizer>,
     ) -> Result<Done> {
         let prompts: Vec<Vec<i32>> = inputs.iter().map(|i| i.tokens.clone()).collect();
+        let follow = followed(row, inputs)?;
+        // Beyond the reference's last step nothing is there to compare with.
+        let steps = follow.iter().map(Vec::len).max();
         let request = Request {
-            max_tokens: row.max_tokens,
+            max_tokens: steps.map_or(row.max_tokens, |steps| steps.min(row.max_tokens)),
             prefill_chunk: row.prefill_chunk,
             schedule: row.schedule,
             sampling: row.sampling,
             stop: Tokenizer::resolve(tokenizer, &stops(row)?),
-            follow: followed(row, inputs)?,
+            follow,
         };
         for _ in 0..row.warmup {
             self.once(decoder, request.clone(), &prompts, &mut |_, _| {})?;

@@ -199,7 +199,10 @@ fn cannot_run(row: &Row) -> Option<String> {
         .files()
         .iter()
         .filter(|(_, path)| !path.exists())
-        .map(|(what, path)| format!("no {what} {}", path.display()))
+        .map(|(what, path)| match unset(&path.to_string_lossy()) {
+            Some(name) => format!("{name} is not set; {what} {}", path.display()),
+            None => format!("no {what} {}", path.display()),
+        })
         .collect();
     if !missing.is_empty() {
         let get = row.get.as_ref();
@@ -261,4 +264,10 @@ fn median(figures: &[Figures]) -> Figures {
 /// A panic elsewhere must not hide the other rows.
 pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// The variable of a path that was left as it is written, because it is not set.
+fn unset(path: &str) -> Option<&str> {
+    let (_, after) = path.split_once("${")?;
+    after.split_once('}').map(|(name, _)| name)
 }

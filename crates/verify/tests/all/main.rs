@@ -13,3 +13,4 @@ mod matrix_file;
 mod metal_static;
 mod random_weights;
 mod reports;
+mod tokens;

@@ -83,16 +83,51 @@ fn x86_64(region: &Region<'_>, targets: &BTreeSet<u64>) -> Vec<(u64, u64)> {
     let (Some(first), Some(last)) = (targets.first(), targets.last()) else {
         return Vec::new();
     };
-    let places = region.data.windows(4).zip(0u64..);
-    let leads = places.filter_map(|(bytes, offset)| {
-        let distance = i32::from_le_bytes(bytes.try_into().ok()?);
-        let at = region.address.wrapping_add(offset);
-        let end = at.wrapping_add(4);
-        let target = end.wrapping_add_signed(distance.into());
-        let is_near = (*first..=*last).contains(&target);
-        (is_near && targets.contains(&target)).then_some((at, target))
+    let mut leads = Vec::new();
+    let mut from = 0usize;
+    while let Some(block) = region.data.get(from..).filter(|rest| rest.len() >= 4) {
+        let window = block.first_chunk::<WINDOW>();
+        let at = region.address.wrapping_add(from as u64);
+        let (places, next) = match window {
+            Some(window) if !may_lead(window, at, *first, *last) => (0, BLOCK),
+            Some(_) => (BLOCK, BLOCK),
+            None => (block.len(), block.len()),
+        };
+        let places = block.windows(4).take(places).zip(0u64..);
+        leads.extend(places.filter_map(|(bytes, offset)| {
+            let distance = i32::from_le_bytes(bytes.try_into().ok()?);
+            let at = at.wrapping_add(offset);
+            let target = at.wrapping_add(4).wrapping_add_signed(distance.into());
+            let is_near = (*first..=*last).contains(&target);
+            (is_near && targets.contains(&target)).then_some((at, target))
+        }));
+        from = from.saturating_add(next);
+    }
+    leads
+}
+
+/// Places tried together, and the bytes they look at.
+const BLOCK: usize = 32;
+const WINDOW: usize = BLOCK + 3;
+
+/// Whether a distance from one of the places at `at` may lead between `first` and
+/// `last`, by its upper two bytes. Without a branch and over arrays of one length, so
+/// that the compiler tries all at once.
+fn may_lead(window: &[u8; WINDOW], at: u64, first: u64, last: u64) -> bool {
+    let least = first.wrapping_sub(at.wrapping_add(4).wrapping_add(BLOCK as u64)) >> 16;
+    let most = last.wrapping_sub(at.wrapping_add(4)) >> 16;
+    let span = u16::try_from(most.wrapping_sub(least)).unwrap_or(u16::MAX);
+    let [low, high, ..] = least.to_le_bytes();
+    let least = u16::from_le_bytes([low, high]);
+    let from = |at: usize| window.get(at..)?.first_chunk::<BLOCK>();
+    let (Some(third), Some(fourth)) = (from(2), from(3)) else {
+        return true;
+    };
+    let any = third.iter().zip(fourth).fold(0u8, |any, (third, fourth)| {
+        let upper = u16::from_le_bytes([*third, *fourth]);
+        any | u8::from(upper.wrapping_sub(least) <= span)
     });
-    leads.collect()
+    any != 0
 }
 
 fn instructions<'a>(region: &'a Region<'_>) -> impl Iterator<Item = (u64, u32)> + 'a {

@@ -161,41 +161,40 @@ fn sections<Elf: FileHeader<Endian = Endianness>>(
             let last = segment.address.checked_add(size);
             segment.address <= address && last.is_some_and(|last| end <= last)
         };
-        // Whole pages overlap where segments meet: the one that is meant is the one
-        // that maps the section's own bytes.
         let is_same = |segment: &&Mapped| {
             address.wrapping_sub(offset) == segment.address.wrapping_sub(segment.offset)
         };
-        let around = mapped.iter().filter(holds);
-        let kind = match around
-            .clone()
-            .find(is_same)
-            .or_else(|| around.clone().next())
-        {
-            None => DamageKind::NotMapped,
-            Some(segment) => {
-                let same = is_same(&segment);
-                // Whole pages are mapped; what is behind the file's part is cleared
-                // where memory goes on.
-                let in_file = match segment.in_memory > segment.in_file {
-                    true => segment.in_file,
-                    false => pages(segment.in_file),
-                };
-                let in_file = end.wrapping_sub(segment.address) <= in_file;
-                let may = |flag: u32| segment.flags & flag != 0;
-                if !same {
-                    DamageKind::Moved
-                } else if !in_file {
-                    DamageKind::NotMapped
-                } else if flags.contains(elf::SHF_EXECINSTR) && !may(elf::PF_X.0) {
-                    DamageKind::NotExecutable
-                } else if flags.contains(elf::SHF_WRITE) && !may(elf::PF_W.0) {
-                    DamageKind::NotWritable
-                } else {
-                    continue;
-                }
+        let fault = |segment: &Mapped| {
+            // Whole pages are mapped; what is behind the file's part is cleared where
+            // memory goes on.
+            let in_file = match segment.in_memory > segment.in_file {
+                true => segment.in_file,
+                false => pages(segment.in_file),
+            };
+            let may = |flag: u32| segment.flags & flag != 0;
+            if !is_same(&segment) {
+                Some(DamageKind::Moved)
+            } else if end.wrapping_sub(segment.address) > in_file {
+                Some(DamageKind::NotMapped)
+            } else if flags.contains(elf::SHF_EXECINSTR) && !may(elf::PF_X.0) {
+                Some(DamageKind::NotExecutable)
+            } else if flags.contains(elf::SHF_WRITE) && !may(elf::PF_W.0) {
+                Some(DamageKind::NotWritable)
+            } else {
+                None
             }
         };
+        // Whole pages overlap where segments meet: one that is right is enough, and of
+        // others the one that maps the section's own bytes tells what is wrong.
+        let around = mapped.iter().filter(holds);
+        if around.clone().any(|segment| fault(segment).is_none()) {
+            continue;
+        }
+        let meant = around
+            .clone()
+            .find(is_same)
+            .or_else(|| around.clone().next());
+        let kind = meant.and_then(fault).unwrap_or(DamageKind::NotMapped);
         let name = image.sections.section_name(endian, section).unwrap_or(b"");
         let name = name.get(..MAX_NAME).unwrap_or(name);
         add(kind, String::from_utf8_lossy(name).into_owned(), offset);

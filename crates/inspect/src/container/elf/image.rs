@@ -81,7 +81,7 @@ impl<'data, Elf: FileHeader<Endian = Endianness>> Image<'data, Elf> {
             .map_err(|error| bad(header.e_phoff(endian).into(), "ELF program headers", error))?;
         for segment in segments {
             let (offset, size) = segment.file_range(endian);
-            if segment.p_type(endian) == elf::PT_LOAD {
+            if segment.p_type(endian) == elf::PT_LOAD && size > 0 {
                 within(data, offset, size, "an ELF segment")?;
             }
         }
@@ -122,10 +122,32 @@ impl<'data, Elf: FileHeader<Endian = Endianness>> Image<'data, Elf> {
                 bad(at, "an ELF dynamic segment", error)
             })?;
             if let Some(entries) = entries {
+                if entries.is_empty() && !self.holds_code() {
+                    return Ok(None);
+                }
+                if entries.is_empty() {
+                    let at = segment.p_offset(self.endian).into();
+                    let expected = "a dynamic section with entries";
+                    return Err(DecodeError::new(
+                        at,
+                        expected,
+                        "none: nothing would be linked",
+                    ));
+                }
                 return Ok(Some(self.collect_dynamic(entries)));
             }
         }
         Ok(None)
+    }
+
+    /// Whether there is code in the file. Files of debug information keep the headers of
+    /// what they were cut from, and nothing in it.
+    fn holds_code(&self) -> bool {
+        self.segments.iter().any(|segment| {
+            segment.p_type(self.endian) == elf::PT_LOAD
+                && segment.p_flags(self.endian).contains(elf::PF_X)
+                && segment.p_filesz(self.endian).into() > 0
+        })
     }
 
     fn collect_dynamic(&self, entries: &[Elf::Dyn]) -> Dynamic {

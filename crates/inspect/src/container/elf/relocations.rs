@@ -20,7 +20,7 @@ pub(super) struct Met {
     pub(super) slot: u64,
 }
 
-/// Where the loader meets the symbols of these numbers. Files whose relocations
+/// Where the loader meets the symbols of these numbers in the symbol table. Files whose relocations
 /// have no addend, of 32-bit machines, are not followed.
 pub(super) fn met<Elf: FileHeader<Endian = Endianness>>(
     image: &Image<'_, Elf>,
@@ -31,18 +31,35 @@ pub(super) fn met<Elf: FileHeader<Endian = Endianness>>(
     if wanted.is_empty() {
         return met;
     }
+    // Relocations come by the hundred thousand: whether one names a wanted symbol that
+    // was not met yet is one look at a table.
+    let mut open = Vec::new();
+    for number in wanted {
+        let number = usize::try_from(*number).unwrap_or(usize::MAX);
+        open.resize(open.len().max(number.saturating_add(1)), false);
+        if let Some(open) = open.get_mut(number) {
+            *open = true;
+        }
+    }
     let lists = [(&dynamic.relocations, false), (&dynamic.lazy, true)];
     let mut order = 0usize;
     for (list, of_functions) in lists {
         for entry in entries(image, list) {
             order = order.saturating_add(1);
             let symbol = entry.r_sym(image.endian, false);
-            if wanted.contains(&symbol) {
-                met.entry(symbol).or_insert_with(|| Met {
-                    order,
-                    lazy: of_functions && !dynamic.binds_now,
-                    slot: entry.r_offset(image.endian).into(),
-                });
+            let number = usize::try_from(symbol).unwrap_or(usize::MAX);
+            let Some(is_open) = open.get_mut(number).filter(|open| **open) else {
+                continue;
+            };
+            *is_open = false;
+            let place = Met {
+                order,
+                lazy: of_functions && !dynamic.binds_now,
+                slot: entry.r_offset(image.endian).into(),
+            };
+            met.insert(symbol, place);
+            if met.len() == wanted.len() {
+                return met;
             }
         }
     }

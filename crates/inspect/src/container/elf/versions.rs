@@ -73,9 +73,8 @@ pub(super) fn definitions<Elf: FileHeader<Endian = Endianness>>(
         .version_definitions
         .and_then(|address| image.at_address(address))
         .map(|(_, bytes)| bytes);
-    let mut left = at.map_or(0, |bytes| {
-        bytes.len() / size_of::<elf::Verdef<Endianness>>()
-    });
+    // As above: no more entries than fit, which take 20 bytes each.
+    let mut left = at.map_or(0, |bytes| bytes.len() / 20);
     while let Some(bytes) = at.filter(|_| left > 0) {
         left = left.saturating_sub(1);
         let Ok((definition, _)) = pod::from_bytes::<elf::Verdef<Endianness>>(bytes) else {

@@ -27,7 +27,7 @@ pub(super) enum Called {
 
 /// The image of a library.
 pub(super) struct Image<'a> {
-    pub(super) machine: Box<dyn Machine>,
+    pub(super) machine: Box<dyn Machine<'a> + 'a>,
     code: Vec<Piece<'a>>,
     data: Vec<Piece<'a>>,
     linkage: Linkage,

@@ -9,37 +9,13 @@
 mod follow;
 mod image;
 
-use serde::Serialize;
-
 use super::ModelLibrary;
+use super::recovered::{Recovered, Unread};
 use super::symbols::vm_tir_functions;
 use crate::container::Parsed;
 use crate::vm::{Executable, FunctionKind};
 use follow::Reader;
 use image::Image;
-
-/// An executable with the bodies that were read from host code.
-#[derive(Debug, Clone, PartialEq, Serialize)]
-pub struct Recovered {
-    /// Index of its module in the blob.
-    pub module: usize,
-    /// The executable with the bodies; functions that only host code names are behind
-    /// those of its table.
-    #[serde(skip)]
-    pub executable: Executable,
-    /// Functions whose code could not be read.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub unread: Vec<Unread>,
-}
-
-/// A compiled function that could not be read.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub struct Unread {
-    /// Its name.
-    pub name: String,
-    /// Where reading ended, and why.
-    pub why: String,
-}
 
 /// Fills in what compiled VM functions do, where there are some.
 pub(super) fn read(library: &mut ModelLibrary, parsed: &Parsed<'_>) {

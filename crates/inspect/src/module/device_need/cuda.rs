@@ -7,7 +7,7 @@
 
 use object::elf;
 
-use super::fields::{elf_flags, half, text, word};
+use super::fields::{beginning, elf_flags, half, text, word};
 use crate::module::need::{CudaImage, DeviceNeed, Reach};
 
 /// First ABI version with the SM in the second byte.
@@ -53,7 +53,8 @@ fn cubin(code: &[u8]) -> Option<CudaImage> {
 }
 
 fn ptx(code: &[u8]) -> Option<CudaImage> {
-    let target = text(code)?
+    // It is in the first lines.
+    let target = text(beginning(code))?
         .lines()
         .find_map(|line| line.trim().strip_prefix(".target sm_"))?;
     let digits: String = target.chars().take_while(char::is_ascii_digit).collect();

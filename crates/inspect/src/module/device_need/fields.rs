@@ -3,11 +3,19 @@
 use object::elf;
 
 /// Code that is looked at for its text; kernels are far smaller.
-const MAX_TEXT: usize = 16 << 20;
+pub(super) const MAX_TEXT: usize = 16 << 20;
 
-/// Code as text, without the zeros at its end.
+/// As much of the code as is looked at for its text.
+pub(super) fn beginning(code: &[u8]) -> &[u8] {
+    code.get(..MAX_TEXT).unwrap_or(code)
+}
+
+/// Code as text, without the zeros at its end; `None` where it is none, or longer than
+/// is read.
 pub(super) fn text(code: &[u8]) -> Option<&str> {
-    let code = code.get(..code.len().min(MAX_TEXT))?;
+    if code.len() > MAX_TEXT {
+        return None;
+    }
     let end = code
         .iter()
         .rposition(|byte| *byte != 0)

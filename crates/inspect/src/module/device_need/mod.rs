@@ -20,7 +20,7 @@ pub fn read(parsed: &Parsed<'_>, library: &mut ModelLibrary) {
         .iter()
         .find(|region| region.name == library.region);
     let start = usize::try_from(library.region_offset).unwrap_or(usize::MAX);
-    let Some(blob) = region.and_then(|region| region.data.get(start..)) else {
+    let Some(blob) = region.and_then(|region| region.data.bytes().behind(start)) else {
         return;
     };
     let Ok(decoded) = &mut library.blob else {

@@ -13,7 +13,7 @@ mod vulkan;
 mod webgpu;
 
 use super::Payload;
-use crate::bytes::Reader;
+use crate::bytes::{Bytes, Reader};
 use crate::error::DecodeError;
 use crate::vm::Executable;
 
@@ -32,12 +32,13 @@ pub(super) fn is_vm_executable(kind: &str) -> bool {
 /// the cursor that came by it.
 pub(super) fn decode_exact<'a>(
     kind: &str,
-    bytes: &'a [u8],
+    bytes: Bytes<'a>,
     start: usize,
     around: &Reader<'a>,
 ) -> Payload {
     let attempt = if is_vm_executable(kind) {
-        Executable::read(around.over(bytes.get(start..).unwrap_or_default(), 0))
+        let own = bytes.behind(start).unwrap_or(Bytes::from(&[][..]));
+        Executable::read(around.over(own, 0))
             .map(|executable| Some(Payload::VmExecutable(Box::new(executable))))
     } else {
         by_trial(kind, &around.over(bytes, start)).map_err(|mut error| {

@@ -19,10 +19,10 @@ const TEXT_PARAMETERS: usize = 3;
 
 /// Reads the names. A part that holds the registry may register without calling
 /// anything by a name that is left in it.
-pub(super) fn follow(
-    machine: &mut dyn Machine,
-    parsed: &Parsed<'_>,
-    texts: &[Piece<'_>],
+pub(super) fn follow<'a>(
+    machine: &mut dyn Machine<'a>,
+    parsed: &'a Parsed<'_>,
+    texts: &[Piece<'a>],
     holds_registry: bool,
 ) -> Registrations {
     let Some((sites, takes)) = Sites::of(machine, parsed) else {
@@ -64,9 +64,9 @@ pub(super) fn follow(
 
 type Places = HashSet<u64, foldhash::fast::RandomState>;
 
-struct Reader<'a> {
-    machine: &'a mut dyn Machine,
-    sites: &'a Sites<'a>,
+struct Reader<'r, 'a> {
+    machine: &'r mut dyn Machine<'a>,
+    sites: &'r Sites<'a>,
     /// By address.
     texts: Vec<Piece<'a>>,
     /// The functions that register, by address or cell.
@@ -88,10 +88,10 @@ struct Course {
     passed: Option<Takes>,
 }
 
-impl Reader<'_> {
+impl<'a> Reader<'_, 'a> {
     /// Follows one function from its first instruction to its last. The answer is
     /// how it takes the name that it registers, if its callers give it.
-    fn function(&mut self, code: Piece<'_>) -> Option<Takes> {
+    fn function(&mut self, code: Piece<'a>) -> Option<Takes> {
         let mut state = State::entry(self.machine.parameters(), self.machine.stack());
         let mut course = Course {
             branches: Map::default(),

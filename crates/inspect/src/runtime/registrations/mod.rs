@@ -22,7 +22,11 @@ pub(super) use registrar::Registrations;
 
 /// Reads the registrations of a part; nothing where its instruction set or its
 /// format is not known.
-pub(super) fn read(parsed: &Parsed<'_>, texts: &[Piece<'_>], kind: &PartKind) -> Registrations {
+pub(super) fn read<'a>(
+    parsed: &'a Parsed<'_>,
+    texts: &[Piece<'a>],
+    kind: &PartKind,
+) -> Registrations {
     let holds_registry = kind.is_core();
     if parsed.binary.architecture == Architecture::Wasm32 {
         return wasm::follow(parsed.data, texts);

@@ -11,6 +11,56 @@ pub(super) type Map<V> = HashMap<u64, V, foldhash::fast::RandomState>;
 /// Calls that are kept; the largest libtvm has a million.
 const MOST: usize = 1 << 23;
 
+/// Addresses of code, a bit for each byte of it, and others.
+struct Marks {
+    /// First address, length and bits of each piece, by address.
+    pieces: Vec<(u64, u64, Vec<u64>)>,
+    others: Map<()>,
+}
+
+impl Marks {
+    /// None in code that is sorted by address.
+    fn of(code: &[Piece<'_>]) -> Self {
+        let pieces = code.iter().map(|piece| {
+            let bits = vec![0; piece.data.len().div_ceil(64)];
+            (piece.address, piece.data.len() as u64, bits)
+        });
+        Self {
+            pieces: pieces.collect(),
+            others: Map::default(),
+        }
+    }
+
+    /// The index of the piece that holds an address, and the place of its bit.
+    fn place(&self, address: u64) -> Option<(usize, usize, u64)> {
+        let after = self.pieces.partition_point(|(start, ..)| *start <= address);
+        let index = after.checked_sub(1)?;
+        let (start, length, _) = self.pieces.get(index)?;
+        let at = address.checked_sub(*start).filter(|at| at < length)?;
+        let bit = 1u64.wrapping_shl(u32::try_from(at % 64).ok()?);
+        Some((index, usize::try_from(at / 64).ok()?, bit))
+    }
+
+    fn set(&mut self, address: u64) {
+        let place = self.place(address);
+        let bits = place.and_then(|(piece, word, bit)| {
+            Some((self.pieces.get_mut(piece)?.2.get_mut(word)?, bit))
+        });
+        match bits {
+            Some((bits, bit)) => *bits |= bit,
+            None => drop(self.others.insert(address, ())),
+        }
+    }
+
+    fn holds(&self, address: u64) -> bool {
+        let Some((piece, word, bit)) = self.place(address) else {
+            return self.others.contains_key(&address);
+        };
+        let bits = self.pieces.get(piece).and_then(|piece| piece.2.get(word));
+        bits.is_some_and(|bits| bits & bit != 0)
+    }
+}
+
 /// Functions and their calls. A function of another library is known by the cell
 /// that it is called through.
 pub(super) struct Sites<'a> {
@@ -26,7 +76,10 @@ pub(super) struct Sites<'a> {
 impl<'a> Sites<'a> {
     /// Finds the calls of a part, and in it the functions that register by their
     /// name; `None` where there is none of those.
-    pub(super) fn of(machine: &dyn Machine, parsed: &'a Parsed<'_>) -> Option<(Self, Map<Takes>)> {
+    pub(super) fn of(
+        machine: &dyn Machine<'a>,
+        parsed: &'a Parsed<'_>,
+    ) -> Option<(Self, Map<Takes>)> {
         let linkage = container::linkage(parsed, |name| registrar(name).is_some());
         let mut known = Map::default();
         let mut stubs = Map::default();
@@ -55,7 +108,7 @@ impl<'a> Sites<'a> {
         Some((sites, known))
     }
 
-    fn find(&mut self, machine: &dyn Machine, known: &Map<Takes>) {
+    fn find(&mut self, machine: &dyn Machine<'a>, known: &Map<Takes>) {
         let mut calls = Vec::new();
         for piece in &self.code {
             machine.through_cells(*piece, &mut |site, cell, is_jump| {
@@ -70,8 +123,17 @@ impl<'a> Sites<'a> {
                 }
             });
         }
+        let mut marks = Marks::of(&self.code);
+        let starts = self.linkage.starts.iter();
+        for address in starts.chain(self.stubs.keys()).chain(known.keys()) {
+            marks.set(*address);
+        }
         for piece in &self.code {
             machine.calls(*piece, &mut |site, target| {
+                // Most of what looks like a call is none.
+                if !marks.holds(target) {
+                    return;
+                }
                 let callee = self.stubs.get(&target).copied().unwrap_or(target);
                 let is_function = || self.linkage.starts.binary_search(&callee).is_ok();
                 if calls.len() < MOST && (known.contains_key(&callee) || is_function()) {

@@ -6,6 +6,7 @@
 //! function that calls one of them without a name hands on the name that its own callers
 //! give.
 
+use std::cell::OnceCell;
 use std::collections::BTreeSet;
 
 use wasmparser::{
@@ -58,6 +59,8 @@ struct Module<'a> {
     imported: u32,
     /// Exported functions that have to do with registering.
     exports: Vec<(Takes, u32)>,
+    /// What may be a call: function, and place of the body that calls it; sorted.
+    calls: OnceCell<Vec<(u32, u32)>>,
 }
 
 impl<'a> Module<'a> {
@@ -120,10 +123,28 @@ impl<'a> Module<'a> {
 
     /// The functions whose code may hold a call of one.
     fn callers(&self, function: u32) -> Vec<u32> {
-        let call = memchr::memmem::Finder::new(&call_of(function)).into_owned();
-        let own = (self.imported..).zip(&self.bodies);
-        let callers = own.filter(|(_, body)| call.find(body.as_bytes()).is_some());
-        callers.map(|(number, _)| number).collect()
+        let calls = self.calls.get_or_init(|| self.calls());
+        let first = calls.partition_point(|(called, _)| *called < function);
+        let calls = calls.get(first..).unwrap_or_default().iter();
+        let calls = calls.take_while(|(called, _)| *called == function);
+        calls
+            .map(|(_, place)| place.saturating_add(self.imported))
+            .collect()
+    }
+
+    /// Whatever bytes look like a call, in all bodies at once.
+    fn calls(&self) -> Vec<(u32, u32)> {
+        let mut calls = Vec::new();
+        for (place, body) in (0u32..).zip(&self.bodies) {
+            let code = body.as_bytes();
+            for at in memchr::memchr_iter(CALL, code) {
+                let called = at.checked_add(1).and_then(|at| code.get(at..));
+                calls.extend(called.and_then(number).map(|called| (called, place)));
+            }
+        }
+        calls.sort_unstable();
+        calls.dedup();
+        calls
     }
 
     /// The functions that register by what their callers give them.
@@ -227,19 +248,23 @@ impl Reader<'_> {
     }
 }
 
-/// The bytes of a call.
-fn call_of(function: u32) -> Vec<u8> {
-    let mut bytes = vec![CALL];
-    let mut rest = function;
-    loop {
-        let low = rest.to_le_bytes()[0] & 0x7f;
-        rest >>= 7;
-        if rest == 0 {
-            bytes.push(low);
-            return bytes;
+/// The number that bytes begin with, in as few of them as linkers write.
+fn number(bytes: &[u8]) -> Option<u32> {
+    let mut value = 0u32;
+    for (index, byte) in (0u32..5).zip(bytes) {
+        let part = u32::from(byte & 0x7f);
+        let shift = index.checked_mul(7)?;
+        let placed = part.checked_shl(shift)?;
+        if placed.checked_shr(shift)? != part {
+            return None;
         }
-        bytes.push(low | 0x80);
+        value |= placed;
+        if byte & 0x80 == 0 {
+            let is_short = index == 0 || part != 0;
+            return is_short.then_some(value);
+        }
     }
+    None
 }
 
 #[cfg(test)]
@@ -323,6 +348,22 @@ mod tests {
         let found = follow(&bytes, &texts);
         assert_eq!(found.names, BTreeSet::from(["first.name".to_owned()]));
         assert!(found.is_complete);
+    }
+
+    #[test]
+    fn numbers_are_as_short_as_they_can_be() {
+        assert_eq!(number(&[5, 0x80]), Some(5));
+        assert_eq!(number(&[0x80, 1]), Some(128));
+        assert_eq!(number(&[0xff, 0xff, 0xff, 0xff, 0x0f]), Some(u32::MAX));
+        for bytes in [
+            &[][..],
+            &[0x80],
+            &[0x85, 0],
+            &[0xff, 0xff, 0xff, 0xff, 0x1f],
+            &[0x80; 6],
+        ] {
+            assert_eq!(number(bytes), None, "{bytes:x?}");
+        }
     }
 
     #[test]

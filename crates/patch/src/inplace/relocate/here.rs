@@ -41,7 +41,7 @@ impl<'a> Here<'a> {
         let Some(leaf) = leaf(name) else { return false };
         let keeps = Path::new(name).is_file() && !self.has(own_folder, own_folder, leaf);
         if keeps {
-            self.keep(&format!("needed library {name}"), leaf, "exists");
+            self.keep(&format!("needed library {name}"), leaf, "is there");
         }
         keeps
     }
@@ -77,8 +77,8 @@ impl<'a> Here<'a> {
 
     fn keep(&mut self, what: &str, leaf: &str, how: &str) {
         let told = format!(
-            "{what} stays: {leaf} {how} on this machine and is not beside the file; \
-             put a copy there, and relocate again"
+            "{what} stays: on this machine {leaf} {how}, and not beside the file; \
+             copy it beside the file and relocate again"
         );
         if !self.kept.contains(&told) {
             self.kept.push(told);

@@ -1,0 +1,28 @@
+//! What was read of VM functions that are compiled to host code.
+
+use serde::Serialize;
+
+use crate::vm::Executable;
+
+/// An executable with the bodies that were read from host code.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Recovered {
+    /// Index of its module in the blob.
+    pub module: usize,
+    /// The executable with the bodies; functions that only host code names are behind
+    /// those of its table.
+    #[serde(skip)]
+    pub executable: Executable,
+    /// Functions whose code could not be read.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub unread: Vec<Unread>,
+}
+
+/// A compiled function that could not be read.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Unread {
+    /// Its name.
+    pub name: String,
+    /// Where reading ended, and why.
+    pub why: String,
+}

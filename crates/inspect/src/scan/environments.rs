@@ -1,0 +1,135 @@
+//! Python environments of several folders: what the `.pth` files of `site-packages`
+//! add to it, and which packages there have to do with TVM.
+//!
+//! Told by files alone; nothing is executed, so the code lines of `.pth` files are
+//! passed over.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use super::packages;
+use crate::place::Place;
+use crate::runtime::distribution::Distribution;
+use crate::runtime::grouping::{self, Joined};
+
+/// Folders of packages that hold parts of a load set, whatever package brought them.
+const PARTS: [&str; 3] = ["tvm", "tvm_ffi", "mlc_llm"];
+/// Bytes of a package's list of files, of its METADATA, and of a `.pth` file.
+const MAX_RECORD: u64 = 8 << 20;
+const MAX_SMALL: u64 = 256 << 10;
+/// Folders that an environment may add.
+const MAX_ADDED: usize = 64;
+
+/// The folders that the `.pth` files of an environment add to it, with the file.
+pub fn added_by_pth(site: &Path) -> Vec<(String, PathBuf)> {
+    let mut added = Vec::new();
+    for file in children(site) {
+        if file.extension().is_none_or(|end| end != "pth") || !file.is_file() {
+            continue;
+        }
+        let name = file.file_name().unwrap_or_default().to_string_lossy();
+        let text = packages::beginning(&file, MAX_SMALL).unwrap_or_default();
+        let lines = text.lines().map(str::trim);
+        let folders = lines.filter(|line| {
+            let is_code = line.starts_with("import ") || line.starts_with("import\t");
+            !line.is_empty() && !line.starts_with('#') && !is_code
+        });
+        let folders = folders.map(|line| (name.clone().into_owned(), site.join(line)));
+        added.extend(folders.filter(|(_, folder)| folder.is_dir()));
+    }
+    added.truncate(MAX_ADDED);
+    added
+}
+
+/// What the packages of the family, and those that ask for one of it, have directly in
+/// an environment, by name.
+pub fn packages(site: &Path) -> BTreeMap<String, PathBuf> {
+    let mut names: BTreeSet<String> = PARTS.map(str::to_owned).into();
+    for package in children(site) {
+        if package.extension().is_some_and(|end| end == "dist-info") {
+            names.extend(of_distribution(&package));
+        }
+    }
+    let places = names.into_iter().map(|name| {
+        let place = site.join(&name);
+        (name, place)
+    });
+    places.filter(|(_, place)| place.exists()).collect()
+}
+
+/// The folders and libraries directly in `site-packages` that a package brought.
+fn of_distribution(info: &Path) -> BTreeSet<String> {
+    let metadata = packages::beginning(&info.join("METADATA"), MAX_SMALL);
+    if metadata.is_none_or(|text| Distribution::parse(&text).is_none()) {
+        return BTreeSet::new();
+    }
+    let record = packages::beginning(&info.join("RECORD"), MAX_RECORD).unwrap_or_default();
+    let files = record.lines().filter_map(|line| line.split(',').next());
+    let tops = files.filter_map(|file| match file.split_once('/') {
+        Some((top, _)) => Some(top),
+        // A single module, where it is a library.
+        None => is_library(file).then_some(file),
+    });
+    let is_meant = |top: &&str| {
+        !top.is_empty()
+            && !top.starts_with('.')
+            && !matches!(
+                *top,
+                "bin" | "Scripts" | "include" | "share" | "__pycache__"
+            )
+            && !top.ends_with(".dist-info")
+    };
+    tops.filter(is_meant).map(str::to_owned).collect()
+}
+
+fn is_library(file: &str) -> bool {
+    let mut ends = [".so", ".pyd", ".dylib"].iter();
+    ends.any(|end| file.ends_with(end))
+}
+
+fn children(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut all: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
+    all.sort();
+    all
+}
+
+/// The folders that belong to the environments of some parts, and what of them is to
+/// be read: packages that no folder before them has. What the user named is read
+/// already.
+pub(super) fn follow(parts: &[Place], named: &[PathBuf]) -> (Joined, Vec<PathBuf>) {
+    let parts = parts.iter().filter(|part| !part.is_member());
+    let sites: BTreeSet<Place> = parts.filter_map(grouping::environment).collect();
+    let named = named.iter();
+    let named = named.filter_map(|path| Some((path.canonicalize().ok()?, path)));
+    let named: Vec<(PathBuf, &PathBuf)> = named.collect();
+    let (mut joined, mut more) = (Joined::new(), Vec::new());
+    for site in sites {
+        let mut known = packages(site.path());
+        for (_, folder) in added_by_pth(site.path()) {
+            let place = Place::file(&folder).without_dots();
+            if place == site || joined.contains_key(&place) {
+                continue;
+            }
+            // As the user spelled it, where it is among what was named.
+            let real = folder.canonicalize().unwrap_or_default();
+            let spelled = named.iter().find_map(|(path, spelled)| {
+                let rest = real.strip_prefix(path).ok()?;
+                Some(Place::file(spelled.join(rest)).without_dots())
+            });
+            let is_read = |package: &Path| {
+                let real = package.canonicalize().unwrap_or_default();
+                named.iter().any(|(path, _)| real.starts_with(path))
+            };
+            for (name, package) in packages(place.path()) {
+                if !known.contains_key(&name) && !is_read(&package) {
+                    more.push(package.clone());
+                }
+                known.entry(name).or_insert(package);
+            }
+            joined.extend(spelled.map(|spelled| (spelled, site.clone())));
+            joined.insert(place, site.clone());
+        }
+    }
+    (joined, more)
+}
