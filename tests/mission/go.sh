@@ -50,8 +50,8 @@ MODELS
 # TVM's Python loop in turn with verify, on the smaller ones.
 for file in qwen3-0.6b-q4 qwen3.5-0.8b-q4; do
   [ -f "full/$file.json" ] || continue
-  step "$file: loops" bash -c "python3 corpus/reference/compare_loops.py ./artcheck site \
-    full/tvm-0.26/$file-cuda-x86_64.so full/$file.json#0 --entry batch --pairs 5 \
+  step "$file: loops" bash -c "python3 corpus/reference/compare_loops.py $kit/artcheck $kit/site \
+    $kit/full/tvm-0.26/$file-cuda-x86_64.so $kit/full/$file.json#0 --entry batch --pairs 5 \
     --model $file | tee -a '$results/loops.jsonl'"
 done
 python3 table.py "$results" | tee "$results/table.md"
