@@ -75,7 +75,8 @@ fn scans(
             None => merged = Some(report),
         }
     }
-    let report = merged.context("no report was named")?;
+    let mut report = merged.context("no report was named")?;
+    report.count();
     let fail_on = args.report.fail_on.unwrap_or(FailOn::Error);
     let options = output::Options {
         style: terminal.style,

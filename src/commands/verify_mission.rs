@@ -88,7 +88,7 @@ fn library_of(folder: &Path) -> Option<PathBuf> {
             .iter()
             .find(|file| file.extension().is_some_and(|e| e == *suffix))
     };
-    LIBRARIES.iter().find_map(|suffix| of(&suffix)).cloned()
+    LIBRARIES.iter().find_map(of).cloned()
 }
 
 fn name_of(folder: &Path) -> String {

@@ -57,7 +57,8 @@ fn cells(line: &str) -> Vec<String> {
 
 /// A table: each column as wide as its longest cell, the last as wide as there is room.
 fn columns(out: &mut String, table: &[Vec<String>], style: Style) {
-    let is_rule = |row: &&Vec<String>| row.iter().any(|cell| cell.trim_matches(['-', ':']) != "");
+    let is_filled = |cell: &String| !cell.trim_matches(['-', ':']).is_empty();
+    let is_rule = |row: &&Vec<String>| row.iter().any(is_filled);
     let rows: Vec<&Vec<String>> = table.iter().filter(is_rule).collect();
     let count = rows.iter().map(|row| row.len()).max().unwrap_or(0);
     let width = |column: usize| {
@@ -95,8 +96,13 @@ fn blocks(out: &mut String, rows: &[&Vec<String>], style: Style) {
         return;
     };
     for row in rows {
+        let head = heads.first().map_or("", String::as_str);
         let title = row.first().map_or("", String::as_str);
-        out.push_str(&style.paragraph("", 2, &style.bold(title)));
+        let title = match head {
+            "" => title.to_owned(),
+            head => format!("{head} {title}"),
+        };
+        out.push_str(&style.paragraph("", 2, &style.bold(&title)));
         for (head, cell) in heads.iter().zip(row.iter()).skip(1) {
             let label = format!("  {head}: ");
             let at = label.chars().count().min(LEAST);

@@ -80,8 +80,8 @@ fn names_that_climb_out_are_read_but_reported() {
 fn bombs_are_defused() {
     let folder = Folder::new("bombs");
     folder.good();
-    let zeros = vec![0u8; 24 << 20];
-    let many: Vec<(String, &[u8])> = (0..40)
+    let zeros = vec![0u8; 7 << 20];
+    let many: Vec<(String, &[u8])> = (0..140)
         .map(|index| (format!("lib{index}.so"), &zeros[..]))
         .collect();
     let many = folder.file("many.whl", &zip(&many));

@@ -38,7 +38,7 @@ remove = ["__TVMFFIHandleInitOnce"]
 remove = ["TVMFFIHandleInitOnce"]
 
 [profile.arity]
-"vm.builtin.alloc_tensor" = [9]
+"vm.builtin.attention_kv_cache_attention_with_fused_qkv" = [99]
 "#;
 
 struct Program {
