@@ -145,8 +145,7 @@ fn ac301_knows_the_metadata_of_2023() {
         .expect("the name");
     let bytes = [&blob[..at], new, &blob[at + old.len()..]].concat();
     let file = put(&folder, "model.bin", bytes);
-    let wanted =
-        "the library was built in 2023: it has `get_metadata`, and mlc-llm's engine reads `_metadata`";
+    let wanted = "the library was built in 2023: it has `get_metadata`, and mlc-llm's engine reads `_metadata`";
     assert_eq!(ac301(&file), [wanted]);
     let text = |file: &Path| {
         let output = artcheck().args(["dump", "--metadata"]).arg(file).output();

@@ -112,7 +112,7 @@ fn rows_that_contradict_themselves_are_refused() {
         ),
         (
             "name = \"a\"\nprompt = [{}]",
-            "needs `text`, `tokens` or a reference",
+            "needs `ask`, `text`, `tokens` or a reference",
         ),
         ("name = \"a\"\ntime_limit = -1.0", "time_limit"),
         ("name = \"a\"\nlibrary = \"${X\"", "without `}`"),

@@ -391,6 +391,11 @@ impl<'i, 'a> Reader<'i, 'a> {
                     return Ok(None);
                 }
                 let is_marked = given.iter().any(|value| matches!(value, Value::Marked(_)));
+                // Up to 0.25 the entry works out where its arguments are, and hands them on.
+                let has_called = |step: &Step| matches!(step, Step::Call { .. });
+                if !is_marked && first == Value::Unknown && !course.steps.iter().any(has_called) {
+                    return unread("its arguments are handed on by code that is not followed");
+                }
                 course.last = None;
                 Ok((is_marked && self.image.is_code(address)).then_some(address))
             }
