@@ -291,7 +291,7 @@ fn a_receipt_of_another_file_does_not_lead_back() {
     changed[5000] ^= 1;
     fs::write(&bench.file, &changed).expect("a file");
     let error = unpatch(&bench.file, false).expect_err("not the file that was written");
-    assert!(matches!(error, ApplyError::OtherFile { .. }), "{error}");
+    assert!(matches!(error, ApplyError::ChangedSince { .. }), "{error}");
     assert!(bench.read() == changed);
     fs::write(receipt::path_of(&bench.file), "{}").expect("a file");
     assert!(matches!(

@@ -38,7 +38,9 @@ impl<'a> Here<'a> {
 
     /// Whether the library of an absolute name is there, and not beside the file.
     pub(super) fn keeps_name(&mut self, own_folder: &str, name: &str) -> bool {
-        let Some(leaf) = leaf(name) else { return false };
+        let Some(leaf) = leaf(name).filter(|_| self.folder.is_some()) else {
+            return false;
+        };
         let keeps = Path::new(name).is_file() && !self.has(own_folder, own_folder, leaf);
         if keeps {
             self.keep(&format!("needed library {name}"), leaf, "is there");
