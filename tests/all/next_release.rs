@@ -38,7 +38,7 @@ remove = ["__TVMFFIHandleInitOnce"]
 remove = ["TVMFFIHandleInitOnce"]
 
 [profile.arity]
-"vm.builtin.attention_kv_cache_attention_with_fused_qkv" = [99]
+"vm.builtin.kv_state_begin_forward" = [9]
 "#;
 
 struct Program {
