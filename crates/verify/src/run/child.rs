@@ -1,7 +1,6 @@
 //! The inside of a child process: one row, stage by stage.
 
 use std::io::Read;
-use std::time::{Duration, Instant};
 
 use crate::device::DeviceName;
 use crate::error::{Error, Result};
@@ -25,6 +24,7 @@ use crate::tokenizer::{TokenName, Tokenizer};
 use crate::weights;
 
 use super::protocol::{ChildResult, Done, Event, send};
+use super::telling::Telling;
 
 /// `kDLExist` of the device attributes.
 const EXISTS: i64 = 0;
@@ -294,36 +294,6 @@ impl Child {
         let first_token = generator.prefill(prompts)?;
         self.enter(Stage::Decode);
         generator.decode(first_token, told)
-    }
-}
-
-/// Sends answers while they grow, not so often that it would show in the figures.
-struct Telling<'t> {
-    tokenizer: Option<&'t Tokenizer>,
-    last: Instant,
-}
-
-impl<'t> Telling<'t> {
-    /// Time between two events.
-    const PAUSE: Duration = Duration::from_millis(150);
-
-    fn new(tokenizer: Option<&'t Tokenizer>) -> Self {
-        Self {
-            tokenizer,
-            last: Instant::now(),
-        }
-    }
-
-    fn tell(&mut self, prompt: usize, tokens: &[i32]) {
-        if self.last.elapsed() < Self::PAUSE {
-            return;
-        }
-        self.last = Instant::now();
-        let text = match self.tokenizer.map(|tokenizer| tokenizer.decode(tokens)) {
-            Some(Ok(text)) => text,
-            _ => format!("{tokens:?}"),
-        };
-        let _ = send(&Event::Answer { prompt, text });
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! [`protocol`] is what child and parent say to each other, [`child`] the inside
 //! of the child process, [`process`] the parent's view of one child, [`matrix`]
-//! the whole run, [`row_run`] one row of it, [`prove`] one library tried once, [`hooks`] what other crates plug in.
+//! the whole run, [`row_run`] one row of it, [`telling`]
+//! its answers while they grow, [`prove`] one library tried once, [`hooks`] what other crates plug in.
 
 pub mod child;
 pub mod hooks;
@@ -12,3 +13,4 @@ pub mod protocol;
 pub mod prove;
 mod row_run;
 mod signal;
+mod telling;

@@ -4,17 +4,18 @@
 //! reached twice with the same knowledge is read once. A way that ends with another
 //! status than zero is an error's and returns nothing.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
+use super::course::Course;
 use super::image::{Called, Image};
+use super::marks;
 use crate::machine::{Flow, Piece, State, Target, Value};
 use crate::vm::bodies::{Body, Step, host_function, nameless};
 use crate::vm::{Argument, ConstantValue, Executable, Function};
 
 /// Instructions that are followed for one executable.
 const MOST_STEPS: usize = 1 << 21;
-/// How often one place is read, with other knowledge each time.
-const MOST_COPIES: usize = 16;
 /// Instructions looked at to see whether a way only fails, or only finds a function.
 const LOOK: usize = 48;
 /// Most arguments of a call.
@@ -23,8 +24,6 @@ const MOST_ARGUMENTS: u64 = 256;
 const GIVEN: i64 = 1 << 40;
 /// A pointer to one of the arguments: the VM, its registers, constants, functions.
 const GIVEN_COUNT: i64 = 4;
-/// Set in marks of argument slots: an element of a list.
-const ELEMENT: u64 = 1 << 63;
 /// Bytes of an argument slot, and where its value is in it.
 const SLOT: i64 = 16;
 const VALUE: i64 = 8;
@@ -46,34 +45,6 @@ pub(super) struct Reader<'i, 'a> {
 enum Callee {
     Name(String),
     Cell(u64),
-}
-
-/// The function that is read.
-#[derive(Default)]
-struct Course {
-    steps: Vec<Step>,
-    /// Steps whose function is known when all is read.
-    later: Vec<(usize, u64)>,
-    /// Where ways begin, by address: what is known there, and the first step.
-    begun: HashMap<u64, Vec<(State, Option<Last>, usize)>>,
-    /// Ways that are not read yet.
-    open: Vec<Way>,
-    /// Targets of jumps inside the code that is read.
-    targets: BTreeSet<u64>,
-    /// The last call, while its result may still be put somewhere.
-    last: Option<Last>,
-}
-
-/// A call: its step, and how many arguments it has.
-type Last = (usize, i64);
-
-/// A way that is to be read: the steps that lead to it are to name its first one.
-struct Way {
-    at: u64,
-    code: u64,
-    state: State,
-    last: Option<Last>,
-    from: usize,
 }
 
 impl<'i, 'a> Reader<'i, 'a> {
@@ -101,17 +72,20 @@ impl<'i, 'a> Reader<'i, 'a> {
     /// The table index of a function.
     fn index(&mut self, name: &str) -> usize {
         let name = name.strip_prefix("__vmtir__").unwrap_or(name);
-        if let Some(index) = self.known.get(name) {
-            return *index;
+        self.place(host_function(name))
+    }
+
+    /// The index of a function that the table has, or gets at its end.
+    fn place(&mut self, function: Function) -> usize {
+        let behind = self.executable.functions.len();
+        let behind = behind.saturating_add(self.more.len());
+        match self.known.entry(function.name.clone()) {
+            Entry::Occupied(known) => *known.get(),
+            Entry::Vacant(free) => {
+                self.more.push(function);
+                *free.insert(behind)
+            }
         }
-        let index = self
-            .executable
-            .functions
-            .len()
-            .saturating_add(self.more.len());
-        self.more.push(host_function(name));
-        self.known.insert(name.to_owned(), index);
-        index
     }
 
     /// Reads a function whose result is in the register behind its parameters.
@@ -166,21 +140,6 @@ impl<'i, 'a> Reader<'i, 'a> {
             function,
             steps: course.steps,
         })
-    }
-
-    fn nameless(&mut self) -> usize {
-        let function = nameless();
-        if let Some(index) = self.known.get(&function.name) {
-            return *index;
-        }
-        let index = self
-            .executable
-            .functions
-            .len()
-            .saturating_add(self.more.len());
-        self.known.insert(function.name.clone(), index);
-        self.more.push(function);
-        index
     }
 
     /// The code of a function, and where its jumps lead.
@@ -361,7 +320,7 @@ impl<'i, 'a> Reader<'i, 'a> {
                     return unread("an argument that is computed");
                 };
                 let slot = third.plus(slot.saturating_mul(SLOT));
-                state.store(slot.plus(VALUE), element(list, index));
+                state.store(slot.plus(VALUE), marks::element(list, index));
                 Ok(None)
             }
             Called::Runtime(name) if name.ends_with("AnyListMoveFromPackedReturn") => {
@@ -375,7 +334,7 @@ impl<'i, 'a> Reader<'i, 'a> {
                     // Of a function of the host part that became part of this one.
                     _ => course.steps.push(Step::Call {
                         dst: Some(index),
-                        function: self.nameless(),
+                        function: self.place(nameless()),
                         args: Vec::new(),
                     }),
                 }
@@ -493,14 +452,7 @@ impl<'i, 'a> Reader<'i, 'a> {
         const BOOL: u64 = 2;
         const FLOAT: u64 = 3;
         if let Value::Marked(mark) = value {
-            let index = i64::from(u32::try_from(mark & u64::from(u32::MAX)).ok()?);
-            return match (mark & ELEMENT != 0, (mark & !ELEMENT) >> 32) {
-                (true, 1) => Some(Argument::Register(index)),
-                (true, 2) => Some(Argument::Constant(index)),
-                (true, 3) => Some(Argument::Function(index)),
-                (false, 0) if index == 0 => Some(Argument::Vm),
-                _ => None,
-            };
+            return marks::argument(mark);
         }
         let value = || self.number(value);
         Some(match self.number(kind)? & u64::from(u32::MAX) {
@@ -529,43 +481,5 @@ impl<'i, 'a> Reader<'i, 'a> {
             }
         }
         state
-    }
-}
-
-/// The mark of an element of one of the given lists.
-fn element(list: u64, index: i64) -> Value {
-    match u32::try_from(index) {
-        Ok(index) => Value::Marked(ELEMENT | list << 32 | u64::from(index)),
-        Err(_) => Value::Unknown,
-    }
-}
-
-impl Course {
-    /// The first step of a place that was read with this knowledge.
-    fn known(&self, place: u64, state: &State) -> Option<usize> {
-        let begun = self.begun.get(&place)?.iter();
-        let mut same = begun.filter(|(known, last, _)| *last == self.last && known == state);
-        same.next().map(|(.., first)| *first)
-    }
-
-    fn begin(&mut self, place: u64, state: &State) -> Result<(), String> {
-        let first = self.steps.len();
-        let begun = self.begun.entry(place).or_default();
-        if begun.len() >= MOST_COPIES {
-            return Err(format!("at {place:#x}: too many ways lead there"));
-        }
-        begun.push((state.clone(), self.last, first));
-        Ok(())
-    }
-
-    fn fork(&mut self, to: u64, code: Piece<'_>, state: &State) {
-        self.open.push(Way {
-            at: to,
-            code: code.address,
-            state: state.clone(),
-            last: self.last,
-            from: self.steps.len(),
-        });
-        self.steps.push(Step::Branch(usize::MAX));
     }
 }

@@ -6,8 +6,10 @@
 //! what it calls becomes instructions of the VM again, in a copy of the executable. A
 //! function that does not let itself be read so is named, with the reason.
 
+mod course;
 mod follow;
 mod image;
+mod marks;
 
 use super::ModelLibrary;
 use super::recovered::{Recovered, Unread};
