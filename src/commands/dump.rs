@@ -12,14 +12,14 @@ use artcheck_inspect::source::Place;
 use artcheck_inspect::vm::{ConstantValue, Executable, disassemble, stats};
 use serde_json::json;
 
-use super::terminal;
+use super::terminal::{self, Terminal};
 use crate::args::{DumpArgs, PlainFormat};
 use crate::exit::Status;
 use crate::report::shown::Show as _;
 use crate::report::summary;
 
 /// Prints what was asked for.
-pub fn run(args: &DumpArgs) -> anyhow::Result<Status> {
+pub fn run(args: &DumpArgs, terminal: Terminal) -> anyhow::Result<Status> {
     let file = Place::file(&args.file);
     let metadata = args.file.metadata().with_context(|| file.to_string())?;
     if metadata.is_dir() {
@@ -42,7 +42,10 @@ pub fn run(args: &DumpArgs) -> anyhow::Result<Status> {
         symbols(&artifacts, args.format)?
     } else {
         match args.format {
-            PlainFormat::Human => artifacts.iter().map(page).collect(),
+            PlainFormat::Human => {
+                let pages: String = artifacts.iter().map(page).collect();
+                terminal.style.page(&pages)
+            }
             PlainFormat::Json => {
                 json_text(&json!({ "schema": "artcheck/dump-v1", "artifacts": artifacts }))?
             }
