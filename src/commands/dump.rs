@@ -15,6 +15,7 @@ use serde_json::json;
 use super::terminal::{self, Terminal};
 use crate::args::{DumpArgs, PlainFormat};
 use crate::exit::Status;
+use crate::report::phrases::counted;
 use crate::report::shown::Show as _;
 use crate::report::summary;
 
@@ -260,12 +261,15 @@ fn library_page(out: &mut String, library: &ModelLibrary, blob: &Blob) {
         {
             let _ = writeln!(
                 out,
-                "    {}({})  instructions {}..{}, {} registers",
+                "    {}({})  instructions {}..{}, {}",
                 shown(&function.name),
                 shown(&function.parameters.join(", ")),
                 function.instructions.start,
                 function.instructions.end,
-                function.registers
+                counted(
+                    usize::try_from(function.registers).unwrap_or(usize::MAX),
+                    "register"
+                )
             );
         }
     }

@@ -38,6 +38,11 @@ use crate::exit::Status;
 use crate::runtimes;
 use terminal::Terminal;
 
+/// How what goes to standard error is set.
+pub fn error_style() -> crate::report::style::Style {
+    terminal::error_style()
+}
+
 /// Runs the command that was asked for.
 pub fn run(args: Args) -> anyhow::Result<Status> {
     let terminal = Terminal::of(&args);

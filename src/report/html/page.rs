@@ -11,7 +11,7 @@ use artcheck_inspect::{Repair, Severity};
 use serde::Serialize;
 
 use super::library::{LibraryView, library_view};
-use super::picture::{Column, Row, column, row, unreadable};
+use super::picture::{Column, Row, column, row, tell_apart, unreadable};
 use crate::report::groups::{alike, groups, listed};
 use crate::report::human::verdict::sentences;
 use crate::report::matrix::{Grid, grid};
@@ -211,6 +211,7 @@ fn rows_of(report: &Report, grid: &Grid<'_>, anchors: &HashMap<Key, String>) -> 
         unreadable(entry, anchors.get(&entry.key()), columns)
     });
     rows.extend(unread.filter(|_| columns > 0));
+    tell_apart(&mut rows);
     rows
 }
 
