@@ -260,13 +260,29 @@ fn is_in(pieces: &[String], text: &str, first: usize) -> bool {
     })
 }
 
-impl Window {
-    /// The first of `lines`, and as many after it as one message may take.
-    pub fn of(lines: &[&str], length: usize) -> Self {
-        let text: Vec<String> = lines.iter().take(length).map(|line| folded(line)).collect();
-        let within: Vec<String> = lines.iter().take(length).map(|line| within(line)).collect();
+/// A line of a text in both forms.
+pub struct Folded {
+    text: String,
+    within: String,
+}
+
+impl Folded {
+    /// The line as the index compares it.
+    pub fn of(line: &str) -> Self {
         Self {
-            first: text.first().map_or(0, String::len),
+            text: folded(line),
+            within: within(line),
+        }
+    }
+}
+
+impl Window {
+    /// Lines that one message may take; the first is where it begins.
+    pub fn of(lines: &[Folded]) -> Self {
+        let text: Vec<&str> = lines.iter().map(|line| line.text.as_str()).collect();
+        let within: Vec<&str> = lines.iter().map(|line| line.within.as_str()).collect();
+        Self {
+            first: text.first().map_or(0, |line| line.len()),
             text: text.join(" "),
             within: within.join(" "),
         }

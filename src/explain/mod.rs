@@ -10,7 +10,7 @@ use std::cmp::Ordering;
 
 use artcheck_inspect::Rule;
 
-use index::{MESSAGES, Message, Weight, Window};
+use index::{Folded, MESSAGES, Message, Weight, Window};
 
 /// Lines that one message may take.
 const LINES: usize = 3;
@@ -70,12 +70,14 @@ const FAILURES: [&str; 17] = [
 /// The rules that explain `text`, best first, each with its best line.
 pub fn explain(text: &str) -> Vec<Hit<'_>> {
     let lines: Vec<&str> = text.lines().collect();
+    let folded: Vec<Folded> = lines.iter().map(|line| Folded::of(line)).collect();
     let mut hits: Vec<Hit<'_>> = Vec::new();
     for (at, line) in lines.iter().enumerate() {
         if line.trim().is_empty() {
             continue;
         }
-        let window = Window::of(lines.get(at..).unwrap_or_default(), LINES);
+        let end = at.saturating_add(LINES).min(folded.len());
+        let window = Window::of(folded.get(at..end).unwrap_or_default());
         let first = window.text.get(..window.first).unwrap_or_default();
         let is_failure = FAILURES.iter().any(|word| first.contains(word));
         for message in MESSAGES.iter() {
