@@ -13,6 +13,8 @@ mod runtime;
 mod sampling;
 mod session;
 mod simulate;
+#[cfg(all(feature = "macho-host", target_os = "linux"))]
+mod stack;
 mod tokenizer;
 mod weights;
 

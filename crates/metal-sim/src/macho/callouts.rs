@@ -2,7 +2,19 @@
 //!
 //! Names are those of C, without Mach-O's leading underscore.
 
-/// One trampoline's meaning.
+use half::f16;
+
+/// What a gate gives back to the code that called it.
+pub enum Answer {
+    /// x0 and d0 stay.
+    Nothing,
+    /// x0.
+    Word(u64),
+    /// The bits of d0.
+    Double(u64),
+}
+
+/// The meaning of one gate.
 #[derive(Clone, Debug)]
 pub enum CallOut {
     /// A function of the runtime's C ABI: integers and pointers only.
@@ -47,6 +59,22 @@ impl CallOut {
             _ if name.starts_with("TVM") => CallOut::Native(name.to_owned()),
             _ => mathematics(name).unwrap_or_else(|| CallOut::Unknown(name.to_owned())),
         }
+    }
+
+    /// The result of a function of floating-point numbers, from d0 and d1.
+    pub fn compute(&self, [d0, d1]: [u64; 2]) -> Option<Answer> {
+        let float = |bits: u64| f32::from_bits((bits & 0xffff_ffff) as u32);
+        let from_float = |value: f32| Answer::Double(value.to_bits().into());
+        let from_double = |value: f64| Answer::Double(value.to_bits());
+        Some(match self {
+            CallOut::Float1(f) => from_float(f(float(d0))),
+            CallOut::Float2(f) => from_float(f(float(d0), float(d1))),
+            CallOut::Double1(f) => from_double(f(f64::from_bits(d0))),
+            CallOut::Double2(f) => from_double(f(f64::from_bits(d0), f64::from_bits(d1))),
+            CallOut::ExtendHalf => from_float(f16::from_bits((d0 & 0xffff) as u16).to_f32()),
+            CallOut::TruncateToHalf => Answer::Double(f16::from_f32(float(d0)).to_bits().into()),
+            _ => return None,
+        })
     }
 }
 

@@ -13,15 +13,20 @@ mod callouts;
 mod chained;
 mod emulator;
 mod error;
+mod gates;
 mod image;
 mod library;
 mod machine;
+mod mapped;
 mod native;
 mod opcodes;
 mod reader;
+mod runner;
 mod segments;
+#[cfg(target_os = "linux")]
+pub mod stack;
 
 pub use error::MachOError;
-pub use image::Image;
+pub use image::{Image, ThreadLocals, Unwinding};
 pub use library::{HostLibrary, RawLibrary};
-pub use segments::{Binding, Fixups, Rebase, Segment, Segments};
+pub use segments::{Binding, Fixups, Provider, Rebase, Segment, Segments};

@@ -35,6 +35,8 @@
 
 mod abi;
 mod api;
+#[cfg(all(feature = "macho-host", target_os = "linux"))]
+mod emulated;
 mod function;
 #[cfg(feature = "macho-host")]
 mod host;
@@ -47,6 +49,8 @@ mod value;
 pub use abi::{DataType, Device};
 pub use api::{Api, C_SYMBOLS};
 pub use function::{Arg, Function};
+#[cfg(all(feature = "macho-host", target_os = "linux"))]
+pub use emulated::SYSTEM_VARIABLE;
 #[cfg(feature = "macho-host")]
 pub use host::open_host_library;
 pub use library::{Linkage, load, open};
