@@ -114,7 +114,8 @@ pub(crate) fn library_name(base: &str) -> String {
 
 fn find_library(directories: &[PathBuf], base: &str) -> Option<PathBuf> {
     // A runtime for macOS runs in the emulator, where that is built in.
-    let emulated = cfg!(all(feature = "macho-host", target_os = "linux")).then(|| format!("lib{base}.dylib"));
+    let emulated =
+        cfg!(all(feature = "macho-host", target_os = "linux")).then(|| format!("lib{base}.dylib"));
     let names = [Some(library_name(base)), emulated];
     let files = names.iter().flatten();
     files

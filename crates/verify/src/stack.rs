@@ -25,7 +25,7 @@ pub(crate) fn environment(row: &Row) -> Result<Vec<(&'static str, OsString)>, St
         "a runtime for macOS needs zig, which builds the stand-ins for macOS's own libraries: \
          `pip install ziglang`, or the command of one in ARTCHECK_ZIG",
     )?;
-    let folder: PathBuf = prepare(&zig, &Options::default().cache_folder())
-        .map_err(|error| error.to_string())?;
+    let folder: PathBuf =
+        prepare(&zig, &Options::default().cache_folder()).map_err(|error| error.to_string())?;
     Ok(vec![(ffi::SYSTEM_VARIABLE, folder.into())])
 }

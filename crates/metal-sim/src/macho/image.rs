@@ -61,6 +61,8 @@ pub struct ThreadLocals {
     pub descriptors: Vec<Range>,
     /// The variables' first contents; zeros where the file has no bytes.
     pub template: Option<Range>,
+    /// Whether it uses variables of other images.
+    pub foreign: bool,
 }
 
 /// Tables for exceptions.
@@ -167,7 +169,9 @@ impl Image {
             0x9 => self.initialisers.push((address, size / 8)),
             0x11 | 0x12 => self.thread_locals.add(address, size)?,
             0x13 => self.thread_locals.descriptors.push((address, size)),
-            0x14 | 0x15 => self
+            // Pointers to descriptors of other images, bound like any.
+            0x14 => self.thread_locals.foreign = true,
+            0x15 => self
                 .unsupported
                 .push(format!("thread-local section {name}")),
             0x16 => self

@@ -34,7 +34,8 @@ impl Machine {
         if let Some(what) = image.unsupported.first() {
             return Err(MachOError::Unsupported(what.clone()));
         }
-        if image.thread_locals.template.is_some() || !image.thread_locals.descriptors.is_empty() {
+        let locals = &image.thread_locals;
+        if locals.template.is_some() || locals.foreign || !locals.descriptors.is_empty() {
             return Err(MachOError::Unsupported(
                 "a model library with thread-local variables".into(),
             ));

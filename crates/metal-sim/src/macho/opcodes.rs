@@ -25,11 +25,7 @@ pub fn read(reader: &Reader<'_>, at: u64, segments: &Segments, fixups: &mut Fixu
         let target = segments.word(reader, address)?;
         fixups.rebases.push(Rebase { address, target });
     }
-    let programs = [
-        (1, Kind::Ordinary),
-        (2, Kind::Coalesced),
-        (3, Kind::Lazy),
-    ];
+    let programs = [(1, Kind::Ordinary), (2, Kind::Coalesced), (3, Kind::Lazy)];
     for (program, kind) in programs {
         bind(part(program)?, segments, kind, &mut fixups.bindings)?;
     }

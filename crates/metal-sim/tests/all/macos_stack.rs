@@ -10,10 +10,11 @@ use std::sync::OnceLock;
 use artcheck_inspect::container;
 use artcheck_inspect::runtime::binary::{self, Registered};
 use artcheck_inspect::runtime::classify;
+use artcheck_metal_sim::Options;
 use artcheck_metal_sim::macho::MachOError;
 use artcheck_metal_sim::macho::stack::{Stack, Zig, prepare};
 
-use crate::common::{environment, parts, scratch};
+use crate::common::{environment, parts};
 
 const FFI: &str = "tvm-ffi-0.1.15.post2-macos-arm64/tvm_ffi/lib";
 const RUNTIME: &str = "tvm-0.27-macos-arm64/tvm/lib";
@@ -22,15 +23,19 @@ fn unpacked(folder: &str) -> PathBuf {
     parts().join("unpacked").join(folder)
 }
 
-/// The stand-ins for macOS's own libraries.
+/// The stand-ins for macOS's own libraries, from the cache or built by the pinned zig.
 fn system() -> PathBuf {
-    let python = environment("tools").join("bin/python");
-    let words = [&python.display().to_string(), "-m", "ziglang"].map(str::to_owned);
-    let zig = Zig {
-        command: words.to_vec(),
-    };
-    std::fs::create_dir_all(scratch()).expect("the scratch folder is writable");
-    prepare(&zig, &scratch()).expect("zig builds libSystem and libc++")
+    static SYSTEM: OnceLock<PathBuf> = OnceLock::new();
+    let built = SYSTEM.get_or_init(|| {
+        let python = environment("tools").join("bin/python");
+        let words = [&python.display().to_string(), "-m", "ziglang"].map(str::to_owned);
+        let zig = Zig {
+            command: words.to_vec(),
+        };
+        let cache = Options::default().cache_folder();
+        prepare(&zig, &cache).expect("zig builds libSystem and libc++")
+    });
+    built.clone()
 }
 
 /// The runtime of 0.27, loaded once.
@@ -86,7 +91,12 @@ fn call(handle: u64, arguments: &[Any]) -> Result<Any, String> {
     stack()
         .call(function("TVMFFIErrorMoveFromRaised"), &words)
         .expect("it returns");
-    let cell = |index: usize| bytes(word(error[0], HEADER_WORDS + index), word(error[0], HEADER_WORDS + index + 1));
+    let cell = |index: usize| {
+        bytes(
+            word(error[0], HEADER_WORDS + index),
+            word(error[0], HEADER_WORDS + index + 1),
+        )
+    };
     Err(format!("{}: {}", cell(0), cell(2)))
 }
 
@@ -102,7 +112,9 @@ fn word(address: u64, index: usize) -> u64 {
 fn bytes(address: u64, length: u64) -> String {
     let mut buffer = vec![0u8; usize::try_from(length).expect("a length")];
     let words = [buffer.as_mut_ptr() as u64, address, length];
-    stack().call(function("memcpy"), &words).expect("memcpy returns");
+    stack()
+        .call(function("memcpy"), &words)
+        .expect("memcpy returns");
     String::from_utf8(buffer).expect("UTF-8")
 }
 
@@ -113,7 +125,10 @@ fn text(value: Any) -> String {
             let length = (value[0] >> 32) as usize;
             String::from_utf8(all[..length].to_vec()).expect("UTF-8")
         }
-        TEXT => bytes(word(value[1], HEADER_WORDS), word(value[1], HEADER_WORDS + 1)),
+        TEXT => bytes(
+            word(value[1], HEADER_WORDS),
+            word(value[1], HEADER_WORDS + 1),
+        ),
         other => panic!("a string expected, found type {other}"),
     }
 }
@@ -152,8 +167,16 @@ fn the_registry_is_what_the_files_say() {
     let only = |a: &BTreeSet<String>, b: &BTreeSet<String>| -> Vec<String> {
         a.difference(b).cloned().collect()
     };
-    assert_eq!(only(&ran, &read), Vec::<String>::new(), "registered, not read");
-    assert_eq!(only(&read, &ran), Vec::<String>::new(), "read, not registered");
+    assert_eq!(
+        only(&ran, &read),
+        Vec::<String>::new(),
+        "registered, not read"
+    );
+    assert_eq!(
+        only(&read, &ran),
+        Vec::<String>::new(),
+        "read, not registered"
+    );
     assert!(ran.len() > 300, "{}", ran.len());
 }
 
@@ -178,9 +201,14 @@ fn a_missing_library_is_named() {
     let stack = Stack::new(&[system()]).expect("an empty process");
     let runtime = unpacked(RUNTIME).join("libtvm_runtime.dylib");
     let error = stack.open(&runtime).expect_err("libtvm_ffi is not there");
-    assert!(matches!(error, MachOError::LibraryNotLoaded { .. }), "{error}");
     assert!(
-        error.to_string().starts_with("Library not loaded: @rpath/libtvm_ffi.dylib"),
+        matches!(error, MachOError::LibraryNotLoaded { .. }),
+        "{error}"
+    );
+    assert!(
+        error
+            .to_string()
+            .starts_with("Library not loaded: @rpath/libtvm_ffi.dylib"),
         "{error}"
     );
 }

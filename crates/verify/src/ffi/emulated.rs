@@ -51,10 +51,12 @@ pub fn load(ffi: &Path, others: &[&Path]) -> Result<&'static Api> {
     let find = |name: &str| -> Result<*const c_void> {
         let known = C_SYMBOLS.iter().zip(&entries);
         let entry = known.into_iter().find(|(symbol, _)| **symbol == name);
-        entry.map(|(_, entry)| *entry).ok_or_else(|| Error::MissingSymbol {
-            symbol: name.to_owned(),
-            detail: "not an entry of the emulated runtime".to_owned(),
-        })
+        entry
+            .map(|(_, entry)| *entry)
+            .ok_or_else(|| Error::MissingSymbol {
+                symbol: name.to_owned(),
+                detail: "not an entry of the emulated runtime".to_owned(),
+            })
     };
     // SAFETY: each entry calls the emulated function of its name with the same
     // words, and the process lives as long as ours.

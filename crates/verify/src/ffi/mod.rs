@@ -48,9 +48,9 @@ mod value;
 
 pub use abi::{DataType, Device};
 pub use api::{Api, C_SYMBOLS};
-pub use function::{Arg, Function};
 #[cfg(all(feature = "macho-host", target_os = "linux"))]
 pub use emulated::SYSTEM_VARIABLE;
+pub use function::{Arg, Function};
 #[cfg(feature = "macho-host")]
 pub use host::open_host_library;
 pub use library::{Linkage, load, open};

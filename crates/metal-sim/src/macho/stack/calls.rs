@@ -34,9 +34,7 @@ impl Process<'_> {
                 None => memory(number, a),
             }),
             Service::Own(own) => self.own(*own, a),
-            Service::Missing(name) => {
-                Err(format!("it calls `{name}`, which is not provided here"))
-            }
+            Service::Missing(name) => Err(format!("it calls `{name}`, which is not provided here")),
         }
     }
 
@@ -51,7 +49,7 @@ impl Process<'_> {
             Own::ImageCount => images.all().len() as u64,
             Own::ImageName => dyld::image(images, w[0], |i| i.name.as_ptr() as u64),
             Own::ImageSlide | Own::ImageHeader => dyld::image(images, w[0], |i| i.mapped.base()),
-            Own::Open => self.open(w[0]),
+            Own::Open => self.open(w[0], w[1]),
             Own::Symbol => self.symbol(w[0], w[1]),
             Own::LoaderError => local::loader_error(),
             Own::AddressInfo => dyld::address_info(images, w[0], w[1]),
@@ -74,7 +72,11 @@ impl Process<'_> {
             Own::SplitDouble => {
                 let number = f64::from_bits(a.doubles[0]);
                 host::write_words(w[0], &[number.trunc().to_bits()]);
-                let rest = if number.is_infinite() { 0.0 } else { number.fract() };
+                let rest = if number.is_infinite() {
+                    0.0
+                } else {
+                    number.fract()
+                };
                 return Ok(Answer::Double(rest.copysign(number).to_bits()));
             }
             Own::Abort => return Err("it calls `abort`".to_owned()),
@@ -103,17 +105,21 @@ impl Process<'_> {
         local::variable(self.id, &image, offset)
     }
 
-    fn open(&self, path: u64) -> u64 {
+    fn open(&self, path: u64, mode: u64) -> u64 {
         if path == 0 {
-            return u64::MAX - 1;
+            return dyld::DEFAULT;
         }
-        match (self.open)(Path::new(&host::text(path))) {
-            Ok(handle) => handle,
-            Err(error) => {
-                local::set_loader_error(&format!("dlopen({}): {error}", host::text(path)));
-                0
+        let path = host::text(path);
+        let words = if Path::new(&path).exists() {
+            match (self.open)(Path::new(&path)) {
+                Ok(handle) => return handle,
+                Err(error) => error.to_string(),
             }
-        }
+        } else {
+            format!("tried: '{path}' (no such file)")
+        };
+        local::set_loader_error(&format!("dlopen({path}, {mode:#06x}): {words}"));
+        0
     }
 
     fn symbol(&self, handle: u64, name: u64) -> u64 {

@@ -5,6 +5,8 @@ use super::images::{Images, Loaded};
 
 /// `dlsym`'s handles that are no library are this and the numbers above.
 const MAIN_ONLY: u64 = u64::MAX - 4;
+/// The handle of the program itself, and of all that it loaded.
+pub(super) const DEFAULT: u64 = u64::MAX - 1;
 
 /// `bool _dyld_find_unwind_sections(void*, struct dyld_unwind_sections*)`.
 pub(super) fn unwind_sections(images: &Images, address: u64, to: u64) -> u64 {

@@ -36,7 +36,11 @@ pub fn entry_points(stack: Arc<Stack>, names: &[&str]) -> Result<Vec<*const c_vo
             "a second macOS stack, or more than eight functions of it,".to_owned(),
         ));
     }
-    Ok(TABLE.iter().take(names.len()).map(|e| *e as *const c_void).collect())
+    Ok(TABLE
+        .iter()
+        .take(names.len())
+        .map(|e| *e as *const c_void)
+        .collect())
 }
 
 extern "C" fn enter<const N: usize>(a: u64, b: u64, c: u64, d: u64) -> u64 {

@@ -176,13 +176,25 @@ pub(super) fn stat(path: u64, descriptor: u64, to: u64) -> u64 {
 /// Maps bytes of a file, or none, privately; 0 if that fails.
 pub(super) fn map(size: u64, protection: u64, descriptor: u64, offset: u64) -> u64 {
     let descriptor = descriptor as c_int;
-    let flags = libc::MAP_PRIVATE | if descriptor < 0 { libc::MAP_ANONYMOUS } else { 0 };
+    let flags = libc::MAP_PRIVATE
+        | if descriptor < 0 {
+            libc::MAP_ANONYMOUS
+        } else {
+            0
+        };
     let protection = (protection & 3) as c_int;
     let size = usize::try_from(size).unwrap_or(usize::MAX);
     let offset = offset.cast_signed();
     // SAFETY: a new mapping, at an address of the system's choice.
     let at = unsafe {
-        libc::mmap(std::ptr::null_mut(), size, protection, flags, descriptor, offset)
+        libc::mmap(
+            std::ptr::null_mut(),
+            size,
+            protection,
+            flags,
+            descriptor,
+            offset,
+        )
     };
     if at == libc::MAP_FAILED { 0 } else { at as u64 }
 }
@@ -207,7 +219,10 @@ pub(super) fn clock(which: u64, to: u64) -> u64 {
     };
     // SAFETY: a structure of our own.
     let status = unsafe { libc::clock_gettime(clock, &raw mut time) };
-    write_words(to, &[time.tv_sec.cast_unsigned(), time.tv_nsec.cast_unsigned()]);
+    write_words(
+        to,
+        &[time.tv_sec.cast_unsigned(), time.tv_nsec.cast_unsigned()],
+    );
     u64::from(status.cast_unsigned())
 }
 

@@ -19,7 +19,13 @@ macro_rules! sources {
 
 /// The stand-in's own files.
 const SOURCES: &[(&str, &str)] = sources![
-    "ctype.c", "host.h", "locale.c", "memory.c", "stdio.c", "system.c", "threads.c",
+    "ctype.c",
+    "host.h",
+    "locale.c",
+    "memory.c",
+    "stdio.c",
+    "system.c",
+    "threads.c",
 ];
 
 const TARGET: [&str; 2] = ["-target", "aarch64-macos.11.0"];
@@ -66,9 +72,13 @@ impl Zig {
     pub fn choose() -> Option<Zig> {
         let words = |text: &str| text.split_whitespace().map(str::to_owned).collect();
         if let Ok(asked) = std::env::var("ARTCHECK_ZIG") {
-            return Some(Zig { command: words(&asked) });
+            return Some(Zig {
+                command: words(&asked),
+            });
         }
-        let usual = ["zig", "python3 -m ziglang"].map(|text| Zig { command: words(text) });
+        let usual = ["zig", "python3 -m ziglang"].map(|text| Zig {
+            command: words(text),
+        });
         usual.into_iter().find(|zig| {
             let parts = zig.command.split_first();
             parts.is_some_and(|(program, first)| {
@@ -91,8 +101,16 @@ impl Zig {
             return Ok(String::from_utf8_lossy(&done.stdout).into_owned());
         }
         let errors = String::from_utf8_lossy(&done.stderr);
-        let lines: Vec<&str> = errors.lines().filter(|l| l.contains("error")).take(8).collect();
-        Err(if lines.is_empty() { errors.into_owned() } else { lines.join("\n") })
+        let lines: Vec<&str> = errors
+            .lines()
+            .filter(|l| l.contains("error"))
+            .take(8)
+            .collect();
+        Err(if lines.is_empty() {
+            errors.into_owned()
+        } else {
+            lines.join("\n")
+        })
     }
 
     /// What `zig env` says of a key.
@@ -100,7 +118,9 @@ impl Zig {
         let text = self.run(&["env".to_owned()], cache)?;
         let line = text.lines().find(|l| l.contains(&format!(".{key} =")));
         let value = line.and_then(|l| l.split('"').nth(1));
-        value.map(str::to_owned).ok_or(format!("`zig env` names no {key}"))
+        value
+            .map(str::to_owned)
+            .ok_or(format!("`zig env` names no {key}"))
     }
 }
 
@@ -108,7 +128,9 @@ impl Zig {
 /// once for each zig and state of the sources.
 pub fn prepare(zig: &Zig, cache: &Path) -> Result<PathBuf> {
     let failed = |what: &'static str| move |why: String| MachOError::Build { what, why };
-    let version = zig.environment("version", cache).map_err(failed("libSystem"))?;
+    let version = zig
+        .environment("version", cache)
+        .map_err(failed("libSystem"))?;
     let folder = cache.join(format!("macos-{}", fingerprint(&version)));
     if folder.is_dir() {
         return Ok(folder);
@@ -125,7 +147,10 @@ pub fn prepare(zig: &Zig, cache: &Path) -> Result<PathBuf> {
         let path = sources.join(name);
         fs::write(&path, text).map_err(io(&path))?;
     }
-    let library = PathBuf::from(zig.environment("lib_dir", cache).map_err(failed("libSystem"))?);
+    let library = PathBuf::from(
+        zig.environment("lib_dir", cache)
+            .map_err(failed("libSystem"))?,
+    );
     let done = work.path().join("done");
     fs::create_dir(&done).map_err(io(&done))?;
     zig.run(&system(&library, &sources, &done), cache)
@@ -160,7 +185,11 @@ fn system(library: &Path, sources: &Path, to: &Path) -> Vec<String> {
     all.push(include(&unwinder.join("src")));
     let own = SOURCES.iter().filter(|(name, _)| name.ends_with(".c"));
     all.extend(own.map(|(name, _)| text(&sources.join(name))));
-    all.extend(UNWINDER.iter().map(|name| text(&unwinder.join("src").join(name))));
+    all.extend(
+        UNWINDER
+            .iter()
+            .map(|name| text(&unwinder.join("src").join(name))),
+    );
     all
 }
 
