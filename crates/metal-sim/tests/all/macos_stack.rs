@@ -212,3 +212,39 @@ fn a_missing_library_is_named() {
         "{error}"
     );
 }
+
+/// The stand-in's own C: sorting with a function of emulated code, division of wide
+/// numbers.
+#[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
+fn the_stand_in_computes() {
+    let mut words: Vec<[u8; 8]> = ["pear", "fig", "apple", "plum", "kiwi", "date"]
+        .iter()
+        .map(|word| {
+            let mut slot = [0u8; 8];
+            slot[..word.len()].copy_from_slice(word.as_bytes());
+            slot
+        })
+        .collect();
+    let mut sorted = words.clone();
+    sorted.sort_unstable();
+    let (base, count, order) = (
+        words.as_mut_ptr() as u64,
+        words.len() as u64,
+        function("strcmp"),
+    );
+    let done = stack().call(function("qsort"), &[base, count, 8, order]);
+    done.expect("qsort returns");
+    assert_eq!(words, sorted);
+    let found = stack().call(
+        function("bsearch"),
+        &[c"kiwi".as_ptr() as u64, base, count, 8, order],
+    );
+    assert_eq!(found.expect("bsearch returns"), base + 3 * 8);
+    // -7 / 2 and -7 % 2, as pairs of words.
+    let minus_seven = [(-7i64).cast_unsigned(), u64::MAX, 2, 0];
+    for (name, want) in [("__divti3", -3i64), ("__modti3", -1)] {
+        let got = stack().call(function(name), &minus_seven);
+        assert_eq!(got.expect("it returns").cast_signed(), want, "{name}");
+    }
+}

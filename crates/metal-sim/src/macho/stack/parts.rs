@@ -20,6 +20,7 @@ macro_rules! sources {
 /// The stand-in's own files.
 const SOURCES: &[(&str, &str)] = sources![
     "ctype.c",
+    "division.c",
     "host.h",
     "locale.c",
     "memory.c",
