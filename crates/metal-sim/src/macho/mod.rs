@@ -6,8 +6,8 @@
 //! headers need no copying. Whatever it calls outside itself (the tvm-ffi C ABI
 //! through context slots and imports, a few libm functions) is called natively.
 //!
-//! It is not an emulation of macOS: no dyld, no Objective-C, no system library
-//! but the names in [`callouts`].
+//! It is not an emulation of macOS: no Objective-C, no system library but the names
+//! in [`callouts`]. [`stack`] goes further: there the runtime is the Mac's too.
 
 mod callouts;
 mod chained;
