@@ -5,6 +5,7 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
 
 use artcheck_metal_sim::Options;
 use artcheck_metal_sim::macho::stack::{Zig, prepare};
@@ -16,11 +17,21 @@ use crate::parts::RuntimeFiles;
 /// What the child's environment says; nothing if the runtime is not for macOS. The
 /// reason if the stand-ins cannot be had here.
 pub(crate) fn environment(row: &Row) -> Result<Vec<(&'static str, OsString)>, String> {
+    let other_wheel = |path: &PathBuf| {
+        let name = path.to_string_lossy();
+        name.ends_with(".whl") && !name.contains("macosx")
+    };
+    if row.runtime.paths.iter().any(other_wheel) {
+        return Ok(Vec::new());
+    }
     // What cannot be found is the child's to report.
     let files = RuntimeFiles::find(&row.runtime.paths);
     if !files.is_ok_and(|files| files.emulated()) {
         return Ok(Vec::new());
     }
+    // One build at a time; the next row finds it done.
+    static BUILDING: Mutex<()> = Mutex::new(());
+    let _guard = BUILDING.lock().unwrap_or_else(PoisonError::into_inner);
     let zig = Zig::choose().ok_or(
         "a runtime for macOS needs zig, which builds the stand-ins for macOS's own libraries: \
          `pip install ziglang`, or the command of one in ARTCHECK_ZIG",

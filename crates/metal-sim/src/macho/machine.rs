@@ -96,21 +96,22 @@ impl Machine {
     fn call_out(&self, gate: u64, a: &Arguments) -> std::result::Result<Answer, String> {
         let callout = self.gates.meaning(gate);
         let callout = callout.ok_or_else(|| format!("a jump to {gate:#x}"))?;
-        if let Some(number) = callout.compute(a.doubles) {
-            return Ok(number);
+        if let Some(answer) = callout.answer(&a.words, a.doubles) {
+            return Ok(answer);
         }
-        Ok(match &*callout {
-            CallOut::Native(name) => Answer::Word(self.call_native(name, &a.words)?),
-            CallOut::HandleInitOnce => Answer::Word(self.init_once(&a.words)?),
-            CallOut::ParallelLaunch => Answer::Word(self.parallel_launch(&a.words)?),
-            CallOut::Unknown(name) => {
-                return Err(format!("it calls `{name}`, which is not provided here"));
+        Ok(Answer::Word(match &*callout {
+            CallOut::Native(name) => self.call_native(name, &a.words)?,
+            CallOut::HandleInitOnce => self.init_once(&a.words)?,
+            CallOut::ParallelLaunch => self.parallel_launch(&a.words)?,
+            other => {
+                return Err(match other {
+                    CallOut::Unknown(name) => {
+                        format!("it calls `{name}`, which is not provided here")
+                    }
+                    known => format!("it calls {known:?} in a way that is not provided here"),
+                });
             }
-            memory => {
-                native::memory_function(memory, &a.words);
-                Answer::Nothing
-            }
-        })
+        }))
     }
 
     fn call_native(&self, name: &str, words: &[u64; 8]) -> std::result::Result<u64, String> {

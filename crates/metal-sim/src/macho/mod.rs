@@ -7,7 +7,7 @@
 //! through context slots and imports, a few libm functions) is called natively.
 //!
 //! It is not an emulation of macOS: no Objective-C, no system library but the names
-//! in [`callouts`]. [`stack`] goes further: there the runtime is the Mac's too.
+//! in [`callouts`]. `stack` goes further: there the runtime is the Mac's too.
 
 mod callouts;
 mod chained;

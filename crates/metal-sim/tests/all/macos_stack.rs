@@ -14,14 +14,11 @@ use artcheck_metal_sim::Options;
 use artcheck_metal_sim::macho::MachOError;
 use artcheck_metal_sim::macho::stack::{Stack, Zig, prepare};
 
-use crate::common::{environment, parts};
+use crate::common::environment;
+use crate::common::parts::unpacked;
 
 const FFI: &str = "tvm-ffi-0.1.15.post2-macos-arm64/tvm_ffi/lib";
 const RUNTIME: &str = "tvm-0.27-macos-arm64/tvm/lib";
-
-fn unpacked(folder: &str) -> PathBuf {
-    parts().join("unpacked").join(folder)
-}
 
 /// The stand-ins for macOS's own libraries, from the cache or built by the pinned zig.
 fn system() -> PathBuf {

@@ -6,7 +6,7 @@ use super::images::Images;
 use super::service::{Own, Service};
 use super::turn::Turn;
 use super::{dyld, host, local};
-use crate::macho::callouts::{Answer, CallOut};
+use crate::macho::callouts::Answer;
 use crate::macho::emulator::Arguments;
 use crate::macho::error::Result;
 use crate::macho::native;
@@ -29,10 +29,9 @@ impl Process<'_> {
                 let word = local::with_error(|| native::call_function(*address, &a.words));
                 Ok(Answer::Word(word))
             }
-            Service::Compute(number) => Ok(match number.compute(a.doubles) {
-                Some(answer) => answer,
-                None => memory(number, a),
-            }),
+            Service::Compute(number) => number
+                .answer(&a.words, a.doubles)
+                .ok_or_else(|| "a function that is of no use here".to_owned()),
             Service::Own(own) => self.own(*own, a),
             Service::Missing(name) => Err(format!("it calls `{name}`, which is not provided here")),
         }
@@ -129,10 +128,4 @@ impl Process<'_> {
             0
         })
     }
-}
-
-/// Those of the names that are memory functions; x0 stays.
-fn memory(callout: &CallOut, a: &Arguments) -> Answer {
-    native::memory_function(callout, &a.words);
-    Answer::Nothing
 }
