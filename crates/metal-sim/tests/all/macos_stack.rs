@@ -4,6 +4,7 @@
 //! One process: loading takes seconds.
 
 use std::collections::BTreeSet;
+use std::ffi::{CStr, CString};
 use std::path::PathBuf;
 use std::sync::OnceLock;
 
@@ -14,8 +15,8 @@ use artcheck_metal_sim::Options;
 use artcheck_metal_sim::macho::MachOError;
 use artcheck_metal_sim::macho::stack::{Stack, Zig, prepare};
 
-use crate::common::environment;
 use crate::common::parts::unpacked;
+use crate::common::{artifact, environment};
 
 const FFI: &str = "tvm-ffi-0.1.15.post2-macos-arm64/tvm_ffi/lib";
 const RUNTIME: &str = "tvm-0.27-macos-arm64/tvm/lib";
@@ -54,6 +55,9 @@ fn function(name: &str) -> u64 {
 /// A value of the C ABI: type and length, payload.
 type Any = [u64; 2];
 const INT: u64 = 1;
+const BOOL: u64 = 2;
+const DATA_TYPE: u64 = 5;
+const DEVICE: u64 = 6;
 const RAW_TEXT: u64 = 8;
 const SMALL_TEXT: u64 = 11;
 const TEXT: u64 = 65;
@@ -189,6 +193,43 @@ fn an_exception_becomes_an_error() {
     );
     let error = error.expect_err("there is no such file");
     assert!(error.contains("no/such/library.dylib"), "{error}");
+}
+
+/// What AC202 predicts of a library of 0.25 on this runtime: it loads, its VM starts,
+/// and the first call through the slot that nothing fills is a jump to address 0.
+#[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
+fn an_empty_slot_is_a_jump_to_zero() {
+    let path = artifact("tvm-0.25/extcall-cpu-macos-arm64.dylib");
+    let path = CString::new(path.display().to_string()).expect("no zero byte");
+    let raw = |text: &CStr| [RAW_TEXT, text.as_ptr() as u64];
+    let module = call(global("ffi.ModuleLoadFromFile"), &[raw(&path)]).expect("it loads");
+    let get = |module: Any, name: &CStr| {
+        let found = call(
+            global("ffi.ModuleGetFunction"),
+            &[module, raw(name), [BOOL, 1]],
+        );
+        found.expect("a function")[1]
+    };
+    let vm = call(get(module, c"vm_load_executable"), &[]).expect("a machine");
+    // The CPU, its first device, the pooled allocator.
+    let device: [Any; 3] = [[INT, 1], [INT, 0], [INT, 2]];
+    call(get(vm, c"vm_initialization"), &device).expect("it starts");
+    let shape = call(global("ffi.Shape"), &[[INT, 4]]).expect("a shape");
+    let float32 = [DATA_TYPE, 2 | 32 << 8 | 1 << 16];
+    let arguments: [Any; 4] = [shape, float32, [DEVICE, 1], [0, 0]];
+    let tensor = call(global("runtime.TVMTensorAllocWithScope"), &arguments).expect("a tensor");
+    call(get(vm, c"add_one"), &[tensor]).expect("no slot is in the way");
+    let mut result: Any = [0, 0];
+    let words = [
+        get(vm, c"add_external"),
+        tensor.as_ptr() as u64,
+        1,
+        result.as_mut_ptr() as u64,
+    ];
+    let stopped = stack().call(function("TVMFFIFunctionCall"), &words);
+    let error = stopped.expect_err("the slot is empty").to_string();
+    assert!(error.contains("a jump to address 0"), "{error}");
 }
 
 /// A library that needs another one is refused in dyld's words.
