@@ -121,7 +121,24 @@ impl Image {
                 _ => {}
             }
         }
+        image.within()?;
         Ok(image)
+    }
+
+    /// Refuses variables of threads and tables for exceptions outside the image.
+    fn within(&self) -> Result<()> {
+        let tables = [self.unwinding.compact, self.unwinding.frames];
+        let locals = &self.thread_locals;
+        let ranges = locals.descriptors.iter().chain(&locals.template);
+        for (start, size) in ranges.chain(&tables) {
+            if plus(*start, *size)? > self.segments.end {
+                return malformed(
+                    0,
+                    format!("a section of {size:#x} bytes at {start:#x}, beyond the last segment"),
+                );
+            }
+        }
+        Ok(())
     }
 
     fn segment(&mut self, reader: &Reader<'_>, at: u64) -> Result<()> {

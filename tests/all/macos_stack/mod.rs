@@ -4,6 +4,8 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use artcheck_metal_sim::Options;
+use artcheck_metal_sim::macho::stack::{Stack, Zig, prepare};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -80,4 +82,55 @@ fn a_shim_for_macos_mends_a_failing_pair() {
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(text.contains("every function ran"), "{text}{errors}");
     assert!(text.contains("called: add_external: tensor"), "{text}");
+}
+
+/// The device-api part as a dylib: a client that is linked to it does not load without
+/// it, in dyld's words, and gets its bytes back through the Mac's own runtime with it.
+#[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
+fn a_client_runs_with_the_device_part() {
+    let folder = TempDir::new().expect("a folder");
+    let shim = folder.path().join("shim/libdevice.dylib");
+    std::fs::create_dir(folder.path().join("shim")).expect("a folder");
+    let built = with_zig()
+        .args(["patch", "shim", "--part", "device-api", "--runtime"])
+        .arg(part("unpacked/tvm-0.27-macos-arm64"))
+        .arg("--runtime")
+        .arg(part("unpacked/tvm-ffi-0.1.15.post2-macos-arm64"))
+        .arg("--out")
+        .arg(&shim)
+        .output()
+        .expect("artcheck starts");
+    let errors = String::from_utf8_lossy(&built.stderr);
+    assert!(built.status.success(), "{errors}");
+
+    let client = folder.path().join("libclient.dylib");
+    let words: Vec<String> = zig().split(' ').map(str::to_owned).collect();
+    let done = Command::new(&words[0])
+        .args(&words[1..])
+        .args(["cc", "-target", "aarch64-macos", "-dynamiclib", "-o"])
+        .arg(&client)
+        .arg(root().join("tests/all/macos_stack/client.c"))
+        .arg(&shim)
+        .status()
+        .expect("zig runs");
+    assert!(done.success());
+
+    let zig = Zig { command: words };
+    let system = prepare(&zig, &Options::default().cache_folder()).expect("the stand-ins");
+    let runtime = runtime(folder.path());
+    let without = Stack::new(&[system.clone(), runtime.clone()]).expect("a process");
+    let error = without.open(&client).expect_err("there is no shim");
+    assert!(
+        error
+            .to_string()
+            .starts_with("Library not loaded: @rpath/libdevice.dylib"),
+        "{error}"
+    );
+    let shim = folder.path().join("shim");
+    let with = Stack::new(&[system, runtime, shim]).expect("a process");
+    with.open(&client).expect("it loads with the shim");
+    let function = with.find(None, "client").expect("it is exported");
+    let step = with.call(function, &[]).expect("it runs");
+    assert_eq!(step & 0xffff_ffff, 42);
 }
