@@ -84,6 +84,58 @@ fn a_shim_for_macos_mends_a_failing_pair() {
     assert!(text.contains("called: add_external: tensor"), "{text}");
 }
 
+/// One row of `dense` of 0.27 on the runtime of 0.26 for macOS.
+fn dense_on_older(folder: &Path, shims: &[PathBuf]) -> Value {
+    let library = part("built/tvm-0.27/dense-cpu-macos-arm64.dylib");
+    let reference = root().join("corpus/reference/expected/dense.json#short");
+    let runtime = ["tvm-ffi-0.1.13.post2", "tvm-0.26"];
+    let runtime = runtime.map(|name| part(&format!("unpacked/{name}-macos-arm64")));
+    let text = format!(
+        "schema = 1\n[runtimes.older]\npaths = {runtime:?}\n\
+         [[row]]\nname = \"row\"\nmodel = \"dense\"\nlibrary = {library:?}\n\
+         runtime = \"older\"\ndevice = \"cpu\"\nweights = \"random:7\"\nshims = {shims:?}\n\
+         tokenizer = \"bytes\"\nmax_tokens = 64\ntime_limit = 900\n\
+         prompt = [{{ expect = {{ reference = {reference:?} }} }}]\n"
+    );
+    let matrix = folder.join("matrix.toml");
+    std::fs::write(&matrix, text).expect("written");
+    let output = with_zig()
+        .arg("verify")
+        .arg(&matrix)
+        .args(["--no-precheck", "--format", "json"])
+        .output()
+        .expect("artcheck starts");
+    let report: Value = serde_json::from_slice(&output.stdout).expect("a report");
+    report["rows"][0].clone()
+}
+
+/// AC105's case as a Mac has it: the runtime of 0.26 refuses the six elements of a
+/// library of 0.27 in the words that it has on Linux. With the shim's dylib the row
+/// gives the reference's tokens.
+#[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
+fn a_shim_for_macos_mends_a_refused_cache() {
+    let folder = TempDir::new().expect("a folder");
+    let row = dense_on_older(folder.path(), &[]);
+    let message = row["failure"]["message"].as_str().unwrap_or_default();
+    assert!(
+        message.contains("cache_config.size() == 5 (6 vs. 5)"),
+        "{row:#}"
+    );
+    let shim = folder.path().join("libshim.dylib");
+    let built = with_zig()
+        .args(["patch", "shim", "--part", "cache-config", "--out"])
+        .arg(&shim)
+        .arg("--runtime")
+        .arg(runtime(folder.path()))
+        .output()
+        .expect("artcheck starts");
+    let errors = String::from_utf8_lossy(&built.stderr);
+    assert!(built.status.success(), "{errors}");
+    let row = dense_on_older(folder.path(), &[shim]);
+    assert_eq!(row["outcome"], "passed", "{row:#}");
+}
+
 /// The device-api part as a dylib: a client that is linked to it does not load without
 /// it, in dyld's words, and gets its bytes back through the Mac's own runtime with it.
 #[test]
