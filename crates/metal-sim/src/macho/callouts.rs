@@ -69,7 +69,6 @@ impl CallOut {
         let float = |bits: u64| f32::from_bits((bits & 0xffff_ffff) as u32);
         let from_float = |value: f32| Answer::Double(value.to_bits().into());
         let from_double = |value: f64| Answer::Double(value.to_bits());
-        let nothing = |()| Answer::Nothing;
         Some(match self {
             CallOut::Float1(f) => from_float(f(float(d0))),
             CallOut::Float2(f) => from_float(f(float(d0), float(d1))),
@@ -78,9 +77,18 @@ impl CallOut {
             CallOut::ExtendHalf => from_float(f16::from_bits((d0 & 0xffff) as u16).to_f32()),
             CallOut::TruncateToHalf => Answer::Double(f16::from_f32(float(d0)).to_bits().into()),
             // x0 stays, which is what the first two return.
-            CallOut::CopyMemory => nothing(native::copy_memory(words)),
-            CallOut::FillMemory => nothing(native::fill_memory(words)),
-            CallOut::ZeroMemory => nothing(native::zero_memory(words)),
+            CallOut::CopyMemory => {
+                native::copy_memory(words);
+                Answer::Nothing
+            }
+            CallOut::FillMemory => {
+                native::fill_memory(words);
+                Answer::Nothing
+            }
+            CallOut::ZeroMemory => {
+                native::zero_memory(words);
+                Answer::Nothing
+            }
             CallOut::Native(_)
             | CallOut::HandleInitOnce
             | CallOut::ParallelLaunch

@@ -11,9 +11,11 @@ use super::images::Loaded;
 /// As `darwin/host.h` says.
 const THREAD_WORDS: usize = 1024;
 
+/// By process and image (0: the thread's own words).
+type Blocks = HashMap<(u64, u64), Box<[u64]>>;
+
 thread_local! {
-    /// By process and image (0: the thread's own words).
-    static BLOCKS: RefCell<HashMap<(u64, u64), Box<[u64]>>> = RefCell::new(HashMap::new());
+    static BLOCKS: RefCell<Blocks> = RefCell::new(HashMap::new());
     static ERROR: Cell<i32> = const { Cell::new(0) };
     static LOADER: RefCell<Option<CString>> = const { RefCell::new(None) };
 }
