@@ -33,6 +33,7 @@ mod house_pages;
 #[cfg(target_os = "linux")]
 mod integrations;
 mod layers;
+mod limits;
 #[cfg(unix)]
 mod link_sets;
 mod load_sets;
