@@ -36,6 +36,7 @@ mod layers;
 mod limits;
 #[cfg(unix)]
 mod link_sets;
+mod load_order;
 mod load_sets;
 mod machine;
 mod many_files;
