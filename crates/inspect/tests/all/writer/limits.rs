@@ -134,8 +134,8 @@ pub fn wasm(pieces: &[(u64, &[u8])], exports: u64) -> Vec<u8> {
     if exports > 0 {
         let mut body = Vec::new();
         leb(&mut body, exports);
-        for _ in 0..exports {
-            body.extend(b"\x03abc\x02\0");
+        for number in 0..exports {
+            body.extend(format!("\x06{number:06x}\x02\0").as_bytes());
         }
         section(&mut out, 7, &body);
     }
