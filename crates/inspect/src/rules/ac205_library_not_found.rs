@@ -12,7 +12,8 @@ use crate::limits::MAX_FINDINGS;
 use crate::module::Payload;
 use crate::parts::stem;
 use crate::place::Place;
-use crate::runtime::libraries::{Resolution, is_family};
+use crate::runtime::distribution::environment;
+use crate::runtime::libraries::{self, Resolution, is_family};
 use crate::runtime::load_set::LoadSet;
 use crate::runtime::machine::Machine;
 use crate::runtime::system::{self, Brings, Presence};
@@ -233,11 +234,51 @@ fn check_user(binding: &Binding<'_>, out: &mut Outcome) {
     for need in others(&user, out) {
         out.need(need);
     }
+    off_the_run_path(binding, binary, out);
     let Some(load_set) = binding.load_set else {
         return;
     };
     versions(place, binary, load_set, out);
     device_part(binding, load_set, out);
+}
+
+/// Libraries of TVM's that a client names and that its run path does not lead to. In an
+/// environment its package loads them before; with a runtime from elsewhere the user does.
+fn off_the_run_path(binding: &Binding<'_>, binary: &Binary, out: &mut Outcome) {
+    let place = &binding.artifact.path;
+    let is_beside = |set: &LoadSet| place.is_below(&set.home);
+    let is_meant = binding.artifact.role == Role::Client
+        && matches!(binary.format, Format::Elf | Format::MachO)
+        && !place.is_member()
+        && environment(place).is_none()
+        && binding.load_set.is_none_or(is_beside);
+    if !is_meant {
+        return;
+    }
+    let family = binary
+        .needed
+        .iter()
+        .filter(|needed| is_family(&needed.name));
+    for needed in family.filter(|needed| !needed.optional) {
+        let name = &needed.name;
+        let places = libraries::candidates(place, binary, name);
+        if places.iter().any(|place| place.path().is_file()) {
+            continue;
+        }
+        out.need(Need {
+            library: format!("{name} where the loader looks"),
+            brought_by: String::from("a run path, or the loader's own variable"),
+        });
+        let mut finding = Finding::new(&RULE, place, format!("no run path of it leads to `{name}`"))
+            .severity(Severity::Info)
+            .on(&binding.runtime.name)
+            .says_known(says(name, binary.format))
+            .help("link it with a run path that does (`-Wl,-rpath,'$ORIGIN'`, on macOS `@loader_path`), or set LD_LIBRARY_PATH or DYLD_LIBRARY_PATH");
+        for place in places.into_iter().take(MAX_FINDINGS) {
+            finding = finding.evidence(format!("looked for {place}"));
+        }
+        out.push(finding);
+    }
 }
 
 /// What the part of the runtime that runs a library's kernels needs of the machine:
