@@ -34,6 +34,7 @@ mod installations;
 #[cfg(target_os = "linux")]
 mod integrations;
 mod layers;
+mod limits;
 #[cfg(unix)]
 mod link_sets;
 mod load_order;
