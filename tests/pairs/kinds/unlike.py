@@ -72,7 +72,7 @@ def closure_in_loop():
             again = R.less(i, R.const(3, "int32"))
             if again:
                 j = R.add(i, R.const(1, "int32"))
-                w = more(x)
+                w = R.match_cast(more(x), R.Tensor((2, 3), "float32"))
                 r = Module.step(j, w, d)
             else:
                 r = x

@@ -246,6 +246,7 @@ impl<'i, 'a> Reader<'i, 'a> {
     fn is_aside(&mut self, code: Piece<'a>, start: u64, state: &State) -> bool {
         let mut state = state.clone();
         let mut place = start;
+        let mut has_called = false;
         for _ in 0..LOOK {
             let at = usize::try_from(place.wrapping_sub(code.address)).unwrap_or(usize::MAX);
             let Some((length, flow)) = self.image.machine.step(code, at, &mut state) else {
@@ -256,9 +257,16 @@ impl<'i, 'a> Reader<'i, 'a> {
                 Flow::On => place = next,
                 Flow::Jump(Target::Code(to)) => place = to,
                 Flow::Call(target) => {
-                    let called = self.image.called(target);
-                    if !matches!(called, Called::Elsewhere) {
-                        return false;
+                    match self.image.called(target) {
+                        Called::Elsewhere => {}
+                        // What writes down the error.
+                        Called::Here(address) if self.image.host(address).is_none() => {
+                            state.called(self.image.machine.lost());
+                            has_called = true;
+                            place = next;
+                            continue;
+                        }
+                        _ => return false,
                     }
                     let [_, name, cell, _] = self.given(&state);
                     return match (self.text(name), cell) {
@@ -270,7 +278,10 @@ impl<'i, 'a> Reader<'i, 'a> {
                     };
                 }
                 Flow::End => {
-                    return state.get(self.image.machine.result()) != Value::Number(0);
+                    return match state.get(self.image.machine.result()) {
+                        Value::Number(status) => status != 0,
+                        _ => !has_called,
+                    };
                 }
                 Flow::Branch(_) | Flow::Jump(_) => return false,
             }
