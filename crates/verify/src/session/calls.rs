@@ -83,11 +83,13 @@ pub(crate) fn make(vm: &Module<'_>, call: &Call, states: &mut States) -> Result<
     for (_, state) in growing() {
         end(runtime, state)?;
     }
-    let kind = result.kind();
-    if let Some(made) = call.makes {
-        states.insert(made, result);
-    }
-    Ok(kind)
+    Ok(match call.makes {
+        Some(made) => {
+            states.insert(made, result);
+            String::from("state")
+        }
+        None => result.kind(),
+    })
 }
 
 fn value(runtime: &Runtime, given: &Given, states: &States) -> Result<Value> {

@@ -244,6 +244,7 @@ impl<'i, 'a> Reader<'i, 'a> {
     /// Whether a way needs no reading: it fails at once, or it finds a function and
     /// comes back.
     fn is_aside(&mut self, code: Piece<'a>, start: u64, state: &State) -> bool {
+        let [empty, ..] = self.given(state);
         let mut state = state.clone();
         let mut place = start;
         let mut has_called = false;
@@ -269,13 +270,17 @@ impl<'i, 'a> Reader<'i, 'a> {
                         _ => return false,
                     }
                     let [_, name, cell, _] = self.given(&state);
-                    return match (self.text(name), cell) {
-                        (Some(name), Value::Address(cell)) => {
-                            self.handles.insert(cell, name);
-                            true
-                        }
-                        _ => false,
+                    // Up to 0.25 the function is put on the stack, then into the cell
+                    // that was seen to be empty.
+                    let cell = match (cell, empty) {
+                        (Value::Address(cell), _) | (Value::Frame(_), Value::Loaded(cell)) => cell,
+                        _ => return false,
                     };
+                    let Some(name) = self.text(name) else {
+                        return false;
+                    };
+                    self.handles.insert(cell, name);
+                    return true;
                 }
                 Flow::End => {
                     return match state.get(self.image.machine.result()) {
