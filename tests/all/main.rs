@@ -35,6 +35,7 @@ mod integrations;
 mod layers;
 #[cfg(unix)]
 mod link_sets;
+mod load_order;
 mod load_sets;
 mod machine;
 mod many_files;

@@ -10,6 +10,7 @@ pub mod environments;
 mod exports;
 mod join_objects;
 mod judge;
+mod needed;
 mod options;
 mod packages;
 mod python_imports;
@@ -123,6 +124,7 @@ pub fn scan_bytes(name: &str, bytes: &[u8], options: &ScanOptions) -> Scan {
 fn conclude(reading: read::Reading, options: &ScanOptions) -> Scan {
     let read::Reading {
         mut artifacts,
+        loaded,
         mut load_sets,
         documents,
         natives,
@@ -159,7 +161,8 @@ fn conclude(reading: read::Reading, options: &ScanOptions) -> Scan {
     let faults = faults.map(|(set, found)| (set.name.as_str(), Fault::of(set, found, &own)));
     let faults = faults.filter(|(_, fault)| *fault != Fault::default());
     let runtimes = Runtimes::of(&load_sets, &pages, &joined, options, faults.collect());
-    let needed: Vec<Artifact> = given_companions(options);
+    let given = given_companions(options).into_iter();
+    let needed: Vec<Artifact> = given.chain(loaded).collect();
     let companions = Companions::of(&artifacts, &needed, &options.with);
     let (verdicts, of_verdicts) = judge::verdicts(&artifacts, &runtimes, &companions, &shared);
     // Sets of one environment say the same of what they share.

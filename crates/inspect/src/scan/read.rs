@@ -6,6 +6,7 @@ use std::path::Path;
 use rayon::prelude::*;
 
 use super::artifact_of::{FileFacts, facts, facts_of_bytes};
+use super::needed::{self, Followed};
 use super::options::ScanOptions;
 use super::share::Shared;
 use super::{environments, exports, packages, python_imports, registered};
@@ -37,6 +38,8 @@ impl Progress for () {
 /// What reading gives.
 pub(super) struct Reading {
     pub artifacts: Vec<Artifact>,
+    /// Libraries outside the paths, none of TVM's, that its files load.
+    pub loaded: Vec<Artifact>,
     pub load_sets: Vec<LoadSet>,
     pub documents: Vec<Document>,
     /// Native methods that TVM's Java classes declare.
@@ -101,6 +104,13 @@ pub(super) fn read(
         files.extend(read_all(more.files));
         walk.problems.extend(more.problems);
     }
+    let mut loaded = Vec::new();
+    if options.shard.is_none() {
+        for (parts, others) in loaded_from_outside(&files, read_all) {
+            files.push(parts);
+            loaded.extend(others);
+        }
+    }
     let mut facts = FileFacts::all(files);
     let folders = packages::folders(&facts.members);
     // Only a model library asks what Python registers; a runtime that is read alone is
@@ -142,12 +152,39 @@ pub(super) fn read(
     }
     Reading {
         artifacts: facts.artifacts,
+        loaded,
         natives: facts.natives,
         documents,
         pages,
         load_sets,
         joined,
     }
+}
+
+/// What files load from outside the paths, file by file: parts of a runtime are among the
+/// artifacts, other libraries are only in the process.
+fn loaded_from_outside(
+    files: &[FileFacts],
+    read: impl Fn(Vec<source::FoundFile>) -> Vec<FileFacts>,
+) -> Vec<(FileFacts, Vec<Artifact>)> {
+    let mut followed = Followed::default();
+    let named = files.iter().flat_map(|file| &file.artifacts);
+    let named: Vec<&Artifact> = named.filter(|one| needed::is_asked_about(one)).collect();
+    let mut next = followed.next(&named);
+    let mut found = Vec::new();
+    while !next.is_empty() {
+        let read = read(source::walk(&next).files);
+        let artifacts = read.iter().flat_map(|file| &file.artifacts);
+        next = followed.next(&artifacts.collect::<Vec<_>>());
+        found.extend(read.into_iter().map(|mut file| {
+            let artifacts = std::mem::take(&mut file.artifacts).into_iter();
+            let is_part = |artifact: &Artifact| artifact.role == Role::RuntimePart;
+            let (parts, others) = artifacts.partition(is_part);
+            file.artifacts = parts;
+            (file, others)
+        }));
+    }
+    found
 }
 
 /// The same for one file in memory; no folder around it is looked at.
@@ -162,6 +199,7 @@ pub(super) fn read_bytes(name: &str, bytes: &[u8]) -> Reading {
         ),
         joined: Joined::new(),
         artifacts: facts.artifacts,
+        loaded: Vec::new(),
         natives: facts.natives,
         documents: Vec::new(),
         pages: Vec::new(),
