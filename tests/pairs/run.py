@@ -85,6 +85,9 @@ def difference(stages, own):
             return f"{stage['stage']}: {stage.get('error') or 'works, which it does not there'}"
         if stage["ok"] and not close(stage["value"], known["value"]):
             return f"{stage['stage']}: another answer"
+        if not stage["ok"] and " forward " in stage["stage"]:
+            # Its tokens are in the cache without keys: what follows reads what is there.
+            return None
     return None if len(stages) == len(own) else f"{len(stages)} stages instead of {len(own)}"
 
 
