@@ -8,6 +8,7 @@ mod artifact_of;
 mod candidates;
 pub mod environments;
 mod exports;
+mod installations;
 mod join_objects;
 mod judge;
 mod needed;
@@ -44,6 +45,7 @@ use crate::rule::Rule;
 use crate::rules::{self, ArtifactContext, EnvironmentContext, FolderContext, Subject};
 use crate::runtime::companions::{self, Companions};
 use crate::runtime::grouping::Joined;
+use crate::runtime::installation::Installation;
 use crate::runtime::java::Natives;
 use crate::runtime::load_set::LoadSet;
 use crate::target::Target;
@@ -130,6 +132,7 @@ fn conclude(reading: read::Reading, options: &ScanOptions) -> Scan {
         natives,
         pages,
         joined,
+        installations,
     } = reading;
     for set in &mut load_sets {
         set.machine = options.machine.clone();
@@ -143,7 +146,7 @@ fn conclude(reading: read::Reading, options: &ScanOptions) -> Scan {
         .filter_map(|runtime| runtime.load_set.as_ref());
     let sets: Vec<&LoadSet> = load_sets.iter().chain(given).collect();
     let mut of_sets: Vec<Outcome> = sets.par_iter().map(|set| of_load_set(set)).collect();
-    let of_folders = folder_findings(&artifacts, &documents, &natives);
+    let of_folders = folder_findings(&artifacts, &documents, &natives, &installations);
     // The parts of given runtimes are no artifacts: they must run on the target too.
     if let Some(target) = &options.target {
         let given = sets.iter().zip(&mut of_sets).skip(load_sets.len());
@@ -224,11 +227,13 @@ fn folder_findings(
     artifacts: &[Artifact],
     documents: &[Document],
     natives: &[Natives],
+    installations: &[Installation],
 ) -> Vec<Finding> {
     let subject = Subject::Folder(FolderContext {
         artifacts,
         documents,
         natives,
+        installations,
     });
     let mut outcome = Outcome::default();
     rules::ask(&subject, &mut outcome);

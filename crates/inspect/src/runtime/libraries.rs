@@ -110,7 +110,7 @@ pub fn resolve(place: &Place, binary: &Binary, needed: &str, set: &Members) -> R
 const OWN: [&str; 4] = ["$ORIGIN", "${ORIGIN}", "@loader_path", "@executable_path"];
 
 /// Places at which the loader would look, in order.
-pub(super) fn candidates(own: &Place, binary: &Binary, needed: &str) -> Vec<Place> {
+pub(crate) fn candidates(own: &Place, binary: &Binary, needed: &str) -> Vec<Place> {
     let paths = recorded(binary, needed).into_iter();
     paths.map(|path| expand(own, &path)).collect()
 }

@@ -257,7 +257,7 @@ impl Fault {
                 let findings = outcome.findings.iter().filter(|finding| {
                     finding.severity == Severity::Error
                         && finding.rule != rules::FFI_PAIR
-                        && finding.artifact == member.path
+                        && (finding.artifact == member.path || finding.rule == rules::INSTALLATION)
                 });
                 rules.extend(findings.map(|finding| finding.rule));
                 rules.extend(own.get(&member.path).into_iter().flatten());

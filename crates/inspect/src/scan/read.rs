@@ -9,12 +9,13 @@ use super::artifact_of::{FileFacts, facts, facts_of_bytes};
 use super::needed::{self, Followed};
 use super::options::ScanOptions;
 use super::share::Shared;
-use super::{environments, exports, packages, python_imports, registered};
+use super::{environments, exports, installations, packages, python_imports, registered};
 use crate::artifact::{Artifact, Problem, ProblemKind, Role};
 use crate::documents::{self, Document};
 use crate::place::Place;
 use crate::runtime::glue::Glue;
 use crate::runtime::grouping::{Installed, Joined};
+use crate::runtime::installation::Installation;
 use crate::runtime::java::Natives;
 use crate::runtime::load_set::LoadSet;
 use crate::runtime::member::Member;
@@ -48,6 +49,8 @@ pub(super) struct Reading {
     pub pages: Vec<(String, Glue)>,
     /// Folders that are one environment with another.
     pub joined: Joined,
+    /// Python packages in no load set that are not as they were installed.
+    pub installations: Vec<Installation>,
 }
 
 /// Which exports of compilers are wanted.
@@ -113,6 +116,12 @@ pub(super) fn read(
     }
     let mut facts = FileFacts::all(files);
     let folders = packages::folders(&facts.members);
+    let asked_about = facts
+        .artifacts
+        .iter()
+        .filter(|one| needed::is_asked_about(one));
+    let around = packages::around(asked_about.map(|artifact| &artifact.path));
+    let mut installations = installations::damaged(&around);
     // Only a model library asks what Python registers; a runtime that is read alone is
     // for one that is elsewhere.
     let for_models = wanted == CompilerExports::All
@@ -136,7 +145,18 @@ pub(super) fn read(
     for problem in walk.problems {
         facts.artifacts.push(unread(problem));
     }
-    let load_sets = load_sets(facts.members, &packages, &facts.artifacts, &joined);
+    let mut load_sets = load_sets(facts.members, &packages, &facts.artifacts, &joined);
+    installations.retain(|one| {
+        let site = one.place.folder();
+        let sets = load_sets
+            .iter_mut()
+            .filter(|set| site.is_some() && set.environment == site);
+        let sets: Vec<&mut LoadSet> = sets.collect();
+        let is_loose = sets.is_empty();
+        sets.into_iter()
+            .for_each(|set| set.installations.push(one.clone()));
+        is_loose
+    });
     let documents = walk
         .documents
         .par_iter()
@@ -158,6 +178,7 @@ pub(super) fn read(
         pages,
         load_sets,
         joined,
+        installations,
     }
 }
 
@@ -203,6 +224,7 @@ pub(super) fn read_bytes(name: &str, bytes: &[u8]) -> Reading {
         natives: facts.natives,
         documents: Vec::new(),
         pages: Vec::new(),
+        installations: Vec::new(),
     }
 }
 
