@@ -7,12 +7,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use artcheck_inspect::{Artifact, HostCode, host_code};
 use artcheck_inspect::container::Architecture;
 use artcheck_inspect::module::{Payload, locate, metadata};
 use artcheck_inspect::shown::{shown, shown_json};
 use artcheck_inspect::source::{self, Event, Place};
 use artcheck_inspect::vm::{Executable, disassemble};
+use artcheck_inspect::{Artifact, HostCode, host_code};
 use artcheck_inspect::{container, scan, spell};
 use serde::Serialize;
 use similar::TextDiff;

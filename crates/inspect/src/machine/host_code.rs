@@ -88,12 +88,12 @@ fn x86_64(code: &[u8], start: u64) -> Vec<u8> {
         let leaves = instruction.op0_kind() == OpKind::NearBranch64
             && instruction.flow_control() != FlowControl::Next
             && !(start..end).contains(&target);
-        let (offset, size) = match () {
-            () if instruction.is_ip_rel_memory_operand() => {
-                (offsets.displacement_offset(), offsets.displacement_size())
-            }
-            () if leaves => (offsets.immediate_offset(), offsets.immediate_size()),
-            () => continue,
+        let (offset, size) = if instruction.is_ip_rel_memory_operand() {
+            (offsets.displacement_offset(), offsets.displacement_size())
+        } else if leaves {
+            (offsets.immediate_offset(), offsets.immediate_size())
+        } else {
+            continue;
         };
         let from = at.saturating_add(offset);
         if let Some(bytes) = form.get_mut(from..from.saturating_add(size)) {
