@@ -69,9 +69,14 @@ pub fn run(
     environment: &[(&'static str, OsString)],
     tell: &mut dyn FnMut(&Event),
 ) -> Ended {
+    let runtime = match of_runtime(row) {
+        Ok(environment) => environment,
+        Err(reason) => return Ended::not_run(reason),
+    };
+    let environment = [environment, &runtime].concat();
     let start = Instant::now();
     let mut listener = Listener::default();
-    let result = match spawn(command, row, environment) {
+    let result = match spawn(command, row, &environment) {
         Ok((child, lines)) => listener.listen(child, &lines, row.time_limit, tell),
         Err(error) => ChildResult::Failed(Failure::new(
             Class::Exit,
@@ -86,6 +91,17 @@ pub fn run(
         result,
         facts: listener.facts,
         wall: start.elapsed(),
+    }
+}
+
+/// What the row's runtime needs in the environment; the reason if it cannot run here.
+fn of_runtime(row: &Row) -> Result<Vec<(&'static str, OsString)>, String> {
+    #[cfg(all(feature = "macho-host", target_os = "linux"))]
+    return crate::stack::environment(row);
+    #[cfg(not(all(feature = "macho-host", target_os = "linux")))]
+    {
+        let _ = row;
+        Ok(Vec::new())
     }
 }
 
