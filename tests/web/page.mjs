@@ -250,7 +250,11 @@ async function views(page, name) {
   await picture(other.page, `${name}-phone`);
   if (name === "chromium") {
     await other.page.setViewport({ width: 1100, height: 900 });
-    await other.page.emulateMediaFeatures([{ name: "prefers-color-scheme", value: "dark" }]);
+    await other.page.emulateMediaFeatures([
+      { name: "prefers-color-scheme", value: "dark" },
+      // Colours halfway to others are not what is read.
+      { name: "prefers-reduced-motion", value: "reduce" },
+    ]);
     await accessible(other.page, name, "dark");
     await picture(other.page, `${name}-dark`);
   }
@@ -259,6 +263,8 @@ async function views(page, name) {
 
 /** What is patched in the page is what the program patches. */
 async function repaired(page, name) {
+  // A page behind another paints nothing, and waits for that.
+  await page.bringToFront();
   const cases = [
     ["synthetic/dense-ext-0.26-tir-tag-cpu-x86_64.so", "Retag to tirx", ["patch", "retag", "--to", "tirx", "--in-place"]],
     ["synthetic/dense-ext-0.26-tir-tag-cpu-x86_64.so", "Repair", ["fix", "--runtime", "tvm-0.27", "--apply", "--in-place"]],
