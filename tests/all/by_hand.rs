@@ -125,6 +125,14 @@ const PRINTS: &[(&str, &str)] = &[
         "0.1.15.post2",
     ),
     (
+        "python -c \"import importlib.metadata as m; [print",
+        "tvm_ffi/lib/libtvm_ffi.so",
+    ),
+    (
+        "python -c \"import importlib.metadata as m; print",
+        "Tag: cp311-cp311",
+    ),
+    (
         "llvm-nm libmodel_iphone.a",
         "artcheck_extcall___tvm_ffi__library_bin",
     ),

@@ -82,7 +82,7 @@ fn a_saved_profile_gives_the_same_verdict_as_the_runtime() {
 #[test]
 #[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn a_wheel_is_a_runtime() {
-    let wheels = support::parts().join("wheels");
+    let wheels = support::part("wheels");
     let wheel = std::fs::read_dir(&wheels)
         .expect("the wheels")
         .map(|entry| entry.expect("an entry").path())

@@ -4,15 +4,9 @@
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
-use crate::support::{root, scan, unpacked};
+use crate::support::{root, scan, unpacked, wheels};
 use serde_json::Value;
 
-/// Sets that belong together: apache-tvm with the tvm-ffi it was built with.
-const PAIRS: [(&str, &str); 3] = [
-    ("0.25", "0.1.12"),
-    ("0.26", "0.1.13.post2"),
-    ("0.27", "0.1.15.post2"),
-];
 const PLATFORMS: [&str; 4] = [
     "linux-x86_64",
     "linux-aarch64",
@@ -49,7 +43,7 @@ fn healthy_artifacts_and_runtimes_have_no_error_and_no_warning() {
                 .cloned(),
         );
     };
-    for (tvm, ffi) in PAIRS {
+    for (tvm, ffi) in wheels() {
         look(vec![
             root().join("corpus/artifacts").join(format!("tvm-{tvm}")),
         ]);

@@ -30,11 +30,13 @@ mod hostile;
 mod hostile_archives;
 mod hostile_tree;
 mod house_pages;
+mod installations;
 #[cfg(target_os = "linux")]
 mod integrations;
 mod layers;
 #[cfg(unix)]
 mod link_sets;
+mod load_order;
 mod load_sets;
 mod machine;
 mod many_files;

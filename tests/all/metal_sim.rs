@@ -6,7 +6,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::support::{artcheck, parts, root};
+use crate::support::{artcheck, part, root, venv};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -52,7 +52,7 @@ impl OneRow {
     fn new(model: &'static str) -> OneRow {
         OneRow {
             folder: TempDir::new().expect("a folder"),
-            runtime: vec![parts().join("venv/tvm-0.27")],
+            runtime: vec![venv("tvm-0.27")],
             device: "metal-sim",
             model,
             more: "",
@@ -273,7 +273,7 @@ fn a_kernel_that_cannot_be_simulated_is_named_with_its_line() {
 #[test]
 #[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn a_runtime_without_headers_is_a_reason() {
-    let wheels = parts().join("wheels");
+    let wheels = part("wheels");
     let row = OneRow {
         runtime: vec![
             wheels.join("apache_tvm-0.26.0-py3-none-manylinux_2_27_x86_64.manylinux_2_28_x86_64.whl"),

@@ -2,15 +2,12 @@
 
 use std::ffi::OsStr;
 
-use crate::support::{scan, venv};
+use crate::support::{scan, site_packages};
 
 #[test]
 #[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn the_tvm_package_of_an_environment_takes_the_tvm_ffi_beside_it() {
-    let lib = venv("tvm-0.27").join("lib");
-    let python = std::fs::read_dir(lib).expect("a folder");
-    let mut python = python.filter_map(Result::ok).map(|entry| entry.path());
-    let site = python.next().expect("a Python").join("site-packages");
+    let site = site_packages("tvm-0.27");
     let library = "corpus/artifacts/tvm-0.27/dense-cpu-x86_64.so";
     for named in ["tvm", "tvm/lib/libtvm_runtime.so"] {
         let runtime = site.join(named);

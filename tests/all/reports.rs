@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::support::{artcheck, parts, root, told_by_python};
+use crate::support::{artcheck, part, root, told_by_python};
 use serde_json::Value;
 
 /// Healthy, broken, unreadable, archived and sliced artifacts, and a runtime-less scan.
@@ -57,7 +57,7 @@ fn assert_valid(schema: &Path, document: &Value) {
 }
 
 fn npm(file: &str) -> PathBuf {
-    let path = parts().join("npm").join(file);
+    let path = part("npm").join(file);
     assert!(
         path.is_file(),
         "{} is missing: run `python3 tools/parts.py`",

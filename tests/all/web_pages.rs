@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::support::make::{self, corpus};
-use crate::support::{parts, root, scan};
+use crate::support::{part, root, scan};
 
 /// A published package, and the folder that it is unpacked in.
 const PACKAGES: [(&str, &str); 4] = [
@@ -20,7 +20,7 @@ const LIBRARIES: [&str; 2] = [
 ];
 
 fn folder(package: &str) -> PathBuf {
-    let folder = parts().join("npm").join(package).join("package");
+    let folder = part("npm").join(package).join("package");
     let hint = "is missing: run `python3 tools/parts.py`";
     assert!(folder.is_dir(), "{} {hint}", folder.display());
     folder

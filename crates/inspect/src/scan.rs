@@ -8,8 +8,10 @@ mod artifact_of;
 mod candidates;
 pub mod environments;
 mod exports;
+mod installations;
 mod join_objects;
 mod judge;
+mod needed;
 mod options;
 mod packages;
 mod python_imports;
@@ -43,6 +45,7 @@ use crate::rule::Rule;
 use crate::rules::{self, ArtifactContext, EnvironmentContext, FolderContext, Subject};
 use crate::runtime::companions::{self, Companions};
 use crate::runtime::grouping::Joined;
+use crate::runtime::installation::Installation;
 use crate::runtime::java::Natives;
 use crate::runtime::load_set::LoadSet;
 use crate::target::Target;
@@ -123,11 +126,13 @@ pub fn scan_bytes(name: &str, bytes: &[u8], options: &ScanOptions) -> Scan {
 fn conclude(reading: read::Reading, options: &ScanOptions) -> Scan {
     let read::Reading {
         mut artifacts,
+        loaded,
         mut load_sets,
         documents,
         natives,
         pages,
         joined,
+        installations,
     } = reading;
     for set in &mut load_sets {
         set.machine = options.machine.clone();
@@ -141,7 +146,7 @@ fn conclude(reading: read::Reading, options: &ScanOptions) -> Scan {
         .filter_map(|runtime| runtime.load_set.as_ref());
     let sets: Vec<&LoadSet> = load_sets.iter().chain(given).collect();
     let mut of_sets: Vec<Outcome> = sets.par_iter().map(|set| of_load_set(set)).collect();
-    let of_folders = folder_findings(&artifacts, &documents, &natives);
+    let of_folders = folder_findings(&artifacts, &documents, &natives, &installations);
     // The parts of given runtimes are no artifacts: they must run on the target too.
     if let Some(target) = &options.target {
         let given = sets.iter().zip(&mut of_sets).skip(load_sets.len());
@@ -159,7 +164,8 @@ fn conclude(reading: read::Reading, options: &ScanOptions) -> Scan {
     let faults = faults.map(|(set, found)| (set.name.as_str(), Fault::of(set, found, &own)));
     let faults = faults.filter(|(_, fault)| *fault != Fault::default());
     let runtimes = Runtimes::of(&load_sets, &pages, &joined, options, faults.collect());
-    let needed: Vec<Artifact> = given_companions(options);
+    let given = given_companions(options).into_iter();
+    let needed: Vec<Artifact> = given.chain(loaded).collect();
     let companions = Companions::of(&artifacts, &needed, &options.with);
     let (verdicts, of_verdicts) = judge::verdicts(&artifacts, &runtimes, &companions, &shared);
     // Sets of one environment say the same of what they share.
@@ -221,11 +227,13 @@ fn folder_findings(
     artifacts: &[Artifact],
     documents: &[Document],
     natives: &[Natives],
+    installations: &[Installation],
 ) -> Vec<Finding> {
     let subject = Subject::Folder(FolderContext {
         artifacts,
         documents,
         natives,
+        installations,
     });
     let mut outcome = Outcome::default();
     rules::ask(&subject, &mut outcome);

@@ -7,6 +7,9 @@ use std::process::Command;
 use artcheck_inspect::runtime::release;
 use artcheck_inspect::runtime::table::Table;
 
+#[path = "../../../tests/all/support/parts.rs"]
+mod parts;
+
 const PLATFORMS: [&str; 4] = [
     "linux-x86_64",
     "linux-aarch64",
@@ -18,18 +21,9 @@ fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-fn parts() -> PathBuf {
-    let cache = |base: PathBuf| base.join("artcheck").join("parts");
-    let variable = |name| std::env::var_os(name).map(PathBuf::from);
-    variable("ARTCHECK_PARTS")
-        .or_else(|| variable("XDG_CACHE_HOME").map(cache))
-        .or_else(|| variable("HOME").map(|home| cache(home.join(".cache"))))
-        .expect("a home")
-}
-
 /// The entry that the command prints, and what it asks for.
 fn derived(number: &str, ffi: &str, built: bool) -> (String, Vec<String>) {
-    let unpacked = parts().join("unpacked");
+    let unpacked = parts::part("unpacked");
     let wheels = PLATFORMS.iter().flat_map(|platform| {
         [
             unpacked.join(format!("tvm-{number}-{platform}")),

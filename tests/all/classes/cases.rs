@@ -4,8 +4,8 @@ use super::Case;
 use super::devices::{device, fatbin, hsaco, metallib, spirv, static_model};
 use super::makers::{
     FFI, NOTHING, android, app, argument, cached, chat, client, constant_on, cut, dylib,
-    ffi_folder, in_venv, llvm_twice, model, named_client, of_gcc_12, on, page, runtime_folder,
-    site, slides, sliding, string_client, typed, weights, with,
+    ffi_folder, in_venv, installed, llvm_twice, model, named_client, of_gcc_12, on, page,
+    runtime_folder, site, slides, sliding, string_client, typed, weights, with,
 };
 use crate::support::make::{DYLIB, corpus};
 use crate::support::unpacked;
@@ -152,6 +152,9 @@ pub const OF_REAL_PARTS: &[Case] = cases! {
     ("I.", "AC207", "tvm-ffi 0.1.13.post0, which nothing but itself fits; its metadata around 0.1.13.post2's library",
         |folder| site(folder, "0.26", "0.1.13.post2", "0.1.13.post0"),
         |folder| site(folder, "0.26", "0.1.13.post2", "0.1.13.post2")),
+    ("I. packages that", "AC209", "a package with a file of its own gone, and with all of them",
+        |folder| installed(folder, &["tvm_ffi/__init__.py", "tvm_ffi/core.py"]),
+        |folder| installed(folder, &["tvm_ffi/__init__.py"])),
     ("J.", "AC207", "a tvm-ffi below what the package asks for, though every symbol is there",
         |folder| site(folder, "0.27", "0.1.13.post2", "0.1.13.post2"),
         |folder| site(folder, "0.27", "0.1.15.post2", "0.1.15.post2")),

@@ -234,6 +234,25 @@ pub fn site(folder: &Path, tvm: &str, ffi: &str, claimed: &str) -> Scan {
     with(folder, &[])
 }
 
+/// A package whose `RECORD` lists files, of which the first is there, beside a model.
+pub fn installed(folder: &Path, files: &[&str]) -> Scan {
+    let lines: Vec<String> = files
+        .iter()
+        .map(|file| format!("{file},sha256=x,0"))
+        .collect();
+    let info = "apache_tvm_ffi-0.1.15.post2.dist-info";
+    let metadata = "Metadata-Version: 2.4\nName: apache-tvm-ffi\nVersion: 0.1.15.post2\n";
+    put(folder, &format!("{info}/METADATA"), metadata);
+    put(folder, &format!("{info}/RECORD"), lines.join("\n"));
+    put(folder, files[0], "");
+    let model = put(
+        folder,
+        "tvm_ffi/model.so",
+        fs::read(corpus(MODEL)).expect("the corpus"),
+    );
+    with(model, &[])
+}
+
 pub fn model(folder: &Path, old: &[u8], new: &[u8]) -> Scan {
     let bytes = renamed(fs::read(corpus(MODEL)).expect("the corpus"), old, new);
     with(put(folder, "model.so", bytes), &[])

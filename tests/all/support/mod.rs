@@ -4,7 +4,9 @@
 pub mod child;
 pub mod damage;
 pub mod make;
+pub mod parts;
 pub mod project;
+pub mod wheels;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
@@ -12,27 +14,12 @@ use std::process::{Command, Output};
 use artcheck_inspect::runtime::release;
 use serde_json::Value;
 
+pub use parts::{part, site_packages, unpacked, venv};
+pub use wheels::wheels;
+
 /// The repository's root.
 pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
-}
-
-/// The folder of real runtimes; absent parts fail the test, nothing is skipped.
-pub fn parts() -> PathBuf {
-    let folder = if let Some(folder) = std::env::var_os("ARTCHECK_PARTS") {
-        PathBuf::from(folder)
-    } else {
-        let cache = std::env::var_os("XDG_CACHE_HOME").map_or_else(
-            || PathBuf::from(std::env::var_os("HOME").expect("HOME is set")).join(".cache"),
-            PathBuf::from,
-        );
-        cache.join("artcheck").join("parts")
-    };
-    assert!(
-        folder.is_dir(),
-        "the real runtimes are missing: run `python3 tools/parts.py`"
-    );
-    folder
 }
 
 /// The releases that compiled the corpus, by the table, oldest first. Their wheels are fetched.
@@ -42,25 +29,6 @@ pub fn releases() -> Vec<&'static str> {
     let names: Vec<&str> = names.filter(|name| corpus.join(name).is_dir()).collect();
     assert!(names.len() > 2, "{names:?}");
     names
-}
-
-/// A fetched wheel, unpacked.
-pub fn unpacked(name: &str) -> PathBuf {
-    existing(parts().join("unpacked").join(name))
-}
-
-/// A virtual environment.
-pub fn venv(name: &str) -> PathBuf {
-    existing(parts().join("venv").join(name))
-}
-
-fn existing(path: PathBuf) -> PathBuf {
-    assert!(
-        path.exists(),
-        "{} is missing: run `python3 tools/parts.py`",
-        path.display()
-    );
-    path
 }
 
 /// The program under test, in the repository's root.

@@ -163,6 +163,14 @@ pub enum DamageKind {
     Relro,
     /// There is no section table where the header says.
     SectionTable,
+    /// The header names another system than Linux or Android, or a later form of its files.
+    OtherSystem,
+    /// Marked as never to be opened at run time.
+    NotOpened,
+    /// Thread-local memory that must be there before the process starts.
+    StaticTls,
+    /// A WebAssembly module that no engine compiles.
+    Invalid,
 }
 
 /// A symbol version asked of a library (ELF `.gnu.version_r`).

@@ -24,6 +24,7 @@ mod system_symbols;
 pub mod tar;
 mod vm_executable;
 mod wasm;
+mod wasm_valid;
 pub(crate) mod zip;
 
 pub use archive::{Body, InZip, Member, Visit};

@@ -17,7 +17,7 @@ use wasmparser::{
 use super::names::concerns_tvm;
 use super::{
     Architecture, Binary, BinaryKind, Contents, DefinedSymbol, FileRange, Format, Parsed, Platform,
-    Region, UndefinedSymbol, WasmImport,
+    Region, UndefinedSymbol, WasmImport, wasm_valid,
 };
 use crate::error::DecodeError;
 use crate::limits::{MAX_KEPT_SYMBOLS, MAX_WASM_MEMORY, MAX_WASM_PADDING};
@@ -85,8 +85,13 @@ pub fn parse(data: &[u8]) -> Result<Parsed<'_>, DecodeError> {
         })
         .collect();
     let regions = lay_out(module.segments)?;
+    let damage = match module.relocatable {
+        true => Vec::new(),
+        false => wasm_valid::invalid(data).into_iter().collect(),
+    };
     let binary = Binary {
         identity: module.name,
+        damage,
         defined,
         undefined,
         wasm_imports: module.imports,

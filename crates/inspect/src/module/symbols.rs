@@ -4,7 +4,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::library::{BLOBS, SymbolGeneration};
-use crate::container::Binary;
+use crate::container::{Binary, BinaryKind, Format};
 
 /// Function prefix from 0.22.
 const FFI_PREFIX: &str = "__tvm_ffi_";
@@ -36,8 +36,12 @@ impl HostNames {
     /// prefix and generation.
     pub(super) fn of(binary: &Binary, prefix: &str, generation: SymbolGeneration) -> Self {
         let mut names = Self::default();
+        let by_name = is_asked_by_name(binary);
         for symbol in &binary.defined {
-            names.add(&symbol.name, prefix, generation);
+            let is_callee = callee(&symbol.name).is_some();
+            if symbol.exported || is_callee || !by_name {
+                names.add(&symbol.name, prefix, generation);
+            }
         }
         names
     }
@@ -65,10 +69,7 @@ impl HostNames {
     }
 
     fn add(&mut self, name: &str, prefix: &str, generation: SymbolGeneration) {
-        if let Some(callee) = name
-            .strip_prefix(CALLEE_PREFIX)
-            .or_else(|| name.strip_prefix(CALLEE_INIT_PREFIX))
-        {
+        if let Some(callee) = callee(name) {
             self.callees.push(callee.to_owned());
         } else if name.starts_with("__TVM") {
             self.slots.push(name.to_owned());
@@ -79,6 +80,23 @@ impl HostNames {
             }
         }
     }
+}
+
+/// The function whose handle a local symbol of host code holds or looks up.
+fn callee(name: &str) -> Option<&str> {
+    let rest = name.strip_prefix(CALLEE_PREFIX);
+    rest.or_else(|| name.strip_prefix(CALLEE_INIT_PREFIX))
+}
+
+/// Whether the runtime asks the loader for the functions of a library: not of one that
+/// registers them by address when it is loaded, nor of what is not linked yet.
+fn is_asked_by_name(binary: &Binary) -> bool {
+    let is_loaded = matches!(binary.format, Format::Elf | Format::MachO | Format::Pe);
+    let asked = binary.undefined.iter().map(|symbol| &symbol.name);
+    let mut names = asked.chain(binary.defined.iter().map(|symbol| &symbol.name));
+    is_loaded
+        && binary.kind == BinaryKind::SharedLibrary
+        && !names.any(|name| name.ends_with("RegisterSystemLibSymbol"))
 }
 
 /// Host functions by address, and where the compiled VM functions among them begin.

@@ -1,8 +1,9 @@
 //! AC001 unreadable: bytes that are not the artifact they should be.
 
-use super::{ArtifactContext, Check, Outcome, Rule, segments};
-use crate::artifact::{Problem, ProblemKind, Role};
-use crate::container::Platform;
+use super::segments::{self, Fault};
+use super::{ArtifactContext, Check, Outcome, Rule};
+use crate::artifact::{Artifact, Problem, ProblemKind, Role};
+use crate::container::{Binary, BinaryKind, Format, Platform};
 use crate::finding::{Finding, Location, Severity};
 use crate::limits::MAX_FINDINGS;
 use crate::target::Target;
@@ -70,6 +71,9 @@ fn check_segments(context: &ArtifactContext<'_>, out: &mut Outcome) {
     let mut faults = segments::faults(binary, has_old_glibc(context.target));
     // What may be wrong with a library that TVM never meets is not said.
     faults.retain(|fault| fault.severity == Severity::Error || artifact.role != Role::Unrelated);
+    // A process opens model libraries; what it is linked with is there when it starts.
+    faults.retain(|fault| fault.is_of_any || artifact.role == Role::ModelLibrary);
+    faults.extend(named_as_library(artifact, binary));
     let more = faults.len().saturating_sub(MAX_FINDINGS);
     for fault in faults.into_iter().take(MAX_FINDINGS) {
         out.push(
@@ -82,6 +86,20 @@ fn check_segments(context: &ArtifactContext<'_>, out: &mut Outcome) {
         );
     }
     out.and_more(more);
+}
+
+/// A program that is to be opened as a library.
+fn named_as_library(artifact: &Artifact, binary: &Binary) -> Option<Fault> {
+    let is_named = artifact.path.name().contains(".so");
+    let is_program = binary.format == Format::Elf && binary.kind == BinaryKind::Program;
+    (is_named && is_program && artifact.role == Role::ModelLibrary).then(|| Fault {
+        severity: Severity::Error,
+        message: String::from("this is linked as a program, and named as a library"),
+        evidence: String::from("the type in its header is that of a program"),
+        says: "cannot dynamically load executable",
+        offset: 16,
+        is_of_any: true,
+    })
 }
 
 /// Whether the target's loader checks alignments as glibc does up to 2.34.

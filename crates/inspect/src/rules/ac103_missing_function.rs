@@ -1,6 +1,8 @@
 //! AC103 missing-function: the VM resolves its whole function table when it
 //! initialises, and a name nobody provides ends there.
 
+use std::collections::BTreeSet;
+
 use super::{Check, Outcome, Pair, Program, Rule};
 use crate::finding::{Finding, Location, Severity};
 use crate::limits::MAX_FINDINGS;
@@ -49,6 +51,38 @@ fn check(pair: &Pair<'_>, out: &mut Outcome) {
             FunctionKind::VmTir => without_code(pair, &function.name),
             _ => missing(pair, program, *index, &function.name),
         });
+    }
+    out.and_more(lost.len().saturating_sub(MAX_FINDINGS));
+    callees(pair, out);
+}
+
+/// Functions that kernels look up when they are first called.
+fn callees(pair: &Pair<'_>, out: &mut Outcome) {
+    let named = pair.facts.programs.iter();
+    let named = named.flat_map(|program| &program.executable.functions);
+    let named: BTreeSet<&str> = named.map(|function| function.name.as_str()).collect();
+    let provided = &pair.facts.provided;
+    let callees = pair.library.host_callees.iter().map(String::as_str);
+    let lost = callees.filter(|name| {
+        let is_known = provided.contains(name) || provided.contains(bare_name(pair, name));
+        // Those of the table are looked at already.
+        !is_known && !named.contains(name) && pair.runtime.offers_function(name) == Some(false)
+    });
+    let lost: Vec<&str> = lost.collect();
+    for name in lost.iter().take(MAX_FINDINGS) {
+        let finding = pair
+            .finding(
+                &RULE,
+                format!(
+                    "a kernel calls `{name}`, which neither the library nor the runtime provides"
+                ),
+            )
+            .at(Location {
+                function: Some((*name).to_owned()),
+                ..Location::default()
+            })
+            .evidence("the library loads, and the first call of that kernel fails");
+        out.push(with_remedy(finding, name));
     }
     out.and_more(lost.len().saturating_sub(MAX_FINDINGS));
 }
@@ -159,6 +193,11 @@ fn missing(pair: &Pair<'_>, program: &Program<'_>, index: usize, name: &str) -> 
             "VM functions that are compiled to host code call `{name}`: the library loads, and the call fails"
         )),
     };
+    with_remedy(finding, name)
+}
+
+/// Says where a function is to be had.
+fn with_remedy(finding: Finding, name: &str) -> Finding {
     if let Some((_, pack, flag)) = PACKS.iter().find(|(prefix, ..)| name.starts_with(prefix)) {
         return finding
             .evidence(format!("`{name}` belongs to {pack}"))

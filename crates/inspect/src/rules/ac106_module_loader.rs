@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use super::{Check, Outcome, Pair, Rule};
-use crate::finding::{Location, Severity};
+use crate::container::Platform;
+use crate::finding::{Location, Need, Severity};
 use crate::module::BlobLayout;
 use crate::runtime::history;
 
@@ -28,8 +29,11 @@ fn check(pair: &Pair<'_>, out: &mut Outcome) {
     let mut seen = BTreeSet::new();
     for module in &pair.blob.modules {
         let kind = module.kind.as_str();
-        if kind == "_lib" || kind == "_import_tree" || loaders.contains(kind) || !seen.insert(kind)
-        {
+        if kind == "_lib" || kind == "_import_tree" || !seen.insert(kind) {
+            continue;
+        }
+        if loaders.contains(kind) {
+            build_option(pair, kind, out);
             continue;
         }
         let finding = pair
@@ -52,6 +56,33 @@ fn check(pair: &Pair<'_>, out: &mut Outcome) {
         let is_listed = pair.runtime.parts.is_empty() || pair.runtime.lists_every_function();
         let is_certain = is_listed && pair.runtime.module_loaders.is_certain();
         pair.hold_if(is_certain, finding, out);
+    }
+}
+
+/// A release can be built with the loader; whether the one that is used was is not said.
+fn build_option(pair: &Pair<'_>, kind: &str, out: &mut Outcome) {
+    /// Loaders that releases are built without unless asked, except for these systems.
+    const OPTIONS: [(&str, &[Platform]); 5] = [
+        (
+            "metal",
+            &[Platform::MacOs, Platform::Ios, Platform::IosSimulator],
+        ),
+        ("opencl", &[Platform::Android]),
+        ("vulkan", &[]),
+        ("rocm", &[]),
+        ("hexagon", &[Platform::Android]),
+    ];
+    let platform = pair.artifact.binary.as_ref().map(|binary| binary.platform);
+    let of_kind = OPTIONS.iter().find(|(option, _)| *option == kind);
+    let is_release = pair.runtime.parts.is_empty();
+    let (Some(platform), Some((_, usual)), true) = (platform, of_kind, is_release) else {
+        return;
+    };
+    if platform != Platform::Unknown && !usual.contains(&platform) {
+        out.need(Need {
+            library: format!("a runtime with the `{kind}` loader"),
+            brought_by: format!("a TVM that is built with USE_{}", kind.to_uppercase()),
+        });
     }
 }
 

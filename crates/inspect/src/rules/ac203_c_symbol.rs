@@ -1,12 +1,12 @@
 //! AC203 c-symbol: an undefined `TVM*` C function nobody provides, or a symbol of no
 //! library that the file names.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::check::linker_word;
 use super::pair::hold;
 use super::{Binding, Check, FolderContext, Outcome, Rule, ac201_device_api::PREFIX};
-use crate::artifact::Role;
+use crate::artifact::{Artifact, Role};
 use crate::container::{self, BinaryKind, ForeignSymbol, Platform};
 use crate::finding::{Finding, Location, Repair, Severity};
 use crate::limits::MAX_FINDINGS;
@@ -63,6 +63,10 @@ fn check(binding: &Binding<'_>, out: &mut Outcome) {
         .on(&binding.runtime.name)
         .at(Location::of_symbol(symbol.name.clone()))
         .says_known(binding.words(&symbol.name));
+        let finding = match symbol.lazy {
+            true => finding.evidence("it is looked for at the first call: where the file is opened lazily it loads, and that call ends the process"),
+            false => finding,
+        };
         let finding = if shimmed {
             finding
                 .help("link or load a shim that exports it: `artcheck patch shim --runtime RUNTIME --for FILE --out libshim.so`; or compile with the runtime's TVM")
@@ -136,15 +140,7 @@ fn check_natives(context: &FolderContext<'_>, out: &mut Outcome) {
     if context.natives.is_empty() {
         return;
     }
-    for artifact in context.artifacts {
-        let defined = artifact.binary.iter().flat_map(|binary| &binary.defined);
-        let functions: BTreeSet<&str> = defined
-            .filter(|symbol| symbol.exported && symbol.name.starts_with(java::PREFIX))
-            .map(|symbol| symbol.name.as_str())
-            .collect();
-        if functions.is_empty() {
-            continue;
-        }
+    for (artifact, functions) in with_natives(context.artifacts) {
         let shared = |natives: &&Natives| common(&natives.place, &artifact.path);
         let Some(nearest) = context.natives.iter().map(|one| shared(&one)).max() else {
             continue;
@@ -168,12 +164,9 @@ fn check_natives(context: &FolderContext<'_>, out: &mut Outcome) {
             &RULE,
             &artifact.path,
             match missing.len() {
-                1 => format!(
-                    "`{}` declares a native method that it does not have",
-                    class.class
-                ),
+                1 => format!("it lacks a native method that `{}` declares", class.class),
                 several => format!(
-                    "`{}` declares {several} native methods that it does not have",
+                    "it lacks {several} native methods that `{}` declares",
                     class.class
                 ),
             },
@@ -197,6 +190,37 @@ fn check_natives(context: &FolderContext<'_>, out: &mut Outcome) {
         out.push(finding);
         out.and_more(missing.len().saturating_sub(MAX_FINDINGS));
     }
+}
+
+/// Libraries with functions of TVM's Java classes: of those in one folder for one machine,
+/// which are loaded together, the one with the most, and the functions of all.
+fn with_natives(artifacts: &[Artifact]) -> Vec<(&Artifact, BTreeSet<&str>)> {
+    let mut together: BTreeMap<_, (usize, &Artifact, BTreeSet<&str>)> = BTreeMap::new();
+    for artifact in artifacts {
+        let Some(binary) = &artifact.binary else {
+            continue;
+        };
+        let defined = binary.defined.iter();
+        let functions: BTreeSet<&str> = defined
+            .filter(|symbol| symbol.exported && symbol.name.starts_with(java::PREFIX))
+            .map(|symbol| symbol.name.as_str())
+            .collect();
+        let count = functions.len();
+        if count == 0 {
+            continue;
+        }
+        let key = (artifact.path.folder(), binary.architecture, binary.platform);
+        let most = together
+            .entry(key)
+            .or_insert_with(|| (count, artifact, BTreeSet::new()));
+        if count > most.0 {
+            (most.0, most.1) = (count, artifact);
+        }
+        most.2.extend(functions);
+    }
+    let all = together.into_values();
+    all.map(|(_, artifact, functions)| (artifact, functions))
+        .collect()
 }
 
 /// How many folders and archives two places have in common.
@@ -278,6 +302,16 @@ fn check_others(binding: &Binding<'_>, out: &mut Outcome) {
         out.undecided(&RULE, why);
     }
     let Some(first) = certain.first() else { return };
+    // What the runtime never calls may lie there unresolved.
+    let is_called = |symbol: &&ForeignSymbol| {
+        let mut users = symbol.users.iter();
+        !symbol.lazy || symbol.users.is_empty() || users.any(|user| user.contains("__tvm"))
+    };
+    let severity =
+        match binding.artifact.role == Role::ModelLibrary && !certain.iter().any(is_called) {
+            true => Severity::Warning,
+            false => Severity::Error,
+        };
     let mut finding = Finding::new(
         &RULE,
         &binding.artifact.path,
@@ -286,6 +320,7 @@ fn check_others(binding: &Binding<'_>, out: &mut Outcome) {
             several => format!("{several} symbols are defined by no library that is loaded"),
         },
     )
+    .severity(severity)
     .on(&binding.runtime.name)
     .says_known(binding.words(&first.name))
     .help(match is_of_compiler(&first.name) {

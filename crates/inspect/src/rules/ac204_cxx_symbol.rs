@@ -44,7 +44,7 @@ fn check_client(binding: &Binding<'_>, out: &mut Outcome) {
         }
         return;
     };
-    let missing = load_set.missing_for(binary);
+    let missing = load_set.missing_for(&binding.artifact.path, binary);
     report(&binding.artifact.path, binary, load_set, missing, out);
 }
 

@@ -12,8 +12,10 @@ use crate::limits::MAX_FINDINGS;
 use crate::module::Payload;
 use crate::parts::stem;
 use crate::place::Place;
-use crate::runtime::libraries::{Resolution, is_family};
+use crate::runtime::distribution::environment;
+use crate::runtime::libraries::{self, Resolution, is_family};
 use crate::runtime::load_set::LoadSet;
+use crate::runtime::machine::Machine;
 use crate::runtime::system::{self, Brings, Presence};
 use crate::runtime::{PartKind, messages, versions};
 
@@ -198,7 +200,14 @@ fn check_others(load_set: &LoadSet, out: &mut Outcome) {
             continue;
         }
         let is_certain = member.kind.is_core();
-        let wanted = others(&member.path, &member.binary, load_set, is_certain, out);
+        let user = User {
+            place: &member.path,
+            binary: &member.binary,
+            runtime: &load_set.name,
+            machine: load_set.machine.as_deref(),
+            is_certain,
+        };
+        let wanted = others(&user, out);
         versions(&member.path, &member.binary, load_set, out);
         // What the core lacks, every model lacks.
         if member.kind.is_core() {
@@ -208,18 +217,68 @@ fn check_others(load_set: &LoadSet, out: &mut Outcome) {
 }
 
 fn check_user(binding: &Binding<'_>, out: &mut Outcome) {
-    let (Some(load_set), Some(binary)) = (binding.load_set, &binding.artifact.binary) else {
+    let Some(binary) = &binding.artifact.binary else {
         return;
     };
     let place = &binding.artifact.path;
     // What imports a client may have loaded what it needs; what loads a model is TVM.
     let is_certain =
         binding.artifact.role == Role::ModelLibrary || binary.kind == BinaryKind::Program;
-    for need in others(place, binary, load_set, is_certain, out) {
+    let user = User {
+        place,
+        binary,
+        runtime: &binding.runtime.name,
+        machine: binding.load_set.and_then(|set| set.machine.as_deref()),
+        is_certain,
+    };
+    for need in others(&user, out) {
         out.need(need);
     }
+    off_the_run_path(binding, binary, out);
+    let Some(load_set) = binding.load_set else {
+        return;
+    };
     versions(place, binary, load_set, out);
     device_part(binding, load_set, out);
+}
+
+/// Libraries of TVM's that a client names and that its run path does not lead to. In an
+/// environment its package loads them before; with a runtime from elsewhere the user does.
+fn off_the_run_path(binding: &Binding<'_>, binary: &Binary, out: &mut Outcome) {
+    let place = &binding.artifact.path;
+    let is_beside = |set: &LoadSet| place.is_below(&set.home);
+    let is_meant = binding.artifact.role == Role::Client
+        && matches!(binary.format, Format::Elf | Format::MachO)
+        && !place.is_member()
+        && environment(place).is_none()
+        && binding.load_set.is_none_or(is_beside);
+    if !is_meant {
+        return;
+    }
+    let family = binary
+        .needed
+        .iter()
+        .filter(|needed| is_family(&needed.name));
+    for needed in family.filter(|needed| !needed.optional) {
+        let name = &needed.name;
+        let places = libraries::candidates(place, binary, name);
+        if places.iter().any(|place| place.path().is_file()) {
+            continue;
+        }
+        out.need(Need {
+            library: format!("{name} where the loader looks"),
+            brought_by: String::from("a run path, or the loader's own variable"),
+        });
+        let mut finding = Finding::new(&RULE, place, format!("no run path of it leads to `{name}`"))
+            .severity(Severity::Info)
+            .on(&binding.runtime.name)
+            .says_known(says(name, binary.format))
+            .help("link it with a run path that does (`-Wl,-rpath,'$ORIGIN'`, on macOS `@loader_path`), or set LD_LIBRARY_PATH or DYLD_LIBRARY_PATH");
+        for place in places.into_iter().take(MAX_FINDINGS) {
+            finding = finding.evidence(format!("looked for {place}"));
+        }
+        out.push(finding);
+    }
 }
 
 /// What the part of the runtime that runs a library's kernels needs of the machine:
@@ -236,7 +295,13 @@ fn device_part(binding: &Binding<'_>, load_set: &LoadSet, out: &mut Outcome) {
         let Some(part) = members.find(|member| Some(&member.path.to_string()) == part) else {
             continue;
         };
-        let wanted = wanted(&part.path, &part.binary, load_set);
+        let wanted = wanted(&User {
+            place: &part.path,
+            binary: &part.binary,
+            runtime: &load_set.name,
+            machine: load_set.machine.as_deref(),
+            is_certain: false,
+        });
         let Some(first) = wanted.first() else {
             continue;
         };
@@ -328,48 +393,56 @@ impl Wanted<'_> {
     }
 }
 
+/// A file that needs libraries, and where it runs.
+struct User<'a> {
+    place: &'a Place,
+    binary: &'a Binary,
+    /// What the runtime is called.
+    runtime: &'a str,
+    /// The machine that is all there is.
+    machine: Option<&'a Machine>,
+    /// Whether nothing but the loader brings what it needs.
+    is_certain: bool,
+}
+
 /// The libraries that a file does not find, less TVM's, the system's, and those of
 /// which nothing is known.
-fn wanted<'a>(place: &Place, binary: &'a Binary, load_set: &LoadSet) -> Vec<Wanted<'a>> {
-    let machine = load_set.machine.as_deref();
-    let needed = binary.needed.iter().filter(|needed| {
+fn wanted<'a>(user: &User<'a>) -> Vec<Wanted<'a>> {
+    let needed = user.binary.needed.iter().filter(|needed| {
         !needed.optional && !is_family(&needed.name) && !system::is_base(&needed.name)
     });
     let wanted = needed.map(|needed| Wanted {
         name: &needed.name,
-        brings: system::brings(&needed.name, binary.format),
-        presence: system::presence(place, binary, &needed.name, machine),
+        brings: system::brings(&needed.name, user.binary.format),
+        presence: system::presence(user.place, user.binary, &needed.name, user.machine),
     });
     let is_lacking = |one: &Wanted<'_>| match one.presence {
         Presence::Found => false,
         Presence::Beside(_) => true,
         // A machine that is all there is has what is in it.
-        Presence::Absent => one.brings.is_some() || machine.is_some(),
-        Presence::Unknown => !matches!(one.brings, None | Some(Brings::Package(_))),
+        Presence::Absent => one.brings.is_some() || user.machine.is_some() || user.is_certain,
+        Presence::Unknown => match one.brings {
+            None => user.is_certain,
+            Some(brings) => !matches!(brings, Brings::Package(_)),
+        },
     };
     wanted.filter(is_lacking).collect()
 }
 
 /// What is known of who brings a library, where it is not there; and of that what
 /// the machine is to bring.
-fn others(
-    place: &Place,
-    binary: &Binary,
-    load_set: &LoadSet,
-    is_certain: bool,
-    out: &mut Outcome,
-) -> Vec<Need> {
+fn others(user: &User<'_>, out: &mut Outcome) -> Vec<Need> {
     let mut needs = Vec::new();
-    for one in wanted(place, binary, load_set) {
+    for one in wanted(user) {
         let name = one.name;
         // What imports the file may import what has it before.
         let is_beside = matches!(one.presence, Presence::Beside(_));
-        if is_beside && load_set.machine.is_none() {
+        if is_beside && user.machine.is_none() {
             continue;
         }
-        let is_packages = matches!(one.brings, None | Some(Brings::Package(_)));
-        let severity = match load_set.machine {
-            Some(_) if is_beside || (one.brings.is_none() && !is_certain) => Severity::Warning,
+        let is_packages = matches!(one.brings, Some(Brings::Package(_)));
+        let severity = match user.machine {
+            Some(_) if is_beside || (one.brings.is_none() && !user.is_certain) => Severity::Warning,
             None if !is_packages => Severity::Info,
             _ => Severity::Error,
         };
@@ -380,10 +453,10 @@ fn others(
         if severity != Severity::Error {
             needs.push(one.need());
         }
-        let finding = Finding::new(&RULE, place, message)
+        let finding = Finding::new(&RULE, user.place, message)
             .severity(severity)
-            .on(&load_set.name)
-            .says_known(says(name, binary.format))
+            .on(user.runtime)
+            .says_known(says(name, user.binary.format))
             .help(one.help());
         out.push(finding);
     }

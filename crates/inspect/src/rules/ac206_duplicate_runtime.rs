@@ -1,6 +1,6 @@
 //! AC206 duplicate-runtime: two registries, or two copies of LLVM, in one process.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Check, EnvironmentContext, FolderContext, Outcome, Rule};
 use crate::artifact::{Artifact, Role};
@@ -28,6 +28,8 @@ pub(super) const CHECKS: &[Check] = &[
     Check::Folder(check_llvm),
 ];
 
+/// The package that brings the registry.
+const OWNER: &str = "apache-tvm-ffi";
 /// Packages of one environment that are held against each other.
 const MAX_PACKAGES: usize = 8;
 
@@ -47,7 +49,7 @@ fn check(load_set: &LoadSet, out: &mut Outcome) {
         let mut finding = Finding::new(&RULE, *first, format!("{} files of one load set {holds}", paths.len()))
             .severity(match load_set.is_static() {
                 true => Severity::Error,
-                false => severity(&duplicate),
+                false => severity(load_set, &duplicate),
             })
             .on(&load_set.name)
             .evidence(match load_set.is_static() {
@@ -65,20 +67,43 @@ fn check(load_set: &LoadSet, out: &mut Outcome) {
     }
 }
 
-/// Two that something asks for end up in one process; one that nobody asks
-/// for may just lie there.
-fn severity(duplicate: &Duplicate) -> Severity {
-    if duplicate.needed.len() > 1 {
-        Severity::Error
-    } else {
-        Severity::Warning
+/// Two that something asks for end up in one process; one that nothing asks for, or only
+/// files of a package that has no need of the other, may stay out of it.
+fn severity(load_set: &LoadSet, duplicate: &Duplicate) -> Severity {
+    match duplicate.needed.len() > 1 && !are_of_strangers(load_set, duplicate) {
+        true => Severity::Error,
+        false => Severity::Warning,
     }
+}
+
+/// Whether each copy lies in a package of its own, and none but the owner's requires the
+/// registry's package.
+fn are_of_strangers(load_set: &LoadSet, duplicate: &Duplicate) -> bool {
+    let Some(environment) = &load_set.environment else {
+        return false;
+    };
+    let providers = duplicate.providers.iter();
+    let members = providers.filter_map(|index| load_set.members.get(*index));
+    let packages = members.map(|member| {
+        let mut folders = member.path.folders();
+        folders.find(|folder| folder.folder().as_ref() == Some(environment))
+    });
+    let packages: BTreeSet<Option<Place>> = packages.collect();
+    let requires = |package: &Place| {
+        let name = package.name().trim_end_matches(".libs").replace('_', "-");
+        let mut distributions = load_set.distributions.iter();
+        distributions.any(|one| {
+            one.name == name && one.requires.iter().any(|required| required.name == OWNER)
+        })
+    };
+    packages.len() == duplicate.providers.len()
+        && !packages.contains(&None)
+        && !packages.iter().flatten().any(requires)
 }
 
 /// A package that bundles the registry of one that it also requires: a wheel that
 /// `auditwheel repair` took for one without dependencies.
 fn check_graft(load_set: &LoadSet, out: &mut Outcome) {
-    const OWNER: &str = "apache-tvm-ffi";
     let mut packages = load_set.distributions.iter();
     if packages.clone().any(|package| package.name == OWNER) {
         return;
@@ -161,7 +186,7 @@ fn own_runtime(set: &LoadSet) -> Option<&Place> {
 fn taken_from(taken: &LoadSet, own: &LoadSet, clients: &[&Artifact]) -> Option<String> {
     let missing = |set: &LoadSet, client: &Artifact| -> Vec<String> {
         let binary = client.binary.as_deref();
-        let missing = binary.map_or_else(Vec::new, |binary| set.missing_for(binary));
+        let missing = binary.map_or_else(Vec::new, |binary| set.missing_for(&client.path, binary));
         let here = missing
             .into_iter()
             .filter(|one| !matches!(one.reason, MissingReason::LibraryAbsent { .. }));

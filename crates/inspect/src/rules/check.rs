@@ -12,6 +12,7 @@ use crate::finding::Outcome;
 use crate::module::ModelLibrary;
 use crate::runtime::RuntimeProfile;
 use crate::runtime::glue::Glue;
+use crate::runtime::installation::Installation;
 use crate::runtime::java::Natives;
 use crate::runtime::libraries::Resolution;
 use crate::runtime::load_set::{LoadSet, MissingReason};
@@ -136,7 +137,7 @@ impl Binding<'_> {
         };
         let binary = self.artifact.binary.as_ref()?;
         let missing: BTreeSet<String> = load_set
-            .missing_for(binary)
+            .missing_for(&self.artifact.path, binary)
             .into_iter()
             .filter(|missing| !matches!(missing.reason, MissingReason::LibraryAbsent { .. }))
             .map(|missing| missing.symbol)
@@ -204,6 +205,8 @@ pub struct FolderContext<'a> {
     pub documents: &'a [Document],
     /// Native methods that TVM's Java classes declare.
     pub natives: &'a [Natives],
+    /// Python packages in no load set that are not as they were installed.
+    pub installations: &'a [Installation],
 }
 
 /// One environment, some of whose packages bring a runtime of their own.

@@ -26,6 +26,7 @@ mod ac205_library_not_found;
 mod ac206_duplicate_runtime;
 mod ac207_ffi_pair;
 mod ac208_system_lib_name;
+mod ac209_installation;
 mod ac301_metadata;
 mod ac302_weights;
 mod ac303_limits;

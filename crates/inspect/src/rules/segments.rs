@@ -21,6 +21,8 @@ pub(super) struct Fault {
     pub(super) says: &'static str,
     /// Where the segment's bytes begin in the file.
     pub(super) offset: u64,
+    /// Whether it is so of any file, and not only of one that a running process opens.
+    pub(super) is_of_any: bool,
 }
 
 /// The smallest page of any system that loads such files.
@@ -40,6 +42,10 @@ const NO_ZEROS: &str = "cannot map zero-fill pages";
 const NO_PROTECTION: &str = "cannot apply additional memory protection after relocation";
 const CRASHES: &str = "no message: the process ends with a memory fault";
 const OVERWRITTEN: &str = "no message: the later segment is mapped over the earlier one";
+const OTHER_ABI: &str = "ELF file OS ABI invalid";
+const NOT_OPENED: &str = "shared object cannot be dlopen()ed";
+const NO_TLS: &str = "cannot allocate memory in static TLS block";
+const NOT_COMPILED: &str = "CompileError: WebAssembly.instantiate()";
 const NOT_WIN32: &str = "[WinError 193] %1 is not a valid Win32 application";
 
 /// Everything that is wrong with a binary's segments. `is_old` says that it must
@@ -53,6 +59,7 @@ pub(super) fn faults(binary: &Binary, is_old: bool) -> Vec<Fault> {
         Format::Elf => elf(binary, is_old),
         Format::MachO => macho(binary),
         Format::Pe => pe(binary),
+        Format::Wasm => binary.damage.iter().map(damage).collect(),
         _ => Vec::new(),
     }
 }
@@ -75,6 +82,7 @@ fn fault(severity: Severity, segment: &Segment, what: &str, says: &'static str) 
         ),
         says,
         offset: segment.file_offset,
+        is_of_any: true,
     }
 }
 
@@ -184,6 +192,28 @@ fn damage(damage: &Damage) -> Fault {
             ),
             CRASHES,
         ),
+        DamageKind::OtherSystem => (
+            Severity::Error,
+            format!("the header asks for {what}, which the loaders of Linux and Android refuse"),
+            OTHER_ABI,
+        ),
+        DamageKind::NotOpened => (
+            Severity::Error,
+            format!("the library was linked with {what}: it cannot be opened by a running process"),
+            NOT_OPENED,
+        ),
+        DamageKind::StaticTls => (
+            Severity::Error,
+            format!(
+                "its thread-local variables take {what} that must be reserved before the process starts"
+            ),
+            NO_TLS,
+        ),
+        DamageKind::Invalid => (
+            Severity::Error,
+            format!("no engine compiles this WebAssembly module: {what}"),
+            NOT_COMPILED,
+        ),
     };
     Fault {
         severity,
@@ -191,6 +221,10 @@ fn damage(damage: &Damage) -> Fault {
         evidence: format!("at byte {:#x} of the file", damage.offset),
         says,
         offset: damage.offset,
+        is_of_any: !matches!(
+            damage.kind,
+            DamageKind::OtherSystem | DamageKind::NotOpened | DamageKind::StaticTls
+        ),
     }
 }
 

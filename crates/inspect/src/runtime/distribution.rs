@@ -5,6 +5,7 @@
 //! an environment is as sound as what its packages ask of each other.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::str::FromStr;
 
 use pep440_rs::VersionSpecifiers;
@@ -82,6 +83,11 @@ impl Distribution {
         })
     }
 
+    /// Whether the package is one of TVM's family, and not one that uses it.
+    pub(crate) fn is_of_family(&self) -> bool {
+        is_family(&self.name)
+    }
+
     /// Whether the package holds the Python half of TVM.
     pub(crate) fn holds_tvm(&self) -> bool {
         matches!(self.name.as_str(), "apache-tvm" | "tvm") || self.name.starts_with("mlc-ai")
@@ -114,6 +120,24 @@ pub(crate) fn environment(part: &Place) -> Option<Place> {
     })
 }
 
+/// The packages that a `METADATA` file asks for whatever the system, by name.
+pub(crate) fn required_always(metadata: &str) -> impl Iterator<Item = String> {
+    let header = metadata.lines().take_while(|line| !line.is_empty());
+    let required = header.filter_map(|line| line.strip_prefix("Requires-Dist:"));
+    let required = required.filter(|line| !line.contains(';'));
+    required.filter_map(|line| {
+        let is_of_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+        let name = line.trim().split(|c| !is_of_name(c)).next()?;
+        Some(normal(name))
+    })
+}
+
+/// The Python of a `site-packages` folder, `3.11`, where its path says it.
+pub(crate) fn python_of(site: &Path) -> Option<String> {
+    let folder = site.parent()?.file_name()?.to_str()?;
+    folder.strip_prefix("python").map(str::to_owned)
+}
+
 /// TVM itself, tvm-ffi, their companions and forks (`apache-tvm-tirx`,
 /// `jax-tvm-ffi`), and mlc-llm's packages.
 fn is_family(name: &str) -> bool {
@@ -125,7 +149,7 @@ fn is_family(name: &str) -> bool {
 }
 
 /// Lower case, with one dash for each run of dashes, dots and underscores.
-fn normal(name: &str) -> String {
+pub(crate) fn normal(name: &str) -> String {
     let name = name.trim().to_ascii_lowercase();
     let words: Vec<&str> = name
         .split(['-', '_', '.'])

@@ -106,33 +106,44 @@ pub fn resolve(place: &Place, binary: &Binary, needed: &str, set: &Members) -> R
     }
 }
 
+/// The loader's words for the folder of the library that asks.
+const OWN: [&str; 4] = ["$ORIGIN", "${ORIGIN}", "@loader_path", "@executable_path"];
+
 /// Places at which the loader would look, in order.
-pub(super) fn candidates(own: &Place, binary: &Binary, needed: &str) -> Vec<Place> {
-    let below = |folders: &[&str], name: &str| -> Vec<Place> {
-        let paths = folders.iter().map(|folder| format!("{folder}/{name}"));
-        paths.map(|path| expand(own, &path)).collect()
-    };
-    let search: Vec<&str> = binary.search_paths.iter().map(String::as_str).collect();
+pub(crate) fn candidates(own: &Place, binary: &Binary, needed: &str) -> Vec<Place> {
+    let paths = recorded(binary, needed).into_iter();
+    paths.map(|path| expand(own, &path)).collect()
+}
+
+/// Those of them that are told from the asking library's own folder.
+pub(crate) fn beside(own: &Place, binary: &Binary, needed: &str) -> Vec<Place> {
+    let paths = recorded(binary, needed).into_iter();
+    let paths = paths.filter(|path| OWN.iter().any(|word| path.starts_with(word)));
+    paths.map(|path| expand(own, &path)).collect()
+}
+
+/// The paths that the loader tries for a library, as they are recorded.
+fn recorded(binary: &Binary, needed: &str) -> Vec<String> {
+    let search = binary.search_paths.iter().map(String::as_str);
     match binary.format {
         Format::MachO => match needed.strip_prefix("@rpath/") {
-            Some(name) => below(&search, name),
-            None => vec![expand(own, needed)],
+            Some(name) => search.map(|folder| format!("{folder}/{name}")).collect(),
+            None => vec![needed.to_owned()],
         },
         // Windows looks beside the library that asks.
-        Format::Pe => vec![own.beside(needed)],
-        _ if needed.contains('/') => vec![expand(own, needed)],
-        _ => {
-            let folders = search.iter().flat_map(|paths| paths.split(':'));
-            let folders: Vec<&str> = folders.filter(|folder| !folder.is_empty()).collect();
-            below(&folders, needed)
-        }
+        Format::Pe => vec![format!("$ORIGIN/{needed}")],
+        _ if needed.contains('/') => vec![needed.to_owned()],
+        _ => search
+            .flat_map(|paths| paths.split(':'))
+            .filter(|folder| !folder.is_empty())
+            .map(|folder| format!("{folder}/{needed}"))
+            .collect(),
     }
 }
 
 /// The place a recorded path leads to: from the asking library's own folder
 /// where it begins with the loader's word for that, else on disk.
 fn expand(own: &Place, path: &str) -> Place {
-    const OWN: [&str; 4] = ["$ORIGIN", "${ORIGIN}", "@loader_path", "@executable_path"];
     let rest = OWN.iter().find_map(|word| path.strip_prefix(word));
     match rest {
         Some(rest) => own.beside(rest.trim_start_matches('/')),

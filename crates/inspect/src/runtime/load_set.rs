@@ -12,6 +12,7 @@ use serde::Serialize;
 
 use super::distribution::Distribution;
 use super::ffi_version::VersionRange;
+use super::installation::Installation;
 use super::libraries::{self, Resolution};
 use super::machine::Machine;
 use super::member::Member;
@@ -45,6 +46,9 @@ pub struct LoadSet {
     /// Libraries of the family that clients of the set name, where that was asked.
     #[serde(skip)]
     pub asked_by_clients: BTreeSet<String>,
+    /// Packages of its environment that are not as they were installed.
+    #[serde(skip)]
+    pub installations: Vec<Installation>,
     /// The machine that the set claims to be the whole of.
     #[serde(skip)]
     pub machine: Option<Arc<Machine>>,
@@ -126,6 +130,7 @@ impl LoadSet {
             members,
             distributions,
             asked_by_clients: BTreeSet::new(),
+            installations: Vec::new(),
             machine: None,
         }
     }
@@ -186,18 +191,22 @@ impl LoadSet {
         self.members
             .iter()
             .enumerate()
-            .map(|(index, member)| (index, self.missing_for(&member.binary)))
+            .map(|(index, member)| (index, self.missing_for(&member.path, &member.binary)))
             .filter(|(_, missing)| !missing.is_empty())
             .collect()
     }
 
     /// The TVM symbols of any binary that nobody in the set provides.
-    pub(crate) fn missing_for(&self, binary: &Binary) -> Vec<Missing> {
+    pub(crate) fn missing_for(&self, place: &Place, binary: &Binary) -> Vec<Missing> {
+        let is_absent = |name: &str| {
+            let places = libraries::candidates(place, binary, name);
+            let mut files = places.iter().filter(|place| !place.is_member());
+            self.member_named(name).is_none() && !files.any(|file| file.path().is_file())
+        };
         let absent = binary
             .needed
             .iter()
-            .filter(|needed| libraries::is_family(&needed.name))
-            .find(|needed| self.member_named(&needed.name).is_none());
+            .find(|needed| libraries::is_family(&needed.name) && is_absent(&needed.name));
         let lacks_registry = self.lacks_registry();
         // Symbols of one library stand together: it is looked for once.
         let mut last: Option<(&str, Option<usize>)> = None;

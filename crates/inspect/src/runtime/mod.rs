@@ -20,6 +20,7 @@ pub mod grouping;
 pub mod history;
 pub mod identity;
 mod infer;
+pub mod installation;
 pub mod java;
 pub mod libraries;
 pub mod load_set;

@@ -1,7 +1,7 @@
 //! The runtimes that an artifact is held against: those given, or else found, or else
 //! every release; and for wasm libraries the JavaScript around them.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use super::options::{GivenRuntime, ScanOptions};
 use super::verdict::RuntimeSource;
@@ -15,6 +15,7 @@ use crate::rules;
 use crate::runtime::RuntimeProfile;
 use crate::runtime::glue::{self, Glue};
 use crate::runtime::grouping::{self, Joined};
+use crate::runtime::libraries::{self, Resolution};
 use crate::runtime::load_set::LoadSet;
 use crate::runtime::member::Member;
 use crate::runtime::release;
@@ -47,6 +48,9 @@ pub(super) struct Runtimes<'a> {
     apart: HashSet<&'a Place>,
     /// Folders that are one environment with another.
     joined: &'a Joined,
+    /// Parts of load sets by where the loader finds them, and the sets of each.
+    parts: libraries::Members,
+    sets_of: Vec<Vec<&'a LoadSet>>,
 }
 
 impl<'a> Runtimes<'a> {
@@ -75,6 +79,14 @@ impl<'a> Runtimes<'a> {
             environment.is_some_and(|environment| set.home != *environment)
         };
         let apart = load_sets.iter().filter(in_package);
+        let mut parts: BTreeMap<&Place, (Option<&str>, Vec<&LoadSet>)> = BTreeMap::new();
+        for load_set in load_sets {
+            for member in &load_set.members {
+                let identity = member.binary.identity.as_deref();
+                let part = parts.entry(&member.path).or_insert((identity, Vec::new()));
+                part.1.push(load_set);
+            }
+        }
         Self {
             given: &options.runtimes,
             provides: &options.provides,
@@ -89,7 +101,34 @@ impl<'a> Runtimes<'a> {
             faults,
             apart: apart.map(|set| &set.home).collect(),
             joined,
+            parts: libraries::Members::of(parts.iter().map(|(place, part)| (*place, part.0))),
+            sets_of: parts.into_values().map(|part| part.1).collect(),
         }
+    }
+
+    /// The load sets whose parts the loader finds for a file by its own run paths.
+    pub(super) fn led_to(&self, artifact: &Artifact) -> Vec<&'a LoadSet> {
+        let Some(binary) = artifact.binary.as_deref() else {
+            return Vec::new();
+        };
+        let resolved = binary.needed.iter().filter_map(|needed| {
+            match libraries::resolve(&artifact.path, binary, &needed.name, &self.parts) {
+                Resolution::OnPath { member } => self.sets_of.get(member),
+                _ => None,
+            }
+        });
+        let mut resolved = resolved.map(Vec::as_slice);
+        let Some(first) = resolved.next() else {
+            return Vec::new();
+        };
+        let mut sets = first.to_vec();
+        for others in resolved {
+            let is_in = |set: &&LoadSet| others.iter().any(|other| std::ptr::eq(*other, *set));
+            if sets.iter().any(is_in) {
+                sets.retain(is_in);
+            }
+        }
+        sets
     }
 
     /// The JavaScript that wasm libraries meet: given, found, or published.
@@ -143,6 +182,14 @@ impl<'a> Runtimes<'a> {
         if is_wasm {
             let own = self.wasm.get(&artifact.path).into_iter().flatten();
             return own.map(|load_set| found(load_set)).collect();
+        }
+        let led_to = self.led_to(artifact).into_iter();
+        let runs = |set: &&LoadSet| {
+            set.fits(artifact) && (set.holds_vm_runtime() || asks_for_ffi_alone(artifact))
+        };
+        let led_to: Vec<Candidate<'a>> = led_to.filter(runs).map(found).collect();
+        if !led_to.is_empty() {
+            return led_to;
         }
         // A bare executable does not say where it runs.
         let is_bare = has_format(artifact, Format::VmExecutable);
@@ -210,7 +257,7 @@ impl Fault {
                 let findings = outcome.findings.iter().filter(|finding| {
                     finding.severity == Severity::Error
                         && finding.rule != rules::FFI_PAIR
-                        && finding.artifact == member.path
+                        && (finding.artifact == member.path || finding.rule == rules::INSTALLATION)
                 });
                 rules.extend(findings.map(|finding| finding.rule));
                 rules.extend(own.get(&member.path).into_iter().flatten());

@@ -26,7 +26,7 @@ const MAX_BESIDE: usize = 16;
 #[derive(PartialEq, Eq, Hash)]
 enum Alike<'a> {
     /// The facts of both are one in memory, and so is what they are to us; and
-    /// the same libraries are loaded with them, in the same environment.
+    /// the same libraries are loaded with them, in the same environment or load sets.
     Facts(usize, usize, Role, Vec<&'a Place>, Option<Place>),
     /// A wasm library runs on the runtime inside it.
     Place(&'a Place),
@@ -49,7 +49,7 @@ pub fn verdicts(
             let is_subject = matches!(artifact.role, Role::ModelLibrary | Role::Client);
             is_subject.then(|| {
                 let process = companions.of_artifact(artifact);
-                let alike = alike(artifact, &process, runtimes.home(artifact));
+                let alike = alike(artifact, &process, runtimes);
                 *kinds.entry(alike).or_insert_with(|| {
                     firsts.push((artifact, process));
                     firsts.len().saturating_sub(1)
@@ -96,15 +96,17 @@ fn outline(verdicts: &[Verdict]) -> impl Hash + use<> {
     verdicts.iter().map(of).collect::<Vec<_>>()
 }
 
-fn alike<'a>(artifact: &'a Artifact, process: &Process<'a>, home: Option<Place>) -> Alike<'a> {
+fn alike<'a>(artifact: &'a Artifact, process: &Process<'a>, runtimes: &Runtimes<'a>) -> Alike<'a> {
     let with = process.loaded.iter().chain(&process.beside);
+    let with = with.map(|companion| &companion.path);
+    let sets = runtimes.led_to(artifact).into_iter().map(|set| &set.place);
     match &artifact.binary {
         Some(binary) if binary.format != Format::Wasm => Alike::Facts(
             Arc::as_ptr(binary).addr(),
             artifact.libraries.address(),
             artifact.role,
-            with.map(|companion| &companion.path).collect(),
-            home,
+            with.chain(sets).collect(),
+            runtimes.home(artifact),
         ),
         _ => Alike::Place(&artifact.path),
     }

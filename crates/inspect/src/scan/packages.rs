@@ -27,10 +27,14 @@ pub(super) const MAX_SOURCE: u64 = 1 << 20;
 
 /// The folders in which the packages of the members may be named.
 pub(super) fn folders(members: &[Member]) -> BTreeSet<PathBuf> {
-    members
-        .iter()
-        .filter(|member| !member.path.is_member())
-        .flat_map(|member| member.path.path().ancestors().skip(1).take(LEVELS))
+    around(members.iter().map(|member| &member.path))
+}
+
+/// The folders in which the packages of some files may be named.
+pub(super) fn around<'a>(files: impl Iterator<Item = &'a Place>) -> BTreeSet<PathBuf> {
+    files
+        .filter(|file| !file.is_member())
+        .flat_map(|file| file.path().ancestors().skip(1).take(LEVELS))
         .map(Path::to_owned)
         .collect()
 }

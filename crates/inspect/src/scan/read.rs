@@ -6,14 +6,16 @@ use std::path::Path;
 use rayon::prelude::*;
 
 use super::artifact_of::{FileFacts, facts, facts_of_bytes};
+use super::needed::{self, Followed};
 use super::options::ScanOptions;
 use super::share::Shared;
-use super::{environments, exports, packages, python_imports, registered};
+use super::{environments, exports, installations, packages, python_imports, registered};
 use crate::artifact::{Artifact, Problem, ProblemKind, Role};
 use crate::documents::{self, Document};
 use crate::place::Place;
 use crate::runtime::glue::Glue;
 use crate::runtime::grouping::{Installed, Joined};
+use crate::runtime::installation::Installation;
 use crate::runtime::java::Natives;
 use crate::runtime::load_set::LoadSet;
 use crate::runtime::member::Member;
@@ -37,6 +39,8 @@ impl Progress for () {
 /// What reading gives.
 pub(super) struct Reading {
     pub artifacts: Vec<Artifact>,
+    /// Libraries outside the paths, none of TVM's, that its files load.
+    pub loaded: Vec<Artifact>,
     pub load_sets: Vec<LoadSet>,
     pub documents: Vec<Document>,
     /// Native methods that TVM's Java classes declare.
@@ -45,6 +49,8 @@ pub(super) struct Reading {
     pub pages: Vec<(String, Glue)>,
     /// Folders that are one environment with another.
     pub joined: Joined,
+    /// Python packages in no load set that are not as they were installed.
+    pub installations: Vec<Installation>,
 }
 
 /// Which exports of compilers are wanted.
@@ -101,8 +107,21 @@ pub(super) fn read(
         files.extend(read_all(more.files));
         walk.problems.extend(more.problems);
     }
+    let mut loaded = Vec::new();
+    if options.shard.is_none() {
+        for (parts, others) in loaded_from_outside(&files, read_all) {
+            files.push(parts);
+            loaded.extend(others);
+        }
+    }
     let mut facts = FileFacts::all(files);
     let folders = packages::folders(&facts.members);
+    let asked_about = facts
+        .artifacts
+        .iter()
+        .filter(|one| needed::is_asked_about(one));
+    let around = packages::around(asked_about.map(|artifact| &artifact.path));
+    let mut installations = installations::damaged(&around);
     // Only a model library asks what Python registers; a runtime that is read alone is
     // for one that is elsewhere.
     let for_models = wanted == CompilerExports::All
@@ -126,7 +145,18 @@ pub(super) fn read(
     for problem in walk.problems {
         facts.artifacts.push(unread(problem));
     }
-    let load_sets = load_sets(facts.members, &packages, &facts.artifacts, &joined);
+    let mut load_sets = load_sets(facts.members, &packages, &facts.artifacts, &joined);
+    installations.retain(|one| {
+        let site = one.place.folder();
+        let sets = load_sets
+            .iter_mut()
+            .filter(|set| site.is_some() && set.environment == site);
+        let sets: Vec<&mut LoadSet> = sets.collect();
+        let is_loose = sets.is_empty();
+        sets.into_iter()
+            .for_each(|set| set.installations.push(one.clone()));
+        is_loose
+    });
     let documents = walk
         .documents
         .par_iter()
@@ -142,12 +172,40 @@ pub(super) fn read(
     }
     Reading {
         artifacts: facts.artifacts,
+        loaded,
         natives: facts.natives,
         documents,
         pages,
         load_sets,
         joined,
+        installations,
     }
+}
+
+/// What files load from outside the paths, file by file: parts of a runtime are among the
+/// artifacts, other libraries are only in the process.
+fn loaded_from_outside(
+    files: &[FileFacts],
+    read: impl Fn(Vec<source::FoundFile>) -> Vec<FileFacts>,
+) -> Vec<(FileFacts, Vec<Artifact>)> {
+    let mut followed = Followed::default();
+    let named = files.iter().flat_map(|file| &file.artifacts);
+    let named: Vec<&Artifact> = named.filter(|one| needed::is_asked_about(one)).collect();
+    let mut next = followed.next(&named);
+    let mut found = Vec::new();
+    while !next.is_empty() {
+        let read = read(source::walk(&next).files);
+        let artifacts = read.iter().flat_map(|file| &file.artifacts);
+        next = followed.next(&artifacts.collect::<Vec<_>>());
+        found.extend(read.into_iter().map(|mut file| {
+            let artifacts = std::mem::take(&mut file.artifacts).into_iter();
+            let is_part = |artifact: &Artifact| artifact.role == Role::RuntimePart;
+            let (parts, others) = artifacts.partition(is_part);
+            file.artifacts = parts;
+            (file, others)
+        }));
+    }
+    found
 }
 
 /// The same for one file in memory; no folder around it is looked at.
@@ -162,9 +220,11 @@ pub(super) fn read_bytes(name: &str, bytes: &[u8]) -> Reading {
         ),
         joined: Joined::new(),
         artifacts: facts.artifacts,
+        loaded: Vec::new(),
         natives: facts.natives,
         documents: Vec::new(),
         pages: Vec::new(),
+        installations: Vec::new(),
     }
 }
 

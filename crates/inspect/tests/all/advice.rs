@@ -156,7 +156,7 @@ fn every_wheel_that_a_library_needs_was_run() {
 #[test]
 #[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn messages_are_in_the_libraries_that_print_them() {
-    for (release, ffi) in crate::parts::releases() {
+    for (release, ffi) in crate::wheels::wheels() {
         for (platform, prefix, suffix) in [
             ("linux-x86_64", "lib", ".so"),
             ("linux-aarch64", "lib", ".so"),
@@ -174,7 +174,7 @@ fn messages_are_in_the_libraries_that_print_them() {
             }
             let bytes: Vec<Vec<u8>> = files
                 .iter()
-                .map(|file| fs::read(crate::parts::file(file)).expect("the part can be read"))
+                .map(|file| fs::read(crate::parts::unpacked(file)).expect("the part can be read"))
                 .collect();
             let holds = |text: &str| {
                 let mut files = bytes.iter();

@@ -38,7 +38,7 @@ fn nm(file: &str, which: &str) -> BTreeSet<String> {
 #[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn undefined_and_defined_symbols_equal_those_of_llvm_nm() {
     for library in LIBRARIES {
-        let path = parts::file(library);
+        let path = parts::unpacked(library);
         let bytes = std::fs::read(&path).expect("readable");
         let parsed = container::parse(&bytes).expect(library);
         let binary = &parsed[0].binary;
@@ -64,7 +64,7 @@ fn undefined_and_defined_symbols_equal_those_of_llvm_nm() {
 #[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn exports_are_found_through_the_hash_table() {
     for library in LIBRARIES {
-        let path = parts::file(library);
+        let path = parts::unpacked(library);
         let bytes = std::fs::read(&path).expect("readable");
         let path = path.to_str().expect("UTF-8 path");
         let exported = nm(path, "--defined-only");
@@ -103,7 +103,7 @@ fn exports_are_found_through_the_hash_table() {
 #[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn dynamic_facts_equal_those_of_readelf() {
     for library in LIBRARIES {
-        let path = parts::file(library);
+        let path = parts::unpacked(library);
         let bytes = std::fs::read(&path).expect("readable");
         let parsed = container::parse(&bytes).expect(library);
         let binary = &parsed[0].binary;
@@ -129,7 +129,7 @@ fn dynamic_facts_equal_those_of_readelf() {
 #[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn version_needs_equal_those_of_readelf() {
     for library in LIBRARIES {
-        let path = parts::file(library);
+        let path = parts::unpacked(library);
         let bytes = std::fs::read(&path).expect("readable");
         let parsed = container::parse(&bytes).expect(library);
         let listing = run("readelf", &["-VW", path.to_str().expect("UTF-8 path")]);
@@ -158,7 +158,7 @@ fn version_needs_equal_those_of_readelf() {
 #[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn regions_are_the_sections_of_readelf() {
     for library in LIBRARIES {
-        let path = parts::file(library);
+        let path = parts::unpacked(library);
         let bytes = std::fs::read(&path).expect("readable");
         let parsed = container::parse(&bytes).expect(library);
         let listing = run("readelf", &["-SW", path.to_str().expect("UTF-8 path")]);

@@ -45,7 +45,7 @@ impl Random {
 fn truncated_files_are_errors() {
     let start = Instant::now();
     for file in FILES {
-        let bytes = std::fs::read(parts::file(file)).expect("readable");
+        let bytes = std::fs::read(parts::unpacked(file)).expect("readable");
         for step in 0..64 {
             let cut = bytes.len() * step / 64;
             let read = read_all(&bytes[..cut]);
@@ -63,7 +63,7 @@ fn truncated_files_are_errors() {
 #[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn damaged_files_neither_panic_nor_hang() {
     for file in FILES {
-        let bytes = std::fs::read(parts::file(file)).expect("readable");
+        let bytes = std::fs::read(parts::unpacked(file)).expect("readable");
         let mut random = Random(0x9e37_79b9_7f4a_7c15);
         let mut damaged = bytes.clone();
         let start = Instant::now();

@@ -54,7 +54,7 @@ fn output(command: &mut Command) -> String {
 
 /// What LIEF says of the files.
 fn lief(files: &[&str]) -> Vec<(PathBuf, Value)> {
-    let paths: Vec<PathBuf> = files.iter().map(|file| parts::file(file)).collect();
+    let paths: Vec<PathBuf> = files.iter().map(|file| parts::unpacked(file)).collect();
     let script = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/lief_facts.py");
     let python = parts::root().join("venv/tools/bin/python");
     let answer = output(Command::new(python).arg(script).args(&paths));
@@ -181,7 +181,7 @@ fn nm(file: &str, which: &str) -> BTreeSet<String> {
 fn mach_o_symbols_equal_those_of_llvm_nm() {
     let compiler = "tvm-0.27-macos-arm64/tvm/lib/libtvm_compiler.dylib";
     for file in MACHO.iter().chain([&compiler]) {
-        let path = parts::file(file);
+        let path = parts::unpacked(file);
         let bytes = std::fs::read(&path).expect("readable");
         let parsed = container::parse(&bytes).expect("a Mach-O file");
         let path = path.to_str().expect("UTF-8 path");
@@ -216,7 +216,7 @@ fn mach_o_symbols_equal_those_of_llvm_nm() {
 #[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn addresses_from_the_trie_and_the_symbol_table_agree() {
     // The compiler goes through the trie; its addresses against llvm-nm's.
-    let path = parts::file("tvm-0.27-macos-arm64/tvm/lib/libtvm_compiler.dylib");
+    let path = parts::unpacked("tvm-0.27-macos-arm64/tvm/lib/libtvm_compiler.dylib");
     let bytes = std::fs::read(&path).expect("readable");
     let parsed = container::parse(&bytes).expect("a Mach-O file");
     let listing = output(
@@ -257,7 +257,7 @@ fn qualified_names_are_found_in_every_format() {
         ),
         ("tvm-0.27-linux-x86_64/tvm/lib/libtvm_runtime.so", false),
     ] {
-        let bytes = std::fs::read(parts::file(file)).expect("readable");
+        let bytes = std::fs::read(parts::unpacked(file)).expect("readable");
         let wanted = [
             "tvm::ffi::json::Stringify",
             "tvm::ffi::json::NoSuchFunction",
@@ -339,7 +339,7 @@ fn pe_facts_equal_those_of_lief() {
 #[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn pages_of_a_client_are_hashed_unless_it_comes_with_a_runtime() {
     let path = "tvm-ffi-0.1.15.post2-macos-arm64/tvm_ffi/lib/libtvm_ffi_testing.dylib";
-    let whole = std::fs::read(parts::file(path)).expect("the part can be read");
+    let whole = std::fs::read(parts::unpacked(path)).expect("the part can be read");
     let mut changed = whole.clone();
     let middle = changed.len() / 2;
     changed[middle] ^= 1;

@@ -15,16 +15,6 @@ use artcheck_inspect::source::Place;
 
 const STRINGIFY: &str = "_ZN3tvm3ffi4json9StringifyERKNS0_3AnyENS0_8OptionalIivEE";
 
-fn site_packages(venv: &str) -> PathBuf {
-    let lib = parts::root().join("venv").join(venv).join("lib");
-    let python = fs::read_dir(&lib)
-        .unwrap_or_else(|_| panic!("{} is missing: run python3 tools/parts.py", lib.display()))
-        .filter_map(Result::ok)
-        .find(|entry| entry.file_name().to_string_lossy().starts_with("python"))
-        .expect("a python folder");
-    python.path().join("site-packages")
-}
-
 /// Every runtime part in `folders`, and the packages installed in `root`.
 fn read(name: &str, root: &Path, folders: &[&str]) -> LoadSet {
     let members = folders
@@ -78,17 +68,18 @@ fn distributions(root: &Path) -> Vec<Distribution> {
 }
 
 fn venv(name: &str) -> LoadSet {
-    read(name, &site_packages(name), &["tvm/lib", "tvm_ffi/lib"])
+    read(
+        name,
+        &parts::site_packages(name),
+        &["tvm/lib", "tvm_ffi/lib"],
+    )
 }
 
 #[test]
 #[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn matching_environments_are_complete() {
-    for (name, release, ffi) in [
-        ("tvm-0.25", "0.25", "0.1.12"),
-        ("tvm-0.26", "0.26", "0.1.13.post2"),
-        ("tvm-0.27", "0.27", "0.1.15.post2"),
-    ] {
+    for (release, ffi) in crate::wheels::wheels() {
+        let name = &format!("tvm-{release}");
         let set = venv(name);
         let kinds: Vec<String> = set
             .members
@@ -163,7 +154,7 @@ fn the_broken_environment_names_the_symbol_and_the_pair() {
 #[test]
 #[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn two_copies_of_the_registry_are_seen() {
-    let root = site_packages("tvm-0.27");
+    let root = parts::site_packages("tvm-0.27");
     let original = member(&root.join("tvm_ffi/lib/libtvm_ffi.so")).expect("libtvm_ffi");
     let copy = |path: &str| Member {
         path: Place::file(path),
@@ -193,7 +184,7 @@ fn two_copies_of_the_registry_are_seen() {
 #[test]
 #[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn a_runtime_without_its_registry_blames_the_absent_library() {
-    let root = site_packages("tvm-0.26");
+    let root = parts::site_packages("tvm-0.26");
     let set = read("half", &root, &["tvm/lib"]);
     let (_, missing) = set
         .missing()
@@ -246,7 +237,7 @@ fn pairs_of_every_platform_miss_what_the_linker_missed() {
                 format!("tvm-ffi-{ffi}-{platform}/tvm_ffi/lib/{prefix}tvm_ffi.{suffix}"),
             ]
             .iter()
-            .map(|path| member(&parts::file(path)).expect("a runtime part"))
+            .map(|path| member(&parts::unpacked(path)).expect("a runtime part"))
             .collect();
             let set = LoadSet::assemble("pair", members, Vec::new());
             let missing = set.missing();

@@ -17,6 +17,7 @@ mod explain_pages;
 mod limits;
 mod load_sets;
 mod module_payloads;
+#[path = "../../../../tests/all/support/parts.rs"]
 mod parts;
 mod provenance;
 mod registered;
@@ -32,4 +33,6 @@ mod vm_facts;
 mod vm_hostile;
 mod vm_listings;
 mod vm_oracle;
+#[path = "../../../../tests/all/support/wheels.rs"]
+mod wheels;
 mod writer;

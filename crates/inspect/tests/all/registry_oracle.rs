@@ -25,15 +25,6 @@ for name in tvm_ffi.registry.list_global_func_names():
 
 const LIBRARIES: [&str; 2] = ["libtvm_runtime.so", "libtvm_runtime_extra.so"];
 
-/// The releases whose wheels are fetched: those that compiled the corpus.
-fn releases() -> Vec<&'static str> {
-    let corpus = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../corpus/artifacts");
-    let names = release::releases().iter().map(|known| known.name.as_str());
-    let names: Vec<&str> = names.filter(|name| corpus.join(name).is_dir()).collect();
-    assert!(names.len() > 2, "{names:?}");
-    names
-}
-
 fn python(venv: &str, script: &str, arguments: &[&str]) -> std::process::Output {
     let program = crate::parts::root()
         .join("venv")
@@ -51,13 +42,7 @@ fn python(venv: &str, script: &str, arguments: &[&str]) -> std::process::Output 
 
 /// What the libraries of an environment accept and offer, by static reading.
 fn read(venv: &str) -> RuntimeProfile {
-    let lib = crate::parts::root().join("venv").join(venv).join("lib");
-    let site = fs::read_dir(&lib)
-        .expect("the environment has a lib folder")
-        .filter_map(Result::ok)
-        .map(|entry| entry.path().join("site-packages"))
-        .find(|path| path.is_dir())
-        .expect("site-packages");
+    let site = crate::parts::site_packages(venv);
     let mut files: Vec<PathBuf> = vec![site.join("tvm_ffi/lib/libtvm_ffi.so")];
     files.extend(LIBRARIES.iter().map(|name| site.join("tvm/lib").join(name)));
     read_files(venv, &files)
@@ -99,7 +84,8 @@ fn without_tests(names: &str) -> BTreeSet<String> {
 #[test]
 #[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn the_names_that_are_registered_are_those_read() {
-    for venv in releases() {
+    for (release, _) in crate::wheels::wheels() {
+        let venv = &format!("tvm-{release}");
         let output = python(venv, LIST, &LIBRARIES);
         assert!(
             output.status.success(),
@@ -138,11 +124,11 @@ fn the_names_that_aarch64_libraries_register_are_those_read() {
         .status()
         .expect("run tools/aarch64-needs");
     assert!(status.success());
-    for (release, ffi) in crate::parts::releases() {
+    for (release, ffi) in crate::wheels::wheels() {
         let ffi = format!("tvm-ffi-{ffi}-linux-aarch64/tvm_ffi/lib/libtvm_ffi.so");
-        let mut files = vec![crate::parts::file(&ffi)];
+        let mut files = vec![crate::parts::unpacked(&ffi)];
         for name in LIBRARIES {
-            files.push(crate::parts::file(&format!(
+            files.push(crate::parts::unpacked(&format!(
                 "tvm-{release}-linux-aarch64/tvm/lib/{name}"
             )));
         }
@@ -201,7 +187,8 @@ fn the_slots_that_a_runtime_fills_are_those_read() {
         .status()
         .expect("gcc is needed by this test");
     assert!(status.success());
-    for venv in releases() {
+    for (release, _) in crate::wheels::wheels() {
+        let venv = &format!("tvm-{release}");
         let mut arguments = vec![library.to_str().expect("a plain path")];
         arguments.extend(known.iter().map(String::as_str));
         let output = python(venv, FILL, &arguments);

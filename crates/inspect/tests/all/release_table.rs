@@ -20,7 +20,7 @@ const PLATFORMS: [(&str, &str, &str, &str); 4] = [
 
 /// Reads one real part.
 fn read(relative: &str) -> (PartKind, RuntimeProfile) {
-    let path = crate::parts::file(relative);
+    let path = crate::parts::unpacked(relative);
     let bytes = fs::read(&path).expect("the part can be read");
     let mut slices = container::parse(&bytes).expect("the part is a library");
     assert_eq!(slices.len(), 1, "{relative} is thin");
@@ -92,7 +92,7 @@ fn windows_x64_libraries_equal_the_table() {
 }
 
 fn equal_the_table(platform: &(&str, &str, &str, &str)) {
-    for (release, ffi) in crate::parts::releases() {
+    for (release, ffi) in crate::wheels::wheels() {
         let table = release::by_name(release).expect("in the table");
         let what = format!("{release} on {}", platform.0);
         let read = load_set(release, ffi, platform);
@@ -226,7 +226,7 @@ fn loaders_equal(read: &RuntimeProfile, table: &RuntimeProfile, device: &str, wh
 #[test]
 #[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn a_saved_profile_reads_back_equal() {
-    let (release, ffi) = crate::parts::releases().remove(0);
+    let (release, ffi) = crate::wheels::wheels().remove(0);
     let saved = load_set(release, ffi, &PLATFORMS[0]);
     let text = saved.to_json().expect("a profile can be written");
     let back = RuntimeProfile::from_json(&text).expect("and read");

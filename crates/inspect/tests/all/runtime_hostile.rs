@@ -66,7 +66,7 @@ impl Random {
 #[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn truncated_and_changed_parts_are_read_or_refused() {
     for part in PARTS {
-        let whole = fs::read(parts::file(part)).expect("the part can be read");
+        let whole = fs::read(parts::unpacked(part)).expect("the part can be read");
         assert!(read(&whole), "{part}: whole");
         for step in 0..16 {
             read(&whole[..whole.len() * step / 16]);

@@ -103,7 +103,7 @@ fn unpacked_wheels_side_by_side_are_installations_of_their_own() {
     let runtimes: Vec<&LoadSet> = sets.iter().filter(|set| set.holds_vm_runtime()).collect();
     assert_eq!(
         runtimes.len(),
-        4 * crate::parts::releases().len(),
+        4 * crate::wheels::wheels().len(),
         "four platforms"
     );
     for set in &sets {

@@ -381,7 +381,7 @@ fn a_walk_lists_every_file_once_and_opens_no_fifo() {
 #[test]
 #[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn import_libraries_hold_names_and_no_artifact() {
-    let path = parts::file("tvm-0.27-windows-x64/tvm/lib/tvm_runtime.lib");
+    let path = parts::unpacked("tvm-0.27-windows-x64/tvm/lib/tvm_runtime.lib");
     let bytes = std::fs::read(&path).expect("the library can be read");
     let mut imports = 0;
     ar::members(&bytes, &mut |member| {

@@ -17,7 +17,7 @@ use artcheck_inspect::vm::value::Value;
 use artcheck_inspect::vm::{ConstantValue, DataType, Executable, Instruction};
 
 fn releases() -> impl Iterator<Item = &'static str> {
-    crate::parts::releases()
+    crate::wheels::wheels()
         .into_iter()
         .map(|(number, _)| number)
 }
@@ -220,7 +220,7 @@ fn magic_finds_what_the_symbol_names() {
 #[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn a_runtime_is_no_model_library() {
     for release in releases() {
-        let path = parts::file(&format!(
+        let path = parts::unpacked(&format!(
             "tvm-{release}-linux-x86_64/tvm/lib/libtvm_runtime.so"
         ));
         let bytes = fs::read(path).unwrap();

@@ -82,7 +82,7 @@ fn parses_as_lief_does() {
         "tvm/lib/libtvm_runtime.dylib",
         "tvm/lib/libtvm_runtime_metal.dylib",
     ] {
-        let image = same_as_lief(&parts().join("unpacked/tvm-0.27-macos-arm64").join(name));
+        let image = same_as_lief(&parts::unpacked("tvm-0.27-macos-arm64").join(name));
         assert!(
             image.fixups.bindings.len() > 100,
             "{name}: {}",
@@ -156,6 +156,6 @@ fn damaged_files_are_refused() {
         .err()
         .expect("an ELF file is not Mach-O");
     assert!(error.to_string().contains("thin 64-bit Mach-O"), "{error}");
-    let runtime = parts().join("unpacked/tvm-0.27-macos-arm64/tvm/lib/libtvm_runtime_metal.dylib");
+    let runtime = parts::unpacked("tvm-0.27-macos-arm64/tvm/lib/libtvm_runtime_metal.dylib");
     assert!(HostLibrary::open(&runtime).is_err(), "not a model library");
 }

@@ -116,7 +116,7 @@ fn retag_in_place(file: &Path, runtime: Option<&RuntimeProfile>) -> EditPlan {
 #[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn tir_models_run_after_retag_without_a_shim() {
     let bench = Bench::new();
-    for release in &RELEASES {
+    for release in RELEASES.iter() {
         for model in ["dense", "hybrid"] {
             let name = format!("tvm-{}/{model}-cpu-x86_64.so", release.tvm);
             let original = corpus::bytes(&name);
@@ -185,7 +185,7 @@ fn every_cell_of_the_table_runs_after_convert() {
         .iter()
         .map(|release| (release.tvm, as_read(release)))
         .collect();
-    for made in &RELEASES {
+    for made in RELEASES.iter() {
         let name = format!("tvm-{}/dense-cpu-x86_64.so", made.tvm);
         let original = corpus::bytes(&name);
         let wanted = run(made, &corpus::artifact(&name)).logits();
@@ -195,7 +195,7 @@ fn every_cell_of_the_table_runs_after_convert() {
             } else {
                 original.clone()
             };
-            for release in &RELEASES {
+            for release in RELEASES.iter() {
                 let cell = format!("{tag} of {} on {}", made.tvm, release.tvm);
                 let file = bench.file("model.so", &bytes);
                 let profile = &profiles[release.tvm];
@@ -239,7 +239,7 @@ fn a_hybrid_model_of_0_27_runs_on_older_runtimes_after_convert() {
 #[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn tvm_loads_every_retagged_linux_file() {
     let bench = Bench::new();
-    for release in &RELEASES {
+    for release in RELEASES.iter() {
         let folder = format!("tvm-{}/", release.tvm);
         let names: Vec<String> = corpus::tagged()
             .into_iter()

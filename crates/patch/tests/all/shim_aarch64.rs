@@ -51,7 +51,7 @@ fn symbols(flag: &str, file: &Path) -> BTreeSet<String> {
 #[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn every_symbol_is_defined_by_the_wheels_or_the_system() {
     let dir = tempfile::tempdir().expect("a temporary folder");
-    for release in RELEASES {
+    for release in RELEASES.iter().copied() {
         let out = dir.path().join(format!("libmend-{}.so", release.tvm));
         shim(release, out.clone());
         let header = succeed(Command::new("readelf").arg("-h").arg(&out));
@@ -84,7 +84,7 @@ fn every_symbol_is_defined_by_the_wheels_or_the_system() {
 #[test]
 #[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn a_c_client_moves_data_on_the_aarch64_runtimes() {
-    for release in RELEASES {
+    for release in RELEASES.iter().copied() {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let out = dir.path().join("libdevice.so");
         shim(release, out.clone());

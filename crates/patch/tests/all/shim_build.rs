@@ -13,7 +13,7 @@ use artcheck_patch::shim::{Environment, ShimError, ShimOptions, ShimPart, ShimPl
 fn elf_shims_name_themselves_and_their_needs() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     for (platform, machine) in [("linux-x86_64", "X86-64"), ("linux-aarch64", "AArch64")] {
-        for release in RELEASES {
+        for release in RELEASES.iter().copied() {
             let out = dir
                 .path()
                 .join(format!("libmended-{platform}-{}.so", release.tvm));
@@ -75,7 +75,7 @@ fn elf_shims_name_themselves_and_their_needs() {
 fn macho_shims_are_signed_and_every_symbol_is_found() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     let platform = "macos-arm64";
-    for release in RELEASES {
+    for release in RELEASES.iter().copied() {
         let out = dir.path().join(format!("libmended-{}.dylib", release.tvm));
         let made = build(&ShimOptions {
             runtime_paths: vec![release.tvm(platform), release.ffi(platform)],

@@ -10,7 +10,7 @@ use artcheck_patch::shim::{ShimPart, build};
 #[test]
 #[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn c_and_rust_clients_move_data_on_every_runtime() {
-    for release in RELEASES {
+    for release in RELEASES.iter().copied() {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let out = dir.path().join("libdevice.so");
         let parts = [ShimPart::DeviceApi, ShimPart::ContextSlots];

@@ -78,10 +78,10 @@ fn fails_without(built_by: Release, runtime: Release, run: &Run) {
 #[test]
 #[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn every_pair_of_releases_runs_with_the_shim() {
-    for built_by in RELEASES {
+    for built_by in RELEASES.iter().copied() {
         let name = "dense-ext-cpu-x86_64.so";
         let expected = reference(built_by, name);
-        for runtime in RELEASES {
+        for runtime in RELEASES.iter().copied() {
             let library = artifact(built_by, name);
             let stock_works =
                 built_by.tvm == runtime.tvm || (built_by.tvm, runtime.tvm) == ("0.26", "0.27");
@@ -101,7 +101,7 @@ fn every_pair_of_releases_runs_with_the_shim() {
 fn tir_libraries_run_with_the_shim_and_give_equal_numbers() {
     let dir = tempfile::tempdir().expect("a temporary folder");
     for name in ["dense-cpu-x86_64.so", "hybrid-cpu-x86_64.so"] {
-        for built_by in RELEASES {
+        for built_by in RELEASES.iter().copied() {
             let expected = reference(built_by, name);
             let original = fs::read(artifact(built_by, name)).expect("the artifact");
             let library = dir.path().join(format!("{}-tir-{name}", built_by.tvm));
@@ -111,7 +111,7 @@ fn tir_libraries_run_with_the_shim_and_give_equal_numbers() {
                 before.last_line.contains("Cannot reach here"),
                 "{name}: {before:?}"
             );
-            for runtime in RELEASES {
+            for runtime in RELEASES.iter().copied() {
                 let run = run_model(runtime, &library, Some(&shim(runtime)));
                 assert!(run.success, "{name} {built_by:?} on {runtime:?}: {run:?}");
                 assert_eq!(

@@ -23,7 +23,7 @@ fn constructor(release: Release, case: &str, shims: &[&Path]) -> String {
 #[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn two_shims_wrap_the_constructor_once() {
     let dir = tempfile::tempdir().expect("a temporary folder");
-    for release in RELEASES {
+    for release in RELEASES.iter().copied() {
         let first = shim(release);
         let second = dir.path().join(format!("libcopy-{}.so", release.tvm));
         fs::copy(&first, &second).expect("a copy");
@@ -50,7 +50,7 @@ fn two_shims_wrap_the_constructor_once() {
 #[test]
 #[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn the_old_lookup_has_its_c_name_and_finds_the_same() {
-    for release in RELEASES {
+    for release in RELEASES.iter().copied() {
         let seen = constructor(
             release,
             "c-name",
@@ -66,7 +66,7 @@ fn the_old_lookup_has_its_c_name_and_finds_the_same() {
 #[test]
 #[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn it_may_be_loaded_before_the_runtime() {
-    for release in RELEASES {
+    for release in RELEASES.iter().copied() {
         let seen = constructor(release, "before", &[&shim(release)]);
         assert!(
             seen.contains("\"tir\": \"PagedAttentionKVCache\""),
@@ -82,7 +82,7 @@ fn it_may_be_loaded_before_the_runtime() {
 #[test]
 #[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn layers_with_a_window_of_their_own_are_refused_below_0_27() {
-    for release in RELEASES {
+    for release in RELEASES.iter().copied() {
         let seen = constructor(release, "sliding", &[&shim(release)]);
         assert!(
             seen.contains("\"plain\": \"PagedAttentionKVCache\""),
@@ -144,7 +144,7 @@ fn a_runtime_is_asked_and_left_alone_if_it_takes_both_tags() {
 #[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn metal_payloads_reach_the_loader_in_its_own_order() {
     let dir = tempfile::tempdir().expect("a temporary folder");
-    for release in RELEASES {
+    for release in RELEASES.iter().copied() {
         let out = dir.path().join(format!("libmetal-{}.so", release.tvm));
         let shim = build(&options(release, &[ShimPart::MetalPayload], out)).expect("a shim");
         let library = artifact(RELEASES[1], "dense-metal-linux-x86_64.so");

@@ -48,7 +48,7 @@ fn write_only(tvm_dir: &Path, out: &Path) -> SourceOptions {
 #[test]
 #[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn git_am_takes_the_series_on_every_wheel() {
-    for release in RELEASES {
+    for release in RELEASES.iter().copied() {
         for platform in [
             "linux-x86_64",
             "linux-aarch64",
@@ -101,7 +101,7 @@ fn git_am_takes_the_series_on_every_wheel() {
 #[test]
 #[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn only_the_five_conditions_change() {
-    for release in RELEASES {
+    for release in RELEASES.iter().copied() {
         let tree = tree_of(release, "linux-x86_64");
         let planned = plan(tree.path()).expect("a plan");
         let edit = &planned.patches[0].edits[0];

@@ -47,7 +47,7 @@ fn ask_five_sites(release: Release, attn_backend: &Path, dir: &Path) -> String {
 #[test]
 #[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn the_compiled_patch_accepts_both_tags_at_all_five_sites() {
-    for release in RELEASES {
+    for release in RELEASES.iter().copied() {
         let tree = tempfile::tempdir().expect("a temporary folder");
         for path in [ATTN, HEADER] {
             let copy = tree.path().join(path);

@@ -3,7 +3,7 @@
 use artcheck_verify::{Class, Quiet, run_matrix};
 
 use crate::common::{
-    self, Matrix, artifact, failure, options, part, passed, reference, root, text,
+    self, Matrix, artifact, failure, options, part, passed, reference, root, text, wheels,
 };
 
 #[test]
@@ -13,7 +13,7 @@ fn every_cpu_row_of_the_corpus_matrix_passes() {
     options.device = Some("cpu".to_owned());
     let report = run_matrix(&options, &mut Quiet).unwrap();
     assert!(report.succeeded(), "{report:#?}");
-    for version in ["0.25", "0.26", "0.27"] {
+    for (version, _) in wheels() {
         for model in [
             "dense",
             "hybrid",

@@ -13,13 +13,7 @@ use memchr::memmem;
 use object::read::macho::MachOFile64;
 use object::{Endianness, NameOrOrdinal, Object};
 
-use crate::common::{part, root};
-
-const PAIRS: [(&str, &str); 3] = [
-    ("0.25", "0.1.12"),
-    ("0.26", "0.1.13.post2"),
-    ("0.27", "0.1.15.post2"),
-];
+use crate::common::{part, root, wheels};
 
 /// The four libraries that a row on Metal loads, in order.
 fn libraries(tvm: &str, ffi: &str) -> [Vec<u8>; 4] {
@@ -87,7 +81,7 @@ fn listing(library: &Path) -> String {
 #[test]
 #[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn every_c_symbol_is_exported() {
-    for (tvm, ffi) in PAIRS {
+    for (tvm, ffi) in wheels() {
         let exports = exports(&libraries(tvm, ffi)[0]);
         for symbol in needs::c_symbols() {
             // Mach-O puts an underscore before C names.
@@ -103,7 +97,7 @@ fn every_c_symbol_is_exported() {
 fn every_registered_function_is_there() {
     let names = needs::registered("metal".parse().unwrap());
     assert!(names.iter().any(|n| n == "device_api.metal"));
-    for (tvm, ffi) in PAIRS {
+    for (tvm, ffi) in wheels() {
         let libraries = libraries(tvm, ffi);
         for name in &names {
             assert!(holds(&libraries, name), "{tvm}: no {name}");
@@ -122,7 +116,7 @@ fn every_registered_function_is_there() {
 #[test]
 #[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn the_list_is_the_one_that_holds_on_linux() {
-    for (tvm, ffi) in PAIRS {
+    for (tvm, ffi) in wheels() {
         let tvm_lib = part(&format!("unpacked/tvm-{tvm}-linux-x86_64/tvm/lib"));
         let ffi_lib = part(&format!("unpacked/tvm-ffi-{ffi}-linux-x86_64/tvm_ffi/lib"));
         let libraries: Vec<Vec<u8>> = [
@@ -144,7 +138,7 @@ fn the_list_is_the_one_that_holds_on_linux() {
 #[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn the_models_call_nothing_that_is_not_there() {
     let mut seen = 0;
-    for (tvm, ffi) in PAIRS {
+    for (tvm, ffi) in wheels() {
         let libraries = libraries(tvm, ffi);
         let folder = root().join(format!("corpus/artifacts/tvm-{tvm}"));
         for entry in fs::read_dir(folder).unwrap() {
@@ -167,7 +161,7 @@ fn the_models_call_nothing_that_is_not_there() {
 #[test]
 #[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn the_parts_link_against_each_other() {
-    for (tvm, ffi) in PAIRS {
+    for (tvm, ffi) in wheels() {
         let libraries = libraries(tvm, ffi);
         let offered: BTreeSet<Vec<u8>> = libraries.iter().flat_map(|l| exports(l)).collect();
         for library in &libraries {

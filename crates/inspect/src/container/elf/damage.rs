@@ -11,7 +11,7 @@ use object::elf;
 use object::pod;
 use object::read::elf::{FileHeader, ProgramHeader, SectionHeader};
 
-use super::image::Image;
+use super::image::{Dynamic, Image};
 use crate::container::{Damage, DamageKind};
 
 /// Contradictions that are kept of one file.
@@ -28,6 +28,42 @@ struct Mapped {
     in_file: u64,
     in_memory: u64,
     flags: u32,
+}
+
+/// What glibc keeps of thread-local memory for libraries that are opened later
+/// (`TLS_STATIC_SURPLUS`).
+const STATIC_TLS: u64 = 1664;
+
+/// What a loader refuses of a sound file: systems, and flags of the dynamic section.
+pub(super) fn refused<Elf: FileHeader<Endian = Endianness>>(
+    image: &Image<'_, Elf>,
+    dynamic: &Dynamic,
+) -> Vec<Damage> {
+    let mut found = Vec::new();
+    let mut add = |kind, what: String, offset| found.push(Damage { kind, what, offset });
+    let ident = image.header.e_ident();
+    if !matches!(ident.os_abi, elf::ELFOSABI_SYSV | elf::ELFOSABI_GNU) {
+        add(
+            DamageKind::OtherSystem,
+            format!("OS ABI {}", ident.os_abi.0),
+            7,
+        );
+    } else if ident.abi_version > 3 {
+        let what = format!("version {} of the OS ABI", ident.abi_version);
+        add(DamageKind::OtherSystem, what, 8);
+    }
+    if dynamic.is_not_opened {
+        add(DamageKind::NotOpened, String::from("`-z nodlopen`"), 0);
+    }
+    let headers = image.segments.iter();
+    let mut local = headers.filter(|header| header.p_type(image.endian) == elf::PT_TLS);
+    let size = local
+        .next()
+        .map_or(0, |header| header.p_memsz(image.endian).into());
+    if dynamic.static_tls && size > STATIC_TLS {
+        add(DamageKind::StaticTls, format!("{size} bytes"), 0);
+    }
+    found
 }
 
 /// What contradicts itself.

@@ -55,6 +55,10 @@ pub(super) struct Dynamic {
     /// `DT_VERDEF`.
     pub(super) version_definitions: Option<u64>,
     pub(super) is_pie: bool,
+    /// `DF_1_NOOPEN`: loaded with a program, never by `dlopen`.
+    pub(super) is_not_opened: bool,
+    /// `DF_STATIC_TLS`.
+    pub(super) static_tls: bool,
     /// Addresses of what the loader reads or calls, by the name of their tags.
     pub(super) tables: Vec<(&'static str, u64)>,
 }
@@ -185,11 +189,14 @@ impl<'data, Elf: FileHeader<Endian = Endianness>> Image<'data, Elf> {
                 elf::DT_PLTRELSZ => dynamic.lazy.size = value,
                 elf::DT_BIND_NOW => dynamic.binds_now = true,
                 elf::DT_FLAGS => {
-                    dynamic.binds_now |= elf::DynamicFlags(value).contains(elf::DF_BIND_NOW);
+                    let flags = elf::DynamicFlags(value);
+                    dynamic.binds_now |= flags.contains(elf::DF_BIND_NOW);
+                    dynamic.static_tls = flags.contains(elf::DF_STATIC_TLS);
                 }
                 elf::DT_FLAGS_1 => {
                     let flags = elf::DynamicFlags1(value);
                     dynamic.is_pie = flags.contains(elf::DF_1_PIE);
+                    dynamic.is_not_opened = flags.contains(elf::DF_1_NOOPEN);
                     dynamic.binds_now |= flags.contains(elf::DF_1_NOW);
                 }
                 _ => {}

@@ -125,7 +125,7 @@ fn parse_class<'data, Elf: FileHeader<Endian = Endianness>>(
         search_paths,
         damage: match segments.is_empty() {
             true => Vec::new(),
-            false => damage::read(&image),
+            false => [damage::read(&image), damage::refused(&image, &dynamic)].concat(),
         },
         segments,
         version_needs: versions::needs(&image, &dynamic)?,

@@ -7,6 +7,9 @@ use std::sync::{Mutex, PoisonError};
 use artcheck_metal_sim::{Options, Plugin, Report, prepare};
 use serde::Deserialize;
 
+#[path = "../../../../../tests/all/support/parts.rs"]
+pub mod parts;
+
 /// The repository's root.
 pub fn root() -> PathBuf {
     let crate_folder = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -28,24 +31,9 @@ pub fn artifact(path: &str) -> PathBuf {
     file
 }
 
-/// The folder of the pinned parts.
-pub fn parts() -> PathBuf {
-    let set = |name: &str| std::env::var_os(name).map(PathBuf::from);
-    set("ARTCHECK_PARTS")
-        .or_else(|| set("XDG_CACHE_HOME").map(|c| c.join("artcheck/parts")))
-        .or_else(|| set("HOME").map(|h| h.join(".cache/artcheck/parts")))
-        .expect("a home folder")
-}
-
 /// The virtual environment of a TVM version.
 pub fn environment(version: &str) -> PathBuf {
-    let folder = parts().join("venv").join(version);
-    assert!(
-        folder.join("bin/python").exists(),
-        "{} is absent: run python3 tools/parts.py",
-        folder.display()
-    );
-    folder
+    parts::venv(version)
 }
 
 /// Where these tests keep plug-ins, kernels and libraries that they build.

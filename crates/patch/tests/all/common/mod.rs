@@ -1,27 +1,24 @@
 //! Real parts and child processes for the tests of this crate.
 
 pub mod blob;
+#[path = "../../../../../tests/all/support/parts.rs"]
+pub mod parts;
 pub mod shims;
+#[path = "../../../../../tests/all/support/wheels.rs"]
+mod wheels;
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::sync::LazyLock;
 
-/// The releases whose wheels are pinned, each with its tvm-ffi.
-pub const RELEASES: [Release; 3] = [
-    Release {
-        tvm: "0.25",
-        ffi: "0.1.12",
-    },
-    Release {
-        tvm: "0.26",
-        ffi: "0.1.13.post2",
-    },
-    Release {
-        tvm: "0.27",
-        ffi: "0.1.15.post2",
-    },
-];
+pub use parts::{part, site_packages};
+
+/// The releases whose wheels are fetched, each with its tvm-ffi.
+pub static RELEASES: LazyLock<Vec<Release>> = LazyLock::new(|| {
+    let wheels = wheels::wheels().into_iter();
+    wheels.map(|(tvm, ffi)| Release { tvm, ffi }).collect()
+});
 
 /// A TVM release and the tvm-ffi that belongs to it.
 #[derive(Debug, Clone, Copy)]
@@ -48,41 +45,8 @@ impl Release {
 
     /// `site-packages` of that Python.
     pub fn site_packages(&self) -> PathBuf {
-        site_packages(&format!("venv/tvm-{}", self.tvm))
+        site_packages(&format!("tvm-{}", self.tvm))
     }
-}
-
-/// `site-packages` of a virtual environment.
-pub fn site_packages(venv: &str) -> PathBuf {
-    let lib = part(venv).join("lib");
-    let version = std::fs::read_dir(&lib)
-        .expect("the environment's lib folder")
-        .filter_map(|entry| entry.ok().map(|entry| entry.path()))
-        .find(|path| path.join("site-packages").is_dir())
-        .expect("a python folder in lib");
-    version.join("site-packages")
-}
-
-/// A file or folder of the cache of real parts.
-pub fn part(path: &str) -> PathBuf {
-    let root = match (
-        std::env::var_os("ARTCHECK_PARTS"),
-        std::env::var_os("XDG_CACHE_HOME"),
-    ) {
-        (Some(parts), _) => PathBuf::from(parts),
-        (None, Some(cache)) => PathBuf::from(cache).join("artcheck/parts"),
-        (None, None) => {
-            let home = std::env::var_os("HOME").expect("HOME is set");
-            PathBuf::from(home).join(".cache/artcheck/parts")
-        }
-    };
-    let full = root.join(path);
-    assert!(
-        full.exists(),
-        "{} is not there; run python3 tools/parts.py",
-        full.display()
-    );
-    full
 }
 
 /// The pinned zig, as a C++ compiler command.

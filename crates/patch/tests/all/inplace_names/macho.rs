@@ -152,7 +152,7 @@ fn files_that_record_no_folder_stay_as_they_are() {
         let plan = relocate::plan(&corpus::bytes(&name), None, Resign::Keep).expect("a plan");
         assert!(plan.is_empty(), "{name}");
     }
-    for release in common::RELEASES {
+    for release in common::RELEASES.iter() {
         for (platform, library) in [
             ("macos-arm64", "lib/libtvm_runtime.dylib"),
             ("linux-x86_64", "lib/libtvm_runtime.so"),

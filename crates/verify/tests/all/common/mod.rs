@@ -7,29 +7,17 @@ use artcheck_verify::{
 };
 use tempfile::TempDir;
 
+#[path = "../../../../../tests/all/support/parts.rs"]
+mod parts;
+#[path = "../../../../../tests/all/support/wheels.rs"]
+mod wheels;
+
+pub use parts::part;
+pub use wheels::wheels;
+
 /// The repository.
 pub fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
-}
-
-/// A real part. Tests never go on without one.
-pub fn part(path: &str) -> PathBuf {
-    let variable = |name| std::env::var_os(name).map(PathBuf::from);
-    let cache = || {
-        variable("XDG_CACHE_HOME")
-            .or_else(|| variable("HOME").map(|home| home.join(".cache")))
-            .map(|cache| cache.join("artcheck/parts"))
-    };
-    let found = variable("ARTCHECK_PARTS")
-        .or_else(cache)
-        .unwrap()
-        .join(path);
-    assert!(
-        found.exists(),
-        "{} is missing: run python3 tools/parts.py",
-        found.display()
-    );
-    found
 }
 
 /// A library of the corpus.
@@ -65,7 +53,7 @@ pub fn options(matrix: PathBuf) -> MatrixOptions<'static> {
     }
 }
 
-/// A matrix of a test: runtimes for the three wheels, the corpus as base.
+/// A matrix of a test: runtimes for the wheels, the corpus as base.
 pub struct Matrix {
     pub folder: TempDir,
     text: String,
@@ -74,7 +62,7 @@ pub struct Matrix {
 impl Matrix {
     pub fn new() -> Matrix {
         let mut text = "schema = 1\n".to_owned();
-        for version in ["0.25", "0.26", "0.27"] {
+        for (version, _) in wheels() {
             let path = part(&format!("venv/tvm-{version}"));
             text.push_str(&format!(
                 "[runtimes.\"tvm-{version}\"]\npaths = [{path:?}]\n"
