@@ -62,6 +62,7 @@ mod reports;
 mod requirements;
 mod shown;
 mod silent_changes;
+mod systems;
 mod terminal;
 #[cfg(target_os = "linux")]
 mod truth_table;
