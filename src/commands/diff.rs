@@ -153,24 +153,26 @@ fn compare_code(before: &mut Pieces, after: &mut Pieces) -> MachineCode {
 
 fn human(section: &Section, style: Style) -> String {
     let mut text = format!("{}\n", style.bold(&shown(&section.section)));
-    for line in &section.removed {
-        text.push_str(&format!("  {}\n", style.bad(&format!("- {}", shown(line)))));
-    }
-    for line in &section.added {
-        text.push_str(&format!(
-            "  {}\n",
-            style.good(&format!("+ {}", shown(line)))
-        ));
-    }
-    for line in section.diff.lines() {
-        let line = shown(line);
-        let line = match line.as_bytes().first() {
-            Some(b'-') => style.bad(&line),
-            Some(b'+') => style.good(&line),
-            Some(b'@') => style.dim(&line),
-            _ => line.into_owned(),
-        };
-        text.push_str(&format!("  {line}\n"));
+    let marked = |mark: &str, lines: &[String]| -> Vec<String> {
+        lines.iter().map(|line| format!("{mark} {line}")).collect()
+    };
+    let lines = section.diff.lines().map(str::to_owned);
+    let lines = marked("-", &section.removed)
+        .into_iter()
+        .chain(marked("+", &section.added))
+        .chain(lines);
+    for line in lines {
+        let line = shown(&line);
+        let mark = line.as_bytes().first().copied();
+        for part in style.page(&format!("  {line}")).lines() {
+            text.push_str(&match mark {
+                Some(b'-') => style.bad(part),
+                Some(b'+') => style.good(part),
+                Some(b'@') => style.dim(part),
+                _ => part.to_owned(),
+            });
+            text.push('\n');
+        }
     }
     text
 }

@@ -4,12 +4,16 @@ use iced_x86::{
     Decoder, DecoderOptions, FlowControl, Instruction, InstructionInfoFactory, Mnemonic, OpAccess,
     OpKind, Register,
 };
+use memchr::memmem::Finder;
 
 use super::instructions::{Flow, Machine, Piece, Target};
 use super::state::{State, Value};
 
 /// `rsp`.
 const STACK: usize = 4;
+/// Bytes of code that are searched for one opcode after the other, so that they come
+/// from memory once.
+const BLOCK: usize = 64 << 10;
 /// Most bytes that one instruction writes: a vector of 512 bits.
 const MOST_BYTES: i64 = 64;
 
@@ -101,23 +105,36 @@ impl<'a> Machine<'a> for X86_64<'a> {
     }
 
     fn through_cells(&self, code: Piece<'_>, visit: &mut dyn FnMut(u64, u64, bool)) {
-        for (opcode, is_jump) in [(b"\xff\x25", true), (b"\xff\x15", false)] {
-            for at in memchr::memmem::find_iter(code.data, opcode) {
-                let rest = code.data.get(at..).and_then(<[u8]>::first_chunk);
-                let Some(&[_, _, d0, d1, d2, d3]) = rest else {
-                    break;
-                };
-                let site = code.address.wrapping_add(at as u64);
-                let distance = i32::from_le_bytes([d0, d1, d2, d3]);
-                let cell = site.wrapping_add(6).wrapping_add_signed(distance.into());
-                visit(site, cell, is_jump);
-                // What is called may be the landing pad before it.
-                let before = at.checked_sub(4).and_then(|at| code.data.get(at..));
-                if is_jump && before.is_some_and(|pad| pad.starts_with(b"\xf3\x0f\x1e\xfa")) {
-                    visit(site.wrapping_sub(4), cell, true);
+        let opcodes = [(b"\xff\x25", true), (b"\xff\x15", false)];
+        let opcodes = opcodes.map(|(opcode, is_jump)| (Finder::new(opcode), is_jump));
+        for start in (0..code.data.len()).step_by(BLOCK) {
+            // An opcode may begin with the last byte.
+            let end = start.saturating_add(BLOCK).saturating_add(1);
+            let block = code.data.get(start..end.min(code.data.len()));
+            let block = block.unwrap_or_default();
+            for (opcode, is_jump) in &opcodes {
+                for at in opcode.find_iter(block) {
+                    through_cell(code, start.saturating_add(at), *is_jump, visit);
                 }
             }
         }
+    }
+}
+
+/// Hands on a call or jump through a cell, the opcode of which is at `at`.
+fn through_cell(code: Piece<'_>, at: usize, is_jump: bool, visit: &mut dyn FnMut(u64, u64, bool)) {
+    let rest = code.data.get(at..).and_then(<[u8]>::first_chunk);
+    let Some(&[_, _, d0, d1, d2, d3]) = rest else {
+        return;
+    };
+    let site = code.address.wrapping_add(at as u64);
+    let distance = i32::from_le_bytes([d0, d1, d2, d3]);
+    let cell = site.wrapping_add(6).wrapping_add_signed(distance.into());
+    visit(site, cell, is_jump);
+    // What is called may be the landing pad before it.
+    let before = at.checked_sub(4).and_then(|at| code.data.get(at..));
+    if is_jump && before.is_some_and(|pad| pad.starts_with(b"\xf3\x0f\x1e\xfa")) {
+        visit(site.wrapping_sub(4), cell, true);
     }
 }
 

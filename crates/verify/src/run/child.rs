@@ -110,6 +110,7 @@ impl Child {
         self.enter(Stage::Dlopen);
         let files = RuntimeFiles::find(&row.runtime.paths)?;
         self.facts.packages.clone_from(&files.packages);
+        self.facts.emulated = files.emulated();
         // A wheel is looked into only here.
         let Ok(part) = files.device_part(row.device) else {
             return Ok(Outcome::NoDevice(lacks_part(row.device)));
