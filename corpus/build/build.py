@@ -78,14 +78,16 @@ LARGE = [
 ]
 
 
-# Libraries that the corpus has no room for: for the simulated Metal device, and the real
-# encoder's. They are kept in the cache beside the runtimes, where matrix/corpus.toml
-# looks for them.
+# Libraries that the corpus has no room for: for the simulated Metal device, for a Mac's
+# runtime in the emulator, and the real encoder's. They are kept in the cache beside the
+# runtimes, where matrix/corpus.toml and matrix/macos-stack.toml look for them.
 SIMULATED = [
     *((model, dtype, target, "lean", ("0.26",))
       for model in MODELS for dtype in ("float16", "q4f16_1")
       for target in ("metal-linux-x86_64", "metal-macos-arm64")
       if model != "dense" or target == "metal-macos-arm64"),
+    *((model, "float32", "cpu-macos-arm64", "lean", ("0.27",))
+      for model in (*MODELS, "recurrent")),
     *(("minilm-l6", "float32", target, "lean", ("0.26",))
       for target in ("cpu-x86_64", "metal-linux-x86_64", "metal-macos-arm64")),
 ]

@@ -34,11 +34,14 @@ mod installations;
 #[cfg(target_os = "linux")]
 mod integrations;
 mod layers;
+mod limits;
 #[cfg(unix)]
 mod link_sets;
 mod load_order;
 mod load_sets;
 mod machine;
+#[cfg(all(feature = "macho-host", target_os = "linux"))]
+mod macos_stack;
 mod many_files;
 mod metadata_rules;
 mod metal_sim;

@@ -13,6 +13,8 @@ mod runtime;
 mod sampling;
 mod session;
 mod simulate;
+#[cfg(all(feature = "macho-host", target_os = "linux"))]
+mod stack;
 mod tokenizer;
 mod weights;
 
@@ -34,7 +36,7 @@ pub use run::matrix::{MatrixOptions, Share, run_matrix};
 pub use run::process::ChildCommand;
 pub use run::prove::{Proof, Trial, prove};
 pub use sampling::TopP;
-pub use session::calls::{Call, Given};
+pub use session::calls::{Call, Given, State};
 pub use session::{Entry, Kind, Schedule};
 pub use tokenizer::{TokenName, TokenizerSource};
 pub use weights::Source;

@@ -81,6 +81,11 @@ pub fn run(
     environment: &[(&'static str, OsString)],
     tell: &mut dyn FnMut(&Event),
 ) -> Ended {
+    let runtime = match of_runtime(row) {
+        Ok(environment) => environment,
+        Err(reason) => return Ended::not_run(reason),
+    };
+    let environment = [environment, &runtime].concat();
     let start = Instant::now();
     let mut listener = Listener::default();
     let command = command.on(row.runtime.other.as_ref());
@@ -88,7 +93,7 @@ pub fn run(
         let program = command.program.display();
         format!("{program}: could not be started: {error}")
     };
-    let result = match spawn(&command, row, environment) {
+    let result = match spawn(&command, row, &environment) {
         Ok((child, lines)) => listener.listen(child, &lines, row.time_limit, tell),
         // Another system's program, and nothing here that runs it.
         Err(error) if row.runtime.other.is_some() => ChildResult::NotRun {
@@ -103,6 +108,17 @@ pub fn run(
         result,
         facts: listener.facts,
         wall: start.elapsed(),
+    }
+}
+
+/// What the row's runtime needs in the environment; the reason if it cannot run here.
+fn of_runtime(row: &Row) -> Result<Vec<(&'static str, OsString)>, String> {
+    #[cfg(all(feature = "macho-host", target_os = "linux"))]
+    return crate::stack::environment(row);
+    #[cfg(not(all(feature = "macho-host", target_os = "linux")))]
+    {
+        let _ = row;
+        Ok(Vec::new())
     }
 }
 
