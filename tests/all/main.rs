@@ -34,6 +34,7 @@ mod installations;
 #[cfg(target_os = "linux")]
 mod integrations;
 mod layers;
+mod limits;
 #[cfg(unix)]
 mod link_sets;
 mod load_order;
@@ -61,6 +62,7 @@ mod reports;
 mod requirements;
 mod shown;
 mod silent_changes;
+mod systems;
 mod terminal;
 #[cfg(target_os = "linux")]
 mod truth_table;

@@ -25,6 +25,7 @@ mod instruction;
 pub mod kv_cache;
 mod moves;
 mod short_text;
+pub mod states;
 pub mod stats;
 pub(crate) mod stray;
 mod text;

@@ -45,6 +45,8 @@ fn natively(path: &Path, linkage: Linkage) -> Result<&'static Library> {
     let opened = {
         use libloading::os::windows::{LOAD_WITH_ALTERED_SEARCH_PATH, Library as Windows};
         let _ = linkage;
+        // With this flag a path that is not absolute means nothing.
+        let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
         // SAFETY: as above.
         unsafe { Windows::load_with_flags(path, LOAD_WITH_ALTERED_SEARCH_PATH) }.map(Library::from)
     };
