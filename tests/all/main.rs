@@ -63,6 +63,7 @@ mod requirements;
 mod shown;
 mod silent_changes;
 mod systems;
+mod tables;
 mod terminal;
 #[cfg(target_os = "linux")]
 mod truth_table;

@@ -163,6 +163,8 @@ pub enum DamageKind {
     Relro,
     /// There is no section table where the header says.
     SectionTable,
+    /// The file ends before its section table.
+    Cut,
     /// The header names another system than Linux or Android, or a later form of its files.
     OtherSystem,
     /// Marked as never to be opened at run time.
@@ -171,6 +173,23 @@ pub enum DamageKind {
     StaticTls,
     /// A WebAssembly module that no engine compiles.
     Invalid,
+    /// A table that the dynamic loader follows; what is wrong is a whole sentence.
+    Table(Reply),
+}
+
+/// What comes of a damaged table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reply {
+    /// The process ends without a word.
+    Crash,
+    /// The loader does not know a type of relocation.
+    Type,
+    /// The loader refuses a version of symbols.
+    Version,
+    /// A symbol is not found.
+    NotFound,
+    /// The loader finds itself inconsistent and ends the process.
+    Assertion,
 }
 
 /// A symbol version asked of a library (ELF `.gnu.version_r`).

@@ -30,7 +30,8 @@ pub(crate) mod zip;
 pub use archive::{Body, InZip, Member, Visit};
 pub use binary::{
     Architecture, Binary, BinaryKind, Damage, DamageKind, DefinedSymbol, FileRange, ForeignSymbol,
-    Format, Needed, Parsed, Platform, Region, Signature, UndefinedSymbol, VersionNeed, WasmImport,
+    Format, Needed, Parsed, Platform, Region, Reply, Signature, UndefinedSymbol, VersionNeed,
+    WasmImport,
 };
 pub use contents::Contents;
 pub use identify::{FileType, identify, parse};

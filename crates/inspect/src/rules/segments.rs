@@ -6,7 +6,9 @@
 //! of `p_align`. Mach-O: dyld's published checks. PE: the rules of the format that
 //! Windows enforces when it maps an image.
 
-use crate::container::{Architecture, Binary, BinaryKind, Damage, DamageKind, Format, Segment};
+use crate::container::{
+    Architecture, Binary, BinaryKind, Damage, DamageKind, Format, Reply, Segment,
+};
 use crate::finding::Severity;
 
 /// One thing that is wrong with a segment.
@@ -41,6 +43,7 @@ const NO_ROOM: &str = "failed to map segment from shared object";
 const NO_ZEROS: &str = "cannot map zero-fill pages";
 const NO_PROTECTION: &str = "cannot apply additional memory protection after relocation";
 const CRASHES: &str = "no message: the process ends with a memory fault";
+const NOTHING: &str = "nothing: section headers are for linkers and debuggers";
 const OVERWRITTEN: &str = "no message: the later segment is mapped over the earlier one";
 const OTHER_ABI: &str = "ELF file OS ABI invalid";
 const NOT_OPENED: &str = "shared object cannot be dlopen()ed";
@@ -188,9 +191,16 @@ fn damage(damage: &Damage) -> Fault {
         DamageKind::SectionTable => (
             Severity::Warning,
             String::from(
-                "the section table is not where the header says: bytes were inserted or cut before it",
+                "the section table is not where the header says: the header is damaged, or bytes were inserted or cut before the table. Loaders do not read it",
             ),
-            CRASHES,
+            NOTHING,
+        ),
+        DamageKind::Cut => (
+            Severity::Error,
+            format!(
+                "the file is cut: it ends at byte {what}, before its section table. The loader does not read what is missing, and may load it all the same"
+            ),
+            NOTHING,
         ),
         DamageKind::OtherSystem => (
             Severity::Error,
@@ -209,6 +219,7 @@ fn damage(damage: &Damage) -> Fault {
             ),
             NO_TLS,
         ),
+        DamageKind::Table(reply) => (Severity::Error, what.clone(), replied(reply)),
         DamageKind::Invalid => (
             Severity::Error,
             format!("no engine compiles this WebAssembly module: {what}"),
@@ -225,6 +236,17 @@ fn damage(damage: &Damage) -> Fault {
             damage.kind,
             DamageKind::OtherSystem | DamageKind::NotOpened | DamageKind::StaticTls
         ),
+    }
+}
+
+/// What glibc's loader says of a damaged table.
+fn replied(reply: Reply) -> &'static str {
+    match reply {
+        Reply::Crash => CRASHES,
+        Reply::Type => "unexpected reloc type",
+        Reply::Version => "version … not found",
+        Reply::NotFound => "undefined symbol",
+        Reply::Assertion => "Inconsistency detected by ld.so",
     }
 }
 

@@ -98,6 +98,14 @@ pub(super) fn read<Elf: FileHeader<Endian = Endianness>>(image: &Image<'_, Elf>)
         return found;
     }
     match has_section_table(image) {
+        _ if image.has_lost_sections => {
+            let kind = match is_cut(image) {
+                true => DamageKind::Cut,
+                false => DamageKind::SectionTable,
+            };
+            let what = format!("{:#x}", image.data.len());
+            add(kind, what, image.header.e_shoff(endian).into());
+        }
         Some(true) => sections(image, &mapped, &mut add),
         Some(false) => {
             let at: u64 = image.header.e_shoff(endian).into();
@@ -106,6 +114,33 @@ pub(super) fn read<Elf: FileHeader<Endian = Endianness>>(image: &Image<'_, Elf>)
         None => {}
     }
     found
+}
+
+/// Whether the file ends before its section headers. Linkers write them last: where they
+/// are at the end, the file is whole, and only the header is wrong about them.
+fn is_cut<Elf: FileHeader<Endian = Endianness>>(image: &Image<'_, Elf>) -> bool {
+    let endian = image.endian;
+    let start = usize::try_from(image.header.e_shoff(endian).into()).unwrap_or(usize::MAX);
+    let count = usize::from(image.header.e_shnum(endian));
+    let size = size_of::<Elf::SectionHeader>().saturating_mul(count);
+    let is_outside = start
+        .checked_add(size)
+        .is_none_or(|end| end > image.data.len());
+    let last = image.data.len().checked_sub(size);
+    let last = last.and_then(|at| image.data.get(at..));
+    let headers =
+        last.and_then(|bytes| pod::slice_from_bytes::<Elf::SectionHeader>(bytes, count).ok());
+    let is_at_end = headers.is_some_and(|(headers, _)| {
+        let mut headers = headers.iter();
+        let first = headers.next();
+        // The first is empty, and no other.
+        first.is_some_and(|first| first.sh_type(endian) == elf::SHT_NULL)
+            && headers
+                .next()
+                .is_some_and(|next| next.sh_type(endian) != elf::SHT_NULL)
+            && headers.all(|next| next.sh_type(endian) != elf::SHT_NULL)
+    });
+    is_outside && !is_at_end
 }
 
 /// The part that the loader protects after it has relocated must be mapped.

@@ -14,6 +14,8 @@ pub(super) struct Image<'data, Elf: FileHeader<Endian = Endianness>> {
     pub(super) header: &'data Elf,
     pub(super) segments: &'data [Elf::ProgramHeader],
     pub(super) sections: SectionTable<'data, Elf>,
+    /// What the header says of section headers cannot be read. No loader reads them.
+    pub(super) has_lost_sections: bool,
 }
 
 /// Entries whose values are addresses that every loader follows.
@@ -89,15 +91,25 @@ impl<'data, Elf: FileHeader<Endian = Endianness>> Image<'data, Elf> {
                 within(data, offset, size, "an ELF segment")?;
             }
         }
-        let sections = header
-            .sections(endian, data)
-            .map_err(|error| bad(header.e_shoff(endian).into(), "ELF section headers", error))?;
+        let sections = match header.sections(endian, data) {
+            Ok(sections) => Some(sections),
+            // An object is nothing without them.
+            Err(error) if header.e_type(endian) == elf::ET_REL => {
+                return Err(bad(
+                    header.e_shoff(endian).into(),
+                    "ELF section headers",
+                    error,
+                ));
+            }
+            Err(_) => None,
+        };
         Ok(Self {
             data,
             endian,
             header,
             segments,
-            sections,
+            has_lost_sections: sections.is_none(),
+            sections: sections.unwrap_or_default(),
         })
     }
 

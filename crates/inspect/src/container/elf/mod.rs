@@ -16,6 +16,7 @@ mod relocations;
 mod segments;
 mod symbols;
 mod table;
+mod tables;
 mod versions;
 
 use object::Endianness;
@@ -125,7 +126,14 @@ fn parse_class<'data, Elf: FileHeader<Endian = Endianness>>(
         search_paths,
         damage: match segments.is_empty() {
             true => Vec::new(),
-            false => [damage::read(&image), damage::refused(&image, &dynamic)].concat(),
+            false => {
+                let tables = match kind {
+                    BinaryKind::SharedLibrary => tables::read(&image, &dynamic),
+                    _ => Vec::new(),
+                };
+                let refused = damage::refused(&image, &dynamic);
+                [damage::read(&image), refused, tables].concat()
+            }
         },
         segments,
         version_needs: versions::needs(&image, &dynamic)?,

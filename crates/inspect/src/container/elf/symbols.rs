@@ -89,8 +89,18 @@ fn dynamic_count<Elf: FileHeader<Endian = Endianness>>(
         })
 }
 
-/// The full symbol table (`.symtab`), where the file still has one.
+/// The full symbol table (`.symtab`), where the file still has one. No loader reads that of
+/// a linked file: one that cannot be read is none.
 pub(super) fn full_table<'data, Elf: FileHeader<Endian = Endianness>>(
+    image: &Image<'data, Elf>,
+) -> Result<Option<Table<'data, Elf>>, DecodeError> {
+    match section_table(image) {
+        Err(_) if image.header.e_type(image.endian) != elf::ET_REL => Ok(None),
+        table => table,
+    }
+}
+
+fn section_table<'data, Elf: FileHeader<Endian = Endianness>>(
     image: &Image<'data, Elf>,
 ) -> Result<Option<Table<'data, Elf>>, DecodeError> {
     let endian = image.endian;

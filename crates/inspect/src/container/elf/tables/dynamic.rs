@@ -1,0 +1,367 @@
+//! The dynamic section: entries that belong together, values that the loader takes
+//! for granted, and addresses that other places of the file say too.
+//!
+//! No loader reads section headers. They count here only where they agree with the
+//! segments about themselves: then the linker wrote them with the entry.
+
+use object::Endianness;
+use object::elf;
+use object::read::elf::{FileHeader, ProgramHeader, SectionHeader};
+
+use super::context::{Entries, Faults, Memory};
+use crate::container::Reply;
+use crate::container::elf::image::Image;
+
+/// An address and what says how much is there.
+const PAIRS: [(elf::DynamicTag, elf::DynamicTag); 5] = [
+    (elf::DT_RELA, elf::DT_RELASZ),
+    (elf::DT_JMPREL, elf::DT_PLTRELSZ),
+    (elf::DT_RELR, elf::DT_RELRSZ),
+    (elf::DT_INIT_ARRAY, elf::DT_INIT_ARRAYSZ),
+    (elf::DT_FINI_ARRAY, elf::DT_FINI_ARRAYSZ),
+];
+/// Sizes of entries and kinds, with the one value that loaders of 64 bits know.
+const FIXED: [(elf::DynamicTag, u64); 3] = [
+    (elf::DT_RELAENT, 24),
+    (elf::DT_PLTREL, 7),
+    (elf::DT_RELRENT, 8),
+];
+/// What entry and what section are about the same table.
+const SECTIONS: [(elf::DynamicTag, elf::SectionType); 8] = [
+    (elf::DT_SYMTAB, elf::SHT_DYNSYM),
+    (elf::DT_HASH, elf::SHT_HASH),
+    (elf::DT_GNU_HASH, elf::SHT_GNU_HASH),
+    (elf::DT_VERSYM, elf::SHT_GNU_VERSYM),
+    (elf::DT_VERNEED, elf::SHT_GNU_VERNEED),
+    (elf::DT_VERDEF, elf::SHT_GNU_VERDEF),
+    (elf::DT_INIT_ARRAY, elf::SHT_INIT_ARRAY),
+    (elf::DT_FINI_ARRAY, elf::SHT_FINI_ARRAY),
+];
+
+pub(super) fn check<Elf: FileHeader<Endian = Endianness>>(
+    image: &Image<'_, Elf>,
+    memory: &Memory<'_>,
+    entries: &Entries,
+    faults: &mut Faults,
+) {
+    twice(entries, faults);
+    together(memory, entries, faults);
+    fixed(entries, faults);
+    functions(image, memory, entries, faults);
+    thread_local(image, memory, faults);
+    let sections = Sections::of(image, memory);
+    tables(&sections, entries, faults);
+    relocations(&sections, entries, faults);
+}
+
+/// Names of the tags that are checked here.
+const NAMES: [(elf::DynamicTag, &str); 19] = [
+    (elf::DT_RELA, "DT_RELA"),
+    (elf::DT_RELASZ, "DT_RELASZ"),
+    (elf::DT_RELAENT, "DT_RELAENT"),
+    (elf::DT_JMPREL, "DT_JMPREL"),
+    (elf::DT_PLTRELSZ, "DT_PLTRELSZ"),
+    (elf::DT_PLTREL, "DT_PLTREL"),
+    (elf::DT_PLTGOT, "DT_PLTGOT"),
+    (elf::DT_INIT_ARRAY, "DT_INIT_ARRAY"),
+    (elf::DT_INIT_ARRAYSZ, "DT_INIT_ARRAYSZ"),
+    (elf::DT_FINI_ARRAY, "DT_FINI_ARRAY"),
+    (elf::DT_FINI_ARRAYSZ, "DT_FINI_ARRAYSZ"),
+    (elf::DT_INIT, "DT_INIT"),
+    (elf::DT_FINI, "DT_FINI"),
+    (elf::DT_SYMTAB, "DT_SYMTAB"),
+    (elf::DT_STRTAB, "DT_STRTAB"),
+    (elf::DT_GNU_HASH, "DT_GNU_HASH"),
+    (elf::DT_VERSYM, "DT_VERSYM"),
+    (elf::DT_VERNEED, "DT_VERNEED"),
+    (elf::DT_VERDEF, "DT_VERDEF"),
+];
+
+fn name(tag: elf::DynamicTag) -> String {
+    let mut names = NAMES.iter();
+    let known = names.find_map(|(known, name)| (*known == tag).then_some(*name));
+    known.map_or_else(|| format!("entry {:#x}", tag.0), str::to_owned)
+}
+
+/// Only the last entry of a tag counts, so a second one hides the first.
+fn twice(entries: &Entries, faults: &mut Faults) {
+    let known = PAIRS.iter().flat_map(|(one, other)| [*one, *other]);
+    let known = known.chain(SECTIONS.iter().map(|(tag, _)| *tag));
+    let mut known: Vec<_> = known
+        .chain(FIXED.iter().map(|(tag, _)| *tag))
+        .chain([elf::DT_STRTAB, elf::DT_PLTGOT, elf::DT_INIT, elf::DT_FINI])
+        .collect();
+    known.sort_unstable();
+    known.dedup();
+    for tag in known {
+        let mut all = entries.0.iter().filter(|entry| entry.tag == tag);
+        if let (Some(_), Some(second)) = (all.next(), all.next()) {
+            let what = format!("the dynamic section has two entries {}", name(tag));
+            faults.add(Reply::Crash, what, second.offset);
+        }
+    }
+}
+
+/// What belongs together is there, and the table is in the file.
+fn together(memory: &Memory<'_>, entries: &Entries, faults: &mut Faults) {
+    for (address, size) in PAIRS {
+        let (one, other) = match (entries.entry(address), entries.entry(size)) {
+            (Some(one), Some(other)) => (one, other),
+            (None, None) => continue,
+            // What is not closed is no worse than what was never opened.
+            (None, Some(_)) if address == elf::DT_FINI_ARRAY => continue,
+            (Some(entry), None) | (None, Some(entry)) => {
+                let missing = if entry.tag == size { address } else { size };
+                let what = format!(
+                    "the dynamic section has {} and no {}",
+                    name(entry.tag),
+                    name(missing)
+                );
+                faults.add(Reply::Crash, what, entry.offset);
+                continue;
+            }
+        };
+        let step = match size {
+            elf::DT_RELASZ | elf::DT_PLTRELSZ => 24,
+            _ => 8,
+        };
+        if other.value == 0 {
+            continue;
+        }
+        let what = if other.value.checked_rem(step) != Some(0) {
+            format!(
+                "{} is {:#x}, no number of whole entries",
+                name(size),
+                other.value
+            )
+        } else if memory.range(one.value, other.value).is_none() {
+            format!(
+                "{} and {} say {:#x} to {:#x}, which is not in one segment's part of the file",
+                name(address),
+                name(size),
+                one.value,
+                one.value.saturating_add(other.value)
+            )
+        } else {
+            continue;
+        };
+        faults.add(Reply::Crash, what, other.offset);
+    }
+    let has = |tag| entries.get(tag).is_some();
+    if let Some(entry) = entries.entry(elf::DT_VERSYM)
+        && !has(elf::DT_VERNEED)
+        && !has(elf::DT_VERDEF)
+    {
+        let what = String::from("the symbols have versions, and no entry says which those are");
+        faults.add(Reply::Crash, what, entry.offset);
+    }
+}
+
+/// Values that the loader insists on.
+fn fixed(entries: &Entries, faults: &mut Faults) {
+    for (tag, only) in FIXED {
+        let wanted = match tag {
+            elf::DT_RELAENT => elf::DT_RELA,
+            elf::DT_PLTREL => elf::DT_JMPREL,
+            _ => elf::DT_RELR,
+        };
+        match entries.entry(tag) {
+            Some(entry) if entry.value != only => {
+                let what = format!("{} is {:#x} and must be {only}", name(tag), entry.value);
+                faults.add(Reply::Assertion, what, entry.offset);
+            }
+            None if tag != elf::DT_RELAENT && entries.get(wanted).is_some() => {
+                let at = entries.entry(wanted).map_or(0, |entry| entry.offset);
+                let what = format!(
+                    "the dynamic section has {} and no {}",
+                    name(wanted),
+                    name(tag)
+                );
+                faults.add(Reply::Crash, what, at);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// What is called when the library is opened and closed is code, and the beginning of
+/// the section that is made for it where it is in that.
+fn functions<Elf: FileHeader<Endian = Endianness>>(
+    image: &Image<'_, Elf>,
+    memory: &Memory<'_>,
+    entries: &Entries,
+    faults: &mut Faults,
+) {
+    let endian = image.endian;
+    for (tag, section_name) in [(elf::DT_INIT, b".init" as &[u8]), (elf::DT_FINI, b".fini")] {
+        let Some(entry) = entries.entry(tag) else {
+            continue;
+        };
+        let inside = |section: &&Elf::SectionHeader| {
+            let start: u64 = section.sh_addr(endian).into();
+            let skip = entry.value.checked_sub(start);
+            skip.is_some_and(|skip| skip > 0 && skip < section.sh_size(endian).into())
+                && image.sections.section_name(endian, section) == Ok(section_name)
+        };
+        let what = if !memory.may_execute(entry.value) {
+            format!("{} is {:#x}, where no code is", name(tag), entry.value)
+        } else if image.sections.iter().find(inside).is_some() {
+            format!(
+                "{} is {:#x}, in the middle of a function",
+                name(tag),
+                entry.value
+            )
+        } else {
+            continue;
+        };
+        faults.add(Reply::Crash, what, entry.offset);
+    }
+}
+
+/// What every thread gets a copy of is in the file, and no larger than the copy.
+fn thread_local<Elf: FileHeader<Endian = Endianness>>(
+    image: &Image<'_, Elf>,
+    memory: &Memory<'_>,
+    faults: &mut Faults,
+) {
+    let endian = image.endian;
+    let headers = image.segments.iter();
+    for header in headers.filter(|header| header.p_type(endian) == elf::PT_TLS) {
+        let (offset, address) = (
+            header.p_offset(endian).into(),
+            header.p_vaddr(endian).into(),
+        );
+        let (in_file, in_memory): (u64, u64) = (
+            header.p_filesz(endian).into(),
+            header.p_memsz(endian).into(),
+        );
+        let alignment: u64 = header.p_align(endian).into();
+        let found = memory.range(address, in_file).map(|(at, _)| at);
+        let is_there = in_file == 0 || found == Some(offset);
+        if !is_there || in_file > in_memory || !(alignment == 0 || alignment.is_power_of_two()) {
+            let what = format!(
+                "the thread-local variables at {address:#x} are {in_file:#x} bytes of {in_memory:#x}, aligned to {alignment:#x}, and not in the file like that"
+            );
+            faults.add(Reply::Crash, what, offset);
+        }
+    }
+}
+
+/// A section of the loader's, by its own header.
+struct Section {
+    kind: elf::SectionType,
+    address: u64,
+    size: u64,
+    /// The address of the section that it names, where that is sound too.
+    link: Option<u64>,
+}
+
+/// Sections whose address and place in the file agree with the segments.
+struct Sections(Vec<Section>);
+
+impl Sections {
+    fn of<Elf: FileHeader<Endian = Endianness>>(
+        image: &Image<'_, Elf>,
+        memory: &Memory<'_>,
+    ) -> Self {
+        let endian = image.endian;
+        let is_sound = |section: &Elf::SectionHeader| {
+            let address: u64 = section.sh_addr(endian).into();
+            let found = memory.range(address, section.sh_size(endian).into());
+            section.sh_flags(endian).contains(elf::SHF_ALLOC)
+                && found.is_some_and(|(at, _)| at == section.sh_offset(endian).into())
+        };
+        let sections = image.sections.iter().filter(|section| is_sound(section));
+        let sections = sections.map(|section| {
+            let link = image.sections.section(section.link(endian)).ok();
+            Section {
+                kind: section.sh_type(endian),
+                address: section.sh_addr(endian).into(),
+                size: section.sh_size(endian).into(),
+                link: link
+                    .filter(|link| is_sound(link))
+                    .map(|link| link.sh_addr(endian).into()),
+            }
+        });
+        Self(sections.collect())
+    }
+
+    fn of_kind(&self, kind: elf::SectionType) -> impl Iterator<Item = &Section> {
+        self.0.iter().filter(move |section| section.kind == kind)
+    }
+}
+
+/// Entries and sections say the same of a table.
+fn tables(sections: &Sections, entries: &Entries, faults: &mut Faults) {
+    let strings = sections.of_kind(elf::SHT_DYNSYM).find_map(|one| one.link);
+    let strings = (elf::DT_STRTAB, strings);
+    let others = SECTIONS.map(|(tag, kind)| {
+        let all: Vec<_> = sections.of_kind(kind).map(|one| one.address).collect();
+        let is_same = entries.get(tag).is_some_and(|value| all.contains(&value));
+        (tag, all.first().copied().filter(|_| !is_same))
+    });
+    for (tag, section) in [strings].into_iter().chain(others) {
+        let Some(section) = section else {
+            continue;
+        };
+        match entries.entry(tag) {
+            Some(entry) if entry.value != section => {
+                let what = format!(
+                    "{} is {:#x}, and the table is at {section:#x}",
+                    name(tag),
+                    entry.value
+                );
+                faults.add(Reply::Crash, what, entry.offset);
+            }
+            // Constructors that never run. Of others that are missing, only what comes of
+            // it counts.
+            None if tag == elf::DT_INIT_ARRAY => {
+                let what = format!("a table at {section:#x} has no entry {}", name(tag));
+                faults.add(Reply::Crash, what, 0);
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The loader's lists begin and end where sections of relocations do, and leave none out.
+fn relocations(sections: &Sections, entries: &Entries, faults: &mut Faults) {
+    let all: Vec<&Section> = sections.of_kind(elf::SHT_RELA).collect();
+    if all.is_empty() {
+        return;
+    }
+    let lists: Vec<(u64, u64)> = [
+        (elf::DT_RELA, elf::DT_RELASZ),
+        (elf::DT_JMPREL, elf::DT_PLTRELSZ),
+    ]
+    .iter()
+    .filter_map(|(address, size)| {
+        let start = entries.get(*address)?;
+        Some((start, start.saturating_add(entries.get(*size)?)))
+    })
+    .collect();
+    for section in all {
+        let end = section.address.saturating_add(section.size);
+        let is_in = |(start, last): &(u64, u64)| *start <= section.address && end <= *last;
+        if section.size > 0 && !lists.iter().any(is_in) {
+            let what = format!(
+                "the relocations at {:#x} to {end:#x} are in no list of the dynamic section",
+                section.address
+            );
+            faults.add(Reply::Crash, what, 0);
+        }
+    }
+    let starts = |address: u64| sections.0.iter().any(|one| one.address == address);
+    let ends = |address: u64| {
+        let mut all = sections.of_kind(elf::SHT_RELA);
+        all.any(|one| one.address.saturating_add(one.size) == address)
+    };
+    for (start, end) in lists {
+        if start != end && !(starts(start) && ends(end)) {
+            let what = format!(
+                "a list of relocations is said to be {start:#x} to {end:#x}, which is no section"
+            );
+            faults.add(Reply::Crash, what, 0);
+        }
+    }
+}

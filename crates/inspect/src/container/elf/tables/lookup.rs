@@ -1,0 +1,266 @@
+//! Whether the loader finds the symbols that a library defines: by the hash table, as
+//! it looks for them, and by what it asks of a symbol that it takes.
+
+use object::Endianness;
+use object::elf;
+use object::read::elf::{FileHeader, Sym};
+
+use super::context::{Entries, Faults, Memory};
+use crate::container::Reply;
+use crate::container::elf::image::Image;
+use crate::container::elf::table::Table;
+use crate::container::symbols::Names;
+
+/// Bytes of a name that are shown.
+const MAX_SHOWN: usize = 80;
+/// Symbols whose chains are followed, of one library.
+const MAX_STEPS: usize = 1 << 24;
+
+/// A hash table of either kind.
+enum Hashes<'data> {
+    Gnu(Gnu<'data>),
+    SysV {
+        buckets: &'data [[u8; 4]],
+        chains: &'data [[u8; 4]],
+    },
+}
+
+/// `DT_GNU_HASH`: a Bloom filter, buckets, chains of those from `first` on.
+struct Gnu<'data> {
+    first: usize,
+    shift: u32,
+    bloom: &'data [[u8; 8]],
+    buckets: &'data [[u8; 4]],
+    chains: &'data [[u8; 4]],
+}
+
+pub(super) fn check<Elf: FileHeader<Endian = Endianness>>(
+    image: &Image<'_, Elf>,
+    memory: &Memory<'_>,
+    entries: &Entries,
+    table: &Table<'_, Elf>,
+    faults: &mut Faults,
+) {
+    first_symbol(image, entries, table, faults);
+    let Some((at, hashes)) = hashes(memory, entries, faults) else {
+        return;
+    };
+    let mut steps = MAX_STEPS;
+    let mut names = Names::new(table.strings, table.strings_at, image.data.len());
+    for (number, symbol) in table.symbols.iter().enumerate().skip(1) {
+        let hashed = match &hashes {
+            Hashes::Gnu(gnu) => number >= gnu.first,
+            Hashes::SysV { .. } => true,
+        };
+        let of_others = symbol.is_local() || symbol.is_undefined(image.endian);
+        if !hashed || (of_others && matches!(hashes, Hashes::SysV { .. })) {
+            continue;
+        }
+        // More names than the table can hold are a fault of their own.
+        let Ok(name) = names.get(symbol.st_name(image.endian).into()) else {
+            return;
+        };
+        let name = name.unwrap_or_default();
+        let is_found = hashes.lead_to(name, number, &mut steps);
+        // Tables that define nothing count undefined symbols too, and lead to none.
+        let is_defined = !symbol.is_undefined(image.endian);
+        let why = match refused(image, memory, symbol) {
+            Some(why) if is_found || is_defined => why,
+            None if !is_found => "is not found by its hash",
+            _ => continue,
+        };
+        if steps == 0 || faults.is_full() {
+            return;
+        }
+        let shown = name.get(..MAX_SHOWN).unwrap_or(name);
+        let what = format!("`{}` {why}", String::from_utf8_lossy(shown));
+        faults.add(Reply::NotFound, what, at);
+    }
+}
+
+/// The first symbol of every table is empty; what begins with another is no such table.
+fn first_symbol<Elf: FileHeader<Endian = Endianness>>(
+    image: &Image<'_, Elf>,
+    entries: &Entries,
+    table: &Table<'_, Elf>,
+    faults: &mut Faults,
+) {
+    let is_empty = table.symbols.first().is_some_and(|symbol| {
+        symbol.st_name(image.endian) == 0
+            && symbol.st_value(image.endian).into() == 0
+            && symbol.is_undefined(image.endian)
+    });
+    if !is_empty && let Some(entry) = entries.entry(elf::DT_SYMTAB) {
+        let what = format!(
+            "no table of symbols is at {:#x}, where DT_SYMTAB leads",
+            entry.value
+        );
+        faults.add(Reply::Crash, what, entry.offset);
+    }
+}
+
+/// Why a symbol of the hash table is not taken.
+fn refused<Elf: FileHeader<Endian = Endianness>>(
+    image: &Image<'_, Elf>,
+    memory: &Memory<'_>,
+    symbol: &Elf::Sym,
+) -> Option<&'static str> {
+    let is_global = matches!(
+        symbol.st_bind(),
+        elf::STB_GLOBAL | elf::STB_WEAK | elf::STB_GNU_UNIQUE
+    );
+    let is_of_kind = matches!(
+        symbol.st_type(),
+        elf::STT_NOTYPE
+            | elf::STT_OBJECT
+            | elf::STT_FUNC
+            | elf::STT_COMMON
+            | elf::STT_TLS
+            | elf::STT_GNU_IFUNC
+    );
+    let value: u64 = symbol.st_value(image.endian).into();
+    let is_function = matches!(symbol.st_type(), elf::STT_FUNC | elf::STT_GNU_IFUNC);
+    // Numbers and offsets are no addresses.
+    let is_address =
+        symbol.st_shndx(image.endian) != elf::SHN_ABS && symbol.st_type() != elf::STT_TLS;
+    if symbol.is_undefined(image.endian) {
+        Some("is in the hash table and not defined")
+    } else if !is_global {
+        Some("is in the hash table and not global")
+    } else if !is_of_kind {
+        Some("is of a kind that the loader passes over")
+    } else if is_address && !memory.holds(value) {
+        Some("is outside the library by its own address")
+    } else if is_address && is_function && !memory.may_execute(value) {
+        Some("is a function by its own words, and no code")
+    } else {
+        None
+    }
+}
+
+/// The table that the loader uses, and where it is.
+fn hashes<'data>(
+    memory: &Memory<'data>,
+    entries: &Entries,
+    faults: &mut Faults,
+) -> Option<(u64, Hashes<'data>)> {
+    if let Some(entry) = entries.entry(elf::DT_GNU_HASH) {
+        let (at, bytes) = memory.at(entry.value)?;
+        let found = gnu(bytes);
+        if found.is_none() {
+            let what = String::from("the hash table of symbols is larger than its segment");
+            faults.add(Reply::Crash, what, at);
+        }
+        let gnu = found?;
+        if !gnu.bloom.len().is_power_of_two() {
+            let what = format!(
+                "the filter of the hash table has {} words, which is no power of two",
+                gnu.bloom.len()
+            );
+            faults.add(Reply::Assertion, what, at);
+            return None;
+        }
+        return Some((at, Hashes::Gnu(gnu)));
+    }
+    let entry = entries.entry(elf::DT_HASH);
+    let Some(entry) = entry else {
+        let what = String::from("the library has no hash table: none of its symbols is found");
+        faults.add(Reply::NotFound, what, 0);
+        return None;
+    };
+    let (at, bytes) = memory.at(entry.value)?;
+    let found = sysv(bytes);
+    if found.is_none() {
+        let what = String::from("the hash table of symbols is larger than its segment");
+        faults.add(Reply::Crash, what, at);
+    }
+    Some((at, found?))
+}
+
+fn gnu(bytes: &[u8]) -> Option<Gnu<'_>> {
+    let (words, _) = bytes.as_chunks::<4>();
+    let number = |index: usize| words.get(index).copied().map(u32::from_le_bytes);
+    let buckets = usize::try_from(number(0)?).ok()?;
+    let filter = usize::try_from(number(2)?).ok()?;
+    let (bloom, _) = bytes.get(16..)?.as_chunks::<8>();
+    let buckets_at = filter.checked_mul(2)?.checked_add(4)?;
+    let chains_at = buckets_at.checked_add(buckets)?;
+    Some(Gnu {
+        first: usize::try_from(number(1)?).ok()?,
+        shift: number(3)?,
+        bloom: bloom.get(..filter)?,
+        buckets: words.get(buckets_at..chains_at)?,
+        chains: words.get(chains_at..)?,
+    })
+}
+
+fn sysv(bytes: &[u8]) -> Option<Hashes<'_>> {
+    let (words, _) = bytes.as_chunks::<4>();
+    let number = |index: usize| words.get(index).copied().map(u32::from_le_bytes);
+    let chains_at = usize::try_from(number(0)?).ok()?.checked_add(2)?;
+    let end = chains_at.checked_add(usize::try_from(number(1)?).ok()?)?;
+    Some(Hashes::SysV {
+        buckets: words.get(2..chains_at)?,
+        chains: words.get(chains_at..end)?,
+    })
+}
+
+/// One of a list of words.
+fn word(words: &[[u8; 4]], index: usize) -> Option<u32> {
+    words.get(index).copied().map(u32::from_le_bytes)
+}
+
+/// The word of a list that a hash chooses.
+fn bucket(buckets: &[[u8; 4]], hash: u32) -> Option<usize> {
+    let index = usize::try_from(hash).ok()?.checked_rem(buckets.len())?;
+    usize::try_from(word(buckets, index)?).ok()
+}
+
+impl Hashes<'_> {
+    /// Whether the loader comes to this symbol when it looks for its name. Each one on
+    /// the way costs one of `steps`.
+    fn lead_to(&self, name: &[u8], number: usize, steps: &mut usize) -> bool {
+        match self {
+            Self::Gnu(gnu) => gnu.leads_to(name, number, steps),
+            Self::SysV { buckets, chains } => {
+                let mut next = bucket(buckets, elf::hash(name)).unwrap_or(0);
+                while next != number && next != 0 && *steps > 0 {
+                    *steps = steps.saturating_sub(1);
+                    next = word(chains, next)
+                        .and_then(|next| usize::try_from(next).ok())
+                        .unwrap_or(0);
+                }
+                next == number
+            }
+        }
+    }
+}
+
+impl Gnu<'_> {
+    fn leads_to(&self, name: &[u8], number: usize, steps: &mut usize) -> bool {
+        let hash = elf::gnu_hash(name);
+        let mut found = || {
+            let index = usize::try_from(hash >> 6).ok()? & self.bloom.len().checked_sub(1)?;
+            let filter = u64::from_le_bytes(*self.bloom.get(index)?);
+            let second = hash.wrapping_shr(self.shift);
+            let is_let_through = filter.wrapping_shr(hash & 63) & filter.wrapping_shr(second & 63);
+            if is_let_through & 1 == 0 {
+                return None;
+            }
+            let mut next = bucket(self.buckets, hash).filter(|first| *first != 0)?;
+            while *steps > 0 {
+                *steps = steps.saturating_sub(1);
+                let value = word(self.chains, next.checked_sub(self.first)?)?;
+                if next == number {
+                    return Some(value | 1 == hash | 1);
+                }
+                if value & 1 != 0 {
+                    return None;
+                }
+                next = next.checked_add(1)?;
+            }
+            None
+        };
+        found().unwrap_or(false)
+    }
+}

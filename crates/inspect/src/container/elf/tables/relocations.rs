@@ -1,0 +1,318 @@
+//! Relocations: where they write, what they write, and of which symbol.
+//!
+//! Linkers write each place once, in the file's part of a segment that may be written,
+//! the relative ones first and in order. A relative one leaves either nothing or its
+//! addend in the file, all of a library the same way; a slot of a function that is
+//! bound late leads to code.
+
+use std::collections::HashSet;
+
+use object::Endianness;
+use object::elf;
+use object::pod;
+use object::read::elf::{FileHeader, Rela, Sym};
+
+use super::context::{Entries, Faults, Memory};
+use super::targets::Targets;
+use crate::container::Reply;
+use crate::container::elf::image::Image;
+use crate::container::elf::table::Table;
+
+/// The types that a machine's loader and linkers know.
+#[derive(Clone, Copy)]
+struct Types {
+    relative: u32,
+    slot: u32,
+    global: u32,
+    indirect: u32,
+    descriptor: u32,
+    /// Of thread-local variables.
+    local: &'static [u32],
+    /// The others.
+    more: &'static [u32],
+    /// Only with relocations in code.
+    in_text: &'static [u32],
+}
+
+const X86_64: Types = Types {
+    relative: 8,
+    slot: 7,
+    global: 6,
+    indirect: 37,
+    descriptor: 36,
+    local: &[16, 17, 18],
+    more: &[1, 33],
+    in_text: &[2, 10, 24],
+};
+const AARCH64: Types = Types {
+    relative: 1027,
+    slot: 1026,
+    global: 1025,
+    indirect: 1032,
+    descriptor: 1031,
+    local: &[1028, 1029, 1030],
+    more: &[257],
+    in_text: &[],
+};
+
+/// One relocation.
+#[derive(Clone, Copy)]
+struct One {
+    place: u64,
+    kind: u32,
+    symbol: u32,
+    addend: i64,
+    /// Where it is in the file.
+    at: u64,
+}
+
+pub(super) fn check<Elf: FileHeader<Endian = Endianness>>(
+    image: &Image<'_, Elf>,
+    memory: &Memory<'_>,
+    entries: &Entries,
+    table: &Table<'_, Elf>,
+    odd: &HashSet<u32>,
+    faults: &mut Faults,
+) {
+    let types = match image.header.e_machine(image.endian) {
+        elf::EM_X86_64 => X86_64,
+        _ => AARCH64,
+    };
+    let mut checker = Checker {
+        memory,
+        types,
+        endian: image.endian,
+        symbols: table.symbols,
+        is_lazy: entries.is_lazy(),
+        in_text: entries.has_text_relocations(),
+        targets: Targets::new(memory),
+        odd,
+        has_slot: vec![false; table.symbols.len()],
+        first_slot: None,
+        has_indirect: false,
+    };
+    let counted = entries.get(elf::DT_RELACOUNT).unwrap_or(0);
+    let lists = [
+        (elf::DT_RELA, elf::DT_RELASZ, counted, false),
+        (elf::DT_JMPREL, elf::DT_PLTRELSZ, 0, true),
+    ];
+    for (address, size, counted, of_functions) in lists {
+        if let Some((at, bytes)) = entries.table(memory, address, size) {
+            checker.list::<Elf::Rela>(at, bytes, counted, of_functions, faults);
+        }
+    }
+    if let Some((at, bytes)) = entries.table(memory, elf::DT_RELR, elf::DT_RELRSZ) {
+        checker.targets.packed(at, bytes, memory, faults);
+    }
+    checker.targets.finish(faults);
+    let is_packed = [
+        elf::DT_ANDROID_RELA,
+        elf::DT_ANDROID_REL,
+        elf::DT_ANDROID_RELR,
+    ];
+    if !is_packed.iter().any(|tag| entries.get(*tag).is_some()) {
+        checker.arrays(entries, faults);
+    }
+    checker.first_slot(entries, faults);
+}
+
+struct Checker<'a, 'data, S> {
+    memory: &'a Memory<'data>,
+    types: Types,
+    endian: Endianness,
+    symbols: &'data [S],
+    is_lazy: bool,
+    in_text: bool,
+    targets: Targets<'a, 'data>,
+    /// Symbols whose version is not listed.
+    odd: &'a HashSet<u32>,
+    /// The symbols that have a slot.
+    has_slot: Vec<bool>,
+    first_slot: Option<u64>,
+    has_indirect: bool,
+}
+
+impl<S: Sym<Endian = Endianness>> Checker<'_, '_, S> {
+    fn list<R: Rela<Endian = Endianness>>(
+        &mut self,
+        at: u64,
+        bytes: &[u8],
+        counted: u64,
+        of_functions: bool,
+        faults: &mut Faults,
+    ) {
+        let size = size_of::<R>();
+        let count = bytes.len().checked_div(size).unwrap_or(0);
+        let Ok((all, _)) = pod::slice_from_bytes::<R>(bytes, count) else {
+            return;
+        };
+        let mut before = 0;
+        for (number, entry) in (0u64..).zip(all) {
+            let one = One {
+                place: entry.r_offset(self.endian).into(),
+                kind: entry.r_type(self.endian, false).0,
+                symbol: entry.r_sym(self.endian, false),
+                addend: entry.r_addend(self.endian).into(),
+                at: at.saturating_add(number.saturating_mul(size as u64)),
+            };
+            let found = if number < counted && one.kind != self.types.relative {
+                let what = format!("is of type {:#x} among the relative ones", one.kind);
+                Some((Reply::Assertion, what))
+            } else if number < counted && one.place <= before && number > 0 {
+                Some((Reply::Crash, String::from("is out of order")))
+            } else {
+                self.one(&one, of_functions).err()
+            };
+            before = one.place;
+            if let Some((reply, what)) = found {
+                let what = format!("the relocation of {:#x} {what}", one.place);
+                faults.add(reply, what, one.at);
+                if faults.is_full() {
+                    return;
+                }
+            }
+        }
+    }
+
+    fn one(&mut self, one: &One, of_functions: bool) -> Result<(), (Reply, String)> {
+        let types = self.types;
+        let crash = |what: &str| Err((Reply::Crash, what.to_owned()));
+        if one.kind == 0 && one.place == 0 {
+            return Ok(());
+        }
+        let is_relative = one.kind == types.relative;
+        let is_of_function = [types.slot, types.indirect, types.descriptor].contains(&one.kind);
+        let is_local = types.local.contains(&one.kind) || one.kind == types.descriptor;
+        let is_in_text = self.in_text && types.in_text.contains(&one.kind);
+        let is_known = is_relative
+            || is_of_function
+            || is_local
+            || is_in_text
+            || one.kind == types.global
+            || types.more.contains(&one.kind);
+        if !is_known || (of_functions && !is_of_function) {
+            let what = format!("is of type {:#x}, which no library has there", one.kind);
+            return Err((Reply::Type, what));
+        }
+        self.has_indirect |= one.kind == types.indirect;
+        if is_relative || one.kind == types.indirect {
+            let address = one.addend.cast_unsigned();
+            if !self.memory.holds(address) {
+                return crash("leads out of the library");
+            }
+            if one.kind == types.indirect && !self.memory.may_execute(address) {
+                return crash("calls what is no code");
+            }
+        } else {
+            self.symbol(one, is_local)?;
+        }
+        let addend = is_relative.then_some(one.addend);
+        if let Err(what) = self.targets.mark(one.place, one.at, addend)
+            && !self.in_text
+        {
+            return crash(what);
+        }
+        if one.kind == types.slot {
+            self.first_slot = Some(self.first_slot.unwrap_or(u64::MAX).min(one.place));
+            let content = self.targets.content(one.place).unwrap_or(0);
+            if of_functions && self.is_lazy && !self.memory.may_execute(content) {
+                return crash("is of a slot that does not lead to code");
+            }
+        }
+        Ok(())
+    }
+
+    /// What a relocation says of its symbol.
+    fn symbol(&mut self, one: &One, is_local: bool) -> Result<(), (Reply, String)> {
+        let crash = |what: String| Err((Reply::Crash, what));
+        let number = usize::try_from(one.symbol).unwrap_or(usize::MAX);
+        let Some(symbol) = self.symbols.get(number) else {
+            let count = self.symbols.len();
+            return crash(format!("names symbol {number} of {count}"));
+        };
+        if number == 0 {
+            return match is_local {
+                true => Ok(()),
+                false => crash(String::from("names no symbol")),
+            };
+        }
+        let is_variable = symbol.st_type() == elf::STT_TLS;
+        if is_variable != is_local && !symbol.is_undefined(self.endian) {
+            return crash(format!(
+                "is of type {:#x}, which symbol {number} is not",
+                one.kind
+            ));
+        }
+        if self.odd.contains(&one.symbol) {
+            return crash(format!(
+                "names symbol {number}, whose version the library does not list"
+            ));
+        }
+        // A slot that is filled late gets the plain address.
+        let is_plain =
+            one.kind == self.types.global || (one.kind == self.types.slot && !self.is_lazy);
+        if one.addend != 0 && is_plain {
+            return crash(String::from("adds to the address of what it names"));
+        }
+        if one.kind == self.types.slot
+            && let Some(has_slot) = self.has_slot.get_mut(number)
+            && std::mem::replace(has_slot, true)
+        {
+            return crash(format!("names symbol {number}, which has a slot already"));
+        }
+        Ok(())
+    }
+
+    /// Every word of the lists of functions that are called is relocated: a plain number
+    /// there is no address.
+    fn arrays(&self, entries: &Entries, faults: &mut Faults) {
+        let arrays = [
+            (elf::DT_INIT_ARRAY, elf::DT_INIT_ARRAYSZ, "opened"),
+            (elf::DT_FINI_ARRAY, elf::DT_FINI_ARRAYSZ, "closed"),
+        ];
+        for (address, size, when) in arrays {
+            let (Some(address), Some(entry)) = (entries.get(address), entries.entry(size)) else {
+                continue;
+            };
+            if let Some(place) = self.targets.first_unmarked(address, entry.value) {
+                let what = format!(
+                    "the list of functions to call when the library is {when} has no address at {place:#x}"
+                );
+                faults.add(Reply::Crash, what, entry.offset);
+            }
+        }
+    }
+
+    /// The loader writes its own two words in front of the first slot.
+    fn first_slot(&self, entries: &Entries, faults: &mut Faults) {
+        let entry = entries.entry(elf::DT_PLTGOT);
+        let wanted = self.first_slot.filter(|_| !self.has_indirect);
+        // glibc takes a first word that is not zero for that of a prelinked library.
+        if let Some(entry) = entry.filter(|_| self.is_lazy && self.first_slot.is_some())
+            && let Some(word) = entry.value.checked_add(8)
+            && self.targets.content(word).is_some_and(|word| word != 0)
+        {
+            let what = format!("the loader's own word at {word:#x} is not empty");
+            faults.add(Reply::Crash, what, entry.offset);
+        }
+        match (entry, wanted) {
+            (Some(entry), Some(first)) if entry.value.checked_add(24) != Some(first) => {
+                let what = format!(
+                    "DT_PLTGOT is {:#x}, and the slots of functions begin at {first:#x}",
+                    entry.value
+                );
+                faults.add(Reply::Crash, what, entry.offset);
+            }
+            (Some(entry), _) if !self.memory.may_write(entry.value) => {
+                let what = format!("DT_PLTGOT is {:#x}, which may not be written", entry.value);
+                faults.add(Reply::Crash, what, entry.offset);
+            }
+            (None, Some(_)) if self.is_lazy => {
+                let what =
+                    String::from("the dynamic section has slots of functions and no DT_PLTGOT");
+                faults.add(Reply::Crash, what, 0);
+            }
+            _ => {}
+        }
+    }
+}

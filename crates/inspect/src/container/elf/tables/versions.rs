@@ -1,0 +1,244 @@
+//! The versions of symbols: the list of what is asked of other libraries, and the
+//! number that each symbol has in it.
+//!
+//! The loader follows the list by its own distances to its end, looks for every
+//! library among those that are loaded, and uses each symbol's number as an index.
+
+use std::collections::HashSet;
+
+use object::Endianness;
+use object::elf;
+use object::pod;
+use object::read::elf::{FileHeader, Sym};
+
+use super::context::{Entries, Faults, Memory};
+use crate::container::Reply;
+use crate::container::elf::image::Image;
+use crate::container::elf::table::Table;
+
+/// Bytes of a name that are shown.
+const MAX_SHOWN: usize = 80;
+/// Entries that are followed; real libraries have fewer than a hundred.
+const MAX_ENTRIES: usize = 1 << 16;
+/// What is in every process whether a library names it or not.
+const ALWAYS: [&[u8]; 3] = [
+    b"libc.so.6",
+    b"ld-linux-x86-64.so.2",
+    b"ld-linux-aarch64.so.1",
+];
+
+/// Reports what is wrong, and gives the numbers of defined symbols whose version is not
+/// listed: wrong only where the library itself looks for one.
+pub(super) fn check<Elf: FileHeader<Endian = Endianness>>(
+    image: &Image<'_, Elf>,
+    memory: &Memory<'_>,
+    entries: &Entries,
+    table: &Table<'_, Elf>,
+    faults: &mut Faults,
+) -> HashSet<u32> {
+    let mut odd = HashSet::new();
+    let mut list = List {
+        endian: image.endian,
+        strings: table.strings,
+        // A number is there or not, up to 15 bits of them.
+        numbers: vec![false; 1 << 15],
+        left: MAX_ENTRIES,
+    };
+    let needed = entries.0.iter().filter(|one| one.tag == elf::DT_NEEDED);
+    let needed: Vec<&[u8]> = needed.filter_map(|one| list.name(one.value)).collect();
+    let ends = (|| {
+        list.needs(memory, entries, &needed, faults)?;
+        list.definitions(memory, entries, faults)
+    })();
+    if ends.is_none() {
+        if list.left > 0 {
+            let at = entries.entry(elf::DT_VERNEED);
+            let what = String::from("a list of symbol versions leads out of its segment");
+            faults.add(Reply::Crash, what, at.map_or(0, |entry| entry.offset));
+        }
+        return odd;
+    }
+    let Some(versions) = entries.get(elf::DT_VERSYM) else {
+        return odd;
+    };
+    let bytes = memory.at(versions);
+    let found = bytes.and_then(|(at, bytes)| {
+        let count = table.symbols.len();
+        let (all, _) = pod::slice_from_bytes::<object::U16<Endianness>>(bytes, count).ok()?;
+        Some((at, all))
+    });
+    let Some((at, all)) = found else {
+        let what = String::from("the symbols' version numbers end outside their segment");
+        faults.add(Reply::Crash, what, 0);
+        return odd;
+    };
+    let numbers = (0u64..).zip(all).zip(table.symbols).skip(1);
+    for ((number, version), symbol) in numbers {
+        let version = version.get(image.endian);
+        let index = version & 0x7fff;
+        let is_known = index < 2 || list.numbers.get(usize::from(index)) == Some(&true);
+        if is_known {
+            continue;
+        }
+        let at = at.saturating_add(number.saturating_mul(2));
+        let what = format!("symbol {number} has version {index}, which the library does not list");
+        // Who looks for a definition does not ask for its version. The highest bit hides it.
+        if symbol.is_undefined(image.endian) {
+            faults.add(Reply::Crash, what, at);
+        } else if index != version {
+            faults.add(Reply::NotFound, what, at);
+        } else if let Ok(number) = u32::try_from(number) {
+            odd.insert(number);
+        }
+    }
+    odd
+}
+
+/// The lists, as they are followed.
+struct List<'data> {
+    endian: Endianness,
+    strings: &'data [u8],
+    /// Which numbers have a version.
+    numbers: Vec<bool>,
+    left: usize,
+}
+
+impl<'data> List<'data> {
+    fn name(&self, offset: u64) -> Option<&'data [u8]> {
+        let rest = self.strings.get(usize::try_from(offset).ok()?..)?;
+        let rest = rest.get(..crate::limits::MAX_NAME).unwrap_or(rest);
+        rest.get(..memchr::memchr(0, rest)?)
+    }
+
+    fn step(&mut self) -> Option<()> {
+        self.left = self.left.checked_sub(1)?;
+        Some(())
+    }
+
+    fn number(&mut self, number: u16) {
+        if let Some(known) = self.numbers.get_mut(usize::from(number & 0x7fff)) {
+            *known = true;
+        }
+    }
+
+    /// `DT_VERNEED`; nothing where the list leaves its segment.
+    fn needs(
+        &mut self,
+        memory: &Memory<'_>,
+        entries: &Entries,
+        needed: &[&[u8]],
+        faults: &mut Faults,
+    ) -> Option<()> {
+        let Some(entry) = entries.entry(elf::DT_VERNEED) else {
+            return Some(());
+        };
+        let mut address = entry.value;
+        loop {
+            self.step()?;
+            let (at, bytes) = memory.at(address)?;
+            let (need, _) = pod::from_bytes::<elf::Verneed<Endianness>>(bytes).ok()?;
+            if need.vn_version.get(self.endian) != 1 {
+                let what =
+                    String::from("the list of symbol versions has an entry of an unknown form");
+                faults.add(Reply::Version, what, at);
+                return Some(());
+            }
+            let library = self.name(need.vn_file.get(self.endian).into());
+            // A library that is needed by a path is loaded under its name too.
+            let is_there = |name: &&[u8]| {
+                let mut needed = needed.iter();
+                ALWAYS.contains(name)
+                    || needed.any(|one| {
+                        one == name || one.rsplit(|byte| *byte == b'/').next() == Some(*name)
+                    })
+            };
+            if library.filter(is_there).is_none() {
+                let what = format!(
+                    "symbol versions are asked of {}, which is not among the needed libraries",
+                    shown(library)
+                );
+                faults.add(Reply::Assertion, what, at);
+            }
+            let first = address.checked_add(need.vn_aux.get(self.endian).into())?;
+            self.versions_of(memory, first, faults)?;
+            match need.vn_next.get(self.endian) {
+                0 => return Some(()),
+                next => address = address.checked_add(next.into())?,
+            }
+        }
+    }
+
+    fn versions_of(
+        &mut self,
+        memory: &Memory<'_>,
+        mut address: u64,
+        faults: &mut Faults,
+    ) -> Option<()> {
+        loop {
+            self.step()?;
+            let (at, bytes) = memory.at(address)?;
+            let (version, _) = pod::from_bytes::<elf::Vernaux<Endianness>>(bytes).ok()?;
+            let name = self.name(version.vna_name.get(self.endian).into());
+            let hash = version.vna_hash.get(self.endian);
+            if name.is_none_or(|name| elf::hash(name) != hash) {
+                let what = format!(
+                    "the version {} that is asked for has the hash of another name",
+                    shown(name)
+                );
+                faults.add(Reply::Version, what, at);
+            }
+            self.number(version.vna_other.get(self.endian).0);
+            match version.vna_next.get(self.endian) {
+                0 => break,
+                next => address = address.checked_add(next.into())?,
+            }
+        }
+        Some(())
+    }
+
+    /// `DT_VERDEF`.
+    fn definitions(
+        &mut self,
+        memory: &Memory<'_>,
+        entries: &Entries,
+        faults: &mut Faults,
+    ) -> Option<()> {
+        let Some(entry) = entries.entry(elf::DT_VERDEF) else {
+            return Some(());
+        };
+        let mut address = entry.value;
+        loop {
+            self.step()?;
+            let (at, bytes) = memory.at(address)?;
+            let (version, _) = pod::from_bytes::<elf::Verdef<Endianness>>(bytes).ok()?;
+            let first = address.checked_add(version.vd_aux.get(self.endian).into())?;
+            let (first, _) =
+                pod::from_bytes::<elf::Verdaux<Endianness>>(memory.at(first)?.1).ok()?;
+            let name = self.name(first.vda_name.get(self.endian).into());
+            let hash = version.vd_hash.get(self.endian);
+            if version.vd_version.get(self.endian) != 1
+                || name.is_none_or(|name| elf::hash(name) != hash)
+            {
+                let what = format!(
+                    "the version {} that the library defines has the hash of another name",
+                    shown(name)
+                );
+                faults.add(Reply::Version, what, at);
+            }
+            self.number(version.vd_ndx.get(self.endian).0);
+            match version.vd_next.get(self.endian) {
+                0 => return Some(()),
+                next => address = address.checked_add(next.into())?,
+            }
+        }
+    }
+}
+
+/// A name as text.
+fn shown(name: Option<&[u8]>) -> String {
+    let Some(name) = name else {
+        return String::from("a name that is not in the table");
+    };
+    let name = name.get(..MAX_SHOWN).unwrap_or(name);
+    format!("`{}`", String::from_utf8_lossy(name))
+}
