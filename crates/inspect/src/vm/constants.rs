@@ -141,10 +141,7 @@ fn expected_codes(table: ConstantTable) -> &'static str {
 }
 
 /// `vec<i64>` as bytes.
-fn read_words<'a>(
-    reader: &mut Reader<'a>,
-    what: &'static str,
-) -> Result<&'a [u8], DecodeError> {
+fn read_words<'a>(reader: &mut Reader<'a>, what: &'static str) -> Result<&'a [u8], DecodeError> {
     let count = reader.count(8, what)?;
     reader.take(count.saturating_mul(8), what)
 }

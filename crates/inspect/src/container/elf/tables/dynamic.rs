@@ -170,7 +170,7 @@ fn fixed(entries: &Entries, faults: &mut Faults) {
                 let what = format!("{} is {:#x} and must be {only}", name(tag), entry.value);
                 faults.add(Reply::Assertion, what, entry.offset);
             }
-            None if tag != elf::DT_RELAENT && entries.get(wanted).is_some() => {
+            None if entries.get(wanted).is_some() => {
                 let at = entries.entry(wanted).map_or(0, |entry| entry.offset);
                 let what = format!(
                     "the dynamic section has {} and no {}",

@@ -48,12 +48,9 @@ pub(super) fn check<Elf: FileHeader<Endian = Endianness>>(
     let mut steps = MAX_STEPS;
     let mut names = Names::new(table.strings, table.strings_at, image.data.len());
     for (number, symbol) in table.symbols.iter().enumerate().skip(1) {
-        let hashed = match &hashes {
-            Hashes::Gnu(gnu) => number >= gnu.first,
-            Hashes::SysV { .. } => true,
-        };
+        let is_counted = matches!(&hashes, Hashes::Gnu(gnu) if number >= gnu.first);
         let of_others = symbol.is_local() || symbol.is_undefined(image.endian);
-        if !hashed || (of_others && matches!(hashes, Hashes::SysV { .. })) {
+        if of_others && !is_counted {
             continue;
         }
         // More names than the table can hold are a fault of their own.
