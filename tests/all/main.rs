@@ -68,5 +68,6 @@ mod terminal;
 #[cfg(target_os = "linux")]
 mod truth_table;
 mod unloadable;
+mod unopened;
 mod verify_cli;
 mod web_pages;

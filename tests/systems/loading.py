@@ -5,13 +5,13 @@ import re
 import subprocess
 from pathlib import Path
 
-from systems import FFI, REGISTRY, ROOT, SYSTEMS, VERSIONS, System, environment, folder_of
+from systems import FFI, PARTS, REGISTRY, ROOT, SYSTEMS, VERSIONS, System, environment, folder_of
 
 # Wine binds an import that is not there to a stub and goes on, where Windows refuses
 # with 127. It says so on request.
 STUB = re.compile(r"No implementation for (tvm\w*\.dll\.\S+) imported from")
-# Wine's words on itself.
-OF_WINE = re.compile(r"^[0-9a-f]{4}:|wine32|^multiarch needs to be|^execute \"dpkg|^wine: Unhandled")
+# Wine's words on itself, and frames of backtraces.
+NOISE = re.compile(r"^\s*File \"|^Traceback|^[0-9a-f]{4}:|wine32|^multiarch needs to be|^execute \"dpkg|^wine: Unhandled")
 # What the numbers stand for: the texts are Wine's own and differ from Windows'.
 NUMBER = re.compile(r"\[WinError (\d+)\]")
 
@@ -36,9 +36,9 @@ def load(system: System, work: Path, files) -> dict:
                                 timeout=300, check=False).returncode
     errors = err.read_text(errors="replace")
     stubs = STUB.findall(errors)
-    said = [line for line in errors.splitlines() if not OF_WINE.search(line)]
+    said = [line for line in errors.splitlines() if not NOISE.search(line)]
     words = " ".join(" ".join(said).split())
-    for path in (str(work), str(ROOT)):
+    for path in (str(work), str(PARTS), str(ROOT)):
         words = words.replace(path + "/", "")
     if stubs and status == 0:
         words = f"unresolved: {stubs[0]}"

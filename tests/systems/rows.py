@@ -16,6 +16,7 @@ WORDS = (
     ("Constant pool can only contain", "AC102"), ("vm_load_executable", "AC102"),
     ("a loader of that name is not registered", "AC106"), ("Invalid DLTensor", "AC001"),
     ("vector::_M_default_append", "AC102"), ("vector too long", "AC102"),
+    ("stream.Read(&kind)", "AC001"),
 )
 
 

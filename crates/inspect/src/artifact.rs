@@ -60,6 +60,8 @@ pub enum ProblemKind {
     Corrupt,
     /// A generation or container this tool does not know.
     Unsupported,
+    /// An archive or a compression of a kind that is not opened.
+    NotOpened,
     /// A limit was reached (bomb, nesting, size); the rest was not looked at.
     Limit,
     /// An archive member name that escapes the folder it is unpacked to.
@@ -76,7 +78,10 @@ impl ProblemKind {
     /// Whether the artifact may still be healthy for all we know: such a
     /// problem means "could not decide", not "broken".
     pub fn leaves_undecided(self) -> bool {
-        matches!(self, Self::Unreadable | Self::Unsupported | Self::Limit)
+        matches!(
+            self,
+            Self::Unreadable | Self::Unsupported | Self::NotOpened | Self::Limit
+        )
     }
 }
 
@@ -111,6 +116,7 @@ impl From<source::Problem> for Problem {
             Kind::NotInspected => ProblemKind::Limit,
             Kind::UnsafeName => ProblemKind::UnsafeName,
             Kind::ThinArchive => ProblemKind::Unsupported,
+            Kind::NotOpened => ProblemKind::NotOpened,
         };
         Self {
             kind,

@@ -5,6 +5,7 @@
 
 mod advice;
 mod artifact_of;
+mod binding;
 mod candidates;
 pub mod environments;
 mod exports;
@@ -20,6 +21,7 @@ mod registered;
 mod shard;
 mod share;
 mod static_parts;
+mod unopened;
 mod verdict;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};

@@ -4,6 +4,7 @@
 
 use serde::Serialize;
 
+use super::sealed::{self, Sealed};
 use super::{Architecture, Parsed, coff, elf, macho, pe, vm_executable, wasm};
 use crate::error::DecodeError;
 
@@ -39,6 +40,8 @@ pub enum FileType {
     Gzip,
     /// zip, wheel.
     Zip,
+    /// An archive or a compression of a kind that is not opened.
+    Sealed(Sealed),
     /// No bytes at all.
     Empty,
     /// Nothing but zero bytes wherever it was looked at.
@@ -93,6 +96,7 @@ impl FileType {
             Self::Tar => "tar archive",
             Self::Gzip => "gzip file",
             Self::Zip => "zip archive",
+            Self::Sealed(sealed) => sealed.describe(),
             Self::Empty => "empty file",
             Self::Zeros => "file of zero bytes",
             Self::LfsPointer => "Git LFS pointer",
@@ -113,6 +117,9 @@ pub fn identify(bytes: &[u8]) -> FileType {
     }
     if is_tar(bytes) {
         return FileType::Tar;
+    }
+    if let Some(found) = sealed::sealed(bytes) {
+        return FileType::Sealed(found);
     }
     if let Some(found) = coff(bytes) {
         return found;

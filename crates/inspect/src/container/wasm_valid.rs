@@ -12,6 +12,6 @@ pub(super) fn invalid(data: &[u8]) -> Option<Damage> {
     Some(Damage {
         kind: DamageKind::Invalid,
         what: error.message().to_owned(),
-        offset: error.offset() as u64,
+        offset: error.offset(),
     })
 }

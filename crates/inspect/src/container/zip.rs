@@ -2,9 +2,12 @@
 
 use std::io::Cursor;
 
+use flate2::Crc;
+use zip::result::ZipError;
 use zip::{CompressionMethod, ZipArchive};
 
 use super::archive::{Body, InZip, Member, Visit};
+use super::identify;
 use crate::error::DecodeError;
 use crate::limits::MAX_MEMBERS;
 
@@ -21,9 +24,16 @@ pub fn members<'data>(data: &'data [u8], visit: Visit<'_, 'data>) -> Result<(), 
     // Members of a real archive stand one behind the other.
     let mut left = size;
     for index in 0..archive.len() {
-        let mut file = archive
-            .by_index(index)
-            .map_err(|error| DecodeError::new(size, format!("zip member {index}"), error))?;
+        let bad = |error: ZipError| DecodeError::new(size, format!("zip member {index}"), error);
+        let packed = archive.by_index_raw(index);
+        let not_read = packed
+            .map(|packed| why_not_read(packed.compression(), packed.encrypted()))
+            .map_err(bad)?;
+        let file = match not_read {
+            Some(_) => archive.by_index_raw(index),
+            None => archive.by_index(index),
+        };
+        let mut file = file.map_err(bad)?;
         if file.is_dir() {
             continue;
         }
@@ -44,9 +54,11 @@ pub fn members<'data>(data: &'data [u8], visit: Visit<'_, 'data>) -> Result<(), 
             .and_then(|start| usize::try_from(start).ok())
             .zip(usize::try_from(size).ok())
             .and_then(|(start, size)| data.get(start..start.checked_add(size)?));
-        let body = match stored {
-            Some(bytes) => Body::Stored(bytes),
-            None => Body::Packed(&mut file),
+        let body = match (not_read, stored) {
+            (Some(why), _) => Body::Absent(why),
+            // A wrong checksum is met where the member is read as packed ones are.
+            (None, Some(bytes)) if is_sound(bytes, file.crc32()) => Body::Stored(bytes),
+            (None, _) => Body::Packed(&mut file),
         };
         let member = Member {
             name,
@@ -59,4 +71,37 @@ pub fn members<'data>(data: &'data [u8], visit: Visit<'_, 'data>) -> Result<(), 
         }
     }
     Ok(())
+}
+
+/// Why a member is not read that other programs can read.
+fn why_not_read(method: CompressionMethod, encrypted: bool) -> Option<&'static str> {
+    if encrypted {
+        return Some("an encrypted zip member");
+    }
+    // The number of a method that the library was built without.
+    #[allow(deprecated)]
+    let CompressionMethod::Unsupported(method) = method else {
+        return None;
+    };
+    Some(match method {
+        9 => "a zip member compressed with Deflate64",
+        12 => "a zip member compressed with bzip2",
+        14 => "a zip member compressed with LZMA",
+        20 | 93 => "a zip member compressed with Zstandard",
+        95 => "a zip member compressed with xz",
+        98 => "a zip member compressed with PPMd",
+        _ => "a zip member with a compression that is not read",
+    })
+}
+
+/// Whether a stored member has the checksum that the archive states. Only what is read
+/// further is asked: data beside it may be large, and none of it is looked at.
+fn is_sound(bytes: &[u8], stated: u32) -> bool {
+    let file_type = identify(bytes);
+    if !file_type.is_binary() && !file_type.is_archive() {
+        return true;
+    }
+    let mut crc = Crc::new();
+    crc.update(bytes);
+    crc.sum() == stated
 }

@@ -283,6 +283,11 @@ impl ModelLibrary {
         ))
     }
 
+    /// Whether a compiled VM function that could not be read may create a KV cache.
+    pub(crate) fn may_hide_cache(&self) -> bool {
+        self.recovered.iter().any(|one| one.may_create_cache)
+    }
+
     /// What was read of a module's compiled VM functions, where it has some.
     pub fn recovered(&self, module: usize) -> Option<&Recovered> {
         self.recovered.iter().find(|one| one.module == module)

@@ -16,6 +16,9 @@ pub struct Recovered {
     /// Functions whose code could not be read.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub unread: Vec<Unread>,
+    /// Whether one of those may create a KV cache: the name of the builtin is in the file.
+    #[serde(skip)]
+    pub(crate) may_create_cache: bool,
 }
 
 /// A compiled function that could not be read.

@@ -137,9 +137,10 @@ fn severity(kind: ProblemKind) -> Severity {
         | ProblemKind::BrokenSignature => Severity::Error,
         // Linkers and loaders skip or reject these; the artifact beside them may be fine.
         ProblemKind::AppleDouble | ProblemKind::UnsafeName => Severity::Warning,
-        ProblemKind::Unreadable | ProblemKind::Unsupported | ProblemKind::Limit => {
-            Severity::Warning
-        }
+        ProblemKind::Unreadable
+        | ProblemKind::Unsupported
+        | ProblemKind::NotOpened
+        | ProblemKind::Limit => Severity::Warning,
         ProblemKind::NotAFile | ProblemKind::NotNeeded => Severity::Info,
     }
 }
@@ -153,6 +154,7 @@ fn sentence(problem: &Problem) -> &'static str {
         ProblemKind::AppleDouble => "an AppleDouble `._` file is among the objects",
         ProblemKind::Corrupt => "the file is truncated or corrupt",
         ProblemKind::Unsupported => "the file is of a kind or generation this tool does not know",
+        ProblemKind::NotOpened => "not decided, because it is packed in a way that is not read",
         ProblemKind::BrokenSignature => "the code signature does not match",
         ProblemKind::Limit => "not decided, because a limit was reached",
         ProblemKind::NotAFile => "no regular file: passed over",
@@ -178,6 +180,7 @@ fn advice(kind: ProblemKind) -> &'static str {
         ProblemKind::Unsupported => {
             "if it should be a model library, say which compiler made it; use --allow-undecided to pass it over"
         }
+        ProblemKind::NotOpened => "unpack it and scan what it holds",
         ProblemKind::BrokenSignature => "the code signature does not match",
         ProblemKind::Limit => {
             "if it is an archive, unpack it and scan the folder; if it should be a model library, say which one it is"

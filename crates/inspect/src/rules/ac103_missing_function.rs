@@ -36,6 +36,14 @@ const PACKS: &[(&str, &str, &str)] = &[
     ("runtime.disco", "Disco", "USE_DISCO (libtvm_runtime_extra)"),
 ];
 
+/// Names that Python packages register when they are imported, in every release with
+/// wheels: the prefix, and the package.
+const PYTHON: &[(&str, &str)] = &[
+    ("relax.run.", "`tvm`"),
+    // A library of functions for tests, which the binding of tvm-ffi loads.
+    ("testing.", "`tvm_ffi`"),
+];
+
 fn check(pair: &Pair<'_>, out: &mut Outcome) {
     let mut lost = Vec::new();
     host_part(pair, out);
@@ -204,6 +212,11 @@ fn with_remedy(finding: Finding, name: &str) -> Finding {
             .help(format!(
                 "use a runtime built with {flag}=ON, or compile the library without {pack}"
             ));
+    }
+    if let Some((_, package)) = PYTHON.iter().find(|(prefix, _)| name.starts_with(prefix)) {
+        return finding
+            .evidence(format!("importing {package} in Python registers `{name}`, where that package has it; no library of the runtime does"))
+            .help("compare with the environment that the model runs in (`--runtime VENV`); a program without Python must register the function itself (`--provides` says that it does)");
     }
     if name.starts_with("vm.builtin.") || name.starts_with("vm.") {
         let having = history::when(|known| known.offers_function(name) == Some(true));

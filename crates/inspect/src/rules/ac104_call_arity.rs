@@ -1,6 +1,6 @@
 //! AC104 call-arity: a builtin called as another release defines it.
 
-use super::{Check, Outcome, Pair, Program, Rule, call_kinds};
+use super::{Check, Outcome, Pair, Program, Rule, call_kinds, misfits};
 use crate::finding::{Location, Severity};
 use crate::runtime::{ConstructorStyle, any_of, history};
 use crate::vm::kv_cache::{CREATE, CREATE_REDUCED, KernelValue};
@@ -40,6 +40,7 @@ fn check(pair: &Pair<'_>, out: &mut Outcome) {
             pair.hold_if(is_certain, finding, out);
         }
         call_kinds::check(&RULE, pair, program, out);
+        misfits::check(&RULE, pair, program, out);
         check_style(pair, program, out);
     }
 }

@@ -90,15 +90,20 @@ fn are_of_strangers(load_set: &LoadSet, duplicate: &Duplicate) -> bool {
     });
     let packages: BTreeSet<Option<Place>> = packages.collect();
     let requires = |package: &Place| {
-        let name = package.name().trim_end_matches(".libs").replace('_', "-");
+        let name = package.name().replace('_', "-");
         let mut distributions = load_set.distributions.iter();
         distributions.any(|one| {
             one.name == name && one.requires.iter().any(|required| required.name == OWNER)
         })
     };
+    // What was repaired into a wheel was linked against the other.
+    let is_graft = |package: &Place| package.raw_name().ends_with(b".libs");
     packages.len() == duplicate.providers.len()
         && !packages.contains(&None)
-        && !packages.iter().flatten().any(requires)
+        && !packages
+            .iter()
+            .flatten()
+            .any(|one| is_graft(one) || requires(one))
 }
 
 /// A package that bundles the registry of one that it also requires: a wheel that

@@ -53,9 +53,10 @@ fn check_kinds(rule: &'static Rule, pair: &Pair<'_>, program: &Program<'_>, out:
             "argument {position} of `{name}` is `{given}`, this runtime takes `{wanted_word}`"
         );
         let place = position.to_string();
-        let key = match UNTYPED.contains(name) {
-            true => "argument-conversion",
-            false => "argument-type",
+        let key = match *name {
+            "vm.builtin.reshape" | "vm.builtin.shape_of" if *position == 0 => "argument-tensor",
+            name if UNTYPED.contains(&name) => "argument-conversion",
+            _ => "argument-type",
         };
         let values = [
             ("position", place.as_str()),
@@ -121,11 +122,12 @@ fn takes(parameter: ParameterKind, argument: ArgumentKind) -> bool {
         ParameterKind::Any => true,
         ParameterKind::Int => argument == A::Int,
         ParameterKind::Float => matches!(argument, A::Int | A::Float),
-        ParameterKind::Shape => argument == A::Shape,
+        // A tuple of numbers is taken for a shape.
+        ParameterKind::Shape => matches!(argument, A::Shape | A::Array),
         ParameterKind::String => argument == A::String,
         ParameterKind::OptionalString => matches!(argument, A::String | A::Null),
         ParameterKind::Dtype => matches!(argument, A::Dtype | A::NoBytes | A::Void | A::String),
-        ParameterKind::Array => false,
+        ParameterKind::Array => argument == A::Array,
         // Null is taken for an object and dies later.
         ParameterKind::Tensor => matches!(argument, A::Tensor | A::Null),
         ParameterKind::Object => !matches!(
@@ -162,5 +164,6 @@ fn given(argument: ArgumentKind) -> &'static str {
         ArgumentKind::Tensor => "ffi.Tensor",
         ArgumentKind::Null => "None",
         ArgumentKind::Function => "ffi.Function",
+        ArgumentKind::Array => "ffi.Array",
     }
 }

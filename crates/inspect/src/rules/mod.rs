@@ -38,6 +38,7 @@ mod call_kinds;
 mod check;
 mod gnu_versions;
 mod link_set;
+mod misfits;
 mod pair;
 mod segments;
 

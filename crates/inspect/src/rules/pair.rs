@@ -10,9 +10,11 @@ use crate::finding::{Finding, Location, Outcome};
 use crate::module::{Blob, ModelLibrary, Module};
 use crate::rule::Rule;
 use crate::runtime::{Fact, RuntimeProfile, messages};
-use crate::vm::argument_kind::{ArgumentKind, kind};
+use crate::vm::argument_kind::ArgumentKind;
 use crate::vm::calls::{RawCall, all_calls};
 use crate::vm::kv_cache::{KvCacheCreate, kv_caches};
+use crate::vm::misfit::Misfit;
+use crate::vm::register_kinds::Registers;
 use crate::vm::stray::{self, Stray};
 use crate::vm::{Executable, FunctionKind};
 
@@ -65,6 +67,7 @@ impl Pair<'_> {
     /// compiled to host code could not be read.
     pub(crate) fn hidden_cache(&self) -> Option<String> {
         let why = self.library.unread()?;
+        self.library.may_hide_cache().then_some(())?;
         Some(format!("{why}; it may create a KV cache"))
     }
 
@@ -182,8 +185,10 @@ pub struct Program<'a> {
     pub start: u64,
     /// Calls of packed functions, by name and argument count, in file order.
     pub calls: BTreeMap<(&'a str, u64), Vec<RawCall<'a>>>,
-    /// Arguments of builtins that stand in the code, by name, position and kind.
+    /// Arguments of builtins whose kind its function shows, by name, position and kind.
     pub kinds: BTreeMap<(&'a str, usize, ArgumentKind), Uses<'a>>,
+    /// Calls that fail by their values, whatever the runtime.
+    pub misfits: BTreeMap<Misfit, Uses<'a>>,
     /// Calls of the KV-cache constructors.
     pub kv_caches: Vec<KvCacheCreate>,
     /// Where the code names what is not there.
@@ -199,6 +204,8 @@ impl<'a> Program<'a> {
         let mut forms: Quick<(usize, usize, ArgumentKind), Uses<'_>> = Quick::default();
         let mut first_calls: Quick<i64, RawCall<'_>> = Quick::default();
         let callees = named(executable);
+        let mut misfits: BTreeMap<Misfit, Uses<'_>> = BTreeMap::new();
+        let mut registers: Option<(usize, Registers<'_>)> = None;
         for call in all_calls(executable) {
             first_calls.entry(call.callee).or_insert(call);
             let callee = usize::try_from(call.callee).ok();
@@ -206,8 +213,20 @@ impl<'a> Program<'a> {
                 continue;
             };
             if callee.is_builtin {
+                let (_, registers) = match registers.take() {
+                    Some(of) if of.0 == call.function => registers.insert(of),
+                    _ => {
+                        let of = Registers::of(executable, call.function);
+                        registers.insert((call.function, of))
+                    }
+                };
+                let function = executable.functions.get(callee.index);
+                let name = function.map_or("", |function| &function.name);
+                if let Some(misfit) = Misfit::of(name, &call, registers) {
+                    misfits.entry(misfit).or_default().add(call);
+                }
                 for (position, argument) in call.args.iter().enumerate().take(CHECKED) {
-                    if let Some(kind) = kind(executable, argument) {
+                    if let Some(kind) = registers.held(call.instruction, argument).kind {
                         let form = (callee.index, position, kind);
                         forms.entry(form).or_default().add(call);
                     }
@@ -231,6 +250,7 @@ impl<'a> Program<'a> {
             start,
             calls,
             kinds,
+            misfits,
             kv_caches: kv_caches(executable),
             stray: stray::first(executable),
             first_calls,

@@ -23,7 +23,8 @@ pub struct Distribution {
     pub version: String,
     /// Requirements on packages of the family.
     pub requires: Vec<Requirement>,
-    /// Global functions that its Python source registers, where it holds TVM.
+    /// Global functions that importing it registers: from its Python source where it
+    /// holds TVM, from a library of its binding where it is tvm-ffi.
     #[serde(skip)]
     pub registers: BTreeSet<String>,
     /// Names that its Python files import and the tvm-ffi beside it lacks.

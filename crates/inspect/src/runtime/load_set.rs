@@ -118,7 +118,9 @@ impl LoadSet {
         let mut profile = binary::merge(name, &profiles);
         pairing::pin(&mut members, &profile, &distributions);
         profile.ffi_version = pairing::ffi_fact(&members, &distributions);
-        if let Some(package) = distributions.iter().find(|package| package.holds_tvm()) {
+        let tvm = distributions.iter().find(|package| package.holds_tvm());
+        let others = distributions.iter().filter(|package| !package.holds_tvm());
+        for package in tvm.into_iter().chain(others) {
             add_python_functions(&mut profile, package);
         }
         Self {
@@ -383,7 +385,8 @@ fn add_python_functions(profile: &mut RuntimeProfile, package: &Distribution) {
         return;
     };
     let names = package.registers.iter().map(String::as_str);
-    for name in names.chain([NAME]) {
+    let builtin = package.holds_tvm().then_some(NAME);
+    for name in names.chain(builtin) {
         if functions.insert(name.to_owned()) {
             let package = format!("Python package {}", package.name);
             profile.provided_by.insert(name.to_owned(), package);

@@ -215,6 +215,11 @@ fn weight(artifact: &Artifact) -> usize {
 /// such a name is worth a word.
 const ARTIFACT_SUFFIXES: [&str; 9] = ["so", "dylib", "dll", "wasm", "o", "a", "tar", "whl", "tgz"];
 
+/// Whether files with such a suffix, in small letters, should be binaries or archives.
+pub(super) fn is_artifact_suffix(suffix: &str) -> bool {
+    ARTIFACT_SUFFIXES.contains(&suffix)
+}
+
 /// Reads one file with everything inside it. With `later` the exports
 /// of a compiler are left for [`super::exports`], and code for [`super::registered`].
 pub(super) fn facts(place: &Place, later: bool) -> FileFacts {
@@ -248,6 +253,13 @@ fn read_file(file: &VirtualFile<'_>, reader: &mut Reader) {
     } else if let Some(natives) = java::natives(file.place, file.bytes) {
         reader.weight = reader.weight.saturating_add(ARTIFACT);
         reader.facts.natives.push(natives);
+    } else if let FileType::Sealed(sealed) = file_type {
+        let problem = Problem {
+            kind: ProblemKind::NotOpened,
+            detail: format!("{}, {} bytes", sealed.describe(), file.size),
+            offset: None,
+        };
+        reader.push(unreadable(file, problem));
     } else if let Some(kind) = impostor(file) {
         let problem = Problem {
             kind,
@@ -265,7 +277,7 @@ fn impostor(file: &VirtualFile<'_>) -> Option<ProblemKind> {
         .extension()?
         .to_str()?
         .to_ascii_lowercase();
-    if !ARTIFACT_SUFFIXES.contains(&suffix.as_str()) {
+    if !is_artifact_suffix(&suffix) {
         return None;
     }
     match file.file_type {

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
+use super::binding;
 use crate::place::Place;
 use crate::runtime::distribution::Distribution;
 use crate::runtime::grouping::Installed;
@@ -80,11 +81,12 @@ fn in_folder(folder: &Path, sources: bool) -> Vec<Installed> {
 fn installed(path: PathBuf, sources: bool) -> Option<Installed> {
     // A README that is cut in the middle of a letter is no reason to stop.
     let mut distribution = Distribution::parse(&beginning(&path, MAX_METADATA)?)?;
-    if sources
-        && distribution.holds_tvm()
-        && let Some(environment) = path.ancestors().nth(2)
-    {
-        distribution.registers = registered_below(&environment.join("tvm"));
+    if sources && let Some(environment) = path.ancestors().nth(2) {
+        if distribution.holds_tvm() {
+            distribution.registers = registered_below(&environment.join("tvm"));
+        } else if distribution.name == "apache-tvm-ffi" {
+            distribution.registers = binding::registers(&environment.join("tvm_ffi"));
+        }
     }
     Some(Installed {
         distribution,

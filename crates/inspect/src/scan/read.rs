@@ -9,6 +9,7 @@ use super::artifact_of::{FileFacts, facts, facts_of_bytes};
 use super::needed::{self, Followed};
 use super::options::ScanOptions;
 use super::share::Shared;
+use super::unopened::Unopened;
 use super::{environments, exports, installations, packages, python_imports, registered};
 use crate::artifact::{Artifact, Problem, ProblemKind, Role};
 use crate::documents::{self, Document};
@@ -115,6 +116,11 @@ pub(super) fn read(
         }
     }
     let mut facts = FileFacts::all(files);
+    let unopened = Unopened {
+        named: &options.paths,
+        is_share: options.shard.is_some(),
+    };
+    unopened.filter(&mut facts.artifacts);
     let folders = packages::folders(&facts.members);
     let asked_about = facts
         .artifacts

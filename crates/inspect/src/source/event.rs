@@ -46,6 +46,8 @@ pub enum ProblemKind {
     UnsafeName,
     /// A thin archive: its members are other files.
     ThinArchive,
+    /// Kept in a form that is not read.
+    NotOpened,
 }
 
 /// Something that was not read, or not read as it stands.

@@ -26,9 +26,11 @@ use crate::limits::{
 const HEAD: u64 = 4096;
 
 /// Suffixes an artifact, a runtime part or an archive of them can have.
-const SUFFIXES: [&str; 25] = [
+const SUFFIXES: [&str; 42] = [
     "so", "dylib", "dll", "pyd", "exe", "o", "obj", "a", "lib", "tar", "gz", "tgz", "zip", "whl",
-    "wasm", "bin", "vm", "ro", "bundle", "node", "apk", "aab", "aar", "jar", "ipa",
+    "wasm", "bin", "vm", "ro", "bundle", "node", "apk", "aab", "aar", "jar", "ipa", "xz", "bz2",
+    "zst", "lzma", "lz", "lz4", "txz", "tbz", "tbz2", "tzst", "7z", "rar", "deb", "rpm", "dmg",
+    "cab", "conda",
 ];
 
 /// Opens the file at `place` and hands out its bytes and those of its members.
@@ -172,8 +174,7 @@ impl Visitor<'_> {
                 FileType::Unknown => !can_matter,
                 _ => false,
             },
-            Body::Packed(_) => !can_matter,
-            Body::Absent(_) => false,
+            Body::Packed(_) | Body::Absent(_) => !can_matter,
         };
         if nothing && !is_unsafe {
             return true;
@@ -204,7 +205,7 @@ impl Visitor<'_> {
                 let kind = if why.contains("thin") {
                     ProblemKind::ThinArchive
                 } else {
-                    ProblemKind::NotInspected
+                    ProblemKind::NotOpened
                 };
                 self.problem(place, member.size, kind, why.to_owned());
             }

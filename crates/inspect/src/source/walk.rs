@@ -156,6 +156,11 @@ pub fn walk(paths: &[PathBuf]) -> Walk {
     walk
 }
 
+/// Whether files with such a suffix are passed over.
+pub(crate) fn is_passed_over(suffix: &str) -> bool {
+    PASSED_OVER.contains(&suffix)
+}
+
 /// Whether a file is one that artcheck was writing when it was killed: half of a
 /// library that has another name.
 pub fn is_temporary(name: &OsStr) -> bool {
@@ -245,7 +250,7 @@ impl Walker {
         }
         let suffix = Path::new(name).extension();
         let suffix = suffix.and_then(|suffix| suffix.to_str());
-        if let Some(suffix) = suffix.filter(|suffix| PASSED_OVER.contains(suffix)) {
+        if let Some(suffix) = suffix.filter(|suffix| is_passed_over(suffix)) {
             if suffix == "json" {
                 if DocumentKind::of(path).is_some() {
                     self.walk.documents.push(path.to_owned());

@@ -27,6 +27,8 @@ pub enum ArgumentKind {
     Null,
     /// A function.
     Function,
+    /// A tuple.
+    Array,
 }
 
 /// `void`, as the runtime's own constant is.

@@ -8,7 +8,7 @@ use std::process::Command;
 use artcheck_inspect::container;
 use artcheck_inspect::module::{ModelLibrary, locate};
 use artcheck_inspect::vm::calls::all_calls;
-use artcheck_inspect::vm::{Argument, Executable};
+use artcheck_inspect::vm::{Argument, ConstantValue, Executable};
 
 const KINDS: &str = "cache-compiled branch loop closure helpers tag-from-function \
                      config-from-function match-cast application nested-tuples scalars shapes \
@@ -41,7 +41,11 @@ fn calls(executable: &Executable) -> Vec<String> {
     let argument = |argument: Argument| match argument {
         Argument::Constant(index) => {
             let index = usize::try_from(index).expect("an index");
-            format!("{:?}", executable.constants[index].value)
+            match &executable.constants[index].value {
+                // Not where its bytes are in the file.
+                ConstantValue::Tensor { dtype, shape, .. } => format!("{dtype:?} {shape:?}"),
+                other => format!("{other:?}"),
+            }
         }
         Argument::Function(index) => name(index).to_owned(),
         // Registers are numbered by either compiler as it likes.

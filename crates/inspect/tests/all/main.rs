@@ -33,6 +33,7 @@ mod vm_facts;
 mod vm_hostile;
 mod vm_listings;
 mod vm_oracle;
+mod vm_registers;
 #[path = "../../../../tests/all/support/wheels.rs"]
 mod wheels;
 mod writer;

@@ -112,14 +112,15 @@ pub fn run(
 }
 
 /// What the row's runtime needs in the environment; the reason if it cannot run here.
+#[cfg(all(feature = "macho-host", target_os = "linux"))]
 fn of_runtime(row: &Row) -> Result<Vec<(&'static str, OsString)>, String> {
-    #[cfg(all(feature = "macho-host", target_os = "linux"))]
-    return crate::stack::environment(row);
-    #[cfg(not(all(feature = "macho-host", target_os = "linux")))]
-    {
-        let _ = row;
-        Ok(Vec::new())
-    }
+    crate::stack::environment(row)
+}
+
+/// No runtime that runs here needs anything.
+#[cfg(not(all(feature = "macho-host", target_os = "linux")))]
+fn of_runtime(_: &Row) -> Result<Vec<(&'static str, OsString)>, String> {
+    Ok(Vec::new())
 }
 
 fn spawn(

@@ -78,7 +78,14 @@ pub(super) struct Relocations {
 impl<'data, Elf: FileHeader<Endian = Endianness>> Image<'data, Elf> {
     /// Reads the headers and checks that what they describe lies in the file.
     pub(super) fn parse(data: &'data [u8]) -> Result<Self, DecodeError> {
-        let header = Elf::parse(data).map_err(|error| bad(0, "an ELF header", error))?;
+        let header = Elf::parse(data).map_err(|error| match data.get(4..7) {
+            Some(identity) if data.len() >= 64 => DecodeError::new(
+                4,
+                "the class, byte order and version of an ELF header",
+                format_args!("{identity:02x?}"),
+            ),
+            _ => bad(0, "an ELF header", error),
+        })?;
         let endian = header
             .endian()
             .map_err(|error| bad(5, "an ELF byte order", error))?;

@@ -19,6 +19,9 @@ use crate::vm::{Executable, FunctionKind};
 use follow::Reader;
 use image::Image;
 
+/// The end of the names of the builtins that create a KV cache, or the middle.
+const KV_CACHE_CREATE: &[u8] = b"kv_cache_create";
+
 /// Fills in what compiled VM functions do, where there are some.
 pub(super) fn read(library: &mut ModelLibrary, parsed: &Parsed<'_>) {
     let Ok(blob) = &library.blob else { return };
@@ -30,7 +33,10 @@ pub(super) fn read(library: &mut ModelLibrary, parsed: &Parsed<'_>) {
     let mut recovered = Vec::new();
     for (module, executable) in blob.executables().filter(|(_, it)| is_compiled(it)) {
         let image = image.get_or_insert_with(|| Image::of(parsed, library));
-        recovered.push(of_executable(module, executable, image.as_mut()));
+        let mut read = of_executable(module, executable, image.as_mut());
+        read.may_create_cache =
+            !read.unread.is_empty() && memchr::memmem::find(parsed.data, KV_CACHE_CREATE).is_some();
+        recovered.push(read);
     }
     library.recovered = recovered;
 }
@@ -53,6 +59,7 @@ fn of_executable(
             unread: compiled
                 .map(|(_, function)| unread(&function.name))
                 .collect(),
+            may_create_cache: false,
         };
     };
     let mut reader = Reader::new(image, executable);
@@ -70,5 +77,6 @@ fn of_executable(
         module,
         executable: executable.with_bodies(reader.more(), &bodies),
         unread,
+        may_create_cache: false,
     }
 }

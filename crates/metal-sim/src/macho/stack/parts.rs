@@ -5,6 +5,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::{Mutex, PoisonError};
+use std::thread;
 
 use sha2::{Digest, Sha256};
 use walkdir::WalkDir;
@@ -30,8 +32,9 @@ const SOURCES: &[(&str, &str)] = sources![
 ];
 
 const TARGET: [&str; 2] = ["-target", "aarch64-macos.11.0"];
-const COMMON: [&str; 5] = ["-O2", "-fno-sanitize=all", "-DNDEBUG", "-w", "-dynamiclib"];
-const SYSTEM: [&str; 10] = [
+const COMMON: [&str; 4] = ["-O2", "-fno-sanitize=all", "-DNDEBUG", "-w"];
+const SYSTEM: [&str; 11] = [
+    "-dynamiclib",
     "-nostdlib",
     "-fno-builtin",
     "-fno-stack-protector",
@@ -51,12 +54,16 @@ const UNWINDER: [&str; 5] = [
     "UnwindRegistersSave.S",
     "libunwind.cpp",
 ];
-const CPLUSPLUS: [&str; 7] = [
+const CPLUSPLUS: [&str; 5] = [
     "-std=c++23",
-    "-nostdlib++",
     "-D_LIBCPP_BUILDING_LIBRARY",
     "-D_LIBCXXABI_BUILDING_LIBRARY",
     "-DLIBCXX_BUILDING_LIBCXXABI",
+    "-c",
+];
+const LINK: [&str; 4] = [
+    "-dynamiclib",
+    "-nostdlib++",
     "-install_name",
     "/usr/lib/libc++.1.dylib",
 ];
@@ -114,6 +121,37 @@ impl Zig {
         })
     }
 
+    /// Compiles libc++ with libc++abi, a file at a time on every processor, and links it.
+    fn build_standard_library(
+        &self,
+        library: &Path,
+        work: &Path,
+        to: &Path,
+        cache: &Path,
+    ) -> std::result::Result<(), String> {
+        let sources = standard_sources(library);
+        let object = |index: usize| work.join(format!("{index}.o"));
+        let jobs = Mutex::new(sources.iter().enumerate());
+        let workers = thread::available_parallelism().map_or(1, usize::from);
+        let next = || jobs.lock().unwrap_or_else(PoisonError::into_inner).next();
+        let work_off = || -> std::result::Result<(), String> {
+            while let Some((index, source)) = next() {
+                self.run(&compile(library, source, &object(index)), cache)?;
+            }
+            Ok(())
+        };
+        thread::scope(|scope| {
+            let all: Vec<_> = (0..workers).map(|_| scope.spawn(work_off)).collect();
+            all.into_iter().try_for_each(|worker| {
+                let died = |_| Err("a compiling thread died".to_owned());
+                worker.join().unwrap_or_else(died)
+            })
+        })?;
+        let mut link = command("c++", &LINK, &to.join("libc++.1.dylib"));
+        link.extend((0..sources.len()).map(|index| text(&object(index))));
+        self.run(&link, cache).map(drop)
+    }
+
     /// What `zig env` says of a key.
     fn environment(&self, key: &str, cache: &Path) -> std::result::Result<String, String> {
         let text = self.run(&["env".to_owned()], cache)?;
@@ -156,7 +194,7 @@ pub fn prepare(zig: &Zig, cache: &Path) -> Result<PathBuf> {
     fs::create_dir(&done).map_err(io(&done))?;
     zig.run(&system(&library, &sources, &done), cache)
         .map_err(failed("libSystem"))?;
-    zig.run(&cplusplus(&library, &done), cache)
+    zig.build_standard_library(&library, work.path(), &done, cache)
         .map_err(failed("libc++"))?;
     match fs::rename(&done, &folder) {
         // Another process was quicker.
@@ -181,7 +219,7 @@ fn fingerprint(version: &str) -> String {
 
 fn system(library: &Path, sources: &Path, to: &Path) -> Vec<String> {
     let unwinder = library.join("libunwind");
-    let mut all = command("cc", &SYSTEM, to, "libSystem.B.dylib");
+    let mut all = command("cc", &SYSTEM, &to.join("libSystem.B.dylib"));
     all.push(include(&unwinder.join("include")));
     all.push(include(&unwinder.join("src")));
     let own = SOURCES.iter().filter(|(name, _)| name.ends_with(".c"));
@@ -194,40 +232,49 @@ fn system(library: &Path, sources: &Path, to: &Path) -> Vec<String> {
     all
 }
 
-fn cplusplus(library: &Path, to: &Path) -> Vec<String> {
-    let (standard, abi) = (library.join("libcxx"), library.join("libcxxabi"));
-    let mut all = command("c++", &CPLUSPLUS, to, "libc++.1.dylib");
-    for folder in [
-        standard.join("src"),
-        standard.join("libc"),
-        abi.join("include"),
-        abi.join("src"),
-    ] {
-        all.push(include(&folder));
-    }
+/// The sources of libc++ and libc++abi.
+fn standard_sources(library: &Path) -> Vec<PathBuf> {
     let folders = [
-        standard.join("src"),
-        standard.join("src/filesystem"),
-        standard.join("src/ryu"),
-        abi.join("src"),
+        "libcxx/src",
+        "libcxx/src/filesystem",
+        "libcxx/src/ryu",
+        "libcxxabi/src",
     ];
-    for folder in folders {
-        let walk = WalkDir::new(folder).max_depth(1).sort_by_file_name();
-        let files = walk.into_iter().flatten().map(walkdir::DirEntry::into_path);
-        let sources = files.filter(|path| {
-            let unused = path.ends_with("cxa_noexception.cpp");
-            path.extension().is_some_and(|e| e == "cpp") && !unused
-        });
-        all.extend(sources.map(|path| text(&path)));
+    let walks = folders.map(|folder| {
+        let walk = WalkDir::new(library.join(folder)).max_depth(1);
+        walk.sort_by_file_name().into_iter().flatten()
+    });
+    let files = walks
+        .into_iter()
+        .flatten()
+        .map(walkdir::DirEntry::into_path);
+    let sources = files.filter(|path| {
+        let unused = path.ends_with("cxa_noexception.cpp");
+        path.extension().is_some_and(|e| e == "cpp") && !unused
+    });
+    sources.collect()
+}
+
+/// The command that compiles one of them.
+fn compile(library: &Path, source: &Path, to: &Path) -> Vec<String> {
+    let mut all = command("c++", &CPLUSPLUS, to);
+    for folder in [
+        "libcxx/src",
+        "libcxx/libc",
+        "libcxxabi/include",
+        "libcxxabi/src",
+    ] {
+        all.push(include(&library.join(folder)));
     }
+    all.push(text(source));
     all
 }
 
-fn command(driver: &str, flags: &[&str], to: &Path, name: &str) -> Vec<String> {
+fn command(driver: &str, flags: &[&str], to: &Path) -> Vec<String> {
     let mut all = vec![driver.to_owned()];
     let fixed = TARGET.iter().chain(&COMMON).chain(flags);
     all.extend(fixed.map(|flag| (*flag).to_owned()));
-    all.extend(["-o".to_owned(), text(&to.join(name))]);
+    all.extend(["-o".to_owned(), text(to)]);
     all
 }
 

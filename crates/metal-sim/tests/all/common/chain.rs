@@ -3,13 +3,22 @@
 
 use std::collections::BTreeMap;
 
-use artcheck_metal_sim::macho::Image;
+use artcheck_metal_sim::macho::{Image, Provider};
 
 const DYLD_INFO_ONLY: u32 = 0x8000_0022;
 const SEGMENT_64: u32 = 0x19;
 const CHAINED_FIXUPS: u32 = 0x8000_0034;
 const PAGE: u64 = 0x4000;
-const FLAT_LOOKUP: u32 = 0xfe;
+
+/// The eight bits that say which library has a symbol.
+fn ordinal_of(provider: Provider) -> u32 {
+    match provider {
+        Provider::Own => 0,
+        Provider::Dependency(ordinal) => ordinal,
+        Provider::Any => 0xfe,
+        Provider::Coalesced => 0xfd,
+    }
+}
 
 /// The same library with chained fixups (pointer format 6, imports format 1).
 pub fn chained(bytes: &[u8]) -> Vec<u8> {
@@ -26,7 +35,7 @@ pub fn chained(bytes: &[u8]) -> Vec<u8> {
         if ordinal % 2 == 0 || !places.contains_key(&binding.address) {
             places.insert(binding.address, 1 << 63 | ordinal as u64);
         }
-        imports.extend((FLAT_LOOKUP | (names.len() as u32) << 9).to_le_bytes());
+        imports.extend((ordinal_of(binding.from) | (names.len() as u32) << 9).to_le_bytes());
         names.extend(binding.symbol.as_bytes());
         names.push(0);
     }

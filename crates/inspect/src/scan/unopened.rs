@@ -1,0 +1,143 @@
+//! Which files that are not opened are worth a word.
+//!
+//! A machine holds thousands of packed files that have nothing to do with a model: logs,
+//! test data, packages. Saying "not decided" of each would leave every scan undecided.
+//! One is reported where it may hold what the scan is about (docs/ci.md#files-that-are-not-opened):
+//!
+//! * it was named itself, or lies in an archive that was, in which nothing of TVM's is;
+//! * its name says so: `model.so.xz`, `libtvm_runtime.tar.zst`, `mlc-llm.7z`;
+//! * it lies in a folder with something of TVM's, and its name is none of a document.
+
+use std::collections::HashSet;
+use std::path::PathBuf;
+
+use super::artifact_of::is_artifact_suffix;
+use crate::artifact::{Artifact, ProblemKind, Role};
+use crate::place::Place;
+use crate::source::is_passed_over;
+
+/// Endings that say how a file is packed, and nothing of what is in it.
+const PACKED: [&str; 24] = [
+    "xz", "bz2", "zst", "lzma", "lz", "lz4", "z", "7z", "rar", "rpm", "deb", "cab", "dmg", "xar",
+    "pkg", "cpio", "snap", "squashfs", "gz", "tar", "zip", "txz", "tbz2", "conda",
+];
+/// Words in the name of a file that belongs to TVM.
+const WORDS: [&str; 3] = ["tvm", "mlc", "web-llm"];
+
+/// Which files to report.
+pub(super) struct Unopened<'a> {
+    /// The paths that the user named.
+    pub named: &'a [PathBuf],
+    /// Whether only a share of the files was read: what else lies in a folder is not known.
+    pub is_share: bool,
+}
+
+impl Unopened<'_> {
+    /// Leaves out what is not worth a word.
+    pub(super) fn filter(&self, artifacts: &mut Vec<Artifact>) {
+        if !artifacts.iter().any(is_unopened) {
+            return;
+        }
+        let of_tvm = artifacts.iter().filter(|artifact| concerns_tvm(artifact));
+        let mut near = Near::default();
+        for artifact in of_tvm {
+            near.folders.extend(artifact.path.folder());
+            near.folders.extend(artifact.path.whole_file().folder());
+            near.files.insert(artifact.path.whole_file());
+        }
+        artifacts.retain_mut(|artifact| {
+            if !is_unopened(artifact) || self.is_reported(&artifact.path, &near) {
+                return true;
+            }
+            let problems = &mut artifact.problems;
+            problems.retain(|problem| problem.kind != ProblemKind::NotOpened);
+            artifact.role != Role::Unreadable || !artifact.problems.is_empty()
+        });
+    }
+
+    fn is_reported(&self, place: &Place, near: &Near) -> bool {
+        let file = place.whole_file();
+        let is_alone = !near.files.contains(&file);
+        if self.named.iter().any(|named| named == file.path()) && (is_alone || !place.is_member()) {
+            return true;
+        }
+        match of_name(&place.name()) {
+            Named::Tvm => true,
+            Named::Document => false,
+            Named::Anything => {
+                let is_near = |place: &Place| {
+                    let folder = place.folder();
+                    folder.is_some_and(|folder| near.folders.contains(&folder))
+                };
+                self.is_share || is_near(place) || (is_alone && is_near(&file))
+            }
+        }
+    }
+}
+
+/// Where something of TVM's is.
+#[derive(Default)]
+struct Near {
+    folders: HashSet<Place>,
+    files: HashSet<Place>,
+}
+
+fn is_unopened(artifact: &Artifact) -> bool {
+    let mut problems = artifact.problems.iter();
+    problems.any(|problem| problem.kind == ProblemKind::NotOpened)
+}
+
+fn concerns_tvm(artifact: &Artifact) -> bool {
+    !matches!(artifact.role, Role::Unrelated | Role::Unreadable)
+}
+
+/// What the name of a file says of what is in it.
+#[derive(Debug, PartialEq, Eq)]
+enum Named {
+    Tvm,
+    Document,
+    Anything,
+}
+
+fn of_name(name: &str) -> Named {
+    let name = name.to_ascii_lowercase();
+    if WORDS.iter().any(|word| name.contains(word)) || name.contains(".so.") {
+        return Named::Tvm;
+    }
+    let mut rest = name.as_str();
+    while let Some((stem, suffix)) = rest.rsplit_once('.') {
+        if PACKED.contains(&suffix) {
+            rest = stem;
+        } else if is_artifact_suffix(suffix) {
+            return Named::Tvm;
+        } else if is_passed_over(suffix) {
+            return Named::Document;
+        } else {
+            break;
+        }
+    }
+    Named::Anything
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_say_what_is_packed() {
+        for (name, says) in [
+            ("model.so.xz", Named::Tvm),
+            ("Qwen3.DYLIB.zst", Named::Tvm),
+            ("libfoo.so.1.bz2", Named::Tvm),
+            ("model.so", Named::Tvm),
+            ("libtvm_runtime.tar.zst", Named::Tvm),
+            ("mlc_llm.7z", Named::Tvm),
+            ("log.txt.xz", Named::Document),
+            ("data.tar.xz", Named::Anything),
+            ("weights", Named::Anything),
+            ("linux-6.1.tar.xz", Named::Anything),
+        ] {
+            assert_eq!(of_name(name), says, "{name}");
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! What one function shows of its registers, in small programs written for it.
+
+use artcheck_inspect::vm::argument_kind::ArgumentKind;
+use artcheck_inspect::vm::calls::{RawCall, all_calls};
+use artcheck_inspect::vm::misfit::Misfit;
+use artcheck_inspect::vm::register_kinds::{Held, Registers};
+use artcheck_inspect::vm::{Executable, Magic};
+
+use crate::writer::{assemble, function};
+
+const VOID: i64 = 1 << 54;
+const CHECK: i64 = 1;
+const MATCH: i64 = 2;
+const TUPLE: i64 = 3;
+const ITEM: i64 = 4;
+const RESHAPE: i64 = 5;
+const COPY: i64 = 6;
+const SINK: i64 = 7;
+/// Constants: float32, the shape (3, 2), the shape (2, 2).
+const FLOAT: i64 = 2 << 56;
+const SIX: i64 = FLOAT + 1;
+const FOUR: i64 = FLOAT + 2;
+
+fn imm(value: i64) -> i64 {
+    (1 << 56) | value
+}
+fn call(dst: i64, callee: i64, args: &[i64]) -> Vec<i64> {
+    [&[1, dst, callee, args.len() as i64], args].concat()
+}
+fn branch() -> Vec<i64> {
+    vec![4, 1, 2]
+}
+/// The first parameter is a float tensor of four elements.
+fn checks() -> [Vec<i64>; 2] {
+    [
+        call(VOID, CHECK, &[0, imm(1), FLOAT, VOID]),
+        call(VOID, MATCH, &[0, VOID, imm(1), imm(0), imm(4), VOID]),
+    ]
+}
+
+fn program(code: &[Vec<i64>]) -> Executable {
+    let packed = |name: &str| function(0, name, 0..0, -2, 0);
+    let functions = [
+        function(1, "main", 0..code.len() as i64, 2, 64),
+        packed("vm.builtin.check_tensor_info"),
+        packed("vm.builtin.match_shape"),
+        packed("vm.builtin.make_tuple"),
+        packed("vm.builtin.tuple_getitem"),
+        packed("vm.builtin.reshape"),
+        packed("vm.builtin.copy"),
+        packed("vm.builtin.shape_of"),
+    ];
+    let shape = |sizes: &[i64]| {
+        let mut bytes = Vec::from(69_i32.to_le_bytes());
+        bytes.extend((sizes.len() as u64).to_le_bytes());
+        bytes.extend(sizes.iter().flat_map(|size| size.to_le_bytes()));
+        bytes
+    };
+    let constants = [
+        vec![5, 0, 0, 0, 2, 32, 1, 0],
+        shape(&[3, 2]),
+        shape(&[2, 2]),
+    ];
+    let bytes = assemble(Magic::V2, &functions, &constants, code);
+    Executable::decode(&bytes).expect("a program")
+}
+
+/// The last call, and what is known of its first argument.
+fn last<T>(code: &[Vec<i64>], ask: impl Fn(&str, &RawCall<'_>, &Registers<'_>) -> T) -> T {
+    let executable = program(code);
+    let registers = Registers::of(&executable, 0);
+    let call = all_calls(&executable).last().expect("a call");
+    let callee = usize::try_from(call.callee).expect("a function");
+    ask(&executable.functions[callee].name, &call, &registers)
+}
+
+fn sunk(code: &[Vec<i64>]) -> Held {
+    let sink = |register| call(9, SINK, &[register]);
+    let (register, code) = (code.last().expect("a register")[0], &code[..code.len() - 1]);
+    let code = [code, &[sink(register)]].concat();
+    last(&code, |_, call, registers| {
+        let argument = call.args.get(0).expect("an argument");
+        registers.held(call.instruction, argument)
+    })
+}
+
+fn misfit(code: &[Vec<i64>]) -> Option<Misfit> {
+    last(code, Misfit::of)
+}
+
+#[test]
+fn a_parameter_is_what_it_was_checked_to_be_before_any_branch() {
+    let [check, shape] = checks();
+    let held = sunk(&[check.clone(), shape, vec![0]]);
+    assert_eq!(held.kind, Some(ArgumentKind::Tensor));
+    assert_eq!((held.elements, held.element), (Some(4), Some(4)));
+    assert_eq!(sunk(&[check.clone(), vec![1]]).kind, None);
+    // One way through the code does not check it.
+    assert_eq!(sunk(&[branch(), check.clone(), vec![0]]).kind, None);
+    // It is overwritten, if only behind.
+    assert_eq!(sunk(&[check, call(0, COPY, &[1]), vec![0]]).kind, None);
+}
+
+#[test]
+fn a_result_is_known_where_one_call_alone_writes_it() {
+    let [check, _] = checks();
+    let tuple = call(5, TUPLE, &[0, 1]);
+    let copy = call(6, COPY, &[5]);
+    let held = sunk(&[tuple.clone(), copy.clone(), vec![6]]);
+    assert_eq!(
+        (held.kind, held.items),
+        (Some(ArgumentKind::Array), Some(2))
+    );
+    let again = call(5, COPY, &[1]);
+    assert_eq!(
+        sunk(&[tuple.clone(), again, copy, vec![6]]),
+        Held::default()
+    );
+    let item = call(7, ITEM, &[5, imm(0)]);
+    let held = sunk(&[check, tuple, item, vec![7]]);
+    assert_eq!(held.kind, Some(ArgumentKind::Tensor));
+    // A register that is made of itself ends.
+    assert_eq!(sunk(&[call(5, COPY, &[5]), vec![5]]), Held::default());
+}
+
+#[test]
+fn items_that_a_tuple_does_not_have() {
+    let tuple = call(5, TUPLE, &[0, 1]);
+    let item = |index| [tuple.clone(), call(6, ITEM, &[5, index])];
+    assert_eq!(misfit(&item(imm(5))), Some(Misfit::Item(5, 2)));
+    assert_eq!(misfit(&item(imm(2))), Some(Misfit::Item(2, 2)));
+    assert_eq!(misfit(&item(imm(1))), None);
+    assert_eq!(misfit(&item(3)), None);
+    // Another tuple may be there.
+    let [made, taken] = item(imm(5));
+    assert_eq!(misfit(&[made, call(5, COPY, &[1]), taken]), None);
+}
+
+#[test]
+fn views_larger_than_their_tensor() {
+    let view = |shape| {
+        let [check, sizes] = checks();
+        misfit(&[check, sizes, call(6, RESHAPE, &[0, shape])])
+    };
+    assert_eq!(view(SIX), Some(Misfit::View(24, 16)));
+    assert_eq!(view(FOUR), None);
+    assert_eq!(view(1), None);
+}

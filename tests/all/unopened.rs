@@ -1,0 +1,206 @@
+//! What is packed in a way that is not read is never called sound, broken or nothing at
+//! all; and what has nothing to do with TVM does not make a scan undecided.
+
+use std::fs;
+use std::io::{Cursor, Write};
+use std::path::Path;
+
+use zip::CompressionMethod;
+use zip::write::SimpleFileOptions;
+
+use crate::support::make::{corpus, folder, put};
+use crate::support::{run, scan};
+
+const XZ: &[u8] = b"\xfd7zXZ\0\0\x04\xe6\xd6\xb4\x46";
+const KINDS: [&[u8]; 8] = [
+    XZ,
+    b"BZh91AY&SY\x4e\xec\xe8\x36",
+    b"\x28\xb5\x2f\xfd\x04\x58\x59\0",
+    b"7z\xbc\xaf\x27\x1c\0\x04",
+    b"\xed\xab\xee\xdb\x03\0",
+    b"MSCF\0\0\0\0\x2c\0",
+    b"Rar!\x1a\x07\x01\0",
+    b"\x04\x22\x4d\x18\x64\x40\xa7",
+];
+
+const ON: [&str; 2] = ["--runtime", "tvm-0.27"];
+
+fn good() -> Vec<u8> {
+    fs::read(corpus("tvm-0.27/extcall-cpu-x86_64.so")).expect("the corpus can be read")
+}
+
+fn status(path: &Path) -> i32 {
+    scan([path.as_os_str(), ON[0].as_ref(), ON[1].as_ref()]).1
+}
+
+/// The findings on artifacts whose path ends so, as text.
+fn said(path: &Path, name: &str) -> String {
+    let (report, _) = scan([path.as_os_str(), ON[0].as_ref(), ON[1].as_ref()]);
+    let findings = report["findings"].as_array().expect("findings").iter();
+    let ends = |text: &serde_json::Value| text.as_str().is_some_and(|text| text.ends_with(name));
+    findings
+        .filter(|finding| ends(&finding["artifact"]))
+        .map(ToString::to_string)
+        .collect()
+}
+
+/// A Debian package: an `ar` archive of packed archives.
+fn deb() -> Vec<u8> {
+    let mut bytes = b"!<arch>\n".to_vec();
+    for (name, body) in [("debian-binary", &b"2.0\n"[..]), ("data.tar.xz", XZ)] {
+        bytes.extend(
+            format!(
+                "{name:<16}{:<12}{:<6}{:<6}{:<8}{:<10}`\n",
+                0,
+                0,
+                0,
+                100_644,
+                body.len()
+            )
+            .bytes(),
+        );
+        bytes.extend(body);
+    }
+    bytes
+}
+
+/// A zip archive of one library, stored.
+fn stored(name: &str, library: &[u8]) -> Vec<u8> {
+    let mut archive = zip::ZipWriter::new(Cursor::new(Vec::new()));
+    let options = SimpleFileOptions::default().compression_method(CompressionMethod::Stored);
+    archive.start_file(name, options).expect("a member");
+    archive.write_all(library).expect("written to memory");
+    archive.finish().expect("written to memory").into_inner()
+}
+
+#[test]
+fn what_is_named_is_undecided() {
+    let at = folder();
+    for (number, bytes) in KINDS.iter().enumerate() {
+        let file = put(&at, &format!("{number}.bin"), bytes);
+        assert_eq!(status(&file), 4, "{number}");
+        assert!(
+            said(&file, ".bin").contains("not decided, because"),
+            "{number}"
+        );
+    }
+    let package = put(&at, "p.deb", deb());
+    assert_eq!(status(&package), 4);
+    assert!(said(&package, "data.tar.xz").contains("xz file"));
+    let mut image = vec![7; 8192];
+    image.extend(b"koly\0\0\0\x04");
+    image.resize(8192 + 512, 0);
+    assert_eq!(status(&put(&at, "app.dmg", image)), 4);
+}
+
+#[test]
+fn a_folder_is_undecided_where_it_may_matter_alone() {
+    let beside = |name: &str, bytes: &[u8]| {
+        let at = folder();
+        put(&at, "good.so", good());
+        put(&at, name, bytes);
+        status(at.path())
+    };
+    for name in ["x.tar.xz", "model.so.xz", "weights.bin.7z", "mlc.zst"] {
+        assert_eq!(beside(name, XZ), 4, "{name}");
+    }
+    assert_eq!(beside("p.deb", &deb()), 4);
+    assert_eq!(beside("log.txt.xz", XZ), 0);
+    // Elsewhere in the tree only a name speaks.
+    let elsewhere = |name: &str, bytes: &[u8]| {
+        let at = folder();
+        put(&at, "good.so", good());
+        fs::create_dir(at.path().join("share")).expect("a folder");
+        put(at.path().join("share"), name, bytes);
+        status(at.path())
+    };
+    assert_eq!(elsewhere("linux.tar.xz", XZ), 0);
+    assert_eq!(elsewhere("p.deb", &deb()), 0);
+    assert_eq!(elsewhere("libmodel.so.xz", XZ), 4);
+}
+
+#[test]
+fn every_format_says_it() {
+    let at = folder();
+    put(&at, "good.so", good());
+    put(&at, "x.tar.xz", XZ);
+    for format in [
+        "human", "json", "sarif", "junit", "github", "gitlab", "markdown", "html",
+    ] {
+        let path = at.path().as_os_str();
+        let arguments = ["scan".as_ref(), path, ON[0].as_ref(), ON[1].as_ref()];
+        let output = run(arguments
+            .into_iter()
+            .chain(["--format".as_ref(), format.as_ref()]));
+        assert_eq!(output.status.code(), Some(4), "{format}");
+        let text = String::from_utf8_lossy(&output.stdout);
+        // There what could not be decided is not listed.
+        let says = text.contains("not decided, because") || format == "gitlab";
+        assert!(says, "{format}: {text}");
+    }
+}
+
+#[test]
+fn zip_members_packed_in_other_ways_are_undecided() {
+    let at = folder();
+    let sound = stored("m.so", &good());
+    for (method, word) in [
+        (9, "Deflate64"),
+        (12, "bzip2"),
+        (14, "LZMA"),
+        (93, "Zstandard"),
+        (95, "xz"),
+        (97, "not read"),
+    ] {
+        let mut bytes = sound.clone();
+        let central = bytes
+            .windows(4)
+            .rposition(|four| four == b"PK\x01\x02")
+            .expect("a directory");
+        bytes[8] = method;
+        bytes[central + 10] = method;
+        let file = put(&at, "m.zip", bytes);
+        assert_eq!(status(&file), 4, "{method}");
+        let said = said(&file, "m.so");
+        assert!(
+            said.contains(word) && !said.contains("corrupt"),
+            "{method}: {said}"
+        );
+    }
+    let mut locked = sound;
+    let central = locked
+        .windows(4)
+        .rposition(|four| four == b"PK\x01\x02")
+        .expect("a directory");
+    locked[6] |= 1;
+    locked[central + 8] |= 1;
+    let file = put(&at, "m.zip", locked);
+    assert_eq!(status(&file), 4);
+    assert!(said(&file, "m.so").contains("encrypted"));
+}
+
+#[test]
+fn a_stored_member_has_the_checksum_that_is_stated() {
+    let at = folder();
+    let library = good();
+    let sound = stored("m.so", &library);
+    assert_eq!(status(&put(&at, "m.zip", &sound)), 0);
+    let start = sound
+        .windows(4)
+        .position(|four| four == b"\x7fELF")
+        .expect("the library");
+    for place in [library.len() / 2, library.len() - 1] {
+        let mut bytes = sound.clone();
+        bytes[start + place] ^= 1;
+        let file = put(&at, "m.zip", bytes);
+        assert_eq!(status(&file), 1, "{place}");
+        assert!(said(&file, "m.so").contains("checksum"), "{place}");
+    }
+    // What is read no further is not added up.
+    let text = stored("weights.bin", &[9; 5000]);
+    let mut bytes = text.clone();
+    let inside = bytes.len() / 2;
+    bytes[inside] ^= 1;
+    let (other, wrong) = (put(&at, "t.zip", text), put(&at, "w.zip", bytes));
+    assert_eq!(status(&other), status(&wrong));
+}
