@@ -148,7 +148,7 @@ fn a_turned_bit_that_the_loader_trips_over_is_found() {
         all.map(|(_, count)| *count).sum()
     };
     println!("{counts:#?}\n{missed:#?}");
-    // What is left is as likely as what was there: another function's number or size.
+    // What is left is as likely as what was there: another name, number or address.
     assert!(of("found") > 250, "{counts:#?}");
     assert!(of("missed") * 20 < of("found"), "{counts:#?} {missed:#?}");
     for table in [".gnu.hash", ".gnu.version_r"] {

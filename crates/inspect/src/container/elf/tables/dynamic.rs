@@ -46,6 +46,7 @@ pub(super) fn check<Elf: FileHeader<Endian = Endianness>>(
 ) {
     twice(entries, faults);
     together(memory, entries, faults);
+    strings(entries, faults);
     fixed(entries, faults);
     functions(image, memory, entries, faults);
     thread_local(image, memory, faults);
@@ -147,12 +148,32 @@ fn together(memory: &Memory<'_>, entries: &Entries, faults: &mut Faults) {
         };
         faults.add(Reply::Crash, what, other.offset);
     }
-    let has = |tag| entries.get(tag).is_some();
-    if let Some(entry) = entries.entry(elf::DT_VERSYM)
-        && !has(elf::DT_VERNEED)
-        && !has(elf::DT_VERDEF)
-    {
-        let what = String::from("the symbols have versions, and no entry says which those are");
+    let lists = entries.entry(elf::DT_VERNEED);
+    let lists = lists.or_else(|| entries.entry(elf::DT_VERDEF));
+    let (at, what) = match (entries.entry(elf::DT_VERSYM), lists) {
+        (Some(entry), None) => (entry.offset, "no list says which those are"),
+        (None, Some(entry)) => (entry.offset, "no entry says which symbol has which"),
+        _ => return,
+    };
+    let what = format!("the symbols have versions, and {what}");
+    faults.add(Reply::Crash, what, at);
+}
+
+/// Names of libraries and folders are in the table of strings.
+fn strings(entries: &Entries, faults: &mut Faults) {
+    let named = [
+        elf::DT_NEEDED,
+        elf::DT_SONAME,
+        elf::DT_RPATH,
+        elf::DT_RUNPATH,
+    ];
+    let size = entries.get(elf::DT_STRSZ).unwrap_or(u64::MAX);
+    let mut named = entries.0.iter().filter(|entry| named.contains(&entry.tag));
+    if let Some(entry) = named.find(|entry| entry.value >= size) {
+        let what = format!(
+            "a name of the dynamic section is at {:#x} of a table of {size:#x} bytes",
+            entry.value
+        );
         faults.add(Reply::Crash, what, entry.offset);
     }
 }
@@ -170,7 +191,7 @@ fn fixed(entries: &Entries, faults: &mut Faults) {
                 let what = format!("{} is {:#x} and must be {only}", name(tag), entry.value);
                 faults.add(Reply::Assertion, what, entry.offset);
             }
-            None if tag != elf::DT_RELAENT && entries.get(wanted).is_some() => {
+            None if entries.get(wanted).is_some() => {
                 let at = entries.entry(wanted).map_or(0, |entry| entry.offset);
                 let what = format!(
                     "the dynamic section has {} and no {}",

@@ -42,18 +42,16 @@ pub(super) fn check<Elf: FileHeader<Endian = Endianness>>(
     faults: &mut Faults,
 ) {
     first_symbol(image, entries, table, faults);
+    wanted(image, entries, table, faults);
     let Some((at, hashes)) = hashes(memory, entries, faults) else {
         return;
     };
     let mut steps = MAX_STEPS;
     let mut names = Names::new(table.strings, table.strings_at, image.data.len());
     for (number, symbol) in table.symbols.iter().enumerate().skip(1) {
-        let hashed = match &hashes {
-            Hashes::Gnu(gnu) => number >= gnu.first,
-            Hashes::SysV { .. } => true,
-        };
+        let is_counted = matches!(&hashes, Hashes::Gnu(gnu) if number >= gnu.first);
         let of_others = symbol.is_local() || symbol.is_undefined(image.endian);
-        if !hashed || (of_others && matches!(hashes, Hashes::SysV { .. })) {
+        if of_others && !is_counted {
             continue;
         }
         // More names than the table can hold are a fault of their own.
@@ -96,6 +94,33 @@ fn first_symbol<Elf: FileHeader<Endian = Endianness>>(
             entry.value
         );
         faults.add(Reply::Crash, what, entry.offset);
+    }
+}
+
+/// Symbols of other libraries have a name, and are looked for everywhere.
+fn wanted<Elf: FileHeader<Endian = Endianness>>(
+    image: &Image<'_, Elf>,
+    entries: &Entries,
+    table: &Table<'_, Elf>,
+    faults: &mut Faults,
+) {
+    let endian = image.endian;
+    let at = entries
+        .entry(elf::DT_SYMTAB)
+        .map_or(0, |entry| entry.offset);
+    for (number, symbol) in table.symbols.iter().enumerate().skip(1) {
+        if !symbol.is_undefined(endian) || faults.is_full() {
+            continue;
+        }
+        let name = usize::try_from(symbol.st_name(endian)).unwrap_or(usize::MAX);
+        let what = if table.strings.get(name).is_none() {
+            "has its name outside the table"
+        } else if symbol.st_visibility() != elf::STV_DEFAULT {
+            "is of another library and hidden"
+        } else {
+            continue;
+        };
+        faults.add(Reply::Crash, format!("symbol {number} {what}"), at);
     }
 }
 
