@@ -39,7 +39,8 @@ fn main() -> ExitCode {
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             let text = format!("artcheck: {}", told::told(&error));
-            eprintln!("{}", artcheck_inspect::shown::shown_lines(&text));
+            let text = artcheck_inspect::shown::shown_lines(&text).into_owned();
+            eprint!("{}", commands::error_style().page(&text));
             exit::Status::Failed.into()
         }
     }

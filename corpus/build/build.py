@@ -3,6 +3,7 @@
 
     python3 corpus/build/build.py [--only TEXT] [--list]
     python3 corpus/build/build.py --simulated    # what only tests run, into the cache
+    python3 corpus/build/build.py --systems      # what tests/systems runs, into the cache
 
 Needs the virtual environments of tools/parts.toml (`python3 tools/parts.py`).
 Each artifact is compiled in a process of its own, because some combinations
@@ -77,17 +78,24 @@ LARGE = [
 ]
 
 
-# Libraries that the corpus has no room for: for the simulated Metal device, and the real
-# encoder's. They are kept in the cache beside the runtimes, where matrix/corpus.toml
-# looks for them.
+# Libraries that the corpus has no room for: for the simulated Metal device, for a Mac's
+# runtime in the emulator, and the real encoder's. They are kept in the cache beside the
+# runtimes, where matrix/corpus.toml and matrix/macos-stack.toml look for them.
 SIMULATED = [
     *((model, dtype, target, "lean", ("0.26",))
       for model in MODELS for dtype in ("float16", "q4f16_1")
       for target in ("metal-linux-x86_64", "metal-macos-arm64")
       if model != "dense" or target == "metal-macos-arm64"),
+    *((model, "float32", "cpu-macos-arm64", "lean", ("0.27",))
+      for model in (*MODELS, "recurrent")),
     *(("minilm-l6", "float32", target, "lean", ("0.26",))
       for target in ("cpu-x86_64", "metal-linux-x86_64", "metal-macos-arm64")),
 ]
+
+# The CPU corpus for the systems that `tests/systems` runs, in the same cache.
+SYSTEMS = [(model, "float32", target, "lean", VERSIONS)
+           for target in ("cpu-aarch64", "cpu-windows-x64")
+           for model in ("extcall", "dense", "dense-ext", "hybrid", "recurrent", "embedding")]
 
 
 def artifact_name(model, dtype, target):
@@ -158,14 +166,18 @@ def main() -> None:
     parser.add_argument("--large", action="store_true", help="the plan of large libraries instead")
     parser.add_argument("--simulated", action="store_true",
                         help="the plan for the simulated Metal device, into the cache")
+    parser.add_argument("--systems", action="store_true",
+                        help="the plan for arm64 Linux and Windows, into the cache")
     parser.add_argument("--to", type=Path, help="folder; the corpus (or the cache) if absent")
     args = parser.parse_args()
     if args.large and args.to is None:
         parser.error("--large needs --to: the corpus takes no large files")
-    args.to = args.to or (cache_root() / "built" if args.simulated else ARTIFACTS)
-    plan = LARGE if args.large else SIMULATED if args.simulated else PLAN
+    cached = args.simulated or args.systems
+    args.to = args.to or (cache_root() / "built" if cached else ARTIFACTS)
+    plan = (LARGE if args.large else SIMULATED if args.simulated
+            else SYSTEMS if args.systems else PLAN)
     chosen = [job for job in jobs(plan) if args.only in job[0]]
-    if args.simulated:
+    if cached:
         chosen = [job for job in chosen if not built_before(job, args.to)]
     if args.list:
         print("\n".join(job[0] for job in chosen))
@@ -175,7 +187,7 @@ def main() -> None:
         for path, error in pool.map(lambda job: compile_job(job, args.to), chosen):
             size = (args.to / path).stat().st_size if not error else 0
             print(f"{path}: {error or f'{size} bytes'}", flush=True)
-            if args.simulated and not error:
+            if cached and not error:
                 (args.to / f"{path}.built-from").write_text(sources_hash())
             failures += bool(error)
     if args.simulated:

@@ -50,6 +50,8 @@ SPECS = {
     # The object files that export links, and a system library of them, for the
     # synthetic variants and for tests; not in the corpus.
     "objects-x86_64": Spec(".tar", LINUX_X86),
+    "objects-aarch64": Spec(".tar", LINUX_ARM),
+    "objects-windows-x64": Spec(".tar", WINDOWS),
     "objects-metal-x86_64": Spec(".tar", LINUX_X86, METAL),
     "cpu-windows-x64": Spec(".dll", WINDOWS, link="x86_64-windows-gnu"),
     "metal-macos-arm64": Spec(".dylib", MACOS_ARM, METAL, "aarch64-macos", MAC_FLAGS),

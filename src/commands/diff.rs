@@ -7,11 +7,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
-use artcheck_inspect::Artifact;
+use artcheck_inspect::container::Architecture;
 use artcheck_inspect::module::{Payload, locate, metadata};
 use artcheck_inspect::shown::{shown, shown_json};
 use artcheck_inspect::source::{self, Event, Place};
 use artcheck_inspect::vm::{Executable, disassemble};
+use artcheck_inspect::{Artifact, HostCode, host_code};
 use artcheck_inspect::{container, scan, spell};
 use serde::Serialize;
 use similar::TextDiff;
@@ -34,6 +35,18 @@ struct Pieces {
     sets: BTreeMap<&'static str, BTreeSet<String>>,
     /// Texts by name: what is written there.
     texts: BTreeMap<(&'static str, String), String>,
+    /// The functions of the host part, where they can be taken apart.
+    code: BTreeMap<Architecture, Vec<HostCode>>,
+}
+
+/// Whether functions of the host part were compared.
+#[derive(Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case", tag = "is")]
+enum MachineCode {
+    /// So many of each were, addresses left out.
+    Compared { functions: usize },
+    /// Not both are linked ELF libraries for one architecture that is read.
+    NotCompared,
 }
 
 /// What changed in one section.
@@ -54,12 +67,15 @@ struct Difference<'a> {
     before: &'a Path,
     after: &'a Path,
     equal: bool,
+    machine_code: MachineCode,
     sections: Vec<Section>,
 }
 
 /// Compares and prints.
 pub fn run(args: &DiffArgs, terminal: Terminal) -> anyhow::Result<Status> {
-    let sections = compare(&pieces(&args.before)?, &pieces(&args.after)?);
+    let (mut before, mut after) = (pieces(&args.before)?, pieces(&args.after)?);
+    let machine_code = compare_code(&mut before, &mut after);
+    let sections = compare(&before, &after);
     let equal = sections.is_empty();
     let mut out = std::io::stdout().lock();
     match args.format {
@@ -69,20 +85,21 @@ pub fn run(args: &DiffArgs, terminal: Terminal) -> anyhow::Result<Status> {
                 before: &args.before,
                 after: &args.after,
                 equal,
+                machine_code,
                 sections,
             };
             let text = serde_json::to_string_pretty(&difference)?;
             writeln!(out, "{}", shown_json(&text))?;
         }
-        PlainFormat::Human if equal => writeln!(
-            out,
-            "No difference in what a runtime sees. Machine code is not compared."
-        )?,
+        PlainFormat::Human if equal => {
+            writeln!(out, "No difference in what a runtime sees. {machine_code}")?;
+        }
         PlainFormat::Human => {
             let style = terminal.style;
             for section in &sections {
                 out.write_all(human(section, style).as_bytes())?;
             }
+            writeln!(out, "{machine_code}")?;
         }
     }
     Ok(if equal {
@@ -92,26 +109,70 @@ pub fn run(args: &DiffArgs, terminal: Terminal) -> anyhow::Result<Status> {
     })
 }
 
+impl std::fmt::Display for MachineCode {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Compared { functions } => write!(
+                f,
+                "The machine code of {functions} functions was compared, addresses in it left out."
+            ),
+            Self::NotCompared => write!(f, "Machine code is not compared."),
+        }
+    }
+}
+
+/// The functions of one architecture that both have, as lines of a set.
+fn compare_code(before: &mut Pieces, after: &mut Pieces) -> MachineCode {
+    let (old, new) = (
+        std::mem::take(&mut before.code),
+        std::mem::take(&mut after.code),
+    );
+    let mut functions = 0;
+    for (architecture, old) in &old {
+        let Some(new) = new.get(architecture) else {
+            continue;
+        };
+        functions += old.len().max(new.len());
+        for (pieces, code) in [(&mut *before, old), (&mut *after, new)] {
+            for function in code {
+                let digest = hex::encode(&function.digest[..8]);
+                let name = function
+                    .name
+                    .as_deref()
+                    .unwrap_or("a function without a name");
+                let line = format!("{name}: {} bytes, {digest}", function.length);
+                pieces.add("machine code", line);
+            }
+        }
+    }
+    match functions {
+        0 => MachineCode::NotCompared,
+        functions => MachineCode::Compared { functions },
+    }
+}
+
 fn human(section: &Section, style: Style) -> String {
     let mut text = format!("{}\n", style.bold(&shown(&section.section)));
-    for line in &section.removed {
-        text.push_str(&format!("  {}\n", style.bad(&format!("- {}", shown(line)))));
-    }
-    for line in &section.added {
-        text.push_str(&format!(
-            "  {}\n",
-            style.good(&format!("+ {}", shown(line)))
-        ));
-    }
-    for line in section.diff.lines() {
-        let line = shown(line);
-        let line = match line.as_bytes().first() {
-            Some(b'-') => style.bad(&line),
-            Some(b'+') => style.good(&line),
-            Some(b'@') => style.dim(&line),
-            _ => line.into_owned(),
-        };
-        text.push_str(&format!("  {line}\n"));
+    let marked = |mark: &str, lines: &[String]| -> Vec<String> {
+        lines.iter().map(|line| format!("{mark} {line}")).collect()
+    };
+    let lines = section.diff.lines().map(str::to_owned);
+    let lines = marked("-", &section.removed)
+        .into_iter()
+        .chain(marked("+", &section.added))
+        .chain(lines);
+    for line in lines {
+        let line = shown(&line);
+        let mark = line.as_bytes().first().copied();
+        for part in style.page(&format!("  {line}")).lines() {
+            text.push_str(&match mark {
+                Some(b'-') => style.bad(part),
+                Some(b'+') => style.good(part),
+                Some(b'@') => style.dim(part),
+                _ => part.to_owned(),
+            });
+            text.push('\n');
+        }
     }
     text
 }
@@ -173,7 +234,7 @@ fn pieces(file: &Path) -> anyhow::Result<Pieces> {
         }
         add_artifact(&mut pieces, artifact)?;
     }
-    add_kernel_sources(&mut pieces, file);
+    add_code(&mut pieces, file);
     Ok(pieces)
 }
 
@@ -273,11 +334,16 @@ fn add_executable(pieces: &mut Pieces, executable: &Executable) -> anyhow::Resul
     Ok(())
 }
 
-/// Device code that is text, kernel by kernel; binary code by its size.
-fn add_kernel_sources(pieces: &mut Pieces, file: &Path) {
+/// Functions of the host part, and device code: text kernel by kernel, binary code by
+/// its size.
+fn add_code(pieces: &mut Pieces, file: &Path) {
     source::visit(&Place::file(file), &mut |event| {
         let Event::File(file) = event else { return };
         for parsed in container::parse(file.bytes).unwrap_or_default() {
+            if let Some(code) = host_code(&parsed) {
+                let all = pieces.code.entry(parsed.binary.architecture);
+                all.or_default().extend(code);
+            }
             for library in locate::find(&parsed) {
                 let region = parsed
                     .regions

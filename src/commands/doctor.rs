@@ -16,6 +16,7 @@ use artcheck_inspect::runtime::load_set::LoadSet;
 use artcheck_inspect::scan::{ScanOptions, scan};
 use serde_json::{Value, json};
 
+use super::terminal::Terminal;
 use crate::args::{DoctorArgs, PlainFormat};
 use crate::exit::Status;
 use crate::installed;
@@ -37,14 +38,16 @@ const VARIABLES: [&str; 11] = [
     "TVM_HOME",
     "MLC_LLM_HOME",
 ];
-/// Plain, and as wide as the code block of an issue.
-const STYLE: Style = Style {
-    color: false,
-    width: Some(100),
-};
+/// As wide as the code block of an issue, where there is no terminal.
+const WIDTH: usize = 100;
 
 /// Looks and prints.
-pub fn run(args: &DoctorArgs) -> anyhow::Result<Status> {
+pub fn run(args: &DoctorArgs, terminal: Terminal) -> anyhow::Result<Status> {
+    // Plain: it is pasted.
+    let style = Style {
+        color: false,
+        width: terminal.style.width.or(Some(WIDTH)),
+    };
     let redact = Redaction::of_this_machine();
     let parts = installed::parts();
     let mut places = places(parts.paths);
@@ -62,7 +65,7 @@ pub fn run(args: &DoctorArgs) -> anyhow::Result<Status> {
     let result = scan(&options, &()).context("the thread pool does not start")?;
     let report = Report::of(&result, &std::env::current_dir()?);
     let text = match args.format {
-        PlainFormat::Human => redact.text(&page(&report, &places, &result.load_sets)),
+        PlainFormat::Human => redact.text(&page(&report, &places, &result.load_sets, style)),
         PlainFormat::Json => {
             let report: Value = serde_json::to_value(&report)?;
             let document = json!({
@@ -89,7 +92,7 @@ pub fn run(args: &DoctorArgs) -> anyhow::Result<Status> {
     })
 }
 
-fn page(report: &Report, places: &[PathBuf], sets: &[LoadSet]) -> String {
+fn page(report: &Report, places: &[PathBuf], sets: &[LoadSet], style: Style) -> String {
     let mut out = format!("artcheck {} on {}\n", env!("CARGO_PKG_VERSION"), system());
     for (name, value) in variables() {
         let _ = writeln!(out, "  {name}={value}");
@@ -114,8 +117,9 @@ fn page(report: &Report, places: &[PathBuf], sets: &[LoadSet]) -> String {
             let _ = writeln!(out, "  tvm-ffi in use: {version}, {library}{by}");
         }
     }
+    let mut out = style.page(&out);
     out.push('\n');
-    out.push_str(&human::render(report, STYLE, false));
+    out.push_str(&human::render(report, style, false));
     out
 }
 

@@ -12,14 +12,15 @@ use artcheck_inspect::source::Place;
 use artcheck_inspect::vm::{ConstantValue, Executable, disassemble, stats};
 use serde_json::json;
 
-use super::terminal;
+use super::terminal::{self, Terminal};
 use crate::args::{DumpArgs, PlainFormat};
 use crate::exit::Status;
+use crate::report::phrases::counted;
 use crate::report::shown::Show as _;
 use crate::report::summary;
 
 /// Prints what was asked for.
-pub fn run(args: &DumpArgs) -> anyhow::Result<Status> {
+pub fn run(args: &DumpArgs, terminal: Terminal) -> anyhow::Result<Status> {
     let file = Place::file(&args.file);
     let metadata = args.file.metadata().with_context(|| file.to_string())?;
     if metadata.is_dir() {
@@ -42,7 +43,10 @@ pub fn run(args: &DumpArgs) -> anyhow::Result<Status> {
         symbols(&artifacts, args.format)?
     } else {
         match args.format {
-            PlainFormat::Human => artifacts.iter().map(page).collect(),
+            PlainFormat::Human => {
+                let pages: String = artifacts.iter().map(page).collect();
+                terminal.style.page(&pages)
+            }
             PlainFormat::Json => {
                 json_text(&json!({ "schema": "artcheck/dump-v1", "artifacts": artifacts }))?
             }
@@ -257,12 +261,15 @@ fn library_page(out: &mut String, library: &ModelLibrary, blob: &Blob) {
         {
             let _ = writeln!(
                 out,
-                "    {}({})  instructions {}..{}, {} registers",
+                "    {}({})  instructions {}..{}, {}",
                 shown(&function.name),
                 shown(&function.parameters.join(", ")),
                 function.instructions.start,
                 function.instructions.end,
-                function.registers
+                counted(
+                    usize::try_from(function.registers).unwrap_or(usize::MAX),
+                    "register"
+                )
             );
         }
     }

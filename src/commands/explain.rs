@@ -27,6 +27,9 @@ pub fn run(args: &ExplainArgs, terminal: Terminal) -> anyhow::Result<Status> {
         std::io::stdout().write_all(page.as_bytes())?;
         return Ok(Status::Clean);
     }
+    if text.trim().is_empty() {
+        bail!("there is no text to explain: paste an error, or name a rule (`artcheck rules`)");
+    }
     let hits = explain::explain(&text);
     if hits.is_empty() {
         bail!(unknown(text.trim()));

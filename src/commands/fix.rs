@@ -64,7 +64,8 @@ pub fn run(args: &FixArgs, terminal: Terminal) -> anyhow::Result<Status> {
     if args.apply {
         fix::share_shim(&mut plans);
     }
-    show(&plans, args.change.format, terminal.style)?;
+    let style = terminal.style;
+    show(&plans, args.change.format, style)?;
     if args.apply {
         refuse_early(&plans, args, &runtime_paths)?;
     } else if args.change.format == PlainFormat::Human
@@ -76,13 +77,13 @@ pub fn run(args: &FixArgs, terminal: Terminal) -> anyhow::Result<Status> {
     }
     let result = match args.apply {
         true => {
-            let (repaired, failed) = carry_out_all(&plans, args, &runtime_paths);
+            let (repaired, failed) = carry_out_all(&plans, args, &runtime_paths, style);
             let proved = match args.prove {
-                true => prove_all(&repaired, &runtime_paths, args),
+                true => prove_all(&repaired, &runtime_paths, args, style),
                 false => Ok(Status::Clean),
             };
             let judged = proved.and_then(|proved| {
-                Ok(match judge(repaired, options, args)? {
+                Ok(match judge(repaired, options, args, style)? {
                     Status::Clean => proved,
                     Status::Unknown if proved == Status::Findings => proved,
                     judged => judged,
@@ -148,6 +149,7 @@ fn prove_all(
     repaired: &Repaired,
     runtime_paths: &[PathBuf],
     args: &FixArgs,
+    style: Style,
 ) -> anyhow::Result<Status> {
     let mut shims = args.with.clone();
     shims.extend(repaired.shims.iter().cloned());
@@ -167,21 +169,26 @@ fn prove_all(
                 (false, _, true) => "what could be called ran",
                 (false, _, false) => "every function ran",
             };
-            writeln!(
-                out,
-                "proof: {}: {all}",
+            let mut text = format!(
+                "proof: {}: {all}\n",
                 shown_lines(&file.display().to_string())
-            )?;
+            );
             for line in &tried.lines {
-                writeln!(out, "  {}", shown_lines(line))?;
+                text.push_str(&format!("  {}\n", shown_lines(line)));
             }
+            write!(out, "{}", style.page(&text))?;
         }
     }
     Ok(status)
 }
 
 /// Looks at the result as at any library: with the shims, on the runtime, by all rules.
-fn judge(repaired: Repaired, before: ScanOptions, args: &FixArgs) -> anyhow::Result<Status> {
+fn judge(
+    repaired: Repaired,
+    before: ScanOptions,
+    args: &FixArgs,
+    style: Style,
+) -> anyhow::Result<Status> {
     if repaired.files.is_empty() {
         return Ok(Status::Clean);
     }
@@ -201,11 +208,11 @@ fn judge(repaired: Repaired, before: ScanOptions, args: &FixArgs) -> anyhow::Res
         let mut out = std::io::stdout().lock();
         for finding in &left {
             let text = format!("still breaks: {}: {}", finding.rule, finding.message);
-            writeln!(out, "{}", shown_lines(&text))?;
+            write!(out, "{}", style.page(&shown_lines(&text)))?;
         }
         for undecided in &unknown {
             let text = format!("still undecided: {}: {}", undecided.rule, undecided.why);
-            writeln!(out, "{}", shown_lines(&text))?;
+            write!(out, "{}", style.page(&shown_lines(&text)))?;
         }
     }
     Ok(match (left.is_empty(), unknown.is_empty()) {
@@ -337,17 +344,21 @@ fn refuse_early(
     Ok(())
 }
 
-/// Carries every plan out that can be; why others could not.
+/// Carries every plan out that can be, and says what was written; why others could not.
 fn carry_out_all(
     plans: &[FixPlan],
     args: &FixArgs,
     runtime_paths: &[PathBuf],
+    style: Style,
 ) -> (Repaired, Vec<anyhow::Error>) {
     let mut repaired = Repaired::default();
-    let carried = plans
-        .iter()
-        .map(|plan| carry_out(plan, args, runtime_paths, &mut repaired));
-    let failed = carried.filter_map(Result::err).collect();
+    let mut failed = Vec::new();
+    for plan in plans {
+        match carry_out(plan, args, runtime_paths, &mut repaired) {
+            Ok(text) => print!("{}", style.page(&text)),
+            Err(error) => failed.push(error),
+        }
+    }
     (repaired, failed)
 }
 
@@ -356,12 +367,12 @@ fn carry_out(
     args: &FixArgs,
     runtime_paths: &[PathBuf],
     repaired: &mut Repaired,
-) -> anyhow::Result<()> {
+) -> anyhow::Result<String> {
     if plan.is_empty() {
         if args.prove {
             repaired.files.push(plan.artifact.clone());
         }
-        return Ok(());
+        return Ok(String::new());
     }
     let fixed = fix::apply(
         plan,
@@ -383,14 +394,11 @@ fn carry_out(
     let shim = fixed.shim.iter().map(|shim| shim.library.clone());
     repaired.shims.extend(shim);
     if args.change.format == PlainFormat::Json {
-        return Ok(());
+        return Ok(String::new());
     }
-    let mut out = std::io::stdout().lock();
-    if let Some(applied) = &fixed.in_place {
-        wrote(&mut out, applied)?;
-    }
+    let mut text = fixed.in_place.as_ref().map_or_else(String::new, wrote);
     if let Some(shim) = fixed.shim {
-        writeln!(out, "{}", shim.summary.trim_end())?;
+        text.push_str(&format!("{}\n", shim.summary.trim_end()));
     }
-    Ok(())
+    Ok(text)
 }

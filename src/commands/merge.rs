@@ -57,6 +57,7 @@ fn matrices(
         args.report.format,
         &args.report.output,
         terminal.quiet,
+        terminal.style,
     )?;
     Ok(report::verify::status(&report))
 }

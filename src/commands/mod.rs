@@ -38,6 +38,11 @@ use crate::exit::Status;
 use crate::runtimes;
 use terminal::Terminal;
 
+/// How what goes to standard error is set.
+pub fn error_style() -> crate::report::style::Style {
+    terminal::error_style()
+}
+
 /// Runs the command that was asked for.
 pub fn run(args: Args) -> anyhow::Result<Status> {
     let terminal = Terminal::of(&args);
@@ -47,12 +52,12 @@ pub fn run(args: Args) -> anyhow::Result<Status> {
     match args.command {
         Command::Scan(scan) => scan::run(&scan, terminal),
         Command::Matrix(scan) => matrix::run(&scan, terminal),
-        Command::Dump(dump) => dump::run(&dump),
+        Command::Dump(dump) => dump::run(&dump, terminal),
         Command::Runtime(runtime) => runtime::run(&runtime, terminal),
         Command::Explain(explain) => explain::run(&explain, terminal),
         Command::Rules(rules) => rules::run(&rules, terminal),
-        Command::Patch { command } => patch::run(&command),
-        Command::Unpatch(unpatch) => unpatch::run(&unpatch),
+        Command::Patch { command } => patch::run(&command, terminal.style),
+        Command::Unpatch(unpatch) => unpatch::run(&unpatch, terminal.style),
         Command::Fix(fix) => fix::run(&fix, terminal),
         #[cfg(not(target_family = "wasm"))]
         Command::Verify(verify) => verify::run(&verify, terminal),
@@ -62,7 +67,7 @@ pub fn run(args: Args) -> anyhow::Result<Status> {
         Command::Init(init) => init::run(&init),
         Command::Merge(merge) => merge::run(&merge, terminal),
         Command::Diff(diff) => diff::run(&diff, terminal),
-        Command::Doctor(doctor) => doctor::run(&doctor),
+        Command::Doctor(doctor) => doctor::run(&doctor, terminal),
         #[cfg(not(target_family = "wasm"))]
         Command::Completions(completions) => completions::run(&completions),
         #[cfg(not(target_family = "wasm"))]

@@ -13,9 +13,10 @@ use artcheck_inspect::module::metadata::{self, Extent};
 use artcheck_inspect::scan;
 use artcheck_inspect::vm::entry::{Dim, Entry, Parameter, entries};
 use artcheck_inspect::vm::kv_cache::kv_caches;
+use artcheck_inspect::vm::states::{StateKind, States, states};
 use artcheck_inspect::vm::value::Value;
 use artcheck_inspect::vm::{DataType, Executable};
-use artcheck_verify::{Call, ChildCommand, Given, Proof, Trial, prove};
+use artcheck_verify::{Call, ChildCommand, Given, Proof, State, Trial, prove};
 
 use super::tried::Tried;
 
@@ -118,21 +119,20 @@ fn plan(artifact: &Artifact) -> Option<Plan> {
     let library = artifact.libraries.iter().find(|it| it.prefix.is_none())?;
     let (_, executable) = library.blob.as_ref().ok()?.executables().next()?;
     let sizes = config_sizes(executable);
-    let makers = state_makers(executable);
+    let states = states(executable);
     let weights = weights(executable);
     let (mut calls, mut left) = (Vec::new(), Vec::new());
     for mut entry in entries(executable) {
         for parameter in &mut entry.parameters {
             describe(parameter, &weights);
         }
-        let makes_state = makers.contains(&entry.name);
-        match call(&entry, makes_state, makers.len() == 1, &sizes) {
+        match call(&entry, &states, &sizes) {
             Ok(call) => calls.push(call),
             Err(why) => left.push((entry.name.to_owned(), why)),
         }
     }
-    // The state first, for those that take it.
-    calls.sort_by_key(|call| !call.makes_state);
+    // States first, for those that take them.
+    calls.sort_by_key(|call| call.makes.is_none());
     for function in &library.vm_tir_functions {
         left.push((
             function.clone(),
@@ -183,16 +183,6 @@ fn describe(parameter: &mut Parameter, weights: &[Parameter]) {
     }
 }
 
-/// The functions that make a state out of nothing but sizes.
-fn state_makers(executable: &Executable) -> Vec<&str> {
-    let caches = kv_caches(executable);
-    let functions = caches.iter().map(|cache| cache.function);
-    let names = functions.filter_map(|function| executable.functions.get(function));
-    let mut names: Vec<&str> = names.map(|function| function.name.as_str()).collect();
-    names.dedup();
-    names
-}
-
 /// Numbers for slots of the shape heap that a cache's config is made of, by function
 /// and slot.
 fn config_sizes(executable: &Executable) -> HashMap<(&str, i64), i64> {
@@ -211,10 +201,16 @@ fn config_sizes(executable: &Executable) -> HashMap<(&str, i64), i64> {
     sizes
 }
 
+fn state(kind: StateKind) -> State {
+    match kind {
+        StateKind::Cache => State::Cache,
+        StateKind::Recurrent => State::Recurrent,
+    }
+}
+
 fn call(
     entry: &Entry<'_>,
-    makes_state: bool,
-    has_state: bool,
+    states: &States,
     sizes: &HashMap<(&str, i64), i64>,
 ) -> Result<Call, &'static str> {
     let size = |dim: &Dim| match dim {
@@ -224,19 +220,21 @@ fn call(
     };
     let mut room = MOST_BYTES;
     let mut arguments = Vec::new();
-    for parameter in &entry.parameters {
-        arguments.push(match parameter {
-            Parameter::Unchecked if has_state && !makes_state => Given::State,
-            other => given(other, &size, &mut room)?,
+    for (position, parameter) in entry.parameters.iter().enumerate() {
+        let taken = states.takers.get(&(entry.function, position));
+        arguments.push(match (parameter, taken) {
+            (Parameter::Unchecked, Some(kind)) => match states.makers.values().any(|it| it == kind)
+            {
+                true => Given::State(state(*kind)),
+                false => return Err("it takes a state that no function of the library makes"),
+            },
+            (other, _) => given(other, &size, &mut room)?,
         });
-    }
-    if arguments.iter().filter(|it| **it == Given::State).count() > 1 {
-        return Err("it takes several values that no check describes");
     }
     Ok(Call {
         function: entry.name.to_owned(),
         arguments,
-        makes_state,
+        makes: states.makers.get(&entry.function).map(|kind| state(*kind)),
     })
 }
 

@@ -43,7 +43,7 @@ impl Terminal {
                             && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
                     }
                 },
-                width: width(),
+                width: width(&console::Term::stdout()),
             },
             progress: !args.quiet && std::io::stderr().is_terminal(),
             quiet: args.quiet,
@@ -51,13 +51,21 @@ impl Terminal {
     }
 }
 
+/// Plain, as wide as the terminal that errors go to.
+pub fn error_style() -> Style {
+    Style {
+        color: false,
+        width: width(&console::Term::stderr()),
+    }
+}
+
 /// Columns of the terminal, or COLUMNS: a test or a log viewer may set it.
-fn width() -> Option<usize> {
+fn width(terminal: &console::Term) -> Option<usize> {
     let set = std::env::var("COLUMNS")
         .ok()
         .and_then(|text| text.parse().ok());
     set.or_else(|| {
-        let (_, columns) = console::Term::stdout().size_checked()?;
+        let (_, columns) = terminal.size_checked()?;
         Some(usize::from(columns))
     })
     .filter(|columns| *columns > 0)

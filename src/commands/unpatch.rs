@@ -7,17 +7,19 @@ use artcheck_patch::inplace;
 
 use crate::args::UnpatchArgs;
 use crate::exit::Status;
+use crate::report::style::Style;
 
 /// Restores one file from its receipt.
-pub fn run(args: &UnpatchArgs) -> anyhow::Result<Status> {
+pub fn run(args: &UnpatchArgs, style: Style) -> anyhow::Result<Status> {
     let applied = inplace::unpatch(&args.file, args.break_hard_link)?;
     let mut out = std::io::stdout().lock();
     let file = applied.file.to_string_lossy();
     let file = shown(&file);
     let before = "as it was before the first patch";
-    match applied.written {
-        true => writeln!(out, "restored {file} {before}; its receipt is removed")?,
-        false => writeln!(out, "{file} is {before} already; its receipt is removed")?,
-    }
+    let text = match applied.written {
+        true => format!("restored {file} {before}; its receipt is removed"),
+        false => format!("{file} is {before} already; its receipt is removed"),
+    };
+    write!(out, "{}", style.page(&text))?;
     Ok(Status::Clean)
 }

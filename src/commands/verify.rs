@@ -72,7 +72,13 @@ pub fn run(args: &VerifyArgs, terminal: Terminal) -> anyhow::Result<Status> {
             return Ok(Status::Clean);
         }
     }
-    report::write(&result, args.format, &args.output, terminal.quiet)?;
+    report::write(
+        &result,
+        args.format,
+        &args.output,
+        terminal.quiet,
+        terminal.style,
+    )?;
     if args.mission.is_some() && args.format == Format::Human {
         println!("\n{}", verify_mission::table(&result, &left));
     }

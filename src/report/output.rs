@@ -67,6 +67,10 @@ impl Output {
             Some("xml") => Format::Junit,
             Some("md" | "markdown") => Format::Markdown,
             Some("html" | "htm") => Format::Html,
+            Some("pdf") if self.format.is_none() => bail!(
+                "no report is a PDF: print {html} from a browser, after --output {html}",
+                html = self.file.with_extension("html").display()
+            ),
             _ => return Ok(self.format.unwrap_or(chosen)),
         };
         match self.format {

@@ -111,13 +111,19 @@ impl Style {
             });
             let at = match value {
                 0 => indent + 2,
-                value if indent + value <= WIDEST_LABEL => indent + value,
+                value if indent + value <= self.widest_label() => indent + value,
                 _ => indent + 4,
             };
             let (first, rest) = line.split_at(if at == indent + value { at } else { indent });
             out.push_str(&self.paragraph(first, at, rest));
         }
         out
+    }
+
+    /// Where a value may begin at most, so that there is room for it.
+    fn widest_label(self) -> usize {
+        let room = self.width.unwrap_or(usize::MAX).saturating_sub(NARROWEST);
+        room.min(WIDEST_LABEL)
     }
 
     /// A command from column `at` on. Where it is too long it goes on in the next

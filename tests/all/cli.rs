@@ -287,6 +287,12 @@ fn the_suffix_of_a_report_says_its_format() {
     let log: Value = serde_json::from_slice(&std::fs::read(&file).expect("written")).expect("JSON");
     assert_eq!(log["version"], "2.1.0");
     assert_eq!(status(["scan", HEALTHY, "--format", "json", "-o", name]), 2);
+    // What is not written is not written under that name.
+    let pdf = folder.path().join("report.pdf");
+    let output = run(["scan", HEALTHY, "-o", pdf.to_str().expect("UTF-8")]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("no report is a PDF"));
+    assert!(!pdf.exists());
 }
 
 #[test]

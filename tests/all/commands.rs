@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
-use crate::support::{self, root};
+use crate::support::{self, make, root};
 use serde_json::Value;
 
 fn artcheck(folder: &Path, args: &[&str]) -> Output {
@@ -86,6 +86,44 @@ fn diff_names_what_changed_and_only_that() {
         text.contains("\n-") && text.contains("\n+") && text.contains("thread"),
         "{text}"
     );
+}
+
+#[test]
+fn diff_names_the_functions_whose_machine_code_differs() {
+    let folder = make::folder();
+    // The middle one calls another library and reads a text, both at other distances.
+    let source = |first: &str, last: &str| {
+        format!(
+            "int printf(const char *, ...);\n\
+             int __tvm_ffi_first(int x) {{ {first} }}\n\
+             int __tvm_ffi_middle(int x) {{ return printf(\"%d and more\\n\", x) + 2; }}\n\
+             int __tvm_ffi_last(int x) {{ {last} }}\n"
+        )
+    };
+    let library = |name: &str, first: &str, last: &str| {
+        make::library(folder.path(), name, &source(first, last), &["-O1"])
+    };
+    let long = "for (int i = 1; i < x; i++) printf(\"a longer text %d\", x *= i); return x;";
+    let before = library("before", "return x + 1;", "return x * 3;");
+    let after = library("after", long, "return x * 5;");
+    let compared = |one: &Path, other: &Path| {
+        let paths = [one, other].map(|path| path.to_str().expect("UTF-8"));
+        let args = ["diff", paths[0], paths[1], "--format", "json"];
+        let output = artcheck(root(), &args);
+        serde_json::from_slice::<Value>(&output.stdout).expect("JSON")
+    };
+    let diff = compared(&before, &after);
+    assert_eq!(diff["machine_code"]["is"], "compared", "{diff}");
+    let sections = diff["sections"].as_array().expect("a list");
+    let code = sections.iter().find(|it| it["section"] == "machine code");
+    let code = code.unwrap_or_else(|| panic!("{diff}")).to_string();
+    assert!(code.contains("__tvm_ffi_first: "), "{code}");
+    assert!(code.contains("__tvm_ffi_last: "), "{code}");
+    assert!(!code.contains("__tvm_ffi_middle"), "{code}");
+    // What is no linked ELF library is not compared, and that is said.
+    let wasm = root().join("corpus/artifacts/tvm-0.27/embedding-webgpu.wasm");
+    let diff = compared(&wasm, &wasm);
+    assert_eq!(diff["machine_code"]["is"], "not-compared", "{diff}");
 }
 
 #[test]

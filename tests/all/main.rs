@@ -34,11 +34,14 @@ mod installations;
 #[cfg(target_os = "linux")]
 mod integrations;
 mod layers;
+mod limits;
 #[cfg(unix)]
 mod link_sets;
 mod load_order;
 mod load_sets;
 mod machine;
+#[cfg(all(feature = "macho-host", target_os = "linux"))]
+mod macos_stack;
 mod many_files;
 mod metadata_rules;
 mod metal_sim;
@@ -59,6 +62,7 @@ mod reports;
 mod requirements;
 mod shown;
 mod silent_changes;
+mod systems;
 mod terminal;
 #[cfg(target_os = "linux")]
 mod truth_table;

@@ -428,6 +428,59 @@ fn a_repair_is_proved_by_running_it() {
     assert!(text.contains("called: batch_prefill: array"), "{text}");
 }
 
+/// States of both kinds, and none: every function that a library has is called.
+#[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
+fn libraries_of_every_kind_of_state_are_proved() {
+    for (kind, release, calls) in [
+        (
+            "hybrid",
+            "0.25",
+            &[
+                "create_rnn_state",
+                "create_tir_paged_kv_cache",
+                "batch_decode",
+            ][..],
+        ),
+        (
+            "hybrid",
+            "0.26",
+            &[
+                "create_rnn_state",
+                "create_tir_paged_kv_cache",
+                "batch_prefill",
+            ],
+        ),
+        (
+            "recurrent",
+            "0.27",
+            &["create_rnn_state", "batch_prefill", "batch_decode"],
+        ),
+        ("embedding", "0.27", &["prefill"]),
+    ] {
+        let folder = tempfile::tempdir().expect("a folder");
+        let from = format!("corpus/artifacts/tvm-{release}/{kind}-cpu-x86_64.so");
+        let file = folder.path().join("model.so");
+        std::fs::copy(root().join(&from), &file).expect("copied");
+        let (told, status) = text(
+            artcheck()
+                .arg("fix")
+                .arg(&file)
+                .arg("--runtime")
+                .arg(venv(&format!("tvm-{release}")))
+                .args(["--apply", "--in-place", "--prove"]),
+        );
+        assert_eq!(status, 0, "{from}: {told}");
+        assert!(told.contains("every function ran"), "{from}: {told}");
+        for call in calls {
+            assert!(
+                told.contains(&format!("called: {call}: ")),
+                "{from}: {told}"
+            );
+        }
+    }
+}
+
 #[test]
 #[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn what_does_not_run_is_not_proved() {

@@ -406,6 +406,38 @@ document.body.append(out);</script></body>";
     assert!(number("right") <= number("paper"), "{result}");
 }
 
+/// A hundred files and three releases are a report to hold in the hand.
+#[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
+fn the_corpus_prints_on_fewer_than_ten_sheets() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let page = folder.path().join("corpus.html");
+    let output = artcheck()
+        .args(["scan", "corpus", "-q", "--runtime", "0.27,0.26,0.25", "-o"])
+        .arg(&page)
+        .output()
+        .expect("artcheck starts");
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    let sheets = folder.path().join("corpus.pdf");
+    let status = Command::new("chromium")
+        .args(["--headless", "--no-sandbox", "--disable-gpu"])
+        .args(["--disable-dev-shm-usage", "--no-pdf-header-footer"])
+        .arg(format!(
+            "--user-data-dir={}",
+            folder.path().join("profile").display()
+        ))
+        .arg(format!("--print-to-pdf={}", sheets.display()))
+        .arg(format!("file://{}", page.display()))
+        .output()
+        .expect("chromium starts (bash tests/run installs it)")
+        .status;
+    assert!(status.success());
+    let sheets = std::fs::read(sheets).expect("a PDF");
+    let text = String::from_utf8_lossy(&sheets);
+    let sheets = text.matches("/Type /Page\n").count();
+    assert!((1..10).contains(&sheets), "{sheets}");
+}
+
 /// Loads a page; what its probe wrote. A console message fails the test.
 fn in_chromium(page: &Path, scheme: &str, width: u32) -> Value {
     let profile = tempfile::tempdir().expect("a temporary folder");

@@ -60,6 +60,53 @@ fn lines_end_between_words_at_every_width() {
     }
 }
 
+const TAGGED: &str = "corpus/artifacts/synthetic/dense-ext-0.26-tir-tag-cpu-x86_64.so";
+
+/// What other commands print wraps as a scan does. A word is never divided, nor a command
+/// behind `$`, which is there to be pasted.
+#[test]
+fn what_other_commands_print_wraps_too() {
+    let newer = "corpus/artifacts/tvm-0.27/dense-cpu-x86_64.so";
+    for args in [
+        &["doctor", "corpus/artifacts/tvm-0.25"][..],
+        &["dump", TAGGED],
+        &["diff", TAGGED, newer],
+        &["runtime", "tvm-0.27"],
+        &["fix", TAGGED, "--runtime", "tvm-0.27"],
+        &["patch", "retag", TAGGED, "--to", "tirx"],
+    ] {
+        let words =
+            |text: &str| -> Vec<String> { text.split_whitespace().map(str::to_owned).collect() };
+        let wide = words(&output(100_000, "never", args));
+        assert!(!wide.is_empty(), "{args:?}");
+        for columns in [60, 80, 120, 200] {
+            let text = output(columns, "never", args);
+            assert_eq!(words(&text), wide, "{args:?} in {columns} columns");
+            for line in text.lines().filter(|line| line.chars().count() > columns) {
+                let body = line.trim_start();
+                let is_whole = body.starts_with("$ ") || !body.contains(' ');
+                assert!(is_whole, "{args:?} in {columns} columns: {line}");
+            }
+        }
+    }
+}
+
+/// Errors too: they are the longest sentences of all.
+#[test]
+fn errors_wrap() {
+    let output = artcheck()
+        .args(["scan", TAGGED, "--runtime", "0.27.9"])
+        .env("COLUMNS", "60")
+        .output()
+        .expect("artcheck starts");
+    let text = String::from_utf8(output.stderr).expect("text");
+    assert!(text.lines().count() > 3, "{text}");
+    assert!(
+        text.lines().all(|line| line.chars().count() <= 60),
+        "{text}"
+    );
+}
+
 #[test]
 fn twelve_releases_fit_eighty_columns() {
     let text = output(80, "never", &MATRIX);

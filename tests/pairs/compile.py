@@ -1,12 +1,16 @@
-"""Builds one kind with the TVM of the running interpreter.
+"""Builds kinds with the TVM of the running interpreter.
 
-    python compile.py KIND FOLDER
+    python compile.py FOLDER KIND...
 
-writes FOLDER/library.so (or `library.vm`, a bare executable) and FOLDER/calls.json.
-A system library is the objects, linked into a shared library as an application would.
+writes FOLDER/KIND/library.so (or `library.vm`, a bare executable) and FOLDER/KIND/calls.json,
+and prints why a kind could not be built, one JSON line each. Every kind is built in a
+process forked from this one. A system library is the objects, linked into a shared library
+as an application would.
 """
 
 import json
+import os
+import signal
 import subprocess
 import sys
 import tarfile
@@ -24,9 +28,33 @@ HOST = {"kind": "llvm", "mtriple": "x86_64-unknown-linux-gnu", "mcpu": "x86-64-v
         "opt-level": 1}
 
 
+SECONDS = 300  # for one kind
+
+
 def main():
-    name, folder = sys.argv[1:]
-    folder = Path(folder)
+    folder, *names = sys.argv[1:]
+    for name in names:
+        reading, writing = os.pipe()
+        child = os.fork()
+        if child == 0:
+            signal.alarm(SECONDS)
+            try:
+                build(name, Path(folder) / name)
+            except Exception as error:  # noqa: BLE001 - the compiler's refusal is the result
+                words = str(error).strip().splitlines() or [""]
+                os.write(writing, f"{type(error).__name__}: {words[-1]}"[:200].encode())
+                os._exit(1)
+            os._exit(0)
+        os.close(writing)
+        with os.fdopen(reading, errors="replace") as said:
+            words = said.read()
+        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        if status:
+            words = words or f"it ends with {status}"
+            print(json.dumps({"kind": name, "failure": words}), flush=True)
+
+
+def build(name, folder):
     folder.mkdir(parents=True, exist_ok=True)
     target = tvm.target.Target(HOST)
     with target:

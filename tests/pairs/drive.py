@@ -2,7 +2,7 @@
 
     python drive.py FOLDER
 
-One JSON line per stage (load, init) and call, flushed at once, so that a crash shows
+Only the runtime is loaded, as an application would load it, not the compiler. One JSON line per stage (load, init) and call, flushed at once, so that a crash shows
 the last one: {"ok": true, "value": ...} or {"ok": false, "error": ...}.
 """
 
@@ -13,10 +13,12 @@ from pathlib import Path
 
 import ml_dtypes  # noqa: F401 - gives NumPy the small floats
 import numpy as np
-import tvm
 import tvm_ffi
-from tvm import relax
 
+sys.path.append(str(Path(__file__).resolve().parents[1] / "differential"))
+import world  # noqa: E402
+
+CPU, POOLED = 1, 2
 SMALL = {"bfloat16": ml_dtypes.bfloat16, "float8_e4m3fn": ml_dtypes.float8_e4m3fn,
          "float8_e5m2": ml_dtypes.float8_e5m2, "int4": ml_dtypes.int4}
 
@@ -40,8 +42,8 @@ def plain(value):
     """A result as JSON: tensors as type, shape and numbers, rounded."""
     if isinstance(value, (tuple, list)) or type(value).__name__ in ("Array", "ShapeTuple", "Shape"):
         return [plain(item) for item in value]
-    if hasattr(value, "numpy"):
-        array = value.numpy()
+    if isinstance(value, tvm_ffi.Tensor):
+        array = numpy_of(value)
         numbers = array.astype("float64").reshape(-1)
         return [str(value.dtype), [int(d) for d in array.shape],
                 [round(float(n), 4) for n in numbers[:256]]]
@@ -50,10 +52,33 @@ def plain(value):
     return type(value).__name__
 
 
+def numpy_of(tensor):
+    """What a tensor holds, copied."""
+    dtype = str(tensor.dtype)
+    array = np.empty([int(size) for size in tensor.shape], SMALL.get(dtype, dtype))
+    copy = tvm_ffi.get_global_func("runtime.TVMTensorCopyToBytes")
+    copy(tensor, ctypes.c_void_p(array.ctypes.data), array.nbytes)
+    return array
+
+
+def tensor_of(array):
+    array = np.asarray(array, order="C")
+    make = tvm_ffi.get_global_func("runtime.TVMTensorAllocWithScope")
+    made = make(tvm_ffi.Shape(array.shape), tvm_ffi.dtype(array.dtype.name),
+                tvm_ffi.device("cpu", 0), None)
+    fill(made, array)
+    return made
+
+
+def fill(tensor, array):
+    array = np.asarray(array, order="C")
+    copy = tvm_ffi.get_global_func("runtime.TVMTensorCopyFromBytes")
+    copy(tensor, ctypes.c_void_p(array.ctypes.data), array.nbytes)
+
+
 class Driver:
     def __init__(self, machine):
         self.machine, self.kept = machine, {}
-        self.device = tvm.cpu()
 
     def tensor(self, dtype, shape, seed, low, high):
         random = np.random.default_rng(seed)
@@ -63,10 +88,7 @@ class Driver:
             array = random.integers(low, high, shape).astype(SMALL.get(dtype, dtype))
         else:
             array = random.standard_normal(shape).astype(SMALL.get(dtype, dtype))
-        return self.device_tensor(array)
-
-    def device_tensor(self, array):
-        return tvm.runtime.tensor(np.asarray(array, order="C"), self.device)
+        return tensor_of(array)
 
     def argument(self, spec):
         if not isinstance(spec, list):
@@ -75,9 +97,9 @@ class Driver:
         if kind == "tensor":
             return self.tensor(*rest)
         if kind == "array":
-            return self.device_tensor(np.array(rest[1], rest[0]))
+            return tensor_of(np.array(rest[1], rest[0]))
         if kind == "shape":
-            return tvm.runtime.ShapeTuple(rest[0])
+            return tvm_ffi.Shape(rest[0])
         if kind == "tuple":
             return [self.argument(item) for item in rest]
         if kind == "kept":
@@ -87,7 +109,7 @@ class Driver:
     def builtin(self, name):
         names = {"commit": "attention_kv_cache_commit_accepted_token_tree_nodes",
                  "window": "attention_kv_cache_enable_sliding_window_for_seq"}
-        return tvm.get_global_func(f"vm.builtin.{names.get(name, 'kv_state_' + name)}")
+        return tvm_ffi.get_global_func(f"vm.builtin.{names.get(name, 'kv_state_' + name)}")
 
     def call(self, op):
         result = self.machine[op["call"]](*(self.argument(a) for a in op["arguments"]))
@@ -96,12 +118,12 @@ class Driver:
         return result
 
     def make(self, op):
-        shapes = (tvm.runtime.ShapeTuple([size]) for size in op["sizes"])
+        shapes = (tvm_ffi.Shape([size]) for size in op["sizes"])
         self.kept["cache"] = self.machine[op["make"]](*shapes)
         self.builtin("clear")(self.kept["cache"])
 
     def state(self, op):
-        arguments = [tvm.runtime.ShapeTuple(a) if isinstance(a, list) else a
+        arguments = [tvm_ffi.Shape(a) if isinstance(a, list) else a
                      for a in op["arguments"]]
         self.builtin(op["builtin"])(self.kept["cache"], *arguments)
 
@@ -109,7 +131,7 @@ class Driver:
         self.builtin("window")(self.kept["cache"], *op["window"])
 
     def forward(self, op):
-        cache, shape = self.kept["cache"], tvm.runtime.ShapeTuple
+        cache, shape = self.kept["cache"], tvm_ffi.Shape
         lengths = op["lengths"]
         tree = [shape(op["tree"])] if op.get("tree") else []
         self.builtin("begin_forward")(cache, shape(op["forward"]), shape(lengths), *tree)
@@ -124,9 +146,9 @@ class Driver:
 
     def python(self, op):
         def twice(value):
-            return self.device_tensor(value.numpy() * 2)
+            return tensor_of(numpy_of(value) * 2)
 
-        tvm.get_global_func("vm.builtin.register_py_func")(op["python"], twice)
+        tvm_ffi.get_global_func("vm.builtin.register_py_func")(op["python"], twice)
 
     def run(self, op):
         for name, action in (("python", self.python), ("make", self.make), ("builtin", self.state),
@@ -141,9 +163,9 @@ def register(name):
     """The function of an application: it writes its last argument, or gives the first back."""
 
     def answer(*arguments):
-        arrays = [a for a in arguments if hasattr(a, "numpy")]
+        arrays = [a for a in arguments if isinstance(a, tvm_ffi.Tensor)]
         if len(arrays) > 1:
-            arrays[-1].copyfrom(arrays[0].numpy() * 2)
+            fill(arrays[-1], numpy_of(arrays[0]) * 2)
             return None
         return arguments[0] if arguments else 7
 
@@ -152,24 +174,39 @@ def register(name):
 
 def load(folder, plan):
     if plan["bare"]:
-        loader = tvm.get_global_func("ffi.Module.load_from_file.relax.VMExecutable")
+        loader = tvm_ffi.get_global_func("ffi.Module.load_from_file.relax.VMExecutable")
         return loader(str(folder / "library.vm"))
     if not plan["system_lib"]:
-        return tvm.runtime.load_module(str(folder / "library.so"))
+        return tvm_ffi.load_module(str(folder / "library.so"))
     ctypes.CDLL(str(folder / "library.so"), ctypes.RTLD_GLOBAL)
-    return tvm.get_global_func("ffi.SystemLib")(plan["system_lib_prefix"])
+    return tvm_ffi.get_global_func("ffi.SystemLib")(plan["system_lib_prefix"])
+
+
+def started(module, devices):
+    machine = module["vm_load_executable"]()
+    arguments = [number for index in range(devices) for number in (CPU, index, POOLED)]
+    try:
+        machine["vm_initialization"](*arguments)
+    except RuntimeError as error:
+        if "Cannot find" not in str(error):
+            raise
+        # An application in Python has what TVM's own package registers when it is imported.
+        from tvm import relax  # noqa: F401
+
+        machine["vm_initialization"](*arguments)
+    return machine
 
 
 def main():
     folder = Path(sys.argv[1])
     plan = json.loads((folder / "calls.json").read_text())
+    world.load_runtime()
     for name in plan["provides"]:
         register(name)
     module = guarded("load", lambda: load(folder, plan))
     if module is None:
         return
-    devices = [tvm.cpu(index) for index in range(plan["devices"])]
-    machine = guarded("init", lambda: relax.VirtualMachine(module, devices))
+    machine = guarded("init", lambda: started(module, plan["devices"]))
     if machine is None:
         return
     driver = Driver(machine)
@@ -178,7 +215,7 @@ def main():
         if guarded_call(driver, f"{number} {name} {op[name]}", op) and name == "make":
             break
     # What Python registered may not outlive Python.
-    tvm.get_global_func("vm.builtin.clear_py_func_registry")()
+    tvm_ffi.get_global_func("vm.builtin.clear_py_func_registry")()
 
 
 def guarded_call(driver, stage, op):

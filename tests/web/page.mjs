@@ -327,7 +327,7 @@ execFileSync("bash", ["-c", `truncate -s 600M weights.bin && cp "${extcall}" . &
 check("the large files are large", statSync(join(folder, "large.so")).size > 6e8 && statSync(join(folder, "large.tar")).size > 6e8);
 
 const browsers = {
-  chromium: { executablePath: "/usr/bin/chromium", args: ["--no-sandbox"] },
+  chromium: { executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox"] },
   firefox: { browser: "firefox", executablePath: "/usr/bin/firefox-esr" },
 };
 const only = process.argv.slice(2);

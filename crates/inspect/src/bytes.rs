@@ -138,6 +138,12 @@ pub struct Reader<'a> {
     left: Rc<Cell<u64>>,
 }
 
+/// Little-endian words of a slice whose length is a multiple of eight.
+pub(crate) fn little_endian(bytes: &[u8]) -> impl Iterator<Item = i64> {
+    let (chunks, _) = bytes.as_chunks::<8>();
+    chunks.iter().map(|chunk| i64::from_le_bytes(*chunk))
+}
+
 impl<'a> Reader<'a> {
     /// A cursor at the start of `data`.
     pub fn new(data: impl Into<Bytes<'a>>) -> Self {
@@ -220,6 +226,29 @@ impl<'a> Reader<'a> {
         };
         self.left.set(left);
         Ok(before)
+    }
+
+    /// The next `count` words, little-endian. What lies in several pieces is put together
+    /// a block at a time.
+    pub fn words(&mut self, count: usize, what: &'static str) -> Result<Vec<i64>, DecodeError> {
+        const BLOCK: usize = 512 * 8;
+        let length = count.saturating_mul(8);
+        let start = self.spend(length, what)?;
+        let mut words = Vec::with_capacity(count);
+        if let Held::Slice(_) = self.data.held {
+            let bytes = self.data.get(start..self.pos).unwrap_or_default();
+            words.extend(little_endian(bytes));
+            return Ok(words);
+        }
+        let mut block = [0; BLOCK];
+        for at in (start..self.pos).step_by(BLOCK) {
+            let left = self.pos.saturating_sub(at).min(BLOCK);
+            let block = block.get_mut(..left).unwrap_or_default();
+            block.fill(0);
+            self.data.copy(at, block);
+            words.extend(little_endian(block));
+        }
+        Ok(words)
     }
 
     /// The same for bytes that another cursor hands out: they are counted, and not put

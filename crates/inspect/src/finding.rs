@@ -270,6 +270,13 @@ impl Outcome {
         self.findings.push(finding);
     }
 
+    /// Whether it says that the subject fits: nothing wrong, undecided or needed.
+    pub(crate) fn fits(&self) -> bool {
+        let mut findings = self.findings.iter();
+        let is_wrong = findings.any(|finding| finding.severity == Severity::Error);
+        !is_wrong && self.undecided.is_empty() && self.needs.is_empty()
+    }
+
     /// Says on the last finding that as many more like it are not listed.
     pub(crate) fn and_more(&mut self, count: usize) {
         if let Some(last) = self.findings.last_mut().filter(|_| count > 0) {

@@ -54,6 +54,7 @@ pub use bytes::Reader;
 pub use epoch::epoch;
 pub use error::DecodeError;
 pub use finding::{Finding, Location, Need, Outcome, Rename, Repair, Said, Severity, Undecided};
+pub use machine::{HostCode, host_code};
 pub use rule::Rule;
 pub use rules::ALL as RULES;
 pub use runtime::RuntimeProfile;

@@ -67,7 +67,8 @@ pub const REGISTRY_SYMBOLS: [&str; 3] = [
 ];
 
 /// C functions that only the VM runtime defines, in every release.
-const BACKEND_SYMBOLS: [&str; 2] = ["TVMBackendParallelLaunch", "TVMBackendAllocWorkspace"];
+pub(crate) const BACKEND_SYMBOLS: [&str; 2] =
+    ["TVMBackendParallelLaunch", "TVMBackendAllocWorkspace"];
 
 /// The part that a binary is, or `None` for clients, model libraries, objects
 /// and everything else.

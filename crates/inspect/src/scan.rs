@@ -207,16 +207,21 @@ fn own_findings(
         let mut outcome = Outcome::default();
         let subject = Subject::Artifact(ArtifactContext { artifact, target });
         rules::ask(&subject, &mut outcome);
-        let undecided = outcome.undecided.into_iter().map(|undecided| Problem {
-            kind: if undecided.is_limit {
-                ProblemKind::Limit
-            } else {
-                ProblemKind::Unsupported
-            },
-            detail: format!("{}: {}", undecided.rule, undecided.why),
-            offset: None,
-        });
-        artifact.problems.extend(undecided);
+        for undecided in std::mem::take(&mut outcome.undecided) {
+            let problem = Problem {
+                kind: if undecided.is_limit {
+                    ProblemKind::Limit
+                } else {
+                    ProblemKind::Unsupported
+                },
+                detail: format!("{}: {}", undecided.rule, undecided.why),
+                offset: None,
+            };
+            if undecided.is_limit {
+                outcome.push(rules::of_problem(&artifact.path, &problem));
+            }
+            artifact.problems.push(problem);
+        }
         let findings = outcome.findings.into_iter();
         findings.map(|finding| shared.finding(finding)).collect()
     };

@@ -179,10 +179,15 @@ impl FromStr for Target {
             .filter(|feature| !feature.is_empty())
             .map(str::parse)
             .collect::<Result<_, _>>()?;
-        let text = text.to_ascii_lowercase().replace("mac-os", "macos");
+        let text = text.to_ascii_lowercase();
+        let text = text.replace("mac-os", "macos").replace("x86-64", "x86_64");
         let mut architecture = None;
         let mut system: Option<(Platform, Option<Version>)> = None;
         for word in text.split(['-', ' ']).filter(|word| !word.is_empty()) {
+            // A report names the container too: `x86-64 linux (elf)`.
+            if word.starts_with('(') {
+                continue;
+            }
             if let Some(found) = architecture_of(word).filter(|_| architecture.is_none()) {
                 architecture = Some(found);
             } else if let Some(found) = variant_of(word, system.as_ref()) {
@@ -286,6 +291,7 @@ mod tests {
             ("x86_64-w64-mingw32-windows", Platform::Windows),
             ("wasm32-unknown-emscripten", Platform::Web),
             ("wasm32-wasi", Platform::Web),
+            ("x86-64 linux (elf)", Platform::Linux),
         ] {
             assert_eq!(
                 text.parse::<Target>().map(|target| target.platform),

@@ -61,7 +61,8 @@ pub struct Options {
 }
 
 impl Options {
-    pub(crate) fn cache_folder(&self) -> PathBuf {
+    /// Where built parts are kept.
+    pub fn cache_folder(&self) -> PathBuf {
         if let Some(folder) = &self.cache {
             return folder.clone();
         }

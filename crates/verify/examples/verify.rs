@@ -12,12 +12,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         eprintln!("usage: verify MATRIX");
         std::process::exit(2);
     };
-    if argument == "row" {
+    if argument == "verify-row" {
         std::process::exit(child_main().into());
     }
     let child = ChildCommand {
         program: std::env::current_exe()?,
-        arguments: vec!["row".into()],
+        arguments: vec!["verify-row".into()],
     };
     let report = run_matrix(&MatrixOptions::new(argument, child), &mut Quiet)?;
     for row in &report.rows {

@@ -13,6 +13,8 @@ mod runtime;
 mod sampling;
 mod session;
 mod simulate;
+#[cfg(all(feature = "macho-host", target_os = "linux"))]
+mod stack;
 mod tokenizer;
 mod weights;
 
@@ -23,7 +25,7 @@ pub use matrix::MatrixError;
 pub use matrix::expect::{Check, Expect, Similarity};
 pub use matrix::file::{parse, read};
 pub use matrix::reference::ReferenceName;
-pub use matrix::row::{Prompt, Row, RuntimeSpec, Simulation};
+pub use matrix::row::{OtherSystem, Prompt, Row, RuntimeSpec, Simulation};
 pub use report::{
     Answer, Class, Facts, Failure, Figures, MatrixReport, Outcome, PrecheckFinding, RowReport,
     SCHEMA, Shim, Stage, Summary,
@@ -34,7 +36,7 @@ pub use run::matrix::{MatrixOptions, Share, run_matrix};
 pub use run::process::ChildCommand;
 pub use run::prove::{Proof, Trial, prove};
 pub use sampling::TopP;
-pub use session::calls::{Call, Given};
+pub use session::calls::{Call, Given, State};
 pub use session::{Entry, Kind, Schedule};
 pub use tokenizer::{TokenName, TokenizerSource};
 pub use weights::Source;

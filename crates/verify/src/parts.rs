@@ -69,6 +69,11 @@ impl RuntimeFiles {
         })
     }
 
+    /// Whether it is one for macOS that only the emulator can run here.
+    pub fn emulated(&self) -> bool {
+        cfg!(target_os = "linux") && self.ffi.extension().is_some_and(|e| e == "dylib")
+    }
+
     /// The part that serves a device: none for the host.
     pub fn device_part(&self, device: DeviceName) -> Result<Option<PathBuf>> {
         let Some(suffix) = device.part() else {
@@ -108,10 +113,13 @@ pub(crate) fn library_name(base: &str) -> String {
 }
 
 fn find_library(directories: &[PathBuf], base: &str) -> Option<PathBuf> {
-    let name = library_name(base);
-    directories
-        .iter()
-        .map(|d| d.join(&name))
+    // A runtime for macOS runs in the emulator, where that is built in.
+    let emulated =
+        cfg!(all(feature = "macho-host", target_os = "linux")).then(|| format!("lib{base}.dylib"));
+    let names = [Some(library_name(base)), emulated];
+    let files = names.iter().flatten();
+    files
+        .flat_map(|name| directories.iter().map(move |d| d.join(name)))
         .find(|p| p.is_file())
 }
 

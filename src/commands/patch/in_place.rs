@@ -21,13 +21,14 @@ use crate::args::{
     PatchRetagArgs, PlainFormat, ResignChoice,
 };
 use crate::exit::Status;
+use crate::report::style::Style;
 use crate::runtimes;
 
 /// The attention tags of an artifact.
-pub fn retag(args: &PatchRetagArgs) -> anyhow::Result<Status> {
+pub fn retag(args: &PatchRetagArgs, style: Style) -> anyhow::Result<Status> {
     let runtime = args.runtime.as_deref().map(runtimes::resolve_one);
     let runtime = runtime.transpose()?;
-    change(&args.file, told(&args.change), |bytes| {
+    change(&args.file, told(&args.change), style, |bytes| {
         let options = RetagOptions {
             to: args.to,
             runtime: runtime.as_ref().map(|runtime| &runtime.profile),
@@ -39,9 +40,9 @@ pub fn retag(args: &PatchRetagArgs) -> anyhow::Result<Status> {
 }
 
 /// Everything a runtime needs that can be made exact in the artifact itself.
-pub fn convert(args: &PatchConvertArgs) -> anyhow::Result<Status> {
+pub fn convert(args: &PatchConvertArgs, style: Style) -> anyhow::Result<Status> {
     let runtime = runtimes::resolve_one(&args.runtime)?;
-    change(&args.file, told(&args.change), |bytes| {
+    change(&args.file, told(&args.change), style, |bytes| {
         let options = ConvertOptions {
             partial: args.partial,
             resign: resign(args.change.resign),
@@ -52,31 +53,31 @@ pub fn convert(args: &PatchConvertArgs) -> anyhow::Result<Status> {
 }
 
 /// Folders of the build machine in names and run paths.
-pub fn relocate(args: &PatchFileArgs) -> anyhow::Result<Status> {
-    change(&args.file, told(&args.change), |bytes| {
+pub fn relocate(args: &PatchFileArgs, style: Style) -> anyhow::Result<Status> {
+    change(&args.file, told(&args.change), style, |bytes| {
         let resign = resign(args.change.resign);
         Ok(relocation::plan(bytes, Some(&args.file), resign)?)
     })
 }
 
 /// An ad-hoc signature, new or renewed.
-pub fn sign(args: &PatchFileArgs) -> anyhow::Result<Status> {
+pub fn sign(args: &PatchFileArgs, style: Style) -> anyhow::Result<Status> {
     let name = args.file.file_name().unwrap_or_default().to_string_lossy();
-    change(&args.file, told(&args.change), |bytes| {
+    change(&args.file, told(&args.change), style, |bytes| {
         Ok(signature::plan(bytes, &name, resign(args.change.resign))?)
     })
 }
 
 /// Libraries of an APK where Android maps them.
-pub fn align(args: &PatchAlignArgs) -> anyhow::Result<Status> {
-    change(&args.file, (&args.to_where, args.format), |bytes| {
+pub fn align(args: &PatchAlignArgs, style: Style) -> anyhow::Result<Status> {
+    change(&args.file, (&args.to_where, args.format), style, |bytes| {
         Ok(alignment::plan(bytes)?)
     })
 }
 
 /// A name in an app or package configuration.
-pub fn model_lib(args: &PatchModelLibArgs) -> anyhow::Result<Status> {
-    change(&args.file, (&args.to_where, args.format), |bytes| {
+pub fn model_lib(args: &PatchModelLibArgs, style: Style) -> anyhow::Result<Status> {
+    change(&args.file, (&args.to_where, args.format), style, |bytes| {
         Ok(configuration::plan(bytes, &args.from, &args.to)?)
     })
 }
@@ -118,6 +119,7 @@ struct Report<'a> {
 fn change(
     file: &Path,
     (to, format): (&InPlace, PlainFormat),
+    style: Style,
     plan: impl FnOnce(&[u8]) -> anyhow::Result<EditPlan>,
 ) -> anyhow::Result<Status> {
     let bytes = std::fs::read(file).with_context(|| format!("{}", file.display()))?;
@@ -142,30 +144,32 @@ fn change(
         writeln!(out)?;
         return Ok(Status::Clean);
     }
-    write!(out, "{}", shown_lines(&plan.describe()))?;
+    let mut text = shown_lines(&plan.describe()).into_owned();
     match applied {
-        None if plan.is_empty() => writeln!(out, "nothing to change")?,
-        None => writeln!(out, "nothing written: add --in-place, or --out FILE")?,
-        Some(applied) if !applied.written => writeln!(
-            out,
-            "nothing to change: {} is left as it is",
-            file.display()
-        )?,
-        Some(applied) => wrote(&mut out, &applied)?,
+        None if plan.is_empty() => text.push_str("nothing to change\n"),
+        None => text.push_str("nothing written: add --in-place, or --out FILE\n"),
+        Some(applied) if !applied.written => {
+            let file = file.to_string_lossy();
+            text.push_str(&format!(
+                "nothing to change: {} is left as it is\n",
+                shown(&file)
+            ));
+        }
+        Some(applied) => text.push_str(&wrote(&applied)),
     }
+    write!(out, "{}", style.page(&text))?;
     Ok(Status::Clean)
 }
 
 /// What was written, and how to undo it.
-pub fn wrote(out: &mut dyn Write, applied: &Applied) -> std::io::Result<()> {
-    writeln!(out, "wrote {}", shown(&applied.file.to_string_lossy()))?;
+pub fn wrote(applied: &Applied) -> String {
+    let mut text = format!("wrote {}\n", shown(&applied.file.to_string_lossy()));
     if let Some(receipt) = &applied.receipt {
-        writeln!(
-            out,
-            "receipt {} (undo with `artcheck unpatch {}`)",
+        text.push_str(&format!(
+            "receipt {} (undo with `artcheck unpatch {}`)\n",
             shown(&receipt.to_string_lossy()),
             shell::path(&applied.file)
-        )?;
+        ));
     }
-    Ok(())
+    text
 }

@@ -8,17 +8,18 @@ pub use in_place::{output, resign, wrote};
 
 use crate::args::PatchCommand;
 use crate::exit::Status;
+use crate::report::style::Style;
 
 /// Runs one way of patching.
-pub fn run(command: &PatchCommand) -> anyhow::Result<Status> {
+pub fn run(command: &PatchCommand, style: Style) -> anyhow::Result<Status> {
     match command {
-        PatchCommand::Source(args) => source::run(args),
-        PatchCommand::Shim(args) => shim::run(args),
-        PatchCommand::Retag(args) => in_place::retag(args),
-        PatchCommand::Convert(args) => in_place::convert(args),
-        PatchCommand::Relocate(args) => in_place::relocate(args),
-        PatchCommand::Sign(args) => in_place::sign(args),
-        PatchCommand::Align(args) => in_place::align(args),
-        PatchCommand::ModelLib(args) => in_place::model_lib(args),
+        PatchCommand::Source(args) => source::run(args, style),
+        PatchCommand::Shim(args) => shim::run(args, style),
+        PatchCommand::Retag(args) => in_place::retag(args, style),
+        PatchCommand::Convert(args) => in_place::convert(args, style),
+        PatchCommand::Relocate(args) => in_place::relocate(args, style),
+        PatchCommand::Sign(args) => in_place::sign(args, style),
+        PatchCommand::Align(args) => in_place::align(args, style),
+        PatchCommand::ModelLib(args) => in_place::model_lib(args, style),
     }
 }

@@ -9,10 +9,11 @@ use artcheck_patch::shim::{self, Environment, ShimOptions, ShimPart, ShimPlan};
 
 use crate::args::PatchShimArgs;
 use crate::exit::Status;
+use crate::report::style::Style;
 use crate::runtimes;
 
 /// Chooses the parts, builds the library, says how to load it.
-pub fn run(args: &PatchShimArgs) -> anyhow::Result<Status> {
+pub fn run(args: &PatchShimArgs, style: Style) -> anyhow::Result<Status> {
     if let Some(runtime) = args.runtime.iter().find(|path| !path.exists()) {
         let name = runtime.display();
         if runtimes::is_release(&runtime.to_string_lossy()) {
@@ -36,10 +37,11 @@ pub fn run(args: &PatchShimArgs) -> anyhow::Result<Status> {
         target: args.target,
         environment: Environment::of_process(),
     })?;
-    writeln!(out, "{}", outcome.summary.trim_end())?;
+    let mut text = format!("{}\n", outcome.summary.trim_end());
     for finding in &left {
-        writeln!(out, "still breaks: {}", remains(finding))?;
+        text.push_str(&format!("still breaks: {}\n", remains(finding)));
     }
+    write!(out, "{}", style.page(&text))?;
     Ok(match left.is_empty() {
         true => Status::Clean,
         false => Status::Findings,

@@ -6,16 +6,17 @@ use artcheck_patch::source::{self, SourceOptions};
 
 use crate::args::PatchSourceArgs;
 use crate::exit::Status;
+use crate::report::style::Style;
 
 /// Plans, writes or applies the patches.
-pub fn run(args: &PatchSourceArgs) -> anyhow::Result<Status> {
+pub fn run(args: &PatchSourceArgs, style: Style) -> anyhow::Result<Status> {
     let outcome = source::run(&SourceOptions {
         tvm_dir: args.tvm.clone(),
         out: args.out.clone(),
         apply: args.apply,
     })?;
     let mut out = std::io::stdout().lock();
-    writeln!(out, "{}", outcome.summary.trim_end())?;
+    write!(out, "{}", style.page(outcome.summary.trim_end()))?;
     // Without a place to write to, the patches themselves are the output.
     if args.out.is_none() && !args.apply {
         for patch in outcome.plan.series() {

@@ -5,13 +5,14 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use artcheck_inspect::Role;
 use artcheck_inspect::rules;
+use artcheck_inspect::runtime::history::spans;
 use artcheck_inspect::shown::shown;
 use artcheck_inspect::{Repair, Severity};
 use serde::Serialize;
 
 use super::library::{LibraryView, library_view};
-use super::picture::{Column, Row, column, row, unreadable};
-use crate::report::groups::{alike, groups};
+use super::picture::{Column, Row, column, row, tell_apart, unreadable};
+use crate::report::groups::{alike, groups, listed};
 use crate::report::human::verdict::sentences;
 use crate::report::matrix::{Grid, grid};
 use crate::report::model::{Entry, Finding, Key, Report};
@@ -38,6 +39,8 @@ pub(super) struct Page {
     more: Vec<String>,
     artifacts: Vec<Section>,
     others: Vec<Problem>,
+    /// Equal findings told once: what is printed in place of the sections.
+    together: Vec<Together>,
     suppressed: Vec<Accepted>,
     healthy: Vec<Healthy>,
     todo: Vec<Todo>,
@@ -100,6 +103,17 @@ struct Problem {
     says: Option<String>,
     help: String,
     repairs: Vec<&'static str>,
+}
+
+/// One problem, and everything that has it.
+#[derive(Serialize)]
+struct Together {
+    severity: String,
+    rule: String,
+    message: String,
+    artifacts: Vec<String>,
+    runtimes: String,
+    help: String,
 }
 
 #[derive(Serialize)]
@@ -174,6 +188,7 @@ pub(super) fn page(report: &Report) -> Page {
             .map(|entry| section(entry, of(entry), &anchors))
             .collect(),
         others: problems(&others),
+        together: together(report),
         suppressed: suppressed.into_iter().map(accepted).collect(),
         healthy: healthy
             .into_iter()
@@ -196,6 +211,7 @@ fn rows_of(report: &Report, grid: &Grid<'_>, anchors: &HashMap<Key, String>) -> 
         unreadable(entry, anchors.get(&entry.key()), columns)
     });
     rows.extend(unread.filter(|_| columns > 0));
+    tell_apart(&mut rows);
     rows
 }
 
@@ -363,6 +379,56 @@ fn problems(findings: &[&Finding]) -> Vec<Problem> {
                     .collect(),
             }
         })
+        .collect()
+}
+
+/// Errors and warnings, the worst first, then what is undecided.
+fn together(report: &Report) -> Vec<Together> {
+    let told = report.findings.iter();
+    let told = told.filter(|finding| finding.severity != Severity::Info);
+    let mut blocks = alike(told, |finding| {
+        (finding.severity, &finding.rule, &finding.message)
+    });
+    blocks.sort_by_key(|block| Reverse(block.first().map(|finding| finding.severity)));
+    let found = blocks.iter().filter_map(|block| {
+        let first = block.first()?;
+        let runtimes = block.iter().filter_map(|one| one.runtime.as_deref());
+        Some(Together {
+            severity: first.severity.to_string(),
+            rule: first.rule.clone(),
+            message: first.message.clone(),
+            artifacts: listed(&distinct(block.iter().map(|one| one.artifact.as_str()))),
+            runtimes: spans(&distinct(runtimes)),
+            help: first.help.clone(),
+        })
+    });
+    let open = report.artifacts.iter().flat_map(|entry| {
+        let verdicts = entry.verdicts.iter();
+        verdicts.flat_map(move |verdict| verdict.undecided.iter().map(move |u| (entry, verdict, u)))
+    });
+    let open = alike(open, |(_, _, reason)| (&reason.rule, &reason.why));
+    let open = open.iter().filter_map(|block| {
+        let (_, _, reason) = block.first()?;
+        Some(Together {
+            severity: String::from("undecided"),
+            rule: reason.rule.to_string(),
+            message: reason.why.clone(),
+            artifacts: listed(&distinct(
+                block.iter().map(|(entry, _, _)| entry.path.as_str()),
+            )),
+            runtimes: spans(&distinct(
+                block.iter().map(|(_, verdict, _)| verdict.runtime.as_str()),
+            )),
+            help: String::new(),
+        })
+    });
+    found.chain(open).take(MOST_LINES).collect()
+}
+
+fn distinct<'a>(names: impl Iterator<Item = &'a str>) -> Vec<&'a str> {
+    let same = alike(names, |name| *name);
+    same.iter()
+        .filter_map(|same| same.first().copied())
         .collect()
 }
 

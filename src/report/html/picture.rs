@@ -82,6 +82,27 @@ pub(super) fn unreadable(entry: &Entry, anchor: Option<&String>, columns: usize)
     }
 }
 
+/// Folders that a short name takes at most, so that it is no other row's.
+const FOLDERS: usize = 4;
+
+/// Files of one name get the folders that tell them apart.
+pub(super) fn tell_apart(rows: &mut [Row]) {
+    for _ in 0..FOLDERS {
+        let mut times: HashMap<String, usize> = HashMap::new();
+        for row in rows.iter() {
+            *times.entry(row.short.clone()).or_default() += 1;
+        }
+        let shared = |row: &&mut Row| times.get(&row.short).is_some_and(|times| *times > 1);
+        for row in rows.iter_mut().filter(shared) {
+            let before = row.name.len().saturating_sub(row.short.len());
+            let folders = row.name.get(..before).unwrap_or_default();
+            let folders = folders.trim_end_matches('/');
+            let start = folders.rfind('/').map_or(0, |at| at + 1);
+            row.short = row.name.get(start..).unwrap_or(&row.name).to_owned();
+        }
+    }
+}
+
 fn cell(verdict: Option<&Verdict>) -> Cell {
     let Some(verdict) = verdict else {
         return Cell {
@@ -115,6 +136,25 @@ fn cell(verdict: Option<&Verdict>) -> Cell {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn files_of_one_name_are_told_apart() {
+        let row = |name: &str| Row {
+            name: name.to_owned(),
+            short: name.rsplit('/').next().unwrap_or(name).to_owned(),
+            anchor: String::new(),
+            cells: Vec::new(),
+        };
+        let mut rows = [
+            row("a/b/m.so"),
+            row("a/c/m.so"),
+            row("a/c/n.so"),
+            row("m.so"),
+        ];
+        tell_apart(&mut rows);
+        let short: Vec<&str> = rows.iter().map(|row| row.short.as_str()).collect();
+        assert_eq!(short, ["b/m.so", "c/m.so", "n.so", "m.so"]);
+    }
 
     #[test]
     fn a_column_head_is_what_tells_a_runtime_apart() {

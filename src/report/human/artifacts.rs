@@ -41,8 +41,11 @@ pub(super) fn write(out: &mut String, all: &[Judged<'_>], style: Style, verbose:
     }
     let healthy = all.len().saturating_sub(told.len());
     if healthy > 0 {
-        let others = if told.is_empty() { "" } else { "and " };
-        let _ = writeln!(out, "{others}{healthy} that {}", style.good("fit"));
+        let fit = style.good("fit");
+        let _ = match told.is_empty() {
+            true => writeln!(out, "all {healthy} {fit}"),
+            false => writeln!(out, "and {healthy} that {fit}"),
+        };
     }
 }
 

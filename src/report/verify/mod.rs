@@ -19,6 +19,7 @@ pub use words::outcome;
 
 use super::format::Format;
 use super::output::{self, Output};
+use super::style::Style;
 use crate::exit::Status;
 
 /// The exit status of a run, decided here and nowhere else.
@@ -52,9 +53,10 @@ pub fn write(
     format: Format,
     outputs: &[Output],
     quiet: bool,
+    style: Style,
 ) -> anyhow::Result<()> {
     check(format, outputs)?;
-    output::write_each(format, outputs, quiet, |format, _, out| {
+    output::write_each(format, outputs, quiet, |format, to_stdout, out| {
         let text = match format {
             Format::Json => json::render(report)?,
             Format::Junit => junit::render(report)?,
@@ -64,6 +66,7 @@ pub fn write(
         // What a model's library prints has lines of its own.
         let text = match format {
             Format::Json => shown_json(&text),
+            Format::Human if to_stdout => style.page(&shown_lines(&text)).into(),
             _ => shown_lines(&text),
         };
         Ok(out.write_all(text.as_bytes())?)

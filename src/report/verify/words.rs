@@ -71,6 +71,9 @@ const METAL_REMARK: &str = "Metal rows: not yet run on Apple hardware by the pro
 /// What every report with simulated rows says.
 const SIMULATED_REMARK: &str = "metal-sim rows: Metal simulated on a CPU; their times are not a GPU's, and they replace no run on a Mac";
 
+/// What every report with rows on an emulated runtime says.
+const EMULATED_REMARK: &str = "rows on a runtime for macOS: its own arm64 libraries ran in an emulator, with stand-ins for the libraries of macOS; they replace no run on a Mac";
+
 /// Remarks that belong to the whole report.
 pub fn remarks(report: &MatrixReport) -> Vec<&'static str> {
     let metal = |row: &RowReport| row.device == "metal" || row.device.starts_with("metal:");
@@ -80,6 +83,9 @@ pub fn remarks(report: &MatrixReport) -> Vec<&'static str> {
     }
     if report.rows.iter().any(|row| row.simulated) {
         remarks.push(SIMULATED_REMARK);
+    }
+    if report.rows.iter().any(|row| row.facts.emulated) {
+        remarks.push(EMULATED_REMARK);
     }
     remarks
 }

@@ -3,9 +3,9 @@
 use super::Case;
 use super::devices::{device, fatbin, hsaco, metallib, spirv, static_model};
 use super::makers::{
-    FFI, NOTHING, android, app, argument, cached, chat, client, constant_on, dylib, ffi_folder,
-    in_venv, installed, llvm_twice, model, named_client, of_gcc_12, on, page, site, slides,
-    sliding, string_client, typed, weights, with,
+    FFI, NOTHING, android, app, argument, cached, chat, client, constant_on, cut, dylib,
+    ffi_folder, in_venv, installed, llvm_twice, model, named_client, of_gcc_12, on, page,
+    runtime_folder, site, slides, sliding, string_client, typed, weights, with,
 };
 use crate::support::make::{DYLIB, corpus};
 use crate::support::unpacked;
@@ -79,6 +79,9 @@ pub const CASES: &[Case] = cases! {
     ("O.", "AC001", "a Git LFS pointer",
         |_| with(corpus("synthetic/git-lfs-pointer.so"), &[]),
         |_| with(corpus("tvm-0.27/extcall-cpu-x86_64.so"), &[])),
+    ("O.", "AC001", "a DLL that ends inside the DOS program before its header",
+        |folder| cut(folder, "tvm-0.27/extcall-cpu-windows-x64.dll", 100),
+        |folder| cut(folder, "tvm-0.27/extcall-cpu-windows-x64.dll", u64::MAX)),
     ("O.", "AC001", "an AppleDouble member in the archive",
         |_| with(corpus("synthetic/extcall-0.25-ios-appledouble.tar"), &[]),
         |_| with(corpus("tvm-0.25/extcall-cpu-ios.tar"), &[])),
@@ -140,6 +143,9 @@ pub const OF_REAL_PARTS: &[Case] = cases! {
     ("H.", "AC206", "two copies of libtvm_ffi in one folder",
         |folder| ffi_folder(folder, &["libtvm_ffi.so", "libtvm_ffi_bundled.so"]),
         |folder| ffi_folder(folder, &["libtvm_ffi.so"])),
+    ("H.", "AC206", "libtvm_runtime under a second name, which registers everything again",
+        |folder| runtime_folder(folder, &["libtvm_runtime.so", "libtvm_runtime_old.so"]),
+        |folder| runtime_folder(folder, &["libtvm_runtime.so"])),
     ("H.", "AC206", "two libraries with an LLVM that all can see",
         |folder| llvm_twice(folder, "default"),
         |folder| llvm_twice(folder, "hidden")),

@@ -150,6 +150,34 @@ pub fn ffi_folder(folder: &Path, names: &[&str]) -> Scan {
     with(folder, &[])
 }
 
+/// As many bytes of a library of the corpus.
+pub fn cut(folder: &Path, library: &str, length: u64) -> Scan {
+    let library = corpus(library);
+    let copy = folder.join(library.file_name().expect("a name"));
+    fs::copy(&library, &copy).expect("copied");
+    let file = fs::OpenOptions::new()
+        .write(true)
+        .open(&copy)
+        .expect("the copy");
+    let whole = file.metadata().expect("its size").len();
+    file.set_len(length.min(whole)).expect("cut");
+    with(copy, &[])
+}
+
+/// tvm-ffi, and the runtime under each of the names.
+pub fn runtime_folder(folder: &Path, names: &[&str]) -> Scan {
+    runtime_and_ffi(folder, "0.27", "0.1.15.post2");
+    let lib = folder.join("tvm/lib");
+    for name in names {
+        fs::copy(
+            unpacked("tvm-0.27-linux-x86_64").join("tvm/lib/libtvm_runtime.so"),
+            lib.join(name),
+        )
+        .expect("copied");
+    }
+    with(folder, &[])
+}
+
 /// A client of TVM with an LLVM of its own, beside a library with another.
 pub fn llvm_twice(folder: &Path, visibility: &str) -> Scan {
     let ours = "extern \"C\" int TVMFFIFunctionCall();\n\

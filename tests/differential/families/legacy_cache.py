@@ -10,8 +10,9 @@ def generate(random):
     width, rows = random.randint(1, 3), random.choice([2, 4, 8])
     ops = [[B + "create", tensor([2, width], "float32", 1), {"shape": [rows, width]},
             random.choice([0, 0, 1, 2])]]
-    # A window larger than the memory is written past its end, on every release.
-    windows = [size for size in (2, 4, 8) if size <= rows]
+    # A window larger than the memory is written past its end, on every release, and one
+    # smaller than what it held before is filled from memory before the value's.
+    window = random.choice([size for size in (2, 4, 8) if size <= rows])
     cache = {"result": 0}
     for _ in range(random.randint(2, 8)):
         count, seed = random.randint(1, 3), random.randrange(99)
@@ -20,8 +21,8 @@ def generate(random):
             [B + "append", cache, more], [B + "append", cache, more],
             [B + "update", cache, more],
             [B + "view", cache, {"shape": [random.randint(0, 4), width]}],
-            [B + "window_override", cache, more, random.choice(windows)],
-            [B + "window_override_with_sinks", cache, more, random.choice(windows),
+            [B + "window_override", cache, more, window],
+            [B + "window_override_with_sinks", cache, more, window,
              random.choice([0, 1, 2])],
             [B + "array_popn", {"tuple": [cache]}, random.randint(0, 3)],
             [B + "array_clear", {"tuple": [cache]}],

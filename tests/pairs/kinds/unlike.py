@@ -72,8 +72,8 @@ def closure_in_loop():
             again = R.less(i, R.const(3, "int32"))
             if again:
                 j = R.add(i, R.const(1, "int32"))
-                w = more(x)
-                r = Module.step(j, w, d)
+                w = Module.step(j, x, d)
+                r = more(w)
             else:
                 r = x
             return r

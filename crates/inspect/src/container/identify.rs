@@ -174,15 +174,18 @@ fn is_zip_application(bytes: &[u8]) -> bool {
     archive.is_some_and(|archive| archive.starts_with(b"PK\x03\x04"))
 }
 
+/// A PE image, or what is left of one that was cut before its header, which linkers put
+/// behind a small DOS program.
 fn is_pe(bytes: &[u8]) -> bool {
+    const LATEST: usize = 4096;
     let offset = bytes
         .get(0x3c..0x40)
         .and_then(|word| word.try_into().ok())
         .map(u32::from_le_bytes)
         .and_then(|offset| usize::try_from(offset).ok());
-    offset
-        .and_then(|offset| bytes.get(offset..))
-        .is_some_and(|header| header.starts_with(b"PE\0\0"))
+    let Some(offset) = offset else { return true };
+    let header = bytes.get(offset..).and_then(|rest| rest.get(..4));
+    header.map_or(offset < LATEST, |header| header == b"PE\0\0")
 }
 
 pub(super) fn is_tar(bytes: &[u8]) -> bool {

@@ -24,7 +24,7 @@ mod symbols;
 mod system_symbols;
 pub mod tar;
 mod vm_executable;
-mod wasm;
+pub(crate) mod wasm;
 mod wasm_valid;
 pub(crate) mod zip;
 

@@ -24,6 +24,8 @@ use crate::limits::{MAX_KEPT_SYMBOLS, MAX_WASM_MEMORY, MAX_WASM_PADDING};
 
 /// Zeros between the segments of one file up to which they are simply written.
 const DENSE_GAPS: u64 = 1 << 20;
+/// Bytes that a data segment with something in it takes at least.
+const SMALLEST_SEGMENT: usize = 6;
 /// What a gap takes of the pages that it shares with the segments beside it.
 const PAGES_AT_A_GAP: u64 = 2 * 4096;
 
@@ -153,21 +155,7 @@ fn located(found: &Symbol<'_>, segments: &[Segment<'_>], start: u64) -> DefinedS
 
 fn read_sections(data: &[u8]) -> Result<Module<'_>, DecodeError> {
     let mut module = Module::default();
-    let mut parser = Parser::new(0);
-    let mut rest = data;
-    loop {
-        let (payload, consumed) = match parser.parse(rest, true).map_err(bad)? {
-            Chunk::Parsed { consumed, payload } => (payload, consumed),
-            Chunk::NeedMoreData(_) => {
-                let at = data.len() as u64;
-                return Err(DecodeError::new(
-                    at,
-                    "a whole section",
-                    "the end: truncated",
-                ));
-            }
-        };
-        rest = advance(data, rest, consumed)?;
+    each_section(data, |payload| {
         match payload {
             Payload::Version { encoding, .. } if encoding != Encoding::Module => {
                 return Err(DecodeError::new(
@@ -179,11 +167,11 @@ fn read_sections(data: &[u8]) -> Result<Module<'_>, DecodeError> {
             Payload::ImportSection(imports) => module.imports(imports, data.len())?,
             Payload::ExportSection(exports) => module.exports(exports)?,
             Payload::StartSection { .. } => module.starts = true,
-            Payload::CodeSectionStart { size, .. } => {
-                parser.skip_section();
-                rest = advance(data, rest, usize::try_from(size).unwrap_or(usize::MAX))?;
-            }
             Payload::DataSection(segments) => {
+                let count = usize::try_from(segments.count()).unwrap_or(usize::MAX);
+                module
+                    .segments
+                    .reserve(count.min(data.len() / SMALLEST_SEGMENT));
                 for segment in segments {
                     module.segment(segment.map_err(bad)?)?;
                 }
@@ -201,8 +189,41 @@ fn read_sections(data: &[u8]) -> Result<Module<'_>, DecodeError> {
                     }
                 }
             }
-            Payload::End(_) => return Ok(module),
             _ => {}
+        }
+        Ok(true)
+    })?;
+    Ok(module)
+}
+
+/// Hands out the sections of a file in order, as long as more are wanted. Of the code
+/// only the start is: functions are stepped over.
+pub(crate) fn each_section<'data>(
+    data: &'data [u8],
+    mut visit: impl FnMut(Payload<'data>) -> Result<bool, DecodeError>,
+) -> Result<(), DecodeError> {
+    let mut parser = Parser::new(0);
+    let mut rest = data;
+    loop {
+        let (payload, consumed) = match parser.parse(rest, true).map_err(bad)? {
+            Chunk::Parsed { consumed, payload } => (payload, consumed),
+            Chunk::NeedMoreData(_) => {
+                let at = data.len() as u64;
+                return Err(DecodeError::new(
+                    at,
+                    "a whole section",
+                    "the end: truncated",
+                ));
+            }
+        };
+        rest = advance(data, rest, consumed)?;
+        let is_last = matches!(payload, Payload::End(_));
+        if let Payload::CodeSectionStart { size, .. } = &payload {
+            parser.skip_section();
+            rest = advance(data, rest, usize::try_from(*size).unwrap_or(usize::MAX))?;
+        }
+        if !visit(payload)? || is_last {
+            return Ok(());
         }
     }
 }
@@ -406,7 +427,8 @@ fn lay_out<'data>(mut segments: Vec<Segment<'data>>) -> Result<Vec<Region<'data>
     }])
 }
 
-fn bad(error: BinaryReaderError) -> DecodeError {
+/// The same error in our words.
+pub(crate) fn bad(error: BinaryReaderError) -> DecodeError {
     DecodeError::new(
         error.offset(),
         "a valid WebAssembly module",

@@ -147,6 +147,14 @@ fn step(word: u32, at: u64, state: &mut State) {
             number
         };
         state.set(to, state.get(from).plus(number));
+    } else if word & 0xffe0_fc00 == 0x8b00_0000 {
+        // `add` of registers: a mark stays on what is moved, whatever by.
+        let sum = read(state, from).moved(read(state, field(word, 16)));
+        set(state, to, sum);
+    } else if word & 0xffe0_0c00 == 0x9a80_0000 {
+        // `csel`: where both are the same it is, whatever the condition.
+        let (one, other) = (read(state, from), read(state, field(word, 16)));
+        set(state, to, if one == other { one } else { Value::Unknown });
     } else if word & 0x7fe0_ffe0 == 0x2a00_03e0 {
         // `mov` of a register, whole or half: half of what is known is only a number.
         let value = match (read(state, field(word, 16)), word >> 31) {
@@ -238,10 +246,13 @@ fn between_kinds(word: u32, state: &mut State) {
 /// Loads and stores, single and in pairs.
 fn memory(word: u32, state: &mut State) {
     let Some(access) = Access::of(word) else {
-        // A load of less than a word, or of a literal.
+        // A load that extends a sign, of a literal, or from a place that is computed.
         let is_literal = word & 0x3b00_0000 == 0x1800_0000;
-        if word & 0x0400_0000 == 0 && (is_literal || word & 0x00c0_0000 != 0) {
-            set(state, field(word, 0), Value::Unknown);
+        if is_literal || word & 0x00c0_0000 != 0 {
+            match word & 0x0400_0000 {
+                0 => set(state, field(word, 0), Value::Unknown),
+                _ => state.set_vector(field(word, 0), [Value::Unknown; 2]),
+            }
         }
         return;
     };
@@ -307,12 +318,10 @@ impl Access {
         if word & 0x3a00_0000 != 0x3800_0000 {
             return None;
         }
-        // Opcode 2 and 3 of a vector are 16 bytes wide.
-        let is_wide = is_vector && word & 0x0080_0000 != 0;
-        let size = match (word >> 30, is_wide) {
-            (2, false) if !is_vector && word & 0x0080_0000 == 0 => 4,
-            (3, false) => 8,
-            (0, true) => 16,
+        // Opcode 2 and 3 of a vector are 16 bytes wide, of another load extend a sign.
+        let size = match (word >> 30, word & 0x0080_0000 != 0, is_vector) {
+            (bits, false, _) => 1i64 << bits,
+            (0, true, true) => 16,
             _ => return None,
         };
         let (mode, offset) = if word & 0x0100_0000 != 0 {
@@ -341,33 +350,31 @@ impl Access {
 
     fn one(&self, register: usize, at: Value, state: &mut State) {
         let next = at.plus(8);
-        // Half a register: of what is known, only a number stays itself.
-        let narrow = |value| match (value, self.size) {
-            (Value::Number(number), 4) => Value::Number(number & u64::from(u32::MAX)),
-            (_, 4) => Value::Unknown,
-            (value, _) => value,
+        if self.is_load {
+            let low = match self.size {
+                8 | 16 => state.load(at),
+                4 => state.load_half(at),
+                _ => Value::Unknown,
+            };
+            match self.is_vector {
+                false => set(state, register, low),
+                true if self.size == 16 => state.set_vector(register, [low, state.load(next)]),
+                true => state.set_vector(register, [low, Value::Unknown]),
+            }
+            return;
+        }
+        let [low, high] = match self.is_vector {
+            true => state.vector(register),
+            false => [read(state, register), Value::Unknown],
         };
-        match (self.is_load, self.is_vector) {
-            (true, false) => set(state, register, narrow(state.load(at))),
-            (true, true) => {
-                let high = if self.size == 16 {
-                    state.load(next)
-                } else {
-                    Value::Unknown
-                };
-                state.set_vector(register, [state.load(at), high]);
-            }
-            (false, false) => {
-                let value = narrow(read(state, register));
-                state.store(at, value);
-            }
-            (false, true) => {
-                let [low, high] = state.vector(register);
+        match self.size {
+            16 => {
                 state.store(at, low);
-                if self.size == 16 {
-                    state.store(next, high);
-                }
+                state.store(next, high);
             }
+            8 => state.store(at, low),
+            4 => state.store_half(at, low),
+            bytes => state.lose(at, bytes),
         }
     }
 }

@@ -2,10 +2,12 @@
 //! follows.
 
 mod aarch64;
+mod host_code;
 mod instructions;
 mod state;
 mod x86_64;
 
+pub use host_code::{HostCode, host_code};
 pub use instructions::Piece;
 pub(crate) use instructions::{Flow, Machine, Target};
 pub(crate) use state::{State, Value};

@@ -34,19 +34,39 @@ impl Value {
             _ => Self::Unknown,
         }
     }
+
+    /// The sum of two values, as far as it is a mark that is moved.
+    pub(crate) fn moved(self, by: Self) -> Self {
+        match (self, by) {
+            (Self::Marked(_), Self::Marked(_)) => Self::Unknown,
+            (mark @ Self::Marked(_), _) | (_, mark @ Self::Marked(_)) => mark,
+            _ => Self::Unknown,
+        }
+    }
 }
 
 /// Registers of either instruction set; the stack pointer is one of them.
 pub(crate) const REGISTERS: usize = 32;
-/// Words of the frame that are remembered.
-const WORDS: usize = 256;
+/// Cells of the frame that are remembered.
+const CELLS: usize = 512;
+/// Bytes of half a word, in which the frame is kept.
+const HALF: i64 = 4;
+
+/// What begins at a place of the frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Cell {
+    /// Half of a number, which may be written and read by halves.
+    Half(u32),
+    /// A whole word of any other kind.
+    Word(Value),
+}
 
 /// Registers, vector registers of two words, and the frame.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct State {
     general: [Value; REGISTERS],
     vectors: [[Value; 2]; REGISTERS],
-    frame: HashMap<i64, Value, foldhash::fast::RandomState>,
+    frame: HashMap<i64, Cell, foldhash::fast::RandomState>,
 }
 
 impl State {
@@ -90,8 +110,28 @@ impl State {
     /// The word at an address.
     pub(crate) fn load(&self, address: Value) -> Value {
         match address {
-            Value::Frame(at) => self.frame.get(&at).copied().unwrap_or_default(),
+            Value::Frame(at) => match self.frame.get(&at) {
+                Some(Cell::Word(value)) => *value,
+                Some(Cell::Half(low)) => match self.frame.get(&at.wrapping_add(HALF)) {
+                    Some(Cell::Half(high)) => {
+                        Value::Number(u64::from(*high) << 32 | u64::from(*low))
+                    }
+                    _ => Value::Unknown,
+                },
+                None => Value::Unknown,
+            },
             Value::Address(at) => Value::Loaded(at),
+            _ => Value::Unknown,
+        }
+    }
+
+    /// Half a word at an address: of what is known, only a number has halves.
+    pub(crate) fn load_half(&self, address: Value) -> Value {
+        match address {
+            Value::Frame(at) => match self.frame.get(&at) {
+                Some(Cell::Half(half)) => Value::Number(u64::from(*half)),
+                _ => Value::Unknown,
+            },
             _ => Value::Unknown,
         }
     }
@@ -99,13 +139,54 @@ impl State {
     /// Puts a word at an address. Where that is not known it is taken to be
     /// outside the frame.
     pub(crate) fn store(&mut self, address: Value, value: Value) {
-        if let Value::Frame(at) = address
-            && (self.frame.len() < WORDS || self.frame.contains_key(&at))
-        {
-            match value {
-                Value::Unknown => self.frame.remove(&at),
-                known => self.frame.insert(at, known),
-            };
+        let Value::Frame(at) = address else { return };
+        self.clear(at, HALF.wrapping_mul(2));
+        match value {
+            Value::Unknown => {}
+            Value::Number(number) => {
+                let [low, high] = halves(number);
+                self.remember(at, Cell::Half(low));
+                self.remember(at.wrapping_add(HALF), Cell::Half(high));
+            }
+            word => self.remember(at, Cell::Word(word)),
+        }
+    }
+
+    /// Puts the low half of a number at an address; of any other value nothing is known.
+    pub(crate) fn store_half(&mut self, address: Value, value: Value) {
+        let Value::Frame(at) = address else { return };
+        self.clear(at, HALF);
+        if let Value::Number(number) = value {
+            let [low, _] = halves(number);
+            self.remember(at, Cell::Half(low));
+        }
+    }
+
+    /// So many bytes at an address hold anything.
+    pub(crate) fn lose(&mut self, address: Value, bytes: i64) {
+        if let Value::Frame(at) = address {
+            self.clear(at, bytes);
+        }
+    }
+
+    fn remember(&mut self, at: i64, cell: Cell) {
+        if self.frame.len() < CELLS {
+            self.frame.insert(at, cell);
+        }
+    }
+
+    /// Forgets what lies in so many bytes, in part or whole.
+    fn clear(&mut self, at: i64, bytes: i64) {
+        let end = at.saturating_add(bytes);
+        // A word that begins half a word earlier reaches into them.
+        let mut place = (at & !(HALF.wrapping_sub(1))).saturating_sub(HALF);
+        let before = place;
+        while place < end {
+            let is_half = matches!(self.frame.get(&place), Some(Cell::Half(_)));
+            if place != before || !is_half {
+                self.frame.remove(&place);
+            }
+            place = place.saturating_add(HALF);
         }
     }
 
@@ -130,8 +211,16 @@ impl State {
                 .zip(other)
                 .for_each(|(own, other)| known(own, other));
         }
-        for (at, other) in &other.frame {
-            known(self.frame.entry(*at).or_default(), other);
+        for (at, cell) in &other.frame {
+            let place = Value::Frame(*at);
+            let is_free = matches!(self.load(place), Value::Unknown | Value::Number(_));
+            match cell {
+                Cell::Word(word) if is_free => self.store(place, *word),
+                Cell::Half(half) if !self.frame.contains_key(at) => {
+                    self.remember(*at, Cell::Half(*half))
+                }
+                _ => {}
+            }
         }
         self
     }
@@ -142,5 +231,58 @@ impl State {
             self.set(*register, Value::Unknown);
         }
         self.vectors = [[Value::Unknown; 2]; REGISTERS];
+    }
+}
+
+/// The low and the high half of a number.
+fn halves(number: u64) -> [u32; 2] {
+    let half = |bits: u64| u32::try_from(bits & u64::from(u32::MAX)).unwrap_or(u32::MAX);
+    [half(number), half(number >> 32)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const AT: Value = Value::Frame(-64);
+
+    #[test]
+    fn a_number_is_written_and_read_by_halves() {
+        let mut state = State::entry(&[], 4);
+        state.store_half(AT, Value::Number(7));
+        assert_eq!(state.load(AT), Value::Unknown);
+        state.store_half(AT.plus(4), Value::Number(1));
+        assert_eq!(state.load(AT), Value::Number((1 << 32) | 7));
+        assert_eq!(state.load_half(AT.plus(4)), Value::Number(1));
+        // A word across two.
+        state.store(AT.plus(8), Value::Number(5));
+        state.store(AT.plus(4), Value::Number(0));
+        assert_eq!(state.load(AT), Value::Number(7));
+        assert_eq!(state.load(AT.plus(8)), Value::Number(0));
+    }
+
+    #[test]
+    fn what_is_written_in_part_is_no_longer_what_it_was() {
+        for (place, bytes) in [
+            (0, 8),
+            (4, 8),
+            (-4, 8),
+            (0, 4),
+            (4, 4),
+            (1, 1),
+            (7, 1),
+            (5, 2),
+        ] {
+            let mut state = State::entry(&[], 4);
+            state.store(AT, Value::Marked(1));
+            state.lose(AT.plus(place), bytes);
+            assert_eq!(state.load(AT), Value::Unknown, "{place}, {bytes}");
+        }
+        let mut state = State::entry(&[], 4);
+        state.store(AT, Value::Marked(1));
+        state.lose(AT.plus(8), 8);
+        state.lose(AT.plus(-8), 8);
+        assert_eq!(state.load(AT), Value::Marked(1));
+        assert_eq!(state.load_half(AT), Value::Unknown);
     }
 }

@@ -4,12 +4,18 @@ use iced_x86::{
     Decoder, DecoderOptions, FlowControl, Instruction, InstructionInfoFactory, Mnemonic, OpAccess,
     OpKind, Register,
 };
+use memchr::memmem::Finder;
 
 use super::instructions::{Flow, Machine, Piece, Target};
 use super::state::{State, Value};
 
 /// `rsp`.
 const STACK: usize = 4;
+/// Bytes of code that are searched for one opcode after the other, so that they come
+/// from memory once.
+const BLOCK: usize = 64 << 10;
+/// Most bytes that one instruction writes: a vector of 512 bits.
+const MOST_BYTES: i64 = 64;
 
 /// x86-64 with one of its two calling conventions.
 pub(super) struct X86_64<'a> {
@@ -99,23 +105,36 @@ impl<'a> Machine<'a> for X86_64<'a> {
     }
 
     fn through_cells(&self, code: Piece<'_>, visit: &mut dyn FnMut(u64, u64, bool)) {
-        for (opcode, is_jump) in [(b"\xff\x25", true), (b"\xff\x15", false)] {
-            for at in memchr::memmem::find_iter(code.data, opcode) {
-                let rest = code.data.get(at..).and_then(<[u8]>::first_chunk);
-                let Some(&[_, _, d0, d1, d2, d3]) = rest else {
-                    break;
-                };
-                let site = code.address.wrapping_add(at as u64);
-                let distance = i32::from_le_bytes([d0, d1, d2, d3]);
-                let cell = site.wrapping_add(6).wrapping_add_signed(distance.into());
-                visit(site, cell, is_jump);
-                // What is called may be the landing pad before it.
-                let before = at.checked_sub(4).and_then(|at| code.data.get(at..));
-                if is_jump && before.is_some_and(|pad| pad.starts_with(b"\xf3\x0f\x1e\xfa")) {
-                    visit(site.wrapping_sub(4), cell, true);
+        let opcodes = [(b"\xff\x25", true), (b"\xff\x15", false)];
+        let opcodes = opcodes.map(|(opcode, is_jump)| (Finder::new(opcode), is_jump));
+        for start in (0..code.data.len()).step_by(BLOCK) {
+            // An opcode may begin with the last byte.
+            let end = start.saturating_add(BLOCK).saturating_add(1);
+            let block = code.data.get(start..end.min(code.data.len()));
+            let block = block.unwrap_or_default();
+            for (opcode, is_jump) in &opcodes {
+                for at in opcode.find_iter(block) {
+                    through_cell(code, start.saturating_add(at), *is_jump, visit);
                 }
             }
         }
+    }
+}
+
+/// Hands on a call or jump through a cell, the opcode of which is at `at`.
+fn through_cell(code: Piece<'_>, at: usize, is_jump: bool, visit: &mut dyn FnMut(u64, u64, bool)) {
+    let rest = code.data.get(at..).and_then(<[u8]>::first_chunk);
+    let Some(&[_, _, d0, d1, d2, d3]) = rest else {
+        return;
+    };
+    let site = code.address.wrapping_add(at as u64);
+    let distance = i32::from_le_bytes([d0, d1, d2, d3]);
+    let cell = site.wrapping_add(6).wrapping_add_signed(distance.into());
+    visit(site, cell, is_jump);
+    // What is called may be the landing pad before it.
+    let before = at.checked_sub(4).and_then(|at| code.data.get(at..));
+    if is_jump && before.is_some_and(|pad| pad.starts_with(b"\xf3\x0f\x1e\xfa")) {
+        visit(site.wrapping_sub(4), cell, true);
     }
 }
 
@@ -174,11 +193,16 @@ fn address(instruction: &Instruction, state: &State) -> Value {
     }
     let base = state.get(number(instruction.memory_base()));
     match base {
-        Value::Frame(_) | Value::Address(_) => {
+        Value::Frame(_) | Value::Address(_) | Value::Marked(_) => {
             base.plus(instruction.memory_displacement64().cast_signed())
         }
         _ => Value::Unknown,
     }
+}
+
+/// Bytes of a memory operand.
+fn bytes(instruction: &Instruction) -> i64 {
+    i64::try_from(instruction.memory_size().size()).unwrap_or(i64::MAX)
 }
 
 /// Carries out an instruction that only moves words; `false` for any other.
@@ -209,18 +233,23 @@ fn moves(instruction: &Instruction, state: &mut State) -> bool {
                 state.set(number(register), value);
             }
             (OpKind::Register, OpKind::Memory) if is_half(register) => {
-                let value = only_number(state.load(address(instruction, state)));
+                let value = state.load_half(address(instruction, state));
                 state.set(number(register), value);
             }
-            (OpKind::Memory, OpKind::Register) => {
-                let value = only_number(state.get(number(other)));
-                state.store(address(instruction, state), value);
+            (OpKind::Memory, OpKind::Register) if is_half(other) => {
+                let value = state.get(number(other));
+                state.store_half(address(instruction, state), value);
             }
-            (OpKind::Memory, _) if instruction.try_immediate(1).is_ok() => {
-                let value = Value::Number(instruction.immediate(1));
-                state.store(address(instruction, state), value);
+            (OpKind::Memory, _) => {
+                let value = instruction.try_immediate(1).ok();
+                let value = value.map_or(Value::Unknown, Value::Number);
+                let at = address(instruction, state);
+                match bytes(instruction) {
+                    8 => state.store(at, value),
+                    4 => state.store_half(at, value),
+                    bytes => state.lose(at, bytes),
+                }
             }
-            (OpKind::Memory, _) => state.store(address(instruction, state), Value::Unknown),
             (OpKind::Register, _) if is_word(register) || is_half(register) => {
                 let value = instruction.try_immediate(1).ok();
                 let value = value.map(|number| match is_half(register) {
@@ -234,11 +263,25 @@ fn moves(instruction: &Instruction, state: &mut State) -> bool {
             }
             _ => return false,
         },
-        // A mark stays on what is moved by a number.
+        // A mark stays on what is moved, whatever by: what it marks has no other parts
+        // than those that calls name.
         Mnemonic::Add
-            if to == OpKind::Register
-                && instruction.try_immediate(1).is_ok()
-                && matches!(state.get(number(register)), Value::Marked(_)) => {}
+            if to == OpKind::Register && is_word(register) && number(register) != STACK =>
+        {
+            let more = match from {
+                OpKind::Register => state.get(number(other)),
+                OpKind::Memory => state.load(address(instruction, state)),
+                _ => Value::Unknown,
+            };
+            match state.get(number(register)).moved(more) {
+                Value::Unknown => return false,
+                marked => state.set(number(register), marked),
+            }
+        }
+        // Where both are the same it is, whatever the condition.
+        Mnemonic::Cmove | Mnemonic::Cmovne
+            if from == OpKind::Register
+                && state.get(number(register)) == state.get(number(other)) => {}
         Mnemonic::Xor if register == other && (is_word(register) || is_half(register)) => {
             state.set(number(register), Value::Number(0));
         }
@@ -363,6 +406,6 @@ fn forget(instruction: &Instruction, info: &mut InstructionInfoFactory, state: &
     }
     if used.used_memory().iter().any(|one| writes(one.access())) {
         let at = address(instruction, state);
-        state.store(at, Value::Unknown);
+        state.lose(at, bytes(instruction).min(MOST_BYTES));
     }
 }

@@ -6,6 +6,7 @@ use crate::artifact::{Artifact, Problem, ProblemKind, Role};
 use crate::container::{Binary, BinaryKind, Format, Platform};
 use crate::finding::{Finding, Location, Severity};
 use crate::limits::MAX_FINDINGS;
+use crate::place::Place;
 use crate::target::Target;
 use crate::version::Version;
 
@@ -27,16 +28,7 @@ fn check(context: &ArtifactContext<'_>, out: &mut Outcome) {
         .iter()
         .filter(|problem| problem.kind != ProblemKind::BrokenSignature);
     for problem in problems {
-        out.push(
-            Finding::new(&RULE, &artifact.path, sentence(problem))
-                .severity(severity(problem.kind))
-                .at(Location {
-                    offset: problem.offset,
-                    ..Location::default()
-                })
-                .evidence(problem.detail.clone())
-                .help(advice(problem.kind)),
-        );
+        out.push(of_problem(&artifact.path, problem));
     }
     for library in &artifact.libraries {
         // A limit is among the problems.
@@ -60,6 +52,27 @@ fn check(context: &ArtifactContext<'_>, out: &mut Outcome) {
         }
     }
     check_segments(context, out);
+}
+
+/// What a problem of an artifact is to its user.
+pub(crate) fn of_problem(place: &Place, problem: &Problem) -> Finding {
+    let (message, evidence) = match problem.kind {
+        // The limit is the message: not every report has room for evidence.
+        ProblemKind::Limit => (
+            format!("{}: {}", sentence(problem), problem.detail),
+            Vec::new(),
+        ),
+        _ => (sentence(problem).to_owned(), vec![problem.detail.clone()]),
+    };
+    let mut finding = Finding::new(&RULE, place, message)
+        .severity(severity(problem.kind))
+        .at(Location {
+            offset: problem.offset,
+            ..Location::default()
+        })
+        .help(advice(problem.kind));
+    finding.evidence = evidence;
+    finding
 }
 
 /// A file that decodes, and that a loader refuses all the same.
@@ -143,9 +156,7 @@ fn sentence(problem: &Problem) -> &'static str {
         ProblemKind::Unsupported => "the file is of a kind or generation this tool does not know",
         ProblemKind::NotOpened => "not decided, because it is packed in a way that is not read",
         ProblemKind::BrokenSignature => "the code signature does not match",
-        ProblemKind::Limit => {
-            "not decided, because a limit was reached; the rest was not looked at"
-        }
+        ProblemKind::Limit => "not decided, because a limit was reached",
         ProblemKind::NotAFile => "no regular file: passed over",
         ProblemKind::NotNeeded => "left packed: nothing in it is asked for",
         ProblemKind::UnsafeName => "an archive member's name leaves the folder it is unpacked to",

@@ -42,7 +42,11 @@ fn check(load_set: &LoadSet, out: &mut Outcome) {
             .map(|member| &member.path)
             .collect();
         let Some(first) = paths.first() else { continue };
-        let mut finding = Finding::new(&RULE, *first, format!("{} files of one load set hold a registry of their own", paths.len()))
+        let holds = match duplicate.is_registry() {
+            true => "hold a registry of their own",
+            false => "register the same functions",
+        };
+        let mut finding = Finding::new(&RULE, *first, format!("{} files of one load set {holds}", paths.len()))
             .severity(match load_set.is_static() {
                 true => Severity::Error,
                 false => severity(load_set, &duplicate),

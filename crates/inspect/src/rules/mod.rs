@@ -42,10 +42,11 @@ mod misfits;
 mod pair;
 mod segments;
 
+pub(crate) use ac001_unreadable::of_problem;
 pub use check::{ArtifactContext, Binding, EnvironmentContext, FolderContext, Page, Subject};
 pub use pair::{Facts, Pair, Program, Uses};
 
-use check::Check;
+pub(crate) use check::Check;
 
 use crate::finding::Outcome;
 use crate::rule::Rule;
@@ -82,6 +83,20 @@ pub fn ask(subject: &Subject<'_>, out: &mut Outcome) {
     for check in CHECKS.iter().copied().flatten() {
         check.ask(subject, out);
     }
+}
+
+/// Whether all that the rules have to say of a subject is that it fits. They are asked
+/// until one says something else: `doubter`, which did the last time, before the others.
+pub(crate) fn fits(subject: &Subject<'_>, doubter: &mut Option<Check>) -> bool {
+    let all = CHECKS.iter().copied().flatten().copied();
+    let doubts = |check: &Check| {
+        let mut out = Outcome::default();
+        check.ask(subject, &mut out);
+        !out.fits()
+    };
+    let found = doubter.iter().copied().chain(all).find(doubts);
+    *doubter = found.or(*doubter);
+    found.is_none()
 }
 
 #[cfg(test)]

@@ -202,16 +202,19 @@ pub fn line() -> impl Iterator<Item = &'static RuntimeProfile> {
 /// Where a known runtime, or a published version of web-llm, comes among its like. The
 /// two kinds do not follow on each other.
 pub fn place(name: &str) -> Option<usize> {
-    place_among(release::profiles().iter(), name)
+    place_among(&names(release::profiles().iter()), name)
 }
 
-fn place_among<'a>(known: impl Iterator<Item = &'a RuntimeProfile>, name: &str) -> Option<usize> {
-    let names: Vec<&str> = known.map(|known| known.name.as_str()).collect();
-    names.iter().position(|known| *known == name).or_else(|| {
+fn names<'a>(known: impl Iterator<Item = &'a RuntimeProfile>) -> Vec<&'a str> {
+    known.map(|known| known.name.as_str()).collect()
+}
+
+fn place_among(known: &[&str], name: &str) -> Option<usize> {
+    known.iter().position(|known| *known == name).or_else(|| {
         let packages = glue::packages().iter().flat_map(|row| &row.packages);
         let mut engines = packages.filter(|package| package.starts_with(glue::ENGINE));
         let place = engines.position(|package| package == name)?;
-        place.checked_add(names.len())?.checked_add(1)
+        place.checked_add(known.len())?.checked_add(1)
     })
 }
 
@@ -221,20 +224,19 @@ pub fn spans(names: &[&str]) -> String {
     let is_snapshot =
         |known: &&RuntimeProfile| known.release.is_none() && names.contains(&known.name.as_str());
     let with_snapshots = line().any(|known| is_snapshot(&known));
-    let place = |name: &str| {
-        let known = line().filter(|known| with_snapshots || known.release.is_some());
-        place_among(known, name)
-    };
+    let known = line().filter(|known| with_snapshots || known.release.is_some());
+    let known = self::names(known);
     let mut spans: Vec<(&str, &str)> = Vec::new();
+    // Where the name before has its place.
+    let mut before = None;
     for name in names {
-        let follows = |last: &str| {
-            let next = place(last).and_then(|last| last.checked_add(1));
-            next.is_some() && place(name) == next
-        };
+        let place = place_among(&known, name);
+        let next = before.and_then(|before: usize| before.checked_add(1));
         match spans.last_mut() {
-            Some((_, last)) if follows(last) => *last = name,
+            Some((_, last)) if next.is_some() && place == next => *last = name,
             _ => spans.push((name, name)),
         }
+        before = place;
     }
     let words = spans.into_iter().map(|(first, last)| {
         if first == last {

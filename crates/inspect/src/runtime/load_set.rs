@@ -20,7 +20,7 @@ use super::pairing::{BadPair, UnmetRequirement};
 use super::{RuntimeProfile, binary, pairing};
 use crate::artifact::Artifact;
 use crate::container::{self, Binary, BinaryKind, Format, Platform, UndefinedSymbol};
-use crate::parts::{PartKind, REGISTRY_SYMBOLS, stem};
+use crate::parts::{BACKEND_SYMBOLS, PartKind, REGISTRY_SYMBOLS, stem};
 use crate::place::Place;
 
 /// The parts of one process and what they say together.
@@ -85,7 +85,7 @@ pub struct Missing {
     pub reason: MissingReason,
 }
 
-/// Symbols of a registry that more than one member defines.
+/// Symbols of a registry or a runtime that more than one member defines.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Duplicate {
     /// The symbols.
@@ -94,6 +94,14 @@ pub struct Duplicate {
     pub providers: Vec<usize>,
     /// Those of them that some other member asks the loader for.
     pub needed: Vec<usize>,
+}
+
+impl Duplicate {
+    /// Whether it is the registry itself; else two runtimes fill the same one.
+    pub fn is_registry(&self) -> bool {
+        let mut symbols = self.symbols.iter();
+        symbols.any(|symbol| REGISTRY_SYMBOLS.contains(&symbol.as_str()))
+    }
 }
 
 impl LoadSet {
@@ -274,18 +282,29 @@ impl LoadSet {
         })
     }
 
-    /// Registries that are there more than once.
+    /// Registries and runtimes that are there more than once. A runtime registers the
+    /// same functions again where it is loaded under a second name.
     pub fn duplicates(&self) -> Vec<Duplicate> {
+        let mut found = self.defined_twice(&REGISTRY_SYMBOLS);
+        let mut runtimes = self.defined_twice(&BACKEND_SYMBOLS);
+        // Builds make libtvm and libtvm_runtime side by side, and load one of them.
+        runtimes.retain(|twice| twice.needed.len() > 1 || self.of_one_kind(&twice.providers));
+        runtimes.retain(|twice| found.iter().all(|known| known.providers != twice.providers));
+        found.append(&mut runtimes);
+        found
+    }
+
+    fn defined_twice(&self, symbols: &[&str]) -> Vec<Duplicate> {
         let mut found: Vec<Duplicate> = Vec::new();
-        for symbol in REGISTRY_SYMBOLS {
+        for symbol in symbols {
             let providers = self.providers_of(symbol);
             if providers.len() < 2 {
                 continue;
             }
             match found.iter_mut().find(|known| known.providers == providers) {
-                Some(known) => known.symbols.push(symbol.to_owned()),
+                Some(known) => known.symbols.push((*symbol).to_owned()),
                 None => found.push(Duplicate {
-                    symbols: vec![symbol.to_owned()],
+                    symbols: vec![(*symbol).to_owned()],
                     needed: providers
                         .iter()
                         .copied()
@@ -296,6 +315,12 @@ impl LoadSet {
             }
         }
         found
+    }
+
+    fn of_one_kind(&self, members: &[usize]) -> bool {
+        let kinds = members.iter().filter_map(|index| self.members.get(*index));
+        let kinds: Vec<&PartKind> = kinds.map(|member| &member.kind).collect();
+        kinds.windows(2).all(|two| two.first() == two.last())
     }
 
     fn is_needed(&self, index: usize) -> bool {

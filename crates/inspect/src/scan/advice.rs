@@ -8,21 +8,23 @@ use crate::container::{Format, Platform};
 use crate::runtime::history::{self, Window};
 use crate::runtime::{RuntimeProfile, glue, release};
 
-/// The newest known runtime that runs all libraries of a file, by name.
+/// The newest known runtime that runs all libraries of a file, by name; where none does
+/// on every machine, the newest that does on one that has what it needs.
 pub fn newest(verdicts: &[Verdict]) -> Option<&str> {
     let published = || {
         verdicts
             .iter()
             .filter(|verdict| verdict.source == RuntimeSource::Release)
     };
-    let fits = |name: &str| {
-        let mut on = published().filter(|verdict| verdict.runtime == name);
-        on.all(|verdict| verdict.status == VerdictStatus::Fits)
+    let newest = |is_meant: fn(&Verdict) -> bool| {
+        let runs = |name: &&str| {
+            let mut on = published().filter(|verdict| verdict.runtime == *name);
+            on.all(is_meant)
+        };
+        let names = published().map(|verdict| verdict.runtime.as_str());
+        names.filter(runs).max_by_key(|name| history::place(name))
     };
-    let names = published().map(|verdict| verdict.runtime.as_str());
-    names
-        .filter(|name| fits(name))
-        .max_by_key(|name| history::place(name))
+    newest(|verdict| verdict.status == VerdictStatus::Fits).or_else(|| newest(Verdict::may_run))
 }
 
 /// The runtime to take for a file that was held against all that are known.
@@ -133,6 +135,9 @@ mod tests {
         ];
         assert_eq!(newest(&verdicts), Some("tvm-0.17"));
         assert_eq!(newest(&verdicts[3..]), None);
+        let one = verdict("tvm-0.18", VerdictStatus::FitsIf);
+        assert_eq!(newest(std::slice::from_ref(&one)), Some("tvm-0.18"));
+        assert_eq!(newest(&[one, verdict("tvm-0.17", Fits)]), Some("tvm-0.17"));
         let mut given = verdict("tvm-0.17", Fits);
         given.source = RuntimeSource::Given;
         assert_eq!(newest(&[given]), None);

@@ -236,25 +236,31 @@ pub fn snapshots_that_run(artifact: &Artifact) -> Vec<&'static RuntimeProfile> {
     let known = history::line().filter(|known| known.release.is_none());
     let none = BTreeSet::new();
     let libraries = libraries_of(artifact, &none);
-    let runs = |profile: &&'static RuntimeProfile| {
-        let candidate = Candidate {
-            profile,
+    // Snapshots that follow on each other mostly break by the same rule.
+    let (mut of_pair, mut of_binding) = (None, None);
+    let mut runs = |runtime: &&'static RuntimeProfile| {
+        let binding = Subject::Binding(Binding {
+            artifact,
+            runtime,
             load_set: None,
-            source: RuntimeSource::Release,
-        };
-        let fits = |(library, blob, facts): &(&ModelLibrary, &Blob, Facts<'_>)| {
+            companions: &[],
+        });
+        let mut fits = |(library, blob, facts): &(&ModelLibrary, &Blob, Facts<'_>)| {
             let pair = Pair {
                 artifact,
                 library,
                 blob,
                 facts,
-                runtime: profile,
+                runtime,
             };
-            library_verdict(pair, &[], &candidate).verdict.status == VerdictStatus::Fits
+            rules::fits(&Subject::Pair(pair), &mut of_pair)
         };
-        !libraries.is_empty() && libraries.iter().all(fits)
+        libraries.iter().all(&mut fits) && rules::fits(&binding, &mut of_binding)
     };
-    known.filter(runs).collect()
+    match libraries.is_empty() {
+        true => Vec::new(),
+        false => known.filter(&mut runs).collect(),
+    }
 }
 
 /// The readable libraries of a file, and what the rules ask of them.

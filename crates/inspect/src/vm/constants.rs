@@ -6,7 +6,7 @@
 use std::ops::Range;
 
 use super::{Constant, ConstantTable, ConstantValue, DataType};
-use crate::bytes::Reader;
+use crate::bytes::{Reader, little_endian as words};
 use crate::error::DecodeError;
 
 /// First word of a serialised tensor.
@@ -112,12 +112,6 @@ fn keep(raw: Raw<'_>) -> Constant {
     }
 }
 
-/// Little-endian words of a slice whose length is a multiple of eight.
-pub(super) fn words(bytes: &[u8]) -> impl Iterator<Item = i64> {
-    let (chunks, _) = bytes.as_chunks::<8>();
-    chunks.iter().map(|chunk| i64::from_le_bytes(*chunk))
-}
-
 fn read_raw<'a>(reader: &mut Reader<'a>, table: ConstantTable) -> Result<Raw<'a>, DecodeError> {
     let before = reader.clone();
     let code = reader.i32("a constant's type code")?;
@@ -147,7 +141,7 @@ fn expected_codes(table: ConstantTable) -> &'static str {
 }
 
 /// `vec<i64>` as bytes.
-pub(super) fn read_words<'a>(
+fn read_words<'a>(
     reader: &mut Reader<'a>,
     what: &'static str,
 ) -> Result<&'a [u8], DecodeError> {

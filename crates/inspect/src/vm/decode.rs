@@ -81,8 +81,9 @@ fn decode(mut reader: Reader<'_>) -> Result<Executable, DecodeError> {
 }
 
 fn words(reader: &mut Reader<'_>) -> Result<Vec<i64>, DecodeError> {
-    constants::read_words(reader, "a list of code words")
-        .map(|bytes| constants::words(bytes).collect())
+    const WHAT: &str = "a list of code words";
+    let count = reader.count(8, WHAT)?;
+    reader.words(count, WHAT)
 }
 
 /// Where the last three sections lie under one constant table.

@@ -51,6 +51,8 @@ const MOST: i64 = 4096;
 /// A function of the program and what it takes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry<'a> {
+    /// Its table index.
+    pub function: usize,
     /// Its name.
     pub name: &'a str,
     /// Its parameters, in order.
@@ -59,17 +61,17 @@ pub struct Entry<'a> {
 
 /// The VM functions of a program, in the order of its table.
 pub fn entries(executable: &Executable) -> Vec<Entry<'_>> {
-    let functions = executable.functions.iter();
+    let functions = executable.functions.iter().enumerate();
     functions
-        .filter(|function| function.kind == FunctionKind::Vm)
-        .map(|function| entry(executable, function))
+        .filter(|(_, function)| function.kind == FunctionKind::Vm)
+        .map(|(index, function)| entry(executable, index, function))
         .collect()
 }
 
 /// The fields that lead to a value: parameter, field, field of the field.
 type Path = Vec<usize>;
 
-fn entry<'a>(executable: &Executable, function: &'a Function) -> Entry<'a> {
+fn entry<'a>(executable: &Executable, index: usize, function: &'a Function) -> Entry<'a> {
     let count = usize::try_from(function.num_args.clamp(0, MOST)).unwrap_or(0);
     let mut reader = Reader {
         executable,
@@ -94,6 +96,7 @@ fn entry<'a>(executable: &Executable, function: &'a Function) -> Entry<'a> {
         }
     }
     Entry {
+        function: index,
         name: &function.name,
         parameters: reader.parameters,
     }

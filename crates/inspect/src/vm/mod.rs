@@ -27,6 +27,7 @@ pub mod misfit;
 mod moves;
 pub mod register_kinds;
 mod short_text;
+pub mod states;
 pub mod stats;
 pub(crate) mod stray;
 mod text;

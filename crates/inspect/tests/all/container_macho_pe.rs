@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::process::Command;
 
-use artcheck_inspect::container::{self, Binary, Parsed, Platform, Signature};
+use artcheck_inspect::container::{self, Binary, FileType, Parsed, Platform, Signature, identify};
 use artcheck_inspect::rules;
 use artcheck_inspect::scan::{ScanOptions, scan_bytes};
 use serde_json::Value;
@@ -26,6 +26,22 @@ const PE: [&str; 5] = [
     "tvm-ffi-0.1.15.post2-windows-x64/tvm_ffi/lib/tvm_ffi.dll",
     "tvm-ffi-0.1.15.post2-windows-x64/tvm_ffi/core.cp311-win_amd64.pyd",
 ];
+
+/// What is left of a DLL says what it was, however early it ends; Windows refuses it as
+/// it refuses any damaged one (`tests/systems`).
+#[test]
+fn a_cut_image_is_a_damaged_image() {
+    let path = "../../corpus/artifacts/tvm-0.27/extcall-cpu-windows-x64.dll";
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join(path);
+    let bytes = std::fs::read(path).expect("the corpus");
+    for length in (2..600).chain([bytes.len() - 1]) {
+        let cut = &bytes[..length];
+        assert_eq!(identify(cut), FileType::Pe, "{length}");
+        assert!(container::parse(cut).is_err(), "{length}");
+    }
+    let text = b"MZ: notes that are longer than a header, and no image at all, as every word says";
+    assert_eq!(identify(text), FileType::Unknown);
+}
 
 fn output(command: &mut Command) -> String {
     let output = command

@@ -241,7 +241,7 @@ fn said_of_cuda(format: &str) -> Vec<String> {
         ("cuda", Some(payload.0)),
     ];
     let blob = writer::tree_first(&[&[1], &[2], &[]], &modules);
-    let file = crate::limits::wasm(&[(1024, &blob)], 0);
+    let file = crate::writer::limits::wasm(&[(1024, &blob)], 0);
     let options = ScanOptions {
         runtimes: vec![GivenRuntime {
             profile: release::by_name("tvm-0.27").expect("a release").clone(),

@@ -2,7 +2,21 @@
 //!
 //! Names are those of C, without Mach-O's leading underscore.
 
-/// One trampoline's meaning.
+use half::f16;
+
+use super::native;
+
+/// What a gate gives back to the code that called it.
+pub enum Answer {
+    /// x0 and d0 stay.
+    Nothing,
+    /// x0.
+    Word(u64),
+    /// The bits of d0.
+    Double(u64),
+}
+
+/// The meaning of one gate.
 #[derive(Clone, Debug)]
 pub enum CallOut {
     /// A function of the runtime's C ABI: integers and pointers only.
@@ -48,6 +62,39 @@ impl CallOut {
             _ => mathematics(name).unwrap_or_else(|| CallOut::Unknown(name.to_owned())),
         }
     }
+
+    /// The answer of a function of numbers (d0, d1) or of memory (the words); none if
+    /// it is of another kind.
+    pub fn answer(&self, words: &[u64; 8], [d0, d1]: [u64; 2]) -> Option<Answer> {
+        let float = |bits: u64| f32::from_bits((bits & 0xffff_ffff) as u32);
+        let from_float = |value: f32| Answer::Double(value.to_bits().into());
+        let from_double = |value: f64| Answer::Double(value.to_bits());
+        Some(match self {
+            CallOut::Float1(f) => from_float(f(float(d0))),
+            CallOut::Float2(f) => from_float(f(float(d0), float(d1))),
+            CallOut::Double1(f) => from_double(f(f64::from_bits(d0))),
+            CallOut::Double2(f) => from_double(f(f64::from_bits(d0), f64::from_bits(d1))),
+            CallOut::ExtendHalf => from_float(f16::from_bits((d0 & 0xffff) as u16).to_f32()),
+            CallOut::TruncateToHalf => Answer::Double(f16::from_f32(float(d0)).to_bits().into()),
+            // x0 stays, which is what the first two return.
+            CallOut::CopyMemory => {
+                native::copy_memory(words);
+                Answer::Nothing
+            }
+            CallOut::FillMemory => {
+                native::fill_memory(words);
+                Answer::Nothing
+            }
+            CallOut::ZeroMemory => {
+                native::zero_memory(words);
+                Answer::Nothing
+            }
+            CallOut::Native(_)
+            | CallOut::HandleInitOnce
+            | CallOut::ParallelLaunch
+            | CallOut::Unknown(_) => return None,
+        })
+    }
 }
 
 fn mathematics(name: &str) -> Option<CallOut> {
@@ -59,6 +106,14 @@ fn mathematics(name: &str) -> Option<CallOut> {
         return Some(CallOut::Float1(float));
     }
     match name {
+        "erf" => Some(CallOut::Double1(native::erf)),
+        "erff" => Some(CallOut::Float1(native::erff)),
+        "hypot" => Some(CallOut::Double2(f64::hypot)),
+        "hypotf" => Some(CallOut::Float2(f32::hypot)),
+        "fmin" => Some(CallOut::Double2(f64::min)),
+        "fminf" => Some(CallOut::Float2(f32::min)),
+        "fmax" => Some(CallOut::Double2(f64::max)),
+        "fmaxf" => Some(CallOut::Float2(f32::max)),
         "pow" => Some(CallOut::Double2(f64::powf)),
         "atan2" => Some(CallOut::Double2(f64::atan2)),
         "fmod" => Some(CallOut::Double2(|a, b| a % b)),
@@ -75,6 +130,12 @@ macro_rules! one_argument {
             Some(match name {
                 "exp" => $type::exp,
                 "exp2" => $type::exp2,
+                "expm1" => $type::exp_m1,
+                "log1p" => $type::ln_1p,
+                "cbrt" => $type::cbrt,
+                "asinh" => $type::asinh,
+                "acosh" => $type::acosh,
+                "atanh" => $type::atanh,
                 "log" => $type::ln,
                 "log2" => $type::log2,
                 "log10" => $type::log10,

@@ -2,7 +2,7 @@
 
 use super::error::{MachOError, Result, malformed};
 use super::reader::{Reader, plus, times};
-use super::segments::{Binding, Fixups, Rebase, Segments};
+use super::segments::{Binding, Fixups, Provider, Rebase, Segments};
 
 /// Ordinary 64-bit pointers; targets are addresses, or offsets from the image.
 const POINTER_64: u16 = 2;
@@ -17,6 +17,7 @@ struct Import {
     symbol: String,
     addend: i64,
     weak: bool,
+    from: Provider,
 }
 
 /// The fixups of the command at `at`.
@@ -58,12 +59,13 @@ fn imports(reader: &Reader<'_>, data: u64) -> Result<Vec<Import>> {
     (0..count)
         .map(|i| {
             let entry = plus(table, times(i, size)?)?;
-            let (name, weak, addend) = if format == 3 {
+            let (name, weak, addend, ordinal) = if format == 3 {
                 let word = reader.u64(entry)?;
                 (
                     word >> 32,
                     word >> 16 & 1 != 0,
                     reader.u64(plus(entry, 8)?)?.cast_signed(),
+                    i64::from((word & 0xffff) as u16 as i16),
                 )
             } else {
                 let word = reader.u32(entry)?;
@@ -72,12 +74,19 @@ fn imports(reader: &Reader<'_>, data: u64) -> Result<Vec<Import>> {
                 } else {
                     0
                 };
-                (u64::from(word >> 9), word >> 8 & 1 != 0, addend.into())
+                let ordinal = i64::from((word & 0xff) as u8 as i8);
+                (
+                    u64::from(word >> 9),
+                    word >> 8 & 1 != 0,
+                    addend.into(),
+                    ordinal,
+                )
             };
             Ok(Import {
                 symbol: reader.text(plus(names, name)?)?.to_owned(),
                 addend,
                 weak,
+                from: Provider::of(ordinal),
             })
         })
         .collect()
@@ -141,6 +150,7 @@ impl Chains<'_> {
                     symbol: import.symbol.clone(),
                     addend: import.addend.wrapping_add(own),
                     weak: import.weak,
+                    from: import.from,
                 });
             } else {
                 let high = (word >> 36 & 0xff) << 56;

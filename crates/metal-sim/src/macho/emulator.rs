@@ -12,12 +12,17 @@ const CHUNK: u64 = 1 << 32;
 const LOWEST: u64 = 1 << 16;
 /// Nor above this: device pointers of the simulated device, wild addresses.
 const HIGHEST: u64 = 1 << 47;
-const STACK: usize = 1 << 20;
+/// As large as a Mac's first thread has it; untouched pages cost nothing.
+const STACK: usize = 8 << 20;
+/// `svc #0`: ends a run.
+pub const LEAVE: [u8; 4] = 0xd400_0001_u32.to_le_bytes();
+/// QEMU's number of the exception that it raises.
+const SUPERVISOR_CALL: u32 = 2;
 
 /// Why a run ended.
 #[derive(Debug)]
 pub enum Event {
-    /// The code reached one of the exits.
+    /// The code ran the instruction [`LEAVE`], here.
     Exit(u64),
     /// The code faulted, at this address.
     Fault { at: u64, what: String },
@@ -28,6 +33,8 @@ pub enum Event {
 struct Seen {
     /// The address of an access that could not be mapped.
     bad_access: Option<u64>,
+    /// The number of the exception that ended the run.
+    exception: Option<u32>,
 }
 
 /// An emulated processor of one operating-system thread.
@@ -60,15 +67,20 @@ const WORDS: [RegisterARM64; 8] = [
 ];
 
 impl Processor {
-    /// A processor that stops at every address of `exits`.
-    pub fn new(exits: &[u64]) -> Result<Processor> {
+    /// A processor with a stack of its own.
+    pub fn new() -> Result<Processor> {
         let mut engine = Unicorn::new_with_data(Arch::ARM64, Mode::LITTLE_ENDIAN, Seen::default())
             .map_err(failed)?;
         engine
             .ctl_set_cpu_model(Arm64CpuModel::MAX as i32)
             .map_err(failed)?;
-        engine.ctl_exits_enable().map_err(failed)?;
-        engine.ctl_set_exits(exits).map_err(failed)?;
+        engine
+            .add_intr_hook(|engine, number| {
+                engine.get_data_mut().exception = Some(number);
+                // Fails only where nothing runs.
+                let _ = engine.emu_stop();
+            })
+            .map_err(failed)?;
         engine
             .add_mem_hook(
                 HookType::MEM_UNMAPPED,
@@ -119,12 +131,22 @@ impl Processor {
 
     /// Runs from `pc` to the next exit or fault.
     pub fn run(&mut self, pc: u64) -> Result<Event> {
-        self.engine.get_data_mut().bad_access = None;
+        *self.engine.get_data_mut() = Seen::default();
         let ended = self.engine.emu_start(pc, 0, 0, 0);
         let at = self.engine.pc_read().map_err(failed)?;
-        Ok(match ended {
-            Ok(()) => Event::Exit(at),
-            Err(error) => {
+        Ok(match (ended, self.engine.get_data().exception) {
+            // The address after the instruction.
+            (Ok(()), Some(SUPERVISOR_CALL)) => Event::Exit(at.wrapping_sub(4)),
+            (Ok(()), number) => {
+                let what = match number {
+                    Some(1) => "an instruction that the processor does not have".to_owned(),
+                    Some(7) => "a breakpoint instruction, which ends a program".to_owned(),
+                    Some(other) => format!("exception {other}"),
+                    None => "a jump to address 0".to_owned(),
+                };
+                Event::Fault { at, what }
+            }
+            (Err(error), _) => {
                 let place = self.engine.get_data().bad_access;
                 let place = place.map_or(String::new(), |a| format!(" (address {a:#x})"));
                 Event::Fault {

@@ -32,6 +32,34 @@ pub enum MachOError {
         /// The emulator's word.
         what: String,
     },
+    /// A library that another one asks for is not there. dyld's words.
+    #[error("Library not loaded: {name}\n  Referenced from: {from}\n  Reason: tried: {tried}")]
+    LibraryNotLoaded {
+        /// The name that is asked for.
+        name: String,
+        /// The library that asks.
+        from: String,
+        /// Where it was looked for.
+        tried: String,
+    },
+    /// A library does not have what another one binds to it. dyld's words.
+    #[error("Symbol not found: {symbol}\n  Referenced from: {from}\n  Expected in: {expected}")]
+    SymbolNotFound {
+        /// The symbol, with its leading underscore.
+        symbol: String,
+        /// The library that asks.
+        from: String,
+        /// The library that should have it.
+        expected: String,
+    },
+    /// The stand-in for the system's libraries could not be built.
+    #[error("the stand-in for macOS's {what} cannot be built: {why}")]
+    Build {
+        /// The library.
+        what: &'static str,
+        /// What the compiler said.
+        why: String,
+    },
     /// The emulator itself failed.
     #[error("the emulator failed: {0}")]
     Emulator(String),

@@ -17,6 +17,11 @@ const TYPE_DYLIB: u32 = 6;
 const TYPE_BUNDLE: u32 = 8;
 const LC_SEGMENT_64: u32 = 0x19;
 const LC_SYMTAB: u32 = 0x2;
+const LC_ID_DYLIB: u32 = 0xd;
+const LC_LOAD_DYLIB: u32 = 0xc;
+const LC_LOAD_WEAK_DYLIB: u32 = 0x8000_0018;
+const LC_REEXPORT_DYLIB: u32 = 0x8000_001f;
+const LC_LOAD_UPWARD_DYLIB: u32 = 0x8000_0023;
 const LC_DYLD_INFO: u32 = 0x22;
 const LC_DYLD_INFO_ONLY: u32 = 0x8000_0022;
 const LC_CHAINED_FIXUPS: u32 = 0x8000_0034;
@@ -34,8 +39,39 @@ pub struct Image {
     pub fixups: Fixups,
     /// Arrays of pointers to functions that run at load: address and count.
     pub initialisers: Vec<(u64, u64)>,
-    /// What the library needs and the emulator does not have.
+    /// The name that others ask for it by.
+    pub install_name: String,
+    /// The names of the libraries that it asks for, in their order.
+    pub dependencies: Vec<String>,
+    /// Its variables of each thread.
+    pub thread_locals: ThreadLocals,
+    /// How to leave its functions by an exception.
+    pub unwinding: Unwinding,
+    /// What the library needs and no emulation here has.
     pub unsupported: Vec<String>,
+}
+
+/// Ranges of addresses: start and size.
+type Range = (u64, u64);
+
+/// The variables of each thread.
+#[derive(Clone, Debug, Default)]
+pub struct ThreadLocals {
+    /// Arrays of descriptors, three words each.
+    pub descriptors: Vec<Range>,
+    /// The variables' first contents; zeros where the file has no bytes.
+    pub template: Option<Range>,
+    /// Whether it uses variables of other images.
+    pub foreign: bool,
+}
+
+/// Tables for exceptions.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Unwinding {
+    /// `__unwind_info`.
+    pub compact: Range,
+    /// `__eh_frame`.
+    pub frames: Range,
 }
 
 impl Image {
@@ -67,6 +103,10 @@ impl Image {
             match *id {
                 LC_SEGMENT_64 => image.segment(&reader, *at)?,
                 LC_SYMTAB => image.symbols(&reader, *at)?,
+                LC_ID_DYLIB => image.install_name = name_at(&reader, *at)?,
+                LC_LOAD_DYLIB | LC_LOAD_WEAK_DYLIB | LC_REEXPORT_DYLIB | LC_LOAD_UPWARD_DYLIB => {
+                    image.dependencies.push(name_at(&reader, *at)?);
+                }
                 _ => {}
             }
         }
@@ -81,7 +121,24 @@ impl Image {
                 _ => {}
             }
         }
+        image.within()?;
         Ok(image)
+    }
+
+    /// Refuses variables of threads and tables for exceptions outside the image.
+    fn within(&self) -> Result<()> {
+        let tables = [self.unwinding.compact, self.unwinding.frames];
+        let locals = &self.thread_locals;
+        let ranges = locals.descriptors.iter().chain(&locals.template);
+        for (start, size) in ranges.chain(&tables) {
+            if plus(*start, *size)? > self.segments.end {
+                return malformed(
+                    0,
+                    format!("a section of {size:#x} bytes at {start:#x}, beyond the last segment"),
+                );
+            }
+        }
+        Ok(())
     }
 
     fn segment(&mut self, reader: &Reader<'_>, at: u64) -> Result<()> {
@@ -120,9 +177,18 @@ impl Image {
     fn section(&mut self, reader: &Reader<'_>, at: u64) -> Result<()> {
         let name = fixed_name(reader.slice(at, 16)?);
         let (address, size) = (reader.u64(plus(at, 32)?)?, reader.u64(plus(at, 40)?)?);
+        match name.as_str() {
+            "__unwind_info" => self.unwinding.compact = (address, size),
+            "__eh_frame" => self.unwinding.frames = (address, size),
+            _ => {}
+        }
         match reader.u32(plus(at, 64)?)? & 0xff {
             0x9 => self.initialisers.push((address, size / 8)),
-            0x11..=0x15 => self
+            0x11 | 0x12 => self.thread_locals.add(address, size)?,
+            0x13 => self.thread_locals.descriptors.push((address, size)),
+            // Pointers to descriptors of other images, bound like any.
+            0x14 => self.thread_locals.foreign = true,
+            0x15 => self
                 .unsupported
                 .push(format!("thread-local section {name}")),
             0x16 => self
@@ -164,6 +230,25 @@ impl Image {
             None => format!("{address:#x}"),
         }
     }
+}
+
+impl ThreadLocals {
+    /// The template reaches from the first to the last of its sections.
+    fn add(&mut self, address: u64, size: u64) -> Result<()> {
+        let end = plus(address, size)?;
+        let (start, end) = match self.template {
+            Some((start, old)) => (start.min(address), plus(start, old)?.max(end)),
+            None => (address, end),
+        };
+        self.template = Some((start, end.saturating_sub(start)));
+        Ok(())
+    }
+}
+
+/// The name of a load command about a library.
+fn name_at(reader: &Reader<'_>, at: u64) -> Result<String> {
+    let name = reader.text(plus(at, reader.u32(plus(at, 8)?)?.into())?)?;
+    Ok(name.to_owned())
 }
 
 /// Load commands: identity and file offset.

@@ -6,22 +6,27 @@
 //! headers need no copying. Whatever it calls outside itself (the tvm-ffi C ABI
 //! through context slots and imports, a few libm functions) is called natively.
 //!
-//! It is not an emulation of macOS: no dyld, no Objective-C, no system library
-//! but the names in [`callouts`].
+//! It is not an emulation of macOS: no Objective-C, no system library but the names
+//! in [`callouts`]. `stack` goes further: there the runtime is the Mac's too.
 
 mod callouts;
 mod chained;
 mod emulator;
 mod error;
+mod gates;
 mod image;
 mod library;
 mod machine;
+mod mapped;
 mod native;
 mod opcodes;
 mod reader;
+mod runner;
 mod segments;
+#[cfg(target_os = "linux")]
+pub mod stack;
 
 pub use error::MachOError;
-pub use image::Image;
+pub use image::{Image, ThreadLocals, Unwinding};
 pub use library::{HostLibrary, RawLibrary};
-pub use segments::{Binding, Fixups, Rebase, Segment, Segments};
+pub use segments::{Binding, Fixups, Provider, Rebase, Segment, Segments};

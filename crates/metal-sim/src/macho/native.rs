@@ -16,7 +16,23 @@ use std::ffi::c_void;
 use memmap2::MmapMut;
 use unicorn_engine::{Prot, Unicorn};
 
-use super::callouts::CallOut;
+/// The C library's, for what Rust's own library does not have.
+mod c {
+    unsafe extern "C" {
+        pub safe fn erf(x: f64) -> f64;
+        pub safe fn erff(x: f32) -> f32;
+    }
+}
+
+/// The error function.
+pub(super) fn erf(x: f64) -> f64 {
+    c::erf(x)
+}
+
+/// The error function, of floats.
+pub(super) fn erff(x: f32) -> f32 {
+    c::erff(x)
+}
 
 /// The address of a mapping's first byte.
 pub fn address_of(memory: &MmapMut) -> u64 {
@@ -51,16 +67,24 @@ pub(super) fn write_word(address: u64, word: u64) {
     unsafe { (address as *mut u64).write_unaligned(word) };
 }
 
-/// The three leave x0 as it is, which is what the first two return.
-pub(super) fn memory_function(callout: &CallOut, w: &[u64; 8]) {
-    let to = w[0] as *mut u8;
-    let size = |n: u64| usize::try_from(n).unwrap_or(0);
+/// `memcpy` and `memmove`: to, from, size.
+pub(super) fn copy_memory(w: &[u64; 8]) {
     // SAFETY: the emulated caller vouches for the ranges, as natively.
-    unsafe {
-        match callout {
-            CallOut::CopyMemory => std::ptr::copy(w[1] as *const u8, to, size(w[2])),
-            CallOut::FillMemory => std::ptr::write_bytes(to, (w[1] & 0xff) as u8, size(w[2])),
-            _ => std::ptr::write_bytes(to, 0, size(w[1])),
-        }
-    }
+    unsafe { std::ptr::copy(w[1] as *const u8, w[0] as *mut u8, size(w[2])) };
+}
+
+/// `memset`: to, byte, size.
+pub(super) fn fill_memory(w: &[u64; 8]) {
+    // SAFETY: as above.
+    unsafe { std::ptr::write_bytes(w[0] as *mut u8, (w[1] & 0xff) as u8, size(w[2])) };
+}
+
+/// `bzero`: to, size.
+pub(super) fn zero_memory(w: &[u64; 8]) {
+    // SAFETY: as above.
+    unsafe { std::ptr::write_bytes(w[0] as *mut u8, 0, size(w[1])) };
+}
+
+fn size(word: u64) -> usize {
+    usize::try_from(word).unwrap_or(0)
 }

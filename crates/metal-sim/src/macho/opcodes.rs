@@ -2,7 +2,7 @@
 
 use super::error::{Result, malformed};
 use super::reader::{Reader, plus};
-use super::segments::{Binding, Fixups, Rebase, Segments};
+use super::segments::{Binding, Fixups, Provider, Rebase, Segments};
 
 /// A pointer each; more fixups than an image has room for is a fault.
 const POINTER: u64 = 8;
@@ -25,8 +25,9 @@ pub fn read(reader: &Reader<'_>, at: u64, segments: &Segments, fixups: &mut Fixu
         let target = segments.word(reader, address)?;
         fixups.rebases.push(Rebase { address, target });
     }
-    for (program, lazy) in [(1, false), (2, false), (3, true)] {
-        bind(part(program)?, segments, lazy, &mut fixups.bindings)?;
+    let programs = [(1, Kind::Ordinary), (2, Kind::Coalesced), (3, Kind::Lazy)];
+    for (program, kind) in programs {
+        bind(part(program)?, segments, kind, &mut fixups.bindings)?;
     }
     Ok(())
 }
@@ -169,23 +170,40 @@ fn rebase(mut program: Program<'_>, segments: &Segments, out: &mut Vec<u64>) -> 
     Ok(())
 }
 
+/// What a program of bindings is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Ordinary,
+    Coalesced,
+    Lazy,
+}
+
 fn bind(
     mut program: Program<'_>,
     segments: &Segments,
-    lazy: bool,
+    kind: Kind,
     out: &mut Vec<Binding>,
 ) -> Result<()> {
     let mut cursor = Cursor::default();
     let (mut symbol, mut addend, mut weak) = (String::new(), 0, false);
+    let mut from = Provider::of(if kind == Kind::Coalesced { -3 } else { 0 });
     while let Some(byte) = program.byte() {
         let low = byte & 0x0f;
         let (count, skip) = match byte & 0xf0 {
             // A lazy program has one "done" after each symbol.
-            0x00 if lazy => continue,
+            0x00 if kind == Kind::Lazy => continue,
             0x00 => return Ok(()),
-            0x10 | 0x30 => continue,
+            0x10 => {
+                from = Provider::of(low.into());
+                continue;
+            }
             0x20 => {
-                program.unsigned()?;
+                from = Provider::of(i64::try_from(program.unsigned()?).unwrap_or(-1));
+                continue;
+            }
+            0x30 => {
+                // Four bits of a small negative number.
+                from = Provider::of(if low == 0 { 0 } else { i64::from(low) - 16 });
                 continue;
             }
             0x40 => {
@@ -226,6 +244,7 @@ fn bind(
                 symbol: symbol.clone(),
                 addend,
                 weak,
+                from,
             });
             cursor.advance(skip);
         }

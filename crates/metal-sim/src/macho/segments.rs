@@ -75,6 +75,32 @@ pub struct Binding {
     pub addend: i64,
     /// Absence of the symbol is allowed.
     pub weak: bool,
+    /// Which library has the symbol.
+    pub from: Provider,
+}
+
+/// Where the loader looks for a symbol.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Provider {
+    /// The image itself.
+    Own,
+    /// A library that it names, counted from 1.
+    Dependency(u32),
+    /// Whatever library has it.
+    Any,
+    /// The first definition of all images, for this and every other of them.
+    Coalesced,
+}
+
+impl Provider {
+    /// A library ordinal; negative ones have a meaning of their own.
+    pub(super) fn of(ordinal: i64) -> Provider {
+        match ordinal {
+            0 => Provider::Own,
+            -3 => Provider::Coalesced,
+            _ => u32::try_from(ordinal).map_or(Provider::Any, Provider::Dependency),
+        }
+    }
 }
 
 /// A pointer-sized place that holds an address inside the image.

@@ -12,5 +12,7 @@ mod faults;
 mod lanes;
 #[cfg(feature = "macho-host")]
 mod macho;
+#[cfg(all(feature = "macho-host", target_os = "linux"))]
+mod macos_stack;
 mod matrices;
 mod models;

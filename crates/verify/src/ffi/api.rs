@@ -1,9 +1,7 @@
 //! The C functions of libtvm_ffi that are called, resolved by name.
 
-use std::ffi::CString;
+use std::ffi::c_void;
 use std::ptr;
-
-use libloading::Library;
 
 use super::abi::{self, ByteArray, ErrorCell, Handle, RawAny, Version, body, text};
 use crate::error::{Error, Result, RuntimeError};
@@ -30,19 +28,25 @@ pub struct Api {
 
 impl Api {
     /// Resolves every function, or names the first that is missing. The result
-    /// and the library live as long as the process.
-    pub(super) fn resolve(library: &'static Library) -> Result<&'static Api> {
+    /// lives as long as the process.
+    ///
+    /// # Safety
+    ///
+    /// `find` gives the functions that the header declares for their names, and
+    /// they can be called for the rest of the process (invariant 1).
+    pub(super) unsafe fn resolve(
+        find: impl Fn(&str) -> Result<*const c_void>,
+    ) -> Result<&'static Api> {
         let [version, increment, decrement, get_global, call, take_error] = C_SYMBOLS;
-        // SAFETY: the signatures are those of the header for these names, and
-        // the library is never closed (invariant 1).
+        // SAFETY: the signatures are those of the header for these names.
         let api = unsafe {
             Api {
-                get_version: symbol(library, version)?,
-                increment: symbol(library, increment)?,
-                decrement: symbol(library, decrement)?,
-                get_global: symbol(library, get_global)?,
-                call: symbol(library, call)?,
-                take_error: symbol(library, take_error)?,
+                get_version: typed(find(version)?),
+                increment: typed(find(increment)?),
+                decrement: typed(find(decrement)?),
+                get_global: typed(find(get_global)?),
+                call: typed(find(call)?),
+                take_error: typed(find(take_error)?),
             }
         };
         Ok(Box::leak(Box::new(api)))
@@ -136,18 +140,13 @@ impl Api {
     }
 }
 
-/// One symbol as a plain function pointer.
+/// An address as a function pointer.
 ///
 /// # Safety
 ///
-/// `T` is the function pointer type of that symbol.
-unsafe fn symbol<T: Copy>(library: &'static Library, name: &str) -> Result<T> {
-    let missing = |detail: String| Error::MissingSymbol {
-        symbol: name.to_owned(),
-        detail,
-    };
-    let c_name = CString::new(name).map_err(|e| missing(e.to_string()))?;
-    // SAFETY: by contract.
-    let found = unsafe { library.get::<T>(c_name.as_bytes_with_nul()) };
-    found.map(|f| *f).map_err(|e| missing(e.to_string()))
+/// `T` is the function pointer type of what is there.
+unsafe fn typed<T: Copy>(address: *const c_void) -> T {
+    const { assert!(size_of::<T>() == size_of::<*const c_void>()) };
+    // SAFETY: by contract; the sizes are equal.
+    unsafe { std::mem::transmute_copy(&address) }
 }

@@ -35,6 +35,8 @@
 
 mod abi;
 mod api;
+#[cfg(all(feature = "macho-host", target_os = "linux"))]
+mod emulated;
 mod function;
 #[cfg(feature = "macho-host")]
 mod host;
@@ -46,6 +48,8 @@ mod value;
 
 pub use abi::{DataType, Device};
 pub use api::{Api, C_SYMBOLS};
+#[cfg(all(feature = "macho-host", target_os = "linux"))]
+pub use emulated::SYSTEM_VARIABLE;
 pub use function::{Arg, Function};
 #[cfg(feature = "macho-host")]
 pub use host::open_host_library;

@@ -24,7 +24,7 @@ use super::base::Base;
 use super::chat;
 use super::expand::{Given, expand};
 use super::expect::{Expect, ExpectFile, Similarity};
-use super::row::{Prompt, Row, RuntimeSpec, Simulation};
+use super::row::{OtherSystem, Prompt, Row, RuntimeSpec, Simulation};
 
 /// Reads and resolves a matrix.
 pub fn read(path: &Path) -> Result<Vec<Row>, MatrixError> {
@@ -112,6 +112,24 @@ struct RuntimeFile {
     paths: Vec<String>,
     #[serde(default)]
     preload: Vec<String>,
+    program: Option<String>,
+    #[serde(default)]
+    emulator: Vec<String>,
+}
+
+impl RuntimeFile {
+    fn other(&self, base: &Base) -> Result<Option<OtherSystem>, String> {
+        let Some(program) = &self.program else {
+            return match self.emulator.is_empty() {
+                true => Ok(None),
+                false => Err("`emulator` needs a `program` to run".to_owned()),
+            };
+        };
+        Ok(Some(OtherSystem {
+            program: base.path(program)?,
+            emulator: self.emulator.clone(),
+        }))
+    }
 }
 
 #[derive(Deserialize)]
@@ -206,6 +224,7 @@ impl RowFile {
         let runtime = RuntimeSpec {
             paths: base.paths(&runtime.paths)?,
             preload: base.paths(&runtime.preload)?,
+            other: runtime.other(base)?,
             name: self.runtime,
         };
         let folder = self.folder.as_deref().map(|f| base.path(f)).transpose()?;

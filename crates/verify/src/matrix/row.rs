@@ -1,6 +1,7 @@
 //! A resolved row: everything a child process needs, with absolute paths.
 
 use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -88,6 +89,33 @@ pub struct RuntimeSpec {
     pub paths: Vec<PathBuf>,
     /// Libraries to open before the runtime.
     pub preload: Vec<PathBuf>,
+    /// A program of another system, to run rows on that system's runtime.
+    #[serde(default)]
+    pub other: Option<OtherSystem>,
+}
+
+/// How rows of another system run here.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OtherSystem {
+    /// This program, built for that system.
+    pub program: PathBuf,
+    /// What runs that system's programs here, and its arguments: `qemu-aarch64`, `wine`.
+    pub emulator: Vec<String>,
+}
+
+impl OtherSystem {
+    /// The command without the program's own arguments.
+    pub fn command(&self) -> (PathBuf, Vec<OsString>) {
+        let mut words = self.emulator.iter();
+        match words.next() {
+            None => (self.program.clone(), Vec::new()),
+            Some(first) => {
+                let mut arguments: Vec<OsString> = words.map(OsString::from).collect();
+                arguments.push(self.program.clone().into_os_string());
+                (PathBuf::from(first), arguments)
+            }
+        }
+    }
 }
 
 /// How the simulated device runs a row.
@@ -131,6 +159,7 @@ impl Row {
         }
         files.extend(self.runtime.paths.iter().map(|p| ("runtime", p.clone())));
         files.extend(self.runtime.preload.iter().map(|p| ("preload", p.clone())));
+        files.extend((self.runtime.other.iter()).map(|other| ("program", other.program.clone())));
         files.extend(self.shims.iter().map(|p| ("shim", p.clone())));
         let references = self
             .prompts

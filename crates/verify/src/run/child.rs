@@ -70,11 +70,11 @@ struct Child {
 
 /// Makes each call; a check for each.
 fn called(vm: &Module<'_>, all: &[Call]) -> Done {
-    let (mut state, mut done) = (None, Done::default());
+    let (mut states, mut done) = (calls::States::new(), Done::default());
     for call in all {
         // The last words of a process that dies here.
         eprintln!("calling {}", call.function);
-        done.checks.push(match calls::make(vm, call, &mut state) {
+        done.checks.push(match calls::make(vm, call, &mut states) {
             Ok(kind) => Check::new(&call.function, true, kind),
             Err(error) => Check::new(&call.function, false, error.to_string()),
         });
@@ -110,6 +110,7 @@ impl Child {
         self.enter(Stage::Dlopen);
         let files = RuntimeFiles::find(&row.runtime.paths)?;
         self.facts.packages.clone_from(&files.packages);
+        self.facts.emulated = files.emulated();
         // A wheel is looked into only here.
         let Ok(part) = files.device_part(row.device) else {
             return Ok(Outcome::NoDevice(lacks_part(row.device)));

@@ -9,7 +9,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::matrix::row::Row;
+use crate::matrix::row::{OtherSystem, Row};
 use crate::report::{Class, Facts, Failure, Stage, tells_of_memory};
 
 use super::protocol::{self, ChildResult, Event};
@@ -32,6 +32,18 @@ pub struct ChildCommand {
     pub program: PathBuf,
     /// Its arguments.
     pub arguments: Vec<OsString>,
+}
+
+impl ChildCommand {
+    /// The same for rows of another system: its program, by its emulator.
+    fn on(&self, other: Option<&OtherSystem>) -> ChildCommand {
+        let Some(other) = other else {
+            return self.clone();
+        };
+        let (program, mut arguments) = other.command();
+        arguments.extend(self.arguments.iter().cloned());
+        ChildCommand { program, arguments }
+    }
 }
 
 /// How a child ended.
@@ -69,23 +81,44 @@ pub fn run(
     environment: &[(&'static str, OsString)],
     tell: &mut dyn FnMut(&Event),
 ) -> Ended {
+    let runtime = match of_runtime(row) {
+        Ok(environment) => environment,
+        Err(reason) => return Ended::not_run(reason),
+    };
+    let environment = [environment, &runtime].concat();
     let start = Instant::now();
     let mut listener = Listener::default();
-    let result = match spawn(command, row, environment) {
+    let command = command.on(row.runtime.other.as_ref());
+    let could_not = |error: &std::io::Error| {
+        let program = command.program.display();
+        format!("{program}: could not be started: {error}")
+    };
+    let result = match spawn(&command, row, &environment) {
         Ok((child, lines)) => listener.listen(child, &lines, row.time_limit, tell),
-        Err(error) => ChildResult::Failed(Failure::new(
-            Class::Exit,
-            Stage::LoadSet,
-            format!(
-                "{}: could not be started: {error}",
-                command.program.display()
-            ),
-        )),
+        // Another system's program, and nothing here that runs it.
+        Err(error) if row.runtime.other.is_some() => ChildResult::NotRun {
+            reason: could_not(&error),
+        },
+        Err(error) => {
+            let message = could_not(&error);
+            ChildResult::Failed(Failure::new(Class::Exit, Stage::LoadSet, message))
+        }
     };
     Ended {
         result,
         facts: listener.facts,
         wall: start.elapsed(),
+    }
+}
+
+/// What the row's runtime needs in the environment; the reason if it cannot run here.
+fn of_runtime(row: &Row) -> Result<Vec<(&'static str, OsString)>, String> {
+    #[cfg(all(feature = "macho-host", target_os = "linux"))]
+    return crate::stack::environment(row);
+    #[cfg(not(all(feature = "macho-host", target_os = "linux")))]
+    {
+        let _ = row;
+        Ok(Vec::new())
     }
 }
 

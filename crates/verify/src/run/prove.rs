@@ -57,6 +57,7 @@ pub fn prove(child: &ChildCommand, trial: Trial) -> Proof {
             name: String::from("given"),
             paths: trial.runtime,
             preload: Vec::new(),
+            other: None,
         },
         simulation: Simulation::default(),
         shims: trial.shims,

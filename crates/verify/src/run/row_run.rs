@@ -212,7 +212,10 @@ fn cannot_run(row: &Row) -> Option<String> {
     if let Some(reason) = simulate::cannot_run(row) {
         return Some(reason);
     }
-    if row.device.part().is_none() || row.runtime.paths.iter().any(|p| p.is_file()) {
+    if row.device.part().is_none()
+        || row.runtime.other.is_some()
+        || row.runtime.paths.iter().any(|p| p.is_file())
+    {
         return None;
     }
     // A runtime without the device's part is no failure of the row.

@@ -3,6 +3,8 @@
 //!
 //! Which arguments, is for the caller to say, who has read the program.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
@@ -16,9 +18,21 @@ pub struct Call {
     pub function: String,
     /// Its arguments.
     pub arguments: Vec<Given>,
-    /// Whether its result is the state that later calls are given.
-    pub makes_state: bool,
+    /// What its result is to later calls, where it is a state.
+    pub makes: Option<State>,
 }
+
+/// A state that calls share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum State {
+    /// A paged cache of keys and values.
+    Cache,
+    /// A recurrent state.
+    Recurrent,
+}
+
+/// The states that calls made so far.
+pub(crate) type States = BTreeMap<State, Value>;
 
 /// One argument.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,11 +46,11 @@ pub enum Given {
     /// A tuple.
     Tuple(Vec<Given>),
     /// The state that an earlier call made, with one sequence that grows by one.
-    State,
+    State(State),
 }
 
-/// Makes the call: what it gives, in a word. `state` is what an earlier one made.
-pub(crate) fn make(vm: &Module<'_>, call: &Call, state: &mut Option<Value>) -> Result<String> {
+/// Makes the call: what it gives, in a word. `states` is what earlier ones made.
+pub(crate) fn make(vm: &Module<'_>, call: &Call, states: &mut States) -> Result<String> {
     let runtime = vm.runtime();
     let function = vm.function(&call.function, false)?;
     let function = function.ok_or_else(|| Error::MissingFunction {
@@ -47,7 +61,7 @@ pub(crate) fn make(vm: &Module<'_>, call: &Call, state: &mut Option<Value>) -> R
     for given in &call.arguments {
         values.push(match given {
             Given::Int(_) => None,
-            other => Some(value(runtime, other, state.as_ref())?),
+            other => Some(value(runtime, other, states)?),
         });
     }
     let arguments: Vec<Arg<'_>> = call
@@ -60,22 +74,25 @@ pub(crate) fn make(vm: &Module<'_>, call: &Call, state: &mut Option<Value>) -> R
             (_, None) => Arg::None,
         })
         .collect();
-    let grows = call.arguments.contains(&Given::State);
-    if let Some(state) = state.as_ref().filter(|_| grows) {
+    let grows = |kind: &State| call.arguments.contains(&Given::State(*kind));
+    let growing = || states.iter().filter(|(kind, _)| grows(kind));
+    for (_, state) in growing() {
         begin(runtime, state)?;
     }
     let result = function.call(&arguments)?;
-    if let Some(state) = state.as_ref().filter(|_| grows) {
+    for (_, state) in growing() {
         end(runtime, state)?;
     }
-    let kind = result.kind();
-    if call.makes_state {
-        *state = Some(result);
-    }
-    Ok(kind)
+    Ok(match call.makes {
+        Some(made) => {
+            states.insert(made, result);
+            String::from("state")
+        }
+        None => result.kind(),
+    })
 }
 
-fn value(runtime: &Runtime, given: &Given, state: Option<&Value>) -> Result<Value> {
+fn value(runtime: &Runtime, given: &Given, states: &States) -> Result<Value> {
     match given {
         Given::Zeros(dims, (code, bits, lanes)) => {
             let dtype = DataType {
@@ -88,10 +105,10 @@ fn value(runtime: &Runtime, given: &Given, state: Option<&Value>) -> Result<Valu
         }
         Given::Shape(dims) => runtime.shape(dims),
         Given::Tuple(fields) => {
-            let fields = fields.iter().map(|field| value(runtime, field, state));
+            let fields = fields.iter().map(|field| value(runtime, field, states));
             runtime.array(&fields.collect::<Result<Vec<_>>>()?)
         }
-        Given::State => state.cloned().ok_or_else(|| {
+        Given::State(kind) => states.get(kind).cloned().ok_or_else(|| {
             Error::Unsupported("no earlier call made the state that it takes".to_owned())
         }),
         Given::Int(_) => Err(Error::Unsupported("a number inside a tuple".to_owned())),

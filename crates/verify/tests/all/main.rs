@@ -11,6 +11,7 @@ mod emulated;
 mod failures;
 mod matrix_file;
 mod metal_static;
+mod other_systems;
 mod random_weights;
 mod reports;
 mod tokens;

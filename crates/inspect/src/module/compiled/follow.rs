@@ -244,8 +244,10 @@ impl<'i, 'a> Reader<'i, 'a> {
     /// Whether a way needs no reading: it fails at once, or it finds a function and
     /// comes back.
     fn is_aside(&mut self, code: Piece<'a>, start: u64, state: &State) -> bool {
+        let [empty, ..] = self.given(state);
         let mut state = state.clone();
         let mut place = start;
+        let mut has_called = false;
         for _ in 0..LOOK {
             let at = usize::try_from(place.wrapping_sub(code.address)).unwrap_or(usize::MAX);
             let Some((length, flow)) = self.image.machine.step(code, at, &mut state) else {
@@ -256,21 +258,35 @@ impl<'i, 'a> Reader<'i, 'a> {
                 Flow::On => place = next,
                 Flow::Jump(Target::Code(to)) => place = to,
                 Flow::Call(target) => {
-                    let called = self.image.called(target);
-                    if !matches!(called, Called::Elsewhere) {
-                        return false;
+                    match self.image.called(target) {
+                        Called::Elsewhere => {}
+                        // What writes down the error.
+                        Called::Here(address) if self.image.host(address).is_none() => {
+                            state.called(self.image.machine.lost());
+                            has_called = true;
+                            place = next;
+                            continue;
+                        }
+                        _ => return false,
                     }
                     let [_, name, cell, _] = self.given(&state);
-                    return match (self.text(name), cell) {
-                        (Some(name), Value::Address(cell)) => {
-                            self.handles.insert(cell, name);
-                            true
-                        }
-                        _ => false,
+                    // Up to 0.25 the function is put on the stack, then into the cell
+                    // that was seen to be empty.
+                    let cell = match (cell, empty) {
+                        (Value::Address(cell), _) | (Value::Frame(_), Value::Loaded(cell)) => cell,
+                        _ => return false,
                     };
+                    let Some(name) = self.text(name) else {
+                        return false;
+                    };
+                    self.handles.insert(cell, name);
+                    return true;
                 }
                 Flow::End => {
-                    return state.get(self.image.machine.result()) != Value::Number(0);
+                    return match state.get(self.image.machine.result()) {
+                        Value::Number(status) => status != 0,
+                        _ => !has_called,
+                    };
                 }
                 Flow::Branch(_) | Flow::Jump(_) => return false,
             }

@@ -80,8 +80,9 @@ struct Reader<'r, 'a> {
 
 /// How a function goes on at an instruction.
 struct Course {
-    /// What is known where it is not reached from the instruction before.
-    branches: Map<State>,
+    /// What is known where it is not reached from the instruction before. A state is
+    /// large, and a table that grows moves what it holds.
+    branches: Map<Box<State>>,
     /// Texts that were handed on since the last registration.
     recent: BTreeSet<String>,
     /// What the function itself registers.
@@ -108,7 +109,7 @@ impl<'a> Reader<'_, 'a> {
                 state = if is_reached {
                     branch.or(&state)
                 } else {
-                    branch
+                    *branch
                 };
                 is_reached = true;
             }
@@ -122,7 +123,7 @@ impl<'a> Reader<'_, 'a> {
                 let is_ahead = target > place && target < end && branches.len() < MOST_BRANCHES;
                 if is_ahead && !branches.contains_key(&target) {
                     *steps = steps.saturating_add(BRANCH_STEPS);
-                    branches.insert(target, state.clone());
+                    branches.insert(target, Box::new(state.clone()));
                 }
             };
             match flow {

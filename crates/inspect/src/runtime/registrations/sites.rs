@@ -134,10 +134,16 @@ impl<'a> Sites<'a> {
                 if !marks.holds(target) {
                     return;
                 }
-                let callee = self.stubs.get(&target).copied().unwrap_or(target);
-                let is_function = || self.linkage.starts.binary_search(&callee).is_ok();
-                if calls.len() < MOST && (known.contains_key(&callee) || is_function()) {
-                    calls.push((callee, site));
+                // What is marked and no stub is a function, or registers.
+                let callee = match self.stubs.get(&target) {
+                    Some(callee) => {
+                        let is_function = self.linkage.starts.binary_search(callee).is_ok();
+                        Some(*callee).filter(|callee| is_function || known.contains_key(callee))
+                    }
+                    None => Some(target),
+                };
+                if calls.len() < MOST {
+                    calls.extend(callee.map(|callee| (callee, site)));
                 }
             });
         }

@@ -6,14 +6,17 @@
 //! function that calls one of them without a name hands on the name that its own callers
 //! give.
 
-use std::cell::OnceCell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, VecDeque};
 
+use memchr::memmem;
 use wasmparser::{
-    BinaryReaderError, ExternalKind, FunctionBody, Operator, Parser, Payload, TypeRef,
+    BinaryReader, BinaryReaderError, CodeSectionReader, ExternalKind, FunctionBody, Operator,
+    Payload, TypeRef,
 };
 
 use super::registrar::{Registrations, Takes, name_at, registrar};
+use crate::container::wasm::{bad, each_section};
+use crate::error::DecodeError;
 use crate::runtime::strings::Piece;
 
 /// Instructions between the address of a name and the call that registers it; up to ten
@@ -39,7 +42,7 @@ pub(super) fn follow(data: &[u8], texts: &[Piece<'_>]) -> Registrations {
             unread: 0,
         };
         reader.run()?;
-        Ok::<_, BinaryReaderError>(Registrations {
+        Ok::<_, DecodeError>(Registrations {
             is_complete: reader.unread == 0 && !reader.names.is_empty(),
             names: reader.names,
         })
@@ -55,55 +58,67 @@ struct Module<'a> {
     /// The type of each function with a body.
     functions: Vec<u32>,
     bodies: Vec<FunctionBody<'a>>,
+    /// The bytes that hold the bodies, and where they begin in the file.
+    code: (&'a [u8], u64),
     /// Functions before those with a body.
     imported: u32,
     /// Exported functions that have to do with registering.
     exports: Vec<(Takes, u32)>,
-    /// What may be a call: function, and place of the body that calls it; sorted.
-    calls: OnceCell<Vec<(u32, u32)>>,
 }
 
 impl<'a> Module<'a> {
-    fn of(data: &'a [u8]) -> Result<Self, BinaryReaderError> {
+    fn of(data: &'a [u8]) -> Result<Self, DecodeError> {
         let mut module = Self::default();
-        for payload in Parser::new(0).parse_all(data) {
-            match payload? {
-                Payload::TypeSection(types) => {
-                    for function in types.into_iter_err_on_gc_types() {
-                        module.types.push(function?.params().len());
-                    }
-                }
-                Payload::ImportSection(imports) => {
-                    for import in imports.into_imports() {
-                        let is_function =
-                            matches!(import?.ty, TypeRef::Func(_) | TypeRef::FuncExact(_));
-                        module.imported = module.imported.saturating_add(u32::from(is_function));
-                    }
-                }
-                Payload::FunctionSection(functions) => {
-                    for function in functions {
-                        module.functions.push(function?);
-                    }
-                }
-                Payload::ExportSection(exports) => {
-                    for export in exports {
-                        let export = export?;
-                        let takes = registrar(export.name.as_bytes());
-                        let takes = takes.filter(|_| export.kind == ExternalKind::Func);
-                        module
-                            .exports
-                            .extend(takes.map(|takes| (takes, export.index)));
-                    }
-                    // Without a way to register there is nothing to decode.
-                    if module.exports.is_empty() {
-                        return Ok(module);
-                    }
-                }
-                Payload::CodeSectionEntry(body) => module.bodies.push(body),
-                _ => {}
-            }
-        }
+        each_section(data, |payload| module.section(data, payload).map_err(bad))?;
         Ok(module)
+    }
+
+    /// Takes in what a section says; whether to go on.
+    fn section(&mut self, data: &'a [u8], payload: Payload<'a>) -> Result<bool, BinaryReaderError> {
+        match payload {
+            Payload::TypeSection(types) => {
+                for function in types.into_iter_err_on_gc_types() {
+                    self.types.push(function?.params().len());
+                }
+            }
+            Payload::ImportSection(imports) => {
+                for import in imports.into_imports() {
+                    let is_function =
+                        matches!(import?.ty, TypeRef::Func(_) | TypeRef::FuncExact(_));
+                    self.imported = self.imported.saturating_add(u32::from(is_function));
+                }
+            }
+            Payload::FunctionSection(functions) => {
+                for function in functions {
+                    self.functions.push(function?);
+                }
+            }
+            Payload::ExportSection(exports) => {
+                for export in exports {
+                    let export = export?;
+                    let takes = registrar(export.name.as_bytes());
+                    let takes = takes.filter(|_| export.kind == ExternalKind::Func);
+                    self.exports
+                        .extend(takes.map(|takes| (takes, export.index)));
+                }
+                // Without a way to register there is nothing to decode.
+                return Ok(!self.exports.is_empty());
+            }
+            Payload::CodeSectionStart {
+                unchecked_range: range,
+                ..
+            } => {
+                let place = |at: u64| usize::try_from(at).unwrap_or(usize::MAX);
+                let code = data.get(place(range.start)..place(range.end));
+                let code = code.unwrap_or_default();
+                let bodies = CodeSectionReader::new(BinaryReader::new(code, range.start))?;
+                self.code = (code, range.start);
+                self.bodies = bodies.into_iter().collect::<Result<_, _>>()?;
+                return Ok(false);
+            }
+            _ => {}
+        }
+        Ok(true)
     }
 
     fn body(&self, function: u32) -> Option<&FunctionBody<'a>> {
@@ -121,34 +136,31 @@ impl<'a> Module<'a> {
             .unwrap_or(0)
     }
 
-    /// The functions whose code may hold a call of one.
+    /// The functions whose code may hold a call of one: whatever bytes look like it.
     fn callers(&self, function: u32) -> Vec<u32> {
-        let calls = self.calls.get_or_init(|| self.calls());
-        let first = calls.partition_point(|(called, _)| *called < function);
-        let calls = calls.get(first..).unwrap_or_default().iter();
-        let calls = calls.take_while(|(called, _)| *called == function);
-        calls
-            .map(|(_, place)| place.saturating_add(self.imported))
-            .collect()
-    }
-
-    /// Whatever bytes look like a call, in all bodies at once.
-    fn calls(&self) -> Vec<(u32, u32)> {
-        let mut calls = Vec::new();
-        for (place, body) in (0u32..).zip(&self.bodies) {
-            let code = body.as_bytes();
-            for at in memchr::memchr_iter(CALL, code) {
-                let called = at.checked_add(1).and_then(|at| code.get(at..));
-                calls.extend(called.and_then(number).map(|called| (called, place)));
+        let call = call(function);
+        let (code, start) = self.code;
+        let mut callers: Vec<u32> = Vec::new();
+        for at in memmem::find_iter(code, &call) {
+            let at = start.saturating_add(at as u64);
+            let end = at.saturating_add(call.len() as u64);
+            let after = self.bodies.partition_point(|body| body.range().start <= at);
+            let place = after.saturating_sub(1);
+            let body = self.bodies.get(place).map(FunctionBody::range);
+            let is_inside = body.is_some_and(|body| body.start <= at && end <= body.end);
+            let Ok(place) = u32::try_from(place) else {
+                continue;
+            };
+            let caller = place.saturating_add(self.imported);
+            if is_inside && callers.last() != Some(&caller) {
+                callers.push(caller);
             }
         }
-        calls.sort_unstable();
-        calls.dedup();
-        calls
+        callers
     }
 
     /// The functions that register by what their callers give them.
-    fn registering(&self) -> Result<Vec<u32>, BinaryReaderError> {
+    fn registering(&self) -> Result<Vec<u32>, DecodeError> {
         let mut found = Vec::new();
         for (takes, function) in &self.exports {
             if !matches!(takes, Takes::Pointer(_)) {
@@ -160,8 +172,8 @@ impl<'a> Module<'a> {
                 continue;
             };
             let mut last = None;
-            for operator in body.get_operators_reader()? {
-                if let Operator::Call { function_index } = operator? {
+            for operator in body.get_operators_reader().map_err(bad)? {
+                if let Operator::Call { function_index } = operator.map_err(bad)? {
                     last = Some(function_index);
                 }
             }
@@ -183,7 +195,7 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn run(&mut self) -> Result<(), BinaryReaderError> {
+    fn run(&mut self) -> Result<(), DecodeError> {
         let mut known = self.module.registering()?;
         let mut next = 0usize;
         while let Some(function) = known.get(next).copied() {
@@ -198,7 +210,7 @@ impl Reader<'_> {
                 if is_export || caller == function {
                     continue;
                 }
-                let (read, unread) = self.calls(caller, function)?;
+                let (read, unread) = self.calls(caller, function).map_err(bad)?;
                 is_called |= read > 0 || unread > 0;
                 let hands_on = unread > 0 && self.module.parameters(caller) > 0;
                 if !hands_on || known.len() >= MOST {
@@ -225,21 +237,30 @@ impl Reader<'_> {
         let Some(body) = self.module.body(caller) else {
             return Ok((read, unread));
         };
-        let mut last: Option<(usize, String)> = None;
+        // Constants since the last of the calls, of the last few instructions.
+        let mut recent: VecDeque<(usize, i32)> = VecDeque::new();
         for (number, operator) in body.get_operators_reader()?.into_iter().enumerate() {
             match operator? {
                 Operator::I32Const { value } => {
-                    let text = name_at(&self.texts, u64::from(value.cast_unsigned()), true);
-                    last = text.map(|text| (number, text)).or(last);
+                    if recent.len() >= NEAR {
+                        recent.pop_front();
+                    }
+                    recent.push_back((number, value));
                 }
                 Operator::Call { function_index } if function_index == function => {
-                    match last.take() {
-                        Some((at, name)) if number.saturating_sub(at) <= NEAR => {
+                    let near = recent.iter().rev();
+                    let near = near.take_while(|(at, _)| number.saturating_sub(*at) <= NEAR);
+                    let mut texts = near.filter_map(|(_, value)| {
+                        name_at(&self.texts, u64::from(value.cast_unsigned()), true)
+                    });
+                    match texts.next() {
+                        Some(name) => {
                             self.names.insert(name);
                             read = read.saturating_add(1);
                         }
-                        _ => unread = unread.saturating_add(1),
+                        None => unread = unread.saturating_add(1),
                     }
+                    recent.clear();
                 }
                 _ => {}
             }
@@ -248,23 +269,16 @@ impl Reader<'_> {
     }
 }
 
-/// The number that bytes begin with, in as few of them as linkers write.
-fn number(bytes: &[u8]) -> Option<u32> {
-    let mut value = 0u32;
-    for (index, byte) in (0u32..5).zip(bytes) {
-        let part = u32::from(byte & 0x7f);
-        let shift = index.checked_mul(7)?;
-        let placed = part.checked_shl(shift)?;
-        if placed.checked_shr(shift)? != part {
-            return None;
-        }
-        value |= placed;
-        if byte & 0x80 == 0 {
-            let is_short = index == 0 || part != 0;
-            return is_short.then_some(value);
-        }
+/// The instruction that calls a function, in as few bytes as linkers write.
+fn call(function: u32) -> Vec<u8> {
+    let mut bytes = vec![CALL];
+    let mut rest = function;
+    while let Some(more) = rest.checked_shr(7).filter(|more| *more > 0) {
+        bytes.push(rest.to_le_bytes()[0] | 0x80);
+        rest = more;
     }
-    None
+    bytes.push(rest.to_le_bytes()[0]);
+    bytes
 }
 
 #[cfg(test)]
@@ -351,19 +365,11 @@ mod tests {
     }
 
     #[test]
-    fn numbers_are_as_short_as_they_can_be() {
-        assert_eq!(number(&[5, 0x80]), Some(5));
-        assert_eq!(number(&[0x80, 1]), Some(128));
-        assert_eq!(number(&[0xff, 0xff, 0xff, 0xff, 0x0f]), Some(u32::MAX));
-        for bytes in [
-            &[][..],
-            &[0x80],
-            &[0x85, 0],
-            &[0xff, 0xff, 0xff, 0xff, 0x1f],
-            &[0x80; 6],
-        ] {
-            assert_eq!(number(bytes), None, "{bytes:x?}");
-        }
+    fn calls_are_as_short_as_they_can_be() {
+        assert_eq!(call(5), [CALL, 5]);
+        assert_eq!(call(127), [CALL, 0x7f]);
+        assert_eq!(call(128), [CALL, 0x80, 1]);
+        assert_eq!(call(u32::MAX), [CALL, 0xff, 0xff, 0xff, 0xff, 0x0f]);
     }
 
     #[test]

@@ -3,6 +3,8 @@
 
 #![allow(dead_code)] // each test binary uses a part
 
+pub mod limits;
+
 use artcheck_inspect::container::{
     Architecture, Binary, BinaryKind, Contents, FileRange, Format, Parsed, Platform, Region,
 };

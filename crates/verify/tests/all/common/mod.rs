@@ -42,7 +42,7 @@ pub fn child() -> ChildCommand {
     );
     ChildCommand {
         program,
-        arguments: vec!["row".into()],
+        arguments: vec!["verify-row".into()],
     }
 }
 
@@ -77,6 +77,12 @@ impl Matrix {
     pub fn runtime(mut self, name: &str, paths: &[PathBuf]) -> Matrix {
         self.text
             .push_str(&format!("[runtimes.{name}]\npaths = {paths:?}\n"));
+        self
+    }
+
+    /// More of the matrix, as it is written.
+    pub fn text(mut self, text: &str) -> Matrix {
+        self.text.push_str(text);
         self
     }
 

@@ -1,0 +1,61 @@
+//! Texts in the form that the index is compared in, whoever printed them.
+
+/// Characters of a line that are looked at.
+const LONGEST: usize = 2_000;
+
+/// Small letters, plain quotes, single blanks, no colours.
+pub fn folded(text: &str) -> String {
+    let mut out = String::new();
+    let mut characters = text.chars().take(LONGEST);
+    while let Some(character) = characters.next() {
+        match character {
+            // A control sequence ends with a letter.
+            '\u{1b}' => {
+                characters.find(char::is_ascii_alphabetic);
+            }
+            '\u{2018}' | '\u{2019}' | '`' => out.push('\''),
+            '\u{201c}' | '\u{201d}' => out.push('"'),
+            blank if blank.is_whitespace() => {
+                if !out.ends_with(' ') {
+                    out.push(' ');
+                }
+            }
+            other => out.extend(other.to_lowercase()),
+        }
+    }
+    out
+}
+
+/// The same with the words that names are made of apart: `ImportNotFound` and
+/// `import_not_found` are "import not found".
+pub fn within(text: &str) -> String {
+    let mut apart = String::new();
+    let mut characters = text.chars().take(LONGEST).peekable();
+    let mut before = ' ';
+    while let Some(character) = characters.next() {
+        let next = characters.peek().copied().unwrap_or(' ');
+        let begins = character.is_ascii_uppercase()
+            && (before.is_ascii_lowercase()
+                || before.is_ascii_uppercase() && next.is_ascii_lowercase());
+        if begins {
+            apart.push(' ');
+        }
+        apart.push(if character == '_' { ' ' } else { character });
+        before = character;
+    }
+    folded(&apart)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn colours_quotes_and_names_are_folded() {
+        assert_eq!(folded("\u{1b}[31mError\u{1b}[0m:  `X`"), "error: 'x'");
+        assert_eq!(
+            within("ImportNotFound CL_BUILD_FAILURE LLVMError"),
+            "import not found cl build failure llvm error"
+        );
+    }
+}
