@@ -104,15 +104,24 @@ pub(super) fn sealed(bytes: &[u8]) -> Option<Sealed> {
         [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..] => return Some(Sealed::Zstd),
         // Properties, a dictionary of 64 KiB or more, a size that may be unknown, and
         // the zero that the coder begins with.
-        [0x5d, 0, 0, _, _, size @ ..]
-            if matches!(
-                size,
-                [0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0, ..]
-                    | [_, _, _, _, _, 0, 0, 0, 0, ..]
-            ) =>
-        {
-            return Some(Sealed::Lzma);
-        }
+        [
+            0x5d,
+            0,
+            0,
+            _,
+            _,
+            0xff,
+            0xff,
+            0xff,
+            0xff,
+            0xff,
+            0xff,
+            0xff,
+            0xff,
+            0,
+            ..,
+        ]
+        | [0x5d, 0, 0, _, _, _, _, _, _, _, 0, 0, 0, 0, ..] => return Some(Sealed::Lzma),
         _ => {}
     }
     let (trailer, length) = DISK_IMAGE;
