@@ -92,14 +92,15 @@ pub fn run(args: &DiffArgs, terminal: Terminal) -> anyhow::Result<Status> {
             writeln!(out, "{}", shown_json(&text))?;
         }
         PlainFormat::Human if equal => {
-            writeln!(out, "No difference in what a runtime sees. {machine_code}")?;
+            let text = format!("No difference in what a runtime sees. {machine_code}\n");
+            out.write_all(terminal.style.page(&text).as_bytes())?;
         }
         PlainFormat::Human => {
             let style = terminal.style;
             for section in &sections {
                 out.write_all(human(section, style).as_bytes())?;
             }
-            writeln!(out, "{machine_code}")?;
+            out.write_all(style.page(&format!("{machine_code}\n")).as_bytes())?;
         }
     }
     Ok(if equal {

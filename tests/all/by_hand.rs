@@ -16,6 +16,7 @@ const PRINTS: &[(&str, &str)] = &[
     ("file model.so", "ELF 64-bit"),
     ("head -c 64 model.so", "7f45 4c46"),
     ("readelf -hlS model.so", "LOAD"),
+    ("readelf -drV model.so", "JUMP_SLO"),
     ("tar tf model.tar", "lib0.o"),
     ("llvm-readelf -lW model.so", "LOAD"),
     ("readelf -h model.so", "X86-64"),
