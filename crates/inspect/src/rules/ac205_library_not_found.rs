@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::ac201_device_api::PREFIX as DEVICE_API;
+use super::wanted::{User, wanted};
 use super::{ArtifactContext, Binding, Check, Outcome, Rule, SHIM_MARK};
 use crate::artifact::Role;
 use crate::container::{Binary, BinaryKind, Format, places};
@@ -15,8 +16,7 @@ use crate::place::Place;
 use crate::runtime::distribution::environment;
 use crate::runtime::libraries::{self, Resolution, is_family};
 use crate::runtime::load_set::LoadSet;
-use crate::runtime::machine::Machine;
-use crate::runtime::system::{self, Brings, Presence};
+use crate::runtime::system::{Brings, Presence};
 use crate::runtime::{PartKind, messages, versions};
 
 pub(super) static RULE: Rule = Rule {
@@ -342,91 +342,6 @@ fn device_part(binding: &Binding<'_>, load_set: &LoadSet, out: &mut Outcome) {
             wanted.iter().for_each(|one| out.need(one.need()));
         }
     }
-}
-
-/// A library that a file needs and does not find.
-struct Wanted<'a> {
-    name: &'a str,
-    brings: Option<Brings>,
-    presence: Presence,
-}
-
-impl Wanted<'_> {
-    /// Who has it, in words.
-    fn from(&self) -> String {
-        match self.brings {
-            Some(Brings::Machine(what)) => what.to_owned(),
-            Some(Brings::Toolkit(package) | Brings::Package(package)) => package.name.clone(),
-            None => String::from("its own package"),
-        }
-    }
-
-    fn need(&self) -> Need {
-        Need {
-            library: self.name.to_owned(),
-            brought_by: self.from(),
-        }
-    }
-
-    fn help(&self) -> String {
-        let name = self.name;
-        if let Presence::Beside(folder) = &self.presence {
-            return format!(
-                "`{name}` is in {0}, where the loader does not look: set LD_LIBRARY_PATH to that folder, or load the library before, as `import torch` does",
-                Place::file(folder)
-            );
-        }
-        match self.brings {
-            Some(Brings::Machine(what)) => {
-                format!("the machine that it runs on must have {what}")
-            }
-            Some(Brings::Toolkit(package)) => format!(
-                "install the toolkit that has `{name}` on the machine that it runs on, or {} ({} has it) with its folder on LD_LIBRARY_PATH",
-                package.name, package.version
-            ),
-            Some(Brings::Package(package)) => format!(
-                "install the package that brings it: {} ({} has it)",
-                package.name, package.version
-            ),
-            None => format!("install what brings `{name}`, or ship it beside this file"),
-        }
-    }
-}
-
-/// A file that needs libraries, and where it runs.
-struct User<'a> {
-    place: &'a Place,
-    binary: &'a Binary,
-    /// What the runtime is called.
-    runtime: &'a str,
-    /// The machine that is all there is.
-    machine: Option<&'a Machine>,
-    /// Whether nothing but the loader brings what it needs.
-    is_certain: bool,
-}
-
-/// The libraries that a file does not find, less TVM's, the system's, and those of
-/// which nothing is known.
-fn wanted<'a>(user: &User<'a>) -> Vec<Wanted<'a>> {
-    let needed = user.binary.needed.iter().filter(|needed| {
-        !needed.optional && !is_family(&needed.name) && !system::is_base(&needed.name)
-    });
-    let wanted = needed.map(|needed| Wanted {
-        name: &needed.name,
-        brings: system::brings(&needed.name, user.binary.format),
-        presence: system::presence(user.place, user.binary, &needed.name, user.machine),
-    });
-    let is_lacking = |one: &Wanted<'_>| match one.presence {
-        Presence::Found => false,
-        Presence::Beside(_) => true,
-        // A machine that is all there is has what is in it.
-        Presence::Absent => one.brings.is_some() || user.machine.is_some() || user.is_certain,
-        Presence::Unknown => match one.brings {
-            None => user.is_certain,
-            Some(brings) => !matches!(brings, Brings::Package(_)),
-        },
-    };
-    wanted.filter(is_lacking).collect()
 }
 
 /// What is known of who brings a library, where it is not there; and of that what

@@ -41,6 +41,7 @@ mod link_set;
 mod misfits;
 mod pair;
 mod segments;
+mod wanted;
 
 pub(crate) use ac001_unreadable::of_problem;
 pub use check::{ArtifactContext, Binding, EnvironmentContext, FolderContext, Page, Subject};
