@@ -80,3 +80,69 @@ fn a_whole_package_is_told_from_a_damaged_one() {
     };
     says(open, &[], &[]);
 }
+
+/// What pip, image builders and administrators leave behind, with which imports work.
+#[test]
+fn leftovers_and_other_folders_are_no_damage() {
+    let old = |name: &'static str| {
+        move |site: &Path| {
+            let info = site.join(name);
+            put(&info, "METADATA", "Name: apache-tvm-ffi\nVersion: 0.1.12\n");
+            put(
+                &info,
+                "RECORD",
+                "tvm_ffi/__init__.py,sha256=x,3\ntvm_ffi/gone.so,sha256=x,1\n",
+            );
+        }
+    };
+    says(old("~pache_tvm_ffi-0.1.12.dist-info"), &[], &[]);
+    says(old("apache_tvm_ffi-0.1.12.dist-info"), &[], &[]);
+    let gone = |site: &Path| {
+        std::fs::remove_dir_all(site.join("typing_extensions-4.15.0.dist-info")).expect("removed");
+    };
+    says(
+        move |site| {
+            gone(site);
+            put(site, "typing_extensions.py", "");
+        },
+        &[],
+        &[],
+    );
+    says(
+        move |site| {
+            gone(site);
+            put(site, "sitecustomize.py", "import sys");
+        },
+        &[],
+        &[],
+    );
+    let listed = |site: &Path, file: &str| {
+        let info = site.join("apache_tvm_ffi-0.1.15.post2.dist-info");
+        let record = std::fs::read_to_string(info.join("RECORD")).expect("read");
+        put(&info, "RECORD", format!("{record}{file},sha256=x,1\n"));
+    };
+    says(
+        move |site| {
+            listed(site, "tvm_ffi/module.py");
+            put(site, "tvm_ffi/module.pyc", "");
+        },
+        &[],
+        &[],
+    );
+    // What may never be asked for is told, and stops nothing.
+    says(
+        move |site| listed(site, "tvm_ffi/testing/a.py"),
+        &[],
+        &["AC209"],
+    );
+    says(
+        move |site| listed(site, "tvm/lib/libtvm_runtime_cuda.so"),
+        &[],
+        &["AC209"],
+    );
+    says(
+        move |site| listed(site, "tvm_ffi/lib/libtvm_ffi.so"),
+        &["AC209"],
+        &[],
+    );
+}

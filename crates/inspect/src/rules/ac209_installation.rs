@@ -54,10 +54,13 @@ fn check(installation: &Installation, runtime: Option<&str>, out: &mut Outcome) 
         format!("pip install --force-reinstall --no-deps '{pinned}'")
     };
     let missing = &installation.missing;
-    if let Some(first) = missing.first() {
+    if let Some(first) = installation.vital().or(missing.first().map(String::as_str)) {
         let evidence = missing.iter().map(|file| format!("not there: {file}"));
         add(
-            Severity::Error,
+            match installation.vital() {
+                Some(_) => Severity::Error,
+                None => Severity::Warning,
+            },
             match missing.len() {
                 1 => format!("{package} is installed without its `{first}`"),
                 _ => format!("{package} is installed without `{first}` and other files of its own"),

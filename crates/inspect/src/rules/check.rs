@@ -10,6 +10,7 @@ use crate::container::{Architecture, BinaryKind, ForeignSymbol, UndefinedSymbol}
 use crate::documents::Document;
 use crate::finding::Outcome;
 use crate::module::ModelLibrary;
+use crate::parts::stem;
 use crate::runtime::RuntimeProfile;
 use crate::runtime::glue::Glue;
 use crate::runtime::installation::Installation;
@@ -131,6 +132,7 @@ impl Binding<'_> {
                     .iter()
                     .copied()
                     .filter(|symbol| !exported.contains(&symbol.name))
+                    .filter(|symbol| is_of_release(symbol.library.as_deref()))
                     .filter(|symbol| !self.has_companion_for(symbol))
                     .collect(),
             );
@@ -164,6 +166,13 @@ impl Binding<'_> {
                 .collect(),
         )
     }
+}
+
+/// Whether a symbol is bound to one of the libraries that a release's table speaks of, or to
+/// none by name.
+fn is_of_release(library: Option<&str>) -> bool {
+    let known = ["tvm", "tvm_ffi", "tvm_runtime", "tvm_runtime_extra"];
+    library.is_none_or(|library| known.contains(&stem(library)))
 }
 
 /// An architecture as Apple's linker calls it.

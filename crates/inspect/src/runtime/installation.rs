@@ -32,12 +32,24 @@ pub struct Replaced {
 }
 
 impl Installation {
-    /// Whether nothing is wrong with it.
-    pub fn is_whole(&self) -> bool {
-        self.missing.is_empty()
-            && self.replaced.is_empty()
-            && self.wrong_python.is_none()
-            && self.lacking.is_empty()
+    /// How much is wrong with it.
+    pub fn faults(&self) -> usize {
+        let lists = [self.missing.len(), self.replaced.len(), self.lacking.len()];
+        lists.iter().sum::<usize>() + usize::from(self.wrong_python.is_some())
+    }
+
+    /// The missing file without which an import fails: the package's own first module, or a
+    /// library that is not for one kind of device alone.
+    pub fn vital(&self) -> Option<&str> {
+        let is_vital = |file: &&String| {
+            let name = file.rsplit('/').next().unwrap_or(file);
+            let is_extra = name.starts_with("libtvm_runtime_") && !name.contains("extra");
+            match is_library(file) {
+                true => !is_extra && !name.contains("testing"),
+                false => name == "__init__.py" && file.matches('/').count() == 1,
+            }
+        };
+        self.missing.iter().find(is_vital).map(String::as_str)
     }
 }
 

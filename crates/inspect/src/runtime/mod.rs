@@ -31,7 +31,7 @@ mod marker;
 pub mod member;
 pub mod messages;
 pub mod pages;
-mod pairing;
+pub(crate) mod pairing;
 pub mod python_names;
 pub mod python_source;
 mod registrations;

@@ -3,13 +3,14 @@
 
 use serde::Serialize;
 
+use std::path::Path;
+
 use super::distribution::{Distribution, Requirement};
 use super::ffi_version::{self, KnownBadPair, Version, VersionRange};
 use super::marker::Environment;
 use super::member::Member;
 use super::{Confidence, Fact, RuntimeProfile, distribution, release};
 use crate::parts::PartKind;
-use crate::place::Place;
 
 /// A member and the tvm-ffi of the set that are known not to fit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -87,9 +88,9 @@ pub(super) fn unmet_requirements(
     let Some(environment) = environment(members) else {
         return Vec::new();
     };
-    let is_whole = members
-        .first()
-        .is_some_and(|member| sees_itself_alone(&member.path));
+    let part = members.first().filter(|member| !member.path.is_member());
+    let site = part.and_then(|member| distribution::environment(&member.path));
+    let is_whole = site.is_some_and(|site| sees_itself_alone(site.path()));
     let mut unmet = Vec::new();
     for package in distributions {
         for requirement in &package.requires {
@@ -117,25 +118,20 @@ fn is_import(name: &str) -> bool {
     name == "apache-tvm-ffi"
 }
 
-/// Whether a part lies in an environment whose packages are all in one folder: no
-/// `.pth` file or option adds another.
-fn sees_itself_alone(part: &Place) -> bool {
-    let Some(site) = distribution::environment(part).filter(|_| !part.is_member()) else {
-        return false;
-    };
+/// Whether all packages of an environment are in its `site-packages`: no `.pth` file,
+/// start-up file or option adds others.
+pub(crate) fn sees_itself_alone(site: &Path) -> bool {
     let adds = |entry: std::fs::DirEntry| {
         let name = entry.file_name();
         let name = name.to_string_lossy();
-        name.ends_with(".pth") && !matches!(&*name, "_virtualenv.pth" | "distutils-precedence.pth")
+        let is_known = matches!(&*name, "_virtualenv.pth" | "distutils-precedence.pth");
+        matches!(&*name, "sitecustomize.py" | "usercustomize.py")
+            || (name.ends_with(".pth") && !is_known)
     };
-    let Ok(mut entries) = std::fs::read_dir(site.path()) else {
+    let Ok(mut entries) = std::fs::read_dir(site) else {
         return false;
     };
-    let configuration = site
-        .path()
-        .ancestors()
-        .nth(3)
-        .map(|root| root.join("pyvenv.cfg"));
+    let configuration = site.ancestors().nth(3).map(|root| root.join("pyvenv.cfg"));
     let text = configuration.and_then(|file| std::fs::read_to_string(file).ok());
     let is_apart = text.is_some_and(|text| {
         let mut lines = text.lines().filter_map(|line| line.split_once('='));

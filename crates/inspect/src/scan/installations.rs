@@ -1,13 +1,14 @@
 //! Whether the Python packages around the files of a scan are as they were installed.
 
-use std::collections::BTreeSet;
+use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use super::environments;
 use super::packages::beginning;
 use crate::place::Place;
 use crate::runtime::distribution::{self, Distribution};
 use crate::runtime::installation::{self, Installation, Replaced};
+use crate::runtime::pairing::sees_itself_alone;
 
 /// Bytes of `METADATA` and `WHEEL`, and of `RECORD`.
 const MAX_SMALL: u64 = 256 << 10;
@@ -28,16 +29,33 @@ pub(super) fn damaged(folders: &BTreeSet<PathBuf>) -> Vec<Installation> {
             .filter(|path| path.extension().is_some_and(|end| end == "dist-info"))
             .collect();
         let names: BTreeSet<String> = infos.iter().filter_map(|info| name_of(info)).collect();
-        let of_site = infos.iter().filter_map(|info| look(site, info, &names));
-        found.extend(of_site.filter(|one| !one.is_whole()));
+        // Of two of one name, as an upgrade may leave them, the better one is there.
+        let mut of_site: BTreeMap<String, Installation> = BTreeMap::new();
+        for info in &infos {
+            let Some((name, one)) = name_of(info).zip(look(site, info, &names)) else {
+                continue;
+            };
+            match of_site.entry(name) {
+                Entry::Vacant(entry) => drop(entry.insert(one)),
+                Entry::Occupied(mut entry) if one.faults() < entry.get().faults() => {
+                    entry.insert(one);
+                }
+                Entry::Occupied(_) => {}
+            }
+        }
+        found.extend(of_site.into_values().filter(|one| one.faults() > 0));
     }
     found.sort_by(|a, b| a.place.cmp(&b.place));
     found
 }
 
-/// The name in a folder's, `apache_tvm-0.27.0.dist-info`.
+/// The name in a folder's, `apache_tvm-0.27.0.dist-info`; none where pip has begun to
+/// remove it.
 fn name_of(info: &Path) -> Option<String> {
     let stem = info.file_stem()?.to_str()?;
+    if stem.starts_with('~') {
+        return None;
+    }
     let (name, _) = stem.rsplit_once('-')?;
     Some(distribution::normal(name))
 }
@@ -57,7 +75,12 @@ fn look(site: &Path, info: &Path, installed: &BTreeSet<String>) -> Option<Instal
     for (file, size) in installation::listed(&record).take(MAX_FILES) {
         let there = std::fs::metadata(site.join(file)).map(|there| there.len());
         match (there, size) {
-            (Err(_), _) if found.missing.len() < MAX_NAMED => found.missing.push(file.to_owned()),
+            // Python takes what was compiled in place of a source.
+            (Err(_), _)
+                if found.missing.len() < MAX_NAMED && !site.join(format!("{file}c")).is_file() =>
+            {
+                found.missing.push(file.to_owned());
+            }
             (Ok(there), Some(recorded))
                 if there != recorded
                     && installation::is_library(file)
@@ -81,24 +104,17 @@ fn look(site: &Path, info: &Path, installed: &BTreeSet<String>) -> Option<Instal
     }
     if package.is_of_family() && sees_itself_alone(site) {
         let required = distribution::required_always(&metadata);
+        let is_there = |name: &String| {
+            let module = name.replace('-', "_");
+            installed.contains(name)
+                || site.join(&module).exists()
+                || site.join(format!("{module}.py")).exists()
+        };
         found.lacking = required
-            .filter(|name| !installed.contains(name) && !site.join(name.replace('-', "_")).exists())
+            .filter(|name| !is_there(name))
             // tvm-ffi is asked for by version too, elsewhere.
             .filter(|name| !name.contains("tvm"))
             .collect();
     }
     Some(found)
-}
-
-/// Whether all packages of an environment are in this folder.
-fn sees_itself_alone(site: &Path) -> bool {
-    let configuration = site.ancestors().nth(3).map(|root| root.join("pyvenv.cfg"));
-    let text = configuration.and_then(|file| beginning(&file, MAX_SMALL));
-    let is_closed = text.is_some_and(|text| {
-        let mut lines = text.lines().filter_map(|line| line.split_once('='));
-        lines.any(|(key, value)| {
-            key.trim() == "include-system-site-packages" && value.trim() == "false"
-        })
-    });
-    is_closed && environments::added_by_pth(site).is_empty()
 }
