@@ -47,10 +47,15 @@ const PYTHON: &[(&str, &str)] = &[
 fn check(pair: &Pair<'_>, out: &mut Outcome) {
     let mut lost = Vec::new();
     host_part(pair, out);
+    let registers = registers_more(pair);
     for program in &pair.facts.programs {
         for (index, function) in program.executable.functions.iter().enumerate() {
-            if is_lost(pair, function, out) {
-                lost.push((program, index, function));
+            if !is_lost(pair, function, out) {
+                continue;
+            }
+            match function.kind {
+                FunctionKind::Packed if registers => own(&function.name, out),
+                _ => lost.push((program, index, function)),
             }
         }
     }
@@ -61,11 +66,32 @@ fn check(pair: &Pair<'_>, out: &mut Outcome) {
         });
     }
     out.and_more(lost.len().saturating_sub(MAX_FINDINGS));
-    callees(pair, out);
+    callees(pair, registers, out);
+}
+
+/// Whether the library registers functions of its own when it is loaded. Which they are is
+/// not read.
+fn registers_more(pair: &Pair<'_>) -> bool {
+    let binary = pair.artifact.binary.as_deref();
+    let mut undefined = binary.into_iter().flat_map(|binary| &binary.undefined);
+    undefined.any(|symbol| {
+        symbol.name.starts_with("TVMFFIFunctionSetGlobal")
+            || symbol.name.starts_with("TVMFuncRegisterGlobal")
+            || symbol.name.contains("8Registry8Register")
+    })
+}
+
+fn own(name: &str, out: &mut Outcome) {
+    out.undecided(
+        &RULE,
+        format!(
+            "the library registers functions of its own when it is loaded: whether `{name}` is one of them is not known"
+        ),
+    );
 }
 
 /// Functions that kernels look up when they are first called.
-fn callees(pair: &Pair<'_>, out: &mut Outcome) {
+fn callees(pair: &Pair<'_>, registers: bool, out: &mut Outcome) {
     let named = pair.facts.programs.iter();
     let named = named.flat_map(|program| &program.executable.functions);
     let named: BTreeSet<&str> = named.map(|function| function.name.as_str()).collect();
@@ -77,6 +103,12 @@ fn callees(pair: &Pair<'_>, out: &mut Outcome) {
         !is_known && !named.contains(name) && pair.runtime.offers_function(name) == Some(false)
     });
     let lost: Vec<&str> = lost.collect();
+    if registers {
+        return lost
+            .iter()
+            .take(MAX_FINDINGS)
+            .for_each(|name| own(name, out));
+    }
     for name in lost.iter().take(MAX_FINDINGS) {
         let finding = pair
             .finding(

@@ -34,8 +34,14 @@ pub struct Replaced {
 impl Installation {
     /// How much is wrong with it.
     pub fn faults(&self) -> usize {
-        let lists = [self.missing.len(), self.replaced.len(), self.lacking.len()];
-        lists.iter().sum::<usize>() + usize::from(self.wrong_python.is_some())
+        let python = usize::from(self.wrong_python.is_some());
+        let counts = [
+            self.missing.len(),
+            self.replaced.len(),
+            self.lacking.len(),
+            python,
+        ];
+        counts.iter().sum()
     }
 
     /// The missing file without which an import fails: the package's own first module, or a

@@ -20,7 +20,9 @@ const MAX_NAMED: usize = 8;
 /// The packages of some folders that are TVM's or ask for one of its, and are not whole.
 pub(super) fn damaged(folders: &BTreeSet<PathBuf>) -> Vec<Installation> {
     let mut found: Vec<Installation> = Vec::new();
-    for site in folders {
+    // A frozen application keeps its modules elsewhere, and of libraries what it needs.
+    let is_installed = |site: &&PathBuf| !site.join("base_library.zip").exists();
+    for site in folders.iter().filter(is_installed) {
         let infos: Vec<PathBuf> = std::fs::read_dir(site)
             .into_iter()
             .flatten()

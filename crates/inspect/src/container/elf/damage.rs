@@ -30,9 +30,9 @@ struct Mapped {
     flags: u32,
 }
 
-/// What glibc keeps of thread-local memory for libraries that are opened later
-/// (`TLS_STATIC_SURPLUS`).
-const STATIC_TLS: u64 = 1664;
+/// What glibc keeps of thread-local memory for libraries that are opened later, 1664
+/// bytes (`TLS_STATIC_SURPLUS`), and what rounding may leave beside it.
+const STATIC_TLS: u64 = 1664 + 256;
 
 /// What a loader refuses of a sound file: systems, and flags of the dynamic section.
 pub(super) fn refused<Elf: FileHeader<Endian = Endianness>>(
