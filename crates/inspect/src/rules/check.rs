@@ -15,7 +15,7 @@ use crate::runtime::RuntimeProfile;
 use crate::runtime::glue::Glue;
 use crate::runtime::installation::Installation;
 use crate::runtime::java::Natives;
-use crate::runtime::libraries::Resolution;
+use crate::runtime::libraries::{Resolution, is_family};
 use crate::runtime::load_set::{LoadSet, MissingReason};
 use crate::runtime::{companions, elsewhere, messages};
 use crate::target::Target;
@@ -172,7 +172,7 @@ impl Binding<'_> {
 /// none by name.
 fn is_of_release(library: Option<&str>) -> bool {
     let known = ["tvm", "tvm_ffi", "tvm_runtime", "tvm_runtime_extra"];
-    library.is_none_or(|library| known.contains(&stem(library)))
+    library.is_none_or(|library| known.contains(&stem(library)) || !is_family(library))
 }
 
 /// An architecture as Apple's linker calls it.
