@@ -57,6 +57,7 @@ mod page_size;
 mod pairs;
 mod patch_cli;
 mod processes;
+mod proofs;
 mod readme;
 mod reports;
 mod requirements;

@@ -4,22 +4,9 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::support::{self, artcheck, make, root, scan, venv};
+use crate::support::{self, artcheck, root, scan, text, venv};
 
 const TIR: &str = "corpus/artifacts/synthetic/dense-ext-0.26-tir-tag-cpu-x86_64.so";
-
-fn text(command: &mut Command) -> (String, i32) {
-    let output = command.output().expect("artcheck starts");
-    let text = format!(
-        "{}{}",
-        String::from_utf8_lossy(&output.stdout),
-        String::from_utf8_lossy(&output.stderr)
-    );
-    (
-        text,
-        output.status.code().expect("artcheck exits by itself"),
-    )
-}
 
 fn verdict(file: &Path, runtime: &str) -> String {
     let (report, _) = scan([
@@ -408,113 +395,6 @@ fn errors_name_the_file_once() {
         assert_eq!(output.status.code(), Some(2), "{error}");
         assert_eq!(error.matches(&name).count(), 1, "{error}");
     }
-}
-
-#[test]
-#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
-fn a_repair_is_proved_by_running_it() {
-    let folder = tempfile::tempdir().expect("a folder");
-    let out = folder.path().join("model.so");
-    let (text, status) = text(
-        artcheck()
-            .args(["fix", "corpus/artifacts/tvm-0.27/dense-cpu-x86_64.so"])
-            .arg("--runtime")
-            .arg(venv("tvm-0.26"))
-            .args(["--apply", "--prove", "--out"])
-            .arg(&out),
-    );
-    assert_eq!(status, 0, "{text}");
-    assert!(text.contains("every function ran"), "{text}");
-    assert!(text.contains("called: batch_prefill: array"), "{text}");
-}
-
-/// States of both kinds, and none: every function that a library has is called.
-#[test]
-#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
-fn libraries_of_every_kind_of_state_are_proved() {
-    for (kind, release, calls) in [
-        (
-            "hybrid",
-            "0.25",
-            &[
-                "create_rnn_state",
-                "create_tir_paged_kv_cache",
-                "batch_decode",
-            ][..],
-        ),
-        (
-            "hybrid",
-            "0.26",
-            &[
-                "create_rnn_state",
-                "create_tir_paged_kv_cache",
-                "batch_prefill",
-            ],
-        ),
-        (
-            "recurrent",
-            "0.27",
-            &["create_rnn_state", "batch_prefill", "batch_decode"],
-        ),
-        ("embedding", "0.27", &["prefill"]),
-    ] {
-        let folder = tempfile::tempdir().expect("a folder");
-        let from = format!("corpus/artifacts/tvm-{release}/{kind}-cpu-x86_64.so");
-        let file = folder.path().join("model.so");
-        std::fs::copy(root().join(&from), &file).expect("copied");
-        let (told, status) = text(
-            artcheck()
-                .arg("fix")
-                .arg(&file)
-                .arg("--runtime")
-                .arg(venv(&format!("tvm-{release}")))
-                .args(["--apply", "--in-place", "--prove"]),
-        );
-        assert_eq!(status, 0, "{from}: {told}");
-        assert!(told.contains("every function ran"), "{from}: {told}");
-        for call in calls {
-            assert!(
-                told.contains(&format!("called: {call}: ")),
-                "{from}: {told}"
-            );
-        }
-    }
-}
-
-#[test]
-#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
-fn what_does_not_run_is_not_proved() {
-    let folder = tempfile::tempdir().expect("a folder");
-    // A result of another shape than its kernel writes: no rule reads kernels.
-    let shape = |constant: u64| {
-        let words = [1_u64 << 56, (2 << 56) | constant];
-        words.map(u64::to_le_bytes).concat()
-    };
-    let library = std::fs::read(root().join("corpus/artifacts/tvm-0.25/extcall-cpu-x86_64.so"));
-    let library = make::renamed(library.expect("the library"), &shape(8), &shape(5));
-    let file = make::put(folder.path(), "model.so", library);
-    let prove = |file: &Path, runtime: &str, more: &[&str]| {
-        text(
-            artcheck()
-                .arg("fix")
-                .arg(file)
-                .arg("--runtime")
-                .arg(venv(runtime))
-                .args(["--apply", "--in-place", "--prove"])
-                .args(more),
-        )
-    };
-    let (told, status) = prove(&file, "tvm-0.25", &[]);
-    assert_eq!(status, 1, "{told}");
-    assert!(told.contains("failed: add_external: "), "{told}");
-    assert!(told.contains("called: main: "), "{told}");
-    // What only the application has cannot be tried without it.
-    let missing = "vm.builtin.attention_kv_cache_attention_with_fused_qkv_v9";
-    let from = "corpus/artifacts/synthetic/dense-ext-0.26-missing-function-cpu-x86_64.so";
-    std::fs::copy(root().join(from), &file).expect("copied");
-    let (told, status) = prove(&file, "tvm-0.26", &["--provides", missing]);
-    assert_eq!(status, 4, "{told}");
-    assert!(told.contains("which the application registers"), "{told}");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 
-use crate::support::make::{folder, library, put};
+use crate::support::make::{folder, library, program, put};
 use crate::support::scan;
 
 /// A library with every table: versions, late and early functions, variables, lists of
@@ -93,14 +93,7 @@ fn a_turned_bit_that_the_loader_trips_over_is_found() {
         "-lm",
     ];
     let sound = library(place.path(), "sound.so", LIBRARY, &flags);
-    let loader = place.path().join("loader");
-    let source = put(&place, "loader.c", LOADER);
-    let compiled = Command::new("cc")
-        .arg(source)
-        .arg("-o")
-        .arg(&loader)
-        .status();
-    assert!(compiled.expect("a C compiler").success());
+    let loader = program(place.path(), "loader", LOADER);
     let bytes = std::fs::read(&sound).expect("read");
     let damaged = place.path().join("damaged");
     std::fs::create_dir(&damaged).expect("made");

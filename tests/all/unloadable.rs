@@ -5,7 +5,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::support::make::{corpus, folder, library, put};
+use crate::support::make::{corpus, folder, library, program, put};
 use crate::support::{scan, unpacked};
 
 /// A library with all kinds of segments that uses one of TVM's names.
@@ -163,14 +163,7 @@ fn what_the_loader_refuses_is_unreadable() {
         LIBRARY,
         &["-Wl,-z,max-page-size=0x1000"],
     );
-    let loader = folder.path().join("loader");
-    let source = put(&folder, "loader.c", LOADER);
-    let compiled = Command::new("cc")
-        .arg(source)
-        .arg("-o")
-        .arg(&loader)
-        .status();
-    assert!(compiled.expect("a C compiler").success());
+    let loader = program(folder.path(), "loader", LOADER);
     let sound = Elf(std::fs::read(sound).expect("read"));
     assert_eq!(sound.headers(1).len(), 4, "headers, code, constants, data");
     let mut wrong = Vec::new();

@@ -9,6 +9,7 @@ mod binding;
 mod candidates;
 pub mod environments;
 mod exports;
+mod file_facts;
 mod installations;
 mod join_objects;
 mod judge;
@@ -23,6 +24,7 @@ mod share;
 mod static_parts;
 mod unopened;
 mod verdict;
+mod weight;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::PathBuf;

@@ -135,6 +135,15 @@ pub fn library(folder: &Path, name: &str, source: &str, flags: &[&str]) -> PathB
     out
 }
 
+/// A program of the system's C compiler.
+pub fn program(folder: &Path, name: &str, source: &str) -> PathBuf {
+    let input = put(folder, &format!("{name}.c"), source);
+    let out = folder.join(name);
+    let status = Command::new("cc").arg(input).arg("-o").arg(&out).status();
+    assert!(status.expect("a C compiler").success(), "{name}");
+    out
+}
+
 /// Bytes with one name replaced by another of the same length, once.
 pub fn renamed(mut bytes: Vec<u8>, old: &[u8], new: &[u8]) -> Vec<u8> {
     assert_eq!(old.len(), new.len(), "nothing else may move");

@@ -31,6 +31,20 @@ pub fn releases() -> Vec<&'static str> {
     names
 }
 
+/// What a command prints on both streams, and its exit status.
+pub fn text(command: &mut Command) -> (String, i32) {
+    let output = command.output().expect("artcheck starts");
+    let text = format!(
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    (
+        text,
+        output.status.code().expect("artcheck exits by itself"),
+    )
+}
+
 /// The program under test, in the repository's root.
 pub fn artcheck() -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_artcheck"));

@@ -5,7 +5,9 @@ use std::fmt::Display;
 use std::path::Path;
 use std::sync::Arc;
 
+use super::file_facts::FileFacts;
 use super::join_objects::join_archive_objects;
+use super::weight::{ARTIFACT, SYMBOL, weight};
 use super::{packages, static_parts};
 use crate::artifact::{Artifact, Libraries, Problem, ProblemKind, Role};
 use crate::container::{self, Binary, BinaryKind, FileType, Format, Parsed};
@@ -15,24 +17,10 @@ use crate::module::{self, ModelLibrary, Payload, locate};
 use crate::parts::{self, PartKind};
 use crate::place::Place;
 use crate::runtime::binary::Registered;
-use crate::runtime::grouping::Installed;
-use crate::runtime::java::{self, Natives};
+use crate::runtime::java;
 use crate::runtime::member::Member;
 use crate::runtime::strings::Exclusion;
 use crate::source::{self, Event, VirtualFile};
-
-/// What one file gives.
-#[derive(Default)]
-pub(super) struct FileFacts {
-    pub artifacts: Vec<Artifact>,
-    pub members: Vec<Member>,
-    /// Members whose exports are not listed yet.
-    pub unlisted: Vec<Place>,
-    /// Python packages that wheels hold.
-    pub packages: Vec<Installed>,
-    /// Native methods that TVM's Java classes declare.
-    pub natives: Vec<Natives>,
-}
 
 /// Takes facts in while a file is read.
 #[derive(Default)]
@@ -109,108 +97,6 @@ impl Reader {
     }
 }
 
-impl FileFacts {
-    /// Adds what a hard link to the file that was read holds. What a file is may
-    /// depend on its name: under another one it is read again.
-    pub(super) fn link(&mut self, file: &Place, link: &Place, later: bool) {
-        let same_name = file.raw_name() == link.raw_name()
-            && parts::comes_with_a_runtime(file) == parts::comes_with_a_runtime(link);
-        let other = if same_name {
-            self.in_link(file, link.path())
-        } else {
-            facts(link, later)
-        };
-        self.artifacts.extend(other.artifacts);
-        self.members.extend(other.members);
-        self.unlisted.extend(other.unlisted);
-        self.packages.extend(other.packages);
-        self.natives.extend(other.natives);
-    }
-
-    /// What was read of `file`, in another place.
-    fn in_link(&self, file: &Place, link: &Path) -> Self {
-        let is_of_file = |place: &Place| place.path() == file.path();
-        let artifacts = self.artifacts.iter().filter(|one| is_of_file(&one.path));
-        let members = self.members.iter().filter(|one| is_of_file(&one.path));
-        let unlisted = self.unlisted.iter().filter(|one| is_of_file(one));
-        let packages = self.packages.iter().filter(|one| is_of_file(&one.path));
-        let natives = self.natives.iter().filter(|one| is_of_file(&one.place));
-        Self {
-            artifacts: artifacts
-                .map(|artifact| Artifact {
-                    path: artifact.path.in_file(link),
-                    ..artifact.clone()
-                })
-                .collect(),
-            members: members
-                .map(|member| member.in_place(member.path.in_file(link)))
-                .collect(),
-            unlisted: unlisted.map(|place| place.in_file(link)).collect(),
-            packages: packages
-                .map(|package| Installed {
-                    path: package.path.in_file(link),
-                    ..package.clone()
-                })
-                .collect(),
-            natives: natives
-                .map(|natives| Natives {
-                    place: natives.place.in_file(link),
-                    ..natives.clone()
-                })
-                .collect(),
-        }
-    }
-
-    /// The facts of many files together.
-    pub(super) fn all(files: Vec<Self>) -> Self {
-        let mut all = Self::default();
-        all.artifacts
-            .reserve(files.iter().map(|file| file.artifacts.len()).sum());
-        all.members
-            .reserve(files.iter().map(|file| file.members.len()).sum());
-        for file in files {
-            all.artifacts.extend(file.artifacts);
-            all.members.extend(file.members);
-            all.unlisted.extend(file.unlisted);
-            all.packages.extend(file.packages);
-            all.natives.extend(file.natives);
-        }
-        all
-    }
-}
-
-/// Bytes that an artifact takes at least, with what is said of it.
-const ARTIFACT: usize = 8 << 10;
-/// Bytes that a symbol takes, short names included.
-const SYMBOL: usize = 192;
-/// Bytes that a model library takes with its verdicts, one per known release.
-const LIBRARY: usize = 128 << 10;
-
-/// Memory, roughly, that an artifact takes to the end of a scan.
-fn weight(artifact: &Artifact) -> usize {
-    let symbols = artifact.binary.as_ref().map_or(0, |binary| {
-        let symbols = binary.defined.len().saturating_add(binary.undefined.len());
-        let wasm = binary
-            .wasm_imports
-            .len()
-            .saturating_add(binary.wasm_exports.len());
-        let segments = binary.segments.len();
-        symbols
-            .saturating_add(wasm)
-            .saturating_add(segments)
-            .saturating_mul(SYMBOL)
-    });
-    // Executables are kept; device code, which may be large, stays in the file.
-    let libraries = artifact.libraries.iter().map(|library| {
-        let executables = library.blob.iter().flat_map(|blob| blob.executables());
-        let bytes = executables.fold(0u64, |sum, (_, executable)| {
-            sum.saturating_add(executable.sections.code.end)
-        });
-        LIBRARY.saturating_add(usize::try_from(bytes).unwrap_or(usize::MAX))
-    });
-    libraries.fold(ARTIFACT.saturating_add(symbols), usize::saturating_add)
-}
-
 /// Suffixes whose files must be a binary or an archive: anything else under
 /// such a name is worth a word.
 const ARTIFACT_SUFFIXES: [&str; 9] = ["so", "dylib", "dll", "wasm", "o", "a", "tar", "whl", "tgz"];
@@ -236,6 +122,18 @@ pub(super) fn facts_of_bytes(place: &Place, bytes: &[u8]) -> FileFacts {
     let mut reader = Reader::default();
     source::visit_bytes(place, bytes, &mut |event| reader.take(event));
     reader.finish()
+}
+
+/// Adds what a hard link to a file that was read holds. What a file is may depend on its
+/// name: under another one it is read again.
+pub(super) fn add_link(found: &mut FileFacts, file: &Place, link: &Place, later: bool) {
+    let same_name = file.raw_name() == link.raw_name()
+        && parts::comes_with_a_runtime(file) == parts::comes_with_a_runtime(link);
+    let other = match same_name {
+        true => found.in_link(file, link.path()),
+        false => facts(link, later),
+    };
+    found.add(other);
 }
 
 fn read_file(file: &VirtualFile<'_>, reader: &mut Reader) {
@@ -471,33 +369,5 @@ fn note(place: Place, size: u64, problem: Problem, reader: &mut Reader) {
             }
             artifacts.push(artifact);
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// An archive may hold many libraries with much device code.
-    #[test]
-    fn device_code_weighs_nothing() {
-        let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../corpus/artifacts");
-        let mut facts = facts(
-            &Place::file(corpus.join("tvm-0.26/hybrid-cuda-x86_64.so")),
-            true,
-        );
-        let artifact = facts.artifacts.first_mut().expect("a library");
-        let before = weight(artifact);
-        assert!((LIBRARY..1 << 20).contains(&before), "{before}");
-        for library in artifact.libraries.iter_mut() {
-            let blob = library.blob.as_mut().expect("a blob that decodes");
-            blob.length = 1 << 30;
-            for module in &mut blob.modules {
-                if !matches!(module.payload, crate::module::Payload::VmExecutable(_)) {
-                    module.payload_length = 1 << 30;
-                }
-            }
-        }
-        assert_eq!(weight(artifact), before);
     }
 }

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use rayon::prelude::*;
 
-use super::artifact_of::FileFacts;
+use super::file_facts::FileFacts;
 use crate::artifact::{Artifact, Problem, ProblemKind};
 use crate::container::Format;
 use crate::parts::REGISTRY_SYMBOLS;

@@ -5,7 +5,8 @@ use std::path::Path;
 
 use rayon::prelude::*;
 
-use super::artifact_of::{FileFacts, facts, facts_of_bytes};
+use super::artifact_of::{add_link, facts, facts_of_bytes};
+use super::file_facts::FileFacts;
 use super::needed::{self, Followed};
 use super::options::ScanOptions;
 use super::share::Shared;
@@ -88,7 +89,7 @@ pub(super) fn read(
                     shared.share(artifact);
                 }
                 for link in file.links.into_iter().map(Place::file) {
-                    found.link(&place, &link, later);
+                    add_link(&mut found, &place, &link, later);
                 }
                 progress.read(place.path());
                 found

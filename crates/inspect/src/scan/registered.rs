@@ -7,7 +7,7 @@
 
 use rayon::prelude::*;
 
-use super::artifact_of::FileFacts;
+use super::file_facts::FileFacts;
 use crate::artifact::{Artifact, Problem, ProblemKind};
 use crate::container;
 use crate::error::DecodeError;

@@ -7,6 +7,7 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
+use super::aside::{self, Aside};
 use super::course::Course;
 use super::image::{Called, Image};
 use super::marks;
@@ -16,8 +17,6 @@ use crate::vm::{Argument, ConstantValue, Executable, Function};
 
 /// Instructions that are followed for one executable.
 const MOST_STEPS: usize = 1 << 21;
-/// Instructions looked at to see whether a way only fails, or only finds a function.
-const LOOK: usize = 48;
 /// Most arguments of a call.
 const MOST_ARGUMENTS: u64 = 256;
 /// Where the arguments of the function itself are kept: far from its frame.
@@ -200,7 +199,7 @@ impl<'i, 'a> Reader<'i, 'a> {
                     let ways = [(to, next), (next, to)];
                     let only = ways
                         .into_iter()
-                        .find(|(side, _)| self.is_aside(code, *side, &state));
+                        .find(|(side, _)| self.is_passed_over(code, *side, &state));
                     match only {
                         Some((_, other)) => place = other,
                         None => {
@@ -241,73 +240,16 @@ impl<'i, 'a> Reader<'i, 'a> {
         }
     }
 
-    /// Whether a way needs no reading: it fails at once, or it finds a function and
-    /// comes back.
-    fn is_aside(&mut self, code: Piece<'a>, start: u64, state: &State) -> bool {
-        let [empty, ..] = self.given(state);
-        let mut state = state.clone();
-        let mut place = start;
-        let mut has_called = false;
-        for _ in 0..LOOK {
-            let at = usize::try_from(place.wrapping_sub(code.address)).unwrap_or(usize::MAX);
-            let Some((length, flow)) = self.image.machine.step(code, at, &mut state) else {
-                return false;
-            };
-            let next = place.wrapping_add(length as u64);
-            match flow {
-                Flow::On => place = next,
-                Flow::Jump(Target::Code(to)) => place = to,
-                Flow::Call(target) => {
-                    match self.image.called(target) {
-                        Called::Elsewhere => {}
-                        // What writes down the error.
-                        Called::Here(address) if self.image.host(address).is_none() => {
-                            state.called(self.image.machine.lost());
-                            has_called = true;
-                            place = next;
-                            continue;
-                        }
-                        _ => return false,
-                    }
-                    let [_, name, cell, _] = self.given(&state);
-                    // Up to 0.25 the function is put on the stack, then into the cell
-                    // that was seen to be empty.
-                    let cell = match (cell, empty) {
-                        (Value::Address(cell), _) | (Value::Frame(_), Value::Loaded(cell)) => cell,
-                        _ => return false,
-                    };
-                    let Some(name) = self.text(name) else {
-                        return false;
-                    };
-                    self.handles.insert(cell, name);
-                    return true;
-                }
-                Flow::End => {
-                    return match state.get(self.image.machine.result()) {
-                        Value::Number(status) => status != 0,
-                        _ => !has_called,
-                    };
-                }
-                Flow::Branch(_) | Flow::Jump(_) => return false,
+    /// Whether a way is not read; the function that it finds is kept.
+    fn is_passed_over(&mut self, code: Piece<'a>, side: u64, state: &State) -> bool {
+        match aside::look(self.image, code, side, state) {
+            Some(Aside::Finds(cell, name)) => {
+                self.handles.insert(cell, name);
+                true
             }
+            Some(Aside::Fails) => true,
+            None => false,
         }
-        false
-    }
-
-    fn text(&self, value: Value) -> Option<String> {
-        match value {
-            Value::Address(address) => self.image.name(address),
-            _ => None,
-        }
-    }
-
-    /// The first four parameters.
-    fn given(&self, state: &State) -> [Value; 4] {
-        let registers = self.image.machine.parameters();
-        std::array::from_fn(|number| {
-            let register = registers.get(number);
-            register.map_or(Value::Unknown, |register| state.get(*register))
-        })
     }
 
     /// What a call does; the start of code that is to be read in its place.
@@ -319,7 +261,7 @@ impl<'i, 'a> Reader<'i, 'a> {
         course: &mut Course,
     ) -> Result<Option<u64>, String> {
         let called = self.image.called(target);
-        let given = self.given(state);
+        let given = aside::given(self.image, state);
         let number = |value| {
             let number = self.number(value);
             number.and_then(|number| i64::try_from(number).ok())
@@ -379,10 +321,12 @@ impl<'i, 'a> Reader<'i, 'a> {
                 {
                     self.packed(place, Callee::Cell(cell), second, count, state, course)?;
                 } else if let (Value::Address(cell), Value::Address(finder)) = (first, second) {
-                    if let Some(name) = self.found_by(finder) {
+                    if let Some(name) = aside::found_by(self.image, finder) {
                         self.handles.insert(cell, name);
                     }
-                } else if let (Some(name), Value::Address(cell)) = (self.text(second), third) {
+                } else if let (Some(name), Value::Address(cell)) =
+                    (aside::text(self.image, second), third)
+                {
                     self.handles.insert(cell, name);
                 } else if given.iter().any(|value| matches!(value, Value::Marked(_))) {
                     return unread("a call that is given registers");
@@ -390,25 +334,6 @@ impl<'i, 'a> Reader<'i, 'a> {
                 Ok(None)
             }
         }
-    }
-
-    /// The name that a function which fills a handle looks up.
-    fn found_by(&mut self, finder: u64) -> Option<String> {
-        let code = self.image.function(finder)?;
-        let mut state = State::entry(&[], self.image.machine.stack());
-        let mut at = 0usize;
-        for _ in 0..LOOK {
-            let (length, flow) = self.image.machine.step(code, at, &mut state)?;
-            match flow {
-                Flow::On => at = at.saturating_add(length),
-                Flow::Call(_) | Flow::Jump(_) => {
-                    let [_, name, _, _] = self.given(&state);
-                    return self.text(name);
-                }
-                _ => return None,
-            }
-        }
-        None
     }
 
     fn number(&self, value: Value) -> Option<u64> {

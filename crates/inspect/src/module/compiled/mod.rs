@@ -6,6 +6,7 @@
 //! what it calls becomes instructions of the VM again, in a copy of the executable. A
 //! function that does not let itself be read so is named, with the reason.
 
+mod aside;
 mod course;
 mod follow;
 mod image;
