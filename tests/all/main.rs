@@ -59,6 +59,7 @@ mod patch_cli;
 mod processes;
 mod proofs;
 mod readme;
+mod refused;
 mod reports;
 mod requirements;
 mod shown;

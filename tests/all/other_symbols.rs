@@ -2,13 +2,11 @@
 //! functions of libraries that a file names or does not. What really happens is
 //! asked of the loader.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::path::Path;
 
-use artcheck_inspect::container;
 use serde_json::Value;
 
-use crate::support::make::{corpus, folder, library};
+use crate::support::make::{folder, library, loader, model};
 use crate::support::{rules, scan};
 
 const HALF: &str = "unsigned short __truncsfbf2(float);\n\
@@ -16,27 +14,6 @@ const HALF: &str = "unsigned short __truncsfbf2(float);\n\
 const OTHER: &str = "float my_gemm(float);\nfloat call(float x) { return my_gemm(x); }\n";
 const BASE: &str = "float expf(float); void *memcpy(void *, const void *, unsigned long);\n\
     float call(float x) { float y; memcpy(&y, &x, 4); return expf(y); }\n";
-
-/// A model library: the blob of one of the corpus, and more C.
-fn model(folder: &Path, name: &str, source: &str, flags: &[&str]) -> PathBuf {
-    let file = corpus("tvm-0.27/dense-cpu-x86_64.so");
-    let bytes = std::fs::read(&file).expect("read");
-    let parsed = container::parse(&bytes).expect("a library").remove(0);
-    let mut defined = parsed.binary.defined.iter();
-    let blob = defined.find(|symbol| symbol.name == "__tvm_ffi__library_bin");
-    let blob = blob.expect("a blob");
-    let region = &parsed.regions[blob.region.expect("in a region")];
-    let at = region.file_ranges[0].file_offset + blob.region_offset;
-    let size = blob.size.expect("a size");
-    let source = format!(
-        "__asm__(\".section .rodata\\n.balign 64\\n.globl __tvm_ffi__library_bin\\n\
-         .type __tvm_ffi__library_bin, @object\\n__tvm_ffi__library_bin:\\n\
-         .incbin \\\"{}\\\", {at}, {size}\\n\
-         .size __tvm_ffi__library_bin, {size}\\n.text\\n\");\n{source}",
-        file.display()
-    );
-    library(folder, name, &source, flags)
-}
 
 /// The findings on symbols. Of the model's own functions none is there.
 fn findings(path: &Path) -> Vec<Value> {
@@ -46,17 +23,6 @@ fn findings(path: &Path) -> Vec<Value> {
         .filter(|one| one["rule"] == "AC203")
         .cloned()
         .collect()
-}
-
-/// What the system's loader says of a library when every symbol is looked for at once.
-fn loader(path: &Path) -> Option<String> {
-    let script = "import ctypes, os, sys; ctypes.CDLL(sys.argv[1], os.RTLD_NOW)";
-    let run = Command::new("python3")
-        .args(["-c", script])
-        .arg(path)
-        .output();
-    let said = String::from_utf8(run.expect("Python").stderr).expect("text");
-    said.lines().last().map(str::to_owned)
 }
 
 #[test]

@@ -5,6 +5,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use artcheck_inspect::container;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -142,6 +143,38 @@ pub fn program(folder: &Path, name: &str, source: &str) -> PathBuf {
     let status = Command::new("cc").arg(input).arg("-o").arg(&out).status();
     assert!(status.expect("a C compiler").success(), "{name}");
     out
+}
+
+/// A model library: the blob of one of the corpus, and more C.
+pub fn model(folder: &Path, name: &str, source: &str, flags: &[&str]) -> PathBuf {
+    let file = corpus("tvm-0.27/dense-cpu-x86_64.so");
+    let bytes = std::fs::read(&file).expect("read");
+    let parsed = container::parse(&bytes).expect("a library").remove(0);
+    let mut defined = parsed.binary.defined.iter();
+    let blob = defined.find(|symbol| symbol.name == "__tvm_ffi__library_bin");
+    let blob = blob.expect("a blob");
+    let region = &parsed.regions[blob.region.expect("in a region")];
+    let at = region.file_ranges[0].file_offset + blob.region_offset;
+    let size = blob.size.expect("a size");
+    let source = format!(
+        "__asm__(\".section .rodata\\n.balign 64\\n.globl __tvm_ffi__library_bin\\n\
+         .type __tvm_ffi__library_bin, @object\\n__tvm_ffi__library_bin:\\n\
+         .incbin \\\"{}\\\", {at}, {size}\\n\
+         .size __tvm_ffi__library_bin, {size}\\n.text\\n\");\n{source}",
+        file.display()
+    );
+    library(folder, name, &source, flags)
+}
+
+/// What the system's loader says of a library when every symbol is looked for at once.
+pub fn loader(path: &Path) -> Option<String> {
+    let script = "import ctypes, os, sys; ctypes.CDLL(sys.argv[1], os.RTLD_NOW)";
+    let run = Command::new("python3")
+        .args(["-c", script])
+        .arg(path)
+        .output();
+    let said = String::from_utf8(run.expect("Python").stderr).expect("text");
+    said.lines().last().map(str::to_owned)
 }
 
 /// Bytes with one name replaced by another of the same length, once.

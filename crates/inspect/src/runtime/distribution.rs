@@ -5,7 +5,6 @@
 //! an environment is as sound as what its packages ask of each other.
 
 use std::collections::BTreeSet;
-use std::path::Path;
 use std::str::FromStr;
 
 use pep440_rs::VersionSpecifiers;
@@ -126,17 +125,26 @@ pub(crate) fn required_always(metadata: &str) -> impl Iterator<Item = String> {
     let header = metadata.lines().take_while(|line| !line.is_empty());
     let required = header.filter_map(|line| line.strip_prefix("Requires-Dist:"));
     let required = required.filter(|line| !line.contains(';'));
-    required.filter_map(|line| {
-        let is_of_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-        let name = line.trim().split(|c| !is_of_name(c)).next()?;
-        Some(normal(name))
-    })
+    required.filter_map(|line| Some(named(line)?.0))
 }
 
-/// The Python of a `site-packages` folder, `3.11`, where its path says it.
-pub(crate) fn python_of(site: &Path) -> Option<String> {
-    let folder = site.parent()?.file_name()?.to_str()?;
-    folder.strip_prefix("python").map(str::to_owned)
+/// The package that a requirement asks for, and what follows its name.
+fn named(value: &str) -> Option<(String, &str)> {
+    let value = value.trim();
+    let is_of_name = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    let end = value.find(|c| !is_of_name(c)).unwrap_or(value.len());
+    let (name, rest) = value.split_at_checked(end)?;
+    Some((normal(name), rest))
+}
+
+/// The Python of a place below `lib/python3.11`: `3.11`.
+pub(crate) fn python_of(place: &Place) -> Option<String> {
+    place.folders().find_map(|folder| {
+        let name = folder.name();
+        let (major, minor) = name.strip_prefix("python")?.split_once('.')?;
+        let number = |part: &str| !part.is_empty() && part.bytes().all(|c| c.is_ascii_digit());
+        (number(major) && number(minor)).then(|| format!("{major}.{minor}"))
+    })
 }
 
 /// TVM itself, tvm-ffi, their companions and forks (`apache-tvm-tirx`,
@@ -162,12 +170,7 @@ pub(crate) fn normal(name: &str) -> String {
 /// `apache-tvm-ffi[cpp] (>=0.1.12) ; python_version < "3.14"`, if it asks for a
 /// package of the family. One that names an address asks for no version.
 fn requirement(value: &str) -> Option<Requirement> {
-    let value = value.trim();
-    let end = value
-        .find(|c: char| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.')))
-        .unwrap_or(value.len());
-    let (name, rest) = value.split_at_checked(end)?;
-    let name = normal(name);
+    let (name, rest) = named(value)?;
     if !is_family(&name) {
         return None;
     }

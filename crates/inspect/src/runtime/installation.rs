@@ -47,15 +47,18 @@ impl Installation {
     /// The missing file without which an import fails: the package's own first module, or a
     /// library that is not for one kind of device alone.
     pub fn vital(&self) -> Option<&str> {
-        let is_vital = |file: &&String| {
-            let name = file.rsplit('/').next().unwrap_or(file);
-            let is_extra = name.starts_with("libtvm_runtime_") && !name.contains("extra");
-            match is_library(file) {
-                true => !is_extra && !name.contains("testing"),
-                false => name == "__init__.py" && file.matches('/').count() == 1,
-            }
-        };
-        self.missing.iter().find(is_vital).map(String::as_str)
+        let mut missing = self.missing.iter().map(String::as_str);
+        missing.find(|file| is_vital(file))
+    }
+}
+
+/// Whether an import fails without a file.
+pub fn is_vital(file: &str) -> bool {
+    let name = file.rsplit('/').next().unwrap_or(file);
+    let is_extra = name.starts_with("libtvm_runtime_") && !name.contains("extra");
+    match is_library(file) {
+        true => !is_extra && !name.contains("testing"),
+        false => name == "__init__.py" && file.matches('/').count() == 1,
     }
 }
 

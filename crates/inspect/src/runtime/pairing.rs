@@ -148,17 +148,9 @@ fn environment(members: &[Member]) -> Option<Environment> {
     Some(Environment {
         platform: first.binary.platform,
         architecture: first.binary.architecture,
-        python: members.iter().find_map(python_of),
-    })
-}
-
-/// `3.11` for a part below `lib/python3.11/site-packages`.
-fn python_of(member: &Member) -> Option<String> {
-    member.path.folders().find_map(|folder| {
-        let name = folder.name();
-        let (major, minor) = name.strip_prefix("python")?.split_once('.')?;
-        let number = |part: &str| !part.is_empty() && part.bytes().all(|c| c.is_ascii_digit());
-        (number(major) && number(minor)).then(|| format!("{major}.{minor}"))
+        python: members
+            .iter()
+            .find_map(|member| distribution::python_of(&member.path)),
     })
 }
 

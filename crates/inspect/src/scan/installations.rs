@@ -73,31 +73,8 @@ fn look(site: &Path, info: &Path, installed: &BTreeSet<String>) -> Option<Instal
         wrong_python: None,
         lacking: Vec::new(),
     };
-    let record = beginning(&info.join("RECORD"), MAX_RECORD).unwrap_or_default();
-    for (file, size) in installation::listed(&record).take(MAX_FILES) {
-        let there = std::fs::metadata(site.join(file)).map(|there| there.len());
-        match (there, size) {
-            // Python takes what was compiled in place of a source.
-            (Err(_), _)
-                if found.missing.len() < MAX_NAMED && !site.join(format!("{file}c")).is_file() =>
-            {
-                found.missing.push(file.to_owned());
-            }
-            (Ok(there), Some(recorded))
-                if there != recorded
-                    && installation::is_library(file)
-                    && found.replaced.len() < MAX_NAMED =>
-            {
-                found.replaced.push(Replaced {
-                    file: file.to_owned(),
-                    recorded,
-                    found: there,
-                });
-            }
-            _ => {}
-        }
-    }
-    let python = distribution::python_of(site);
+    compare_files(site, info, &mut found);
+    let python = distribution::python_of(&found.place);
     if let Some(python) = python
         && let Some(wheel) = beginning(&info.join("WHEEL"), MAX_SMALL)
         && let Some(tag) = installation::wrong_tag(&wheel, &python)
@@ -119,4 +96,32 @@ fn look(site: &Path, info: &Path, installed: &BTreeSet<String>) -> Option<Instal
             .collect();
     }
     Some(found)
+}
+
+/// What `RECORD` lists and is not there, or not as it was.
+fn compare_files(site: &Path, info: &Path, found: &mut Installation) {
+    let record = beginning(&info.join("RECORD"), MAX_RECORD).unwrap_or_default();
+    for (file, size) in installation::listed(&record).take(MAX_FILES) {
+        let there = std::fs::metadata(site.join(file)).map(|there| there.len());
+        match (there, size) {
+            (Err(_), _) => {
+                // Python takes what was compiled in place of a source.
+                let is_compiled = site.join(format!("{file}c")).is_file();
+                let is_named = found.missing.len() < MAX_NAMED || installation::is_vital(file);
+                if is_named && !is_compiled {
+                    found.missing.push(file.to_owned());
+                }
+            }
+            (Ok(there), Some(recorded)) if there != recorded && installation::is_library(file) => {
+                if found.replaced.len() < MAX_NAMED {
+                    found.replaced.push(Replaced {
+                        file: file.to_owned(),
+                        recorded,
+                        found: there,
+                    });
+                }
+            }
+            _ => {}
+        }
+    }
 }
