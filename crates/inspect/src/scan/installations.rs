@@ -112,14 +112,16 @@ fn compare_files(site: &Path, info: &Path, found: &mut Installation) {
                     found.missing.push(file.to_owned());
                 }
             }
-            (Ok(there), Some(recorded)) if there != recorded && installation::is_library(file) => {
-                if found.replaced.len() < MAX_NAMED {
-                    found.replaced.push(Replaced {
-                        file: file.to_owned(),
-                        recorded,
-                        found: there,
-                    });
-                }
+            (Ok(there), Some(recorded))
+                if there != recorded
+                    && installation::is_library(file)
+                    && found.replaced.len() < MAX_NAMED =>
+            {
+                found.replaced.push(Replaced {
+                    file: file.to_owned(),
+                    recorded,
+                    found: there,
+                });
             }
             _ => {}
         }
