@@ -166,8 +166,14 @@ fn conclude(reading: read::Reading, options: &ScanOptions) -> Scan {
     }
     let faults = sets.iter().zip(&of_sets);
     let faults = faults.map(|(set, found)| (set.name.as_str(), Fault::of(set, found, &own)));
-    let faults = faults.filter(|(_, fault)| *fault != Fault::default());
-    let runtimes = Runtimes::of(&load_sets, &pages, &joined, options, faults.collect());
+    let faults: HashMap<&str, Fault> = faults
+        .filter(|(_, fault)| *fault != Fault::default())
+        .collect();
+    own.retain(|_, rules| {
+        rules.retain(|rule| rules::refuses_alone(rule));
+        !rules.is_empty()
+    });
+    let runtimes = Runtimes::of(&load_sets, &pages, &joined, options, faults, &own);
     let given = given_companions(options).into_iter();
     let needed: Vec<Artifact> = given.chain(loaded).collect();
     let companions = Companions::of(&artifacts, &needed, &options.with);

@@ -112,6 +112,13 @@ pub struct UndefinedSymbol {
     pub library: Option<String>,
     /// A function that is looked for when it is first called, not at load (ELF).
     pub lazy: bool,
+    /// Functions of a model library that use it, where its code shows them.
+    #[serde(skip)]
+    pub users: Vec<String>,
+    /// Whether it is looked for at its first call, and nothing in a model library leads to
+    /// those who call it: TVM does not, and no other function.
+    #[serde(skip)]
+    pub idle: bool,
 }
 
 /// An undefined symbol that neither TVM nor the system's own libraries define, as
@@ -124,6 +131,9 @@ pub struct ForeignSymbol {
     pub lazy: bool,
     /// Functions of the binary that use it, where its code shows them.
     pub users: Vec<String>,
+    /// As with [`UndefinedSymbol::idle`].
+    #[serde(skip)]
+    pub idle: bool,
 }
 
 /// A library this binary asks the loader for.
@@ -169,6 +179,8 @@ pub enum DamageKind {
     OtherSystem,
     /// Marked as never to be opened at run time.
     NotOpened,
+    /// Relocations in a form that only Android's loader reads, in a file for Linux.
+    PackedForAndroid,
     /// Thread-local memory that must be there before the process starts.
     StaticTls,
     /// A WebAssembly module that no engine compiles.
@@ -190,6 +202,26 @@ pub enum Reply {
     NotFound,
     /// The loader finds itself inconsistent and ends the process.
     Assertion,
+}
+
+/// A form of relocations that not every loader reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Packing {
+    /// `DT_RELR`: glibc 2.36, musl 1.2.4, Android 11.
+    Relr,
+    /// `DT_ANDROID_RELR`: Android 9 alone.
+    AndroidRelr,
+    /// `DT_ANDROID_REL` and `DT_ANDROID_RELA` (`APS2`): Android 6 alone.
+    Android,
+}
+
+/// The C library of a Linux binary, by what it asks the loader for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CLibrary {
+    /// glibc.
+    Gnu,
+    /// musl.
+    Musl,
 }
 
 /// A symbol version asked of a library (ELF `.gnu.version_r`).
@@ -274,6 +306,9 @@ pub struct Binary {
     pub wasm_exports: Vec<String>,
     /// Mach-O signature state.
     pub signature: Signature,
+    /// How an ELF file's relocations are packed, where they are.
+    #[serde(skip)]
+    pub packed: Vec<Packing>,
     /// Whether constructors are present (`.init_array`, `__mod_init_func`).
     pub has_constructors: bool,
     /// An LLVM function that every image of the process would bind to: exported
@@ -308,9 +343,30 @@ impl Binary {
             wasm_imports: Vec::new(),
             wasm_exports: Vec::new(),
             signature: Signature::NotApplicable,
+            packed: Vec::new(),
             has_constructors: false,
             visible_llvm: None,
         }
+    }
+
+    /// Its C library, and the name by which it asks for that.
+    pub fn c_library(&self) -> Option<(CLibrary, &str)> {
+        if self.format != Format::Elf || self.platform != Platform::Linux {
+            return None;
+        }
+        let of = |name: &str| match name {
+            "libc.so.6" | "libm.so.6" => Some(CLibrary::Gnu),
+            // Android's library has this name too, and its files say that they are Android's.
+            "libc.so" => Some(CLibrary::Musl),
+            _ if name.starts_with("libc.musl-") || name.starts_with("ld-musl-") => {
+                Some(CLibrary::Musl)
+            }
+            _ => None,
+        };
+        let names = self.needed.iter().map(|needed| needed.name.as_str());
+        names
+            .filter_map(|name| Some((of(name)?, name)))
+            .max_by_key(|(library, _)| *library == CLibrary::Musl)
     }
 }
 

@@ -12,6 +12,7 @@ mod contents;
 mod elf;
 mod identify;
 mod linkage;
+mod linker_script;
 mod lookup;
 mod macho;
 mod names;
@@ -30,8 +31,8 @@ pub(crate) mod zip;
 
 pub use archive::{Body, InZip, Member, Visit};
 pub use binary::{
-    Architecture, Binary, BinaryKind, Damage, DamageKind, DefinedSymbol, FileRange, ForeignSymbol,
-    Format, Needed, Parsed, Platform, Region, Reply, Signature, UndefinedSymbol, VersionNeed,
+    Architecture, Binary, BinaryKind, CLibrary, Damage, DamageKind, DefinedSymbol, FileRange, ForeignSymbol,
+    Format, Needed, Packing, Parsed, Platform, Region, Reply, Signature, UndefinedSymbol, VersionNeed,
     WasmImport,
 };
 pub use contents::Contents;

@@ -44,6 +44,8 @@ pub(super) struct Runtimes<'a> {
     pages: &'a [(String, Glue)],
     /// What is wrong with runtimes themselves, by name.
     pub(super) faults: HashMap<&'a str, Fault>,
+    /// Rules by which files are refused whatever the runtime.
+    pub(super) refused: &'a HashMap<Place, Vec<&'static Rule>>,
     /// Folders of packages that bring a runtime beside others of their environment.
     apart: HashSet<&'a Place>,
     /// Folders that are one environment with another.
@@ -61,6 +63,7 @@ impl<'a> Runtimes<'a> {
         joined: &'a Joined,
         options: &'a ScanOptions,
         faults: HashMap<&'a str, Fault>,
+        refused: &'a HashMap<Place, Vec<&'static Rule>>,
     ) -> Self {
         let (mut found, mut native) = (Vec::new(), Vec::new());
         let mut wasm: HashMap<&Place, Vec<&LoadSet>> = HashMap::new();
@@ -99,6 +102,7 @@ impl<'a> Runtimes<'a> {
             wasm,
             pages,
             faults,
+            refused,
             apart: apart.map(|set| &set.home).collect(),
             joined,
             parts: libraries::Members::of(parts.iter().map(|(place, part)| (*place, part.0))),
