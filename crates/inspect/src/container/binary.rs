@@ -2,6 +2,8 @@
 //! [`Region`]s of its bytes, which stay borrowed.
 
 use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
 
 use serde::Serialize;
 
@@ -145,6 +147,18 @@ pub struct Needed {
     pub optional: bool,
 }
 
+/// A file in the process of a program.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InProcess {
+    /// The program.
+    pub program: PathBuf,
+    /// Where the file's requests lead, by name, as far as they are found.
+    pub found: Vec<(String, PathBuf)>,
+    /// Of the program itself: libraries of TVM's that are not found, and the files that ask
+    /// for them.
+    pub lacking: Vec<(PathBuf, String)>,
+}
+
 /// What no linker makes: headers of one file that contradict each other.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Damage {
@@ -283,6 +297,12 @@ pub struct Binary {
     pub needed: Vec<Needed>,
     /// RPATH/RUNPATH/`LC_RPATH` entries, in order.
     pub search_paths: Vec<String>,
+    /// Whether an ELF file's are RUNPATH: for its own requests alone.
+    #[serde(skip)]
+    pub has_runpath: bool,
+    /// The program of the scan that loads it, where one does.
+    #[serde(skip)]
+    pub process: Option<Arc<InProcess>>,
     /// What a loader maps of a linked file; empty for objects and for debug
     /// companions, which hold none of it.
     pub segments: Vec<Segment>,
@@ -334,6 +354,8 @@ impl Binary {
             identity: None,
             needed: Vec::new(),
             search_paths: Vec::new(),
+            has_runpath: false,
+            process: None,
             segments: Vec::new(),
             damage: Vec::new(),
             version_needs: Vec::new(),

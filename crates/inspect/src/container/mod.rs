@@ -32,7 +32,7 @@ pub(crate) mod zip;
 pub use archive::{Body, InZip, Member, Visit};
 pub use binary::{
     Architecture, Binary, BinaryKind, CLibrary, Damage, DamageKind, DefinedSymbol, FileRange, ForeignSymbol,
-    Format, Needed, Packing, Parsed, Platform, Region, Reply, Signature, UndefinedSymbol, VersionNeed,
+    Format, InProcess, Needed, Packing, Parsed, Platform, Region, Reply, Signature, UndefinedSymbol, VersionNeed,
     WasmImport,
 };
 pub use contents::Contents;

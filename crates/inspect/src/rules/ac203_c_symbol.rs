@@ -276,6 +276,10 @@ fn check_parts(load_set: &LoadSet, out: &mut Outcome) {
                 ..Location::default()
             });
         }
+        // It is tried, and passed over where it does not load.
+        if member.kind == PartKind::RuntimeExtra {
+            finding = finding.severity(Severity::Warning);
+        }
         out.push(finding);
     }
 }

@@ -2,11 +2,13 @@
 //! another Python is needed for.
 
 use super::{Check, FolderContext, Outcome, Rule};
+use crate::container::Format;
 use crate::finding::{Finding, Severity};
 use crate::limits::MAX_FINDINGS;
 use crate::place::Place;
 use crate::runtime::installation::{Installation, Unmet};
 use crate::runtime::load_set::LoadSet;
+use crate::runtime::messages;
 
 pub(super) static RULE: Rule = Rule {
     code: "AC209",
@@ -98,6 +100,16 @@ fn check(installation: &Installation, runtime: Option<&str>, out: &mut Outcome) 
             message: format!("`{file}` is for another machine than {package}, which is for {machine}"),
             evidence: Vec::new(),
             says: None,
+            help: again(),
+        });
+    }
+    if let Some((file, name)) = &installation.unlinked {
+        let words = messages::of_system("library-not-found", Format::Elf, &[("library", name)]);
+        add(Said {
+            severity: Severity::Error,
+            message: format!("`{file}` of {package} does not find `{name}`: its run path does not lead there"),
+            evidence: Vec::new(),
+            says: words.map(|words| format!("ImportError: {words}")),
             help: again(),
         });
     }

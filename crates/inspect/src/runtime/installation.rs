@@ -24,6 +24,8 @@ pub struct Installation {
     pub types: Vec<(String, String)>,
     /// A library of it for another machine, and what its wheel is for.
     pub other_machine: Option<(String, String)>,
+    /// A library of it that does not find another, and that one's name.
+    pub unlinked: Option<(String, String)>,
     /// The tag of its wheel and the Python, where that takes no such wheel.
     pub wrong_python: Option<(String, String)>,
     /// Packages that it requires and that are not installed, or in another version.
@@ -78,6 +80,7 @@ impl Installation {
             replaced: Vec::new(),
             types: Vec::new(),
             other_machine: None,
+            unlinked: None,
             wrong_python: None,
             unmet: Vec::new(),
         }
@@ -91,6 +94,7 @@ impl Installation {
             self.unmet.len(),
             usize::from(self.wrong_python.is_some()),
             usize::from(self.other_machine.is_some()),
+            usize::from(self.unlinked.is_some()),
         ];
         counts.iter().sum()
     }

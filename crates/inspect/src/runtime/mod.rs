@@ -32,6 +32,7 @@ pub mod member;
 pub mod messages;
 pub mod pages;
 pub(crate) mod pairing;
+pub(crate) mod process;
 pub mod python_load;
 pub mod python_names;
 pub mod python_source;

@@ -6,16 +6,17 @@ use std::path::{Path, PathBuf};
 
 use super::packages::{beginning, first_bytes};
 use super::python_closure::Closure;
-use super::requirements::{self, Site};
-use crate::container::{Architecture, Platform};
+use super::requirements::{self, MAX_SMALL, Site};
+use crate::container::{self, Architecture, Format, Platform};
+use crate::parts;
 use crate::place::Place;
 use crate::runtime::distribution::Distribution;
 use crate::runtime::installation::{self, Brings, Installation, Replaced};
+use crate::runtime::{libraries, process};
 use crate::source::map;
 use crate::words::spell;
 
-/// Bytes of `METADATA` and `WHEEL`, and of `RECORD`.
-pub(super) const MAX_SMALL: u64 = 256 << 10;
+/// Bytes of `RECORD`.
 const MAX_RECORD: u64 = 8 << 20;
 /// Files of one package that are looked for, and those that are named.
 const MAX_FILES: usize = 1 << 16;
@@ -73,6 +74,9 @@ fn look(site: &Site, info: &Path) -> Option<Installation> {
     }
     if let Some(machine) = installation::machine_of(&wheel) {
         found.other_machine = other_machine(&site.folder, &record, machine);
+    }
+    if found.brings == Brings::Ffi {
+        found.unlinked = unlinked(&site.folder, &record);
     }
     found.unmet = site.unmet(&metadata);
     let is_doubtful = !(found.missing.is_empty() && found.unmet.is_empty())
@@ -143,6 +147,37 @@ fn other_machine(
     })?;
     let (system, processor) = machine;
     Some((file.to_owned(), format!("{} {}", spell(processor), spell(system))))
+}
+
+/// What tvm-ffi's binding asks for and does not find. Its Python has loaded tvm-ffi's own
+/// library before.
+fn unlinked(site: &Path, record: &str) -> Option<(String, String)> {
+    let files = installation::listed(record).take(MAX_FILES);
+    let bindings = files.filter(|(file, _)| {
+        let place = Place::file(site.join(file));
+        parts::stem(file) == "core" && parts::comes_with_a_runtime(&place)
+    });
+    for (file, _) in bindings {
+        let place = Place::file(site.join(file));
+        let Ok(bytes) = map::open(place.path()) else {
+            continue;
+        };
+        let parsed = container::parse(&bytes).unwrap_or_default();
+        let elf = parsed.iter().map(|one| &one.binary);
+        for binary in elf.filter(|binary| binary.format == Format::Elf) {
+            let needed = binary.needed.iter().map(|needed| &needed.name);
+            let mut asked = needed
+                .filter(|name| libraries::is_family(name) && !process::is_loaded_by_python(name));
+            let is_lost = |name: &&String| {
+                let places = libraries::candidates(&place, binary, name);
+                !places.iter().any(|place| place.path().is_file())
+            };
+            if let Some(name) = asked.find(is_lost) {
+                return Some((file.to_owned(), name.clone()));
+            }
+        }
+    }
+    None
 }
 
 /// The machine that a library's header names. Universal files are for several.

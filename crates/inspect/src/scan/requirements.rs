@@ -4,7 +4,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use super::installations::MAX_SMALL;
 use super::packages::{MAX_SOURCE, beginning, first_bytes};
 use super::python_closure::Closure;
 use crate::container::{Architecture, Platform};
@@ -19,6 +18,8 @@ use crate::runtime::python_names;
 /// Packages that are followed from one.
 const MAX_FOLLOWED: usize = 512;
 const MAX_RECORD: u64 = 8 << 20;
+/// Bytes of `METADATA` and `WHEEL`.
+pub(super) const MAX_SMALL: u64 = 256 << 10;
 
 /// Modules of packages that have other names.
 const MODULES: [(&str, &str); 16] = [

@@ -126,6 +126,7 @@ fn parse_class<'data, Elf: FileHeader<Endian = Endianness>>(
         identity,
         needed,
         search_paths,
+        has_runpath: dynamic.runpath.is_some(),
         damage: match segments.is_empty() {
             true => Vec::new(),
             false => {
