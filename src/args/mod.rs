@@ -117,10 +117,14 @@ pub fn refused(error: &clap::Error, color: bool) -> Option<String> {
 /// The words of the parser, with an example of the command that was meant.
 fn usage(error: &clap::Error, color: bool) -> String {
     let text = error.render();
+    // The parser of the page has no colours.
+    #[cfg(not(target_family = "wasm"))]
     let text = match color {
         true => text.ansi().to_string(),
         false => text.to_string(),
     };
+    #[cfg(target_family = "wasm")]
+    let (text, _) = (text.to_string(), color);
     let Some((text, _)) = text.split_once("For more information") else {
         return text;
     };
