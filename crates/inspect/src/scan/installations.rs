@@ -9,6 +9,7 @@ use crate::place::Place;
 use crate::runtime::distribution::{self, Distribution};
 use crate::runtime::installation::{self, Installation, Replaced};
 use crate::runtime::pairing::sees_itself_alone;
+use crate::source::Modules;
 
 /// Bytes of `METADATA` and `WHEEL`, and of `RECORD`.
 const MAX_SMALL: u64 = 256 << 10;
@@ -18,7 +19,8 @@ const MAX_FILES: usize = 1 << 16;
 const MAX_NAMED: usize = 8;
 
 /// The packages of some folders that are TVM's or ask for one of its, and are not whole.
-pub(super) fn damaged(folders: &BTreeSet<PathBuf>) -> Vec<Installation> {
+/// `modules` are sources that are known to be there.
+pub(super) fn damaged(folders: &BTreeSet<PathBuf>, modules: &Modules) -> Vec<Installation> {
     let mut found: Vec<Installation> = Vec::new();
     // A frozen application keeps its modules elsewhere, and of libraries what it needs.
     let is_installed = |site: &&PathBuf| !site.join("base_library.zip").exists();
@@ -34,7 +36,7 @@ pub(super) fn damaged(folders: &BTreeSet<PathBuf>) -> Vec<Installation> {
         // Of two of one name, as an upgrade may leave them, the better one is there.
         let mut of_site: BTreeMap<String, Installation> = BTreeMap::new();
         for info in &infos {
-            let Some((name, one)) = name_of(info).zip(look(site, info, &names)) else {
+            let Some((name, one)) = name_of(info).zip(look(site, info, &names, modules)) else {
                 continue;
             };
             match of_site.entry(name) {
@@ -62,7 +64,12 @@ fn name_of(info: &Path) -> Option<String> {
     Some(distribution::normal(name))
 }
 
-fn look(site: &Path, info: &Path, installed: &BTreeSet<String>) -> Option<Installation> {
+fn look(
+    site: &Path,
+    info: &Path,
+    installed: &BTreeSet<String>,
+    modules: &Modules,
+) -> Option<Installation> {
     let metadata = beginning(&info.join("METADATA"), MAX_SMALL)?;
     let package = Distribution::parse(&metadata)?;
     let mut found = Installation {
@@ -73,7 +80,7 @@ fn look(site: &Path, info: &Path, installed: &BTreeSet<String>) -> Option<Instal
         wrong_python: None,
         lacking: Vec::new(),
     };
-    compare_files(site, info, &mut found);
+    compare_files(site, info, modules, &mut found);
     let python = distribution::python_of(&found.place);
     if let Some(python) = python
         && let Some(wheel) = beginning(&info.join("WHEEL"), MAX_SMALL)
@@ -99,10 +106,14 @@ fn look(site: &Path, info: &Path, installed: &BTreeSet<String>) -> Option<Instal
 }
 
 /// What `RECORD` lists and is not there, or not as it was.
-fn compare_files(site: &Path, info: &Path, found: &mut Installation) {
+fn compare_files(site: &Path, info: &Path, modules: &Modules, found: &mut Installation) {
     let record = beginning(&info.join("RECORD"), MAX_RECORD).unwrap_or_default();
     for (file, size) in installation::listed(&record).take(MAX_FILES) {
-        let there = std::fs::metadata(site.join(file)).map(|there| there.len());
+        let path = site.join(file);
+        if modules.has(&path) {
+            continue;
+        }
+        let there = std::fs::metadata(path).map(|there| there.len());
         match (there, size) {
             (Err(_), _) => {
                 // Python takes what was compiled in place of a source.
