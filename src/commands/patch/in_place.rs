@@ -146,7 +146,8 @@ fn change(
     }
     let mut text = shown_lines(&plan.describe()).into_owned();
     match applied {
-        None if plan.is_empty() => text.push_str("nothing to change\n"),
+        // The plan says so itself, and why.
+        None if plan.is_empty() => {}
         None => text.push_str("nothing written: add --in-place, or --out FILE\n"),
         Some(applied) if !applied.written => {
             let file = file.to_string_lossy();

@@ -177,6 +177,10 @@ fn details(out: &mut String, judged: &Judged<'_>, style: Style) {
     for library in entry.libraries.iter() {
         dim(&library.summary.to_string());
     }
+    // No runtime mends it.
+    if judged.breaks_everywhere() {
+        return;
+    }
     if let Some(needs) = &entry.needs {
         out.push_str(&style.paragraph("  needs  ", 9, needs));
     }

@@ -53,7 +53,7 @@ fn check_alone(context: &ArtifactContext<'_>, out: &mut Outcome) {
     if binary.format != Format::VmExecutable
         && (binary.architecture != target.architecture || platform_differs)
     {
-        let wanted = format!("{} {}", spell(target.architecture), spell(target.platform));
+        let wanted = format!("{} {}", spell(target.architecture), target.platform);
         out.push(
             Finding::new(&RULE, &artifact.path, format!("built for {binary}, the target is {wanted}"))
                 .help("compile the library again for the target, or point --target at the machine it is for"),
