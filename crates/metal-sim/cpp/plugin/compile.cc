@@ -138,7 +138,7 @@ Entry from_cache(const std::string& key) {
 }
 
 std::string program(const std::vector<Pending>& kernels) {
-  std::string text = Options::get().guard ? "#include \"checked.h\"\n" : "#include \"lanes.h\"\n";
+  std::string text = Options::get().guard ? "#include \"checked.h\"\n" : "#include \"tile.h\"\n";
   text += "#pragma GCC visibility push(default)\n";
   for (const auto& k : kernels) text += k.kernel->translated.body + "\n";
   return text;
