@@ -142,6 +142,8 @@ export class Library {
       case "undefined": return {};
     }
     if (value === null) return {};
+    // Runtimes before tvm-ffi return strings as objects.
+    if (value.typeKey?.() === "runtime.String") return { text: value.toString() };
     const object = this.next++;
     this.objects.set(object, value);
     if (typeof value === "function") return { object, kind: "function" };
