@@ -12,18 +12,18 @@ use artcheck_inspect::runtime::grouping::Joined;
 use artcheck_inspect::runtime::table::Table;
 use artcheck_inspect::runtime::{RuntimeProfile, glue_source, history, release};
 use artcheck_inspect::scan::{self, GivenRuntime};
+use artcheck_inspect::source::Spelled as _;
 use artcheck_inspect::{Artifact, Role};
 
 use crate::installed;
 
 /// Takes the releases from a file of the form of `crates/inspect/data/releases.toml`.
 pub fn use_table(path: &Path) -> anyhow::Result<()> {
-    let text = std::fs::read_to_string(path).with_context(|| path.display().to_string())?;
+    let text = std::fs::read_to_string(path).with_context(|| path.spelled())?;
     let rows: toml::Table = text
         .parse()
-        .with_context(|| format!("{} is not TOML", path.display()))?;
-    let table =
-        Table::parse(&serde_json::to_string(&rows)?).with_context(|| path.display().to_string())?;
+        .with_context(|| format!("{} is not TOML", path.spelled()))?;
+    let table = Table::parse(&serde_json::to_string(&rows)?).with_context(|| path.spelled())?;
     if release::use_table(table).is_err() {
         bail!("a release table is in use already");
     }
@@ -70,10 +70,7 @@ fn of_parts(paths: &[PathBuf], joined: &Joined) -> anyhow::Result<Vec<GivenRunti
     let with: Vec<PathBuf> = paths.iter().cloned().chain(neighbours).collect();
     let load_sets = scan::runtimes_of(&with, joined);
     if load_sets.is_empty() {
-        let names: Vec<String> = paths
-            .iter()
-            .map(|path| path.display().to_string())
-            .collect();
+        let names: Vec<String> = paths.iter().map(|path| path.spelled()).collect();
         bail!(
             "{}: no TVM runtime below it (looked for libtvm_runtime, libtvm, libtvm_ffi by what they define)",
             names.join(", ")
@@ -107,11 +104,13 @@ fn neighbour(path: &Path) -> Option<PathBuf> {
 pub fn loaded_first(files: &[PathBuf]) -> anyhow::Result<Vec<Artifact>> {
     let mut libraries = Vec::new();
     for file in files {
-        file.symlink_metadata()
-            .with_context(|| file.display().to_string())?;
-        let found = scan::artifacts_of(file);
+        file.symlink_metadata().with_context(|| file.spelled())?;
+        let found = scan::loaded_by(file);
+        // What it needs is loaded with it.
+        let own = |artifact: &&Artifact| artifact.path.path().file_name() == file.file_name();
         let is_part = found
             .iter()
+            .filter(own)
             .any(|artifact| artifact.role == Role::RuntimePart);
         let is_library = |artifact: &Artifact| {
             let binary = artifact.binary.as_ref();
@@ -120,11 +119,11 @@ pub fn loaded_first(files: &[PathBuf]) -> anyhow::Result<Vec<Artifact>> {
         if is_part {
             bail!(
                 "{} is part of a runtime: name it with --runtime",
-                file.display()
+                file.spelled()
             );
         }
-        if !found.iter().any(is_library) {
-            bail!("{} is not a shared library", file.display());
+        if !found.iter().filter(own).any(is_library) {
+            bail!("{} is not a shared library", file.spelled());
         }
         libraries.extend(found);
     }
@@ -189,7 +188,7 @@ fn saved(path: &Path) -> anyhow::Result<Option<RuntimeProfile>> {
     if !path.is_file() || !(is_json || (read.is_ok_and(|read| read == 1) && first == *b"{")) {
         return Ok(None);
     }
-    let name = || path.display().to_string();
+    let name = || path.spelled();
     let text = std::fs::read_to_string(path).with_context(name)?;
     RuntimeProfile::from_json(&text)
         .map(Some)
@@ -249,7 +248,7 @@ fn pages(path: &Path) -> anyhow::Result<Vec<GivenRuntime>> {
     };
     let read = found.into_iter().map(|(name, glue)| match glue {
         Ok(glue) => Ok(page(&name, glue)),
-        Err(why) => bail!("{name} in {}: {why}", path.display()),
+        Err(why) => bail!("{name} in {}: {why}", path.spelled()),
     });
     read.collect()
 }

@@ -82,6 +82,7 @@ class Verdict:
     undecided: tuple[Undecided, ...] = ()
     needs: tuple[Need, ...] = ()
     runs_with: str | None = None
+    file: str | None = None
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ use anyhow::{Context, bail};
 use artcheck_inspect::container::Architecture;
 use artcheck_inspect::module::{Payload, locate, metadata};
 use artcheck_inspect::shown::{shown, shown_json};
-use artcheck_inspect::source::{self, Event, Place};
+use artcheck_inspect::source::{self, Event, Place, Spelled as _};
 use artcheck_inspect::vm::{Executable, disassemble};
 use artcheck_inspect::{Artifact, HostCode, host_code};
 use artcheck_inspect::{container, scan, spell};
@@ -222,11 +222,10 @@ fn unified(old: &str, new: &str) -> String {
 }
 
 fn pieces(file: &Path) -> anyhow::Result<Pieces> {
-    file.metadata()
-        .with_context(|| file.display().to_string())?;
+    file.metadata().with_context(|| file.spelled())?;
     let artifacts = scan::artifacts_of(file);
     if artifacts.is_empty() {
-        bail!("{}: no binary in it", file.display());
+        bail!("{}: no binary in it", file.spelled());
     }
     let mut pieces = Pieces::default();
     for artifact in &artifacts {

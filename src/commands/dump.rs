@@ -8,7 +8,7 @@ use artcheck_inspect::Artifact;
 use artcheck_inspect::module::{Blob, ModelLibrary, Payload, metadata};
 use artcheck_inspect::scan;
 use artcheck_inspect::shown::{shown, shown_json};
-use artcheck_inspect::source::Place;
+use artcheck_inspect::source::{Place, Spelled as _};
 use artcheck_inspect::vm::{ConstantValue, Executable, disassemble, stats};
 use serde_json::json;
 
@@ -107,7 +107,7 @@ fn per_executable(
         }
     }
     if found.is_empty() {
-        bail!("{}: no Relax executable in it", args.file.display());
+        bail!("{}: no Relax executable in it", args.file.spelled());
     }
     let is_exact = args.raw || terminal::stdout_is_file();
     let show_fit = |executable: &Executable| match is_exact {

@@ -9,6 +9,7 @@ use artcheck_inspect::Role;
 use artcheck_inspect::scan::{GivenRuntime, Scan, ScanOptions, scan};
 use artcheck_inspect::shell;
 use artcheck_inspect::shown::shown_lines;
+use artcheck_inspect::source::Spelled as _;
 use artcheck_inspect::{Finding, Repair, RuntimeProfile, Severity, Undecided};
 use artcheck_patch::fix::{self, FixError, FixInput, FixPlan};
 use artcheck_patch::inplace::Resign;
@@ -33,8 +34,7 @@ pub fn run(args: &FixArgs, terminal: Terminal) -> anyhow::Result<Status> {
         );
     }
     let path = &args.path;
-    path.symlink_metadata()
-        .with_context(|| path.display().to_string())?;
+    path.symlink_metadata().with_context(|| path.spelled())?;
     let runtime = runtimes::resolve_one(&args.runtime)?;
     let options = ScanOptions {
         paths: vec![args.path.clone()],
@@ -169,10 +169,7 @@ fn prove_all(
                 (false, _, true) => "what could be called ran",
                 (false, _, false) => "every function ran",
             };
-            let mut text = format!(
-                "proof: {}: {all}\n",
-                shown_lines(&file.display().to_string())
-            );
+            let mut text = format!("proof: {}: {all}\n", file.spelled());
             for line in &tried.lines {
                 text.push_str(&format!("  {}\n", shown_lines(line)));
             }
@@ -262,7 +259,7 @@ pub(super) fn plans(scan: &Scan, files: &[PathBuf], aim: &Aim<'_>) -> anyhow::Re
         }
     }
     let plan = |file: &PathBuf| {
-        let bytes = std::fs::read(file).with_context(|| format!("{}", file.display()))?;
+        let bytes = std::fs::read(file).with_context(|| file.spelled())?;
         Ok(fix::plan(&FixInput {
             file,
             bytes: &bytes,
@@ -329,7 +326,7 @@ fn refuse_early(
         if changed > 0 && out.symlink_metadata().is_ok() {
             bail!(
                 "{}: the file exists already; choose another name for --out, or remove it",
-                out.display()
+                out.spelled()
             );
         }
     }
@@ -384,7 +381,7 @@ fn carry_out(
     .map_err(|error| match error {
         // Names the file itself.
         FixError::Apply(error) => anyhow::Error::new(error),
-        other => anyhow::Error::new(other).context(format!("{}", plan.artifact.display())),
+        other => anyhow::Error::new(other).context(plan.artifact.spelled()),
     })?;
     let file = match &fixed.in_place {
         Some(applied) => applied.file.clone(),

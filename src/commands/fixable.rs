@@ -139,7 +139,7 @@ fn fix(
     }
     command.push("--apply".to_owned());
     Some(Fix {
-        file: file.display().to_string(),
+        file: file.to_string_lossy().into_owned(),
         runtime: runtime.profile.name.clone(),
         command,
     })

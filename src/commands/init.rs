@@ -7,6 +7,7 @@ use std::path::Path;
 use anyhow::{Context, bail};
 use artcheck_inspect::runtime::release;
 use artcheck_inspect::shell;
+use artcheck_inspect::source::Spelled as _;
 
 use super::init_verify;
 use crate::args::InitArgs;
@@ -23,7 +24,7 @@ pub fn run(args: &InitArgs) -> anyhow::Result<Status> {
         write(&file, &text)?;
         eprintln!(
             "artcheck: wrote {} with {}; run it with\n  VIRTUAL_ENV=.venv artcheck verify {}",
-            file.display(),
+            file.spelled(),
             counted(rows, "row"),
             shell::path(&file)
         );
@@ -35,7 +36,7 @@ pub fn run(args: &InitArgs) -> anyhow::Result<Status> {
     write(&file, &text)?;
     eprintln!(
         "artcheck: wrote {}; it names {} as the runtime",
-        file.display(),
+        file.spelled(),
         newest.map_or("none", |known| &known.name)
     );
     Ok(Status::Clean)
@@ -44,12 +45,12 @@ pub fn run(args: &InitArgs) -> anyhow::Result<Status> {
 /// Writes a new file, and over none.
 fn write(file: &Path, text: &str) -> anyhow::Result<()> {
     if file.exists() {
-        bail!("{} exists already: remove it first", file.display());
+        bail!("{} exists already: remove it first", file.spelled());
     }
     OpenOptions::new()
         .write(true)
         .create_new(true)
         .open(file)
         .and_then(|mut handle| handle.write_all(text.as_bytes()))
-        .with_context(|| format!("{} cannot be written", file.display()))
+        .with_context(|| format!("{} cannot be written", file.spelled()))
 }

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use anyhow::bail;
 use artcheck_inspect::Role;
 use artcheck_inspect::scan::{ScanOptions, scan};
+use artcheck_inspect::source::Spelled as _;
 
 use crate::report::model::{Entry, Report};
 
@@ -60,7 +61,7 @@ pub fn matrix(folder: &Path) -> anyhow::Result<(String, usize)> {
     if rows == 0 {
         bail!(
             "{}: no model library in it that `artcheck verify` can run",
-            folder.display()
+            folder.spelled()
         );
     }
     Ok((out, rows))

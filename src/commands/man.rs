@@ -3,6 +3,7 @@
 use std::io::Write;
 
 use anyhow::Context;
+use artcheck_inspect::source::Spelled as _;
 use clap::CommandFactory;
 
 use crate::args::{Args, ManArgs};
@@ -13,7 +14,7 @@ pub fn run(args: &ManArgs) -> anyhow::Result<Status> {
     match &args.out {
         Some(folder) => std::fs::create_dir_all(folder)
             .and_then(|()| clap_mangen::generate_to(Args::command(), folder))
-            .with_context(|| format!("{} cannot be written", folder.display()))?,
+            .with_context(|| format!("{} cannot be written", folder.spelled()))?,
         None => {
             let mut text = Vec::new();
             clap_mangen::Man::new(Args::command()).render(&mut text)?;

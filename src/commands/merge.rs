@@ -5,6 +5,7 @@ use std::path::Path;
 use anyhow::Context;
 #[cfg(not(target_family = "wasm"))]
 use anyhow::bail;
+use artcheck_inspect::source::Spelled as _;
 
 use super::terminal::Terminal;
 use crate::args::MergeArgs;
@@ -17,7 +18,7 @@ use crate::report::{self, json, output};
 pub fn run(args: &MergeArgs, terminal: Terminal) -> anyhow::Result<Status> {
     let mut texts = Vec::new();
     for file in &args.reports {
-        let text = std::fs::read_to_string(file).with_context(|| file.display().to_string())?;
+        let text = std::fs::read_to_string(file).with_context(|| file.spelled())?;
         texts.push((file.as_path(), text));
     }
     match texts.first() {
@@ -31,7 +32,7 @@ pub fn run(args: &MergeArgs, terminal: Terminal) -> anyhow::Result<Status> {
 
 /// A result with the name of the file it is about.
 fn named<T>(file: &Path, result: anyhow::Result<T>) -> anyhow::Result<T> {
-    result.with_context(|| file.display().to_string())
+    result.with_context(|| file.spelled())
 }
 
 /// Reports of `verify`.
@@ -47,7 +48,7 @@ fn matrices(
             Some(report) => reports.push(report),
             None => bail!(
                 "{}: no report of `verify`, as the first one is",
-                file.display()
+                file.spelled()
             ),
         }
     }

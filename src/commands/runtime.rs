@@ -8,6 +8,7 @@ use anyhow::{Context, bail};
 use artcheck_inspect::runtime::{FactView, RuntimeProfile, release};
 use artcheck_inspect::shell;
 use artcheck_inspect::shown::{shown, shown_json};
+use artcheck_inspect::source::Spelled as _;
 use serde_json::{Value, json};
 
 use super::terminal::Terminal;
@@ -66,12 +67,12 @@ fn save(profiles: &[RuntimeProfile], path: &Path) -> anyhow::Result<()> {
     }
     let folder = serde_json::to_string(&format!("{}{MAIN_SEPARATOR}", profile.name))?;
     let text = saved.to_json()?.replace(folder.trim_matches('"'), "");
-    let name = || format!("{}", path.display());
+    let name = || path.spelled();
     replace::check(path)?;
     std::fs::write(path, text).with_context(name)?;
     eprintln!(
         "artcheck: wrote {}; use it with --runtime {}",
-        path.display(),
+        path.spelled(),
         shell::path(path)
     );
     Ok(())

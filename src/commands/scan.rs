@@ -10,6 +10,7 @@ use anyhow::Context;
 use artcheck_inspect::runtime::machine::Machine;
 use artcheck_inspect::scan::{Scan, ScanOptions, scan, use_threads};
 use artcheck_inspect::shell;
+use artcheck_inspect::source::Spelled as _;
 
 use super::fixable::{self, Scanned};
 use super::terminal::Terminal;
@@ -44,7 +45,7 @@ pub(super) fn report(args: &ScanArgs, terminal: Terminal, matrix: bool) -> anyho
         if gone > 0 && !terminal.quiet {
             eprintln!(
                 "artcheck: {gone} entries of {} match nothing any more; --update-baseline drops them",
-                file.display()
+                file.spelled()
             );
         }
     }
@@ -120,8 +121,7 @@ fn perform(args: &ScanArgs, config: Option<&Config>, terminal: Terminal) -> anyh
     let is_there = |path: &&PathBuf| path.symlink_metadata().is_ok();
     let (paths, missing): (Vec<&PathBuf>, Vec<&PathBuf>) = args.paths.iter().partition(is_there);
     if let (true, Some(path)) = (paths.is_empty(), missing.first()) {
-        path.symlink_metadata()
-            .with_context(|| format!("{}", path.display()))?;
+        path.symlink_metadata().with_context(|| path.spelled())?;
     }
     use_threads(args.selection.jobs).context("the threads do not start")?;
     let mut names = &args.selection.runtime;

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, bail};
 use artcheck_inspect::scan;
 use artcheck_inspect::shown::shown;
+use artcheck_inspect::source::Spelled as _;
 use artcheck_verify::{MatrixReport, Outcome, RowReport};
 use toml::{Table, Value};
 
@@ -54,7 +55,7 @@ pub fn matrix(args: &VerifyArgs, folder: &Path) -> anyhow::Result<(Matrix, Vec<L
     if rows.is_empty() && left.is_empty() {
         bail!(
             "{}: no folder in it holds a model library; each model has a folder of its own there, with model.dylib and params",
-            shown(&folder.display().to_string())
+            folder.spelled()
         );
     }
     let mut file = Table::new();
@@ -66,8 +67,7 @@ pub fn matrix(args: &VerifyArgs, folder: &Path) -> anyhow::Result<(Matrix, Vec<L
 
 /// The folders that may be models, by name.
 fn folders(of: &Path) -> anyhow::Result<Vec<PathBuf>> {
-    let entries =
-        std::fs::read_dir(of).with_context(|| shown(&of.display().to_string()).into_owned())?;
+    let entries = std::fs::read_dir(of).with_context(|| of.spelled())?;
     let mut found: Vec<PathBuf> = entries
         .filter_map(|entry| Some(entry.ok()?.path()))
         .filter(|path| library_of(path).is_some())

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use artcheck_inspect::shown::{shown, shown_lines};
+use artcheck_inspect::source::Spelled as _;
 use artcheck_verify::{MatrixReport, Outcome, Stage};
 use toml::{Table, Value};
 
@@ -42,7 +43,7 @@ pub fn matrix(args: &VerifyArgs) -> anyhow::Result<Matrix> {
         if !args.prompt.is_empty() || args.weights.is_some() || args.runtime.is_some() {
             bail!(
                 "--prompt, --weights, --tokenizer and --runtime are for a model library, and {} is a matrix",
-                file.display()
+                file.spelled()
             );
         }
         return Ok(Matrix {
@@ -128,7 +129,7 @@ fn of_library(file: &Path, args: &VerifyArgs) -> anyhow::Result<Table> {
 
 /// The path as the temporary matrix needs it.
 pub fn absolute(path: &Path) -> anyhow::Result<PathBuf> {
-    let name = || path.display().to_string();
+    let name = || path.spelled();
     path.canonicalize().with_context(name)
 }
 
@@ -136,7 +137,7 @@ pub fn absolute(path: &Path) -> anyhow::Result<PathBuf> {
 pub fn path(path: &Path) -> anyhow::Result<Value> {
     let text = path
         .to_str()
-        .with_context(|| format!("{}: its name is not UTF-8, as a matrix is", path.display()))?;
+        .with_context(|| format!("{}: its name is not UTF-8, as a matrix is", path.spelled()))?;
     Ok(text.into())
 }
 

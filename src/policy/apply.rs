@@ -8,7 +8,7 @@ use std::path::Path;
 use anyhow::Context;
 use artcheck_inspect::Severity;
 use artcheck_inspect::rules;
-use artcheck_inspect::source::Place;
+use artcheck_inspect::source::{Place, Spelled as _};
 use chrono::NaiveDate;
 use sha2::{Digest, Sha256};
 
@@ -104,7 +104,7 @@ fn is_expired(ignore: &Ignore, today: NaiveDate) -> bool {
 }
 
 fn digest(file: &Path) -> anyhow::Result<String> {
-    let name = || file.display().to_string();
+    let name = || file.spelled();
     let mut hasher = Sha256::new();
     let mut handle = File::open(file).with_context(name)?;
     let mut buffer = vec![0; 1 << 20];

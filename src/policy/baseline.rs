@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Context, bail};
+use artcheck_inspect::source::Spelled as _;
 use serde::{Deserialize, Serialize};
 
 use crate::replace;
@@ -39,12 +40,12 @@ pub fn write(file: &Path, report: &Report) -> anyhow::Result<()> {
     let mut text = serde_json::to_string_pretty(&baseline)?;
     text.push('\n');
     replace::check(file)?;
-    std::fs::write(file, text).with_context(|| format!("{} cannot be written", file.display()))
+    std::fs::write(file, text).with_context(|| format!("{} cannot be written", file.spelled()))
 }
 
 /// Moves known findings out of the way; how many entries met no finding.
 pub fn compare(file: &Path, report: &mut Report) -> anyhow::Result<usize> {
-    let name = file.display();
+    let name = file.spelled();
     let text = std::fs::read_to_string(file)
         .with_context(|| format!("{name} cannot be read; --update-baseline writes it"))?;
     let baseline: Baseline =

@@ -9,6 +9,7 @@ use artcheck_inspect::Rule;
 use artcheck_inspect::Severity;
 use artcheck_inspect::Target;
 use artcheck_inspect::rules;
+use artcheck_inspect::source::Spelled as _;
 use chrono::NaiveDate;
 use serde::Deserialize;
 
@@ -128,12 +129,12 @@ impl Config {
     /// Reads a policy.
     pub fn read(file: &Path) -> anyhow::Result<Self> {
         Self::read_document(file)?
-            .with_context(|| format!("{} has no table `[tool.artcheck]`", file.display()))
+            .with_context(|| format!("{} has no table `[tool.artcheck]`", file.spelled()))
     }
 
     /// Reads a policy; `None` where a `pyproject.toml` holds none.
     fn read_document(file: &Path) -> anyhow::Result<Option<Self>> {
-        let name = file.display().to_string();
+        let name = file.spelled();
         let text = std::fs::read_to_string(file).with_context(|| name.clone())?;
         let file = std::path::absolute(file).context("the working directory")?;
         document(&text, &file)

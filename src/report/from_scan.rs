@@ -137,6 +137,7 @@ impl<'a> Maker<'a> {
             libraries: libraries.clone(),
             needs,
             problems: artifact.problems.clone().fit(),
+            is_ambiguous: is_ambiguous(&artifact.path.path().to_string_lossy()),
             verdicts: verdicts.clone(),
         }
     }
@@ -154,6 +155,11 @@ impl<'a> Maker<'a> {
             place: Some(finding.artifact.clone()),
         }
     }
+}
+
+/// Whether a file's name can be read as that of an archive's member or of a slice.
+fn is_ambiguous(file: &str) -> bool {
+    file.contains('!') || file.ends_with(')')
 }
 
 fn said(finding: &artcheck_inspect::Said) -> Said {

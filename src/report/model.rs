@@ -105,6 +105,10 @@ pub struct Entry {
     pub needs: Option<Shared<String>>,
     /// What could not be read.
     pub problems: Vec<Problem>,
+    /// Whether the file's own name can be read as that of a member or slice: the path
+    /// alone does not tell the artifact then.
+    #[serde(skip)]
+    pub is_ambiguous: bool,
     /// It against runtimes.
     #[serde(skip)]
     pub verdicts: Shared<Vec<Verdict>>,
@@ -207,7 +211,7 @@ impl Report {
                 .get(&entry.key())
                 .and_then(|at| self.artifacts.get_mut(*at))
             {
-                Some(known) => known.join(&entry.verdicts),
+                Some(known) => known.join(&entry),
                 None => self.artifacts.push(entry),
             }
         }
@@ -216,9 +220,11 @@ impl Report {
         });
         add_new(&mut self.findings, other.findings, Finding::key);
         add_new(&mut self.suppressed, other.suppressed, Finding::key);
-        self.artifacts.sort_by(|a, b| a.path.cmp(&b.path));
+        self.artifacts
+            .sort_by(|a, b| (&a.path, &a.file).cmp(&(&b.path, &b.file)));
         self.findings.sort_by(|a, b| {
-            (&a.artifact, b.severity, &a.rule).cmp(&(&b.artifact, a.severity, &b.rule))
+            let own = (&a.artifact, &a.file, b.severity, &a.rule);
+            own.cmp(&(&b.artifact, &b.file, a.severity, &b.rule))
         });
         self.tool = Tool::this();
         self.count();
@@ -249,13 +255,17 @@ impl Report {
             .any(|problem| problem.kind.leaves_undecided());
         let errors = self.findings.iter();
         let errors = errors.filter(|finding| finding.severity == Severity::Error);
-        let found: HashSet<&str> = errors.map(|finding| finding.artifact.as_str()).collect();
+        let found = errors.map(|finding| (finding.file.as_str(), finding.artifact.as_str()));
+        let found: HashSet<(&str, &str)> = found.collect();
         // It runs on none for certain and may run on one; or it was held against none.
         let unknown = |entry: &Entry| {
             let has = |status| entry.verdicts.iter().any(|one| one.status == status);
             match entry.verdicts.is_empty() {
                 // A client without a verdict asks nothing of TVM.
-                true => entry.role == Role::ModelLibrary && !found.contains(entry.path.as_str()),
+                true => {
+                    let key = (entry.file.as_str(), entry.path.as_str());
+                    entry.role == Role::ModelLibrary && !found.contains(&key)
+                }
                 false => {
                     has(VerdictStatus::Undecided)
                         && !has(VerdictStatus::Fits)
@@ -331,10 +341,11 @@ impl Entry {
         (self.file.clone(), self.path.clone())
     }
 
-    /// Takes in verdicts of another report.
-    fn join(&mut self, verdicts: &[Verdict]) {
+    /// Takes in the verdicts of another report.
+    fn join(&mut self, other: &Self) {
+        self.is_ambiguous |= other.is_ambiguous;
         let mut joined = self.verdicts.to_vec();
-        add_new(&mut joined, verdicts.to_vec(), |verdict| {
+        add_new(&mut joined, other.verdicts.to_vec(), |verdict| {
             (verdict.prefix.clone(), verdict.runtime.clone())
         });
         self.verdicts = Shared::from(joined);
@@ -342,9 +353,10 @@ impl Entry {
 }
 
 impl Finding {
-    fn key(&self) -> (String, Shared<String>, String) {
+    fn key(&self) -> (String, Key, String) {
         let message = self.message.clone();
-        (self.fingerprint.clone(), self.artifact.clone(), message)
+        let artifact = (self.file.clone(), self.artifact.clone());
+        (self.fingerprint.clone(), artifact, message)
     }
 }
 
@@ -375,21 +387,27 @@ struct Written {
 #[derive(Serialize, Deserialize)]
 struct OfArtifact<A, V> {
     artifact: A,
+    /// Where the path alone does not tell the artifact.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    file: Option<A>,
     #[serde(flatten)]
     verdict: V,
 }
 
 impl From<Written> for Report {
     fn from(written: Written) -> Self {
-        let mut of: HashMap<String, Vec<Verdict>> = HashMap::new();
+        let mut of: HashMap<(Option<String>, String), Vec<Verdict>> = HashMap::new();
         for verdict in written.verdicts {
-            of.entry(verdict.artifact)
+            of.entry((verdict.file, verdict.artifact))
                 .or_default()
                 .push(verdict.verdict);
         }
         let mut artifacts = written.artifacts;
         for entry in &mut artifacts {
-            if let Some(verdicts) = of.remove(entry.path.as_str()) {
+            let path = entry.path.to_string();
+            let named = of.remove(&(Some(entry.file.to_string()), path.clone()));
+            entry.is_ambiguous = named.is_some();
+            if let Some(verdicts) = named.or_else(|| of.remove(&(None, path))) {
                 entry.verdicts = Shared::from(verdicts);
             }
         }
@@ -431,6 +449,7 @@ impl Serialize for Verdicts<'_> {
         let verdicts = self.0.verdicts();
         serializer.collect_seq(verdicts.map(|(entry, verdict)| OfArtifact {
             artifact: entry.path.as_str(),
+            file: entry.is_ambiguous.then_some(entry.file.as_str()),
             verdict,
         }))
     }

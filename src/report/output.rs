@@ -7,6 +7,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, bail};
 use artcheck_inspect::shown::shown;
+use artcheck_inspect::source::Spelled as _;
 use clap::ValueEnum as _;
 use clap::builder::{OsStringValueParser, TypedValueParser};
 
@@ -103,7 +104,7 @@ impl Output {
             Some("html" | "htm") => Format::Html,
             Some("pdf") if self.format.is_none() => bail!(
                 "no report is a PDF: print {html} from a browser, after --output {html}",
-                html = self.file.with_extension("html").display()
+                html = self.file.with_extension("html").spelled()
             ),
             _ => return Ok(self.format.unwrap_or(chosen)),
         };
@@ -117,7 +118,7 @@ impl Output {
                     let value = format.to_possible_value();
                     value.map_or_else(String::new, |value| value.get_name().to_owned())
                 };
-                let (chosen, file) = (name(chosen), self.file.display());
+                let (chosen, file) = (name(chosen), self.file.spelled());
                 bail!(
                     "{file} is named as {by} and --format says {chosen}: say --output {by}={file} or --output {chosen}={file}",
                     by = name(by_suffix)
@@ -173,7 +174,7 @@ pub fn write_each(
         let written = output.format(format)?;
         // A file without a format is the place of the report of `--format`.
         to_stdout &= output.format.is_some() || written != format;
-        let name = || format!("{} cannot be written", output.file.display());
+        let name = || format!("{} cannot be written", output.file.spelled());
         replace::check(&output.file)?;
         let file = File::create(&output.file).with_context(name)?;
         let mut out = BufWriter::with_capacity(BUFFER, file);

@@ -60,6 +60,7 @@ mod processes;
 mod proofs;
 mod readme;
 mod refused;
+mod registering;
 mod reports;
 mod requirements;
 mod shown;

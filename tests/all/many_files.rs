@@ -108,3 +108,46 @@ fn time_and_memory_grow_with_the_number_of_files() {
         }
     }
 }
+
+/// Hard links to a few files take no more than as many copies of them.
+#[test]
+#[cfg(unix)]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
+fn links_are_no_dearer_than_copies() {
+    let tree = |put: fn(&Path, &Path)| {
+        let top = tempfile::tempdir().expect("a folder");
+        let first = top.path().join("first");
+        fs::create_dir(&first).expect("a folder");
+        for number in 0..6_000 {
+            let sample = Path::new(SMALL[number % SMALL.len()]);
+            let own = first.join(format!("{}", number % SMALL.len()));
+            let own = own.with_extension(sample.extension().expect("one"));
+            if !own.exists() {
+                fs::copy(root().join("corpus/artifacts").join(sample), &own).expect("copied");
+            }
+            let folder = top.path().join(format!("f{}", number / 100));
+            fs::create_dir_all(&folder).expect("a folder");
+            // Half under the same name, half under names of their own.
+            let name = match number % 2 {
+                0 => own.file_name().expect("one").to_owned(),
+                _ => format!("{number}-{}", own.file_name().expect("one").display()).into(),
+            };
+            let to = folder.join(name);
+            if !to.exists() {
+                put(&own, &to);
+            }
+        }
+        top
+    };
+    let copies = tree(|from, to| drop(fs::copy(from, to).expect("copied")));
+    let links = tree(|from, to| fs::hard_link(from, to).expect("linked"));
+    let best = |tree: &TempDir| {
+        let runs = [0; 3].map(|_| scan(tree.path(), "human"));
+        let took = runs.iter().map(|run| run.took).min().expect("runs");
+        (took, runs[0].peak)
+    };
+    let ((copied, copies_peak), (linked, links_peak)) = (best(&copies), best(&links));
+    assert!(linked < copied * 3 / 2, "{linked:?} and {copied:?}");
+    let most = copies_peak * 11 / 10;
+    assert!(links_peak < most, "{links_peak} and {copies_peak} KiB");
+}

@@ -157,6 +157,10 @@ fn report(tree: &TempDir, args: &[&str]) -> (Value, Option<i32>) {
 /// The report with plain names, in an order that does not depend on names.
 fn plain(report: &Value) -> Value {
     let mut report = plain_names(report);
+    // Only an odd name needs one.
+    for verdict in report["verdicts"].as_array_mut().expect("a list") {
+        verdict.as_object_mut().expect("a verdict").remove("file");
+    }
     for list in ["artifacts", "verdicts", "findings", "runtimes"] {
         let list = report[list].as_array_mut().expect("a list");
         list.sort_by_key(Value::to_string);
@@ -171,6 +175,8 @@ fn plain_names(value: &Value) -> Value {
         for controls in [Controls::Escaped, Controls::Kept] {
             let mut text = String::new();
             spell(odd, controls, &mut text).expect("written");
+            // As a part of a member's name.
+            names.push((text.replace('!', "\\u{21}"), plain.clone()));
             names.push((text, plain.clone()));
         }
     }
@@ -370,5 +376,95 @@ fn a_matrix_has_a_row_for_a_library_of_any_name_that_is_text() {
             .expect("artcheck starts");
         let is_text = str::from_utf8(name).is_ok();
         assert_eq!(run.status.success(), is_text, "{number}: {run:?}");
+    }
+}
+
+/// Two artifacts may have one text as their place: file and place are another pair, in
+/// verdicts too, and stay so when reports are merged.
+#[test]
+fn a_member_and_a_file_of_its_name_are_told_apart() {
+    let top = tempfile::tempdir().expect("a folder");
+    let (breaks, fits) = (corpus(SAMPLE[7]), corpus("tvm-0.26/dense-cpu-x86_64.so"));
+    let mut archive = zip::ZipWriter::new(std::io::Cursor::new(Vec::new()));
+    let plain = zip::write::SimpleFileOptions::default();
+    archive.start_file("a.so", plain).expect("a member");
+    archive.write_all(&breaks).expect("written");
+    let bytes = archive.finish().expect("an archive").into_inner();
+    fs::write(top.path().join("x.zip"), bytes).expect("written");
+    fs::write(top.path().join("x.zip!a.so"), &fits).expect("written");
+    let twins = [("b.so", &fits), ("b.so", &breaks), ("b.so (2)", &fits)];
+    let mut archive = tar::Builder::new(Vec::new());
+    for (name, bytes) in twins {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(bytes.len() as u64);
+        let added = archive.append_data(&mut header, name, bytes.as_slice());
+        added.expect("a member");
+    }
+    let bytes = archive.into_inner().expect("an archive");
+    fs::write(top.path().join("y.tar"), bytes).expect("written");
+    let args = ["--runtime", "tvm-0.26", "--output", "json=report.json"];
+    let (report, _) = report(&top, &args);
+    let merged = artcheck()
+        .current_dir(top.path())
+        .args(["merge", "report.json", "report.json", "--format", "json"])
+        .output()
+        .expect("artcheck starts");
+    let merged: Value = serde_json::from_slice(&merged.stdout).expect("a report");
+    for report in [report, merged] {
+        let mut told = std::collections::BTreeMap::new();
+        for verdict in report["verdicts"].as_array().expect("verdicts") {
+            let text = |field: &str| verdict[field].as_str().unwrap_or_default();
+            let path = text("artifact").trim_start_matches("./");
+            let key = (text("file").to_owned(), path.to_owned());
+            let before = told.insert(key, text("status").to_owned());
+            assert_eq!(before, None, "{verdict}");
+        }
+        let told = told.iter();
+        let told: Vec<_> = told
+            .map(|((file, path), status)| [file.as_str(), path, status])
+            .collect();
+        assert_eq!(
+            told,
+            [
+                ["", "x.zip!a.so", "breaks"],
+                ["", "y.tar!b.so", "fits"],
+                ["", "y.tar!b.so (2)", "breaks"],
+                ["", "y.tar!b.so \\u{28}2)", "fits"],
+                ["x.zip!a.so", "x.zip!a.so", "fits"],
+            ]
+        );
+    }
+}
+
+/// What a folder is called does not reach the terminal of whoever starts a project in it.
+#[test]
+fn init_writes_names_out() {
+    let top = tempfile::tempdir().expect("a folder");
+    let folder = top.path().join("a\u{1b}[31mb\r\n\u{1}c");
+    fs::create_dir(&folder).expect("a folder");
+    fs::write(folder.join("m.so"), corpus(SAMPLE[0])).expect("written");
+    for args in [&["init"][..], &["init", "--verify"]] {
+        // The second time it is there already.
+        for status in [0, 2] {
+            let output = artcheck().args(args).arg(&folder).output();
+            let output = output.expect("artcheck starts");
+            assert_eq!(output.status.code(), Some(status), "{args:?}");
+            let text = String::from_utf8(output.stderr).expect("text");
+            let acts = |c: char| c.is_control() && c != '\n';
+            assert!(!text.contains(acts), "{text:?}");
+            assert!(!text.contains("\n\u{1}"), "{text:?}");
+            assert!(text.contains("\\u{1b}"), "{text:?}");
+        }
+    }
+}
+
+/// Paths of strangers are spelled where they are printed: nothing prints one as it is.
+#[test]
+fn no_command_prints_a_path_as_it_is() {
+    for file in crate::support::files_below("src") {
+        if file.extension().is_some_and(|suffix| suffix == "rs") {
+            let text = fs::read_to_string(&file).expect("a source");
+            assert!(!text.contains(".display()"), "{}", file.display());
+        }
     }
 }

@@ -210,7 +210,7 @@ impl Place {
     fn write_inside(&self, out: &mut dyn fmt::Write) -> fmt::Result {
         for member in &self.0.members {
             out.write_char('!')?;
-            spell(&member.name, Controls::Escaped, out)?;
+            write_member(&member.name, out)?;
             if member.number > 1 {
                 write!(out, " ({})", member.number)?;
             }
@@ -225,6 +225,23 @@ impl Place {
         let file = self.0.file.as_os_str().as_encoded_bytes();
         (file, &self.0.members, self.0.slice)
     }
+}
+
+/// A member's name. What would be read as the begin of a member in it, as a number or as
+/// a slice is written out.
+fn write_member(name: &[u8], out: &mut dyn fmt::Write) -> fmt::Result {
+    let mut text = String::new();
+    spell(name, Controls::Escaped, &mut text)?;
+    let mark = text.rfind(" (").filter(|_| text.ends_with(')'));
+    for (at, character) in text.char_indices() {
+        let is_mark = mark.is_some_and(|mark| mark.saturating_add(1) == at);
+        match character {
+            '!' => out.write_str("\\u{21}")?,
+            _ if is_mark => out.write_str("\\u{28}")?,
+            other => out.write_char(other)?,
+        }
+    }
+    Ok(())
 }
 
 /// `dist/m.tar!lib0.o`, `lib.a!one.o (2)`, `m.dylib (aarch64)`.

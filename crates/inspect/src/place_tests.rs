@@ -37,6 +37,8 @@ fn names_that_look_like_structure_are_other_places() {
         member("a", "b").member(b"c", 1),
     ];
     assert_eq!(alike.iter().collect::<HashSet<_>>().len(), alike.len());
+    let texts = alike.iter().map(|place| (place.path(), place.to_string()));
+    assert_eq!(texts.collect::<HashSet<_>>().len(), alike.len());
     assert_eq!(Place::file("a!b").path(), Path::new("a!b"));
     assert!(!Place::file("a!b/m.so").is_member());
 }

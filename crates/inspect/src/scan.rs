@@ -328,6 +328,12 @@ pub fn artifacts_of(path: &std::path::Path) -> Vec<Artifact> {
     read::read(&ScanOptions::of(path), CompilerExports::AskedFor, &()).artifacts
 }
 
+/// The artifacts of one file, and those of the libraries that it loads.
+pub fn loaded_by(path: &std::path::Path) -> Vec<Artifact> {
+    let read = read::read(&ScanOptions::of(path), CompilerExports::AskedFor, &());
+    read.artifacts.into_iter().chain(read.loaded).collect()
+}
+
 /// The load sets below some paths, taken together.
 pub fn runtimes_below(paths: &[PathBuf]) -> Vec<LoadSet> {
     runtimes_of(paths, &Joined::new())

@@ -2,6 +2,7 @@
 //! what a terminal acts on.
 
 use std::fmt;
+use std::path::Path;
 
 use crate::shown::acts;
 
@@ -37,6 +38,24 @@ pub fn spell(name: &[u8], controls: Controls, out: &mut dyn fmt::Write) -> fmt::
         }
     }
     Ok(())
+}
+
+/// Paths as people read them.
+pub trait Spelled {
+    /// The path on one line, with nothing that a terminal acts on.
+    fn spelled(&self) -> String;
+}
+
+impl Spelled for Path {
+    fn spelled(&self) -> String {
+        let mut text = String::new();
+        let _ = spell(
+            self.as_os_str().as_encoded_bytes(),
+            Controls::Escaped,
+            &mut text,
+        );
+        text
+    }
 }
 
 /// The bytes of a name that [`spell`] wrote.

@@ -3,9 +3,11 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
+use artcheck_inspect::source::Spelled as _;
+
 /// Reading or writing failed.
 #[derive(Debug, thiserror::Error)]
-#[error("{}: {doing}: {source}", path.display())]
+#[error("{}: {doing}: {source}", path.spelled())]
 pub struct IoError {
     path: PathBuf,
     doing: &'static str,

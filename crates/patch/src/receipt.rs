@@ -1,14 +1,20 @@
 //! The receipt beside a changed file: what it was, what it is, and the bytes
-//! to go back. `x.dylib` has `x.dylib.artcheck.json`.
+//! to go back. `x.dylib` has `x.dylib.artcheck.json`; where that is too long a name, its
+//! begin and a hash of the file's name.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
+
+use artcheck_inspect::source::Spelled as _;
 
 use serde::{Deserialize, Serialize};
 
-use crate::plan::{EditPlan, Room};
+use crate::plan::{EditPlan, Room, sha256};
 
 /// What is added to the file's name.
 const SUFFIX: &str = ".artcheck.json";
+/// Bytes that file systems take in a name.
+const LONGEST: usize = 255;
 const SCHEMA: &str = "artcheck/receipt-v1";
 
 /// Every change made to one file, oldest first.
@@ -29,7 +35,7 @@ pub struct Receipt {
 #[derive(Debug, thiserror::Error)]
 pub enum ReceiptError {
     /// It cannot be read.
-    #[error("{path}: {error}")]
+    #[error("{}: {error}", path.spelled())]
     Unreadable {
         /// The receipt.
         path: PathBuf,
@@ -37,7 +43,7 @@ pub enum ReceiptError {
         error: std::io::Error,
     },
     /// It is not one.
-    #[error("{path}: expected a receipt ({SCHEMA}), found something else: {error}")]
+    #[error("{}: expected a receipt ({SCHEMA}), found something else: {error}", path.spelled())]
     Malformed {
         /// The receipt.
         path: PathBuf,
@@ -48,9 +54,26 @@ pub enum ReceiptError {
 
 /// Where the receipt of a file lies.
 pub fn path_of(file: &Path) -> PathBuf {
-    let mut name = file.file_name().unwrap_or_default().to_owned();
+    let own = file.file_name().unwrap_or_default();
+    let mut name = own.to_owned();
     name.push(SUFFIX);
+    if name.len() > LONGEST {
+        name = cut(own).into();
+    }
     file.with_file_name(name)
+}
+
+/// The receipt's name where the file's is too long for the suffix: its begin, and a hash
+/// of all of it.
+fn cut(name: &OsStr) -> String {
+    const DIGITS: usize = 16;
+    const ROOM: usize = LONGEST - SUFFIX.len() - DIGITS - 1;
+    let hash = sha256(name.as_encoded_bytes());
+    let hash = hash.get(..DIGITS).unwrap_or_default();
+    let text = name.to_string_lossy();
+    let end = (0..=ROOM).rev().find(|at| text.is_char_boundary(*at));
+    let begin = text.get(..end.unwrap_or(0)).unwrap_or_default();
+    format!("{begin}~{hash}{SUFFIX}")
 }
 
 impl Receipt {
@@ -118,6 +141,30 @@ pub fn rooms(file: &Path, bytes: &[u8]) -> Result<Vec<Room>, ReceiptError> {
     let file = file.canonicalize().unwrap_or_else(|_| file.to_owned());
     let receipt = Receipt::load(&file)?;
     Ok(receipt
-        .map(|receipt| receipt.rooms(&crate::plan::sha256(bytes)))
+        .map(|receipt| receipt.rooms(&sha256(bytes)))
         .unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_name_has_a_receipt_of_its_own() {
+        let named = |name: &str| {
+            let path = path_of(&Path::new("d").join(name));
+            assert_eq!(path.parent(), Some(Path::new("d")));
+            path.file_name().unwrap_or_default().to_owned()
+        };
+        assert_eq!(named("m.so"), "m.so.artcheck.json");
+        let fits = "n".repeat(LONGEST - SUFFIX.len());
+        assert_eq!(named(&fits).len(), LONGEST);
+        let (one, other) = (format!("{fits}a"), format!("{fits}b"));
+        assert_ne!(named(&one), named(&other));
+        for name in [one, "\u{1f600}".repeat(60) + "123.so", "n".repeat(255)] {
+            let receipt = named(&name);
+            assert!(receipt.len() <= LONGEST && receipt.len() > LONGEST - 8);
+            assert!(receipt.to_string_lossy().ends_with(SUFFIX));
+        }
+    }
 }

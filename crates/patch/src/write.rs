@@ -10,13 +10,15 @@ use std::fs::{self, File, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
 
+use artcheck_inspect::source::Spelled as _;
+
 use crate::staged::{Staged, sync_folder};
 
 /// Why nothing was written.
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {
     /// The system refused.
-    #[error("{path}: {doing}: {error}; nothing was changed")]
+    #[error("{}: {doing}: {error}; nothing was changed", path.spelled())]
     Io {
         /// The file.
         path: PathBuf,

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use anyhow::Context;
 use artcheck_inspect::shown::{shown, shown_lines};
+use artcheck_inspect::source::Spelled as _;
 use artcheck_inspect::{Place, shell};
 use artcheck_patch::inplace::convert::ConvertOptions;
 use artcheck_patch::inplace::retag::RetagOptions;
@@ -122,8 +123,8 @@ fn change(
     style: Style,
     plan: impl FnOnce(&[u8]) -> anyhow::Result<EditPlan>,
 ) -> anyhow::Result<Status> {
-    let bytes = std::fs::read(file).with_context(|| format!("{}", file.display()))?;
-    let plan = &plan(&bytes).with_context(|| format!("{}", file.display()))?;
+    let bytes = std::fs::read(file).with_context(|| file.spelled())?;
+    let plan = &plan(&bytes).with_context(|| file.spelled())?;
     let applied = if to.in_place || to.out.is_some() {
         Some(inplace::apply(file, plan, &output(to))?)
     } else {

@@ -4,6 +4,7 @@ use std::io::Write;
 
 use anyhow::bail;
 use artcheck_inspect::scan::{ScanOptions, scan};
+use artcheck_inspect::source::Spelled as _;
 use artcheck_inspect::{Finding, Repair, Severity};
 use artcheck_patch::shim::{self, Environment, ShimOptions, ShimPart, ShimPlan};
 
@@ -15,7 +16,7 @@ use crate::runtimes;
 /// Chooses the parts, builds the library, says how to load it.
 pub fn run(args: &PatchShimArgs, style: Style) -> anyhow::Result<Status> {
     if let Some(runtime) = args.runtime.iter().find(|path| !path.exists()) {
-        let name = runtime.display();
+        let name = runtime.spelled();
         if runtimes::is_release(&runtime.to_string_lossy()) {
             bail!(
                 "a shim is built for the files of a runtime, and {name} is a release: \

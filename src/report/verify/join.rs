@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use anyhow::{Context, bail};
+use artcheck_inspect::source::Spelled as _;
 use artcheck_verify::MatrixReport;
 
 /// Joins the reports. Rows come in the order of the matrix; if the reports are
@@ -16,8 +17,8 @@ pub fn join(reports: Vec<MatrixReport>) -> anyhow::Result<MatrixReport> {
         if report.matrix != joined.matrix {
             bail!(
                 "reports of different matrices: {} and {}",
-                joined.matrix.display(),
-                report.matrix.display()
+                joined.matrix.spelled(),
+                report.matrix.spelled()
             );
         }
         joined.require_all |= report.require_all;

@@ -3,12 +3,14 @@
 
 use std::time::Duration;
 
+use artcheck_inspect::source::Spelled as _;
+
 use artcheck_verify::{MatrixReport, Outcome, RowReport};
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
 /// The report as JUnit XML.
 pub fn render(report: &MatrixReport) -> Result<String, quick_junit::SerializeError> {
-    let mut suite = TestSuite::new(report.matrix.display().to_string());
+    let mut suite = TestSuite::new(report.matrix.spelled());
     for row in &report.rows {
         suite.add_test_case(case(row, report.require_all));
     }

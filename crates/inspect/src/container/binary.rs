@@ -320,6 +320,10 @@ pub struct Binary {
     /// Of an ELF library or program that concerns TVM: strong undefined symbols
     /// without a version that some other library must define.
     pub foreign: Vec<ForeignSymbol>,
+    /// Whether an ELF or Mach-O file asks the system to open libraries, or for functions
+    /// by a name of its own (`dlopen`, `dlsym`).
+    #[serde(skip)]
+    pub opens: bool,
     /// wasm imports.
     pub wasm_imports: Vec<WasmImport>,
     /// wasm export names.
@@ -362,6 +366,7 @@ impl Binary {
             defined: Vec::new(),
             undefined: Vec::new(),
             foreign: Vec::new(),
+            opens: false,
             wasm_imports: Vec::new(),
             wasm_exports: Vec::new(),
             signature: Signature::NotApplicable,

@@ -95,6 +95,11 @@ pub fn undefined_concerns_tvm(name: &[u8]) -> bool {
     concerns_tvm(name) || mentions_tvm_namespace(name)
 }
 
+/// Whether a function opens libraries, or finds functions by name, while a process runs.
+pub(crate) fn opens(name: &[u8]) -> bool {
+    matches!(name, b"dlopen" | b"dlmopen" | b"dlsym" | b"dlvsym")
+}
+
 /// Whether a mangled C++ name mentions namespace `tvm` at top level.
 ///
 /// Itanium writes a nested name as `N`, optional qualifiers, then `3tvm`;

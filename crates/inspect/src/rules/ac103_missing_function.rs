@@ -39,15 +39,14 @@ const PACKS: &[(&str, &str, &str)] = &[
 fn check(pair: &Pair<'_>, out: &mut Outcome) {
     let mut lost = Vec::new();
     host_part(pair, out);
-    let registers = registers_more(pair);
     for program in &pair.facts.programs {
         for (index, function) in program.executable.functions.iter().enumerate() {
             if !is_lost(pair, function, out) {
                 continue;
             }
-            match function.kind {
-                FunctionKind::Packed if registers => own(&function.name, out),
-                _ => lost.push((program, index, function)),
+            let is_packed = function.kind == FunctionKind::Packed;
+            if !(is_packed && may_come(pair, &function.name, out)) {
+                lost.push((program, index, function));
             }
         }
     }
@@ -58,33 +57,20 @@ fn check(pair: &Pair<'_>, out: &mut Outcome) {
         });
     }
     out.and_more(lost.len().saturating_sub(MAX_FINDINGS));
-    callees(pair, registers, out);
+    callees(pair, out);
 }
 
-/// Whether the library registers functions of its own when it is loaded. Which they are is
-/// not read.
-fn registers_more(pair: &Pair<'_>) -> bool {
-    let binary = pair.artifact.binary.as_deref();
-    let mut undefined = binary.into_iter().flat_map(|binary| &binary.undefined);
-    undefined.any(|symbol| {
-        symbol.name.starts_with("TVMFFIFunctionSetGlobal")
-            || symbol.name.starts_with("TVMFuncRegisterGlobal")
-            || symbol.name.contains("8Registry8Register")
-    })
-}
-
-fn own(name: &str, out: &mut Outcome) {
-    out.undecided(
-        &RULE,
-        format!(
-            "the library registers functions of its own when it is loaded: whether `{name}` is one of them is not known"
-        ),
-    );
+/// Whether something that is loaded with the library may register a function.
+fn may_come(pair: &Pair<'_>, name: &str, out: &mut Outcome) -> bool {
+    let why = pair.at_load.may_bring(name);
+    let may = why.is_some();
+    why.into_iter().for_each(|why| out.undecided(&RULE, why));
+    may
 }
 
 /// Functions that host code looks up when it is first called: in the modules that the
 /// library brings, and in the registry. Its own functions are in neither.
-fn callees(pair: &Pair<'_>, registers: bool, out: &mut Outcome) {
+fn callees(pair: &Pair<'_>, out: &mut Outcome) {
     if pair.library.has_unread_callees {
         out.undecided(
             &RULE,
@@ -101,17 +87,18 @@ fn callees(pair: &Pair<'_>, registers: bool, out: &mut Outcome) {
         let is_known = in_modules.contains(name) || in_modules.contains(bare_name(pair, name));
         // Those of the table are looked at already.
         let is_seen = named.contains(name) && !is_own;
-        (!is_known && !is_seen && lacks(pair, name, out)).then_some((name, is_own))
+        let is_lost = !is_known && !is_seen && lacks(pair, name, out);
+        (is_lost && !may_come(pair, name, out)).then_some((name, is_own))
     });
     let lost: Vec<(&str, bool)> = lost.collect();
-    if registers {
-        let lost = lost.iter().take(MAX_FINDINGS);
-        return lost.for_each(|(name, _)| own(name, out));
-    }
     for (name, is_own) in lost.iter().take(MAX_FINDINGS) {
         let finding = match is_own {
-            false => format!("a kernel calls `{name}`, which neither the library nor the runtime provides"),
-            true => format!("a kernel looks `{name}` up by its name, and no runtime finds a function of the library itself so"),
+            false => format!(
+                "a kernel calls `{name}`, which neither the library nor the runtime provides"
+            ),
+            true => format!(
+                "a kernel looks `{name}` up by its name, and no runtime finds a function of the library itself so"
+            ),
         };
         let finding = pair
             .finding(&RULE, finding)

@@ -49,6 +49,8 @@ pub(crate) use ac001_unreadable::of_problem;
 pub use check::{ArtifactContext, Binding, EnvironmentContext, FolderContext, Page, Subject};
 pub use pair::{Facts, Pair, Program, Uses};
 
+pub use crate::runtime::at_load::AtLoad;
+
 pub(crate) use check::Check;
 
 use crate::finding::Outcome;

@@ -9,6 +9,7 @@ use crate::artifact::Artifact;
 use crate::finding::{Finding, Location, Outcome};
 use crate::module::{Blob, ModelLibrary, Module};
 use crate::rule::Rule;
+use crate::runtime::at_load::AtLoad;
 use crate::runtime::{Fact, RuntimeProfile, messages};
 use crate::vm::argument_kind::ArgumentKind;
 use crate::vm::calls::{RawCall, all_calls};
@@ -33,6 +34,8 @@ pub struct Pair<'a> {
     pub facts: &'a Facts<'a>,
     /// The runtime.
     pub runtime: &'a RuntimeProfile,
+    /// What is loaded with it and may register functions.
+    pub at_load: &'a AtLoad<'a>,
 }
 
 impl Pair<'_> {

@@ -6,8 +6,10 @@
 //! first; what it needs, and what that needs; what the parts of its runtime need.
 //! What only lies beside it is in no process: it counts once something loads it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
 
+use super::at_load::{self, AtLoad, Registering};
 use super::load_set::LoadSet;
 use super::{libraries, system};
 use crate::artifact::{Artifact, Role};
@@ -42,6 +44,8 @@ pub(crate) struct Companions<'a> {
     in_folder: HashMap<Place, Vec<&'a Artifact>>,
     /// Every library, to follow what one needs; empty where that ends nowhere.
     libraries: HashMap<Place, &'a Artifact>,
+    /// What the code of those registers.
+    registering: Registering,
 }
 
 /// The companions of one artifact.
@@ -51,6 +55,10 @@ pub(crate) struct Process<'a> {
     pub(crate) loaded: Vec<&'a Artifact>,
     /// Those in its folder, which nothing loads.
     pub(crate) beside: Vec<&'a Artifact>,
+    /// Those in its process that may register functions when they are loaded.
+    pub(crate) registering: Vec<&'a Artifact>,
+    /// What it needs, and what that needs, of libraries that were not read.
+    pub(crate) unread: Vec<String>,
 }
 
 impl<'a> Companions<'a> {
@@ -68,19 +76,23 @@ impl<'a> Companions<'a> {
             in_folder.entry(folder).or_default().push(artifact);
         }
         let is_followed = |artifact: &&Artifact| is_library(artifact);
-        let libraries = match in_folder.is_empty() && needed.is_empty() {
+        let asking = artifacts.iter().chain(first);
+        let is_needless = in_folder.is_empty() && needed.is_empty() && !any_asks_others(asking);
+        let libraries = match is_needless {
             true => HashMap::new(),
             false => artifacts
                 .iter()
                 .chain(needed)
+                .chain(first)
                 .filter(is_followed)
                 .map(|artifact| (artifact.path.without_dots(), artifact))
                 .collect(),
         };
         Self {
-            first: first.iter().filter(|first| is_provider(first)).collect(),
+            first: first.iter().filter(is_followed).collect(),
             in_folder,
             libraries,
+            registering: Registering::default(),
         }
     }
 
@@ -93,12 +105,20 @@ impl<'a> Companions<'a> {
             let other = companion.binary.as_deref();
             companion.path != artifact.path && other.is_some_and(|other| go_together(binary, other))
         };
-        let closure = self.closure(vec![(&artifact.path, binary)]);
-        let loaded = self.first.iter().copied().chain(closure);
-        let loaded: BTreeMap<&Place, &'a Artifact> = loaded
-            .filter(|companion| is_provider(companion) && fits(companion))
+        let first = self.first.iter().filter(|first| fits(first));
+        let asking = first.filter_map(|first| Some((&first.path, first.binary.as_deref()?)));
+        let asking = asking.chain([(&artifact.path, &**binary)]).collect();
+        let (closure, unread) = self.closure(asking);
+        let all = self.first.iter().copied().chain(closure);
+        let all: BTreeMap<&Place, &'a Artifact> = all
+            .filter(|companion| fits(companion))
             .map(|companion| (&companion.path, companion))
             .collect();
+        let registering = all.values().copied();
+        let registering = registering.filter(|library| at_load::may_register(library));
+        let registering = registering.collect();
+        let mut loaded = all;
+        loaded.retain(|_, companion| is_provider(companion));
         let folder = artifact.path.folder().unwrap_or_else(|| Place::file(""));
         let beside = self.in_folder.get(&folder).into_iter().flatten().copied();
         // Nothing loads a library out of an archive first.
@@ -108,6 +128,8 @@ impl<'a> Companions<'a> {
         Process {
             beside: beside.collect(),
             loaded: loaded.into_values().collect(),
+            registering,
+            unread,
         }
     }
 
@@ -115,19 +137,50 @@ impl<'a> Companions<'a> {
     pub(crate) fn of_set(&self, set: &LoadSet) -> Vec<&'a Artifact> {
         let members = set.members.iter();
         let asking = members.map(|member| (&member.path, &member.binary));
-        let mut found = self.closure(asking.collect());
-        found.retain(|companion| is_provider(companion));
+        let (mut found, _) = self.closure(asking.collect());
+        // The functions of its own parts are known.
+        let is_part = |library: &Artifact| {
+            let mut members = set.members.iter();
+            members.any(|member| member.path == library.path)
+        };
+        found.retain(|library| !is_part(library));
         found
     }
 
-    /// What some binaries need among the libraries of the scan, and what that needs.
-    fn closure(&self, asking: Vec<(&Place, &Binary)>) -> Vec<&'a Artifact> {
+    /// What may register functions when an artifact is loaded on a runtime. The parts of
+    /// a release, or of a kind that the runtime has, are the runtime's.
+    pub(crate) fn at_load<'b>(
+        &'b self,
+        artifact: &'b Artifact,
+        process: &'b Process<'a>,
+        set: Option<&LoadSet>,
+    ) -> AtLoad<'b> {
+        let counts = |library: &&&Artifact| match (&library.part, set) {
+            (Some(part), Some(set)) => !part.is_core() && !set.has(part),
+            (part, _) => part.is_none(),
+        };
+        let own = process.registering.iter().filter(counts).copied();
+        let of_set = set.map(|set| self.of_set(set)).unwrap_or_default();
+        // A runtime's own libraries open what they like, and register nothing by that.
+        let of_set = of_set.into_iter();
+        let of_set = of_set.filter(|library| at_load::registers(library));
+        let others = own.chain(of_set).collect();
+        AtLoad::with(artifact, others, &process.unread, &self.registering)
+    }
+
+    /// What some binaries need among the libraries of the scan, and what that needs; and
+    /// the names of those that are not among them and are no system's or runtime's.
+    fn closure(&self, asking: Vec<(&Place, &Binary)>) -> (Vec<&'a Artifact>, Vec<String>) {
         let mut found: BTreeMap<&Place, &'a Artifact> = BTreeMap::new();
+        let mut unread: Vec<String> = Vec::new();
         if self.libraries.is_empty() {
-            return Vec::new();
+            return (Vec::new(), unread);
         }
-        let mut left = asking;
-        while let Some((place, binary)) = left.pop() {
+        let asking = asking.into_iter();
+        let mut left: Vec<_> = asking
+            .map(|(place, binary)| (place, binary, true))
+            .collect();
+        while let Some((place, binary, is_own)) = left.pop() {
             for needed in &binary.needed {
                 let places = where_found(place, binary, &needed.name);
                 let library = places
@@ -137,11 +190,16 @@ impl<'a> Companions<'a> {
                     && let Some(binary) = &library.binary
                     && found.insert(&library.path, library).is_none()
                 {
-                    left.push((&library.path, binary));
+                    left.push((&library.path, binary, is_own && library.part.is_none()));
+                }
+                // What a part of a runtime needs is the runtime's.
+                let is_unread = library.is_none() && is_own && is_other(&needed.name);
+                if is_unread && !unread.contains(&needed.name) {
+                    unread.push(needed.name.clone());
                 }
             }
         }
-        found.into_values().collect()
+        (found.into_values().collect(), unread)
     }
 }
 
@@ -186,13 +244,27 @@ pub(crate) fn named_by(set: &LoadSet) -> Vec<Place> {
     files
 }
 
+/// Whether a library of this name is neither TVM's nor the system's, nor what a driver or
+/// a toolkit brings.
+fn is_other(name: &str) -> bool {
+    !libraries::is_family(name) && !system::is_base(name) && !system::is_brought(name)
+}
+
+/// Whether any artifact needs such a library. Copies share what is known of them.
+fn any_asks_others<'a>(artifacts: impl Iterator<Item = &'a Artifact>) -> bool {
+    let mut seen: HashSet<usize> = HashSet::new();
+    let binaries = artifacts.filter_map(|one| one.binary.as_ref());
+    let mut distinct = binaries.filter(|binary| seen.insert(Arc::as_ptr(binary).addr()));
+    distinct.any(|binary| binary.needed.iter().any(|needed| is_other(&needed.name)))
+}
+
 fn is_library(artifact: &Artifact) -> bool {
     let binary = artifact.binary.as_ref();
     binary.is_some_and(|binary| binary.kind == BinaryKind::SharedLibrary)
 }
 
 /// A library, no part of a runtime and no model, that exports TVM's C names.
-fn is_provider(artifact: &Artifact) -> bool {
+pub(crate) fn is_provider(artifact: &Artifact) -> bool {
     let exports_any = |binary: &Binary| {
         let mut defined = binary.defined.iter();
         defined.any(|symbol| symbol.exported && symbol.name.starts_with("TVM"))

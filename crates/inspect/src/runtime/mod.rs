@@ -3,6 +3,7 @@
 //! where it came from.
 
 mod arity;
+pub(crate) mod at_load;
 pub mod binary;
 mod code_refs_aarch64;
 mod code_refs_x86_64;

@@ -108,6 +108,11 @@ pub fn brings(library: &str, format: Format) -> Option<Brings> {
     })
 }
 
+/// Whether a driver, a toolkit or a known package brings a library of this name.
+pub(crate) fn is_brought(library: &str) -> bool {
+    brings(library, Format::Elf).is_some() || brings(library, Format::Pe).is_some()
+}
+
 /// Whether a needed library is there for the loader.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Presence {

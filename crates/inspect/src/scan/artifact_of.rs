@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::fmt::Display;
-use std::path::Path;
 use std::sync::Arc;
 
 use super::file_facts::FileFacts;
@@ -124,16 +123,37 @@ pub(super) fn facts_of_bytes(place: &Place, bytes: &[u8]) -> FileFacts {
     reader.finish()
 }
 
-/// Adds what a hard link to a file that was read holds. What a file is may depend on its
-/// name: under another one it is read again.
-pub(super) fn add_link(found: &mut FileFacts, file: &Place, link: &Place, later: bool) {
-    let same_name = file.raw_name() == link.raw_name()
-        && parts::comes_with_a_runtime(file) == parts::comes_with_a_runtime(link);
-    let other = match same_name {
-        true => found.in_link(file, link.path()),
+/// What a hard link to a file that was read holds. What a file is may depend on its name:
+/// where it would, under the other one, it is read again.
+pub(super) fn facts_of_link(
+    found: &FileFacts,
+    file: &Place,
+    link: &Place,
+    later: bool,
+) -> FileFacts {
+    let is_same = parts::comes_with_a_runtime(file) == parts::comes_with_a_runtime(link)
+        && (file.raw_name() == link.raw_name() || is_alike(found, file, link));
+    match is_same {
+        true => found.in_link(link.path()),
         false => facts(link, later),
-    };
-    found.add(other);
+    }
+}
+
+/// Whether what was read would be the same under the name of a link.
+fn is_alike(found: &FileFacts, file: &Place, link: &Place) -> bool {
+    let (own, other) = (file.name(), link.name());
+    // Wheels and jars say by their names what they are.
+    let is_plain = found.packages.is_empty() && found.natives.is_empty();
+    let mut artifacts = found.artifacts.iter();
+    is_plain
+        && suffix(&own) == suffix(&other)
+        && artifacts.all(|artifact| {
+            let binary = artifact.binary.as_deref();
+            artifact.path.is_member()
+                || binary.is_none_or(|binary| {
+                    parts::classify(binary, &own) == parts::classify(binary, &other)
+                })
+        })
 }
 
 fn read_file(file: &VirtualFile<'_>, reader: &mut Reader) {
@@ -168,13 +188,15 @@ fn read_file(file: &VirtualFile<'_>, reader: &mut Reader) {
     }
 }
 
+/// What follows the last dot, in small letters: also where nothing is before it.
+fn suffix(name: &str) -> Option<String> {
+    let (_, suffix) = name.rsplit_once('.')?;
+    Some(suffix.to_ascii_lowercase())
+}
+
 /// Something else under an artifact's name.
 fn impostor(file: &VirtualFile<'_>) -> Option<ProblemKind> {
-    let name = file.place.name();
-    let suffix = Path::new(&*name)
-        .extension()?
-        .to_str()?
-        .to_ascii_lowercase();
+    let suffix = suffix(&file.place.name())?;
     if !is_artifact_suffix(&suffix) {
         return None;
     }

@@ -31,32 +31,38 @@ impl FileFacts {
         self.natives.extend(other.natives);
     }
 
-    /// What was read of `file`, in another place.
-    pub(super) fn in_link(&self, file: &Place, link: &Path) -> Self {
-        let is_of_file = |place: &Place| place.path() == file.path();
-        let artifacts = self.artifacts.iter().filter(|one| is_of_file(&one.path));
-        let members = self.members.iter().filter(|one| is_of_file(&one.path));
-        let unlisted = self.unlisted.iter().filter(|one| is_of_file(one));
-        let packages = self.packages.iter().filter(|one| is_of_file(&one.path));
-        let natives = self.natives.iter().filter(|one| is_of_file(&one.place));
+    /// What was read of one file, in another place.
+    pub(super) fn in_link(&self, link: &Path) -> Self {
         Self {
-            artifacts: artifacts
+            artifacts: self
+                .artifacts
+                .iter()
                 .map(|artifact| Artifact {
                     path: artifact.path.in_file(link),
                     ..artifact.clone()
                 })
                 .collect(),
-            members: members
+            members: self
+                .members
+                .iter()
                 .map(|member| member.in_place(member.path.in_file(link)))
                 .collect(),
-            unlisted: unlisted.map(|place| place.in_file(link)).collect(),
-            packages: packages
+            unlisted: self
+                .unlisted
+                .iter()
+                .map(|place| place.in_file(link))
+                .collect(),
+            packages: self
+                .packages
+                .iter()
                 .map(|package| Installed {
                     path: package.path.in_file(link),
                     ..package.clone()
                 })
                 .collect(),
-            natives: natives
+            natives: self
+                .natives
+                .iter()
                 .map(|natives| Natives {
                     place: natives.place.in_file(link),
                     ..natives.clone()

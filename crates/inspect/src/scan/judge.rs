@@ -16,6 +16,7 @@ use crate::module::{Blob, ModelLibrary};
 use crate::place::Place;
 use crate::rule::Rule;
 use crate::rules::{self, Binding, Facts, Page, Pair, Subject};
+use crate::runtime::at_load::AtLoad;
 use crate::runtime::companions::{self, Companions, Process};
 use crate::runtime::glue::Glue;
 use crate::runtime::{RuntimeProfile, history};
@@ -36,6 +37,7 @@ enum Alike<'a> {
         Vec<&'a Place>,
         Option<Place>,
         Vec<&'static str>,
+        Vec<String>,
     ),
     /// A wasm library runs on the runtime inside it.
     Place(&'a Place),
@@ -107,6 +109,7 @@ fn outline(verdicts: &[Verdict]) -> impl Hash + use<> {
 
 fn alike<'a>(artifact: &'a Artifact, process: &Process<'a>, runtimes: &Runtimes<'a>) -> Alike<'a> {
     let with = process.loaded.iter().chain(&process.beside);
+    let with = with.chain(&process.registering);
     let with = with.map(|companion| &companion.path);
     let refused = runtimes.refused.get(&artifact.path).into_iter().flatten();
     let sets = runtimes.led_to(artifact).into_iter().map(|set| &set.place);
@@ -118,6 +121,7 @@ fn alike<'a>(artifact: &'a Artifact, process: &Process<'a>, runtimes: &Runtimes<
             with.chain(sets).collect(),
             runtimes.home(artifact),
             refused.map(|rule| rule.code).collect(),
+            process.unread.clone(),
         ),
         _ => Alike::Place(&artifact.path),
     }
@@ -187,6 +191,8 @@ impl<'a> Judge<'a> {
             .iter()
             .flat_map(|candidate| {
                 libraries.iter().map(move |(library, blob, facts)| {
+                    let set = candidate.load_set;
+                    let at_load = self.companions.at_load(artifact, self.process, set);
                     self.with_what_lies_beside(candidate, |with| {
                         let pair = Pair {
                             artifact,
@@ -194,6 +200,7 @@ impl<'a> Judge<'a> {
                             blob,
                             facts,
                             runtime: candidate.profile,
+                            at_load: &at_load,
                         };
                         library_verdict(pair, with, candidate)
                     })
@@ -211,12 +218,9 @@ impl<'a> Judge<'a> {
         judge: impl Fn(&[&Artifact]) -> Judged,
     ) -> Judged {
         let mut with = self.process.loaded.clone();
-        with.extend(
-            candidate
-                .load_set
-                .map(|set| self.companions.of_set(set))
-                .unwrap_or_default(),
-        );
+        let of_set = candidate.load_set.map(|set| self.companions.of_set(set));
+        let of_set = of_set.into_iter().flatten();
+        with.extend(of_set.filter(|library| companions::is_provider(library)));
         let mut judged = judge(&with);
         let beside = &self.process.beside;
         if judged.verdict.status != VerdictStatus::Breaks || beside.is_empty() {
@@ -260,6 +264,7 @@ pub fn snapshots_that_run(artifact: &Artifact) -> Vec<&'static RuntimeProfile> {
     let known = history::line().filter(|known| known.release.is_none());
     let none = BTreeSet::new();
     let libraries = libraries_of(artifact, &none);
+    let at_load = AtLoad::alone(artifact);
     // Snapshots that follow on each other mostly break by the same rule.
     let (mut of_pair, mut of_binding) = (None, None);
     let mut runs = |runtime: &&'static RuntimeProfile| {
@@ -276,6 +281,7 @@ pub fn snapshots_that_run(artifact: &Artifact) -> Vec<&'static RuntimeProfile> {
                 blob,
                 facts,
                 runtime,
+                at_load: &at_load,
             };
             rules::fits(&Subject::Pair(pair), &mut of_pair)
         };

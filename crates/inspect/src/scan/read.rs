@@ -5,7 +5,7 @@ use std::path::Path;
 
 use rayon::prelude::*;
 
-use super::artifact_of::{add_link, facts, facts_of_bytes};
+use super::artifact_of::{facts, facts_of_bytes, facts_of_link};
 use super::file_facts::FileFacts;
 use super::needed::{self, Followed};
 use super::options::ScanOptions;
@@ -88,9 +88,16 @@ pub(super) fn read(
                 for artifact in &mut found.artifacts {
                     shared.share(artifact);
                 }
-                for link in file.links.into_iter().map(Place::file) {
-                    add_link(&mut found, &place, &link, later);
-                }
+                let links = file.links.into_iter().map(Place::file);
+                let links = links.map(|link| {
+                    let mut found = facts_of_link(&found, &place, &link, later);
+                    for artifact in &mut found.artifacts {
+                        shared.share(artifact);
+                    }
+                    found
+                });
+                let links: Vec<FileFacts> = links.collect();
+                links.into_iter().for_each(|link| found.add(link));
                 progress.read(place.path());
                 found
             })

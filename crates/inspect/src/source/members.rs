@@ -165,7 +165,7 @@ impl Visitor<'_> {
             self.stopped = true;
             return false;
         }
-        let is_unsafe = is_unsafe(&member.name);
+        let leads_out = leads_out(&member.name);
         let can_matter = can_matter(&member.name);
         let nothing = match &member.body {
             // Import libraries hold thousands of members without code.
@@ -176,12 +176,11 @@ impl Visitor<'_> {
             },
             Body::Packed(_) | Body::Absent(_) => !can_matter,
         };
-        if nothing && !is_unsafe {
+        if nothing && leads_out.is_none() {
             return true;
         }
         let place = self.place(archive.place, &member.name);
-        if is_unsafe {
-            let detail = "the name is absolute or climbs out with `..`: do not unpack this archive";
+        if let Some(detail) = leads_out {
             let kind = ProblemKind::UnsafeName;
             self.problem(&place, member.size, kind, detail.to_owned());
         }
@@ -378,8 +377,16 @@ fn can_matter(name: &[u8]) -> bool {
     }
 }
 
-fn is_unsafe(name: &[u8]) -> bool {
-    let is_separator = |byte: &u8| matches!(byte, b'/' | b'\\');
-    let absolute = name.first().is_some_and(is_separator) || name.get(1..3) == Some(b":\\");
-    absolute || name.split(is_separator).any(|part| part == b"..")
+/// What is wrong with a name that leads out of the folder it is unpacked to.
+fn leads_out(name: &[u8]) -> Option<&'static str> {
+    let leads = |is_separator: fn(&u8) -> bool| {
+        name.first().is_some_and(is_separator) || name.split(is_separator).any(|part| part == b"..")
+    };
+    if leads(|byte| *byte == b'/') {
+        return Some("the name is absolute or climbs out with `..`: do not unpack this archive");
+    }
+    let on_windows = leads(|byte| matches!(byte, b'/' | b'\\')) || name.get(1..3) == Some(b":\\");
+    on_windows.then_some(
+        "to Windows the name is absolute or climbs out with `..`: do not unpack this archive there",
+    )
 }

@@ -13,7 +13,7 @@ mod unpacked;
 mod walk;
 
 pub use crate::place::Place;
-pub use crate::spelling::{Controls, spell, unspell};
+pub use crate::spelling::{Controls, Spelled, spell, unspell};
 pub use event::{Event, Problem, ProblemKind, VirtualFile};
 pub(crate) use members::is_tvm_class;
 pub use members::{visit, visit_bytes};

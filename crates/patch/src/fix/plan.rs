@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use artcheck_inspect::runtime::RuntimeProfile;
+use artcheck_inspect::source::Spelled as _;
 use artcheck_inspect::{Finding, Place, Repair, Rule, Severity, Undecided};
 use serde::{Serialize, Serializer};
 
@@ -99,7 +100,7 @@ impl FixPlan {
 
     /// The plan for people.
     pub fn describe(&self) -> String {
-        let mut text = format!("{} for {}\n", self.artifact.display(), self.runtime);
+        let mut text = format!("{} for {}\n", self.artifact.spelled(), self.runtime);
         if self.is_empty() && self.unknown.is_empty() {
             text.push_str("  nothing to repair\n");
         }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use artcheck_inspect::container::Binary;
 use artcheck_inspect::module::{FunctionInfoForm, ModelLibrary, Payload, PayloadOrder};
-use artcheck_inspect::rules::{self, Facts, Pair, Subject};
+use artcheck_inspect::rules::{self, AtLoad, Facts, Pair, Subject};
 use artcheck_inspect::runtime::RuntimeProfile;
 use artcheck_inspect::source::Place;
 use artcheck_inspect::vm::{Executable, Magic};
@@ -250,12 +250,14 @@ fn remaining(
 fn findings(site: &Site, runtime: &RuntimeProfile) -> Vec<Refusal> {
     let artifact = artifact(&site.member, &site.binary, &site.library);
     let facts = Facts::of(&site.library, &site.blob);
+    let at_load = AtLoad::alone(&artifact);
     let subject = Subject::Pair(Pair {
         artifact: &artifact,
         library: &site.library,
         blob: &site.blob,
         facts: &facts,
         runtime,
+        at_load: &at_load,
     });
     let mut outcome = Outcome::default();
     rules::ask(&subject, &mut outcome);

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use artcheck_inspect::source::Spelled as _;
+
 use crate::io_error::IoError;
 
 /// An error of `patch shim`. The output file is untouched when one is returned.
@@ -14,7 +16,7 @@ pub enum ShimError {
     )]
     NoParts,
     /// The place of the library is taken.
-    #[error("{path} is there already, and no shim of artcheck: name another --out")]
+    #[error("{} is there already, and no shim of artcheck: name another --out", path.spelled())]
     Taken {
         /// The file.
         path: PathBuf,
@@ -53,7 +55,7 @@ pub enum ShimError {
         found: String,
     },
     /// A library is not readable as one.
-    #[error("{path}: {reason}")]
+    #[error("{}: {reason}", path.spelled())]
     BadLibrary {
         /// The file.
         path: PathBuf,
@@ -61,7 +63,7 @@ pub enum ShimError {
         reason: String,
     },
     /// The libraries are for another target.
-    #[error("{path}: is a library for {found}, and the shim is to be for {wanted}")]
+    #[error("{}: is a library for {found}, and the shim is to be for {wanted}", path.spelled())]
     WrongTarget {
         /// The file.
         path: PathBuf,

@@ -20,6 +20,8 @@ mod target;
 use std::fmt::Write as _;
 use std::path::PathBuf;
 
+use artcheck_inspect::source::Spelled as _;
+
 use crate::io_error::io;
 
 pub use compiler::Environment;
@@ -81,18 +83,18 @@ pub fn build(options: &ShimOptions) -> Result<ShimOutcome, ShimError> {
 fn summarise(outcome: &ShimOutcome, options: &ShimOptions, runtime: &Runtime) -> String {
     let mut text = format!(
         "shim: {} ({}, {})\n",
-        outcome.library.display(),
+        outcome.library.spelled(),
         outcome.target,
         outcome.install_name
     );
     for part in options.plan.parts() {
         let _ = writeln!(text, "  {part}: {}", part.summary());
     }
-    let _ = writeln!(text, "runtime: {}", runtime.runtime.path.display());
-    let _ = writeln!(text, "tvm-ffi: {}", runtime.ffi.path.display());
+    let _ = writeln!(text, "runtime: {}", runtime.runtime.path.spelled());
+    let _ = writeln!(text, "tvm-ffi: {}", runtime.ffi.path.spelled());
     let _ = writeln!(text, "compiler: {}", outcome.compiler);
     for source in &outcome.sources {
-        let _ = writeln!(text, "source: {}", source.display());
+        let _ = writeln!(text, "source: {}", source.spelled());
     }
     text.push_str(&outcome.guide);
     text

@@ -7,6 +7,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use artcheck_inspect::source::Spelled as _;
+
 use object::{Architecture, BinaryFormat, Object as _, ObjectSymbol as _, ReadCache};
 use walkdir::WalkDir;
 
@@ -81,7 +83,7 @@ pub fn find(paths: &[PathBuf], wanted: Option<ShimTarget>) -> Result<Runtime, Sh
     }
     let searched = paths
         .iter()
-        .map(|path| path.display().to_string())
+        .map(|path| path.spelled())
         .collect::<Vec<_>>()
         .join(", ");
     let missing = |what: &str| ShimError::MissingLibrary {
@@ -210,10 +212,8 @@ fn one(
             }
             (1, ..) => return Ok(found.pop()),
             _ => {
-                let paths: Vec<String> = found
-                    .iter()
-                    .map(|library| library.path.display().to_string())
-                    .collect();
+                let paths: Vec<String> =
+                    found.iter().map(|library| library.path.spelled()).collect();
                 return Err(ShimError::SeveralLibraries {
                     what: (*stem).to_owned(),
                     found: paths.join(", "),

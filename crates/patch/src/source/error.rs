@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use artcheck_inspect::source::Spelled as _;
+
 use crate::io_error::IoError;
 
 /// An error of `patch source`. Nothing was changed when one is returned.
@@ -18,7 +20,7 @@ pub enum SourceError {
         dir: PathBuf,
     },
     /// Several trees below the folder.
-    #[error("{dir}: holds several TVM trees, name one of them: {trees}")]
+    #[error("{}: holds several TVM trees, name one of them: {trees}", dir.spelled())]
     SeveralTrees {
         /// The folder searched.
         dir: PathBuf,
@@ -26,7 +28,7 @@ pub enum SourceError {
         trees: String,
     },
     /// A needed file of the tree is absent.
-    #[error("{root}: expected {path}, which is not there; the tree is incomplete")]
+    #[error("{}: expected {path}, which is not there; the tree is incomplete", root.spelled())]
     MissingFile {
         /// Root of the tree.
         root: PathBuf,
@@ -89,7 +91,7 @@ pub enum SourceError {
         path: String,
     },
     /// A source file is not UTF-8.
-    #[error("{path}: byte {offset} is not UTF-8; expected a text file")]
+    #[error("{}: byte {offset} is not UTF-8; expected a text file", path.spelled())]
     NotText {
         /// The file.
         path: PathBuf,
@@ -97,7 +99,7 @@ pub enum SourceError {
         offset: usize,
     },
     /// A file changed between reading and writing.
-    #[error("{path}: changed while the patch was made; run the command again")]
+    #[error("{}: changed while the patch was made; run the command again", path.spelled())]
     Changed {
         /// The file.
         path: PathBuf,

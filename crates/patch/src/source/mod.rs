@@ -19,6 +19,8 @@ mod tree;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
+use artcheck_inspect::source::Spelled as _;
+
 pub use error::SourceError;
 pub use patch::{FileEdit, Patch, PatchFile, SourcePatch};
 pub use tree::SourceTree;
@@ -108,7 +110,7 @@ pub fn run(options: &SourceOptions) -> Result<SourceOutcome, SourceError> {
 }
 
 fn summarise(plan: &SourcePatch, written: &[PathBuf], edited: &[PathBuf]) -> String {
-    let mut text = format!("tree: {}\n", plan.tree.root.display());
+    let mut text = format!("tree: {}\n", plan.tree.root.spelled());
     for patch in &plan.patches {
         let _ = writeln!(text, "patch: {}", patch.subject);
         for edit in &patch.edits {
@@ -123,10 +125,10 @@ fn summarise(plan: &SourcePatch, written: &[PathBuf], edited: &[PathBuf]) -> Str
         let _ = writeln!(text, "note: {note}");
     }
     for path in written {
-        let _ = writeln!(text, "wrote {}", path.display());
+        let _ = writeln!(text, "wrote {}", path.spelled());
     }
     for path in edited {
-        let _ = writeln!(text, "edited {}", path.display());
+        let _ = writeln!(text, "edited {}", path.spelled());
     }
     text
 }

@@ -6,6 +6,8 @@
 
 use std::path::{Path, PathBuf};
 
+use artcheck_inspect::source::Spelled as _;
+
 use walkdir::WalkDir;
 
 use super::error::SourceError;
@@ -74,7 +76,7 @@ pub fn find(dir: &Path) -> Result<SourceTree, SourceError> {
             dir: dir.to_owned(),
             trees: several
                 .iter()
-                .map(|(root, _)| root.display().to_string())
+                .map(|(root, _)| root.spelled())
                 .collect::<Vec<_>>()
                 .join(", "),
         }),

@@ -144,6 +144,7 @@ fn parse_class<'data, Elf: FileHeader<Endian = Endianness>>(
         defined: kept.defined,
         undefined: kept.undefined,
         foreign: kept.foreign,
+        opens: kept.opens,
         // Objects and static programs say it by the section alone.
         has_constructors: dynamic.has_constructors
             || image.section_of_type(elf::SHT_INIT_ARRAY).is_some(),

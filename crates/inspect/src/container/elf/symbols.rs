@@ -9,7 +9,7 @@ use super::hash;
 use super::image::{Dynamic, Image, bad, within};
 use super::table::Table;
 use crate::container::names::{
-    concerns_tvm, is_blob_symbol, is_context_symbol, is_llvm, undefined_concerns_tvm,
+    concerns_tvm, is_blob_symbol, is_context_symbol, is_llvm, opens, undefined_concerns_tvm,
 };
 use crate::container::regions::RegionIndex;
 use crate::container::symbols::Names;
@@ -24,6 +24,7 @@ pub(super) struct Kept {
     /// Their numbers in the table.
     pub(super) undefined_at: Vec<u32>,
     pub(super) foreign: Vec<ForeignSymbol>,
+    pub(super) opens: bool,
     /// A strong global of LLVM.
     pub(super) visible_llvm: Option<String>,
 }
@@ -156,6 +157,7 @@ pub(super) fn keep<Elf: FileHeader<Endian = Endianness>>(
             continue;
         };
         if undefined {
+            kept.opens |= opens(name);
             if undefined_concerns_tvm(name) {
                 kept.undefined.push(UndefinedSymbol {
                     name: names.keep(name)?,

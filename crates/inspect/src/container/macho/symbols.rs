@@ -11,7 +11,7 @@ use object::read::macho::{MachHeader, Nlist};
 use super::image::{Image, bytes_at};
 use super::trie::{Export, Trie};
 use crate::container::names::{
-    concerns_tvm, is_blob_symbol, is_context_symbol, undefined_concerns_tvm,
+    concerns_tvm, is_blob_symbol, is_context_symbol, opens, undefined_concerns_tvm,
 };
 use crate::container::regions::RegionIndex;
 use crate::container::symbols::Names;
@@ -30,6 +30,7 @@ const PREFIXES: [&[u8]; 3] = [b"_TVM", b"___TVM", b"___tvm"];
 pub(super) struct Kept {
     pub(super) defined: Vec<DefinedSymbol>,
     pub(super) undefined: Vec<UndefinedSymbol>,
+    pub(super) opens: bool,
 }
 
 /// The symbol table, split as `LC_DYSYMTAB` says.
@@ -96,10 +97,8 @@ pub(super) fn keep<Mach: MachHeader<Endian = Endianness>>(
         return Ok(Kept::default());
     };
     let mut names = Names::new(table.strings, table.strings_at, image.data.len());
-    let mut kept = Kept {
-        defined: Vec::new(),
-        undefined: keep_undefined(image, &table, &mut names)?,
-    };
+    let mut kept = Kept::default();
+    keep_undefined(image, &table, &mut names, &mut kept)?;
     match image.exports {
         Some(trie) if table.external.len() > MANY_DEFINITIONS => {
             kept.defined = keep_exports(image, trie, &mut names)?;
@@ -123,8 +122,8 @@ fn keep_undefined<Mach: MachHeader<Endian = Endianness>>(
     image: &Image<'_, Mach>,
     table: &Table<'_, Mach>,
     names: &mut Names<'_>,
-) -> Result<Vec<UndefinedSymbol>, DecodeError> {
-    let mut kept = Vec::new();
+    kept: &mut Kept,
+) -> Result<(), DecodeError> {
     for symbol in table.undefined {
         if !symbol.is_undefined() {
             continue;
@@ -133,13 +132,14 @@ fn keep_undefined<Mach: MachHeader<Endian = Endianness>>(
             continue;
         };
         let name = plain(name);
+        kept.opens |= opens(name);
         if undefined_concerns_tvm(name) {
             let description = symbol.n_desc(image.endian);
             // Ordinals count from one; the highest three mean no library.
             let library = usize::from(symbol.library_ordinal(image.endian).0)
                 .checked_sub(1)
                 .and_then(|index| image.needed.get(index));
-            kept.push(UndefinedSymbol {
+            kept.undefined.push(UndefinedSymbol {
                 name: names.keep(name)?,
                 weak: description.contains(macho::N_WEAK_REF),
                 // Copied per symbol, so it counts like their names.
@@ -153,7 +153,7 @@ fn keep_undefined<Mach: MachHeader<Endian = Endianness>>(
             });
         }
     }
-    Ok(kept)
+    Ok(())
 }
 
 /// Which definitions are kept.

@@ -17,8 +17,15 @@ mod wasm;
 use crate::container::{Architecture, Parsed};
 use crate::machine::{self, Piece};
 use crate::parts::PartKind;
+use crate::runtime::strings;
 use follow::follow;
-pub(super) use registrar::Registrations;
+pub(super) use registrar::{Registrations, is_registrar};
+
+/// Reads the registrations of a library that is no part of a runtime.
+pub(super) fn of_library(parsed: &Parsed<'_>) -> Registrations {
+    let texts = strings::read_only(parsed, &[]);
+    read(parsed, &texts, &PartKind::RuntimeExtra)
+}
 
 /// Reads the registrations of a part; nothing where its instruction set or its
 /// format is not known.

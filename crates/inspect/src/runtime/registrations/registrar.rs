@@ -27,6 +27,13 @@ pub(super) enum Takes {
     Object,
 }
 
+/// Whether a symbol is a function that registers, of any compiler and release.
+pub(in crate::runtime) fn is_registrar(name: &str) -> bool {
+    registrar(name.as_bytes()).is_some()
+        || name.contains("8Registry8Register")
+        || name.starts_with("?Register@Registry@runtime@tvm@@")
+}
+
 /// How the function of this name takes the name, if it registers.
 pub(super) fn registrar(name: &[u8]) -> Option<Takes> {
     match name {
