@@ -87,6 +87,21 @@ impl<'a> Machine<'a> for X86_64<'a> {
         Some((instruction.len(), flow))
     }
 
+    fn branches(&self, code: Piece<'a>, visit: &mut dyn FnMut(u64, u64)) {
+        let mut decoder = Decoder::with_ip(64, code.data, code.address, DecoderOptions::NONE);
+        let mut instruction = Instruction::default();
+        while decoder.can_decode() {
+            decoder.decode_out(&mut instruction);
+            let is_branch = matches!(
+                instruction.flow_control(),
+                FlowControl::ConditionalBranch | FlowControl::UnconditionalBranch
+            );
+            if is_branch {
+                visit(instruction.ip(), instruction.near_branch_target());
+            }
+        }
+    }
+
     /// `call`, `jmp`, and the short `jmp` that ends a function beside its callee.
     fn calls(&self, code: Piece<'_>, visit: &mut dyn FnMut(u64, u64)) {
         for at in memchr::memchr3_iter(0xe8, 0xe9, 0xeb, code.data) {

@@ -67,7 +67,11 @@ pub(super) fn read(image: &mut Image<'_>) -> CallsByName {
     });
     CallsByName {
         calls: calls.take(MAX_HOST_CALLS).collect(),
-        names: reader.names.into_iter().chain(reader.cells.into_values()).collect(),
+        names: reader
+            .names
+            .into_iter()
+            .chain(reader.cells.into_values())
+            .collect(),
         is_complete,
     }
 }
@@ -146,20 +150,13 @@ impl<'a> Reader<'_, 'a> {
     }
 
     /// Where ways lead back to: what is known there holds for the first round only.
-    fn loops(&mut self, code: Piece<'a>) -> BTreeSet<u64> {
-        let mut scratch = State::entry(&[], self.image.machine.stack());
+    fn loops(&self, code: Piece<'a>) -> BTreeSet<u64> {
         let mut loops = BTreeSet::new();
-        let mut at = 0usize;
-        while let Some((length, flow)) = self.image.machine.step(code, at, &mut scratch) {
-            let place = code.address.saturating_add(at as u64);
-            if let Flow::Branch(to) | Flow::Jump(Target::Code(to)) = flow
-                && to <= place
-                && to >= code.address
-            {
+        self.image.machine.branches(code, &mut |from, to| {
+            if to <= from && to >= code.address {
                 loops.insert(to);
             }
-            at = at.saturating_add(length.max(1));
-        }
+        });
         loops
     }
 
