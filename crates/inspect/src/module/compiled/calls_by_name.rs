@@ -168,13 +168,17 @@ impl<'a> Reader<'_, 'a> {
         let [first, second, third, fourth] = given;
         let is_elsewhere = self.image.called(target) == Called::Elsewhere;
         let mut found = None;
+        // What a callee may write to.
+        let mut written = vec![first, second, third, fourth];
         if let Some(name) = aside::text(self.image, second).filter(|_| is_elsewhere) {
             // (context, name, place)
             match third {
                 Value::Address(cell) if self.image.is_written(cell) => {
+                    written.clear();
                     self.cells.insert(cell, name);
                 }
                 Value::Frame(_) => {
+                    written = vec![third];
                     found = Some((third, Value::Marked(self.names.len() as u64)));
                     self.names.push(name);
                 }
@@ -184,6 +188,7 @@ impl<'a> Reader<'_, 'a> {
             (is_elsewhere, first, second)
         {
             if let Some(name) = aside::found_by(self.image, finder) {
+                written.clear();
                 self.cells.insert(cell, name);
             }
         } else if let (Some(handle), Value::Number(count)) = (handle(first), third)
@@ -192,8 +197,7 @@ impl<'a> Reader<'_, 'a> {
             let arguments = self.arguments(state, second, count);
             self.calls.push((handle, arguments));
         }
-        // A callee may write to what it is given.
-        for value in [first, second, third, fourth] {
+        for value in written {
             if let Value::Frame(at) = value {
                 state.forget(at..at.saturating_add(APART / 2));
             }
