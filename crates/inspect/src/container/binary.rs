@@ -190,6 +190,8 @@ pub enum Reply {
     NotFound,
     /// The loader finds itself inconsistent and ends the process.
     Assertion,
+    /// Nothing: neither the loader nor TVM asks for it.
+    Unasked,
 }
 
 /// A symbol version asked of a library (ELF `.gnu.version_r`).

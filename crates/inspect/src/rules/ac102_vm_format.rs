@@ -57,6 +57,13 @@ fn check_indices(pair: &Pair<'_>, out: &mut Outcome) {
         let Some(stray) = &program.stray else {
             continue;
         };
+        if !stray.is_fatal {
+            out.undecided(
+                &RULE,
+                format!("the code {} (instruction {}): the file is damaged, and whether that instruction then still does its work is not known", stray.what, stray.instruction),
+            );
+            continue;
+        }
         out.push(
             pair.finding(&RULE, format!("the code {}", stray.what))
                 .at(program.place(stray.function, Some(stray.instruction)))

@@ -63,7 +63,10 @@ fn a_blob_whose_symbol_is_damaged_is_no_client() {
     }
     let found = scan("lib.so", &bytes);
     assert_eq!(found.artifacts[0].role, Role::ModelLibrary);
-    assert!(damage(&found).unwrap().contains("symbol"));
+    // No runtime finds it.
+    let hidden = found.findings.iter().filter(|one| one.rule.code == "AC102");
+    let mut hidden = hidden.filter(|one| one.message.contains("no symbol"));
+    assert!(hidden.next().is_some(), "{:?}", found.findings);
 }
 
 /// A program of one function with one register, outside any container.
