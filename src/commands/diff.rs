@@ -62,10 +62,10 @@ struct Section {
 }
 
 #[derive(Serialize)]
-struct Difference<'a> {
+struct Difference {
     schema: &'static str,
-    before: &'a Path,
-    after: &'a Path,
+    before: Place,
+    after: Place,
     equal: bool,
     machine_code: MachineCode,
     sections: Vec<Section>,
@@ -82,8 +82,8 @@ pub fn run(args: &DiffArgs, terminal: Terminal) -> anyhow::Result<Status> {
         PlainFormat::Json => {
             let difference = Difference {
                 schema: "artcheck/diff-v1",
-                before: &args.before,
-                after: &args.after,
+                before: Place::file(&args.before),
+                after: Place::file(&args.after),
                 equal,
                 machine_code,
                 sections,
@@ -252,7 +252,11 @@ fn add_artifact(pieces: &mut Pieces, artifact: &Artifact) -> anyhow::Result<()> 
             pieces.add("symbols", format!("needs {}", need.name));
         }
         for symbol in &binary.defined {
-            let verb = if symbol.exported { "exports" } else { "defines" };
+            let verb = if symbol.exported {
+                "exports"
+            } else {
+                "defines"
+            };
             pieces.add("symbols", format!("{verb} {}", symbol.name));
         }
         for symbol in &binary.undefined {

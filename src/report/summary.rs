@@ -3,8 +3,8 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use artcheck_inspect::epoch;
 use artcheck_inspect::container::Binary;
+use artcheck_inspect::epoch;
 use artcheck_inspect::module::{Blob, ModelLibrary, Payload, is_ffi_function};
 use artcheck_inspect::runtime::{self, RuntimeProfile, SiteTags, TagSite, any_of};
 use artcheck_inspect::vm::Magic;
@@ -211,7 +211,10 @@ pub fn describe(artifact: &Artifact) -> String {
 /// Functions for TVM in a file that holds no model: they are called by their names.
 fn kernels(binary: &Binary) -> String {
     let defined = binary.defined.iter().filter(|symbol| symbol.exported);
-    match defined.filter(|symbol| is_ffi_function(&symbol.name)).count() {
+    match defined
+        .filter(|symbol| is_ffi_function(&symbol.name))
+        .count()
+    {
         0 => String::new(),
         count => format!(" with {count} functions for TVM and no model"),
     }

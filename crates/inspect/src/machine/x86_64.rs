@@ -307,13 +307,15 @@ fn moves(instruction: &Instruction, state: &mut State) -> bool {
         }
         Mnemonic::Sub | Mnemonic::Add if number(register) == STACK => {
             // Room of a computed size: where the frame goes on is not known.
-            let top = instruction.try_immediate(1).map_or(Value::Unknown, |distance| {
-                let distance = distance.cast_signed();
-                state.get(STACK).plus(match instruction.mnemonic() {
-                    Mnemonic::Add => distance,
-                    _ => distance.wrapping_neg(),
-                })
-            });
+            let top = instruction
+                .try_immediate(1)
+                .map_or(Value::Unknown, |distance| {
+                    let distance = distance.cast_signed();
+                    state.get(STACK).plus(match instruction.mnemonic() {
+                        Mnemonic::Add => distance,
+                        _ => distance.wrapping_neg(),
+                    })
+                });
             state.set(STACK, top);
         }
         // Alignment of the frame changes no distance inside it.

@@ -25,5 +25,5 @@ pub use library::{
     Module, Payload, PayloadOrder, SymbolGeneration,
 };
 pub use need::{CudaImage, DeviceNeed, MetallibTarget, ShaderFeature};
-pub use symbols::is_ffi_function;
 pub use recovered::{HostCall, Recovered, Unread};
+pub use symbols::is_ffi_function;

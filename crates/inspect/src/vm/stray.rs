@@ -36,7 +36,7 @@ pub fn first(executable: &Executable) -> Option<Stray> {
 fn all(executable: &Executable) -> impl Iterator<Item = Stray> {
     let functions = executable.functions.iter().enumerate();
     let of_bytecode = functions.filter(|(_, function)| function.kind == FunctionKind::Vm);
-    of_bytecode.flat_map(|(index, function)| {
+    of_bytecode.flat_map(move |(index, function)| {
         let range = function.instructions.clone();
         let instructions = executable.instructions(range);
         instructions.filter_map(move |(number, instruction)| {
@@ -90,14 +90,19 @@ fn named(
             };
             let callee = outside("function", callee, executable.functions.len());
             let result = || match dst {
-                Register::Number(index) if index >= NO_REGISTER => {
-                    Some((format!("puts a result into register {index}, which is none"), false))
-                }
+                Register::Number(index) if index >= NO_REGISTER => Some((
+                    format!("puts a result into register {index}, which is none"),
+                    false,
+                )),
                 dst => register(function, dst),
             };
             callee
                 .map(|what| (what, true))
-                .or_else(|| args.iter().filter_map(argument).find(|(_, is_fatal)| *is_fatal))
+                .or_else(|| {
+                    args.iter()
+                        .filter_map(argument)
+                        .find(|(_, is_fatal)| *is_fatal)
+                })
                 .or_else(result)
                 .or_else(|| args.iter().find_map(argument))
         }

@@ -9,7 +9,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::aside;
+use super::aside::{self, Aside};
 use super::image::{Called, Image};
 use crate::limits::MAX_HOST_CALLS;
 use crate::machine::{Flow, Piece, State, Target, Value};
@@ -24,6 +24,8 @@ const MOST_BRANCHES: usize = 1024;
 const MOST_ARGUMENTS: u64 = 256;
 /// How far the memory behind one parameter is from that behind the next.
 const APART: i64 = 1 << 40;
+/// Bytes of a way aside, up to its jump back.
+const ASIDE: u64 = 256;
 /// Bytes of an argument, and where its value is in it.
 const SLOT: i64 = 16;
 
@@ -67,7 +69,11 @@ pub(super) fn read(image: &mut Image<'_>) -> CallsByName {
     });
     CallsByName {
         calls: calls.take(MAX_HOST_CALLS).collect(),
-        names: reader.names.into_iter().chain(reader.cells.into_values()).collect(),
+        names: reader
+            .names
+            .into_iter()
+            .chain(reader.cells.into_values())
+            .collect(),
         is_complete,
     }
 }
@@ -102,6 +108,7 @@ impl<'a> Reader<'_, 'a> {
         let end = code.address.saturating_add(code.data.len() as u64);
         let inside = |target: u64| target >= code.address && target < end;
         let mut ahead: HashMap<u64, State> = HashMap::new();
+        let mut asides: Vec<u64> = Vec::new();
         let mut is_reached = true;
         let mut at = 0usize;
         while self.steps < MOST_STEPS {
@@ -113,7 +120,12 @@ impl<'a> Reader<'_, 'a> {
                 };
                 is_reached = true;
             }
-            if loops.contains(&place) {
+            let is_of_aside =
+                |from: &u64| asides.iter().any(|aside| from.wrapping_sub(*aside) < ASIDE);
+            if loops
+                .get(&place)
+                .is_some_and(|from| !from.iter().all(is_of_aside))
+            {
                 let top = state.get(stack);
                 state = State::entry(&[], stack);
                 state.set(stack, top);
@@ -124,6 +136,7 @@ impl<'a> Reader<'_, 'a> {
             self.steps = self.steps.saturating_add(1);
             match flow {
                 Flow::Branch(to) | Flow::Jump(Target::Code(to)) if inside(to) => {
+                    asides.extend(self.aside(code, to, &state));
                     if to > place && ahead.len() < MOST_BRANCHES {
                         let met = match ahead.remove(&to) {
                             Some(other) => other.and(&state),
@@ -145,10 +158,27 @@ impl<'a> Reader<'_, 'a> {
         }
     }
 
-    /// Where ways lead back to: what is known there holds for the first round only.
-    fn loops(&mut self, code: Piece<'a>) -> BTreeSet<u64> {
+    /// The start of a way that only looks up the function that a cell does not hold yet, as
+    /// code of up to 0.25 has them behind everything else. It comes back as it left.
+    fn aside(&mut self, code: Piece<'a>, start: u64, state: &State) -> Option<u64> {
+        let [first, ..] = aside::given(self.image, state);
+        if !matches!(first, Value::Loaded(_)) {
+            return None;
+        }
+        match aside::look(self.image, code, start, state)? {
+            Aside::Finds(cell, name) => {
+                self.cells.insert(cell, name);
+                Some(start)
+            }
+            Aside::Fails => None,
+        }
+    }
+
+    /// Where ways lead back to, and from where: what is known there holds for the first
+    /// round only.
+    fn loops(&mut self, code: Piece<'a>) -> HashMap<u64, Vec<u64>> {
         let mut scratch = State::entry(&[], self.image.machine.stack());
-        let mut loops = BTreeSet::new();
+        let mut loops: HashMap<u64, Vec<u64>> = HashMap::new();
         let mut at = 0usize;
         while let Some((length, flow)) = self.image.machine.step(code, at, &mut scratch) {
             let place = code.address.saturating_add(at as u64);
@@ -156,7 +186,7 @@ impl<'a> Reader<'_, 'a> {
                 && to <= place
                 && to >= code.address
             {
-                loops.insert(to);
+                loops.entry(to).or_default().push(place);
             }
             at = at.saturating_add(length.max(1));
         }
