@@ -321,14 +321,17 @@ fn moves(instruction: &Instruction, state: &mut State) -> bool {
             state.set(STACK, top.plus(8));
         }
         Mnemonic::Sub | Mnemonic::Add if number(register) == STACK => {
-            let distance = instruction.immediate(1).cast_signed();
-            let is_add = instruction.mnemonic() == Mnemonic::Add;
-            let distance = if is_add {
-                distance
-            } else {
-                distance.wrapping_neg()
-            };
-            state.set(STACK, state.get(STACK).plus(distance));
+            // Room of a computed size: where the frame goes on is not known.
+            let top = instruction
+                .try_immediate(1)
+                .map_or(Value::Unknown, |distance| {
+                    let distance = distance.cast_signed();
+                    state.get(STACK).plus(match instruction.mnemonic() {
+                        Mnemonic::Add => distance,
+                        _ => distance.wrapping_neg(),
+                    })
+                });
+            state.set(STACK, top);
         }
         // Alignment of the frame changes no distance inside it.
         Mnemonic::And if number(register) == STACK => {}

@@ -53,7 +53,12 @@ fn count(rule: &'static Rule, pair: &Pair<'_>, call: &HostCall) -> Option<(Findi
 }
 
 fn kind(rule: &'static Rule, pair: &Pair<'_>, call: &HostCall) -> Option<(Finding, bool)> {
+    /// By their signatures they take anything, and the pointers that host code passes too.
+    const ANYTHING: [&str; 2] = ["vm.builtin.reshape", "vm.builtin.shape_of"];
     let name = call.callee.as_str();
+    if ANYTHING.contains(&name) {
+        return None;
+    }
     let known = &pair.runtime.argument_kinds;
     let wanted = known.value.as_ref()?.get(name)?.iter();
     let mut wrong = wanted.zip(&call.arguments).enumerate();
