@@ -25,6 +25,7 @@ pub const SOURCES: &[Source] = sources![
     "kernel/math.h",
     "kernel/matrix.h",
     "kernel/simd.h",
+    "kernel/tile.h",
     "kernel/vectors.h",
     "metal/device.cc",
     "metal/device.h",

@@ -139,7 +139,7 @@ void from_cache(const std::string& key, CompiledKernel& kernel) {
 }
 
 std::string program(const std::vector<Pending>& kernels) {
-  std::string text = Options::get().guard ? "#include \"checked.h\"\n" : "#include \"lanes.h\"\n";
+  std::string text = Options::get().guard ? "#include \"checked.h\"\n" : "#include \"tile.h\"\n";
   text += "#pragma GCC visibility push(default)\n";
   for (const auto& k : kernels) text += k.kernel->translated.body + "\n";
   return text;
