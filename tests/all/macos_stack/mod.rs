@@ -158,7 +158,7 @@ fn a_fault_of_a_kernel_is_the_runtimes_error() {
         "GPUError: GPUError happens after running rms_norm_kernel",
         "thread (63,0,0) of threadgroup (0,0,0) reads out of bounds",
     ] {
-        assert!(message.contains(part), "{part}: {row:#}");
+        assert!(message.contains(part), "{part}: {message}");
     }
 }
 
