@@ -23,11 +23,7 @@ fn client() -> PathBuf {
     let done = Command::new(program)
         .args(first)
         .args(["cc", "-target", "aarch64-macos.11.0", "-dynamiclib", "-O1"])
-        .args([
-            "-fblocks",
-            "-fno-objc-arc",
-            "-fno-objc-msgsend-selector-stubs",
-        ])
+        .args(["-fblocks", "-fno-objc-arc"])
         .args(["-Wno-everything", "-Wl,-undefined,dynamic_lookup", "-o"])
         .arg(&library)
         .arg(root().join("crates/metal-sim/tests/programs/metal_client.m"))
