@@ -27,6 +27,7 @@ pub const SOURCES: &[Source] = sources![
     "kernel/simd.h",
     "kernel/tile.h",
     "kernel/vectors.h",
+    "kernel/wide.h",
     "plugin/arguments.cc",
     "plugin/arguments.h",
     "plugin/compile.cc",
