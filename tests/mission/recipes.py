@@ -42,23 +42,20 @@ FOUND = re.compile(r"artcheck scan .*(dist|corpus)")
 def stage(clone, parts):
     """The reader's files that examples name."""
     shutil.copytree(clone / "corpus/trained/dense", clone / "dist/qwen3-weights")
-    (clone / "weights").symlink_to("dist/qwen3-weights")
     artifacts = clone / "corpus/artifacts"
     shutil.copy(artifacts / "tvm-0.27/dense-cpu-x86_64.so", clone / "dist/qwen3.so")
-    for name in ("qwen3.so", "model.so"):
-        shutil.copy(artifacts / "synthetic/dense-ext-0.26-tir-tag-cpu-x86_64.so", clone / name)
+    shutil.copy(artifacts / "synthetic/dense-ext-0.26-tir-tag-cpu-x86_64.so", clone / "model.so")
     for name in (".venv", "venv"):
         (clone / name).symlink_to(parts / "venv/tvm-0.27")
 
 
 def commands(text):
-    """The lines of console blocks; a backslash continues one. Where some begin with a
-    prompt, the others are what they print."""
+    """The lines of console blocks; a backslash continues one. Blocks with a prompt show what
+    comes out, and tests/all/readme.rs compares that."""
     for block in re.findall(r"```console\n(.*?)```", text, re.S):
-        lines = block.replace("\\\n", " ").splitlines()
-        if any(line.startswith("$ ") for line in lines):
-            lines = [line[2:] for line in lines if line.startswith("$ ")]
-        for line in lines:
+        if block.startswith("$ "):
+            continue
+        for line in block.replace("\\\n", " ").splitlines():
             line = re.sub(r"(^|\s)#.*", "", line).strip()
             if line:
                 yield line
