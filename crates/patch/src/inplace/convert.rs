@@ -113,8 +113,8 @@ fn unbound(result: &[u8], runtime: &RuntimeProfile) -> Vec<Refusal> {
         .filter(|finding| finding.severity == Severity::Error && *finding.rule == *rules::C_SYMBOL)
         .map(|finding| Refusal {
             rule: Some(finding.rule),
-            reason: finding.message,
-            remedy: finding.help,
+            reason: finding.message.clone(),
+            remedy: finding.help.clone(),
         })
         .collect()
 }
