@@ -124,6 +124,8 @@ def main() -> None:
         found = list(parts[part]())
         if part == "published":
             found += plain(part, artcheck, "trained-for-", "--no-precheck")
+        if part == "own":
+            found += plain(part, artcheck, "chunks-", "--no-precheck")
         made = {"part": "made", "of": part, "date": datetime.date.today().isoformat(),
                 "with": " ".join(version.stdout.split()[:2]),
                 "command": f"python3 tests/systems/web.py --artcheck target/debug/artcheck "

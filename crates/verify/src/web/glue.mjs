@@ -59,7 +59,6 @@ export class Library {
       const info = adapterInfo ?? adapter?.info ?? {};
       const names = [info.vendor, info.architecture, info.device, info.description];
       facts.adapter = names.filter(Boolean).join(" ");
-      facts.f16 = device.features.has("shader-f16");
       device.addEventListener("uncapturederror", (event) => {
         this.gpuError ??= event.error.message;
       });
