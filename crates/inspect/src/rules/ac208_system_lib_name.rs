@@ -1,5 +1,5 @@
 //! AC208 system-lib-name: a static model is found by name, and the name
-//! stands in three places.
+//! stands in three places; in a page it must have none.
 
 use std::collections::{BTreeMap, BTreeSet};
 
