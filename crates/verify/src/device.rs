@@ -82,6 +82,14 @@ impl DeviceName {
         })
     }
 
+    /// The device that a simulated one stands for.
+    pub fn real(self) -> DeviceName {
+        DeviceName {
+            simulated: false,
+            ..self
+        }
+    }
+
     /// What the runtime calls this kind of device.
     pub fn runtime_kind(self) -> &'static str {
         KINDS
@@ -91,7 +99,7 @@ impl DeviceName {
     }
 
     /// Suffix of the runtime part (`libtvm_runtime_<suffix>`), if it needs one.
-    /// The simulated device brings its own library instead.
+    /// The simulated device brings its own library instead, but on a Mac's runtime.
     pub fn part(self) -> Option<&'static str> {
         if self.simulated {
             return None;

@@ -172,7 +172,10 @@ impl Child {
 
     fn load<'r>(&mut self, runtime: &'r Runtime, row: &Row) -> Result<Loaded<'r>> {
         #[cfg(feature = "macho-host")]
-        if row.device.is_simulated() && simulate::is_macos_library(&row.library)? {
+        if row.device.is_simulated()
+            && !self.facts.emulated
+            && simulate::is_macos_library(&row.library)?
+        {
             self.enter(Stage::Module);
             return Loaded::emulated(runtime, &row.library);
         }
