@@ -167,7 +167,8 @@ fn a_prefix_is_nothing_that_javascript_asks_for() {
         ]);
         let findings = report["findings"].as_array().expect("findings").clone();
         let ours = findings.iter().filter(|it| it["rule"] == "AC208");
-        ours.map(|it| it["runtime_says"].clone()).collect::<Vec<_>>()
+        ours.map(|it| it["runtime_says"].clone())
+            .collect::<Vec<_>>()
     };
     assert_eq!(codes(&module), ["Cannot find function vm_load_executable"]);
     // The same name without its prefix.

@@ -58,6 +58,15 @@ def loads(lines):
         ("package", *heads), ran)
 
 
+def shaders(lines):
+    words = ("f16: right", "no f16: right", "f16: wrong", "no f16: wrong")
+    heads = [word for word in words if any(word in line["counts"] for line in lines)]
+    ran = [(line["libraries"], line["shaders"], *(line["counts"].get(word, 0) for word in heads),
+            "; ".join(quoted(other) for other in line["others"])) for line in lines]
+    return "Shaders that Chromium refuses for 16-bit floats, and AC401 on `wasm32-web+no-f16`", (
+        table(("libraries", "shaders", *heads, "refused for another reason"), ran))
+
+
 def registry(lines):
     same = [(line["release"], line["listed"], line["read"],
              "no" if line["only_listed"] or line["only_read"] else "yes") for line in lines]
@@ -116,7 +125,7 @@ def messages(lines):
         ("file", "a scan says", "its `runtime error`", "the loader says"), said)
 
 
-KINDS = {"own": own, "calls": plain("Functions called under Node"), "load": loads,
+KINDS = {"own": own, "calls": plain("Functions called under Node"), "load": loads, "shader": shaders,
          "published": plain("Published libraries with weights from a seed"), "pair": pairs, "repair": repairs, "registry": registry, "set": sets,
          "message": messages}
 

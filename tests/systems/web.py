@@ -5,7 +5,8 @@
 
 Parts: own (corpus models: are the answers right?), calls (functions under Node), published
 (libraries of WEB_LIBRARIES, a clone of mlc-ai/binary-mlc-llm-libs), pair (each library with
-each package), load (every published library with each package, in Chromium: tests/web/measure).
+each package), load (every published library with each package, in Chromium:
+tests/web/measure), shader (every shader, given to Chromium: tests/web/shaders).
 The results of a part replace its earlier ones in results/web.jsonl. The exit status is 1 where
 something is wrong. Before: web_build.py, web_reference.py.
 """
@@ -104,10 +105,23 @@ def loads(artcheck):
                "judged": "wrong" if wrong else "right"}
 
 
+def shaders(artcheck):
+    """Every shader, given to Chromium: is it refused where AC401 says so?"""
+    for name, folder in (("published", os.environ["WEB_LIBRARIES"]), ("corpus", PARTS / "built/web")):
+        command = [ROOT / "tests/web/shaders", artcheck, folder]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        *others, last = done.stdout.splitlines()
+        counts = dict(re.findall(r"'([\w ]+: \w+)': (\d+)", last))
+        wrong = any(key.endswith("wrong") for key in counts)
+        yield {"part": "shader", "libraries": name, "shaders": int(last.split()[0]),
+               "counts": counts, "judged": "wrong" if wrong else "right",
+               "others": [" ".join(line.rsplit(";", 1)[0].split()) for line in others]}
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--artcheck", type=Path, required=True)
-    parser.add_argument("--part", default="own,calls,published,pair,load")
+    parser.add_argument("--part", default="own,calls,published,pair,load,shader")
     args = parser.parse_args()
     artcheck = args.artcheck.resolve()
     browser = os.environ.get("ARTCHECK_BROWSER") or shutil.which("chromium")
@@ -117,7 +131,8 @@ def main() -> None:
     parts = {"own": lambda: plain("own", artcheck, "own-", "--no-precheck"),
              "calls": lambda: plain("calls", artcheck, "calls-", "--no-precheck"),
              "published": lambda: plain("published", artcheck, "published-", "--no-precheck"),
-             "pair": lambda: pairs(artcheck), "load": lambda: loads(artcheck)}
+             "pair": lambda: pairs(artcheck), "load": lambda: loads(artcheck),
+             "shader": lambda: shaders(artcheck)}
     lines = [json.loads(line) for line in FILE.read_text().splitlines()] if FILE.exists() else []
     wrong = 0
     for part in args.part.split(","):

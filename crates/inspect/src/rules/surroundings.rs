@@ -37,7 +37,9 @@ pub(super) fn check(
     if callees.any(|(name, _)| is_of_worker(name)) {
         out.need(Need {
             library: String::from("a Disco session that runs it"),
-            brought_by: String::from("the application: the functions `runtime.disco.*` work in its workers alone"),
+            brought_by: String::from(
+                "the application: the functions `runtime.disco.*` work in its workers alone",
+            ),
         });
     }
 }

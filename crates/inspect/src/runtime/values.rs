@@ -140,7 +140,12 @@ fn takes(word: &str, argument: ArgumentKind) -> bool {
         }
         // A null of these classes dies later, where it is used.
         A::Null => {
-            let nullable = ["ffi.Tensor", "ffi.Function", "relax.vm.AttentionKVCacheLegacy", "void*"];
+            let nullable = [
+                "ffi.Tensor",
+                "ffi.Function",
+                "relax.vm.AttentionKVCacheLegacy",
+                "void*",
+            ];
             is_object || nullable.contains(&word)
         }
     }

@@ -67,7 +67,11 @@ pub(super) fn read(image: &mut Image<'_>) -> CallsByName {
     });
     CallsByName {
         calls: calls.take(MAX_HOST_CALLS).collect(),
-        names: reader.names.into_iter().chain(reader.cells.into_values()).collect(),
+        names: reader
+            .names
+            .into_iter()
+            .chain(reader.cells.into_values())
+            .collect(),
         is_complete,
     }
 }
