@@ -81,7 +81,7 @@ def runtime(version: str, checkout: Path) -> list:
                         root / "3rdparty/compiler-rt")
             for name, item in zip(SOURCES, objects):
                 subprocess.run(["emcc", *(f"-I{i}" for i in includes), "-O2", "-std=c++17",
-                                "-Wno-ignored-attributes", "-c", "-o", item,
+                                f"-ffile-prefix-map={root}=.", "-Wno-ignored-attributes", "-c", "-o", item,
                                 root / "web" / "emcc" / f"{name}.cc"], check=True)
     return objects
 
