@@ -44,9 +44,12 @@ def verify(artcheck, only, *more) -> list:
 
 
 def outcome(row) -> dict:
-    """As rows.py has it, without the folder that the runtime was compiled in."""
-    found = rows.outcome(row)
-    return {**found, "words": re.sub(r'"/\S*?/(src|web)/', r'"\1/', found["words"])}
+    """As rows.py has it, without the frames that the runtime prints before its words."""
+    failure = dict(row.get("failure") or {})
+    text = " ".join(failure.get("message", "").split())
+    text = re.sub(r'Traceback \(most recent call last\): .*? (?=\w*Error: )', "", text)
+    failure["message"] = re.sub(r'File "\S*/(src|web)/', r'File "\1/', text)
+    return rows.outcome({**row, "failure": failure} if row.get("failure") else row)
 
 
 def plain(part, artcheck, only, *more):
@@ -84,8 +87,8 @@ def judged(said, really) -> str:
     return "right" if runs or explains in said["rules"] else "wrong"
 
 
-def pairs(artcheck):
-    for row in verify(artcheck, "pair-", "--no-precheck", "--jobs", "3"):
+def pairs(artcheck, only="pair-"):
+    for row in verify(artcheck, only, "--no-precheck", "--jobs", "3"):
         package, library = re.fullmatch(r"pair-((?:runtime-)?[\d.]+)-(.*)", row["name"]).groups()
         file = PARTS / "built" / "web" / f"{library}-webgpu.wasm"
         if not file.is_file():  # no compiler made it
