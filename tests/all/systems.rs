@@ -68,7 +68,10 @@ fn what_is_recorded_of_the_web_is_as_predicted() {
         let Some(row) = line["row"].as_str() else {
             continue;
         };
+        // Software took longer than the row may.
+        let unknown = line["class"] == "time-out";
         match known_to_fail(row) {
+            _ if unknown => {}
             true => assert_eq!(line["really"], "failed", "{line}"),
             false => assert_ne!(line["really"], "failed", "{line}"),
         }
