@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 
 use super::packages::{MAX_SOURCE, first_bytes};
 use crate::runtime::python_load::{self, Interpreter, Step};
-use crate::runtime::python_names;
 
 /// Files that are read for one import.
 const MAX_FILES: usize = 8192;
@@ -169,15 +168,14 @@ impl Walk<'_> {
                 }
             }
         }
-        let source = match self.module(target) {
-            Some(Module::Source(source, _)) if !names.is_empty() => source,
-            _ => return,
-        };
-        let text = first_bytes(&source, MAX_SOURCE).unwrap_or_default();
-        let text = String::from_utf8_lossy(&text);
+        let source = self.module(target);
+        if !matches!(source, Some(Module::Source(..) | Module::Namespace)) {
+            return;
+        }
         for name in names.iter().filter(|name| *name != "*") {
             let inner = format!("{target}.{name}");
-            if !python_names::may_define(&text, name) && self.module(&inner).is_some() {
+            // Where the module has such a name itself, it has mostly imported this one.
+            if self.module(&inner).is_some() {
                 self.left.push_back(inner);
                 continue;
             }
