@@ -8,6 +8,7 @@ mod exit;
 mod explain;
 mod installed;
 mod policy;
+#[cfg_attr(target_family = "wasm", path = "progress_left_out.rs")]
 mod progress;
 mod replace;
 mod report;
@@ -32,7 +33,17 @@ fn main() -> ExitCode {
         let named = std::env::var_os("TMPDIR").unwrap_or_else(|| "/tmp".into());
         let _first = tempfile::env::override_temp_dir(named.as_ref());
     }
-    let args = args::Args::try_parse().unwrap_or_else(|error| args::refuse(error));
+    let args = match args::Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => {
+            let style = commands::error_style();
+            let Some(text) = args::refused(&error, style.color) else {
+                error.exit();
+            };
+            eprint!("{}", style.page(&text));
+            return exit::Status::Failed.into();
+        }
+    };
     match commands::run(args) {
         Ok(status) => status.into(),
         // A reader that went away (`artcheck ... | head`) is no failure of ours.

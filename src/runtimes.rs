@@ -234,7 +234,7 @@ fn no_runtime(name: &str) -> String {
         .collect();
     let range = history::spans(&[releases, packages].concat());
     format!(
-        "no runtime `{name}`{meant}\nIt is no release that artcheck knows ({range}), and no file or \
+        "no runtime `{name}`{meant}\nIt is not a release that artcheck knows ({range}), nor a file or \
          folder here. A runtime is a release, or the path of a library, folder, wheel or virtual environment."
     )
 }

@@ -5,7 +5,7 @@
 pub fn told(error: &anyhow::Error) -> String {
     let mut text = String::new();
     for cause in error.chain() {
-        let cause = cause.to_string();
+        let cause = plain(&cause.to_string());
         if text.contains(cause.trim()) {
             continue;
         }
@@ -15,6 +15,17 @@ pub fn told(error: &anyhow::Error) -> String {
         text.push_str(&cause);
     }
     text
+}
+
+/// Without the number that the system gives an error, which only it can read.
+fn plain(cause: &str) -> String {
+    match cause.split_once(" (os error ") {
+        Some((words, rest)) => {
+            let rest = rest.split_once(')').map_or(rest, |(_, rest)| rest);
+            format!("{words}{}", plain(rest))
+        }
+        None => cause.to_owned(),
+    }
 }
 
 #[cfg(test)]
@@ -48,5 +59,8 @@ mod tests {
         assert_eq!(told(&error), "not written: m.so: the disk is full");
         let plain: anyhow::Result<()> = Err(std::io::Error::other("b")).context("a");
         assert_eq!(told(&plain.expect_err("one")), "a: b");
+        let numbered: anyhow::Result<()> = Err(std::io::Error::from_raw_os_error(2)).context("a");
+        let told = told(&numbered.expect_err("one"));
+        assert!(told.starts_with("a: ") && !told.contains("os error"), "{told}");
     }
 }

@@ -10,10 +10,14 @@ import { gzipSync } from "node:zlib";
 
 import { unpack } from "./unpack.js";
 
+/** What the page reads before anybody gives it something. */
+const FIRST = "../corpus/artifacts/synthetic/extcall-2025-09-single-underscore-cpu-x86_64.so";
 const from = import.meta.dirname;
 const dist = argv[2];
 const parts = readdirSync(from).filter((name) => /\.(html|css|js|svg)$/.test(name) && name !== "sw.js");
 for (const part of parts) copyFileSync(join(from, part), join(dist, part));
+copyFileSync(join(from, FIRST), join(dist, "first.so"));
+parts.push("first.so");
 
 const wasm = readFileSync(join(dist, "artcheck.wasm"));
 const how = ["--format=lzma", "--lzma1=preset=9e,lc=4,lp=0,pb=0", "--stdout", "--keep", join(dist, "artcheck.wasm")];

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 /// What the application brings.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub struct ApplicationArgs {
-    /// The application registers function NAME itself; repeatable.
+    /// The application registers NAME itself; repeatable.
     #[arg(long, value_name = "NAME")]
     pub provides: Vec<String>,
 }

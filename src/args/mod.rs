@@ -23,7 +23,7 @@ use std::path::{Path, PathBuf};
 
 use artcheck_inspect::shown::shown;
 use clap::error::{ContextKind, ContextValue};
-use clap::{ArgAction, Parser, Subcommand, ValueEnum};
+use clap::{ArgAction, CommandFactory as _, Parser, Subcommand, ValueEnum};
 
 pub use self::diff::DiffArgs;
 pub use self::doctor::DoctorArgs;
@@ -56,8 +56,9 @@ pub use self::verify::{Rounding, ShimChoice, ThreadOrder, VerifyArgs};
     disable_help_flag = true
 )]
 #[command(
-    after_help = "Exit status: 0 clean; 1 findings at or above --fail-on; 2 wrong usage, or the job could \
-not be done; 3 nothing to look at; 4 could not decide (see --allow-undecided)."
+    after_help = "Example: artcheck scan dist\n\n\
+Exit status: 0 clean; 1 findings at or above --fail-on; 2 wrong usage, or the job\n\
+could not be done; 3 nothing to look at; 4 could not decide (--allow-undecided)."
 )]
 pub struct Args {
     /// What to do.
@@ -87,12 +88,12 @@ const SCANS: [&str; 8] = [
     "check", "lint", "inspect", "test", "analyse", "analyze", "validate", "audit",
 ];
 
-/// Says what is wrong with a command line, and ends. Who names a file or the verb of
-/// another tool means `scan`.
-pub fn refuse(error: clap::Error) -> ! {
+/// What is wrong with a command line; nothing where help or the version was asked for.
+/// Who names a file or the verb of another tool means `scan`.
+pub fn refused(error: &clap::Error, color: bool) -> Option<String> {
     let word = match error.get(ContextKind::InvalidSubcommand) {
         Some(ContextValue::String(word)) => word.as_str(),
-        _ => error.exit(),
+        _ => return error.use_stderr().then(|| usage(error, color)),
     };
     let rest: Vec<String> = std::env::args_os()
         .skip_while(|argument| argument.to_str() != Some(word))
@@ -106,12 +107,36 @@ pub fn refuse(error: clap::Error) -> ! {
             rest.join(" ")
         };
         let word = shown(word);
-        eprintln!(
-            "artcheck: `{word}` is no command; to check libraries, type\n  artcheck scan {rest}"
-        );
-        std::process::exit(2);
+        return Some(format!(
+            "artcheck: `{word}` is not a command; to check libraries, type\n  artcheck scan {rest}\n"
+        ));
     }
-    error.exit()
+    Some(usage(error, color))
+}
+
+/// The words of the parser, with an example of the command that was meant.
+fn usage(error: &clap::Error, color: bool) -> String {
+    let text = error.render();
+    // The parser of the page has no colours.
+    #[cfg(not(target_family = "wasm"))]
+    let text = match color {
+        true => text.ansi().to_string(),
+        false => text.to_string(),
+    };
+    #[cfg(target_family = "wasm")]
+    let (text, _) = (text.to_string(), color);
+    let Some((text, _)) = text.split_once("For more information") else {
+        return text;
+    };
+    let mut command = Args::command();
+    for word in std::env::args().skip(1) {
+        if let Some(inner) = command.find_subcommand(&word) {
+            command = inner.clone();
+        }
+    }
+    let example = command.get_after_help().map(ToString::to_string);
+    let example = example.and_then(|text| text.lines().next().map(str::to_owned));
+    format!("{text}{}\n", example.unwrap_or_default())
 }
 
 /// When to use colour.
@@ -128,25 +153,25 @@ pub enum ColorChoice {
 /// The commands.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Check every artifact below the paths: will it load and run, and if not, why.
+    /// Check files and folders: will they load and run, and if not, why.
     #[command(after_help = "Example: artcheck scan dist --runtime tvm-0.27")]
     Scan(ScanArgs),
     /// Show which artifact runs on which runtime, as a table.
     #[command(after_help = "Example: artcheck matrix dist")]
     Matrix(ScanArgs),
-    /// Show what one file holds: modules, bytecode, statistics, metadata, symbols.
+    /// Show what one file holds: modules, bytecode, metadata, symbols.
     #[command(after_help = "Example: artcheck dump dist/qwen3.so")]
     Dump(DumpArgs),
     /// Show what a runtime accepts and offers.
     #[command(after_help = "Example: artcheck runtime .venv --save ours.json")]
     Runtime(RuntimeArgs),
-    /// Explain a rule, or find the rule behind an error message or a log.
+    /// Explain a rule, or find the rule behind an error or a log.
     #[command(after_help = "Example: python run.py 2>&1 | artcheck explain -")]
     Explain(ExplainArgs),
     /// List the rules.
     #[command(after_help = "Example: artcheck rules")]
     Rules(RulesArgs),
-    /// Make an artifact and a runtime fit: change the one, or patch or extend the other.
+    /// Make a file and a runtime fit: change one, or extend the other.
     #[command(after_help = "Example: artcheck patch retag dist/qwen3.so --to tirx --in-place")]
     Patch {
         /// Which way.
@@ -172,7 +197,7 @@ pub enum Command {
     /// Print the JSON Schema of the JSON report.
     #[command(after_help = "Example: artcheck schema > artcheck.schema.json")]
     Schema,
-    /// Write a commented artcheck.toml, or a matrix for `artcheck verify`.
+    /// Write a commented artcheck.toml, or a matrix for `verify`.
     #[command(after_help = "Examples: artcheck init\n          artcheck init --verify dist")]
     Init(InitArgs),
     /// Join JSON reports of shards or platforms into one report.
@@ -181,7 +206,7 @@ pub enum Command {
     /// Show what changed between two artifacts.
     #[command(after_help = "Example: artcheck diff before.so after.so")]
     Diff(DiffArgs),
-    /// Describe this machine's runtimes and model libraries, to paste into an issue.
+    /// Describe this machine's runtimes and libraries, for an issue.
     #[command(after_help = "Example: artcheck doctor .venv")]
     Doctor(DoctorArgs),
     /// Print completions for a shell.

@@ -8,24 +8,24 @@ use crate::report::output;
 /// Reports and the exit status.
 #[derive(Debug, clap::Args)]
 pub struct ReportArgs {
-    /// human, json, sarif, junit, github, gitlab, markdown or html.
+    /// human, json, sarif, junit, github, gitlab, markdown, html.
     #[arg(long, value_enum, default_value_t = Format::Human, hide_possible_values = true, hide_default_value = true)]
     pub format: Format,
 
-    /// Write a report to FILE, in the format of its suffix; repeatable.
+    /// Write a report to FILE, by its suffix; repeatable.
     ///
     /// The suffixes are .json, .sarif, .xml (JUnit), .md and .html. Other names take the
     /// format of --format, or say it: FORMAT=FILE.
-    #[arg(long, short, value_name = "FILE", value_parser = output::parse)]
+    #[arg(long, short, value_name = "FILE", value_parser = output::parser())]
     pub output: Vec<output::Output>,
 
-    /// Exit 1 from this severity on: error, warning, info or never.
+    /// Exit 1 from here on: error, warning, info or never.
     ///
     /// It is `error` if given neither here nor, for a scan, in artcheck.toml.
     #[arg(long, value_enum, value_name = "LEVEL", hide_possible_values = true)]
     pub fail_on: Option<FailOn>,
 
-    /// Exit 0 even if something is undecided or unreadable.
+    /// Exit 0 if something is undecided or unreadable.
     #[arg(long, alias = "allow-unknown")]
     pub allow_undecided: bool,
 

@@ -27,7 +27,7 @@ pub struct ScanArgs {
 /// What is accepted, and which share of the files to look at.
 #[derive(Debug, Clone, clap::Args)]
 pub struct PolicyArgs {
-    /// Use this policy, not the artcheck.toml above the first path.
+    /// Use this policy, not the nearest artcheck.toml.
     #[arg(long, value_name = "FILE", conflicts_with = "no_config")]
     pub config: Option<PathBuf>,
 
@@ -35,7 +35,7 @@ pub struct PolicyArgs {
     #[arg(long)]
     pub no_config: bool,
 
-    /// Accept the findings recorded in FILE; only new ones count.
+    /// Accept the findings recorded in FILE.
     #[arg(long, value_name = "FILE")]
     pub baseline: Option<PathBuf>,
 
@@ -86,7 +86,7 @@ pub struct Selection {
     #[command(flatten)]
     pub application: ApplicationArgs,
 
-    /// Also compare the checksums of weights, which takes time.
+    /// Also compare the checksums of weights; takes time.
     #[arg(long)]
     pub checksums: bool,
 

@@ -25,7 +25,7 @@ pub struct VerifyArgs {
     #[arg(long, value_name = "TEXT")]
     pub prompt: Vec<String>,
 
-    /// One library: the folder of its weights, or random:SEED.
+    /// One library: the folder of its weights, or random:1.
     #[arg(long, value_name = "DIR")]
     pub weights: Option<PathBuf>,
 
@@ -35,7 +35,7 @@ pub struct VerifyArgs {
     #[arg(long, value_name = "FILE")]
     pub tokenizer: Option<PathBuf>,
 
-    /// One library, or --mission: run on this folder or environment.
+    /// One library or --mission: run on this runtime.
     ///
     /// A folder, wheel or virtual environment; without it, that of VIRTUAL_ENV.
     #[arg(long, short, value_name = "PATH")]
@@ -45,18 +45,18 @@ pub struct VerifyArgs {
     #[arg(long, value_name = "N")]
     pub max_tokens: Option<u32>,
 
-    /// Only rows whose name or model contains TEXT; repeatable.
+    /// Only rows whose name or model has TEXT; repeatable.
     #[arg(long, value_name = "TEXT")]
     pub only: Vec<String>,
 
-    /// Only rows on this device: cpu, cuda, metal, metal-sim, ...
+    /// Only rows on this device: cpu, cuda, metal, ...
     ///
     /// `cuda:1` means exactly that one. `metal-sim` also takes rows for metal and runs
     /// them simulated on the CPU.
     #[arg(long, value_parser = device)]
     pub device: Option<String>,
 
-    /// Run N rows at once; figures are comparable only with 1.
+    /// Run N rows at once; only 1 gives comparable figures.
     #[arg(
         long,
         short,
@@ -70,7 +70,7 @@ pub struct VerifyArgs {
     #[arg(long, value_name = "N")]
     pub repeat: Option<u32>,
 
-    /// Stop each run after so long, whatever the matrix says.
+    /// Stop each run after so many seconds.
     #[arg(long, value_name = "SECONDS")]
     pub time_limit: Option<u64>,
 
@@ -82,7 +82,7 @@ pub struct VerifyArgs {
     #[arg(long)]
     pub no_precheck: bool,
 
-    /// metal-sim: check every memory access of every kernel.
+    /// metal-sim: check every memory access of kernels.
     ///
     /// Several times slower.
     #[arg(long)]
@@ -92,13 +92,13 @@ pub struct VerifyArgs {
     #[arg(long, value_enum, hide_possible_values = true)]
     pub order: Option<ThreadOrder>,
 
-    /// metal-sim: how kernels round.
+    /// metal-sim: round strict, contracted or fast.
     ///
     /// A Mac's compiler contracts and reorders.
-    #[arg(long, value_enum, value_name = "HOW")]
+    #[arg(long, value_enum, value_name = "HOW", hide_possible_values = true)]
     pub arithmetic: Option<Rounding>,
 
-    /// `auto`: repair rows that cannot run, and say with what.
+    /// `auto`: repair rows that cannot run; say with what.
     #[arg(long, value_enum, value_name = "WHICH", default_value_t = ShimChoice::None, hide_possible_values = true, hide_default_value = true)]
     pub shim: ShimChoice,
 
@@ -112,10 +112,10 @@ pub struct VerifyArgs {
     #[arg(long, default_value = "human", value_parser = format(), hide_possible_values = true, hide_default_value = true)]
     pub format: Format,
 
-    /// Write a report to FILE, in the format of its suffix; repeatable.
+    /// Write a report to FILE, by its suffix; repeatable.
     ///
     /// Other names take the format of --format, or say it: FORMAT=FILE.
-    #[arg(long, short, value_name = "FILE", value_parser = crate::report::output::parse)]
+    #[arg(long, short, value_name = "FILE", value_parser = crate::report::output::parser())]
     pub output: Vec<crate::report::output::Output>,
 }
 

@@ -11,6 +11,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use artcheck_inspect::Place;
+use artcheck_inspect::shell;
 use artcheck_inspect::runtime::PartKind;
 use artcheck_inspect::runtime::load_set::LoadSet;
 use artcheck_inspect::scan::{ScanOptions, scan};
@@ -51,7 +52,8 @@ pub fn run(args: &DoctorArgs, terminal: Terminal) -> anyhow::Result<Status> {
     let redact = Redaction::of_this_machine();
     let parts = installed::parts();
     let mut places = places(parts.paths);
-    places.extend(args.paths.iter().cloned());
+    let (there, missing): (Vec<_>, Vec<_>) = args.paths.iter().partition(|path| path.exists());
+    places.extend(there.into_iter().cloned());
     places.retain(|place| place.exists());
     places.sort();
     places.dedup();
@@ -83,7 +85,12 @@ pub fn run(args: &DoctorArgs, terminal: Terminal) -> anyhow::Result<Status> {
         }
     };
     std::io::stdout().lock().write_all(text.as_bytes())?;
-    Ok(if report.summary.errors > 0 {
+    for path in &missing {
+        eprintln!("artcheck: {}: no such file or folder", shell::path(path));
+    }
+    Ok(if !missing.is_empty() {
+        Status::Failed
+    } else if report.summary.errors > 0 {
         Status::Findings
     } else if report.artifacts.is_empty() {
         Status::Nothing

@@ -11,7 +11,7 @@ use artcheck_inspect::{Rule, rules};
 use super::terminal::Terminal;
 use crate::args::ExplainArgs;
 use crate::exit::Status;
-use crate::explain::{self, Hit};
+use crate::explain::{self, Explained, Hit};
 use crate::report::style::Style;
 
 /// Bytes of a text that are read; of a longer log, the end says what happened.
@@ -30,11 +30,11 @@ pub fn run(args: &ExplainArgs, terminal: Terminal) -> anyhow::Result<Status> {
     if text.trim().is_empty() {
         bail!("there is no text to explain: paste an error, or name a rule (`artcheck rules`)");
     }
-    let hits = explain::explain(&text);
-    if hits.is_empty() {
-        bail!(unknown(text.trim()));
+    let explained = explain::explain(&text);
+    if explained.hits.is_empty() {
+        bail!(unknown(text.trim(), &explained));
     }
-    std::io::stdout().write_all(page(&hits, terminal.style).as_bytes())?;
+    std::io::stdout().write_all(page(&explained.hits, terminal.style).as_bytes())?;
     Ok(Status::Clean)
 }
 
@@ -71,7 +71,7 @@ fn is_path(word: &str) -> bool {
 }
 
 /// Why nothing is printed, and what to do about it.
-fn unknown(text: &str) -> String {
+fn unknown(text: &str, explained: &Explained<'_>) -> String {
     let is_code = |text: &str| {
         let digits = text.get(2..).unwrap_or_default();
         let rest = digits.chars().all(|c| c.is_ascii_digit());
@@ -86,8 +86,14 @@ fn unknown(text: &str) -> String {
             None => format!("no rule `{}`; `artcheck rules` lists them", shown(text)),
         };
     }
-    "no rule explains this error. `artcheck scan` looks at the library itself, and `artcheck doctor` at this machine"
-        .to_owned()
+    let about = match explained.outside {
+        Some((number, what)) => format!(": line {number} is about {what}"),
+        None => String::new(),
+    };
+    format!(
+        "no rule explains this error{about}. `artcheck scan` looks at the library itself, \
+         and `artcheck doctor` at this machine"
+    )
 }
 
 fn page(hits: &[Hit<'_>], style: Style) -> String {
@@ -100,8 +106,8 @@ fn page(hits: &[Hit<'_>], style: Style) -> String {
     out.push_str(&style.paragraph("  ", 2, best.rule.summary));
     out.push_str(&matched(best, style));
     if best.is_guess() {
-        let doubt = "a guess: this message is not in the index, or has many causes; \
-                     `artcheck scan` looks at the library itself";
+        let doubt = "a guess: the words of this message fit the rule, and they have other causes \
+                     too. `artcheck scan` looks at the library itself";
         out.push_str(&style.paragraph("  ", 2, doubt));
     }
     out.push_str("\nHow to fix it\n");

@@ -37,11 +37,7 @@ impl Terminal {
                 color: match args.color {
                     ColorChoice::Always => true,
                     ColorChoice::Never => false,
-                    ColorChoice::Auto => {
-                        // On Windows this also turns escape sequences on.
-                        console::Term::stdout().features().colors_supported()
-                            && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
-                    }
+                    ColorChoice::Auto => has_colors(&console::Term::stdout()),
                 },
                 width: width(&console::Term::stdout()),
             },
@@ -51,12 +47,20 @@ impl Terminal {
     }
 }
 
-/// Plain, as wide as the terminal that errors go to.
+/// As the terminal is that errors go to.
 pub fn error_style() -> Style {
+    let terminal = console::Term::stderr();
     Style {
-        color: false,
-        width: width(&console::Term::stderr()),
+        color: has_colors(&terminal),
+        width: width(&terminal),
     }
+}
+
+/// Whether it shows colours, unless NO_COLOR is set.
+fn has_colors(terminal: &console::Term) -> bool {
+    // On Windows this also turns escape sequences on.
+    terminal.features().colors_supported()
+        && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
 /// Columns of the terminal, or COLUMNS: a test or a log viewer may set it.

@@ -3,8 +3,21 @@
 /// Characters of a line that are looked at.
 const LONGEST: usize = 2_000;
 
-/// Small letters, plain quotes, single blanks, no colours.
+/// Words that say "not", and what they become.
+const NOT: [(&str, &str); 3] = [("cannot", "can not"), ("can't", "can not"), ("n't", " not")];
+/// What every message of a build without traces ends with.
+const NOISE: &str = "stack trace not available";
+
+/// Small letters, plain quotes, single blanks, one way to say "not", no colours.
 pub fn folded(text: &str) -> String {
+    let text = plain(text);
+    let text = if text.contains(NOISE) { text.replace(NOISE, "") } else { text };
+    NOT.iter().fold(text, |text, (from, to)| {
+        if text.contains(from) { text.replace(from, to) } else { text }
+    })
+}
+
+fn plain(text: &str) -> String {
     let mut out = String::new();
     let mut characters = text.chars().take(LONGEST);
     while let Some(character) = characters.next() {
@@ -44,6 +57,45 @@ pub fn within(text: &str) -> String {
         before = character;
     }
     folded(&apart)
+}
+
+/// Some lines of a text as the index compares them.
+pub struct Window {
+    /// The lines, folded.
+    pub text: String,
+    /// The same with the words inside names apart.
+    pub within: String,
+    /// Bytes of the first line; a match begins there.
+    pub first: usize,
+}
+
+/// A line of a text in both forms.
+pub struct Folded {
+    text: String,
+    within: String,
+}
+
+impl Folded {
+    /// The line as the index compares it.
+    pub fn of(line: &str) -> Self {
+        Self {
+            text: folded(line),
+            within: within(line),
+        }
+    }
+}
+
+impl Window {
+    /// Lines that one message may take; the first is where it begins.
+    pub fn of(lines: &[Folded]) -> Self {
+        let text: Vec<&str> = lines.iter().map(|line| line.text.as_str()).collect();
+        let within: Vec<&str> = lines.iter().map(|line| line.within.as_str()).collect();
+        Self {
+            first: text.first().map_or(0, |line| line.len()),
+            text: text.join(" "),
+            within: within.join(" "),
+        }
+    }
 }
 
 #[cfg(test)]

@@ -73,7 +73,7 @@ fn accepting<'a>(
     let relative = file.strip_prefix(config.folder()).unwrap_or(&file);
     let mut accepted = None;
     for (ignore, used) in config.ignores.iter().zip(used) {
-        if ignore.rule.code != finding.rule || !ignore.path.is_match(relative) {
+        if ignore.rule.code != finding.rule || !is_match(&ignore.path, relative) {
             continue;
         }
         if let Some(wanted) = &ignore.sha256
@@ -87,6 +87,16 @@ fn accepting<'a>(
         }
     }
     Ok(accepted)
+}
+
+/// Whether the glob is one of the path; `*` ends at a folder.
+fn is_match(glob: &str, path: &Path) -> bool {
+    let path = path.as_os_str().as_encoded_bytes();
+    if cfg!(windows) {
+        let path: Vec<u8> = path.iter().map(|&b| if b == b'\\' { b'/' } else { b }).collect();
+        return fast_glob::glob_match(glob, path);
+    }
+    fast_glob::glob_match(glob, path)
 }
 
 fn is_expired(ignore: &Ignore, today: NaiveDate) -> bool {
@@ -122,7 +132,7 @@ fn stale(
         let what = format!(
             "the ignore of {} for `{}`",
             ignore.rule.code,
-            ignore.path.glob()
+            ignore.path
         );
         let finding = match ignore.expires.filter(|_| is_expired(ignore, today)) {
             Some(last) => {
@@ -140,4 +150,25 @@ fn stale(
         findings.push(Finding::of(&finding, base));
     }
     findings
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_glob_is_held_against_the_path_below_the_policy() {
+        for (glob, path, is_in) in [
+            ("dist/legacy/**/*.dylib", "dist/legacy/a/b/c.dylib", true),
+            ("dist/legacy/**/*.dylib", "dist/legacy/c.dylib", true),
+            ("dist/*.so", "dist/a.so", true),
+            ("dist/*.so", "dist/a/b.so", false),
+            ("*.so", "dist/a.so", false),
+            ("**/*.{so,dll}", "dist/a/b.dll", true),
+            ("dist/a?.so", "dist/ab.so", true),
+            ("dist/[ab].so", "dist/c.so", false),
+        ] {
+            assert_eq!(is_match(glob, Path::new(path)), is_in, "{glob} {path}");
+        }
+    }
 }

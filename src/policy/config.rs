@@ -10,7 +10,6 @@ use artcheck_inspect::Severity;
 use artcheck_inspect::Target;
 use artcheck_inspect::rules;
 use chrono::NaiveDate;
-use globset::{GlobBuilder, GlobMatcher};
 use serde::Deserialize;
 
 use crate::report::format::FailOn;
@@ -51,7 +50,7 @@ pub struct Ignore {
     /// Which rule.
     pub rule: &'static Rule,
     /// Which files, relative to the policy's folder.
-    pub path: GlobMatcher,
+    pub path: String,
     /// Which content, in lower-case hexadecimal.
     pub sha256: Option<String>,
     /// Why.
@@ -226,11 +225,9 @@ fn ignore(entry: IgnoreEntry) -> anyhow::Result<Ignore> {
             entry.path
         );
     }
-    let path = GlobBuilder::new(&entry.path)
-        .literal_separator(true)
-        .build()
-        .with_context(|| format!("`{}` is no glob", entry.path))?
-        .compile_matcher();
+    if !is_closed(&entry.path) {
+        bail!("`{}` is not a glob: a bracket is not closed", entry.path);
+    }
     let sha256 = entry.sha256.map(|hash| hash.to_ascii_lowercase());
     if let Some(hash) = &sha256
         && !(hash.len() == 64 && hash.bytes().all(|byte| byte.is_ascii_hexdigit()))
@@ -240,11 +237,30 @@ fn ignore(entry: IgnoreEntry) -> anyhow::Result<Ignore> {
     let expires = entry.expires.map(|expires| date(&expires)).transpose()?;
     Ok(Ignore {
         rule,
-        path,
+        path: entry.path,
         sha256,
         reason: entry.reason,
         expires,
     })
+}
+
+/// Whether every bracket of a glob is closed: an open one would match nothing, silently.
+fn is_closed(glob: &str) -> bool {
+    let (mut depth, mut is_class) = (0_i32, false);
+    let mut characters = glob.chars();
+    while let Some(character) = characters.next() {
+        match character {
+            '\\' => {
+                characters.next();
+            }
+            '[' => is_class = true,
+            ']' => is_class = false,
+            '{' if !is_class => depth += 1,
+            '}' if !is_class => depth -= 1,
+            _ => {}
+        }
+    }
+    depth == 0 && !is_class
 }
 
 fn date(value: &toml::value::Datetime) -> anyhow::Result<NaiveDate> {
@@ -317,6 +333,20 @@ mod tests {
         assert_eq!(config.severities.len(), 2);
         assert_eq!(config.ignores.len(), 1);
         assert!(config.ignores[0].expires.is_some());
+    }
+
+    #[test]
+    fn a_bracket_that_is_not_closed_is_an_error() {
+        for (glob, is_good) in [
+            ("dist/**/*.{so,dylib}", true),
+            ("dist/[a-c{]*.so", true),
+            (r"dist/\[x.so", true),
+            ("dist/[a.so", false),
+            ("dist/{a,b.so", false),
+            ("dist/a}.so", false),
+        ] {
+            assert_eq!(is_closed(glob), is_good, "{glob}");
+        }
     }
 
     #[test]

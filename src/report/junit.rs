@@ -173,9 +173,8 @@ fn suite(
             .filter(|rule| failing.contains(rule))
             .collect();
         let rules: Vec<&str> = rules.into_iter().collect();
-        let broken = (!rules.is_empty()).then(|| {
-            format!("{}: does not run on {runtime}", rules.join(" "))
-        });
+        let broken =
+            (!rules.is_empty()).then(|| format!("{}: does not run on {runtime}", rules.join(" ")));
         let why = Why {
             findings: &findings,
             undecided: &undecided,

@@ -274,7 +274,10 @@ impl Report {
     /// not even opened.
     pub fn concerns_nothing(&self) -> bool {
         let passed_over = |problem: &Problem| {
-            matches!(problem.kind, ProblemKind::NotAFile | ProblemKind::LinkerScript)
+            matches!(
+                problem.kind,
+                ProblemKind::NotAFile | ProblemKind::LinkerScript
+            )
         };
         self.artifacts.iter().all(|artifact| match artifact.role {
             Role::Unrelated => artifact.problems.is_empty(),

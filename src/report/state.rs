@@ -71,6 +71,21 @@ pub struct Judged<'a> {
     pub errors: BTreeSet<&'a str>,
 }
 
+impl Judged<'_> {
+    /// Whether it runs on one of the runtimes, for all that they ask.
+    pub fn fits_somewhere(&self) -> bool {
+        let fits = [VerdictStatus::Fits, VerdictStatus::FitsIf];
+        self.on.iter().any(|on| fits.contains(&on.status))
+    }
+
+    /// Whether what is wrong with it is no matter of the runtime.
+    pub fn breaks_everywhere(&self) -> bool {
+        let breaks_there = self.on.iter().any(|on| on.status == VerdictStatus::Breaks);
+        let is_other = if self.wanted { !breaks_there } else { self.fits_somewhere() };
+        self.state == State::Breaks && is_other
+    }
+}
+
 /// The artifacts that people want to hear of, in order.
 pub fn judged(report: &Report) -> Vec<Judged<'_>> {
     let errors = report.findings.iter();

@@ -365,10 +365,8 @@ fn every_help_is_a_screen_and_has_an_example() {
             .map(str::to_owned)
             .collect()
     };
-    let mut all: Vec<Vec<String>> = names(&help(&[]))
-        .into_iter()
-        .map(|name| vec![name])
-        .collect();
+    let mut all: Vec<Vec<String>> = vec![Vec::new()];
+    all.extend(names(&help(&[])).into_iter().map(|name| vec![name]));
     let ways = names(&help(&["patch"]));
     all.extend(ways.into_iter().map(|name| vec!["patch".to_owned(), name]));
     assert!(all.len() > 20, "{all:?}");
@@ -385,4 +383,4 @@ fn every_help_is_a_screen_and_has_an_example() {
 }
 
 /// Lines of a screen.
-const SCREEN: usize = 45;
+const SCREEN: usize = 36;

@@ -19,7 +19,7 @@ const pictures = process.env.PICTURES;
 const dist = process.env.DIST ?? join(root, "web/dist");
 const corpus = join(root, "corpus/artifacts");
 const folder = mkdtempSync(join(tmpdir(), "artcheck-page-"));
-const TYPES = { ".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml", ".lzma": "application/octet-stream" };
+const TYPES = { ".html": "text/html", ".so": "application/octet-stream", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml", ".lzma": "application/octet-stream" };
 
 /** What was measured, for the record. */
 const record = [];
@@ -123,6 +123,13 @@ async function tried(name, launch) {
     const { page, said } = await opened(browser, site.at());
     await page.waitForFunction(async () => (await navigator.serviceWorker.getRegistration())?.active?.state === "activated", { timeout: 30_000 });
     await new Promise((resolve) => setTimeout(resolve, 500));
+    // Time of somebody's first file, in a page of its own.
+    const five = join(folder, "five.so");
+    const fresh = await opened(browser, site.at());
+    const first = (await inPage.give(fresh.page, [five])).took;
+    await fresh.page.close();
+    await page.bringToFront();
+    check(`${name}: first verdict of a 5 MB library within 300 ms`, first < 300, `${Math.round(first)} ms`);
     const loaded = site.asked.length;
     await accessible(page, name, "empty");
     await picture(page, `${name}-empty`);
@@ -147,11 +154,10 @@ async function tried(name, launch) {
       await picture(page, `${name}-corpus`);
     }
 
-    // Time: a library of 5 MB, from the choice of the file to the verdict on the page.
-    const five = join(folder, "five.so");
+    // The same library again and again, after the largest report.
     const took = [];
     for (let run = 0; run < 9; run += 1) took.push((await inPage.give(page, [five])).took);
-    check(`${name}: first verdict of a 5 MB library within 300 ms`, took[0] < 300, `first ${Math.round(took[0])} ms, median of 9 ${Math.round(median(took))} ms`);
+    check(`${name}: a 5 MB library again within 300 ms`, median(took) < 300, `first ${Math.round(took[0])} ms, median of 9 ${Math.round(median(took))} ms`);
     const large = await inPage.give(page, [join(folder, "large.so")]);
     const wanted = native(["scan", "--format", "json", "large.so"], folder);
     check(`${name}: a 600 MB library, JSON equal`, large.json === wanted.stdout, `${Math.round(large.took)} ms`);

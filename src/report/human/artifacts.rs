@@ -104,7 +104,9 @@ fn range(judged: &Judged<'_>) -> String {
     let fits = of(VerdictStatus::Fits);
     let mut words = Vec::new();
     match judged.state {
-        State::Unreadable | State::NoLibrary => words.extend(entry.problems.first().map(|p| p.detail.clone())),
+        State::Unreadable | State::NoLibrary => {
+            words.extend(entry.problems.first().map(|p| p.detail.clone()))
+        }
         State::Breaks if judged.wanted => words.extend(broken(judged)),
         State::Breaks if fits.is_empty() && !judged.on.is_empty() => {
             words.push("no known release runs it".to_owned());
@@ -174,6 +176,10 @@ fn details(out: &mut String, judged: &Judged<'_>, style: Style) {
     dim(&entry.about);
     for library in entry.libraries.iter() {
         dim(&library.summary.to_string());
+    }
+    // No runtime mends it.
+    if judged.breaks_everywhere() {
+        return;
     }
     if let Some(needs) = &entry.needs {
         out.push_str(&style.paragraph("  needs  ", 9, needs));

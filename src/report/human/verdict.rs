@@ -36,7 +36,8 @@ pub(super) fn write(
         out.push('\n');
     }
     out.push_str(&style.paragraph("", 0, &words.join(" ")));
-    let gate = (!wanted && !all.is_empty()).then(|| newest(all)).flatten();
+    let is_open = !all.iter().all(Judged::breaks_everywhere);
+    let gate = (!wanted && is_open).then(|| newest(all)).flatten();
     commands(out, report, gate, style);
 }
 
@@ -69,18 +70,8 @@ fn on_runtimes(all: &[Judged<'_>]) -> Vec<String> {
     let pairs = all.iter().flat_map(|judged| &judged.on);
     let pairs = pairs.filter(|on| on.wanted);
     let runtimes = alike(pairs, |on| on.runtime);
-    let everywhere = all
-        .iter()
-        .filter(|judged| breaks_everywhere(judged))
-        .count();
-    let mut words = Vec::new();
-    match (everywhere, all.len()) {
-        (0, _) => {}
-        (1, 1) => words.push("It does not run on any runtime.".to_owned()),
-        (1, total) => words.push(format!("1 of {total} does not run on any runtime.")),
-        (count, total) => words.push(format!("{count} of {total} do not run on any runtime.")),
-    }
-    let everywhere = everywhere > 0;
+    let mut words: Vec<String> = on_none(all).into_iter().collect();
+    let everywhere = !words.is_empty();
     for on in runtimes.iter().take(FEW) {
         let Some(first) = on.first() else { continue };
         let count = |status| on.iter().filter(|on| on.status == status).count();
@@ -123,25 +114,26 @@ fn on_runtimes(all: &[Judged<'_>]) -> Vec<String> {
     words
 }
 
-/// Whether what is wrong with it is not a matter of the runtime.
-fn breaks_everywhere(judged: &Judged<'_>) -> bool {
-    let mut on = judged.on.iter();
-    judged.state == State::Breaks && !on.any(|on| on.status == VerdictStatus::Breaks)
+/// How many have something wrong with them that is no matter of the runtime.
+fn on_none(all: &[Judged<'_>]) -> Option<String> {
+    let broken = all.iter().filter(|judged| judged.breaks_everywhere());
+    match (broken.count(), all.len()) {
+        (0, _) => None,
+        (1, 1) => Some("It does not run on any runtime.".to_owned()),
+        (1, total) => Some(format!("1 of {total} does not run on any runtime.")),
+        (count, total) => Some(format!("{count} of {total} do not run on any runtime.")),
+    }
 }
 
 /// Without a runtime, any release is enough, and that is no gate.
 fn on_releases(all: &[Judged<'_>]) -> Option<String> {
     let checked = all.iter().filter(|judged| !judged.on.is_empty());
-    let fits = |judged: &&Judged<'_>| {
-        judged
-            .on
-            .iter()
-            .any(|on| matches!(on.status, VerdictStatus::Fits | VerdictStatus::FitsIf))
-    };
+    let fits = |judged: &&Judged<'_>| !judged.breaks_everywhere() && judged.fits_somewhere();
     let total = checked.clone().count();
     let good = checked.filter(fits).count();
     match (good, total) {
         (_, 0) => None,
+        (0, 1) if on_none(all).is_some() => on_none(all),
         (1, 1) => Some("It fits at least one TVM release.".to_owned()),
         (0, 1) if all.iter().any(|judged| judged.state == State::Undecided) => {
             Some("Whether it fits any TVM release is undecided.".to_owned())

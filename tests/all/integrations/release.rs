@@ -137,6 +137,48 @@ fn the_installer_takes_what_the_release_says_and_nothing_else() {
     assert!(words(&refused).contains("the release says"));
 }
 
+/// Every package that is compiled into the program is listed with its licence, and its
+/// text is there; the same sources give the same bytes.
+#[test]
+fn notices_name_every_package_and_bring_its_licence() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let write = |name: &str| {
+        let to = folder.path().join(name);
+        let run = Command::new("python3")
+            .args(["tools/notices", TARGET])
+            .arg(&to)
+            .current_dir(root())
+            .output()
+            .expect("python starts");
+        assert!(run.status.success(), "{}", words(&run));
+        let read = |file| fs::read_to_string(to.join(file)).expect("written");
+        (read("sbom.cdx.json"), read("THIRD-PARTY.txt"))
+    };
+    let (bill, texts) = write("one");
+    assert!((bill.clone(), texts.clone()) == write("two"), "not the same twice");
+    let bill: serde_json::Value = serde_json::from_str(&bill).expect("JSON");
+    let parts = bill["components"].as_array().expect("components");
+    assert!(parts.len() > 100, "{}", parts.len());
+    let allowed: toml::Table = read("deny.toml").parse().expect("TOML");
+    let allowed = allowed["licenses"]["allow"].as_array().expect("licences");
+    let is_allowed = |one: &str| allowed.iter().any(|known| known.as_str() == Some(one));
+    for part in parts {
+        let (name, version) = (&part["name"], &part["version"]);
+        let licence = part["licenses"].as_array().and_then(|all| all.first());
+        let licence = licence.and_then(|one| one["expression"].as_str()).unwrap_or_default();
+        let mut ways = licence.split(" OR ").map(|way| way.trim_matches(['(', ')']));
+        let is_ours = part["hashes"].is_null();
+        let mut every = |way: &str| way.split(" AND ").all(|one| is_allowed(one.trim_matches(['(', ')'])));
+        assert!(is_ours || ways.any(|way| every(way)), "{name} {version}: {licence}");
+        let line = format!("{} {} (", name.as_str().expect("a name"), version.as_str().expect("a version"));
+        assert!(is_ours || texts.contains(&line), "{line}");
+    }
+    // Tests and build scripts are not in the program, and another system's parts neither.
+    for absent in ["jsonschema", "serde_derive", "winapi-util"] {
+        assert!(parts.iter().all(|part| part["name"] != absent), "{absent}");
+    }
+}
+
 #[test]
 #[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn the_release_packs_what_binstall_looks_for() {

@@ -393,6 +393,16 @@ impl Binary {
 }
 
 /// `x86-64 linux (elf)`; what the file does not say is left out.
+/// As people write it.
+impl fmt::Display for Platform {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::MacOs => f.write_str("macos"),
+            other => f.write_str(&spell(other)),
+        }
+    }
+}
+
 impl fmt::Display for Binary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.format == Format::VmExecutable {
@@ -400,7 +410,7 @@ impl fmt::Display for Binary {
         }
         f.write_str(&spell(self.architecture))?;
         if self.platform != Platform::Unknown {
-            write!(f, " {}", spell(self.platform))?;
+            write!(f, " {}", self.platform)?;
         }
         write!(f, " ({})", spell(self.format))
     }

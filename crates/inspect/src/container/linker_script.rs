@@ -37,7 +37,10 @@ pub(super) fn is_one(bytes: &[u8]) -> bool {
         let Some(end) = memchr::memmem::find(comment, b"*/") else {
             return false;
         };
-        rest = comment.get(end..).and_then(|rest| rest.get(2..)).unwrap_or_default();
+        rest = comment
+            .get(end..)
+            .and_then(|rest| rest.get(2..))
+            .unwrap_or_default();
         rest = rest.trim_ascii_start();
     }
     COMMANDS.iter().any(|(command, opens)| {

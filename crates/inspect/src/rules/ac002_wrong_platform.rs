@@ -53,7 +53,7 @@ fn check_alone(context: &ArtifactContext<'_>, out: &mut Outcome) {
     if binary.format != Format::VmExecutable
         && (binary.architecture != target.architecture || platform_differs)
     {
-        let wanted = format!("{} {}", spell(target.architecture), spell(target.platform));
+        let wanted = format!("{} {}", spell(target.architecture), target.platform);
         out.push(
             Finding::new(&RULE, &artifact.path, format!("built for {binary}, the target is {wanted}"))
                 .help("compile the library again for the target, or point --target at the machine it is for"),
@@ -119,7 +119,11 @@ fn check_c_library(binding: &Binding<'_>, out: &mut Outcome) {
         format!("built for musl, the runtime is linked with glibc: it needs `{name}`"),
     )
     .on(&binding.runtime.name)
-    .says_known(messages::of_system("library-not-found", binary.format, &values))
+    .says_known(messages::of_system(
+        "library-not-found",
+        binary.format,
+        &values,
+    ))
     .help("compile it for glibc (`-target <arch>-linux-gnu`), or build TVM's runtime for musl too");
     out.push(finding);
 }

@@ -312,7 +312,10 @@ fn off_the_paths_of_others(binding: &Binding<'_>, binary: &Binary, out: &mut Out
     let machine = binding.load_set.and_then(|set| set.machine.as_deref());
     let is_others = |asking: &Path| asking != place.path();
     let lacking = process.lacking.iter();
-    for (asking, name) in lacking.filter(|(asking, _)| is_others(asking)).take(MAX_FINDINGS) {
+    for (asking, name) in lacking
+        .filter(|(asking, _)| is_others(asking))
+        .take(MAX_FINDINGS)
+    {
         if machine.is_some_and(|machine| machine.find(name, std::iter::empty()).is_some()) {
             continue;
         }

@@ -97,7 +97,9 @@ fn check(installation: &Installation, runtime: Option<&str>, out: &mut Outcome) 
     if let Some((file, machine)) = &installation.other_machine {
         add(Said {
             severity: Severity::Error,
-            message: format!("`{file}` is for another machine than {package}, which is for {machine}"),
+            message: format!(
+                "`{file}` is for another machine than {package}, which is for {machine}"
+            ),
             evidence: Vec::new(),
             says: None,
             help: again(),
@@ -107,7 +109,9 @@ fn check(installation: &Installation, runtime: Option<&str>, out: &mut Outcome) 
         let words = messages::of_system("library-not-found", Format::Elf, &[("library", name)]);
         add(Said {
             severity: Severity::Error,
-            message: format!("`{file}` of {package} does not find `{name}`: its run path does not lead there"),
+            message: format!(
+                "`{file}` of {package} does not find `{name}`: its run path does not lead there"
+            ),
             evidence: Vec::new(),
             says: words.map(|words| format!("ImportError: {words}")),
             help: again(),
@@ -140,9 +144,9 @@ fn replaced(installation: &Installation, again: String, add: &mut impl FnMut(Sai
     let mut evidence: Vec<String> = evidence.collect();
     let message = format!("`{}` is not the file that {package} brought", first.file);
     let types = installation.types.iter();
-    evidence.extend(types.map(|(key, file)| {
-        format!("{file} registers the type `{key}`, which no library has")
-    }));
+    evidence.extend(
+        types.map(|(key, file)| format!("{file} registers the type `{key}`, which no library has")),
+    );
     let first = installation.types.first();
     add(Said {
         severity: match first {
@@ -165,7 +169,9 @@ fn requirements(installation: &Installation, add: &mut impl FnMut(Said)) {
     let package = &installation.package;
     for is_asked in [true, false] {
         let unmet = installation.unmet.iter();
-        let unmet: Vec<&Unmet> = unmet.filter(|one| one.fails.is_some() == is_asked).collect();
+        let unmet: Vec<&Unmet> = unmet
+            .filter(|one| one.fails.is_some() == is_asked)
+            .collect();
         let Some(first) = unmet.first() else { continue };
         let name = |one: &&Unmet| format!("{}{}", one.name, one.specification);
         let quoted = |one: &&Unmet| format!("'{}'", name(one));
@@ -183,7 +189,10 @@ fn requirements(installation: &Installation, add: &mut impl FnMut(Said)) {
                 format!("{package} {verb} {what}: {}", lacking.join(", "))
             }
             (_, Some(installed)) => {
-                format!("{package} asks for {}, {installed} is installed", name(first))
+                format!(
+                    "{package} asks for {}, {installed} is installed",
+                    name(first)
+                )
             }
         };
         let mut evidence = Vec::new();
@@ -196,7 +205,9 @@ fn requirements(installation: &Installation, add: &mut impl FnMut(Said)) {
             }
         }
         if !is_asked {
-            evidence.push(String::from("the imports that run whatever happens do not ask for it"));
+            evidence.push(String::from(
+                "the imports that run whatever happens do not ask for it",
+            ));
         }
         add(Said {
             severity: match is_asked {

@@ -7,7 +7,6 @@ use crate::module::{DeviceNeed, MetallibTarget, Module, Payload};
 use crate::place::Place;
 use crate::runtime::messages;
 use crate::target::{GpuFeature, Target};
-use crate::words::spell;
 
 pub(super) static RULE: Rule = Rule {
     code: "AC401",
@@ -137,13 +136,13 @@ fn metallib_lacking(metallib: &MetallibTarget, target: &Target) -> Option<Lack> 
     }
     if metallib.platform != Some(target.platform) {
         return Some(Lack {
-            has: spell(target.platform),
+            has: target.platform.to_string(),
             says: SAYS,
         });
     }
     let floor = target.floor.as_ref()?;
     (*floor < metallib.minimum).then(|| Lack {
-        has: format!("{} {floor} as its oldest system", spell(target.platform)),
+        has: format!("{} {floor} as its oldest system", target.platform),
         says: SAYS,
     })
 }

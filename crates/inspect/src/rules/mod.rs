@@ -37,10 +37,12 @@ mod beside;
 mod call_kinds;
 mod check;
 mod gnu_versions;
+mod host_calls;
 mod link_set;
 mod misfits;
 mod pair;
 mod segments;
+mod surroundings;
 mod wanted;
 
 pub(crate) use ac001_unreadable::of_problem;

@@ -22,8 +22,8 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use rayon::prelude::*;
 
 use super::distribution::Distribution;
-use super::installation;
 pub(crate) use super::distribution::environment;
+use super::installation;
 use super::load_set::LoadSet;
 use super::member::Member;
 use crate::container::{Architecture, BinaryKind, Platform};
@@ -76,7 +76,9 @@ pub fn load_sets(members: Vec<Member>, packages: &[Installed], joined: &Joined) 
     let packages = Packages::of(packages);
     let mut places: BTreeMap<Place, usize> = BTreeMap::new();
     for (folder, members) in &groups {
-        let count = places.entry(set_place(folder.clone(), members)).or_default();
+        let count = places
+            .entry(set_place(folder.clone(), members))
+            .or_default();
         *count = count.saturating_add(1);
     }
     let mut sets: Vec<LoadSet> = groups
@@ -127,7 +129,10 @@ fn installations(packages: &[Installed]) -> HashMap<Place, Place> {
         // Wheels for several machines are alternatives, and so are those for several Pythons.
         let mut machines: BTreeSet<_> = tags.iter().filter_map(|tags| tags.machine).collect();
         let any = machines.is_empty().then_some(None);
-        let machines = std::mem::take(&mut machines).into_iter().map(Some).chain(any);
+        let machines = std::mem::take(&mut machines)
+            .into_iter()
+            .map(Some)
+            .chain(any);
         for machine in machines {
             let fits = |tags: &WheelTags| tags.machine.is_none() || tags.machine == machine;
             let of_machine = wheels.iter().zip(&tags).filter(|(_, tags)| fits(tags));
@@ -383,9 +388,9 @@ impl<'a> Packages<'a> {
             };
             let is_wheel = wheel.raw_name().ends_with(b".whl");
             let machine = WheelTags::of(&wheel.name()).machine.filter(|_| is_wheel);
-            let is_same = first.zip(machine).is_none_or(|(first, machine)| {
-                machine == (first.platform, first.architecture)
-            });
+            let is_same = first
+                .zip(machine)
+                .is_none_or(|(first, machine)| machine == (first.platform, first.architecture));
             let becomes = wheels.get(&wheel);
             is_same && becomes.is_some_and(|becomes| becomes == folder || !is_wheel)
         });

@@ -144,7 +144,9 @@ pub fn module_of(file: &str) -> Option<String> {
 pub fn modules(record: &str) -> Vec<String> {
     let files = record.lines().filter_map(|line| line.split(',').next());
     let modules = files.filter_map(|file| {
-        let top = file.strip_suffix("/__init__.py").or_else(|| file.strip_suffix(".py"))?;
+        let top = file
+            .strip_suffix("/__init__.py")
+            .or_else(|| file.strip_suffix(".py"))?;
         let is_name = |c: char| c.is_alphanumeric() || c == '_';
         top.chars().all(is_name).then(|| top.to_owned())
     });
@@ -232,7 +234,10 @@ mod tests {
         let record = "tvm/__init__.py,a,1\ntvm/x/__init__.py,,\nsix.py,a,1\na-b.py,,\ntvm/a.py,,\n";
         assert_eq!(modules(record), ["six", "tvm"]);
         let of = |file| module_of(file);
-        assert_eq!(of("tvm_ffi/registry.py").as_deref(), Some("tvm_ffi.registry"));
+        assert_eq!(
+            of("tvm_ffi/registry.py").as_deref(),
+            Some("tvm_ffi.registry")
+        );
         assert_eq!(of("tvm/__init__.py").as_deref(), Some("tvm"));
         assert_eq!(of("tvm/lib/a.so"), None);
         let machine = |tag: &str| machine_of(&format!("Tag: cp311-cp311-{tag}\n"));

@@ -49,9 +49,9 @@ pub mod versions;
 mod wide;
 
 pub use crate::parts::{PartKind, classify};
-pub use fact::{Confidence, Fact, RowForm, any_of};
+pub use fact::{Confidence, Fact, RowForm};
 pub use facts::{FactView, RuntimeProfile, tag_names};
 pub use values::{
-    Arities, BlobSymbol, CallingConvention, ConstructorStyle, ParameterKind, ParameterKinds,
-    SiteTags, TagSite, UnknownDtype,
+    Arities, BlobSymbol, CallingConvention, ConstructorStyle, Counts, Least, Parameter,
+    ParameterKinds, SiteTags, TagSite, UnknownDtype, any_of,
 };

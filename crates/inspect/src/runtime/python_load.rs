@@ -55,7 +55,10 @@ pub fn steps(source: &str, python: Interpreter) -> Vec<Step> {
     let mut found = Vec::new();
     for line in Lines::of(source) {
         let mut before = None;
-        while blocks.last().is_some_and(|block| block.indent >= line.indent) {
+        while blocks
+            .last()
+            .is_some_and(|block| block.indent >= line.indent)
+        {
             before = blocks.pop().filter(|block| block.indent == line.indent);
         }
         let around = blocks.last().map_or(Some(true), |block| block.runs);
@@ -160,7 +163,9 @@ fn holds(condition: &str, python: Interpreter, nested: usize) -> Option<bool> {
 fn version(comparison: &str, minor: u32) -> Option<bool> {
     let (operator, rest) = comparison.split_once('(')?;
     let numbers = rest.strip_suffix(')')?;
-    let mut numbers = numbers.split(',').map(|number| number.trim().parse::<u32>().ok());
+    let mut numbers = numbers
+        .split(',')
+        .map(|number| number.trim().parse::<u32>().ok());
     let (major, other) = (numbers.next()??, numbers.next()??);
     let own = (3, minor);
     match operator.trim() {
@@ -203,7 +208,9 @@ fn step(text: &str) -> Vec<Step> {
         return modules.collect();
     }
     if let Some(rest) = text.strip_prefix("from ")
-        && let Some((module, names)) = rest.split_once(" import ").or_else(|| rest.split_once(" import("))
+        && let Some((module, names)) = rest
+            .split_once(" import ")
+            .or_else(|| rest.split_once(" import("))
     {
         let module = module.trim();
         let name = module.trim_start_matches('.');
@@ -211,15 +218,27 @@ fn step(text: &str) -> Vec<Step> {
         return vec![Step::Import {
             level: module.len().saturating_sub(name.len()),
             module: name.trim().to_owned(),
-            names: names.split(',').filter_map(first_word).map(str::to_owned).collect(),
+            names: names
+                .split(',')
+                .filter_map(first_word)
+                .map(str::to_owned)
+                .collect(),
         }];
     }
-    let registered = text.starts_with('@').then(|| text.split_once("register_object(")).flatten();
+    let registered = text
+        .starts_with('@')
+        .then(|| text.split_once("register_object("))
+        .flatten();
     let key = registered.and_then(|(_, rest)| {
-        let quote = rest.chars().next().filter(|quote| matches!(quote, '"' | '\''))?;
+        let quote = rest
+            .chars()
+            .next()
+            .filter(|quote| matches!(quote, '"' | '\''))?;
         rest.split(quote).nth(1)
     });
-    key.map(|key| Step::Type(key.to_owned())).into_iter().collect()
+    key.map(|key| Step::Type(key.to_owned()))
+        .into_iter()
+        .collect()
 }
 
 fn first_word(text: &str) -> Option<&str> {
@@ -277,7 +296,12 @@ fn statement(source: &str) -> (String, &str) {
         let letter = letters.next().unwrap_or('\n');
         rest = letters.as_str();
         match letter {
-            '#' => rest = rest.find('\n').and_then(|end| rest.get(end..)).unwrap_or(""),
+            '#' => {
+                rest = rest
+                    .find('\n')
+                    .and_then(|end| rest.get(end..))
+                    .unwrap_or("")
+            }
             '"' | '\'' => {
                 let (string, after) = string(from, letter);
                 text.push_str(string);
@@ -371,7 +395,14 @@ mod tests {
         assert_eq!(
             read(source),
             [
-                "a.b:", "d:", ".:x,y", "..up.mod:q", "t:*", "@ir.A", "k:inner", "w:"
+                "a.b:",
+                "d:",
+                ".:x,y",
+                "..up.mod:q",
+                "t:*",
+                "@ir.A",
+                "k:inner",
+                "w:"
             ]
         );
     }
@@ -386,15 +417,22 @@ mod tests {
             if sys.platform == \"win32\":\n    import no\nif os.name != 'nt':\n    import yes4\n\
             if x:\n    pass\nelse:\n    import no\nwith contextlib.suppress(ImportError):\n    import no\n\
             for a in b:\n    import no\nif TYPE_CHECKING: import no\nimport last";
-        assert_eq!(
-            read(source),
-            ["yes1:", "yes2:", "yes3:", "yes4:", "last:"]
-        );
+        assert_eq!(read(source), ["yes1:", "yes2:", "yes3:", "yes4:", "last:"]);
     }
 
     #[test]
     fn damaged_source_is_no_danger() {
-        for source in ["'''", "\"", "from", "from x import (", "if", "(((", "\\", "é='", "@register_object('"] {
+        for source in [
+            "'''",
+            "\"",
+            "from",
+            "from x import (",
+            "if",
+            "(((",
+            "\\",
+            "é='",
+            "@register_object('",
+        ] {
             let _ = read(source);
         }
         let deep = format!("if {}x:\n  import a", "not ".repeat(100_000));

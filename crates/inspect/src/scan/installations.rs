@@ -13,7 +13,7 @@ use crate::place::Place;
 use crate::runtime::distribution::Distribution;
 use crate::runtime::installation::{self, Brings, Installation, Replaced};
 use crate::runtime::{libraries, process};
-use crate::source::map;
+use crate::source::{Modules, map};
 use crate::words::spell;
 
 /// Bytes of `RECORD`.
@@ -25,7 +25,8 @@ const MAX_NAMED: usize = 8;
 const MAX_TYPE: usize = 256;
 
 /// The packages of some folders that are TVM's or ask for one of its, and are not whole.
-pub(super) fn damaged(folders: &BTreeSet<PathBuf>) -> Vec<Installation> {
+/// `modules` are sources that are known to be there.
+pub(super) fn damaged(folders: &BTreeSet<PathBuf>, modules: &Modules) -> Vec<Installation> {
     let mut found: Vec<Installation> = Vec::new();
     // A frozen application keeps its modules elsewhere, and of libraries what it needs.
     let is_installed = |site: &&PathBuf| !site.join("base_library.zip").exists();
@@ -36,7 +37,8 @@ pub(super) fn damaged(folders: &BTreeSet<PathBuf>) -> Vec<Installation> {
         // Of two of one name, as an upgrade may leave them, the better one is there.
         let mut of_site: BTreeMap<String, Installation> = BTreeMap::new();
         for info in site.infos() {
-            let Some((name, one)) = requirements::name_of(info).zip(look(&site, info)) else {
+            let Some((name, one)) = requirements::name_of(info).zip(look(&site, info, modules))
+            else {
                 continue;
             };
             match of_site.entry(name.0) {
@@ -54,7 +56,7 @@ pub(super) fn damaged(folders: &BTreeSet<PathBuf>) -> Vec<Installation> {
     found
 }
 
-fn look(site: &Site, info: &Path) -> Option<Installation> {
+fn look(site: &Site, info: &Path, modules: &Modules) -> Option<Installation> {
     let metadata = beginning(&info.join("METADATA"), MAX_SMALL)?;
     let package = Distribution::parse(&metadata)?;
     let brings = match package.name.as_str() {
@@ -65,7 +67,7 @@ fn look(site: &Site, info: &Path) -> Option<Installation> {
     let shown = format!("{} {}", package.name, package.version);
     let mut found = Installation::new(Place::file(info), shown, brings);
     let record = beginning(&info.join("RECORD"), MAX_RECORD).unwrap_or_default();
-    compare_files(&site.folder, &record, &mut found);
+    compare_files(&site.folder, &record, modules, &mut found);
     let wheel = beginning(&info.join("WHEEL"), MAX_SMALL).unwrap_or_default();
     if let Some(python) = &site.python
         && let Some(tag) = installation::wrong_tag(&wheel, python)
@@ -104,9 +106,13 @@ fn judge(site: &Site, closure: &Closure, found: &mut Installation) {
 }
 
 /// What `RECORD` lists and is not there, or not as it was.
-fn compare_files(site: &Path, record: &str, found: &mut Installation) {
+fn compare_files(site: &Path, record: &str, modules: &Modules, found: &mut Installation) {
     for (file, size) in installation::listed(record).take(MAX_FILES) {
-        let there = std::fs::metadata(site.join(file)).map(|there| there.len());
+        let path = site.join(file);
+        if modules.has(&path) {
+            continue;
+        }
+        let there = std::fs::metadata(path).map(|there| there.len());
         match (there, size) {
             (Err(_), _) => {
                 // Python takes what was compiled in place of a source.
@@ -146,7 +152,10 @@ fn other_machine(
         header_machine(&header).is_some_and(|found| found != machine)
     })?;
     let (system, processor) = machine;
-    Some((file.to_owned(), format!("{} {}", spell(processor), spell(system))))
+    Some((
+        file.to_owned(),
+        format!("{} {}", spell(processor), spell(system)),
+    ))
 }
 
 /// What tvm-ffi's binding asks for and does not find. Its Python has loaded tvm-ffi's own
@@ -205,7 +214,9 @@ fn header_machine(header: &[u8]) -> Option<(Platform, Architecture)> {
 /// Types that an import registers and that no library of TVM's or tvm-ffi's has.
 fn unknown_types(site: &Path, closure: &Closure) -> Vec<(String, String)> {
     let folders = ["tvm/lib", "tvm_ffi/lib", "tvm_ffi"].map(|folder| site.join(folder));
-    let entries = folders.iter().filter_map(|folder| std::fs::read_dir(folder).ok());
+    let entries = folders
+        .iter()
+        .filter_map(|folder| std::fs::read_dir(folder).ok());
     let files = entries.flatten().flatten().map(|entry| entry.path());
     let libraries = files.filter(|file| {
         let name = file.file_name().unwrap_or_default().to_string_lossy();
@@ -222,11 +233,15 @@ fn unknown_types(site: &Path, closure: &Closure) -> Vec<(String, String)> {
             return Vec::new();
         };
         // Nearly all stand alone, the others at the end of another text.
-        for text in bytes.split(|byte| *byte == 0).filter(|text| text.len() <= MAX_TYPE) {
+        for text in bytes
+            .split(|byte| *byte == 0)
+            .filter(|text| text.len() <= MAX_TYPE)
+        {
             left.remove(text);
         }
         left.retain(|key, _| memchr::memmem::find(&bytes, key).is_none());
     }
     let left = left.into_values().take(MAX_NAMED);
-    left.map(|(key, file)| (key.clone(), file.clone())).collect()
+    left.map(|(key, file)| (key.clone(), file.clone()))
+        .collect()
 }

@@ -66,7 +66,9 @@ impl Followed {
         };
         let first = |name: &&String| {
             let beside = libraries::beside(&artifact.path, binary, name).into_iter();
-            let passed = looked_in.iter().map(|folder| Place::file(folder.path().join(name)));
+            let passed = looked_in
+                .iter()
+                .map(|folder| Place::file(folder.path().join(name)));
             let mut files = beside.chain(passed);
             files.find(|file| file.path().is_file())
         };
@@ -77,7 +79,9 @@ impl Followed {
             folders.splice(0..0, own);
         }
         for file in found.iter().filter(|_| !folders.is_empty()) {
-            self.passed_on.entry(real(file)).or_insert_with(|| folders.clone());
+            self.passed_on
+                .entry(real(file))
+                .or_insert_with(|| folders.clone());
         }
         found
     }

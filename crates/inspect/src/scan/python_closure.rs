@@ -105,14 +105,18 @@ impl Walk<'_> {
             return Some(Module::Compiled);
         }
         let last = name.rsplit('.').next().unwrap_or(name);
-        let entries = place.parent().and_then(|folder| std::fs::read_dir(folder).ok());
+        let entries = place
+            .parent()
+            .and_then(|folder| std::fs::read_dir(folder).ok());
         let mut names = entries
             .into_iter()
             .flatten()
             .flatten()
             .map(|entry| entry.file_name().to_string_lossy().into_owned());
         let is_library = |file: &String| {
-            let is_named = file.strip_prefix(last).is_some_and(|rest| rest.starts_with('.'));
+            let is_named = file
+                .strip_prefix(last)
+                .is_some_and(|rest| rest.starts_with('.'));
             is_named && (file.ends_with(".so") || file.ends_with(".pyd"))
         };
         if names.any(|file| is_library(&file)) {
@@ -126,7 +130,11 @@ impl Walk<'_> {
             return;
         };
         let source = String::from_utf8_lossy(&bytes);
-        let shown = file.strip_prefix(self.site).unwrap_or(file).display().to_string();
+        let shown = file
+            .strip_prefix(self.site)
+            .unwrap_or(file)
+            .display()
+            .to_string();
         for step in python_load::steps(&source, self.python) {
             match step {
                 Step::Type(key) => {

@@ -128,7 +128,7 @@ pub(super) fn read(
         .iter()
         .filter(|one| needed::is_asked_about(one));
     let around = packages::around(asked_about.map(|artifact| &artifact.path));
-    let mut installations = installations::damaged(&around);
+    let mut installations = installations::damaged(&around, &walk.modules);
     // Only a model library asks what Python registers; a runtime that is read alone is
     // for one that is elsewhere.
     let for_models = wanted == CompilerExports::All

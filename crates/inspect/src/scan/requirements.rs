@@ -132,7 +132,9 @@ impl Site {
             let found = self.installed.get(&one.name);
             let versions = found.into_iter().flatten().map(|(_, version)| version);
             let is_met = match found {
-                Some(_) => versions.clone().any(|version| one.takes(version) != Some(false)),
+                Some(_) => versions
+                    .clone()
+                    .any(|version| one.takes(version) != Some(false)),
                 None => !self.is_whole || self.has_module(&one.name),
             };
             if !is_met && unmet.iter().all(|known| known.name != one.name) {
@@ -158,9 +160,14 @@ impl Site {
     pub(super) fn add_failures(&self, closure: &Closure, unmet: &mut [Unmet]) {
         for one in unmet {
             one.fails = match one.installed {
-                None => closure.asks_for(&module_of(&one.name)).map(|(module, file)| {
-                    (file.to_owned(), format!("ModuleNotFoundError: No module named '{module}'"))
-                }),
+                None => closure
+                    .asks_for(&module_of(&one.name))
+                    .map(|(module, file)| {
+                        (
+                            file.to_owned(),
+                            format!("ModuleNotFoundError: No module named '{module}'"),
+                        )
+                    }),
                 Some(_) => self.lacking_name(closure, &one.name),
             };
         }
@@ -181,7 +188,10 @@ impl Site {
             let says = format!("ModuleNotFoundError: No module named '{module}'");
             return Some((file.clone(), says));
         }
-        let mut names = closure.names.iter().filter(|((module, _), _)| is_own(module));
+        let mut names = closure
+            .names
+            .iter()
+            .filter(|((module, _), _)| is_own(module));
         let ((module, name), file) = names.find(|((module, name), _)| {
             let place = self.folder.join(module.replace('.', "/"));
             let files = [place.join("__init__.py"), place.with_extension("py")];
@@ -199,7 +209,10 @@ impl Site {
 fn module_of(package: &str) -> String {
     let mut known = MODULES.iter();
     let known = known.find(|(name, _)| *name == package);
-    known.map_or_else(|| package.replace('-', "_"), |(_, module)| (*module).to_owned())
+    known.map_or_else(
+        || package.replace('-', "_"),
+        |(_, module)| (*module).to_owned(),
+    )
 }
 
 /// A package that others ask for.
@@ -215,7 +228,9 @@ struct Other {
 pub(super) fn add_of_others(site: &Site, found: &mut BTreeMap<String, Installation>) {
     let mut known: BTreeMap<String, Option<Other>> = BTreeMap::new();
     let firsts = found.iter();
-    let firsts: Vec<_> = firsts.map(|(name, one)| (name.clone(), one.brings)).collect();
+    let firsts: Vec<_> = firsts
+        .map(|(name, one)| (name.clone(), one.brings))
+        .collect();
     for (first, brings) in firsts {
         let lacking = lacking(site, &first, &mut known);
         if lacking.is_empty() {
@@ -259,7 +274,9 @@ fn lacking(
         if seen.len() > MAX_FOLLOWED || !seen.insert(name.clone()) {
             continue;
         }
-        let other = known.entry(name).or_insert_with_key(|name| other(site, name));
+        let other = known
+            .entry(name)
+            .or_insert_with_key(|name| other(site, name));
         let Some(other) = other else { continue };
         left.extend(other.requires.iter().cloned());
         if !other.unmet.is_empty() {

@@ -209,7 +209,10 @@ impl<'data, Elf: FileHeader<Endian = Endianness>> Image<'data, Elf> {
                 elf::DT_JMPREL => dynamic.lazy.address = Some(value),
                 elf::DT_PLTRELSZ => dynamic.lazy.size = value,
                 elf::DT_BIND_NOW => dynamic.binds_now = true,
-                elf::DT_RELR | elf::DT_ANDROID_RELR | elf::DT_ANDROID_REL | elf::DT_ANDROID_RELA => {
+                elf::DT_RELR
+                | elf::DT_ANDROID_RELR
+                | elf::DT_ANDROID_REL
+                | elf::DT_ANDROID_RELA => {
                     let packing = match tag {
                         elf::DT_RELR => Packing::Relr,
                         elf::DT_ANDROID_RELR => Packing::AndroidRelr,

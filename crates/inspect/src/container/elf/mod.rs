@@ -239,13 +239,23 @@ fn order_undefined<Elf: FileHeader<Endian = Endianness>>(
     let undefined = undefined.into_iter().map(|(number, symbol)| {
         let (users, idle) = of_undefined.next().unwrap_or_default();
         let lazy = is_lazy(&number);
-        UndefinedSymbol { lazy, users, idle, ..symbol }
+        UndefinedSymbol {
+            lazy,
+            users,
+            idle,
+            ..symbol
+        }
     });
     let mut of_foreign = of_foreign.into_iter();
     let foreign = foreign.into_iter().map(|(number, symbol)| {
         let (users, idle) = of_foreign.next().unwrap_or_default();
         let lazy = is_lazy(&number);
-        ForeignSymbol { lazy, users, idle, ..symbol }
+        ForeignSymbol {
+            lazy,
+            users,
+            idle,
+            ..symbol
+        }
     });
     let (undefined, foreign): (Vec<_>, Vec<_>) = (undefined.collect(), foreign.collect());
     kept.undefined.extend(undefined);

@@ -45,7 +45,10 @@ impl<Elf: FileHeader<Endian = Endianness>> Users<'_, '_, Elf> {
         if met.is_empty() {
             return Vec::new();
         }
-        let slots: Vec<u64> = met.iter().map(|met| met.map_or(0, |met| met.slot)).collect();
+        let slots: Vec<u64> = met
+            .iter()
+            .map(|met| met.map_or(0, |met| met.slot))
+            .collect();
         let users = calls::users(self.regions, self.functions, &slots, self.architecture);
         let is_lazy = |met: &Option<&Met>| met.is_some_and(|met| met.lazy);
         let all: BTreeSet<u64> = users

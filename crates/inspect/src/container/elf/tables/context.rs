@@ -1,6 +1,8 @@
 //! What the checks of the loader's tables share: the memory that segments make, the
 //! entries of the dynamic section, and the list of faults.
 
+use std::ops::RangeInclusive;
+
 use object::Endianness;
 use object::elf;
 use object::read::elf::{Dyn, FileHeader, ProgramHeader};
@@ -113,9 +115,13 @@ impl<'data> Memory<'data> {
         self.loads.iter().any(|load| load.writable && holds(load))
     }
 
-    /// Whether it is an address of the library, or the one right behind it.
+    /// The addresses of the library, and the one right behind it.
+    pub(super) fn addresses(&self) -> RangeInclusive<u64> {
+        self.first..=self.last
+    }
+
     pub(super) fn holds(&self, address: u64) -> bool {
-        self.first <= address && address <= self.last
+        self.addresses().contains(&address)
     }
 }
 

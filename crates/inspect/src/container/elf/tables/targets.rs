@@ -1,6 +1,8 @@
 //! The words that relocations write to: each once, where something may be written, and
 //! with what the linker left there.
 
+use std::ops::RangeInclusive;
+
 use super::context::{Faults, Load, Memory};
 use crate::container::Reply;
 
@@ -105,6 +107,45 @@ impl<'a, 'data> Targets<'a, 'data> {
             (Some(_), _) => self.habit.others.add(place, at),
         }
         Ok(())
+    }
+
+    /// Marks the words of relative relocations up to the first that is not plain: in order,
+    /// to a whole word, with an address of the library that is in the file too. How many,
+    /// and the place of the last.
+    pub(super) fn plain(
+        &mut self,
+        all: &[[u8; 24]],
+        relative: u64,
+        addresses: &RangeInclusive<u64>,
+    ) -> (usize, u64) {
+        let (mut done, mut before) = (0, 0);
+        for area in &mut self.areas {
+            let (words, _) = area.load.bytes.as_chunks::<8>();
+            let rest = all.get(done..).unwrap_or_default();
+            let plain = rest.iter().map_while(|entry| {
+                let (fields, _) = entry.as_chunks::<8>();
+                let &[place, kind, addend] = fields else {
+                    return None;
+                };
+                let place = u64::from_le_bytes(place);
+                let skip = place.checked_sub(area.load.address)?;
+                let number = usize::try_from(skip >> 3).ok()?;
+                let is_plain = u64::from_le_bytes(kind) == relative
+                    && place > before
+                    && (place | skip) & 7 == 0
+                    && addend != [0; 8]
+                    && addresses.contains(&u64::from_le_bytes(addend))
+                    && words.get(number) == Some(&addend);
+                let marks = area.marked.get_mut(number >> 6).filter(|_| is_plain)?;
+                *marks |= 1u64.checked_shl(u32::try_from(number & 63).ok()?)?;
+                before = place;
+                Some(())
+            });
+            let count = plain.count();
+            done = done.saturating_add(count);
+            self.habit.same = self.habit.same.saturating_add(count as u64);
+        }
+        (done, before)
     }
 
     /// Relative relocations as addresses and maps of bits (`DT_RELR`): an even number is

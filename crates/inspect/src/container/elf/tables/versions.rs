@@ -40,8 +40,7 @@ pub(super) fn check<Elf: FileHeader<Endian = Endianness>>(
     let mut list = List {
         endian: image.endian,
         strings: table.strings,
-        // A number is there or not, up to 15 bits of them.
-        numbers: vec![false; 1 << 15],
+        numbers: Vec::new(),
         left: MAX_ENTRIES,
     };
     let needed = entries.0.iter().filter(|one| one.tag == elf::DT_NEEDED);
@@ -116,7 +115,11 @@ impl<'data> List<'data> {
     }
 
     fn number(&mut self, number: u16) {
-        if let Some(known) = self.numbers.get_mut(usize::from(number & 0x7fff)) {
+        let number = usize::from(number & 0x7fff);
+        if self.numbers.len() <= number {
+            self.numbers.resize(number.saturating_add(1), false);
+        }
+        if let Some(known) = self.numbers.get_mut(number) {
             *known = true;
         }
     }
