@@ -154,7 +154,9 @@ fn webassembly_that_no_engine_compiles_is_told() {
 /// The first verdict of a report, and the severities of its findings of one rule.
 fn verdict_and(file: &Path, rule: &str) -> (String, Vec<String>) {
     let (report, found) = on_0_27(file, rule);
-    let severities = found.iter().map(|one| one["severity"].as_str().expect("text").to_owned());
+    let severities = found
+        .iter()
+        .map(|one| one["severity"].as_str().expect("text").to_owned());
     let verdict = report["verdicts"][0]["status"].as_str().unwrap_or("none");
     (verdict.to_owned(), severities.collect())
 }
@@ -181,7 +183,11 @@ fn a_function_that_nothing_calls_stops_nothing_where_it_is_looked_for_late() {
         assert_eq!(opened_lazily(&file).is_none(), opens, "{name}");
         assert!(loader(&file).is_some(), "{name}: not with RTLD_NOW");
         let said = verdict_and(&file, "AC203");
-        assert_eq!(said, (verdict.to_owned(), vec![severity.to_owned()]), "{name}");
+        assert_eq!(
+            said,
+            (verdict.to_owned(), vec![severity.to_owned()]),
+            "{name}"
+        );
     }
 }
 
@@ -196,14 +202,22 @@ fn files_for_another_c_library_do_not_fit() {
     ] {
         let soname_flag = format!("-Wl,-soname,{soname}");
         let musl = library(top, soname, ANY, &["-nostdlib", &soname_flag]);
-        let flags = ["-nostdlib", "-Wl,--no-as-needed", musl.to_str().expect("text")];
+        let flags = [
+            "-nostdlib",
+            "-Wl,--no-as-needed",
+            musl.to_str().expect("text"),
+        ];
         let own = "int other(void) { return 1; }\n";
         let file = model(top, name, own, &flags);
         std::fs::remove_file(musl).expect("removed");
         let said = loader(&file).expect("the loader refuses it");
         assert!(said.contains(soname), "{said}");
         let said = verdict_and(&file, "AC002");
-        assert_eq!(said, ("breaks".to_owned(), vec!["error".to_owned()]), "{name}");
+        assert_eq!(
+            said,
+            ("breaks".to_owned(), vec!["error".to_owned()]),
+            "{name}"
+        );
     }
     let glibc = model(top, "glibc.so", ANY, &["-Wl,--no-as-needed", "-lm", "-lc"]);
     assert_eq!(loader(&glibc), None);
@@ -214,13 +228,15 @@ fn files_for_another_c_library_do_not_fit() {
 fn retagged(folder: &Path, name: &str, from: u64, to: u64) -> PathBuf {
     let file = model(folder, name, "int *at; int here; int *at = &here;\n", &[]);
     let mut bytes = std::fs::read(&file).expect("read");
-    let word = |bytes: &[u8], at: usize| {
-        u64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight"))
-    };
+    let word =
+        |bytes: &[u8], at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight"));
     let count = usize::from(u16::from_le_bytes([bytes[56], bytes[57]]));
     let headers = usize::try_from(word(&bytes, 32)).expect("small");
     let dynamic = (0..count).map(|number| headers + 56 * number);
-    let dynamic = dynamic.clone().find(|at| bytes[*at] == 2).expect("a dynamic section");
+    let dynamic = dynamic
+        .clone()
+        .find(|at| bytes[*at] == 2)
+        .expect("a dynamic section");
     let mut at = usize::try_from(word(&bytes, dynamic + 8)).expect("small");
     while word(&bytes, at) != from {
         assert_ne!(word(&bytes, at), 0, "no such entry");
@@ -283,8 +299,17 @@ fn every_format_says_that_a_refused_file_breaks() {
     };
     assert!(format("human").contains("breaks"));
     let junit = format("junit");
-    let case = junit.split("<testcase name=\"on tvm-0.27\"").nth(1).expect("a case");
-    assert!(case.split("</testcase>").next().expect("text").contains("<failure"), "{junit}");
+    let case = junit
+        .split("<testcase name=\"on tvm-0.27\"")
+        .nth(1)
+        .expect("a case");
+    assert!(
+        case.split("</testcase>")
+            .next()
+            .expect("text")
+            .contains("<failure"),
+        "{junit}"
+    );
     let markdown = format("markdown");
     assert!(!markdown.contains("fits"), "{markdown}");
     assert!(format("sarif").contains("\"AC001\""));

@@ -212,7 +212,11 @@ fn linker_scripts_are_no_libraries_and_no_riddles() {
     let alone = put(top.path(), "alone/libc.so", script);
     assert_eq!(status(&alone), 3);
     assert!(said(&alone, "libc.so").contains("a linker script"));
-    put(top.path(), "both/libncurses.so", "INPUT(libncurses.so.6 -ltinfo)\n");
+    put(
+        top.path(),
+        "both/libncurses.so",
+        "INPUT(libncurses.so.6 -ltinfo)\n",
+    );
     put(top.path(), "both/model.so", good());
     assert_eq!(status(&top.path().join("both")), 0);
     // What begins otherwise may be anything.

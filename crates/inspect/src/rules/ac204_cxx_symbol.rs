@@ -8,7 +8,7 @@ use crate::parts::PartKind;
 use crate::place::Place;
 use crate::runtime::libraries::is_family;
 use crate::runtime::load_set::{LoadSet, Missing, MissingReason};
-use crate::runtime::{cxx_classes, messages, release};
+use crate::runtime::{cxx_classes, elsewhere, messages, release};
 
 pub(super) static RULE: Rule = Rule {
     code: "AC204",
@@ -51,7 +51,14 @@ fn check_client(binding: &Binding<'_>, out: &mut Outcome) {
         }
         return;
     };
-    let missing = load_set.missing_for(&binding.artifact.path, binary);
+    let mut missing = load_set.missing_for(&binding.artifact.path, binary);
+    missing.retain(|missing| missing.cxx);
+    if !missing.is_empty() {
+        let names: Vec<&str> = missing.iter().map(|one| one.symbol.as_str()).collect();
+        let path = &binding.artifact.path;
+        let mut defined = elsewhere::in_needed(path, binary, load_set, &names).into_iter();
+        missing.retain(|_| defined.next() != Some(true));
+    }
     if let Some(finding) = report(&binding.artifact.path, binary, load_set, missing) {
         out.push(finding);
     }

@@ -83,7 +83,11 @@ fn makes_names_up(source: &str) -> bool {
 /// Whether a module of this source may have a name.
 pub(crate) fn may_define(source: &str, name: &str) -> bool {
     let is_part = |c: char| c.is_alphanumeric() || c == '_';
-    source.contains("import *")
+    let takes_all = |line: &str| {
+        let line = line.trim_start();
+        line.starts_with("from ") && line.contains("import *")
+    };
+    source.lines().any(takes_all)
         || makes_names_up(source)
         || source.contains("globals()")
         || source.match_indices(name).any(|(at, _)| {
@@ -130,7 +134,10 @@ mod tests {
         assert!(may_define("from .x import *", "Enum"));
         assert!(may_define("def __getattr__(name): ...", "Enum"));
         assert!(may_define("__getattr__ = later", "Enum"));
-        assert!(!may_define("class A:\n    def __getattr__(self, name): ...", "Enum"));
+        assert!(!may_define(
+            "class A:\n    def __getattr__(self, name): ...",
+            "Enum"
+        ));
         assert!(!may_define("class MyEnum: Enums = 1", "Enum"));
         assert!(!may_define("", "Enum"));
     }
