@@ -267,7 +267,7 @@ fn off_the_run_path(binding: &Binding<'_>, binary: &Binary, out: &mut Outcome) {
         if places.iter().any(|place| place.path().is_file()) {
             continue;
         }
-        let machine = binding.load_set.and_then(|set| set.machine.as_deref());
+        let machine = binding.machine;
         let recorded = places.iter().map(Place::path);
         if machine.is_some_and(|machine| machine.find(name, recorded).is_some()) {
             continue;
@@ -309,7 +309,7 @@ fn off_the_paths_of_others(binding: &Binding<'_>, binary: &Binary, out: &mut Out
     let Some(process) = &binary.process else {
         return;
     };
-    let machine = binding.load_set.and_then(|set| set.machine.as_deref());
+    let machine = binding.machine;
     let is_others = |asking: &Path| asking != place.path();
     let lacking = process.lacking.iter();
     for (asking, name) in lacking

@@ -18,6 +18,7 @@ use crate::runtime::grouping::{self, Joined};
 use crate::runtime::installation::Brings;
 use crate::runtime::libraries::{self, Resolution};
 use crate::runtime::load_set::LoadSet;
+use crate::runtime::machine::Machine;
 use crate::runtime::member::Member;
 use crate::runtime::release;
 
@@ -26,11 +27,14 @@ pub(super) struct Candidate<'a> {
     pub(super) profile: &'a RuntimeProfile,
     pub(super) load_set: Option<&'a LoadSet>,
     pub(super) source: RuntimeSource,
+    /// The machine that is all there is, where the scan claims that.
+    pub(super) machine: Option<&'a Machine>,
 }
 
 /// The runtimes that there are.
 pub(super) struct Runtimes<'a> {
     given: &'a [GivenRuntime],
+    machine: Option<&'a Machine>,
     /// Functions that the application registers, whatever the runtime.
     pub(super) provides: &'a BTreeSet<String>,
     /// Found load sets that run models.
@@ -93,6 +97,7 @@ impl<'a> Runtimes<'a> {
         }
         Self {
             given: &options.runtimes,
+            machine: options.machine.as_deref(),
             provides: &options.provides,
             found,
             native,
@@ -172,6 +177,7 @@ impl<'a> Runtimes<'a> {
                 .iter()
                 .filter(is_outside)
                 .map(|runtime| Candidate {
+                    machine: self.machine,
                     profile: &runtime.profile,
                     load_set: runtime.load_set.as_ref(),
                     source: RuntimeSource::Given,
@@ -179,6 +185,7 @@ impl<'a> Runtimes<'a> {
             return given.collect();
         }
         let found = |load_set: &'a LoadSet| Candidate {
+            machine: self.machine,
             profile: &load_set.profile,
             load_set: Some(load_set),
             source: RuntimeSource::Found,
@@ -220,6 +227,7 @@ impl<'a> Runtimes<'a> {
             }
         }
         let releases = release::releases().iter().map(|profile| Candidate {
+            machine: self.machine,
             profile,
             load_set: None,
             source: RuntimeSource::Release,

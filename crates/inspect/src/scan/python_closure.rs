@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 
 use super::packages::{MAX_SOURCE, first_bytes};
 use crate::runtime::python_load::{self, Interpreter, Step};
-use crate::runtime::python_names;
 
 /// Files that are read for one import.
 const MAX_FILES: usize = 8192;
@@ -14,8 +13,9 @@ const MAX_FILES: usize = 8192;
 /// What an import leads to.
 #[derive(Default)]
 pub(super) struct Closure {
-    /// Modules that are imported and not in the folder, with the first file that asks.
-    pub(super) absent: BTreeMap<String, String>,
+    /// Modules that are imported and not in the folder, with the first file that asks, and
+    /// how many of them are asked for before.
+    pub(super) absent: BTreeMap<String, (String, usize)>,
     /// Names that are taken from modules in the folder, with the first file that asks.
     pub(super) names: BTreeMap<(String, String), String>,
     /// Types that are registered, with the file.
@@ -33,12 +33,22 @@ enum Module {
     Compiled,
 }
 
+/// A module whose import has begun.
+struct Running {
+    name: String,
+    is_package: bool,
+    /// Its file below the folder.
+    file: String,
+    steps: VecDeque<Step>,
+}
+
 struct Walk<'a> {
     site: &'a Path,
     python: Interpreter,
     found: Closure,
     seen: BTreeSet<String>,
-    left: VecDeque<String>,
+    /// Modules that are being imported, and what each has still to do.
+    running: Vec<Running>,
     /// Modules that were looked for.
     known: HashMap<String, Option<Module>>,
 }
@@ -51,34 +61,45 @@ impl Closure {
             python,
             found: Self::default(),
             seen: BTreeSet::new(),
-            left: modules.iter().cloned().collect(),
+            running: Vec::new(),
             known: HashMap::new(),
         };
-        let mut files = 0usize;
-        while let Some(module) = walk.left.pop_front() {
-            if !walk.seen.insert(module.clone()) {
-                continue;
-            }
-            if let Some(Module::Source(file, is_package)) = walk.module(&module) {
-                files = files.saturating_add(1);
-                if files > MAX_FILES {
-                    break;
+        for module in modules {
+            walk.begin(module);
+            // As Python does: what a statement imports is imported before the next.
+            while let Some(running) = walk.running.last_mut() {
+                let Some(step) = running.steps.pop_front() else {
+                    walk.running.pop();
+                    continue;
+                };
+                let file = running.file.clone();
+                match step {
+                    Step::Type(key) => drop(walk.found.types.entry(key).or_insert(file)),
+                    Step::Import {
+                        level,
+                        module,
+                        names,
+                    } => {
+                        let target = absolute(&running.name, running.is_package, level, &module);
+                        if let Some(target) = target {
+                            walk.import(&target, &names, &file);
+                        }
+                    }
                 }
-                walk.file(&module, &file, is_package);
             }
         }
         walk.found
     }
 
     /// Who imports a module of this name, or one in it, that is not there.
-    pub(super) fn asks_for(&self, module: &str) -> Option<(&str, &str)> {
+    pub(super) fn asks_for(&self, module: &str) -> Option<(&str, &str, usize)> {
         let is_in = |name: &str| {
             let rest = name.strip_prefix(module);
             rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
         };
-        let mut absent = self.absent.iter();
-        let (name, file) = absent.find(|(name, _)| is_in(name))?;
-        Some((name, file))
+        let absent = self.absent.iter().filter(|(name, _)| is_in(name));
+        let (name, (file, order)) = absent.min_by_key(|(_, (_, order))| *order)?;
+        Some((name, file, *order))
     }
 }
 
@@ -126,36 +147,30 @@ impl Walk<'_> {
         place.is_dir().then_some(Module::Namespace)
     }
 
-    fn file(&mut self, module: &str, file: &Path, is_package: bool) {
-        let Some(bytes) = first_bytes(file, MAX_SOURCE) else {
+    /// Begins the import of a module that was not imported before.
+    fn begin(&mut self, module: &str) {
+        if self.seen.len() > MAX_FILES || !self.seen.insert(module.to_owned()) {
+            return;
+        }
+        let Some(Module::Source(file, is_package)) = self.module(module) else {
+            return;
+        };
+        let Some(bytes) = first_bytes(&file, MAX_SOURCE) else {
             return;
         };
         let source = String::from_utf8_lossy(&bytes);
-        let shown = file
-            .strip_prefix(self.site)
-            .unwrap_or(file)
-            .display()
-            .to_string();
-        for step in python_load::steps(&source, self.python) {
-            match step {
-                Step::Type(key) => {
-                    self.found.types.entry(key).or_insert_with(|| shown.clone());
-                }
-                Step::Import {
-                    level,
-                    module: named,
-                    names,
-                } => {
-                    if let Some(target) = absolute(module, is_package, level, &named) {
-                        self.import(&target, &names, &shown);
-                    }
-                }
-            }
-        }
+        let shown = file.strip_prefix(self.site).unwrap_or(&file);
+        self.running.push(Running {
+            name: module.to_owned(),
+            is_package,
+            file: shown.display().to_string(),
+            steps: python_load::steps(&source, self.python).into(),
+        });
     }
 
     fn import(&mut self, target: &str, names: &[String], file: &str) {
-        // The packages around a module are imported first.
+        // The packages around a module are imported first, and what is taken from it last.
+        let mut modules: Vec<String> = Vec::new();
         let mut whole = String::new();
         for part in target.split('.') {
             if !whole.is_empty() {
@@ -167,31 +182,33 @@ impl Walk<'_> {
                 None => None,
             };
             match (self.module(&whole), around) {
-                (Some(_), _) => self.left.push_back(whole.clone()),
+                (Some(_), _) => modules.push(whole.clone()),
                 // What compiled code, or a package that makes modules up, has is not known.
-                (None, Some(Module::Compiled | Module::Namespace)) => return,
+                (None, Some(Module::Compiled | Module::Namespace)) => break,
                 (None, _) => {
-                    let absent = self.found.absent.entry(whole);
-                    absent.or_insert_with(|| file.to_owned());
-                    return;
+                    let order = self.found.absent.len();
+                    let absent = self.found.absent.entry(whole.clone());
+                    absent.or_insert_with(|| (file.to_owned(), order));
+                    break;
                 }
             }
         }
-        let source = match self.module(target) {
-            Some(Module::Source(source, _)) if !names.is_empty() => source,
-            _ => return,
-        };
-        let text = first_bytes(&source, MAX_SOURCE).unwrap_or_default();
-        let text = String::from_utf8_lossy(&text);
-        for name in names.iter().filter(|name| *name != "*") {
-            let inner = format!("{target}.{name}");
-            if !python_names::may_define(&text, name) && self.module(&inner).is_some() {
-                self.left.push_back(inner);
-                continue;
+        if modules.last().is_some_and(|last| last == target) {
+            for name in names.iter().filter(|name| *name != "*") {
+                let inner = format!("{target}.{name}");
+                // Where the module has such a name itself, it has mostly imported this one.
+                if self.module(&inner).is_some() {
+                    modules.push(inner);
+                    continue;
+                }
+                let key = (target.to_owned(), name.clone());
+                let names = self.found.names.entry(key);
+                names.or_insert_with(|| file.to_owned());
             }
-            let key = (target.to_owned(), name.clone());
-            let names = self.found.names.entry(key);
-            names.or_insert_with(|| file.to_owned());
+        }
+        // The last to begin is the first to run.
+        for module in modules.iter().rev() {
+            self.begin(module);
         }
     }
 }
