@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::path::{Path, PathBuf};
 
 use super::packages::{MAX_SOURCE, first_bytes};
+use crate::runtime::installation;
 use crate::runtime::python_load::{self, Interpreter, Step};
 use crate::runtime::python_names;
 
@@ -20,6 +21,12 @@ pub(super) struct Closure {
     pub(super) names: BTreeMap<(String, String), String>,
     /// Types that are registered, with the file.
     pub(super) types: BTreeMap<String, String>,
+    /// Modules that are imported.
+    pub(super) reached: BTreeSet<String>,
+    /// Files of compiled modules that are imported.
+    pub(super) compiled: BTreeSet<PathBuf>,
+    /// Modules that are tried: their absence is foreseen.
+    pub(super) tried: BTreeSet<String>,
 }
 
 /// A module of the folder.
@@ -30,41 +37,53 @@ enum Module {
     /// A package without a file of its own.
     Namespace,
     /// Compiled code, or a source that has been compiled.
-    Compiled,
+    Compiled(PathBuf),
 }
 
 struct Walk<'a> {
     site: &'a Path,
     python: Interpreter,
+    /// Modules that packages brought and that are gone.
+    lost: &'a BTreeSet<String>,
     found: Closure,
-    seen: BTreeSet<String>,
     left: VecDeque<String>,
     /// Modules that were looked for.
     known: HashMap<String, Option<Module>>,
 }
 
 impl Closure {
-    /// What importing `modules` leads to.
-    pub(super) fn of(site: &Path, modules: &[String], python: Interpreter) -> Self {
+    /// What importing `modules` leads to. The modules `lost` were brought and are gone.
+    pub(super) fn of(
+        site: &Path,
+        modules: &[String],
+        lost: &BTreeSet<String>,
+        python: Interpreter,
+    ) -> Self {
         let mut walk = Walk {
             site,
             python,
+            lost,
             found: Self::default(),
-            seen: BTreeSet::new(),
             left: modules.iter().cloned().collect(),
             known: HashMap::new(),
         };
         let mut files = 0usize;
         while let Some(module) = walk.left.pop_front() {
-            if !walk.seen.insert(module.clone()) {
+            if !walk.found.reached.insert(module.clone()) {
                 continue;
             }
-            if let Some(Module::Source(file, is_package)) = walk.module(&module) {
-                files = files.saturating_add(1);
-                if files > MAX_FILES {
-                    break;
+            match walk.module(&module) {
+                Some(Module::Source(file, is_package)) => {
+                    files = files.saturating_add(1);
+                    if files > MAX_FILES {
+                        break;
+                    }
+                    walk.file(&module, &file, is_package);
                 }
-                walk.file(&module, &file, is_package);
+                Some(Module::Compiled(file)) => {
+                    walk.found.compiled.insert(file);
+                }
+                Some(Module::Namespace) | None => {}
             }
         }
         walk.found
@@ -102,26 +121,12 @@ impl Walk<'_> {
         if single.is_file() {
             return Some(Module::Source(single, false));
         }
-        if place.join("__init__.pyc").is_file() || place.with_extension("pyc").is_file() {
-            return Some(Module::Compiled);
+        let compiled = [place.join("__init__.pyc"), place.with_extension("pyc")];
+        if let Some(file) = compiled.into_iter().find(|file| file.is_file()) {
+            return Some(Module::Compiled(file));
         }
-        let last = name.rsplit('.').next().unwrap_or(name);
-        let entries = place
-            .parent()
-            .and_then(|folder| std::fs::read_dir(folder).ok());
-        let mut names = entries
-            .into_iter()
-            .flatten()
-            .flatten()
-            .map(|entry| entry.file_name().to_string_lossy().into_owned());
-        let is_library = |file: &String| {
-            let is_named = file
-                .strip_prefix(last)
-                .is_some_and(|rest| rest.starts_with('.'));
-            is_named && (file.ends_with(".so") || file.ends_with(".pyd"))
-        };
-        if names.any(|file| is_library(&file)) {
-            return Some(Module::Compiled);
+        if let Some(file) = installation::extension(&place, self.python.minor) {
+            return Some(Module::Compiled(file));
         }
         place.is_dir().then_some(Module::Namespace)
     }
@@ -147,14 +152,31 @@ impl Walk<'_> {
                     names,
                 } => {
                     if let Some(target) = absolute(module, is_package, level, &named) {
-                        self.import(&target, &names, &shown);
+                        self.import(module, &target, &names, &shown);
+                    }
+                }
+                Step::Try {
+                    level,
+                    module: named,
+                    names,
+                } => {
+                    if let Some(target) = absolute(module, is_package, level, &named) {
+                        let inner = names.iter().map(|name| format!("{target}.{name}"));
+                        self.found.tried.extend(inner);
+                        self.found.tried.insert(target);
                     }
                 }
             }
         }
     }
 
-    fn import(&mut self, target: &str, names: &[String], file: &str) {
+    fn absent(&mut self, module: String, file: &str) {
+        let absent = self.found.absent.entry(module);
+        absent.or_insert_with(|| file.to_owned());
+    }
+
+    /// What a statement of `module` imports.
+    fn import(&mut self, module: &str, target: &str, names: &[String], file: &str) {
         // The packages around a module are imported first.
         let mut whole = String::new();
         for part in target.split('.') {
@@ -169,24 +191,34 @@ impl Walk<'_> {
             match (self.module(&whole), around) {
                 (Some(_), _) => self.left.push_back(whole.clone()),
                 // What compiled code, or a package that makes modules up, has is not known.
-                (None, Some(Module::Compiled | Module::Namespace)) => return,
-                (None, _) => {
-                    let absent = self.found.absent.entry(whole);
-                    absent.or_insert_with(|| file.to_owned());
-                    return;
-                }
+                (None, Some(Module::Compiled(_) | Module::Namespace)) => return,
+                (None, _) => return self.absent(whole, file),
             }
         }
-        let source = match self.module(target) {
-            Some(Module::Source(source, _)) if !names.is_empty() => source,
+        let names = names.iter().filter(|name| *name != "*");
+        let text = match self.module(target) {
+            Some(Module::Source(source, _)) => {
+                let text = first_bytes(&source, MAX_SOURCE).unwrap_or_default();
+                String::from_utf8_lossy(&text).into_owned()
+            }
+            // A package that has lost its first module has nothing but modules.
+            Some(Module::Namespace) if self.lost.contains(target) => String::new(),
             _ => return,
         };
-        let text = first_bytes(&source, MAX_SOURCE).unwrap_or_default();
-        let text = String::from_utf8_lossy(&text);
-        for name in names.iter().filter(|name| *name != "*") {
+        for name in names {
             let inner = format!("{target}.{name}");
-            if !python_names::may_define(&text, name) && self.module(&inner).is_some() {
+            // What a package imports from itself is a module that it has not mentioned before.
+            let is_defined = target != module && python_names::may_define(&text, name);
+            if !is_defined && self.module(&inner).is_some() {
                 self.left.push_back(inner);
+                continue;
+            }
+            if !is_defined && self.lost.contains(&inner) {
+                self.absent(inner, file);
+                continue;
+            }
+            if text.is_empty() && self.lost.contains(target) {
+                self.absent(target.to_owned(), file);
                 continue;
             }
             let key = (target.to_owned(), name.clone());
