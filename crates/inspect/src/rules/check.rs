@@ -85,7 +85,7 @@ pub struct Binding<'a> {
     pub load_set: Option<&'a LoadSet>,
     /// Other libraries that its process loads and that export TVM symbols.
     pub companions: &'a [&'a Artifact],
-    /// The machine that is all there is, where the scan says so.
+    /// The machine that is all there is, where the scan claims that.
     pub machine: Option<&'a Machine>,
 }
 

@@ -4,6 +4,8 @@
 //! Statements are read line by line and nothing is executed. What a condition guards that
 //! is not known, what is tried, and what is in a function may not run: it is left out.
 
+use std::collections::HashMap;
+
 use crate::container::Platform;
 
 /// What is known of the Python that imports.
@@ -40,9 +42,14 @@ pub enum Step {
     Type(String),
 }
 
-/// Conditions of TVM's and tvm-ffi's own packages that hold in no ordinary import: a tool
-/// that asks for paths, and an installation without compiler.
-const NEVER: [&str; 3] = ["TYPE_CHECKING", "_is_config_mode()", "_RUNTIME_ONLY"];
+/// Conditions of the family's packages that hold in no ordinary import: a tool that asks
+/// for paths, an installation without compiler, tilelang's import for its own tools.
+const NEVER: [&str; 4] = [
+    "TYPE_CHECKING",
+    "_is_config_mode()",
+    "_RUNTIME_ONLY",
+    "is_light_import()",
+];
 
 /// Conditions in conditions.
 const MOST_NESTED: usize = 16;
@@ -58,12 +65,16 @@ struct Block {
     is_choice: bool,
     /// Whether it is `try`, or in one.
     is_tried: bool,
+    /// The function of the module that it is.
+    function: Option<String>,
 }
 
 /// What a file does when it is imported, in order.
 pub fn steps(source: &str, python: Interpreter) -> Vec<Step> {
     let mut blocks: Vec<Block> = Vec::new();
     let mut found = Vec::new();
+    // What functions of the module do, where it calls them itself.
+    let mut functions: HashMap<String, Vec<Step>> = HashMap::new();
     for line in Lines::of(source) {
         let mut before = None;
         while blocks
@@ -75,12 +86,22 @@ pub fn steps(source: &str, python: Interpreter) -> Vec<Step> {
         let around = blocks.last().map_or(Some(true), |block| block.runs);
         let is_tried = blocks.last().is_some_and(|block| block.is_tried);
         let text = line.text.trim();
+        let function = blocks.iter().find_map(|block| block.function.clone());
+        if function.is_none()
+            && around == Some(true)
+            && let Some(steps) = called(text).and_then(|name| functions.get(name))
+        {
+            found.extend(steps.iter().cloned());
+        }
         if let Some(mut block) = opened(text, line.indent, around, before.as_ref(), python) {
             block.is_tried = is_tried || text == "try:";
             blocks.push(block);
         } else if around == Some(true) {
-            found.extend(step(text));
-        } else if around.is_none() && is_tried {
+            match function {
+                Some(name) => functions.entry(name).or_default().extend(step(text)),
+                None => found.extend(step(text)),
+            }
+        } else if around.is_none() && is_tried && function.is_none() {
             found.extend(step(text).into_iter().filter_map(tried));
         }
     }
@@ -129,6 +150,14 @@ pub fn statements(source: &str) -> (Vec<(usize, String)>, Ending) {
     (all.collect(), lines.ending)
 }
 
+/// The function that a statement calls, `f()` or `with f():`.
+fn called(text: &str) -> Option<&str> {
+    let call = text.strip_prefix("with ").unwrap_or(text);
+    let (name, _) = call.split_once('(')?;
+    let is_name = |c: char| c.is_alphanumeric() || c == '_';
+    (!name.is_empty() && name.chars().all(is_name)).then_some(name)
+}
+
 /// The block that a line opens.
 fn opened(
     text: &str,
@@ -142,7 +171,13 @@ fn opened(
     let head = rest.trim().strip_suffix(':').unwrap_or(rest).trim();
     let is_open = text.ends_with(':');
     let chosen = before.filter(|before| before.is_choice);
+    // A function of the module is read, for where the module calls it.
+    let function = (word == "def" && indent == 0 && is_open)
+        .then(|| head.split('(').next())
+        .flatten()
+        .map(|name| name.trim().to_owned());
     let (runs, taken, is_choice) = match word {
+        "def" if function.is_some() => (Some(true), None, false),
         "if" => {
             let holds = holds(head, python, 0);
             (holds, holds, true)
@@ -176,6 +211,7 @@ fn opened(
         taken,
         is_choice,
         is_tried: false,
+        function,
     })
 }
 
@@ -492,6 +528,14 @@ mod tests {
             if x:\n    pass\nelse:\n    import no\nwith contextlib.suppress(ImportError):\n    import no\n\
             for a in b:\n    import no\nif TYPE_CHECKING: import no\nimport last";
         assert_eq!(read(source), ["yes1:", "yes2:", "yes3:", "yes4:", "last:"]);
+    }
+
+    #[test]
+    fn functions_that_the_module_calls_are_read() {
+        let source = "def f():\n    import a\n    if x:\n        import no\n    def g():\n        import no\n\
+            def other():\n    import no\n@contextmanager\ndef h():\n    import b\n    yield\n\
+            f()\nwith h():\n    import c\nif x:\n    other()\nx = other\n";
+        assert_eq!(read(source), ["a:", "b:", "c:"]);
     }
 
     #[test]

@@ -27,7 +27,7 @@ pub(super) struct Candidate<'a> {
     pub(super) profile: &'a RuntimeProfile,
     pub(super) load_set: Option<&'a LoadSet>,
     pub(super) source: RuntimeSource,
-    /// The machine that is all there is.
+    /// The machine that is all there is, where the scan claims that.
     pub(super) machine: Option<&'a Machine>,
 }
 

@@ -295,11 +295,13 @@ fn unknown_types(site: &Path, closure: &Closure) -> Vec<(String, String)> {
             return Vec::new();
         };
         // Nearly all stand alone, the others at the end of another text.
-        for text in bytes
-            .split(|byte| *byte == 0)
-            .filter(|text| text.len() <= MAX_TYPE)
-        {
-            left.remove(text);
+        let mut start = 0usize;
+        for end in memchr::memchr_iter(0, &bytes) {
+            let text = bytes.get(start..end).unwrap_or_default();
+            if (1..=MAX_TYPE).contains(&text.len()) {
+                left.remove(text);
+            }
+            start = end.saturating_add(1);
         }
         left.retain(|key, _| memchr::memmem::find(&bytes, key).is_none());
     }

@@ -15,8 +15,9 @@ const MAX_FILES: usize = 8192;
 /// What an import leads to.
 #[derive(Default)]
 pub(super) struct Closure {
-    /// Modules that are imported and not in the folder, with the first file that asks.
-    pub(super) absent: BTreeMap<String, String>,
+    /// Modules that are imported and not in the folder, with the first file that asks, and
+    /// how many of them are asked for before.
+    pub(super) absent: BTreeMap<String, (String, usize)>,
     /// Names that are taken from modules in the folder, with the first file that asks.
     pub(super) names: BTreeMap<(String, String), String>,
     /// Types that are registered, with the file.
@@ -40,13 +41,23 @@ enum Module {
     Compiled(PathBuf),
 }
 
+/// A module whose import has begun.
+struct Running {
+    name: String,
+    is_package: bool,
+    /// Its file below the folder.
+    file: String,
+    steps: VecDeque<Step>,
+}
+
 struct Walk<'a> {
     site: &'a Path,
     python: Interpreter,
     /// Modules that packages brought and that are gone.
     lost: &'a BTreeSet<String>,
     found: Closure,
-    left: VecDeque<String>,
+    /// Modules that are being imported, and what each has still to do.
+    running: Vec<Running>,
     /// Modules that were looked for.
     known: HashMap<String, Option<Module>>,
 }
@@ -64,40 +75,58 @@ impl Closure {
             python,
             lost,
             found: Self::default(),
-            left: modules.iter().cloned().collect(),
+            running: Vec::new(),
             known: HashMap::new(),
         };
-        let mut files = 0usize;
-        while let Some(module) = walk.left.pop_front() {
-            if !walk.found.reached.insert(module.clone()) {
-                continue;
-            }
-            match walk.module(&module) {
-                Some(Module::Source(file, is_package)) => {
-                    files = files.saturating_add(1);
-                    if files > MAX_FILES {
-                        break;
+        for module in modules {
+            walk.begin(module);
+            // As Python does: what a statement imports is imported before the next.
+            while let Some(running) = walk.running.last_mut() {
+                let Some(step) = running.steps.pop_front() else {
+                    walk.running.pop();
+                    continue;
+                };
+                let file = running.file.clone();
+                match step {
+                    Step::Type(key) => drop(walk.found.types.entry(key).or_insert(file)),
+                    Step::Import {
+                        level,
+                        module,
+                        names,
+                    } => {
+                        let target = absolute(&running.name, running.is_package, level, &module);
+                        if let Some(target) = target {
+                            let module = running.name.clone();
+                            walk.import(&module, &target, &names, &file);
+                        }
                     }
-                    walk.file(&module, &file, is_package);
+                    Step::Try {
+                        level,
+                        module,
+                        names,
+                    } => {
+                        let target = absolute(&running.name, running.is_package, level, &module);
+                        if let Some(target) = target {
+                            let inner = names.iter().map(|name| format!("{target}.{name}"));
+                            walk.found.tried.extend(inner);
+                            walk.found.tried.insert(target);
+                        }
+                    }
                 }
-                Some(Module::Compiled(file)) => {
-                    walk.found.compiled.insert(file);
-                }
-                Some(Module::Namespace) | None => {}
             }
         }
         walk.found
     }
 
     /// Who imports a module of this name, or one in it, that is not there.
-    pub(super) fn asks_for(&self, module: &str) -> Option<(&str, &str)> {
+    pub(super) fn asks_for(&self, module: &str) -> Option<(&str, &str, usize)> {
         let is_in = |name: &str| {
             let rest = name.strip_prefix(module);
             rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
         };
-        let mut absent = self.absent.iter();
-        let (name, file) = absent.find(|(name, _)| is_in(name))?;
-        Some((name, file))
+        let absent = self.absent.iter().filter(|(name, _)| is_in(name));
+        let (name, (file, order)) = absent.min_by_key(|(_, (_, order))| *order)?;
+        Some((name, file, *order))
     }
 }
 
@@ -131,53 +160,43 @@ impl Walk<'_> {
         place.is_dir().then_some(Module::Namespace)
     }
 
-    fn file(&mut self, module: &str, file: &Path, is_package: bool) {
-        let Some(bytes) = first_bytes(file, MAX_SOURCE) else {
+    /// Begins the import of a module that was not imported before.
+    fn begin(&mut self, module: &str) {
+        let reached = &mut self.found.reached;
+        if reached.len() > MAX_FILES || !reached.insert(module.to_owned()) {
+            return;
+        }
+        let (file, is_package) = match self.module(module) {
+            Some(Module::Source(file, is_package)) => (file, is_package),
+            Some(Module::Compiled(file)) => {
+                self.found.compiled.insert(file);
+                return;
+            }
+            Some(Module::Namespace) | None => return,
+        };
+        let Some(bytes) = first_bytes(&file, MAX_SOURCE) else {
             return;
         };
         let source = String::from_utf8_lossy(&bytes);
-        let shown = file
-            .strip_prefix(self.site)
-            .unwrap_or(file)
-            .display()
-            .to_string();
-        for step in python_load::steps(&source, self.python) {
-            match step {
-                Step::Type(key) => {
-                    self.found.types.entry(key).or_insert_with(|| shown.clone());
-                }
-                Step::Import {
-                    level,
-                    module: named,
-                    names,
-                } => {
-                    if let Some(target) = absolute(module, is_package, level, &named) {
-                        self.import(module, &target, &names, &shown);
-                    }
-                }
-                Step::Try {
-                    level,
-                    module: named,
-                    names,
-                } => {
-                    if let Some(target) = absolute(module, is_package, level, &named) {
-                        let inner = names.iter().map(|name| format!("{target}.{name}"));
-                        self.found.tried.extend(inner);
-                        self.found.tried.insert(target);
-                    }
-                }
-            }
-        }
+        let shown = file.strip_prefix(self.site).unwrap_or(&file);
+        self.running.push(Running {
+            name: module.to_owned(),
+            is_package,
+            file: shown.display().to_string(),
+            steps: python_load::steps(&source, self.python).into(),
+        });
     }
 
     fn absent(&mut self, module: String, file: &str) {
+        let order = self.found.absent.len();
         let absent = self.found.absent.entry(module);
-        absent.or_insert_with(|| file.to_owned());
+        absent.or_insert_with(|| (file.to_owned(), order));
     }
 
     /// What a statement of `module` imports.
     fn import(&mut self, module: &str, target: &str, names: &[String], file: &str) {
-        // The packages around a module are imported first.
+        // The packages around a module are imported first, and what is taken from it last.
+        let mut modules: Vec<String> = Vec::new();
         let mut whole = String::new();
         for part in target.split('.') {
             if !whole.is_empty() {
@@ -189,42 +208,53 @@ impl Walk<'_> {
                 None => None,
             };
             match (self.module(&whole), around) {
-                (Some(_), _) => self.left.push_back(whole.clone()),
+                (Some(_), _) => modules.push(whole.clone()),
                 // What compiled code, or a package that makes modules up, has is not known.
-                (None, Some(Module::Compiled(_) | Module::Namespace)) => return,
-                (None, _) => return self.absent(whole, file),
+                (None, Some(Module::Compiled(_) | Module::Namespace)) => break,
+                (None, _) => {
+                    self.absent(whole.clone(), file);
+                    break;
+                }
             }
         }
-        let names = names.iter().filter(|name| *name != "*");
-        let text = match self.module(target) {
-            Some(Module::Source(source, _)) => {
-                let text = first_bytes(&source, MAX_SOURCE).unwrap_or_default();
-                String::from_utf8_lossy(&text).into_owned()
+        if modules.last().is_some_and(|last| last == target) {
+            for name in names.iter().filter(|name| *name != "*") {
+                let inner = format!("{target}.{name}");
+                // Where the module has such a name itself, it has mostly imported this one.
+                if self.module(&inner).is_some() {
+                    modules.push(inner);
+                    continue;
+                }
+                if self.is_lost(module, target, name) {
+                    self.absent(inner, file);
+                    continue;
+                }
+                let key = (target.to_owned(), name.clone());
+                let names = self.found.names.entry(key);
+                names.or_insert_with(|| file.to_owned());
             }
-            // A package that has lost its first module has nothing but modules.
-            Some(Module::Namespace) if self.lost.contains(target) => String::new(),
-            _ => return,
+        }
+        // The last to begin is the first to run.
+        for module in modules.iter().rev() {
+            self.begin(module);
+        }
+    }
+
+    /// Whether a name that `module` takes from another is a module that is gone, or is gone
+    /// with the first module of a package.
+    fn is_lost(&mut self, module: &str, target: &str, name: &str) -> bool {
+        let source = match self.module(target) {
+            Some(Module::Source(source, _)) => source,
+            // It has nothing but modules.
+            Some(Module::Namespace) => return self.lost.contains(target),
+            _ => return false,
         };
-        for name in names {
-            let inner = format!("{target}.{name}");
-            // What a package imports from itself is a module that it has not mentioned before.
-            let is_defined = target != module && python_names::may_define(&text, name);
-            if !is_defined && self.module(&inner).is_some() {
-                self.left.push_back(inner);
-                continue;
-            }
-            if !is_defined && self.lost.contains(&inner) {
-                self.absent(inner, file);
-                continue;
-            }
-            if text.is_empty() && self.lost.contains(target) {
-                self.absent(target.to_owned(), file);
-                continue;
-            }
-            let key = (target.to_owned(), name.clone());
-            let names = self.found.names.entry(key);
-            names.or_insert_with(|| file.to_owned());
+        if !self.lost.contains(&format!("{target}.{name}")) {
+            return false;
         }
+        // What a package takes from itself is a module that it has not mentioned before.
+        let text = first_bytes(&source, MAX_SOURCE).unwrap_or_default();
+        target == module || !python_names::may_define(&String::from_utf8_lossy(&text), name)
     }
 }
 

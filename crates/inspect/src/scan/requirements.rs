@@ -124,11 +124,16 @@ impl Site {
         }
     }
 
-    /// What a package asks for in vain. TVM's own packages are AC207's.
+    /// What a package asks for in vain. Versions of TVM's own packages, and whether tvm-ffi
+    /// is there, are AC207's.
     pub(super) fn unmet(&self, metadata: &str) -> Vec<Unmet> {
+        let is_others = |name: &str| {
+            name == "apache-tvm-ffi"
+                || (distribution::is_family(name) && self.installed.contains_key(name))
+        };
         let required = distribution::required(metadata);
         let required = required
-            .filter(|one| !distribution::is_family(&one.name))
+            .filter(|one| !is_others(&one.name))
             .filter(|one| self.environment.holds(&one.marker) == Some(true));
         let mut unmet: Vec<Unmet> = Vec::new();
         for one in required {
@@ -161,11 +166,13 @@ impl Site {
 
     /// Says which of some requirements an import fails for.
     pub(super) fn add_failures(&self, closure: &Closure, unmet: &mut [Unmet]) {
-        for one in unmet {
+        let mut order: BTreeMap<String, usize> = BTreeMap::new();
+        for one in unmet.iter_mut() {
             one.fails = match one.installed {
                 None => closure
                     .asks_for(&module_of(&one.name))
-                    .map(|(module, file)| {
+                    .map(|(module, file, at)| {
+                        order.insert(one.name.clone(), at);
                         (
                             file.to_owned(),
                             format!("ModuleNotFoundError: No module named '{module}'"),
@@ -174,6 +181,8 @@ impl Site {
                 Some(_) => self.lacking_name(closure, &self.modules(&one.name)),
             };
         }
+        // What Python meets first is what it says.
+        unmet.sort_by_key(|one| order.get(&one.name).copied().unwrap_or(usize::MAX));
     }
 
     /// The modules of an installed package.
@@ -219,7 +228,7 @@ impl Site {
         let top = |module: &str| module.split('.').next().unwrap_or(module).to_owned();
         let is_own = |module: &str| modules.contains(&top(module));
         let absent = closure.absent.iter().find(|(module, _)| is_own(module));
-        if let Some((module, file)) = absent {
+        if let Some((module, (file, _))) = absent {
             let says = format!("ModuleNotFoundError: No module named '{module}'");
             return Some((file.clone(), says));
         }
