@@ -43,8 +43,10 @@ pub enum Step {
 }
 
 /// Conditions of the family's packages that hold in no ordinary import: a tool that asks
-/// for paths, an installation without compiler, tilelang's import for its own tools.
-const NEVER: [&str; 4] = [
+/// for paths, an installation without compiler, tilelang's import for its own tools; and
+/// of numpy's own build.
+const NEVER: [&str; 5] = [
+    "__NUMPY_SETUP__",
     "TYPE_CHECKING",
     "_is_config_mode()",
     "_RUNTIME_ONLY",
@@ -436,7 +438,7 @@ fn statement(source: &str) -> (String, &str, Ending) {
     (text, "", ending)
 }
 
-/// The string that a source begins with, empty where it has three quotes, what follows, and
+/// The string that a source begins with, without its text where it has three quotes, what follows, and
 /// how it ends.
 fn string(from: &str, quote: char) -> (&str, &str, Ending) {
     let triple: String = std::iter::repeat_n(quote, 3).collect();
@@ -452,7 +454,7 @@ fn string(from: &str, quote: char) -> (&str, &str, Ending) {
             let close = at.saturating_add(start.saturating_add(end.len()));
             let after = from.get(close..).unwrap_or_default();
             return match is_long {
-                true => ("", after, Ending::Whole),
+                true => ("''", after, Ending::Whole),
                 false => (from.get(..close).unwrap_or_default(), after, Ending::Whole),
             };
         }

@@ -225,8 +225,8 @@ impl Walk<'_> {
                     modules.push(inner);
                     continue;
                 }
-                if self.is_lost(module, target, name) {
-                    self.absent(inner, file);
+                if let Some(lost) = self.lost_with(module, target, name) {
+                    self.absent(lost, file);
                     continue;
                 }
                 let key = (target.to_owned(), name.clone());
@@ -240,21 +240,22 @@ impl Walk<'_> {
         }
     }
 
-    /// Whether a name that `module` takes from another is a module that is gone, or is gone
-    /// with the first module of a package.
-    fn is_lost(&mut self, module: &str, target: &str, name: &str) -> bool {
-        let source = match self.module(target) {
-            Some(Module::Source(source, _)) => source,
+    /// The module that is gone and that a name which `module` takes from another is, or was in.
+    fn lost_with(&mut self, module: &str, target: &str, name: &str) -> Option<String> {
+        let is_lost = |name: &String| self.lost.contains(name);
+        let inner = Some(format!("{target}.{name}")).filter(is_lost);
+        let of_namespace = Some(target.to_owned()).filter(is_lost);
+        match self.module(target)? {
             // It has nothing but modules.
-            Some(Module::Namespace) => return self.lost.contains(target),
-            _ => return false,
-        };
-        if !self.lost.contains(&format!("{target}.{name}")) {
-            return false;
+            Module::Namespace => of_namespace,
+            Module::Compiled(_) => None,
+            Module::Source(source, _) => inner.filter(|_| {
+                // What a package takes from itself is a module that it has not mentioned before.
+                let text = first_bytes(&source, MAX_SOURCE).unwrap_or_default();
+                let text = String::from_utf8_lossy(&text);
+                target == module || !python_names::may_define(&text, name)
+            }),
         }
-        // What a package takes from itself is a module that it has not mentioned before.
-        let text = first_bytes(&source, MAX_SOURCE).unwrap_or_default();
-        target == module || !python_names::may_define(&String::from_utf8_lossy(&text), name)
     }
 }
 
