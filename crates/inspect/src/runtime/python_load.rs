@@ -438,8 +438,8 @@ fn statement(source: &str) -> (String, &str, Ending) {
     (text, "", ending)
 }
 
-/// The string that a source begins with, without its text where it has three quotes, what follows, and
-/// how it ends.
+/// The string that a source begins with, without its text where it has three quotes, what
+/// follows, and how it ends.
 fn string(from: &str, quote: char) -> (&str, &str, Ending) {
     let triple: String = std::iter::repeat_n(quote, 3).collect();
     let is_long = from.starts_with(&triple);
