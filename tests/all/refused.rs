@@ -151,13 +151,20 @@ fn webassembly_that_no_engine_compiles_is_told() {
     assert_eq!(on_0_27(&damaged, "AC001").1.len(), 1);
 }
 
-/// The first verdict of a report, and the severities of its findings of one rule.
+/// Whether a rule breaks the first verdict of a report, and the severities of its findings of one rule.
 fn verdict_and(file: &Path, rule: &str) -> (String, Vec<String>) {
     let (report, found) = on_0_27(file, rule);
     let severities = found
         .iter()
         .map(|one| one["severity"].as_str().expect("text").to_owned());
-    let verdict = report["verdicts"][0]["status"].as_str().unwrap_or("none");
+    let rules = report["verdicts"][0]["rules"]
+        .as_array()
+        .expect("a verdict");
+    // The made libraries lack their kernels too.
+    let verdict = match rules.iter().any(|one| one == rule) {
+        true => "breaks",
+        false => "fits",
+    };
     (verdict.to_owned(), severities.collect())
 }
 
@@ -260,7 +267,7 @@ fn relocations_packed_for_android_are_none_on_linux() {
 fn packed_relative_relocations_need_a_new_glibc() {
     let top = folder();
     let flags = ["-Wl,-z,pack-relative-relocs", "-nostdlib"];
-    let source = "int here; int *at = &here;\n";
+    let source = "static int here;\nint *at = &here;\n";
     let file = model(top.path(), "model.so", source, &flags);
     let on = |target: &str| {
         let (report, _) = scan([file.as_path(), Path::new("--target"), Path::new(target)]);
@@ -281,7 +288,7 @@ fn a_file_that_ends_before_its_section_table_loads() {
     let said = verdict_and(&cut, "AC001");
     assert_eq!(said, ("fits".to_owned(), vec!["warning".to_owned()]));
     let empty = put(top.path(), "half.so", &bytes[..bytes.len() / 4]);
-    assert!(loader(&empty).is_some());
+    assert!(opened_lazily(&empty).is_some());
     assert_eq!(verdict_and(&empty, "AC001").1, ["error"]);
 }
 

@@ -89,7 +89,9 @@ pub(crate) fn may_define(source: &str, name: &str) -> bool {
     };
     source.lines().any(takes_all)
         || makes_names_up(source)
-        || source.contains("globals()")
+        || ["globals()[", "globals().update", "globals().setdefault"]
+            .iter()
+            .any(|way| source.contains(way))
         || source.match_indices(name).any(|(at, _)| {
             let (before, from) = source.split_at(at);
             let after = from.get(name.len()..).unwrap_or("");
@@ -134,6 +136,8 @@ mod tests {
         assert!(may_define("from .x import *", "Enum"));
         assert!(may_define("def __getattr__(name): ...", "Enum"));
         assert!(may_define("__getattr__ = later", "Enum"));
+        assert!(may_define("globals()[name] = value", "Enum"));
+        assert!(!may_define("x = globals().get('y')  # import *", "Enum"));
         assert!(!may_define(
             "class A:\n    def __getattr__(self, name): ...",
             "Enum"
