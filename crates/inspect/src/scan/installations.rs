@@ -88,10 +88,10 @@ fn look(site: &Site, info: &Path) -> Option<Installation> {
         found.unlinked = unlinked(files, &site.folder, None);
     }
     found.unmet = site.unmet(&metadata);
+    let is_whole = found.missing.is_empty() && found.changed.is_empty();
     let is_other = !found.replaced.is_empty() || !found.changed.is_empty();
-    let is_doubtful = !(found.missing.is_empty() && found.unmet.is_empty())
-        || !found.changed.is_empty()
-        || (found.brings == Brings::Runtime && is_other);
+    let is_doubtful =
+        !(is_whole && found.unmet.is_empty()) || (found.brings == Brings::Runtime && is_other);
     if is_doubtful {
         let modules = installation::modules(&record);
         let lost = installation::lost(&found.missing);
