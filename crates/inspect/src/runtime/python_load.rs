@@ -29,13 +29,24 @@ pub enum Step {
         /// What is taken from it; empty for the module itself.
         names: Vec<String>,
     },
+    /// The same where it is tried: that the module is not there may be foreseen.
+    Try {
+        /// Dots before the module's name.
+        level: usize,
+        /// The name.
+        module: String,
+        /// What is taken from it.
+        names: Vec<String>,
+    },
     /// `@register_object("ir.OpaqueType")`.
     Type(String),
 }
 
 /// Conditions of the family's packages that hold in no ordinary import: a tool that asks
-/// for paths, an installation without compiler, tilelang's import for its own tools.
-const NEVER: [&str; 4] = [
+/// for paths, an installation without compiler, tilelang's import for its own tools; and
+/// of numpy's own build.
+const NEVER: [&str; 5] = [
+    "__NUMPY_SETUP__",
     "TYPE_CHECKING",
     "_is_config_mode()",
     "_RUNTIME_ONLY",
@@ -54,6 +65,8 @@ struct Block {
     taken: Option<bool>,
     /// Whether `elif` and `else` may follow.
     is_choice: bool,
+    /// Whether it is `try`, or in one.
+    is_tried: bool,
     /// The function of the module that it is.
     function: Option<String>,
 }
@@ -73,6 +86,7 @@ pub fn steps(source: &str, python: Interpreter) -> Vec<Step> {
             before = blocks.pop().filter(|block| block.indent == line.indent);
         }
         let around = blocks.last().map_or(Some(true), |block| block.runs);
+        let is_tried = blocks.last().is_some_and(|block| block.is_tried);
         let text = line.text.trim();
         let function = blocks.iter().find_map(|block| block.function.clone());
         if function.is_none()
@@ -81,16 +95,61 @@ pub fn steps(source: &str, python: Interpreter) -> Vec<Step> {
         {
             found.extend(steps.iter().cloned());
         }
-        if let Some(block) = opened(text, line.indent, around, before.as_ref(), python) {
+        if let Some(mut block) = opened(text, line.indent, around, before.as_ref(), python) {
+            block.is_tried = is_tried || text == "try:";
             blocks.push(block);
         } else if around == Some(true) {
             match function {
                 Some(name) => functions.entry(name).or_default().extend(step(text)),
                 None => found.extend(step(text)),
             }
+        } else if around.is_none() && is_tried && function.is_none() {
+            found.extend(step(text).into_iter().filter_map(tried));
         }
     }
     found
+}
+
+fn tried(step: Step) -> Option<Step> {
+    match step {
+        Step::Import {
+            level,
+            module,
+            names,
+        } => Some(Step::Try {
+            level,
+            module,
+            names,
+        }),
+        _ => None,
+    }
+}
+
+/// The code of a source: its statements without comments and texts between three quotes.
+pub fn code(source: &str) -> String {
+    let (lines, _) = statements(source);
+    let lines: Vec<String> = lines.into_iter().map(|(_, text)| text).collect();
+    lines.join("\n")
+}
+
+/// Where a source ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// Outside brackets and texts.
+    Whole,
+    /// In a text between three quotes.
+    InLongText,
+    /// In another text.
+    InText,
+    /// In this bracket.
+    In(char),
+}
+
+/// The statements of a source with their indents, and where it ends.
+pub fn statements(source: &str) -> (Vec<(usize, String)>, Ending) {
+    let mut lines = Lines::of(source);
+    let all = lines.by_ref().map(|line| (line.indent, line.text));
+    (all.collect(), lines.ending)
 }
 
 /// The function that a statement calls, `f()` or `with f():`.
@@ -153,6 +212,7 @@ fn opened(
         runs,
         taken,
         is_choice,
+        is_tried: false,
         function,
     })
 }
@@ -292,11 +352,17 @@ struct Line {
 /// The statements of a source.
 struct Lines<'a> {
     rest: &'a str,
+    /// Where the last one ends.
+    ending: Ending,
 }
 
 impl<'a> Lines<'a> {
     fn of(source: &'a str) -> Self {
-        Self { rest: source }
+        let ending = Ending::Whole;
+        Self {
+            rest: source.strip_prefix('\u{feff}').unwrap_or(source),
+            ending,
+        }
     }
 }
 
@@ -310,8 +376,9 @@ impl Iterator for Lines<'_> {
             }
             let body = self.rest.trim_start_matches([' ', '\t', '\u{c}']);
             let indent = self.rest.len().saturating_sub(body.len());
-            let (text, rest) = statement(body);
+            let (text, rest, ending) = statement(body);
             self.rest = rest;
+            self.ending = ending;
             if !text.trim().is_empty() {
                 return Some(Line { indent, text });
             }
@@ -321,9 +388,10 @@ impl Iterator for Lines<'_> {
 
 /// The statement that a source begins with, and what follows it: to the end of the line
 /// outside brackets and texts.
-fn statement(source: &str) -> (String, &str) {
+fn statement(source: &str) -> (String, &str, Ending) {
     let mut text = String::new();
-    let mut depth = 0usize;
+    let mut open: Vec<char> = Vec::new();
+    let mut ending = Ending::Whole;
     let mut rest = source;
     while let Some(at) = rest.find(['#', '"', '\'', '(', '[', '{', ')', ']', '}', '\n', '\\']) {
         let (before, from) = rest.split_at_checked(at).unwrap_or((rest, ""));
@@ -339,33 +407,40 @@ fn statement(source: &str) -> (String, &str) {
                     .unwrap_or("")
             }
             '"' | '\'' => {
-                let (string, after) = string(from, letter);
+                let (string, after, end) = string(from, letter);
                 text.push_str(string);
                 rest = after;
+                if rest.is_empty() {
+                    ending = end;
+                }
             }
             '(' | '[' | '{' => {
-                depth = depth.saturating_add(1);
+                open.push(letter);
                 text.push(letter);
             }
             ')' | ']' | '}' => {
-                depth = depth.saturating_sub(1);
+                open.pop();
                 text.push(letter);
             }
             '\\' if rest.starts_with('\n') => {
                 text.push(' ');
                 rest = rest.get(1..).unwrap_or("");
             }
-            '\n' if depth == 0 => return (text, rest),
+            '\n' if open.is_empty() => return (text, rest, Ending::Whole),
             '\n' => text.push(' '),
             other => text.push(other),
         }
     }
     text.push_str(rest);
-    (text, "")
+    if let (Ending::Whole, Some(bracket)) = (ending, open.last()) {
+        ending = Ending::In(*bracket);
+    }
+    (text, "", ending)
 }
 
-/// The string that a source begins with, empty where it has three quotes, and what follows.
-fn string(from: &str, quote: char) -> (&str, &str) {
+/// The string that a source begins with, without its text where it has three quotes, what
+/// follows, and how it ends.
+fn string(from: &str, quote: char) -> (&str, &str, Ending) {
     let triple: String = std::iter::repeat_n(quote, 3).collect();
     let is_long = from.starts_with(&triple);
     let (start, end) = match is_long {
@@ -379,8 +454,8 @@ fn string(from: &str, quote: char) -> (&str, &str) {
             let close = at.saturating_add(start.saturating_add(end.len()));
             let after = from.get(close..).unwrap_or_default();
             return match is_long {
-                true => ("", after),
-                false => (from.get(..close).unwrap_or_default(), after),
+                true => ("''", after, Ending::Whole),
+                false => (from.get(..close).unwrap_or_default(), after, Ending::Whole),
             };
         }
         let mut letters = left.chars();
@@ -396,8 +471,8 @@ fn string(from: &str, quote: char) -> (&str, &str) {
     }
     // Not closed: damaged source.
     match is_long {
-        true => ("", ""),
-        false => ("", body.get(at..).unwrap_or_default()),
+        true => ("", "", Ending::InLongText),
+        false => ("", body.get(at..).unwrap_or_default(), Ending::InText),
     }
 }
 
@@ -411,13 +486,14 @@ mod tests {
             platform: Some(Platform::Linux),
         };
         let steps = steps(source, python).into_iter();
-        let words = steps.map(|step| match step {
+        let words = steps.filter_map(|step| match step {
             Step::Import {
                 level,
                 module,
                 names,
-            } => format!("{}{module}:{}", ".".repeat(level), names.join(",")),
-            Step::Type(key) => format!("@{key}"),
+            } => Some(format!("{}{module}:{}", ".".repeat(level), names.join(","))),
+            Step::Type(key) => Some(format!("@{key}")),
+            Step::Try { .. } => None,
         });
         words.collect()
     }

@@ -34,7 +34,6 @@ pub(super) struct Candidate<'a> {
 /// The runtimes that there are.
 pub(super) struct Runtimes<'a> {
     given: &'a [GivenRuntime],
-    machine: Option<&'a Machine>,
     /// Functions that the application registers, whatever the runtime.
     pub(super) provides: &'a BTreeSet<String>,
     /// Found load sets that run models.
@@ -58,6 +57,8 @@ pub(super) struct Runtimes<'a> {
     /// Parts of load sets by where the loader finds them, and the sets of each.
     parts: libraries::Members,
     sets_of: Vec<Vec<&'a LoadSet>>,
+    /// The machine that is all there is.
+    machine: Option<&'a Machine>,
 }
 
 impl<'a> Runtimes<'a> {
@@ -97,7 +98,6 @@ impl<'a> Runtimes<'a> {
         }
         Self {
             given: &options.runtimes,
-            machine: options.machine.as_deref(),
             provides: &options.provides,
             found,
             native,
@@ -113,6 +113,7 @@ impl<'a> Runtimes<'a> {
             joined,
             parts: libraries::Members::of(parts.iter().map(|(place, part)| (*place, part.0))),
             sets_of: parts.into_values().map(|part| part.1).collect(),
+            machine: options.machine.as_deref(),
         }
     }
 
@@ -167,6 +168,11 @@ impl<'a> Runtimes<'a> {
         home.or_else(|| is_joined.then_some(environment))
     }
 
+    fn machine_of(&self, load_set: Option<&'a LoadSet>) -> Option<&'a Machine> {
+        let own = load_set.and_then(|set| set.machine.as_deref());
+        own.or(self.machine)
+    }
+
     pub(super) fn candidates(&self, artifact: &Artifact) -> Vec<Candidate<'a>> {
         let is_wasm = has_format(artifact, Format::Wasm);
         // The runtime is inside the library, and only JavaScript outside.
@@ -177,18 +183,18 @@ impl<'a> Runtimes<'a> {
                 .iter()
                 .filter(is_outside)
                 .map(|runtime| Candidate {
-                    machine: self.machine,
                     profile: &runtime.profile,
                     load_set: runtime.load_set.as_ref(),
                     source: RuntimeSource::Given,
+                    machine: self.machine_of(runtime.load_set.as_ref()),
                 });
             return given.collect();
         }
         let found = |load_set: &'a LoadSet| Candidate {
-            machine: self.machine,
             profile: &load_set.profile,
             load_set: Some(load_set),
             source: RuntimeSource::Found,
+            machine: self.machine_of(Some(load_set)),
         };
         // A wasm library runs on the runtime inside it and on no other.
         if is_wasm {
@@ -227,10 +233,10 @@ impl<'a> Runtimes<'a> {
             }
         }
         let releases = release::releases().iter().map(|profile| Candidate {
-            machine: self.machine,
             profile,
             load_set: None,
             source: RuntimeSource::Release,
+            machine: self.machine,
         });
         releases.collect()
     }

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::path::{Path, PathBuf};
 
 use super::packages::{MAX_SOURCE, first_bytes};
+use crate::runtime::installation;
 use crate::runtime::python_load::{self, Interpreter, Step};
+use crate::runtime::python_names;
 
 /// Files that are read for one import.
 const MAX_FILES: usize = 8192;
@@ -20,6 +22,12 @@ pub(super) struct Closure {
     pub(super) names: BTreeMap<(String, String), String>,
     /// Types that are registered, with the file.
     pub(super) types: BTreeMap<String, String>,
+    /// Modules that are imported.
+    pub(super) reached: BTreeSet<String>,
+    /// Files of compiled modules that are imported.
+    pub(super) compiled: BTreeSet<PathBuf>,
+    /// Modules that are tried: their absence is foreseen.
+    pub(super) tried: BTreeSet<String>,
 }
 
 /// A module of the folder.
@@ -30,7 +38,7 @@ enum Module {
     /// A package without a file of its own.
     Namespace,
     /// Compiled code, or a source that has been compiled.
-    Compiled,
+    Compiled(PathBuf),
 }
 
 /// A module whose import has begun.
@@ -45,8 +53,9 @@ struct Running {
 struct Walk<'a> {
     site: &'a Path,
     python: Interpreter,
+    /// Modules that packages brought and that are gone.
+    lost: &'a BTreeSet<String>,
     found: Closure,
-    seen: BTreeSet<String>,
     /// Modules that are being imported, and what each has still to do.
     running: Vec<Running>,
     /// Modules that were looked for.
@@ -54,13 +63,18 @@ struct Walk<'a> {
 }
 
 impl Closure {
-    /// What importing `modules` leads to.
-    pub(super) fn of(site: &Path, modules: &[String], python: Interpreter) -> Self {
+    /// What importing `modules` leads to. The modules `lost` were brought and are gone.
+    pub(super) fn of(
+        site: &Path,
+        modules: &[String],
+        lost: &BTreeSet<String>,
+        python: Interpreter,
+    ) -> Self {
         let mut walk = Walk {
             site,
             python,
+            lost,
             found: Self::default(),
-            seen: BTreeSet::new(),
             running: Vec::new(),
             known: HashMap::new(),
         };
@@ -82,7 +96,20 @@ impl Closure {
                     } => {
                         let target = absolute(&running.name, running.is_package, level, &module);
                         if let Some(target) = target {
-                            walk.import(&target, &names, &file);
+                            let module = running.name.clone();
+                            walk.import(&module, &target, &names, &file);
+                        }
+                    }
+                    Step::Try {
+                        level,
+                        module,
+                        names,
+                    } => {
+                        let target = absolute(&running.name, running.is_package, level, &module);
+                        if let Some(target) = target {
+                            let inner = names.iter().map(|name| format!("{target}.{name}"));
+                            walk.found.tried.extend(inner);
+                            walk.found.tried.insert(target);
                         }
                     }
                 }
@@ -123,37 +150,29 @@ impl Walk<'_> {
         if single.is_file() {
             return Some(Module::Source(single, false));
         }
-        if place.join("__init__.pyc").is_file() || place.with_extension("pyc").is_file() {
-            return Some(Module::Compiled);
+        let compiled = [place.join("__init__.pyc"), place.with_extension("pyc")];
+        if let Some(file) = compiled.into_iter().find(|file| file.is_file()) {
+            return Some(Module::Compiled(file));
         }
-        let last = name.rsplit('.').next().unwrap_or(name);
-        let entries = place
-            .parent()
-            .and_then(|folder| std::fs::read_dir(folder).ok());
-        let mut names = entries
-            .into_iter()
-            .flatten()
-            .flatten()
-            .map(|entry| entry.file_name().to_string_lossy().into_owned());
-        let is_library = |file: &String| {
-            let is_named = file
-                .strip_prefix(last)
-                .is_some_and(|rest| rest.starts_with('.'));
-            is_named && (file.ends_with(".so") || file.ends_with(".pyd"))
-        };
-        if names.any(|file| is_library(&file)) {
-            return Some(Module::Compiled);
+        if let Some(file) = installation::extension(&place, self.python.minor) {
+            return Some(Module::Compiled(file));
         }
         place.is_dir().then_some(Module::Namespace)
     }
 
     /// Begins the import of a module that was not imported before.
     fn begin(&mut self, module: &str) {
-        if self.seen.len() > MAX_FILES || !self.seen.insert(module.to_owned()) {
+        let reached = &mut self.found.reached;
+        if reached.len() > MAX_FILES || !reached.insert(module.to_owned()) {
             return;
         }
-        let Some(Module::Source(file, is_package)) = self.module(module) else {
-            return;
+        let (file, is_package) = match self.module(module) {
+            Some(Module::Source(file, is_package)) => (file, is_package),
+            Some(Module::Compiled(file)) => {
+                self.found.compiled.insert(file);
+                return;
+            }
+            Some(Module::Namespace) | None => return,
         };
         let Some(bytes) = first_bytes(&file, MAX_SOURCE) else {
             return;
@@ -168,7 +187,14 @@ impl Walk<'_> {
         });
     }
 
-    fn import(&mut self, target: &str, names: &[String], file: &str) {
+    fn absent(&mut self, module: String, file: &str) {
+        let order = self.found.absent.len();
+        let absent = self.found.absent.entry(module);
+        absent.or_insert_with(|| (file.to_owned(), order));
+    }
+
+    /// What a statement of `module` imports.
+    fn import(&mut self, module: &str, target: &str, names: &[String], file: &str) {
         // The packages around a module are imported first, and what is taken from it last.
         let mut modules: Vec<String> = Vec::new();
         let mut whole = String::new();
@@ -184,11 +210,9 @@ impl Walk<'_> {
             match (self.module(&whole), around) {
                 (Some(_), _) => modules.push(whole.clone()),
                 // What compiled code, or a package that makes modules up, has is not known.
-                (None, Some(Module::Compiled | Module::Namespace)) => break,
+                (None, Some(Module::Compiled(_) | Module::Namespace)) => break,
                 (None, _) => {
-                    let order = self.found.absent.len();
-                    let absent = self.found.absent.entry(whole.clone());
-                    absent.or_insert_with(|| (file.to_owned(), order));
+                    self.absent(whole.clone(), file);
                     break;
                 }
             }
@@ -201,6 +225,10 @@ impl Walk<'_> {
                     modules.push(inner);
                     continue;
                 }
+                if let Some(lost) = self.lost_with(module, target, name) {
+                    self.absent(lost, file);
+                    continue;
+                }
                 let key = (target.to_owned(), name.clone());
                 let names = self.found.names.entry(key);
                 names.or_insert_with(|| file.to_owned());
@@ -209,6 +237,24 @@ impl Walk<'_> {
         // The last to begin is the first to run.
         for module in modules.iter().rev() {
             self.begin(module);
+        }
+    }
+
+    /// The module that is gone and that a name which `module` takes from another is, or was in.
+    fn lost_with(&mut self, module: &str, target: &str, name: &str) -> Option<String> {
+        let is_lost = |name: &String| self.lost.contains(name);
+        let inner = Some(format!("{target}.{name}")).filter(is_lost);
+        let of_namespace = Some(target.to_owned()).filter(is_lost);
+        match self.module(target)? {
+            // It has nothing but modules.
+            Module::Namespace => of_namespace,
+            Module::Compiled(_) => None,
+            Module::Source(source, _) => inner.filter(|_| {
+                // What a package takes from itself is a module that it has not mentioned before.
+                let text = first_bytes(&source, MAX_SOURCE).unwrap_or_default();
+                let text = String::from_utf8_lossy(&text);
+                target == module || !python_names::may_define(&text, name)
+            }),
         }
     }
 }
