@@ -47,7 +47,7 @@ def main() -> None:
     config = models.load(model)
     mod, metadata = models.build(config, dtype, target)
     mod = pipeline.bound_dimensions(mod, config)
-    if spec.system_lib:
+    if spec.system_lib and spec.prefix:
         mod = mod.with_attr("system_lib_prefix", prefix_of(model))
     options = {"tirx.disable_assert": checks == "lean"}
     # NVRTC's callback asks for the current target.

@@ -36,6 +36,8 @@ class Spec:
     link: str | None = None
     link_flags: list = field(default_factory=list)
     system_lib: bool = False
+    # The JavaScript of web libraries asks for a system library without a prefix.
+    prefix: bool = True
 
 
 # A library without the JavaScript runtime's half: that part would come from Emscripten.
@@ -61,7 +63,8 @@ SPECS = {
     "cuda-x86_64": Spec(".so", LINUX_X86, CUDA, "x86_64-linux-gnu.2.28"),
     "opencl-x86_64": Spec(".so", LINUX_X86, OPENCL, "x86_64-linux-gnu.2.28"),
     "system-x86_64": Spec(".tar", LINUX_X86, system_lib=True),
-    "webgpu-objects": Spec(".tar", WASM, WEBGPU, system_lib=True),
+    "webgpu-objects": Spec(".tar", WASM, WEBGPU, system_lib=True, prefix=False),
+    "wasm-objects": Spec(".tar", WASM, system_lib=True, prefix=False),
     "webgpu": Spec(".wasm", WASM, WEBGPU, "wasm32-freestanding", WASM_FLAGS, system_lib=True),
 }
 

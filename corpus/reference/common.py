@@ -70,17 +70,19 @@ class Packed:
         return np.concatenate([x @ self[at:at + self.ROWS].T for at in parts], axis=-1)
 
 
+def parameter(seed, shape, pieces):
+    """One weight as float32, rounded as a model holds it; a large 4-bit one stays packed."""
+    values = [random_parameter(seed, *piece) for piece in pieces]
+    if len(values) == 1:
+        return values[0].astype(np.float32)
+    packed = Packed(*values)
+    return packed if shape[0] * shape[1] > LARGE else packed[:]
+
+
 def parameters(named_shapes, seed, dtype="float32", config=None):
     """Weights by name as float32, rounded as a model of `dtype` holds them."""
-    made = {}
-    for name, shape, pieces in stored(config or {}, named_shapes, dtype):
-        values = [random_parameter(seed, *piece) for piece in pieces]
-        if len(values) == 1:
-            made[name] = values[0].astype(np.float32)
-            continue
-        packed = Packed(*values)
-        made[name] = packed if shape[0] * shape[1] > LARGE else packed[:]
-    return made
+    return {name: parameter(seed, shape, pieces)
+            for name, shape, pieces in stored(config or {}, named_shapes, dtype)}
 
 
 def linear(x, weight, bias=None):

@@ -57,7 +57,9 @@ def parameter(seed, position, name, shape, dtype):
     count = torch.Size(shape).numel()
     bits = mix(stream + torch.arange(count, device=DEVICE))
     if dtype == "uint32":
-        return shifted(bits, 32).reshape(shape)  # as signed 64-bit words
+        words = shifted(bits, 32)  # as signed 64-bit words
+        full = words & words >> 1 & words >> 2 & words >> 3 & 0x11111111
+        return (words ^ full << 3).reshape(shape)
     t = shifted(bits, 40).float() * 2.0**-23 - 1
     if name.endswith("q_scale"):
         value = (1.5 + 0.5 * t) * torch.sqrt(torch.tensor(3 / (shape[-1] * 32), device=DEVICE)) / 7

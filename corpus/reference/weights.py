@@ -11,7 +11,8 @@ Facts, in full:
 What an element is, computed in float32 and then rounded once to the parameter's
 dtype (round to nearest, ties to even):
 
-    uint32 parameter                        bits(i) >> 32
+    uint32 parameter                        bits(i) >> 32, eight values of 4 bits; each that
+                                            is 15 becomes 7
     name ends in "q_scale"                  (1.5 + 0.5 * t) * sqrt(3 / K) / 7,
                                             K = last dimension * 32
     one dimension, name ends in "weight"    1 + 0.25 * t
@@ -19,6 +20,11 @@ dtype (round to nearest, ties to even):
     more dimensions                         t * sqrt(3 / K), K = last dimension
 
 `sqrt` and `/` are the float32 operations. Not for cryptography.
+
+No weight has a mean: each sum of products grows with the root of what it sums, never
+with its number, so that neither width nor depth takes activations out of float16's range
+(ranges.py shows it). That is why 4-bit values, whose zero is 7, leave 15 out; no
+quantiser of mlc-llm writes it either.
 """
 
 import numpy as np
@@ -33,6 +39,12 @@ def mix(z):
         z = (z ^ (z >> _U64(30))) * _U64(0xBF58476D1CE4E5B9)
         z = (z ^ (z >> _U64(27))) * _U64(0x94D049BB133111EB)
         return z ^ (z >> _U64(31))
+
+
+def balanced(words):
+    """Words of 4-bit values with 7 in place of each 15."""
+    full = words & words >> 1 & words >> 2 & words >> 3 & 0x11111111
+    return words ^ full << 3
 
 
 # Elements made at a time: the 64-bit words of a large table need more room than the table.
@@ -54,7 +66,7 @@ def random_parameter(seed, index, name, shape, dtype):
 
 def _values(bits, name, shape, dtype):
     if dtype == "uint32":
-        return (bits >> _U64(32)).astype(np.uint32)
+        return balanced((bits >> _U64(32)).astype(np.uint32))
     f32 = np.float32
     t = (bits >> _U64(40)).astype(f32) * f32(2.0**-23) - f32(1)
     if name.endswith("q_scale"):

@@ -16,7 +16,7 @@ pub struct ReportArgs {
     ///
     /// The suffixes are .json, .sarif, .xml (JUnit), .md and .html. Other names take the
     /// format of --format, or say it: FORMAT=FILE.
-    #[arg(long, short, value_name = "FILE", value_parser = output::parse)]
+    #[arg(long, short, value_name = "FILE", value_parser = output::parser())]
     pub output: Vec<output::Output>,
 
     /// Exit 1 from here on: error, warning, info or never.

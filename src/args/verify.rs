@@ -115,7 +115,7 @@ pub struct VerifyArgs {
     /// Write a report to FILE, by its suffix; repeatable.
     ///
     /// Other names take the format of --format, or say it: FORMAT=FILE.
-    #[arg(long, short, value_name = "FILE", value_parser = crate::report::output::parse)]
+    #[arg(long, short, value_name = "FILE", value_parser = crate::report::output::parser())]
     pub output: Vec<crate::report::output::Output>,
 }
 

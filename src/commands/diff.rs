@@ -62,10 +62,10 @@ struct Section {
 }
 
 #[derive(Serialize)]
-struct Difference<'a> {
+struct Difference {
     schema: &'static str,
-    before: &'a Path,
-    after: &'a Path,
+    before: Place,
+    after: Place,
     equal: bool,
     machine_code: MachineCode,
     sections: Vec<Section>,
@@ -82,8 +82,8 @@ pub fn run(args: &DiffArgs, terminal: Terminal) -> anyhow::Result<Status> {
         PlainFormat::Json => {
             let difference = Difference {
                 schema: "artcheck/diff-v1",
-                before: &args.before,
-                after: &args.after,
+                before: Place::file(&args.before),
+                after: Place::file(&args.after),
                 equal,
                 machine_code,
                 sections,

@@ -42,12 +42,19 @@ pub fn matrix(folder: &Path) -> anyhow::Result<(String, usize)> {
     };
     let found = scan(&options, &())?;
     let report = Report::of(&found, folder);
-    let is_library = |entry: &&Entry| entry.role == Role::ModelLibrary && !entry.path.contains('!');
-    let libraries = report.artifacts.iter().filter(is_library);
-    let libraries = libraries.filter(|entry| !entry.file.ends_with(".wasm"));
+    let places = found.artifacts.iter().map(|artifact| &artifact.path);
+    let libraries = places.zip(&report.artifacts).filter(|(place, entry)| {
+        let is_web = place.path().extension().is_some_and(|end| end == "wasm");
+        entry.role == Role::ModelLibrary && place.archive().is_none() && !is_web
+    });
     let (mut out, mut names, mut rows) = (HEAD.to_owned(), BTreeSet::new(), 0);
-    for entry in libraries {
-        row(&mut out, folder, entry, &mut names);
+    for (place, entry) in libraries {
+        let file = place.path();
+        if file.to_str().is_none() {
+            let _ = writeln!(out, "\n# {place}: its name is not UTF-8, as a matrix is.");
+            continue;
+        }
+        row(&mut out, folder, (file, entry), &mut names);
         rows += 1;
     }
     if rows == 0 {
@@ -59,8 +66,12 @@ pub fn matrix(folder: &Path) -> anyhow::Result<(String, usize)> {
     Ok((out, rows))
 }
 
-fn row(out: &mut String, folder: &Path, entry: &Entry, names: &mut BTreeSet<String>) {
-    let file = Path::new(&*entry.file);
+fn row(
+    out: &mut String,
+    folder: &Path,
+    (file, entry): (&Path, &Entry),
+    names: &mut BTreeSet<String>,
+) {
     let stem = file.file_stem().unwrap_or_default().to_string_lossy();
     let mut name = stem.to_string();
     while !names.insert(name.clone()) {

@@ -136,7 +136,7 @@ pub fn absolute(path: &Path) -> anyhow::Result<PathBuf> {
 pub fn path(path: &Path) -> anyhow::Result<Value> {
     let text = path
         .to_str()
-        .with_context(|| format!("{}: not a text", path.display()))?;
+        .with_context(|| format!("{}: its name is not UTF-8, as a matrix is", path.display()))?;
     Ok(text.into())
 }
 

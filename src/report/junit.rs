@@ -1,11 +1,12 @@
 //! JUnit XML: a suite per artifact, a case per runtime that was asked for, and
 //! one for what holds whatever the runtime.
 //!
-//! A finding that `--fail-on` covers fails its case, others stand in the
-//! case's output; what could not be decided is an error, not a pass.
+//! A finding that `--fail-on` covers fails its case, and that of each runtime on which
+//! it breaks the artifact; others stand in the case's output. What could not be decided
+//! is an error, not a pass.
 
 use std::cmp::Reverse;
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use artcheck_inspect::scan::VerdictStatus;
 use artcheck_inspect::shown::shown;
@@ -34,15 +35,23 @@ pub fn render(report: &Report, fail_on: FailOn) -> Result<String, quick_junit::S
         left = order.split_off(MOST_SUITES);
         order.sort_by(|a, b| a.1.path.cmp(&b.1.path));
     }
+    let failing = report.findings.iter();
+    let failing = failing.filter(|finding| fail_on.covers(finding.severity));
+    let failing: BTreeSet<&str> = failing.map(|finding| finding.rule.as_str()).collect();
     for (_, entry) in order {
-        document.add_test_suite(suite(entry, of(entry), fail_on));
+        document.add_test_suite(suite(entry, of(entry), &failing, fail_on));
     }
     let known: HashSet<Key> = report.artifacts.iter().map(Entry::key).collect();
     let mut policy = TestSuite::new("other");
     for finding in &report.findings {
         if !known.contains(&(finding.file.clone(), finding.artifact.clone())) {
             let name = format!("{} {}", finding.rule, finding.artifact);
-            policy.add_test_case(case(&name, &finding.file, &[finding], &[], fail_on));
+            let why = Why {
+                findings: &[finding],
+                undecided: &[],
+                broken: None,
+            };
+            policy.add_test_case(case(&name, &finding.file, why, fail_on));
         }
     }
     for suite in [policy, rest(&left)] {
@@ -112,7 +121,12 @@ fn rest(left: &[(State, &Entry)]) -> TestSuite {
     suite
 }
 
-fn suite(artifact: &Entry, of_artifact: &[&Finding], fail_on: FailOn) -> TestSuite {
+fn suite(
+    artifact: &Entry,
+    of_artifact: &[&Finding],
+    failing: &BTreeSet<&str>,
+    fail_on: FailOn,
+) -> TestSuite {
     let mut suite = TestSuite::new(artifact.path.as_str());
     let verdicts = &artifact.verdicts;
     let wanted: Vec<&Verdict> = verdicts.iter().filter(|v| v.is_wanted()).collect();
@@ -134,13 +148,12 @@ fn suite(artifact: &Entry, of_artifact: &[&Finding], fail_on: FailOn) -> TestSui
         .filter(|problem| problem.kind.leaves_undecided())
         .map(|problem| problem.detail.clone())
         .collect();
-    suite.add_test_case(case(
-        "any runtime",
-        &artifact.file,
-        &own,
-        &undecided,
-        fail_on,
-    ));
+    let alone = Why {
+        findings: &own,
+        undecided: &undecided,
+        broken: None,
+    };
+    suite.add_test_case(case("any runtime", &artifact.file, alone, fail_on));
     for runtime in runtimes {
         let findings: Vec<&Finding> = of_artifact
             .iter()
@@ -153,19 +166,40 @@ fn suite(artifact: &Entry, of_artifact: &[&Finding], fail_on: FailOn) -> TestSui
             .flat_map(|v| &v.undecided)
             .map(|reason| format!("{}: {}", reason.rule, reason.why))
             .collect();
+        let rules: BTreeSet<&str> = wanted
+            .iter()
+            .filter(|v| v.runtime == runtime && v.status == VerdictStatus::Breaks)
+            .flat_map(|v| v.rules.iter().map(String::as_str))
+            .filter(|rule| failing.contains(rule))
+            .collect();
+        let rules: Vec<&str> = rules.into_iter().collect();
+        let broken =
+            (!rules.is_empty()).then(|| format!("{}: does not run on {runtime}", rules.join(" ")));
+        let why = Why {
+            findings: &findings,
+            undecided: &undecided,
+            broken,
+        };
         let name = format!("on {runtime}");
-        suite.add_test_case(case(&name, &artifact.file, &findings, &undecided, fail_on));
+        suite.add_test_case(case(&name, &artifact.file, why, fail_on));
     }
     suite
 }
 
-fn case(
-    name: &str,
-    file: &str,
-    findings: &[&Finding],
-    undecided: &[String],
-    fail_on: FailOn,
-) -> TestCase {
+/// What makes a case fail.
+struct Why<'a> {
+    findings: &'a [&'a Finding],
+    undecided: &'a [String],
+    /// What breaks the runtime or the file, where the findings are about that.
+    broken: Option<String>,
+}
+
+fn case(name: &str, file: &str, why: Why<'_>, fail_on: FailOn) -> TestCase {
+    let Why {
+        findings,
+        undecided,
+        broken,
+    } = why;
     let failing: Vec<&&Finding> = findings
         .iter()
         .filter(|finding| fail_on.covers(finding.severity))
@@ -177,6 +211,10 @@ fn case(
             .set_type(format!("{} {}", first.rule, first.name))
             .set_message(headline(&failing))
             .set_description(text.join("\n"));
+        status
+    } else if let Some(broken) = broken {
+        let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+        status.set_type("breaks").set_message(broken);
         status
     } else if let Some(first) = undecided.first() {
         let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);

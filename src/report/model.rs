@@ -274,7 +274,12 @@ impl Report {
     /// Whether nothing that was read has to do with TVM. A FIFO or device is
     /// not even opened.
     pub fn concerns_nothing(&self) -> bool {
-        let passed_over = |problem: &Problem| problem.kind == ProblemKind::NotAFile;
+        let passed_over = |problem: &Problem| {
+            matches!(
+                problem.kind,
+                ProblemKind::NotAFile | ProblemKind::LinkerScript
+            )
+        };
         self.artifacts.iter().all(|artifact| match artifact.role {
             Role::Unrelated => artifact.problems.is_empty(),
             Role::Unreadable => artifact.problems.iter().all(passed_over),

@@ -1,5 +1,6 @@
 //! Where reports go: one to standard output or a file, more by `--output FORMAT=FILE`.
 
+use std::ffi::OsString;
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::PathBuf;
@@ -7,6 +8,7 @@ use std::path::PathBuf;
 use anyhow::{Context, bail};
 use artcheck_inspect::shown::shown;
 use clap::ValueEnum as _;
+use clap::builder::{OsStringValueParser, TypedValueParser};
 
 use super::format::{FailOn, Format};
 use super::model::Report;
@@ -24,8 +26,40 @@ pub struct Output {
     file: PathBuf,
 }
 
-/// Reads one `--output`. A file name may hold `=`, so only a known format counts.
-pub fn parse(text: &str) -> Result<Output, String> {
+/// Reads one `--output`, in whatever bytes the file is named.
+pub fn parser() -> impl TypedValueParser<Value = Output> {
+    OsStringValueParser::new().try_map(|text| match text.to_str() {
+        Some(text) => parse(text),
+        None => Ok(of_bytes(text)),
+    })
+}
+
+/// A name that is not UTF-8, with a format before it or without.
+fn of_bytes(text: OsString) -> Output {
+    #[cfg(unix)]
+    {
+        use std::ffi::OsStr;
+        use std::os::unix::ffi::OsStrExt;
+        let mut parts = text.as_bytes().splitn(2, |byte| *byte == b'=');
+        if let Some((format, file)) = parts.next().zip(parts.next())
+            && let Some(format) = str::from_utf8(format)
+                .ok()
+                .and_then(|format| Format::from_str(format, true).ok())
+        {
+            return Output {
+                format: Some(format),
+                file: OsStr::from_bytes(file).into(),
+            };
+        }
+    }
+    Output {
+        format: None,
+        file: text.into(),
+    }
+}
+
+/// A file name may hold `=`, so only a known format counts.
+fn parse(text: &str) -> Result<Output, String> {
     if let Some((format, file)) = text.split_once('=') {
         if file.is_empty() {
             return Err(format!("`{text}` names no file"));

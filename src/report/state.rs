@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use artcheck_inspect::scan::VerdictStatus;
-use artcheck_inspect::{ProblemKind, Role, Severity};
+use artcheck_inspect::{Problem, ProblemKind, Role, Severity};
 
 use super::model::{Entry, Key, Report, Verdict};
 
@@ -22,6 +22,8 @@ pub enum State {
     FitsIf,
     /// No runtime was there to hold it against.
     Unchecked,
+    /// It has a library's name and is none.
+    NoLibrary,
 }
 
 impl State {
@@ -34,6 +36,7 @@ impl State {
             Self::Fits => "fits",
             Self::FitsIf => "fits if",
             Self::Unchecked => "unchecked",
+            Self::NoLibrary => "no library",
         }
     }
 }
@@ -116,7 +119,10 @@ fn judge<'a>(entry: &'a Entry, errors: BTreeSet<&'a str>) -> Judged<'a> {
     let of_wanted = |on: &&On<'_>| on.wanted || !wanted;
     let any = |status| on.iter().filter(of_wanted).any(|on| on.status == status);
     let unread = entry.problems.iter().any(|p| p.kind.leaves_undecided());
-    let state = if entry.role == Role::Unreadable {
+    let is_script = |problem: &Problem| problem.kind == ProblemKind::LinkerScript;
+    let state = if entry.role == Role::Unreadable && entry.problems.iter().all(is_script) {
+        State::NoLibrary
+    } else if entry.role == Role::Unreadable {
         State::Unreadable
     } else if !errors.is_empty() || (wanted && any(VerdictStatus::Breaks)) {
         State::Breaks

@@ -156,6 +156,15 @@ fn report(tree: &TempDir, args: &[&str]) -> (Value, Option<i32>) {
 
 /// The report with plain names, in an order that does not depend on names.
 fn plain(report: &Value) -> Value {
+    let mut report = plain_names(report);
+    for list in ["artifacts", "verdicts", "findings", "runtimes"] {
+        let list = report[list].as_array_mut().expect("a list");
+        list.sort_by_key(Value::to_string);
+    }
+    report
+}
+
+fn plain_names(value: &Value) -> Value {
     let mut names = Vec::new();
     for (number, odd) in ODD.iter().enumerate() {
         let plain = String::from_utf8(name(false, number)).expect("text");
@@ -165,12 +174,7 @@ fn plain(report: &Value) -> Value {
             names.push((text, plain.clone()));
         }
     }
-    let mut report = replaced(report, &names);
-    for list in ["artifacts", "verdicts", "findings", "runtimes"] {
-        let list = report[list].as_array_mut().expect("a list");
-        list.sort_by_key(Value::to_string);
-    }
-    report
+    replaced(value, &names)
 }
 
 fn replaced(value: &Value, names: &[(String, String)]) -> Value {
@@ -185,8 +189,8 @@ fn replaced(value: &Value, names: &[(String, String)]) -> Value {
         Value::Array(items) => items.iter().map(|item| replaced(item, names)).collect(),
         Value::Object(fields) => fields
             .iter()
-            // It stands on the name.
-            .filter(|(key, _)| *key != "fingerprint")
+            // They depend on the name, and on how a shell takes it.
+            .filter(|(key, _)| !["fingerprint", "command"].contains(&key.as_str()))
             .map(|(key, item)| (key.clone(), replaced(item, names)))
             .collect(),
         other => other.clone(),
@@ -293,4 +297,78 @@ fn an_ignore_by_path_means_the_file_of_that_name() {
             .as_str()
             .is_some_and(|file| file.starts_with("a!b/"))
     }));
+}
+
+#[test]
+fn every_command_writes_whole_json_of_any_name() {
+    let (odd, even) = (tree(true), tree(false));
+    let written = |tree: &TempDir, odd: bool, number: usize, args: &[&str], twice: bool| {
+        let name = name(odd, number);
+        let sample = path(&[b"./", &name, b"/", &name, b"-0.so"]);
+        let mut command = artcheck();
+        command.current_dir(tree.path()).args(args).arg(&sample);
+        if twice {
+            command.arg(&sample);
+        }
+        let run = command.output().expect("artcheck starts");
+        let value: Value = serde_json::from_slice(&run.stdout)
+            .unwrap_or_else(|error| panic!("{args:?} of name {number}: {error}: {run:?}"));
+        (run.status.code(), plain_names(&value))
+    };
+    let commands = [
+        (
+            &["fix", "--format", "json", "--runtime", "tvm-0.26"][..],
+            false,
+        ),
+        (&["diff", "--format", "json"], true),
+        (
+            &["patch", "retag", "--format", "json", "--to", "tir"],
+            false,
+        ),
+    ];
+    for (args, twice) in commands {
+        for number in 0..ODD.len() {
+            let plain = written(&even, false, number, args, twice);
+            assert_eq!(written(&odd, true, number, args, twice), plain, "{args:?}");
+        }
+    }
+}
+
+#[test]
+fn a_report_is_written_to_a_file_of_any_name() {
+    let tree = tree(true);
+    for (number, name) in (0..).zip(ODD) {
+        let file = path(&[b"report ", name, b".json"]);
+        for output in [file.clone(), path(&[b"json=again ", name])] {
+            let run = artcheck()
+                .current_dir(tree.path())
+                .args(["scan", "--quiet", "--output"])
+                .arg(output)
+                .arg(".")
+                .output()
+                .expect("artcheck starts");
+            assert_eq!(run.status.code(), Some(1), "{number}: {run:?}");
+        }
+        for file in [file, path(&[b"again ", name])] {
+            let text = fs::read(tree.path().join(file)).expect("a report");
+            let _: Value = serde_json::from_slice(&text).expect("whole JSON");
+        }
+    }
+}
+
+#[test]
+fn a_matrix_has_a_row_for_a_library_of_any_name_that_is_text() {
+    for (number, name) in (0..).zip(ODD) {
+        let tree = tempfile::tempdir().expect("a folder");
+        let folder = tree.path().join(path(&[name]));
+        fs::create_dir(&folder).expect("a new folder");
+        fs::write(folder.join(path(&[name, b".so"])), corpus(SAMPLE[0])).expect("a file");
+        let run = artcheck()
+            .args(["init", "--verify"])
+            .arg(&folder)
+            .output()
+            .expect("artcheck starts");
+        let is_text = str::from_utf8(name).is_ok();
+        assert_eq!(run.status.success(), is_text, "{number}: {run:?}");
+    }
 }

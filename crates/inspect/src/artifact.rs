@@ -68,6 +68,8 @@ pub enum ProblemKind {
     UnsafeName,
     /// A FIFO, socket, device or directory loop: never opened.
     NotAFile,
+    /// A text for linkers under a library's name; no loader opens it.
+    LinkerScript,
     /// A Mach-O page does not match its hash in the code signature.
     BrokenSignature,
     /// Left packed because nothing in it is asked for.

@@ -111,9 +111,8 @@ fn called(blob: &Blob) -> Vec<Property<'_>> {
         match count {
             None => Box::new(move |known| known.offers_function(name) != Some(false)),
             Some(count) => Box::new(move |known| {
-                fits(&known.builtin_arity, |arity| {
-                    arity.get(name).is_none_or(|counts| counts.contains(&count))
-                })
+                let accepted = known.arity_of(name);
+                accepted.is_none_or(|(accepted, _)| accepted.contains(count))
             }),
         }
     });

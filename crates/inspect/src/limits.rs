@@ -72,6 +72,8 @@ pub const MAX_FINDINGS: usize = 64;
 pub const MAX_HASH_STEPS: usize = 64;
 /// Length of a name a system library registers, read from its strings.
 pub const MAX_REGISTERED_NAME: usize = 512;
+/// Calls by name that are kept of the host code of one library.
+pub const MAX_HOST_CALLS: usize = 65_536;
 /// Names that joining the objects of one archive may copy. Every library gets
 /// those of all its neighbours; real archives stay a thousand times below.
 pub const MAX_JOINED_NAMES: usize = 4_000_000;

@@ -16,9 +16,11 @@ mod judge;
 mod needed;
 mod options;
 mod packages;
+mod python_closure;
 mod python_imports;
 mod read;
 mod registered;
+mod requirements;
 mod shard;
 mod share;
 mod static_parts;
@@ -166,8 +168,14 @@ fn conclude(reading: read::Reading, options: &ScanOptions) -> Scan {
     }
     let faults = sets.iter().zip(&of_sets);
     let faults = faults.map(|(set, found)| (set.name.as_str(), Fault::of(set, found, &own)));
-    let faults = faults.filter(|(_, fault)| *fault != Fault::default());
-    let runtimes = Runtimes::of(&load_sets, &pages, &joined, options, faults.collect());
+    let faults: HashMap<&str, Fault> = faults
+        .filter(|(_, fault)| *fault != Fault::default())
+        .collect();
+    own.retain(|_, rules| {
+        rules.retain(|rule| rules::refuses_alone(rule));
+        !rules.is_empty()
+    });
+    let runtimes = Runtimes::of(&load_sets, &pages, &joined, options, faults, &own);
     let given = given_companions(options).into_iter();
     let needed: Vec<Artifact> = given.chain(loaded).collect();
     let companions = Companions::of(&artifacts, &needed, &options.with);

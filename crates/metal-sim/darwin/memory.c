@@ -106,3 +106,11 @@ void qsort(void* base, size_t count, size_t size, int (*compare)(const void*, co
     sink(base, 0, end, size, compare);
   }
 }
+void memset_pattern16(void* to, const void* pattern, size_t n) {
+  for (char* d = to; n; ) {
+    size_t part = n < 16 ? n : 16;
+    memcpy(d, pattern, part);
+    d += part;
+    n -= part;
+  }
+}

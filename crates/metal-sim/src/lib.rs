@@ -14,6 +14,6 @@ pub mod macho;
 
 pub use error::{Error, Result};
 pub use options::{Arithmetic, Options, Order};
-pub use plugin::{Plugin, REPORT_VARIABLE, prepare};
+pub use plugin::{Plugin, REPORT_VARIABLE, prepare, prepare_metal};
 pub use report::{KernelReport, Report};
 pub use runtime::RuntimeParts;

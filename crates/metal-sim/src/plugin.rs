@@ -13,31 +13,42 @@ use crate::options::{Options, Order};
 use crate::runtime::RuntimeParts;
 use crate::sources::{SOURCES, fingerprint};
 
-/// The plug-in's file name. Its folder also holds the kernel headers.
+/// The file name of what is built. Its folder also holds the kernel headers.
 const LIBRARY: &str = "libartcheck_metal_sim.so";
 
 /// The environment variable that names the file for the report.
 pub const REPORT_VARIABLE: &str = "ARTCHECK_METAL_SIM_REPORT";
 
-/// A plug-in that is ready to be opened.
+/// A simulated device that is ready to be opened.
 #[derive(Clone, Debug)]
 pub struct Plugin {
-    /// The library: open it after libtvm_runtime, before the model library.
+    /// The library. What is made for a runtime is opened after libtvm_runtime and
+    /// before the model library.
     pub path: PathBuf,
     /// Environment variables that it reads when it is opened.
     pub environment: Vec<(&'static str, OsString)>,
-    /// What it was built against.
-    pub parts: RuntimeParts,
+    /// What it was built against; none if it stands for Metal itself.
+    pub parts: Option<RuntimeParts>,
 }
 
 /// Builds the plug-in for the runtime below `roots`, or takes it from the cache.
 pub fn prepare(roots: &[PathBuf], options: &Options) -> Result<Plugin> {
-    let parts = RuntimeParts::find(roots)?;
+    ready(Some(RuntimeParts::find(roots)?), options)
+}
+
+/// The same device without a runtime: what Metal's stand-in in an emulated macOS
+/// process asks (`cpp/metal/device.h`).
+pub fn prepare_metal(options: &Options) -> Result<Plugin> {
+    ready(None, options)
+}
+
+fn ready(parts: Option<RuntimeParts>, options: &Options) -> Result<Plugin> {
     let compiler = Compiler::choose(options.compiler.as_deref())?;
     let cache = options.cache_folder();
-    let folder = cache.join(format!("plugin-{}", key(&parts, &compiler)?));
+    let kind = if parts.is_some() { "plugin" } else { "metal" };
+    let folder = cache.join(format!("{kind}-{}", key(parts.as_ref(), &compiler)?));
     if !folder.join(LIBRARY).is_file() {
-        build(&parts, &compiler, &folder)?;
+        build(parts.as_ref(), &compiler, &folder)?;
     }
     let environment = environment(options, &compiler, &cache);
     Ok(Plugin {
@@ -77,12 +88,12 @@ fn environment(
 }
 
 /// What the built library depends on: our sources, the compiler, the runtime.
-fn key(parts: &RuntimeParts, compiler: &Compiler) -> Result<String> {
+fn key(parts: Option<&RuntimeParts>, compiler: &Compiler) -> Result<String> {
     let mut hash = Sha256::new();
     hash.update(fingerprint());
     hash.update(&compiler.command);
     hash.update(&compiler.version);
-    for library in [&parts.runtime, &parts.ffi] {
+    for library in parts.iter().flat_map(|parts| [&parts.runtime, &parts.ffi]) {
         hash.update(library.as_os_str().as_encoded_bytes());
         hash.update(fs::read(library).map_err(Error::io(library))?);
     }
@@ -90,7 +101,7 @@ fn key(parts: &RuntimeParts, compiler: &Compiler) -> Result<String> {
 }
 
 /// Builds beside the final folder and renames: readers never see half a build.
-fn build(parts: &RuntimeParts, compiler: &Compiler, folder: &Path) -> Result<()> {
+fn build(parts: Option<&RuntimeParts>, compiler: &Compiler, folder: &Path) -> Result<()> {
     let parent = folder.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(parent).map_err(Error::io(parent))?;
     let work = tempfile::Builder::new()
@@ -123,11 +134,17 @@ fn build(parts: &RuntimeParts, compiler: &Compiler, folder: &Path) -> Result<()>
     Ok(())
 }
 
-fn compile_all(parts: &RuntimeParts, compiler: &Compiler, work: &Path) -> Result<Vec<PathBuf>> {
+fn compile_all(
+    parts: Option<&RuntimeParts>,
+    compiler: &Compiler,
+    work: &Path,
+) -> Result<Vec<PathBuf>> {
+    // One of these folders is the front; the rest is the device.
+    let other = if parts.is_some() { "metal/" } else { "tvm/" };
     let files: Vec<&'static str> = SOURCES
         .iter()
         .map(|s| s.path)
-        .filter(|p| p.ends_with(".cc"))
+        .filter(|p| p.ends_with(".cc") && !p.starts_with(other))
         .collect();
     let lanes = thread::available_parallelism().map_or(1, |n| n.get());
     let compile_lane = |lane: usize| -> Result<Vec<PathBuf>> {
@@ -152,7 +169,7 @@ fn compile_all(parts: &RuntimeParts, compiler: &Compiler, work: &Path) -> Result
 }
 
 fn compile_one(
-    parts: &RuntimeParts,
+    parts: Option<&RuntimeParts>,
     compiler: &Compiler,
     work: &Path,
     file: &'static str,
@@ -170,7 +187,8 @@ fn compile_one(
     .map(OsString::from)
     .to_vec();
     arguments.push(format!("-DMSIM_BUILD=\"{}\"", fingerprint()).into());
-    for include in [&parts.tvm_include, &parts.ffi_include] {
+    arguments.extend(["-I".into(), work.join("cpp/plugin").into()]);
+    for include in parts.iter().flat_map(|p| [&p.tvm_include, &p.ffi_include]) {
         arguments.extend(["-isystem".into(), include.into()]);
     }
     arguments.extend([
@@ -182,16 +200,19 @@ fn compile_one(
     Ok(object)
 }
 
-fn link(parts: &RuntimeParts, compiler: &Compiler, work: &Path, objects: &[PathBuf]) -> Result<()> {
+fn link(
+    parts: Option<&RuntimeParts>,
+    compiler: &Compiler,
+    work: &Path,
+    objects: &[PathBuf],
+) -> Result<()> {
     let mut arguments: Vec<OsString> = vec!["-shared".into(), "-o".into()];
     arguments.push(work.join(LIBRARY).into());
     arguments.extend(objects.iter().map(OsString::from));
     // By path: the library records their names, which are already loaded then.
-    arguments.extend(["-Wl,--no-as-needed".into(), OsString::from(&parts.runtime)]);
-    arguments.extend([
-        OsString::from(&parts.ffi),
-        "-ldl".into(),
-        "-lpthread".into(),
-    ]);
-    compiler.run("the plug-in", &arguments)
+    arguments.push("-Wl,--no-as-needed".into());
+    let runtime = parts.iter().flat_map(|p| [&p.runtime, &p.ffi]);
+    arguments.extend(runtime.map(OsString::from));
+    arguments.extend(["-ldl".into(), "-lpthread".into()]);
+    compiler.run("the simulated device", &arguments)
 }

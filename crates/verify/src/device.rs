@@ -1,4 +1,4 @@
-//! Devices by name: `cpu`, `cuda`, `cuda:1`, `metal`, `metal-sim`.
+//! Devices by name: `cpu`, `cuda`, `cuda:1`, `metal`, `metal-sim`, `webgpu`.
 //!
 //! `metal-sim` is the simulated Metal device (crate `artcheck-metal-sim`): to the
 //! runtime it is the device `metal`, in every report it has its own name.
@@ -13,15 +13,18 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::ffi::Device;
+use crate::web::WEBGPU;
 
 /// Name, DLPack code, and the suffix of the runtime part that serves it.
-const KINDS: [(&str, i32, Option<&str>); 6] = [
+const KINDS: [(&str, i32, Option<&str>); 7] = [
     ("cpu", 1, None),
     ("cuda", 2, Some("cuda")),
     ("opencl", 4, Some("opencl")),
     ("vulkan", 7, Some("vulkan")),
     ("metal", 8, Some("metal")),
     ("rocm", 10, Some("rocm")),
+    // A page has it; no part of a runtime does.
+    ("webgpu", WEBGPU, None),
 ];
 
 /// The simulated Metal device.
@@ -72,6 +75,14 @@ impl DeviceName {
         })
     }
 
+    /// The device that a simulated one stands for.
+    pub fn real(self) -> DeviceName {
+        DeviceName {
+            simulated: false,
+            ..self
+        }
+    }
+
     /// What the runtime calls this kind of device.
     pub fn runtime_kind(self) -> &'static str {
         KINDS
@@ -81,7 +92,7 @@ impl DeviceName {
     }
 
     /// Suffix of the runtime part (`libtvm_runtime_<suffix>`), if it needs one.
-    /// The simulated device brings its own library instead.
+    /// The simulated device brings its own library instead, but on a Mac's runtime.
     pub fn part(self) -> Option<&'static str> {
         if self.simulated {
             return None;

@@ -16,6 +16,7 @@ mod simulate;
 #[cfg(all(feature = "macho-host", target_os = "linux"))]
 mod stack;
 mod tokenizer;
+mod web;
 mod weights;
 
 pub use artcheck_metal_sim::{Arithmetic, Order};

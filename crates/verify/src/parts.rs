@@ -76,6 +76,11 @@ impl RuntimeFiles {
 
     /// The part that serves a device: none for the host.
     pub fn device_part(&self, device: DeviceName) -> Result<Option<PathBuf>> {
+        // On a Mac's runtime the simulated device stands behind Metal itself.
+        let device = match device.is_simulated() && self.emulated() {
+            true => device.real(),
+            false => device,
+        };
         let Some(suffix) = device.part() else {
             return Ok(None);
         };

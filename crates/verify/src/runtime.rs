@@ -13,6 +13,7 @@ use crate::device::DeviceName;
 use crate::error::{Error, Result};
 use crate::ffi::{self, Api, Arg, DataType, Device, Function, Linkage, Tensor, Value};
 use crate::parts::RuntimeFiles;
+use crate::web::{self, Opened};
 
 /// Registered functions that every row needs, whatever its model.
 pub const REGISTERED: [&str; 8] = [
@@ -57,7 +58,20 @@ impl Runtime {
         others.extend(files.extra.iter().map(|p| (p.as_path(), Linkage::Local)));
         others.extend(part.iter().map(|p| (p.as_path(), Linkage::Local)));
         others.extend(shims.iter().map(|p| (p.as_path(), Linkage::Global)));
-        let api = ffi::load(&files.ffi, &others)?;
+        Runtime::of(ffi::load(&files.ffi, &others)?, device)
+    }
+
+    /// The runtime inside a web library.
+    pub(crate) fn web(
+        library: &Path,
+        package: &Path,
+        device: DeviceName,
+    ) -> Result<(Runtime, Opened)> {
+        let (bridge, opened) = web::start(library, package, device)?;
+        Ok((Runtime::of(ffi::over(bridge)?, device)?, opened))
+    }
+
+    fn of(api: &'static Api, device: DeviceName) -> Result<Runtime> {
         let [shape, array, item, load, get, allocate, copy_from, copy_to] = REGISTERED;
         let needed = |name: &str| registered(api, name, "drive any model");
         Ok(Runtime {

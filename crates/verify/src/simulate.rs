@@ -2,7 +2,8 @@
 //!
 //! The parent builds the plug-in (or takes it from the cache), once per runtime.
 //! The child opens it like a shim; libraries of macOS are taken by the emulator of
-//! the feature `macho-host`. Nothing here decides about right or wrong answers.
+//! the feature `macho-host`. On a Mac's runtime, which has a part for Metal of its
+//! own, the device is built without a runtime and stands behind Metal. Nothing here decides about right or wrong answers.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -11,11 +12,12 @@ use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use artcheck_metal_sim::{Options, Plugin, REPORT_VARIABLE, Report, prepare};
+use artcheck_metal_sim::{Options, Plugin, REPORT_VARIABLE, Report, prepare, prepare_metal};
 use tempfile::TempPath;
 
 use crate::error::{Error, Result};
 use crate::matrix::row::{Row, Simulation};
+use crate::parts::RuntimeFiles;
 
 /// Begins a 64-bit Mach-O file for a little-endian processor.
 const MACHO: [u8; 4] = [0xcf, 0xfa, 0xed, 0xfe];
@@ -58,6 +60,9 @@ pub(crate) struct Simulator {
     plugins: Mutex<BTreeMap<Wanted, Result<Plugin, String>>>,
 }
 
+/// Where the child finds a device that stands behind Metal.
+pub(crate) const METAL_VARIABLE: &str = "ARTCHECK_MACOS_METAL";
+
 /// What a child process of a simulated row gets.
 pub(crate) struct Prepared {
     /// The row, with the plug-in among its shims.
@@ -80,7 +85,10 @@ impl Simulator {
         let mut environment = plugin.environment;
         environment.push((REPORT_VARIABLE, report.as_os_str().into()));
         let mut row = row.clone();
-        row.shims.insert(0, plugin.path);
+        match plugin.parts {
+            Some(_) => row.shims.insert(0, plugin.path),
+            None => environment.push((METAL_VARIABLE, plugin.path.into())),
+        }
         Ok(Prepared {
             row,
             environment,
@@ -101,10 +109,19 @@ impl Simulator {
                     arithmetic: row.simulation.arithmetic,
                     ..Options::default()
                 };
-                prepare(&row.runtime.paths, &options).map_err(|error| error.to_string())
+                let prepared = match runtime_for_macos(row) {
+                    true => prepare_metal(&options),
+                    false => prepare(&row.runtime.paths, &options),
+                };
+                prepared.map_err(|error| error.to_string())
             })
             .clone()
     }
+}
+
+/// Whether the row's runtime is one for macOS that the emulator runs.
+fn runtime_for_macos(row: &Row) -> bool {
+    RuntimeFiles::find(&row.runtime.paths).is_ok_and(|files| files.emulated())
 }
 
 impl Prepared {

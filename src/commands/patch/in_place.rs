@@ -2,11 +2,11 @@
 //! from bytes, carried out where the user said where to.
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use anyhow::Context;
-use artcheck_inspect::shell;
 use artcheck_inspect::shown::{shown, shown_lines};
+use artcheck_inspect::{Place, shell};
 use artcheck_patch::inplace::convert::ConvertOptions;
 use artcheck_patch::inplace::retag::RetagOptions;
 use artcheck_patch::inplace::{
@@ -109,8 +109,8 @@ pub fn output(to: &InPlace) -> Output {
 #[derive(Serialize)]
 struct Report<'a> {
     schema: &'static str,
-    file: &'a Path,
-    receipt: Option<&'a PathBuf>,
+    file: Place,
+    receipt: Option<Place>,
     written: bool,
     plan: &'a EditPlan,
 }
@@ -133,10 +133,10 @@ fn change(
     if format == PlainFormat::Json {
         let report = Report {
             schema: "artcheck/patch-v1",
-            file: applied.as_ref().map_or(file, |applied| &applied.file),
+            file: Place::file(applied.as_ref().map_or(file, |applied| &applied.file)),
             receipt: applied
                 .as_ref()
-                .and_then(|applied| applied.receipt.as_ref()),
+                .and_then(|applied| applied.receipt.as_ref().map(Place::file)),
             written: applied.as_ref().is_some_and(|applied| applied.written),
             plan,
         };

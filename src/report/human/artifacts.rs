@@ -90,7 +90,7 @@ fn paint(state: State, word: &str, style: Style) -> String {
         State::Breaks | State::Unreadable => style.bad(word),
         State::Undecided => style.undecided(word),
         State::Fits | State::FitsIf => style.good(word),
-        State::Unchecked => style.dim(word),
+        State::Unchecked | State::NoLibrary => style.dim(word),
     }
 }
 
@@ -104,7 +104,9 @@ fn range(judged: &Judged<'_>) -> String {
     let fits = of(VerdictStatus::Fits);
     let mut words = Vec::new();
     match judged.state {
-        State::Unreadable => words.extend(entry.problems.first().map(|p| p.detail.clone())),
+        State::Unreadable | State::NoLibrary => {
+            words.extend(entry.problems.first().map(|p| p.detail.clone()))
+        }
         State::Breaks if judged.wanted => words.extend(broken(judged)),
         State::Breaks if fits.is_empty() && !judged.on.is_empty() => {
             words.push("no known release runs it".to_owned());

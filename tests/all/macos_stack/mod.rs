@@ -34,10 +34,16 @@ fn rows_give_the_reference() {
         .expect("artcheck starts");
     let report: Value = serde_json::from_slice(&output.stdout).expect("a report");
     let rows = report["rows"].as_array().expect("rows");
-    assert_eq!(rows.len(), 9, "{report:#}");
+    assert_eq!(rows.len(), 14, "{report:#}");
     for row in rows {
         assert_eq!(row["outcome"], "passed", "{row:#}");
         assert_eq!(row["facts"]["emulated"], true, "{row:#}");
+    }
+    let metal: Vec<&Value> = rows.iter().filter(|row| row["simulated"] == true).collect();
+    assert_eq!(metal.len(), 5, "{report:#}");
+    for row in metal {
+        assert_eq!(row["kernels"]["not_compiled"], 0, "{row:#}");
+        assert!(row["kernels"]["ran"].as_u64() > Some(10), "{row:#}");
     }
     assert_eq!(output.status.code(), Some(0));
 }

@@ -2,6 +2,8 @@
 //! [`Region`]s of its bytes, which stay borrowed.
 
 use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
 
 use serde::Serialize;
 
@@ -112,6 +114,13 @@ pub struct UndefinedSymbol {
     pub library: Option<String>,
     /// A function that is looked for when it is first called, not at load (ELF).
     pub lazy: bool,
+    /// Functions of a model library that use it, where its code shows them.
+    #[serde(skip)]
+    pub users: Vec<String>,
+    /// Whether it is looked for at its first call, and nothing in a model library leads to
+    /// those who call it: TVM does not, and no other function.
+    #[serde(skip)]
+    pub idle: bool,
 }
 
 /// An undefined symbol that neither TVM nor the system's own libraries define, as
@@ -124,6 +133,9 @@ pub struct ForeignSymbol {
     pub lazy: bool,
     /// Functions of the binary that use it, where its code shows them.
     pub users: Vec<String>,
+    /// As with [`UndefinedSymbol::idle`].
+    #[serde(skip)]
+    pub idle: bool,
 }
 
 /// A library this binary asks the loader for.
@@ -133,6 +145,18 @@ pub struct Needed {
     pub name: String,
     /// Weak or delay-loaded: absence is not an error at load.
     pub optional: bool,
+}
+
+/// A file in the process of a program.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct InProcess {
+    /// The program.
+    pub program: PathBuf,
+    /// Where the file's requests lead, by name, as far as they are found.
+    pub found: Vec<(String, PathBuf)>,
+    /// Of the program itself: libraries of TVM's that are not found, and the files that ask
+    /// for them.
+    pub lacking: Vec<(PathBuf, String)>,
 }
 
 /// What no linker makes: headers of one file that contradict each other.
@@ -169,6 +193,8 @@ pub enum DamageKind {
     OtherSystem,
     /// Marked as never to be opened at run time.
     NotOpened,
+    /// Relocations in a form that only Android's loader reads, in a file for Linux.
+    PackedForAndroid,
     /// Thread-local memory that must be there before the process starts.
     StaticTls,
     /// A WebAssembly module that no engine compiles.
@@ -190,6 +216,26 @@ pub enum Reply {
     NotFound,
     /// The loader finds itself inconsistent and ends the process.
     Assertion,
+}
+
+/// A form of relocations that not every loader reads.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Packing {
+    /// `DT_RELR`: glibc 2.36, musl 1.2.4, Android 11.
+    Relr,
+    /// `DT_ANDROID_RELR`: Android 9 alone.
+    AndroidRelr,
+    /// `DT_ANDROID_REL` and `DT_ANDROID_RELA` (`APS2`): Android 6 alone.
+    Android,
+}
+
+/// The C library of a Linux binary, by what it asks the loader for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CLibrary {
+    /// glibc.
+    Gnu,
+    /// musl.
+    Musl,
 }
 
 /// A symbol version asked of a library (ELF `.gnu.version_r`).
@@ -251,6 +297,12 @@ pub struct Binary {
     pub needed: Vec<Needed>,
     /// RPATH/RUNPATH/`LC_RPATH` entries, in order.
     pub search_paths: Vec<String>,
+    /// Whether an ELF file's are RUNPATH: for its own requests alone.
+    #[serde(skip)]
+    pub has_runpath: bool,
+    /// The program of the scan that loads it, where one does.
+    #[serde(skip)]
+    pub process: Option<Arc<InProcess>>,
     /// What a loader maps of a linked file; empty for objects and for debug
     /// companions, which hold none of it.
     pub segments: Vec<Segment>,
@@ -274,6 +326,9 @@ pub struct Binary {
     pub wasm_exports: Vec<String>,
     /// Mach-O signature state.
     pub signature: Signature,
+    /// How an ELF file's relocations are packed, where they are.
+    #[serde(skip)]
+    pub packed: Vec<Packing>,
     /// Whether constructors are present (`.init_array`, `__mod_init_func`).
     pub has_constructors: bool,
     /// An LLVM function that every image of the process would bind to: exported
@@ -299,6 +354,8 @@ impl Binary {
             identity: None,
             needed: Vec::new(),
             search_paths: Vec::new(),
+            has_runpath: false,
+            process: None,
             segments: Vec::new(),
             damage: Vec::new(),
             version_needs: Vec::new(),
@@ -308,9 +365,30 @@ impl Binary {
             wasm_imports: Vec::new(),
             wasm_exports: Vec::new(),
             signature: Signature::NotApplicable,
+            packed: Vec::new(),
             has_constructors: false,
             visible_llvm: None,
         }
+    }
+
+    /// Its C library, and the name by which it asks for that.
+    pub fn c_library(&self) -> Option<(CLibrary, &str)> {
+        if self.format != Format::Elf || self.platform != Platform::Linux {
+            return None;
+        }
+        let of = |name: &str| match name {
+            "libc.so.6" | "libm.so.6" => Some(CLibrary::Gnu),
+            // Android's library has this name too, and its files say that they are Android's.
+            "libc.so" => Some(CLibrary::Musl),
+            _ if name.starts_with("libc.musl-") || name.starts_with("ld-musl-") => {
+                Some(CLibrary::Musl)
+            }
+            _ => None,
+        };
+        let names = self.needed.iter().map(|needed| needed.name.as_str());
+        names
+            .filter_map(|name| Some((of(name)?, name)))
+            .max_by_key(|(library, _)| *library == CLibrary::Musl)
     }
 }
 

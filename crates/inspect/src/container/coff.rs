@@ -152,6 +152,8 @@ fn keep<'data, Coff: CoffHeader>(
                     weak,
                     library: None,
                     lazy: false,
+                    users: Vec::new(),
+                    idle: false,
                 });
             }
             continue;

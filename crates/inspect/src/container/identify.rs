@@ -5,7 +5,7 @@
 use serde::Serialize;
 
 use super::sealed::{self, Sealed};
-use super::{Architecture, Parsed, coff, elf, macho, pe, vm_executable, wasm};
+use super::{Architecture, Parsed, coff, elf, linker_script, macho, pe, vm_executable, wasm};
 use crate::error::DecodeError;
 
 /// What a file is, by its content.
@@ -52,6 +52,8 @@ pub enum FileType {
     Html,
     /// AppleDouble companion (`._name`) written by macOS tar.
     AppleDouble,
+    /// A text that tells linkers which libraries to take: `libc.so` of a development package.
+    LinkerScript,
     /// None of these.
     Unknown,
 }
@@ -102,6 +104,7 @@ impl FileType {
             Self::LfsPointer => "Git LFS pointer",
             Self::Html => "HTML page",
             Self::AppleDouble => "AppleDouble companion file",
+            Self::LinkerScript => "linker script",
             Self::Unknown => "unknown file",
         }
     }
@@ -132,6 +135,9 @@ pub fn identify(bytes: &[u8]) -> FileType {
     }
     if is_html(bytes) {
         return FileType::Html;
+    }
+    if linker_script::is_one(bytes) {
+        return FileType::LinkerScript;
     }
     FileType::Unknown
 }

@@ -12,6 +12,7 @@ mod contents;
 mod elf;
 mod identify;
 mod linkage;
+mod linker_script;
 mod lookup;
 mod macho;
 mod names;
@@ -30,9 +31,9 @@ pub(crate) mod zip;
 
 pub use archive::{Body, InZip, Member, Visit};
 pub use binary::{
-    Architecture, Binary, BinaryKind, Damage, DamageKind, DefinedSymbol, FileRange, ForeignSymbol,
-    Format, Needed, Parsed, Platform, Region, Reply, Signature, UndefinedSymbol, VersionNeed,
-    WasmImport,
+    Architecture, Binary, BinaryKind, CLibrary, Damage, DamageKind, DefinedSymbol, FileRange,
+    ForeignSymbol, Format, InProcess, Needed, Packing, Parsed, Platform, Region, Reply, Signature,
+    UndefinedSymbol, VersionNeed, WasmImport,
 };
 pub use contents::Contents;
 pub use identify::{FileType, identify, parse};

@@ -84,6 +84,8 @@ pub fn parse(data: &[u8]) -> Result<Parsed<'_>, DecodeError> {
             weak: false,
             library: Some(import.module.clone()),
             lazy: false,
+            users: Vec::new(),
+            idle: false,
         })
         .collect();
     let regions = lay_out(module.segments)?;

@@ -225,6 +225,30 @@ impl State {
         self
     }
 
+    /// What both know: where two ways meet. What was found for a cell that one way saw to
+    /// be filled already is what the cell holds.
+    pub(crate) fn and(mut self, other: &Self) -> Self {
+        let both = |own: &mut Value, other: &Value| {
+            *own = match (*own, *other) {
+                (own, other) if own == other => own,
+                (Value::Loaded(_), mark @ Value::Marked(_))
+                | (mark @ Value::Marked(_), Value::Loaded(_)) => mark,
+                _ => Value::Unknown,
+            };
+        };
+        for (own, other) in self.general.iter_mut().zip(&other.general) {
+            both(own, other);
+        }
+        for (own, other) in self.vectors.iter_mut().zip(&other.vectors) {
+            own.iter_mut()
+                .zip(other)
+                .for_each(|(own, other)| both(own, other));
+        }
+        self.frame
+            .retain(|at, cell| other.frame.get(at) == Some(cell));
+        self
+    }
+
     /// A function was called: these registers, and all vectors, hold anything.
     pub(crate) fn called(&mut self, lost: &[usize]) {
         for register in lost {

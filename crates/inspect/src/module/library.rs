@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::metadata::{FoundMetadata, MetadataError};
 use super::need::DeviceNeed;
-use super::recovered::Recovered;
+use super::recovered::{HostCall, Recovered};
 use crate::error::DecodeError;
 use crate::vm::{DataType, Executable};
 
@@ -249,8 +249,15 @@ pub struct ModelLibrary {
     pub host_functions: Vec<String>,
     /// VM functions compiled to host code (`__vmtir__<name>`), by name.
     pub vm_tir_functions: Vec<String>,
-    /// Names host code looks up at run time (`.tvm_func.<name>` locals), where kept.
+    /// Names that host code looks up at run time: of `.tvm_func.<name>` locals, where
+    /// kept, and of its code, where that is read.
     pub host_callees: Vec<String>,
+    /// Calls of those, as far as their arguments were read.
+    #[serde(skip)]
+    pub host_calls: Vec<HostCall>,
+    /// Whether the host code looks up more than was read: it is too long.
+    #[serde(skip)]
+    pub(crate) has_unread_callees: bool,
     /// Executables whose VM functions are compiled to host code, as read from it.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub recovered: Vec<Recovered>,
@@ -295,8 +302,17 @@ impl ModelLibrary {
 
     /// Host functions and device kernels that ship inside the library.
     pub fn own_functions<'a>(&'a self, blob: &'a Blob) -> BTreeSet<&'a str> {
-        let mut names: BTreeSet<&str> = self.host_functions.iter().map(String::as_str).collect();
-        for module in &blob.modules {
+        let mut names = blob.module_functions();
+        names.extend(self.host_functions.iter().map(String::as_str));
+        names
+    }
+}
+
+impl Blob {
+    /// Functions of its modules: what host code finds by name without the registry.
+    pub(crate) fn module_functions(&self) -> BTreeSet<&str> {
+        let mut names = BTreeSet::new();
+        for module in &self.modules {
             match &module.payload {
                 Payload::Device(device) => {
                     names.extend(device.kernels.iter().map(|kernel| kernel.key.as_str()));

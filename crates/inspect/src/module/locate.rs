@@ -124,6 +124,8 @@ fn empty() -> ModelLibrary {
         host_functions: Vec::new(),
         vm_tir_functions: Vec::new(),
         host_callees: Vec::new(),
+        host_calls: Vec::new(),
+        has_unread_callees: false,
         recovered: Vec::new(),
         outlines: Vec::new(),
     }

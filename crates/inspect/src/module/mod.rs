@@ -25,4 +25,4 @@ pub use library::{
     Module, Payload, PayloadOrder, SymbolGeneration,
 };
 pub use need::{CudaImage, DeviceNeed, MetallibTarget, ShaderFeature};
-pub use recovered::{Recovered, Unread};
+pub use recovered::{HostCall, Recovered, Unread};

@@ -1,8 +1,19 @@
-//! What was read of VM functions that are compiled to host code.
+//! What was read of host code: VM functions that are compiled to it, and the calls by name
+//! of all its functions.
 
 use serde::Serialize;
 
 use crate::vm::Executable;
+use crate::vm::argument_kind::ArgumentKind;
+
+/// A call of a function that host code looks up by its name.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct HostCall {
+    /// The name.
+    pub callee: String,
+    /// What each argument is, where the code shows it.
+    pub arguments: Vec<Option<ArgumentKind>>,
+}
 
 /// An executable with the bodies that were read from host code.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -141,7 +141,9 @@ fn severity(kind: ProblemKind) -> Severity {
         | ProblemKind::Unsupported
         | ProblemKind::NotOpened
         | ProblemKind::Limit => Severity::Warning,
-        ProblemKind::NotAFile | ProblemKind::NotNeeded => Severity::Info,
+        ProblemKind::NotAFile | ProblemKind::NotNeeded | ProblemKind::LinkerScript => {
+            Severity::Info
+        }
     }
 }
 
@@ -159,6 +161,9 @@ fn sentence(problem: &Problem) -> &'static str {
         ProblemKind::Limit => "not decided, because a limit was reached",
         ProblemKind::NotAFile => "no regular file: passed over",
         ProblemKind::NotNeeded => "left packed: nothing in it is asked for",
+        ProblemKind::LinkerScript => {
+            "a linker script, not a library: a text that names the libraries to link with"
+        }
         ProblemKind::UnsafeName => "an archive member's name leaves the folder it is unpacked to",
     }
 }
@@ -186,6 +191,9 @@ fn advice(kind: ProblemKind) -> &'static str {
             "if it is an archive, unpack it and scan the folder; if it should be a model library, say which one it is"
         }
         ProblemKind::NotAFile | ProblemKind::NotNeeded => "nothing to do",
+        ProblemKind::LinkerScript => {
+            "nothing to do: loaders refuse it and linkers follow it; scan the libraries that it names"
+        }
         ProblemKind::UnsafeName => "pack the archive again with relative names",
     }
 }

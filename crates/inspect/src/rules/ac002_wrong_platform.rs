@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::link_set::{archive_of, link_sets};
-use super::{ArtifactContext, Check, FolderContext, Outcome, Pair, Rule};
+use super::{ArtifactContext, Binding, Check, FolderContext, Outcome, Pair, Rule};
 use crate::artifact::Role;
-use crate::container::{Binary, BinaryKind, Format, Platform};
+use crate::container::{Binary, BinaryKind, CLibrary, Format, Platform};
 use crate::finding::{Finding, Severity};
 use crate::place::Place;
 use crate::runtime::binary::operating_system;
@@ -24,6 +24,7 @@ pub(super) static RULE: Rule = Rule {
 pub(super) const CHECKS: &[Check] = &[
     Check::Artifact(check_alone),
     Check::Pair(check_pair),
+    Check::Binding(check_c_library),
     Check::Folder(check_objects),
 ];
 
@@ -89,6 +90,42 @@ fn check_pair(pair: &Pair<'_>, out: &mut Outcome) {
             Some(_) => finding,
         });
     }
+}
+
+/// A file for musl and a runtime for glibc: one process has one C library. The other way
+/// round musl stands in for glibc's.
+fn check_c_library(binding: &Binding<'_>, out: &mut Outcome) {
+    let Some(binary) = &binding.artifact.binary else {
+        return;
+    };
+    let Some((CLibrary::Musl, name)) = binary.c_library() else {
+        return;
+    };
+    // The Linux wheels of every release are linked with glibc.
+    let is_gnu = binding.load_set.is_none_or(|set| {
+        let mut members = set.members.iter();
+        members.any(|member| {
+            let own = member.binary.c_library();
+            own.is_some_and(|(library, _)| library == CLibrary::Gnu)
+        })
+    });
+    if !is_gnu {
+        return;
+    }
+    let values = [("library", name)];
+    let finding = Finding::new(
+        &RULE,
+        &binding.artifact.path,
+        format!("built for musl, the runtime is linked with glibc: it needs `{name}`"),
+    )
+    .on(&binding.runtime.name)
+    .says_known(messages::of_system(
+        "library-not-found",
+        binary.format,
+        &values,
+    ))
+    .help("compile it for glibc (`-target <arch>-linux-gnu`), or build TVM's runtime for musl too");
+    out.push(finding);
 }
 
 /// What the loader of the runtime's system prints of a file for another machine.

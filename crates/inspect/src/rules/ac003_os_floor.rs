@@ -3,7 +3,7 @@
 use super::gnu_versions::{self, Wanted};
 use super::{ArtifactContext, Check, Outcome, Rule};
 use crate::artifact::Role;
-use crate::container::{Binary, Format, Platform, VersionNeed};
+use crate::container::{Binary, Format, Packing, Platform, VersionNeed};
 use crate::finding::{Finding, Severity};
 use crate::place::Place;
 use crate::runtime::messages;
@@ -41,9 +41,15 @@ fn check(context: &ArtifactContext<'_>, out: &mut Outcome) {
             for finding in gnu_needs(binary, floor, &artifact.path) {
                 out.push(finding);
             }
+            for finding in packed(binary, floor, &artifact.path) {
+                out.push(finding);
+            }
         }
         _ => {
             let is_android = *platform == Platform::Android;
+            for finding in packed(binary, floor, &artifact.path) {
+                out.push(finding);
+            }
             let Some(minimum) = binary
                 .min_os
                 .as_deref()
@@ -71,6 +77,34 @@ fn check(context: &ArtifactContext<'_>, out: &mut Outcome) {
             }
         }
     }
+}
+
+/// Packed relocations that the loader of the floor does not read. It says nothing of them;
+/// where the file asks for glibc's own mark too, [`gnu_needs`] has told it.
+fn packed(binary: &Binary, floor: &Version, place: &Place) -> Vec<Finding> {
+    let is_android = binary.platform == Platform::Android;
+    let mut needs = binary.version_needs.iter();
+    let is_marked = needs.any(|need| need.version == gnu_versions::RELR_MARK);
+    let since = |packing: &Packing| match (packing, is_android) {
+        (Packing::Relr, false) if !is_marked => Some(("DT_RELR", "glibc", vec![2, 36])),
+        (Packing::Relr, true) => Some(("DT_RELR", "Android's API level", vec![30])),
+        (Packing::AndroidRelr, true) => Some(("DT_ANDROID_RELR", "Android's API level", vec![28])),
+        (Packing::Android, true) => Some(("DT_ANDROID_RELA", "Android's API level", vec![23])),
+        _ => None,
+    };
+    let packings = binary.packed.iter().filter_map(since);
+    let packings = packings.map(|(tag, system, since)| (tag, system, Version(since)));
+    let too_new = packings.filter(|(.., since)| since > floor);
+    let finding = |(tag, system, since): (&str, &str, Version)| {
+        Finding::new(
+            &RULE,
+            place,
+            format!("its relocations are packed ({tag}), which is read since {system} {since}; the floor is {floor}"),
+        )
+        .says("no message: the process ends with a memory fault")
+        .help("link it with `-Wl,-z,nopack-relative-relocs` (GNU ld) or `-Wl,--pack-dyn-relocs=none` (lld)")
+    };
+    too_new.map(finding).collect()
 }
 
 /// What the newest versions of glibc and of GCC's libraries ask for, where that is

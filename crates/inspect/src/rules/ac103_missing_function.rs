@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 
 use super::{Check, Outcome, Pair, Program, Rule};
-use crate::finding::{Finding, Location, Severity};
+use crate::finding::{Finding, Location, Need, Severity};
 use crate::limits::MAX_FINDINGS;
 use crate::module::BlobLayout;
 use crate::runtime::history::{self, Window};
@@ -34,14 +34,6 @@ const PACKS: &[(&str, &str, &str)] = &[
     ("tvm.contrib.mps", "Metal Performance Shaders", "USE_MPS"),
     ("tvm.contrib.vllm", "the vLLM kernels", "USE_VLLM"),
     ("runtime.disco", "Disco", "USE_DISCO (libtvm_runtime_extra)"),
-];
-
-/// Names that Python packages register when they are imported, in every release with
-/// wheels: the prefix, and the package.
-const PYTHON: &[(&str, &str)] = &[
-    ("relax.run.", "`tvm`"),
-    // A library of functions for tests, which the binding of tvm-ffi loads.
-    ("testing.", "`tvm_ffi`"),
 ];
 
 fn check(pair: &Pair<'_>, out: &mut Outcome) {
@@ -90,39 +82,50 @@ fn own(name: &str, out: &mut Outcome) {
     );
 }
 
-/// Functions that kernels look up when they are first called.
+/// Functions that host code looks up when it is first called: in the modules that the
+/// library brings, and in the registry. Its own functions are in neither.
 fn callees(pair: &Pair<'_>, registers: bool, out: &mut Outcome) {
+    if pair.library.has_unread_callees {
+        out.undecided(
+            &RULE,
+            "the host code of the library is too long to be followed: what it looks up by name is not known",
+        );
+    }
     let named = pair.facts.programs.iter();
     let named = named.flat_map(|program| &program.executable.functions);
     let named: BTreeSet<&str> = named.map(|function| function.name.as_str()).collect();
-    let provided = &pair.facts.provided;
+    let in_modules = pair.blob.module_functions();
     let callees = pair.library.host_callees.iter().map(String::as_str);
-    let lost = callees.filter(|name| {
-        let is_known = provided.contains(name) || provided.contains(bare_name(pair, name));
+    let lost = callees.filter_map(|name| {
+        let is_own = pair.facts.provided.contains(name);
+        let is_known = in_modules.contains(name) || in_modules.contains(bare_name(pair, name));
         // Those of the table are looked at already.
-        !is_known && !named.contains(name) && pair.runtime.offers_function(name) == Some(false)
+        let is_seen = named.contains(name) && !is_own;
+        (!is_known && !is_seen && lacks(pair, name, out)).then_some((name, is_own))
     });
-    let lost: Vec<&str> = lost.collect();
+    let lost: Vec<(&str, bool)> = lost.collect();
     if registers {
-        return lost
-            .iter()
-            .take(MAX_FINDINGS)
-            .for_each(|name| own(name, out));
+        let lost = lost.iter().take(MAX_FINDINGS);
+        return lost.for_each(|(name, _)| own(name, out));
     }
-    for name in lost.iter().take(MAX_FINDINGS) {
+    for (name, is_own) in lost.iter().take(MAX_FINDINGS) {
+        let finding = match is_own {
+            false => format!("a kernel calls `{name}`, which neither the library nor the runtime provides"),
+            true => format!("a kernel looks `{name}` up by its name, and no runtime finds a function of the library itself so"),
+        };
         let finding = pair
-            .finding(
-                &RULE,
-                format!(
-                    "a kernel calls `{name}`, which neither the library nor the runtime provides"
-                ),
-            )
+            .finding(&RULE, finding)
             .at(Location {
                 function: Some((*name).to_owned()),
                 ..Location::default()
             })
             .evidence("the library loads, and the first call of that kernel fails");
-        out.push(with_remedy(finding, name));
+        out.push(match is_own {
+            false => with_remedy(finding, name),
+            true => finding
+                .evidence("the library exports it; looked in are the modules that it brings, and the functions that are registered")
+                .help("call it as a function of the module (`call_cpacked`, or a call of its global variable), or have the application register it"),
+        });
     }
     out.and_more(lost.len().saturating_sub(MAX_FINDINGS));
 }
@@ -160,6 +163,23 @@ fn host_part(pair: &Pair<'_>, out: &mut Outcome) {
     );
 }
 
+/// Whether a release has no such function.
+fn lacks(pair: &Pair<'_>, name: &str, out: &mut Outcome) -> bool {
+    if pair.runtime.offers_function(name) != Some(false) {
+        return false;
+    }
+    let package = pair.runtime.python_functions.get(name);
+    // Where libraries were read, Python is one of the parts, or is not there.
+    let Some(package) = package.filter(|_| pair.runtime.parts.is_empty()) else {
+        return true;
+    };
+    out.need(Need {
+        library: format!("Python, with {package} imported"),
+        brought_by: format!("the Python package {package}, which registers `{name}`"),
+    });
+    false
+}
+
 /// Whether neither the library nor the runtime provides a function of the table.
 fn is_lost(pair: &Pair<'_>, function: &Function, out: &mut Outcome) -> bool {
     let name = function.name.as_str();
@@ -178,7 +198,7 @@ fn is_lost(pair: &Pair<'_>, function: &Function, out: &mut Outcome) -> bool {
             match pair.runtime.offers_function(name) {
                 Some(true) => false,
                 _ if is_elsewhere(pair, name) => false,
-                Some(false) => true,
+                Some(false) => lacks(pair, name, out),
                 None => {
                     out.undecided(
                         &RULE,
@@ -245,9 +265,9 @@ fn with_remedy(finding: Finding, name: &str) -> Finding {
                 "use a runtime built with {flag}=ON, or compile the library without {pack}"
             ));
     }
-    if let Some((_, package)) = PYTHON.iter().find(|(prefix, _)| name.starts_with(prefix)) {
+    if let Some(package) = history::line().find_map(|known| known.python_functions.get(name)) {
         return finding
-            .evidence(format!("importing {package} in Python registers `{name}`, where that package has it; no library of the runtime does"))
+            .evidence(format!("importing the Python package {package} registers `{name}`; no library of the runtime does"))
             .help("compare with the environment that the model runs in (`--runtime VENV`); a program without Python must register the function itself (`--provides` says that it does)");
     }
     if name.starts_with("vm.builtin.") || name.starts_with("vm.") {

@@ -1,8 +1,8 @@
 //! AC104 call-arity: a builtin called as another release defines it.
 
-use super::{Check, Outcome, Pair, Program, Rule, call_kinds, misfits};
+use super::{Check, Outcome, Pair, Program, Rule, call_kinds, host_calls, misfits, surroundings};
 use crate::finding::{Location, Severity};
-use crate::runtime::{ConstructorStyle, any_of, history};
+use crate::runtime::{ConstructorStyle, history};
 use crate::vm::kv_cache::{CREATE, CREATE_REDUCED, KernelValue};
 use crate::words::spell;
 
@@ -28,10 +28,10 @@ fn check(pair: &Pair<'_>, out: &mut Outcome) {
             let Some((accepted, is_certain)) = pair.runtime.arity_of(name) else {
                 continue;
             };
-            if accepted.contains(count) {
+            if accepted.contains(*count) {
                 continue;
             }
-            let accepted = any_of(accepted);
+            let accepted = accepted.to_string();
             let finding = pair
                 .finding(&RULE, format!("`{name}` is called with {count} arguments, this runtime takes {accepted}"))
                 .says_known(words(pair, name, *count, &accepted))
@@ -41,8 +41,10 @@ fn check(pair: &Pair<'_>, out: &mut Outcome) {
         }
         call_kinds::check(&RULE, pair, program, out);
         misfits::check(&RULE, pair, program, out);
+        surroundings::check(&RULE, pair, program, out);
         check_style(pair, program, out);
     }
+    host_calls::check(&RULE, pair, out);
 }
 
 /// 28 and 29 arguments are valid on both sides of 0.20 with another meaning:

@@ -63,9 +63,14 @@ fn check(binding: &Binding<'_>, out: &mut Outcome) {
         .on(&binding.runtime.name)
         .at(Location::of_symbol(symbol.name.clone()))
         .says_known(binding.words(&symbol.name));
-        let finding = match symbol.lazy {
-            true => finding.evidence("it is looked for at the first call: where the file is opened lazily it loads, and that call ends the process"),
-            false => finding,
+        let is_idle = symbol.idle && binding.artifact.role == Role::ModelLibrary;
+        let finding = match (symbol.lazy, is_idle) {
+            (true, true) => finding.severity(Severity::Warning).evidence(idle(&symbol.users)),
+            (true, false) => finding.evidence(match symbol.users.as_slice() {
+                [] => String::from("it is looked for at the first call: where the file is opened lazily it loads, and that call ends the process"),
+                users => format!("the file loads, and the first call of it in {} ends the process", quoted(users)),
+            }),
+            (false, _) => finding,
         };
         let finding = if shimmed {
             finding
@@ -271,6 +276,10 @@ fn check_parts(load_set: &LoadSet, out: &mut Outcome) {
                 ..Location::default()
             });
         }
+        // It is tried, and passed over where it does not load.
+        if member.kind == PartKind::RuntimeExtra {
+            finding = finding.severity(Severity::Warning);
+        }
         out.push(finding);
     }
 }
@@ -303,10 +312,7 @@ fn check_others(binding: &Binding<'_>, out: &mut Outcome) {
     }
     let Some(first) = certain.first() else { return };
     // What the runtime never calls may lie there unresolved.
-    let is_called = |symbol: &&ForeignSymbol| {
-        let mut users = symbol.users.iter();
-        !symbol.lazy || symbol.users.is_empty() || users.any(|user| user.contains("__tvm"))
-    };
+    let is_called = |symbol: &&ForeignSymbol| !symbol.idle;
     let severity =
         match binding.artifact.role == Role::ModelLibrary && !certain.iter().any(is_called) {
             true => Severity::Warning,
@@ -341,15 +347,26 @@ fn check_others(binding: &Binding<'_>, out: &mut Outcome) {
     out.push(finding);
 }
 
+/// Why a symbol that is lacking stops nothing.
+fn idle(users: &[String]) -> String {
+    format!(
+        "only {} uses it, and nothing in the library leads there: TVM opens libraries lazily, and the model runs; with LD_BIND_NOW set it is not opened",
+        quoted(users)
+    )
+}
+
+fn quoted(names: &[String]) -> String {
+    let names: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+    names.join(", ")
+}
+
 /// Who uses a symbol, and when that fails.
 fn use_of(symbol: &ForeignSymbol) -> String {
-    let users: Vec<String> = symbol
-        .users
-        .iter()
-        .map(|name| format!("`{name}`"))
-        .collect();
-    let users = users.join(", ");
+    let users = quoted(&symbol.users);
     let name = &symbol.name;
+    if symbol.idle {
+        return format!("`{name}`: {}", idle(&symbol.users));
+    }
     match (symbol.lazy, users.is_empty()) {
         (true, true) => format!("`{name}`: the file loads, and its first call ends the process"),
         (true, false) => {

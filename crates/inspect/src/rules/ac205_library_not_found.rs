@@ -2,6 +2,7 @@
 //! asked for and will not find.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use super::ac201_device_api::PREFIX as DEVICE_API;
 use super::wanted::{User, wanted};
@@ -235,6 +236,7 @@ fn check_user(binding: &Binding<'_>, out: &mut Outcome) {
         out.need(need);
     }
     off_the_run_path(binding, binary, out);
+    off_the_paths_of_others(binding, binary, out);
     let Some(load_set) = binding.load_set else {
         return;
     };
@@ -265,12 +267,31 @@ fn off_the_run_path(binding: &Binding<'_>, binary: &Binary, out: &mut Outcome) {
         if places.iter().any(|place| place.path().is_file()) {
             continue;
         }
-        out.need(Need {
-            library: format!("{name} where the loader looks"),
-            brought_by: String::from("a run path, or the loader's own variable"),
-        });
-        let mut finding = Finding::new(&RULE, place, format!("no run path of it leads to `{name}`"))
-            .severity(Severity::Info)
+        let machine = binding.load_set.and_then(|set| set.machine.as_deref());
+        let recorded = places.iter().map(Place::path);
+        if machine.is_some_and(|machine| machine.find(name, recorded).is_some()) {
+            continue;
+        }
+        // A machine that is all there is starts its programs with no variable set; who else
+        // loads a library may have loaded the other before.
+        let is_loaded = binary.kind == BinaryKind::Program || binary.process.is_some();
+        let severity = match (machine, is_loaded) {
+            (Some(_), true) => Severity::Error,
+            (Some(_), false) => Severity::Warning,
+            (None, _) => Severity::Info,
+        };
+        if severity != Severity::Error {
+            out.need(where_looked(name));
+        }
+        let message = match &binary.process {
+            Some(process) if binary.kind != BinaryKind::Program => format!(
+                "no run path leads to `{name}` where {} loads it",
+                Place::file(&process.program)
+            ),
+            _ => format!("no run path of it leads to `{name}`"),
+        };
+        let mut finding = Finding::new(&RULE, place, message)
+            .severity(severity)
             .on(&binding.runtime.name)
             .says_known(says(name, binary.format))
             .help("link it with a run path that does (`-Wl,-rpath,'$ORIGIN'`, on macOS `@loader_path`), or set LD_LIBRARY_PATH or DYLD_LIBRARY_PATH");
@@ -278,6 +299,52 @@ fn off_the_run_path(binding: &Binding<'_>, binary: &Binary, out: &mut Outcome) {
             finding = finding.evidence(format!("looked for {place}"));
         }
         out.push(finding);
+    }
+}
+
+/// What a program needs of libraries that it loads and that do not find what they ask for:
+/// the run path of a program is not theirs where it is `DT_RUNPATH`.
+fn off_the_paths_of_others(binding: &Binding<'_>, binary: &Binary, out: &mut Outcome) {
+    let place = &binding.artifact.path;
+    let Some(process) = &binary.process else {
+        return;
+    };
+    let machine = binding.load_set.and_then(|set| set.machine.as_deref());
+    let is_others = |asking: &Path| asking != place.path();
+    let lacking = process.lacking.iter();
+    for (asking, name) in lacking
+        .filter(|(asking, _)| is_others(asking))
+        .take(MAX_FINDINGS)
+    {
+        if machine.is_some_and(|machine| machine.find(name, std::iter::empty()).is_some()) {
+            continue;
+        }
+        if machine.is_none() {
+            out.need(where_looked(name));
+        }
+        let asking = Place::file(asking);
+        let finding = Finding::new(
+            &RULE,
+            place,
+            format!("{asking}, which it loads, does not find `{name}`"),
+        )
+        .severity(match machine {
+            Some(_) => Severity::Error,
+            None => Severity::Info,
+        })
+        .on(&binding.runtime.name)
+        .says_known(says(name, binary.format))
+        .evidence("a run path is passed on to libraries where it is DT_RPATH, and not where it is DT_RUNPATH")
+        .help("give that library a run path of its own (`patchelf --set-rpath '$ORIGIN' FILE`), or link the program with `-Wl,--disable-new-dtags`");
+        out.push(finding);
+    }
+}
+
+/// A library that is there, and not where the loader looks.
+fn where_looked(name: &str) -> Need {
+    Need {
+        library: format!("{name} where the loader looks"),
+        brought_by: String::from("a run path, or the loader's own variable"),
     }
 }
 

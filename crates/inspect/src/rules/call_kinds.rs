@@ -2,7 +2,7 @@
 //! what the runtime's builtin takes there.
 
 use super::{Outcome, Pair, Program, Rule};
-use crate::runtime::{ParameterKind, UnknownDtype};
+use crate::runtime::UnknownDtype;
 use crate::vm::argument_kind::ArgumentKind;
 use crate::words::spell;
 
@@ -10,9 +10,6 @@ const CHECK_TENSOR: &str = "vm.builtin.check_tensor_info";
 const ALLOC_TENSOR: &str = "vm.builtin.alloc_tensor";
 /// The argument of `alloc_tensor` that is its data type.
 const DTYPE_OF_ALLOC: usize = 3;
-
-/// Builtins without a registered type: they convert their arguments themselves.
-const UNTYPED: [&str; 3] = [CHECK_TENSOR, ALLOC_TENSOR, "vm.builtin.to_device"];
 
 pub(super) fn check(
     rule: &'static Rule,
@@ -45,17 +42,17 @@ fn check_kinds(rule: &'static Rule, pair: &Pair<'_>, program: &Program<'_>, out:
     };
     for ((name, position, kind), uses) in &program.kinds {
         let wanted = known.get(*name).and_then(|kinds| kinds.get(*position));
-        let Some(wanted) = wanted.filter(|wanted| !takes(**wanted, *kind)) else {
+        let Some(wanted) = wanted.filter(|wanted| !wanted.takes(*kind)) else {
             continue;
         };
-        let (wanted_word, given) = (type_name(*wanted), given(*kind));
+        let (wanted_word, given) = (wanted.0.as_str(), given(*kind));
         let message = format!(
             "argument {position} of `{name}` is `{given}`, this runtime takes `{wanted_word}`"
         );
         let place = position.to_string();
         let key = match *name {
             "vm.builtin.reshape" | "vm.builtin.shape_of" if *position == 0 => "argument-tensor",
-            name if UNTYPED.contains(&name) => "argument-conversion",
+            name if pair.runtime.signature(name).is_none() => "argument-conversion",
             _ => "argument-type",
         };
         let values = [
@@ -115,46 +112,8 @@ fn check_unknown_dtype(
     }
 }
 
-/// Whether a builtin takes such an argument. What is not certain counts as taken.
-fn takes(parameter: ParameterKind, argument: ArgumentKind) -> bool {
-    use ArgumentKind as A;
-    match parameter {
-        ParameterKind::Any => true,
-        ParameterKind::Int => argument == A::Int,
-        ParameterKind::Float => matches!(argument, A::Int | A::Float),
-        // A tuple of numbers is taken for a shape.
-        ParameterKind::Shape => matches!(argument, A::Shape | A::Array),
-        ParameterKind::String => argument == A::String,
-        ParameterKind::OptionalString => matches!(argument, A::String | A::Null),
-        ParameterKind::Dtype => matches!(argument, A::Dtype | A::NoBytes | A::Void | A::String),
-        ParameterKind::Array => argument == A::Array,
-        // Null is taken for an object and dies later.
-        ParameterKind::Tensor => matches!(argument, A::Tensor | A::Null),
-        ParameterKind::Object => !matches!(
-            argument,
-            A::Int | A::Float | A::Dtype | A::NoBytes | A::Void
-        ),
-    }
-}
-
-/// The word of tvm-ffi's errors for what is taken.
-fn type_name(parameter: ParameterKind) -> &'static str {
-    match parameter {
-        ParameterKind::Any => "Any",
-        ParameterKind::Int => "int",
-        ParameterKind::Float => "float",
-        ParameterKind::Shape => "ffi.Shape",
-        ParameterKind::String => "str",
-        ParameterKind::OptionalString => "Optional<str>",
-        ParameterKind::Dtype => "DataType",
-        ParameterKind::Array => "Array<Any>",
-        ParameterKind::Tensor => "ffi.Tensor",
-        ParameterKind::Object => "ffi.Object",
-    }
-}
-
 /// The word of tvm-ffi's errors for what is given.
-fn given(argument: ArgumentKind) -> &'static str {
+pub(super) fn given(argument: ArgumentKind) -> &'static str {
     match argument {
         ArgumentKind::Int => "int",
         ArgumentKind::Float => "float",
@@ -162,6 +121,8 @@ fn given(argument: ArgumentKind) -> &'static str {
         ArgumentKind::Shape => "ffi.Shape",
         ArgumentKind::Dtype | ArgumentKind::NoBytes | ArgumentKind::Void => "DataType",
         ArgumentKind::Tensor => "ffi.Tensor",
+        ArgumentKind::RawTensor => "DLTensor*",
+        ArgumentKind::RawString => "const char*",
         ArgumentKind::Null => "None",
         ArgumentKind::Function => "ffi.Function",
         ArgumentKind::Array => "ffi.Array",

@@ -70,11 +70,14 @@ const SYSTEMS: [([u32; 2], [u32; 2]); 8] = [
     ([2, 39], [14, 1]),
 ];
 
+/// What linkers ask glibc for with packed relative relocations.
+pub(super) const RELR_MARK: &str = "GLIBC_ABI_DT_RELR";
+
 /// What a need asks for; `None` for a version of other libraries.
 pub(super) fn wanted(need: &VersionNeed) -> Option<Wanted> {
     let text = need.version.as_str();
     // Relative relocations, packed: a loader that does not know them must not try.
-    if text == "GLIBC_ABI_DT_RELR" {
+    if text == RELR_MARK {
         return Some(Wanted::Glibc(Version(vec![2, 36])));
     }
     let (family, version) = text.split_once('_')?;

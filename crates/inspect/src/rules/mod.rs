@@ -37,10 +37,12 @@ mod beside;
 mod call_kinds;
 mod check;
 mod gnu_versions;
+mod host_calls;
 mod link_set;
 mod misfits;
 mod pair;
 mod segments;
+mod surroundings;
 mod wanted;
 
 pub(crate) use ac001_unreadable::of_problem;
@@ -77,6 +79,11 @@ pub fn shim_mark(rule: &Rule) -> Option<&'static str> {
     let mut marks = MARKS.iter();
     let (_, mark) = marks.find(|(answered, _)| *answered == rule)?;
     Some(mark)
+}
+
+/// Whether an error of a rule in a file alone keeps it from being opened anywhere.
+pub(crate) fn refuses_alone(rule: &Rule) -> bool {
+    [UNREADABLE, SIGNATURE].contains(&rule)
 }
 
 /// Everything that the rules say of a subject.

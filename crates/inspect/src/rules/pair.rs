@@ -159,7 +159,8 @@ type Quick<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
 struct Callee {
     /// The first entry of the table with its name.
     index: usize,
-    is_builtin: bool,
+    /// Whether a runtime may register it: its name has a name space, kernels have none.
+    is_registered: bool,
 }
 
 /// The packed functions of an executable, in the order of its table.
@@ -169,7 +170,7 @@ fn named(executable: &Executable) -> Vec<Option<Callee>> {
     let callees = functions.map(|(index, function)| {
         (function.kind == FunctionKind::Packed).then(|| Callee {
             index: *first.entry(&function.name).or_insert(index),
-            is_builtin: function.name.starts_with("vm.builtin."),
+            is_registered: function.name.contains('.'),
         })
     });
     callees.collect()
@@ -212,7 +213,7 @@ impl<'a> Program<'a> {
             let Some(callee) = callee.and_then(|callee| *callees.get(callee)?) else {
                 continue;
             };
-            if callee.is_builtin {
+            if callee.is_registered {
                 let (_, registers) = match registers.take() {
                     Some(of) if of.0 == call.function => registers.insert(of),
                     _ => {

@@ -195,10 +195,11 @@ fn damage(damage: &Damage) -> Fault {
             ),
             NOTHING,
         ),
+        // Nor this; a download that stopped may still end here.
         DamageKind::Cut => (
-            Severity::Error,
+            Severity::Warning,
             format!(
-                "the file is cut: it ends at byte {what}, before its section table. The loader does not read what is missing, and may load it all the same"
+                "the file is shorter than its header says: it ends at byte {what}, before the end of its section table. Loaders do not read what is missing, and the library loads"
             ),
             NOTHING,
         ),
@@ -211,6 +212,13 @@ fn damage(damage: &Damage) -> Fault {
             Severity::Error,
             format!("the library was linked with {what}: it cannot be opened by a running process"),
             NOT_OPENED,
+        ),
+        DamageKind::PackedForAndroid => (
+            Severity::Error,
+            format!(
+                "its relocations are packed for Android ({what}): loaders of Linux pass over them, and nothing is where the code looks for it"
+            ),
+            CRASHES,
         ),
         DamageKind::StaticTls => (
             Severity::Error,
@@ -234,7 +242,10 @@ fn damage(damage: &Damage) -> Fault {
         offset: damage.offset,
         is_of_any: !matches!(
             damage.kind,
-            DamageKind::OtherSystem | DamageKind::NotOpened | DamageKind::StaticTls
+            DamageKind::OtherSystem
+                | DamageKind::NotOpened
+                | DamageKind::StaticTls
+                | DamageKind::PackedForAndroid
         ),
     }
 }

@@ -5,10 +5,10 @@
 //! constructors take that many arguments, so their counts can be read; typed
 //! builtins leave no such text.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::strings::{self, Piece};
-use super::{Arities, Confidence, Fact, UnknownDtype};
+use super::{Arities, Confidence, Counts, Fact, UnknownDtype};
 use crate::vm::kv_cache::{CREATE, CREATE_REDUCED};
 
 /// The least count of the reduced constructor, and of the full one: 17 to 24
@@ -18,7 +18,7 @@ const LEAST_FULL: u64 = 25;
 
 /// Accepted counts of the constructors.
 pub fn constructors(texts: &[Piece<'_>]) -> Fact<Arities> {
-    let mut counts = Arities::new();
+    let mut counts: BTreeMap<String, BTreeSet<u64>> = BTreeMap::new();
     for chain in strings::alternations(texts, "args.size()") {
         let name = match chain.first() {
             Some(least) if *least >= LEAST_FULL => CREATE,
@@ -30,6 +30,10 @@ pub fn constructors(texts: &[Piece<'_>]) -> Fact<Arities> {
     if counts.is_empty() {
         return Fact::default();
     }
+    let counts = counts.into_iter();
+    let counts: Arities = counts
+        .map(|(name, counts)| (name, Counts::Exactly(counts)))
+        .collect();
     Fact::known(counts, Confidence::Binary).with_note("text of the constructor's argument check")
 }
 
@@ -73,10 +77,10 @@ mod tests {
             b"(args.size() == 25 || args.size() == 26 || args.size() == 27\0args.size() == 19 || args.size() == 20 || args.size() == 21\0args.size() == 3\0cache_config.size() == 5",
         );
         let counts = constructors(&[old]).value.expect("both constructors");
-        assert_eq!(counts.get(CREATE), Some(&BTreeSet::from([25, 26, 27])));
+        assert_eq!(counts.get(CREATE), Some(&Counts::Exactly([25, 26, 27].into())));
         assert_eq!(
             counts.get(CREATE_REDUCED),
-            Some(&BTreeSet::from([19, 20, 21]))
+            Some(&Counts::Exactly([19, 20, 21].into()))
         );
         assert_eq!(cache_config(&[old]).value, Some(BTreeSet::from([5])));
         let new = piece(b"cache_config.size() == 5 || cache_config.size() == 6");

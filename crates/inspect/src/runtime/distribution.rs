@@ -83,11 +83,6 @@ impl Distribution {
         })
     }
 
-    /// Whether the package is one of TVM's family, and not one that uses it.
-    pub(crate) fn is_of_family(&self) -> bool {
-        is_family(&self.name)
-    }
-
     /// Whether the package holds the Python half of TVM.
     pub(crate) fn holds_tvm(&self) -> bool {
         matches!(self.name.as_str(), "apache-tvm" | "tvm") || self.name.starts_with("mlc-ai")
@@ -101,8 +96,16 @@ impl Distribution {
     /// Whether the installed version is one that a requirement takes; `None`
     /// where either is not written as Python's packages write them.
     pub fn meets(&self, requirement: &Requirement) -> Option<bool> {
-        let version = pep440_rs::Version::from_str(&self.version).ok()?;
-        let wanted = VersionSpecifiers::from_str(&requirement.specification).ok()?;
+        requirement.takes(&self.version)
+    }
+}
+
+impl Requirement {
+    /// Whether it takes a version; `None` where that is not known.
+    pub(crate) fn takes(&self, version: &str) -> Option<bool> {
+        let version = pep440_rs::Version::from_str(version).ok()?;
+        let wanted = VersionSpecifiers::from_str(&self.specification).ok()?;
+        // What is installed is installed, a version for tests too (pip check says so).
         Some(wanted.contains(&version))
     }
 }
@@ -120,12 +123,11 @@ pub(crate) fn environment(part: &Place) -> Option<Place> {
     })
 }
 
-/// The packages that a `METADATA` file asks for whatever the system, by name.
-pub(crate) fn required_always(metadata: &str) -> impl Iterator<Item = String> {
+/// All that a `METADATA` file asks for.
+pub(crate) fn required(metadata: &str) -> impl Iterator<Item = Requirement> {
     let header = metadata.lines().take_while(|line| !line.is_empty());
     let required = header.filter_map(|line| line.strip_prefix("Requires-Dist:"));
-    let required = required.filter(|line| !line.contains(';'));
-    required.filter_map(|line| Some(named(line)?.0))
+    required.filter_map(requirement_of_any)
 }
 
 /// The package that a requirement asks for, and what follows its name.
@@ -149,7 +151,7 @@ pub(crate) fn python_of(place: &Place) -> Option<String> {
 
 /// TVM itself, tvm-ffi, their companions and forks (`apache-tvm-tirx`,
 /// `jax-tvm-ffi`), and mlc-llm's packages.
-fn is_family(name: &str) -> bool {
+pub(crate) fn is_family(name: &str) -> bool {
     name.split('-').any(|word| word == "tvm")
         || ["mlc-ai", "mlc-llm"].iter().any(|family| {
             name.strip_prefix(family)
@@ -170,10 +172,11 @@ pub(crate) fn normal(name: &str) -> String {
 /// `apache-tvm-ffi[cpp] (>=0.1.12) ; python_version < "3.14"`, if it asks for a
 /// package of the family. One that names an address asks for no version.
 fn requirement(value: &str) -> Option<Requirement> {
+    requirement_of_any(value).filter(|required| is_family(&required.name))
+}
+
+fn requirement_of_any(value: &str) -> Option<Requirement> {
     let (name, rest) = named(value)?;
-    if !is_family(&name) {
-        return None;
-    }
     let rest = rest.trim_start();
     let rest = match rest.strip_prefix('[') {
         Some(extras) => extras.split_once(']')?.1,

@@ -6,7 +6,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use super::values::{
-    BlobSymbol, CallingConvention, ConstructorStyle, ParameterKind, SiteTags, TagSite, UnknownDtype,
+    BlobSymbol, CallingConvention, ConstructorStyle, Counts, Parameter, SiteTags, TagSite,
+    UnknownDtype, any_of,
 };
 use crate::module::{BlobLayout, FunctionInfoForm, PayloadOrder};
 use crate::vm::{ConstantTable, Magic};
@@ -212,23 +213,23 @@ pub(super) trait Entry: Clone + PartialEq + Serialize + for<'de> Deserialize<'de
     fn words(&self) -> String;
 }
 
-impl Entry for BTreeSet<u64> {
+impl Entry for Counts {
     fn is_end(&self) -> bool {
-        self.is_empty()
+        matches!(self, Self::Exactly(counts) if counts.is_empty())
     }
 
     fn words(&self) -> String {
-        any_of(self)
+        self.to_string()
     }
 }
 
-impl Entry for Vec<ParameterKind> {
+impl Entry for Vec<Parameter> {
     fn is_end(&self) -> bool {
         self.is_empty()
     }
 
     fn words(&self) -> String {
-        let kinds: Vec<String> = self.iter().map(spell).collect();
+        let kinds: Vec<&str> = self.iter().map(|word| word.0.as_str()).collect();
         format!("({})", kinds.join(", "))
     }
 }
@@ -366,9 +367,4 @@ fn replace<T>(inherited: &mut Option<T>, row: Option<T>) -> Result<(), String> {
         *inherited = row;
     }
     Ok(())
-}
-
-/// `5 or 6`.
-pub fn any_of<T: Serialize>(values: &BTreeSet<T>) -> String {
-    values.iter().map(spell).collect::<Vec<_>>().join(" or ")
 }

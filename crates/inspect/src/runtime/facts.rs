@@ -10,11 +10,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::fact::{Confidence, Fact, FactValue, Likeness, RowForm, any_of};
+use super::fact::{Confidence, Fact, FactValue, Likeness, RowForm};
 use super::glue::Glue;
 use super::values::{
-    Arities, BlobSymbol, CallingConvention, ConstructorStyle, ParameterKinds, SiteTags, TagSite,
-    UnknownDtype,
+    Arities, BlobSymbol, CallingConvention, ConstructorStyle, Counts, Parameter, ParameterKinds,
+    SiteTags, TagSite, UnknownDtype,
 };
 use crate::module::{BlobLayout, FunctionInfoForm, PayloadOrder};
 use crate::vm::kv_cache::{CREATE, CREATE_REDUCED};
@@ -93,6 +93,10 @@ macro_rules! facts {
             /// part: name to part (a library name, or the file that was read).
             #[serde(default)]
             pub provided_by: BTreeMap<String, String>,
+            /// Functions that importing a Python package of the release registers, name to
+            /// package; no library of it has them.
+            #[serde(skip)]
+            pub python_functions: BTreeMap<String, String>,
             /// The JavaScript that this is, for a web page's packages: the runtime itself
             /// is inside the wasm library.
             #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -117,6 +121,8 @@ macro_rules! facts {
             pub(super) function_namespaces: Option<BTreeSet<String>>,
             #[serde(default)]
             pub(super) part: BTreeMap<String, String>,
+            #[serde(default)]
+            pub(super) python: BTreeMap<String, Vec<String>>,
             $( #[serde(default, rename = $key)] $name: <$type as FactValue>::Row, )*
         }
 
@@ -279,7 +285,7 @@ facts! {
 
     /// Accepted argument counts per builtin; absent builtins are not checked.
     builtin_arity: Arities = "constructor arity", row "arity", completed true,
-        shown |arities| arities.get(CREATE).map_or_else(|| String::from("-"), any_of),
+        shown |arities| arities.get(CREATE).map_or_else(|| String::from("-"), Counts::to_string),
         alike |arities, _| [CREATE, CREATE_REDUCED].map(|name| arities.get(name).cloned());
 
     /// What each argument of a builtin must be; absent builtins are not checked.
@@ -330,11 +336,21 @@ pub fn tag_names(sites: &BTreeMap<TagSite, SiteTags>) -> BTreeSet<String> {
 impl RuntimeProfile {
     /// The argument counts that a builtin takes, and whether they may be held against
     /// a library: only those of the two constructors can be read.
-    pub(crate) fn arity_of(&self, builtin: &str) -> Option<(&BTreeSet<u64>, bool)> {
-        let counts = self.builtin_arity.value.as_ref()?.get(builtin)?;
+    pub(crate) fn arity_of(&self, builtin: &str) -> Option<(Counts, bool)> {
+        let counts = match self.signature(builtin) {
+            Some(parameters) => Counts::only(parameters.len() as u64),
+            None => self.builtin_arity.value.as_ref()?.get(builtin)?.clone(),
+        };
         let is_released = self.parts.is_empty() || self.identity.is_some();
         let is_read = self.builtin_arity.is_certain() && matches!(builtin, CREATE | CREATE_REDUCED);
         Some((counts, is_released || is_read))
+    }
+
+    /// The parameters of a function that registers its signature.
+    pub(crate) fn signature(&self, function: &str) -> Option<&[Parameter]> {
+        let parameters = self.argument_kinds.value.as_ref()?.get(function)?;
+        let is_open = parameters.last().is_some_and(|last| last.0 == Parameter::MORE);
+        (!is_open).then_some(parameters)
     }
 
     /// Whether it has the Relax VM, which tvm-0.15 does not; so where it is not known.

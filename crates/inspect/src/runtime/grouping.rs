@@ -10,7 +10,8 @@
 //!   of PYTHONPATH and of the user, where the machine itself is asked.
 //! * What lies in one application (`.app`, `.apk`, `.aab`, `.ipa`) does in the same way.
 //! * The wheels of one folder become one such folder, unless a package is there in
-//!   two versions.
+//!   two versions. Those for several machines become so many, and of those for several
+//!   Pythons the ones that are for the same as most.
 //! * Below any other folder, all parts do as long as there is one VM runtime.
 //!   Several are several installations: each takes what lies in the largest
 //!   folder around it that holds no other, and what lies in no such folder
@@ -22,11 +23,13 @@ use rayon::prelude::*;
 
 use super::distribution::Distribution;
 pub(crate) use super::distribution::environment;
+use super::installation;
 use super::load_set::LoadSet;
 use super::member::Member;
 use crate::container::{Architecture, BinaryKind, Platform};
 use crate::parts::{PartKind, REGISTRY_SYMBOLS};
 use crate::place::Place;
+use crate::words::spell;
 
 /// A package, and the `METADATA` file that names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,13 +74,28 @@ pub fn load_sets(members: Vec<Member>, packages: &[Installed], joined: &Joined) 
         );
     }
     let packages = Packages::of(packages);
+    let mut places: BTreeMap<Place, usize> = BTreeMap::new();
+    for (folder, members) in &groups {
+        let count = places
+            .entry(set_place(folder.clone(), members))
+            .or_default();
+        *count = count.saturating_add(1);
+    }
     let mut sets: Vec<LoadSet> = groups
         .into_par_iter()
         .map(|(folder, members)| {
-            let distributions = packages.of_set(&folder, &members);
+            let distributions = packages.of_set(&folder, &members, &wheels);
             let home = folder.clone();
             let place = set_place(folder, &members);
-            let mut set = LoadSet::assemble(&place.to_string(), members, distributions);
+            let mut name = place.to_string();
+            // What is for several machines may lie in one folder.
+            if places.get(&place).is_some_and(|count| *count > 1)
+                && let Some(first) = members.first()
+            {
+                let (processor, system) = (first.binary.architecture, first.binary.platform);
+                name = format!("{name} ({} {})", spell(processor), spell(system));
+            }
+            let mut set = LoadSet::assemble(&name, members, distributions);
             let first = set.members.first();
             set.environment = first.and_then(|member| installation(&member.path, &wheels));
             set.home = home;
@@ -90,8 +108,8 @@ pub fn load_sets(members: Vec<Member>, packages: &[Installed], joined: &Joined) 
 }
 
 /// The wheels that are one installation, by the folder that they become: their own
-/// where they lie together and no package is there in two versions, else each its
-/// own. A wheel alone is its own too.
+/// where those for one machine and one Python lie together and no package is there in two
+/// versions, else each its own. A wheel alone is its own too.
 fn installations(packages: &[Installed]) -> HashMap<Place, Place> {
     let mut folders: BTreeMap<Place, Vec<(Place, &Distribution)>> = BTreeMap::new();
     for package in packages.iter().filter(|package| package.path.is_member()) {
@@ -104,24 +122,81 @@ fn installations(packages: &[Installed]) -> HashMap<Place, Place> {
     }
     let mut installations = HashMap::new();
     for (folder, wheels) in folders {
-        let mut versions: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-        for (_, package) in &wheels {
-            versions
-                .entry(&package.name)
-                .or_default()
-                .insert(&package.version);
-        }
-        let together = versions.len() > 1 && versions.values().all(|versions| versions.len() == 1);
-        for (wheel, _) in wheels {
-            let becomes = if together {
-                folder.clone()
-            } else {
-                wheel.clone()
-            };
-            installations.insert(wheel, becomes);
+        let tags: Vec<WheelTags> = wheels
+            .iter()
+            .map(|(wheel, _)| WheelTags::of(&wheel.name()))
+            .collect();
+        // Wheels for several machines are alternatives, and so are those for several Pythons.
+        let mut machines: BTreeSet<_> = tags.iter().filter_map(|tags| tags.machine).collect();
+        let any = machines.is_empty().then_some(None);
+        let machines = std::mem::take(&mut machines)
+            .into_iter()
+            .map(Some)
+            .chain(any);
+        for machine in machines {
+            let fits = |tags: &WheelTags| tags.machine.is_none() || tags.machine == machine;
+            let of_machine = wheels.iter().zip(&tags).filter(|(_, tags)| fits(tags));
+            let of_machine: Vec<_> = of_machine.collect();
+            let python = common_python(of_machine.iter().map(|(_, tags)| *tags));
+            let is_taken = |tags: &WheelTags| python.is_none_or(|python| tags.takes(python));
+            let mut versions: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+            for ((_, package), _) in of_machine.iter().filter(|(_, tags)| is_taken(tags)) {
+                let versions = versions.entry(&package.name).or_default();
+                versions.insert(&package.version);
+            }
+            let is_one = versions.values().all(|versions| versions.len() == 1);
+            let together = versions.len() > 1 && is_one;
+            for ((wheel, _), tags) in of_machine {
+                let is_in = together && is_taken(tags);
+                let becomes = if is_in { &folder } else { wheel };
+                // What is for every machine is in each installation.
+                let known = installations.entry(wheel.clone());
+                let known = known.or_insert_with(|| becomes.clone());
+                if is_in {
+                    known.clone_from(becomes);
+                }
+            }
         }
     }
     installations
+}
+
+/// What the name of a wheel says of where it is installed: `name-1.0-cp311-abi3-linux_x86_64`.
+struct WheelTags {
+    /// The system and the processor; none for all.
+    machine: Option<(Platform, Architecture)>,
+    /// Its Pythons: the lowest of CPython 3, and whether that is the only one; none for all.
+    python: Option<(u32, bool)>,
+}
+
+impl WheelTags {
+    fn of(name: &str) -> Self {
+        let stem = name.strip_suffix(".whl").unwrap_or(name);
+        let mut parts = stem.rsplit('-');
+        let platform = parts.next().unwrap_or("");
+        let (abi, python) = (parts.next().unwrap_or(""), parts.next().unwrap_or(""));
+        let minor = python.split('.').find_map(|tag| tag.strip_prefix("cp3"));
+        let minor = minor.and_then(|minor| minor.parse().ok());
+        Self {
+            machine: installation::machine_of_tag(platform),
+            python: minor.map(|minor| (minor, !matches!(abi, "abi3" | "none"))),
+        }
+    }
+
+    fn takes(&self, minor: u32) -> bool {
+        self.python.is_none_or(|(own, is_only)| match is_only {
+            true => own == minor,
+            false => own <= minor,
+        })
+    }
+}
+
+/// The Python that most of some wheels are for, of those the newest.
+fn common_python<'a>(wheels: impl Iterator<Item = &'a WheelTags> + Clone) -> Option<u32> {
+    let minors = wheels.clone().filter_map(|tags| tags.python);
+    let minors: BTreeSet<u32> = minors.map(|(minor, _)| minor).collect();
+    let count = |minor: &u32| wheels.clone().filter(|tags| tags.takes(*minor)).count();
+    minors.into_iter().max_by_key(count)
 }
 
 /// The environment that a part's wheel becomes, or its folder is one with; or else the
@@ -290,7 +365,12 @@ impl<'a> Packages<'a> {
 
     /// The packages that hold one of the members: `METADATA` lies in the set's
     /// folder, or beside the package folder of a member.
-    fn of_set(&self, folder: &Place, members: &[Member]) -> Vec<Distribution> {
+    fn of_set(
+        &self,
+        folder: &Place,
+        members: &[Member],
+        wheels: &HashMap<Place, Place>,
+    ) -> Vec<Distribution> {
         let mut found: BTreeSet<usize> = BTreeSet::new();
         found.extend(self.below.get(folder).into_iter().flatten());
         for outer in members.iter().flat_map(|member| member.path.folders()) {
@@ -299,6 +379,21 @@ impl<'a> Packages<'a> {
         let found = found
             .into_iter()
             .filter_map(|index| self.installed.get(index));
+        let first = members.first().map(|member| &member.binary);
+        // A wheel of the folder may be for another machine, or become a folder of its own.
+        let found = found.filter(|package| {
+            let mut around = package.path.folders();
+            let Some(wheel) = around.find(|place| wheels.contains_key(place)) else {
+                return true;
+            };
+            let is_wheel = wheel.raw_name().ends_with(b".whl");
+            let machine = WheelTags::of(&wheel.name()).machine.filter(|_| is_wheel);
+            let is_same = first
+                .zip(machine)
+                .is_none_or(|(first, machine)| machine == (first.platform, first.architecture));
+            let becomes = wheels.get(&wheel);
+            is_same && becomes.is_some_and(|becomes| becomes == folder || !is_wheel)
+        });
         found.map(|package| package.distribution.clone()).collect()
     }
 }

@@ -1,6 +1,7 @@
 //! What an installed Python package says of its own files (`RECORD`) and of the Python that
 //! it is for (`WHEEL`): the forms that pip, uv and conda write.
 
+use crate::container::{Architecture, Platform};
 use crate::place::Place;
 
 /// A package that is not as it was installed, or not for the Python it is installed for.
@@ -10,14 +11,50 @@ pub struct Installation {
     pub place: Place,
     /// Name and version, `apache-tvm 0.27.0`.
     pub package: String,
+    /// What of a runtime it brings, or is imported with it.
+    pub brings: Brings,
     /// Files of it that are not there, below `site-packages`.
     pub missing: Vec<String>,
+    /// That of them without which an import fails.
+    pub vital: Option<String>,
     /// Libraries of it that are of another size.
     pub replaced: Vec<Replaced>,
+    /// Types that its Python registers and no library of the environment has, with the
+    /// file that does.
+    pub types: Vec<(String, String)>,
+    /// A library of it for another machine, and what its wheel is for.
+    pub other_machine: Option<(String, String)>,
+    /// A library of it that does not find another, and that one's name.
+    pub unlinked: Option<(String, String)>,
     /// The tag of its wheel and the Python, where that takes no such wheel.
     pub wrong_python: Option<(String, String)>,
-    /// Packages that it requires and that are not installed.
-    pub lacking: Vec<String>,
+    /// Packages that it requires and that are not installed, or in another version.
+    pub unmet: Vec<Unmet>,
+}
+
+/// What of a runtime a package brings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Brings {
+    /// Nothing: a package that uses TVM's.
+    #[default]
+    Nothing,
+    /// The VM.
+    Runtime,
+    /// tvm-ffi, without which nothing loads.
+    Ffi,
+}
+
+/// A requirement that is not met.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unmet {
+    /// Package that is asked for.
+    pub name: String,
+    /// Versions that are asked for, `>=4.13`; empty for any.
+    pub specification: String,
+    /// The version that is installed; none where none is.
+    pub installed: Option<String>,
+    /// Where an import fails for that: the file, and what Python says.
+    pub fails: Option<(String, String)>,
 }
 
 /// A library that is not the one that the package brought.
@@ -32,27 +69,39 @@ pub struct Replaced {
 }
 
 impl Installation {
+    /// A package with which nothing is wrong so far.
+    pub fn new(place: Place, package: String, brings: Brings) -> Self {
+        Self {
+            place,
+            package,
+            brings,
+            missing: Vec::new(),
+            vital: None,
+            replaced: Vec::new(),
+            types: Vec::new(),
+            other_machine: None,
+            unlinked: None,
+            wrong_python: None,
+            unmet: Vec::new(),
+        }
+    }
+
     /// How much is wrong with it.
     pub fn faults(&self) -> usize {
-        let python = usize::from(self.wrong_python.is_some());
         let counts = [
             self.missing.len(),
             self.replaced.len(),
-            self.lacking.len(),
-            python,
+            self.unmet.len(),
+            usize::from(self.wrong_python.is_some()),
+            usize::from(self.other_machine.is_some()),
+            usize::from(self.unlinked.is_some()),
         ];
         counts.iter().sum()
     }
-
-    /// The missing file without which an import fails: the package's own first module, or a
-    /// library that is not for one kind of device alone.
-    pub fn vital(&self) -> Option<&str> {
-        let mut missing = self.missing.iter().map(String::as_str);
-        missing.find(|file| is_vital(file))
-    }
 }
 
-/// Whether an import fails without a file.
+/// Whether an import fails without a file: the package's own first module, or a library
+/// that is not for one kind of device alone.
 pub fn is_vital(file: &str) -> bool {
     let name = file.rsplit('/').next().unwrap_or(file);
     let is_extra = name.starts_with("libtvm_runtime_") && !name.contains("extra");
@@ -82,6 +131,53 @@ pub fn listed(record: &str) -> impl Iterator<Item = (&str, Option<u64>)> {
 pub fn is_library(file: &str) -> bool {
     let mut ends = [".so", ".pyd", ".dylib", ".dll"].iter();
     ends.any(|end| file.ends_with(end)) || file.contains(".so.")
+}
+
+/// The module that a file is: `tvm_ffi.registry` of `tvm_ffi/registry.py`.
+pub fn module_of(file: &str) -> Option<String> {
+    let stem = file.strip_suffix(".py")?;
+    let stem = stem.strip_suffix("/__init__").unwrap_or(stem);
+    Some(stem.replace('/', "."))
+}
+
+/// The modules that a package is imported by, as its `RECORD` lists them.
+pub fn modules(record: &str) -> Vec<String> {
+    let files = record.lines().filter_map(|line| line.split(',').next());
+    let modules = files.filter_map(|file| {
+        let top = file
+            .strip_suffix("/__init__.py")
+            .or_else(|| file.strip_suffix(".py"))?;
+        let is_name = |c: char| c.is_alphanumeric() || c == '_';
+        top.chars().all(is_name).then(|| top.to_owned())
+    });
+    let mut modules: Vec<String> = modules.collect();
+    modules.sort();
+    modules.dedup();
+    modules
+}
+
+/// The machine that a wheel's tags name: the system and the processor.
+pub fn machine_of(wheel: &str) -> Option<(Platform, Architecture)> {
+    let tags = wheel.lines().filter_map(|line| line.strip_prefix("Tag:"));
+    let mut found = tags.filter_map(|tag| machine_of_tag(tag.trim().rsplit('-').next()?));
+    found.next()
+}
+
+/// `manylinux_2_28_x86_64`
+pub fn machine_of_tag(tag: &str) -> Option<(Platform, Architecture)> {
+    let system = match tag {
+        _ if tag.contains("linux") => Platform::Linux,
+        _ if tag.starts_with("macosx") => Platform::MacOs,
+        _ if tag.starts_with("win") => Platform::Windows,
+        _ => return None,
+    };
+    let ends = |end: &[&str]| end.iter().any(|end| tag.ends_with(end));
+    let processor = match tag {
+        _ if ends(&["x86_64", "amd64"]) => Architecture::X86_64,
+        _ if ends(&["aarch64", "arm64"]) => Architecture::Aarch64,
+        _ => return None,
+    };
+    Some((system, processor))
 }
 
 /// The tags of a wheel that a Python, `3.11`, does not take: all of them, or none.
@@ -131,6 +227,28 @@ mod tests {
         assert_eq!(wrong_tag("Tag: py3-none-any\n", "3.9"), None);
         assert_eq!(wrong_tag("Tag: pp310-pypy310_pp73-any\n", "3.9"), None);
         assert_eq!(wrong_tag("", "3.9"), None);
+    }
+
+    #[test]
+    fn modules_and_machines_are_told() {
+        let record = "tvm/__init__.py,a,1\ntvm/x/__init__.py,,\nsix.py,a,1\na-b.py,,\ntvm/a.py,,\n";
+        assert_eq!(modules(record), ["six", "tvm"]);
+        let of = |file| module_of(file);
+        assert_eq!(
+            of("tvm_ffi/registry.py").as_deref(),
+            Some("tvm_ffi.registry")
+        );
+        assert_eq!(of("tvm/__init__.py").as_deref(), Some("tvm"));
+        assert_eq!(of("tvm/lib/a.so"), None);
+        let machine = |tag: &str| machine_of(&format!("Tag: cp311-cp311-{tag}\n"));
+        let linux = Some((Platform::Linux, Architecture::Aarch64));
+        assert_eq!(machine("manylinux_2_28_aarch64"), linux);
+        let mac = Some((Platform::MacOs, Architecture::Aarch64));
+        assert_eq!(machine("macosx_11_0_arm64"), mac);
+        let windows = Some((Platform::Windows, Architecture::X86_64));
+        assert_eq!(machine("win_amd64"), windows);
+        assert_eq!(machine("any"), None);
+        assert_eq!(machine("macosx_11_0_universal2"), None);
     }
 
     #[test]

@@ -111,8 +111,26 @@ const OWN: [&str; 4] = ["$ORIGIN", "${ORIGIN}", "@loader_path", "@executable_pat
 
 /// Places at which the loader would look, in order.
 pub(crate) fn candidates(own: &Place, binary: &Binary, needed: &str) -> Vec<Place> {
+    if let Some(found) = in_process(binary, needed) {
+        return vec![found];
+    }
     let paths = recorded(binary, needed).into_iter();
     paths.map(|path| expand(own, &path)).collect()
+}
+
+/// Where the process of a program has a library that a file of it asks for.
+fn in_process(binary: &Binary, needed: &str) -> Option<Place> {
+    let mut found = binary.process.as_ref()?.found.iter();
+    let (_, file) = found.find(|(name, _)| name == needed)?;
+    Some(Place::file(file))
+}
+
+/// The folders of a file's own run path, as paths.
+pub(crate) fn run_path(own: &Place, binary: &Binary) -> Vec<Place> {
+    let paths = binary.search_paths.iter();
+    let folders = paths.flat_map(|paths| paths.split(':'));
+    let folders = folders.filter(|folder| OWN.iter().any(|word| folder.starts_with(word)));
+    folders.map(|folder| expand(own, folder)).collect()
 }
 
 /// Those of them that are told from the asking library's own folder.

@@ -51,7 +51,7 @@ impl Machine {
     }
 
     /// Where its loader finds a library, by its name or by paths that are recorded.
-    pub(super) fn find<'a>(
+    pub(crate) fn find<'a>(
         &self,
         name: &str,
         recorded: impl Iterator<Item = &'a Path>,

@@ -27,11 +27,13 @@ pub mod load_set;
 mod loaders;
 pub mod machine;
 mod magics;
-mod marker;
+pub(crate) mod marker;
 pub mod member;
 pub mod messages;
 pub mod pages;
 pub(crate) mod pairing;
+pub(crate) mod process;
+pub mod python_load;
 pub mod python_names;
 pub mod python_source;
 mod registrations;
@@ -47,9 +49,9 @@ pub mod versions;
 mod wide;
 
 pub use crate::parts::{PartKind, classify};
-pub use fact::{Confidence, Fact, RowForm, any_of};
+pub use fact::{Confidence, Fact, RowForm};
 pub use facts::{FactView, RuntimeProfile, tag_names};
 pub use values::{
-    Arities, BlobSymbol, CallingConvention, ConstructorStyle, ParameterKind, ParameterKinds,
-    SiteTags, TagSite, UnknownDtype,
+    Arities, BlobSymbol, CallingConvention, ConstructorStyle, Counts, Least, Parameter,
+    ParameterKinds, SiteTags, TagSite, UnknownDtype, any_of,
 };

@@ -163,6 +163,10 @@ fn apply(mut row: Row, mut profile: RuntimeProfile) -> Result<RuntimeProfile, Ta
     if let Some(commit) = &profile.commit {
         source = format!("{source}, {commit}");
     }
+    for (package, names) in std::mem::take(&mut row.python) {
+        let names = names.into_iter().map(|name| (name, package.clone()));
+        profile.python_functions.extend(names);
+    }
     let parts = std::mem::take(&mut row.part);
     profile
         .change(row)

@@ -1,10 +1,13 @@
 //! Kinds of values that facts of a runtime have and artifacts do not.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
 use crate::module::SymbolGeneration;
+use crate::vm::argument_kind::ArgumentKind;
+use crate::words::spell;
 
 /// The five sites at which `attn_backend.cc` compares the attention tag
 /// (docs/formats.md#attention-tags).
@@ -27,36 +30,124 @@ pub enum TagSite {
 pub type SiteTags = BTreeMap<String, BTreeSet<u64>>;
 
 /// Accepted argument counts by builtin.
-pub type Arities = BTreeMap<String, BTreeSet<u64>>;
+pub type Arities = BTreeMap<String, Counts>;
 
-/// What a builtin takes as one argument.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum ParameterKind {
-    /// An integer.
-    Int,
-    /// A float or an integer.
-    Float,
-    /// A shape.
-    Shape,
-    /// A string.
-    String,
-    /// A string, or nothing.
-    OptionalString,
-    /// A data type, or its name.
-    Dtype,
-    /// A tuple.
-    Array,
-    /// A tensor.
-    Tensor,
-    /// An object of another class.
-    Object,
-    /// Whatever it is.
-    Any,
+/// The argument counts that a builtin accepts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Counts {
+    /// These.
+    Exactly(BTreeSet<u64>),
+    /// So many and more.
+    Least(Least),
 }
 
-/// What each argument of a builtin must be, by builtin.
-pub type ParameterKinds = BTreeMap<String, Vec<ParameterKind>>;
+/// A count and every larger one, written `3..`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Least(pub u64);
+
+impl TryFrom<String> for Least {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let count = text.strip_suffix("..").and_then(|count| count.parse().ok());
+        count
+            .map(Self)
+            .ok_or_else(|| format!("`{text}` is no count such as `3..`"))
+    }
+}
+
+impl From<Least> for String {
+    fn from(least: Least) -> Self {
+        format!("{}..", least.0)
+    }
+}
+
+impl Counts {
+    /// Only this one.
+    pub(crate) fn only(count: u64) -> Self {
+        Self::Exactly(BTreeSet::from([count]))
+    }
+
+    /// Whether a call with so many arguments is accepted.
+    pub fn contains(&self, count: u64) -> bool {
+        match self {
+            Self::Exactly(counts) => counts.contains(&count),
+            Self::Least(Least(least)) => count >= *least,
+        }
+    }
+}
+
+impl fmt::Display for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exactly(counts) => f.write_str(&any_of(counts)),
+            Self::Least(Least(least)) => write!(f, "{least} or more"),
+        }
+    }
+}
+
+/// `5 or 6`.
+pub fn any_of<T: Serialize>(values: &BTreeSet<T>) -> String {
+    values.iter().map(spell).collect::<Vec<_>>().join(" or ")
+}
+
+/// What a function takes as one argument, in the words of its registered signature:
+/// `int`, `ffi.Shape`, `Optional<str>`, `relax.vm.KVState`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Parameter(pub String);
+
+impl Parameter {
+    /// Stands behind the parameters of a function without a registered signature: it
+    /// converts what it reads itself, and may be given more.
+    pub(crate) const MORE: &str = "...";
+
+    /// Whether an argument is taken, as the conversions of tvm-ffi have it. What is not
+    /// certain counts as taken.
+    pub(crate) fn takes(&self, argument: ArgumentKind) -> bool {
+        takes(&self.0, argument)
+    }
+}
+
+fn takes(word: &str, argument: ArgumentKind) -> bool {
+    use ArgumentKind as A;
+    let inner = |name: &str| word.strip_prefix(name)?.strip_suffix('>');
+    if let Some(inner) = inner("Optional<") {
+        return argument == A::Null || takes(inner, argument);
+    }
+    if matches!(word, "Any" | "AnyView" | Parameter::MORE) {
+        return true;
+    }
+    let is_object = word == "ffi.Object";
+    match argument {
+        A::Int => matches!(word, "int" | "bool" | "float"),
+        A::Float => word == "float",
+        // A data type may be named.
+        A::String => is_object || matches!(word, "str" | "std::string" | "DataType"),
+        A::RawString => matches!(word, "str" | "std::string" | "DataType"),
+        A::RawTensor => word == "DLTensor*",
+        A::Shape => is_object || word == "ffi.Shape",
+        A::Dtype | A::NoBytes | A::Void => word == "DataType",
+        A::Tensor => is_object || matches!(word, "ffi.Tensor" | "DLTensor*"),
+        A::Function => is_object || word == "ffi.Function",
+        // A tuple of numbers is taken for a shape; what its items are is not looked at.
+        A::Array => {
+            is_object
+                || matches!(word, "ffi.Array" | "ffi.Shape")
+                || inner("Array<").or(inner("List<")).is_some()
+        }
+        // A null of these classes dies later, where it is used.
+        A::Null => {
+            let nullable = ["ffi.Tensor", "ffi.Function", "relax.vm.AttentionKVCacheLegacy", "void*"];
+            is_object || nullable.contains(&word)
+        }
+    }
+}
+
+/// What each argument of a function must be, by its name.
+pub type ParameterKinds = BTreeMap<String, Vec<Parameter>>;
 
 /// How `vm.builtin.check_tensor_info` is told that a type is not known. Each
 /// generation refuses the other's way.

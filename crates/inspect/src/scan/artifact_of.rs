@@ -183,6 +183,7 @@ fn impostor(file: &VirtualFile<'_>) -> Option<ProblemKind> {
         FileType::LfsPointer => Some(ProblemKind::LfsPointer),
         FileType::Html => Some(ProblemKind::WebPage),
         FileType::AppleDouble => Some(ProblemKind::AppleDouble),
+        FileType::LinkerScript => Some(ProblemKind::LinkerScript),
         FileType::Unknown => Some(ProblemKind::Unsupported),
         _ => None,
     }

@@ -15,6 +15,7 @@ use crate::rules;
 use crate::runtime::RuntimeProfile;
 use crate::runtime::glue::{self, Glue};
 use crate::runtime::grouping::{self, Joined};
+use crate::runtime::installation::Brings;
 use crate::runtime::libraries::{self, Resolution};
 use crate::runtime::load_set::LoadSet;
 use crate::runtime::member::Member;
@@ -44,6 +45,8 @@ pub(super) struct Runtimes<'a> {
     pages: &'a [(String, Glue)],
     /// What is wrong with runtimes themselves, by name.
     pub(super) faults: HashMap<&'a str, Fault>,
+    /// Rules by which files are refused whatever the runtime.
+    pub(super) refused: &'a HashMap<Place, Vec<&'static Rule>>,
     /// Folders of packages that bring a runtime beside others of their environment.
     apart: HashSet<&'a Place>,
     /// Folders that are one environment with another.
@@ -61,6 +64,7 @@ impl<'a> Runtimes<'a> {
         joined: &'a Joined,
         options: &'a ScanOptions,
         faults: HashMap<&'a str, Fault>,
+        refused: &'a HashMap<Place, Vec<&'static Rule>>,
     ) -> Self {
         let (mut found, mut native) = (Vec::new(), Vec::new());
         let mut wasm: HashMap<&Place, Vec<&LoadSet>> = HashMap::new();
@@ -99,6 +103,7 @@ impl<'a> Runtimes<'a> {
             wasm,
             pages,
             faults,
+            refused,
             apart: apart.map(|set| &set.home).collect(),
             joined,
             parts: libraries::Members::of(parts.iter().map(|(place, part)| (*place, part.0))),
@@ -249,7 +254,14 @@ impl Fault {
         outcome: &Outcome,
         own: &HashMap<Place, Vec<&'static Rule>>,
     ) -> Self {
-        let errors_of = |is_meant: fn(&PartKind) -> bool| -> Vec<&'static Rule> {
+        // A package that uses TVM's may not be whole where those are.
+        let installations = |brings: &[Brings]| -> BTreeSet<&Place> {
+            let all = set.installations.iter();
+            let meant = all.filter(|one| brings.contains(&one.brings));
+            meant.map(|one| &one.place).collect()
+        };
+        let errors_of = |is_meant: fn(&PartKind) -> bool, brings: &[Brings]| {
+            let installations = installations(brings);
             let members = set.members.iter();
             let members = members.filter(|member| is_meant(&member.kind));
             let mut rules: BTreeSet<&'static Rule> = BTreeSet::new();
@@ -257,16 +269,17 @@ impl Fault {
                 let findings = outcome.findings.iter().filter(|finding| {
                     finding.severity == Severity::Error
                         && finding.rule != rules::FFI_PAIR
-                        && (finding.artifact == member.path || finding.rule == rules::INSTALLATION)
+                        && (finding.artifact == member.path
+                            || installations.contains(&finding.artifact))
                 });
                 rules.extend(findings.map(|finding| finding.rule));
                 rules.extend(own.get(&member.path).into_iter().flatten());
             }
-            rules.into_iter().collect()
+            rules.into_iter().collect::<Vec<&'static Rule>>()
         };
         Self {
-            rules: errors_of(PartKind::is_core),
-            of_ffi: errors_of(|kind| *kind == PartKind::Ffi),
+            rules: errors_of(PartKind::is_core, &[Brings::Runtime, Brings::Ffi]),
+            of_ffi: errors_of(|kind| *kind == PartKind::Ffi, &[Brings::Ffi]),
             needs: outcome.needs.clone(),
         }
     }

@@ -14,6 +14,7 @@ use crate::container::Format;
 use crate::finding::{Finding, Outcome, Repair, Severity};
 use crate::module::{Blob, ModelLibrary};
 use crate::place::Place;
+use crate::rule::Rule;
 use crate::rules::{self, Binding, Facts, Page, Pair, Subject};
 use crate::runtime::companions::{self, Companions, Process};
 use crate::runtime::glue::Glue;
@@ -22,12 +23,20 @@ use crate::runtime::{RuntimeProfile, history};
 /// Libraries beside a file that are tried one by one.
 const MAX_BESIDE: usize = 16;
 
-/// What two artifacts have in common that get the same verdicts.
+/// What two artifacts have in common that get the same verdicts. What refuses them alone
+/// may hang on their names.
 #[derive(PartialEq, Eq, Hash)]
 enum Alike<'a> {
     /// The facts of both are one in memory, and so is what they are to us; and
     /// the same libraries are loaded with them, in the same environment or load sets.
-    Facts(usize, usize, Role, Vec<&'a Place>, Option<Place>),
+    Facts(
+        usize,
+        usize,
+        Role,
+        Vec<&'a Place>,
+        Option<Place>,
+        Vec<&'static str>,
+    ),
     /// A wasm library runs on the runtime inside it.
     Place(&'a Place),
 }
@@ -99,6 +108,7 @@ fn outline(verdicts: &[Verdict]) -> impl Hash + use<> {
 fn alike<'a>(artifact: &'a Artifact, process: &Process<'a>, runtimes: &Runtimes<'a>) -> Alike<'a> {
     let with = process.loaded.iter().chain(&process.beside);
     let with = with.map(|companion| &companion.path);
+    let refused = runtimes.refused.get(&artifact.path).into_iter().flatten();
     let sets = runtimes.led_to(artifact).into_iter().map(|set| &set.place);
     match &artifact.binary {
         Some(binary) if binary.format != Format::Wasm => Alike::Facts(
@@ -107,6 +117,7 @@ fn alike<'a>(artifact: &'a Artifact, process: &Process<'a>, runtimes: &Runtimes<
             artifact.role,
             with.chain(sets).collect(),
             runtimes.home(artifact),
+            refused.map(|rule| rule.code).collect(),
         ),
         _ => Alike::Place(&artifact.path),
     }
@@ -131,10 +142,7 @@ impl<'a> Judge<'a> {
             let (rules, needs) = fault.against(self.artifact);
             let verdict = &mut one.verdict;
             if !rules.is_empty() {
-                verdict.status = VerdictStatus::Breaks;
-                verdict.rules.extend(rules);
-                verdict.rules.sort_unstable();
-                verdict.rules.dedup();
+                break_by(verdict, rules);
             } else if verdict.may_run() && !needs.is_empty() {
                 verdict.needs.extend(needs.iter().cloned());
                 verdict.needs.sort();
@@ -143,10 +151,15 @@ impl<'a> Judge<'a> {
             }
         }
         let is_library = self.artifact.role == Role::ModelLibrary;
-        match is_library && has_format(self.artifact, Format::Wasm) {
+        let mut judged = match is_library && has_format(self.artifact, Format::Wasm) {
             true => in_pages(self.artifact, judged, self.runtimes),
             false => judged,
+        };
+        let own = self.runtimes.refused.get(&self.artifact.path);
+        for one in &mut judged {
+            break_by(&mut one.verdict, own.into_iter().flatten());
         }
+        judged
     }
 
     fn on_candidates(&self) -> Vec<Judged> {
@@ -228,6 +241,17 @@ impl<'a> Judge<'a> {
         }
         judged.verdict.runs_with = Some(words);
         judged
+    }
+}
+
+/// What some rules make of a verdict: nothing runs.
+fn break_by<'a>(verdict: &mut Verdict, rules: impl IntoIterator<Item = &'a &'static Rule>) {
+    let before = verdict.rules.len();
+    verdict.rules.extend(rules);
+    if verdict.rules.len() > before {
+        verdict.status = VerdictStatus::Breaks;
+        verdict.rules.sort_unstable();
+        verdict.rules.dedup();
     }
 }
 

@@ -21,7 +21,7 @@ use crate::runtime::installation::Installation;
 use crate::runtime::java::Natives;
 use crate::runtime::load_set::LoadSet;
 use crate::runtime::member::Member;
-use crate::runtime::{glue_source, grouping, libraries, release};
+use crate::runtime::{glue_source, grouping, libraries, process, release};
 use crate::source;
 
 /// Told of progress while files are read.
@@ -152,6 +152,7 @@ pub(super) fn read(
     for problem in walk.problems {
         facts.artifacts.push(unread(problem));
     }
+    process::follow(&mut facts.artifacts, &mut loaded);
     let mut load_sets = load_sets(facts.members, &packages, &facts.artifacts, &joined);
     installations.retain(|one| {
         let site = one.place.folder();

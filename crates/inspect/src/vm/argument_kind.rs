@@ -23,6 +23,10 @@ pub enum ArgumentKind {
     NoBytes,
     /// A tensor.
     Tensor,
+    /// A tensor as host code passes it on: a pointer, no object.
+    RawTensor,
+    /// A string as host code passes it: a pointer to its bytes.
+    RawString,
     /// Nothing.
     Null,
     /// A function.

@@ -123,22 +123,23 @@ std::string key_of(const std::string& name, const std::string& source) {
 
 std::string symbol_of(const std::string& key) { return "msim_" + key; }
 
-// Opens a library of the cache and finds a kernel in it; null when either fails.
-Entry find_entry(const fs::path& library, const std::string& key) {
+// Opens a library of the cache and finds the kernel in it; no entry when either fails.
+void find_entry(const fs::path& library, const std::string& key, CompiledKernel& kernel) {
   void* handle = dlopen(library.c_str(), RTLD_NOW | RTLD_LOCAL);
-  return handle == nullptr ? nullptr
-                           : reinterpret_cast<Entry>(dlsym(handle, symbol_of(key).c_str()));
+  if (handle == nullptr) return;
+  kernel.entry = reinterpret_cast<Entry>(dlsym(handle, symbol_of(key).c_str()));
+  const void* bytes = dlsym(handle, (symbol_of(key) + "_constants").c_str());
+  if (bytes != nullptr) kernel.constant_bytes = *static_cast<const unsigned*>(bytes);
 }
 
-Entry from_cache(const std::string& key) {
+void from_cache(const std::string& key, CompiledKernel& kernel) {
   std::ifstream reference(fs::path(Options::get().cache) / (key + ".ref"));
   std::string library;
-  if (!std::getline(reference, library)) return nullptr;
-  return find_entry(fs::path(Options::get().cache) / library, key);
+  if (std::getline(reference, library)) find_entry(fs::path(Options::get().cache) / library, key, kernel);
 }
 
 std::string program(const std::vector<Pending>& kernels) {
-  std::string text = Options::get().guard ? "#include \"checked.h\"\n" : "#include \"lanes.h\"\n";
+  std::string text = Options::get().guard ? "#include \"checked.h\"\n" : "#include \"tile.h\"\n";
   text += "#pragma GCC visibility push(default)\n";
   for (const auto& k : kernels) text += k.kernel->translated.body + "\n";
   return text;
@@ -192,7 +193,7 @@ void build_library(std::vector<Pending> kernels) {
       fs::rename(made, folder / (name + ".so"));
       for (const auto& k : kernels) {
         write_file(folder / (k.key + ".ref"), name + ".so\n");
-        k.kernel->entry = find_entry(folder / (name + ".so"), k.key);
+        find_entry(folder / (name + ".so"), k.key, *k.kernel);
         if (k.kernel->entry == nullptr) k.kernel->error = "the compiled library does not load";
       }
       return;
@@ -239,7 +240,7 @@ std::map<std::string, CompiledKernel> compile(const Payload& payload) {
       kernel.error = error.what();
       continue;
     }
-    kernel.entry = from_cache(key);
+    from_cache(key, kernel);
     kernel.cached = kernel.entry != nullptr;
     if (!kernel.cached) missing.push_back({info.name, key, &kernel, &info.source});
   }

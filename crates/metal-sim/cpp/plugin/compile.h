@@ -18,6 +18,7 @@ namespace msim {
 struct CompiledKernel {
   TranslatedKernel translated;
   Entry entry = nullptr;
+  std::uint64_t constant_bytes = 0;  // of the structure that the kernel declares
   std::string error;    // why there is no entry: "line 12: ..."
   bool cached = false;  // was there already
 };

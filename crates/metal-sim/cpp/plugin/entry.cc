@@ -5,9 +5,10 @@ namespace {
 
 std::string position(const Parameter& p) {
   auto three = [&](const std::string& a, const std::string& b, const std::string& c) {
-    if (p.type == "uint") return a;
-    if (p.type == "uint2") return "uint2(" + a + ", " + b + ")";
-    return "uint3(" + a + ", " + b + ", " + c + ")";
+    // uint, uint2, uint3, and the same of ushort.
+    if (p.type.back() == '2') return p.type + "(" + a + ", " + b + ")";
+    if (p.type.back() == '3') return p.type + "(" + a + ", " + b + ", " + c + ")";
+    return p.type + "(" + a + ")";
   };
   auto field = [&](const std::string& f) { return three(f + "[0]", f + "[1]", f + "[2]"); };
   const std::string& a = p.attribute;

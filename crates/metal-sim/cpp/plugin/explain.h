@@ -2,7 +2,8 @@
 #pragma once
 #include <string>
 
-#include "arguments.h"
+#include "bound.h"
+#include "translate.h"
 
 namespace msim {
 

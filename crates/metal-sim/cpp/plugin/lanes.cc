@@ -274,11 +274,30 @@ class Emitter {
       case Statement::kAssign: return assign(s, together);
       case Statement::kIf: return branch(s, together);
       case Statement::kFor: return loop(s, together);
+      case Statement::kMatrix: return matrix(s);
     }
+  }
+
+  // All lanes take part, or what a GPU does is undefined.
+  void matrix(Statement& s) {
+    std::string text = "msim::tile_" + s.operation + "(";
+    for (std::size_t i = 0; i < s.target.size(); ++i) text += (i == 0 ? "" : ", ") + expression(s.target[i]);
+    if (s.operation == "fill") {
+      text += ", " + expression(s.value[0]);
+    } else if (s.operation != "multiply") {
+      const std::string where = place(s.value[0].parts[1], mask_);
+      text += ", " + s.value[0].symbol->name + ", msim::place_of(" + where + "), " + expression(s.value[1]) +
+              ", " + (s.transposed ? "true" : "false");
+    }
+    out_ += text + ");\n";
   }
 
   void declare(Statement& s) {
     const Symbol& v = *s.symbol;
+    if (v.space == "matrix") {
+      out_ += "msim::Tile<" + v.type + "> " + v.name + "[" + v.length + "];\n";
+      return;
+    }
     if (v.space == "threadgroup") {
       const std::uint64_t bytes = std::stoull(v.length) * size_of(v.type);
       const std::string begin = "g->memory + " + std::to_string(result_.threadgroup_bytes);

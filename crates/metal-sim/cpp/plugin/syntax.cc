@@ -60,11 +60,15 @@ class Parser {
     out_.symbols.push_back(std::move(symbol));
     return scopes_.back()[name] = out_.symbols.back().get();
   }
-  Symbol* find(const std::string& name) const {
+  Symbol* known(const std::string& name) const {
     for (auto scope = scopes_.rbegin(); scope != scopes_.rend(); ++scope) {
       auto found = scope->find(name);
       if (found != scope->end()) return found->second;
     }
+    return nullptr;
+  }
+  Symbol* find(const std::string& name) const {
+    if (Symbol* symbol = known(name)) return symbol;
     fail("`" + name + "` is not declared");
   }
 
@@ -113,13 +117,19 @@ class Parser {
       take(";");
       return s;
     }
+    if (matrix_operations().count(text()) != 0) return matrix_operation(std::move(s));
+    if (text() == "simdgroup_half8x8" || text() == "simdgroup_float8x8") {
+      const std::string type = text() == "simdgroup_half8x8" ? "half" : "float";
+      return declaration(std::move(s), "matrix", type);
+    }
     std::string space;
     if (text() == "thread" || text() == "threadgroup") space = tokens_[at_++].text;
     if (text() == "const") ++at_;
     if (scalar_type(text()) && tokens_[at_ + 1].kind == Token::kWord) {
-      return declaration(std::move(s), space == "threadgroup" ? space : "");
+      return declaration(std::move(s), space == "threadgroup" ? space : "", text());
     }
     if (!space.empty()) fail("`" + text() + "` after `" + space + "`");
+    if (known(text()) != nullptr && known(text())->space == "matrix") return matrix_fill(std::move(s));
     s.kind = Statement::kAssign;
     s.target.push_back(unary());
     take("=");
@@ -133,16 +143,90 @@ class Parser {
     return s;
   }
 
-  Statement declaration(Statement s, const std::string& space) {
+  // ---- simd-group matrices
+
+  static const std::map<std::string, std::string>& matrix_operations() {
+    static const std::map<std::string, std::string> all = {
+        {"simdgroup_load", "load"},
+        {"simdgroup_store", "store"},
+        {"simdgroup_multiply_accumulate", "multiply"}};
+    return all;
+  }
+  // One of an array of matrices.
+  Expr matrix() {
+    const int line = tokens_[at_].line;
+    Symbol* symbol = find(text());
+    ++at_;
+    if (symbol->space != "matrix") fail("a matrix expected, found `" + symbol->name + "`");
+    Expr e{Expr::kIndex, "", symbol, {}, line};
+    e.parts.push_back({Expr::kName, symbol->name, symbol, {}, line});
+    take("[");
+    e.parts.push_back(expression());
+    take("]");
+    return e;
+  }
+  // NAME[n] = make_filled_simdgroup_matrix<T, 8, 8>(value);
+  Statement matrix_fill(Statement s) {
+    s.kind = Statement::kMatrix;
+    s.operation = "fill";
+    s.target.push_back(matrix());
+    for (const char* sign : {"=", "make_filled_simdgroup_matrix", "<"}) take(sign);
+    take(s.target.front().symbol->type.c_str());
+    for (const char* sign : {",", "8", ",", "8", ">", "("}) take(sign);
+    s.value.push_back(expression());
+    take(")");
+    take(";");
+    return s;
+  }
+  // Whole matrices: (NAME[n], (&(memory[i])), row length, 0, (bool)transposed), or four.
+  Statement matrix_operation(Statement s) {
+    s.kind = Statement::kMatrix;
+    s.operation = matrix_operations().at(text());
+    ++at_;
+    take("(");
+    s.target.push_back(matrix());
+    take(",");
+    if (s.operation == "multiply") {
+      for (int more = 0; more < 3; ++more) {
+        if (more != 0) take(",");
+        s.target.push_back(matrix());
+      }
+    } else {
+      for (const char* sign : {"(", "&"}) take(sign);
+      s.value.push_back(primary_in_brackets());
+      take(")");
+      Symbol* memory = s.value.front().symbol;
+      if (s.value.front().kind != Expr::kIndex || !in_memory(memory)) fail("an address");
+      if (memory->type != s.target.front().symbol->type) fail("memory of another type");
+      if (s.operation == "store") memory->stored = true;
+      take(",");
+      s.value.push_back(expression());
+      for (const char* sign : {",", "0", ",", "(", "bool", ")"}) take(sign);
+      s.transposed = text() == "1";
+      take(s.transposed ? "1" : "0");
+    }
+    take(")");
+    take(";");
+    return s;
+  }
+  Expr primary_in_brackets() {
+    take("(");
+    Expr e = expression();
+    take(")");
+    return e;
+  }
+
+  Statement declaration(Statement s, const std::string& space, const std::string& type) {
     s.kind = Statement::kDeclare;
-    const std::string type = tokens_[at_++].text, name = tokens_[at_++].text;
+    const std::string name = tokens_[++at_].text;
+    ++at_;
     std::string length;
     if (taken("[")) {
       if (tokens_[at_].kind != Token::kNumber) fail("array length");
       length = tokens_[at_++].text;
       take("]");
-    } else if (space == "threadgroup") {
-      fail("`threadgroup` without an array");
+    } else if (!space.empty()) {
+      fail("`" + space + "` without an array");
     } else if (taken("=")) {
       s.value.push_back(expression());
     }
@@ -251,6 +335,7 @@ class Parser {
       return call;
     }
     Symbol* symbol = find(t.text);
+    if (symbol->space == "matrix") fail("a matrix by itself");
     ++at_;
     return {Expr::kName, symbol->name, symbol, {}, t.line};
   }

@@ -13,7 +13,7 @@
 namespace msim {
 
 struct Symbol {
-  std::string space;   // device, threadgroup, constant, position, or nothing
+  std::string space;   // device, threadgroup, constant, position, matrix, or nothing
   std::string type, name;
   std::string length;  // of an array
   bool varying = false;  // differs between the lanes of a simd-group
@@ -32,14 +32,17 @@ struct Expr {
 };
 
 struct Statement {
-  enum Kind { kDeclare, kAssign, kIf, kFor, kBlock, kBarrier, kNothing };
+  enum Kind { kDeclare, kAssign, kIf, kFor, kBlock, kBarrier, kMatrix, kNothing };
   Kind kind;
   int line = 0;
   Symbol* symbol = nullptr;               // kDeclare, kFor
-  std::vector<Expr> target;               // kAssign
-  std::vector<Expr> value;                // kDeclare (may lack), kAssign, kFor's first
+  std::vector<Expr> target;               // kAssign; kMatrix: the matrices
+  std::vector<Expr> value;                // kDeclare (may lack), kAssign, kFor's first;
+                                          // kMatrix: what fills it, or element and row length
   std::vector<Expr> condition;            // kIf, kFor
   std::vector<Statement> body, otherwise; // kIf, kFor, kBlock
+  std::string operation;                  // kMatrix: fill, load, store, multiply
+  bool transposed = false;                // kMatrix: in memory
 };
 
 struct Syntax {

@@ -69,6 +69,9 @@ class Translator {
  private:
   // False where the kernel is outside the subset of lanes.cc.
   bool by_lanes(std::size_t at) {
+    for (const auto& p : parameters_) {
+      if (starts_with(p.type, "ushort")) return false;
+    }
     LanesText made;
     try {
       if (closing(at) + 1 != tokens_.size()) return false;
@@ -169,8 +172,9 @@ class Translator {
       checked_.insert(p.name);
     } else if (p.space == "constant" && p.reference && p.attribute == "buffer") {
       result_.has_constants = true;
+      result_.constants_type = p.type;
       result_.constants_at = static_cast<std::uint32_t>(p.number);
-    } else if (!p.space.empty() || !starts_with(p.type, "uint")) {
+    } else if (!p.space.empty() || !(starts_with(p.type, "uint") || starts_with(p.type, "ushort"))) {
       throw TranslateError(p.line, "parameter `" + p.name + "` of an unknown kind");
     }
   }
@@ -453,7 +457,12 @@ class Translator {
 
 TranslatedKernel translate(const std::string& source, const std::string& kernel,
                            const std::string& symbol, bool guard, bool lanes) {
-  return Translator(source, kernel, symbol, guard, lanes).run();
+  TranslatedKernel made = Translator(source, kernel, symbol, guard, lanes).run();
+  if (made.has_constants) {
+    made.body += "extern \"C\" const unsigned " + symbol + "_constants = sizeof(" + symbol +
+                 "_ns::" + made.constants_type + ");\n";
+  }
+  return made;
 }
 
 }  // namespace msim

@@ -21,6 +21,7 @@ struct TranslatedKernel {
   std::vector<std::string> buffers;   // names of the device buffers by argument number
   std::uint32_t constants_at = 0;     // argument number of the constant structure
   bool has_constants = false;
+  std::string constants_type;
   std::uint32_t threadgroup_bytes = 0;
   bool fibers = false;                // has barriers or simd-group operations
   bool writes_checked = false;        // translated for guard mode

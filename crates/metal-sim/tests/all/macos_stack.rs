@@ -21,17 +21,21 @@ use crate::common::{artifact, environment};
 const FFI: &str = "tvm-ffi-0.1.15.post2-macos-arm64/tvm_ffi/lib";
 const RUNTIME: &str = "tvm-0.27-macos-arm64/tvm/lib";
 
+/// The pinned zig.
+pub fn zig() -> Zig {
+    let python = environment("tools").join("bin/python");
+    let words = [&python.display().to_string(), "-m", "ziglang"].map(str::to_owned);
+    Zig {
+        command: words.to_vec(),
+    }
+}
+
 /// The stand-ins for macOS's own libraries, from the cache or built by the pinned zig.
-fn system() -> PathBuf {
+pub fn system() -> PathBuf {
     static SYSTEM: OnceLock<PathBuf> = OnceLock::new();
     let built = SYSTEM.get_or_init(|| {
-        let python = environment("tools").join("bin/python");
-        let words = [&python.display().to_string(), "-m", "ziglang"].map(str::to_owned);
-        let zig = Zig {
-            command: words.to_vec(),
-        };
         let cache = Options::default().cache_folder();
-        prepare(&zig, &cache).expect("zig builds libSystem and libc++")
+        prepare(&zig(), &cache).expect("zig builds libSystem and libc++")
     });
     built.clone()
 }

@@ -15,4 +15,6 @@ mod macho;
 #[cfg(all(feature = "macho-host", target_os = "linux"))]
 mod macos_stack;
 mod matrices;
+#[cfg(all(feature = "macho-host", target_os = "linux"))]
+mod metal_stack;
 mod models;

@@ -5,8 +5,8 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use artcheck_inspect::runtime::RuntimeProfile;
-use artcheck_inspect::{Finding, Repair, Rule, Severity, Undecided};
-use serde::Serialize;
+use artcheck_inspect::{Finding, Place, Repair, Rule, Severity, Undecided};
+use serde::{Serialize, Serializer};
 
 use crate::inplace::Refusal;
 use crate::plan::{EditPlan, Resign};
@@ -68,6 +68,7 @@ pub struct FixPlan {
     /// `artcheck/fix-plan-v1`.
     pub schema: &'static str,
     /// The file.
+    #[serde(serialize_with = "as_text")]
     pub artifact: PathBuf,
     /// The runtime's name.
     pub runtime: String,
@@ -83,6 +84,11 @@ pub struct FixPlan {
     pub shim_parts: Vec<&'static str>,
     /// The changes in place, each of what the one before leaves.
     pub in_place: Vec<EditPlan>,
+}
+
+/// A path as reports spell it: it need not be UTF-8.
+fn as_text<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error> {
+    Place::file(path).serialize(serializer)
 }
 
 impl FixPlan {

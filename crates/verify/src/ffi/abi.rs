@@ -21,6 +21,7 @@ pub const SMALL_STRING: i32 = 11;
 /// From this index on a value is a counted reference to an object.
 pub const STATIC_OBJECT_BEGIN: i32 = 64;
 pub const STRING: i32 = 65;
+pub const ERROR: i32 = 67;
 pub const FUNCTION: i32 = 68;
 pub const SHAPE: i32 = 69;
 pub const TENSOR: i32 = 70;
@@ -133,6 +134,7 @@ pub struct ByteArray {
 
 /// The first fields of an error object's body; the rest is not read.
 #[repr(C)]
+#[derive(Clone, Copy)]
 pub struct ErrorCell {
     pub kind: ByteArray,
     pub message: ByteArray,
@@ -141,6 +143,7 @@ pub struct ErrorCell {
 
 /// `DLTensor`, the body of a tensor object.
 #[repr(C)]
+#[derive(Clone, Copy)]
 pub struct DlTensor {
     pub data: *mut c_void,
     pub device: Device,

@@ -10,6 +10,7 @@ use artcheck_metal_sim::macho::stack::{Stack, entry_points};
 
 use super::api::{Api, C_SYMBOLS};
 use crate::error::{Error, Result};
+use crate::simulate::METAL_VARIABLE;
 
 /// Where the parent process says the stand-ins for macOS's own libraries are.
 pub const SYSTEM_VARIABLE: &str = "ARTCHECK_MACOS_SYSTEM";
@@ -45,7 +46,11 @@ pub fn load(ffi: &Path, others: &[&Path]) -> Result<&'static Api> {
     let mut folders = vec![system];
     folders.extend(folder(ffi));
     folders.extend(others.iter().filter_map(|path| folder(path)));
-    let stack = Arc::new(Stack::new(&folders).map_err(failed)?);
+    let stack = match std::env::var_os(METAL_VARIABLE).map(PathBuf::from) {
+        Some(device) => Stack::with_metal(&folders, &device),
+        None => Stack::new(&folders),
+    };
+    let stack = Arc::new(stack.map_err(failed)?);
     stack.open(ffi).map_err(failed)?;
     let entries = entry_points(Arc::clone(&stack), &C_SYMBOLS).map_err(failed)?;
     let find = |name: &str| -> Result<*const c_void> {

@@ -45,6 +45,7 @@ mod map;
 mod process;
 mod tensor;
 mod value;
+mod web;
 
 pub use abi::{DataType, Device};
 pub use api::{Api, C_SYMBOLS};
@@ -58,3 +59,4 @@ pub use map::{FileMap, map_file};
 pub use process::{peak_resident_bytes, set_memory_limit};
 pub use tensor::Tensor;
 pub use value::Value;
+pub use web::over;

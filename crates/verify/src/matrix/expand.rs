@@ -14,7 +14,7 @@ use toml::{Table, Value};
 pub(super) type Given = BTreeMap<String, BTreeMap<String, Table>>;
 
 /// Keys whose value is a list.
-const LISTS: [&str; 4] = ["prompt", "shims", "similarity", "stop"];
+const LISTS: [&str; 5] = ["call", "prompt", "shims", "similarity", "stop"];
 
 /// More rows than anybody means to write.
 const MANY: usize = 10_000;

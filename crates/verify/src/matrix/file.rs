@@ -15,6 +15,7 @@ use toml::{Table, Value};
 
 use crate::device::DeviceName;
 use crate::sampling::TopP;
+use crate::session::calls::Call;
 use crate::session::{Entry, Kind, Schedule};
 use crate::tokenizer::{TokenName, TokenizerSource};
 use crate::weights::Source;
@@ -169,7 +170,10 @@ struct RowFile {
     #[serde(default = "two_minutes")]
     time_limit: f64,
     memory_limit_mib: Option<u64>,
+    #[serde(default)]
     prompt: Vec<PromptFile>,
+    #[serde(default)]
+    call: Vec<Call>,
     #[serde(default)]
     similarity: Vec<Similarity>,
     /// Words for placeholders.
@@ -260,8 +264,8 @@ impl RowFile {
             .into_iter()
             .map(|prompt| prompt.resolve(base, tokenizer.is_some(), folder.is_some()))
             .collect::<Result<Vec<Prompt>, String>>()?;
-        if prompts.is_empty() || self.repeat == 0 {
-            return Err("needs at least one prompt and one repetition".to_owned());
+        if (prompts.is_empty() && self.call.is_empty()) || self.repeat == 0 {
+            return Err("needs at least one prompt or call, and one repetition".to_owned());
         }
         Ok(Row {
             name: self.name,
@@ -291,7 +295,7 @@ impl RowFile {
             memory_limit,
             prompts,
             similarity: self.similarity,
-            calls: Vec::new(),
+            calls: self.call,
         })
     }
 }

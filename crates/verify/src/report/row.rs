@@ -102,6 +102,9 @@ pub struct Facts {
     pub kind: Option<Kind>,
     /// Packages of the runtime, by their `dist-info` names.
     pub packages: Vec<String>,
+    /// What the browser calls the GPU of a page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub adapter: Option<String>,
     /// True if the runtime is one for macOS, run in the emulator.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub emulated: bool,

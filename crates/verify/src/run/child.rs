@@ -21,6 +21,7 @@ use crate::session::{Kind, Schedule};
 #[cfg(feature = "macho-host")]
 use crate::simulate;
 use crate::tokenizer::{TokenName, Tokenizer};
+use crate::web;
 use crate::weights;
 
 use super::protocol::{ChildResult, Done, Event, send};
@@ -108,6 +109,13 @@ impl Child {
             ));
         }
         self.enter(Stage::Dlopen);
+        if let Some(package) = web::package(&row.runtime.paths) {
+            let (runtime, opened) = Runtime::web(&row.library, &package, row.device)?;
+            self.facts.packages.extend(web::package_name(&package));
+            self.facts.packages.extend(opened.with);
+            self.facts.adapter = opened.adapter;
+            return self.on(&runtime, row);
+        }
         let files = RuntimeFiles::find(&row.runtime.paths)?;
         self.facts.packages.clone_from(&files.packages);
         self.facts.emulated = files.emulated();
@@ -127,11 +135,15 @@ impl Child {
             other => other?,
         };
         self.facts.ffi_version = Some(runtime.ffi_version());
+        self.on(&runtime, row)
+    }
+
+    fn on(&mut self, runtime: &Runtime, row: &Row) -> Result<Outcome> {
         self.tell_facts();
-        if !device_exists(&runtime, row.device)? {
+        if !device_exists(runtime, row.device)? {
             return Ok(Outcome::NoDevice(format!("no device {}", row.device)));
         }
-        let loaded = self.load(&runtime, row)?;
+        let loaded = self.load(runtime, row)?;
         self.enter(Stage::Vm);
         if !row.calls.is_empty() {
             let vm = loaded.machine(Allocator::Pooled)?;
@@ -160,11 +172,17 @@ impl Child {
 
     fn load<'r>(&mut self, runtime: &'r Runtime, row: &Row) -> Result<Loaded<'r>> {
         #[cfg(feature = "macho-host")]
-        if row.device.is_simulated() && simulate::is_macos_library(&row.library)? {
+        if row.device.is_simulated()
+            && !self.facts.emulated
+            && simulate::is_macos_library(&row.library)?
+        {
             self.enter(Stage::Module);
             return Loaded::emulated(runtime, &row.library);
         }
-        ffi::open(&row.library, Linkage::Local)?;
+        // A web library is open already: the runtime is inside it.
+        if !web::is_library(&row.library) {
+            ffi::open(&row.library, Linkage::Local)?;
+        }
         self.enter(Stage::Module);
         Loaded::load(runtime, &row.library)
     }

@@ -6,6 +6,7 @@ use crate::matrix::row::Row;
 use crate::parts::{RuntimeFiles, lacks_part};
 use crate::report::{Class, Facts, Failure, Figures, Outcome, PrecheckFinding, RowReport, Stage};
 use crate::simulate::{self, Simulator};
+use crate::web;
 
 use super::hooks::{Progress, Tools};
 use super::process::{self, Ended};
@@ -209,7 +210,7 @@ fn cannot_run(row: &Row) -> Option<String> {
         let hint = get.map_or(String::new(), |get| format!("; to get it: {get}"));
         return Some(format!("{}{hint}", missing.join(", ")));
     }
-    if let Some(reason) = simulate::cannot_run(row) {
+    if let Some(reason) = simulate::cannot_run(row).or_else(|| web::cannot_run(row)) {
         return Some(reason);
     }
     if row.device.part().is_none()

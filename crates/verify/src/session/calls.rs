@@ -12,18 +12,22 @@ use crate::ffi::{Arg, DataType, Value};
 use crate::runtime::{Module, Runtime};
 
 /// One call.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Call {
-    /// The VM function.
+    /// The VM function, or one that the runtime registers.
     pub function: String,
     /// Its arguments.
+    #[serde(default)]
     pub arguments: Vec<Given>,
     /// What its result is to later calls, where it is a state.
+    #[serde(default)]
     pub makes: Option<State>,
 }
 
 /// A state that calls share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum State {
     /// A paged cache of keys and values.
     Cache,
@@ -35,7 +39,8 @@ pub enum State {
 pub(crate) type States = BTreeMap<State, Value>;
 
 /// One argument.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Given {
     /// A tensor of zeros: dimensions; code, bits and lanes of its type.
     Zeros(Vec<i64>, (u8, u8, u16)),
@@ -43,6 +48,8 @@ pub enum Given {
     Shape(Vec<i64>),
     /// An integer.
     Int(i64),
+    /// A number with a fraction.
+    Float(f64),
     /// A tuple.
     Tuple(Vec<Given>),
     /// The state that an earlier call made, with one sequence that grows by one.
@@ -52,15 +59,19 @@ pub enum Given {
 /// Makes the call: what it gives, in a word. `states` is what earlier ones made.
 pub(crate) fn make(vm: &Module<'_>, call: &Call, states: &mut States) -> Result<String> {
     let runtime = vm.runtime();
-    let function = vm.function(&call.function, false)?;
-    let function = function.ok_or_else(|| Error::MissingFunction {
-        name: call.function.clone(),
-        purpose: "call it",
-    })?;
+    let function = match vm.function(&call.function, false)? {
+        Some(function) => function,
+        None => (runtime.registered(&call.function, "call it")).map_err(|_| {
+            Error::MissingFunction {
+                name: call.function.clone(),
+                purpose: "call it",
+            }
+        })?,
+    };
     let mut values = Vec::new();
     for given in &call.arguments {
         values.push(match given {
-            Given::Int(_) => None,
+            Given::Int(_) | Given::Float(_) => None,
             other => Some(value(runtime, other, states)?),
         });
     }
@@ -70,6 +81,7 @@ pub(crate) fn make(vm: &Module<'_>, call: &Call, states: &mut States) -> Result<
         .zip(&values)
         .map(|(given, value)| match (given, value) {
             (Given::Int(number), _) => Arg::Int(*number),
+            (Given::Float(number), _) => Arg::Float(*number),
             (_, Some(value)) => Arg::Value(value),
             (_, None) => Arg::None,
         })
@@ -111,7 +123,7 @@ fn value(runtime: &Runtime, given: &Given, states: &States) -> Result<Value> {
         Given::State(kind) => states.get(kind).cloned().ok_or_else(|| {
             Error::Unsupported("no earlier call made the state that it takes".to_owned())
         }),
-        Given::Int(_) => Err(Error::Unsupported("a number inside a tuple".to_owned())),
+        Given::Int(_) | Given::Float(_) => Err(Error::Unsupported("a number inside a tuple".to_owned())),
     }
 }
 

@@ -124,7 +124,13 @@ impl<'r> Model<'r> {
         let rnn_constructor = vm.function(RNN_CONSTRUCTOR, false)?;
         // Embedding models say `kv_state_kind: kv_cache` although they have no
         // cache: the task and the function table decide.
-        let is_embedding = metadata.model_task.as_deref() == Some("embedding");
+        let mut is_embedding = metadata.model_task.as_deref() == Some("embedding");
+        if metadata.model_task.is_none() && cache_constructor.is_none() && rnn_constructor.is_none()
+        {
+            // Before there was a task: what reads and never writes on.
+            is_embedding =
+                vm.function("prefill", false)?.is_some() && vm.function("decode", false)?.is_none();
+        }
         let kind = match (is_embedding, &cache_constructor, &rnn_constructor) {
             (true, ..) => Kind::Embedding,
             (false, Some(_), Some(_)) => Kind::Hybrid,

@@ -8,7 +8,7 @@
 //! bits(i)         mix(stream + i)                   i = row-major element index
 //! t(i)            (bits(i) >> 40) * 2^-23 - 1       in [-1, 1), exact in float32
 //!
-//! uint32                            bits(i) >> 32
+//! uint32                            bits(i) >> 32, with 7 in place of each 4-bit value that is 15
 //! name ends in "q_scale"            (1.5 + 0.5 t) * sqrt(3 / K) / 7, K = last dimension * 32
 //! one dimension, ends in "weight"   1 + 0.25 t
 //! one dimension, otherwise          0.25 t
@@ -16,7 +16,9 @@
 //! ```
 //!
 //! Computed in float32 and rounded once to the parameter's type. The scales
-//! keep activations near length one, so that logits are neither flat nor huge.
+//! keep activations near length one, so that logits are neither flat nor huge. No
+//! weight has a mean (the zero of 4-bit values is 7), so that a sum grows with the root
+//! of its length, and float16 holds what a wide or a deep model computes.
 
 use rayon::prelude::*;
 
@@ -44,7 +46,7 @@ pub fn parameter(
     let rule = Rule::of(&parameter.name, shape);
     let floats = |bits: u64| rule.apply(unit(bits));
     let made = match parameter.dtype.as_str() {
-        "uint32" => fill(count, stream, |b| upper(b).to_ne_bytes()),
+        "uint32" => fill(count, stream, |b| balanced(upper(b)).to_ne_bytes()),
         "float32" => fill(count, stream, |b| floats(b).to_ne_bytes()),
         "float16" => fill(count, stream, |b| {
             half::f16::from_f32(floats(b)).to_ne_bytes()
@@ -112,6 +114,12 @@ impl Rule {
 /// 24 bits as a number in [-1, 1); every step is exact.
 fn unit(bits: u64) -> f32 {
     (bits >> 40) as f32 * (0.5f32).powi(23) - 1.0
+}
+
+/// Eight 4-bit values with 7 in place of each 15.
+fn balanced(word: u32) -> u32 {
+    let full = word & word >> 1 & word >> 2 & word >> 3 & 0x1111_1111;
+    word ^ full << 3
 }
 
 fn upper(bits: u64) -> u32 {

@@ -22,15 +22,13 @@ pub(super) fn users(
     slots: &[u64],
     architecture: Architecture,
 ) -> Vec<Vec<String>> {
-    let code: Vec<&Region<'_>> = regions.iter().filter(|region| region.executable).collect();
-    let sizes = code.iter().map(|region| region.data.len());
     let most = match functions.iter().any(|one| is_blob_symbol(&one.name)) {
         true => MAX_MODEL_CODE,
         false => MAX_CODE,
     };
-    if sizes.fold(0usize, usize::saturating_add) > most {
+    let Some(code) = code(regions, most) else {
         return vec![Vec::new(); slots.len()];
-    }
+    };
     // Who leads to one of some addresses: (from, to).
     let references = |targets: &BTreeSet<u64>, calls: bool| -> Vec<(u64, u64)> {
         let of_region = |region: &&Region<'_>| match architecture {
@@ -65,6 +63,35 @@ pub(super) fn users(
             .collect()
     };
     slots.iter().map(of_slot).collect()
+}
+
+/// The regions of code, where they are not too large to be looked through.
+fn code<'a, 'data>(regions: &'a [Region<'data>], most: usize) -> Option<Vec<&'a Region<'data>>> {
+    let code: Vec<&Region<'_>> = regions.iter().filter(|region| region.executable).collect();
+    let sizes = code.iter().map(|region| region.data.len());
+    (sizes.fold(0usize, usize::saturating_add) <= most).then_some(code)
+}
+
+/// Those of some functions that code calls, jumps to or takes the address of; `None` where
+/// that is not known.
+pub(super) fn led_to(
+    regions: &[Region<'_>],
+    functions: &[u64],
+    architecture: Architecture,
+) -> Option<BTreeSet<u64>> {
+    let code = code(regions, MAX_MODEL_CODE)?;
+    let targets: BTreeSet<u64> = functions.iter().copied().collect();
+    let of_region = |region: &&Region<'_>| match architecture {
+        Architecture::X86_64 => Some(x86_64(region, &targets)),
+        Architecture::Aarch64 => {
+            let mut found = branches(region, &targets);
+            found.extend(addresses(region, &targets));
+            Some(found)
+        }
+        _ => None,
+    };
+    let found: Option<Vec<Vec<(u64, u64)>>> = code.iter().map(of_region).collect();
+    Some(found?.into_iter().flatten().map(|(_, to)| to).collect())
 }
 
 fn holder(functions: &[DefinedSymbol], address: u64) -> Option<&str> {
@@ -156,9 +183,7 @@ fn loads(region: &Region<'_>, targets: &BTreeSet<u64>) -> Vec<(u64, u64)> {
     let mut last: Option<(u64, u64, u32)> = None;
     for (at, word) in instructions(region) {
         if word & 0x9f00_0000 == 0x9000_0000 {
-            let pages = (((word << 8).cast_signed() >> 13) << 2) | (word >> 29 & 3).cast_signed();
-            let page = (at & !0xfff).wrapping_add_signed(i64::from(pages) << 12);
-            last = Some((at, page, word & 31));
+            last = Some((at, page(at, word), word & 31));
         } else if word & 0xffc0_0000 == 0xf940_0000
             && let Some((began, page, register)) = last
             && word >> 5 & 31 == register
@@ -170,6 +195,32 @@ fn loads(region: &Region<'_>, targets: &BTreeSet<u64>) -> Vec<(u64, u64)> {
         }
     }
     found
+}
+
+/// `adrp` of the page of one of `targets`, and an addition of its place there soon after.
+fn addresses(region: &Region<'_>, targets: &BTreeSet<u64>) -> Vec<(u64, u64)> {
+    let mut found = Vec::new();
+    let mut last: Option<(u64, u64, u32)> = None;
+    for (at, word) in instructions(region) {
+        if word & 0x9f00_0000 == 0x9000_0000 {
+            last = Some((at, page(at, word), word & 31));
+        } else if word & 0xffc0_0000 == 0x9100_0000
+            && let Some((began, page, register)) = last
+            && word >> 5 & 31 == register
+        {
+            let target = page.wrapping_add(u64::from(word >> 10 & 0xfff));
+            if targets.contains(&target) {
+                found.push((began, target));
+            }
+        }
+    }
+    found
+}
+
+/// The page that an `adrp` at an address leads to.
+fn page(at: u64, word: u32) -> u64 {
+    let pages = (((word << 8).cast_signed() >> 13) << 2) | (word >> 29 & 3).cast_signed();
+    (at & !0xfff).wrapping_add_signed(i64::from(pages) << 12)
 }
 
 #[cfg(test)]

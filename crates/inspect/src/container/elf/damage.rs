@@ -12,7 +12,7 @@ use object::pod;
 use object::read::elf::{FileHeader, ProgramHeader, SectionHeader};
 
 use super::image::{Dynamic, Image};
-use crate::container::{Damage, DamageKind};
+use crate::container::{Damage, DamageKind, Packing, Platform};
 
 /// Contradictions that are kept of one file.
 const MAX_DAMAGE: usize = 32;
@@ -38,6 +38,7 @@ const STATIC_TLS: u64 = 1664 + 256;
 pub(super) fn refused<Elf: FileHeader<Endian = Endianness>>(
     image: &Image<'_, Elf>,
     dynamic: &Dynamic,
+    platform: Platform,
 ) -> Vec<Damage> {
     let mut found = Vec::new();
     let mut add = |kind, what: String, offset| found.push(Damage { kind, what, offset });
@@ -51,6 +52,16 @@ pub(super) fn refused<Elf: FileHeader<Endian = Endianness>>(
     } else if ident.abi_version > 3 {
         let what = format!("version {} of the OS ABI", ident.abi_version);
         add(DamageKind::OtherSystem, what, 8);
+    }
+    let is_androids = |packing: &&Packing| **packing != Packing::Relr;
+    if platform == Platform::Linux
+        && let Some(packing) = dynamic.packed.iter().find(is_androids)
+    {
+        let what = match packing {
+            Packing::AndroidRelr => "DT_ANDROID_RELR",
+            _ => "DT_ANDROID_REL or DT_ANDROID_RELA",
+        };
+        add(DamageKind::PackedForAndroid, what.to_owned(), 0);
     }
     if dynamic.is_not_opened {
         add(DamageKind::NotOpened, String::from("`-z nodlopen`"), 0);

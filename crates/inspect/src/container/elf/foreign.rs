@@ -1,23 +1,16 @@
-//! Undefined symbols that neither TVM nor the base system defines, and who uses them.
-
-use std::collections::HashMap;
+//! Undefined symbols that neither TVM nor the base system defines.
 
 use object::Endianness;
 use object::elf;
 use object::pod;
 use object::read::elf::{FileHeader, Sym};
 
-use super::calls;
 use super::image::{Dynamic, Image};
-use super::relocations::Met;
 use super::table::Table;
 use crate::container::names::undefined_concerns_tvm;
 use crate::container::symbols::Names;
-use crate::container::{Architecture, DefinedSymbol, ForeignSymbol, Region, system_symbols};
+use crate::container::{ForeignSymbol, system_symbols};
 use crate::error::DecodeError;
-
-/// Symbols whose users are looked for.
-const MAX_USED: usize = 16;
 
 /// The strong undefined symbols without a version, by their numbers in the table.
 pub(super) fn find<Elf: FileHeader<Endian = Endianness>>(
@@ -55,6 +48,7 @@ pub(super) fn find<Elf: FileHeader<Endian = Endianness>>(
                 name: names.keep(name)?,
                 lazy: false,
                 users: Vec::new(),
+                idle: false,
             };
             found.push((number, symbol));
         }
@@ -72,29 +66,4 @@ fn versions<'data, Elf: FileHeader<Endian = Endianness>>(
         .and_then(|address| image.at_address(address));
     let found = bytes.and_then(|(_, bytes)| pod::slice_from_bytes(bytes, symbols).ok());
     found.map_or(&[], |(versions, _)| versions)
-}
-
-/// Adds when each is looked for, and by which of `functions` it is used; in the
-/// order in which the loader meets them.
-pub(super) fn with_users(
-    mut found: Vec<(u32, ForeignSymbol)>,
-    met: &HashMap<u32, Met>,
-    regions: &[Region<'_>],
-    functions: &[DefinedSymbol],
-    architecture: Architecture,
-) -> Vec<ForeignSymbol> {
-    found.sort_by_key(|(number, _)| met.get(number).map_or(usize::MAX, |met| met.order));
-    let places = found.iter().take(MAX_USED);
-    let slots = places.map(|(number, _)| met.get(number).map_or(0, |met| met.slot));
-    let slots: Vec<u64> = slots.collect();
-    let mut users = match slots.is_empty() {
-        true => Vec::new(),
-        false => calls::users(regions, functions, &slots, architecture),
-    }
-    .into_iter();
-    for (number, symbol) in &mut found {
-        symbol.lazy = met.get(number).is_some_and(|met| met.lazy);
-        symbol.users = users.next().unwrap_or_default();
-    }
-    found.into_iter().map(|(_, symbol)| symbol).collect()
 }

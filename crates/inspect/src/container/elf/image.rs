@@ -5,6 +5,7 @@ use object::Endianness;
 use object::elf;
 use object::read::elf::{Dyn, FileHeader, ProgramHeader, SectionHeader, SectionTable};
 
+use crate::container::Packing;
 use crate::error::DecodeError;
 
 /// One ELF file, headers read, nothing else touched.
@@ -61,6 +62,7 @@ pub(super) struct Dynamic {
     pub(super) is_not_opened: bool,
     /// `DF_STATIC_TLS`.
     pub(super) static_tls: bool,
+    pub(super) packed: Vec<Packing>,
     /// Addresses of what the loader reads or calls, by the name of their tags.
     pub(super) tables: Vec<(&'static str, u64)>,
 }
@@ -207,6 +209,19 @@ impl<'data, Elf: FileHeader<Endian = Endianness>> Image<'data, Elf> {
                 elf::DT_JMPREL => dynamic.lazy.address = Some(value),
                 elf::DT_PLTRELSZ => dynamic.lazy.size = value,
                 elf::DT_BIND_NOW => dynamic.binds_now = true,
+                elf::DT_RELR
+                | elf::DT_ANDROID_RELR
+                | elf::DT_ANDROID_REL
+                | elf::DT_ANDROID_RELA => {
+                    let packing = match tag {
+                        elf::DT_RELR => Packing::Relr,
+                        elf::DT_ANDROID_RELR => Packing::AndroidRelr,
+                        _ => Packing::Android,
+                    };
+                    if !dynamic.packed.contains(&packing) {
+                        dynamic.packed.push(packing);
+                    }
+                }
                 elf::DT_FLAGS => {
                     let flags = elf::DynamicFlags(value);
                     dynamic.binds_now |= flags.contains(elf::DF_BIND_NOW);

@@ -17,6 +17,7 @@ mod segments;
 mod symbols;
 mod table;
 mod tables;
+mod users;
 mod versions;
 
 use object::Endianness;
@@ -26,7 +27,8 @@ use object::read::elf::{FileHeader, ProgramHeader};
 use super::linkage::Linkage;
 use super::symbols::Names;
 use super::{
-    Architecture, Binary, BinaryKind, Format, Needed, Parsed, Platform, Region, UndefinedSymbol,
+    Architecture, Binary, BinaryKind, ForeignSymbol, Format, Needed, Parsed, Platform, Region,
+    UndefinedSymbol,
 };
 use crate::error::DecodeError;
 use crate::limits::MAX_HASH_STEPS;
@@ -124,6 +126,7 @@ fn parse_class<'data, Elf: FileHeader<Endian = Endianness>>(
         identity,
         needed,
         search_paths,
+        has_runpath: dynamic.runpath.is_some(),
         damage: match segments.is_empty() {
             true => Vec::new(),
             false => {
@@ -131,11 +134,12 @@ fn parse_class<'data, Elf: FileHeader<Endian = Endianness>>(
                     BinaryKind::SharedLibrary => tables::read(&image, &dynamic),
                     _ => Vec::new(),
                 };
-                let refused = damage::refused(&image, &dynamic);
+                let refused = damage::refused(&image, &dynamic, platform);
                 [damage::read(&image), refused, tables].concat()
             }
         },
         segments,
+        packed: dynamic.packed.clone(),
         version_needs: versions::needs(&image, &dynamic)?,
         defined: kept.defined,
         undefined: kept.undefined,
@@ -212,16 +216,50 @@ fn order_undefined<Elf: FileHeader<Endian = Endianness>>(
         .drain(..)
         .zip(kept.undefined.drain(..))
         .collect();
-    undefined.sort_by_key(|(number, _)| met.get(number).map_or(usize::MAX, |met| met.order));
-    let undefined = undefined
-        .into_iter()
-        .map(|(number, symbol)| UndefinedSymbol {
-            lazy: met.get(&number).is_some_and(|met| met.lazy),
+    let order = |number: &u32| met.get(number).map_or(usize::MAX, |met| met.order);
+    undefined.sort_by_key(|(number, _)| order(number));
+    let mut foreign = foreign;
+    foreign.sort_by_key(|(number, _)| order(number));
+    let users = users::Users {
+        image,
+        dynamic,
+        regions,
+        functions: &kept.defined,
+        architecture: architecture(image.header.e_machine(image.endian)),
+        met: &met,
+    };
+    let of_foreign = users.of(foreign.iter().map(|(number, _)| *number));
+    // Only of what TVM opens lazily it matters who calls TVM's own functions.
+    let of_undefined = match users.are_of_a_model() {
+        true => users.of(undefined.iter().map(|(number, _)| *number)),
+        false => Vec::new(),
+    };
+    let is_lazy = |number: &u32| met.get(number).is_some_and(|met| met.lazy);
+    let mut of_undefined = of_undefined.into_iter();
+    let undefined = undefined.into_iter().map(|(number, symbol)| {
+        let (users, idle) = of_undefined.next().unwrap_or_default();
+        let lazy = is_lazy(&number);
+        UndefinedSymbol {
+            lazy,
+            users,
+            idle,
             ..symbol
-        });
+        }
+    });
+    let mut of_foreign = of_foreign.into_iter();
+    let foreign = foreign.into_iter().map(|(number, symbol)| {
+        let (users, idle) = of_foreign.next().unwrap_or_default();
+        let lazy = is_lazy(&number);
+        ForeignSymbol {
+            lazy,
+            users,
+            idle,
+            ..symbol
+        }
+    });
+    let (undefined, foreign): (Vec<_>, Vec<_>) = (undefined.collect(), foreign.collect());
     kept.undefined.extend(undefined);
-    let machine = architecture(image.header.e_machine(image.endian));
-    kept.foreign = foreign::with_users(foreign, &met, regions, &kept.defined, machine);
+    kept.foreign = foreign;
     Ok(())
 }
 
@@ -293,8 +331,10 @@ fn platform<Elf: FileHeader<Endian = Endianness>>(
     kind: BinaryKind,
     needed: &[Needed],
 ) -> (Platform, Option<String>) {
-    let android_library =
-        |needed: &Needed| ["liblog.so", "libandroid.so"].contains(&needed.name.as_str());
+    // Other systems number these two, or have no such file.
+    let android_library = |needed: &Needed| {
+        ["liblog.so", "libandroid.so", "libm.so", "libdl.so"].contains(&needed.name.as_str())
+    };
     let os_abi = image.header.e_ident().os_abi;
     if let Some(level) = android_note(image) {
         (Platform::Android, level.map(|level| level.to_string()))

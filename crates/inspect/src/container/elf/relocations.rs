@@ -71,13 +71,22 @@ fn entries<'data, Elf: FileHeader<Endian = Endianness>>(
     image: &Image<'data, Elf>,
     list: &Relocations,
 ) -> &'data [Elf::Rela] {
+    let relative = usize::try_from(list.relative).unwrap_or(usize::MAX);
+    all(image, list).get(relative..).unwrap_or_default()
+}
+
+/// All entries of a list.
+pub(super) fn all<'data, Elf: FileHeader<Endian = Endianness>>(
+    image: &Image<'data, Elf>,
+    list: &Relocations,
+) -> &'data [Elf::Rela] {
     let entry = size_of::<Elf::Rela>();
     let found = || {
         let (_, bytes) = image.at_address(list.address?)?;
         let size = usize::try_from(list.size).ok()?.min(bytes.len());
         let count = size.checked_div(entry)?;
         let (all, _) = pod::slice_from_bytes::<Elf::Rela>(bytes, count).ok()?;
-        all.get(usize::try_from(list.relative).ok()?..)
+        Some(all)
     };
     found().unwrap_or_default()
 }

@@ -162,6 +162,8 @@ pub(super) fn keep<Elf: FileHeader<Endian = Endianness>>(
                     weak: symbol.is_weak(),
                     library: None,
                     lazy: false,
+                    users: Vec::new(),
+                    idle: false,
                 });
                 kept.undefined_at.push(number);
             }

@@ -148,6 +148,8 @@ fn keep_undefined<Mach: MachHeader<Endian = Endianness>>(
                     None => None,
                 },
                 lazy: false,
+                users: Vec::new(),
+                idle: false,
             });
         }
     }

@@ -148,6 +148,8 @@ impl<'data> Reader<'_, 'data> {
                     weak: optional,
                     library: Some(library),
                     lazy: false,
+                    users: Vec::new(),
+                    idle: false,
                 });
             }
         }

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use super::vm_tir_functions;
-use crate::container::{Callee, Linkage, Parsed, linkage};
+use crate::container::{Callee, Linkage, Parsed, Region, linkage};
 use crate::limits::MAX_REGISTERED_NAME;
 use crate::machine::{self, Flow, Machine, Piece, State, Target};
 use crate::module::ModelLibrary;
@@ -30,6 +30,8 @@ pub(super) struct Image<'a> {
     pub(super) machine: Box<dyn Machine<'a> + 'a>,
     code: Vec<Piece<'a>>,
     data: Vec<Piece<'a>>,
+    /// What of the data is never written.
+    constant: Vec<Piece<'a>>,
     linkage: Linkage,
     /// Host functions of the library by address, as its VM calls them.
     hosts: HashMap<u64, String>,
@@ -44,14 +46,18 @@ impl<'a> Image<'a> {
         let prefix = library.prefix.as_deref().unwrap_or_default();
         let (hosts, compiled) = vm_tir_functions(&parsed.binary, prefix, library.symbols);
         let data = parsed.regions.iter().filter(|region| !region.executable);
-        let data = data.map(|region| Piece {
+        let piece = |region: &'a Region<'_>| Piece {
             data: &region.data,
             address: region.address,
-        });
+        };
+        let constant = data.clone().filter(|region| !region.writable).map(piece);
+        let constant = constant.collect();
+        let data = data.map(piece);
         Some(Self {
             machine,
             code: machine::code(parsed),
             data: data.collect(),
+            constant,
             linkage: linkage(parsed, |name| memchr::memmem::find(name, LISTS).is_some()),
             hosts,
             compiled,
@@ -66,6 +72,11 @@ impl<'a> Image<'a> {
     /// The host function at an address.
     pub(super) fn host(&self, address: u64) -> Option<&str> {
         self.hosts.get(&address).map(String::as_str)
+    }
+
+    /// Where functions begin.
+    pub(super) fn functions(&self) -> Vec<u64> {
+        self.linkage.starts.clone()
     }
 
     /// The function that begins at an address, to its end where that is known.
@@ -95,6 +106,11 @@ impl<'a> Image<'a> {
     pub(super) fn word(&self, address: u64) -> Option<u64> {
         let rest = within(&self.data, address)?;
         Some(u64::from_le_bytes(*rest.first_chunk()?))
+    }
+
+    /// Whether an address may be written to: it is neither code nor constant.
+    pub(super) fn is_written(&self, address: u64) -> bool {
+        !self.is_code(address) && within(&self.constant, address).is_none()
     }
 
     /// Whether code begins at an address.

@@ -1,12 +1,14 @@
-//! VM functions that are compiled to host code (`__vmtir__<name>`), read back from it.
+//! Host code, read back: VM functions that are compiled to it (`__vmtir__<name>`), and what
+//! any of its functions calls by name (`calls_by_name`).
 //!
-//! Such a function makes the calls that its bytecode would: it puts registers, constants
+//! A compiled VM function makes the calls that its bytecode would: it puts registers, constants
 //! and numbers into an array of arguments and calls builtins by name. The code is followed
 //! from its first instruction (`follow`), by what the machine's instructions move about;
 //! what it calls becomes instructions of the VM again, in a copy of the executable. A
 //! function that does not let itself be read so is named, with the reason.
 
 mod aside;
+mod calls_by_name;
 mod course;
 mod follow;
 mod image;
@@ -20,6 +22,8 @@ use crate::vm::{Executable, FunctionKind};
 use follow::Reader;
 use image::Image;
 
+/// Slots of the functions that look up others by name; a library has one where it does.
+const LOOKUPS: [&str; 2] = ["__TVMBackendGetFuncFromEnv", "__TVMFFIEnvModLookupFromImports"];
 /// The end of the names of the builtins that create a KV cache, or the middle.
 const KV_CACHE_CREATE: &[u8] = b"kv_cache_create";
 
@@ -40,6 +44,16 @@ pub(super) fn read(library: &mut ModelLibrary, parsed: &Parsed<'_>) {
         recovered.push(read);
     }
     library.recovered = recovered;
+    if library.slots.iter().any(|slot| LOOKUPS.contains(&slot.as_str()))
+        && let Some(image) = image.get_or_insert_with(|| Image::of(parsed, library))
+    {
+        let mut read = calls_by_name::read(image);
+        library.has_unread_callees = !read.is_complete;
+        library.host_calls = read.calls.into_iter().collect();
+        library.host_callees.extend(std::mem::take(&mut read.names));
+        library.host_callees.sort_unstable();
+        library.host_callees.dedup();
+    }
 }
 
 fn of_executable(

@@ -10,6 +10,7 @@
 #![allow(unsafe_code)]
 
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
+use std::path::Path;
 
 /// The address of a function of the host's C library.
 pub(super) fn function(name: &str) -> Option<u64> {
@@ -17,6 +18,18 @@ pub(super) fn function(name: &str) -> Option<u64> {
     // SAFETY: a C string; nothing is called.
     let found = unsafe { libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr()) };
     (!found.is_null()).then_some(found as u64)
+}
+
+/// Opens a library for the rest of the process, for [`function`] to look in.
+pub(super) fn open_library(path: &Path) -> Result<(), String> {
+    let name = CString::new(path.as_os_str().as_encoded_bytes()).map_err(|e| e.to_string())?;
+    // SAFETY: runs the initialisers of a library that this crate built.
+    let handle = unsafe { libc::dlopen(name.as_ptr(), libc::RTLD_NOW | libc::RTLD_GLOBAL) };
+    if !handle.is_null() {
+        return Ok(());
+    }
+    // SAFETY: the words of the call before, which stay until the next one.
+    Err(text(unsafe { libc::dlerror() } as u64))
 }
 
 /// Runs a call; also the error number that it leaves, 0 if none.

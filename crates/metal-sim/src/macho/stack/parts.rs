@@ -1,5 +1,5 @@
 //! Builds what stands for a Mac's `/usr/lib`: the stand-in for libSystem, with
-//! LLVM's unwinder, and LLVM's libc++. Zig carries the sources of both, and Apple's
+//! LLVM's unwinder and the stand-ins for Objective-C and Metal, and LLVM's libc++. Zig carries the sources of both, and Apple's
 //! headers.
 
 use std::fs;
@@ -23,13 +23,26 @@ macro_rules! sources {
 const SOURCES: &[(&str, &str)] = sources![
     "ctype.c",
     "division.c",
+    "foundation.c",
     "host.h",
     "locale.c",
     "memory.c",
+    "metal.h",
+    "metal_commands.c",
+    "metal_device.c",
+    "metal_encoders.c",
+    "objc.c",
+    "objc.h",
     "stdio.c",
     "system.c",
     "threads.c",
 ];
+
+/// What Metal's stand-in asks of the simulated device: the device's own header.
+const DEVICE: (&str, &str) = (
+    "metal_device.h",
+    include_str!("../../../cpp/metal/device.h"),
+);
 
 const TARGET: [&str; 2] = ["-target", "aarch64-macos.11.0"];
 const COMMON: [&str; 4] = ["-O2", "-fno-sanitize=all", "-DNDEBUG", "-w"];
@@ -182,7 +195,7 @@ pub fn prepare(zig: &Zig, cache: &Path) -> Result<PathBuf> {
     let work = tempfile::tempdir_in(cache).map_err(io(cache))?;
     let sources = work.path().join("sources");
     fs::create_dir(&sources).map_err(io(&sources))?;
-    for (name, text) in SOURCES {
+    for (name, text) in SOURCES.iter().chain([&DEVICE]) {
         let path = sources.join(name);
         fs::write(&path, text).map_err(io(&path))?;
     }
@@ -208,7 +221,7 @@ fn fingerprint(version: &str) -> String {
     let mut hash = Sha256::new();
     hash.update(version);
     hash.update(include_str!("parts.rs"));
-    for (name, text) in SOURCES {
+    for (name, text) in SOURCES.iter().chain([&DEVICE]) {
         hash.update(name);
         hash.update(text);
     }

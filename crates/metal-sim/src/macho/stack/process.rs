@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::calls;
+use super::host;
 use super::images::{Images, Loaded, file_name};
 use super::service::Service;
 use super::turn::Turn;
@@ -43,6 +44,16 @@ impl Stack {
             folders: folders.to_vec(),
             next: AtomicU64::new(1),
         })
+    }
+
+    /// The same with a Metal device: the one that [`crate::prepare_metal`] built, which
+    /// stays for the rest of the host's process.
+    pub fn with_metal(folders: &[PathBuf], device: &Path) -> Result<Stack> {
+        host::open_library(device).map_err(|why| MachOError::Build {
+            what: "Metal device",
+            why,
+        })?;
+        Stack::new(folders)
     }
 
     /// Loads a library, after those that it names, and runs what runs at load.

@@ -154,6 +154,9 @@ impl Service {
         if let Some(address) = same.and_then(host::function) {
             return Service::Host(address);
         }
+        if let Some(service) = metal(name) {
+            return service;
+        }
         if let Some(own) = own(name) {
             return Service::Own(own);
         }
@@ -165,6 +168,13 @@ impl Service {
             number => Service::Compute(number),
         }
     }
+}
+
+/// A function of the simulated Metal device; without it there are no devices.
+fn metal(name: &str) -> Option<Service> {
+    name.strip_prefix("artcheck_metal_")?;
+    let here = host::function(name).map(Service::Host);
+    here.or_else(|| (name == "artcheck_metal_devices").then_some(Service::Own(Own::Nothing)))
 }
 
 fn own(name: &str) -> Option<Own> {

@@ -224,7 +224,9 @@ fn functions<Elf: FileHeader<Endian = Endianness>>(
             skip.is_some_and(|skip| skip > 0 && skip < section.sh_size(endian).into())
                 && image.sections.section_name(endian, section) == Ok(section_name)
         };
-        let what = if !memory.may_execute(entry.value) {
+        // The first segment begins with the headers, also where it has code.
+        let is_header = entry.value < size_of::<Elf>() as u64;
+        let what = if is_header || !memory.may_execute(entry.value) {
             format!("{} is {:#x}, where no code is", name(tag), entry.value)
         } else if image.sections.iter().find(inside).is_some() {
             format!(

@@ -99,10 +99,7 @@ BoundArguments bind(const KernelInfo& info, const TranslatedKernel& kernel,
   bound.written.resize(buffers);
   const bool guard = Options::get().guard;
   for (std::size_t i = 0; i < buffers; ++i) {
-    auto allocation = buffer(info, kernel.buffers[i], raw(args, i).v_ptr);
-    bound.launch.buffers.push_back({allocation->data, allocation->bytes, allocation->init,
-                                    guard ? &bound.written[i] : nullptr});
-    bound.allocations.push_back(std::move(allocation));
+    bound.bind(buffer(info, kernel.buffers[i], raw(args, i).v_ptr), 0, guard);
   }
   for (std::size_t i = buffers; i < info.arguments.size(); ++i) {
     bound.constants.push_back(constant(info.arguments[i], raw(args, i)));
@@ -111,10 +108,6 @@ BoundArguments bind(const KernelInfo& info, const TranslatedKernel& kernel,
       << "metal-sim: kernel `" << info.name << "`: the function table has " << bound.constants.size()
       << " plain arguments, the source has " << (kernel.has_constants ? "some" : "none");
   bound.launch.constants = reinterpret_cast<const unsigned char*>(bound.constants.data());
-  bound.launch.fibers = kernel.fibers;
-  bound.launch.lanes = kernel.lanes;
-  bound.launch.barriers = kernel.barriers;
-  bound.launch.threadgroup_bytes = kernel.threadgroup_bytes;
   sizes(info, layout, args, bound.launch);
   return bound;
 }

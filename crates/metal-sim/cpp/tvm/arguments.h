@@ -2,11 +2,10 @@
 #pragma once
 #include <tvm/ffi/function.h>
 
-#include <memory>
+#include <string>
 #include <vector>
 
-#include "launch.h"
-#include "memory.h"
+#include "bound.h"
 #include "payload.h"
 #include "translate.h"
 
@@ -19,13 +18,6 @@ struct LaunchLayout {
 
   LaunchLayout() = default;
   explicit LaunchLayout(const KernelInfo& info);
-};
-
-struct BoundArguments {
-  Launch launch;
-  std::vector<std::shared_ptr<Allocation>> allocations;  // keep the buffers alive
-  std::vector<unsigned char> written;
-  std::vector<std::uint64_t> constants;
 };
 
 // Throws the runtime's error when a size or a buffer is not what Metal accepts.

@@ -1,0 +1,242 @@
+//! Functions that the host code of a library looks up by name and calls: what kernels ask
+//! of the runtime while they run.
+//!
+//! Every function is followed once, from its first instruction to its last; where ways
+//! meet, only what all of them agree on is kept. A lookup is a call that is given a name
+//! and the place for its result; from 0.26 on that call is in a small function of its own,
+//! which is handed on beside the place. What is called through such a place, and with
+//! which arguments, is read where it is called. Symbols are not needed.
+
+use std::collections::{BTreeSet, HashMap};
+
+use super::aside;
+use super::image::{Called, Image};
+use crate::limits::MAX_HOST_CALLS;
+use crate::machine::{Flow, Piece, State, Target, Value};
+use crate::module::recovered::HostCall;
+use crate::vm::argument_kind::ArgumentKind;
+
+/// Instructions that are followed for one library.
+const MOST_STEPS: usize = 1 << 22;
+/// Branches of one function whose targets are still ahead.
+const MOST_BRANCHES: usize = 1024;
+/// Most arguments of a call.
+const MOST_ARGUMENTS: u64 = 256;
+/// How far the memory behind one parameter is from that behind the next.
+const APART: i64 = 1 << 40;
+/// Bytes of an argument, and where its value is in it.
+const SLOT: i64 = 16;
+
+/// What the host code looks up and calls.
+#[derive(Default)]
+pub(super) struct CallsByName {
+    pub(super) names: BTreeSet<String>,
+    pub(super) calls: BTreeSet<HostCall>,
+    /// Whether all code was followed.
+    pub(super) is_complete: bool,
+}
+
+/// Reads the functions of an image.
+pub(super) fn read(image: &mut Image<'_>) -> CallsByName {
+    let mut reader = Reader {
+        names: Vec::new(),
+        cells: HashMap::new(),
+        calls: Vec::new(),
+        steps: 0,
+        image,
+    };
+    for start in reader.image.functions() {
+        if reader.steps >= MOST_STEPS {
+            break;
+        }
+        if let Some(code) = reader.image.function(start) {
+            reader.function(code);
+        }
+    }
+    let is_complete = reader.steps < MOST_STEPS;
+    let named = |handle: &Handle| match handle {
+        Handle::Name(name) => reader.names.get(*name).cloned(),
+        Handle::Cell(cell) => reader.cells.get(cell).cloned(),
+    };
+    let calls = reader.calls.iter();
+    let calls = calls.filter_map(|(handle, arguments)| {
+        Some(HostCall {
+            callee: named(handle)?,
+            arguments: arguments.clone(),
+        })
+    });
+    CallsByName {
+        calls: calls.take(MAX_HOST_CALLS).collect(),
+        names: reader.names.into_iter().chain(reader.cells.into_values()).collect(),
+        is_complete,
+    }
+}
+
+/// What a function is called through.
+enum Handle {
+    /// What a lookup gave, by its number.
+    Name(usize),
+    /// A cell that a lookup fills.
+    Cell(u64),
+}
+
+struct Reader<'i, 'a> {
+    image: &'i mut Image<'a>,
+    /// Of each lookup.
+    names: Vec<String>,
+    /// Cells that hold a function, with its name.
+    cells: HashMap<u64, String>,
+    calls: Vec<(Handle, Vec<Option<ArgumentKind>>)>,
+    steps: usize,
+}
+
+impl<'a> Reader<'_, 'a> {
+    /// Follows one function.
+    fn function(&mut self, code: Piece<'a>) {
+        let loops = self.loops(code);
+        let stack = self.image.machine.stack();
+        let mut state = State::entry(&[], stack);
+        for (number, register) in (1i64..).zip(self.image.machine.parameters()) {
+            state.set(*register, Value::Frame(number.saturating_mul(APART)));
+        }
+        let end = code.address.saturating_add(code.data.len() as u64);
+        let inside = |target: u64| target >= code.address && target < end;
+        let mut ahead: HashMap<u64, State> = HashMap::new();
+        let mut is_reached = true;
+        let mut at = 0usize;
+        while self.steps < MOST_STEPS {
+            let place = code.address.saturating_add(at as u64);
+            if let Some(other) = ahead.remove(&place) {
+                state = match is_reached {
+                    true => other.and(&state),
+                    false => other,
+                };
+                is_reached = true;
+            }
+            if loops.contains(&place) {
+                let top = state.get(stack);
+                state = State::entry(&[], stack);
+                state.set(stack, top);
+            }
+            let Some((length, flow)) = self.image.machine.step(code, at, &mut state) else {
+                break;
+            };
+            self.steps = self.steps.saturating_add(1);
+            match flow {
+                Flow::Branch(to) | Flow::Jump(Target::Code(to)) if inside(to) => {
+                    if to > place && ahead.len() < MOST_BRANCHES {
+                        let met = match ahead.remove(&to) {
+                            Some(other) => other.and(&state),
+                            None => state.clone(),
+                        };
+                        ahead.insert(to, met);
+                    }
+                    is_reached = !matches!(flow, Flow::Jump(_)) && is_reached;
+                }
+                Flow::Call(target) if is_reached => self.call(target, &mut state),
+                Flow::Jump(target) if is_reached => {
+                    self.call(target, &mut state);
+                    is_reached = false;
+                }
+                Flow::Jump(_) | Flow::End => is_reached = false,
+                Flow::On | Flow::Call(_) | Flow::Branch(_) => {}
+            }
+            at = at.saturating_add(length);
+        }
+    }
+
+    /// Where ways lead back to: what is known there holds for the first round only.
+    fn loops(&mut self, code: Piece<'a>) -> BTreeSet<u64> {
+        let mut scratch = State::entry(&[], self.image.machine.stack());
+        let mut loops = BTreeSet::new();
+        let mut at = 0usize;
+        while let Some((length, flow)) = self.image.machine.step(code, at, &mut scratch) {
+            let place = code.address.saturating_add(at as u64);
+            if let Flow::Branch(to) | Flow::Jump(Target::Code(to)) = flow
+                && to <= place
+                && to >= code.address
+            {
+                loops.insert(to);
+            }
+            at = at.saturating_add(length.max(1));
+        }
+        loops
+    }
+
+    fn call(&mut self, target: Target, state: &mut State) {
+        let given = aside::given(self.image, state);
+        let [first, second, third, fourth] = given;
+        let is_elsewhere = self.image.called(target) == Called::Elsewhere;
+        let mut found = None;
+        if let Some(name) = aside::text(self.image, second).filter(|_| is_elsewhere) {
+            // (context, name, place)
+            match third {
+                Value::Address(cell) if self.image.is_written(cell) => {
+                    self.cells.insert(cell, name);
+                }
+                Value::Frame(_) => {
+                    found = Some((third, Value::Marked(self.names.len() as u64)));
+                    self.names.push(name);
+                }
+                _ => {}
+            }
+        } else if let (true, Value::Address(cell), Value::Address(finder)) =
+            (is_elsewhere, first, second)
+        {
+            if let Some(name) = aside::found_by(self.image, finder) {
+                self.cells.insert(cell, name);
+            }
+        } else if let (Some(handle), Value::Number(count)) = (handle(first), third)
+            && count <= MOST_ARGUMENTS
+        {
+            let arguments = self.arguments(state, second, count);
+            self.calls.push((handle, arguments));
+        }
+        // A callee may write to what it is given.
+        for value in [first, second, third, fourth] {
+            if let Value::Frame(at) = value {
+                state.forget(at..at.saturating_add(APART / 2));
+            }
+        }
+        state.called(self.image.machine.lost());
+        if let Some((place, name)) = found {
+            state.store(place, name);
+        }
+    }
+
+    /// The kinds of the arguments of a call, by their tags.
+    fn arguments(&self, state: &State, list: Value, count: u64) -> Vec<Option<ArgumentKind>> {
+        let slots = (0..i64::try_from(count).unwrap_or(0)).map(|number| {
+            let slot = list.plus(number.saturating_mul(SLOT));
+            let tag = match (state.load_half(slot), state.load(slot)) {
+                (Value::Number(tag), _) => tag,
+                (_, Value::Loaded(address)) => self.image.word(address)?,
+                _ => return None,
+            };
+            kind(tag & u64::from(u32::MAX))
+        });
+        slots.collect()
+    }
+}
+
+/// What a value is a function of, if it may be one.
+fn handle(value: Value) -> Option<Handle> {
+    match value {
+        Value::Marked(name) => usize::try_from(name).ok().map(Handle::Name),
+        Value::Loaded(cell) => Some(Handle::Cell(cell)),
+        _ => None,
+    }
+}
+
+/// The kind of a value with this tag of tvm-ffi (`TVMFFITypeIndex`).
+fn kind(tag: u64) -> Option<ArgumentKind> {
+    Some(match tag {
+        0 => ArgumentKind::Null,
+        1 | 2 => ArgumentKind::Int,
+        3 => ArgumentKind::Float,
+        5 => ArgumentKind::Dtype,
+        7 => ArgumentKind::RawTensor,
+        8 => ArgumentKind::RawString,
+        _ => return None,
+    })
+}

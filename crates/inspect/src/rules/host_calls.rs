@@ -1,0 +1,84 @@
+//! The host code half of AC104: what kernels call by name, with a number or kind of
+//! arguments that the runtime's function rejects.
+
+use std::collections::BTreeSet;
+
+use super::call_kinds::given;
+use super::{Outcome, Pair, Rule};
+use crate::finding::{Finding, Location};
+use crate::limits::MAX_FINDINGS;
+use crate::module::HostCall;
+
+pub(super) fn check(rule: &'static Rule, pair: &Pair<'_>, out: &mut Outcome) {
+    let calls = pair.library.host_calls.iter();
+    let mut seen: BTreeSet<String> = BTreeSet::new();
+    let wrong = calls.filter(|call| !is_of_program(pair, call));
+    let wrong = wrong.filter_map(|call| count(rule, pair, call).or_else(|| kind(rule, pair, call)));
+    for (finding, is_certain) in wrong {
+        if seen.len() >= MAX_FINDINGS {
+            return out.and_more(1);
+        }
+        if seen.insert(finding.message.clone()) {
+            pair.hold_if(is_certain, finding, out);
+        }
+    }
+}
+
+/// Whether a compiled VM function makes the call: those are looked at one by one.
+fn is_of_program(pair: &Pair<'_>, call: &HostCall) -> bool {
+    let form = (call.callee.as_str(), call.arguments.len() as u64);
+    let mut programs = pair.facts.programs.iter();
+    !pair.library.recovered.is_empty() && programs.any(|program| program.calls.contains_key(&form))
+}
+
+fn count(rule: &'static Rule, pair: &Pair<'_>, call: &HostCall) -> Option<(Finding, bool)> {
+    let (name, count) = (call.callee.as_str(), call.arguments.len() as u64);
+    let (accepted, is_certain) = pair.runtime.arity_of(name)?;
+    if accepted.contains(count) {
+        return None;
+    }
+    let accepted = accepted.to_string();
+    let message =
+        format!("a kernel calls `{name}` with {count} arguments, this runtime takes {accepted}");
+    let given = count.to_string();
+    let values = [("name", name), ("accepted", &accepted), ("count", &given)];
+    let is_typed = pair.runtime.signature(name).is_some();
+    let says = is_typed.then(|| pair.words("builtin-arity", &values)).flatten();
+    Some((finding(rule, pair, name, message).says_known(says), is_certain))
+}
+
+fn kind(rule: &'static Rule, pair: &Pair<'_>, call: &HostCall) -> Option<(Finding, bool)> {
+    let name = call.callee.as_str();
+    let known = &pair.runtime.argument_kinds;
+    let wanted = known.value.as_ref()?.get(name)?.iter();
+    let mut wrong = wanted.zip(&call.arguments).enumerate();
+    let (position, wanted, kind) = wrong.find_map(|(position, (wanted, kind))| {
+        let kind = (*kind)?;
+        (!wanted.takes(kind)).then_some((position, wanted, kind))
+    })?;
+    let (given, wanted) = (given(kind), wanted.0.as_str());
+    let place = position.to_string();
+    let values = [
+        ("position", place.as_str()),
+        ("name", name),
+        ("wanted", wanted),
+        ("given", given),
+    ];
+    let key = match pair.runtime.signature(name) {
+        Some(_) => "argument-type",
+        None => "argument-conversion",
+    };
+    let message = format!("a kernel gives argument {position} of `{name}` as `{given}`, this runtime takes `{wanted}`");
+    let finding = finding(rule, pair, name, message).says_known(pair.words(key, &values));
+    Some((finding, known.is_certain()))
+}
+
+fn finding(rule: &'static Rule, pair: &Pair<'_>, name: &str, message: String) -> Finding {
+    pair.finding(rule, message)
+        .at(Location {
+            function: Some(name.to_owned()),
+            ..Location::default()
+        })
+        .evidence("the library loads, and the call fails whenever the kernel makes it")
+        .help("give the function what it takes in the kernel, and compile the library again")
+}

@@ -1,0 +1,75 @@
+//! What calls ask of the process around them: the API of a device that tensors are copied
+//! to, and a Disco session whose workers run the program.
+
+use std::collections::BTreeMap;
+
+use super::{Outcome, Pair, Program, Rule};
+use crate::finding::Need;
+use crate::vm::Argument;
+use crate::vm::calls::RawCall;
+
+const TO_DEVICE: &str = "vm.builtin.to_device";
+/// The argument of it that is the type of the device.
+const DEVICE_TYPE: usize = 1;
+/// Device types that have an API of their own (DLPack's numbers); the CPU's is always there.
+const DEVICES: [(i64, &str); 6] = [
+    (2, "cuda"),
+    (4, "opencl"),
+    (7, "vulkan"),
+    (8, "metal"),
+    (10, "rocm"),
+    (16, "hexagon"),
+];
+
+pub(super) fn check(
+    rule: &'static Rule,
+    pair: &Pair<'_>,
+    program: &Program<'_>,
+    out: &mut Outcome,
+) {
+    devices(rule, pair, program, out);
+    let mut callees = program.calls.keys();
+    // Functions of a session's other side begin with a capital letter.
+    let is_of_worker = |name: &str| {
+        let rest = name.strip_prefix("runtime.disco.");
+        rest.is_some_and(|rest| rest.starts_with(|first: char| first.is_ascii_lowercase()))
+    };
+    if callees.any(|(name, _)| is_of_worker(name)) {
+        out.need(Need {
+            library: String::from("a Disco session that runs it"),
+            brought_by: String::from("the application: the functions `runtime.disco.*` work in its workers alone"),
+        });
+    }
+}
+
+fn devices(rule: &'static Rule, pair: &Pair<'_>, program: &Program<'_>, out: &mut Outcome) {
+    let calls = program.calls.iter();
+    let calls = calls.filter(|((name, _), _)| *name == TO_DEVICE);
+    let mut copies: BTreeMap<&str, Vec<RawCall<'_>>> = BTreeMap::new();
+    for call in calls.flat_map(|(_, calls)| calls) {
+        let Some(Argument::Immediate(number)) = call.args.get(DEVICE_TYPE) else {
+            continue;
+        };
+        if let Some((_, device)) = DEVICES.iter().find(|(known, _)| *known == number) {
+            copies.entry(device).or_default().push(*call);
+        }
+    }
+    for (device, calls) in copies {
+        let loaders = pair.runtime.module_loaders.value.as_ref();
+        let has_loader = loaders.is_none_or(|loaders| loaders.contains(device));
+        let api = format!("device_api.{device}");
+        if has_loader || pair.runtime.offers_function(&api) != Some(false) {
+            out.need(Need {
+                library: format!("a {device} device"),
+                brought_by: format!("the machine, and a runtime with `{api}`"),
+            });
+            continue;
+        }
+        let finding = pair
+            .finding(rule, format!("a tensor is copied to a {device} device, this runtime has no `{api}`"))
+            .says_known(pair.words("no-device-api", &[("device", device)]))
+            .help(format!("use a runtime that is built for {device}, or compile the library for the devices that there are"));
+        let finding = program.at_places(finding, &calls, calls.len(), Some(DEVICE_TYPE as u64));
+        pair.hold(&pair.runtime.functions, finding, out);
+    }
+}

@@ -1,0 +1,170 @@
+//! What a program of a scan loads, and where its loader finds that (ld.so(8)).
+//!
+//! For each name that a loaded file asks for, in the order of the requests: a library that
+//! is loaded already under that name; the `DT_RPATH` of the file and of those that loaded
+//! it, up to the program, where the file has no `DT_RUNPATH`; then its `DT_RUNPATH`, which
+//! is nobody else's. LD_LIBRARY_PATH and the system's own folders are not known.
+
+use std::collections::{HashMap, VecDeque};
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::libraries;
+use crate::artifact::Artifact;
+use crate::container::{Binary, BinaryKind, Format, InProcess};
+use crate::parts::stem;
+use crate::place::Place;
+
+/// Files that one program loads.
+const MAX_LOADED: usize = 256;
+
+/// A loaded file.
+struct Object<'a> {
+    artifact: &'a Artifact,
+    binary: &'a Binary,
+    /// Who asked for it first.
+    loader: Option<usize>,
+    /// The name it was asked for by.
+    name: String,
+}
+
+/// Tells each file that a program among some artifacts loads where its loader finds what
+/// the file asks for.
+pub(crate) fn follow(artifacts: &mut [Artifact], outside: &mut [Artifact]) {
+    let mut found: HashMap<Place, InProcess> = HashMap::new();
+    {
+        let all = || artifacts.iter().chain(outside.iter());
+        let is_program = |one: &&Artifact| {
+            let binary = one.binary.as_deref();
+            let is = |binary: &Binary| {
+                binary.kind == BinaryKind::Program && binary.format == Format::Elf
+            };
+            !one.path.is_member() && binary.is_some_and(is)
+        };
+        let programs: Vec<&Artifact> = all().filter(is_program).collect();
+        if programs.is_empty() {
+            return;
+        }
+        let files: HashMap<Place, &Artifact> =
+            all().map(|one| (one.path.without_dots(), one)).collect();
+        for program in programs {
+            for (place, told) in process(program, &files) {
+                found.entry(place).or_insert(told);
+            }
+        }
+    }
+    for artifact in artifacts.iter_mut().chain(outside) {
+        if let Some(told) = found.remove(&artifact.path)
+            && let Some(binary) = &mut artifact.binary
+        {
+            Arc::make_mut(binary).process = Some(Arc::new(told));
+        }
+    }
+}
+
+/// What one program loads, file by file.
+fn process(program: &Artifact, files: &HashMap<Place, &Artifact>) -> Vec<(Place, InProcess)> {
+    let Some(binary) = program.binary.as_deref() else {
+        return Vec::new();
+    };
+    let mut objects = vec![Object {
+        artifact: program,
+        binary,
+        loader: None,
+        name: String::new(),
+    }];
+    let mut told: Vec<(Place, InProcess)> = Vec::new();
+    let mut lacking: Vec<(PathBuf, String)> = Vec::new();
+    let mut left: VecDeque<usize> = VecDeque::from([0]);
+    let mut concerns_tvm = false;
+    while let Some(index) = left.pop_front() {
+        let Some(object) = objects.get(index) else {
+            break;
+        };
+        let (own, binary) = (object.artifact, object.binary);
+        let mut found: Vec<(String, PathBuf)> = Vec::new();
+        for needed in &binary.needed {
+            let name = &needed.name;
+            let is_named = |object: &Object<'_>| {
+                object.name == *name || object.binary.identity.as_ref() == Some(name)
+            };
+            let loaded = objects.iter().skip(1).find(|object| is_named(object));
+            if let Some(loaded) = loaded {
+                found.push((name.clone(), loaded.artifact.path.path().to_owned()));
+                continue;
+            }
+            let is_family = libraries::is_family(name);
+            concerns_tvm |= is_family;
+            let mut places = places(&objects, index, name).into_iter();
+            let is_there = |place: &Place| match files.get(place) {
+                // The loader passes over files of other machines.
+                Some(file) => file.binary.as_ref().is_some_and(|found| {
+                    found.format == binary.format && found.architecture == binary.architecture
+                }),
+                None => !place.is_member() && place.path().is_file(),
+            };
+            let Some(place) = places.find(is_there) else {
+                if is_family {
+                    lacking.push((own.path.path().to_owned(), name.clone()));
+                }
+                continue;
+            };
+            found.push((name.clone(), place.path().to_owned()));
+            if let Some((artifact, binary)) = files
+                .get(&place)
+                .and_then(|file| Some((*file, file.binary.as_deref()?)))
+                && objects.len() < MAX_LOADED
+            {
+                left.push_back(objects.len());
+                objects.push(Object {
+                    artifact,
+                    binary,
+                    loader: Some(index),
+                    name: name.clone(),
+                });
+            }
+        }
+        told.push((
+            own.path.clone(),
+            InProcess {
+                program: program.path.path().to_owned(),
+                found,
+                lacking: Vec::new(),
+            },
+        ));
+    }
+    if !concerns_tvm {
+        return Vec::new();
+    }
+    if let Some((_, first)) = told.first_mut() {
+        first.lacking = lacking;
+    }
+    told
+}
+
+/// Where the loader looks for a name that a loaded file asks for, in order.
+fn places(objects: &[Object<'_>], index: usize, needed: &str) -> Vec<Place> {
+    let Some(object) = objects.get(index) else {
+        return Vec::new();
+    };
+    let own = libraries::candidates(&object.artifact.path, object.binary, needed);
+    // Either all of a file's paths are DT_RUNPATH, or none.
+    if needed.contains('/') || object.binary.has_runpath {
+        return own;
+    }
+    let mut places = own;
+    let mut next = object.loader;
+    while let Some(object) = next.and_then(|index| objects.get(index)) {
+        if !object.binary.has_runpath {
+            let passed = libraries::candidates(&object.artifact.path, object.binary, needed);
+            places.extend(passed);
+        }
+        next = object.loader;
+    }
+    places.iter().map(Place::without_dots).collect()
+}
+
+/// Whether a library is what tvm-ffi's Python loads before its binding.
+pub(crate) fn is_loaded_by_python(library: &str) -> bool {
+    stem(library) == "tvm_ffi"
+}

@@ -1,0 +1,441 @@
+//! What a Python file does when it is imported, as far as its text says: modules that it
+//! imports whatever happens, and types that it registers by a name written in it.
+//!
+//! Statements are read line by line and nothing is executed. What a condition guards that
+//! is not known, what is tried, and what is in a function may not run: it is left out.
+
+use crate::container::Platform;
+
+/// What is known of the Python that imports.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Interpreter {
+    /// 11 of Python 3.11.
+    pub minor: Option<u32>,
+    /// Its system.
+    pub platform: Option<Platform>,
+}
+
+/// One statement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Step {
+    /// `import a.b`, `from ..a import b, c`.
+    Import {
+        /// Dots before the module's name.
+        level: usize,
+        /// The name, which may be empty behind dots.
+        module: String,
+        /// What is taken from it; empty for the module itself.
+        names: Vec<String>,
+    },
+    /// `@register_object("ir.OpaqueType")`.
+    Type(String),
+}
+
+/// Conditions of TVM's and tvm-ffi's own packages that hold in no ordinary import: a tool
+/// that asks for paths, and an installation without compiler.
+const NEVER: [&str; 3] = ["TYPE_CHECKING", "_is_config_mode()", "_RUNTIME_ONLY"];
+
+/// Conditions in conditions.
+const MOST_NESTED: usize = 16;
+
+/// A block of lines that are indented alike.
+struct Block {
+    indent: usize,
+    /// Whether its lines run.
+    runs: Option<bool>,
+    /// Whether a branch before it, or it, has run: what `else` asks.
+    taken: Option<bool>,
+    /// Whether `elif` and `else` may follow.
+    is_choice: bool,
+}
+
+/// What a file does when it is imported, in order.
+pub fn steps(source: &str, python: Interpreter) -> Vec<Step> {
+    let mut blocks: Vec<Block> = Vec::new();
+    let mut found = Vec::new();
+    for line in Lines::of(source) {
+        let mut before = None;
+        while blocks
+            .last()
+            .is_some_and(|block| block.indent >= line.indent)
+        {
+            before = blocks.pop().filter(|block| block.indent == line.indent);
+        }
+        let around = blocks.last().map_or(Some(true), |block| block.runs);
+        let text = line.text.trim();
+        if let Some(block) = opened(text, line.indent, around, before.as_ref(), python) {
+            blocks.push(block);
+        } else if around == Some(true) {
+            found.extend(step(text));
+        }
+    }
+    found
+}
+
+/// The block that a line opens.
+fn opened(
+    text: &str,
+    indent: usize,
+    around: Option<bool>,
+    before: Option<&Block>,
+    python: Interpreter,
+) -> Option<Block> {
+    let end = text.find(|c: char| !(c.is_alphanumeric() || c == '_'));
+    let (word, rest) = text.split_at_checked(end.unwrap_or(text.len()))?;
+    let head = rest.trim().strip_suffix(':').unwrap_or(rest).trim();
+    let is_open = text.ends_with(':');
+    let chosen = before.filter(|before| before.is_choice);
+    let (runs, taken, is_choice) = match word {
+        "if" => {
+            let holds = holds(head, python, 0);
+            (holds, holds, true)
+        }
+        "elif" | "else" => {
+            let own = match word {
+                "elif" => holds(head, python, 0),
+                _ => Some(true),
+            };
+            match chosen.map(|before| before.taken) {
+                Some(Some(false)) => (own, own, true),
+                Some(Some(true)) => (Some(false), Some(true), true),
+                _ => (None, None, true),
+            }
+        }
+        "class" | "finally" => (Some(true), None, false),
+        "with" if !head.contains("suppress") => (Some(true), None, false),
+        "def" | "async" => (Some(false), None, false),
+        "try" | "except" | "for" | "while" | "with" | "match" | "case" => (None, None, false),
+        _ => return None,
+    };
+    // What follows on the same line is one statement, which is passed over.
+    let runs = match (around, runs) {
+        (Some(true), runs) if is_open => runs,
+        (Some(false), _) | (_, Some(false)) => Some(false),
+        _ => None,
+    };
+    Some(Block {
+        indent,
+        runs,
+        taken,
+        is_choice,
+    })
+}
+
+/// Whether a condition holds; `None` where that is not known.
+fn holds(condition: &str, python: Interpreter, nested: usize) -> Option<bool> {
+    let condition = condition.trim();
+    if nested > MOST_NESTED {
+        return None;
+    }
+    let of = |part: &str| holds(part, python, nested.saturating_add(1));
+    if !condition.contains(['(', '[']) || condition.matches('(').count() == 1 {
+        if let Some((left, right)) = condition.split_once(" or ") {
+            return match (of(left), of(right)) {
+                (Some(true), _) | (_, Some(true)) => Some(true),
+                (Some(false), Some(false)) => Some(false),
+                _ => None,
+            };
+        }
+        if let Some((left, right)) = condition.split_once(" and ") {
+            return match (of(left), of(right)) {
+                (Some(false), _) | (_, Some(false)) => Some(false),
+                (Some(true), Some(true)) => Some(true),
+                _ => None,
+            };
+        }
+    }
+    if let Some(rest) = condition.strip_prefix("not ") {
+        return of(rest).map(|holds| !holds);
+    }
+    if let Some(rest) = condition.strip_prefix("sys.version_info") {
+        return version(rest.trim(), python.minor?);
+    }
+    let name = condition.rsplit('.').next().unwrap_or(condition);
+    match condition {
+        "True" => Some(true),
+        "False" => Some(false),
+        _ if NEVER.contains(&name) => Some(false),
+        _ => platform(condition, python.platform?),
+    }
+}
+
+/// `>= (3, 11)`, against 3.`minor`.
+fn version(comparison: &str, minor: u32) -> Option<bool> {
+    let (operator, rest) = comparison.split_once('(')?;
+    let numbers = rest.strip_suffix(')')?;
+    let mut numbers = numbers
+        .split(',')
+        .map(|number| number.trim().parse::<u32>().ok());
+    let (major, other) = (numbers.next()??, numbers.next()??);
+    let own = (3, minor);
+    match operator.trim() {
+        ">=" => Some(own >= (major, other)),
+        "<" => Some(own < (major, other)),
+        _ => None,
+    }
+}
+
+/// `sys.platform == "win32"`, `os.name == "nt"`, and the like.
+fn platform(condition: &str, platform: Platform) -> Option<bool> {
+    let text = condition.replace('\'', "\"");
+    let (words, named) = match platform {
+        Platform::Linux => (["linux", "posix"], "linux"),
+        Platform::MacOs => (["darwin", "posix"], "darwin"),
+        Platform::Windows => (["win32", "nt"], "win32"),
+        _ => return None,
+    };
+    let value = text.split('"').nth(1)?;
+    if let Some(rest) = text.strip_prefix("sys.platform.startswith(") {
+        return rest.ends_with("\")").then(|| named.starts_with(value));
+    }
+    let is_plain = text.starts_with("sys.platform ") || text.starts_with("os.name ");
+    match (is_plain && text.ends_with('"'), text.split(' ').nth(1)?) {
+        (true, "==") => Some(words.contains(&value)),
+        (true, "!=") => Some(!words.contains(&value)),
+        _ => None,
+    }
+}
+
+/// What a statement does.
+fn step(text: &str) -> Vec<Step> {
+    if let Some(modules) = text.strip_prefix("import ") {
+        let modules = modules.split(',').filter_map(first_word);
+        let modules = modules.map(|module| Step::Import {
+            level: 0,
+            module: module.to_owned(),
+            names: Vec::new(),
+        });
+        return modules.collect();
+    }
+    if let Some(rest) = text.strip_prefix("from ")
+        && let Some((module, names)) = rest
+            .split_once(" import ")
+            .or_else(|| rest.split_once(" import("))
+    {
+        let module = module.trim();
+        let name = module.trim_start_matches('.');
+        let names = names.trim().trim_matches(['(', ')']);
+        return vec![Step::Import {
+            level: module.len().saturating_sub(name.len()),
+            module: name.trim().to_owned(),
+            names: names
+                .split(',')
+                .filter_map(first_word)
+                .map(str::to_owned)
+                .collect(),
+        }];
+    }
+    let registered = text
+        .starts_with('@')
+        .then(|| text.split_once("register_object("))
+        .flatten();
+    let key = registered.and_then(|(_, rest)| {
+        let quote = rest
+            .chars()
+            .next()
+            .filter(|quote| matches!(quote, '"' | '\''))?;
+        rest.split(quote).nth(1)
+    });
+    key.map(|key| Step::Type(key.to_owned()))
+        .into_iter()
+        .collect()
+}
+
+fn first_word(text: &str) -> Option<&str> {
+    let word = text.split_whitespace().next()?;
+    let is_name = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.' | '*');
+    word.chars().all(is_name).then_some(word)
+}
+
+/// A statement on one line, comments and the texts between three quotes left out.
+struct Line {
+    indent: usize,
+    text: String,
+}
+
+/// The statements of a source.
+struct Lines<'a> {
+    rest: &'a str,
+}
+
+impl<'a> Lines<'a> {
+    fn of(source: &'a str) -> Self {
+        Self { rest: source }
+    }
+}
+
+impl Iterator for Lines<'_> {
+    type Item = Line;
+
+    fn next(&mut self) -> Option<Line> {
+        loop {
+            if self.rest.is_empty() {
+                return None;
+            }
+            let body = self.rest.trim_start_matches([' ', '\t', '\u{c}']);
+            let indent = self.rest.len().saturating_sub(body.len());
+            let (text, rest) = statement(body);
+            self.rest = rest;
+            if !text.trim().is_empty() {
+                return Some(Line { indent, text });
+            }
+        }
+    }
+}
+
+/// The statement that a source begins with, and what follows it: to the end of the line
+/// outside brackets and texts.
+fn statement(source: &str) -> (String, &str) {
+    let mut text = String::new();
+    let mut depth = 0usize;
+    let mut rest = source;
+    while let Some(at) = rest.find(['#', '"', '\'', '(', '[', '{', ')', ']', '}', '\n', '\\']) {
+        let (before, from) = rest.split_at_checked(at).unwrap_or((rest, ""));
+        text.push_str(before);
+        let mut letters = from.chars();
+        let letter = letters.next().unwrap_or('\n');
+        rest = letters.as_str();
+        match letter {
+            '#' => {
+                rest = rest
+                    .find('\n')
+                    .and_then(|end| rest.get(end..))
+                    .unwrap_or("")
+            }
+            '"' | '\'' => {
+                let (string, after) = string(from, letter);
+                text.push_str(string);
+                rest = after;
+            }
+            '(' | '[' | '{' => {
+                depth = depth.saturating_add(1);
+                text.push(letter);
+            }
+            ')' | ']' | '}' => {
+                depth = depth.saturating_sub(1);
+                text.push(letter);
+            }
+            '\\' if rest.starts_with('\n') => {
+                text.push(' ');
+                rest = rest.get(1..).unwrap_or("");
+            }
+            '\n' if depth == 0 => return (text, rest),
+            '\n' => text.push(' '),
+            other => text.push(other),
+        }
+    }
+    text.push_str(rest);
+    (text, "")
+}
+
+/// The string that a source begins with, empty where it has three quotes, and what follows.
+fn string(from: &str, quote: char) -> (&str, &str) {
+    let triple: String = std::iter::repeat_n(quote, 3).collect();
+    let is_long = from.starts_with(&triple);
+    let (start, end) = match is_long {
+        true => (3, triple.as_str()),
+        false => (1, triple.get(..1).unwrap_or_default()),
+    };
+    let body = from.get(start..).unwrap_or_default();
+    let mut at = 0usize;
+    while let Some(left) = body.get(at..).filter(|left| !left.is_empty()) {
+        if left.starts_with(end) {
+            let close = at.saturating_add(start.saturating_add(end.len()));
+            let after = from.get(close..).unwrap_or_default();
+            return match is_long {
+                true => ("", after),
+                false => (from.get(..close).unwrap_or_default(), after),
+            };
+        }
+        let mut letters = left.chars();
+        match letters.next() {
+            Some('\n') if !is_long => break,
+            Some('\\') => {
+                let escaped = letters.next().map_or(0, char::len_utf8);
+                at = at.saturating_add(escaped.saturating_add(1));
+            }
+            Some(letter) => at = at.saturating_add(letter.len_utf8()),
+            None => break,
+        }
+    }
+    // Not closed: damaged source.
+    match is_long {
+        true => ("", ""),
+        false => ("", body.get(at..).unwrap_or_default()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(source: &str) -> Vec<String> {
+        let python = Interpreter {
+            minor: Some(11),
+            platform: Some(Platform::Linux),
+        };
+        let steps = steps(source, python).into_iter();
+        let words = steps.map(|step| match step {
+            Step::Import {
+                level,
+                module,
+                names,
+            } => format!("{}{module}:{}", ".".repeat(level), names.join(",")),
+            Step::Type(key) => format!("@{key}"),
+        });
+        words.collect()
+    }
+
+    #[test]
+    fn what_runs_at_import_is_read() {
+        let source = "'''import no'''\nimport a.b as c, d  # and e\nfrom . import (\n    x,  # one\n    y as z,\n)\n\
+            from ..up.mod import \\\n    q\nfrom t import *\n\
+            @tvm_ffi.register_object(\"ir.A\")\nclass A:\n    from k import inner\n    def f(self):\n        import no\n\
+            s = \"import no\\\"\"; t = '''\nimport no\n'''\nwith warnings.catch_warnings():\n    import w\n";
+        assert_eq!(
+            read(source),
+            [
+                "a.b:",
+                "d:",
+                ".:x,y",
+                "..up.mod:q",
+                "t:*",
+                "@ir.A",
+                "k:inner",
+                "w:"
+            ]
+        );
+    }
+
+    #[test]
+    fn what_may_not_run_is_left_out() {
+        let source = "try:\n    import no\nexcept ImportError:\n    import no\n\
+            def f():\n    import no\nasync def g():\n    import no\n\
+            if TYPE_CHECKING:\n    import no\nelse:\n    import yes1\n\
+            if typing.TYPE_CHECKING or not _is_config_mode():\n    import yes2\n    if other():\n        import no\n\
+            if sys.version_info >= (3, 12):\n    import no\nelif sys.version_info >= (3, 11):\n    import yes3\nelse:\n    import no\n\
+            if sys.platform == \"win32\":\n    import no\nif os.name != 'nt':\n    import yes4\n\
+            if x:\n    pass\nelse:\n    import no\nwith contextlib.suppress(ImportError):\n    import no\n\
+            for a in b:\n    import no\nif TYPE_CHECKING: import no\nimport last";
+        assert_eq!(read(source), ["yes1:", "yes2:", "yes3:", "yes4:", "last:"]);
+    }
+
+    #[test]
+    fn damaged_source_is_no_danger() {
+        for source in [
+            "'''",
+            "\"",
+            "from",
+            "from x import (",
+            "if",
+            "(((",
+            "\\",
+            "é='",
+            "@register_object('",
+        ] {
+            let _ = read(source);
+        }
+        let deep = format!("if {}x:\n  import a", "not ".repeat(100_000));
+        assert_eq!(read(&deep), [""; 0]);
+    }
+}
