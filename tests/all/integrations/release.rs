@@ -179,10 +179,7 @@ fn notices_name_every_package_and_bring_its_licence() {
             way.split(" AND ")
                 .all(|one| is_allowed(one.trim_matches(['(', ')'])))
         };
-        assert!(
-            is_ours || ways.any(every),
-            "{name} {version}: {licence}"
-        );
+        assert!(is_ours || ways.any(every), "{name} {version}: {licence}");
         let line = format!(
             "{} {} (",
             name.as_str().expect("a name"),
