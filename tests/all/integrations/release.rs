@@ -175,14 +175,11 @@ fn notices_name_every_package_and_bring_its_licence() {
             .split(" OR ")
             .map(|way| way.trim_matches(['(', ')']));
         let is_ours = part["hashes"].is_null();
-        let mut every = |way: &str| {
+        let every = |way: &str| {
             way.split(" AND ")
                 .all(|one| is_allowed(one.trim_matches(['(', ')'])))
         };
-        assert!(
-            is_ours || ways.any(|way| every(way)),
-            "{name} {version}: {licence}"
-        );
+        assert!(is_ours || ways.any(every), "{name} {version}: {licence}");
         let line = format!(
             "{} {} (",
             name.as_str().expect("a name"),

@@ -118,7 +118,7 @@ fn elf(binary: &Binary, is_old: bool) -> Vec<Fault> {
             };
             fault(severity, segment, what, NO_ZEROS)
         } else if align > 1 && !align.is_power_of_two() {
-            let what = "has an alignment that is no power of two";
+            let what = "has an alignment that is not a power of two";
             fault(by_old, segment, what, OLD_CONGRUENCE)
         } else if align & (PAGE - 1) != 0 {
             let what = "has an alignment that is less than a page";

@@ -196,7 +196,7 @@ impl TryFrom<String> for BlobSymbol {
     fn try_from(name: String) -> Result<Self, String> {
         SymbolGeneration::of_blob(&name)
             .map(Self)
-            .ok_or_else(|| format!("`{name}` is no blob symbol"))
+            .ok_or_else(|| format!("`{name}` is not a blob symbol"))
     }
 }
 

@@ -210,7 +210,7 @@ fn hashes<'data>(
         let gnu = found?;
         if !gnu.bloom.len().is_power_of_two() {
             let what = format!(
-                "the filter of the hash table has {} words, which is no power of two",
+                "the filter of the hash table has {} words, which is not a power of two",
                 gnu.bloom.len()
             );
             faults.add(Reply::Assertion, what, at);
