@@ -61,6 +61,9 @@ mod tests {
         assert_eq!(told(&plain.expect_err("one")), "a: b");
         let numbered: anyhow::Result<()> = Err(std::io::Error::from_raw_os_error(2)).context("a");
         let told = told(&numbered.expect_err("one"));
-        assert!(told.starts_with("a: ") && !told.contains("os error"), "{told}");
+        assert!(
+            told.starts_with("a: ") && !told.contains("os error"),
+            "{told}"
+        );
     }
 }

@@ -48,6 +48,8 @@ async function take(given) {
   state.runtime = "";
   state.runtimes = [];
   history.replaceState(null, "", location.pathname + location.search);
+  // What is shown of the files before is not of these, wherever the focus is.
+  by("inside").hidden = true;
   await scan(started);
   by("headline").focus();
 }

@@ -6,26 +6,35 @@
 /** @type {Map<number, { resolve: (done: any) => void, reject: (error: Error) => void }>} */
 const waiting = new Map();
 let asked = 0;
+/** Whether the worker has the program's script, and hears what it is asked. @type {Promise<void>} */
+let loaded;
 const worker = started();
 
 /**
  * A worker from an address would be free of the page's Content-Security-Policy; one from
- * the page's own text has the same.
+ * the page's own text has the same. It imports when it runs: what a worker imports before
+ * that, Firefox does not take from what the page keeps for use without a network.
  */
 function started() {
   const from = new URL("worker.js", import.meta.url);
-  const text = new Blob([`import ${JSON.stringify(from.href)};`], { type: "text/javascript" });
+  const script = `import(${JSON.stringify(from.href)}).catch((error) => postMessage({ id: 0, error: String(error) }));`;
+  const text = new Blob([script], { type: "text/javascript" });
   const worker = new Worker(URL.createObjectURL(text), { type: "module" });
+  const failed = (/** @type {string} */ why) => {
+    for (const one of waiting.values()) one.reject(new Error(why || "the program did not start"));
+    waiting.clear();
+  };
+  loaded = new Promise((resolve) => {
+    worker.addEventListener("message", () => resolve(), { once: true });
+  });
   worker.addEventListener("message", ({ data }) => {
+    if (data.id === 0) return data.error && failed(data.error);
     const one = waiting.get(data.id);
     waiting.delete(data.id);
     if (data.error) one?.reject(new Error(data.error));
     else one?.resolve(data.done);
   });
-  worker.addEventListener("error", (event) => {
-    for (const one of waiting.values()) one.reject(new Error(event.message || "the program did not start"));
-    waiting.clear();
-  });
+  worker.addEventListener("error", (event) => failed(event.message));
   return worker;
 }
 
@@ -34,7 +43,7 @@ function ask(job, given = {}) {
   const id = (asked += 1);
   return new Promise((resolve, reject) => {
     waiting.set(id, { resolve, reject });
-    worker.postMessage({ ...given, id, job });
+    loaded.then(() => worker.postMessage({ ...given, id, job }));
   });
 }
 

@@ -53,6 +53,7 @@ const jobs = {
   },
 };
 
+/** The page asks from here on. */
 addEventListener("message", async ({ data }) => {
   try {
     if (data.job === "ready") await program;
@@ -61,3 +62,5 @@ addEventListener("message", async ({ data }) => {
     postMessage({ id: data.id, error: String(error) });
   }
 });
+
+postMessage({ id: 0 });

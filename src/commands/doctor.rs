@@ -11,10 +11,10 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use artcheck_inspect::Place;
-use artcheck_inspect::shell;
 use artcheck_inspect::runtime::PartKind;
 use artcheck_inspect::runtime::load_set::LoadSet;
 use artcheck_inspect::scan::{ScanOptions, scan};
+use artcheck_inspect::shell;
 use serde_json::{Value, json};
 
 use super::terminal::Terminal;

@@ -11,9 +11,17 @@ const NOISE: &str = "stack trace not available";
 /// Small letters, plain quotes, single blanks, one way to say "not", no colours.
 pub fn folded(text: &str) -> String {
     let text = plain(text);
-    let text = if text.contains(NOISE) { text.replace(NOISE, "") } else { text };
+    let text = if text.contains(NOISE) {
+        text.replace(NOISE, "")
+    } else {
+        text
+    };
     NOT.iter().fold(text, |text, (from, to)| {
-        if text.contains(from) { text.replace(from, to) } else { text }
+        if text.contains(from) {
+            text.replace(from, to)
+        } else {
+            text
+        }
     })
 }
 

@@ -198,7 +198,9 @@ mod tests {
     #[test]
     fn every_line_of_the_index_is_read() {
         let classes = &*CLASSES;
-        let meant = LINES.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+        let meant = LINES
+            .lines()
+            .filter(|line| !line.is_empty() && !line.starts_with('#'));
         for line in meant {
             let is_read = class(line).is_some()
                 || entry(line, classes).is_some()
@@ -206,7 +208,10 @@ mod tests {
             assert!(is_read, "{line}");
             // A class that is not there would be compared as a word.
             for name in line.split([' ', '|', '&']).skip(1) {
-                assert!(!name.starts_with('{') || classes.contains_key(name), "{line}");
+                assert!(
+                    !name.starts_with('{') || classes.contains_key(name),
+                    "{line}"
+                );
             }
         }
         let named: BTreeSet<&str> = MESSAGES.iter().map(|message| message.rule.code).collect();

@@ -39,11 +39,7 @@ impl Kind {
             (word, worth)
         };
         let groups = groups.iter();
-        Self(
-            groups
-                .map(|any| any.iter().map(valued).collect())
-                .collect(),
-        )
+        Self(groups.map(|any| any.iter().map(valued).collect()).collect())
     }
 
     /// The best word of each group; none where a group has none, or where they begin
@@ -55,14 +51,17 @@ impl Kind {
                 let at = word_in(word, &window.text).or_else(|| word_in(word, &window.within))?;
                 Some((at, *worth))
             });
-            let (first, best) = found.reduce(|(at, best), (other, worth)| {
-                (at.min(other), best.max(worth))
-            })?;
+            let (first, best) =
+                found.reduce(|(at, best), (other, worth)| (at.min(other), best.max(worth)))?;
             sum += best;
             begins = begins.min(first);
             ends = ends.max(first);
         }
-        let worth = if ends < window.first { sum } else { sum * APART };
+        let worth = if ends < window.first {
+            sum
+        } else {
+            sum * APART
+        };
         (begins < window.first).then_some(worth)
     }
 }

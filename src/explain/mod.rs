@@ -73,7 +73,14 @@ const FAILURES: [&str; 16] = [
     "fatal",
 ];
 /// Words of a failure that are too common for more than to let a hint count.
-const TROUBLES: [&str; 6] = ["fault", "crash", "violation", "unexpected", "signal 11", "exc_bad"];
+const TROUBLES: [&str; 6] = [
+    "fault",
+    "crash",
+    "violation",
+    "unexpected",
+    "signal 11",
+    "exc_bad",
+];
 /// Levels of a log that tell of nothing wrong.
 const QUIET: [&str; 2] = ["INFO", "DEBUG"];
 /// Characters of a line in which its level is.
@@ -131,8 +138,13 @@ fn is_quiet(text: &str) -> bool {
 
 /// What a line is about, or lines around it, if no rule explains that.
 fn near(others: &[Option<&'static Outside>], at: usize) -> Option<&'static Outside> {
-    let end = at.saturating_add(AROUND).saturating_add(1).min(others.len());
-    let around = others.get(at.saturating_sub(AROUND)..end).unwrap_or_default();
+    let end = at
+        .saturating_add(AROUND)
+        .saturating_add(1)
+        .min(others.len());
+    let around = others
+        .get(at.saturating_sub(AROUND)..end)
+        .unwrap_or_default();
     let mut around = around.iter().copied().flatten();
     let own = others.get(at).copied().flatten();
     own.or_else(|| around.find(|other| !other.is_all))

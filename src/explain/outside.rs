@@ -16,8 +16,12 @@ pub struct Outside {
     kind: Kind,
 }
 
-static LINES_OF_OTHERS: LazyLock<Vec<Outside>> =
-    LazyLock::new(|| LINES.lines().filter_map(|line| entry(line, &CLASSES)).collect());
+static LINES_OF_OTHERS: LazyLock<Vec<Outside>> = LazyLock::new(|| {
+    LINES
+        .lines()
+        .filter_map(|line| entry(line, &CLASSES))
+        .collect()
+});
 
 /// `- WHAT: A | B & C`, or `-! WHAT: ...`.
 pub fn entry(line: &'static str, classes: &Classes<'static>) -> Option<Outside> {

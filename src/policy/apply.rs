@@ -93,7 +93,10 @@ fn accepting<'a>(
 fn is_match(glob: &str, path: &Path) -> bool {
     let path = path.as_os_str().as_encoded_bytes();
     if cfg!(windows) {
-        let path: Vec<u8> = path.iter().map(|&b| if b == b'\\' { b'/' } else { b }).collect();
+        let path: Vec<u8> = path
+            .iter()
+            .map(|&b| if b == b'\\' { b'/' } else { b })
+            .collect();
         return fast_glob::glob_match(glob, path);
     }
     fast_glob::glob_match(glob, path)
@@ -129,11 +132,7 @@ fn stale(
     let file = Place::file(config.file.as_path());
     let mut findings = Vec::new();
     for (ignore, used) in config.ignores.iter().zip(used) {
-        let what = format!(
-            "the ignore of {} for `{}`",
-            ignore.rule.code,
-            ignore.path
-        );
+        let what = format!("the ignore of {} for `{}`", ignore.rule.code, ignore.path);
         let finding = match ignore.expires.filter(|_| is_expired(ignore, today)) {
             Some(last) => {
                 artcheck_inspect::Finding::new(rule, &file, format!("{what} expired on {last}"))

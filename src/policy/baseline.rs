@@ -49,7 +49,7 @@ pub fn compare(file: &Path, report: &mut Report) -> anyhow::Result<usize> {
     let text = std::fs::read_to_string(file)
         .with_context(|| format!("{name} cannot be read; --update-baseline writes it"))?;
     let baseline: Baseline =
-        serde_json::from_str(&text).with_context(|| format!("{name} is no baseline"))?;
+        serde_json::from_str(&text).with_context(|| format!("{name} is not a baseline"))?;
     if baseline.schema != SCHEMA {
         bail!(
             "{name}: its schema is `{}`, expected `{SCHEMA}`",

@@ -233,7 +233,7 @@ fn ignore(entry: IgnoreEntry) -> anyhow::Result<Ignore> {
     if let Some(hash) = &sha256
         && !(hash.len() == 64 && hash.bytes().all(|byte| byte.is_ascii_hexdigit()))
     {
-        bail!("`{hash}` is no SHA-256: 64 hexadecimal digits expected");
+        bail!("`{hash}` is not a SHA-256: 64 hexadecimal digits expected");
     }
     let expires = entry.expires.map(|expires| date(&expires)).transpose()?;
     Ok(Ignore {
@@ -270,7 +270,7 @@ fn date(value: &toml::value::Datetime) -> anyhow::Result<NaiveDate> {
         .and_then(|date| {
             NaiveDate::from_ymd_opt(date.year.into(), date.month.into(), date.day.into())
         })
-        .ok_or_else(|| anyhow!("`{value}` is no date: write it like 2027-01-31, without quotes"))
+        .ok_or_else(|| anyhow!("`{value}` is not a date: write it like 2027-01-31, without quotes"))
 }
 
 fn rule(name: &str) -> anyhow::Result<&'static Rule> {

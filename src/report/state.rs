@@ -81,7 +81,11 @@ impl Judged<'_> {
     /// Whether what is wrong with it is no matter of the runtime.
     pub fn breaks_everywhere(&self) -> bool {
         let breaks_there = self.on.iter().any(|on| on.status == VerdictStatus::Breaks);
-        let is_other = if self.wanted { !breaks_there } else { self.fits_somewhere() };
+        let is_other = if self.wanted {
+            !breaks_there
+        } else {
+            self.fits_somewhere()
+        };
         self.state == State::Breaks && is_other
     }
 }

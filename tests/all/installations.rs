@@ -25,9 +25,26 @@ fn environment(root: &Path) -> PathBuf {
     put(&info, "RECORD", record);
     put(&info, "WHEEL", "Tag: cp311-cp311-manylinux_2_28_x86_64\n");
     put(&site, "typing_extensions-4.15.0.dist-info/METADATA", "");
-    put(&site, "tvm_ffi/__init__.py", "# a");
+    put(&site, "tvm_ffi/__init__.py", "import typing_extensions\n");
     put(&site, "tvm_ffi/lib/model.so", model);
     site
+}
+
+/// Adds a file to what the package says it brought.
+fn listed(site: &Path, file: &str, size: usize) {
+    let info = site.join("apache_tvm_ffi-0.1.15.post2.dist-info");
+    let record = std::fs::read_to_string(info.join("RECORD")).expect("read");
+    put(&info, "RECORD", format!("{record}{file},sha256=x,{size}\n"));
+}
+
+/// Puts the package's own first module there.
+fn first(site: &Path, text: &str) {
+    put(site, "tvm_ffi/__init__.py", text);
+    let info = site.join("apache_tvm_ffi-0.1.15.post2.dist-info");
+    let record = std::fs::read_to_string(info.join("RECORD")).expect("read");
+    let size = format!("tvm_ffi/__init__.py,sha256=x,{}\n", text.len());
+    let record = record.replace("tvm_ffi/__init__.py,sha256=x,3\n", &size);
+    put(&info, "RECORD", record);
 }
 
 #[track_caller]
@@ -57,7 +74,13 @@ fn a_whole_package_is_told_from_a_damaged_one() {
         bytes.extend([0; 16]);
         std::fs::write(file, bytes).expect("written");
     };
-    says(longer, &[], &["AC209"]);
+    says(longer, &[], &[]);
+    let replaced_by_a_folder = |site: &Path| {
+        let file = site.join("tvm_ffi/lib/libtvm_ffi.so");
+        listed(site, "tvm_ffi/lib/libtvm_ffi.so", 1);
+        std::fs::create_dir(file).expect("a folder");
+    };
+    says(replaced_by_a_folder, &["AC209"], &[]);
     let other_python = |site: &Path| {
         let info = site.join("apache_tvm_ffi-0.1.15.post2.dist-info");
         put(&info, "WHEEL", "Tag: cp312-abi3-manylinux_2_28_x86_64\n");
@@ -116,33 +139,351 @@ fn leftovers_and_other_folders_are_no_damage() {
         &[],
         &[],
     );
-    let listed = |site: &Path, file: &str| {
-        let info = site.join("apache_tvm_ffi-0.1.15.post2.dist-info");
-        let record = std::fs::read_to_string(info.join("RECORD")).expect("read");
-        put(&info, "RECORD", format!("{record}{file},sha256=x,1\n"));
-    };
     says(
         move |site| {
-            listed(site, "tvm_ffi/module.py");
+            listed(site, "tvm_ffi/module.py", 1);
             put(site, "tvm_ffi/module.pyc", "");
         },
         &[],
         &[],
     );
-    // What may never be asked for is told, and stops nothing.
+    // What only tests or models for a device ask for is told, and stops nothing.
+    for file in ["tvm_ffi/testing/a.py", "tvm/lib/libtvm_runtime_cuda.so"] {
+        says(|site| listed(site, file, 1), &[], &[]);
+    }
+    says(|site| listed(site, "tvm_ffi/a.py", 1), &[], &["AC209"]);
     says(
-        move |site| listed(site, "tvm_ffi/testing/a.py"),
-        &[],
-        &["AC209"],
-    );
-    says(
-        move |site| listed(site, "tvm/lib/libtvm_runtime_cuda.so"),
-        &[],
-        &["AC209"],
-    );
-    says(
-        move |site| listed(site, "tvm_ffi/lib/libtvm_ffi.so"),
+        |site| listed(site, "tvm_ffi/lib/libtvm_ffi.so", 1),
         &["AC209"],
         &[],
     );
+    // A compiled module has several names that Python takes.
+    let core = |there: &'static str| {
+        move |site: &Path| {
+            listed(site, "tvm_ffi/core.cpython-311-x86_64-linux-gnu.so", 1);
+            put(
+                site,
+                there,
+                std::fs::read(corpus(MODEL)).expect("the corpus"),
+            );
+        }
+    };
+    says(core("tvm_ffi/core.abi3.so"), &[], &[]);
+    let other = core("tvm_ffi/core.cpython-312-x86_64-linux-gnu.so");
+    says(other, &["AC209"], &[]);
+}
+
+/// Modules that an import asks for whatever happens, and others.
+#[test]
+fn an_import_fails_without_what_it_asks_for() {
+    let gone = |text: &'static str, file: &'static str| {
+        move |site: &Path| {
+            first(site, text);
+            listed(site, file, 1);
+        }
+    };
+    for text in [
+        "from . import registry\n",
+        "from .registry import a\n",
+        "import tvm_ffi.registry\n",
+        "if True:\n    from tvm_ffi import (\n        registry,\n    )\n",
+    ] {
+        says(gone(text, "tvm_ffi/registry.py"), &["AC209"], &[]);
+    }
+    // A folder that has lost its first module is a package of modules.
+    let folder = |text: &'static str| {
+        move |site: &Path| {
+            gone(text, "tvm_ffi/parts/__init__.py")(site);
+            put(site, "tvm_ffi/parts/a.py", "");
+            listed(site, "tvm_ffi/parts/a.py", 0);
+        }
+    };
+    says(folder("from .parts import Name\n"), &["AC209"], &[]);
+    says(folder("from .parts import a\n"), &[], &["AC209"]);
+    let tried = "try:\n    from ._version import v\nexcept ImportError:\n    v = 0\n";
+    says(gone(tried, "tvm_ffi/_version.py"), &[], &[]);
+    let late = "def f():\n    from . import registry\n";
+    says(gone(late, "tvm_ffi/registry.py"), &[], &["AC209"]);
+}
+
+/// Modules of another size than the package brought.
+#[test]
+fn a_module_that_python_does_not_take_is_told_from_an_edited_one() {
+    let changed = |text: &'static str, now: &'static [u8]| {
+        move |site: &Path| {
+            first(site, text);
+            listed(site, "tvm_ffi/registry.py", 100);
+            put(site, "tvm_ffi/registry.py", now);
+        }
+    };
+    let asks = "from .registry import Name\n";
+    let late = "def f():\n    from .registry import Name\n";
+    for damaged in [
+        b"".as_slice(),
+        b"\0\0\0\0",
+        b"class Name:\n    x = (1,\n",
+        b"class Name:\n    '''It is",
+        b"class Name:\n    def f(self)",
+    ] {
+        says(changed(asks, damaged), &["AC209"], &[]);
+        says(changed(late, damaged), &[], &["AC209"]);
+    }
+    // Another release's, which lacks what is asked for.
+    let other = b"'''No Name here.'''\nclass Other:\n    pass\n";
+    says(changed(asks, other), &["AC209"], &[]);
+    says(changed(late, other), &[], &[]);
+    let edited = b"class Name:\n    pass\n# a patch (of ours\n";
+    says(changed(asks, edited), &[], &[]);
+    // Shorter, in the middle of a line that Python takes.
+    says(changed(asks, b"class Name:\n    pas"), &[], &["AC209"]);
+}
+
+/// A requirement that pip knows of and whose files are gone.
+#[test]
+fn requirements_are_looked_for_with_their_files() {
+    let required = |text: &'static str, is_there: bool| {
+        move |site: &Path| {
+            first(site, text);
+            let info = site.join("typing_extensions-4.15.0.dist-info");
+            let metadata = "Name: typing_extensions\nVersion: 4.15.0\n";
+            put(&info, "METADATA", metadata);
+            put(&info, "RECORD", "typing_extensions.py,sha256=x,1\n");
+            if is_there {
+                put(site, "typing_extensions.py", "a");
+            }
+        }
+    };
+    let asks = "from typing_extensions import a\n";
+    says(required(asks, false), &["AC209"], &[]);
+    says(required(asks, true), &[], &[]);
+    says(required("", false), &[], &[]);
+}
+
+/// A folder as PyInstaller lays it out: Python in the program, libraries in the folder.
+#[test]
+fn frozen_applications_are_asked_for_what_an_import_needs() {
+    let model = std::fs::read(corpus(MODEL)).expect("the corpus");
+    let application = |lost: &[&str], program: &str| {
+        let root = folder();
+        let inner = root.path().join("_internal");
+        put(root.path(), "app", program);
+        put(&inner, "base_library.zip", "");
+        for file in [
+            "tvm_ffi/core.cpython-311-darwin.so",
+            "tvm_ffi/lib/libtvm_ffi.so",
+        ] {
+            if !lost.contains(&file) {
+                put(&inner, file, "");
+            }
+        }
+        put(&inner, "tvm_ffi/lib/model.so", &model);
+        let (report, _) = scan([root.path()]);
+        let errors = rules(&report, &["error"]);
+        errors.iter().any(|rule| rule == "AC209")
+    };
+    let program = "...tvm_ffi.registry...";
+    assert!(!application(&[], program));
+    assert!(application(
+        &["tvm_ffi/core.cpython-311-darwin.so"],
+        program
+    ));
+    assert!(application(&["tvm_ffi/lib/libtvm_ffi.so"], program));
+    // A program without that Python does not import it.
+    assert!(!application(&["tvm_ffi/lib/libtvm_ffi.so"], "..."));
+}
+
+/// The METADATA of tvm-ffi, asking for one package more.
+fn asks_for(site: &Path, requirement: &str) {
+    let info = site.join("apache_tvm_ffi-0.1.15.post2.dist-info");
+    let metadata = std::fs::read_to_string(info.join("METADATA")).expect("read");
+    put(
+        &info,
+        "METADATA",
+        format!("{metadata}Requires-Dist: {requirement}\n"),
+    );
+}
+
+fn package(site: &Path, name: &str, version: &str, source: &str) {
+    let info = site.join(format!("{name}-{version}.dist-info"));
+    put(
+        &info,
+        "METADATA",
+        format!("Name: {name}\nVersion: {version}\n"),
+    );
+    put(&info, "RECORD", format!("{name}/__init__.py,sha256=x,1\n"));
+    put(site, &format!("{name}/__init__.py"), source);
+}
+
+/// What pip check says is a warning, and an error where an import fails for it.
+#[test]
+fn other_versions_than_asked_for() {
+    let with = |requirement: &'static str, import: &'static str| {
+        move |site: &Path| {
+            asks_for(site, requirement);
+            package(site, "other", "1.2", "def old(): pass\n");
+            put(site, "tvm_ffi/__init__.py", import);
+        }
+    };
+    says(with("other>=1.1", "from other import new"), &[], &[]);
+    says(with("other>=1.3", "import other"), &[], &["AC209"]);
+    says(with("other>=1.3", "from other import old"), &[], &["AC209"]);
+    says(with("other>=1.3", "from other import new"), &["AC209"], &[]);
+    let tried = "try:\n    from other import new\nexcept ImportError:\n    pass\n";
+    says(with("other>=1.3", tried), &[], &["AC209"]);
+    // Not asked for here.
+    for requirement in [
+        "other>=1.3; python_version < '3.9'",
+        "other>=1.3; extra == 'x'",
+        "other>=1.3; sys_platform == 'win32'",
+    ] {
+        says(with(requirement, "from other import new"), &[], &[]);
+    }
+    let here = "other>=1.3; sys_platform == 'linux' and python_version >= '3.10'";
+    says(with(here, "from other import new"), &["AC209"], &[]);
+}
+
+/// A package that uses tvm-ffi fails by what it asks for itself, or by what that asks for.
+#[test]
+fn requirements_of_packages_that_use_tvm_ffi() {
+    let user = |site: &Path, import: &str| {
+        let info = site.join("user-1.0.dist-info");
+        let metadata =
+            "Name: user\nVersion: 1.0\nRequires-Dist: apache-tvm-ffi\nRequires-Dist: other\n";
+        put(&info, "METADATA", metadata);
+        put(
+            &info,
+            "RECORD",
+            "user/__init__.py,sha256=x,1\nuser/inner.py,sha256=x,1\n",
+        );
+        put(site, "user/__init__.py", "from . import inner");
+        put(site, "user/inner.py", import);
+    };
+    says(|site| user(site, "import other.part"), &["AC209"], &[]);
+    says(
+        |site| user(site, "def later():\n    import other"),
+        &[],
+        &["AC209"],
+    );
+    let deep = |site: &Path| {
+        user(site, "import other");
+        package(site, "other", "1.2", "import deep");
+        let info = site.join("other-1.2.dist-info");
+        put(
+            &info,
+            "METADATA",
+            "Name: other\nVersion: 1.2\nRequires-Dist: deep\n",
+        );
+    };
+    says(deep, &["AC209"], &[]);
+    let whole = |site: &Path| {
+        deep(site);
+        package(site, "deep", "1", "");
+    };
+    says(whole, &[], &[]);
+    // The model runs all the same where only the other package fails.
+    let root = folder();
+    let site = environment(root.path());
+    deep(&site);
+    let model = corpus(MODEL);
+    let (report, _) = scan([&model, &root.path().to_owned()]);
+    let verdicts = report["verdicts"].as_array().expect("verdicts");
+    assert!(
+        verdicts
+            .iter()
+            .all(|one| one["rules"] != serde_json::json!(["AC209"])),
+        "{report}"
+    );
+}
+
+/// A module that is gone stops what imports it.
+#[test]
+fn modules_that_an_import_needs() {
+    let listed = |site: &Path, import: &str| {
+        let info = site.join("apache_tvm_ffi-0.1.15.post2.dist-info");
+        let record = std::fs::read_to_string(info.join("RECORD")).expect("read");
+        put(
+            &info,
+            "RECORD",
+            format!("{record}tvm_ffi/registry.py,sha256=x,1\n"),
+        );
+        put(site, "tvm_ffi/__init__.py", import);
+    };
+    says(
+        |site| listed(site, "from .registry import get"),
+        &["AC209"],
+        &[],
+    );
+    says(
+        |site| listed(site, "if TYPE_CHECKING:\n    from .registry import get"),
+        &[],
+        &["AC209"],
+    );
+}
+
+/// A library of another processor in the place of tvm-ffi's.
+#[test]
+fn a_library_for_another_machine_is_not_loaded() {
+    let other = |site: &Path| {
+        let info = site.join("apache_tvm_ffi-0.1.15.post2.dist-info");
+        let record = std::fs::read_to_string(info.join("RECORD")).expect("read");
+        let arm = std::fs::read(corpus("tvm-0.27/embedding-cpu-aarch64.so")).expect("the corpus");
+        let size = arm.len();
+        put(
+            &info,
+            "RECORD",
+            format!("{record}tvm_ffi/lib/libtvm_ffi.so,sha256=x,{size}\n"),
+        );
+        put(site, "tvm_ffi/lib/libtvm_ffi.so", arm);
+    };
+    says(other, &["AC209"], &[]);
+    let same = |site: &Path| {
+        other(site);
+        let own = std::fs::read(corpus(MODEL)).expect("the corpus");
+        let info = site.join("apache_tvm_ffi-0.1.15.post2.dist-info");
+        let record = std::fs::read_to_string(info.join("RECORD")).expect("read");
+        let lines = record
+            .lines()
+            .filter(|line| !line.contains("libtvm_ffi.so"));
+        let record: Vec<&str> = lines.collect();
+        let record = format!(
+            "{}\ntvm_ffi/lib/libtvm_ffi.so,sha256=x,{}\n",
+            record.join("\n"),
+            own.len()
+        );
+        put(&info, "RECORD", record);
+        put(site, "tvm_ffi/lib/libtvm_ffi.so", own);
+    };
+    says(same, &[], &[]);
+}
+
+/// Applications that PyInstaller freezes keep their modules in the program, and beside it
+/// libraries and the METADATA of packages (with `--copy-metadata`).
+#[test]
+fn frozen_applications_are_no_environments() {
+    for inner in ["_internal", ""] {
+        let root = folder();
+        let model = std::fs::read(corpus(MODEL)).expect("the corpus");
+        let folder = root.path().join("app").join(inner);
+        let info = folder.join("apache_tvm_ffi-0.1.15.post2.dist-info");
+        let metadata =
+            "Name: apache-tvm-ffi\nVersion: 0.1.15.post2\nRequires-Dist: typing_extensions>=4.5\n";
+        put(&info, "METADATA", metadata);
+        put(
+            &info,
+            "RECORD",
+            "tvm_ffi/__init__.py,sha256=x,3\ntvm_ffi/lib/gone.so,sha256=x,9\n",
+        );
+        put(&info, "WHEEL", "Tag: cp311-cp311-manylinux_2_28_x86_64\n");
+        put(&folder, "tvm_ffi/lib/model.so", model);
+        let report = |with: &[&str]| {
+            for file in with {
+                put(&folder, file, "PK");
+            }
+            let (report, status) = scan([root.path()]);
+            (rules(&report, &["error", "warning"]), status)
+        };
+        assert_eq!(report(&[]).1, 1, "as an environment it is damaged");
+        let zip = ["base_library.zip"];
+        assert_eq!(report(&zip), (vec![], 0), "{inner}");
+    }
 }

@@ -115,3 +115,100 @@ fn a_library_that_lies_beside_it_defines_nothing() {
     let client = place.library("libclient.so", CLIENT, &[&place.ffi("old")], "$ORIGIN/old");
     is_as_the_loader_says(&place, &client, false);
 }
+
+const CALLER: &str = "int through(void);\nint main(void) { return through(); }\n";
+const NEEDS: &str = "int TVMFFIGetCustomAllocator(void *);\n\
+    int (*at)(void *) = TVMFFIGetCustomAllocator;\n\
+    int through(void) { return at == 0; }\n";
+
+/// A program with a run path that loads a library which needs tvm-ffi.
+struct Started {
+    place: Place,
+    app: PathBuf,
+    library: PathBuf,
+}
+
+impl Started {
+    fn new(tags: &str, run_path: &str, own: Option<&str>, names_ffi: bool) -> Self {
+        let place = Place::new();
+        let ffi = place.ffi("new");
+        let own = own.map(|path| format!("-Wl,--enable-new-dtags,-rpath,{path}"));
+        let mut flags = vec!["-Wl,--no-as-needed", "-Wl,-soname,libq.so"];
+        flags.extend([ffi.to_str().expect("text"), "-Wl,--allow-shlib-undefined"]);
+        flags.extend(own.as_deref());
+        std::fs::create_dir(place.path("lib")).expect("a folder");
+        let library = library(&place.path("lib"), "libq.so", NEEDS, &flags);
+        let source = place.path("app.c");
+        std::fs::write(&source, CALLER).expect("written");
+        let app = place.path("app");
+        let mut cc = Command::new("cc");
+        cc.arg(&source)
+            .arg("-o")
+            .arg(&app)
+            .arg("-Wl,--no-as-needed");
+        cc.arg(format!("-Wl,{tags},-rpath,{run_path}"))
+            .arg(&library);
+        if names_ffi {
+            cc.arg(&ffi);
+        }
+        let linked = cc.arg("-Wl,--allow-shlib-undefined").status();
+        assert!(linked.expect("a C compiler").success());
+        Self {
+            place,
+            app,
+            library,
+        }
+    }
+
+    /// What the loader does with the program, and what the scan says of all there is.
+    fn agrees(&self, expected: bool) {
+        let started = Command::new(&self.app).output().expect("it is there");
+        let words = String::from_utf8_lossy(&started.stderr);
+        assert_eq!(started.status.success(), expected, "the loader: {words}");
+        let folder = self.place.0.path();
+        let (report, status) = scan([folder, Path::new("--complete")]);
+        assert_eq!(status, i32::from(!expected), "{report}");
+        let (report, _) = scan([folder]);
+        let own = self.library.to_str().expect("text");
+        let verdicts = report["verdicts"].as_array().expect("verdicts").iter();
+        let of_library: Vec<_> = verdicts.filter(|one| one["artifact"] == own).collect();
+        // What is found is the runtime; where nothing is, every release is.
+        let fits = of_library
+            .iter()
+            .filter(|one| one["status"] == "fits")
+            .count();
+        assert_eq!(fits, usize::from(expected), "{report}");
+        let is_open = |one: &&serde_json::Value| one["status"] == "fits-if";
+        assert_eq!(of_library.iter().any(is_open), !expected, "{report}");
+    }
+}
+
+#[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
+fn a_run_path_is_passed_on_where_it_is_an_rpath() {
+    const BOTH: &str = "$ORIGIN/lib:$ORIGIN/new";
+    let (old, new) = ("--disable-new-dtags", "--enable-new-dtags");
+    for (tags, path, own, names_ffi, expected) in [
+        // DT_RUNPATH is the program's alone, DT_RPATH its libraries' too.
+        (new, BOTH, None, false, false),
+        (old, BOTH, None, false, true),
+        // A library with a run path of its own gets no other's.
+        (old, BOTH, Some("$ORIGIN/../none"), false, false),
+        (new, BOTH, Some("$ORIGIN/../new"), false, true),
+        // What the program has loaded is there, wherever the library looks.
+        (new, BOTH, None, true, true),
+        (new, BOTH, Some("$ORIGIN/../old"), true, true),
+        (new, BOTH, Some("$ORIGIN/../old"), false, false),
+    ] {
+        let started = Started::new(tags, path, own, names_ffi);
+        if own == Some("$ORIGIN/../old") && !names_ffi {
+            // Found, and lacking the function: looked for at once, since its address is taken.
+            let done = Command::new(&started.app).status().expect("it is there");
+            assert!(!done.success());
+            let (report, status) = scan([started.place.0.path()]);
+            assert_eq!(status, 1, "{report}");
+            continue;
+        }
+        started.agrees(expected);
+    }
+}

@@ -6,8 +6,8 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::support::make::{corpus, folder, library, loader, model, put};
-use crate::support::scan;
+use crate::support::make::{corpus, folder, library, loader, model, opened_lazily, put};
+use crate::support::{artcheck, scan};
 
 const ANY: &str = "int any(void) { return 0; }\n";
 
@@ -149,4 +149,175 @@ fn webassembly_that_no_engine_compiles_is_told() {
     let damaged = put(top.path(), "damaged.wasm", bytes);
     assert!(!compiles(&damaged));
     assert_eq!(on_0_27(&damaged, "AC001").1.len(), 1);
+}
+
+/// Whether a rule breaks the first verdict of a report, and the severities of its findings of one rule.
+fn verdict_and(file: &Path, rule: &str) -> (String, Vec<String>) {
+    let (report, found) = on_0_27(file, rule);
+    let severities = found
+        .iter()
+        .map(|one| one["severity"].as_str().expect("text").to_owned());
+    let rules = report["verdicts"][0]["rules"]
+        .as_array()
+        .expect("a verdict");
+    // The made libraries lack their kernels too.
+    let verdict = match rules.iter().any(|one| one == rule) {
+        true => "breaks",
+        false => "fits",
+    };
+    (verdict.to_owned(), severities.collect())
+}
+
+#[test]
+fn a_function_that_nothing_calls_stops_nothing_where_it_is_looked_for_late() {
+    let top = folder();
+    let wants = "int TVMFFINoSuchThing(int);\nint helper(int a) { return TVMFFINoSuchThing(a); }\n";
+    let now = ["-Wl,-z,now"];
+    let late = ["-Wl,-z,lazy"];
+    let kernel = format!("{wants}int __tvm_ffi_kernel(void) {{ return helper(1); }}\n");
+    let local = "int TVMFFINoSuchThing(int);\n__attribute__((constructor)) static void at_load(void) { TVMFFINoSuchThing(1); }\n";
+    let pointed = format!("{wants}int (*table[])(int) = {{ helper }};\n");
+    for (name, source, flags, verdict, severity) in [
+        ("idle.so", wants, late.as_slice(), "fits", "warning"),
+        ("now.so", wants, &now, "breaks", "error"),
+        ("kernel.so", &kernel, &late, "breaks", "error"),
+        ("constructor.so", local, &late, "breaks", "error"),
+        ("pointed.so", &pointed, &late, "breaks", "error"),
+    ] {
+        let file = model(top.path(), name, source, flags);
+        // A kernel and a table are called later: the library opens.
+        let opens = !["now.so", "constructor.so"].contains(&name);
+        assert_eq!(opened_lazily(&file).is_none(), opens, "{name}");
+        assert!(loader(&file).is_some(), "{name}: not with RTLD_NOW");
+        let said = verdict_and(&file, "AC203");
+        assert_eq!(
+            said,
+            (verdict.to_owned(), vec![severity.to_owned()]),
+            "{name}"
+        );
+    }
+}
+
+#[test]
+fn files_for_another_c_library_do_not_fit() {
+    let top = folder();
+    let top = top.path();
+    for (name, soname) in [
+        ("alpine.so", "libc.musl-x86_64.so.1"),
+        ("loader.so", "ld-musl-x86_64.so.1"),
+        ("zig.so", "libc.so"),
+    ] {
+        let soname_flag = format!("-Wl,-soname,{soname}");
+        let musl = library(top, soname, ANY, &["-nostdlib", &soname_flag]);
+        let flags = [
+            "-nostdlib",
+            "-Wl,--no-as-needed",
+            musl.to_str().expect("text"),
+        ];
+        let own = "int other(void) { return 1; }\n";
+        let file = model(top, name, own, &flags);
+        std::fs::remove_file(musl).expect("removed");
+        let said = loader(&file).expect("the loader refuses it");
+        assert!(said.contains(soname), "{said}");
+        let said = verdict_and(&file, "AC002");
+        assert_eq!(
+            said,
+            ("breaks".to_owned(), vec!["error".to_owned()]),
+            "{name}"
+        );
+    }
+    let glibc = model(top, "glibc.so", ANY, &["-Wl,--no-as-needed", "-lm", "-lc"]);
+    assert_eq!(loader(&glibc), None);
+    assert_eq!(verdict_and(&glibc, "AC002").1, [""; 0]);
+}
+
+/// A library whose entry of the dynamic section has another tag.
+fn retagged(folder: &Path, name: &str, from: u64, to: u64) -> PathBuf {
+    let file = model(folder, name, "int *at; int here; int *at = &here;\n", &[]);
+    let mut bytes = std::fs::read(&file).expect("read");
+    let word =
+        |bytes: &[u8], at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight"));
+    let count = usize::from(u16::from_le_bytes([bytes[56], bytes[57]]));
+    let headers = usize::try_from(word(&bytes, 32)).expect("small");
+    let dynamic = (0..count).map(|number| headers + 56 * number);
+    let dynamic = dynamic
+        .clone()
+        .find(|at| bytes[*at] == 2)
+        .expect("a dynamic section");
+    let mut at = usize::try_from(word(&bytes, dynamic + 8)).expect("small");
+    while word(&bytes, at) != from {
+        assert_ne!(word(&bytes, at), 0, "no such entry");
+        at += 16;
+    }
+    bytes[at..at + 8].copy_from_slice(&to.to_le_bytes());
+    put(folder, name, bytes)
+}
+
+#[test]
+fn relocations_packed_for_android_are_none_on_linux() {
+    let top = folder();
+    let file = retagged(top.path(), "model.so", 7, 0x6000_0011);
+    assert!(loader(&file).is_some() || opened_lazily(&file).is_some());
+    let (verdict, severities) = verdict_and(&file, "AC001");
+    assert_eq!(verdict, "breaks");
+    assert!(severities.contains(&"error".to_owned()));
+}
+
+#[test]
+fn packed_relative_relocations_need_a_new_glibc() {
+    let top = folder();
+    let flags = ["-Wl,-z,pack-relative-relocs", "-nostdlib"];
+    let source = "static int here;\nint *at = &here;\n";
+    let file = model(top.path(), "model.so", source, &flags);
+    let on = |target: &str| {
+        let (report, _) = scan([file.as_path(), Path::new("--target"), Path::new(target)]);
+        let findings = report["findings"].as_array().expect("findings").clone();
+        findings.iter().filter(|one| one["rule"] == "AC003").count()
+    };
+    assert_eq!(on("x86_64-linux.2.35"), 1);
+    assert_eq!(on("x86_64-linux.2.36"), 0);
+}
+
+#[test]
+fn a_file_that_ends_before_its_section_table_loads() {
+    let top = folder();
+    let whole = model(top.path(), "whole.so", ANY, &[]);
+    let bytes = std::fs::read(whole).expect("read");
+    let cut = put(top.path(), "cut.so", &bytes[..bytes.len() - 200]);
+    assert_eq!(loader(&cut), None);
+    let said = verdict_and(&cut, "AC001");
+    assert_eq!(said, ("fits".to_owned(), vec!["warning".to_owned()]));
+    let empty = put(top.path(), "half.so", &bytes[..bytes.len() / 4]);
+    assert!(opened_lazily(&empty).is_some());
+    assert_eq!(verdict_and(&empty, "AC001").1, ["error"]);
+}
+
+#[test]
+fn every_format_says_that_a_refused_file_breaks() {
+    let top = folder();
+    let file = model(top.path(), "closed.so", ANY, &["-Wl,-z,nodlopen"]);
+    assert!(loader(&file).is_some());
+    assert_eq!(verdict_and(&file, "AC001").0, "breaks");
+    let format = |name: &str| {
+        let mut command = artcheck();
+        command.args(["scan", "-q", "--no-config", "--runtime", "tvm-0.27"]);
+        let output = command.args(["--format", name]).arg(&file).output();
+        String::from_utf8(output.expect("artcheck").stdout).expect("text")
+    };
+    assert!(format("human").contains("breaks"));
+    let junit = format("junit");
+    let case = junit
+        .split("<testcase name=\"on tvm-0.27\"")
+        .nth(1)
+        .expect("a case");
+    assert!(
+        case.split("</testcase>")
+            .next()
+            .expect("text")
+            .contains("<failure"),
+        "{junit}"
+    );
+    let markdown = format("markdown");
+    assert!(!markdown.contains("fits"), "{markdown}");
+    assert!(format("sarif").contains("\"AC001\""));
 }

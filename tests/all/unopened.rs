@@ -204,3 +204,22 @@ fn a_stored_member_has_the_checksum_that_is_stated() {
     let (other, wrong) = (put(&at, "t.zip", text), put(&at, "w.zip", bytes));
     assert_eq!(status(&other), status(&wrong));
 }
+
+#[test]
+fn linker_scripts_are_no_libraries_and_no_riddles() {
+    let top = folder();
+    let script = "/* GNU ld script\n   a comment */\nOUTPUT_FORMAT(elf64-x86-64)\nGROUP ( /lib/libc.so.6 )\n";
+    let alone = put(top.path(), "alone/libc.so", script);
+    assert_eq!(status(&alone), 3);
+    assert!(said(&alone, "libc.so").contains("a linker script"));
+    put(
+        top.path(),
+        "both/libncurses.so",
+        "INPUT(libncurses.so.6 -ltinfo)\n",
+    );
+    put(top.path(), "both/model.so", good());
+    assert_eq!(status(&top.path().join("both")), 0);
+    // What begins otherwise may be anything.
+    let other = put(top.path(), "other/libc.so", "INPUTS of the model\n");
+    assert_eq!(status(&other), 4);
+}

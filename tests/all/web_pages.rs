@@ -116,3 +116,68 @@ fn a_published_package_goes_by_its_name() {
         crate::support::run([native.as_os_str(), "-r".as_ref(), "web-llm-0.2.7".as_ref()]);
     assert_eq!(unknown.status.code(), Some(2));
 }
+
+/// A corpus library that says it has TVM's runtime inside: one export more.
+fn with_runtime(module: &[u8]) -> Vec<u8> {
+    const EXPORT: &[u8] = b"\x12TVMFFIFunctionCall\0\0";
+    let mut made = module[..8].to_vec();
+    let mut at = 8;
+    while at < module.len() {
+        let (id, mut length, mut shift) = (module[at], 0, 0);
+        at += 1;
+        loop {
+            length |= usize::from(module[at] & 0x7f) << shift;
+            (shift, at) = (shift + 7, at + 1);
+            if module[at - 1] < 0x80 {
+                break;
+            }
+        }
+        let mut body = module[at..at + length].to_vec();
+        at += length;
+        if id == 7 {
+            assert!(body[0] < 0x7f, "few exports");
+            body[0] += 1;
+            body.extend(EXPORT);
+        }
+        made.push(id);
+        let mut rest = body.len();
+        while rest > 0x7f {
+            made.push((rest & 0x7f) as u8 | 0x80);
+            rest >>= 7;
+        }
+        made.push(u8::try_from(rest).expect("seven bits"));
+        made.extend(body);
+    }
+    made
+}
+
+/// tvmjs asks for the system library of no name: `tests/systems` has it in Chromium.
+#[test]
+fn a_prefix_is_nothing_that_javascript_asks_for() {
+    const NAME: &[u8] = b"artcheck_embedding___tvm_ffi__library_bin";
+    let folder = make::folder();
+    let module = std::fs::read(corpus(LIBRARIES[0])).expect("the corpus");
+    let mut module = with_runtime(&module);
+    let codes = |module: &[u8]| {
+        let file = make::put(folder.path(), "model.wasm", module);
+        let (report, _) = scan([
+            file.as_os_str(),
+            "-r".as_ref(),
+            "web-runtime-0.27.0-dev0".as_ref(),
+        ]);
+        let findings = report["findings"].as_array().expect("findings").clone();
+        let ours = findings.iter().filter(|it| it["rule"] == "AC208");
+        ours.map(|it| it["runtime_says"].clone())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(codes(&module), ["Cannot find function vm_load_executable"]);
+    // The same name without its prefix.
+    let at: Vec<usize> = (0..module.len() - NAME.len())
+        .filter(|&at| module[at..].starts_with(NAME))
+        .collect();
+    assert!(!at.is_empty());
+    for at in at {
+        module[at + b"artcheck_embedding".len()] = 0;
+    }
+    assert_eq!(codes(&module), [serde_json::Value::Null; 0]);
+}

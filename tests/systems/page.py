@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Writes the tables of docs/systems.md from what run.py recorded.
+"""Writes the tables of docs/systems.md from what run.py and web.py recorded.
 
     python3 tests/systems/page.py [--check]
 
@@ -33,10 +33,38 @@ def wrong(line) -> str:
 
 
 def own(lines):
-    ran = [(line["row"].split("-", 2)[2], line["really"],
+    def name(line):
+        return line["row"].split("-", 2)[2] if "system" in line else line["row"].removeprefix("own-")
+    ran = [(name(line), line["really"],
             "; ".join(line["checks"]) or quoted(line["words"])) for line in lines]
     return "Answers of each release's libraries on its own runtime", table(
         ("row", "", "checks"), ran)
+
+
+def plain(title):
+    def write(lines):
+        ran = [(line["row"], line["really"],
+                "; ".join(line["checks"]) or quoted(line["words"], 300), line["seconds"],
+                ", ".join(line["with"])) for line in lines]
+        return title, table(("row", "", "checks", "seconds", "with"), ran)
+    return write
+
+
+def loads(lines):
+    words = ("loads: right", "loads: undecided", "fails: right", "fails: wrong", "loads: wrong")
+    heads = [word for word in words if any(word in line["counts"] for line in lines)]
+    ran = [(line["package"], *(line["counts"].get(word, 0) for word in heads)) for line in lines]
+    return "Published libraries, loaded in Chromium with each package", table(
+        ("package", *heads), ran)
+
+
+def shaders(lines):
+    words = ("f16: right", "no f16: right", "f16: wrong", "no f16: wrong")
+    heads = [word for word in words if any(word in line["counts"] for line in lines)]
+    ran = [(line["libraries"], line["shaders"], *(line["counts"].get(word, 0) for word in heads),
+            "; ".join(quoted(other) for other in line["others"])) for line in lines]
+    return "Shaders that Chromium refuses for 16-bit floats, and AC401 on `wasm32-web+no-f16`", (
+        table(("libraries", "shaders", *heads, "refused for another reason"), ran))
 
 
 def registry(lines):
@@ -97,7 +125,8 @@ def messages(lines):
         ("file", "a scan says", "its `runtime error`", "the loader says"), said)
 
 
-KINDS = {"own": own, "pair": pairs, "repair": repairs, "registry": registry, "set": sets,
+KINDS = {"own": own, "calls": plain("Functions called under Node"), "load": loads, "shader": shaders,
+         "published": plain("Published libraries with weights from a seed"), "pair": pairs, "repair": repairs, "registry": registry, "set": sets,
          "message": messages}
 
 

@@ -73,20 +73,20 @@ def qwen_names(config):
     rows = (heads + 2 * config["kv_heads"]) * width
 
     def linear(name, rows, columns):
-        yield name + ".q_weight", (rows, columns // 8), np.uint32
-        yield name + ".q_scale", (rows, columns // 32), np.float32
+        yield name + ".q_weight", (rows, columns // 8), "uint32"
+        yield name + ".q_scale", (rows, columns // 32), "float32"
 
     yield from linear("model.embed_tokens", config["vocab_size"], hidden)
     for i in range(config["num_hidden_layers"]):
         layer = f"model.layers.{i}."
         yield from linear(layer + "self_attn.c_attn", rows, hidden)
-        yield layer + "self_attn.c_attn.bias", (rows,), np.float32
+        yield layer + "self_attn.c_attn.bias", (rows,), "float32"
         yield from linear(layer + "self_attn.o_proj", hidden, heads * width)
         yield from linear(layer + "mlp.gate_up_proj", 2 * inner, hidden)
         yield from linear(layer + "mlp.down_proj", hidden, inner)
-        yield layer + "input_layernorm.weight", (hidden,), np.float32
-        yield layer + "post_attention_layernorm.weight", (hidden,), np.float32
-    yield "model.norm.weight", (hidden,), np.float32
+        yield layer + "input_layernorm.weight", (hidden,), "float32"
+        yield layer + "post_attention_layernorm.weight", (hidden,), "float32"
+    yield "model.norm.weight", (hidden,), "float32"
 
 
 class Qwen2:

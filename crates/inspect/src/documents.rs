@@ -103,7 +103,7 @@ pub fn read(path: &Path, checksums: bool) -> Option<Document> {
 fn parse(path: &Path) -> Result<Json, String> {
     // A FIFO of that name would block.
     if !path.metadata().is_ok_and(|facts| facts.is_file()) {
-        return Err(String::from("it is no regular file"));
+        return Err(String::from("it is not a regular file"));
     }
     let mut text = Vec::new();
     let most = MAX_DOCUMENT.saturating_add(1);

@@ -10,6 +10,7 @@ mod candidates;
 pub mod environments;
 mod exports;
 mod file_facts;
+mod frozen;
 mod installations;
 mod join_objects;
 mod judge;

@@ -13,7 +13,6 @@ use std::str::FromStr;
 use serde::{Deserialize, Serialize};
 
 use crate::ffi::Device;
-use crate::web::WEBGPU;
 
 /// Name, DLPack code, and the suffix of the runtime part that serves it.
 const KINDS: [(&str, i32, Option<&str>); 7] = [
@@ -32,6 +31,9 @@ const SIMULATED: &str = "metal-sim";
 
 /// DLPack's code of Metal.
 const METAL: i32 = 8;
+
+/// DLPack's code of WebGPU.
+const WEBGPU: i32 = 15;
 
 /// A device that a row runs on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -65,6 +67,11 @@ impl DeviceName {
     /// True for the simulated Metal device.
     pub fn is_simulated(self) -> bool {
         self.simulated
+    }
+
+    /// True for the GPU of a page.
+    pub fn is_webgpu(self) -> bool {
+        self.device.kind == WEBGPU
     }
 
     /// The same device, simulated; only Metal can be.

@@ -67,7 +67,7 @@ impl Runtime {
         package: &Path,
         device: DeviceName,
     ) -> Result<(Runtime, Opened)> {
-        let (bridge, opened) = web::start(library, package, device)?;
+        let (bridge, opened) = web::start(library, package, device.is_webgpu())?;
         Ok((Runtime::of(ffi::over(bridge)?, device)?, opened))
     }
 

@@ -155,7 +155,10 @@ fn notices_name_every_package_and_bring_its_licence() {
         (read("sbom.cdx.json"), read("THIRD-PARTY.txt"))
     };
     let (bill, texts) = write("one");
-    assert!((bill.clone(), texts.clone()) == write("two"), "not the same twice");
+    assert!(
+        (bill.clone(), texts.clone()) == write("two"),
+        "not the same twice"
+    );
     let bill: serde_json::Value = serde_json::from_str(&bill).expect("JSON");
     let parts = bill["components"].as_array().expect("components");
     assert!(parts.len() > 100, "{}", parts.len());
@@ -165,12 +168,23 @@ fn notices_name_every_package_and_bring_its_licence() {
     for part in parts {
         let (name, version) = (&part["name"], &part["version"]);
         let licence = part["licenses"].as_array().and_then(|all| all.first());
-        let licence = licence.and_then(|one| one["expression"].as_str()).unwrap_or_default();
-        let mut ways = licence.split(" OR ").map(|way| way.trim_matches(['(', ')']));
+        let licence = licence
+            .and_then(|one| one["expression"].as_str())
+            .unwrap_or_default();
+        let mut ways = licence
+            .split(" OR ")
+            .map(|way| way.trim_matches(['(', ')']));
         let is_ours = part["hashes"].is_null();
-        let mut every = |way: &str| way.split(" AND ").all(|one| is_allowed(one.trim_matches(['(', ')'])));
-        assert!(is_ours || ways.any(|way| every(way)), "{name} {version}: {licence}");
-        let line = format!("{} {} (", name.as_str().expect("a name"), version.as_str().expect("a version"));
+        let every = |way: &str| {
+            way.split(" AND ")
+                .all(|one| is_allowed(one.trim_matches(['(', ')'])))
+        };
+        assert!(is_ours || ways.any(every), "{name} {version}: {licence}");
+        let line = format!(
+            "{} {} (",
+            name.as_str().expect("a name"),
+            version.as_str().expect("a version")
+        );
         assert!(is_ours || texts.contains(&line), "{line}");
     }
     // Tests and build scripts are not in the program, and another system's parts neither.

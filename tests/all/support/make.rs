@@ -145,6 +145,25 @@ pub fn program(folder: &Path, name: &str, source: &str) -> PathBuf {
     out
 }
 
+/// What the system's loader says of a library when functions are looked for at their first
+/// call, as TVM opens model libraries; a process that ends without a word is told as that.
+pub fn opened_lazily(path: &Path) -> Option<String> {
+    let script = "import ctypes, sys\n\
+        c = ctypes.CDLL(None); c.dlopen.restype = ctypes.c_void_p; c.dlerror.restype = ctypes.c_char_p\n\
+        sys.exit(None if c.dlopen(sys.argv[1].encode(), 1) else c.dlerror().decode())";
+    let run = Command::new("python3")
+        .args(["-c", script])
+        .arg(path)
+        .output()
+        .expect("Python");
+    let said = String::from_utf8(run.stderr).expect("text");
+    match run.status.code() {
+        Some(0) => None,
+        Some(_) => said.lines().last().map(str::to_owned),
+        None => Some(String::from("the process ended")),
+    }
+}
+
 /// A model library: the blob of one of the corpus, and more C.
 pub fn model(folder: &Path, name: &str, source: &str, flags: &[&str]) -> PathBuf {
     let file = corpus("tvm-0.27/dense-cpu-x86_64.so");

@@ -18,6 +18,7 @@ mod macho;
 mod names;
 mod pe;
 pub mod places;
+pub mod pyinstaller;
 mod regions;
 mod sealed;
 mod segment;

@@ -98,7 +98,7 @@ pub enum MetadataError {
     #[error("what `_metadata` returns was not followed to its end: the program is too nested")]
     TooDeep,
     /// The string is not a JSON object.
-    #[error("the string `_metadata` returns is no JSON object: {0}")]
+    #[error("the string `_metadata` returns is not a JSON object: {0}")]
     NotJson(String),
 }
 

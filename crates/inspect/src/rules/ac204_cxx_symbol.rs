@@ -8,7 +8,7 @@ use crate::parts::PartKind;
 use crate::place::Place;
 use crate::runtime::libraries::is_family;
 use crate::runtime::load_set::{LoadSet, Missing, MissingReason};
-use crate::runtime::{cxx_classes, messages, release};
+use crate::runtime::{cxx_classes, elsewhere, messages, release};
 
 pub(super) static RULE: Rule = Rule {
     code: "AC204",
@@ -28,7 +28,14 @@ fn check_members(load_set: &LoadSet, out: &mut Outcome) {
         let Some(member) = load_set.members.get(index) else {
             continue;
         };
-        report(&member.path, &member.binary, load_set, missing, out);
+        if let Some(finding) = report(&member.path, &member.binary, load_set, missing) {
+            // It is tried, and passed over where it does not load.
+            let is_tried = member.kind == PartKind::RuntimeExtra;
+            out.push(match is_tried {
+                true => finding.severity(Severity::Warning).evidence("TVM passes over it where it does not load: its functions are then not registered"),
+                false => finding,
+            });
+        }
     }
 }
 
@@ -44,8 +51,17 @@ fn check_client(binding: &Binding<'_>, out: &mut Outcome) {
         }
         return;
     };
-    let missing = load_set.missing_for(&binding.artifact.path, binary);
-    report(&binding.artifact.path, binary, load_set, missing, out);
+    let mut missing = load_set.missing_for(&binding.artifact.path, binary);
+    missing.retain(|missing| missing.cxx);
+    if !missing.is_empty() {
+        let names: Vec<&str> = missing.iter().map(|one| one.symbol.as_str()).collect();
+        let path = &binding.artifact.path;
+        let mut defined = elsewhere::in_needed(path, binary, load_set, &names).into_iter();
+        missing.retain(|_| defined.next() != Some(true));
+    }
+    if let Some(finding) = report(&binding.artifact.path, binary, load_set, missing) {
+        out.push(finding);
+    }
 }
 
 fn report(
@@ -53,8 +69,7 @@ fn report(
     binary: &Binary,
     load_set: &LoadSet,
     missing: Vec<Missing>,
-    out: &mut Outcome,
-) {
+) -> Option<Finding> {
     let missing: Vec<Missing> = missing
         .into_iter()
         // A library that is not there at all is AC205's finding.
@@ -62,7 +77,7 @@ fn report(
             missing.cxx && !matches!(missing.reason, MissingReason::LibraryAbsent { .. })
         })
         .collect();
-    let Some(first) = missing.first() else { return };
+    let first = missing.first()?;
     let plural = if missing.len() == 1 { "" } else { "s" };
     let symbol = [("symbol", first.symbol.as_str())];
     let words = messages::of_system("undefined-symbol", binary.format, &symbol);
@@ -108,7 +123,7 @@ fn report(
     for missing in missing.into_iter().take(PLACES) {
         finding = finding.at(Location::of_symbol(missing.symbol));
     }
-    out.push(finding);
+    Some(finding)
 }
 
 /// The same function over libstdc++'s other `std::string`, if the set has it.

@@ -18,7 +18,7 @@ use crate::runtime::distribution::environment;
 use crate::runtime::libraries::{self, Resolution, is_family};
 use crate::runtime::load_set::LoadSet;
 use crate::runtime::system::{Brings, Presence};
-use crate::runtime::{PartKind, messages, versions};
+use crate::runtime::{PartKind, messages, process, versions};
 
 pub(super) static RULE: Rule = Rule {
     code: "AC205",
@@ -107,7 +107,9 @@ fn check(load_set: &LoadSet, out: &mut Outcome) {
         let Some(member) = load_set.members.get(index) else {
             continue;
         };
-        if let Resolution::Absent { searched } = resolution {
+        if let Resolution::Absent { searched } = resolution
+            && !is_linked(load_set, &member.path, &member.binary, &needed)
+        {
             let entry = absent.entry(needed).or_default();
             entry.0.push(&member.path);
             entry.1.extend(searched);
@@ -146,6 +148,23 @@ fn check(load_set: &LoadSet, out: &mut Outcome) {
         }
         out.push(finding);
     }
+}
+
+/// Whether a library that was read under another name, as conda links them, is where the
+/// loader looks, or where Python has loaded it from before.
+fn is_linked(load_set: &LoadSet, place: &Place, binary: &Binary, needed: &str) -> bool {
+    let is_file = |place: &Place| !place.is_member() && place.path().is_file();
+    let of_python = load_set
+        .environment
+        .as_ref()
+        .filter(|_| process::is_loaded_by_python(needed));
+    let name = needed.rsplit('/').next().unwrap_or(needed);
+    let of_python = of_python.filter(|site| !site.is_member()).map(|site| {
+        let folder = site.path().join("tvm_ffi").join("lib");
+        Place::file(folder.join(name))
+    });
+    let places = libraries::candidates(place, binary, needed);
+    of_python.iter().chain(&places).any(is_file)
 }
 
 /// Whether whatever installs the wheels that want tvm-ffi's library brings its package
@@ -229,7 +248,7 @@ fn check_user(binding: &Binding<'_>, out: &mut Outcome) {
         place,
         binary,
         runtime: &binding.runtime.name,
-        machine: binding.load_set.and_then(|set| set.machine.as_deref()),
+        machine: binding.machine,
         is_certain,
     };
     for need in others(&user, out) {
@@ -267,7 +286,7 @@ fn off_the_run_path(binding: &Binding<'_>, binary: &Binary, out: &mut Outcome) {
         if places.iter().any(|place| place.path().is_file()) {
             continue;
         }
-        let machine = binding.load_set.and_then(|set| set.machine.as_deref());
+        let machine = binding.machine;
         let recorded = places.iter().map(Place::path);
         if machine.is_some_and(|machine| machine.find(name, recorded).is_some()) {
             continue;
@@ -275,12 +294,16 @@ fn off_the_run_path(binding: &Binding<'_>, binary: &Binary, out: &mut Outcome) {
         // A machine that is all there is starts its programs with no variable set; who else
         // loads a library may have loaded the other before.
         let is_loaded = binary.kind == BinaryKind::Program || binary.process.is_some();
-        let severity = match (machine, is_loaded) {
+        let is_there = binding.load_set.is_some_and(|set| {
+            let mut members = set.members.iter();
+            members.any(|member| stem(&member.path.name()) == stem(name))
+        });
+        let severity = match (machine, is_loaded || !is_there) {
             (Some(_), true) => Severity::Error,
             (Some(_), false) => Severity::Warning,
             (None, _) => Severity::Info,
         };
-        if severity != Severity::Error {
+        if severity == Severity::Info {
             out.need(where_looked(name));
         }
         let message = match &binary.process {
@@ -309,7 +332,7 @@ fn off_the_paths_of_others(binding: &Binding<'_>, binary: &Binary, out: &mut Out
     let Some(process) = &binary.process else {
         return;
     };
-    let machine = binding.load_set.and_then(|set| set.machine.as_deref());
+    let machine = binding.machine;
     let is_others = |asking: &Path| asking != place.path();
     let lacking = process.lacking.iter();
     for (asking, name) in lacking
@@ -432,7 +455,7 @@ fn others(user: &User<'_>, out: &mut Outcome) -> Vec<Need> {
             Severity::Info => format!("needs `{name}` of the machine"),
             _ => format!("`{name}` is needed and is not where the loader looks"),
         };
-        if severity != Severity::Error {
+        if severity == Severity::Info {
             needs.push(one.need());
         }
         let finding = Finding::new(&RULE, user.place, message)

@@ -179,8 +179,12 @@ fn system_of(set: &LoadSet) -> Option<(Platform, Architecture)> {
     Some((first.binary.platform, first.binary.architecture))
 }
 
-/// The runtime that a package of an environment brings.
+/// The runtime that a package of an environment brings. What pip has begun to remove,
+/// `~vm`, is no package that anything imports.
 fn own_runtime(set: &LoadSet) -> Option<&Place> {
+    if set.home.raw_name().starts_with(b"~") {
+        return None;
+    }
     let mut members = set.members.iter();
     let own = members.find(|member| member.kind.has_vm() && member.path.is_below(&set.home))?;
     Some(&own.path)

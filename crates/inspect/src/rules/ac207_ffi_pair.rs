@@ -7,7 +7,7 @@ use crate::place::Place;
 use crate::runtime::distribution::Distribution;
 use crate::runtime::ffi_version::VersionRange;
 use crate::runtime::load_set::LoadSet;
-use crate::runtime::messages;
+use crate::runtime::{PartKind, messages};
 
 pub(super) static RULE: Rule = Rule {
     code: "AC207",
@@ -32,7 +32,12 @@ fn advice(built_with: &VersionRange) -> String {
 }
 
 fn check(load_set: &LoadSet, out: &mut Outcome) {
-    for bad in load_set.bad_pairs() {
+    let bad_pairs = load_set.bad_pairs();
+    let missing = match bad_pairs.is_empty() {
+        true => Vec::new(),
+        false => load_set.missing(),
+    };
+    for bad in bad_pairs {
         let Some(member) = load_set.members.get(bad.member) else {
             continue;
         };
@@ -55,6 +60,12 @@ fn check(load_set: &LoadSet, out: &mut Outcome) {
         } else {
             finding.evidence(bad.pair.effect.clone())
         };
+        let is_lacking = missing.iter().any(|(index, _)| *index == bad.member);
+        if member.kind == PartKind::RuntimeExtra && is_lacking {
+            finding = finding
+                .severity(Severity::Warning)
+                .evidence("TVM passes over it where it does not load");
+        }
         out.push(finding);
     }
     for package in &load_set.distributions {

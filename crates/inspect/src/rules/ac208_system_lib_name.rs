@@ -1,12 +1,12 @@
 //! AC208 system-lib-name: a static model is found by name, and the name
-//! stands in three places.
+//! stands in three places; in a page it must have none.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value as Json;
 
 use super::link_set::link_sets;
-use super::{ArtifactContext, Check, FolderContext, Outcome, Rule};
+use super::{ArtifactContext, Check, FolderContext, Outcome, Page, Rule};
 use crate::container::{Architecture, Format, Platform};
 use crate::documents::{Document, DocumentKind};
 use crate::finding::{Finding, Severity};
@@ -24,7 +24,30 @@ pub(super) static RULE: Rule = Rule {
     explain: include_str!("ac208_system_lib_name.md"),
 };
 
-pub(super) const CHECKS: &[Check] = &[Check::Artifact(check_constructor), Check::Folder(check)];
+pub(super) const CHECKS: &[Check] = &[
+    Check::Artifact(check_constructor),
+    Check::Folder(check),
+    Check::Page(check_page),
+];
+
+/// JavaScript takes the system library of no name, and no other.
+fn check_page(page: &Page<'_>, out: &mut Outcome) {
+    let prefix = page.library.prefix.as_deref();
+    let (Some(prefix), Some(_)) = (prefix, page.runtime) else {
+        return;
+    };
+    let path = &page.artifact.path;
+    let message = format!(
+        "{} asks for a system library without a prefix; this one has `{prefix}`",
+        page.package
+    );
+    out.push(
+        Finding::new(&RULE, path, message)
+            .on(page.package)
+            .says_known(messages::of_others("no-program", &[]))
+            .help("compile it again with an empty prefix: `mlc_llm compile --device webgpu` has one, `--system-lib-prefix` sets it"),
+    );
+}
 
 /// A static model announces itself in a constructor; without one nobody ever
 /// hears of it, whatever its name.

@@ -5,10 +5,11 @@ use super::{Check, FolderContext, Outcome, Rule};
 use crate::container::Format;
 use crate::finding::{Finding, Severity};
 use crate::limits::MAX_FINDINGS;
+use crate::parts::stem;
 use crate::place::Place;
-use crate::runtime::installation::{Installation, Unmet};
+use crate::runtime::installation::{Installation, Replaced, Unmet};
 use crate::runtime::load_set::LoadSet;
-use crate::runtime::messages;
+use crate::runtime::{messages, release};
 
 pub(super) static RULE: Rule = Rule {
     code: "AC209",
@@ -22,15 +23,16 @@ pub(super) const CHECKS: &[Check] = &[Check::LoadSet(check_set), Check::Folder(c
 
 fn check_set(load_set: &LoadSet, out: &mut Outcome) {
     let name = environment(load_set.environment.as_ref(), &load_set.name);
+    let runtime = load_set.profile.identity.as_deref();
     for installation in &load_set.installations {
-        check(installation, Some(&name), out);
+        check(installation, Some(&name), runtime, out);
     }
 }
 
 /// Packages around files that are in no load set.
 fn check_others(context: &FolderContext<'_>, out: &mut Outcome) {
     for installation in context.installations {
-        check(installation, None, out);
+        check(installation, None, None, out);
     }
 }
 
@@ -48,7 +50,13 @@ struct Said {
     help: String,
 }
 
-fn check(installation: &Installation, runtime: Option<&str>, out: &mut Outcome) {
+/// `known` is the release that the runtime's code is of.
+fn check(
+    installation: &Installation,
+    runtime: Option<&str>,
+    known: Option<&str>,
+    out: &mut Outcome,
+) {
     let package = &installation.package;
     let mut add = |said: Said| {
         let mut finding = Finding::new(&RULE, &installation.place, said.message)
@@ -64,36 +72,17 @@ fn check(installation: &Installation, runtime: Option<&str>, out: &mut Outcome) 
         out.push(finding);
     };
     let again = || {
+        if installation.is_frozen {
+            return String::from(
+                "build the application again, with all that the package has: `pyinstaller --collect-all tvm_ffi ...`",
+            );
+        }
         let pinned = package.replacen(' ', "==", 1);
         format!("pip install --force-reinstall --no-deps '{pinned}'")
     };
-    let missing = &installation.missing;
-    let vital = installation.vital.as_ref();
-    if let Some(first) = vital.or(missing.first()) {
-        let others = missing.iter().filter(|file| *file != first);
-        let files = [first].into_iter().chain(others);
-        let mut evidence: Vec<String> = files
-            .take(MAX_FINDINGS)
-            .map(|file| format!("not there: {file}"))
-            .collect();
-        if missing.len() > evidence.len() {
-            evidence.push(format!("{} files in all", missing.len()));
-        }
-        add(Said {
-            severity: match vital {
-                Some(_) => Severity::Error,
-                None => Severity::Warning,
-            },
-            message: match missing.len() {
-                1 => format!("{package} is installed without its `{first}`"),
-                _ => format!("{package} is installed without `{first}` and other files of its own"),
-            },
-            evidence,
-            says: None,
-            help: again(),
-        });
-    }
-    replaced(installation, again(), &mut add);
+    missing(installation, again(), &mut add);
+    changed(installation, again(), &mut add);
+    replaced(installation, known, again(), &mut add);
     if let Some((file, machine)) = &installation.other_machine {
         add(Said {
             severity: Severity::Error,
@@ -131,34 +120,186 @@ fn check(installation: &Installation, runtime: Option<&str>, out: &mut Outcome) 
     requirements(installation, &mut add);
 }
 
-/// What is there instead of a file is judged for itself, and by what Python asks of it.
-fn replaced(installation: &Installation, again: String, add: &mut impl FnMut(Said)) {
-    let Some(first) = installation.replaced.first() else {
+/// Files that are gone. An import fails without some; others may never be asked for.
+fn missing(installation: &Installation, again: String, add: &mut impl FnMut(Said)) {
+    let package = &installation.package;
+    let missing = &installation.missing;
+    let vital = installation.vital.as_ref();
+    let doubtful = installation.doubtful.as_ref();
+    let Some(first) = vital.or(doubtful).or(missing.first()) else {
         return;
     };
+    let others = missing.iter().filter(|file| *file != first);
+    let files = [first].into_iter().chain(others);
+    let mut evidence: Vec<String> = files
+        .take(MAX_FINDINGS)
+        .map(|file| format!("not there: {file}"))
+        .collect();
+    if missing.len() > evidence.len() {
+        evidence.push(format!("{} files in all", missing.len()));
+    }
+    let (severity, consequence) = match (vital, doubtful) {
+        (Some(_), _) => (Severity::Error, None),
+        (None, Some(_)) => (
+            Severity::Warning,
+            Some("importing the package does not ask for it; what does ask for it fails"),
+        ),
+        (None, None) => (
+            Severity::Info,
+            Some("only tests, models for that device, or imports that are tried ask for it"),
+        ),
+    };
+    evidence.extend(consequence.map(str::to_owned));
+    let fails = installation.fails.as_ref();
+    add(Said {
+        severity,
+        message: match missing.len() {
+            1 => format!("{package} is installed without its `{first}`"),
+            _ => format!("{package} is installed without `{first}` and other files of its own"),
+        },
+        evidence,
+        says: fails
+            .filter(|_| vital.is_some())
+            .map(|(_, says)| says.clone()),
+        help: again,
+    });
+}
+
+/// Python files that are not those that the package brought: what no Python takes, what an
+/// import fails for, and what is edited and runs.
+fn changed(installation: &Installation, again: String, add: &mut impl FnMut(Said)) {
     let package = &installation.package;
+    let changed = &installation.changed;
+    let Some(first) = changed.first() else {
+        return;
+    };
+    let name = &first.file.file;
+    let lines = changed.iter().map(|one| {
+        let Replaced {
+            file,
+            recorded,
+            found,
+        } = &one.file;
+        format!("{file}: {found} bytes, {recorded} by RECORD")
+    });
+    let mut evidence: Vec<String> = lines.take(MAX_FINDINGS).collect();
+    let others = changed.iter().skip(1);
+    let others = others.filter_map(|one| Some((&one.file.file, one.says.as_ref()?)));
+    evidence.extend(
+        others
+            .take(MAX_FINDINGS)
+            .map(|(file, says)| format!("{file}: {says}")),
+    );
+    // Where files are gone too, that import fails for them.
+    let fails = installation.fails.as_ref();
+    let fails = fails.filter(|_| installation.vital.is_none());
+    let (severity, message) = match first {
+        _ if first.is_fatal() && first.says.is_some() => (
+            Severity::Error,
+            format!("`{name}` of {package} is damaged: no Python takes it"),
+        ),
+        _ if first.is_fatal() => (
+            Severity::Error,
+            format!("`{name}` of {package} is empty, and importing the package reads it"),
+        ),
+        _ if fails.is_some() => (
+            Severity::Error,
+            format!("`{name}` is not the file that {package} brought, and importing it fails"),
+        ),
+        _ if first.says.is_some() => (
+            Severity::Warning,
+            format!("`{name}` of {package} is damaged; what imports it fails"),
+        ),
+        _ if first.is_cut => (
+            Severity::Warning,
+            format!("`{name}` of {package} ends earlier than it did, in the middle of a line"),
+        ),
+        _ => (
+            Severity::Info,
+            format!(
+                "`{name}` is not the file that {package} brought: it was edited, or is of another release"
+            ),
+        ),
+    };
+    let says = match (&first.says, fails) {
+        (Some(says), _) => Some(says.clone()),
+        (None, Some((file, says))) => {
+            evidence.push(format!("importing {file}: {says}"));
+            Some(says.clone())
+        }
+        (None, None) => None,
+    };
+    add(Said {
+        severity,
+        message,
+        evidence,
+        says,
+        help: again,
+    });
+}
+
+/// What is there instead of a library is judged for itself, and by what Python asks of it.
+fn replaced(
+    installation: &Installation,
+    known: Option<&str>,
+    again: String,
+    add: &mut impl FnMut(Said),
+) {
+    let types = installation.types.iter();
+    let types =
+        types.map(|(key, file)| format!("{file} registers the type `{key}`, which no library has"));
+    let types: Vec<String> = types.collect();
+    let package = &installation.package;
+    let lacks = installation.types.first();
+    let says = lacks.map(|(key, _)| format!("ValueError: Cannot find object type index for {key}"));
+    let Some(first) = installation.replaced.first() else {
+        // Its Python is of another release than its libraries.
+        if let Some((key, file)) = lacks {
+            add(Said {
+                severity: Severity::Error,
+                message: format!(
+                    "`{file}` of {package} registers the type `{key}`, which no library has"
+                ),
+                evidence: types,
+                says,
+                help: again,
+            });
+        }
+        return;
+    };
     let evidence = installation.replaced.iter().map(|one| {
         let (recorded, found) = (one.recorded, one.found);
         format!("{}: {found} bytes, {recorded} by RECORD", one.file)
     });
     let mut evidence: Vec<String> = evidence.collect();
     let message = format!("`{}` is not the file that {package} brought", first.file);
-    let types = installation.types.iter();
-    evidence.extend(
-        types.map(|(key, file)| format!("{file} registers the type `{key}`, which no library has")),
-    );
-    let first = installation.types.first();
+    evidence.extend(types);
+    let is_runtime = |one: &Replaced| stem(&one.file) == "tvm_runtime";
+    let version = package.rsplit(' ').next().and_then(release::by_name);
+    let other = known.filter(|known| {
+        installation.replaced.iter().any(is_runtime)
+            && version.is_some_and(|version| version.name != *known)
+    });
+    let (severity, message) = match (lacks, other) {
+        (Some((key, _)), _) => (
+            Severity::Error,
+            format!("{message}, and lacks the type `{key}`"),
+        ),
+        (None, Some(other)) => (
+            Severity::Warning,
+            format!("{message}: it is that of {other}"),
+        ),
+        // Stripped, or with another run path: what is there was read and judged.
+        (None, None) => (
+            Severity::Info,
+            format!("{message}; what is there was judged instead"),
+        ),
+    };
     add(Said {
-        severity: match first {
-            Some(_) => Severity::Error,
-            None => Severity::Warning,
-        },
-        message: match first {
-            Some((key, _)) => format!("{message}, and lacks the type `{key}`"),
-            None => message,
-        },
+        severity,
+        message,
         evidence,
-        says: first.map(|(key, _)| format!("ValueError: Cannot find object type index for {key}")),
+        says,
         help: again,
     });
 }

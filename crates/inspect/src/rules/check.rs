@@ -17,6 +17,7 @@ use crate::runtime::installation::Installation;
 use crate::runtime::java::Natives;
 use crate::runtime::libraries::{Resolution, is_family};
 use crate::runtime::load_set::{LoadSet, MissingReason};
+use crate::runtime::machine::Machine;
 use crate::runtime::{companions, elsewhere, messages};
 use crate::target::Target;
 use crate::words::spell;
@@ -84,6 +85,8 @@ pub struct Binding<'a> {
     pub load_set: Option<&'a LoadSet>,
     /// Other libraries that its process loads and that export TVM symbols.
     pub companions: &'a [&'a Artifact],
+    /// The machine that is all there is, where the scan claims that.
+    pub machine: Option<&'a Machine>,
 }
 
 impl Binding<'_> {

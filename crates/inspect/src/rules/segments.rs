@@ -118,7 +118,7 @@ fn elf(binary: &Binary, is_old: bool) -> Vec<Fault> {
             };
             fault(severity, segment, what, NO_ZEROS)
         } else if align > 1 && !align.is_power_of_two() {
-            let what = "has an alignment that is no power of two";
+            let what = "has an alignment that is not a power of two";
             fault(by_old, segment, what, OLD_CONGRUENCE)
         } else if align & (PAGE - 1) != 0 {
             let what = "has an alignment that is less than a page";
@@ -227,6 +227,7 @@ fn damage(damage: &Damage) -> Fault {
             ),
             NO_TLS,
         ),
+        DamageKind::Table(Reply::Unasked) => (Severity::Warning, what.clone(), ""),
         DamageKind::Table(reply) => (Severity::Error, what.clone(), replied(reply)),
         DamageKind::Invalid => (
             Severity::Error,
@@ -253,6 +254,7 @@ fn damage(damage: &Damage) -> Fault {
 /// What glibc's loader says of a damaged table.
 fn replied(reply: Reply) -> &'static str {
     match reply {
+        Reply::Unasked => "",
         Reply::Crash => CRASHES,
         Reply::Type => "unexpected reloc type",
         Reply::Version => "version … not found",

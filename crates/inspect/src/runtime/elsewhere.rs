@@ -74,6 +74,32 @@ pub fn missing<'a>(
     }
 }
 
+/// Which of some symbols a library of TVM's defines that a file names, and that is no part
+/// of a set: tirx has a compiler of its own name.
+pub fn in_needed(place: &Place, binary: &Binary, load_set: &LoadSet, names: &[&str]) -> Vec<bool> {
+    let mut defined = vec![false; names.len()];
+    let family = binary
+        .needed
+        .iter()
+        .filter(|one| libraries::is_family(&one.name));
+    for needed in family.take(MAX_OPENED) {
+        let places = libraries::candidates(place, binary, &needed.name);
+        let file = places
+            .into_iter()
+            .find(|one| !one.is_member() && one.path().is_file());
+        let is_member = |file: &Place| load_set.members.iter().any(|one| one.path == *file);
+        let Some(file) = file.filter(|file| !is_member(file)) else {
+            continue;
+        };
+        let found = map::open(file.path()).ok();
+        let found = found.and_then(|bytes| container::defines(&bytes, names).ok());
+        for (defined, found) in defined.iter_mut().zip(found.into_iter().flatten()) {
+            *defined |= found;
+        }
+    }
+    defined
+}
+
 /// Drops what some libraries and those that they name define; whether all of them
 /// are known.
 fn drop_defined(libraries: impl Iterator<Item = Place>, left: &mut Vec<&ForeignSymbol>) -> bool {

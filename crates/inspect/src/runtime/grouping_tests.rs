@@ -230,3 +230,87 @@ fn a_release_pins_the_part_of_its_own_package_alone() {
     // Of several the release is unknown: it was read from all together.
     assert_eq!(pinned(&[tvm, fork]), [false, false]);
 }
+
+/// The sets of some wheels of one folder, each with its libraries for x86-64 or AArch64,
+/// by the packages that they have.
+fn of_wheels(wheels: &[(&str, &str, &str)]) -> Vec<(usize, Vec<String>)> {
+    let mut members = Vec::new();
+    let mut packages = Vec::new();
+    for (wheel, name, version) in wheels {
+        let (kind, file) = match *name {
+            "apache-tvm-ffi" => (PartKind::Ffi, "tvm_ffi/lib/libtvm_ffi.so"),
+            _ => (PartKind::Runtime, "tvm/lib/libtvm_runtime.so"),
+        };
+        let archive = Place::file(format!("d/{wheel}.whl"));
+        let mut part = member("x", kind, Platform::Linux);
+        part.path = archive.member(file.as_bytes(), 1);
+        if wheel.contains("aarch64") {
+            part.binary.architecture = Architecture::Aarch64;
+        }
+        members.push(part);
+        let metadata = format!("Name: {name}\nVersion: {version}\n");
+        packages.push(Installed {
+            path: archive.member(b"a.dist-info/METADATA", 2),
+            distribution: Distribution::parse(&metadata).expect("of the family"),
+        });
+    }
+    let sets = load_sets(members, &packages, &Joined::new()).into_iter();
+    let names: BTreeSet<String> = sets.clone().map(|set| set.name).collect();
+    assert_eq!(
+        names.len(),
+        sets.len(),
+        "each has a name of its own: {names:?}"
+    );
+    let told = sets.map(|set| {
+        let of_set = set.distributions.iter();
+        let mut named: Vec<String> = of_set
+            .map(|one| format!("{} {}", one.name, one.version))
+            .collect();
+        named.sort();
+        (set.members.len(), named)
+    });
+    let mut told: Vec<_> = told.collect();
+    told.sort();
+    told
+}
+
+#[test]
+fn wheels_for_several_machines_or_pythons_are_alternatives() {
+    let (tvm, ffi) = ("apache-tvm", "apache-tvm-ffi");
+    let x86 = ("t-1-py3-none-linux_x86_64", tvm, "0.27.0");
+    let ffi_of = |version, tag| (tag, ffi, version);
+    let both = |version: &str| {
+        vec![
+            "apache-tvm 0.27.0".to_owned(),
+            format!("apache-tvm-ffi {version}"),
+        ]
+    };
+    let alone = |name: &str| vec![name.to_owned()];
+    // One for each machine.
+    let found = of_wheels(&[
+        x86,
+        ffi_of("0.1.15", "f-1-cp311-cp311-linux_x86_64"),
+        ("t-1-py3-none-linux_aarch64", tvm, "0.27.0"),
+        ffi_of("0.1.12", "f-1-cp311-cp311-linux_aarch64"),
+    ]);
+    assert_eq!(found, [(2, both("0.1.12")), (2, both("0.1.15"))]);
+    // Another machine's tvm-ffi is no part.
+    let found = of_wheels(&[x86, ffi_of("0.1.12", "f-1-cp311-cp311-linux_aarch64")]);
+    assert_eq!(
+        found,
+        [
+            (1, alone("apache-tvm 0.27.0")),
+            (1, alone("apache-tvm-ffi 0.1.12"))
+        ]
+    );
+    // One of two Pythons, the newer, and the other by itself.
+    let found = of_wheels(&[
+        x86,
+        ffi_of("0.1.15", "f-1-cp311-cp311-linux_x86_64"),
+        ffi_of("0.1.15", "f-1-cp312-abi3-linux_x86_64"),
+    ]);
+    assert_eq!(
+        found,
+        [(1, alone("apache-tvm-ffi 0.1.15")), (2, both("0.1.15"))]
+    );
+}

@@ -1,6 +1,9 @@
 //! What an installed Python package says of its own files (`RECORD`) and of the Python that
 //! it is for (`WHEEL`): the forms that pip, uv and conda write.
 
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
 use crate::container::{Architecture, Platform};
 use crate::place::Place;
 
@@ -13,12 +16,22 @@ pub struct Installation {
     pub package: String,
     /// What of a runtime it brings, or is imported with it.
     pub brings: Brings,
+    /// Whether it is a part of a frozen application, and no package of its own.
+    pub is_frozen: bool,
     /// Files of it that are not there, below `site-packages`.
     pub missing: Vec<String>,
     /// That of them without which an import fails.
     pub vital: Option<String>,
+    /// The first of them that something may ask for: no test, no part for a device, and
+    /// nothing whose absence is foreseen.
+    pub doubtful: Option<String>,
     /// Libraries of it that are of another size.
     pub replaced: Vec<Replaced>,
+    /// Python files of it that are of another size.
+    pub changed: Vec<Changed>,
+    /// Where an import fails for what its Python files are now: the file, and what Python
+    /// says.
+    pub fails: Option<(String, String)>,
     /// Types that its Python registers and no library of the environment has, with the
     /// file that does.
     pub types: Vec<(String, String)>,
@@ -68,6 +81,26 @@ pub struct Replaced {
     pub found: u64,
 }
 
+/// A Python file that is not the one that the package brought.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Changed {
+    /// What is where.
+    pub file: Replaced,
+    /// What Python says of it, where it takes no such file.
+    pub says: Option<String>,
+    /// Whether it is shorter than it was and ends in the middle of a line, or is empty.
+    pub is_cut: bool,
+    /// Whether an import reaches it.
+    pub is_reached: bool,
+}
+
+impl Changed {
+    /// Whether an import fails for it.
+    pub fn is_fatal(&self) -> bool {
+        self.is_reached && (self.says.is_some() || self.file.found == 0)
+    }
+}
+
 impl Installation {
     /// A package with which nothing is wrong so far.
     pub fn new(place: Place, package: String, brings: Brings) -> Self {
@@ -75,9 +108,13 @@ impl Installation {
             place,
             package,
             brings,
+            is_frozen: false,
             missing: Vec::new(),
             vital: None,
+            doubtful: None,
             replaced: Vec::new(),
+            changed: Vec::new(),
+            fails: None,
             types: Vec::new(),
             other_machine: None,
             unlinked: None,
@@ -91,6 +128,7 @@ impl Installation {
         let counts = [
             self.missing.len(),
             self.replaced.len(),
+            self.changed.len(),
             self.unmet.len(),
             usize::from(self.wrong_python.is_some()),
             usize::from(self.other_machine.is_some()),
@@ -106,6 +144,7 @@ pub fn is_vital(file: &str) -> bool {
     let name = file.rsplit('/').next().unwrap_or(file);
     let is_extra = name.starts_with("libtvm_runtime_") && !name.contains("extra");
     match is_library(file) {
+        // What needs the library for tests says so itself.
         true => !is_extra && !name.contains("testing"),
         false => name == "__init__.py" && file.matches('/').count() == 1,
     }
@@ -133,8 +172,60 @@ pub fn is_library(file: &str) -> bool {
     ends.any(|end| file.ends_with(end)) || file.contains(".so.")
 }
 
-/// The module that a file is: `tvm_ffi.registry` of `tvm_ffi/registry.py`.
+/// The modules that some files were.
+pub fn lost(missing: &[String]) -> BTreeSet<String> {
+    missing.iter().filter_map(|file| module_of(file)).collect()
+}
+
+/// Whether nothing but tests, or a device, asks for a file.
+pub fn is_aside(file: &str) -> bool {
+    let is_for_tests = |part: &str| matches!(part, "test" | "tests" | "testing");
+    let name = file.rsplit('/').next().unwrap_or(file);
+    let is_of_device = name.starts_with("libtvm_runtime_") && !name.contains("extra");
+    is_of_device || name.contains("tvm_ffi_testing") || file.split('/').any(is_for_tests)
+}
+
+/// The file that Python 3.`minor` loads as a compiled module, of several that are called
+/// so: `core.cpython-311-x86_64-linux-gnu.so`, `core.abi3.so`, `core.pyd`.
+pub fn extension(module: &Path, minor: Option<u32>) -> Option<PathBuf> {
+    let stem = module.file_name()?.to_str()?;
+    let entries = std::fs::read_dir(module.parent()?).ok()?;
+    let mut files = entries.flatten().map(|entry| entry.path()).filter(|file| {
+        let name = file.file_name().and_then(|name| name.to_str());
+        let tags = name.and_then(|name| name.strip_prefix(stem)?.strip_prefix('.'));
+        tags.is_some_and(|tags| is_loaded(tags, minor))
+    });
+    files.find(|file| file.is_file())
+}
+
+/// Whether Python 3.`minor` loads a module of these endings. What is not CPython's is
+/// taken for good.
+fn is_loaded(tags: &str, minor: Option<u32>) -> bool {
+    let Some((tag, _)) = tags.rsplit_once(['.']) else {
+        return matches!(tags, "so" | "pyd");
+    };
+    let is_library = tags.ends_with(".so") || tags.ends_with(".pyd");
+    let own = tag
+        .strip_prefix("cpython-")
+        .or_else(|| tag.strip_prefix("cp"));
+    let own = own.map(|own| own.split('-').next().unwrap_or(own));
+    let is_own = match (own, minor) {
+        (Some(own), Some(minor)) => own == format!("3{minor}"),
+        _ => true,
+    };
+    is_library && is_own
+}
+
+/// The module that a file is: `tvm_ffi.registry` of `tvm_ffi/registry.py`, `tvm_ffi.core` of
+/// `tvm_ffi/core.abi3.so`.
 pub fn module_of(file: &str) -> Option<String> {
+    let (folder, name) = file.rsplit_once('/').unwrap_or(("", file));
+    let is_compiled = !name.starts_with("lib") && (name.ends_with(".so") || name.ends_with(".pyd"));
+    if is_compiled && !folder.ends_with(".libs") {
+        let stem = name.split('.').next().unwrap_or(name);
+        let whole = format!("{folder}/{stem}");
+        return Some(whole.trim_start_matches('/').replace('/', "."));
+    }
     let stem = file.strip_suffix(".py")?;
     let stem = stem.strip_suffix("/__init__").unwrap_or(stem);
     Some(stem.replace('/', "."))
@@ -239,7 +330,27 @@ mod tests {
             Some("tvm_ffi.registry")
         );
         assert_eq!(of("tvm/__init__.py").as_deref(), Some("tvm"));
-        assert_eq!(of("tvm/lib/a.so"), None);
+        assert_eq!(of("tvm/lib/liba.so"), None);
+        assert_eq!(of("tvm_ffi/core.abi3.so").as_deref(), Some("tvm_ffi.core"));
+        let taken = |tags| is_loaded(tags, Some(11));
+        assert!(
+            ["so", "pyd", "abi3.so", "cpython-311-darwin.so"]
+                .into_iter()
+                .all(taken)
+        );
+        assert!(taken("cp311-win_amd64.pyd"));
+        assert!(
+            ![
+                "py",
+                "cpython-312-x86_64-linux-gnu.so",
+                "cp39-win32.pyd",
+                "so.1"
+            ]
+            .into_iter()
+            .any(taken)
+        );
+        assert!(is_aside("tvm/lib/libtvm_runtime_cuda.so") && is_aside("tvm/testing/a.py"));
+        assert!(!is_aside("tvm/lib/libtvm_runtime_extra.so") && !is_aside("tvm/base.py"));
         let machine = |tag: &str| machine_of(&format!("Tag: cp311-cp311-{tag}\n"));
         let linux = Some((Platform::Linux, Architecture::Aarch64));
         assert_eq!(machine("manylinux_2_28_aarch64"), linux);

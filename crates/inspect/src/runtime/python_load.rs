@@ -4,6 +4,8 @@
 //! Statements are read line by line and nothing is executed. What a condition guards that
 //! is not known, what is tried, and what is in a function may not run: it is left out.
 
+use std::collections::HashMap;
+
 use crate::container::Platform;
 
 /// What is known of the Python that imports.
@@ -27,13 +29,29 @@ pub enum Step {
         /// What is taken from it; empty for the module itself.
         names: Vec<String>,
     },
+    /// The same where it is tried: that the module is not there may be foreseen.
+    Try {
+        /// Dots before the module's name.
+        level: usize,
+        /// The name.
+        module: String,
+        /// What is taken from it.
+        names: Vec<String>,
+    },
     /// `@register_object("ir.OpaqueType")`.
     Type(String),
 }
 
-/// Conditions of TVM's and tvm-ffi's own packages that hold in no ordinary import: a tool
-/// that asks for paths, and an installation without compiler.
-const NEVER: [&str; 3] = ["TYPE_CHECKING", "_is_config_mode()", "_RUNTIME_ONLY"];
+/// Conditions of the family's packages that hold in no ordinary import: a tool that asks
+/// for paths, an installation without compiler, tilelang's import for its own tools; and
+/// of numpy's own build.
+const NEVER: [&str; 5] = [
+    "__NUMPY_SETUP__",
+    "TYPE_CHECKING",
+    "_is_config_mode()",
+    "_RUNTIME_ONLY",
+    "is_light_import()",
+];
 
 /// Conditions in conditions.
 const MOST_NESTED: usize = 16;
@@ -47,12 +65,18 @@ struct Block {
     taken: Option<bool>,
     /// Whether `elif` and `else` may follow.
     is_choice: bool,
+    /// Whether it is `try`, or in one.
+    is_tried: bool,
+    /// The function of the module that it is.
+    function: Option<String>,
 }
 
 /// What a file does when it is imported, in order.
 pub fn steps(source: &str, python: Interpreter) -> Vec<Step> {
     let mut blocks: Vec<Block> = Vec::new();
     let mut found = Vec::new();
+    // What functions of the module do, where it calls them itself.
+    let mut functions: HashMap<String, Vec<Step>> = HashMap::new();
     for line in Lines::of(source) {
         let mut before = None;
         while blocks
@@ -62,14 +86,78 @@ pub fn steps(source: &str, python: Interpreter) -> Vec<Step> {
             before = blocks.pop().filter(|block| block.indent == line.indent);
         }
         let around = blocks.last().map_or(Some(true), |block| block.runs);
+        let is_tried = blocks.last().is_some_and(|block| block.is_tried);
         let text = line.text.trim();
-        if let Some(block) = opened(text, line.indent, around, before.as_ref(), python) {
+        let function = blocks.iter().find_map(|block| block.function.clone());
+        if function.is_none()
+            && around == Some(true)
+            && let Some(steps) = called(text).and_then(|name| functions.get(name))
+        {
+            found.extend(steps.iter().cloned());
+        }
+        if let Some(mut block) = opened(text, line.indent, around, before.as_ref(), python) {
+            block.is_tried = is_tried || text == "try:";
             blocks.push(block);
         } else if around == Some(true) {
-            found.extend(step(text));
+            match function {
+                Some(name) => functions.entry(name).or_default().extend(step(text)),
+                None => found.extend(step(text)),
+            }
+        } else if around.is_none() && is_tried && function.is_none() {
+            found.extend(step(text).into_iter().filter_map(tried));
         }
     }
     found
+}
+
+fn tried(step: Step) -> Option<Step> {
+    match step {
+        Step::Import {
+            level,
+            module,
+            names,
+        } => Some(Step::Try {
+            level,
+            module,
+            names,
+        }),
+        _ => None,
+    }
+}
+
+/// The code of a source: its statements without comments and texts between three quotes.
+pub fn code(source: &str) -> String {
+    let (lines, _) = statements(source);
+    let lines: Vec<String> = lines.into_iter().map(|(_, text)| text).collect();
+    lines.join("\n")
+}
+
+/// Where a source ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// Outside brackets and texts.
+    Whole,
+    /// In a text between three quotes.
+    InLongText,
+    /// In another text.
+    InText,
+    /// In this bracket.
+    In(char),
+}
+
+/// The statements of a source with their indents, and where it ends.
+pub fn statements(source: &str) -> (Vec<(usize, String)>, Ending) {
+    let mut lines = Lines::of(source);
+    let all = lines.by_ref().map(|line| (line.indent, line.text));
+    (all.collect(), lines.ending)
+}
+
+/// The function that a statement calls, `f()` or `with f():`.
+fn called(text: &str) -> Option<&str> {
+    let call = text.strip_prefix("with ").unwrap_or(text);
+    let (name, _) = call.split_once('(')?;
+    let is_name = |c: char| c.is_alphanumeric() || c == '_';
+    (!name.is_empty() && name.chars().all(is_name)).then_some(name)
 }
 
 /// The block that a line opens.
@@ -85,7 +173,13 @@ fn opened(
     let head = rest.trim().strip_suffix(':').unwrap_or(rest).trim();
     let is_open = text.ends_with(':');
     let chosen = before.filter(|before| before.is_choice);
+    // A function of the module is read, for where the module calls it.
+    let function = (word == "def" && indent == 0 && is_open)
+        .then(|| head.split('(').next())
+        .flatten()
+        .map(|name| name.trim().to_owned());
     let (runs, taken, is_choice) = match word {
+        "def" if function.is_some() => (Some(true), None, false),
         "if" => {
             let holds = holds(head, python, 0);
             (holds, holds, true)
@@ -118,6 +212,8 @@ fn opened(
         runs,
         taken,
         is_choice,
+        is_tried: false,
+        function,
     })
 }
 
@@ -256,11 +352,17 @@ struct Line {
 /// The statements of a source.
 struct Lines<'a> {
     rest: &'a str,
+    /// Where the last one ends.
+    ending: Ending,
 }
 
 impl<'a> Lines<'a> {
     fn of(source: &'a str) -> Self {
-        Self { rest: source }
+        let ending = Ending::Whole;
+        Self {
+            rest: source.strip_prefix('\u{feff}').unwrap_or(source),
+            ending,
+        }
     }
 }
 
@@ -274,8 +376,9 @@ impl Iterator for Lines<'_> {
             }
             let body = self.rest.trim_start_matches([' ', '\t', '\u{c}']);
             let indent = self.rest.len().saturating_sub(body.len());
-            let (text, rest) = statement(body);
+            let (text, rest, ending) = statement(body);
             self.rest = rest;
+            self.ending = ending;
             if !text.trim().is_empty() {
                 return Some(Line { indent, text });
             }
@@ -285,9 +388,10 @@ impl Iterator for Lines<'_> {
 
 /// The statement that a source begins with, and what follows it: to the end of the line
 /// outside brackets and texts.
-fn statement(source: &str) -> (String, &str) {
+fn statement(source: &str) -> (String, &str, Ending) {
     let mut text = String::new();
-    let mut depth = 0usize;
+    let mut open: Vec<char> = Vec::new();
+    let mut ending = Ending::Whole;
     let mut rest = source;
     while let Some(at) = rest.find(['#', '"', '\'', '(', '[', '{', ')', ']', '}', '\n', '\\']) {
         let (before, from) = rest.split_at_checked(at).unwrap_or((rest, ""));
@@ -303,33 +407,40 @@ fn statement(source: &str) -> (String, &str) {
                     .unwrap_or("")
             }
             '"' | '\'' => {
-                let (string, after) = string(from, letter);
+                let (string, after, end) = string(from, letter);
                 text.push_str(string);
                 rest = after;
+                if rest.is_empty() {
+                    ending = end;
+                }
             }
             '(' | '[' | '{' => {
-                depth = depth.saturating_add(1);
+                open.push(letter);
                 text.push(letter);
             }
             ')' | ']' | '}' => {
-                depth = depth.saturating_sub(1);
+                open.pop();
                 text.push(letter);
             }
             '\\' if rest.starts_with('\n') => {
                 text.push(' ');
                 rest = rest.get(1..).unwrap_or("");
             }
-            '\n' if depth == 0 => return (text, rest),
+            '\n' if open.is_empty() => return (text, rest, Ending::Whole),
             '\n' => text.push(' '),
             other => text.push(other),
         }
     }
     text.push_str(rest);
-    (text, "")
+    if let (Ending::Whole, Some(bracket)) = (ending, open.last()) {
+        ending = Ending::In(*bracket);
+    }
+    (text, "", ending)
 }
 
-/// The string that a source begins with, empty where it has three quotes, and what follows.
-fn string(from: &str, quote: char) -> (&str, &str) {
+/// The string that a source begins with, without its text where it has three quotes, what
+/// follows, and how it ends.
+fn string(from: &str, quote: char) -> (&str, &str, Ending) {
     let triple: String = std::iter::repeat_n(quote, 3).collect();
     let is_long = from.starts_with(&triple);
     let (start, end) = match is_long {
@@ -343,8 +454,8 @@ fn string(from: &str, quote: char) -> (&str, &str) {
             let close = at.saturating_add(start.saturating_add(end.len()));
             let after = from.get(close..).unwrap_or_default();
             return match is_long {
-                true => ("", after),
-                false => (from.get(..close).unwrap_or_default(), after),
+                true => ("''", after, Ending::Whole),
+                false => (from.get(..close).unwrap_or_default(), after, Ending::Whole),
             };
         }
         let mut letters = left.chars();
@@ -360,8 +471,8 @@ fn string(from: &str, quote: char) -> (&str, &str) {
     }
     // Not closed: damaged source.
     match is_long {
-        true => ("", ""),
-        false => ("", body.get(at..).unwrap_or_default()),
+        true => ("", "", Ending::InLongText),
+        false => ("", body.get(at..).unwrap_or_default(), Ending::InText),
     }
 }
 
@@ -375,13 +486,14 @@ mod tests {
             platform: Some(Platform::Linux),
         };
         let steps = steps(source, python).into_iter();
-        let words = steps.map(|step| match step {
+        let words = steps.filter_map(|step| match step {
             Step::Import {
                 level,
                 module,
                 names,
-            } => format!("{}{module}:{}", ".".repeat(level), names.join(",")),
-            Step::Type(key) => format!("@{key}"),
+            } => Some(format!("{}{module}:{}", ".".repeat(level), names.join(","))),
+            Step::Type(key) => Some(format!("@{key}")),
+            Step::Try { .. } => None,
         });
         words.collect()
     }
@@ -418,6 +530,14 @@ mod tests {
             if x:\n    pass\nelse:\n    import no\nwith contextlib.suppress(ImportError):\n    import no\n\
             for a in b:\n    import no\nif TYPE_CHECKING: import no\nimport last";
         assert_eq!(read(source), ["yes1:", "yes2:", "yes3:", "yes4:", "last:"]);
+    }
+
+    #[test]
+    fn functions_that_the_module_calls_are_read() {
+        let source = "def f():\n    import a\n    if x:\n        import no\n    def g():\n        import no\n\
+            def other():\n    import no\n@contextmanager\ndef h():\n    import b\n    yield\n\
+            f()\nwith h():\n    import c\nif x:\n    other()\nx = other\n";
+        assert_eq!(read(source), ["a:", "b:", "c:"]);
     }
 
     #[test]

@@ -70,12 +70,28 @@ fn is_word(name: &str) -> bool {
     !name.is_empty() && name.chars().all(|c| c.is_alphanumeric() || c == '_')
 }
 
+/// Whether a module answers for names that it does not define: by a function of its own,
+/// which has no `self` as those of classes have.
+fn makes_names_up(source: &str) -> bool {
+    source.match_indices("__getattr__").any(|(at, word)| {
+        let after = source.get(at.saturating_add(word.len())..).unwrap_or("");
+        let mut parameters = after.trim_start_matches([' ', '(', '\n']).chars();
+        !(after.starts_with('(') && parameters.by_ref().take(4).eq("self".chars()))
+    })
+}
+
 /// Whether a module of this source may have a name.
 pub(crate) fn may_define(source: &str, name: &str) -> bool {
     let is_part = |c: char| c.is_alphanumeric() || c == '_';
-    source.contains("import *")
-        || source.contains("__getattr__")
-        || source.contains("globals()")
+    let takes_all = |line: &str| {
+        let line = line.trim_start();
+        line.starts_with("from ") && line.contains("import *")
+    };
+    source.lines().any(takes_all)
+        || makes_names_up(source)
+        || ["globals()[", "globals().update", "globals().setdefault"]
+            .iter()
+            .any(|way| source.contains(way))
         || source.match_indices(name).any(|(at, _)| {
             let (before, from) = source.split_at(at);
             let after = from.get(name.len()..).unwrap_or("");
@@ -119,6 +135,13 @@ mod tests {
         assert!(may_define("class Enum(Object):", "Enum"));
         assert!(may_define("from .x import *", "Enum"));
         assert!(may_define("def __getattr__(name): ...", "Enum"));
+        assert!(may_define("__getattr__ = later", "Enum"));
+        assert!(may_define("globals()[name] = value", "Enum"));
+        assert!(!may_define("x = globals().get('y')  # import *", "Enum"));
+        assert!(!may_define(
+            "class A:\n    def __getattr__(self, name): ...",
+            "Enum"
+        ));
         assert!(!may_define("class MyEnum: Enums = 1", "Enum"));
         assert!(!may_define("", "Enum"));
     }

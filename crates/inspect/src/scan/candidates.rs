@@ -18,6 +18,7 @@ use crate::runtime::grouping::{self, Joined};
 use crate::runtime::installation::Brings;
 use crate::runtime::libraries::{self, Resolution};
 use crate::runtime::load_set::LoadSet;
+use crate::runtime::machine::Machine;
 use crate::runtime::member::Member;
 use crate::runtime::release;
 
@@ -26,6 +27,8 @@ pub(super) struct Candidate<'a> {
     pub(super) profile: &'a RuntimeProfile,
     pub(super) load_set: Option<&'a LoadSet>,
     pub(super) source: RuntimeSource,
+    /// The machine that is all there is, where the scan claims that.
+    pub(super) machine: Option<&'a Machine>,
 }
 
 /// The runtimes that there are.
@@ -54,6 +57,8 @@ pub(super) struct Runtimes<'a> {
     /// Parts of load sets by where the loader finds them, and the sets of each.
     parts: libraries::Members,
     sets_of: Vec<Vec<&'a LoadSet>>,
+    /// The machine that is all there is.
+    machine: Option<&'a Machine>,
 }
 
 impl<'a> Runtimes<'a> {
@@ -108,6 +113,7 @@ impl<'a> Runtimes<'a> {
             joined,
             parts: libraries::Members::of(parts.iter().map(|(place, part)| (*place, part.0))),
             sets_of: parts.into_values().map(|part| part.1).collect(),
+            machine: options.machine.as_deref(),
         }
     }
 
@@ -162,6 +168,11 @@ impl<'a> Runtimes<'a> {
         home.or_else(|| is_joined.then_some(environment))
     }
 
+    fn machine_of(&self, load_set: Option<&'a LoadSet>) -> Option<&'a Machine> {
+        let own = load_set.and_then(|set| set.machine.as_deref());
+        own.or(self.machine)
+    }
+
     pub(super) fn candidates(&self, artifact: &Artifact) -> Vec<Candidate<'a>> {
         let is_wasm = has_format(artifact, Format::Wasm);
         // The runtime is inside the library, and only JavaScript outside.
@@ -175,6 +186,7 @@ impl<'a> Runtimes<'a> {
                     profile: &runtime.profile,
                     load_set: runtime.load_set.as_ref(),
                     source: RuntimeSource::Given,
+                    machine: self.machine_of(runtime.load_set.as_ref()),
                 });
             return given.collect();
         }
@@ -182,6 +194,7 @@ impl<'a> Runtimes<'a> {
             profile: &load_set.profile,
             load_set: Some(load_set),
             source: RuntimeSource::Found,
+            machine: self.machine_of(Some(load_set)),
         };
         // A wasm library runs on the runtime inside it and on no other.
         if is_wasm {
@@ -223,6 +236,7 @@ impl<'a> Runtimes<'a> {
             profile,
             load_set: None,
             source: RuntimeSource::Release,
+            machine: self.machine,
         });
         releases.collect()
     }

@@ -4,16 +4,19 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use super::packages::{beginning, first_bytes};
+use rayon::prelude::*;
+
+use super::frozen;
+use super::packages::{MAX_SOURCE, beginning, first_bytes};
 use super::python_closure::Closure;
 use super::requirements::{self, MAX_SMALL, Site};
 use crate::container::{self, Architecture, Format, Platform};
 use crate::parts;
 use crate::place::Place;
 use crate::runtime::distribution::Distribution;
-use crate::runtime::installation::{self, Brings, Installation, Replaced};
-use crate::runtime::{libraries, process};
-use crate::source::{Modules, map};
+use crate::runtime::installation::{self, Brings, Changed, Installation, Replaced};
+use crate::runtime::{libraries, process, python_damage};
+use crate::source::map;
 use crate::words::spell;
 
 /// Bytes of `RECORD`.
@@ -21,24 +24,26 @@ const MAX_RECORD: u64 = 8 << 20;
 /// Files of one package that are looked for, and those that are named.
 const MAX_FILES: usize = 1 << 16;
 const MAX_NAMED: usize = 8;
+const MAX_CHANGED: usize = 1024;
 /// A type's name.
 const MAX_TYPE: usize = 256;
 
 /// The packages of some folders that are TVM's or ask for one of its, and are not whole.
-/// `modules` are sources that are known to be there.
-pub(super) fn damaged(folders: &BTreeSet<PathBuf>, modules: &Modules) -> Vec<Installation> {
+pub(super) fn damaged(folders: &BTreeSet<PathBuf>) -> Vec<Installation> {
     let mut found: Vec<Installation> = Vec::new();
-    // A frozen application keeps its modules elsewhere, and of libraries what it needs.
-    let is_installed = |site: &&PathBuf| !site.join("base_library.zip").exists();
-    for folder in folders.iter().filter(is_installed) {
+    for folder in folders {
+        // A frozen application keeps its modules elsewhere, and of libraries what it needs.
+        if frozen::is_frozen(folder) {
+            found.extend(frozen::look(folder));
+            continue;
+        }
         let Some(site) = Site::of(folder) else {
             continue;
         };
         // Of two of one name, as an upgrade may leave them, the better one is there.
         let mut of_site: BTreeMap<String, Installation> = BTreeMap::new();
         for info in site.infos() {
-            let Some((name, one)) = requirements::name_of(info).zip(look(&site, info, modules))
-            else {
+            let Some((name, one)) = requirements::name_of(info).zip(look(&site, info)) else {
                 continue;
             };
             match of_site.entry(name.0) {
@@ -56,7 +61,7 @@ pub(super) fn damaged(folders: &BTreeSet<PathBuf>, modules: &Modules) -> Vec<Ins
     found
 }
 
-fn look(site: &Site, info: &Path, modules: &Modules) -> Option<Installation> {
+fn look(site: &Site, info: &Path) -> Option<Installation> {
     let metadata = beginning(&info.join("METADATA"), MAX_SMALL)?;
     let package = Distribution::parse(&metadata)?;
     let brings = match package.name.as_str() {
@@ -67,7 +72,7 @@ fn look(site: &Site, info: &Path, modules: &Modules) -> Option<Installation> {
     let shown = format!("{} {}", package.name, package.version);
     let mut found = Installation::new(Place::file(info), shown, brings);
     let record = beginning(&info.join("RECORD"), MAX_RECORD).unwrap_or_default();
-    compare_files(&site.folder, &record, modules, &mut found);
+    compare_files(site, &record, &mut found);
     let wheel = beginning(&info.join("WHEEL"), MAX_SMALL).unwrap_or_default();
     if let Some(python) = &site.python
         && let Some(tag) = installation::wrong_tag(&wheel, python)
@@ -78,62 +83,103 @@ fn look(site: &Site, info: &Path, modules: &Modules) -> Option<Installation> {
         found.other_machine = other_machine(&site.folder, &record, machine);
     }
     if found.brings == Brings::Ffi {
-        found.unlinked = unlinked(&site.folder, &record);
+        let files = installation::listed(&record).take(MAX_FILES);
+        let files = files.map(|(file, _)| site.folder.join(file));
+        found.unlinked = unlinked(files, &site.folder, None);
     }
     found.unmet = site.unmet(&metadata);
-    let is_doubtful = !(found.missing.is_empty() && found.unmet.is_empty())
-        || (found.brings == Brings::Runtime && !found.replaced.is_empty());
+    let is_whole = found.missing.is_empty() && found.changed.is_empty();
+    let is_other = !found.replaced.is_empty() || !found.changed.is_empty();
+    let is_doubtful =
+        !(is_whole && found.unmet.is_empty()) || (found.brings == Brings::Runtime && is_other);
     if is_doubtful {
         let modules = installation::modules(&record);
-        let closure = Closure::of(&site.folder, &modules, site.interpreter());
-        judge(site, &closure, &mut found);
+        let lost = installation::lost(&found.missing);
+        let closure = Closure::of(&site.folder, &modules, &lost, site.interpreter());
+        judge(site, &closure, &modules, &mut found);
+        if found.brings == Brings::Runtime && is_other {
+            found.types = unknown_types(&site.folder, &closure);
+        }
     }
     Some(found)
 }
 
 /// What of a package's faults an import of it meets.
-fn judge(site: &Site, closure: &Closure, found: &mut Installation) {
+fn judge(site: &Site, closure: &Closure, modules: &[String], found: &mut Installation) {
+    let is_in = |file: &str, modules: &dyn Fn(&str) -> bool| {
+        installation::module_of(file).is_some_and(|module| modules(&module))
+    };
     let is_met = |file: &&String| {
-        let module = installation::module_of(file);
-        let is_asked = |module: String| closure.absent.contains_key(&module);
-        installation::is_vital(file) || module.is_some_and(is_asked)
+        installation::is_vital(file) || is_in(file, &|module| closure.absent.contains_key(module))
+    };
+    let may_be_met = |file: &&String| {
+        !installation::is_aside(file) && !is_in(file, &|module| closure.tried.contains(module))
     };
     found.vital = found.missing.iter().find(is_met).cloned();
+    found.doubtful = found.missing.iter().find(may_be_met).cloned();
     site.add_failures(closure, &mut found.unmet);
-    if found.brings == Brings::Runtime && !found.replaced.is_empty() {
-        found.types = unknown_types(&site.folder, closure);
+    for one in &mut found.changed {
+        one.is_reached = is_in(&one.file.file, &|module| closure.reached.contains(module));
+    }
+    // The worst first: it is what the finding is about.
+    found
+        .changed
+        .sort_by_key(|one| (!one.is_fatal(), one.says.is_none(), !one.is_cut));
+    if !found.changed.is_empty() || !found.missing.is_empty() {
+        found.fails = site.lacking_name(closure, modules);
     }
 }
 
 /// What `RECORD` lists and is not there, or not as it was.
-fn compare_files(site: &Path, record: &str, modules: &Modules, found: &mut Installation) {
-    for (file, size) in installation::listed(record).take(MAX_FILES) {
-        let path = site.join(file);
-        if modules.has(&path) {
+fn compare_files(site: &Site, record: &str, found: &mut Installation) {
+    let listed: Vec<_> = installation::listed(record).take(MAX_FILES).collect();
+    let there = listed.into_par_iter().map(|(file, size)| {
+        let path = site.folder.join(file);
+        let there = std::fs::metadata(&path).ok();
+        (file, size, there.filter(std::fs::Metadata::is_file), path)
+    });
+    let there: Vec<_> = there
+        .filter(|(_, size, there, _)| {
+            let same = there
+                .as_ref()
+                .map(|there| size.is_none_or(|size| size == there.len()));
+            same != Some(true)
+        })
+        .collect();
+    for (file, size, there, path) in there {
+        let Some(there) = there else {
+            if !site.has_instead(file) {
+                found.missing.push(file.to_owned());
+            }
             continue;
-        }
-        let there = std::fs::metadata(path).map(|there| there.len());
-        match (there, size) {
-            (Err(_), _) => {
-                // Python takes what was compiled in place of a source.
-                let is_compiled = site.join(format!("{file}c")).is_file();
-                if found.missing.len() < MAX_FILES && !is_compiled {
-                    found.missing.push(file.to_owned());
-                }
+        };
+        let other = size.filter(|recorded| *recorded != there.len());
+        let Some(recorded) = other else { continue };
+        let replaced = Replaced {
+            file: file.to_owned(),
+            recorded,
+            found: there.len(),
+        };
+        if !installation::is_library(file) {
+            if found.changed.len() < MAX_CHANGED {
+                found.changed.push(changed(&path, replaced));
             }
-            (Ok(there), Some(recorded))
-                if there != recorded
-                    && installation::is_library(file)
-                    && found.replaced.len() < MAX_NAMED =>
-            {
-                found.replaced.push(Replaced {
-                    file: file.to_owned(),
-                    recorded,
-                    found: there,
-                });
-            }
-            _ => {}
+        } else if found.replaced.len() < MAX_NAMED {
+            found.replaced.push(replaced);
         }
+    }
+}
+
+/// What a Python file is now. One that is too long to be read is taken for good.
+fn changed(path: &Path, file: Replaced) -> Changed {
+    let source = first_bytes(path, MAX_SOURCE).unwrap_or_default();
+    let is_whole = (source.len() as u64) < MAX_SOURCE;
+    let is_shorter = file.found < file.recorded;
+    Changed {
+        says: python_damage::refusal(&source).filter(|_| is_whole),
+        is_cut: is_shorter && (source.is_empty() || python_damage::is_cut(&source)) && is_whole,
+        is_reached: false,
+        file,
     }
 }
 
@@ -158,35 +204,51 @@ fn other_machine(
     ))
 }
 
-/// What tvm-ffi's binding asks for and does not find. Its Python has loaded tvm-ffi's own
-/// library before.
-fn unlinked(site: &Path, record: &str) -> Option<(String, String)> {
-    let files = installation::listed(record).take(MAX_FILES);
-    let bindings = files.filter(|(file, _)| {
-        let place = Place::file(site.join(file));
-        parts::stem(file) == "core" && parts::comes_with_a_runtime(&place)
-    });
-    for (file, _) in bindings {
-        let place = Place::file(site.join(file));
-        let Ok(bytes) = map::open(place.path()) else {
-            continue;
-        };
-        let parsed = container::parse(&bytes).unwrap_or_default();
-        let elf = parsed.iter().map(|one| &one.binary);
-        for binary in elf.filter(|binary| binary.format == Format::Elf) {
-            let needed = binary.needed.iter().map(|needed| &needed.name);
-            let mut asked = needed
-                .filter(|name| libraries::is_family(name) && !process::is_loaded_by_python(name));
-            let is_lost = |name: &&String| {
-                let places = libraries::candidates(&place, binary, name);
-                !places.iter().any(|place| place.path().is_file())
-            };
-            if let Some(name) = asked.find(is_lost) {
-                return Some((file.to_owned(), name.clone()));
-            }
+/// What tvm-ffi's binding, among some files, asks for and does not find. Its Python has
+/// loaded tvm-ffi's own library before; `also` is a folder where its loader looks too.
+pub(super) fn unlinked(
+    files: impl Iterator<Item = PathBuf>,
+    site: &Path,
+    also: Option<&Path>,
+) -> Option<(String, String)> {
+    let places = files.map(Place::file);
+    let bindings = places
+        .filter(|place| parts::stem(&place.name()) == "core" && parts::comes_with_a_runtime(place));
+    for place in bindings {
+        let lost = lost_needs(&place, also, |name| {
+            libraries::is_family(name) && !process::is_loaded_by_python(name)
+        });
+        if let Some(name) = lost.into_iter().next() {
+            let file = place.path().strip_prefix(site).unwrap_or(place.path());
+            return Some((file.display().to_string(), name));
         }
     }
     None
+}
+
+/// What a library asks for, of some names, and its run path does not lead to.
+pub(super) fn lost_needs(
+    place: &Place,
+    also: Option<&Path>,
+    is_meant: impl Fn(&str) -> bool,
+) -> Vec<String> {
+    let Ok(bytes) = map::open(place.path()) else {
+        return Vec::new();
+    };
+    let parsed = container::parse(&bytes).unwrap_or_default();
+    let mut lost = Vec::new();
+    let elf = parsed.iter().map(|one| &one.binary);
+    for binary in elf.filter(|binary| binary.format == Format::Elf) {
+        let names = binary.needed.iter().map(|needed| &needed.name);
+        for name in names.filter(|name| is_meant(name)) {
+            let places = libraries::candidates(place, binary, name);
+            let is_also = also.is_some_and(|folder| folder.join(name).is_file());
+            if !is_also && !places.iter().any(|place| place.path().is_file()) {
+                lost.push(name.clone());
+            }
+        }
+    }
+    lost
 }
 
 /// The machine that a library's header names. Universal files are for several.
@@ -233,11 +295,13 @@ fn unknown_types(site: &Path, closure: &Closure) -> Vec<(String, String)> {
             return Vec::new();
         };
         // Nearly all stand alone, the others at the end of another text.
-        for text in bytes
-            .split(|byte| *byte == 0)
-            .filter(|text| text.len() <= MAX_TYPE)
-        {
-            left.remove(text);
+        let mut start = 0usize;
+        for end in memchr::memchr_iter(0, &bytes) {
+            let text = bytes.get(start..end).unwrap_or_default();
+            if (1..=MAX_TYPE).contains(&text.len()) {
+                left.remove(text);
+            }
+            start = end.saturating_add(1);
         }
         left.retain(|key, _| memchr::memmem::find(&bytes, key).is_none());
     }

@@ -273,6 +273,7 @@ pub fn snapshots_that_run(artifact: &Artifact) -> Vec<&'static RuntimeProfile> {
             runtime,
             load_set: None,
             companions: &[],
+            machine: None,
         });
         let mut fits = |(library, blob, facts): &(&ModelLibrary, &Blob, Facts<'_>)| {
             let pair = Pair {
@@ -443,6 +444,7 @@ fn bind(artifact: &Artifact, with: &[&Artifact], candidate: &Candidate<'_>, outc
         runtime: candidate.profile,
         load_set: candidate.load_set,
         companions: with,
+        machine: candidate.machine,
     });
     rules::ask(&subject, outcome);
 }

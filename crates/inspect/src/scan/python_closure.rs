@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::path::{Path, PathBuf};
 
 use super::packages::{MAX_SOURCE, first_bytes};
+use crate::runtime::installation;
 use crate::runtime::python_load::{self, Interpreter, Step};
 use crate::runtime::python_names;
 
@@ -14,12 +15,19 @@ const MAX_FILES: usize = 8192;
 /// What an import leads to.
 #[derive(Default)]
 pub(super) struct Closure {
-    /// Modules that are imported and not in the folder, with the first file that asks.
-    pub(super) absent: BTreeMap<String, String>,
+    /// Modules that are imported and not in the folder, with the first file that asks, and
+    /// how many of them are asked for before.
+    pub(super) absent: BTreeMap<String, (String, usize)>,
     /// Names that are taken from modules in the folder, with the first file that asks.
     pub(super) names: BTreeMap<(String, String), String>,
     /// Types that are registered, with the file.
     pub(super) types: BTreeMap<String, String>,
+    /// Modules that are imported.
+    pub(super) reached: BTreeSet<String>,
+    /// Files of compiled modules that are imported.
+    pub(super) compiled: BTreeSet<PathBuf>,
+    /// Modules that are tried: their absence is foreseen.
+    pub(super) tried: BTreeSet<String>,
 }
 
 /// A module of the folder.
@@ -30,55 +38,95 @@ enum Module {
     /// A package without a file of its own.
     Namespace,
     /// Compiled code, or a source that has been compiled.
-    Compiled,
+    Compiled(PathBuf),
+}
+
+/// A module whose import has begun.
+struct Running {
+    name: String,
+    is_package: bool,
+    /// Its file below the folder.
+    file: String,
+    steps: VecDeque<Step>,
 }
 
 struct Walk<'a> {
     site: &'a Path,
     python: Interpreter,
+    /// Modules that packages brought and that are gone.
+    lost: &'a BTreeSet<String>,
     found: Closure,
-    seen: BTreeSet<String>,
-    left: VecDeque<String>,
+    /// Modules that are being imported, and what each has still to do.
+    running: Vec<Running>,
     /// Modules that were looked for.
     known: HashMap<String, Option<Module>>,
 }
 
 impl Closure {
-    /// What importing `modules` leads to.
-    pub(super) fn of(site: &Path, modules: &[String], python: Interpreter) -> Self {
+    /// What importing `modules` leads to. The modules `lost` were brought and are gone.
+    pub(super) fn of(
+        site: &Path,
+        modules: &[String],
+        lost: &BTreeSet<String>,
+        python: Interpreter,
+    ) -> Self {
         let mut walk = Walk {
             site,
             python,
+            lost,
             found: Self::default(),
-            seen: BTreeSet::new(),
-            left: modules.iter().cloned().collect(),
+            running: Vec::new(),
             known: HashMap::new(),
         };
-        let mut files = 0usize;
-        while let Some(module) = walk.left.pop_front() {
-            if !walk.seen.insert(module.clone()) {
-                continue;
-            }
-            if let Some(Module::Source(file, is_package)) = walk.module(&module) {
-                files = files.saturating_add(1);
-                if files > MAX_FILES {
-                    break;
+        for module in modules {
+            walk.begin(module);
+            // As Python does: what a statement imports is imported before the next.
+            while let Some(running) = walk.running.last_mut() {
+                let Some(step) = running.steps.pop_front() else {
+                    walk.running.pop();
+                    continue;
+                };
+                let file = running.file.clone();
+                match step {
+                    Step::Type(key) => drop(walk.found.types.entry(key).or_insert(file)),
+                    Step::Import {
+                        level,
+                        module,
+                        names,
+                    } => {
+                        let target = absolute(&running.name, running.is_package, level, &module);
+                        if let Some(target) = target {
+                            let module = running.name.clone();
+                            walk.import(&module, &target, &names, &file);
+                        }
+                    }
+                    Step::Try {
+                        level,
+                        module,
+                        names,
+                    } => {
+                        let target = absolute(&running.name, running.is_package, level, &module);
+                        if let Some(target) = target {
+                            let inner = names.iter().map(|name| format!("{target}.{name}"));
+                            walk.found.tried.extend(inner);
+                            walk.found.tried.insert(target);
+                        }
+                    }
                 }
-                walk.file(&module, &file, is_package);
             }
         }
         walk.found
     }
 
     /// Who imports a module of this name, or one in it, that is not there.
-    pub(super) fn asks_for(&self, module: &str) -> Option<(&str, &str)> {
+    pub(super) fn asks_for(&self, module: &str) -> Option<(&str, &str, usize)> {
         let is_in = |name: &str| {
             let rest = name.strip_prefix(module);
             rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
         };
-        let mut absent = self.absent.iter();
-        let (name, file) = absent.find(|(name, _)| is_in(name))?;
-        Some((name, file))
+        let absent = self.absent.iter().filter(|(name, _)| is_in(name));
+        let (name, (file, order)) = absent.min_by_key(|(_, (_, order))| *order)?;
+        Some((name, file, *order))
     }
 }
 
@@ -102,60 +150,53 @@ impl Walk<'_> {
         if single.is_file() {
             return Some(Module::Source(single, false));
         }
-        if place.join("__init__.pyc").is_file() || place.with_extension("pyc").is_file() {
-            return Some(Module::Compiled);
+        let compiled = [place.join("__init__.pyc"), place.with_extension("pyc")];
+        if let Some(file) = compiled.into_iter().find(|file| file.is_file()) {
+            return Some(Module::Compiled(file));
         }
-        let last = name.rsplit('.').next().unwrap_or(name);
-        let entries = place
-            .parent()
-            .and_then(|folder| std::fs::read_dir(folder).ok());
-        let mut names = entries
-            .into_iter()
-            .flatten()
-            .flatten()
-            .map(|entry| entry.file_name().to_string_lossy().into_owned());
-        let is_library = |file: &String| {
-            let is_named = file
-                .strip_prefix(last)
-                .is_some_and(|rest| rest.starts_with('.'));
-            is_named && (file.ends_with(".so") || file.ends_with(".pyd"))
-        };
-        if names.any(|file| is_library(&file)) {
-            return Some(Module::Compiled);
+        if let Some(file) = installation::extension(&place, self.python.minor) {
+            return Some(Module::Compiled(file));
         }
         place.is_dir().then_some(Module::Namespace)
     }
 
-    fn file(&mut self, module: &str, file: &Path, is_package: bool) {
-        let Some(bytes) = first_bytes(file, MAX_SOURCE) else {
+    /// Begins the import of a module that was not imported before.
+    fn begin(&mut self, module: &str) {
+        let reached = &mut self.found.reached;
+        if reached.len() > MAX_FILES || !reached.insert(module.to_owned()) {
+            return;
+        }
+        let (file, is_package) = match self.module(module) {
+            Some(Module::Source(file, is_package)) => (file, is_package),
+            Some(Module::Compiled(file)) => {
+                self.found.compiled.insert(file);
+                return;
+            }
+            Some(Module::Namespace) | None => return,
+        };
+        let Some(bytes) = first_bytes(&file, MAX_SOURCE) else {
             return;
         };
         let source = String::from_utf8_lossy(&bytes);
-        let shown = file
-            .strip_prefix(self.site)
-            .unwrap_or(file)
-            .display()
-            .to_string();
-        for step in python_load::steps(&source, self.python) {
-            match step {
-                Step::Type(key) => {
-                    self.found.types.entry(key).or_insert_with(|| shown.clone());
-                }
-                Step::Import {
-                    level,
-                    module: named,
-                    names,
-                } => {
-                    if let Some(target) = absolute(module, is_package, level, &named) {
-                        self.import(&target, &names, &shown);
-                    }
-                }
-            }
-        }
+        let shown = file.strip_prefix(self.site).unwrap_or(&file);
+        self.running.push(Running {
+            name: module.to_owned(),
+            is_package,
+            file: shown.display().to_string(),
+            steps: python_load::steps(&source, self.python).into(),
+        });
     }
 
-    fn import(&mut self, target: &str, names: &[String], file: &str) {
-        // The packages around a module are imported first.
+    fn absent(&mut self, module: String, file: &str) {
+        let order = self.found.absent.len();
+        let absent = self.found.absent.entry(module);
+        absent.or_insert_with(|| (file.to_owned(), order));
+    }
+
+    /// What a statement of `module` imports.
+    fn import(&mut self, module: &str, target: &str, names: &[String], file: &str) {
+        // The packages around a module are imported first, and what is taken from it last.
+        let mut modules: Vec<String> = Vec::new();
         let mut whole = String::new();
         for part in target.split('.') {
             if !whole.is_empty() {
@@ -167,31 +208,53 @@ impl Walk<'_> {
                 None => None,
             };
             match (self.module(&whole), around) {
-                (Some(_), _) => self.left.push_back(whole.clone()),
+                (Some(_), _) => modules.push(whole.clone()),
                 // What compiled code, or a package that makes modules up, has is not known.
-                (None, Some(Module::Compiled | Module::Namespace)) => return,
+                (None, Some(Module::Compiled(_) | Module::Namespace)) => break,
                 (None, _) => {
-                    let absent = self.found.absent.entry(whole);
-                    absent.or_insert_with(|| file.to_owned());
-                    return;
+                    self.absent(whole.clone(), file);
+                    break;
                 }
             }
         }
-        let source = match self.module(target) {
-            Some(Module::Source(source, _)) if !names.is_empty() => source,
-            _ => return,
-        };
-        let text = first_bytes(&source, MAX_SOURCE).unwrap_or_default();
-        let text = String::from_utf8_lossy(&text);
-        for name in names.iter().filter(|name| *name != "*") {
-            let inner = format!("{target}.{name}");
-            if !python_names::may_define(&text, name) && self.module(&inner).is_some() {
-                self.left.push_back(inner);
-                continue;
+        if modules.last().is_some_and(|last| last == target) {
+            for name in names.iter().filter(|name| *name != "*") {
+                let inner = format!("{target}.{name}");
+                // Where the module has such a name itself, it has mostly imported this one.
+                if self.module(&inner).is_some() {
+                    modules.push(inner);
+                    continue;
+                }
+                if let Some(lost) = self.lost_with(module, target, name) {
+                    self.absent(lost, file);
+                    continue;
+                }
+                let key = (target.to_owned(), name.clone());
+                let names = self.found.names.entry(key);
+                names.or_insert_with(|| file.to_owned());
             }
-            let key = (target.to_owned(), name.clone());
-            let names = self.found.names.entry(key);
-            names.or_insert_with(|| file.to_owned());
+        }
+        // The last to begin is the first to run.
+        for module in modules.iter().rev() {
+            self.begin(module);
+        }
+    }
+
+    /// The module that is gone and that a name which `module` takes from another is, or was in.
+    fn lost_with(&mut self, module: &str, target: &str, name: &str) -> Option<String> {
+        let is_lost = |name: &String| self.lost.contains(name);
+        let inner = Some(format!("{target}.{name}")).filter(is_lost);
+        let of_namespace = Some(target.to_owned()).filter(is_lost);
+        match self.module(target)? {
+            // It has nothing but modules.
+            Module::Namespace => of_namespace,
+            Module::Compiled(_) => None,
+            Module::Source(source, _) => inner.filter(|_| {
+                // What a package takes from itself is a module that it has not mentioned before.
+                let text = first_bytes(&source, MAX_SOURCE).unwrap_or_default();
+                let text = String::from_utf8_lossy(&text);
+                target == module || !python_names::may_define(&text, name)
+            }),
         }
     }
 }

@@ -135,7 +135,7 @@ pub(super) fn read(
         .iter()
         .filter(|one| needed::is_asked_about(one));
     let around = packages::around(asked_about.map(|artifact| &artifact.path));
-    let mut installations = installations::damaged(&around, &walk.modules);
+    let mut installations = installations::damaged(&around);
     // Only a model library asks what Python registers; a runtime that is read alone is
     // for one that is elsewhere.
     let for_models = wanted == CompilerExports::All
@@ -163,9 +163,10 @@ pub(super) fn read(
     let mut load_sets = load_sets(facts.members, &packages, &facts.artifacts, &joined);
     installations.retain(|one| {
         let site = one.place.folder();
-        let sets = load_sets
-            .iter_mut()
-            .filter(|set| site.is_some() && set.environment == site);
+        let sets = load_sets.iter_mut().filter(|set| match one.is_frozen {
+            true => set.home.is_below(&one.place),
+            false => site.is_some() && set.environment == site,
+        });
         let sets: Vec<&mut LoadSet> = sets.collect();
         let is_loose = sets.is_empty();
         sets.into_iter()

@@ -4,6 +4,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
+use rayon::prelude::*;
+
+use super::installations::lost_needs;
 use super::packages::{MAX_SOURCE, beginning, first_bytes};
 use super::python_closure::Closure;
 use crate::container::{Architecture, Platform};
@@ -12,7 +15,7 @@ use crate::runtime::distribution::{self, Distribution};
 use crate::runtime::installation::{self, Brings, Installation, Unmet};
 use crate::runtime::marker::Environment;
 use crate::runtime::pairing::sees_itself_alone;
-use crate::runtime::python_load::Interpreter;
+use crate::runtime::python_load::{self, Interpreter};
 use crate::runtime::python_names;
 
 /// Packages that are followed from one.
@@ -121,11 +124,16 @@ impl Site {
         }
     }
 
-    /// What a package asks for in vain. TVM's own packages are AC207's.
+    /// What a package asks for in vain. Versions of TVM's own packages, and whether tvm-ffi
+    /// is there, are AC207's.
     pub(super) fn unmet(&self, metadata: &str) -> Vec<Unmet> {
+        let is_others = |name: &str| {
+            name == "apache-tvm-ffi"
+                || (distribution::is_family(name) && self.installed.contains_key(name))
+        };
         let required = distribution::required(metadata);
         let required = required
-            .filter(|one| !distribution::is_family(&one.name))
+            .filter(|one| !is_others(&one.name))
             .filter(|one| self.environment.holds(&one.marker) == Some(true));
         let mut unmet: Vec<Unmet> = Vec::new();
         for one in required {
@@ -158,33 +166,69 @@ impl Site {
 
     /// Says which of some requirements an import fails for.
     pub(super) fn add_failures(&self, closure: &Closure, unmet: &mut [Unmet]) {
-        for one in unmet {
+        let mut order: BTreeMap<String, usize> = BTreeMap::new();
+        for one in unmet.iter_mut() {
             one.fails = match one.installed {
                 None => closure
                     .asks_for(&module_of(&one.name))
-                    .map(|(module, file)| {
+                    .map(|(module, file, at)| {
+                        order.insert(one.name.clone(), at);
                         (
                             file.to_owned(),
                             format!("ModuleNotFoundError: No module named '{module}'"),
                         )
                     }),
-                Some(_) => self.lacking_name(closure, &one.name),
+                Some(_) => self.lacking_name(closure, &self.modules(&one.name)),
             };
         }
+        // What Python meets first is what it says.
+        unmet.sort_by_key(|one| order.get(&one.name).copied().unwrap_or(usize::MAX));
     }
 
-    /// A name that an import takes from an installed package in vain.
-    fn lacking_name(&self, closure: &Closure, package: &str) -> Option<(String, String)> {
-        let infos = self.installed.get(package)?;
-        let records = infos
-            .iter()
-            .filter_map(|(info, _)| beginning(&info.join("RECORD"), MAX_RECORD));
-        let modules: BTreeSet<String> = records
-            .flat_map(|record| installation::modules(&record))
+    /// The modules of an installed package.
+    fn modules(&self, package: &str) -> Vec<String> {
+        let infos = self.installed.get(package).into_iter().flatten();
+        let records = infos.filter_map(|(info, _)| beginning(&info.join("RECORD"), MAX_RECORD));
+        let modules = records.flat_map(|record| installation::modules(&record));
+        modules.collect()
+    }
+
+    /// Whether Python takes something else for a file that is gone: what was compiled of a
+    /// source, a compiled module under another of its names.
+    pub(super) fn has_instead(&self, file: &str) -> bool {
+        if file.ends_with(".py") {
+            return self.folder.join(format!("{file}c")).is_file();
+        }
+        let module = installation::module_of(file);
+        module.is_some_and(|module| {
+            let place = self.folder.join(module.replace('.', "/"));
+            installation::extension(&place, self.interpreter().minor).is_some()
+        })
+    }
+
+    /// Files of a package that are gone, those of its tests left out.
+    fn missing(&self, info: &Path) -> Vec<String> {
+        let record = beginning(&info.join("RECORD"), MAX_RECORD).unwrap_or_default();
+        let files: Vec<&str> = installation::listed(&record)
+            .map(|(file, _)| file)
             .collect();
-        let is_own = |module: &str| modules.contains(module.split('.').next().unwrap_or(module));
+        let gone = files.into_par_iter().filter(|file| {
+            let is_gone = !installation::is_aside(file) && !self.folder.join(file).is_file();
+            is_gone && !self.has_instead(file)
+        });
+        gone.map(str::to_owned).collect()
+    }
+
+    /// A name that an import takes in vain from one of some modules, or what is in them.
+    pub(super) fn lacking_name(
+        &self,
+        closure: &Closure,
+        modules: &[String],
+    ) -> Option<(String, String)> {
+        let top = |module: &str| module.split('.').next().unwrap_or(module).to_owned();
+        let is_own = |module: &str| modules.contains(&top(module));
         let absent = closure.absent.iter().find(|(module, _)| is_own(module));
-        if let Some((module, file)) = absent {
+        if let Some((module, (file, _))) = absent {
             let says = format!("ModuleNotFoundError: No module named '{module}'");
             return Some((file.clone(), says));
         }
@@ -198,7 +242,13 @@ impl Site {
             let source = files.iter().find_map(|file| first_bytes(file, MAX_SOURCE));
             source.is_some_and(|source| {
                 let is_whole = (source.len() as u64) < MAX_SOURCE;
-                is_whole && !python_names::may_define(&String::from_utf8_lossy(&source), name)
+                let text = String::from_utf8_lossy(&source);
+                // What is run from a text may define anything.
+                let code = match text.contains("exec(") {
+                    true => text.into_owned(),
+                    false => python_load::code(&text),
+                };
+                is_whole && !python_names::may_define(&code, name)
             })
         })?;
         let says = format!("ImportError: cannot import name '{name}' from '{module}'");
@@ -216,15 +266,18 @@ fn module_of(package: &str) -> String {
 }
 
 /// A package that others ask for.
+#[derive(Clone)]
 struct Other {
     info: PathBuf,
     requires: Vec<String>,
     /// What it asks for in vain; nothing where it is looked at for itself.
     unmet: Vec<Unmet>,
+    /// Files of it that are gone; the same.
+    missing: Vec<String>,
 }
 
-/// Adds what the packages that others ask for ask for in vain, where an import of the
-/// first fails for it.
+/// Adds what the packages that others ask for ask for in vain, or lack of their own, where
+/// an import of the first fails for it.
 pub(super) fn add_of_others(site: &Site, found: &mut BTreeMap<String, Installation>) {
     let mut known: BTreeMap<String, Option<Other>> = BTreeMap::new();
     let firsts = found.iter();
@@ -236,22 +289,35 @@ pub(super) fn add_of_others(site: &Site, found: &mut BTreeMap<String, Installati
         if lacking.is_empty() {
             continue;
         }
-        let infos = site.installed.get(&first).into_iter().flatten();
-        let records = infos.filter_map(|(info, _)| beginning(&info.join("RECORD"), MAX_RECORD));
-        let modules = records.flat_map(|record| installation::modules(&record));
-        let modules: Vec<String> = modules.collect();
-        let closure = Closure::of(&site.folder, &modules, site.interpreter());
-        for (info, mut unmet) in lacking {
+        let modules = site.modules(&first);
+        let own = found.get(&first).map(|one| one.missing.as_slice());
+        let missing = lacking.iter().flat_map(|(_, other)| &other.missing);
+        let missing: Vec<String> = missing.chain(own.unwrap_or_default()).cloned().collect();
+        let lost = installation::lost(&missing);
+        let closure = Closure::of(&site.folder, &modules, &lost, site.interpreter());
+        for (name, other) in lacking {
+            let mut unmet = other.unmet;
             site.add_failures(&closure, &mut unmet);
             unmet.retain(|one| one.fails.is_some());
-            let Some((name, version)) = name_of(&info).filter(|_| !unmet.is_empty()) else {
+            let vital = other
+                .missing
+                .iter()
+                .find(|file| is_met(site, &closure, file));
+            let Some((_, version)) = name_of(&other.info) else {
                 continue;
             };
+            if unmet.is_empty() && vital.is_none() {
+                continue;
+            }
             let package = format!("{name} {version}");
-            let new = || Installation::new(Place::file(&info), package, Brings::Nothing);
+            let new = || Installation::new(Place::file(&other.info), package, Brings::Nothing);
             let entry = found.entry(name).or_insert_with(new);
             if entry.unmet.is_empty() {
                 entry.unmet = unmet;
+            }
+            if let (Some(vital), None) = (vital, &entry.vital) {
+                entry.vital = Some(vital.clone());
+                entry.missing = other.missing;
             }
             if brings != Brings::Nothing {
                 entry.brings = brings;
@@ -260,13 +326,35 @@ pub(super) fn add_of_others(site: &Site, found: &mut BTreeMap<String, Installati
     }
 }
 
+/// Whether an import meets a file that is gone: a module that it imports, or a library that
+/// a compiled module asks for and does not find.
+fn is_met(site: &Site, closure: &Closure, file: &str) -> bool {
+    if let Some(module) = installation::module_of(file) {
+        return closure.absent.contains_key(&module);
+    }
+    let name = file.rsplit('/').next().unwrap_or(file);
+    let top = |file: &Path| {
+        let below = file.strip_prefix(&site.folder).unwrap_or(file);
+        let first = below.components().next();
+        first.map(|first| first.as_os_str().to_string_lossy().into_owned())
+    };
+    // `numpy.libs` beside `numpy`.
+    let own = top(Path::new(file)).unwrap_or_default();
+    let own = own.strip_suffix(".libs").unwrap_or(&own);
+    let mut users = closure.compiled.iter();
+    users.any(|user| {
+        let is_own = top(user).is_some_and(|top| top.replace('-', "_") == own.replace('-', "_"));
+        is_own && !lost_needs(&Place::file(user), None, |needed| needed == name).is_empty()
+    })
+}
+
 /// The packages that a package asks for, and those that they ask for, which ask for
-/// something in vain.
+/// something in vain, or are not whole.
 fn lacking(
     site: &Site,
     first: &str,
     known: &mut BTreeMap<String, Option<Other>>,
-) -> Vec<(PathBuf, Vec<Unmet>)> {
+) -> Vec<(String, Other)> {
     let mut seen: BTreeSet<String> = BTreeSet::new();
     let mut left = vec![first.to_owned()];
     let mut found = Vec::new();
@@ -275,12 +363,12 @@ fn lacking(
             continue;
         }
         let other = known
-            .entry(name)
+            .entry(name.clone())
             .or_insert_with_key(|name| other(site, name));
         let Some(other) = other else { continue };
         left.extend(other.requires.iter().cloned());
-        if !other.unmet.is_empty() {
-            found.push((other.info.clone(), other.unmet.clone()));
+        if !other.unmet.is_empty() || !other.missing.is_empty() {
+            found.push((name, other.clone()));
         }
     }
     found
@@ -291,12 +379,18 @@ fn other(site: &Site, name: &str) -> Option<Other> {
     let metadata = beginning(&info.join("METADATA"), MAX_SMALL)?;
     let required = distribution::required(&metadata);
     let required = required.filter(|one| site.environment.holds(&one.marker) == Some(true));
+    // Those are looked at for themselves.
+    let is_tvms = Distribution::parse(&metadata).is_some();
     Some(Other {
         info: info.clone(),
         requires: required.map(|one| one.name).collect(),
-        unmet: match Distribution::parse(&metadata) {
-            Some(_) => Vec::new(),
-            None => site.unmet(&metadata),
+        unmet: match is_tvms {
+            true => Vec::new(),
+            false => site.unmet(&metadata),
+        },
+        missing: match is_tvms {
+            true => Vec::new(),
+            false => site.missing(info),
         },
     })
 }

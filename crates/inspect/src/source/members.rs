@@ -16,7 +16,7 @@ use flate2::bufread::MultiGzDecoder;
 
 use super::unpacked::{SpillError, Spilled};
 use super::{Event, Place, Problem, ProblemKind, VirtualFile, map};
-use crate::container::{Body, FileType, InZip, Member, ar, identify, tar, zip};
+use crate::container::{Body, FileType, InZip, Member, ar, identify, pyinstaller, tar, zip};
 use crate::limits::{
     MAX_MEMBER_IN_MEMORY, MAX_MEMBERS, MAX_NESTING, MAX_UNPACK_RATIO, MAX_UNPACKED_BYTES,
     RATIO_FREE_BYTES,
@@ -111,7 +111,9 @@ impl Visitor<'_> {
             depth,
             in_zip,
         }));
-        if !file_type.is_archive() {
+        let behind = file_type.is_binary().then(|| pyinstaller::archive(bytes));
+        let behind = behind.flatten();
+        if !file_type.is_archive() && behind.is_none() {
             return;
         }
         if depth >= MAX_NESTING {
@@ -128,10 +130,11 @@ impl Visitor<'_> {
             is_counted: file_type == FileType::Gzip,
         };
         let mut visit = |member: Member<'_, '_>| self.member(&archive, member);
-        let read = match file_type {
-            FileType::Ar | FileType::ThinAr => ar::members(bytes, &mut visit),
-            FileType::Tar => tar::members(bytes, &mut visit),
-            FileType::Zip => zip::members(bytes, &mut visit),
+        let read = match (behind, file_type) {
+            (Some(behind), _) => behind.members(&mut visit),
+            (None, FileType::Ar | FileType::ThinAr) => ar::members(bytes, &mut visit),
+            (None, FileType::Tar) => tar::members(bytes, &mut visit),
+            (None, FileType::Zip) => zip::members(bytes, &mut visit),
             _ => {
                 let stream = MultiGzDecoder::new(bytes);
                 let mut metered = Metered {

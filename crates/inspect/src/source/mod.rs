@@ -17,5 +17,5 @@ pub use crate::spelling::{Controls, Spelled, spell, unspell};
 pub use event::{Event, Problem, ProblemKind, VirtualFile};
 pub(crate) use members::is_tvm_class;
 pub use members::{visit, visit_bytes};
+pub(crate) use walk::is_passed_over;
 pub use walk::{FoundFile, Walk, is_temporary, walk};
-pub(crate) use walk::{Modules, is_passed_over};

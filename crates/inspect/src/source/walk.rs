@@ -8,10 +8,8 @@ use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::ffi::{OsStr, OsString};
 use std::fs::Metadata;
-use std::hash::BuildHasher;
 use std::path::{Path, PathBuf};
 
-use foldhash::fast::RandomState;
 use walkdir::{DirEntry, WalkDir};
 
 use super::{Place, Problem, ProblemKind};
@@ -90,29 +88,6 @@ pub struct Walk {
     pub packages: Vec<PathBuf>,
     /// Files passed over by their suffix.
     pub passed_over: usize,
-    /// Those of them that are Python's.
-    pub(crate) modules: Modules,
-}
-
-/// Paths of Python sources, each as a number: there may be a million of them.
-#[derive(Debug, Default)]
-pub(crate) struct Modules(HashSet<u64, RandomState>);
-
-impl Modules {
-    fn number(&self, path: &Path) -> u64 {
-        self.0.hasher().hash_one(path.as_os_str())
-    }
-
-    fn add(&mut self, path: &Path) {
-        let number = self.number(path);
-        self.0.insert(number);
-    }
-
-    /// Whether the walk met a source under this very path. What it did not meet may be
-    /// there all the same.
-    pub(crate) fn has(&self, path: &Path) -> bool {
-        self.0.contains(&self.number(path))
-    }
 }
 
 /// The folder of a `package.json`, if its name is one that a package with tvmjs has,
@@ -282,8 +257,6 @@ impl Walker {
                     return;
                 }
                 self.walk.packages.extend(npm_package(path));
-            } else if suffix == "py" {
-                self.walk.modules.add(path);
             }
             self.walk.passed_over = self.walk.passed_over.saturating_add(1);
             return;

@@ -23,7 +23,7 @@ pub enum ShimError {
     },
     /// A part's name is not known.
     #[error(
-        "{name:?} is no part of the shim; expected device-api, attention-tag, cache-config, \
+        "{name:?} is not a part of the shim; expected device-api, attention-tag, cache-config, \
          context-slots or metal-payload"
     )]
     UnknownPart {
@@ -32,7 +32,7 @@ pub enum ShimError {
     },
     /// A target's name is not known.
     #[error(
-        "{name:?} is no target of the shim; expected x86_64-linux, aarch64-linux or aarch64-macos"
+        "{name:?} is not a target of the shim; expected x86_64-linux, aarch64-linux or aarch64-macos"
     )]
     UnknownTarget {
         /// The name given.
@@ -74,7 +74,7 @@ pub enum ShimError {
     },
     /// The runtime is too old for a part.
     #[error(
-        "{path}: does not export {symbol}, so this is no tvm-ffi of 0.1.0 or later (TVM 0.22); \
+        "{path}: does not export {symbol}, so this is not a tvm-ffi of 0.1.0 or later (TVM 0.22); \
          libraries and runtimes before that call functions in another way and no shim can bridge it"
     )]
     TooOld {

@@ -210,7 +210,9 @@ fn cannot_run(row: &Row) -> Option<String> {
         let hint = get.map_or(String::new(), |get| format!("; to get it: {get}"));
         return Some(format!("{}{hint}", missing.join(", ")));
     }
-    if let Some(reason) = simulate::cannot_run(row).or_else(|| web::cannot_run(row)) {
+    if let Some(reason) = simulate::cannot_run(row)
+        .or_else(|| web::cannot_run(&row.runtime.paths, row.device.is_webgpu()))
+    {
         return Some(reason);
     }
     if row.device.part().is_none()

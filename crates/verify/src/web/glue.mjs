@@ -59,7 +59,6 @@ export class Library {
       const info = adapterInfo ?? adapter?.info ?? {};
       const names = [info.vendor, info.architecture, info.device, info.description];
       facts.adapter = names.filter(Boolean).join(" ");
-      facts.f16 = device.features.has("shader-f16");
       device.addEventListener("uncapturederror", (event) => {
         this.gpuError ??= event.error.message;
       });
@@ -91,7 +90,9 @@ export class Library {
     } catch (error) {
       // What the GPU says comes as an event, after the call that it is about.
       await new Promise((resolve) => setTimeout(resolve, 20));
-      const words = [...said, this.gpuError, error?.message ?? String(error)];
+      // tvmjs writes the same event to the console.
+      const others = said.filter((line) => !line.startsWith("A WebGPU error was not captured"));
+      const words = [...others, this.gpuError, error?.message ?? String(error)];
       const message = words.filter((word, at) => word && words.indexOf(word) === at).join("\n");
       return [{ error: { kind: error?.name ?? "Error", message } }];
     }

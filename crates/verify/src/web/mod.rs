@@ -18,14 +18,9 @@ use std::process::{Command, Stdio};
 use serde::Deserialize;
 use tempfile::TempDir;
 
-pub(crate) use wire::{Bridge, Failed, Given, Reply, Request};
+pub(crate) use wire::{Bridge, Failed, Given, Opened, Reply, Request};
 
-use crate::device::DeviceName;
 use crate::error::{Error, Result};
-use crate::matrix::row::Row;
-
-/// DLPack's code of WebGPU.
-pub(crate) const WEBGPU: i32 = 15;
 
 /// The two halves of the bridge.
 const SCRIPTS: [(&str, &str); 2] = [
@@ -42,18 +37,6 @@ const BROWSERS: [&str; 5] = [
     "chrome",
 ];
 
-/// What is known of the other side once it runs.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(crate) struct Opened {
-    /// What the browser calls the GPU.
-    pub adapter: Option<String>,
-    /// Whether kernels may use 16-bit floats.
-    pub f16: bool,
-    /// What runs the page.
-    pub with: Option<String>,
-}
-
 /// The npm package that is the row's runtime, if it is one.
 pub(crate) fn package(paths: &[PathBuf]) -> Option<PathBuf> {
     let of = |path: &PathBuf| {
@@ -65,11 +48,10 @@ pub(crate) fn package(paths: &[PathBuf]) -> Option<PathBuf> {
     paths.iter().find_map(of)
 }
 
-/// Why a row of a web library cannot run on this machine.
-pub(crate) fn cannot_run(row: &Row) -> Option<String> {
-    let in_browser = row.device.device().kind == WEBGPU;
-    if package(&row.runtime.paths).is_none() {
-        return in_browser.then(|| {
+/// Why a row on such a runtime cannot run on this machine; `gpu` where its device is WebGPU.
+pub(crate) fn cannot_run(runtime: &[PathBuf], gpu: bool) -> Option<String> {
+    if package(runtime).is_none() {
+        return gpu.then(|| {
             "rows for webgpu need the folder of an npm package as their runtime \
              (@mlc-ai/web-llm or @mlc-ai/web-runtime)"
                 .to_owned()
@@ -78,7 +60,7 @@ pub(crate) fn cannot_run(row: &Row) -> Option<String> {
     if node().is_none() {
         return Some("no `node` on the PATH; it runs the JavaScript of web libraries".to_owned());
     }
-    (in_browser && browser().is_none())
+    (gpu && browser().is_none())
         .then(|| "no Chromium on the PATH; ARTCHECK_BROWSER may name the program of one".to_owned())
 }
 
@@ -102,13 +84,8 @@ pub(crate) fn package_name(folder: &Path) -> Option<String> {
 }
 
 /// Starts the other side and lets it load package and library.
-pub(crate) fn start(
-    library: &Path,
-    package: &Path,
-    device: DeviceName,
-) -> Result<(Bridge, Opened)> {
+pub(crate) fn start(library: &Path, package: &Path, gpu: bool) -> Result<(Bridge, Opened)> {
     let missing = |what: &str| Error::Unsupported(format!("no {what} on the PATH"));
-    let gpu = device.device().kind == WEBGPU;
     let mut command = Command::new(node().ok_or_else(|| missing("node"))?);
     // It goes with the process that was started, which may outlive this one for a moment.
     let folder = TempDir::new().map_err(Error::io(library))?.keep();

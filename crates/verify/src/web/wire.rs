@@ -6,8 +6,6 @@ use std::process::{Child, ChildStdin, ChildStdout, Command};
 
 use serde::{Deserialize, Serialize};
 
-use super::Opened;
-
 /// Most that a reply may bring, in bytes: logits and embeddings are far smaller.
 const LARGEST: u32 = 1 << 30;
 
@@ -75,6 +73,16 @@ pub(crate) struct Reply {
     error: Option<Failed>,
     #[serde(flatten)]
     pub opened: Opened,
+}
+
+/// What is known of the other side once it runs.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Opened {
+    /// What the browser calls the GPU.
+    pub adapter: Option<String>,
+    /// What runs the page.
+    pub with: Option<String>,
 }
 
 /// Why there is no reply.

@@ -15,3 +15,4 @@ mod other_systems;
 mod random_weights;
 mod reports;
 mod tokens;
+mod web;

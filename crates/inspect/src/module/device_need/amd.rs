@@ -76,7 +76,7 @@ const PROCESSORS: [(u32, &str); 62] = [
 
 pub(super) fn need(code: &[u8]) -> DeviceNeed {
     let Some((_, flags)) = elf_flags(code, elf::EM_AMDGPU) else {
-        return DeviceNeed::Unknown(String::from("code that is no AMD code object"));
+        return DeviceNeed::Unknown(String::from("code that is not an AMD code object"));
     };
     let number = flags & 0xff;
     match PROCESSORS.iter().find(|(known, _)| *known == number) {

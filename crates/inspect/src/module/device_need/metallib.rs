@@ -16,7 +16,11 @@ const FOR_IOS: u16 = 0x0001;
 
 pub(super) fn need(code: &[u8]) -> DeviceNeed {
     header(code).map_or_else(
-        || DeviceNeed::Unknown(String::from("code that is no metallib of a known layout")),
+        || {
+            DeviceNeed::Unknown(String::from(
+                "code that is not a metallib of a known layout",
+            ))
+        },
         DeviceNeed::Metallib,
     )
 }

@@ -49,7 +49,7 @@ pub(super) fn needs(code: &[u8]) -> Vec<DeviceNeed> {
         .filter_map(|bytes| Some(u32::from_le_bytes(bytes.try_into().ok()?)))
         .collect();
     let (Some(&MAGIC), Some(version)) = (words.first(), words.get(1)) else {
-        return vec![DeviceNeed::Unknown(String::from("code that is no SPIR-V"))];
+        return vec![DeviceNeed::Unknown(String::from("code that is not SPIR-V"))];
     };
     let (major, minor) = ((version >> 16) & 0xff, (version >> 8) & 0xff);
     let mut needs = vec![DeviceNeed::Spirv(major, minor)];

@@ -30,7 +30,7 @@ fn behind<'a>(text: &'a str, sought: &'a Finder<'_>) -> impl Iterator<Item = &'a
 pub(super) fn needs(code: &[u8]) -> Vec<DeviceNeed> {
     let Some(text) = text(code) else {
         return vec![DeviceNeed::Unknown(String::from(
-            "a shader that is no text, or longer than is read",
+            "a shader that is not text, or longer than is read",
         ))];
     };
     let mut needs = Vec::new();

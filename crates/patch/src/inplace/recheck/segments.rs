@@ -35,7 +35,7 @@ fn wrong(segment: &ProgramHeader, length: u64, end: u64) -> Option<&'static str>
     } else if segment.p_vaddr.checked_add(segment.p_memsz).is_none() {
         Some("ends outside the address space")
     } else if align > 1 && !align.is_power_of_two() {
-        Some("has an alignment that is no power of two")
+        Some("has an alignment that is not a power of two")
     } else if align > 1 && segment.p_vaddr.checked_rem(align) != segment.p_offset.checked_rem(align)
     {
         Some("is not placed in memory as in the file, by its alignment")

@@ -382,7 +382,7 @@ fn relocations(sections: &Sections, entries: &Entries, faults: &mut Faults) {
     for (start, end) in lists {
         if start != end && !(starts(start) && ends(end)) {
             let what = format!(
-                "a list of relocations is said to be {start:#x} to {end:#x}, which is no section"
+                "a list of relocations is said to be {start:#x} to {end:#x}, which is not a section"
             );
             faults.add(Reply::Crash, what, 0);
         }

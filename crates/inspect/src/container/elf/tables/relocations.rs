@@ -212,7 +212,7 @@ impl<S: Sym<Endian = Endianness>> Checker<'_, '_, S> {
                 return crash("leads out of the library");
             }
             if one.kind == types.indirect && !self.memory.may_execute(address) {
-                return crash("calls what is no code");
+                return crash("calls what is not code");
             }
         } else {
             self.symbol(one, is_local)?;

@@ -1,0 +1,153 @@
+//! Python files that no Python takes, as far as that is certain from where a text ends: what
+//! a copy that was stopped, a full disk or a crash leaves.
+//!
+//! No parser of Python: what is wrong in the middle of a text, or only when it runs, is not
+//! seen.
+
+use super::python_load::{Ending, statements};
+
+/// What Python says of a source that it does not take.
+pub fn refusal(source: &[u8]) -> Option<String> {
+    if source.contains(&0) {
+        return Some("SyntaxError: source code string cannot contain null bytes".to_owned());
+    }
+    let Ok(text) = std::str::from_utf8(source) else {
+        let mut first = source.split(|byte| *byte == b'\n').take(2);
+        let is_told = first.any(|line| memchr::memmem::find(line, b"coding").is_some());
+        return (!is_told).then(|| "SyntaxError: Non-UTF-8 code, but no encoding declared".into());
+    };
+    let (lines, ending) = statements(text);
+    let says = match ending {
+        Ending::InLongText => Some("unterminated triple-quoted string literal".to_owned()),
+        Ending::InText => Some("unterminated string literal".to_owned()),
+        Ending::In(bracket) => Some(format!("'{bracket}' was never closed")),
+        Ending::Whole => lines.last().and_then(|(_, last)| unfinished(last)),
+    };
+    let says = says.or_else(|| {
+        let heads = lines.iter().map(|(indent, text)| (*indent, text.as_str()));
+        is_tried_in_vain(heads).then(|| "expected 'except' or 'finally' block".to_owned())
+    });
+    says.map(|says| format!("SyntaxError: {says}"))
+}
+
+/// Whether the text of a file ends as if there had been more: no end of its last line.
+pub fn is_cut(source: &[u8]) -> bool {
+    source.last().is_some_and(|last| *last != b'\n')
+}
+
+/// What is wrong with a last statement that is not whole.
+fn unfinished(statement: &str) -> Option<String> {
+    /// Words that open a block.
+    const OPEN: [&str; 11] = [
+        "if", "elif", "else", "for", "while", "with", "try", "except", "finally", "def", "class",
+    ];
+    /// Words that something follows.
+    const BEFORE: [&str; 13] = [
+        "import", "from", "as", "and", "or", "not", "in", "is", "lambda", "del", "assert", "if",
+        "else",
+    ];
+    let text = statement.trim();
+    let invalid = || Some("invalid syntax".to_owned());
+    let is_word = |c: char| c.is_alphanumeric() || c == '_';
+    let first = text.split(|c| !is_word(c)).next().unwrap_or("");
+    if text.ends_with(':') {
+        return Some("expected an indented block".to_owned());
+    }
+    if text.starts_with('@') || (OPEN.contains(&first) && !text.contains(':')) {
+        return invalid();
+    }
+    if first == "from" && !text.contains(" import") {
+        return invalid();
+    }
+    let before = text.trim_end_matches(is_word);
+    let word = text.get(before.len()..).unwrap_or("");
+    if !word.is_empty() {
+        let is_alone = before.is_empty() || before.ends_with(char::is_whitespace);
+        return (is_alone && BEFORE.contains(&word)).then(invalid).flatten();
+    }
+    let number = before.trim_end_matches('.');
+    match before.chars().last() {
+        // `...` and `1.` are values.
+        Some('.') if before.ends_with("...") || number.ends_with(|c: char| c.is_ascii_digit()) => {
+            None
+        }
+        Some('*') if first == "from" => None,
+        Some(last) if "=+-*/%@&|^~<>!.".contains(last) => invalid(),
+        Some(',') if matches!(first, "import" | "from") => invalid(),
+        _ => None,
+    }
+}
+
+/// Whether the last `try` has neither `except` nor `finally`.
+fn is_tried_in_vain<'a>(lines: impl Iterator<Item = (usize, &'a str)>) -> bool {
+    let mut open: Vec<usize> = Vec::new();
+    for (indent, text) in lines {
+        let text = text.trim();
+        while open.last().is_some_and(|tried| *tried >= indent) {
+            open.pop();
+        }
+        if text == "try:" {
+            open.push(indent);
+        }
+    }
+    !open.is_empty()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_python_takes_is_left_alone() {
+        for source in [
+            "",
+            "x = 1",
+            "from a import *",
+            "def f(): ...",
+            "x = 1.",
+            "class A:\n    pass\n# end (",
+            "try:\n    import a\nexcept ImportError:\n    a = None",
+            "try:\n    x\nfinally:\n    y\nif z: w",
+            "s = '''a\n(b'''\n",
+            "s = \"it's (\"\n",
+            "x = [\n  1,  # (\n]",
+            "if a:\n    try:\n        b\n    except C:\n        d\ne = f",
+            "x = a if b else c",
+            "return_in = in_is",
+            "d = {'a': 1}",
+            "x = 1,",
+            "\u{feff}import a\n",
+        ] {
+            assert_eq!(refusal(source.as_bytes()), None, "{source}");
+        }
+        assert_eq!(refusal(b"# coding: latin-1\nx = '\xe9'"), None);
+    }
+
+    #[test]
+    fn what_no_python_takes_is_told() {
+        for source in [
+            "a = 1\0",
+            "x = (1,\n  2",
+            "'''a",
+            "x = 'a",
+            "x =",
+            "x = a.",
+            "from a",
+            "from a import",
+            "import",
+            "import a,",
+            "def f(a, b)",
+            "def f():",
+            "class A",
+            "@dec",
+            "if x",
+            "try:\n    a",
+            "if x:\n    try:\n        a\n",
+            "x = a and",
+            "x = not",
+        ] {
+            assert!(refusal(source.as_bytes()).is_some(), "{source}");
+        }
+        assert!(refusal(b"x = '\xe9'").is_some());
+    }
+}

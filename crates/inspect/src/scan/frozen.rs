@@ -1,0 +1,82 @@
+//! What an import of tvm-ffi needs in the folder of an application that PyInstaller made.
+//! Its Python is in the program; its libraries lie in the folder, without a list of them.
+
+use std::path::{Path, PathBuf};
+
+use super::installations::unlinked;
+use crate::parts::stem;
+use crate::place::Place;
+use crate::runtime::installation::{Brings, Installation};
+use crate::source::map;
+
+/// The folder of the package, and of its libraries.
+const PACKAGE: &str = "tvm_ffi";
+/// What a program has that imports it.
+const SIGN: &[u8] = b"tvm_ffi.registry";
+/// Files of one folder.
+const MAX_FILES: usize = 1024;
+
+/// Whether a folder is that of a frozen application.
+pub(super) fn is_frozen(folder: &Path) -> bool {
+    folder.join("base_library.zip").exists()
+}
+
+/// What is wrong with tvm-ffi in such a folder.
+pub(super) fn look(folder: &Path) -> Option<Installation> {
+    let package = folder.join(PACKAGE);
+    let libraries = files(&package.join("lib"));
+    let bindings: Vec<PathBuf> = files(&package)
+        .into_iter()
+        .filter(|file| is_named(file, "core", &["so", "pyd"]))
+        .collect();
+    if bindings.is_empty() && libraries.is_empty() {
+        return None;
+    }
+    let shown = format!("{PACKAGE} of this application");
+    let mut found = Installation::new(Place::file(&package), shown, Brings::Ffi);
+    found.is_frozen = true;
+    if bindings.is_empty() {
+        found.missing.push(format!("{PACKAGE}/core.*.so"));
+    }
+    if !libraries
+        .iter()
+        .any(|file| is_named(file, "tvm_ffi", &["so", "dylib", "dll"]))
+    {
+        found.missing.push(format!("{PACKAGE}/lib/libtvm_ffi.so"));
+    }
+    // The program sets the loader's own variable to its folder.
+    found.unlinked = unlinked(bindings.into_iter(), folder, Some(folder));
+    let is_damaged = !found.missing.is_empty() || found.unlinked.is_some();
+    if !is_damaged || !is_imported(folder) {
+        return None;
+    }
+    found.vital = found.missing.first().cloned();
+    Some(found)
+}
+
+fn is_named(file: &Path, wanted: &str, ends: &[&str]) -> bool {
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    let end = name.rsplit('.').next().unwrap_or_default();
+    stem(&name) == wanted && ends.contains(&end)
+}
+
+/// Files of a folder, links to files among them.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let files = entries.map(|entry| entry.path()).take(MAX_FILES);
+    let mut files: Vec<PathBuf> = files.filter(|path| path.is_file()).collect();
+    files.sort();
+    files
+}
+
+/// Whether a program of the application, or the archive beside it, has tvm-ffi's Python.
+fn is_imported(folder: &Path) -> bool {
+    let around = [Some(folder), folder.parent()];
+    let mut programs = around.into_iter().flatten().flat_map(files);
+    programs.any(|file| {
+        let Ok(bytes) = map::open(&file) else {
+            return false;
+        };
+        memchr::memmem::find(&bytes, SIGN).is_some()
+    })
+}
