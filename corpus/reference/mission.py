@@ -2,10 +2,11 @@
 """Reference values of a model in its real dimensions, in NumPy on the CPU.
 
     python mission.py CONFIG DTYPE OUTPUT.json [--prompt-tokens N] [--steps N] [--sequences N]
+                      [--weights PARAMS]
 
 CONFIG is a name of models.toml, DTYPE float32, float16 or q4f16_1; weights are
-`random:SEED` with the configuration's seed. Case `0` has the first prompt, `1` the
-second. full_size.py computes the same on a GPU, with PyTorch.
+`random:SEED` with the configuration's seed, or those of a folder that `mlc_llm
+convert_weight` wrote. Case `0` has the first prompt, `1` the second. full_size.py computes the same on a GPU, with PyTorch.
 """
 
 import argparse
@@ -23,6 +24,7 @@ import common  # noqa: E402
 import dense  # noqa: E402
 import embedding  # noqa: E402
 import hybrid  # noqa: E402
+from shards import Folder  # noqa: E402
 from weights import mix  # noqa: E402
 
 MODELS = {"dense": dense, "hybrid": hybrid, "embedding": embedding}
@@ -55,11 +57,13 @@ def main():
     parser.add_argument("--prompt-tokens", type=int, default=64)
     parser.add_argument("--steps", type=int, default=32)
     parser.add_argument("--sequences", type=int, default=2)
+    parser.add_argument("--weights", help="a folder that `mlc_llm convert_weight` wrote")
     args = parser.parse_args()
     begin = time.perf_counter()
     config = common.load(args.config)
     model = MODELS[config["arch"]]
-    w = common.parameters(model.names(config), config["seed"], args.dtype, config)
+    w = (Folder(args.weights, config) if args.weights
+         else common.parameters(model.names(config), config["seed"], args.dtype, config))
     cases = {}
     for sequence in range(args.sequences):
         tokens = prompt(sequence, args.prompt_tokens, config["vocab_size"])

@@ -252,7 +252,12 @@ fn add_artifact(pieces: &mut Pieces, artifact: &Artifact) -> anyhow::Result<()> 
             pieces.add("symbols", format!("needs {}", need.name));
         }
         for symbol in &binary.defined {
-            pieces.add("symbols", format!("defines {}", symbol.name));
+            let verb = if symbol.exported {
+                "exports"
+            } else {
+                "defines"
+            };
+            pieces.add("symbols", format!("{verb} {}", symbol.name));
         }
         for symbol in &binary.undefined {
             pieces.add("symbols", format!("wants {}", symbol.name));
@@ -272,6 +277,12 @@ fn add_artifact(pieces: &mut Pieces, artifact: &Artifact) -> anyhow::Result<()> 
                 "modules",
                 format!("{indent}{} {}", module.kind, module.code_format),
             );
+        }
+        for name in &library.host_functions {
+            pieces.add("kernels", format!("host: {name}"));
+        }
+        for name in &library.host_callees {
+            pieces.add("kernels", format!("host code looks up {name}"));
         }
         for module in &blob.modules {
             if let Payload::Device(device) = &module.payload {

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use artcheck_inspect::container::Binary;
 use artcheck_inspect::epoch;
-use artcheck_inspect::module::{Blob, ModelLibrary, Payload};
+use artcheck_inspect::module::{Blob, ModelLibrary, Payload, is_ffi_function};
 use artcheck_inspect::runtime::{self, RuntimeProfile, SiteTags, TagSite, any_of};
 use artcheck_inspect::vm::Magic;
 use artcheck_inspect::vm::kv_cache::{KernelValue, kv_caches};
@@ -196,8 +197,26 @@ pub fn describe(artifact: &Artifact) -> String {
         Role::Unreadable => "unreadable",
     };
     match &artifact.binary {
-        Some(binary) => format!("{role}, {binary}, {}", size(artifact.size)),
+        Some(binary) => {
+            let kernels = match artifact.role {
+                Role::Client => kernels(binary),
+                _ => String::new(),
+            };
+            format!("{role}{kernels}, {binary}, {}", size(artifact.size))
+        }
         None => format!("{role}, {}", size(artifact.size)),
+    }
+}
+
+/// Functions for TVM in a file that holds no model: they are called by their names.
+fn kernels(binary: &Binary) -> String {
+    let defined = binary.defined.iter().filter(|symbol| symbol.exported);
+    match defined
+        .filter(|symbol| is_ffi_function(&symbol.name))
+        .count()
+    {
+        0 => String::new(),
+        count => format!(" with {count} functions for TVM and no model"),
     }
 }
 

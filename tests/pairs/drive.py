@@ -144,6 +144,15 @@ class Driver:
         self.builtin("end_forward")(cache)
         return result
 
+    def step(self, op):
+        """One token of each of these sequences, with a recurrent state."""
+        state, sequences = self.kept["cache"], op["step"]
+        lengths = tvm_ffi.Shape([1] * len(sequences))
+        self.builtin("begin_forward")(state, tvm_ffi.Shape(sequences), lengths)
+        result = plain(self.machine["step"](self.argument(op["input"]), state))
+        self.builtin("end_forward")(state)
+        return result
+
     def python(self, op):
         def twice(value):
             return tensor_of(numpy_of(value) * 2)
@@ -153,7 +162,7 @@ class Driver:
     def run(self, op):
         for name, action in (("python", self.python), ("make", self.make), ("builtin", self.state),
                              ("window", self.window), ("forward", self.forward),
-                             ("call", self.call)):
+                             ("step", self.step), ("call", self.call)):
             if name in op:
                 return action(op)
         raise ValueError(op)

@@ -98,7 +98,8 @@ def reality(stages, own):
     called = [stage for stage in stages if stage["stage"].split()[-2:-1] == ["call"]
               or " forward " in stage["stage"]]
     useless = called and not any(stage["ok"] for stage in called)
-    if failed and (useless or failed[0]["stage"] in ("load", "init", "process")):
+    never = failed and (failed[0]["stage"] in ("load", "init", "process") or " make " in failed[0]["stage"])
+    if failed and (useless or never):
         return f"{failed[0]['stage']}: {failed[0]['error']}"
     return difference(stages, own)
 
@@ -116,7 +117,9 @@ def verdicts(artcheck, folder, release, provides):
 def judged(difference, status):
     if status == "undecided":
         return "undecided"
-    return "right" if (status == "fits") == (difference is None) else "wrong"
+    # A condition is named, and what the other release refuses too is no difference.
+    fits = status in ("fits", "fits-if")
+    return "right" if fits == (difference is None) else "wrong"
 
 
 def table(args, folder):

@@ -20,13 +20,16 @@ pub struct Compiler {
 }
 
 impl Compiler {
-    /// The one asked for, or `CXX`, or the first of `clang++` and `g++` that can
-    /// compile kernels.
+    /// The one asked for, or the first of `CXX`, `clang++` and `g++` that can compile
+    /// kernels: `CXX` may be a compiler for another system.
     pub fn choose(asked: Option<&str>) -> Result<Compiler> {
-        let from_environment = std::env::var("CXX").ok().filter(|value| !value.is_empty());
-        let candidates: Vec<String> = match asked.map(str::to_owned).or(from_environment) {
-            Some(one) => vec![one],
-            None => vec!["clang++".to_owned(), "g++".to_owned()],
+        let candidates: Vec<String> = match asked {
+            Some(one) => vec![one.to_owned()],
+            None => {
+                let environment = std::env::var("CXX").ok().filter(|value| !value.is_empty());
+                let usual = ["clang++", "g++"].map(str::to_owned);
+                environment.into_iter().chain(usual).collect()
+            }
         };
         for command in &candidates {
             let answer = split(command).arg("--version").output();

@@ -27,6 +27,7 @@ pub const SOURCES: &[Source] = sources![
     "kernel/simd.h",
     "kernel/tile.h",
     "kernel/vectors.h",
+    "kernel/wide.h",
     "metal/device.cc",
     "metal/device.h",
     "plugin/bound.h",

@@ -128,6 +128,50 @@ def together(n):
     return main, [("float32", 3 * n), ("int32", n)], ("float32", 3 * n)
 
 
+def vectors(n):
+    """Vectors of four in every kind of memory, endless loops, and reads behind a condition."""
+
+    @T.prim_func(s_tir=True)
+    def main(a: T.handle, i: T.handle, c: T.handle):
+        T.func_attr({"global_symbol": "main", "tirx.noalias": True})
+        A = T.match_buffer(a, (n * 8,), "float16")
+        I = T.match_buffer(i, (n,), "int32")
+        C = T.match_buffer(c, (n * 8,), "float16")
+        for tx in T.thread_binding(n, thread="threadIdx.x"):
+            with T.sblock("all"):
+                T.reads(A[0:n * 8], I[0:n])
+                T.writes(C[0:n * 8])
+                S = T.sblock_alloc_buffer((n * 4,), "float16", scope="shared")
+                L = T.sblock_alloc_buffer((8,), "float16", scope="local")
+                K = T.sblock_alloc_buffer((2,), "int32", scope="local")
+                for j in T.vectorized(4):
+                    S[tx * 4 + j] = A[tx * 4 + j]
+                for j in T.vectorized(4):
+                    L[j] = A[(tx * 5 + 3) % n * 8 + j]
+                for j in T.vectorized(4):
+                    L[4 + j] = T.float16(0.25)
+                T.tvm_storage_sync("shared")
+                K[0] = 0
+                while K[0] < 3:
+                    for j in T.vectorized(4):
+                        L[j] = L[j] * S[(n - 1 - tx) * 4 + j] + T.float16(0.5)
+                    K[0] = K[0] + 1
+                K[1] = I[tx] % 5
+                while K[1] > 0:
+                    for j in T.vectorized(4):
+                        L[4 + j] = L[4 + j] + L[j]
+                    K[1] = K[1] - 1
+                if tx % 2 == 0 and A[tx * 3] > T.float16(0):
+                    for j in T.vectorized(4):
+                        L[j] = T.exp(L[j] * T.float16(-0.5))
+                for j in T.vectorized(4):
+                    C[tx * 4 + j] = L[j]
+                for j in T.vectorized(4):
+                    C[n * 4 + (n - 1 - tx) * 4 + j] = L[4 + j]
+
+    return main, [("float16", 8 * n), ("int32", n)], ("float16", 8 * n)
+
+
 def made(random, kind, count):
     if kind.startswith("float"):
         return random.uniform(-2, 2, count).astype(kind)
@@ -152,7 +196,7 @@ def run(make, n):
 def main():
     ctypes.CDLL(PLUGIN, mode=ctypes.RTLD_GLOBAL)
     found = {f"{make.__name__} {n}": run(make, n)
-             for make in (branches, gathered, integers, together) for n in SIZES}
+             for make in (branches, gathered, integers, together, vectors) for n in SIZES}
     report = json.loads(tvm.get_global_func("artcheck.metal_sim.report")())
     print(json.dumps({"found": found, "report": report}))
 

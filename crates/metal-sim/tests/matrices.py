@@ -12,6 +12,7 @@ says of two faulty kernels.
 """
 
 import ctypes
+import hashlib
 import json
 import sys
 
@@ -97,6 +98,12 @@ def reloaded(module, name):
     return tvm.runtime.load_module(path)
 
 
+def kept(array):
+    """The array; its bytes count for what all products together are."""
+    BYTES.update(np.ascontiguousarray(array).tobytes())
+    return array
+
+
 def off(got, a, b):
     """The largest difference to the product in float64, beside the sum of the
     products' sizes: what rounding can account for."""
@@ -117,7 +124,7 @@ def run_scheduled(shapes, random):
             a = random.uniform(-1, 1, (m, k)).astype("float16")
             b = random.uniform(-1, 1, (k, n)).astype("float16")
             given = np.ascontiguousarray(b.T) if transposed else b
-            out = vm["main"](tensor(a), tensor(given)).numpy()
+            out = kept(vm["main"](tensor(a), tensor(given)).numpy())
             worst = max(worst, off(out, a, b))
             plain.append((m, n, k))
     return worst, plain
@@ -136,7 +143,7 @@ def run_tiles(shapes, random):
                      for x, turned in ((a, ta), (b, tb))]
             c = tensor(np.zeros(m * n, dtype))
             run(tensor(given[0]), tensor(given[1]), c, m, n, k)
-            got = c.numpy()
+            got = kept(c.numpy())
             got = got.reshape((n, m)).T if tc else got.reshape((m, n))
             worst[dtype] = max(worst.get(dtype, 0.0), off(got, a, b))
             count += 1
@@ -205,12 +212,15 @@ def tensor(array):
 
 PLUGIN, SHAPES, SEED, FOLDER = sys.argv[1], int(sys.argv[2]), int(sys.argv[3]), sys.argv[4]
 ctypes.CDLL(PLUGIN, ctypes.RTLD_GLOBAL)
-DEVICE = tvm.metal()
+DEVICE, BYTES = tvm.metal(), hashlib.sha256()
 if SHAPES == 0:
     print(json.dumps({"errors": [fault("beyond"), fault("narrow")]}))
 else:
     made = np.random.default_rng(SEED)
     scheduled_worst, plain = run_scheduled(SHAPES, made)
     tile_worst, count = run_tiles(SHAPES // 8 + 1, made)
+    report = json.loads(tvm.get_global_func("artcheck.metal_sim.report")())
+    by_thread = [kernel["name"] for kernel in report["list"] if not kernel["lanes"]]
     print(json.dumps({"shapes": len(set(plain)), "scheduled": scheduled_worst, "tiles": count,
-                      "tile_worst": tile_worst, "forms": forms()}))
+                      "tile_worst": tile_worst, "bytes": BYTES.hexdigest(), "by_thread": by_thread,
+                      "forms": forms()}))

@@ -16,6 +16,7 @@ use artcheck_metal_sim::{Options, Plugin, REPORT_VARIABLE, Report, prepare, prep
 use tempfile::TempPath;
 
 use crate::error::{Error, Result};
+use crate::ffi;
 use crate::matrix::row::{Row, Simulation};
 use crate::parts::RuntimeFiles;
 
@@ -60,9 +61,6 @@ pub(crate) struct Simulator {
     plugins: Mutex<BTreeMap<Wanted, Result<Plugin, String>>>,
 }
 
-/// Where the child finds a device that stands behind Metal.
-pub(crate) const METAL_VARIABLE: &str = "ARTCHECK_MACOS_METAL";
-
 /// What a child process of a simulated row gets.
 pub(crate) struct Prepared {
     /// The row, with the plug-in among its shims.
@@ -87,7 +85,7 @@ impl Simulator {
         let mut row = row.clone();
         match plugin.parts {
             Some(_) => row.shims.insert(0, plugin.path),
-            None => environment.push((METAL_VARIABLE, plugin.path.into())),
+            None => environment.push((ffi::METAL_VARIABLE, plugin.path.into())),
         }
         Ok(Prepared {
             row,

@@ -28,6 +28,12 @@ pub fn remark(row: &RowReport) -> String {
             if let Some(shim) = &row.shim {
                 text.push_str(&format!("; with {}", shim.description));
             }
+            let emulated = row.facts.emulated_libraries.iter();
+            let names = emulated.filter_map(|path| path.file_name());
+            let names: Vec<_> = names.map(|name| name.to_string_lossy()).collect();
+            if !names.is_empty() {
+                text.push_str(&format!("; emulated: {}", names.join(", ")));
+            }
             if row.simulated {
                 text.push_str("; simulated");
             }

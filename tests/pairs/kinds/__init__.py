@@ -46,4 +46,4 @@ def call(function, *arguments):
     return {"call": function, "arguments": list(arguments)}
 
 
-from . import caches, control, externals, kinds_of_data, unlike, values  # noqa: E402,F401
+from . import caches, control, externals, kinds_of_data, serving, unlike, values  # noqa: E402,F401

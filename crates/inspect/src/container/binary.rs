@@ -216,6 +216,8 @@ pub enum Reply {
     NotFound,
     /// The loader finds itself inconsistent and ends the process.
     Assertion,
+    /// Nothing: neither the loader nor TVM asks for it.
+    Unasked,
 }
 
 /// A form of relocations that not every loader reads.

@@ -39,6 +39,17 @@ impl<'a> Machine<'a> for Aarch64 {
         Some((4, flow))
     }
 
+    fn branches(&self, code: Piece<'a>, visit: &mut dyn FnMut(u64, u64)) {
+        let state = State::entry(&[], self.stack());
+        let places = (code.address..).step_by(4);
+        for (place, word) in places.zip(code.data.as_chunks::<4>().0) {
+            let flow = flow(u32::from_le_bytes(*word), place, &state);
+            if let Flow::Branch(to) | Flow::Jump(Target::Code(to)) = flow {
+                visit(place, to);
+            }
+        }
+    }
+
     fn calls(&self, code: Piece<'_>, visit: &mut dyn FnMut(u64, u64)) {
         let mut at = code.address;
         for word in code.data.as_chunks::<4>().0 {

@@ -55,6 +55,9 @@ pub(crate) trait Machine<'a> {
     /// The answer is its length and what follows; `None` at the end of the code.
     fn step(&mut self, code: Piece<'a>, at: usize, state: &mut State) -> Option<(usize, Flow)>;
 
+    /// Jumps of a function to a place, whether they are always taken or not: from, to.
+    fn branches(&self, code: Piece<'a>, visit: &mut dyn FnMut(u64, u64));
+
     /// Calls and jumps with a target, wherever code may hold one.
     fn calls(&self, code: Piece<'_>, visit: &mut dyn FnMut(u64, u64));
 

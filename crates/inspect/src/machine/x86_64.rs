@@ -87,6 +87,21 @@ impl<'a> Machine<'a> for X86_64<'a> {
         Some((instruction.len(), flow))
     }
 
+    fn branches(&self, code: Piece<'a>, visit: &mut dyn FnMut(u64, u64)) {
+        let mut decoder = Decoder::with_ip(64, code.data, code.address, DecoderOptions::NONE);
+        let mut instruction = Instruction::default();
+        while decoder.can_decode() {
+            decoder.decode_out(&mut instruction);
+            let is_branch = matches!(
+                instruction.flow_control(),
+                FlowControl::ConditionalBranch | FlowControl::UnconditionalBranch
+            );
+            if is_branch {
+                visit(instruction.ip(), instruction.near_branch_target());
+            }
+        }
+    }
+
     /// `call`, `jmp`, and the short `jmp` that ends a function beside its callee.
     fn calls(&self, code: Piece<'_>, visit: &mut dyn FnMut(u64, u64)) {
         for at in memchr::memchr3_iter(0xe8, 0xe9, 0xeb, code.data) {
@@ -306,14 +321,17 @@ fn moves(instruction: &Instruction, state: &mut State) -> bool {
             state.set(STACK, top.plus(8));
         }
         Mnemonic::Sub | Mnemonic::Add if number(register) == STACK => {
-            let distance = instruction.immediate(1).cast_signed();
-            let is_add = instruction.mnemonic() == Mnemonic::Add;
-            let distance = if is_add {
-                distance
-            } else {
-                distance.wrapping_neg()
-            };
-            state.set(STACK, state.get(STACK).plus(distance));
+            // Room of a computed size: where the frame goes on is not known.
+            let top = instruction
+                .try_immediate(1)
+                .map_or(Value::Unknown, |distance| {
+                    let distance = distance.cast_signed();
+                    state.get(STACK).plus(match instruction.mnemonic() {
+                        Mnemonic::Add => distance,
+                        _ => distance.wrapping_neg(),
+                    })
+                });
+            state.set(STACK, top);
         }
         // Alignment of the frame changes no distance inside it.
         Mnemonic::And if number(register) == STACK => {}

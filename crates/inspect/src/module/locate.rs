@@ -21,8 +21,8 @@ use crate::vm::Magic;
 /// Without a blob symbol the data regions are searched only where symbols
 /// cannot be relied on: wasm, programs that a model may be linked into,
 /// files that are nothing but an executable, and shared libraries that have a model's
-/// other symbols. A sound one always exports its blob, and searching every runtime
-/// library would read all of it.
+/// other symbols, or want the runtime's and export nothing of TVM. A sound one always
+/// exports its blob, and searching every runtime library would read all of it.
 pub fn find(parsed: &Parsed<'_>) -> Vec<ModelLibrary> {
     let mut found = match parsed.binary.format {
         Format::VmExecutable => bare(parsed),
@@ -33,10 +33,16 @@ pub fn find(parsed: &Parsed<'_>) -> Vec<ModelLibrary> {
         let mut defined = parsed.binary.defined.iter();
         defined.any(|symbol| symbol.name.starts_with("__tvm_") || symbol.name.starts_with("__TVM"))
     };
+    let is_hidden = || {
+        let mut wanted = parsed.binary.undefined.iter();
+        let mut defined = parsed.binary.defined.iter();
+        wanted.any(|symbol| symbol.name.starts_with("TVM"))
+            && !defined.any(|symbol| symbol.exported && is_tvm(&symbol.name))
+    };
     let searchable = parsed.binary.format == Format::Wasm
         || match parsed.binary.kind {
             BinaryKind::Program => true,
-            BinaryKind::SharedLibrary => is_generated(),
+            BinaryKind::SharedLibrary => is_generated() || is_hidden(),
             BinaryKind::Object => false,
         };
     if found.is_empty() && searchable {
@@ -51,6 +57,11 @@ pub fn find(parsed: &Parsed<'_>) -> Vec<ModelLibrary> {
         library.outlines = outlines.collect();
     }
     found
+}
+
+/// Whether a symbol is of TVM, in C or in C++.
+fn is_tvm(name: &str) -> bool {
+    ["tvm", "TVM"].iter().any(|word| name.contains(word))
 }
 
 fn bare(parsed: &Parsed<'_>) -> Vec<ModelLibrary> {

@@ -26,3 +26,4 @@ pub use library::{
 };
 pub use need::{CudaImage, DeviceNeed, MetallibTarget, ShaderFeature};
 pub use recovered::{HostCall, Recovered, Unread};
+pub use symbols::is_ffi_function;

@@ -82,6 +82,11 @@ impl HostNames {
     }
 }
 
+/// Whether a symbol is a function that is called through tvm-ffi by its name.
+pub fn is_ffi_function(name: &str) -> bool {
+    host_function(name, "", SymbolGeneration::FfiUnderscoreLibraryBin).is_some()
+}
+
 /// The function whose handle a local symbol of host code holds or looks up.
 fn callee(name: &str) -> Option<&str> {
     let rest = name.strip_prefix(CALLEE_PREFIX);

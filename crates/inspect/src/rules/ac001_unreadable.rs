@@ -94,7 +94,7 @@ fn check_segments(context: &ArtifactContext<'_>, out: &mut Outcome) {
                 .severity(fault.severity)
                 .at(Location::at(fault.offset))
                 .evidence(fault.evidence)
-                .says(fault.says)
+                .says_known((!fault.says.is_empty()).then(|| fault.says.to_owned()))
                 .help("link it again, or take the file that the tool was given which wrote this one: patchers and packers do such damage"),
         );
     }

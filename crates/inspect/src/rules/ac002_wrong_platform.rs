@@ -6,7 +6,7 @@ use std::path::Path;
 use super::link_set::{archive_of, link_sets};
 use super::{ArtifactContext, Binding, Check, FolderContext, Outcome, Pair, Rule};
 use crate::artifact::Role;
-use crate::container::{Binary, BinaryKind, CLibrary, Format, Platform};
+use crate::container::{Architecture, Binary, BinaryKind, CLibrary, Format, Platform};
 use crate::finding::{Finding, Severity};
 use crate::place::Place;
 use crate::runtime::binary::operating_system;
@@ -63,6 +63,7 @@ fn check_alone(context: &ArtifactContext<'_>, out: &mut Outcome) {
 
 /// A runtime chosen by the user for a library that it can never load.
 fn check_pair(pair: &Pair<'_>, out: &mut Outcome) {
+    check_processor(pair, out);
     let (Some(binary), Some(architecture)) = (&pair.artifact.binary, &pair.runtime.architecture)
     else {
         return;
@@ -89,6 +90,21 @@ fn check_pair(pair: &Pair<'_>, out: &mut Outcome) {
             None => finding.says_known(loader_words(pair, binary)),
             Some(_) => finding,
         });
+    }
+}
+
+/// A release says nothing of processors; one that has no name here may be damage too.
+fn check_processor(pair: &Pair<'_>, out: &mut Outcome) {
+    let binary = pair.artifact.binary.as_deref();
+    let machine = binary.filter(|binary| binary.format != Format::VmExecutable);
+    if let (Some(Architecture::Other(number)), None) = (
+        machine.map(|binary| binary.architecture),
+        &pair.runtime.architecture,
+    ) {
+        out.undecided(
+            &RULE,
+            format!("it is built for a processor that is not known here (machine number {number}): no known runtime is, or the number is damaged"),
+        );
     }
 }
 

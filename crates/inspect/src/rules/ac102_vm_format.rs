@@ -1,6 +1,8 @@
 //! AC102 vm-format: the executable or the blob around it is of a generation
 //! the runtime does not read.
 
+use std::collections::BTreeSet;
+
 use super::{Check, Outcome, Pair, Rule};
 use crate::error::DecodeError;
 use crate::finding::{Location, Repair, Severity};
@@ -55,6 +57,13 @@ fn check_indices(pair: &Pair<'_>, out: &mut Outcome) {
         let Some(stray) = &program.stray else {
             continue;
         };
+        if !stray.is_fatal {
+            out.undecided(
+                &RULE,
+                format!("the code {} (instruction {}): the file is damaged, and whether that instruction then still does its work is not known", stray.what, stray.instruction),
+            );
+            continue;
+        }
         out.push(
             pair.finding(&RULE, format!("the code {}", stray.what))
                 .at(program.place(stray.function, Some(stray.instruction)))
@@ -79,7 +88,7 @@ fn check_symbol(pair: &Pair<'_>, out: &mut Outcome) {
     };
     // A wasm links its own runtime; a bare executable has no symbols.
     let Some(name) = pair.library.symbols.blob_symbol() else {
-        return;
+        return check_hidden(pair, accepted, out);
     };
     if accepted.contains(&BlobSymbol(pair.library.symbols)) {
         return;
@@ -94,6 +103,22 @@ fn check_symbol(pair: &Pair<'_>, out: &mut Outcome) {
             })
             .says_known(pair.words("no-blob", &[("name", "vm_load_executable")]))
             .help("compile the library again with a TVM of the runtime's generation: the calling convention of host code changed too"), out);
+}
+
+/// A shared library that holds a blob, and exports no symbol for it.
+fn check_hidden(pair: &Pair<'_>, accepted: &BTreeSet<BlobSymbol>, out: &mut Outcome) {
+    if !pair.is_hidden() {
+        return;
+    }
+    let looked_for: Vec<&str> = accepted.iter().map(|symbol| (*symbol).into()).collect();
+    let looked_for = looked_for.join("` or `");
+    let finding = pair
+        .finding(&RULE, "the file holds a model, but exports no symbol for its blob: it loads as a library without a model")
+        .at(Location::at(pair.library.file_offset))
+        .evidence(format!("the runtime looks for `{looked_for}`"))
+        .says_known(pair.words("no-blob", &[("name", "vm_load_executable")]))
+        .help("link it again without what hides its symbols: `-fvisibility=hidden`, a version script, `--exclude-libs`, an export list");
+    pair.hold(&pair.runtime.blob_symbols, finding, out);
 }
 
 fn check_layout(pair: &Pair<'_>, out: &mut Outcome) {

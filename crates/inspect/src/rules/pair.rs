@@ -6,6 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::artifact::Artifact;
+use crate::container::{BinaryKind, Format};
 use crate::finding::{Finding, Location, Outcome};
 use crate::module::{Blob, ModelLibrary, Module};
 use crate::rule::Rule;
@@ -61,6 +62,16 @@ impl Pair<'_> {
     /// Offset in the file of byte `at` of the blob.
     pub fn file_offset(&self, at: u64) -> u64 {
         self.library.file_offset.saturating_add(at)
+    }
+
+    /// Whether the library is one that a runtime asks for its symbols, and has none for its
+    /// blob: what else it hides is not known.
+    pub(crate) fn is_hidden(&self) -> bool {
+        let is_asked = self.artifact.binary.as_deref().is_some_and(|binary| {
+            let is_image = !matches!(binary.format, Format::Wasm | Format::VmExecutable);
+            binary.kind == BinaryKind::SharedLibrary && is_image
+        });
+        is_asked && self.library.blob_symbol.is_none()
     }
 
     /// Why what reaches a KV-cache constructor is not known, where a VM function that is

@@ -227,6 +227,7 @@ fn damage(damage: &Damage) -> Fault {
             ),
             NO_TLS,
         ),
+        DamageKind::Table(Reply::Unasked) => (Severity::Warning, what.clone(), ""),
         DamageKind::Table(reply) => (Severity::Error, what.clone(), replied(reply)),
         DamageKind::Invalid => (
             Severity::Error,
@@ -253,6 +254,7 @@ fn damage(damage: &Damage) -> Fault {
 /// What glibc's loader says of a damaged table.
 fn replied(reply: Reply) -> &'static str {
     match reply {
+        Reply::Unasked => "",
         Reply::Crash => CRASHES,
         Reply::Type => "unexpected reloc type",
         Reply::Version => "version … not found",

@@ -7,7 +7,12 @@ use super::{Outcome, Pair, Program, Rule};
 use crate::finding::Need;
 use crate::vm::Argument;
 use crate::vm::calls::RawCall;
+use crate::vm::kv_cache::CREATE;
 
+/// What makes the pages of a cache that is sent to other machines.
+const NVSHMEM: &str = "runtime.disco.nvshmem.init_nvshmem";
+/// The argument of the constructor of a KV cache that says whether it is.
+const IS_SENT: usize = 7;
 const TO_DEVICE: &str = "vm.builtin.to_device";
 /// The argument of it that is the type of the device.
 const DEVICE_TYPE: usize = 1;
@@ -28,6 +33,7 @@ pub(super) fn check(
     out: &mut Outcome,
 ) {
     devices(rule, pair, program, out);
+    transfer(rule, pair, program, out);
     let mut callees = program.calls.keys();
     // Functions of a session's other side begin with a capital letter.
     let is_of_worker = |name: &str| {
@@ -37,9 +43,38 @@ pub(super) fn check(
     if callees.any(|(name, _)| is_of_worker(name)) {
         out.need(Need {
             library: String::from("a Disco session that runs it"),
-            brought_by: String::from("the application: the functions `runtime.disco.*` work in its workers alone"),
+            brought_by: String::from(
+                "the application: the functions `runtime.disco.*` work in its workers alone",
+            ),
         });
     }
+}
+
+/// A cache whose pages go to other machines (disaggregated serving).
+fn transfer(rule: &'static Rule, pair: &Pair<'_>, program: &Program<'_>, out: &mut Outcome) {
+    let calls = program.calls.iter();
+    let calls = calls.filter(|((name, _), _)| *name == CREATE);
+    let is_sent = |call: &&RawCall<'_>| call.args.get(IS_SENT) == Some(Argument::Immediate(1));
+    let calls: Vec<RawCall<'_>> = calls
+        .flat_map(|(_, calls)| calls)
+        .filter(is_sent)
+        .copied()
+        .collect();
+    if calls.is_empty() {
+        return;
+    }
+    if pair.runtime.parts.is_empty() || pair.runtime.offers_function(NVSHMEM) != Some(false) {
+        return out.need(Need {
+            library: String::from("NVSHMEM"),
+            brought_by: format!("a runtime built with USE_NVSHMEM=ON, which has `{NVSHMEM}`"),
+        });
+    }
+    let finding = pair
+        .finding(rule, format!("its KV cache is made to be sent to other machines, this runtime has no `{NVSHMEM}`"))
+        .says_known(pair.words("no-nvshmem", &[]))
+        .help("use a runtime that is built with USE_NVSHMEM=ON, or compile the model without disaggregation");
+    let finding = program.at_places(finding, &calls, calls.len(), Some(IS_SENT as u64));
+    pair.hold(&pair.runtime.functions, finding, out);
 }
 
 fn devices(rule: &'static Rule, pair: &Pair<'_>, program: &Program<'_>, out: &mut Outcome) {

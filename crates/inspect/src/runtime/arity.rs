@@ -77,7 +77,10 @@ mod tests {
             b"(args.size() == 25 || args.size() == 26 || args.size() == 27\0args.size() == 19 || args.size() == 20 || args.size() == 21\0args.size() == 3\0cache_config.size() == 5",
         );
         let counts = constructors(&[old]).value.expect("both constructors");
-        assert_eq!(counts.get(CREATE), Some(&Counts::Exactly([25, 26, 27].into())));
+        assert_eq!(
+            counts.get(CREATE),
+            Some(&Counts::Exactly([25, 26, 27].into()))
+        );
         assert_eq!(
             counts.get(CREATE_REDUCED),
             Some(&Counts::Exactly([19, 20, 21].into()))

@@ -349,7 +349,9 @@ impl RuntimeProfile {
     /// The parameters of a function that registers its signature.
     pub(crate) fn signature(&self, function: &str) -> Option<&[Parameter]> {
         let parameters = self.argument_kinds.value.as_ref()?.get(function)?;
-        let is_open = parameters.last().is_some_and(|last| last.0 == Parameter::MORE);
+        let is_open = parameters
+            .last()
+            .is_some_and(|last| last.0 == Parameter::MORE);
         (!is_open).then_some(parameters)
     }
 

@@ -140,7 +140,12 @@ fn takes(word: &str, argument: ArgumentKind) -> bool {
         }
         // A null of these classes dies later, where it is used.
         A::Null => {
-            let nullable = ["ffi.Tensor", "ffi.Function", "relax.vm.AttentionKVCacheLegacy", "void*"];
+            let nullable = [
+                "ffi.Tensor",
+                "ffi.Function",
+                "relax.vm.AttentionKVCacheLegacy",
+                "void*",
+            ];
             is_object || nullable.contains(&word)
         }
     }
@@ -198,5 +203,64 @@ impl TryFrom<String> for BlobSymbol {
 impl From<BlobSymbol> for &'static str {
     fn from(symbol: BlobSymbol) -> Self {
         symbol.0.blob_symbol().unwrap_or_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn arguments_are_taken_as_tvm_ffi_converts_them() {
+        use ArgumentKind as A;
+        for (word, taken, refused) in [
+            ("int", vec![A::Int], vec![A::Float, A::Null, A::Tensor]),
+            ("float", vec![A::Int, A::Float], vec![A::String, A::Null]),
+            (
+                "str",
+                vec![A::String, A::RawString],
+                vec![A::Tensor, A::Null],
+            ),
+            (
+                "DataType",
+                vec![A::Dtype, A::String],
+                vec![A::Int, A::Shape],
+            ),
+            (
+                "ffi.Shape",
+                vec![A::Shape, A::Array],
+                vec![A::Tensor, A::Null],
+            ),
+            (
+                "ffi.Tensor",
+                vec![A::Tensor, A::Null],
+                vec![A::RawTensor, A::Shape],
+            ),
+            (
+                "DLTensor*",
+                vec![A::Tensor, A::RawTensor],
+                vec![A::Null, A::Int],
+            ),
+            ("Array<Any>", vec![A::Array], vec![A::Shape, A::Null]),
+            (
+                "relax.vm.KVState",
+                vec![],
+                vec![A::Tensor, A::Array, A::Null],
+            ),
+            ("Optional<str>", vec![A::Null, A::String], vec![A::Int]),
+            ("Any", vec![A::Null, A::Tensor, A::Int], vec![]),
+        ] {
+            let parameter = Parameter(word.to_owned());
+            assert!(taken.iter().all(|kind| parameter.takes(*kind)), "{word}");
+            assert!(!refused.iter().any(|kind| parameter.takes(*kind)), "{word}");
+        }
+    }
+
+    #[test]
+    fn counts_may_have_only_a_least() {
+        let counts: Counts = serde_json::from_str("\"3..\"").expect("a form of a count");
+        assert!(!counts.contains(2) && counts.contains(3) && counts.contains(70));
+        assert_eq!(counts.to_string(), "3 or more");
+        assert!(serde_json::from_str::<Counts>("\"3\"").is_err());
     }
 }

@@ -10,7 +10,7 @@ use super::join_objects::join_archive_objects;
 use super::weight::{ARTIFACT, SYMBOL, weight};
 use super::{packages, static_parts};
 use crate::artifact::{Artifact, Libraries, Problem, ProblemKind, Role};
-use crate::container::{self, Binary, BinaryKind, FileType, Format, Parsed};
+use crate::container::{self, Binary, FileType, Parsed};
 use crate::error::DecodeError;
 use crate::limits::MAX_FACTS;
 use crate::module::{self, ModelLibrary, Payload, locate};
@@ -221,11 +221,6 @@ fn read_slice(place: Place, file: &VirtualFile<'_>, parsed: Parsed<'_>, reader: 
         module::read_device_needs(&parsed, library);
     }
     let mut problems: Vec<Problem> = libraries.iter().flat_map(limits_of).collect();
-    problems.extend(
-        libraries
-            .iter()
-            .filter_map(|one| without_symbol(one, &parsed)),
-    );
     // Hashing reads every page: of the files a project ships, not of the
     // runtimes and what comes with them, which are large and come signed.
     let is_client = uses_tvm(&parsed.binary) && !parts::comes_with_a_runtime(file.place);
@@ -315,19 +310,6 @@ fn limits_of(library: &ModelLibrary) -> Vec<Problem> {
             undecodable.collect()
         }
     }
-}
-
-/// A blob in a shared library that no runtime finds, because its symbol is not there.
-fn without_symbol(library: &ModelLibrary, parsed: &Parsed<'_>) -> Option<Problem> {
-    let is_loaded = parsed.binary.kind == BinaryKind::SharedLibrary
-        && !matches!(parsed.binary.format, Format::Wasm | Format::VmExecutable);
-    (is_loaded && library.blob_symbol.is_none()).then(|| Problem {
-        kind: ProblemKind::Corrupt,
-        detail: String::from(
-            "a module blob without the symbol by which a runtime finds it, in a library that has its other symbols",
-        ),
-        offset: Some(library.file_offset),
-    })
 }
 
 /// A page that its code signature does not vouch for.

@@ -25,7 +25,7 @@ fn read_entry(reader: &mut Reader<'_>) -> Result<Function, DecodeError> {
         other => return Err(start.error("a function kind, 0, 1 or 2", other)),
     };
     let name = reader.string("a function name")?.to_owned();
-    let instructions = read_range(reader)?;
+    let instructions = read_range(reader, kind)?;
     let num_args = reader.i64("a parameter count")?;
     let registers = reader.i64("a register count")?;
     let count = reader.items(8, "the number of parameter names")?;
@@ -42,12 +42,14 @@ fn read_entry(reader: &mut Reader<'_>) -> Result<Function, DecodeError> {
     })
 }
 
-fn read_range(reader: &mut Reader<'_>) -> Result<Range<u64>, DecodeError> {
+/// The VM asks for the instructions of its own functions alone.
+fn read_range(reader: &mut Reader<'_>, kind: FunctionKind) -> Result<Range<u64>, DecodeError> {
     let start = reader.clone();
     let first = reader.i64("a first instruction number")?;
     let end = reader.i64("an end instruction number")?;
     match (u64::try_from(first), u64::try_from(end)) {
         (Ok(first), Ok(end)) if first <= end => Ok(first..end),
+        _ if kind != FunctionKind::Vm => Ok(0..0),
         _ => Err(start.error(
             "instruction numbers in ascending order",
             format!("{first}..{end}"),

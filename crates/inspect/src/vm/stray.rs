@@ -13,20 +13,39 @@ pub struct Stray {
     pub instruction: u64,
     /// What it names, and what there is.
     pub what: String,
+    /// Whether no run gets past it: else what is beyond a table decides.
+    pub is_fatal: bool,
 }
 
-/// Looks through all VM functions.
+/// Registers from here on are none: what is put into one is lost.
+const NO_REGISTER: i64 = 1 << 54;
+
+/// What is named and is not there, and whether no run gets past it.
+type Named = (String, bool);
+
+/// Looks through all VM functions: the first that no run gets past, else the first.
 pub fn first(executable: &Executable) -> Option<Stray> {
+    let mut strays = all(executable);
+    let first = strays.next()?;
+    match first.is_fatal {
+        true => Some(first),
+        false => Some(strays.find(|stray| stray.is_fatal).unwrap_or(first)),
+    }
+}
+
+fn all(executable: &Executable) -> impl Iterator<Item = Stray> {
     let functions = executable.functions.iter().enumerate();
-    let mut of_bytecode = functions.filter(|(_, function)| function.kind == FunctionKind::Vm);
-    of_bytecode.find_map(|(index, function)| {
+    let of_bytecode = functions.filter(|(_, function)| function.kind == FunctionKind::Vm);
+    of_bytecode.flat_map(move |(index, function)| {
         let range = function.instructions.clone();
-        let mut instructions = executable.instructions(range);
-        instructions.find_map(|(number, instruction)| {
+        let instructions = executable.instructions(range);
+        instructions.filter_map(move |(number, instruction)| {
+            let (what, is_fatal) = named(executable, function, number, instruction)?;
             Some(Stray {
                 function: index,
                 instruction: number,
-                what: named(executable, function, number, instruction)?,
+                what,
+                is_fatal,
             })
         })
     })
@@ -37,16 +56,17 @@ fn named(
     function: &Function,
     number: u64,
     instruction: Instruction<'_>,
-) -> Option<String> {
+) -> Option<Named> {
     let jump = |distance: i64| {
         let target = number.checked_add_signed(distance);
         let range = &function.instructions;
         let is_inside = target.is_some_and(|target| range.contains(&target));
         (!is_inside).then(|| {
-            format!(
+            let what = format!(
                 "jumps by {distance} from instruction {number}, and its function has those from {} to before {}",
                 range.start, range.end
-            )
+            );
+            (what, true)
         })
     };
     match instruction {
@@ -54,20 +74,38 @@ fn named(
             dst,
             function: callee,
             args,
-        } => outside("function", callee, executable.functions.len())
-            .or_else(|| register(function, dst))
-            .or_else(|| {
-                args.iter().find_map(|argument| match argument {
-                    Argument::Constant(index) => {
-                        outside("constant", index, executable.constants.len())
-                    }
-                    Argument::Function(index) => {
-                        outside("function", index, executable.functions.len())
-                    }
-                    Argument::Register(index) => register(function, Register::Number(index)),
-                    Argument::Void | Argument::Vm | Argument::Immediate(_) => None,
+        } => {
+            let argument = |argument: Argument| match argument {
+                // What is behind the constants may be nothing, and taken for nothing.
+                Argument::Constant(index) => {
+                    let what = outside("constant", index, executable.constants.len())?;
+                    Some((what, false))
+                }
+                Argument::Function(index) => {
+                    let what = outside("function", index, executable.functions.len())?;
+                    Some((what, true))
+                }
+                Argument::Register(index) => register(function, Register::Number(index)),
+                Argument::Void | Argument::Vm | Argument::Immediate(_) => None,
+            };
+            let callee = outside("function", callee, executable.functions.len());
+            let result = || match dst {
+                Register::Number(index) if index >= NO_REGISTER => Some((
+                    format!("puts a result into register {index}, which is none"),
+                    false,
+                )),
+                dst => register(function, dst),
+            };
+            callee
+                .map(|what| (what, true))
+                .or_else(|| {
+                    args.iter()
+                        .filter_map(argument)
+                        .find(|(_, is_fatal)| *is_fatal)
                 })
-            }),
+                .or_else(result)
+                .or_else(|| args.iter().find_map(argument))
+        }
         Instruction::Ret { result } => register(function, result),
         Instruction::Goto { offset } => jump(offset),
         Instruction::If {
@@ -77,10 +115,10 @@ fn named(
     }
 }
 
-fn register(function: &Function, register: Register) -> Option<String> {
+fn register(function: &Function, register: Register) -> Option<Named> {
     let count = usize::try_from(function.registers).unwrap_or(0);
     match register {
-        Register::Number(index) => outside("register", index, count),
+        Register::Number(index) => Some((outside("register", index, count)?, true)),
         Register::Void | Register::Vm => None,
     }
 }

@@ -63,7 +63,10 @@ fn a_blob_whose_symbol_is_damaged_is_no_client() {
     }
     let found = scan("lib.so", &bytes);
     assert_eq!(found.artifacts[0].role, Role::ModelLibrary);
-    assert!(damage(&found).unwrap().contains("symbol"));
+    // No runtime finds it.
+    let hidden = found.findings.iter().filter(|one| one.rule.code == "AC102");
+    let mut hidden = hidden.filter(|one| one.message.contains("no symbol"));
+    assert!(hidden.next().is_some(), "{:?}", found.findings);
 }
 
 /// A program of one function with one register, outside any container.
@@ -97,10 +100,6 @@ fn code_that_names_what_is_not_there_is_told() {
             "names register 9",
         ),
         (vec![vec![1, 0, 1, 1, 7], vec![2, 0]], "names register 7"),
-        (
-            vec![vec![1, 0, 1, 1, (2 << 56) | 1], vec![2, 0]],
-            "names constant 1",
-        ),
         (vec![vec![1, 0, 2, 0], vec![2, 0]], "names function 2"),
         (
             vec![vec![1, 0, 1, 1, (3 << 56) | 4], vec![2, 0]],
@@ -111,5 +110,25 @@ fn code_that_names_what_is_not_there_is_told() {
     ] {
         let found = scan("damaged.ro", &program(&instructions));
         assert!(is_told(&found, what), "{what}: {:?}", found.findings);
+    }
+    // What is behind the constants may be taken for nothing, and a result be lost.
+    for (instructions, what) in [
+        (
+            vec![vec![1, 0, 1, 1, (2 << 56) | 1], vec![2, 0]],
+            "names constant 1",
+        ),
+        (
+            vec![vec![1, (1 << 54) + 2, 1, 1, 2 << 56], vec![2, 0]],
+            "puts a result into register",
+        ),
+    ] {
+        let found = scan("damaged.ro", &program(&instructions));
+        let mut verdicts = found.verdicts.iter().flat_map(|of_one| of_one.iter());
+        let is_open = verdicts.any(|one| one.undecided.iter().any(|one| one.why.contains(what)));
+        assert!(
+            is_open && !is_told(&found, what),
+            "{what}: {:?}",
+            found.findings
+        );
     }
 }

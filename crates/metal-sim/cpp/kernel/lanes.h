@@ -29,14 +29,24 @@ struct Mask {
 // `value` where lanes take part, `old` elsewhere.
 template <class T>
 inline void blend(Lane<T>& old, const Lane<T>& value, const Mask& m) {
-  if constexpr (sizeof(T) < 4) {
+#if defined(__AVX512BW__)
+  if constexpr (sizeof(T) == 2) {
+    __m512i mixed, made;
+    __builtin_memcpy(&mixed, &old, sizeof mixed);
+    __builtin_memcpy(&made, &value, sizeof made);
+    mixed = _mm512_mask_blend_epi16(m.bits, mixed, made);
+    __builtin_memcpy(static_cast<void*>(&old), &mixed, sizeof mixed);
+    return;
+  }
+#endif
+  if constexpr (sizeof(T) < 4 && !std::is_same_v<T, bool>) {
     Each<T> mixed(old);
     const Each<T> made(value);
     for (int i = 0; i < kLanes; ++i) {
       if ((m.bits >> i & 1u) != 0) mixed[i] = made[i];
     }
     old = mixed;
-  } else if constexpr (sizeof(T) == 4) {
+  } else if constexpr (sizeof(T) == 4 || std::is_same_v<T, bool>) {
     for (int k = 0; k < 2; ++k) old.c[k] = m.lanes.c[k] ? value.c[k] : old.c[k];
   } else {
     typedef long Wide __attribute__((vector_size(64)));
@@ -53,12 +63,29 @@ inline void assign(Lane<T>& old, const U& value, const Mask& m) {
   blend(old, spread<T>(value), m);
 }
 
+// `left && right` and `left || right` where the right side reads memory: it is asked of the
+// lanes that the left side does not decide.
+template <class L, class Right>
+inline Lane<bool> lazily_and(const L& left, const Mask& m, Right right) {
+  const Mask asked = m.with(spread<bool>(left));
+  if (!asked.any()) return Lane<bool>(false);
+  return asked.lanes & spread<bool>(right(asked));
+}
+template <class L, class Right>
+inline Lane<bool> lazily_or(const L& left, const Mask& m, Right right) {
+  const Lane<bool> settled = spread<bool>(left);
+  const Mask asked = m.with(!settled);
+  if (!asked.any()) return settled;
+  return settled | (asked.lanes & spread<bool>(right(asked)));
+}
+
 // How the lanes' elements lie: one for all, side by side, within a vector's reach, or apart.
 struct Pattern {
   enum Kind { kSame, kNext, kNear, kApart, kFar };
   std::int64_t base;  // the least index
   std::int64_t span;
   Kind kind;
+  int stride = 0;  // of lanes that lie evenly apart
   Lane<int> offset;
   std::int64_t far[kLanes];  // offsets that need more than 32 bits
 
@@ -94,6 +121,8 @@ struct Pattern {
            : m.all() && span == kLanes - 1 && (offset == lane_numbers()).bits() == ~0u ? kNext
            : span < 16 ? kNear
                        : kApart;
+    const int even = static_cast<int>(span / (kLanes - 1));
+    if (m.all() && (offset == lane_numbers() * even).bits() == ~0u) stride = even;
   }
   __attribute__((noinline)) void beyond(const Lane<long>& apart, long lead) {
     const Each<long> all(apart);
@@ -116,6 +145,11 @@ struct View {
   T* data;
   T* end;
 };
+
+template <class T, class From>
+inline View<T> as(const View<From>& from) {
+  return {reinterpret_cast<T*>(from.data), reinterpret_cast<T*>(from.end)};
+}
 
 template <class T>
 inline Lane<T> permuted(const T* at, const Lane<int>& offset) {
@@ -238,7 +272,7 @@ template <class V, class D>
 inline auto lanes_shuffle_down(const V& v, const D& delta, const Mask& m) {
   using T = Element<V>;
   const Lane<T> value = spread<T>(v);
-  if constexpr (!kIsLane<D> && sizeof(T) == 4) {
+  if constexpr (!kIsLane<D> && (sizeof(T) == 4 || sizeof(T) == 2)) {
     if (m.all() && static_cast<std::uint32_t>(delta) < kLanes) {
       alignas(64) T moved[2 * kLanes];
       __builtin_memcpy(moved, &value, sizeof value);

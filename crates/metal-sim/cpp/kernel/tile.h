@@ -1,7 +1,7 @@
 // Simd-group matrices where a simd-group runs at once (lanes.h): a matrix is held whole, not
 // two elements by each lane. Sums have the order and the roundings of matrix.h.
 #pragma once
-#include "lanes.h"
+#include "wide.h"
 
 namespace msim {
 

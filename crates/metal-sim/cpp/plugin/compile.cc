@@ -45,7 +45,12 @@ std::vector<std::string> widest() {
 #if defined(__x86_64__)
   if (__builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
       __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl")) {
-    return {"-march=x86-64-v4", "-mprefer-vector-width=512"};
+    std::vector<std::string> flags = {"-march=x86-64-v4", "-mprefer-vector-width=512"};
+    // One operation in 16 bits rounds as the same one in 32 does, rounded again.
+#if defined(__clang__) ? __clang_major__ >= 14 : __GNUC__ >= 12
+    if (__builtin_cpu_supports("avx512fp16")) flags.push_back("-mavx512fp16");
+#endif
+    return flags;
   }
 #endif
   return {};
@@ -84,6 +89,12 @@ struct Toolchain {
         for (const auto& flag : widest()) t.flags.push_back(flag);
       } else if (has_v3()) {
         t.flags.push_back("-march=x86-64-v3");
+      }
+      // What a simd-group does at once is loops over few vectors: only unrolled are they kept
+      // in registers. They are vectors already.
+      if (Options::get().lanes()) {
+        t.flags[1] = "-O3";
+        t.flags.push_back("-fno-tree-vectorize");
       }
       if (Options::get().guard) t.flags[1] = "-O1";
       // What Apple's compiler may do; NaN and infinity keep their meaning, which kernels use.

@@ -168,7 +168,8 @@ class Emitter {
   std::string load(const Expr& e) {
     const std::string where = place(e.parts[1], mask_);
     const bool varying = e.varying;
-    std::string text = "msim::load(" + e.symbol->name + ", " + where + (varying ? ", " + mask_ : "") + ")";
+    std::string text = "msim::load" + vector(e.width, "_vector") + "(" + e.symbol->name + ", " + where +
+                       (varying ? ", " + mask_ : "") + ")";
     if (inline_ || e.symbol->stored || e.symbol->space != "device" || !settled(e.parts[1])) return text;
     for (const auto& scope : memo_) {
       auto found = scope.find(text);
@@ -179,6 +180,13 @@ class Emitter {
     memo_.back()[text] = name;
     return name;
   }
+
+  // `name`, for vectors with their width.
+  static std::string vector(int width, const std::string& name) {
+    return width == 1 ? "" : name + "<" + std::to_string(width) + ">";
+  }
+  // Several elements of an array of the lane's own.
+  static bool is_parts(const Expr& e) { return e.kind == Expr::kIndex && e.width > 1 && e.symbol->width == 1; }
 
   static bool loads(const Expr& e) {
     if (e.kind == Expr::kIndex && in_memory(e.symbol)) return true;
@@ -210,9 +218,12 @@ class Emitter {
         if (e.symbol->space == "position" && e.symbol->varying) return "msim_" + e.text;
         return e.symbol->name + "." + e.text;
       case Expr::kUnary: return "(" + e.text + expression(e.parts[0]) + ")";
-      case Expr::kCast: return "msim::to<" + e.text + ">(" + expression(e.parts[0]) + ")";
+      case Expr::kCast:
+        return (e.width == 1 ? "msim::to<" + e.text : "msim::to_vector<" + e.text + ", " + std::to_string(e.width)) +
+               ">(" + expression(e.parts[0]) + ")";
       case Expr::kIndex:
         if (in_memory(e.symbol)) return load(e);
+        if (is_parts(e)) return "msim::parts<" + std::to_string(e.width) + ">(" + address(e) + ")";
         return expression(e.parts[0]) + "[" + expression(e.parts[1]) + "]";
       case Expr::kCall: return call(e);
       case Expr::kBinary: {
@@ -220,11 +231,14 @@ class Emitter {
         const bool lazy = e.text == "&&" || e.text == "||";
         if (lazy && loads(e.parts[1])) {
           // A lane that the left side decides must not read.
-          if (e.varying) fail(e.line, "a read behind `" + e.text + "`");
           const bool before = std::exchange(inline_, true);
-          const std::string right = expression(e.parts[1]);
+          const std::string outer = mask_;
+          if (e.varying) mask_ = "msim_m" + std::to_string(++masks_);
+          const std::string right = expression(e.parts[1]), inner = std::exchange(mask_, outer);
           inline_ = before;
-          return "(" + left + " " + e.text + " " + right + ")";
+          if (!e.varying) return "(" + left + " " + e.text + " " + right + ")";
+          return std::string("msim::lazily_") + (e.text == "&&" ? "and" : "or") + "(" + left + ", " + outer +
+                 ", [&](const msim::Mask& " + inner + ") { return " + right + "; })";
         }
         return "(" + left + " " + e.text + " " + expression(e.parts[1]) + ")";
       }
@@ -232,9 +246,14 @@ class Emitter {
     fail(e.line, "an expression");
   }
 
+  std::string address(const Expr& e) {
+    return e.symbol->name + " + (" + expression(e.parts[1]) + ")";
+  }
+
   std::string call(const Expr& e) {
     std::string arguments;
     for (const auto& part : e.parts) arguments += (arguments.empty() ? "" : ", ") + expression(part);
+    if (e.width > 1) return "msim::vector<" + e.text + ", " + std::to_string(e.width) + ">(" + arguments + ")";
     static const std::map<std::string, std::string> exchanges = {
         {"simd_shuffle", "shuffle"},           {"simd_broadcast", "shuffle"},
         {"simd_shuffle_down", "shuffle_down"}, {"simd_shuffle_up", "shuffle_up"},
@@ -275,6 +294,7 @@ class Emitter {
       case Statement::kIf: return branch(s, together);
       case Statement::kFor: return loop(s, together);
       case Statement::kMatrix: return matrix(s);
+      case Statement::kWhile: return endless(s, together);
     }
   }
 
@@ -299,7 +319,7 @@ class Emitter {
       return;
     }
     if (v.space == "threadgroup") {
-      const std::uint64_t bytes = std::stoull(v.length) * size_of(v.type);
+      const std::uint64_t bytes = std::stoull(v.length) * size_of(v.type) * v.width;
       const std::string begin = "g->memory + " + std::to_string(result_.threadgroup_bytes);
       out_ += "const msim::View<" + v.type + "> " + v.name + "{reinterpret_cast<" + v.type + "*>(" + begin +
               "), reinterpret_cast<" + v.type + "*>(" + begin + " + " + std::to_string(bytes) + ")};\n";
@@ -307,21 +327,26 @@ class Emitter {
       result_.threadgroup_bytes += static_cast<std::uint32_t>((bytes + 15) / 16 * 16);
       return;
     }
-    const std::string type = v.varying ? "msim::Lane<" + v.type + ">" : v.type;
+    const std::string elements = v.type + ", " + std::to_string(v.width);
+    const std::string type = v.width > 1 ? (v.varying ? "msim::Wide<" : "metal::vec<") + elements + ">"
+                             : v.varying ? "msim::Lane<" + v.type + ">"
+                                         : v.type;
     if (!v.length.empty()) {
-      local_ += std::stoull(v.length) * size_of(v.type) * 32;
+      local_ += std::stoull(v.length) * size_of(v.type) * 32 * v.width;
       if (local_ > kLargestLocal) fail(s.line, "too much of a lane's own memory");
       out_ += type + " " + v.name + "[" + v.length + "];\n";
     } else if (s.value.empty()) {
       out_ += type + " " + v.name + "{};\n";
     } else {
       const std::string value = expression(s.value[0]);
-      out_ += type + " " + v.name + " = " + converted(v, value) + ";\n";
-      if (!v.stored && is_fixed(s.value[0])) fixed_[s.symbol] = &s.value[0];
+      out_ += type + " " + v.name + " = " + converted(v, v.width, value) + ";\n";
+      if (!v.stored && v.width == 1 && is_fixed(s.value[0])) fixed_[s.symbol] = &s.value[0];
     }
   }
-  static std::string converted(const Symbol& v, const std::string& value) {
-    return (v.varying ? "msim::spread<" : "msim::to<") + v.type + ">(" + value + ")";
+  static std::string converted(const Symbol& v, int width, const std::string& value) {
+    if (width == 1) return (v.varying ? "msim::spread<" : "msim::to<") + v.type + ">(" + value + ")";
+    return (v.varying ? "msim::spread_wide<" : "msim::to_vector<") + v.type + ", " + std::to_string(width) + ">(" +
+           value + ")";
   }
 
   void assign(Statement& s, bool together) {
@@ -330,13 +355,21 @@ class Emitter {
     const Symbol& v = *target.symbol;
     if (in_memory(&v)) {
       if (target.kind != Expr::kIndex) fail(s.line, "assignment to an array");
-      out_ += "msim::store(" + v.name + ", " + place(target.parts[1], mask_) + ", " +
-              (s.value[0].varying ? "msim::spread<" : "msim::to<") + v.type + ">(" + value + "), " + mask_ + ");\n";
+      const std::string made = target.width > 1 ? value
+                               : (s.value[0].varying ? "msim::spread<" : "msim::to<") + v.type + ">(" + value + ")";
+      out_ += "msim::store" + vector(target.width, "_vector") + "(" + v.name + ", " + place(target.parts[1], mask_) +
+              ", " + made + ", " + mask_ + ");\n";
+      return;
+    }
+    const bool whole = !v.varying || together;
+    if (is_parts(target)) {
+      out_ += std::string(whole ? "msim::set_parts<" : "msim::assign_parts<") + std::to_string(target.width) + ">(" +
+              address(target) + ", " + value + (whole ? "" : ", " + mask_) + ");\n";
       return;
     }
     const std::string name = expression(target);
-    if (!v.varying || together) {
-      out_ += name + " = " + converted(v, value) + ";\n";
+    if (whole) {
+      out_ += name + " = " + converted(v, target.kind == Expr::kName ? v.width : target.width, value) + ";\n";
     } else {
       out_ += "msim::assign(" + name + ", " + value + ", " + mask_ + ");\n";
     }
@@ -365,7 +398,7 @@ class Emitter {
 
   void loop(Statement& s, bool together) {
     const Symbol& v = *s.symbol;
-    const std::string outer = mask_, first = converted(v, expression(s.value[0]));
+    const std::string outer = mask_, first = converted(v, 1, expression(s.value[0]));
     const bool before = std::exchange(inline_, true);
     if (!s.condition[0].varying) {
       out_ += "for (" + v.type + " " + v.name + " = " + first + "; " + expression(s.condition[0]) + "; ++" + v.name + ")\n";
@@ -380,6 +413,24 @@ class Emitter {
     inline_ = before;
     block(s.body, mask, false);
     out_ += v.name + " = msim::spread<" + v.type + ">(" + v.name + " + static_cast<" + v.type + ">(1));\n}\n}\n";
+  }
+
+  void endless(Statement& s, bool together) {
+    const std::string outer = mask_;
+    const bool before = std::exchange(inline_, true);
+    if (!s.condition[0].varying) {
+      out_ += "while (" + expression(s.condition[0]) + ")\n";
+      inline_ = before;
+      return block(s.body, outer, together);
+    }
+    const std::string mask = "msim_m" + std::to_string(++masks_);
+    out_ += "{\nmsim::Mask " + mask + " = " + outer + ";\n";
+    mask_ = mask;
+    out_ += "for (;;) {\n" + mask + " = " + mask + ".with(msim::spread<bool>(" + expression(s.condition[0]) +
+            "));\nif (!" + mask + ".any()) break;\n";
+    inline_ = before;
+    block(s.body, mask, false);
+    out_ += "}\n}\n";
   }
 
   const std::vector<Parameter>& parameters_;

@@ -7,7 +7,14 @@ namespace msim {
 namespace {
 
 const std::set<std::string> kTypes = {"char", "uchar", "short", "ushort", "int", "uint",
-                                      "long", "ulong", "half",  "float"};
+                                      "long", "ulong", "half",  "float", "bool"};
+
+// `half4` is four of `half`; 0 for what is no vector.
+int vector_width(const std::string& type) {
+  if (type.empty() || type.back() < '2' || type.back() > '4') return 0;
+  return kTypes.count(type.substr(0, type.size() - 1)) != 0 ? type.back() - '0' : 0;
+}
+bool is_type(const std::string& name) { return scalar_type(name) || vector_width(name) != 0; }
 
 int precedence(const std::string& op) {
   static const std::map<std::string, int> levels = {
@@ -26,7 +33,7 @@ class Parser {
     scopes_.emplace_back();
     for (const auto& p : parameters) {
       const std::string space = p.space.empty() ? "position" : p.space;
-      if (space == "device" && !scalar_type(p.type)) fail("buffer of `" + p.type + "`");
+      if (space == "device" && (p.type == "bool" || !scalar_type(p.type))) fail("buffer of `" + p.type + "`");
       Symbol* s = declare(space, p.type, p.name);
       s->varying = p.attribute == "thread_position_in_threadgroup";
       if (space == "position" && !s->varying && p.attribute != "threadgroup_position_in_grid") {
@@ -110,6 +117,7 @@ class Parser {
       return s;
     }
     if (taken("for")) return loop(std::move(s));
+    if (taken("while")) return endless(std::move(s));
     if (text() == "threadgroup_barrier" || text() == "simdgroup_barrier") {
       // Lanes are always together.
       s.kind = text() == "threadgroup_barrier" ? Statement::kBarrier : Statement::kNothing;
@@ -125,7 +133,7 @@ class Parser {
     std::string space;
     if (text() == "thread" || text() == "threadgroup") space = tokens_[at_++].text;
     if (text() == "const") ++at_;
-    if (scalar_type(text()) && tokens_[at_ + 1].kind == Token::kWord) {
+    if (is_type(text()) && tokens_[at_ + 1].kind == Token::kWord) {
       return declaration(std::move(s), space == "threadgroup" ? space : "", text());
     }
     if (!space.empty()) fail("`" + text() + "` after `" + space + "`");
@@ -216,13 +224,15 @@ class Parser {
     return e;
   }
 
-  Statement declaration(Statement s, const std::string& space, const std::string& type) {
+  Statement declaration(Statement s, const std::string& space, std::string type) {
     s.kind = Statement::kDeclare;
+    const int width = vector_width(type);
+    if (width != 0) type.pop_back();
     const std::string name = tokens_[++at_].text;
     ++at_;
     std::string length;
     if (taken("[")) {
-      if (tokens_[at_].kind != Token::kNumber) fail("array length");
+      if (type == "bool" || tokens_[at_].kind != Token::kNumber) fail("array length");
       length = tokens_[at_++].text;
       take("]");
     } else if (!space.empty()) {
@@ -233,6 +243,7 @@ class Parser {
     take(";");
     s.symbol = declare(space, type, name);
     s.symbol->length = length;
+    s.symbol->width = width == 0 ? 1 : width;
     return s;
   }
 
@@ -253,6 +264,19 @@ class Parser {
     take(name.c_str());
     take(")");
     s.body = branch();
+    scopes_.pop_back();
+    return s;
+  }
+
+  // while (1) { if (!(condition)) { break; } ... }
+  Statement endless(Statement s) {
+    s.kind = Statement::kWhile;
+    for (const char* sign : {"(", "1", ")", "{", "if", "(", "!"}) take(sign);
+    s.condition.push_back(primary());
+    for (const char* sign : {")", "{", "break", ";", "}"}) take(sign);
+    scopes_.emplace_back();
+    while (text() != "}") s.body.push_back(statement());
+    take("}");
     scopes_.pop_back();
     return s;
   }
@@ -278,8 +302,10 @@ class Parser {
       e.parts.push_back(unary());
       return e;
     }
-    if (text() == "(" && scalar_type(text(1)) && text(2) == ")") {
+    if (text() == "*" && text(1) == "(") return neighbours();
+    if (text() == "(" && is_type(text(1)) && text(2) == ")") {
       Expr e{Expr::kCast, text(1), nullptr, {}, line};
+      to_vector(e);
       at_ += 3;
       e.parts.push_back(unary());
       return e;
@@ -287,16 +313,78 @@ class Parser {
     return postfix(primary());
   }
 
+  static void to_vector(Expr& e) {
+    const int width = vector_width(e.text);
+    if (width == 0) return;
+    e.text.pop_back();
+    e.width = width;
+  }
+  static Expr both(const char* op, Expr left, Expr right) {
+    Expr e{Expr::kBinary, op, nullptr, {}, left.line};
+    e.parts.push_back(std::move(left));
+    e.parts.push_back(std::move(right));
+    return e;
+  }
+  // The element, or the vector, of an array; `index` counts those.
+  Expr element(Expr array, Expr index) {
+    Symbol* symbol = array.symbol;
+    Expr e{Expr::kIndex, "", symbol, {}, array.line};
+    e.width = array.kind == Expr::kName && !symbol->length.empty() ? symbol->width : 1;
+    if (in_memory(symbol) && symbol->width > 1) {
+      Expr width{Expr::kNumber, std::to_string(symbol->width), nullptr, {}, array.line};
+      index = both("*", std::move(index), std::move(width));
+    }
+    e.parts.push_back(std::move(array));
+    e.parts.push_back(std::move(index));
+    return e;
+  }
+  // *(device half4*)(name + index)
+  Expr neighbours() {
+    take("*");
+    take("(");
+    if (text() == "volatile") ++at_;
+    const std::string space = text();
+    Expr type{Expr::kNumber, text(1), nullptr, {}, tokens_[at_].line};
+    at_ += 2;
+    to_vector(type);
+    for (const char* sign : {"*", ")", "("}) take(sign);
+    Expr where = expression();
+    take(")");
+    if (where.kind == Expr::kBinary && where.text == "+") {
+      Expr index = std::move(where.parts[1]);
+      Expr array = std::move(where.parts[0]);
+      where = std::move(array);
+      where.parts.push_back(std::move(index));
+    } else {
+      where.parts.push_back({Expr::kNumber, "0", nullptr, {}, where.line});
+    }
+    Symbol* symbol = where.symbol;
+    const bool known_array = where.kind == Expr::kName && symbol != nullptr && where.parts.size() == 1 &&
+                             (in_memory(symbol) || !symbol->length.empty());
+    if (!known_array || space != (symbol->space.empty() ? "thread" : symbol->space)) fail("an address");
+    if (symbol->type != type.text || (symbol->width != 1 && symbol->width != type.width)) {
+      fail("memory of another type");
+    }
+    Expr index = std::move(where.parts[0]);
+    where.parts.clear();
+    Expr e = element(std::move(where), std::move(index));
+    e.width = type.width;
+    return e;
+  }
+
   Expr postfix(Expr e) {
     for (;;) {
       if (text() == "[") {
-        Expr index{Expr::kIndex, "", e.symbol, {}, tokens_[at_].line};
-        if (e.symbol == nullptr || e.kind == Expr::kIndex) fail("subscript of a value");
+        if (e.symbol == nullptr || (e.kind == Expr::kIndex && e.width == 1)) fail("subscript of a value");
         ++at_;
-        index.parts.push_back(std::move(e));
-        index.parts.push_back(expression());
+        Expr index = expression();
         take("]");
-        e = std::move(index);
+        if (e.kind == Expr::kIndex && in_memory(e.symbol)) {
+          e.parts[1] = both("+", std::move(e.parts[1]), std::move(index));
+          e.width = 1;
+        } else {
+          e = element(std::move(e), std::move(index));
+        }
       } else if (text() == ".") {
         ++at_;
         if (e.kind != Expr::kName) fail("member of a value");
@@ -326,6 +414,7 @@ class Parser {
     if (t.kind != Token::kWord) fail("`" + t.text + "`");
     if (text(1) == "(") {
       Expr call{Expr::kCall, t.text, nullptr, {}, t.line};
+      to_vector(call);
       at_ += 2;
       while (text() != ")") {
         call.parts.push_back(expression());
@@ -340,7 +429,7 @@ class Parser {
     return {Expr::kName, symbol->name, symbol, {}, t.line};
   }
 
-  // ((volatile threadgroup float*)name): the array itself, if that is its type.
+  // ((volatile threadgroup float*)name): the array itself, or its bytes as another type.
   Symbol* same_array() {
     std::size_t i = 1;
     if (text(0) != "(" || text(i) != "(") return nullptr;
@@ -350,9 +439,20 @@ class Parser {
     const std::string space = text(i), type = text(i + 1);
     if (text(i + 2) != "*" || text(i + 3) != ")" || text(i + 5) != ")") fail("a pointer");
     Symbol* symbol = find(text(i + 4));
-    if (symbol->space != space || symbol->type != type) fail("a pointer of another type");
+    if (symbol->space != space) fail("a pointer of another kind");
+    if (symbol->type != type || symbol->width != 1) symbol = seen_as(*symbol, type);
     at_ += i + 6;
     return symbol;
+  }
+  // Only memory of the threadgroup, of which nothing is remembered.
+  Symbol* seen_as(const Symbol& array, const std::string& type) {
+    if (array.space != "threadgroup" || !scalar_type(type)) fail("a pointer of another type");
+    auto other = std::make_unique<Symbol>(array);
+    other->type = type;
+    other->name = "msim::as<" + type + ">(" + array.name + ")";
+    other->width = 1;
+    out_.symbols.push_back(std::move(other));
+    return out_.symbols.back().get();
   }
 
   const std::vector<Token>& tokens_;

@@ -16,6 +16,7 @@ struct Symbol {
   std::string space;   // device, threadgroup, constant, position, matrix, or nothing
   std::string type, name;
   std::string length;  // of an array
+  int width = 1;         // elements of a vector, `type` being that of one
   bool varying = false;  // differs between the lanes of a simd-group
   bool stored = false;   // the kernel writes it
   int declared = 0;      // order of declaration
@@ -28,19 +29,20 @@ struct Expr {
   Symbol* symbol = nullptr;
   std::vector<Expr> parts;
   int line = 0;
+  int width = 1;  // of a vector: kCast, kCall (its constructor), kIndex
   bool varying = false;
 };
 
 struct Statement {
-  enum Kind { kDeclare, kAssign, kIf, kFor, kBlock, kBarrier, kMatrix, kNothing };
+  enum Kind { kDeclare, kAssign, kIf, kFor, kBlock, kBarrier, kMatrix, kWhile, kNothing };
   Kind kind;
   int line = 0;
   Symbol* symbol = nullptr;               // kDeclare, kFor
   std::vector<Expr> target;               // kAssign; kMatrix: the matrices
   std::vector<Expr> value;                // kDeclare (may lack), kAssign, kFor's first;
                                           // kMatrix: what fills it, or element and row length
-  std::vector<Expr> condition;            // kIf, kFor
-  std::vector<Statement> body, otherwise; // kIf, kFor, kBlock
+  std::vector<Expr> condition;            // kIf, kFor, kWhile
+  std::vector<Statement> body, otherwise; // kIf, kFor, kWhile, kBlock
   std::string operation;                  // kMatrix: fill, load, store, multiply
   bool transposed = false;                // kMatrix: in memory
 };

@@ -37,6 +37,8 @@ void refuse_unknown(const Token& t) {
     what = "atomic operations are not simulated";
   } else if (t.text == "bfloat" || t.text == "simdgroup_bfloat8x8") {
     what = "bfloat is not simulated";
+  } else if (t.text == "nearbyint") {
+    what = "Metal's library has no such function, though TVM writes it";
   }
   if (what != nullptr) throw TranslateError(t.line, "`" + t.text + "`: " + what);
 }

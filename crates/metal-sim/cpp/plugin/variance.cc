@@ -53,6 +53,7 @@ class Variance {
         if (!in_memory(s.target.front().symbol)) mark(s.target.front().symbol, value || parted);
         break;
       case Statement::kFor: mark(s.symbol, value || condition); break;
+      case Statement::kWhile: break;
       case Statement::kMatrix:
         if (s.operation == "fill" ? value : s.operation != "multiply" && s.value[1].varying) {
           throw TranslateError(s.line, "a matrix operation that differs between lanes");

@@ -42,6 +42,6 @@ fn lanes_at_once_compute_what_threads_compute() {
         .map(|k| k["name"].to_string())
         .collect();
     assert!(slow.is_empty(), "not at once: {slow:?}");
-    assert_eq!(at_once["found"].as_object().map(|f| f.len()), Some(20));
+    assert_eq!(at_once["found"].as_object().map(|f| f.len()), Some(25));
     assert_eq!(at_once["found"], by_thread["found"]);
 }

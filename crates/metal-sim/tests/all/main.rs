@@ -18,3 +18,4 @@ mod matrices;
 #[cfg(all(feature = "macho-host", target_os = "linux"))]
 mod metal_stack;
 mod models;
+mod operators;

@@ -7,8 +7,13 @@ use crate::common::{environment, plugin, root, scratch};
 
 /// What `matrices.py` prints.
 fn answer(guard: bool, shapes: usize) -> serde_json::Value {
+    answer_with(guard, shapes, "1")
+}
+
+/// `lanes`: a simd-group at once, or `0`.
+fn answer_with(guard: bool, shapes: usize, lanes: &str) -> serde_json::Value {
     let plugin = plugin("tvm-0.26", guard);
-    let folder = scratch().join(format!("matrices-{guard}-{shapes}"));
+    let folder = scratch().join(format!("matrices-{guard}-{shapes}-{lanes}"));
     std::fs::create_dir_all(&folder).expect("the scratch folder is writable");
     let done = Command::new(environment("tvm-0.26").join("bin/python"))
         .arg(root().join("crates/metal-sim/tests/matrices.py"))
@@ -16,6 +21,7 @@ fn answer(guard: bool, shapes: usize) -> serde_json::Value {
         .args([&shapes.to_string(), "50"])
         .arg(&folder)
         .envs(plugin.environment.iter().map(|(name, value)| (name, value)))
+        .env("ARTCHECK_METAL_SIM_LANES", lanes)
         .output()
         .expect("python runs");
     let text = String::from_utf8_lossy(&done.stdout);
@@ -43,6 +49,16 @@ fn products_of_random_shapes() {
     near(&answer["forms"]["three"], 1e-6);
     near(&answer["forms"]["quads"], 1e-5);
     assert_eq!(answer["forms"]["bits"], true);
+}
+
+/// A matrix held whole gives what 32 threads with two elements each give.
+#[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
+fn products_at_once_are_those_of_the_threads() {
+    let (at_once, by_thread) = (answer_with(false, 40, "1"), answer_with(false, 40, "0"));
+    assert_eq!(at_once["by_thread"], serde_json::json!([]));
+    assert_ne!(by_thread["by_thread"], serde_json::json!([]));
+    assert_eq!(at_once["bytes"], by_thread["bytes"]);
 }
 
 /// The same kernels under guard mode: every access and every wait is in order.

@@ -23,7 +23,7 @@ fn client() -> PathBuf {
     let done = Command::new(program)
         .args(first)
         .args(["cc", "-target", "aarch64-macos.11.0", "-dynamiclib", "-O1"])
-        .args(["-fblocks", "-fno-objc-arc", "-fno-objc-msgsend-selector-stubs"])
+        .args(["-fblocks", "-fno-objc-arc"])
         .args(["-Wno-everything", "-Wl,-undefined,dynamic_lookup", "-o"])
         .arg(&library)
         .arg(root().join("crates/metal-sim/tests/programs/metal_client.m"))
@@ -92,28 +92,58 @@ fn a_client_of_metal_runs() {
 const RULES: [(&str, &str); 24] = [
     ("Metal validation, buffer bounds", "copyFromBuffer:"),
     ("Metal validation, overlapping copy", "copyFromBuffer:"),
-    ("Metal validation, missing binding", "index 1, which is the buffer `in`"),
+    (
+        "Metal validation, missing binding",
+        "index 1, which is the buffer `in`",
+    ),
     ("Metal validation, threadgroup size", "64x32x1"),
     ("use after release", "-[MTLBuffer length]"),
-    ("Metal validation, private contents", "-[MTLBuffer contents]"),
+    (
+        "Metal validation, private contents",
+        "-[MTLBuffer contents]",
+    ),
     ("Metal validation, bytes length", "setBytes:length:atIndex:"),
-    ("Metal validation, open encoder", "-[MTLCommandBuffer commit]"),
-    ("Metal validation, committed twice", "-[MTLCommandBuffer commit]"),
+    (
+        "Metal validation, open encoder",
+        "-[MTLCommandBuffer commit]",
+    ),
+    (
+        "Metal validation, committed twice",
+        "-[MTLCommandBuffer commit]",
+    ),
     ("Metal validation, wait before commit", "waitUntilCompleted"),
     ("Metal validation, discarded contents", "copyFromBuffer:"),
     ("Metal validation, binding index", "index 31"),
-    ("Metal validation, buffer bounds", "4 bytes are bound at index 2"),
+    (
+        "Metal validation, buffer bounds",
+        "4 bytes are bound at index 2",
+    ),
     ("Metal validation, empty dispatch", "0x1x1 threadgroups"),
     ("Metal validation, no pipeline", "dispatchThreadgroups:"),
-    ("Metal validation, buffer bounds", "offset 256 of a buffer of 256"),
+    (
+        "Metal validation, buffer bounds",
+        "offset 256 of a buffer of 256",
+    ),
     ("Metal validation, buffer length", "newBufferWithLength:"),
     ("no object", "which is no object"),
-    ("Metal validation, encoder ended", "setComputePipelineState:"),
-    ("Metal validation, discarded contents", "-[MTLCommandBuffer commit]"),
+    (
+        "Metal validation, encoder ended",
+        "setComputePipelineState:",
+    ),
+    (
+        "Metal validation, discarded contents",
+        "-[MTLCommandBuffer commit]",
+    ),
     ("not provided here", "-[MTLDevice supportsFamily:]"),
     ("not provided here", "+[NSString stringWithNoSuchMethod]"),
-    ("Metal validation, open encoder", "released without endEncoding"),
-    ("Metal validation, handler after commit", "addCompletedHandler:"),
+    (
+        "Metal validation, open encoder",
+        "released without endEncoding",
+    ),
+    (
+        "Metal validation, handler after commit",
+        "addCompletedHandler:",
+    ),
 ];
 
 #[test]

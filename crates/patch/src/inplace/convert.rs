@@ -8,6 +8,7 @@ use artcheck_inspect::container::Binary;
 use artcheck_inspect::module::{FunctionInfoForm, ModelLibrary, Payload, PayloadOrder};
 use artcheck_inspect::rules::{self, Facts, Pair, Subject};
 use artcheck_inspect::runtime::RuntimeProfile;
+use artcheck_inspect::scan::{GivenRuntime, ScanOptions, scan_bytes};
 use artcheck_inspect::source::Place;
 use artcheck_inspect::vm::{Executable, Magic};
 use artcheck_inspect::{Artifact, Role, Rule};
@@ -41,7 +42,9 @@ pub fn plan(
     runtime: &RuntimeProfile,
     options: &ConvertOptions,
 ) -> Result<EditPlan, PlanError> {
-    let (mut plan, refused) = plan_with_refusals(bytes, runtime, options)?;
+    let (mut plan, mut refused) = plan_with_refusals(bytes, runtime, options)?;
+    let result = plan.apply_to(bytes).unwrap_or_default();
+    refused.extend(unbound(&result, runtime));
     if !refused.is_empty() && !options.partial {
         return Err(PlanError::Refused(refused));
     }
@@ -93,6 +96,27 @@ pub(crate) fn plan_with_refusals(
     refused.extend(remaining(&result, runtime, &refused)?);
     tags::describe(&mut plan);
     Ok((plan, refused))
+}
+
+/// Functions that the host code calls by name and the runtime does not have: objects of a
+/// system library call where a shared library has a slot. No change of bytes gives them.
+fn unbound(result: &[u8], runtime: &RuntimeProfile) -> Vec<Refusal> {
+    let options = ScanOptions {
+        runtimes: vec![GivenRuntime {
+            profile: runtime.clone(),
+            load_set: None,
+        }],
+        ..ScanOptions::default()
+    };
+    let findings = scan_bytes("library", result, &options).findings.into_iter();
+    findings
+        .filter(|finding| finding.severity == Severity::Error && *finding.rule == *rules::C_SYMBOL)
+        .map(|finding| Refusal {
+            rule: Some(finding.rule),
+            reason: finding.message.clone(),
+            remedy: finding.help.clone(),
+        })
+        .collect()
 }
 
 /// What has to change in one library.

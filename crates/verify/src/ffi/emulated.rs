@@ -9,8 +9,8 @@ use artcheck_metal_sim::macho::MachOError;
 use artcheck_metal_sim::macho::stack::{Stack, entry_points};
 
 use super::api::{Api, C_SYMBOLS};
+use super::process::METAL_VARIABLE;
 use crate::error::{Error, Result};
-use crate::simulate::METAL_VARIABLE;
 
 /// Where the parent process says the stand-ins for macOS's own libraries are.
 pub const SYSTEM_VARIABLE: &str = "ARTCHECK_MACOS_SYSTEM";
@@ -30,6 +30,14 @@ pub fn open(path: &Path) -> Option<Result<()>> {
         path: path.to_owned(),
         detail: error.to_string(),
     }))
+}
+
+/// The libraries of the process but for the stand-ins.
+pub fn libraries() -> Vec<PathBuf> {
+    let system = std::env::var_os(SYSTEM_VARIABLE).map(PathBuf::from);
+    let mut all = STACK.get().map_or(Vec::new(), |stack| stack.libraries());
+    all.retain(|path| path.parent() != system.as_deref());
+    all
 }
 
 /// Starts the process and opens libtvm_ffi, then the others.

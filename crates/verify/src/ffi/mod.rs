@@ -50,13 +50,13 @@ mod web;
 pub use abi::{DataType, Device};
 pub use api::{Api, C_SYMBOLS};
 #[cfg(all(feature = "macho-host", target_os = "linux"))]
-pub use emulated::SYSTEM_VARIABLE;
+pub use emulated::{SYSTEM_VARIABLE, libraries as emulated_libraries};
 pub use function::{Arg, Function};
 #[cfg(feature = "macho-host")]
 pub use host::open_host_library;
 pub use library::{Linkage, load, open};
 pub use map::{FileMap, map_file};
-pub use process::{peak_resident_bytes, set_memory_limit};
+pub use process::{METAL_VARIABLE, peak_resident_bytes, set_memory_limit};
 pub use tensor::Tensor;
 pub use value::Value;
 pub use web::over;

@@ -1,5 +1,8 @@
 //! Facts and limits of our own process.
 
+/// Where the parent process says the simulated device behind a Mac's Metal is.
+pub const METAL_VARIABLE: &str = "ARTCHECK_MACOS_METAL";
+
 /// The most memory that was resident at one time, in bytes.
 ///
 /// On Linux this is `VmHWM`, which counts from the start of the program; the

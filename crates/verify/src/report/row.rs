@@ -108,6 +108,10 @@ pub struct Facts {
     /// True if the runtime is one for macOS, run in the emulator.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub emulated: bool,
+    /// The libraries that ran in the emulator, as they are, in the order of loading;
+    /// the stand-ins for macOS's own are left out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub emulated_libraries: Vec<PathBuf>,
     /// What libtvm_ffi says of itself.
     pub ffi_version: Option<String>,
 }

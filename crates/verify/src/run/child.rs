@@ -144,6 +144,11 @@ impl Child {
             return Ok(Outcome::NoDevice(format!("no device {}", row.device)));
         }
         let loaded = self.load(runtime, row)?;
+        #[cfg(all(feature = "macho-host", target_os = "linux"))]
+        {
+            self.facts.emulated_libraries = ffi::emulated_libraries();
+            self.tell_facts();
+        }
         self.enter(Stage::Vm);
         if !row.calls.is_empty() {
             let vm = loaded.machine(Allocator::Pooled)?;

@@ -61,12 +61,12 @@ pub(crate) fn make(vm: &Module<'_>, call: &Call, states: &mut States) -> Result<
     let runtime = vm.runtime();
     let function = match vm.function(&call.function, false)? {
         Some(function) => function,
-        None => (runtime.registered(&call.function, "call it")).map_err(|_| {
-            Error::MissingFunction {
+        None => {
+            (runtime.registered(&call.function, "call it")).map_err(|_| Error::MissingFunction {
                 name: call.function.clone(),
                 purpose: "call it",
-            }
-        })?,
+            })?
+        }
     };
     let mut values = Vec::new();
     for given in &call.arguments {
@@ -123,7 +123,9 @@ fn value(runtime: &Runtime, given: &Given, states: &States) -> Result<Value> {
         Given::State(kind) => states.get(kind).cloned().ok_or_else(|| {
             Error::Unsupported("no earlier call made the state that it takes".to_owned())
         }),
-        Given::Int(_) | Given::Float(_) => Err(Error::Unsupported("a number inside a tuple".to_owned())),
+        Given::Int(_) | Given::Float(_) => {
+            Err(Error::Unsupported("a number inside a tuple".to_owned()))
+        }
     }
 }
 

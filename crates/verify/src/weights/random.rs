@@ -125,3 +125,18 @@ fn balanced(word: u32) -> u32 {
 fn upper(bits: u64) -> u32 {
     u32::try_from(bits >> 32).unwrap_or(u32::MAX)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::balanced;
+
+    #[test]
+    fn four_bit_values_have_no_mean() {
+        assert_eq!(balanced(0xffff_ffff), 0x7777_7777);
+        assert_eq!(balanced(0xf0e1_d2f7), 0x70e1_d277);
+        let sum: i32 = (0..16u32)
+            .map(|v| i32::try_from(balanced(v)).expect("small") - 7)
+            .sum();
+        assert_eq!(sum, 0);
+    }
+}

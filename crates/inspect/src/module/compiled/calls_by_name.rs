@@ -9,7 +9,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::aside;
+use super::aside::{self, Aside};
 use super::image::{Called, Image};
 use crate::limits::MAX_HOST_CALLS;
 use crate::machine::{Flow, Piece, State, Target, Value};
@@ -24,6 +24,8 @@ const MOST_BRANCHES: usize = 1024;
 const MOST_ARGUMENTS: u64 = 256;
 /// How far the memory behind one parameter is from that behind the next.
 const APART: i64 = 1 << 40;
+/// Bytes of a way aside, up to its jump back.
+const ASIDE: u64 = 256;
 /// Bytes of an argument, and where its value is in it.
 const SLOT: i64 = 16;
 
@@ -67,7 +69,11 @@ pub(super) fn read(image: &mut Image<'_>) -> CallsByName {
     });
     CallsByName {
         calls: calls.take(MAX_HOST_CALLS).collect(),
-        names: reader.names.into_iter().chain(reader.cells.into_values()).collect(),
+        names: reader
+            .names
+            .into_iter()
+            .chain(reader.cells.into_values())
+            .collect(),
         is_complete,
     }
 }
@@ -102,6 +108,7 @@ impl<'a> Reader<'_, 'a> {
         let end = code.address.saturating_add(code.data.len() as u64);
         let inside = |target: u64| target >= code.address && target < end;
         let mut ahead: HashMap<u64, State> = HashMap::new();
+        let mut asides: Vec<u64> = Vec::new();
         let mut is_reached = true;
         let mut at = 0usize;
         while self.steps < MOST_STEPS {
@@ -113,7 +120,12 @@ impl<'a> Reader<'_, 'a> {
                 };
                 is_reached = true;
             }
-            if loops.contains(&place) {
+            let is_of_aside =
+                |from: &u64| asides.iter().any(|aside| from.wrapping_sub(*aside) < ASIDE);
+            if loops
+                .get(&place)
+                .is_some_and(|from| !from.iter().all(is_of_aside))
+            {
                 let top = state.get(stack);
                 state = State::entry(&[], stack);
                 state.set(stack, top);
@@ -124,6 +136,7 @@ impl<'a> Reader<'_, 'a> {
             self.steps = self.steps.saturating_add(1);
             match flow {
                 Flow::Branch(to) | Flow::Jump(Target::Code(to)) if inside(to) => {
+                    asides.extend(self.aside(code, to, &state));
                     if to > place && ahead.len() < MOST_BRANCHES {
                         let met = match ahead.remove(&to) {
                             Some(other) => other.and(&state),
@@ -145,21 +158,31 @@ impl<'a> Reader<'_, 'a> {
         }
     }
 
-    /// Where ways lead back to: what is known there holds for the first round only.
-    fn loops(&mut self, code: Piece<'a>) -> BTreeSet<u64> {
-        let mut scratch = State::entry(&[], self.image.machine.stack());
-        let mut loops = BTreeSet::new();
-        let mut at = 0usize;
-        while let Some((length, flow)) = self.image.machine.step(code, at, &mut scratch) {
-            let place = code.address.saturating_add(at as u64);
-            if let Flow::Branch(to) | Flow::Jump(Target::Code(to)) = flow
-                && to <= place
-                && to >= code.address
-            {
-                loops.insert(to);
-            }
-            at = at.saturating_add(length.max(1));
+    /// The start of a way that only looks up the function that a cell does not hold yet, as
+    /// code of up to 0.25 has them behind everything else. It comes back as it left.
+    fn aside(&mut self, code: Piece<'a>, start: u64, state: &State) -> Option<u64> {
+        let [first, ..] = aside::given(self.image, state);
+        if !matches!(first, Value::Loaded(_)) {
+            return None;
         }
+        match aside::look(self.image, code, start, state)? {
+            Aside::Finds(cell, name) => {
+                self.cells.insert(cell, name);
+                Some(start)
+            }
+            Aside::Fails => None,
+        }
+    }
+
+    /// Where ways lead back to, and from where: what is known there holds for the first
+    /// round only.
+    fn loops(&self, code: Piece<'a>) -> HashMap<u64, Vec<u64>> {
+        let mut loops: HashMap<u64, Vec<u64>> = HashMap::new();
+        self.image.machine.branches(code, &mut |from, to| {
+            if to <= from && to >= code.address {
+                loops.entry(to).or_default().push(from);
+            }
+        });
         loops
     }
 
@@ -168,13 +191,17 @@ impl<'a> Reader<'_, 'a> {
         let [first, second, third, fourth] = given;
         let is_elsewhere = self.image.called(target) == Called::Elsewhere;
         let mut found = None;
+        // What a callee may write to.
+        let mut written = vec![first, second, third, fourth];
         if let Some(name) = aside::text(self.image, second).filter(|_| is_elsewhere) {
             // (context, name, place)
             match third {
                 Value::Address(cell) if self.image.is_written(cell) => {
+                    written.clear();
                     self.cells.insert(cell, name);
                 }
                 Value::Frame(_) => {
+                    written = vec![third];
                     found = Some((third, Value::Marked(self.names.len() as u64)));
                     self.names.push(name);
                 }
@@ -184,6 +211,7 @@ impl<'a> Reader<'_, 'a> {
             (is_elsewhere, first, second)
         {
             if let Some(name) = aside::found_by(self.image, finder) {
+                written.clear();
                 self.cells.insert(cell, name);
             }
         } else if let (Some(handle), Value::Number(count)) = (handle(first), third)
@@ -192,8 +220,7 @@ impl<'a> Reader<'_, 'a> {
             let arguments = self.arguments(state, second, count);
             self.calls.push((handle, arguments));
         }
-        // A callee may write to what it is given.
-        for value in [first, second, third, fourth] {
+        for value in written {
             if let Value::Frame(at) = value {
                 state.forget(at..at.saturating_add(APART / 2));
             }

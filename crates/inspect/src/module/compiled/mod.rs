@@ -23,7 +23,10 @@ use follow::Reader;
 use image::Image;
 
 /// Slots of the functions that look up others by name; a library has one where it does.
-const LOOKUPS: [&str; 2] = ["__TVMBackendGetFuncFromEnv", "__TVMFFIEnvModLookupFromImports"];
+const LOOKUPS: [&str; 2] = [
+    "__TVMBackendGetFuncFromEnv",
+    "__TVMFFIEnvModLookupFromImports",
+];
 /// The end of the names of the builtins that create a KV cache, or the middle.
 const KV_CACHE_CREATE: &[u8] = b"kv_cache_create";
 
@@ -44,7 +47,10 @@ pub(super) fn read(library: &mut ModelLibrary, parsed: &Parsed<'_>) {
         recovered.push(read);
     }
     library.recovered = recovered;
-    if library.slots.iter().any(|slot| LOOKUPS.contains(&slot.as_str()))
+    if library
+        .slots
+        .iter()
+        .any(|slot| LOOKUPS.contains(&slot.as_str()))
         && let Some(image) = image.get_or_insert_with(|| Image::of(parsed, library))
     {
         let mut read = calls_by_name::read(image);

@@ -78,7 +78,13 @@ fn a_system_library_for_the_web_is_taken_together_and_changed() {
             "--allow-undefined",
             "--export=__wasm_call_ctors",
         ]);
-        linker.args(["artcheck_dense_devc.o", "lib0.o"]);
+        let entries = std::fs::read_dir(&folder).expect("the objects");
+        let mut objects: Vec<_> = entries
+            .map(|entry| entry.expect("an object").file_name())
+            .filter(|name| name.to_string_lossy().ends_with(".o"))
+            .collect();
+        objects.sort();
+        linker.args(objects);
         let done = common::output(&mut linker);
         assert!(done.status.success(), "{done:?}");
         std::fs::read(folder.join("linked.wasm")).expect("what was linked")

@@ -1,13 +1,16 @@
 //! Whether the loader finds the symbols that a library defines: by the hash table, as
 //! it looks for them, and by what it asks of a symbol that it takes.
 
+use std::collections::HashSet;
+
 use object::Endianness;
 use object::elf;
 use object::read::elf::{FileHeader, Sym};
 
 use super::context::{Entries, Faults, Memory};
 use crate::container::Reply;
-use crate::container::elf::image::Image;
+use crate::container::elf::image::{Dynamic, Image};
+use crate::container::elf::relocations::met;
 use crate::container::elf::table::Table;
 use crate::container::symbols::Names;
 
@@ -36,6 +39,7 @@ struct Gnu<'data> {
 
 pub(super) fn check<Elf: FileHeader<Endian = Endianness>>(
     image: &Image<'_, Elf>,
+    dynamic: &Dynamic,
     memory: &Memory<'_>,
     entries: &Entries,
     table: &Table<'_, Elf>,
@@ -71,9 +75,36 @@ pub(super) fn check<Elf: FileHeader<Endian = Endianness>>(
             return;
         }
         let shown = name.get(..MAX_SHOWN).unwrap_or(name);
-        let what = format!("`{}` {why}", String::from_utf8_lossy(shown));
-        faults.add(Reply::NotFound, what, at);
+        let shown = String::from_utf8_lossy(shown);
+        match is_asked_for(image, dynamic, name, number, is_defined) {
+            true => faults.add(Reply::NotFound, format!("`{shown}` {why}"), at),
+            false => {
+                let what = format!("`{shown}` {why}; neither the loader nor TVM asks for it");
+                faults.add(Reply::Unasked, what, at);
+            }
+        }
     }
+}
+
+/// Whether anything looks a symbol up in this library: TVM, which asks for its own names
+/// and up to 0.21 for any that a compiler has not reserved, or one of its relocations.
+fn is_asked_for<Elf: FileHeader<Endian = Endianness>>(
+    image: &Image<'_, Elf>,
+    dynamic: &Dynamic,
+    name: &[u8],
+    number: usize,
+    is_defined: bool,
+) -> bool {
+    // An undefined symbol is looked for elsewhere, by a hash that the loader works out.
+    if !is_defined {
+        return false;
+    }
+    let is_reserved = name.starts_with(b"_")
+        && ![&b"tvm"[..], b"TVM", b"vmtir"]
+            .iter()
+            .any(|word| memchr::memmem::find(name, word).is_some());
+    let number = u32::try_from(number).unwrap_or(u32::MAX);
+    !is_reserved || !met(image, dynamic, &HashSet::from([number])).is_empty()
 }
 
 /// The first symbol of every table is empty; what begins with another is no such table.

@@ -41,7 +41,7 @@ pub(super) fn read<Elf: FileHeader<Endian = Endianness>>(
     let (memory, entries) = (Memory::of(image), Entries::of(image));
     dynamic::check(image, &memory, &entries, &mut faults);
     if let Ok(Some(table)) = symbols::dynamic_table(image, dynamic) {
-        lookup::check(image, &memory, &entries, &table, &mut faults);
+        lookup::check(image, dynamic, &memory, &entries, &table, &mut faults);
         let odd = versions::check(image, &memory, &entries, &table, &mut faults);
         relocations::check(image, &memory, &entries, &table, &odd, &mut faults);
     }
