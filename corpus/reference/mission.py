@@ -24,7 +24,7 @@ import common  # noqa: E402
 import dense  # noqa: E402
 import embedding  # noqa: E402
 import hybrid  # noqa: E402
-from shards import Folder  # noqa: E402
+from converted import Folder  # noqa: E402
 from weights import mix  # noqa: E402
 
 MODELS = {"dense": dense, "hybrid": hybrid, "embedding": embedding}

@@ -116,6 +116,7 @@ const PRINTS: &[(&str, &str)] = &[
     ),
     ("pip list | grep tvm", "apache-tvm-ffi"),
     ("readelf -d FILE", "libtvm_ffi.so"),
+    ("readelf -d model.so | grep NEEDED", "libc.so.6"),
     ("readelf -V FILE", "GLIBC_2."),
     ("ldd FILE | grep 'not found'", ""),
     ("llvm-objdump --macho --dylibs-used FILE", ""),

@@ -28,9 +28,23 @@ fn findings(path: &Path) -> Vec<Value> {
 #[test]
 fn what_the_compiler_calls_must_come_with_the_library() {
     let top = folder();
-    let lazy = model(top.path(), "lazy.so", HALF, &["-nostdlib"]);
+    // Nothing calls it: what opens a model library lazily never looks for it.
+    let idle = model(top.path(), "idle.so", HALF, &["-nostdlib"]);
+    let found = findings(&idle);
+    assert_eq!(found.len(), 1, "{found:#?}");
+    assert_eq!(found[0]["severity"], "warning");
+    let evidence = found[0]["evidence"].to_string();
+    assert!(evidence.contains("only `twice` uses it"), "{evidence}");
+    let kernel = format!("{HALF}int __tvm_ffi_twice(float x) {{ return twice(x); }}\n");
+    let lazy = model(
+        top.path(),
+        "lazy.so",
+        &kernel,
+        &["-nostdlib", "-fno-inline"],
+    );
     let found = findings(&lazy);
     assert_eq!(found.len(), 1, "{found:#?}");
+    assert_eq!(found[0]["severity"], "error");
     assert_eq!(found[0]["runtime_says"], "undefined symbol: __truncsfbf2");
     let evidence = found[0]["evidence"].to_string();
     assert!(

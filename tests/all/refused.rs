@@ -157,11 +157,10 @@ fn verdict_and(file: &Path, rule: &str) -> (String, Vec<String>) {
     let severities = found
         .iter()
         .map(|one| one["severity"].as_str().expect("text").to_owned());
-    let rules = report["verdicts"][0]["rules"]
-        .as_array()
-        .expect("a verdict");
+    let rules = report["verdicts"][0]["rules"].as_array();
+    let mut rules = rules.into_iter().flatten();
     // The made libraries lack their kernels too.
-    let verdict = match rules.iter().any(|one| one == rule) {
+    let verdict = match rules.any(|one| one == rule) {
         true => "breaks",
         false => "fits",
     };

@@ -14,6 +14,7 @@ mod frozen;
 mod installations;
 mod join_objects;
 mod judge;
+mod lost_needs;
 mod needed;
 mod options;
 mod packages;

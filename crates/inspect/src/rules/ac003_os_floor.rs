@@ -101,7 +101,7 @@ fn packed(binary: &Binary, floor: &Version, place: &Place) -> Vec<Finding> {
             place,
             format!("its relocations are packed ({tag}), which is read since {system} {since}; the floor is {floor}"),
         )
-        .says("no message: the process ends with a memory fault")
+        .evidence("the loader prints nothing: the process ends with a memory fault")
         .help("link it with `-Wl,-z,nopack-relative-relocs` (GNU ld) or `-Wl,--pack-dyn-relocs=none` (lld)")
     };
     too_new.map(finding).collect()

@@ -34,6 +34,7 @@ pub mod messages;
 pub mod pages;
 pub(crate) mod pairing;
 pub(crate) mod process;
+mod python_condition;
 pub mod python_damage;
 pub mod python_load;
 pub mod python_names;

@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::installations::unlinked;
+use super::lost_needs::unlinked;
 use crate::parts::stem;
 use crate::place::Place;
 use crate::runtime::installation::{Brings, Installation};

@@ -7,15 +7,15 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 
 use super::frozen;
+use super::lost_needs::unlinked;
 use super::packages::{MAX_SOURCE, beginning, first_bytes};
 use super::python_closure::Closure;
 use super::requirements::{self, MAX_SMALL, Site};
-use crate::container::{self, Architecture, Format, Platform};
-use crate::parts;
+use crate::container::{Architecture, Platform};
 use crate::place::Place;
 use crate::runtime::distribution::Distribution;
 use crate::runtime::installation::{self, Brings, Changed, Installation, Replaced};
-use crate::runtime::{libraries, process, python_damage};
+use crate::runtime::python_damage;
 use crate::source::map;
 use crate::words::spell;
 
@@ -202,53 +202,6 @@ fn other_machine(
         file.to_owned(),
         format!("{} {}", spell(processor), spell(system)),
     ))
-}
-
-/// What tvm-ffi's binding, among some files, asks for and does not find. Its Python has
-/// loaded tvm-ffi's own library before; `also` is a folder where its loader looks too.
-pub(super) fn unlinked(
-    files: impl Iterator<Item = PathBuf>,
-    site: &Path,
-    also: Option<&Path>,
-) -> Option<(String, String)> {
-    let places = files.map(Place::file);
-    let bindings = places
-        .filter(|place| parts::stem(&place.name()) == "core" && parts::comes_with_a_runtime(place));
-    for place in bindings {
-        let lost = lost_needs(&place, also, |name| {
-            libraries::is_family(name) && !process::is_loaded_by_python(name)
-        });
-        if let Some(name) = lost.into_iter().next() {
-            let file = place.path().strip_prefix(site).unwrap_or(place.path());
-            return Some((file.display().to_string(), name));
-        }
-    }
-    None
-}
-
-/// What a library asks for, of some names, and its run path does not lead to.
-pub(super) fn lost_needs(
-    place: &Place,
-    also: Option<&Path>,
-    is_meant: impl Fn(&str) -> bool,
-) -> Vec<String> {
-    let Ok(bytes) = map::open(place.path()) else {
-        return Vec::new();
-    };
-    let parsed = container::parse(&bytes).unwrap_or_default();
-    let mut lost = Vec::new();
-    let elf = parsed.iter().map(|one| &one.binary);
-    for binary in elf.filter(|binary| binary.format == Format::Elf) {
-        let names = binary.needed.iter().map(|needed| &needed.name);
-        for name in names.filter(|name| is_meant(name)) {
-            let places = libraries::candidates(place, binary, name);
-            let is_also = also.is_some_and(|folder| folder.join(name).is_file());
-            if !is_also && !places.iter().any(|place| place.path().is_file()) {
-                lost.push(name.clone());
-            }
-        }
-    }
-    lost
 }
 
 /// The machine that a library's header names. Universal files are for several.

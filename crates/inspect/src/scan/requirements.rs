@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
-use super::installations::lost_needs;
+use super::lost_needs::lost_needs;
 use super::packages::{MAX_SOURCE, beginning, first_bytes};
 use super::python_closure::Closure;
 use crate::container::{Architecture, Platform};
