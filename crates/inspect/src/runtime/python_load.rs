@@ -382,6 +382,7 @@ fn string(from: &str, quote: char) -> (&str, &str, Ending) {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::container::Platform;
 
     fn read(source: &str) -> Vec<String> {
         let python = Interpreter {
