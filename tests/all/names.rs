@@ -165,7 +165,8 @@ fn plain(report: &Value) -> Value {
         let list = report[list].as_array_mut().expect("a list");
         // An odd name is told apart from a member by the file beside it.
         for verdict in list.iter_mut().filter(|one| one["status"].is_string()) {
-            verdict.as_object_mut().expect("one").remove("file");
+            let fields = verdict.as_object_mut().expect("one");
+            fields.retain(|key, _| key != "file");
         }
         list.sort_by_key(Value::to_string);
     }
