@@ -72,7 +72,7 @@ mod tests {
         for (field, value, words) in [
             (8, 1 << 40, "outside the file"),
             (40, 0_u64, "more bytes in the file"),
-            (48, 24, "no power of two"),
+            (48, 24, "not a power of two"),
             (16, 0x7001, "not placed in memory as in the file"),
             (16, !0xfff, "outside the address space"),
         ] {
