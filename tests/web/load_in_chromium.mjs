@@ -2,11 +2,10 @@
 // Chromium, and prints what came of each: `[file, "loaded"]`, or `[file, message]`.
 //
 // node load_in_chromium.mjs PACKAGE FUNCTIONS FILE...
-import { spawn } from "node:child_process";
 import fs from "node:fs";
-import http from "node:http";
-import os from "node:os";
 import path from "node:path";
+
+import { visit } from "./chromium.mjs";
 
 const [packageFolder, functions, ...files] = process.argv.slice(2);
 const manifest = JSON.parse(fs.readFileSync(path.join(packageFolder, "package.json")));
@@ -33,32 +32,19 @@ for (let number = 0; number < ${files.length}; number++) {
 await fetch("/end", { method: "POST" });
 </script>`;
 
-const folder = fs.mkdtempSync(path.join(os.tmpdir(), "artcheck-load-"));
-const server = http.createServer(async (request, response) => {
-  let body = "";
-  for await (const chunk of request) body += chunk;
-  const name = request.url.slice(1);
+await visit(page, (url, body, response, close) => {
+  const name = url.slice(1);
+  if (name === "") return false;
   if (name === "said") {
     const [number, message] = JSON.parse(body);
     fs.writeSync(1, `${JSON.stringify([files[number], message])}\n`);
-    response.end();
   } else if (name === "end") {
-    browser.kill();
-  } else if (name === "" || name === "package.js") {
-    response.writeHead(200, { "content-type": name ? "text/javascript" : "text/html" }).end(name ? text : page);
+    close();
+  } else if (name === "package.js") {
+    response.writeHead(200, { "content-type": "text/javascript" }).write(text);
   } else if (files[name] !== undefined) {
-    response.end(fs.readFileSync(files[name]));
+    response.write(fs.readFileSync(files[name]));
   } else {
-    response.writeHead(404).end();
+    response.writeHead(404);
   }
-});
-await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
-const root = process.getuid?.() === 0 ? ["--no-sandbox"] : [];
-const browser = spawn(process.env.ARTCHECK_BROWSER ?? "chromium", [
-  "--headless=new", "--no-first-run", `--user-data-dir=${folder}`, ...root,
-  `http://127.0.0.1:${server.address().port}/`,
-], { stdio: "ignore" });
-browser.on("exit", () => {
-  fs.rmSync(folder, { recursive: true, force: true, maxRetries: 5 });
-  process.exit(0);
 });

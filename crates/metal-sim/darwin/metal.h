@@ -13,6 +13,7 @@ enum { NOT_ENQUEUED, ENQUEUED, COMMITTED, SCHEDULED, COMPLETED, FAILED };
 
 struct buffer {
   struct object object;
+  id device;  // lasts, so it is not held
   void* memory;
   uint64_t length;
   int mode, purgeable;
@@ -63,6 +64,7 @@ id open_blit_encoder(struct command_buffer* buffer);
 // Takes the command.
 void add_command(struct command_buffer* buffer, struct command* command);
 void free_command(struct command* command);
+id new_buffer(id device, uint64_t length, uint64_t options);
 // The buffer that an argument is; ends the run if it is none, or holds nothing any more.
 struct buffer* checked_buffer(id given, const char* method, const char* what);
 // Ends the run: a rule of Metal's own validation is broken.

@@ -2,11 +2,11 @@
 //! asked for and will not find.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::Path;
 
 use super::ac201_device_api::PREFIX as DEVICE_API;
+use super::run_paths::not_found;
 use super::wanted::{User, wanted};
-use super::{ArtifactContext, Binding, Check, Outcome, Rule, SHIM_MARK};
+use super::{ArtifactContext, Binding, Check, Outcome, Rule, SHIM_MARK, run_paths};
 use crate::artifact::Role;
 use crate::container::{Binary, BinaryKind, Format, places};
 use crate::finding::{Finding, Need, Repair, Severity};
@@ -14,8 +14,7 @@ use crate::limits::MAX_FINDINGS;
 use crate::module::Payload;
 use crate::parts::stem;
 use crate::place::Place;
-use crate::runtime::distribution::environment;
-use crate::runtime::libraries::{self, Resolution, is_family};
+use crate::runtime::libraries::{self, Resolution};
 use crate::runtime::load_set::LoadSet;
 use crate::runtime::system::{Brings, Presence};
 use crate::runtime::{PartKind, messages, process, versions};
@@ -136,7 +135,7 @@ fn check(load_set: &LoadSet, out: &mut Outcome) {
             .members
             .iter()
             .find(|member| member.path == **first);
-        if let Some(said) = asking.and_then(|member| says(&needed, member.binary.format)) {
+        if let Some(said) = asking.and_then(|member| not_found(&needed, member.binary.format)) {
             finding = finding.says(said);
         }
         if wanting.len() > 1 {
@@ -179,11 +178,6 @@ fn is_fetched(load_set: &LoadSet, needed: &str, wanting: &[&Place]) -> bool {
     stem(needed) == "tvm_ffi"
         && wanting.iter().all(is_of_wheel)
         && requires.any(|required| required.name == OWNER && required.marker.is_empty())
-}
-
-/// What the system's loader says of a library that it does not find.
-fn says(needed: &str, format: Format) -> Option<String> {
-    messages::of_system("library-not-found", format, &[("library", needed)])
 }
 
 /// A library may lie where this scan did not look: in another package, on a system
@@ -254,121 +248,12 @@ fn check_user(binding: &Binding<'_>, out: &mut Outcome) {
     for need in others(&user, out) {
         out.need(need);
     }
-    off_the_run_path(binding, binary, out);
-    off_the_paths_of_others(binding, binary, out);
+    run_paths::check(&RULE, binding, binary, out);
     let Some(load_set) = binding.load_set else {
         return;
     };
     versions(place, binary, load_set, out);
     device_part(binding, load_set, out);
-}
-
-/// Libraries of TVM's that a client names and that its run path does not lead to. In an
-/// environment its package loads them before; with a runtime from elsewhere the user does.
-fn off_the_run_path(binding: &Binding<'_>, binary: &Binary, out: &mut Outcome) {
-    let place = &binding.artifact.path;
-    let is_beside = |set: &LoadSet| place.is_below(&set.home);
-    let is_meant = binding.artifact.role == Role::Client
-        && matches!(binary.format, Format::Elf | Format::MachO)
-        && !place.is_member()
-        && environment(place).is_none()
-        && binding.load_set.is_none_or(is_beside);
-    if !is_meant {
-        return;
-    }
-    let family = binary
-        .needed
-        .iter()
-        .filter(|needed| is_family(&needed.name));
-    for needed in family.filter(|needed| !needed.optional) {
-        let name = &needed.name;
-        let places = libraries::candidates(place, binary, name);
-        if places.iter().any(|place| place.path().is_file()) {
-            continue;
-        }
-        let machine = binding.machine;
-        let recorded = places.iter().map(Place::path);
-        if machine.is_some_and(|machine| machine.find(name, recorded).is_some()) {
-            continue;
-        }
-        // A machine that is all there is starts its programs with no variable set; who else
-        // loads a library may have loaded the other before.
-        let is_loaded = binary.kind == BinaryKind::Program || binary.process.is_some();
-        let is_there = binding.load_set.is_some_and(|set| {
-            let mut members = set.members.iter();
-            members.any(|member| stem(&member.path.name()) == stem(name))
-        });
-        let severity = match (machine, is_loaded || !is_there) {
-            (Some(_), true) => Severity::Error,
-            (Some(_), false) => Severity::Warning,
-            (None, _) => Severity::Info,
-        };
-        if severity == Severity::Info {
-            out.need(where_looked(name));
-        }
-        let message = match &binary.process {
-            Some(process) if binary.kind != BinaryKind::Program => format!(
-                "no run path leads to `{name}` where {} loads it",
-                Place::file(&process.program)
-            ),
-            _ => format!("no run path of it leads to `{name}`"),
-        };
-        let mut finding = Finding::new(&RULE, place, message)
-            .severity(severity)
-            .on(&binding.runtime.name)
-            .says_known(says(name, binary.format))
-            .help("link it with a run path that does (`-Wl,-rpath,'$ORIGIN'`, on macOS `@loader_path`), or set LD_LIBRARY_PATH or DYLD_LIBRARY_PATH");
-        for place in places.into_iter().take(MAX_FINDINGS) {
-            finding = finding.evidence(format!("looked for {place}"));
-        }
-        out.push(finding);
-    }
-}
-
-/// What a program needs of libraries that it loads and that do not find what they ask for:
-/// the run path of a program is not theirs where it is `DT_RUNPATH`.
-fn off_the_paths_of_others(binding: &Binding<'_>, binary: &Binary, out: &mut Outcome) {
-    let place = &binding.artifact.path;
-    let Some(process) = &binary.process else {
-        return;
-    };
-    let machine = binding.machine;
-    let is_others = |asking: &Path| asking != place.path();
-    let lacking = process.lacking.iter();
-    for (asking, name) in lacking
-        .filter(|(asking, _)| is_others(asking))
-        .take(MAX_FINDINGS)
-    {
-        if machine.is_some_and(|machine| machine.find(name, std::iter::empty()).is_some()) {
-            continue;
-        }
-        if machine.is_none() {
-            out.need(where_looked(name));
-        }
-        let asking = Place::file(asking);
-        let finding = Finding::new(
-            &RULE,
-            place,
-            format!("{asking}, which it loads, does not find `{name}`"),
-        )
-        .severity(match machine {
-            Some(_) => Severity::Error,
-            None => Severity::Info,
-        })
-        .on(&binding.runtime.name)
-        .says_known(says(name, binary.format))
-        .evidence("a run path is passed on to libraries where it is DT_RPATH, and not where it is DT_RUNPATH")
-        .help("give that library a run path of its own (`patchelf --set-rpath '$ORIGIN' FILE`), or link the program with `-Wl,--disable-new-dtags`");
-        out.push(finding);
-    }
-}
-
-/// A library that is there, and not where the loader looks.
-fn where_looked(name: &str) -> Need {
-    Need {
-        library: format!("{name} where the loader looks"),
-        brought_by: String::from("a run path, or the loader's own variable"),
-    }
 }
 
 /// What the part of the runtime that runs a library's kernels needs of the machine:
@@ -461,7 +346,7 @@ fn others(user: &User<'_>, out: &mut Outcome) -> Vec<Need> {
         let finding = Finding::new(&RULE, user.place, message)
             .severity(severity)
             .on(user.runtime)
-            .says_known(says(name, user.binary.format))
+            .says_known(not_found(name, user.binary.format))
             .help(one.help());
         out.push(finding);
     }
@@ -504,15 +389,15 @@ mod tests {
 
     #[test]
     fn each_loader_has_its_own_words() {
-        let dylib = says("@rpath/libtvm.dylib", Format::MachO);
+        let dylib = not_found("@rpath/libtvm.dylib", Format::MachO);
         assert_eq!(
             dylib.as_deref(),
             Some("Library not loaded: @rpath/libtvm.dylib")
         );
-        let so = says("libtvm.so", Format::Elf).unwrap_or_default();
+        let so = not_found("libtvm.so", Format::Elf).unwrap_or_default();
         assert!(so.starts_with("libtvm.so: cannot open shared object file"));
-        assert!(says("tvm.dll", Format::Pe).is_some_and(|said| said.contains("WinError 126")));
-        assert_eq!(says("libtvm.so", Format::Wasm), None);
+        assert!(not_found("tvm.dll", Format::Pe).is_some_and(|said| said.contains("WinError 126")));
+        assert_eq!(not_found("libtvm.so", Format::Wasm), None);
     }
 
     #[test]

@@ -41,6 +41,7 @@ mod host_calls;
 mod link_set;
 mod misfits;
 mod pair;
+mod run_paths;
 mod segments;
 mod surroundings;
 mod wanted;

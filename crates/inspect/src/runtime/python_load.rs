@@ -9,27 +9,27 @@ use std::collections::HashMap;
 pub use super::python_condition::Interpreter;
 use super::python_condition::holds;
 
+/// Steps of one file that are kept: a function may be called a thousand times.
+const MOST_STEPS: usize = 1 << 16;
+
+/// `import a.b`, `from ..a import b, c`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Import {
+    /// Dots before the module's name.
+    pub level: usize,
+    /// The name, which may be empty behind dots.
+    pub module: String,
+    /// What is taken from it; empty for the module itself.
+    pub names: Vec<String>,
+}
+
 /// One statement.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Step {
-    /// `import a.b`, `from ..a import b, c`.
-    Import {
-        /// Dots before the module's name.
-        level: usize,
-        /// The name, which may be empty behind dots.
-        module: String,
-        /// What is taken from it; empty for the module itself.
-        names: Vec<String>,
-    },
+    /// Something is imported.
+    Import(Import),
     /// The same where it is tried: that the module is not there may be foreseen.
-    Try {
-        /// Dots before the module's name.
-        level: usize,
-        /// The name.
-        module: String,
-        /// What is taken from it.
-        names: Vec<String>,
-    },
+    Try(Import),
     /// `@register_object("ir.OpaqueType")`.
     Type(String),
 }
@@ -71,7 +71,7 @@ pub fn steps(source: &str, python: Interpreter) -> Vec<Step> {
             && around == Some(true)
             && let Some(steps) = called(text).and_then(|name| functions.get(name))
         {
-            found.extend(steps.iter().cloned());
+            found.extend(steps.iter().take(MOST_STEPS).cloned());
         }
         if let Some(mut block) = opened(text, line.indent, around, before.as_ref(), python) {
             block.is_tried = is_tried || text == "try:";
@@ -82,25 +82,18 @@ pub fn steps(source: &str, python: Interpreter) -> Vec<Step> {
                 None => found.extend(step(text)),
             }
         } else if around.is_none() && is_tried && function.is_none() {
-            found.extend(step(text).into_iter().filter_map(tried));
+            let steps = step(text).into_iter();
+            found.extend(steps.filter_map(|step| match step {
+                Step::Import(import) => Some(Step::Try(import)),
+                _ => None,
+            }));
+        }
+        if found.len() >= MOST_STEPS {
+            break;
         }
     }
+    found.truncate(MOST_STEPS);
     found
-}
-
-fn tried(step: Step) -> Option<Step> {
-    match step {
-        Step::Import {
-            level,
-            module,
-            names,
-        } => Some(Step::Try {
-            level,
-            module,
-            names,
-        }),
-        _ => None,
-    }
 }
 
 /// The code of a source: its statements without comments and texts between three quotes.
@@ -199,12 +192,12 @@ fn opened(
 fn step(text: &str) -> Vec<Step> {
     if let Some(modules) = text.strip_prefix("import ") {
         let modules = modules.split(',').filter_map(first_word);
-        let modules = modules.map(|module| Step::Import {
+        let modules = modules.map(|module| Import {
             level: 0,
             module: module.to_owned(),
             names: Vec::new(),
         });
-        return modules.collect();
+        return modules.map(Step::Import).collect();
     }
     if let Some(rest) = text.strip_prefix("from ")
         && let Some((module, names)) = rest
@@ -214,7 +207,7 @@ fn step(text: &str) -> Vec<Step> {
         let module = module.trim();
         let name = module.trim_start_matches('.');
         let names = names.trim().trim_matches(['(', ')']);
-        return vec![Step::Import {
+        return vec![Step::Import(Import {
             level: module.len().saturating_sub(name.len()),
             module: name.trim().to_owned(),
             names: names
@@ -222,7 +215,7 @@ fn step(text: &str) -> Vec<Step> {
                 .filter_map(first_word)
                 .map(str::to_owned)
                 .collect(),
-        }];
+        })];
     }
     let registered = text
         .starts_with('@')
@@ -391,13 +384,13 @@ mod tests {
         };
         let steps = steps(source, python).into_iter();
         let words = steps.filter_map(|step| match step {
-            Step::Import {
+            Step::Import(Import {
                 level,
                 module,
                 names,
-            } => Some(format!("{}{module}:{}", ".".repeat(level), names.join(","))),
+            }) => Some(format!("{}{module}:{}", ".".repeat(level), names.join(","))),
             Step::Type(key) => Some(format!("@{key}")),
-            Step::Try { .. } => None,
+            Step::Try(_) => None,
         });
         words.collect()
     }
@@ -459,6 +452,12 @@ mod tests {
         ] {
             let _ = read(source);
         }
+        let calls = format!(
+            "def f():\n{}{}",
+            "    import a\n".repeat(30_000),
+            "f()\n".repeat(100_000)
+        );
+        assert_eq!(read(&calls).len(), MOST_STEPS);
         let deep = format!("if {}x:\n  import a", "not ".repeat(100_000));
         assert_eq!(read(&deep), [""; 0]);
     }

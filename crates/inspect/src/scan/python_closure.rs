@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::packages::{MAX_SOURCE, first_bytes};
 use crate::runtime::installation;
-use crate::runtime::python_load::{self, Interpreter, Step};
+use crate::runtime::python_load::{self, Import, Interpreter, Step};
 use crate::runtime::python_names;
 
 /// Files that are read for one import.
@@ -87,27 +87,26 @@ impl Closure {
                     continue;
                 };
                 let file = running.file.clone();
+                let target = |import: &Import| {
+                    absolute(
+                        &running.name,
+                        running.is_package,
+                        import.level,
+                        &import.module,
+                    )
+                };
                 match step {
                     Step::Type(key) => drop(walk.found.types.entry(key).or_insert(file)),
-                    Step::Import {
-                        level,
-                        module,
-                        names,
-                    } => {
-                        let target = absolute(&running.name, running.is_package, level, &module);
-                        if let Some(target) = target {
+                    Step::Import(import) => {
+                        if let Some(target) = target(&import) {
                             let module = running.name.clone();
-                            walk.import(&module, &target, &names, &file);
+                            walk.import(&module, &target, &import.names, &file);
                         }
                     }
-                    Step::Try {
-                        level,
-                        module,
-                        names,
-                    } => {
-                        let target = absolute(&running.name, running.is_package, level, &module);
-                        if let Some(target) = target {
-                            let inner = names.iter().map(|name| format!("{target}.{name}"));
+                    Step::Try(import) => {
+                        if let Some(target) = target(&import) {
+                            let inner = import.names.iter();
+                            let inner = inner.map(|name| format!("{target}.{name}"));
                             walk.found.tried.extend(inner);
                             walk.found.tried.insert(target);
                         }

@@ -5,25 +5,24 @@ use std::io::Read;
 use crate::device::DeviceName;
 use crate::error::{Error, Result};
 use crate::ffi::{self, Arg, Linkage, Value};
-use crate::matrix::chat::ChatConfig;
 use crate::matrix::expect::Check;
-use crate::matrix::reference::{self, Case};
 use crate::matrix::row::Row;
 use crate::parts::{RuntimeFiles, lacks_part};
 use crate::report::{Answer, Facts, Failure, Figures, Stage};
 use crate::runtime::{Module, Runtime};
+use crate::session::Kind;
 use crate::session::calls::{self, Call};
-use crate::session::decoder::{Capacity, Decoder};
+use crate::session::decoder::Decoder;
 use crate::session::embedder::Embedder;
 use crate::session::generate::{Generation, Generator, Request};
 use crate::session::model::{Allocator, Loaded, Model};
-use crate::session::{Kind, Schedule};
 #[cfg(feature = "macho-host")]
 use crate::simulate;
-use crate::tokenizer::{TokenName, Tokenizer};
+use crate::tokenizer::Tokenizer;
 use crate::web;
 use crate::weights;
 
+use super::inputs::{Input, capacity, followed, inputs, stops};
 use super::protocol::{ChildResult, Done, Event, send};
 use super::telling::Telling;
 
@@ -81,12 +80,6 @@ fn called(vm: &Module<'_>, all: &[Call]) -> Done {
         });
     }
     done
-}
-
-/// A prompt with its tokens and reference.
-struct Input {
-    tokens: Vec<i32>,
-    case: Option<Case>,
 }
 
 impl Child {
@@ -321,15 +314,6 @@ impl Child {
     }
 }
 
-/// What ends an answer: the row's word, else that of the model's folder.
-fn stops(row: &Row) -> Result<Vec<TokenName>> {
-    match (&row.stop, &row.folder) {
-        (Some(stop), _) => Ok(stop.clone()),
-        (None, Some(folder)) => ChatConfig::read(folder)?.stops(),
-        (None, None) => Ok(Vec::new()),
-    }
-}
-
 /// XLM-RoBERTa's positions begin behind its padding token, 1; BERT's at 0.
 const BERT_SHIFT: usize = 2;
 
@@ -392,22 +376,6 @@ fn finish_checks(checks: &mut Vec<Check>) {
     }
 }
 
-/// The tokens to follow, one list per prompt; none where tokens are chosen.
-fn followed(row: &Row, inputs: &[Input]) -> Result<Vec<Vec<i32>>> {
-    if !row.follow_reference {
-        return Ok(Vec::new());
-    }
-    inputs
-        .iter()
-        .map(|input| match &input.case {
-            Some(case) if !case.tokens.is_empty() => Ok(case.tokens.clone()),
-            _ => Err(Error::Unsupported(
-                "follow_reference needs a reference with tokens for every prompt".to_owned(),
-            )),
-        })
-        .collect()
-}
-
 fn figures(generation: &Generation) -> Figures {
     let seconds = generation.decode_time.as_secs_f64();
     let rate =
@@ -419,78 +387,6 @@ fn figures(generation: &Generation) -> Figures {
             .then(|| generation.host_time.as_secs_f64() / f64::from(generation.steps)),
         ..Figures::default()
     }
-}
-
-fn inputs(row: &Row, tokenizer: Option<&Tokenizer>) -> Result<Vec<Input>> {
-    let asks = row.prompts.iter().any(|prompt| prompt.ask.is_some());
-    let folder = row.folder.as_ref().filter(|_| asks);
-    let chat = folder.map(|folder| ChatConfig::read(folder)).transpose()?;
-    row.prompts
-        .iter()
-        .map(|prompt| {
-            let asked = prompt.ask.as_deref().zip(chat.as_ref());
-            let asked = asked.map(|(question, chat)| chat.prompt(question, row.think));
-            let text = match asked.transpose()? {
-                Some(text) => Some(text),
-                None => prompt.text.clone(),
-            };
-            let case = prompt
-                .expect
-                .reference
-                .as_ref()
-                .map(reference::read)
-                .transpose()?;
-            let tokens = match (&prompt.tokens, &text, tokenizer, &case) {
-                (Some(tokens), ..) => tokens.clone(),
-                (None, Some(text), Some(tokenizer), _) => tokenizer.encode(text)?,
-                (None, _, _, Some(case)) => case.prompt.clone(),
-                _ => Vec::new(),
-            };
-            if tokens.is_empty() {
-                return Err(Error::Unsupported("a prompt has no tokens".to_owned()));
-            }
-            Ok(Input { tokens, case })
-        })
-        .collect()
-}
-
-/// States large enough for this row, within what the library was planned for.
-fn capacity(row: &Row, model: &Model<'_>, inputs: &[Input]) -> Result<Capacity> {
-    let metadata = model.metadata();
-    let sequences = i64::try_from(inputs.len()).unwrap_or(i64::MAX);
-    if sequences > metadata.max_batch_size {
-        return Err(Error::Unsupported(format!(
-            "{sequences} prompts, but the library was planned for {}",
-            metadata.max_batch_size
-        )));
-    }
-    let longest = inputs.iter().map(|i| i.tokens.len()).max().unwrap_or(0);
-    let needed = i64::try_from(longest.saturating_add(row.max_tokens)).unwrap_or(i64::MAX);
-    let window = metadata.context_window_size;
-    if window > 0 && needed > window {
-        return Err(Error::Unsupported(format!(
-            "{needed} tokens, but the library's context window is {window}"
-        )));
-    }
-    let total: usize = inputs.iter().map(|i| i.tokens.len()).sum();
-    let chunk = metadata.prefill_chunk_size;
-    if row.schedule == Schedule::Batched
-        && model.kind() == Kind::KvCache
-        && i64::try_from(total).unwrap_or(i64::MAX) > chunk
-    {
-        return Err(Error::Unsupported(format!(
-            "{total} prompt tokens in one batch, but the library's prefill chunk is {chunk}"
-        )));
-    }
-    // Whole pages for every sequence, and one page more for each.
-    let pages = needed.saturating_add(31) / 16;
-    Ok(Capacity {
-        sequences,
-        tokens: pages
-            .saturating_mul(16)
-            .saturating_mul(sequences)
-            .max(chunk),
-    })
 }
 
 /// True if the linker says that a library outside the runtime is missing, as it

@@ -7,6 +7,7 @@
 
 pub mod child;
 pub mod hooks;
+mod inputs;
 pub mod matrix;
 pub mod process;
 pub mod protocol;

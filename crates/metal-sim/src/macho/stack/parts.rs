@@ -28,6 +28,7 @@ const SOURCES: &[(&str, &str)] = sources![
     "locale.c",
     "memory.c",
     "metal.h",
+    "metal_buffers.c",
     "metal_commands.c",
     "metal_device.c",
     "metal_encoders.c",

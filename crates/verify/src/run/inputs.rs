@@ -1,0 +1,115 @@
+//! What a row asks of its model: prompts as tokens with their references, what ends an
+//! answer, what is followed, and how large the states must be.
+
+use crate::error::{Error, Result};
+use crate::matrix::chat::ChatConfig;
+use crate::matrix::reference::{self, Case};
+use crate::matrix::row::Row;
+use crate::session::decoder::Capacity;
+use crate::session::model::Model;
+use crate::session::{Kind, Schedule};
+use crate::tokenizer::{TokenName, Tokenizer};
+
+/// A prompt with its tokens and reference.
+pub(super) struct Input {
+    pub(super) tokens: Vec<i32>,
+    pub(super) case: Option<Case>,
+}
+
+/// The prompts of a row as tokens: given, read by the tokenizer, or the reference's.
+pub(super) fn inputs(row: &Row, tokenizer: Option<&Tokenizer>) -> Result<Vec<Input>> {
+    let asks = row.prompts.iter().any(|prompt| prompt.ask.is_some());
+    let folder = row.folder.as_ref().filter(|_| asks);
+    let chat = folder.map(|folder| ChatConfig::read(folder)).transpose()?;
+    row.prompts
+        .iter()
+        .map(|prompt| {
+            let asked = prompt.ask.as_deref().zip(chat.as_ref());
+            let asked = asked.map(|(question, chat)| chat.prompt(question, row.think));
+            let text = match asked.transpose()? {
+                Some(text) => Some(text),
+                None => prompt.text.clone(),
+            };
+            let case = prompt
+                .expect
+                .reference
+                .as_ref()
+                .map(reference::read)
+                .transpose()?;
+            let tokens = match (&prompt.tokens, &text, tokenizer, &case) {
+                (Some(tokens), ..) => tokens.clone(),
+                (None, Some(text), Some(tokenizer), _) => tokenizer.encode(text)?,
+                (None, _, _, Some(case)) => case.prompt.clone(),
+                _ => Vec::new(),
+            };
+            if tokens.is_empty() {
+                return Err(Error::Unsupported("a prompt has no tokens".to_owned()));
+            }
+            Ok(Input { tokens, case })
+        })
+        .collect()
+}
+
+/// What ends an answer: the row's word, else that of the model's folder.
+pub(super) fn stops(row: &Row) -> Result<Vec<TokenName>> {
+    match (&row.stop, &row.folder) {
+        (Some(stop), _) => Ok(stop.clone()),
+        (None, Some(folder)) => ChatConfig::read(folder)?.stops(),
+        (None, None) => Ok(Vec::new()),
+    }
+}
+
+/// The tokens to follow, one list per prompt; none where tokens are chosen.
+pub(super) fn followed(row: &Row, inputs: &[Input]) -> Result<Vec<Vec<i32>>> {
+    if !row.follow_reference {
+        return Ok(Vec::new());
+    }
+    inputs
+        .iter()
+        .map(|input| match &input.case {
+            Some(case) if !case.tokens.is_empty() => Ok(case.tokens.clone()),
+            _ => Err(Error::Unsupported(
+                "follow_reference needs a reference with tokens for every prompt".to_owned(),
+            )),
+        })
+        .collect()
+}
+
+/// States large enough for this row, within what the library was planned for.
+pub(super) fn capacity(row: &Row, model: &Model<'_>, inputs: &[Input]) -> Result<Capacity> {
+    let metadata = model.metadata();
+    let sequences = i64::try_from(inputs.len()).unwrap_or(i64::MAX);
+    if sequences > metadata.max_batch_size {
+        return Err(Error::Unsupported(format!(
+            "{sequences} prompts, but the library was planned for {}",
+            metadata.max_batch_size
+        )));
+    }
+    let longest = inputs.iter().map(|i| i.tokens.len()).max().unwrap_or(0);
+    let needed = i64::try_from(longest.saturating_add(row.max_tokens)).unwrap_or(i64::MAX);
+    let window = metadata.context_window_size;
+    if window > 0 && needed > window {
+        return Err(Error::Unsupported(format!(
+            "{needed} tokens, but the library's context window is {window}"
+        )));
+    }
+    let total: usize = inputs.iter().map(|i| i.tokens.len()).sum();
+    let chunk = metadata.prefill_chunk_size;
+    if row.schedule == Schedule::Batched
+        && model.kind() == Kind::KvCache
+        && i64::try_from(total).unwrap_or(i64::MAX) > chunk
+    {
+        return Err(Error::Unsupported(format!(
+            "{total} prompt tokens in one batch, but the library's prefill chunk is {chunk}"
+        )));
+    }
+    // Whole pages for every sequence, and one page more for each.
+    let pages = needed.saturating_add(31) / 16;
+    Ok(Capacity {
+        sequences,
+        tokens: pages
+            .saturating_mul(16)
+            .saturating_mul(sequences)
+            .max(chunk),
+    })
+}
