@@ -103,7 +103,7 @@ fn check_processor(pair: &Pair<'_>, out: &mut Outcome) {
     ) {
         out.undecided(
             &RULE,
-            format!("it is built for a processor that is not known here (machine number {number}): no known runtime is, or the number is damaged"),
+            format!("it is built for a processor that is not known here (machine number {number}): no known runtime is built for it, or the number is damaged"),
         );
     }
 }

@@ -99,7 +99,7 @@ fn packed(binary: &Binary, floor: &Version, place: &Place) -> Vec<Finding> {
         Finding::new(
             &RULE,
             place,
-            format!("its relocations are packed ({tag}), which is read since {system} {since}; the floor is {floor}"),
+            format!("its relocations are packed ({tag}); only {system} {since} and later reads them, and the floor is {floor}"),
         )
         .evidence("the loader prints nothing: the process ends with a memory fault")
         .help("link it with `-Wl,-z,nopack-relative-relocs` (GNU ld) or `-Wl,--pack-dyn-relocs=none` (lld)")

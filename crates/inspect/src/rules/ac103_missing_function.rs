@@ -101,7 +101,7 @@ fn callees(pair: &Pair<'_>, out: &mut Outcome) {
                 "a kernel calls `{name}`, which neither the library nor the runtime provides"
             ),
             true => format!(
-                "a kernel looks `{name}` up by its name, and no runtime finds a function of the library itself so"
+                "a kernel looks up `{name}` by name, but runtimes do not find a library's own functions that way"
             ),
         };
         let finding = pair
@@ -114,7 +114,7 @@ fn callees(pair: &Pair<'_>, out: &mut Outcome) {
         out.push(match is_own {
             false => with_remedy(finding, name),
             true => finding
-                .evidence("the library exports it; looked in are the modules that it brings, and the functions that are registered")
+                .evidence("the library exports it, but only imported modules and registered functions are searched")
                 .help("call it as a function of the module (`call_cpacked`, or a call of its global variable), or have the application register it"),
         });
     }

@@ -162,7 +162,11 @@ fn is_linked(load_set: &LoadSet, place: &Place, binary: &Binary, needed: &str) -
         let folder = site.path().join("tvm_ffi").join("lib");
         Place::file(folder.join(name))
     });
-    let places = libraries::candidates(place, binary, needed);
+    // Other folders are the machine's that scans, which need not be the one that runs.
+    let places = match load_set.machine {
+        Some(_) => libraries::candidates(place, binary, needed),
+        None => libraries::beside(place, binary, needed),
+    };
     of_python.iter().chain(&places).any(is_file)
 }
 

@@ -11,17 +11,15 @@ use crate::module::HostCall;
 
 pub(super) fn check(rule: &'static Rule, pair: &Pair<'_>, out: &mut Outcome) {
     let calls = pair.library.host_calls.iter();
-    let mut seen: BTreeSet<String> = BTreeSet::new();
     let wrong = calls.filter(|call| !is_of_program(pair, call));
     let wrong = wrong.filter_map(|call| count(rule, pair, call).or_else(|| kind(rule, pair, call)));
+    let mut seen: BTreeSet<String> = BTreeSet::new();
     for (finding, is_certain) in wrong {
-        if seen.len() >= MAX_FINDINGS {
-            return out.and_more(1);
-        }
-        if seen.insert(finding.message.clone()) {
+        if seen.insert(finding.message.clone()) && seen.len() <= MAX_FINDINGS {
             pair.hold_if(is_certain, finding, out);
         }
     }
+    out.and_more(seen.len().saturating_sub(MAX_FINDINGS));
 }
 
 /// Whether a compiled VM function makes the call: those are looked at one by one.

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use super::{Outcome, Pair, Program, Rule};
 use crate::finding::Need;
+use crate::runtime::ConstructorStyle;
 use crate::vm::Argument;
 use crate::vm::calls::RawCall;
 use crate::vm::kv_cache::CREATE;
@@ -52,6 +53,10 @@ pub(super) fn check(
 
 /// A cache whose pages go to other machines (disaggregated serving).
 fn transfer(rule: &'static Rule, pair: &Pair<'_>, program: &Program<'_>, out: &mut Outcome) {
+    // Earlier constructors have another argument there.
+    if pair.runtime.constructor_style.value == Some(ConstructorStyle::Function) {
+        return;
+    }
     let calls = program.calls.iter();
     let calls = calls.filter(|((name, _), _)| *name == CREATE);
     let is_sent = |call: &&RawCall<'_>| call.args.get(IS_SENT) == Some(Argument::Immediate(1));

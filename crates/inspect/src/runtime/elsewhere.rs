@@ -83,7 +83,10 @@ pub fn in_needed(place: &Place, binary: &Binary, load_set: &LoadSet, names: &[&s
         .iter()
         .filter(|one| libraries::is_family(&one.name));
     for needed in family.take(MAX_OPENED) {
-        let places = libraries::candidates(place, binary, &needed.name);
+        let places = match load_set.machine {
+            Some(_) => libraries::candidates(place, binary, &needed.name),
+            None => libraries::beside(place, binary, &needed.name),
+        };
         let file = places
             .into_iter()
             .find(|one| !one.is_member() && one.path().is_file());

@@ -127,14 +127,13 @@ fn installations(packages: &[Installed]) -> HashMap<Place, Place> {
             .map(|(wheel, _)| WheelTags::of(&wheel.name()))
             .collect();
         // Wheels for several machines are alternatives, and so are those for several Pythons.
-        let mut machines: BTreeSet<_> = tags.iter().filter_map(|tags| tags.machine).collect();
+        let machines: BTreeSet<_> = tags.iter().filter_map(|tags| tags.machine).collect();
         let any = machines.is_empty().then_some(None);
-        let machines = std::mem::take(&mut machines)
-            .into_iter()
-            .map(Some)
-            .chain(any);
-        for machine in machines {
-            let fits = |tags: &WheelTags| tags.machine.is_none() || tags.machine == machine;
+        for machine in machines.into_iter().map(Some).chain(any) {
+            let fits = |tags: &WheelTags| match tags.machine {
+                None => tags.is_for_all,
+                own => own == machine,
+            };
             let of_machine = wheels.iter().zip(&tags).filter(|(_, tags)| fits(tags));
             let of_machine: Vec<_> = of_machine.collect();
             let python = common_python(of_machine.iter().map(|(_, tags)| *tags));
@@ -157,14 +156,19 @@ fn installations(packages: &[Installed]) -> HashMap<Place, Place> {
                 }
             }
         }
+        // What is for a machine that is not known is with no other.
+        for (wheel, _) in wheels {
+            installations.entry(wheel.clone()).or_insert(wheel);
+        }
     }
     installations
 }
 
 /// What the name of a wheel says of where it is installed: `name-1.0-cp311-abi3-linux_x86_64`.
 struct WheelTags {
-    /// The system and the processor; none for all.
+    /// The system and the processor, if they are known.
     machine: Option<(Platform, Architecture)>,
+    is_for_all: bool,
     /// Its Pythons: the lowest of CPython 3, and whether that is the only one; none for all.
     python: Option<(u32, bool)>,
 }
@@ -179,6 +183,7 @@ impl WheelTags {
         let minor = minor.and_then(|minor| minor.parse().ok());
         Self {
             machine: installation::machine_of_tag(platform),
+            is_for_all: platform == "any",
             python: minor.map(|minor| (minor, !matches!(abi, "abi3" | "none"))),
         }
     }

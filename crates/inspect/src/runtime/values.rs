@@ -54,7 +54,7 @@ impl TryFrom<String> for Least {
         let count = text.strip_suffix("..").and_then(|count| count.parse().ok());
         count
             .map(Self)
-            .ok_or_else(|| format!("`{text}` is no count such as `3..`"))
+            .ok_or_else(|| format!("`{text}` is not a count such as `3..`"))
     }
 }
 

@@ -190,9 +190,9 @@ impl<'a> Judge<'a> {
         let judged = candidates
             .iter()
             .flat_map(|candidate| {
+                let set = candidate.load_set;
+                let at_load = self.companions.at_load(artifact, self.process, set);
                 libraries.iter().map(move |(library, blob, facts)| {
-                    let set = candidate.load_set;
-                    let at_load = self.companions.at_load(artifact, self.process, set);
                     self.with_what_lies_beside(candidate, |with| {
                         let pair = Pair {
                             artifact,
