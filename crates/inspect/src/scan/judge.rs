@@ -30,15 +30,15 @@ const MAX_BESIDE: usize = 16;
 enum Alike<'a> {
     /// The facts of both are one in memory, and so is what they are to us; and
     /// the same libraries are loaded with them, in the same environment or load sets.
-    Facts(
-        usize,
-        usize,
-        Role,
-        Vec<&'a Place>,
-        Option<Place>,
-        Vec<&'static str>,
-        Vec<String>,
-    ),
+    Facts {
+        binary: usize,
+        libraries: usize,
+        role: Role,
+        with: Vec<&'a Place>,
+        home: Option<Place>,
+        refused: Vec<&'static str>,
+        unread: Vec<String>,
+    },
     /// A wasm library runs on the runtime inside it.
     Place(&'a Place),
 }
@@ -114,15 +114,15 @@ fn alike<'a>(artifact: &'a Artifact, process: &Process<'a>, runtimes: &Runtimes<
     let refused = runtimes.refused.get(&artifact.path).into_iter().flatten();
     let sets = runtimes.led_to(artifact).into_iter().map(|set| &set.place);
     match &artifact.binary {
-        Some(binary) if binary.format != Format::Wasm => Alike::Facts(
-            Arc::as_ptr(binary).addr(),
-            artifact.libraries.address(),
-            artifact.role,
-            with.chain(sets).collect(),
-            runtimes.home(artifact),
-            refused.map(|rule| rule.code).collect(),
-            process.unread.clone(),
-        ),
+        Some(binary) if binary.format != Format::Wasm => Alike::Facts {
+            binary: Arc::as_ptr(binary).addr(),
+            libraries: artifact.libraries.address(),
+            role: artifact.role,
+            with: with.chain(sets).collect(),
+            home: runtimes.home(artifact),
+            refused: refused.map(|rule| rule.code).collect(),
+            unread: process.unread.clone(),
+        },
         _ => Alike::Place(&artifact.path),
     }
 }
