@@ -34,6 +34,7 @@ pub mod module;
 mod pages;
 mod parts;
 mod place;
+pub mod python;
 mod rule;
 pub mod rules;
 pub mod runtime;

@@ -77,3 +77,9 @@ pub const MAX_HOST_CALLS: usize = 65_536;
 /// Names that joining the objects of one archive may copy. Every library gets
 /// those of all its neighbours; real archives stay a thousand times below.
 pub const MAX_JOINED_NAMES: usize = 4_000_000;
+/// Bytes of a Python source that are read.
+pub const MAX_PYTHON_SOURCE: u64 = 1 << 20;
+/// Bytes of a package's list of its files, a hundred for each.
+pub const MAX_RECORD: u64 = 8 << 20;
+/// Bytes of what a package says of itself: the fields of its METADATA come first.
+pub const MAX_PACKAGE_FILE: u64 = 256 << 10;

@@ -1,5 +1,6 @@
 //! The end of the report: how many run where, and what to type next.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use artcheck_inspect::Severity;
@@ -31,6 +32,7 @@ pub(super) fn write(
             counted(report.artifacts.len(), "file")
         ));
     }
+    words.extend(faulty_runtimes(report, all));
     words.push(counts(report, verbose));
     if !all.is_empty() || !report.findings.is_empty() {
         out.push('\n');
@@ -112,6 +114,26 @@ fn on_runtimes(all: &[Judged<'_>]) -> Vec<String> {
         words.push(format!("And {} more.", counted(more, "runtime")));
     }
     words
+}
+
+/// Runtimes that something fits, and that have errors of their own.
+fn faulty_runtimes(report: &Report, all: &[Judged<'_>]) -> Vec<String> {
+    let fitting = all.iter().flat_map(|judged| &judged.on);
+    let fitting = fitting.filter(|on| on.wanted && on.status != VerdictStatus::Breaks);
+    let fitting: BTreeSet<&str> = fitting.map(|on| on.runtime).collect();
+    let judged: BTreeSet<&str> = all.iter().map(|one| one.entry.path.as_str()).collect();
+    let is_own = |runtime: &str| {
+        report.findings.iter().any(|finding| {
+            finding.severity == Severity::Error
+                && finding.runtime.as_deref() == Some(runtime)
+                && !judged.contains(finding.artifact.as_str())
+        })
+    };
+    let faulty = fitting.into_iter().filter(|runtime| is_own(runtime));
+    faulty
+        .take(FEW)
+        .map(|runtime| format!("But {runtime} has errors of its own."))
+        .collect()
 }
 
 /// How many have something wrong with them that is no matter of the runtime.

@@ -7,7 +7,7 @@ use crate::place::Place;
 use crate::runtime::distribution::Distribution;
 use crate::runtime::ffi_version::VersionRange;
 use crate::runtime::load_set::LoadSet;
-use crate::runtime::{PartKind, messages};
+use crate::runtime::{PartKind, messages, release};
 
 pub(super) static RULE: Rule = Rule {
     code: "AC207",
@@ -19,16 +19,24 @@ pub(super) static RULE: Rule = Rule {
 
 pub(super) const CHECKS: &[Check] = &[Check::LoadSet(check)];
 
-/// The version that a part was built with, where it is known to the last number.
-fn advice(built_with: &VersionRange) -> String {
-    match built_with.exact() {
-        Some(version) => {
+/// The version to install: the release's own, or the one that a part was built with.
+fn advice(load_set: &LoadSet, built_with: &VersionRange) -> String {
+    match (of_release(load_set), built_with.exact()) {
+        (Some(version), _) => format!("pip install 'apache-tvm-ffi=={version}', the release's own"),
+        (None, Some(version)) => {
             format!("pip install 'apache-tvm-ffi=={version}', which it was built with")
         }
-        None => format!(
-            "install its own package again, with the apache-tvm-ffi that it asks for; it was built with one of {built_with}"
-        ),
+        (None, None) => {
+            format!("install an apache-tvm-ffi of {built_with}, which it was built with")
+        }
     }
+}
+
+/// The tvm-ffi that the installed release of TVM was built with.
+fn of_release(load_set: &LoadSet) -> Option<&'static str> {
+    let mut packages = load_set.distributions.iter();
+    let tvm = packages.find(|package| package.name == "apache-tvm")?;
+    release::by_name(&tvm.version)?.ffi_version.value.as_deref()
 }
 
 fn check(load_set: &LoadSet, out: &mut Outcome) {
@@ -51,7 +59,7 @@ fn check(load_set: &LoadSet, out: &mut Outcome) {
         )
         .on(&load_set.name)
         .evidence(format!("{}: {}", bad.pair.id, bad.pair.why))
-        .help(advice(&bad.built_with));
+        .help(advice(load_set, &bad.built_with));
         finding = if bad.pair.silent {
             finding.evidence(format!(
                 "there is no message at load; later {}",
@@ -74,14 +82,16 @@ fn check(load_set: &LoadSet, out: &mut Outcome) {
     // What packages ask of each other holds for their whole environment.
     let place = environment_of(load_set);
     for unmet in load_set.unmet_requirements() {
-        out.push(
-            Finding::new(&RULE, place, unmet.says())
-                .on(place.to_string())
-                .help(format!(
-                    "pip install '{}{}'",
-                    unmet.requirement.name, unmet.requirement.specification
-                )),
-        );
+        let asked = &unmet.requirement;
+        // A bound below alone leads to a version that is too new for an older release.
+        let own = of_release(load_set)
+            .filter(|own| asked.name == "apache-tvm-ffi" && asked.takes(own) == Some(true));
+        let help = match own {
+            Some(own) => format!("pip install '{}=={own}'", asked.name),
+            None => format!("pip install '{}{}'", asked.name, asked.specification),
+        };
+        let finding = Finding::new(&RULE, place, unmet.says());
+        out.push(finding.on(place.to_string()).help(help));
     }
 }
 

@@ -142,7 +142,7 @@ fn missing(installation: &Installation, again: String, add: &mut impl FnMut(Said
         (Some(_), _) => (Severity::Error, None),
         (None, Some(_)) => (
             Severity::Warning,
-            Some("importing the package does not ask for it; what does ask for it fails"),
+            Some("importing the package does not need it; code that uses it later fails"),
         ),
         (None, None) => (
             Severity::Info,
@@ -196,7 +196,7 @@ fn changed(installation: &Installation, again: String, add: &mut impl FnMut(Said
     let (severity, message) = match first {
         _ if first.is_fatal() && first.says.is_some() => (
             Severity::Error,
-            format!("`{name}` of {package} is damaged: no Python takes it"),
+            format!("`{name}` of {package} is damaged: Python cannot parse it"),
         ),
         _ if first.is_fatal() => (
             Severity::Error,
@@ -319,27 +319,25 @@ fn requirements(installation: &Installation, add: &mut impl FnMut(Said)) {
         let names: Vec<String> = unmet.iter().map(quoted).collect();
         let lacking = unmet.iter().filter(|one| one.installed.is_none());
         let lacking: Vec<&str> = lacking.map(|one| one.name.as_str()).collect();
-        let other = unmet.iter().find(|one| one.installed.is_some());
-        let message = match (other, &first.installed) {
-            (_, None) => {
-                let verb = if is_asked { "needs" } else { "asks for" };
-                let what = match lacking.len() {
-                    1 => "a package that is not installed",
-                    _ => "packages that are not installed",
-                };
-                format!("{package} {verb} {what}: {}", lacking.join(", "))
-            }
-            (_, Some(installed)) => {
-                format!(
-                    "{package} asks for {}, {installed} is installed",
-                    name(first)
-                )
-            }
+        let verb = if is_asked { "needs" } else { "asks for" };
+        let other = |one: &Unmet, installed: &str| {
+            let wanted = format!("{}{}", one.name, one.specification);
+            format!("{verb} {wanted}, but {installed} is installed")
+        };
+        let message = match (lacking.as_slice(), &first.installed) {
+            ([], Some(installed)) => format!("{package} {}", other(first, installed)),
+            ([one], _) => format!("{package} {verb} a package that is not installed: {one}"),
+            _ => format!(
+                "{package} {verb} packages that are not installed: {}",
+                lacking.join(", ")
+            ),
         };
         let mut evidence = Vec::new();
         for one in &unmet {
-            if let (Some(installed), true) = (&one.installed, *one != *first) {
-                evidence.push(format!("asks for {}, {installed} is installed", name(one)));
+            if let Some(installed) = &one.installed
+                && !(lacking.is_empty() && one == first)
+            {
+                evidence.push(other(one, installed));
             }
             if let Some((file, says)) = &one.fails {
                 evidence.push(format!("importing {file}: {says}"));
@@ -347,7 +345,7 @@ fn requirements(installation: &Installation, add: &mut impl FnMut(Said)) {
         }
         if !is_asked {
             evidence.push(String::from(
-                "the imports that run whatever happens do not ask for it",
+                "importing the package asks for no module of that name; code that uses it later fails",
             ));
         }
         add(Said {

@@ -2,9 +2,9 @@
 //! it is for (`WHEEL`): the forms that pip, uv and conda write.
 
 use std::collections::BTreeSet;
-use std::path::{Path, PathBuf};
 
 use crate::container::{Architecture, Platform};
+use crate::parts;
 use crate::place::Place;
 
 /// A package that is not as it was installed, or not for the Python it is installed for.
@@ -141,13 +141,8 @@ impl Installation {
 /// Whether an import fails without a file: the package's own first module, or a library
 /// that is not for one kind of device alone.
 pub fn is_vital(file: &str) -> bool {
-    let name = file.rsplit('/').next().unwrap_or(file);
-    let is_extra = name.starts_with("libtvm_runtime_") && !name.contains("extra");
-    match is_library(file) {
-        // What needs the library for tests says so itself.
-        true => !is_extra && !name.contains("testing"),
-        false => name == "__init__.py" && file.matches('/').count() == 1,
-    }
+    let is_first = file.ends_with("/__init__.py") && file.matches('/').count() == 1;
+    !is_aside(file) && (is_library(file) || is_first)
 }
 
 /// The files that Python or its loader opens, with their size where it is recorded.
@@ -177,43 +172,29 @@ pub fn lost(missing: &[String]) -> BTreeSet<String> {
     missing.iter().filter_map(|file| module_of(file)).collect()
 }
 
-/// Whether nothing but tests, or a device, asks for a file.
+/// Whether nothing but tests and builds, or a device, asks for a file.
 pub fn is_aside(file: &str) -> bool {
-    let is_for_tests = |part: &str| matches!(part, "test" | "tests" | "testing");
-    let name = file.rsplit('/').next().unwrap_or(file);
-    let is_of_device = name.starts_with("libtvm_runtime_") && !name.contains("extra");
-    is_of_device || name.contains("tvm_ffi_testing") || file.split('/').any(is_for_tests)
+    const ASIDE: [&str; 8] = [
+        "test",
+        "tests",
+        "testing",
+        "benchmarks",
+        "examples",
+        "conftest.py",
+        "setup.py",
+        "noxfile.py",
+    ];
+    let stem = parts::stem(file_name(file));
+    let is_of_device = stem.starts_with("tvm_runtime_") && !stem.contains("extra");
+    // What needs the library for tests says so itself.
+    let is_for_tests =
+        stem == "tvm_ffi_testing" || file.split('/').any(|part| ASIDE.contains(&part));
+    is_of_device || is_for_tests
 }
 
-/// The file that Python 3.`minor` loads as a compiled module, of several that are called
-/// so: `core.cpython-311-x86_64-linux-gnu.so`, `core.abi3.so`, `core.pyd`.
-pub fn extension(module: &Path, minor: Option<u32>) -> Option<PathBuf> {
-    let stem = module.file_name()?.to_str()?;
-    let entries = std::fs::read_dir(module.parent()?).ok()?;
-    let mut files = entries.flatten().map(|entry| entry.path()).filter(|file| {
-        let name = file.file_name().and_then(|name| name.to_str());
-        let tags = name.and_then(|name| name.strip_prefix(stem)?.strip_prefix('.'));
-        tags.is_some_and(|tags| is_loaded(tags, minor))
-    });
-    files.find(|file| file.is_file())
-}
-
-/// Whether Python 3.`minor` loads a module of these endings. What is not CPython's is
-/// taken for good.
-fn is_loaded(tags: &str, minor: Option<u32>) -> bool {
-    let Some((tag, _)) = tags.rsplit_once(['.']) else {
-        return matches!(tags, "so" | "pyd");
-    };
-    let is_library = tags.ends_with(".so") || tags.ends_with(".pyd");
-    let own = tag
-        .strip_prefix("cpython-")
-        .or_else(|| tag.strip_prefix("cp"));
-    let own = own.map(|own| own.split('-').next().unwrap_or(own));
-    let is_own = match (own, minor) {
-        (Some(own), Some(minor)) => own == format!("3{minor}"),
-        _ => true,
-    };
-    is_library && is_own
+/// A file's own name.
+pub fn file_name(file: &str) -> &str {
+    file.rsplit('/').next().unwrap_or(file)
 }
 
 /// The module that a file is: `tvm_ffi.registry` of `tvm_ffi/registry.py`, `tvm_ffi.core` of
@@ -234,7 +215,7 @@ pub fn module_of(file: &str) -> Option<String> {
 /// The modules that a package is imported by, as its `RECORD` lists them.
 pub fn modules(record: &str) -> Vec<String> {
     let files = record.lines().filter_map(|line| line.split(',').next());
-    let modules = files.filter_map(|file| {
+    let modules = files.filter(|file| !is_aside(file)).filter_map(|file| {
         let top = file
             .strip_suffix("/__init__.py")
             .or_else(|| file.strip_suffix(".py"))?;
@@ -332,23 +313,6 @@ mod tests {
         assert_eq!(of("tvm/__init__.py").as_deref(), Some("tvm"));
         assert_eq!(of("tvm/lib/liba.so"), None);
         assert_eq!(of("tvm_ffi/core.abi3.so").as_deref(), Some("tvm_ffi.core"));
-        let taken = |tags| is_loaded(tags, Some(11));
-        assert!(
-            ["so", "pyd", "abi3.so", "cpython-311-darwin.so"]
-                .into_iter()
-                .all(taken)
-        );
-        assert!(taken("cp311-win_amd64.pyd"));
-        assert!(
-            ![
-                "py",
-                "cpython-312-x86_64-linux-gnu.so",
-                "cp39-win32.pyd",
-                "so.1"
-            ]
-            .into_iter()
-            .any(taken)
-        );
         assert!(is_aside("tvm/lib/libtvm_runtime_cuda.so") && is_aside("tvm/testing/a.py"));
         assert!(!is_aside("tvm/lib/libtvm_runtime_extra.so") && !is_aside("tvm/base.py"));
         let machine = |tag: &str| machine_of(&format!("Tag: cp311-cp311-{tag}\n"));

@@ -10,7 +10,9 @@ use super::ffi_version::{self, KnownBadPair, Version, VersionRange};
 use super::marker::Environment;
 use super::member::Member;
 use super::{Confidence, Fact, RuntimeProfile, distribution, release};
+use crate::limits::MAX_PACKAGE_FILE;
 use crate::parts::PartKind;
+use crate::source::beginning::beginning;
 
 /// A member and the tvm-ffi of the set that are known not to fit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -131,15 +133,25 @@ pub(crate) fn sees_itself_alone(site: &Path) -> bool {
     let Ok(mut entries) = std::fs::read_dir(site) else {
         return false;
     };
-    let configuration = site.ancestors().nth(3).map(|root| root.join("pyvenv.cfg"));
-    let text = configuration.and_then(|file| std::fs::read_to_string(file).ok());
-    let is_apart = text.is_some_and(|text| {
-        let mut lines = text.lines().filter_map(|line| line.split_once('='));
-        lines.any(|(key, value)| {
-            key.trim() == "include-system-site-packages" && value.trim() == "false"
-        })
-    });
+    let is_apart = setting(site, "include-system-site-packages").as_deref() == Some("false");
     is_apart && !entries.any(|entry| entry.is_ok_and(adds))
+}
+
+/// The Python of a virtual environment, `3.11`, as it says itself.
+pub(crate) fn python_of_venv(site: &Path) -> Option<String> {
+    let version = setting(site, "version").or_else(|| setting(site, "version_info"))?;
+    let mut numbers = version.split('.');
+    Some(format!("{}.{}", numbers.next()?, numbers.next()?))
+}
+
+/// What the virtual environment around a `site-packages` folder says of itself.
+fn setting(site: &Path, key: &str) -> Option<String> {
+    // `lib/python3.11/site-packages`, and on Windows `Lib\\site-packages`.
+    let mut roots = [3, 2].into_iter().filter_map(|up| site.ancestors().nth(up));
+    let text = roots.find_map(|root| beginning(&root.join("pyvenv.cfg"), MAX_PACKAGE_FILE))?;
+    let mut lines = text.lines().filter_map(|line| line.split_once('='));
+    let (_, value) = lines.find(|(known, _)| known.trim() == key)?;
+    Some(value.trim().to_owned())
 }
 
 /// What is known of the environment that the packages are installed in.

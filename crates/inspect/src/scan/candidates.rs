@@ -274,7 +274,7 @@ impl Fault {
             let meant = all.filter(|one| brings.contains(&one.brings));
             meant.map(|one| &one.place).collect()
         };
-        let errors_of = |is_meant: fn(&PartKind) -> bool, brings: &[Brings]| {
+        let errors_of = |is_meant: &dyn Fn(&PartKind) -> bool, brings: &[Brings]| {
             let installations = installations(brings);
             let members = set.members.iter();
             let members = members.filter(|member| is_meant(&member.kind));
@@ -291,9 +291,13 @@ impl Fault {
             }
             rules.into_iter().collect::<Vec<&'static Rule>>()
         };
+        // `import tvm` loads the compiler too, where it is there.
+        let in_python = set.environment.is_some();
+        let is_loaded =
+            |kind: &PartKind| kind.is_core() || (in_python && *kind == PartKind::Compiler);
         Self {
-            rules: errors_of(PartKind::is_core, &[Brings::Runtime, Brings::Ffi]),
-            of_ffi: errors_of(|kind| *kind == PartKind::Ffi, &[Brings::Ffi]),
+            rules: errors_of(&is_loaded, &[Brings::Runtime, Brings::Ffi]),
+            of_ffi: errors_of(&|kind| *kind == PartKind::Ffi, &[Brings::Ffi]),
             needs: outcome.needs.clone(),
         }
     }

@@ -7,16 +7,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use super::packages;
+use crate::limits::{MAX_PACKAGE_FILE, MAX_RECORD};
 use crate::place::Place;
 use crate::runtime::distribution::Distribution;
 use crate::runtime::grouping::{self, Joined};
+use crate::runtime::installation;
+use crate::source::beginning::beginning;
 
 /// Folders of packages that hold parts of a load set, whatever package brought them.
 const PARTS: [&str; 3] = ["tvm", "tvm_ffi", "mlc_llm"];
-/// Bytes of a package's list of files, of its METADATA, and of a `.pth` file.
-const MAX_RECORD: u64 = 8 << 20;
-const MAX_SMALL: u64 = 256 << 10;
 /// Folders that an environment may add.
 const MAX_ADDED: usize = 64;
 
@@ -28,7 +27,7 @@ pub fn added_by_pth(site: &Path) -> Vec<(String, PathBuf)> {
             continue;
         }
         let name = file.file_name().unwrap_or_default().to_string_lossy();
-        let text = packages::beginning(&file, MAX_SMALL).unwrap_or_default();
+        let text = beginning(&file, MAX_PACKAGE_FILE).unwrap_or_default();
         let lines = text.lines().map(str::trim);
         let folders = lines.filter(|line| {
             let is_code = line.starts_with("import ") || line.starts_with("import\t");
@@ -59,16 +58,16 @@ pub fn packages(site: &Path) -> BTreeMap<String, PathBuf> {
 
 /// The folders and libraries directly in `site-packages` that a package brought.
 fn of_distribution(info: &Path) -> BTreeSet<String> {
-    let metadata = packages::beginning(&info.join("METADATA"), MAX_SMALL);
+    let metadata = beginning(&info.join("METADATA"), MAX_PACKAGE_FILE);
     if metadata.is_none_or(|text| Distribution::parse(&text).is_none()) {
         return BTreeSet::new();
     }
-    let record = packages::beginning(&info.join("RECORD"), MAX_RECORD).unwrap_or_default();
+    let record = beginning(&info.join("RECORD"), MAX_RECORD).unwrap_or_default();
     let files = record.lines().filter_map(|line| line.split(',').next());
     let tops = files.filter_map(|file| match file.split_once('/') {
         Some((top, _)) => Some(top),
         // A single module, where it is a library.
-        None => is_library(file).then_some(file),
+        None => installation::is_library(file).then_some(file),
     });
     let is_meant = |top: &&str| {
         !top.is_empty()
@@ -80,11 +79,6 @@ fn of_distribution(info: &Path) -> BTreeSet<String> {
             && !top.ends_with(".dist-info")
     };
     tops.filter(is_meant).map(str::to_owned).collect()
-}
-
-fn is_library(file: &str) -> bool {
-    let mut ends = [".so", ".pyd", ".dylib"].iter();
-    ends.any(|end| file.ends_with(end))
 }
 
 fn children(folder: &Path) -> Vec<PathBuf> {

@@ -8,19 +8,18 @@ use rayon::prelude::*;
 
 use super::frozen;
 use super::lost_needs::unlinked;
-use super::packages::{MAX_SOURCE, beginning, first_bytes};
-use super::python_closure::Closure;
-use super::requirements::{self, MAX_SMALL, Site};
+use super::requirements::{self, Site};
 use crate::container::{Architecture, Platform};
+use crate::limits::{MAX_PACKAGE_FILE, MAX_PYTHON_SOURCE, MAX_RECORD};
 use crate::place::Place;
+use crate::python::closure::Closure;
+use crate::python::damage;
 use crate::runtime::distribution::Distribution;
 use crate::runtime::installation::{self, Brings, Changed, Installation, Replaced};
-use crate::runtime::python_damage;
+use crate::source::beginning::{beginning, first_bytes};
 use crate::source::map;
 use crate::words::spell;
 
-/// Bytes of `RECORD`.
-const MAX_RECORD: u64 = 8 << 20;
 /// Files of one package that are looked for, and those that are named.
 const MAX_FILES: usize = 1 << 16;
 const MAX_NAMED: usize = 8;
@@ -62,7 +61,7 @@ pub(super) fn damaged(folders: &BTreeSet<PathBuf>) -> Vec<Installation> {
 }
 
 fn look(site: &Site, info: &Path) -> Option<Installation> {
-    let metadata = beginning(&info.join("METADATA"), MAX_SMALL)?;
+    let metadata = beginning(&info.join("METADATA"), MAX_PACKAGE_FILE)?;
     let package = Distribution::parse(&metadata)?;
     let brings = match package.name.as_str() {
         "apache-tvm-ffi" => Brings::Ffi,
@@ -73,7 +72,7 @@ fn look(site: &Site, info: &Path) -> Option<Installation> {
     let mut found = Installation::new(Place::file(info), shown, brings);
     let record = beginning(&info.join("RECORD"), MAX_RECORD).unwrap_or_default();
     compare_files(site, &record, &mut found);
-    let wheel = beginning(&info.join("WHEEL"), MAX_SMALL).unwrap_or_default();
+    let wheel = beginning(&info.join("WHEEL"), MAX_PACKAGE_FILE).unwrap_or_default();
     if let Some(python) = &site.python
         && let Some(tag) = installation::wrong_tag(&wheel, python)
     {
@@ -95,7 +94,7 @@ fn look(site: &Site, info: &Path) -> Option<Installation> {
     if is_doubtful {
         let modules = installation::modules(&record);
         let lost = installation::lost(&found.missing);
-        let closure = Closure::of(&site.folder, &modules, &lost, site.interpreter());
+        let closure = Closure::of(&site.modules, &modules, &lost, site.interpreter());
         judge(site, &closure, &modules, &mut found);
         if found.brings == Brings::Runtime && is_other {
             found.types = unknown_types(&site.folder, &closure);
@@ -125,8 +124,13 @@ fn judge(site: &Site, closure: &Closure, modules: &[String], found: &mut Install
     found
         .changed
         .sort_by_key(|one| (!one.is_fatal(), one.says.is_none(), !one.is_cut));
-    if !found.changed.is_empty() || !found.missing.is_empty() {
-        found.fails = site.lacking_name(closure, modules);
+    let changed = found.changed.iter().map(|one| &one.file.file);
+    let touched = changed.chain(&found.missing);
+    let touched: BTreeSet<String> = touched
+        .filter_map(|file| installation::module_of(file))
+        .collect();
+    if !touched.is_empty() {
+        found.fails = site.lacking_name(closure, modules, &|module| touched.contains(module));
     }
 }
 
@@ -172,27 +176,32 @@ fn compare_files(site: &Site, record: &str, found: &mut Installation) {
 
 /// What a Python file is now. One that is too long to be read is taken for good.
 fn changed(path: &Path, file: Replaced) -> Changed {
-    let source = first_bytes(path, MAX_SOURCE).unwrap_or_default();
-    let is_whole = (source.len() as u64) < MAX_SOURCE;
+    let source = first_bytes(path, MAX_PYTHON_SOURCE).unwrap_or_default();
+    let is_whole = (source.len() as u64) < MAX_PYTHON_SOURCE;
     let is_shorter = file.found < file.recorded;
     Changed {
-        says: python_damage::refusal(&source).filter(|_| is_whole),
-        is_cut: is_shorter && (source.is_empty() || python_damage::is_cut(&source)) && is_whole,
+        says: damage::refusal(&source).filter(|_| is_whole),
+        is_cut: is_shorter && (source.is_empty() || damage::is_cut(&source)) && is_whole,
         is_reached: false,
         file,
     }
 }
 
-/// The first library without which an import fails and that is for another machine than
-/// the wheel: by its header alone.
+/// The first library that an import opens and that is for another machine than the wheel: by
+/// its header alone. Others may be data, for a machine that the package writes programs for.
 fn other_machine(
     site: &Path,
     record: &str,
     machine: (Platform, Architecture),
 ) -> Option<(String, String)> {
     let files = installation::listed(record).take(MAX_FILES);
-    let mut libraries =
-        files.filter(|(file, _)| installation::is_library(file) && installation::is_vital(file));
+    let is_opened = |file: &str| {
+        let ours = ["tvm/lib/", "tvm_ffi/lib/"];
+        let is_ours = ours.iter().any(|folder| file.starts_with(folder));
+        let is_module = installation::module_of(file).is_some();
+        installation::is_library(file) && installation::is_vital(file) && (is_ours || is_module)
+    };
+    let mut libraries = files.filter(|(file, _)| is_opened(file));
     let (file, _) = libraries.find(|(file, _)| {
         let header = first_bytes(&site.join(file), 1 << 10).unwrap_or_default();
         header_machine(&header).is_some_and(|found| found != machine)

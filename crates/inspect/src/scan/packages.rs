@@ -3,28 +3,25 @@
 //! Python source registers.
 
 use std::collections::BTreeSet;
-use std::fs::File;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
 use super::binding;
+use crate::limits::{MAX_PACKAGE_FILE, MAX_PYTHON_SOURCE};
 use crate::place::Place;
+use crate::python::registered;
 use crate::runtime::distribution::Distribution;
 use crate::runtime::grouping::Installed;
 use crate::runtime::member::Member;
-use crate::runtime::python_source;
+use crate::source::beginning::{beginning, first_bytes};
 
 /// Folders above a library in which its package may be named:
 /// `site-packages/tvm/lib/libtvm_runtime.so` is three below.
 const LEVELS: usize = 3;
-/// Bytes of a METADATA file that are read; the header fields come first.
-const MAX_METADATA: u64 = 256 << 10;
-/// Python files of a package that are read, how deep they lie, and bytes of each.
+/// Python files of a package that are read, and how deep they lie.
 pub(super) const MAX_SOURCES: usize = 4096;
 const MAX_SOURCE_DEPTH: usize = 12;
-pub(super) const MAX_SOURCE: u64 = 1 << 20;
 
 /// The folders in which the packages of the members may be named.
 pub(super) fn folders(members: &[Member]) -> BTreeSet<PathBuf> {
@@ -47,7 +44,7 @@ pub(super) fn in_wheel(place: &Place, bytes: &[u8]) -> Option<Installed> {
     if !is_metadata || !folder.folder()?.raw_name().ends_with(b".whl") {
         return None;
     }
-    let most = usize::try_from(MAX_METADATA).ok()?;
+    let most = usize::try_from(MAX_PACKAGE_FILE).ok()?;
     let text = String::from_utf8_lossy(bytes.get(..most).unwrap_or(bytes));
     Some(Installed {
         distribution: Distribution::parse(&text)?,
@@ -80,7 +77,7 @@ fn in_folder(folder: &Path, sources: bool) -> Vec<Installed> {
 
 fn installed(path: PathBuf, sources: bool) -> Option<Installed> {
     // A README that is cut in the middle of a letter is no reason to stop.
-    let mut distribution = Distribution::parse(&beginning(&path, MAX_METADATA)?)?;
+    let mut distribution = Distribution::parse(&beginning(&path, MAX_PACKAGE_FILE)?)?;
     if sources && let Some(environment) = path.ancestors().nth(2) {
         if distribution.holds_tvm() {
             distribution.registers = registered_below(&environment.join("tvm"));
@@ -92,19 +89,6 @@ fn installed(path: PathBuf, sources: bool) -> Option<Installed> {
         distribution,
         path: Place::file(path),
     })
-}
-
-pub(super) fn beginning(path: &Path, bytes: u64) -> Option<String> {
-    let read = first_bytes(path, bytes)?;
-    Some(String::from_utf8_lossy(&read).into_owned())
-}
-
-pub(super) fn first_bytes(path: &Path, bytes: u64) -> Option<Vec<u8>> {
-    let file = File::open(path).ok()?;
-    let length = file.metadata().ok()?.len().min(bytes).saturating_add(1);
-    let mut read = Vec::with_capacity(usize::try_from(length).ok()?);
-    file.take(bytes).read_to_end(&mut read).ok()?;
-    Some(read)
 }
 
 /// The functions that the Python files of a package register when they are imported.
@@ -125,12 +109,10 @@ fn registered_below(package: &Path) -> BTreeSet<String> {
         .take(MAX_SOURCES)
         .collect();
     let names = files.par_iter().filter_map(|file| {
-        let source = first_bytes(file, MAX_SOURCE)?;
+        let source = first_bytes(file, MAX_PYTHON_SOURCE)?;
         // Most files register nothing, which is told without reading them as Python.
-        memchr::memmem::find(&source, python_source::SIGN)?;
-        let source = String::from_utf8_lossy(&source);
-        let names = python_source::registered(&source).into_iter();
-        Some(names.map(str::to_owned).collect::<Vec<String>>())
+        memchr::memmem::find(&source, registered::SIGN)?;
+        Some(registered::registered(&String::from_utf8_lossy(&source)))
     });
     names.flatten_iter().collect()
 }

@@ -11,7 +11,7 @@ use super::needed::{self, Followed};
 use super::options::ScanOptions;
 use super::share::Shared;
 use super::unopened::Unopened;
-use super::{environments, exports, installations, packages, python_imports, registered};
+use super::{environments, exports, installations, lacking_names, packages, registered};
 use crate::artifact::{Artifact, Problem, ProblemKind, Role};
 use crate::documents::{self, Document};
 use crate::place::Place;
@@ -146,7 +146,7 @@ pub(super) fn read(
     let (mut packages, ()) = rayon::join(
         || {
             let mut found = packages::named_in(&folders, for_models);
-            python_imports::add_lacking(&mut found);
+            lacking_names::add_lacking(&mut found);
             found
         },
         || exports::list(&mut facts),

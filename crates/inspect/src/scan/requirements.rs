@@ -7,22 +7,21 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 
 use super::lost_needs::lost_needs;
-use super::packages::{MAX_SOURCE, beginning, first_bytes};
-use super::python_closure::Closure;
 use crate::container::{Architecture, Platform};
+use crate::limits::{MAX_PACKAGE_FILE, MAX_RECORD};
 use crate::place::Place;
+use crate::python::Interpreter;
+use crate::python::closure::{Closure, Taken};
+use crate::python::folder::{Folder, Module};
+use crate::python::names::Names;
 use crate::runtime::distribution::{self, Distribution};
 use crate::runtime::installation::{self, Brings, Installation, Unmet};
 use crate::runtime::marker::Environment;
-use crate::runtime::pairing::sees_itself_alone;
-use crate::runtime::python_load::{self, Interpreter};
-use crate::runtime::python_names;
+use crate::runtime::pairing::{self, sees_itself_alone};
+use crate::source::beginning::beginning;
 
 /// Packages that are followed from one.
 const MAX_FOLLOWED: usize = 512;
-const MAX_RECORD: u64 = 8 << 20;
-/// Bytes of `METADATA` and `WHEEL`.
-pub(super) const MAX_SMALL: u64 = 256 << 10;
 
 /// Modules of packages that have other names.
 const MODULES: [(&str, &str); 16] = [
@@ -54,6 +53,7 @@ pub(super) struct Site {
     environment: Environment,
     /// Whether what is not in it is not installed.
     is_whole: bool,
+    pub(super) modules: Folder,
 }
 
 /// Name and version in a folder's name, `apache_tvm-0.27.0.dist-info`; none where pip has
@@ -87,21 +87,24 @@ impl Site {
                 installed.entry(name).or_default().push((info, version));
             }
         }
-        let python = distribution::python_of(&Place::file(folder.join("x")));
+        let python = distribution::python_of(&Place::file(folder.join("x")))
+            .or_else(|| pairing::python_of_venv(folder));
         let machine = installed
             .iter()
             .filter(|(name, _)| distribution::is_family(name))
             .flat_map(|(_, infos)| infos)
-            .filter_map(|(info, _)| beginning(&info.join("WHEEL"), MAX_SMALL))
+            .filter_map(|(info, _)| beginning(&info.join("WHEEL"), MAX_PACKAGE_FILE))
             .find_map(|wheel| installation::machine_of(&wheel));
         let (platform, architecture) =
             machine.unwrap_or((Platform::Unknown, Architecture::Other(0)));
+        let minor = Interpreter::of_version(python.clone()).minor;
         Some(Self {
             environment: Environment {
                 platform,
                 architecture,
                 python: python.clone(),
             },
+            modules: Folder::new(folder, minor),
             python,
             installed,
             is_whole: sees_itself_alone(folder),
@@ -116,11 +119,10 @@ impl Site {
 
     /// What is known of its Python.
     pub(super) fn interpreter(&self) -> Interpreter {
-        let minor = self.python.as_deref();
         let platform = self.environment.platform;
         Interpreter {
-            minor: minor.and_then(|version| version.strip_prefix("3.")?.parse().ok()),
             platform: (platform != Platform::Unknown).then_some(platform),
+            ..Interpreter::of_version(self.python.clone())
         }
     }
 
@@ -159,9 +161,7 @@ impl Site {
 
     /// Whether a module of a package was put there without it.
     fn has_module(&self, package: &str) -> bool {
-        let module = module_of(package).replace('.', "/");
-        let place = self.folder.join(module);
-        place.exists() || place.with_extension("py").exists()
+        self.modules.module(&module_of(package)).is_some()
     }
 
     /// Says which of some requirements an import fails for.
@@ -178,7 +178,7 @@ impl Site {
                             format!("ModuleNotFoundError: No module named '{module}'"),
                         )
                     }),
-                Some(_) => self.lacking_name(closure, &self.modules(&one.name)),
+                Some(_) => self.lacking_name(closure, &self.modules_of(&one.name), &|_| true),
             };
         }
         // What Python meets first is what it says.
@@ -186,7 +186,7 @@ impl Site {
     }
 
     /// The modules of an installed package.
-    fn modules(&self, package: &str) -> Vec<String> {
+    fn modules_of(&self, package: &str) -> Vec<String> {
         let infos = self.installed.get(package).into_iter().flatten();
         let records = infos.filter_map(|(info, _)| beginning(&info.join("RECORD"), MAX_RECORD));
         let modules = records.flat_map(|record| installation::modules(&record));
@@ -200,10 +200,8 @@ impl Site {
             return self.folder.join(format!("{file}c")).is_file();
         }
         let module = installation::module_of(file);
-        module.is_some_and(|module| {
-            let place = self.folder.join(module.replace('.', "/"));
-            installation::extension(&place, self.interpreter().minor).is_some()
-        })
+        let module = module.and_then(|module| self.modules.module(&module));
+        matches!(module, Some(Module::Compiled(_)))
     }
 
     /// Files of a package that are gone, those of its tests left out.
@@ -219,40 +217,42 @@ impl Site {
         gone.map(str::to_owned).collect()
     }
 
-    /// A name that an import takes in vain from one of some modules, or what is in them.
+    /// What an import asks for in vain of some modules, or what is in them: a module, or a
+    /// name, where `is_meant` says that the module that asks or the one that is asked may be
+    /// to blame.
     pub(super) fn lacking_name(
         &self,
         closure: &Closure,
         modules: &[String],
+        is_meant: &dyn Fn(&str) -> bool,
     ) -> Option<(String, String)> {
-        let top = |module: &str| module.split('.').next().unwrap_or(module).to_owned();
-        let is_own = |module: &str| modules.contains(&top(module));
-        let absent = closure.absent.iter().find(|(module, _)| is_own(module));
-        if let Some((module, (file, _))) = absent {
+        let is_own = |module: &str| {
+            let top = module.split('.').next().unwrap_or(module);
+            modules.iter().any(|own| own == top)
+        };
+        let absent = closure.absent.iter().filter(|(module, _)| is_own(module));
+        if let Some((module, (file, _))) = absent.min_by_key(|(_, (_, order))| *order) {
             let says = format!("ModuleNotFoundError: No module named '{module}'");
             return Some((file.clone(), says));
         }
-        let mut names = closure
-            .names
-            .iter()
-            .filter(|((module, _), _)| is_own(module));
-        let ((module, name), file) = names.find(|((module, name), _)| {
-            let place = self.folder.join(module.replace('.', "/"));
-            let files = [place.join("__init__.py"), place.with_extension("py")];
-            let source = files.iter().find_map(|file| first_bytes(file, MAX_SOURCE));
-            source.is_some_and(|source| {
-                let is_whole = (source.len() as u64) < MAX_SOURCE;
-                let text = String::from_utf8_lossy(&source);
-                // What is run from a text may define anything.
-                let code = match text.contains("exec(") {
-                    true => text.into_owned(),
-                    false => python_load::code(&text),
-                };
-                is_whole && !python_names::may_define(&code, name)
+        let mut known: BTreeMap<String, Option<Names>> = BTreeMap::new();
+        let taken = closure.names.iter();
+        let mut taken: Vec<(&str, &str, &Taken)> = taken
+            .map(|((module, name), taken)| (module.as_str(), name.as_str(), taken))
+            .filter(|(module, _, taken)| {
+                is_own(module) && (is_meant(module) || is_meant(&taken.by))
             })
-        })?;
+            .collect();
+        taken.sort_by_key(|(_, _, taken)| taken.order);
+        let lacks = |(module, name, _): &(&str, &str, &Taken)| {
+            let names = known
+                .entry((*module).to_owned())
+                .or_insert_with(|| Names::in_folder(&self.modules, module));
+            names.as_ref().is_some_and(|names| !names.may_have(name))
+        };
+        let (module, name, taken) = taken.into_iter().find(lacks)?;
         let says = format!("ImportError: cannot import name '{name}' from '{module}'");
-        Some((file.clone(), says))
+        Some((taken.file.clone(), says))
     }
 }
 
@@ -289,12 +289,12 @@ pub(super) fn add_of_others(site: &Site, found: &mut BTreeMap<String, Installati
         if lacking.is_empty() {
             continue;
         }
-        let modules = site.modules(&first);
+        let modules = site.modules_of(&first);
         let own = found.get(&first).map(|one| one.missing.as_slice());
         let missing = lacking.iter().flat_map(|(_, other)| &other.missing);
         let missing: Vec<String> = missing.chain(own.unwrap_or_default()).cloned().collect();
         let lost = installation::lost(&missing);
-        let closure = Closure::of(&site.folder, &modules, &lost, site.interpreter());
+        let closure = Closure::of(&site.modules, &modules, &lost, site.interpreter());
         for (name, other) in lacking {
             let mut unmet = other.unmet;
             site.add_failures(&closure, &mut unmet);
@@ -376,7 +376,7 @@ fn lacking(
 
 fn other(site: &Site, name: &str) -> Option<Other> {
     let (info, _) = site.installed.get(name)?.first()?;
-    let metadata = beginning(&info.join("METADATA"), MAX_SMALL)?;
+    let metadata = beginning(&info.join("METADATA"), MAX_PACKAGE_FILE)?;
     let required = distribution::required(&metadata);
     let required = required.filter(|one| site.environment.holds(&one.marker) == Some(true));
     // Those are looked at for themselves.

@@ -6,6 +6,7 @@
 //! (`dist/model.tar!lib0.o`). Nothing is unpacked to disk. What cannot be read
 //! is a [`Problem`], never the end of a scan.
 
+pub(crate) mod beginning;
 mod event;
 pub(crate) mod map;
 mod members;

@@ -1,44 +1,46 @@
 //! What importing some modules imports: the modules of one `site-packages` folder, file by
-//! file, along the imports that run whatever happens ([`python_load`]).
+//! file, along the imports that run whatever happens ([`super::steps`]).
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use super::packages::{MAX_SOURCE, first_bytes};
-use crate::runtime::installation;
-use crate::runtime::python_load::{self, Import, Interpreter, Step};
-use crate::runtime::python_names;
+use super::Interpreter;
+use super::folder::{Folder, Module};
+use super::names::Names;
+use super::steps::{self, Import, Step};
+use crate::limits::MAX_PYTHON_SOURCE;
+use crate::source::beginning::first_bytes;
 
 /// Files that are read for one import.
 const MAX_FILES: usize = 8192;
 
 /// What an import leads to.
 #[derive(Default)]
-pub(super) struct Closure {
+pub(crate) struct Closure {
     /// Modules that are imported and not in the folder, with the first file that asks, and
     /// how many of them are asked for before.
-    pub(super) absent: BTreeMap<String, (String, usize)>,
-    /// Names that are taken from modules in the folder, with the first file that asks.
-    pub(super) names: BTreeMap<(String, String), String>,
+    pub(crate) absent: BTreeMap<String, (String, usize)>,
+    /// Names that are taken from modules in the folder, with the first module that asks, its
+    /// file, and how many of them are asked for before.
+    pub(crate) names: BTreeMap<(String, String), Taken>,
     /// Types that are registered, with the file.
-    pub(super) types: BTreeMap<String, String>,
+    pub(crate) types: BTreeMap<String, String>,
     /// Modules that are imported.
-    pub(super) reached: BTreeSet<String>,
+    pub(crate) reached: BTreeSet<String>,
     /// Files of compiled modules that are imported.
-    pub(super) compiled: BTreeSet<PathBuf>,
+    pub(crate) compiled: BTreeSet<PathBuf>,
     /// Modules that are tried: their absence is foreseen.
-    pub(super) tried: BTreeSet<String>,
+    pub(crate) tried: BTreeSet<String>,
 }
 
-/// A module of the folder.
-#[derive(Clone)]
-enum Module {
-    /// Its source, and whether it is a package.
-    Source(PathBuf, bool),
-    /// A package without a file of its own.
-    Namespace,
-    /// Compiled code, or a source that has been compiled.
-    Compiled(PathBuf),
+/// Who takes a name from a module.
+pub(crate) struct Taken {
+    /// The module that asks first.
+    pub(crate) by: String,
+    /// Its file.
+    pub(crate) file: String,
+    /// How many names are asked for before.
+    pub(crate) order: usize,
 }
 
 /// A module whose import has begun.
@@ -51,7 +53,7 @@ struct Running {
 }
 
 struct Walk<'a> {
-    site: &'a Path,
+    site: &'a Folder,
     python: Interpreter,
     /// Modules that packages brought and that are gone.
     lost: &'a BTreeSet<String>,
@@ -60,12 +62,14 @@ struct Walk<'a> {
     running: Vec<Running>,
     /// Modules that were looked for.
     known: HashMap<String, Option<Module>>,
+    /// Names of modules that were asked for.
+    names: HashMap<String, Option<Names>>,
 }
 
 impl Closure {
     /// What importing `modules` leads to. The modules `lost` were brought and are gone.
-    pub(super) fn of(
-        site: &Path,
+    pub(crate) fn of(
+        site: &Folder,
         modules: &[String],
         lost: &BTreeSet<String>,
         python: Interpreter,
@@ -77,6 +81,7 @@ impl Closure {
             found: Self::default(),
             running: Vec::new(),
             known: HashMap::new(),
+            names: HashMap::new(),
         };
         for module in modules {
             walk.begin(module);
@@ -118,7 +123,7 @@ impl Closure {
     }
 
     /// Who imports a module of this name, or one in it, that is not there.
-    pub(super) fn asks_for(&self, module: &str) -> Option<(&str, &str, usize)> {
+    pub(crate) fn asks_for(&self, module: &str) -> Option<(&str, &str, usize)> {
         let is_in = |name: &str| {
             let rest = name.strip_prefix(module);
             rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
@@ -134,29 +139,9 @@ impl Walk<'_> {
         if let Some(known) = self.known.get(name) {
             return known.clone();
         }
-        let found = self.look_for(name);
+        let found = self.site.module(name);
         self.known.insert(name.to_owned(), found.clone());
         found
-    }
-
-    fn look_for(&self, name: &str) -> Option<Module> {
-        let place = self.site.join(name.replace('.', "/"));
-        let package = place.join("__init__.py");
-        let single = place.with_extension("py");
-        if package.is_file() {
-            return Some(Module::Source(package, true));
-        }
-        if single.is_file() {
-            return Some(Module::Source(single, false));
-        }
-        let compiled = [place.join("__init__.pyc"), place.with_extension("pyc")];
-        if let Some(file) = compiled.into_iter().find(|file| file.is_file()) {
-            return Some(Module::Compiled(file));
-        }
-        if let Some(file) = installation::extension(&place, self.python.minor) {
-            return Some(Module::Compiled(file));
-        }
-        place.is_dir().then_some(Module::Namespace)
     }
 
     /// Begins the import of a module that was not imported before.
@@ -173,16 +158,16 @@ impl Walk<'_> {
             }
             Some(Module::Namespace) | None => return,
         };
-        let Some(bytes) = first_bytes(&file, MAX_SOURCE) else {
+        let Some(bytes) = first_bytes(&file, MAX_PYTHON_SOURCE) else {
             return;
         };
         let source = String::from_utf8_lossy(&bytes);
-        let shown = file.strip_prefix(self.site).unwrap_or(&file);
+        let shown = file.strip_prefix(self.site.place()).unwrap_or(&file);
         self.running.push(Running {
             name: module.to_owned(),
             is_package,
             file: shown.display().to_string(),
-            steps: python_load::steps(&source, self.python).into(),
+            steps: steps::steps(&source, self.python).into(),
         });
     }
 
@@ -229,8 +214,13 @@ impl Walk<'_> {
                     continue;
                 }
                 let key = (target.to_owned(), name.clone());
+                let order = self.found.names.len();
                 let names = self.found.names.entry(key);
-                names.or_insert_with(|| file.to_owned());
+                names.or_insert_with(|| Taken {
+                    by: module.to_owned(),
+                    file: file.to_owned(),
+                    order,
+                });
             }
         }
         // The last to begin is the first to run.
@@ -248,13 +238,19 @@ impl Walk<'_> {
             // It has nothing but modules.
             Module::Namespace => of_namespace,
             Module::Compiled(_) => None,
-            Module::Source(source, _) => inner.filter(|_| {
-                // What a package takes from itself is a module that it has not mentioned before.
-                let text = first_bytes(&source, MAX_SOURCE).unwrap_or_default();
-                let text = String::from_utf8_lossy(&text);
-                target == module || !python_names::may_define(&text, name)
-            }),
+            // What a package takes from itself is a module that it has not mentioned before.
+            Module::Source(..) => {
+                inner.filter(|_| target == module || !self.may_have(target, name))
+            }
         }
+    }
+
+    /// Whether a module may have a name.
+    fn may_have(&mut self, module: &str, name: &str) -> bool {
+        let site = self.site;
+        let names = self.names.entry(module.to_owned());
+        let names = names.or_insert_with(|| Names::in_folder(site, module));
+        names.as_ref().is_none_or(|names| names.may_have(name))
     }
 }
 

@@ -4,7 +4,8 @@
 //! No parser of Python: what is wrong in the middle of a text, or only when it runs, is not
 //! seen.
 
-use super::python_load::{Ending, statements};
+use super::is_of_name;
+use super::text::{Ending, statements};
 
 /// What Python says of a source that it does not take.
 pub fn refusal(source: &[u8]) -> Option<String> {
@@ -21,10 +22,11 @@ pub fn refusal(source: &[u8]) -> Option<String> {
         Ending::InLongText => Some("unterminated triple-quoted string literal".to_owned()),
         Ending::InText => Some("unterminated string literal".to_owned()),
         Ending::In(bracket) => Some(format!("'{bracket}' was never closed")),
-        Ending::Whole => lines.last().and_then(|(_, last)| unfinished(last)),
+        Ending::Unknown => return None,
+        Ending::Whole => lines.last().and_then(|last| unfinished(&last.text)),
     };
     let says = says.or_else(|| {
-        let heads = lines.iter().map(|(indent, text)| (*indent, text.as_str()));
+        let heads = lines.iter().map(|one| (one.indent, one.text.as_str()));
         is_tried_in_vain(heads).then(|| "expected 'except' or 'finally' block".to_owned())
     });
     says.map(|says| format!("SyntaxError: {says}"))
@@ -48,8 +50,7 @@ fn unfinished(statement: &str) -> Option<String> {
     ];
     let text = statement.trim();
     let invalid = || Some("invalid syntax".to_owned());
-    let is_word = |c: char| c.is_alphanumeric() || c == '_';
-    let first = text.split(|c| !is_word(c)).next().unwrap_or("");
+    let first = text.split(|c| !is_of_name(c)).next().unwrap_or("");
     if text.ends_with(':') {
         return Some("expected an indented block".to_owned());
     }
@@ -59,7 +60,7 @@ fn unfinished(statement: &str) -> Option<String> {
     if first == "from" && !text.contains(" import") {
         return invalid();
     }
-    let before = text.trim_end_matches(is_word);
+    let before = text.trim_end_matches(is_of_name);
     let word = text.get(before.len()..).unwrap_or("");
     if !word.is_empty() {
         let is_alone = before.is_empty() || before.ends_with(char::is_whitespace);

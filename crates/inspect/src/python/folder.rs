@@ -1,0 +1,171 @@
+//! The modules of a folder that Python imports from.
+
+use std::collections::{BTreeSet, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// A module of the folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Module {
+    /// Its source, and whether it is a package.
+    Source(PathBuf, bool),
+    /// A package without a file of its own.
+    Namespace,
+    /// Compiled code, or a source that has been compiled.
+    Compiled(PathBuf),
+}
+
+/// A folder, `site-packages`, whose folders are listed once.
+#[derive(Debug)]
+pub(crate) struct Folder {
+    place: PathBuf,
+    /// 11 of Python 3.11.
+    minor: Option<u32>,
+    listed: Mutex<HashMap<PathBuf, Arc<BTreeSet<String>>>>,
+}
+
+impl Folder {
+    pub(crate) fn new(place: &Path, minor: Option<u32>) -> Self {
+        Self {
+            place: place.to_owned(),
+            minor,
+            listed: Mutex::default(),
+        }
+    }
+
+    pub(crate) fn place(&self) -> &Path {
+        &self.place
+    }
+
+    /// What Python takes for a module of this dotted name.
+    pub(crate) fn module(&self, name: &str) -> Option<Module> {
+        let place = self.place.join(name.replace('.', "/"));
+        let stem = place.file_name()?.to_str()?;
+        let names = self.names(place.parent()?);
+        let is_folder = names.contains(stem);
+        let first = place.join("__init__.py");
+        if is_folder && first.is_file() {
+            return Some(Module::Source(first, true));
+        }
+        let first = place.join("__init__.pyc");
+        if is_folder && first.is_file() {
+            return Some(Module::Compiled(first));
+        }
+        let there = |end: &str| {
+            let file = names.contains(&format!("{stem}{end}"));
+            let file = file.then(|| place.with_file_name(format!("{stem}{end}")));
+            file.filter(|file| file.is_file())
+        };
+        // Compiled modules are looked for before sources.
+        if let Some(file) = self.compiled(&place, stem, &names) {
+            return Some(Module::Compiled(file));
+        }
+        if let Some(file) = there(".py") {
+            return Some(Module::Source(file, false));
+        }
+        if let Some(file) = there(".pyc") {
+            return Some(Module::Compiled(file));
+        }
+        (is_folder && place.is_dir()).then_some(Module::Namespace)
+    }
+
+    /// The file that Python loads as a compiled module, of several that are called so, in
+    /// its order: `core.cpython-311-x86_64-linux-gnu.so`, `core.abi3.so`, `core.so`.
+    fn compiled(&self, place: &Path, stem: &str, names: &BTreeSet<String>) -> Option<PathBuf> {
+        let start = format!("{stem}.");
+        let named = names.range(start.clone()..);
+        let named = named.take_while(|name| name.starts_with(&start));
+        let loaded = named.filter_map(|name| {
+            let tags = name.get(start.len()..)?;
+            is_loaded(tags, self.minor).then_some((order(tags), name))
+        });
+        let (_, name) = loaded.min()?;
+        Some(place.with_file_name(name)).filter(|file| file.is_file())
+    }
+
+    fn names(&self, folder: &Path) -> Arc<BTreeSet<String>> {
+        let mut listed = self.listed.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(names) = listed.get(folder) {
+            return names.clone();
+        }
+        let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+        let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+        let names: Arc<BTreeSet<String>> = Arc::new(names.collect());
+        listed.insert(folder.to_owned(), names.clone());
+        names
+    }
+}
+
+/// How early Python looks for a compiled module of these endings.
+fn order(tags: &str) -> u8 {
+    match tags {
+        "so" | "pyd" => 2,
+        _ if tags.starts_with("abi3") => 1,
+        _ => 0,
+    }
+}
+
+/// Whether Python 3.`minor` loads a module of these endings. What is not CPython's is
+/// taken for good.
+fn is_loaded(tags: &str, minor: Option<u32>) -> bool {
+    let Some((tag, _)) = tags.rsplit_once('.') else {
+        return matches!(tags, "so" | "pyd");
+    };
+    let is_library = tags.ends_with(".so") || tags.ends_with(".pyd");
+    let own = tag
+        .strip_prefix("cpython-")
+        .or_else(|| tag.strip_prefix("cp"));
+    let own = own.map(|own| own.split('-').next().unwrap_or(own));
+    let is_own = match (own, minor) {
+        (Some(own), Some(minor)) => own == format!("3{minor}"),
+        _ => true,
+    };
+    is_library && is_own
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_python_loads_modules_of_its_own_tags() {
+        let taken = |tags| is_loaded(tags, Some(11));
+        let own = [
+            "so",
+            "pyd",
+            "abi3.so",
+            "cpython-311-darwin.so",
+            "cp311-win_amd64.pyd",
+        ];
+        assert!(own.into_iter().all(taken));
+        let others = [
+            "py",
+            "cpython-312-x86_64-linux-gnu.so",
+            "cp39-win32.pyd",
+            "so.1",
+        ];
+        assert!(!others.into_iter().any(taken));
+    }
+
+    #[test]
+    fn the_first_that_python_looks_for_is_taken() {
+        let folder = tempfile::tempdir().unwrap();
+        let names = [
+            "a.so",
+            "a.abi3.so",
+            "a.cpython-311-x86_64-linux-gnu.so",
+            "a.cpython-312-x86_64-linux-gnu.so",
+            "a.py",
+        ];
+        for name in names {
+            std::fs::write(folder.path().join(name), "").unwrap();
+        }
+        let of = |minor| match Folder::new(folder.path(), Some(minor)).module("a") {
+            Some(Module::Compiled(file)) => file.file_name().unwrap().to_owned(),
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(of(11), names[2]);
+        assert_eq!(of(12), names[3]);
+        assert_eq!(of(13), names[1]);
+    }
+}

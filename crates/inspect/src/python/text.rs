@@ -1,0 +1,196 @@
+//! The statements of a Python source: one line each, without comments, brackets closed.
+
+use std::borrow::Cow;
+
+use super::is_of_name;
+
+/// A statement on one line, comments and the texts between three quotes left out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Statement {
+    /// Spaces before it.
+    pub indent: usize,
+    /// What it says.
+    pub text: String,
+}
+
+/// Where a source ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// Outside brackets and texts.
+    Whole,
+    /// In a text between three quotes.
+    InLongText,
+    /// In another text.
+    InText,
+    /// In this bracket.
+    In(char),
+    /// A format string has strings in its braces, with quotes that are perhaps its own
+    /// (PEP 701): where it ends is not known, nor what follows.
+    Unknown,
+}
+
+/// The statements of a source, and where it ends.
+pub fn statements(source: &str) -> (Vec<Statement>, Ending) {
+    let source = with_plain_line_ends(source);
+    let mut rest = source.strip_prefix('\u{feff}').unwrap_or(&source);
+    let mut found = Vec::new();
+    let mut ending = Ending::Whole;
+    while !rest.is_empty() && ending != Ending::Unknown {
+        let body = rest.trim_start_matches([' ', '\t', '\u{c}']);
+        let indent = rest.len().saturating_sub(body.len());
+        let text;
+        (text, rest, ending) = statement(body);
+        if !text.trim().is_empty() && ending != Ending::Unknown {
+            found.push(Statement { indent, text });
+        }
+    }
+    (found, ending)
+}
+
+/// The code of a source: its statements without comments and texts between three quotes.
+pub(crate) fn code(source: &str) -> String {
+    let (statements, _) = statements(source);
+    let lines: Vec<String> = statements.into_iter().map(|one| one.text).collect();
+    lines.join("\n")
+}
+
+/// Python takes each of the three ends of a line for one.
+fn with_plain_line_ends(source: &str) -> Cow<'_, str> {
+    match source.contains('\r') {
+        true => Cow::Owned(source.replace("\r\n", "\n").replace('\r', "\n")),
+        false => Cow::Borrowed(source),
+    }
+}
+
+/// The statement that a source begins with, and what follows it: to the end of the line
+/// outside brackets and texts.
+fn statement(source: &str) -> (String, &str, Ending) {
+    let mut text = String::new();
+    let mut open: Vec<char> = Vec::new();
+    let mut ending = Ending::Whole;
+    let mut rest = source;
+    while let Some(at) = rest.find(['#', '"', '\'', '(', '[', '{', ')', ']', '}', '\n', '\\']) {
+        let (before, from) = rest.split_at_checked(at).unwrap_or((rest, ""));
+        text.push_str(before);
+        let mut letters = from.chars();
+        let letter = letters.next().unwrap_or('\n');
+        rest = letters.as_str();
+        match letter {
+            '#' => {
+                rest = rest
+                    .find('\n')
+                    .and_then(|end| rest.get(end..))
+                    .unwrap_or("")
+            }
+            '"' | '\'' => {
+                let (string, after, end) = string(from, letter);
+                if is_format(&text) && !is_balanced(string) {
+                    return (text, "", Ending::Unknown);
+                }
+                text.push_str(string);
+                rest = after;
+                if rest.is_empty() {
+                    ending = end;
+                }
+            }
+            '(' | '[' | '{' => {
+                open.push(letter);
+                text.push(letter);
+            }
+            ')' | ']' | '}' => {
+                open.pop();
+                text.push(letter);
+            }
+            '\\' if rest.starts_with('\n') => {
+                text.push(' ');
+                rest = rest.get(1..).unwrap_or("");
+            }
+            '\n' if open.is_empty() => return (text, rest, Ending::Whole),
+            '\n' => text.push(' '),
+            other => text.push(other),
+        }
+    }
+    text.push_str(rest);
+    if let (Ending::Whole, Some(bracket)) = (ending, open.last()) {
+        ending = Ending::In(*bracket);
+    }
+    (text, "", ending)
+}
+
+/// Whether a string that follows is a format string: `f`, `rf`, `t`.
+fn is_format(before: &str) -> bool {
+    let prefix = before.trim_end_matches(is_of_name);
+    let prefix = before.get(prefix.len()..).unwrap_or("");
+    prefix.len() <= 2 && prefix.contains(['f', 'F', 't', 'T'])
+}
+
+fn is_balanced(string: &str) -> bool {
+    string.matches('{').count() == string.matches('}').count()
+}
+
+/// The string that a source begins with, without its text where it has three quotes, what
+/// follows, and how it ends.
+pub(super) fn string(from: &str, quote: char) -> (&str, &str, Ending) {
+    let triple: String = std::iter::repeat_n(quote, 3).collect();
+    let is_long = from.starts_with(&triple);
+    let (start, end) = match is_long {
+        true => (3, triple.as_str()),
+        false => (1, triple.get(..1).unwrap_or_default()),
+    };
+    let body = from.get(start..).unwrap_or_default();
+    let mut at = 0usize;
+    while let Some(left) = body.get(at..).filter(|left| !left.is_empty()) {
+        if left.starts_with(end) {
+            let close = at.saturating_add(start.saturating_add(end.len()));
+            let after = from.get(close..).unwrap_or_default();
+            return match is_long {
+                true => ("''", after, Ending::Whole),
+                false => (from.get(..close).unwrap_or_default(), after, Ending::Whole),
+            };
+        }
+        let mut letters = left.chars();
+        match letters.next() {
+            Some('\n') if !is_long => break,
+            Some('\\') => {
+                let escaped = letters.next().map_or(0, char::len_utf8);
+                at = at.saturating_add(escaped.saturating_add(1));
+            }
+            Some(letter) => at = at.saturating_add(letter.len_utf8()),
+            None => break,
+        }
+    }
+    // Not closed: damaged source.
+    match is_long {
+        true => ("", "", Ending::InLongText),
+        false => ("", body.get(at..).unwrap_or_default(), Ending::InText),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn texts(source: &str) -> Vec<String> {
+        let (statements, _) = statements(source);
+        statements.into_iter().map(|one| one.text).collect()
+    }
+
+    #[test]
+    fn each_end_of_a_line_is_one() {
+        let source = "x = (1,\n  2)  # and\ny = a \\\n  + b\nif z:\n    w\n";
+        let expected = texts(source);
+        assert_eq!(expected.len(), 4);
+        assert_eq!(texts(&source.replace('\n', "\r\n")), expected);
+        assert_eq!(texts(&source.replace('\n', "\r")), expected);
+    }
+
+    #[test]
+    fn strings_in_format_strings_end_what_is_known() {
+        let (found, ending) = statements("a = 1\nb = f\"{\"(\"}{len(x)}\"\nc = (\n");
+        assert_eq!((found.len(), ending), (1, Ending::Unknown));
+        let (found, ending) = statements("b = f\"{x['(']}\"\nc = rf'{{'\nd = (\n");
+        assert_eq!((found.len(), ending), (1, Ending::Unknown));
+        let (found, ending) = statements("b = f\"{x['(']}\"\nd = \"{\"\n");
+        assert_eq!((found.len(), ending), (2, Ending::Whole));
+    }
+}
