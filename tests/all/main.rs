@@ -50,6 +50,7 @@ mod more_rules;
 mod names;
 mod neighbours;
 mod next_release;
+mod odd_containers;
 mod other_symbols;
 #[cfg(target_os = "linux")]
 mod package_pairs;

@@ -145,6 +145,7 @@ const DAMAGES: &[Damage] = &[
     // is nothing that this library needs.
     ("fewer bytes in memory than in the file", "warning", |e| { let at = e.headers(1)[1]; e.put(at + IN_MEMORY, e.word(at + IN_FILE) - 1); }),
     ("memory into the next", "warning", |e| { let h = e.headers(1); let end = e.word(h[2] + ADDRESS) - e.word(h[1] + ADDRESS) + 0x100; e.put(h[1] + IN_MEMORY, end); }),
+    ("memory behind the last", "error", |e| { let at = e.headers(1)[1]; e.put(at + IN_MEMORY, 1 << 28); }),
     ("bytes into the next", "error", |e| { let h = e.headers(1); let end = e.word(h[2] + ADDRESS) - e.word(h[1] + ADDRESS) + 0x100; e.put(h[1] + IN_FILE, end); e.put(h[1] + IN_MEMORY, end); }),
     ("the middle two swapped", "warning", |e| { let h = e.headers(1); e.swap(h[1], h[2]); }),
     ("the first two swapped", "error", |e| { let h = e.headers(1); e.swap(h[0], h[1]); }),

@@ -30,6 +30,8 @@ enum Entry {
 #[derive(Default)]
 struct Pending {
     name: Option<Vec<u8>>,
+    /// Whether its bytes are not in one piece.
+    is_sparse: bool,
     size: Option<u64>,
 }
 
@@ -165,6 +167,7 @@ impl Pending {
             }
         });
         Ok(match kind {
+            0 | b'0' | b'7' if pending.is_sparse => Entry::Sparse { name, size },
             0 | b'0' | b'7' if !name.ends_with(b"/") => Entry::File { name, size },
             b'S' => Entry::Sparse { name, size },
             // Links state a size at times, but nothing follows them.
@@ -197,8 +200,15 @@ impl Pending {
             let record = record.get(space.saturating_add(1)..).unwrap_or_default();
             // A name may itself end in white space.
             let record = record.strip_suffix(b"\n").unwrap_or(record);
+            let sparse = record.strip_prefix(b"GNU.sparse.");
             if let Some(path) = record.strip_prefix(b"path=") {
-                self.name = Some(text(path).to_vec());
+                // A sparse file's own name is told before.
+                self.name.get_or_insert_with(|| text(path).to_vec());
+            } else if let Some(sparse) = sparse {
+                self.is_sparse = true;
+                if let Some(name) = sparse.strip_prefix(b"name=") {
+                    self.name = Some(text(name).to_vec());
+                }
             } else if let Some(size) = record.strip_prefix(b"size=") {
                 self.size = std::str::from_utf8(size)
                     .ok()

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::link_set::{archive_of, link_sets};
 use super::{ArtifactContext, Binding, Check, FolderContext, Outcome, Pair, Rule};
-use crate::artifact::Role;
+use crate::artifact::{Artifact, Role};
 use crate::container::{Architecture, Binary, BinaryKind, CLibrary, Format, Platform};
 use crate::finding::{Finding, Severity};
 use crate::place::Place;
@@ -42,6 +42,18 @@ fn check_alone(context: &ArtifactContext<'_>, out: &mut Outcome) {
             )
             .severity(Severity::Warning)
             .help("rename the file or ship the build for the platform the name promises"),
+        );
+    }
+    if let Some(suffix) = suffix_without_loader(artifact, binary) {
+        out.push(
+            Finding::new(
+                &RULE,
+                &artifact.path,
+                format!("TVM has no loader for a file of {suffix}"),
+            )
+            .severity(Severity::Warning)
+            .evidence("it picks the loader by the suffix: `.so`, `.dylib` and `.dll` are libraries")
+            .help("rename the file"),
         );
     }
     let Some(target) = context.target else { return };
@@ -227,6 +239,22 @@ fn suffix_mismatch(place: &Place, binary: &Binary) -> Option<&'static str> {
         _ => return None,
     };
     (!formats.contains(&binary.format)).then_some(expected)
+}
+
+/// The suffix of a model library that TVM has no loader for: it does not look into the file.
+fn suffix_without_loader(artifact: &Artifact, binary: &Binary) -> Option<String> {
+    let is_library = artifact.role == Role::ModelLibrary
+        && binary.kind == BinaryKind::SharedLibrary
+        && [Format::Elf, Format::MachO, Format::Pe].contains(&binary.format);
+    let name = artifact.path.name();
+    let suffix = Path::new(&*name).extension();
+    let suffix = suffix.map(|suffix| suffix.to_string_lossy().into_owned());
+    let is_known = matches!(
+        suffix.as_deref(),
+        Some("so" | "dylib" | "dll" | "dso" | "wasm")
+    );
+    let shown = suffix.map_or_else(|| "no suffix".to_owned(), |suffix| format!("`.{suffix}`"));
+    (is_library && !is_known).then_some(shown)
 }
 
 /// Architecture and system in the words of a runtime profile; `None` where the

@@ -334,14 +334,14 @@ fn limits_of(library: &ModelLibrary) -> Vec<Problem> {
     }
 }
 
-/// A page that its code signature does not vouch for.
+/// What a code signature does not vouch for.
 fn signature_problem(bytes: &[u8], parsed: &Parsed<'_>) -> Option<Problem> {
     let start = usize::try_from(parsed.slice_offset).ok()?;
-    let broken = container::broken_page(bytes.get(start..)?)?;
+    let broken = container::broken_signature(bytes.get(start..)?)?;
     Some(Problem {
         kind: ProblemKind::BrokenSignature,
         detail: broken.to_string(),
-        offset: Some(parsed.slice_offset.saturating_add(broken.offset)),
+        offset: Some(parsed.slice_offset.saturating_add(broken.offset())),
     })
 }
 

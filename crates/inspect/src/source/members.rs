@@ -16,11 +16,14 @@ use flate2::bufread::MultiGzDecoder;
 
 use super::unpacked::{SpillError, Spilled};
 use super::{Event, Place, Problem, ProblemKind, VirtualFile, map};
-use crate::container::{Body, FileType, InZip, Member, ar, identify, pyinstaller, tar, zip};
+use crate::container::{
+    Body, FileType, InZip, Member, ar, fat_archives, identify, pyinstaller, tar, zip,
+};
 use crate::limits::{
     MAX_MEMBER_IN_MEMORY, MAX_MEMBERS, MAX_NESTING, MAX_UNPACK_RATIO, MAX_UNPACKED_BYTES,
     RATIO_FREE_BYTES,
 };
+use crate::words::spell;
 
 /// Bytes that tell the type of a member that is not unpacked.
 const HEAD: u64 = 4096;
@@ -102,6 +105,12 @@ impl Visitor<'_> {
     fn file(&mut self, place: &Place, bytes: &[u8], level: Level) {
         let Level { depth, in_zip } = level;
         let file_type = identify(bytes);
+        let of_machines = match file_type {
+            FileType::MachOFat => fat_archives(bytes),
+            _ => None,
+        };
+        // Its bytes are no Mach-O file: it is an archive of archives.
+        let file_type = of_machines.as_ref().map_or(file_type, |_| FileType::Ar);
         let size = bytes.len() as u64;
         (self.out)(Event::File(VirtualFile {
             place,
@@ -132,6 +141,13 @@ impl Visitor<'_> {
         let mut visit = |member: Member<'_, '_>| self.member(&archive, member);
         let read = match (behind, file_type) {
             (Some(behind), _) => behind.members(&mut visit),
+            (None, _) if let Some(archives) = of_machines => {
+                for (machine, bytes) in archives {
+                    let name = spell(machine).into_bytes();
+                    visit(Member::plain(name, bytes.len() as u64, Body::Stored(bytes)));
+                }
+                Ok(())
+            }
             (None, FileType::Ar | FileType::ThinAr) => ar::members(bytes, &mut visit),
             (None, FileType::Tar) => tar::members(bytes, &mut visit),
             (None, FileType::Zip) => zip::members(bytes, &mut visit),

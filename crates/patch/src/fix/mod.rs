@@ -60,6 +60,7 @@ pub fn plan(input: &FixInput<'_>) -> FixPlan {
     let result = changes.result().to_vec();
     for step in changes.steps {
         plan.steps.push(step.told);
+        plan.notes.extend(step.edits.notes.iter().cloned());
         plan.in_place.push(step.edits);
     }
     if let Some(step) = shim.finish(input) {

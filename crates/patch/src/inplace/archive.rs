@@ -69,7 +69,7 @@ pub(super) fn gunzip(bytes: &[u8]) -> Result<Option<Vec<u8>>, PlanError> {
     let by_ratio = (bytes.len() as u64).saturating_mul(MAX_UNPACK_RATIO);
     let limit = by_ratio.clamp(RATIO_FREE_BYTES, MAX_UNPACKED);
     let mut out = Vec::new();
-    let read = flate2::read::GzDecoder::new(bytes)
+    let read = flate2::read::MultiGzDecoder::new(bytes)
         .take(limit.saturating_add(1))
         .read_to_end(&mut out);
     if let Err(error) = read {

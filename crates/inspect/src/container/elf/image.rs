@@ -188,7 +188,8 @@ impl<'data, Elf: FileHeader<Endian = Endianness>> Image<'data, Elf> {
             }
             match tag {
                 elf::DT_NULL => break,
-                elf::DT_NEEDED => dynamic.needed.push(value),
+                // What a filter stands for is loaded with it, or nothing is.
+                elf::DT_NEEDED | elf::DT_FILTER => dynamic.needed.push(value),
                 elf::DT_SONAME => dynamic.soname = Some(value),
                 elf::DT_RPATH => dynamic.rpath = Some(value),
                 elf::DT_RUNPATH => dynamic.runpath = Some(value),

@@ -84,13 +84,18 @@ impl<'data> CodeDirectory<'data> {
         self.directory.header().n_code_slots.get(BigEndian)
     }
 
+    /// Bytes of the image that are signed.
+    pub fn covers(&self) -> u64 {
+        self.directory.code_limit()
+    }
+
     /// The signed pages of an image, the last one cut where the signed bytes
     /// end; `None` when they end outside the image.
     pub fn pages<'image>(
         &self,
         image: &'image [u8],
     ) -> Option<impl ExactSizeIterator<Item = &'image [u8]> + use<'image>> {
-        let limit = usize::try_from(self.directory.code_limit()).ok()?;
+        let limit = usize::try_from(self.covers()).ok()?;
         let signed = image.get(..limit)?;
         let page = match self.directory.header().page_size {
             // One page holds all.

@@ -12,7 +12,7 @@ mod symbols;
 mod trie;
 
 pub use code_directory::CodeDirectory;
-pub(crate) use page_hashes::broken_page;
+pub(crate) use page_hashes::broken as broken_signature;
 
 use object::Endianness;
 use object::macho;
@@ -41,17 +41,32 @@ pub(crate) fn parse_fat(data: &[u8]) -> Result<Vec<Parsed<'_>>, DecodeError> {
     Ok(parsed)
 }
 
+/// The archives of a fat file that holds nothing else: a static library for several
+/// machines, as `lipo -create` makes it.
+pub fn archives(data: &[u8]) -> Option<Vec<(Architecture, &[u8])>> {
+    let slices = slices(data).ok()?.into_iter();
+    let archives = slices.map(|(_, slice)| slice.starts_with(b"!<arch>\n").then_some(slice));
+    let archives: Vec<&[u8]> = archives.collect::<Option<_>>()?;
+    let (_, machines) = ranges(data).ok()?;
+    Some(machines.into_iter().zip(archives).collect())
+}
+
+/// Where the slices of a fat file are, and for which machines.
+fn ranges(data: &[u8]) -> Result<(Vec<(u64, u64)>, Vec<Architecture>), DecodeError> {
+    fn of<Arch: FatArch>(arches: &[Arch]) -> (Vec<(u64, u64)>, Vec<Architecture>) {
+        let of = |arch: &Arch| (arch.file_range(), architecture(arch.cputype()));
+        arches.iter().map(of).unzip()
+    }
+    let failed = |error| bad(0, "a Mach-O fat header", error);
+    match data.get(3) == Some(&0xbf) {
+        true => Ok(of(MachOFatFile64::parse(data).map_err(failed)?.arches())),
+        false => Ok(of(MachOFatFile32::parse(data).map_err(failed)?.arches())),
+    }
+}
+
 /// The slices of a fat file with their offsets.
 pub fn slices(data: &[u8]) -> Result<Vec<(u64, &[u8])>, DecodeError> {
-    let ranges: Vec<(u64, u64)> = if data.get(3) == Some(&0xbf) {
-        let file = MachOFatFile64::parse(data);
-        let file = file.map_err(|error| bad(0, "a Mach-O fat header", error))?;
-        file.arches().iter().map(FatArch::file_range).collect()
-    } else {
-        let file = MachOFatFile32::parse(data);
-        let file = file.map_err(|error| bad(0, "a Mach-O fat header", error))?;
-        file.arches().iter().map(FatArch::file_range).collect()
-    };
+    let (ranges, _) = ranges(data)?;
     if ranges.is_empty() || ranges.len() > MAX_SLICES {
         let found = format!("{} slices", ranges.len());
         return Err(DecodeError::new(4, "one to 64 slices", found));

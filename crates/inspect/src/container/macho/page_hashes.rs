@@ -14,32 +14,64 @@ use sha2::{Digest, Sha256};
 use super::code_directory::CodeDirectory;
 use super::image::is_64;
 
-/// The first page whose hash differs from the signature's.
+/// Why a signature does not vouch for a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct BrokenPage {
-    /// Number of the page.
-    pub page: u32,
-    /// Its first byte, from the start of the Mach-O slice.
-    pub offset: u64,
-    /// Pages that differ altogether.
-    pub count: usize,
-    /// Pages the signature covers.
-    pub of: usize,
+pub enum Broken {
+    /// Pages have other hashes.
+    Pages {
+        /// Number of the first.
+        page: u32,
+        /// Its first byte, from the start of the Mach-O slice.
+        offset: u64,
+        /// Pages that differ altogether.
+        count: usize,
+        /// Pages the signature covers.
+        of: usize,
+    },
+    /// It has not one hash for each page of what it covers, or covers more than there is.
+    Cover {
+        /// Hashes.
+        hashes: u32,
+        /// Bytes that it covers.
+        covers: u64,
+        /// Bytes of the slice.
+        of: usize,
+    },
 }
 
-impl fmt::Display for BrokenPage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "{} of {} pages do not match their SHA-256 in the code signature, first page {} at byte {:#x}",
-            self.count, self.of, self.page, self.offset
-        )
+impl Broken {
+    /// The first byte that is not vouched for, from the start of the Mach-O slice.
+    pub fn offset(&self) -> u64 {
+        match self {
+            Self::Pages { offset, .. } => *offset,
+            Self::Cover { .. } => 0,
+        }
     }
 }
 
-/// The first page of a Mach-O slice that its signature does not vouch for;
-/// `None` when all match or there is nothing to check.
-pub(crate) fn broken_page(slice: &[u8]) -> Option<BrokenPage> {
+impl fmt::Display for Broken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Pages {
+                page,
+                offset,
+                count,
+                of,
+            } => write!(
+                f,
+                "{count} of {of} pages do not match their SHA-256 in the code signature, first page {page} at byte {offset:#x}"
+            ),
+            Self::Cover { hashes, covers, of } => write!(
+                f,
+                "the code signature has {hashes} hashes for {covers} bytes, the file has {of}"
+            ),
+        }
+    }
+}
+
+/// What of a Mach-O slice its signature does not vouch for; `None` when it vouches for all
+/// or there is nothing to check.
+pub(crate) fn broken(slice: &[u8]) -> Option<Broken> {
     let signature = if is_64(slice) {
         signature::<macho::MachHeader64<Endianness>>(slice)
     } else {
@@ -49,23 +81,36 @@ pub(crate) fn broken_page(slice: &[u8]) -> Option<BrokenPage> {
         .ok()?
         .filter_map(Result::ok)
         .find(|directory| directory.hash_type() == macho::CS_HASHTYPE_SHA256)?;
-    let mut broken: Option<BrokenPage> = None;
-    let mut offset = 0_u64;
-    let pages = directory.pages(slice)?;
+    let cover = || Broken::Cover {
+        hashes: directory.slots(),
+        covers: directory.covers(),
+        of: slice.len(),
+    };
+    let Some(pages) = directory.pages(slice) else {
+        return Some(cover());
+    };
     let of = pages.len();
-    for (number, page) in (0..directory.slots()).zip(pages) {
-        if Sha256::digest(page).as_slice() != directory.hash(number)? {
-            let first = broken.get_or_insert(BrokenPage {
-                page: number,
-                offset,
-                count: 0,
-                of,
-            });
-            first.count = first.count.saturating_add(1);
-        }
-        offset = offset.saturating_add(page.len() as u64);
+    if of != usize::try_from(directory.slots()).ok()? {
+        return Some(cover());
     }
-    broken
+    let (mut first, mut count) = (None, 0usize);
+    let mut offset = 0_u64;
+    for (page, bytes) in (0..directory.slots()).zip(pages) {
+        let Some(hash) = directory.hash(page) else {
+            return Some(cover());
+        };
+        if Sha256::digest(bytes).as_slice() != hash {
+            first.get_or_insert((page, offset));
+            count = count.saturating_add(1);
+        }
+        offset = offset.saturating_add(bytes.len() as u64);
+    }
+    first.map(|(page, offset)| Broken::Pages {
+        page,
+        offset,
+        count,
+        of,
+    })
 }
 
 fn signature<Mach: MachHeader<Endian = Endianness>>(slice: &[u8]) -> Option<&[u8]> {
@@ -122,24 +167,44 @@ mod tests {
     #[test]
     fn one_changed_byte_breaks_its_page() {
         let mut file = signed();
-        assert_eq!(broken_page(&file), None);
+        assert_eq!(broken(&file), None);
         file[1000] ^= 1;
-        let broken = broken_page(&file).expect("the page changed");
-        assert_eq!((broken.page, broken.count, broken.of), (0, 1, 1));
+        let pages = Broken::Pages {
+            page: 0,
+            offset: 0,
+            count: 1,
+            of: 1,
+        };
+        assert_eq!(broken(&file), Some(pages));
+    }
+
+    #[test]
+    fn what_a_signature_does_not_cover_is_broken() {
+        let is_cover = |at: usize, word: u32| {
+            let mut file = signed();
+            // The directory begins behind the file and the table of its signature.
+            let at = 4096 + 20 + at;
+            file[at..at + 4].copy_from_slice(&word.to_be_bytes());
+            file[1000] ^= 1;
+            matches!(broken(&file), Some(Broken::Cover { .. }))
+        };
+        assert!(is_cover(32, 8192), "a limit outside of the file");
+        assert!(is_cover(28, 0), "no hash");
+        assert!(is_cover(28, 2), "more hashes than pages");
     }
 
     #[test]
     fn damaged_signatures_end_soon() {
         let whole = signed();
         for end in (0..whole.len()).step_by(7) {
-            let _ = broken_page(&whole[..end]);
+            let _ = broken(&whole[..end]);
         }
         // Every field of the directory as large and as small as it can be.
         for at in 4116..whole.len() {
             for byte in [0, 0xff] {
                 let mut file = whole.clone();
                 file[at] = byte;
-                let _ = broken_page(&file);
+                let _ = broken(&file);
             }
         }
     }

@@ -27,7 +27,7 @@ pub(super) fn unpacked(file: &[u8]) -> Result<Vec<u8>, String> {
         return Ok(file.to_vec());
     }
     let mut out = Vec::new();
-    let mut decoder = flate2::bufread::GzDecoder::new(file);
+    let mut decoder = flate2::bufread::MultiGzDecoder::new(file);
     decoder
         .read_to_end(&mut out)
         .map_err(|error| format!("gzip: {error}"))?;
@@ -37,7 +37,7 @@ pub(super) fn unpacked(file: &[u8]) -> Result<Vec<u8>, String> {
 /// The blobs of a file, by place. `known` are addresses of those in wasm memory.
 pub(super) fn blobs(file: &[u8], known: &[u64]) -> Result<Vec<Found>, String> {
     let mut found = Vec::new();
-    if file.get(257..262) == Some(b"ustar") {
+    if is_tar(file) {
         let mut archive = tar::Archive::new(file);
         for entry in archive.entries().map_err(|error| format!("tar: {error}"))? {
             let mut entry = entry.map_err(|error| format!("tar: {error}"))?;
@@ -50,14 +50,16 @@ pub(super) fn blobs(file: &[u8], known: &[u64]) -> Result<Vec<Found>, String> {
         }
     } else if file.starts_with(b"!<arch>\n") {
         let archive = goblin::archive::Archive::parse(file).map_err(text)?;
-        for name in archive.members() {
-            if let Some(member) = archive.get(name) {
-                let start = usize::try_from(member.offset).map_err(|_| "ar: an offset")?;
-                let content = file
-                    .get(start..start.saturating_add(member.size()))
-                    .ok_or("ar: a cut member")?;
-                of_image(content, member.offset, known, &mut found)?;
-            }
+        // By number: several members may have one name.
+        for index in 0..archive.len() {
+            let Some(member) = archive.get_at(index) else {
+                continue;
+            };
+            let start = usize::try_from(member.offset).map_err(|_| "ar: an offset")?;
+            let content = file
+                .get(start..start.saturating_add(member.size()))
+                .ok_or("ar: a cut member")?;
+            of_image(content, member.offset, known, &mut found)?;
         }
     } else {
         of_image(file, 0, known, &mut found)?;
@@ -65,6 +67,23 @@ pub(super) fn blobs(file: &[u8], known: &[u64]) -> Result<Vec<Found>, String> {
     found.sort_by_key(|found| found.at);
     found.dedup_by_key(|found| found.at);
     Ok(found)
+}
+
+/// Whether a file begins with a tar header: its words add up to its checksum. The oldest form
+/// has no other sign.
+fn is_tar(file: &[u8]) -> bool {
+    let Some(header) = file.first_chunk::<512>() else {
+        return false;
+    };
+    tar::Header::from_byte_slice(header)
+        .cksum()
+        .is_ok_and(|stated| {
+            let sum = header.iter().enumerate().map(|(at, byte)| match at {
+                148..156 => u32::from(b' '),
+                _ => u32::from(*byte),
+            });
+            stated == sum.sum::<u32>()
+        })
 }
 
 fn text(error: goblin::error::Error) -> String {
