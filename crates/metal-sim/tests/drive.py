@@ -1,6 +1,6 @@
 """Runs one Metal library on the simulated device, through TVM's own Python VM.
 
-    PYTHON drive.py CORPUS PLUGIN LIBRARY MODEL DTYPE [--steps N] [--models FILE]
+    PYTHON drive.py CORPUS PLUGIN LIBRARY MODEL DTYPE [--steps N] [--chunk N] [--models FILE]
 
 CORPUS is the corpus folder of the repository, MODEL and DTYPE name the reference
 (corpus/reference, plain NumPy); FILE has MODEL's configuration when models.toml does not. Prints one JSON object: tokens and largest
@@ -36,9 +36,10 @@ def session(args):
 def decoder(args, run, reference, config, weights, metadata, params):
     states = run.states(metadata)
     prompt = list(b"corpus")
-    # In two chunks: the second one attends to the cache and merges.
-    run.forward("batch_prefill", states, params, prompt[:4])
-    rows = [run.forward("batch_prefill", states, params, prompt[4:])]
+    # A second chunk attends to the cache and merges.
+    read = [run.forward("batch_prefill", states, params, prompt[at:at + args.chunk])
+            for at in range(0, len(prompt), args.chunk)]
+    rows = read[-1:]
     tokens, want_tokens, worst = [], [], 0.0
     want = list(prompt)
     for step in range(args.steps):
@@ -137,6 +138,7 @@ def main():
     parser.add_argument("model")
     parser.add_argument("dtype")
     parser.add_argument("--steps", type=int, default=32)
+    parser.add_argument("--chunk", type=int, default=4, help="most tokens of one prefill")
     parser.add_argument("--models", type=Path)
     args = parser.parse_args()
     sys.path[:0] = [str(args.corpus / "reference"), str(args.corpus / "build")]
