@@ -110,7 +110,8 @@ pub fn explain(text: &str) -> Explained<'_> {
         }
         let end = at.saturating_add(LINES).min(folded.len());
         let mut line = Line::of(text, at, folded.get(at..end).unwrap_or_default());
-        line.outside = near(&others, at);
+        line.outside = others.get(at).copied().flatten();
+        line.is_near_outside = is_near(&others, at);
         if let Some(other) = others.get(at).copied().flatten() {
             out.outside = Some((line.number, other.what));
         }
@@ -136,18 +137,14 @@ fn is_quiet(text: &str) -> bool {
     words.any(|word| QUIET.contains(&word))
 }
 
-/// What a line is about, or lines around it, if no rule explains that.
-fn near(others: &[Option<&'static Outside>], at: usize) -> Option<&'static Outside> {
+/// Whether a line is about something else, or one around it.
+fn is_near(others: &[Option<&'static Outside>], at: usize) -> bool {
     let end = at
         .saturating_add(AROUND)
         .saturating_add(1)
         .min(others.len());
-    let around = others
-        .get(at.saturating_sub(AROUND)..end)
-        .unwrap_or_default();
-    let mut around = around.iter().copied().flatten();
-    let own = others.get(at).copied().flatten();
-    own.or_else(|| around.find(|other| !other.is_all))
+    let around = others.get(at.saturating_sub(AROUND)..end);
+    around.unwrap_or_default().iter().any(Option::is_some)
 }
 
 /// A line that a message may begin in.
@@ -156,7 +153,9 @@ struct Line {
     window: Window,
     /// What it gives as the cause.
     cause: Option<Window>,
+    /// What it is about that no rule explains.
     outside: Option<&'static Outside>,
+    is_near_outside: bool,
     is_failure: bool,
     is_trouble: bool,
     is_quiet: bool,
@@ -172,6 +171,7 @@ impl Line {
             number: at.saturating_add(1),
             cause: cause.map(|cause| Window::of(&[Folded::of(cause)])),
             outside: None,
+            is_near_outside: false,
             is_failure: speaks_of(&FAILURES),
             // A name by itself is asked about.
             is_trouble: speaks_of(&TROUBLES) || !text.contains(char::is_whitespace),
@@ -186,7 +186,7 @@ impl Line {
         let is_guess = message.is_kind() || message.weight == Weight::Hints;
         let decides = message.weight == Weight::Decides && !is_guess;
         let is_ours = self.outside.is_none_or(|other| decides && !other.is_all);
-        is_ours && !(self.is_quiet && is_guess)
+        is_ours && !(is_guess && (self.is_quiet || self.is_near_outside))
     }
 
     fn rank(&self, message: &Message) -> Option<Rank> {
