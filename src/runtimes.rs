@@ -30,6 +30,9 @@ pub fn use_table(path: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// Releases that are named where one is not known.
+const NEWEST: usize = 3;
+
 /// Runtimes, each with what the user called it.
 pub type Named = Vec<(String, GivenRuntime)>;
 
@@ -212,30 +215,37 @@ fn no_runtime(name: &str) -> String {
     let releases = release::releases().iter().map(|known| &known.name);
     let packages = glue::packages().iter().flat_map(|row| &row.packages);
     let lower = name.to_lowercase();
-    let mut close: Vec<(f64, &str)> = releases
-        .chain(packages)
-        .map(|known| (strsim::jaro(&lower, known), known.as_str()))
-        .filter(|(alike, _)| *alike > 0.75)
-        .collect();
-    close.sort_by(|a, b| b.0.total_cmp(&a.0).then(b.1.cmp(a.1)));
-    let meant = match close.first() {
-        Some((_, known)) => format!("; did you mean {known}?"),
+    let mut known = releases.chain(packages).map(String::as_str);
+    let meant = match known.find(|known| is_typo(&lower, known)) {
+        Some(known) => format!("; did you mean {known}?"),
         None => String::new(),
     };
-    let releases: Vec<&str> = release::releases()
-        .iter()
-        .map(|known| known.name.as_str())
-        .collect();
-    let packages = glue::packages().iter().flat_map(|row| &row.packages);
-    let packages = packages.map(String::as_str);
-    let packages: Vec<&str> = packages
-        .filter(|name| name.starts_with(glue::ENGINE))
-        .collect();
-    let range = history::spans(&[releases, packages].concat());
     format!(
-        "no runtime `{name}`{meant}\nIt is not a release that artcheck knows ({range}), nor a file or \
-         folder here. A runtime is a release, or the path of a library, folder, wheel or virtual environment."
+        "no runtime `{name}`{meant}\nIt is no release that artcheck knows, and no file or folder here. \
+         The newest are {}; `artcheck runtime` lists all. A runtime is a release, or the path of a \
+         library, folder, wheel or virtual environment.",
+        newest().join(", ")
     )
+}
+
+/// Whether a name is another with a slip: a letter, or two places changed. Another number
+/// is another release.
+fn is_typo(name: &str, known: &str) -> bool {
+    let digits = |text: &str| {
+        let mut digits: Vec<char> = text.chars().filter(char::is_ascii_digit).collect();
+        digits.sort_unstable();
+        digits
+    };
+    digits(name) == digits(known) && strsim::osa_distance(name, known) <= 1
+}
+
+/// The newest releases of TVM, and the newest web-llm.
+fn newest() -> Vec<&'static str> {
+    let releases = release::releases().iter().rev().take(NEWEST);
+    let packages = glue::packages().iter().flat_map(|row| &row.packages);
+    let engine = packages.filter(|name| name.starts_with(glue::ENGINE));
+    let names = releases.map(|known| &known.name).chain(engine.last());
+    names.map(String::as_str).collect()
 }
 
 /// The JavaScript of npm packages: a package's folder or tarball, or a folder with
@@ -261,4 +271,24 @@ fn page(name: &str, glue: Glue) -> GivenRuntime {
         glue: Some(Box::new(glue)),
         ..RuntimeProfile::default()
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_typo;
+
+    #[test]
+    fn another_number_is_no_typo() {
+        for (name, known, is) in [
+            ("tvn-0.26", "tvm-0.26", true),
+            ("tvm-0.62", "tvm-0.26", true),
+            ("tvm-.026", "tvm-0.26", true),
+            ("tvm-9.9", "tvm-0.19", false),
+            ("tvm-0.28", "tvm-0.27", false),
+            ("tvm-0.2", "tvm-0.20", false),
+            ("tensor-0.26", "tvm-0.26", false),
+        ] {
+            assert_eq!(is_typo(name, known), is, "{name}, {known}");
+        }
+    }
 }

@@ -1,14 +1,19 @@
 //! Texts in the form that the index is compared in, whoever printed them.
 
+use std::borrow::Cow;
+
 /// Characters of a line that are looked at.
 const LONGEST: usize = 2_000;
 
 /// Words that say "not", and what they become.
 const NOT: [(&str, &str); 3] = [("cannot", "can not"), ("can't", "can not"), ("n't", " not")];
+/// Words that change nothing: some versions of a message have them, some do not.
+const ARTICLES: [(&str, &str); 3] = [(" a ", " "), (" an ", " "), (" the ", " ")];
 /// What every message of a build without traces ends with.
 const NOISE: &str = "stack trace not available";
 
-/// Small letters, plain quotes, single blanks, one way to say "not", no colours.
+/// Small letters, plain quotes, single blanks, one way to say "not", no articles, no
+/// colours.
 pub fn folded(text: &str) -> String {
     let text = plain(text);
     let text = if text.contains(NOISE) {
@@ -16,7 +21,7 @@ pub fn folded(text: &str) -> String {
     } else {
         text
     };
-    NOT.iter().fold(text, |text, (from, to)| {
+    NOT.iter().chain(&ARTICLES).fold(text, |text, (from, to)| {
         if text.contains(from) {
             text.replace(from, to)
         } else {
@@ -67,12 +72,47 @@ pub fn within(text: &str) -> String {
     folded(&apart)
 }
 
+/// The same with `#` for each number: `x.cc:12:3: error` is "x.cc:#:#: error".
+fn numbered(folded: &str) -> String {
+    let mut out = String::with_capacity(folded.len());
+    for character in folded.chars() {
+        if !character.is_ascii_digit() {
+            out.push(character);
+        } else if !out.ends_with('#') {
+            out.push('#');
+        }
+    }
+    out
+}
+
+/// The line without the places of its frames, whose words are names of files:
+/// `(node:internal/modules/cjs/loader:1302:18)`.
+fn without_places(line: &str) -> Cow<'_, str> {
+    if !line.split(' ').any(is_place) {
+        return Cow::Borrowed(line);
+    }
+    let words = line.split(' ').filter(|word| !is_place(word));
+    Cow::Owned(words.collect::<Vec<_>>().join(" "))
+}
+
+/// A path, a line and a column.
+fn is_place(word: &str) -> bool {
+    let mut parts = word.trim_matches(['(', ')']).rsplit(':');
+    let mut is_number = || {
+        let part = parts.next().unwrap_or_default();
+        !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit())
+    };
+    is_number() && is_number() && word.contains(['/', '\\'])
+}
+
 /// Some lines of a text as the index compares them.
 pub struct Window {
     /// The lines, folded.
     pub text: String,
     /// The same with the words inside names apart.
     pub within: String,
+    /// The lines with their numbers alike.
+    pub numbered: String,
     /// Bytes of the first line; a match begins there.
     pub first: usize,
 }
@@ -88,7 +128,7 @@ impl Folded {
     pub fn of(line: &str) -> Self {
         Self {
             text: folded(line),
-            within: within(line),
+            within: within(&without_places(line)),
         }
     }
 }
@@ -100,6 +140,7 @@ impl Window {
         let within: Vec<&str> = lines.iter().map(|line| line.within.as_str()).collect();
         Self {
             first: text.first().map_or(0, |line| line.len()),
+            numbered: numbered(&text.join(" ")),
             text: text.join(" "),
             within: within.join(" "),
         }

@@ -48,7 +48,7 @@ impl Kind {
         let (mut sum, mut begins, mut ends) = (0.0, usize::MAX, 0);
         for any in &self.0 {
             let found = any.iter().filter_map(|(word, worth)| {
-                let at = word_in(word, &window.text).or_else(|| word_in(word, &window.within))?;
+                let at = place(word, window)?;
                 Some((at, *worth))
             });
             let (first, best) =
@@ -64,6 +64,14 @@ impl Kind {
         };
         (begins < window.first).then_some(worth)
     }
+}
+
+/// Where the word is: as it is written, inside a name, or with any number for `#`.
+fn place(word: &str, window: &Window) -> Option<usize> {
+    if word.contains('#') {
+        return word_in(word, &window.numbered);
+    }
+    word_in(word, &window.text).or_else(|| word_in(word, &window.within))
 }
 
 /// What a word may end with and still be meant.

@@ -14,7 +14,7 @@ pub(super) static RULE: Rule = Rule {
     code: "AC108",
     name: "sliding-layers",
     severity: Severity::Error,
-    summary: "single layers have a sliding window, which TVM 0.27 masks in another way than older releases: wrong numbers, no error",
+    summary: "some layers have a sliding window of their own, which TVM 0.27 masks differently from older releases: wrong numbers, no error",
     explain: include_str!("ac108_sliding_layers.md"),
 };
 

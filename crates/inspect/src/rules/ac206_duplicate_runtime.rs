@@ -17,7 +17,7 @@ pub(super) static RULE: Rule = Rule {
     code: "AC206",
     name: "duplicate-runtime",
     severity: Severity::Error,
-    summary: "two libraries of one process hold the same registry, or each show an LLVM",
+    summary: "two libraries in one process bring the same registry, or each exposes an LLVM of its own",
     explain: include_str!("ac206_duplicate_runtime.md"),
 };
 

@@ -8,7 +8,7 @@ pub(super) static RULE: Rule = Rule {
     code: "AC901",
     name: "stale-ignore",
     severity: Severity::Error,
-    summary: "an ignore of artcheck.toml expired, or matches no finding any more",
+    summary: "an ignore in artcheck.toml has expired, or no longer matches any finding",
     explain: include_str!("ac901_stale_ignore.md"),
 };
 

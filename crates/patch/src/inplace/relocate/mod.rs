@@ -42,7 +42,7 @@ pub fn plan(bytes: &[u8], file: Option<&Path>, resign: Resign) -> Result<EditPla
         }
     };
     if plan.is_empty() {
-        let none = "nothing to change: no name and no run path of a build machine";
+        let none = "nothing to change: no library name or run path points into a build machine";
         plan.summary.push(none.to_owned());
     }
     Ok(plan)
