@@ -35,6 +35,25 @@ pub enum ArgumentKind {
     Array,
 }
 
+impl ArgumentKind {
+    /// The word of tvm-ffi's errors for what is given.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Int => "int",
+            Self::Float => "float",
+            Self::String => "ffi.String",
+            Self::Shape => "ffi.Shape",
+            Self::Dtype | Self::NoBytes | Self::Void => "DataType",
+            Self::Tensor => "ffi.Tensor",
+            Self::RawTensor => "DLTensor*",
+            Self::RawString => "const char*",
+            Self::Null => "None",
+            Self::Function => "ffi.Function",
+            Self::Array => "ffi.Array",
+        }
+    }
+}
+
 /// `void`, as the runtime's own constant is.
 const VOID: DataType = DataType {
     code: 3,

@@ -21,7 +21,9 @@ pub mod entry;
 mod flow_graph;
 mod functions;
 mod header;
+pub mod held;
 mod instruction;
+pub mod kernel;
 pub mod kv_cache;
 pub mod misfit;
 mod moves;
@@ -31,6 +33,7 @@ pub mod states;
 pub mod stats;
 pub(crate) mod stray;
 mod text;
+mod unwritten;
 pub mod value;
 
 pub(crate) use constants::{read_dtype, tensor_stream};

@@ -1,8 +1,8 @@
-//! Code that names what is not there: functions, constants, registers, instructions.
+//! Code that names what is not there: functions, constants, registers, instructions, values.
 //! No compiler writes it. The loader takes it, and the VM then reads beyond its tables.
 
 use super::instruction::{Argument, Instruction, Register};
-use super::{Executable, Function, FunctionKind};
+use super::{Executable, Function, FunctionKind, unwritten};
 
 /// The first place where code names what is not there.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,17 +37,37 @@ fn all(executable: &Executable) -> impl Iterator<Item = Stray> {
     let functions = executable.functions.iter().enumerate();
     let of_bytecode = functions.filter(|(_, function)| function.kind == FunctionKind::Vm);
     of_bytecode.flat_map(move |(index, function)| {
+        let stray = move |(instruction, (what, is_fatal)): (u64, Named)| Stray {
+            function: index,
+            instruction,
+            what,
+            is_fatal,
+        };
         let range = function.instructions.clone();
+        let beginning = range.start;
         let instructions = executable.instructions(range);
-        instructions.filter_map(move |(number, instruction)| {
-            let (what, is_fatal) = named(executable, function, number, instruction)?;
-            Some(Stray {
-                function: index,
-                instruction: number,
-                what,
-                is_fatal,
-            })
-        })
+        let of_instructions = instructions.filter_map(move |(number, instruction)| {
+            Some((number, named(executable, function, number, instruction)?))
+        });
+        let of_head = parameters(function).map(|what| (beginning, (what, true)));
+        // What a function does with nothing, and whether a loop ends, is its own matter.
+        let unwritten = unwritten::first(executable, function);
+        let unwritten = unwritten.map(|(number, what)| (number, (what, false)));
+        let all = of_head.into_iter().chain(of_instructions).chain(unwritten);
+        all.map(stray)
+    })
+}
+
+/// Whether a function takes another number of arguments than it has names for. Programs
+/// that are put together by hand have no names.
+fn parameters(function: &Function) -> Option<String> {
+    let (takes, names) = (function.num_args, function.parameters.len());
+    let fits = names == 0 || usize::try_from(takes) == Ok(names);
+    (!fits).then(|| {
+        format!(
+            "gives `{}` {takes} parameters, and {names} names for them",
+            function.name
+        )
     })
 }
 
