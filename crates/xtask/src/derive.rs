@@ -449,7 +449,7 @@ fn functions(wheels: &Wheels, base: &RuntimeProfile, derived: &mut Derived) -> a
         .filter(|name| name.starts_with("vm.builtin.") && !signatures.contains_key(*name))
     {
         derived.asked.push(format!(
-            "arity of {name}: no library shows it, nor the kinds of its arguments (`kinds`); without an entry it is not checked"
+            "arity of {name}: it prints no signature; without an entry (`arity`, `kinds`) it is not checked"
         ));
         derived.changes.push(Change::Asked {
             key: format!("arity.\"{name}\""),

@@ -105,7 +105,9 @@ fn parameter(words: &str) -> KernelParameter {
         };
         // A comma inside brackets belongs to a formula, which is no number either way, but
         // would count twice.
-        let is_plain = !dims.contains("max(") && !dims.contains("min(");
+        let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        let is_plain =
+            !dims.contains("max(") && !dims.contains("min(") && dtype.chars().all(is_word);
         let dims = dims.split(", ").filter(|dim| !dim.is_empty());
         is_plain.then(|| KernelParameter::Tensor {
             dims: dims.map(number).collect(),

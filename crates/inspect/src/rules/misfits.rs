@@ -5,6 +5,8 @@ use super::{Outcome, Pair, Program, Rule};
 use crate::limits::MAX_FINDINGS;
 use crate::vm::misfit::Misfit;
 
+const BUILTIN: &str = "vm.builtin.";
+
 /// Of builtins asked of the releases whose signatures are known: what they do is known too.
 pub(super) fn check(
     rule: &'static Rule,
@@ -29,7 +31,11 @@ pub(super) fn check(
             .help("mend the model and compile it again: this call fails on every run");
         let finding = program.at_places(finding, &uses.first, uses.count, position);
         // What functions of the library itself take is known of the library.
-        let is_own = matches!(misfit, Misfit::Argument(..) | Misfit::Count(..));
+        let is_own = match misfit {
+            Misfit::Argument(name, ..) => !name.starts_with(BUILTIN),
+            Misfit::Count(..) => true,
+            _ => false,
+        };
         match pair.runtime.argument_kinds.value {
             _ if is_own => out.push(finding),
             Some(_) => {
@@ -56,6 +62,9 @@ fn said(misfit: &Misfit<'_>) -> String {
         }
         Misfit::Count(name, takes, given) => {
             format!("`{name}` of the library is called with {given} arguments, it takes {takes}")
+        }
+        Misfit::Argument(name, position, takes, given) if name.starts_with(BUILTIN) => {
+            format!("argument {position} of `{name}` is {given}, this runtime takes {takes}")
         }
         Misfit::Argument(name, position, takes, given) => {
             format!("argument {position} of `{name}` of the library is {given}, it takes {takes}")

@@ -14,6 +14,7 @@ use crate::runtime::at_load::AtLoad;
 use crate::runtime::{Fact, RuntimeProfile, messages};
 use crate::vm::argument_kind::ArgumentKind;
 use crate::vm::calls::{RawCall, all_calls};
+use crate::vm::entry::{Parameter, entries};
 use crate::vm::kernel::KernelParameter;
 use crate::vm::kv_cache::{KvCacheCreate, kv_caches};
 use crate::vm::misfit::Misfit;
@@ -189,8 +190,10 @@ enum Sort<'a> {
     Kernel(&'a [KernelParameter]),
     /// Another that is called by its name.
     Packed,
-    /// A function of the program; in bytecode, with how many arguments it takes.
-    Vm(Option<u64>),
+    /// A function of the program in bytecode, and how many arguments it takes.
+    Vm(u64),
+    /// One that is compiled to host code.
+    Compiled,
 }
 
 /// The functions of an executable, in the order of its table.
@@ -203,14 +206,22 @@ fn named<'a>(executable: &'a Executable, kernels: &'a Kernels) -> Vec<Callee<'a>
             index: *first.entry(&function.name).or_insert(index),
             name: &function.name,
             sort: match function.kind {
-                FunctionKind::Vm => Sort::Vm(u64::try_from(function.num_args).ok()),
-                FunctionKind::VmTir => Sort::Vm(None),
+                FunctionKind::Vm => Sort::Vm(u64::try_from(function.num_args).unwrap_or(0)),
+                FunctionKind::VmTir => Sort::Compiled,
                 _ if function.name.contains('.') => Sort::Registered,
                 _ => kernel().map_or(Sort::Packed, Sort::Kernel),
             },
         }
     });
     callees.collect()
+}
+
+/// What functions check of their parameters, by table index.
+fn checks(executable: &Executable) -> BTreeMap<usize, Vec<Parameter>> {
+    let entries = entries(executable).into_iter();
+    entries
+        .map(|entry| (entry.function, entry.parameters))
+        .collect()
 }
 
 /// One executable and its calls.
@@ -244,6 +255,7 @@ impl<'a> Program<'a> {
         let callees = named(executable, kernels);
         let mut misfits: BTreeMap<Misfit<'_>, Uses<'_>> = BTreeMap::new();
         let mut registers: Option<(usize, Registers<'_>)> = None;
+        let mut checked = None;
         for call in all_calls(executable) {
             first_calls.entry(call.callee).or_insert(call);
             let callee = usize::try_from(call.callee).ok();
@@ -258,10 +270,12 @@ impl<'a> Program<'a> {
             let misfit = match callee.sort {
                 Sort::Registered => Misfit::of(callee.name, &call, registers),
                 Sort::Kernel(takes) => Misfit::of_kernel(callee.name, takes, &call, registers),
-                Sort::Vm(Some(takes)) if takes != count => {
-                    Some(Misfit::Count(callee.name, takes, count))
+                Sort::Vm(takes) => {
+                    let checked = checked.get_or_insert_with(|| checks(executable));
+                    let checked = checked.get(&callee.index).map_or(&[][..], Vec::as_slice);
+                    Misfit::of_function(callee.name, takes, checked, &call, registers)
                 }
-                Sort::Packed | Sort::Vm(_) => None,
+                Sort::Packed | Sort::Compiled => None,
             };
             if let Some(misfit) = misfit {
                 misfits.entry(misfit).or_default().add(call);
@@ -274,7 +288,7 @@ impl<'a> Program<'a> {
                     }
                 }
             }
-            if !matches!(callee.sort, Sort::Vm(_)) {
+            if !matches!(callee.sort, Sort::Vm(_) | Sort::Compiled) {
                 by_callee
                     .entry((callee.index, count))
                     .or_default()

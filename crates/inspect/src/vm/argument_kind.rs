@@ -33,6 +33,8 @@ pub enum ArgumentKind {
     Function,
     /// A tuple.
     Array,
+    /// The virtual machine itself.
+    Vm,
 }
 
 impl ArgumentKind {
@@ -50,6 +52,7 @@ impl ArgumentKind {
             Self::Null => "None",
             Self::Function => "ffi.Function",
             Self::Array => "ffi.Array",
+            Self::Vm => "void*",
         }
     }
 }
@@ -67,7 +70,8 @@ pub fn kind(executable: &Executable, argument: Argument) -> Option<ArgumentKind>
         Argument::Immediate(_) => return Some(ArgumentKind::Int),
         Argument::Void => return Some(ArgumentKind::Null),
         Argument::Function(_) => return Some(ArgumentKind::Function),
-        Argument::Vm | Argument::Register(_) => return None,
+        Argument::Vm => return Some(ArgumentKind::Vm),
+        Argument::Register(_) => return None,
         Argument::Constant(index) => usize::try_from(index).ok()?,
     };
     Some(match executable.constants.get(index)?.value {

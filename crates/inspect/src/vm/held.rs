@@ -13,6 +13,8 @@ pub struct Held<'a> {
     pub items: Option<u64>,
     /// The dimensions of a tensor, or of the tensor that a shape describes.
     pub dims: Option<Dims<'a>>,
+    /// How many there are, where a check says it.
+    pub rank: Option<i64>,
     /// The data type of a tensor.
     pub dtype: Option<DataType>,
     /// Bytes of a storage.
@@ -43,6 +45,7 @@ impl<'a> Held<'a> {
         self.kind = self.kind.or(other.kind);
         self.items = self.items.or(other.items);
         self.dims = self.dims.or(other.dims);
+        self.rank = self.rank.or(other.rank);
         self.dtype = self.dtype.or(other.dtype);
     }
 

@@ -4,6 +4,8 @@
 
 use super::argument_kind::ArgumentKind;
 use super::calls::RawCall;
+use super::entry::Parameter;
+use super::forms;
 use super::held::Held;
 use super::instruction::Argument;
 use super::kernel::KernelParameter;
@@ -20,7 +22,7 @@ pub enum Misfit<'a> {
     Room(u64, u64),
     /// A function of the library, the arguments that it takes, and those it is given.
     Count(&'a str, u64, u64),
-    /// A function of the library, the position, what it takes there, and what it is given.
+    /// A function, the position, what it takes there, and what it is given.
     Argument(&'a str, usize, String, String),
     /// A builtin that looks at a value, and is given none.
     Nothing(&'a str),
@@ -57,12 +59,29 @@ impl<'a> Misfit<'a> {
                 let end = u64::try_from(number(1)?).ok()?.checked_add(bytes)?;
                 (end > has).then_some(Self::Room(end, has))
             }
-            "check_tensor_info" | "check_shape_info" | "check_tuple_info" | "match_shape" => {
-                let is_nothing = held(0)?.kind == Some(ArgumentKind::Null);
-                is_nothing.then_some(Self::Nothing(name))
-            }
-            _ => None,
+            _ => forms::misfit(name, call, registers),
         }
+    }
+
+    /// Whether a call of a function of the program is one, which checks these.
+    pub fn of_function(
+        name: &'a str,
+        takes: u64,
+        checked: &[Parameter],
+        call: &RawCall<'_>,
+        registers: &Registers<'_>,
+    ) -> Option<Self> {
+        let given = call.args.len() as u64;
+        if takes != given {
+            return Some(Self::Count(name, takes, given));
+        }
+        let arguments = checked.iter().zip(call.args.iter()).enumerate();
+        let mut misfits = arguments.filter_map(|(position, (checked, argument))| {
+            let held = registers.held(call.instruction, argument);
+            let (takes, given) = unlike(checked, &held)?;
+            Some(Self::Argument(name, position, takes, given))
+        });
+        misfits.next()
     }
 
     /// Whether a call of a kernel that takes these is one.
@@ -86,6 +105,21 @@ impl<'a> Misfit<'a> {
     }
 }
 
+/// What a function checks, and what it is given, where that is of another kind.
+fn unlike(checked: &Parameter, held: &Held<'_>) -> Option<(String, String)> {
+    let kind = held.kind?;
+    let (takes, word) = match checked {
+        Parameter::Unchecked | Parameter::Number(_) => return None,
+        Parameter::Tensor { .. } => (ArgumentKind::Tensor, "a tensor"),
+        Parameter::Shape(_) => (ArgumentKind::Shape, "a shape"),
+        Parameter::Tuple(_) => (ArgumentKind::Array, "a tuple"),
+        Parameter::Function => (ArgumentKind::Function, "a function"),
+    };
+    // A tuple of numbers is taken for a shape.
+    let is_taken = kind == takes || (takes, kind) == (ArgumentKind::Shape, ArgumentKind::Array);
+    (!is_taken).then(|| (word.to_owned(), kind.word().to_owned()))
+}
+
 /// What is taken and what is given, where that is not the same.
 fn mismatch(takes: &KernelParameter, held: &Held<'_>) -> Option<(String, String)> {
     let kind = held.kind?;
@@ -103,6 +137,12 @@ fn mismatch(takes: &KernelParameter, held: &Held<'_>) -> Option<(String, String)
             if let Some(given) = given.filter(|given| given != dtype && !dtype.starts_with("bool"))
             {
                 return Some((format!("a tensor of {dtype}"), format!("one of {given}")));
+            }
+            if let Some(rank) = held
+                .rank
+                .filter(|rank| usize::try_from(*rank) != Ok(dims.len()))
+            {
+                return Some((of_shape(dims), format!("one of {rank} dimensions")));
             }
             let sizes = held.dims?.sizes();
             let is_of_rank = sizes.len() == dims.len();

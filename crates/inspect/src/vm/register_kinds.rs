@@ -115,9 +115,13 @@ impl<'a> Registers<'a> {
         let found = match callee {
             "check_tensor_info" => Held {
                 dtype: self.dtype(args.get(2)),
+                rank: rank(args),
                 ..Held::of(ArgumentKind::Tensor)
             },
-            "check_shape_info" => Held::of(ArgumentKind::Shape),
+            "check_shape_info" => Held {
+                rank: rank(args),
+                ..Held::of(ArgumentKind::Shape)
+            },
             "check_tuple_info" => Held {
                 items: immediate(args.get(1)),
                 ..Held::of(ArgumentKind::Array)
@@ -204,6 +208,7 @@ impl<'a> Registers<'a> {
             },
             "make_shape" | "shape_of" | "tensor_to_shape" => Held::of(ArgumentKind::Shape),
             "shape_to_tensor" => Held::of(ArgumentKind::Tensor),
+            "read_if_cond" => Held::of(ArgumentKind::Int),
             "null_value" => self.nothing(),
             "tuple_getitem" => self.item(written, depth).unwrap_or_default(),
             _ => Held::default(),
@@ -248,6 +253,24 @@ impl<'a> Registers<'a> {
         Some(&self.executable.constants.get(index)?.value)
     }
 
+    /// Whether a function that is handed over is one of the program; `None` for other values.
+    pub(super) fn is_vm_function(&self, argument: Argument) -> Option<bool> {
+        let Argument::Function(index) = argument else {
+            return None;
+        };
+        let index = usize::try_from(index).ok()?;
+        let function = self.executable.functions.get(index)?;
+        Some(function.kind != FunctionKind::Packed)
+    }
+
+    /// A constant text.
+    pub(super) fn text(&self, argument: Argument) -> Option<&'a str> {
+        match self.constant(Some(argument))? {
+            ConstantValue::String(text) => Some(text),
+            _ => None,
+        }
+    }
+
     /// A constant data type that is one of elements.
     pub(super) fn dtype(&self, argument: Option<Argument>) -> Option<DataType> {
         match self.constant(argument)? {
@@ -279,6 +302,14 @@ fn builtin(executable: &Executable, function: i64) -> Option<&str> {
     let function = executable.functions.get(usize::try_from(function).ok()?)?;
     let name = function.name.strip_prefix("vm.builtin.")?;
     (function.kind == FunctionKind::Packed).then_some(name)
+}
+
+/// The dimensions that a check demands; a negative number is any.
+fn rank(args: Arguments<'_>) -> Option<i64> {
+    match args.get(1) {
+        Some(Argument::Immediate(rank)) => Some(rank).filter(|rank| *rank >= 0),
+        _ => None,
+    }
 }
 
 fn immediate(argument: Option<Argument>) -> Option<u64> {

@@ -50,9 +50,8 @@ fn all(executable: &Executable) -> impl Iterator<Item = Stray> {
             Some((number, named(executable, function, number, instruction)?))
         });
         let of_head = parameters(function).map(|what| (beginning, (what, true)));
-        // What a function does with nothing, and whether a loop ends, is its own matter.
         let unwritten = unwritten::first(executable, function);
-        let unwritten = unwritten.map(|(number, what)| (number, (what, false)));
+        let unwritten = unwritten.map(|(number, what, is_fatal)| (number, (what, is_fatal)));
         let all = of_head.into_iter().chain(of_instructions).chain(unwritten);
         all.map(stray)
     })
@@ -109,6 +108,15 @@ fn named(
                 Argument::Void | Argument::Vm | Argument::Immediate(_) => None,
             };
             let callee = outside("function", callee, executable.functions.len());
+            let reach = || {
+                let overlaps = executable.overlaps(number);
+                overlaps.then(|| {
+                    (
+                        String::from("of a call reaches into the instruction behind it"),
+                        false,
+                    )
+                })
+            };
             let result = || match dst {
                 Register::Number(index) if index >= NO_REGISTER => Some((
                     format!("puts a result into register {index}, which is none"),
@@ -125,7 +133,11 @@ fn named(
                 })
                 .or_else(result)
                 .or_else(|| args.iter().find_map(argument))
+                .or_else(reach)
         }
+        Instruction::Ret {
+            result: Register::Void | Register::Vm,
+        } => Some((String::from("returns no register of its function"), false)),
         Instruction::Ret { result } => register(function, result),
         Instruction::Goto { offset } => jump(offset),
         Instruction::If {

@@ -7,8 +7,8 @@ use std::collections::HashMap;
 use super::instruction::{Argument, Instruction, Register};
 use super::{Executable, Function};
 
-/// The first of a function: the instruction, and what it does.
-pub(super) fn first(executable: &Executable, function: &Function) -> Option<(u64, String)> {
+/// The first of a function: the instruction, what it does, and whether it fails for certain.
+pub(super) fn first(executable: &Executable, function: &Function) -> Option<(u64, String, bool)> {
     let registers = usize::try_from(function.registers).unwrap_or(0);
     let mut now = Some(Written::at_entry(function, registers)?);
     // What is written on the ways that jump to an instruction.
@@ -21,7 +21,7 @@ pub(super) fn first(executable: &Executable, function: &Function) -> Option<(u64
         let Some(written) = &mut now else { continue };
         if let Some(register) = read(instruction).find(|register| !written.has(*register)) {
             let what = format!("reads register {register}, which nothing was written to before");
-            return Some((at, what));
+            return Some((at, what, matches!(instruction, Instruction::If { .. })));
         }
         let jump = match instruction {
             Instruction::Call { dst, .. } => {
@@ -36,7 +36,8 @@ pub(super) fn first(executable: &Executable, function: &Function) -> Option<(u64
         let written = if stays { now.clone() } else { now.take() };
         if let Some((offset, written)) = jump.zip(written) {
             if offset <= 0 {
-                return Some((at, format!("jumps back by {}", offset.unsigned_abs())));
+                let what = format!("jumps back by {}", offset.unsigned_abs());
+                return Some((at, what, false));
             }
             let target = at.saturating_add_signed(offset);
             let before = ahead.remove(&target);
