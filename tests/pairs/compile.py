@@ -10,7 +10,7 @@ as an application would.
 
 import json
 import os
-import signal
+import resource
 import subprocess
 import sys
 import tarfile
@@ -28,7 +28,7 @@ HOST = {"kind": "llvm", "mtriple": "x86_64-unknown-linux-gnu", "mcpu": "x86-64-v
         "opt-level": 1}
 
 
-SECONDS = 300  # for one kind
+SECONDS = 300  # of a processor, for one kind
 
 
 def main():
@@ -37,7 +37,7 @@ def main():
         reading, writing = os.pipe()
         child = os.fork()
         if child == 0:
-            signal.alarm(SECONDS)
+            resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
             try:
                 build(name, Path(folder) / name)
             except Exception as error:  # noqa: BLE001 - the compiler's refusal is the result

@@ -1,13 +1,17 @@
 """Drives one library of `compile.py` on the runtime of the running interpreter.
 
-    python drive.py FOLDER
+    python drive.py FOLDER...
 
 Only the runtime is loaded, as an application would load it, not the compiler. One JSON line per stage (load, init) and call, flushed at once, so that a crash shows
-the last one: {"ok": true, "value": ...} or {"ok": false, "error": ...}.
+the last one: {"ok": true, "value": ...} or {"ok": false, "error": ...}. Each of several
+folders gets a process of its own, forked from this one; its lines then name the folder.
 """
 
 import ctypes
 import json
+import os
+import resource
+import signal
 import sys
 from pathlib import Path
 
@@ -19,12 +23,14 @@ sys.path.append(str(Path(__file__).resolve().parents[1] / "differential"))
 import world  # noqa: E402
 
 CPU, POOLED = 1, 2
+SECONDS, WALL = 4, 120  # for one of several folders, of a processor and in all
+OF = {}  # what each line names besides
 SMALL = {"bfloat16": ml_dtypes.bfloat16, "float8_e4m3fn": ml_dtypes.float8_e4m3fn,
          "float8_e5m2": ml_dtypes.float8_e5m2, "int4": ml_dtypes.int4}
 
 
 def say(stage, **more):
-    print(json.dumps({"stage": stage, **more}), flush=True)
+    print(json.dumps({**OF, "stage": stage, **more}), flush=True)
 
 
 def guarded(stage, action):
@@ -207,9 +213,25 @@ def started(module, devices):
 
 
 def main():
-    folder = Path(sys.argv[1])
-    plan = json.loads((folder / "calls.json").read_text())
     world.load_runtime()
+    if len(sys.argv) == 2:
+        return drive(Path(sys.argv[1]))
+    for folder in sys.argv[1:]:
+        child = os.fork()
+        if child == 0:
+            signal.alarm(WALL)
+            resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
+            OF["folder"] = folder
+            drive(Path(folder))
+            os._exit(0)
+        status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+        if status:
+            OF["folder"] = folder
+            say("process", ok=False, error=f"status {status}")
+
+
+def drive(folder):
+    plan = json.loads((folder / "calls.json").read_text())
     for name in plan["provides"]:
         register(name)
     module = guarded("load", lambda: load(folder, plan))

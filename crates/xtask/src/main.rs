@@ -4,6 +4,7 @@ mod ask;
 mod derive;
 mod entry;
 mod known;
+mod signatures;
 mod web;
 mod wheels;
 mod written;
@@ -30,6 +31,9 @@ enum Task {
     /// The child that loads libraries and asks them which names are registered.
     #[command(hide = true)]
     Ask {
+        /// Asks for signatures instead.
+        #[arg(long)]
+        signatures: bool,
         /// Libraries, in order of loading.
         libraries: Vec<PathBuf>,
     },
@@ -72,7 +76,11 @@ fn main() -> anyhow::Result<()> {
         Task::Release(Release::Add(add)) => add_release(&add),
         Task::Release(Release::Known { wheels }) => known::print(&wheels),
         Task::Web { packages } => web::add(&packages),
-        Task::Ask { libraries } => ask::child(&libraries),
+        Task::Ask {
+            signatures: true,
+            libraries,
+        } => signatures::child(&libraries),
+        Task::Ask { libraries, .. } => ask::child(&libraries),
     }
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
+use super::kernels::Kernels;
 use super::metadata::{FoundMetadata, MetadataError};
 use super::need::DeviceNeed;
 use super::recovered::{HostCall, Recovered};
@@ -249,6 +250,9 @@ pub struct ModelLibrary {
     pub host_functions: Vec<String>,
     /// VM functions compiled to host code (`__vmtir__<name>`), by name.
     pub vm_tir_functions: Vec<String>,
+    /// What its host functions take, as far as their own error messages say it.
+    #[serde(skip)]
+    pub kernels: Kernels,
     /// Names that host code looks up at run time: of `.tvm_func.<name>` locals, where
     /// kept, and of its code, where that is read.
     pub host_callees: Vec<String>,

@@ -10,7 +10,9 @@ use std::sync::LazyLock;
 use memchr::memmem::Finder;
 
 use super::symbols::{HostNames, blob_symbol};
-use super::{Blob, ModelLibrary, SymbolGeneration, compiled, metadata, payload, registration};
+use super::{
+    Blob, ModelLibrary, SymbolGeneration, compiled, kernels, metadata, payload, registration,
+};
 use crate::container::{Binary, BinaryKind, Contents, DefinedSymbol, Format, Parsed, Region};
 use crate::error::DecodeError;
 use crate::limits::{MAX_BLOB_CANDIDATES, MAX_BLOB_HEAD};
@@ -51,6 +53,7 @@ pub fn find(parsed: &Parsed<'_>) -> Vec<ModelLibrary> {
     for library in &mut found {
         if parsed.binary.format != Format::VmExecutable {
             compiled::read(library, parsed);
+            library.kernels = kernels::read(library, parsed);
         }
         let executables = library.blob.iter().flat_map(Blob::executables);
         let outlines = executables.map(|(_, executable)| metadata::outline(executable));
@@ -134,6 +137,7 @@ fn empty() -> ModelLibrary {
         slots: Vec::new(),
         host_functions: Vec::new(),
         vm_tir_functions: Vec::new(),
+        kernels: Default::default(),
         host_callees: Vec::new(),
         host_calls: Vec::new(),
         has_unread_callees: false,

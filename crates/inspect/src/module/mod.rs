@@ -8,6 +8,7 @@ mod blob;
 mod compiled;
 mod device_need;
 pub mod engine;
+mod kernels;
 mod library;
 pub mod locate;
 pub mod metadata;
@@ -20,6 +21,7 @@ mod symbols;
 mod tree;
 
 pub use device_need::read as read_device_needs;
+pub use kernels::Kernels;
 pub use library::{
     Blob, BlobLayout, DeviceCode, DevicePayload, FunctionInfoForm, KernelInfo, ModelLibrary,
     Module, Payload, PayloadOrder, SymbolGeneration,

@@ -45,7 +45,7 @@ fn check_kinds(rule: &'static Rule, pair: &Pair<'_>, program: &Program<'_>, out:
         let Some(wanted) = wanted.filter(|wanted| !wanted.takes(*kind)) else {
             continue;
         };
-        let (wanted_word, given) = (wanted.0.as_str(), given(*kind));
+        let (wanted_word, given) = (wanted.0.as_str(), kind.word());
         let message = format!(
             "argument {position} of `{name}` is `{given}`, this runtime takes `{wanted_word}`"
         );
@@ -109,22 +109,5 @@ fn check_unknown_dtype(
             .help("compile the library with the runtime's TVM, or give the parameter a data type in the model");
         let finding = program.at_places(finding, &uses.first, uses.count, Some(2));
         pair.hold(&pair.runtime.unknown_dtype, finding, out);
-    }
-}
-
-/// The word of tvm-ffi's errors for what is given.
-pub(super) fn given(argument: ArgumentKind) -> &'static str {
-    match argument {
-        ArgumentKind::Int => "int",
-        ArgumentKind::Float => "float",
-        ArgumentKind::String => "ffi.String",
-        ArgumentKind::Shape => "ffi.Shape",
-        ArgumentKind::Dtype | ArgumentKind::NoBytes | ArgumentKind::Void => "DataType",
-        ArgumentKind::Tensor => "ffi.Tensor",
-        ArgumentKind::RawTensor => "DLTensor*",
-        ArgumentKind::RawString => "const char*",
-        ArgumentKind::Null => "None",
-        ArgumentKind::Function => "ffi.Function",
-        ArgumentKind::Array => "ffi.Array",
     }
 }

@@ -3,7 +3,6 @@
 
 use std::collections::BTreeSet;
 
-use super::call_kinds::given;
 use super::{Outcome, Pair, Rule};
 use crate::finding::{Finding, Location};
 use crate::limits::MAX_FINDINGS;
@@ -64,7 +63,7 @@ fn kind(rule: &'static Rule, pair: &Pair<'_>, call: &HostCall) -> Option<(Findin
         let kind = (*kind)?;
         (!wanted.takes(kind)).then_some((position, wanted, kind))
     })?;
-    let (given, wanted) = (given(kind), wanted.0.as_str());
+    let (given, wanted) = (kind.word(), wanted.0.as_str());
     let place = position.to_string();
     let values = [
         ("position", place.as_str()),

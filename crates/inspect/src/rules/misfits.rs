@@ -1,46 +1,76 @@
-//! The values half of AC104: an item that a tuple does not have, and a view that is
-//! larger than its tensor, where the program alone shows it.
+//! The values half of AC104: what the program alone shows, an item that a tuple does not
+//! have, a view that is larger than its tensor, an argument that a kernel refuses.
 
 use super::{Outcome, Pair, Program, Rule};
 use crate::limits::MAX_FINDINGS;
 use crate::vm::misfit::Misfit;
 
-/// Asked of the releases whose signatures are known: what they do is known of them too.
+const BUILTIN: &str = "vm.builtin.";
+
+/// Of builtins asked of the releases whose signatures are known: what they do is known too.
 pub(super) fn check(
     rule: &'static Rule,
     pair: &Pair<'_>,
     program: &Program<'_>,
     out: &mut Outcome,
 ) {
-    if pair.runtime.argument_kinds.value.is_none() {
-        return;
-    }
     for (misfit, uses) in program.misfits.iter().take(MAX_FINDINGS) {
-        let finding = match misfit {
-            Misfit::Item(item, items) => pair
-                .finding(
-                    rule,
-                    format!(
-                        "`vm.builtin.tuple_getitem` asks for item {item} of a tuple of {items}"
-                    ),
-                )
-                .says_known(pair.words(
-                    "tuple-item",
-                    &[("item", &item.to_string()), ("items", &items.to_string())],
-                )),
-            Misfit::View(wanted, has) => pair
-                .finding(
-                    rule,
-                    format!(
-                        "`vm.builtin.reshape` makes a view of {wanted} bytes of a tensor of {has}"
-                    ),
-                )
-                .says_known(pair.words("view-too-large", &[])),
+        let (position, says) = match misfit {
+            Misfit::Item(item, items) => {
+                let values = [("item", &*item.to_string()), ("items", &items.to_string())];
+                (Some(1), pair.words("tuple-item", &values))
+            }
+            Misfit::View(..) => (Some(1), pair.words("view-too-large", &[])),
+            Misfit::Argument(_, position, ..) => (Some(*position as u64), None),
+            Misfit::Nothing(_) => (Some(0), None),
+            Misfit::Room(..) | Misfit::Count(..) => (None, None),
         };
-        let finding =
-            finding.help("mend the model and compile it again: this call fails on every run");
-        let finding = program.at_places(finding, &uses.first, uses.count, Some(1));
-        pair.hold(&pair.runtime.argument_kinds, finding, out);
+        let finding = pair
+            .finding(rule, said(misfit))
+            .says_known(says)
+            .help("mend the model and compile it again: this call fails on every run");
+        let finding = program.at_places(finding, &uses.first, uses.count, position);
+        // What functions of the library itself take is known of the library.
+        let is_own = match misfit {
+            Misfit::Argument(name, ..) => !name.starts_with(BUILTIN),
+            Misfit::Count(..) => true,
+            _ => false,
+        };
+        match pair.runtime.argument_kinds.value {
+            _ if is_own => out.push(finding),
+            Some(_) => {
+                pair.hold(&pair.runtime.argument_kinds, finding, out);
+            }
+            None => {}
+        }
     }
     out.and_more(program.misfits.len().saturating_sub(MAX_FINDINGS));
+}
+
+fn said(misfit: &Misfit<'_>) -> String {
+    match misfit {
+        Misfit::Item(item, items) => {
+            format!("`vm.builtin.tuple_getitem` asks for item {item} of a tuple of {items}")
+        }
+        Misfit::View(wanted, has) => {
+            format!("`vm.builtin.reshape` makes a view of {wanted} bytes of a tensor of {has}")
+        }
+        Misfit::Room(end, has) => {
+            format!(
+                "`vm.builtin.alloc_tensor` makes a tensor that ends at byte {end} of a storage of {has}"
+            )
+        }
+        Misfit::Count(name, takes, given) => {
+            format!("`{name}` of the library is called with {given} arguments, it takes {takes}")
+        }
+        Misfit::Argument(name, position, takes, given) if name.starts_with(BUILTIN) => {
+            format!("argument {position} of `{name}` is {given}, this runtime takes {takes}")
+        }
+        Misfit::Argument(name, position, takes, given) => {
+            format!("argument {position} of `{name}` of the library is {given}, it takes {takes}")
+        }
+        Misfit::Nothing(name) => {
+            format!("`{name}` is given a register that nothing was written to")
+        }
+    }
 }

@@ -8,12 +8,14 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use crate::artifact::Artifact;
 use crate::container::{BinaryKind, Format};
 use crate::finding::{Finding, Location, Outcome};
-use crate::module::{Blob, ModelLibrary, Module};
+use crate::module::{Blob, Kernels, ModelLibrary, Module};
 use crate::rule::Rule;
 use crate::runtime::at_load::AtLoad;
 use crate::runtime::{Fact, RuntimeProfile, messages};
 use crate::vm::argument_kind::ArgumentKind;
 use crate::vm::calls::{RawCall, all_calls};
+use crate::vm::entry::{Parameter, entries};
+use crate::vm::kernel::KernelParameter;
 use crate::vm::kv_cache::{KvCacheCreate, kv_caches};
 use crate::vm::misfit::Misfit;
 use crate::vm::register_kinds::Registers;
@@ -136,7 +138,7 @@ impl<'a> Facts<'a> {
                     let written = module.and_then(Module::executable).unwrap_or(executable);
                     Program {
                         table: written.functions.len(),
-                        ..Program::of(executable, start)
+                        ..Program::of(executable, &library.kernels, start)
                     }
                 })
                 .collect(),
@@ -170,24 +172,56 @@ type Quick<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
 
 /// A packed function that is called.
 #[derive(Clone, Copy)]
-struct Callee {
+struct Callee<'a> {
     /// The first entry of the table with its name.
     index: usize,
-    /// Whether a runtime may register it: its name has a name space, kernels have none.
-    is_registered: bool,
+    /// Its name.
+    name: &'a str,
+    /// What it is.
+    sort: Sort<'a>,
 }
 
-/// The packed functions of an executable, in the order of its table.
-fn named(executable: &Executable) -> Vec<Option<Callee>> {
+/// A sort of function that is called.
+#[derive(Clone, Copy)]
+enum Sort<'a> {
+    /// A runtime may register it: its name has a name space, kernels have none.
+    Registered,
+    /// A kernel of the library that says what it takes.
+    Kernel(&'a [KernelParameter]),
+    /// Another that is called by its name.
+    Packed,
+    /// A function of the program in bytecode, and how many arguments it takes.
+    Vm(u64),
+    /// One that is compiled to host code.
+    Compiled,
+}
+
+/// The functions of an executable, in the order of its table.
+fn named<'a>(executable: &'a Executable, kernels: &'a Kernels) -> Vec<Callee<'a>> {
     let mut first: HashMap<&str, usize> = HashMap::new();
     let functions = executable.functions.iter().enumerate();
     let callees = functions.map(|(index, function)| {
-        (function.kind == FunctionKind::Packed).then(|| Callee {
+        let kernel = || kernels.get(&function.name).map(Vec::as_slice);
+        Callee {
             index: *first.entry(&function.name).or_insert(index),
-            is_registered: function.name.contains('.'),
-        })
+            name: &function.name,
+            sort: match function.kind {
+                FunctionKind::Vm => Sort::Vm(u64::try_from(function.num_args).unwrap_or(0)),
+                FunctionKind::VmTir => Sort::Compiled,
+                _ if function.name.contains('.') => Sort::Registered,
+                _ => kernel().map_or(Sort::Packed, Sort::Kernel),
+            },
+        }
     });
     callees.collect()
+}
+
+/// What functions check of their parameters, by table index.
+fn checks(executable: &Executable) -> BTreeMap<usize, Vec<Parameter>> {
+    let entries = entries(executable).into_iter();
+    entries
+        .map(|entry| (entry.function, entry.parameters))
+        .collect()
 }
 
 /// One executable and its calls.
@@ -203,7 +237,7 @@ pub struct Program<'a> {
     /// Arguments of builtins whose kind its function shows, by name, position and kind.
     pub kinds: BTreeMap<(&'a str, usize, ArgumentKind), Uses<'a>>,
     /// Calls that fail by their values, whatever the runtime.
-    pub misfits: BTreeMap<Misfit, Uses<'a>>,
+    pub misfits: BTreeMap<Misfit<'a>, Uses<'a>>,
     /// Calls of the KV-cache constructors.
     pub kv_caches: Vec<KvCacheCreate>,
     /// Where the code names what is not there.
@@ -213,33 +247,40 @@ pub struct Program<'a> {
 }
 
 impl<'a> Program<'a> {
-    fn of(executable: &'a Executable, start: u64) -> Self {
+    fn of(executable: &'a Executable, kernels: &'a Kernels, start: u64) -> Self {
         // Calls come by the ten thousand: names are compared once they are put together.
         let mut by_callee: Quick<(usize, u64), Vec<RawCall<'_>>> = Quick::default();
         let mut forms: Quick<(usize, usize, ArgumentKind), Uses<'_>> = Quick::default();
         let mut first_calls: Quick<i64, RawCall<'_>> = Quick::default();
-        let callees = named(executable);
-        let mut misfits: BTreeMap<Misfit, Uses<'_>> = BTreeMap::new();
+        let callees = named(executable, kernels);
+        let mut misfits: BTreeMap<Misfit<'_>, Uses<'_>> = BTreeMap::new();
         let mut registers: Option<(usize, Registers<'_>)> = None;
+        let mut checked = None;
         for call in all_calls(executable) {
             first_calls.entry(call.callee).or_insert(call);
             let callee = usize::try_from(call.callee).ok();
-            let Some(callee) = callee.and_then(|callee| *callees.get(callee)?) else {
+            let Some(callee) = callee.and_then(|callee| callees.get(callee).copied()) else {
                 continue;
             };
-            if callee.is_registered {
-                let (_, registers) = match registers.take() {
-                    Some(of) if of.0 == call.function => registers.insert(of),
-                    _ => {
-                        let of = Registers::of(executable, call.function);
-                        registers.insert((call.function, of))
-                    }
-                };
-                let function = executable.functions.get(callee.index);
-                let name = function.map_or("", |function| &function.name);
-                if let Some(misfit) = Misfit::of(name, &call, registers) {
-                    misfits.entry(misfit).or_default().add(call);
+            let count = call.args.len() as u64;
+            let (_, registers) = match registers.take() {
+                Some(of) if of.0 == call.function => registers.insert(of),
+                _ => registers.insert((call.function, Registers::of(executable, call.function))),
+            };
+            let misfit = match callee.sort {
+                Sort::Registered => Misfit::of(callee.name, &call, registers),
+                Sort::Kernel(takes) => Misfit::of_kernel(callee.name, takes, &call, registers),
+                Sort::Vm(takes) => {
+                    let checked = checked.get_or_insert_with(|| checks(executable));
+                    let checked = checked.get(&callee.index).map_or(&[][..], Vec::as_slice);
+                    Misfit::of_function(callee.name, takes, checked, &call, registers)
                 }
+                Sort::Packed | Sort::Compiled => None,
+            };
+            if let Some(misfit) = misfit {
+                misfits.entry(misfit).or_default().add(call);
+            }
+            if let Sort::Registered = callee.sort {
                 for (position, argument) in call.args.iter().enumerate().take(CHECKED) {
                     if let Some(kind) = registers.held(call.instruction, argument).kind {
                         let form = (callee.index, position, kind);
@@ -247,8 +288,12 @@ impl<'a> Program<'a> {
                     }
                 }
             }
-            let called = (callee.index, call.args.len() as u64);
-            by_callee.entry(called).or_default().push(call);
+            if !matches!(callee.sort, Sort::Vm(_) | Sort::Compiled) {
+                by_callee
+                    .entry((callee.index, count))
+                    .or_default()
+                    .push(call);
+            }
         }
         let name = |index: usize| executable.functions.get(index).map(|it| it.name.as_str());
         let calls = by_callee

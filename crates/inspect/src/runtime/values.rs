@@ -138,6 +138,7 @@ fn takes(word: &str, argument: ArgumentKind) -> bool {
                 || matches!(word, "ffi.Array" | "ffi.Shape")
                 || inner("Array<").or(inner("List<")).is_some()
         }
+        A::Vm => word == "void*",
         // A null of these classes dies later, where it is used.
         A::Null => {
             let nullable = [

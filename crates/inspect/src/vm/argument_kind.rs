@@ -33,6 +33,28 @@ pub enum ArgumentKind {
     Function,
     /// A tuple.
     Array,
+    /// The virtual machine itself.
+    Vm,
+}
+
+impl ArgumentKind {
+    /// The word of tvm-ffi's errors for what is given.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Int => "int",
+            Self::Float => "float",
+            Self::String => "ffi.String",
+            Self::Shape => "ffi.Shape",
+            Self::Dtype | Self::NoBytes | Self::Void => "DataType",
+            Self::Tensor => "ffi.Tensor",
+            Self::RawTensor => "DLTensor*",
+            Self::RawString => "const char*",
+            Self::Null => "None",
+            Self::Function => "ffi.Function",
+            Self::Array => "ffi.Array",
+            Self::Vm => "void*",
+        }
+    }
 }
 
 /// `void`, as the runtime's own constant is.
@@ -48,7 +70,8 @@ pub fn kind(executable: &Executable, argument: Argument) -> Option<ArgumentKind>
         Argument::Immediate(_) => return Some(ArgumentKind::Int),
         Argument::Void => return Some(ArgumentKind::Null),
         Argument::Function(_) => return Some(ArgumentKind::Function),
-        Argument::Vm | Argument::Register(_) => return None,
+        Argument::Vm => return Some(ArgumentKind::Vm),
+        Argument::Register(_) => return None,
         Argument::Constant(index) => usize::try_from(index).ok()?,
     };
     Some(match executable.constants.get(index)?.value {

@@ -10,11 +10,12 @@ use crate::error::DecodeError;
 /// Bytes of a `vec`'s count, before its words.
 const COUNT: u64 = 8;
 
-/// Every instruction decodes and ends where the next begins or before it; every
-/// function's instructions exist, and no two functions share one.
+/// Every instruction decodes and begins behind the one before; every function's
+/// instructions exist, and no two functions share one.
 ///
 /// TVM finds instructions by their offsets alone, so words between two of them
-/// are never read: a call shortened in place leaves some.
+/// are never read: a call shortened in place leaves some. Nor does it mind a call whose
+/// arguments reach into the next instruction ([`super::stray`] does).
 pub(super) fn check(
     functions: &[Function],
     offsets: &[i64],
@@ -33,16 +34,15 @@ pub(super) fn check(
                     format!("word {offset}"),
                 )
             })?;
-        expected = start;
-        let words = code.get(expected..).unwrap_or_default();
-        let length = checked_length(words).map_err(|found| {
+        let words = code.get(start..).unwrap_or_default();
+        checked(words).map_err(|found| {
             DecodeError::new(
-                word_at(sections.code.start, expected),
+                word_at(sections.code.start, start),
                 format!("a call, ret, goto or if (instruction {index})"),
                 found,
             )
         })?;
-        expected = expected.saturating_add(length);
+        expected = start.saturating_add(1);
     }
     if offsets.is_empty() && !code.is_empty() {
         return Err(DecodeError::new(
@@ -54,15 +54,15 @@ pub(super) fn check(
     check_functions(functions, offsets.len() as u64, sections)
 }
 
-/// Length of the instruction that `words` begin with, if all of it has a meaning.
-fn checked_length(words: &[i64]) -> Result<usize, BadInstruction> {
-    let (instruction, length) = Instruction::decode(words)?;
+/// Whether all of the instruction that `words` begin with has a meaning.
+fn checked(words: &[i64]) -> Result<(), BadInstruction> {
+    let (instruction, _) = Instruction::decode(words)?;
     if let Instruction::Call { args, .. } = instruction
         && let Some(word) = args.unknown()
     {
         return Err(BadInstruction::ArgumentKind(word));
     }
-    Ok(length)
+    Ok(())
 }
 
 fn word_at(section: u64, word: usize) -> u64 {

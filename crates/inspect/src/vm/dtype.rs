@@ -37,6 +37,12 @@ impl fmt::Display for DataType {
 }
 
 impl DataType {
+    /// Whether it is a number of whole bytes, whose name no release has changed.
+    pub(super) fn is_plain(self) -> bool {
+        let is_number = matches!(self.code, 0 | 1 | 2 | 4);
+        is_number && self.lanes == 1 && matches!(self.bits, 8 | 16 | 32 | 64)
+    }
+
     fn small_float(self) -> &'static str {
         match self.code {
             7 => "float8_e3m4",

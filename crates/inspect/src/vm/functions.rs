@@ -47,9 +47,11 @@ fn read_range(reader: &mut Reader<'_>, kind: FunctionKind) -> Result<Range<u64>,
     let start = reader.clone();
     let first = reader.i64("a first instruction number")?;
     let end = reader.i64("an end instruction number")?;
+    if kind != FunctionKind::Vm {
+        return Ok(0..0);
+    }
     match (u64::try_from(first), u64::try_from(end)) {
         (Ok(first), Ok(end)) if first <= end => Ok(first..end),
-        _ if kind != FunctionKind::Vm => Ok(0..0),
         _ => Err(start.error(
             "instruction numbers in ascending order",
             format!("{first}..{end}"),

@@ -240,6 +240,20 @@ impl Executable {
         range.map_while(|index| Some((index, self.instruction(index)?)))
     }
 
+    /// Whether an instruction ends behind the beginning of the next.
+    pub(super) fn overlaps(&self, index: u64) -> bool {
+        let offset = |index: u64| {
+            let offset = self.instruction_offsets.get(usize::try_from(index).ok()?)?;
+            usize::try_from(*offset).ok()
+        };
+        let end = offset(index).and_then(|start| {
+            let (_, length) = Instruction::decode(self.code.get(start..)?).ok()?;
+            start.checked_add(length)
+        });
+        let next = offset(index.saturating_add(1));
+        end.zip(next).is_some_and(|(end, next)| end > next)
+    }
+
     /// Byte range of instruction number `index` inside the executable.
     pub fn instruction_bytes(&self, index: u64) -> Option<Range<u64>> {
         let at = usize::try_from(index).ok()?;

@@ -1,29 +1,18 @@
 //! What a register holds, where one function shows it for certain: a parameter that is
 //! checked before anything else is done, or the result of the only call that writes it.
+//! A register that nothing has been written to yet holds nothing.
 //!
 //! What comes through branches, callers and callees is [`super::dataflow`]'s.
 
 use std::collections::HashMap;
 
 use super::argument_kind::{ArgumentKind, kind};
+use super::held::{Dims, Held};
 use super::instruction::{Argument, Arguments, Instruction, Register};
-use super::{ConstantValue, Executable, FunctionKind};
+use super::{ConstantValue, DataType, Executable, FunctionKind};
 
 /// Copies and items of tuples that are looked through.
 const DEPTH: usize = 16;
-
-/// What is known of a value.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Held {
-    /// Its kind.
-    pub kind: Option<ArgumentKind>,
-    /// How many items a tuple has.
-    pub items: Option<u64>,
-    /// How many elements a tensor has, or the tensor that a shape describes.
-    pub elements: Option<u64>,
-    /// Bytes of an element of a tensor, where it has whole ones.
-    pub element: Option<u64>,
-}
 
 type Quick<V> = HashMap<i64, V, foldhash::fast::RandomState>;
 
@@ -31,14 +20,30 @@ type Quick<V> = HashMap<i64, V, foldhash::fast::RandomState>;
 pub struct Registers<'a> {
     executable: &'a Executable,
     parameters: i64,
-    /// The call that writes a register; `None` where several do.
-    written: Quick<Option<Written<'a>>>,
+    /// The calls that write a register.
+    written: Quick<Writes<'a>>,
     /// What is checked of parameters before the first branch, and from where on.
-    checked: Quick<(u64, Held)>,
+    checked: Quick<(u64, Held<'a>)>,
+    /// Whether it has code of its own that never jumps back: what is not written before
+    /// a place was not written when it is reached.
+    is_forward: bool,
+    /// Where the first branch is.
+    straight_until: u64,
+}
+
+/// The calls that write a register.
+#[derive(Clone, Copy)]
+struct Writes<'a> {
+    first: Written<'a>,
+    /// Where the value is let go: compilers write nothing to its register then.
+    killed: Option<u64>,
+    /// Whether others write it too.
+    has_more: bool,
 }
 
 #[derive(Clone, Copy)]
 struct Written<'a> {
+    at: u64,
     callee: &'a str,
     args: Arguments<'a>,
 }
@@ -47,77 +52,102 @@ impl<'a> Registers<'a> {
     /// Reads the function of that table index.
     pub fn of(executable: &'a Executable, function: usize) -> Self {
         let function = executable.functions.get(function);
+        let range = function.map_or(0..0, |function| function.instructions.clone());
         let mut registers = Self {
             executable,
             parameters: function.map_or(0, |function| function.num_args),
             written: Quick::default(),
             checked: Quick::default(),
+            is_forward: function.is_some_and(|function| function.kind == FunctionKind::Vm),
+            straight_until: range.end,
         };
-        let range = function.map_or(0..0, |function| function.instructions.clone());
-        let mut is_straight = true;
         for (at, instruction) in executable.instructions(range) {
-            let Instruction::Call {
-                dst,
-                function,
-                args,
-            } = instruction
-            else {
-                is_straight = false;
-                continue;
-            };
-            let callee = builtin(executable, function).unwrap_or_default();
-            if is_straight {
-                registers.check(at, callee, args);
-            }
-            if let Register::Number(number) = dst {
-                let written = registers.written.entry(number);
-                written
-                    .and_modify(|several| *several = None)
-                    .or_insert(Some(Written { callee, args }));
+            match instruction {
+                Instruction::Call {
+                    dst,
+                    function,
+                    args,
+                } => registers.call(at, dst, function, args),
+                Instruction::Goto { offset }
+                | Instruction::If {
+                    false_offset: offset,
+                    ..
+                } => {
+                    registers.is_forward &= offset > 0;
+                    registers.straight_until = registers.straight_until.min(at);
+                }
+                Instruction::Ret { .. } => {
+                    registers.straight_until = registers.straight_until.min(at);
+                }
             }
         }
         registers
     }
 
+    fn call(&mut self, at: u64, dst: Register, callee: i64, args: Arguments<'a>) {
+        let callee = builtin(self.executable, callee).unwrap_or_default();
+        if at <= self.straight_until {
+            self.check(at, callee, args);
+        }
+        let Register::Number(number) = dst else {
+            return;
+        };
+        let is_kill = callee == "null_value";
+        let first = Written { at, callee, args };
+        let writes = self.written.entry(number);
+        writes
+            .and_modify(|writes| match writes.killed {
+                None if is_kill => writes.killed = Some(at),
+                _ => writes.has_more |= !is_kill,
+            })
+            .or_insert(Writes {
+                first,
+                killed: None,
+                has_more: false,
+            });
+    }
+
     /// Takes in what a check says of its first argument.
-    fn check(&mut self, at: u64, callee: &str, args: Arguments<'_>) {
+    fn check(&mut self, at: u64, callee: &str, args: Arguments<'a>) {
         let Some(Argument::Register(register)) = args.get(0) else {
             return;
         };
         let found = match callee {
             "check_tensor_info" => Held {
-                element: self.element(args.get(2)),
-                ..held(ArgumentKind::Tensor)
+                dtype: self.dtype(args.get(2)),
+                rank: rank(args),
+                ..Held::of(ArgumentKind::Tensor)
             },
-            "check_shape_info" => held(ArgumentKind::Shape),
+            "check_shape_info" => Held {
+                rank: rank(args),
+                ..Held::of(ArgumentKind::Shape)
+            },
             "check_tuple_info" => Held {
                 items: immediate(args.get(1)),
-                ..held(ArgumentKind::Array)
+                ..Held::of(ArgumentKind::Array)
             },
             "match_shape" => Held {
-                elements: matched(args),
+                dims: Dims::matched(args),
                 ..Held::default()
             },
             _ => return,
         };
         let (since, known) = self.checked.entry(register).or_default();
         *since = at;
-        known.kind = known.kind.or(found.kind);
-        known.items = known.items.or(found.items);
-        known.elements = known.elements.or(found.elements);
-        known.element = known.element.or(found.element);
+        known.add(found);
     }
 
     /// What an argument of instruction `at` holds.
-    pub fn held(&self, at: u64, argument: Argument) -> Held {
+    pub fn held(&self, at: u64, argument: Argument) -> Held<'a> {
         self.resolve(at, argument, DEPTH)
     }
 
-    fn resolve(&self, at: u64, argument: Argument, depth: usize) -> Held {
+    fn resolve(&self, at: u64, argument: Argument, depth: usize) -> Held<'a> {
         let Argument::Register(register) = argument else {
             return Held {
                 kind: kind(self.executable, argument),
-                elements: self.constant_elements(argument),
+                dims: self.constant_dims(argument),
+                dtype: self.constant_dtype(argument),
                 ..Held::default()
             };
         };
@@ -126,91 +156,144 @@ impl<'a> Registers<'a> {
                 Some((since, held)) if *since < at => *held,
                 _ => Held::default(),
             },
-            Some(Some(written)) if register >= self.parameters => depth
-                .checked_sub(1)
-                .map_or_else(Held::default, |depth| self.result(at, *written, depth)),
-            _ => Held::default(),
+            _ if register < self.parameters => Held::default(),
+            None => self.nothing(),
+            Some(writes) if at <= writes.first.at && self.is_forward => self.nothing(),
+            Some(writes) => match writes.killed {
+                _ if writes.has_more => Held::default(),
+                Some(_) if !self.is_forward => Held::default(),
+                Some(killed) if killed < at && at <= self.straight_until => self.nothing(),
+                Some(killed) if killed < at => Held::default(),
+                _ => depth
+                    .checked_sub(1)
+                    .map_or_else(Held::default, |depth| self.result(writes.first, depth)),
+            },
+        }
+    }
+
+    /// What a register holds that nothing was written to.
+    fn nothing(&self) -> Held<'a> {
+        Held {
+            kind: self.is_forward.then_some(ArgumentKind::Null),
+            ..Held::default()
         }
     }
 
     /// What a builtin gives.
-    fn result(&self, at: u64, written: Written<'_>, depth: usize) -> Held {
+    fn result(&self, written: Written<'a>, depth: usize) -> Held<'a> {
         let args = written.args;
         let of_argument = |position| {
             let argument = args.get(position);
-            argument.map_or_else(Held::default, |argument| self.resolve(at, argument, depth))
+            argument.map_or_else(Held::default, |it| self.resolve(written.at, it, depth))
         };
         match written.callee {
             "copy" => of_argument(0),
             "make_tuple" => Held {
                 items: u64::try_from(args.len()).ok(),
-                ..held(ArgumentKind::Array)
+                ..Held::of(ArgumentKind::Array)
+            },
+            "alloc_storage" => Held {
+                room: self.room(of_argument(1), args),
+                ..Held::default()
             },
             "alloc_tensor" => Held {
-                elements: of_argument(2).elements,
-                element: self.element(args.get(3)),
-                ..held(ArgumentKind::Tensor)
+                dims: of_argument(2).dims,
+                dtype: self.dtype(args.get(3)),
+                ..Held::of(ArgumentKind::Tensor)
             },
             "reshape" => Held {
-                elements: of_argument(1).elements,
-                element: of_argument(0).element,
-                ..held(ArgumentKind::Tensor)
+                dims: of_argument(1).dims,
+                dtype: of_argument(0).dtype,
+                ..Held::of(ArgumentKind::Tensor)
             },
-            "make_shape" | "shape_of" | "tensor_to_shape" => held(ArgumentKind::Shape),
-            "shape_to_tensor" => held(ArgumentKind::Tensor),
-            "tuple_getitem" => self.item(at, args, depth).unwrap_or_default(),
+            "make_shape" | "shape_of" | "tensor_to_shape" => Held::of(ArgumentKind::Shape),
+            "shape_to_tensor" => Held::of(ArgumentKind::Tensor),
+            "read_if_cond" => Held::of(ArgumentKind::Int),
+            "null_value" => self.nothing(),
+            "tuple_getitem" => self.item(written, depth).unwrap_or_default(),
             _ => Held::default(),
         }
     }
 
+    /// `alloc_storage(vm, shape, device, dtype, scope)`: the bytes of a storage.
+    fn room(&self, shape: Held<'_>, args: Arguments<'_>) -> Option<u64> {
+        let of_one = Held {
+            dtype: self.dtype(args.get(3)),
+            ..Held::default()
+        };
+        shape.elements()?.checked_mul(of_one.element()?)
+    }
+
     /// An item of a tuple that is made in the function.
-    fn item(&self, at: u64, args: Arguments<'_>, depth: usize) -> Option<Held> {
-        let (Argument::Register(tuple), Argument::Immediate(index)) = (args.get(0)?, args.get(1)?)
+    fn item(&self, taken: Written<'a>, depth: usize) -> Option<Held<'a>> {
+        let (Argument::Register(tuple), Argument::Immediate(index)) =
+            (taken.args.get(0)?, taken.args.get(1)?)
         else {
             return None;
         };
-        let made = self.written.get(&tuple).copied().flatten();
-        let made = made.filter(|_| tuple >= self.parameters)?;
+        let writes = self.written.get(&tuple)?;
+        let is_there = writes
+            .killed
+            .is_none_or(|killed| self.is_forward && taken.at < killed);
+        let is_clear = !writes.has_more && tuple >= self.parameters && is_there;
+        let made = writes.first;
         let index = usize::try_from(index).ok()?;
         let item = made
             .args
             .get(index)
-            .filter(|_| made.callee == "make_tuple")?;
-        Some(self.resolve(at, item, depth))
+            .filter(|_| is_clear && made.callee == "make_tuple")?;
+        Some(self.resolve(made.at, item, depth))
     }
 
-    /// Bytes of an element of a constant data type.
-    fn element(&self, argument: Option<Argument>) -> Option<u64> {
+    fn constant(&self, argument: Option<Argument>) -> Option<&'a ConstantValue> {
         let Argument::Constant(index) = argument? else {
             return None;
         };
         let index = usize::try_from(index).ok()?;
-        let ConstantValue::Dtype(dtype) = &self.executable.constants.get(index)?.value else {
-            return None;
-        };
-        let bits = u64::from(dtype.bits).checked_mul(u64::from(dtype.lanes))?;
-        (bits > 0 && bits.is_multiple_of(8)).then_some(bits / 8)
+        Some(&self.executable.constants.get(index)?.value)
     }
 
-    /// The elements of a constant shape or tensor.
-    fn constant_elements(&self, argument: Argument) -> Option<u64> {
-        let Argument::Constant(index) = argument else {
+    /// Whether a function that is handed over is one of the program; `None` for other values.
+    pub(super) fn is_vm_function(&self, argument: Argument) -> Option<bool> {
+        let Argument::Function(index) = argument else {
             return None;
         };
         let index = usize::try_from(index).ok()?;
-        match &self.executable.constants.get(index)?.value {
+        let function = self.executable.functions.get(index)?;
+        Some(function.kind != FunctionKind::Packed)
+    }
+
+    /// A constant text.
+    pub(super) fn text(&self, argument: Argument) -> Option<&'a str> {
+        match self.constant(Some(argument))? {
+            ConstantValue::String(text) => Some(text),
+            _ => None,
+        }
+    }
+
+    /// A constant data type that is one of elements.
+    pub(super) fn dtype(&self, argument: Option<Argument>) -> Option<DataType> {
+        match self.constant(argument)? {
+            ConstantValue::Dtype(dtype) => Some(*dtype).filter(|dtype| dtype.bits > 0),
+            _ => None,
+        }
+    }
+
+    /// The dimensions of a constant shape or tensor.
+    fn constant_dims(&self, argument: Argument) -> Option<Dims<'a>> {
+        match self.constant(Some(argument))? {
             ConstantValue::Shape(sizes) | ConstantValue::Tensor { shape: sizes, .. } => {
-                product(sizes.iter().copied())
+                Some(Dims::Constant(sizes))
             }
             _ => None,
         }
     }
-}
 
-fn held(kind: ArgumentKind) -> Held {
-    Held {
-        kind: Some(kind),
-        ..Held::default()
+    fn constant_dtype(&self, argument: Argument) -> Option<DataType> {
+        match self.constant(Some(argument))? {
+            ConstantValue::Tensor { dtype, .. } => Some(*dtype),
+            _ => None,
+        }
     }
 }
 
@@ -221,33 +304,17 @@ fn builtin(executable: &Executable, function: i64) -> Option<&str> {
     (function.kind == FunctionKind::Packed).then_some(name)
 }
 
+/// The dimensions that a check demands; a negative number is any.
+fn rank(args: Arguments<'_>) -> Option<i64> {
+    match args.get(1) {
+        Some(Argument::Immediate(rank)) => Some(rank).filter(|rank| *rank >= 0),
+        _ => None,
+    }
+}
+
 fn immediate(argument: Option<Argument>) -> Option<u64> {
     match argument {
         Some(Argument::Immediate(number)) => u64::try_from(number).ok(),
         _ => None,
     }
-}
-
-/// `match_shape(tensor, heap, ndim, code, value, code, value, ...)`: the elements, where
-/// every code is 0, "equal to this number".
-fn matched(args: Arguments<'_>) -> Option<u64> {
-    let dimensions = usize::try_from(immediate(args.get(2))?).ok()?;
-    if dimensions > args.len() {
-        return None;
-    }
-    let sizes: Option<Vec<i64>> = (0..dimensions)
-        .map(|dimension| {
-            let code = dimension.checked_mul(2)?.checked_add(3)?;
-            match (args.get(code)?, args.get(code.checked_add(1)?)?) {
-                (Argument::Immediate(0), Argument::Immediate(size)) => Some(size),
-                _ => None,
-            }
-        })
-        .collect();
-    product(sizes?.into_iter())
-}
-
-fn product(sizes: impl Iterator<Item = i64>) -> Option<u64> {
-    let mut sizes = sizes.map(|size| u64::try_from(size).ok());
-    sizes.try_fold(1u64, |product, size| product.checked_mul(size?))
 }

@@ -1,8 +1,8 @@
-//! Code that names what is not there: functions, constants, registers, instructions.
+//! Code that names what is not there: functions, constants, registers, instructions, values.
 //! No compiler writes it. The loader takes it, and the VM then reads beyond its tables.
 
 use super::instruction::{Argument, Instruction, Register};
-use super::{Executable, Function, FunctionKind};
+use super::{Executable, Function, FunctionKind, unwritten};
 
 /// The first place where code names what is not there.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,17 +37,36 @@ fn all(executable: &Executable) -> impl Iterator<Item = Stray> {
     let functions = executable.functions.iter().enumerate();
     let of_bytecode = functions.filter(|(_, function)| function.kind == FunctionKind::Vm);
     of_bytecode.flat_map(move |(index, function)| {
+        let stray = move |(instruction, (what, is_fatal)): (u64, Named)| Stray {
+            function: index,
+            instruction,
+            what,
+            is_fatal,
+        };
         let range = function.instructions.clone();
+        let beginning = range.start;
         let instructions = executable.instructions(range);
-        instructions.filter_map(move |(number, instruction)| {
-            let (what, is_fatal) = named(executable, function, number, instruction)?;
-            Some(Stray {
-                function: index,
-                instruction: number,
-                what,
-                is_fatal,
-            })
-        })
+        let of_instructions = instructions.filter_map(move |(number, instruction)| {
+            Some((number, named(executable, function, number, instruction)?))
+        });
+        let of_head = parameters(function).map(|what| (beginning, (what, true)));
+        let unwritten = unwritten::first(executable, function);
+        let unwritten = unwritten.map(|(number, what, is_fatal)| (number, (what, is_fatal)));
+        let all = of_head.into_iter().chain(of_instructions).chain(unwritten);
+        all.map(stray)
+    })
+}
+
+/// Whether a function takes another number of arguments than it has names for. Programs
+/// that are put together by hand have no names.
+fn parameters(function: &Function) -> Option<String> {
+    let (takes, names) = (function.num_args, function.parameters.len());
+    let fits = names == 0 || usize::try_from(takes) == Ok(names);
+    (!fits).then(|| {
+        format!(
+            "gives `{}` {takes} parameters, and {names} names for them",
+            function.name
+        )
     })
 }
 
@@ -89,6 +108,15 @@ fn named(
                 Argument::Void | Argument::Vm | Argument::Immediate(_) => None,
             };
             let callee = outside("function", callee, executable.functions.len());
+            let reach = || {
+                let overlaps = executable.overlaps(number);
+                overlaps.then(|| {
+                    (
+                        String::from("of a call reaches into the instruction behind it"),
+                        false,
+                    )
+                })
+            };
             let result = || match dst {
                 Register::Number(index) if index >= NO_REGISTER => Some((
                     format!("puts a result into register {index}, which is none"),
@@ -105,7 +133,11 @@ fn named(
                 })
                 .or_else(result)
                 .or_else(|| args.iter().find_map(argument))
+                .or_else(reach)
         }
+        Instruction::Ret {
+            result: Register::Void | Register::Vm,
+        } => Some((String::from("returns no register of its function"), false)),
         Instruction::Ret { result } => register(function, result),
         Instruction::Goto { offset } => jump(offset),
         Instruction::If {

@@ -106,7 +106,10 @@ fn code_that_names_what_is_not_there_is_told() {
             "names function 4",
         ),
         (vec![copy.clone(), vec![3, 7], vec![2, 0]], "jumps by 7"),
-        (vec![copy, vec![4, 0, -2], vec![2, 0]], "jumps by -2"),
+        (
+            vec![copy.clone(), vec![4, 0, -2], vec![2, 0]],
+            "jumps by -2",
+        ),
     ] {
         let found = scan("damaged.ro", &program(&instructions));
         assert!(is_told(&found, what), "{what}: {:?}", found.findings);
@@ -121,6 +124,16 @@ fn code_that_names_what_is_not_there_is_told() {
             vec![vec![1, (1 << 54) + 2, 1, 1, 2 << 56], vec![2, 0]],
             "puts a result into register",
         ),
+        // So may a value that was never made, and a loop may end.
+        (vec![vec![2, 0]], "reads register 0"),
+        (
+            vec![copy.clone(), vec![4, 0, 2], vec![3, 0], vec![2, 0]],
+            "jumps back by 0",
+        ),
+        (
+            vec![vec![3, 2], copy, vec![1, 0, 1, 1, 0], vec![2, 0]],
+            "reads register 0",
+        ),
     ] {
         let found = scan("damaged.ro", &program(&instructions));
         let mut verdicts = found.verdicts.iter().flat_map(|of_one| of_one.iter());
@@ -131,4 +144,26 @@ fn code_that_names_what_is_not_there_is_told() {
             found.findings
         );
     }
+}
+
+#[test]
+fn a_function_that_takes_other_arguments_than_it_names_is_told() {
+    let named = |names: &[&str]| {
+        let mut main = writer::function(1, "main", 0..1, 1, 1);
+        let length = main.len();
+        main.truncate(length - 8);
+        let mut words = writer::Bytes::default();
+        words.strs(names);
+        main.extend(words.0);
+        writer::assemble(Magic::V2, &[main], &[], &[vec![2, 0]])
+    };
+    let is_told = |names: &[&str]| {
+        let found = scan("main.ro", &named(names));
+        let mut findings = found.findings.iter();
+        findings.any(|one| {
+            one.rule.code == "AC102" && one.message.contains("gives `main` 1 parameters")
+        })
+    };
+    assert!(!is_told(&["x"]) && !is_told(&[]));
+    assert!(is_told(&["x", "y"]));
 }

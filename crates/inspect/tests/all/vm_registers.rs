@@ -2,13 +2,15 @@
 
 use artcheck_inspect::vm::argument_kind::ArgumentKind;
 use artcheck_inspect::vm::calls::{RawCall, all_calls};
+use artcheck_inspect::vm::kernel::KernelParameter;
 use artcheck_inspect::vm::misfit::Misfit;
-use artcheck_inspect::vm::register_kinds::{Held, Registers};
+use artcheck_inspect::vm::register_kinds::Registers;
 use artcheck_inspect::vm::{Executable, Magic};
 
 use crate::writer::{assemble, function};
 
 const VOID: i64 = 1 << 54;
+const VM: i64 = VOID + 1;
 const CHECK: i64 = 1;
 const MATCH: i64 = 2;
 const TUPLE: i64 = 3;
@@ -16,6 +18,9 @@ const ITEM: i64 = 4;
 const RESHAPE: i64 = 5;
 const COPY: i64 = 6;
 const SINK: i64 = 7;
+const KILL: i64 = 8;
+const STORAGE: i64 = 9;
+const TENSOR: i64 = 10;
 /// Constants: float32, the shape (3, 2), the shape (2, 2).
 const FLOAT: i64 = 2 << 56;
 const SIX: i64 = FLOAT + 1;
@@ -49,6 +54,9 @@ fn program(code: &[Vec<i64>]) -> Executable {
         packed("vm.builtin.reshape"),
         packed("vm.builtin.copy"),
         packed("vm.builtin.shape_of"),
+        packed("vm.builtin.null_value"),
+        packed("vm.builtin.alloc_storage"),
+        packed("vm.builtin.alloc_tensor"),
     ];
     let shape = |sizes: &[i64]| {
         let mut bytes = Vec::from(69_i32.to_le_bytes());
@@ -65,7 +73,7 @@ fn program(code: &[Vec<i64>]) -> Executable {
     Executable::decode(&bytes).expect("a program")
 }
 
-/// The last call, and what is known of its first argument.
+/// The last call, and what is asked of it.
 fn last<T>(code: &[Vec<i64>], ask: impl Fn(&str, &RawCall<'_>, &Registers<'_>) -> T) -> T {
     let executable = program(code);
     let registers = Registers::of(&executable, 0);
@@ -74,31 +82,42 @@ fn last<T>(code: &[Vec<i64>], ask: impl Fn(&str, &RawCall<'_>, &Registers<'_>) -
     ask(&executable.functions[callee].name, &call, &registers)
 }
 
-fn sunk(code: &[Vec<i64>]) -> Held {
+/// What is known of a value: kind, items, elements, bytes of one.
+type Known = (Option<ArgumentKind>, Option<u64>, Option<u64>, Option<u64>);
+
+const UNKNOWN: Known = (None, None, None, None);
+
+fn sunk(code: &[Vec<i64>]) -> Known {
     let sink = |register| call(9, SINK, &[register]);
     let (register, code) = (code.last().expect("a register")[0], &code[..code.len() - 1]);
     let code = [code, &[sink(register)]].concat();
     last(&code, |_, call, registers| {
         let argument = call.args.get(0).expect("an argument");
-        registers.held(call.instruction, argument)
+        let held = registers.held(call.instruction, argument);
+        (held.kind, held.items, held.elements(), held.element())
     })
 }
 
-fn misfit(code: &[Vec<i64>]) -> Option<Misfit> {
-    last(code, Misfit::of)
+fn misfit(code: &[Vec<i64>]) -> Option<String> {
+    last(code, |name, call, registers| {
+        Misfit::of(name, call, registers).map(|misfit| format!("{misfit:?}"))
+    })
+}
+
+fn is(misfit: Misfit<'_>) -> Option<String> {
+    Some(format!("{misfit:?}"))
 }
 
 #[test]
 fn a_parameter_is_what_it_was_checked_to_be_before_any_branch() {
     let [check, shape] = checks();
     let held = sunk(&[check.clone(), shape, vec![0]]);
-    assert_eq!(held.kind, Some(ArgumentKind::Tensor));
-    assert_eq!((held.elements, held.element), (Some(4), Some(4)));
-    assert_eq!(sunk(&[check.clone(), vec![1]]).kind, None);
+    assert_eq!(held, (Some(ArgumentKind::Tensor), None, Some(4), Some(4)));
+    assert_eq!(sunk(&[check.clone(), vec![1]]), UNKNOWN);
     // One way through the code does not check it.
-    assert_eq!(sunk(&[branch(), check.clone(), vec![0]]).kind, None);
+    assert_eq!(sunk(&[branch(), check.clone(), vec![0]]), UNKNOWN);
     // It is overwritten, if only behind.
-    assert_eq!(sunk(&[check, call(0, COPY, &[1]), vec![0]]).kind, None);
+    assert_eq!(sunk(&[check, call(0, COPY, &[1]), vec![0]]), UNKNOWN);
 }
 
 #[test]
@@ -107,28 +126,23 @@ fn a_result_is_known_where_one_call_alone_writes_it() {
     let tuple = call(5, TUPLE, &[0, 1]);
     let copy = call(6, COPY, &[5]);
     let held = sunk(&[tuple.clone(), copy.clone(), vec![6]]);
-    assert_eq!(
-        (held.kind, held.items),
-        (Some(ArgumentKind::Array), Some(2))
-    );
+    assert_eq!((held.0, held.1), (Some(ArgumentKind::Array), Some(2)));
     let again = call(5, COPY, &[1]);
-    assert_eq!(
-        sunk(&[tuple.clone(), again, copy, vec![6]]),
-        Held::default()
-    );
+    assert_eq!(sunk(&[tuple.clone(), again, copy, vec![6]]), UNKNOWN);
     let item = call(7, ITEM, &[5, imm(0)]);
     let held = sunk(&[check, tuple, item, vec![7]]);
-    assert_eq!(held.kind, Some(ArgumentKind::Tensor));
-    // A register that is made of itself ends.
-    assert_eq!(sunk(&[call(5, COPY, &[5]), vec![5]]), Held::default());
+    assert_eq!(held.0, Some(ArgumentKind::Tensor));
+    // A register that is made of itself holds nothing then.
+    let nothing = (Some(ArgumentKind::Null), None, None, None);
+    assert_eq!(sunk(&[call(5, COPY, &[5]), vec![5]]), nothing);
 }
 
 #[test]
 fn items_that_a_tuple_does_not_have() {
     let tuple = call(5, TUPLE, &[0, 1]);
     let item = |index| [tuple.clone(), call(6, ITEM, &[5, index])];
-    assert_eq!(misfit(&item(imm(5))), Some(Misfit::Item(5, 2)));
-    assert_eq!(misfit(&item(imm(2))), Some(Misfit::Item(2, 2)));
+    assert_eq!(misfit(&item(imm(5))), is(Misfit::Item(5, 2)));
+    assert_eq!(misfit(&item(imm(2))), is(Misfit::Item(2, 2)));
     assert_eq!(misfit(&item(imm(1))), None);
     assert_eq!(misfit(&item(3)), None);
     // Another tuple may be there.
@@ -142,7 +156,70 @@ fn views_larger_than_their_tensor() {
         let [check, sizes] = checks();
         misfit(&[check, sizes, call(6, RESHAPE, &[0, shape])])
     };
-    assert_eq!(view(SIX), Some(Misfit::View(24, 16)));
+    assert_eq!(view(SIX), is(Misfit::View(24, 16)));
     assert_eq!(view(FOUR), None);
     assert_eq!(view(1), None);
+}
+
+#[test]
+fn nothing_is_in_a_register_before_it_is_written_and_after_it_is_let_go() {
+    let nothing = Some(ArgumentKind::Null);
+    assert_eq!(sunk(&[vec![5]]).0, nothing);
+    let [tuple, kill] = [call(5, TUPLE, &[0]), call(5, KILL, &[])];
+    assert_eq!(sunk(&[tuple.clone(), vec![5]]).0, Some(ArgumentKind::Array));
+    assert_eq!(sunk(&[tuple.clone(), kill.clone(), vec![5]]).0, nothing);
+    // Behind a branch it may be either.
+    assert_eq!(
+        sunk(&[tuple.clone(), branch(), kill.clone(), vec![5]]),
+        UNKNOWN
+    );
+    // What was taken out of it before stays.
+    let item = call(6, ITEM, &[5, imm(0)]);
+    let [check, _] = checks();
+    let kept = sunk(&[check, tuple, item, kill, vec![6]]);
+    assert_eq!(kept.0, Some(ArgumentKind::Tensor));
+    assert_eq!(
+        misfit(&[call(VOID, CHECK, &[5, imm(1), FLOAT])]),
+        is(Misfit::Nothing("vm.builtin.check_tensor_info"))
+    );
+}
+
+#[test]
+fn tensors_that_end_behind_their_storage() {
+    let tensor = |offset, shape| {
+        let storage = call(5, STORAGE, &[VM, SIX, imm(0), FLOAT, VOID]);
+        misfit(&[storage, call(6, TENSOR, &[5, imm(offset), shape, FLOAT])])
+    };
+    assert_eq!(tensor(0, SIX), None);
+    assert_eq!(tensor(8, FOUR), None);
+    assert_eq!(tensor(12, FOUR), is(Misfit::Room(28, 24)));
+}
+
+#[test]
+fn what_a_kernel_does_not_take() {
+    let tensor = |dims: &[Option<i64>], dtype: &str| KernelParameter::Tensor {
+        dims: dims.to_vec(),
+        dtype: dtype.to_owned(),
+    };
+    let takes = |takes: &[KernelParameter], arguments: &[i64]| {
+        let [check, sizes] = checks();
+        let code = [check, sizes, call(9, SINK, arguments)];
+        last(&code, |_, call, registers| {
+            let misfit = Misfit::of_kernel("kernel", takes, call, registers);
+            misfit.map(|misfit| format!("{misfit:?}"))
+        })
+    };
+    let four = [tensor(&[Some(4)], "float32"), KernelParameter::Other];
+    assert_eq!(takes(&four, &[0, imm(1)]), None);
+    assert_eq!(takes(&four, &[1, imm(1)]), None);
+    assert_eq!(takes(&four, &[0]), is(Misfit::Count("kernel", 2, 1)));
+    let wrong = |parameter: KernelParameter, argument| takes(&[parameter], &[argument]).is_some();
+    assert!(wrong(tensor(&[Some(4)], "float32"), imm(1)));
+    assert!(wrong(tensor(&[Some(4)], "float32"), 7));
+    assert!(wrong(tensor(&[Some(4)], "int32"), 0));
+    assert!(wrong(tensor(&[Some(5)], "float32"), 0));
+    assert!(wrong(tensor(&[None, None], "float32"), 0));
+    assert!(!wrong(tensor(&[None], "float32"), 0));
+    assert!(wrong(KernelParameter::Number("int64".into()), 0));
+    assert!(!wrong(KernelParameter::Number("int64".into()), imm(3)));
 }

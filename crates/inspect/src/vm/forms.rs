@@ -1,0 +1,145 @@
+//! Builtins whose arguments depend on each other, which no list of kinds says: checks with
+//! and without a data type, sizes in pairs of code and number, closures. The VM of every
+//! release reads them so.
+
+use super::argument_kind::ArgumentKind as Kind;
+use super::calls::RawCall;
+use super::held::Held;
+use super::instruction::Argument;
+use super::misfit::Misfit;
+use super::register_kinds::Registers;
+
+/// Whether a call of a builtin, named without its beginning, has another form.
+pub(super) fn misfit<'a>(
+    name: &'a str,
+    call: &RawCall<'_>,
+    registers: &Registers<'_>,
+) -> Option<Misfit<'a>> {
+    let held = |position| Some(registers.held(call.instruction, call.args.get(position)?));
+    let form = Form {
+        name,
+        call,
+        registers,
+    };
+    match name.strip_prefix("vm.builtin.")? {
+        "check_tensor_info" => form.value().or_else(|| form.check_of_tensor()),
+        "check_shape_info" | "check_tuple_info" => form.value(),
+        "match_shape" => {
+            let rank = held(0)?.rank.zip(form.number(2));
+            let other = rank.filter(|(rank, count)| rank != count);
+            let other = other.map(|(rank, count)| {
+                form.other(0, &format!("of {count} dimensions"), &format!("of {rank}"))
+            });
+            form.value().or_else(|| form.pairs(3, 2, 4)).or(other)
+        }
+        "make_shape" => form.pairs(2, 1, 2),
+        "make_closure" => {
+            let is_closure = registers.is_vm_function(call.args.get(0)?)?;
+            (!is_closure).then(|| form.other(0, "a function of the program", "another"))
+        }
+        "invoke_closure" => {
+            let kind = held(1)?.kind?;
+            (kind != Kind::Function).then(|| form.other(1, "a closure", kind.word()))
+        }
+        "alloc_storage" => {
+            let device = form.number(2).filter(|device| *device < 0)?;
+            Some(form.other(2, "a device's index", &device.to_string()))
+        }
+        _ => None,
+    }
+}
+
+struct Form<'a, 'c> {
+    name: &'a str,
+    call: &'c RawCall<'c>,
+    registers: &'c Registers<'c>,
+}
+
+impl<'a> Form<'a, '_> {
+    fn other(&self, position: usize, takes: &str, given: &str) -> Misfit<'a> {
+        Misfit::Argument(self.name, position, takes.to_owned(), given.to_owned())
+    }
+
+    fn number(&self, position: usize) -> Option<i64> {
+        match self.call.args.get(position) {
+            Some(Argument::Immediate(number)) => Some(number),
+            _ => None,
+        }
+    }
+
+    fn held(&self, position: usize) -> Option<Held<'_>> {
+        let argument = self.call.args.get(position)?;
+        Some(self.registers.held(self.call.instruction, argument))
+    }
+
+    /// A value that is looked at.
+    fn value(&self) -> Option<Misfit<'a>> {
+        match self.held(0)?.kind? {
+            Kind::Null => Some(Misfit::Nothing(self.name)),
+            kind @ Kind::Vm => Some(self.other(0, "a value", kind.word())),
+            _ => None,
+        }
+    }
+
+    /// `(value, rank, text)` or `(value, rank, data type, text)`.
+    fn check_of_tensor(&self) -> Option<Misfit<'a>> {
+        let is_text = |kind| matches!(kind, Kind::String | Kind::Null | Kind::RawString);
+        let is_dtype = |kind| matches!(kind, Kind::Dtype | Kind::NoBytes | Kind::Void | Kind::Null);
+        let at = |position, takes: &str, is: &dyn Fn(Kind) -> bool| {
+            let kind = self.held(position)?.kind?;
+            (!is(kind)).then(|| self.other(position, takes, kind.word()))
+        };
+        match self.call.args.len() {
+            3 => at(2, "a text", &is_text),
+            4 => {
+                let is_named = |kind| is_dtype(kind) || kind == Kind::String && self.names_dtype();
+                at(2, "a data type", &is_named).or_else(|| at(3, "a text", &is_text))
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether a text may be the name of a data type: those of errors have spaces.
+    fn names_dtype(&self) -> bool {
+        let text = self.call.args.get(2);
+        let text = text.and_then(|argument| self.registers.text(argument));
+        text.is_none_or(|text| !text.contains(' '))
+    }
+
+    /// Codes below `codes` with their numbers, from `first` on, as many as argument `count`
+    /// says; code 1, and 3, stand for a place of the shape heap before the count.
+    fn pairs(&self, first: usize, count: usize, codes: i64) -> Option<Misfit<'a>> {
+        let pairs = usize::try_from(self.number(count)?).ok()?;
+        let has_heap = self.held(count.checked_sub(1)?)?.kind != Some(Kind::Null);
+        for pair in 0..pairs {
+            let code = pair.checked_mul(2)?.checked_add(first)?;
+            for position in [code, code.checked_add(1)?] {
+                let Some(held) = self.held(position) else {
+                    let given = self.call.args.len().saturating_sub(first) / 2;
+                    return Some(self.other(
+                        count,
+                        &format!("the number of sizes, {given}"),
+                        &pairs.to_string(),
+                    ));
+                };
+                if let Some(kind) = held.kind.filter(|kind| *kind != Kind::Int) {
+                    return Some(self.other(position, "a number", kind.word()));
+                }
+            }
+            match self.number(code) {
+                Some(code) if !(0..codes).contains(&code) => {
+                    return Some(self.other(
+                        count,
+                        &format!("sizes with codes below {codes}"),
+                        &format!("one with code {code}"),
+                    ));
+                }
+                Some(1 | 3) if !has_heap => {
+                    return Some(self.other(code, "a size without a heap", "a place in it"));
+                }
+                _ => {}
+            }
+        }
+        None
+    }
+}

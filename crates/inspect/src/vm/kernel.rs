@@ -1,0 +1,17 @@
+//! What a kernel of a library takes, as the words of its own checks have it.
+
+/// A parameter of a kernel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KernelParameter {
+    /// A tensor.
+    Tensor {
+        /// Its dimensions; `None` for those that are not numbers.
+        dims: Vec<Option<i64>>,
+        /// Its data type, as TVM prints it.
+        dtype: String,
+    },
+    /// A number of this type.
+    Number(String),
+    /// Something else.
+    Other,
+}
