@@ -49,12 +49,28 @@ fn main() -> ExitCode {
         // A reader that went away (`artcheck ... | head`) is no failure of ours.
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            let text = format!("artcheck: {}", told::told(&error));
+            let (begin, status) = match is_limit(&error) {
+                true => (UNDECIDED, exit::Status::Unknown),
+                false => ("", exit::Status::Failed),
+            };
+            let text = format!("artcheck: {begin}{}", told::told(&error));
             let text = artcheck_inspect::shown::shown_lines(&text).into_owned();
             eprint!("{}", commands::error_style().page(&text));
-            exit::Status::Failed.into()
+            status.into()
         }
     }
+}
+
+/// What is said where a limit was reached, before the limit.
+const UNDECIDED: &str = "not decided, because a limit was reached: ";
+
+/// Whether the input may be sound and holds more than is read.
+fn is_limit(error: &anyhow::Error) -> bool {
+    let mut causes = error.chain();
+    causes.any(|cause| {
+        let error = cause.downcast_ref::<artcheck_inspect::DecodeError>();
+        error.is_some_and(|error| error.is_limit)
+    })
 }
 
 fn is_broken_pipe(error: &anyhow::Error) -> bool {

@@ -3,13 +3,13 @@
 use std::fmt::Write as _;
 use std::io::Write;
 
-use anyhow::{Context, anyhow, bail};
-use artcheck_inspect::Artifact;
+use anyhow::{Context, bail};
 use artcheck_inspect::module::{Blob, ModelLibrary, Payload, metadata};
 use artcheck_inspect::scan;
 use artcheck_inspect::shown::{shown, shown_json};
 use artcheck_inspect::source::{Place, Spelled as _};
 use artcheck_inspect::vm::{ConstantValue, Executable, disassemble, stats};
+use artcheck_inspect::{Artifact, DecodeError};
 use serde_json::json;
 
 use super::terminal::{self, Terminal};
@@ -93,16 +93,15 @@ fn per_executable(
     for artifact in artifacts {
         for library in &artifact.libraries {
             let blob = library.blob.as_ref().map_err(|error| {
-                anyhow!(
-                    "{}: the module blob does not decode: {error}",
-                    artifact.path
-                )
+                let what = format!("{}: the module blob does not decode", artifact.path);
+                anyhow::Error::new(error.clone()).context(what)
             })?;
             for (index, executable) in blob.executables() {
                 found.push((format!("{} module {index}", artifact.path), executable));
             }
             if let Some(error) = first_undecodable(blob) {
-                bail!("{}: {error}", artifact.path);
+                let what = format!("{}: the executable does not decode", artifact.path);
+                return Err(anyhow::Error::new(error.clone()).context(what));
             }
         }
     }
@@ -136,13 +135,11 @@ fn per_executable(
     }
 }
 
-fn first_undecodable(blob: &Blob) -> Option<String> {
+fn first_undecodable(blob: &Blob) -> Option<&DecodeError> {
     blob.modules
         .iter()
         .find_map(|module| match &module.payload {
-            Payload::Undecodable { error } if module.kind.starts_with("relax.") => {
-                Some(format!("the executable does not decode: {error}"))
-            }
+            Payload::Undecodable { error } if module.kind.starts_with("relax.") => Some(error),
             _ => None,
         })
 }

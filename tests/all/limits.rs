@@ -1,10 +1,10 @@
 //! Every limit in every report: what a file goes over is named, and the status is 4.
 
-use artcheck_inspect::limits::MAX_NESTING;
+use artcheck_inspect::limits::{MAX_LISTING, MAX_NESTING};
 
 use crate::support::make::{folder, put};
 use crate::support::run;
-use crate::writer::limits::LIMITS;
+use crate::writer::limits::{LIMITS, listed};
 
 const FORMATS: [&str; 8] = [
     "human", "json", "markdown", "github", "sarif", "junit", "gitlab", "html",
@@ -48,6 +48,39 @@ fn scans_say_the_same() {
         let output = run(["scan", file.to_str().expect("text"), "--format", format]);
         assert_eq!(output.status.code(), Some(4), "{format}");
         names(format, &output.stdout, &says);
+    }
+}
+
+/// A listing is no report: the limit is all that is said.
+#[test]
+fn a_listing_has_a_limit() {
+    let folder = folder();
+    for (over, status) in [(false, 0), (true, 4)] {
+        let file = put(&folder, "listed.wasm", listed(over));
+        let file = file.to_str().expect("text");
+        for format in ["human", "json"] {
+            let output = run(["dump", "--asm", "--format", format, file]);
+            assert_eq!(output.status.code(), Some(status), "{format} {over}");
+            assert_eq!(output.stdout.is_empty(), over, "{format}");
+            if over {
+                let says = format!("a listing of at most {MAX_LISTING} bytes");
+                names(format, &output.stderr, &says);
+            }
+        }
+    }
+}
+
+/// What is shown of a program is no error where it holds more than is read.
+#[test]
+fn a_dump_names_a_limit() {
+    let folder = folder();
+    let limit = LIMITS.iter().find(|limit| limit.file == "items.wasm");
+    let limit = limit.expect("in the list");
+    let file = put(&folder, limit.file, (limit.make)(true));
+    for shows in ["--asm", "--stats", "--metadata"] {
+        let output = run(["dump", shows, file.to_str().expect("text")]);
+        assert_eq!(output.status.code(), Some(4), "{shows}");
+        names(shows, &output.stderr, limit.says);
     }
 }
 

@@ -77,7 +77,7 @@ impl<'a> Listing<'a> {
         match done {
             // Names are strings and the rest is ASCII, so nothing is replaced.
             Ok(()) => Ok(self.out.into_string()),
-            Err(TooLong) => Err(DecodeError::new(
+            Err(TooLong) => Err(DecodeError::limit(
                 self.executable.sections.code.start,
                 format!("a listing of at most {MAX_LISTING} bytes"),
                 "a longer one",

@@ -4,7 +4,8 @@
 use artcheck_inspect::limits::MAX_MEMBER_IN_MEMORY;
 use artcheck_inspect::{ProblemKind, Role, ScanOptions, Severity, scan_bytes};
 
-use crate::writer::limits::{LIMITS, blob, gzip, section, tar, tensor, wasm, with_gap};
+use crate::writer::limits::{LIMITS, blob, section, tensor, wasm, with_gap};
+use crate::writer::packed::{gzip, tar};
 
 /// What a scan makes of the bytes: model libraries that decode. Fails where a limit
 /// is not what `over` says, or where it is an answer.

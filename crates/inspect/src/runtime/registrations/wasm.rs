@@ -6,7 +6,7 @@
 //! function that calls one of them without a name hands on the name that its own callers
 //! give.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeSet, HashMap, VecDeque};
 
 use memchr::memmem;
 use wasmparser::{
@@ -16,14 +16,13 @@ use wasmparser::{
 
 use super::registrar::{Registrations, Takes, name_at, registrar};
 use crate::container::wasm::{bad, each_section};
+use crate::container::wasm_code::{self, CALL, Step};
 use crate::error::DecodeError;
 use crate::runtime::strings::Piece;
 
 /// Instructions between the address of a name and the call that registers it; up to ten
 /// in every published library.
 const NEAR: usize = 14;
-/// Code of the instruction that calls a function.
-const CALL: u8 = 0x10;
 /// Functions that register; published libraries have up to thirteen.
 const MOST: usize = 64;
 /// Callers of the function that an export ends in. What more functions call is another.
@@ -38,6 +37,7 @@ pub(super) fn follow(data: &[u8], texts: &[Piece<'_>]) -> Registrations {
         let mut reader = Reader {
             module: &module,
             texts,
+            steps: HashMap::new(),
             names: BTreeSet::new(),
             unread: 0,
         };
@@ -171,12 +171,11 @@ impl<'a> Module<'a> {
             let Some(body) = self.body(*function) else {
                 continue;
             };
-            let mut last = None;
-            for operator in body.get_operators_reader().map_err(bad)? {
-                if let Operator::Call { function_index } = operator.map_err(bad)? {
-                    last = Some(function_index);
-                }
-            }
+            let steps = steps(body).map_err(bad)?;
+            let last = steps.iter().rev().find_map(|(_, step)| match step {
+                Step::Call(function) => Some(*function),
+                Step::Constant(_) => None,
+            });
             found.extend(last.filter(|last| {
                 self.parameters(*last) == 3 && self.callers(*last).len() <= MOST_CALLERS
             }));
@@ -185,10 +184,29 @@ impl<'a> Module<'a> {
     }
 }
 
+/// The constants and calls of a body, each with the number of its instruction.
+fn steps(body: &FunctionBody<'_>) -> Result<Vec<(usize, Step)>, BinaryReaderError> {
+    if let Some(steps) = wasm_code::steps(body) {
+        return Ok(steps);
+    }
+    let mut steps = Vec::new();
+    for (number, operator) in body.get_operators_reader()?.into_iter().enumerate() {
+        match operator? {
+            Operator::I32Const { value } => steps.push((number, Step::Constant(value))),
+            Operator::Call { function_index } => steps.push((number, Step::Call(function_index))),
+            _ => {}
+        }
+    }
+    Ok(steps)
+}
+
 struct Reader<'a> {
     module: &'a Module<'a>,
     /// By address.
     texts: Vec<Piece<'a>>,
+    /// What the bodies that were looked at hold: most that register by one function do so
+    /// by others.
+    steps: HashMap<u32, Vec<(usize, Step)>>,
     names: BTreeSet<String>,
     /// Calls that register and whose name is not read.
     unread: usize,
@@ -237,17 +255,21 @@ impl Reader<'_> {
         let Some(body) = self.module.body(caller) else {
             return Ok((read, unread));
         };
+        let steps = match self.steps.remove(&caller) {
+            Some(steps) => steps,
+            None => steps(body)?,
+        };
         // Constants since the last of the calls, of the last few instructions.
         let mut recent: VecDeque<(usize, i32)> = VecDeque::new();
-        for (number, operator) in body.get_operators_reader()?.into_iter().enumerate() {
-            match operator? {
-                Operator::I32Const { value } => {
+        for (number, step) in &steps {
+            match step {
+                Step::Constant(value) => {
                     if recent.len() >= NEAR {
                         recent.pop_front();
                     }
-                    recent.push_back((number, value));
+                    recent.push_back((*number, *value));
                 }
-                Operator::Call { function_index } if function_index == function => {
+                Step::Call(called) if *called == function => {
                     let near = recent.iter().rev();
                     let near = near.take_while(|(at, _)| number.saturating_sub(*at) <= NEAR);
                     let mut texts = near.filter_map(|(_, value)| {
@@ -262,9 +284,10 @@ impl Reader<'_> {
                     }
                     recent.clear();
                 }
-                _ => {}
+                Step::Call(_) => {}
             }
         }
+        self.steps.insert(caller, steps);
         Ok((read, unread))
     }
 }

@@ -1,14 +1,16 @@
 //! Input that is sound but for one limit, which it keeps or goes over.
 
-use std::io::{Cursor, Write};
+use std::io::Cursor;
 
 use artcheck_inspect::limits::{
-    MAX_BLOB_CANDIDATES, MAX_BLOB_HEAD, MAX_DATAFLOW_CALLS, MAX_DATAFLOW_DEPTH, MAX_DECODED,
-    MAX_FACTS, MAX_ITEMS, MAX_KEPT_NAMES, MAX_KEPT_SYMBOLS, MAX_MEMBERS, MAX_METADATA, MAX_NESTING,
-    MAX_REGIONS, MAX_WASM_MEMORY, MAX_WASM_PADDING, RATIO_FREE_BYTES,
+    MAX_BLOB_CANDIDATES, MAX_BLOB_HEAD, MAX_DATAFLOW_CALLS, MAX_DATAFLOW_DEPTH, MAX_DATAFLOW_STEPS,
+    MAX_DECODED, MAX_FACTS, MAX_ITEMS, MAX_JOINED_NAMES, MAX_KEPT_NAMES, MAX_KEPT_SYMBOLS,
+    MAX_LISTING, MAX_MEMBERS, MAX_METADATA, MAX_NESTING, MAX_REGIONS, MAX_WASM_MEMORY,
+    MAX_WASM_PADDING,
 };
 use artcheck_inspect::vm::Magic;
 
+use super::packed::{tar, unpacked, unpacked_at_length};
 use super::{Bytes, assemble, executable, function, string, tree_first};
 
 /// One limit.
@@ -38,7 +40,7 @@ const fn limit(
 }
 
 /// Every limit that speaks of a file.
-pub static LIMITS: [Limit; 17] = [
+pub static LIMITS: [Limit; 20] = [
     limit(
         "decoded.wasm",
         decoded,
@@ -74,6 +76,7 @@ pub static LIMITS: [Limit; 17] = [
     limit("metadata.wasm", metadata, "more than are decoded", [1, 1]),
     limit("copies.wasm", copies, "was not followed to its end", [1, 1]),
     limit("calls.wasm", calls, "was not followed to its end", [1, 1]),
+    limit("steps.wasm", steps, "was not followed to its end", [1, 1]),
     limit("sections.obj", sections, "sections with contents", [0, 0]),
     limit(
         "names.obj",
@@ -87,16 +90,35 @@ pub static LIMITS: [Limit; 17] = [
         "too much is found in it",
         [LIBRARIES, LIBRARIES * 2 + 2],
     ),
+    limit(
+        "joined.tar",
+        joined,
+        "they are not taken together",
+        [TOGETHER, TOGETHER],
+    ),
     limit("nested.tar", nested, "archives are opened", [1, 0]),
     limit("members.a", members, "members", [0, 0]),
     limit("members.zip", zip_members, "members", [0, 0]),
-    limit("zeros.tar.gz", unpacked, "it unpacks to more than", [1, 1]),
+    limit(
+        "zeros.tar.gz",
+        |over| unpacked(&library(), over),
+        "it unpacks to more than",
+        [1, 1],
+    ),
+    limit(
+        "long.tar.gz",
+        |over| unpacked_at_length(&library(), over),
+        "8192 MiB",
+        [1, 1],
+    ),
 ];
 
 /// Blobs that are found one by one.
 const FEW: usize = 10;
 /// Libraries that one archive may hold.
 const LIBRARIES: usize = MAX_FACTS / (136 << 10) / 2;
+/// Libraries of one archive that are taken together.
+const TOGETHER: usize = 50;
 /// Digits of a symbol's name.
 const LONG_NAME: usize = 60_000;
 
@@ -159,6 +181,11 @@ fn blob_of(executable: Vec<u8>) -> Vec<u8> {
 
 pub fn blob() -> Vec<u8> {
     blob_of(executable(Magic::V1))
+}
+
+/// A module with nothing but a program.
+fn library() -> Vec<u8> {
+    wasm(&[(1024, &blob())], 0)
 }
 
 fn returning(constants: &[Vec<u8>]) -> Vec<u8> {
@@ -292,6 +319,37 @@ fn copies(over: bool) -> Vec<u8> {
     metadata_through(&functions, &instructions, "{}")
 }
 
+/// Each `if` copies by both of its ways, so that each doubles the ways to the end.
+fn steps(over: bool) -> Vec<u8> {
+    let most = MAX_DATAFLOW_STEPS.ilog2();
+    let count = i64::from(if over { most + 1 } else { most / 2 });
+    let mut instructions = vec![vec![1, 0, 1, 1, 2 << 56]];
+    for at in 1..=count {
+        let copy = vec![1, at, 1, 1, at - 1];
+        instructions.extend([vec![4, 0, 3], copy.clone(), vec![3, 2], copy]);
+    }
+    instructions.push(vec![2, count]);
+    let functions = [
+        function(1, "_metadata", 0..4 * count + 2, 0, count + 1),
+        function(0, "vm.builtin.copy", 0..0, -2, 0),
+    ];
+    metadata_through(&functions, &instructions, "{}")
+}
+
+/// A library whose listing has so many bytes, of one long name at each call.
+pub fn listed(over: bool) -> Vec<u8> {
+    let name = "n".repeat(LONG_NAME);
+    let calls = MAX_LISTING / LONG_NAME;
+    let calls = if over { calls + 1 } else { calls / 8 } as i64;
+    let mut instructions = vec![vec![1, 0, 1, 0]; calls as usize];
+    instructions.push(vec![2, 0]);
+    let functions = [
+        function(1, "main", 0..calls + 1, 0, 1),
+        function(0, &name, 0..0, -2, 0),
+    ];
+    metadata_through(&functions, &instructions, "{}")
+}
+
 fn calls(over: bool) -> Vec<u8> {
     let count = if over {
         MAX_DATAFLOW_CALLS * 2
@@ -312,8 +370,8 @@ fn calls(over: bool) -> Vec<u8> {
 }
 
 /// A COFF object of the big form, with so many sections of one byte, and so many
-/// symbols of TVM with long names.
-fn object_of(sections: usize, symbols: usize) -> Vec<u8> {
+/// symbols of TVM with names of so many digits.
+fn object_of(sections: usize, symbols: usize, digits: usize) -> Vec<u8> {
     let mut out = Bytes::default();
     let class = [
         0xc7, 0xa1, 0xba, 0xd1, 0xee, 0xba, 0xa9, 0x4b, 0xaf, 0x20, 0xfa, 0xf6, 0x6a, 0xa4, 0xdc,
@@ -339,23 +397,23 @@ fn object_of(sections: usize, symbols: usize) -> Vec<u8> {
     for number in 0..symbols {
         out.u32(0).u32(4 + names.0.len() as u32).u32(0).u32(1);
         out.raw(&[0, 0, 2, 0]);
-        names.raw(format!("TVM{number:0LONG_NAME$}\0").as_bytes());
+        names.raw(format!("TVM{number:0digits$}\0").as_bytes());
     }
     out.u32(4 + names.0.len() as u32).raw(&names.0);
     out.0
 }
 
 fn sections(over: bool) -> Vec<u8> {
-    object_of(MAX_REGIONS + usize::from(over), 0)
+    object_of(MAX_REGIONS + usize::from(over), 0, 0)
 }
 
 fn names(over: bool) -> Vec<u8> {
     let most = MAX_KEPT_NAMES as usize / (LONG_NAME + 3);
-    object_of(1, most + usize::from(over))
+    object_of(1, most + usize::from(over), LONG_NAME)
 }
 
 fn facts(over: bool) -> Vec<u8> {
-    let library = wasm(&[(1024, &blob())], 0);
+    let library = library();
     let count = LIBRARIES * if over { 3 } else { 1 };
     let mut archive = tar::Builder::new(Vec::new());
     for number in 0..count {
@@ -369,22 +427,26 @@ fn facts(over: bool) -> Vec<u8> {
     archive.into_inner().unwrap()
 }
 
-pub fn tar(name: &str, bytes: &[u8]) -> Vec<u8> {
+/// An object of an archive gives its names to every library beside it.
+fn joined(over: bool) -> Vec<u8> {
+    let library = library();
+    let names = MAX_JOINED_NAMES / TOGETHER;
+    let object = object_of(1, if over { names + 1 } else { names / 64 }, 6);
     let mut archive = tar::Builder::new(Vec::new());
-    let mut header = tar::Header::new_ustar();
-    header.set_size(bytes.len() as u64);
-    archive.append_data(&mut header, name, bytes).unwrap();
+    let mut add = |name: String, bytes: &[u8]| {
+        let mut header = tar::Header::new_ustar();
+        header.set_size(bytes.len() as u64);
+        archive.append_data(&mut header, name, bytes).unwrap();
+    };
+    add(String::from("names.obj"), &object);
+    for number in 0..TOGETHER {
+        add(format!("{number}.wasm"), &library);
+    }
     archive.into_inner().unwrap()
 }
 
-pub fn gzip(bytes: &[u8]) -> Vec<u8> {
-    let mut out = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
-    out.write_all(bytes).unwrap();
-    out.finish().unwrap()
-}
-
 fn nested(over: bool) -> Vec<u8> {
-    let library = wasm(&[(1024, &blob())], 0);
+    let library = library();
     let depth = MAX_NESTING + usize::from(over);
     let nested = (0..depth).fold((String::from("lib.wasm"), library), |inner, _| {
         (String::from("inner.tar"), tar(&inner.0, &inner.1))
@@ -413,25 +475,4 @@ fn zip_members(over: bool) -> Vec<u8> {
         archive.start_file(format!("{number}.txt"), stored).unwrap();
     }
     archive.finish().unwrap().into_inner()
-}
-
-/// Zeros pack a thousandfold, and are counted where they are unpacked.
-fn unpacked(over: bool) -> Vec<u8> {
-    let library = wasm(&[(1024, &blob())], 0);
-    let piece = gzip(&vec![0; 16 << 20]);
-    let pieces = if over { 32 } else { 31 };
-    let size = pieces * (16u64 << 20);
-    assert_eq!(size >= RATIO_FREE_BYTES, over);
-    let mut header = tar::Header::new_ustar();
-    header.set_path("notes.txt").unwrap();
-    header.set_size(size);
-    header.set_cksum();
-    let first = tar("lib.wasm", &library);
-    // Up to the zero blocks that end an archive.
-    let mut bytes = gzip(&first[..first.len() - 1024]);
-    bytes.extend(gzip(header.as_bytes()));
-    for _ in 0..pieces {
-        bytes.extend(&piece);
-    }
-    bytes
 }

@@ -4,6 +4,7 @@
 #![allow(dead_code)] // each test binary uses a part
 
 pub mod limits;
+pub mod packed;
 
 use artcheck_inspect::container::{
     Architecture, Binary, BinaryKind, Contents, FileRange, Format, Parsed, Platform, Region,
