@@ -95,8 +95,8 @@ fn installed(path: PathBuf, sources: bool) -> Option<Installed> {
 }
 
 pub(super) fn beginning(path: &Path, bytes: u64) -> Option<String> {
-    let read = first_bytes(path, bytes)?;
-    Some(String::from_utf8_lossy(&read).into_owned())
+    let text = String::from_utf8(first_bytes(path, bytes)?);
+    Some(text.unwrap_or_else(|read| String::from_utf8_lossy(read.as_bytes()).into_owned()))
 }
 
 pub(super) fn first_bytes(path: &Path, bytes: u64) -> Option<Vec<u8>> {
