@@ -7,8 +7,9 @@
 //! (docs/formats.md#generations). A property that no known TVM has (a
 //! fork's slot, tag or module kind) says nothing.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
+use foldhash::fast::RandomState;
 use serde::Serialize;
 
 use crate::module::{
@@ -97,14 +98,17 @@ fn called(blob: &Blob) -> Vec<Property<'_>> {
                 .filter(|name| is_builtin(name))
                 .map(|name| (name, None)),
         );
-        for call in all_calls(executable) {
-            let callee = usize::try_from(call.callee).ok();
+        // Calls come by the ten thousand, in few forms.
+        let calls = all_calls(executable).map(|call| (call.callee, call.args.len() as u64));
+        for (callee, count) in calls.collect::<HashSet<_, RandomState>>() {
+            let callee = usize::try_from(callee).ok();
             let callee = callee.and_then(|callee| executable.functions.get(callee));
             let name = callee.filter(|callee| callee.kind == FunctionKind::Packed);
             let name = name.map(|callee| callee.name.as_str());
-            if let Some(name) = name.filter(|name| is_builtin(name)) {
-                forms.insert((name, Some(call.args.len() as u64)));
-            }
+            forms.extend(
+                name.filter(|name| is_builtin(name))
+                    .map(|name| (name, Some(count))),
+            );
         }
     }
     let properties = forms.into_iter().map(|(name, count)| -> Property<'_> {

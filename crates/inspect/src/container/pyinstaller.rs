@@ -31,7 +31,8 @@ pub struct Archive<'data> {
 /// The archive behind a program, if it has one.
 pub fn archive(program: &[u8]) -> Option<Archive<'_>> {
     let behind = program.len().saturating_sub(MAX_BEHIND);
-    let found = memchr::memmem::rfind(program.get(behind..)?, MAGIC)?;
+    // The last; forwards it is looked for many bytes at a time.
+    let found = memchr::memmem::find_iter(program.get(behind..)?, MAGIC).last()?;
     let cookie = behind.checked_add(found)?;
     let end = cookie.checked_add(COOKIE)?;
     let fields = program.get(cookie..end)?;

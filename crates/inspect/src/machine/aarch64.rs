@@ -1,6 +1,6 @@
 //! AArch64: the few instructions that move addresses about, and the branches.
 
-use super::instructions::{Flow, Machine, Piece, Target};
+use super::instructions::{Flow, Machine, Outline, Piece, Target};
 use super::state::{State, Value};
 
 /// `sp`, which has the number of the zero register.
@@ -39,14 +39,26 @@ impl<'a> Machine<'a> for Aarch64 {
         Some((4, flow))
     }
 
-    fn branches(&self, code: Piece<'a>, visit: &mut dyn FnMut(u64, u64)) {
+    fn branches(&self, code: Piece<'a>, visit: &mut dyn FnMut(u64, u64)) -> Outline {
         let state = State::entry(&[], self.stack());
         let places = (code.address..).step_by(4);
-        for (place, word) in places.zip(code.data.as_chunks::<4>().0) {
+        let (words, _) = code.data.as_chunks::<4>();
+        let mut calls = false;
+        for (place, word) in places.zip(words) {
             let flow = flow(u32::from_le_bytes(*word), place, &state);
             if let Flow::Branch(to) | Flow::Jump(Target::Code(to)) = flow {
                 visit(place, to);
             }
+            calls |= match flow {
+                Flow::Call(_) => true,
+                Flow::Jump(Target::Code(to)) => !code.holds(to),
+                Flow::Jump(_) => true,
+                Flow::On | Flow::Branch(_) | Flow::End => false,
+            };
+        }
+        Outline {
+            instructions: words.len(),
+            calls,
         }
     }
 

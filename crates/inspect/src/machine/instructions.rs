@@ -11,6 +11,14 @@ pub struct Piece<'a> {
     pub address: u64,
 }
 
+impl Piece<'_> {
+    /// Whether an address is one of its bytes'.
+    pub(crate) fn holds(&self, address: u64) -> bool {
+        let end = self.address.saturating_add(self.data.len() as u64);
+        address >= self.address && address < end
+    }
+}
+
 /// Where a call or jump leads.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Target {
@@ -37,6 +45,15 @@ pub(crate) enum Flow {
     End,
 }
 
+/// What the instructions of a function show before any is carried out.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Outline {
+    /// How many there are.
+    pub(crate) instructions: usize,
+    /// Whether one may lead out of the function and not only back to its caller.
+    pub(crate) calls: bool,
+}
+
 /// One instruction set, and the code of one part.
 pub(crate) trait Machine<'a> {
     /// The registers of the first parameters.
@@ -56,7 +73,7 @@ pub(crate) trait Machine<'a> {
     fn step(&mut self, code: Piece<'a>, at: usize, state: &mut State) -> Option<(usize, Flow)>;
 
     /// Jumps of a function to a place, whether they are always taken or not: from, to.
-    fn branches(&self, code: Piece<'a>, visit: &mut dyn FnMut(u64, u64));
+    fn branches(&self, code: Piece<'a>, visit: &mut dyn FnMut(u64, u64)) -> Outline;
 
     /// Calls and jumps with a target, wherever code may hold one.
     fn calls(&self, code: Piece<'_>, visit: &mut dyn FnMut(u64, u64));

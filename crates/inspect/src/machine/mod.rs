@@ -9,7 +9,7 @@ mod x86_64;
 
 pub use host_code::{HostCode, host_code};
 pub use instructions::Piece;
-pub(crate) use instructions::{Flow, Machine, Target};
+pub(crate) use instructions::{Flow, Machine, Outline, Target};
 pub(crate) use state::{State, Value};
 
 use crate::container::{Architecture, Format, Parsed, Region};

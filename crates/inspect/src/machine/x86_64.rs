@@ -1,12 +1,12 @@
 //! x86-64, decoded by `iced-x86`.
 
 use iced_x86::{
-    Decoder, DecoderOptions, FlowControl, Instruction, InstructionInfoFactory, Mnemonic, OpAccess,
-    OpKind, Register,
+    Decoder, DecoderOptions, FlowControl, Instruction, InstructionInfoFactory,
+    InstructionInfoOptions, Mnemonic, OpAccess, OpKind, Register,
 };
 use memchr::memmem::Finder;
 
-use super::instructions::{Flow, Machine, Piece, Target};
+use super::instructions::{Flow, Machine, Outline, Piece, Target};
 use super::state::{State, Value};
 
 /// `rsp`.
@@ -24,6 +24,8 @@ pub(super) struct X86_64<'a> {
     /// Windows' convention instead of System V's.
     windows: bool,
     info: InstructionInfoFactory,
+    /// The one that is being carried out.
+    instruction: Instruction,
 }
 
 impl X86_64<'_> {
@@ -32,6 +34,7 @@ impl X86_64<'_> {
             reads: None,
             windows,
             info: InstructionInfoFactory::new(),
+            instruction: Instruction::default(),
         }
     }
 }
@@ -64,42 +67,49 @@ impl<'a> Machine<'a> for X86_64<'a> {
 
     fn step(&mut self, code: Piece<'a>, at: usize, state: &mut State) -> Option<(usize, Flow)> {
         code.data.get(at..).filter(|rest| !rest.is_empty())?;
-        // A decoder takes as long to make as an instruction to decode.
-        let known = self.reads.take().filter(|(function, decoder)| {
+        // A decoder takes as long to make, or to move, as an instruction to decode.
+        let is_there = |(function, decoder): &(u64, Decoder<'a>)| {
             let length = decoder.max_position();
             *function == code.address && length == code.data.len() && decoder.position() == at
-        });
-        let decoder = match known {
-            Some((_, decoder)) => decoder,
-            None => {
-                let place = code.address.wrapping_add(at as u64);
-                let mut decoder = Decoder::with_ip(64, code.data, place, DecoderOptions::NONE);
-                decoder.set_position(at).ok()?;
-                decoder
-            }
         };
-        let (_, decoder) = self.reads.insert((code.address, decoder));
-        let instruction = decoder.decode();
-        let flow = flow(&instruction, state);
-        if !moves(&instruction, state) {
-            forget(&instruction, &mut self.info, state);
+        if !self.reads.as_ref().is_some_and(is_there) {
+            let place = code.address.wrapping_add(at as u64);
+            let mut decoder = Decoder::with_ip(64, code.data, place, DecoderOptions::NONE);
+            decoder.set_position(at).ok()?;
+            self.reads = Some((code.address, decoder));
+        }
+        let (_, decoder) = self.reads.as_mut()?;
+        decoder.decode_out(&mut self.instruction);
+        let instruction = &self.instruction;
+        let flow = flow(instruction, state);
+        if !moves(instruction, state) {
+            forget(instruction, &mut self.info, state);
         }
         Some((instruction.len(), flow))
     }
 
-    fn branches(&self, code: Piece<'a>, visit: &mut dyn FnMut(u64, u64)) {
+    fn branches(&self, code: Piece<'a>, visit: &mut dyn FnMut(u64, u64)) -> Outline {
         let mut decoder = Decoder::with_ip(64, code.data, code.address, DecoderOptions::NONE);
         let mut instruction = Instruction::default();
+        let mut outline = Outline::default();
         while decoder.can_decode() {
             decoder.decode_out(&mut instruction);
-            let is_branch = matches!(
-                instruction.flow_control(),
+            outline.instructions = outline.instructions.saturating_add(1);
+            let flow = instruction.flow_control();
+            let target = instruction.near_branch_target();
+            if matches!(
+                flow,
                 FlowControl::ConditionalBranch | FlowControl::UnconditionalBranch
-            );
-            if is_branch {
-                visit(instruction.ip(), instruction.near_branch_target());
+            ) {
+                visit(instruction.ip(), target);
             }
+            outline.calls |= match flow {
+                FlowControl::Call | FlowControl::IndirectCall | FlowControl::IndirectBranch => true,
+                FlowControl::UnconditionalBranch => !code.holds(target),
+                _ => false,
+            };
         }
+        outline
     }
 
     /// `call`, `jmp`, and the short `jmp` that ends a function beside its callee.
@@ -410,7 +420,12 @@ fn forget(instruction: &Instruction, info: &mut InstructionInfoFactory, state: &
             OpAccess::None | OpAccess::Read | OpAccess::CondRead | OpAccess::NoMemAccess
         )
     };
-    let used = info.info(instruction);
+    // Writing counts in the frame alone, and what is written is told by the operand.
+    let options = match address(instruction, state) {
+        Value::Frame(_) => InstructionInfoOptions::NONE,
+        _ => InstructionInfoOptions::NO_MEMORY_USAGE,
+    };
+    let used = info.info_options(instruction, options);
     for one in used.used_registers() {
         let register = one.register();
         if !writes(one.access()) || number(register) == STACK {

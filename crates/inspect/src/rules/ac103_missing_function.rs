@@ -1,14 +1,12 @@
 //! AC103 missing-function: the VM resolves its whole function table when it
 //! initialises, and a name nobody provides ends there.
 
-use std::collections::BTreeSet;
-
 use super::{Check, Outcome, Pair, Program, Rule};
 use crate::finding::{Finding, Location, Need, Severity};
 use crate::limits::MAX_FINDINGS;
 use crate::module::BlobLayout;
 use crate::runtime::history::{self, Window};
-use crate::vm::{Function, FunctionKind};
+use crate::vm::FunctionKind;
 
 pub(super) static RULE: Rule = Rule {
     code: "AC103",
@@ -44,14 +42,17 @@ fn check(pair: &Pair<'_>, out: &mut Outcome) {
     let mut lost = Vec::new();
     host_part(pair, out);
     for program in &pair.facts.programs {
-        for (index, function) in program.executable.functions.iter().enumerate() {
-            if !is_lost(pair, function, out) {
+        for index in &program.others {
+            let Some(function) = program.executable.functions.get(*index) else {
+                continue;
+            };
+            let is_packed = function.kind == FunctionKind::Packed;
+            if is_packed
+                && (!is_lost(pair, &function.name, out) || may_come(pair, &function.name, out))
+            {
                 continue;
             }
-            let is_packed = function.kind == FunctionKind::Packed;
-            if !(is_packed && may_come(pair, &function.name, out)) {
-                lost.push((program, index, function));
-            }
+            lost.push((program, *index, function));
         }
     }
     for (program, index, function) in lost.iter().take(MAX_FINDINGS) {
@@ -72,8 +73,7 @@ fn may_come(pair: &Pair<'_>, name: &str, out: &mut Outcome) -> bool {
     may
 }
 
-/// Functions that host code looks up when it is first called: in the modules that the
-/// library brings, and in the registry. Its own functions are in neither.
+/// Functions that host code looks up when it is first called.
 fn callees(pair: &Pair<'_>, out: &mut Outcome) {
     if pair.library.has_unread_callees {
         out.undecided(
@@ -81,19 +81,8 @@ fn callees(pair: &Pair<'_>, out: &mut Outcome) {
             "the host code of the library is too long to be followed: what it looks up by name is not known",
         );
     }
-    let named = pair.facts.programs.iter();
-    let named = named.flat_map(|program| &program.executable.functions);
-    let named: BTreeSet<&str> = named.map(|function| function.name.as_str()).collect();
-    let in_modules = pair.blob.module_functions();
-    let callees = pair.library.host_callees.iter().map(String::as_str);
-    let lost = callees.filter_map(|name| {
-        let is_own = pair.facts.provided.contains(name);
-        let is_known = in_modules.contains(name) || in_modules.contains(bare_name(pair, name));
-        // Those of the table are looked at already.
-        let is_seen = named.contains(name) && !is_own;
-        let is_lost = !is_known && !is_seen && lacks(pair, name, out);
-        (is_lost && !may_come(pair, name, out)).then_some((name, is_own))
-    });
+    let callees = pair.facts.looked_up.iter().copied();
+    let lost = callees.filter(|(name, _)| lacks(pair, name, out) && !may_come(pair, name, out));
     let lost: Vec<(&str, bool)> = lost.collect();
     for (name, is_own) in lost.iter().take(MAX_FINDINGS) {
         let finding = match is_own {
@@ -128,11 +117,14 @@ fn is_elsewhere(pair: &Pair<'_>, name: &str) -> bool {
 
 /// What a bare executable needs of a host part that is not among its bytes.
 fn host_part(pair: &Pair<'_>, out: &mut Outcome) {
+    if pair.blob.layout != BlobLayout::Bare {
+        return;
+    }
     let functions = pair.facts.programs.iter();
     let functions = functions.flat_map(|program| &program.executable.functions);
     let mut needed = functions.filter(|function| match function.kind {
         FunctionKind::Vm => false,
-        FunctionKind::VmTir => pair.blob.layout == BlobLayout::Bare,
+        FunctionKind::VmTir => true,
         FunctionKind::Packed => {
             let name = function.name.as_str();
             is_elsewhere(pair, name)
@@ -171,43 +163,20 @@ fn lacks(pair: &Pair<'_>, name: &str, out: &mut Outcome) -> bool {
     false
 }
 
-/// Whether neither the library nor the runtime provides a function of the table.
-fn is_lost(pair: &Pair<'_>, function: &Function, out: &mut Outcome) -> bool {
-    let name = function.name.as_str();
-    match function.kind {
-        FunctionKind::Vm => false,
-        FunctionKind::VmTir => {
-            let known = &pair.library.vm_tir_functions;
-            let found = known.binary_search_by(|tir| tir.as_str().cmp(name));
-            found.is_err() && pair.blob.layout != BlobLayout::Bare
-        }
-        FunctionKind::Packed => {
-            let provided = &pair.facts.provided;
-            if provided.contains(name) || provided.contains(bare_name(pair, name)) {
-                return false;
-            }
-            match pair.runtime.offers_function(name) {
-                Some(true) => false,
-                _ if is_elsewhere(pair, name) => false,
-                Some(false) => lacks(pair, name, out),
-                None => {
-                    out.undecided(
-                        &RULE,
-                        format!("whether this runtime registers `{name}` is not known"),
-                    );
-                    false
-                }
-            }
+/// Whether the runtime does not provide a function either that the library lacks.
+fn is_lost(pair: &Pair<'_>, name: &str, out: &mut Outcome) -> bool {
+    match pair.runtime.offers_function(name) {
+        Some(true) => false,
+        _ if is_elsewhere(pair, name) => false,
+        Some(false) => lacks(pair, name, out),
+        None => {
+            out.undecided(
+                &RULE,
+                format!("whether this runtime registers `{name}` is not known"),
+            );
+            false
         }
     }
-}
-
-/// The name without the system-library prefix: a system library registers its
-/// functions under prefix and name, and the VM's table may have either form
-/// (docs/formats.md#system-libraries).
-fn bare_name<'n>(pair: &Pair<'_>, name: &'n str) -> &'n str {
-    let prefix = pair.library.prefix.as_deref().unwrap_or_default();
-    name.strip_prefix(prefix).unwrap_or(name)
 }
 
 /// A VM function whose host code is gone.

@@ -3,12 +3,14 @@
 //! A scan holds each library against every release. What the rules ask of its
 //! code does not depend on the runtime, so it is found once, in [`Facts`].
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use foldhash::fast::RandomState;
 
 use crate::artifact::Artifact;
 use crate::container::{BinaryKind, Format};
 use crate::finding::{Finding, Location, Outcome};
-use crate::module::{Blob, Kernels, ModelLibrary, Module};
+use crate::module::{Blob, BlobLayout, Kernels, ModelLibrary, Module};
 use crate::rule::Rule;
 use crate::runtime::at_load::AtLoad;
 use crate::runtime::{Fact, RuntimeProfile, messages};
@@ -20,7 +22,7 @@ use crate::vm::kv_cache::{KvCacheCreate, kv_caches};
 use crate::vm::misfit::Misfit;
 use crate::vm::register_kinds::Registers;
 use crate::vm::stray::{self, Stray};
-use crate::vm::{Executable, FunctionKind};
+use crate::vm::{Executable, Function, FunctionKind};
 
 /// Arguments looked at one by one: no builtin with a fixed signature has more.
 const CHECKED: usize = 16;
@@ -123,27 +125,92 @@ pub struct Facts<'a> {
     pub provided: BTreeSet<&'a str>,
     /// Its executables, in module order.
     pub programs: Vec<Program<'a>>,
+    /// Functions that host code looks up by name and the library does not bring where they
+    /// are looked for; and whether it has one of that name all the same.
+    pub(crate) looked_up: Vec<(&'a str, bool)>,
 }
 
 impl<'a> Facts<'a> {
-    /// Reads the facts of a library.
-    pub fn of(library: &'a ModelLibrary, blob: &'a Blob) -> Self {
+    /// Reads the facts of a library; the application registers what it `provides`.
+    pub fn of(library: &'a ModelLibrary, blob: &'a Blob, provides: &'a BTreeSet<String>) -> Self {
+        let mut provided = library.own_functions(blob);
+        provided.extend(provides.iter().map(String::as_str));
+        let programs = library.programs(blob).map(|(index, executable)| {
+            let module = blob.modules.get(index);
+            let start = module.map_or(0, |module| module.payload_offset);
+            let written = module.and_then(Module::executable).unwrap_or(executable);
+            let functions = executable.functions.iter().enumerate();
+            let others = functions
+                .filter(|(_, function)| !brings(library, blob, &provided, function))
+                .map(|(index, _)| index);
+            Program {
+                table: written.functions.len(),
+                others: others.collect(),
+                ..Program::of(executable, &library.kernels, start)
+            }
+        });
+        let programs: Vec<Program<'_>> = programs.collect();
         Self {
-            provided: library.own_functions(blob),
-            programs: library
-                .programs(blob)
-                .map(|(index, executable)| {
-                    let module = blob.modules.get(index);
-                    let start = module.map_or(0, |module| module.payload_offset);
-                    let written = module.and_then(Module::executable).unwrap_or(executable);
-                    Program {
-                        table: written.functions.len(),
-                        ..Program::of(executable, &library.kernels, start)
-                    }
-                })
-                .collect(),
+            looked_up: looked_up(library, blob, &provided, &programs),
+            provided,
+            programs,
         }
     }
+}
+
+/// The name without the system-library prefix: a system library registers its
+/// functions under prefix and name, and the VM's table may have either form
+/// (docs/formats.md#system-libraries).
+fn bare_name<'n>(library: &ModelLibrary, name: &'n str) -> &'n str {
+    let prefix = library.prefix.as_deref().unwrap_or_default();
+    name.strip_prefix(prefix).unwrap_or(name)
+}
+
+/// Whether a library has a function of its table itself.
+fn brings(
+    library: &ModelLibrary,
+    blob: &Blob,
+    provided: &BTreeSet<&str>,
+    function: &Function,
+) -> bool {
+    let name = function.name.as_str();
+    match function.kind {
+        FunctionKind::Vm => true,
+        FunctionKind::VmTir => {
+            let known = &library.vm_tir_functions;
+            let found = known.binary_search_by(|tir| tir.as_str().cmp(name));
+            found.is_ok() || blob.layout == BlobLayout::Bare
+        }
+        FunctionKind::Packed => {
+            provided.contains(name) || provided.contains(bare_name(library, name))
+        }
+    }
+}
+
+/// What host code looks up when it is first called, in the modules that the library brings
+/// and in the registry. Its own functions are in neither; those of the table that are not
+/// its own are no concern of host code.
+fn looked_up<'a>(
+    library: &'a ModelLibrary,
+    blob: &'a Blob,
+    provided: &BTreeSet<&str>,
+    programs: &[Program<'_>],
+) -> Vec<(&'a str, bool)> {
+    if library.host_callees.is_empty() {
+        return Vec::new();
+    }
+    let named = programs.iter();
+    let named = named.flat_map(|program| &program.executable.functions);
+    let named: HashSet<&str, RandomState> = named.map(|function| function.name.as_str()).collect();
+    let in_modules = blob.module_functions();
+    let callees = library.host_callees.iter().map(String::as_str);
+    let callees = callees.filter_map(|name| {
+        let is_own = provided.contains(name);
+        let is_known = in_modules.contains(name) || in_modules.contains(bare_name(library, name));
+        let is_seen = named.contains(name) && !is_own;
+        (!is_known && !is_seen).then_some((name, is_own))
+    });
+    callees.collect()
 }
 
 /// Calls of one form.
@@ -168,7 +235,7 @@ impl<'a> Uses<'a> {
 }
 
 /// A table that is asked for every call.
-type Quick<K, V> = HashMap<K, V, foldhash::fast::RandomState>;
+type Quick<K, V> = HashMap<K, V, RandomState>;
 
 /// A packed function that is called.
 #[derive(Clone, Copy)]
@@ -179,6 +246,17 @@ struct Callee<'a> {
     name: &'a str,
     /// What it is.
     sort: Sort<'a>,
+}
+
+impl Callee<'_> {
+    /// Whether a runtime may have it in any way.
+    fn is_of_runtime(&self) -> bool {
+        match self.sort {
+            Sort::Registered => true,
+            Sort::Kernel(_) | Sort::Packed => self.name.starts_with("__tvm"),
+            Sort::Vm(_) | Sort::Compiled => false,
+        }
+    }
 }
 
 /// A sort of function that is called.
@@ -198,7 +276,7 @@ enum Sort<'a> {
 
 /// The functions of an executable, in the order of its table.
 fn named<'a>(executable: &'a Executable, kernels: &'a Kernels) -> Vec<Callee<'a>> {
-    let mut first: HashMap<&str, usize> = HashMap::new();
+    let mut first: Quick<&str, usize> = Quick::default();
     let functions = executable.functions.iter().enumerate();
     let callees = functions.map(|(index, function)| {
         let kernel = || kernels.get(&function.name).map(Vec::as_slice);
@@ -232,7 +310,9 @@ pub struct Program<'a> {
     pub table: usize,
     /// Offset of its first byte inside the blob.
     pub start: u64,
-    /// Calls of packed functions, by name and argument count, in file order.
+    /// Functions of the whole table that the library does not have itself.
+    pub(crate) others: Vec<usize>,
+    /// Calls of what a runtime may have, by name and argument count, in file order.
     pub calls: BTreeMap<(&'a str, u64), Vec<RawCall<'a>>>,
     /// Arguments of builtins whose kind its function shows, by name, position and kind.
     pub kinds: BTreeMap<(&'a str, usize, ArgumentKind), Uses<'a>>,
@@ -262,7 +342,6 @@ impl<'a> Program<'a> {
             let Some(callee) = callee.and_then(|callee| callees.get(callee).copied()) else {
                 continue;
             };
-            let count = call.args.len() as u64;
             let (_, registers) = match registers.take() {
                 Some(of) if of.0 == call.function => registers.insert(of),
                 _ => registers.insert((call.function, Registers::of(executable, call.function))),
@@ -288,11 +367,9 @@ impl<'a> Program<'a> {
                     }
                 }
             }
-            if !matches!(callee.sort, Sort::Vm(_) | Sort::Compiled) {
-                by_callee
-                    .entry((callee.index, count))
-                    .or_default()
-                    .push(call);
+            if callee.is_of_runtime() {
+                let called = (callee.index, call.args.len() as u64);
+                by_callee.entry(called).or_default().push(call);
             }
         }
         let name = |index: usize| executable.functions.get(index).map(|it| it.name.as_str());
@@ -307,6 +384,7 @@ impl<'a> Program<'a> {
         Self {
             executable,
             table: executable.functions.len(),
+            others: Vec::new(),
             start,
             calls,
             kinds,

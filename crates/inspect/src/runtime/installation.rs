@@ -147,24 +147,36 @@ pub fn is_vital(file: &str) -> bool {
 
 /// The files that Python or its loader opens, with their size where it is recorded.
 pub fn listed(record: &str) -> impl Iterator<Item = (&str, Option<u64>)> {
-    let lines = record.lines().filter_map(|line| {
+    lines(record).filter_map(|line| {
         // Names with commas are in quotes, and no package of these has any.
-        let (file, rest) = line.split_once(',')?;
-        let size = rest
-            .rsplit_once(',')
-            .and_then(|(_, size)| size.parse().ok());
-        Some((file, size))
-    });
-    lines.filter(|(file, _)| {
+        let (file, rest) = line.split_at_checked(memchr::memchr(b',', line.as_bytes())?)?;
         let is_outside = file.starts_with(['.', '/', '"']) || file.contains("/../");
-        !is_outside && (file.ends_with(".py") || is_library(file))
+        if is_outside || !(file.ends_with(".py") || is_library(file)) {
+            return None;
+        }
+        let size = rest.strip_prefix(',')?.rsplit_once(',');
+        Some((file, size.and_then(|(_, size)| size.parse().ok())))
+    })
+}
+
+/// The lines of a text, as `str::lines` gives them: lists of files are long.
+fn lines(text: &str) -> impl Iterator<Item = &str> {
+    let mut rest = text;
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
+        }
+        let end = memchr::memchr(b'\n', rest.as_bytes()).unwrap_or(rest.len());
+        let (line, after) = rest.split_at_checked(end)?;
+        rest = after.strip_prefix('\n').unwrap_or(after);
+        Some(line.strip_suffix('\r').unwrap_or(line))
     })
 }
 
 /// Whether a file is a native library, by its name.
 pub fn is_library(file: &str) -> bool {
     let mut ends = [".so", ".pyd", ".dylib", ".dll"].iter();
-    ends.any(|end| file.ends_with(end)) || file.contains(".so.")
+    ends.any(|end| file.ends_with(end)) || memchr::memmem::find(file.as_bytes(), b".so.").is_some()
 }
 
 /// The modules that some files were.

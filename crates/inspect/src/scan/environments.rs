@@ -99,8 +99,13 @@ pub(super) fn follow(parts: &[Place], named: &[PathBuf]) -> (Joined, Vec<PathBuf
     let named: Vec<(PathBuf, &PathBuf)> = named.collect();
     let (mut joined, mut more) = (Joined::new(), Vec::new());
     for site in sites {
-        let mut known = packages(site.path());
-        for (_, folder) in added_by_pth(site.path()) {
+        let added = added_by_pth(site.path());
+        // What it has itself matters only beside what another folder has.
+        let mut known = match added.is_empty() {
+            true => BTreeMap::new(),
+            false => packages(site.path()),
+        };
+        for (_, folder) in added {
             let place = Place::file(&folder).without_dots();
             if place == site || joined.contains_key(&place) {
                 continue;

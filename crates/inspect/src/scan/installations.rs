@@ -27,6 +27,9 @@ const MAX_CHANGED: usize = 1024;
 /// A type's name.
 const MAX_TYPE: usize = 256;
 
+/// A file of a package's `RECORD`, and its size.
+type Listed<'a> = (&'a str, Option<u64>);
+
 /// The packages of some folders that are TVM's or ask for one of its, and are not whole.
 pub(super) fn damaged(folders: &BTreeSet<PathBuf>) -> Vec<Installation> {
     let mut found: Vec<Installation> = Vec::new();
@@ -71,7 +74,8 @@ fn look(site: &Site, info: &Path) -> Option<Installation> {
     let shown = format!("{} {}", package.name, package.version);
     let mut found = Installation::new(Place::file(info), shown, brings);
     let record = beginning(&info.join("RECORD"), MAX_RECORD).unwrap_or_default();
-    compare_files(site, &record, &mut found);
+    let listed: Vec<Listed<'_>> = installation::listed(&record).take(MAX_FILES).collect();
+    compare_files(site, &listed, &mut found);
     let wheel = beginning(&info.join("WHEEL"), MAX_PACKAGE_FILE).unwrap_or_default();
     if let Some(python) = &site.python
         && let Some(tag) = installation::wrong_tag(&wheel, python)
@@ -79,11 +83,10 @@ fn look(site: &Site, info: &Path) -> Option<Installation> {
         found.wrong_python = Some((tag.to_owned(), python.clone()));
     }
     if let Some(machine) = installation::machine_of(&wheel) {
-        found.other_machine = other_machine(&site.folder, &record, machine);
+        found.other_machine = other_machine(&site.folder, &listed, machine);
     }
     if found.brings == Brings::Ffi {
-        let files = installation::listed(&record).take(MAX_FILES);
-        let files = files.map(|(file, _)| site.folder.join(file));
+        let files = listed.iter().map(|(file, _)| site.folder.join(file));
         found.unlinked = unlinked(files, &site.folder, None);
     }
     found.unmet = site.unmet(&metadata);
@@ -135,9 +138,8 @@ fn judge(site: &Site, closure: &Closure, modules: &[String], found: &mut Install
 }
 
 /// What `RECORD` lists and is not there, or not as it was.
-fn compare_files(site: &Site, record: &str, found: &mut Installation) {
-    let listed: Vec<_> = installation::listed(record).take(MAX_FILES).collect();
-    let there = listed.into_par_iter().map(|(file, size)| {
+fn compare_files(site: &Site, listed: &[Listed<'_>], found: &mut Installation) {
+    let there = listed.par_iter().map(|&(file, size)| {
         let path = site.folder.join(file);
         let there = std::fs::metadata(&path).ok();
         (file, size, there.filter(std::fs::Metadata::is_file), path)
@@ -191,24 +193,23 @@ fn changed(path: &Path, file: Replaced) -> Changed {
 /// its header alone. Others may be data, for a machine that the package writes programs for.
 fn other_machine(
     site: &Path,
-    record: &str,
+    listed: &[Listed<'_>],
     machine: (Platform, Architecture),
 ) -> Option<(String, String)> {
-    let files = installation::listed(record).take(MAX_FILES);
     let is_opened = |file: &str| {
         let ours = ["tvm/lib/", "tvm_ffi/lib/"];
         let is_ours = ours.iter().any(|folder| file.starts_with(folder));
         let is_module = installation::module_of(file).is_some();
         installation::is_library(file) && installation::is_vital(file) && (is_ours || is_module)
     };
-    let mut libraries = files.filter(|(file, _)| is_opened(file));
+    let mut libraries = listed.iter().filter(|(file, _)| is_opened(file));
     let (file, _) = libraries.find(|(file, _)| {
         let header = first_bytes(&site.join(file), 1 << 10).unwrap_or_default();
         header_machine(&header).is_some_and(|found| found != machine)
     })?;
     let (system, processor) = machine;
     Some((
-        file.to_owned(),
+        (*file).to_owned(),
         format!("{} {}", spell(processor), spell(system)),
     ))
 }

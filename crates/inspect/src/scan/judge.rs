@@ -301,9 +301,7 @@ fn libraries_of<'a>(
 ) -> Vec<(&'a ModelLibrary, &'a Blob, Facts<'a>)> {
     let of = |library: &'a ModelLibrary| {
         let blob = library.blob.as_ref().ok()?;
-        let mut facts = Facts::of(library, blob);
-        facts.provided.extend(provides.iter().map(String::as_str));
-        Some((library, blob, facts))
+        Some((library, blob, Facts::of(library, blob, provides)))
     };
     artifact.libraries.iter().filter_map(of).collect()
 }

@@ -20,6 +20,6 @@ pub(crate) fn first_bytes(path: &Path, most: u64) -> Option<Vec<u8>> {
 
 /// The same as text.
 pub(crate) fn beginning(path: &Path, most: u64) -> Option<String> {
-    let read = first_bytes(path, most)?;
-    Some(String::from_utf8_lossy(&read).into_owned())
+    let text = String::from_utf8(first_bytes(path, most)?);
+    Some(text.unwrap_or_else(|read| String::from_utf8_lossy(read.as_bytes()).into_owned()))
 }

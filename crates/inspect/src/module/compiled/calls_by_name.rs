@@ -7,12 +7,13 @@
 //! which is handed on beside the place. What is called through such a place, and with
 //! which arguments, is read where it is called. Symbols are not needed.
 
-use std::collections::{BTreeSet, HashMap};
+use std::cmp::Ordering;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use super::aside::{self, Aside};
 use super::image::{Called, Image};
 use crate::limits::MAX_HOST_CALLS;
-use crate::machine::{Flow, Piece, State, Target, Value};
+use crate::machine::{Flow, Outline, Piece, State, Target, Value};
 use crate::module::recovered::HostCall;
 use crate::vm::argument_kind::ArgumentKind;
 
@@ -99,33 +100,33 @@ struct Reader<'i, 'a> {
 impl<'a> Reader<'_, 'a> {
     /// Follows one function.
     fn function(&mut self, code: Piece<'a>) {
-        let loops = self.loops(code);
+        let (outline, mut loops) = self.loops(code);
+        // Most kernels compute and call nothing.
+        if !outline.calls {
+            self.steps = self.steps.saturating_add(outline.instructions);
+            return;
+        }
         let stack = self.image.machine.stack();
         let mut state = State::entry(&[], stack);
         for (number, register) in (1i64..).zip(self.image.machine.parameters()) {
             state.set(*register, Value::Frame(number.saturating_mul(APART)));
         }
-        let end = code.address.saturating_add(code.data.len() as u64);
-        let inside = |target: u64| target >= code.address && target < end;
-        let mut ahead: HashMap<u64, State> = HashMap::new();
+        let mut ahead: BTreeMap<u64, Box<State>> = BTreeMap::new();
         let mut asides: Vec<u64> = Vec::new();
         let mut is_reached = true;
         let mut at = 0usize;
         while self.steps < MOST_STEPS {
             let place = code.address.saturating_add(at as u64);
-            if let Some(other) = ahead.remove(&place) {
+            if let Some(other) = due(&mut ahead, place) {
                 state = match is_reached {
                     true => other.and(&state),
-                    false => other,
+                    false => *other,
                 };
                 is_reached = true;
             }
             let is_of_aside =
                 |from: &u64| asides.iter().any(|aside| from.wrapping_sub(*aside) < ASIDE);
-            if loops
-                .get(&place)
-                .is_some_and(|from| !from.iter().all(is_of_aside))
-            {
+            if due(&mut loops, place).is_some_and(|from| !from.iter().all(is_of_aside)) {
                 let top = state.get(stack);
                 state = State::entry(&[], stack);
                 state.set(stack, top);
@@ -135,14 +136,14 @@ impl<'a> Reader<'_, 'a> {
             };
             self.steps = self.steps.saturating_add(1);
             match flow {
-                Flow::Branch(to) | Flow::Jump(Target::Code(to)) if inside(to) => {
+                Flow::Branch(to) | Flow::Jump(Target::Code(to)) if code.holds(to) => {
                     asides.extend(self.aside(code, to, &state));
                     if to > place && ahead.len() < MOST_BRANCHES {
                         let met = match ahead.remove(&to) {
                             Some(other) => other.and(&state),
                             None => state.clone(),
                         };
-                        ahead.insert(to, met);
+                        ahead.insert(to, Box::new(met));
                     }
                     is_reached = !matches!(flow, Flow::Jump(_)) && is_reached;
                 }
@@ -176,14 +177,14 @@ impl<'a> Reader<'_, 'a> {
 
     /// Where ways lead back to, and from where: what is known there holds for the first
     /// round only.
-    fn loops(&self, code: Piece<'a>) -> HashMap<u64, Vec<u64>> {
-        let mut loops: HashMap<u64, Vec<u64>> = HashMap::new();
-        self.image.machine.branches(code, &mut |from, to| {
+    fn loops(&self, code: Piece<'a>) -> (Outline, BTreeMap<u64, Vec<u64>>) {
+        let mut loops: BTreeMap<u64, Vec<u64>> = BTreeMap::new();
+        let outline = self.image.machine.branches(code, &mut |from, to| {
             if to <= from && to >= code.address {
                 loops.entry(to).or_default().push(from);
             }
         });
-        loops
+        (outline, loops)
     }
 
     fn call(&mut self, target: Target, state: &mut State) {
@@ -244,6 +245,19 @@ impl<'a> Reader<'_, 'a> {
         });
         slots.collect()
     }
+}
+
+/// What waits at a place, where code is followed from its start to its end. What waited
+/// inside an instruction before it is gone.
+fn due<T>(waiting: &mut BTreeMap<u64, T>, place: u64) -> Option<T> {
+    while let Some(first) = waiting.first_entry() {
+        match first.key().cmp(&place) {
+            Ordering::Less => drop(first.remove()),
+            Ordering::Equal => return Some(first.remove()),
+            Ordering::Greater => break,
+        }
+    }
+    None
 }
 
 /// What a value is a function of, if it may be one.

@@ -37,6 +37,8 @@ pub(super) struct Image<'a> {
     hosts: HashMap<u64, String>,
     /// Compiled VM functions: name and address.
     compiled: HashMap<String, u64>,
+    /// Code that was called, and the cell that it jumps through if it is a stub.
+    stubs: HashMap<u64, Option<u64>>,
 }
 
 impl<'a> Image<'a> {
@@ -61,6 +63,7 @@ impl<'a> Image<'a> {
             linkage: linkage(parsed, |name| memchr::memmem::find(name, LISTS).is_some()),
             hosts,
             compiled,
+            stubs: HashMap::new(),
         })
     }
 
@@ -140,8 +143,17 @@ impl<'a> Image<'a> {
         .unwrap_or(Called::Elsewhere)
     }
 
-    /// The cell that a stub jumps through.
+    /// The cell that a stub jumps through; the same few are called again and again.
     fn stub(&mut self, address: u64) -> Option<u64> {
+        if let Some(known) = self.stubs.get(&address) {
+            return *known;
+        }
+        let cell = self.cell_of(address);
+        self.stubs.insert(address, cell);
+        cell
+    }
+
+    fn cell_of(&mut self, address: u64) -> Option<u64> {
         let code = Piece {
             data: within(&self.code, address)?,
             address,

@@ -43,7 +43,7 @@ pub(super) struct Load<'data> {
     pub(super) offset: u64,
     pub(super) bytes: &'data [u8],
     pub(super) writable: bool,
-    executable: bool,
+    pub(super) executable: bool,
 }
 
 impl<'data> Load<'data> {

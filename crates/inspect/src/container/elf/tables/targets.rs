@@ -41,6 +41,58 @@ impl Odd {
     }
 }
 
+/// Relocations that are looked at together.
+const RUN: usize = 8;
+
+/// Place, kind and addend of a relocation.
+fn fields(entry: &[u8; 24]) -> [u64; 3] {
+    let (fields, _) = entry.as_chunks::<8>();
+    std::array::from_fn(|number| fields.get(number).map_or(0, |it| u64::from_le_bytes(*it)))
+}
+
+/// Whether relocations are relative ones of words that follow on each other, with
+/// addresses of the library that are in the file too.
+fn are_plain<const COUNT: usize>(
+    entries: &[[u8; 24]; COUNT],
+    words: &[[u8; 8]; COUNT],
+    relative: u64,
+    addresses: &RangeInclusive<u64>,
+) -> bool {
+    let (first, last) = (*addresses.start(), *addresses.end());
+    let place = |entry: Option<&[u8; 24]>| {
+        let [place, _, _] = entry.map(fields).unwrap_or_default();
+        place
+    };
+    let mut next = place(entries.first());
+    let distance = (COUNT as u64).saturating_sub(1).saturating_mul(8);
+    if place(entries.last()).wrapping_sub(next) != distance {
+        return false;
+    }
+    // Nearly always so: all are compared before one is asked.
+    let mut odd = 0u64;
+    for (entry, word) in entries.iter().zip(words) {
+        let [place, kind, addend] = fields(entry);
+        odd |= (place ^ next) | (kind ^ relative) | (addend ^ u64::from_le_bytes(*word));
+        odd |= u64::from(addend == 0) | u64::from(addend < first) | u64::from(addend > last);
+        next = next.wrapping_add(8);
+    }
+    odd == 0
+}
+
+/// Marks at most [`RUN`] words from the one of this number on.
+fn mark_words(marked: &mut [u64], number: usize, count: usize) {
+    let ones = u128::MAX
+        >> 128u32
+            .saturating_sub(u32::try_from(count).unwrap_or(0))
+            .min(127);
+    let bits = ones << (number & 63);
+    let halves = [bits, bits >> 64].map(|half| u64::try_from(half & u128::from(u64::MAX)));
+    let places = marked.iter_mut().skip(number >> 6);
+    for (marks, bits) in places.zip(halves) {
+        *marks |= bits.unwrap_or(0);
+    }
+}
+
 /// A segment that may be written, and which words of it are.
 struct Area<'a, 'data> {
     load: &'a Load<'data>,
@@ -118,33 +170,41 @@ impl<'a, 'data> Targets<'a, 'data> {
         relative: u64,
         addresses: &RangeInclusive<u64>,
     ) -> (usize, u64) {
-        let (mut done, mut before) = (0, 0);
+        let (mut done, mut before) = (0usize, 0u64);
         for area in &mut self.areas {
             let (words, _) = area.load.bytes.as_chunks::<8>();
-            let rest = all.get(done..).unwrap_or_default();
-            let plain = rest.iter().map_while(|entry| {
-                let (fields, _) = entry.as_chunks::<8>();
-                let &[place, kind, addend] = fields else {
-                    return None;
+            let mut left = all.get(done..).unwrap_or_default();
+            while let Some(entry) = left.first() {
+                let [place, _, _] = fields(entry);
+                let skip = place.wrapping_sub(area.load.address);
+                // Of a place before the area it is beyond all words.
+                let Ok(number) = usize::try_from(skip >> 3) else {
+                    break;
                 };
-                let place = u64::from_le_bytes(place);
-                let skip = place.checked_sub(area.load.address)?;
-                let number = usize::try_from(skip >> 3).ok()?;
-                let is_plain = u64::from_le_bytes(kind) == relative
-                    && place > before
-                    && (place | skip) & 7 == 0
-                    && addend != [0; 8]
-                    && addresses.contains(&u64::from_le_bytes(addend))
-                    && words.get(number) == Some(&addend);
-                let marks = area.marked.get_mut(number >> 6).filter(|_| is_plain)?;
-                *marks |= 1u64.checked_shl(u32::try_from(number & 63).ok()?)?;
-                before = place;
-                Some(())
-            });
-            let count = plain.count();
-            done = done.saturating_add(count);
-            self.habit.same = self.habit.same.saturating_add(count as u64);
+                let words = words.get(number..).unwrap_or_default();
+                let is_next = place > before && (place | skip) & 7 == 0;
+                // Tables of functions are relocated word for word.
+                let run = left.first_chunk::<RUN>().zip(words.first_chunk::<RUN>());
+                let run = run.filter(|(run, words)| are_plain(*run, *words, relative, addresses));
+                let one = left.first_chunk::<1>().zip(words.first_chunk::<1>());
+                let count = match (run, one) {
+                    (Some(_), _) if is_next => RUN,
+                    (None, Some((one, word))) if is_next => {
+                        usize::from(are_plain(one, word, relative, addresses))
+                    }
+                    _ => 0,
+                };
+                if count == 0 {
+                    break;
+                }
+                mark_words(&mut area.marked, number, count);
+                let last = count.saturating_sub(1) as u64;
+                before = place.saturating_add(last.saturating_mul(8));
+                done = done.saturating_add(count);
+                left = left.get(count..).unwrap_or_default();
+            }
         }
+        self.habit.same = self.habit.same.saturating_add(done as u64);
         (done, before)
     }
 
@@ -221,5 +281,67 @@ impl<'a, 'data> Targets<'a, 'data> {
         let words = 0..size.checked_div(8)?;
         let mut places = words.map_while(|word| address.checked_add(word.checked_mul(8)?));
         places.find(|place| !is_marked(*place))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Relocations of some words, eight bytes apart but for those before which a word is
+    /// left out, and the words.
+    fn table(count: u64, left_out: u64) -> (Vec<[u8; 24]>, Vec<u8>) {
+        let mut entries = Vec::new();
+        let mut words = Vec::new();
+        for number in 0..count {
+            if number == left_out {
+                words.extend([0; 8]);
+            }
+            let place = 0x1000 + words.len() as u64;
+            let addend = 0x1100 + number;
+            let fields = [place, 8, addend].map(u64::to_le_bytes);
+            entries.push(fields.concat().try_into().expect("24 bytes"));
+            words.extend(addend.to_le_bytes());
+        }
+        (entries, words)
+    }
+
+    fn plain(entries: &[[u8; 24]], words: &[u8]) -> (usize, u64, Vec<u64>) {
+        let load = Load {
+            address: 0x1000,
+            end: 0x2000,
+            offset: 0,
+            bytes: words,
+            writable: true,
+            executable: false,
+        };
+        let area = Area {
+            load: &load,
+            marked: vec![0; words.len() / 512 + 1],
+        };
+        let mut targets = Targets {
+            areas: vec![area],
+            habit: Habit::default(),
+        };
+        let (done, last) = targets.plain(entries, 8, &(0x1000..=0x2000));
+        (done, last, targets.areas.remove(0).marked)
+    }
+
+    #[test]
+    fn what_is_looked_at_together_ends_at_the_first_that_is_not_plain() {
+        for left_out in [0, 3, 8, 70, 200] {
+            let (entries, words) = table(100, left_out);
+            let (done, last, marked) = plain(&entries, &words);
+            assert_eq!((done, last), (100, 0x1000 + words.len() as u64 - 8));
+            let ones: u32 = marked.iter().map(|marks| marks.count_ones()).sum();
+            assert_eq!(ones, 100);
+            for at in 0..100 {
+                for byte in 0..24 {
+                    let mut entries = entries.clone();
+                    entries[at][byte] ^= 0x80;
+                    assert_eq!(plain(&entries, &words).0, at, "{left_out}, {byte}");
+                }
+            }
+        }
     }
 }
