@@ -2,6 +2,7 @@
 //! payloads that a runtime needs and that can be made exact in place. What
 //! cannot is refused, with the reason and what helps instead.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use artcheck_inspect::container::Binary;
@@ -273,7 +274,8 @@ fn remaining(
 
 fn findings(site: &Site, runtime: &RuntimeProfile) -> Vec<Refusal> {
     let artifact = artifact(&site.member, &site.binary, &site.library);
-    let facts = Facts::of(&site.library, &site.blob);
+    let provides = BTreeSet::new();
+    let facts = Facts::of(&site.library, &site.blob, &provides);
     let at_load = AtLoad::alone(&artifact);
     let subject = Subject::Pair(Pair {
         artifact: &artifact,
