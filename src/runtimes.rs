@@ -243,8 +243,8 @@ fn is_typo(name: &str, known: &str) -> bool {
 fn newest() -> Vec<&'static str> {
     let releases = release::releases().iter().rev().take(NEWEST);
     let packages = glue::packages().iter().flat_map(|row| &row.packages);
-    let engine = packages.filter(|name| name.starts_with(glue::ENGINE));
-    let names = releases.map(|known| &known.name).chain(engine.last());
+    let mut engine = packages.filter(|name| name.starts_with(glue::ENGINE));
+    let names = releases.map(|known| &known.name).chain(engine.next_back());
     names.map(String::as_str).collect()
 }
 

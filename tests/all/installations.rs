@@ -537,7 +537,7 @@ fn what_says_nothing_of_an_import_is_no_error() {
     let (report, status) = scan([&windows]);
     assert_eq!(
         (rules(&report, &["error"]), status),
-        (vec!["AC209"], 1),
+        (vec!["AC209".to_owned()], 1),
         "{report}"
     );
 }

@@ -47,15 +47,28 @@ pub fn archives(data: &[u8]) -> Option<Vec<(Architecture, &[u8])>> {
     let slices = slices(data).ok()?.into_iter();
     let archives = slices.map(|(_, slice)| slice.starts_with(b"!<arch>\n").then_some(slice));
     let archives: Vec<&[u8]> = archives.collect::<Option<_>>()?;
-    let (_, machines) = ranges(data).ok()?;
-    Some(machines.into_iter().zip(archives).collect())
+    let machines = arches(data).ok()?.into_iter().map(|arch| arch.machine);
+    Some(machines.zip(archives).collect())
 }
 
-/// Where the slices of a fat file are, and for which machines.
-fn ranges(data: &[u8]) -> Result<(Vec<(u64, u64)>, Vec<Architecture>), DecodeError> {
-    fn of<Arch: FatArch>(arches: &[Arch]) -> (Vec<(u64, u64)>, Vec<Architecture>) {
-        let of = |arch: &Arch| (arch.file_range(), architecture(arch.cputype()));
-        arches.iter().map(of).unzip()
+/// What a fat header says of a slice.
+struct Arch {
+    machine: Architecture,
+    offset: u64,
+    size: u64,
+}
+
+fn arches(data: &[u8]) -> Result<Vec<Arch>, DecodeError> {
+    fn of<Header: FatArch>(headers: &[Header]) -> Vec<Arch> {
+        let of = |header: &Header| {
+            let (offset, size) = header.file_range();
+            Arch {
+                machine: architecture(header.cputype()),
+                offset,
+                size,
+            }
+        };
+        headers.iter().map(of).collect()
     }
     let failed = |error| bad(0, "a Mach-O fat header", error);
     match data.get(3) == Some(&0xbf) {
@@ -66,7 +79,8 @@ fn ranges(data: &[u8]) -> Result<(Vec<(u64, u64)>, Vec<Architecture>), DecodeErr
 
 /// The slices of a fat file with their offsets.
 pub fn slices(data: &[u8]) -> Result<Vec<(u64, &[u8])>, DecodeError> {
-    let (ranges, _) = ranges(data)?;
+    let arches = arches(data)?.into_iter();
+    let ranges: Vec<(u64, u64)> = arches.map(|arch| (arch.offset, arch.size)).collect();
     if ranges.is_empty() || ranges.len() > MAX_SLICES {
         let found = format!("{} slices", ranges.len());
         return Err(DecodeError::new(4, "one to 64 slices", found));

@@ -185,7 +185,7 @@ impl<'a, 'data> Targets<'a, 'data> {
                 let is_next = place > before && (place | skip) & 7 == 0;
                 // Tables of functions are relocated word for word.
                 let run = left.first_chunk::<RUN>().zip(words.first_chunk::<RUN>());
-                let run = run.filter(|(run, words)| are_plain(*run, *words, relative, addresses));
+                let run = run.filter(|(run, words)| are_plain(run, words, relative, addresses));
                 let one = left.first_chunk::<1>().zip(words.first_chunk::<1>());
                 let count = match (run, one) {
                     (Some(_), _) if is_next => RUN,
