@@ -116,7 +116,7 @@ struct Frame {
 }
 
 struct State<'a> {
-    stack: u64,
+    stack: u128,
     /// Operands on the stack.
     depth: u32,
     /// Operands below the innermost block.
@@ -128,14 +128,13 @@ struct State<'a> {
 
 impl State<'_> {
     #[inline(always)]
-    fn take(&mut self, mask: u64, want: u64, count: u32) -> Option<()> {
+    fn take(&mut self, mask: u128, want: u128, count: u32) -> Option<()> {
         let held = self.depth.wrapping_sub(self.below);
         if self.stack & mask != want || held < count {
             return None;
         }
         self.depth = self.depth.wrapping_sub(count);
-        // All 64 bits in one step would be none.
-        self.stack = self.stack.wrapping_shr(count).wrapping_shr(count);
+        self.stack = self.stack.wrapping_shr(count.wrapping_mul(2));
         Some(())
     }
 
@@ -144,7 +143,7 @@ impl State<'_> {
     fn take_one(&mut self, kind: u8) -> Option<()> {
         match kind {
             NONE => Some(()),
-            kind => self.take(3, u64::from(kind), 1),
+            kind => self.take(3, u128::from(kind), 1),
         }
     }
 
@@ -152,7 +151,7 @@ impl State<'_> {
     fn give(&mut self, kind: u8) -> Option<()> {
         if kind != NONE {
             (self.depth < DEEPEST).then_some(())?;
-            self.stack = self.stack << 2 | u64::from(kind);
+            self.stack = self.stack << 2 | u128::from(kind);
             self.depth = self.depth.wrapping_add(1);
         }
         Some(())

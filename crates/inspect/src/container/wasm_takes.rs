@@ -10,7 +10,7 @@ pub(super) const F64: u8 = 3;
 /// In place of a type: none.
 pub(super) const NONE: u8 = 4;
 /// Operands that the stack has room for.
-pub(super) const DEEPEST: u32 = 32;
+pub(super) const DEEPEST: u32 = 63;
 
 /// What an instruction on numbers or memory takes and gives.
 #[derive(Debug, Clone, Copy)]
@@ -107,8 +107,8 @@ pub(super) fn instruction(code: u8) -> Simple {
 /// What a function takes and gives.
 #[derive(Debug)]
 pub(super) struct Signature {
-    pub mask: u64,
-    pub want: u64,
+    pub mask: u128,
+    pub want: u128,
     pub takes: u32,
     pub gives: u8,
 }
@@ -127,7 +127,7 @@ impl Signature {
         };
         for parameter in function.params() {
             signature.mask = signature.mask << 2 | 3;
-            signature.want = signature.want << 2 | u64::from(number(*parameter)?);
+            signature.want = signature.want << 2 | u128::from(number(*parameter)?);
             signature.takes = signature.takes.saturating_add(1);
         }
         let is_held = signature.takes <= DEEPEST && !found.composite_type.shared;
@@ -160,6 +160,6 @@ pub(super) fn number(kind: ValType) -> Option<u8> {
 }
 
 /// The type on top.
-pub(super) fn low(stack: u64) -> u8 {
+pub(super) fn low(stack: u128) -> u8 {
     stack.to_le_bytes()[0] & 3
 }

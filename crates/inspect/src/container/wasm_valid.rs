@@ -1,16 +1,18 @@
 //! Whether an engine compiles a WebAssembly module: types, every section and every
 //! function body, as the specification's validation asks for.
 
-use wasmparser::{
-    BinaryReaderError, FuncValidatorAllocations, Parser, ValidPayload, Validator, WasmFeatures,
-};
+use wasmparser::{BinaryReaderError, Parser, ValidPayload, Validator, WasmFeatures};
 
 use super::wasm_quick::{Module, Room};
 use super::{Damage, DamageKind};
 
 /// The first thing that no engine accepts. Everything that any engine offers is allowed.
 pub(super) fn invalid(data: &[u8]) -> Option<Damage> {
-    let error = validate(data).err()?;
+    if is_valid(data).is_ok_and(|is_valid| is_valid) {
+        return None;
+    }
+    let mut validator = Validator::new_with_features(WasmFeatures::all());
+    let error = validator.validate_all(data).err()?;
     Some(Damage {
         kind: DamageKind::Invalid,
         what: error.message().to_owned(),
@@ -18,28 +20,19 @@ pub(super) fn invalid(data: &[u8]) -> Option<Damage> {
     })
 }
 
-/// Sections first, then bodies: the few of which a quick look does not tell in full.
-fn validate(data: &[u8]) -> Result<(), BinaryReaderError> {
+/// Whether a module is valid beyond doubt: its sections, and all bodies at a quick look.
+fn is_valid(data: &[u8]) -> Result<bool, BinaryReaderError> {
     let mut validator = Validator::new_with_features(WasmFeatures::all());
     let mut parser = Parser::new(0);
     parser.set_features(WasmFeatures::all());
-    let mut functions = Vec::new();
+    let (mut module, mut room) = (None, Room::default());
     for payload in parser.parse_all(data) {
         if let ValidPayload::Func(function, body) = validator.payload(&payload?)? {
-            functions.push((function, body));
+            let module = module.get_or_insert_with(|| Module::of(&function.resources));
+            if !module.is_valid(function.ty, &body, &mut room) {
+                return Ok(false);
+            }
         }
     }
-    let Some((first, _)) = functions.first() else {
-        return Ok(());
-    };
-    let module = Module::of(&first.resources);
-    let (mut room, mut full) = (Room::default(), FuncValidatorAllocations::default());
-    for (function, body) in functions {
-        if !module.is_valid(function.ty, &body, &mut room) {
-            let mut validator = function.into_validator(full);
-            validator.validate(&body)?;
-            full = validator.into_allocations();
-        }
-    }
-    Ok(())
+    Ok(true)
 }

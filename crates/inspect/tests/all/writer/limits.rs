@@ -99,18 +99,8 @@ pub static LIMITS: [Limit; 20] = [
     limit("nested.tar", nested, "archives are opened", [1, 0]),
     limit("members.a", members, "members", [0, 0]),
     limit("members.zip", zip_members, "members", [0, 0]),
-    limit(
-        "zeros.tar.gz",
-        |over| unpacked(&library(), over),
-        "it unpacks to more than",
-        [1, 1],
-    ),
-    limit(
-        "long.tar.gz",
-        |over| unpacked_at_length(&library(), over),
-        "8192 MiB",
-        [1, 1],
-    ),
+    limit("zeros.tar.gz", zeros, "it unpacks to more than", [1, 1]),
+    limit("long.tar.gz", many_zeros, "8192 MiB", [1, 1]),
 ];
 
 /// Blobs that are found one by one.
@@ -475,4 +465,12 @@ fn zip_members(over: bool) -> Vec<u8> {
         archive.start_file(format!("{number}.txt"), stored).unwrap();
     }
     archive.finish().unwrap().into_inner()
+}
+
+fn zeros(over: bool) -> Vec<u8> {
+    unpacked(&library(), over)
+}
+
+fn many_zeros(over: bool) -> Vec<u8> {
+    unpacked_at_length(&library(), over)
 }
