@@ -60,15 +60,15 @@ fn slice(
 #[test]
 #[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn real_dimensions() {
-    let dense = slice(("qwen3-0_6b", "float16", "tvm-0.27"), 4, Run::agrees).report;
+    let dense = slice(("qwen3-0_6b", "float16", "tvm-0.27"), 4, |run| run.agrees()).report;
     assert!(dense.kernels >= 70, "{}", dense.coverage());
 
     let hybrid = ("qwen3_5-0_8b", "q4f16_1", "tvm-0.26");
-    let whole = slice(hybrid, 6, Run::agrees).report;
+    let whole = slice(hybrid, 6, |run| run.agrees()).report;
     assert!(whole.kernels >= 100, "{}", whole.coverage());
     // A second piece makes TVM merge two states of attention. With heads of 256 two
     // simd-groups share a row, and both read a number that both write, without a barrier.
-    let pieces = slice(hybrid, 4, Run::answer);
+    let pieces = slice(hybrid, 4, |run| run.answer());
     assert_eq!(pieces.error, None);
     let worst = pieces.worst.expect("a difference");
     assert!(worst > 0.3, "the race is not seen: {worst}");
