@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use artcheck_inspect::container::Architecture;
-use artcheck_inspect::module::{Payload, locate, metadata};
+use artcheck_inspect::module::{Module, Payload, locate, metadata};
 use artcheck_inspect::shown::{shown, shown_json};
 use artcheck_inspect::source::{self, Event, Place, Spelled as _};
-use artcheck_inspect::vm::{Executable, disassemble};
+use artcheck_inspect::vm::{ConstantValue, Executable, disassemble};
 use artcheck_inspect::{Artifact, HostCode, host_code};
 use artcheck_inspect::{container, scan, spell};
 use serde::Serialize;
@@ -302,13 +302,25 @@ fn add_artifact(pieces: &mut Pieces, artifact: &Artifact) -> anyhow::Result<()> 
             }
         }
         for (_, executable) in blob.executables() {
-            add_executable(pieces, executable)?;
+            add_executable(pieces, executable, &within(&artifact.path))?;
         }
     }
     Ok(())
 }
 
-fn add_executable(pieces: &mut Pieces, executable: &Executable) -> anyhow::Result<()> {
+/// What names of a file's texts begin with: an archive holds several libraries.
+fn within(place: &Place) -> String {
+    match place.is_member() {
+        true => format!("{}: ", place.name()),
+        false => String::new(),
+    }
+}
+
+fn add_executable(
+    pieces: &mut Pieces,
+    executable: &Executable,
+    within: &str,
+) -> anyhow::Result<()> {
     for (index, function) in executable.functions.iter().enumerate() {
         let kind = spell(function.kind);
         let parameters = function.parameters.join(", ");
@@ -318,34 +330,41 @@ fn add_executable(pieces: &mut Pieces, executable: &Executable) -> anyhow::Resul
         );
         if !function.instructions.is_empty() {
             let text = disassemble::disassemble_function(executable, index)?;
-            pieces
-                .texts
-                .insert(("instructions of", function.name.clone()), text);
+            pieces.texts.insert(
+                ("instructions of", format!("{within}{}", function.name)),
+                text,
+            );
         }
     }
-    let constants: Vec<String> = executable
-        .constants
-        .iter()
-        .enumerate()
-        // The metadata has a section of its own.
-        .filter(|(index, _)| metadata::read(executable).map(|found| found.constant) != Ok(*index))
+    // The metadata has a section of its own.
+    let own = metadata::read(executable).map(|found| found.constant).ok();
+    let constants = executable.constants.iter().enumerate();
+    let constants = constants
+        .filter(|(index, _)| own != Some(*index))
         .map(|(index, constant)| {
             let text = serde_json::to_string(&constant.value).unwrap_or_default();
-            format!("{index}: {}", text.chars().take(200).collect::<String>())
-        })
-        .collect();
-    pieces
-        .texts
-        .insert(("constants", String::new()), constants.join("\n") + "\n");
+            format!("{index}: {}\n", shortened(&text))
+        });
+    let section = ("constants", within.to_owned());
+    pieces.texts.insert(section, constants.collect());
     if let Ok(text) = metadata::text(executable) {
         let document: serde_json::Value = serde_json::from_str(text)?;
         let text = serde_json::to_string_pretty(&document)? + "\n";
-        pieces.texts.insert(("metadata", String::new()), text);
+        pieces.texts.insert(("metadata", within.to_owned()), text);
     }
     Ok(())
 }
 
-/// Functions of the host part, and device code: text kernel by kernel, binary code by
+/// A text on one line; of a long one the beginning, and a hash of all.
+fn shortened(text: &str) -> String {
+    let beginning: String = text.chars().take(200).collect();
+    match beginning.len() < text.len() {
+        true => format!("{beginning}… {}", binary(text.as_bytes())),
+        false => beginning,
+    }
+}
+
+/// Functions of the host part, elements of constants, and device code: text kernel by kernel, binary code by
 /// its size.
 fn add_code(pieces: &mut Pieces, file: &Path) {
     source::visit(&Place::file(file), &mut |event| {
@@ -365,31 +384,50 @@ fn add_code(pieces: &mut Pieces, file: &Path) {
                 };
                 let start = usize::try_from(library.region_offset).unwrap_or(usize::MAX);
                 let bytes = region.data.get(start..).unwrap_or_default();
+                let within = within(file.place);
                 for module in &blob.modules {
-                    let Payload::Device(device) = &module.payload else {
-                        continue;
-                    };
-                    for code in &device.code {
-                        let name = format!("{} {}", module.kind, code.name);
-                        let text = code_text(bytes, code.offset, code.length);
-                        pieces.texts.insert(("kernel source", name), text);
-                    }
+                    add_bytes(pieces, module, bytes, &within);
                 }
             }
         }
     });
 }
 
-fn code_text(bytes: &[u8], offset: u64, length: u64) -> String {
+/// What a module keeps as bytes of its blob.
+fn add_bytes(pieces: &mut Pieces, module: &Module, blob: &[u8], within: &str) {
+    match &module.payload {
+        Payload::Device(device) => {
+            for code in &device.code {
+                let name = format!("{within}{} {}", module.kind, code.name);
+                let code = bytes_at(blob, code.offset, code.length);
+                let text =
+                    std::str::from_utf8(code).map_or_else(|_| binary(code) + "\n", str::to_owned);
+                pieces.texts.insert(("kernel source", name), text);
+            }
+        }
+        Payload::VmExecutable(executable) => {
+            for (index, constant) in executable.constants.iter().enumerate() {
+                if let ConstantValue::Tensor { data, .. } = &constant.value {
+                    let start = module.payload_offset.saturating_add(data.start);
+                    let length = data.end.saturating_sub(data.start);
+                    let name = format!("{within}constant {index}");
+                    let text = binary(bytes_at(blob, start, length)) + "\n";
+                    pieces.texts.insert(("elements of", name), text);
+                }
+            }
+        }
+        _ => {}
+    }
+}
+
+fn bytes_at(bytes: &[u8], offset: u64, length: u64) -> &[u8] {
     let start = usize::try_from(offset).unwrap_or(usize::MAX);
     let end = usize::try_from(offset.saturating_add(length)).unwrap_or(usize::MAX);
-    let code = bytes.get(start..end).unwrap_or_default();
-    match std::str::from_utf8(code) {
-        Ok(text) => text.to_owned(),
-        Err(_) => {
-            use sha2::Digest;
-            let hash = hex::encode(sha2::Sha256::digest(code));
-            format!("binary, {} bytes, SHA-256 {hash}\n", code.len())
-        }
-    }
+    bytes.get(start..end).unwrap_or_default()
+}
+
+fn binary(bytes: &[u8]) -> String {
+    use sha2::Digest;
+    let hash = hex::encode(sha2::Sha256::digest(bytes));
+    format!("binary, {} bytes, SHA-256 {hash}", bytes.len())
 }

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::io::Write;
 
 use anyhow::{Context, bail};
-use artcheck_inspect::module::{Blob, ModelLibrary, Payload, metadata};
+use artcheck_inspect::module::{Blob, ModelLibrary, Module, Payload, metadata};
 use artcheck_inspect::scan;
 use artcheck_inspect::shown::{shown, shown_json};
 use artcheck_inspect::source::{Place, Spelled as _};
@@ -17,7 +17,7 @@ use crate::args::{DumpArgs, PlainFormat};
 use crate::exit::Status;
 use crate::report::phrases::counted;
 use crate::report::shown::Show as _;
-use crate::report::summary;
+use crate::report::{contents, summary};
 
 /// Prints what was asked for.
 pub fn run(args: &DumpArgs, terminal: Terminal) -> anyhow::Result<Status> {
@@ -248,7 +248,9 @@ fn library_page(out: &mut String, library: &ModelLibrary, blob: &Blob) {
         let _ = writeln!(out, "  needs      {need}");
     }
     let _ = writeln!(out, "  modules");
-    module_tree(out, blob, blob.root, 2, &mut Vec::new());
+    for (module, depth) in contents::tree(blob) {
+        write_module(out, module, depth.saturating_add(2));
+    }
     for (_, executable) in blob.executables() {
         let _ = writeln!(out, "  functions");
         for function in executable
@@ -272,10 +274,7 @@ fn library_page(out: &mut String, library: &ModelLibrary, blob: &Blob) {
     }
 }
 
-fn module_tree(out: &mut String, blob: &Blob, index: usize, depth: usize, path: &mut Vec<usize>) {
-    let Some(module) = blob.modules.get(index) else {
-        return;
-    };
+fn write_module(out: &mut String, module: &Module, depth: usize) {
     let detail = match &module.payload {
         Payload::HostLibrary => String::from("the host library"),
         Payload::VmExecutable(executable) => {
@@ -303,13 +302,4 @@ fn module_tree(out: &mut String, blob: &Blob, index: usize, depth: usize, path: 
         shown(&detail),
         indent = depth * 2
     );
-    // A hostile tree may loop.
-    if path.contains(&index) {
-        return;
-    }
-    path.push(index);
-    for child in &module.children {
-        module_tree(out, blob, *child, depth + 1, path);
-    }
-    path.pop();
 }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use artcheck_inspect::module::{Blob, ModelLibrary, Payload};
+use artcheck_inspect::module::{Blob, ModelLibrary, Module, Payload};
 use artcheck_inspect::vm::FunctionKind;
 use serde::{Deserialize, Serialize};
 
@@ -24,33 +24,39 @@ pub struct ModuleNode {
     pub kernels: usize,
 }
 
-/// Modules of a blob in tree order. A module that two others import is listed once.
-pub fn modules(blob: &Blob) -> Vec<ModuleNode> {
+/// The modules of a blob in tree order, with their depth. One that two others import is
+/// there once.
+pub fn tree(blob: &Blob) -> Vec<(&Module, usize)> {
     let mut nodes = Vec::new();
     let mut seen = BTreeSet::new();
     let mut open = vec![(blob.root, 0_usize)];
     while let Some((index, depth)) = open.pop() {
-        let Some(module) = blob.modules.get(index) else {
+        let Some(module) = blob.modules.get(index).filter(|_| seen.insert(index)) else {
             continue;
         };
-        if !seen.insert(index) {
-            continue;
-        }
+        nodes.push((module, depth));
+        let below = depth.saturating_add(1);
+        open.extend(module.children.iter().rev().map(|child| (*child, below)));
+    }
+    nodes
+}
+
+/// What a report says of them.
+pub fn modules(blob: &Blob) -> Vec<ModuleNode> {
+    let node = |(module, depth): (&Module, usize)| {
         let (code_format, kernels) = match &module.payload {
             Payload::Device(device) => (device.code_format.clone(), device.kernels.len()),
             _ => (String::new(), 0),
         };
-        nodes.push(ModuleNode {
+        ModuleNode {
             kind: module.kind.clone(),
             depth,
             size: module.payload_length,
             code_format,
             kernels,
-        });
-        let below = depth.saturating_add(1);
-        open.extend(module.children.iter().rev().map(|child| (*child, below)));
-    }
-    nodes
+        }
+    };
+    tree(blob).into_iter().map(node).collect()
 }
 
 /// Functions of the VM's table that the library does not bring itself: what

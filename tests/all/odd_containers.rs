@@ -194,3 +194,45 @@ fn a_name_that_tvm_has_no_loader_for_is_told() {
         );
     }
 }
+
+/// One byte of a constant tensor is a difference, and each library of an archive is compared
+/// with its own.
+#[test]
+fn what_differs_in_a_constant_or_in_one_of_two_libraries_is_told() {
+    let folder = folder();
+    let whole = std::fs::read(corpus("tvm-0.27/dense-cpu-x86_64.so")).expect("read");
+    let scanned = artcheck_inspect::scan::artifacts_of(&corpus("tvm-0.27/dense-cpu-x86_64.so"));
+    let library = scanned[0].libraries.iter().next().expect("a library");
+    let blob = library.blob.as_ref().expect("it decodes");
+    let tensor = blob.executables().find_map(|(index, executable)| {
+        let mut constants = executable.constants.iter();
+        constants.find_map(|constant| match &constant.value {
+            artcheck_inspect::vm::ConstantValue::Tensor { data, .. } => {
+                Some(blob.modules[index].payload_offset + data.start)
+            }
+            _ => None,
+        })
+    });
+    let at = usize::try_from(library.file_offset + tensor.expect("a tensor")).expect("small");
+    let mut changed = whole.clone();
+    changed[at] ^= 1;
+    let (one, two) = (
+        put(&folder, "one.so", &whole),
+        put(&folder, "two.so", &changed),
+    );
+    let differ = |one: &Path, two: &Path| text(artcheck().arg("diff").args([one, two]));
+    let (words, status) = differ(&one, &two);
+    assert_eq!(status, 1, "{words}");
+    assert!(words.contains("elements of"), "{words}");
+    for (name, first) in [("1", "tvm-0.27"), ("2", "tvm-0.26")] {
+        let inner = folder.path().join(name);
+        std::fs::create_dir(&inner).expect("made");
+        let of = |release: &str| corpus(&format!("{release}/dense-cpu-x86_64.so"));
+        std::fs::copy(of(first), inner.join("a.so")).expect("copied");
+        std::fs::copy(of("tvm-0.27"), inner.join("b.so")).expect("copied");
+        tar(&inner, &[], "both.tar", &["a.so", "b.so"]);
+    }
+    let both = |name: &str| folder.path().join(name).join("both.tar");
+    let (words, _) = differ(&both("1"), &both("2"));
+    assert!(words.contains("instructions of a.so: "), "{words}");
+}

@@ -5,6 +5,7 @@ use super::{Check, Outcome, Pair, Program, Rule};
 use crate::finding::{Finding, Location, Need, Severity};
 use crate::limits::MAX_FINDINGS;
 use crate::module::BlobLayout;
+use crate::runtime::RuntimeProfile;
 use crate::runtime::history::{self, Window};
 use crate::vm::FunctionKind;
 
@@ -55,6 +56,9 @@ fn check(pair: &Pair<'_>, out: &mut Outcome) {
             lost.push((program, *index, function));
         }
     }
+    if !lost.is_empty() && has_no_vm(pair.runtime) {
+        return out.push(without_vm(pair));
+    }
     for (program, index, function) in lost.iter().take(MAX_FINDINGS) {
         out.push(match function.kind {
             FunctionKind::VmTir => without_code(pair, &function.name),
@@ -63,6 +67,24 @@ fn check(pair: &Pair<'_>, out: &mut Outcome) {
     }
     out.and_more(lost.len().saturating_sub(MAX_FINDINGS));
     callees(pair, out);
+}
+
+/// Whether what was read of a runtime has no part that runs models, as tvm-ffi alone.
+fn has_no_vm(runtime: &RuntimeProfile) -> bool {
+    let functions = runtime.functions.value.as_ref();
+    let is_builtin = |name: &String| name.starts_with("vm.builtin.");
+    !runtime.parts.is_empty()
+        && runtime.functions.is_certain()
+        && functions.is_some_and(|functions| !functions.iter().any(is_builtin))
+}
+
+fn without_vm(pair: &Pair<'_>) -> Finding {
+    pair.finding(
+        &RULE,
+        "this runtime has no Relax VM: it registers none of the functions that models call",
+    )
+    .evidence("tvm-ffi alone loads no model")
+    .help("install TVM's runtime beside it (`pip install apache-tvm`), or name the environment that has it")
 }
 
 /// Whether something that is loaded with the library may register a function.

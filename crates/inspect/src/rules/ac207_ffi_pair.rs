@@ -19,17 +19,24 @@ pub(super) static RULE: Rule = Rule {
 
 pub(super) const CHECKS: &[Check] = &[Check::LoadSet(check)];
 
+const FFI: &str = "apache-tvm-ffi";
+
 /// The version to install: the release's own, or the one that a part was built with.
 fn advice(load_set: &LoadSet, built_with: &VersionRange) -> String {
-    match (of_release(load_set), built_with.exact()) {
-        (Some(version), _) => format!("pip install 'apache-tvm-ffi=={version}', the release's own"),
-        (None, Some(version)) => {
-            format!("pip install 'apache-tvm-ffi=={version}', which it was built with")
-        }
+    let (version, why) = match (of_release(load_set), built_with.exact()) {
+        (Some(version), _) => (version.to_owned(), "the release's own"),
+        (None, Some(version)) => (version.to_string(), "which it was built with"),
         (None, None) => {
-            format!("install an apache-tvm-ffi of {built_with}, which it was built with")
+            return format!("install an apache-tvm-ffi of {built_with}, which it was built with");
         }
-    }
+    };
+    let mut packages = load_set.distributions.iter();
+    // pip leaves alone what says that it is installed already.
+    let again = match packages.any(|one| one.name == FFI && one.version == version) {
+        true => "--force-reinstall --no-deps ",
+        false => "",
+    };
+    format!("pip install {again}'{FFI}=={version}', {why}")
 }
 
 /// The tvm-ffi that the installed release of TVM was built with.
@@ -84,8 +91,8 @@ fn check(load_set: &LoadSet, out: &mut Outcome) {
     for unmet in load_set.unmet_requirements() {
         let asked = &unmet.requirement;
         // A bound below alone leads to a version that is too new for an older release.
-        let own = of_release(load_set)
-            .filter(|own| asked.name == "apache-tvm-ffi" && asked.takes(own) == Some(true));
+        let own =
+            of_release(load_set).filter(|own| asked.name == FFI && asked.takes(own) == Some(true));
         let help = match own {
             Some(own) => format!("pip install '{}=={own}'", asked.name),
             None => format!("pip install '{}{}'", asked.name, asked.specification),
