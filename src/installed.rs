@@ -249,6 +249,8 @@ fn children(folder: &Path) -> Vec<PathBuf> {
 fn beginning(file: &Path, most: u64) -> Option<String> {
     use std::io::Read as _;
     let mut bytes = Vec::new();
+    // Opening a pipe would wait for who writes to it.
+    file.is_file().then_some(())?;
     let opened = std::fs::File::open(file).ok()?;
     opened.take(most).read_to_end(&mut bytes).ok()?;
     Some(String::from_utf8_lossy(&bytes).into_owned())

@@ -186,9 +186,12 @@ fn saved(path: &Path) -> anyhow::Result<Option<RuntimeProfile>> {
     let is_json = path
         .extension()
         .is_some_and(|extension| extension == "json");
+    if !path.is_file() {
+        return Ok(None);
+    }
     let mut first = [0];
     let read = File::open(path).and_then(|mut file| file.read(&mut first));
-    if !path.is_file() || !(is_json || (read.is_ok_and(|read| read == 1) && first == *b"{")) {
+    if !(is_json || (read.is_ok_and(|read| read == 1) && first == *b"{")) {
         return Ok(None);
     }
     let name = || path.spelled();

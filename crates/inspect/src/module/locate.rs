@@ -80,15 +80,20 @@ fn bare(parsed: &Parsed<'_>) -> Vec<ModelLibrary> {
 
 /// The libraries whose blob has a symbol, in symbol order.
 pub fn find_by_symbol(parsed: &Parsed<'_>) -> Vec<ModelLibrary> {
-    let mut found: Vec<ModelLibrary> = parsed
-        .binary
-        .defined
-        .iter()
-        .filter_map(|symbol| {
-            let (prefix, generation) = blob_symbol(&symbol.name)?;
-            Some(at_symbol(parsed, symbol, prefix, generation))
-        })
+    let symbols = parsed.binary.defined.iter();
+    let mut symbols = symbols.filter_map(|symbol| Some((symbol, blob_symbol(&symbol.name)?)));
+    let first = symbols.by_ref().take(MAX_BLOB_CANDIDATES);
+    let mut found: Vec<ModelLibrary> = first
+        .map(|(symbol, (prefix, generation))| at_symbol(parsed, symbol, prefix, generation))
         .collect();
+    // Each is decoded, and several may name one blob.
+    if symbols.next().is_some() {
+        let most = format!("at most {MAX_BLOB_CANDIDATES} symbols of blobs");
+        found.push(ModelLibrary {
+            blob: Err(DecodeError::limit(0, most, "more")),
+            ..empty()
+        });
+    }
     found.sort_by_key(|library| library.file_offset);
     found
 }
