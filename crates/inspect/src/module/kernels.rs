@@ -2,14 +2,11 @@
 //! and keeps the words of the error: from TVM 0.25 on, the signature of each in a string of
 //! its own, `add(x: Tensor([n, T.int64(3)], float32), y: ..., out: ...)`.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use super::ModelLibrary;
 use crate::container::Parsed;
-use crate::vm::kernel::KernelParameter;
-
-/// The parameters of kernels, by name.
-pub type Kernels = BTreeMap<String, Vec<KernelParameter>>;
+use crate::vm::kernel::{KernelParameter, Kernels};
 
 /// The longest signature that is looked at.
 const LONGEST: usize = 64 << 10;

@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::kernels::Kernels;
 use super::metadata::{FoundMetadata, MetadataError};
 use super::need::DeviceNeed;
 use super::recovered::{HostCall, Recovered};
 use crate::error::DecodeError;
+use crate::vm::kernel::Kernels;
 use crate::vm::{DataType, Executable};
 
 /// Which names the library uses for its blob and its functions.

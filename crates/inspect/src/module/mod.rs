@@ -21,7 +21,6 @@ mod symbols;
 mod tree;
 
 pub use device_need::read as read_device_needs;
-pub use kernels::Kernels;
 pub use library::{
     Blob, BlobLayout, DeviceCode, DevicePayload, FunctionInfoForm, KernelInfo, ModelLibrary,
     Module, Payload, PayloadOrder, SymbolGeneration,

@@ -10,14 +10,15 @@ use foldhash::fast::RandomState;
 use crate::artifact::Artifact;
 use crate::container::{BinaryKind, Format};
 use crate::finding::{Finding, Location, Outcome};
-use crate::module::{Blob, BlobLayout, Kernels, ModelLibrary, Module};
+use crate::module::{Blob, BlobLayout, ModelLibrary, Module};
 use crate::rule::Rule;
 use crate::runtime::at_load::AtLoad;
 use crate::runtime::{Fact, RuntimeProfile, messages};
 use crate::vm::argument_kind::ArgumentKind;
 use crate::vm::calls::{RawCall, all_calls};
 use crate::vm::entry::{Parameter, entries};
-use crate::vm::kernel::KernelParameter;
+use crate::vm::forms;
+use crate::vm::kernel::{KernelParameter, Kernels};
 use crate::vm::kv_cache::{KvCacheCreate, kv_caches};
 use crate::vm::misfit::Misfit;
 use crate::vm::register_kinds::Registers;
@@ -347,7 +348,8 @@ impl<'a> Program<'a> {
                 _ => registers.insert((call.function, Registers::of(executable, call.function))),
             };
             let misfit = match callee.sort {
-                Sort::Registered => Misfit::of(callee.name, &call, registers),
+                Sort::Registered => Misfit::of(callee.name, &call, registers)
+                    .or_else(|| forms::misfit(callee.name, &call, registers)),
                 Sort::Kernel(takes) => Misfit::of_kernel(callee.name, takes, &call, registers),
                 Sort::Vm(takes) => {
                     let checked = checked.get_or_insert_with(|| checks(executable));

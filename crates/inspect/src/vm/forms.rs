@@ -10,7 +10,7 @@ use super::misfit::Misfit;
 use super::register_kinds::Registers;
 
 /// Whether a call of a builtin, named without its beginning, has another form.
-pub(super) fn misfit<'a>(
+pub fn misfit<'a>(
     name: &'a str,
     call: &RawCall<'_>,
     registers: &Registers<'_>,

@@ -1,5 +1,10 @@
 //! What a kernel of a library takes, as the words of its own checks have it.
 
+use std::collections::BTreeMap;
+
+/// The parameters of kernels, by name.
+pub type Kernels = BTreeMap<String, Vec<KernelParameter>>;
+
 /// A parameter of a kernel.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum KernelParameter {

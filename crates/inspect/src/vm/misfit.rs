@@ -5,7 +5,6 @@
 use super::argument_kind::ArgumentKind;
 use super::calls::RawCall;
 use super::entry::Parameter;
-use super::forms;
 use super::held::Held;
 use super::instruction::Argument;
 use super::kernel::KernelParameter;
@@ -59,7 +58,7 @@ impl<'a> Misfit<'a> {
                 let end = u64::try_from(number(1)?).ok()?.checked_add(bytes)?;
                 (end > has).then_some(Self::Room(end, has))
             }
-            _ => forms::misfit(name, call, registers),
+            _ => None,
         }
     }
 

@@ -19,7 +19,7 @@ pub mod disassemble;
 mod dtype;
 pub mod entry;
 mod flow_graph;
-mod forms;
+pub mod forms;
 mod functions;
 mod header;
 pub mod held;

@@ -2,6 +2,7 @@
 
 use artcheck_inspect::vm::argument_kind::ArgumentKind;
 use artcheck_inspect::vm::calls::{RawCall, all_calls};
+use artcheck_inspect::vm::forms;
 use artcheck_inspect::vm::kernel::KernelParameter;
 use artcheck_inspect::vm::misfit::Misfit;
 use artcheck_inspect::vm::register_kinds::Registers;
@@ -100,7 +101,9 @@ fn sunk(code: &[Vec<i64>]) -> Known {
 
 fn misfit(code: &[Vec<i64>]) -> Option<String> {
     last(code, |name, call, registers| {
-        Misfit::of(name, call, registers).map(|misfit| format!("{misfit:?}"))
+        let misfit = Misfit::of(name, call, registers);
+        let misfit = misfit.or_else(|| forms::misfit(name, call, registers));
+        misfit.map(|misfit| format!("{misfit:?}"))
     })
 }
 
