@@ -87,7 +87,7 @@ impl Place {
     }
 
     /// Whether it lies in an archive.
-    pub(crate) fn is_member(&self) -> bool {
+    pub fn is_member(&self) -> bool {
         !self.0.members.is_empty()
     }
 
