@@ -28,8 +28,6 @@ pub mod tar;
 mod vm_executable;
 pub(crate) mod wasm;
 pub(crate) mod wasm_code;
-mod wasm_quick;
-mod wasm_takes;
 #[cfg(test)]
 mod wasm_tests;
 mod wasm_valid;

@@ -1,13 +1,7 @@
-//! Reading and validating WebAssembly, held against a validator of all of it.
-
-use std::path::Path;
-
-use wasmparser::{Parser, Payload, ValidPayload, Validator, WasmFeatures};
+//! Reading WebAssembly objects and linked modules.
 
 use super::BinaryKind;
 use super::wasm::parse;
-use super::wasm_quick::{Module, Room};
-use super::wasm_valid::invalid;
 
 fn section(id: u8, body: &[u8]) -> Vec<u8> {
     let size = u8::try_from(body.len()).unwrap();
@@ -79,70 +73,4 @@ fn a_linked_module_keeps_its_kind_whatever_its_linking_section_holds() {
     assert!(parsed.binary.damage.is_empty());
     // An object is of no use without it.
     assert!(parse(&module(&[0])).is_err());
-}
-
-/// A library of the corpus that was compiled from C++, and where its code is.
-fn library() -> (Vec<u8>, std::ops::Range<usize>) {
-    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../corpus/artifacts");
-    let bytes = std::fs::read(corpus.join("tvm-0.27/embedding-webgpu.wasm")).unwrap();
-    let code = Parser::new(0).parse_all(&bytes).find_map(|payload| {
-        let Ok(Payload::CodeSectionStart {
-            unchecked_range, ..
-        }) = payload
-        else {
-            return None;
-        };
-        let place = |at| usize::try_from(at).unwrap();
-        Some(place(unchecked_range.start)..place(unchecked_range.end))
-    });
-    (bytes, code.unwrap())
-}
-
-/// What is fast is also used: nothing that a compiler wrote is left to the other one.
-#[test]
-fn every_body_of_a_library_is_told_at_once() {
-    let (bytes, _) = library();
-    let mut validator = Validator::new_with_features(WasmFeatures::all());
-    let (mut bodies, mut room) = (0, Room::default());
-    for payload in Parser::new(0).parse_all(&bytes) {
-        let valid = validator.payload(&payload.unwrap()).unwrap();
-        if let ValidPayload::Func(function, body) = valid {
-            let module = Module::of(&function.resources);
-            assert!(module.is_valid(function.ty, &body, &mut room));
-            bodies += 1;
-        }
-    }
-    assert!(bodies > 10, "{bodies}");
-}
-
-/// Code with wrong bytes is refused where the full validator refuses it, with its words.
-#[test]
-fn damaged_code_is_judged_as_by_the_full_validator() {
-    let (bytes, code) = library();
-    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
-    let mut random = |below: usize| {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        usize::try_from(state >> 11).unwrap() % below
-    };
-    let mut valid = 0;
-    for _ in 0..1500 {
-        let mut damaged = bytes.clone();
-        for _ in 0..=random(2) {
-            let at = code.start + random(code.len());
-            damaged[at] = match random(3) {
-                0 => damaged[at] ^ (1 << random(8)),
-                1 => bytes[code.start + random(code.len())],
-                _ => random(256).to_le_bytes()[0],
-            };
-        }
-        let mut full = Validator::new_with_features(WasmFeatures::all());
-        let expected = full.validate_all(&damaged).err();
-        let expected = expected.map(|error| (error.message().to_owned(), error.offset()));
-        let found = invalid(&damaged).map(|damage| (damage.what, damage.offset));
-        valid += usize::from(found.is_none());
-        assert_eq!(found, expected);
-    }
-    assert!(valid > 50, "{valid}");
 }
