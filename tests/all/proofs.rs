@@ -75,17 +75,29 @@ fn libraries_of_every_kind_of_state_are_proved() {
     }
 }
 
+/// Where the code of an exported function is in a file.
+fn place_of(library: &[u8], name: &str) -> usize {
+    let parsed = artcheck_inspect::container::parse(library).expect("a library");
+    let parsed = parsed.first().expect("a library");
+    let mut defined = parsed.binary.defined.iter();
+    let symbol = defined.find(|symbol| symbol.name == name).expect(name);
+    let mut segments = parsed.binary.segments.iter();
+    let segment =
+        segments.find(|one| (one.address..one.address + one.file_size).contains(&symbol.address));
+    let segment = segment.expect("in a segment");
+    usize::try_from(symbol.address - segment.address + segment.file_offset).expect("small")
+}
+
 #[test]
 #[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn what_does_not_run_is_not_proved() {
     let folder = tempfile::tempdir().expect("a folder");
-    // A result of another shape than its kernel writes: no rule reads kernels.
-    let shape = |constant: u64| {
-        let words = [1_u64 << 56, (2 << 56) | constant];
-        words.map(u64::to_le_bytes).concat()
-    };
-    let library = std::fs::read(root().join("corpus/artifacts/tvm-0.25/extcall-cpu-x86_64.so"));
-    let library = make::renamed(library.expect("the library"), &shape(8), &shape(5));
+    // A kernel that fails whatever it is given: no rule reads what it computes.
+    let from = root().join("corpus/artifacts/tvm-0.25/extcall-cpu-x86_64.so");
+    let mut library = std::fs::read(from).expect("the library");
+    let kernel = place_of(&library, "__tvm_ffi_add_external_kernel");
+    // `mov eax, -1; ret`
+    library[kernel..kernel + 6].copy_from_slice(&[0xb8, 0xff, 0xff, 0xff, 0xff, 0xc3]);
     let file = make::put(folder.path(), "model.so", library);
     let prove = |file: &Path, runtime: &str, more: &[&str]| {
         text(

@@ -5,7 +5,7 @@ use artcheck_inspect::scan::{needs, newest};
 use artcheck_inspect::vm::Magic;
 use artcheck_inspect::{Scan, ScanOptions, epoch, scan_bytes};
 
-use crate::writer::{assemble, function};
+use crate::writer::{assemble, function, named_function};
 
 const COPY: &str = "vm.builtin.copy";
 /// From 2024-01-24 to 2024-03-16.
@@ -17,7 +17,7 @@ const CROSS: &str = "vm.builtin.attention_kv_cache_cross_attention";
 
 /// A program that names these and calls none.
 fn naming(names: &[&str]) -> Scan {
-    let mut functions = vec![function(1, "main", 0..1, 0, 1)];
+    let mut functions = vec![named_function(1, "main", 0..1, &["x"], 1)];
     functions.extend(names.iter().map(|name| function(0, name, 0..0, -2, 0)));
     let bytes = assemble(Magic::V1, &functions, &[], &[vec![2, 0]]);
     scan_bytes("model.ro", &bytes, &ScanOptions::default())

@@ -105,6 +105,23 @@ pub fn function(
     out.0
 }
 
+/// A function that names its parameters.
+pub fn named_function(
+    kind: i32,
+    name: &str,
+    range: std::ops::Range<i64>,
+    parameters: &[&str],
+    registers: i64,
+) -> Vec<u8> {
+    let count = i64::try_from(parameters.len()).expect("few");
+    let mut out = function(kind, name, range, count, registers);
+    out.truncate(out.len() - 8);
+    let mut names = Bytes::default();
+    names.strs(parameters);
+    out.extend(names.0);
+    out
+}
+
 /// A whole executable from its parts.
 pub fn assemble(
     magic: Magic,
