@@ -5,7 +5,7 @@
 use wasmparser::FunctionBody;
 
 /// The instruction that gives a constant of 32 bits.
-pub(super) const I32_CONST: u8 = 0x41;
+const I32_CONST: u8 = 0x41;
 /// The instruction that calls a function.
 pub(crate) const CALL: u8 = 0x10;
 
@@ -40,44 +40,29 @@ pub(crate) fn steps(body: &FunctionBody<'_>) -> Option<Vec<(usize, Step)>> {
 }
 
 /// The bytes that are left of a body.
-pub(super) struct Code<'a>(&'a [u8]);
+struct Code<'a>(&'a [u8]);
 
 impl<'a> Code<'a> {
     /// A body, its locals included.
-    pub fn of(body: &FunctionBody<'a>) -> Self {
+    fn of(body: &FunctionBody<'a>) -> Self {
         Self(body.as_bytes())
     }
 
-    pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
-    /// The next byte, which stays.
-    pub fn next(&self) -> Option<u8> {
-        self.0.first().copied()
-    }
-
     #[inline(always)]
-    pub fn byte(&mut self) -> Option<u8> {
+    fn byte(&mut self) -> Option<u8> {
         let (first, rest) = self.0.split_first()?;
         self.0 = rest;
         Some(*first)
     }
 
-    pub fn skip(&mut self, count: usize) -> Option<()> {
+    fn skip(&mut self, count: usize) -> Option<()> {
         self.0 = self.0.get(count..)?;
         Some(())
     }
 
-    /// An unsigned number of 32 bits, as an index.
-    #[inline(always)]
-    pub fn place(&mut self) -> Option<usize> {
-        usize::try_from(self.index()?).ok()
-    }
-
     /// An unsigned number of 32 bits.
     #[inline(always)]
-    pub fn index(&mut self) -> Option<u32> {
+    fn index(&mut self) -> Option<u32> {
         let first = self.byte()?;
         match first < 0x80 {
             true => Some(first.into()),
@@ -116,7 +101,7 @@ impl<'a> Code<'a> {
 
     /// Steps over a signed number of 32 bits.
     #[inline(always)]
-    pub fn skip_constant(&mut self) -> Option<()> {
+    fn skip_constant(&mut self) -> Option<()> {
         if self.byte()? < 0x80 {
             return Some(());
         }
@@ -124,7 +109,7 @@ impl<'a> Code<'a> {
     }
 
     /// Steps over a signed number of 64 bits.
-    pub fn skip_long_constant(&mut self) -> Option<()> {
+    fn skip_long_constant(&mut self) -> Option<()> {
         self.skip_signed(10, 0x7f)
     }
 
