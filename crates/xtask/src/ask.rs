@@ -56,72 +56,42 @@ struct ByteArray {
     size: usize,
 }
 
-/// A value of tvm-ffi; type 0 is nothing.
-#[repr(C)]
-#[derive(Clone, Copy, Default)]
-struct Any {
-    kind: i32,
-    padding: u32,
-    value: i64,
-}
-
-/// The beginning of an error object (`TVMFFIErrorCell`): the object, then these.
-#[repr(C)]
-struct ErrorCell {
-    object: [u64; 3],
-    kind: ByteArray,
-    message: ByteArray,
-}
-
 type GetGlobal = unsafe extern "C" fn(*const ByteArray, *mut *mut c_void) -> c_int;
-type Call = unsafe extern "C" fn(*mut c_void, *const Any, i32, *mut Any) -> c_int;
-type Raised = unsafe extern "C" fn(*mut *mut ErrorCell);
 
-/// The functions that loaded libraries have registered.
-pub struct Registry {
+struct Registry {
     get_global: GetGlobal,
-    call: Call,
-    raised: Raised,
 }
 
 impl Registry {
     #[cfg(unix)]
     #[allow(unsafe_code)]
-    pub fn load(libraries: &[PathBuf]) -> anyhow::Result<Self> {
+    fn load(libraries: &[PathBuf]) -> anyhow::Result<Self> {
         use libloading::os::unix::{Library, RTLD_GLOBAL, RTLD_NOW};
-        let mut found = None;
+        let mut get_global = None;
         for path in libraries {
             // SAFETY: the maintainer named these wheels; their initialisers are
             // what is asked for. Leaked below, so nothing outlives its library.
             let library = unsafe { Library::open(Some(path), RTLD_NOW | RTLD_GLOBAL) }
                 .with_context(|| path.display().to_string())?;
             let library: &'static Library = Box::leak(Box::new(library));
-            // SAFETY: the symbols have these signatures in every tvm-ffi (c_api.h).
-            let functions = unsafe {
-                (
-                    library.get::<GetGlobal>(b"TVMFFIFunctionGetGlobal"),
-                    library.get::<Call>(b"TVMFFIFunctionCall"),
-                    library.get::<Raised>(b"TVMFFIErrorMoveFromRaised"),
-                )
-            };
-            if let (Ok(get_global), Ok(call), Ok(raised)) = functions {
-                found = found.or(Some(Self {
-                    get_global: *get_global,
-                    call: *call,
-                    raised: *raised,
-                }));
+            if get_global.is_none() {
+                // SAFETY: the symbol has this signature in every tvm-ffi (c_api.h).
+                get_global = unsafe { library.get::<GetGlobal>(b"TVMFFIFunctionGetGlobal") }
+                    .ok()
+                    .map(|found| *found);
             }
         }
-        found.context("none of the libraries has the functions of tvm-ffi")
+        let get_global = get_global.context("none of the libraries has TVMFFIFunctionGetGlobal")?;
+        Ok(Self { get_global })
     }
 
     #[cfg(not(unix))]
-    pub fn load(_: &[PathBuf]) -> anyhow::Result<Self> {
+    fn load(_: &[PathBuf]) -> anyhow::Result<Self> {
         bail!("libraries are asked on Linux and macOS only")
     }
 
     #[allow(unsafe_code)]
-    fn find(&self, name: &str) -> Option<*mut c_void> {
+    fn has(&self, name: &str) -> bool {
         let name = ByteArray {
             data: name.as_ptr().cast(),
             size: name.len(),
@@ -129,37 +99,6 @@ impl Registry {
         let mut function = std::ptr::null_mut();
         // SAFETY: both pointers live through the call; the library is never unloaded.
         let status = unsafe { (self.get_global)(&name, &mut function) };
-        (status == 0 && !function.is_null()).then_some(function)
-    }
-
-    fn has(&self, name: &str) -> bool {
-        self.find(name).is_some()
-    }
-
-    /// What a function says when it is given more arguments than any takes.
-    #[allow(unsafe_code)]
-    pub fn refusal(&self, name: &str) -> String {
-        const MANY: [Any; 70] = [Any {
-            kind: 0,
-            padding: 0,
-            value: 0,
-        }; 70];
-        let mut error: *mut ErrorCell = std::ptr::null_mut();
-        let Some(function) = self.find(name) else {
-            return String::new();
-        };
-        // SAFETY: arguments and result live through the call, and so does the error, which
-        // is never freed; the process is there for such calls alone.
-        let message = unsafe {
-            if (self.call)(function, MANY.as_ptr(), 70, &mut Any::default()) == 0 {
-                return String::new();
-            }
-            (self.raised)(&mut error);
-            let Some(error) = error.as_ref() else {
-                return String::new();
-            };
-            std::slice::from_raw_parts(error.message.data.cast::<u8>(), error.message.size)
-        };
-        String::from_utf8_lossy(message).into_owned()
+        status == 0 && !function.is_null()
     }
 }

@@ -2,12 +2,11 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use artcheck_inspect::runtime::{Counts, PartKind};
+use artcheck_inspect::runtime::PartKind;
 use artcheck_inspect::runtime::{FactView, RowForm, RuntimeProfile, binary};
 use serde_json::{Map, Value};
 
 use super::ask;
-use super::signatures;
 use super::wheels::{self, Wheels};
 use super::written::Written;
 
@@ -238,63 +237,6 @@ impl Derived {
             });
         }
     }
-
-    /// What functions print of their arguments: none is a count, the rest are kinds.
-    fn signatures(
-        &mut self,
-        signatures: &BTreeMap<String, Vec<String>>,
-        offered: &BTreeSet<String>,
-    ) {
-        let of_core = signatures
-            .iter()
-            .filter(|(name, _)| offered.contains(*name));
-        let (nothing, kinds): (Vec<_>, Vec<_>) = of_core.partition(|(_, words)| words.is_empty());
-        for (key, signed) in [("arity", nothing), ("kinds", kinds)] {
-            let entries: Map<String, Value> = signed
-                .into_iter()
-                .map(|(name, words)| match key {
-                    "arity" => (name.clone(), Value::from(vec![0])),
-                    _ => (name.clone(), Value::from(words.clone())),
-                })
-                .collect();
-            let printed = "printed by the function when it is given too many arguments";
-            let known = self.changes.iter_mut().find_map(|change| match change {
-                Change::Entries {
-                    key: of,
-                    entries,
-                    evidence,
-                } if *of == key => Some((entries, evidence)),
-                _ => None,
-            });
-            match known {
-                Some((known, evidence)) if !entries.is_empty() => {
-                    known.extend(entries);
-                    *evidence = format!("{evidence}; {printed}");
-                }
-                None if !entries.is_empty() => self.changes.push(Change::Entries {
-                    key,
-                    entries,
-                    evidence: printed.to_owned(),
-                }),
-                _ => {}
-            }
-        }
-    }
-}
-
-/// The functions whose arguments nothing is known of.
-fn unsigned(base: &RuntimeProfile, names: &BTreeSet<String>) -> BTreeSet<String> {
-    let kinds = base.argument_kinds.value.as_ref();
-    let counts = base.builtin_arity.value.as_ref();
-    let is_known = |name: &&String| {
-        kinds.is_some_and(|kinds| kinds.contains_key(*name))
-            || counts.is_some_and(|counts| counts.get(*name) == Some(&Counts::Exactly([0].into())))
-    };
-    names
-        .iter()
-        .filter(|name| !is_known(name))
-        .cloned()
-        .collect()
 }
 
 fn strings(value: &Value) -> BTreeSet<String> {
@@ -383,10 +325,6 @@ fn functions(wheels: &Wheels, base: &RuntimeProfile, derived: &mut Derived) -> a
     } else {
         Some(ask::registered(&libraries, &questions)?)
     };
-    let signatures = match &registered {
-        Some(names) => signatures::ask(&libraries, &unsigned(base, names))?,
-        None => BTreeMap::new(),
-    };
     drop(folder);
     let asked_here = |name: &String, found_on: &BTreeSet<&str>| {
         registered
@@ -443,13 +381,12 @@ fn functions(wheels: &Wheels, base: &RuntimeProfile, derived: &mut Derived) -> a
     derived.notes.push(format!(
         "functions: {strings_only} strings look like names and are not registered"
     ));
-    derived.signatures(&signatures, &now);
     for name in now
         .difference(&before)
-        .filter(|name| name.starts_with("vm.builtin.") && !signatures.contains_key(*name))
+        .filter(|name| name.starts_with("vm.builtin."))
     {
         derived.asked.push(format!(
-            "arity of {name}: it prints no signature; without an entry (`arity`, `kinds`) it is not checked"
+            "arity of {name}: no library shows it, nor the kinds of its arguments (`kinds`); without an entry it is not checked"
         ));
         derived.changes.push(Change::Asked {
             key: format!("arity.\"{name}\""),

@@ -4,7 +4,6 @@ mod ask;
 mod derive;
 mod entry;
 mod known;
-mod signatures;
 mod web;
 mod wheels;
 mod written;
@@ -31,9 +30,6 @@ enum Task {
     /// The child that loads libraries and asks them which names are registered.
     #[command(hide = true)]
     Ask {
-        /// Asks for signatures instead.
-        #[arg(long)]
-        signatures: bool,
         /// Libraries, in order of loading.
         libraries: Vec<PathBuf>,
     },
@@ -76,11 +72,7 @@ fn main() -> anyhow::Result<()> {
         Task::Release(Release::Add(add)) => add_release(&add),
         Task::Release(Release::Known { wheels }) => known::print(&wheels),
         Task::Web { packages } => web::add(&packages),
-        Task::Ask {
-            signatures: true,
-            libraries,
-        } => signatures::child(&libraries),
-        Task::Ask { libraries, .. } => ask::child(&libraries),
+        Task::Ask { libraries } => ask::child(&libraries),
     }
 }
 
