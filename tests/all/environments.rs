@@ -3,7 +3,7 @@
 
 use std::path::{Path, PathBuf};
 
-use crate::support::{root, rules, scan, unpacked};
+use crate::support::{artcheck, root, rules, scan, text, unpacked};
 use serde_json::Value;
 
 const MODEL: &str = "corpus/artifacts/tvm-0.27/dense-cpu-x86_64.so";
@@ -192,4 +192,61 @@ fn what_the_machine_must_have_is_said_and_breaks_nothing() {
         let top = tempfile::tempdir().expect("a folder");
         assert_eq!(said(&client_that_needs(top.path(), name)), [], "{name}");
     }
+}
+
+/// "It fits" alone would hide what is wrong with the environment itself.
+#[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
+fn errors_of_a_runtime_that_fits_are_told_with_it() {
+    let top = tempfile::tempdir().expect("a folder");
+    put(top.path(), of_wheel("tvm-0.27", RUNTIME), RUNTIME);
+    put(top.path(), of_wheel("tvm-ffi-0.1.15.post2", FFI), FFI);
+    let site = top.path().join("lib/python3.11/site-packages");
+    let metadata = [
+        (
+            "apache_tvm-0.27.0",
+            "Name: apache-tvm\nVersion: 0.27.0\nRequires-Dist: apache-tvm-ffi>=0.1.14.post0\n",
+        ),
+        (
+            "apache_tvm_ffi-0.1.13",
+            "Name: apache-tvm-ffi\nVersion: 0.1.13\n",
+        ),
+    ];
+    for (name, text) in metadata {
+        let info = site.join(format!("{name}.dist-info"));
+        std::fs::create_dir(&info).expect("made");
+        std::fs::write(info.join("METADATA"), text).expect("written");
+    }
+    let model = root().join(MODEL);
+    let mut scan = artcheck();
+    scan.arg("scan")
+        .arg(&model)
+        .arg("--runtime")
+        .arg(top.path());
+    let (told, status) = text(&mut scan);
+    assert_eq!(status, 1, "{told}");
+    let told = told.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(
+        told.contains("It fits") && told.contains("has errors of its own."),
+        "{told}"
+    );
+    // The release's own, not the newest that the bound takes.
+    assert!(
+        told.contains("pip install 'apache-tvm-ffi==0.1.15.post2'"),
+        "{told}"
+    );
+}
+
+#[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
+fn tvm_ffi_alone_is_told_as_one_thing() {
+    let top = tempfile::tempdir().expect("a folder");
+    put(top.path(), of_wheel("tvm-ffi-0.1.15.post2", FFI), FFI);
+    let model = root().join(MODEL).into_os_string();
+    let (report, status) = scan([model, "--runtime".into(), top.path().into()]);
+    assert_eq!(status, 1, "{report}");
+    assert_eq!(rules(&report, &["error"]), ["AC103"], "{report}");
+    let findings = report["findings"].as_array().expect("findings");
+    let missing = findings.iter().filter(|one| one["rule"] == "AC103");
+    assert_eq!(missing.count(), 1, "{report}");
 }

@@ -142,26 +142,6 @@ pub fn identify(bytes: &[u8]) -> FileType {
     FileType::Unknown
 }
 
-/// Whether a file that begins and ends so is a text and nothing else, whatever lies between.
-pub fn is_text(start: &[u8], end: &[u8]) -> bool {
-    let is_of_text = |byte: &u8| !matches!(byte, 0..=8 | 14..=31 | 127);
-    let words = start.trim_ascii_start();
-    // Comments of a linker script may be longer than the start.
-    let is_commented = words.starts_with(b"/*");
-    // All that is told by more than the first bytes of a file: a header of a program that
-    // lies further on, and what is at the end of a disk image.
-    let goes_on = start.starts_with(b"MZ") || sealed::sealed(end).is_some();
-    let is_long = words.len() >= TEXT;
-    is_long
-        && start.iter().all(is_of_text)
-        && !is_commented
-        && !goes_on
-        && identify(start) == FileType::Unknown
-}
-
-/// Bytes by which a text is told.
-const TEXT: usize = 1024;
-
 fn by_magic(bytes: &[u8]) -> Option<FileType> {
     let found = match bytes {
         [] => FileType::Empty,

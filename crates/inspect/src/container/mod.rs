@@ -40,7 +40,6 @@ pub use binary::{
     UndefinedSymbol, VersionNeed, WasmImport,
 };
 pub use contents::Contents;
-pub(crate) use identify::is_text;
 pub use identify::{FileType, identify, parse};
 pub use linkage::{Callee, Linkage};
 pub use lookup::{defined_versions, defines, defines_qualified, each_export, linkage};

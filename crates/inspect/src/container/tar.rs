@@ -202,8 +202,10 @@ impl Pending {
             let record = record.strip_suffix(b"\n").unwrap_or(record);
             let sparse = record.strip_prefix(b"GNU.sparse.");
             if let Some(path) = record.strip_prefix(b"path=") {
-                // A sparse file's own name is told before.
-                self.name.get_or_insert_with(|| text(path).to_vec());
+                // That of a sparse file is made up; its own may have come before.
+                if !self.is_sparse || self.name.is_none() {
+                    self.name = Some(text(path).to_vec());
+                }
             } else if let Some(sparse) = sparse {
                 self.is_sparse = true;
                 if let Some(name) = sparse.strip_prefix(b"name=") {

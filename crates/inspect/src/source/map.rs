@@ -11,7 +11,7 @@
 
 use std::cell::Cell;
 use std::fs::File;
-use std::io::{self, Read, Seek};
+use std::io::{self, Read};
 use std::ops::Deref;
 use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -30,65 +30,23 @@ enum Bytes {
     Mapped(FilePages),
 }
 
-/// Opens a regular file.
-pub fn open(path: &Path) -> io::Result<FileBytes> {
-    match open_or_end(path, |_, _| false)? {
-        Opened::Whole(bytes) | Opened::Beginning(bytes, _) => Ok(bytes),
-    }
-}
-
-/// What was opened.
-pub enum Opened {
-    /// All of a file.
-    Whole(FileBytes),
-    /// The beginning of one of so many bytes.
-    Beginning(FileBytes, u64),
-}
-
-/// Bytes of a beginning, and of an end.
-const BEGINNING: u64 = 4096;
-const END: usize = 512;
-const FROM_END: i64 = -512;
-/// Files that are so short are read at once.
-const SHORT: u64 = 16 << 10;
-
 /// Opens a regular file; anything else is refused before it is opened, so that
-/// no FIFO blocks and no device acts. What is to be read, and not only mapped, is not
-/// read further where its beginning and its end are enough.
-pub fn open_or_end(path: &Path, is_enough: impl Fn(&[u8], &[u8]) -> bool) -> io::Result<Opened> {
-    let metadata = std::fs::metadata(path)?;
-    if !metadata.is_file() {
+/// no FIFO blocks and no device acts.
+pub fn open(path: &Path) -> io::Result<FileBytes> {
+    if !std::fs::metadata(path)?.is_file() {
         return Err(io::Error::new(
             io::ErrorKind::InvalidInput,
             "not a regular file",
         ));
     }
     let mut file = File::open(path)?;
-    let size = metadata.len();
-    let Some(bytes) = buffer(path, size) else {
-        let map = pages::of_file(&file)?;
-        return Ok(Opened::Whole(FileBytes(Bytes::Mapped(map))));
+    let size = file.metadata()?.len();
+    let Some(mut bytes) = buffer(path, size) else {
+        return pages::of_file(&file).map(|map| FileBytes(Bytes::Mapped(map)));
     };
-    let mut read = FileBytes(Bytes::Read(bytes));
-    let Bytes::Read(bytes) = &mut read.0 else {
-        return Ok(Opened::Whole(read));
-    };
-    if size > SHORT {
-        let mut beginning = Read::by_ref(&mut file).take(BEGINNING);
-        beginning.read_to_end(bytes)?;
-        if is_enough(bytes, &[]) {
-            let mut end = [0; END];
-            file.seek(io::SeekFrom::End(FROM_END))?;
-            if file.read_exact(&mut end).is_ok() && is_enough(bytes, &end) {
-                return Ok(Opened::Beginning(read, size));
-            }
-            file.seek(io::SeekFrom::Start(bytes.len() as u64))?;
-        }
-    }
     // A file that grows meanwhile is cut at the size it had.
-    let left = size.saturating_sub(bytes.len() as u64);
-    file.take(left).read_to_end(bytes)?;
-    Ok(Opened::Whole(read))
+    Read::by_ref(&mut file).take(size).read_to_end(&mut bytes)?;
+    Ok(FileBytes(Bytes::Read(bytes)))
 }
 
 /// Up to which size a file of this name is read.

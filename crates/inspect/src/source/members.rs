@@ -14,11 +14,10 @@ use std::io::{self, BufReader, Read};
 
 use flate2::bufread::MultiGzDecoder;
 
-use super::map::{self, Opened};
 use super::unpacked::{SpillError, Spilled};
-use super::{Event, Place, Problem, ProblemKind, VirtualFile};
+use super::{Event, Place, Problem, ProblemKind, VirtualFile, map};
 use crate::container::{
-    Body, FileType, InZip, Member, ar, fat_archives, identify, is_text, pyinstaller, tar, zip,
+    Body, FileType, InZip, Member, ar, fat_archives, identify, pyinstaller, tar, zip,
 };
 use crate::limits::{
     MAX_MEMBER_IN_MEMORY, MAX_MEMBERS, MAX_NESTING, MAX_UNPACK_RATIO, MAX_UNPACKED_BYTES,
@@ -39,18 +38,8 @@ const SUFFIXES: [&str; 42] = [
 
 /// Opens the file at `place` and hands out its bytes and those of its members.
 pub fn visit(place: &Place, out: &mut dyn FnMut(Event<'_>)) {
-    // A wheel's own description is read as the text that it is.
-    let is_read = place.raw_name() == b"METADATA";
-    match map::open_or_end(place.path(), |start, end| !is_read && is_text(start, end)) {
-        Ok(Opened::Whole(bytes)) => visit_bytes(place, &bytes, out),
-        Ok(Opened::Beginning(bytes, size)) => out(Event::File(VirtualFile {
-            place,
-            file_type: FileType::Unknown,
-            bytes: &bytes,
-            size,
-            depth: 0,
-            in_zip: None,
-        })),
+    match map::open(place.path()) {
+        Ok(bytes) => visit_bytes(place, &bytes, out),
         Err(error) => {
             let kind = match error.kind() {
                 io::ErrorKind::InvalidInput => ProblemKind::NotAFile,

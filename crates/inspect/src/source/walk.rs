@@ -7,8 +7,10 @@
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::ffi::{OsStr, OsString};
-use std::fs::{DirEntry, Metadata};
+use std::fs::Metadata;
 use std::path::{Path, PathBuf};
+
+use walkdir::{DirEntry, WalkDir};
 
 use super::{Place, Problem, ProblemKind};
 use crate::documents::DocumentKind;
@@ -141,11 +143,7 @@ fn name_in_folder(path: &Path) -> Option<(Identity, OsString)> {
 
 /// Lists the files below `paths`.
 pub fn walk(paths: &[PathBuf]) -> Walk {
-    let mut walker = Walker {
-        // One tree has no folder twice, as long as no link is followed.
-        is_tree: paths.len() == 1,
-        ..Walker::default()
-    };
+    let mut walker = Walker::default();
     for path in paths {
         walker.root(path);
     }
@@ -170,34 +168,17 @@ pub fn is_temporary(name: &OsStr) -> bool {
     name.starts_with(b".artcheck-") && name.ends_with(b".tmp")
 }
 
-fn leads_up(link: &Path, target: &Path) -> bool {
+fn leads_up(link: &Path) -> bool {
+    let target = link.canonicalize().ok();
     let parent = link.parent().and_then(|parent| parent.canonicalize().ok());
-    parent.is_some_and(|parent| parent.starts_with(target))
-}
-
-/// What follows the last dot of a name, if something is before it.
-fn suffix(name: &OsStr) -> Option<&str> {
-    let name = name.as_encoded_bytes();
-    let dot = memchr::memrchr(b'.', name).filter(|dot| *dot > 0)?;
-    std::str::from_utf8(name.get(dot..)?.get(1..)?).ok()
-}
-
-/// A folder or a file of a folder that is walked.
-struct Child {
-    name: OsString,
-    is_folder: bool,
-    is_link: bool,
+    target
+        .zip(parent)
+        .is_some_and(|(target, parent)| parent.starts_with(target))
 }
 
 #[derive(Default)]
 struct Walker {
     walk: Walk,
-    /// Whether all folders so far are below the one path that was given.
-    is_tree: bool,
-    /// Those folders: what they are is asked when another way may lead to one of them.
-    unidentified: Vec<PathBuf>,
-    /// Folders that were walked with all below them, by their real paths.
-    trees: Vec<PathBuf>,
     /// Directories.
     entered: HashSet<Identity>,
     /// Files, by their place in the list.
@@ -220,145 +201,88 @@ impl Walker {
     }
 
     fn tree(&mut self, root: &Path) {
-        if !self.enter(root) {
-            return;
-        }
-        let mut open = vec![(root.to_owned(), self.children(root, root))];
-        while let Some((folder, left)) = open.last_mut() {
-            let Some(child) = left.next() else {
-                open.pop();
-                continue;
-            };
-            let path = folder.join(&child.name);
-            if !child.is_folder {
-                self.entry(&path, &child);
-            // A directory reached before, through a link, ends here: loops and diamonds
-            // are walked once.
-            } else if self.enter(&path) {
-                let children = self.children(&path, root);
-                open.push((path, children));
-            }
-        }
-        self.trees.extend(root.canonicalize());
-    }
-
-    /// What a folder holds, in the order of names: paths are made for what counts alone.
-    fn children(&mut self, folder: &Path, root: &Path) -> std::vec::IntoIter<Child> {
-        let mut children = Vec::new();
-        match std::fs::read_dir(folder) {
-            Ok(entries) => {
-                for entry in entries {
-                    match entry.and_then(|entry| self.child(&entry)) {
-                        Ok(child) => children.extend(child),
-                        Err(error) => self.problem(root, ProblemKind::Unreadable, error),
+        // Siblings differ in their names alone: whole paths compare as the names do,
+        // which are not cut out for it.
+        let by_name = |a: &DirEntry, b: &DirEntry| a.path().as_os_str().cmp(b.path().as_os_str());
+        let mut entries = WalkDir::new(root).sort_by(by_name).into_iter();
+        while let Some(entry) = entries.next() {
+            match entry {
+                // The root is a directory even where it is reached by a link.
+                Ok(entry) if entry.depth() == 0 || entry.file_type().is_dir() => {
+                    // A directory reached before, through a link, ends here:
+                    // loops and diamonds are walked once.
+                    if !self.enter(&entry) {
+                        entries.skip_current_dir();
                     }
                 }
+                Ok(entry) => self.entry(&entry),
+                Err(error) => {
+                    let path = error.path().unwrap_or(root).to_owned();
+                    self.problem(&path, ProblemKind::Unreadable, error);
+                }
             }
-            Err(error) => self.unlisted(folder, &error),
         }
-        children.sort_unstable_by(|a, b| a.name.cmp(&b.name));
-        children.into_iter()
     }
 
-    /// One entry of a folder, if it is looked at.
-    fn child(&mut self, entry: &DirEntry) -> std::io::Result<Option<Child>> {
-        let (name, kind) = (entry.file_name(), entry.file_type()?);
-        let suffix = suffix(&name);
-        let is_needless = is_temporary(&name)
-            || suffix.is_some_and(|suffix| suffix != "json" && is_passed_over(suffix));
-        if is_needless && !kind.is_dir() {
-            self.pass_over();
-            return Ok(None);
-        }
-        Ok(Some(Child {
-            name,
-            is_folder: kind.is_dir(),
-            is_link: kind.is_symlink(),
-        }))
-    }
-
-    fn pass_over(&mut self) {
-        self.walk.passed_over = self.walk.passed_over.saturating_add(1);
-    }
-
-    fn unlisted(&mut self, folder: &Path, error: &std::io::Error) {
-        let detail = format!("IO error for operation on {}: {error}", folder.display());
-        self.problem(folder, ProblemKind::Unreadable, detail);
-    }
-
-    /// Whether a folder was not entered before.
-    fn enter(&mut self, folder: &Path) -> bool {
-        if self.is_tree {
-            self.unidentified.push(folder.to_owned());
-            return true;
-        }
-        match std::fs::metadata(folder) {
-            Ok(metadata) => {
-                identity(folder, &metadata).is_none_or(|identity| self.entered.insert(identity))
-            }
+    fn enter(&mut self, entry: &DirEntry) -> bool {
+        // The root of a walk may itself be a link.
+        let metadata = if entry.depth() == 0 {
+            std::fs::metadata(entry.path())
+        } else {
+            entry.metadata().map_err(std::io::Error::from)
+        };
+        match metadata {
+            Ok(metadata) => identity(entry.path(), &metadata)
+                .is_none_or(|identity| self.entered.insert(identity)),
             Err(error) => {
-                self.problem(folder, ProblemKind::Unreadable, error);
+                self.problem(entry.path(), ProblemKind::Unreadable, error);
                 false
             }
         }
     }
 
-    /// From here on folders may be met that were entered before.
-    fn identify(&mut self) {
-        self.is_tree = false;
-        for folder in std::mem::take(&mut self.unidentified) {
-            let metadata = std::fs::metadata(&folder);
-            let identity = metadata.ok().and_then(|found| identity(&folder, &found));
-            self.entered.extend(identity);
-        }
-    }
-
-    /// Whether everything below a folder was met: nothing then was left out.
-    fn has_walked(&self, folder: &Path) -> bool {
-        let mut trees = self.trees.iter();
-        self.walk.problems.is_empty() && trees.any(|tree| folder.starts_with(tree))
-    }
-
-    fn entry(&mut self, path: &Path, child: &Child) {
-        // The others were passed over when they were met.
-        if suffix(&child.name) == Some("json") {
-            if DocumentKind::of(path).is_some() {
-                self.walk.documents.push(path.to_owned());
-                return;
-            }
-            self.walk.packages.extend(npm_package(path));
-            self.pass_over();
+    fn entry(&mut self, entry: &DirEntry) {
+        let path = entry.path();
+        let name = entry.file_name();
+        if is_temporary(name) {
+            self.walk.passed_over = self.walk.passed_over.saturating_add(1);
             return;
         }
-        if child.is_link {
+        let suffix = Path::new(name).extension();
+        let suffix = suffix.and_then(|suffix| suffix.to_str());
+        if let Some(suffix) = suffix.filter(|suffix| is_passed_over(suffix)) {
+            if suffix == "json" {
+                if DocumentKind::of(path).is_some() {
+                    self.walk.documents.push(path.to_owned());
+                    return;
+                }
+                self.walk.packages.extend(npm_package(path));
+            }
+            self.walk.passed_over = self.walk.passed_over.saturating_add(1);
+            return;
+        }
+        if entry.path_is_symlink() {
             // What it points at counts, and under its real path if that is
             // met too: links are followed last.
             self.links.push(path.to_owned());
             return;
         }
-        match std::fs::symlink_metadata(path) {
+        match entry.metadata() {
             Ok(metadata) => self.file(path, &metadata, false),
-            Err(error) => self.unlisted(path, &error),
+            Err(error) => self.problem(path, ProblemKind::Unreadable, error),
         }
     }
 
     fn link(&mut self, path: &Path) {
         match std::fs::metadata(path) {
             Ok(metadata) if !metadata.is_dir() => self.file(path, &metadata, true),
-            Ok(_) => self.linked_folder(path),
-            Err(error) => self.problem(path, ProblemKind::Unreadable, error),
-        }
-    }
-
-    fn linked_folder(&mut self, path: &Path) {
-        let real = path.canonicalize().ok();
-        if real.as_ref().is_some_and(|real| leads_up(path, real)) {
-            let detail = "it links to a directory above it";
-            self.problem(path, ProblemKind::DirectoryLoop, detail);
-        } else if !real.is_some_and(|real| self.has_walked(&real)) {
-            self.identify();
+            Ok(_) if leads_up(path) => {
+                let detail = "it links to a directory above it";
+                self.problem(path, ProblemKind::DirectoryLoop, detail);
+            }
             // A tree seen before ends at once, see `enter`.
-            self.tree(path);
+            Ok(_) => self.tree(path),
+            Err(error) => self.problem(path, ProblemKind::Unreadable, error),
         }
     }
 

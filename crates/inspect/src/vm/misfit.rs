@@ -74,13 +74,7 @@ impl<'a> Misfit<'a> {
         if takes != given {
             return Some(Self::Count(name, takes, given));
         }
-        let arguments = checked.iter().zip(call.args.iter()).enumerate();
-        let mut misfits = arguments.filter_map(|(position, (checked, argument))| {
-            let held = registers.held(call.instruction, argument);
-            let (takes, given) = unlike(checked, &held)?;
-            Some(Self::Argument(name, position, takes, given))
-        });
-        misfits.next()
+        Self::of_arguments(name, checked, call, registers, unlike)
     }
 
     /// Whether a call of a kernel that takes these is one.
@@ -94,10 +88,21 @@ impl<'a> Misfit<'a> {
         if count != given {
             return Some(Self::Count(name, count, given));
         }
+        Self::of_arguments(name, takes, call, registers, mismatch)
+    }
+
+    /// The first argument that differs from what is taken.
+    fn of_arguments<T>(
+        name: &'a str,
+        takes: &[T],
+        call: &RawCall<'_>,
+        registers: &Registers<'_>,
+        differs: impl Fn(&T, &Held<'_>) -> Option<(String, String)>,
+    ) -> Option<Self> {
         let arguments = takes.iter().zip(call.args.iter()).enumerate();
         let mut misfits = arguments.filter_map(|(position, (takes, argument))| {
             let held = registers.held(call.instruction, argument);
-            let (takes, given) = mismatch(takes, &held)?;
+            let (takes, given) = differs(takes, &held)?;
             Some(Self::Argument(name, position, takes, given))
         });
         misfits.next()

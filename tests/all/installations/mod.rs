@@ -1,6 +1,9 @@
 //! Packages that are not as they were installed, or for another Python: what pip wrote down
 //! is compared with what is there.
 
+mod frozen;
+mod requirements;
+
 use std::path::{Path, PathBuf};
 
 use crate::support::make::{corpus, folder, put};
@@ -238,163 +241,6 @@ fn a_module_that_python_does_not_take_is_told_from_an_edited_one() {
     says(changed(asks, b"class Name:\n    pas"), &[], &["AC209"]);
 }
 
-/// A requirement that pip knows of and whose files are gone.
-#[test]
-fn requirements_are_looked_for_with_their_files() {
-    let required = |text: &'static str, is_there: bool| {
-        move |site: &Path| {
-            first(site, text);
-            let info = site.join("typing_extensions-4.15.0.dist-info");
-            let metadata = "Name: typing_extensions\nVersion: 4.15.0\n";
-            put(&info, "METADATA", metadata);
-            put(&info, "RECORD", "typing_extensions.py,sha256=x,1\n");
-            if is_there {
-                put(site, "typing_extensions.py", "a");
-            }
-        }
-    };
-    let asks = "from typing_extensions import a\n";
-    says(required(asks, false), &["AC209"], &[]);
-    says(required(asks, true), &[], &[]);
-    says(required("", false), &[], &[]);
-}
-
-/// A folder as PyInstaller lays it out: Python in the program, libraries in the folder.
-#[test]
-fn frozen_applications_are_asked_for_what_an_import_needs() {
-    let model = std::fs::read(corpus(MODEL)).expect("the corpus");
-    let application = |lost: &[&str], program: &str| {
-        let root = folder();
-        let inner = root.path().join("_internal");
-        put(root.path(), "app", program);
-        put(&inner, "base_library.zip", "");
-        for file in [
-            "tvm_ffi/core.cpython-311-darwin.so",
-            "tvm_ffi/lib/libtvm_ffi.so",
-        ] {
-            if !lost.contains(&file) {
-                put(&inner, file, "");
-            }
-        }
-        put(&inner, "tvm_ffi/lib/model.so", &model);
-        let (report, _) = scan([root.path()]);
-        let errors = rules(&report, &["error"]);
-        errors.iter().any(|rule| rule == "AC209")
-    };
-    let program = "...tvm_ffi.registry...";
-    assert!(!application(&[], program));
-    assert!(application(
-        &["tvm_ffi/core.cpython-311-darwin.so"],
-        program
-    ));
-    assert!(application(&["tvm_ffi/lib/libtvm_ffi.so"], program));
-    // A program without that Python does not import it.
-    assert!(!application(&["tvm_ffi/lib/libtvm_ffi.so"], "..."));
-}
-
-/// The METADATA of tvm-ffi, asking for one package more.
-fn asks_for(site: &Path, requirement: &str) {
-    let info = site.join("apache_tvm_ffi-0.1.15.post2.dist-info");
-    let metadata = std::fs::read_to_string(info.join("METADATA")).expect("read");
-    put(
-        &info,
-        "METADATA",
-        format!("{metadata}Requires-Dist: {requirement}\n"),
-    );
-}
-
-fn package(site: &Path, name: &str, version: &str, source: &str) {
-    let info = site.join(format!("{name}-{version}.dist-info"));
-    put(
-        &info,
-        "METADATA",
-        format!("Name: {name}\nVersion: {version}\n"),
-    );
-    put(&info, "RECORD", format!("{name}/__init__.py,sha256=x,1\n"));
-    put(site, &format!("{name}/__init__.py"), source);
-}
-
-/// What pip check says is a warning, and an error where an import fails for it.
-#[test]
-fn other_versions_than_asked_for() {
-    let with = |requirement: &'static str, import: &'static str| {
-        move |site: &Path| {
-            asks_for(site, requirement);
-            package(site, "other", "1.2", "def old(): pass\n");
-            put(site, "tvm_ffi/__init__.py", import);
-        }
-    };
-    says(with("other>=1.1", "from other import new"), &[], &[]);
-    says(with("other>=1.3", "import other"), &[], &["AC209"]);
-    says(with("other>=1.3", "from other import old"), &[], &["AC209"]);
-    says(with("other>=1.3", "from other import new"), &["AC209"], &[]);
-    let tried = "try:\n    from other import new\nexcept ImportError:\n    pass\n";
-    says(with("other>=1.3", tried), &[], &["AC209"]);
-    // Not asked for here.
-    for requirement in [
-        "other>=1.3; python_version < '3.9'",
-        "other>=1.3; extra == 'x'",
-        "other>=1.3; sys_platform == 'win32'",
-    ] {
-        says(with(requirement, "from other import new"), &[], &[]);
-    }
-    let here = "other>=1.3; sys_platform == 'linux' and python_version >= '3.10'";
-    says(with(here, "from other import new"), &["AC209"], &[]);
-}
-
-/// A package that uses tvm-ffi fails by what it asks for itself, or by what that asks for.
-#[test]
-fn requirements_of_packages_that_use_tvm_ffi() {
-    let user = |site: &Path, import: &str| {
-        let info = site.join("user-1.0.dist-info");
-        let metadata =
-            "Name: user\nVersion: 1.0\nRequires-Dist: apache-tvm-ffi\nRequires-Dist: other\n";
-        put(&info, "METADATA", metadata);
-        put(
-            &info,
-            "RECORD",
-            "user/__init__.py,sha256=x,1\nuser/inner.py,sha256=x,1\n",
-        );
-        put(site, "user/__init__.py", "from . import inner");
-        put(site, "user/inner.py", import);
-    };
-    says(|site| user(site, "import other.part"), &["AC209"], &[]);
-    says(
-        |site| user(site, "def later():\n    import other"),
-        &[],
-        &["AC209"],
-    );
-    let deep = |site: &Path| {
-        user(site, "import other");
-        package(site, "other", "1.2", "import deep");
-        let info = site.join("other-1.2.dist-info");
-        put(
-            &info,
-            "METADATA",
-            "Name: other\nVersion: 1.2\nRequires-Dist: deep\n",
-        );
-    };
-    says(deep, &["AC209"], &[]);
-    let whole = |site: &Path| {
-        deep(site);
-        package(site, "deep", "1", "");
-    };
-    says(whole, &[], &[]);
-    // The model runs all the same where only the other package fails.
-    let root = folder();
-    let site = environment(root.path());
-    deep(&site);
-    let model = corpus(MODEL);
-    let (report, _) = scan([&model, &root.path().to_owned()]);
-    let verdicts = report["verdicts"].as_array().expect("verdicts");
-    assert!(
-        verdicts
-            .iter()
-            .all(|one| one["rules"] != serde_json::json!(["AC209"])),
-        "{report}"
-    );
-}
-
 /// A module that is gone stops what imports it.
 #[test]
 fn modules_that_an_import_needs() {
@@ -454,38 +300,6 @@ fn a_library_for_another_machine_is_not_loaded() {
         put(site, "tvm_ffi/lib/libtvm_ffi.so", own);
     };
     says(same, &[], &[]);
-}
-
-/// Applications that PyInstaller freezes keep their modules in the program, and beside it
-/// libraries and the METADATA of packages (with `--copy-metadata`).
-#[test]
-fn frozen_applications_are_no_environments() {
-    for inner in ["_internal", ""] {
-        let root = folder();
-        let model = std::fs::read(corpus(MODEL)).expect("the corpus");
-        let folder = root.path().join("app").join(inner);
-        let info = folder.join("apache_tvm_ffi-0.1.15.post2.dist-info");
-        let metadata =
-            "Name: apache-tvm-ffi\nVersion: 0.1.15.post2\nRequires-Dist: typing_extensions>=4.5\n";
-        put(&info, "METADATA", metadata);
-        put(
-            &info,
-            "RECORD",
-            "tvm_ffi/__init__.py,sha256=x,3\ntvm_ffi/lib/gone.so,sha256=x,9\n",
-        );
-        put(&info, "WHEEL", "Tag: cp311-cp311-manylinux_2_28_x86_64\n");
-        put(&folder, "tvm_ffi/lib/model.so", model);
-        let report = |with: &[&str]| {
-            for file in with {
-                put(&folder, file, "PK");
-            }
-            let (report, status) = scan([root.path()]);
-            (rules(&report, &["error", "warning"]), status)
-        };
-        assert_eq!(report(&[]).1, 1, "as an environment it is damaged");
-        let zip = ["base_library.zip"];
-        assert_eq!(report(&zip), (vec![], 0), "{inner}");
-    }
 }
 
 /// A module that makes its names up is no proof against another file that was edited, a

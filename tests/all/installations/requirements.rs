@@ -1,0 +1,132 @@
+//! What packages require of each other, and whether an import fails where it is not met.
+
+use std::path::Path;
+
+use crate::support::make::{corpus, folder, put};
+use crate::support::scan;
+
+use super::{MODEL, environment, first, says};
+
+/// A requirement that pip knows of and whose files are gone.
+#[test]
+fn requirements_are_looked_for_with_their_files() {
+    let required = |text: &'static str, is_there: bool| {
+        move |site: &Path| {
+            first(site, text);
+            let info = site.join("typing_extensions-4.15.0.dist-info");
+            let metadata = "Name: typing_extensions\nVersion: 4.15.0\n";
+            put(&info, "METADATA", metadata);
+            put(&info, "RECORD", "typing_extensions.py,sha256=x,1\n");
+            if is_there {
+                put(site, "typing_extensions.py", "a");
+            }
+        }
+    };
+    let asks = "from typing_extensions import a\n";
+    says(required(asks, false), &["AC209"], &[]);
+    says(required(asks, true), &[], &[]);
+    says(required("", false), &[], &[]);
+}
+
+/// The METADATA of tvm-ffi, asking for one package more.
+fn asks_for(site: &Path, requirement: &str) {
+    let info = site.join("apache_tvm_ffi-0.1.15.post2.dist-info");
+    let metadata = std::fs::read_to_string(info.join("METADATA")).expect("read");
+    put(
+        &info,
+        "METADATA",
+        format!("{metadata}Requires-Dist: {requirement}\n"),
+    );
+}
+
+fn package(site: &Path, name: &str, version: &str, source: &str) {
+    let info = site.join(format!("{name}-{version}.dist-info"));
+    put(
+        &info,
+        "METADATA",
+        format!("Name: {name}\nVersion: {version}\n"),
+    );
+    put(&info, "RECORD", format!("{name}/__init__.py,sha256=x,1\n"));
+    put(site, &format!("{name}/__init__.py"), source);
+}
+
+/// What pip check says is a warning, and an error where an import fails for it.
+#[test]
+fn other_versions_than_asked_for() {
+    let with = |requirement: &'static str, import: &'static str| {
+        move |site: &Path| {
+            asks_for(site, requirement);
+            package(site, "other", "1.2", "def old(): pass\n");
+            put(site, "tvm_ffi/__init__.py", import);
+        }
+    };
+    says(with("other>=1.1", "from other import new"), &[], &[]);
+    says(with("other>=1.3", "import other"), &[], &["AC209"]);
+    says(with("other>=1.3", "from other import old"), &[], &["AC209"]);
+    says(with("other>=1.3", "from other import new"), &["AC209"], &[]);
+    let tried = "try:\n    from other import new\nexcept ImportError:\n    pass\n";
+    says(with("other>=1.3", tried), &[], &["AC209"]);
+    // Not asked for here.
+    for requirement in [
+        "other>=1.3; python_version < '3.9'",
+        "other>=1.3; extra == 'x'",
+        "other>=1.3; sys_platform == 'win32'",
+    ] {
+        says(with(requirement, "from other import new"), &[], &[]);
+    }
+    let here = "other>=1.3; sys_platform == 'linux' and python_version >= '3.10'";
+    says(with(here, "from other import new"), &["AC209"], &[]);
+}
+
+/// A package that uses tvm-ffi fails by what it asks for itself, or by what that asks for.
+#[test]
+fn requirements_of_packages_that_use_tvm_ffi() {
+    let user = |site: &Path, import: &str| {
+        let info = site.join("user-1.0.dist-info");
+        let metadata =
+            "Name: user\nVersion: 1.0\nRequires-Dist: apache-tvm-ffi\nRequires-Dist: other\n";
+        put(&info, "METADATA", metadata);
+        put(
+            &info,
+            "RECORD",
+            "user/__init__.py,sha256=x,1\nuser/inner.py,sha256=x,1\n",
+        );
+        put(site, "user/__init__.py", "from . import inner");
+        put(site, "user/inner.py", import);
+    };
+    says(|site| user(site, "import other.part"), &["AC209"], &[]);
+    says(
+        |site| user(site, "def later():\n    import other"),
+        &[],
+        &["AC209"],
+    );
+    let deep = |site: &Path| {
+        user(site, "import other");
+        package(site, "other", "1.2", "import deep");
+        let info = site.join("other-1.2.dist-info");
+        put(
+            &info,
+            "METADATA",
+            "Name: other\nVersion: 1.2\nRequires-Dist: deep\n",
+        );
+    };
+    says(deep, &["AC209"], &[]);
+    let whole = |site: &Path| {
+        deep(site);
+        package(site, "deep", "1", "");
+    };
+    says(whole, &[], &[]);
+    // The model runs all the same where only the other package fails.
+    let root = folder();
+    let site = environment(root.path());
+    deep(&site);
+    let model = corpus(MODEL);
+    let (report, _) = scan([&model, &root.path().to_owned()]);
+    let verdicts = report["verdicts"].as_array().expect("verdicts");
+    assert!(
+        verdicts
+            .iter()
+            .all(|one| one["rules"] != serde_json::json!(["AC209"])),
+        "{report}"
+    );
+}
