@@ -1,18 +1,18 @@
 //! `artcheck fix PATH --runtime R`: a plan from findings, and its execution.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use artcheck_inspect::Role;
-use artcheck_inspect::scan::{GivenRuntime, Scan, ScanOptions, scan};
+use artcheck_inspect::scan::{GivenRuntime, Scan, ScanOptions, VerdictStatus, scan};
 use artcheck_inspect::shell;
 use artcheck_inspect::shown::shown_lines;
 use artcheck_inspect::source::Spelled as _;
-use artcheck_inspect::{Finding, Repair, RuntimeProfile, Severity, Undecided};
+use artcheck_inspect::{Finding, Need, Repair, RuntimeProfile, Severity, Undecided};
 use artcheck_patch::fix::{self, FixError, FixInput, FixPlan};
-use artcheck_patch::inplace::Resign;
+use artcheck_patch::inplace::{Refusal, Resign};
 use artcheck_patch::shim::Environment;
 
 use super::patch::{output, resign, wrote};
@@ -20,7 +20,10 @@ use super::prove;
 use super::terminal::Terminal;
 use crate::args::{FixArgs, PlainFormat};
 use crate::exit::Status;
+use crate::report::format::FailOn;
+use crate::report::model::Report;
 use crate::report::style::Style;
+use crate::report::{self, Allowed};
 use crate::runtimes;
 use crate::told::told;
 
@@ -48,11 +51,6 @@ pub fn run(args: &FixArgs, terminal: Terminal) -> anyhow::Result<Status> {
     };
     let scan = scan(&options, &())?;
     let files = files(&scan, &args.path);
-    if files.is_empty() {
-        let path = shell::path(&args.path);
-        eprintln!("artcheck: nothing to fix: no model library and no client of TVM in {path}");
-        return Ok(Status::Nothing);
-    }
     let runtime_paths = paths_of(&args.runtime, &runtime);
     let aim = Aim {
         runtime: &runtime.profile,
@@ -61,11 +59,17 @@ pub fn run(args: &FixArgs, terminal: Terminal) -> anyhow::Result<Status> {
         resign: resign(args.change.resign),
     };
     let mut plans = plans(&scan, &files, &aim)?;
+    let left = left(&scan, &mut plans, &runtime.profile.name);
+    if plans.is_empty() && left.is_empty() {
+        let path = shell::path(&args.path);
+        eprintln!("artcheck: nothing to fix: no model library and no client of TVM in {path}");
+        return Ok(Status::Nothing);
+    }
     if args.apply {
         fix::share_shim(&mut plans);
     }
     let style = terminal.style;
-    show(&plans, args.change.format, style)?;
+    show(plans.iter().chain(&left), args.change.format, style)?;
     if args.apply {
         refuse_early(&plans, args, &runtime_paths)?;
     } else if args.change.format == PlainFormat::Human
@@ -97,22 +101,17 @@ pub fn run(args: &FixArgs, terminal: Terminal) -> anyhow::Result<Status> {
                 _ => bail!("{}", errors.join("\n")),
             }
         }
-        false => Status::Clean,
+        // What a scan says, a plan must not call repaired.
+        false => {
+            let report = Report::of(&scan, &std::env::current_dir()?);
+            report::status(&report, FailOn::Error, Allowed::NOTHING)
+        }
     };
-    let unsettled = plans
-        .iter()
-        .any(|plan| !plan.refused.is_empty() || (!args.apply && !plan.is_empty()));
-    let refused = refused(&scan);
-    if !refused.is_empty() {
-        let rules = refused.join(" ");
-        let runtime = shown_lines(&args.runtime).into_owned();
-        eprintln!(
-            "artcheck: {runtime} does not load itself ({rules}), and no file here mends that: artcheck scan {}",
-            shell::file(&args.runtime)
-        );
-    }
-    let unsettled = unsettled || !refused.is_empty();
-    let unknown = plans.iter().any(|plan| !plan.unknown.is_empty());
+    let is_unsettled =
+        |plan: &FixPlan| !plan.refused.is_empty() || (!args.apply && !plan.is_empty());
+    let mut all = plans.iter().chain(&left);
+    let unsettled = all.clone().any(is_unsettled);
+    let unknown = all.any(|plan| !plan.unknown.is_empty());
     Ok(match (unsettled, unknown, result) {
         (true, ..) | (_, _, Status::Findings) => Status::Findings,
         (false, true, _) => Status::Unknown,
@@ -120,21 +119,44 @@ pub fn run(args: &FixArgs, terminal: Terminal) -> anyhow::Result<Status> {
     })
 }
 
-/// The rules by which the runtime itself does not load: those of verdicts that no
-/// finding on a file here stands for.
-fn refused(scan: &Scan) -> Vec<&'static str> {
-    let judged = scan.artifacts.iter().zip(&scan.verdicts);
-    let rules: BTreeSet<&str> = judged
-        .flat_map(|(artifact, verdicts)| {
-            let rules = verdicts.iter().flat_map(|verdict| &verdict.rules);
-            rules.filter(|rule| {
-                let mut findings = scan.findings.iter();
-                !findings.any(|it| it.artifact == artifact.path && it.rule == **rule)
-            })
-        })
-        .map(|rule| rule.code)
-        .collect();
-    rules.into_iter().collect()
+/// What breaks or is not known and that no plan is for: an environment, the runtime's own
+/// files, what could not be read. No change to a file here mends it.
+fn left(scan: &Scan, plans: &mut [FixPlan], runtime: &str) -> Vec<FixPlan> {
+    let mut left: BTreeMap<&Path, (Vec<Refusal>, Vec<String>)> = BTreeMap::new();
+    let errors = scan.findings.iter();
+    for finding in errors.filter(|finding| finding.severity == Severity::Error) {
+        let path = finding.artifact.path();
+        let is_meant = finding
+            .runtime
+            .as_deref()
+            .is_none_or(|name| name == runtime);
+        if is_meant && plans.iter().any(|plan| plan.artifact == path) {
+            continue;
+        }
+        let refusal = Refusal {
+            rule: Some(finding.rule),
+            reason: finding.message.clone(),
+            remedy: finding.help.clone(),
+        };
+        let (refused, _) = left.entry(path).or_default();
+        if !refused.contains(&refusal) {
+            refused.push(refusal);
+        }
+    }
+    for artifact in &scan.artifacts {
+        let path = artifact.path.path();
+        let problems = artifact.problems.iter();
+        let unread = problems.filter(|problem| problem.kind.leaves_undecided());
+        let unread = unread.map(|problem| problem.detail.clone());
+        match plans.iter_mut().find(|plan| plan.artifact == path) {
+            Some(plan) => plan.unknown.extend(unread),
+            None => unread.for_each(|why| left.entry(path).or_default().1.push(why)),
+        }
+    }
+    let of_place = |(path, (refused, unknown)): (&Path, _)| {
+        FixPlan::nothing_helps(path.to_owned(), runtime, refused, unknown)
+    };
+    left.into_iter().map(of_place).collect()
 }
 
 /// What is there after the repairs: files, and shims that load first.
@@ -247,20 +269,24 @@ pub(super) fn plans(scan: &Scan, files: &[PathBuf], aim: &Aim<'_>) -> anyhow::Re
         of_file.push(finding.clone());
     }
     let mut unknown: HashMap<&Path, Vec<Undecided>> = HashMap::new();
+    let mut needs: HashMap<&Path, BTreeSet<&Need>> = HashMap::new();
     for (artifact, verdicts) in scan.artifacts.iter().zip(&scan.verdicts) {
         let of_file = unknown.entry(artifact.path.path()).or_default();
         let meant = verdicts
             .iter()
             .filter(|verdict| is_meant(Some(&verdict.runtime)));
-        for undecided in meant.flat_map(|verdict| &verdict.undecided) {
+        for undecided in meant.clone().flat_map(|verdict| &verdict.undecided) {
             if !of_file.contains(undecided) {
                 of_file.push(undecided.clone());
             }
         }
+        let meant = meant.filter(|verdict| verdict.status == VerdictStatus::FitsIf);
+        let needed = needs.entry(artifact.path.path()).or_default();
+        needed.extend(meant.flat_map(|verdict| &verdict.needs));
     }
     let plan = |file: &PathBuf| {
         let bytes = std::fs::read(file).with_context(|| file.spelled())?;
-        Ok(fix::plan(&FixInput {
+        let mut plan = fix::plan(&FixInput {
             file,
             bytes: &bytes,
             findings: found.get(file.as_path()).map_or(&[], Vec::as_slice),
@@ -269,7 +295,16 @@ pub(super) fn plans(scan: &Scan, files: &[PathBuf], aim: &Aim<'_>) -> anyhow::Re
             runtime_paths: aim.runtime_paths,
             provides: aim.provides,
             resign: aim.resign,
-        }))
+        });
+        let needed = needs.get(file.as_path()).into_iter().flatten();
+        plan.notes.extend(needed.map(|need| {
+            let Need {
+                library,
+                brought_by,
+            } = need;
+            format!("fits if the machine has {library} ({brought_by})")
+        }));
+        Ok(plan)
     };
     files.iter().map(plan).collect()
 }
@@ -292,11 +327,15 @@ fn files(scan: &Scan, below: &Path) -> Vec<PathBuf> {
     files.into_iter().collect()
 }
 
-fn show(plans: &[FixPlan], format: PlainFormat, style: Style) -> anyhow::Result<()> {
+fn show<'a>(
+    plans: impl Iterator<Item = &'a FixPlan>,
+    format: PlainFormat,
+    style: Style,
+) -> anyhow::Result<()> {
     let mut out = std::io::stdout().lock();
     match format {
         PlainFormat::Json => {
-            serde_json::to_writer_pretty(&mut out, plans)?;
+            serde_json::to_writer_pretty(&mut out, &plans.collect::<Vec<_>>())?;
             writeln!(out)?;
         }
         PlainFormat::Human => {

@@ -1,16 +1,17 @@
 //! Artifacts x runtimes as a table.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Write as _;
 
-use artcheck_inspect::rules;
 use artcheck_inspect::runtime::{glue, history, release};
 use artcheck_inspect::scan::VerdictStatus;
+use artcheck_inspect::{Severity, rules};
 use textwrap::core::display_width;
 
 use super::groups::alike;
 use super::model::{Entry, Report, Verdict};
 use super::phrases::counted;
+use super::state::{State, judged};
 use super::style::Style;
 
 /// Rows that reports show; the others are counted.
@@ -243,6 +244,7 @@ pub fn render(report: &Report, style: Style) -> String {
     }
     if grid.rows.is_empty() {
         out.push_str("No model library was found.\n");
+        write_beside(&mut out, report, style);
         return out;
     }
     for note in notes {
@@ -267,7 +269,62 @@ pub fn render(report: &Report, style: Style) -> String {
         rules::VM_FORMAT
     );
     out.push_str(&style.paragraph("\n", 0, &legend));
+    write_beside(&mut out, report, style);
     out
+}
+
+/// Writes what no cell says.
+fn write_beside(out: &mut String, report: &Report, style: Style) {
+    let beside = beside(report);
+    if !beside.is_empty() {
+        out.push_str("\nnot in the table:\n");
+    }
+    for (subject, said) in beside.iter().take(MOST_ROWS) {
+        let _ = writeln!(out, "  {}  {said}", style.bold(subject));
+    }
+    let more = beside.len().saturating_sub(MOST_ROWS);
+    if more > 0 {
+        let more = counted(more, "line");
+        let _ = writeln!(out, "{more} more are in the JSON report.");
+    }
+}
+
+/// Errors that are no library's on a runtime, as those of an environment, and files that
+/// were held against none or not read.
+fn beside(report: &Report) -> BTreeMap<&str, String> {
+    let all = judged(report);
+    let mut errors: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
+    let known: BTreeSet<_> = all.iter().map(|one| one.entry.key()).collect();
+    for finding in &report.findings {
+        let key = (finding.file.clone(), finding.artifact.clone());
+        if finding.severity == Severity::Error && !known.contains(&key) {
+            let of_place = errors.entry(finding.artifact.as_str()).or_default();
+            of_place.insert(&finding.rule);
+        }
+    }
+    let mut said: BTreeMap<&str, String> = BTreeMap::new();
+    for one in &all {
+        let in_cells = |rule: &&&str| one.on.iter().any(|on| on.rules.contains(*rule));
+        let others: BTreeSet<&str> = one
+            .errors
+            .iter()
+            .filter(|it| !in_cells(it))
+            .copied()
+            .collect();
+        let in_row = |status| one.on.iter().any(|on| on.status == status);
+        let is_open = one.state == State::Undecided && !in_row(VerdictStatus::Undecided);
+        if !others.is_empty() {
+            errors.insert(one.entry.path.as_str(), others);
+        } else if one.on.is_empty() || is_open {
+            said.insert(one.entry.path.as_str(), one.state.word().to_owned());
+        }
+    }
+    said.extend(errors.into_iter().map(|(subject, rules)| {
+        let rules: Vec<&str> = rules.into_iter().collect();
+        let word = State::Breaks.word();
+        (subject, format!("{word} ({})", rules.join(", ")))
+    }));
+    said
 }
 
 #[cfg(test)]

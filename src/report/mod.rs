@@ -45,6 +45,14 @@ pub struct Allowed {
     pub nothing: bool,
 }
 
+impl Allowed {
+    /// What no option passes over.
+    pub const NOTHING: Self = Self {
+        undecided: false,
+        nothing: false,
+    };
+}
+
 /// The exit status of a report, decided here and nowhere else.
 pub fn status(report: &Report, fail_on: FailOn, allowed: Allowed) -> Status {
     if report

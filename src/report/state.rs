@@ -106,7 +106,9 @@ pub fn judged(report: &Report) -> Vec<Judged<'_>> {
             problems.any(|problem| problem.kind != ProblemKind::NotNeeded)
         }
         Role::RuntimePart | Role::LibraryObject | Role::Unrelated => {
+            let mut problems = entry.problems.iter();
             codes.contains_key(&entry.key())
+                || problems.any(|problem| problem.kind.leaves_undecided())
         }
     });
     told.map(|entry| judge(entry, codes.get(&entry.key()).cloned().unwrap_or_default()))

@@ -154,6 +154,11 @@ fn what_is_loaded_with_a_library_may_register() {
         kit.source(&format!("{folder}/libreg.so"), &registers(name), &[]);
         undecided(&kit.model(&format!("{folder}/m.so"), &["-lreg"]), &[]);
     }
+    // One of several names.
+    let either = "getenv(\"X\") ? \"my.no\" : getenv(\"Y\") ? \"my.na\" : \"my.fn\"";
+    let either = format!("char *getenv(const char *);\n{}", registers(either));
+    kit.source("either/libreg.so", &either, &[]);
+    undecided(&kit.model("either/m.so", &["-lreg"]), &[]);
     // Deeper.
     kit.source("deep/libreg.so", &registers("\"my.fn\""), &[]);
     kit.source("deep/libmid.so", "int mid;\n", &["-lreg"]);

@@ -262,6 +262,8 @@ pub struct Undecided {
     pub why: String,
     /// Whether it is because the file holds more than is read.
     pub is_limit: bool,
+    /// What it is about, where several things were asked about together.
+    pub place: Option<Place>,
 }
 
 impl Outcome {
@@ -294,21 +296,38 @@ impl Outcome {
 
     /// Records that `rule` could not decide. Unknown is never "ok".
     pub fn undecided(&mut self, rule: &'static Rule, why: impl Into<String>) {
-        self.add_undecided(rule, why.into(), false);
+        self.add_undecided(rule, why.into(), false, None);
+    }
+
+    /// The same of one of the things that were asked about together.
+    pub(crate) fn undecided_of(&mut self, rule: &'static Rule, place: &Place, why: String) {
+        self.add_undecided(rule, why, false, Some(place.clone()));
+    }
+
+    /// The same where it holds more than is read.
+    pub(crate) fn over_limit_of(&mut self, rule: &'static Rule, place: &Place, why: String) {
+        self.add_undecided(rule, why, true, Some(place.clone()));
     }
 
     /// The same where the file holds more than is read; `why` says of what.
     pub(crate) fn over_limit(&mut self, rule: &'static Rule, why: impl Into<String>) {
-        self.add_undecided(rule, why.into(), true);
+        self.add_undecided(rule, why.into(), true, None);
     }
 
-    fn add_undecided(&mut self, rule: &'static Rule, why: String, is_limit: bool) {
+    fn add_undecided(
+        &mut self,
+        rule: &'static Rule,
+        why: String,
+        is_limit: bool,
+        place: Option<Place>,
+    ) {
         // Hundreds of reasons are no better than some.
         if self.undecided.len() < MAX_FINDINGS {
             self.undecided.push(Undecided {
                 rule,
                 why,
                 is_limit,
+                place,
             });
         }
     }

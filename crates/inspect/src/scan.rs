@@ -45,15 +45,12 @@ pub use shard::Shard;
 pub use verdict::{RuntimeSource, Verdict, VerdictStatus, Verdicts};
 
 use crate::artifact::{Artifact, Libraries, Problem, ProblemKind, Role};
-use crate::documents::Document;
-use crate::finding::{Finding, Outcome, Severity};
+use crate::finding::{Finding, Outcome, Severity, Undecided};
 use crate::place::Place;
 use crate::rule::Rule;
 use crate::rules::{self, ArtifactContext, EnvironmentContext, FolderContext, Subject};
 use crate::runtime::companions::{self, Companions};
 use crate::runtime::grouping::Joined;
-use crate::runtime::installation::Installation;
-use crate::runtime::java::Natives;
 use crate::runtime::load_set::LoadSet;
 use crate::target::Target;
 
@@ -153,7 +150,15 @@ fn conclude(reading: read::Reading, options: &ScanOptions) -> Scan {
         .filter_map(|runtime| runtime.load_set.as_ref());
     let sets: Vec<&LoadSet> = load_sets.iter().chain(given).collect();
     let mut of_sets: Vec<Outcome> = sets.par_iter().map(|set| of_load_set(set)).collect();
-    let of_folders = folder_findings(&artifacts, &documents, &natives, &installations);
+    let mut of_others = environment_findings(&artifacts, &load_sets);
+    let folder = Subject::Folder(FolderContext {
+        artifacts: &artifacts,
+        documents: &documents,
+        natives: &natives,
+        installations: &installations,
+        machine: options.machine.as_deref(),
+    });
+    rules::ask(&folder, &mut of_others);
     // The parts of given runtimes are no artifacts: they must run on the target too.
     if let Some(target) = &options.target {
         let given = sets.iter().zip(&mut of_sets).skip(load_sets.len());
@@ -167,6 +172,13 @@ fn conclude(reading: read::Reading, options: &ScanOptions) -> Scan {
         let rules = own.entry(finding.artifact.clone()).or_default();
         rules.push(finding.rule);
     }
+    // What rules could not decide on several files is told at one of them.
+    for (set, outcome) in load_sets.iter().zip(&of_sets) {
+        tell(&mut artifacts, &outcome.undecided, &set.place);
+    }
+    let first = artifacts.first().map(|artifact| artifact.path.clone());
+    let first = first.unwrap_or_else(|| Place::file("."));
+    tell(&mut artifacts, &of_others.undecided, &first);
     let faults = sets.iter().zip(&of_sets);
     let faults = faults.map(|(set, found)| (set.name.as_str(), Fault::of(set, found, &own)));
     let faults: HashMap<&str, Fault> = faults
@@ -188,8 +200,7 @@ fn conclude(reading: read::Reading, options: &ScanOptions) -> Scan {
         let runtime = finding.runtime.clone();
         said.insert((finding.artifact.clone(), runtime, finding.message.clone()))
     }));
-    findings.extend(of_folders);
-    findings.extend(environment_findings(&artifacts, &load_sets));
+    findings.extend(of_others.findings);
     findings.extend(of_verdicts);
     findings.sort_by(|a, b| {
         a.artifact
@@ -219,15 +230,7 @@ fn own_findings(
         let subject = Subject::Artifact(ArtifactContext { artifact, target });
         rules::ask(&subject, &mut outcome);
         for undecided in std::mem::take(&mut outcome.undecided) {
-            let problem = Problem {
-                kind: if undecided.is_limit {
-                    ProblemKind::Limit
-                } else {
-                    ProblemKind::Unsupported
-                },
-                detail: format!("{}: {}", undecided.rule, undecided.why),
-                offset: None,
-            };
+            let problem = problem_of(&undecided);
             if undecided.is_limit {
                 outcome.push(rules::of_problem(&artifact.path, &problem));
             }
@@ -240,26 +243,45 @@ fn own_findings(
     found.into_iter().flatten().collect()
 }
 
-/// What does not fit between libraries and the documents beside them.
-fn folder_findings(
-    artifacts: &[Artifact],
-    documents: &[Document],
-    natives: &[Natives],
-    installations: &[Installation],
-) -> Vec<Finding> {
-    let subject = Subject::Folder(FolderContext {
-        artifacts,
-        documents,
-        natives,
-        installations,
-    });
-    let mut outcome = Outcome::default();
-    rules::ask(&subject, &mut outcome);
-    outcome.findings
+fn problem_of(undecided: &Undecided) -> Problem {
+    Problem {
+        kind: match undecided.is_limit {
+            true => ProblemKind::Limit,
+            false => ProblemKind::Unsupported,
+        },
+        detail: format!("{}: {}", undecided.rule, undecided.why),
+        offset: None,
+    }
+}
+
+/// Makes problems of what could not be decided: of the artifact that it is about, or of one
+/// that stands for the place.
+fn tell(artifacts: &mut Vec<Artifact>, undecided: &[Undecided], otherwise: &Place) {
+    for one in undecided {
+        let place = one.place.as_ref().unwrap_or(otherwise);
+        let problem = problem_of(one);
+        match artifacts.binary_search_by(|artifact| artifact.path.cmp(place)) {
+            Ok(at) => {
+                let known = artifacts.get_mut(at).map(|artifact| &mut artifact.problems);
+                known.into_iter().for_each(|known| {
+                    if !known.contains(&problem) {
+                        known.push(problem.clone());
+                    }
+                });
+            }
+            Err(at) => {
+                let place = Artifact {
+                    role: Role::Unrelated,
+                    ..Artifact::unread(place.clone(), 0, problem)
+                };
+                artifacts.insert(at, place);
+            }
+        }
+    }
 }
 
 /// What is wrong between the packages of one environment.
-fn environment_findings(artifacts: &[Artifact], load_sets: &[LoadSet]) -> Vec<Finding> {
+fn environment_findings(artifacts: &[Artifact], load_sets: &[LoadSet]) -> Outcome {
     let mut environments: BTreeMap<&Place, Vec<&LoadSet>> = BTreeMap::new();
     for set in load_sets {
         if let Some(environment) = &set.environment {
@@ -279,7 +301,7 @@ fn environment_findings(artifacts: &[Artifact], load_sets: &[LoadSet]) -> Vec<Fi
         };
         rules::ask(&Subject::Environment(context), &mut outcome);
     }
-    outcome.findings
+    outcome
 }
 
 /// What is wrong inside one load set, and what it needs.

@@ -114,6 +114,12 @@ fn range(judged: &Judged<'_>) -> String {
         State::Undecided => {
             let runtimes = of(VerdictStatus::Undecided);
             words.extend((!runtimes.is_empty()).then(|| format!("on {}", spans(&runtimes))));
+            let mut problems = entry.problems.iter();
+            let open = problems.find(|problem| problem.kind.leaves_undecided());
+            words.extend(
+                open.filter(|_| runtimes.is_empty())
+                    .map(|it| it.detail.clone()),
+            );
         }
         _ => {}
     }

@@ -38,6 +38,30 @@ fn frozen_applications_are_asked_for_what_an_import_needs() {
     assert!(!application(&["tvm_ffi/lib/libtvm_ffi.so"], "..."));
 }
 
+/// Where the program lies in the folder itself, another beside the folder is no matter.
+#[test]
+fn other_applications_are_not_asked() {
+    let imports = |own: &str, other: &str| {
+        let root = folder();
+        let application = root.path().join("app");
+        // What ends the archive of such a program, which is empty.
+        let mut program = [own.as_bytes(), b"MEI\x0c\x0b\x0a\x0b\x0e", &[0, 0, 0, 88]].concat();
+        program.extend([0; 76]);
+        put(&application, "app", program);
+        put(&application, "base_library.zip", "");
+        put(&application, "tvm_ffi/core.cpython-311-darwin.so", "");
+        let model = std::fs::read(corpus(MODEL)).expect("the corpus");
+        put(&application, "tvm_ffi/lib/model.so", model);
+        put(root.path(), "other", other);
+        let (report, _) = scan([application]);
+        rules(&report, &["error"])
+            .iter()
+            .any(|rule| rule == "AC209")
+    };
+    assert!(imports("tvm_ffi.registry", ""));
+    assert!(!imports("", "tvm_ffi.registry"));
+}
+
 /// Applications that PyInstaller freezes keep their modules in the program, and beside it
 /// libraries and the METADATA of packages (with `--copy-metadata`).
 #[test]

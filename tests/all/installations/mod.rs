@@ -6,8 +6,10 @@ mod requirements;
 
 use std::path::{Path, PathBuf};
 
+use artcheck_inspect::limits::MAX_RECORD;
+
 use crate::support::make::{corpus, folder, put};
-use crate::support::{rules, scan};
+use crate::support::{artcheck, rules, scan, text};
 
 const MODEL: &str = "tvm-0.27/dense-cpu-x86_64.so";
 
@@ -105,6 +107,62 @@ fn a_whole_package_is_told_from_a_damaged_one() {
         put(root, "pyvenv.cfg", "include-system-site-packages = true\n");
     };
     says(open, &[], &[]);
+}
+
+/// What blocks in a scan blocks in each command, and is said there.
+#[test]
+fn fix_and_matrix_say_what_a_scan_says() {
+    let said = |change: &dyn Fn(&Path), arguments: &[&str]| {
+        let root = folder();
+        change(&environment(root.path()));
+        let mut command = artcheck();
+        command.args(arguments).arg(root.path());
+        text(command.args(["--runtime", "tvm-0.27"]))
+    };
+    let lacking = |site: &Path| {
+        std::fs::remove_dir_all(site.join("typing_extensions-4.15.0.dist-info")).expect("removed");
+    };
+    let unread = |site: &Path| put_record(site, MAX_RECORD);
+    for command in [
+        &["scan"][..],
+        &["matrix"],
+        &["fix"],
+        &["fix", "--format", "json"],
+    ] {
+        let (text, status) = said(&lacking, command);
+        assert!(text.contains("AC209") && status == 1, "{command:?}: {text}");
+        let (text, status) = said(&unread, command);
+        let is_said =
+            text.contains("AC209") || (command[0] == "matrix" && text.contains("undecided"));
+        assert!(is_said && status == 4, "{command:?}: {text}");
+        let (text, status) = said(&|_| {}, command);
+        assert!(
+            !text.contains("AC209") && status == 0,
+            "{command:?}: {text}"
+        );
+    }
+}
+
+/// Makes the list of the package's files so long.
+fn put_record(site: &Path, length: u64) {
+    let info = site.join("apache_tvm_ffi-0.1.15.post2.dist-info");
+    let mut record = std::fs::read_to_string(info.join("RECORD")).expect("read");
+    while (record.len() as u64) < length {
+        record.push_str("tvm_ffi/notes.txt,,\n");
+    }
+    record.truncate(usize::try_from(length).expect("a length"));
+    put(&info, "RECORD", record);
+}
+
+#[test]
+fn a_list_of_files_that_is_too_long_decides_nothing() {
+    for (length, expected) in [(MAX_RECORD - 1, 0), (MAX_RECORD, 4)] {
+        let root = folder();
+        put_record(&environment(root.path()), length);
+        let (report, status) = scan([root.path()]);
+        assert_eq!(rules(&report, &["error", "warning"]), [""; 0]);
+        assert_eq!(status, expected, "{length}");
+    }
 }
 
 /// What pip, image builders and administrators leave behind, with which imports work.

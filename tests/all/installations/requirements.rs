@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::support::make::{corpus, folder, put};
-use crate::support::scan;
+use crate::support::{rules, scan};
 
 use super::{MODEL, environment, first, says};
 
@@ -26,6 +26,36 @@ fn requirements_are_looked_for_with_their_files() {
     says(required(asks, false), &["AC209"], &[]);
     says(required(asks, true), &[], &[]);
     says(required("", false), &[], &[]);
+}
+
+/// A folder that pip was told to install to (`--target`) may be imported by a Python that
+/// has what it lacks.
+#[test]
+fn a_folder_elsewhere_lacks_what_is_not_in_it() {
+    let found = |file: &str, complete: &[&str]| {
+        let root = folder();
+        let site = environment(root.path());
+        std::fs::remove_dir_all(site.join("typing_extensions-4.15.0.dist-info")).expect("removed");
+        let target = root.path().join("target");
+        std::fs::rename(site, &target).expect("moved");
+        put(&target, file, "");
+        let target = target.as_os_str().to_owned();
+        let more = complete.iter().map(std::ffi::OsString::from);
+        let arguments = std::iter::once(target).chain(more);
+        let (report, status) = scan(arguments);
+        (
+            rules(&report, &["error"]),
+            rules(&report, &["warning"]),
+            status,
+        )
+    };
+    let info = "apache_tvm_ffi-0.1.15.post2.dist-info/INSTALLER";
+    let none: Vec<String> = Vec::new();
+    let lacks = vec![String::from("AC209")];
+    assert_eq!(found(info, &[]), (none.clone(), lacks.clone(), 4));
+    assert_eq!(found(info, &["--complete"]), (lacks, none.clone(), 1));
+    // A wheel that was unpacked by hand is no installation.
+    assert_eq!(found("notes", &[]), (none.clone(), none, 0));
 }
 
 /// The METADATA of tvm-ffi, asking for one package more.

@@ -195,13 +195,16 @@ impl State {
         self.frame.retain(|at, _| !range.contains(at));
     }
 
-    /// What this one knows, and else the other.
+    /// What this one knows, and else the other. Of two addresses it is not known which.
     pub(crate) fn or(mut self, other: &Self) -> Self {
-        let known = |own: &mut Value, other: &Value| {
+        let known = |own: &mut Value, other: &Value| match (*own, *other) {
+            (_, Value::Unknown) => {}
             // A number of one way is often the lack of a pointer of the other.
-            if matches!(own, Value::Unknown | Value::Number(_)) && *other != Value::Unknown {
-                *own = *other;
+            (Value::Unknown | Value::Number(_), other) => *own = other,
+            (Value::Address(one), Value::Address(another)) if one != another => {
+                *own = Value::Unknown;
             }
+            _ => {}
         };
         for (own, other) in self.general.iter_mut().zip(&other.general) {
             known(own, other);
@@ -213,9 +216,15 @@ impl State {
         }
         for (at, cell) in &other.frame {
             let place = Value::Frame(*at);
-            let is_free = matches!(self.load(place), Value::Unknown | Value::Number(_));
             match cell {
-                Cell::Word(word) if is_free => self.store(place, *word),
+                Cell::Word(word) => {
+                    let before = self.load(place);
+                    let mut joined = before;
+                    known(&mut joined, word);
+                    if joined != before {
+                        self.store(place, joined);
+                    }
+                }
                 Cell::Half(half) if !self.frame.contains_key(at) => {
                     self.remember(*at, Cell::Half(*half))
                 }
@@ -283,6 +292,26 @@ mod tests {
         state.store(AT.plus(4), Value::Number(0));
         assert_eq!(state.load(AT), Value::Number(7));
         assert_eq!(state.load(AT.plus(8)), Value::Number(0));
+    }
+
+    #[test]
+    fn of_two_addresses_neither_is_known() {
+        let with = |value| {
+            let mut state = State::entry(&[], 4);
+            state.set(1, value);
+            state.store(AT, value);
+            state
+        };
+        let join = |one, other| {
+            let joined = with(one).or(&with(other));
+            assert_eq!(joined.get(1), joined.load(AT));
+            joined.get(1)
+        };
+        let (one, other) = (Value::Address(1), Value::Address(2));
+        assert_eq!(join(one, other), Value::Unknown);
+        assert_eq!(join(one, one), one);
+        assert_eq!(join(one, Value::Unknown), one);
+        assert_eq!(join(Value::Number(0), one), one);
     }
 
     #[test]

@@ -11,9 +11,6 @@ use super::steps::{self, Import, Step};
 use crate::limits::MAX_PYTHON_SOURCE;
 use crate::source::beginning::first_bytes;
 
-/// Files that are read for one import.
-const MAX_FILES: usize = 8192;
-
 /// What an import leads to.
 #[derive(Default)]
 pub(crate) struct Closure {
@@ -31,6 +28,8 @@ pub(crate) struct Closure {
     pub(crate) compiled: BTreeSet<PathBuf>,
     /// Modules that are tried: their absence is foreseen.
     pub(crate) tried: BTreeSet<String>,
+    /// A file that holds more than is read.
+    pub(crate) not_read: Option<String>,
 }
 
 /// Who takes a name from a module.
@@ -101,6 +100,8 @@ impl Closure {
                     )
                 };
                 match step {
+                    Step::Call(_) => {}
+                    Step::More => walk.found.not_read = Some(file),
                     Step::Type(key) => drop(walk.found.types.entry(key).or_insert(file)),
                     Step::Import(import) => {
                         if let Some(target) = target(&import) {
@@ -147,7 +148,7 @@ impl Walk<'_> {
     /// Begins the import of a module that was not imported before.
     fn begin(&mut self, module: &str) {
         let reached = &mut self.found.reached;
-        if reached.len() > MAX_FILES || !reached.insert(module.to_owned()) {
+        if !reached.insert(module.to_owned()) {
             return;
         }
         let (file, is_package) = match self.module(module) {
@@ -163,10 +164,14 @@ impl Walk<'_> {
         };
         let source = String::from_utf8_lossy(&bytes);
         let shown = file.strip_prefix(self.site.place()).unwrap_or(&file);
+        let shown = shown.display().to_string();
+        if bytes.len() as u64 >= MAX_PYTHON_SOURCE {
+            self.found.not_read = Some(shown.clone());
+        }
         self.running.push(Running {
             name: module.to_owned(),
             is_package,
-            file: shown.display().to_string(),
+            file: shown,
             steps: steps::steps(&source, self.python).into(),
         });
     }
@@ -255,7 +260,12 @@ impl Walk<'_> {
 }
 
 /// The module that an import names, from inside of another.
-fn absolute(module: &str, is_package: bool, level: usize, named: &str) -> Option<String> {
+pub(crate) fn absolute(
+    module: &str,
+    is_package: bool,
+    level: usize,
+    named: &str,
+) -> Option<String> {
     if level == 0 {
         return (!named.is_empty()).then(|| named.to_owned());
     }

@@ -15,6 +15,9 @@ const NEVER: [&str; 5] = [
     "is_light_import()",
 ];
 
+/// What variables of the environment begin with that are the family's own: nobody set them.
+const OWN: [&str; 5] = ["FLASHINFER_", "MLC_", "TILELANG_", "TVM_", "XGRAMMAR_"];
+
 /// Conditions in conditions.
 const MOST_NESTED: usize = 16;
 /// Words in one that may join two.
@@ -60,8 +63,28 @@ fn holds_in(condition: &str, python: Interpreter, nested: usize) -> Option<bool>
         "True" => Some(true),
         "False" => Some(false),
         _ if condition.chars().all(is_name) && NEVER.contains(&name) => Some(false),
-        _ => platform(condition, python.platform?),
+        _ => variable(condition).or_else(|| platform(condition, python.platform?)),
     }
+}
+
+/// `os.environ.get("TVM_NAME", "0") == "1"`: what stands there where nobody set it.
+fn variable(condition: &str) -> Option<bool> {
+    let text = condition.replace('\'', "\"");
+    let (read, value) = text.split_once(" == ")?;
+    let mut asked = ["os.environ.get(", "os.getenv("].iter();
+    let inner = asked.find_map(|asked| read.strip_prefix(asked)?.strip_suffix(')'))?;
+    let (name, default) = inner.split_once(", ").unwrap_or((inner, "None"));
+    let is_own = OWN
+        .iter()
+        .any(|own| name.trim_start_matches('"').starts_with(own));
+    let is_text = |text: &str| {
+        let inner = text
+            .strip_prefix('"')
+            .and_then(|rest| rest.strip_suffix('"'));
+        inner.is_some_and(|inner| !inner.contains('"'))
+    };
+    let is_known = is_own && is_text(name) && is_text(value);
+    (is_known && (default == "None" || is_text(default))).then_some(default == value)
 }
 
 /// A condition at the first `word` that is outside brackets and strings.
@@ -170,6 +193,10 @@ mod tests {
             ("os.name != \"linux\"", Some(true)),
             ("os.name == 'posix'", Some(true)),
             ("sys.platform.startswith('lin')", Some(true)),
+            ("os.environ.get('TVM_X') == '1'", Some(false)),
+            ("os.environ.get(\"TVM_X\", \"1\") == '1'", Some(true)),
+            ("os.environ.get(\"TVM_X\", f()) == '1'", None),
+            ("os.environ.get(\"HOME\") == '1'", None),
             ("(", None),
             ("", None),
         ] {

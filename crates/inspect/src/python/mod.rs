@@ -4,6 +4,7 @@
 //! [`text`] cuts a source into statements, [`steps`] says which of them run, [`closure`]
 //! follows them from file to file.
 
+pub(crate) mod calls;
 pub(crate) mod closure;
 mod condition;
 pub mod damage;

@@ -7,6 +7,7 @@
 
 use std::collections::HashMap;
 
+use super::calls::{Call, calls};
 use super::condition::holds;
 use super::text::statements;
 use super::{Interpreter, is_of_name};
@@ -43,6 +44,10 @@ pub enum Step {
     Try(Import),
     /// `@register_object("ir.OpaqueType")`.
     Type(String),
+    /// A function is called with arguments by name.
+    Call(Call),
+    /// There is more than is read.
+    More,
 }
 
 /// A block of lines that are indented alike.
@@ -78,6 +83,7 @@ pub fn steps(source: &str, python: Interpreter) -> Vec<Step> {
     for statement in statements(source).0 {
         reading.take(statement.indent, statement.text.trim());
         if reading.left == 0 {
+            reading.found.push(Step::More);
             break;
         }
     }
@@ -263,7 +269,8 @@ impl Step {
     fn cost(&self) -> usize {
         match self {
             Self::Import(import) | Self::Try(import) => import.names.len().saturating_add(1),
-            Self::Type(_) => 1,
+            Self::Type(_) | Self::More => 1,
+            Self::Call(call) => call.keywords.len().saturating_add(1),
         }
     }
 
@@ -333,8 +340,9 @@ fn of_statement(text: &str) -> Vec<Step> {
             .filter(|quote| matches!(quote, '"' | '\''))?;
         rest.split(quote).nth(1)
     });
-    key.map(|key| Step::Type(key.to_owned()))
-        .into_iter()
+    let registered = key.map(|key| Step::Type(key.to_owned())).into_iter();
+    registered
+        .chain(calls(text).into_iter().map(Step::Call))
         .collect()
 }
 
@@ -362,7 +370,8 @@ mod tests {
                 names,
             }) => Some(format!("{}{module}:{}", ".".repeat(level), names.join(","))),
             Step::Type(key) => Some(format!("@{key}")),
-            Step::Try(_) => None,
+            Step::More => Some(String::from("more")),
+            Step::Try(_) | Step::Call(_) => None,
         });
         words.collect()
     }
@@ -456,12 +465,14 @@ mod tests {
             "f()\n".repeat(100_000)
         );
         assert_eq!(read(&calls).len(), MOST_STEPS);
+        assert_eq!(read(&calls).last().unwrap(), "more");
+        assert_eq!(read("import a\n").last().unwrap(), "a:");
         let names = "a,".repeat(80_000);
         let wide = format!(
             "def f():\n    from a import {names}\n{}",
             "f()\n".repeat(90_000)
         );
-        assert_eq!(read(&wide), [""; 0]);
+        assert_eq!(read(&wide), ["more"]);
         let deep = format!("if {}x:\n  import a", "not ".repeat(100_000));
         assert_eq!(read(&deep), [""; 0]);
     }

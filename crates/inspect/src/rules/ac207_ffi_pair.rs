@@ -109,32 +109,46 @@ fn environment_of(load_set: &LoadSet) -> &Place {
     named.unwrap_or(&load_set.place)
 }
 
-/// Names that Python files of a package import from tvm-ffi in vain.
+/// Names that Python files of a package import from tvm-ffi in vain, and arguments that its
+/// functions do not take.
 fn check_names(load_set: &LoadSet, package: &Distribution, out: &mut Outcome) {
     let Some(first) = package.lacking.first() else {
         return;
     };
     let place = environment_of(load_set);
     let (module, name) = (&first.module, &first.name);
-    let message = format!(
-        "{} imports names that the installed tvm-ffi does not have",
-        package.name
-    );
+    let (message, says) = match &first.argument {
+        None => (
+            format!(
+                "{} imports names that the installed tvm-ffi does not have",
+                package.name
+            ),
+            messages::of_every_release("python-name", &[("name", name), ("module", module)]),
+        ),
+        Some(argument) => (
+            format!(
+                "{} calls `{name}` with an argument that the installed tvm-ffi does not take",
+                package.name
+            ),
+            messages::of_every_release(
+                "python-argument",
+                &[("name", name), ("argument", argument)],
+            ),
+        ),
+    };
     let mut finding = Finding::new(&RULE, place, message)
         .on(place.to_string())
-        .says_known(messages::of_every_release(
-            "python-name",
-            &[("name", name), ("module", module)],
-        ))
+        .says_known(says)
         .help(format!(
             "install the apache-tvm-ffi that {} {} was made for",
             package.name, package.version
         ));
     for lacking in package.lacking.iter().take(MAX_FINDINGS) {
-        finding = finding.evidence(format!(
-            "{}: from {} import {}",
-            lacking.file, lacking.module, lacking.name
-        ));
+        let (file, module, name) = (&lacking.file, &lacking.module, &lacking.name);
+        finding = finding.evidence(match &lacking.argument {
+            None => format!("{file}: from {module} import {name}"),
+            Some(argument) => format!("{file}: `{name}` of {module} is called with {argument}=..."),
+        });
     }
     out.push(finding);
 }

@@ -25,14 +25,15 @@ fn check_set(load_set: &LoadSet, out: &mut Outcome) {
     let name = environment(load_set.environment.as_ref(), &load_set.name);
     let runtime = load_set.profile.identity.as_deref();
     for installation in &load_set.installations {
-        check(installation, Some(&name), runtime, out);
+        let is_all = load_set.machine.is_some();
+        check(installation, Some(&name), runtime, is_all, out);
     }
 }
 
 /// Packages around files that are in no load set.
 fn check_others(context: &FolderContext<'_>, out: &mut Outcome) {
     for installation in context.installations {
-        check(installation, None, None, out);
+        check(installation, None, None, context.machine.is_some(), out);
     }
 }
 
@@ -50,14 +51,31 @@ struct Said {
     help: String,
 }
 
-/// `known` is the release that the runtime's code is of.
+/// `known` is the release that the runtime's code is of, `is_all` whether what is not
+/// among the files is nowhere.
 fn check(
     installation: &Installation,
     runtime: Option<&str>,
     known: Option<&str>,
+    is_all: bool,
     out: &mut Outcome,
 ) {
     let package = &installation.package;
+    let place = &installation.place;
+    if let Some(file) = &installation.not_read {
+        let why = format!(
+            "{file} of {package} holds more than is read: whether an import works is not known"
+        );
+        out.over_limit_of(&RULE, place, why);
+    }
+    let open = |one: &&Unmet| one.may_be_elsewhere && !is_all;
+    if let Some(one) = installation.unmet.iter().find(open) {
+        let why = format!(
+            "{package} needs {}, which is not in its folder: whether the Python that imports it has that is not known",
+            one.name
+        );
+        out.undecided_of(&RULE, place, why);
+    }
     let mut add = |said: Said| {
         let mut finding = Finding::new(&RULE, &installation.place, said.message)
             .severity(said.severity)
@@ -117,7 +135,7 @@ fn check(
             ),
         });
     }
-    requirements(installation, &mut add);
+    requirements(installation, is_all, &mut add);
 }
 
 /// Files that are gone. An import fails without some; others may never be asked for.
@@ -267,7 +285,8 @@ fn replaced(
         }
         return;
     };
-    let evidence = installation.replaced.iter().map(|one| {
+    let named = installation.replaced.iter().take(MAX_FINDINGS);
+    let evidence = named.map(|one| {
         let (recorded, found) = (one.recorded, one.found);
         format!("{}: {found} bytes, {recorded} by RECORD", one.file)
     });
@@ -306,7 +325,7 @@ fn replaced(
 
 /// Packages that it asks for: one finding for those that an import fails without, one for
 /// the others.
-fn requirements(installation: &Installation, add: &mut impl FnMut(Said)) {
+fn requirements(installation: &Installation, is_all: bool, add: &mut impl FnMut(Said)) {
     let package = &installation.package;
     for is_asked in [true, false] {
         let unmet = installation.unmet.iter();
@@ -343,13 +362,20 @@ fn requirements(installation: &Installation, add: &mut impl FnMut(Said)) {
                 evidence.push(format!("importing {file}: {says}"));
             }
         }
+        let mut elsewhere = unmet.iter().map(|one| one.may_be_elsewhere && !is_all);
+        let is_open = elsewhere.all(|is_elsewhere| is_elsewhere);
+        if is_open {
+            evidence.push(String::from(
+                "the folder is none of a Python's own: the one that imports it may have them",
+            ));
+        }
         if !is_asked {
             evidence.push(String::from(
                 "importing the package asks for no module of that name; code that uses it later fails",
             ));
         }
         add(Said {
-            severity: match is_asked {
+            severity: match is_asked && !is_open {
                 true => Severity::Error,
                 false => Severity::Warning,
             },

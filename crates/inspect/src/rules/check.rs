@@ -219,6 +219,8 @@ pub struct FolderContext<'a> {
     pub natives: &'a [Natives],
     /// Python packages in no load set that are not as they were installed.
     pub installations: &'a [Installation],
+    /// The machine that is all there is, where the scan claims that.
+    pub machine: Option<&'a Machine>,
 }
 
 /// One environment, some of whose packages bring a runtime of their own.

@@ -31,7 +31,7 @@ pub struct Distribution {
     pub lacking: Vec<Lacking>,
 }
 
-/// A name that a Python file imports in vain.
+/// A name that a Python file imports in vain, or an argument that it is called with in vain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Lacking {
     /// The file, below `site-packages`.
@@ -40,6 +40,8 @@ pub struct Lacking {
     pub module: String,
     /// The name.
     pub name: String,
+    /// The argument, where the name is there.
+    pub argument: Option<String>,
 }
 
 /// A requirement of a package on another.

@@ -13,9 +13,6 @@ use crate::container::{self, Binary, BinaryKind, ForeignSymbol, Format, Platform
 use crate::place::Place;
 use crate::source::map;
 
-/// Libraries that are opened for one file.
-const MAX_OPENED: usize = 64;
-
 /// What every release's runtime defines for compiled models.
 const RELEASED: [&str; 5] = [
     "__gnu_f2h_ieee",
@@ -82,7 +79,7 @@ pub fn in_needed(place: &Place, binary: &Binary, load_set: &LoadSet, names: &[&s
         .needed
         .iter()
         .filter(|one| libraries::is_family(&one.name));
-    for needed in family.take(MAX_OPENED) {
+    for needed in family {
         let places = match load_set.machine {
             Some(_) => libraries::candidates(place, binary, &needed.name),
             None => libraries::beside(place, binary, &needed.name),
@@ -112,7 +109,7 @@ fn drop_defined(libraries: impl Iterator<Item = Place>, left: &mut Vec<&ForeignS
         if !seen.insert(library.clone()) {
             continue;
         }
-        if seen.len() > MAX_OPENED || library.is_member() {
+        if library.is_member() {
             return false;
         }
         let Ok(bytes) = map::open(library.path()) else {

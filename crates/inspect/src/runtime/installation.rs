@@ -43,6 +43,8 @@ pub struct Installation {
     pub wrong_python: Option<(String, String)>,
     /// Packages that it requires and that are not installed, or in another version.
     pub unmet: Vec<Unmet>,
+    /// What of it was not read, because there is more than is read.
+    pub not_read: Option<String>,
 }
 
 /// What of a runtime a package brings.
@@ -66,6 +68,9 @@ pub struct Unmet {
     pub specification: String,
     /// The version that is installed; none where none is.
     pub installed: Option<String>,
+    /// Whether the Python that imports the folder may bring it: pip put the folder where it
+    /// was told to (`--target`).
+    pub may_be_elsewhere: bool,
     /// Where an import fails for that: the file, and what Python says.
     pub fails: Option<(String, String)>,
 }
@@ -120,6 +125,7 @@ impl Installation {
             unlinked: None,
             wrong_python: None,
             unmet: Vec::new(),
+            not_read: None,
         }
     }
 
@@ -133,6 +139,7 @@ impl Installation {
             usize::from(self.wrong_python.is_some()),
             usize::from(self.other_machine.is_some()),
             usize::from(self.unlinked.is_some()),
+            usize::from(self.not_read.is_some()),
         ];
         counts.iter().sum()
     }
@@ -242,9 +249,13 @@ pub fn modules(record: &str) -> Vec<String> {
 
 /// The machine that a wheel's tags name: the system and the processor.
 pub fn machine_of(wheel: &str) -> Option<(Platform, Architecture)> {
+    tags(wheel).find_map(|tag| machine_of_tag(tag.rsplit('-').next()?))
+}
+
+/// The tags that a `WHEEL` file lists.
+fn tags(wheel: &str) -> impl Iterator<Item = &str> {
     let tags = wheel.lines().filter_map(|line| line.strip_prefix("Tag:"));
-    let mut found = tags.filter_map(|tag| machine_of_tag(tag.trim().rsplit('-').next()?));
-    found.next()
+    tags.map(str::trim)
 }
 
 /// `manylinux_2_28_x86_64`
@@ -267,8 +278,7 @@ pub fn machine_of_tag(tag: &str) -> Option<(Platform, Architecture)> {
 /// The tags of a wheel that a Python, `3.11`, does not take: all of them, or none.
 pub fn wrong_tag<'a>(wheel: &'a str, python: &str) -> Option<&'a str> {
     let minor = python.strip_prefix("3.")?.parse().ok()?;
-    let tags = wheel.lines().filter_map(|line| line.strip_prefix("Tag:"));
-    let mut tags = tags.map(str::trim).peekable();
+    let mut tags = tags(wheel).peekable();
     let first = *tags.peek()?;
     (!tags.any(|tag| takes(minor, tag))).then_some(first)
 }

@@ -8,8 +8,6 @@
 use crate::place::Place;
 use crate::source::is_tvm_class;
 
-/// Native methods that are kept of a class.
-const MAX_NATIVES: usize = 1024;
 /// Beginning of the name of a native method's function.
 pub const PREFIX: &str = "Java_org_apache_tvm_";
 
@@ -195,7 +193,7 @@ impl Class {
                 let flags = fields.u16()?;
                 let (name, types) = (fields.u16()?, fields.u16()?);
                 fields.skip_attributes()?;
-                if is_method && flags & NATIVE != 0 && natives.len() < MAX_NATIVES {
+                if is_method && flags & NATIVE != 0 {
                     natives.push((text(name)?, text(types)?));
                 }
             }

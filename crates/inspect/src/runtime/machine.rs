@@ -9,11 +9,10 @@ use std::path::{Component, Path, PathBuf};
 
 /// Folders that a loader looks in without being told.
 const USUAL: [&str; 5] = ["lib", "usr/lib", "lib64", "usr/lib64", "usr/local/lib"];
-/// Bytes of a configuration file, and files that one may include.
+/// Bytes of a configuration file.
 const MAX_CONFIGURATION: u64 = 64 << 10;
-const MAX_INCLUDED: usize = 256;
-/// Links that are followed from one name.
-const MAX_LINKS: usize = 8;
+/// Links that are followed from one name: as many as Linux follows.
+const MAX_LINKS: usize = 40;
 
 /// A machine, or as much of one as a scan claims to have.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -122,7 +121,7 @@ fn configuration(root: &Path, file: &Path, out: &mut BTreeSet<PathBuf>, follow: 
                 let entries = std::fs::read_dir(place).into_iter().flatten().flatten();
                 let names = entries.map(|entry| PathBuf::from(entry.file_name()));
                 let names = names.filter(|name| name.extension().is_some_and(|end| end == "conf"));
-                for name in names.take(MAX_INCLUDED) {
+                for name in names {
                     configuration(root, &folder.join(name), out, false);
                 }
             }

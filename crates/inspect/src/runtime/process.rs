@@ -15,17 +15,12 @@ use crate::container::{Binary, BinaryKind, Format, InProcess};
 use crate::parts::stem;
 use crate::place::Place;
 
-/// Files that one program loads.
-const MAX_LOADED: usize = 256;
-
 /// A loaded file.
 struct Object<'a> {
     artifact: &'a Artifact,
     binary: &'a Binary,
     /// Who asked for it first.
     loader: Option<usize>,
-    /// The name it was asked for by.
-    name: String,
 }
 
 /// Tells each file that a program among some artifacts loads where its loader finds what
@@ -71,8 +66,9 @@ fn process(program: &Artifact, files: &HashMap<Place, &Artifact>) -> Vec<(Place,
         artifact: program,
         binary,
         loader: None,
-        name: String::new(),
     }];
+    // Libraries by the name they were asked for by, and by their own.
+    let mut named: HashMap<&str, &Artifact> = HashMap::new();
     let mut told: Vec<(Place, InProcess)> = Vec::new();
     let mut lacking: Vec<(PathBuf, String)> = Vec::new();
     let mut left: VecDeque<usize> = VecDeque::from([0]);
@@ -85,12 +81,8 @@ fn process(program: &Artifact, files: &HashMap<Place, &Artifact>) -> Vec<(Place,
         let mut found: Vec<(String, PathBuf)> = Vec::new();
         for needed in &binary.needed {
             let name = &needed.name;
-            let is_named = |object: &Object<'_>| {
-                object.name == *name || object.binary.identity.as_ref() == Some(name)
-            };
-            let loaded = objects.iter().skip(1).find(|object| is_named(object));
-            if let Some(loaded) = loaded {
-                found.push((name.clone(), loaded.artifact.path.path().to_owned()));
+            if let Some(loaded) = named.get(name.as_str()) {
+                found.push((name.clone(), loaded.path.path().to_owned()));
                 continue;
             }
             let is_family = libraries::is_family(name);
@@ -113,15 +105,17 @@ fn process(program: &Artifact, files: &HashMap<Place, &Artifact>) -> Vec<(Place,
             if let Some((artifact, binary)) = files
                 .get(&place)
                 .and_then(|file| Some((*file, file.binary.as_deref()?)))
-                && objects.len() < MAX_LOADED
             {
                 left.push_back(objects.len());
                 objects.push(Object {
                     artifact,
                     binary,
                     loader: Some(index),
-                    name: name.clone(),
                 });
+                named.entry(name).or_insert(artifact);
+                if let Some(own) = &binary.identity {
+                    named.entry(own).or_insert(artifact);
+                }
             }
         }
         told.push((

@@ -7,7 +7,7 @@ use super::options::{GivenRuntime, ScanOptions};
 use super::verdict::RuntimeSource;
 use crate::artifact::{Artifact, Role};
 use crate::container::Format;
-use crate::finding::{Need, Outcome, Severity};
+use crate::finding::{Need, Outcome, Severity, Undecided};
 use crate::parts::PartKind;
 use crate::place::Place;
 use crate::rule::Rule;
@@ -258,6 +258,8 @@ pub(super) struct Fault {
     of_ffi: Vec<&'static Rule>,
     /// What they need of the machine.
     pub(super) needs: Vec<Need>,
+    /// What could not be decided on them.
+    pub(super) undecided: Vec<Undecided>,
 }
 
 impl Fault {
@@ -299,6 +301,7 @@ impl Fault {
             rules: errors_of(&is_loaded, &[Brings::Runtime, Brings::Ffi]),
             of_ffi: errors_of(&|kind| *kind == PartKind::Ffi, &[Brings::Ffi]),
             needs: outcome.needs.clone(),
+            undecided: outcome.undecided.clone(),
         }
     }
 

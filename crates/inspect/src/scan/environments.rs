@@ -16,8 +16,6 @@ use crate::source::beginning::beginning;
 
 /// Folders of packages that hold parts of a load set, whatever package brought them.
 const PARTS: [&str; 3] = ["tvm", "tvm_ffi", "mlc_llm"];
-/// Folders that an environment may add.
-const MAX_ADDED: usize = 64;
 
 /// The folders that the `.pth` files of an environment add to it, with the file.
 pub fn added_by_pth(site: &Path) -> Vec<(String, PathBuf)> {
@@ -36,7 +34,6 @@ pub fn added_by_pth(site: &Path) -> Vec<(String, PathBuf)> {
         let folders = folders.map(|line| (name.clone().into_owned(), site.join(line)));
         added.extend(folders.filter(|(_, folder)| folder.is_dir()));
     }
-    added.truncate(MAX_ADDED);
     added
 }
 

@@ -4,6 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use super::lost_needs::unlinked;
+use crate::container::pyinstaller;
 use crate::parts::stem;
 use crate::place::Place;
 use crate::runtime::installation::{Brings, Installation};
@@ -13,8 +14,6 @@ use crate::source::map;
 const PACKAGE: &str = "tvm_ffi";
 /// What a program has that imports it.
 const SIGN: &[u8] = b"tvm_ffi.registry";
-/// Files of one folder.
-const MAX_FILES: usize = 1024;
 
 /// Whether a folder is that of a frozen application.
 pub(super) fn is_frozen(folder: &Path) -> bool {
@@ -63,20 +62,27 @@ fn is_named(file: &Path, wanted: &str, ends: &[&str]) -> bool {
 /// Files of a folder, links to files among them.
 fn files(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    let files = entries.map(|entry| entry.path()).take(MAX_FILES);
+    let files = entries.map(|entry| entry.path());
     let mut files: Vec<PathBuf> = files.filter(|path| path.is_file()).collect();
     files.sort();
     files
 }
 
 /// Whether a program of the application, or the archive beside it, has tvm-ffi's Python.
+/// The program lies in the folder, or above it; above a folder that has one lie others.
 fn is_imported(folder: &Path) -> bool {
-    let around = [Some(folder), folder.parent()];
-    let mut programs = around.into_iter().flatten().flat_map(files);
-    programs.any(|file| {
+    let mut is_program = false;
+    let own = files(folder).into_iter().any(|file| {
         let Ok(bytes) = map::open(&file) else {
             return false;
         };
-        memchr::memmem::find(&bytes, SIGN).is_some()
-    })
+        is_program |= pyinstaller::archive(&bytes).is_some();
+        has_sign(&bytes)
+    });
+    let mut above = folder.parent().into_iter().flat_map(files);
+    own || !is_program && above.any(|file| map::open(&file).is_ok_and(|bytes| has_sign(&bytes)))
+}
+
+fn has_sign(program: &[u8]) -> bool {
+    memchr::memmem::find(program, SIGN).is_some()
 }

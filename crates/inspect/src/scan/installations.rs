@@ -20,10 +20,8 @@ use crate::source::beginning::{beginning, first_bytes};
 use crate::source::map;
 use crate::words::spell;
 
-/// Files of one package that are looked for, and those that are named.
-const MAX_FILES: usize = 1 << 16;
+/// Types that are named.
 const MAX_NAMED: usize = 8;
-const MAX_CHANGED: usize = 1024;
 /// A type's name.
 const MAX_TYPE: usize = 256;
 
@@ -74,7 +72,10 @@ fn look(site: &Site, info: &Path) -> Option<Installation> {
     let shown = format!("{} {}", package.name, package.version);
     let mut found = Installation::new(Place::file(info), shown, brings);
     let record = beginning(&info.join("RECORD"), MAX_RECORD).unwrap_or_default();
-    let listed: Vec<Listed<'_>> = installation::listed(&record).take(MAX_FILES).collect();
+    let listed: Vec<Listed<'_>> = installation::listed(&record).collect();
+    if record.len() as u64 >= MAX_RECORD {
+        found.not_read = Some(String::from("its RECORD"));
+    }
     compare_files(site, &listed, &mut found);
     let wheel = beginning(&info.join("WHEEL"), MAX_PACKAGE_FILE).unwrap_or_default();
     if let Some(python) = &site.python
@@ -98,6 +99,7 @@ fn look(site: &Site, info: &Path) -> Option<Installation> {
         let modules = installation::modules(&record);
         let lost = installation::lost(&found.missing);
         let closure = Closure::of(&site.modules, &modules, &lost, site.interpreter());
+        found.not_read = found.not_read.take().or(closure.not_read.clone());
         judge(site, &closure, &modules, &mut found);
         if found.brings == Brings::Runtime && is_other {
             found.types = unknown_types(&site.folder, &closure);
@@ -166,12 +168,9 @@ fn compare_files(site: &Site, listed: &[Listed<'_>], found: &mut Installation) {
             recorded,
             found: there.len(),
         };
-        if !installation::is_library(file) {
-            if found.changed.len() < MAX_CHANGED {
-                found.changed.push(changed(&path, replaced));
-            }
-        } else if found.replaced.len() < MAX_NAMED {
-            found.replaced.push(replaced);
+        match installation::is_library(file) {
+            true => found.replaced.push(replaced),
+            false => found.changed.push(changed(&path, replaced)),
         }
     }
 }

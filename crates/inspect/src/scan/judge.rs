@@ -145,8 +145,11 @@ impl<'a> Judge<'a> {
             };
             let (rules, needs) = fault.against(self.artifact);
             let verdict = &mut one.verdict;
+            verdict.undecided.extend(fault.undecided.iter().cloned());
             if !rules.is_empty() {
                 break_by(verdict, rules);
+            } else if verdict.status != VerdictStatus::Breaks && !fault.undecided.is_empty() {
+                verdict.status = VerdictStatus::Undecided;
             } else if verdict.may_run() && !needs.is_empty() {
                 verdict.needs.extend(needs.iter().cloned());
                 verdict.needs.sort();

@@ -1,21 +1,22 @@
 //! Names that the Python files of a package import from tvm-ffi and that the tvm-ffi
-//! beside it does not have.
+//! beside it does not have, and arguments that its functions do not take.
 //!
 //! The files are those of the package's `RECORD`. Packages that are a release with the
 //! tvm-ffi of the release are not looked through.
 
+use std::cell::LazyCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
-use super::packages::MAX_SOURCES;
 use crate::limits::{MAX_PYTHON_SOURCE, MAX_RECORD};
 use crate::place::Place;
-use crate::python::Interpreter;
-use crate::python::folder::Folder;
+use crate::python::calls::{self, Taken, is_bound_once};
+use crate::python::folder::{Folder, Module};
 use crate::python::names::Names;
 use crate::python::steps::{Import, Step, steps};
+use crate::python::{Interpreter, closure, text};
 use crate::runtime::distribution::{self, Distribution, Lacking};
 use crate::runtime::grouping::Installed;
 use crate::runtime::{installation, release};
@@ -24,6 +25,8 @@ use crate::source::beginning::{beginning, first_bytes};
 const FFI: &str = "apache-tvm-ffi";
 /// What a file that imports from tvm-ffi holds.
 const SIGN: &[u8] = b"from tvm_ffi";
+/// Modules from which a name is taken, one from the other.
+const MOST_HOPS: usize = 8;
 
 /// Adds to each package that asks for tvm-ffi what the tvm-ffi of its folder lacks.
 pub(super) fn add_lacking(packages: &mut [Installed]) {
@@ -63,10 +66,9 @@ fn lacking(metadata: &Path, site: &Path) -> Vec<Lacking> {
         .filter(|file| {
             file.ends_with(".py") && !installation::is_aside(file) && !file.contains("..")
         })
-        .take(MAX_SOURCES)
         .collect();
     let python = Interpreter::of_version(distribution::python_of(&Place::file(metadata)));
-    let imports: Vec<(&str, Vec<Import>)> = files
+    let uses: Vec<(&str, Uses)> = files
         .into_par_iter()
         .filter_map(|file| {
             let source = first_bytes(&site.join(file), MAX_PYTHON_SOURCE)?;
@@ -74,51 +76,135 @@ fn lacking(metadata: &Path, site: &Path) -> Vec<Lacking> {
             Some((file, of_ffi(&String::from_utf8_lossy(&source), python)))
         })
         .collect();
-    let folder = Folder::new(site, python.minor);
-    let mut seen: BTreeSet<(String, String)> = BTreeSet::new();
-    let mut modules: BTreeMap<String, Option<Names>> = BTreeMap::new();
+    let mut ffi = Ffi {
+        folder: Folder::new(site, python.minor),
+        python,
+        names: BTreeMap::new(),
+        taken: BTreeMap::new(),
+    };
+    let mut seen: BTreeSet<Use> = BTreeSet::new();
     let mut found = Vec::new();
-    let taken = imports.into_iter().flat_map(|(file, imports)| {
-        let names = imports.into_iter().flat_map(|import| {
-            let module = import.module;
-            let names = import.names.into_iter();
-            names.map(move |name| (module.clone(), name))
-        });
-        names.map(move |(module, name)| (file, module, name))
-    });
-    for (file, module, name) in taken {
-        if name == "*" || !seen.insert((module.clone(), name.clone())) {
-            continue;
-        }
-        let names = modules
-            .entry(module.clone())
-            .or_insert_with(|| Names::in_folder(&folder, &module));
-        let lacks = names.as_ref().is_some_and(|names| {
-            !names.may_have(&name) && folder.module(&format!("{module}.{name}")).is_none()
-        });
-        if lacks {
-            found.push(Lacking {
-                file: file.to_owned(),
-                module,
-                name,
-            });
+    // An import stands before the calls of what it brings.
+    let sorts: [fn(&Uses) -> &[Use]; 2] = [|uses| &uses.names, |uses| &uses.arguments];
+    for sort in sorts {
+        let all = uses.iter();
+        let all = all.flat_map(|(file, uses)| sort(uses).iter().map(move |one| (file, one)));
+        for (file, one) in all {
+            if seen.insert(one.clone()) && ffi.lacks(one) {
+                found.push(Lacking {
+                    file: (*file).to_owned(),
+                    module: one.module.clone(),
+                    name: one.name.clone(),
+                    argument: one.argument.clone(),
+                });
+            }
         }
     }
     found
 }
 
-/// What a source imports from tvm-ffi by name.
-fn of_ffi(source: &str, python: Interpreter) -> Vec<Import> {
-    let steps = steps(source, python).into_iter();
-    let imports = steps.filter_map(|step| match step {
+/// A name that is taken from a module of tvm-ffi, and an argument that it is called with.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+struct Use {
+    module: String,
+    name: String,
+    argument: Option<String>,
+}
+
+/// What a file uses of tvm-ffi when it is imported.
+#[derive(Default)]
+struct Uses {
+    names: Vec<Use>,
+    arguments: Vec<Use>,
+}
+
+/// The Python half of the tvm-ffi of a folder.
+struct Ffi {
+    folder: Folder,
+    python: Interpreter,
+    names: BTreeMap<String, Option<Names>>,
+    taken: BTreeMap<(String, String), Taken>,
+}
+
+impl Ffi {
+    fn lacks(&mut self, one: &Use) -> bool {
+        let Some(argument) = &one.argument else {
+            let (folder, module) = (&self.folder, &one.module);
+            let names = self.names.entry(module.clone());
+            let names = names.or_insert_with(|| Names::in_folder(folder, module));
+            return names.as_ref().is_some_and(|names| {
+                let inner = format!("{module}.{}", one.name);
+                !names.may_have(&one.name) && folder.module(&inner).is_none()
+            });
+        };
+        let key = (one.module.clone(), one.name.clone());
+        let known = self.taken.get(&key).cloned();
+        let taken = known.unwrap_or_else(|| self.taken_by(&one.module, &one.name, 0));
+        let lacks = matches!(&taken, Taken::Names(names) if !names.contains(argument));
+        self.taken.insert(key, taken);
+        lacks
+    }
+
+    /// What a function takes that a module defines, or has from another.
+    fn taken_by(&self, module: &str, name: &str, hops: usize) -> Taken {
+        let (Some(Module::Source(file, is_package)), true) =
+            (self.folder.module(module), hops < MOST_HOPS)
+        else {
+            return Taken::Any;
+        };
+        let source = first_bytes(&file, MAX_PYTHON_SOURCE).unwrap_or_default();
+        let source = String::from_utf8_lossy(&source);
+        if let Some(taken) = calls::taken(&source, name) {
+            return taken;
+        }
+        let is_meant = |import: &Import| import.names.iter().any(|one| one == name);
+        let from = imports(steps(&source, self.python)).find(is_meant);
+        let from = from.filter(|_| is_bound_once(&text::code(&source), name));
+        let from =
+            from.and_then(|from| closure::absolute(module, is_package, from.level, &from.module));
+        from.map_or(Taken::Any, |from| {
+            self.taken_by(&from, name, hops.saturating_add(1))
+        })
+    }
+}
+
+fn imports(steps: Vec<Step>) -> impl Iterator<Item = Import> {
+    steps.into_iter().filter_map(|step| match step {
         Step::Import(import) => Some(import),
-        Step::Try(_) | Step::Type(_) => None,
-    });
+        _ => None,
+    })
+}
+
+/// What a source uses of tvm-ffi by name when it is imported.
+fn of_ffi(source: &str, python: Interpreter) -> Uses {
     let is_ffi = |import: &Import| {
         let rest = import.module.strip_prefix("tvm_ffi");
         import.level == 0 && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
     };
-    imports.filter(is_ffi).collect()
+    let steps = steps(source, python);
+    let mut uses = Uses::default();
+    for import in imports(steps.clone()).filter(is_ffi) {
+        let names = import.names.iter().filter(|name| *name != "*");
+        uses.names.extend(names.map(|name| Use {
+            module: import.module.clone(),
+            name: name.clone(),
+            argument: None,
+        }));
+    }
+    let code = LazyCell::new(|| text::code(source));
+    for step in steps {
+        let Step::Call(call) = step else { continue };
+        let imported = uses.names.iter().find(|one| one.name == call.callee);
+        let Some(imported) = imported.filter(|one| is_bound_once(&code, &one.name)) else {
+            continue;
+        };
+        uses.arguments
+            .extend(call.keywords.into_iter().map(|argument| Use {
+                argument: Some(argument),
+                ..imported.clone()
+            }));
+    }
+    uses
 }
 
 #[cfg(test)]
@@ -133,19 +219,62 @@ mod tests {
             from tvm_ffi.core import (A, B)\n\
             try:\n    from tvm_ffi.later import New\nexcept ImportError:\n    pass\n\
             from tvm_ffix import No\nfrom .tvm_ffi import No\nfrom tvm_ffi.libinfo import \\\n    load\n";
-        let imports = of_ffi(source, Interpreter::default()).into_iter();
-        let named = imports.filter(|import| !import.names.is_empty());
-        let found: Vec<String> = named
-            .map(|import| format!("{}:{}", import.module, import.names.join(",")))
+        let uses = of_ffi(source, Interpreter::default()).names.into_iter();
+        let found: Vec<String> = uses
+            .map(|one| format!("{}:{}", one.module, one.name))
             .collect();
         assert_eq!(
             found,
             [
-                "tvm_ffi:Object,register_object",
-                "tvm_ffi.dataclasses:Enum,py_class",
-                "tvm_ffi.core:A,B",
+                "tvm_ffi:Object",
+                "tvm_ffi:register_object",
+                "tvm_ffi.dataclasses:Enum",
+                "tvm_ffi.dataclasses:py_class",
+                "tvm_ffi.core:A",
+                "tvm_ffi.core:B",
                 "tvm_ffi.libinfo:load",
             ]
         );
+    }
+
+    #[test]
+    fn arguments_are_held_against_the_definition() {
+        let site = tempfile::tempdir().unwrap();
+        let put = |file: &str, text: &str| {
+            let path = site.path().join(file);
+            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+            std::fs::write(path, text).unwrap();
+        };
+        put(
+            "tvm_ffi/__init__.py",
+            "from .libinfo import load, any\nfrom .core import made\n",
+        );
+        put(
+            "tvm_ffi/libinfo.py",
+            "def load(a, b=1):\n    ...\ndef any(**rest): ...\n",
+        );
+        put("p-1.dist-info/RECORD", "p/__init__.py,,\n");
+        let lacks = |source: &str| {
+            put("p/__init__.py", source);
+            let found = lacking(&site.path().join("p-1.dist-info/METADATA"), site.path());
+            let arguments = found.into_iter().filter_map(|one| one.argument);
+            arguments.collect::<Vec<_>>()
+        };
+        let of = "from tvm_ffi.libinfo import load, any\n";
+        assert_eq!(
+            lacks(&format!("{of}X = load(1, b=2, c=3, d=4)\n")),
+            ["c", "d"]
+        );
+        assert_eq!(lacks("from tvm_ffi import load\nload(a=1, c=3)\n"), ["c"]);
+        for sound in [
+            "X = load(a=1, b=2)",
+            "any(c=3)",
+            "def f():\n    load(c=3)",
+            "if x():\n    load(c=3)",
+            "def load(c): ...\nload(c=3)",
+        ] {
+            assert_eq!(lacks(&format!("{of}{sound}\n")), [""; 0], "{sound}");
+        }
+        assert_eq!(lacks("from tvm_ffi import made\nmade(c=3)\n"), [""; 0]);
     }
 }

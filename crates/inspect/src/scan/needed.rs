@@ -11,14 +11,10 @@ use crate::artifact::{Artifact, Role};
 use crate::place::Place;
 use crate::runtime::{libraries, system};
 
-/// Libraries that one scan follows.
-const MAX_FOLLOWED: usize = 64;
-
-/// Files that are read already, and how many were followed to.
+/// Files that are read already.
 #[derive(Default)]
 pub(super) struct Followed {
     known: HashSet<PathBuf>,
-    count: usize,
     /// Folders that those who load a file pass on to it (`DT_RPATH`).
     passed_on: HashMap<PathBuf, Vec<Place>>,
 }
@@ -35,14 +31,8 @@ impl Followed {
             return Vec::new();
         }
         self.known.extend(files.map(real));
-        let mut next = Vec::new();
-        for file in wanted {
-            if self.count < MAX_FOLLOWED && self.known.insert(real(&file)) {
-                self.count = self.count.saturating_add(1);
-                next.push(file);
-            }
-        }
-        next
+        wanted.retain(|file| self.known.insert(real(file)));
+        wanted
     }
 
     fn loaded_by(&mut self, artifact: &Artifact) -> Vec<PathBuf> {

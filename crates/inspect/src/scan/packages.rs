@@ -19,9 +19,6 @@ use crate::source::beginning::{beginning, first_bytes};
 /// Folders above a library in which its package may be named:
 /// `site-packages/tvm/lib/libtvm_runtime.so` is three below.
 const LEVELS: usize = 3;
-/// Python files of a package that are read, and how deep they lie.
-pub(super) const MAX_SOURCES: usize = 4096;
-const MAX_SOURCE_DEPTH: usize = 12;
 
 /// The folders in which the packages of the members may be named.
 pub(super) fn folders(members: &[Member]) -> BTreeSet<PathBuf> {
@@ -99,14 +96,12 @@ fn registered_below(package: &Path) -> BTreeSet<String> {
         name == "testing" || name == "tests"
     };
     let files: Vec<PathBuf> = walkdir::WalkDir::new(package)
-        .max_depth(MAX_SOURCE_DEPTH)
         .into_iter()
         .filter_entry(|entry| !is_for_tests(entry))
         .filter_map(Result::ok)
         .filter(|entry| entry.file_type().is_file())
         .map(walkdir::DirEntry::into_path)
         .filter(|path| path.extension().is_some_and(|end| end == "py"))
-        .take(MAX_SOURCES)
         .collect();
     let names = files.par_iter().filter_map(|file| {
         let source = first_bytes(file, MAX_PYTHON_SOURCE)?;

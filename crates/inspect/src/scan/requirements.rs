@@ -20,9 +20,6 @@ use crate::runtime::marker::Environment;
 use crate::runtime::pairing::{self, sees_itself_alone};
 use crate::source::beginning::beginning;
 
-/// Packages that are followed from one.
-const MAX_FOLLOWED: usize = 512;
-
 /// Modules of packages that have other names.
 const MODULES: [(&str, &str); 16] = [
     ("attrs", "attr"),
@@ -53,6 +50,9 @@ pub(super) struct Site {
     environment: Environment,
     /// Whether what is not in it is not installed.
     is_whole: bool,
+    /// Whether it is where pip was told to put packages, beside those of the Python that
+    /// will import it.
+    is_target: bool,
     pub(super) modules: Folder,
 }
 
@@ -98,6 +98,7 @@ impl Site {
         let (platform, architecture) =
             machine.unwrap_or((Platform::Unknown, Architecture::Other(0)));
         let minor = Interpreter::of_version(python.clone()).minor;
+        let is_target = is_target(folder, installed.values().flatten().map(|(info, _)| info));
         Some(Self {
             environment: Environment {
                 platform,
@@ -108,6 +109,7 @@ impl Site {
             python,
             installed,
             is_whole: sees_itself_alone(folder),
+            is_target,
             folder: folder.to_owned(),
         })
     }
@@ -145,13 +147,14 @@ impl Site {
                 Some(_) => versions
                     .clone()
                     .any(|version| one.takes(version) != Some(false)),
-                None => !self.is_whole || self.has_module(&one.name),
+                None => !(self.is_whole || self.is_target) || self.has_module(&one.name),
             };
             if !is_met && unmet.iter().all(|known| known.name != one.name) {
                 unmet.push(Unmet {
                     installed: versions.clone().next().cloned(),
                     name: one.name,
                     specification: one.specification,
+                    may_be_elsewhere: found.is_none() && !self.is_whole,
                     fails: None,
                 });
             }
@@ -165,7 +168,7 @@ impl Site {
     }
 
     /// Says which of some requirements an import fails for.
-    pub(super) fn add_failures(&self, closure: &Closure, unmet: &mut [Unmet]) {
+    pub(super) fn add_failures(&self, closure: &Closure, unmet: &mut Vec<Unmet>) {
         let mut order: BTreeMap<String, usize> = BTreeMap::new();
         for one in unmet.iter_mut() {
             one.fails = match one.installed {
@@ -181,6 +184,7 @@ impl Site {
                 Some(_) => self.lacking_name(closure, &self.modules_of(&one.name), &|_| true),
             };
         }
+        unmet.retain(|one| one.fails.is_some() || !one.may_be_elsewhere);
         // What Python meets first is what it says.
         unmet.sort_by_key(|one| order.get(&one.name).copied().unwrap_or(usize::MAX));
     }
@@ -256,6 +260,14 @@ impl Site {
     }
 }
 
+/// Whether packages were installed in a folder that is none of a Python's own. A wheel that
+/// was unpacked by hand has no `INSTALLER`.
+fn is_target<'a>(folder: &Path, mut infos: impl Iterator<Item = &'a PathBuf>) -> bool {
+    let name = folder.file_name().unwrap_or_default();
+    let mut own = ["site-packages", "dist-packages"].iter();
+    !own.any(|own| name == *own) && infos.any(|info| info.join("INSTALLER").is_file())
+}
+
 fn module_of(package: &str) -> String {
     let mut known = MODULES.iter();
     let known = known.find(|(name, _)| *name == package);
@@ -295,6 +307,9 @@ pub(super) fn add_of_others(site: &Site, found: &mut BTreeMap<String, Installati
         let missing: Vec<String> = missing.chain(own.unwrap_or_default()).cloned().collect();
         let lost = installation::lost(&missing);
         let closure = Closure::of(&site.modules, &modules, &lost, site.interpreter());
+        if let Some(first) = found.get_mut(&first) {
+            first.not_read = first.not_read.take().or(closure.not_read.clone());
+        }
         for (name, other) in lacking {
             let mut unmet = other.unmet;
             site.add_failures(&closure, &mut unmet);
@@ -359,7 +374,7 @@ fn lacking(
     let mut left = vec![first.to_owned()];
     let mut found = Vec::new();
     while let Some(name) = left.pop() {
-        if seen.len() > MAX_FOLLOWED || !seen.insert(name.clone()) {
+        if !seen.insert(name.clone()) {
             continue;
         }
         let other = known

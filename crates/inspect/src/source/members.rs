@@ -1,7 +1,7 @@
 //! Archive members as virtual files.
 //!
 //! Stored members are borrowed from the archive. Packed ones are unpacked one at a
-//! time, only when their name can belong to an artifact: into memory up to
+//! time, unless a walk passes over such a name: into memory up to
 //! [`MAX_MEMBER_IN_MEMORY`], larger binaries and archives into a temporary file.
 //! Everything unpacked on behalf of one file is bounded by [`RATIO_FREE_BYTES`],
 //! or where that is more by its size times [`MAX_UNPACK_RATIO`], and by
@@ -15,6 +15,7 @@ use std::io::{self, BufReader, Read};
 use flate2::bufread::MultiGzDecoder;
 
 use super::unpacked::{SpillError, Spilled};
+use super::walk::is_passed_over;
 use super::{Event, Place, Problem, ProblemKind, VirtualFile, map};
 use crate::container::{
     Body, FileType, InZip, Member, ar, fat_archives, identify, pyinstaller, tar, zip,
@@ -27,14 +28,6 @@ use crate::words::spell;
 
 /// Bytes that tell the type of a member that is not unpacked.
 const HEAD: u64 = 4096;
-
-/// Suffixes an artifact, a runtime part or an archive of them can have.
-const SUFFIXES: [&str; 42] = [
-    "so", "dylib", "dll", "pyd", "exe", "o", "obj", "a", "lib", "tar", "gz", "tgz", "zip", "whl",
-    "wasm", "bin", "vm", "ro", "bundle", "node", "apk", "aab", "aar", "jar", "ipa", "xz", "bz2",
-    "zst", "lzma", "lz", "lz4", "txz", "tbz", "tbz2", "tzst", "7z", "rar", "deb", "rpm", "dmg",
-    "cab", "conda",
-];
 
 /// Opens the file at `place` and hands out its bytes and those of its members.
 pub fn visit(place: &Place, out: &mut dyn FnMut(Event<'_>)) {
@@ -390,9 +383,7 @@ fn can_matter(name: &[u8]) -> bool {
     let name = name.rsplit(['/', '\\']).next().unwrap_or(&name);
     match name.rsplit_once('.') {
         None => true,
-        Some((_, suffix)) => {
-            SUFFIXES.contains(&suffix.to_ascii_lowercase().as_str()) || name.contains(".so.")
-        }
+        Some((_, suffix)) => !is_passed_over(suffix),
     }
 }
 

@@ -17,7 +17,7 @@ use crate::documents::DocumentKind;
 
 /// Suffixes of files that are never an artifact and are met by the thousand in
 /// environments and source trees. Files given by name are looked at anyway.
-const PASSED_OVER: [&str; 44] = [
+const PASSED_OVER: [&str; 47] = [
     "py",
     "pyc",
     "pyi",
@@ -38,6 +38,9 @@ const PASSED_OVER: [&str; 44] = [
     "rs",
     "go",
     "java",
+    "class",
+    "dex",
+    "xml",
     "kt",
     "swift",
     "js",

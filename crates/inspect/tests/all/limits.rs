@@ -71,6 +71,18 @@ fn a_tensor_of_zeros_is_no_matter_of_size() {
     }
 }
 
+/// A packed member is unpacked whatever it is called, unless a walk passes over such a name.
+#[test]
+fn members_of_any_name() {
+    let library = wasm(&[(1024, &blob())], 0);
+    for name in ["model", "model-1.5", "lib.so.bak", "dir.d/model.v2"] {
+        let packed = gzip(&tar(name, &library));
+        assert_eq!(libraries("a.tar.gz", &packed, None), 1, "{name}");
+    }
+    let packed = gzip(&tar("model.txt", &library));
+    assert_eq!(libraries("a.tar.gz", &packed, None), 0);
+}
+
 /// A large member is read from a temporary file.
 #[test]
 fn members_beyond_memory() {

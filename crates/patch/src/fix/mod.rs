@@ -24,15 +24,9 @@ use shim_step::ShimStep;
 /// Plans the repair of what was found.
 pub fn plan(input: &FixInput<'_>) -> FixPlan {
     let mut plan = FixPlan {
-        schema: "artcheck/fix-plan-v1",
         artifact: input.file.to_owned(),
-        runtime: input.runtime.name.clone(),
-        steps: Vec::new(),
-        refused: Vec::new(),
         unknown: input.undecided.iter().map(told).collect(),
-        notes: Vec::new(),
-        shim_parts: Vec::new(),
-        in_place: Vec::new(),
+        ..FixPlan::empty(&input.runtime.name)
     };
     let mut changes = InPlace::converted(input);
     let no_shim = shim_step::why_not(input.bytes);

@@ -93,6 +93,36 @@ fn as_text<S: Serializer>(path: &Path, serializer: S) -> Result<S::Ok, S::Error>
 }
 
 impl FixPlan {
+    /// What stays as it is: it breaks or is not known, and no change to a file mends it.
+    pub fn nothing_helps(
+        artifact: PathBuf,
+        runtime: &str,
+        refused: Vec<Refusal>,
+        unknown: Vec<String>,
+    ) -> Self {
+        Self {
+            artifact,
+            refused,
+            unknown,
+            ..Self::empty(runtime)
+        }
+    }
+
+    /// Nothing is wrong so far.
+    pub(super) fn empty(runtime: &str) -> Self {
+        Self {
+            schema: "artcheck/fix-plan-v1",
+            artifact: PathBuf::new(),
+            runtime: runtime.to_owned(),
+            steps: Vec::new(),
+            refused: Vec::new(),
+            unknown: Vec::new(),
+            notes: Vec::new(),
+            shim_parts: Vec::new(),
+            in_place: Vec::new(),
+        }
+    }
+
     /// Whether nothing is wrong that could be repaired or refused.
     pub fn is_empty(&self) -> bool {
         self.steps.is_empty() && self.refused.is_empty()

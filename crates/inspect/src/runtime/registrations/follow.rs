@@ -43,6 +43,7 @@ pub(super) fn follow<'a>(
         read: HashSet::default(),
         unread: HashSet::default(),
         steps: 0,
+        is_cut: false,
     };
     let mut open: Vec<u64> = reader.takes.keys().copied().collect();
     while let Some(callee) = open.pop() {
@@ -55,7 +56,8 @@ pub(super) fn follow<'a>(
             }
         }
     }
-    let is_all = reader.steps < MOST_STEPS && reader.unread.is_empty();
+    let is_cut = reader.is_cut || sites.is_cut || reader.steps >= MOST_STEPS;
+    let is_all = !is_cut && reader.unread.is_empty();
     Registrations {
         is_complete: is_all && !reader.read.is_empty(),
         names: reader.names,
@@ -76,6 +78,8 @@ struct Reader<'r, 'a> {
     read: Places,
     unread: Places,
     steps: u64,
+    /// Whether a branch was left out.
+    is_cut: bool,
 }
 
 /// How a function goes on at an instruction.
@@ -118,12 +122,21 @@ impl<'a> Reader<'_, 'a> {
             };
             self.steps = self.steps.saturating_add(1);
             let steps = &mut self.steps;
+            let is_cut = &mut self.is_cut;
             let branches = &mut course.branches;
             let mut branch = |target: u64, state: &State| {
-                let is_ahead = target > place && target < end && branches.len() < MOST_BRANCHES;
-                if is_ahead && !branches.contains_key(&target) {
+                if target <= place || target >= end {
+                    return;
+                }
+                let known = branches.remove(&target);
+                *is_cut |= branches.len() >= MOST_BRANCHES;
+                if branches.len() < MOST_BRANCHES {
                     *steps = steps.saturating_add(BRANCH_STEPS);
-                    branches.insert(target, Box::new(state.clone()));
+                    let state = match known {
+                        Some(known) => known.or(state),
+                        None => state.clone(),
+                    };
+                    branches.insert(target, Box::new(state));
                 }
             };
             match flow {

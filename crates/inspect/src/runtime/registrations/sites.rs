@@ -71,6 +71,8 @@ pub(super) struct Sites<'a> {
     stubs: Map<u64>,
     /// Calls: callee and place, sorted.
     calls: Vec<(u64, u64)>,
+    /// Whether there are more.
+    pub(super) is_cut: bool,
 }
 
 impl<'a> Sites<'a> {
@@ -103,6 +105,7 @@ impl<'a> Sites<'a> {
             linkage,
             stubs,
             calls: Vec::new(),
+            is_cut: false,
         };
         sites.find(machine, &known);
         Some((sites, known))
@@ -148,6 +151,7 @@ impl<'a> Sites<'a> {
             });
         }
         calls.sort_unstable();
+        self.is_cut = calls.len() >= MOST;
         self.calls = calls;
     }
 

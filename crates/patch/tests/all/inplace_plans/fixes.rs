@@ -53,6 +53,7 @@ fn what_is_not_known_asks_for_the_shim_where_it_may_matter() {
         rule,
         why: "not followed".to_owned(),
         is_limit: false,
+        place: None,
     });
     for (name, parts) in [("tvm-0.26", vec!["cache-config"]), ("tvm-0.27", vec![])] {
         let runtime = release(name);
