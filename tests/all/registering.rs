@@ -36,6 +36,20 @@ fn registers(name: &str) -> String {
     )
 }
 
+/// The same behind so many branches that lead on.
+fn registers_behind(branches: usize, name: &str) -> String {
+    let all = || 0..branches;
+    let goes: String = all()
+        .map(|n| format!("if (x == {n}) goto l{n};\n"))
+        .collect();
+    let labels: String = all().map(|n| format!("l{n}: x++;\n")).collect();
+    let begins = "static void init(void) {";
+    registers(name).replace(
+        begins,
+        &format!("{begins} volatile int x = -1;\n{goes}{labels}"),
+    )
+}
+
 const MADE: &str = "(volatile char *)(volatile char[]){'m', 'y', '.', 'f', 'n', 0}";
 
 const BY_NAME: &str = "#define _GNU_SOURCE\n#include <dlfcn.h>\n#include <tvm/ffi/c_api.h>\n\
@@ -154,8 +168,8 @@ fn what_is_loaded_with_a_library_may_register() {
         kit.source(&format!("{folder}/libreg.so"), &registers(name), &[]);
         undecided(&kit.model(&format!("{folder}/m.so"), &["-lreg"]), &[]);
     }
-    // One of several names.
-    let either = "getenv(\"X\") ? \"my.no\" : getenv(\"Y\") ? \"my.na\" : \"my.fn\"";
+    // One of two names.
+    let either = "getenv(\"X\") ? \"my.no\" : \"my.fn\"";
     let either = format!("char *getenv(const char *);\n{}", registers(either));
     kit.source("either/libreg.so", &either, &[]);
     undecided(&kit.model("either/m.so", &["-lreg"]), &[]);
@@ -181,6 +195,14 @@ fn what_is_loaded_with_a_library_may_register() {
     );
     kit.source("opens/libplug.so", &opens, &[]);
     undecided(&kit.model("opens/m.so", &["-lplug"]), &[]);
+    // Of more branches than are remembered nothing is known.
+    for (branches, expected) in [(1000, "breaks"), (1100, "undecided")] {
+        let folder = format!("branches-{branches}");
+        let source = registers_behind(branches, "\"my.no\"");
+        kit.source(&format!("{folder}/libreg.so"), &source, &[]);
+        let (status, _, ran) = said(&kit.model(&format!("{folder}/m.so"), &["-lreg"]), &[]);
+        assert_eq!((status.as_str(), ran), (expected, false));
+    }
     // What registers another name was read to the end.
     kit.source("other/libreg.so", &registers("\"my.no\""), &[]);
     breaks(&kit.model("other/m.so", &["-lreg"]), &[]);

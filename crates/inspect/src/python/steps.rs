@@ -464,7 +464,7 @@ mod tests {
             "    import a\n".repeat(30_000),
             "f()\n".repeat(100_000)
         );
-        assert_eq!(read(&calls).len(), MOST_STEPS);
+        assert_eq!(read(&calls).len(), MOST_STEPS + 1);
         assert_eq!(read(&calls).last().unwrap(), "more");
         assert_eq!(read("import a\n").last().unwrap(), "a:");
         let names = "a,".repeat(80_000);

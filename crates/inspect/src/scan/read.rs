@@ -165,7 +165,11 @@ pub(super) fn read(
         let site = one.place.folder();
         let sets = load_sets.iter_mut().filter(|set| match one.is_frozen {
             true => set.home.is_below(&one.place),
-            false => site.is_some() && set.environment == site,
+            // A folder that pip was told to install to is no environment's.
+            false => site.as_ref().is_some_and(|site| match &set.environment {
+                Some(environment) => environment == site,
+                None => set.home == *site || set.home.is_below(site),
+            }),
         });
         let sets: Vec<&mut LoadSet> = sets.collect();
         let is_loose = sets.is_empty();
