@@ -2,24 +2,19 @@
 // the program: node tests/web/page.mjs [--browser NAME]... ; tests/web/page prepares it.
 
 import { execFileSync, spawnSync } from "node:child_process";
-import { createServer } from "node:http";
-import { copyFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
-import { createRequire } from "node:module";
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { homedir, tmpdir } from "node:os";
-import { basename, dirname, extname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { gzipSync } from "node:zlib";
 
-const root = join(import.meta.dirname, "../..");
-const require = createRequire(join(root, "web/package.json"));
-const { default: puppeteer } = await import(require.resolve("puppeteer-core"));
+import { browsers, dist, inPage, opened, puppeteer, root, served } from "./browser.mjs";
+
 const cache = process.env.ARTCHECK_PARTS ?? join(homedir(), ".cache/artcheck/parts");
 const axe = readFileSync(join(cache, "npm/axe-core/package/axe.min.js"), "utf8");
 const artcheck = process.env.ARTCHECK ?? join(root, "target/release/artcheck");
 const pictures = process.env.PICTURES;
-const dist = process.env.DIST ?? join(root, "web/dist");
 const corpus = join(root, "corpus/artifacts");
 const folder = mkdtempSync(join(tmpdir(), "artcheck-page-"));
-const TYPES = { ".html": "text/html", ".so": "application/octet-stream", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml", ".lzma": "application/octet-stream" };
 
 /** What was measured, for the record. */
 const record = [];
@@ -30,22 +25,6 @@ function check(what, good, detail = "") {
   const line = `${good ? "ok    " : "FAILED"} ${what}${detail === "" ? "" : `: ${detail}`}`;
   console.log(line);
   record.push(line);
-}
-
-/** The page's folder on a port, and what was asked of it. */
-function served(files) {
-  const asked = [];
-  const server = createServer((request, answer) => {
-    asked.push(request.url);
-    const path = new URL(request.url, "http://x").pathname;
-    const file = join(files, path === "/" ? "index.html" : path);
-    if (!existsSync(file)) return void answer.writeHead(404).end();
-    answer.writeHead(200, { "content-type": TYPES[extname(file)] ?? "application/octet-stream" }).end(readFileSync(file));
-  });
-  server.listen(0, "127.0.0.1");
-  // A closed server knows its port no more.
-  let port = 0;
-  return { server, asked, at: () => `http://127.0.0.1:${(port ||= server.address().port)}/` };
 }
 
 /** What the program prints, run where the file is. */
@@ -61,41 +40,6 @@ function* filesBelow(path) {
     if (entry.isDirectory()) yield* filesBelow(inner);
     else yield inner;
   }
-}
-
-const inPage = {
-  /** The page's own state: the module that it runs. */
-  state: (page) => page.evaluate(async () => {
-    const { state } = await import(new URL("main.js", location.href).href);
-    return { json: state.json, turn: state.turn, took: state.took, read: state.read, memory: state.memory };
-  }),
-  async give(page, paths, input = "#files") {
-    const before = (await inPage.state(page)).turn;
-    const field = await page.$(input);
-    await field.uploadFile(...paths);
-    await inPage.next(page, before);
-    return inPage.state(page);
-  },
-  next: (page, before) => page.waitForFunction(async (before) => {
-    const { state } = await import(new URL("main.js", location.href).href);
-    return state.turn > before;
-  }, { timeout: 120_000, polling: 20 }, before),
-  violations: (page) => page.evaluate(() => window.violations),
-};
-
-async function opened(browser, url) {
-  const page = await browser.newPage();
-  await page.setViewport({ width: 1100, height: 900 });
-  const said = [];
-  page.on("console", (message) => ["error", "warn"].includes(message.type()) && said.push(message.text()));
-  page.on("pageerror", (error) => said.push(String(error)));
-  await page.evaluateOnNewDocument(() => {
-    window.violations = [];
-    addEventListener("securitypolicyviolation", (event) => window.violations.push(`${event.violatedDirective} ${event.blockedURI}`), true);
-  });
-  await page.goto(url);
-  await page.waitForFunction(() => document.documentElement.dataset.ready === "true", { timeout: 60_000 });
-  return { page, said };
 }
 
 async function accessible(page, name, where) {
@@ -178,8 +122,9 @@ async function tried(name, launch) {
 
     const violated = await inPage.violations(page);
     check(`${name}: CSP violations`, violated.length === 0, violated.join(", ") || "none");
-    // Another page was opened in between, which asks as it loads.
-    const asked = site.asked.slice(loaded).filter((url) => !site.loading.includes(url));
+    // Another page was opened in between, which asks as it loads. The browser, and not the
+    // page, asks some time after each opening whether there is a newer service worker.
+    const asked = site.asked.slice(loaded).filter((url) => url !== "/sw.js" && !site.loading.includes(url));
     check(`${name}: network requests after load`, asked.length === 0, asked.join(", ") || "none");
     check(`${name}: errors on the console`, said.length === 0, said.join("; ") || "none");
     await refused(page, name, stranger);
@@ -266,7 +211,7 @@ async function views(page, name, site) {
   check(`${name}: nothing is wider than 390 px`, wide <= 390, `${wide}`);
   await picture(other.page, `${name}-phone`);
   if (name === "chromium") {
-    await other.page.setViewport({ width: 1100, height: 900 });
+    await other.page.setViewport({ width: 1400, height: 900 });
     await other.page.emulateMediaFeatures([
       { name: "prefers-color-scheme", value: "dark" },
       // Colours halfway to others are not what is read.
@@ -354,10 +299,6 @@ for (const [out, bytes] of [["five.so", 5_000_000], ["large.so", 600_000_000]]) 
 execFileSync("bash", ["-c", `truncate -s 600M weights.bin && cp "${extcall}" . && tar -cf large.tar weights.bin extcall-cpu-x86_64.so && rm weights.bin`], { cwd: folder });
 check("the large files are large", statSync(join(folder, "large.so")).size > 6e8 && statSync(join(folder, "large.tar")).size > 6e8);
 
-const browsers = {
-  chromium: { executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ["--no-sandbox"] },
-  firefox: { browser: "firefox", executablePath: "/usr/bin/firefox-esr" },
-};
 const only = process.argv.slice(2);
 try {
   for (const [name, launch] of Object.entries(browsers)) {
