@@ -149,4 +149,5 @@ def _take(kind: type[Any], entry: Mapping[str, Any]) -> Any:
 def _verdict(entry: Mapping[str, Any]) -> Verdict:
     undecided = [_take(Undecided, reason) for reason in entry.get("undecided", [])]
     needs = [_take(Need, need) for need in entry.get("needs", [])]
-    return _take(Verdict, {**entry, "undecided": undecided, "needs": needs})
+    verdict: Verdict = _take(Verdict, {**entry, "undecided": undecided, "needs": needs})
+    return verdict

@@ -54,17 +54,17 @@ def scan(
     for flag, values in (("--runtime", runtimes), ("--provides", provides)):
         for value in values:
             command.append(f"{flag}={value}")
-    for flag, value in (
+    for option, given in (
         ("--target", target),
         ("--fail-on", fail_on),
         ("--config", config),
         ("--baseline", baseline),
     ):
-        if value is not None:
-            command.append(f"{flag}={os.fspath(value)}")
+        if given is not None:
+            command.append(f"{option}={os.fspath(given)}")
     if allow_undecided:
         command.append("--allow-undecided")
-    command += [*args, "--", *map(os.fspath, listed)]
+    command += [*args, "--", *(os.fspath(path) for path in listed)]
     run = subprocess.run(command, capture_output=True, check=False)
     if run.returncode not in (0, 1, 3, 4):
         raise UsageError(run.stderr.decode("utf-8", "replace").strip())
