@@ -86,12 +86,14 @@ fn numbered(folded: &str) -> String {
 }
 
 /// The line without the places of its frames, whose words are names of files:
-/// `(node:internal/modules/cjs/loader:1302:18)`.
-fn without_places(line: &str) -> Cow<'_, str> {
-    if !line.split(' ').any(is_place) {
+/// `(node:internal/modules/cjs/loader:1302:18)`, and without mangled names, whose words
+/// are those of some program.
+fn without_names(line: &str) -> Cow<'_, str> {
+    let is_name = |word: &str| is_place(word) || is_mangled(word);
+    if !line.split(' ').any(is_name) {
         return Cow::Borrowed(line);
     }
-    let words = line.split(' ').filter(|word| !is_place(word));
+    let words = line.split(' ').filter(|word| !is_name(word));
     Cow::Owned(words.collect::<Vec<_>>().join(" "))
 }
 
@@ -103,6 +105,12 @@ fn is_place(word: &str) -> bool {
         !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit())
     };
     is_number() && is_number() && word.contains(['/', '\\'])
+}
+
+/// A symbol of C++, quoted or not: `"_ZN7android16CameraParametersE"`.
+fn is_mangled(word: &str) -> bool {
+    let symbol = word.trim_start_matches(|c: char| !c.is_ascii_alphanumeric());
+    symbol.starts_with('Z') && word.contains("_Z")
 }
 
 /// Some lines of a text as the index compares them.
@@ -128,7 +136,7 @@ impl Folded {
     pub fn of(line: &str) -> Self {
         Self {
             text: folded(line),
-            within: within(&without_places(line)),
+            within: within(&without_names(line)),
         }
     }
 }

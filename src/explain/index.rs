@@ -75,7 +75,7 @@ fn entry<'a>(line: &'a str, classes: &Classes<'a>) -> Option<Entry<'a>> {
     let name = code.trim_end_matches(['!', '?', '~']);
     let sign = code.strip_prefix(name)?;
     let weight = match sign {
-        "!" => Weight::Decides,
+        "!" | "~!" => Weight::Decides,
         "?" | "~?" => Weight::Hints,
         _ => Weight::Speaks,
     };

@@ -48,7 +48,7 @@ impl Hit<'_> {
     /// Whether the text is only of the kind that the rule explains, or says what many
     /// causes have in common.
     pub fn is_guess(&self) -> bool {
-        self.is_kind || self.rank.weight == Weight::Hints
+        !self.decides() && (self.is_kind || self.rank.weight == Weight::Hints)
     }
 
     fn decides(&self) -> bool {
@@ -83,8 +83,6 @@ const TROUBLES: [&str; 6] = [
     "signal 11",
     "exc_bad",
 ];
-/// Levels of a log that tell of nothing wrong.
-const QUIET: [&str; 2] = ["INFO", "DEBUG"];
 /// Characters of a line in which its level is.
 const HEAD: usize = 60;
 /// Lines around one about something else that speak of it too.
@@ -180,6 +178,8 @@ struct Line {
     is_near_outside: bool,
     is_failure: bool,
     is_trouble: bool,
+    /// Its level in a log tells of nothing wrong. `DEBUG` is also who prints a crash of
+    /// Android.
     is_quiet: bool,
 }
 
@@ -188,6 +188,7 @@ impl Line {
         let window = Window::of(folded);
         let first = window.text.get(..window.first).unwrap_or_default();
         let speaks_of = |words: &[&str]| words.iter().any(|word| first.contains(word));
+        let is_failure = speaks_of(&FAILURES);
         let cause = BECAUSE.iter().find_map(|word| text.rfind(word));
         let cause = cause.and_then(|at| text.get(at..));
         Self {
@@ -195,10 +196,10 @@ impl Line {
             cause: cause.map(|cause| Window::of(&[Folded::of(cause)])),
             outside: None,
             is_near_outside: false,
-            is_failure: speaks_of(&FAILURES) && !has_level(text, &WARNINGS),
+            is_failure: is_failure && !has_level(text, &WARNINGS),
             // A name by itself is asked about.
             is_trouble: speaks_of(&TROUBLES) || !text.contains(char::is_whitespace),
-            is_quiet: has_level(text, &QUIET),
+            is_quiet: has_level(text, &["INFO"]) || !is_failure && has_level(text, &["DEBUG"]),
             window,
         }
     }
@@ -206,8 +207,8 @@ impl Line {
     /// Whether a message counts in this line, which may be about something else, or about
     /// nothing wrong.
     fn asks(&self, message: &Message) -> bool {
-        let is_guess = message.is_kind() || message.weight == Weight::Hints;
-        let decides = message.weight == Weight::Decides && !is_guess;
+        let decides = message.weight == Weight::Decides;
+        let is_guess = !decides && (message.is_kind() || message.weight == Weight::Hints);
         let is_ours = self.outside.is_none_or(|other| decides && !other.is_all);
         is_ours && !(is_guess && (self.is_quiet || self.is_near_outside))
     }
