@@ -7,13 +7,8 @@ pub type Result<T> = std::result::Result<T, MachOError>;
 #[derive(Debug, thiserror::Error)]
 pub enum MachOError {
     /// The bytes are not what the format asks for.
-    #[error("Mach-O, byte {offset:#x}: {what}")]
-    Malformed {
-        /// Where in the file.
-        offset: u64,
-        /// What is wrong, and what was expected.
-        what: String,
-    },
+    #[error("Mach-O: {0}")]
+    Malformed(String),
     /// Well-formed, but of a kind that is not emulated.
     #[error("Mach-O: {0} is not emulated")]
     Unsupported(String),
@@ -73,9 +68,12 @@ pub enum MachOError {
     },
 }
 
-pub fn malformed<T>(offset: u64, what: impl Into<String>) -> Result<T> {
-    Err(MachOError::Malformed {
-        offset,
-        what: what.into(),
-    })
+impl From<object::Error> for MachOError {
+    fn from(error: object::Error) -> MachOError {
+        MachOError::Malformed(error.to_string())
+    }
+}
+
+pub fn malformed<T>(what: impl Into<String>) -> Result<T> {
+    Err(MachOError::Malformed(what.into()))
 }

@@ -36,11 +36,11 @@ impl HostLibrary {
             .map(|b| u64::from_le_bytes(*b))
             .ok_or(MachOError::NoBlob)?;
         let end = usize::try_from(length).ok().and_then(|n| n.checked_add(8));
-        end.and_then(|end| rest.get(..end))
-            .ok_or(MachOError::Malformed {
-                offset: 0,
-                what: format!("the module blob says {length} bytes, the image ends before"),
-            })
+        end.and_then(|end| rest.get(..end)).ok_or_else(|| {
+            MachOError::Malformed(format!(
+                "the module blob says {length} bytes, the image ends before"
+            ))
+        })
     }
 
     /// The argument of `artcheck.metal_sim.open`, which takes its own copy. Hand

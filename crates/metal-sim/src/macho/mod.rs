@@ -10,17 +10,15 @@
 //! in [`callouts`]. `stack` goes further: there the runtime is the Mac's too.
 
 mod callouts;
-mod chained;
 mod emulator;
 mod error;
+mod fixups;
 mod gates;
 mod image;
 mod library;
 mod machine;
 mod mapped;
 mod native;
-mod opcodes;
-mod reader;
 mod runner;
 mod segments;
 #[cfg(target_os = "linux")]

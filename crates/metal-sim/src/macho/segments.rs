@@ -1,8 +1,9 @@
 //! Where the bytes of a Mach-O image go, and which pointers in it wait for an
 //! address. Addresses are those of the file, before sliding.
 
+use object::macho;
+
 use super::error::{Result, malformed};
-use super::reader::{Reader, plus};
 
 /// One segment.
 #[derive(Clone, Debug)]
@@ -35,32 +36,62 @@ impl Segments {
         text.map_or(0, |s| s.address)
     }
 
-    /// The address `offset` into segment `index`, checked to hold `size` bytes.
-    pub(super) fn place(&self, index: usize, offset: u64, size: u64) -> Result<u64> {
-        match self.list.get(index) {
-            Some(s) if offset.checked_add(size).is_some_and(|end| end <= s.size) => {
+    /// The address `offset` into segment `index`, checked to hold a pointer.
+    pub(super) fn place(&self, index: u8, offset: u64) -> Result<u64> {
+        match self.list.get(usize::from(index)) {
+            Some(s) if offset.checked_add(8).is_some_and(|end| end <= s.size) => {
                 plus(s.address, offset)
             }
-            _ => malformed(
-                0,
-                format!("a fixup at offset {offset:#x} of segment {index}, which is not there"),
-            ),
+            _ => malformed(format!(
+                "a fixup at offset {offset:#x} of segment {index}, which is not there"
+            )),
+        }
+    }
+
+    /// The image's initial contents from `address` to the end of its segment.
+    pub(super) fn from<'a>(&self, bytes: &'a [u8], address: u64) -> Result<&'a [u8]> {
+        let contents = self.list.iter().find_map(|s| {
+            let skipped = address.checked_sub(s.address)?;
+            let size = s.file_size.checked_sub(skipped).filter(|size| *size > 0)?;
+            part(bytes, s.file_offset.checked_add(skipped)?, size)
+        });
+        match contents {
+            Some(contents) => Ok(contents),
+            None => malformed(format!(
+                "a fixup at {address:#x}, which has no bytes in the file"
+            )),
         }
     }
 
     /// Eight bytes of the image's initial contents.
-    pub(super) fn word(&self, reader: &Reader<'_>, address: u64) -> Result<u64> {
-        for s in &self.list {
-            if let Some(offset) = address.checked_sub(s.address)
-                && offset.checked_add(8).is_some_and(|end| end <= s.file_size)
-            {
-                return reader.u64(plus(s.file_offset, offset)?);
-            }
+    pub(super) fn word(&self, bytes: &[u8], address: u64) -> Result<u64> {
+        match self.from(bytes, address)?.first_chunk() {
+            Some(word) => Ok(u64::from_le_bytes(*word)),
+            None => malformed(format!("a fixup at {address:#x}, across a segment's end")),
         }
-        malformed(
-            0,
-            format!("a fixup at {address:#x}, which has no bytes in the file"),
-        )
+    }
+
+    /// Refuses more fixups than an image of this size has room for: a count in a program
+    /// of fixups may be any number.
+    pub(super) fn have_room(&self, index: usize) -> Result<()> {
+        if u64::try_from(index).is_ok_and(|index| index <= self.end / 8) {
+            return Ok(());
+        }
+        malformed("more fixups than the image has room for")
+    }
+}
+
+/// `size` bytes of the file from `offset`.
+pub(super) fn part(bytes: &[u8], offset: u64, size: u64) -> Option<&[u8]> {
+    let start = usize::try_from(offset).ok()?;
+    bytes.get(start..)?.get(..usize::try_from(size).ok()?)
+}
+
+/// `base + offset`, refused on overflow.
+pub(super) fn plus(base: u64, offset: u64) -> Result<u64> {
+    match base.checked_add(offset) {
+        Some(sum) => Ok(sum),
+        None => malformed("an address beyond 64 bits"),
     }
 }
 
@@ -93,12 +124,12 @@ pub enum Provider {
 }
 
 impl Provider {
-    /// A library ordinal; negative ones have a meaning of their own.
-    pub(super) fn of(ordinal: i64) -> Provider {
-        match ordinal {
-            0 => Provider::Own,
-            -3 => Provider::Coalesced,
-            _ => u32::try_from(ordinal).map_or(Provider::Any, Provider::Dependency),
+    /// A library's number; negative ones have a meaning of their own.
+    pub(super) fn of(library: macho::BindDylib) -> Provider {
+        match library {
+            macho::BIND_SPECIAL_DYLIB_SELF => Provider::Own,
+            macho::BIND_SPECIAL_DYLIB_WEAK_LOOKUP => Provider::Coalesced,
+            _ => u32::try_from(library.0).map_or(Provider::Any, Provider::Dependency),
         }
     }
 }

@@ -133,10 +133,7 @@ fn chained_fixups() {
 fn damaged_files_are_refused() {
     let bytes = std::fs::read(artifact("tvm-0.26/embedding-metal-macos-arm64.dylib"))
         .expect("the file is readable");
-    assert!(matches!(
-        Image::parse(&[]),
-        Err(MachOError::Malformed { .. })
-    ));
+    assert!(matches!(Image::parse(&[]), Err(MachOError::Malformed(_))));
     for length in (0..bytes.len()).step_by(997) {
         let cut = bytes.get(..length).expect("inside");
         assert!(
