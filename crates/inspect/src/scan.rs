@@ -25,6 +25,7 @@ mod requirements;
 mod shard;
 mod share;
 mod static_parts;
+mod unlisted;
 mod unopened;
 mod verdict;
 mod weight;

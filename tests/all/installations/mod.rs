@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use artcheck_inspect::limits::MAX_RECORD;
 
 use crate::support::make::{corpus, folder, put};
-use crate::support::{artcheck, rules, scan, text};
+use crate::support::{artcheck, rules, scan, text, unpacked};
 
 const MODEL: &str = "tvm-0.27/dense-cpu-x86_64.so";
 
@@ -234,6 +234,79 @@ fn leftovers_and_other_folders_are_no_damage() {
     says(other, &["AC209"], &[]);
 }
 
+/// Where the list of files is gone, an import says what it asks for in vain.
+#[test]
+fn packages_without_a_list_of_their_files() {
+    const LIBRARY: &str = "tvm_ffi/lib/libtvm_ffi.so";
+    const INFO: &str = "apache_tvm_ffi-0.1.15.post2.dist-info";
+    let bare = |gone: &'static str, file: &'static str, text: &'static str| {
+        move |site: &Path| {
+            let gone = site.join(gone);
+            match gone.is_dir() {
+                true => std::fs::remove_dir_all(gone).expect("removed"),
+                false => std::fs::remove_file(gone).expect("removed"),
+            }
+            put(site, file, text);
+            put(site, LIBRARY, std::fs::read(corpus(MODEL)).expect("read"));
+        }
+    };
+    let first = "tvm_ffi/__init__.py";
+    let record = "apache_tvm_ffi-0.1.15.post2.dist-info/RECORD";
+    for gone in [INFO, record] {
+        says(bare(gone, first, "from . import a\n"), &[], &[]);
+        says(
+            bare(gone, first, "import os, typing_extensions\n"),
+            &["AC209"],
+            &[],
+        );
+        says(bare(gone, first, "import numpy\n"), &["AC209"], &[]);
+        says(
+            bare(gone, first, "from .registry import Name\n"),
+            &["AC209"],
+            &[],
+        );
+        let tried = "try:\n    from .a import b\nexcept ImportError:\n    pass\n";
+        says(bare(gone, first, tried), &[], &[]);
+        let without = |site: &Path| {
+            bare(gone, first, "")(site);
+            std::fs::remove_file(site.join(LIBRARY)).expect("removed");
+        };
+        says(without, &["AC209"], &[]);
+    }
+}
+
+/// Copies that nothing opens, beside the library that is opened.
+#[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
+fn copies_are_no_second_runtime() {
+    let at_all = |change: &dyn Fn(&Path)| {
+        let root = folder();
+        let site = environment(root.path());
+        std::fs::copy(
+            unpacked("tvm-ffi-0.1.15.post2-linux-x86_64/tvm_ffi/lib/libtvm_ffi.so"),
+            site.join("tvm_ffi/lib/libtvm_ffi.so"),
+        )
+        .expect("copied");
+        change(&site);
+        rules(&scan([root.path()]).0, &["error", "warning"])
+    };
+    let copied = |to: &'static str| {
+        at_all(&|site: &Path| {
+            let to = site.join(to);
+            std::fs::create_dir_all(to.parent().expect("a folder")).expect("made");
+            std::fs::copy(site.join("tvm_ffi/lib/libtvm_ffi.so"), to).expect("copied");
+        })
+    };
+    for nothing in [
+        "tvm_ffi/lib/libtvm_ffi.so.bak",
+        "tvm_ffi/lib/Copy of libtvm_ffi.so",
+        "~vm_ffi/lib/libtvm_ffi.so",
+    ] {
+        assert!(copied(nothing).is_empty(), "{nothing}");
+    }
+    assert!(copied("other/libtvm_ffi.so").contains(&String::from("AC206")));
+}
+
 /// Modules that an import asks for whatever happens, and others.
 #[test]
 fn an_import_fails_without_what_it_asks_for() {
@@ -295,6 +368,16 @@ fn a_module_that_python_does_not_take_is_told_from_an_edited_one() {
     says(changed(late, other), &[], &[]);
     let edited = b"class Name:\n    pass\n# a patch (of ours\n";
     says(changed(asks, edited), &[], &[]);
+    // Blocks that were never written: the size is right.
+    let zeros = |text: &'static str| {
+        move |site: &Path| {
+            first(site, text);
+            listed(site, "tvm_ffi/registry.py", 12);
+            put(site, "tvm_ffi/registry.py", b"Name = 1\n\0\0\0");
+        }
+    };
+    says(zeros(asks), &["AC209"], &[]);
+    says(zeros(late), &[], &["AC209"]);
     // Shorter, in the middle of a line that Python takes.
     says(changed(asks, b"class Name:\n    pas"), &[], &["AC209"]);
 }

@@ -5,7 +5,7 @@
 //! seen.
 
 use super::is_of_name;
-use super::text::{Ending, statements};
+use super::text::{Ending, code, statements};
 
 /// What Python says of a source that it does not take.
 pub fn refusal(source: &[u8]) -> Option<String> {
@@ -15,7 +15,11 @@ pub fn refusal(source: &[u8]) -> Option<String> {
     let Ok(text) = std::str::from_utf8(source) else {
         let mut first = source.split(|byte| *byte == b'\n').take(2);
         let is_told = first.any(|line| memchr::memmem::find(line, b"coding").is_some());
-        return (!is_told).then(|| "SyntaxError: Non-UTF-8 code, but no encoding declared".into());
+        // Comments may hold anything.
+        let code = code(&String::from_utf8_lossy(source));
+        let is_refused = !is_told && code.contains(char::REPLACEMENT_CHARACTER);
+        return is_refused
+            .then(|| "SyntaxError: (unicode error) 'utf-8' codec can't decode".into());
     };
     let (lines, ending) = statements(text);
     let says = match ending {
@@ -122,6 +126,7 @@ mod tests {
             assert_eq!(refusal(source.as_bytes()), None, "{source}");
         }
         assert_eq!(refusal(b"# coding: latin-1\nx = '\xe9'"), None);
+        assert_eq!(refusal(b"x = 1 # \xe9\n"), None);
     }
 
     #[test]

@@ -46,15 +46,17 @@ fn check(load_set: &LoadSet, out: &mut Outcome) {
             true => "hold a registry of their own",
             false => "register the same functions",
         };
+        let severity = severity(load_set, &duplicate);
+        let who = match severity {
+            Severity::Error => "the process",
+            _ => "a process that loads both",
+        };
         let mut finding = Finding::new(&RULE, *first, format!("{} files of one load set {holds}", paths.len()))
-            .severity(match load_set.is_static() {
-                true => Severity::Error,
-                false => severity(load_set, &duplicate),
-            })
+            .severity(severity)
             .on(&load_set.name)
             .evidence(match load_set.is_static() {
-                true => "the linker finds two definitions; without whole archives it leaves one out, unseen",
-                false => "the process ends with \"Global Function `...` is already registered\", or with \"TypeAttr `__ffi_repr__` is already registered\"",
+                true => "the linker finds two definitions; without whole archives it leaves one out, unseen".to_owned(),
+                false => format!("{who} ends with \"Global Function `...` is already registered\", or with \"TypeAttr `__ffi_repr__` is already registered\""),
             })
             .help("keep one copy: remove the other from the folder, or from what the parts and clients ask for");
         for path in paths.iter().take(MAX_FINDINGS) {
@@ -70,7 +72,8 @@ fn check(load_set: &LoadSet, out: &mut Outcome) {
 /// Two that something asks for end up in one process; one that nothing asks for, or only
 /// files of a package that has no need of the other, may stay out of it.
 fn severity(load_set: &LoadSet, duplicate: &Duplicate) -> Severity {
-    match duplicate.needed.len() > 1 && !are_of_strangers(load_set, duplicate) {
+    let is_in_one_process = duplicate.needed.len() > 1 && !are_of_strangers(load_set, duplicate);
+    match load_set.is_static() || is_in_one_process {
         true => Severity::Error,
         false => Severity::Warning,
     }
@@ -179,12 +182,8 @@ fn system_of(set: &LoadSet) -> Option<(Platform, Architecture)> {
     Some((first.binary.platform, first.binary.architecture))
 }
 
-/// The runtime that a package of an environment brings. What pip has begun to remove,
-/// `~vm`, is no package that anything imports.
+/// The runtime that a package of an environment brings.
 fn own_runtime(set: &LoadSet) -> Option<&Place> {
-    if set.home.raw_name().starts_with(b"~") {
-        return None;
-    }
     let mut members = set.members.iter();
     let own = members.find(|member| member.kind.has_vm() && member.path.is_below(&set.home))?;
     Some(&own.path)

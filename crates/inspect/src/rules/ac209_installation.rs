@@ -95,8 +95,13 @@ fn check(
                 "build the application again, with all that the package has: `pyinstaller --collect-all tvm_ffi ...`",
             );
         }
-        let pinned = package.replacen(' ', "==", 1);
-        format!("pip install --force-reinstall --no-deps '{pinned}'")
+        // Of what is not listed the version is not known either.
+        match package.split_once(' ') {
+            Some((name, version)) => {
+                format!("pip install --force-reinstall --no-deps '{name}=={version}'")
+            }
+            None => format!("pip install --force-reinstall {package}"),
+        }
     };
     missing(installation, again(), &mut add);
     changed(installation, again(), &mut add);
@@ -198,7 +203,10 @@ fn changed(installation: &Installation, again: String, add: &mut impl FnMut(Said
             recorded,
             found,
         } = &one.file;
-        format!("{file}: {found} bytes, {recorded} by RECORD")
+        match found == recorded {
+            true => format!("{file}: {found} bytes, as RECORD says, but its end is zeros"),
+            false => format!("{file}: {found} bytes, {recorded} by RECORD"),
+        }
     });
     let mut evidence: Vec<String> = lines.take(MAX_FINDINGS).collect();
     let others = changed.iter().skip(1);

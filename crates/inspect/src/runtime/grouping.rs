@@ -45,7 +45,12 @@ pub type Joined = BTreeMap<Place, Place>;
 
 /// Groups the parts found below one path that a user named, and assembles each
 /// group. Sets come in the order of their names.
-pub fn load_sets(members: Vec<Member>, packages: &[Installed], joined: &Joined) -> Vec<LoadSet> {
+pub fn load_sets(
+    mut members: Vec<Member>,
+    packages: &[Installed],
+    joined: &Joined,
+) -> Vec<LoadSet> {
+    leave_out_copies(&mut members);
     let mut platforms: BTreeMap<(Platform, Architecture, bool), Vec<Member>> = BTreeMap::new();
     for member in members {
         let is_static = member.binary.kind == BinaryKind::Object;
@@ -105,6 +110,38 @@ pub fn load_sets(members: Vec<Member>, packages: &[Installed], joined: &Joined) 
         .collect();
     sets.sort_by(|a, b| a.name.cmp(&b.name));
     sets
+}
+
+/// Leaves out what nothing loads: copies beside the file that a loader opens by their own
+/// name (`libtvm_ffi.so.bak`), and folders that pip has begun to remove (`~vm_ffi`).
+fn leave_out_copies(members: &mut Vec<Member>) {
+    let places = members.iter().filter_map(|member| {
+        let name = member.binary.identity.clone()?;
+        (member.path.name() == name).then(|| (member.path.folder(), name))
+    });
+    let loaded: BTreeSet<(Option<Place>, String)> = places.collect();
+    let asked: BTreeSet<String> = members
+        .iter()
+        .flat_map(|member| &member.binary.needed)
+        .map(|needed| needed.name.clone())
+        .collect();
+    let is_copy = |member: &Member| {
+        let own = member.path.name();
+        let name = member.binary.identity.as_ref();
+        name.is_some_and(|name| {
+            own != *name
+                && !asked.contains(&*own)
+                && loaded.contains(&(member.path.folder(), name.clone()))
+        })
+    };
+    let is_removed = |member: &Member| {
+        let mut folders = member.path.folders();
+        folders.any(|folder| folder.raw_name().starts_with(b"~"))
+    };
+    members.retain(|member| !is_copy(member));
+    if members.iter().any(|member| !is_removed(member)) {
+        members.retain(|member| !is_removed(member));
+    }
 }
 
 /// The wheels that are one installation, by the folder that they become: their own

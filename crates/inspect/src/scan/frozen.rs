@@ -12,6 +12,8 @@ use crate::source::map;
 
 /// The folder of the package, and of its libraries.
 const PACKAGE: &str = "tvm_ffi";
+/// Its library on Linux.
+pub(super) const LIBRARY: &str = "lib/libtvm_ffi.so";
 /// What a program has that imports it.
 const SIGN: &[u8] = b"tvm_ffi.registry";
 
@@ -23,12 +25,12 @@ pub(super) fn is_frozen(folder: &Path) -> bool {
 /// What is wrong with tvm-ffi in such a folder.
 pub(super) fn look(folder: &Path) -> Option<Installation> {
     let package = folder.join(PACKAGE);
-    let libraries = files(&package.join("lib"));
+    let has_library = has_library(&package);
     let bindings: Vec<PathBuf> = files(&package)
         .into_iter()
         .filter(|file| is_named(file, "core", &["so", "pyd"]))
         .collect();
-    if bindings.is_empty() && libraries.is_empty() {
+    if bindings.is_empty() && files(&package.join("lib")).is_empty() {
         return None;
     }
     let shown = format!("{PACKAGE} of this application");
@@ -37,11 +39,8 @@ pub(super) fn look(folder: &Path) -> Option<Installation> {
     if bindings.is_empty() {
         found.missing.push(format!("{PACKAGE}/core.*.so"));
     }
-    if !libraries
-        .iter()
-        .any(|file| is_named(file, "tvm_ffi", &["so", "dylib", "dll"]))
-    {
-        found.missing.push(format!("{PACKAGE}/lib/libtvm_ffi.so"));
+    if !has_library {
+        found.missing.push(format!("{PACKAGE}/{LIBRARY}"));
     }
     // The program sets the loader's own variable to its folder.
     found.unlinked = unlinked(bindings.into_iter(), folder, Some(folder));
@@ -51,6 +50,13 @@ pub(super) fn look(folder: &Path) -> Option<Installation> {
     }
     found.vital = found.missing.first().cloned();
     Some(found)
+}
+
+/// Whether tvm-ffi's own library is in the folder of its package.
+pub(super) fn has_library(package: &Path) -> bool {
+    let libraries = files(&package.join("lib"));
+    let mut libraries = libraries.iter();
+    libraries.any(|file| is_named(file, "tvm_ffi", &["so", "dylib", "dll"]))
 }
 
 fn is_named(file: &Path, wanted: &str, ends: &[&str]) -> bool {

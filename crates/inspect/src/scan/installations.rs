@@ -2,6 +2,8 @@
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs::File;
+use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
@@ -9,6 +11,7 @@ use rayon::prelude::*;
 use super::frozen;
 use super::lost_needs::unlinked;
 use super::requirements::{self, Site};
+use super::unlisted;
 use crate::container::{Architecture, Platform};
 use crate::limits::{MAX_PACKAGE_FILE, MAX_PYTHON_SOURCE, MAX_RECORD};
 use crate::place::Place;
@@ -56,6 +59,7 @@ pub(super) fn damaged(folders: &BTreeSet<PathBuf>) -> Vec<Installation> {
         }
         requirements::add_of_others(&site, &mut of_site);
         found.extend(of_site.into_values().filter(|one| one.faults() > 0));
+        found.extend(unlisted::look(&site));
     }
     found.sort_by(|a, b| a.place.cmp(&b.place));
     found
@@ -147,11 +151,11 @@ fn compare_files(site: &Site, listed: &[Listed<'_>], found: &mut Installation) {
         (file, size, there.filter(std::fs::Metadata::is_file), path)
     });
     let there: Vec<_> = there
-        .filter(|(_, size, there, _)| {
+        .filter(|(file, size, there, path)| {
             let same = there
                 .as_ref()
                 .map(|there| size.is_none_or(|size| size == there.len()));
-            same != Some(true)
+            same != Some(true) || (file.ends_with(".py") && ends_in_zero(path))
         })
         .collect();
     for (file, size, there, path) in there {
@@ -161,11 +165,9 @@ fn compare_files(site: &Site, listed: &[Listed<'_>], found: &mut Installation) {
             }
             continue;
         };
-        let other = size.filter(|recorded| *recorded != there.len());
-        let Some(recorded) = other else { continue };
         let replaced = Replaced {
             file: file.to_owned(),
-            recorded,
+            recorded: size.unwrap_or_else(|| there.len()),
             found: there.len(),
         };
         match installation::is_library(file) {
@@ -173,6 +175,18 @@ fn compare_files(site: &Site, listed: &[Listed<'_>], found: &mut Installation) {
             false => found.changed.push(changed(&path, replaced)),
         }
     }
+}
+
+/// Whether a file ends in a zero byte: a crash leaves sources of their whole size whose
+/// last blocks were never written.
+fn ends_in_zero(path: &Path) -> bool {
+    let last = File::open(path).and_then(|mut file| {
+        let mut last = [1];
+        file.seek(SeekFrom::End(-1))?;
+        file.read_exact(&mut last)?;
+        Ok(last)
+    });
+    last.is_ok_and(|last| last == [0])
 }
 
 /// What a Python file is now. One that is too long to be read is taken for good.

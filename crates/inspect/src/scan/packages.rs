@@ -2,17 +2,18 @@
 //! `*.dist-info/METADATA` files beside the folders that hold them, and what TVM's
 //! Python source registers.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
 use super::binding;
-use crate::limits::{MAX_PACKAGE_FILE, MAX_PYTHON_SOURCE};
+use crate::limits::{MAX_PACKAGE_FILE, MAX_PYTHON_SOURCE, MAX_RECORD};
 use crate::place::Place;
 use crate::python::registered;
 use crate::runtime::distribution::Distribution;
 use crate::runtime::grouping::Installed;
+use crate::runtime::installation;
 use crate::runtime::member::Member;
 use crate::source::beginning::{beginning, first_bytes};
 
@@ -64,12 +65,47 @@ fn in_folder(folder: &Path, sources: bool) -> Vec<Installed> {
     let Ok(entries) = std::fs::read_dir(folder) else {
         return Vec::new();
     };
-    entries
+    let found = entries
         .filter_map(Result::ok)
         .map(|entry| entry.path())
         .filter(|path| path.extension().is_some_and(|end| end == "dist-info"))
-        .filter_map(|path| installed(path.join("METADATA"), sources))
+        .filter_map(|path| installed(path.join("METADATA"), sources));
+    let mut by_name: BTreeMap<String, Vec<Installed>> = BTreeMap::new();
+    for one in found {
+        let of_name = by_name.entry(one.distribution.name.clone()).or_default();
+        of_name.push(one);
+    }
+    by_name
+        .into_values()
+        .flat_map(the_one_that_is_there)
         .collect()
+}
+
+/// Of several of one name, as `pip install --target --upgrade` leaves them, the one whose
+/// `RECORD` tells the files that are there; all of them where that is not told.
+fn the_one_that_is_there(mut found: Vec<Installed>) -> Vec<Installed> {
+    if found.len() < 2 {
+        return found;
+    }
+    let others = |one: &Installed| {
+        let info = one.path.path().parent()?;
+        let record = beginning(&info.join("RECORD"), MAX_RECORD)?;
+        let site = info.parent()?;
+        let listed = installation::listed(&record);
+        let is_other = |(file, size): &(&str, Option<u64>)| {
+            let there = std::fs::metadata(site.join(file)).ok();
+            there.is_none_or(|there| size.is_some_and(|size| size != there.len()))
+        };
+        Some(listed.filter(is_other).count())
+    };
+    let counts: Vec<usize> = found
+        .iter()
+        .map(|one| others(one).unwrap_or(usize::MAX))
+        .collect();
+    let least = counts.iter().min().copied();
+    let mut counts = counts.into_iter();
+    found.retain(|_| counts.next() == least);
+    found
 }
 
 fn installed(path: PathBuf, sources: bool) -> Option<Installed> {

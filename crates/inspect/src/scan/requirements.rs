@@ -2,6 +2,7 @@
 //! whether an import fails where the answer is no.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
@@ -49,7 +50,7 @@ pub(super) struct Site {
     installed: BTreeMap<String, Vec<(PathBuf, String)>>,
     environment: Environment,
     /// Whether what is not in it is not installed.
-    is_whole: bool,
+    pub(super) is_whole: bool,
     /// Whether it is where pip was told to put packages, beside those of the Python that
     /// will import it.
     is_target: bool,
@@ -78,7 +79,10 @@ impl Site {
             .filter(|path| path.extension().is_some_and(|end| end == "dist-info"))
             .collect();
         infos.sort();
-        if infos.is_empty() {
+        let is_environment = ["site-packages", "dist-packages"]
+            .map(Some)
+            .contains(&folder.file_name().and_then(OsStr::to_str));
+        if infos.is_empty() && !is_environment {
             return None;
         }
         let mut installed: BTreeMap<String, Vec<(PathBuf, String)>> = BTreeMap::new();
@@ -117,6 +121,18 @@ impl Site {
     /// The packages' own folders.
     pub(super) fn infos(&self) -> impl Iterator<Item = &PathBuf> {
         self.installed.values().flatten().map(|(info, _)| info)
+    }
+
+    /// Whether one of TVM's packages lists a file as its own.
+    pub(super) fn lists(&self, file: &str) -> bool {
+        let family = self.installed.iter();
+        let mut infos = family
+            .filter(|(name, _)| distribution::is_family(name))
+            .flat_map(|(_, infos)| infos);
+        infos.any(|(info, _)| {
+            let record = beginning(&info.join("RECORD"), MAX_RECORD).unwrap_or_default();
+            installation::listed(&record).any(|(listed, _)| listed == file)
+        })
     }
 
     /// What is known of its Python.
