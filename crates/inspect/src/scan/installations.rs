@@ -167,7 +167,7 @@ fn compare_files(site: &Site, listed: &[Listed<'_>], found: &mut Installation) {
         };
         let replaced = Replaced {
             file: file.to_owned(),
-            recorded: size.unwrap_or_else(|| there.len()),
+            recorded: size.unwrap_or(there.len()),
             found: there.len(),
         };
         match installation::is_library(file) {
