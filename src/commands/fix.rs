@@ -81,7 +81,10 @@ pub fn run(args: &FixArgs, terminal: Terminal) -> anyhow::Result<Status> {
     }
     let result = match args.apply {
         true => {
-            let (repaired, failed) = carry_out_all(&plans, args, &runtime_paths, style);
+            let (repaired, mut failed) = carry_out_all(&plans, args, &runtime_paths, style);
+            if failed.is_empty() {
+                failed.extend(copy_unchanged(&plans, args).err());
+            }
             let proved = match args.prove {
                 true => prove_all(&repaired, &runtime_paths, args, style),
                 false => Ok(Status::Clean),
@@ -362,7 +365,7 @@ fn refuse_early(
                 "--out names one file, and {changed} are to be changed: fix them one by one, or leave --out away"
             );
         }
-        if changed > 0 && out.symlink_metadata().is_ok() {
+        if (changed > 0 || args.path.is_file()) && out.symlink_metadata().is_ok() {
             bail!(
                 "{}: the file exists already; choose another name for --out, or remove it",
                 out.spelled()
@@ -376,6 +379,21 @@ fn refuse_early(
         if args.shim_out.is_none() {
             bail!(FixError::NoShimPath);
         }
+    }
+    Ok(())
+}
+
+/// A build goes on with what `--out` names: where the one file needs no change itself, that
+/// is a copy of it.
+fn copy_unchanged(plans: &[FixPlan], args: &FixArgs) -> anyhow::Result<()> {
+    let Some(out) = &args.change.to_where.out else {
+        return Ok(());
+    };
+    let is_unchanged = |plan: &FixPlan| plan.in_place.is_empty() && plan.refused.is_empty();
+    if args.path.is_file() && plans.iter().all(is_unchanged) {
+        std::fs::copy(&args.path, out).with_context(|| out.spelled())?;
+        let (out, path) = (shell::path(out), shell::path(&args.path));
+        eprintln!("artcheck: {out} is a copy of {path}, which needs no change itself");
     }
     Ok(())
 }

@@ -353,3 +353,20 @@ fn ac203_a_c_function_that_the_next_release_dropped() {
     assert!(on("tvm-0.25").is_empty());
     assert_eq!(on("tvm-0.26"), ["AC203"]);
 }
+
+#[test]
+fn too_few_arguments_for_what_does_not_count_them_are_no_error() {
+    let folder = folder();
+    let bytes = std::fs::read(corpus("tvm-0.26/dense-cpu-x86_64.so")).expect("the corpus");
+    // A kernel of two arguments, by the length of its name in the function table.
+    let entry = |name: &str| [&28u64.to_le_bytes()[..], name.as_bytes()].concat();
+    let (kernel, builtin) = (
+        entry("fused_split3_silu1_multiply1"),
+        entry("vm.builtin.check_tensor_info"),
+    );
+    let file = put(&folder, "model.so", renamed(bytes, &kernel, &builtin));
+    let (report, _) = scan([file.as_os_str(), "--runtime".as_ref(), "tvm-0.26".as_ref()]);
+    let text = report.to_string();
+    assert!(text.contains("without counting them"), "{text}");
+    assert!(!text.contains("Mismatched number of arguments"), "{text}");
+}

@@ -375,6 +375,25 @@ fn fix_repairs_every_file_that_it_can_and_names_the_others_once() {
     }
 }
 
+#[test]
+fn what_needs_no_change_is_copied_to_the_file_that_a_build_goes_on_with() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let model = root().join("corpus/artifacts/tvm-0.27/dense-cpu-x86_64.so");
+    let out = folder.path().join("out.so");
+    let fix = || {
+        let mut command = artcheck();
+        command.args(["fix", "--runtime", "tvm-0.27", "--apply", "--out"]);
+        text(command.arg(&out).arg(&model))
+    };
+    let (told, code) = fix();
+    assert_eq!(code, 0, "{told}");
+    let same = |path: &std::path::Path| std::fs::read(path).expect("read");
+    assert_eq!(same(&out), same(&model));
+    let (told, code) = fix();
+    assert_eq!(code, 2, "{told}");
+    assert!(told.contains("the file exists already"), "{told}");
+}
+
 #[cfg(unix)]
 #[test]
 fn errors_name_the_file_once() {

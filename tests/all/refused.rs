@@ -230,24 +230,47 @@ fn files_for_another_c_library_do_not_fit() {
     assert_eq!(verdict_and(&glibc, "AC002").1, [""; 0]);
 }
 
+/// A number of 64 bits.
+fn word(bytes: &[u8], at: usize) -> u64 {
+    u64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight"))
+}
+
+/// Where the entry of a tag stands in the dynamic section.
+fn dynamic_entry(bytes: &[u8], tag: u64) -> usize {
+    let count = usize::from(u16::from_le_bytes([bytes[56], bytes[57]]));
+    let headers = usize::try_from(word(bytes, 32)).expect("small");
+    let mut headers = (0..count).map(|number| headers + 56 * number);
+    let header = headers
+        .find(|at| bytes[*at] == 2)
+        .expect("a dynamic section");
+    let mut at = usize::try_from(word(bytes, header + 8)).expect("small");
+    while word(bytes, at) != tag {
+        assert_ne!(word(bytes, at), 0, "no such entry");
+        at += 16;
+    }
+    at
+}
+
+/// Where the entry of a name stands in the dynamic symbol table.
+fn dynamic_symbol(bytes: &[u8], name: &str) -> usize {
+    // Both tables are in the first segment, whose addresses are offsets.
+    let table = |tag| usize::try_from(word(bytes, dynamic_entry(bytes, tag) + 8)).expect("small");
+    let (mut at, names) = (table(6), table(5));
+    let name = format!("{name}\0");
+    loop {
+        let start = u32::from_le_bytes(bytes[at..at + 4].try_into().expect("four")) as usize;
+        if bytes[names + start..].starts_with(name.as_bytes()) {
+            return at;
+        }
+        at += 24;
+    }
+}
+
 /// A library whose entry of the dynamic section has another tag.
 fn retagged(folder: &Path, name: &str, from: u64, to: u64) -> PathBuf {
     let file = model(folder, name, "int *at; int here; int *at = &here;\n", &[]);
     let mut bytes = std::fs::read(&file).expect("read");
-    let word =
-        |bytes: &[u8], at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight"));
-    let count = usize::from(u16::from_le_bytes([bytes[56], bytes[57]]));
-    let headers = usize::try_from(word(&bytes, 32)).expect("small");
-    let dynamic = (0..count).map(|number| headers + 56 * number);
-    let dynamic = dynamic
-        .clone()
-        .find(|at| bytes[*at] == 2)
-        .expect("a dynamic section");
-    let mut at = usize::try_from(word(&bytes, dynamic + 8)).expect("small");
-    while word(&bytes, at) != from {
-        assert_ne!(word(&bytes, at), 0, "no such entry");
-        at += 16;
-    }
+    let at = dynamic_entry(&bytes, from);
     bytes[at..at + 8].copy_from_slice(&to.to_le_bytes());
     put(folder, name, bytes)
 }
@@ -275,6 +298,118 @@ fn packed_relative_relocations_need_a_new_glibc() {
     };
     assert_eq!(on("x86_64-linux.2.35"), 1);
     assert_eq!(on("x86_64-linux.2.36"), 0);
+}
+
+#[test]
+fn packed_relative_relocations_without_their_mark_are_refused() {
+    let top = folder();
+    let source = "int getpid(void);\nstatic int here;\nint *at = &here;\nint of(void) { return getpid(); }\n";
+    let flags = ["-Wl,-z,pack-relative-relocs"];
+    let marked = model(top.path(), "marked.so", source, &flags);
+    assert_eq!(loader(&marked), None);
+    assert_eq!(on_0_27(&marked, "AC001").1, [Value::Null; 0]);
+    // One need is made another: hash and name of `Elf64_Vernaux`.
+    let mut bytes = std::fs::read(&marked).expect("read");
+    let need = |bytes: &[u8], hash: u32| {
+        let hash = hash.to_le_bytes();
+        let found = bytes.windows(4).position(|window| window == hash);
+        found.expect("a need")
+    };
+    let (mark, other) = (need(&bytes, 0x00fd_0e42), need(&bytes, 0x0969_1a75));
+    bytes.copy_within(other..other + 4, mark);
+    bytes.copy_within(other + 8..other + 12, mark + 8);
+    let file = put(top.path(), "model.so", &bytes);
+    let words = "DT_RELR without GLIBC_ABI_DT_RELR dependency";
+    assert!(loader(&file).expect("it is refused").contains(words));
+    let (report, found) = on_0_27(&file, "AC001");
+    assert_eq!(found.len(), 1, "{report}");
+    assert_eq!(found[0]["runtime_says"], words);
+    // glibc looks for the mark only in files that need its C library.
+    let flags = [flags[0], "-nostdlib", "-lm"];
+    let source = "double exp(double);\nstatic int here;\nint *at = &here;\ndouble of(double a) { return exp(a); }\n";
+    let free = model(top.path(), "free.so", source, &flags);
+    assert_eq!(loader(&free), None);
+    assert_eq!(on_0_27(&free, "AC001").1, [Value::Null; 0]);
+}
+
+#[test]
+fn a_processor_s_level_is_a_need() {
+    let top = folder();
+    let needs = |name: &str, flags: &[&str]| {
+        let own = format!("int __tvm_ffi_{name}(void) {{ return 0; }}\n");
+        let file = model(top.path(), &format!("{name}.so"), &own, flags);
+        let (report, _) = on_0_27(&file, "AC205");
+        let text = report["verdicts"][0]["needs"].to_string();
+        text.contains("x86-64-v3")
+    };
+    assert!(needs("third", &["-Wl,-z,x86-64-v3"]));
+    assert!(!needs("first", &[]));
+}
+
+#[test]
+fn an_object_under_a_library_s_name_is_refused() {
+    let top = folder();
+    let object = model(top.path(), "model.so", ANY, &["-c"]);
+    let words = "only ET_DYN and ET_EXEC can be loaded";
+    assert!(loader(&object).expect("it is refused").contains(words));
+    let (report, found) = on_0_27(&object, "AC001");
+    assert_eq!(found.len(), 1, "{report}");
+    assert_eq!(found[0]["runtime_says"], words);
+    let bytes = std::fs::read(&object).expect("read");
+    for (name, expected) in [("lib.so.1", 1), ("model.o", 0), ("lib.so.o", 0)] {
+        let file = put(top.path(), name, &bytes);
+        assert_eq!(on_0_27(&file, "AC001").1.len(), expected, "{name}");
+    }
+}
+
+#[test]
+fn a_library_that_can_be_run_is_no_program() {
+    let top = folder();
+    let source = "const char loader[] __attribute__((section(\".interp\"))) = \"/lib64/ld-linux-x86-64.so.2\";\n";
+    let file = model(top.path(), "model.so", source, &[]);
+    assert_eq!(loader(&file), None);
+    assert_eq!(on_0_27(&file, "AC001").1, [Value::Null; 0]);
+    let pie = model(
+        top.path(),
+        "pie.so",
+        "int main(void) { return 0; }\n",
+        &["-pie", "-Wl,--export-dynamic"],
+    );
+    let words = "cannot dynamically load position-independent executable";
+    assert!(loader(&pie).expect("it is refused").contains(words));
+    assert_eq!(on_0_27(&pie, "AC001").1[0]["runtime_says"], words);
+}
+
+#[test]
+fn a_blob_that_the_loader_does_not_find_is_no_model() {
+    let top = folder();
+    let blob = "__tvm_ffi__library_bin";
+    // Something of a model's must be left to be seen.
+    let own = "int __tvm_ffi_main(void) { return 0; }\n";
+    let hidden = format!("__asm__(\".hidden {blob}\");\n{own}");
+    // The linker makes a hidden symbol local; a patcher does not.
+    let file = model(top.path(), "local.so", &hidden, &[]);
+    assert_eq!(on_0_27(&file, "AC102").1.len(), 1);
+    let sound = std::fs::read(model(top.path(), "sound.so", own, &[])).expect("read");
+    let changed = |name: &str, at: usize, bytes: &[u8]| {
+        let mut file = sound.clone();
+        let symbol = dynamic_symbol(&file, blob) + at;
+        file[symbol..symbol + bytes.len()].copy_from_slice(bytes);
+        put(top.path(), name, file)
+    };
+    let hidden = changed("hidden.so", 5, &[2]);
+    assert_eq!(on_0_27(&hidden, "AC102").1.len(), 1);
+    for (name, at, bytes) in [
+        ("number.so", 6, &[0xf1, 0xff][..]),
+        ("thread.so", 4, &[0x16]),
+        ("resolver.so", 4, &[0x1a]),
+    ] {
+        let file = changed(name, at, bytes);
+        assert_eq!(verdict_and(&file, "AC001").1, ["error"], "{name}");
+    }
+    // Nobody asks what a symbol says of itself.
+    let function = changed("function.so", 4, &[0x12]);
+    assert_eq!(verdict_and(&function, "AC001").1, [""; 0]);
 }
 
 #[test]

@@ -34,7 +34,7 @@ pub enum Format {
 pub enum BinaryKind {
     /// Shared library, dylib, bundle, DLL, wasm module.
     SharedLibrary,
-    /// Program (ELF `ET_DYN` with an interpreter counts as one).
+    /// Program; of ELF's `ET_DYN` what its linker marked as one.
     Program,
     /// Relocatable object.
     Object,
@@ -293,6 +293,12 @@ pub struct Binary {
     pub platform: Platform,
     /// Minimum system version (Mach-O), as `major.minor[.patch]`.
     pub min_os: Option<String>,
+    /// The level of x86-64 that an ELF file says it needs (`x86-64-v3`), from the second on.
+    #[serde(skip)]
+    pub isa_level: Option<u32>,
+    /// What glibc's `dlopen` says of an ELF file that is no library.
+    #[serde(skip)]
+    pub refusal: Option<&'static str>,
     /// SONAME, install name or DLL name.
     pub identity: Option<String>,
     /// Libraries asked of the loader, in order.
@@ -357,6 +363,8 @@ impl Binary {
             architecture,
             platform,
             min_os: None,
+            isa_level: None,
+            refusal: None,
             identity: None,
             needed: Vec::new(),
             search_paths: Vec::new(),

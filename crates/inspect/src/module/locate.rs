@@ -81,6 +81,10 @@ fn bare(parsed: &Parsed<'_>) -> Vec<ModelLibrary> {
 /// The libraries whose blob has a symbol, in symbol order.
 pub fn find_by_symbol(parsed: &Parsed<'_>) -> Vec<ModelLibrary> {
     let symbols = parsed.binary.defined.iter();
+    // Loaders find none that a library hides.
+    let is_loaded =
+        parsed.binary.kind == BinaryKind::SharedLibrary && parsed.binary.format != Format::Wasm;
+    let symbols = symbols.filter(|symbol| symbol.exported || !is_loaded);
     let mut symbols = symbols.filter_map(|symbol| Some((symbol, blob_symbol(&symbol.name)?)));
     let first = symbols.by_ref().take(MAX_BLOB_CANDIDATES);
     let mut found: Vec<ModelLibrary> = first

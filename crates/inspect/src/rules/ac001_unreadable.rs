@@ -95,24 +95,45 @@ fn check_segments(context: &ArtifactContext<'_>, out: &mut Outcome) {
                 .at(Location::at(fault.offset))
                 .evidence(fault.evidence)
                 .says_known((!fault.says.is_empty()).then(|| fault.says.to_owned()))
-                .help("link it again, or take the file that the tool was given which wrote this one: patchers and packers do such damage"),
+                .help(fault.help),
         );
     }
     out.and_more(more);
 }
 
-/// A program that is to be opened as a library.
+/// A program or an object that is to be opened as a library.
 fn named_as_library(artifact: &Artifact, binary: &Binary) -> Option<Fault> {
-    let is_named = artifact.path.name().contains(".so");
-    let is_program = binary.format == Format::Elf && binary.kind == BinaryKind::Program;
-    (is_named && is_program && artifact.role == Role::ModelLibrary).then(|| Fault {
+    let is_object = binary.kind == BinaryKind::Object;
+    let (says, help) = match binary.format {
+        Format::Elf => (binary.refusal?, "link it with `-shared`"),
+        Format::MachO if is_object => ("", "link it with `-dynamiclib`"),
+        Format::Coff => (segments::NOT_WIN32, "link it with `/DLL`"),
+        _ => return None,
+    };
+    let what = match is_object {
+        true => "an object that is not linked",
+        false => "linked as a program",
+    };
+    let is_opened = artifact.role == Role::ModelLibrary && is_library_name(&artifact.path.name());
+    is_opened.then(|| Fault {
         severity: Severity::Error,
-        message: String::from("this is linked as a program, and named as a library"),
-        evidence: String::from("the type in its header is that of a program"),
-        says: "cannot dynamically load executable",
-        offset: 16,
+        message: format!("this is {what}, and named as a library"),
+        evidence: String::from("its header says so"),
+        says,
+        offset: 0,
         is_of_any: true,
+        help,
     })
+}
+
+/// Whether a file is opened by such a name: `lib.so.1` is, and `lib.so.o` is linked.
+fn is_library_name(name: &str) -> bool {
+    let is_number = |byte: u8| byte == b'.' || byte.is_ascii_digit();
+    let versioned = |(_, rest): (&str, &str)| rest.starts_with('.') && rest.bytes().all(is_number);
+    [".so", ".dylib", ".dll"]
+        .iter()
+        .any(|suffix| name.ends_with(suffix))
+        || name.rsplit_once(".so").is_some_and(versioned)
 }
 
 /// Whether the target's loader checks alignments as glibc does up to 2.34.

@@ -32,6 +32,10 @@ fn check(pair: &Pair<'_>, out: &mut Outcome) {
                 continue;
             }
             let accepted = accepted.to_string();
+            if pair.runtime.counts_nothing(name) {
+                out.undecided(&RULE, uncounted(name, *count, &accepted));
+                continue;
+            }
             let finding = pair
                 .finding(&RULE, format!("`{name}` is called with {count} arguments, this runtime takes {accepted}"))
                 .says_known(words(pair, name, *count, &accepted))
@@ -92,9 +96,18 @@ fn takes_a_tuple() -> String {
     history::when(|known| known.constructor_style.value == Some(ConstructorStyle::Tuple)).spoken()
 }
 
+/// What is known of a call that goes to a function which does not count.
+pub(super) fn uncounted(name: &str, count: u64, accepted: &str) -> String {
+    format!(
+        "`{name}` is called with {count} arguments and reads {accepted} without counting them: it takes what lies behind the last one in memory for those that are missing"
+    )
+}
+
 fn words(pair: &Pair<'_>, name: &str, count: u64, accepted: &str) -> Option<String> {
     let key = match name {
         CREATE | CREATE_REDUCED => "constructor-arity",
+        // It has words of its own.
+        _ if pair.runtime.is_open(name) => return None,
         _ => "builtin-arity",
     };
     let count = count.to_string();

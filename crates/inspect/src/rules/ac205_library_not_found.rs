@@ -249,7 +249,7 @@ fn check_user(binding: &Binding<'_>, out: &mut Outcome) {
         machine: binding.machine,
         is_certain,
     };
-    for need in others(&user, out) {
+    for need in others(&user, out).into_iter().chain(processor(binary)) {
         out.need(need);
     }
     run_paths::check(&RULE, binding, binary, out);
@@ -258,6 +258,17 @@ fn check_user(binding: &Binding<'_>, out: &mut Outcome) {
     };
     versions(place, binary, load_set, out);
     device_part(binding, load_set, out);
+}
+
+/// The processor that the loader asks for before it maps the file.
+fn processor(binary: &Binary) -> Option<Need> {
+    let level = binary.isa_level?;
+    Some(Need {
+        library: format!("a processor of the level x86-64-v{level}"),
+        brought_by: String::from(
+            "the machine: on others glibc says `CPU ISA level is lower than required`",
+        ),
+    })
 }
 
 /// What the part of the runtime that runs a library's kernels needs of the machine:

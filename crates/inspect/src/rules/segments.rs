@@ -6,8 +6,9 @@
 //! of `p_align`. Mach-O: dyld's published checks. PE: the rules of the format that
 //! Windows enforces when it maps an image.
 
+use super::gnu_versions::RELR_MARK;
 use crate::container::{
-    Architecture, Binary, BinaryKind, Damage, DamageKind, Format, Reply, Segment,
+    Architecture, Binary, BinaryKind, Damage, DamageKind, Format, Packing, Platform, Reply, Segment,
 };
 use crate::finding::Severity;
 
@@ -25,7 +26,12 @@ pub(super) struct Fault {
     pub(super) offset: u64,
     /// Whether it is so of any file, and not only of one that a running process opens.
     pub(super) is_of_any: bool,
+    /// What to do.
+    pub(super) help: &'static str,
 }
+
+/// What to do about bytes that no linker writes.
+const DAMAGED: &str = "link it again, or take the file that the tool was given which wrote this one: patchers and packers do such damage";
 
 /// The smallest page of any system that loads such files.
 const PAGE: u64 = 4 << 10;
@@ -47,9 +53,10 @@ const NOTHING: &str = "nothing: section headers are for linkers and debuggers";
 const OVERWRITTEN: &str = "no message: the later segment is mapped over the earlier one";
 const OTHER_ABI: &str = "ELF file OS ABI invalid";
 const NOT_OPENED: &str = "shared object cannot be dlopen()ed";
+const NO_MARK: &str = "DT_RELR without GLIBC_ABI_DT_RELR dependency";
 const NO_TLS: &str = "cannot allocate memory in static TLS block";
 const NOT_COMPILED: &str = "CompileError: WebAssembly.instantiate()";
-const NOT_WIN32: &str = "[WinError 193] %1 is not a valid Win32 application";
+pub(super) const NOT_WIN32: &str = "[WinError 193] %1 is not a valid Win32 application";
 
 /// Everything that is wrong with a binary's segments. `is_old` says that it must
 /// load under a glibc up to 2.34.
@@ -86,6 +93,7 @@ fn fault(severity: Severity, segment: &Segment, what: &str, says: &'static str) 
         says,
         offset: segment.file_offset,
         is_of_any: true,
+        help: DAMAGED,
     }
 }
 
@@ -141,6 +149,7 @@ fn elf(binary: &Binary, is_old: bool) -> Vec<Fault> {
     }
     faults.extend(elf_order(&binary.segments));
     faults.extend(binary.damage.iter().map(damage));
+    faults.extend(unmarked_relr(binary));
     faults
 }
 
@@ -248,7 +257,49 @@ fn damage(damage: &Damage) -> Fault {
                 | DamageKind::StaticTls
                 | DamageKind::PackedForAndroid
         ),
+        help: advice(damage.kind),
     }
+}
+
+/// What linkers and compilers are told to do is not damage.
+fn advice(kind: DamageKind) -> &'static str {
+    match kind {
+        DamageKind::StaticTls => {
+            "compile it with `-ftls-model=global-dynamic`, or keep less in thread-local variables"
+        }
+        DamageKind::NotOpened => "link it again without `-z nodlopen`",
+        DamageKind::PackedForAndroid => {
+            "link it again with `-Wl,--pack-dyn-relocs=none`, or scan it for Android"
+        }
+        _ => DAMAGED,
+    }
+}
+
+/// Packed relocations without the mark by which a linker asks for a glibc that reads them.
+/// glibc (`_dl_check_map_versions`) looks for it where a file asks libraries for versions and
+/// needs its C library; musl and Android know no such mark.
+fn unmarked_relr(binary: &Binary) -> Option<Fault> {
+    let needs_glibc = binary.needed.iter();
+    let needs_glibc = needs_glibc
+        .map(|needed| needed.name.as_str())
+        .any(|name| name.starts_with("libc.so."));
+    let mut versions = binary.version_needs.iter();
+    let is_unmarked = versions.len() > 0 && versions.all(|need| need.version != RELR_MARK);
+    let is_refused = binary.platform == Platform::Linux
+        && binary.packed.contains(&Packing::Relr)
+        && needs_glibc
+        && is_unmarked;
+    is_refused.then(|| Fault {
+        severity: Severity::Error,
+        message: String::from(
+            "its relative relocations are packed without the mark that glibc asks for: since 2.36 it refuses the file, and earlier ones do not read them",
+        ),
+        evidence: format!("DT_RELR, and no need of the version {RELR_MARK} of libc.so.6"),
+        says: NO_MARK,
+        offset: 0,
+        is_of_any: true,
+        help: "link it again with `-Wl,-z,pack-relative-relocs`, with which GNU ld sets the mark, or with `-Wl,--pack-dyn-relocs=none`",
+    })
 }
 
 /// What glibc's loader says of a damaged table.

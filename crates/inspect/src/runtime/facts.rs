@@ -355,6 +355,23 @@ impl RuntimeProfile {
         (!is_open).then_some(parameters)
     }
 
+    /// Whether a function takes its arguments as they come and looks at them itself.
+    pub(crate) fn is_open(&self, function: &str) -> bool {
+        let kinds = self.argument_kinds.value.as_ref();
+        kinds.is_some_and(|kinds| kinds.contains_key(function))
+            && self.signature(function).is_none()
+    }
+
+    /// Whether it reads arguments without counting them, also behind the last one.
+    pub(crate) fn counts_nothing(&self, function: &str) -> bool {
+        const READERS: [&str; 3] = [
+            "vm.builtin.alloc_tensor",
+            "vm.builtin.check_tensor_info",
+            "vm.builtin.to_device",
+        ];
+        READERS.contains(&function) && self.is_open(function)
+    }
+
     /// Whether it has the Relax VM, which tvm-0.15 does not; so where it is not known.
     pub fn runs_models(&self) -> bool {
         let loaders = self.module_loaders.value.as_ref();

@@ -58,6 +58,8 @@ pub(super) struct Dynamic {
     /// `DT_VERDEF`.
     pub(super) version_definitions: Option<u64>,
     pub(super) is_pie: bool,
+    /// `DT_DEBUG`, which linkers write into programs alone.
+    pub(super) is_debugged: bool,
     /// `DF_1_NOOPEN`: loaded with a program, never by `dlopen`.
     pub(super) is_not_opened: bool,
     /// `DF_STATIC_TLS`.
@@ -210,6 +212,7 @@ impl<'data, Elf: FileHeader<Endian = Endianness>> Image<'data, Elf> {
                 elf::DT_JMPREL => dynamic.lazy.address = Some(value),
                 elf::DT_PLTRELSZ => dynamic.lazy.size = value,
                 elf::DT_BIND_NOW => dynamic.binds_now = true,
+                elf::DT_DEBUG => dynamic.is_debugged = true,
                 elf::DT_RELR
                 | elf::DT_ANDROID_RELR
                 | elf::DT_ANDROID_REL
@@ -245,7 +248,11 @@ impl<'data, Elf: FileHeader<Endian = Endianness>> Image<'data, Elf> {
         let Some((at, rest)) = dynamic.strings.and_then(|address| self.at_address(address)) else {
             return (0, &[]);
         };
-        let size = usize::try_from(dynamic.strings_size).unwrap_or(usize::MAX);
+        // No loader of Linux asks for the size, and it may be missing.
+        let size = match dynamic.strings_size {
+            0 => usize::MAX,
+            size => usize::try_from(size).unwrap_or(usize::MAX),
+        };
         (at, rest.get(..size).unwrap_or(rest))
     }
 

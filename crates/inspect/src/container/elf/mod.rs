@@ -103,7 +103,7 @@ fn parse_class<'data, Elf: FileHeader<Endian = Endianness>>(
     };
     let kept = kept_symbols(&image, dynamic.as_ref(), &regions, &placement)?;
 
-    let kind = kind(&image, dynamic.as_ref())?;
+    let (kind, refusal) = kind(&image, dynamic.as_ref())?;
     let segments = segments::read(&image, dynamic.as_ref(), kind)?;
     let dynamic = dynamic.unwrap_or_default();
     let mut texts = Texts::new(&image, &dynamic);
@@ -123,6 +123,8 @@ fn parse_class<'data, Elf: FileHeader<Endian = Endianness>>(
     let (platform, min_os) = platform(&image, kind, &needed);
     let binary = Binary {
         min_os,
+        isa_level: isa_level(&image),
+        refusal,
         identity,
         needed,
         search_paths,
@@ -290,22 +292,39 @@ impl<'data> Texts<'data> {
     }
 }
 
+/// What the linker made, and what `dlopen` says of it where it opens none such.
 fn kind<Elf: FileHeader<Endian = Endianness>>(
     image: &Image<'_, Elf>,
     dynamic: Option<&Dynamic>,
-) -> Result<BinaryKind, DecodeError> {
-    let is_pie = dynamic.is_some_and(|dynamic| dynamic.is_pie);
-    let is_named = dynamic.is_some_and(|dynamic| dynamic.soname.is_some());
+) -> Result<(BinaryKind, Option<&'static str>), DecodeError> {
+    let is = |mark: fn(&Dynamic) -> bool| dynamic.is_some_and(mark);
     let interpreter = image
         .segments
         .iter()
         .any(|segment| segment.p_type(image.endian) == elf::PT_INTERP);
     match image.header.e_type(image.endian) {
-        elf::ET_REL => Ok(BinaryKind::Object),
-        elf::ET_EXEC => Ok(BinaryKind::Program),
-        // Some libraries can be run as well; a SONAME tells them apart.
-        elf::ET_DYN if is_pie || (interpreter && !is_named) => Ok(BinaryKind::Program),
-        elf::ET_DYN => Ok(BinaryKind::SharedLibrary),
+        elf::ET_REL => Ok((
+            BinaryKind::Object,
+            Some("only ET_DYN and ET_EXEC can be loaded"),
+        )),
+        elf::ET_EXEC => Ok((
+            BinaryKind::Program,
+            Some("cannot dynamically load executable"),
+        )),
+        elf::ET_DYN if is(|dynamic| dynamic.is_pie) => Ok((
+            BinaryKind::Program,
+            Some("cannot dynamically load position-independent executable"),
+        )),
+        // Programs of linkers that did not mark them yet. Some libraries can be run as well:
+        // they have an interpreter too, and a SONAME, or nothing for debuggers.
+        elf::ET_DYN
+            if interpreter
+                && is(|dynamic| dynamic.is_debugged)
+                && is(|dynamic| dynamic.soname.is_none()) =>
+        {
+            Ok((BinaryKind::Program, None))
+        }
+        elf::ET_DYN => Ok((BinaryKind::SharedLibrary, None)),
         other => Err(DecodeError::new(
             16,
             "an ELF object, program or shared library",
@@ -347,6 +366,33 @@ fn platform<Elf: FileHeader<Endian = Endianness>>(
     } else {
         (Platform::Unknown, None)
     }
+}
+
+/// The level of x86-64 that the file's properties say it needs, from the second on.
+fn isa_level<Elf: FileHeader<Endian = Endianness>>(image: &Image<'_, Elf>) -> Option<u32> {
+    if image.header.e_machine(image.endian) != elf::EM_X86_64 {
+        return None;
+    }
+    let endian = image.endian;
+    let mut needed = 0;
+    for segment in image.segments {
+        let Ok(Some(mut notes)) = segment.notes(endian, image.data) else {
+            continue;
+        };
+        while let Ok(Some(note)) = notes.next() {
+            let Some(mut properties) = note.gnu_properties(endian) else {
+                continue;
+            };
+            while let Ok(Some(property)) = properties.next() {
+                if property.pr_type() == elf::GNU_PROPERTY_X86_ISA_1_NEEDED {
+                    needed |= property.data_u32(endian).unwrap_or(0);
+                }
+            }
+        }
+    }
+    // A bit for each level, and only four are known.
+    let level = (needed & 0xf).checked_ilog2()?.saturating_add(1);
+    (level > 1).then_some(level)
 }
 
 /// The API level of `.note.android.ident`, its first word; the inner option is

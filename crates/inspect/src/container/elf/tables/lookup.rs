@@ -12,6 +12,7 @@ use crate::container::Reply;
 use crate::container::elf::image::{Dynamic, Image};
 use crate::container::elf::relocations::met;
 use crate::container::elf::table::Table;
+use crate::container::names::{is_blob_symbol, is_context_symbol};
 use crate::container::symbols::Names;
 
 /// Bytes of a name that are shown.
@@ -62,13 +63,14 @@ pub(super) fn check<Elf: FileHeader<Endian = Endianness>>(
         let Ok(name) = names.get(symbol.st_name(image.endian).into()) else {
             return;
         };
-        let name = name.unwrap_or_default();
+        // A name outside the table is a fault of its own too.
+        let Some(name) = name else { continue };
         let is_found = hashes.lead_to(name, number, &mut steps);
         // Tables that define nothing count undefined symbols too, and lead to none.
         let is_defined = !symbol.is_undefined(image.endian);
-        let why = match refused(image, memory, symbol) {
+        let (why, reply) = match refused(image, memory, symbol, name) {
             Some(why) if is_found || is_defined => why,
-            None if !is_found => "is not found by its hash",
+            None if !is_found => ("is not found by its hash", Reply::NotFound),
             _ => continue,
         };
         if steps == 0 || faults.is_full() {
@@ -77,7 +79,7 @@ pub(super) fn check<Elf: FileHeader<Endian = Endianness>>(
         let shown = name.get(..MAX_SHOWN).unwrap_or(name);
         let shown = String::from_utf8_lossy(shown);
         match is_asked_for(image, dynamic, name, number, is_defined) {
-            true => faults.add(Reply::NotFound, format!("`{shown}` {why}"), at),
+            true => faults.add(reply, format!("`{shown}` {why}"), at),
             false => {
                 let what = format!("`{shown}` {why}; neither the loader nor TVM asks for it");
                 faults.add(Reply::Unasked, what, at);
@@ -139,28 +141,41 @@ fn wanted<Elf: FileHeader<Endian = Endianness>>(
     let at = entries
         .entry(elf::DT_SYMTAB)
         .map_or(0, |entry| entry.offset);
-    for (number, symbol) in table.symbols.iter().enumerate().skip(1) {
-        if !symbol.is_undefined(endian) || faults.is_full() {
-            continue;
-        }
+    let undefined = table.symbols.iter().enumerate().skip(1);
+    let undefined = undefined.filter(|(_, symbol)| symbol.is_undefined(endian));
+    let has_no_name = |symbol: &Elf::Sym| {
         let name = usize::try_from(symbol.st_name(endian)).unwrap_or(usize::MAX);
-        let what = if table.strings.get(name).is_none() {
-            "has its name outside the table"
-        } else if symbol.st_visibility() != elf::STV_DEFAULT {
-            "is of another library and hidden"
-        } else {
-            continue;
+        table.strings.get(name).is_none()
+    };
+    let nameless: Vec<usize> = undefined
+        .clone()
+        .filter_map(|(number, symbol)| has_no_name(symbol).then_some(number))
+        .collect();
+    if let Some((first, more)) = nameless.split_first() {
+        let what = match more.len() {
+            0 => format!("symbol {first} has its name outside the table"),
+            more => format!("symbol {first} and {more} more have their names outside the table"),
         };
-        faults.add(Reply::Crash, format!("symbol {number} {what}"), at);
+        faults.add(Reply::Crash, what, at);
+    }
+    for (number, symbol) in undefined {
+        if symbol.st_visibility() != elf::STV_DEFAULT
+            && !nameless.contains(&number)
+            && !faults.is_full()
+        {
+            let what = format!("symbol {number} is of another library and hidden");
+            faults.add(Reply::Crash, what, at);
+        }
     }
 }
 
-/// Why a symbol of the hash table is not taken.
+/// Why a symbol of the hash table is not taken, or leads nowhere, and what comes of it.
 fn refused<Elf: FileHeader<Endian = Endianness>>(
     image: &Image<'_, Elf>,
     memory: &Memory<'_>,
     symbol: &Elf::Sym,
-) -> Option<&'static str> {
+    name: &[u8],
+) -> Option<(&'static str, Reply)> {
     let is_global = matches!(
         symbol.st_bind(),
         elf::STB_GLOBAL | elf::STB_WEAK | elf::STB_GNU_UNIQUE
@@ -175,23 +190,39 @@ fn refused<Elf: FileHeader<Endian = Endianness>>(
             | elf::STT_GNU_IFUNC
     );
     let value: u64 = symbol.st_value(image.endian).into();
-    let is_function = matches!(symbol.st_type(), elf::STT_FUNC | elf::STT_GNU_IFUNC);
+    let is_data = is_data(name);
+    // TVM asks for the address of data, and a resolver is run for it.
+    let is_function = match symbol.st_type() {
+        elf::STT_FUNC => !is_data,
+        kind => kind == elf::STT_GNU_IFUNC,
+    };
     // Numbers and offsets are no addresses.
     let is_address =
         symbol.st_shndx(image.endian) != elf::SHN_ABS && symbol.st_type() != elf::STT_TLS;
     if symbol.is_undefined(image.endian) {
-        Some("is in the hash table and not defined")
+        Some(("is in the hash table and not defined", Reply::NotFound))
     } else if !is_global {
-        Some("is in the hash table and not global")
+        Some(("is in the hash table and not global", Reply::NotFound))
     } else if !is_of_kind {
-        Some("is of a kind that the loader passes over")
+        let why = "is of a kind that the loader passes over";
+        Some((why, Reply::NotFound))
     } else if is_address && !memory.holds(value) {
-        Some("is outside the library by its own address")
+        Some(("is outside the library by its own address", Reply::NotFound))
     } else if is_address && is_function && !memory.may_execute(value) {
-        Some("is a function by its own words, and no code")
+        let why = "is a function by its own words, and no code";
+        Some((why, Reply::Crash))
+    } else if !is_address && is_data {
+        let why = "is a number or thread-local, and TVM reads the memory at its address";
+        Some((why, Reply::Crash))
     } else {
         None
     }
+}
+
+/// Whether TVM looks a symbol up for data: a model's modules, or its context.
+fn is_data(name: &[u8]) -> bool {
+    let name = std::str::from_utf8(name).unwrap_or_default();
+    is_blob_symbol(name) || is_context_symbol(name)
 }
 
 /// The table that the loader uses, and where it is.
