@@ -56,8 +56,9 @@ pub use self::verify::{Rounding, ShimChoice, ThreadOrder, VerifyArgs};
     disable_help_flag = true
 )]
 #[command(after_help = "Example: artcheck scan dist\n\n\
-Exit status: 0 clean; 1 findings at or above --fail-on; 2 wrong usage, or the job\n\
-could not be done; 3 nothing to look at; 4 could not decide (--allow-undecided).")]
+Exit status: 0 clean; 1 findings at or above --fail-on; 2 wrong usage, or the\n\
+job could not be done; 3 nothing to look at; 4 could not decide\n\
+(--allow-undecided).")]
 pub struct Args {
     /// What to do.
     #[command(subcommand)]

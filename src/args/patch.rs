@@ -17,7 +17,7 @@ pub enum PatchCommand {
     Source(PatchSourceArgs),
     /// Build a library that makes a stock runtime accept an artifact or a client.
     #[command(
-        after_help = "Example: artcheck patch shim --runtime .venv --for dist/qwen3.so --out libshim.so"
+        after_help = "Example: artcheck patch shim --runtime .venv --for qwen3.so --out shim.so"
     )]
     Shim(PatchShimArgs),
     /// Change the attention tags of an artifact.

@@ -1,8 +1,9 @@
 //! `artcheck doctor`: the runtimes and cached model libraries of this machine
 //! in one report, fit for pasting into an issue.
 //!
-//! Only named variables are read, only paths are printed, and the user's name
-//! and home folder are replaced everywhere. Nothing is executed.
+//! Only named variables are read, only paths are printed, and what names a person in
+//! them is replaced before anything is laid out ([`super::redaction`]). Nothing is
+//! executed.
 
 use std::fmt::Write as _;
 use std::io::Write;
@@ -17,6 +18,7 @@ use artcheck_inspect::scan::{ScanOptions, scan};
 use artcheck_inspect::shell;
 use serde_json::{Value, json};
 
+use super::redaction::Redaction;
 use super::terminal::Terminal;
 use crate::args::{DoctorArgs, PlainFormat};
 use crate::exit::Status;
@@ -49,7 +51,6 @@ pub fn run(args: &DoctorArgs, terminal: Terminal) -> anyhow::Result<Status> {
         color: false,
         width: terminal.style.width.or(Some(WIDTH)),
     };
-    let redact = Redaction::of_this_machine();
     let parts = installed::parts();
     let mut places = places(parts.paths);
     let (there, missing): (Vec<_>, Vec<_>) = args.paths.iter().partition(|path| path.exists());
@@ -66,23 +67,18 @@ pub fn run(args: &DoctorArgs, terminal: Terminal) -> anyhow::Result<Status> {
     };
     let result = scan(&options, &()).context("the thread pool does not start")?;
     let report = Report::of(&result, &std::env::current_dir()?);
+    let document = redacted(json!({
+        "schema": "artcheck/doctor-v1",
+        "system": system(),
+        "variables": variables(),
+        "environments": environments(),
+        "looked_in": places.iter().map(|place| shown(place)).collect::<Vec<_>>(),
+        "packages": result.load_sets.iter().map(packages_of).collect::<Vec<_>>(),
+        "report": serde_json::to_value(&report)?,
+    }));
     let text = match args.format {
-        PlainFormat::Human => redact.text(&page(&report, &places, &result.load_sets, style)),
-        PlainFormat::Json => {
-            let report: Value = serde_json::to_value(&report)?;
-            let document = json!({
-                "schema": "artcheck/doctor-v1",
-                "system": system(),
-                "variables": variables(),
-                "environments": environments(),
-                "looked_in": places.iter().map(|place| shown(place)).collect::<Vec<_>>(),
-                "packages": result.load_sets.iter().map(packages_of).collect::<Vec<_>>(),
-                "report": report,
-            });
-            let mut text = serde_json::to_string_pretty(&redact.value(document))?;
-            text.push('\n');
-            text
-        }
+        PlainFormat::Human => page(&document, style)?,
+        PlainFormat::Json => format!("{}\n", serde_json::to_string_pretty(&document)?),
     };
     std::io::stdout().lock().write_all(text.as_bytes())?;
     for path in &missing {
@@ -99,35 +95,49 @@ pub fn run(args: &DoctorArgs, terminal: Terminal) -> anyhow::Result<Status> {
     })
 }
 
-fn page(report: &Report, places: &[PathBuf], sets: &[LoadSet], style: Style) -> String {
+/// The document without what names a person.
+fn redacted(document: Value) -> Value {
+    let mut redact = Redaction::of_this_machine();
+    redact.learn_all(&document);
+    redact.value(document)
+}
+
+/// The document for people.
+fn page(document: &Value, style: Style) -> anyhow::Result<String> {
+    let items = |value: &'_ Value| value.as_array().cloned().unwrap_or_default();
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let mut out = format!("artcheck {} on {}\n", env!("CARGO_PKG_VERSION"), system());
-    for (name, value) in variables() {
-        let _ = writeln!(out, "  {name}={value}");
+    for pair in items(&document["variables"]) {
+        let _ = writeln!(out, "  {}={}", text(&pair[0]), text(&pair[1]));
     }
-    for environment in installed::environments() {
-        let _ = writeln!(out, "  {}: {}", environment.found, shown(&environment.site));
+    for one in items(&document["environments"]) {
+        let (found, site) = (text(&one["found"]), text(&one["site_packages"]));
+        let _ = writeln!(out, "  {found}: {site}");
     }
-    for place in places {
-        let _ = writeln!(out, "  looked in {}", shown(place));
+    for place in items(&document["looked_in"]) {
+        let _ = writeln!(out, "  looked in {}", text(&place));
     }
-    for set in sets {
-        let packages = set.distributions.iter();
-        let packages: Vec<String> = packages
-            .map(|one| format!("{} {}", one.name, one.version))
-            .collect();
+    for set in items(&document["packages"]) {
+        let packages = items(&set["packages"]).into_iter();
+        let packages =
+            packages.map(|one| format!("{} {}", text(&one["name"]), text(&one["version"])));
+        let packages: Vec<String> = packages.collect();
         if !packages.is_empty() {
-            let _ = writeln!(out, "packages {}\n  {}", set.name, packages.join(", "));
+            let of = text(&set["runtime"]);
+            let _ = writeln!(out, "packages {of}\n  {}", packages.join(", "));
         }
-        for (library, version, package) in ffi_of(set) {
-            let by =
-                package.map_or_else(String::new, |package| format!(", which {package} brings"));
+        for ffi in items(&set["tvm_ffi"]) {
+            let by = ffi["package"].as_str();
+            let by = by.map_or_else(String::new, |by| format!(", which {by} brings"));
+            let (version, library) = (text(&ffi["version"]), text(&ffi["library"]));
             let _ = writeln!(out, "  tvm-ffi in use: {version}, {library}{by}");
         }
     }
     let mut out = style.page(&out);
     out.push('\n');
-    out.push_str(&human::render(report, style, false));
-    out
+    let report: Report = serde_json::from_value(document["report"].clone())?;
+    out.push_str(&human::render(&report, style, false));
+    Ok(out)
 }
 
 /// A path without characters that a terminal would obey.
@@ -230,132 +240,4 @@ fn tvm_libraries(folder: &Path) -> Vec<PathBuf> {
 fn children(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     entries.map(|entry| entry.path()).collect()
-}
-
-/// Replaces what names a person.
-struct Redaction {
-    home: String,
-    user: String,
-}
-
-impl Redaction {
-    fn of_this_machine() -> Self {
-        let home = std::env::home_dir().unwrap_or_default();
-        let user = ["USER", "LOGNAME", "USERNAME"]
-            .iter()
-            .find_map(|name| std::env::var(name).ok().filter(|user| !user.is_empty()))
-            .or_else(|| Some(home.file_name()?.to_string_lossy().into_owned()))
-            .unwrap_or_default();
-        Self {
-            home: home.to_string_lossy().into_owned(),
-            user,
-        }
-    }
-
-    fn text(&self, text: &str) -> String {
-        let mut text = text.to_owned();
-        if self.home.len() > 1 {
-            text = without_home(&text, &self.home);
-        }
-        for homes in ["/home/", "/Users/", "\\Users\\"] {
-            text = without_name_after(&text, homes);
-        }
-        if !self.user.is_empty() {
-            text = without_word(&text, &self.user);
-        }
-        text
-    }
-
-    fn value(&self, value: Value) -> Value {
-        match value {
-            Value::String(text) => Value::String(self.text(&text)),
-            Value::Array(items) => items.into_iter().map(|item| self.value(item)).collect(),
-            Value::Object(map) => map
-                .into_iter()
-                .map(|(key, value)| (key, self.value(value)))
-                .collect(),
-            other => other,
-        }
-    }
-}
-
-/// `home` as `~`; the home of another user whose name only begins alike stays.
-fn without_home(text: &str, home: &str) -> String {
-    let mut parts = text.split(home);
-    let mut out = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        let goes_on = |c: char| c.is_alphanumeric() || "-_.".contains(c);
-        out += if part.starts_with(goes_on) { home } else { "~" };
-        out += part;
-    }
-    out
-}
-
-/// Other people's home folders too: `/home/NAME` becomes `/home/<user>`.
-fn without_name_after(text: &str, homes: &str) -> String {
-    let mut out = String::new();
-    let mut rest = text;
-    while let Some(at) = rest.find(homes) {
-        let (before, after) = rest.split_at(at + homes.len());
-        out.push_str(before);
-        out.push_str("<user>");
-        let end = after
-            .find(['/', '\\', ':', ' ', '\n', '"'])
-            .unwrap_or(after.len());
-        rest = &after[end..];
-    }
-    out + rest
-}
-
-/// The user's name where it is no part of a longer word, whatever characters
-/// it has itself.
-fn without_word(text: &str, user: &str) -> String {
-    let mut out = String::new();
-    let mut rest = text;
-    while let Some(at) = rest.find(user) {
-        let (before, from) = rest.split_at(at);
-        let after = &from[user.len()..];
-        out.push_str(before);
-        let joins = |neighbour: Option<char>| neighbour.is_some_and(char::is_alphanumeric);
-        let is_part = joins(out.chars().next_back()) || joins(after.chars().next());
-        out.push_str(if is_part { user } else { "<user>" });
-        rest = after;
-    }
-    out + rest
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn names_and_homes_are_replaced() {
-        for homes in ["/home", "/Users"] {
-            let redact = Redaction {
-                home: format!("{homes}/ada"),
-                user: String::from("ada"),
-            };
-            assert_eq!(redact.text(&format!("{homes}/ada/x.so")), "~/x.so");
-            for other in ["bob", "adam"] {
-                assert_eq!(
-                    redact.text(&format!("{homes}/{other}/x.so")),
-                    format!("{homes}/<user>/x.so")
-                );
-            }
-        }
-        let redact = Redaction {
-            home: String::new(),
-            user: String::from("ada"),
-        };
-        assert_eq!(
-            redact.text("/mnt/ada/ada-venv/adapter"),
-            "/mnt/<user>/<user>-venv/adapter"
-        );
-        assert_eq!(
-            redact.text("C:\\Users\\eve\\x.dll"),
-            "C:\\Users\\<user>\\x.dll"
-        );
-        assert_eq!(without_word("/a.d+a/a.d+ab", "a.d+a"), "/<user>/a.d+ab");
-        assert_eq!(without_word("adaada ada", "ada"), "adaada <user>");
-    }
 }

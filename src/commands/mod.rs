@@ -17,6 +17,7 @@ mod merge;
 mod patch;
 #[cfg_attr(target_family = "wasm", path = "prove_nothing.rs")]
 mod prove;
+mod redaction;
 mod rules;
 mod runtime;
 mod scan;

@@ -78,7 +78,8 @@ fn save(profiles: &[RuntimeProfile], path: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// All facts of one profile, each with where it came from.
+/// All facts of one profile, each with where it came from; once where it is the same
+/// for all.
 fn page(profile: &RuntimeProfile) -> String {
     let mut out = String::new();
     let _ = writeln!(out, "{}", shown(&profile.name));
@@ -88,19 +89,33 @@ fn page(profile: &RuntimeProfile) -> String {
     }
     // What the compiler of a release writes is not asked of a library.
     let is_asked = |fact: &FactView| fact.value != Value::Null || !fact.key.ends_with("_written");
-    for fact in profile.facts().into_iter().filter(is_asked) {
+    let facts: Vec<FactView> = profile.facts().into_iter().filter(is_asked).collect();
+    let mut sources = facts.iter().map(source);
+    let first = sources.next().unwrap_or_default();
+    let is_one = !first.is_empty() && sources.all(|other| other == first);
+    if is_one {
+        let _ = writeln!(out, "  {:<21} {first}", "all of it is");
+    }
+    for fact in facts {
+        let from = source(&fact);
         let value = fact.words.unwrap_or_else(|| String::from("not known"));
-        let value = shown(&value);
-        let _ = write!(out, "  {:<21} {value}", fact.label);
-        let note = fact
-            .note
-            .as_deref()
-            .map(|note| format!(", {}", shown(note)));
-        let note = note.unwrap_or_default();
-        let _ = match fact.source {
-            Some(source) => writeln!(out, "  [{}{note}]", source.word()),
-            None => writeln!(out),
+        let _ = write!(out, "  {:<21} {}", fact.label, shown(&value));
+        let _ = match is_one || from.is_empty() {
+            true => writeln!(out),
+            false => writeln!(out, "  [{from}]"),
         };
     }
     out
+}
+
+/// Where a fact came from; nothing where it is not known.
+fn source(fact: &FactView) -> String {
+    let note = fact
+        .note
+        .as_deref()
+        .map(|note| format!(", {}", shown(note)));
+    let word = fact.source.as_ref().map(|source| source.word());
+    word.map_or_else(String::new, |word| {
+        format!("{word}{}", note.unwrap_or_default())
+    })
 }

@@ -80,7 +80,9 @@ pub fn named_runtime(args: &VerifyArgs) -> anyhow::Result<Table> {
 fn of_library(file: &Path, args: &VerifyArgs) -> anyhow::Result<Table> {
     let library = absolute(file)?;
     let Some(weights) = &args.weights else {
-        bail!("name the weights: --weights DIR, or --weights random:1 for a trial without meaning");
+        bail!(
+            "name the weights: --weights DIR, or --weights random:1 for random ones, which show that it runs and answer nothing"
+        );
     };
     let beside = weights.join("tokenizer.json");
     let is_random = weights.to_string_lossy().starts_with("random:");

@@ -236,3 +236,84 @@ fn what_differs_in_a_constant_or_in_one_of_two_libraries_is_told() {
     let (words, _) = differ(&both("1"), &both("2"));
     assert!(words.contains("instructions of a.so: "), "{words}");
 }
+
+/// The module without the section of this number.
+fn without(module: &[u8], section: u8) -> Vec<u8> {
+    let mut out = module[..8].to_vec();
+    let mut at = 8;
+    while at < module.len() {
+        let (mut length, mut end, mut shift) = (0usize, at + 1, 0);
+        loop {
+            let byte = module[end];
+            length |= usize::from(byte & 0x7f) << shift;
+            (end, shift) = (end + 1, shift + 7);
+            if byte < 0x80 {
+                break;
+            }
+        }
+        if module[at] != section {
+            out.extend(&module[at..end + length]);
+        }
+        at = end + length;
+    }
+    out
+}
+
+/// Engines take what is left; its functions and names are gone.
+#[test]
+fn a_wasm_library_without_its_table_or_data_is_told() {
+    const ELEMENTS: u8 = 9;
+    const DATA: u8 = 11;
+    let whole = std::fs::read(corpus("tvm-0.27/embedding-webgpu.wasm")).expect("read");
+    assert_eq!(without(&whole, 200), whole);
+    for (section, word) in [
+        (ELEMENTS, "element section is missing"),
+        (DATA, "names and constants are missing"),
+    ] {
+        let folder = folder();
+        let file = put(&folder, "m.wasm", without(&whole, section));
+        let (report, status) = scan([&file]);
+        let findings = report["findings"].to_string();
+        assert!(findings.contains(word), "{findings}");
+        assert_eq!(
+            (rules(&report, &["error"]), status),
+            (vec!["AC001".to_owned()], 1)
+        );
+    }
+}
+
+/// One byte less at the end of ELF's section table is an end, and no wrong header.
+#[test]
+fn a_library_that_lacks_its_last_byte_is_shorter_than_its_header_says() {
+    let whole = std::fs::read(corpus("tvm-0.27/extcall-cpu-x86_64.so")).expect("read");
+    for less in [1, 2, 7, 64, 100] {
+        let folder = folder();
+        let file = put(&folder, "m.so", &whole[..whole.len() - less]);
+        let (report, _) = scan([&file]);
+        let findings = report["findings"].to_string();
+        assert!(
+            findings.contains("shorter than its header says"),
+            "{less}: {findings}"
+        );
+    }
+}
+
+/// A thin archive names files; where they are is no secret and no danger.
+#[test]
+fn a_thin_archive_is_told_as_one() {
+    let folder = folder();
+    std::fs::copy(
+        corpus("synthetic/extcall-0.27-devc.o"),
+        folder.path().join("m.o"),
+    )
+    .expect("copied");
+    let mut command = Command::new("ar");
+    command.current_dir(folder.path()).args(["rcT", "thin.a"]);
+    let (words, status) = text(command.arg(folder.path().join("m.o")));
+    assert_eq!(status, 0, "{words}");
+    let (report, status) = scan([folder.path().join("thin.a")]);
+    let findings = report["findings"].to_string();
+    assert!(findings.contains("only names this file"), "{findings}");
+    assert!(!findings.contains("leaves the folder"), "{findings}");
+    assert_eq!(status, 4);
+}

@@ -4,12 +4,13 @@
 use std::fs;
 use std::io::{Cursor, Write};
 use std::path::Path;
+use std::process::Command;
 
 use zip::CompressionMethod;
 use zip::write::SimpleFileOptions;
 
 use crate::support::make::{corpus, folder, put};
-use crate::support::{run, scan};
+use crate::support::{rules, run, scan, venv};
 
 const XZ: &[u8] = b"\xfd7zXZ\0\0\x04\xe6\xd6\xb4\x46";
 const KINDS: [&[u8]; 8] = [
@@ -119,6 +120,32 @@ fn a_folder_is_undecided_where_it_may_matter_alone() {
     assert_eq!(elsewhere("libmodel.so.xz", XZ), 4);
 }
 
+/// A loader goes by the content: nothing packed loads, whatever it is called.
+#[test]
+fn what_is_packed_under_a_library_s_name_does_not_load() {
+    let zip = stored("good.so", &good());
+    for (name, bytes) in [("model.so", &zip[..]), ("model.so", XZ), ("m.wasm", &zip)] {
+        let at = folder();
+        let file = put(&at, name, bytes);
+        let what = if bytes == XZ {
+            "xz file"
+        } else {
+            "zip archive"
+        };
+        for path in [file.as_path(), at.path()] {
+            assert_eq!(status(path), 1, "{}", path.display());
+            let said = said(path, name);
+            assert!(said.contains("no loader opens it"), "{said}");
+            assert!(said.contains(what), "{said}");
+        }
+    }
+    // One that holds nothing of TVM's is somebody else's.
+    let at = folder();
+    put(&at, "good.so", good());
+    put(&at, "other.so", stored("readme.txt", b"text"));
+    assert_eq!(status(at.path()), 0);
+}
+
 #[test]
 fn every_format_says_it() {
     let at = folder();
@@ -222,4 +249,32 @@ fn linker_scripts_are_no_libraries_and_no_riddles() {
     // What begins otherwise may be anything.
     let other = put(top.path(), "other/libc.so", "INPUTS of the model\n");
     assert_eq!(status(&other), 4);
+}
+
+/// TVM picks its loader by the suffix: what AC002 says of one is what each release does.
+#[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
+fn a_suffix_without_a_loader_is_refused_by_the_runtime() {
+    const LOAD: &str = "import sys, tvm, tvm_ffi\n\
+        for path in sys.argv[1:]:\n\
+        \x20   try: print(len(tvm_ffi.load_module(path).imports))\n\
+        \x20   except RuntimeError: print('refused')\n";
+    let names = [
+        "m.so", "m.dylib", "m.dll", "m.dso", "m.bin", "m.so.1", "m.SO", "m.wasm", "m.tar", "m",
+    ];
+    let at = folder();
+    let files: Vec<_> = names.iter().map(|name| put(&at, name, good())).collect();
+    for release in ["tvm-0.25", "tvm-0.26", "tvm-0.27"] {
+        let mut python = Command::new(venv(release).join("bin/python"));
+        let output = python.args(["-c", LOAD]).args(&files).output();
+        let output = output.expect("Python starts");
+        let loads = String::from_utf8(output.stdout).expect("text");
+        assert_eq!(loads.lines().count(), names.len(), "{release}");
+        for (file, loads) in files.iter().zip(loads.lines()) {
+            let on = [file.as_os_str(), ON[0].as_ref(), release.as_ref()];
+            let broken = rules(&scan(on).0, &["error"]);
+            let expected: &[&str] = if loads == "refused" { &["AC002"] } else { &[] };
+            assert_eq!(broken, expected, "{} on {release}", file.display());
+        }
+    }
 }

@@ -62,6 +62,12 @@ pub enum ProblemKind {
     Unsupported,
     /// An archive or a compression of a kind that is not opened.
     NotOpened,
+    /// A thin archive names this file and does not hold it.
+    ThinArchive,
+    /// An archive that is opened here, under a library's name: no loader opens it.
+    ArchiveAsLibrary,
+    /// The same of a kind that is not opened here either.
+    PackedAsLibrary,
     /// A limit was reached (bomb, nesting, size); the rest was not looked at.
     Limit,
     /// An archive member name that escapes the folder it is unpacked to.
@@ -82,7 +88,11 @@ impl ProblemKind {
     pub fn leaves_undecided(self) -> bool {
         matches!(
             self,
-            Self::Unreadable | Self::Unsupported | Self::NotOpened | Self::Limit
+            Self::Unreadable
+                | Self::Unsupported
+                | Self::NotOpened
+                | Self::ThinArchive
+                | Self::Limit
         )
     }
 }
@@ -117,7 +127,7 @@ impl From<source::Problem> for Problem {
             }
             Kind::NotInspected => ProblemKind::Limit,
             Kind::UnsafeName => ProblemKind::UnsafeName,
-            Kind::ThinArchive => ProblemKind::Unsupported,
+            Kind::ThinArchive => ProblemKind::ThinArchive,
             Kind::NotOpened => ProblemKind::NotOpened,
         };
         Self {

@@ -35,6 +35,13 @@ impl DecodeError {
         }
     }
 
+    /// `size` bytes of something at byte `at`, and `data` ends before they do.
+    pub(crate) fn cut(at: u64, what: &str, size: u64, data: &[u8]) -> Self {
+        let left = (data.len() as u64).saturating_sub(at);
+        let found = format!("{left} up to the end of the file: truncated");
+        Self::new(at, format!("{what} of {size} bytes"), found)
+    }
+
     /// The file may be sound; it holds more than the limit that `expected` names.
     pub fn limit(
         at: u64,

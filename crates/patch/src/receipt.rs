@@ -9,7 +9,7 @@ use artcheck_inspect::source::Spelled as _;
 
 use serde::{Deserialize, Serialize};
 
-use crate::plan::{EditPlan, Room, sha256};
+use crate::plan::{Edit, EditPlan, Room, sha256};
 
 /// What is added to the file's name.
 const SUFFIX: &str = ".artcheck.json";
@@ -108,7 +108,9 @@ impl Receipt {
         while steps.last().is_some_and(|last| last.after != plan.before) {
             steps.pop();
         }
-        steps.push(plan.clone());
+        let mut plan = plan.clone();
+        plan.edits = plan.edits.into_iter().map(Edit::kept).collect();
+        steps.push(plan);
         Self {
             schema: SCHEMA.to_owned(),
             artcheck: env!("CARGO_PKG_VERSION").to_owned(),

@@ -199,6 +199,8 @@ pub enum DamageKind {
     StaticTls,
     /// A WebAssembly module that no engine compiles.
     Invalid,
+    /// A section that a linker wrote is not there.
+    Missing,
     /// A table that the dynamic loader follows; what is wrong is a whole sentence.
     Table(Reply),
 }

@@ -100,11 +100,7 @@ fn regions<'data, Coff: CoffHeader>(
             continue;
         };
         let bytes = section.coff_data(data).map_err(|()| {
-            DecodeError::new(
-                file_offset.into(),
-                format!("a COFF section of {length} bytes"),
-                format!("a file of {} bytes: truncated", data.len()),
-            )
+            DecodeError::cut(file_offset.into(), "a COFF section", length.into(), data)
         })?;
         let flags = section.characteristics.get(LE);
         by_section.push(Some(regions.len()));

@@ -16,8 +16,8 @@ use wasmparser::{
 
 use super::names::concerns_tvm;
 use super::{
-    Architecture, Binary, BinaryKind, Contents, DefinedSymbol, FileRange, Format, Parsed, Platform,
-    Region, UndefinedSymbol, WasmImport, wasm_valid,
+    Architecture, Binary, BinaryKind, Contents, Damage, DamageKind, DefinedSymbol, FileRange,
+    Format, Parsed, Platform, Region, UndefinedSymbol, WasmImport, wasm_valid,
 };
 use crate::error::DecodeError;
 use crate::limits::{MAX_KEPT_SYMBOLS, MAX_WASM_MEMORY, MAX_WASM_PADDING};
@@ -37,6 +37,9 @@ struct Module<'data> {
     segments: Vec<Segment<'data>>,
     /// Data segments that passed by, kept or not: symbols count them.
     data_segments: u32,
+    /// Room in its largest table.
+    table: u64,
+    has_elements: bool,
     symbols: Vec<Symbol<'data>>,
     name: Option<String>,
     relocatable: bool,
@@ -75,7 +78,7 @@ pub fn parse(data: &[u8]) -> Result<Parsed<'_>, DecodeError> {
         exported: !found.local,
         ..located(found, &module.segments, start.unwrap_or(0))
     }));
-    let undefined = module
+    let undefined: Vec<UndefinedSymbol> = module
         .imports
         .iter()
         .filter(|import| concerns_tvm(import.name.as_bytes()))
@@ -88,11 +91,15 @@ pub fn parse(data: &[u8]) -> Result<Parsed<'_>, DecodeError> {
             idle: false,
         })
         .collect();
+    let lacking = module.lacking();
     let regions = lay_out(module.segments)?;
-    let damage = match module.relocatable {
+    let mut damage: Vec<Damage> = match module.relocatable {
         true => Vec::new(),
         false => wasm_valid::invalid(data).into_iter().collect(),
     };
+    if !module.relocatable && !(defined.is_empty() && undefined.is_empty()) {
+        damage.extend(lacking);
+    }
     let binary = Binary {
         identity: module.name,
         damage,
@@ -169,6 +176,12 @@ fn read_sections(data: &[u8]) -> Result<Module<'_>, DecodeError> {
             Payload::ImportSection(imports) => module.imports(imports, data.len())?,
             Payload::ExportSection(exports) => module.exports(exports)?,
             Payload::StartSection { .. } => module.starts = true,
+            Payload::TableSection(tables) => {
+                for table in tables {
+                    module.table = module.table.max(table.map_err(bad)?.ty.initial);
+                }
+            }
+            Payload::ElementSection(_) => module.has_elements = true,
             Payload::DataSection(segments) => {
                 let count = usize::try_from(segments.count()).unwrap_or(usize::MAX);
                 module
@@ -256,6 +269,27 @@ fn bounded(kept: usize, at: u64) -> Result<(), DecodeError> {
 }
 
 impl<'data> Module<'data> {
+    /// Sections that were taken out of what a linker wrote. It makes a table as long as
+    /// what is put into it, and one more; and TVM's functions are called by names, which
+    /// are data.
+    fn lacking(&self) -> Option<Damage> {
+        let what = if self.table > 1 && !self.has_elements {
+            format!(
+                "its table has room for {} functions, and nothing is put into it: the element section is missing",
+                self.table
+            )
+        } else if self.data_segments == 0 {
+            String::from("it has no data: names and constants are missing with the data section")
+        } else {
+            return None;
+        };
+        Some(Damage {
+            kind: DamageKind::Missing,
+            what,
+            offset: 0,
+        })
+    }
+
     fn imports(
         &mut self,
         imports: ImportSectionReader<'data>,

@@ -240,54 +240,7 @@ fn moves(instruction: &Instruction, state: &mut State) -> bool {
             let value = address(instruction, state);
             state.set(number(register), value);
         }
-        Mnemonic::Mov => match (to, from) {
-            (OpKind::Register, OpKind::Register) if is_word(register) => {
-                state.set(number(register), state.get(number(other)));
-            }
-            (OpKind::Register, OpKind::Memory) if is_word(register) => {
-                let value = state.load(address(instruction, state));
-                state.set(number(register), value);
-            }
-            (OpKind::Memory, OpKind::Register) if is_word(other) => {
-                let value = state.get(number(other));
-                state.store(address(instruction, state), value);
-            }
-            // Half a register: of what is known, only a number stays itself.
-            (OpKind::Register, OpKind::Register) if is_half(register) => {
-                let value = only_number(state.get(number(other)));
-                state.set(number(register), value);
-            }
-            (OpKind::Register, OpKind::Memory) if is_half(register) => {
-                let value = state.load_half(address(instruction, state));
-                state.set(number(register), value);
-            }
-            (OpKind::Memory, OpKind::Register) if is_half(other) => {
-                let value = state.get(number(other));
-                state.store_half(address(instruction, state), value);
-            }
-            (OpKind::Memory, _) => {
-                let value = instruction.try_immediate(1).ok();
-                let value = value.map_or(Value::Unknown, Value::Number);
-                let at = address(instruction, state);
-                match bytes(instruction) {
-                    8 => state.store(at, value),
-                    4 => state.store_half(at, value),
-                    bytes => state.lose(at, bytes),
-                }
-            }
-            (OpKind::Register, _) if is_word(register) || is_half(register) => {
-                let value = instruction.try_immediate(1).ok();
-                let value = value.map(|number| match is_half(register) {
-                    true => number & u64::from(u32::MAX),
-                    false => number,
-                });
-                state.set(
-                    number(register),
-                    value.map_or(Value::Unknown, Value::Number),
-                );
-            }
-            _ => return false,
-        },
+        Mnemonic::Mov => return mov(instruction, state),
         // A mark stays on what is moved, whatever by: what it marks has no other parts
         // than those that calls name.
         Mnemonic::Add
@@ -347,6 +300,62 @@ fn moves(instruction: &Instruction, state: &mut State) -> bool {
         Mnemonic::And if number(register) == STACK => {}
         // What a call does is for the caller of this.
         Mnemonic::Call => {}
+        _ => return false,
+    }
+    true
+}
+
+/// Carries out a `mov`; `false` for one of other parts than words and halves of them.
+fn mov(instruction: &Instruction, state: &mut State) -> bool {
+    let (to, from) = (instruction.op0_kind(), instruction.op1_kind());
+    let register = instruction.op0_register();
+    let other = instruction.op1_register();
+    match (to, from) {
+        (OpKind::Register, OpKind::Register) if is_word(register) => {
+            state.set(number(register), state.get(number(other)));
+        }
+        (OpKind::Register, OpKind::Memory) if is_word(register) => {
+            let value = state.load(address(instruction, state));
+            state.set(number(register), value);
+        }
+        (OpKind::Memory, OpKind::Register) if is_word(other) => {
+            let value = state.get(number(other));
+            state.store(address(instruction, state), value);
+        }
+        // Half a register: of what is known, only a number stays itself.
+        (OpKind::Register, OpKind::Register) if is_half(register) => {
+            let value = only_number(state.get(number(other)));
+            state.set(number(register), value);
+        }
+        (OpKind::Register, OpKind::Memory) if is_half(register) => {
+            let value = state.load_half(address(instruction, state));
+            state.set(number(register), value);
+        }
+        (OpKind::Memory, OpKind::Register) if is_half(other) => {
+            let value = state.get(number(other));
+            state.store_half(address(instruction, state), value);
+        }
+        (OpKind::Memory, _) => {
+            let value = instruction.try_immediate(1).ok();
+            let value = value.map_or(Value::Unknown, Value::Number);
+            let at = address(instruction, state);
+            match bytes(instruction) {
+                8 => state.store(at, value),
+                4 => state.store_half(at, value),
+                bytes => state.lose(at, bytes),
+            }
+        }
+        (OpKind::Register, _) if is_word(register) || is_half(register) => {
+            let value = instruction.try_immediate(1).ok();
+            let value = value.map(|number| match is_half(register) {
+                true => number & u64::from(u32::MAX),
+                false => number,
+            });
+            state.set(
+                number(register),
+                value.map_or(Value::Unknown, Value::Number),
+            );
+        }
         _ => return false,
     }
     true

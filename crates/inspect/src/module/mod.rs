@@ -27,4 +27,5 @@ pub use library::{
 };
 pub use need::{CudaImage, DeviceNeed, MetallibTarget, ShaderFeature};
 pub use recovered::{HostCall, Recovered, Unread};
+pub(crate) use symbols::is_asked_by_name;
 pub use symbols::is_ffi_function;

@@ -95,7 +95,7 @@ fn callee(name: &str) -> Option<&str> {
 
 /// Whether the runtime asks the loader for the functions of a library: not of one that
 /// registers them by address when it is loaded, nor of what is not linked yet.
-fn is_asked_by_name(binary: &Binary) -> bool {
+pub fn is_asked_by_name(binary: &Binary) -> bool {
     let is_loaded = matches!(binary.format, Format::Elf | Format::MachO | Format::Pe);
     let asked = binary.undefined.iter().map(|symbol| &symbol.name);
     let mut names = asked.chain(binary.defined.iter().map(|symbol| &symbol.name));

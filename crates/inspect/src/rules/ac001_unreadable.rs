@@ -155,12 +155,15 @@ fn severity(kind: ProblemKind) -> Severity {
         | ProblemKind::LfsPointer
         | ProblemKind::WebPage
         | ProblemKind::Corrupt
+        | ProblemKind::ArchiveAsLibrary
+        | ProblemKind::PackedAsLibrary
         | ProblemKind::BrokenSignature => Severity::Error,
         // Linkers and loaders skip or reject these; the artifact beside them may be fine.
         ProblemKind::AppleDouble | ProblemKind::UnsafeName => Severity::Warning,
         ProblemKind::Unreadable
         | ProblemKind::Unsupported
         | ProblemKind::NotOpened
+        | ProblemKind::ThinArchive
         | ProblemKind::Limit => Severity::Warning,
         ProblemKind::NotAFile | ProblemKind::NotNeeded | ProblemKind::LinkerScript => {
             Severity::Info
@@ -178,6 +181,10 @@ fn sentence(problem: &Problem) -> &'static str {
         ProblemKind::Corrupt => "the file is truncated or corrupt",
         ProblemKind::Unsupported => "the file is of a kind or generation this tool does not know",
         ProblemKind::NotOpened => "not decided, because it is packed in a way that is not read",
+        ProblemKind::ThinArchive => "not decided, because the archive only names this file",
+        ProblemKind::ArchiveAsLibrary | ProblemKind::PackedAsLibrary => {
+            "an archive or a packed file, named as a library: no loader opens it"
+        }
         ProblemKind::BrokenSignature => "the code signature does not match",
         ProblemKind::Limit => "not decided, because a limit was reached",
         ProblemKind::NotAFile => "no regular file: passed over",
@@ -207,6 +214,12 @@ fn advice(kind: ProblemKind) -> &'static str {
             "if it should be a model library, say which compiler made it; use --allow-undecided to pass it over"
         }
         ProblemKind::NotOpened => "unpack it and scan what it holds",
+        ProblemKind::ThinArchive => {
+            "scan the file that is named, beside the archive; `ar rc`, without `T`, makes an archive that holds it"
+        }
+        ProblemKind::ArchiveAsLibrary | ProblemKind::PackedAsLibrary => {
+            "unpack it: a loader goes by what is in the file, whatever its name is"
+        }
         ProblemKind::BrokenSignature => "the code signature does not match",
         ProblemKind::Limit => {
             "if it is an archive, unpack it and scan the folder; if it should be a model library, say which one it is"

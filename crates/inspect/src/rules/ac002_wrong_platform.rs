@@ -8,6 +8,7 @@ use super::{ArtifactContext, Binding, Check, FolderContext, Outcome, Pair, Rule}
 use crate::artifact::{Artifact, Role};
 use crate::container::{Architecture, Binary, BinaryKind, CLibrary, Format, Platform};
 use crate::finding::{Finding, Severity};
+use crate::module::is_asked_by_name;
 use crate::place::Place;
 use crate::runtime::binary::operating_system;
 use crate::runtime::messages;
@@ -33,7 +34,17 @@ fn check_alone(context: &ArtifactContext<'_>, out: &mut Outcome) {
     let Some(binary) = &artifact.binary else {
         return;
     };
-    if let Some(expected) = suffix_mismatch(&artifact.path, binary) {
+    if let Some(suffix) = suffix_without_loader(artifact, binary) {
+        out.push(
+            Finding::new(
+                &RULE,
+                &artifact.path,
+                format!("TVM has no loader for a file of {suffix}"),
+            )
+            .evidence("it picks the loader by the suffix: `.so`, `.dylib` and `.dll` are libraries, in small letters")
+            .help("rename the file"),
+        );
+    } else if let Some(expected) = suffix_mismatch(&artifact.path, binary) {
         out.push(
             Finding::new(
                 &RULE,
@@ -42,18 +53,6 @@ fn check_alone(context: &ArtifactContext<'_>, out: &mut Outcome) {
             )
             .severity(Severity::Warning)
             .help("rename the file or ship the build for the platform the name promises"),
-        );
-    }
-    if let Some(suffix) = suffix_without_loader(artifact, binary) {
-        out.push(
-            Finding::new(
-                &RULE,
-                &artifact.path,
-                format!("TVM has no loader for a file of {suffix}"),
-            )
-            .severity(Severity::Warning)
-            .evidence("it picks the loader by the suffix: `.so`, `.dylib` and `.dll` are libraries")
-            .help("rename the file"),
         );
     }
     let Some(target) = context.target else { return };
@@ -241,18 +240,14 @@ fn suffix_mismatch(place: &Place, binary: &Binary) -> Option<&'static str> {
     (!formats.contains(&binary.format)).then_some(expected)
 }
 
-/// The suffix of a model library that TVM has no loader for: it does not look into the file.
+/// The suffix of a model library that TVM has no loader for: it does not look into the
+/// file. A library that registers itself when it is loaded needs none.
 fn suffix_without_loader(artifact: &Artifact, binary: &Binary) -> Option<String> {
-    let is_library = artifact.role == Role::ModelLibrary
-        && binary.kind == BinaryKind::SharedLibrary
-        && [Format::Elf, Format::MachO, Format::Pe].contains(&binary.format);
+    let is_library = artifact.role == Role::ModelLibrary && is_asked_by_name(binary);
     let name = artifact.path.name();
     let suffix = Path::new(&*name).extension();
     let suffix = suffix.map(|suffix| suffix.to_string_lossy().into_owned());
-    let is_known = matches!(
-        suffix.as_deref(),
-        Some("so" | "dylib" | "dll" | "dso" | "wasm")
-    );
+    let is_known = matches!(suffix.as_deref(), Some("so" | "dylib" | "dll" | "dso"));
     let shown = suffix.map_or_else(|| "no suffix".to_owned(), |suffix| format!("`.{suffix}`"));
     (is_library && !is_known).then_some(shown)
 }

@@ -95,10 +95,10 @@ fn check_segments(artifact: &Artifact, binary: &Binary, severity: Severity, out:
         },
     )
     .severity(severity)
-    .says(format!(
+    .says_known((least < PAGE).then(|| format!(
         "dlopen failed: \"{}\" program alignment ({least}) cannot be smaller than system page size ({PAGE})",
         artifact.path.name()
-    ))
+    )))
     .help("link it again with `-Wl,-z,max-page-size=16384`; the NDK does so from r28 on, r27 with ANDROID_SUPPORT_FLEXIBLE_PAGE_SIZES=ON. Segments cannot be moved in a linked file");
     for segment in wrong.into_iter().take(8) {
         finding = finding
@@ -107,6 +107,9 @@ fn check_segments(artifact: &Artifact, binary: &Binary, severity: Severity, out:
                 "LOAD of file offset {:#x} at address {:#x}: p_align {:#x}",
                 segment.file_offset, segment.address, segment.alignment
             ));
+    }
+    if least >= PAGE {
+        finding = finding.evidence("whole pages are mapped: other bytes than the linker meant come to lie at these addresses");
     }
     out.push(finding);
 }

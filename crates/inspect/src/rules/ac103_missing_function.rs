@@ -162,7 +162,7 @@ fn host_part(pair: &Pair<'_>, out: &mut Outcome) {
     out.undecided(
         &RULE,
         format!(
-            "this is a VM executable without its host part: whether that has `{}`{more} is not known",
+            "a VM executable alone: whether the library that it is linked into has `{}`{more} is not known",
             first.name
         ),
     );

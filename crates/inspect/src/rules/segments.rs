@@ -160,93 +160,10 @@ fn zeros(segment: &Segment) -> u64 {
 
 /// Headers that contradict each other.
 fn damage(damage: &Damage) -> Fault {
-    let what = &damage.what;
-    let (severity, message, says) = match damage.kind {
-        DamageKind::Moved => (
-            Severity::Error,
-            format!(
-                "section `{what}` is not what the segments map at its address: bytes were inserted, cut or moved"
-            ),
-            CRASHES,
-        ),
-        DamageKind::NotMapped => (
-            Severity::Error,
-            format!("section `{what}` is in no loadable segment, or not in its part of the file"),
-            CRASHES,
-        ),
-        DamageKind::NoPermission => (
-            Severity::Error,
-            format!(
-                "the loadable segment at address {what} may be neither read nor written nor executed"
-            ),
-            CRASHES,
-        ),
-        DamageKind::NotExecutable => (
-            Severity::Error,
-            format!("the code in section `{what}` is in a segment that may not be executed"),
-            CRASHES,
-        ),
-        DamageKind::NotWritable => (
-            Severity::Error,
-            format!("section `{what}` is written to and in a segment that may not be"),
-            CRASHES,
-        ),
-        DamageKind::Relro => (
-            Severity::Error,
-            format!("the memory {what}, which is protected after loading, is not mapped"),
-            NO_PROTECTION,
-        ),
-        // No loader reads it.
-        DamageKind::SectionTable => (
-            Severity::Warning,
-            String::from(
-                "the section table is not where the header says: the header is damaged, or bytes were inserted or cut before the table. Loaders do not read it",
-            ),
-            NOTHING,
-        ),
-        // Nor this; a download that stopped may still end here.
-        DamageKind::Cut => (
-            Severity::Warning,
-            format!(
-                "the file is shorter than its header says: it ends at byte {what}, before the end of its section table. Loaders do not read what is missing, and the library loads"
-            ),
-            NOTHING,
-        ),
-        DamageKind::OtherSystem => (
-            Severity::Error,
-            format!("the header asks for {what}, which the loaders of Linux and Android refuse"),
-            OTHER_ABI,
-        ),
-        DamageKind::NotOpened => (
-            Severity::Error,
-            format!("the library was linked with {what}: it cannot be opened by a running process"),
-            NOT_OPENED,
-        ),
-        DamageKind::PackedForAndroid => (
-            Severity::Error,
-            format!(
-                "its relocations are packed for Android ({what}): loaders of Linux pass over them, and nothing is where the code looks for it"
-            ),
-            CRASHES,
-        ),
-        DamageKind::StaticTls => (
-            Severity::Error,
-            format!(
-                "its thread-local variables take {what} that must be reserved before the process starts"
-            ),
-            NO_TLS,
-        ),
-        DamageKind::Table(Reply::Unasked) => (Severity::Warning, what.clone(), ""),
-        DamageKind::Table(reply) => (Severity::Error, what.clone(), replied(reply)),
-        DamageKind::Invalid => (
-            Severity::Error,
-            format!("no engine compiles this WebAssembly module: {what}"),
-            NOT_COMPILED,
-        ),
-    };
+    let (severity, says) = weight(damage.kind);
     Fault {
         severity,
-        message,
+        message: sentence(damage.kind, &damage.what),
         evidence: format!("at byte {:#x} of the file", damage.offset),
         says,
         offset: damage.offset,
@@ -300,6 +217,72 @@ fn unmarked_relr(binary: &Binary) -> Option<Fault> {
         is_of_any: true,
         help: "link it again with `-Wl,-z,pack-relative-relocs`, with which GNU ld sets the mark, or with `-Wl,--pack-dyn-relocs=none`",
     })
+}
+
+/// How bad it is, and what the loader says.
+fn weight(kind: DamageKind) -> (Severity, &'static str) {
+    match kind {
+        // No loader reads them.
+        DamageKind::SectionTable | DamageKind::Cut => (Severity::Warning, NOTHING),
+        DamageKind::Table(Reply::Unasked) => (Severity::Warning, ""),
+        DamageKind::Moved
+        | DamageKind::NotMapped
+        | DamageKind::NoPermission
+        | DamageKind::NotExecutable
+        | DamageKind::NotWritable
+        | DamageKind::PackedForAndroid => (Severity::Error, CRASHES),
+        DamageKind::Relro => (Severity::Error, NO_PROTECTION),
+        DamageKind::OtherSystem => (Severity::Error, OTHER_ABI),
+        DamageKind::NotOpened => (Severity::Error, NOT_OPENED),
+        DamageKind::StaticTls => (Severity::Error, NO_TLS),
+        DamageKind::Table(reply) => (Severity::Error, replied(reply)),
+        DamageKind::Missing => (Severity::Error, ""),
+        DamageKind::Invalid => (Severity::Error, NOT_COMPILED),
+    }
+}
+
+fn sentence(kind: DamageKind, what: &str) -> String {
+    match kind {
+        DamageKind::Moved => format!(
+            "section `{what}` is not what the segments map at its address: bytes were inserted, cut or moved"
+        ),
+        DamageKind::NotMapped => {
+            format!("section `{what}` is in no loadable segment, or not in its part of the file")
+        }
+        DamageKind::NoPermission => format!(
+            "the loadable segment at address {what} may be neither read nor written nor executed"
+        ),
+        DamageKind::NotExecutable => {
+            format!("the code in section `{what}` is in a segment that may not be executed")
+        }
+        DamageKind::NotWritable => {
+            format!("section `{what}` is written to and in a segment that may not be")
+        }
+        DamageKind::Relro => {
+            format!("the memory {what}, which is protected after loading, is not mapped")
+        }
+        DamageKind::SectionTable => String::from(
+            "the section table is not where the header says: the header is damaged, or bytes were inserted or cut before the table. Loaders do not read it",
+        ),
+        // A download that stopped may still end here.
+        DamageKind::Cut => format!(
+            "the file is shorter than its header says: it ends at byte {what}, before the end of its section table. Loaders do not read what is missing, and the library loads"
+        ),
+        DamageKind::OtherSystem => {
+            format!("the header asks for {what}, which the loaders of Linux and Android refuse")
+        }
+        DamageKind::NotOpened => {
+            format!("the library was linked with {what}: it cannot be opened by a running process")
+        }
+        DamageKind::PackedForAndroid => format!(
+            "its relocations are packed for Android ({what}): loaders of Linux pass over them, and nothing is where the code looks for it"
+        ),
+        DamageKind::StaticTls => format!(
+            "its thread-local variables take {what} that must be reserved before the process starts"
+        ),
+        DamageKind::Table(_) | DamageKind::Missing => what.to_owned(),
+        DamageKind::Invalid => format!("no engine compiles this WebAssembly module: {what}"),
+    }
 }
 
 /// What glibc's loader says of a damaged table.

@@ -1,6 +1,8 @@
 //! References from AArch64 code to an address: `adrp` and an `add` on the same
 //! register a few instructions later (docs/formats.md#tags-in-a-runtime).
 
+use std::collections::HashSet;
+
 use super::strings::Piece;
 use super::wide;
 
@@ -30,7 +32,7 @@ fn count_by_page(code: Piece<'_>, targets: &[u64]) -> Vec<u64> {
     pages.sort_unstable();
     pages.dedup();
     // An `add` is counted once even if two `adrp` precede it.
-    let mut counted = Vec::new();
+    let mut counted = HashSet::new();
     let mut from = 0usize;
     while let Some(rest) = words.get(from..).filter(|rest| !rest.is_empty()) {
         let pc = code.address.wrapping_add((from as u64).wrapping_mul(4));
@@ -93,7 +95,7 @@ fn count_adds(
     page: u64,
     targets: &[u64],
     counts: &mut [u64],
-    counted: &mut Vec<usize>,
+    counted: &mut HashSet<usize>,
 ) {
     let near = words.iter().enumerate().skip(at).take(WINDOW).skip(1);
     for (later, word) in near {
@@ -102,9 +104,8 @@ fn count_adds(
         };
         let address = page.wrapping_add(offset);
         for (wanted, count) in targets.iter().zip(counts.iter_mut()) {
-            if *wanted == address && !counted.contains(&later) {
+            if *wanted == address && counted.insert(later) {
                 *count = count.saturating_add(1);
-                counted.push(later);
             }
         }
     }
@@ -130,6 +131,21 @@ mod tests {
             address: 0xaf010,
         };
         assert_eq!(count(piece, &[0x24cde8, 0x24cf18]), [1, 0]);
+    }
+
+    /// Megabytes of nothing but references take no longer than other code.
+    #[test]
+    fn many_references_are_counted_in_one_pass() {
+        let times = 500_000u64;
+        let add = 0x9100_2000u32;
+        let pair = |index: u64| [adrp_to(index * 8, 0).expect("near"), add];
+        let words = (0..times).flat_map(pair);
+        let code: Vec<u8> = words.flat_map(u32::to_le_bytes).collect();
+        let piece = Piece {
+            data: &code,
+            address: 0,
+        };
+        assert_eq!(count(piece, &[8]), [times]);
     }
 
     #[test]

@@ -152,14 +152,26 @@ fn emscripten_imports(text: &[u8]) -> Option<BTreeSet<String>> {
     objects(text, "wasmImports").find(|keys| keys.contains(OWN_IMPORT))
 }
 
-/// The keys of each object literal that is assigned to this name.
-fn objects<'t>(text: &'t [u8], name: &'t str) -> impl Iterator<Item = BTreeSet<String>> + 't {
-    memmem::find_iter(text, name.as_bytes()).filter_map(move |at| {
+/// The keys of each object literal that is assigned to this name. One that does not end
+/// before the next begins ends there, so that no text is read twice.
+fn objects(text: &[u8], name: &str) -> impl Iterator<Item = BTreeSet<String>> {
+    let begins = |at: usize| {
         let rest = text.get(at.checked_add(name.len())?..)?;
         let rest = rest.trim_ascii_start().strip_prefix(b"=")?;
         let rest = rest.trim_ascii_start();
-        rest.starts_with(b"{").then(|| keys(rest))
-    })
+        let start = text.len().checked_sub(rest.len())?;
+        rest.starts_with(b"{").then_some(start)
+    };
+    let starts: Vec<usize> = memmem::find_iter(text, name.as_bytes())
+        .filter_map(begins)
+        .collect();
+    let ends = starts.iter().skip(1).copied().chain([text.len()]);
+    let objects: Vec<&[u8]> = starts
+        .iter()
+        .zip(ends)
+        .filter_map(|(start, end)| text.get(*start..end))
+        .collect();
+    objects.into_iter().map(keys)
 }
 
 /// The keys of the object literal that the text begins with.
@@ -319,6 +331,15 @@ mod tests {
         assert_eq!(glue.exports, ["TVMWasmAllocSpace", "TVMFuncFree"]);
         assert_eq!(glue.instance, ["first", "second"]);
         assert_eq!((glue.chat.len(), glue.embedding.len()), (0, 0));
+    }
+
+    /// Objects that never end: each is read up to the next.
+    #[test]
+    fn a_bundle_of_objects_in_objects_is_read_once() {
+        let many = "wasmImports={a,".repeat(300_000);
+        let found = objects(many.as_bytes(), "wasmImports");
+        assert_eq!(found.map(|keys| keys.len()).sum::<usize>(), 600_000);
+        assert!(read(&many).is_none());
     }
 
     #[test]

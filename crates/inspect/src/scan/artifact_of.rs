@@ -96,6 +96,9 @@ impl Reader {
     }
 }
 
+/// Suffixes of what a process opens as it is.
+const LOADED_SUFFIXES: [&str; 6] = ["so", "dylib", "dll", "pyd", "node", "wasm"];
+
 /// Suffixes whose files must be a binary or an archive: anything else under
 /// such a name is worth a word.
 const ARTIFACT_SUFFIXES: [&str; 9] = ["so", "dylib", "dll", "wasm", "o", "a", "tar", "whl", "tgz"];
@@ -166,25 +169,17 @@ fn read_file(file: &VirtualFile<'_>, reader: &mut Reader) {
                 reader.push(unreadable(file, problem));
             }
         }
+    } else if let Some(kind) = named_as_library(file) {
+        reader.push(unreadable(file, problem_of(kind, file)));
     } else if let Some(package) = packages::in_wheel(file.place, file.bytes) {
         reader.facts.packages.push(package);
     } else if let Some(natives) = java::natives(file.place, file.bytes) {
         reader.weight = reader.weight.saturating_add(ARTIFACT);
         reader.facts.natives.push(natives);
-    } else if let FileType::Sealed(sealed) = file_type {
-        let problem = Problem {
-            kind: ProblemKind::NotOpened,
-            detail: format!("{}, {} bytes", sealed.describe(), file.size),
-            offset: None,
-        };
-        reader.push(unreadable(file, problem));
+    } else if matches!(file_type, FileType::Sealed(_)) {
+        reader.push(unreadable(file, problem_of(ProblemKind::NotOpened, file)));
     } else if let Some(kind) = impostor(file) {
-        let problem = Problem {
-            kind,
-            detail: format!("{}, {} bytes", file_type.describe(), file.size),
-            offset: None,
-        };
-        reader.push(unreadable(file, problem));
+        reader.push(unreadable(file, problem_of(kind, file)));
     }
 }
 
@@ -208,6 +203,28 @@ fn impostor(file: &VirtualFile<'_>) -> Option<ProblemKind> {
         FileType::LinkerScript => Some(ProblemKind::LinkerScript),
         FileType::Unknown => Some(ProblemKind::Unsupported),
         _ => None,
+    }
+}
+
+/// An archive, or something packed, under the name of what a process opens as it is.
+fn named_as_library(file: &VirtualFile<'_>) -> Option<ProblemKind> {
+    let suffix = suffix(&file.place.name())?;
+    if !LOADED_SUFFIXES.contains(&suffix.as_str()) {
+        return None;
+    }
+    match file.file_type {
+        FileType::Sealed(_) => Some(ProblemKind::PackedAsLibrary),
+        archive if archive.is_archive() => Some(ProblemKind::ArchiveAsLibrary),
+        _ => None,
+    }
+}
+
+/// What the bytes are instead.
+fn problem_of(kind: ProblemKind, file: &VirtualFile<'_>) -> Problem {
+    Problem {
+        kind,
+        detail: format!("{}, {} bytes", file.file_type.describe(), file.size),
+        offset: None,
     }
 }
 
@@ -270,23 +287,7 @@ fn read_slice(place: Place, file: &VirtualFile<'_>, parsed: Parsed<'_>, reader: 
     }
     if let Some(part) = &part {
         let exclude = Exclusion::of(&parsed, &libraries);
-        // One slice of a file that can be opened again.
-        let later = reader.later && place.is_whole_file();
-        let registered = match later && exclude.is_empty() {
-            true => Registered::Strings,
-            false => Registered::Followed,
-        };
-        if later && *part == PartKind::Compiler {
-            reader.facts.unlisted.push(place.clone());
-            let part = part.clone();
-            let member = Member::read_unlisted(&place, part, &parsed, &exclude, registered);
-            reader.facts.members.push(member);
-        } else {
-            match Member::read(&place, part.clone(), data, &parsed, &exclude, registered) {
-                Ok(member) => reader.facts.members.push(member),
-                Err(error) => problems.push(Problem::of(&error, part)),
-            }
-        }
+        problems.extend(read_part(&place, part, data, &parsed, &exclude, reader));
     }
     let role = if !libraries.is_empty() {
         Role::ModelLibrary
@@ -307,6 +308,36 @@ fn read_slice(place: Place, file: &VirtualFile<'_>, parsed: Parsed<'_>, reader: 
         libraries: Libraries::from(libraries),
         problems,
     });
+}
+
+/// Adds a part of a runtime to what was read, or says why it is not.
+fn read_part(
+    place: &Place,
+    part: &PartKind,
+    data: &[u8],
+    parsed: &Parsed<'_>,
+    exclude: &[Exclusion],
+    reader: &mut Reader,
+) -> Option<Problem> {
+    // One slice of a file that can be opened again.
+    let later = reader.later && place.is_whole_file();
+    let registered = match later && exclude.is_empty() {
+        true => Registered::Strings,
+        false => Registered::Followed,
+    };
+    if later && *part == PartKind::Compiler {
+        reader.facts.unlisted.push(place.clone());
+        let member = Member::read_unlisted(place, part.clone(), parsed, exclude, registered);
+        reader.facts.members.push(member);
+        return None;
+    }
+    match Member::read(place, part.clone(), data, parsed, exclude, registered) {
+        Ok(member) => {
+            reader.facts.members.push(member);
+            None
+        }
+        Err(error) => Some(Problem::of(&error, part)),
+    }
 }
 
 /// The limits that parts of a library went over: what they hold is not decided.

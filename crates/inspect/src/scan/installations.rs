@@ -263,6 +263,7 @@ fn unknown_types(site: &Path, closure: &Closure) -> Vec<(String, String)> {
     let mut left: BTreeMap<&[u8], (&String, &String)> = closure
         .types
         .iter()
+        .filter(|(key, _)| (1..=MAX_TYPE).contains(&key.len()))
         .map(|(key, file)| (key.as_bytes(), (key, file)))
         .collect();
     for library in libraries {
@@ -271,17 +272,48 @@ fn unknown_types(site: &Path, closure: &Closure) -> Vec<(String, String)> {
             return Vec::new();
         };
         // Nearly all stand alone, the others at the end of another text.
+        let lengths: BTreeSet<usize> = left.keys().map(|key| key.len()).collect();
         let mut start = 0usize;
         for end in memchr::memchr_iter(0, &bytes) {
             let text = bytes.get(start..end).unwrap_or_default();
-            if (1..=MAX_TYPE).contains(&text.len()) {
-                left.remove(text);
+            for length in lengths.range(..=text.len()) {
+                let key = text.len().checked_sub(*length);
+                left.remove(key.and_then(|key| text.get(key..)).unwrap_or_default());
             }
             start = end.saturating_add(1);
         }
-        left.retain(|key, _| memchr::memmem::find(&bytes, key).is_none());
     }
     let left = left.into_values().take(MAX_NAMED);
     left.map(|(key, file)| (key.clone(), file.clone()))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Thousands of types against megabytes of names.
+    #[test]
+    fn many_types_are_looked_for_in_one_pass() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let lib = folder.path().join("tvm_ffi/lib");
+        std::fs::create_dir_all(&lib).expect("a folder");
+        let all = 40_000;
+        let name = |number: usize| format!("my.Type{number}");
+        let mut bytes: Vec<u8> = b"zero".to_vec();
+        for number in 1..all {
+            // Alone, and at the end of another text.
+            let before = if number % 2 == 0 { "" } else { "not " };
+            bytes.extend(format!("\0{before}{}\0{}", name(number), "x".repeat(300)).bytes());
+        }
+        bytes.push(0);
+        std::fs::write(lib.join("libtvm_ffi.so"), &bytes).expect("written");
+        let types = (0..all).map(|number| (name(number), "a.py".to_owned()));
+        let closure = Closure {
+            types: types.collect(),
+            ..Closure::default()
+        };
+        let unknown = unknown_types(folder.path(), &closure);
+        assert_eq!(unknown, [(name(0), "a.py".to_owned())]);
+    }
 }

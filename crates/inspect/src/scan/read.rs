@@ -1,7 +1,7 @@
 //! Reading: files to artifacts and runtime members, in parallel, and members
 //! to load sets.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
@@ -74,122 +74,30 @@ pub(super) fn read(
     if let Some(shard) = options.shard {
         walk.files.retain_mut(|file| shard.keep(file));
     }
-    progress.found(walk.files.len());
-    let later = wanted == CompilerExports::AskedFor;
-    let shared = Shared::default();
-    let read_all = |files: Vec<source::FoundFile>| -> Vec<FileFacts> {
-        files
-            .into_par_iter()
-            // One file at a time: the first are a hundred times larger than the last.
-            .with_max_len(1)
-            .map(|file| {
-                let place = Place::file(file.path);
-                let mut found = facts(&place, later);
-                for artifact in &mut found.artifacts {
-                    shared.share(artifact);
-                }
-                let links = file.links.into_iter().map(Place::file);
-                let links = links.map(|link| {
-                    let mut found = facts_of_link(&found, &place, &link, later);
-                    for artifact in &mut found.artifacts {
-                        shared.share(artifact);
-                    }
-                    found
-                });
-                let links: Vec<FileFacts> = links.collect();
-                links.into_iter().for_each(|link| found.add(link));
-                progress.read(place.path());
-                found
-            })
-            .collect()
+    let reader = Reader {
+        later: wanted == CompilerExports::AskedFor,
+        shared: Shared::default(),
+        progress,
     };
-    let mut files = read_all(walk.files);
-    let members = files.iter().flat_map(|file| &file.members);
-    let core = members.filter(|member| member.kind.is_core());
-    let core: Vec<Place> = core.map(|member| member.path.clone()).collect();
-    // What an environment adds to its own folder is in the same process.
-    let (mut joined, added) = environments::follow(&core, &options.paths);
-    joined.extend(options.joined.clone());
-    if !added.is_empty() && options.shard.is_none() {
-        let more = source::walk(&added);
-        progress.found(more.files.len());
-        files.extend(read_all(more.files));
-        walk.problems.extend(more.problems);
-    }
-    let mut loaded = Vec::new();
-    if options.shard.is_none() {
-        for (parts, others) in loaded_from_outside(&files, read_all) {
-            files.push(parts);
-            loaded.extend(others);
-        }
-    }
-    let mut facts = FileFacts::all(files);
-    let unopened = Unopened {
-        named: &options.paths,
-        is_share: options.shard.is_some(),
-    };
-    unopened.filter(&mut facts.artifacts);
-    let folders = packages::folders(&facts.members);
-    let asked_about = facts
+    let files = std::mem::take(&mut walk.files);
+    let Found {
+        mut facts,
+        mut loaded,
+        joined,
+    } = reader.followed(files, options, &mut walk.problems);
+    let (packages, mut installations) = packages_of(&mut facts, wanted);
+    facts
         .artifacts
-        .iter()
-        .filter(|one| needed::is_asked_about(one));
-    let around = packages::around(asked_about.map(|artifact| &artifact.path));
-    let mut installations = installations::damaged(&around);
-    // Only a model library asks what Python registers; a runtime that is read alone is
-    // for one that is elsewhere.
-    let for_models = wanted == CompilerExports::All
-        || facts
-            .artifacts
-            .iter()
-            .any(|artifact| artifact.role == Role::ModelLibrary);
-    let (mut packages, ()) = rayon::join(
-        || {
-            let mut found = packages::named_in(&folders, for_models);
-            lacking_names::add_lacking(&mut found);
-            found
-        },
-        || exports::list(&mut facts),
-    );
-    if for_models {
-        registered::follow(&mut facts);
-    }
-    packages.append(&mut facts.packages);
-    packages.sort_by(|a, b| a.path.cmp(&b.path));
-    for problem in walk.problems {
-        facts.artifacts.push(unread(problem));
-    }
+        .extend(walk.problems.into_iter().map(unread));
     process::follow(&mut facts.artifacts, &mut loaded);
     let mut load_sets = load_sets(facts.members, &packages, &facts.artifacts, &joined);
-    installations.retain(|one| {
-        let site = one.place.folder();
-        let sets = load_sets.iter_mut().filter(|set| match one.is_frozen {
-            true => set.home.is_below(&one.place),
-            // A folder that pip was told to install to is no environment's.
-            false => site.as_ref().is_some_and(|site| match &set.environment {
-                Some(environment) => environment == site,
-                None => set.home == *site || set.home.is_below(site),
-            }),
-        });
-        let sets: Vec<&mut LoadSet> = sets.collect();
-        let is_loose = sets.is_empty();
-        sets.into_iter()
-            .for_each(|set| set.installations.push(one.clone()));
-        is_loose
-    });
+    installations.retain(|one| is_loose(one, &mut load_sets));
     let documents = walk
         .documents
         .par_iter()
         .filter_map(|path| documents::read(path, options.checksums))
         .collect();
-    let mut pages = Vec::new();
-    for folder in &walk.packages {
-        match glue_source::package(folder) {
-            Some((name, Ok(glue))) => pages.push((name, glue)),
-            Some((name, Err(why))) => facts.artifacts.push(unread_package(folder, &name, &why)),
-            None => {}
-        }
-    }
+    let pages = pages(&walk.packages, &mut facts.artifacts);
     Reading {
         artifacts: facts.artifacts,
         loaded,
@@ -200,6 +108,158 @@ pub(super) fn read(
         joined,
         installations,
     }
+}
+
+/// Reads files, in parallel.
+struct Reader<'a> {
+    /// Exports of compilers and code are left for later.
+    later: bool,
+    shared: Shared,
+    progress: &'a dyn Progress,
+}
+
+/// What was read, with what comes into the same processes.
+struct Found {
+    facts: FileFacts,
+    loaded: Vec<Artifact>,
+    joined: Joined,
+}
+
+impl Reader<'_> {
+    fn all(&self, files: Vec<source::FoundFile>) -> Vec<FileFacts> {
+        files
+            .into_par_iter()
+            // One file at a time: the first are a hundred times larger than the last.
+            .with_max_len(1)
+            .map(|file| self.file(file))
+            .collect()
+    }
+
+    fn file(&self, file: source::FoundFile) -> FileFacts {
+        let share = |mut found: FileFacts| {
+            for artifact in &mut found.artifacts {
+                self.shared.share(artifact);
+            }
+            found
+        };
+        let place = Place::file(file.path);
+        let mut found = share(facts(&place, self.later));
+        let links = file.links.into_iter().map(Place::file);
+        let links = links.map(|link| share(facts_of_link(&found, &place, &link, self.later)));
+        let links: Vec<FileFacts> = links.collect();
+        links.into_iter().for_each(|link| found.add(link));
+        self.progress.read(place.path());
+        found
+    }
+
+    /// Reads these files, and those that their environments and loaders add.
+    fn followed(
+        &self,
+        files: Vec<source::FoundFile>,
+        options: &ScanOptions,
+        problems: &mut Vec<source::Problem>,
+    ) -> Found {
+        self.progress.found(files.len());
+        let mut files = self.all(files);
+        let members = files.iter().flat_map(|file| &file.members);
+        let core = members.filter(|member| member.kind.is_core());
+        let core: Vec<Place> = core.map(|member| member.path.clone()).collect();
+        // What an environment adds to its own folder is in the same process.
+        let (mut joined, added) = environments::follow(&core, &options.paths);
+        joined.extend(options.joined.clone());
+        let mut loaded = Vec::new();
+        if options.shard.is_none() {
+            if !added.is_empty() {
+                let more = source::walk(&added);
+                self.progress.found(more.files.len());
+                files.extend(self.all(more.files));
+                problems.extend(more.problems);
+            }
+            for (parts, others) in loaded_from_outside(&files, |files| self.all(files)) {
+                files.push(parts);
+                loaded.extend(others);
+            }
+        }
+        let mut facts = FileFacts::all(files);
+        let unopened = Unopened {
+            named: &options.paths,
+            is_share: options.shard.is_some(),
+        };
+        unopened.filter(&mut facts.artifacts);
+        Found {
+            facts,
+            loaded,
+            joined,
+        }
+    }
+}
+
+/// The Python packages around what was read, and those that are not as they were
+/// installed; what they register is among the facts then.
+fn packages_of(
+    facts: &mut FileFacts,
+    wanted: CompilerExports,
+) -> (Vec<Installed>, Vec<Installation>) {
+    let folders = packages::folders(&facts.members);
+    let asked_about = facts
+        .artifacts
+        .iter()
+        .filter(|one| needed::is_asked_about(one));
+    let around = packages::around(asked_about.map(|artifact| &artifact.path));
+    let installations = installations::damaged(&around);
+    // Only a model library asks what Python registers; a runtime that is read alone is
+    // for one that is elsewhere.
+    let mut artifacts = facts.artifacts.iter();
+    let for_models = wanted == CompilerExports::All
+        || artifacts.any(|artifact| artifact.role == Role::ModelLibrary);
+    let (mut packages, ()) = rayon::join(
+        || {
+            let mut found = packages::named_in(&folders, for_models);
+            lacking_names::add_lacking(&mut found);
+            found
+        },
+        || exports::list(facts),
+    );
+    if for_models {
+        registered::follow(facts);
+    }
+    packages.append(&mut facts.packages);
+    packages.sort_by(|a, b| a.path.cmp(&b.path));
+    (packages, installations)
+}
+
+/// Gives an installation to the load sets that are of it; whether there is none.
+fn is_loose(one: &Installation, load_sets: &mut [LoadSet]) -> bool {
+    let site = one.place.folder();
+    let mut is_loose = true;
+    for set in load_sets {
+        let is_of_it = match one.is_frozen {
+            true => set.home.is_below(&one.place),
+            // A folder that pip was told to install to is no environment's.
+            false => site.as_ref().is_some_and(|site| match &set.environment {
+                Some(environment) => environment == site,
+                None => set.home == *site || set.home.is_below(site),
+            }),
+        };
+        if is_of_it {
+            set.installations.push(one.clone());
+            is_loose = false;
+        }
+    }
+    is_loose
+}
+
+/// What JavaScript packages offer; one that cannot be read is an artifact that was not.
+fn pages(packages: &[PathBuf], artifacts: &mut Vec<Artifact>) -> Vec<(String, Glue)> {
+    let mut pages = Vec::new();
+    for folder in packages {
+        match glue_source::package(folder) {
+            Some((name, Ok(glue))) => pages.push((name, glue)),
+            Some((name, Err(why))) => artifacts.push(unread_package(folder, &name, &why)),
+            None => {}
+        }
+    }
+    pages
 }
 
 /// What files load from outside the paths, file by file: parts of a runtime are among the

@@ -21,6 +21,12 @@ const PACKED: [&str; 24] = [
     "xz", "bz2", "zst", "lzma", "lz", "lz4", "z", "7z", "rar", "rpm", "deb", "cab", "dmg", "xar",
     "pkg", "cpio", "snap", "squashfs", "gz", "tar", "zip", "txz", "tbz2", "conda",
 ];
+/// What is said of a packed file.
+const KINDS: [ProblemKind; 3] = [
+    ProblemKind::NotOpened,
+    ProblemKind::PackedAsLibrary,
+    ProblemKind::ArchiveAsLibrary,
+];
 /// Words in the name of a file that belongs to TVM.
 const WORDS: [&str; 3] = ["tvm", "mlc", "web-llm"];
 
@@ -46,18 +52,23 @@ impl Unopened<'_> {
             near.files.insert(artifact.path.whole_file());
         }
         artifacts.retain_mut(|artifact| {
-            if !is_unopened(artifact) || self.is_reported(&artifact.path, &near) {
+            if !is_unopened(artifact) || self.is_reported(artifact, &near) {
                 return true;
             }
             let problems = &mut artifact.problems;
-            problems.retain(|problem| problem.kind != ProblemKind::NotOpened);
+            problems.retain(|problem| !KINDS.contains(&problem.kind));
             artifact.role != Role::Unreadable || !artifact.problems.is_empty()
         });
     }
 
-    fn is_reported(&self, place: &Place, near: &Near) -> bool {
+    fn is_reported(&self, artifact: &Artifact, near: &Near) -> bool {
+        let place = &artifact.path;
         let file = place.whole_file();
         let is_alone = !near.files.contains(&file);
+        // What is in an archive was read: its name says nothing more.
+        if has(artifact, ProblemKind::ArchiveAsLibrary) {
+            return !is_alone || self.named.iter().any(|named| named == file.path());
+        }
         if self.named.iter().any(|named| named == file.path()) && (is_alone || !place.is_member()) {
             return true;
         }
@@ -83,8 +94,12 @@ struct Near {
 }
 
 fn is_unopened(artifact: &Artifact) -> bool {
+    KINDS.iter().any(|kind| has(artifact, *kind))
+}
+
+fn has(artifact: &Artifact, kind: ProblemKind) -> bool {
     let mut problems = artifact.problems.iter();
-    problems.any(|problem| problem.kind == ProblemKind::NotOpened)
+    problems.any(|problem| problem.kind == kind)
 }
 
 fn concerns_tvm(artifact: &Artifact) -> bool {

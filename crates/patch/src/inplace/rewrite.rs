@@ -143,6 +143,7 @@ impl<'a> Draft<'a> {
             offset: field.start as u64,
             old,
             new,
+            left_out: None,
             why,
         })
     }
@@ -173,6 +174,7 @@ impl<'a> Draft<'a> {
                     offset: 0,
                     old: self.file.to_vec(),
                     new: packed.clone(),
+                    left_out: None,
                     why: "the compressed archive".to_owned(),
                 };
                 EditPlan::between(self.file, &packed, vec![whole])
@@ -231,6 +233,7 @@ fn edits_of(blob: &[u8], splices: &[Splice], base: usize) -> Vec<Edit> {
         offset: at(blob.len()) as u64,
         old,
         new,
+        left_out: None,
         why: why.to_owned(),
     });
     edits

@@ -5,6 +5,9 @@ use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
+/// Bytes that a receipt keeps of what replaced others.
+const LONGEST_KEPT: usize = 4096;
+
 /// A run of bytes that change.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -18,6 +21,9 @@ pub struct Edit {
     /// another adds, and only a compressed archive changes its size.
     #[serde(with = "hex")]
     pub new: Vec<u8>,
+    /// How many replace them, where a receipt leaves the bytes to the file itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub left_out: Option<u64>,
     /// What the bytes are.
     pub why: String,
 }
@@ -40,8 +46,32 @@ impl Edit {
             offset: offset.saturating_add(skipped) as u64,
             old: old.to_vec(),
             new: new.to_vec(),
+            left_out: None,
             why: why.into(),
         }
+    }
+
+    /// The edit as a receipt keeps it: what replaced a long run is in the file, whose hash
+    /// the receipt has.
+    pub(crate) fn kept(self) -> Self {
+        if self.new.len() <= LONGEST_KEPT {
+            return self;
+        }
+        Self {
+            left_out: Some(self.new.len() as u64),
+            new: Vec::new(),
+            ..self
+        }
+    }
+
+    /// The bytes that replaced the old ones, which begin at `offset` of the result.
+    pub(super) fn new_in<'a>(&'a self, result: &'a [u8], offset: u64) -> Option<&'a [u8]> {
+        let Some(length) = self.left_out else {
+            return Some(&self.new);
+        };
+        let start = usize::try_from(offset).ok()?;
+        let end = start.checked_add(usize::try_from(length).ok()?)?;
+        result.get(start..end)
     }
 
     /// From the first to the last byte that differs in a range of two images,
@@ -62,7 +92,7 @@ impl Edit {
 /// The bytes with every edit made (offset, old, new), if the old ones are there.
 pub(super) fn replace<'a>(
     from: &[u8],
-    edits: impl Iterator<Item = (u64, &'a Vec<u8>, &'a Vec<u8>)>,
+    edits: impl Iterator<Item = (u64, &'a [u8], &'a [u8])>,
 ) -> Option<Vec<u8>> {
     let mut out = Vec::with_capacity(from.len());
     let mut at = 0_usize;
@@ -70,7 +100,7 @@ pub(super) fn replace<'a>(
         let offset = usize::try_from(offset).ok()?;
         out.extend_from_slice(from.get(at..offset)?);
         let end = offset.checked_add(old.len())?;
-        if from.get(offset..end)? != old.as_slice() {
+        if from.get(offset..end)? != old {
             return None;
         }
         out.extend_from_slice(new);

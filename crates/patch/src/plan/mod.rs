@@ -176,7 +176,10 @@ impl EditPlan {
     /// the plan was made from.
     pub fn apply_to(&self, old: &[u8]) -> Option<Vec<u8>> {
         let edits = self.edits.iter();
-        edit::replace(old, edits.map(|edit| (edit.offset, &edit.old, &edit.new)))
+        edit::replace(
+            old,
+            edits.map(|edit| (edit.offset, edit.old.as_slice(), edit.new.as_slice())),
+        )
     }
 
     /// The file as it was, from the file as it is afterwards.
@@ -185,9 +188,10 @@ impl EditPlan {
         let mut back = Vec::new();
         for edit in &self.edits {
             let offset = edit.offset.checked_add_signed(moved)?;
-            back.push((offset, &edit.new, &edit.old));
+            let replaced = edit.new_in(new, offset)?;
+            back.push((offset, replaced, edit.old.as_slice()));
             moved = moved
-                .checked_add(i64::try_from(edit.new.len()).ok()?)?
+                .checked_add(i64::try_from(replaced.len()).ok()?)?
                 .checked_sub(i64::try_from(edit.old.len()).ok()?)?;
         }
         edit::replace(new, back.into_iter())

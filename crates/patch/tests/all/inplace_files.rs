@@ -283,6 +283,37 @@ fn a_result_that_is_not_the_plan_is_not_written() {
     bench.assert_untouched();
 }
 
+/// All of a packed archive changes: what it is now is in the file.
+#[test]
+fn a_receipt_keeps_the_old_bytes_of_a_packed_archive_alone() {
+    let mut tar = tar::Builder::new(flate2::write::GzEncoder::new(
+        Vec::new(),
+        flate2::Compression::best(),
+    ));
+    let member = corpus::bytes(MODEL);
+    let mut header = tar::Header::new_ustar();
+    header.set_size(member.len() as u64);
+    header.set_cksum();
+    tar.append_data(&mut header, "lib.so", &member[..])
+        .expect("a member");
+    let gzip = tar.into_inner().expect("an archive");
+    let old = gzip.finish().expect("memory");
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("lib.tar.gz");
+    fs::write(&file, &old).expect("a file");
+    for tag in [Tag::Tir, Tag::Tirx, Tag::Tir] {
+        let now = fs::read(&file).expect("the file");
+        let plan = retag::plan(&now, &RetagOptions::to(tag)).expect("a plan");
+        apply(&file, &plan, &IN_PLACE).expect("a change");
+    }
+    let receipt = fs::metadata(receipt::path_of(&file)).expect("a receipt");
+    // Three steps, in two digits a byte.
+    let most = 3 * 2 * old.len() as u64 * 11 / 10;
+    assert!(receipt.len() < most, "{} of {most}", receipt.len());
+    unpatch(&file, false).expect("the way back");
+    assert!(fs::read(&file).expect("the file") == old);
+}
+
 #[test]
 fn a_receipt_of_another_file_does_not_lead_back() {
     let bench = bench(MODEL);

@@ -275,11 +275,7 @@ pub(super) fn within(
     if end.is_some_and(|end| end <= data.len() as u64) {
         return Ok(());
     }
-    Err(DecodeError::new(
-        offset,
-        format!("{what} of {size} bytes"),
-        format!("a file of {} bytes: truncated", data.len()),
-    ))
+    Err(DecodeError::cut(offset, what, size, data))
 }
 
 /// An error of the `object` crate with its place.

@@ -163,10 +163,11 @@ impl<'data, Mach: MachHeader<Endian = Endianness>> Image<'data, Mach> {
         let endian = self.endian;
         let (offset, size) = segment.file_range(endian);
         if bytes_at(self.data, offset, size).is_none() {
-            return Err(DecodeError::new(
+            return Err(DecodeError::cut(
                 offset,
-                format!("a Mach-O segment of {size} bytes"),
-                format!("an image of {} bytes: truncated", self.data.len()),
+                "a Mach-O segment",
+                size,
+                self.data,
             ));
         }
         if segment.name() == b"__TEXT" {
@@ -221,13 +222,8 @@ impl<'data, Mach: MachHeader<Endian = Endianness>> Image<'data, Mach> {
         {
             return Ok(None);
         }
-        let bytes = bytes_at(self.data, offset, size).ok_or_else(|| {
-            DecodeError::new(
-                offset,
-                format!("a Mach-O section of {size} bytes"),
-                format!("an image of {} bytes: truncated", self.data.len()),
-            )
-        })?;
+        let bytes = bytes_at(self.data, offset, size)
+            .ok_or_else(|| DecodeError::cut(offset, "a Mach-O section", size, self.data))?;
         let flags = section.flags(endian);
         let index = self.regions.len();
         let region = Region {

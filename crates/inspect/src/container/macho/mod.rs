@@ -97,13 +97,7 @@ pub fn slices(data: &[u8]) -> Result<Vec<(u64, &[u8])>, DecodeError> {
         .map(|(offset, size)| {
             bytes_at(data, offset, size)
                 .map(|slice| (offset, slice))
-                .ok_or_else(|| {
-                    DecodeError::new(
-                        offset,
-                        format!("a Mach-O slice of {size} bytes"),
-                        format!("a file of {} bytes: truncated", data.len()),
-                    )
-                })
+                .ok_or_else(|| DecodeError::cut(offset, "a Mach-O slice", size, data))
         })
         .collect()
 }

@@ -189,10 +189,11 @@ fn section(data: &[u8], header: &pe::ImageSectionHeader) -> Result<Section, Deco
     let in_memory = header.virtual_size.get(LE);
     let end = u64::from(file_offset).saturating_add(in_file.into());
     if in_file > 0 && end > data.len() as u64 {
-        return Err(DecodeError::new(
+        return Err(DecodeError::cut(
             file_offset.into(),
-            format!("a PE section of {in_file} bytes"),
-            format!("a file of {} bytes: truncated", data.len()),
+            "a PE section",
+            in_file.into(),
+            data,
         ));
     }
     let flags = header.characteristics.get(LE);

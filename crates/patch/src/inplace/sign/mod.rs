@@ -132,6 +132,7 @@ fn place(
                 offset: old.len() as u64,
                 old: Vec::new(),
                 new: signed.get(slice.at.len()..).unwrap_or_default().to_vec(),
+                left_out: None,
                 why: why.to_owned(),
             }))
         }

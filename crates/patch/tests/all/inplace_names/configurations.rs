@@ -51,6 +51,7 @@ fn every_place_of_the_name_changes_and_no_other_byte() {
             offset: 0,
             old: APP.into(),
             new: text.into(),
+            left_out: None,
             why: String::new(),
         }],
         ..plan.clone()
