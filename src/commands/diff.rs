@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use artcheck_inspect::container::Architecture;
-use artcheck_inspect::module::{Module, Payload, locate, metadata};
+use artcheck_inspect::module::{ModelLibrary, Module, Payload, locate, metadata};
 use artcheck_inspect::shown::{shown, shown_json};
 use artcheck_inspect::source::{self, Event, Place, Spelled as _};
-use artcheck_inspect::vm::{ConstantValue, Executable, disassemble};
+use artcheck_inspect::vm::{ConstantValue, Executable, Function, FunctionKind, disassemble};
 use artcheck_inspect::{Artifact, HostCode, host_code};
 use artcheck_inspect::{container, scan, spell};
 use serde::Serialize;
@@ -301,8 +301,11 @@ fn add_artifact(pieces: &mut Pieces, artifact: &Artifact) -> anyhow::Result<()> 
                 }
             }
         }
-        for (_, executable) in blob.executables() {
-            add_executable(pieces, executable, &within(&artifact.path))?;
+        if let Some(error) = contents::undecodable(blob) {
+            bail!("{}: the executable does not decode: {error}", artifact.path);
+        }
+        for (_, executable) in library.programs(blob) {
+            add_executable(pieces, library, executable, &within(&artifact.path))?;
         }
     }
     Ok(())
@@ -318,18 +321,26 @@ fn within(place: &Place) -> String {
 
 fn add_executable(
     pieces: &mut Pieces,
+    library: &ModelLibrary,
     executable: &Executable,
     within: &str,
 ) -> anyhow::Result<()> {
     for (index, function) in executable.functions.iter().enumerate() {
         let kind = spell(function.kind);
         let parameters = function.parameters.join(", ");
+        let unread = match library.unread_function(&function.name) {
+            Some(_) => ", compiled to host code that could not be read",
+            None => "",
+        };
         pieces.add(
             "functions",
-            format!("{kind} {}({parameters})", function.name),
+            format!("{kind} {}({parameters}){unread}", function.name),
         );
         if !function.instructions.is_empty() {
-            let text = disassemble::disassemble_function(executable, index)?;
+            let text = match function.kind {
+                FunctionKind::VmTir => calls_in_host_code(executable, function),
+                _ => disassemble::disassemble_function(executable, index)?,
+            };
             pieces.texts.insert(
                 ("instructions of", format!("{within}{}", function.name)),
                 text,
@@ -353,6 +364,15 @@ fn add_executable(
         pieces.texts.insert(("metadata", within.to_owned()), text);
     }
     Ok(())
+}
+
+/// What a VM function that is compiled to host code does, as its bytecode would say it.
+fn calls_in_host_code(executable: &Executable, function: &Function) -> String {
+    let instructions = executable.instructions(function.instructions.clone());
+    let line = |instruction| disassemble::disassemble_instruction(executable, instruction) + "\n";
+    instructions
+        .map(|(_, instruction)| line(instruction))
+        .collect()
 }
 
 /// A text on one line; of a long one the beginning, and a hash of all.

@@ -4,12 +4,12 @@ use std::fmt::Write as _;
 use std::io::Write;
 
 use anyhow::{Context, bail};
+use artcheck_inspect::Artifact;
 use artcheck_inspect::module::{Blob, ModelLibrary, Module, Payload, metadata};
 use artcheck_inspect::scan;
 use artcheck_inspect::shown::{shown, shown_json};
 use artcheck_inspect::source::{Place, Spelled as _};
-use artcheck_inspect::vm::{ConstantValue, Executable, disassemble, stats};
-use artcheck_inspect::{Artifact, DecodeError};
+use artcheck_inspect::vm::{ConstantValue, Executable, FunctionKind, disassemble, stats};
 use serde_json::json;
 
 use super::terminal::{self, Terminal};
@@ -96,10 +96,15 @@ fn per_executable(
                 let what = format!("{}: the module blob does not decode", artifact.path);
                 anyhow::Error::new(error.clone()).context(what)
             })?;
-            for (index, executable) in blob.executables() {
+            // The listing is the program as it was written; metadata may be in host code.
+            let programs: Vec<_> = match args.metadata {
+                true => library.programs(blob).collect(),
+                false => blob.executables().collect(),
+            };
+            for (index, executable) in programs {
                 found.push((format!("{} module {index}", artifact.path), executable));
             }
-            if let Some(error) = first_undecodable(blob) {
+            if let Some(error) = contents::undecodable(blob) {
                 let what = format!("{}: the executable does not decode", artifact.path);
                 return Err(anyhow::Error::new(error.clone()).context(what));
             }
@@ -133,15 +138,6 @@ fn per_executable(
             Ok(out)
         }
     }
-}
-
-fn first_undecodable(blob: &Blob) -> Option<&DecodeError> {
-    blob.modules
-        .iter()
-        .find_map(|module| match &module.payload {
-            Payload::Undecodable { error } if module.kind.starts_with("relax.") => Some(error),
-            _ => None,
-        })
 }
 
 fn metadata_text(executable: &Executable) -> anyhow::Result<String> {
@@ -253,23 +249,29 @@ fn library_page(out: &mut String, library: &ModelLibrary, blob: &Blob) {
     }
     for (_, executable) in blob.executables() {
         let _ = writeln!(out, "  functions");
-        for function in executable
-            .functions
-            .iter()
-            .filter(|function| !function.instructions.is_empty())
-        {
-            let _ = writeln!(
-                out,
-                "    {}({})  instructions {}..{}, {}",
-                shown(&function.name),
-                shown(&function.parameters.join(", ")),
-                function.instructions.start,
-                function.instructions.end,
-                counted(
-                    usize::try_from(function.registers).unwrap_or(usize::MAX),
-                    "register"
-                )
-            );
+        for function in &executable.functions {
+            let name = shown(&function.name);
+            let parameters = function.parameters.join(", ");
+            let parameters = shown(&parameters);
+            let _ = match function.kind {
+                FunctionKind::Packed => Ok(()),
+                FunctionKind::VmTir => {
+                    let unread = library.unread_function(&function.name);
+                    let why = unread.map(|why| format!(", not read: {}", shown(why)));
+                    let why = why.unwrap_or_default();
+                    writeln!(out, "    {name}({parameters})  compiled to host code{why}")
+                }
+                FunctionKind::Vm => writeln!(
+                    out,
+                    "    {name}({parameters})  instructions {}..{}, {}",
+                    function.instructions.start,
+                    function.instructions.end,
+                    counted(
+                        usize::try_from(function.registers).unwrap_or(usize::MAX),
+                        "register"
+                    )
+                ),
+            };
         }
     }
 }

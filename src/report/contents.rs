@@ -3,6 +3,7 @@
 
 use std::collections::BTreeSet;
 
+use artcheck_inspect::DecodeError;
 use artcheck_inspect::module::{Blob, ModelLibrary, Module, Payload};
 use artcheck_inspect::vm::FunctionKind;
 use serde::{Deserialize, Serialize};
@@ -71,4 +72,13 @@ pub fn required_functions(library: &ModelLibrary, blob: &Blob) -> Vec<String> {
         .filter(|name| !own.contains(name))
         .collect();
     wanted.into_iter().map(str::to_owned).collect()
+}
+
+/// Why a program of a library cannot be read, where one cannot.
+pub fn undecodable(blob: &Blob) -> Option<&DecodeError> {
+    let mut modules = blob.modules.iter();
+    modules.find_map(|module| match &module.payload {
+        Payload::Undecodable { error } if module.kind.starts_with("relax.") => Some(error),
+        _ => None,
+    })
 }

@@ -157,6 +157,14 @@ const PRINTS: &[(&str, &str)] = &[
     ("python3 -c \"import json;", "model.embed_tokens.weight"),
     ("md5sum params_shard_", "params_shard_0.bin"),
     ("artcheck dump FILE", "sm_90"),
+    (
+        "artcheck dump --asm FILE | grep kv_cache_create",
+        "i32, i32",
+    ),
+    (
+        "strings -a FILE | grep -A40 'void tir_attention_merge_state'",
+        "S_other_ptr",
+    ),
     ("strings -a FILE", ""),
     ("node -e", "env TVMFFIFunctionCall"),
     ("grep -n -A5 'ignore' artcheck.toml", "reason"),
@@ -244,6 +252,7 @@ fn lay_out(at: &Path) {
 fn file_of(rule: &Rule) -> std::path::PathBuf {
     match rule.code {
         "AC401" => corpus("tvm-0.27/embedding-cuda-x86_64.so"),
+        "AC403" => corpus("tvm-0.26/hybrid-metal-linux-x86_64.so"),
         _ => unpacked("tvm-0.27-linux-x86_64").join("tvm/lib/libtvm_runtime.so"),
     }
 }

@@ -245,6 +245,32 @@ fn ac401_device_code_of_another_gpu() {
 }
 
 #[test]
+fn ac103_host_code_without_a_table_of_functions_is_undecided() {
+    let folder = folder();
+    let mut bytes = std::fs::read(corpus(MODEL)).expect("the corpus");
+    let whole = put(&folder, "whole.so", &bytes);
+    // The program header of `.eh_frame_hdr`, under a type that nobody reads.
+    let headers = bytes[64..].chunks(56);
+    let is_table = |header: &[u8]| header[..4] == 0x6474_e550_u32.to_le_bytes();
+    let number = headers.take(16).position(is_table).expect("a table");
+    bytes[64 + 56 * number] = 0;
+    let without = put(&folder, "without.so", bytes);
+    let status = |file: &PathBuf| {
+        let (report, status) = scan([
+            file.clone().into_os_string(),
+            "--runtime".into(),
+            "tvm-0.27".into(),
+        ]);
+        (
+            report["verdicts"][0]["status"].as_str().map(str::to_owned),
+            status,
+        )
+    };
+    assert_eq!(status(&whole), (Some(String::from("fits")), 0));
+    assert_eq!(status(&without), (Some(String::from("undecided")), 4));
+}
+
+#[test]
 fn ac402_wasm_that_no_page_can_load() {
     let folder = folder();
     let codes = |imports: &[&str], export: &str| {

@@ -4,7 +4,7 @@ use super::Case;
 use super::devices::{device, fatbin, hsaco, metallib, spirv, static_model};
 use super::makers::{
     FFI, NOTHING, android, app, argument, cached, chat, client, constant_on, cut, dylib,
-    ffi_folder, in_venv, installed, llvm_twice, model, named_client, of_gcc_12, on, page,
+    ffi_folder, in_venv, installed, llvm_twice, merged, model, named_client, of_gcc_12, on, page,
     runtime_folder, site, slides, sliding, string_client, typed, weights, with,
 };
 use crate::support::make::{DYLIB, corpus};
@@ -97,6 +97,12 @@ pub const CASES: &[Case] = cases! {
     ("Q.", "AC005", "an Android library with pages of 4 KiB, and with pages of 16",
         |folder| android(folder, "0x1000"),
         |folder| android(folder, "0x4000")),
+    ("P.", "AC403", "heads of 256, of which two groups of threads share a row, and heads of 128",
+        |folder| merged(folder, 256, false),
+        |folder| merged(folder, 128, false)),
+    ("P.", "AC403", "heads of 96, of which one lies across two groups, and the same with a barrier",
+        |folder| merged(folder, 96, false),
+        |folder| merged(folder, 96, true)),
     ("P.", "AC401", "a cubin for sm_90 (NVRTC's)",
         |_| with(corpus("tvm-0.27/embedding-cuda-x86_64.so"), &["--target", "x86_64-linux+sm_80"]),
         |_| with(corpus("tvm-0.27/embedding-cuda-x86_64.so"), &["--target", "x86_64-linux+sm_90"])),

@@ -278,6 +278,26 @@ pub fn page(folder: &Path, import: &str) -> Scan {
     )
 }
 
+/// The hybrid model for Metal, its heads this wide; with a barrier where the kernel that
+/// merges attention states computes a place in vain.
+pub fn merged(folder: &Path, width: i64, waits: bool) -> Scan {
+    let file = corpus("tvm-0.26/hybrid-metal-linux-x86_64.so");
+    let immediate = |number: i64| (1 << 56 | number).to_le_bytes();
+    let heads = |width| [4, 2, width, width].map(immediate).concat();
+    let bytes = fs::read(file).expect("the corpus");
+    let mut bytes = renamed(bytes, &heads(32), &heads(width));
+    if waits {
+        let start = "  int cse_v3 = ((((int)blockIdx.x) * arg.H[0]) + ((int)threadIdx.y));";
+        let barrier = "  threadgroup_barrier(mem_flags::mem_threadgroup);";
+        let (old, new) = (
+            format!("{start}\n  s_val"),
+            format!("{barrier:<69}\n  s_val"),
+        );
+        bytes = renamed(bytes, old.as_bytes(), new.as_bytes());
+    }
+    with(put(folder, "model.so", bytes), &[])
+}
+
 pub fn chat(folder: &Path, more: i64) -> Scan {
     fs::copy(corpus(MODEL), folder.join("model.so")).expect("copied");
     let chunk = metadata()["prefill_chunk_size"].as_i64().expect("a number");

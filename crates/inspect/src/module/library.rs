@@ -133,6 +133,20 @@ pub struct DevicePayload {
     /// What the code asks of the device, where it says so.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub needs: Vec<DeviceNeed>,
+    /// Its kernels that merge attention states, as far as they are source text.
+    #[serde(skip)]
+    pub merges: Vec<StateMerge>,
+}
+
+/// How a kernel merges two attention states, row by row, in the place of the first.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StateMerge {
+    /// The kernel.
+    pub kernel: String,
+    /// Elements of a row that each thread takes.
+    pub elements: i64,
+    /// Whether threads wait for each other before they store.
+    pub waits: bool,
 }
 
 /// A module's payload.
@@ -259,7 +273,8 @@ pub struct ModelLibrary {
     /// Calls of those, as far as their arguments were read.
     #[serde(skip)]
     pub host_calls: Vec<HostCall>,
-    /// Whether the host code looks up more than was read: it is too long.
+    /// Whether the host code may look up more than was read: it is too long, or nothing
+    /// tells where its functions begin.
     #[serde(skip)]
     pub(crate) has_unread_callees: bool,
     /// Executables whose VM functions are compiled to host code, as read from it.
@@ -292,6 +307,13 @@ impl ModelLibrary {
             "VM function `{}` is compiled to host code, which could not be read ({}){more}",
             first.name, first.why
         ))
+    }
+
+    /// Why a VM function that is compiled to host code could not be read, if it could not.
+    pub fn unread_function(&self, name: &str) -> Option<&str> {
+        let mut unread = self.recovered.iter().flat_map(|one| &one.unread);
+        let found = unread.find(|unread| unread.name == name)?;
+        Some(&found.why)
     }
 
     /// Whether a compiled VM function that could not be read may create a KV cache.

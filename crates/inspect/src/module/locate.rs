@@ -55,9 +55,11 @@ pub fn find(parsed: &Parsed<'_>) -> Vec<ModelLibrary> {
             compiled::read(library, parsed);
             library.kernels = kernels::read(library, parsed);
         }
-        let executables = library.blob.iter().flat_map(Blob::executables);
-        let outlines = executables.map(|(_, executable)| metadata::outline(executable));
-        library.outlines = outlines.collect();
+        if let Ok(blob) = &library.blob {
+            let programs = library.programs(blob);
+            let outlines = programs.map(|(_, executable)| metadata::outline(executable));
+            library.outlines = outlines.collect();
+        }
     }
     found
 }

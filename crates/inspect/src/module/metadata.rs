@@ -88,6 +88,9 @@ pub enum MetadataError {
     /// The executable has no such function.
     #[error("the executable has no function `_metadata`")]
     NoFunction,
+    /// The function is compiled to host code that could not be read.
+    #[error("`_metadata` is compiled to host code that could not be read")]
+    Compiled,
     /// The function does not return a string constant.
     #[error("`_metadata` does not return a string constant")]
     NotAConstant,
@@ -152,8 +155,11 @@ fn constant_index(executable: &Executable, wanted: &str) -> Result<usize, Metada
         .functions
         .iter()
         .enumerate()
-        .find(|(_, function)| function.kind == FunctionKind::Vm && function.name == wanted)
+        .find(|(_, function)| function.kind != FunctionKind::Packed && function.name == wanted)
         .ok_or(MetadataError::NoFunction)?;
+    if function.kind == FunctionKind::VmTir && function.instructions.is_empty() {
+        return Err(MetadataError::Compiled);
+    }
     let flow = Flow::new(executable, index);
     executable
         .instructions(function.instructions.clone())

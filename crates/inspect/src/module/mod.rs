@@ -23,7 +23,7 @@ mod tree;
 pub use device_need::read as read_device_needs;
 pub use library::{
     Blob, BlobLayout, DeviceCode, DevicePayload, FunctionInfoForm, KernelInfo, ModelLibrary,
-    Module, Payload, PayloadOrder, SymbolGeneration,
+    Module, Payload, PayloadOrder, StateMerge, SymbolGeneration,
 };
 pub use need::{CudaImage, DeviceNeed, MetallibTarget, ShaderFeature};
 pub use recovered::{HostCall, Recovered, Unread};

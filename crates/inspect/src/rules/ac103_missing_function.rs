@@ -100,7 +100,7 @@ fn callees(pair: &Pair<'_>, out: &mut Outcome) {
     if pair.library.has_unread_callees {
         out.undecided(
             &RULE,
-            "the host code of the library is too long to be followed: what it looks up by name is not known",
+            "the host code of the library was not followed to its end: what it looks up by name is not known",
         );
     }
     let callees = pair.facts.looked_up.iter().copied();

@@ -9,7 +9,7 @@ use crate::finding::{Finding, Location, Severity};
 use crate::module::engine::{Engine, Needs, Purpose};
 use crate::module::metadata::{FUNCTION, FoundMetadata, Metadata, MetadataError, OLD_FUNCTION};
 use crate::runtime::messages;
-use crate::vm::Executable;
+use crate::vm::{Executable, FunctionKind};
 
 pub(super) static RULE: Rule = Rule {
     code: "AC301",
@@ -35,7 +35,7 @@ fn check(context: &ArtifactContext<'_>, out: &mut Outcome) {
         let Ok(blob) = &library.blob else { continue };
         // Engines look into the imports of the program too.
         let host = library.own_functions(blob);
-        for ((_, executable), outline) in blob.executables().zip(&library.outlines) {
+        for ((_, executable), outline) in library.programs(blob).zip(&library.outlines) {
             let subject = Subject {
                 artifact: context.artifact,
                 functions: functions(executable),
@@ -49,11 +49,13 @@ fn check(context: &ArtifactContext<'_>, out: &mut Outcome) {
     }
 }
 
-/// Bytecode functions, by name.
+/// Functions of the VM, in bytecode or compiled, by name.
 fn functions(executable: &Executable) -> BTreeSet<&str> {
     let functions = executable.functions.iter();
     functions
-        .filter(|function| !function.instructions.is_empty())
+        .filter(|function| {
+            function.kind == FunctionKind::VmTir || !function.instructions.is_empty()
+        })
         .map(|function| function.name.as_str())
         .collect()
 }
@@ -193,6 +195,7 @@ impl Subject<'_> {
             MetadataError::NoFunction => self
                 .finding(format!("the library has an engine's functions but no `{FUNCTION}`"))
                 .help("compile the model with mlc-llm, which adds `_metadata`; a plain Relax program that no engine loads may ignore this"),
+            MetadataError::Compiled => return out.undecided(&RULE, error.to_string()),
             error @ (MetadataError::TooLong(_) | MetadataError::TooDeep) => {
                 return out.over_limit(&RULE, error.to_string());
             }

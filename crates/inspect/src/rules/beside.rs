@@ -49,8 +49,8 @@ pub(super) fn belongings<'a>(context: &FolderContext<'a>) -> Vec<Belongings<'a>>
         let old = of_kind(DocumentKind::OldTensorIndex);
         for library in &artifact.libraries {
             let Ok(blob) = &library.blob else { continue };
-            let metadata = blob
-                .executables()
+            let metadata = library
+                .programs(blob)
                 .find_map(|(_, executable)| metadata::read(executable).ok());
             if let Some(metadata) = metadata {
                 found.push(Belongings {

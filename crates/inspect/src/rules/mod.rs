@@ -32,6 +32,7 @@ mod ac302_weights;
 mod ac303_limits;
 mod ac401_gpu_target;
 mod ac402_wasm_glue;
+mod ac403_merged_states;
 mod ac901_stale_ignore;
 mod beside;
 mod call_kinds;

@@ -135,7 +135,41 @@ pub enum Sliding {
     Unknown(String),
 }
 
+/// Where the kernels that merge attention states are given, since 0.20.
+const MERGES: usize = 23;
+/// How many heads ask, and how wide what they get is.
+const HEADS: usize = 2;
+const WIDTH: usize = 5;
+
+/// The kernel that merges attention states for a cache, and what for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Merging {
+    /// Function table index.
+    pub(crate) function: usize,
+    pub(crate) heads: i64,
+    /// Elements of one head.
+    pub(crate) width: i64,
+}
+
 impl KvCacheCreate {
+    /// The kernel that merges the states of ordinary attention; `None` where it or the
+    /// sizes are not known.
+    pub(crate) fn merging(&self, executable: &Executable) -> Option<Merging> {
+        let at = |position: usize| number(executable, self.values.get(position)?);
+        let (heads, width) = (at(HEADS)?, at(WIDTH)?);
+        let Value::Tuple { items, .. } = self.values.get(MERGES)? else {
+            return None;
+        };
+        let Some(Value::Function(function)) = items.first() else {
+            return None;
+        };
+        Some(Merging {
+            function: *function,
+            heads,
+            width,
+        })
+    }
+
     /// What reaches argument 15 decides how the constructor is called: with bare
     /// functions up to 0.19, with tuples since.
     pub fn takes_functions(&self) -> bool {

@@ -250,6 +250,7 @@ mod tests {
             kernels: Vec::new(),
             code: Vec::new(),
             needs: Vec::new(),
+            merges: Vec::new(),
         };
         let wanted = |since24| Wanted {
             since24: Some(since24),

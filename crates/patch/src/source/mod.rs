@@ -1,10 +1,11 @@
 //! `patch source`: upstream patch files for a TVM tree.
 //!
 //! What it is: reads the sources of one TVM or relax tree (a checkout, or the
-//! sources inside an installed wheel), and makes two patches for that very tree:
-//! `attn_backend.cc` accepts both attention tags, and a new `device_c_api.cc`
-//! offers `DeviceAPI` as flat C functions. What it is not: a copy of any TVM
-//! file, and never half a patch: either all of a patch can be made, or none.
+//! sources inside an installed wheel), and makes three patches for that very tree:
+//! `attn_backend.cc` accepts both attention tags, a new `device_c_api.cc` offers
+//! `DeviceAPI` as flat C functions, and the kernel that merges attention states waits
+//! before it stores. What it is not: a copy of any TVM file, and never half a patch:
+//! either all of a patch can be made, or none.
 
 mod apply;
 mod attn_backend;
@@ -12,6 +13,7 @@ mod build_files;
 mod cpp_scan;
 pub(crate) mod device_c_api;
 mod error;
+mod merge_state;
 mod patch;
 mod series;
 mod tree;
@@ -73,6 +75,19 @@ pub fn plan(tvm_dir: &Path) -> Result<SourcePatch, SourceError> {
             notes.extend(note);
         }
     }
+    match merge_state::plan(&tree)? {
+        merge_state::Plan::Absent => {}
+        merge_state::Plan::Present(path) => {
+            notes.push(format!(
+                "{path} waits before the merged attention state is stored already."
+            ));
+        }
+        merge_state::Plan::Unknown(path) => notes.push(format!(
+            "{path}: the kernel that merges attention states has a form that is not known \
+             (0.20 to 0.27 are); see AC403."
+        )),
+        merge_state::Plan::Add(edit) => patches.push(merge_state::patch(edit)),
+    }
     if tree.crlf {
         notes.push(
             "The files of this tree end their lines with CR LF, and so do the patches: \
@@ -119,7 +134,7 @@ fn summarise(plan: &SourcePatch, written: &[PathBuf], edited: &[PathBuf]) -> Str
         }
     }
     if plan.is_empty() {
-        text.push_str("nothing to do: the tree has both patches already.\n");
+        text.push_str("nothing to do: the tree has all patches already.\n");
     }
     for note in &plan.notes {
         let _ = writeln!(text, "note: {note}");

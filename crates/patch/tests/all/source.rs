@@ -9,12 +9,13 @@ use artcheck_patch::source::{SourceError, SourceOptions, plan, run};
 const ATTN: &str = "src/runtime/vm/attn_backend.cc";
 const HEADER: &str = "include/tvm/runtime/device_api.h";
 const DEVICE: &str = "src/runtime/device_c_api.cc";
+const MERGE: &str = "relax/frontend/nn/llm/_decode_kernels.py";
 
 /// The files of a wheel that the patches read, in a git repository of their own.
 fn tree_of(release: Release, platform: &str) -> tempfile::TempDir {
     let wheel = release.tvm(platform);
     let dir = tempfile::tempdir().expect("a temporary folder");
-    for path in [ATTN, HEADER] {
+    for path in [ATTN, HEADER, MERGE] {
         put(
             dir.path(),
             path,
@@ -60,7 +61,7 @@ fn git_am_takes_the_series_on_every_wheel() {
             let outcome = run(&write_only(tree.path(), out.path())).expect("a plan");
             assert_eq!(
                 outcome.written.len(),
-                2,
+                3,
                 "{release:?} {platform}: {}",
                 outcome.summary
             );
@@ -85,10 +86,12 @@ fn git_am_takes_the_series_on_every_wheel() {
                 let now = fs::read_to_string(tree.path().join(&edit.path)).expect("the file");
                 assert_eq!(now, edit.new, "{release:?} {platform} {}", edit.path);
             }
-            let names = succeed(&mut git(tree.path(), &["log", "--format=%s|%an|%ad", "-2"]));
+            let names = succeed(&mut git(tree.path(), &["log", "--format=%s|%an|%ad", "-3"]));
             assert_eq!(
                 names,
-                "runtime: add flat C functions over DeviceAPI|artcheck patch source|\
+                "relax: wait before the merged attention state is stored|artcheck patch source|\
+                 Thu Jan 1 00:00:00 1970 +0000\n\
+                 runtime: add flat C functions over DeviceAPI|artcheck patch source|\
                  Thu Jan 1 00:00:00 1970 +0000\n\
                  runtime: accept both attention backend tags|artcheck patch source|\
                  Thu Jan 1 00:00:00 1970 +0000\n"
@@ -121,6 +124,36 @@ fn only_the_five_conditions_change() {
                 "  if (backend_name == \"tirx\" || backend_name == \"tir\") {"
             );
         }
+    }
+}
+
+#[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
+fn the_merging_kernel_of_gpus_gets_two_lines() {
+    for release in RELEASES.iter().copied() {
+        let tree = tree_of(release, "linux-x86_64");
+        let planned = plan(tree.path()).expect("a plan");
+        let edit = &planned.patches[2].edits[0];
+        assert_eq!(edit.path, MERGE);
+        let old = edit.old.as_deref().expect("an edit");
+        let store = old.rfind("# store s\n").expect("the store");
+        let (before, behind) = old.split_at(store);
+        let more = edit
+            .new
+            .strip_prefix(before)
+            .and_then(|rest| rest.strip_suffix(behind));
+        let lines: Vec<&str> = more.expect("one place").lines().map(str::trim).collect();
+        assert_eq!(
+            lines,
+            [
+                "# every thread of this row has read s",
+                "T.tvm_storage_sync(\"shared\")",
+                ""
+            ]
+        );
+        let kernel = old.get(..store).and_then(|text| text.rfind("\ndef "));
+        let kernel = kernel.and_then(|at| old.get(at..)).expect("a function");
+        assert!(kernel.starts_with("\ndef _merge_state_inplace("));
     }
 }
 

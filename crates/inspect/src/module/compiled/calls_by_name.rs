@@ -48,7 +48,10 @@ pub(super) fn read(image: &mut Image<'_>) -> CallsByName {
         steps: 0,
         image,
     };
-    for start in reader.image.functions() {
+    // Without a table of functions nothing tells where code begins.
+    let functions = reader.image.functions();
+    let has_functions = !functions.is_empty();
+    for start in functions {
         if reader.steps >= MOST_STEPS {
             break;
         }
@@ -56,7 +59,7 @@ pub(super) fn read(image: &mut Image<'_>) -> CallsByName {
             reader.function(code);
         }
     }
-    let is_complete = reader.steps < MOST_STEPS;
+    let is_complete = has_functions && reader.steps < MOST_STEPS;
     let named = |handle: &Handle| match handle {
         Handle::Name(name) => reader.names.get(*name).cloned(),
         Handle::Cell(cell) => reader.cells.get(cell).cloned(),

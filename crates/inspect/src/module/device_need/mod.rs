@@ -1,10 +1,11 @@
-//! What device code asks of the device, as far as the code itself says so.
-//! One file per kind of code; Metal, OpenCL, CUDA and HIP source text asks for
+//! What device code asks of the device, as far as the code itself says so, and how it
+//! merges attention states. One file per kind of code; Metal, OpenCL, CUDA and HIP source text asks for
 //! nothing that can be read here, because a compiler reads it on the device.
 
 mod amd;
 mod cuda;
 mod fields;
+mod merge;
 mod metallib;
 mod spirv;
 mod wgsl;
@@ -30,18 +31,19 @@ pub fn read(parsed: &Parsed<'_>, library: &mut ModelLibrary) {
         let Payload::Device(device) = &mut module.payload else {
             continue;
         };
-        let mut needs: Vec<DeviceNeed> = device
-            .code
-            .iter()
-            .filter_map(|code| {
-                let start = usize::try_from(code.offset).ok()?;
-                let end = start.checked_add(usize::try_from(code.length).ok()?)?;
-                blob.get(start..end)
-            })
-            .flat_map(|code| needs_of(&module.kind, &device.code_format, code))
+        let pieces = device.code.iter().filter_map(|code| {
+            let start = usize::try_from(code.offset).ok()?;
+            let end = start.checked_add(usize::try_from(code.length).ok()?)?;
+            Some((code.name.as_str(), blob.get(start..end)?))
+        });
+        let mut needs: Vec<DeviceNeed> = pieces
+            .clone()
+            .flat_map(|(_, code)| needs_of(&module.kind, &device.code_format, code))
             .collect();
         needs.sort_unstable();
         needs.dedup();
+        let merges = pieces.flat_map(|(name, code)| merge::merges(device, name, code));
+        device.merges = merges.collect();
         device.needs = needs;
     }
 }

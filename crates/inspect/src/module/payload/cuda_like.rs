@@ -17,6 +17,7 @@ pub(super) fn decode(reader: &mut Reader<'_>, form: Form) -> Result<DevicePayloa
         kernels,
         code,
         needs: Vec::new(),
+        merges: Vec::new(),
     }
     .settled())
 }

@@ -29,6 +29,7 @@ pub(super) fn decode(reader: &mut Reader<'_>, form: Form) -> Result<DevicePayloa
         kernels,
         code,
         needs: Vec::new(),
+        merges: Vec::new(),
     }
     .settled())
 }
