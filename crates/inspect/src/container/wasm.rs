@@ -97,7 +97,8 @@ pub fn parse(data: &[u8]) -> Result<Parsed<'_>, DecodeError> {
         true => Vec::new(),
         false => wasm_valid::invalid(data).into_iter().collect(),
     };
-    if !module.relocatable && !(defined.is_empty() && undefined.is_empty()) {
+    let has_names = !defined.is_empty() || !undefined.is_empty();
+    if has_names && !module.relocatable {
         damage.extend(lacking);
     }
     let binary = Binary {
