@@ -40,6 +40,7 @@ struct Module<'data> {
     /// Room in its largest table.
     table: u64,
     has_elements: bool,
+    has_memory: bool,
     symbols: Vec<Symbol<'data>>,
     name: Option<String>,
     relocatable: bool,
@@ -183,6 +184,7 @@ fn read_sections(data: &[u8]) -> Result<Module<'_>, DecodeError> {
                 }
             }
             Payload::ElementSection(_) => module.has_elements = true,
+            Payload::MemorySection(_) => module.has_memory = true,
             Payload::DataSection(segments) => {
                 let count = usize::try_from(segments.count()).unwrap_or(usize::MAX);
                 module
@@ -279,7 +281,7 @@ impl<'data> Module<'data> {
                 "its table has room for {} functions, and nothing is put into it: the element section is missing",
                 self.table
             )
-        } else if self.data_segments == 0 {
+        } else if self.data_segments == 0 && self.has_memory {
             String::from("it has no data: names and constants are missing with the data section")
         } else {
             return None;
@@ -310,6 +312,7 @@ impl<'data> Module<'data> {
                     "more",
                 ));
             }
+            self.has_memory |= matches!(import.ty, TypeRef::Memory(_));
             self.imports.push(WasmImport {
                 module: import.module.to_owned(),
                 name: import.name.to_owned(),

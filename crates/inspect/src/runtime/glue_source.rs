@@ -333,12 +333,12 @@ mod tests {
         assert_eq!((glue.chat.len(), glue.embedding.len()), (0, 0));
     }
 
-    /// Objects that never end: each is read up to the next.
+    /// Objects that never end: each is read up to the next, and the last has one name.
     #[test]
     fn a_bundle_of_objects_in_objects_is_read_once() {
         let many = "wasmImports={a,".repeat(300_000);
         let found = objects(many.as_bytes(), "wasmImports");
-        assert_eq!(found.map(|keys| keys.len()).sum::<usize>(), 600_000);
+        assert_eq!(found.map(|keys| keys.len()).sum::<usize>(), 599_999);
         assert!(read(&many).is_none());
     }
 

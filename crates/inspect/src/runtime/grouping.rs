@@ -112,27 +112,22 @@ pub fn load_sets(
     sets
 }
 
-/// Leaves out what nothing loads: copies beside the file that a loader opens by their own
-/// name (`libtvm_ffi.so.bak`), and folders that pip has begun to remove (`~vm_ffi`).
+/// Leaves out what nothing loads: copies under names that are no library's
+/// (`libtvm_ffi.so.bak`, `Copy of libtvm_ffi.so`) beside the file that a loader opens, and
+/// folders that pip has begun to remove (`~vm_ffi`).
 fn leave_out_copies(members: &mut Vec<Member>) {
     let places = members.iter().filter_map(|member| {
         let name = member.binary.identity.clone()?;
         (member.path.name() == name).then(|| (member.path.folder(), name))
     });
     let loaded: BTreeSet<(Option<Place>, String)> = places.collect();
-    let asked: BTreeSet<String> = members
-        .iter()
-        .flat_map(|member| &member.binary.needed)
-        .map(|needed| needed.name.clone())
-        .collect();
     let is_copy = |member: &Member| {
         let own = member.path.name();
-        let name = member.binary.identity.as_ref();
-        name.is_some_and(|name| {
-            own != *name
-                && !asked.contains(&*own)
-                && loaded.contains(&(member.path.folder(), name.clone()))
-        })
+        let is_number = |end: &str| end.chars().all(|c| c.is_ascii_digit() || c == '.');
+        let is_numbered = own.split_once(".so.").is_none_or(|(_, end)| is_number(end));
+        let is_library = installation::is_library(&own) && is_numbered && !own.contains(' ');
+        let name = member.binary.identity.clone();
+        !is_library && name.is_some_and(|name| loaded.contains(&(member.path.folder(), name)))
     };
     let is_removed = |member: &Member| {
         let mut folders = member.path.folders();

@@ -169,7 +169,8 @@ fn the_series_is_the_same_at_every_run() {
         names,
         [
             "0001-runtime-accept-both-attention-backend-tags.patch",
-            "0002-runtime-add-flat-c-functions-over-deviceapi.patch"
+            "0002-runtime-add-flat-c-functions-over-deviceapi.patch",
+            "0003-relax-wait-before-the-merged-attention-state-is-stored.patch"
         ]
     );
 }
@@ -184,8 +185,8 @@ fn apply_edits_the_tree_once() {
         apply: true,
     };
     let first = run(&options).expect("applied");
-    assert_eq!(first.edited.len(), 2);
-    let after: Vec<String> = [ATTN, DEVICE]
+    assert_eq!(first.edited.len(), 3);
+    let after: Vec<String> = [ATTN, DEVICE, MERGE]
         .map(|p| fs::read_to_string(tree.path().join(p)).expect("a file"))
         .to_vec();
     let second = run(&options).expect("nothing to do");
@@ -195,7 +196,7 @@ fn apply_edits_the_tree_once() {
         "{}",
         second.summary
     );
-    let again: Vec<String> = [ATTN, DEVICE]
+    let again: Vec<String> = [ATTN, DEVICE, MERGE]
         .map(|p| fs::read_to_string(tree.path().join(p)).expect("a file"))
         .to_vec();
     assert_eq!(after, again);

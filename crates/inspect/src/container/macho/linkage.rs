@@ -1,5 +1,5 @@
 //! Stubs and cells that a Mach-O image calls through, by its indirect symbols,
-//! and its functions, by `LC_FUNCTION_STARTS`.
+//! and its functions, by `LC_FUNCTION_STARTS`, or by symbols where a linker left that empty.
 
 use object::Endianness;
 use object::macho::{self, MachHeader64};
@@ -19,6 +19,8 @@ pub(super) fn read(data: &[u8], wanted: fn(&[u8]) -> bool) -> Option<Linkage> {
     let image = Image::<Mach>::parse(data, 0).ok()?;
     let endian = image.endian;
     let mut linkage = Linkage::default();
+    // Whether each section, from the first, is code alone.
+    let mut is_code: Vec<bool> = Vec::new();
     let mut commands =
         object::read::macho::MachHeader::load_commands(image.header, endian, data, 0).ok()?;
     while let Ok(Some(command)) = commands.next() {
@@ -26,6 +28,8 @@ pub(super) fn read(data: &[u8], wanted: fn(&[u8]) -> bool) -> Option<Linkage> {
             Command::Segment64(segment, rest) => {
                 for section in segment.sections(endian, rest).ok()? {
                     pointers(&image, section, wanted, &mut linkage);
+                    let flags = section.flags.get(endian);
+                    is_code.push(flags.contains(macho::S_ATTR_PURE_INSTRUCTIONS));
                 }
             }
             Command::LinkeditData(found) if command.cmd() == macho::LC_FUNCTION_STARTS => {
@@ -34,6 +38,16 @@ pub(super) fn read(data: &[u8], wanted: fn(&[u8]) -> bool) -> Option<Linkage> {
                 starts(bytes, image.text_address, &mut linkage);
             }
             _ => {}
+        }
+    }
+    if linkage.starts.is_empty() {
+        let table = symbols::table(&image).ok()?;
+        let all = table.iter().flat_map(|table| table.all);
+        for symbol in all.filter(|symbol| symbol.is_definition()) {
+            let section = usize::from(symbol.n_sect()).checked_sub(1);
+            if section.and_then(|at| is_code.get(at)) == Some(&true) {
+                linkage.start(symbol.n_value(endian));
+            }
         }
     }
     Some(linkage)
