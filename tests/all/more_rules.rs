@@ -247,7 +247,7 @@ fn ac401_device_code_of_another_gpu() {
 #[test]
 fn ac103_host_code_without_a_table_of_functions_is_undecided() {
     let folder = folder();
-    let mut bytes = std::fs::read(corpus(MODEL)).expect("the corpus");
+    let mut bytes = std::fs::read(corpus("tvm-0.27/dense-ext-cpu-x86_64.so")).expect("the corpus");
     let whole = put(&folder, "whole.so", &bytes);
     // The program header of `.eh_frame_hdr`, under a type that nobody reads.
     let headers = bytes[64..].chunks(56);
