@@ -84,7 +84,7 @@ pub fn plan(tvm_dir: &Path) -> Result<SourcePatch, SourceError> {
         }
         merge_state::Plan::Unknown(path) => notes.push(format!(
             "{path}: the kernel that merges attention states has a form that is not known \
-             (0.20 to 0.27 are); see AC403."
+             (0.20 to 0.27 are); see `artcheck explain merged-states`."
         )),
         merge_state::Plan::Add(edit) => patches.push(merge_state::patch(edit)),
     }
