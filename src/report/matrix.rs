@@ -280,7 +280,12 @@ fn write_beside(out: &mut String, report: &Report, style: Style) {
         out.push_str("\nnot in the table:\n");
     }
     for (subject, said) in beside.iter().take(MOST_ROWS) {
-        let _ = writeln!(out, "  {}  {said}", style.bold(subject));
+        let needed = display_width(subject).saturating_add(display_width(said));
+        let fits = style
+            .width
+            .is_none_or(|width| needed.saturating_add(4) <= width);
+        let between = if fits { "  " } else { "\n      " };
+        let _ = writeln!(out, "  {}{between}{said}", style.bold(subject));
     }
     let more = beside.len().saturating_sub(MOST_ROWS);
     if more > 0 {

@@ -110,7 +110,10 @@ fn errors_wrap() {
 #[test]
 fn twelve_releases_fit_eighty_columns() {
     let text = output(80, "never", &MATRIX);
-    let is_name = |line: &&str| line.starts_with("corpus/");
+    let is_name = |line: &&str| {
+        let line = line.trim_start();
+        line.starts_with("corpus/") && !line.contains("  ")
+    };
     for line in text.lines().filter(|line| !is_name(line)) {
         assert!(line.chars().count() <= 80, "{line}");
     }
@@ -144,7 +147,7 @@ fn the_remedy_can_be_pasted() {
     let source = root().join("corpus/artifacts/synthetic/dense-ext-0.26-tir-tag-cpu-x86_64.so");
     for name in [
         "qwen3.so",
-        "x.so;touch PWNED",
+        "x;touch PWNED;.so",
         "it's $(touch PWNED).so",
         "-rf.so",
     ] {
