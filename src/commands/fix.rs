@@ -14,6 +14,7 @@ use artcheck_inspect::{Finding, Need, Repair, RuntimeProfile, Severity, Undecide
 use artcheck_patch::fix::{self, FixError, FixInput, FixPlan};
 use artcheck_patch::inplace::{Refusal, Resign};
 use artcheck_patch::shim::Environment;
+use artcheck_patch::write::{self, Existing, Source};
 
 use super::patch::{output, resign, wrote};
 use super::prove;
@@ -391,7 +392,8 @@ fn copy_unchanged(plans: &[FixPlan], args: &FixArgs) -> anyhow::Result<()> {
     };
     let is_unchanged = |plan: &FixPlan| plan.in_place.is_empty() && plan.refused.is_empty();
     if args.path.is_file() && plans.iter().all(is_unchanged) {
-        std::fs::copy(&args.path, out).with_context(|| out.spelled())?;
+        let source = Source::read(&args.path)?;
+        write::write(&source, out, &source.bytes, Existing::Refuse, &|_| Ok(()))?;
         let (out, path) = (shell::path(out), shell::path(&args.path));
         eprintln!("artcheck: {out} is a copy of {path}, which needs no change itself");
     }
