@@ -16,7 +16,7 @@ const PACKAGES: [(&str, &str, Brings); 2] = [
     ("tvm", "apache-tvm", Brings::Runtime),
 ];
 /// What releases of TVM and tvm-ffi require and import, as their `METADATA` says (0.25 to
-/// 0.27): without it, others than these may come with Python.
+/// 0.27). Any other module that is not in the folder may be one of Python's own.
 const REQUIRED: [&str; 4] = ["ml_dtypes", "numpy", "psutil", "typing_extensions"];
 
 /// What is wrong with packages that are not listed.
@@ -25,16 +25,18 @@ pub(super) fn look(site: &Site) -> Vec<Installation> {
         let first = site.folder.join(folder).join("__init__.py");
         first.is_file() && !site.lists(&format!("{folder}/__init__.py"))
     });
+    // TVM imports tvm-ffi: what that lacks is told once.
+    let mut told: BTreeSet<String> = BTreeSet::new();
     let found = unlisted.map(|(folder, name, brings)| {
         let place = Place::file(site.folder.join(folder));
         let mut found = Installation::new(place, name.to_owned(), brings);
-        ask(site, folder, &mut found);
+        ask(site, folder, &mut told, &mut found);
         found
     });
     found.filter(|one| one.faults() > 0).collect()
 }
 
-fn ask(site: &Site, folder: &str, found: &mut Installation) {
+fn ask(site: &Site, folder: &str, told: &mut BTreeSet<String>, found: &mut Installation) {
     let modules = [folder.to_owned()];
     let closure = Closure::of(
         &site.modules,
@@ -55,11 +57,13 @@ fn ask(site: &Site, folder: &str, found: &mut Installation) {
     let is_own = |module: &str| PACKAGES.iter().any(|(own, ..)| *own == top(module));
     let is_required = |module: &str| site.is_whole && REQUIRED.contains(&top(module).as_str());
     let absent = closure.absent.iter();
-    let absent = absent.filter(|(module, _)| is_own(module) || is_required(module));
+    let absent = absent
+        .filter(|(module, _)| !told.contains(*module) && (is_own(module) || is_required(module)));
     // What Python meets first is what it says.
     let Some((module, (file, _))) = absent.min_by_key(|(_, (_, order))| *order) else {
         return;
     };
+    told.insert(module.clone());
     let says = format!("ModuleNotFoundError: No module named '{module}'");
     let fails = Some((file.clone(), says));
     if is_own(module) {
