@@ -15,7 +15,7 @@ const NEVER: [&str; 5] = [
     "is_light_import()",
 ];
 
-/// What variables of the environment begin with that are the family's own: nobody set them.
+/// How the family's own variables of the environment begin: unset unless a user sets them.
 const OWN: [&str; 5] = ["FLASHINFER_", "MLC_", "TILELANG_", "TVM_", "XGRAMMAR_"];
 
 /// Conditions in conditions.
@@ -67,7 +67,7 @@ fn holds_in(condition: &str, python: Interpreter, nested: usize) -> Option<bool>
     }
 }
 
-/// `os.environ.get("TVM_NAME", "0") == "1"`: what stands there where nobody set it.
+/// `os.environ.get("TVM_NAME", "0") == "1"`: its value where it is not set.
 fn variable(condition: &str) -> Option<bool> {
     let text = condition.replace('\'', "\"");
     let (read, value) = text.split_once(" == ")?;

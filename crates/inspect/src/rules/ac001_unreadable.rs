@@ -110,15 +110,15 @@ fn named_as_library(artifact: &Artifact, binary: &Binary) -> Option<Fault> {
         Format::Coff => (segments::NOT_WIN32, "link it with `/DLL`"),
         _ => return None,
     };
-    let what = match is_object {
-        true => "an object that is not linked",
-        false => "linked as a program",
+    let (what, kind) = match is_object {
+        true => ("an object that is not linked", "an object"),
+        false => ("linked as a program", "a program"),
     };
     let is_opened = artifact.role == Role::ModelLibrary && is_library_name(&artifact.path.name());
     is_opened.then(|| Fault {
         severity: Severity::Error,
         message: format!("this is {what}, and named as a library"),
-        evidence: String::from("its header says so"),
+        evidence: format!("the type in its header is that of {kind}"),
         says,
         offset: 0,
         is_of_any: true,
