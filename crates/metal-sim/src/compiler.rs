@@ -32,12 +32,11 @@ impl Compiler {
             }
         };
         for command in &candidates {
-            let answer = split(command).arg("--version").output();
-            if let Ok(answer) = answer
-                && answer.status.success()
-                && can_compile(command)
-            {
-                let version = String::from_utf8_lossy(&answer.stdout).into_owned();
+            let Ok(answer) = split(command).arg("--version").output() else {
+                continue;
+            };
+            let version = String::from_utf8_lossy(&answer.stdout).into_owned();
+            if answer.status.success() && can_compile(command, &version) {
                 return Ok(Compiler {
                     command: command.clone(),
                     version,
@@ -77,10 +76,15 @@ impl Compiler {
     }
 }
 
-/// Whether the probe compiles: clang before 15, for one, has no halves on x86-64.
-fn can_compile(command: &str) -> bool {
+/// Whether the probe compiles: clang before 15 has no halves on x86-64, and clang before
+/// 16 cannot round them after each operation.
+fn can_compile(command: &str, version: &str) -> bool {
+    let rounding = match version.contains("clang") {
+        true => "-ffloat16-excess-precision=none",
+        false => "-fexcess-precision=16",
+    };
     let child = split(command)
-        .args(["-std=c++20", "-S", "-o", "-", "-x", "c++", "-"])
+        .args(["-std=c++20", rounding, "-S", "-o", "-", "-x", "c++", "-"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::null())

@@ -187,6 +187,8 @@ fn compile_one(
     .map(OsString::from)
     .to_vec();
     arguments.push(format!("-DMSIM_BUILD=\"{}\"", fingerprint()).into());
+    // A process without our variables compiles its kernels with what was probed here.
+    arguments.push(format!("-DMSIM_CXX={:?}", compiler.command).into());
     arguments.extend(["-I".into(), work.join("cpp/plugin").into()]);
     for include in parts.iter().flat_map(|p| [&p.tvm_include, &p.ffi_include]) {
         arguments.extend(["-isystem".into(), include.into()]);

@@ -6,6 +6,10 @@
 #include <cstdlib>
 #include <filesystem>
 
+#ifndef MSIM_CXX
+#define MSIM_CXX "g++"
+#endif
+
 namespace msim {
 namespace {
 
@@ -16,22 +20,9 @@ std::string variable(const char* name) {
   return value == nullptr ? std::string() : std::string(value);
 }
 
-bool on_path(const std::string& program) {
-  std::string path = variable("PATH");
-  for (std::size_t start = 0; start <= path.size();) {
-    std::size_t end = std::min(path.find(':', start), path.size());
-    std::string candidate = path.substr(start, end - start) + "/" + program;
-    if (access(candidate.c_str(), X_OK) == 0) return true;
-    start = end + 1;
-  }
-  return false;
-}
-
 std::string choose_compiler() {
-  for (const char* name : {"ARTCHECK_METAL_SIM_CXX", "CXX"}) {
-    if (auto value = variable(name); !value.empty()) return value;
-  }
-  return on_path("clang++") ? "clang++" : "g++";
+  auto asked = variable("ARTCHECK_METAL_SIM_CXX");
+  return asked.empty() ? MSIM_CXX : asked;
 }
 
 Options read() {

@@ -10,7 +10,7 @@ struct Options {
   std::string arithmetic;     // ARTCHECK_METAL_SIM_ARITHMETIC: strict, contracted or fast
   bool by_thread = false;     // ARTCHECK_METAL_SIM_LANES=0: one thread after the other
   unsigned threads = 0;       // ARTCHECK_METAL_SIM_THREADS: workers, 0 = one per core
-  std::string compiler;       // ARTCHECK_METAL_SIM_CXX, else CXX, else clang++ or g++ on the path
+  std::string compiler;       // ARTCHECK_METAL_SIM_CXX, else the one that built the plug-in
   std::string cache;          // ARTCHECK_METAL_SIM_CACHE: compiled kernels
   std::string report;         // ARTCHECK_METAL_SIM_REPORT: JSON written when the process ends
   std::string headers;        // the folder of the kernel headers, beside the plug-in
