@@ -1,12 +1,15 @@
 """The typed layer over the program; `python -m unittest discover python/tests`, with artcheck on PATH."""
 
+import dataclasses
+import json
 import tempfile
 import unittest
 from pathlib import Path
 
 import artcheck
 
-CORPUS = Path(__file__).resolve().parents[2] / "corpus/artifacts"
+ROOT = Path(__file__).resolve().parents[2]
+CORPUS = ROOT / "corpus/artifacts"
 DENSE = CORPUS / "tvm-0.27/dense-cpu-x86_64.so"
 
 
@@ -42,6 +45,21 @@ class Scan(unittest.TestCase):
         self.assertIn("no-such-file", str(raised.exception))
         with self.assertRaises(artcheck.UsageError):
             artcheck.scan(DENSE, runtime="tvm-9.9")
+
+    def test_the_dataclasses_are_those_of_the_schema(self):
+        schema = json.loads((ROOT / "docs/schema/json-v1.schema.json").read_text())
+        for name, kind in (
+            ("artifact", artcheck.Artifact),
+            ("verdict", artcheck.Verdict),
+            ("finding", artcheck.Finding),
+        ):
+            described = schema["$defs"][name]
+            for field in dataclasses.fields(kind):
+                with self.subTest(field=f"{name}.{field.name}"):
+                    self.assertIn(field.name, described["properties"])
+                    optional = field.default is not dataclasses.MISSING
+                    # One that may be absent has a default, or `Report.of` would fail.
+                    self.assertTrue(optional or field.name in described["required"])
 
 
 if __name__ == "__main__":

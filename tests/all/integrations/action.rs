@@ -7,8 +7,8 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use super::release::Release;
-use super::{POLICY, read, step, tools, words, yaml};
+use super::release::{Release, stand_in_for_gh};
+use super::{POLICY, executable, read, step, tools, words, yaml};
 use crate::support::project::{BAD, project, write};
 use crate::support::root;
 
@@ -27,12 +27,12 @@ impl Job {
         let folder = project(policy);
         let path = tools(folder.path());
         // `cargo install --root R` ends with R/bin/artcheck.
-        let cargo = "#!/bin/bash\nset -e\necho \"$@\" > \"$RUNNER_TEMP/cargo-arguments\"\n\
+        let cargo = "set -e
+echo \"$@\" > \"$RUNNER_TEMP/cargo-arguments\"\n\
             mkdir -p \"$RUNNER_TEMP/artcheck/bin\"\ncp \"$(command -v artcheck)\" \"$RUNNER_TEMP/artcheck/bin/\"\n";
-        let stand_in = folder.path().join("tools/cargo");
-        fs::write(&stand_in, cargo).expect("written");
-        let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
-        fs::set_permissions(stand_in, mode).expect("executable");
+        executable(&folder.path().join("tools/cargo"), cargo);
+        // A developer's own `gh` is not asked.
+        stand_in_for_gh(folder.path(), 1, 9);
         fs::create_dir(folder.path().join("runner temp")).expect("made");
         Self {
             folder,

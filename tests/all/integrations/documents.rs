@@ -1,4 +1,4 @@
-//! The snippets of `docs/ci.md`, taken from the document and run.
+//! The snippets of `docs/ci.md` for GitHub and for a console, taken from the document and run.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -27,59 +27,11 @@ pub fn documented_workflows() -> Vec<String> {
     whole
 }
 
-pub fn gitlab_snippet() -> String {
-    let all = blocks(&read("docs/ci.md"), "yaml");
-    all.into_iter()
-        .find(|text| text.contains("image: rust"))
-        .expect("the GitLab snippet")
-}
-
-#[test]
-#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
-fn the_gitlab_snippet_gates() {
-    let folder = project("");
-    let job = &yaml(&gitlab_snippet())["artcheck"];
-    let script = job["script"].as_array().expect("lines");
-    let output = run_lines(folder.path(), script.iter().filter_map(Value::as_str));
-    assert_eq!(output.status.code(), Some(1), "{}", words(&output));
-    let report = job["artifacts"]["reports"]["junit"]
-        .as_str()
-        .expect("a report");
-    for file in [
-        report,
-        job["artifacts"]["paths"][0].as_str().expect("a file"),
-    ] {
-        assert!(folder.path().join(file).is_file(), "{file}");
-    }
-}
-
-#[test]
-#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
-fn the_jenkins_snippet_gates() {
-    let snippet = blocks(&read("docs/ci.md"), "groovy").remove(0);
-    let quoted = |before: &str| {
-        let (_, rest) = snippet
-            .split_once(before)
-            .unwrap_or_else(|| panic!("{before}"));
-        rest.split('\'').next().expect("a quoted text").to_owned()
-    };
-    let folder = project("");
-    let output = run_lines(folder.path(), [quoted("sh '").as_str()]);
-    assert_eq!(output.status.code(), Some(1), "{}", words(&output));
-    for before in ["junit '", "sarif(pattern: '", "archiveArtifacts '"] {
-        let file = quoted(before);
-        assert!(folder.path().join(&file).is_file(), "{file}");
-    }
-}
-
-/// The `run` lines of one job of a documented workflow, without `cargo install`.
+/// The `run` lines of one job of a documented workflow.
 fn lines_of(jobs: &Value, job: &str) -> Vec<String> {
     let steps = jobs[job]["steps"].as_array().expect("steps");
     let lines = steps.iter().filter_map(|step| step["run"].as_str());
-    lines
-        .filter(|line| !line.starts_with("cargo install"))
-        .map(str::to_owned)
-        .collect()
+    lines.map(str::to_owned).collect()
 }
 
 /// The documented job matrix that holds `command`: runs the job `shares` once

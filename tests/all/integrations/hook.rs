@@ -4,12 +4,14 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use super::{POLICY, read, tools, words, yaml};
+use serde_json::Value;
+
+use super::{POLICY, blocks, read, tools, words, yaml};
 use crate::support::project::{BAD, project, write};
 use crate::support::{root, venv};
 
 /// The hook of the manifest in a scratch repository. Only its language is
-/// changed: `rust` would compile the program that is already there.
+/// changed: `python` would compile the program that is already there, or ask for a wheel.
 #[test]
 #[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn the_pre_commit_hook_blocks_a_bad_artifact() {
@@ -21,7 +23,8 @@ fn the_pre_commit_hook_blocks_a_bad_artifact() {
         .expect("pre-commit starts");
     assert!(valid.status.success(), "{}", words(&valid));
     let mut hook = yaml(&read(".pre-commit-hooks.yaml"))[0].clone();
-    assert_eq!(hook["language"], "rust");
+    assert_eq!(hook["language"], "python");
+    is_the_documented_one(&hook);
     hook["language"] = "system".into();
     let folder = project(POLICY);
     let config = serde_json::json!({ "repos": [{ "repo": "local", "hooks": [hook] }] });
@@ -69,4 +72,18 @@ fn the_pre_commit_hook_blocks_a_bad_artifact() {
     let passed = run(&bin, &["run", "artcheck"]);
     assert!(passed.status.success(), "{}", words(&passed));
     assert!(words(&passed).contains("Passed"), "{}", words(&passed));
+}
+
+/// The hook that `docs/ci.md` writes out is the manifest's, with the wheel of this version.
+fn is_the_documented_one(hook: &Value) {
+    let documented = blocks(&read("docs/ci.md"), "yaml");
+    let local = documented.iter().find(|text| text.contains("repo: local"));
+    let mut written = yaml(local.expect("the hook"))["repos"][0]["hooks"][0].take();
+    let needs = written["additional_dependencies"].take();
+    assert_eq!(needs[0], concat!("artcheck==", env!("CARGO_PKG_VERSION")));
+    for (name, value) in hook.as_object().expect("a hook") {
+        if name != "description" {
+            assert_eq!(&written[name], value, "{name}");
+        }
+    }
 }

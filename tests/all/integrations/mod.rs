@@ -2,13 +2,14 @@
 //! action's steps, the snippets of `docs/ci.md`, the pre-commit hook, the
 //! release's packaging; and all YAML against the services' own schemas.
 //!
-//! Not run here: what the services do between the steps, uploads, and
-//! `cargo install`, for which the program under test stands in.
+//! Not run here: what the services do between the steps, uploads, and installing from a
+//! registry, for which the program under test stands in.
 
 mod action;
 mod documents;
 mod hook;
 mod pages;
+mod pipelines;
 mod python;
 mod release;
 mod schemas;
@@ -48,13 +49,29 @@ fn blocks(text: &str, language: &str) -> Vec<String> {
         .collect()
 }
 
-/// A folder first on PATH that holds the program under test as `artcheck`.
+/// A folder first on PATH that holds the program under test as `artcheck`, and a `pip` and a
+/// `pipx` that know it under its version, and fail otherwise.
 fn tools(folder: &Path) -> String {
     let bin = folder.join("tools");
     fs::create_dir_all(&bin).expect("made");
     let program = Path::new(env!("CARGO_BIN_EXE_artcheck"));
     std::os::unix::fs::symlink(program, bin.join("artcheck")).expect("linked");
+    let asked = concat!("artcheck==", env!("CARGO_PKG_VERSION"));
+    let script = format!(
+        "case \"$*\" in\n  'install {asked}' | 'install --quiet {asked}') ;;\n  \
+         'run {asked} '*) shift 2; exec artcheck \"$@\" ;;\n  *) exit 9 ;;\nesac"
+    );
+    for name in ["pip", "pipx"] {
+        executable(&bin.join(name), &script);
+    }
     format!("{}:{}", bin.display(), std::env::var("PATH").expect("PATH"))
+}
+
+/// Writes a program for `sh`.
+fn executable(path: &Path, script: &str) {
+    fs::write(path, format!("#!/bin/sh\n{script}\n")).expect("written");
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    fs::set_permissions(path, mode).expect("executable");
 }
 
 /// A step of a workflow, with the shell GitHub uses for `shell: bash`.
@@ -73,12 +90,9 @@ fn words(output: &Output) -> String {
     text(&output.stdout) + &text(&output.stderr)
 }
 
-/// Runs shell lines of the document in a project; `cargo install` is left out.
+/// Runs shell lines of the document in a project.
 fn run_lines<'a>(folder: &Path, lines: impl IntoIterator<Item = &'a str>) -> Output {
-    let script: Vec<&str> = lines
-        .into_iter()
-        .filter(|line| !line.starts_with("cargo install"))
-        .collect();
+    let script: Vec<&str> = lines.into_iter().collect();
     assert!(!script.is_empty());
     let env = BTreeMap::from([("PATH".to_owned(), tools(folder))]);
     step(folder, &script.join("\n"), &env)

@@ -7,7 +7,7 @@ use std::net::{TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::{read, step, words, yaml};
+use super::{executable, read, step, words, yaml};
 use crate::support::{root, venv};
 
 /// The text of a step of the release workflow.
@@ -36,9 +36,9 @@ impl Release {
     /// Packs one.
     pub(super) fn packed() -> Self {
         let folder = tempfile::tempdir().expect("a folder");
-        let built = folder.path().join(format!("target/{TARGET}/dist"));
-        fs::create_dir_all(&built).expect("made");
-        fs::copy(env!("CARGO_BIN_EXE_artcheck"), built.join("artcheck")).expect("copied");
+        let wheels = folder.path().join(format!("target/{TARGET}/wheels"));
+        fs::create_dir_all(&wheels).expect("made");
+        write_wheel(&wheels.join("artcheck.whl")).expect("written");
         fs::create_dir(folder.path().join("tools")).expect("made");
         for file in [
             "README.md",
@@ -86,6 +86,17 @@ impl Release {
     }
 }
 
+/// A wheel as far as the archive is made from it: the program among the scripts.
+fn write_wheel(path: &Path) -> Result<(), Box<dyn std::error::Error>> {
+    let mut wheel = zip::ZipWriter::new(fs::File::create(path)?);
+    let options =
+        zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
+    wheel.start_file("artcheck-0.1.0.data/scripts/artcheck", options)?;
+    wheel.write_all(&fs::read(env!("CARGO_BIN_EXE_artcheck"))?)?;
+    wheel.finish()?;
+    Ok(())
+}
+
 /// Answers `GET /v0.1.0/FILE` with a file of the folder.
 fn answer(mut client: TcpStream, folder: &Path) -> std::io::Result<()> {
     let mut request = BufReader::new(client.try_clone()?);
@@ -110,31 +121,82 @@ fn answer(mut client: TcpStream, folder: &Path) -> std::io::Result<()> {
     client.write_all(&body)
 }
 
+/// A folder first on PATH that holds a `gh`: it is logged in if `login` is 0, and what it is
+/// asked to verify ends with `verified`. `gh.asked` beside it says what that was.
+pub(super) fn stand_in_for_gh(folder: &Path, login: i32, verified: i32) -> String {
+    let bin = folder.join("tools");
+    fs::create_dir_all(&bin).expect("made");
+    let script = format!(
+        "case $1 in\n  auth) exit {login} ;;\n  \
+         attestation) echo \"$*\" > \"$0.asked\"; exit {verified} ;;\nesac\nexit 9"
+    );
+    executable(&bin.join("gh"), &script);
+    format!("{}:{}", bin.display(), std::env::var("PATH").expect("PATH"))
+}
+
+/// Runs `tools/install` into a folder.
+fn install(release: &Release, version: &str, to: &Path, path: &str) -> (Option<i32>, String) {
+    let run = Command::new(root().join("tools/install"))
+        .arg(version)
+        .arg(to)
+        .env("PATH", path)
+        .env("ARTCHECK_RELEASES", release.serve())
+        .output()
+        .expect("sh starts");
+    (run.status.code(), words(&run))
+}
+
 #[test]
 #[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn the_installer_takes_what_the_release_says_and_nothing_else() {
     let release = Release::packed();
-    let install = |version: &str, to: &Path| {
-        let run = Command::new(root().join("tools/install"))
-            .arg(version)
-            .arg(to)
-            .env("ARTCHECK_RELEASES", release.serve())
-            .output();
-        run.expect("sh starts")
-    };
     let to = tempfile::tempdir().expect("a folder");
-    let done = install(env!("CARGO_PKG_VERSION"), to.path());
-    assert!(done.status.success(), "{}", words(&done));
+    let path = stand_in_for_gh(to.path(), 1, 9);
+    let version = env!("CARGO_PKG_VERSION");
+    let (status, said) = install(&release, version, to.path(), &path);
+    assert_eq!(status, Some(0), "{said}");
+    assert!(said.contains("only the SHA-256 was checked"), "{said}");
     let asked = Command::new(to.path().join("bin/artcheck"))
         .arg("--version")
         .output();
     let asked = words(&asked.expect("the installed program starts"));
-    assert!(asked.contains(env!("CARGO_PKG_VERSION")), "{asked}");
-    assert_eq!(install("9.9.9", to.path()).status.code(), Some(3));
+    assert!(asked.contains(version), "{asked}");
+    let (status, _) = install(&release, "9.9.9", to.path(), &path);
+    assert_eq!(status, Some(3));
+    // Where musl is the C library, its archive is asked for.
+    let ldd = to.path().join("tools/ldd");
+    executable(&ldd, "echo 'musl libc (x86_64)' >&2; exit 1");
+    let (status, said) = install(&release, version, to.path(), &path);
+    assert_eq!(status, Some(3));
+    assert!(said.contains("-unknown-linux-musl.tar.gz"), "{said}");
+    fs::remove_file(ldd).expect("removed");
     release.damage();
-    let refused = install(env!("CARGO_PKG_VERSION"), to.path());
-    assert_eq!(refused.status.code(), Some(1));
-    assert!(words(&refused).contains("the release says"));
+    let (status, said) = install(&release, version, to.path(), &path);
+    assert_eq!(status, Some(1));
+    assert!(said.contains("the release says"), "{said}");
+}
+
+/// Where `gh` is logged in, what it cannot verify is not installed.
+#[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
+fn the_installer_asks_for_the_signed_statement() {
+    let release = Release::packed();
+    let version = env!("CARGO_PKG_VERSION");
+    for (verified, wanted) in [(0, Some(0)), (1, Some(1))] {
+        let to = tempfile::tempdir().expect("a folder");
+        let path = stand_in_for_gh(to.path(), 0, verified);
+        let (status, said) = install(&release, version, to.path(), &path);
+        assert_eq!(status, wanted, "{said}");
+        assert_eq!(to.path().join("bin/artcheck").exists(), verified == 0);
+        assert_eq!(said.contains("no signed statement"), verified != 0);
+        let asked = fs::read_to_string(to.path().join("tools/gh.asked")).expect("gh was asked");
+        let archive = release.archive();
+        let name = archive.file_name().expect("a name").to_string_lossy();
+        assert!(
+            asked.contains(&format!("/{name} --repo artcheck/artcheck")),
+            "{asked}"
+        );
+    }
 }
 
 /// Every package that is compiled into the program is listed with its licence, and its
@@ -203,6 +265,60 @@ fn dependencies_hold_to_deny_toml() {
         .output()
         .expect("cargo-deny starts");
     assert!(run.status.success(), "{}", words(&run));
+}
+
+/// The formula names the archives with their checksums, and installs files that they hold.
+#[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
+fn the_formula_installs_what_the_archive_holds() {
+    let release = Release::packed();
+    let folder = release.folder.path();
+    let sum = format!("{}.sha256", release.archive().display());
+    let sum = fs::read_to_string(sum).expect("the checksum");
+    for other in [
+        "aarch64-unknown-linux-gnu",
+        "aarch64-apple-darwin",
+        "x86_64-apple-darwin",
+    ] {
+        let name = format!(
+            "artcheck-v{}-{other}.tar.gz.sha256",
+            env!("CARGO_PKG_VERSION")
+        );
+        fs::write(folder.join(name), format!("{other}  x\n")).expect("written");
+    }
+    let written = Command::new(root().join("packaging/formula"))
+        .arg(concat!("v", env!("CARGO_PKG_VERSION")))
+        .arg(folder)
+        .output();
+    let formula = words(&written.expect("python starts"));
+    let digest = sum.split(' ').next().expect("a checksum");
+    assert!(
+        formula.contains(&format!("sha256 \"{digest}\"")),
+        "{formula}"
+    );
+    assert_eq!(
+        formula.matches("/releases/download/v").count(),
+        4,
+        "{formula}"
+    );
+    let listed = Command::new("tar")
+        .arg("tzf")
+        .arg(release.archive())
+        .output();
+    let listed = words(&listed.expect("tar starts"));
+    let installed: Vec<&str> = formula
+        .lines()
+        .filter_map(|line| line.split_once(".install \"")?.1.split('"').next())
+        .collect();
+    assert_eq!(installed.len(), 4, "{formula}");
+    for file in installed {
+        assert!(
+            listed
+                .lines()
+                .any(|line| line.ends_with(&format!("/{file}"))),
+            "{file}: {listed}"
+        );
+    }
 }
 
 #[test]

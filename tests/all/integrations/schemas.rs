@@ -4,7 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::documents::{documented_workflows, gitlab_snippet};
+use super::documents::documented_workflows;
+use super::pipelines::{azure_snippet, component, gitlab_snippet};
 use super::words;
 use crate::support::project::write;
 use crate::support::{part, root, venv};
@@ -51,6 +52,14 @@ fn pipelines_hold_to_the_schemas_of_their_services() {
     }
     write(folder.path(), "gitlab.yml", &gitlab_snippet());
     assert_schema("vendor.gitlab-ci", &folder.path().join("gitlab.yml"));
+    // The component is two documents: its inputs, and the job.
+    let (inputs, job) = component();
+    for (name, text) in [("inputs.yml", inputs), ("job.yml", job)] {
+        write(folder.path(), name, &text);
+        assert_schema("vendor.gitlab-ci", &folder.path().join(name));
+    }
+    write(folder.path(), "azure.yml", &azure_snippet());
+    assert_schema("vendor.azure-pipelines", &folder.path().join("azure.yml"));
     // The schema can say no.
     write(
         folder.path(),
