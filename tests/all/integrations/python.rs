@@ -30,7 +30,7 @@ fn the_python_layer_passes_its_own_tests() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = tools(folder.path());
     let run = python(
-        &root(),
+        root(),
         &path,
         &["-m", "unittest", "discover", "-s", "python/tests"],
     );
