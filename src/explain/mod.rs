@@ -90,7 +90,13 @@ const AROUND: usize = 2;
 /// Levels of a log that tell of what did not stop the program.
 const WARNINGS: [&str; 3] = ["WARN", "WARNING", "UserWarning"];
 /// What is between an effect and its cause.
-const BECAUSE: [&str; 2] = [" because ", "Caused by: "];
+const BECAUSE: [&str; 5] = [
+    " because ",
+    "Caused by: ",
+    "ossible cause: ",
+    "Original error",
+    "Inner Exception",
+];
 
 /// What is known of a text.
 #[derive(Default)]
