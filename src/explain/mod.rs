@@ -75,7 +75,11 @@ const FAILURES: [&str; 16] = [
     "fatal",
 ];
 /// Words of a failure that are too common for more than to let a hint count.
-const TROUBLES: [&str; 6] = [
+const TROUBLES: [&str; 10] = [
+    " not ",
+    "reject",
+    "refuse",
+    "bad ",
     "fault",
     "crash",
     "violation",
@@ -88,7 +92,7 @@ const HEAD: usize = 60;
 /// Lines around one about something else that speak of it too.
 const AROUND: usize = 2;
 /// Levels of a log that tell of what did not stop the program.
-const WARNINGS: [&str; 3] = ["WARN", "WARNING", "UserWarning"];
+const WARNINGS: [&str; 4] = ["WARN", "WARNING", "Warning", "UserWarning"];
 /// What is between an effect and its cause.
 const BECAUSE: [&str; 5] = [
     " because ",
