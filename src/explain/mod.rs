@@ -199,6 +199,7 @@ impl Line {
         let first = window.text.get(..window.first).unwrap_or_default();
         let speaks_of = |words: &[&str]| words.iter().any(|word| first.contains(word));
         let is_failure = speaks_of(&FAILURES);
+        let is_warning = has_level(text, &WARNINGS);
         let cause = BECAUSE.iter().find_map(|word| text.rfind(word));
         let cause = cause.and_then(|at| text.get(at..));
         Self {
@@ -206,9 +207,9 @@ impl Line {
             cause: cause.map(|cause| Window::of(&[Folded::of(cause)])),
             outside: None,
             is_near_outside: false,
-            is_failure: is_failure && !has_level(text, &WARNINGS),
+            is_failure: is_failure && !is_warning,
             // A name by itself is asked about.
-            is_trouble: speaks_of(&TROUBLES) || !text.contains(char::is_whitespace),
+            is_trouble: speaks_of(&TROUBLES) && !is_warning || !text.contains(char::is_whitespace),
             is_quiet: has_level(text, &["INFO"]) || !is_failure && has_level(text, &["DEBUG"]),
             window,
         }
