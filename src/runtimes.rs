@@ -224,8 +224,8 @@ fn no_runtime(name: &str) -> String {
         None => String::new(),
     };
     format!(
-        "no runtime `{name}`{meant}\nIt is no release that artcheck knows, and no file or folder here. \
-         The newest are {}; `artcheck runtime` lists all. A runtime is a release, or the path of a \
+        "no runtime `{name}`{meant}\nartcheck knows no release of that name, and there is no such file or folder. \
+         The newest releases are {}; `artcheck runtime` lists all. A runtime is a release, or the path of a \
          library, folder, wheel or virtual environment.",
         newest().join(", ")
     )

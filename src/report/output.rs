@@ -106,6 +106,11 @@ impl Output {
                 "no report is a PDF: print {html} from a browser, after --output {html}",
                 html = self.file.with_extension("html").spelled()
             ),
+            Some(other) if self.format.is_none() && chosen == Format::Human && is_foreign(other) => bail!(
+                "no report has the suffix .{other}: use .json, .sarif, .xml (JUnit), .md, .html or \
+                 .txt, or say --output FORMAT={}",
+                self.file.spelled()
+            ),
             _ => return Ok(self.format.unwrap_or(chosen)),
         };
         match self.format {
@@ -220,6 +225,12 @@ fn render(
     Ok(())
 }
 
+/// Whether a suffix stands for some other kind of file; `report.2` is a name.
+fn is_foreign(suffix: &str) -> bool {
+    let plain = ["txt", "text", "log", "out"];
+    suffix.chars().all(|c| c.is_ascii_alphabetic()) && !plain.contains(&suffix)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -240,6 +251,10 @@ mod tests {
         assert_eq!(of("x.txt", Format::Junit), Some(Format::Junit));
         assert_eq!(of("x.sarif.json", Format::Sarif), Some(Format::Sarif));
         assert_eq!(of("x.sarif", Format::Json), None);
+        // A suffix of something else holds no report; a number is part of a name.
+        assert_eq!(of("x.csv", Format::Human), None);
+        assert_eq!(of("json=x.csv", Format::Human), Some(Format::Json));
+        assert_eq!(of("report-0.27", Format::Human), Some(Format::Human));
         assert_eq!(of("json=x.sarif", Format::Human), Some(Format::Json));
     }
 }

@@ -12,6 +12,9 @@ const NARROWEST: usize = 24;
 /// Values that begin further right than this go on under their label.
 const WIDEST_LABEL: usize = 40;
 
+/// Where lines begin that are too long for their column.
+const OUTSIDE: usize = 4;
+
 /// A blank that no line ends at.
 const TIED: char = '\u{a0}';
 
@@ -83,11 +86,33 @@ impl Style {
     }
 
     /// A paragraph: `first`, which takes `at` columns, then `text`, whose further
-    /// lines begin in the same column.
+    /// lines begin in the same column. What cannot be divided and does not fit there
+    /// has a line of its own, further left: terminals cut a path or a command anywhere.
     pub fn paragraph(self, first: &str, at: usize, text: &str) -> String {
-        let lines = self.lines(text, at);
-        let indent = format!("\n{}", " ".repeat(at));
-        format!("{first}{}\n", lines.join(&indent))
+        let mut out = first.to_owned();
+        for (number, line) in self.lines(text, at).iter().enumerate() {
+            let begins = self.begins(textwrap::core::display_width(line), at);
+            if begins < at && number == 0 {
+                out.truncate(out.trim_end().len());
+            }
+            if number > 0 || begins < at && !out.is_empty() {
+                out.push('\n');
+            }
+            if number > 0 || begins < at {
+                out.push_str(&" ".repeat(begins));
+            }
+            out.push_str(line);
+        }
+        out.push('\n');
+        out
+    }
+
+    /// Where something of this length begins that would begin at `at`.
+    fn begins(self, length: usize, at: usize) -> usize {
+        match self.width {
+            Some(width) if at.saturating_add(length) > width => at.min(OUTSIDE),
+            _ => at,
+        }
     }
 
     /// A page of lines: those that are too long go on below the column where their
@@ -138,8 +163,8 @@ impl Style {
             let end = column.saturating_add(length).saturating_add(3);
             if number > 0 && end > width {
                 out.push_str(" \\\n");
-                out.push_str(&" ".repeat(at + 2));
-                column = at + 2;
+                column = self.begins(length + 2, at + 2);
+                out.push_str(&" ".repeat(column));
             } else if number > 0 {
                 out.push(' ');
                 column += 1;
@@ -190,6 +215,22 @@ mod tests {
             assert!(lines.iter().all(|line| line.chars().count() <= width - 17));
             assert!(lines.iter().all(|line| line.matches('`').count() % 2 == 0));
         }
+    }
+
+    #[test]
+    fn what_cannot_be_divided_goes_further_left() {
+        let style = Style {
+            color: false,
+            width: Some(40),
+        };
+        let path = "a/folder/with-a-long-name/library.so";
+        let text = style.paragraph("  in             ", 17, path);
+        assert_eq!(text, format!("  in\n    {path}\n"));
+        let text = style.paragraph("  on             ", 17, "short");
+        assert_eq!(text, "  on             short\n");
+        let words = ["artcheck", "fix", path, "--apply"].map(str::to_owned);
+        let text = style.command(&words, 17);
+        assert!(text.lines().skip(1).all(|line| line.len() <= 42), "{text}");
     }
 
     #[test]

@@ -43,7 +43,7 @@ fn check(pair: &Pair<'_>, out: &mut Outcome) {
                         "at file offset {at:#x}: expected {}, found {}",
                         error.expected, error.found
                     ))
-                    .help("compile the library again; if it loads elsewhere, say with which TVM");
+                    .help("compile the library again; if some TVM loads it, artcheck misreads it: please report that");
                 out.push(finding.says_known(words(pair, error)));
             }
             _ => {}

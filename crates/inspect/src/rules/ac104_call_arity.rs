@@ -99,7 +99,7 @@ fn takes_a_tuple() -> String {
 /// What is known of a call that goes to a function which does not count.
 pub(super) fn uncounted(name: &str, count: u64, accepted: &str) -> String {
     format!(
-        "`{name}` is called with {count} arguments and reads {accepted} without counting them: it takes what lies behind the last one in memory for those that are missing"
+        "`{name}` is called with {count} arguments and reads {accepted} without counting them: for those that are missing it takes whatever follows the last one in memory"
     )
 }
 

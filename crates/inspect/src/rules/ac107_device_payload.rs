@@ -44,7 +44,7 @@ fn check_undecodable(context: &super::ArtifactContext<'_>, out: &mut Outcome) {
                     "at file offset {at:#x}: expected {}, found {}",
                     error.expected, error.found
                 ))
-                .help("compile the library again; if it loads somewhere, say with which TVM"),
+                .help("compile the library again; if some TVM loads it, artcheck misreads it: please report that"),
             );
         }
     }

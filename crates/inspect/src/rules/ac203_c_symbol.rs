@@ -56,7 +56,7 @@ fn check(binding: &Binding<'_>, out: &mut Outcome) {
             &RULE,
             &binding.artifact.path,
             format!(
-                "`{}` is wanted and no library in this process exports it",
+                "the file needs `{}`, and no library in this process exports it",
                 symbol.name
             ),
         )

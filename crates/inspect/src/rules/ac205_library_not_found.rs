@@ -313,7 +313,7 @@ fn device_part(binding: &Binding<'_>, load_set: &LoadSet, out: &mut Outcome) {
         )
         .on(&load_set.name)
         .evidence(format!(
-            "{} needs {them}, and is passed over without a word where {names} {verb} not found",
+            "{} needs {them}, and TVM skips it silently where {names} {verb} not found",
             part.path
         ))
         .help(first.help());

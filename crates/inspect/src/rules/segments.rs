@@ -320,7 +320,7 @@ fn elf_order(segments: &[Segment]) -> Vec<Fault> {
             let what = "begins before the bytes of the one in front of it end";
             faults.push(fault(Severity::Error, segment, what, OVERWRITTEN));
         } else if before.end() > segments.last().and_then(Segment::end) {
-            let what = "reaches behind the last one: its zeros are mapped over what lies behind the library";
+            let what = "reaches behind the last one: its zeros are mapped over whatever follows the library in memory";
             faults.push(fault(Severity::Error, before, what, OVERWRITTEN));
         } else if before.end().is_some_and(|end| segment.address < end) {
             let what = "begins before the one in front of it ends";

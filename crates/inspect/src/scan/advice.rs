@@ -62,7 +62,7 @@ pub fn needs(artifact: &Artifact, verdicts: &[Verdict]) -> Option<String> {
     Some(match Window::of(&snapshots) {
         Some(window) => of_snapshots(&snapshots, window),
         None => String::from(
-            "a TVM that is not known: no release runs it, and none of the snapshots that are known",
+            "an unknown TVM: no release and no known snapshot runs it",
         ),
     })
 }

@@ -243,7 +243,7 @@ impl<'a> Judge<'a> {
         let words = companions::load_first(platform, &places);
         let errors = judged.findings.iter_mut();
         for finding in errors.filter(|finding| finding.severity == Severity::Error) {
-            finding.help = format!("nothing loads what lies beside it: {words}");
+            finding.help = format!("nothing loads the library beside it: {words}");
             finding.repairs.retain(|repair| *repair != Repair::Shim);
         }
         judged.verdict.runs_with = Some(words);

@@ -174,7 +174,7 @@ fn site(
     let moved = || PlanError::Container {
         member: prefix(member),
         reason: format!(
-            "the blob at {:#x} of {} lies in several pieces, which only WebAssembly does",
+            "the blob at {:#x} of {} is in several pieces, as only WebAssembly has them",
             library.region_offset, library.region
         ),
     };

@@ -147,7 +147,7 @@ impl Map<'_> {
             if at >= end && taken > 0 {
                 if *byte != 0 {
                     return Err(PlanError::container(
-                        "the blob would grow into what follows it",
+                        "the blob has no room to grow: data follow it",
                     ));
                 }
                 taken = taken.saturating_sub(1);
@@ -209,7 +209,7 @@ impl Map<'_> {
                 |segment: &Segment| segment.memory().is_some_and(|memory| memory.contains(&at));
             if !segments.iter().any(stored) {
                 return Err(PlanError::container(format!(
-                    "the {} lies at address {at:#x}, where the module has no bytes; compile the library again",
+                    "the {} is at address {at:#x}, and the module has no bytes there; compile the library again",
                     piece.why
                 )));
             }

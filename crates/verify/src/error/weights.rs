@@ -56,7 +56,7 @@ pub enum WeightsError {
         source: std::io::Error,
     },
     /// The model wants a parameter that the weights lack.
-    #[error("missing parameter `{name}`: the model wants it, the weights do not have it")]
+    #[error("missing parameter `{name}`: the model needs it and the weights lack it")]
     MissingParameter {
         /// The parameter.
         name: String,
