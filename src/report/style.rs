@@ -116,7 +116,7 @@ impl Style {
     }
 
     /// A page of lines: those that are too long go on below the column where their
-    /// value begins. Commands behind `$` stay whole, so that they can be pasted.
+    /// value begins. Commands behind `$` go on as shells read it.
     pub fn page(self, text: &str) -> String {
         let mut out = String::new();
         for line in text.lines() {
@@ -125,8 +125,14 @@ impl Style {
             let fits = self
                 .width
                 .is_none_or(|width| textwrap::core::display_width(line) <= width);
-            if fits || body.starts_with("$ ") {
+            if fits {
                 out.push_str(line);
+                out.push('\n');
+                continue;
+            }
+            if let Some(command) = body.strip_prefix("$ ") {
+                out.push_str(&format!("{}$ ", " ".repeat(indent)));
+                out.push_str(&self.command(&shell_words(command), indent + 2));
                 out.push('\n');
                 continue;
             }
@@ -174,6 +180,15 @@ impl Style {
         }
         out
     }
+}
+
+/// The words of a command that was quoted for a shell; one with quotes stays whole, as
+/// no line may end inside them.
+fn shell_words(command: &str) -> Vec<String> {
+    if command.contains(['\'', '"', '\\']) {
+        return vec![command.to_owned()];
+    }
+    command.split(' ').map(str::to_owned).collect()
 }
 
 /// Blanks between backticks, and that behind the dash of a list, become tied ones.
