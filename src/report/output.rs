@@ -106,11 +106,15 @@ impl Output {
                 "no report is a PDF: print {html} from a browser, after --output {html}",
                 html = self.file.with_extension("html").spelled()
             ),
-            Some(other) if self.format.is_none() && chosen == Format::Human && is_foreign(other) => bail!(
-                "no report has the suffix .{other}: use .json, .sarif, .xml (JUnit), .md, .html or \
+            Some(other)
+                if self.format.is_none() && chosen == Format::Human && is_foreign(other) =>
+            {
+                bail!(
+                    "no report has the suffix .{other}: use .json, .sarif, .xml (JUnit), .md, .html or \
                  .txt, or say --output FORMAT={}",
-                self.file.spelled()
-            ),
+                    self.file.spelled()
+                )
+            }
             _ => return Ok(self.format.unwrap_or(chosen)),
         };
         match self.format {

@@ -15,6 +15,9 @@ const WIDEST_LABEL: usize = 40;
 /// Where lines begin that are too long for their column.
 const OUTSIDE: usize = 4;
 
+/// What ends a colour.
+const RESET: &str = "\u{1b}[0m";
+
 /// A blank that no line ends at.
 const TIED: char = '\u{a0}';
 
@@ -30,7 +33,7 @@ pub struct Style {
 impl Style {
     fn wrap(self, code: &str, text: &str) -> String {
         if self.color && !text.is_empty() {
-            format!("\u{1b}[{code}m{text}\u{1b}[0m")
+            format!("\u{1b}[{code}m{text}{RESET}")
         } else {
             text.to_owned()
         }
@@ -89,21 +92,22 @@ impl Style {
     /// lines begin in the same column. What cannot be divided and does not fit there
     /// has a line of its own, further left: terminals cut a path or a command anywhere.
     pub fn paragraph(self, first: &str, at: usize, text: &str) -> String {
-        let mut out = first.to_owned();
+        let mut out = String::new();
         for (number, line) in self.lines(text, at).iter().enumerate() {
             let begins = self.begins(textwrap::core::display_width(line), at);
-            if begins < at && number == 0 {
-                out.truncate(out.trim_end().len());
-            }
-            if number > 0 || begins < at && !out.is_empty() {
-                out.push('\n');
-            }
-            if number > 0 || begins < at {
+            if number == 0 && begins == at {
+                out.push_str(first);
+            } else {
+                let label = trimmed(first);
+                if number == 0 && !label.is_empty() {
+                    out.push_str(&label);
+                    out.push('\n');
+                }
                 out.push_str(&" ".repeat(begins));
             }
             out.push_str(line);
+            out.push('\n');
         }
-        out.push('\n');
         out
     }
 
@@ -176,9 +180,24 @@ impl Style {
                 column += 1;
             }
             out.push_str(word);
-            column = column.saturating_add(length);
+            // Nothing follows a word that is further left than its line.
+            column = if column < at {
+                usize::MAX
+            } else {
+                column.saturating_add(length)
+            };
         }
         out
+    }
+}
+
+/// A label without the blanks behind it, which its colour may hold.
+fn trimmed(label: &str) -> String {
+    match label.strip_suffix(RESET).map(str::trim_end) {
+        // Nothing is behind the code of the colour.
+        Some(text) if text.find('m') == text.len().checked_sub(1) => String::new(),
+        Some(text) => format!("{text}{RESET}"),
+        None => label.trim_end().to_owned(),
     }
 }
 
@@ -241,6 +260,13 @@ mod tests {
         let path = "a/folder/with-a-long-name/library.so";
         let text = style.paragraph("  in             ", 17, path);
         assert_eq!(text, format!("  in\n    {path}\n"));
+        let color = Style {
+            color: true,
+            ..style
+        };
+        let label = color.dim("                 ");
+        let text = color.paragraph(&label, 17, path);
+        assert_eq!(text, format!("    {path}\n"), "no line of blanks");
         let text = style.paragraph("  on             ", 17, "short");
         assert_eq!(text, "  on             short\n");
         let words = ["artcheck", "fix", path, "--apply"].map(str::to_owned);

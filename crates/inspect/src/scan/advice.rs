@@ -61,9 +61,7 @@ pub fn needs(artifact: &Artifact, verdicts: &[Verdict]) -> Option<String> {
     let snapshots = snapshots_that_run(artifact);
     Some(match Window::of(&snapshots) {
         Some(window) => of_snapshots(&snapshots, window),
-        None => String::from(
-            "an unknown TVM: no release and no known snapshot runs it",
-        ),
+        None => String::from("an unknown TVM: no release and no known snapshot runs it"),
     })
 }
 
