@@ -94,7 +94,7 @@ SIMULATED = [
 
 # The CPU corpus for the systems that `tests/systems` runs, in the same cache.
 SYSTEMS = [(model, "float32", target, "lean", VERSIONS)
-           for target in ("cpu-aarch64", "cpu-windows-x64")
+           for target in ("cpu-aarch64", "cpu-windows-x64", "cpu-macos-arm64")
            for model in ("extcall", "dense", "dense-ext", "hybrid", "recurrent", "embedding")]
 
 
@@ -167,7 +167,7 @@ def main() -> None:
     parser.add_argument("--simulated", action="store_true",
                         help="the plan for the simulated Metal device, into the cache")
     parser.add_argument("--systems", action="store_true",
-                        help="the plan for arm64 Linux and Windows, into the cache")
+                        help="the plan for arm64 Linux, Windows and macOS, into the cache")
     parser.add_argument("--to", type=Path, help="folder; the corpus (or the cache) if absent")
     args = parser.parse_args()
     if args.large and args.to is None:

@@ -54,6 +54,7 @@ SPECS = {
     "objects-x86_64": Spec(".tar", LINUX_X86),
     "objects-aarch64": Spec(".tar", LINUX_ARM),
     "objects-windows-x64": Spec(".tar", WINDOWS),
+    "objects-macos-arm64": Spec(".tar", MACOS_ARM),
     "objects-metal-x86_64": Spec(".tar", LINUX_X86, METAL),
     "cpu-windows-x64": Spec(".dll", WINDOWS, link="x86_64-windows-gnu"),
     "metal-macos-arm64": Spec(".dylib", MACOS_ARM, METAL, "aarch64-macos", MAC_FLAGS),

@@ -22,18 +22,24 @@ from pathlib import Path
 
 import loading
 import rows
-from systems import ROOT, SYSTEMS, environment, words_of
+from systems import ROOT, SYSTEMS, ZIG, environment, words_of
 
 HERE = Path(__file__).resolve().parent
 RESULTS = HERE / "results"
 PARTS = ("registry", "set", "message", "own", "pair", "repair")
 # Who builds shims for the system. For Windows there are none.
-SHIM_COMPILER = {"aarch64": {"CXX": "aarch64-linux-gnu-g++"}, "windows": {}}
+SHIM_COMPILER = {"aarch64": {"CXX": "aarch64-linux-gnu-g++"}, "macos": {"CXX": " ".join([*ZIG, "c++"])},
+                 "windows": {}}
+EMULATED = ["--features", "macho-host", "--locked"]
 
 
 def build(systems) -> None:
     """The program that runs rows, and the libraries."""
     for system in systems:
+        if system.name == "macos":
+            for what in (["-p", "artcheck-metal-sim", "--example", "macos_program"], []):
+                subprocess.run(["cargo", "build", *EMULATED, *what], cwd=ROOT, check=True)
+            continue
         zig = system.name == "windows"
         linker = {} if zig else {
             "CARGO_TARGET_AARCH64_UNKNOWN_LINUX_GNU_LINKER": "aarch64-linux-gnu-gcc"}

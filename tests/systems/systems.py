@@ -46,22 +46,30 @@ class System:
         return [*self.emulator, str(program), *map(str, arguments)]
 
 
-ZIG = [interpreter("tools"), "-m", "ziglang", "cc"]
+ZIG = [str(interpreter("tools")), "-m", "ziglang"]
+# The emulator is a library that artcheck is built with: its version is Cargo's.
+UNICORN = r'/^name = "unicorn-engine"/{n;s/version = "\(.*\)"/unicorn-engine \1/p}'
 SYSTEMS = {
     "aarch64": System("aarch64", "linux-aarch64", "lib{}.so", "cpu-aarch64.so",
                       ["qemu-aarch64", "-L", "/usr/aarch64-linux-gnu"],
                       ["aarch64-linux-gnu-gcc"], "aarch64-unknown-linux-gnu",
                       ["qemu-aarch64", "--version"]),
+    "macos": System("macos", "macos-arm64", "lib{}.dylib", "cpu-macos-arm64.dylib",
+                    [str(ROOT / "target" / "debug" / "examples" / "macos_program")],
+                    [*ZIG, "cc", "-target", "aarch64-macos", "-dynamiclib"],
+                    "aarch64-apple-darwin", ["sed", "-n", UNICORN, str(ROOT / "Cargo.lock")]),
     "windows": System("windows", "windows-x64", "{}.dll", "cpu-windows-x64.dll", ["wine"],
-                      [*ZIG, "-target", "x86_64-windows-gnu"], "x86_64-pc-windows-gnu",
+                      [*ZIG, "cc", "-target", "x86_64-windows-gnu"], "x86_64-pc-windows-gnu",
                       ["wine", "--version"]),
 }
 
 
 def environment() -> dict:
-    """Wine keeps its registry and drives in a folder of ours, and says what it does not find."""
+    """Wine keeps its registry and drives in a folder of ours, and says what it does not find.
+    zig makes what a Mac has of its own."""
     prefix = Path(tempfile.gettempdir()) / "artcheck-wine"
-    return {**os.environ, "WINEPREFIX": str(prefix), "WINEDEBUG": "-all"}
+    return {**os.environ, "WINEPREFIX": str(prefix), "WINEDEBUG": "-all",
+            "ARTCHECK_ZIG": " ".join(ZIG)}
 
 
 def folder_of(files, into: Path) -> Path:
@@ -81,4 +89,4 @@ def words_of(command) -> str:
 
 
 __all__ = ["FFI", "MATRIX", "PARTS", "REGISTRY", "ROOT", "SYSTEMS", "VERSIONS", "System",
-           "environment", "folder_of", "words_of"]
+           "ZIG", "environment", "folder_of", "words_of"]

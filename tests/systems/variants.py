@@ -3,8 +3,8 @@
 
     python3 tests/systems/variants.py [SYSTEM ...]
 
-writes <cache>/built/variants/NAME-cpu-aarch64.so and NAME-cpu-windows-x64.dll. They load,
-and get as far as the change lets them.
+writes <cache>/built/variants/NAME-cpu-aarch64.so, NAME-cpu-macos-arm64.dylib and
+NAME-cpu-windows-x64.dll. They load, and get as far as the change lets them.
 """
 
 import subprocess
@@ -18,15 +18,18 @@ sys.path.insert(0, str(ROOT / "corpus" / "build"))
 import variants as base  # noqa: E402
 from blobfile import Blob  # noqa: E402
 from build import FFI, cache_root, interpreter  # noqa: E402
+from targets import MAC_FLAGS  # noqa: E402
 
 OUT = cache_root() / "built" / "variants"
 ELF = ('.section .rodata,"a",%progbits\n.globl {0}\n.type {0},%object\n{0}:\n'
        '.incbin "blob.bin"\n.size {0}, .-{0}\n.section .note.GNU-stack,"",%progbits\n')
+MACHO = '.section __DATA,__const\n.globl _{0}\n.p2align 4\n_{0}:\n.incbin "blob.bin"\n'
 # A DLL exports what says so.
 COFF = ('.section .rdata,"dr"\n.globl {0}\n{0}:\n.incbin "blob.bin"\n'
         '.section .drectve,"yn"\n.ascii " -export:{0},data"\n')
 SYSTEMS = {
     "aarch64": ("objects-aarch64", "aarch64-linux-gnu.2.28", "cpu-aarch64.so", ELF),
+    "macos": ("objects-macos-arm64", "aarch64-macos", "cpu-macos-arm64.dylib", MACHO),
     "windows": ("objects-windows-x64", "x86_64-windows-gnu", "cpu-windows-x64.dll", COFF),
 }
 
@@ -46,9 +49,11 @@ def link(system: str, version: str, name: str, blob: bytes, objects: dict) -> No
         if system == "windows":
             ffi = f"tvm-ffi-{FFI[version]}-windows-x64"
             inputs.append(str(cache_root() / "unpacked" / ffi / "tvm_ffi" / "lib" / "tvm_ffi.lib"))
+        # A Mac's symbols are found when it loads, in whatever is there.
+        more = MAC_FLAGS if system == "macos" else []
         subprocess.run([interpreter("tools"), "-m", "ziglang", "c++", "-target", triple, "-shared",
-                        "-s", "-O2", "-o", str(folder / output.name), *inputs], cwd=folder,
-                       check=True)
+                        "-s", "-O2", *more, "-o", str(folder / output.name), *inputs],
+                       cwd=folder, check=True)
         output.write_bytes((folder / output.name).read_bytes())
 
 

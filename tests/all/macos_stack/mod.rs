@@ -242,15 +242,34 @@ fn verified(folder: &Path, text: &str, more: &[&str]) -> Value {
     report["rows"][0].clone()
 }
 
-/// A program in C as a library for macOS, linked to these.
-fn compiled(source: &str, folder: &Path, libraries: &[PathBuf]) -> PathBuf {
+/// The client in Rust as an archive for macOS; nothing, and why, where Rust's library for
+/// macOS could not be installed (`tools/emulator-needs`).
+fn rust_client(folder: &Path) -> Option<String> {
+    if let Ok(reason) = std::fs::read_to_string(root().join("target/macos-rust-not-run")) {
+        eprintln!("{reason}");
+        return None;
+    }
+    let archive = folder.join("libclient.a").display().to_string();
+    let done = Command::new("rustc")
+        .args(["--edition", "2024", "--target", "aarch64-apple-darwin"])
+        .args(["--crate-type", "staticlib", "-Awarnings", "-o", &archive])
+        .arg(root().join("tests/all/macos_stack/client.rs"))
+        .status()
+        .expect("rustc runs");
+    assert!(done.success());
+    Some(format!("-Wl,-force_load,{archive}"))
+}
+
+/// A program as a library for macOS, linked to these: what zig makes one of.
+fn compiled(program: &str, folder: &Path, libraries: &[PathBuf]) -> PathBuf {
     let to = folder.join("libclient.dylib");
     let words: Vec<String> = zig().split(' ').map(str::to_owned).collect();
     let done = Command::new(&words[0])
         .args(&words[1..])
         .args(["cc", "-target", "aarch64-macos", "-dynamiclib", "-o"])
         .arg(&to)
-        .arg(root().join(source))
+        .arg(program)
+        .current_dir(root())
         .args(libraries)
         .status()
         .expect("zig runs");
@@ -263,14 +282,18 @@ fn system() -> PathBuf {
     prepare(&Zig { command }, &Options::default().cache_folder()).expect("the stand-ins")
 }
 
-/// A client that is linked to the device-api part does not load without it, in dyld's
+/// A client in Rust, linked to the device-api part, does not load without it, in dyld's
 /// words, and gets its bytes back through the Mac's own runtime with it.
 #[test]
 #[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn a_client_runs_with_the_device_part() {
     let folder = TempDir::new().expect("a folder");
     let shim = shim_of("device-api", folder.path());
-    let client = compiled("tests/all/macos_stack/client.c", folder.path(), &[shim]);
+    let Some(archive) = rust_client(folder.path()) else {
+        return;
+    };
+    let ffi = part("unpacked/tvm-ffi-0.1.15.post2-macos-arm64/tvm_ffi/lib/libtvm_ffi.dylib");
+    let client = compiled(&archive, folder.path(), &[shim, ffi]);
     let runtime = runtime(folder.path());
     let without = Stack::new(&[system(), runtime.clone()]).expect("a process");
     let error = without.open(&client).expect_err("there is no shim");
@@ -283,7 +306,8 @@ fn a_client_runs_with_the_device_part() {
     let with = Stack::new(&[system(), runtime, folder.path().join("shim")]).expect("a process");
     with.open(&client).expect("it loads with the shim");
     let function = with.find(None, "client").expect("it is exported");
-    let step = with.call(function, &[]).expect("it runs");
+    let cpu = 1;
+    let step = with.call(function, &[cpu]).expect("it runs");
     assert_eq!(step & 0xffff_ffff, 42);
 }
 

@@ -11,9 +11,9 @@ use std::ptr::{null, null_mut};
 
 #[repr(C)]
 #[derive(Clone, Copy)]
-struct Device {
-    kind: i32,
-    id: i32,
+pub struct Device {
+    pub kind: i32,
+    pub id: i32,
 }
 
 #[repr(C)]
@@ -110,7 +110,7 @@ fn check(good: bool, step: &str) -> Result<(), String> {
     if good { Ok(()) } else { Err(step.to_owned()) }
 }
 
-fn round_trip(device: Device) -> Result<(), String> {
+pub fn round_trip(device: Device) -> Result<(), String> {
     let host = Device { kind: 1, id: 0 };
     let float32 = DataType { code: 2, bits: 32, lanes: 1 };
     let shape = [10_i64, 100];
