@@ -68,7 +68,7 @@ PLAN = [
 # `part-` models have one layer of each kind.
 DECODERS = ("qwen3-0.6b", "qwen3.5-0.8b")
 WHOLE = ("qwen3-8b", "qwen3.5-2b", "qwen3.5-4b", "qwen3.5-9b")
-ON_CPU = ("metal-linux-x86_64", "cpu-x86_64-v3")
+ON_CPU = ("metal-linux-x86_64", "metal-macos-arm64", "cpu-x86_64-v3")
 LARGE = [
     ("qwen3-0.6b", "float16", "cuda-x86_64", "lean", ("0.26",)),
     *((model, "q4f16_1", "cuda-x86_64", "lean", ("0.26",)) for model in (*DECODERS, *WHOLE)),
