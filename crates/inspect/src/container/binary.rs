@@ -103,6 +103,21 @@ pub struct DefinedSymbol {
     pub exported: bool,
 }
 
+impl DefinedSymbol {
+    /// A strong one for others, in a region and at an offset there where it is in one.
+    pub(super) fn new(name: String, address: u64, place: Option<(usize, u64)>) -> Self {
+        Self {
+            name,
+            address,
+            size: None,
+            region: place.map(|(region, _)| region),
+            region_offset: place.map_or(0, |(_, offset)| offset),
+            weak: false,
+            exported: true,
+        }
+    }
+}
+
 /// An undefined symbol that concerns TVM (C or mangled C++).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct UndefinedSymbol {
@@ -121,6 +136,20 @@ pub struct UndefinedSymbol {
     /// those who call it: TVM does not, and no other function.
     #[serde(skip)]
     pub idle: bool,
+}
+
+impl UndefinedSymbol {
+    /// A strong one that is looked for at load.
+    pub(super) fn new(name: String) -> Self {
+        Self {
+            name,
+            weak: false,
+            library: None,
+            lazy: false,
+            users: Vec::new(),
+            idle: false,
+        }
+    }
 }
 
 /// An undefined symbol that neither TVM nor the system's own libraries define, as
@@ -451,6 +480,29 @@ pub struct Region<'data> {
     pub writable: bool,
 }
 
+impl<'data> Region<'data> {
+    /// Data that nothing may write, as it lies in the file at `file_offset`.
+    pub(super) fn of_file(
+        name: String,
+        address: u64,
+        file_offset: u64,
+        bytes: &'data [u8],
+    ) -> Self {
+        Self {
+            name,
+            address,
+            data: Contents::of_file(bytes),
+            file_ranges: vec![FileRange {
+                region_offset: 0,
+                file_offset,
+                length: bytes.len() as u64,
+            }],
+            executable: false,
+            writable: false,
+        }
+    }
+}
+
 /// One run of region bytes that exist in the file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct FileRange {
@@ -473,4 +525,15 @@ pub struct Parsed<'data> {
     pub data: &'data [u8],
     /// Offset of this binary inside the bytes given (slices of a fat Mach-O).
     pub slice_offset: u64,
+}
+
+impl<'data> Parsed<'data> {
+    pub(super) fn new(binary: Binary, regions: Vec<Region<'data>>, data: &'data [u8]) -> Self {
+        Self {
+            binary,
+            regions,
+            data,
+            slice_offset: 0,
+        }
+    }
 }

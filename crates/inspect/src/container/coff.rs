@@ -9,10 +9,7 @@ use object::read::coff::{CoffHeader, Symbol, SymbolTable};
 use super::names::{concerns_tvm, undefined_concerns_tvm};
 use super::regions::push;
 use super::symbols::Names;
-use super::{
-    Binary, BinaryKind, Contents, DefinedSymbol, FileRange, Format, Parsed, Platform, Region,
-    UndefinedSymbol,
-};
+use super::{Binary, BinaryKind, DefinedSymbol, Format, Parsed, Platform, Region, UndefinedSymbol};
 use crate::error::DecodeError;
 
 /// Sections that hold neither a blob nor text of the program.
@@ -49,12 +46,7 @@ fn parse_form<Coff: CoffHeader>(data: &[u8]) -> Result<Parsed<'_>, DecodeError> 
             Platform::Windows,
         )
     };
-    Ok(Parsed {
-        binary,
-        regions,
-        data,
-        slice_offset: 0,
-    })
+    Ok(Parsed::new(binary, regions, data))
 }
 
 /// The string table follows the symbols; its first word is its own length.
@@ -105,16 +97,9 @@ fn regions<'data, Coff: CoffHeader>(
         let flags = section.characteristics.get(LE);
         by_section.push(Some(regions.len()));
         let region = Region {
-            name: names.keep(name)?,
-            address: 0,
-            data: Contents::of_file(bytes),
-            file_ranges: vec![FileRange {
-                region_offset: 0,
-                file_offset: file_offset.into(),
-                length: length.into(),
-            }],
             executable: flags.contains(pe::IMAGE_SCN_MEM_EXECUTE),
             writable: flags.contains(pe::IMAGE_SCN_MEM_WRITE),
+            ..Region::of_file(names.keep(name)?, 0, file_offset.into(), bytes)
         };
         push(&mut regions, region)?;
     }
@@ -142,14 +127,9 @@ fn keep<'data, Coff: CoffHeader>(
         let weak = class == pe::IMAGE_SYM_CLASS_WEAK_EXTERNAL;
         if symbol.section_number().0 == 0 {
             if external && undefined_concerns_tvm(name) {
-                let name = names.keep(name)?;
                 undefined.push(UndefinedSymbol {
-                    name,
                     weak,
-                    library: None,
-                    lazy: false,
-                    users: Vec::new(),
-                    idle: false,
+                    ..UndefinedSymbol::new(names.keep(name)?)
                 });
             }
             continue;
@@ -165,14 +145,12 @@ fn keep<'data, Coff: CoffHeader>(
         if !(wanted || external && function) {
             continue;
         }
+        let address = symbol.value().into();
         let kept = DefinedSymbol {
-            name: names.keep(name)?,
-            address: symbol.value().into(),
-            size: None,
-            region,
-            region_offset: symbol.value().into(),
+            region_offset: address,
             weak,
             exported: external,
+            ..DefinedSymbol::new(names.keep(name)?, address, region.map(|at| (at, address)))
         };
         if wanted {
             defined.push(kept);

@@ -84,12 +84,8 @@ pub fn parse(data: &[u8]) -> Result<Parsed<'_>, DecodeError> {
         .iter()
         .filter(|import| concerns_tvm(import.name.as_bytes()))
         .map(|import| UndefinedSymbol {
-            name: import.name.clone(),
-            weak: false,
             library: Some(import.module.clone()),
-            lazy: false,
-            users: Vec::new(),
-            idle: false,
+            ..UndefinedSymbol::new(import.name.clone())
         })
         .collect();
     let lacking = module.lacking();
@@ -121,25 +117,12 @@ pub fn parse(data: &[u8]) -> Result<Parsed<'_>, DecodeError> {
             Platform::Web,
         )
     };
-    Ok(Parsed {
-        binary,
-        regions,
-        data,
-        slice_offset: 0,
-    })
+    Ok(Parsed::new(binary, regions, data))
 }
 
 /// A name that is defined at no known place.
 fn symbol(name: &str) -> DefinedSymbol {
-    DefinedSymbol {
-        name: name.to_owned(),
-        address: 0,
-        size: None,
-        region: None,
-        region_offset: 0,
-        weak: false,
-        exported: true,
-    }
+    DefinedSymbol::new(name.to_owned(), 0, None)
 }
 
 /// An object's symbol, with its place in the linear memory that begins at `start`.

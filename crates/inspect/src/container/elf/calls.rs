@@ -34,7 +34,7 @@ pub(super) fn users(
         let of_region = |region: &&Region<'_>| match architecture {
             Architecture::X86_64 => x86_64(region, targets),
             Architecture::Aarch64 if calls => branches(region, targets),
-            Architecture::Aarch64 => loads(region, targets),
+            Architecture::Aarch64 => addresses(region, targets, LOAD),
             _ => Vec::new(),
         };
         code.iter().flat_map(of_region).collect()
@@ -85,7 +85,7 @@ pub(super) fn led_to(
         Architecture::X86_64 => Some(x86_64(region, &targets)),
         Architecture::Aarch64 => {
             let mut found = branches(region, &targets);
-            found.extend(addresses(region, &targets));
+            found.extend(addresses(region, &targets, ADD));
             Some(found)
         }
         _ => None,
@@ -176,39 +176,28 @@ fn branches(region: &Region<'_>, targets: &BTreeSet<u64>) -> Vec<(u64, u64)> {
     leads.collect()
 }
 
-/// `adrp` of the page of one of `targets`, and a load from there soon after.
-fn loads(region: &Region<'_>, targets: &BTreeSet<u64>) -> Vec<(u64, u64)> {
+/// `ldr x, [x, #n]`, counted in words of eight bytes, and `add x, x, #n`.
+const LOAD: (u32, u32) = (0xf940_0000, 3);
+const ADD: (u32, u32) = (0x9100_0000, 0);
+
+/// `adrp` of the page of one of `targets`, and another instruction with its place there
+/// soon after.
+fn addresses(
+    region: &Region<'_>,
+    targets: &BTreeSet<u64>,
+    (second, shift): (u32, u32),
+) -> Vec<(u64, u64)> {
     let mut found = Vec::new();
     // Where a page was put into a register last: at, page, register.
     let mut last: Option<(u64, u64, u32)> = None;
     for (at, word) in instructions(region) {
         if word & 0x9f00_0000 == 0x9000_0000 {
             last = Some((at, page(at, word), word & 31));
-        } else if word & 0xffc0_0000 == 0xf940_0000
+        } else if word & 0xffc0_0000 == second
             && let Some((began, page, register)) = last
             && word >> 5 & 31 == register
         {
-            let target = page.wrapping_add(u64::from(word >> 10 & 0xfff) << 3);
-            if targets.contains(&target) {
-                found.push((began, target));
-            }
-        }
-    }
-    found
-}
-
-/// `adrp` of the page of one of `targets`, and an addition of its place there soon after.
-fn addresses(region: &Region<'_>, targets: &BTreeSet<u64>) -> Vec<(u64, u64)> {
-    let mut found = Vec::new();
-    let mut last: Option<(u64, u64, u32)> = None;
-    for (at, word) in instructions(region) {
-        if word & 0x9f00_0000 == 0x9000_0000 {
-            last = Some((at, page(at, word), word & 31));
-        } else if word & 0xffc0_0000 == 0x9100_0000
-            && let Some((began, page, register)) = last
-            && word >> 5 & 31 == register
-        {
-            let target = page.wrapping_add(u64::from(word >> 10 & 0xfff));
+            let target = page.wrapping_add(u64::from(word >> 10 & 0xfff).wrapping_shl(shift));
             if targets.contains(&target) {
                 found.push((began, target));
             }
@@ -251,8 +240,11 @@ mod tests {
         assert_eq!(x86_64(&stub, &[0x3fff, 0x4001].into()), []);
         // adrp x16, 0x20000; ldr x17, [x16, #24]
         let stub = code(0x1_0ff0, &[0x90, 0x00, 0x00, 0x90, 0x11, 0x0e, 0x40, 0xf9]);
-        assert_eq!(loads(&stub, &[0x2_0018].into()), [(0x1_0ff0, 0x2_0018)]);
-        assert_eq!(loads(&stub, &[0x2_0020].into()), []);
+        assert_eq!(
+            addresses(&stub, &[0x2_0018].into(), LOAD),
+            [(0x1_0ff0, 0x2_0018)]
+        );
+        assert_eq!(addresses(&stub, &[0x2_0020].into(), LOAD), []);
         // bl backwards by four instructions
         let call = code(0x1010, &[0xfc, 0xff, 0xff, 0x97]);
         assert_eq!(branches(&call, &[0x1000].into()), [(0x1010, 0x1000)]);

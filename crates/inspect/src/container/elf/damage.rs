@@ -11,7 +11,9 @@ use object::elf;
 use object::pod;
 use object::read::elf::{FileHeader, ProgramHeader, SectionHeader};
 
-use super::image::{Dynamic, Image};
+use super::dynamic::Dynamic;
+use super::image::Image;
+use super::memory::Load;
 use crate::container::{Damage, DamageKind, Packing, Platform};
 
 /// Contradictions that are kept of one file.
@@ -20,15 +22,6 @@ const MAX_DAMAGE: usize = 32;
 const MAX_NAME: usize = 64;
 /// The largest page that segments are rounded to.
 const LARGEST_PAGE: u64 = 64 << 10;
-
-/// A loadable segment.
-struct Mapped {
-    address: u64,
-    offset: u64,
-    in_file: u64,
-    in_memory: u64,
-    flags: u32,
-}
 
 /// What glibc keeps of thread-local memory for libraries that are opened later, 1664
 /// bytes (`TLS_STATIC_SURPLUS`), and what rounding may leave beside it.
@@ -55,7 +48,7 @@ pub(super) fn refused<Elf: FileHeader<Endian = Endianness>>(
     }
     let is_androids = |packing: &&Packing| **packing != Packing::Relr;
     if platform == Platform::Linux
-        && let Some(packing) = dynamic.packed.iter().find(is_androids)
+        && let Some(packing) = dynamic.packed().iter().find(is_androids)
     {
         let what = match packing {
             Packing::AndroidRelr => "DT_ANDROID_RELR",
@@ -63,7 +56,7 @@ pub(super) fn refused<Elf: FileHeader<Endian = Endianness>>(
         };
         add(DamageKind::PackedForAndroid, what.to_owned(), 0);
     }
-    if dynamic.is_not_opened {
+    if dynamic.has_flag_1(elf::DF_1_NOOPEN) {
         add(DamageKind::NotOpened, String::from("`-z nodlopen`"), 0);
     }
     let headers = image.segments.iter();
@@ -71,7 +64,7 @@ pub(super) fn refused<Elf: FileHeader<Endian = Endianness>>(
     let size = local
         .next()
         .map_or(0, |header| header.p_memsz(image.endian).into());
-    if dynamic.static_tls && size > STATIC_TLS {
+    if dynamic.has_flag(elf::DF_STATIC_TLS) && size > STATIC_TLS {
         add(DamageKind::StaticTls, format!("{size} bytes"), 0);
     }
     found
@@ -86,32 +79,21 @@ fn is_section(kind: u32) -> bool {
 /// What contradicts itself.
 pub(super) fn read<Elf: FileHeader<Endian = Endianness>>(image: &Image<'_, Elf>) -> Vec<Damage> {
     let endian = image.endian;
-    let headers = image.segments.iter();
-    let loads = headers.filter(|header| header.p_type(endian) == elf::PT_LOAD);
-    let mapped: Vec<Mapped> = loads
-        .map(|header| Mapped {
-            address: header.p_vaddr(endian).into(),
-            offset: header.p_offset(endian).into(),
-            in_file: header.p_filesz(endian).into(),
-            in_memory: header.p_memsz(endian).into(),
-            flags: header.p_flags(endian).0,
-        })
-        .collect();
     let mut found = Vec::new();
     let mut add = |kind, what: String, offset| {
         if found.len() < MAX_DAMAGE {
             found.push(Damage { kind, what, offset });
         }
     };
-    for segment in &mapped {
-        let all = elf::PF_R.0 | elf::PF_W.0 | elf::PF_X.0;
-        if segment.flags & all == 0 && segment.in_memory > 0 {
+    for segment in &image.memory.loads {
+        let rights = [elf::PF_R, elf::PF_W, elf::PF_X];
+        if !rights.iter().any(|flag| segment.may(*flag)) && segment.in_memory > 0 {
             let what = format!("{:#x}", segment.address);
             add(DamageKind::NoPermission, what, segment.offset);
         }
     }
-    relro(image, &mapped, &mut add);
-    if mapped.is_empty() {
+    relro(image, &mut add);
+    if image.memory.loads.is_empty() {
         return found;
     }
     match has_section_table(image) {
@@ -123,7 +105,7 @@ pub(super) fn read<Elf: FileHeader<Endian = Endianness>>(image: &Image<'_, Elf>)
             let what = format!("{:#x}", image.data.len());
             add(kind, what, image.header.e_shoff(endian).into());
         }
-        Some(true) => sections(image, &mapped, &mut add),
+        Some(true) => sections(image, &mut add),
         Some(false) => {
             let at: u64 = image.header.e_shoff(endian).into();
             add(DamageKind::SectionTable, String::new(), at);
@@ -163,7 +145,6 @@ fn is_cut<Elf: FileHeader<Endian = Endianness>>(image: &Image<'_, Elf>) -> bool 
 /// The part that the loader protects after it has relocated must be mapped.
 fn relro<Elf: FileHeader<Endian = Endianness>>(
     image: &Image<'_, Elf>,
-    mapped: &[Mapped],
     add: &mut impl FnMut(DamageKind, String, u64),
 ) {
     let endian = image.endian;
@@ -174,12 +155,12 @@ fn relro<Elf: FileHeader<Endian = Endianness>>(
         let address: u64 = header.p_vaddr(endian).into();
         let size: u64 = header.p_memsz(endian).into();
         let end = address.checked_add(size);
-        let holds = |segment: &Mapped| {
+        let holds = |segment: &Load<'_>| {
             let last = segment.address.checked_add(segment.in_memory);
             let last = last.and_then(|last| last.checked_next_multiple_of(LARGEST_PAGE));
             segment.address <= address && end.zip(last).is_some_and(|(end, last)| end <= last)
         };
-        if size > 0 && !mapped.iter().any(holds) {
+        if size > 0 && !image.memory.loads.iter().any(holds) {
             let what = format!("{address:#x} to {:#x}", address.saturating_add(size));
             add(DamageKind::Relro, what, header.p_offset(endian).into());
         }
@@ -225,7 +206,6 @@ fn pages(size: u64) -> u64 {
 /// What sections say of the memory that segments map.
 fn sections<Elf: FileHeader<Endian = Endianness>>(
     image: &Image<'_, Elf>,
-    mapped: &[Mapped],
     add: &mut impl FnMut(DamageKind, String, u64),
 ) {
     let endian = image.endian;
@@ -244,29 +224,29 @@ fn sections<Elf: FileHeader<Endian = Endianness>>(
         let Some(end) = address.checked_add(size) else {
             continue;
         };
-        let holds = |segment: &&Mapped| {
-            let size = pages(segment.in_memory.max(segment.in_file));
+        let holds = |segment: &&Load<'_>| {
+            let in_file = segment.bytes.len() as u64;
+            let size = pages(segment.in_memory.max(in_file));
             let last = segment.address.checked_add(size);
             segment.address <= address && last.is_some_and(|last| end <= last)
         };
-        let is_same = |segment: &&Mapped| {
+        let is_same = |segment: &&Load<'_>| {
             address.wrapping_sub(offset) == segment.address.wrapping_sub(segment.offset)
         };
-        let fault = |segment: &Mapped| {
+        let fault = |segment: &Load<'_>| {
             // Whole pages are mapped; what is behind the file's part is cleared where
             // memory goes on.
-            let in_file = match segment.in_memory > segment.in_file {
-                true => segment.in_file,
-                false => pages(segment.in_file),
+            let in_file = match segment.bytes.len() as u64 {
+                size if segment.in_memory > size => size,
+                size => pages(size),
             };
-            let may = |flag: u32| segment.flags & flag != 0;
             if !is_same(&segment) {
                 Some(DamageKind::Moved)
             } else if end.wrapping_sub(segment.address) > in_file {
                 Some(DamageKind::NotMapped)
-            } else if flags.contains(elf::SHF_EXECINSTR) && !may(elf::PF_X.0) {
+            } else if flags.contains(elf::SHF_EXECINSTR) && !segment.may(elf::PF_X) {
                 Some(DamageKind::NotExecutable)
-            } else if flags.contains(elf::SHF_WRITE) && !may(elf::PF_W.0) {
+            } else if flags.contains(elf::SHF_WRITE) && !segment.may(elf::PF_W) {
                 Some(DamageKind::NotWritable)
             } else {
                 None
@@ -274,7 +254,7 @@ fn sections<Elf: FileHeader<Endian = Endianness>>(
         };
         // Whole pages overlap where segments meet: one that is right is enough, and of
         // others the one that maps the section's own bytes tells what is wrong.
-        let around = mapped.iter().filter(holds);
+        let around = image.memory.loads.iter().filter(holds);
         if around.clone().any(|segment| fault(segment).is_none()) {
             continue;
         }

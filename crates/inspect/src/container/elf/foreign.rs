@@ -5,7 +5,8 @@ use object::elf;
 use object::pod;
 use object::read::elf::{FileHeader, Sym};
 
-use super::image::{Dynamic, Image};
+use super::dynamic::Dynamic;
+use super::image::Image;
 use super::table::Table;
 use crate::container::names::undefined_concerns_tvm;
 use crate::container::symbols::Names;
@@ -62,8 +63,8 @@ fn versions<'data, Elf: FileHeader<Endian = Endianness>>(
     symbols: usize,
 ) -> &'data [object::U16<Endianness>] {
     let bytes = dynamic
-        .versions
-        .and_then(|address| image.at_address(address));
+        .get(elf::DT_VERSYM)
+        .and_then(|address| image.memory.at(address));
     let found = bytes.and_then(|(_, bytes)| pod::slice_from_bytes(bytes, symbols).ok());
     found.map_or(&[], |(versions, _)| versions)
 }

@@ -1,113 +1,169 @@
-//! The two ELF hash tables: how many dynamic symbols there are, and whether
-//! one of a given name is defined, without reading the others.
+//! The two ELF hash tables: how many dynamic symbols there are, and which of them the
+//! loader looks at for a name, without reading the others.
 
-use object::Endianness;
 use object::elf;
 use object::read::elf::{FileHeader, Sym};
+use object::{Endian, Endianness};
 
-use super::image::{Dynamic, Image};
+use super::dynamic::Dynamic;
+use super::image::Image;
 use super::table::Table;
 
-/// 32-bit words in the file's byte order.
-struct Words<'data> {
-    data: &'data [u8],
-    big_endian: bool,
+/// A hash table: buckets lead into chains.
+pub(super) struct Hashes<'data> {
+    /// Where it is in the file.
+    pub(super) at: u64,
+    endian: Endianness,
+    buckets: &'data [[u8; 4]],
+    chains: &'data [[u8; 4]],
+    /// What `DT_GNU_HASH` has besides.
+    gnu: Option<Gnu<'data>>,
 }
 
-impl Words<'_> {
-    fn get(&self, index: u64) -> Option<u32> {
-        let start = usize::try_from(index.checked_mul(4)?).ok()?;
-        let bytes = self.data.get(start..start.checked_add(4)?)?;
-        let bytes: [u8; 4] = bytes.try_into().ok()?;
-        Some(if self.big_endian {
-            u32::from_be_bytes(bytes)
-        } else {
-            u32::from_le_bytes(bytes)
+/// A Bloom filter, and the first symbol that has a place in the chains.
+struct Gnu<'data> {
+    first: usize,
+    shift: u32,
+    bloom: &'data [[u8; 8]],
+}
+
+impl<'data> Hashes<'data> {
+    /// `DT_HASH`; `None` where it is larger than its segment.
+    pub(super) fn sysv<Elf: FileHeader<Endian = Endianness>>(
+        image: &Image<'data, Elf>,
+        dynamic: &Dynamic,
+    ) -> Option<Self> {
+        let (at, bytes) = image.memory.at(dynamic.get(elf::DT_HASH)?)?;
+        let endian = image.endian;
+        let (words, _) = bytes.as_chunks::<4>();
+        let chains_at = number(endian, words, 0)?.checked_add(2)?;
+        let end = chains_at.checked_add(number(endian, words, 1)?)?;
+        Some(Self {
+            at,
+            endian,
+            buckets: words.get(2..chains_at)?,
+            chains: words.get(chains_at..end)?,
+            gnu: None,
         })
     }
-}
 
-fn words<'data, Elf: FileHeader<Endian = Endianness>>(
-    image: &Image<'data, Elf>,
-    address: Option<u64>,
-) -> Option<Words<'data>> {
-    let (_, data) = image.at_address(address?)?;
-    Some(Words {
-        data,
-        big_endian: image.endian == Endianness::Big,
-    })
-}
-
-/// Number of dynamic symbols by `DT_HASH`: its chain count.
-pub(super) fn sysv_count<Elf: FileHeader<Endian = Endianness>>(
-    image: &Image<'_, Elf>,
-    dynamic: &Dynamic,
-) -> Option<usize> {
-    usize::try_from(words(image, dynamic.hash)?.get(1)?).ok()
-}
-
-/// `DT_GNU_HASH`, header read.
-struct GnuHash<'data> {
-    words: Words<'data>,
-    buckets: u64,
-    first: u64,
-    buckets_at: u64,
-}
-
-fn gnu<'data, Elf: FileHeader<Endian = Endianness>>(
-    image: &Image<'data, Elf>,
-    dynamic: &Dynamic,
-) -> Option<GnuHash<'data>> {
-    let words = words(image, dynamic.gnu_hash)?;
-    let buckets = words.get(0)?.into();
-    let first = words.get(1)?.into();
-    // The bloom filter is made of machine words.
-    let bloom = u64::from(words.get(2)?);
-    let word = if image.header.is_type_64() { 2 } else { 1 };
-    let buckets_at = bloom.checked_mul(word)?.checked_add(4)?;
-    Some(GnuHash {
-        words,
-        buckets,
-        first,
-        buckets_at,
-    })
-}
-
-impl GnuHash<'_> {
-    fn chain(&self, symbol: u64) -> Option<u32> {
-        let index = symbol.checked_sub(self.first)?;
-        let chains_at = self.buckets_at.checked_add(self.buckets)?;
-        self.words.get(chains_at.checked_add(index)?)
+    /// `DT_GNU_HASH`; `None` where it is larger than its segment.
+    pub(super) fn gnu<Elf: FileHeader<Endian = Endianness>>(
+        image: &Image<'data, Elf>,
+        dynamic: &Dynamic,
+    ) -> Option<Self> {
+        let (at, bytes) = image.memory.at(dynamic.get(elf::DT_GNU_HASH)?)?;
+        let endian = image.endian;
+        let (words, _) = bytes.as_chunks::<4>();
+        let filter = number(endian, words, 2)?;
+        let (bloom, _) = bytes.get(16..)?.as_chunks::<8>();
+        // The filter is made of machine words.
+        let word = if image.header.is_type_64() { 2 } else { 1 };
+        let buckets_at = filter.checked_mul(word)?.checked_add(4)?;
+        let chains_at = buckets_at.checked_add(number(endian, words, 0)?)?;
+        Some(Self {
+            at,
+            endian,
+            buckets: words.get(buckets_at..chains_at)?,
+            chains: words.get(chains_at..)?,
+            gnu: Some(Gnu {
+                first: number(endian, words, 1)?,
+                shift: endian.read_u32(*words.get(3)?),
+                bloom: bloom.get(..filter.checked_mul(word)? / 2)?,
+            }),
+        })
     }
-}
 
-/// Number of dynamic symbols by `DT_GNU_HASH`: one past the end of the last
-/// chain. `None` when no symbol is defined: the table then cannot tell.
-pub(super) fn gnu_count<Elf: FileHeader<Endian = Endianness>>(
-    image: &Image<'_, Elf>,
-    dynamic: &Dynamic,
-) -> Option<usize> {
-    let table = gnu(image, dynamic)?;
-    let mut last = 0;
-    for bucket in 0..table.buckets {
-        let at = table.buckets_at.checked_add(bucket)?;
-        last = last.max(u64::from(table.words.get(at)?));
-    }
-    if last == 0 {
-        return None;
-    }
-    loop {
-        let value = table.chain(last)?;
-        last = last.checked_add(1)?;
-        if value & 1 != 0 {
-            return usize::try_from(last).ok();
+    /// Number of dynamic symbols: one past the end of the last chain. `None` when no
+    /// symbol is defined: `DT_GNU_HASH` then cannot tell.
+    pub(super) fn count(&self) -> Option<usize> {
+        let Some(gnu) = &self.gnu else {
+            return Some(self.chains.len());
+        };
+        let buckets = 0..self.buckets.len();
+        let last = buckets.filter_map(|bucket| number(self.endian, self.buckets, bucket));
+        let mut last = last.max().filter(|last| *last > 0)?;
+        loop {
+            let value = number(self.endian, self.chains, last.checked_sub(gnu.first)?)?;
+            last = last.checked_add(1)?;
+            if value & 1 != 0 {
+                return Some(last);
+            }
         }
     }
+
+    /// Words of the filter, of a machine with 64 bits.
+    pub(super) fn filter(&self) -> Option<usize> {
+        self.gnu.as_ref().map(|gnu| gnu.bloom.len())
+    }
+
+    /// Whether a symbol has a place in the chains.
+    pub(super) fn counts(&self, symbol: usize) -> bool {
+        self.gnu.as_ref().is_some_and(|gnu| symbol >= gnu.first)
+    }
+
+    /// Whether the filter lets the loader look for a name, on a machine with 64 bits.
+    pub(super) fn lets_through(&self, name: &[u8]) -> bool {
+        let Some(gnu) = &self.gnu else { return true };
+        let hash = elf::gnu_hash(name);
+        let word = || {
+            let index = usize::try_from(hash >> 6).ok()? & gnu.bloom.len().checked_sub(1)?;
+            Some(self.endian.read_u64(*gnu.bloom.get(index)?))
+        };
+        let word = word().unwrap_or(0);
+        let second = hash.wrapping_shr(gnu.shift);
+        word.wrapping_shr(hash & 63) & word.wrapping_shr(second & 63) & 1 != 0
+    }
+
+    /// Those of so many symbols that the loader compares with a name, in its order. Each
+    /// one on the way costs one of `steps`; chains may run in circles.
+    pub(super) fn candidates(
+        &self,
+        name: &[u8],
+        symbols: usize,
+        steps: &mut usize,
+    ) -> impl Iterator<Item = usize> {
+        let hash = match &self.gnu {
+            Some(_) => elf::gnu_hash(name),
+            None => elf::hash(name),
+        };
+        let bucket = usize::try_from(hash).ok();
+        let bucket = bucket.and_then(|hash| hash.checked_rem(self.buckets.len()));
+        let first = bucket.and_then(|bucket| number(self.endian, self.buckets, bucket));
+        let mut next = first.filter(|symbol| *symbol != 0);
+        let found = std::iter::from_fn(move || {
+            while let Some(symbol) = next.filter(|symbol| *symbol < symbols && *steps > 0) {
+                *steps = steps.saturating_sub(1);
+                let first = self.gnu.as_ref().map_or(0, |gnu| gnu.first);
+                let value = number(self.endian, self.chains, symbol.checked_sub(first)?)?;
+                match &self.gnu {
+                    None => {
+                        next = Some(value).filter(|symbol| *symbol != 0);
+                        return Some(symbol);
+                    }
+                    Some(_) => {
+                        let is_last = value & 1 != 0;
+                        next = symbol.checked_add(1).filter(|_| !is_last);
+                        if u32::try_from(value | 1) == Ok(hash | 1) {
+                            return Some(symbol);
+                        }
+                    }
+                }
+            }
+            None
+        });
+        found.take(symbols)
+    }
+}
+
+/// A word of a list as a number of things.
+fn number(endian: Endianness, words: &[[u8; 4]], index: usize) -> Option<usize> {
+    usize::try_from(endian.read_u32(*words.get(index)?)).ok()
 }
 
 /// Looks one defined symbol up through `DT_GNU_HASH`, else `DT_HASH`, else by
 /// reading the whole table. Each symbol looked at costs one of `steps`; `None`
-/// when they are used up, as by chains that run in circles.
+/// when they are used up.
 pub(super) fn defines<Elf: FileHeader<Endian = Endianness>>(
     image: &Image<'_, Elf>,
     dynamic: &Dynamic,
@@ -115,78 +171,19 @@ pub(super) fn defines<Elf: FileHeader<Endian = Endianness>>(
     name: &[u8],
     steps: &mut usize,
 ) -> Option<bool> {
-    if let Some(found) = gnu_defines(image, dynamic, table, name, steps) {
-        return Some(found).filter(|_| *steps > 0);
-    }
-    if let Some(found) = sysv_defines(image, dynamic, table, name, steps) {
-        return Some(found).filter(|_| *steps > 0);
-    }
-    *steps = steps.saturating_sub(table.symbols.len());
-    if *steps == 0 {
-        return None;
-    }
-    let mut symbols = table.symbols.iter();
-    Some(symbols.any(|symbol| is_definition(image, table, symbol, name)))
-}
-
-fn gnu_defines<Elf: FileHeader<Endian = Endianness>>(
-    image: &Image<'_, Elf>,
-    dynamic: &Dynamic,
-    table: &Table<'_, Elf>,
-    name: &[u8],
-    steps: &mut usize,
-) -> Option<bool> {
-    let hashes = gnu(image, dynamic)?;
-    let hash = elf::gnu_hash(name);
-    let bucket = u64::from(hash).checked_rem(hashes.buckets)?;
-    let at = hashes.buckets_at.checked_add(bucket)?;
-    let mut index = u64::from(hashes.words.get(at)?);
-    if index == 0 {
-        return Some(false);
-    }
-    // The chain cannot be longer than the symbol table.
-    while let Some(symbol) = usize::try_from(index)
-        .ok()
-        .and_then(|index| table.symbols.get(index))
-    {
-        *steps = steps.saturating_sub(1);
-        let value = hashes.chain(index)?;
-        if value | 1 == hash | 1 && is_definition(image, table, symbol, name) {
-            return Some(true);
+    let is_it = |symbol: &Elf::Sym| is_definition(image, table, symbol, name);
+    let hashes = Hashes::gnu(image, dynamic).or_else(|| Hashes::sysv(image, dynamic));
+    let found = match hashes.filter(|hashes| !hashes.buckets.is_empty()) {
+        Some(hashes) => {
+            let mut symbols = hashes.candidates(name, table.symbols.len(), steps);
+            symbols.any(|number| table.symbols.get(number).is_some_and(is_it))
         }
-        if value & 1 != 0 || *steps == 0 {
-            break;
+        None => {
+            *steps = steps.saturating_sub(table.symbols.len());
+            *steps > 0 && table.symbols.iter().any(is_it)
         }
-        index = index.checked_add(1)?;
-    }
-    Some(false)
-}
-
-fn sysv_defines<Elf: FileHeader<Endian = Endianness>>(
-    image: &Image<'_, Elf>,
-    dynamic: &Dynamic,
-    table: &Table<'_, Elf>,
-    name: &[u8],
-    steps: &mut usize,
-) -> Option<bool> {
-    let hashes = words(image, dynamic.hash)?;
-    let buckets = u64::from(hashes.get(0)?);
-    let bucket = u64::from(elf::hash(name)).checked_rem(buckets)?;
-    let chains_at = buckets.checked_add(2)?;
-    let mut index = u64::from(hashes.get(bucket.checked_add(2)?)?);
-    // A hostile chain may run in circles: no more steps than symbols.
-    for _ in 0..table.symbols.len() {
-        *steps = steps.saturating_sub(1);
-        if index == 0 || *steps == 0 {
-            break;
-        }
-        let symbol = table.symbols.get(usize::try_from(index).ok()?)?;
-        if is_definition(image, table, symbol, name) {
-            return Some(true);
-        }
-        index = u64::from(hashes.get(chains_at.checked_add(index)?)?);
-    }
-    Some(false)
+    };
+    Some(found).filter(|_| *steps > 0)
 }
 
 fn is_definition<Elf: FileHeader<Endian = Endianness>>(

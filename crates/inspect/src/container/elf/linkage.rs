@@ -3,10 +3,11 @@
 
 use object::Endianness;
 use object::elf;
-use object::pod;
 use object::read::elf::{FileHeader, ProgramHeader, Rela, Sym};
 
-use super::image::{Dynamic, Image, Relocations};
+use super::dynamic::Dynamic;
+use super::image::Image;
+use super::relocations::{self, LISTS, List};
 use super::symbols;
 use crate::container::linkage::Linkage;
 
@@ -20,10 +21,10 @@ pub(super) fn read<Elf: FileHeader<Endian = Endianness>>(
     wanted: fn(&[u8]) -> bool,
 ) -> Option<Linkage> {
     let image = Image::<Elf>::parse(data).ok()?;
-    let dynamic = image.dynamic().ok()??;
+    let dynamic = Dynamic::of(&image).ok()??;
     let mut linkage = Linkage::default();
-    for range in [&dynamic.relocations, &dynamic.lazy] {
-        cells(&image, &dynamic, range, wanted, &mut linkage);
+    for list in LISTS {
+        cells(&image, &dynamic, list, wanted, &mut linkage);
     }
     starts(&image, &mut linkage);
     Some(linkage)
@@ -33,17 +34,13 @@ pub(super) fn read<Elf: FileHeader<Endian = Endianness>>(
 fn cells<Elf: FileHeader<Endian = Endianness>>(
     image: &Image<'_, Elf>,
     dynamic: &Dynamic,
-    list: &Relocations,
+    list: List,
     wanted: fn(&[u8]) -> bool,
     linkage: &mut Linkage,
 ) -> Option<()> {
-    let (_, rest) = image.at_address(list.address?)?;
-    let bytes = rest.get(..usize::try_from(list.size).ok()?)?;
-    let count = bytes.len().checked_div(size_of::<Elf::Rela>())?;
-    let (entries, _) = pod::slice_from_bytes::<Elf::Rela>(bytes, count).ok()?;
     let table = symbols::dynamic_table(image, dynamic).ok()??;
     let endian = image.endian;
-    for entry in entries {
+    for entry in relocations::all(image, dynamic, list) {
         let index = usize::try_from(entry.r_sym(endian, false)).unwrap_or(0);
         if index == 0 || !is_function_cell(image, entry.r_type(endian, false)) {
             continue;

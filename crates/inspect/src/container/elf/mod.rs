@@ -7,10 +7,13 @@
 
 mod calls;
 mod damage;
+mod dynamic;
+mod error;
 mod foreign;
 mod hash;
 mod image;
 mod linkage;
+mod memory;
 mod regions;
 mod relocations;
 mod segments;
@@ -26,49 +29,41 @@ use object::read::elf::{FileHeader, ProgramHeader};
 
 use super::linkage::Linkage;
 use super::symbols::Names;
-use super::{
-    Architecture, Binary, BinaryKind, ForeignSymbol, Format, Needed, Parsed, Platform, Region,
-    UndefinedSymbol,
-};
+use super::{Architecture, Binary, BinaryKind, Format, Needed, Parsed, Platform, Region};
 use crate::error::DecodeError;
 use crate::limits::MAX_HASH_STEPS;
-use image::{Dynamic, Image};
+use dynamic::Dynamic;
+use image::Image;
 use symbols::Placement;
+
+/// Calls a function for the class of a file.
+macro_rules! by_class {
+    ($($function:ident)::+, $data:expr $(, $more:expr)*) => {
+        match is_64($data)? {
+            true => $($function)::+::<elf::FileHeader64<Endianness>>($data $(, $more)*),
+            false => $($function)::+::<elf::FileHeader32<Endianness>>($data $(, $more)*),
+        }
+    };
+}
 
 /// Reads one ELF file.
 pub fn parse(data: &[u8]) -> Result<Parsed<'_>, DecodeError> {
-    if is_64(data)? {
-        parse_class::<elf::FileHeader64<Endianness>>(data)
-    } else {
-        parse_class::<elf::FileHeader32<Endianness>>(data)
-    }
+    by_class!(parse_class, data)
 }
 
 /// Which of `names` the dynamic symbol table defines for others.
 pub fn defines(data: &[u8], wanted: &[&str]) -> Result<Vec<bool>, DecodeError> {
-    if is_64(data)? {
-        defines_class::<elf::FileHeader64<Endianness>>(data, wanted)
-    } else {
-        defines_class::<elf::FileHeader32<Endianness>>(data, wanted)
-    }
+    by_class!(defines_class, data, wanted)
 }
 
 /// Calls `visit` with every defined dynamic symbol until it returns `false`.
 pub fn each_export(data: &[u8], visit: &mut dyn FnMut(&[u8]) -> bool) -> Result<(), DecodeError> {
-    if is_64(data)? {
-        each_export_class::<elf::FileHeader64<Endianness>>(data, visit)
-    } else {
-        each_export_class::<elf::FileHeader32<Endianness>>(data, visit)
-    }
+    by_class!(each_export_class, data, visit)
 }
 
 /// The symbol versions that a library defines; none where it has no versions.
 pub(super) fn defined_versions(data: &[u8]) -> Result<Vec<String>, DecodeError> {
-    if is_64(data)? {
-        versions::definitions::<elf::FileHeader64<Endianness>>(data)
-    } else {
-        versions::definitions::<elf::FileHeader32<Endianness>>(data)
-    }
+    by_class!(versions::definitions, data)
 }
 
 /// Calls by name, and functions; `None` where there is no dynamic section.
@@ -93,7 +88,7 @@ fn parse_class<'data, Elf: FileHeader<Endian = Endianness>>(
     data: &'data [u8],
 ) -> Result<Parsed<'data>, DecodeError> {
     let image = Image::<Elf>::parse(data)?;
-    let dynamic = image.dynamic()?;
+    let dynamic = Dynamic::of(&image)?;
     let object = image.header.e_type(image.endian) == elf::ET_REL;
     let (regions, by_section) = regions::read(&image, object)?;
     let placement = if object {
@@ -107,16 +102,18 @@ fn parse_class<'data, Elf: FileHeader<Endian = Endianness>>(
     let segments = segments::read(&image, dynamic.as_ref(), kind)?;
     let dynamic = dynamic.unwrap_or_default();
     let mut texts = Texts::new(&image, &dynamic);
-    let identity = texts.get(dynamic.soname)?;
-    let mut needed = Vec::with_capacity(dynamic.needed.len());
-    for offset in &dynamic.needed {
-        if let Some(name) = texts.get(Some(*offset))? {
+    let identity = texts.get(dynamic.get(elf::DT_SONAME))?;
+    let mut needed = Vec::new();
+    // What a filter stands for is loaded with it, or nothing is.
+    for entry in dynamic.all(&[elf::DT_NEEDED, elf::DT_FILTER]) {
+        if let Some(name) = texts.get(Some(entry.value))? {
             let optional = false;
             needed.push(Needed { name, optional });
         }
     }
     // The loader ignores DT_RPATH where DT_RUNPATH exists.
-    let paths = texts.get(dynamic.runpath.or(dynamic.rpath))?;
+    let runpath = dynamic.get(elf::DT_RUNPATH);
+    let paths = texts.get(runpath.or(dynamic.get(elf::DT_RPATH)))?;
     let search_paths = paths.map_or_else(Vec::new, |paths| {
         paths.split(':').map(str::to_owned).collect()
     });
@@ -128,7 +125,7 @@ fn parse_class<'data, Elf: FileHeader<Endian = Endianness>>(
         identity,
         needed,
         search_paths,
-        has_runpath: dynamic.runpath.is_some(),
+        has_runpath: runpath.is_some(),
         damage: match segments.is_empty() {
             true => Vec::new(),
             false => {
@@ -141,18 +138,18 @@ fn parse_class<'data, Elf: FileHeader<Endian = Endianness>>(
             }
         },
         segments,
-        packed: dynamic.packed.clone(),
+        packed: dynamic.packed(),
         version_needs: versions::needs(&image, &dynamic)?,
         defined: kept.defined,
         undefined: kept.undefined,
         foreign: kept.foreign,
         opens: kept.opens,
         // Objects and static programs say it by the section alone.
-        has_constructors: dynamic.has_constructors
+        has_constructors: dynamic.has_constructors()
             || image.section_of_type(elf::SHT_INIT_ARRAY).is_some(),
         visible_llvm: kept
             .visible_llvm
-            .filter(|_| !object && dynamic.version_definitions.is_none()),
+            .filter(|_| !object && !dynamic.has(elf::DT_VERDEF)),
         ..Binary::new(
             Format::Elf,
             kind,
@@ -160,12 +157,7 @@ fn parse_class<'data, Elf: FileHeader<Endian = Endianness>>(
             platform,
         )
     };
-    Ok(Parsed {
-        binary,
-        regions,
-        data,
-        slice_offset: 0,
-    })
+    Ok(Parsed::new(binary, regions, data))
 }
 
 fn kept_symbols<Elf: FileHeader<Endian = Endianness>>(
@@ -239,30 +231,17 @@ fn order_undefined<Elf: FileHeader<Endian = Endianness>>(
     };
     let is_lazy = |number: &u32| met.get(number).is_some_and(|met| met.lazy);
     let mut of_undefined = of_undefined.into_iter();
-    let undefined = undefined.into_iter().map(|(number, symbol)| {
-        let (users, idle) = of_undefined.next().unwrap_or_default();
-        let lazy = is_lazy(&number);
-        UndefinedSymbol {
-            lazy,
-            users,
-            idle,
-            ..symbol
-        }
-    });
+    for (number, mut symbol) in undefined {
+        (symbol.users, symbol.idle) = of_undefined.next().unwrap_or_default();
+        symbol.lazy = is_lazy(&number);
+        kept.undefined.push(symbol);
+    }
     let mut of_foreign = of_foreign.into_iter();
-    let foreign = foreign.into_iter().map(|(number, symbol)| {
-        let (users, idle) = of_foreign.next().unwrap_or_default();
-        let lazy = is_lazy(&number);
-        ForeignSymbol {
-            lazy,
-            users,
-            idle,
-            ..symbol
-        }
-    });
-    let (undefined, foreign): (Vec<_>, Vec<_>) = (undefined.collect(), foreign.collect());
-    kept.undefined.extend(undefined);
-    kept.foreign = foreign;
+    for (number, mut symbol) in foreign {
+        (symbol.users, symbol.idle) = of_foreign.next().unwrap_or_default();
+        symbol.lazy = is_lazy(&number);
+        kept.foreign.push(symbol);
+    }
     Ok(())
 }
 
@@ -276,7 +255,7 @@ impl<'data> Texts<'data> {
         image: &Image<'data, Elf>,
         dynamic: &Dynamic,
     ) -> Self {
-        let (at, table) = image.dynamic_strings(dynamic);
+        let (at, table) = dynamic.strings(image);
         let names = Names::new(table, at, image.data.len());
         Self { names }
     }
@@ -311,7 +290,7 @@ fn kind<Elf: FileHeader<Endian = Endianness>>(
             BinaryKind::Program,
             Some("cannot dynamically load executable"),
         )),
-        elf::ET_DYN if is(|dynamic| dynamic.is_pie) => Ok((
+        elf::ET_DYN if is(|dynamic| dynamic.has_flag_1(elf::DF_1_PIE)) => Ok((
             BinaryKind::Program,
             Some("cannot dynamically load position-independent executable"),
         )),
@@ -319,8 +298,8 @@ fn kind<Elf: FileHeader<Endian = Endianness>>(
         // they have an interpreter too, and a SONAME, or nothing for debuggers.
         elf::ET_DYN
             if interpreter
-                && is(|dynamic| dynamic.is_debugged)
-                && is(|dynamic| dynamic.soname.is_none()) =>
+                && is(|dynamic| dynamic.has(elf::DT_DEBUG))
+                && is(|dynamic| !dynamic.has(elf::DT_SONAME)) =>
         {
             Ok((BinaryKind::Program, None))
         }
@@ -425,7 +404,7 @@ fn defines_class<Elf: FileHeader<Endian = Endianness>>(
     wanted: &[&str],
 ) -> Result<Vec<bool>, DecodeError> {
     let image = Image::<Elf>::parse(data)?;
-    let Some(dynamic) = image.dynamic()? else {
+    let Some(dynamic) = Dynamic::of(&image)? else {
         return Ok(vec![false; wanted.len()]);
     };
     let Some(table) = symbols::dynamic_table(&image, &dynamic)? else {
@@ -458,7 +437,7 @@ fn each_export_class<Elf: FileHeader<Endian = Endianness>>(
     let image = Image::<Elf>::parse(data)?;
     // The static linker takes every global name of an object.
     let is_object = image.header.e_type(image.endian) == elf::ET_REL;
-    let table = match image.dynamic()? {
+    let table = match Dynamic::of(&image)? {
         Some(dynamic) => symbols::dynamic_table(&image, &dynamic)?,
         None if is_object => symbols::full_table(&image)?,
         None => None,

@@ -3,11 +3,13 @@
 
 use object::Endianness;
 use object::elf;
-use object::read::elf::{FileHeader, ProgramHeader, SectionHeader};
+use object::read::elf::{FileHeader, SectionHeader};
 
-use super::image::{Image, bad};
+use super::error::bad;
+use super::image::Image;
+use super::memory::Load;
+use crate::container::Region;
 use crate::container::regions::push;
-use crate::container::{Contents, FileRange, Region};
 use crate::error::DecodeError;
 
 /// Sections that hold neither a blob nor text of the program.
@@ -55,21 +57,15 @@ pub(super) fn read<'data, Elf: FileHeader<Endian = Endianness>>(
             }
         };
         by_section.push(Some(regions.len()));
+        let name = String::from_utf8_lossy(name).into_owned();
+        let address = match object {
+            true => 0,
+            false => section.sh_addr(endian).into(),
+        };
         let region = Region {
-            name: String::from_utf8_lossy(name).into_owned(),
-            address: if object {
-                0
-            } else {
-                section.sh_addr(endian).into()
-            },
-            data: Contents::of_file(bytes),
-            file_ranges: vec![FileRange {
-                region_offset: 0,
-                file_offset: at,
-                length: bytes.len() as u64,
-            }],
             executable: flags.contains(elf::SHF_EXECINSTR),
             writable: flags.contains(elf::SHF_WRITE),
+            ..Region::of_file(name, address, at, bytes)
         };
         push(&mut regions, region)?;
     }
@@ -80,28 +76,16 @@ pub(super) fn read<'data, Elf: FileHeader<Endian = Endianness>>(
 fn segment_regions<'data, Elf: FileHeader<Endian = Endianness>>(
     image: &Image<'data, Elf>,
 ) -> Vec<Region<'data>> {
-    let endian = image.endian;
-    let mut regions = Vec::new();
-    for segment in image.segments {
-        if segment.p_type(endian) != elf::PT_LOAD {
-            continue;
-        }
-        let Ok(bytes) = segment.data(endian, image.data) else {
-            continue;
-        };
-        let flags = segment.p_flags(endian);
-        regions.push(Region {
-            name: format!("PT_LOAD[{}]", regions.len()),
-            address: segment.p_vaddr(endian).into(),
-            data: Contents::of_file(bytes),
-            file_ranges: vec![FileRange {
-                region_offset: 0,
-                file_offset: segment.p_offset(endian).into(),
-                length: bytes.len() as u64,
-            }],
-            executable: flags.contains(elf::PF_X),
-            writable: flags.contains(elf::PF_W),
-        });
-    }
-    regions
+    let loads = image.memory.loads.iter().enumerate();
+    let region = |(number, load): (usize, &Load<'data>)| Region {
+        executable: load.may(elf::PF_X),
+        writable: load.may(elf::PF_W),
+        ..Region::of_file(
+            format!("PT_LOAD[{number}]"),
+            load.address,
+            load.offset,
+            load.bytes,
+        )
+    };
+    loads.map(region).collect()
 }

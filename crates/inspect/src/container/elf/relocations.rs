@@ -5,10 +5,20 @@
 use std::collections::{HashMap, HashSet};
 
 use object::Endianness;
+use object::elf;
 use object::pod;
 use object::read::elf::{FileHeader, Rela};
 
-use super::image::{Dynamic, Image, Relocations};
+use super::dynamic::Dynamic;
+use super::image::Image;
+
+/// The loader's lists, by address and size: of data, and of functions, which may wait for
+/// their first call.
+pub(super) const LISTS: [List; 2] = [
+    (elf::DT_RELA, elf::DT_RELASZ),
+    (elf::DT_JMPREL, elf::DT_PLTRELSZ),
+];
+pub(super) type List = (elf::DynamicTag, elf::DynamicTag);
 
 /// Where the loader meets a symbol first.
 pub(super) struct Met {
@@ -41,10 +51,13 @@ pub(super) fn met<Elf: FileHeader<Endian = Endianness>>(
             *open = true;
         }
     }
-    let lists = [(&dynamic.relocations, false), (&dynamic.lazy, true)];
+    // Entries at the beginning of the first that name no symbol, where the linker counted them.
+    let relative = dynamic.get(elf::DT_RELACOUNT).unwrap_or(0);
+    let relative = usize::try_from(relative).unwrap_or(usize::MAX);
+    let is_lazy = dynamic.is_lazy();
     let mut order = 0usize;
-    for (list, of_functions) in lists {
-        for entry in entries(image, list) {
+    for (list, (skipped, waits)) in LISTS.into_iter().zip([(relative, false), (0, is_lazy)]) {
+        for entry in all(image, dynamic, list).iter().skip(skipped) {
             order = order.saturating_add(1);
             let symbol = entry.r_sym(image.endian, false);
             let number = usize::try_from(symbol).unwrap_or(usize::MAX);
@@ -54,7 +67,7 @@ pub(super) fn met<Elf: FileHeader<Endian = Endianness>>(
             *is_open = false;
             let place = Met {
                 order,
-                lazy: of_functions && !dynamic.binds_now,
+                lazy: waits,
                 slot: entry.r_offset(image.endian).into(),
             };
             met.insert(symbol, place);
@@ -66,24 +79,16 @@ pub(super) fn met<Elf: FileHeader<Endian = Endianness>>(
     met
 }
 
-/// The entries of a list that may name a symbol.
-fn entries<'data, Elf: FileHeader<Endian = Endianness>>(
-    image: &Image<'data, Elf>,
-    list: &Relocations,
-) -> &'data [Elf::Rela] {
-    let relative = usize::try_from(list.relative).unwrap_or(usize::MAX);
-    all(image, list).get(relative..).unwrap_or_default()
-}
-
 /// All entries of a list.
 pub(super) fn all<'data, Elf: FileHeader<Endian = Endianness>>(
     image: &Image<'data, Elf>,
-    list: &Relocations,
+    dynamic: &Dynamic,
+    (address, size): List,
 ) -> &'data [Elf::Rela] {
     let entry = size_of::<Elf::Rela>();
     let found = || {
-        let (_, bytes) = image.at_address(list.address?)?;
-        let size = usize::try_from(list.size).ok()?.min(bytes.len());
+        let (_, bytes) = image.memory.at(dynamic.get(address)?)?;
+        let size = usize::try_from(dynamic.get(size)?).ok()?.min(bytes.len());
         let count = size.checked_div(entry)?;
         let (all, _) = pod::slice_from_bytes::<Elf::Rela>(bytes, count).ok()?;
         Some(all)

@@ -8,7 +8,8 @@ use object::Endianness;
 use object::elf;
 use object::read::elf::{FileHeader, ProgramHeader, SectionHeader};
 
-use super::image::{Dynamic, Image};
+use super::dynamic::{Dynamic, Entry};
+use super::image::Image;
 use crate::container::{BinaryKind, Segment, segment};
 use crate::error::DecodeError;
 
@@ -23,19 +24,16 @@ pub(super) fn read<Elf: FileHeader<Endian = Endianness>>(
     }
     check_header(image, kind)?;
     let mut segments = Vec::new();
-    for header in image.segments {
-        let (file_offset, file_size) = header.file_range(image.endian);
-        if header.p_type(image.endian) == elf::PT_LOAD {
-            let segment = Segment {
-                name: String::new(),
-                file_offset,
-                file_size,
-                address: header.p_vaddr(image.endian).into(),
-                memory_size: header.p_memsz(image.endian).into(),
-                alignment: header.p_align(image.endian).into(),
-            };
-            segment::push(&mut segments, segment)?;
-        }
+    for load in &image.memory.loads {
+        let segment = Segment {
+            name: String::new(),
+            file_offset: load.offset,
+            file_size: load.bytes.len() as u64,
+            address: load.address,
+            memory_size: load.in_memory,
+            alignment: load.alignment,
+        };
+        segment::push(&mut segments, segment)?;
     }
     if kind == BinaryKind::SharedLibrary && segments.is_empty() {
         let at = image.header.e_phoff(image.endian).into();
@@ -100,7 +98,7 @@ fn check_dynamic<Elf: FileHeader<Endian = Endianness>>(
             header.p_offset(endian).into(),
             header.p_vaddr(endian).into(),
         );
-        let mapped = image.at_address(address).map(|(at, _)| at);
+        let mapped = image.memory.at(address).map(|(at, _)| at);
         if mapped != Some(offset) {
             return Err(DecodeError::new(
                 offset,
@@ -112,12 +110,13 @@ fn check_dynamic<Elf: FileHeader<Endian = Endianness>>(
             ));
         }
     }
-    let outside = |address: &&(&str, u64)| !is_mapped(image, address.1);
-    if let Some((name, address)) = dynamic.tables.iter().find(outside) {
+    let loads = &image.memory.loads;
+    let is_outside = |entry: &&Entry| !loads.iter().any(|load| load.holds(entry.value));
+    if let Some(entry) = dynamic.tables().find(is_outside) {
         return Err(DecodeError::new(
             0,
-            format!("{name} in a loadable segment"),
-            format!("address {address:#x}, outside all of them"),
+            format!("{} in a loadable segment", entry.name()),
+            format!("address {:#x}, outside all of them", entry.value),
         ));
     }
     Ok(())
@@ -130,7 +129,7 @@ fn check_entries<Elf: FileHeader<Endian = Endianness>>(
     kind: BinaryKind,
 ) -> Result<(), DecodeError> {
     let is_library = kind == BinaryKind::SharedLibrary;
-    if is_library && (dynamic.symbols.is_none() || dynamic.strings.is_none()) {
+    if is_library && !(dynamic.has(elf::DT_SYMTAB) && dynamic.has(elf::DT_STRTAB)) {
         let headers = image.segments.iter();
         let mut headers = headers.filter(|one| one.p_type(image.endian) == elf::PT_DYNAMIC);
         let at = headers
@@ -142,25 +141,16 @@ fn check_entries<Elf: FileHeader<Endian = Endianness>>(
             "a dynamic section without them",
         ));
     }
-    let called = dynamic.tables.iter();
-    for (name, address) in called.filter(|(name, _)| matches!(*name, "DT_INIT" | "DT_FINI")) {
+    for entry in dynamic.all(&[elf::DT_INIT, elf::DT_FINI]) {
         // No processor has a function that begins so.
-        if let Some((at, bytes)) = image.at_address(*address)
+        if let Some((at, bytes)) = image.memory.at(entry.value)
+            && entry.value != 0
             && bytes.starts_with(&[0; 4])
         {
-            let expected = format!("a function at {name}, address {address:#x}");
+            let name = entry.name();
+            let expected = format!("a function at {name}, address {:#x}", entry.value);
             return Err(DecodeError::new(at, expected, "zeros"));
         }
     }
     Ok(())
-}
-
-fn is_mapped<Elf: FileHeader<Endian = Endianness>>(image: &Image<'_, Elf>, address: u64) -> bool {
-    let endian = image.endian;
-    image.segments.iter().any(|header| {
-        let from: u64 = header.p_vaddr(endian).into();
-        let skip = address.checked_sub(from);
-        header.p_type(endian) == elf::PT_LOAD
-            && skip.is_some_and(|skip| skip < header.p_memsz(endian).into())
-    })
 }

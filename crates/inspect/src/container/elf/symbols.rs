@@ -5,8 +5,10 @@ use object::elf;
 use object::pod;
 use object::read::elf::{FileHeader, SectionHeader, Sym};
 
-use super::hash;
-use super::image::{Dynamic, Image, bad, within};
+use super::dynamic::Dynamic;
+use super::error::{bad, within};
+use super::hash::Hashes;
+use super::image::Image;
 use super::table::Table;
 use crate::container::names::{
     concerns_tvm, is_blob_symbol, is_context_symbol, is_llvm, opens, undefined_concerns_tvm,
@@ -44,10 +46,10 @@ pub(super) fn dynamic_table<'data, Elf: FileHeader<Endian = Endianness>>(
     image: &Image<'data, Elf>,
     dynamic: &Dynamic,
 ) -> Result<Option<Table<'data, Elf>>, DecodeError> {
-    let Some(address) = dynamic.symbols else {
+    let Some(address) = dynamic.get(elf::DT_SYMTAB) else {
         return Ok(None);
     };
-    let Some((at, rest)) = image.at_address(address) else {
+    let Some((at, rest)) = image.memory.at(address) else {
         return Err(DecodeError::new(
             0,
             "a dynamic symbol table inside a segment",
@@ -61,7 +63,7 @@ pub(super) fn dynamic_table<'data, Elf: FileHeader<Endian = Endianness>>(
         .min(room);
     let (symbols, _) = pod::slice_from_bytes::<Elf::Sym>(rest, count)
         .map_err(|()| DecodeError::new(at, "a dynamic symbol table", "bytes that do not fit"))?;
-    let (strings_at, strings) = image.dynamic_strings(dynamic);
+    let (strings_at, strings) = dynamic.strings(image);
     Ok(Some(Table {
         symbols,
         strings,
@@ -82,10 +84,10 @@ fn dynamic_count<Elf: FileHeader<Endian = Endianness>>(
         .and_then(|section| usize::try_from(section.sh_size(endian).into()).ok())
         .and_then(|size| size.checked_div(entry));
     by_section
-        .or_else(|| hash::sysv_count(image, dynamic))
-        .or_else(|| hash::gnu_count(image, dynamic))
+        .or_else(|| Hashes::sysv(image, dynamic)?.count())
+        .or_else(|| Hashes::gnu(image, dynamic)?.count())
         .or_else(|| {
-            let gap = dynamic.strings?.checked_sub(address)?;
+            let gap = dynamic.get(elf::DT_STRTAB)?.checked_sub(address)?;
             usize::try_from(gap).ok()?.checked_div(entry)
         })
 }
@@ -160,12 +162,8 @@ pub(super) fn keep<Elf: FileHeader<Endian = Endianness>>(
             kept.opens |= opens(name);
             if undefined_concerns_tvm(name) {
                 kept.undefined.push(UndefinedSymbol {
-                    name: names.keep(name)?,
                     weak: symbol.is_weak(),
-                    library: None,
-                    lazy: false,
-                    users: Vec::new(),
-                    idle: false,
+                    ..UndefinedSymbol::new(names.keep(name)?)
                 });
                 kept.undefined_at.push(number);
             }
@@ -251,13 +249,10 @@ fn define<Elf: FileHeader<Endian = Endianness>>(
     };
     let hidden = matches!(symbol.st_visibility(), elf::STV_HIDDEN | elf::STV_INTERNAL);
     DefinedSymbol {
-        name,
-        address: value,
         size: Some(symbol.st_size(image.endian).into()),
-        region: place.map(|(region, _)| region),
-        region_offset: place.map_or(0, |(_, offset)| offset),
         weak: symbol.is_weak(),
         exported: !symbol.is_local() && !hidden,
+        ..DefinedSymbol::new(name, value, place)
     }
 }
 

@@ -10,8 +10,9 @@ use object::Endianness;
 use object::read::elf::{FileHeader, Rela, Sym};
 
 use super::calls;
-use super::image::{Dynamic, Image};
-use super::relocations::{self, Met};
+use super::dynamic::Dynamic;
+use super::image::Image;
+use super::relocations::{self, LISTS, Met};
 use super::symbols;
 use crate::container::names::is_blob_symbol;
 use crate::container::{Architecture, DefinedSymbol, Region};
@@ -100,8 +101,8 @@ impl<Elf: FileHeader<Endian = Endianness>> Users<'_, '_, Elf> {
             return functions.clone();
         };
         let endian = self.image.endian;
-        for list in [&self.dynamic.relocations, &self.dynamic.lazy] {
-            for entry in relocations::all(self.image, list) {
+        for list in LISTS {
+            for entry in relocations::all(self.image, self.dynamic, list) {
                 let addend: i64 = entry.r_addend(endian).into();
                 let number = usize::try_from(entry.r_sym(endian, false)).unwrap_or(usize::MAX);
                 let named = table.symbols.get(number);

@@ -6,7 +6,8 @@ use object::elf;
 use object::pod;
 use object::read::elf::FileHeader;
 
-use super::image::{Dynamic, Image};
+use super::dynamic::Dynamic;
+use super::image::Image;
 use crate::container::VersionNeed;
 use crate::container::symbols::Names;
 use crate::error::DecodeError;
@@ -17,12 +18,12 @@ pub(super) fn needs<Elf: FileHeader<Endian = Endianness>>(
     dynamic: &Dynamic,
 ) -> Result<Vec<VersionNeed>, DecodeError> {
     let endian = image.endian;
-    let (strings_at, strings) = image.dynamic_strings(dynamic);
+    let (strings_at, strings) = dynamic.strings(image);
     let mut names = Names::new(strings, strings_at, image.data.len());
     let mut needs = Vec::new();
     let mut library_at = dynamic
-        .version_needs
-        .and_then(|address| image.at_address(address))
+        .get(elf::DT_VERNEED)
+        .and_then(|address| image.memory.at(address))
         .map(|(_, bytes)| bytes);
     // `vn_next` and `vna_next` only lead forward, but entries may overlap in a
     // hostile file: no more of them than 16-byte entries fit.
@@ -62,16 +63,16 @@ pub(super) fn definitions<Elf: FileHeader<Endian = Endianness>>(
     data: &[u8],
 ) -> Result<Vec<String>, DecodeError> {
     let image = Image::<Elf>::parse(data)?;
-    let Some(dynamic) = image.dynamic()? else {
+    let Some(dynamic) = Dynamic::of(&image)? else {
         return Ok(Vec::new());
     };
     let endian = image.endian;
-    let (strings_at, strings) = image.dynamic_strings(&dynamic);
+    let (strings_at, strings) = dynamic.strings(&image);
     let mut names = Names::new(strings, strings_at, data.len());
     let mut found = Vec::new();
     let mut at = dynamic
-        .version_definitions
-        .and_then(|address| image.at_address(address))
+        .get(elf::DT_VERDEF)
+        .and_then(|address| image.memory.at(address))
         .map(|(_, bytes)| bytes);
     // As above: no more entries than fit, which take 20 bytes each.
     let mut left = at.map_or(0, |bytes| bytes.len() / 20);

@@ -7,7 +7,7 @@ use object::read::macho::{LoadCommandVariant as Command, MachHeader, Section};
 use super::signature;
 use super::trie::Trie;
 use crate::container::regions::push;
-use crate::container::{Contents, FileRange, Needed, Platform, Region, Segment, Signature};
+use crate::container::{Needed, Platform, Region, Segment, Signature};
 use crate::error::DecodeError;
 
 /// Sections that hold neither a blob nor text of the program.
@@ -226,22 +226,20 @@ impl<'data, Mach: MachHeader<Endian = Endianness>> Image<'data, Mach> {
             .ok_or_else(|| DecodeError::cut(offset, "a Mach-O section", size, self.data))?;
         let flags = section.flags(endian);
         let index = self.regions.len();
+        let name = format!(
+            "{},{}",
+            String::from_utf8_lossy(segment_name),
+            String::from_utf8_lossy(section.name())
+        );
+        let (address, at) = (
+            section.addr(endian).into(),
+            self.base.saturating_add(offset),
+        );
         let region = Region {
-            name: format!(
-                "{},{}",
-                String::from_utf8_lossy(segment_name),
-                String::from_utf8_lossy(section.name())
-            ),
-            address: section.addr(endian).into(),
-            data: Contents::of_file(bytes),
-            file_ranges: vec![FileRange {
-                region_offset: 0,
-                file_offset: self.base.saturating_add(offset),
-                length: size,
-            }],
             executable: flags.contains(macho::S_ATTR_PURE_INSTRUCTIONS)
                 || flags.contains(macho::S_ATTR_SOME_INSTRUCTIONS),
             writable,
+            ..Region::of_file(name, address, at, bytes)
         };
         push(&mut self.regions, region)?;
         Ok(Some(index))

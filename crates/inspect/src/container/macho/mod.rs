@@ -102,26 +102,28 @@ pub fn slices(data: &[u8]) -> Result<Vec<(u64, &[u8])>, DecodeError> {
         .collect()
 }
 
+/// Calls a function with the image of a thin file.
+macro_rules! with_image {
+    ($($function:ident)::+, $data:expr $(, $more:expr)*) => {
+        match is_64($data) {
+            true => $($function)::+::<macho::MachHeader64<Endianness>>(
+                &Image::parse($data, 0)? $(, $more)*
+            ),
+            false => $($function)::+::<macho::MachHeader32<Endianness>>(
+                &Image::parse($data, 0)? $(, $more)*
+            ),
+        }
+    };
+}
+
 /// Which of `wanted` a thin file exports.
 pub fn defines(data: &[u8], wanted: &[&str]) -> Result<Vec<bool>, DecodeError> {
-    if is_64(data) {
-        let image = Image::<macho::MachHeader64<Endianness>>::parse(data, 0)?;
-        symbols::defines(&image, wanted)
-    } else {
-        let image = Image::<macho::MachHeader32<Endianness>>::parse(data, 0)?;
-        symbols::defines(&image, wanted)
-    }
+    with_image!(symbols::defines, data, wanted)
 }
 
 /// Calls `visit` with every export of a thin file until it returns `false`.
 pub fn each_export(data: &[u8], visit: &mut dyn FnMut(&[u8]) -> bool) -> Result<(), DecodeError> {
-    if is_64(data) {
-        let image = Image::<macho::MachHeader64<Endianness>>::parse(data, 0)?;
-        symbols::each_export(&image, visit)
-    } else {
-        let image = Image::<macho::MachHeader32<Endianness>>::parse(data, 0)?;
-        symbols::each_export(&image, visit)
-    }
+    with_image!(symbols::each_export, data, visit)
 }
 
 /// Calls by name, and functions, of a thin 64-bit file.
@@ -130,10 +132,9 @@ pub(super) fn linkage(data: &[u8], wanted: fn(&[u8]) -> bool) -> Option<Linkage>
 }
 
 fn parse_slice(data: &[u8], base: u64) -> Result<Parsed<'_>, DecodeError> {
-    if is_64(data) {
-        parse_class::<macho::MachHeader64<Endianness>>(data, base)
-    } else {
-        parse_class::<macho::MachHeader32<Endianness>>(data, base)
+    match is_64(data) {
+        true => parse_class::<macho::MachHeader64<Endianness>>(data, base),
+        false => parse_class::<macho::MachHeader32<Endianness>>(data, base),
     }
 }
 
@@ -175,10 +176,8 @@ fn parse_class<'data, Mach: MachHeader<Endian = Endianness>>(
         )
     };
     Ok(Parsed {
-        binary,
-        regions: image.regions,
-        data,
         slice_offset: base,
+        ..Parsed::new(binary, image.regions, data)
     })
 }
 

@@ -140,16 +140,13 @@ fn keep_undefined<Mach: MachHeader<Endian = Endianness>>(
                 .checked_sub(1)
                 .and_then(|index| image.needed.get(index));
             kept.undefined.push(UndefinedSymbol {
-                name: names.keep(name)?,
                 weak: description.contains(macho::N_WEAK_REF),
                 // Copied per symbol, so it counts like their names.
                 library: match library {
                     Some(needed) => Some(names.keep(needed.name.as_bytes())?),
                     None => None,
                 },
-                lazy: false,
-                users: Vec::new(),
-                idle: false,
+                ..UndefinedSymbol::new(names.keep(name)?)
             });
         }
     }
@@ -200,13 +197,9 @@ fn keep_defined<Mach: MachHeader<Endian = Endianness>>(
             .and_then(|region| image.regions.get(region))
             .and_then(|region| address.checked_sub(region.address));
         kept.defined.push(DefinedSymbol {
-            name: names.keep(name)?,
-            address,
-            size: None,
-            region: region.filter(|_| offset.is_some()),
-            region_offset: offset.unwrap_or(0),
             weak: symbol.n_desc(image.endian).contains(macho::N_WEAK_DEF),
             exported: symbol.n_type().is_ext() && !symbol.n_type().is_pext(),
+            ..DefinedSymbol::new(names.keep(name)?, address, region.zip(offset))
         });
     }
     Ok(())
@@ -225,15 +218,9 @@ fn keep_exports<Mach: MachHeader<Endian = Endianness>>(
             match names.keep(plain(name)) {
                 Ok(name) => {
                     let address = image.text_address.saturating_add(export.offset);
-                    let place = index.find(address);
                     kept.push(DefinedSymbol {
-                        name,
-                        address,
-                        size: None,
-                        region: place.map(|(region, _)| region),
-                        region_offset: place.map_or(0, |(_, offset)| offset),
                         weak: export.weak,
-                        exported: true,
+                        ..DefinedSymbol::new(name, address, index.find(address))
                     });
                 }
                 Err(error) => failed = Some(error),

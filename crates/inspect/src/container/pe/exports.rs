@@ -157,14 +157,7 @@ impl<'a, 'data> Exports<'a, 'data> {
     ) -> Result<DefinedSymbol, DecodeError> {
         let address = u64::from(self.address(index).unwrap_or(0));
         let place = regions.find(address).filter(|_| address != 0);
-        Ok(DefinedSymbol {
-            name: self.texts.borrow_mut().keep(name)?,
-            address,
-            size: None,
-            region: place.map(|(region, _)| region),
-            region_offset: place.map_or(0, |(_, offset)| offset),
-            weak: false,
-            exported: true,
-        })
+        let name = self.texts.borrow_mut().keep(name)?;
+        Ok(DefinedSymbol::new(name, address, place))
     }
 }

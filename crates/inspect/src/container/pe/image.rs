@@ -4,7 +4,7 @@ use object::LittleEndian as LE;
 use object::pe;
 use object::read::pe::{ImageNtHeaders, ImageOptionalHeader, optional_header_magic};
 
-use crate::container::{Contents, FileRange, Region, Segment, segment};
+use crate::container::{Region, Segment, segment};
 use crate::error::DecodeError;
 
 /// Sections that hold neither a blob nor text of the program.
@@ -149,17 +149,11 @@ impl<'data> Image<'data> {
             if SKIPPED_SECTIONS.contains(&section.name.as_str()) {
                 continue;
             }
+            let (at, file_offset) = (section.rva.into(), section.file_offset.into());
             regions.push(Region {
-                name: section.name.clone(),
-                address: section.rva.into(),
-                data: Contents::of_file(bytes),
-                file_ranges: vec![FileRange {
-                    region_offset: 0,
-                    file_offset: section.file_offset.into(),
-                    length: section.length.into(),
-                }],
                 executable: section.executable,
                 writable: section.writable,
+                ..Region::of_file(section.name.clone(), at, file_offset, bytes)
             });
         }
         regions

@@ -144,12 +144,9 @@ impl<'data> Reader<'_, 'data> {
                 let library = self.texts.keep(library.as_bytes())?;
                 self.imports.cells.push((cell, name.clone()));
                 self.imports.undefined.push(UndefinedSymbol {
-                    name,
                     weak: optional,
                     library: Some(library),
-                    lazy: false,
-                    users: Vec::new(),
-                    idle: false,
+                    ..UndefinedSymbol::new(name)
                 });
             }
         }

@@ -46,12 +46,7 @@ pub fn parse(data: &[u8]) -> Result<Parsed<'_>, DecodeError> {
             Platform::Windows,
         )
     };
-    Ok(Parsed {
-        binary,
-        regions,
-        data,
-        slice_offset: 0,
-    })
+    Ok(Parsed::new(binary, regions, data))
 }
 
 /// Calls by name, and functions.

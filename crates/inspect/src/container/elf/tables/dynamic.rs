@@ -8,9 +8,12 @@ use object::Endianness;
 use object::elf;
 use object::read::elf::{FileHeader, ProgramHeader, SectionHeader};
 
-use super::context::{Entries, Faults, Memory};
+use super::context::Faults;
 use crate::container::Reply;
+use crate::container::elf::dynamic::{Dynamic, name};
 use crate::container::elf::image::Image;
+use crate::container::elf::memory::Memory;
+use crate::container::elf::relocations::LISTS;
 
 /// An address and what says how much is there.
 const PAIRS: [(elf::DynamicTag, elf::DynamicTag); 5] = [
@@ -40,10 +43,10 @@ const SECTIONS: [(elf::DynamicTag, elf::SectionType); 8] = [
 
 pub(super) fn check<Elf: FileHeader<Endian = Endianness>>(
     image: &Image<'_, Elf>,
-    memory: &Memory<'_>,
-    entries: &Entries,
+    entries: &Dynamic,
     faults: &mut Faults,
 ) {
+    let memory = &image.memory;
     twice(entries, faults);
     together(memory, entries, faults);
     strings(entries, faults);
@@ -55,37 +58,8 @@ pub(super) fn check<Elf: FileHeader<Endian = Endianness>>(
     relocations(&sections, entries, faults);
 }
 
-/// Names of the tags that are checked here.
-const NAMES: [(elf::DynamicTag, &str); 19] = [
-    (elf::DT_RELA, "DT_RELA"),
-    (elf::DT_RELASZ, "DT_RELASZ"),
-    (elf::DT_RELAENT, "DT_RELAENT"),
-    (elf::DT_JMPREL, "DT_JMPREL"),
-    (elf::DT_PLTRELSZ, "DT_PLTRELSZ"),
-    (elf::DT_PLTREL, "DT_PLTREL"),
-    (elf::DT_PLTGOT, "DT_PLTGOT"),
-    (elf::DT_INIT_ARRAY, "DT_INIT_ARRAY"),
-    (elf::DT_INIT_ARRAYSZ, "DT_INIT_ARRAYSZ"),
-    (elf::DT_FINI_ARRAY, "DT_FINI_ARRAY"),
-    (elf::DT_FINI_ARRAYSZ, "DT_FINI_ARRAYSZ"),
-    (elf::DT_INIT, "DT_INIT"),
-    (elf::DT_FINI, "DT_FINI"),
-    (elf::DT_SYMTAB, "DT_SYMTAB"),
-    (elf::DT_STRTAB, "DT_STRTAB"),
-    (elf::DT_GNU_HASH, "DT_GNU_HASH"),
-    (elf::DT_VERSYM, "DT_VERSYM"),
-    (elf::DT_VERNEED, "DT_VERNEED"),
-    (elf::DT_VERDEF, "DT_VERDEF"),
-];
-
-fn name(tag: elf::DynamicTag) -> String {
-    let mut names = NAMES.iter();
-    let known = names.find_map(|(known, name)| (*known == tag).then_some(*name));
-    known.map_or_else(|| format!("entry {:#x}", tag.0), str::to_owned)
-}
-
 /// Only the last entry of a tag counts, so a second one hides the first.
-fn twice(entries: &Entries, faults: &mut Faults) {
+fn twice(entries: &Dynamic, faults: &mut Faults) {
     let known = PAIRS.iter().flat_map(|(one, other)| [*one, *other]);
     let known = known.chain(SECTIONS.iter().map(|(tag, _)| *tag));
     let mut known: Vec<_> = known
@@ -95,7 +69,8 @@ fn twice(entries: &Entries, faults: &mut Faults) {
     known.sort_unstable();
     known.dedup();
     for tag in known {
-        let mut all = entries.0.iter().filter(|entry| entry.tag == tag);
+        let only = [tag];
+        let mut all = entries.all(&only);
         if let (Some(_), Some(second)) = (all.next(), all.next()) {
             let what = format!("the dynamic section has two entries {}", name(tag));
             faults.add(Reply::Crash, what, second.offset);
@@ -104,7 +79,7 @@ fn twice(entries: &Entries, faults: &mut Faults) {
 }
 
 /// What belongs together is there, and the table is in the file.
-fn together(memory: &Memory<'_>, entries: &Entries, faults: &mut Faults) {
+fn together(memory: &Memory<'_>, entries: &Dynamic, faults: &mut Faults) {
     for (address, size) in PAIRS {
         let (one, other) = match (entries.entry(address), entries.entry(size)) {
             (Some(one), Some(other)) => (one, other),
@@ -115,7 +90,7 @@ fn together(memory: &Memory<'_>, entries: &Entries, faults: &mut Faults) {
                 let missing = if entry.tag == size { address } else { size };
                 let what = format!(
                     "the dynamic section has {} and no {}",
-                    name(entry.tag),
+                    entry.name(),
                     name(missing)
                 );
                 faults.add(Reply::Crash, what, entry.offset);
@@ -160,7 +135,7 @@ fn together(memory: &Memory<'_>, entries: &Entries, faults: &mut Faults) {
 }
 
 /// Names of libraries and folders are in the table of strings.
-fn strings(entries: &Entries, faults: &mut Faults) {
+fn strings(entries: &Dynamic, faults: &mut Faults) {
     let named = [
         elf::DT_NEEDED,
         elf::DT_SONAME,
@@ -168,8 +143,7 @@ fn strings(entries: &Entries, faults: &mut Faults) {
         elf::DT_RUNPATH,
     ];
     let size = entries.get(elf::DT_STRSZ).unwrap_or(u64::MAX);
-    let mut named = entries.0.iter().filter(|entry| named.contains(&entry.tag));
-    if let Some(entry) = named.find(|entry| entry.value >= size) {
+    if let Some(entry) = entries.all(&named).find(|entry| entry.value >= size) {
         let what = format!(
             "a name of the dynamic section is at {:#x} of a table of {size:#x} bytes",
             entry.value
@@ -179,7 +153,7 @@ fn strings(entries: &Entries, faults: &mut Faults) {
 }
 
 /// Values that the loader insists on.
-fn fixed(entries: &Entries, faults: &mut Faults) {
+fn fixed(entries: &Dynamic, faults: &mut Faults) {
     for (tag, only) in FIXED {
         let wanted = match tag {
             elf::DT_RELAENT => elf::DT_RELA,
@@ -210,7 +184,7 @@ fn fixed(entries: &Entries, faults: &mut Faults) {
 fn functions<Elf: FileHeader<Endian = Endianness>>(
     image: &Image<'_, Elf>,
     memory: &Memory<'_>,
-    entries: &Entries,
+    entries: &Dynamic,
     faults: &mut Faults,
 ) {
     let endian = image.endian;
@@ -226,7 +200,7 @@ fn functions<Elf: FileHeader<Endian = Endianness>>(
         };
         // The first segment begins with the headers, also where it has code.
         let is_header = entry.value < size_of::<Elf>() as u64;
-        let what = if is_header || !memory.may_execute(entry.value) {
+        let what = if is_header || !memory.may(elf::PF_X, entry.value) {
             format!("{} is {:#x}, where no code is", name(tag), entry.value)
         } else if image.sections.iter().find(inside).is_some() {
             format!(
@@ -315,7 +289,7 @@ impl Sections {
 }
 
 /// Entries and sections say the same of a table.
-fn tables(sections: &Sections, entries: &Entries, faults: &mut Faults) {
+fn tables(sections: &Sections, entries: &Dynamic, faults: &mut Faults) {
     let strings = sections.of_kind(elf::SHT_DYNSYM).find_map(|one| one.link);
     let strings = (elf::DT_STRTAB, strings);
     let others = SECTIONS.map(|(tag, kind)| {
@@ -348,21 +322,16 @@ fn tables(sections: &Sections, entries: &Entries, faults: &mut Faults) {
 }
 
 /// The loader's lists begin and end where sections of relocations do, and leave none out.
-fn relocations(sections: &Sections, entries: &Entries, faults: &mut Faults) {
+fn relocations(sections: &Sections, entries: &Dynamic, faults: &mut Faults) {
     let all: Vec<&Section> = sections.of_kind(elf::SHT_RELA).collect();
     if all.is_empty() {
         return;
     }
-    let lists: Vec<(u64, u64)> = [
-        (elf::DT_RELA, elf::DT_RELASZ),
-        (elf::DT_JMPREL, elf::DT_PLTRELSZ),
-    ]
-    .iter()
-    .filter_map(|(address, size)| {
+    let ends = LISTS.iter().filter_map(|(address, size)| {
         let start = entries.get(*address)?;
         Some((start, start.saturating_add(entries.get(*size)?)))
-    })
-    .collect();
+    });
+    let lists: Vec<(u64, u64)> = ends.collect();
     for section in all {
         let end = section.address.saturating_add(section.size);
         let is_in = |(start, last): &(u64, u64)| *start <= section.address && end <= *last;

@@ -7,9 +7,11 @@ use object::Endianness;
 use object::elf;
 use object::read::elf::{FileHeader, Sym};
 
-use super::context::{Entries, Faults, Memory};
+use super::context::Faults;
 use crate::container::Reply;
-use crate::container::elf::image::{Dynamic, Image};
+use crate::container::elf::dynamic::Dynamic;
+use crate::container::elf::hash::Hashes;
+use crate::container::elf::image::Image;
 use crate::container::elf::relocations::met;
 use crate::container::elf::table::Table;
 use crate::container::names::{is_blob_symbol, is_context_symbol};
@@ -20,43 +22,22 @@ const MAX_SHOWN: usize = 80;
 /// Symbols whose chains are followed, of one library.
 const MAX_STEPS: usize = 1 << 24;
 
-/// A hash table of either kind.
-enum Hashes<'data> {
-    Gnu(Gnu<'data>),
-    SysV {
-        buckets: &'data [[u8; 4]],
-        chains: &'data [[u8; 4]],
-    },
-}
-
-/// `DT_GNU_HASH`: a Bloom filter, buckets, chains of those from `first` on.
-struct Gnu<'data> {
-    first: usize,
-    shift: u32,
-    bloom: &'data [[u8; 8]],
-    buckets: &'data [[u8; 4]],
-    chains: &'data [[u8; 4]],
-}
-
 pub(super) fn check<Elf: FileHeader<Endian = Endianness>>(
     image: &Image<'_, Elf>,
     dynamic: &Dynamic,
-    memory: &Memory<'_>,
-    entries: &Entries,
     table: &Table<'_, Elf>,
     faults: &mut Faults,
 ) {
-    first_symbol(image, entries, table, faults);
-    wanted(image, entries, table, faults);
-    let Some((at, hashes)) = hashes(memory, entries, faults) else {
+    first_symbol(image, dynamic, table, faults);
+    wanted(image, dynamic, table, faults);
+    let Some(hashes) = hashes(image, dynamic, faults) else {
         return;
     };
     let mut steps = MAX_STEPS;
     let mut names = Names::new(table.strings, table.strings_at, image.data.len());
     for (number, symbol) in table.symbols.iter().enumerate().skip(1) {
-        let is_counted = matches!(&hashes, Hashes::Gnu(gnu) if number >= gnu.first);
         let of_others = symbol.is_local() || symbol.is_undefined(image.endian);
-        if of_others && !is_counted {
+        if of_others && !hashes.counts(number) {
             continue;
         }
         // More names than the table can hold are a fault of their own.
@@ -65,10 +46,13 @@ pub(super) fn check<Elf: FileHeader<Endian = Endianness>>(
         };
         // A name outside the table is a fault of its own too.
         let Some(name) = name else { continue };
-        let is_found = hashes.lead_to(name, number, &mut steps);
+        let is_found = hashes.lets_through(name)
+            && hashes
+                .candidates(name, table.symbols.len(), &mut steps)
+                .any(|found| found == number);
         // Tables that define nothing count undefined symbols too, and lead to none.
         let is_defined = !symbol.is_undefined(image.endian);
-        let (why, reply) = match refused(image, memory, symbol, name) {
+        let (why, reply) = match refused(image, symbol, name) {
             Some(why) if is_found || is_defined => why,
             None if !is_found => ("is not found by its hash", Reply::NotFound),
             _ => continue,
@@ -79,10 +63,10 @@ pub(super) fn check<Elf: FileHeader<Endian = Endianness>>(
         let shown = name.get(..MAX_SHOWN).unwrap_or(name);
         let shown = String::from_utf8_lossy(shown);
         match is_asked_for(image, dynamic, name, number, is_defined) {
-            true => faults.add(reply, format!("`{shown}` {why}"), at),
+            true => faults.add(reply, format!("`{shown}` {why}"), hashes.at),
             false => {
                 let what = format!("`{shown}` {why}; neither the loader nor TVM asks for it");
-                faults.add(Reply::Unasked, what, at);
+                faults.add(Reply::Unasked, what, hashes.at);
             }
         }
     }
@@ -112,7 +96,7 @@ fn is_asked_for<Elf: FileHeader<Endian = Endianness>>(
 /// The first symbol of every table is empty; what begins with another is no such table.
 fn first_symbol<Elf: FileHeader<Endian = Endianness>>(
     image: &Image<'_, Elf>,
-    entries: &Entries,
+    dynamic: &Dynamic,
     table: &Table<'_, Elf>,
     faults: &mut Faults,
 ) {
@@ -121,7 +105,7 @@ fn first_symbol<Elf: FileHeader<Endian = Endianness>>(
             && symbol.st_value(image.endian).into() == 0
             && symbol.is_undefined(image.endian)
     });
-    if !is_empty && let Some(entry) = entries.entry(elf::DT_SYMTAB) {
+    if !is_empty && let Some(entry) = dynamic.entry(elf::DT_SYMTAB) {
         let what = format!(
             "no table of symbols is at {:#x}, where DT_SYMTAB leads",
             entry.value
@@ -133,12 +117,12 @@ fn first_symbol<Elf: FileHeader<Endian = Endianness>>(
 /// Symbols of other libraries have a name, and are looked for everywhere.
 fn wanted<Elf: FileHeader<Endian = Endianness>>(
     image: &Image<'_, Elf>,
-    entries: &Entries,
+    dynamic: &Dynamic,
     table: &Table<'_, Elf>,
     faults: &mut Faults,
 ) {
     let endian = image.endian;
-    let at = entries
+    let at = dynamic
         .entry(elf::DT_SYMTAB)
         .map_or(0, |entry| entry.offset);
     let undefined = table.symbols.iter().enumerate().skip(1);
@@ -172,7 +156,6 @@ fn wanted<Elf: FileHeader<Endian = Endianness>>(
 /// Why a symbol of the hash table is not taken, or leads nowhere, and what comes of it.
 fn refused<Elf: FileHeader<Endian = Endianness>>(
     image: &Image<'_, Elf>,
-    memory: &Memory<'_>,
     symbol: &Elf::Sym,
     name: &[u8],
 ) -> Option<(&'static str, Reply)> {
@@ -206,9 +189,9 @@ fn refused<Elf: FileHeader<Endian = Endianness>>(
     } else if !is_of_kind {
         let why = "is of a kind that the loader passes over";
         Some((why, Reply::NotFound))
-    } else if is_address && !memory.holds(value) {
+    } else if is_address && !image.memory.addresses.contains(&value) {
         Some(("is outside the library by its own address", Reply::NotFound))
-    } else if is_address && is_function && !memory.may_execute(value) {
+    } else if is_address && is_function && !image.memory.may(elf::PF_X, value) {
         let why = "is a function by its own words, and no code";
         Some((why, Reply::Crash))
     } else if !is_address && is_data {
@@ -225,129 +208,33 @@ fn is_data(name: &[u8]) -> bool {
     is_blob_symbol(name) || is_context_symbol(name)
 }
 
-/// The table that the loader uses, and where it is.
-fn hashes<'data>(
-    memory: &Memory<'data>,
-    entries: &Entries,
+/// The table that the loader uses.
+fn hashes<'data, Elf: FileHeader<Endian = Endianness>>(
+    image: &Image<'data, Elf>,
+    dynamic: &Dynamic,
     faults: &mut Faults,
-) -> Option<(u64, Hashes<'data>)> {
-    if let Some(entry) = entries.entry(elf::DT_GNU_HASH) {
-        let (at, bytes) = memory.at(entry.value)?;
-        let found = gnu(bytes);
-        if found.is_none() {
-            let what = String::from("the hash table of symbols is larger than its segment");
-            faults.add(Reply::Crash, what, at);
-        }
-        let gnu = found?;
-        if !gnu.bloom.len().is_power_of_two() {
-            let what = format!(
-                "the filter of the hash table has {} words, which is not a power of two",
-                gnu.bloom.len()
-            );
-            faults.add(Reply::Assertion, what, at);
-            return None;
-        }
-        return Some((at, Hashes::Gnu(gnu)));
-    }
-    let entry = entries.entry(elf::DT_HASH);
-    let Some(entry) = entry else {
+) -> Option<Hashes<'data>> {
+    let mut tags = [elf::DT_GNU_HASH, elf::DT_HASH].into_iter();
+    let Some(address) = tags.find_map(|tag| dynamic.get(tag)) else {
         let what = String::from("the library has no hash table: none of its symbols is found");
         faults.add(Reply::NotFound, what, 0);
         return None;
     };
-    let (at, bytes) = memory.at(entry.value)?;
-    let found = sysv(bytes);
+    let (at, _) = image.memory.at(address)?;
+    let found = match dynamic.has(elf::DT_GNU_HASH) {
+        true => Hashes::gnu(image, dynamic),
+        false => Hashes::sysv(image, dynamic),
+    };
     if found.is_none() {
         let what = String::from("the hash table of symbols is larger than its segment");
         faults.add(Reply::Crash, what, at);
     }
-    Some((at, found?))
-}
-
-fn gnu(bytes: &[u8]) -> Option<Gnu<'_>> {
-    let (words, _) = bytes.as_chunks::<4>();
-    let number = |index: usize| words.get(index).copied().map(u32::from_le_bytes);
-    let buckets = usize::try_from(number(0)?).ok()?;
-    let filter = usize::try_from(number(2)?).ok()?;
-    let (bloom, _) = bytes.get(16..)?.as_chunks::<8>();
-    let buckets_at = filter.checked_mul(2)?.checked_add(4)?;
-    let chains_at = buckets_at.checked_add(buckets)?;
-    Some(Gnu {
-        first: usize::try_from(number(1)?).ok()?,
-        shift: number(3)?,
-        bloom: bloom.get(..filter)?,
-        buckets: words.get(buckets_at..chains_at)?,
-        chains: words.get(chains_at..)?,
-    })
-}
-
-fn sysv(bytes: &[u8]) -> Option<Hashes<'_>> {
-    let (words, _) = bytes.as_chunks::<4>();
-    let number = |index: usize| words.get(index).copied().map(u32::from_le_bytes);
-    let chains_at = usize::try_from(number(0)?).ok()?.checked_add(2)?;
-    let end = chains_at.checked_add(usize::try_from(number(1)?).ok()?)?;
-    Some(Hashes::SysV {
-        buckets: words.get(2..chains_at)?,
-        chains: words.get(chains_at..end)?,
-    })
-}
-
-/// One of a list of words.
-fn word(words: &[[u8; 4]], index: usize) -> Option<u32> {
-    words.get(index).copied().map(u32::from_le_bytes)
-}
-
-/// The word of a list that a hash chooses.
-fn bucket(buckets: &[[u8; 4]], hash: u32) -> Option<usize> {
-    let index = usize::try_from(hash).ok()?.checked_rem(buckets.len())?;
-    usize::try_from(word(buckets, index)?).ok()
-}
-
-impl Hashes<'_> {
-    /// Whether the loader comes to this symbol when it looks for its name. Each one on
-    /// the way costs one of `steps`.
-    fn lead_to(&self, name: &[u8], number: usize, steps: &mut usize) -> bool {
-        match self {
-            Self::Gnu(gnu) => gnu.leads_to(name, number, steps),
-            Self::SysV { buckets, chains } => {
-                let mut next = bucket(buckets, elf::hash(name)).unwrap_or(0);
-                while next != number && next != 0 && *steps > 0 {
-                    *steps = steps.saturating_sub(1);
-                    next = word(chains, next)
-                        .and_then(|next| usize::try_from(next).ok())
-                        .unwrap_or(0);
-                }
-                next == number
-            }
-        }
+    let words = found.as_ref().and_then(Hashes::filter);
+    if let Some(words) = words.filter(|words| !words.is_power_of_two()) {
+        let what =
+            format!("the filter of the hash table has {words} words, which is not a power of two");
+        faults.add(Reply::Assertion, what, at);
+        return None;
     }
-}
-
-impl Gnu<'_> {
-    fn leads_to(&self, name: &[u8], number: usize, steps: &mut usize) -> bool {
-        let hash = elf::gnu_hash(name);
-        let mut found = || {
-            let index = usize::try_from(hash >> 6).ok()? & self.bloom.len().checked_sub(1)?;
-            let filter = u64::from_le_bytes(*self.bloom.get(index)?);
-            let second = hash.wrapping_shr(self.shift);
-            let is_let_through = filter.wrapping_shr(hash & 63) & filter.wrapping_shr(second & 63);
-            if is_let_through & 1 == 0 {
-                return None;
-            }
-            let mut next = bucket(self.buckets, hash).filter(|first| *first != 0)?;
-            while *steps > 0 {
-                *steps = steps.saturating_sub(1);
-                let value = word(self.chains, next.checked_sub(self.first)?)?;
-                if next == number {
-                    return Some(value | 1 == hash | 1);
-                }
-                if value & 1 != 0 {
-                    return None;
-                }
-                next = next.checked_add(1)?;
-            }
-            None
-        };
-        found().unwrap_or(false)
-    }
+    found
 }

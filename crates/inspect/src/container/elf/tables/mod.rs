@@ -20,10 +20,11 @@ use object::Endianness;
 use object::elf;
 use object::read::elf::FileHeader;
 
-use super::image::{Dynamic, Image};
+use super::dynamic::Dynamic;
+use super::image::Image;
 use super::symbols;
 use crate::container::Damage;
-use context::{Entries, Faults, Memory};
+use context::Faults;
 
 /// What is wrong with the tables of a library.
 pub(super) fn read<Elf: FileHeader<Endian = Endianness>>(
@@ -38,12 +39,11 @@ pub(super) fn read<Elf: FileHeader<Endian = Endianness>>(
     if !is_followed {
         return faults.found;
     }
-    let (memory, entries) = (Memory::of(image), Entries::of(image));
-    dynamic::check(image, &memory, &entries, &mut faults);
+    dynamic::check(image, dynamic, &mut faults);
     if let Ok(Some(table)) = symbols::dynamic_table(image, dynamic) {
-        lookup::check(image, dynamic, &memory, &entries, &table, &mut faults);
-        let odd = versions::check(image, &memory, &entries, &table, &mut faults);
-        relocations::check(image, &memory, &entries, &table, &odd, &mut faults);
+        lookup::check(image, dynamic, &table, &mut faults);
+        let odd = versions::check(image, dynamic, &table, &mut faults);
+        relocations::check(image, dynamic, &table, &odd, &mut faults);
     }
     faults.found
 }

@@ -12,10 +12,13 @@ use object::elf;
 use object::pod;
 use object::read::elf::{FileHeader, Rela, Sym};
 
-use super::context::{Entries, Faults, Memory};
+use super::context::Faults;
 use super::targets::Targets;
 use crate::container::Reply;
+use crate::container::elf::dynamic::Dynamic;
 use crate::container::elf::image::Image;
+use crate::container::elf::memory::Memory;
+use crate::container::elf::relocations::LISTS;
 use crate::container::elf::table::Table;
 
 /// The types that a machine's loader and linkers know.
@@ -68,8 +71,7 @@ struct One {
 
 pub(super) fn check<Elf: FileHeader<Endian = Endianness>>(
     image: &Image<'_, Elf>,
-    memory: &Memory<'_>,
-    entries: &Entries,
+    dynamic: &Dynamic,
     table: &Table<'_, Elf>,
     odd: &HashSet<u32>,
     faults: &mut Faults,
@@ -79,29 +81,28 @@ pub(super) fn check<Elf: FileHeader<Endian = Endianness>>(
         _ => AARCH64,
     };
     let mut checker = Checker {
-        memory,
+        memory: &image.memory,
         types,
         endian: image.endian,
         symbols: table.symbols,
-        is_lazy: entries.is_lazy(),
-        in_text: entries.has_text_relocations(),
-        targets: Targets::new(memory),
+        is_lazy: dynamic.is_lazy(),
+        in_text: dynamic.has_text_relocations(),
+        targets: Targets::new(&image.memory),
         odd,
         has_slot: vec![false; table.symbols.len()],
         first_slot: None,
         has_indirect: false,
     };
-    let counted = entries.get(elf::DT_RELACOUNT).unwrap_or(0);
-    let lists = [
-        (elf::DT_RELA, elf::DT_RELASZ, counted, false),
-        (elf::DT_JMPREL, elf::DT_PLTRELSZ, 0, true),
-    ];
-    for (address, size, counted, of_functions) in lists {
-        if let Some((at, bytes)) = entries.table(memory, address, size) {
+    let memory = &image.memory;
+    let counted = dynamic.get(elf::DT_RELACOUNT).unwrap_or(0);
+    let table_of = |address, size| memory.range(dynamic.get(address)?, dynamic.get(size)?);
+    let kinds = [(counted, false), (0, true)];
+    for ((address, size), (counted, of_functions)) in LISTS.into_iter().zip(kinds) {
+        if let Some((at, bytes)) = table_of(address, size) {
             checker.list::<Elf::Rela>(at, bytes, counted, of_functions, faults);
         }
     }
-    if let Some((at, bytes)) = entries.table(memory, elf::DT_RELR, elf::DT_RELRSZ) {
+    if let Some((at, bytes)) = table_of(elf::DT_RELR, elf::DT_RELRSZ) {
         checker.targets.packed(at, bytes, memory, faults);
     }
     checker.targets.finish(faults);
@@ -110,10 +111,10 @@ pub(super) fn check<Elf: FileHeader<Endian = Endianness>>(
         elf::DT_ANDROID_REL,
         elf::DT_ANDROID_RELR,
     ];
-    if !is_packed.iter().any(|tag| entries.get(*tag).is_some()) {
-        checker.arrays(entries, faults);
+    if !is_packed.iter().any(|tag| dynamic.has(*tag)) {
+        checker.arrays(dynamic, faults);
     }
-    checker.first_slot(entries, faults);
+    checker.first_slot(dynamic, faults);
 }
 
 struct Checker<'a, 'data, S> {
@@ -181,8 +182,7 @@ impl<S: Sym<Endian = Endianness>> Checker<'_, '_, S> {
         let count = usize::try_from(counted).unwrap_or(usize::MAX);
         let all = all.get(..count).unwrap_or(all);
         let relative = u64::from(self.types.relative);
-        let addends = self.memory.addresses();
-        self.targets.plain(all, relative, &addends)
+        self.targets.plain(all, relative, &self.memory.addresses)
     }
 
     fn one(&mut self, one: &One, of_functions: bool) -> Result<(), (Reply, String)> {
@@ -208,10 +208,10 @@ impl<S: Sym<Endian = Endianness>> Checker<'_, '_, S> {
         self.has_indirect |= one.kind == types.indirect;
         if is_relative || one.kind == types.indirect {
             let address = one.addend.cast_unsigned();
-            if !self.memory.holds(address) {
+            if !self.memory.addresses.contains(&address) {
                 return crash("leads out of the library");
             }
-            if one.kind == types.indirect && !self.memory.may_execute(address) {
+            if one.kind == types.indirect && !self.memory.may(elf::PF_X, address) {
                 return crash("calls what is not code");
             }
         } else {
@@ -226,7 +226,7 @@ impl<S: Sym<Endian = Endianness>> Checker<'_, '_, S> {
         if one.kind == types.slot {
             self.first_slot = Some(self.first_slot.unwrap_or(u64::MAX).min(one.place));
             let content = self.targets.content(one.place).unwrap_or(0);
-            if of_functions && self.is_lazy && !self.memory.may_execute(content) {
+            if of_functions && self.is_lazy && !self.memory.may(elf::PF_X, content) {
                 return crash("is of a slot that does not lead to code");
             }
         }
@@ -276,13 +276,13 @@ impl<S: Sym<Endian = Endianness>> Checker<'_, '_, S> {
 
     /// Every word of the lists of functions that are called is relocated: a plain number
     /// there is no address.
-    fn arrays(&self, entries: &Entries, faults: &mut Faults) {
+    fn arrays(&self, dynamic: &Dynamic, faults: &mut Faults) {
         let arrays = [
             (elf::DT_INIT_ARRAY, elf::DT_INIT_ARRAYSZ, "opened"),
             (elf::DT_FINI_ARRAY, elf::DT_FINI_ARRAYSZ, "closed"),
         ];
         for (address, size, when) in arrays {
-            let (Some(address), Some(entry)) = (entries.get(address), entries.entry(size)) else {
+            let (Some(address), Some(entry)) = (dynamic.get(address), dynamic.entry(size)) else {
                 continue;
             };
             if let Some(place) = self.targets.first_unmarked(address, entry.value) {
@@ -295,8 +295,8 @@ impl<S: Sym<Endian = Endianness>> Checker<'_, '_, S> {
     }
 
     /// The loader writes its own two words in front of the first slot.
-    fn first_slot(&self, entries: &Entries, faults: &mut Faults) {
-        let entry = entries.entry(elf::DT_PLTGOT);
+    fn first_slot(&self, dynamic: &Dynamic, faults: &mut Faults) {
+        let entry = dynamic.entry(elf::DT_PLTGOT);
         let wanted = self.first_slot.filter(|_| !self.has_indirect);
         // glibc takes a first word that is not zero for that of a prelinked library.
         if let Some(entry) = entry.filter(|_| self.is_lazy && self.first_slot.is_some())
@@ -314,7 +314,7 @@ impl<S: Sym<Endian = Endianness>> Checker<'_, '_, S> {
                 );
                 faults.add(Reply::Crash, what, entry.offset);
             }
-            (Some(entry), _) if !self.memory.may_write(entry.value) => {
+            (Some(entry), _) if !self.memory.may(elf::PF_W, entry.value) => {
                 let what = format!("DT_PLTGOT is {:#x}, which may not be written", entry.value);
                 faults.add(Reply::Crash, what, entry.offset);
             }

@@ -3,8 +3,11 @@
 
 use std::ops::RangeInclusive;
 
-use super::context::{Faults, Load, Memory};
+use object::elf;
+
+use super::context::Faults;
 use crate::container::Reply;
+use crate::container::elf::memory::{Load, Memory};
 
 /// Words that differ from the others of their library and are kept: more of them are a
 /// habit of some linker, and no damage.
@@ -107,7 +110,7 @@ pub(super) struct Targets<'a, 'data> {
 
 impl<'a, 'data> Targets<'a, 'data> {
     pub(super) fn new(memory: &'a Memory<'data>) -> Self {
-        let loads = memory.loads.iter().filter(|load| load.writable);
+        let loads = memory.loads.iter().filter(|load| load.may(elf::PF_W));
         let areas = loads.map(|load| Area {
             load,
             marked: vec![0; (load.bytes.len() / 512).saturating_add(1)],
@@ -233,7 +236,9 @@ impl<'a, 'data> Targets<'a, 'data> {
             let mut place = first;
             while bits != 0 {
                 if bits & 1 != 0 {
-                    let address = self.content(place).filter(|address| memory.holds(*address));
+                    let address = self
+                        .content(place)
+                        .filter(|address| memory.addresses.contains(address));
                     let what = match self.mark(place, at, None) {
                         Err(what) => what,
                         Ok(()) if address.is_none() => "leads out of the library",
@@ -309,11 +314,11 @@ mod tests {
     fn plain(entries: &[[u8; 24]], words: &[u8]) -> (usize, u64, Vec<u64>) {
         let load = Load {
             address: 0x1000,
-            end: 0x2000,
+            in_memory: 0x1000,
             offset: 0,
             bytes: words,
-            writable: true,
-            executable: false,
+            alignment: 8,
+            flags: elf::PF_W,
         };
         let area = Area {
             load: &load,

@@ -11,9 +11,11 @@ use object::elf;
 use object::pod;
 use object::read::elf::{FileHeader, Sym};
 
-use super::context::{Entries, Faults, Memory};
+use super::context::Faults;
 use crate::container::Reply;
+use crate::container::elf::dynamic::Dynamic;
 use crate::container::elf::image::Image;
+use crate::container::elf::memory::Memory;
 use crate::container::elf::table::Table;
 
 /// Bytes of a name that are shown.
@@ -31,11 +33,11 @@ const ALWAYS: [&[u8]; 3] = [
 /// listed: wrong only where the library itself looks for one.
 pub(super) fn check<Elf: FileHeader<Endian = Endianness>>(
     image: &Image<'_, Elf>,
-    memory: &Memory<'_>,
-    entries: &Entries,
+    dynamic: &Dynamic,
     table: &Table<'_, Elf>,
     faults: &mut Faults,
 ) -> HashSet<u32> {
+    let memory = &image.memory;
     let mut odd = HashSet::new();
     let mut list = List {
         endian: image.endian,
@@ -43,21 +45,21 @@ pub(super) fn check<Elf: FileHeader<Endian = Endianness>>(
         numbers: Vec::new(),
         left: MAX_ENTRIES,
     };
-    let needed = entries.0.iter().filter(|one| one.tag == elf::DT_NEEDED);
+    let needed = dynamic.all(&[elf::DT_NEEDED]);
     let needed: Vec<&[u8]> = needed.filter_map(|one| list.name(one.value)).collect();
     let ends = (|| {
-        list.needs(memory, entries, &needed, faults)?;
-        list.definitions(memory, entries, faults)
+        list.needs(memory, dynamic, &needed, faults)?;
+        list.definitions(memory, dynamic, faults)
     })();
     if ends.is_none() {
         if list.left > 0 {
-            let at = entries.entry(elf::DT_VERNEED);
+            let at = dynamic.entry(elf::DT_VERNEED);
             let what = String::from("a list of symbol versions leads out of its segment");
             faults.add(Reply::Crash, what, at.map_or(0, |entry| entry.offset));
         }
         return odd;
     }
-    let Some(versions) = entries.get(elf::DT_VERSYM) else {
+    let Some(versions) = dynamic.get(elf::DT_VERSYM) else {
         return odd;
     };
     let bytes = memory.at(versions);
@@ -128,11 +130,11 @@ impl<'data> List<'data> {
     fn needs(
         &mut self,
         memory: &Memory<'_>,
-        entries: &Entries,
+        dynamic: &Dynamic,
         needed: &[&[u8]],
         faults: &mut Faults,
     ) -> Option<()> {
-        let Some(entry) = entries.entry(elf::DT_VERNEED) else {
+        let Some(entry) = dynamic.entry(elf::DT_VERNEED) else {
             return Some(());
         };
         let mut address = entry.value;
@@ -203,10 +205,10 @@ impl<'data> List<'data> {
     fn definitions(
         &mut self,
         memory: &Memory<'_>,
-        entries: &Entries,
+        dynamic: &Dynamic,
         faults: &mut Faults,
     ) -> Option<()> {
-        let Some(entry) = entries.entry(elf::DT_VERDEF) else {
+        let Some(entry) = dynamic.entry(elf::DT_VERDEF) else {
             return Some(());
         };
         let mut address = entry.value;

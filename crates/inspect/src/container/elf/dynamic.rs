@@ -1,0 +1,182 @@
+//! The dynamic section as the loader reads it: up to its end, and of most tags the last
+//! entry counts.
+
+use object::Endianness;
+use object::elf;
+use object::read::elf::{Dyn, FileHeader, ProgramHeader};
+
+use super::error::bad;
+use super::image::Image;
+use crate::container::Packing;
+use crate::error::DecodeError;
+
+/// Entries of one file; real ones have about thirty.
+const MAX_ENTRIES: usize = 1 << 16;
+
+/// Entries whose values are addresses that every loader follows.
+const TABLES: [elf::DynamicTag; 11] = [
+    elf::DT_STRTAB,
+    elf::DT_SYMTAB,
+    elf::DT_HASH,
+    elf::DT_GNU_HASH,
+    elf::DT_RELA,
+    elf::DT_REL,
+    elf::DT_JMPREL,
+    elf::DT_INIT,
+    elf::DT_FINI,
+    elf::DT_INIT_ARRAY,
+    elf::DT_VERNEED,
+];
+
+/// One entry.
+pub(super) struct Entry {
+    pub(super) tag: elf::DynamicTag,
+    pub(super) value: u64,
+    /// Where it is in the file.
+    pub(super) offset: u64,
+}
+
+impl Entry {
+    /// What the tag is called.
+    pub(super) fn name(&self) -> String {
+        name(self.tag)
+    }
+}
+
+/// What a tag is called.
+pub(super) fn name(tag: elf::DynamicTag) -> String {
+    let known = elf::names().dt.name(tag);
+    known.map_or_else(|| format!("entry {:#x}", tag.0), str::to_owned)
+}
+
+/// The entries of a dynamic section; none where there is none.
+#[derive(Default)]
+pub(super) struct Dynamic(pub(super) Vec<Entry>);
+
+impl Dynamic {
+    /// The dynamic section; `None` in objects and static programs.
+    pub(super) fn of<Elf: FileHeader<Endian = Endianness>>(
+        image: &Image<'_, Elf>,
+    ) -> Result<Option<Self>, DecodeError> {
+        let endian = image.endian;
+        for segment in image.segments {
+            let start: u64 = segment.p_offset(endian).into();
+            let entries = segment
+                .dynamic(endian, image.data)
+                .map_err(|error| bad(start, "an ELF dynamic segment", error))?;
+            let Some(entries) = entries else { continue };
+            if entries.is_empty() {
+                if !holds_code(image) {
+                    return Ok(None);
+                }
+                let expected = "a dynamic section with entries";
+                let found = "none: nothing would be linked";
+                return Err(DecodeError::new(start, expected, found));
+            }
+            let size = size_of::<Elf::Dyn>() as u64;
+            let entries = (0u64..).zip(entries).map(|(number, entry)| Entry {
+                tag: entry.d_tag(endian),
+                value: entry.d_val(endian).into(),
+                offset: start.saturating_add(number.saturating_mul(size)),
+            });
+            let entries = entries.take_while(|entry| entry.tag != elf::DT_NULL);
+            let entries: Vec<Entry> = entries.take(MAX_ENTRIES).collect();
+            if entries.len() == MAX_ENTRIES {
+                let expected = format!("fewer than {MAX_ENTRIES} entries of a dynamic section");
+                return Err(DecodeError::limit(start, expected, "more"));
+            }
+            return Ok(Some(Self(entries)));
+        }
+        Ok(None)
+    }
+
+    /// All entries of some tags.
+    pub(super) fn all(&self, tags: &[elf::DynamicTag]) -> impl Iterator<Item = &Entry> {
+        self.0.iter().filter(move |entry| tags.contains(&entry.tag))
+    }
+
+    /// The entry of a tag that counts: the last.
+    pub(super) fn entry(&self, tag: elf::DynamicTag) -> Option<&Entry> {
+        self.0.iter().rfind(|entry| entry.tag == tag)
+    }
+
+    pub(super) fn get(&self, tag: elf::DynamicTag) -> Option<u64> {
+        self.entry(tag).map(|entry| entry.value)
+    }
+
+    pub(super) fn has(&self, tag: elf::DynamicTag) -> bool {
+        self.entry(tag).is_some()
+    }
+
+    /// Addresses of what the loader reads or calls.
+    pub(super) fn tables(&self) -> impl Iterator<Item = &Entry> {
+        self.all(&TABLES).filter(|entry| entry.value != 0)
+    }
+
+    /// `DT_FLAGS`.
+    pub(super) fn has_flag(&self, flag: elf::DynamicFlags) -> bool {
+        elf::DynamicFlags(self.get(elf::DT_FLAGS).unwrap_or(0)).contains(flag)
+    }
+
+    /// `DT_FLAGS_1`.
+    pub(super) fn has_flag_1(&self, flag: elf::DynamicFlags1) -> bool {
+        elf::DynamicFlags1(self.get(elf::DT_FLAGS_1).unwrap_or(0)).contains(flag)
+    }
+
+    /// Whether functions are bound when they are first called.
+    pub(super) fn is_lazy(&self) -> bool {
+        !self.has(elf::DT_BIND_NOW)
+            && !self.has_flag(elf::DF_BIND_NOW)
+            && !self.has_flag_1(elf::DF_1_NOW)
+    }
+
+    /// Whether addresses in code and constants may be relocated too.
+    pub(super) fn has_text_relocations(&self) -> bool {
+        self.has(elf::DT_TEXTREL) || self.has_flag(elf::DF_TEXTREL)
+    }
+
+    /// Every linked library has `DT_INIT`; only the array says that somebody wrote a
+    /// constructor.
+    pub(super) fn has_constructors(&self) -> bool {
+        self.get(elf::DT_INIT_ARRAYSZ).is_some_and(|size| size > 0)
+    }
+
+    /// The table of strings with its place in the file.
+    pub(super) fn strings<'data, Elf: FileHeader<Endian = Endianness>>(
+        &self,
+        image: &Image<'data, Elf>,
+    ) -> (u64, &'data [u8]) {
+        let address = self.get(elf::DT_STRTAB);
+        let Some((at, rest)) = address.and_then(|address| image.memory.at(address)) else {
+            return (0, &[]);
+        };
+        // No loader of Linux asks for the size, and it may be missing.
+        let size = self.get(elf::DT_STRSZ).filter(|size| *size > 0);
+        let size = usize::try_from(size.unwrap_or(u64::MAX)).unwrap_or(usize::MAX);
+        (at, rest.get(..size).unwrap_or(rest))
+    }
+
+    /// Packed lists of relocations, each form once.
+    pub(super) fn packed(&self) -> Vec<Packing> {
+        let mut found = Vec::new();
+        for entry in &self.0 {
+            let packing = match entry.tag {
+                elf::DT_RELR => Packing::Relr,
+                elf::DT_ANDROID_RELR => Packing::AndroidRelr,
+                elf::DT_ANDROID_REL | elf::DT_ANDROID_RELA => Packing::Android,
+                _ => continue,
+            };
+            if !found.contains(&packing) {
+                found.push(packing);
+            }
+        }
+        found
+    }
+}
+
+/// Whether there is code in the file. Files of debug information keep the headers of
+/// what they were cut from, and nothing in it.
+fn holds_code<Elf: FileHeader<Endian = Endianness>>(image: &Image<'_, Elf>) -> bool {
+    let mut loads = image.memory.loads.iter();
+    loads.any(|load| load.may(elf::PF_X) && !load.bytes.is_empty())
+}
