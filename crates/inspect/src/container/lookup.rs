@@ -28,23 +28,6 @@ pub fn defines(bytes: &[u8], wanted: &[&str]) -> Result<Vec<bool>, DecodeError> 
     }
 }
 
-/// Which of the C++ names in `wanted`, written `tvm::ffi::json::Stringify`,
-/// the library exports with whatever parameters, in the same order.
-///
-/// A name also matches what is nested in it: `tvm::ffi` matches every function
-/// of that namespace.
-pub fn defines_qualified(bytes: &[u8], wanted: &[&str]) -> Result<Vec<bool>, DecodeError> {
-    let patterns: Vec<Mangled> = wanted.iter().map(|name| Mangled::new(name)).collect();
-    let mut found = vec![false; wanted.len()];
-    each_export(bytes, &mut |symbol| {
-        for (found, pattern) in found.iter_mut().zip(&patterns) {
-            *found |= pattern.begins(symbol);
-        }
-        found.contains(&false)
-    })?;
-    Ok(found)
-}
-
 /// The symbol versions that an ELF library defines; none where it has no versions.
 pub fn defined_versions(bytes: &[u8]) -> Result<Vec<String>, DecodeError> {
     match identify(bytes) {
@@ -90,64 +73,4 @@ pub fn linkage(parsed: &Parsed<'_>, wanted: fn(&[u8]) -> bool) -> Linkage {
 
 fn not_a_library(found: FileType) -> DecodeError {
     DecodeError::new(0, "a library with exports", found.describe())
-}
-
-/// A qualified C++ name as the two manglings begin it.
-struct Mangled {
-    /// `3tvm3ffi`, what follows `_ZN` and qualifiers.
-    itanium: Vec<u8>,
-    /// `@ffi@tvm@@`, and the last component before it.
-    microsoft: Vec<u8>,
-}
-
-impl Mangled {
-    fn new(qualified: &str) -> Self {
-        let parts: Vec<&str> = qualified.split("::").collect();
-        let itanium = parts
-            .iter()
-            .map(|part| format!("{}{part}", part.len()))
-            .collect::<String>();
-        let mut microsoft: String = parts.iter().rev().map(|part| format!("{part}@")).collect();
-        microsoft.push('@');
-        Self {
-            itanium: itanium.into_bytes(),
-            microsoft: microsoft.into_bytes(),
-        }
-    }
-
-    fn begins(&self, symbol: &[u8]) -> bool {
-        if let Some(rest) = symbol.strip_prefix(b"_ZN") {
-            let qualified = rest;
-            let end = qualified
-                .iter()
-                .position(|byte| !matches!(byte, b'r' | b'V' | b'K' | b'R' | b'O'))
-                .unwrap_or(qualified.len());
-            return qualified
-                .get(end..)
-                .is_some_and(|path| path.starts_with(&self.itanium));
-        }
-        // Innermost name first; what is nested in it stands before.
-        symbol.first() == Some(&b'?')
-            && memchr::memmem::find(symbol, &self.microsoft).is_some_and(|at| {
-                at.checked_sub(1)
-                    .and_then(|before| symbol.get(before))
-                    .is_some_and(|byte| matches!(byte, b'?' | b'@' | b'0'..=b'9'))
-            })
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn qualified_names_match_both_manglings() {
-        let name = Mangled::new("tvm::ffi::json::Stringify");
-        assert!(name.begins(b"_ZN3tvm3ffi4json9StringifyERKNS0_3AnyE"));
-        assert!(name.begins(b"?Stringify@json@ffi@tvm@@YA?AVString@23@AEBVAny@23@@Z"));
-        assert!(!name.begins(b"_ZN3tvm3ffi4json5ParseERKNS0_3AnyE"));
-        assert!(!name.begins(b"?NotStringify@json@ffi@tvm@@YAXXZ"));
-        assert!(Mangled::new("tvm::runtime").begins(b"_ZNK3tvm7runtime9DeviceAPI4NameEv"));
-        assert!(Mangled::new("tvm::runtime").begins(b"?Get@DeviceAPI@runtime@tvm@@SAXXZ"));
-    }
 }

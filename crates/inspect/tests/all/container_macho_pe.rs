@@ -241,34 +241,6 @@ fn addresses_from_the_trie_and_the_symbol_table_agree() {
 
 #[test]
 #[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
-fn qualified_names_are_found_in_every_format() {
-    for (file, exported) in [
-        (
-            "tvm-ffi-0.1.15.post2-linux-x86_64/tvm_ffi/lib/libtvm_ffi.so",
-            true,
-        ),
-        (
-            "tvm-ffi-0.1.15.post2-macos-arm64/tvm_ffi/lib/libtvm_ffi.dylib",
-            true,
-        ),
-        (
-            "tvm-ffi-0.1.15.post2-windows-x64/tvm_ffi/lib/tvm_ffi.dll",
-            true,
-        ),
-        ("tvm-0.27-linux-x86_64/tvm/lib/libtvm_runtime.so", false),
-    ] {
-        let bytes = std::fs::read(parts::unpacked(file)).expect("readable");
-        let wanted = [
-            "tvm::ffi::json::Stringify",
-            "tvm::ffi::json::NoSuchFunction",
-        ];
-        let found = container::defines_qualified(&bytes, &wanted).expect("exports");
-        assert_eq!(found, [exported, false], "{file}");
-    }
-}
-
-#[test]
-#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn pe_facts_equal_those_of_lief() {
     for (path, facts) in lief(&PE) {
         let bytes = std::fs::read(&path).expect("readable");
