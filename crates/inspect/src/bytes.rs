@@ -144,6 +144,15 @@ pub(crate) fn little_endian(bytes: &[u8]) -> impl Iterator<Item = i64> {
     chunks.iter().map(|chunk| i64::from_le_bytes(*chunk))
 }
 
+macro_rules! numbers {
+    ($($(#[$about:meta])* $number:ident)*) => {$(
+        $(#[$about])*
+        pub fn $number(&mut self, what: &'static str) -> Result<$number, DecodeError> {
+            Ok($number::from_le_bytes(self.array(what)?))
+        }
+    )*};
+}
+
 impl<'a> Reader<'a> {
     /// A cursor at the start of `data`.
     pub fn new(data: impl Into<Bytes<'a>>) -> Self {
@@ -284,39 +293,21 @@ impl<'a> Reader<'a> {
         Ok(out)
     }
 
-    /// One byte.
-    pub fn u8(&mut self, what: &'static str) -> Result<u8, DecodeError> {
-        Ok(u8::from_le_bytes(self.array(what)?))
-    }
-
-    /// A little-endian `u16`.
-    pub fn u16(&mut self, what: &'static str) -> Result<u16, DecodeError> {
-        Ok(u16::from_le_bytes(self.array(what)?))
-    }
-
-    /// A little-endian `u32`.
-    pub fn u32(&mut self, what: &'static str) -> Result<u32, DecodeError> {
-        Ok(u32::from_le_bytes(self.array(what)?))
-    }
-
-    /// A little-endian `i32`.
-    pub fn i32(&mut self, what: &'static str) -> Result<i32, DecodeError> {
-        Ok(i32::from_le_bytes(self.array(what)?))
-    }
-
-    /// A little-endian `u64`.
-    pub fn u64(&mut self, what: &'static str) -> Result<u64, DecodeError> {
-        Ok(u64::from_le_bytes(self.array(what)?))
-    }
-
-    /// A little-endian `i64`.
-    pub fn i64(&mut self, what: &'static str) -> Result<i64, DecodeError> {
-        Ok(i64::from_le_bytes(self.array(what)?))
-    }
-
-    /// A little-endian IEEE double.
-    pub fn f64(&mut self, what: &'static str) -> Result<f64, DecodeError> {
-        Ok(f64::from_le_bytes(self.array(what)?))
+    numbers! {
+        /// One byte.
+        u8
+        /// A little-endian `u16`.
+        u16
+        /// A little-endian `u32`.
+        u32
+        /// A little-endian `i32`.
+        i32
+        /// A little-endian `u64`.
+        u64
+        /// A little-endian `i64`.
+        i64
+        /// A little-endian IEEE double.
+        f64
     }
 
     /// A count of items of at least `item_size` bytes each, refused when the

@@ -10,14 +10,5 @@ pub(super) fn decode(reader: &mut Reader<'_>, form: Form) -> Result<DevicePayloa
     let code_format = reader.string("the code's format")?.to_owned();
     let kernels = function_info::kernels(reader, form.function_info)?;
     let code = vec![function_info::piece(reader, String::new())?];
-    Ok(DevicePayload {
-        order: PayloadOrder::Stable,
-        function_info: form.function_info,
-        code_format,
-        kernels,
-        code,
-        needs: Vec::new(),
-        merges: Vec::new(),
-    }
-    .settled())
+    Ok(form.payload(PayloadOrder::Stable, code_format, kernels, code))
 }

@@ -1,6 +1,6 @@
 //! The layouts that device payloads have had.
 
-use crate::module::{DevicePayload, FunctionInfoForm, PayloadOrder};
+use crate::module::{DeviceCode, DevicePayload, FunctionInfoForm, KernelInfo, PayloadOrder};
 
 /// One way to lay out a device payload.
 #[derive(Clone, Copy)]
@@ -37,14 +37,26 @@ impl Form {
             function_info: FunctionInfoForm::Plain,
         },
     ];
-}
-
-impl DevicePayload {
-    /// A payload without kernels has no `FunctionInfo` to tell its form by.
-    pub(super) fn settled(mut self) -> Self {
-        if self.kernels.is_empty() {
-            self.function_info = FunctionInfoForm::Either;
+    /// What was read in this form.
+    pub(super) fn payload(
+        self,
+        order: PayloadOrder,
+        code_format: String,
+        kernels: Vec<KernelInfo>,
+        code: Vec<DeviceCode>,
+    ) -> DevicePayload {
+        DevicePayload {
+            order,
+            // A payload without kernels has no `FunctionInfo` to tell its form by.
+            function_info: match kernels.is_empty() {
+                true => FunctionInfoForm::Either,
+                false => self.function_info,
+            },
+            code_format,
+            kernels,
+            code,
+            needs: Vec::new(),
+            merges: Vec::new(),
         }
-        self
     }
 }

@@ -22,14 +22,5 @@ pub(super) fn decode(reader: &mut Reader<'_>, form: Form) -> Result<DevicePayloa
         let kernels = function_info::kernels(reader, form.function_info)?;
         (code_format, kernels, function_info::texts(reader)?)
     };
-    Ok(DevicePayload {
-        order: form.order,
-        function_info: form.function_info,
-        code_format: code_format.to_owned(),
-        kernels,
-        code,
-        needs: Vec::new(),
-        merges: Vec::new(),
-    }
-    .settled())
+    Ok(form.payload(form.order, code_format.to_owned(), kernels, code))
 }

@@ -17,20 +17,11 @@ pub(super) fn decode(reader: &mut Reader<'_>, form: Form) -> Result<DevicePayloa
     let code: Vec<DeviceCode> = (0..count)
         .map(|_| shader(reader, form.order))
         .collect::<Result<_, _>>()?;
-    Ok(DevicePayload {
-        order: if code.is_empty() {
-            PayloadOrder::Stable
-        } else {
-            form.order
-        },
-        function_info: form.function_info,
-        code_format,
-        kernels,
-        code,
-        needs: Vec::new(),
-        merges: Vec::new(),
-    }
-    .settled())
+    let order = match code.is_empty() {
+        true => PayloadOrder::Stable,
+        false => form.order,
+    };
+    Ok(form.payload(order, code_format, kernels, code))
 }
 
 fn shader(reader: &mut Reader<'_>, order: PayloadOrder) -> Result<DeviceCode, DecodeError> {

@@ -9,14 +9,5 @@ use crate::module::{DevicePayload, PayloadOrder};
 pub(super) fn decode(reader: &mut Reader<'_>, form: Form) -> Result<DevicePayload, DecodeError> {
     let kernels = function_info::kernels(reader, form.function_info)?;
     let code = function_info::texts(reader)?;
-    Ok(DevicePayload {
-        order: PayloadOrder::Stable,
-        function_info: form.function_info,
-        code_format: String::new(),
-        kernels,
-        code,
-        needs: Vec::new(),
-        merges: Vec::new(),
-    }
-    .settled())
+    Ok(form.payload(PayloadOrder::Stable, String::new(), kernels, code))
 }
