@@ -8,12 +8,12 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use artcheck_inspect::Place;
+use artcheck_inspect::limits::MAX_PACKAGE_FILE;
 use artcheck_inspect::runtime::grouping::Joined;
 use artcheck_inspect::runtime::machine::Machine;
 use artcheck_inspect::scan::environments::{added_by_pth, packages};
+use artcheck_inspect::source::beginning::{beginning, children};
 
-/// Bytes of a small file that is read.
-const MAX_SMALL: u64 = 256 << 10;
 /// Folders that PYTHONPATH and environments may add.
 const MAX_ADDED: usize = 64;
 
@@ -122,7 +122,7 @@ impl Environments {
         for site in sites {
             self.add(how, site, &with);
         }
-        let configuration = beginning(&root.join("pyvenv.cfg"), MAX_SMALL);
+        let configuration = beginning(&root.join("pyvenv.cfg"), MAX_PACKAGE_FILE);
         let value = |key: &str| {
             let text = configuration.as_deref().unwrap_or_default();
             let mut lines = text.lines().filter_map(|line| line.split_once('='));
@@ -204,8 +204,8 @@ fn behind_shim(python: &Path) -> Option<PathBuf> {
         .ancestors()
         .map(|folder| folder.join(".python-version"));
     let named = std::env::var("PYENV_VERSION").ok();
-    let named = named.or_else(|| beginning(&local.find(|file| file.is_file())?, MAX_SMALL));
-    let named = named.or_else(|| beginning(&root.join("version"), MAX_SMALL))?;
+    let named = named.or_else(|| beginning(&local.find(|file| file.is_file())?, MAX_PACKAGE_FILE));
+    let named = named.or_else(|| beginning(&root.join("version"), MAX_PACKAGE_FILE))?;
     let mut versions = named.split([':', '\n']).map(str::trim);
     let version = versions.find(|version| !version.is_empty() && !version.contains(['/', '\\']))?;
     let versions = root.join("versions");
@@ -236,22 +236,4 @@ fn listed(variable: &str) -> impl Iterator<Item = PathBuf> + use<> {
     let folders: Vec<PathBuf> = std::env::split_paths(&value).collect();
     let named = |folder: &PathBuf| !folder.as_os_str().is_empty();
     folders.into_iter().filter(named)
-}
-
-fn children(folder: &Path) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    let mut all: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
-    all.sort();
-    all
-}
-
-/// The first bytes of a file as text.
-fn beginning(file: &Path, most: u64) -> Option<String> {
-    use std::io::Read as _;
-    let mut bytes = Vec::new();
-    // Opening a pipe would wait for who writes to it.
-    file.is_file().then_some(())?;
-    let opened = std::fs::File::open(file).ok()?;
-    opened.take(most).read_to_end(&mut bytes).ok()?;
-    Some(String::from_utf8_lossy(&bytes).into_owned())
 }

@@ -12,10 +12,11 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use artcheck_inspect::Place;
-use artcheck_inspect::runtime::PartKind;
 use artcheck_inspect::runtime::load_set::LoadSet;
+use artcheck_inspect::runtime::{PartKind, distribution};
 use artcheck_inspect::scan::{ScanOptions, scan};
 use artcheck_inspect::shell;
+use artcheck_inspect::source::beginning::children;
 use serde_json::{Value, json};
 
 use super::redaction::Redaction;
@@ -154,7 +155,7 @@ fn ffi_of(set: &LoadSet) -> Vec<(String, String, Option<String>)> {
         // In a folder that no other package has.
         let is_own = place.folders().any(|folder| folder.name() == "tvm_ffi");
         let mut packages = set.distributions.iter();
-        let package = packages.find(|package| is_own && package.name == "apache-tvm-ffi")?;
+        let package = packages.find(|package| is_own && package.name == distribution::FFI)?;
         Some(format!("{} {}", package.name, package.version))
     };
     let members = set
@@ -235,9 +236,4 @@ fn tvm_libraries(folder: &Path) -> Vec<PathBuf> {
         .into_iter()
         .filter(|path| path.is_file() && named(path))
         .collect()
-}
-
-fn children(folder: &Path) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    entries.map(|entry| entry.path()).collect()
 }

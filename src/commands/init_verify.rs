@@ -9,6 +9,7 @@ use anyhow::bail;
 use artcheck_inspect::Role;
 use artcheck_inspect::scan::{ScanOptions, scan};
 use artcheck_inspect::source::Spelled as _;
+use artcheck_inspect::source::beginning::children;
 
 use crate::report::model::{Entry, Report};
 
@@ -113,9 +114,7 @@ fn row(
 /// The folder of a library's weights: its own, one in it, or that above it.
 fn weights_near(library: &Path) -> Option<PathBuf> {
     let own = library.parent()?;
-    let below = std::fs::read_dir(own).into_iter().flatten().flatten();
-    let mut below: Vec<PathBuf> = below.map(|entry| entry.path()).collect();
-    below.sort();
+    let mut below = children(own);
     // Of several folders, that which is called like the library.
     let stem = library.file_stem()?.to_string_lossy().into_owned();
     below.sort_by_key(|folder| {

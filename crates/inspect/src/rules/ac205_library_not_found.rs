@@ -14,6 +14,7 @@ use crate::limits::MAX_FINDINGS;
 use crate::module::Payload;
 use crate::parts::stem;
 use crate::place::Place;
+use crate::runtime::distribution::FFI;
 use crate::runtime::libraries::{self, Resolution};
 use crate::runtime::load_set::LoadSet;
 use crate::runtime::system::{Brings, Presence};
@@ -173,7 +174,6 @@ fn is_linked(load_set: &LoadSet, place: &Place, binary: &Binary, needed: &str) -
 /// Whether whatever installs the wheels that want tvm-ffi's library brings its package
 /// too, since one of them requires it.
 fn is_fetched(load_set: &LoadSet, needed: &str, wanting: &[&Place]) -> bool {
-    const OWNER: &str = "apache-tvm-ffi";
     let is_of_wheel = |place: &&Place| {
         let mut folders = place.folders();
         folders.any(|folder| folder.raw_name().ends_with(b".whl"))
@@ -181,7 +181,7 @@ fn is_fetched(load_set: &LoadSet, needed: &str, wanting: &[&Place]) -> bool {
     let mut requires = load_set.distributions.iter().flat_map(|one| &one.requires);
     stem(needed) == "tvm_ffi"
         && wanting.iter().all(is_of_wheel)
-        && requires.any(|required| required.name == OWNER && required.marker.is_empty())
+        && requires.any(|required| required.name == FFI && required.marker.is_empty())
 }
 
 /// A library may lie where this scan did not look: in another package, on a system

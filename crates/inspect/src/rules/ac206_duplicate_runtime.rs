@@ -9,7 +9,7 @@ use crate::finding::{Finding, Location, Severity};
 use crate::limits::MAX_FINDINGS;
 use crate::parts::{PartKind, stem};
 use crate::place::Place;
-use crate::runtime::distribution::Distribution;
+use crate::runtime::distribution::{Distribution, FFI};
 use crate::runtime::load_set::{Duplicate, LoadSet, MissingReason};
 use crate::runtime::messages;
 
@@ -28,8 +28,6 @@ pub(super) const CHECKS: &[Check] = &[
     Check::Folder(check_llvm),
 ];
 
-/// The package that brings the registry.
-const OWNER: &str = "apache-tvm-ffi";
 /// Packages of one environment that are held against each other.
 const MAX_PACKAGES: usize = 8;
 
@@ -95,9 +93,8 @@ fn are_of_strangers(load_set: &LoadSet, duplicate: &Duplicate) -> bool {
     let requires = |package: &Place| {
         let name = package.name().replace('_', "-");
         let mut distributions = load_set.distributions.iter();
-        distributions.any(|one| {
-            one.name == name && one.requires.iter().any(|required| required.name == OWNER)
-        })
+        distributions
+            .any(|one| one.name == name && one.requires.iter().any(|required| required.name == FFI))
     };
     // What was repaired into a wheel was linked against the other.
     let is_graft = |package: &Place| package.raw_name().ends_with(b".libs");
@@ -113,12 +110,12 @@ fn are_of_strangers(load_set: &LoadSet, duplicate: &Duplicate) -> bool {
 /// `auditwheel repair` took for one without dependencies.
 fn check_graft(load_set: &LoadSet, out: &mut Outcome) {
     let mut packages = load_set.distributions.iter();
-    if packages.clone().any(|package| package.name == OWNER) {
+    if packages.clone().any(|package| package.name == FFI) {
         return;
     }
     let requires = |package: &&Distribution| {
         let mut requires = package.requires.iter();
-        requires.any(|required| required.name == OWNER && required.marker.is_empty())
+        requires.any(|required| required.name == FFI && required.marker.is_empty())
     };
     let Some(package) = packages.find(requires) else {
         return;
@@ -128,14 +125,14 @@ fn check_graft(load_set: &LoadSet, out: &mut Outcome) {
         return;
     };
     out.push(
-        Finding::new(&RULE, &copy.path, format!("{} brings a tvm-ffi of its own and requires {OWNER}, which brings another", package.name))
+        Finding::new(&RULE, &copy.path, format!("{} brings a tvm-ffi of its own and requires {FFI}, which brings another", package.name))
             .on(&load_set.name)
             .says_known(messages::of_runtime(
                 "duplicate-attribute",
                 &load_set.profile,
                 &[("name", "__ffi_convert__")],
             ))
-            .evidence(format!("{} {}: {OWNER} is in its METADATA", package.name, package.version))
+            .evidence(format!("{} {}: {FFI} is in its METADATA", package.name, package.version))
             .help("repair the wheel again with `auditwheel repair --exclude 'libtvm_ffi.so'`, so that it uses the installed one"),
     );
 }

@@ -4,7 +4,7 @@ use super::{Check, Outcome, Rule};
 use crate::finding::{Finding, Severity};
 use crate::limits::MAX_FINDINGS;
 use crate::place::Place;
-use crate::runtime::distribution::Distribution;
+use crate::runtime::distribution::{Distribution, FFI, TVM};
 use crate::runtime::ffi_version::VersionRange;
 use crate::runtime::load_set::LoadSet;
 use crate::runtime::{PartKind, messages, release};
@@ -18,8 +18,6 @@ pub(super) static RULE: Rule = Rule {
 };
 
 pub(super) const CHECKS: &[Check] = &[Check::LoadSet(check)];
-
-const FFI: &str = "apache-tvm-ffi";
 
 /// The version to install: the release's own, or the one that a part was built with.
 fn advice(load_set: &LoadSet, built_with: &VersionRange) -> String {
@@ -42,7 +40,7 @@ fn advice(load_set: &LoadSet, built_with: &VersionRange) -> String {
 /// The tvm-ffi that the installed release of TVM was built with.
 fn of_release(load_set: &LoadSet) -> Option<&'static str> {
     let mut packages = load_set.distributions.iter();
-    let tvm = packages.find(|package| package.name == "apache-tvm")?;
+    let tvm = packages.find(|package| package.name == TVM)?;
     release::by_name(&tvm.version)?.ffi_version.value.as_deref()
 }
 

@@ -13,6 +13,11 @@ use serde::Serialize;
 use super::ffi_version::{Version, VersionRange};
 use crate::place::Place;
 
+/// TVM's own package.
+pub const TVM: &str = "apache-tvm";
+/// The package without which none of the family can be imported.
+pub const FFI: &str = "apache-tvm-ffi";
+
 /// An installed package.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Distribution {
@@ -87,7 +92,7 @@ impl Distribution {
 
     /// Whether the package holds the Python half of TVM.
     pub(crate) fn holds_tvm(&self) -> bool {
-        matches!(self.name.as_str(), "apache-tvm" | "tvm") || self.name.starts_with("mlc-ai")
+        matches!(self.name.as_str(), TVM | "tvm") || self.name.starts_with("mlc-ai")
     }
 
     /// The version as a range, where it has the usual form.

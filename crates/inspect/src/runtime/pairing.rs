@@ -101,7 +101,7 @@ pub(super) fn unmet_requirements(
                 .find(|other| other.name == requirement.name);
             let is_unmet = match installed {
                 Some(installed) => installed.meets(requirement) == Some(false),
-                None => is_whole && is_import(&requirement.name),
+                None => is_whole && requirement.name == distribution::FFI,
             };
             if is_unmet && environment.holds(&requirement.marker) == Some(true) {
                 unmet.push(UnmetRequirement {
@@ -113,11 +113,6 @@ pub(super) fn unmet_requirements(
         }
     }
     unmet
-}
-
-/// The package without which none of the others can be imported.
-fn is_import(name: &str) -> bool {
-    name == "apache-tvm-ffi"
 }
 
 /// Whether all packages of an environment are in its `site-packages`: no `.pth` file,
@@ -172,7 +167,7 @@ fn environment(members: &[Member]) -> Option<Environment> {
 pub(super) fn pin(members: &mut [Member], profile: &RuntimeProfile, packages: &[Distribution]) {
     let is_installed = |known: &&RuntimeProfile| {
         packages.iter().any(|package| {
-            package.name == "apache-tvm"
+            package.name == distribution::TVM
                 && release::by_name(&package.version).is_some_and(|own| own.name == known.name)
         })
     };
@@ -220,7 +215,7 @@ pub(super) fn ffi_range(
     // The package's word counts where the exports do not contradict it.
     let package = distributions
         .iter()
-        .find(|package| package.name == "apache-tvm-ffi")
+        .find(|package| package.name == distribution::FFI)
         .and_then(Distribution::range)
         .filter(|range| !range.is_outside(&exports));
     Some(package.unwrap_or(exports))
@@ -233,7 +228,7 @@ pub(super) fn ffi_fact(members: &[Member], distributions: &[Distribution]) -> Fa
     };
     let exact = distributions
         .iter()
-        .any(|package| package.name == "apache-tvm-ffi" && package.range() == Some(range));
+        .any(|package| package.name == distribution::FFI && package.range() == Some(range));
     let note = if exact {
         "package metadata"
     } else {

@@ -12,6 +12,7 @@ use super::{grouping, libraries};
 use crate::container::{self, Binary, Format};
 use crate::parts::stem;
 use crate::place::Place;
+use crate::source::beginning::children;
 use crate::source::map;
 
 const TABLE: &str = include_str!(concat!(env!("OUT_DIR"), "/system_libraries.json"));
@@ -157,10 +158,8 @@ pub fn presence(
         };
     }
     // Packages keep their libraries in their own folder, or in `lib` in it.
-    let packages = std::fs::read_dir(site).into_iter().flatten().flatten();
-    let mut folders = packages
-        .map(|package| package.path())
-        .flat_map(|package| [package.join("lib"), package]);
+    let packages = children(site).into_iter();
+    let mut folders = packages.flat_map(|package| [package.join("lib"), package]);
     folders
         .find(is_in)
         .map_or(Presence::Absent, Presence::Beside)

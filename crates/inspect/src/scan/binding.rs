@@ -7,6 +7,7 @@ use std::path::Path;
 use crate::container;
 use crate::parts::{PartKind, stem};
 use crate::runtime::binary::{self, Registered};
+use crate::source::beginning::children;
 use crate::source::map;
 
 /// The library that the binding needs besides libtvm_ffi.
@@ -14,11 +15,7 @@ const TESTING: &str = "tvm_ffi_testing";
 
 /// The functions that come with the binding in a folder `tvm_ffi`.
 pub(super) fn registers(package: &Path) -> BTreeSet<String> {
-    let Ok(entries) = std::fs::read_dir(package) else {
-        return BTreeSet::new();
-    };
-    let files = entries.filter_map(Result::ok).map(|entry| entry.path());
-    let bindings = files.filter(|path| {
+    let bindings = children(package).into_iter().filter(|path| {
         let name = path.file_name().and_then(|name| name.to_str());
         let suffix = path.extension().and_then(|suffix| suffix.to_str());
         name.is_some_and(|name| stem(name) == "core")

@@ -12,7 +12,7 @@ use crate::place::Place;
 use crate::runtime::distribution::Distribution;
 use crate::runtime::grouping::{self, Joined};
 use crate::runtime::installation;
-use crate::source::beginning::beginning;
+use crate::source::beginning::{beginning, children};
 
 /// Folders of packages that hold parts of a load set, whatever package brought them.
 const PARTS: [&str; 3] = ["tvm", "tvm_ffi", "mlc_llm"];
@@ -76,13 +76,6 @@ fn of_distribution(info: &Path) -> BTreeSet<String> {
             && !top.ends_with(".dist-info")
     };
     tops.filter(is_meant).map(str::to_owned).collect()
-}
-
-fn children(folder: &Path) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    let mut all: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
-    all.sort();
-    all
 }
 
 /// The folders that belong to the environments of some parts, and what of them is to

@@ -8,6 +8,7 @@ use crate::container::pyinstaller;
 use crate::parts::stem;
 use crate::place::Place;
 use crate::runtime::installation::{Brings, Installation};
+use crate::source::beginning::children;
 use crate::source::map;
 
 /// The folder of the package, and of its libraries.
@@ -67,10 +68,8 @@ fn is_named(file: &Path, wanted: &str, ends: &[&str]) -> bool {
 
 /// Files of a folder, links to files among them.
 fn files(folder: &Path) -> Vec<PathBuf> {
-    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
-    let files = entries.map(|entry| entry.path());
-    let mut files: Vec<PathBuf> = files.filter(|path| path.is_file()).collect();
-    files.sort();
+    let mut files = children(folder);
+    files.retain(|path| path.is_file());
     files
 }
 

@@ -17,9 +17,9 @@ use crate::limits::{MAX_PACKAGE_FILE, MAX_PYTHON_SOURCE, MAX_RECORD};
 use crate::place::Place;
 use crate::python::closure::Closure;
 use crate::python::damage;
-use crate::runtime::distribution::Distribution;
+use crate::runtime::distribution::{self, Distribution};
 use crate::runtime::installation::{self, Brings, Changed, Installation, Replaced};
-use crate::source::beginning::{beginning, first_bytes};
+use crate::source::beginning::{beginning, children, first_bytes};
 use crate::source::map;
 use crate::words::spell;
 
@@ -69,7 +69,7 @@ fn look(site: &Site, info: &Path) -> Option<Installation> {
     let metadata = beginning(&info.join("METADATA"), MAX_PACKAGE_FILE)?;
     let package = Distribution::parse(&metadata)?;
     let brings = match package.name.as_str() {
-        "apache-tvm-ffi" => Brings::Ffi,
+        distribution::FFI => Brings::Ffi,
         _ if package.holds_tvm() => Brings::Runtime,
         _ => Brings::Nothing,
     };
@@ -252,10 +252,7 @@ fn header_machine(header: &[u8]) -> Option<(Platform, Architecture)> {
 /// Types that an import registers and that no library of TVM's or tvm-ffi's has.
 fn unknown_types(site: &Path, closure: &Closure) -> Vec<(String, String)> {
     let folders = ["tvm/lib", "tvm_ffi/lib", "tvm_ffi"].map(|folder| site.join(folder));
-    let entries = folders
-        .iter()
-        .filter_map(|folder| std::fs::read_dir(folder).ok());
-    let files = entries.flatten().flatten().map(|entry| entry.path());
+    let files = folders.iter().flat_map(|folder| children(folder));
     let libraries = files.filter(|file| {
         let name = file.file_name().unwrap_or_default().to_string_lossy();
         installation::is_library(&name)

@@ -17,12 +17,11 @@ use crate::python::folder::{Folder, Module};
 use crate::python::names::Names;
 use crate::python::steps::{Import, Step, steps};
 use crate::python::{Interpreter, closure, text};
-use crate::runtime::distribution::{self, Distribution, Lacking};
+use crate::runtime::distribution::{self, Distribution, FFI, Lacking, TVM};
 use crate::runtime::grouping::Installed;
 use crate::runtime::{installation, release};
 use crate::source::beginning::{beginning, first_bytes};
 
-const FFI: &str = "apache-tvm-ffi";
 /// What a file that imports from tvm-ffi holds.
 const SIGN: &[u8] = b"from tvm_ffi";
 /// Modules from which a name is taken, one from the other.
@@ -53,7 +52,7 @@ pub(super) fn add_lacking(packages: &mut [Installed]) {
 }
 
 fn belong_together(package: &Distribution, ffi: &str) -> bool {
-    package.name == "apache-tvm"
+    package.name == TVM
         && release::by_name(&package.version)
             .is_some_and(|known| known.ffi_version.value.as_deref() == Some(ffi))
 }

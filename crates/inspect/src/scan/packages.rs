@@ -11,11 +11,11 @@ use super::binding;
 use crate::limits::{MAX_PACKAGE_FILE, MAX_PYTHON_SOURCE, MAX_RECORD};
 use crate::place::Place;
 use crate::python::registered;
-use crate::runtime::distribution::Distribution;
+use crate::runtime::distribution::{Distribution, FFI};
 use crate::runtime::grouping::Installed;
 use crate::runtime::installation;
 use crate::runtime::member::Member;
-use crate::source::beginning::{beginning, first_bytes};
+use crate::source::beginning::{beginning, children, first_bytes};
 
 /// Folders above a library in which its package may be named:
 /// `site-packages/tvm/lib/libtvm_runtime.so` is three below.
@@ -62,12 +62,8 @@ pub(super) fn named_in(folders: &BTreeSet<PathBuf>, sources: bool) -> Vec<Instal
 }
 
 fn in_folder(folder: &Path, sources: bool) -> Vec<Installed> {
-    let Ok(entries) = std::fs::read_dir(folder) else {
-        return Vec::new();
-    };
-    let found = entries
-        .filter_map(Result::ok)
-        .map(|entry| entry.path())
+    let found = children(folder)
+        .into_iter()
         .filter(|path| path.extension().is_some_and(|end| end == "dist-info"))
         .filter_map(|path| installed(path.join("METADATA"), sources));
     let mut by_name: BTreeMap<String, Vec<Installed>> = BTreeMap::new();
@@ -114,7 +110,7 @@ fn installed(path: PathBuf, sources: bool) -> Option<Installed> {
     if sources && let Some(environment) = path.ancestors().nth(2) {
         if distribution.holds_tvm() {
             distribution.registers = registered_below(&environment.join("tvm"));
-        } else if distribution.name == "apache-tvm-ffi" {
+        } else if distribution.name == FFI {
             distribution.registers = binding::registers(&environment.join("tvm_ffi"));
         }
     }

@@ -19,7 +19,7 @@ use crate::runtime::distribution::{self, Distribution};
 use crate::runtime::installation::{self, Brings, Installation, Unmet};
 use crate::runtime::marker::Environment;
 use crate::runtime::pairing::{self, sees_itself_alone};
-use crate::source::beginning::beginning;
+use crate::source::beginning::{beginning, children};
 
 /// Modules of packages that have other names.
 const MODULES: [(&str, &str); 16] = [
@@ -71,14 +71,8 @@ pub(super) fn name_of(info: &Path) -> Option<(String, String)> {
 impl Site {
     /// A folder; `None` where no package was installed in it.
     pub(super) fn of(folder: &Path) -> Option<Self> {
-        let mut infos: Vec<PathBuf> = std::fs::read_dir(folder)
-            .into_iter()
-            .flatten()
-            .flatten()
-            .map(|entry| entry.path())
-            .filter(|path| path.extension().is_some_and(|end| end == "dist-info"))
-            .collect();
-        infos.sort();
+        let mut infos = children(folder);
+        infos.retain(|path| path.extension().is_some_and(|end| end == "dist-info"));
         let is_environment = ["site-packages", "dist-packages"]
             .map(Some)
             .contains(&folder.file_name().and_then(OsStr::to_str));
@@ -148,7 +142,7 @@ impl Site {
     /// is there, are AC207's.
     pub(super) fn unmet(&self, metadata: &str) -> Vec<Unmet> {
         let is_others = |name: &str| {
-            name == "apache-tvm-ffi"
+            name == distribution::FFI
                 || (distribution::is_family(name) && self.installed.contains_key(name))
         };
         let required = distribution::required(metadata);

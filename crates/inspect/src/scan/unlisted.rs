@@ -8,12 +8,13 @@ use super::lost_needs::unlinked;
 use super::requirements::Site;
 use crate::place::Place;
 use crate::python::closure::Closure;
+use crate::runtime::distribution;
 use crate::runtime::installation::{Brings, Installation, Unmet};
 
 /// Folders of packages, and the packages' names.
 const PACKAGES: [(&str, &str, Brings); 2] = [
-    ("tvm_ffi", "apache-tvm-ffi", Brings::Ffi),
-    ("tvm", "apache-tvm", Brings::Runtime),
+    ("tvm_ffi", distribution::FFI, Brings::Ffi),
+    ("tvm", distribution::TVM, Brings::Runtime),
 ];
 /// What releases of TVM and tvm-ffi require and import, as their `METADATA` says (0.25 to
 /// 0.27). Any other module that is not in the folder may be one of Python's own.

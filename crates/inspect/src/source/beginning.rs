@@ -1,9 +1,9 @@
-//! The beginning of a file that is read and not mapped: what packages say of themselves,
+//! Files that are read and not mapped, and lists of folders: what packages say of themselves,
 //! Python sources.
 
 use std::fs::File;
 use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// At most so many bytes of a file; `None` where it is no plain file, as a pipe is, whose
 /// opening would wait for another program.
@@ -19,7 +19,15 @@ pub(crate) fn first_bytes(path: &Path, most: u64) -> Option<Vec<u8>> {
 }
 
 /// The same as text.
-pub(crate) fn beginning(path: &Path, most: u64) -> Option<String> {
+pub fn beginning(path: &Path, most: u64) -> Option<String> {
     let text = String::from_utf8(first_bytes(path, most)?);
     Some(text.unwrap_or_else(|read| String::from_utf8_lossy(read.as_bytes()).into_owned()))
+}
+
+/// What is directly in a folder, sorted; nothing where it is none.
+pub fn children(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut all: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
+    all.sort();
+    all
 }

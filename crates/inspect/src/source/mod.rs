@@ -6,7 +6,8 @@
 //! (`dist/model.tar!lib0.o`). Nothing is unpacked to disk. What cannot be read
 //! is a [`Problem`], never the end of a scan.
 
-pub(crate) mod beginning;
+#[doc(hidden)] // For the other crates of artcheck.
+pub mod beginning;
 mod event;
 pub(crate) mod map;
 mod members;
