@@ -6,6 +6,7 @@ pub(super) mod commands;
 use std::ops::Range;
 
 use object::macho::{CPU_TYPE_ARM64, FAT_MAGIC, FAT_MAGIC_64, MH_EXECUTE, MH_OBJECT};
+use object::read::macho::{FatArch, MachOFatFile32, MachOFatFile64};
 
 use super::PlanError;
 
@@ -15,12 +16,6 @@ fn word(bytes: &[u8], at: usize) -> Option<[u8; 4]> {
 
 fn little(bytes: &[u8], at: usize) -> Option<u32> {
     word(bytes, at).map(u32::from_le_bytes)
-}
-
-fn big(bytes: &[u8], at: usize) -> Option<usize> {
-    word(bytes, at)
-        .map(u32::from_be_bytes)
-        .and_then(|value| usize::try_from(value).ok())
 }
 
 /// An image of a file.
@@ -34,48 +29,40 @@ pub(super) struct Slice {
 
 /// The images of a file: one, or one per slice of a fat file.
 pub(super) fn slices(file: &[u8]) -> Result<Vec<Slice>, PlanError> {
-    let magic = word(file, 0).map(u32::from_be_bytes).unwrap_or(0);
-    if magic != FAT_MAGIC && magic != FAT_MAGIC_64 {
-        let whole = Slice {
-            at: 0..file.len(),
-            size_field: None,
-        };
-        return Ok(vec![whole]);
-    }
-    let wide = magic == FAT_MAGIC_64;
     let cut = || {
         PlanError::container(
             "expected a slice table inside the Mach-O universal file, found its end",
         )
     };
-    let count = big(file, 4).filter(|count| *count <= 64).ok_or_else(cut)?;
-    (0..count)
-        .map(|index| slice(file, index, wide))
-        .collect::<Option<Vec<_>>>()
-        .ok_or_else(cut)
+    // The size stands behind processor, kind and offset.
+    let slices = match word(file, 0).map(u32::from_be_bytes) {
+        Some(FAT_MAGIC) => {
+            let table = MachOFatFile32::parse(file).map_err(|_| cut())?;
+            listed(table.arches(), file, 12..16)
+        }
+        Some(FAT_MAGIC_64) => {
+            let table = MachOFatFile64::parse(file).map_err(|_| cut())?;
+            listed(table.arches(), file, 16..24)
+        }
+        _ => Some(vec![Slice {
+            at: 0..file.len(),
+            size_field: None,
+        }]),
+    };
+    slices.ok_or_else(cut)
 }
 
-fn slice(file: &[u8], index: usize, wide: bool) -> Option<Slice> {
-    // fat_arch: cpu, subtype, offset, size, align; in the 64-bit form offset and
-    // size take eight bytes.
-    let (entry, size, width) = if wide { (32, 16, 8) } else { (20, 12, 4) };
-    let at = index.checked_mul(entry)?.checked_add(8)?;
-    let number = |at: usize| -> Option<(usize, Range<usize>)> {
-        let field = at..at.checked_add(width)?;
-        let bytes = file.get(field.clone())?;
-        let value = bytes.iter().try_fold(0_u64, |value, byte| {
-            value.checked_mul(256)?.checked_add(u64::from(*byte))
-        })?;
-        Some((usize::try_from(value).ok()?, field))
+fn listed<Arch: FatArch>(arches: &[Arch], file: &[u8], size: Range<usize>) -> Option<Vec<Slice>> {
+    let slice = |(number, arch): (usize, &Arch)| {
+        let start = usize::try_from(arch.file_range().0).ok()?;
+        let end = start.checked_add(arch.data(file).ok()?.len())?;
+        let entry = number.checked_mul(size_of::<Arch>())?.checked_add(8)?;
+        Some(Slice {
+            at: start..end,
+            size_field: Some(entry.checked_add(size.start)?..entry.checked_add(size.end)?),
+        })
     };
-    let (start, _) = number(at.checked_add(8)?)?;
-    let (length, size_field) = number(at.checked_add(size)?)?;
-    let end = start.checked_add(length)?;
-    file.get(start..end)?;
-    Some(Slice {
-        at: start..end,
-        size_field: Some(size_field),
-    })
+    arches.iter().enumerate().map(slice).collect()
 }
 
 /// Whether the processor is one of Apple's.

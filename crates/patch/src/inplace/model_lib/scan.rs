@@ -1,6 +1,10 @@
 //! Finds names of model libraries in JSON text, with their place.
 
+use std::fmt;
 use std::ops::Range;
+
+use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
+use serde_json::value::RawValue;
 
 use crate::plan::Named;
 
@@ -16,143 +20,69 @@ pub(super) struct Place {
 
 /// The names in a configuration.
 pub(super) fn places(bytes: &[u8]) -> Result<Vec<Place>, String> {
-    let text = std::str::from_utf8(bytes).map_err(|error| format!("expected JSON: {error}"))?;
-    // Damage and depth are judged there; what follows may take the form for granted.
-    serde_json::from_str::<serde_json::Value>(text)
-        .map_err(|error| format!("expected JSON: {error}"))?;
-    let mut scanner = Scanner {
-        bytes,
-        at: 0,
-        path: Vec::new(),
-        found: Vec::new(),
+    let bad = |error: &dyn fmt::Display| format!("expected JSON: {error}");
+    let text = std::str::from_utf8(bytes).map_err(|error| bad(&error))?;
+    // Damage and depth are judged there.
+    serde_json::from_str::<serde_json::Value>(text).map_err(|error| bad(&error))?;
+    let mut found = Vec::new();
+    let mut push = |what, number, raw: &RawValue| {
+        let start = raw.get().as_ptr().addr().wrapping_sub(text.as_ptr().addr());
+        if let Ok(name) = serde_json::from_str(raw.get()) {
+            let at = start..start.saturating_add(raw.get().len());
+            found.push(Place {
+                what,
+                number,
+                name,
+                at,
+            });
+        }
     };
-    scanner
-        .value()
-        .ok_or("expected JSON that reads the same twice, found other text")?;
-    Ok(scanner.found)
+    for (key, value) in object(text) {
+        match serde_json::from_str::<String>(key.get()).as_deref() {
+            Ok("model_list") => {
+                let entries: Vec<&RawValue> = serde_json::from_str(value.get()).unwrap_or_default();
+                for (number, entry) in entries.into_iter().enumerate() {
+                    for (key, name) in object(entry.get()) {
+                        if serde_json::from_str::<String>(key.get())
+                            .is_ok_and(|key| key == "model_lib")
+                        {
+                            push(Named::ModelLib, number, name);
+                        }
+                    }
+                }
+            }
+            Ok("model_lib_path_for_prepare_libs") => {
+                for (number, (name, _)) in object(value.get()).into_iter().enumerate() {
+                    push(Named::PreparedLib, number, name);
+                }
+            }
+            _ => {}
+        }
+    }
+    Ok(found)
 }
 
-/// A step from the document to a value in it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-enum Step {
-    Key(String, usize),
-    Entry(usize),
+/// Keys and values of an object as they are written; of anything else none.
+fn object(text: &str) -> Vec<(&RawValue, &RawValue)> {
+    serde_json::from_str(text).map_or_else(|_| Vec::new(), |Entries(entries)| entries)
 }
 
-/// Walks through valid JSON.
-struct Scanner<'a> {
-    bytes: &'a [u8],
-    at: usize,
-    path: Vec<Step>,
-    found: Vec<Place>,
-}
+struct Entries<'a>(Vec<(&'a RawValue, &'a RawValue)>);
 
-impl Scanner<'_> {
-    fn value(&mut self) -> Option<()> {
-        match self.peek()? {
-            b'{' => self.list(b'}', |scanner, number| {
-                let (key, at) = scanner.string()?;
-                scanner.key(&key, number, at);
-                scanner.take(b':')?;
-                scanner.path.push(Step::Key(key, number));
-                scanner.value()
-            }),
-            b'[' => self.list(b']', |scanner, number| {
-                scanner.path.push(Step::Entry(number));
-                scanner.value()
-            }),
-            b'"' => {
-                let (text, at) = self.string()?;
-                self.text(&text, at);
-                Some(())
+impl<'de> Deserialize<'de> for Entries<'de> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Each;
+        impl<'de> Visitor<'de> for Each {
+            type Value = Entries<'de>;
+            fn expecting(&self, text: &mut fmt::Formatter<'_>) -> fmt::Result {
+                text.write_str("an object")
             }
-            _ => {
-                let ends =
-                    |byte: &u8| matches!(byte, b',' | b'}' | b']') || byte.is_ascii_whitespace();
-                let rest = self.bytes.get(self.at..)?;
-                let length = rest.iter().position(ends).unwrap_or(rest.len());
-                self.at = self.at.checked_add(length)?;
-                Some(())
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                let next = std::iter::from_fn(|| map.next_entry().transpose());
+                next.collect::<Result<_, _>>().map(Entries)
             }
         }
-    }
-
-    /// Entries between brackets; each may leave one step on the path.
-    fn list(&mut self, end: u8, entry: impl Fn(&mut Self, usize) -> Option<()>) -> Option<()> {
-        self.at = self.at.checked_add(1)?;
-        let depth = self.path.len();
-        for number in 0.. {
-            if self.peek()? == end {
-                break;
-            }
-            if number > 0 {
-                self.take(b',')?;
-                self.peek()?;
-            }
-            entry(self, number)?;
-            self.path.truncate(depth);
-        }
-        self.take(end)
-    }
-
-    /// The next byte that is no white space.
-    fn peek(&mut self) -> Option<u8> {
-        let rest = self.bytes.get(self.at..)?;
-        let skipped = rest.iter().position(|byte| !byte.is_ascii_whitespace())?;
-        self.at = self.at.checked_add(skipped)?;
-        self.bytes.get(self.at).copied()
-    }
-
-    fn take(&mut self, wanted: u8) -> Option<()> {
-        (self.peek()? == wanted).then_some(())?;
-        self.at = self.at.checked_add(1)?;
-        Some(())
-    }
-
-    fn string(&mut self) -> Option<(String, Range<usize>)> {
-        (self.peek()? == b'"').then_some(())?;
-        let start = self.at;
-        let mut escaped = true; // the first quote does not end the string
-        for byte in self.bytes.get(start..)? {
-            self.at = self.at.checked_add(1)?;
-            match byte {
-                _ if escaped => escaped = false,
-                b'\\' => escaped = true,
-                b'"' => break,
-                _ => {}
-            }
-        }
-        let at = start..self.at;
-        let text = serde_json::from_slice(self.bytes.get(at.clone())?).ok()?;
-        Some((text, at))
-    }
-
-    /// A key of an object.
-    fn key(&mut self, name: &str, number: usize, at: Range<usize>) {
-        if let [Step::Key(table, _)] = self.path.as_slice()
-            && table == "model_lib_path_for_prepare_libs"
-        {
-            self.push(Named::PreparedLib, number, name, at);
-        }
-    }
-
-    /// A text that is a value.
-    fn text(&mut self, name: &str, at: Range<usize>) {
-        if let [Step::Key(list, _), Step::Entry(number), Step::Key(key, _)] = self.path.as_slice()
-            && list == "model_list"
-            && key == "model_lib"
-        {
-            self.push(Named::ModelLib, *number, name, at);
-        }
-    }
-
-    fn push(&mut self, what: Named, number: usize, name: &str, at: Range<usize>) {
-        self.found.push(Place {
-            what,
-            number,
-            name: name.to_owned(),
-            at,
-        });
+        deserializer.deserialize_map(Each)
     }
 }
 
