@@ -56,6 +56,89 @@ fn code_that_names_what_is_not_there_is_damage() {
     assert_eq!(word, "fits");
 }
 
+/// Where the entry of a tag is in the dynamic section, and where symbols with these names are.
+fn places(elf: &[u8], tag: u64, names: &[&str]) -> (usize, Vec<usize>) {
+    use object::read::elf::{FileHeader, ProgramHeader, SectionHeader, Sym};
+    type File = object::elf::FileHeader64<object::Endianness>;
+    let header = File::parse(elf).expect("ELF");
+    let endian = header.endian().expect("an order");
+    let segments = header.program_headers(endian, elf).expect("segments");
+    let kind = object::elf::PT_DYNAMIC;
+    let dynamic = segments.iter().find(|one| one.p_type(endian) == kind);
+    let start = dynamic.expect("a dynamic section").p_offset(endian) as usize;
+    let word = |at: usize| u64::from_le_bytes(elf[at..at + 8].try_into().expect("eight"));
+    let entry = (start..).step_by(16).find(|at| word(*at) == tag);
+    let sections = header.sections(endian, elf).expect("sections");
+    let kind = object::elf::SHT_DYNSYM;
+    let table = sections.symbols(endian, elf, kind).expect("symbols");
+    let section = sections.section(table.section()).expect("a section");
+    let first = section.sh_offset(endian) as usize;
+    let found = table.iter().enumerate().filter(|(_, symbol)| {
+        let name = symbol.name(endian, table.strings()).expect("a name");
+        names.iter().any(|known| name == known.as_bytes())
+    });
+    let found = found.map(|(number, _)| first + number * 24).collect();
+    (entry.expect("the entry") + 8, found)
+}
+
+/// No loader of Linux asks for the size of the table of names, and `dlsym` finds a symbol
+/// with an address whatever section it is said to be in.
+#[test]
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
+fn what_the_loader_takes_all_the_same_is_sound() {
+    const RUN: &str = "import sys, tvm\nfrom tvm import relax\n\
+        relax.VirtualMachine(tvm.runtime.load_module(sys.argv[1]), tvm.cpu())\n";
+    const SIZE: u64 = 10;
+    let sound = std::fs::read(corpus(EXTCALL)).expect("the corpus");
+    let folder = folder();
+    let runs = |file: &Path| {
+        let mut run = std::process::Command::new(venv("tvm-0.27").join("bin/python"));
+        let output = run.args(["-c", RUN]).arg(file).output();
+        output.expect("Python starts").status.success()
+    };
+    let (size, symbols) = places(&sound, SIZE, &["__tvm_ffi__library_bin"]);
+    let whole = u64::from_le_bytes(sound[size..size + 8].try_into().expect("eight"));
+    for less in [1, 2, 20, whole] {
+        let mut changed = sound.clone();
+        changed[size..size + 8].copy_from_slice(&(whole - less).to_le_bytes());
+        let file = put(&folder, &format!("strsz-{less}.so"), changed);
+        assert!(runs(&file), "{less} bytes less");
+        let (word, rules, _) = verdict(&file, &venv("tvm-0.27"));
+        assert_eq!(
+            (word.as_str(), rules.len()),
+            ("fits", 0),
+            "{less} bytes less"
+        );
+    }
+    let functions = [
+        "__tvm_ffi__library_bin",
+        "__tvm_ffi__library_ctx",
+        "__tvm_ffi_add",
+    ];
+    for names in [&functions[..1], &functions] {
+        let (_, symbols) = places(&sound, SIZE, names);
+        assert_eq!(symbols.len(), names.len());
+        let mut changed = sound.clone();
+        for at in symbols {
+            changed[at + 6..at + 8].fill(0);
+        }
+        let file = put(&folder, &format!("undefined-{}.so", names.len()), changed);
+        assert!(runs(&file), "{names:?}");
+        let (word, rules, _) = verdict(&file, &venv("tvm-0.27"));
+        assert_eq!((word.as_str(), rules.len()), ("fits", 0), "{names:?}");
+    }
+    // Without an address it is another's.
+    let mut changed = sound;
+    for at in symbols {
+        changed[at + 6..at + 16].fill(0);
+    }
+    let file = put(&folder, "nowhere.so", changed);
+    assert!(!runs(&file));
+    let (word, ..) = verdict(&file, &venv("tvm-0.27"));
+    assert_eq!(word, "breaks");
+}
+
 #[test]
 #[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn a_device_part_that_cannot_load_here_is_told() {

@@ -207,3 +207,116 @@ fn what_is_loaded_with_a_library_may_register() {
     kit.source("other/libreg.so", &registers("\"my.no\""), &[]);
     breaks(&kit.model("other/m.so", &["-lreg"]), &[]);
 }
+
+/// Names that a loop or a branch chooses: what reaches the call is one of three.
+#[test]
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
+fn of_three_names_in_one_call_each_may_be_registered() {
+    const PUT: &str = "#include <stdlib.h>\n#include <string.h>\nint side;\n\
+        static void put(const char *name) { TVMFFIObjectHandle h; TVMFFIFunctionCreate(0, f, 0, &h);\n\
+        TVMFFIByteArray n = { name, strlen(name) }; TVMFFIFunctionSetGlobal(&n, h, 0); }\n";
+    const ONE: &str = "const char *w = getenv(\"W\"); int i = w ? atoi(w) : 2;";
+    let kit = Kit::new();
+    let bodies = [
+        ("ternary", format!("{ONE} put(i == 0 ? A : i == 1 ? B : C);")),
+        (
+            "switch",
+            format!("{ONE} const char *n; switch (i) {{ case 0: n = A; side = 2; break; case 1: n = B; side = 1; break; default: n = C; }} put(n);"),
+        ),
+        ("flat", "static const char all[3][8] = {A, B, C}; for (int i = 0; i < 3; i++) put(all[i]);".into()),
+        ("packed", "static const char all[] = A \"\\0\" B \"\\0\" C \"\\0\"; for (const char *p = all; *p; p += strlen(p) + 1) put(p);".into()),
+        ("next", "const char *n = A; int i = 0; do { put(n); n = i == 0 ? B : C; } while (++i < 3);".into()),
+        (
+            "structs",
+            "TVMFFIObjectHandle h; TVMFFIFunctionCreate(0, f, 0, &h); TVMFFIByteArray n[3] = {{A, 4}, {B, 4}, {C, 5}};\n\
+             for (int i = 0; i < 3; i++) TVMFFIFunctionSetGlobal(n + i, h, 0);".into(),
+        ),
+        ("each", "put(A); put(B); put(C);".into()),
+    ];
+    for (name, body) in bodies {
+        for (level, last) in [(0, "my.fn"), (2, "my.fn"), (2, "my.no")] {
+            let folder = format!("{name}-{level}-{last}");
+            let source = format!(
+                "#pragma GCC optimize(\"O{level}\")\n#define A \"my.a\"\n#define B \"my.b\"\n#define C \"{last}\"\n\
+                 {FUNCTION}{PUT}__attribute__((constructor)) static void init(void) {{ {body} }}\n"
+            );
+            kit.source(&format!("{folder}/libreg.so"), &source, &[]);
+            let model = kit.model(&format!("{folder}/m.so"), &["-lreg"]);
+            let (status, errors, ran) = said(&model, &[]);
+            assert_eq!(ran, last == "my.fn", "{folder}");
+            if ran {
+                assert_eq!((status.as_str(), errors), ("undecided", vec![]), "{folder}");
+            } else if name == "each" {
+                assert_eq!(status, "breaks", "{folder}");
+            }
+        }
+    }
+}
+
+/// A model library of bytecode alone that shows nothing: it wants nothing of TVM either.
+#[test]
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
+fn a_model_that_shows_nothing_is_found() {
+    let kit = Kit::new();
+    let script = kit.folder.path().join("script");
+    std::fs::write(&script, "{ local: *; };\n").expect("written");
+    let hides = format!("-Wl,--version-script={}", script.display());
+    let model = kit.model("hidden/m.so", &["-Wl,-s", &hides]);
+    let (status, errors, ran) = said(&model, &[]);
+    assert!(!ran);
+    assert_eq!(
+        (status.as_str(), errors),
+        ("breaks", vec!["AC102".to_owned()])
+    );
+}
+
+/// Kernels alone, without a model, that look a function up.
+#[test]
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
+fn kernels_without_a_model_are_held_against_a_runtime() {
+    const KERNEL: &str = "import sys, tvm\n\
+        from tvm import tirx\n\
+        name, arguments = sys.argv[2].split(' ')\n\
+        arguments = [int(one) for one in arguments.split(',')]\n\
+        x = tirx.Var('x', 'int32')\n\
+        call = tirx.Evaluate(tirx.call_packed(name, *arguments))\n\
+        main = tirx.PrimFunc([x], call).with_attr('global_symbol', 'main')\n\
+        tvm.compile(tvm.IRModule({'main': main}), target='llvm').export_library(sys.argv[1])\n";
+    const CALL: &str = "import sys, tvm\ntvm.runtime.load_module(sys.argv[1])['main'](1)\n";
+    let folder = tempfile::tempdir().expect("a folder");
+    let cases = [
+        ("my.fn 1", "breaks", &["AC103"][..]),
+        ("vm.builtin.copy 1", "fits", &[]),
+        ("vm.builtin.copy 1,2", "breaks", &["AC104"]),
+        ("vm.builtin.to_device 1,2,0", "breaks", &["AC104"]),
+        ("ffi.Array 1", "fits", &[]),
+    ];
+    for (number, (call, expected, rules_of)) in (0..).zip(cases) {
+        let library = folder.path().join(format!("k{number}.so"));
+        assert!(
+            python(KERNEL, &[&library, Path::new(call)]),
+            "{call} is compiled"
+        );
+        assert_eq!(python(CALL, &[&library]), expected == "fits", "{call}");
+        let args = [library.clone(), "-r".into(), venv("tvm-0.27")];
+        let (report, _) = scan(args);
+        assert_eq!(report["artifacts"][0]["role"], "client", "{call}");
+        assert_eq!(report["verdicts"][0]["status"], expected, "{call}");
+        let mut codes = rules(&report, &["error"]);
+        codes.dedup();
+        assert_eq!(codes, rules_of, "{call}");
+    }
+    let library = folder.path().join("k0.so");
+    let args = [
+        "--provides".into(),
+        "my.fn".into(),
+        library,
+        "-r".into(),
+        venv("tvm-0.27"),
+    ];
+    let (report, _) = scan(args);
+    assert_eq!(report["verdicts"][0]["status"], "fits");
+}

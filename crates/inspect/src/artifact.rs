@@ -157,6 +157,9 @@ pub struct Artifact {
     pub in_zip: Option<InZip>,
     /// Model libraries inside (a system-lib archive object holds one each).
     pub libraries: Libraries,
+    /// Kernels of TVM's compiler without a model, as a library of nothing but host code.
+    #[serde(skip)]
+    pub kernels: Libraries,
     /// What could not be read.
     pub problems: Vec<Problem>,
 }
@@ -172,6 +175,7 @@ impl Artifact {
             binary: None,
             in_zip: None,
             libraries: Libraries::default(),
+            kernels: Libraries::default(),
             problems: vec![problem],
         }
     }

@@ -323,7 +323,8 @@ fn below_floor(set: &LoadSet, target: &Target) -> Vec<Finding> {
             part: Some(member.kind.clone()),
             binary: Some(Arc::new(member.binary.clone())),
             in_zip: None,
-            libraries: Libraries::from(Vec::new()),
+            libraries: Libraries::default(),
+            kernels: Libraries::default(),
             problems: Vec::new(),
         };
         let context = ArtifactContext {

@@ -177,12 +177,12 @@ fn step(word: u32, at: u64, state: &mut State) {
     } else if word & 0xffe0_0c00 == 0x9a80_0000 {
         // `csel`: where both are the same it is, whatever the condition.
         let (one, other) = (read(state, from), read(state, field(word, 16)));
-        set(state, to, if one == other { one } else { Value::Unknown });
+        set(state, to, if one == other { one } else { Value::Other });
     } else if word & 0x7fe0_ffe0 == 0x2a00_03e0 {
         // `mov` of a register, whole or half: half of what is known is only a number.
         let value = match (read(state, field(word, 16)), word >> 31) {
             (Value::Number(number), 0) => Value::Number(number & u64::from(u32::MAX)),
-            (_, 0) => Value::Unknown,
+            (_, 0) => Value::Other,
             (value, _) => value,
         };
         set(state, to, value);
@@ -193,7 +193,7 @@ fn step(word: u32, at: u64, state: &mut State) {
     } else if word & 0x0e00_0000 == 0x0e00_0000 {
         between_kinds(word, state);
     } else {
-        set(state, to, Value::Unknown);
+        set(state, to, Value::Other);
     }
 }
 
@@ -205,7 +205,7 @@ fn wide(word: u32, before: Value) -> Value {
         (0, _) => !piece,
         (2, _) => piece,
         (3, Value::Number(number)) => number & !(0xffff << shift) | piece,
-        _ => return Value::Unknown,
+        _ => return Value::Other,
     };
     match word >> 31 {
         0 => Value::Number(whole & u64::from(u32::MAX)),
@@ -260,7 +260,7 @@ fn between_kinds(word: u32, state: &mut State) {
             state.set_vector(to, [Value::Unknown; 2]);
             // Conversions and comparisons may write a general register.
             if word & 0x5f20_fc00 == 0x1e20_0000 {
-                set(state, to, Value::Unknown);
+                set(state, to, Value::Other);
             }
         }
     }
@@ -273,7 +273,7 @@ fn memory(word: u32, state: &mut State) {
         let is_literal = word & 0x3b00_0000 == 0x1800_0000;
         if is_literal || word & 0x00c0_0000 != 0 {
             match word & 0x0400_0000 {
-                0 => set(state, field(word, 0), Value::Unknown),
+                0 => set(state, field(word, 0), Value::Other),
                 _ => state.set_vector(field(word, 0), [Value::Unknown; 2]),
             }
         }

@@ -6,9 +6,12 @@ use std::collections::HashMap;
 /// What a register or a word of the stack holds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum Value {
-    /// Anything.
+    /// Anything: what was there before is not told.
     #[default]
     Unknown,
+    /// What was computed, or read from memory, or one of several: something else than all
+    /// that is told of here.
+    Other,
     /// This address of the image.
     Address(u64),
     /// What the cell at this address holds.
@@ -31,16 +34,36 @@ impl Value {
             Self::Frame(at) => Self::Frame(at.wrapping_add(distance)),
             Self::Marked(mark) => Self::Marked(mark),
             other if distance == 0 => other,
-            _ => Self::Unknown,
+            _ => Self::Other,
+        }
+    }
+
+    /// Whether it is told what it is.
+    pub(crate) fn is_known(self) -> bool {
+        !matches!(self, Self::Unknown | Self::Other)
+    }
+
+    /// What is in a place that one way leaves with this and another with `other`.
+    fn or(self, other: Self) -> Self {
+        match (self, other) {
+            (own, Self::Unknown) => own,
+            (Self::Unknown, other) => other,
+            // A number of one way is often the lack of a pointer of the other.
+            (Self::Number(_), other) => other,
+            (own, Self::Number(_)) => own,
+            // There is one frame, whatever its size.
+            (own @ Self::Frame(_), Self::Frame(_)) => own,
+            (own, other) if own == other => own,
+            _ => Self::Other,
         }
     }
 
     /// The sum of two values, as far as it is a mark that is moved.
     pub(crate) fn moved(self, by: Self) -> Self {
         match (self, by) {
-            (Self::Marked(_), Self::Marked(_)) => Self::Unknown,
+            (Self::Marked(_), Self::Marked(_)) => Self::Other,
             (mark @ Self::Marked(_), _) | (_, mark @ Self::Marked(_)) => mark,
-            _ => Self::Unknown,
+            _ => Self::Other,
         }
     }
 }
@@ -121,7 +144,7 @@ impl State {
                 None => Value::Unknown,
             },
             Value::Address(at) => Value::Loaded(at),
-            _ => Value::Unknown,
+            _ => Value::Other,
         }
     }
 
@@ -195,32 +218,22 @@ impl State {
         self.frame.retain(|at, _| !range.contains(at));
     }
 
-    /// What this one knows, and else the other. Of two addresses it is not known which.
+    /// What this one knows, and else the other. Of two things it is not known which.
     pub(crate) fn or(mut self, other: &Self) -> Self {
-        let known = |own: &mut Value, other: &Value| match (*own, *other) {
-            (_, Value::Unknown) => {}
-            // A number of one way is often the lack of a pointer of the other.
-            (Value::Unknown | Value::Number(_), other) => *own = other,
-            (Value::Address(one), Value::Address(another)) if one != another => {
-                *own = Value::Unknown;
-            }
-            _ => {}
-        };
         for (own, other) in self.general.iter_mut().zip(&other.general) {
-            known(own, other);
+            *own = own.or(*other);
         }
         for (own, other) in self.vectors.iter_mut().zip(&other.vectors) {
             own.iter_mut()
                 .zip(other)
-                .for_each(|(own, other)| known(own, other));
+                .for_each(|(own, other)| *own = own.or(*other));
         }
         for (at, cell) in &other.frame {
             let place = Value::Frame(*at);
             match cell {
                 Cell::Word(word) => {
                     let before = self.load(place);
-                    let mut joined = before;
-                    known(&mut joined, word);
+                    let joined = before.or(*word);
                     if joined != before {
                         self.store(place, joined);
                     }
@@ -232,6 +245,32 @@ impl State {
             }
         }
         self
+    }
+
+    /// Gives up what a way that leads back here leaves with something else: it changes from
+    /// round to round. The answer is whether there was any.
+    pub(crate) fn give_up(&mut self, back: &Self) -> bool {
+        let mut is_new = false;
+        let mut meet = |own: &mut Value, back: Value| {
+            if own.is_known() && own.or(back) == Value::Other {
+                *own = Value::Other;
+                is_new = true;
+            }
+        };
+        for (own, back) in self.general.iter_mut().zip(&back.general) {
+            meet(own, *back);
+        }
+        for (own, back) in self.vectors.iter_mut().zip(&back.vectors) {
+            own.iter_mut()
+                .zip(back)
+                .for_each(|(own, back)| meet(own, *back));
+        }
+        for (at, cell) in &mut self.frame {
+            if let Cell::Word(own) = cell {
+                meet(own, back.load(Value::Frame(*at)));
+            }
+        }
+        is_new
     }
 
     /// What both know: where two ways meet. What was found for a cell that one way saw to
@@ -308,10 +347,14 @@ mod tests {
             joined.get(1)
         };
         let (one, other) = (Value::Address(1), Value::Address(2));
-        assert_eq!(join(one, other), Value::Unknown);
+        assert_eq!(join(one, other), Value::Other);
+        assert_eq!(join(join(one, other), one), Value::Other);
+        assert_eq!(join(one, join(one, other)), Value::Other);
+        assert_eq!(join(one, Value::Parameter(0)), Value::Other);
         assert_eq!(join(one, one), one);
         assert_eq!(join(one, Value::Unknown), one);
         assert_eq!(join(Value::Number(0), one), one);
+        assert_eq!(join(one, Value::Number(0)), one);
     }
 
     #[test]

@@ -204,7 +204,7 @@ fn is_half(register: Register) -> bool {
 fn only_number(value: Value) -> Value {
     match value {
         Value::Number(number) => Value::Number(number & u64::from(u32::MAX)),
-        _ => Value::Unknown,
+        _ => Value::Other,
     }
 }
 
@@ -214,14 +214,14 @@ fn address(instruction: &Instruction, state: &State) -> Value {
         return Value::Address(instruction.ip_rel_memory_address());
     }
     if instruction.memory_index() != Register::None {
-        return Value::Unknown;
+        return Value::Other;
     }
     let base = state.get(number(instruction.memory_base()));
     match base {
         Value::Frame(_) | Value::Address(_) | Value::Marked(_) => {
             base.plus(instruction.memory_displacement64().cast_signed())
         }
-        _ => Value::Unknown,
+        _ => Value::Other,
     }
 }
 
@@ -252,7 +252,7 @@ fn moves(instruction: &Instruction, state: &mut State) -> bool {
                 _ => Value::Unknown,
             };
             match state.get(number(register)).moved(more) {
-                Value::Unknown => return false,
+                Value::Other => return false,
                 marked => state.set(number(register), marked),
             }
         }
@@ -441,13 +441,16 @@ fn forget(instruction: &Instruction, info: &mut InstructionInfoFactory, state: &
             continue;
         }
         if register.is_gpr() {
-            state.set(number(register), Value::Unknown);
+            state.set(number(register), Value::Other);
         } else {
             state.set_vector(vector(register), [Value::Unknown; 2]);
         }
     }
     if used.used_memory().iter().any(|one| writes(one.access())) {
         let at = address(instruction, state);
-        state.lose(at, bytes(instruction).min(MOST_BYTES));
+        match bytes(instruction) {
+            8 => state.store(at, Value::Other),
+            bytes => state.lose(at, bytes.min(MOST_BYTES)),
+        }
     }
 }

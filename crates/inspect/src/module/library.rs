@@ -44,6 +44,16 @@ impl SymbolGeneration {
         Some(name)
     }
 
+    /// The generation of the name under which host code without a blob has its context.
+    pub(crate) fn of_context(name: &str) -> Option<Self> {
+        match name {
+            "__tvm_ffi__library_ctx" => Some(Self::FfiUnderscoreLibraryBin),
+            "__tvm_ffi_library_ctx" => Some(Self::FfiLibraryBin),
+            "__tvm_module_ctx" => Some(Self::DevMblob),
+            _ => None,
+        }
+    }
+
     /// The generation of a blob symbol's name without a prefix.
     pub(crate) fn of_blob(name: &str) -> Option<Self> {
         let mut known = BLOBS.iter();

@@ -11,9 +11,10 @@ use memchr::memmem::Finder;
 
 use super::symbols::{HostNames, blob_symbol};
 use super::{
-    Blob, ModelLibrary, SymbolGeneration, compiled, kernels, metadata, payload, registration,
+    Blob, BlobLayout, ModelLibrary, Module, Payload, SymbolGeneration, compiled, kernels, metadata,
+    payload, registration,
 };
-use crate::container::{Binary, BinaryKind, Contents, DefinedSymbol, Format, Parsed, Region};
+use crate::container::{self, Binary, BinaryKind, Contents, DefinedSymbol, Format, Parsed, Region};
 use crate::error::DecodeError;
 use crate::limits::{MAX_BLOB_CANDIDATES, MAX_BLOB_HEAD};
 use crate::vm::Magic;
@@ -23,7 +24,7 @@ use crate::vm::Magic;
 /// Without a blob symbol the data regions are searched only where symbols
 /// cannot be relied on: wasm, programs that a model may be linked into,
 /// files that are nothing but an executable, and shared libraries that have a model's
-/// other symbols, or want the runtime's and export nothing of TVM. A sound one always
+/// other symbols, want the runtime's and export nothing of TVM, or export nothing at all. A sound one always
 /// exports its blob, and searching every runtime library would read all of it.
 pub fn find(parsed: &Parsed<'_>) -> Vec<ModelLibrary> {
     let mut found = match parsed.binary.format {
@@ -38,8 +39,9 @@ pub fn find(parsed: &Parsed<'_>) -> Vec<ModelLibrary> {
     let is_hidden = || {
         let mut wanted = parsed.binary.undefined.iter();
         let mut defined = parsed.binary.defined.iter();
-        wanted.any(|symbol| symbol.name.starts_with("TVM"))
-            && !defined.any(|symbol| symbol.exported && is_tvm(&symbol.name))
+        exports_nothing(parsed)
+            || wanted.any(|symbol| symbol.name.starts_with("TVM"))
+                && !defined.any(|symbol| symbol.exported && is_tvm(&symbol.name))
     };
     let searchable = parsed.binary.format == Format::Wasm
         || match parsed.binary.kind {
@@ -62,6 +64,51 @@ pub fn find(parsed: &Parsed<'_>) -> Vec<ModelLibrary> {
         }
     }
     found
+}
+
+/// Whether a library offers nothing: one that is of use to anybody does, but a model's that
+/// hides its symbols.
+fn exports_nothing(parsed: &Parsed<'_>) -> bool {
+    /// What linkers add.
+    const LINKERS: [&[u8]; 5] = [b"_init", b"_fini", b"__bss_start", b"_edata", b"_end"];
+    let mut is_nothing = matches!(parsed.binary.format, Format::Elf | Format::MachO);
+    let read = container::each_export(parsed.data, &mut |name| {
+        is_nothing &= LINKERS.contains(&name);
+        is_nothing
+    });
+    is_nothing && read.is_ok()
+}
+
+/// The host code of kernels that were compiled without a model, where it looks up functions
+/// by name: a library that has no blob, and one module.
+pub fn kernels_alone(parsed: &Parsed<'_>) -> Option<ModelLibrary> {
+    // What is not linked yet is a part of something else.
+    let is_linked = parsed.binary.kind != BinaryKind::Object;
+    let exported = parsed.binary.defined.iter().filter(|_| is_linked);
+    let mut exported = exported.filter(|symbol| symbol.exported);
+    let symbols = exported.find_map(|symbol| SymbolGeneration::of_context(&symbol.name))?;
+    let module = Module {
+        kind: String::from("_lib"),
+        children: Vec::new(),
+        payload_offset: 0,
+        payload_length: 0,
+        payload: Payload::HostLibrary,
+    };
+    let mut library = ModelLibrary {
+        symbols,
+        blob: Ok(Blob {
+            layout: BlobLayout::TreeFirst,
+            length: 0,
+            modules: vec![module],
+            root: 0,
+        }),
+        ..empty()
+    };
+    library.add_host_names(&parsed.binary);
+    compiled::looks_up(&library).then(|| {
+        compiled::read(&mut library, parsed);
+        library
+    })
 }
 
 /// Whether a symbol is of TVM, in C or in C++.

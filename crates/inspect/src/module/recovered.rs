@@ -11,8 +11,17 @@ use crate::vm::argument_kind::ArgumentKind;
 pub struct HostCall {
     /// The name.
     pub callee: String,
-    /// What each argument is, where the code shows it.
-    pub arguments: Vec<Option<ArgumentKind>>,
+    /// Its arguments, as far as the code shows them.
+    pub arguments: Vec<HostArgument>,
+}
+
+/// An argument of such a call.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct HostArgument {
+    /// What it is.
+    pub kind: Option<ArgumentKind>,
+    /// Its value, of an integer.
+    pub number: Option<i64>,
 }
 
 /// An executable with the bodies that were read from host code.

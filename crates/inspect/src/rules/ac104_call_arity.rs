@@ -17,7 +17,8 @@ pub(super) static RULE: Rule = Rule {
 pub(super) const CHECKS: &[Check] = &[Check::Pair(check)];
 
 fn check(pair: &Pair<'_>, out: &mut Outcome) {
-    if pair.runtime.builtin_arity.value.is_none() {
+    let has_programs = !pair.facts.programs.is_empty();
+    if pair.runtime.builtin_arity.value.is_none() && has_programs {
         return out.undecided(
             &RULE,
             "the argument counts that this runtime's builtins take are not known",

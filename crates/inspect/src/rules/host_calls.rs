@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Outcome, Pair, Rule};
+use super::{Outcome, Pair, Rule, surroundings};
 use crate::finding::{Finding, Location};
 use crate::limits::MAX_FINDINGS;
 use crate::module::HostCall;
@@ -19,6 +19,23 @@ pub(super) fn check(rule: &'static Rule, pair: &Pair<'_>, out: &mut Outcome) {
         }
     }
     out.and_more(seen.len().saturating_sub(MAX_FINDINGS));
+    devices(rule, pair, out);
+}
+
+/// Copies to devices that the runtime does not have.
+fn devices(rule: &'static Rule, pair: &Pair<'_>, out: &mut Outcome) {
+    let calls = pair.library.host_calls.iter();
+    let copies = calls.filter(|call| call.callee == surroundings::TO_DEVICE);
+    let copies = copies.filter(|call| !is_of_program(pair, call));
+    let numbers = copies.filter_map(|call| call.arguments.get(surroundings::DEVICE_TYPE)?.number);
+    let devices: BTreeSet<&str> = numbers.filter_map(surroundings::device).collect();
+    for device in devices {
+        let finding = surroundings::copy(rule, pair, device, out);
+        if let Some(finding) = finding {
+            let finding = finding.evidence("a kernel makes the copy");
+            pair.hold(&pair.runtime.functions, finding, out);
+        }
+    }
 }
 
 /// Whether a compiled VM function makes the call: those are looked at one by one.
@@ -59,8 +76,8 @@ fn kind(rule: &'static Rule, pair: &Pair<'_>, call: &HostCall) -> Option<(Findin
     let known = &pair.runtime.argument_kinds;
     let wanted = known.value.as_ref()?.get(name)?.iter();
     let mut wrong = wanted.zip(&call.arguments).enumerate();
-    let (position, wanted, kind) = wrong.find_map(|(position, (wanted, kind))| {
-        let kind = (*kind)?;
+    let (position, wanted, kind) = wrong.find_map(|(position, (wanted, argument))| {
+        let kind = argument.kind?;
         (!wanted.takes(kind)).then_some((position, wanted, kind))
     })?;
     let (given, wanted) = (kind.word(), wanted.0.as_str());

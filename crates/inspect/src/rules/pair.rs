@@ -29,6 +29,7 @@ use crate::vm::{Executable, Function, FunctionKind};
 const CHECKED: usize = 16;
 
 /// A model library against a runtime.
+#[derive(Clone, Copy)]
 pub struct Pair<'a> {
     /// The file that holds the library.
     pub artifact: &'a Artifact,
@@ -79,7 +80,9 @@ impl Pair<'_> {
             let is_image = !matches!(binary.format, Format::Wasm | Format::VmExecutable);
             binary.kind == BinaryKind::SharedLibrary && is_image
         });
-        is_asked && self.library.blob_symbol.is_none()
+        // Kernels without a model have none to hide.
+        let has_blob = !self.artifact.libraries.is_empty();
+        is_asked && has_blob && self.library.blob_symbol.is_none()
     }
 
     /// Why what reaches a KV-cache constructor is not known, where a VM function that is

@@ -1,12 +1,13 @@
 //! What calls ask of the process around them: the API of a device that tensors are copied
-//! to, and a Disco session whose workers run the program.
+//! to, functions of Python, and a Disco session whose workers run the program.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::{Outcome, Pair, Program, Rule};
-use crate::finding::Need;
+use crate::finding::{Finding, Need};
 use crate::runtime::ConstructorStyle;
 use crate::vm::Argument;
+use crate::vm::argument_kind::text;
 use crate::vm::calls::RawCall;
 use crate::vm::kv_cache::CREATE;
 
@@ -14,9 +15,10 @@ use crate::vm::kv_cache::CREATE;
 const NVSHMEM: &str = "runtime.disco.nvshmem.init_nvshmem";
 /// The argument of the constructor of a KV cache that says whether it is.
 const IS_SENT: usize = 7;
-const TO_DEVICE: &str = "vm.builtin.to_device";
+const CALL_PYTHON: &str = "vm.builtin.call_py_func";
+pub(super) const TO_DEVICE: &str = "vm.builtin.to_device";
 /// The argument of it that is the type of the device.
-const DEVICE_TYPE: usize = 1;
+pub(super) const DEVICE_TYPE: usize = 1;
 /// Device types that have an API of their own (DLPack's numbers); the CPU's is always there.
 const DEVICES: [(i64, &str); 6] = [
     (2, "cuda"),
@@ -35,6 +37,7 @@ pub(super) fn check(
 ) {
     devices(rule, pair, program, out);
     transfer(rule, pair, program, out);
+    python(pair, program, out);
     let mut callees = program.calls.keys();
     // Functions of a session's other side begin with a capital letter.
     let is_of_worker = |name: &str| {
@@ -46,6 +49,25 @@ pub(super) fn check(
             library: String::from("a Disco session that runs it"),
             brought_by: String::from(
                 "the application: the functions `runtime.disco.*` work in its workers alone",
+            ),
+        });
+    }
+}
+
+/// Functions of Python that the machine calls by name; they are in no registry that is read.
+fn python(pair: &Pair<'_>, program: &Program<'_>, out: &mut Outcome) {
+    let calls = program.calls.iter();
+    let calls = calls.filter(|((name, _), _)| *name == CALL_PYTHON);
+    let names: BTreeSet<&str> = calls
+        .flat_map(|(_, calls)| calls)
+        .flat_map(|call| call.args.iter())
+        .filter_map(|argument| text(program.executable, argument))
+        .collect();
+    for name in names.difference(&pair.facts.provided) {
+        out.need(Need {
+            library: format!("the Python function `{name}`"),
+            brought_by: String::from(
+                "the application, which registers it with `vm.builtin.register_py_func` (`--provides` says that it does)",
             ),
         });
     }
@@ -90,26 +112,45 @@ fn devices(rule: &'static Rule, pair: &Pair<'_>, program: &Program<'_>, out: &mu
         let Some(Argument::Immediate(number)) = call.args.get(DEVICE_TYPE) else {
             continue;
         };
-        if let Some((_, device)) = DEVICES.iter().find(|(known, _)| *known == number) {
+        if let Some(device) = device(number) {
             copies.entry(device).or_default().push(*call);
         }
     }
     for (device, calls) in copies {
-        let loaders = pair.runtime.module_loaders.value.as_ref();
-        let has_loader = loaders.is_none_or(|loaders| loaders.contains(device));
-        let api = format!("device_api.{device}");
-        if has_loader || pair.runtime.offers_function(&api) != Some(false) {
-            out.need(Need {
-                library: format!("a {device} device"),
-                brought_by: format!("the machine, and a runtime with `{api}`"),
-            });
-            continue;
+        if let Some(finding) = copy(rule, pair, device, out) {
+            let finding = program.at_places(finding, &calls, calls.len(), Some(DEVICE_TYPE as u64));
+            pair.hold(&pair.runtime.functions, finding, out);
         }
-        let finding = pair
-            .finding(rule, format!("a tensor is copied to a {device} device, this runtime has no `{api}`"))
-            .says_known(pair.words("no-device-api", &[("device", device)]))
-            .help(format!("use a runtime that is built for {device}, or compile the library for the devices that there are"));
-        let finding = program.at_places(finding, &calls, calls.len(), Some(DEVICE_TYPE as u64));
-        pair.hold(&pair.runtime.functions, finding, out);
     }
+}
+
+/// The device of such a type, where it has an API of its own.
+pub(super) fn device(number: i64) -> Option<&'static str> {
+    let found = DEVICES.iter().find(|(known, _)| *known == number)?;
+    Some(found.1)
+}
+
+/// A copy of a tensor to a device that the runtime does not have; where it may, what the
+/// process needs for it is noted.
+pub(super) fn copy(
+    rule: &'static Rule,
+    pair: &Pair<'_>,
+    device: &str,
+    out: &mut Outcome,
+) -> Option<Finding> {
+    let loaders = pair.runtime.module_loaders.value.as_ref();
+    let has_loader = loaders.is_none_or(|loaders| loaders.contains(device));
+    let api = format!("device_api.{device}");
+    if has_loader || pair.runtime.offers_function(&api) != Some(false) {
+        out.need(Need {
+            library: format!("a {device} device"),
+            brought_by: format!("the machine, and a runtime with `{api}`"),
+        });
+        return None;
+    }
+    let finding = pair
+        .finding(rule, format!("a tensor is copied to a {device} device, this runtime has no `{api}`"))
+        .says_known(pair.words("no-device-api", &[("device", device)]))
+        .help(format!("use a runtime that is built for {device}, or compile the library for the devices that there are"));
+    Some(finding)
 }

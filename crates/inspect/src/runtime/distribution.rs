@@ -27,10 +27,13 @@ pub struct Distribution {
     pub version: String,
     /// Requirements on packages of the family.
     pub requires: Vec<Requirement>,
-    /// Global functions that importing it registers: from its Python source where it
-    /// holds TVM, from a library of its binding where it is tvm-ffi.
+    /// Global functions that importing it registers: from its Python source, or from a
+    /// library of its binding where it is tvm-ffi.
     #[serde(skip)]
     pub registers: BTreeSet<String>,
+    /// Those that its Python source may register under a name that is computed.
+    #[serde(skip)]
+    pub may_register: BTreeSet<String>,
     /// Names that its Python files import and the tvm-ffi beside it lacks.
     #[serde(skip)]
     pub lacking: Vec<Lacking>,
@@ -86,6 +89,7 @@ impl Distribution {
             version: version?,
             requires,
             registers: BTreeSet::new(),
+            may_register: BTreeSet::new(),
             lacking: Vec::new(),
         })
     }
@@ -93,6 +97,11 @@ impl Distribution {
     /// Whether the package holds the Python half of TVM.
     pub(crate) fn holds_tvm(&self) -> bool {
         matches!(self.name.as_str(), TVM | "tvm") || self.name.starts_with("mlc-ai")
+    }
+
+    /// Whether it is tvm-ffi.
+    pub(crate) fn is_ffi(&self) -> bool {
+        self.name == FFI
     }
 
     /// The version as a range, where it has the usual form.
@@ -271,6 +280,7 @@ mod tests {
             version: version.into(),
             requires: Vec::new(),
             registers: BTreeSet::new(),
+            may_register: BTreeSet::new(),
             lacking: Vec::new(),
         };
         let wanted = |specification: &str| Requirement {

@@ -165,6 +165,7 @@ fn packages_go_with_the_parts_they_brought() {
             version: version.into(),
             requires: Vec::new(),
             registers: Default::default(),
+            may_register: Default::default(),
             lacking: Vec::new(),
         },
     };

@@ -377,13 +377,21 @@ impl LoadSet {
     }
 }
 
-/// Adds what the Python package registers.
+/// Adds what a Python package registers. An application's own is imported or is not.
 fn add_python_functions(profile: &mut RuntimeProfile, package: &Distribution) {
     /// The only builtin among them, in every release.
     const NAME: &str = "vm.builtin.debug_print";
     let Some(functions) = &mut profile.functions.value else {
         return;
     };
+    let possible = package.may_register.iter();
+    let possible = possible.filter(|name| !functions.contains(*name)).cloned();
+    profile.possible_functions.extend(possible);
+    if !package.holds_tvm() && !package.is_ffi() {
+        let names = package.registers.iter();
+        let names = names.map(|name| (name.clone(), package.name.clone()));
+        return profile.python_functions.extend(names);
+    }
     let names = package.registers.iter().map(String::as_str);
     let builtin = package.holds_tvm().then_some(NAME);
     for name in names.chain(builtin) {

@@ -289,6 +289,10 @@ fn read_slice(place: Place, file: &VirtualFile<'_>, parsed: Parsed<'_>, reader: 
         let exclude = Exclusion::of(&parsed, &libraries);
         problems.extend(read_part(&place, part, data, &parsed, &exclude, reader));
     }
+    let kernels = match libraries.is_empty() && part.is_none() {
+        true => locate::kernels_alone(&parsed),
+        false => None,
+    };
     let role = if !libraries.is_empty() {
         Role::ModelLibrary
     } else if part.is_some() {
@@ -306,6 +310,7 @@ fn read_slice(place: Place, file: &VirtualFile<'_>, parsed: Parsed<'_>, reader: 
         binary: Some(Arc::new(parsed.binary)),
         in_zip: file.in_zip,
         libraries: Libraries::from(libraries),
+        kernels: kernels.map(|one| vec![one].into()).unwrap_or_default(),
         problems,
     });
 }

@@ -9,7 +9,7 @@ use rayon::prelude::*;
 use super::candidates::{Candidate, Runtimes, has_format};
 use super::share::{Shared, Shelf};
 use super::verdict::{Judged, RuntimeSource, Verdict, VerdictStatus, Verdicts, conclude};
-use crate::artifact::{Artifact, Role};
+use crate::artifact::{Artifact, Libraries, Role};
 use crate::container::Format;
 use crate::finding::{Finding, Outcome, Repair, Severity};
 use crate::module::{Blob, ModelLibrary};
@@ -33,6 +33,7 @@ enum Alike<'a> {
     Facts {
         binary: usize,
         libraries: usize,
+        kernels: Option<usize>,
         role: Role,
         with: Vec<&'a Place>,
         home: Option<Place>,
@@ -117,6 +118,7 @@ fn alike<'a>(artifact: &'a Artifact, process: &Process<'a>, runtimes: &Runtimes<
         Some(binary) if binary.format != Format::Wasm => Alike::Facts {
             binary: Arc::as_ptr(binary).addr(),
             libraries: artifact.libraries.address(),
+            kernels: artifact.kernels.first().map(|_| artifact.kernels.address()),
             role: artifact.role,
             with: with.chain(sets).collect(),
             home: runtimes.home(artifact),
@@ -178,18 +180,30 @@ impl<'a> Judge<'a> {
                 .binary
                 .as_ref()
                 .is_some_and(|binary| !binary.undefined.is_empty());
+            let kernels = libraries_of(&artifact.kernels, self.runtimes.provides);
+            let asks = asks || !kernels.is_empty();
             let judged = candidates
                 .iter()
                 .filter(|candidate| asks || candidate.source != RuntimeSource::Release)
                 .map(|candidate| {
+                    let set = candidate.load_set;
+                    let at_load = self.companions.at_load(artifact, self.process, set);
+                    let kernels = kernels.first().map(|(library, blob, facts)| Pair {
+                        artifact,
+                        library,
+                        blob,
+                        facts,
+                        runtime: candidate.profile,
+                        at_load: &at_load,
+                    });
                     self.with_what_lies_beside(candidate, |with| {
-                        client_verdict(artifact, with, candidate)
+                        client_verdict(artifact, kernels, with, candidate)
                     })
                 })
                 .collect::<Vec<_>>();
             return of_environments(judged);
         }
-        let libraries = libraries_of(artifact, self.runtimes.provides);
+        let libraries = libraries_of(&artifact.libraries, self.runtimes.provides);
         let judged = candidates
             .iter()
             .flat_map(|candidate| {
@@ -266,7 +280,7 @@ fn break_by<'a>(verdict: &mut Verdict, rules: impl IntoIterator<Item = &'a &'sta
 pub fn snapshots_that_run(artifact: &Artifact) -> Vec<&'static RuntimeProfile> {
     let known = history::line().filter(|known| known.release.is_none());
     let none = BTreeSet::new();
-    let libraries = libraries_of(artifact, &none);
+    let libraries = libraries_of(&artifact.libraries, &none);
     let at_load = AtLoad::alone(artifact);
     // Snapshots that follow on each other mostly break by the same rule.
     let (mut of_pair, mut of_binding) = (None, None);
@@ -299,14 +313,14 @@ pub fn snapshots_that_run(artifact: &Artifact) -> Vec<&'static RuntimeProfile> {
 
 /// The readable libraries of a file, and what the rules ask of them.
 fn libraries_of<'a>(
-    artifact: &'a Artifact,
+    libraries: &'a Libraries,
     provides: &'a BTreeSet<String>,
 ) -> Vec<(&'a ModelLibrary, &'a Blob, Facts<'a>)> {
     let of = |library: &'a ModelLibrary| {
         let blob = library.blob.as_ref().ok()?;
         Some((library, blob, Facts::of(library, blob, provides)))
     };
-    artifact.libraries.iter().filter_map(of).collect()
+    libraries.iter().filter_map(of).collect()
 }
 
 /// A wasm library runs on the runtime inside it, in a page with JavaScript that may not
@@ -433,8 +447,16 @@ fn is_mended(finding: &Finding, with: &[&Artifact]) -> bool {
     finding.repairs.contains(&Repair::Shim) && with.iter().any(mends)
 }
 
-fn client_verdict(artifact: &Artifact, with: &[&Artifact], candidate: &Candidate<'_>) -> Judged {
+fn client_verdict(
+    artifact: &Artifact,
+    kernels: Option<Pair<'_>>,
+    with: &[&Artifact],
+    candidate: &Candidate<'_>,
+) -> Judged {
     let mut outcome = Outcome::default();
+    if let Some(kernels) = kernels {
+        rules::ask(&Subject::Pair(kernels), &mut outcome);
+    }
     bind(artifact, with, candidate, &mut outcome);
     on_candidate(None, candidate, outcome)
 }

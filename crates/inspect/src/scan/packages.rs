@@ -10,7 +10,7 @@ use rayon::prelude::*;
 use super::binding;
 use crate::limits::{MAX_PACKAGE_FILE, MAX_PYTHON_SOURCE, MAX_RECORD};
 use crate::place::Place;
-use crate::python::registered;
+use crate::python::registered::{self, Registered};
 use crate::runtime::distribution::{Distribution, FFI};
 use crate::runtime::grouping::Installed;
 use crate::runtime::installation;
@@ -108,10 +108,16 @@ fn installed(path: PathBuf, sources: bool) -> Option<Installed> {
     // A README that is cut in the middle of a letter is no reason to stop.
     let mut distribution = Distribution::parse(&beginning(&path, MAX_PACKAGE_FILE)?)?;
     if sources && let Some(environment) = path.ancestors().nth(2) {
-        if distribution.holds_tvm() {
-            distribution.registers = registered_below(&environment.join("tvm"));
-        } else if distribution.name == FFI {
+        if distribution.name == FFI {
             distribution.registers = binding::registers(&environment.join("tvm_ffi"));
+        } else {
+            let files = match distribution.holds_tvm() {
+                true => sources_below(&environment.join("tvm")),
+                false => sources_listed(&path, environment),
+            };
+            let (registers, may_register) = registered_in(&files);
+            distribution.registers = registers;
+            distribution.may_register = may_register;
         }
     }
     Some(Installed {
@@ -120,26 +126,51 @@ fn installed(path: PathBuf, sources: bool) -> Option<Installed> {
     })
 }
 
-/// The functions that the Python files of a package register when they are imported.
-/// Those of its tests are not: nothing but tests imports them.
-fn registered_below(package: &Path) -> BTreeSet<String> {
+/// Folders of a package's tests: nothing but tests imports what is in them.
+const TESTS: [&str; 2] = ["testing", "tests"];
+
+/// The Python files of a package, as its `RECORD` lists them.
+fn sources_listed(metadata: &Path, environment: &Path) -> Vec<PathBuf> {
+    let record = beginning(&metadata.with_file_name("RECORD"), MAX_RECORD).unwrap_or_default();
+    let is_of_package = |file: &&str| {
+        let mut folders = file.split('/');
+        file.ends_with(".py") && !folders.any(|folder| TESTS.contains(&folder))
+    };
+    let listed = installation::listed(&record).map(|(file, _)| file);
+    let listed = listed.filter(is_of_package);
+    listed.map(|file| environment.join(file)).collect()
+}
+
+/// The Python files of a package's folder.
+fn sources_below(package: &Path) -> Vec<PathBuf> {
     let is_for_tests = |entry: &walkdir::DirEntry| {
         let name = entry.file_name();
-        name == "testing" || name == "tests"
+        TESTS.iter().any(|tests| name == *tests)
     };
-    let files: Vec<PathBuf> = walkdir::WalkDir::new(package)
+    walkdir::WalkDir::new(package)
         .into_iter()
         .filter_entry(|entry| !is_for_tests(entry))
         .filter_map(Result::ok)
         .filter(|entry| entry.file_type().is_file())
         .map(walkdir::DirEntry::into_path)
         .filter(|path| path.extension().is_some_and(|end| end == "py"))
-        .collect();
-    let names = files.par_iter().filter_map(|file| {
+        .collect()
+}
+
+/// The functions that Python files register when they are imported, and those that they may
+/// register under a name that is computed.
+fn registered_in(files: &[PathBuf]) -> (BTreeSet<String>, BTreeSet<String>) {
+    let found = files.par_iter().filter_map(|file| {
         let source = first_bytes(file, MAX_PYTHON_SOURCE)?;
         // Most files register nothing, which is told without reading them as Python.
         memchr::memmem::find(&source, registered::SIGN)?;
         Some(registered::registered(&String::from_utf8_lossy(&source)))
     });
-    names.flatten_iter().collect()
+    let found: Vec<Registered> = found.collect();
+    let (mut names, mut possible) = (BTreeSet::new(), BTreeSet::new());
+    for one in found {
+        names.extend(one.names);
+        possible.extend(one.possible);
+    }
+    (names, possible)
 }

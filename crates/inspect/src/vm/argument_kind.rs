@@ -33,7 +33,7 @@ pub enum ArgumentKind {
     Function,
     /// A tuple.
     Array,
-    /// The virtual machine itself.
+    /// The virtual machine itself, or any pointer of host code's.
     Vm,
 }
 
@@ -63,6 +63,18 @@ const VOID: DataType = DataType {
     bits: 0,
     lanes: 0,
 };
+
+/// A constant text.
+pub fn text(executable: &Executable, argument: Argument) -> Option<&str> {
+    let Argument::Constant(index) = argument else {
+        return None;
+    };
+    let index = usize::try_from(index).ok()?;
+    match &executable.constants.get(index)?.value {
+        ConstantValue::String(text) => Some(text),
+        _ => None,
+    }
+}
 
 /// The kind of an argument, where the code alone shows it.
 pub fn kind(executable: &Executable, argument: Argument) -> Option<ArgumentKind> {

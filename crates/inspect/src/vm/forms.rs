@@ -2,12 +2,18 @@
 //! and without a data type, sizes in pairs of code and number, closures. The VM of every
 //! release reads them so.
 
+use super::DataType;
 use super::argument_kind::ArgumentKind as Kind;
 use super::calls::RawCall;
-use super::held::Held;
+use super::held::{Dims, Held};
 use super::instruction::Argument;
 use super::misfit::Misfit;
 use super::register_kinds::Registers;
+
+/// Codes of data types (DLPack's).
+const INT: u8 = 0;
+const UINT: u8 = 1;
+const BOOL: u8 = 6;
 
 /// Whether a call of a builtin, named without its beginning, has another form.
 pub fn misfit<'a>(
@@ -22,16 +28,39 @@ pub fn misfit<'a>(
         registers,
     };
     match name.strip_prefix("vm.builtin.")? {
-        "check_tensor_info" => form.value().or_else(|| form.check_of_tensor()),
-        "check_shape_info" | "check_tuple_info" => form.value(),
-        "match_shape" => {
-            let rank = held(0)?.rank.zip(form.number(2));
-            let other = rank.filter(|(rank, count)| rank != count);
-            let other = other.map(|(rank, count)| {
-                form.other(0, &format!("of {count} dimensions"), &format!("of {rank}"))
-            });
-            form.value().or_else(|| form.pairs(3, 2, 4)).or(other)
-        }
+        "shape_of" => form.value(),
+        "reshape" => form.value().or_else(|| form.negative(1)),
+        "read_if_cond" => form.value().or_else(|| {
+            let is_condition = |dtype: DataType| matches!(dtype.code, INT | UINT | BOOL);
+            form.of_type("a tensor of integers or booleans", &is_condition)
+        }),
+        "tensor_to_shape" => form.value().or_else(|| form.of_rank(Some(1))).or_else(|| {
+            let is_size = |it: DataType| it.code == INT && matches!(it.bits, 16 | 32 | 64);
+            form.of_type("a tensor of int16, int32 or int64", &is_size)
+        }),
+        "check_tensor_info" => form
+            .value()
+            .or_else(|| form.check_of_tensor())
+            .or_else(|| form.of_rank(form.number(1)))
+            .or_else(|| {
+                let wanted = registers
+                    .dtype(call.args.get(2))
+                    .filter(|it| it.is_plain())?;
+                let is_wanted = |given: DataType| !given.is_plain() || given == wanted;
+                form.of_type(&format!("a tensor of {wanted}"), &is_wanted)
+            }),
+        "check_shape_info" => form.value().or_else(|| form.of_rank(form.number(1))),
+        "check_tuple_info" => form.value().or_else(|| {
+            let (has, wanted) = (held(0)?.items?, form.number(1)?);
+            let fits = u64::try_from(wanted).is_ok_and(|wanted| wanted == has);
+            (!fits)
+                .then(|| form.other(0, &format!("a tuple of {wanted}"), &format!("one of {has}")))
+        }),
+        "match_shape" => form
+            .value()
+            .or_else(|| form.pairs(3, 2, 4))
+            .or_else(|| form.of_rank(form.number(2)))
+            .or_else(|| form.of_sizes()),
         "make_shape" => form.pairs(2, 1, 2),
         "make_closure" => {
             let is_closure = registers.is_vm_function(call.args.get(0)?)?;
@@ -79,6 +108,48 @@ impl<'a> Form<'a, '_> {
             kind @ Kind::Vm => Some(self.other(0, "a value", kind.word())),
             _ => None,
         }
+    }
+
+    /// A tensor or a shape of this many dimensions; a negative number is any.
+    fn of_rank(&self, wanted: Option<i64>) -> Option<Misfit<'a>> {
+        let wanted = wanted.filter(|wanted| *wanted >= 0)?;
+        let held = self.held(0)?;
+        let by_sizes = || i64::try_from(held.dims?.sizes().len()).ok();
+        let rank = held.rank.or_else(by_sizes)?;
+        (rank != wanted).then(|| {
+            let takes = format!("a value of {wanted} dimensions");
+            self.other(0, &takes, &format!("one of {rank}"))
+        })
+    }
+
+    /// A tensor of such a data type.
+    fn of_type(&self, takes: &str, is: &dyn Fn(DataType) -> bool) -> Option<Misfit<'a>> {
+        let dtype = self.held(0)?.dtype?;
+        (!is(dtype)).then(|| self.other(0, takes, &format!("one of {dtype}")))
+    }
+
+    /// Sizes that are known and demanded, and not the same.
+    fn of_sizes(&self) -> Option<Misfit<'a>> {
+        let demanded = Dims::matched(self.call.args)?.sizes();
+        let mut pairs = self.held(0)?.dims?.sizes().zip(demanded).enumerate();
+        pairs.find_map(|(place, (has, wanted))| {
+            let (has, wanted) = (has?, wanted?);
+            (has != wanted).then(|| {
+                let takes = format!("a value whose size {place} is {wanted}");
+                self.other(0, &takes, &format!("one whose size is {has}"))
+            })
+        })
+    }
+
+    /// A shape without sizes below zero.
+    fn negative(&self, position: usize) -> Option<Misfit<'a>> {
+        let size = self
+            .held(position)?
+            .dims?
+            .sizes()
+            .flatten()
+            .find(|size| *size < 0)?;
+        Some(self.other(position, "a shape", &format!("one with the size {size}")))
     }
 
     /// `(value, rank, text)` or `(value, rank, data type, text)`.

@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 
-use super::argument_kind::{ArgumentKind, kind};
+use super::argument_kind::{self, ArgumentKind, kind};
 use super::held::{Dims, Held};
 use super::instruction::{Argument, Arguments, Instruction, Register};
 use super::{ConstantValue, DataType, Executable, FunctionKind};
@@ -206,7 +206,12 @@ impl<'a> Registers<'a> {
                 dtype: of_argument(0).dtype,
                 ..Held::of(ArgumentKind::Tensor)
             },
-            "make_shape" | "shape_of" | "tensor_to_shape" => Held::of(ArgumentKind::Shape),
+            "shape_of" => Held {
+                dims: of_argument(0).dims,
+                rank: of_argument(0).rank,
+                ..Held::of(ArgumentKind::Shape)
+            },
+            "make_shape" | "tensor_to_shape" => Held::of(ArgumentKind::Shape),
             "shape_to_tensor" => Held::of(ArgumentKind::Tensor),
             "read_if_cond" => Held::of(ArgumentKind::Int),
             "null_value" => self.nothing(),
@@ -265,10 +270,7 @@ impl<'a> Registers<'a> {
 
     /// A constant text.
     pub(super) fn text(&self, argument: Argument) -> Option<&'a str> {
-        match self.constant(Some(argument))? {
-            ConstantValue::String(text) => Some(text),
-            _ => None,
-        }
+        argument_kind::text(self.executable, argument)
     }
 
     /// A constant data type that is one of elements.

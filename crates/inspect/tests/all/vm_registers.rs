@@ -22,10 +22,19 @@ const SINK: i64 = 7;
 const KILL: i64 = 8;
 const STORAGE: i64 = 9;
 const TENSOR: i64 = 10;
-/// Constants: float32, the shape (3, 2), the shape (2, 2).
+const TO_SHAPE: i64 = 11;
+const READ_IF: i64 = 12;
+const CHECK_SHAPE: i64 = 13;
+const CHECK_TUPLE: i64 = 14;
+/// Constants: float32, the shape (3, 2), the shape (2, 2), and those of the tests of forms.
 const FLOAT: i64 = 2 << 56;
 const SIX: i64 = FLOAT + 1;
 const FOUR: i64 = FLOAT + 2;
+const INT64: i64 = FLOAT + 3;
+const INT8: i64 = FLOAT + 4;
+const BOOL: i64 = FLOAT + 5;
+const THREE: i64 = FLOAT + 6;
+const NEGATIVE: i64 = FLOAT + 7;
 
 fn imm(value: i64) -> i64 {
     (1 << 56) | value
@@ -58,6 +67,10 @@ fn program(code: &[Vec<i64>]) -> Executable {
         packed("vm.builtin.null_value"),
         packed("vm.builtin.alloc_storage"),
         packed("vm.builtin.alloc_tensor"),
+        packed("vm.builtin.tensor_to_shape"),
+        packed("vm.builtin.read_if_cond"),
+        packed("vm.builtin.check_shape_info"),
+        packed("vm.builtin.check_tuple_info"),
     ];
     let shape = |sizes: &[i64]| {
         let mut bytes = Vec::from(69_i32.to_le_bytes());
@@ -69,6 +82,11 @@ fn program(code: &[Vec<i64>]) -> Executable {
         vec![5, 0, 0, 0, 2, 32, 1, 0],
         shape(&[3, 2]),
         shape(&[2, 2]),
+        vec![5, 0, 0, 0, 0, 64, 1, 0],
+        vec![5, 0, 0, 0, 0, 8, 1, 0],
+        vec![5, 0, 0, 0, 6, 8, 1, 0],
+        shape(&[3]),
+        shape(&[-1, 2]),
     ];
     let bytes = assemble(Magic::V2, &functions, &constants, code);
     Executable::decode(&bytes).expect("a program")
@@ -185,6 +203,58 @@ fn nothing_is_in_a_register_before_it_is_written_and_after_it_is_let_go() {
         misfit(&[call(VOID, CHECK, &[5, imm(1), FLOAT])]),
         is(Misfit::Nothing("vm.builtin.check_tensor_info"))
     );
+}
+
+/// What the wheels of 0.25 to 0.27 refuse, each called with such a value.
+#[test]
+fn values_of_a_form_that_builtins_refuse() {
+    let with = |shape, dtype, callee: i64, more: &[i64]| {
+        let storage = call(5, STORAGE, &[VM, SIX, imm(0), FLOAT, VOID]);
+        let tensor = call(6, TENSOR, &[5, imm(0), shape, dtype]);
+        let arguments = [&[6], more].concat();
+        misfit(&[storage, tensor, call(7, callee, &arguments)])
+    };
+    let refused = |shape, dtype, callee, more: &[i64]| with(shape, dtype, callee, more).is_some();
+    assert!(refused(FOUR, INT64, TO_SHAPE, &[]));
+    assert!(refused(THREE, FLOAT, TO_SHAPE, &[]));
+    assert!(refused(THREE, INT8, TO_SHAPE, &[]));
+    assert_eq!(with(THREE, INT64, TO_SHAPE, &[]), None);
+    assert!(refused(THREE, FLOAT, READ_IF, &[]));
+    assert_eq!(with(FOUR, INT8, READ_IF, &[]), None);
+    assert_eq!(with(THREE, BOOL, READ_IF, &[]), None);
+    assert!(refused(FOUR, FLOAT, RESHAPE, &[NEGATIVE]));
+    assert_eq!(with(FOUR, FLOAT, RESHAPE, &[THREE]), None);
+    assert!(refused(FOUR, FLOAT, CHECK, &[imm(1), FLOAT, VOID]));
+    assert!(refused(FOUR, FLOAT, CHECK, &[imm(2), INT64, VOID]));
+    assert_eq!(with(FOUR, FLOAT, CHECK, &[imm(2), FLOAT, VOID]), None);
+    assert_eq!(with(FOUR, FLOAT, CHECK, &[imm(-1), FLOAT, VOID]), None);
+    let sizes = |size| [VOID, imm(2), imm(0), imm(2), imm(0), imm(size), VOID];
+    assert!(refused(FOUR, FLOAT, MATCH, &sizes(3)));
+    assert_eq!(with(FOUR, FLOAT, MATCH, &sizes(2)), None);
+    // A shape has as many sizes as its tensor has dimensions.
+    let shape = |wanted| {
+        let [check, sizes] = checks();
+        misfit(&[
+            check,
+            sizes,
+            call(6, SINK, &[0]),
+            call(7, CHECK_SHAPE, &[6, imm(wanted), VOID]),
+        ])
+    };
+    assert!(shape(2).is_some());
+    assert_eq!(shape(1), None);
+    let tuple = |wanted| {
+        misfit(&[
+            call(5, TUPLE, &[0, 1]),
+            call(6, CHECK_TUPLE, &[5, imm(wanted), VOID]),
+        ])
+    };
+    assert!(tuple(3).is_some());
+    assert_eq!(tuple(2), None);
+    // 0.25 to 0.27 end with a signal.
+    for callee in [TO_SHAPE, READ_IF, SINK] {
+        assert!(misfit(&[call(6, callee, &[5])]).is_some());
+    }
 }
 
 #[test]

@@ -318,6 +318,7 @@ fn artifact(member: &str, binary: &Binary, library: &ModelLibrary) -> Artifact {
         in_zip: None,
         binary: Some(Arc::new(binary.clone())),
         libraries: vec![library.clone()].into(),
+        kernels: Default::default(),
         problems: Vec::new(),
     }
 }

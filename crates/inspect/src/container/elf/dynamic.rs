@@ -3,7 +3,7 @@
 
 use object::Endianness;
 use object::elf;
-use object::read::elf::{Dyn, FileHeader, ProgramHeader};
+use object::read::elf::{Dyn, FileHeader, ProgramHeader, SectionHeader};
 
 use super::error::bad;
 use super::image::Image;
@@ -150,10 +150,21 @@ impl Dynamic {
         let Some((at, rest)) = address.and_then(|address| image.memory.at(address)) else {
             return (0, &[]);
         };
-        // No loader of Linux asks for the size, and it may be missing.
+        // No loader of Linux asks for the size, and it may be missing or too small: then the
+        // section says it, and the last name ends where it ends.
+        let endian = image.endian;
+        let mut tables = image.sections.iter();
+        let section = tables.find(|section| {
+            section.sh_type(endian) == elf::SHT_STRTAB
+                && address == Some(section.sh_addr(endian).into())
+        });
+        let by_section: u64 = section.map_or(0, |section| section.sh_size(endian).into());
         let size = self.get(elf::DT_STRSZ).filter(|size| *size > 0);
-        let size = usize::try_from(size.unwrap_or(u64::MAX)).unwrap_or(usize::MAX);
-        (at, rest.get(..size).unwrap_or(rest))
+        let size = size.map_or(u64::MAX, |size| size.max(by_section));
+        let size = usize::try_from(size).unwrap_or(usize::MAX);
+        let behind = rest.get(size.saturating_sub(1)..).unwrap_or_default();
+        let end = size.saturating_add(memchr::memchr(0, behind).unwrap_or(0));
+        (at, rest.get(..end).unwrap_or(rest))
     }
 
     /// Packed lists of relocations, each form once.

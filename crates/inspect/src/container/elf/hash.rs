@@ -200,5 +200,5 @@ fn is_definition<Elf: FileHeader<Endian = Endianness>>(
         .get(start..)
         .and_then(|rest| rest.strip_prefix(name))
         .is_some_and(|rest| rest.first() == Some(&0));
-    matches && !symbol.is_undefined(image.endian) && !symbol.is_local()
+    matches && !image.is_undefined(symbol) && !symbol.is_local()
 }

@@ -2,7 +2,7 @@
 
 use object::Endianness;
 use object::elf;
-use object::read::elf::{FileHeader, SectionHeader, SectionTable};
+use object::read::elf::{FileHeader, ProgramHeader, SectionHeader, SectionTable, Sym};
 
 use super::error::bad;
 use super::memory::Memory;
@@ -60,6 +60,20 @@ impl<'data, Elf: FileHeader<Endian = Endianness>> Image<'data, Elf> {
             has_lost_sections: sections.is_none(),
             sections: sections.unwrap_or_default(),
         })
+    }
+
+    /// Whether the loader takes a symbol for another library's. In a library one with an
+    /// address is its own, whatever section it is said to be in.
+    pub(super) fn is_undefined(&self, symbol: &Elf::Sym) -> bool {
+        let has_address = symbol.st_value(self.endian).into() != 0;
+        symbol.is_undefined(self.endian) && !(has_address && self.is_library())
+    }
+
+    /// Whether it is linked, and no program.
+    fn is_library(&self) -> bool {
+        let mut segments = self.segments.iter();
+        self.header.e_type(self.endian) == elf::ET_DYN
+            && !segments.any(|segment| segment.p_type(self.endian) == elf::PT_INTERP)
     }
 
     /// Section headers of one type.

@@ -158,7 +158,9 @@ pub(super) fn keep<Elf: FileHeader<Endian = Endianness>>(
         let Some(name) = names.get(offset)? else {
             continue;
         };
-        if undefined {
+        // What calls of its own ask for is looked for elsewhere all the same.
+        let is_generated = concerns_tvm(name) && !name.starts_with(b"TVM");
+        if undefined && (image.is_undefined(symbol) || !is_generated) {
             kept.opens |= opens(name);
             if undefined_concerns_tvm(name) {
                 kept.undefined.push(UndefinedSymbol {
@@ -264,7 +266,7 @@ pub(super) fn each_export<Elf: FileHeader<Endian = Endianness>>(
 ) -> Result<(), DecodeError> {
     let mut names = Names::new(table.strings, table.strings_at, image.data.len());
     for symbol in table.symbols {
-        if symbol.is_undefined(image.endian) || symbol.is_local() {
+        if image.is_undefined(symbol) || symbol.is_local() {
             continue;
         }
         if let Some(name) = names.get(symbol.st_name(image.endian).into())?

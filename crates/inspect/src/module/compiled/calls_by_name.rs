@@ -14,7 +14,7 @@ use super::aside::{self, Aside};
 use super::image::{Called, Image};
 use crate::limits::MAX_HOST_CALLS;
 use crate::machine::{Flow, Outline, Piece, State, Target, Value};
-use crate::module::recovered::HostCall;
+use crate::module::recovered::{HostArgument, HostCall};
 use crate::vm::argument_kind::ArgumentKind;
 
 /// Instructions that are followed for one library.
@@ -29,6 +29,7 @@ const APART: i64 = 1 << 40;
 const ASIDE: u64 = 256;
 /// Bytes of an argument, and where its value is in it.
 const SLOT: i64 = 16;
+const VALUE: i64 = 8;
 
 /// What the host code looks up and calls.
 #[derive(Default)]
@@ -96,7 +97,7 @@ struct Reader<'i, 'a> {
     names: Vec<String>,
     /// Cells that hold a function, with its name.
     cells: HashMap<u64, String>,
-    calls: Vec<(Handle, Vec<Option<ArgumentKind>>)>,
+    calls: Vec<(Handle, Vec<HostArgument>)>,
     steps: usize,
 }
 
@@ -235,18 +236,32 @@ impl<'a> Reader<'_, 'a> {
         }
     }
 
-    /// The kinds of the arguments of a call, by their tags.
-    fn arguments(&self, state: &State, list: Value, count: u64) -> Vec<Option<ArgumentKind>> {
+    /// The arguments of a call, by their tags.
+    fn arguments(&self, state: &State, list: Value, count: u64) -> Vec<HostArgument> {
         let slots = (0..i64::try_from(count).unwrap_or(0)).map(|number| {
             let slot = list.plus(number.saturating_mul(SLOT));
-            let tag = match (state.load_half(slot), state.load(slot)) {
-                (Value::Number(tag), _) => tag,
-                (_, Value::Loaded(address)) => self.image.word(address)?,
-                _ => return None,
+            let tag = match state.load_half(slot) {
+                Value::Number(tag) => Some(tag),
+                _ => self.number(state, slot),
             };
-            kind(tag & u64::from(u32::MAX))
+            let kind = tag.and_then(|tag| kind(tag & u64::from(u32::MAX)));
+            let is_number = kind == Some(ArgumentKind::Int);
+            let number = is_number.then(|| self.number(state, slot.plus(VALUE)));
+            HostArgument {
+                kind,
+                number: number.flatten().map(u64::cast_signed),
+            }
         });
         slots.collect()
+    }
+
+    /// The number at a place, which may have been copied whole from a constant.
+    fn number(&self, state: &State, place: Value) -> Option<u64> {
+        match state.load(place) {
+            Value::Number(number) => Some(number),
+            Value::Loaded(address) => self.image.word(address),
+            _ => None,
+        }
     }
 }
 
@@ -278,6 +293,7 @@ fn kind(tag: u64) -> Option<ArgumentKind> {
         0 => ArgumentKind::Null,
         1 | 2 => ArgumentKind::Int,
         3 => ArgumentKind::Float,
+        4 => ArgumentKind::Vm,
         5 => ArgumentKind::Dtype,
         7 => ArgumentKind::RawTensor,
         8 => ArgumentKind::RawString,

@@ -9,7 +9,7 @@ use std::collections::hash_map::Entry;
 
 use super::aside::{self, Aside};
 use super::course::Course;
-use super::image::{Called, Image};
+use super::image::{COPIES, Called, Image};
 use super::marks;
 use crate::machine::{Flow, Piece, State, Target, Value};
 use crate::vm::bodies::{Body, Step, host_function, nameless};
@@ -271,7 +271,7 @@ impl<'i, 'a> Reader<'i, 'a> {
         let [first, second, third, _] = given;
         let unread = |what: &str| Err(format!("at {place:#x}: {what}"));
         match &called {
-            Called::Runtime(name) if name.ends_with("AnyListSetPackedArg") => {
+            Called::Named(name) if name.ends_with("AnyListSetPackedArg") => {
                 let (Value::Marked(list), Some(index), Value::Frame(_), Some(slot)) =
                     (first, index, third, slot)
                 else {
@@ -281,7 +281,7 @@ impl<'i, 'a> Reader<'i, 'a> {
                 state.store(slot.plus(VALUE), marks::element(list, index));
                 Ok(None)
             }
-            Called::Runtime(name) if name.ends_with("AnyListMoveFromPackedReturn") => {
+            Called::Named(name) if name.ends_with("AnyListMoveFromPackedReturn") => {
                 let Some(index) = index else {
                     return unread("a result that is put where it is computed");
                 };
@@ -298,7 +298,13 @@ impl<'i, 'a> Reader<'i, 'a> {
                 }
                 Ok(None)
             }
-            Called::Runtime(_) => Ok(None),
+            Called::Named(name) => {
+                if let (true, Value::Frame(to)) = (COPIES.contains(&name.as_str()), first) {
+                    let bytes = count.filter(|bytes| (0..GIVEN).contains(bytes));
+                    state.forget(to..to.saturating_add(bytes.unwrap_or(GIVEN / 2)));
+                }
+                Ok(None)
+            }
             Called::Here(address) => {
                 let address = *address;
                 if let Some(name) = self.image.host(address).map(str::to_owned)
@@ -310,7 +316,7 @@ impl<'i, 'a> Reader<'i, 'a> {
                 let is_marked = given.iter().any(|value| matches!(value, Value::Marked(_)));
                 // Up to 0.25 the entry works out where its arguments are, and hands them on.
                 let has_called = |step: &Step| matches!(step, Step::Call { .. });
-                if !is_marked && first == Value::Unknown && !course.steps.iter().any(has_called) {
+                if !is_marked && !first.is_known() && !course.steps.iter().any(has_called) {
                     return unread("its arguments are handed on by code that is not followed");
                 }
                 course.last = None;

@@ -11,14 +11,59 @@ use crate::module::ModelLibrary;
 
 /// Functions of the runtime that compiled code passes values with.
 const LISTS: &[u8] = b"TVMBackendAnyList";
+/// Functions of C's library that compilers call for kernels: those that write to memory, and
+/// those of numbers, of which there is one for each size.
+pub(super) const COPIES: [&str; 3] = ["memcpy", "memmove", "memset"];
+const NUMBERS: [&str; 33] = [
+    "acos",
+    "acosh",
+    "asin",
+    "asinh",
+    "atan",
+    "atan2",
+    "atanh",
+    "cbrt",
+    "ceil",
+    "copysign",
+    "cos",
+    "cosh",
+    "erf",
+    "exp",
+    "exp2",
+    "expm1",
+    "floor",
+    "fma",
+    "fmod",
+    "hypot",
+    "log",
+    "log10",
+    "log1p",
+    "log2",
+    "nearbyint",
+    "pow",
+    "round",
+    "sin",
+    "sinh",
+    "sqrt",
+    "tan",
+    "tanh",
+    "trunc",
+];
+
+fn is_of_c(name: &[u8]) -> bool {
+    let name = std::str::from_utf8(name).unwrap_or_default();
+    let number = name.strip_suffix('f').unwrap_or(name);
+    COPIES.contains(&name) || NUMBERS.contains(&name) || NUMBERS.contains(&number)
+}
+
 /// Instructions of a stub.
 const STUB: usize = 6;
 
 /// What a call leads to.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Called {
-    /// A function of the runtime, by name.
-    Runtime(String),
+    /// A function of the runtime or of C's library, by name.
+    Named(String),
     /// Code of the image.
     Here(u64),
     /// Somewhere else.
@@ -60,7 +105,9 @@ impl<'a> Image<'a> {
             code: machine::code(parsed),
             data: data.collect(),
             constant,
-            linkage: linkage(parsed, |name| memchr::memmem::find(name, LISTS).is_some()),
+            linkage: linkage(parsed, |name| {
+                memchr::memmem::find(name, LISTS).is_some() || is_of_c(name)
+            }),
             hosts,
             compiled,
             stubs: HashMap::new(),
@@ -124,7 +171,7 @@ impl<'a> Image<'a> {
     /// What a call leads to, stubs passed over.
     pub(super) fn called(&mut self, target: Target) -> Called {
         let named = |callee: Option<&Callee>| match callee {
-            Some(Callee::Named(name)) => Some(Called::Runtime(name.clone())),
+            Some(Callee::Named(name)) => Some(Called::Named(name.clone())),
             Some(Callee::Here(address)) => Some(Called::Here(*address)),
             None => None,
         };

@@ -30,6 +30,12 @@ const LOOKUPS: [&str; 2] = [
 /// The end of the names of the builtins that create a KV cache, or the middle.
 const KV_CACHE_CREATE: &[u8] = b"kv_cache_create";
 
+/// Whether the host code of a library looks up functions by name.
+pub(super) fn looks_up(library: &ModelLibrary) -> bool {
+    let mut slots = library.slots.iter();
+    slots.any(|slot| LOOKUPS.contains(&slot.as_str()))
+}
+
 /// Fills in what compiled VM functions do, where there are some.
 pub(super) fn read(library: &mut ModelLibrary, parsed: &Parsed<'_>) {
     let Ok(blob) = &library.blob else { return };
@@ -47,10 +53,7 @@ pub(super) fn read(library: &mut ModelLibrary, parsed: &Parsed<'_>) {
         recovered.push(read);
     }
     library.recovered = recovered;
-    if library
-        .slots
-        .iter()
-        .any(|slot| LOOKUPS.contains(&slot.as_str()))
+    if looks_up(library)
         && let Some(image) = image.get_or_insert_with(|| Image::of(parsed, library))
     {
         let mut read = calls_by_name::read(image);

@@ -14,6 +14,8 @@ const MOST_STEPS: u64 = 1 << 24;
 const BRANCH_STEPS: u64 = 64;
 /// Branches of one function whose targets are still ahead.
 const MOST_BRANCHES: usize = 1024;
+/// Times that a function is followed, until its loops change nothing that was known.
+const MOST_ROUNDS: usize = 8;
 /// Parameters that may hold a text that goes into an object.
 const TEXT_PARAMETERS: usize = 3;
 
@@ -57,7 +59,7 @@ pub(super) fn follow<'a>(
         }
     }
     let is_cut = reader.is_cut || sites.is_cut || reader.steps >= MOST_STEPS;
-    let is_all = !is_cut && reader.unread.is_empty();
+    let is_all = !is_cut && reader.unread.is_subset(&reader.read);
     Registrations {
         is_complete: is_all && !reader.read.is_empty(),
         names: reader.names,
@@ -91,19 +93,49 @@ struct Course {
     recent: BTreeSet<String>,
     /// What the function itself registers.
     passed: Option<Takes>,
+    /// Whether no loop changed what was known where it begins.
+    is_settled: bool,
+    /// Calls whose name was read, and others.
+    read: Vec<u64>,
+    unread: Vec<u64>,
 }
 
 impl<'a> Reader<'_, 'a> {
-    /// Follows one function from its first instruction to its last. The answer is
-    /// how it takes the name that it registers, if its callers give it.
+    /// Follows one function until what its loops change is known. The answer is how it takes
+    /// the name that it registers, if its callers give it.
     fn function(&mut self, code: Piece<'a>) -> Option<Takes> {
+        let mut heads: Map<Option<Box<State>>> = Map::default();
+        self.machine.branches(code, &mut |from, to| {
+            if to <= from && code.holds(to) {
+                heads.insert(to, None);
+            }
+        });
+        let mut passed = None;
+        for _ in 0..MOST_ROUNDS {
+            let course = self.round(code, &mut heads);
+            passed = passed.or(course.passed);
+            if course.is_settled {
+                self.read.extend(course.read);
+                self.unread.extend(course.unread);
+                return passed;
+            }
+        }
+        self.is_cut = true;
+        passed
+    }
+
+    /// Follows one function from its first instruction to its last. Of the places that
+    /// loops lead back to, `heads` holds what is known in every round of theirs.
+    fn round(&mut self, code: Piece<'a>, heads: &mut Map<Option<Box<State>>>) -> Course {
         let mut state = State::entry(self.machine.parameters(), self.machine.stack());
         let mut course = Course {
             branches: Map::default(),
             recent: BTreeSet::new(),
             passed: None,
+            is_settled: true,
+            read: Vec::new(),
+            unread: Vec::new(),
         };
-        let end = code.address.saturating_add(code.data.len() as u64);
         let mut is_reached = true;
         let mut at = 0usize;
         while self.steps < MOST_STEPS {
@@ -117,32 +149,24 @@ impl<'a> Reader<'_, 'a> {
                 };
                 is_reached = true;
             }
+            // A loop may be entered at its end.
+            if let Some(head) = heads.get_mut(&place) {
+                match head {
+                    Some(known) if !is_reached => state = (**known).clone(),
+                    Some(known) => drop(state.give_up(known)),
+                    None => {}
+                }
+                is_reached = true;
+                *head = Some(Box::new(state.clone()));
+            }
             let Some((length, flow)) = self.machine.step(code, at, &mut state) else {
                 break;
             };
             self.steps = self.steps.saturating_add(1);
-            let steps = &mut self.steps;
-            let is_cut = &mut self.is_cut;
-            let branches = &mut course.branches;
-            let mut branch = |target: u64, state: &State| {
-                if target <= place || target >= end {
-                    return;
-                }
-                let known = branches.remove(&target);
-                *is_cut |= branches.len() >= MOST_BRANCHES;
-                if branches.len() < MOST_BRANCHES {
-                    *steps = steps.saturating_add(BRANCH_STEPS);
-                    let state = match known {
-                        Some(known) => known.or(state),
-                        None => state.clone(),
-                    };
-                    branches.insert(target, Box::new(state));
-                }
-            };
             match flow {
                 Flow::On => {}
-                Flow::Branch(target) if target >= code.address && target < end => {
-                    branch(target, &state);
+                Flow::Branch(target) if code.holds(target) => {
+                    self.branch(place, target, &state, heads, &mut course);
                 }
                 Flow::Branch(target) => {
                     self.call(place, Target::Code(target), &state, &mut course);
@@ -153,8 +177,8 @@ impl<'a> Reader<'_, 'a> {
                 }
                 Flow::Jump(target) => {
                     match target {
-                        Target::Code(inside) if inside >= code.address && inside < end => {
-                            branch(inside, &state);
+                        Target::Code(inside) if code.holds(inside) => {
+                            self.branch(place, inside, &state, heads, &mut course);
                         }
                         _ => self.call(place, target, &state, &mut course),
                     }
@@ -164,7 +188,33 @@ impl<'a> Reader<'_, 'a> {
             }
             at = at.saturating_add(length);
         }
-        course.passed
+        course
+    }
+
+    /// Remembers what is known where a branch leads on, and what a loop changes.
+    fn branch(
+        &mut self,
+        place: u64,
+        target: u64,
+        state: &State,
+        heads: &mut Map<Option<Box<State>>>,
+        course: &mut Course,
+    ) {
+        if target <= place {
+            let head = heads.get_mut(&target).and_then(Option::as_mut);
+            course.is_settled &= head.is_none_or(|head| !head.give_up(state));
+            return;
+        }
+        let known = course.branches.remove(&target);
+        self.is_cut |= course.branches.len() >= MOST_BRANCHES;
+        if course.branches.len() < MOST_BRANCHES {
+            self.steps = self.steps.saturating_add(BRANCH_STEPS);
+            let state = match known {
+                Some(known) => known.or(state),
+                None => state.clone(),
+            };
+            course.branches.insert(target, Box::new(state));
+        }
     }
 
     /// Looks at a call: whether it registers, and what.
@@ -206,13 +256,9 @@ impl<'a> Reader<'_, 'a> {
         match name {
             Some(name) => {
                 self.names.insert(name);
-                self.unread.remove(&place);
-                self.read.insert(place);
+                course.read.push(place);
             }
-            None if self.read.contains(&place) => {}
-            None => {
-                self.unread.insert(place);
-            }
+            None => course.unread.push(place),
         }
     }
 

@@ -49,7 +49,7 @@ pub(super) fn check<Elf: FileHeader<Endian = Endianness>>(
     let memory = &image.memory;
     twice(entries, faults);
     together(memory, entries, faults);
-    strings(entries, faults);
+    strings(image, entries, faults);
     fixed(entries, faults);
     functions(image, memory, entries, faults);
     thread_local(image, memory, faults);
@@ -135,14 +135,18 @@ fn together(memory: &Memory<'_>, entries: &Dynamic, faults: &mut Faults) {
 }
 
 /// Names of libraries and folders are in the table of strings.
-fn strings(entries: &Dynamic, faults: &mut Faults) {
+fn strings<Elf: FileHeader<Endian = Endianness>>(
+    image: &Image<'_, Elf>,
+    entries: &Dynamic,
+    faults: &mut Faults,
+) {
     let named = [
         elf::DT_NEEDED,
         elf::DT_SONAME,
         elf::DT_RPATH,
         elf::DT_RUNPATH,
     ];
-    let size = entries.get(elf::DT_STRSZ).unwrap_or(u64::MAX);
+    let size = entries.strings(image).1.len() as u64;
     if let Some(entry) = entries.all(&named).find(|entry| entry.value >= size) {
         let what = format!(
             "a name of the dynamic section is at {:#x} of a table of {size:#x} bytes",

@@ -182,7 +182,7 @@ fn refused<Elf: FileHeader<Endian = Endianness>>(
     // Numbers and offsets are no addresses.
     let is_address =
         symbol.st_shndx(image.endian) != elf::SHN_ABS && symbol.st_type() != elf::STT_TLS;
-    if symbol.is_undefined(image.endian) {
+    if image.is_undefined(symbol) {
         Some(("is in the hash table and not defined", Reply::NotFound))
     } else if !is_global {
         Some(("is in the hash table and not global", Reply::NotFound))
