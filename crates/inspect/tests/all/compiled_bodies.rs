@@ -13,7 +13,8 @@ use artcheck_inspect::vm::{Argument, ConstantValue, Executable};
 const KINDS: &str = "cache-compiled branch loop closure helpers tag-from-function \
                      config-from-function match-cast application nested-tuples scalars shapes \
                      symbolic branch-in-branch packed-parameters dynamic-call nothing-passed \
-                     float-scalar bool-parameters dynamic-batch copies-and-results";
+                     float-scalar bool-parameters dynamic-batch copies-and-results \
+                     model-dense";
 
 fn parts() -> PathBuf {
     let home = std::env::var_os("HOME").expect("a home");
