@@ -13,8 +13,7 @@ use artcheck_inspect::vm::{Argument, ConstantValue, Executable};
 const KINDS: &str = "cache-compiled branch loop closure helpers tag-from-function \
                      config-from-function match-cast application nested-tuples scalars shapes \
                      symbolic branch-in-branch packed-parameters dynamic-call nothing-passed \
-                     float-scalar bool-parameters dynamic-batch copies-and-results \
-                     model-dense";
+                     float-scalar bool-parameters dynamic-batch copies-and-results";
 
 fn parts() -> PathBuf {
     let home = std::env::var_os("HOME").expect("a home");
@@ -119,4 +118,37 @@ fn compiled_bodies_make_the_calls_of_the_bytecode() {
     }
     assert!(differing.is_empty(), "{}", differing.join("\n"));
     assert!(compared >= 90, "only {compared} pairs were compared");
+}
+
+/// Kernels that became part of the functions that call them: loops, and copies by C's
+/// library, stand between the calls.
+#[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
+fn a_whole_model_is_read() {
+    const KIND: &str = "model-dense";
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let folder = tempfile::tempdir().expect("a folder");
+    let status = Command::new(parts().join("venv/tvm-0.27/bin/python"))
+        .arg(root.join("tests/pairs/both_modes.py"))
+        .args([folder.path(), Path::new(KIND)])
+        .status();
+    assert!(status.expect("the compiler").success());
+    for architecture in ["x86_64", "aarch64"] {
+        let of_mode = |mode| {
+            let name = format!("{KIND}-{architecture}-{mode}.so");
+            library(&folder.path().join(name))
+        };
+        let (bytecode, compiled) = (of_mode("bytecode"), of_mode("compiled"));
+        assert_eq!(compiled.unread(), None, "{architecture}");
+        let blob = bytecode.blob.as_ref().expect("a blob");
+        let (_, wanted) = blob.executables().next().expect("an executable");
+        let caches = |executable| {
+            let all = calls(executable).into_iter();
+            let caches = all.filter(|call| call.contains("kv_cache_create"));
+            caches.collect::<Vec<_>>()
+        };
+        let read = caches(&compiled.recovered[0].executable);
+        assert!(!read.is_empty());
+        assert_eq!(read, caches(wanted), "{architecture}");
+    }
 }
