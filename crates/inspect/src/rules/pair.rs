@@ -155,7 +155,7 @@ impl<'a> Facts<'a> {
         });
         let programs: Vec<Program<'_>> = programs.collect();
         Self {
-            looked_up: looked_up(library, blob, &provided, &programs),
+            looked_up: looked_up(library, blob, provides, &programs),
             provided,
             programs,
         }
@@ -192,12 +192,12 @@ fn brings(
 }
 
 /// What host code looks up when it is first called, in the modules that the library brings
-/// and in the registry. Its own functions are in neither; those of the table that are not
+/// and in the registry, where the application's are. Its own functions are in neither; those of the table that are not
 /// its own are no concern of host code.
 fn looked_up<'a>(
     library: &'a ModelLibrary,
     blob: &'a Blob,
-    provided: &BTreeSet<&str>,
+    provides: &BTreeSet<String>,
     programs: &[Program<'_>],
 ) -> Vec<(&'a str, bool)> {
     if library.host_callees.is_empty() {
@@ -207,9 +207,11 @@ fn looked_up<'a>(
     let named = named.flat_map(|program| &program.executable.functions);
     let named: HashSet<&str, RandomState> = named.map(|function| function.name.as_str()).collect();
     let in_modules = blob.module_functions();
+    let own = library.own_functions(blob);
     let callees = library.host_callees.iter().map(String::as_str);
+    let callees = callees.filter(|name| !provides.contains(*name));
     let callees = callees.filter_map(|name| {
-        let is_own = provided.contains(name);
+        let is_own = own.contains(name);
         let is_known = in_modules.contains(name) || in_modules.contains(bare_name(library, name));
         let is_seen = named.contains(name) && !is_own;
         (!is_known && !is_seen).then_some((name, is_own))
