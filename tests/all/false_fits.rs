@@ -56,29 +56,29 @@ fn code_that_names_what_is_not_there_is_damage() {
     assert_eq!(word, "fits");
 }
 
-/// Where the entry of a tag is in the dynamic section, and where symbols with these names are.
+/// Where the value of a tag is in the dynamic section of a library for x86-64, and where the
+/// symbols of these names are.
 fn places(elf: &[u8], tag: u64, names: &[&str]) -> (usize, Vec<usize>) {
-    use object::read::elf::{FileHeader, ProgramHeader, SectionHeader, Sym};
-    type File = object::elf::FileHeader64<object::Endianness>;
-    let header = File::parse(elf).expect("ELF");
-    let endian = header.endian().expect("an order");
-    let segments = header.program_headers(endian, elf).expect("segments");
-    let kind = object::elf::PT_DYNAMIC;
-    let dynamic = segments.iter().find(|one| one.p_type(endian) == kind);
-    let start = dynamic.expect("a dynamic section").p_offset(endian) as usize;
+    let half = |at: usize| usize::from(u16::from_le_bytes([elf[at], elf[at + 1]]));
+    let kind = |at: usize| u32::from_le_bytes(elf[at..at + 4].try_into().expect("four"));
     let word = |at: usize| u64::from_le_bytes(elf[at..at + 8].try_into().expect("eight"));
-    let entry = (start..).step_by(16).find(|at| word(*at) == tag);
-    let sections = header.sections(endian, elf).expect("sections");
-    let kind = object::elf::SHT_DYNSYM;
-    let table = sections.symbols(endian, elf, kind).expect("symbols");
-    let section = sections.section(table.section()).expect("a section");
-    let first = section.sh_offset(endian) as usize;
-    let found = table.iter().enumerate().filter(|(_, symbol)| {
-        let name = symbol.name(endian, table.strings()).expect("a name");
-        names.iter().any(|known| name == known.as_bytes())
-    });
-    let found = found.map(|(number, _)| first + number * 24).collect();
-    (entry.expect("the entry") + 8, found)
+    let number = |at: usize| usize::try_from(word(at)).expect("small");
+    let segments = (0..half(56)).map(|index| number(32) + index * 56);
+    let mut segments = segments.filter(|at| kind(*at) == 2);
+    let dynamic = number(segments.next().expect("a dynamic section") + 8);
+    let entry = (dynamic..).step_by(16).find(|at| word(*at) == tag);
+    let section = |index: usize| number(40) + index * 64;
+    let mut sections = (0..half(60)).map(section);
+    let table = sections.find(|at| kind(at + 4) == 11).expect("symbols");
+    let strings = number(section(kind(table + 40) as usize) + 24);
+    let (first, size) = (number(table + 24), number(table + 32));
+    let is_one = |at: &usize| {
+        let name = &elf[strings + kind(*at) as usize..];
+        let end = name.iter().position(|byte| *byte == 0).expect("an end");
+        names.iter().any(|known| known.as_bytes() == &name[..end])
+    };
+    let found = (first..first + size).step_by(24).filter(is_one);
+    (entry.expect("the entry") + 8, found.collect())
 }
 
 /// No loader of Linux asks for the size of the table of names, and `dlsym` finds a symbol
