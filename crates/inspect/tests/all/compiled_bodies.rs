@@ -142,7 +142,7 @@ fn a_whole_model_is_read() {
         assert_eq!(compiled.unread(), None, "{architecture}");
         let blob = bytecode.blob.as_ref().expect("a blob");
         let (_, wanted) = blob.executables().next().expect("an executable");
-        let caches = |executable| {
+        let caches = |executable: &Executable| {
             let all = calls(executable).into_iter();
             let caches = all.filter(|call| call.contains("kv_cache_create"));
             caches.collect::<Vec<_>>()
