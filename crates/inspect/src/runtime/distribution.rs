@@ -29,6 +29,9 @@ pub struct Distribution {
     /// Names that its Python files import and the tvm-ffi beside it lacks.
     #[serde(skip)]
     pub lacking: Vec<Lacking>,
+    /// The Python file with a class that the installed tvm-ffi refuses.
+    #[serde(skip)]
+    pub refused: Option<String>,
 }
 
 /// A name that a Python file imports in vain, or an argument that it is called with in vain.
@@ -82,6 +85,7 @@ impl Distribution {
             requires,
             registers: BTreeSet::new(),
             lacking: Vec::new(),
+            refused: None,
         })
     }
 
@@ -267,6 +271,7 @@ mod tests {
             requires: Vec::new(),
             registers: BTreeSet::new(),
             lacking: Vec::new(),
+            refused: None,
         };
         let wanted = |specification: &str| Requirement {
             name: "apache-tvm-ffi".into(),

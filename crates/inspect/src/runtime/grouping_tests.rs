@@ -166,6 +166,7 @@ fn packages_go_with_the_parts_they_brought() {
             requires: Vec::new(),
             registers: Default::default(),
             lacking: Vec::new(),
+            refused: None,
         },
     };
     let sets = load_sets(
