@@ -23,7 +23,13 @@ const FFI: &str = "apache-tvm-ffi";
 
 /// The version to install: the release's own, or the one that a part was built with.
 fn advice(load_set: &LoadSet, built_with: &VersionRange) -> String {
-    let (version, why) = match (of_release(load_set), built_with.exact()) {
+    // A package beside TVM's has a runtime of its own.
+    let is_built_with = |version: &&str| {
+        let version = ffi_version::Version::parse(version).map(VersionRange::exactly);
+        version.is_some_and(|version| version.is_inside(built_with))
+    };
+    let release = of_release(load_set).filter(is_built_with);
+    let (version, why) = match (release, built_with.exact()) {
         (Some(version), _) => (version.to_owned(), "the release's own"),
         (None, Some(version)) => (version.to_string(), "which it was built with"),
         (None, None) => {

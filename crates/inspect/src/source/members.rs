@@ -190,8 +190,15 @@ impl Visitor<'_> {
                 _ => false,
             },
             Body::Packed(_) | Body::Absent(_) => !can_matter,
-            // What it leads to is met under its own name.
-            Body::Link(..) => return true,
+            Body::Link(target, is_soft) => {
+                // Files of one package are one file with those of another environment.
+                if !is_soft && can_matter && leads_out.is_none() {
+                    let target = archive.place.member(target, 1);
+                    let place = self.place(archive.place, &member.name);
+                    (self.out)(Event::Link { place, target });
+                }
+                return true;
+            }
         };
         if nothing && leads_out.is_none() {
             return true;
