@@ -54,6 +54,8 @@ pub enum Body<'a, 'data> {
     /// Those of another member, by its name from the archive's root, or, with `true`, from
     /// the folder of this one.
     Link(Vec<u8>, bool),
+    /// None: it is a folder.
+    Folder,
 }
 
 /// Receives the members; `false` ends the reading.

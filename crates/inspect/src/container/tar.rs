@@ -26,7 +26,9 @@ enum Entry {
         target: Vec<u8>,
         is_soft: bool,
     },
-    /// A directory or device with `size` bytes behind it.
+    /// A folder.
+    Folder { name: Vec<u8> },
+    /// A device with `size` bytes behind it.
     Other { size: u64 },
     /// A GNU sparse file: its bytes are not in one piece.
     Sparse { name: Vec<u8>, size: u64 },
@@ -43,7 +45,7 @@ struct Pending {
     size: Option<u64>,
 }
 
-/// Hands out the regular files of a plain tar, and its links.
+/// Hands out the regular files of a plain tar, its links and folders.
 pub fn members<'data>(data: &'data [u8], visit: Visit<'_, 'data>) -> Result<(), DecodeError> {
     let mut pending = Pending::default();
     let mut at = 0usize;
@@ -59,6 +61,7 @@ pub fn members<'data>(data: &'data [u8], visit: Visit<'_, 'data>) -> Result<(), 
         let (size, more) = match entry {
             Entry::End => return Ok(()),
             Entry::Other { size } => (size, true),
+            Entry::Folder { name } => (0, visit(Member::plain(name, 0, Body::Folder))),
             Entry::Link {
                 name,
                 target,
@@ -116,6 +119,7 @@ pub(crate) fn stream_members<'data>(
                 skip(stream, size).map_err(failed)?;
                 (size, true)
             }
+            Entry::Folder { name } => (0, visit(Member::plain(name, 0, Body::Folder))),
             Entry::Link {
                 name,
                 target,
@@ -202,7 +206,8 @@ impl Pending {
                     .unwrap_or_else(|| text(field(157, 257)).to_vec()),
                 is_soft: kind == b'2',
             },
-            b'3'..=b'6' => Entry::Other { size: 0 },
+            b'5' => Entry::Folder { name },
+            b'3' | b'4' | b'6' => Entry::Other { size: 0 },
             _ => Entry::Other { size },
         })
     }

@@ -74,6 +74,10 @@ impl Archived {
                 links.extend(target_of(&name, target, *is_soft).map(|target| (name, target)));
                 return true;
             }
+            if matches!(member.body, Body::Folder) {
+                let made = std::fs::create_dir_all(all.folder.path().join(&name));
+                return made.is_ok();
+            }
             // A disk that is full leaves files out: nothing may be said then.
             let wrote = write(&all.folder.path().join(&name), &name, &mut member, left);
             left = left.saturating_sub(wrote.as_ref().copied().unwrap_or(u64::MAX));
@@ -152,7 +156,7 @@ fn write(file: &Path, name: &Path, member: &mut Member<'_, '_>, left: u64) -> io
     let written = match &mut member.body {
         Body::Stored(bytes) => io::copy(&mut bytes.take(most), &mut out)?,
         Body::Packed(stream) => io::copy(&mut stream.take(most), &mut out)?,
-        Body::Absent(_) | Body::Link(..) => 0,
+        Body::Absent(_) | Body::Link(..) | Body::Folder => 0,
     };
     // What is not written has its size all the same.
     if written < member.size {

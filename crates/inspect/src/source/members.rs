@@ -173,6 +173,9 @@ impl Visitor<'_> {
         if self.stopped {
             return false;
         }
+        if matches!(member.body, Body::Folder) {
+            return true;
+        }
         self.members = self.members.saturating_add(1);
         if self.members > MAX_MEMBERS {
             let detail = format!("more than {MAX_MEMBERS} members");
@@ -189,7 +192,7 @@ impl Visitor<'_> {
                 FileType::Unknown => !can_matter,
                 _ => false,
             },
-            Body::Packed(_) | Body::Absent(_) => !can_matter,
+            Body::Packed(_) | Body::Absent(_) | Body::Folder => !can_matter,
             Body::Link(target, is_soft) => {
                 // Files of one package are one file with those of another environment.
                 if !is_soft && can_matter && leads_out.is_none() {
@@ -234,7 +237,7 @@ impl Visitor<'_> {
                 };
                 self.problem(place, member.size, kind, why.to_owned());
             }
-            Body::Link(..) => {}
+            Body::Link(..) | Body::Folder => {}
             Body::Packed(stream) if counted => self.packed(place, member.size, stream, level),
             Body::Packed(stream) => {
                 let left = self.left;
@@ -369,7 +372,7 @@ pub(crate) fn all_members(archive: &Place, visit: Each<'_>) {
                     members_of(archive, &unpacked, &mut *visit);
                 }
             }
-            Body::Absent(_) | Body::Link(..) => {}
+            Body::Absent(_) | Body::Link(..) | Body::Folder => {}
         }
         false
     });
