@@ -6,8 +6,11 @@ use super::environment;
 use crate::support::make::{folder, put};
 use crate::support::{artcheck, rules, scan, text};
 
+/// Files of `site-packages`, and what is in them.
+type Files = Vec<(&'static str, String)>;
+
 /// Moves the package out of the environment; what adds its folder is in the text.
-fn moved(root: &Path, pth: impl Fn(&Path) -> Vec<(&'static str, String)>) {
+fn moved(root: &Path, pth: impl Fn(&Path) -> Files) {
     let site = environment(root);
     let source = root.join("source");
     std::fs::create_dir(&source).expect("a folder");
@@ -35,7 +38,7 @@ fn what_pth_files_add_is_the_environments() {
             ("__editable___a_finder.py", table),
         ]
     };
-    let kinds: [&dyn Fn(&Path) -> Vec<(&'static str, String)>; 2] = [&line, &finder];
+    let kinds: [&dyn Fn(&Path) -> Files; 2] = [&line, &finder];
     for kind in kinds {
         let root = folder();
         moved(root.path(), kind);
