@@ -241,3 +241,97 @@ fn a_shim_settles_what_it_was_made_for() {
     ]);
     assert!(rules(&report, &["error"]).contains(&"AC101".to_owned()));
 }
+
+/// A shim that is linked to the runtime of another environment brings that runtime when it
+/// is loaded first: two registries. What happens is asked of Python.
+#[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
+fn what_is_loaded_first_must_be_linked_to_the_same_runtime() {
+    let top = tempfile::tempdir().expect("a folder");
+    let model = root().join("corpus/artifacts/tvm-0.25/dense-ext-cpu-x86_64.so");
+    let load = "import sys, tvm; tvm.runtime.load_module(sys.argv[1])";
+    let built_for = |name: &str| {
+        let shim = top.path().join(format!("{name}.so"));
+        let mut command = artcheck();
+        command.args(["patch", "shim", "--for"]).arg(&model);
+        command
+            .arg("--runtime")
+            .arg(venv(name))
+            .arg("--out")
+            .arg(&shim);
+        assert!(command.output().expect("artcheck starts").status.success());
+        shim
+    };
+    for shim in ["tvm-0.26", "tvm-0.27"] {
+        let library = built_for(shim);
+        for runtime in ["tvm-0.26", "tvm-0.27"] {
+            let python = Command::new(venv(runtime).join("bin/python"))
+                .args(["-c", load])
+                .arg(&model)
+                .env("LD_PRELOAD", &library)
+                .output()
+                .expect("Python starts");
+            let (report, status) = scan([
+                &model,
+                Path::new("--runtime"),
+                &venv(runtime),
+                Path::new("--with"),
+                &library,
+            ]);
+            let expected = match python.status.success() {
+                true => vec![],
+                false => vec!["AC206".to_owned()],
+            };
+            assert_eq!(python.status.success(), shim == runtime, "{shim} {runtime}");
+            assert_eq!(rules(&report, &["error"]), expected, "{shim} {runtime}");
+            assert_eq!(status, i32::from(!expected.is_empty()));
+            let said = String::from_utf8_lossy(&python.stderr).into_owned();
+            for finding in report["findings"].as_array().expect("findings") {
+                let words = finding["runtime_says"].as_str().unwrap_or_default();
+                assert!(said.contains(words), "{words}: {said}");
+            }
+        }
+        // Beside the model it is no cure for another runtime.
+        let beside = top.path().join(format!("beside-{shim}"));
+        std::fs::create_dir(&beside).expect("a folder");
+        std::fs::copy(&model, beside.join("model.so")).expect("copied");
+        std::fs::copy(&library, beside.join("shim.so")).expect("copied");
+        for runtime in ["tvm-0.26", "tvm-0.27"] {
+            let (report, _) = scan([&beside, Path::new("--runtime"), &venv(runtime)]);
+            let verdicts = report["verdicts"].as_array().expect("verdicts");
+            let mut verdicts = verdicts.iter();
+            let cured = verdicts.any(|one| one["runs_with"].is_string());
+            assert_eq!(cured, shim == runtime, "{shim} {runtime}");
+        }
+    }
+}
+
+/// A library that is loaded first and asks for what the runtime does not have.
+#[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
+fn what_is_loaded_first_must_find_its_symbols() {
+    let top = tempfile::tempdir().expect("a folder");
+    let first = top.path().join("libfirst.so");
+    let source = "int TVMBackendGetFuncFromEnv(void *, const char *, void **);\n\
+        int TVMMine(void) { return TVMBackendGetFuncFromEnv(0, 0, 0); }\n";
+    library(source, &first, &["-Wl,-z,now"]);
+    let model = root().join("corpus/artifacts/tvm-0.27/dense-cpu-x86_64.so");
+    let python = Command::new(venv("tvm-0.27").join("bin/python"))
+        .args(["-c", "1"])
+        .env("LD_PRELOAD", &first)
+        .status();
+    assert!(!python.expect("Python starts").success());
+    let runtime = venv("tvm-0.27");
+    let args = [
+        &model,
+        Path::new("--runtime"),
+        &runtime,
+        Path::new("--with"),
+        &first,
+    ];
+    let (report, status) = scan(args);
+    assert_eq!(
+        (rules(&report, &["error"]), status),
+        (vec!["AC203".to_owned()], 1)
+    );
+}

@@ -250,3 +250,67 @@ fn tvm_ffi_alone_is_told_as_one_thing() {
     let missing = findings.iter().filter(|one| one["rule"] == "AC103");
     assert_eq!(missing.count(), 1, "{report}");
 }
+
+/// A library without which nothing is imported, and whose bytes were never written: no cell
+/// and no last line says that anything runs there, and what is to be typed mends it.
+#[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
+fn a_dead_library_of_the_core_stops_everything() {
+    let top = tempfile::tempdir().expect("a folder");
+    let info = "apache_tvm_ffi-0.1.15.post2.dist-info/RECORD";
+    for (name, dead, advice) in [
+        ("ffi", FFI, "'apache-tvm-ffi==0.1.15.post2'"),
+        ("runtime", RUNTIME, "make it again"),
+    ] {
+        let environment = top.path().join(name);
+        put(&environment, of_wheel("tvm-0.27", RUNTIME), RUNTIME);
+        put(&environment, of_wheel("tvm-ffi-0.1.15.post2", FFI), FFI);
+        put(&environment, of_wheel("tvm-ffi-0.1.15.post2", info), info);
+        let file = environment.join("lib/python3.11/site-packages").join(dead);
+        let size = file.metadata().expect("it is there").len();
+        let zeros = vec![0; usize::try_from(size).expect("small")];
+        std::fs::write(&file, zeros).expect("written");
+        let model = root().join(MODEL);
+        for command in ["scan", "matrix"] {
+            let mut asked = artcheck();
+            asked.arg(command).arg(&model).arg("--runtime");
+            let (said, status) = text(asked.arg(&environment));
+            assert!(said.contains("AC001"), "{name}: {said}");
+            assert!(
+                !said.contains("so ✓") && !said.contains("It fits"),
+                "{name}: {said}"
+            );
+            assert_eq!(status, 1, "{name}: {said}");
+        }
+        let (said, status) = text(artcheck().arg("scan").arg(&environment));
+        assert!(said.contains(advice), "{name}: {said}");
+        assert_eq!(status, 1, "{name}: {said}");
+    }
+}
+
+/// Two environments that share files, as uv makes them, in one archive: each is judged.
+#[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
+fn hard_links_in_an_archive_are_files_of_their_own() {
+    let top = tempfile::tempdir().expect("a folder");
+    let (one, other) = (top.path().join("one"), top.path().join("other"));
+    put(&one, of_wheel("tvm-0.27", RUNTIME), RUNTIME);
+    put(&one, of_wheel("tvm-ffi-0.1.15.post2", FFI), FFI);
+    put(&other, of_wheel("tvm-0.26", RUNTIME), RUNTIME);
+    let linked = put(&other, of_wheel("tvm-ffi-0.1.15.post2", FFI), FFI);
+    std::fs::remove_file(&linked).expect("removed");
+    let file = one.join("lib/python3.11/site-packages").join(FFI);
+    std::fs::hard_link(file, &linked).expect("a link");
+    for flags in ["-cf", "-czf"] {
+        let archive = top.path().join(flags.replace("-c", "a.tar."));
+        let mut tar = std::process::Command::new("tar");
+        tar.arg(flags).arg(&archive).arg("-C").arg(top.path());
+        assert!(tar.args(["one", "other"]).status().expect("tar").success());
+        let (packed, _) = scan([&archive]);
+        let (folders, _) = scan([&one, &other]);
+        let of = |report: &Value| rules(report, &["error", "warning"]);
+        assert_eq!(of(&packed), of(&folders), "{flags}");
+        let sets = |report: &Value| report["runtimes"].as_array().map(Vec::len);
+        assert_eq!(sets(&packed), sets(&folders), "{flags}");
+    }
+}

@@ -122,6 +122,17 @@ pub fn classify(binary: &Binary, file_name: &str) -> Option<PartKind> {
     }
 }
 
+/// The part that a library without which nothing runs is by its name alone.
+pub(crate) fn named_as_core(file_name: &str) -> Option<PartKind> {
+    match stem(file_name) {
+        "tvm_ffi" => Some(PartKind::Ffi),
+        "tvm_runtime" => Some(PartKind::Runtime),
+        "tvm" => Some(PartKind::Monolith),
+        "tvm_compiler" => Some(PartKind::Compiler),
+        _ => None,
+    }
+}
+
 /// The part that the objects of an archive are together, by what they define.
 pub(crate) fn classify_objects(defines: impl Fn(&str) -> bool, file_name: &str) -> PartKind {
     if BACKEND_SYMBOLS.iter().any(|name| defines(name)) {

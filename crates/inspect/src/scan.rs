@@ -4,13 +4,16 @@
 //! turn, so memory does not grow with the tree.
 
 mod advice;
+mod archived;
 mod artifact_of;
 mod binding;
 mod candidates;
+mod changed;
 pub mod environments;
 mod exports;
 mod file_facts;
 mod frozen;
+mod in_pages;
 mod installations;
 mod join_objects;
 mod judge;
@@ -52,7 +55,7 @@ use crate::rule::Rule;
 use crate::rules::{self, ArtifactContext, EnvironmentContext, FolderContext, Subject};
 use crate::runtime::companions::{self, Companions};
 use crate::runtime::grouping::Joined;
-use crate::runtime::load_set::LoadSet;
+use crate::runtime::load_set::{LoadSet, Unread};
 use crate::target::Target;
 
 /// Everything a scan found.
@@ -151,6 +154,11 @@ fn conclude(reading: read::Reading, options: &ScanOptions) -> Scan {
         .filter_map(|runtime| runtime.load_set.as_ref());
     let sets: Vec<&LoadSet> = load_sets.iter().chain(given).collect();
     let mut of_sets: Vec<Outcome> = sets.par_iter().map(|set| of_load_set(set)).collect();
+    // The parts of given runtimes are no artifacts.
+    let given = sets.iter().zip(&mut of_sets).skip(load_sets.len());
+    for (set, outcome) in given {
+        outcome.findings.extend(of_unread(set));
+    }
     let mut of_others = environment_findings(&artifacts, &load_sets);
     let folder = Subject::Folder(FolderContext {
         artifacts: &artifacts,
@@ -160,11 +168,20 @@ fn conclude(reading: read::Reading, options: &ScanOptions) -> Scan {
         machine: options.machine.as_deref(),
     });
     rules::ask(&folder, &mut of_others);
-    // The parts of given runtimes are no artifacts: they must run on the target too.
+    // They must run on the target too.
     if let Some(target) = &options.target {
         let given = sets.iter().zip(&mut of_sets).skip(load_sets.len());
         for (set, outcome) in given {
             outcome.findings.extend(below_floor(set, target));
+        }
+    }
+    for set in load_sets.iter().filter(|set| !set.unread.is_empty()) {
+        let is_part = |finding: &&mut Finding| {
+            let mut unread = set.unread.iter();
+            unread.any(|part| part.place == finding.artifact)
+        };
+        for finding in findings.iter_mut().filter(is_part) {
+            *finding = finding.clone().on(&set.name);
         }
     }
     let mut own: HashMap<Place, Vec<&'static Rule>> = HashMap::new();
@@ -236,6 +253,15 @@ fn own_findings(
                 outcome.push(rules::of_problem(&artifact.path, &problem));
             }
             artifact.problems.push(problem);
+        }
+        // What a package brought is installed again.
+        let unread = outcome.findings.iter_mut().filter(|finding| {
+            finding.rule == rules::UNREADABLE && finding.severity == Severity::Error
+        });
+        for finding in unread {
+            if let Some(command) = packages::install_again(&finding.artifact) {
+                finding.help = command;
+            }
         }
         let findings = outcome.findings.into_iter();
         findings.map(|finding| shared.finding(finding)).collect()
@@ -310,6 +336,23 @@ fn of_load_set(load_set: &LoadSet) -> Outcome {
     let mut outcome = Outcome::default();
     rules::ask(&Subject::LoadSet(load_set), &mut outcome);
     outcome
+}
+
+/// What is wrong with the parts of a runtime that could not be read.
+fn of_unread(set: &LoadSet) -> impl Iterator<Item = Finding> {
+    let of_part = |part: &'_ Unread| {
+        let problems = part.problems.iter();
+        let findings = problems.map(|problem| {
+            let finding = rules::of_problem(&part.place, problem);
+            match packages::install_again(&part.place) {
+                Some(command) => finding.help(command),
+                None => finding,
+            }
+        });
+        findings.collect::<Vec<Finding>>()
+    };
+    let findings = set.unread.iter().flat_map(of_part);
+    findings.map(|finding| finding.on(&set.name))
 }
 
 /// What the parts of a runtime ask of the system that the target does not have.

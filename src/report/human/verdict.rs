@@ -121,12 +121,16 @@ fn faulty_runtimes(report: &Report, all: &[Judged<'_>]) -> Vec<String> {
     let fitting = all.iter().flat_map(|judged| &judged.on);
     let fitting = fitting.filter(|on| on.wanted && on.status != VerdictStatus::Breaks);
     let fitting: BTreeSet<&str> = fitting.map(|on| on.runtime).collect();
-    let judged: BTreeSet<&str> = all.iter().map(|one| one.entry.path.as_str()).collect();
+    let pairs = all.iter().flat_map(|one| {
+        let path = one.entry.path.as_str();
+        one.on.iter().map(move |on| (path, on.runtime))
+    });
+    let judged: BTreeSet<(&str, &str)> = pairs.collect();
     let is_own = |runtime: &str| {
         report.findings.iter().any(|finding| {
             finding.severity == Severity::Error
                 && finding.runtime.as_deref() == Some(runtime)
-                && !judged.contains(finding.artifact.as_str())
+                && !judged.contains(&(finding.artifact.as_str(), runtime))
         })
     };
     let faulty = fitting.into_iter().filter(|runtime| is_own(runtime));

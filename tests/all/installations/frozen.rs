@@ -1,5 +1,10 @@
 //! Applications that PyInstaller froze: their Python is in the program.
 
+use std::io::{Cursor, Write as _};
+
+use zip::ZipWriter;
+use zip::write::SimpleFileOptions;
+
 use crate::support::make::{corpus, folder, put};
 use crate::support::{rules, scan};
 
@@ -27,8 +32,10 @@ fn frozen_applications_are_asked_for_what_an_import_needs() {
         let errors = rules(&report, &["error"]);
         errors.iter().any(|rule| rule == "AC209")
     };
-    let program = "...tvm_ffi.registry...";
+    let program = "...tvm_ffi.registry...typing_extensions...";
     assert!(!application(&[], program));
+    // A module that each import asks for was left out.
+    assert!(application(&[], "...tvm_ffi.registry..."));
     assert!(application(
         &["tvm_ffi/core.cpython-311-darwin.so"],
         program
@@ -36,6 +43,31 @@ fn frozen_applications_are_asked_for_what_an_import_needs() {
     assert!(application(&["tvm_ffi/lib/libtvm_ffi.so"], program));
     // A program without that Python does not import it.
     assert!(!application(&["tvm_ffi/lib/libtvm_ffi.so"], "..."));
+}
+
+/// Python loads no library out of an archive that it runs.
+#[test]
+fn archives_that_run_have_no_libraries() {
+    let model = std::fs::read(corpus(MODEL)).expect("the corpus");
+    let root = folder();
+    let errors = |name: &str, members: &[&str]| {
+        let mut archive = ZipWriter::new(Cursor::new(Vec::new()));
+        for member in members {
+            let options = SimpleFileOptions::default();
+            archive.start_file(*member, options).expect("a member");
+            archive.write_all(&model).expect("written");
+        }
+        let bytes = archive.finish().expect("an archive").into_inner();
+        let (report, _) = scan([put(root.path(), name, bytes)]);
+        rules(&report, &["error"])
+    };
+    let own = ["tvm_ffi/lib/model.so", "__main__.py"];
+    assert_eq!(errors("app.pyz", &own), ["AC209"]);
+    assert_eq!(errors("app.zip", &own), [""; 0]);
+    // What unpacks itself keeps them elsewhere.
+    let unpacks = ["site-packages/tvm_ffi/lib/model.so", "__main__.py"];
+    assert_eq!(errors("shiv.pyz", &unpacks), [""; 0]);
+    assert_eq!(errors("none.pyz", &own[..1]), [""; 0]);
 }
 
 /// Where the program lies in the folder itself, another beside the folder is no matter.

@@ -1,6 +1,7 @@
 //! Packages that are not as they were installed, or for another Python: what pip wrote down
 //! is compared with what is there.
 
+mod editable;
 mod frozen;
 mod requirements;
 
@@ -52,17 +53,43 @@ fn first(site: &Path, text: &str) {
     put(&info, "RECORD", record);
 }
 
+/// The environment in archives: one packed with all that is around it, one from inside.
+fn packed(root: &Path) -> Vec<PathBuf> {
+    let around = root.parent().expect("a folder");
+    let name = root.file_name().and_then(|name| name.to_str());
+    let name = name.expect("a name");
+    let archives = [("tar.gz", "-czf", around, name), ("tar", "-cf", root, ".")];
+    let packed = archives.map(|(end, flags, from, what)| {
+        let archive = root.with_extension(end);
+        let packer = std::process::Command::new("tar")
+            .arg(flags)
+            .arg(&archive)
+            .arg("-C")
+            .args([from, Path::new(what)])
+            .status();
+        assert!(packer.expect("tar starts").success());
+        archive
+    });
+    packed.into()
+}
+
 #[track_caller]
 fn says(change: impl Fn(&Path), errors: &[&str], warnings: &[&str]) {
     let root = folder();
     let site = environment(root.path());
     change(&site);
-    for named in [root.path().to_owned(), site.join("tvm_ffi/lib/model.so")] {
+    // Packed, it is asked as the folder that it becomes.
+    let packed = packed(root.path());
+    let model = site.join("tvm_ffi/lib/model.so");
+    for named in [root.path().to_owned(), model].into_iter().chain(packed) {
         let (report, status) = scan([&named]);
         let found = |severity| rules(&report, &[severity]);
         assert_eq!(found("error"), errors, "{named:?}: {report}");
         assert_eq!(found("warning"), warnings, "{named:?}: {report}");
         assert_eq!(status, i32::from(!errors.is_empty()), "{named:?}");
+    }
+    for end in ["tar.gz", "tar"] {
+        std::fs::remove_file(root.path().with_extension(end)).expect("removed");
     }
 }
 

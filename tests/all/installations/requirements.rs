@@ -28,6 +28,36 @@ fn requirements_are_looked_for_with_their_files() {
     says(required("", false), &[], &[]);
 }
 
+/// A first module that was emptied or written over, and what is recorded of it with it.
+#[test]
+fn an_emptied_requirement_lacks_what_is_asked_of_it() {
+    let holds = |asks: &'static str, text: &'static str, recorded: usize| {
+        move |site: &Path| {
+            first(site, asks);
+            let info = site.join("typing_extensions-4.15.0.dist-info");
+            let metadata = "Name: typing_extensions\nVersion: 4.15.0\n";
+            put(&info, "METADATA", metadata);
+            let record = format!("typing_extensions.py,sha256=x,{recorded}\n");
+            put(&info, "RECORD", record);
+            put(site, "typing_extensions.py", text);
+        }
+    };
+    let (name, whole) = (
+        "from typing_extensions import a\n",
+        "import typing_extensions\n",
+    );
+    for recorded in [0, 9] {
+        says(holds(name, "", recorded), &["AC209"], &[]);
+    }
+    says(holds(name, "b = 1\n", 6), &["AC209"], &[]);
+    for recorded in [6, 9] {
+        says(holds(name, "a = 1\n", recorded), &[], &[]);
+    }
+    // Nothing is known to be asked of it: it may have been empty.
+    says(holds(whole, "", 0), &[], &[]);
+    says(holds(whole, "", 9), &["AC209"], &[]);
+}
+
 /// A folder that pip was told to install to (`--target`) may be imported by a Python that
 /// has what it lacks.
 #[test]

@@ -51,6 +51,11 @@ pub enum Body<'a, 'data> {
     Packed(&'a mut dyn Read),
     /// Not in this archive, or in a form that is not read; why.
     Absent(&'static str),
+    /// Those of another member, by its name from the archive's root, or, with `true`, from
+    /// the folder of this one.
+    Link(Vec<u8>, bool),
+    /// None: it is a folder.
+    Folder,
 }
 
 /// Receives the members; `false` ends the reading.

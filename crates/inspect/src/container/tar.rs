@@ -20,7 +20,15 @@ enum Entry {
     File { name: Vec<u8>, size: u64 },
     /// Bytes that describe the next entry.
     Extension { kind: u8, size: u64 },
-    /// A directory, link or device with `size` bytes behind it.
+    /// A link to another member; `is_soft` if it is told from the folder of this one.
+    Link {
+        name: Vec<u8>,
+        target: Vec<u8>,
+        is_soft: bool,
+    },
+    /// A folder.
+    Folder { name: Vec<u8> },
+    /// A device with `size` bytes behind it.
     Other { size: u64 },
     /// A GNU sparse file: its bytes are not in one piece.
     Sparse { name: Vec<u8>, size: u64 },
@@ -30,12 +38,14 @@ enum Entry {
 #[derive(Default)]
 struct Pending {
     name: Option<Vec<u8>>,
+    /// What it links to.
+    link: Option<Vec<u8>>,
     /// Whether its bytes are not in one piece.
     is_sparse: bool,
     size: Option<u64>,
 }
 
-/// Hands out the regular files of a plain tar.
+/// Hands out the regular files of a plain tar, its links and folders.
 pub fn members<'data>(data: &'data [u8], visit: Visit<'_, 'data>) -> Result<(), DecodeError> {
     let mut pending = Pending::default();
     let mut at = 0usize;
@@ -51,6 +61,15 @@ pub fn members<'data>(data: &'data [u8], visit: Visit<'_, 'data>) -> Result<(), 
         let (size, more) = match entry {
             Entry::End => return Ok(()),
             Entry::Other { size } => (size, true),
+            Entry::Folder { name } => (0, visit(Member::plain(name, 0, Body::Folder))),
+            Entry::Link {
+                name,
+                target,
+                is_soft,
+            } => (
+                0,
+                visit(Member::plain(name, 0, Body::Link(target, is_soft))),
+            ),
             Entry::Extension { kind, size } => {
                 pending.extend(kind, body(size)?);
                 (size, true)
@@ -78,7 +97,7 @@ pub fn members<'data>(data: &'data [u8], visit: Visit<'_, 'data>) -> Result<(), 
     Ok(())
 }
 
-/// Hands out the regular files of a tar that is unpacked while it is read.
+/// The same of a tar that is unpacked while it is read.
 pub(crate) fn stream_members<'data>(
     stream: &mut dyn Read,
     visit: Visit<'_, 'data>,
@@ -100,6 +119,15 @@ pub(crate) fn stream_members<'data>(
                 skip(stream, size).map_err(failed)?;
                 (size, true)
             }
+            Entry::Folder { name } => (0, visit(Member::plain(name, 0, Body::Folder))),
+            Entry::Link {
+                name,
+                target,
+                is_soft,
+            } => (
+                0,
+                visit(Member::plain(name, 0, Body::Link(target, is_soft))),
+            ),
             Entry::Extension { kind, size } => {
                 let mut text = Vec::new();
                 let kept = size.min(MAX_NAME as u64);
@@ -171,7 +199,15 @@ impl Pending {
             0 | b'0' | b'7' if !name.ends_with(b"/") => Entry::File { name, size },
             b'S' => Entry::Sparse { name, size },
             // Links state a size at times, but nothing follows them.
-            b'1'..=b'6' => Entry::Other { size: 0 },
+            b'1' | b'2' => Entry::Link {
+                name,
+                target: pending
+                    .link
+                    .unwrap_or_else(|| text(field(157, 257)).to_vec()),
+                is_soft: kind == b'2',
+            },
+            b'5' => Entry::Folder { name },
+            b'3' | b'4' | b'6' => Entry::Other { size: 0 },
             _ => Entry::Other { size },
         })
     }
@@ -179,6 +215,7 @@ impl Pending {
     fn extend(&mut self, kind: u8, bytes: &[u8]) {
         match kind {
             b'L' => self.name = Some(text(bytes).to_vec()),
+            b'K' => self.link = Some(text(bytes).to_vec()),
             b'x' => self.extend_pax(bytes),
             _ => {}
         }
@@ -206,6 +243,8 @@ impl Pending {
                 if !self.is_sparse || self.name.is_none() {
                     self.name = Some(text(path).to_vec());
                 }
+            } else if let Some(link) = record.strip_prefix(b"linkpath=") {
+                self.link = Some(text(link).to_vec());
             } else if let Some(sparse) = sparse {
                 self.is_sparse = true;
                 if let Some(name) = sparse.strip_prefix(b"name=") {

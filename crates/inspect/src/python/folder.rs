@@ -19,6 +19,8 @@ pub(crate) enum Module {
 #[derive(Debug)]
 pub(crate) struct Folder {
     place: PathBuf,
+    /// Folders that are looked through after it.
+    more: Vec<PathBuf>,
     /// 11 of Python 3.11.
     minor: Option<u32>,
     listed: Mutex<HashMap<PathBuf, Arc<BTreeSet<String>>>>,
@@ -28,18 +30,41 @@ impl Folder {
     pub(crate) fn new(place: &Path, minor: Option<u32>) -> Self {
         Self {
             place: place.to_owned(),
+            more: Vec::new(),
             minor,
             listed: Mutex::default(),
         }
+    }
+
+    /// The same with the folders that its environment adds.
+    pub(crate) fn and(mut self, more: Vec<PathBuf>) -> Self {
+        self.more = more;
+        self
     }
 
     pub(crate) fn place(&self) -> &Path {
         &self.place
     }
 
+    /// The first folder that has something of a name.
+    fn of_top(&self, top: &str) -> &Path {
+        let has = |folder: &&PathBuf| {
+            let names = self.names(folder);
+            let modules = format!("{top}.");
+            let mut after = names.range(modules.clone()..);
+            names.contains(top) || after.next().is_some_and(|name| name.starts_with(&modules))
+        };
+        let all = || std::iter::once(&self.place).chain(&self.more);
+        match self.more.is_empty() {
+            true => &self.place,
+            false => all().find(has).unwrap_or(&self.place),
+        }
+    }
+
     /// What Python takes for a module of this dotted name.
     pub(crate) fn module(&self, name: &str) -> Option<Module> {
-        let place = self.place.join(name.replace('.', "/"));
+        let top = name.split('.').next().unwrap_or(name);
+        let place = self.of_top(top).join(name.replace('.', "/"));
         let stem = place.file_name()?.to_str()?;
         let names = self.names(place.parent()?);
         let is_folder = names.contains(stem);

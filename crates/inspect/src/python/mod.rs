@@ -10,6 +10,7 @@ mod condition;
 pub mod damage;
 pub(crate) mod folder;
 pub(crate) mod names;
+pub mod pth;
 pub mod registered;
 pub mod steps;
 pub mod text;

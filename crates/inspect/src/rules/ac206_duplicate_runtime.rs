@@ -2,16 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Check, EnvironmentContext, FolderContext, Outcome, Rule};
+use super::{Binding, Check, EnvironmentContext, FolderContext, Outcome, Rule};
 use crate::artifact::{Artifact, Role};
 use crate::container::{Architecture, Binary, Platform};
-use crate::finding::{Finding, Location, Severity};
+use crate::finding::{Finding, Location, Need, Severity};
 use crate::limits::MAX_FINDINGS;
 use crate::parts::{PartKind, stem};
 use crate::place::Place;
 use crate::runtime::distribution::{Distribution, FFI};
 use crate::runtime::load_set::{Duplicate, LoadSet, MissingReason};
-use crate::runtime::messages;
+use crate::runtime::{libraries, messages};
+use crate::source::is_same_file;
 
 pub(super) static RULE: Rule = Rule {
     code: "AC206",
@@ -24,6 +25,7 @@ pub(super) static RULE: Rule = Rule {
 pub(super) const CHECKS: &[Check] = &[
     Check::LoadSet(check),
     Check::LoadSet(check_graft),
+    Check::Binding(check_first),
     Check::Environment(check_together),
     Check::Folder(check_llvm),
 ];
@@ -135,6 +137,55 @@ fn check_graft(load_set: &LoadSet, out: &mut Outcome) {
             .evidence(format!("{} {}: {FFI} is in its METADATA", package.name, package.version))
             .help("repair the wheel again with `auditwheel repair --exclude 'libtvm_ffi.so'`, so that it uses the installed one"),
     );
+}
+
+/// A library that is loaded before the runtime brings what it needs itself: where its run
+/// path leads to another copy than the runtime's, the process has both.
+fn check_first(binding: &Binding<'_>, out: &mut Outcome) {
+    let (Some(binary), Some(load_set)) = (&binding.artifact.binary, binding.load_set) else {
+        return;
+    };
+    let place = &binding.artifact.path;
+    for needed in &binary.needed {
+        let own = load_set.member_named(&needed.name);
+        let own = own.and_then(|index| load_set.members.get(index));
+        let Some(own) = own.filter(|own| binding.is_first && !own.path.is_member()) else {
+            continue;
+        };
+        let places = libraries::candidates(place, binary, &needed.name);
+        let mut files = places.iter().filter(|file| !file.is_member());
+        let Some(found) = files.find(|file| file.path().is_file()) else {
+            out.need(Need {
+                library: needed.name.clone(),
+                brought_by: format!(
+                    "LD_LIBRARY_PATH={}: {place} is loaded first, and its run path does not lead there",
+                    own.path.folder().unwrap_or_else(|| Place::file("."))
+                ),
+            });
+            continue;
+        };
+        if is_same_file(found.path(), own.path.path()) {
+            continue;
+        }
+        let words = messages::of_runtime(
+            "duplicate-attribute",
+            &load_set.profile,
+            &[("name", "__ffi_convert__")],
+        );
+        out.push(
+            Finding::new(
+                &RULE,
+                place,
+                format!("it is loaded first and brings another `{}` than the runtime's", needed.name),
+            )
+            .on(&load_set.name)
+            .says_known(words.filter(|_| load_set.environment.is_some()))
+            .evidence(format!("its run path leads to {found}"))
+            .evidence(format!("the runtime's is {}", own.path))
+            .help("build the shim again for this runtime (`artcheck patch shim --runtime RUNTIME`), or load it after `import tvm`: then it uses what is there"),
+        );
+        return;
+    }
 }
 
 /// Packages of one environment that work alone and not together: the second runtime

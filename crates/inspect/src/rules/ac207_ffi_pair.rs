@@ -5,9 +5,9 @@ use crate::finding::{Finding, Severity};
 use crate::limits::MAX_FINDINGS;
 use crate::place::Place;
 use crate::runtime::distribution::{Distribution, FFI, TVM};
-use crate::runtime::ffi_version::VersionRange;
+use crate::runtime::ffi_version::{self, VersionRange};
 use crate::runtime::load_set::LoadSet;
-use crate::runtime::{PartKind, messages, release};
+use crate::runtime::{PartKind, RuntimeProfile, messages, release};
 
 pub(super) static RULE: Rule = Rule {
     code: "AC207",
@@ -21,7 +21,13 @@ pub(super) const CHECKS: &[Check] = &[Check::LoadSet(check)];
 
 /// The version to install: the release's own, or the one that a part was built with.
 fn advice(load_set: &LoadSet, built_with: &VersionRange) -> String {
-    let (version, why) = match (of_release(load_set), built_with.exact()) {
+    // A package beside TVM's has a runtime of its own.
+    let is_built_with = |version: &&str| {
+        let version = ffi_version::Version::parse(version).map(VersionRange::exactly);
+        version.is_some_and(|version| version.is_inside(built_with))
+    };
+    let release = of_release(load_set).filter(is_built_with);
+    let (version, why) = match (release, built_with.exact()) {
         (Some(version), _) => (version.to_owned(), "the release's own"),
         (None, Some(version)) => (version.to_string(), "which it was built with"),
         (None, None) => {
@@ -37,11 +43,16 @@ fn advice(load_set: &LoadSet, built_with: &VersionRange) -> String {
     format!("pip install {again}'{FFI}=={version}', {why}")
 }
 
-/// The tvm-ffi that the installed release of TVM was built with.
-fn of_release(load_set: &LoadSet) -> Option<&'static str> {
+/// The installed release of TVM.
+fn release_of(load_set: &LoadSet) -> Option<&'static RuntimeProfile> {
     let mut packages = load_set.distributions.iter();
     let tvm = packages.find(|package| package.name == TVM)?;
-    release::by_name(&tvm.version)?.ffi_version.value.as_deref()
+    release::by_name(&tvm.version)
+}
+
+/// The tvm-ffi that it was built with.
+fn of_release(load_set: &LoadSet) -> Option<&'static str> {
+    release_of(load_set)?.ffi_version.value.as_deref()
 }
 
 fn check(load_set: &LoadSet, out: &mut Outcome) {
@@ -81,8 +92,10 @@ fn check(load_set: &LoadSet, out: &mut Outcome) {
         }
         out.push(finding);
     }
+    check_compiler(load_set, out);
     for package in &load_set.distributions {
         check_names(load_set, package, out);
+        check_class(load_set, package, out);
     }
     // What packages ask of each other holds for their whole environment.
     let place = environment_of(load_set);
@@ -100,11 +113,67 @@ fn check(load_set: &LoadSet, out: &mut Outcome) {
     }
 }
 
+/// A compiler that imports, runs models, and crashes when it compiles one.
+fn check_compiler(load_set: &LoadSet, out: &mut Outcome) {
+    let mut members = load_set.members.iter();
+    let Some(compiler) = members.find(|member| member.kind == PartKind::Compiler) else {
+        return;
+    };
+    let (Some(release), Some(runs)) = (release_of(load_set), load_set.ffi_range()) else {
+        return;
+    };
+    let name = release.release.as_deref().unwrap_or_default();
+    let Some(known) = ffi_version::crashing_compiler(name, &runs) else {
+        return;
+    };
+    let message = format!("compiling models with TVM {name} and tvm-ffi {runs} crashes");
+    // What pip installs beside a release runs models, and most environments do no more.
+    let own = of_release(load_set).and_then(ffi_version::Version::parse);
+    let is_own = own.is_some_and(|own| VersionRange::exactly(own) == runs);
+    out.push(
+        Finding::new(&RULE, &compiler.path, message)
+            .severity(match is_own {
+                true => Severity::Info,
+                false => Severity::Warning,
+            })
+            .on(&load_set.name)
+            .evidence(known.effect.clone())
+            .evidence(format!("{}; running models is not affected", known.why))
+            .help(format!(
+                "to compile, pip install '{FFI}=={}'",
+                known.instead
+            )),
+    );
+}
+
 /// The environment, where it has a name: wheels of the working directory have none.
 fn environment_of(load_set: &LoadSet) -> &Place {
     let environment = load_set.environment.as_ref();
     let named = environment.filter(|place| !place.is_here());
     named.unwrap_or(&load_set.place)
+}
+
+/// A class that Python refuses, since tvm-ffi gives it an attribute that it cannot have.
+fn check_class(load_set: &LoadSet, package: &Distribution, out: &mut Outcome) {
+    let Some(file) = &package.refused else { return };
+    let place = environment_of(load_set);
+    let message = format!(
+        "the installed tvm-ffi refuses a class that {} registers when it is imported",
+        package.name
+    );
+    let words = messages::of_every_release("python-attribute", &[("name", "__dict__")]);
+    out.push(
+        Finding::new(&RULE, place, message)
+            .on(place.to_string())
+            .says_known(words)
+            .evidence(format!(
+                "{file}: the class for ir.DictAttrs says nothing of `__dict__`, a field of the type"
+            ))
+            .help(format!(
+                "pip install '{FFI}<0.1.12', which {} {} was made for",
+                package.name, package.version
+            )),
+    );
 }
 
 /// Names that Python files of a package import from tvm-ffi in vain, and arguments that its

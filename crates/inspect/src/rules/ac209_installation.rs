@@ -7,7 +7,7 @@ use crate::finding::{Finding, Severity};
 use crate::limits::MAX_FINDINGS;
 use crate::parts::stem;
 use crate::place::Place;
-use crate::runtime::installation::{Installation, Replaced, Unmet};
+use crate::runtime::installation::{self, Installation, Replaced, Unmet};
 use crate::runtime::load_set::LoadSet;
 use crate::runtime::{messages, release};
 
@@ -97,15 +97,28 @@ fn check(
         }
         // Of what is not listed the version is not known either.
         match package.split_once(' ') {
-            Some((name, version)) => {
-                format!("pip install --force-reinstall --no-deps '{name}=={version}'")
-            }
-            None => format!("pip install --force-reinstall {package}"),
+            Some((name, version)) => installation::install_again(name, Some(version)),
+            None => installation::install_again(package, None),
         }
     };
     missing(installation, again(), &mut add);
     changed(installation, again(), &mut add);
     replaced(installation, known, again(), &mut add);
+    if installation.is_zipped {
+        add(Said {
+            severity: Severity::Error,
+            message: String::from(
+                "Python loads no library out of a zip archive, and tvm_ffi is in one",
+            ),
+            evidence: Vec::new(),
+            says: Some(String::from(
+                "RuntimeError: Cannot find library libtvm_ffi.so",
+            )),
+            help: String::from(
+                "ship a folder, or make the archive with shiv or pex, which unpack it when it starts",
+            ),
+        });
+    }
     if let Some((file, machine)) = &installation.other_machine {
         add(Said {
             severity: Severity::Error,
@@ -204,6 +217,7 @@ fn changed(installation: &Installation, again: String, add: &mut impl FnMut(Said
             found,
         } = &one.file;
         match found == recorded {
+            true if *found == 0 => format!("{file}: no bytes"),
             true => format!("{file}: {found} bytes, as RECORD says, but its end is zeros"),
             false => format!("{file}: {found} bytes, {recorded} by RECORD"),
         }
@@ -390,7 +404,13 @@ fn requirements(installation: &Installation, is_all: bool, add: &mut impl FnMut(
             message,
             evidence,
             says: first.fails.as_ref().map(|(_, says)| says.clone()),
-            help: format!("pip install {}", names.join(" ")),
+            help: match installation.is_frozen {
+                true => format!(
+                    "build the application again with `--hidden-import {}`",
+                    first.name
+                ),
+                false => format!("pip install {}", names.join(" ")),
+            },
         });
     }
 }

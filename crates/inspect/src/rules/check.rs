@@ -85,6 +85,8 @@ pub struct Binding<'a> {
     pub load_set: Option<&'a LoadSet>,
     /// Other libraries that its process loads and that export TVM symbols.
     pub companions: &'a [&'a Artifact],
+    /// Whether it is loaded before the runtime.
+    pub is_first: bool,
     /// The machine that is all there is, where the scan claims that.
     pub machine: Option<&'a Machine>,
 }

@@ -51,6 +51,8 @@ pub(crate) struct Companions<'a> {
 /// The companions of one artifact.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Process<'a> {
+    /// Those that the user says are loaded first.
+    pub(crate) first: Vec<&'a Artifact>,
     /// Those in its process.
     pub(crate) loaded: Vec<&'a Artifact>,
     /// Those in its folder, which nothing loads.
@@ -105,8 +107,11 @@ impl<'a> Companions<'a> {
             let other = companion.binary.as_deref();
             companion.path != artifact.path && other.is_some_and(|other| go_together(binary, other))
         };
-        let first = self.first.iter().filter(|first| fits(first));
-        let asking = first.filter_map(|first| Some((&first.path, first.binary.as_deref()?)));
+        let first = self.first.iter().copied().filter(|first| fits(first));
+        let first: Vec<&'a Artifact> = first.collect();
+        let asking = first
+            .iter()
+            .filter_map(|first| Some((&first.path, first.binary.as_deref()?)));
         let asking = asking.chain([(&artifact.path, &**binary)]).collect();
         let (closure, unread) = self.closure(asking);
         let all = self.first.iter().copied().chain(closure);
@@ -126,6 +131,7 @@ impl<'a> Companions<'a> {
             fits(companion) && !companion.path.is_member() && !loaded.contains_key(&companion.path)
         });
         Process {
+            first,
             beside: beside.collect(),
             loaded: loaded.into_values().collect(),
             registering,

@@ -37,6 +37,9 @@ pub struct Distribution {
     /// Names that its Python files import and the tvm-ffi beside it lacks.
     #[serde(skip)]
     pub lacking: Vec<Lacking>,
+    /// The Python file with a class that the installed tvm-ffi refuses.
+    #[serde(skip)]
+    pub refused: Option<String>,
 }
 
 /// A name that a Python file imports in vain, or an argument that it is called with in vain.
@@ -91,6 +94,7 @@ impl Distribution {
             registers: BTreeSet::new(),
             may_register: BTreeSet::new(),
             lacking: Vec::new(),
+            refused: None,
         })
     }
 
@@ -282,6 +286,7 @@ mod tests {
             registers: BTreeSet::new(),
             may_register: BTreeSet::new(),
             lacking: Vec::new(),
+            refused: None,
         };
         let wanted = |specification: &str| Requirement {
             name: "apache-tvm-ffi".into(),

@@ -211,17 +211,49 @@ pub struct KnownBadPair {
 
 const TABLE: &str = include_str!(concat!(env!("OUT_DIR"), "/ffi_pairs.json"));
 
-#[derive(Deserialize)]
+/// A release's compiler and a tvm-ffi that are known to crash when something is compiled.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CrashingCompiler {
+    /// The release.
+    pub release: String,
+    /// Versions of tvm-ffi.
+    pub runs_with: String,
+    /// What happens.
+    pub effect: String,
+    /// What changed.
+    pub why: String,
+    /// The version to install.
+    pub instead: String,
+}
+
+#[derive(Default, Deserialize)]
 struct Table {
     pair: Vec<KnownBadPair>,
+    compiler: Vec<CrashingCompiler>,
+}
+
+fn table() -> &'static Table {
+    static READ: LazyLock<Table> =
+        LazyLock::new(|| serde_json::from_str(TABLE).unwrap_or_default());
+    &READ
 }
 
 /// The built-in table of pairs.
 pub(crate) fn known_bad_pairs() -> &'static [KnownBadPair] {
-    static PAIRS: LazyLock<Vec<KnownBadPair>> = LazyLock::new(|| {
-        serde_json::from_str::<Table>(TABLE).map_or_else(|_| Vec::new(), |table| table.pair)
-    });
-    &PAIRS
+    &table().pair
+}
+
+/// What is known of a release's compiler on a tvm-ffi.
+pub(crate) fn crashing_compiler(
+    release: &str,
+    runs: &VersionRange,
+) -> Option<&'static CrashingCompiler> {
+    let mut known = table().compiler.iter();
+    known.find(|known| {
+        let spec = VersionRange::parse(&known.runs_with);
+        known.release == release && spec.is_some_and(|spec| runs.is_inside(&spec))
+    })
 }
 
 /// The known-bad pairs into which both ranges certainly fall.
@@ -273,6 +305,13 @@ mod tests {
     fn the_pair_table_parses_whole() {
         let table: Table = serde_json::from_str(TABLE).expect("the table parses");
         assert_eq!(table.pair.len(), known_bad_pairs().len());
+        for one in &table.compiler {
+            let instead = format!("=={}", one.instead);
+            let instead = VersionRange::parse(&instead).expect("a version");
+            assert!(crashing_compiler(&one.release, &instead).is_none());
+            let newest = VersionRange::parse("==0.1.15.post2").expect("a version");
+            assert_eq!(crashing_compiler(&one.release, &newest), Some(one));
+        }
         for pair in &table.pair {
             assert!(
                 VersionRange::parse(&pair.built_with).is_some(),

@@ -167,6 +167,7 @@ fn packages_go_with_the_parts_they_brought() {
             registers: Default::default(),
             may_register: Default::default(),
             lacking: Vec::new(),
+            refused: None,
         },
     };
     let sets = load_sets(

@@ -18,6 +18,8 @@ pub struct Installation {
     pub brings: Brings,
     /// Whether it is a part of a frozen application, and no package of its own.
     pub is_frozen: bool,
+    /// Whether it lies in a zip archive that Python runs as it is.
+    pub is_zipped: bool,
     /// Files of it that are not there, below `site-packages`.
     pub missing: Vec<String>,
     /// That of them without which an import fails.
@@ -114,6 +116,7 @@ impl Installation {
             package,
             brings,
             is_frozen: false,
+            is_zipped: false,
             missing: Vec::new(),
             vital: None,
             doubtful: None,
@@ -140,6 +143,7 @@ impl Installation {
             usize::from(self.other_machine.is_some()),
             usize::from(self.unlinked.is_some()),
             usize::from(self.not_read.is_some()),
+            usize::from(self.is_zipped),
         ];
         counts.iter().sum()
     }
@@ -178,6 +182,14 @@ fn lines(text: &str) -> impl Iterator<Item = &str> {
         rest = after.strip_prefix('\n').unwrap_or(after);
         Some(line.strip_suffix('\r').unwrap_or(line))
     })
+}
+
+/// What is typed to have a package as it was.
+pub(crate) fn install_again(name: &str, version: Option<&str>) -> String {
+    match version {
+        Some(version) => format!("pip install --force-reinstall --no-deps '{name}=={version}'"),
+        None => format!("pip install --force-reinstall {name}"),
+    }
 }
 
 /// Whether a file is a native library, by its name.

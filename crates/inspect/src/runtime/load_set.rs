@@ -18,7 +18,7 @@ use super::machine::Machine;
 use super::member::Member;
 use super::pairing::{BadPair, UnmetRequirement};
 use super::{RuntimeProfile, binary, pairing};
-use crate::artifact::Artifact;
+use crate::artifact::{Artifact, Problem};
 use crate::container::{self, Binary, BinaryKind, Format, Platform, UndefinedSymbol};
 use crate::parts::{BACKEND_SYMBOLS, PartKind, REGISTRY_SYMBOLS, stem};
 use crate::place::Place;
@@ -49,9 +49,23 @@ pub struct LoadSet {
     /// Packages of its environment that are not as they were installed.
     #[serde(skip)]
     pub installations: Vec<Installation>,
+    /// Files under the names of its parts that could not be read.
+    #[serde(skip)]
+    pub unread: Vec<Unread>,
     /// The machine that the set claims to be the whole of.
     #[serde(skip)]
     pub machine: Option<Arc<Machine>>,
+}
+
+/// A file that is named as a part of a runtime, and of which nothing could be read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unread {
+    /// Where it lies.
+    pub place: Place,
+    /// The part by its name.
+    pub kind: PartKind,
+    /// What is wrong with it.
+    pub problems: Vec<Problem>,
 }
 
 /// Why a symbol has no provider.
@@ -133,6 +147,7 @@ impl LoadSet {
             distributions,
             asked_by_clients: BTreeSet::new(),
             installations: Vec::new(),
+            unread: Vec::new(),
             machine: None,
         }
     }
@@ -270,7 +285,7 @@ impl LoadSet {
     }
 
     /// The member that answers to a library name.
-    fn member_named(&self, library: &str) -> Option<usize> {
+    pub(crate) fn member_named(&self, library: &str) -> Option<usize> {
         let wanted = stem(library);
         self.members.iter().position(|member| {
             stem(&member.path.name()) == wanted

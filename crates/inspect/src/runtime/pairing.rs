@@ -12,6 +12,7 @@ use super::member::Member;
 use super::{Confidence, Fact, RuntimeProfile, distribution, release};
 use crate::limits::MAX_PACKAGE_FILE;
 use crate::parts::PartKind;
+use crate::python::pth;
 use crate::source::beginning::beginning;
 
 /// A member and the tvm-ffi of the set that are known not to fit.
@@ -115,21 +116,12 @@ pub(super) fn unmet_requirements(
     unmet
 }
 
-/// Whether all packages of an environment are in its `site-packages`: no `.pth` file,
-/// start-up file or option adds others.
+/// Whether all packages of an environment are in its `site-packages` and in folders that
+/// are known: no start-up file, option or code of a `.pth` file adds others.
 pub(crate) fn sees_itself_alone(site: &Path) -> bool {
-    let adds = |entry: std::fs::DirEntry| {
-        let name = entry.file_name();
-        let name = name.to_string_lossy();
-        let is_known = matches!(&*name, "_virtualenv.pth" | "distutils-precedence.pth");
-        matches!(&*name, "sitecustomize.py" | "usercustomize.py")
-            || (name.ends_with(".pth") && !is_known)
-    };
-    let Ok(mut entries) = std::fs::read_dir(site) else {
-        return false;
-    };
+    let starts = ["sitecustomize.py", "usercustomize.py"];
     let is_apart = setting(site, "include-system-site-packages").as_deref() == Some("false");
-    is_apart && !entries.any(|entry| entry.is_ok_and(adds))
+    is_apart && !starts.iter().any(|file| site.join(file).exists()) && !pth::added(site).is_open
 }
 
 /// The Python of a virtual environment, `3.11`, as it says itself.

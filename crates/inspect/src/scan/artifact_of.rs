@@ -38,6 +38,9 @@ struct Reader {
     /// Artifacts that are only a problem so far: archives may have hundreds of
     /// thousands.
     alone: HashMap<Place, usize>,
+    /// The artifacts in archives with links, by their places, as far as they are listed.
+    by_place: HashMap<Place, usize>,
+    listed: usize,
 }
 
 impl Reader {
@@ -54,7 +57,37 @@ impl Reader {
             }
             Event::Problem(problem) if full => self.is_full(&problem.place),
             Event::Problem(problem) => add_problem(problem, self),
+            Event::Link { place, .. } if full => self.is_full(&place),
+            Event::Link { place, target } => self.link(place, &target),
         }
+    }
+
+    /// Takes what a member is for what a hard link to it is, under the same name elsewhere.
+    fn link(&mut self, place: Place, target: &Place) {
+        let artifacts = self.facts.artifacts.iter().enumerate();
+        for (index, artifact) in artifacts.skip(self.listed) {
+            self.by_place.entry(artifact.path.clone()).or_insert(index);
+        }
+        self.listed = self.facts.artifacts.len();
+        let is_same = place.raw_name() == target.raw_name()
+            && parts::comes_with_a_runtime(&place) == parts::comes_with_a_runtime(target);
+        let index = self.by_place.get(target).filter(|_| is_same);
+        let Some(artifact) = index.and_then(|index| self.facts.artifacts.get(*index)) else {
+            return;
+        };
+        let artifact = Artifact {
+            path: place.clone(),
+            ..artifact.clone()
+        };
+        if artifact.part.is_some() {
+            let members = self.facts.members.iter();
+            let members = members.filter(|member| member.path == *target);
+            let members: Vec<Member> = members
+                .map(|member| member.in_place(place.clone()))
+                .collect();
+            self.facts.members.extend(members);
+        }
+        self.push(artifact);
     }
 
     /// Says once of the archive that what follows in it is not looked at.

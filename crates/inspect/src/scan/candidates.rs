@@ -277,20 +277,20 @@ impl Fault {
             meant.map(|one| &one.place).collect()
         };
         let errors_of = |is_meant: &dyn Fn(&PartKind) -> bool, brings: &[Brings]| {
-            let installations = installations(brings);
+            let mut places = installations(brings);
             let members = set.members.iter();
             let members = members.filter(|member| is_meant(&member.kind));
-            let mut rules: BTreeSet<&'static Rule> = BTreeSet::new();
-            for member in members {
-                let findings = outcome.findings.iter().filter(|finding| {
-                    finding.severity == Severity::Error
-                        && finding.rule != rules::FFI_PAIR
-                        && (finding.artifact == member.path
-                            || installations.contains(&finding.artifact))
-                });
-                rules.extend(findings.map(|finding| finding.rule));
-                rules.extend(own.get(&member.path).into_iter().flatten());
-            }
+            places.extend(members.map(|member| &member.path));
+            let unread = set.unread.iter().filter(|unread| is_meant(&unread.kind));
+            places.extend(unread.map(|unread| &unread.place));
+            let findings = outcome.findings.iter().filter(|finding| {
+                finding.severity == Severity::Error
+                    && finding.rule != rules::FFI_PAIR
+                    && places.contains(&finding.artifact)
+            });
+            let mut rules: BTreeSet<&'static Rule> = findings.map(|finding| finding.rule).collect();
+            let own = places.iter().filter_map(|place| own.get(*place));
+            rules.extend(own.flatten());
             rules.into_iter().collect::<Vec<&'static Rule>>()
         };
         // `import tvm` loads the compiler too, where it is there.

@@ -1,14 +1,12 @@
 //! Python environments of several folders: what the `.pth` files of `site-packages`
 //! add to it, and which packages there have to do with TVM.
-//!
-//! Told by files alone; nothing is executed, so the code lines of `.pth` files are
-//! passed over.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use crate::limits::{MAX_PACKAGE_FILE, MAX_RECORD};
 use crate::place::Place;
+pub use crate::python::pth::added_by_pth;
 use crate::runtime::distribution::Distribution;
 use crate::runtime::grouping::{self, Joined};
 use crate::runtime::installation;
@@ -16,26 +14,6 @@ use crate::source::beginning::{beginning, children};
 
 /// Folders of packages that hold parts of a load set, whatever package brought them.
 const PARTS: [&str; 3] = ["tvm", "tvm_ffi", "mlc_llm"];
-
-/// The folders that the `.pth` files of an environment add to it, with the file.
-pub fn added_by_pth(site: &Path) -> Vec<(String, PathBuf)> {
-    let mut added = Vec::new();
-    for file in children(site) {
-        if file.extension().is_none_or(|end| end != "pth") || !file.is_file() {
-            continue;
-        }
-        let name = file.file_name().unwrap_or_default().to_string_lossy();
-        let text = beginning(&file, MAX_PACKAGE_FILE).unwrap_or_default();
-        let lines = text.lines().map(str::trim);
-        let folders = lines.filter(|line| {
-            let is_code = line.starts_with("import ") || line.starts_with("import\t");
-            !line.is_empty() && !line.starts_with('#') && !is_code
-        });
-        let folders = folders.map(|line| (name.clone().into_owned(), site.join(line)));
-        added.extend(folders.filter(|(_, folder)| folder.is_dir()));
-    }
-    added
-}
 
 /// What the packages of the family, and those that ask for one of it, have directly in
 /// an environment, by name.
@@ -78,12 +56,18 @@ fn of_distribution(info: &Path) -> BTreeSet<String> {
     tops.filter(is_meant).map(str::to_owned).collect()
 }
 
-/// The folders that belong to the environments of some parts, and what of them is to
-/// be read: packages that no folder before them has. What the user named is read
-/// already.
-pub(super) fn follow(parts: &[Place], named: &[PathBuf]) -> (Joined, Vec<PathBuf>) {
+/// The folders that belong to the environments of some parts and to those that were met,
+/// and what of them is to be read: packages that no folder before them has. What the user
+/// named is read already.
+pub(super) fn follow(
+    parts: &[Place],
+    met: &[PathBuf],
+    named: &[PathBuf],
+) -> (Joined, Vec<PathBuf>) {
     let parts = parts.iter().filter(|part| !part.is_member());
-    let sites: BTreeSet<Place> = parts.filter_map(grouping::environment).collect();
+    let around = parts.filter_map(grouping::environment);
+    let met = met.iter().map(|site| Place::file(site).without_dots());
+    let sites: BTreeSet<Place> = around.chain(met).collect();
     let named = named.iter();
     let named = named.filter_map(|path| Some((path.canonicalize().ok()?, path)));
     let named: Vec<(PathBuf, &PathBuf)> = named.collect();
@@ -97,7 +81,8 @@ pub(super) fn follow(parts: &[Place], named: &[PathBuf]) -> (Joined, Vec<PathBuf
         };
         for (_, folder) in added {
             let place = Place::file(&folder).without_dots();
-            if place == site || joined.contains_key(&place) {
+            let packages = packages(place.path());
+            if place == site || joined.contains_key(&place) || packages.is_empty() {
                 continue;
             }
             // As the user spelled it, where it is among what was named.
@@ -110,7 +95,7 @@ pub(super) fn follow(parts: &[Place], named: &[PathBuf]) -> (Joined, Vec<PathBuf
                 let real = package.canonicalize().unwrap_or_default();
                 named.iter().any(|(path, _)| real.starts_with(path))
             };
-            for (name, package) in packages(place.path()) {
+            for (name, package) in packages {
                 if !known.contains_key(&name) && !is_read(&package) {
                     more.push(package.clone());
                 }

@@ -2,23 +2,21 @@
 
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs::File;
-use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
+use super::changed::{changed, ends_in_zero};
 use super::frozen;
 use super::lost_needs::unlinked;
 use super::requirements::{self, Site};
 use super::unlisted;
 use crate::container::{Architecture, Platform};
-use crate::limits::{MAX_PACKAGE_FILE, MAX_PYTHON_SOURCE, MAX_RECORD};
+use crate::limits::{MAX_PACKAGE_FILE, MAX_RECORD};
 use crate::place::Place;
 use crate::python::closure::Closure;
-use crate::python::damage;
 use crate::runtime::distribution::{self, Distribution};
-use crate::runtime::installation::{self, Brings, Changed, Installation, Replaced};
+use crate::runtime::installation::{self, Brings, Installation, Replaced};
 use crate::source::beginning::{beginning, children, first_bytes};
 use crate::source::map;
 use crate::words::spell;
@@ -100,7 +98,7 @@ fn look(site: &Site, info: &Path) -> Option<Installation> {
     let is_doubtful =
         !(is_whole && found.unmet.is_empty()) || (found.brings == Brings::Runtime && is_other);
     if is_doubtful {
-        let modules = installation::modules(&record);
+        let modules = site.modules_in(&record, &package.name);
         let lost = installation::lost(&found.missing);
         let closure = Closure::of(&site.modules, &modules, &lost, site.interpreter());
         found.not_read = found.not_read.take().or(closure.not_read.clone());
@@ -174,31 +172,6 @@ fn compare_files(site: &Site, listed: &[Listed<'_>], found: &mut Installation) {
             true => found.replaced.push(replaced),
             false => found.changed.push(changed(&path, replaced)),
         }
-    }
-}
-
-/// Whether a file ends in a zero byte: a crash leaves sources of their whole size whose
-/// last blocks were never written.
-fn ends_in_zero(path: &Path) -> bool {
-    let last = File::open(path).and_then(|mut file| {
-        let mut last = [1];
-        file.seek(SeekFrom::End(-1))?;
-        file.read_exact(&mut last)?;
-        Ok(last)
-    });
-    last.is_ok_and(|last| last == [0])
-}
-
-/// What a Python file is now. One that is too long to be read is taken for good.
-fn changed(path: &Path, file: Replaced) -> Changed {
-    let source = first_bytes(path, MAX_PYTHON_SOURCE).unwrap_or_default();
-    let is_whole = (source.len() as u64) < MAX_PYTHON_SOURCE;
-    let is_shorter = file.found < file.recorded;
-    Changed {
-        says: damage::refusal(&source).filter(|_| is_whole),
-        is_cut: is_shorter && (source.is_empty() || damage::is_cut(&source)) && is_whole,
-        is_reached: false,
-        file,
     }
 }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 use super::candidates::{Candidate, Runtimes, has_format};
+use super::in_pages::in_pages;
 use super::share::{Shared, Shelf};
 use super::verdict::{Judged, RuntimeSource, Verdict, VerdictStatus, Verdicts, conclude};
 use crate::artifact::{Artifact, Libraries, Role};
@@ -15,10 +16,9 @@ use crate::finding::{Finding, Outcome, Repair, Severity};
 use crate::module::{Blob, ModelLibrary};
 use crate::place::Place;
 use crate::rule::Rule;
-use crate::rules::{self, Binding, Facts, Page, Pair, Subject};
+use crate::rules::{self, Binding, Facts, Pair, Subject};
 use crate::runtime::at_load::AtLoad;
 use crate::runtime::companions::{self, Companions, Process};
-use crate::runtime::glue::Glue;
 use crate::runtime::{RuntimeProfile, history};
 
 /// Libraries beside a file that are tried one by one.
@@ -91,7 +91,13 @@ pub fn verdicts(
         let Some((verdicts, found)) = kind.and_then(|kind| judged.get(kind)) else {
             return none.clone();
         };
-        findings.extend(found.iter().map(|finding| finding.in_place(&artifact.path)));
+        let first = kind.and_then(|kind| firsts.get(kind));
+        let is_own = |finding: &Finding| first.is_some_and(|(own, _)| own.path == finding.artifact);
+        // What is wrong with a library of its process is told at that library.
+        findings.extend(found.iter().map(|finding| match is_own(finding) {
+            true => finding.in_place(&artifact.path),
+            false => finding.clone(),
+        }));
         verdicts.clone()
     });
     let verdicts = verdicts.collect();
@@ -196,8 +202,8 @@ impl<'a> Judge<'a> {
                         runtime: candidate.profile,
                         at_load: &at_load,
                     });
-                    self.with_what_lies_beside(candidate, |with| {
-                        client_verdict(artifact, kernels, with, candidate)
+                    self.with_what_lies_beside(candidate, |loaded| {
+                        client_verdict(artifact, kernels, loaded, candidate)
                     })
                 })
                 .collect::<Vec<_>>();
@@ -210,7 +216,7 @@ impl<'a> Judge<'a> {
                 let set = candidate.load_set;
                 let at_load = self.companions.at_load(artifact, self.process, set);
                 libraries.iter().map(move |(library, blob, facts)| {
-                    self.with_what_lies_beside(candidate, |with| {
+                    self.with_what_lies_beside(candidate, |loaded| {
                         let pair = Pair {
                             artifact,
                             library,
@@ -219,7 +225,7 @@ impl<'a> Judge<'a> {
                             runtime: candidate.profile,
                             at_load: &at_load,
                         };
-                        library_verdict(pair, with, candidate)
+                        library_verdict(pair, loaded, candidate)
                     })
                 })
             })
@@ -232,20 +238,27 @@ impl<'a> Judge<'a> {
     fn with_what_lies_beside(
         &self,
         candidate: &Candidate<'_>,
-        judge: impl Fn(&[&Artifact]) -> Judged,
+        judge: impl Fn(&Loaded<'_>) -> Judged,
     ) -> Judged {
         let mut with = self.process.loaded.clone();
         let of_set = candidate.load_set.map(|set| self.companions.of_set(set));
         let of_set = of_set.into_iter().flatten();
         with.extend(of_set.filter(|library| companions::is_provider(library)));
-        let mut judged = judge(&with);
+        let first = &self.process.first;
+        let mut judged = judge(&Loaded { with: &with, first });
         let beside = &self.process.beside;
         if judged.verdict.status != VerdictStatus::Breaks || beside.is_empty() {
             return judged;
         }
         let runs_with = |more: &[&Artifact]| {
-            let all: Vec<&Artifact> = with.iter().chain(more).copied().collect();
-            judge(&all).verdict.status != VerdictStatus::Breaks
+            let and_more = |some: &[&'a Artifact]| -> Vec<&Artifact> {
+                some.iter().chain(more).copied().collect()
+            };
+            let loaded = Loaded {
+                with: &and_more(&with),
+                first: &and_more(first),
+            };
+            judge(&loaded).verdict.status != VerdictStatus::Breaks
         };
         // One of them where that is enough.
         let singles = beside.chunks(1).chain([beside.as_slice()]);
@@ -290,6 +303,7 @@ pub fn snapshots_that_run(artifact: &Artifact) -> Vec<&'static RuntimeProfile> {
             runtime,
             load_set: None,
             companions: &[],
+            is_first: false,
             machine: None,
         });
         let mut fits = |(library, blob, facts): &(&ModelLibrary, &Blob, Facts<'_>)| {
@@ -321,72 +335,6 @@ fn libraries_of<'a>(
         Some((library, blob, Facts::of(library, blob, provides)))
     };
     libraries.iter().filter_map(of).collect()
-}
-
-/// A wasm library runs on the runtime inside it, in a page with JavaScript that may not
-/// fit: that of the packages given or found, or else of every published web-llm.
-fn in_pages(artifact: &Artifact, own: Vec<Judged>, runtimes: &Runtimes<'_>) -> Vec<Judged> {
-    let inside = runtimes
-        .wasm
-        .get(&artifact.path)
-        .and_then(|sets| sets.first());
-    let (pages, source) = runtimes.pages();
-    let may_run = |judged: &Judged| judged.verdict.status != VerdictStatus::Breaks;
-    if source == RuntimeSource::Release && (inside.is_none() || !own.iter().all(may_run)) {
-        return own;
-    }
-    let libraries = artifact
-        .libraries
-        .iter()
-        .filter(|library| library.blob.is_ok());
-    let judged = libraries.flat_map(|library| {
-        let is_same = |one: &&Judged| one.verdict.prefix == library.prefix;
-        let own: Vec<&Judged> = own.iter().filter(is_same).collect();
-        let on_page = move |(package, glue): &(&str, &Glue)| {
-            let page = Page {
-                artifact,
-                library,
-                runtime: inside.map(|set| &set.profile),
-                package,
-                glue,
-            };
-            on_page(&page, &own, source)
-        };
-        pages.iter().map(on_page).collect::<Vec<_>>()
-    });
-    let judged: Vec<Judged> = judged.collect();
-    match source {
-        RuntimeSource::Given if !judged.is_empty() => judged,
-        _ => own.into_iter().chain(judged).collect(),
-    }
-}
-
-/// What the page says, and what the runtime inside the library says.
-fn on_page(page: &Page<'_>, own: &[&Judged], source: RuntimeSource) -> Judged {
-    let mut outcome = Outcome::default();
-    rules::ask(&Subject::Page(*page), &mut outcome);
-    for one in own {
-        let again = one
-            .findings
-            .iter()
-            .map(|finding| finding.clone().on(page.package));
-        outcome.findings.extend(again);
-        outcome
-            .undecided
-            .extend(one.verdict.undecided.iter().cloned());
-        outcome.needs.extend(one.verdict.needs.iter().cloned());
-    }
-    let judged = conclude(page.library.prefix.clone(), page.package, source, outcome);
-    // A library may be older than every published package: that none takes it is no fault.
-    let is_published = source == RuntimeSource::Release;
-    Judged {
-        findings: if is_published {
-            Vec::new()
-        } else {
-            judged.findings
-        },
-        ..judged
-    }
 }
 
 /// Of several runtimes in one environment those that run a library are named;
@@ -426,12 +374,22 @@ fn findings_that_count(judged: &[Judged]) -> Vec<Finding> {
         .collect()
 }
 
-fn library_verdict(pair: Pair<'_>, with: &[&Artifact], candidate: &Candidate<'_>) -> Judged {
+/// The libraries that are in a process beside its runtime's.
+struct Loaded<'a> {
+    /// Those that export TVM's names.
+    with: &'a [&'a Artifact],
+    /// Those that are loaded before the runtime.
+    first: &'a [&'a Artifact],
+}
+
+fn library_verdict(pair: Pair<'_>, loaded: &Loaded<'_>, candidate: &Candidate<'_>) -> Judged {
     let (artifact, library) = (pair.artifact, pair.library);
     let mut outcome = Outcome::default();
     rules::ask(&Subject::Pair(pair), &mut outcome);
-    outcome.findings.retain(|finding| !is_mended(finding, with));
-    bind(artifact, with, candidate, &mut outcome);
+    outcome
+        .findings
+        .retain(|finding| !is_mended(finding, loaded.with));
+    bind(artifact, loaded, candidate, &mut outcome);
     on_candidate(library.prefix.clone(), candidate, outcome)
 }
 
@@ -450,26 +408,55 @@ fn is_mended(finding: &Finding, with: &[&Artifact]) -> bool {
 fn client_verdict(
     artifact: &Artifact,
     kernels: Option<Pair<'_>>,
-    with: &[&Artifact],
+    loaded: &Loaded<'_>,
     candidate: &Candidate<'_>,
 ) -> Judged {
     let mut outcome = Outcome::default();
     if let Some(kernels) = kernels {
         rules::ask(&Subject::Pair(kernels), &mut outcome);
     }
-    bind(artifact, with, candidate, &mut outcome);
+    bind(artifact, loaded, candidate, &mut outcome);
     on_candidate(None, candidate, outcome)
 }
 
-fn bind(artifact: &Artifact, with: &[&Artifact], candidate: &Candidate<'_>, outcome: &mut Outcome) {
-    let subject = Subject::Binding(Binding {
-        artifact,
-        runtime: candidate.profile,
-        load_set: candidate.load_set,
-        companions: with,
-        machine: candidate.machine,
-    });
-    rules::ask(&subject, outcome);
+/// What an artifact asks of its process; and what the libraries ask that are in it, as far
+/// as the process ends for it.
+fn bind(
+    artifact: &Artifact,
+    loaded: &Loaded<'_>,
+    candidate: &Candidate<'_>,
+    outcome: &mut Outcome,
+) {
+    let ask = |artifact, is_first, outcome: &mut Outcome| {
+        let subject = Subject::Binding(Binding {
+            artifact,
+            runtime: candidate.profile,
+            load_set: candidate.load_set,
+            companions: loaded.with,
+            is_first,
+            machine: candidate.machine,
+        });
+        rules::ask(&subject, outcome);
+    };
+    ask(artifact, false, outcome);
+    let is_first = |library: &Artifact| loaded.first.iter().any(|one| one.path == library.path);
+    let later = loaded.with.iter().filter(|library| !is_first(library));
+    for (library, is_first) in loaded
+        .first
+        .iter()
+        .map(|library| (library, true))
+        .chain(later.map(|library| (library, false)))
+    {
+        let mut own = Outcome::default();
+        ask(library, is_first, &mut own);
+        let errors = own.findings.into_iter();
+        let errors = errors.filter(|finding| finding.severity == Severity::Error);
+        outcome.findings.extend(errors);
+        // Without what is loaded first no process starts.
+        if is_first {
+            outcome.needs.extend(own.needs);
+        }
+    }
 }
 
 fn on_candidate(prefix: Option<String>, candidate: &Candidate<'_>, outcome: Outcome) -> Judged {

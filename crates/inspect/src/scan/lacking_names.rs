@@ -1,5 +1,6 @@
 //! Names that the Python files of a package import from tvm-ffi and that the tvm-ffi
-//! beside it does not have, and arguments that its functions do not take.
+//! beside it does not have, arguments that its functions do not take, and a class that it
+//! refuses.
 //!
 //! The files are those of the package's `RECORD`. Packages that are a release with the
 //! tvm-ffi of the release are not looked through.
@@ -18,12 +19,18 @@ use crate::python::names::Names;
 use crate::python::steps::{Import, Step, steps};
 use crate::python::{Interpreter, closure, text};
 use crate::runtime::distribution::{self, Distribution, FFI, Lacking, TVM};
+use crate::runtime::ffi_version::Version;
 use crate::runtime::grouping::Installed;
 use crate::runtime::{installation, release};
 use crate::source::beginning::{beginning, first_bytes};
 
 /// What a file that imports from tvm-ffi holds.
 const SIGN: &[u8] = b"from tvm_ffi";
+/// A type of TVM's with a field that is called as what every class has.
+const WITH_DICT: &str = "ir.DictAttrs";
+/// The first tvm-ffi whose classes have no such attribute of their own, so that Python
+/// refuses the field: from 0.1.12 on its metaclass gives them `__slots__ = ()`.
+const WITHOUT_DICT: &str = "0.1.12";
 /// Modules from which a name is taken, one from the other.
 const MOST_HOPS: usize = 8;
 
@@ -45,8 +52,14 @@ pub(super) fn add_lacking(packages: &mut [Installed]) {
             .iter()
             .any(|one| one.name == FFI);
         let known = versions.get(site).filter(|_| asks);
-        if known.is_some_and(|version| !belong_together(&package.distribution, version)) {
-            package.distribution.lacking = lacking(package.path.path(), site);
+        let known = known.filter(|version| !belong_together(&package.distribution, version));
+        if let Some(version) = known {
+            let files = sources(package.path.path());
+            let first = Version::parse(WITHOUT_DICT);
+            if Version::parse(version) >= first {
+                package.distribution.refused = refused(&files, site);
+            }
+            package.distribution.lacking = lacking(&files, package.path.path(), site);
         }
     }
 }
@@ -57,22 +70,53 @@ fn belong_together(package: &Distribution, ffi: &str) -> bool {
             .is_some_and(|known| known.ffi_version.value.as_deref() == Some(ffi))
 }
 
-fn lacking(metadata: &Path, site: &Path) -> Vec<Lacking> {
+/// The Python files that a package lists.
+fn sources(metadata: &Path) -> Vec<String> {
     let record = beginning(&metadata.with_file_name("RECORD"), MAX_RECORD).unwrap_or_default();
-    let files: Vec<&str> = record
-        .lines()
-        .filter_map(|line| line.split(',').next())
-        .filter(|file| {
-            file.ends_with(".py") && !installation::is_aside(file) && !file.contains("..")
-        })
-        .collect();
+    let files = record.lines().filter_map(|line| line.split(',').next());
+    let files = files.filter(|file| {
+        file.ends_with(".py") && !installation::is_aside(file) && !file.contains("..")
+    });
+    files.map(str::to_owned).collect()
+}
+
+/// The file of the class that tvm-ffi refuses, if it is among some.
+fn refused(files: &[String], site: &Path) -> Option<String> {
+    let found = files.par_iter().find_first(|file| {
+        let source = first_bytes(&site.join(file), MAX_PYTHON_SOURCE).unwrap_or_default();
+        memchr::memmem::find(&source, WITH_DICT.as_bytes()).is_some()
+            && takes_no_dict(&String::from_utf8_lossy(&source))
+    });
+    found.cloned()
+}
+
+/// Whether a source registers the type with a class that does not say what its
+/// `__dict__` is.
+fn takes_no_dict(source: &str) -> bool {
+    let (statements, _) = text::statements(source);
+    let registers = |text: &str| text.contains("register_object") && text.contains(WITH_DICT);
+    let mut rest = statements
+        .iter()
+        .skip_while(|one| !(one.text.starts_with('@') && registers(&one.text)))
+        .skip_while(|one| one.text.starts_with('@'));
+    let Some(class) = rest.next().filter(|one| one.text.starts_with("class ")) else {
+        return false;
+    };
+    let mut body = rest.take_while(|one| one.indent > class.indent);
+    !body.any(|one| one.text.contains("__dict__"))
+}
+
+fn lacking(files: &[String], metadata: &Path, site: &Path) -> Vec<Lacking> {
     let python = Interpreter::of_version(distribution::python_of(&Place::file(metadata)));
     let uses: Vec<(&str, Uses)> = files
-        .into_par_iter()
+        .par_iter()
         .filter_map(|file| {
             let source = first_bytes(&site.join(file), MAX_PYTHON_SOURCE)?;
             memchr::memmem::find(&source, SIGN)?;
-            Some((file, of_ffi(&String::from_utf8_lossy(&source), python)))
+            Some((
+                file.as_str(),
+                of_ffi(&String::from_utf8_lossy(&source), python),
+            ))
         })
         .collect();
     let mut ffi = Ffi {
@@ -237,6 +281,18 @@ mod tests {
     }
 
     #[test]
+    fn a_class_must_say_what_its_dict_is() {
+        let head = "@tvm_ffi.register_object(\"ir.DictAttrs\")\nclass DictAttrs(Attrs):\n";
+        let body = "    def _dict(self):\n        return 1\n";
+        assert!(takes_no_dict(&format!("{head}{body}x = __dict__\n")));
+        let own = "    @property\n    def __dict__(self):\n        return 1\n";
+        assert!(!takes_no_dict(&format!("{head}{body}{own}")));
+        assert!(!takes_no_dict(
+            "class DictAttrs: ...\nX = \"ir.DictAttrs\"\n"
+        ));
+    }
+
+    #[test]
     fn arguments_are_held_against_the_definition() {
         let site = tempfile::tempdir().unwrap();
         let put = |file: &str, text: &str| {
@@ -255,7 +311,8 @@ mod tests {
         put("p-1.dist-info/RECORD", "p/__init__.py,,\n");
         let lacks = |source: &str| {
             put("p/__init__.py", source);
-            let found = lacking(&site.path().join("p-1.dist-info/METADATA"), site.path());
+            let metadata = site.path().join("p-1.dist-info/METADATA");
+            let found = lacking(&sources(&metadata), &metadata, site.path());
             let arguments = found.into_iter().filter_map(|one| one.argument);
             arguments.collect::<Vec<_>>()
         };

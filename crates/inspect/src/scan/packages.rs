@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
-use super::binding;
+use super::{binding, requirements};
 use crate::limits::{MAX_PACKAGE_FILE, MAX_PYTHON_SOURCE, MAX_RECORD};
 use crate::place::Place;
 use crate::python::registered::{self, Registered};
@@ -20,6 +20,8 @@ use crate::source::beginning::{beginning, children, first_bytes};
 /// Folders above a library in which its package may be named:
 /// `site-packages/tvm/lib/libtvm_runtime.so` is three below.
 const LEVELS: usize = 3;
+/// Folders of a package, one in the other.
+const MOST_FOLDERS: usize = 8;
 
 /// The folders in which the packages of the members may be named.
 pub(super) fn folders(members: &[Member]) -> BTreeSet<PathBuf> {
@@ -33,6 +35,24 @@ pub(super) fn around<'a>(files: impl Iterator<Item = &'a Place>) -> BTreeSet<Pat
         .flat_map(|file| file.path().ancestors().skip(1).take(LEVELS))
         .map(Path::to_owned)
         .collect()
+}
+
+/// The command that installs the package again which lists a file as its own.
+pub(super) fn install_again(file: &Place) -> Option<String> {
+    let path = Some(file.path()).filter(|_| !file.is_member())?;
+    let mut sites = path.ancestors().skip(1).take(MOST_FOLDERS);
+    sites.find_map(|site| {
+        let infos = std::fs::read_dir(site).ok()?.filter_map(Result::ok);
+        let infos = infos.map(|entry| entry.path());
+        let mut infos = infos.filter(|path| path.extension().is_some_and(|end| end == "dist-info"));
+        let below = path.strip_prefix(site).ok()?;
+        let info = infos.find(|info| {
+            let record = beginning(&info.join("RECORD"), MAX_RECORD).unwrap_or_default();
+            installation::listed(&record).any(|(listed, _)| Path::new(listed) == below)
+        })?;
+        let (name, version) = requirements::name_of(&info)?;
+        Some(installation::install_again(&name, Some(&version)))
+    })
 }
 
 /// The package that a wheel's own `METADATA` names.

@@ -1,25 +1,28 @@
 //! Reading: files to artifacts and runtime members, in parallel, and members
 //! to load sets.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
+use super::archived::Archived;
 use super::artifact_of::{facts, facts_of_bytes, facts_of_link};
 use super::file_facts::FileFacts;
 use super::needed::{self, Followed};
 use super::options::ScanOptions;
 use super::share::Shared;
 use super::unopened::Unopened;
-use super::{environments, exports, installations, lacking_names, packages, registered};
+use super::{environments, exports, frozen, installations, lacking_names, packages, registered};
 use crate::artifact::{Artifact, Problem, ProblemKind, Role};
 use crate::documents::{self, Document};
+use crate::parts;
 use crate::place::Place;
 use crate::runtime::glue::Glue;
 use crate::runtime::grouping::{Installed, Joined};
-use crate::runtime::installation::Installation;
+use crate::runtime::installation::{self, Brings, Installation};
 use crate::runtime::java::Natives;
-use crate::runtime::load_set::LoadSet;
+use crate::runtime::load_set::{LoadSet, Unread};
 use crate::runtime::member::Member;
 use crate::runtime::{glue_source, grouping, libraries, process, release};
 use crate::source;
@@ -84,8 +87,8 @@ pub(super) fn read(
         mut facts,
         mut loaded,
         joined,
-    } = reader.followed(files, options, &mut walk.problems);
-    let (packages, mut installations) = packages_of(&mut facts, wanted);
+    } = reader.followed(files, &walk.sites, options, &mut walk.problems);
+    let (packages, mut installations) = packages_of(&mut facts, &joined, wanted);
     facts
         .artifacts
         .extend(walk.problems.into_iter().map(unread));
@@ -156,6 +159,7 @@ impl Reader<'_> {
     fn followed(
         &self,
         files: Vec<source::FoundFile>,
+        sites: &[PathBuf],
         options: &ScanOptions,
         problems: &mut Vec<source::Problem>,
     ) -> Found {
@@ -165,7 +169,7 @@ impl Reader<'_> {
         let core = members.filter(|member| member.kind.is_core());
         let core: Vec<Place> = core.map(|member| member.path.clone()).collect();
         // What an environment adds to its own folder is in the same process.
-        let (mut joined, added) = environments::follow(&core, &options.paths);
+        let (mut joined, added) = environments::follow(&core, sites, &options.paths);
         joined.extend(options.joined.clone());
         let mut loaded = Vec::new();
         if options.shard.is_none() {
@@ -198,15 +202,23 @@ impl Reader<'_> {
 /// installed; what they register is among the facts then.
 fn packages_of(
     facts: &mut FileFacts,
+    joined: &Joined,
     wanted: CompilerExports,
 ) -> (Vec<Installed>, Vec<Installation>) {
     let folders = packages::folders(&facts.members);
-    let asked_about = facts
-        .artifacts
-        .iter()
-        .filter(|one| needed::is_asked_about(one));
-    let around = packages::around(asked_about.map(|artifact| &artifact.path));
-    let installations = installations::damaged(&around);
+    let asked = || {
+        let artifacts = facts.artifacts.iter();
+        artifacts.filter(|one| needed::is_asked_about(one))
+    };
+    let mut around = packages::around(asked().map(|artifact| &artifact.path));
+    // What lies in another folder was installed in the environment.
+    let sites = joined.values().filter(|site| !site.is_member());
+    let sites: BTreeSet<PathBuf> = sites.map(|site| site.path().to_owned()).collect();
+    around.extend(sites.iter().cloned());
+    let folders: BTreeSet<PathBuf> = folders.into_iter().chain(sites).collect();
+    let mut installations = installations::damaged(&around);
+    installations.extend(frozen::in_files(asked().map(|one| &one.path)));
+    let archived = Archived::all(asked());
     // Only a model library asks what Python registers; a runtime that is read alone is
     // for one that is elsewhere.
     let mut artifacts = facts.artifacts.iter();
@@ -224,8 +236,43 @@ fn packages_of(
         registered::follow(facts);
     }
     packages.append(&mut facts.packages);
+    for archive in archived {
+        match archive {
+            Ok(archive) => {
+                let (more, damaged) = in_archive(&archive, for_models);
+                packages.extend(more);
+                installations.extend(damaged);
+            }
+            Err(site) => {
+                let shown = "the environment in this archive".to_owned();
+                let mut one = Installation::new(site, shown, Brings::Nothing);
+                one.not_read = Some("what is there".to_owned());
+                installations.push(one);
+            }
+        }
+    }
     packages.sort_by(|a, b| a.path.cmp(&b.path));
     (packages, installations)
+}
+
+/// The same of the environments in an archive.
+fn in_archive(archive: &Archived, for_models: bool) -> (Vec<Installed>, Vec<Installation>) {
+    let mut packages = packages::named_in(&archive.sites, for_models);
+    lacking_names::add_lacking(&mut packages);
+    let packages = packages.into_iter().filter_map(|package| {
+        Some(Installed {
+            path: archive.place(package.path.path())?,
+            ..package
+        })
+    });
+    let damaged = installations::damaged(&archive.sites).into_iter();
+    let damaged = damaged.filter_map(|one| {
+        Some(Installation {
+            place: archive.place(one.place.path())?,
+            ..one
+        })
+    });
+    (packages.collect(), damaged.collect())
 }
 
 /// Gives an installation to the load sets that are of it; whether there is none.
@@ -326,7 +373,30 @@ fn load_sets(
         let family = needed.filter(|needed| libraries::is_family(&needed.name));
         set.asked_by_clients = family.map(|needed| needed.name.clone()).collect();
     }
+    let unread = artifacts
+        .iter()
+        .filter(|artifact| artifact.role == Role::Unreadable);
+    for artifact in unread {
+        add_unread(artifact, &mut sets);
+    }
     sets
+}
+
+/// Tells the load sets around a file that it is a part of theirs which is not read.
+fn add_unread(artifact: &Artifact, sets: &mut [LoadSet]) {
+    let name = artifact.path.name();
+    let named = installation::is_library(&name).then(|| parts::named_as_core(&name));
+    let Some(kind) = named.flatten() else { return };
+    for set in sets {
+        let home = set.environment.as_ref().unwrap_or(&set.home);
+        if artifact.path.is_below(home) && !set.has(&kind) {
+            set.unread.push(Unread {
+                place: artifact.path.clone(),
+                kind: kind.clone(),
+                problems: artifact.problems.clone(),
+            });
+        }
+    }
 }
 
 /// A package of which it is not known what it offers and asks for.

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
+use super::changed;
 use super::lost_needs::lost_needs;
 use crate::container::{Architecture, Platform};
 use crate::limits::{MAX_PACKAGE_FILE, MAX_RECORD};
@@ -15,14 +16,17 @@ use crate::python::Interpreter;
 use crate::python::closure::{Closure, Taken};
 use crate::python::folder::{Folder, Module};
 use crate::python::names::Names;
+use crate::python::pth::added_by_pth;
 use crate::runtime::distribution::{self, Distribution};
-use crate::runtime::installation::{self, Brings, Installation, Unmet};
+use crate::runtime::installation::{self, Brings, Changed, Installation, Unmet};
 use crate::runtime::marker::Environment;
 use crate::runtime::pairing::{self, sees_itself_alone};
 use crate::source::beginning::{beginning, children};
 
 /// Modules of packages that have other names.
-const MODULES: [(&str, &str); 16] = [
+const MODULES: [(&str, &str); 18] = [
+    ("apache-tvm", "tvm"),
+    ("apache-tvm-ffi", "tvm_ffi"),
     ("attrs", "attr"),
     ("flashinfer-python", "flashinfer"),
     ("nvidia-ml-py", "pynvml"),
@@ -57,6 +61,13 @@ pub(super) struct Site {
     pub(super) modules: Folder,
 }
 
+/// The folders that tell of the packages in a folder.
+fn infos(folder: &Path) -> Vec<PathBuf> {
+    let mut infos = children(folder);
+    infos.retain(|path| path.extension().is_some_and(|end| end == "dist-info"));
+    infos
+}
+
 /// Name and version in a folder's name, `apache_tvm-0.27.0.dist-info`; none where pip has
 /// begun to remove it.
 pub(super) fn name_of(info: &Path) -> Option<(String, String)> {
@@ -71,14 +82,16 @@ pub(super) fn name_of(info: &Path) -> Option<(String, String)> {
 impl Site {
     /// A folder; `None` where no package was installed in it.
     pub(super) fn of(folder: &Path) -> Option<Self> {
-        let mut infos = children(folder);
-        infos.retain(|path| path.extension().is_some_and(|end| end == "dist-info"));
+        let mut infos = infos(folder);
         let is_environment = ["site-packages", "dist-packages"]
             .map(Some)
             .contains(&folder.file_name().and_then(OsStr::to_str));
         if infos.is_empty() && !is_environment {
             return None;
         }
+        let added = added_by_pth(folder).into_iter();
+        let added: Vec<PathBuf> = added.map(|(_, folder)| folder).collect();
+        infos.extend(added.iter().flat_map(|folder| self::infos(folder)));
         let mut installed: BTreeMap<String, Vec<(PathBuf, String)>> = BTreeMap::new();
         for info in infos {
             if let Some((name, version)) = name_of(&info) {
@@ -103,7 +116,7 @@ impl Site {
                 architecture,
                 python: python.clone(),
             },
-            modules: Folder::new(folder, minor),
+            modules: Folder::new(folder, minor).and(added),
             python,
             installed,
             is_whole: sees_itself_alone(folder),
@@ -112,9 +125,10 @@ impl Site {
         })
     }
 
-    /// The packages' own folders.
+    /// The packages' own folders, of those in it.
     pub(super) fn infos(&self) -> impl Iterator<Item = &PathBuf> {
-        self.installed.values().flatten().map(|(info, _)| info)
+        let all = self.installed.values().flatten().map(|(info, _)| info);
+        all.filter(|info| info.parent() == Some(&self.folder))
     }
 
     /// Whether one of TVM's packages lists a file as its own.
@@ -203,8 +217,19 @@ impl Site {
     fn modules_of(&self, package: &str) -> Vec<String> {
         let infos = self.installed.get(package).into_iter().flatten();
         let records = infos.filter_map(|(info, _)| beginning(&info.join("RECORD"), MAX_RECORD));
-        let modules = records.flat_map(|record| installation::modules(&record));
+        let modules = records.flat_map(|record| self.modules_in(&record, package));
         modules.collect()
+    }
+
+    /// The modules that a `RECORD` lists; of an editable package, which lists none, the one
+    /// that is called as it.
+    pub(super) fn modules_in(&self, record: &str, package: &str) -> Vec<String> {
+        let mut modules = installation::modules(record);
+        let is_there = |module: &String| self.modules.module(module).is_some();
+        if !modules.iter().any(is_there) {
+            modules.extend(Some(module_of(package)).filter(is_there));
+        }
+        modules
     }
 
     /// Whether Python takes something else for a file that is gone: what was compiled of a
@@ -224,8 +249,9 @@ impl Site {
         let files: Vec<&str> = installation::listed(&record)
             .map(|(file, _)| file)
             .collect();
+        let folder = info.parent().unwrap_or(&self.folder);
         let gone = files.into_par_iter().filter(|file| {
-            let is_gone = !installation::is_aside(file) && !self.folder.join(file).is_file();
+            let is_gone = !installation::is_aside(file) && !folder.join(file).is_file();
             is_gone && !self.has_instead(file)
         });
         gone.map(str::to_owned).collect()
@@ -296,6 +322,8 @@ struct Other {
     unmet: Vec<Unmet>,
     /// Files of it that are gone; the same.
     missing: Vec<String>,
+    /// Its first modules that may not be what it brought; the same.
+    touched: Vec<(String, Changed)>,
 }
 
 /// Adds what the packages that others ask for ask for in vain, or lack of their own, where
@@ -331,7 +359,8 @@ pub(super) fn add_of_others(site: &Site, found: &mut BTreeMap<String, Installati
             let Some((_, version)) = name_of(&other.info) else {
                 continue;
             };
-            if unmet.is_empty() && vital.is_none() {
+            let touched = fatal(site, &closure, &other.touched);
+            if unmet.is_empty() && vital.is_none() && touched.is_none() {
                 continue;
             }
             let package = format!("{name} {version}");
@@ -344,11 +373,39 @@ pub(super) fn add_of_others(site: &Site, found: &mut BTreeMap<String, Installati
                 entry.vital = Some(vital.clone());
                 entry.missing = other.missing;
             }
+            if let Some((changed, fails)) = touched {
+                entry.changed.push(changed);
+                entry.fails = entry.fails.take().or(fails);
+            }
             if brings != Brings::Nothing {
                 entry.brings = brings;
             }
         }
     }
+}
+
+/// The first module, of those that may not be what was brought, that an import fails for;
+/// and how it fails.
+fn fatal(
+    site: &Site,
+    closure: &Closure,
+    touched: &[(String, Changed)],
+) -> Option<(Changed, Option<(String, String)>)> {
+    let mut reached = touched
+        .iter()
+        .filter(|(module, _)| closure.reached.contains(module));
+    reached.find_map(|(module, one)| {
+        let fails = site
+            .lacking_name(closure, std::slice::from_ref(module), &|_| true)
+            .or_else(|| changed::refused_by_binding(&site.modules, closure, module));
+        // An empty file may be what was brought.
+        let is_other = one.file.found != one.file.recorded || one.says.is_some();
+        let one = Changed {
+            is_reached: is_other,
+            ..one.clone()
+        };
+        (one.is_fatal() || fails.is_some()).then_some((one, fails))
+    })
 }
 
 /// Whether an import meets a file that is gone: a module that it imports, or a library that
@@ -392,7 +449,7 @@ fn lacking(
             .or_insert_with_key(|name| other(site, name));
         let Some(other) = other else { continue };
         left.extend(other.requires.iter().cloned());
-        if !other.unmet.is_empty() || !other.missing.is_empty() {
+        if !(other.unmet.is_empty() && other.missing.is_empty() && other.touched.is_empty()) {
             found.push((name, other.clone()));
         }
     }
@@ -416,6 +473,10 @@ fn other(site: &Site, name: &str) -> Option<Other> {
         missing: match is_tvms {
             true => Vec::new(),
             false => site.missing(info),
+        },
+        touched: match is_tvms {
+            true => Vec::new(),
+            false => changed::first_modules(&site.modules, info),
         },
     })
 }

@@ -70,4 +70,11 @@ pub enum Event<'a> {
     File(VirtualFile<'a>),
     /// Something that was not read.
     Problem(Problem),
+    /// A hard link in an archive: `place` is what `target` is.
+    Link {
+        /// The link.
+        place: Place,
+        /// The member that it leads to, which was handed out before.
+        target: Place,
+    },
 }

@@ -51,10 +51,7 @@ pub fn visit(place: &Place, out: &mut dyn FnMut(Event<'_>)) {
 
 /// The same for bytes already in memory.
 pub fn visit_bytes(place: &Place, bytes: &[u8], out: &mut dyn FnMut(Event<'_>)) {
-    let by_ratio = (bytes.len() as u64)
-        .saturating_mul(MAX_UNPACK_RATIO)
-        .max(RATIO_FREE_BYTES);
-    let left = Cell::new(by_ratio.min(MAX_UNPACKED_BYTES));
+    let left = Cell::new(most_unpacked(bytes.len() as u64));
     let mut visitor = Visitor {
         out,
         left: &left,
@@ -63,6 +60,12 @@ pub fn visit_bytes(place: &Place, bytes: &[u8], out: &mut dyn FnMut(Event<'_>)) 
         met: HashMap::default(),
     };
     visitor.file(place, bytes, Level::default());
+}
+
+/// How many bytes are unpacked of an archive of this size.
+pub(crate) fn most_unpacked(size: u64) -> u64 {
+    let by_ratio = size.saturating_mul(MAX_UNPACK_RATIO).max(RATIO_FREE_BYTES);
+    by_ratio.min(MAX_UNPACKED_BYTES)
 }
 
 /// Where bytes are, besides their place.
@@ -170,6 +173,9 @@ impl Visitor<'_> {
         if self.stopped {
             return false;
         }
+        if matches!(member.body, Body::Folder) {
+            return true;
+        }
         self.members = self.members.saturating_add(1);
         if self.members > MAX_MEMBERS {
             let detail = format!("more than {MAX_MEMBERS} members");
@@ -186,7 +192,16 @@ impl Visitor<'_> {
                 FileType::Unknown => !can_matter,
                 _ => false,
             },
-            Body::Packed(_) | Body::Absent(_) => !can_matter,
+            Body::Packed(_) | Body::Absent(_) | Body::Folder => !can_matter,
+            Body::Link(target, is_soft) => {
+                // Files of one package are one file with those of another environment.
+                if !is_soft && can_matter && leads_out.is_none() {
+                    let target = archive.place.member(target, 1);
+                    let place = self.place(archive.place, &member.name);
+                    (self.out)(Event::Link { place, target });
+                }
+                return true;
+            }
         };
         if nothing && leads_out.is_none() {
             return true;
@@ -222,6 +237,7 @@ impl Visitor<'_> {
                 };
                 self.problem(place, member.size, kind, why.to_owned());
             }
+            Body::Link(..) | Body::Folder => {}
             Body::Packed(stream) if counted => self.packed(place, member.size, stream, level),
             Body::Packed(stream) => {
                 let left = self.left;
@@ -332,6 +348,50 @@ impl Visitor<'_> {
     }
 }
 
+/// Receives members; `false` ends the reading.
+pub(crate) type Each<'v> = &'v mut dyn FnMut(Member<'_, '_>) -> bool;
+
+/// Hands out all members of an archive, whatever their names.
+pub(crate) fn all_members(archive: &Place, visit: Each<'_>) {
+    let Some(around) = archive.archive() else {
+        if let Ok(bytes) = map::open(archive.path()) {
+            members_of(archive, &bytes, visit);
+        }
+        return;
+    };
+    // An archive in another: it is looked for by its name.
+    all_members(&around, &mut |member: Member<'_, '_>| {
+        if around.member(&member.name, 1) != *archive {
+            return true;
+        }
+        match member.body {
+            Body::Stored(bytes) => members_of(archive, bytes, &mut *visit),
+            Body::Packed(stream) => {
+                let mut stream = Read::take(stream, MAX_UNPACKED_BYTES);
+                if let Ok(unpacked) = Spilled::of(&[], &mut stream) {
+                    members_of(archive, &unpacked, &mut *visit);
+                }
+            }
+            Body::Absent(_) | Body::Link(..) | Body::Folder => {}
+        }
+        false
+    });
+}
+
+fn members_of(place: &Place, bytes: &[u8], visit: Each<'_>) {
+    // What was damaged was said when the archive was read.
+    let _ = match identify(bytes) {
+        FileType::Tar => tar::members(bytes, &mut |member| visit(member)),
+        FileType::Zip => zip::members(bytes, &mut |member| visit(member)),
+        FileType::Gzip => {
+            let most = most_unpacked(bytes.len() as u64);
+            let mut stream = Read::take(MultiGzDecoder::new(bytes), most);
+            gzip(place, &mut stream, &mut |member| visit(member))
+        }
+        _ => Ok(()),
+    };
+}
+
 /// A gzip stream holds a tar, or one file under the name without `.gz`.
 fn gzip(
     place: &Place,
@@ -390,7 +450,7 @@ fn can_matter(name: &[u8]) -> bool {
 }
 
 /// What is wrong with a name that leads out of the folder it is unpacked to.
-fn leads_out(name: &[u8]) -> Option<&'static str> {
+pub(crate) fn leads_out(name: &[u8]) -> Option<&'static str> {
     let leads = |is_separator: fn(&u8) -> bool| {
         name.first().is_some_and(is_separator) || name.split(is_separator).any(|part| part == b"..")
     };

@@ -89,6 +89,8 @@ pub struct Walk {
     pub documents: Vec<PathBuf>,
     /// Folders of npm packages that may load wasm libraries.
     pub packages: Vec<PathBuf>,
+    /// Folders in which Python packages are installed.
+    pub sites: Vec<PathBuf>,
     /// Files passed over by their suffix.
     pub passed_over: usize,
 }
@@ -99,6 +101,14 @@ fn npm_package(path: &Path) -> Option<PathBuf> {
     let folder = path.parent().filter(|_| path.ends_with("package.json"))?;
     let name = folder.file_name()?.to_str()?;
     matches!(name, "web-llm" | "web-runtime" | "package").then(|| folder.to_owned())
+}
+
+/// Whether a folder is one in which Python packages are installed.
+fn is_site(folder: &Path) -> bool {
+    let sites = ["site-packages", "dist-packages"];
+    folder
+        .file_name()
+        .is_some_and(|name| sites.iter().any(|site| name == *site))
 }
 
 /// What makes two paths the same file.
@@ -120,6 +130,14 @@ fn identity(_path: &Path, metadata: &Metadata) -> Option<Identity> {
 #[cfg(not(unix))]
 fn identity(path: &Path, _metadata: &Metadata) -> Option<Identity> {
     path.canonicalize().ok().map(Identity::Path)
+}
+
+/// Whether two paths are one file, which a process loads once.
+pub(crate) fn is_same_file(one: &Path, other: &Path) -> bool {
+    let of = |path: &Path| identity(path, &std::fs::metadata(path).ok()?);
+    of(one)
+        .zip(of(other))
+        .is_some_and(|(one, other)| one == other)
 }
 
 /// Whether the system knows the file under several names.
@@ -216,6 +234,8 @@ impl Walker {
                     // loops and diamonds are walked once.
                     if !self.enter(&entry) {
                         entries.skip_current_dir();
+                    } else if is_site(entry.path()) {
+                        self.walk.sites.push(entry.into_path());
                     }
                 }
                 Ok(entry) => self.entry(&entry),

@@ -1,0 +1,137 @@
+//! What the `.pth` files of `site-packages` add to the folders that Python imports from.
+//!
+//! Nothing is executed. Of their code lines those are understood that editable
+//! installations write: they name a module that holds a table of packages and folders.
+
+use std::path::{Path, PathBuf};
+
+use crate::limits::{MAX_PACKAGE_FILE, MAX_PYTHON_SOURCE};
+use crate::source::beginning::{beginning, first_bytes};
+
+/// The files of virtual environments and setuptools, which add no folder.
+const HARMLESS: [&str; 2] = ["_virtualenv.pth", "distutils-precedence.pth"];
+
+/// What the files add.
+#[derive(Default)]
+pub(crate) struct Added {
+    /// Folders, with the file that adds each.
+    pub(crate) folders: Vec<(String, PathBuf)>,
+    /// Whether there is code that may add others.
+    pub(crate) is_open: bool,
+}
+
+/// The folders that the `.pth` files of an environment add to it, with the file.
+pub fn added_by_pth(site: &Path) -> Vec<(String, PathBuf)> {
+    added(site).folders
+}
+
+/// The same, and whether that is all.
+pub(crate) fn added(site: &Path) -> Added {
+    let entries = std::fs::read_dir(site).into_iter().flatten().flatten();
+    let mut files: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
+    files.sort();
+    let mut all = Added::default();
+    for file in files {
+        let name = file.file_name().unwrap_or_default().to_string_lossy();
+        let is_pth = file.extension().is_some_and(|end| end == "pth");
+        if !is_pth || !file.is_file() || HARMLESS.contains(&&*name) {
+            continue;
+        }
+        let text = beginning(&file, MAX_PACKAGE_FILE).unwrap_or_default();
+        let lines = text.lines().map(str::trim);
+        for line in lines.filter(|line| !line.is_empty() && !line.starts_with('#')) {
+            let code = line
+                .strip_prefix("import ")
+                .or_else(|| line.strip_prefix("import\t"));
+            let folders = match code {
+                Some(code) => editable(site, code),
+                None => vec![site.join(line)],
+            };
+            all.is_open |= code.is_some() && folders.is_empty();
+            for folder in folders.into_iter().filter(|folder| folder.is_dir()) {
+                all.folders.push((name.clone().into_owned(), folder));
+            }
+        }
+    }
+    all
+}
+
+/// The folders in a table that the module of a code line holds: `'tvm': '/src/python/tvm'`,
+/// or `'tvm': '/src/python/tvm/__init__.py'`.
+fn editable(site: &Path, code: &str) -> Vec<PathBuf> {
+    let end = code.find(|c: char| c != '_' && !c.is_alphanumeric());
+    let module = code.get(..end.unwrap_or(code.len())).unwrap_or_default();
+    if !module.contains("editable") {
+        return Vec::new();
+    }
+    let file = site.join(format!("{module}.py"));
+    let source = first_bytes(&file, MAX_PYTHON_SOURCE).unwrap_or_default();
+    let source = String::from_utf8_lossy(&source).replace('"', "'");
+    let texts: Vec<&str> = source.split('\'').collect();
+    let mut folders = Vec::new();
+    // Texts and what stands between them take turns.
+    for part in texts.windows(3) {
+        let &[name, colon, path] = part else { continue };
+        let path = Path::new(path);
+        let package = match path.file_name() {
+            Some(file) if file == "__init__.py" => path.parent(),
+            _ => Some(path),
+        };
+        let is_named = package
+            .and_then(Path::file_name)
+            .is_some_and(|own| own == name);
+        let Some(folder) = package.and_then(Path::parent).filter(|_| is_named) else {
+            continue;
+        };
+        let is_new = !folders.iter().any(|known| known == folder);
+        if colon.trim() == ":" && path.is_absolute() && is_new {
+            folders.push(folder.to_owned());
+        }
+    }
+    folders
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_and_tables_name_folders() {
+        let top = tempfile::tempdir().expect("a folder");
+        let (site, source) = (top.path().join("site"), top.path().join("src"));
+        for folder in [&site, &source.join("tvm"), &source.join("more/tvm_ffi")] {
+            std::fs::create_dir_all(folder).expect("a folder");
+        }
+        let put = |name: &str, text: &str| std::fs::write(site.join(name), text).expect("written");
+        let of = || {
+            let added = added(&site);
+            let folders = added.folders.into_iter();
+            let folders: Vec<PathBuf> = folders.map(|(_, folder)| folder).collect();
+            (folders, added.is_open)
+        };
+        put("_virtualenv.pth", "import _virtualenv\n");
+        put("a.pth", "# no\n../src\n/not/there\n");
+        assert_eq!(of(), (vec![site.join("../src")], false));
+        put(
+            "a.pth",
+            "import __editable___a_finder; __editable___a_finder.install()\n",
+        );
+        assert_eq!(of(), (vec![], true));
+        let table = |package: &str| {
+            format!(
+                "M: dict = {{'{package}': '{}'}}\n",
+                source.join("tvm").display()
+            )
+        };
+        put("__editable___a_finder.py", &table("tvm"));
+        assert_eq!(of(), (vec![source.clone()], false));
+        put("__editable___a_finder.py", &table("other"));
+        assert_eq!(of(), (vec![], true));
+        let file = source.join("more/tvm_ffi/__init__.py");
+        let install = format!("install({{\"tvm_ffi\": \"{}\"}}, {{}})\n", file.display());
+        put("__editable___a_finder.py", &install);
+        assert_eq!(of(), (vec![source.join("more")], false));
+        put("a.pth", "import os; os.getcwd()\n");
+        assert_eq!(of(), (vec![], true));
+    }
+}
