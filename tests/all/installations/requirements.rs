@@ -16,9 +16,9 @@ fn requirements_are_looked_for_with_their_files() {
             let info = site.join("typing_extensions-4.15.0.dist-info");
             let metadata = "Name: typing_extensions\nVersion: 4.15.0\n";
             put(&info, "METADATA", metadata);
-            put(&info, "RECORD", "typing_extensions.py,sha256=x,1\n");
+            put(&info, "RECORD", "typing_extensions.py,sha256=x,6\n");
             if is_there {
-                put(site, "typing_extensions.py", "a");
+                put(site, "typing_extensions.py", "a = 1\n");
             }
         }
     };
