@@ -371,7 +371,7 @@ pub(crate) fn all_members(archive: &Place, visit: Each<'_>) {
         }
         match member.body {
             Body::Stored(bytes) => members_of(archive, bytes, &mut *visit),
-            Body::Packed(stream) => {
+            Body::Packed(stream) | Body::Holed(stream) => {
                 let mut stream = Read::take(stream, MAX_UNPACKED_BYTES);
                 if let Ok(unpacked) = Spilled::of(&[], &mut stream) {
                     members_of(archive, &unpacked, &mut *visit);
