@@ -1,6 +1,7 @@
 //! Packages that are not as they were installed, or for another Python: what pip wrote down
 //! is compared with what is there.
 
+mod behind;
 mod cut;
 mod editable;
 mod frozen;
