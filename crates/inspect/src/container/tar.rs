@@ -201,7 +201,7 @@ fn whole(name: Vec<u8>, sparse: Sparse, mut data: impl Read, visit: Visit<'_, '_
 }
 
 /// Goes to the end of a body.
-fn rest(mut body: io::Take<&mut dyn Read>, at: u64) -> Result<(), DecodeError> {
+fn rest<R: Read>(mut body: io::Take<R>, at: u64) -> Result<(), DecodeError> {
     let size = body.limit();
     io::copy(&mut body, &mut io::sink())
         .map_err(|error| DecodeError::new(at, "a gzip stream", error))?;
