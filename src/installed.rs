@@ -123,22 +123,11 @@ impl Environments {
             self.add(how, site, &with);
         }
         let configuration = beginning(&root.join("pyvenv.cfg"), MAX_PACKAGE_FILE);
-        let value = |key: &str| {
-            let text = configuration.as_deref().unwrap_or_default();
-            let mut lines = text.lines().filter_map(|line| line.split_once('='));
-            let (_, value) = lines.find(|(name, _)| name.trim() == key)?;
-            Some(value.trim().to_owned())
-        };
-        let is_open = value("include-system-site-packages").is_none_or(|value| value != "false");
-        if configuration.is_some() && is_open {
-            // `home` is the folder of the Python that it was made with.
-            let home = value("home").map(PathBuf::from);
-            let base = home.as_deref().and_then(Path::parent);
-            let sites = base.map(site_packages).unwrap_or_default();
-            for site in sites {
-                self.add(&format!("{how}, which includes it"), site, &with);
-            }
-        }
+        let text = configuration.unwrap_or_default();
+        let mut lines = text.lines().filter_map(|line| line.split_once('='));
+        let is_open = lines.all(|(key, value)| {
+            key.trim() != "include-system-site-packages" || value.trim() != "false"
+        });
         if is_open && std::env::var_os("PYTHONNOUSERSITE").is_none() {
             let home = std::env::home_dir().unwrap_or_default();
             for site in site_packages(&home.join(".local")) {

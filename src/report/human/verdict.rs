@@ -38,7 +38,10 @@ pub(super) fn write(
         out.push('\n');
     }
     out.push_str(&style.paragraph("", 0, &words.join(" ")));
-    let is_open = !all.iter().all(Judged::breaks_everywhere);
+    // Where every release is undecided, naming one decides nothing.
+    let is_settled =
+        |judged: &Judged<'_>| judged.breaks_everywhere() || judged.state == State::Undecided;
+    let is_open = !all.iter().all(is_settled);
     let gate = (!wanted && is_open).then(|| newest(all)).flatten();
     commands(out, report, gate, style);
 }

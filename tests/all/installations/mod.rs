@@ -1,6 +1,8 @@
 //! Packages that are not as they were installed, or for another Python: what pip wrote down
 //! is compared with what is there.
 
+mod behind;
+mod cut;
 mod editable;
 mod frozen;
 mod requirements;
@@ -468,58 +470,4 @@ fn a_library_for_another_machine_is_not_loaded() {
         put(site, "tvm_ffi/lib/libtvm_ffi.so", own);
     };
     says(same, &[], &[]);
-}
-
-/// A module that makes its names up is no proof against another file that was edited, a
-/// pipe is not read, what is for tests may be gone, and Windows' layout is one too.
-#[test]
-fn what_says_nothing_of_an_import_is_no_error() {
-    let edited = |site: &Path| {
-        first(
-            site,
-            "from tvm_ffi.made import anything\nimport tvm_ffi.other\n",
-        );
-        put(
-            site,
-            "tvm_ffi/made.py",
-            "init_ffi_api('x', 'tvm_ffi.made')\n",
-        );
-        listed(site, "tvm_ffi/made.py", 34);
-        put(site, "tvm_ffi/other.py", "# edited\n");
-        listed(site, "tvm_ffi/other.py", 3);
-    };
-    says(edited, &[], &[]);
-    let lost_tests = |site: &Path| listed(site, "tests/__init__.py", 3);
-    says(lost_tests, &[], &[]);
-    #[cfg(unix)]
-    says(
-        |site| {
-            let info = site.join("foo-1.0.dist-info");
-            std::fs::create_dir(&info).expect("made");
-            let made = std::process::Command::new("mkfifo")
-                .arg(info.join("METADATA"))
-                .status();
-            assert!(made.expect("mkfifo").success());
-        },
-        &[],
-        &[],
-    );
-    let root = folder();
-    let site = environment(root.path());
-    first(&site, "import orjson\n");
-    let info = site.join("apache_tvm_ffi-0.1.15.post2.dist-info");
-    put(
-        &info,
-        "METADATA",
-        "Name: apache-tvm-ffi\nVersion: 0.1.15.post2\nRequires-Dist: orjson\n",
-    );
-    let windows = root.path().join("Lib/site-packages");
-    std::fs::create_dir(root.path().join("Lib")).expect("made");
-    std::fs::rename(&site, &windows).expect("moved");
-    let (report, status) = scan([&windows]);
-    assert_eq!(
-        (rules(&report, &["error"]), status),
-        (vec!["AC209".to_owned()], 1),
-        "{report}"
-    );
 }

@@ -49,6 +49,8 @@ pub enum Body<'a, 'data> {
     Stored(&'data [u8]),
     /// To be unpacked while reading.
     Packed(&'a mut dyn Read),
+    /// Stored without its holes, which become zeros while reading.
+    Holed(&'a mut dyn Read),
     /// Not in this archive, or in a form that is not read; why.
     Absent(&'static str),
     /// Those of another member, by its name from the archive's root, or, with `true`, from

@@ -54,6 +54,8 @@ pub enum FileType {
     AppleDouble,
     /// A text that tells linkers which libraries to take: `libc.so` of a development package.
     LinkerScript,
+    /// An object in LLVM's own form, as `-flto` and `-emit-llvm` write it: no machine code.
+    Bitcode,
     /// None of these.
     Unknown,
 }
@@ -105,6 +107,9 @@ impl FileType {
             Self::Html => "HTML page",
             Self::AppleDouble => "AppleDouble companion file",
             Self::LinkerScript => "linker script",
+            Self::Bitcode => {
+                "LLVM bitcode, an object without machine code that only a linker of LLVM's takes"
+            }
             Self::Unknown => "unknown file",
         }
     }
@@ -163,6 +168,7 @@ fn by_magic(bytes: &[u8]) -> Option<FileType> {
         [b'#', b'!', ..] if is_zip_application(bytes) => FileType::Zip,
         [0x1f, 0x8b, ..] => FileType::Gzip,
         [0, 5, 0x16, 7, 0, 2, 0, 0, ..] => FileType::AppleDouble,
+        [b'B', b'C', 0xc0, 0xde, ..] | [0xde, 0xc0, 0x17, 0x0b, ..] => FileType::Bitcode,
         _ if bytes.starts_with(b"!<arch>\n") => FileType::Ar,
         _ if bytes.starts_with(b"!<thin>\n") => FileType::ThinAr,
         [b'M', b'Z', ..] if is_pe(bytes) => FileType::Pe,
@@ -202,18 +208,22 @@ pub(super) fn is_tar(bytes: &[u8]) -> bool {
     let Some(stored) = header.get(148..156).and_then(octal) else {
         return false;
     };
-    let sum: u64 = header
+    let byte = |(at, byte): (usize, &u8)| {
+        if (148..156).contains(&at) {
+            b' '
+        } else {
+            *byte
+        }
+    };
+    let sum: u64 = header.iter().enumerate().map(byte).map(u64::from).sum();
+    // Some systems' tar took the bytes for signed; all readers accept both.
+    let negative = header
         .iter()
         .enumerate()
-        .map(|(at, byte)| {
-            u64::from(if (148..156).contains(&at) {
-                b' '
-            } else {
-                *byte
-            })
-        })
-        .sum();
-    sum == stored && header.first() != Some(&0)
+        .map(byte)
+        .filter(|byte| *byte > 127);
+    let signed = (negative.count() as u64).saturating_mul(256);
+    (sum == stored || sum.checked_sub(signed) == Some(stored)) && header.first() != Some(&0)
 }
 
 fn octal(field: &[u8]) -> Option<u64> {

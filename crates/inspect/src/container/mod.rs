@@ -22,6 +22,7 @@ pub mod pyinstaller;
 mod regions;
 mod sealed;
 mod segment;
+mod sparse;
 mod symbols;
 mod system_symbols;
 pub mod tar;

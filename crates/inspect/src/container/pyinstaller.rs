@@ -144,7 +144,7 @@ mod tests {
             let mut bytes = Vec::new();
             match member.body {
                 Body::Stored(stored) => bytes.extend(stored),
-                Body::Packed(stream) => drop(stream.read_to_end(&mut bytes)),
+                Body::Packed(stream) | Body::Holed(stream) => drop(stream.read_to_end(&mut bytes)),
                 Body::Absent(_) | Body::Link(..) | Body::Folder => {}
             }
             found.push((name, bytes));

@@ -7,10 +7,11 @@
 use std::io::{self, Read};
 
 use super::archive::{Body, Member, Visit};
+use super::sparse::Sparse;
 use crate::error::DecodeError;
 use crate::limits::MAX_NAME;
 
-const BLOCK: usize = 512;
+pub(super) const BLOCK: usize = 512;
 
 /// What a header says comes next.
 enum Entry {
@@ -30,8 +31,12 @@ enum Entry {
     Folder { name: Vec<u8> },
     /// A device with `size` bytes behind it.
     Other { size: u64 },
-    /// A GNU sparse file: its bytes are not in one piece.
-    Sparse { name: Vec<u8>, size: u64 },
+    /// A file with holes: `size` bytes of it are stored.
+    Sparse {
+        name: Vec<u8>,
+        size: u64,
+        sparse: Sparse,
+    },
 }
 
 /// What extension entries said about the next file.
@@ -40,8 +45,8 @@ struct Pending {
     name: Option<Vec<u8>>,
     /// What it links to.
     link: Option<Vec<u8>>,
-    /// Whether its bytes are not in one piece.
-    is_sparse: bool,
+    /// Its pieces, if it has holes.
+    sparse: Option<Sparse>,
     size: Option<u64>,
 }
 
@@ -50,9 +55,9 @@ pub fn members<'data>(data: &'data [u8], visit: Visit<'_, 'data>) -> Result<(), 
     let mut pending = Pending::default();
     let mut at = 0usize;
     while let Some(header) = data.get(at..).and_then(<[u8]>::first_chunk::<BLOCK>) {
-        let start = at.saturating_add(BLOCK);
+        let mut start = at.saturating_add(BLOCK);
         let entry = pending.read(header, at as u64)?;
-        let body = |size: u64| {
+        let body = |start: usize, size: u64| {
             usize::try_from(size)
                 .ok()
                 .and_then(|size| data.get(start..start.checked_add(size)?))
@@ -71,16 +76,24 @@ pub fn members<'data>(data: &'data [u8], visit: Visit<'_, 'data>) -> Result<(), 
                 visit(Member::plain(name, 0, Body::Link(target, is_soft))),
             ),
             Entry::Extension { kind, size } => {
-                pending.extend(kind, body(size)?);
+                pending.extend(kind, body(start, size)?);
                 (size, true)
             }
             Entry::File { name, size } => {
-                let body = Body::Stored(body(size)?);
+                let body = Body::Stored(body(start, size)?);
                 (size, visit(Member::plain(name, size, body)))
             }
-            Entry::Sparse { name, size } => {
-                let body = Body::Absent(SPARSE);
-                (size, visit(Member::plain(name, size, body)))
+            Entry::Sparse {
+                name,
+                size,
+                mut sparse,
+            } => {
+                while sparse.goes_on {
+                    let block = data.get(start..).and_then(<[u8]>::first_chunk);
+                    sparse.extend(block.ok_or_else(|| truncated(start as u64, BLOCK as u64))?);
+                    start = start.saturating_add(BLOCK);
+                }
+                (size, whole(name, sparse, body(start, size)?, visit))
             }
         };
         if !more {
@@ -106,7 +119,7 @@ pub(crate) fn stream_members<'data>(
     let mut at = 0u64;
     let mut header = [0u8; BLOCK];
     loop {
-        let failed = |error: io::Error| DecodeError::new(at, "a gzip stream", error);
+        let failed = move |error: io::Error| DecodeError::new(at, "a gzip stream", error);
         match fill(stream, &mut header).map_err(failed)? {
             0 => return Ok(()),
             BLOCK => {}
@@ -142,17 +155,25 @@ pub(crate) fn stream_members<'data>(
                 let mut body = Read::take(&mut *stream, size);
                 let more = visit(Member::plain(name, size, Body::Packed(&mut body)));
                 if more {
-                    io::copy(&mut body, &mut io::sink()).map_err(failed)?;
-                    if body.limit() > 0 {
-                        return Err(truncated(at, size));
-                    }
+                    rest(body, at)?;
                 }
                 (size, more)
             }
-            Entry::Sparse { name, size } => {
-                let body = Body::Absent(SPARSE);
-                let more = visit(Member::plain(name, size, body));
-                skip(stream, size).map_err(failed)?;
+            Entry::Sparse {
+                name,
+                size,
+                mut sparse,
+            } => {
+                while sparse.goes_on {
+                    stream.read_exact(&mut header).map_err(failed)?;
+                    sparse.extend(&header);
+                    at = at.saturating_add(BLOCK as u64);
+                }
+                let mut body = Read::take(&mut *stream, size);
+                let more = whole(name, sparse, &mut body, visit);
+                if more {
+                    rest(body, at)?;
+                }
                 (size, more)
             }
         };
@@ -165,7 +186,30 @@ pub(crate) fn stream_members<'data>(
     }
 }
 
-const SPARSE: &str = "a sparse tar entry is not read";
+/// Hands out a file with holes, of which `data` holds what is stored.
+fn whole(name: Vec<u8>, sparse: Sparse, mut data: impl Read, visit: Visit<'_, '_>) -> bool {
+    match sparse.whole(&mut data) {
+        Some(mut whole) => {
+            let size = whole.size;
+            visit(Member::plain(name, size, Body::Holed(&mut whole)))
+        }
+        None => {
+            let why = "where its pieces go is not told as GNU tar does";
+            visit(Member::plain(name, 0, Body::Absent(why)))
+        }
+    }
+}
+
+/// Goes to the end of a body.
+fn rest<R: Read>(mut body: io::Take<R>, at: u64) -> Result<(), DecodeError> {
+    let size = body.limit();
+    io::copy(&mut body, &mut io::sink())
+        .map_err(|error| DecodeError::new(at, "a gzip stream", error))?;
+    match body.limit() {
+        0 => Ok(()),
+        _ => Err(truncated(at, size)),
+    }
+}
 
 impl Pending {
     fn read(&mut self, header: &[u8; BLOCK], at: u64) -> Result<Entry, DecodeError> {
@@ -195,9 +239,15 @@ impl Pending {
             }
         });
         Ok(match kind {
-            0 | b'0' | b'7' if pending.is_sparse => Entry::Sparse { name, size },
+            0 | b'0' | b'7' if let Some(sparse) = pending.sparse => {
+                Entry::Sparse { name, size, sparse }
+            }
             0 | b'0' | b'7' if !name.ends_with(b"/") => Entry::File { name, size },
-            b'S' => Entry::Sparse { name, size },
+            b'S' => Entry::Sparse {
+                name,
+                size,
+                sparse: Sparse::of_header(header),
+            },
             // Links state a size at times, but nothing follows them.
             b'1' | b'2' => Entry::Link {
                 name,
@@ -240,16 +290,19 @@ impl Pending {
             let sparse = record.strip_prefix(b"GNU.sparse.");
             if let Some(path) = record.strip_prefix(b"path=") {
                 // That of a sparse file is made up; its own may have come before.
-                if !self.is_sparse || self.name.is_none() {
+                if self.sparse.is_none() || self.name.is_none() {
                     self.name = Some(text(path).to_vec());
                 }
             } else if let Some(link) = record.strip_prefix(b"linkpath=") {
                 self.link = Some(text(link).to_vec());
             } else if let Some(sparse) = sparse {
-                self.is_sparse = true;
-                if let Some(name) = sparse.strip_prefix(b"name=") {
-                    self.name = Some(text(name).to_vec());
+                let equals = memchr::memchr(b'=', sparse).unwrap_or(sparse.len());
+                let (key, value) = sparse.split_at_checked(equals).unwrap_or_default();
+                let value = value.get(1..).unwrap_or_default();
+                if key == b"name" {
+                    self.name = Some(text(value).to_vec());
                 }
+                self.sparse.get_or_insert_default().record(key, value);
             } else if let Some(size) = record.strip_prefix(b"size=") {
                 self.size = std::str::from_utf8(size)
                     .ok()
@@ -261,7 +314,7 @@ impl Pending {
 }
 
 /// Octal digits, or base 256 when the first bit is set.
-fn number(field: &[u8]) -> Option<u64> {
+pub(super) fn number(field: &[u8]) -> Option<u64> {
     let (first, rest) = field.split_first()?;
     if first & 0x80 == 0 {
         let digits = std::str::from_utf8(text(field)).ok()?.trim();

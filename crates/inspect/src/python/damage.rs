@@ -5,7 +5,7 @@
 //! seen.
 
 use super::is_of_name;
-use super::text::{Ending, code, statements};
+use super::text::{Ending, Statement, code, statements, without_strings};
 
 /// What Python says of a source that it does not take.
 pub fn refusal(source: &[u8]) -> Option<String> {
@@ -30,10 +30,33 @@ pub fn refusal(source: &[u8]) -> Option<String> {
         Ending::Whole => lines.last().and_then(|last| unfinished(&last.text)),
     };
     let says = says.or_else(|| {
+        let is_merged = lines.iter().any(is_marker);
+        is_merged.then(|| "invalid syntax".to_owned())
+    });
+    let says = says.or_else(|| {
         let heads = lines.iter().map(|one| (one.indent, one.text.as_str()));
         is_tried_in_vain(heads).then(|| "expected 'except' or 'finally' block".to_owned())
     });
     says.map(|says| format!("SyntaxError: {says}"))
+}
+
+/// Whether a statement holds what `git merge` leaves around lines that two changed.
+fn is_marker(statement: &Statement) -> bool {
+    let text = without_strings(&statement.text);
+    text.contains("<<<<<<<") || text.contains(">>>>>>>")
+}
+
+/// Whether a statement has a colon outside brackets and strings.
+fn has_colon(statement: &str) -> bool {
+    let mut depth = 0usize;
+    without_strings(statement).chars().any(|letter| {
+        match letter {
+            '(' | '[' | '{' => depth = depth.saturating_add(1),
+            ')' | ']' | '}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        letter == ':' && depth == 0
+    })
 }
 
 /// Whether the text of a file ends as if there had been more: no end of its last line.
@@ -54,12 +77,16 @@ fn unfinished(statement: &str) -> Option<String> {
     ];
     let text = statement.trim();
     let invalid = || Some("invalid syntax".to_owned());
-    let first = text.split(|c| !is_of_name(c)).next().unwrap_or("");
+    let head = text.strip_prefix("async ").unwrap_or(text).trim_start();
+    let first = head.split(|c| !is_of_name(c)).next().unwrap_or("");
     if text.ends_with(':') {
         return Some("expected an indented block".to_owned());
     }
-    if text.starts_with('@') || (OPEN.contains(&first) && !text.contains(':')) {
+    if text.starts_with('@') {
         return invalid();
+    }
+    if OPEN.contains(&first) && !has_colon(head) {
+        return Some("expected ':'".to_owned());
     }
     if first == "from" && !text.contains(" import") {
         return invalid();
@@ -122,6 +149,9 @@ mod tests {
             "d = {'a': 1}",
             "x = 1,",
             "\u{feff}import a\n",
+            "async def f(a: int) -> B: ...",
+            "x = '<<<<<<< HEAD'  # >>>>>>> b\n'''\n=======\n'''\n",
+            "x = a << b >> c\n",
         ] {
             assert_eq!(refusal(source.as_bytes()), None, "{source}");
         }
@@ -143,6 +173,11 @@ mod tests {
             "import",
             "import a,",
             "def f(a, b)",
+            "def f(a: int, b={1: ':'}) -> Dict[str, 'a:b']",
+            "async def f(a: int)",
+            "class A(B[1:2])",
+            "x = 1\n<<<<<<< HEAD\nx = 1\n=======\nx = 2\n>>>>>>> b\n",
+            "x = (\n<<<<<<< HEAD\n1\n=======\n2\n>>>>>>> b\n)\n",
             "def f():",
             "class A",
             "@dec",

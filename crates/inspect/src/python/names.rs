@@ -1,23 +1,31 @@
-//! Which names a Python module may have: text only, and on the safe side. A module that has
-//! the word anywhere may define it.
+//! Which names a Python module may have: text only, and on the safe side. What may define a
+//! name counts, whether it runs or not, and a module that makes names has any.
 
 use std::collections::HashSet;
 
 use super::folder::{Folder, Module};
 use super::is_of_name;
-use super::text;
+use super::text::{self, Ending, Statement, without_strings};
 use crate::limits::MAX_PYTHON_SOURCE;
 use crate::source::beginning::first_bytes;
 
 /// What makes names that no text shows.
-const MAKERS: [&str; 7] = [
-    "globals()[",
-    "globals().update",
-    "globals().setdefault",
-    "setattr(",
-    "sys.modules[",
-    "vars()",
-    "locals()",
+const MAKERS: [&str; 5] = ["vars()", "locals()", "f_globals", "global_enum", "__path__"];
+/// Words with which a statement may bind each of its names.
+const BINDERS: [&str; 5] = ["as", "case", "for", "global", "import"];
+/// What every module has.
+const OF_EVERY: [&str; 11] = [
+    "__annotations__",
+    "__builtins__",
+    "__cached__",
+    "__dict__",
+    "__doc__",
+    "__file__",
+    "__loader__",
+    "__name__",
+    "__package__",
+    "__path__",
+    "__spec__",
 ];
 
 /// The names that a module may have.
@@ -25,27 +33,31 @@ const MAKERS: [&str; 7] = [
 pub(crate) enum Names {
     /// Any.
     Any,
-    /// Words of its source.
-    Words(HashSet<String>),
+    /// Those that its source binds outside of functions and classes.
+    Bound(HashSet<String>),
 }
 
 impl Names {
     /// Of the module of this dotted name.
     pub(crate) fn of(module: &str, source: &str) -> Self {
+        let (statements, ending) = text::statements(source);
         // What is run from a text may define anything.
-        if source.contains("exec(") {
+        if source.contains("exec(") || ending == Ending::Unknown {
             return Self::Any;
         }
-        let code = text::code(source);
+        let lines = statements.iter().map(|one| one.text.as_str());
+        let code = lines.collect::<Vec<_>>().join("\n");
+        let bound = bound(&statements);
         let makes_any = takes_all(&code)
             || answers_for_names(&code)
             || gives_itself_away(module, &code)
+            || writes_globals(&code)
+            || sets_of_others(&code, &bound)
             || MAKERS.iter().any(|maker| code.contains(maker));
-        if makes_any {
-            return Self::Any;
+        match makes_any {
+            true => Self::Any,
+            false => Self::Bound(bound),
         }
-        let words = code.split(|c| !is_of_name(c));
-        Self::Words(words.map(str::to_owned).collect())
     }
 
     /// Of a module of a folder; `None` where it has no Python source there, or one that is
@@ -63,9 +75,95 @@ impl Names {
     pub(crate) fn may_have(&self, name: &str) -> bool {
         match self {
             Self::Any => true,
-            Self::Words(words) => words.contains(name),
+            Self::Bound(bound) => bound.contains(name) || OF_EVERY.contains(&name),
         }
     }
+}
+
+/// The names that statements may bind outside of functions and classes.
+fn bound(statements: &[Statement]) -> HashSet<String> {
+    let mut found = HashSet::new();
+    let mut inside: Option<usize> = None;
+    for statement in statements {
+        let text = without_strings(&statement.text);
+        inside = inside.filter(|around| statement.indent > *around);
+        if inside.is_some() {
+            // What a function says of a name of its module.
+            if words(&text).any(|word| word == "global") {
+                found.extend(words(&text).map(str::to_owned));
+            }
+            continue;
+        }
+        let head = text.strip_prefix("async ").unwrap_or(&text).trim_start();
+        let defined = head
+            .strip_prefix("def ")
+            .or_else(|| head.strip_prefix("class "));
+        if let Some(defined) = defined {
+            inside = Some(statement.indent);
+            found.extend(words(defined).next().map(str::to_owned));
+            continue;
+        }
+        let takes_all = text.contains(';') || text.contains(":=");
+        let binds = takes_all || words(&text).any(|word| BINDERS.contains(&word));
+        let binding = match binds {
+            true => Some(text.as_str()),
+            false => assigned(&text),
+        };
+        found.extend(words(binding.unwrap_or("")).map(str::to_owned));
+    }
+    found
+}
+
+fn words(text: &str) -> impl Iterator<Item = &str> {
+    let words = text.split(|c| !is_of_name(c));
+    words.filter(|word| !word.is_empty())
+}
+
+/// What stands before the last `=` outside brackets.
+fn assigned(text: &str) -> Option<&str> {
+    let mut depth = 0usize;
+    let mut last = None;
+    let mut before = ' ';
+    let mut letters = text.char_indices().peekable();
+    while let Some((at, letter)) = letters.next() {
+        match letter {
+            '(' | '[' | '{' => depth = depth.saturating_add(1),
+            ')' | ']' | '}' => depth = depth.saturating_sub(1),
+            '=' if letters.next_if(|(_, next)| *next == '=').is_some() => {}
+            '=' if depth == 0 && !matches!(before, '<' | '>' | '!') => last = Some(at),
+            // `<<=` and `>>=`.
+            '=' if depth == 0 && text.get(..at).is_some_and(is_shift) => last = Some(at),
+            _ => {}
+        }
+        before = letter;
+    }
+    last.and_then(|at| text.get(..at))
+}
+
+fn is_shift(before: &str) -> bool {
+    before.ends_with("<<") || before.ends_with(">>")
+}
+
+/// Whether a module does more with its names than to ask for one.
+fn writes_globals(code: &str) -> bool {
+    let mut uses = code.split("globals()").skip(1);
+    uses.any(|after| !after.starts_with(".get("))
+}
+
+/// Whether a module sets names of what may be a module: of anything but what a function was
+/// given.
+fn sets_of_others(code: &str, bound: &HashSet<String>) -> bool {
+    // The module of a class that it was given may be itself.
+    if code.contains("sys.modules") && code.contains("__module__") {
+        return true;
+    }
+    let mut uses = code.split("setattr(").skip(1);
+    uses.any(|after| {
+        let (target, _) = after.split_once(',').unwrap_or((after, ""));
+        let target = target.trim();
+        let is_name = !target.is_empty() && target.chars().all(is_of_name);
+        !is_name || bound.contains(target)
+    })
 }
 
 fn takes_all(code: &str) -> bool {
@@ -104,7 +202,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_word_anywhere_may_be_the_name() {
+    fn what_may_define_a_name_is_seen() {
         let may = |source: &str| Names::of("a.b", source).may_have("Enum");
         for source in [
             "class Enum(Object): ...",
@@ -112,10 +210,31 @@ mod tests {
             "def __getattr__(name): ...",
             "__getattr__ = later",
             "globals()[name] = value",
-            "setattr(module, name, value)",
+            "from x import module\nsetattr(module, name, value)",
+            "setattr(sys.modules[x], name, value)",
+            "def f(c):\n    m = sys.modules[c.__module__]\n    setattr(m, 'a', 1)",
             "init_ffi_api('x', __name__)",
             "init_ffi_api('x', 'a.b')",
             "exec('''Enum = 1''')",
+            "async def Enum(): ...",
+            "if x:\n    class Enum: ...",
+            "try:\n    from x import Enum\nexcept E:\n    Enum = None",
+            "from x import (A,\n    B as Enum,\n)",
+            "import Enum.b",
+            "a, (b, Enum) = x",
+            "a = Enum = b == c",
+            "Enum: int = 1",
+            "Enum <<= 1",
+            "for Enum in x: ...",
+            "with a as Enum: ...",
+            "if (Enum := x): ...",
+            "if x: Enum = 1",
+            "a = 1; Enum = 2",
+            "def f():\n    global Enum\n    Enum = 1",
+            "g = globals()\nfor n in x: g[n] = 1",
+            "import x as me\nsetattr(me, 'Enum', 1)",
+            "a = f\"{'('}\"\nclass Enum: ...",
+            "match x:\n    case Enum: ...",
         ] {
             assert!(may(source), "{source}");
         }
@@ -124,6 +243,11 @@ mod tests {
             "class A:\n    def __getattr__(self, name): ...",
             "class MyEnum: Enums = 1",
             "'''Enum'''",
+            "__all__ = ['Enum']\nx = \"Enum = 1\"",
+            "def f(a=1) -> Enum:\n    return Enum",
+            "@f(a=Enum)\nclass A(Enum):\n    Enum = 1\n    def Enum(self): ...",
+            "x = Enum(1) == y\nx(Enum=1)\nEnum.update(x)\nif Enum <= 1: ...",
+            "def f(cls, name):\n    setattr(cls, name, 1)",
             "log = logging.getLogger(__name__)\nif __name__ == '__main__': ...",
             "x = f.__name__",
             "",

@@ -1,4 +1,5 @@
-//! What the `.pth` files of `site-packages` add to the folders that Python imports from.
+//! What the `.pth` files of `site-packages`, and `include-system-site-packages` of a virtual
+//! environment, add to the folders that Python imports from.
 //!
 //! Nothing is executed. Of their code lines those are understood that editable
 //! installations write: they name a module that holds a table of packages and folders.
@@ -27,6 +28,17 @@ pub fn added_by_pth(site: &Path) -> Vec<(String, PathBuf)> {
 
 /// The same, and whether that is all.
 pub(crate) fn added(site: &Path) -> Added {
+    let mut all = of_files(site);
+    for folder in behind(site) {
+        let more = of_files(&folder);
+        all.is_open |= more.is_open;
+        all.folders.push(("pyvenv.cfg".to_owned(), folder));
+        all.folders.extend(more.folders);
+    }
+    all
+}
+
+fn of_files(site: &Path) -> Added {
     let entries = std::fs::read_dir(site).into_iter().flatten().flatten();
     let mut files: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
     files.sort();
@@ -54,6 +66,45 @@ pub(crate) fn added(site: &Path) -> Added {
         }
     }
     all
+}
+
+/// What the virtual environment around a `site-packages` folder says of itself.
+pub(crate) fn setting(site: &Path, key: &str) -> Option<String> {
+    // `lib/python3.11/site-packages`, and on Windows `Lib\site-packages`.
+    let mut roots = [3, 2].into_iter().filter_map(|up| site.ancestors().nth(up));
+    let text = roots.find_map(|root| beginning(&root.join("pyvenv.cfg"), MAX_PACKAGE_FILE))?;
+    let mut lines = text.lines().filter_map(|line| line.split_once('='));
+    let (_, value) = lines.find(|(known, _)| known.trim() == key)?;
+    Some(value.trim().to_owned())
+}
+
+/// The folders of the Python that a virtual environment was made with, where it sees them:
+/// `home` is the folder of that Python's program (`site.venv` of Python's library).
+pub(crate) fn behind(site: &Path) -> Vec<PathBuf> {
+    let is_seen = setting(site, "include-system-site-packages").as_deref() == Some("true");
+    let home = setting(site, "home").filter(|_| is_seen);
+    let own = site.parent().and_then(Path::file_name);
+    let (Some(home), Some(own)) = (home, own) else {
+        return Vec::new();
+    };
+    // Where a whole system lies in a folder, its Python does too.
+    let mut homes = site.ancestors();
+    let homes = homes.find_map(|folder| {
+        let home = folder.join(home.trim_start_matches('/'));
+        home.is_dir().then_some(home)
+    });
+    let home = homes.unwrap_or_else(|| PathBuf::from(home));
+    let prefix = home.parent().unwrap_or(&home);
+    let folders = ["lib", "lib64", "local/lib"].map(|lib| prefix.join(lib));
+    let folders = folders.iter();
+    let folders = folders.flat_map(|lib| [lib.join(own), lib.join("python3")]);
+    let has_user = std::env::var_os("PYTHONNOUSERSITE").is_none();
+    let user = std::env::home_dir().filter(|_| has_user);
+    let user = user.map(|user| user.join(".local/lib").join(own));
+    let folders = folders.chain([home.join("Lib")]).chain(user);
+    let sites = folders.flat_map(|lib| ["site-packages", "dist-packages"].map(|one| lib.join(one)));
+    // One that is its own base is left.
+    sites.filter(|one| one.is_dir() && one != site).collect()
 }
 
 /// The folders in a table that the module of a code line holds: `'tvm': '/src/python/tvm'`,

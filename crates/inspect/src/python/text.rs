@@ -166,6 +166,20 @@ pub(super) fn string(from: &str, quote: char) -> (&str, &str, Ending) {
     }
 }
 
+/// A statement, a space for each of its strings.
+pub(super) fn without_strings(text: &str) -> String {
+    let mut found = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find(['"', '\'']) {
+        let (before, from) = rest.split_at_checked(at).unwrap_or((rest, ""));
+        found.push_str(before);
+        found.push(' ');
+        (_, rest, _) = string(from, from.chars().next().unwrap_or('"'));
+    }
+    found.push_str(rest);
+    found
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -35,13 +35,18 @@ fn check_alone(context: &ArtifactContext<'_>, out: &mut Outcome) {
         return;
     };
     if let Some(suffix) = suffix_without_loader(artifact, binary) {
+        // Python's `load_module` makes a library of an object before it loads it.
+        let message = match suffix.as_str() {
+            "`.o`" => String::from(
+                "a shared library is named `.o`, as an object: what TVM makes of it has none of its functions",
+            ),
+            _ => format!("TVM has no loader for a file of {suffix}"),
+        };
+        let linked = "Python's `load_module` links a `.o` with the C++ compiler into a new library and loads that; other clients have no loader for it";
+        let linked = (suffix == "`.o`").then_some(linked);
         out.push(
-            Finding::new(
-                &RULE,
-                &artifact.path,
-                format!("TVM has no loader for a file of {suffix}"),
-            )
-            .evidence("it picks the loader by the suffix: `.so`, `.dylib` and `.dll` are libraries, in small letters")
+            Finding::new(&RULE, &artifact.path, message)
+            .evidence(linked.unwrap_or("it picks the loader by the suffix: `.so`, `.dylib` and `.dll` are libraries, in small letters"))
             .help("rename the file"),
         );
     } else if let Some(expected) = suffix_mismatch(&artifact.path, binary) {

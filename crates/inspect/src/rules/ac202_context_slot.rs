@@ -2,7 +2,8 @@
 
 use super::{Check, Outcome, Pair, Rule};
 use crate::finding::{Location, Repair, Severity};
-use crate::runtime::CallingConvention;
+use crate::module::is_asked_by_name;
+use crate::runtime::{CallingConvention, slots};
 
 pub(super) static RULE: Rule = Rule {
     code: "AC202",
@@ -27,7 +28,36 @@ const SHIMMED: &[(&str, &str)] = &[
     ("__TVMFFIHandleInitOnce", "TVMFFIHandleInitOnce"),
 ];
 
+/// Slots that the linker kept back: a runtime asks for each by its name.
+fn check_local(pair: &Pair<'_>, out: &mut Outcome) {
+    let binary = pair.artifact.binary.as_deref();
+    let Some(binary) = binary.filter(|binary| is_asked_by_name(binary)) else {
+        return;
+    };
+    let (exported, local): (Vec<_>, Vec<_>) = binary
+        .defined
+        .iter()
+        .filter(|symbol| slots::name(symbol.name.as_bytes()).is_some())
+        .partition(|symbol| symbol.exported);
+    for slot in local {
+        if exported.iter().any(|other| other.name == slot.name) {
+            continue;
+        }
+        let name = &slot.name;
+        let message = format!(
+            "the library calls through slot `{name}`, which is local in the file: no runtime finds it, and the first call crashes"
+        );
+        out.push(
+            pair.finding(&RULE, message)
+                .at(Location::of_symbol(name.clone()))
+                .evidence("the linker was told to export other symbols only; there is no message: loading succeeds, the first call through the slot is a segmentation fault")
+                .help("link it again, with `__TVM*` beside `__tvm*` among the global symbols of the version script or export list"),
+        );
+    }
+}
+
 fn check(pair: &Pair<'_>, out: &mut Outcome) {
+    check_local(pair, out);
     let Some(filled) = &pair.runtime.context_slots.value else {
         if !pair.library.slots.is_empty() {
             out.undecided(

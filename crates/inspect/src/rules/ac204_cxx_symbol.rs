@@ -2,7 +2,7 @@
 //! that were built against each other's other versions.
 
 use super::{Binding, Check, Outcome, Rule};
-use crate::container::{self, Binary, Format};
+use crate::container::{self, Architecture, Binary, Format, Platform};
 use crate::finding::{Finding, Location, Severity};
 use crate::parts::PartKind;
 use crate::place::Place;
@@ -44,10 +44,14 @@ fn check_client(binding: &Binding<'_>, out: &mut Outcome) {
         return;
     };
     let Some(load_set) = binding.load_set else {
-        let mut undefined = binary.undefined.iter();
         let is_cxx = |name: &str| container::mentions_tvm_namespace(name.as_bytes());
-        if undefined.any(|symbol| !symbol.weak && is_cxx(&symbol.name)) {
-            out.undecided(&RULE, "the C++ symbols of a release are not in the table: name its libraries with --runtime");
+        let undefined = binary.undefined.iter().filter(|symbol| !symbol.weak);
+        let names = undefined.map(|symbol| symbol.name.as_str());
+        let names: Vec<&str> = names.filter(|name| is_cxx(name)).collect();
+        if !names.is_empty() {
+            let what = what_has_them(binary.platform, binary.architecture, &names);
+            let why = format!("the C++ symbols of a release are not in the table: {what}");
+            out.undecided(&RULE, why);
         }
         return;
     };
@@ -61,6 +65,24 @@ fn check_client(binding: &Binding<'_>, out: &mut Outcome) {
     }
     if let Some(finding) = report(&binding.artifact.path, binary, load_set, missing) {
         out.push(finding);
+    }
+}
+
+/// What to name so that the symbols are known.
+fn what_has_them(platform: Platform, architecture: Architecture, names: &[&str]) -> String {
+    let tag = match (platform, architecture) {
+        (Platform::Linux, Architecture::X86_64) => Some("manylinux_2_28_x86_64"),
+        (Platform::Linux, Architecture::Aarch64) => Some("manylinux_2_28_aarch64"),
+        (Platform::MacOs, Architecture::Aarch64) => Some("macosx_11_0_arm64"),
+        (Platform::Windows, Architecture::X86_64) => Some("win_amd64"),
+        _ => None,
+    };
+    let of_ffi = |name: &&str| name.contains("3tvm3ffi") || name.contains("@ffi@tvm@@");
+    match tag.filter(|_| names.iter().all(of_ffi)) {
+        Some(tag) => format!(
+            "name the wheel of apache-tvm-ffi for its system with --runtime; `pip download --no-deps --platform {tag} apache-tvm-ffi` fetches it"
+        ),
+        None => String::from("name its libraries with --runtime"),
     }
 }
 
@@ -204,6 +226,14 @@ fn advice(load_set: &LoadSet, missing: &[Missing]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_wheel_for_the_system_is_named() {
+        let of = |symbol| what_has_them(Platform::Windows, Architecture::X86_64, &[symbol]);
+        let ffi = "?GetGlobal@Function@ffi@tvm@@SA?AV?$Optional@VFunction@ffi@tvm@@X@23@Z";
+        assert!(of(ffi).contains("apache-tvm-ffi") && of(ffi).contains("win_amd64"));
+        assert!(!of("?GetFileFormat@runtime@tvm@@YA").contains("win_amd64"));
+    }
 
     #[test]
     fn one_name_for_both_strings() {

@@ -37,7 +37,7 @@ pub(crate) mod process;
 mod registrations;
 pub mod release;
 mod saved;
-mod slots;
+pub(crate) mod slots;
 pub(crate) mod strings;
 pub mod system;
 pub mod table;

@@ -10,10 +10,8 @@ use super::ffi_version::{self, KnownBadPair, Version, VersionRange};
 use super::marker::Environment;
 use super::member::Member;
 use super::{Confidence, Fact, RuntimeProfile, distribution, release};
-use crate::limits::MAX_PACKAGE_FILE;
 use crate::parts::PartKind;
 use crate::python::pth;
-use crate::source::beginning::beginning;
 
 /// A member and the tvm-ffi of the set that are known not to fit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -120,25 +118,18 @@ pub(super) fn unmet_requirements(
 /// are known: no start-up file, option or code of a `.pth` file adds others.
 pub(crate) fn sees_itself_alone(site: &Path) -> bool {
     let starts = ["sitecustomize.py", "usercustomize.py"];
-    let is_apart = setting(site, "include-system-site-packages").as_deref() == Some("false");
+    let is_apart = match pth::setting(site, "include-system-site-packages").as_deref() {
+        Some("false") => true,
+        _ => !pth::behind(site).is_empty(),
+    };
     is_apart && !starts.iter().any(|file| site.join(file).exists()) && !pth::added(site).is_open
 }
 
 /// The Python of a virtual environment, `3.11`, as it says itself.
 pub(crate) fn python_of_venv(site: &Path) -> Option<String> {
-    let version = setting(site, "version").or_else(|| setting(site, "version_info"))?;
+    let version = pth::setting(site, "version").or_else(|| pth::setting(site, "version_info"))?;
     let mut numbers = version.split('.');
     Some(format!("{}.{}", numbers.next()?, numbers.next()?))
-}
-
-/// What the virtual environment around a `site-packages` folder says of itself.
-fn setting(site: &Path, key: &str) -> Option<String> {
-    // `lib/python3.11/site-packages`, and on Windows `Lib\\site-packages`.
-    let mut roots = [3, 2].into_iter().filter_map(|up| site.ancestors().nth(up));
-    let text = roots.find_map(|root| beginning(&root.join("pyvenv.cfg"), MAX_PACKAGE_FILE))?;
-    let mut lines = text.lines().filter_map(|line| line.split_once('='));
-    let (_, value) = lines.find(|(known, _)| known.trim() == key)?;
-    Some(value.trim().to_owned())
 }
 
 /// What is known of the environment that the packages are installed in.

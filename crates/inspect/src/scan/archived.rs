@@ -155,7 +155,7 @@ fn write(file: &Path, name: &Path, member: &mut Member<'_, '_>, left: u64) -> io
     let mut out = File::create(file)?;
     let written = match &mut member.body {
         Body::Stored(bytes) => io::copy(&mut bytes.take(most), &mut out)?,
-        Body::Packed(stream) => io::copy(&mut stream.take(most), &mut out)?,
+        Body::Packed(stream) | Body::Holed(stream) => io::copy(&mut stream.take(most), &mut out)?,
         Body::Absent(_) | Body::Link(..) | Body::Folder => 0,
     };
     // What is not written has its size all the same.

@@ -234,7 +234,7 @@ fn impostor(file: &VirtualFile<'_>) -> Option<ProblemKind> {
         FileType::Html => Some(ProblemKind::WebPage),
         FileType::AppleDouble => Some(ProblemKind::AppleDouble),
         FileType::LinkerScript => Some(ProblemKind::LinkerScript),
-        FileType::Unknown => Some(ProblemKind::Unsupported),
+        FileType::Bitcode | FileType::Unknown => Some(ProblemKind::Unsupported),
         _ => None,
     }
 }

@@ -16,7 +16,7 @@ use crate::python::Interpreter;
 use crate::python::closure::{Closure, Taken};
 use crate::python::folder::{Folder, Module};
 use crate::python::names::Names;
-use crate::python::pth::added_by_pth;
+use crate::python::pth::{self, added_by_pth};
 use crate::runtime::distribution::{self, Distribution};
 use crate::runtime::installation::{self, Brings, Changed, Installation, Unmet};
 use crate::runtime::marker::Environment;
@@ -56,7 +56,7 @@ pub(super) struct Site {
     /// Whether what is not in it is not installed.
     pub(super) is_whole: bool,
     /// Whether it is where pip was told to put packages, beside those of the Python that
-    /// will import it.
+    /// will import it, or sees those of another Python.
     is_target: bool,
     pub(super) modules: Folder,
 }
@@ -120,7 +120,7 @@ impl Site {
             python,
             installed,
             is_whole: sees_itself_alone(folder),
-            is_target,
+            is_target: is_target || !pth::behind(folder).is_empty(),
             folder: folder.to_owned(),
         })
     }

@@ -85,6 +85,8 @@ struct Archive<'a> {
     depth: usize,
     /// Whether what is unpacked of it was counted before.
     is_counted: bool,
+    /// Whether it is for linkers, which make no files of its members.
+    is_linked: bool,
 }
 
 struct Visitor<'v> {
@@ -133,6 +135,7 @@ impl Visitor<'_> {
             depth: depth.saturating_add(1),
             // What a gzip stream yields is counted where it is unpacked.
             is_counted: file_type == FileType::Gzip,
+            is_linked: matches!(file_type, FileType::Ar | FileType::ThinAr),
         };
         let mut visit = |member: Member<'_, '_>| self.member(&archive, member);
         let read = match (behind, file_type) {
@@ -183,16 +186,19 @@ impl Visitor<'_> {
             self.stopped = true;
             return false;
         }
-        let leads_out = leads_out(&member.name);
+        let leads_out = match archive.is_linked {
+            true => None,
+            false => leads_out(&member.name),
+        };
         let can_matter = can_matter(&member.name);
         let nothing = match &member.body {
             // Import libraries hold thousands of members without code.
             Body::Stored(bytes) => match identify(bytes) {
                 FileType::CoffImport => true,
-                FileType::Unknown => !can_matter,
+                FileType::Bitcode | FileType::Unknown => !can_matter,
                 _ => false,
             },
-            Body::Packed(_) | Body::Absent(_) | Body::Folder => !can_matter,
+            Body::Packed(_) | Body::Holed(_) | Body::Absent(_) | Body::Folder => !can_matter,
             Body::Link(target, is_soft) => {
                 // Files of one package are one file with those of another environment.
                 if !is_soft && can_matter && leads_out.is_none() {
@@ -207,9 +213,7 @@ impl Visitor<'_> {
             return true;
         }
         let place = self.place(archive.place, &member.name);
-        // A thin archive is never unpacked: the names are where the files are.
-        let is_thin = matches!(&member.body, Body::Absent(why) if why.contains("thin"));
-        if let Some(detail) = leads_out.filter(|_| !is_thin) {
+        if let Some(detail) = leads_out {
             let kind = ProblemKind::UnsafeName;
             self.problem(&place, member.size, kind, detail.to_owned());
         }
@@ -239,7 +243,8 @@ impl Visitor<'_> {
             }
             Body::Link(..) | Body::Folder => {}
             Body::Packed(stream) if counted => self.packed(place, member.size, stream, level),
-            Body::Packed(stream) => {
+            // Holes cost nothing in the archive, and are counted here.
+            Body::Packed(stream) | Body::Holed(stream) => {
                 let left = self.left;
                 let mut stream = Metered {
                     inner: stream,
@@ -366,7 +371,7 @@ pub(crate) fn all_members(archive: &Place, visit: Each<'_>) {
         }
         match member.body {
             Body::Stored(bytes) => members_of(archive, bytes, &mut *visit),
-            Body::Packed(stream) => {
+            Body::Packed(stream) | Body::Holed(stream) => {
                 let mut stream = Read::take(stream, MAX_UNPACKED_BYTES);
                 if let Ok(unpacked) = Spilled::of(&[], &mut stream) {
                     members_of(archive, &unpacked, &mut *visit);

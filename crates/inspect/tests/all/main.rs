@@ -27,6 +27,7 @@ mod runtime_hostile;
 mod runtime_tree;
 mod says;
 mod source;
+mod tars;
 mod unknown;
 mod vm_dataflow;
 mod vm_facts;

@@ -9,7 +9,7 @@ use artcheck_inspect::container::{self, Body, FileType, ar, identify};
 use artcheck_inspect::source::{self, Event, Place, Problem, ProblemKind};
 
 /// An empty folder of this test's own.
-fn folder(name: &str) -> PathBuf {
+pub(crate) fn folder(name: &str) -> PathBuf {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR"))
         .join("source")
         .join(name);
@@ -20,7 +20,7 @@ fn folder(name: &str) -> PathBuf {
     folder
 }
 
-fn run(program: &str, args: &[&str], at: &Path) {
+pub(crate) fn run(program: &str, args: &[&str], at: &Path) {
     let status = Command::new(program)
         .args(args)
         .current_dir(at)
@@ -29,14 +29,14 @@ fn run(program: &str, args: &[&str], at: &Path) {
     assert!(status.success(), "{program} {args:?}");
 }
 
-fn python(script: &str, at: &Path) {
+pub(crate) fn python(script: &str, at: &Path) {
     let dedent = "import sys, textwrap; exec(textwrap.dedent(sys.argv[1]))";
     run("python3", &["-c", dedent, script], at);
 }
 
-type Files = BTreeMap<String, (FileType, Vec<u8>)>;
+pub(crate) type Files = BTreeMap<String, (FileType, Vec<u8>)>;
 
-fn visit(path: &Path) -> (Files, Vec<Problem>) {
+pub(crate) fn visit(path: &Path) -> (Files, Vec<Problem>) {
     let (mut files, mut problems) = (Files::new(), Vec::new());
     let base = format!("{}/", path.parent().expect("a parent").display());
     source::visit(&Place::file(path), &mut |event| match event {
@@ -56,7 +56,7 @@ fn kinds(problems: &[Problem]) -> Vec<ProblemKind> {
 }
 
 /// A real object with a C symbol of the kind model libraries have.
-fn object(at: &Path, name: &str) -> Vec<u8> {
+pub(crate) fn object(at: &Path, name: &str) -> Vec<u8> {
     let source = at.join("part.c");
     std::fs::write(
         &source,
@@ -178,6 +178,24 @@ fn members_of_one_name_are_told_apart() {
     let names: Vec<&String> = files.keys().collect();
     assert_eq!(names, ["twice.a", "twice.a!b.o", "twice.a!b.o (2)"]);
     assert_eq!(files["twice.a!b.o (2)"].1, object);
+}
+
+/// Linkers make no files of them: Rust's compiler for Windows names its objects so.
+#[test]
+fn names_in_an_ar_archive_lead_nowhere() {
+    let at = folder("ar-names");
+    let object = object(&at, "b.o");
+    let mut archive = b"!<arch>\n".to_vec();
+    for name in ["C:\\a\\b.o/", "/a/b.o/", "../b.o/"] {
+        let size = object.len();
+        archive.extend(format!("{name:<16}0           0     0     644     {size:<10}`\n").bytes());
+        archive.extend(&object);
+        archive.resize(archive.len().next_multiple_of(2), b'\n');
+    }
+    std::fs::write(at.join("w.a"), archive).expect("written");
+    let (files, problems) = visit(&at.join("w.a"));
+    assert!(problems.is_empty(), "{problems:?}");
+    assert!(files.contains_key("w.a!C:\\a\\b.o"), "{:?}", files.keys());
 }
 
 #[test]
