@@ -153,7 +153,7 @@ impl UndefinedSymbol {
 }
 
 /// An undefined symbol that neither TVM nor the system's own libraries define, as
-/// far as its name tells (ELF).
+/// far as its name tells: of ELF, and of Mach-O where any library may define it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ForeignSymbol {
     /// Name.

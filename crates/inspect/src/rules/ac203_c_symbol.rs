@@ -7,7 +7,7 @@ use super::check::linker_word;
 use super::pair::hold;
 use super::{Binding, Check, FolderContext, Outcome, Rule, ac201_device_api::PREFIX};
 use crate::artifact::{Artifact, Role};
-use crate::container::{self, BinaryKind, ForeignSymbol, Platform};
+use crate::container::{self, BinaryKind, ForeignSymbol, Format, Platform};
 use crate::finding::{Finding, Location, Repair, Severity};
 use crate::limits::MAX_FINDINGS;
 use crate::place::Place;
@@ -296,16 +296,23 @@ fn count(symbols: usize) -> String {
 fn check_others(binding: &Binding<'_>, out: &mut Outcome) {
     let missing = binding.missing_others();
     let is_program = |kind| kind == BinaryKind::Program;
-    let kind = binding.artifact.binary.as_ref().map(|binary| binary.kind);
+    let binary = binding.artifact.binary.as_ref();
+    let kind = binary.map(|binary| binary.kind);
+    // Which C names a Mac has is not known in full.
+    let is_of_mac = binary.is_some_and(|binary| binary.format == Format::MachO);
     // What loads a client's library may define more; what loads a model is TVM.
     let (certain, open): (Vec<&ForeignSymbol>, Vec<_>) = missing.into_iter().partition(|symbol| {
-        binding.artifact.role == Role::ModelLibrary
+        (binding.artifact.role == Role::ModelLibrary && !is_of_mac)
             || kind.is_some_and(is_program)
             || is_of_compiler(&symbol.name)
     });
     if let Some(first) = open.first() {
+        let known = match is_of_mac {
+            true => "is looked for in every loaded library, and none that is known defines it",
+            false => "is defined by no library that this one names",
+        };
         let why = format!(
-            "`{}` is defined by no library that this one names; the program that loads it may define it",
+            "`{}` {known}; the program that loads this one may define it",
             first.name
         );
         out.undecided(&RULE, why);

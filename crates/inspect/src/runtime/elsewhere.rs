@@ -31,10 +31,14 @@ pub fn missing<'a>(
     let Some(binary) = artifact.binary.as_deref() else {
         return Vec::new();
     };
-    if binary.format != Format::Elf
-        || binary.platform != Platform::Linux
-        || binary.kind == BinaryKind::Object
-    {
+    // What another program opens on a Mac may find its names in that program.
+    let is_tvms = !artifact.libraries.is_empty() || !artifact.kernels.is_empty();
+    let is_asked = match (binary.format, binary.platform) {
+        (Format::Elf, Platform::Linux) => true,
+        (Format::MachO, Platform::MacOs) => is_tvms,
+        _ => false,
+    };
+    if !is_asked || binary.kind == BinaryKind::Object {
         return Vec::new();
     }
     let is_of_runtime = |symbol: &ForeignSymbol| match load_set {

@@ -47,6 +47,12 @@ pub enum MachOError {
         /// The library that should have it.
         expected: String,
     },
+    /// No loaded library has what one asks of any. dyld's words.
+    #[error("symbol not found in flat namespace '{symbol}'")]
+    NotInFlatNamespace {
+        /// The symbol, with its leading underscore.
+        symbol: String,
+    },
     /// The stand-in for the system's libraries could not be built.
     #[error("the stand-in for macOS's {what} cannot be built: {why}")]
     Build {

@@ -255,6 +255,39 @@ fn a_missing_library_is_named() {
     );
 }
 
+/// A symbol that is asked of any library, as `-undefined dynamic_lookup` has it, and that
+/// no library has: dyld refuses. One that only a Mac's libSystem has stops its caller.
+#[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
+fn a_missing_symbol_is_named() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let made = |name: &str, source: &str| {
+        let (text, library) = (folder.path().join("a.c"), folder.path().join(name));
+        std::fs::write(&text, source).expect("written");
+        let command = zig().command;
+        let done = std::process::Command::new(&command[0])
+            .args(&command[1..])
+            .args(["cc", "-target", "aarch64-macos", "-dynamiclib"])
+            .args(["-Wl,-undefined,dynamic_lookup", "-o"])
+            .args([&library, &text])
+            .status();
+        assert!(done.expect("zig runs").success());
+        library
+    };
+    let stack = Stack::new(&[system()]).expect("an empty process");
+    let data = "extern int nothere; int get(void) { return nothere; }";
+    let error = stack
+        .open(&made("data.dylib", data))
+        .expect_err("no such data");
+    let words = "symbol not found in flat namespace '_nothere'";
+    assert_eq!(error.to_string(), words);
+    let asks = "int getpwuid(int); int user(void) { return getpwuid(1); }";
+    let handle = stack.open(&made("user.dylib", asks)).expect("a Mac has it");
+    let user = stack.find(Some(handle), "user").expect("it is exported");
+    let error = stack.call(user, &[]).expect_err("it is not provided here");
+    assert!(error.to_string().contains("getpwuid"), "{error}");
+}
+
 /// The stand-in's own C: sorting with a function of emulated code, division of wide
 /// numbers.
 #[test]

@@ -165,6 +165,7 @@ fn parse_class<'data, Mach: MachHeader<Endian = Endianness>>(
         segments: image.segments,
         defined: kept.defined,
         undefined: kept.undefined,
+        foreign: kept.foreign,
         opens: kept.opens,
         signature: image.signature,
         has_constructors: image.has_constructors,

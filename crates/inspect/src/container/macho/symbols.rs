@@ -15,7 +15,7 @@ use crate::container::names::{
 };
 use crate::container::regions::RegionIndex;
 use crate::container::symbols::Names;
-use crate::container::{DefinedSymbol, UndefinedSymbol};
+use crate::container::{DefinedSymbol, ForeignSymbol, UndefinedSymbol, system_symbols};
 use crate::error::DecodeError;
 
 /// External definitions up to this number are read one by one.
@@ -30,6 +30,7 @@ const PREFIXES: [&[u8]; 3] = [b"_TVM", b"___TVM", b"___tvm"];
 pub(super) struct Kept {
     pub(super) defined: Vec<DefinedSymbol>,
     pub(super) undefined: Vec<UndefinedSymbol>,
+    pub(super) foreign: Vec<ForeignSymbol>,
     pub(super) opens: bool,
 }
 
@@ -133,8 +134,17 @@ fn keep_undefined<Mach: MachHeader<Endian = Endianness>>(
         };
         let name = plain(name);
         kept.opens |= opens(name);
+        let description = symbol.n_desc(image.endian);
+        let is_flat = symbol.library_ordinal(image.endian) == macho::DYNAMIC_LOOKUP_ORDINAL;
+        if is_flat && !description.contains(macho::N_WEAK_REF) && is_foreign(name) {
+            kept.foreign.push(ForeignSymbol {
+                name: names.keep(name)?,
+                lazy: false,
+                users: Vec::new(),
+                idle: false,
+            });
+        }
         if undefined_concerns_tvm(name) {
-            let description = symbol.n_desc(image.endian);
             // Ordinals count from one; the highest three mean no library.
             let library = usize::from(symbol.library_ordinal(image.endian).0)
                 .checked_sub(1)
@@ -151,6 +161,16 @@ fn keep_undefined<Mach: MachHeader<Endian = Endianness>>(
         }
     }
     Ok(())
+}
+
+/// Whether a name is neither TVM's nor one of the system's C names, nor one that compilers
+/// use on their own. The list of C names is glibc's: macOS has nearly all of them.
+fn is_foreign(name: &[u8]) -> bool {
+    let Ok(text) = std::str::from_utf8(name) else {
+        return false;
+    };
+    let is_compilers = text.starts_with("__") || text.starts_with("memset_pattern");
+    !(is_compilers || undefined_concerns_tvm(name) || system_symbols::defines(text))
 }
 
 /// Which definitions are kept.

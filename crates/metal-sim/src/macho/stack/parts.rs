@@ -46,6 +46,8 @@ const DEVICE: (&str, &str) = (
 );
 
 const TARGET: [&str; 2] = ["-target", "aarch64-macos.11.0"];
+/// The names that a Mac's libSystem exports, as zig carries them.
+pub(super) const SYSTEM_NAMES: &str = "libSystem.tbd";
 const COMMON: [&str; 4] = ["-O2", "-fno-sanitize=all", "-DNDEBUG", "-w"];
 const SYSTEM: [&str; 11] = [
     "-dynamiclib",
@@ -208,6 +210,8 @@ pub fn prepare(zig: &Zig, cache: &Path) -> Result<PathBuf> {
     fs::create_dir(&done).map_err(io(&done))?;
     zig.run(&system(&library, &sources, &done), cache)
         .map_err(failed("libSystem"))?;
+    let names = library.join("libc/darwin").join(SYSTEM_NAMES);
+    fs::copy(&names, done.join(SYSTEM_NAMES)).map_err(io(&names))?;
     zig.build_standard_library(&library, work.path(), &done, cache)
         .map_err(failed("libc++"))?;
     match fs::rename(&done, &folder) {

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::calls;
 use super::host;
 use super::images::{Images, Loaded, file_name};
+use super::parts::SYSTEM_NAMES;
 use super::service::Service;
 use super::turn::Turn;
 use crate::macho::callouts::Answer;
@@ -238,11 +239,36 @@ impl Stack {
         match found {
             Some(address) => Ok(Some(address)),
             None if binding.weak => Ok(Some(0)),
-            None => {
-                let name = symbol.strip_prefix('_').unwrap_or(symbol);
-                self.gates.of(name, Service::of).map(Some)
-            }
+            None => self.outside_of_images(image, binding).map(Some),
         }
+    }
+
+    /// The gate of a name that no image has. A Mac refuses one that is asked of any
+    /// library and that its libSystem does not have either.
+    fn outside_of_images(&self, image: &Loaded, binding: &Binding) -> Result<u64> {
+        let symbol = binding.symbol.as_str();
+        let name = symbol.strip_prefix('_').unwrap_or(symbol);
+        let gate = self.gates.of(name, Service::of)?;
+        let is_missing = self
+            .gates
+            .meaning(gate)
+            .is_some_and(|service| matches!(*service, Service::Missing(_)));
+        let is_asked_of_any = binding.from == Provider::Any && !system(&image.mapped.image);
+        if is_missing && is_asked_of_any && !self.is_of_macos(symbol) {
+            let symbol = symbol.to_owned();
+            return Err(MachOError::NotInFlatNamespace { symbol });
+        }
+        Ok(gate)
+    }
+
+    /// Whether a Mac's libSystem exports a symbol; true where that is not known.
+    fn is_of_macos(&self, symbol: &str) -> bool {
+        let read = |folder: &PathBuf| fs::read_to_string(folder.join(SYSTEM_NAMES)).ok();
+        let Some(names) = self.folders.iter().find_map(read) else {
+            return true;
+        };
+        let is_end = |c: char| c.is_whitespace() || "[],'\"".contains(c);
+        names.split(is_end).any(|name| name == symbol)
     }
 }
 
