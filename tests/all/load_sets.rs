@@ -42,7 +42,8 @@ fn pairs_that_belong_together_are_clean() {
     for name in releases() {
         let (report, status) = scan([venv(name)]);
         assert_eq!(status, 0, "{name}: {:#}", report["findings"]);
-        assert_eq!(report["findings"], Value::Array(Vec::new()), "{name}");
+        // A note tells of a compiler that crashes.
+        assert_eq!(rules(&report, &["error", "warning"]), [""; 0], "{name}");
         let python = Command::new(venv(name).join("bin/python"))
             .args(["-c", "import tvm"])
             .status()
@@ -221,7 +222,9 @@ fn assert_lists_device_api(report: &Value) {
         "{:#}",
         report["findings"]
     );
-    let mut listed: Vec<&str> = report["findings"][0]["locations"]
+    let findings = report["findings"].as_array().expect("findings");
+    let error = findings.iter().find(|one| one["severity"] == "error");
+    let mut listed: Vec<&str> = error.expect("an error")["locations"]
         .as_array()
         .expect("locations")
         .iter()

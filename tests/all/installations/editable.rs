@@ -64,11 +64,10 @@ fn what_pth_files_add_is_the_environments() {
         assert_eq!(named(&site), (vec!["AC209".to_owned()], 1));
         let (said, status) = doctor();
         assert!(said.contains("AC209") && status == 1, "{said}");
-        // Beside the package, where the line leads, it is found.
-        let found = root
-            .path()
-            .join("source/typing_extensions-4.15.0.dist-info/METADATA");
-        put(found.parent().expect("a folder"), "METADATA", "");
+        // It is found where another line leads.
+        let more = root.path().join("more");
+        put(&more, "typing_extensions-4.15.0.dist-info/METADATA", "");
+        put(&site, "b.pth", format!("{}\n", more.display()));
         assert_eq!(named(&site), (vec![], 0));
     }
 }

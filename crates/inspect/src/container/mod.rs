@@ -26,6 +26,7 @@ mod sparse;
 mod symbols;
 mod system_symbols;
 pub mod tar;
+mod tar_field;
 mod vm_executable;
 pub(crate) mod wasm;
 pub(crate) mod wasm_code;

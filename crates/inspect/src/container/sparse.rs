@@ -5,7 +5,7 @@
 
 use std::io::{self, Read};
 
-use super::tar::{BLOCK, number};
+use super::tar_field::{BLOCK, number};
 
 /// Pieces of one file. `tar` writes one for each run of data.
 const MOST_PIECES: usize = 1 << 16;

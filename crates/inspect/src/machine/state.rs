@@ -58,6 +58,16 @@ impl Value {
         }
     }
 
+    /// The same where the second way may not be one: it comes out of a call, which may throw.
+    fn or_after_call(self, other: Self) -> Self {
+        match (self, other) {
+            (own, Self::Unknown | Self::Other) => own,
+            (Self::Unknown | Self::Number(_), other) => other,
+            (Self::Address(one), Self::Address(another)) if one != another => Self::Other,
+            (own, _) => own,
+        }
+    }
+
     /// The sum of two values, as far as it is a mark that is moved.
     pub(crate) fn moved(self, by: Self) -> Self {
         match (self, by) {
@@ -219,21 +229,30 @@ impl State {
     }
 
     /// What this one knows, and else the other. Of two things it is not known which.
-    pub(crate) fn or(mut self, other: &Self) -> Self {
+    pub(crate) fn or(self, other: &Self) -> Self {
+        self.join(other, Value::or)
+    }
+
+    /// The same where the other comes out of a call, which may never return.
+    pub(crate) fn or_after_call(self, other: &Self) -> Self {
+        self.join(other, Value::or_after_call)
+    }
+
+    fn join(mut self, other: &Self, or: fn(Value, Value) -> Value) -> Self {
         for (own, other) in self.general.iter_mut().zip(&other.general) {
-            *own = own.or(*other);
+            *own = or(*own, *other);
         }
         for (own, other) in self.vectors.iter_mut().zip(&other.vectors) {
             own.iter_mut()
                 .zip(other)
-                .for_each(|(own, other)| *own = own.or(*other));
+                .for_each(|(own, other)| *own = or(*own, *other));
         }
         for (at, cell) in &other.frame {
             let place = Value::Frame(*at);
             match cell {
                 Cell::Word(word) => {
                     let before = self.load(place);
-                    let joined = before.or(*word);
+                    let joined = or(before, *word);
                     if joined != before {
                         self.store(place, joined);
                     }

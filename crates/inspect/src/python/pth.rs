@@ -17,7 +17,7 @@ const HARMLESS: [&str; 2] = ["_virtualenv.pth", "distutils-precedence.pth"];
 pub(crate) struct Added {
     /// Folders, with the file that adds each.
     pub(crate) folders: Vec<(String, PathBuf)>,
-    /// Whether there is code that may add others.
+    /// Whether there is code, or a folder that is not here, that may add others.
     pub(crate) is_open: bool,
 }
 
@@ -59,7 +59,8 @@ fn of_files(site: &Path) -> Added {
                 Some(code) => editable(site, code),
                 None => vec![site.join(line)],
             };
-            all.is_open |= code.is_some() && folders.is_empty();
+            // One that is not here may be where the environment is from.
+            all.is_open |= !folders.iter().any(|folder| folder.is_dir());
             for folder in folders.into_iter().filter(|folder| folder.is_dir()) {
                 all.folders.push((name.clone().into_owned(), folder));
             }

@@ -218,7 +218,7 @@ fn changed(installation: &Installation, again: String, add: &mut impl FnMut(Said
         } = &one.file;
         match found == recorded {
             true if *found == 0 => format!("{file}: no bytes"),
-            true => format!("{file}: {found} bytes, as RECORD says, but its end is zeros"),
+            true => format!("{file}: {found} bytes, as RECORD says"),
             false => format!("{file}: {found} bytes, {recorded} by RECORD"),
         }
     });
@@ -241,6 +241,10 @@ fn changed(installation: &Installation, again: String, add: &mut impl FnMut(Said
         _ if first.is_fatal() => (
             Severity::Error,
             format!("`{name}` of {package} is empty, and importing the package reads it"),
+        ),
+        _ if fails.is_some() && first.file.found == first.file.recorded => (
+            Severity::Error,
+            format!("`{name}` of {package} lacks what an import asks for"),
         ),
         _ if fails.is_some() => (
             Severity::Error,

@@ -251,7 +251,9 @@ pub fn modules(record: &str) -> Vec<String> {
             .strip_suffix("/__init__.py")
             .or_else(|| file.strip_suffix(".py"))?;
         let is_name = |c: char| c.is_alphanumeric() || c == '_';
-        top.chars().all(is_name).then(|| top.to_owned())
+        // What finds an editable package is no module of it.
+        let is_finder = top.starts_with("__editable__");
+        (top.chars().all(is_name) && !is_finder).then(|| top.to_owned())
     });
     let mut modules: Vec<String> = modules.collect();
     modules.sort();

@@ -37,7 +37,7 @@ const THREE: i64 = FLOAT + 6;
 const NEGATIVE: i64 = FLOAT + 7;
 
 fn imm(value: i64) -> i64 {
-    (1 << 56) | value
+    (1 << 56) | (value & ((1 << 56) - 1))
 }
 fn call(dst: i64, callee: i64, args: &[i64]) -> Vec<i64> {
     [&[1, dst, callee, args.len() as i64], args].concat()

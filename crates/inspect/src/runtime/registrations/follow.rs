@@ -93,6 +93,8 @@ struct Course {
     recent: BTreeSet<String>,
     /// What the function itself registers.
     passed: Option<Takes>,
+    /// Whether the instruction before leads on to this one, or a branch does.
+    is_reached: bool,
     /// Whether no loop changed what was known where it begins.
     is_settled: bool,
     /// Calls whose name was read, and others.
@@ -132,37 +134,40 @@ impl<'a> Reader<'_, 'a> {
             branches: Map::default(),
             recent: BTreeSet::new(),
             passed: None,
+            is_reached: true,
             is_settled: true,
             read: Vec::new(),
             unread: Vec::new(),
         };
-        let mut is_reached = true;
-        let mut at = 0usize;
+        let (mut at, mut is_after_call) = (0usize, false);
         while self.steps < MOST_STEPS {
             let place = code.address.saturating_add(at as u64);
             // What is before a branch's target may never go on to it: a call that throws.
             if let Some(branch) = course.branches.remove(&place) {
-                state = if is_reached {
-                    branch.or(&state)
-                } else {
-                    *branch
+                state = match (course.is_reached, is_after_call) {
+                    (false, _) => *branch,
+                    (true, true) => branch.or_after_call(&state),
+                    (true, false) => branch.or(&state),
                 };
-                is_reached = true;
+                course.is_reached = true;
             }
-            // A loop may be entered at its end.
+            // A loop may be entered at its end: then its beginning is first met from there.
             if let Some(head) = heads.get_mut(&place) {
                 match head {
-                    Some(known) if !is_reached => state = (**known).clone(),
+                    Some(known) if !course.is_reached => state = (**known).clone(),
                     Some(known) => drop(state.give_up(known)),
                     None => {}
                 }
-                is_reached = true;
-                *head = Some(Box::new(state.clone()));
+                course.is_reached |= head.is_some();
+                if course.is_reached {
+                    *head = Some(Box::new(state.clone()));
+                }
             }
             let Some((length, flow)) = self.machine.step(code, at, &mut state) else {
                 break;
             };
             self.steps = self.steps.saturating_add(1);
+            is_after_call = matches!(flow, Flow::Call(_));
             match flow {
                 Flow::On => {}
                 Flow::Branch(target) if code.holds(target) => {
@@ -182,9 +187,9 @@ impl<'a> Reader<'_, 'a> {
                         }
                         _ => self.call(place, target, &state, &mut course),
                     }
-                    is_reached = false;
+                    course.is_reached = false;
                 }
-                Flow::End => is_reached = false,
+                Flow::End => course.is_reached = false,
             }
             at = at.saturating_add(length);
         }
@@ -201,8 +206,14 @@ impl<'a> Reader<'_, 'a> {
         course: &mut Course,
     ) {
         if target <= place {
-            let head = heads.get_mut(&target).and_then(Option::as_mut);
-            course.is_settled &= head.is_none_or(|head| !head.give_up(state));
+            match heads.get_mut(&target).filter(|_| course.is_reached) {
+                Some(Some(head)) => course.is_settled &= !head.give_up(state),
+                Some(head) => {
+                    *head = Some(Box::new(state.clone()));
+                    course.is_settled = false;
+                }
+                None => {}
+            }
             return;
         }
         let known = course.branches.remove(&target);
