@@ -10,6 +10,7 @@ use super::load_set::LoadSet;
 use super::{libraries, system};
 use crate::artifact::Artifact;
 use crate::container::{self, Binary, BinaryKind, ForeignSymbol, Format, Platform};
+use crate::module::is_ffi_function;
 use crate::place::Place;
 use crate::source::map;
 
@@ -32,7 +33,9 @@ pub fn missing<'a>(
         return Vec::new();
     };
     // What another program opens on a Mac may find its names in that program.
-    let is_tvms = !artifact.libraries.is_empty() || !artifact.kernels.is_empty();
+    let mut defined = binary.defined.iter();
+    let is_tvms =
+        !artifact.libraries.is_empty() || defined.any(|symbol| is_ffi_function(&symbol.name));
     let is_asked = match (binary.format, binary.platform) {
         (Format::Elf, Platform::Linux) => true,
         (Format::MachO, Platform::MacOs) => is_tvms,

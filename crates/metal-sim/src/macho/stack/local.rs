@@ -18,6 +18,7 @@ thread_local! {
     static BLOCKS: RefCell<Blocks> = RefCell::new(HashMap::new());
     static ERROR: Cell<i32> = const { Cell::new(0) };
     static LOADER: RefCell<Option<CString>> = const { RefCell::new(None) };
+    static IS_TOLD: Cell<bool> = const { Cell::new(true) };
 }
 
 fn block(process: u64, image: u64, make: impl FnOnce() -> Box<[u64]>) -> u64 {
@@ -91,9 +92,13 @@ fn darwin(linux: i32) -> i32 {
 pub(super) fn set_loader_error(words: &str) {
     let text = CString::new(words.replace('\0', " ")).unwrap_or_default();
     LOADER.set(Some(text));
+    IS_TOLD.set(false);
 }
 
-/// The loader's words, which stay until the next error.
+/// The loader's words, once; they stay until the next error.
 pub(super) fn loader_error() -> u64 {
+    if IS_TOLD.replace(true) {
+        return 0;
+    }
     LOADER.with_borrow(|text| text.as_ref().map_or(0, |t| t.as_ptr() as u64))
 }
