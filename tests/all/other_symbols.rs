@@ -6,8 +6,8 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::support::make::{folder, library, loader, model};
-use crate::support::{rules, scan};
+use crate::support::make::{folder, library, loader, model, put};
+use crate::support::{rules, scan, venv};
 
 const HALF: &str = "unsigned short __truncsfbf2(float);\n\
     int twice(float x) { return 2 * __truncsfbf2(x); }\n";
@@ -148,4 +148,40 @@ fn what_loads_a_client_may_define_more() {
     assert_eq!((rules(&report, &["error", "warning"]), status), (vec![], 4));
     let said = report.to_string();
     assert!(said.contains("`host` is defined by no library"), "{said}");
+}
+
+/// A kernel for macOS may ask any library for a name: one that no known library has is
+/// undecided, one of C's own is not.
+#[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
+fn a_dylib_asks_every_library() {
+    let top = folder();
+    let verdict = |name: &str| {
+        let source =
+            format!("float {name}(float); float __tvm_ffi_f(float x) {{ return {name}(x); }}\n");
+        put(&top, "a.c", source);
+        let file = top.path().join(format!("{name}.dylib"));
+        let done = std::process::Command::new(venv("tools").join("bin/python"))
+            .current_dir(top.path())
+            .args([
+                "-m",
+                "ziglang",
+                "cc",
+                "-target",
+                "aarch64-macos",
+                "-dynamiclib",
+            ])
+            .args(["-Wl,-undefined,dynamic_lookup", "a.c", "-o"])
+            .arg(&file)
+            .status();
+        assert!(done.expect("zig runs").success());
+        let (report, status) = scan([
+            file.as_path(),
+            Path::new("--runtime"),
+            Path::new("tvm-0.27"),
+        ]);
+        (report["verdicts"][0]["status"].clone(), status)
+    };
+    assert_eq!(verdict("my_gemm"), ("undecided".into(), 4));
+    assert_eq!(verdict("tanhf").1, 0);
 }

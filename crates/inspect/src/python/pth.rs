@@ -162,8 +162,10 @@ mod tests {
             (folders, added.is_open)
         };
         put("_virtualenv.pth", "import _virtualenv\n");
-        put("a.pth", "# no\n../src\n/not/there\n");
+        put("a.pth", "# no\n../src\n");
         assert_eq!(of(), (vec![site.join("../src")], false));
+        put("a.pth", "../src\n/not/there\n");
+        assert_eq!(of(), (vec![site.join("../src")], true));
         put(
             "a.pth",
             "import __editable___a_finder; __editable___a_finder.install()\n",

@@ -135,7 +135,9 @@ fn keep_undefined<Mach: MachHeader<Endian = Endianness>>(
         let name = plain(name);
         kept.opens |= opens(name);
         let description = symbol.n_desc(image.endian);
-        let is_flat = symbol.library_ordinal(image.endian) == macho::DYNAMIC_LOOKUP_ORDINAL;
+        // What is not defined here and is said to be of this file: zig's linker means any.
+        let any = [macho::DYNAMIC_LOOKUP_ORDINAL, macho::SELF_LIBRARY_ORDINAL];
+        let is_flat = any.contains(&symbol.library_ordinal(image.endian));
         if is_flat && !description.contains(macho::N_WEAK_REF) && is_foreign(name) {
             kept.foreign.push(ForeignSymbol {
                 name: names.keep(name)?,
