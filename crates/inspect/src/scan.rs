@@ -154,10 +154,15 @@ fn conclude(reading: read::Reading, options: &ScanOptions) -> Scan {
         .filter_map(|runtime| runtime.load_set.as_ref());
     let sets: Vec<&LoadSet> = load_sets.iter().chain(given).collect();
     let mut of_sets: Vec<Outcome> = sets.par_iter().map(|set| of_load_set(set)).collect();
-    // The parts of given runtimes are no artifacts.
+    // The parts of given runtimes are no artifacts, and must run on the target too.
     let given = sets.iter().zip(&mut of_sets).skip(load_sets.len());
     for (set, outcome) in given {
         outcome.findings.extend(of_unread(set));
+        let floor = options
+            .target
+            .iter()
+            .flat_map(|target| below_floor(set, target));
+        outcome.findings.extend(floor);
     }
     let mut of_others = environment_findings(&artifacts, &load_sets);
     let folder = Subject::Folder(FolderContext {
@@ -168,28 +173,8 @@ fn conclude(reading: read::Reading, options: &ScanOptions) -> Scan {
         machine: options.machine.as_deref(),
     });
     rules::ask(&folder, &mut of_others);
-    // They must run on the target too.
-    if let Some(target) = &options.target {
-        let given = sets.iter().zip(&mut of_sets).skip(load_sets.len());
-        for (set, outcome) in given {
-            outcome.findings.extend(below_floor(set, target));
-        }
-    }
-    for set in load_sets.iter().filter(|set| !set.unread.is_empty()) {
-        let is_part = |finding: &&mut Finding| {
-            let mut unread = set.unread.iter();
-            unread.any(|part| part.place == finding.artifact)
-        };
-        for finding in findings.iter_mut().filter(is_part) {
-            *finding = finding.clone().on(&set.name);
-        }
-    }
-    let mut own: HashMap<Place, Vec<&'static Rule>> = HashMap::new();
-    let errors = findings.iter();
-    for finding in errors.filter(|finding| finding.severity == Severity::Error) {
-        let rules = own.entry(finding.artifact.clone()).or_default();
-        rules.push(finding.rule);
-    }
+    name_sets(&mut findings, &load_sets);
+    let mut own = errors_of(&findings);
     // What rules could not decide on several files is told at one of them.
     for (set, outcome) in load_sets.iter().zip(&of_sets) {
         tell(&mut artifacts, &outcome.undecided, &set.place);
@@ -197,11 +182,7 @@ fn conclude(reading: read::Reading, options: &ScanOptions) -> Scan {
     let first = artifacts.first().map(|artifact| artifact.path.clone());
     let first = first.unwrap_or_else(|| Place::file("."));
     tell(&mut artifacts, &of_others.undecided, &first);
-    let faults = sets.iter().zip(&of_sets);
-    let faults = faults.map(|(set, found)| (set.name.as_str(), Fault::of(set, found, &own)));
-    let faults: HashMap<&str, Fault> = faults
-        .filter(|(_, fault)| *fault != Fault::default())
-        .collect();
+    let faults = faults(&sets, &of_sets, &own);
     own.retain(|_, rules| {
         rules.retain(|rule| rules::refuses_alone(rule));
         !rules.is_empty()
@@ -211,15 +192,57 @@ fn conclude(reading: read::Reading, options: &ScanOptions) -> Scan {
     let needed: Vec<Artifact> = given.chain(loaded).collect();
     let companions = Companions::of(&artifacts, &needed, &options.with);
     let (verdicts, of_verdicts) = judge::verdicts(&artifacts, &runtimes, &companions, &shared);
-    // Sets of one environment say the same of what they share.
-    let mut said: HashSet<(Place, Option<String>, String)> = HashSet::new();
-    let of_sets = of_sets.into_iter().flat_map(|outcome| outcome.findings);
-    findings.extend(of_sets.filter(|finding| {
-        let runtime = finding.runtime.clone();
-        said.insert((finding.artifact.clone(), runtime, finding.message.clone()))
-    }));
+    findings.extend(said_once(of_sets));
     findings.extend(of_others.findings);
     findings.extend(of_verdicts);
+    in_order(&mut findings);
+    Scan {
+        artifacts,
+        load_sets,
+        verdicts,
+        findings,
+    }
+}
+
+/// What is wrong with a part that was not read is of the set that it is in.
+fn name_sets(findings: &mut [Finding], load_sets: &[LoadSet]) {
+    for set in load_sets.iter().filter(|set| !set.unread.is_empty()) {
+        let is_part = |finding: &&mut Finding| {
+            let mut unread = set.unread.iter();
+            unread.any(|part| part.place == finding.artifact)
+        };
+        for finding in findings.iter_mut().filter(is_part) {
+            *finding = finding.clone().on(&set.name);
+        }
+    }
+}
+
+/// The rules that report an error of a file.
+fn errors_of(findings: &[Finding]) -> HashMap<Place, Vec<&'static Rule>> {
+    let mut own: HashMap<Place, Vec<&'static Rule>> = HashMap::new();
+    let errors = findings.iter();
+    for finding in errors.filter(|finding| finding.severity == Severity::Error) {
+        let rules = own.entry(finding.artifact.clone()).or_default();
+        rules.push(finding.rule);
+    }
+    own
+}
+
+/// What is wrong with each runtime itself, by its name.
+fn faults<'a>(
+    sets: &[&'a LoadSet],
+    of_sets: &[Outcome],
+    own: &HashMap<Place, Vec<&'static Rule>>,
+) -> HashMap<&'a str, Fault> {
+    let found = sets.iter().zip(of_sets);
+    let faults = found.map(|(set, found)| (set.name.as_str(), Fault::of(set, found, own)));
+    faults
+        .filter(|(_, fault)| *fault != Fault::default())
+        .collect()
+}
+
+/// By file, the worst last.
+fn in_order(findings: &mut Vec<Finding>) {
     findings.sort_by(|a, b| {
         a.artifact
             .cmp(&b.artifact)
@@ -228,12 +251,16 @@ fn conclude(reading: read::Reading, options: &ScanOptions) -> Scan {
             .then(a.runtime.cmp(&b.runtime))
     });
     findings.dedup();
-    Scan {
-        artifacts,
-        load_sets,
-        verdicts,
-        findings,
-    }
+}
+
+/// The findings on load sets. Those of one environment say the same of what they share.
+fn said_once(of_sets: Vec<Outcome>) -> impl Iterator<Item = Finding> {
+    let mut said: HashSet<(Place, Option<String>, String)> = HashSet::new();
+    let of_sets = of_sets.into_iter().flat_map(|outcome| outcome.findings);
+    of_sets.filter(move |finding| {
+        let runtime = finding.runtime.clone();
+        said.insert((finding.artifact.clone(), runtime, finding.message.clone()))
+    })
 }
 
 /// What is wrong with each artifact whatever the runtime. What a rule could

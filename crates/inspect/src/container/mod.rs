@@ -16,6 +16,7 @@ mod linker_script;
 mod lookup;
 mod macho;
 mod names;
+mod parsed;
 mod pe;
 pub mod places;
 pub mod pyinstaller;
@@ -37,9 +38,9 @@ pub(crate) mod zip;
 
 pub use archive::{Body, InZip, Member, Visit};
 pub use binary::{
-    Architecture, Binary, BinaryKind, CLibrary, Damage, DamageKind, DefinedSymbol, FileRange,
-    ForeignSymbol, Format, InProcess, Needed, Packing, Parsed, Platform, Region, Reply, Signature,
-    UndefinedSymbol, VersionNeed, WasmImport,
+    Architecture, Binary, BinaryKind, CLibrary, Damage, DamageKind, DefinedSymbol, ForeignSymbol,
+    Format, InProcess, Needed, Packing, Platform, Reply, Signature, UndefinedSymbol, VersionNeed,
+    WasmImport,
 };
 pub use contents::Contents;
 pub use identify::{FileType, identify, parse};
@@ -49,6 +50,7 @@ pub use macho::CodeDirectory;
 pub(crate) use macho::{archives as fat_archives, broken_signature};
 pub use names::{BLOB_SYMBOLS, CONTEXT_SYMBOLS, concerns_tvm, undefined_concerns_tvm};
 pub(crate) use names::{is_of_registry, mentions_tvm_namespace};
+pub use parsed::{FileRange, Parsed, Region};
 pub use sealed::Sealed;
 pub use segment::Segment;
 pub(crate) use system_symbols::first_gcc;

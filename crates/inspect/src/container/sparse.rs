@@ -65,8 +65,11 @@ impl Sparse {
             b"offset" => self.next = number().unwrap_or(0),
             b"numbytes" => self.piece(self.next, number().unwrap_or(0)),
             b"map" => {
-                let numbers = value.split(',').filter_map(|one| one.parse().ok());
-                self.pairs(&numbers.collect::<Vec<u64>>());
+                let most = MOST_PIECES.saturating_add(1).saturating_mul(2);
+                let numbers = value.split(',').take(most).map(|one| one.parse().ok());
+                // One that is no number shifts all behind it.
+                let numbers: Option<Vec<u64>> = numbers.collect();
+                self.pairs(&numbers.unwrap_or_default());
             }
             _ => {}
         }
@@ -82,9 +85,12 @@ impl Sparse {
 
     /// The file of which `data` holds the pieces, and its size; `None` where that is not
     /// told, or not in order.
-    pub(super) fn whole<R: Read>(mut self, mut data: R) -> Option<Whole<R>> {
+    pub(super) fn whole<R: Read>(
+        mut self,
+        data: &mut io::Take<R>,
+    ) -> Option<Whole<&mut io::Take<R>>> {
         if self.is_in_data {
-            let numbers = numbers(&mut data).ok()??;
+            let numbers = numbers(data).ok()??;
             self.pairs(&numbers);
         }
         let mut end = 0u64;
@@ -92,6 +98,10 @@ impl Sparse {
             (*from >= end).then_some(())?;
             end = from.checked_add(*length)?;
         }
+        // All that is stored, and nothing else, is in the pieces.
+        let mut lengths = self.pieces.iter().map(|(_, length)| *length);
+        let stored = lengths.try_fold(0u64, u64::checked_add)?;
+        (stored == data.limit()).then_some(())?;
         let size = self.size.filter(|size| *size >= end)?;
         (self.pieces.len() <= MOST_PIECES).then(|| Whole {
             data,

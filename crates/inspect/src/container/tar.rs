@@ -20,14 +20,12 @@ enum Entry {
     File { name: Vec<u8>, size: u64 },
     /// Bytes that describe the next entry.
     Extension { kind: u8, size: u64 },
-    /// A link to another member; `is_soft` if it is told from the folder of this one.
-    Link {
+    /// A folder, or a link to another member, with `true` if it is told from the folder of
+    /// this one: no bytes follow.
+    Bare {
         name: Vec<u8>,
-        target: Vec<u8>,
-        is_soft: bool,
+        link: Option<(Vec<u8>, bool)>,
     },
-    /// A folder.
-    Folder { name: Vec<u8> },
     /// A device with `size` bytes behind it.
     Other { size: u64 },
     /// A file with holes: `size` bytes of it are stored.
@@ -65,15 +63,7 @@ pub fn members<'data>(data: &'data [u8], visit: Visit<'_, 'data>) -> Result<(), 
         let (size, more) = match entry {
             Entry::End => return Ok(()),
             Entry::Other { size } => (size, true),
-            Entry::Folder { name } => (0, visit(Member::plain(name, 0, Body::Folder))),
-            Entry::Link {
-                name,
-                target,
-                is_soft,
-            } => (
-                0,
-                visit(Member::plain(name, 0, Body::Link(target, is_soft))),
-            ),
+            Entry::Bare { name, link } => (0, visit(bare(name, link))),
             Entry::Extension { kind, size } => {
                 pending.extend(kind, body(start, size)?);
                 (size, true)
@@ -92,7 +82,8 @@ pub fn members<'data>(data: &'data [u8], visit: Visit<'_, 'data>) -> Result<(), 
                     sparse.extend(block.ok_or_else(|| truncated(start as u64, BLOCK as u64))?);
                     start = start.saturating_add(BLOCK);
                 }
-                (size, whole(name, sparse, body(start, size)?, visit))
+                let body = body(start, size)?.take(size);
+                (size, whole(name, sparse, body, visit))
             }
         };
         if !more {
@@ -131,15 +122,7 @@ pub(crate) fn stream_members<'data>(
                 skip(stream, size).map_err(failed)?;
                 (size, true)
             }
-            Entry::Folder { name } => (0, visit(Member::plain(name, 0, Body::Folder))),
-            Entry::Link {
-                name,
-                target,
-                is_soft,
-            } => (
-                0,
-                visit(Member::plain(name, 0, Body::Link(target, is_soft))),
-            ),
+            Entry::Bare { name, link } => (0, visit(bare(name, link))),
             Entry::Extension { kind, size } => {
                 let mut text = Vec::new();
                 let kept = size.min(MAX_NAME as u64);
@@ -154,7 +137,7 @@ pub(crate) fn stream_members<'data>(
                 let mut body = Read::take(&mut *stream, size);
                 let more = visit(Member::plain(name, size, Body::Packed(&mut body)));
                 if more {
-                    rest(body, at)?;
+                    rest(body, size, at)?;
                 }
                 (size, more)
             }
@@ -164,14 +147,16 @@ pub(crate) fn stream_members<'data>(
                 mut sparse,
             } => {
                 while sparse.goes_on {
-                    stream.read_exact(&mut header).map_err(failed)?;
+                    if fill(stream, &mut header).map_err(failed)? != BLOCK {
+                        return Err(truncated(at, BLOCK as u64));
+                    }
                     sparse.extend(&header);
                     at = at.saturating_add(BLOCK as u64);
                 }
                 let mut body = Read::take(&mut *stream, size);
-                let more = whole(name, sparse, &mut body, visit);
+                let more = whole(name, sparse, Read::take(&mut body, size), visit);
                 if more {
-                    rest(body, at)?;
+                    rest(body, size, at)?;
                 }
                 (size, more)
             }
@@ -185,23 +170,34 @@ pub(crate) fn stream_members<'data>(
     }
 }
 
+fn bare<'a, 'data>(name: Vec<u8>, link: Option<(Vec<u8>, bool)>) -> Member<'a, 'data> {
+    let body = link.map_or(Body::Folder, |(target, is_soft)| {
+        Body::Link(target, is_soft)
+    });
+    Member::plain(name, 0, body)
+}
+
 /// Hands out a file with holes, of which `data` holds what is stored.
-fn whole(name: Vec<u8>, sparse: Sparse, mut data: impl Read, visit: Visit<'_, '_>) -> bool {
+fn whole<R: Read>(
+    name: Vec<u8>,
+    sparse: Sparse,
+    mut data: io::Take<R>,
+    visit: Visit<'_, '_>,
+) -> bool {
     match sparse.whole(&mut data) {
         Some(mut whole) => {
             let size = whole.size;
             visit(Member::plain(name, size, Body::Holed(&mut whole)))
         }
         None => {
-            let why = "where its pieces go is not told as GNU tar does";
+            let why = "the map of this sparse file is damaged or too long";
             visit(Member::plain(name, 0, Body::Absent(why)))
         }
     }
 }
 
 /// Goes to the end of a body.
-fn rest<R: Read>(mut body: io::Take<R>, at: u64) -> Result<(), DecodeError> {
-    let size = body.limit();
+fn rest<R: Read>(mut body: io::Take<R>, size: u64, at: u64) -> Result<(), DecodeError> {
     io::copy(&mut body, &mut io::sink())
         .map_err(|error| DecodeError::new(at, "a gzip stream", error))?;
     match body.limit() {
@@ -248,14 +244,13 @@ impl Pending {
                 sparse: Sparse::of_header(header),
             },
             // Links state a size at times, but nothing follows them.
-            b'1' | b'2' => Entry::Link {
-                name,
-                target: pending
-                    .link
-                    .unwrap_or_else(|| text(field(157, 257)).to_vec()),
-                is_soft: kind == b'2',
-            },
-            b'5' => Entry::Folder { name },
+            b'1' | b'2' => {
+                let target = pending.link;
+                let target = target.unwrap_or_else(|| text(field(157, 257)).to_vec());
+                let link = Some((target, kind == b'2'));
+                Entry::Bare { name, link }
+            }
+            b'5' => Entry::Bare { name, link: None },
             b'3' | b'4' | b'6' => Entry::Other { size: 0 },
             _ => Entry::Other { size },
         })

@@ -101,7 +101,7 @@ impl Closure {
                 };
                 match step {
                     Step::Call(_) => {}
-                    Step::More => walk.found.not_read = Some(file),
+                    Step::More => walk.found.not_read = Some(more_than_read(&file)),
                     Step::Type(key) => drop(walk.found.types.entry(key).or_insert(file)),
                     Step::Import(import) => {
                         if let Some(target) = target(&import) {
@@ -166,7 +166,7 @@ impl Walk<'_> {
         let shown = file.strip_prefix(self.site.place()).unwrap_or(&file);
         let shown = shown.display().to_string();
         if bytes.len() as u64 >= MAX_PYTHON_SOURCE {
-            self.found.not_read = Some(shown.clone());
+            self.found.not_read = Some(more_than_read(&shown));
         }
         self.running.push(Running {
             name: module.to_owned(),
@@ -278,6 +278,11 @@ pub(crate) fn absolute(
         "" => Some(base.to_owned()),
         named => Some(format!("{base}.{named}")),
     }
+}
+
+/// Why a file does not tell what it imports.
+fn more_than_read(file: &str) -> String {
+    format!("{file} holds more than is read")
 }
 
 #[cfg(test)]

@@ -86,7 +86,15 @@ fn unfinished(statement: &str) -> Option<String> {
         return invalid();
     }
     if OPEN.contains(&first) && !has_colon(head) {
-        return Some("expected ':'".to_owned());
+        let is_alone = first.len() == head.len();
+        // Of the others Python asks for something else first.
+        let is_whole = match first {
+            "try" => is_alone,
+            "if" | "while" | "with" | "class" => !is_alone,
+            "def" => head.ends_with(')') || head.contains("->"),
+            _ => false,
+        };
+        return is_whole.then(|| "expected ':'".to_owned()).or_else(invalid);
     }
     if first == "from" && !text.contains(" import") {
         return invalid();

@@ -7,7 +7,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::limits::{MAX_PACKAGE_FILE, MAX_PYTHON_SOURCE};
-use crate::source::beginning::{beginning, first_bytes};
+use crate::source::beginning::{beginning, children, first_bytes};
 
 /// The files of virtual environments and setuptools, which add no folder.
 const HARMLESS: [&str; 2] = ["_virtualenv.pth", "distutils-precedence.pth"];
@@ -18,32 +18,40 @@ pub(crate) struct Added {
     /// Folders, with the file that adds each.
     pub(crate) folders: Vec<(String, PathBuf)>,
     /// Whether there is code, or a folder that is not here, that may add others.
-    pub(crate) is_open: bool,
+    is_open: bool,
+    /// Whether the Python behind the environment, which it sees, is among them.
+    pub(crate) has_base: bool,
+    /// Whether the environment has packages nowhere else.
+    pub(crate) is_all: bool,
 }
 
 /// The folders that the `.pth` files of an environment add to it, with the file.
 pub fn added_by_pth(site: &Path) -> Vec<(String, PathBuf)> {
-    added(site).folders
+    added(site, None).folders
 }
 
-/// The same, and whether that is all.
-pub(crate) fn added(site: &Path) -> Added {
-    let mut all = of_files(site);
-    for folder in behind(site) {
-        let more = of_files(&folder);
+/// The same, and whether that is all. Of an archive that was unpacked nothing is looked at
+/// that is not `within` its folder.
+pub(crate) fn added(site: &Path, within: Option<&Path>) -> Added {
+    let mut all = of_files(site, within);
+    for folder in behind(site, within) {
+        let more = of_files(&folder, within);
         all.is_open |= more.is_open;
+        all.has_base = true;
         all.folders.push(("pyvenv.cfg".to_owned(), folder));
         all.folders.extend(more.folders);
     }
+    let sees_base = setting(site, "include-system-site-packages");
+    let is_apart = sees_base.as_deref() == Some("false") || all.has_base;
+    let starts = ["sitecustomize.py", "usercustomize.py"];
+    let has_start = starts.iter().any(|file| site.join(file).exists());
+    all.is_all = is_apart && !has_start && !all.is_open;
     all
 }
 
-fn of_files(site: &Path) -> Added {
-    let entries = std::fs::read_dir(site).into_iter().flatten().flatten();
-    let mut files: Vec<PathBuf> = entries.map(|entry| entry.path()).collect();
-    files.sort();
+fn of_files(site: &Path, within: Option<&Path>) -> Added {
     let mut all = Added::default();
-    for file in files {
+    for file in children(site) {
         let name = file.file_name().unwrap_or_default().to_string_lossy();
         let is_pth = file.extension().is_some_and(|end| end == "pth");
         if !is_pth || !file.is_file() || HARMLESS.contains(&&*name) {
@@ -59,9 +67,13 @@ fn of_files(site: &Path) -> Added {
                 Some(code) => editable(site, code),
                 None => vec![site.join(line)],
             };
+            let is_here = |folder: &PathBuf| {
+                let real = folder.canonicalize().ok().filter(|real| real.is_dir());
+                real.is_some_and(|real| within.is_none_or(|root| real.starts_with(root)))
+            };
             // One that is not here may be where the environment is from.
-            all.is_open |= !folders.iter().any(|folder| folder.is_dir());
-            for folder in folders.into_iter().filter(|folder| folder.is_dir()) {
+            all.is_open |= !folders.iter().any(is_here);
+            for folder in folders.into_iter().filter(is_here) {
                 all.folders.push((name.clone().into_owned(), folder));
             }
         }
@@ -80,32 +92,42 @@ pub(crate) fn setting(site: &Path, key: &str) -> Option<String> {
 }
 
 /// The folders of the Python that a virtual environment was made with, where it sees them:
-/// `home` is the folder of that Python's program (`site.venv` of Python's library).
-pub(crate) fn behind(site: &Path) -> Vec<PathBuf> {
+/// `home` is the folder of that Python's program (`site.venv` of Python's library). The
+/// user's own folder is one more, where that is the Python of this machine.
+fn behind(site: &Path, within: Option<&Path>) -> Vec<PathBuf> {
     let is_seen = setting(site, "include-system-site-packages").as_deref() == Some("true");
-    let home = setting(site, "home").filter(|_| is_seen);
+    let named = setting(site, "home").filter(|_| is_seen);
     let own = site.parent().and_then(Path::file_name);
-    let (Some(home), Some(own)) = (home, own) else {
+    let (Some(named), Some(own)) = (named, own) else {
         return Vec::new();
     };
     // Where a whole system lies in a folder, its Python does too.
-    let mut homes = site.ancestors();
-    let homes = homes.find_map(|folder| {
-        let home = folder.join(home.trim_start_matches('/'));
+    let around = site.ancestors();
+    let mut around = around.take_while(|folder| within.is_none_or(|root| folder.starts_with(root)));
+    let home = around.find_map(|folder| {
+        let home = folder.join(named.trim_start_matches('/'));
         home.is_dir().then_some(home)
     });
-    let home = homes.unwrap_or_else(|| PathBuf::from(home));
+    let is_of_machine = home.as_deref().is_none_or(|home| home == Path::new(&named));
+    let Some(home) = home.or_else(|| within.is_none().then(|| PathBuf::from(named))) else {
+        return Vec::new();
+    };
     let prefix = home.parent().unwrap_or(&home);
-    let folders = ["lib", "lib64", "local/lib"].map(|lib| prefix.join(lib));
-    let folders = folders.iter();
+    let libraries = ["lib", "lib64", "local/lib"].map(|lib| prefix.join(lib));
+    let folders = libraries.iter();
     let folders = folders.flat_map(|lib| [lib.join(own), lib.join("python3")]);
-    let has_user = std::env::var_os("PYTHONNOUSERSITE").is_none();
-    let user = std::env::home_dir().filter(|_| has_user);
-    let user = user.map(|user| user.join(".local/lib").join(own));
-    let folders = folders.chain([home.join("Lib")]).chain(user);
+    let mut found = sites(folders.chain([home.join("Lib")]), site);
+    let has_user = is_of_machine && std::env::var_os("PYTHONNOUSERSITE").is_none();
+    if let Some(user) = std::env::home_dir().filter(|_| has_user && !found.is_empty()) {
+        found.extend(sites([user.join(".local/lib").join(own)].into_iter(), site));
+    }
+    found
+}
+
+/// The folders for packages in some folders, but for the environment's own.
+fn sites(folders: impl Iterator<Item = PathBuf>, own: &Path) -> Vec<PathBuf> {
     let sites = folders.flat_map(|lib| ["site-packages", "dist-packages"].map(|one| lib.join(one)));
-    // One that is its own base is left.
-    sites.filter(|one| one.is_dir() && one != site).collect()
+    sites.filter(|one| one.is_dir() && one != own).collect()
 }
 
 /// The folders in a table that the module of a code line holds: `'tvm': '/src/python/tvm'`,
@@ -156,7 +178,7 @@ mod tests {
         }
         let put = |name: &str, text: &str| std::fs::write(site.join(name), text).expect("written");
         let of = || {
-            let added = added(&site);
+            let added = added(&site, None);
             let folders = added.folders.into_iter();
             let folders: Vec<PathBuf> = folders.map(|(_, folder)| folder).collect();
             (folders, added.is_open)

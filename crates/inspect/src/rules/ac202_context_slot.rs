@@ -1,7 +1,10 @@
 //! AC202 context-slot: a function pointer the runtime leaves null.
 
+use std::collections::BTreeSet;
+
 use super::{Check, Outcome, Pair, Rule};
 use crate::finding::{Location, Repair, Severity};
+use crate::limits::MAX_FINDINGS;
 use crate::module::is_asked_by_name;
 use crate::runtime::{CallingConvention, slots};
 
@@ -34,26 +37,32 @@ fn check_local(pair: &Pair<'_>, out: &mut Outcome) {
     let Some(binary) = binary.filter(|binary| is_asked_by_name(binary)) else {
         return;
     };
-    let (exported, local): (Vec<_>, Vec<_>) = binary
-        .defined
-        .iter()
-        .filter(|symbol| slots::name(symbol.name.as_bytes()).is_some())
-        .partition(|symbol| symbol.exported);
-    for slot in local {
-        if exported.iter().any(|other| other.name == slot.name) {
-            continue;
-        }
-        let name = &slot.name;
-        let message = format!(
-            "the library calls through slot `{name}`, which is local in the file: no runtime finds it, and the first call crashes"
-        );
-        out.push(
-            pair.finding(&RULE, message)
-                .at(Location::of_symbol(name.clone()))
-                .evidence("the linker was told to export other symbols only; there is no message: loading succeeds, the first call through the slot is a segmentation fault")
-                .help("link it again, with `__TVM*` beside `__tvm*` among the global symbols of the version script or export list"),
-        );
+    let names = |exported: bool| -> BTreeSet<&str> {
+        let defined = binary.defined.iter();
+        let slots = defined.filter(|one| slots::name(one.name.as_bytes()).is_some());
+        let names = slots.filter(|one| one.exported == exported);
+        names.map(|one| one.name.as_str()).collect()
+    };
+    let exported = names(true);
+    let mut local = names(false);
+    local.retain(|name| !exported.contains(name));
+    let Some(first) = local.first() else { return };
+    let message = match local.len() {
+        1 => format!(
+            "the library calls through slot `{first}`, which is local in the file: no runtime finds it, and the first call crashes"
+        ),
+        many => format!(
+            "the library calls through {many} slots, as `{first}`, that are local in the file: no runtime finds them, and the first call crashes"
+        ),
+    };
+    let mut finding = pair
+        .finding(&RULE, message)
+        .evidence("the linker was told to export other symbols only; there is no message: loading succeeds, the first call through a slot is a segmentation fault")
+        .help("link it again, with `__TVM*` beside `__tvm*` among the global symbols of the version script or export list");
+    for name in local.iter().take(MAX_FINDINGS) {
+        finding = finding.at(Location::of_symbol((*name).to_owned()));
     }
+    out.push(finding);
 }
 
 fn check(pair: &Pair<'_>, out: &mut Outcome) {

@@ -302,19 +302,19 @@ fn check_others(binding: &Binding<'_>, out: &mut Outcome) {
     let is_of_mac = binary.is_some_and(|binary| binary.format == Format::MachO);
     // What loads a client's library may define more; what loads a model is TVM.
     let (certain, open): (Vec<&ForeignSymbol>, Vec<_>) = missing.into_iter().partition(|symbol| {
-        (binding.artifact.role == Role::ModelLibrary && !is_of_mac)
-            || kind.is_some_and(is_program)
-            || is_of_compiler(&symbol.name)
+        let is_last = binding.artifact.role == Role::ModelLibrary || kind.is_some_and(is_program);
+        (is_last && !is_of_mac) || is_of_compiler(&symbol.name)
     });
     if let Some(first) = open.first() {
         let known = match is_of_mac {
-            true => "is looked for in every loaded library, and none that is known defines it",
-            false => "is defined by no library that this one names",
+            true => {
+                "is looked for in every loaded library, and none that is known defines it: macOS may, or the program"
+            }
+            false => {
+                "is defined by no library that this one names; the program that loads it may define it"
+            }
         };
-        let why = format!(
-            "`{}` {known}; the program that loads this one may define it",
-            first.name
-        );
+        let why = format!("`{}` {known}", first.name);
         out.undecided(&RULE, why);
     }
     let Some(first) = certain.first() else { return };

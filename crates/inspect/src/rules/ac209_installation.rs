@@ -7,7 +7,7 @@ use crate::finding::{Finding, Severity};
 use crate::limits::MAX_FINDINGS;
 use crate::parts::stem;
 use crate::place::Place;
-use crate::runtime::installation::{self, Installation, Replaced, Unmet};
+use crate::runtime::installation::{self, Changed, Installation, Replaced, Unmet};
 use crate::runtime::load_set::LoadSet;
 use crate::runtime::{messages, release};
 
@@ -62,10 +62,8 @@ fn check(
 ) {
     let package = &installation.package;
     let place = &installation.place;
-    if let Some(file) = &installation.not_read {
-        let why = format!(
-            "{file} of {package} holds more than is read: whether an import works is not known"
-        );
+    if let Some(why) = &installation.not_read {
+        let why = format!("{why}: whether an import of {package} works is not known");
         out.over_limit_of(&RULE, place, why);
     }
     let open = |one: &&Unmet| one.may_be_elsewhere && !is_all;
@@ -89,21 +87,31 @@ fn check(
         }
         out.push(finding);
     };
-    let again = || {
-        if installation.is_frozen {
-            return String::from(
-                "build the application again, with all that the package has: `pyinstaller --collect-all tvm_ffi ...`",
-            );
-        }
-        // Of what is not listed the version is not known either.
-        match package.split_once(' ') {
-            Some((name, version)) => installation::install_again(name, Some(version)),
-            None => installation::install_again(package, None),
-        }
-    };
+    let again = || again(installation);
     missing(installation, again(), &mut add);
     changed(installation, again(), &mut add);
     replaced(installation, known, again(), &mut add);
+    unloadable(installation, &again(), &mut add);
+    requirements(installation, is_all, &mut add);
+}
+
+/// How to get the package whole.
+fn again(installation: &Installation) -> String {
+    if installation.is_frozen {
+        return String::from(
+            "build the application again, with all that the package has: `pyinstaller --collect-all tvm_ffi ...`",
+        );
+    }
+    // Of what is not listed the version is not known either.
+    match installation.package.split_once(' ') {
+        Some((name, version)) => installation::install_again(name, Some(version)),
+        None => installation::install_again(&installation.package, None),
+    }
+}
+
+/// Libraries that are there, and that this Python does not load.
+fn unloadable(installation: &Installation, again: &str, add: &mut impl FnMut(Said)) {
+    let package = &installation.package;
     if installation.is_zipped {
         add(Said {
             severity: Severity::Error,
@@ -127,7 +135,7 @@ fn check(
             ),
             evidence: Vec::new(),
             says: None,
-            help: again(),
+            help: again.to_owned(),
         });
     }
     if let Some((file, name)) = &installation.unlinked {
@@ -139,7 +147,7 @@ fn check(
             ),
             evidence: Vec::new(),
             says: words.map(|words| format!("ImportError: {words}")),
-            help: again(),
+            help: again.to_owned(),
         });
     }
     if let Some((tag, python)) = &installation.wrong_python {
@@ -153,7 +161,6 @@ fn check(
             ),
         });
     }
-    requirements(installation, is_all, &mut add);
 }
 
 /// Files that are gone. An import fails without some; others may never be asked for.
@@ -209,7 +216,6 @@ fn changed(installation: &Installation, again: String, add: &mut impl FnMut(Said
     let Some(first) = changed.first() else {
         return;
     };
-    let name = &first.file.file;
     let lines = changed.iter().map(|one| {
         let Replaced {
             file,
@@ -233,7 +239,28 @@ fn changed(installation: &Installation, again: String, add: &mut impl FnMut(Said
     // Where files are gone too, that import fails for them.
     let fails = installation.fails.as_ref();
     let fails = fails.filter(|_| installation.vital.is_none());
-    let (severity, message) = match first {
+    let (severity, message) = weighed(first, package, fails.is_some());
+    let says = match (&first.says, fails) {
+        (Some(says), _) => Some(says.clone()),
+        (None, Some((file, says))) => {
+            evidence.push(format!("importing {file}: {says}"));
+            Some(says.clone())
+        }
+        (None, None) => None,
+    };
+    add(Said {
+        severity,
+        message,
+        evidence,
+        says,
+        help: again,
+    });
+}
+
+/// How bad a changed file is; `fails` if an import fails for it.
+fn weighed(first: &Changed, package: &str, fails: bool) -> (Severity, String) {
+    let name = &first.file.file;
+    match first {
         _ if first.is_fatal() && first.says.is_some() => (
             Severity::Error,
             format!("`{name}` of {package} is damaged: Python cannot parse it"),
@@ -242,11 +269,11 @@ fn changed(installation: &Installation, again: String, add: &mut impl FnMut(Said
             Severity::Error,
             format!("`{name}` of {package} is empty, and importing the package reads it"),
         ),
-        _ if fails.is_some() && first.file.found == first.file.recorded => (
+        _ if fails && first.file.found == first.file.recorded => (
             Severity::Error,
             format!("`{name}` of {package} lacks what an import asks for"),
         ),
-        _ if fails.is_some() => (
+        _ if fails => (
             Severity::Error,
             format!("`{name}` is not the file that {package} brought, and importing it fails"),
         ),
@@ -264,22 +291,7 @@ fn changed(installation: &Installation, again: String, add: &mut impl FnMut(Said
                 "`{name}` is not the file that {package} brought: it was edited, or is of another release"
             ),
         ),
-    };
-    let says = match (&first.says, fails) {
-        (Some(says), _) => Some(says.clone()),
-        (None, Some((file, says))) => {
-            evidence.push(format!("importing {file}: {says}"));
-            Some(says.clone())
-        }
-        (None, None) => None,
-    };
-    add(Said {
-        severity,
-        message,
-        evidence,
-        says,
-        help: again,
-    });
+    }
 }
 
 /// What is there instead of a library is judged for itself, and by what Python asks of it.

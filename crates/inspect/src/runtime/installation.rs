@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use crate::container::{Architecture, Platform};
 use crate::parts;
 use crate::place::Place;
+use crate::shell;
 
 /// A package that is not as it was installed, or not for the Python it is installed for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -187,8 +188,11 @@ fn lines(text: &str) -> impl Iterator<Item = &str> {
 /// What is typed to have a package as it was.
 pub(crate) fn install_again(name: &str, version: Option<&str>) -> String {
     match version {
-        Some(version) => format!("pip install --force-reinstall --no-deps '{name}=={version}'"),
-        None => format!("pip install --force-reinstall {name}"),
+        Some(version) => {
+            let package = shell::quote(&format!("{name}=={version}"));
+            format!("pip install --force-reinstall --no-deps {package}")
+        }
+        None => format!("pip install --force-reinstall {}", shell::quote(name)),
     }
 }
 

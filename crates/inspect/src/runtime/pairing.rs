@@ -91,7 +91,7 @@ pub(super) fn unmet_requirements(
     };
     let part = members.first().filter(|member| !member.path.is_member());
     let site = part.and_then(|member| distribution::environment(&member.path));
-    let is_whole = site.is_some_and(|site| sees_itself_alone(site.path()));
+    let is_whole = site.is_some_and(|site| pth::added(site.path(), None).is_all);
     let mut unmet = Vec::new();
     for package in distributions {
         for requirement in &package.requires {
@@ -112,17 +112,6 @@ pub(super) fn unmet_requirements(
         }
     }
     unmet
-}
-
-/// Whether all packages of an environment are in its `site-packages` and in folders that
-/// are known: no start-up file, option or code of a `.pth` file adds others.
-pub(crate) fn sees_itself_alone(site: &Path) -> bool {
-    let starts = ["sitecustomize.py", "usercustomize.py"];
-    let is_apart = match pth::setting(site, "include-system-site-packages").as_deref() {
-        Some("false") => true,
-        _ => !pth::behind(site).is_empty(),
-    };
-    is_apart && !starts.iter().any(|file| site.join(file).exists()) && !pth::added(site).is_open
 }
 
 /// The Python of a virtual environment, `3.11`, as it says itself.

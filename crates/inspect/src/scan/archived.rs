@@ -14,7 +14,7 @@ use tempfile::TempDir;
 
 use crate::artifact::Artifact;
 use crate::container::{Body, Member};
-use crate::limits::MAX_UNPACKED_BYTES;
+use crate::limits::{MAX_MEMBERS, MAX_UNPACKED_BYTES};
 use crate::place::Place;
 use crate::runtime::{grouping, installation};
 use crate::source;
@@ -23,83 +23,134 @@ use crate::source;
 const MAX_LIBRARY: u64 = 16 << 20;
 /// Bytes that tell the machine of a library that is not written whole.
 const HEAD: u64 = 64 << 10;
+/// Links that lead to links, one after the other.
+const MOST_LINKS: usize = 8;
 /// Folders of TVM's libraries.
 const OWN: [&str; 2] = ["/tvm/", "/tvm_ffi/"];
 
 /// An archive with environments in it.
 pub(super) struct Archived {
     archive: Place,
-    folder: TempDir,
+    /// Is removed with it.
+    _folder: TempDir,
+    /// Where that is.
+    root: PathBuf,
     /// The environments, below the folder.
     pub(super) sites: BTreeSet<PathBuf>,
     /// What stands before the names of its members.
     start: &'static str,
 }
 
-impl Archived {
-    /// The archives that hold an environment of some artifacts; or the environment, where
-    /// there is no room for it.
-    pub(super) fn all<'a>(
-        artifacts: impl Iterator<Item = &'a Artifact>,
-    ) -> Vec<Result<Self, Place>> {
-        let members = artifacts.filter(|artifact| artifact.path.is_member());
-        let sites = members.filter_map(|artifact| grouping::environment(&artifact.path));
-        let archives = sites.filter_map(|site| Some((site.archive()?, site)));
-        let archives: BTreeMap<Place, Place> = archives.collect();
-        let archives = archives.into_iter();
-        archives
-            .map(|(archive, site)| Self::of(archive).ok_or(site))
-            .collect()
-    }
+/// What is left to do of an archive.
+struct Unpacking {
+    /// Bytes that may still be written.
+    left: u64,
+    members: usize,
+    /// The names of links, and of the members that they lead to.
+    links: Vec<(PathBuf, Option<PathBuf>)>,
+}
 
-    fn of(archive: Place) -> Option<Self> {
+/// The archives that hold an environment of some artifacts, each with one of them.
+pub(super) fn archives<'a>(
+    artifacts: impl Iterator<Item = &'a Artifact>,
+) -> BTreeMap<Place, Place> {
+    let members = artifacts.filter(|artifact| artifact.path.is_member());
+    let sites = members.filter_map(|artifact| grouping::environment(&artifact.path));
+    let sites = sites.filter(|site| source::is_site(Path::new(&*site.name())));
+    sites
+        .filter_map(|site| Some((site.archive()?, site)))
+        .collect()
+}
+
+impl Archived {
+    /// Unpacks the environments of an archive; `None` where that is not done whole: then
+    /// nothing may be said of what lacks.
+    pub(super) fn of(archive: Place) -> Option<Self> {
+        let folder = tempfile::tempdir().ok()?;
         let mut all = Self {
-            folder: tempfile::tempdir().ok()?,
+            root: folder.path().canonicalize().ok()?,
+            _folder: folder,
             archive: archive.clone(),
             sites: BTreeSet::new(),
             start: "",
         };
-        let mut links = Vec::new();
         let size = std::fs::metadata(archive.path()).ok()?.len();
-        let mut left = source::most_unpacked(size);
-        source::all_members(&archive, &mut |mut member: Member<'_, '_>| {
-            let Some(name) = safe_name(&member.name) else {
-                return true;
-            };
-            if member.name.starts_with(b"./") {
-                all.start = "./";
-            }
-            all.sites.extend(site_of(&name));
-            if let Body::Link(target, is_soft) = &member.body {
-                links.extend(target_of(&name, target, *is_soft).map(|target| (name, target)));
-                return true;
-            }
-            if matches!(member.body, Body::Folder) {
-                let made = std::fs::create_dir_all(all.folder.path().join(&name));
-                return made.is_ok();
-            }
-            // A disk that is full leaves files out: nothing may be said then.
-            let wrote = write(&all.folder.path().join(&name), &name, &mut member, left);
-            left = left.saturating_sub(wrote.as_ref().copied().unwrap_or(u64::MAX));
-            left > 0
+        let mut unpacking = Unpacking {
+            left: source::most_unpacked(size),
+            members: 0,
+            links: Vec::new(),
+        };
+        let mut is_whole = true;
+        let is_read = source::all_members(&archive, &mut |mut member: Member<'_, '_>| {
+            is_whole &= all.take(&mut member, &mut unpacking).is_some();
+            is_whole
         });
-        for (name, target) in links {
-            let (name, target) = (all.folder.path().join(name), all.folder.path().join(target));
-            if let Some(folder) = name.parent()
-                && target.is_file()
-            {
-                let made = std::fs::create_dir_all(folder);
-                let _ = made.and_then(|()| std::fs::hard_link(&target, &name));
+        (is_read && is_whole && all.link(unpacking.links)).then_some(all)
+    }
+
+    /// Writes what is asked of a member; `None` where that fails, or is too much.
+    fn take(&mut self, member: &mut Member<'_, '_>, unpacking: &mut Unpacking) -> Option<()> {
+        unpacking.members = unpacking.members.saturating_add(1);
+        if unpacking.members > MAX_MEMBERS {
+            return None;
+        }
+        let Some(name) = safe_name(&member.name) else {
+            return Some(());
+        };
+        if member.name.starts_with(b"./") {
+            self.start = "./";
+        }
+        self.sites
+            .extend(site_of(&name).map(|site| self.root.join(site)));
+        let file = self.root.join(&name);
+        match &member.body {
+            Body::Link(target, is_soft) => {
+                let target = target_of(&name, target, *is_soft);
+                unpacking.links.push((name, target));
+            }
+            Body::Folder if site_of(&name.join("x")).is_some() => {
+                std::fs::create_dir_all(file).ok()?;
+            }
+            Body::Folder => {}
+            _ => {
+                let wrote = write(&file, &name, member, unpacking.left).ok()?;
+                unpacking.left = unpacking.left.checked_sub(wrote).filter(|left| *left > 0)?;
             }
         }
-        let folder = all.folder.path();
-        all.sites = all.sites.iter().map(|site| folder.join(site)).collect();
-        (left > 0).then_some(all)
+        Some(())
+    }
+
+    /// Puts the files that links lead to under the links' names too; whether all that
+    /// lie in an environment lead to a file of the archive.
+    fn link(&self, mut links: Vec<(PathBuf, Option<PathBuf>)>) -> bool {
+        // A link may lead to another.
+        for _ in 0..MOST_LINKS {
+            let before = links.len();
+            links.retain(|(name, target)| {
+                let target = target.as_ref().map(|target| self.root.join(target));
+                let target = target.filter(|target| target.is_file());
+                let name = self.root.join(name);
+                let made = target.zip(name.parent()).map(|(target, folder)| {
+                    std::fs::create_dir_all(folder)?;
+                    std::fs::hard_link(target, &name)
+                });
+                made.is_none_or(|made| made.is_err())
+            });
+            if links.len() == before {
+                break;
+            }
+        }
+        links.iter().all(|(name, _)| site_of(name).is_none())
+    }
+
+    /// The folder that it is in.
+    pub(super) fn folder(&self) -> &Path {
+        &self.root
     }
 
     /// Where in the archive a path of its folder is.
     pub(super) fn place(&self, path: &Path) -> Option<Place> {
-        let below = path.strip_prefix(self.folder.path()).ok()?;
+        let below = path.strip_prefix(&self.root).ok()?;
         let name = format!("{}{}", self.start, below.to_str()?.replace('\\', "/"));
         Some(self.archive.member(name.as_bytes(), 1))
     }
@@ -117,8 +168,10 @@ fn safe_name(name: &[u8]) -> Option<PathBuf> {
 
 /// The environment that a file of this name lies in.
 fn site_of(name: &Path) -> Option<PathBuf> {
-    let place = grouping::environment(&Place::file(name))?;
-    Some(place.path().to_owned())
+    let mut around = name.ancestors().skip(1);
+    around
+        .find(|folder| source::is_site(folder))
+        .map(Path::to_owned)
 }
 
 /// The name of the member that a link leads to.

@@ -30,7 +30,7 @@ const MAX_TYPE: usize = 256;
 type Listed<'a> = (&'a str, Option<u64>);
 
 /// The packages of some folders that are TVM's or ask for one of its, and are not whole.
-pub(super) fn damaged(folders: &BTreeSet<PathBuf>) -> Vec<Installation> {
+pub(super) fn damaged(folders: &BTreeSet<PathBuf>, within: Option<&Path>) -> Vec<Installation> {
     let mut found: Vec<Installation> = Vec::new();
     for folder in folders {
         // A frozen application keeps its modules elsewhere, and of libraries what it needs.
@@ -38,7 +38,7 @@ pub(super) fn damaged(folders: &BTreeSet<PathBuf>) -> Vec<Installation> {
             found.extend(frozen::look(folder));
             continue;
         }
-        let Some(site) = Site::of(folder) else {
+        let Some(site) = Site::of(folder, within) else {
             continue;
         };
         // Of two of one name, as an upgrade may leave them, the better one is there.
@@ -76,7 +76,7 @@ fn look(site: &Site, info: &Path) -> Option<Installation> {
     let record = beginning(&info.join("RECORD"), MAX_RECORD).unwrap_or_default();
     let listed: Vec<Listed<'_>> = installation::listed(&record).collect();
     if record.len() as u64 >= MAX_RECORD {
-        found.not_read = Some(String::from("its RECORD"));
+        found.not_read = Some(String::from("its RECORD holds more than is read"));
     }
     compare_files(site, &listed, &mut found);
     let wheel = beginning(&info.join("WHEEL"), MAX_PACKAGE_FILE).unwrap_or_default();

@@ -194,14 +194,8 @@ impl<'a> Judge<'a> {
                 .map(|candidate| {
                     let set = candidate.load_set;
                     let at_load = self.companions.at_load(artifact, self.process, set);
-                    let kernels = kernels.first().map(|(library, blob, facts)| Pair {
-                        artifact,
-                        library,
-                        blob,
-                        facts,
-                        runtime: candidate.profile,
-                        at_load: &at_load,
-                    });
+                    let first = kernels.first();
+                    let kernels = first.map(|one| self.pair(one, candidate, &at_load));
                     self.with_what_lies_beside(candidate, |loaded| {
                         client_verdict(artifact, kernels, loaded, candidate)
                     })
@@ -215,22 +209,31 @@ impl<'a> Judge<'a> {
             .flat_map(|candidate| {
                 let set = candidate.load_set;
                 let at_load = self.companions.at_load(artifact, self.process, set);
-                libraries.iter().map(move |(library, blob, facts)| {
+                libraries.iter().map(move |one| {
                     self.with_what_lies_beside(candidate, |loaded| {
-                        let pair = Pair {
-                            artifact,
-                            library,
-                            blob,
-                            facts,
-                            runtime: candidate.profile,
-                            at_load: &at_load,
-                        };
-                        library_verdict(pair, loaded, candidate)
+                        library_verdict(self.pair(one, candidate, &at_load), loaded, candidate)
                     })
                 })
             })
             .collect();
         of_environments(judged)
+    }
+
+    /// A library on one candidate.
+    fn pair<'b>(
+        &'b self,
+        (library, blob, facts): &'b Readable<'b>,
+        candidate: &'b Candidate<'_>,
+        at_load: &'b AtLoad<'b>,
+    ) -> Pair<'b> {
+        Pair {
+            artifact: self.artifact,
+            library,
+            blob,
+            facts,
+            runtime: candidate.profile,
+            at_load,
+        }
     }
 
     /// The verdict in the process as it is; and where it breaks there, whether what
@@ -325,11 +328,11 @@ pub fn snapshots_that_run(artifact: &Artifact) -> Vec<&'static RuntimeProfile> {
     }
 }
 
-/// The readable libraries of a file, and what the rules ask of them.
-fn libraries_of<'a>(
-    libraries: &'a Libraries,
-    provides: &'a BTreeSet<String>,
-) -> Vec<(&'a ModelLibrary, &'a Blob, Facts<'a>)> {
+/// A library that can be read, and what the rules ask of it.
+type Readable<'a> = (&'a ModelLibrary, &'a Blob, Facts<'a>);
+
+/// The readable libraries of a file.
+fn libraries_of<'a>(libraries: &'a Libraries, provides: &'a BTreeSet<String>) -> Vec<Readable<'a>> {
     let of = |library: &'a ModelLibrary| {
         let blob = library.blob.as_ref().ok()?;
         Some((library, blob, Facts::of(library, blob, provides)))

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
-use super::archived::Archived;
+use super::archived::{self, Archived};
 use super::artifact_of::{facts, facts_of_bytes, facts_of_link};
 use super::file_facts::FileFacts;
 use super::needed::{self, Followed};
@@ -216,9 +216,11 @@ fn packages_of(
     let sites: BTreeSet<PathBuf> = sites.map(|site| site.path().to_owned()).collect();
     around.extend(sites.iter().cloned());
     let folders: BTreeSet<PathBuf> = folders.into_iter().chain(sites).collect();
-    let mut installations = installations::damaged(&around);
-    installations.extend(frozen::in_files(asked().map(|one| &one.path)));
-    let archived = Archived::all(asked());
+    let mut installations = installations::damaged(&around, None);
+    installations.extend(frozen::in_files(
+        facts.artifacts.iter().map(|one| &one.path),
+    ));
+    let archives = archived::archives(asked());
     // Only a model library asks what Python registers; a runtime that is read alone is
     // for one that is elsewhere.
     let mut artifacts = facts.artifacts.iter();
@@ -236,19 +238,16 @@ fn packages_of(
         registered::follow(facts);
     }
     packages.append(&mut facts.packages);
-    for archive in archived {
-        match archive {
-            Ok(archive) => {
-                let (more, damaged) = in_archive(&archive, for_models);
-                packages.extend(more);
-                installations.extend(damaged);
-            }
-            Err(site) => {
-                let shown = "the environment in this archive".to_owned();
-                let mut one = Installation::new(site, shown, Brings::Nothing);
-                one.not_read = Some("what is there".to_owned());
-                installations.push(one);
-            }
+    for (archive, site) in archives {
+        // One after the other: each takes room on the disk.
+        if let Some(archive) = Archived::of(archive) {
+            let (more, damaged) = in_archive(&archive, for_models);
+            packages.extend(more);
+            installations.extend(damaged);
+        } else {
+            let mut one = Installation::new(site, "its packages".to_owned(), Brings::Nothing);
+            one.not_read = Some("the environment in this archive was not read whole".to_owned());
+            installations.push(one);
         }
     }
     packages.sort_by(|a, b| a.path.cmp(&b.path));
@@ -265,7 +264,8 @@ fn in_archive(archive: &Archived, for_models: bool) -> (Vec<Installed>, Vec<Inst
             ..package
         })
     });
-    let damaged = installations::damaged(&archive.sites).into_iter();
+    let damaged = installations::damaged(&archive.sites, Some(archive.folder()));
+    let damaged = damaged.into_iter();
     let damaged = damaged.filter_map(|one| {
         Some(Installation {
             place: archive.place(one.place.path())?,

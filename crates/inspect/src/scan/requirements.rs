@@ -2,7 +2,6 @@
 //! whether an import fails where the answer is no.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
@@ -16,11 +15,12 @@ use crate::python::Interpreter;
 use crate::python::closure::{Closure, Taken};
 use crate::python::folder::{Folder, Module};
 use crate::python::names::Names;
-use crate::python::pth::{self, added_by_pth};
+use crate::python::pth;
 use crate::runtime::distribution::{self, Distribution};
 use crate::runtime::installation::{self, Brings, Changed, Installation, Unmet};
 use crate::runtime::marker::Environment;
-use crate::runtime::pairing::{self, sees_itself_alone};
+use crate::runtime::pairing;
+use crate::source;
 use crate::source::beginning::{beginning, children};
 
 /// Modules of packages that have other names.
@@ -81,16 +81,18 @@ pub(super) fn name_of(info: &Path) -> Option<(String, String)> {
 
 impl Site {
     /// A folder; `None` where no package was installed in it.
-    pub(super) fn of(folder: &Path) -> Option<Self> {
+    pub(super) fn of(folder: &Path, within: Option<&Path>) -> Option<Self> {
         let mut infos = infos(folder);
-        let is_environment = ["site-packages", "dist-packages"]
-            .map(Some)
-            .contains(&folder.file_name().and_then(OsStr::to_str));
-        if infos.is_empty() && !is_environment {
+        if infos.is_empty() && !source::is_site(folder) {
             return None;
         }
-        let added = added_by_pth(folder).into_iter();
-        let added: Vec<PathBuf> = added.map(|(_, folder)| folder).collect();
+        let pth::Added {
+            folders,
+            has_base,
+            is_all,
+            ..
+        } = pth::added(folder, within);
+        let added: Vec<PathBuf> = folders.into_iter().map(|(_, folder)| folder).collect();
         infos.extend(added.iter().flat_map(|folder| self::infos(folder)));
         let mut installed: BTreeMap<String, Vec<(PathBuf, String)>> = BTreeMap::new();
         for info in infos {
@@ -119,8 +121,8 @@ impl Site {
             modules: Folder::new(folder, minor).and(added),
             python,
             installed,
-            is_whole: sees_itself_alone(folder),
-            is_target: is_target || !pth::behind(folder).is_empty(),
+            is_whole: is_all,
+            is_target: is_target || has_base,
             folder: folder.to_owned(),
         })
     }

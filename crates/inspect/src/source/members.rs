@@ -356,45 +356,49 @@ impl Visitor<'_> {
 /// Receives members; `false` ends the reading.
 pub(crate) type Each<'v> = &'v mut dyn FnMut(Member<'_, '_>) -> bool;
 
-/// Hands out all members of an archive, whatever their names.
-pub(crate) fn all_members(archive: &Place, visit: Each<'_>) {
+/// Hands out all members of an archive, whatever their names; whether it was read to its
+/// end, or to where `visit` ended it.
+pub(crate) fn all_members(archive: &Place, visit: Each<'_>) -> bool {
     let Some(around) = archive.archive() else {
-        if let Ok(bytes) = map::open(archive.path()) {
-            members_of(archive, &bytes, visit);
-        }
-        return;
+        return map::open(archive.path()).is_ok_and(|bytes| members_of(archive, &bytes, visit));
     };
     // An archive in another: it is looked for by its name.
+    let mut is_whole = false;
     all_members(&around, &mut |member: Member<'_, '_>| {
         if around.member(&member.name, 1) != *archive {
             return true;
         }
         match member.body {
-            Body::Stored(bytes) => members_of(archive, bytes, &mut *visit),
+            Body::Stored(bytes) => is_whole = members_of(archive, bytes, &mut *visit),
             Body::Packed(stream) | Body::Holed(stream) => {
                 let mut stream = Read::take(stream, MAX_UNPACKED_BYTES);
                 if let Ok(unpacked) = Spilled::of(&[], &mut stream) {
-                    members_of(archive, &unpacked, &mut *visit);
+                    is_whole = members_of(archive, &unpacked, &mut *visit);
                 }
             }
             Body::Absent(_) | Body::Link(..) | Body::Folder => {}
         }
         false
     });
+    is_whole
 }
 
-fn members_of(place: &Place, bytes: &[u8], visit: Each<'_>) {
-    // What was damaged was said when the archive was read.
-    let _ = match identify(bytes) {
+fn members_of(place: &Place, bytes: &[u8], visit: Each<'_>) -> bool {
+    let read = match identify(bytes) {
         FileType::Tar => tar::members(bytes, &mut |member| visit(member)),
         FileType::Zip => zip::members(bytes, &mut |member| visit(member)),
         FileType::Gzip => {
             let most = most_unpacked(bytes.len() as u64);
             let mut stream = Read::take(MultiGzDecoder::new(bytes), most);
-            gzip(place, &mut stream, &mut |member| visit(member))
+            let read = gzip(place, &mut stream, &mut |member| visit(member));
+            if stream.limit() == 0 {
+                return false;
+            }
+            read
         }
         _ => Ok(()),
     };
+    read.is_ok()
 }
 
 /// A gzip stream holds a tar, or one file under the name without `.gz`.

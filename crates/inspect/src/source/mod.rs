@@ -3,8 +3,8 @@
 //! [`walk`] lists the files below some paths, largest first. [`visit`] opens
 //! one of them and hands out its bytes, then those of every archive member
 //! that can matter, as virtual files with a [`Place`] each
-//! (`dist/model.tar!lib0.o`). Nothing is unpacked to disk. What cannot be read
-//! is a [`Problem`], never the end of a scan.
+//! (`dist/model.tar!lib0.o`). What is too large for memory is unpacked into a file
+//! without a name. What cannot be read is a [`Problem`], never the end of a scan.
 
 #[doc(hidden)] // For the other crates of artcheck.
 pub mod beginning;
@@ -19,5 +19,6 @@ pub use crate::spelling::{Controls, Spelled, spell, unspell};
 pub use event::{Event, Problem, ProblemKind, VirtualFile};
 pub(crate) use members::{all_members, is_tvm_class, leads_out, most_unpacked};
 pub use members::{visit, visit_bytes};
+pub(crate) use walk::is_site;
 pub use walk::{FoundFile, Walk, is_temporary, walk};
 pub(crate) use walk::{is_passed_over, is_same_file};

@@ -104,7 +104,7 @@ fn npm_package(path: &Path) -> Option<PathBuf> {
 }
 
 /// Whether a folder is one in which Python packages are installed.
-fn is_site(folder: &Path) -> bool {
+pub(crate) fn is_site(folder: &Path) -> bool {
     let sites = ["site-packages", "dist-packages"];
     folder
         .file_name()

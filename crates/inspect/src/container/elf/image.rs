@@ -13,6 +13,8 @@ pub(super) struct Image<'data, Elf: FileHeader<Endian = Endianness>> {
     pub(super) data: &'data [u8],
     pub(super) endian: Endianness,
     pub(super) header: &'data Elf,
+    /// Whether it is linked, and no program.
+    is_library: bool,
     pub(super) segments: &'data [Elf::ProgramHeader],
     /// Those of them that are loaded.
     pub(super) memory: Memory<'data>,
@@ -51,10 +53,14 @@ impl<'data, Elf: FileHeader<Endian = Endianness>> Image<'data, Elf> {
             }
             Err(_) => None,
         };
+        let has_loader = segments
+            .iter()
+            .any(|one| one.p_type(endian) == elf::PT_INTERP);
         Ok(Self {
             data,
             endian,
             header,
+            is_library: header.e_type(endian) == elf::ET_DYN && !has_loader,
             segments,
             memory,
             has_lost_sections: sections.is_none(),
@@ -66,14 +72,7 @@ impl<'data, Elf: FileHeader<Endian = Endianness>> Image<'data, Elf> {
     /// address is its own, whatever section it is said to be in.
     pub(super) fn is_undefined(&self, symbol: &Elf::Sym) -> bool {
         let has_address = symbol.st_value(self.endian).into() != 0;
-        symbol.is_undefined(self.endian) && !(has_address && self.is_library())
-    }
-
-    /// Whether it is linked, and no program.
-    fn is_library(&self) -> bool {
-        let mut segments = self.segments.iter();
-        self.header.e_type(self.endian) == elf::ET_DYN
-            && !segments.any(|segment| segment.p_type(self.endian) == elf::PT_INTERP)
+        symbol.is_undefined(self.endian) && !(has_address && self.is_library)
     }
 
     /// Section headers of one type.

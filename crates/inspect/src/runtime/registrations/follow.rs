@@ -168,32 +168,45 @@ impl<'a> Reader<'_, 'a> {
             };
             self.steps = self.steps.saturating_add(1);
             is_after_call = matches!(flow, Flow::Call(_));
-            match flow {
-                Flow::On => {}
-                Flow::Branch(target) if code.holds(target) => {
-                    self.branch(place, target, &state, heads, &mut course);
-                }
-                Flow::Branch(target) => {
-                    self.call(place, Target::Code(target), &state, &mut course);
-                }
-                Flow::Call(target) => {
-                    self.call(place, target, &state, &mut course);
-                    state.called(self.machine.lost());
-                }
-                Flow::Jump(target) => {
-                    match target {
-                        Target::Code(inside) if code.holds(inside) => {
-                            self.branch(place, inside, &state, heads, &mut course);
-                        }
-                        _ => self.call(place, target, &state, &mut course),
-                    }
-                    course.is_reached = false;
-                }
-                Flow::End => course.is_reached = false,
-            }
+            self.flow(code, place, flow, &mut state, heads, &mut course);
             at = at.saturating_add(length);
         }
         course
+    }
+
+    /// Where an instruction leads, and what is called there.
+    fn flow(
+        &mut self,
+        code: Piece<'a>,
+        place: u64,
+        flow: Flow,
+        state: &mut State,
+        heads: &mut Map<Option<Box<State>>>,
+        course: &mut Course,
+    ) {
+        match flow {
+            Flow::On => {}
+            Flow::Branch(target) if code.holds(target) => {
+                self.branch(place, target, state, heads, course);
+            }
+            Flow::Branch(target) => {
+                self.call(place, Target::Code(target), state, course);
+            }
+            Flow::Call(target) => {
+                self.call(place, target, state, course);
+                state.called(self.machine.lost());
+            }
+            Flow::Jump(target) => {
+                match target {
+                    Target::Code(inside) if code.holds(inside) => {
+                        self.branch(place, inside, state, heads, course);
+                    }
+                    _ => self.call(place, target, state, course),
+                }
+                course.is_reached = false;
+            }
+            Flow::End => course.is_reached = false,
+        }
     }
 
     /// Remembers what is known where a branch leads on, and what a loop changes.

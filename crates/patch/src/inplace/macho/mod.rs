@@ -27,11 +27,14 @@ pub(super) struct Slice {
     pub(super) size_field: Option<Range<usize>>,
 }
 
+/// Images of one file that are looked at; `lipo` knows a dozen processors.
+const MOST_IMAGES: usize = 64;
+
 /// The images of a file: one, or one per slice of a fat file.
 pub(super) fn slices(file: &[u8]) -> Result<Vec<Slice>, PlanError> {
     let cut = || {
         PlanError::container(
-            "expected a slice table inside the Mach-O universal file, found its end",
+            "expected a table of at most 64 images inside the Mach-O universal file",
         )
     };
     // The size stands behind processor, kind and offset.
@@ -62,6 +65,7 @@ fn listed<Arch: FatArch>(arches: &[Arch], file: &[u8], size: Range<usize>) -> Op
             size_field: Some(entry.checked_add(size.start)?..entry.checked_add(size.end)?),
         })
     };
+    let arches = Some(arches).filter(|arches| arches.len() <= MOST_IMAGES)?;
     arches.iter().enumerate().map(slice).collect()
 }
 

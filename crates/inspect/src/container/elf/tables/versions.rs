@@ -46,7 +46,12 @@ pub(super) fn check<Elf: FileHeader<Endian = Endianness>>(
         left: MAX_ENTRIES,
     };
     let needed = dynamic.all(&[elf::DT_NEEDED]);
-    let needed: Vec<&[u8]> = needed.filter_map(|one| list.name(one.value)).collect();
+    // A library that is needed by a path is loaded under its name too.
+    let needed: HashSet<&[u8]> = needed
+        .filter_map(|one| list.name(one.value))
+        .flat_map(|one| [Some(one), one.rsplit(|byte| *byte == b'/').next()])
+        .flatten()
+        .collect();
     let ends = (|| {
         list.needs(memory, dynamic, &needed, faults)?;
         list.definitions(memory, dynamic, faults)
@@ -131,7 +136,7 @@ impl<'data> List<'data> {
         &mut self,
         memory: &Memory<'_>,
         dynamic: &Dynamic,
-        needed: &[&[u8]],
+        needed: &HashSet<&[u8]>,
         faults: &mut Faults,
     ) -> Option<()> {
         let Some(entry) = dynamic.entry(elf::DT_VERNEED) else {
@@ -149,14 +154,7 @@ impl<'data> List<'data> {
                 return Some(());
             }
             let library = self.name(need.vn_file.get(self.endian).into());
-            // A library that is needed by a path is loaded under its name too.
-            let is_there = |name: &&[u8]| {
-                let mut needed = needed.iter();
-                ALWAYS.contains(name)
-                    || needed.any(|one| {
-                        one == name || one.rsplit(|byte| *byte == b'/').next() == Some(*name)
-                    })
-            };
+            let is_there = |name: &&[u8]| ALWAYS.contains(name) || needed.contains(name);
             if library.filter(is_there).is_none() {
                 let what = format!(
                     "symbol versions are asked of {}, which is not among the needed libraries",
