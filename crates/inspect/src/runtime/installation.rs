@@ -6,7 +6,6 @@ use std::collections::BTreeSet;
 use crate::container::{Architecture, Platform};
 use crate::parts;
 use crate::place::Place;
-use crate::shell;
 
 /// A package that is not as it was installed, or not for the Python it is installed for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -187,12 +186,17 @@ fn lines(text: &str) -> impl Iterator<Item = &str> {
 
 /// What is typed to have a package as it was.
 pub(crate) fn install_again(name: &str, version: Option<&str>) -> String {
+    // What an installer would not write could end the quotes in a shell.
+    let is_plain = |text: &str| {
+        let mut letters = text.chars();
+        letters.all(|c| c.is_ascii_alphanumeric() || "-_.+!".contains(c))
+    };
     match version {
-        Some(version) => {
-            let package = shell::quote(&format!("{name}=={version}"));
-            format!("pip install --force-reinstall --no-deps {package}")
+        _ if !is_plain(name) || !version.is_none_or(is_plain) => {
+            "install the package again: its name or version is not one that pip writes".to_owned()
         }
-        None => format!("pip install --force-reinstall {}", shell::quote(name)),
+        Some(version) => format!("pip install --force-reinstall --no-deps '{name}=={version}'"),
+        None => format!("pip install --force-reinstall {name}"),
     }
 }
 
@@ -364,6 +368,15 @@ mod tests {
         assert_eq!(machine("win_amd64"), windows);
         assert_eq!(machine("any"), None);
         assert_eq!(machine("macosx_11_0_universal2"), None);
+    }
+
+    #[test]
+    fn what_is_typed_ends_no_quotes() {
+        for (name, version) in [("a", Some("1'; rm x; '")), ("a;b", None)] {
+            assert!(!install_again(name, version).contains("pip install"));
+        }
+        let plain = "pip install --force-reinstall --no-deps 'a==1.0+x'";
+        assert_eq!(install_again("a", Some("1.0+x")), plain);
     }
 
     #[test]
