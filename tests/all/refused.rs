@@ -216,8 +216,11 @@ fn files_for_another_c_library_do_not_fit() {
         let own = "int other(void) { return 1; }\n";
         let file = model(top, name, own, &flags);
         std::fs::remove_file(musl).expect("removed");
-        let said = loader(&file).expect("the loader refuses it");
-        assert!(said.contains(soname), "{said}");
+        // Where musl is installed too, both C libraries end up in one process.
+        match loader(&file) {
+            Some(said) => assert!(said.contains(soname), "{said}"),
+            None => assert!(Path::new("/lib").join(soname).exists(), "{name} loads"),
+        }
         let said = verdict_and(&file, "AC002");
         assert_eq!(
             said,

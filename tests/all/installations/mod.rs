@@ -471,3 +471,20 @@ fn a_library_for_another_machine_is_not_loaded() {
     };
     says(same, &[], &[]);
 }
+
+/// What an archive does not hold to its end is not missing in the environment.
+#[test]
+fn a_cut_archive_lacks_nothing() {
+    let root = folder();
+    environment(root.path());
+    for archive in packed(root.path()) {
+        let whole = std::fs::read(&archive).expect("read");
+        let cut = &whole[..whole.len() * 2 / 3];
+        std::fs::write(&archive, cut).expect("written");
+        let (report, status) = scan([&archive]);
+        let errors = rules(&report, &["error", "warning"]);
+        assert!(!errors.contains(&"AC209".into()), "{archive:?}: {report}");
+        assert_ne!(status, 0, "{archive:?}: {report}");
+        std::fs::remove_file(archive).expect("removed");
+    }
+}

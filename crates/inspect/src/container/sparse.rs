@@ -188,3 +188,37 @@ impl<R: Read> Read for Whole<R> {
         Ok(count)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a map of pax form 0.1 makes of five stored bytes.
+    fn put_together(map: &[u8]) -> Option<Vec<u8>> {
+        let mut sparse = Sparse::default();
+        sparse.record(b"size", b"12");
+        sparse.record(b"map", map);
+        let mut whole = Vec::new();
+        let mut data = Read::take(&b"abcde"[..], 5);
+        let mut file = sparse.whole(&mut data)?;
+        let size = file.size;
+        Read::take(&mut file, size).read_to_end(&mut whole).ok()?;
+        Some(whole)
+    }
+
+    #[test]
+    fn a_map_must_place_all_that_is_stored() {
+        let whole = put_together(b"1,2,8,3").expect("it is whole");
+        assert_eq!(whole, b"\0ab\0\0\0\0\0cde\0");
+        for wrong in [
+            &b""[..],
+            b"1,2",
+            b"1,2,8,4",
+            b"8,3,1,2",
+            b"1,x,8,5",
+            b"1,2,8,3,99,1",
+        ] {
+            assert_eq!(put_together(wrong), None);
+        }
+    }
+}
