@@ -81,30 +81,7 @@ pub fn run(args: &FixArgs, terminal: Terminal) -> anyhow::Result<Status> {
         println!("nothing is written yet: add --apply");
     }
     let result = match args.apply {
-        true => {
-            let (repaired, mut failed) = carry_out_all(&plans, args, &runtime_paths, style);
-            if failed.is_empty() {
-                failed.extend(copy_unchanged(&plans, args).err());
-            }
-            let proved = match args.prove {
-                true => prove_all(&repaired, &runtime_paths, args, style),
-                false => Ok(Status::Clean),
-            };
-            let judged = proved.and_then(|proved| {
-                Ok(match judge(repaired, options, args, style)? {
-                    Status::Clean => proved,
-                    Status::Unknown if proved == Status::Findings => proved,
-                    judged => judged,
-                })
-            });
-            // What could not be repaired comes last, and hides nothing of the rest.
-            let errors = failed.iter().chain(judged.as_ref().err());
-            let errors: Vec<String> = errors.map(told).collect();
-            match judged {
-                Ok(judged) if errors.is_empty() => judged,
-                _ => bail!("{}", errors.join("\n")),
-            }
-        }
+        true => apply(&plans, args, &runtime_paths, options, style)?,
         // What a scan says, a plan must not call repaired.
         false => {
             let report = Report::of(&scan, &std::env::current_dir()?);
@@ -121,6 +98,38 @@ pub fn run(args: &FixArgs, terminal: Terminal) -> anyhow::Result<Status> {
         (false, true, _) => Status::Unknown,
         (false, false, result) => result,
     })
+}
+
+/// Carries the plans out, and judges what they left.
+fn apply(
+    plans: &[FixPlan],
+    args: &FixArgs,
+    runtime_paths: &[PathBuf],
+    options: ScanOptions,
+    style: Style,
+) -> anyhow::Result<Status> {
+    let (repaired, mut failed) = carry_out_all(plans, args, runtime_paths, style);
+    if failed.is_empty() {
+        failed.extend(copy_unchanged(plans, args).err());
+    }
+    let proved = match args.prove {
+        true => prove_all(&repaired, runtime_paths, args, style),
+        false => Ok(Status::Clean),
+    };
+    let judged = proved.and_then(|proved| {
+        Ok(match judge(repaired, options, args, style)? {
+            Status::Clean => proved,
+            Status::Unknown if proved == Status::Findings => proved,
+            judged => judged,
+        })
+    });
+    // What could not be repaired comes last, and hides nothing of the rest.
+    let errors = failed.iter().chain(judged.as_ref().err());
+    let errors: Vec<String> = errors.map(told).collect();
+    match judged {
+        Ok(judged) if errors.is_empty() => Ok(judged),
+        _ => bail!("{}", errors.join("\n")),
+    }
 }
 
 /// What breaks or is not known and that no plan is for: an environment, the runtime's own

@@ -60,18 +60,19 @@ pub fn file(
         program: std::env::current_exe().context("the path of this program")?,
         arguments: vec![OsString::from("verify-row")],
     };
-    let proof = prove(
-        &child,
-        Trial {
-            library: std::path::absolute(file)?,
-            runtime: runtime.to_vec(),
-            shims: shims
-                .iter()
-                .map(std::path::absolute)
-                .collect::<Result<_, _>>()?,
-            calls,
-        },
-    );
+    let shims = shims.iter().map(std::path::absolute);
+    let trial = Trial {
+        library: std::path::absolute(file)?,
+        runtime: runtime.to_vec(),
+        shims: shims.collect::<Result<_, _>>()?,
+        calls,
+    };
+    note(prove(&child, trial), provides, &mut tried);
+    Ok(tried)
+}
+
+/// Notes what came of the calls.
+fn note(proof: Proof, provides: &[String], tried: &mut Tried) {
     match proof {
         Proof::Ran(checks) => {
             for check in checks {
@@ -103,7 +104,6 @@ pub fn file(
             tried.lines.push(format!("not tried: {why}"));
         }
     }
-    Ok(tried)
 }
 
 /// The function of the application that is missing where there is none.

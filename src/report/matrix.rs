@@ -187,22 +187,52 @@ const LONGEST_HEAD: usize = 12;
 /// releases that say the same in one column.
 pub fn render(report: &Report, style: Style) -> String {
     let grid = grid(report);
-    let bands = bands(&grid);
-    let mut notes = Vec::new();
-    let mut heads = Vec::new();
-    for band in &bands {
-        let words = match band.runtimes.as_slice() {
-            [first, .., last] => format!("{}-{}", head(first), head(last)),
-            [only] if display_width(head(only)) <= LONGEST_HEAD => head(only).to_owned(),
-            [only] => {
-                notes.push(format!("[{}] {only}", notes.len() + 1));
-                format!("[{}]", notes.len())
-            }
-            [] => String::new(),
-        };
-        heads.push(words);
+    let mut out = String::new();
+    if grid.rows.is_empty() {
+        out.push_str("No model library was found.\n");
+        write_beside(&mut out, report, style);
+        return out;
     }
-    let widths = bands.iter().zip(&heads).map(|(band, head)| {
+    let bands = bands(&grid);
+    let (heads, notes) = heads(&bands);
+    write_table(&mut out, &grid, &bands, &heads, style);
+    for note in notes {
+        let _ = writeln!(out, "{note}");
+    }
+    if grid.more > 0 {
+        let more = counted(grid.more, "row");
+        let _ = writeln!(out, "{more} more are in the JSON report.");
+    }
+    out.push_str(&style.paragraph("\n", 0, &legend(&bands)));
+    write_beside(&mut out, report, style);
+    out
+}
+
+/// The head of each column, and the notes of those whose names are too long for one.
+fn heads(bands: &[Band<'_>]) -> (Vec<String>, Vec<String>) {
+    let mut notes = Vec::new();
+    let words = |band: &Band<'_>| match band.runtimes.as_slice() {
+        [first, .., last] => format!("{}-{}", head(first), head(last)),
+        [only] if display_width(head(only)) <= LONGEST_HEAD => head(only).to_owned(),
+        [only] => {
+            notes.push(format!("[{}] {only}", notes.len() + 1));
+            format!("[{}]", notes.len())
+        }
+        [] => String::new(),
+    };
+    (bands.iter().map(words).collect(), notes)
+}
+
+/// Writes the heads and a row per library; each has lines of its own where names and cells
+/// do not fit on one.
+fn write_table(
+    out: &mut String,
+    grid: &Grid<'_>,
+    bands: &[Band<'_>],
+    heads: &[String],
+    style: Style,
+) {
+    let widths = bands.iter().zip(heads).map(|(band, head)| {
         let marks = band.marks.iter().map(|mark| display_width(mark.text()));
         marks.chain([display_width(head)]).max().unwrap_or(0)
     });
@@ -213,17 +243,12 @@ pub fn render(report: &Report, style: Style) -> String {
     let fits = style
         .width
         .is_none_or(|width| longest + 1 + cells_width <= width);
-    // Where names and cells do not fit on one line, each has its own.
     let column = if fits { longest + 1 } else { 2 };
-    let mut out = String::new();
     let line = |cells: Vec<String>| cells.join(" ").trim_end().to_owned();
     let padded = |text: &str, width: usize| " ".repeat(width.saturating_sub(display_width(text)));
-    if !grid.rows.is_empty() {
-        let heads = heads.iter().zip(&widths);
-        let heads =
-            heads.map(|(head, width)| format!("{}{}", style.bold(head), padded(head, *width)));
-        let _ = writeln!(out, "{}{}", " ".repeat(column), line(heads.collect()));
-    }
+    let heads = heads.iter().zip(&widths);
+    let heads = heads.map(|(head, width)| format!("{}{}", style.bold(head), padded(head, *width)));
+    let _ = writeln!(out, "{}{}", " ".repeat(column), line(heads.collect()));
     for (place, row) in grid.rows.iter().enumerate() {
         out.push_str(&style.bold(&row.subject));
         out.push_str(&if fits {
@@ -234,29 +259,15 @@ pub fn render(report: &Report, style: Style) -> String {
         let cells = bands.iter().zip(&widths).filter_map(|(band, width)| {
             let mark = band.marks.get(place)?;
             let text = mark.text();
-            Some(format!(
-                "{}{}",
-                mark.painted(style, text),
-                padded(text, *width)
-            ))
+            let painted = mark.painted(style, text);
+            Some(format!("{painted}{}", padded(text, *width)))
         });
         let _ = writeln!(out, "{}", line(cells.collect()));
     }
-    if grid.rows.is_empty() {
-        out.push_str("No model library was found.\n");
-        write_beside(&mut out, report, style);
-        return out;
-    }
-    for note in notes {
-        let _ = writeln!(out, "{note}");
-    }
-    if grid.more > 0 {
-        let _ = writeln!(
-            out,
-            "{} more are in the JSON report.",
-            counted(grid.more, "row")
-        );
-    }
+}
+
+/// What the marks mean.
+fn legend(bands: &[Band<'_>]) -> String {
     let is_if = |mark: &Mark<'_>| *mark == Mark::FitsIf;
     let needs = bands.iter().any(|band| band.marks.iter().any(is_if));
     let if_needs = if needs {
@@ -264,13 +275,10 @@ pub fn render(report: &Report, style: Style) -> String {
     } else {
         ""
     };
-    let legend = format!(
+    format!(
         "✓ fits{if_needs}; {0} breaks by that rule first (`artcheck explain {0}`); ? undecided",
         rules::VM_FORMAT
-    );
-    out.push_str(&style.paragraph("\n", 0, &legend));
-    write_beside(&mut out, report, style);
-    out
+    )
 }
 
 /// Writes what no cell says.

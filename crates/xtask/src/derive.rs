@@ -308,76 +308,36 @@ fn functions(wheels: &Wheels, base: &RuntimeProfile, derived: &mut Derived) -> a
         |profile| profile.functions.value.as_ref(),
         is_optional,
     );
-    let new = |name: &&String| !inherited.contains(*name);
-    let mut questions: BTreeSet<String> = core
-        .keys()
-        .chain(parts.keys())
-        .filter(new)
-        .cloned()
-        .collect();
-    questions.extend(inherited.iter().cloned());
+    let new = core.keys().chain(parts.keys());
+    let new = new.filter(|name| !inherited.contains(*name));
+    let questions: BTreeSet<String> = new.chain(&inherited).cloned().collect();
     let (libraries, folder) = wheels::native_libraries(wheels)?;
-    let registered = if libraries.is_empty() {
-        derived
-            .notes
-            .push("functions: no wheel for this machine to ask".to_owned());
-        None
-    } else {
-        Some(ask::registered(&libraries, &questions)?)
+    let answers = Answers {
+        here: wheels::here(),
+        registered: match libraries.is_empty() {
+            true => None,
+            false => Some(ask::registered(&libraries, &questions)?),
+        },
     };
     drop(folder);
-    let asked_here = |name: &String, found_on: &BTreeSet<&str>| {
-        registered
-            .as_ref()
-            .filter(|_| found_on.contains(wheels::here().as_str()))
-            .map(|names| names.contains(name))
-    };
-    let mut now: BTreeSet<String> = BTreeSet::new();
-    let mut strings_only = 0usize;
-    for (name, (kind, found_on)) in &core {
-        let builtin = name.starts_with("vm.builtin.");
-        match (inherited.contains(name), asked_here(name, found_on)) {
-            (_, Some(false)) if !builtin => strings_only += 1,
-            (false, None) if !builtin => {
-                derived.undecided.insert(name.clone(), kind.to_string());
-            }
-            (false, _) if found_on.len() < wheels.platforms.len() => {
-                let systems: Vec<&str> = found_on.iter().copied().collect();
-                derived.parts.insert(
-                    name.clone(),
-                    format!("{} build of {kind}", systems.join(", ")),
-                );
-            }
-            _ => {
-                now.insert(name.clone());
-            }
-        }
+    if answers.registered.is_none() {
+        let note = "functions: no wheel for this machine to ask";
+        derived.notes.push(note.to_owned());
     }
+    let platforms = wheels.platforms.len();
+    let (mut now, of_core) = core_functions(&core, platforms, &inherited, &answers, derived);
     let mut before = inherited.clone();
     before.retain(|name| !base.provided_by.contains_key(name));
     now.retain(|name| !base.provided_by.contains_key(name));
-    let evidence = match &registered {
+    let evidence = match &answers.registered {
         Some(_) => "strings of every platform, asked of the loaded library",
         None => "strings of every platform",
     };
     derived.change("functions", &before, &now, vec![evidence.to_owned()]);
-    for (name, (kind, found_on)) in parts {
-        if inherited.contains(&name) || core.contains_key(&name) {
-            continue;
-        }
-        match asked_here(&name, &found_on) {
-            _ if name.starts_with("vm.builtin.") => {
-                derived.parts.insert(name, kind.to_string());
-            }
-            Some(true) => {
-                derived.parts.insert(name, kind.to_string());
-            }
-            Some(false) if kind == PartKind::RuntimeExtra => strings_only += 1,
-            _ => {
-                derived.undecided.insert(name, kind.to_string());
-            }
-        }
-    }
+    let parts = parts
+        .into_iter()
+        .filter(|(name, _)| !inherited.contains(name) && !core.contains_key(name));
+    let strings_only = of_core + part_functions(parts, &answers, derived);
     derived.notes.push(format!(
         "functions: {strings_only} strings look like names and are not registered"
     ));
@@ -394,4 +354,72 @@ fn functions(wheels: &Wheels, base: &RuntimeProfile, derived: &mut Derived) -> a
         });
     }
     Ok(())
+}
+
+/// What the loaded libraries of this machine's wheel say.
+struct Answers {
+    here: String,
+    registered: Option<BTreeSet<String>>,
+}
+
+impl Answers {
+    /// Whether a name is registered, if a library that has it was asked.
+    fn is_registered(&self, name: &str, found_on: &BTreeSet<&str>) -> Option<bool> {
+        let asked = found_on.contains(self.here.as_str());
+        let registered = self.registered.as_ref().filter(|_| asked);
+        registered.map(|names| names.contains(name))
+    }
+}
+
+/// The functions of the core, and how many strings only look like one.
+fn core_functions(
+    core: &BTreeMap<String, (PartKind, BTreeSet<&str>)>,
+    platforms: usize,
+    inherited: &BTreeSet<String>,
+    answers: &Answers,
+    derived: &mut Derived,
+) -> (BTreeSet<String>, usize) {
+    let mut now = BTreeSet::new();
+    let mut strings_only = 0;
+    for (name, (kind, found_on)) in core {
+        let builtin = name.starts_with("vm.builtin.");
+        let answer = answers.is_registered(name, found_on);
+        match (inherited.contains(name), answer) {
+            (_, Some(false)) if !builtin => strings_only += 1,
+            (false, None) if !builtin => {
+                derived.undecided.insert(name.clone(), kind.to_string());
+            }
+            (false, _) if found_on.len() < platforms => {
+                let systems: Vec<&str> = found_on.iter().copied().collect();
+                let part = format!("{} build of {kind}", systems.join(", "));
+                derived.parts.insert(name.clone(), part);
+            }
+            _ => {
+                now.insert(name.clone());
+            }
+        }
+    }
+    (now, strings_only)
+}
+
+/// Notes the functions that a part brings; how many strings only look like one.
+fn part_functions<'a>(
+    parts: impl Iterator<Item = (String, (PartKind, BTreeSet<&'a str>))>,
+    answers: &Answers,
+    derived: &mut Derived,
+) -> usize {
+    let mut strings_only = 0;
+    for (name, (kind, found_on)) in parts {
+        let builtin = name.starts_with("vm.builtin.");
+        match answers.is_registered(&name, &found_on) {
+            Some(false) if !builtin && kind == PartKind::RuntimeExtra => strings_only += 1,
+            answer if builtin || answer == Some(true) => {
+                derived.parts.insert(name, kind.to_string());
+            }
+            _ => {
+                derived.undecided.insert(name, kind.to_string());
+            }
+        }
+    }
+    strings_only
 }

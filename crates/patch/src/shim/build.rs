@@ -67,15 +67,7 @@ pub fn run(
     let rpaths = rpaths(runtime, target);
 
     let scratch = tempfile::tempdir_in(folder).map_err(io(folder, "cannot make a folder"))?;
-    let mut objects = Vec::new();
-    for source in &sources {
-        let object = scratch.path().join(format!("{}.o", objects.len()));
-        let mut command = compiler.command();
-        command.args(compile_flags(source, runtime, compiler));
-        command.args(["-c", "-o"]).arg(&object).arg(&source.path);
-        finish(command, compiler, &source.path)?;
-        objects.push(object);
-    }
+    let objects = compile(&sources, runtime, compiler, scratch.path())?;
     let made = scratch
         .path()
         .join(options.out.file_name().unwrap_or_default());
@@ -90,22 +82,11 @@ pub fn run(
     command.arg("-o").arg(&made).args(&objects);
     command.args(libraries(&options.plan, runtime, target));
     if compiler.family == Family::Zig {
-        // Zig would link a C++ library of its own in. Nothing here needs one but
-        // device-api, and that needs the runtime's.
-        command.arg("-nostdlib++");
-        if options.plan.has(ShimPart::DeviceApi) {
-            let stub = scratch.path().join("libc++.tbd");
-            fs::write(&stub, system_stub::cxx_library(runtime)?)
-                .map_err(io(&stub, "cannot write the stub"))?;
-            command.arg(stub);
-        }
+        command.args(instead_of_zigs_own(&options.plan, runtime, scratch.path())?);
     }
-    let first = sources
-        .first()
-        .map(|source| source.path.clone())
-        .unwrap_or_default();
-    finish(command, compiler, &first)?;
-    let sources = sources.into_iter().map(|source| source.path).collect();
+    let sources: Vec<PathBuf> = sources.into_iter().map(|source| source.path).collect();
+    let first = sources.first().map(PathBuf::as_path);
+    finish(command, compiler, first.unwrap_or(Path::new("")))?;
     fs::File::open(&made)
         .and_then(|file| file.sync_all())
         .and_then(|()| fs::rename(&made, &options.out))
@@ -116,6 +97,42 @@ pub fn run(
         install_name,
         rpaths,
     })
+}
+
+/// Compiles each source into a folder.
+fn compile(
+    sources: &[Source],
+    runtime: &Runtime,
+    compiler: &Compiler,
+    folder: &Path,
+) -> Result<Vec<PathBuf>, ShimError> {
+    let mut objects = Vec::new();
+    for source in sources {
+        let object = folder.join(format!("{}.o", objects.len()));
+        let mut command = compiler.command();
+        command.args(compile_flags(source, runtime, compiler));
+        command.args(["-c", "-o"]).arg(&object).arg(&source.path);
+        finish(command, compiler, &source.path)?;
+        objects.push(object);
+    }
+    Ok(objects)
+}
+
+/// Zig would link a C++ library of its own in. No part but device-api needs one, and that
+/// needs the runtime's.
+fn instead_of_zigs_own(
+    plan: &ShimPlan,
+    runtime: &Runtime,
+    folder: &Path,
+) -> Result<Vec<OsString>, ShimError> {
+    let mut flags = vec![OsString::from("-nostdlib++")];
+    if plan.has(ShimPart::DeviceApi) {
+        let stub = folder.join("libc++.tbd");
+        fs::write(&stub, system_stub::cxx_library(runtime)?)
+            .map_err(io(&stub, "cannot write the stub"))?;
+        flags.push(stub.into());
+    }
+    Ok(flags)
 }
 
 /// Runs the compiler to its end.

@@ -217,39 +217,11 @@ impl RowFile {
     }
 
     fn resolve(self, base: &Base, runtimes: &BTreeMap<String, RuntimeFile>) -> Result<Row, String> {
-        let runtime = runtimes.get(&self.runtime).ok_or_else(|| {
-            let known: Vec<&str> = runtimes.keys().map(String::as_str).collect();
-            format!(
-                "no runtime `{}`; there are {}",
-                self.runtime,
-                known.join(", ")
-            )
-        })?;
-        let runtime = RuntimeSpec {
-            paths: base.paths(&runtime.paths)?,
-            preload: base.paths(&runtime.preload)?,
-            other: runtime.other(base)?,
-            name: self.runtime,
-        };
+        let runtime = runtime(self.runtime, base, runtimes)?;
         let folder = self.folder.as_deref().map(|f| base.path(f)).transpose()?;
         let folder = folder.map(|folder| chat::weights_folder(&folder));
-        let weights = match (&self.weights, &folder) {
-            (Some(weights), _) => match Source::parse(weights)? {
-                Source::Directory(_) => Source::Directory(base.path(weights)?),
-                random => random,
-            },
-            (None, Some(folder)) => Source::Directory(folder.clone()),
-            (None, None) => return Err("needs `weights`, or a `folder` that has them".to_owned()),
-        };
-        let tokenizer = match self.tokenizer.as_deref().map(TokenizerSource::parse) {
-            None => folder
-                .as_ref()
-                .map(|folder| TokenizerSource::File(folder.join("tokenizer.json"))),
-            Some(TokenizerSource::File(path)) => {
-                Some(TokenizerSource::File(base.path(&path.to_string_lossy())?))
-            }
-            other => other,
-        };
+        let weights = weights(self.weights.as_deref(), folder.as_deref(), base)?;
+        let tokenizer = tokenizer(self.tokenizer.as_deref(), folder.as_deref(), base)?;
         let time_limit =
             Duration::try_from_secs_f64(self.time_limit).map_err(|e| format!("time_limit: {e}"))?;
         let memory_limit = self
@@ -298,6 +270,51 @@ impl RowFile {
             calls: self.call,
         })
     }
+}
+
+/// The runtime of a row, by its name.
+fn runtime(
+    name: String,
+    base: &Base,
+    runtimes: &BTreeMap<String, RuntimeFile>,
+) -> Result<RuntimeSpec, String> {
+    let runtime = runtimes.get(&name).ok_or_else(|| {
+        let known: Vec<&str> = runtimes.keys().map(String::as_str).collect();
+        format!("no runtime `{name}`; there are {}", known.join(", "))
+    })?;
+    Ok(RuntimeSpec {
+        paths: base.paths(&runtime.paths)?,
+        preload: base.paths(&runtime.preload)?,
+        other: runtime.other(base)?,
+        name,
+    })
+}
+
+/// Where a row's parameters are: what it names, else its model folder.
+fn weights(named: Option<&str>, folder: Option<&Path>, base: &Base) -> Result<Source, String> {
+    match (named, folder) {
+        (Some(weights), _) => match Source::parse(weights)? {
+            Source::Directory(_) => Ok(Source::Directory(base.path(weights)?)),
+            random => Ok(random),
+        },
+        (None, Some(folder)) => Ok(Source::Directory(folder.to_owned())),
+        (None, None) => Err("needs `weights`, or a `folder` that has them".to_owned()),
+    }
+}
+
+/// A row's tokenizer: what it names, else that of its model folder.
+fn tokenizer(
+    named: Option<&str>,
+    folder: Option<&Path>,
+    base: &Base,
+) -> Result<Option<TokenizerSource>, String> {
+    Ok(match named.map(TokenizerSource::parse) {
+        None => folder.map(|folder| TokenizerSource::File(folder.join("tokenizer.json"))),
+        Some(TokenizerSource::File(path)) => {
+            Some(TokenizerSource::File(base.path(&path.to_string_lossy())?))
+        }
+        other => other,
+    })
 }
 
 impl PromptFile {
