@@ -11,7 +11,7 @@ use artcheck_inspect::Place;
 use artcheck_inspect::limits::MAX_PACKAGE_FILE;
 use artcheck_inspect::runtime::grouping::Joined;
 use artcheck_inspect::runtime::machine::Machine;
-use artcheck_inspect::scan::environments::{added_by_pth, packages};
+use artcheck_inspect::scan::environments::{added_by_pth, packages, setting, sites, users_own};
 use artcheck_inspect::source::beginning::{beginning, children};
 
 /// Folders that PYTHONPATH and environments may add.
@@ -115,22 +115,16 @@ struct Environments(Vec<Environment>);
 impl Environments {
     /// What an installation of Python has, and adds to it.
     fn root(&mut self, how: &str, root: &Path) {
-        let sites = site_packages(root);
+        let sites = sites(root, |_| true);
         let Some(with) = sites.first().cloned() else {
             return;
         };
         for site in sites {
             self.add(how, site, &with);
         }
-        let configuration = beginning(&root.join("pyvenv.cfg"), MAX_PACKAGE_FILE);
-        let text = configuration.unwrap_or_default();
-        let mut lines = text.lines().filter_map(|line| line.split_once('='));
-        let is_open = lines.all(|(key, value)| {
-            key.trim() != "include-system-site-packages" || value.trim() != "false"
-        });
-        if is_open && std::env::var_os("PYTHONNOUSERSITE").is_none() {
-            let home = std::env::home_dir().unwrap_or_default();
-            for site in site_packages(&home.join(".local")) {
+        let sees_others = setting(&with, "include-system-site-packages");
+        if sees_others.as_deref() != Some("false") {
+            for site in users_own(|_| true) {
                 self.add("the user's own packages", site, &with);
             }
         }
@@ -155,18 +149,6 @@ impl Environments {
             self.add(&format!("{file} of {how}"), folder, with);
         }
     }
-}
-
-fn site_packages(root: &Path) -> Vec<PathBuf> {
-    let mut folders = vec![root.join("Lib/site-packages")];
-    for base in [root.join("lib"), root.join("local/lib")] {
-        for python in children(&base) {
-            folders.extend(["site-packages", "dist-packages"].map(|site| python.join(site)));
-        }
-    }
-    folders.sort();
-    folders.retain(|site| site.is_dir());
-    folders
 }
 
 /// The folder that the Python on PATH is installed in, or its environment's.

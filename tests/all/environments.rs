@@ -314,3 +314,33 @@ fn hard_links_in_an_archive_are_files_of_their_own() {
         assert_eq!(sets(&packed), sets(&folders), "{flags}");
     }
 }
+
+/// What a hard link leads to may be something else under the link's name: where that was not
+/// read as such, it is said, and nothing is missing.
+#[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
+fn hard_links_under_other_names_are_not_passed_over() {
+    let top = tempfile::tempdir().expect("a folder");
+    let v = top.path().join("v");
+    put(&v, of_wheel("tvm-0.27", RUNTIME), RUNTIME);
+    let ffi = put(&v, of_wheel("tvm-ffi-0.1.15.post2", FFI), FFI);
+    // As tools write it that keep each file once.
+    let kept = top.path().join("kept");
+    std::fs::create_dir(&kept).expect("a folder");
+    let archive = top.path().join("a.tar");
+    let statuses = ["c33ef534", "libtvm_ffi.so"].map(|name| {
+        let kept = kept.join(name);
+        std::fs::rename(&ffi, &kept).expect("moved");
+        std::fs::hard_link(&kept, &ffi).expect("a link");
+        let mut tar = std::process::Command::new("tar");
+        tar.arg("-cf").arg(&archive).arg("-C").arg(top.path());
+        assert!(tar.args(["kept", "v"]).status().expect("tar").success());
+        let (report, status) = scan([&archive]);
+        let told = report.to_string().contains("it is a hard link to");
+        assert_eq!(told, name == "c33ef534", "{report}");
+        std::fs::remove_file(&ffi).expect("removed");
+        std::fs::rename(&kept, &ffi).expect("moved");
+        status
+    });
+    assert_eq!(statuses[0], 4);
+}

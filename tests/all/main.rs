@@ -30,6 +30,7 @@ mod hostile;
 mod hostile_archives;
 mod hostile_tree;
 mod house_pages;
+mod images;
 mod installations;
 #[cfg(target_os = "linux")]
 mod integrations;

@@ -11,6 +11,7 @@ mod candidates;
 mod changed;
 pub mod environments;
 mod exports;
+mod ffi_package;
 mod file_facts;
 mod frozen;
 mod in_pages;
@@ -18,15 +19,19 @@ mod installations;
 mod join_objects;
 mod judge;
 mod lacking_names;
+mod loaded;
+mod lost_names;
 mod lost_needs;
 mod needed;
 mod options;
 mod packages;
+mod packed_apps;
 mod read;
 mod registered;
 mod requirements;
 mod shard;
 mod share;
+mod site;
 mod static_parts;
 mod unlisted;
 mod unopened;
@@ -147,7 +152,8 @@ fn conclude(reading: read::Reading, options: &ScanOptions) -> Scan {
     }
     artifacts.sort_by(|a, b| a.path.cmp(&b.path));
     let shared = Shared::default();
-    let mut findings = own_findings(&mut artifacts, options.target.as_ref(), &shared);
+    let owners = packages::Owners::default();
+    let mut findings = own_findings(&mut artifacts, options.target.as_ref(), &shared, &owners);
     let given = options
         .runtimes
         .iter()
@@ -157,7 +163,7 @@ fn conclude(reading: read::Reading, options: &ScanOptions) -> Scan {
     // The parts of given runtimes are no artifacts, and must run on the target too.
     let given = sets.iter().zip(&mut of_sets).skip(load_sets.len());
     for (set, outcome) in given {
-        outcome.findings.extend(of_unread(set));
+        outcome.findings.extend(of_unread(set, &owners));
         let floor = options
             .target
             .iter()
@@ -269,6 +275,7 @@ fn own_findings(
     artifacts: &mut [Artifact],
     target: Option<&Target>,
     shared: &Shared,
+    owners: &packages::Owners,
 ) -> Vec<Finding> {
     let of_artifact = |artifact: &mut Artifact| {
         let mut outcome = Outcome::default();
@@ -286,7 +293,7 @@ fn own_findings(
             finding.rule == rules::UNREADABLE && finding.severity == Severity::Error
         });
         for finding in unread {
-            if let Some(command) = packages::install_again(&finding.artifact) {
+            if let Some(command) = owners.install_again(&finding.artifact) {
                 finding.help = command;
             }
         }
@@ -366,12 +373,12 @@ fn of_load_set(load_set: &LoadSet) -> Outcome {
 }
 
 /// What is wrong with the parts of a runtime that could not be read.
-fn of_unread(set: &LoadSet) -> impl Iterator<Item = Finding> {
-    let of_part = |part: &'_ Unread| {
+fn of_unread(set: &LoadSet, owners: &packages::Owners) -> impl Iterator<Item = Finding> {
+    let of_part = move |part: &'_ Unread| {
         let problems = part.problems.iter();
         let findings = problems.map(|problem| {
             let finding = rules::of_problem(&part.place, problem);
-            match packages::install_again(&part.place) {
+            match owners.install_again(&part.place) {
                 Some(command) => finding.help(command),
                 None => finding,
             }

@@ -4,6 +4,7 @@
 mod behind;
 mod cut;
 mod editable;
+mod edited;
 mod frozen;
 mod requirements;
 

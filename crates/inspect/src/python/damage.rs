@@ -1,8 +1,9 @@
 //! Python files that no Python takes, as far as that is certain from where a text ends: what
-//! a copy that was stopped, a full disk or a crash leaves.
+//! a copy that was stopped, a full disk or a crash leaves; and from how its lines are
+//! indented.
 //!
-//! No parser of Python: what is wrong in the middle of a text, or only when it runs, is not
-//! seen.
+//! No parser of Python: what else is wrong in the middle of a text, or only when it runs, is
+//! not seen.
 
 use super::is_of_name;
 use super::text::{Ending, Statement, code, statements, without_strings};
@@ -38,6 +39,37 @@ pub fn refusal(source: &[u8]) -> Option<String> {
         is_tried_in_vain(heads).then(|| "expected 'except' or 'finally' block".to_owned())
     });
     says.map(|says| format!("SyntaxError: {says}"))
+        .or_else(|| misplaced(&lines).map(str::to_owned))
+}
+
+/// What Python says of lines that are not indented as it asks for.
+fn misplaced(lines: &[Statement]) -> Option<&'static str> {
+    const EXPECTED: &str = "IndentationError: expected an indented block";
+    const MIXED: &str = "TabError: inconsistent use of tabs and spaces in indentation";
+    let mut around: Vec<(usize, usize)> = Vec::new();
+    let mut opens = false;
+    for line in lines {
+        let is_deeper = line.indent > around.last().map_or(0, |last| last.0);
+        while around.last().is_some_and(|last| last.0 > line.indent) {
+            around.pop();
+        }
+        let (wide, narrow) = around.last().copied().unwrap_or_default();
+        match is_deeper {
+            true if line.narrow <= narrow => return Some(MIXED),
+            true if !opens => return Some("IndentationError: unexpected indent"),
+            true => around.push((line.indent, line.narrow)),
+            false if line.indent != wide => {
+                return Some(
+                    "IndentationError: unindent does not match any outer indentation level",
+                );
+            }
+            false if line.narrow != narrow => return Some(MIXED),
+            false if opens => return Some(EXPECTED),
+            false => {}
+        }
+        opens = line.text.trim_end().ends_with(':');
+    }
+    opens.then_some(EXPECTED)
 }
 
 /// Whether a statement holds what `git merge` leaves around lines that two changed.
@@ -80,7 +112,7 @@ fn unfinished(statement: &str) -> Option<String> {
     let head = text.strip_prefix("async ").unwrap_or(text).trim_start();
     let first = head.split(|c| !is_of_name(c)).next().unwrap_or("");
     if text.ends_with(':') {
-        return Some("expected an indented block".to_owned());
+        return None;
     }
     if text.starts_with('@') {
         return invalid();
@@ -160,6 +192,12 @@ mod tests {
             "async def f(a: int) -> B: ...",
             "x = '<<<<<<< HEAD'  # >>>>>>> b\n'''\n=======\n'''\n",
             "x = a << b >> c\n",
+            "if a:\n\tb\n\tif c:\n\t        d\n\te\n",
+            "if a:\n    b\n  # c\n\n    d = (\n1,\n)\n",
+            "if a: b\nelse:\n  c\n\u{c}d\n",
+            "if a:\n    \\\n  b\n    c\n",
+            "class A:\n    '''\nText:\n    '''\n    x: int\n",
+            "match a:\n    case [b]:\n        c\n",
         ] {
             assert_eq!(refusal(source.as_bytes()), None, "{source}");
         }
@@ -198,5 +236,37 @@ mod tests {
             assert!(refusal(source.as_bytes()).is_some(), "{source}");
         }
         assert!(refusal(b"x = '\xe9'").is_some());
+    }
+
+    #[test]
+    fn lines_are_indented_as_python_asks_for() {
+        for (source, says) in [
+            ("a\n  b\n", "IndentationError: unexpected indent"),
+            (" a\n", "IndentationError: unexpected indent"),
+            ("if a:\nb\n", "IndentationError: expected an indented block"),
+            ("def f():\n", "IndentationError: expected an indented block"),
+            (
+                "if a:\n    b\n  c\n",
+                "IndentationError: unindent does not match any outer indentation level",
+            ),
+            (
+                "if a:\n        b\n\tc\n",
+                "TabError: inconsistent use of tabs and spaces in indentation",
+            ),
+            (
+                "if a:\n\tif b:\n        c\n",
+                "TabError: inconsistent use of tabs and spaces in indentation",
+            ),
+            (
+                "if a:\n  if b:\n\tc\n",
+                "TabError: inconsistent use of tabs and spaces in indentation",
+            ),
+        ] {
+            assert_eq!(
+                refusal(source.as_bytes()).as_deref(),
+                Some(says),
+                "{source:?}"
+            );
+        }
     }
 }

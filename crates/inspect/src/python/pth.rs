@@ -4,6 +4,7 @@
 //! Nothing is executed. Of their code lines those are understood that editable
 //! installations write: they name a module that holds a table of packages and folders.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use crate::limits::{MAX_PACKAGE_FILE, MAX_PYTHON_SOURCE};
@@ -82,7 +83,7 @@ fn of_files(site: &Path, within: Option<&Path>) -> Added {
 }
 
 /// What the virtual environment around a `site-packages` folder says of itself.
-pub(crate) fn setting(site: &Path, key: &str) -> Option<String> {
+pub fn setting(site: &Path, key: &str) -> Option<String> {
     // `lib/python3.11/site-packages`, and on Windows `Lib\site-packages`.
     let mut roots = [3, 2].into_iter().filter_map(|up| site.ancestors().nth(up));
     let text = roots.find_map(|root| beginning(&root.join("pyvenv.cfg"), MAX_PACKAGE_FILE))?;
@@ -112,22 +113,35 @@ fn behind(site: &Path, within: Option<&Path>) -> Vec<PathBuf> {
     let Some(home) = home.or_else(|| within.is_none().then(|| PathBuf::from(named))) else {
         return Vec::new();
     };
+    let is_meant = |python: &OsStr| python == own || python == "python3";
+    // On Windows the program lies in the installation's own folder.
     let prefix = home.parent().unwrap_or(&home);
-    let libraries = ["lib", "lib64", "local/lib"].map(|lib| prefix.join(lib));
-    let folders = libraries.iter();
-    let folders = folders.flat_map(|lib| [lib.join(own), lib.join("python3")]);
-    let mut found = sites(folders.chain([home.join("Lib")]), site);
-    let has_user = is_of_machine && std::env::var_os("PYTHONNOUSERSITE").is_none();
-    if let Some(user) = std::env::home_dir().filter(|_| has_user && !found.is_empty()) {
-        found.extend(sites([user.join(".local/lib").join(own)].into_iter(), site));
+    let mut found = sites(prefix, is_meant);
+    found.extend(sites(&home, is_meant));
+    if is_of_machine && !found.is_empty() {
+        found.extend(users_own(is_meant));
     }
+    found.retain(|one| one != site);
     found
 }
 
-/// The folders for packages in some folders, but for the environment's own.
-fn sites(folders: impl Iterator<Item = PathBuf>, own: &Path) -> Vec<PathBuf> {
-    let sites = folders.flat_map(|lib| ["site-packages", "dist-packages"].map(|one| lib.join(one)));
-    sites.filter(|one| one.is_dir() && one != own).collect()
+/// The folders for packages of a Python that is installed in a folder, those of its
+/// versions that are meant: of `python3.11`, or on Windows of all.
+pub fn sites(root: &Path, is_meant: impl Fn(&OsStr) -> bool) -> Vec<PathBuf> {
+    let libraries = ["lib", "lib64", "local/lib"].iter();
+    let versions = libraries.flat_map(|lib| children(&root.join(lib)));
+    let versions = versions.filter(|one| one.file_name().is_some_and(&is_meant));
+    let all = versions.chain([root.join("Lib")]);
+    let sites = all.flat_map(|lib| ["site-packages", "dist-packages"].map(|one| lib.join(one)));
+    sites.filter(|one| one.is_dir()).collect()
+}
+
+/// The folders of the user's own packages, which Python sees unless a variable or an
+/// environment says no.
+pub fn users_own(is_meant: impl Fn(&OsStr) -> bool) -> Vec<PathBuf> {
+    let is_seen = std::env::var_os("PYTHONNOUSERSITE").is_none();
+    let home = std::env::home_dir().filter(|_| is_seen);
+    home.map_or_else(Vec::new, |home| sites(&home.join(".local"), is_meant))
 }
 
 /// The folders in a table that the module of a code line holds: `'tvm': '/src/python/tvm'`,

@@ -7,9 +7,11 @@
 
 use std::collections::HashMap;
 
-use super::calls::{Call, calls};
 use super::condition::holds;
+use super::step::of_statement;
+pub use super::step::{Import, Step};
 use super::text::statements;
+use super::uses::{Use, uses};
 use super::{Interpreter, is_of_name};
 
 /// Steps of one file that are kept, and names that they take: a function may be called a
@@ -24,32 +26,6 @@ const LET_THROUGH: [&str; 4] = [
     "open",
 ];
 
-/// `import a.b`, `from ..a import b, c`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Import {
-    /// Dots before the module's name.
-    pub level: usize,
-    /// The name, which may be empty behind dots.
-    pub module: String,
-    /// What is taken from it; empty for the module itself.
-    pub names: Vec<String>,
-}
-
-/// One statement.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Step {
-    /// Something is imported.
-    Import(Import),
-    /// The same where it is tried: that the module is not there may be foreseen.
-    Try(Import),
-    /// `@register_object("ir.OpaqueType")`.
-    Type(String),
-    /// A function is called with arguments by name.
-    Call(Call),
-    /// There is more than is read.
-    More,
-}
-
 /// A block of lines that are indented alike.
 struct Block {
     indent: usize,
@@ -61,6 +37,8 @@ struct Block {
     is_choice: bool,
     /// Whether it is `try`, or in one.
     is_tried: bool,
+    /// Whether it is a class, which has names of its own.
+    is_class: bool,
     /// The function of the module that it is.
     function: Option<String>,
 }
@@ -75,9 +53,20 @@ struct Function {
 
 /// What a file does when it is imported, in order.
 pub fn steps(source: &str, python: Interpreter) -> Vec<Step> {
+    read(source, python, None).found
+}
+
+/// The names that a file asks for when it is imported, whatever happens, in order.
+pub(crate) fn names_asked(source: &str, python: Interpreter) -> Vec<Use> {
+    let names = read(source, python, Some(Vec::new())).names;
+    names.unwrap_or_default()
+}
+
+fn read(source: &str, python: Interpreter, names: Option<Vec<Use>>) -> Reading {
     let mut reading = Reading {
         python,
         left: MOST_STEPS,
+        names,
         ..Reading::default()
     };
     for statement in statements(source).0 {
@@ -87,7 +76,7 @@ pub fn steps(source: &str, python: Interpreter) -> Vec<Step> {
             break;
         }
     }
-    reading.found
+    reading
 }
 
 /// A file that is being read.
@@ -95,6 +84,8 @@ pub fn steps(source: &str, python: Interpreter) -> Vec<Step> {
 struct Reading {
     python: Interpreter,
     found: Vec<Step>,
+    /// Names that are asked for, where that is wanted.
+    names: Option<Vec<Use>>,
     /// Steps and names that may still be kept.
     left: usize,
     blocks: Vec<Block>,
@@ -173,6 +164,15 @@ impl Reading {
     }
 
     fn step(&mut self, text: &str, around: Option<bool>, function: Option<String>) {
+        let is_in_class = self.blocks.iter().any(|block| block.is_class);
+        if let Some(names) = &mut self.names
+            && function.is_none()
+            && around == Some(true)
+            && !is_in_class
+        {
+            names.extend(uses(text));
+            self.left = self.left.min(MOST_STEPS.saturating_sub(names.len()));
+        }
         let is_tried = self.blocks.last().is_some_and(|block| block.is_tried);
         let mut steps = of_statement(text);
         if around.is_none() && is_tried && function.is_none() {
@@ -240,6 +240,7 @@ impl Reading {
             taken,
             is_choice,
             is_tried: false,
+            is_class: word == "class",
             function,
         })
     }
@@ -264,24 +265,6 @@ impl Reading {
     }
 }
 
-impl Step {
-    /// What it counts of [`MOST_STEPS`].
-    fn cost(&self) -> usize {
-        match self {
-            Self::Import(import) | Self::Try(import) => import.names.len().saturating_add(1),
-            Self::Type(_) | Self::More => 1,
-            Self::Call(call) => call.keywords.len().saturating_add(1),
-        }
-    }
-
-    fn tried(self) -> Option<Self> {
-        match self {
-            Self::Import(import) => Some(Self::Try(import)),
-            _ => None,
-        }
-    }
-}
-
 /// The function that a statement calls, `f()` or `with f():`, and does nothing else.
 fn called(text: &str) -> Option<&str> {
     let call = match text.strip_prefix("with ") {
@@ -298,58 +281,6 @@ fn called(text: &str) -> Option<&str> {
 fn leaves(text: &str) -> bool {
     let mut words = text.split(|c: char| !is_of_name(c));
     words.any(|word| matches!(word, "return" | "raise"))
-}
-
-/// What a statement does.
-fn of_statement(text: &str) -> Vec<Step> {
-    if let Some(modules) = text.strip_prefix("import ") {
-        let modules = modules.split(',').filter_map(first_word);
-        let modules = modules.map(|module| Import {
-            level: 0,
-            module: module.to_owned(),
-            names: Vec::new(),
-        });
-        return modules.map(Step::Import).collect();
-    }
-    if let Some(rest) = text.strip_prefix("from ")
-        && let Some((module, names)) = rest
-            .split_once(" import ")
-            .or_else(|| rest.split_once(" import("))
-    {
-        let module = module.trim();
-        let name = module.trim_start_matches('.');
-        let names = names.trim().trim_matches(['(', ')']);
-        return vec![Step::Import(Import {
-            level: module.len().saturating_sub(name.len()),
-            module: name.trim().to_owned(),
-            names: names
-                .split(',')
-                .filter_map(first_word)
-                .map(str::to_owned)
-                .collect(),
-        })];
-    }
-    let registered = text
-        .starts_with('@')
-        .then(|| text.split_once("register_object("))
-        .flatten();
-    let key = registered.and_then(|(_, rest)| {
-        let quote = rest
-            .chars()
-            .next()
-            .filter(|quote| matches!(quote, '"' | '\''))?;
-        rest.split(quote).nth(1)
-    });
-    let registered = key.map(|key| Step::Type(key.to_owned())).into_iter();
-    registered
-        .chain(calls(text).into_iter().map(Step::Call))
-        .collect()
-}
-
-fn first_word(text: &str) -> Option<&str> {
-    let word = text.split_whitespace().next()?;
-    let is_name = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.' | '*');
-    word.chars().all(is_name).then_some(word)
 }
 
 #[cfg(test)]
@@ -442,6 +373,15 @@ mod tests {
             with own():\n    import no\n\
             with warnings.catch_warnings():\n    import a\n";
         assert_eq!(read(source), ["a:"]);
+    }
+
+    #[test]
+    fn names_are_asked_for_by_what_runs() {
+        let source = "import a\na.b(c)\n@d\ndef f(x=no):\n    no\n@e\nclass A(no):\n    x = no\n    @no\n    def g(): ...\n\
+            if x:\n    no\nif True:\n    g\ntry:\n    no\nexcept E:\n    no\nf()\n";
+        let asked = names_asked(source, Interpreter::default()).into_iter();
+        let names: Vec<String> = asked.map(|one| one.name).collect();
+        assert_eq!(names, ["a", "c", "d", "e", "g", "f"]);
     }
 
     #[test]

@@ -7,8 +7,10 @@ use super::is_of_name;
 /// A statement on one line, comments and the texts between three quotes left out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Statement {
-    /// Spaces before it.
+    /// The column that it begins in; a tab leads to the next multiple of eight.
     pub indent: usize,
+    /// The same where a tab is one column: Python asks that both tell the same blocks.
+    pub narrow: usize,
     /// What it says.
     pub text: String,
 }
@@ -37,14 +39,33 @@ pub fn statements(source: &str) -> (Vec<Statement>, Ending) {
     let mut ending = Ending::Whole;
     while !rest.is_empty() && ending != Ending::Unknown {
         let body = rest.trim_start_matches([' ', '\t', '\u{c}']);
-        let indent = rest.len().saturating_sub(body.len());
+        let space = rest.get(..rest.len().saturating_sub(body.len()));
+        let (indent, narrow) = columns(space.unwrap_or(""));
         let text;
         (text, rest, ending) = statement(body);
         if !text.trim().is_empty() && ending != Ending::Unknown {
-            found.push(Statement { indent, text });
+            found.push(Statement {
+                indent,
+                narrow,
+                text,
+            });
         }
     }
     (found, ending)
+}
+
+/// The column behind some white space, with wide tabs and with narrow ones.
+fn columns(space: &str) -> (usize, usize) {
+    /// Columns from one place of a tab to the next.
+    const TAB: usize = 8;
+    space.chars().fold((0, 0), |(wide, narrow), c| match c {
+        '\t' => (
+            wide.saturating_add(1).next_multiple_of(TAB),
+            narrow.saturating_add(1),
+        ),
+        '\u{c}' => (0, 0),
+        _ => (wide.saturating_add(1), narrow.saturating_add(1)),
+    })
 }
 
 /// The code of a source: its statements without comments and texts between three quotes.

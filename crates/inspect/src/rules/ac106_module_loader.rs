@@ -62,7 +62,8 @@ fn check(pair: &Pair<'_>, out: &mut Outcome) {
 /// A release can be built with the loader; whether the one that is used was is not said.
 fn build_option(pair: &Pair<'_>, kind: &str, out: &mut Outcome) {
     /// Loaders that releases are built without unless asked, except for these systems.
-    const OPTIONS: [(&str, &[Platform]); 5] = [
+    const OPTIONS: [(&str, &[Platform]); 6] = [
+        ("cuda", &[]),
         (
             "metal",
             &[Platform::MacOs, Platform::Ios, Platform::IosSimulator],
@@ -81,7 +82,11 @@ fn build_option(pair: &Pair<'_>, kind: &str, out: &mut Outcome) {
     if platform != Platform::Unknown && !usual.contains(&platform) {
         out.need(Need {
             library: format!("a runtime with the `{kind}` loader"),
-            brought_by: format!("a TVM that is built with USE_{}", kind.to_uppercase()),
+            brought_by: match kind {
+                // Its part in the releases' own wheels is not loaded without them.
+                "cuda" => "a TVM that is built with USE_CUDA, where CUDA's runtime and NVIDIA's driver are".to_owned(),
+                _ => format!("a TVM that is built with USE_{}", kind.to_uppercase()),
+            },
         });
     }
 }

@@ -145,47 +145,53 @@ fn check_first(binding: &Binding<'_>, out: &mut Outcome) {
     let (Some(binary), Some(load_set)) = (&binding.artifact.binary, binding.load_set) else {
         return;
     };
-    let place = &binding.artifact.path;
-    for needed in &binary.needed {
-        let own = load_set.member_named(&needed.name);
-        let own = own.and_then(|index| load_set.members.get(index));
-        let Some(own) = own.filter(|own| binding.is_first && !own.path.is_member()) else {
-            continue;
-        };
-        let places = libraries::candidates(place, binary, &needed.name);
-        let mut files = places.iter().filter(|file| !file.is_member());
-        let Some(found) = files.find(|file| file.path().is_file()) else {
-            out.need(Need {
-                library: needed.name.clone(),
-                brought_by: format!(
-                    "LD_LIBRARY_PATH={}: {place} is loaded first, and its run path does not lead there",
-                    own.path.folder().unwrap_or_else(|| Place::file("."))
-                ),
-            });
-            continue;
-        };
-        if is_same_file(found.path(), own.path.path()) {
-            continue;
-        }
-        let words = messages::of_runtime(
-            "duplicate-attribute",
-            &load_set.profile,
-            &[("name", "__ffi_convert__")],
-        );
-        out.push(
-            Finding::new(
-                &RULE,
-                place,
-                format!("it is loaded first and brings another `{}` than the runtime's", needed.name),
-            )
-            .on(&load_set.name)
-            .says_known(words.filter(|_| load_set.environment.is_some()))
-            .evidence(format!("its run path leads to {found}"))
-            .evidence(format!("the runtime's is {}", own.path))
-            .help("build the shim again for this runtime (`artcheck patch shim --runtime RUNTIME`), or load it after `import tvm`: then it uses what is there"),
-        );
+    if !binding.is_first {
         return;
     }
+    let place = &binding.artifact.path;
+    let own_of = |name: &str| {
+        let own = load_set.members.get(load_set.member_named(name)?)?;
+        (!own.path.is_member()).then_some(own)
+    };
+    let needed = binary.needed.iter();
+    let needed = needed.filter_map(|needed| Some((&needed.name, &own_of(&needed.name)?.path)));
+    let mut others = needed.filter_map(|(name, own)| {
+        let places = libraries::candidates(place, binary, name).into_iter();
+        let mut files = places.filter(|file| !file.is_member() && file.path().is_file());
+        let Some(found) = files.next() else {
+            let variable = libraries::search_variable(binary.format);
+            let folder = own.folder().unwrap_or_else(|| Place::file("."));
+            out.need(Need {
+                library: name.clone(),
+                brought_by: format!(
+                    "{variable}={folder}: {place} is loaded first, and its run path does not lead there"
+                ),
+            });
+            return None;
+        };
+        (!is_same_file(found.path(), own.path())).then_some((name, own, found))
+    });
+    // The second copy of one library is enough.
+    let Some((name, own, found)) = others.next() else {
+        return;
+    };
+    let words = messages::of_runtime(
+        "duplicate-attribute",
+        &load_set.profile,
+        &[("name", "__ffi_convert__")],
+    );
+    out.push(
+        Finding::new(
+            &RULE,
+            place,
+            format!("it is loaded first and brings another `{name}` than the runtime's"),
+        )
+        .on(&load_set.name)
+        .says_known(words.filter(|_| load_set.environment.is_some()))
+        .evidence(format!("its run path leads to {found}"))
+        .evidence(format!("the runtime's is {own}"))
+        .help("build the shim again for this runtime (`artcheck patch shim --runtime RUNTIME`), or load it after `import tvm`: then it uses what is there"),
+    );
 }
 
 /// Packages of one environment that work alone and not together: the second runtime

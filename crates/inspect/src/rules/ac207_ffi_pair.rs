@@ -155,23 +155,26 @@ fn environment_of(load_set: &LoadSet) -> &Place {
 
 /// A class that Python refuses, since tvm-ffi gives it an attribute that it cannot have.
 fn check_class(load_set: &LoadSet, package: &Distribution, out: &mut Outcome) {
-    let Some(file) = &package.refused else { return };
+    let Some((file, class)) = &package.refused else {
+        return;
+    };
     let place = environment_of(load_set);
     let message = format!(
         "the installed tvm-ffi refuses a class that {} registers when it is imported",
         package.name
     );
-    let words = messages::of_every_release("python-attribute", &[("name", "__dict__")]);
+    let words = messages::of_every_release("python-attribute", &[("name", &class.attribute)]);
     out.push(
         Finding::new(&RULE, place, message)
             .on(place.to_string())
             .says_known(words)
             .evidence(format!(
-                "{file}: the class for ir.DictAttrs says nothing of `__dict__`, a field of the type"
+                "{file}: the class for {} says nothing of `{}`; {}",
+                class.key, class.attribute, class.why
             ))
             .help(format!(
-                "pip install '{FFI}<0.1.12', which {} {} was made for",
-                package.name, package.version
+                "pip install '{FFI}{}', which {} {} was made for",
+                class.instead, package.name, package.version
             )),
     );
 }

@@ -112,15 +112,16 @@ fn again(installation: &Installation) -> String {
 /// Libraries that are there, and that this Python does not load.
 fn unloadable(installation: &Installation, again: &str, add: &mut impl FnMut(Said)) {
     let package = &installation.package;
-    if installation.is_zipped {
+    if let Some(library) = installation.zipped {
         add(Said {
             severity: Severity::Error,
             message: String::from(
                 "Python loads no library out of a zip archive, and tvm_ffi is in one",
             ),
             evidence: Vec::new(),
-            says: Some(String::from(
-                "RuntimeError: Cannot find library libtvm_ffi.so",
+            says: Some(format!(
+                "RuntimeError: Cannot find library {}",
+                installation::file_name(library)
             )),
             help: String::from(
                 "ship a folder, or make the archive with shiv or pex, which unpack it when it starts",

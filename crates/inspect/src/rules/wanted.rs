@@ -3,7 +3,7 @@
 use crate::container::Binary;
 use crate::finding::Need;
 use crate::place::Place;
-use crate::runtime::libraries::is_family;
+use crate::runtime::libraries::{is_family, search_variable};
 use crate::runtime::machine::Machine;
 use crate::runtime::system::{self, Brings, Presence};
 
@@ -12,6 +12,8 @@ pub(super) struct Wanted<'a> {
     pub(super) name: &'a str,
     pub(super) brings: Option<Brings>,
     pub(super) presence: Presence,
+    /// The variable with folders that the loader looks in.
+    variable: &'static str,
 }
 
 impl Wanted<'_> {
@@ -37,8 +39,9 @@ impl Wanted<'_> {
         let name = self.name;
         if let Presence::Beside(folder) = &self.presence {
             return format!(
-                "`{name}` is in {0}, where the loader does not look: set LD_LIBRARY_PATH to that folder, or load the library before, as `import torch` does",
-                Place::file(folder)
+                "`{name}` is in {0}, where the loader does not look: set {1} to that folder, or load the library before, as `import torch` does",
+                Place::file(folder),
+                self.variable
             );
         }
         match self.brings {
@@ -46,8 +49,8 @@ impl Wanted<'_> {
                 format!("the machine that it runs on must have {what}")
             }
             Some(Brings::Toolkit(package)) => format!(
-                "install the toolkit that has `{name}` on the machine that it runs on, or {} ({} has it) with its folder on LD_LIBRARY_PATH",
-                package.name, package.version
+                "install the toolkit that has `{name}` on the machine that it runs on, or {} ({} has it) with its folder on {}",
+                package.name, package.version, self.variable
             ),
             Some(Brings::Package(package)) => format!(
                 "install the package that brings it: {} ({} has it)",
@@ -80,6 +83,7 @@ pub(super) fn wanted<'a>(user: &User<'a>) -> Vec<Wanted<'a>> {
         name: &needed.name,
         brings: system::brings(&needed.name, user.binary.format),
         presence: system::presence(user.place, user.binary, &needed.name, user.machine),
+        variable: search_variable(user.binary.format),
     });
     let is_lacking = |one: &Wanted<'_>| match one.presence {
         Presence::Found => false,

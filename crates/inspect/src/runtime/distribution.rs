@@ -10,7 +10,7 @@ use std::str::FromStr;
 use pep440_rs::VersionSpecifiers;
 use serde::Serialize;
 
-use super::ffi_version::{Version, VersionRange};
+use super::ffi_version::{RefusedClass, Version, VersionRange};
 use crate::place::Place;
 
 /// TVM's own package.
@@ -37,9 +37,9 @@ pub struct Distribution {
     /// Names that its Python files import and the tvm-ffi beside it lacks.
     #[serde(skip)]
     pub lacking: Vec<Lacking>,
-    /// The Python file with a class that the installed tvm-ffi refuses.
+    /// The Python file with a class that the installed tvm-ffi refuses, and the class.
     #[serde(skip)]
-    pub refused: Option<String>,
+    pub refused: Option<(String, &'static RefusedClass)>,
 }
 
 /// A name that a Python file imports in vain, or an argument that it is called with in vain.

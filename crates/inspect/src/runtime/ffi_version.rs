@@ -227,10 +227,28 @@ pub struct CrashingCompiler {
     pub instead: String,
 }
 
+/// A class of a package that the Python half of some tvm-ffi refuses.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RefusedClass {
+    /// The type that it is registered for.
+    #[serde(rename = "type")]
+    pub key: String,
+    /// What it must say for itself to be taken.
+    pub attribute: String,
+    /// Versions of tvm-ffi.
+    pub runs_with: String,
+    /// What changed.
+    pub why: String,
+    /// The versions to install.
+    pub instead: String,
+}
+
 #[derive(Default, Deserialize)]
 struct Table {
     pair: Vec<KnownBadPair>,
     compiler: Vec<CrashingCompiler>,
+    class: Vec<RefusedClass>,
 }
 
 fn table() -> &'static Table {
@@ -253,6 +271,15 @@ pub(crate) fn crashing_compiler(
     known.find(|known| {
         let spec = VersionRange::parse(&known.runs_with);
         known.release == release && spec.is_some_and(|spec| runs.is_inside(&spec))
+    })
+}
+
+/// The classes that a tvm-ffi of this version refuses.
+pub(crate) fn refused_classes(version: &str) -> impl Iterator<Item = &'static RefusedClass> {
+    let runs = Version::parse(version).map(VersionRange::exactly);
+    table().class.iter().filter(move |class| {
+        let spec = VersionRange::parse(&class.runs_with).zip(runs);
+        spec.is_some_and(|(spec, runs)| runs.is_inside(&spec))
     })
 }
 
@@ -312,6 +339,9 @@ mod tests {
             let newest = VersionRange::parse("==0.1.15.post2").expect("a version");
             assert_eq!(crashing_compiler(&one.release, &newest), Some(one));
         }
+        let keys = |version| refused_classes(version).map(|class| class.key.as_str());
+        assert_eq!(keys("0.1.12").collect::<Vec<_>>(), ["ir.DictAttrs"]);
+        assert_eq!(keys("0.1.11").next(), None);
         for pair in &table.pair {
             assert!(
                 VersionRange::parse(&pair.built_with).is_some(),

@@ -18,8 +18,8 @@ pub struct Installation {
     pub brings: Brings,
     /// Whether it is a part of a frozen application, and no package of its own.
     pub is_frozen: bool,
-    /// Whether it lies in a zip archive that Python runs as it is.
-    pub is_zipped: bool,
+    /// Its library, where it lies in a zip archive that Python runs as it is.
+    pub zipped: Option<&'static str>,
     /// Files of it that are not there, below `site-packages`.
     pub missing: Vec<String>,
     /// That of them without which an import fails.
@@ -116,7 +116,7 @@ impl Installation {
             package,
             brings,
             is_frozen: false,
-            is_zipped: false,
+            zipped: None,
             missing: Vec::new(),
             vital: None,
             doubtful: None,
@@ -143,7 +143,7 @@ impl Installation {
             usize::from(self.other_machine.is_some()),
             usize::from(self.unlinked.is_some()),
             usize::from(self.not_read.is_some()),
-            usize::from(self.is_zipped),
+            usize::from(self.zipped.is_some()),
         ];
         counts.iter().sum()
     }

@@ -44,6 +44,15 @@ pub(crate) fn is_family(name: &str) -> bool {
     stem == "tvm" || stem.starts_with("tvm_") || stem == "mlc_llm" || stem.starts_with("mlc_llm_")
 }
 
+/// The variable with folders that a loader looks in before its own.
+pub(crate) fn search_variable(format: Format) -> &'static str {
+    match format {
+        Format::MachO => "DYLD_LIBRARY_PATH",
+        Format::Pe => "PATH",
+        _ => "LD_LIBRARY_PATH",
+    }
+}
+
 /// The members of a load set by the names and places they answer to.
 pub struct Members {
     names: HashMap<String, usize>,

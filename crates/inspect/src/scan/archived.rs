@@ -17,7 +17,7 @@ use crate::container::{Body, Member};
 use crate::limits::{MAX_MEMBERS, MAX_UNPACKED_BYTES};
 use crate::place::Place;
 use crate::runtime::{grouping, installation};
-use crate::source;
+use crate::source::{self, Members};
 
 /// Libraries up to this size are written whole, larger ones where they are TVM's.
 const MAX_LIBRARY: u64 = 16 << 20;
@@ -50,22 +50,45 @@ struct Unpacking {
     links: Vec<(PathBuf, Option<PathBuf>)>,
 }
 
-/// The archives that hold an environment of some artifacts, each with one of them.
+/// The archives that hold an environment of some artifacts, each with one of them, by the
+/// file that they lie in.
 pub(super) fn archives<'a>(
     artifacts: impl Iterator<Item = &'a Artifact>,
-) -> BTreeMap<Place, Place> {
+) -> BTreeMap<Place, BTreeMap<Place, Place>> {
     let members = artifacts.filter(|artifact| artifact.path.is_member());
     let sites = members.filter_map(|artifact| grouping::environment(&artifact.path));
     let sites = sites.filter(|site| source::is_site(Path::new(&*site.name())));
-    sites
-        .filter_map(|site| Some((site.archive()?, site)))
-        .collect()
+    let mut found: BTreeMap<Place, BTreeMap<Place, Place>> = BTreeMap::new();
+    for site in sites {
+        if let Some(archive) = site.archive() {
+            let of_file = found.entry(archive.whole_file()).or_default();
+            of_file.insert(archive, site);
+        }
+    }
+    found
+}
+
+/// Hands out the archives of a file, unpacked, one after the other: each takes room on the
+/// disk. Those that are not are named in what is returned.
+pub(super) fn unpack(
+    file: &Place,
+    mut archives: BTreeMap<Place, Place>,
+    each: &mut dyn FnMut(&Archived),
+) -> impl Iterator<Item = Place> + use<> {
+    let wanted: BTreeSet<Place> = archives.keys().cloned().collect();
+    source::archives_in(file, &wanted, &mut |archive, members| {
+        if let Some(unpacked) = Archived::of(archive, members) {
+            archives.remove(archive);
+            each(&unpacked);
+        }
+    });
+    archives.into_values()
 }
 
 impl Archived {
     /// Unpacks the environments of an archive; `None` where that is not done whole: then
     /// nothing may be said of what lacks.
-    pub(super) fn of(archive: Place) -> Option<Self> {
+    fn of(archive: &Place, members: Members<'_>) -> Option<Self> {
         let folder = tempfile::tempdir().ok()?;
         let mut all = Self {
             root: folder.path().canonicalize().ok()?,
@@ -81,7 +104,7 @@ impl Archived {
             links: Vec::new(),
         };
         let mut is_whole = true;
-        let is_read = source::all_members(&archive, &mut |mut member: Member<'_, '_>| {
+        let is_read = members(&mut |mut member: Member<'_, '_>| {
             is_whole &= all.take(&mut member, &mut unpacking).is_some();
             is_whole
         });

@@ -58,21 +58,38 @@ impl Reader {
             Event::Problem(problem) if full => self.is_full(&problem.place),
             Event::Problem(problem) => add_problem(problem, self),
             Event::Link { place, .. } if full => self.is_full(&place),
-            Event::Link { place, target } => self.link(place, &target),
+            Event::Link {
+                place,
+                target,
+                was_read,
+            } => self.link(place, &target, was_read),
         }
     }
 
-    /// Takes what a member is for what a hard link to it is, under the same name elsewhere.
-    fn link(&mut self, place: Place, target: &Place) {
+    /// Takes what a member is for what a hard link to it is, where that is the same under
+    /// the other name. Else it would have to be read again, which cannot be done here.
+    fn link(&mut self, place: Place, target: &Place, was_read: bool) {
         let artifacts = self.facts.artifacts.iter().enumerate();
         for (index, artifact) in artifacts.skip(self.listed) {
             self.by_place.entry(artifact.path.clone()).or_insert(index);
         }
         self.listed = self.facts.artifacts.len();
-        let is_same = place.raw_name() == target.raw_name()
-            && parts::comes_with_a_runtime(&place) == parts::comes_with_a_runtime(target);
-        let index = self.by_place.get(target).filter(|_| is_same);
-        let Some(artifact) = index.and_then(|index| self.facts.artifacts.get(*index)) else {
+        let index = self.by_place.get(target);
+        let artifact = index.and_then(|index| self.facts.artifacts.get(*index));
+        let is_same = artifact.is_some_and(|artifact| is_same_under(artifact, target, &place));
+        let Some(artifact) = artifact.filter(|_| is_same) else {
+            let is_library = suffix(&place.name()).is_some_and(|end| is_artifact_suffix(&end));
+            // What was read and is no artifact is none under this name.
+            let concerns_tvm = artifact.is_some_and(|one| one.role != Role::Unrelated);
+            if concerns_tvm || (is_library && !was_read) {
+                let detail = format!("it is a hard link to {target}, and was not read as such");
+                let problem = Problem {
+                    kind: ProblemKind::NotOpened,
+                    detail,
+                    offset: None,
+                };
+                note(place, 0, problem, self);
+            }
             return;
         };
         let artifact = Artifact {
@@ -167,29 +184,33 @@ pub(super) fn facts_of_link(
     link: &Place,
     later: bool,
 ) -> FileFacts {
-    let is_same = parts::comes_with_a_runtime(file) == parts::comes_with_a_runtime(link)
-        && (file.raw_name() == link.raw_name() || is_alike(found, file, link));
+    let is_plain = found.packages.is_empty() && found.natives.is_empty();
+    let mut artifacts = found.artifacts.iter();
+    let is_same = match file.raw_name() == link.raw_name() {
+        true => parts::comes_with_a_runtime(file) == parts::comes_with_a_runtime(link),
+        // Wheels and jars say by their names what they are.
+        false => {
+            is_plain && artifacts.all(|one| one.path.is_member() || is_same_under(one, file, link))
+        }
+    };
     match is_same {
         true => found.in_link(link.path()),
         false => facts(link, later),
     }
 }
 
-/// Whether what was read would be the same under the name of a link.
-fn is_alike(found: &FileFacts, file: &Place, link: &Place) -> bool {
+/// Whether what was read of a file would be the same under the name of a link.
+fn is_same_under(artifact: &Artifact, file: &Place, link: &Place) -> bool {
     let (own, other) = (file.name(), link.name());
-    // Wheels and jars say by their names what they are.
-    let is_plain = found.packages.is_empty() && found.natives.is_empty();
-    let mut artifacts = found.artifacts.iter();
-    is_plain
-        && suffix(&own) == suffix(&other)
-        && artifacts.all(|artifact| {
-            let binary = artifact.binary.as_deref();
-            artifact.path.is_member()
-                || binary.is_none_or(|binary| {
-                    parts::classify(binary, &own) == parts::classify(binary, &other)
-                })
-        })
+    let of_names = || {
+        let binary = artifact.binary.as_deref();
+        suffix(&own) == suffix(&other)
+            && binary.is_none_or(|binary| {
+                parts::classify(binary, &own) == parts::classify(binary, &other)
+            })
+    };
+    parts::comes_with_a_runtime(file) == parts::comes_with_a_runtime(link)
+        && (own == other || of_names())
 }
 
 fn read_file(file: &VirtualFile<'_>, reader: &mut Reader) {

@@ -8,8 +8,10 @@ use rayon::prelude::*;
 
 use super::changed::{changed, ends_in_zero};
 use super::frozen;
+use super::lost_names::{Lost, asked_in_vain};
 use super::lost_needs::unlinked;
-use super::requirements::{self, Site};
+use super::requirements;
+use super::site::{Site, name_of};
 use super::unlisted;
 use crate::container::{Architecture, Platform};
 use crate::limits::{MAX_PACKAGE_FILE, MAX_RECORD};
@@ -44,7 +46,7 @@ pub(super) fn damaged(folders: &BTreeSet<PathBuf>, within: Option<&Path>) -> Vec
         // Of two of one name, as an upgrade may leave them, the better one is there.
         let mut of_site: BTreeMap<String, Installation> = BTreeMap::new();
         for info in site.infos() {
-            let Some((name, one)) = requirements::name_of(info).zip(look(&site, info)) else {
+            let Some((name, one)) = name_of(info).zip(look(&site, info)) else {
                 continue;
             };
             match of_site.entry(name.0) {
@@ -136,9 +138,21 @@ fn judge(site: &Site, closure: &Closure, modules: &[String], found: &mut Install
     let touched: BTreeSet<String> = touched
         .filter_map(|file| installation::module_of(file))
         .collect();
-    if !touched.is_empty() {
-        found.fails = site.lacking_name(closure, modules, &|module| touched.contains(module));
+    if touched.is_empty() {
+        return;
     }
+    found.fails = site.lacking_name(closure, modules, &|module| touched.contains(module));
+    if found.fails.is_none() {
+        match asked_in_vain(site, closure, &touched, &found.unmet) {
+            Some(Lost::Certain(fails)) => found.fails = Some(fails),
+            Some(Lost::Open(why)) => found.not_read = found.not_read.take().or(Some(why)),
+            None => {}
+        }
+    }
+    let by = found.fails.as_ref().map(|(file, _)| file.clone());
+    found
+        .changed
+        .sort_by_key(|one| (!one.is_fatal(), Some(&one.file.file) != by.as_ref()));
 }
 
 /// What `RECORD` lists and is not there, or not as it was.

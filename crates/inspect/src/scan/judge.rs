@@ -8,6 +8,7 @@ use rayon::prelude::*;
 
 use super::candidates::{Candidate, Runtimes, has_format};
 use super::in_pages::in_pages;
+use super::loaded::{Asked, Loaded, bind};
 use super::share::{Shared, Shelf};
 use super::verdict::{Judged, RuntimeSource, Verdict, VerdictStatus, Verdicts, conclude};
 use crate::artifact::{Artifact, Libraries, Role};
@@ -70,12 +71,14 @@ pub fn verdicts(
         })
         .collect();
     let known: Shelf<Verdicts> = Shelf::default();
+    let asked = Asked::default();
     let of_first = |(artifact, process): &(&Artifact, Process<'_>)| {
         let judge = Judge {
             artifact,
             process,
             companions,
             runtimes,
+            asked: &asked,
         };
         let judged = judge.all();
         let findings = findings_that_count(&judged);
@@ -141,6 +144,7 @@ struct Judge<'a> {
     process: &'a Process<'a>,
     companions: &'a Companions<'a>,
     runtimes: &'a Runtimes<'a>,
+    asked: &'a Asked,
 }
 
 impl<'a> Judge<'a> {
@@ -248,7 +252,12 @@ impl<'a> Judge<'a> {
         let of_set = of_set.into_iter().flatten();
         with.extend(of_set.filter(|library| companions::is_provider(library)));
         let first = &self.process.first;
-        let mut judged = judge(&Loaded { with: &with, first });
+        let asked = self.asked;
+        let mut judged = judge(&Loaded {
+            with: &with,
+            first,
+            asked,
+        });
         let beside = &self.process.beside;
         if judged.verdict.status != VerdictStatus::Breaks || beside.is_empty() {
             return judged;
@@ -260,6 +269,7 @@ impl<'a> Judge<'a> {
             let loaded = Loaded {
                 with: &and_more(&with),
                 first: &and_more(first),
+                asked,
             };
             judge(&loaded).verdict.status != VerdictStatus::Breaks
         };
@@ -377,14 +387,6 @@ fn findings_that_count(judged: &[Judged]) -> Vec<Finding> {
         .collect()
 }
 
-/// The libraries that are in a process beside its runtime's.
-struct Loaded<'a> {
-    /// Those that export TVM's names.
-    with: &'a [&'a Artifact],
-    /// Those that are loaded before the runtime.
-    first: &'a [&'a Artifact],
-}
-
 fn library_verdict(pair: Pair<'_>, loaded: &Loaded<'_>, candidate: &Candidate<'_>) -> Judged {
     let (artifact, library) = (pair.artifact, pair.library);
     let mut outcome = Outcome::default();
@@ -420,46 +422,6 @@ fn client_verdict(
     }
     bind(artifact, loaded, candidate, &mut outcome);
     on_candidate(None, candidate, outcome)
-}
-
-/// What an artifact asks of its process; and what the libraries ask that are in it, as far
-/// as the process ends for it.
-fn bind(
-    artifact: &Artifact,
-    loaded: &Loaded<'_>,
-    candidate: &Candidate<'_>,
-    outcome: &mut Outcome,
-) {
-    let ask = |artifact, is_first, outcome: &mut Outcome| {
-        let subject = Subject::Binding(Binding {
-            artifact,
-            runtime: candidate.profile,
-            load_set: candidate.load_set,
-            companions: loaded.with,
-            is_first,
-            machine: candidate.machine,
-        });
-        rules::ask(&subject, outcome);
-    };
-    ask(artifact, false, outcome);
-    let is_first = |library: &Artifact| loaded.first.iter().any(|one| one.path == library.path);
-    let later = loaded.with.iter().filter(|library| !is_first(library));
-    for (library, is_first) in loaded
-        .first
-        .iter()
-        .map(|library| (library, true))
-        .chain(later.map(|library| (library, false)))
-    {
-        let mut own = Outcome::default();
-        ask(library, is_first, &mut own);
-        let errors = own.findings.into_iter();
-        let errors = errors.filter(|finding| finding.severity == Severity::Error);
-        outcome.findings.extend(errors);
-        // Without what is loaded first no process starts.
-        if is_first {
-            outcome.needs.extend(own.needs);
-        }
-    }
 }
 
 fn on_candidate(prefix: Option<String>, candidate: &Candidate<'_>, outcome: Outcome) -> Judged {

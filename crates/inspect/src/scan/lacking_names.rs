@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
+use super::packages::listed_sources;
 use crate::limits::{MAX_PYTHON_SOURCE, MAX_RECORD};
 use crate::place::Place;
 use crate::python::calls::{self, Taken, is_bound_once};
@@ -19,18 +20,14 @@ use crate::python::names::Names;
 use crate::python::steps::{Import, Step, steps};
 use crate::python::{Interpreter, closure, text};
 use crate::runtime::distribution::{self, Distribution, FFI, Lacking, TVM};
-use crate::runtime::ffi_version::Version;
+use crate::runtime::ffi_version::{self, RefusedClass};
 use crate::runtime::grouping::Installed;
 use crate::runtime::{installation, release};
 use crate::source::beginning::{beginning, first_bytes};
+use crate::source::map;
 
 /// What a file that imports from tvm-ffi holds.
 const SIGN: &[u8] = b"from tvm_ffi";
-/// A type of TVM's with a field that is called as what every class has.
-const WITH_DICT: &str = "ir.DictAttrs";
-/// The first tvm-ffi whose classes have no such attribute of their own, so that Python
-/// refuses the field: from 0.1.12 on its metaclass gives them `__slots__ = ()`.
-const WITHOUT_DICT: &str = "0.1.12";
 /// Modules from which a name is taken, one from the other.
 const MOST_HOPS: usize = 8;
 
@@ -54,11 +51,13 @@ pub(super) fn add_lacking(packages: &mut [Installed]) {
         let known = versions.get(site).filter(|_| asks);
         let known = known.filter(|version| !belong_together(&package.distribution, version));
         if let Some(version) = known {
-            let files = sources(package.path.path());
-            let first = Version::parse(WITHOUT_DICT);
-            if Version::parse(version) >= first {
-                package.distribution.refused = refused(&files, site);
-            }
+            let files = listed_sources(package.path.path());
+            let mut classes = ffi_version::refused_classes(version);
+            let metadata = package.path.path();
+            package.distribution.refused = classes.find_map(|class| {
+                let refused = refused(&files, site, class);
+                refused.filter(|_| has_field(metadata, site, &class.attribute))
+            });
             package.distribution.lacking = lacking(&files, package.path.path(), site);
         }
     }
@@ -70,31 +69,35 @@ fn belong_together(package: &Distribution, ffi: &str) -> bool {
             .is_some_and(|known| known.ffi_version.value.as_deref() == Some(ffi))
 }
 
-/// The Python files that a package lists.
-fn sources(metadata: &Path) -> Vec<String> {
-    let record = beginning(&metadata.with_file_name("RECORD"), MAX_RECORD).unwrap_or_default();
-    let files = record.lines().filter_map(|line| line.split(',').next());
-    let files = files.filter(|file| {
-        file.ends_with(".py") && !installation::is_aside(file) && !file.contains("..")
-    });
-    files.map(str::to_owned).collect()
-}
-
-/// The file of the class that tvm-ffi refuses, if it is among some.
-fn refused(files: &[String], site: &Path) -> Option<String> {
+/// The file of a class that tvm-ffi refuses, if it is among some.
+fn refused(
+    files: &[String],
+    site: &Path,
+    class: &'static RefusedClass,
+) -> Option<(String, &'static RefusedClass)> {
     let found = files.par_iter().find_first(|file| {
         let source = first_bytes(&site.join(file), MAX_PYTHON_SOURCE).unwrap_or_default();
-        memchr::memmem::find(&source, WITH_DICT.as_bytes()).is_some()
-            && takes_no_dict(&String::from_utf8_lossy(&source))
+        memchr::memmem::find(&source, class.key.as_bytes()).is_some()
+            && is_silent(&String::from_utf8_lossy(&source), class)
     });
-    found.cloned()
+    found.map(|file| (file.clone(), class))
 }
 
-/// Whether a source registers the type with a class that does not say what its
-/// `__dict__` is.
-fn takes_no_dict(source: &str) -> bool {
+/// Whether a library of a package has a field of this name: that one a class is to say.
+fn has_field(metadata: &Path, site: &Path, name: &str) -> bool {
+    let text = format!("\0{name}\0");
+    let finder = memchr::memmem::Finder::new(text.as_bytes());
+    let record = beginning(&metadata.with_file_name("RECORD"), MAX_RECORD).unwrap_or_default();
+    let libraries =
+        installation::listed(&record).filter(|(file, _)| installation::is_library(file));
+    let mut opened = libraries.filter_map(|(file, _)| map::open(&site.join(file)).ok());
+    opened.any(|bytes| finder.find(&bytes).is_some())
+}
+
+/// Whether a source registers the type with a class that says nothing of the attribute.
+fn is_silent(source: &str, refused: &RefusedClass) -> bool {
     let (statements, _) = text::statements(source);
-    let registers = |text: &str| text.contains("register_object") && text.contains(WITH_DICT);
+    let registers = |text: &str| text.contains("register_object") && text.contains(&refused.key);
     let mut rest = statements
         .iter()
         .skip_while(|one| !(one.text.starts_with('@') && registers(&one.text)))
@@ -103,7 +106,7 @@ fn takes_no_dict(source: &str) -> bool {
         return false;
     };
     let mut body = rest.take_while(|one| one.indent > class.indent);
-    !body.any(|one| one.text.contains("__dict__"))
+    !body.any(|one| one.text.contains(&refused.attribute))
 }
 
 fn lacking(files: &[String], metadata: &Path, site: &Path) -> Vec<Lacking> {
@@ -282,14 +285,31 @@ mod tests {
 
     #[test]
     fn a_class_must_say_what_its_dict_is() {
+        let class = ffi_version::refused_classes("0.1.12").next().unwrap();
         let head = "@tvm_ffi.register_object(\"ir.DictAttrs\")\nclass DictAttrs(Attrs):\n";
         let body = "    def _dict(self):\n        return 1\n";
-        assert!(takes_no_dict(&format!("{head}{body}x = __dict__\n")));
+        assert!(is_silent(&format!("{head}{body}x = __dict__\n"), class));
         let own = "    @property\n    def __dict__(self):\n        return 1\n";
-        assert!(!takes_no_dict(&format!("{head}{body}{own}")));
-        assert!(!takes_no_dict(
-            "class DictAttrs: ...\nX = \"ir.DictAttrs\"\n"
+        assert!(!is_silent(&format!("{head}{body}{own}"), class));
+        assert!(!is_silent(
+            "class DictAttrs: ...\nX = \"ir.DictAttrs\"\n",
+            class
         ));
+    }
+
+    /// A fork may have called the field otherwise.
+    #[test]
+    fn a_class_is_refused_for_a_field_that_is_there() {
+        let site = tempfile::tempdir().unwrap();
+        let info = site.path().join("p-1.dist-info");
+        std::fs::create_dir_all(&info).unwrap();
+        std::fs::write(info.join("RECORD"), "p.so,sha256=x,9\n").unwrap();
+        let has = |bytes: &str| {
+            std::fs::write(site.path().join("p.so"), bytes).unwrap();
+            has_field(&info.join("METADATA"), site.path(), "__dict__")
+        };
+        assert!(has("a\0__dict__\0"));
+        assert!(!has("a\0dict\0 __dict__ "));
     }
 
     #[test]
@@ -312,7 +332,7 @@ mod tests {
         let lacks = |source: &str| {
             put("p/__init__.py", source);
             let metadata = site.path().join("p-1.dist-info/METADATA");
-            let found = lacking(&sources(&metadata), &metadata, site.path());
+            let found = lacking(&listed_sources(&metadata), &metadata, site.path());
             let arguments = found.into_iter().filter_map(|one| one.argument);
             arguments.collect::<Vec<_>>()
         };

@@ -2,12 +2,14 @@
 //! `*.dist-info/METADATA` files beside the folders that hold them, and what TVM's
 //! Python source registers.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rayon::prelude::*;
 
-use super::{binding, requirements};
+use super::binding;
+use super::site::name_of;
 use crate::limits::{MAX_PACKAGE_FILE, MAX_PYTHON_SOURCE, MAX_RECORD};
 use crate::place::Place;
 use crate::python::registered::{self, Registered};
@@ -37,22 +39,46 @@ pub(super) fn around<'a>(files: impl Iterator<Item = &'a Place>) -> BTreeSet<Pat
         .collect()
 }
 
-/// The command that installs the package again which lists a file as its own.
-pub(super) fn install_again(file: &Place) -> Option<String> {
-    let path = Some(file.path()).filter(|_| !file.is_member())?;
-    let mut sites = path.ancestors().skip(1).take(MOST_FOLDERS);
-    sites.find_map(|site| {
-        let infos = std::fs::read_dir(site).ok()?.filter_map(Result::ok);
-        let infos = infos.map(|entry| entry.path());
-        let mut infos = infos.filter(|path| path.extension().is_some_and(|end| end == "dist-info"));
-        let below = path.strip_prefix(site).ok()?;
-        let info = infos.find(|info| {
+/// Name and version of the package that lists each file of a folder as its own.
+type Owned = HashMap<PathBuf, Arc<(String, String)>>;
+
+/// Which packages list which files, folder by folder: each list is read once.
+#[derive(Default)]
+pub(super) struct Owners(Mutex<HashMap<PathBuf, Arc<Owned>>>);
+
+impl Owners {
+    /// The command that installs the package again which lists a file as its own.
+    pub(super) fn install_again(&self, file: &Place) -> Option<String> {
+        let path = Some(file.path()).filter(|_| !file.is_member())?;
+        let mut sites = path.ancestors().skip(1).take(MOST_FOLDERS);
+        sites.find_map(|site| {
+            let owned = self.of(site);
+            let (name, version) = &**owned.get(path.strip_prefix(site).ok()?)?;
+            Some(installation::install_again(name, Some(version)))
+        })
+    }
+
+    fn of(&self, site: &Path) -> Arc<Owned> {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(owned) = known.get(site) {
+            return owned.clone();
+        }
+        let mut owned = Owned::new();
+        for info in children(site) {
+            let is_info = info.extension().is_some_and(|end| end == "dist-info");
+            let Some(package) = name_of(&info).filter(|_| is_info).map(Arc::new) else {
+                continue;
+            };
             let record = beginning(&info.join("RECORD"), MAX_RECORD).unwrap_or_default();
-            installation::listed(&record).any(|(listed, _)| Path::new(listed) == below)
-        })?;
-        let (name, version) = requirements::name_of(&info)?;
-        Some(installation::install_again(&name, Some(&version)))
-    })
+            for (file, _) in installation::listed(&record) {
+                let owner = owned.entry(PathBuf::from(file));
+                owner.or_insert_with(|| package.clone());
+            }
+        }
+        let owned = Arc::new(owned);
+        known.insert(site.to_owned(), owned.clone());
+        owned
+    }
 }
 
 /// The package that a wheel's own `METADATA` names.
@@ -133,7 +159,10 @@ fn installed(path: PathBuf, sources: bool) -> Option<Installed> {
         } else {
             let files = match distribution.holds_tvm() {
                 true => sources_below(&environment.join("tvm")),
-                false => sources_listed(&path, environment),
+                false => {
+                    let files = listed_sources(&path).into_iter();
+                    files.map(|file| environment.join(file)).collect()
+                }
             };
             let (registers, may_register) = registered_in(&files);
             distribution.registers = registers;
@@ -149,16 +178,12 @@ fn installed(path: PathBuf, sources: bool) -> Option<Installed> {
 /// Folders of a package's tests: nothing but tests imports what is in them.
 const TESTS: [&str; 2] = ["testing", "tests"];
 
-/// The Python files of a package, as its `RECORD` lists them.
-fn sources_listed(metadata: &Path, environment: &Path) -> Vec<PathBuf> {
+/// The Python files of a package, as its `RECORD` lists them, but for those of its tests.
+pub(super) fn listed_sources(metadata: &Path) -> Vec<String> {
     let record = beginning(&metadata.with_file_name("RECORD"), MAX_RECORD).unwrap_or_default();
-    let is_of_package = |file: &&str| {
-        let mut folders = file.split('/');
-        file.ends_with(".py") && !folders.any(|folder| TESTS.contains(&folder))
-    };
     let listed = installation::listed(&record).map(|(file, _)| file);
-    let listed = listed.filter(is_of_package);
-    listed.map(|file| environment.join(file)).collect()
+    let sources = listed.filter(|file| file.ends_with(".py") && !installation::is_aside(file));
+    sources.map(str::to_owned).collect()
 }
 
 /// The Python files of a package's folder.

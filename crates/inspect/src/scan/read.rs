@@ -13,7 +13,9 @@ use super::needed::{self, Followed};
 use super::options::ScanOptions;
 use super::share::Shared;
 use super::unopened::Unopened;
-use super::{environments, exports, frozen, installations, lacking_names, packages, registered};
+use super::{
+    environments, exports, installations, lacking_names, packages, packed_apps, registered,
+};
 use crate::artifact::{Artifact, Problem, ProblemKind, Role};
 use crate::documents::{self, Document};
 use crate::parts;
@@ -217,7 +219,7 @@ fn packages_of(
     around.extend(sites.iter().cloned());
     let folders: BTreeSet<PathBuf> = folders.into_iter().chain(sites).collect();
     let mut installations = installations::damaged(&around, None);
-    installations.extend(frozen::in_files(
+    installations.extend(packed_apps::look(
         facts.artifacts.iter().map(|one| &one.path),
     ));
     let archives = archived::archives(asked());
@@ -238,17 +240,17 @@ fn packages_of(
         registered::follow(facts);
     }
     packages.append(&mut facts.packages);
-    for (archive, site) in archives {
-        // One after the other: each takes room on the disk.
-        if let Some(archive) = Archived::of(archive) {
-            let (more, damaged) = in_archive(&archive, for_models);
+    for (file, archives) in archives {
+        let unread = archived::unpack(&file, archives, &mut |archive| {
+            let (more, damaged) = in_archive(archive, for_models);
             packages.extend(more);
             installations.extend(damaged);
-        } else {
+        });
+        installations.extend(unread.map(|site| {
             let mut one = Installation::new(site, "its packages".to_owned(), Brings::Nothing);
             one.not_read = Some("the environment in this archive was not read whole".to_owned());
-            installations.push(one);
-        }
+            one
+        }));
     }
     packages.sort_by(|a, b| a.path.cmp(&b.path));
     (packages, installations)

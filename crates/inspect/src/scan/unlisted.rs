@@ -3,9 +3,9 @@
 
 use std::collections::BTreeSet;
 
-use super::frozen;
+use super::ffi_package::Files;
 use super::lost_needs::unlinked;
-use super::requirements::Site;
+use super::site::Site;
 use crate::place::Place;
 use crate::python::closure::Closure;
 use crate::runtime::distribution;
@@ -48,11 +48,9 @@ fn ask(site: &Site, folder: &str, told: &mut BTreeSet<String>, found: &mut Insta
     found.not_read.clone_from(&closure.not_read);
     if found.brings == Brings::Ffi {
         found.unlinked = unlinked(closure.compiled.iter().cloned(), &site.folder, None);
-        if !frozen::has_library(&site.folder.join(folder)) {
-            let library = format!("{folder}/{}", frozen::LIBRARY);
-            found.missing.push(library.clone());
-            found.vital = Some(library);
-        }
+        let files = Files::in_folder(&site.folder.join(folder));
+        found.vital = files.lost_library();
+        found.missing.extend(found.vital.clone());
     }
     let top = |module: &str| module.split('.').next().unwrap_or(module).to_owned();
     let is_own = |module: &str| PACKAGES.iter().any(|(own, ..)| *own == top(module));

@@ -74,7 +74,9 @@ pub enum Event<'a> {
     Link {
         /// The link.
         place: Place,
-        /// The member that it leads to, which was handed out before.
+        /// The member that it leads to.
         target: Place,
+        /// Whether that was handed out before.
+        was_read: bool,
     },
 }

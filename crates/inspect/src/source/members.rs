@@ -14,11 +14,12 @@ use std::io::{self, BufReader, Read};
 
 use flate2::bufread::MultiGzDecoder;
 
+use super::streams::{Metered, gzip, most_unpacked};
 use super::unpacked::{SpillError, Spilled};
 use super::walk::is_passed_over;
-use super::{Event, Place, Problem, ProblemKind, VirtualFile, map};
+use super::{Event, Place, Problem, ProblemKind, VirtualFile, image, map};
 use crate::container::{
-    Body, FileType, InZip, Member, ar, fat_archives, identify, pyinstaller, tar, zip,
+    Body, FileType, InZip, Member, ar, fat_archives, identify, pyinstaller, zip,
 };
 use crate::limits::{
     MAX_MEMBER_IN_MEMORY, MAX_MEMBERS, MAX_NESTING, MAX_UNPACK_RATIO, MAX_UNPACKED_BYTES,
@@ -60,12 +61,6 @@ pub fn visit_bytes(place: &Place, bytes: &[u8], out: &mut dyn FnMut(Event<'_>)) 
         met: HashMap::default(),
     };
     visitor.file(place, bytes, Level::default());
-}
-
-/// How many bytes are unpacked of an archive of this size.
-pub(crate) fn most_unpacked(size: u64) -> u64 {
-    let by_ratio = size.saturating_mul(MAX_UNPACK_RATIO).max(RATIO_FREE_BYTES);
-    by_ratio.min(MAX_UNPACKED_BYTES)
 }
 
 /// Where bytes are, besides their place.
@@ -148,7 +143,7 @@ impl Visitor<'_> {
                 Ok(())
             }
             (None, FileType::Ar | FileType::ThinAr) => ar::members(bytes, &mut visit),
-            (None, FileType::Tar) => tar::members(bytes, &mut visit),
+            (None, FileType::Tar) => image::members(bytes, &mut visit),
             (None, FileType::Zip) => zip::members(bytes, &mut visit),
             _ => {
                 let stream = MultiGzDecoder::new(bytes);
@@ -203,8 +198,13 @@ impl Visitor<'_> {
                 // Files of one package are one file with those of another environment.
                 if !is_soft && can_matter && leads_out.is_none() {
                     let target = archive.place.member(target, 1);
+                    let was_read = self.met.contains_key(&self.hash(&target));
                     let place = self.place(archive.place, &member.name);
-                    (self.out)(Event::Link { place, target });
+                    (self.out)(Event::Link {
+                        place,
+                        target,
+                        was_read,
+                    });
                 }
                 return true;
             }
@@ -257,10 +257,17 @@ impl Visitor<'_> {
 
     /// The place of the next member called so. An archive may hold several.
     fn place(&mut self, archive: &Place, member: &[u8]) -> Place {
-        let hash = self.met.hasher().hash_one((archive, member));
-        let met = self.met.entry(hash).or_default();
+        let first = archive.member(member, 1);
+        let met = self.met.entry(self.hash(&first)).or_default();
         *met = met.saturating_add(1);
-        archive.member(member, *met)
+        match *met {
+            1 => first,
+            number => archive.member(member, number),
+        }
+    }
+
+    fn hash(&self, place: &Place) -> u64 {
+        self.met.hasher().hash_one(place)
     }
 
     fn packed(&mut self, place: &Place, size: u64, stream: &mut dyn Read, level: Level) {
@@ -350,94 +357,6 @@ impl Visitor<'_> {
             detail,
             size,
         }));
-    }
-}
-
-/// Receives members; `false` ends the reading.
-pub(crate) type Each<'v> = &'v mut dyn FnMut(Member<'_, '_>) -> bool;
-
-/// Hands out all members of an archive, whatever their names; whether it was read to its
-/// end, or to where `visit` ended it.
-pub(crate) fn all_members(archive: &Place, visit: Each<'_>) -> bool {
-    let Some(around) = archive.archive() else {
-        return map::open(archive.path()).is_ok_and(|bytes| members_of(archive, &bytes, visit));
-    };
-    // An archive in another: it is looked for by its name.
-    let mut is_whole = false;
-    all_members(&around, &mut |member: Member<'_, '_>| {
-        if around.member(&member.name, 1) != *archive {
-            return true;
-        }
-        match member.body {
-            Body::Stored(bytes) => is_whole = members_of(archive, bytes, &mut *visit),
-            Body::Packed(stream) | Body::Holed(stream) => {
-                let mut stream = Read::take(stream, MAX_UNPACKED_BYTES);
-                if let Ok(unpacked) = Spilled::of(&[], &mut stream) {
-                    is_whole = members_of(archive, &unpacked, &mut *visit);
-                }
-            }
-            Body::Absent(_) | Body::Link(..) | Body::Folder => {}
-        }
-        false
-    });
-    is_whole
-}
-
-fn members_of(place: &Place, bytes: &[u8], visit: Each<'_>) -> bool {
-    let read = match identify(bytes) {
-        FileType::Tar => tar::members(bytes, &mut |member| visit(member)),
-        FileType::Zip => zip::members(bytes, &mut |member| visit(member)),
-        FileType::Gzip => {
-            let most = most_unpacked(bytes.len() as u64);
-            let mut stream = Read::take(MultiGzDecoder::new(bytes), most);
-            let read = gzip(place, &mut stream, &mut |member| visit(member));
-            if stream.limit() == 0 {
-                return false;
-            }
-            read
-        }
-        _ => Ok(()),
-    };
-    read.is_ok()
-}
-
-/// A gzip stream holds a tar, or one file under the name without `.gz`.
-fn gzip(
-    place: &Place,
-    stream: &mut dyn Read,
-    visit: &mut dyn FnMut(Member<'_, '_>) -> bool,
-) -> Result<(), crate::DecodeError> {
-    let mut head = Vec::new();
-    Read::take(&mut *stream, 512)
-        .read_to_end(&mut head)
-        .map_err(|error| crate::DecodeError::new(0, "a gzip stream", error))?;
-    let is_tar = identify(&head) == FileType::Tar;
-    let mut whole = head.as_slice().chain(stream);
-    if is_tar {
-        return tar::stream_members(&mut whole, visit);
-    }
-    let name = place.raw_name();
-    let name = name.strip_suffix(b".gz").unwrap_or(name).to_vec();
-    // A gzip trailer states the size modulo 4 GiB, and may lie.
-    visit(Member::plain(name, 0, Body::Packed(&mut whole)));
-    Ok(())
-}
-
-/// A reader that spends from a budget shared by everything unpacked.
-struct Metered<'c, R> {
-    inner: R,
-    left: &'c Cell<u64>,
-}
-
-impl<R: Read> Read for Metered<'_, R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.inner.read(buffer)?;
-        let left = self.left.get().saturating_sub(count as u64);
-        self.left.set(left);
-        if left == 0 {
-            return Err(io::Error::other("unpacks to too much"));
-        }
-        Ok(count)
     }
 }
 

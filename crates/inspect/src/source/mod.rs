@@ -9,16 +9,21 @@
 #[doc(hidden)] // For the other crates of artcheck.
 pub mod beginning;
 mod event;
+mod every;
+mod image;
 pub(crate) mod map;
 mod members;
+mod streams;
 mod unpacked;
 mod walk;
 
 pub use crate::place::Place;
 pub use crate::spelling::{Controls, Spelled, spell, unspell};
 pub use event::{Event, Problem, ProblemKind, VirtualFile};
-pub(crate) use members::{all_members, is_tvm_class, leads_out, most_unpacked};
+pub(crate) use every::{Members, all_members, archives_in};
+pub(crate) use members::{is_tvm_class, leads_out};
 pub use members::{visit, visit_bytes};
+pub(crate) use streams::most_unpacked;
 pub(crate) use walk::is_site;
 pub use walk::{FoundFile, Walk, is_temporary, walk};
 pub(crate) use walk::{is_passed_over, is_same_file};

@@ -1,0 +1,135 @@
+//! Modules that somebody edited: what Python says when it imports them, and what a scan says
+//! before that.
+
+use std::path::Path;
+use std::process::Command;
+
+use super::{environment, listed};
+use crate::support::make::{folder, put};
+use crate::support::{scan, venv};
+
+const INNER: &str = "tvm_ffi/inner.py";
+
+/// The environment with a module that `tvm_ffi` imports, and that is not what it brought.
+fn edited(root: &Path, first: &str, inner: &str) {
+    let site = environment(root);
+    put(&site, "typing_extensions.py", "");
+    put(&site, "other_module.py", "there = 1\n");
+    put(&site, "tvm_ffi/__init__.py", first);
+    put(&site, INNER, inner);
+    listed(&site, INNER, 1);
+}
+
+/// The last line that Python prints when it imports the package.
+fn python_says(root: &Path) -> Option<String> {
+    let site = root.join("lib/python3.11/site-packages");
+    let script = "import sys; sys.path.insert(0, sys.argv[1]); import tvm_ffi";
+    let mut python = Command::new(venv("tools").join("bin/python"));
+    let done = python.args(["-I", "-c", script]).arg(site).output();
+    let done = done.expect("Python");
+    let said = String::from_utf8_lossy(&done.stderr).into_owned();
+    let last = said.lines().last().map(str::to_owned);
+    last.filter(|_| !done.status.success())
+}
+
+#[track_caller]
+fn agree(first: &str, inner: &str, expected: Option<&str>) {
+    let root = folder();
+    edited(root.path(), first, inner);
+    let said = python_says(root.path());
+    let (report, status) = scan([root.path()]);
+    let findings = report["findings"].as_array().expect("findings");
+    let mut says = findings.iter().filter(|one| one["severity"] == "error");
+    let says = says.find_map(|one| one["runtime_says"].as_str());
+    assert_eq!(says, expected, "{first}{inner}: {report}");
+    assert_eq!(status, i32::from(expected.is_some()), "{report}");
+    match expected {
+        Some(words) => {
+            let said = said.expect("Python refuses it");
+            assert!(said.starts_with(words), "{said}\n{words}");
+        }
+        None => assert_eq!(said, None, "{first}{inner}"),
+    }
+}
+
+#[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
+fn what_is_asked_for_in_vain_is_an_error() {
+    let first = "from . import inner\n";
+    for (inner, expected) in [
+        (
+            "import numpyy\n",
+            "ModuleNotFoundError: No module named 'numpyy'",
+        ),
+        (
+            "from numpyy.x import y\n",
+            "ModuleNotFoundError: No module named 'numpyy'",
+        ),
+        ("prnt(1)\n", "NameError: name 'prnt' is not defined"),
+        ("X = [os.sep, 1]\n", "NameError: name 'os' is not defined"),
+        (
+            "@registr(\"a\")\nclass A: ...\n",
+            "NameError: name 'registr' is not defined",
+        ),
+        (
+            "if True:\n    x = y\n",
+            "NameError: name 'y' is not defined",
+        ),
+        (
+            "import other_module\nother_module.gone(1)\n",
+            "AttributeError: module 'other_module' has no attribute 'gone'",
+        ),
+        (
+            "def f():\nx = 1\n",
+            "IndentationError: expected an indented block",
+        ),
+        ("x = 1\n  y = 2\n", "IndentationError: unexpected indent"),
+        (
+            "if 1:\n    x = 1\n  y = 2\n",
+            "IndentationError: unindent does not match any outer indentation level",
+        ),
+        (
+            "if 1:\n        x = 1\n\ty = 2\n",
+            "TabError: inconsistent use of tabs and spaces in indentation",
+        ),
+    ] {
+        agree(first, inner, Some(expected));
+    }
+}
+
+#[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
+fn what_is_there_or_may_not_run_is_none() {
+    let first = "import os, sys\nfrom . import inner\n";
+    for inner in [
+        "import json, typing_extensions, _ctypes\n",
+        "try:\n    import numpyy\nexcept ImportError:\n    numpyy = None\n",
+        "def f():\n    import numpyy\n    prnt(1)\n",
+        "if len('a') == 2:\n    prnt(1)\n",
+        "x = prnt if False else 1\n",
+        "x = [a for a in (1,)]\ny = lambda b: c\n",
+        "print(__name__, __file__, len)\n",
+        "for a in (1,): pass\nb = a\n",
+        "from os import *\nsep\n",
+        "try:\n    prnt\nexcept NameError:\n    prnt = 1\nprnt\n",
+        "class A:\n    x = 1\n    y = x\n",
+        "x: 'T'\ny = dict(end=1)\n",
+        "if 1:\n\tx = 1\n\tif x:\n\t    y = 2\n",
+        "import tvm_ffi\ntvm_ffi.inner\n",
+    ] {
+        agree(first, inner, None);
+    }
+    // A package has the modules in it that are imported.
+    agree("import tvm_ffi.inner\ninner.x\n", "x = 1\n", None);
+}
+
+/// Where other folders may have it, nothing is certain.
+#[test]
+fn what_may_be_elsewhere_is_not_decided() {
+    let root = folder();
+    edited(root.path(), "from . import inner\n", "import numpyy\n");
+    let settings = "include-system-site-packages = true\n";
+    put(root.path(), "pyvenv.cfg", settings);
+    let (report, status) = scan([root.path()]);
+    assert_eq!(status, 4, "{report}");
+}
