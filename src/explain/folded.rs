@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use super::grams::Grams;
+
 /// Characters of a line that are looked at.
 const LONGEST: usize = 2_000;
 
@@ -85,16 +87,77 @@ fn numbered(folded: &str) -> String {
     out
 }
 
-/// The line without the places of its frames, whose words are names of files:
-/// `(node:internal/modules/cjs/loader:1302:18)`, and without mangled names, whose words
-/// are those of some program.
-fn without_names(line: &str) -> Cow<'_, str> {
-    let is_name = |word: &str| is_place(word) || is_mangled(word);
-    if !line.split(' ').any(is_name) {
+/// The line with what its names are behind them (`libx.so <library>`), without the places
+/// of its frames, whose words are names of files: `(node:internal/modules/cjs/loader:1302:18)`,
+/// and without mangled names, whose words are those of some program.
+fn with_names_told(line: &str) -> Cow<'_, str> {
+    if !line
+        .split(' ')
+        .any(|word| is_place(word) || name(word).is_some())
+    {
         return Cow::Borrowed(line);
     }
-    let words = line.split(' ').filter(|word| !is_name(word));
-    Cow::Owned(words.collect::<Vec<_>>().join(" "))
+    let mut out = String::with_capacity(line.len());
+    for word in line.split(' ').filter(|word| !is_place(word)) {
+        let name = name(word);
+        if !matches!(name, Some(MANGLED | MANGLED_TVM)) {
+            out.push_str(word);
+            out.push(' ');
+        }
+        if let Some(name) = name {
+            out.push_str(name);
+            out.push(' ');
+        }
+    }
+    Cow::Owned(out)
+}
+
+/// What lines of the index call names: of C++, of TVM's C++, of TVM's C, of libraries.
+const MANGLED: &str = "<c++>";
+const MANGLED_TVM: &str = "<tvm-c++>";
+const C_OF_TVM: &str = "<tvm-c>";
+const LIBRARY: &str = "<library>";
+
+/// How the names of TVM's C functions go on.
+const FAMILIES: [&str; 17] = [
+    "FFI",
+    "Func",
+    "API",
+    "Backend",
+    "Mod",
+    "Get",
+    "Set",
+    "Cb",
+    "Array",
+    "Object",
+    "Stream",
+    "Device",
+    "Wasm",
+    "CFunc",
+    "String",
+    "Add",
+    "ByteArray",
+];
+
+/// What a word names, quoted or not.
+fn name(word: &str) -> Option<&'static str> {
+    let is_part = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '?';
+    let word = word.trim_matches(|c| !is_part(c));
+    if is_mangled(word) || word.starts_with('?') && word.contains("@@") {
+        let of_tvm = ["N3tvm", "N3mlc", "N4dmlc", "@tvm@", "@mlc@"];
+        let is_tvm = of_tvm.iter().any(|part| word.contains(part));
+        return Some(if is_tvm { MANGLED_TVM } else { MANGLED });
+    }
+    let bare = word.trim_start_matches('_');
+    let bare = bare.strip_prefix("imp_").unwrap_or(bare);
+    let is_family = |name: &str| FAMILIES.iter().any(|family| name.starts_with(family));
+    if bare.strip_prefix("TVM").is_some_and(is_family) {
+        return Some(C_OF_TVM);
+    }
+    let ends = [".so", ".dylib", ".dll", ".node", ".a", ".lib", ".framework"];
+    let is_library = |part: &str| ends.iter().any(|end| part.ends_with(end));
+    let versioned = word.trim_end_matches(|c: char| c == '.' || c.is_ascii_digit());
+    (is_library(word) || versioned.ends_with(".so")).then_some(LIBRARY)
 }
 
 /// A path, a line and a column.
@@ -107,9 +170,9 @@ fn is_place(word: &str) -> bool {
     is_number() && is_number() && word.contains(['/', '\\'])
 }
 
-/// A symbol of C++, quoted or not: `"_ZN7android16CameraParametersE"`.
+/// A symbol of C++: `_ZN7android16CameraParametersE`.
 fn is_mangled(word: &str) -> bool {
-    let symbol = word.trim_start_matches(|c: char| !c.is_ascii_alphanumeric());
+    let symbol = word.trim_start_matches('_');
     symbol.starts_with('Z') && word.contains("_Z")
 }
 
@@ -123,6 +186,8 @@ pub struct Window {
     pub numbered: String,
     /// Bytes of the first line; a match begins there.
     pub first: usize,
+    /// What may be in one of these forms.
+    pub grams: Grams,
 }
 
 /// A line of a text in both forms.
@@ -136,7 +201,7 @@ impl Folded {
     pub fn of(line: &str) -> Self {
         Self {
             text: folded(line),
-            within: within(&without_names(line)),
+            within: within(&with_names_told(line)),
         }
     }
 }
@@ -146,11 +211,15 @@ impl Window {
     pub fn of(lines: &[Folded]) -> Self {
         let text: Vec<&str> = lines.iter().map(|line| line.text.as_str()).collect();
         let within: Vec<&str> = lines.iter().map(|line| line.within.as_str()).collect();
+        let first = text.first().map_or(0, |line| line.len());
+        let (text, within) = (text.join(" "), within.join(" "));
+        let numbered = numbered(&text);
         Self {
-            first: text.first().map_or(0, |line| line.len()),
-            numbered: numbered(&text.join(" ")),
-            text: text.join(" "),
-            within: within.join(" "),
+            first,
+            grams: Grams::of(&[&text, &within, &numbered]),
+            text,
+            within,
+            numbered,
         }
     }
 }
@@ -166,5 +235,16 @@ mod tests {
             within("ImportNotFound CL_BUILD_FAILURE LLVMError"),
             "import not found cl build failure llvm error"
         );
+        for (word, is) in [
+            ("`__imp_TVMFuncFree'", Some(C_OF_TVM)),
+            ("(TVMError)", None),
+            ("\"__ZN3tvm4NodeE\",", Some(MANGLED_TVM)),
+            ("?f@tvm@@QEAAXXZ", Some(MANGLED_TVM)),
+            ("_ZTIN4llvm3AnyE", Some(MANGLED)),
+            ("'libtvm.so.0:", Some(LIBRARY)),
+            ("socket", None),
+        ] {
+            assert_eq!(name(word), is, "{word}");
+        }
     }
 }

@@ -7,12 +7,16 @@ use std::sync::LazyLock;
 use artcheck_inspect::{Rule, rules};
 
 use super::folded::{Window, folded};
+use super::grams::Needle;
 use super::kinds::{Classes, Kind, class, groups};
+use super::sources::{is_source, sources};
 
 /// Characters that `*` may stand for.
 const GAP: usize = 400;
 /// What the words of a kind are worth, against those of a message.
 const KIND: f64 = 0.8;
+/// What the name of a source file is worth.
+const SOURCE: f64 = 1.0;
 
 /// How much a line of the index says, least first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -34,11 +38,14 @@ pub struct Message {
     text: Text,
 }
 
-enum Text {
+/// What a line of the index looks for.
+pub enum Text {
     /// What is between the stars, in this order, and what it is worth.
-    Pieces(Vec<String>, f64),
+    Pieces(Vec<Needle>, f64),
     /// Words in any order.
     Kind(Kind),
+    /// Source files that print it.
+    Sources(Vec<String>),
 }
 
 /// The index as it is written.
@@ -64,32 +71,38 @@ pub static MESSAGES: LazyLock<Vec<Message>> = LazyLock::new(|| {
 struct Entry<'a> {
     rule: &'static Rule,
     weight: Weight,
-    /// A kind has its groups, a message its pieces as one group.
+    /// A kind has its groups; a message its pieces, or its source files, as one group.
     groups: Vec<Vec<&'a str>>,
-    is_kind: bool,
+    form: Form,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Form {
+    Pieces,
+    Kind,
+    Sources,
 }
 
 /// A line of the index; a test reads every one.
 fn entry<'a>(line: &'a str, classes: &Classes<'a>) -> Option<Entry<'a>> {
     let (code, text) = line.split_once(' ')?;
-    let name = code.trim_end_matches(['!', '?', '~']);
+    let name = code.trim_end_matches(['!', '?', '~', '@']);
     let sign = code.strip_prefix(name)?;
     let weight = match sign {
         "!" | "~!" => Weight::Decides,
-        "?" | "~?" => Weight::Hints,
+        "?" | "~?" | "@" => Weight::Hints,
         _ => Weight::Speaks,
     };
-    let is_kind = sign.starts_with('~');
-    let groups = if is_kind {
-        groups(text, classes)
-    } else {
-        vec![text.split('*').collect()]
+    let (form, groups) = match sign.get(..1) {
+        Some("~") => (Form::Kind, groups(text, classes)),
+        Some("@") => (Form::Sources, vec![text.split(" | ").collect()]),
+        _ => (Form::Pieces, vec![text.split('*').collect()]),
     };
     Some(Entry {
         rule: rules::find(name)?,
         weight,
         groups,
-        is_kind,
+        form,
     })
 }
 
@@ -103,7 +116,7 @@ impl Worth {
     fn of(entries: &[Entry<'_>]) -> Self {
         let mut having: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
         let mut all = BTreeSet::new();
-        for entry in entries {
+        for entry in entries.iter().filter(|entry| entry.form != Form::Sources) {
             all.insert(entry.rule.code);
             for text in entry.groups.iter().flatten() {
                 for word in words(&folded(text)) {
@@ -132,13 +145,15 @@ impl Worth {
     }
 
     fn message(&self, entry: Entry<'_>) -> Message {
-        let text = if entry.is_kind {
-            Text::Kind(Kind::of(&entry.groups, |text| self.of_text(text)))
-        } else {
-            let pieces = entry.groups.iter().flatten();
-            let pieces: Vec<String> = pieces.map(|piece| folded(piece)).collect();
-            let worth = pieces.iter().map(|piece| self.of_text(piece)).sum();
-            Text::Pieces(pieces, worth)
+        let pieces = entry.groups.iter().flatten().map(|piece| folded(piece));
+        let text = match entry.form {
+            Form::Kind => Text::Kind(Kind::of(&entry.groups, |text| self.of_text(text))),
+            Form::Sources => Text::Sources(pieces.collect()),
+            Form::Pieces => {
+                let pieces: Vec<String> = pieces.collect();
+                let worth = pieces.iter().map(|piece| self.of_text(piece)).sum();
+                Text::Pieces(pieces.into_iter().map(Needle::of).collect(), worth)
+            }
         };
         Message {
             rule: entry.rule,
@@ -157,34 +172,74 @@ fn words(text: &str) -> impl Iterator<Item = &str> {
 impl Message {
     /// Whether it is words of a kind, not a message that some program prints.
     pub fn is_kind(&self) -> bool {
-        matches!(self.text, Text::Kind(_))
+        !matches!(self.text, Text::Pieces(..))
+    }
+
+    /// The source files that it is, if it is such a line.
+    pub fn sources(&self) -> Option<&[String]> {
+        self.text.sources()
+    }
+
+    /// A text that one of its source files prints. Its length is what it is worth.
+    #[expect(clippy::cast_precision_loss, reason = "a text is short")]
+    pub fn of_text(&self, text: &str) -> Self {
+        let text = folded(text);
+        let worth = text.len() as f64;
+        Self {
+            rule: self.rule,
+            weight: Weight::Speaks,
+            text: Text::Pieces(vec![Needle::of(text)], worth),
+        }
     }
 
     /// What a match is worth, if it is in the window and begins in its first line.
     pub fn worth_in(&self, window: &Window) -> Option<f64> {
-        match &self.text {
-            Text::Pieces(pieces, worth) => {
-                is_in(pieces, &window.text, window.first).then_some(*worth)
+        self.text.worth_in(window)
+    }
+}
+
+impl Text {
+    /// The source files that it is.
+    pub fn sources(&self) -> Option<&[String]> {
+        match self {
+            Self::Sources(sources) => Some(sources),
+            Self::Pieces(..) | Self::Kind(_) => None,
+        }
+    }
+
+    /// What a match is worth, if it is in the window and begins in its first line.
+    pub fn worth_in(&self, window: &Window) -> Option<f64> {
+        match self {
+            Self::Pieces(pieces, worth) => {
+                let mut all = pieces.iter();
+                let may = all.all(|piece| window.grams.may_have(piece));
+                (may && is_in(pieces, &window.text, window.first)).then_some(*worth)
             }
-            Text::Kind(kind) => kind.worth_in(window).map(|worth| worth * KIND),
+            Self::Kind(kind) => kind.worth_in(window).map(|worth| worth * KIND),
+            Self::Sources(patterns) => {
+                let line = window.text.get(..window.first).unwrap_or_default();
+                let mut found = sources(line);
+                let is_named = found.any(|source| is_source(source, patterns));
+                is_named.then_some(SOURCE)
+            }
         }
     }
 }
 
 /// Whether all pieces are in `text` in this order, the first of them early.
-fn is_in(pieces: &[String], text: &str, first: usize) -> bool {
+fn is_in(pieces: &[Needle], text: &str, first: usize) -> bool {
     let Some((head, rest)) = pieces.split_first() else {
         return false;
     };
-    let mut begins = text.match_indices(head.as_str()).map(|(at, _)| at);
+    let mut begins = text.match_indices(head.text.as_str()).map(|(at, _)| at);
     begins.by_ref().take_while(|at| *at < first).any(|at| {
-        let mut end = at.saturating_add(head.len());
+        let mut end = at.saturating_add(head.text.len());
         rest.iter().all(|piece| {
             let left = text.get(end..).unwrap_or_default();
-            let next = left.find(piece.as_str()).filter(|gap| *gap <= GAP);
+            let next = left.find(piece.text.as_str()).filter(|gap| *gap <= GAP);
             end = end
                 .saturating_add(next.unwrap_or(0))
-                .saturating_add(piece.len());
+                .saturating_add(piece.text.len());
             next.is_some()
         })
     })

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::folded::{Window, folded};
+use super::grams::Needle;
 
 /// What words are worth that are not in one line.
 const APART: f64 = 0.5;
@@ -28,7 +29,7 @@ pub fn groups<'a>(text: &'a str, classes: &Classes<'a>) -> Vec<Vec<&'a str>> {
 }
 
 /// The words of a kind, with what each is worth.
-pub struct Kind(Vec<Vec<(String, f64)>>);
+pub struct Kind(Vec<Vec<(Needle, f64)>>);
 
 impl Kind {
     /// The kind of these groups.
@@ -36,7 +37,7 @@ impl Kind {
         let valued = |word: &&str| {
             let word = folded(word);
             let worth = worth(&word);
-            (word, worth)
+            (Needle::of(word), worth)
         };
         let groups = groups.iter();
         Self(groups.map(|any| any.iter().map(valued).collect()).collect())
@@ -67,7 +68,11 @@ impl Kind {
 }
 
 /// Where the word is: as it is written, inside a name, or with any number for `#`.
-fn place(word: &str, window: &Window) -> Option<usize> {
+fn place(word: &Needle, window: &Window) -> Option<usize> {
+    if !window.grams.may_have(word) {
+        return None;
+    }
+    let word = word.text.as_str();
     if word.contains('#') {
         return word_in(word, &window.numbered);
     }

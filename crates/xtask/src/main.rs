@@ -4,6 +4,7 @@ mod ask;
 mod derive;
 mod entry;
 mod known;
+mod messages;
 mod web;
 mod wheels;
 mod written;
@@ -26,6 +27,13 @@ enum Task {
         /// The packages.
         #[arg(required = true)]
         packages: Vec<PathBuf>,
+    },
+    /// Write `src/explain/printed.txt`: what the runtimes of these wheels print when
+    /// something fails, and which source file prints it.
+    Messages {
+        /// Unpacked wheels of apache-tvm and apache-tvm-ffi.
+        #[arg(required = true)]
+        wheels: Vec<PathBuf>,
     },
     /// The child that loads libraries and asks them which names are registered.
     #[command(hide = true)]
@@ -72,6 +80,7 @@ fn main() -> anyhow::Result<()> {
         Task::Release(Release::Add(add)) => add_release(&add),
         Task::Release(Release::Known { wheels }) => known::print(&wheels),
         Task::Web { packages } => web::add(&packages),
+        Task::Messages { wheels } => messages::write(&wheels),
         Task::Ask { libraries } => ask::child(&libraries),
     }
 }
