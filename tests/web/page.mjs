@@ -286,7 +286,10 @@ async function refused(page, name, stranger) {
   check(`${name}: a request to elsewhere is refused, in the page and in a worker`, none, `${JSON.stringify(outcome)}, ${stranger.asked.length} arrived`);
 }
 
-const size = readdirSync(dist).reduce((sum, file) => {
+// Texts that are read only by who asks for them, beside the page.
+const aside = ["LICENSE", "THIRD-PARTY.txt", "sbom.cdx.json"];
+check("the licences are beside the page", aside.every((file) => statSync(join(dist, file)).size > 1000));
+const size = readdirSync(dist).filter((file) => !aside.includes(file)).reduce((sum, file) => {
   const bytes = readFileSync(join(dist, file));
   return sum + (file.endsWith(".lzma") ? bytes.length : gzipSync(bytes).length);
 }, 0);

@@ -249,6 +249,15 @@ fn notices_name_every_package_and_bring_its_licence() {
         );
         assert!(is_ours || texts.contains(&line), "{line}");
     }
+    // What packages hold of others has licences of its own; so has the standard library.
+    for held in [
+        "Microsoft Corporation, Daan Leijen",
+        "UNICODE, INC. LICENSE AGREEMENT",
+        "Copyright notices for The Rust Standard Library",
+    ] {
+        assert!(texts.contains(held), "{held}");
+    }
+    assert!(parts.iter().any(|part| part["name"] == "rust-std"));
     // Tests and build scripts are not in the program, and another system's parts neither.
     for absent in ["jsonschema", "serde_derive", "winapi-util"] {
         assert!(parts.iter().all(|part| part["name"] != absent), "{absent}");
