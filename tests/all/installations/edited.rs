@@ -115,7 +115,6 @@ fn what_is_there_or_may_not_run_is_none() {
         "class A:\n    x = 1\n    y = x\n",
         "x: 'T'\ny = dict(end=1)\n",
         "if 1:\n\tx = 1\n\tif x:\n\t    y = 2\n",
-        "import tvm_ffi\ntvm_ffi.inner\n",
     ] {
         agree(first, inner, None);
     }

@@ -104,7 +104,9 @@ fn look(site: &Site, info: &Path) -> Option<Installation> {
         let lost = installation::lost(&found.missing);
         let closure = Closure::of(&site.modules, &modules, &lost, site.interpreter());
         found.not_read = found.not_read.take().or(closure.not_read.clone());
-        judge(site, &closure, &modules, &mut found);
+        let required = distribution::required(&metadata).map(|one| one.name);
+        let required: Vec<String> = required.collect();
+        judge(site, &closure, &modules, &required, &mut found);
         if found.brings == Brings::Runtime && is_other {
             found.types = unknown_types(&site.folder, &closure);
         }
@@ -113,7 +115,13 @@ fn look(site: &Site, info: &Path) -> Option<Installation> {
 }
 
 /// What of a package's faults an import of it meets.
-fn judge(site: &Site, closure: &Closure, modules: &[String], found: &mut Installation) {
+fn judge(
+    site: &Site,
+    closure: &Closure,
+    modules: &[String],
+    required: &[String],
+    found: &mut Installation,
+) {
     let is_in = |file: &str, modules: &dyn Fn(&str) -> bool| {
         installation::module_of(file).is_some_and(|module| modules(&module))
     };
@@ -143,7 +151,7 @@ fn judge(site: &Site, closure: &Closure, modules: &[String], found: &mut Install
     }
     found.fails = site.lacking_name(closure, modules, &|module| touched.contains(module));
     if found.fails.is_none() {
-        match asked_in_vain(site, closure, &touched, &found.unmet) {
+        match asked_in_vain(site, closure, &touched, required) {
             Some(Lost::Certain(fails)) => found.fails = Some(fails),
             Some(Lost::Open(why)) => found.not_read = found.not_read.take().or(Some(why)),
             None => {}

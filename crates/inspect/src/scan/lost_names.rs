@@ -14,7 +14,7 @@ use crate::python::names::Names;
 use crate::python::steps::{Import, Step, names_asked, steps};
 use crate::python::uses::Use;
 use crate::python::{is_builtin, is_of_python, text};
-use crate::runtime::installation::{self, Unmet};
+use crate::runtime::installation;
 use crate::source::beginning::first_bytes;
 
 /// What is asked for in vain.
@@ -34,15 +34,15 @@ struct Reached {
     source: String,
 }
 
-/// What an import asks for in vain of which one of the modules `touched` is to blame. The
-/// packages `unmet` are told for themselves.
+/// What an import asks for in vain of which one of the modules `touched` is to blame. Whether
+/// the packages `required` are there is told for itself.
 pub(super) fn asked_in_vain(
     site: &Site,
     closure: &Closure,
     touched: &BTreeSet<String>,
-    unmet: &[Unmet],
+    required: &[String],
 ) -> Option<Lost> {
-    if let Some((module, file)) = strange_module(site, closure, touched, unmet) {
+    if let Some((module, file)) = strange_module(site, closure, touched, required) {
         return Some(match site.is_whole {
             true => {
                 let says = format!("ModuleNotFoundError: No module named '{module}'");
@@ -67,16 +67,12 @@ fn strange_module(
     site: &Site,
     closure: &Closure,
     touched: &BTreeSet<String>,
-    unmet: &[Unmet],
+    required: &[String],
 ) -> Option<(String, String)> {
     // What an installed package lacks of its own is told there.
     let installed = site.installed.keys();
-    let told: BTreeSet<String> = unmet
-        .iter()
-        .map(|one| &one.name)
-        .chain(installed)
-        .map(|package| module_of(package))
-        .collect();
+    let told = required.iter().chain(installed);
+    let told: BTreeSet<String> = told.map(|package| module_of(package)).collect();
     let absent = closure.absent.iter().filter(|(module, (file, _))| {
         let by = installation::module_of(&file.replace('\\', "/"));
         by.is_some_and(|by| touched.contains(&by))
