@@ -125,19 +125,20 @@ class Driver:
 
     def make(self, op):
         shapes = (tvm_ffi.Shape([size]) for size in op["sizes"])
-        self.kept["cache"] = self.machine[op["make"]](*shapes)
-        self.builtin("clear")(self.kept["cache"])
+        made = self.machine[op["make"]](*shapes)
+        self.builtin("clear")(made)
+        self.kept[op.get("of", "cache")] = made
 
     def state(self, op):
         arguments = [tvm_ffi.Shape(a) if isinstance(a, list) else a
                      for a in op["arguments"]]
-        self.builtin(op["builtin"])(self.kept["cache"], *arguments)
+        self.builtin(op["builtin"])(self.kept[op.get("of", "cache")], *arguments)
 
     def window(self, op):
         self.builtin("window")(self.kept["cache"], *op["window"])
 
     def forward(self, op):
-        cache, shape = self.kept["cache"], tvm_ffi.Shape
+        cache, shape = self.kept[op.get("of", "cache")], tvm_ffi.Shape
         lengths = op["lengths"]
         tree = [shape(op["tree"])] if op.get("tree") else []
         self.builtin("begin_forward")(cache, shape(op["forward"]), shape(lengths), *tree)

@@ -47,4 +47,4 @@ def call(function, *arguments):
 
 
 from . import caches, control, externals, kinds_of_data, serving, unlike, values  # noqa: E402,F401
-from . import mixed  # noqa: E402,F401
+from . import further, mixed  # noqa: E402,F401

@@ -1,8 +1,10 @@
 //! AArch64: the few instructions that move addresses about, and the branches.
 
 use super::instructions::{Flow, Machine, Outline, Piece, Target};
-use super::state::{State, Value};
+use super::state::{REGISTERS, State, Value};
 
+/// Most bytes that one instruction stores: four vectors.
+const MOST_BYTES: i64 = 64;
 /// `sp`, which has the number of the zero register.
 const STACK: usize = 31;
 
@@ -233,7 +235,7 @@ fn between_kinds(word: u32, state: &mut State) {
     let (to, from) = (field(word, 0), field(word, 5));
     match word & 0xffff_fc00 {
         // `fmov d, x`, `mov v.d[0], x`.
-        0x9e67_0000 => state.set_vector(to, [state.get(from), Value::Unknown]),
+        0x9e67_0000 => state.set_vector(to, [state.get(from), Value::Other]),
         0x4e08_1c00 => {
             let [_, high] = state.vector(to);
             state.set_vector(to, [state.get(from), high]);
@@ -257,7 +259,7 @@ fn between_kinds(word: u32, state: &mut State) {
         // `movi v.2d, #0`.
         0x6f00_e400 => state.set_vector(to, [Value::Number(0); 2]),
         _ => {
-            state.set_vector(to, [Value::Unknown; 2]);
+            state.set_vector(to, [Value::Other; 2]);
             // Conversions and comparisons may write a general register.
             if word & 0x5f20_fc00 == 0x1e20_0000 {
                 set(state, to, Value::Other);
@@ -268,16 +270,12 @@ fn between_kinds(word: u32, state: &mut State) {
 
 /// Loads and stores, single and in pairs.
 fn memory(word: u32, state: &mut State) {
-    let Some(access) = Access::of(word) else {
-        // A load that extends a sign, of a literal, or from a place that is computed.
-        let is_literal = word & 0x3b00_0000 == 0x1800_0000;
-        if is_literal || word & 0x00c0_0000 != 0 {
-            match word & 0x0400_0000 {
-                0 => set(state, field(word, 0), Value::Other),
-                _ => state.set_vector(field(word, 0), [Value::Unknown; 2]),
-            }
-        }
+    if word & 0xfec0_0000 == 0xf880_0000 {
+        // `prfm` only says what will be read.
         return;
+    }
+    let Some(access) = Access::of(word) else {
+        return lost(word, state);
     };
     let base = state.get(field(word, 5));
     let at = match access.mode {
@@ -296,6 +294,36 @@ fn memory(word: u32, state: &mut State) {
     }
 }
 
+/// Any other load or store: what it may write to is no longer what it was.
+fn lost(word: u32, state: &mut State) {
+    let is_vector = word & 0x0400_0000 != 0;
+    let mut lose = |register: usize| match is_vector {
+        true => state.set_vector(register, [Value::Other; 2]),
+        false => set(state, register, Value::Other),
+    };
+    let (to, base) = (field(word, 0), field(word, 5));
+    let is_literal = word & 0x3b00_0000 == 0x1800_0000;
+    let is_at_register = word & 0x3b20_0c00 == 0x3820_0800;
+    if is_literal || is_at_register {
+        // What is stored at a place that is computed is outside the frame.
+        if is_literal || word & 0x00c0_0000 != 0 {
+            lose(to);
+        }
+        return;
+    }
+    // Exclusive and atomic ones have a second register, those of structures four.
+    match is_vector {
+        true => (to..to.saturating_add(4)).for_each(|register| lose(register % REGISTERS)),
+        false => [to, field(word, 16)].into_iter().for_each(lose),
+    }
+    if word & 0x0040_0000 == 0 {
+        state.lose(state.get(base), MOST_BYTES);
+    }
+    if is_vector && word & 0x0080_0000 != 0 {
+        state.set(base, Value::Other);
+    }
+}
+
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Mode {
     Offset,
@@ -308,6 +336,8 @@ struct Access {
     is_load: bool,
     is_vector: bool,
     is_pair: bool,
+    /// Whether what is loaded becomes wider, and with that another value.
+    is_widened: bool,
     /// Bytes of one register.
     size: i64,
     mode: Mode,
@@ -320,7 +350,7 @@ impl Access {
         let is_load = word & 0x0040_0000 != 0;
         if word & 0x3a00_0000 == 0x2800_0000 {
             let size = match (word >> 30, is_vector) {
-                (0, false) => 4,
+                (0, _) | (1, false) => 4,
                 (2, false) | (1, true) => 8,
                 (2, true) => 16,
                 _ => return None,
@@ -329,6 +359,7 @@ impl Access {
                 is_load,
                 is_vector,
                 is_pair: true,
+                is_widened: !is_vector && word >> 30 == 1,
                 size,
                 mode: match (word >> 23) & 3 {
                     1 => Mode::Behind,
@@ -342,10 +373,11 @@ impl Access {
             return None;
         }
         // Opcode 2 and 3 of a vector are 16 bytes wide, of another load extend a sign.
-        let size = match (word >> 30, word & 0x0080_0000 != 0, is_vector) {
-            (bits, false, _) => 1i64 << bits,
+        let is_other = word & 0x0080_0000 != 0;
+        let size = match (word >> 30, is_other, is_vector) {
             (0, true, true) => 16,
-            _ => return None,
+            (_, true, true) => return None,
+            (bits, ..) => 1i64 << bits,
         };
         let (mode, offset) = if word & 0x0100_0000 != 0 {
             (
@@ -361,10 +393,12 @@ impl Access {
                 _ => return None,
             }
         };
+        let is_widened = is_other && !is_vector;
         Some(Self {
-            is_load,
+            is_load: is_load || is_widened,
             is_vector,
             is_pair: false,
+            is_widened,
             size,
             mode,
             offset,
@@ -375,20 +409,21 @@ impl Access {
         let next = at.plus(8);
         if self.is_load {
             let low = match self.size {
+                _ if self.is_widened => Value::Other,
                 8 | 16 => state.load(at),
                 4 => state.load_half(at),
-                _ => Value::Unknown,
+                _ => Value::Other,
             };
             match self.is_vector {
                 false => set(state, register, low),
                 true if self.size == 16 => state.set_vector(register, [low, state.load(next)]),
-                true => state.set_vector(register, [low, Value::Unknown]),
+                true => state.set_vector(register, [low, Value::Other]),
             }
             return;
         }
         let [low, high] = match self.is_vector {
             true => state.vector(register),
-            false => [read(state, register), Value::Unknown],
+            false => [read(state, register), Value::Other],
         };
         match self.size {
             16 => {
@@ -398,6 +433,61 @@ impl Access {
             8 => state.store(at, low),
             4 => state.store_half(at, low),
             bytes => state.lose(at, bytes),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Carries out one instruction where registers 0 to 2 and the start of the frame hold
+    /// something, and says what of that is still there.
+    fn kept(word: u32) -> ([bool; 3], bool, bool) {
+        let address = Value::Address(8);
+        let mut state = State::entry(&[], STACK);
+        (0..3).for_each(|register| state.set(register, address));
+        (0..3).for_each(|register| state.set_vector(register, [address; 2]));
+        state.store(Value::Frame(0), address);
+        step(word, 0, &mut state);
+        let registers = [0, 1, 2].map(|register| state.get(register) == address);
+        let vectors = (0..3).all(|register| state.vector(register) == [address; 2]);
+        (registers, vectors, state.load(Value::Frame(0)) == address)
+    }
+
+    #[test]
+    fn what_loads_and_stores_write_to_is_not_what_it_was() {
+        let all = [true; 3];
+        for (word, says, expected) in [
+            (
+                0x6940_0440,
+                "ldpsw x0, x1, [x2]",
+                ([false, false, true], true, true),
+            ),
+            (
+                0xb880_4420,
+                "ldrsw x0, [x1], #4",
+                ([false, false, true], true, true),
+            ),
+            (
+                0x3940_0020,
+                "ldrb w0, [x1]",
+                ([false, true, true], true, true),
+            ),
+            (
+                0xf820_0041,
+                "ldadd x0, x1, [x2]",
+                ([false, false, true], true, true),
+            ),
+            (0x1800_0000, "ldr w0, #0", ([false, true, true], true, true)),
+            (0x2d00_07e0, "stp s0, s1, [sp]", (all, true, false)),
+            (0x4c00_73e0, "st1 {v0.16b}, [sp]", (all, false, false)),
+            (0x2d40_0440, "ldp s0, s1, [x2]", (all, false, true)),
+            (0x3900_13e0, "strb w0, [sp, #4]", (all, true, false)),
+            (0xf980_0000, "prfm pldl1keep, [x0]", (all, true, true)),
+            (0xf822_6820, "str x0, [x1, x2]", (all, true, true)),
+        ] {
+            assert_eq!(kept(word), expected, "{says}");
         }
     }
 }

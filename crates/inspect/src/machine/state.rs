@@ -6,11 +6,12 @@ use std::collections::HashMap;
 /// What a register or a word of the stack holds.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) enum Value {
-    /// Anything: what was there before is not told.
+    /// Nothing was written here on this way, as far as it was followed, or a call has used it
+    /// since: no code that goes on from here reads it.
     #[default]
     Unknown,
-    /// What was computed, or read from memory, or one of several: something else than all
-    /// that is told of here.
+    /// Something was written here that is none of what follows: it was computed, read from
+    /// memory, overwritten in part, or differs from way to way.
     Other,
     /// This address of the image.
     Address(u64),
@@ -35,6 +36,14 @@ impl Value {
             Self::Marked(mark) => Self::Marked(mark),
             other if distance == 0 => other,
             _ => Self::Other,
+        }
+    }
+
+    /// The value as it is written: whatever it is, what was there before is gone.
+    fn written(self) -> Self {
+        match self {
+            Self::Unknown => Self::Other,
+            known => known,
         }
     }
 
@@ -84,12 +93,16 @@ pub(crate) const REGISTERS: usize = 32;
 const CELLS: usize = 512;
 /// Bytes of half a word, in which the frame is kept.
 const HALF: i64 = 4;
+/// Bytes of a word.
+const WORD: i64 = 8;
 
 /// What begins at a place of the frame.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Cell {
     /// Half of a number, which may be written and read by halves.
     Half(u32),
+    /// Half a word of anything else: it was written by itself, or the other half was.
+    Lost,
     /// A whole word of any other kind.
     Word(Value),
 }
@@ -124,9 +137,10 @@ impl State {
         self.general.get(register).copied().unwrap_or_default()
     }
 
+    /// Writes a register.
     pub(crate) fn set(&mut self, register: usize, value: Value) {
         if let Some(place) = self.general.get_mut(register) {
-            *place = value;
+            *place = value.written();
         }
     }
 
@@ -136,46 +150,49 @@ impl State {
 
     pub(crate) fn set_vector(&mut self, register: usize, value: [Value; 2]) {
         if let Some(place) = self.vectors.get_mut(register) {
-            *place = value;
+            *place = value.map(Value::written);
         }
     }
 
     /// The word at an address.
     pub(crate) fn load(&self, address: Value) -> Value {
-        match address {
-            Value::Frame(at) => match self.frame.get(&at) {
-                Some(Cell::Word(value)) => *value,
-                Some(Cell::Half(low)) => match self.frame.get(&at.wrapping_add(HALF)) {
-                    Some(Cell::Half(high)) => {
-                        Value::Number(u64::from(*high) << 32 | u64::from(*low))
-                    }
-                    _ => Value::Unknown,
-                },
-                None => Value::Unknown,
-            },
-            Value::Address(at) => Value::Loaded(at),
+        let at = match address {
+            Value::Frame(at) => at,
+            Value::Address(at) => return Value::Loaded(at),
+            _ => return Value::Other,
+        };
+        let high = self.frame.get(&at.wrapping_add(HALF));
+        match (self.frame.get(&at), high) {
+            (Some(Cell::Word(value)), _) => *value,
+            (Some(Cell::Half(low)), Some(Cell::Half(high))) => {
+                Value::Number(u64::from(*high) << 32 | u64::from(*low))
+            }
+            (None, None) => Value::Unknown,
             _ => Value::Other,
         }
     }
 
     /// Half a word at an address: of what is known, only a number has halves.
     pub(crate) fn load_half(&self, address: Value) -> Value {
-        match address {
-            Value::Frame(at) => match self.frame.get(&at) {
-                Some(Cell::Half(half)) => Value::Number(u64::from(*half)),
-                _ => Value::Unknown,
-            },
-            _ => Value::Unknown,
+        let Value::Frame(at) = address else {
+            return Value::Other;
+        };
+        match self.frame.get(&at) {
+            Some(Cell::Half(half)) => Value::Number(u64::from(*half)),
+            Some(_) => Value::Other,
+            None => Value::Unknown,
         }
     }
 
     /// Puts a word at an address. Where that is not known it is taken to be
-    /// outside the frame.
+    /// outside the frame; across halves of words nothing is remembered.
     pub(crate) fn store(&mut self, address: Value, value: Value) {
         let Value::Frame(at) = address else { return };
-        self.clear(at, HALF.wrapping_mul(2));
-        match value {
-            Value::Unknown => {}
+        if at != half_of(at) {
+            return self.lose(address, WORD);
+        }
+        self.clear(at, WORD);
+        match value.written() {
             Value::Number(number) => {
                 let [low, high] = halves(number);
                 self.remember(at, Cell::Half(low));
@@ -185,41 +202,60 @@ impl State {
         }
     }
 
-    /// Puts the low half of a number at an address; of any other value nothing is known.
+    /// Puts the low half of a value at an address; only a number has one that is known.
     pub(crate) fn store_half(&mut self, address: Value, value: Value) {
         let Value::Frame(at) = address else { return };
-        self.clear(at, HALF);
-        if let Value::Number(number) = value {
-            let [low, _] = halves(number);
-            self.remember(at, Cell::Half(low));
+        if at != half_of(at) {
+            return self.lose(address, HALF);
         }
+        self.clear(at, HALF);
+        let cell = match value {
+            Value::Number(number) => {
+                let [low, _] = halves(number);
+                Cell::Half(low)
+            }
+            _ => Cell::Lost,
+        };
+        self.remember(at, cell);
     }
 
     /// So many bytes at an address hold anything.
     pub(crate) fn lose(&mut self, address: Value, bytes: i64) {
-        if let Value::Frame(at) = address {
-            self.clear(at, bytes);
+        let Value::Frame(at) = address else { return };
+        self.clear(at, bytes);
+        let mut place = half_of(at);
+        while place < at.saturating_add(bytes) {
+            self.remember(place, Cell::Lost);
+            place = place.saturating_add(HALF);
         }
     }
 
     fn remember(&mut self, at: i64, cell: Cell) {
-        if self.frame.len() < CELLS {
+        if self.frame.len() < CELLS || self.frame.contains_key(&at) {
             self.frame.insert(at, cell);
         }
     }
 
-    /// Forgets what lies in so many bytes, in part or whole.
+    /// Makes room for so many bytes. Of a word that reaches over their edge the other half
+    /// is lost with them.
     fn clear(&mut self, at: i64, bytes: i64) {
         let end = at.saturating_add(bytes);
-        // A word that begins half a word earlier reaches into them.
-        let mut place = (at & !(HALF.wrapping_sub(1))).saturating_sub(HALF);
-        let before = place;
+        let before = half_of(at).saturating_sub(HALF);
+        let mut place = before;
         while place < end {
-            let is_half = matches!(self.frame.get(&place), Some(Cell::Half(_)));
-            if place != before || !is_half {
+            let next = place.saturating_add(HALF);
+            let is_word = matches!(self.frame.get(&place), Some(Cell::Word(_)));
+            if is_word && next >= end {
+                self.remember(next, Cell::Lost);
+            }
+            if place == before {
+                if is_word {
+                    self.remember(place, Cell::Lost);
+                }
+            } else {
                 self.frame.remove(&place);
             }
-            place = place.saturating_add(HALF);
+            place = next;
         }
     }
 
@@ -248,22 +284,41 @@ impl State {
                 .for_each(|(own, other)| *own = or(*own, *other));
         }
         for (at, cell) in &other.frame {
-            let place = Value::Frame(*at);
-            match cell {
-                Cell::Word(word) => {
-                    let before = self.load(place);
-                    let joined = or(before, *word);
-                    if joined != before {
-                        self.store(place, joined);
-                    }
-                }
-                Cell::Half(half) if !self.frame.contains_key(at) => {
-                    self.remember(*at, Cell::Half(*half))
-                }
-                _ => {}
-            }
+            self.join_cell(*at, *cell, or);
         }
         self
+    }
+
+    /// Takes in what the frame of another way holds at a place.
+    fn join_cell(&mut self, at: i64, cell: Cell, or: fn(Value, Value) -> Value) {
+        let before = at.wrapping_sub(HALF);
+        let start = match self.frame.get(&before) {
+            Some(Cell::Word(_)) => before,
+            _ => at,
+        };
+        let own = match self.frame.get(&start) {
+            Some(Cell::Word(value)) => *value,
+            Some(Cell::Half(half)) => Value::Number(u64::from(*half)),
+            Some(Cell::Lost) => Value::Other,
+            None => Value::Unknown,
+        };
+        match cell {
+            Cell::Word(word) => {
+                let own = self.load(Value::Frame(at));
+                let joined = or(own, word);
+                if joined != own {
+                    self.store(Value::Frame(at), joined);
+                }
+            }
+            Cell::Half(_) if own == Value::Unknown => self.remember(at, cell),
+            Cell::Lost if own != Value::Other && or(own, Value::Other) == Value::Other => {
+                match self.frame.get(&start) {
+                    Some(Cell::Word(_)) => self.store(Value::Frame(start), Value::Other),
+                    _ => self.remember(at, cell),
+                }
+            }
+            Cell::Half(_) | Cell::Lost => {}
+        }
     }
 
     /// Gives up what a way that leads back here leaves with something else: it changes from
@@ -316,13 +371,22 @@ impl State {
         self
     }
 
-    /// A function was called: these registers, and all vectors, hold anything.
-    pub(crate) fn called(&mut self, lost: &[usize]) {
+    /// A function was called: it has used these registers, and all vectors, and left
+    /// something in the one of its result.
+    pub(crate) fn called(&mut self, lost: &[usize], result: usize) {
         for register in lost {
-            self.set(*register, Value::Unknown);
+            if let Some(place) = self.general.get_mut(*register) {
+                *place = Value::Unknown;
+            }
         }
         self.vectors = [[Value::Unknown; 2]; REGISTERS];
+        self.set(result, Value::Other);
     }
+}
+
+/// The half word of the frame in which a byte lies.
+fn half_of(at: i64) -> i64 {
+    at & !HALF.wrapping_sub(1)
 }
 
 /// The low and the high half of a number.
@@ -341,7 +405,7 @@ mod tests {
     fn a_number_is_written_and_read_by_halves() {
         let mut state = State::entry(&[], 4);
         state.store_half(AT, Value::Number(7));
-        assert_eq!(state.load(AT), Value::Unknown);
+        assert_eq!(state.load(AT), Value::Other);
         state.store_half(AT.plus(4), Value::Number(1));
         assert_eq!(state.load(AT), Value::Number((1 << 32) | 7));
         assert_eq!(state.load_half(AT.plus(4)), Value::Number(1));
@@ -356,8 +420,10 @@ mod tests {
     fn of_two_addresses_neither_is_known() {
         let with = |value| {
             let mut state = State::entry(&[], 4);
-            state.set(1, value);
-            state.store(AT, value);
+            if value != Value::Unknown {
+                state.set(1, value);
+                state.store(AT, value);
+            }
             state
         };
         let join = |one, other| {
@@ -376,9 +442,30 @@ mod tests {
         assert_eq!(join(one, Value::Number(0)), one);
     }
 
+    /// What a frame holds at a place after a way that keeps it and one that does this.
+    fn joined(kept: Value, write: impl Fn(&mut State)) -> Value {
+        let mut one = State::entry(&[], 4);
+        one.store(AT, kept);
+        one.set(1, kept);
+        one.set_vector(1, [kept; 2]);
+        let mut other = one.clone();
+        write(&mut other);
+        let [forward, back] = [one.clone().or(&other), other.clone().or(&one)];
+        let of = |state: &State| [state.load(AT), state.get(1), state.vector(1)[0]];
+        assert_eq!(of(&forward), of(&back));
+        let mut head = one;
+        assert_eq!(head.give_up(&other), of(&forward).contains(&Value::Other));
+        let is_lost = of(&forward).contains(&Value::Other);
+        assert!(!is_lost || of(&head).contains(&Value::Other));
+        match is_lost {
+            true => Value::Other,
+            false => kept,
+        }
+    }
+
     #[test]
     fn what_is_written_in_part_is_no_longer_what_it_was() {
-        for (place, bytes) in [
+        let places = [
             (0, 8),
             (4, 8),
             (-4, 8),
@@ -387,17 +474,45 @@ mod tests {
             (1, 1),
             (7, 1),
             (5, 2),
-        ] {
+        ];
+        for (place, bytes) in places {
             let mut state = State::entry(&[], 4);
             state.store(AT, Value::Marked(1));
             state.lose(AT.plus(place), bytes);
-            assert_eq!(state.load(AT), Value::Unknown, "{place}, {bytes}");
+            assert_eq!(state.load(AT), Value::Other, "{place}, {bytes}");
+            let kept = Value::Address(1);
+            let after = joined(kept, |state| state.lose(AT.plus(place), bytes));
+            assert_eq!(after, Value::Other, "{place}, {bytes}");
+            let behind = joined(kept, |state| state.lose(AT.plus(place + 16), bytes));
+            assert_eq!(behind, kept, "{place}, {bytes}");
         }
         let mut state = State::entry(&[], 4);
         state.store(AT, Value::Marked(1));
         state.lose(AT.plus(8), 8);
         state.lose(AT.plus(-8), 8);
         assert_eq!(state.load(AT), Value::Marked(1));
-        assert_eq!(state.load_half(AT), Value::Unknown);
+        assert_eq!(state.load_half(AT), Value::Other);
+    }
+
+    #[test]
+    fn of_what_one_way_overwrites_the_other_way_does_not_tell() {
+        let (kept, far) = (Value::Address(1), AT.plus(-64));
+        let writes: [&dyn Fn(&mut State); 8] = [
+            // A word of the frame that nothing is known of, whole and by halves.
+            &|state| state.store(AT, state.load(far)),
+            &|state| state.store_half(AT, state.load_half(far)),
+            &|state| state.store_half(AT.plus(4), Value::Number(0)),
+            &|state| state.store(AT.plus(4), kept),
+            &|state| state.store(AT.plus(1), Value::Number(0)),
+            &|state| state.set(1, state.load(far)),
+            &|state| state.set(1, state.load_half(AT)),
+            &|state| state.set_vector(1, [state.load(far); 2]),
+        ];
+        for (number, write) in writes.iter().enumerate() {
+            assert_eq!(joined(kept, write), Value::Other, "{number}");
+        }
+        // A call uses registers that code behind it does not read, and leaves a result.
+        assert_eq!(joined(kept, |state| state.called(&[1, 2], 0)), kept);
+        assert_eq!(joined(kept, |state| state.called(&[1, 2], 1)), Value::Other);
     }
 }

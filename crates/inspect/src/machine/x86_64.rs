@@ -249,7 +249,7 @@ fn moves(instruction: &Instruction, state: &mut State) -> bool {
             let more = match from {
                 OpKind::Register => state.get(number(other)),
                 OpKind::Memory => state.load(address(instruction, state)),
-                _ => Value::Unknown,
+                _ => Value::Other,
             };
             match state.get(number(register)).moved(more) {
                 Value::Other => return false,
@@ -287,7 +287,7 @@ fn moves(instruction: &Instruction, state: &mut State) -> bool {
             // Room of a computed size: where the frame goes on is not known.
             let top = instruction
                 .try_immediate(1)
-                .map_or(Value::Unknown, |distance| {
+                .map_or(Value::Other, |distance| {
                     let distance = distance.cast_signed();
                     state.get(STACK).plus(match instruction.mnemonic() {
                         Mnemonic::Add => distance,
@@ -337,7 +337,7 @@ fn mov(instruction: &Instruction, state: &mut State) -> bool {
         }
         (OpKind::Memory, _) => {
             let value = instruction.try_immediate(1).ok();
-            let value = value.map_or(Value::Unknown, Value::Number);
+            let value = value.map_or(Value::Other, Value::Number);
             let at = address(instruction, state);
             match bytes(instruction) {
                 8 => state.store(at, value),
@@ -351,18 +351,17 @@ fn mov(instruction: &Instruction, state: &mut State) -> bool {
                 true => number & u64::from(u32::MAX),
                 false => number,
             });
-            state.set(
-                number(register),
-                value.map_or(Value::Unknown, Value::Number),
-            );
+            state.set(number(register), value.map_or(Value::Other, Value::Number));
         }
         _ => return false,
     }
     true
 }
 
+/// Index of a vector register, of which the lowest two words are told; out of range for
+/// others.
 fn vector(register: Register) -> usize {
-    match register.is_xmm() {
+    match register.is_vector_register() {
         true => register.number(),
         false => usize::MAX,
     }
@@ -396,7 +395,7 @@ fn low_word(instruction: &Instruction, state: &mut State) -> bool {
     };
     let value = value.unwrap_or_default();
     match instruction.op0_kind() {
-        OpKind::Register if to.is_xmm() => state.set_vector(vector(to), [value, Value::Unknown]),
+        OpKind::Register if to.is_xmm() => state.set_vector(vector(to), [value, Value::Other]),
         OpKind::Register => state.set(number(to), value),
         _ => state.store(address(instruction, state), value),
     }
@@ -443,7 +442,7 @@ fn forget(instruction: &Instruction, info: &mut InstructionInfoFactory, state: &
         if register.is_gpr() {
             state.set(number(register), Value::Other);
         } else {
-            state.set_vector(vector(register), [Value::Unknown; 2]);
+            state.set_vector(vector(register), [Value::Other; 2]);
         }
     }
     if used.used_memory().iter().any(|one| writes(one.access())) {

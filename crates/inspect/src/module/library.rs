@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::metadata::{FoundMetadata, MetadataError};
 use super::need::DeviceNeed;
 use super::recovered::{HostCall, Recovered};
+use crate::container::{BLOB_SYMBOLS, CONTEXT_SYMBOLS};
 use crate::error::DecodeError;
 use crate::vm::kernel::Kernels;
 use crate::vm::{DataType, Executable};
@@ -26,39 +27,36 @@ pub enum SymbolGeneration {
     Unknown,
 }
 
-/// Blob symbols, newest first.
-pub(super) const BLOBS: [(&str, SymbolGeneration); 3] = [
-    (
-        "__tvm_ffi__library_bin",
-        SymbolGeneration::FfiUnderscoreLibraryBin,
-    ),
-    ("__tvm_ffi_library_bin", SymbolGeneration::FfiLibraryBin),
-    ("__tvm_dev_mblob", SymbolGeneration::DevMblob),
-];
-
 impl SymbolGeneration {
+    /// Those that have names, in the order of [`BLOB_SYMBOLS`] and [`CONTEXT_SYMBOLS`].
+    const NAMED: [Self; 3] = [
+        Self::DevMblob,
+        Self::FfiLibraryBin,
+        Self::FfiUnderscoreLibraryBin,
+    ];
+
+    /// Each blob symbol without a prefix, with its generation, newest first.
+    pub(super) fn blobs() -> impl Iterator<Item = (&'static str, Self)> {
+        BLOB_SYMBOLS.into_iter().zip(Self::NAMED).rev()
+    }
+
     /// The blob symbol's name without a prefix.
     pub fn blob_symbol(self) -> Option<&'static str> {
-        let mut known = BLOBS.iter();
-        let (name, _) = known.find(|(_, generation)| *generation == self)?;
+        let (name, _) = Self::blobs().find(|(_, generation)| *generation == self)?;
         Some(name)
     }
 
     /// The generation of the name under which host code without a blob has its context.
     pub(crate) fn of_context(name: &str) -> Option<Self> {
-        match name {
-            "__tvm_ffi__library_ctx" => Some(Self::FfiUnderscoreLibraryBin),
-            "__tvm_ffi_library_ctx" => Some(Self::FfiLibraryBin),
-            "__tvm_module_ctx" => Some(Self::DevMblob),
-            _ => None,
-        }
+        let mut known = CONTEXT_SYMBOLS.into_iter().zip(Self::NAMED);
+        let (_, generation) = known.find(|(symbol, _)| *symbol == name)?;
+        Some(generation)
     }
 
     /// The generation of a blob symbol's name without a prefix.
     pub(crate) fn of_blob(name: &str) -> Option<Self> {
-        let mut known = BLOBS.iter();
-        let (_, generation) = known.find(|(symbol, _)| *symbol == name)?;
-        Some(*generation)
+        let (_, generation) = Self::blobs().find(|(symbol, _)| *symbol == name)?;
+        Some(generation)
     }
 }
 

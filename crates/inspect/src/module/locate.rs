@@ -66,8 +66,9 @@ pub fn find(parsed: &Parsed<'_>) -> Vec<ModelLibrary> {
     found
 }
 
-/// Whether a library offers nothing: one that is of use to anybody does, but a model's that
-/// hides its symbols.
+/// Whether a shared library exports nothing. Any other library has exports, or it would be
+/// of no use; a model library whose symbols are hidden still works in the program that
+/// registers it.
 fn exports_nothing(parsed: &Parsed<'_>) -> bool {
     /// What linkers add.
     const LINKERS: [&[u8]; 5] = [b"_init", b"_fini", b"__bss_start", b"_edata", b"_end"];

@@ -8,7 +8,6 @@ use std::collections::HashSet;
 
 use memchr::{memchr_iter, memmem};
 
-use super::library::BLOBS;
 use super::symbols::{HostNames, blob_symbol};
 use super::{ModelLibrary, SymbolGeneration};
 use crate::limits::MAX_REGISTERED_NAME;
@@ -34,7 +33,7 @@ pub(super) fn recover(library: &mut ModelLibrary, outside: &[&[u8]]) {
 /// bare one, which the runtime in the same memory may hold as well.
 fn registered_blob<'a>(outside: &[&'a [u8]]) -> Option<(&'a str, SymbolGeneration, &'a str)> {
     let mut found: Vec<(&str, SymbolGeneration, &str)> = Vec::new();
-    for (suffix, _) in BLOBS {
+    for (suffix, _) in SymbolGeneration::blobs() {
         for data in outside.iter().copied() {
             for at in memmem::find_iter(data, suffix.as_bytes()) {
                 let end = at.saturating_add(suffix.len());

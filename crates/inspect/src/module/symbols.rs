@@ -3,7 +3,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::library::{BLOBS, SymbolGeneration};
+use super::library::SymbolGeneration;
 use crate::container::{Binary, BinaryKind, Format};
 
 /// Function prefix from 0.22.
@@ -17,9 +17,8 @@ const CALLEE_INIT_PREFIX: &str = "__tvm_func_handle_init.";
 
 /// The system-library prefix and generation of a blob symbol's name.
 pub(super) fn blob_symbol(name: &str) -> Option<(&str, SymbolGeneration)> {
-    BLOBS
-        .iter()
-        .find_map(|(suffix, generation)| Some((name.strip_suffix(suffix)?, *generation)))
+    SymbolGeneration::blobs()
+        .find_map(|(suffix, generation)| Some((name.strip_suffix(suffix)?, generation)))
 }
 
 /// What the host part of a library offers and wants, by name.

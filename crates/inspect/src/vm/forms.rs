@@ -21,7 +21,6 @@ pub fn misfit<'a>(
     call: &RawCall<'_>,
     registers: &Registers<'_>,
 ) -> Option<Misfit<'a>> {
-    let held = |position| Some(registers.held(call.instruction, call.args.get(position)?));
     let form = Form {
         name,
         call,
@@ -51,7 +50,7 @@ pub fn misfit<'a>(
             }),
         "check_shape_info" => form.value().or_else(|| form.of_rank(form.number(1))),
         "check_tuple_info" => form.value().or_else(|| {
-            let (has, wanted) = (held(0)?.items?, form.number(1)?);
+            let (has, wanted) = (form.held(0)?.items?, form.number(1)?);
             let fits = u64::try_from(wanted).is_ok_and(|wanted| wanted == has);
             (!fits)
                 .then(|| form.other(0, &format!("a tuple of {wanted}"), &format!("one of {has}")))
@@ -59,21 +58,29 @@ pub fn misfit<'a>(
         "match_shape" => form
             .value()
             .or_else(|| form.pairs(3, 2, 4))
+            .or_else(|| form.text_behind_sizes())
             .or_else(|| form.of_rank(form.number(2)))
             .or_else(|| form.of_sizes()),
         "make_shape" => form.pairs(2, 1, 2),
         "make_closure" => {
-            let is_closure = registers.is_vm_function(call.args.get(0)?)?;
-            (!is_closure).then(|| form.other(0, "a function of the program", "another"))
+            let takes = "a function of the program";
+            form.no_function(0, takes).or_else(|| {
+                let is_closure = registers.is_vm_function(call.args.get(0)?)?;
+                (!is_closure).then(|| form.other(0, takes, "another"))
+            })
         }
-        "invoke_closure" => {
-            let kind = held(1)?.kind?;
-            (kind != Kind::Function).then(|| form.other(1, "a closure", kind.word()))
-        }
-        "alloc_storage" => {
-            let device = form.number(2).filter(|device| *device < 0)?;
-            Some(form.other(2, "a device's index", &device.to_string()))
-        }
+        "invoke_closure" => form
+            .machine()
+            .or_else(|| form.no_function(1, "a closure"))
+            .or_else(|| form.of_closure()),
+        "alloc_shape_heap" => form.machine(),
+        "alloc_storage" => form
+            .machine()
+            .or_else(|| form.below_zero(2, "a device's index"))
+            .or_else(|| form.scope(4)),
+        "alloc_tensor" => form
+            .below_zero(1, "a place in its storage")
+            .or_else(|| form.scope(4)),
         _ => None,
     }
 }
@@ -108,6 +115,54 @@ impl<'a> Form<'a, '_> {
             kind @ Kind::Vm => Some(self.other(0, "a value", kind.word())),
             _ => None,
         }
+    }
+
+    /// The machine itself, without which every release ends with a signal.
+    fn machine(&self) -> Option<Misfit<'a>> {
+        let kind = self.held(0)?.kind.filter(|kind| *kind == Kind::Null)?;
+        Some(self.other(0, "the virtual machine", kind.word()))
+    }
+
+    fn below_zero(&self, position: usize, takes: &str) -> Option<Misfit<'a>> {
+        let number = self.number(position).filter(|number| *number < 0)?;
+        Some(self.other(position, takes, &number.to_string()))
+    }
+
+    fn no_function(&self, position: usize, takes: &str) -> Option<Misfit<'a>> {
+        let kind = self.held(position)?.kind?;
+        (kind != Kind::Function).then(|| self.other(position, takes, kind.word()))
+    }
+
+    /// `(vm, closure, arguments...)`: those that it has captured come behind.
+    fn of_closure(&self) -> Option<Misfit<'a>> {
+        let argument = self.call.args.get(1)?;
+        let closure = self.registers.closure(self.call.instruction, argument);
+        let (function, captured) = closure?;
+        let given = self.call.args.len().checked_sub(2)?.checked_add(captured)?;
+        (i64::try_from(given) != Ok(function.num_args)).then(|| {
+            let (takes, name) = (function.num_args, &function.name);
+            let of_it = format!("`{name}`, which takes {takes}");
+            self.other(1, &format!("a function of {given} arguments"), &of_it)
+        })
+    }
+
+    /// A memory scope: no device's has a space, but texts of errors do.
+    fn scope(&self, position: usize) -> Option<Misfit<'a>> {
+        let text = self.registers.text(self.call.args.get(position)?)?;
+        let is_other = text.contains(' ');
+        is_other.then(|| self.other(position, "a memory scope", &format!("the text `{text}`")))
+    }
+
+    /// The text for the error, behind as many sizes as are said.
+    fn text_behind_sizes(&self) -> Option<Misfit<'a>> {
+        let sizes = usize::try_from(self.number(2)?).ok()?;
+        let position = sizes.checked_mul(2)?.checked_add(3)?;
+        let Some(held) = self.held(position) else {
+            return Some(self.other(position, "a text", "missing"));
+        };
+        let is_other = |kind: &Kind| !matches!(kind, Kind::String | Kind::RawString);
+        let kind = held.kind.filter(is_other)?;
+        Some(self.other(position, "a text", kind.word()))
     }
 
     /// A tensor or a shape of this many dimensions; a negative number is any.
@@ -181,7 +236,8 @@ impl<'a> Form<'a, '_> {
     /// says; code 1, and 3, stand for a place of the shape heap before the count.
     fn pairs(&self, first: usize, count: usize, codes: i64) -> Option<Misfit<'a>> {
         let pairs = usize::try_from(self.number(count)?).ok()?;
-        let has_heap = self.held(count.checked_sub(1)?)?.kind != Some(Kind::Null);
+        let heap = self.held(count.checked_sub(1)?)?.kind;
+        let has_heap = heap.is_none_or(|kind| matches!(kind, Kind::Tensor | Kind::RawTensor));
         for pair in 0..pairs {
             let code = pair.checked_mul(2)?.checked_add(first)?;
             for position in [code, code.checked_add(1)?] {

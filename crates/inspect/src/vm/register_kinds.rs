@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use super::argument_kind::{self, ArgumentKind, kind};
 use super::held::{Dims, Held};
 use super::instruction::{Argument, Arguments, Instruction, Register};
-use super::{ConstantValue, DataType, Executable, FunctionKind};
+use super::{ConstantValue, DataType, Executable, Function, FunctionKind};
 
 /// Copies and items of tuples that are looked through.
 const DEPTH: usize = 16;
@@ -236,18 +236,32 @@ impl<'a> Registers<'a> {
         else {
             return None;
         };
-        let writes = self.written.get(&tuple)?;
+        let made = self.made(tuple, taken.at, "make_tuple")?;
+        let item = made.args.get(usize::try_from(index).ok()?)?;
+        Some(self.resolve(made.at, item, depth))
+    }
+
+    /// The call that made what a register holds at a place, if only one can have.
+    fn made(&self, register: i64, at: u64, by: &str) -> Option<Written<'a>> {
+        let writes = self.written.get(&register)?;
         let is_there = writes
             .killed
-            .is_none_or(|killed| self.is_forward && taken.at < killed);
-        let is_clear = !writes.has_more && tuple >= self.parameters && is_there;
-        let made = writes.first;
-        let index = usize::try_from(index).ok()?;
-        let item = made
-            .args
-            .get(index)
-            .filter(|_| is_clear && made.callee == "make_tuple")?;
-        Some(self.resolve(made.at, item, depth))
+            .is_none_or(|killed| self.is_forward && at < killed);
+        let is_clear = !writes.has_more && register >= self.parameters && is_there;
+        (is_clear && writes.first.callee == by).then_some(writes.first)
+    }
+
+    /// The function of the program behind a closure, and how many arguments it has captured.
+    pub(super) fn closure(&self, at: u64, argument: Argument) -> Option<(&'a Function, usize)> {
+        let (function, captured) = match argument {
+            Argument::Register(register) => {
+                let made = self.made(register, at, "make_closure")?;
+                (made.args.get(0)?, made.args.len().checked_sub(1)?)
+            }
+            other => (other, 0),
+        };
+        let function = self.function(function)?;
+        (function.kind != FunctionKind::Packed).then_some((function, captured))
     }
 
     fn constant(&self, argument: Option<Argument>) -> Option<&'a ConstantValue> {
@@ -260,12 +274,14 @@ impl<'a> Registers<'a> {
 
     /// Whether a function that is handed over is one of the program; `None` for other values.
     pub(super) fn is_vm_function(&self, argument: Argument) -> Option<bool> {
+        Some(self.function(argument)?.kind != FunctionKind::Packed)
+    }
+
+    fn function(&self, argument: Argument) -> Option<&'a Function> {
         let Argument::Function(index) = argument else {
             return None;
         };
-        let index = usize::try_from(index).ok()?;
-        let function = self.executable.functions.get(index)?;
-        Some(function.kind != FunctionKind::Packed)
+        self.executable.functions.get(usize::try_from(index).ok()?)
     }
 
     /// A constant text.

@@ -26,6 +26,12 @@ const TO_SHAPE: i64 = 11;
 const READ_IF: i64 = 12;
 const CHECK_SHAPE: i64 = 13;
 const CHECK_TUPLE: i64 = 14;
+const HEAP: i64 = 15;
+const MAKE_SHAPE: i64 = 16;
+const CLOSURE: i64 = 17;
+const INVOKE: i64 = 18;
+/// A function of the program, with one parameter, as callee.
+const OTHER: i64 = (3 << 56) + 19;
 /// Constants: float32, the shape (3, 2), the shape (2, 2), and those of the tests of forms.
 const FLOAT: i64 = 2 << 56;
 const SIX: i64 = FLOAT + 1;
@@ -35,6 +41,8 @@ const INT8: i64 = FLOAT + 4;
 const BOOL: i64 = FLOAT + 5;
 const THREE: i64 = FLOAT + 6;
 const NEGATIVE: i64 = FLOAT + 7;
+const TEXT: i64 = FLOAT + 8;
+const SCOPE: i64 = FLOAT + 9;
 
 fn imm(value: i64) -> i64 {
     (1 << 56) | (value & ((1 << 56) - 1))
@@ -71,11 +79,22 @@ fn program(code: &[Vec<i64>]) -> Executable {
         packed("vm.builtin.read_if_cond"),
         packed("vm.builtin.check_shape_info"),
         packed("vm.builtin.check_tuple_info"),
+        packed("vm.builtin.alloc_shape_heap"),
+        packed("vm.builtin.make_shape"),
+        packed("vm.builtin.make_closure"),
+        packed("vm.builtin.invoke_closure"),
+        function(1, "other", 0..0, 1, 2),
     ];
     let shape = |sizes: &[i64]| {
         let mut bytes = Vec::from(69_i32.to_le_bytes());
         bytes.extend((sizes.len() as u64).to_le_bytes());
         bytes.extend(sizes.iter().flat_map(|size| size.to_le_bytes()));
+        bytes
+    };
+    let text = |text: &str| {
+        let mut bytes = Vec::from(65_i32.to_le_bytes());
+        bytes.extend((text.len() as u64).to_le_bytes());
+        bytes.extend(text.as_bytes());
         bytes
     };
     let constants = [
@@ -87,6 +106,8 @@ fn program(code: &[Vec<i64>]) -> Executable {
         vec![5, 0, 0, 0, 6, 8, 1, 0],
         shape(&[3]),
         shape(&[-1, 2]),
+        text("what the error says"),
+        text("global"),
     ];
     let bytes = assemble(Magic::V2, &functions, &constants, code);
     Executable::decode(&bytes).expect("a program")
@@ -228,7 +249,7 @@ fn values_of_a_form_that_builtins_refuse() {
     assert!(refused(FOUR, FLOAT, CHECK, &[imm(2), INT64, VOID]));
     assert_eq!(with(FOUR, FLOAT, CHECK, &[imm(2), FLOAT, VOID]), None);
     assert_eq!(with(FOUR, FLOAT, CHECK, &[imm(-1), FLOAT, VOID]), None);
-    let sizes = |size| [VOID, imm(2), imm(0), imm(2), imm(0), imm(size), VOID];
+    let sizes = |size| [VOID, imm(2), imm(0), imm(2), imm(0), imm(size), TEXT];
     assert!(refused(FOUR, FLOAT, MATCH, &sizes(3)));
     assert_eq!(with(FOUR, FLOAT, MATCH, &sizes(2)), None);
     // A shape has as many sizes as its tensor has dimensions.
@@ -254,6 +275,64 @@ fn values_of_a_form_that_builtins_refuse() {
     // 0.25 to 0.27 end with a signal.
     for callee in [TO_SHAPE, READ_IF, SINK] {
         assert!(misfit(&[call(6, callee, &[5])]).is_some());
+    }
+}
+
+/// What the wheels of 0.25 to 0.27 refuse or die of, where another value stands in a call.
+#[test]
+fn arguments_that_builtins_without_a_signature_refuse() {
+    let refused = |callee, arguments: &[i64]| misfit(&[call(7, callee, arguments)]).is_some();
+    // Sizes are kept in a heap, and the text for errors stands behind them.
+    let of_heap = |code: &[i64], heap| {
+        let made = call(5, HEAP, &[VM, imm(4)]);
+        misfit(&[made, call(7, code[0], &[&[0, heap], &code[1..]].concat())]).is_some()
+    };
+    let kept = [MATCH, imm(1), imm(1), imm(0), TEXT];
+    assert!(!of_heap(&kept, 5));
+    assert!(!of_heap(&kept, 0));
+    for heap in [VOID, TEXT, imm(0), SIX] {
+        assert!(of_heap(&kept, heap), "{heap:#x}");
+    }
+    for text in [VOID, imm(0), SIX, FLOAT] {
+        assert!(
+            of_heap(&[MATCH, imm(1), imm(1), imm(0), text], 5),
+            "{text:#x}"
+        );
+    }
+    assert!(of_heap(&[MATCH, imm(1), imm(1), imm(0)], 5));
+    assert!(refused(MAKE_SHAPE, &[TEXT, imm(1), imm(1), imm(0)]));
+    assert!(!refused(MAKE_SHAPE, &[0, imm(1), imm(1), imm(0)]));
+    // The machine, a place in a storage, a scope.
+    assert!(refused(HEAP, &[VOID, imm(4)]));
+    assert!(!refused(HEAP, &[VM, imm(4)]));
+    let storage = |machine, scope| refused(STORAGE, &[machine, SIX, imm(0), FLOAT, scope]);
+    assert!(!storage(VM, SCOPE));
+    assert!(storage(VOID, SCOPE));
+    assert!(storage(VM, TEXT));
+    assert!(refused(TENSOR, &[0, imm(-1), SIX, FLOAT]));
+    assert!(!refused(TENSOR, &[0, imm(4), SIX, FLOAT]));
+}
+
+#[test]
+fn closures_that_are_given_other_arguments_than_their_function_takes() {
+    let invoked = |function, captured: &[i64], given: &[i64]| {
+        let made = call(5, CLOSURE, &[&[function], captured].concat());
+        let invoke = call(7, INVOKE, &[&[VM, 5], given].concat());
+        misfit(&[made, invoke]).is_some()
+    };
+    assert!(!invoked(OTHER, &[0], &[]));
+    assert!(!invoked(OTHER, &[], &[0]));
+    assert!(invoked(OTHER, &[0], &[1]));
+    assert!(invoked(OTHER, &[], &[]));
+    let main = 3 << 56;
+    assert!(!invoked(main, &[0], &[1]));
+    assert!(invoked(main, &[0], &[]));
+    // Which closure it is cannot be told.
+    assert!(misfit(&[call(7, INVOKE, &[VM, 0])]).is_none());
+    assert!(misfit(&[call(7, INVOKE, &[VM, OTHER])]).is_some());
+    assert!(misfit(&[call(7, INVOKE, &[VOID, 0, 1])]).is_some());
+    for other in [imm(1), TEXT, SIX] {
+        assert!(misfit(&[call(7, CLOSURE, &[other])]).is_some());
     }
 }
 

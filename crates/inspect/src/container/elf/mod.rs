@@ -29,7 +29,7 @@ use object::read::elf::{FileHeader, ProgramHeader};
 
 use super::linkage::Linkage;
 use super::symbols::Names;
-use super::{Architecture, Binary, BinaryKind, Format, Needed, Parsed, Platform, Region};
+use super::{Architecture, Binary, BinaryKind, Damage, Format, Needed, Parsed, Platform, Region};
 use crate::error::DecodeError;
 use crate::limits::MAX_HASH_STEPS;
 use dynamic::Dynamic;
@@ -101,41 +101,19 @@ fn parse_class<'data, Elf: FileHeader<Endian = Endianness>>(
     let (kind, refusal) = kind(&image, dynamic.as_ref())?;
     let segments = segments::read(&image, dynamic.as_ref(), kind)?;
     let dynamic = dynamic.unwrap_or_default();
-    let mut texts = Texts::new(&image, &dynamic);
-    let identity = texts.get(dynamic.get(elf::DT_SONAME))?;
-    let mut needed = Vec::new();
-    // What a filter stands for is loaded with it, or nothing is.
-    for entry in dynamic.all(&[elf::DT_NEEDED, elf::DT_FILTER]) {
-        if let Some(name) = texts.get(Some(entry.value))? {
-            let optional = false;
-            needed.push(Needed { name, optional });
-        }
-    }
-    // The loader ignores DT_RPATH where DT_RUNPATH exists.
-    let runpath = dynamic.get(elf::DT_RUNPATH);
-    let paths = texts.get(runpath.or(dynamic.get(elf::DT_RPATH)))?;
-    let search_paths = paths.map_or_else(Vec::new, |paths| {
-        paths.split(':').map(str::to_owned).collect()
-    });
-    let (platform, min_os) = platform(&image, kind, &needed);
+    let asked = Asked::read(&image, &dynamic)?;
+    let (platform, min_os) = platform(&image, kind, &asked.needed);
     let binary = Binary {
         min_os,
         isa_level: isa_level(&image),
         refusal,
-        identity,
-        needed,
-        search_paths,
-        has_runpath: runpath.is_some(),
+        identity: asked.identity,
+        needed: asked.needed,
+        search_paths: asked.search_paths,
+        has_runpath: dynamic.has(elf::DT_RUNPATH),
         damage: match segments.is_empty() {
             true => Vec::new(),
-            false => {
-                let tables = match kind {
-                    BinaryKind::SharedLibrary => tables::read(&image, &dynamic),
-                    _ => Vec::new(),
-                };
-                let refused = damage::refused(&image, &dynamic, platform);
-                [damage::read(&image), refused, tables].concat()
-            }
+            false => all_damage(&image, &dynamic, kind, platform),
         },
         segments,
         packed: dynamic.packed(),
@@ -158,6 +136,56 @@ fn parse_class<'data, Elf: FileHeader<Endian = Endianness>>(
         )
     };
     Ok(Parsed::new(binary, regions, data))
+}
+
+/// What the loader is told by name.
+struct Asked {
+    identity: Option<String>,
+    needed: Vec<Needed>,
+    search_paths: Vec<String>,
+}
+
+impl Asked {
+    fn read<Elf: FileHeader<Endian = Endianness>>(
+        image: &Image<'_, Elf>,
+        dynamic: &Dynamic,
+    ) -> Result<Self, DecodeError> {
+        let mut texts = Texts::new(image, dynamic);
+        let identity = texts.get(dynamic.get(elf::DT_SONAME))?;
+        let mut needed = Vec::new();
+        // What a filter stands for is loaded with it, or nothing is.
+        for entry in dynamic.all(&[elf::DT_NEEDED, elf::DT_FILTER]) {
+            if let Some(name) = texts.get(Some(entry.value))? {
+                let optional = false;
+                needed.push(Needed { name, optional });
+            }
+        }
+        // The loader ignores DT_RPATH where DT_RUNPATH exists.
+        let runpath = dynamic.get(elf::DT_RUNPATH);
+        let paths = texts.get(runpath.or(dynamic.get(elf::DT_RPATH)))?;
+        let search_paths = paths.map_or_else(Vec::new, |paths| {
+            paths.split(':').map(str::to_owned).collect()
+        });
+        Ok(Self {
+            identity,
+            needed,
+            search_paths,
+        })
+    }
+}
+
+fn all_damage<Elf: FileHeader<Endian = Endianness>>(
+    image: &Image<'_, Elf>,
+    dynamic: &Dynamic,
+    kind: BinaryKind,
+    platform: Platform,
+) -> Vec<Damage> {
+    let tables = match kind {
+        BinaryKind::SharedLibrary => tables::read(image, dynamic),
+        _ => Vec::new(),
+    };
+    let refused = damage::refused(image, dynamic, platform);
+    [damage::read(image), refused, tables].concat()
 }
 
 fn kept_symbols<Elf: FileHeader<Endian = Endianness>>(

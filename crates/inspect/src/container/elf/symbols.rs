@@ -158,7 +158,8 @@ pub(super) fn keep<Elf: FileHeader<Endian = Endianness>>(
         let Some(name) = names.get(offset)? else {
             continue;
         };
-        // What calls of its own ask for is looked for elsewhere all the same.
+        // `dlsym` finds a symbol that has an address and no section, as it is asked for what
+        // TVM generates. The library's own calls pass it over and go to another library's.
         let is_generated = concerns_tvm(name) && !name.starts_with(b"TVM");
         if undefined && (image.is_undefined(symbol) || !is_generated) {
             kept.opens |= opens(name);

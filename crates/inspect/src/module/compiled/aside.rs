@@ -38,7 +38,7 @@ pub(super) fn look<'a>(
                     Called::Elsewhere => {}
                     // What writes down the error.
                     Called::Here(address) if image.host(address).is_none() => {
-                        state.called(image.machine.lost());
+                        state.called(image.machine.lost(), image.machine.result());
                         has_called = true;
                         place = next;
                         continue;

@@ -230,7 +230,7 @@ impl<'a> Reader<'_, 'a> {
                 state.forget(at..at.saturating_add(APART / 2));
             }
         }
-        state.called(self.image.machine.lost());
+        state.called(self.image.machine.lost(), self.image.machine.result());
         if let Some((place, name)) = found {
             state.store(place, name);
         }

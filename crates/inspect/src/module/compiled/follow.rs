@@ -21,6 +21,8 @@ const MOST_STEPS: usize = 1 << 21;
 const MOST_ARGUMENTS: u64 = 256;
 /// Where the arguments of the function itself are kept: far from its frame.
 const GIVEN: i64 = 1 << 40;
+/// Bytes of the frame that a copy of unknown length may write to.
+const MOST_COPIED: i64 = GIVEN / 2;
 /// A pointer to one of the arguments: the VM, its registers, constants, functions.
 const GIVEN_COUNT: i64 = 4;
 /// Bytes of an argument slot, and where its value is in it.
@@ -190,29 +192,17 @@ impl<'i, 'a> Reader<'i, 'a> {
                 return Err(format!("at {place:#x}: the code ends"));
             };
             let next = place.wrapping_add(length as u64);
-            let inside = |to: u64| {
-                to >= code.address && to < code.address.wrapping_add(code.data.len() as u64)
-            };
             match flow {
                 Flow::On => place = next,
-                Flow::Branch(to) if inside(to) => {
-                    let ways = [(to, next), (next, to)];
-                    let only = ways
-                        .into_iter()
-                        .find(|(side, _)| self.is_passed_over(code, *side, &state));
-                    match only {
-                        Some((_, other)) => place = other,
-                        None => {
-                            course.fork(to, code, &state);
-                            place = next;
-                        }
-                    }
+                Flow::Branch(to) if code.holds(to) => {
+                    place = self.branch(code, to, next, &state, course);
                 }
                 Flow::Branch(_) => return Err(format!("at {place:#x}: a branch out of it")),
-                Flow::Jump(Target::Code(to)) if inside(to) => place = to,
+                Flow::Jump(Target::Code(to)) if code.holds(to) => place = to,
                 Flow::Call(target) | Flow::Jump(target) => {
-                    let is_call = matches!(flow, Flow::Call(_));
-                    if let Some(start) = self.call(place, target, &mut state, course)? {
+                    let called = self.call(target, &mut state, course);
+                    let called = called.map_err(|what| format!("at {place:#x}: {what}"))?;
+                    if let Some(start) = called {
                         // What compiled code is entered with; what it leaves is its end.
                         state = self.entered(&state);
                         code = self.enter(start, course)?;
@@ -220,8 +210,8 @@ impl<'i, 'a> Reader<'i, 'a> {
                         is_first = true;
                         continue;
                     }
-                    state.called(self.image.machine.lost());
-                    if !is_call {
+                    state.called(self.image.machine.lost(), self.image.machine.result());
+                    if matches!(flow, Flow::Jump(_)) {
                         course.steps.push(Step::Ret(parameters));
                         return Ok(());
                     }
@@ -240,6 +230,25 @@ impl<'i, 'a> Reader<'i, 'a> {
         }
     }
 
+    /// Where a branch is read on; another way that needs reading is kept for later.
+    fn branch(
+        &mut self,
+        code: Piece<'a>,
+        to: u64,
+        next: u64,
+        state: &State,
+        course: &mut Course,
+    ) -> u64 {
+        if self.is_passed_over(code, to, state) {
+            return next;
+        }
+        if self.is_passed_over(code, next, state) {
+            return to;
+        }
+        course.fork(to, code, state);
+        next
+    }
+
     /// Whether a way is not read; the function that it finds is kept.
     fn is_passed_over(&mut self, code: Piece<'a>, side: u64, state: &State) -> bool {
         match aside::look(self.image, code, side, state) {
@@ -255,91 +264,111 @@ impl<'i, 'a> Reader<'i, 'a> {
     /// What a call does; the start of code that is to be read in its place.
     fn call(
         &mut self,
-        place: u64,
         target: Target,
         state: &mut State,
         course: &mut Course,
     ) -> Result<Option<u64>, String> {
         let called = self.image.called(target);
         let given = aside::given(self.image, state);
-        let number = |value| {
-            let number = self.number(value);
-            number.and_then(|number| i64::try_from(number).ok())
-        };
-        let numbers = given.map(number);
-        let [_, index, count, slot] = numbers;
-        let [first, second, third, _] = given;
-        let unread = |what: &str| Err(format!("at {place:#x}: {what}"));
-        match &called {
-            Called::Named(name) if name.ends_with("AnyListSetPackedArg") => {
-                let (Value::Marked(list), Some(index), Value::Frame(_), Some(slot)) =
-                    (first, index, third, slot)
-                else {
-                    return unread("an argument that is computed");
-                };
-                let slot = third.plus(slot.saturating_mul(SLOT));
-                state.store(slot.plus(VALUE), marks::element(list, index));
-                Ok(None)
-            }
-            Called::Named(name) if name.ends_with("AnyListMoveFromPackedReturn") => {
-                let Some(index) = index else {
-                    return unread("a result that is put where it is computed");
-                };
-                // It lies behind the arguments of the call that gave it.
-                let last = course.last.take().filter(|(_, count)| Some(*count) == slot);
-                match last.and_then(|(last, _)| course.steps.get_mut(last)) {
-                    Some(Step::Call { dst, .. }) => *dst = Some(index),
-                    // Of a function of the host part that became part of this one.
-                    _ => course.steps.push(Step::Call {
-                        dst: Some(index),
-                        function: self.place(nameless()),
-                        args: Vec::new(),
-                    }),
-                }
-                Ok(None)
-            }
-            Called::Named(name) => {
-                if let (true, Value::Frame(to)) = (COPIES.contains(&name.as_str()), first) {
-                    let bytes = count.filter(|bytes| (0..GIVEN).contains(bytes));
-                    state.forget(to..to.saturating_add(bytes.unwrap_or(GIVEN / 2)));
-                }
-                Ok(None)
-            }
-            Called::Here(address) => {
-                let address = *address;
-                if let Some(name) = self.image.host(address).map(str::to_owned)
-                    && let (Value::Frame(_), Some(count)) = (second, count)
-                {
-                    self.packed(place, Callee::Name(name), second, count, state, course)?;
-                    return Ok(None);
-                }
-                let is_marked = given.iter().any(|value| matches!(value, Value::Marked(_)));
-                // Up to 0.25 the entry works out where its arguments are, and hands them on.
-                let has_called = |step: &Step| matches!(step, Step::Call { .. });
-                if !is_marked && !first.is_known() && !course.steps.iter().any(has_called) {
-                    return unread("its arguments are handed on by code that is not followed");
-                }
-                course.last = None;
-                Ok((is_marked && self.image.is_code(address)).then_some(address))
-            }
-            Called::Elsewhere => {
-                if let (Value::Loaded(cell), Value::Frame(_), Some(count)) = (first, second, count)
-                {
-                    self.packed(place, Callee::Cell(cell), second, count, state, course)?;
-                } else if let (Value::Address(cell), Value::Address(finder)) = (first, second) {
-                    if let Some(name) = aside::found_by(self.image, finder) {
-                        self.handles.insert(cell, name);
-                    }
-                } else if let (Some(name), Value::Address(cell)) =
-                    (aside::text(self.image, second), third)
-                {
-                    self.handles.insert(cell, name);
-                } else if given.iter().any(|value| matches!(value, Value::Marked(_))) {
-                    return unread("a call that is given registers");
-                }
-                Ok(None)
-            }
+        match called {
+            Called::Named(name) => self.named(&name, given, state, course).map(|()| None),
+            Called::Here(address) => self.here(address, given, state, course),
+            Called::Elsewhere => self.elsewhere(given, state, course).map(|()| None),
         }
+    }
+
+    /// A call of a function of the runtime.
+    fn named(
+        &mut self,
+        name: &str,
+        given: [Value; 4],
+        state: &mut State,
+        course: &mut Course,
+    ) -> Result<(), String> {
+        let [first, _, third, _] = given;
+        let [_, index, count, slot] = given.map(|value| self.signed(value));
+        if name.ends_with("AnyListSetPackedArg") {
+            let (Value::Marked(list), Some(index), Value::Frame(_), Some(slot)) =
+                (first, index, third, slot)
+            else {
+                return Err(String::from("an argument that is computed"));
+            };
+            let slot = third.plus(slot.saturating_mul(SLOT));
+            state.store(slot.plus(VALUE), marks::element(list, index));
+        } else if name.ends_with("AnyListMoveFromPackedReturn") {
+            let index = index.ok_or("a result that is put where it is computed")?;
+            // It lies behind the arguments of the call that gave it.
+            let last = course.last.take().filter(|(_, count)| Some(*count) == slot);
+            match last.and_then(|(last, _)| course.steps.get_mut(last)) {
+                Some(Step::Call { dst, .. }) => *dst = Some(index),
+                // Of a function of the host part that became part of this one.
+                _ => course.steps.push(Step::Call {
+                    dst: Some(index),
+                    function: self.place(nameless()),
+                    args: Vec::new(),
+                }),
+            }
+        } else if let (true, Value::Frame(to)) = (COPIES.contains(&name), first) {
+            let bytes = count.filter(|bytes| (0..GIVEN).contains(bytes));
+            state.forget(to..to.saturating_add(bytes.unwrap_or(MOST_COPIED)));
+        }
+        Ok(())
+    }
+
+    /// A call of code of the library; where that begins, if it is to be read in its place.
+    fn here(
+        &mut self,
+        address: u64,
+        given: [Value; 4],
+        state: &mut State,
+        course: &mut Course,
+    ) -> Result<Option<u64>, String> {
+        let [first, second, third, _] = given;
+        if let Some(name) = self.image.host(address).map(str::to_owned)
+            && let (Value::Frame(_), Some(count)) = (second, self.signed(third))
+        {
+            self.packed(Callee::Name(name), second, count, state, course)?;
+            return Ok(None);
+        }
+        let is_marked = given.iter().any(|value| matches!(value, Value::Marked(_)));
+        // Up to 0.25 the entry works out where its arguments are, and hands them on.
+        let has_called = |step: &Step| matches!(step, Step::Call { .. });
+        if !is_marked && !first.is_known() && !course.steps.iter().any(has_called) {
+            let what = "its arguments are handed on by code that is not followed";
+            return Err(String::from(what));
+        }
+        course.last = None;
+        Ok((is_marked && self.image.is_code(address)).then_some(address))
+    }
+
+    /// A call through a cell, or of what is linked elsewhere: of a packed function, or what
+    /// looks one up.
+    fn elsewhere(
+        &mut self,
+        given: [Value; 4],
+        state: &mut State,
+        course: &mut Course,
+    ) -> Result<(), String> {
+        let [first, second, third, _] = given;
+        if let (Value::Loaded(cell), Value::Frame(_), Some(count)) =
+            (first, second, self.signed(third))
+        {
+            self.packed(Callee::Cell(cell), second, count, state, course)?;
+        } else if let (Value::Address(cell), Value::Address(finder)) = (first, second) {
+            if let Some(name) = aside::found_by(self.image, finder) {
+                self.handles.insert(cell, name);
+            }
+        } else if let (Some(name), Value::Address(cell)) = (aside::text(self.image, second), third)
+        {
+            self.handles.insert(cell, name);
+        } else if given.iter().any(|value| matches!(value, Value::Marked(_))) {
+            return Err(String::from("a call that is given registers"));
+        }
+        Ok(())
+    }
+
+    fn signed(&self, value: Value) -> Option<i64> {
+        i64::try_from(self.number(value)?).ok()
     }
 
     fn number(&self, value: Value) -> Option<u64> {
@@ -353,7 +382,6 @@ impl<'i, 'a> Reader<'i, 'a> {
     /// A call of a packed function.
     fn packed(
         &mut self,
-        place: u64,
         callee: Callee,
         array: Value,
         count: i64,
@@ -361,15 +389,14 @@ impl<'i, 'a> Reader<'i, 'a> {
         course: &mut Course,
     ) -> Result<(), String> {
         if count.unsigned_abs() > MOST_ARGUMENTS {
-            return Err(format!("at {place:#x}: a call with {count} arguments"));
+            return Err(format!("a call with {count} arguments"));
         }
         let mut args = Vec::new();
         for number in 0..count {
             let slot = array.plus(number.saturating_mul(SLOT));
             let argument = self.argument(state.load(slot), state.load(slot.plus(VALUE)));
-            args.push(argument.ok_or_else(|| {
-                format!("at {place:#x}: argument {number} of a call is computed")
-            })?);
+            let what = || format!("argument {number} of a call is computed");
+            args.push(argument.ok_or_else(what)?);
         }
         let step = course.steps.len();
         let function = match callee {

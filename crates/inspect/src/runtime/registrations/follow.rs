@@ -194,7 +194,7 @@ impl<'a> Reader<'_, 'a> {
             }
             Flow::Call(target) => {
                 self.call(place, target, state, course);
-                state.called(self.machine.lost());
+                state.called(self.machine.lost(), self.machine.result());
             }
             Flow::Jump(target) => {
                 match target {

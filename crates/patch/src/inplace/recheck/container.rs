@@ -11,6 +11,7 @@ pub(super) struct Found {
     pub(super) bytes: Vec<u8>,
 }
 
+/// Names of blobs. They are written down again: a check shares nothing with what it checks.
 const NAMES: [&str; 3] = [
     "__tvm_ffi__library_bin",
     "__tvm_ffi_library_bin",
