@@ -79,6 +79,10 @@ pub fn run(args: &VerifyArgs, terminal: Terminal) -> anyhow::Result<Status> {
         terminal.quiet,
         terminal.style,
     )?;
+    let next = verify_one::next(args, &result);
+    if let Some(line) = next.filter(|_| matrix.is_one && args.format == Format::Human) {
+        println!("{line}");
+    }
     if args.mission.is_some() && args.format == Format::Human {
         println!("\n{}", verify_mission::table(&result, &left));
     }

@@ -5,9 +5,10 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
+use artcheck_inspect::shell;
 use artcheck_inspect::shown::{shown, shown_lines};
 use artcheck_inspect::source::Spelled as _;
-use artcheck_verify::{MatrixReport, Outcome, Stage};
+use artcheck_verify::{MatrixReport, Outcome, RowReport, Stage};
 use toml::{Table, Value};
 
 use crate::args::VerifyArgs;
@@ -127,6 +128,21 @@ fn of_library(file: &Path, args: &VerifyArgs) -> anyhow::Result<Table> {
     matrix.insert("runtimes".into(), named_runtime(args)?.into());
     matrix.insert("row".into(), Value::Array(vec![row.into()]));
     Ok(matrix)
+}
+
+/// What to type where the library does not fit its runtime.
+pub fn next(args: &VerifyArgs, report: &MatrixReport) -> Option<String> {
+    let does_not_fit = |row: &RowReport| match &row.outcome {
+        Outcome::Failed { failure } => failure.stage == Stage::LoadSet,
+        Outcome::Passed | Outcome::NotRun { .. } => false,
+    };
+    let (file, runtime) = (args.matrix.as_ref()?, args.runtime.as_ref()?);
+    let (file, runtime) = (
+        shell::file(&file.spelled()),
+        shell::file(&runtime.spelled()),
+    );
+    let command = format!("what fixes it: artcheck scan {file} --runtime {runtime}");
+    report.rows.iter().any(does_not_fit).then_some(command)
 }
 
 /// The path as the temporary matrix needs it.

@@ -172,6 +172,10 @@ fn needing(judged: &Judged<'_>) -> Vec<String> {
 
 /// What it is made of, and why it breaks where.
 fn details(out: &mut String, judged: &Judged<'_>, style: Style) {
+    // Its line says all that is known.
+    if judged.state == State::Unreadable {
+        return;
+    }
     let entry = judged.entry;
     let mut dim = |text: &str| {
         for (number, line) in style.lines(text, 4).iter().enumerate() {

@@ -85,18 +85,7 @@ fn on_runtimes(all: &[Judged<'_>]) -> Vec<String> {
             count(VerdictStatus::Undecided),
         );
         let (total, runtime) = (on.len(), first.runtime);
-        if breaks > 0 {
-            words.push(match (breaks, total) {
-                (1, 1) => format!("It does not run on {runtime}."),
-                (1, _) => format!("1 of {total} does not run on {runtime}."),
-                (all, total) if all == total => format!("None of {total} runs on {runtime}."),
-                _ => format!("{breaks} of {total} do not run on {runtime}."),
-            });
-        }
-        if open > 0 {
-            let verb = if open == 1 { "is" } else { "are" };
-            words.push(format!("{open} of {total} {verb} undecided on {runtime}."));
-        }
+        words.extend(not_running(breaks, open, total, runtime));
         let needing = count(VerdictStatus::FitsIf);
         if breaks == 0 && open == 0 && needing > 0 {
             words.push(match (needing, total) {
@@ -117,6 +106,23 @@ fn on_runtimes(all: &[Judged<'_>]) -> Vec<String> {
         words.push(format!("And {} more.", counted(more, "runtime")));
     }
     words
+}
+
+/// What does not run on one runtime, and what is undecided.
+fn not_running(breaks: usize, open: usize, total: usize, runtime: &str) -> Option<String> {
+    let verb = if open == 1 { "is" } else { "are" };
+    let broken = match (breaks, total) {
+        (0, _) if open == 0 => return None,
+        (0, _) => return Some(format!("{open} of {total} {verb} undecided on {runtime}.")),
+        (1, 1) => format!("It does not run on {runtime}"),
+        (1, _) => format!("1 of {total} does not run on {runtime}"),
+        (all, total) if all == total => format!("None of {total} runs on {runtime}"),
+        _ => format!("{breaks} of {total} do not run on {runtime}"),
+    };
+    Some(match open {
+        0 => format!("{broken}."),
+        _ => format!("{broken}, {open} {verb} undecided."),
+    })
 }
 
 /// Runtimes that something fits, and that have errors of their own.
