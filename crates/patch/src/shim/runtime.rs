@@ -135,7 +135,8 @@ fn look(path: &Path, seen: &mut Seen) -> Result<(), ShimError> {
         let name = entry.file_name().to_string_lossy();
         if entry.file_type().is_dir() {
             // A folder that several links lead to is looked at once.
-            let mut is_new = || fs::canonicalize(entry.path()).is_ok_and(|real| entered.insert(real));
+            let mut is_new =
+                || fs::canonicalize(entry.path()).is_ok_and(|real| entered.insert(real));
             if is_debug_data(entry.path()) || !is_new() {
                 walk.skip_current_dir();
             } else if name == "lib" || name == "build" {
