@@ -4,6 +4,7 @@
 //! `site-packages` that holds both, checkouts (`build/`, `3rdparty/tvm-ffi`),
 //! and single files. Libraries are read, never loaded.
 
+use std::collections::HashSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -99,8 +100,10 @@ pub fn find(paths: &[PathBuf], wanted: Option<ShimTarget>) -> Result<Runtime, Sh
         .any(|path| stem_is(path, "libtvm_ffi"))
     {
         // The neighbour package of a wheel's tvm/lib.
-        if let Some(packages) = runtime.path.ancestors().nth(3) {
-            look(&packages.join("tvm_ffi"), &mut seen)?;
+        for path in with_real(&runtime.path) {
+            if let Some(packages) = path.ancestors().nth(3) {
+                look(&packages.join("tvm_ffi"), &mut seen)?;
+            }
         }
     }
     let ffi =
@@ -116,47 +119,77 @@ pub fn find(paths: &[PathBuf], wanted: Option<ShimTarget>) -> Result<Runtime, Sh
 
 fn look(path: &Path, seen: &mut Seen) -> Result<(), ShimError> {
     if path.is_file() {
-        seen.libraries.push(path.to_owned());
-        // A wheel's lib folder has its headers beside it.
-        if let Some(package) = path.ancestors().nth(2) {
-            add_includes(package, seen);
-        }
+        add_library(path, seen);
         return Ok(());
     }
     let walk = WalkDir::new(path).max_depth(MAX_DEPTH).sort_by_file_name();
-    // A .dSYM folder has a file of the library's name that holds debug data only.
-    for entry in walk
-        .into_iter()
-        .filter_entry(|e| !e.path().extension().is_some_and(is_dsym))
-    {
+    // Environments and stores of packages are made of links.
+    let mut walk = walk.follow_links(true).into_iter();
+    let mut entered = HashSet::new();
+    while let Some(entry) = walk.next() {
         let entry = match entry {
             Ok(entry) => entry,
-            // The guessed neighbour of a wheel need not be there.
-            Err(error) if error.io_error().is_some_and(is_absent) => continue,
+            Err(error) if leads_nowhere(&error) => continue,
             Err(error) => return Err(io_error::walk(path, error).into()),
         };
         let name = entry.file_name().to_string_lossy();
-        if entry.file_type().is_dir() && (name == "lib" || name == "build") {
-            if let Some(package) = entry.path().parent() {
-                add_includes(package, seen);
+        if entry.file_type().is_dir() {
+            // A folder that several links lead to is looked at once.
+            let mut is_new =
+                || fs::canonicalize(entry.path()).is_ok_and(|real| entered.insert(real));
+            if is_debug_data(entry.path()) || !is_new() {
+                walk.skip_current_dir();
+            } else if name == "lib" || name == "build" {
+                add_includes_beside(entry.path(), seen);
             }
         } else if entry.file_type().is_file()
             && name.starts_with("libtvm")
             && (name.ends_with(".so") || name.ends_with(".dylib"))
         {
-            seen.libraries.push(entry.into_path());
+            add_library(entry.path(), seen);
         }
     }
     add_includes(path, seen);
     Ok(())
 }
 
-fn is_dsym(extension: &std::ffi::OsStr) -> bool {
-    extension == "dSYM"
+/// A .dSYM folder has a file of the library's name that holds debug data only.
+fn is_debug_data(folder: &Path) -> bool {
+    folder.extension().is_some_and(|suffix| suffix == "dSYM")
 }
 
-fn is_absent(error: &std::io::Error) -> bool {
-    error.kind() == std::io::ErrorKind::NotFound
+/// The guessed neighbour of a wheel need not be there; links may lead to nothing, in a
+/// circle or to what cannot be read.
+fn leads_nowhere(error: &walkdir::Error) -> bool {
+    let is_absent = |error: &std::io::Error| error.kind() == std::io::ErrorKind::NotFound;
+    error.io_error().is_some_and(is_absent) || error.path().is_some_and(Path::is_symlink)
+}
+
+/// A path, and where links lead it.
+fn with_real(path: &Path) -> Vec<PathBuf> {
+    let real = fs::canonicalize(path).ok();
+    let mut paths = vec![path.to_owned()];
+    paths.extend(real.filter(|real| real != path));
+    paths
+}
+
+/// A library with the headers of its package, such as a wheel's.
+fn add_library(path: &Path, seen: &mut Seen) {
+    for file in with_real(path) {
+        if let Some(folder) = file.parent() {
+            add_includes_beside(folder, seen);
+        }
+    }
+    seen.libraries.push(path.to_owned());
+}
+
+/// A wheel's lib folder and a checkout's build folder have the headers beside them.
+fn add_includes_beside(folder: &Path, seen: &mut Seen) {
+    for folder in with_real(folder) {
+        if let Some(package) = folder.parent() {
+            add_includes(package, seen);
+        }
+    }
 }
 
 fn add_includes(package: &Path, seen: &mut Seen) {
@@ -169,7 +202,7 @@ fn add_includes(package: &Path, seen: &mut Seen) {
     for folder in folders {
         let dir = package.join(folder);
         if (dir.join("tvm").is_dir() || dir.join("dlpack").is_dir())
-            && !seen.include_dirs.contains(&dir)
+            && !seen.include_dirs.iter().any(|known| same_file(known, &dir))
         {
             seen.include_dirs.push(dir);
         }

@@ -172,6 +172,44 @@ fn without_a_compiler_it_says_what_to_install() {
     assert!(left.is_empty(), "{left:?}");
 }
 
+/// Environments and stores of packages are made of links.
+#[cfg(unix)]
+#[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
+fn a_runtime_behind_links_is_found() {
+    use std::os::unix::fs::symlink;
+    let dir = tempfile::tempdir().expect("a temporary folder");
+    let release = RELEASES[1];
+    let packages = [release.tvm("linux-x86_64"), release.ffi("linux-x86_64")];
+    let at = |path: &str| {
+        let path = dir.path().join(path);
+        fs::create_dir_all(path.parent().expect("a folder")).expect("folders");
+        path
+    };
+    for (name, package) in ["tvm", "tvm_ffi"].into_iter().zip(&packages) {
+        symlink(package, at("folders/a").with_file_name(name)).expect("a link");
+        symlink(package.join("lib"), at(&format!("libs/{name}/lib"))).expect("a link");
+        for file in fs::read_dir(package.join("lib")).expect("libraries") {
+            let file = file.expect("an entry");
+            symlink(file.path(), at("files/a").with_file_name(file.file_name())).expect("a link");
+        }
+    }
+    // Two names of one folder, a circle, a link to itself and one to nothing.
+    symlink(at("folders"), at("several/one")).expect("a link");
+    symlink(at("folders"), at("several/two")).expect("a link");
+    symlink(at("several"), at("several/up")).expect("a link");
+    symlink("self", at("several/self")).expect("a link");
+    symlink("nothing", at("several/none")).expect("a link");
+    symlink(at("several"), at("root")).expect("a link");
+    for layout in ["folders", "libs", "files", "several", "root"] {
+        let out = at(&format!("out/{layout}.so"));
+        let mut options = options(release, &PORTABLE, out.clone());
+        options.runtime_paths = vec![at(layout)];
+        build(&options).unwrap_or_else(|error| panic!("{layout}: {error}"));
+        assert!(out.is_file(), "{layout}");
+    }
+}
+
 #[test]
 #[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn wrong_input_is_refused_in_words() {
