@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{Check, Outcome, Pair, Program, Rule};
 use crate::finding::{Finding, Location, Repair, Severity};
 use crate::runtime::{SiteTags, TagSite};
-use crate::vm::kv_cache::{KernelValue, KvCacheCreate};
+use crate::vm::kv_cache::{KernelSite, KernelValue, KvCacheCreate};
 
 pub(super) static RULE: Rule = Rule {
     code: "AC101",
@@ -88,48 +88,71 @@ fn check_cache(pair: &Pair<'_>, program: &Program<'_>, cache: &KvCacheCreate, ou
         let Some(tags) = accepted.get(&match_site) else {
             continue;
         };
-        let (values, why) = site.value.parts();
-        if let Some(why) = why {
-            out.undecided(&RULE, program.not_followed(cache, site.argument, why));
-        }
-        for value in values {
-            match value {
-                KernelValue::Tagged {
-                    instruction,
-                    constant,
-                    tag,
-                    length,
-                } => {
-                    let length = *length as u64;
-                    let lengths = tags.get(tag);
-                    if lengths.is_some_and(|lengths| lengths.contains(&length)) {
-                        continue;
-                    }
-                    let tuples = rejected.entry((tag, lengths.is_some())).or_default();
-                    tuples.push(Rejected {
-                        site: match_site,
-                        tag,
-                        length,
-                        location: Location {
-                            offset: pair.offset_of(program, *constant),
-                            argument: Some(site.argument as u64),
-                            constant: Some(*constant as u64),
-                            ..program.place(cache.function, Some(*instruction))
-                        },
-                    });
-                }
-                KernelValue::Untagged { .. } | KernelValue::Function { .. } => out.undecided(
-                    &RULE,
-                    program.not_followed(cache, site.argument, "a tuple without a tag"),
-                ),
-                KernelValue::Empty { .. } | KernelValue::Absent => {}
-            }
+        for tuple in rejected_at(pair, program, cache, (site, match_site), tags, out) {
+            let has_tag = tags.contains_key(tuple.tag);
+            rejected
+                .entry((tuple.tag, has_tag))
+                .or_default()
+                .push(tuple);
         }
     }
     for ((tag, known_tag), tuples) in rejected {
         let finding = report(pair, accepted, tag, known_tag, &tuples);
         pair.hold(&pair.runtime.attention_tags, finding, out);
     }
+}
+
+/// The tuples at one argument that the runtime rejects, whatever way the code takes.
+fn rejected_at<'c>(
+    pair: &Pair<'_>,
+    program: &Program<'_>,
+    cache: &KvCacheCreate,
+    (site, match_site): (&'c KernelSite, TagSite),
+    tags: &SiteTags,
+    out: &mut Outcome,
+) -> Vec<Rejected<'c>> {
+    let (values, why) = site.value.parts();
+    let mut unknown: Vec<String> = why.into_iter().map(str::to_owned).collect();
+    let is_taken = |tag: &str, length: usize| {
+        let lengths = tags.get(tag);
+        lengths.is_some_and(|lengths| lengths.contains(&(length as u64)))
+    };
+    let is_some_taken = values.iter().any(
+        |value| matches!(value, KernelValue::Tagged { tag, length, .. } if is_taken(tag, *length)),
+    );
+    let mut rejected = Vec::new();
+    for value in values {
+        match value {
+            KernelValue::Tagged { tag, length, .. } if is_taken(tag, *length) => {}
+            KernelValue::Tagged { tag, .. } if is_some_taken => unknown.push(format!(
+                "by the way that the code takes it is a tuple tagged \"{tag}\", which this runtime rejects, or one that it accepts"
+            )),
+            KernelValue::Tagged {
+                instruction,
+                constant,
+                tag,
+                length,
+            } => rejected.push(Rejected {
+                site: match_site,
+                tag,
+                length: *length as u64,
+                location: Location {
+                    offset: pair.offset_of(program, *constant),
+                    argument: Some(site.argument as u64),
+                    constant: Some(*constant as u64),
+                    ..program.place(cache.function, Some(*instruction))
+                },
+            }),
+            KernelValue::Untagged { .. } | KernelValue::Function { .. } => {
+                unknown.push(String::from("a tuple without a tag"));
+            }
+            KernelValue::Empty { .. } | KernelValue::Absent => {}
+        }
+    }
+    for why in unknown {
+        out.undecided(&RULE, program.not_followed(cache, site.argument, &why));
+    }
+    rejected
 }
 
 fn report(

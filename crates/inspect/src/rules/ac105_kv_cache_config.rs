@@ -34,12 +34,20 @@ fn check(pair: &Pair<'_>, out: &mut Outcome) {
             if let Some(why) = why {
                 out.undecided(&RULE, program.not_followed(cache, 0, why));
             }
-            for config in configs {
+            let is_taken = |config: &&ConfigShape| {
+                u64::try_from(config.declared).is_ok_and(|length| accepted.contains(&length))
+            };
+            let is_some_taken = configs.iter().any(|config| is_taken(&config));
+            for config in configs.iter().filter(|config| !is_taken(config)) {
                 let length = config.declared;
-                if u64::try_from(length).is_ok_and(|length| accepted.contains(&length)) {
+                let accepted = any_of(accepted);
+                if is_some_taken {
+                    let why = format!(
+                        "by the way that the code takes it has {length} elements, which this runtime rejects, or {accepted}"
+                    );
+                    out.undecided(&RULE, program.not_followed(cache, 0, &why));
                     continue;
                 }
-                let accepted = any_of(accepted);
                 let finding = pair
                     .finding(&RULE, format!("the KV-cache config has {length} elements, this runtime takes {accepted}"))
                     .at(Location {

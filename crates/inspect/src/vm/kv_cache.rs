@@ -198,8 +198,8 @@ impl KvCacheCreate {
     }
 
     /// Whether a layer has a sliding window of its own: argument 6, whose kinds are
-    /// numbers in a constant or in a shape built on the spot. Of several values that
-    /// may reach it, one that slides decides.
+    /// numbers in a constant or in a shape built on the spot. Where only some of the
+    /// values that may reach it slide, the way that the code takes decides.
     pub fn sliding(&self, executable: &Executable) -> Sliding {
         // Kinds came with the kernel tuples of 0.20; before, no layer could have one.
         if self.sites.is_empty() || self.takes_functions() {
@@ -208,11 +208,17 @@ impl KvCacheCreate {
         let kinds = Reach::of(self.values.get(6), |value| config_shape(executable, value));
         let (shapes, why) = kinds.parts();
         let slides = |kind: &Option<i64>| *kind == Some(SLIDING);
-        if let Some(layer) = shapes
+        let layers = shapes
             .iter()
-            .find_map(|shape| shape.values.iter().position(slides))
-        {
-            return Sliding::Layer(layer);
+            .filter_map(|shape| shape.values.iter().position(slides));
+        let layers: Vec<usize> = layers.collect();
+        if let Some(layer) = layers.first().copied() {
+            return match layers.len() == shapes.len() {
+                true => Sliding::Layer(layer),
+                false => Sliding::Unknown(format!(
+                    "by the way that the code takes, layer {layer} has a sliding window of its own or none has"
+                )),
+            };
         }
         let computed = |shape: &ConfigShape| shape.values.iter().any(Option::is_none);
         match why {

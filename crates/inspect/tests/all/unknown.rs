@@ -135,3 +135,48 @@ fn a_host_part_that_is_elsewhere_is_said_or_provided() {
     );
     assert_eq!(unknown(&on(&bytes, "tvm-0.27", &["my.config"])), [""; 0]);
 }
+
+/// `main` creates a cache whose config has five elements one way and six the other.
+fn creates_either() -> Vec<u8> {
+    let shape = |count: i64| {
+        let mut args = vec![imm(0), imm(count)];
+        args.extend((0..count).flat_map(|value| [imm(0), imm(value + 1)]));
+        call(5, 2, &args)
+    };
+    let mut args = vec![imm(0); 28];
+    args[0] = 5;
+    args[15..=22].fill(7);
+    let code = [
+        vec![4, 0, 3],
+        shape(5),
+        vec![3, 2],
+        shape(6),
+        call(6, 2, &[imm(0), imm(1), imm(0), imm(0)]),
+        call(7, 3, &[]),
+        {
+            args[6] = 6;
+            call(8, 1, &args)
+        },
+        vec![2, 8],
+    ];
+    let functions = [
+        function(VM as i32, "main", 0..8, 1, 16),
+        function(0, CREATE, 0..0, -2, 0),
+        function(0, "vm.builtin.make_shape", 0..0, -2, 0),
+        function(0, "vm.builtin.make_tuple", 0..0, -2, 0),
+    ];
+    assemble(Magic::V2, &functions, &[string("tirx")], &code)
+}
+
+#[test]
+fn a_config_that_is_refused_on_one_way_only_is_undecided() {
+    let bytes = creates_either();
+    let scan = on(&bytes, "tvm-0.26", &[]);
+    assert_eq!(scan.verdicts[0][0].status, VerdictStatus::Undecided);
+    let told = unknown(&scan);
+    let says = |why: &String| why.starts_with("AC105") && why.contains("6 elements");
+    assert!(told.iter().any(says), "{told:?}");
+    let scan = on(&bytes, "tvm-0.27", &[]);
+    let status = scan.verdicts[0][0].status;
+    assert_eq!(status, VerdictStatus::Fits, "{:?}", unknown(&scan));
+}
