@@ -31,7 +31,7 @@ impl Grams {
     pub fn may_have(&self, needle: &Needle) -> bool {
         needle.threes.iter().all(|three| {
             let word = self.0.get(three / WORD);
-            word.is_some_and(|word| word & 1 << (three % WORD) != 0)
+            word.is_some_and(|word| word & (1 << (three % WORD)) != 0)
         })
     }
 }

@@ -150,14 +150,14 @@ fn refers(place: u64, code: &[u8]) -> Option<u64> {
         |at: usize| -> Option<u32> { Some(u32::from_le_bytes(*code.get(at..)?.first_chunk()?)) };
     let (page, add) = (word(0)?, word(4)?);
     let same = page & 31 == (add >> 5) & 31;
-    if place % 4 != 0
+    if !place.is_multiple_of(4)
         || page & 0x9f00_0000 != 0x9000_0000
         || add & 0xffc0_0000 != 0x9100_0000
         || !same
     {
         return None;
     }
-    let pages = ((page >> 5) & 0x7_ffff) << 2 | (page >> 29) & 3;
+    let pages = (((page >> 5) & 0x7_ffff) << 2) | ((page >> 29) & 3);
     let pages = i64::from((pages << 11).cast_signed() >> 11) << 12;
     let base = (place & !0xfff).wrapping_add_signed(pages);
     Some(base.wrapping_add(u64::from((add >> 10) & 0xfff)))
