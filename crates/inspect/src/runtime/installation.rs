@@ -251,22 +251,25 @@ pub fn module_of(file: &str) -> Option<String> {
     Some(stem.replace('/', "."))
 }
 
-/// The modules that a package is imported by, as its `RECORD` lists them.
+/// The modules that a package is imported by, as its `RECORD` lists them: its folders, and
+/// its files where there are none. A file beside folders is theirs, or what built them.
 pub fn modules(record: &str) -> Vec<String> {
+    let is_name = |c: char| c.is_alphanumeric() || c == '_';
+    // What finds an editable package is no module of it.
+    let is_module = |top: &&str| top.chars().all(is_name) && !top.starts_with("__editable__");
     let files = record.lines().filter_map(|line| line.split(',').next());
-    let modules = files.filter(|file| !is_aside(file)).filter_map(|file| {
-        let top = file
-            .strip_suffix("/__init__.py")
-            .or_else(|| file.strip_suffix(".py"))?;
-        let is_name = |c: char| c.is_alphanumeric() || c == '_';
-        // What finds an editable package is no module of it.
-        let is_finder = top.starts_with("__editable__");
-        (top.chars().all(is_name) && !is_finder).then(|| top.to_owned())
-    });
-    let mut modules: Vec<String> = modules.collect();
-    modules.sort();
-    modules.dedup();
-    modules
+    let files: Vec<&str> = files.filter(|file| !is_aside(file)).collect();
+    let ending = |end: &str| -> BTreeSet<String> {
+        let tops = files.iter().filter_map(|file| file.strip_suffix(end));
+        tops.filter(is_module).map(str::to_owned).collect()
+    };
+    let folders = ending("/__init__.py");
+    let modules = if folders.is_empty() {
+        ending(".py")
+    } else {
+        folders
+    };
+    modules.into_iter().collect()
 }
 
 /// The machine that a wheel's tags name: the system and the processor.
@@ -348,7 +351,8 @@ mod tests {
     #[test]
     fn modules_and_machines_are_told() {
         let record = "tvm/__init__.py,a,1\ntvm/x/__init__.py,,\nsix.py,a,1\na-b.py,,\ntvm/a.py,,\n";
-        assert_eq!(modules(record), ["six", "tvm"]);
+        assert_eq!(modules(record), ["tvm"]);
+        assert_eq!(modules("six.py,a,1\na-b.py,,\n"), ["six"]);
         let of = |file| module_of(file);
         assert_eq!(
             of("tvm_ffi/registry.py").as_deref(),
