@@ -144,7 +144,12 @@ fn leave_out_copies(members: &mut Vec<Member>) {
 /// versions, else each its own. A wheel alone is its own too.
 fn installations(packages: &[Installed]) -> HashMap<Place, Place> {
     let mut folders: BTreeMap<Place, Vec<(Place, &Distribution)>> = BTreeMap::new();
-    for package in packages.iter().filter(|package| package.path.is_member()) {
+    let packed = packed_environments(packages);
+    let in_one = |package: &&Installed| {
+        let file = package.path.whole_file();
+        package.path.is_member() && packed.get(&file).is_none_or(|all| all.len() < 2)
+    };
+    for package in packages.iter().filter(in_one) {
         if let Some(wheel) = package.path.folders().find(|folder| !folder.is_member())
             && let Some(folder) = wheel.folder()
         {
@@ -234,6 +239,17 @@ fn common_python<'a>(wheels: impl Iterator<Item = &'a WheelTags> + Clone) -> Opt
     let minors: BTreeSet<u32> = minors.map(|(minor, _)| minor).collect();
     let count = |minor: &u32| wheels.clone().filter(|tags| tags.takes(*minor)).count();
     minors.into_iter().max_by_key(count)
+}
+
+/// The environments in each archive.
+fn packed_environments(packages: &[Installed]) -> HashMap<Place, BTreeSet<Place>> {
+    let mut packed: HashMap<Place, BTreeSet<Place>> = HashMap::new();
+    let members = packages.iter().filter(|package| package.path.is_member());
+    for (package, folder) in members.filter_map(|one| Some((one, environment(&one.path)?))) {
+        let all = packed.entry(package.path.whole_file()).or_default();
+        all.insert(folder);
+    }
+    packed
 }
 
 /// The environment that a part's wheel becomes, or its folder is one with; or else the
