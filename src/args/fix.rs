@@ -11,7 +11,10 @@ pub struct FixArgs {
     /// An artifact, or a folder of them.
     pub path: PathBuf,
 
-    /// The runtime they must run on.
+    /// The runtime they must run on: its files, or a release.
+    ///
+    /// A release's name is enough to plan, and to change files for it. To build a shim
+    /// with --apply the runtime's own files must be named.
     #[arg(long, short)]
     pub runtime: String,
 
@@ -22,7 +25,7 @@ pub struct FixArgs {
     #[command(flatten)]
     pub application: ApplicationArgs,
 
-    /// Carry the plan out.
+    /// Carry the plan out; a shim needs the runtime's files.
     #[arg(long)]
     pub apply: bool,
 

@@ -237,8 +237,8 @@ fn library_page(out: &mut String, library: &ModelLibrary, blob: &Blob) {
     }
     let _ = writeln!(
         out,
-        "  host       {} functions",
-        library.host_functions.len()
+        "  host       {}",
+        counted(library.host_functions.len(), "function")
     );
     for need in &facts.gpu {
         let _ = writeln!(out, "  needs      {need}");
@@ -281,17 +281,18 @@ fn write_module(out: &mut String, module: &Module, depth: usize) {
         Payload::HostLibrary => String::from("the host library"),
         Payload::VmExecutable(executable) => {
             format!(
-                "{:?}, {} functions, {} constants",
+                "{:?}, {}, {}",
                 executable.magic,
-                executable.functions.len(),
-                executable.constants.len()
+                counted(executable.functions.len(), "function"),
+                counted(executable.constants.len(), "constant")
             )
         }
         Payload::Device(device) => {
-            format!("{}, {} kernels", device.code_format, device.kernels.len())
+            let kernels = counted(device.kernels.len(), "kernel");
+            format!("{}, {kernels}", device.code_format)
         }
-        Payload::ConstLoader { variables, .. } => format!("{} variables", variables.len()),
-        Payload::StaticLibrary { functions, .. } => format!("{} functions", functions.len()),
+        Payload::ConstLoader { variables, .. } => counted(variables.len(), "variable"),
+        Payload::StaticLibrary { functions, .. } => counted(functions.len(), "function"),
         Payload::Unknown => String::from("unknown kind"),
         Payload::Undecodable { error } => format!("does not decode: {error}"),
     };

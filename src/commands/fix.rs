@@ -10,7 +10,7 @@ use artcheck_inspect::scan::{GivenRuntime, Scan, ScanOptions, VerdictStatus, sca
 use artcheck_inspect::shell;
 use artcheck_inspect::shown::shown_lines;
 use artcheck_inspect::source::Spelled as _;
-use artcheck_inspect::{Finding, Need, Repair, RuntimeProfile, Severity, Undecided};
+use artcheck_inspect::{Artifact, Finding, Need, Repair, RuntimeProfile, Severity, Undecided};
 use artcheck_patch::fix::{self, FixError, FixInput, FixPlan};
 use artcheck_patch::inplace::{Refusal, Resign};
 use artcheck_patch::shim::Environment;
@@ -57,6 +57,7 @@ pub fn run(args: &FixArgs, terminal: Terminal) -> anyhow::Result<Status> {
         runtime: &runtime.profile,
         runtime_paths: &runtime_paths,
         provides: &options.provides,
+        with: &options.with,
         resign: resign(args.change.resign),
     };
     let mut plans = plans(&scan, &files, &aim)?;
@@ -239,7 +240,7 @@ fn judge(
     if args.change.format == PlainFormat::Human {
         let mut out = std::io::stdout().lock();
         for finding in &left {
-            let text = format!("still breaks: {}: {}", finding.rule, finding.message);
+            let text = format!("still an error: {}: {}", finding.rule, finding.message);
             write!(out, "{}", style.page(&shown_lines(&text)))?;
         }
         for undecided in &unknown {
@@ -262,6 +263,8 @@ pub(super) struct Aim<'a> {
     pub runtime_paths: &'a [PathBuf],
     /// Functions that the application registers.
     pub provides: &'a BTreeSet<String>,
+    /// Libraries that are loaded first.
+    pub with: &'a [Artifact],
     /// What to do with a team's signature.
     pub resign: Resign,
 }
@@ -307,6 +310,7 @@ pub(super) fn plans(scan: &Scan, files: &[PathBuf], aim: &Aim<'_>) -> anyhow::Re
             runtime: aim.runtime,
             runtime_paths: aim.runtime_paths,
             provides: aim.provides,
+            with: aim.with,
             resign: aim.resign,
         });
         let needed = needs.get(file.as_path()).into_iter().flatten();

@@ -7,36 +7,38 @@ use std::path::{Path, PathBuf};
 use artcheck_inspect::runtime::load_set::LoadSet;
 use artcheck_inspect::scan::{GivenRuntime, Scan};
 use artcheck_inspect::shell;
-use artcheck_inspect::{Repair, Severity};
+use artcheck_inspect::{Artifact, Repair, Severity};
 use artcheck_patch::inplace::Resign;
 
 use super::fix::{Aim, paths_of, plans};
 use crate::report::model::Report;
 use crate::report::run::Fix;
-use crate::runtimes::Named;
+use crate::runtimes::{self, Named};
 
 /// Files whose repair is planned.
 const MOST: usize = 20;
 /// Bytes of a file whose repair is planned.
 const LARGEST: u64 = 256 << 20;
 
-/// A scan, and the paths that it was asked to read.
+/// A scan, and what it was asked for.
 pub(super) struct Scanned<'a> {
     /// What was found.
     pub scan: &'a Scan,
-    /// The paths.
+    /// The paths that it was asked to read.
     pub paths: &'a [PathBuf],
+    /// Libraries that are loaded first.
+    pub with: &'a [PathBuf],
+    /// Functions that the application registers.
+    pub provides: &'a BTreeSet<String>,
 }
 
 /// Adds the repairs that leave nothing broken, for the runtimes that were named or
 /// found among the paths.
-pub(super) fn add(
-    report: &mut Report,
-    scanned: &Scanned<'_>,
-    named: &Named,
-    provides: &BTreeSet<String>,
-) {
+pub(super) fn add(report: &mut Report, scanned: &Scanned<'_>, named: &Named) {
     let scan = scanned.scan;
+    let Ok(with) = runtimes::loaded_first(scanned.with) else {
+        return;
+    };
     let runtimes: Named = if named.is_empty() {
         let found = scan.load_sets.iter().filter(|set| set.holds_vm_runtime());
         // A folder above the paths may hold other runtimes too, and names none of them.
@@ -61,7 +63,7 @@ pub(super) fn add(
         report.run.runtimes.push((name.clone(), typed.clone()));
         let files = candidates(report, scan, name);
         for file in files.iter().take(MOST) {
-            let fix = fix(scan, file, typed, runtime, provides);
+            let fix = fix(scanned, &with, file, typed, runtime);
             report.run.fixes.extend(fix);
         }
         report.run.untried += files.len().saturating_sub(MOST);
@@ -103,20 +105,21 @@ fn candidates(report: &Report, scan: &Scan, runtime: &str) -> Vec<PathBuf> {
 }
 
 fn fix(
-    scan: &Scan,
+    scanned: &Scanned<'_>,
+    with: &[Artifact],
     file: &Path,
     typed: &str,
     runtime: &GivenRuntime,
-    provides: &BTreeSet<String>,
 ) -> Option<Fix> {
     let runtime_paths = paths_of(typed, runtime);
     let aim = Aim {
         runtime: &runtime.profile,
         runtime_paths: &runtime_paths,
-        provides,
+        provides: scanned.provides,
+        with,
         resign: Resign::Keep,
     };
-    let plan = plans(scan, &[file.to_owned()], &aim).ok()?.pop()?;
+    let plan = plans(scanned.scan, &[file.to_owned()], &aim).ok()?.pop()?;
     let needs_shim = !plan.shim_parts.is_empty();
     if plan.steps.is_empty() || !plan.refused.is_empty() || !plan.unknown.is_empty() {
         return None;
@@ -126,7 +129,10 @@ fn fix(
     }
     let mut command = vec!["artcheck".to_owned(), "fix".to_owned(), shell::path(file)];
     command.extend(["--runtime".to_owned(), shell::file(typed)]);
-    for name in provides {
+    for first in scanned.with {
+        command.extend(["--with".to_owned(), shell::path(first)]);
+    }
+    for name in scanned.provides {
         command.extend(["--provides".to_owned(), shell::file(name)]);
     }
     if needs_shim {

@@ -38,6 +38,9 @@ pub fn file(
     let artifacts = scan::artifacts_of(file);
     let plan = match artifacts.iter().find_map(plan) {
         _ if runtime.is_empty() => Err("the runtime is known by name alone"),
+        None if artifacts.iter().any(|one| !one.kernels.is_empty()) => {
+            Err("it holds kernels and no model: nothing says how they are called")
+        }
         None => Err("it holds no program that can be loaded by itself"),
         Some(plan) => Ok(plan),
     };

@@ -72,8 +72,10 @@ pub(super) fn report(args: &ScanArgs, terminal: Terminal, matrix: bool) -> anyho
         let scanned = Scanned {
             scan: &scan,
             paths: &args.paths,
+            with: &args.selection.with,
+            provides: &provides,
         };
-        fixable::add(&mut report, &scanned, &runtimes, &provides);
+        fixable::add(&mut report, &scanned, &runtimes);
     }
     output::write(&report, args.report.format, &args.report.output, options)?;
     let status = report::status(&report, fail_on, args.report.allowed());

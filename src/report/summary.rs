@@ -12,6 +12,8 @@ use artcheck_inspect::vm::kv_cache::{KernelValue, kv_caches};
 use artcheck_inspect::{Artifact, Role};
 use serde::{Deserialize, Serialize};
 
+use super::phrases::counted;
+
 /// What a report says of one model library.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct LibrarySummary {
@@ -61,8 +63,9 @@ impl fmt::Display for LibrarySummary {
         for executable in &self.executables {
             write!(
                 f,
-                "; {} functions, {} instructions",
-                executable.functions, executable.instructions
+                "; {}, {}",
+                counted(executable.functions, "function"),
+                counted(executable.instructions, "instruction")
             )?;
             if !executable.attention_tags.is_empty() {
                 write!(f, ", tag {}", executable.attention_tags.join("/"))?;
@@ -191,6 +194,7 @@ pub fn describe(artifact: &Artifact) -> String {
     let role = match artifact.role {
         Role::ModelLibrary => "model library",
         Role::RuntimePart => "runtime part",
+        Role::Client if !artifact.kernels.is_empty() => "kernel library",
         Role::Client => "client of TVM",
         Role::LibraryObject => "object of a model library",
         Role::Unrelated => "no TVM in it",
@@ -198,25 +202,25 @@ pub fn describe(artifact: &Artifact) -> String {
     };
     match &artifact.binary {
         Some(binary) => {
-            let kernels = match artifact.role {
-                Role::Client => kernels(binary),
+            let functions = match artifact.role {
+                Role::Client => functions(binary),
                 _ => String::new(),
             };
-            format!("{role}{kernels}, {binary}, {}", size(artifact.size))
+            format!("{role}{functions}, {binary}, {}", size(artifact.size))
         }
         None => format!("{role}, {}", size(artifact.size)),
     }
 }
 
 /// Functions for TVM in a file that holds no model: they are called by their names.
-fn kernels(binary: &Binary) -> String {
+fn functions(binary: &Binary) -> String {
     let defined = binary.defined.iter().filter(|symbol| symbol.exported);
     match defined
         .filter(|symbol| is_ffi_function(&symbol.name))
         .count()
     {
         0 => String::new(),
-        count => format!(" with {count} functions for TVM and no model"),
+        count => format!(" with {} for TVM and no model", counted(count, "function")),
     }
 }
 

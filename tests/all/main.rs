@@ -34,6 +34,7 @@ mod images;
 mod installations;
 #[cfg(target_os = "linux")]
 mod integrations;
+mod kernel_libraries;
 mod layers;
 mod limits;
 #[cfg(unix)]

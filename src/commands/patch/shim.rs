@@ -40,7 +40,7 @@ pub fn run(args: &PatchShimArgs, style: Style) -> anyhow::Result<Status> {
     })?;
     let mut text = format!("{}\n", outcome.summary.trim_end());
     for finding in &left {
-        text.push_str(&format!("still breaks: {}\n", remains(finding)));
+        text.push_str(&format!("still an error: {}\n", remains(finding)));
     }
     write!(out, "{}", style.page(&text))?;
     Ok(match left.is_empty() {

@@ -121,9 +121,9 @@ fn callees(pair: &Pair<'_>, out: &mut Outcome) {
                 function: Some((*name).to_owned()),
                 ..Location::default()
             })
-            .evidence("the library loads, and the first call of that kernel fails");
+            .evidence("the library loads, and the kernel fails when it comes to that call; whether any input leads there is not asked");
         out.push(match is_own {
-            false => with_remedy(finding, name),
+            false => with_remedy(finding, name, "the kernel calls it"),
             true => finding
                 .evidence("the library exports it, but only imported modules and registered functions are searched")
                 .help("call it as a function of the module (`call_cpacked`, or a call of its global variable), or have the application register it"),
@@ -230,17 +230,22 @@ fn missing(pair: &Pair<'_>, program: &Program<'_>, index: usize, name: &str) -> 
         )
         .at(program.first_use(index));
     // What only host code names is looked up when it is called.
-    let finding = match index < program.table {
-        true => finding.says_known(pair.words("missing-function", &[("name", name)])),
-        false => finding.evidence(format!(
-            "VM functions that are compiled to host code call `{name}`: the library loads, and the call fails"
-        )),
-    };
-    with_remedy(finding, name)
+    match index < program.table {
+        true => {
+            let says = pair.words("missing-function", &[("name", name)]);
+            with_remedy(finding.says_known(says), name, "the VM is initialised")
+        }
+        false => {
+            let finding = finding.evidence(format!(
+                "VM functions that are compiled to host code call `{name}`: the library loads, and the call fails; whether any input leads there is not asked"
+            ));
+            with_remedy(finding, name, "it is called")
+        }
+    }
 }
 
-/// Says where a function is to be had.
-fn with_remedy(finding: Finding, name: &str) -> Finding {
+/// Says where a function is to be had, and when an application's own must be there.
+fn with_remedy(finding: Finding, name: &str, before: &str) -> Finding {
     if let Some((_, pack, flag)) = PACKS.iter().find(|(prefix, ..)| name.starts_with(prefix)) {
         return finding
             .evidence(format!("`{name}` belongs to {pack}"))
@@ -269,5 +274,5 @@ fn with_remedy(finding: Finding, name: &str) -> Finding {
             true => "compile the library with the runtime's TVM: the name is of a fork, of a development snapshot, or damaged",
         });
     }
-    finding.help("compile the library again with all its kernels; a function of the application's own must be registered before the VM is initialised")
+    finding.help(format!("compile the library again with all its kernels; a function of the application's own must be registered before {before}"))
 }

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use super::{Check, Outcome, Pair, Rule};
+use super::{Check, Outcome, Pair, Rule, shim_mark};
+use crate::artifact::Artifact;
 use crate::finding::{Location, Repair, Severity};
 use crate::limits::MAX_FINDINGS;
 use crate::module::is_asked_by_name;
-use crate::runtime::{CallingConvention, slots};
+use crate::runtime::{CallingConvention, companions, slots};
 
 pub(super) static RULE: Rule = Rule {
     code: "AC202",
@@ -65,6 +66,13 @@ fn check_local(pair: &Pair<'_>, out: &mut Outcome) {
     out.push(finding);
 }
 
+/// Whether a library says itself what slots it fills.
+fn is_shim(library: &Artifact) -> bool {
+    let binary = library.binary.as_deref();
+    let mark = shim_mark(&RULE).unwrap_or_default();
+    binary.is_some_and(|binary| companions::exports(binary, mark))
+}
+
 fn check(pair: &Pair<'_>, out: &mut Outcome) {
     check_local(pair, out);
     let Some(filled) = &pair.runtime.context_slots.value else {
@@ -78,6 +86,10 @@ fn check(pair: &Pair<'_>, out: &mut Outcome) {
     };
     for slot in &pair.library.slots {
         if filled.contains(slot) {
+            continue;
+        }
+        if let Some(why) = pair.at_load.may_fill(slot, is_shim) {
+            out.undecided(&RULE, why);
             continue;
         }
         let shim = SHIMMED.iter().find(|(name, _)| name == slot);

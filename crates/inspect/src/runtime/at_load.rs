@@ -49,16 +49,25 @@ fn read(place: &Place, binary: &Binary) -> Option<Registrations> {
     Some(registrations::of_library(slice))
 }
 
-/// Whether a library may register functions when it is loaded, as far as its symbols say.
+/// What fills context slots of every library that is loaded behind it.
+const FILLS_SLOTS: &str = "TVMFFIEnvModRegisterContextSymbol";
+
+/// Whether a library may register functions or fill slots when it is loaded, as far as its
+/// symbols say.
 pub(crate) fn may_register(library: &Artifact) -> bool {
     let binary = library.binary.as_deref();
-    binary.is_some_and(|binary| binary.opens || calls_registrar(binary))
+    binary.is_some_and(|binary| binary.opens) || registers(library)
 }
 
-/// Whether it calls what registers.
+/// Whether it calls what registers functions or fills slots.
 pub(crate) fn registers(library: &Artifact) -> bool {
     let binary = library.binary.as_deref();
-    binary.is_some_and(calls_registrar)
+    binary.is_some_and(|binary| calls_registrar(binary) || fills_slots(binary))
+}
+
+fn fills_slots(binary: &Binary) -> bool {
+    let mut undefined = binary.undefined.iter();
+    undefined.any(|symbol| symbol.name == FILLS_SLOTS)
 }
 
 fn calls_registrar(binary: &Binary) -> bool {
@@ -126,6 +135,24 @@ impl<'a> AtLoad<'a> {
         let unread = self.unread.first()?;
         Some(format!(
             "the library needs `{unread}`, which was not read: whether that registers `{name}` is not known; `--with` names the file"
+        ))
+    }
+
+    /// Why a context slot may be filled that no runtime fills. What `is_known` to do so, or
+    /// not, is left out.
+    pub(crate) fn may_fill(
+        &self,
+        slot: &str,
+        is_known: impl Fn(&Artifact) -> bool,
+    ) -> Option<String> {
+        let may = |other: &Artifact| {
+            let binary = other.binary.as_deref();
+            binary.is_some_and(fills_slots) && !is_known(other)
+        };
+        let other = self.others.iter().find(|other| may(other))?;
+        Some(format!(
+            "`{}` is loaded with it and fills slots: whether `{slot}` is one of them by then is not known",
+            other.path.name()
         ))
     }
 

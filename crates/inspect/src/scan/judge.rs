@@ -201,7 +201,7 @@ impl<'a> Judge<'a> {
                     let first = kernels.first();
                     let kernels = first.map(|one| self.pair(one, candidate, &at_load));
                     self.with_what_lies_beside(candidate, |loaded| {
-                        client_verdict(artifact, kernels, loaded, candidate)
+                        verdict(artifact, kernels, loaded, candidate)
                     })
                 })
                 .collect::<Vec<_>>();
@@ -215,7 +215,8 @@ impl<'a> Judge<'a> {
                 let at_load = self.companions.at_load(artifact, self.process, set);
                 libraries.iter().map(move |one| {
                     self.with_what_lies_beside(candidate, |loaded| {
-                        library_verdict(self.pair(one, candidate, &at_load), loaded, candidate)
+                        let pair = self.pair(one, candidate, &at_load);
+                        verdict(artifact, Some(pair), loaded, candidate)
                     })
                 })
             })
@@ -387,15 +388,27 @@ fn findings_that_count(judged: &[Judged]) -> Vec<Finding> {
         .collect()
 }
 
-fn library_verdict(pair: Pair<'_>, loaded: &Loaded<'_>, candidate: &Candidate<'_>) -> Judged {
-    let (artifact, library) = (pair.artifact, pair.library);
+/// The verdict on a file: on its model library, or on its kernels where it has no model.
+fn verdict(
+    artifact: &Artifact,
+    pair: Option<Pair<'_>>,
+    loaded: &Loaded<'_>,
+    candidate: &Candidate<'_>,
+) -> Judged {
     let mut outcome = Outcome::default();
-    rules::ask(&Subject::Pair(pair), &mut outcome);
-    outcome
-        .findings
-        .retain(|finding| !is_mended(finding, loaded.with));
+    let prefix = pair.and_then(|pair| pair.library.prefix.clone());
+    if let Some(pair) = pair {
+        rules::ask(&Subject::Pair(pair), &mut outcome);
+        let findings = &mut outcome.findings;
+        findings.retain(|finding| !is_mended(finding, loaded.with));
+    }
     bind(artifact, loaded, candidate, &mut outcome);
-    on_candidate(library.prefix.clone(), candidate, outcome)
+    let environment = candidate.load_set.and_then(|set| set.environment.clone());
+    let judged = conclude(prefix, &candidate.profile.name, candidate.source, outcome);
+    Judged {
+        environment,
+        ..judged
+    }
 }
 
 /// Whether a shim that is loaded too mends what was found.
@@ -408,27 +421,4 @@ fn is_mended(finding: &Finding, with: &[&Artifact]) -> bool {
         binary.is_some_and(|binary| companions::exports(binary, mark))
     };
     finding.repairs.contains(&Repair::Shim) && with.iter().any(mends)
-}
-
-fn client_verdict(
-    artifact: &Artifact,
-    kernels: Option<Pair<'_>>,
-    loaded: &Loaded<'_>,
-    candidate: &Candidate<'_>,
-) -> Judged {
-    let mut outcome = Outcome::default();
-    if let Some(kernels) = kernels {
-        rules::ask(&Subject::Pair(kernels), &mut outcome);
-    }
-    bind(artifact, loaded, candidate, &mut outcome);
-    on_candidate(None, candidate, outcome)
-}
-
-fn on_candidate(prefix: Option<String>, candidate: &Candidate<'_>, outcome: Outcome) -> Judged {
-    let environment = candidate.load_set.and_then(|set| set.environment.clone());
-    let judged = conclude(prefix, &candidate.profile.name, candidate.source, outcome);
-    Judged {
-        environment,
-        ..judged
-    }
 }

@@ -22,8 +22,9 @@ pub struct Registers<'a> {
     parameters: i64,
     /// The calls that write a register.
     written: Quick<Writes<'a>>,
-    /// What is checked of parameters before the first branch, and from where on.
-    checked: Quick<(u64, Held<'a>)>,
+    /// What is checked of parameters before the first branch: after each check, all that is
+    /// known then.
+    checked: Quick<Vec<(u64, Held<'a>)>>,
     /// Whether it has code of its own that never jumps back: what is not written before
     /// a place was not written when it is reached.
     is_forward: bool,
@@ -132,9 +133,12 @@ impl<'a> Registers<'a> {
             },
             _ => return,
         };
-        let (since, known) = self.checked.entry(register).or_default();
-        *since = at;
+        let checks = self.checked.entry(register).or_default();
+        let mut known = checks
+            .last()
+            .map_or_else(Held::default, |(_, known)| *known);
         known.add(found);
+        checks.push((at, known));
     }
 
     /// What an argument of instruction `at` holds.
@@ -152,23 +156,37 @@ impl<'a> Registers<'a> {
             };
         };
         match self.written.get(&register) {
-            None if register < self.parameters => match self.checked.get(&register) {
-                Some((since, held)) if *since < at => *held,
-                _ => Held::default(),
-            },
+            None if register < self.parameters => self.checked_before(at, register),
             _ if register < self.parameters => Held::default(),
             None => self.nothing(),
             Some(writes) if at <= writes.first.at && self.is_forward => self.nothing(),
             Some(writes) => match writes.killed {
                 _ if writes.has_more => Held::default(),
-                Some(_) if !self.is_forward => Held::default(),
+                // Whether it is let go by then is not known: what takes such a value fails
+                // without one too, so that all but the kind may be said of it.
+                Some(_) if !self.is_forward => Held {
+                    kind: None,
+                    ..self.result_of(writes.first, depth)
+                },
                 Some(killed) if killed < at && at <= self.straight_until => self.nothing(),
                 Some(killed) if killed < at => Held::default(),
-                _ => depth
-                    .checked_sub(1)
-                    .map_or_else(Held::default, |depth| self.result(writes.first, depth)),
+                _ => self.result_of(writes.first, depth),
             },
         }
+    }
+
+    /// What is known of a parameter once it has been checked.
+    fn checked_before(&self, at: u64, register: i64) -> Held<'a> {
+        let checks = self.checked.get(&register).map_or(&[][..], Vec::as_slice);
+        let before = checks.partition_point(|(check, _)| *check < at);
+        let last = before.checked_sub(1).and_then(|last| checks.get(last));
+        last.map_or_else(Held::default, |(_, known)| *known)
+    }
+
+    /// What a call gives, as deep as copies are looked through.
+    fn result_of(&self, written: Written<'a>, depth: usize) -> Held<'a> {
+        let depth = depth.checked_sub(1);
+        depth.map_or_else(Held::default, |depth| self.result(written, depth))
     }
 
     /// What a register holds that nothing was written to.

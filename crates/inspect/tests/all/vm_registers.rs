@@ -158,6 +158,17 @@ fn a_parameter_is_what_it_was_checked_to_be_before_any_branch() {
     assert_eq!(sunk(&[check.clone(), vec![1]]), UNKNOWN);
     // One way through the code does not check it.
     assert_eq!(sunk(&[branch(), check.clone(), vec![0]]), UNKNOWN);
+    // What is checked once more was checked before.
+    let demands = call(VOID, MATCH, &[0, VOID, imm(1), 0, imm(4), VOID]);
+    let other = |takes: &str, given: ArgumentKind| {
+        let (takes, given) = (takes.to_owned(), given.word().to_owned());
+        is(Misfit::Argument("vm.builtin.match_shape", 3, takes, given))
+    };
+    assert_eq!(
+        misfit(&[check.clone(), demands.clone()]),
+        other("a number", ArgumentKind::Tensor)
+    );
+    assert_eq!(misfit(&[demands]), None);
     // It is overwritten, if only behind.
     assert_eq!(sunk(&[check, call(0, COPY, &[1]), vec![0]]), UNKNOWN);
 }
@@ -374,4 +385,26 @@ fn what_a_kernel_does_not_take() {
     assert!(!wrong(tensor(&[None], "float32"), 0));
     assert!(wrong(KernelParameter::Number("int64".into()), 0));
     assert!(!wrong(KernelParameter::Number("int64".into()), imm(3)));
+}
+
+/// Compiled functions are read in an order of ways, not of time: a value that is let go
+/// somewhere is the one that was written, or none.
+#[test]
+fn a_storage_that_is_let_go_somewhere_has_its_size() {
+    let back = vec![3, -1];
+    let storage = call(5, STORAGE, &[VM, SIX, imm(0), FLOAT, VOID]);
+    let tensor = |at, shape| call(6, TENSOR, &[5, imm(at), shape, FLOAT, VOID]);
+    let after_kill = |shape| {
+        [
+            storage.clone(),
+            call(5, KILL, &[]),
+            back.clone(),
+            tensor(12, shape),
+        ]
+    };
+    assert_eq!(misfit(&after_kill(FOUR)), is(Misfit::Room(28, 24)));
+    assert_eq!(misfit(&after_kill(THREE)), None);
+    // Its kind may be that of nothing.
+    let sink = [tensor(0, FOUR), call(6, KILL, &[]), back.clone(), vec![6]];
+    assert_eq!(sunk(&sink).0, None);
 }

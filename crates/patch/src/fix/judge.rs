@@ -21,6 +21,7 @@ pub(super) fn result(
             profile: input.runtime.clone(),
             load_set: None,
         }],
+        with: input.with.to_vec(),
         provides: input.provides.clone(),
         ..ScanOptions::default()
     };
@@ -33,7 +34,10 @@ pub(super) fn result(
         }
         plan.refused.push(Refusal {
             rule: Some(finding.rule),
-            reason: format!("after the changes it still breaks: {}", finding.message),
+            reason: format!(
+                "after the changes this is an error still: {}",
+                finding.message
+            ),
             remedy: finding.help.clone(),
         });
     }

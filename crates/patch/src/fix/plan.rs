@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use artcheck_inspect::runtime::RuntimeProfile;
 use artcheck_inspect::source::Spelled as _;
-use artcheck_inspect::{Finding, Place, Repair, Rule, Severity, Undecided};
+use artcheck_inspect::{Artifact, Finding, Place, Repair, Rule, Severity, Undecided};
 use serde::{Serialize, Serializer};
 
 use crate::inplace::Refusal;
@@ -30,6 +30,8 @@ pub struct FixInput<'a> {
     pub runtime_paths: &'a [PathBuf],
     /// Functions that the application registers.
     pub provides: &'a BTreeSet<String>,
+    /// Libraries that are loaded first.
+    pub with: &'a [Artifact],
     /// What to do with a team's signature.
     pub resign: Resign,
 }
@@ -152,7 +154,7 @@ impl FixPlan {
             let _ = writeln!(text, "  refused: {refusal}");
         }
         if !self.steps.is_empty() && !self.refused.is_empty() {
-            text.push_str("  so --apply leaves the file alone: it would still break\n");
+            text.push_str("  so --apply leaves the file alone: not every error can be repaired\n");
         }
         for unknown in &self.unknown {
             let _ = writeln!(text, "  not known: {unknown}");

@@ -373,6 +373,7 @@ fn fix_builds_the_shim_that_a_library_needs() {
         runtime: &runtime,
         runtime_paths: &runtime_paths,
         provides: &std::collections::BTreeSet::new(),
+        with: &[],
         resign: Resign::Keep,
     };
     let plan = fix::plan(&input);

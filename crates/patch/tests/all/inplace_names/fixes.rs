@@ -34,6 +34,7 @@ fn plan(file: &Path, runtime: &str) -> FixPlan {
         runtime: &runtime,
         runtime_paths: &[],
         provides: &std::collections::BTreeSet::new(),
+        with: &[],
         resign: Resign::Keep,
     })
 }

@@ -39,6 +39,7 @@ fn plan_of(file: &Path, runtime: &str, paths: &[PathBuf]) -> FixPlan {
         runtime: &runtime,
         runtime_paths: paths,
         provides: &std::collections::BTreeSet::new(),
+        with: &[],
         resign: Resign::Keep,
     };
     fix::plan(&input)
@@ -65,6 +66,7 @@ fn what_is_not_known_asks_for_the_shim_where_it_may_matter() {
             runtime: &runtime,
             runtime_paths: &[],
             provides: &std::collections::BTreeSet::new(),
+            with: &[],
             resign: Resign::Keep,
         });
         assert_eq!(plan.shim_parts, parts, "{name}");
@@ -233,6 +235,7 @@ fn hashes_that_do_not_match_are_renewed() {
         runtime: &runtime,
         runtime_paths: &[],
         provides: &std::collections::BTreeSet::new(),
+        with: &[],
         resign: Resign::Keep,
     };
     let plan = fix::plan(&input);
