@@ -48,7 +48,11 @@ fn said(path: &Path, name: &str) -> String {
 /// A Debian package: an `ar` archive of packed archives.
 fn deb() -> Vec<u8> {
     let mut bytes = b"!<arch>\n".to_vec();
-    for (name, body) in [("debian-binary", &b"2.0\n"[..]), ("data.tar.xz", XZ)] {
+    for (name, body) in [
+        ("debian-binary", &b"2.0\n"[..]),
+        ("control.tar.xz", XZ),
+        ("data.tar.xz", XZ),
+    ] {
         bytes.extend(
             format!(
                 "{name:<16}{:<12}{:<6}{:<6}{:<8}{:<10}`\n",
@@ -88,6 +92,7 @@ fn what_is_named_is_undecided() {
     let package = put(&at, "p.deb", deb());
     assert_eq!(status(&package), 4);
     assert!(said(&package, "data.tar.xz").contains("xz file"));
+    assert_eq!(said(&package, "control.tar.xz"), "");
     let mut image = vec![7; 8192];
     image.extend(b"koly\0\0\0\x04");
     image.resize(8192 + 512, 0);
@@ -281,5 +286,54 @@ fn a_suffix_without_a_loader_is_refused_by_the_runtime() {
                 file.display()
             );
         }
+    }
+}
+
+/// Systems have links that lead nowhere, parts of downloads, and code for other linkers.
+#[test]
+#[cfg(unix)]
+fn what_nothing_shows_to_be_tvm_s_is_passed_over() {
+    use std::os::unix::fs::symlink;
+    let at = folder();
+    symlink("/dev/null", at.path().join("a.service")).expect("a link");
+    symlink("nowhere.conf", at.path().join("b.conf")).expect("a link");
+    let zip = stored("good.so", &good());
+    put(&at, "x.part", &zip[..100]);
+    let cut = fs::read(corpus("tvm-0.27/extcall-cpu-x86_64.so")).expect("the corpus");
+    put(&at, "c.debug", &cut[..200]);
+    let member = |body: &[u8]| {
+        let mut bytes = b"!<arch>\n".to_vec();
+        bytes.extend(format!("{:<48}{:<10}`\n", "a.o/", body.len()).bytes());
+        bytes.extend(body);
+        bytes
+    };
+    put(
+        &at,
+        "libGL.a",
+        member(b"BC\xc0\xde0123456789abcdef01234567"),
+    );
+    assert_eq!(status(at.path()), 0, "{}", said(at.path(), ""));
+    for (name, bytes) in [
+        ("x.whl", &zip[..100]),
+        ("c.so", &cut[..200]),
+        ("tvm.part", &zip[..100]),
+        ("model.debug", &cut[..200]),
+    ] {
+        let at = folder();
+        let file = put(&at, name, bytes);
+        assert_eq!(status(at.path()), 1, "{name}");
+        assert_eq!(status(&file), 1, "{name}");
+    }
+    let own = folder();
+    put(
+        &own,
+        "libm.a",
+        member(b"BC\xc0\xde0123456789__tvm_ffi_main0"),
+    );
+    assert_eq!(status(own.path()), 4);
+    for name in ["a.so", "liba.so.1", "libtvm_runtime"] {
+        let at = folder();
+        symlink("nowhere", at.path().join(name)).expect("a link");
+        assert_eq!(status(at.path()), 4, "{name}");
     }
 }

@@ -58,6 +58,8 @@ pub enum ProblemKind {
     AppleDouble,
     /// Header promises more than the file holds, or fields contradict.
     Corrupt,
+    /// Bytes that do not decode, and that nothing shows to be TVM's.
+    Strange,
     /// A generation or container this tool does not know.
     Unsupported,
     /// An archive or a compression of a kind that is not opened.
@@ -89,6 +91,7 @@ impl ProblemKind {
         matches!(
             self,
             Self::Unreadable
+                | Self::Strange
                 | Self::Unsupported
                 | Self::NotOpened
                 | Self::ThinArchive

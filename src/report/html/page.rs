@@ -243,7 +243,7 @@ fn cut<T>(list: &mut Vec<T>, most: usize, what: &str, more: &mut Vec<String>) {
 
 /// How many run where, as the report on a terminal says it.
 fn detail(report: &Report) -> String {
-    match sentences(&judged(report)).join(" ") {
+    match sentences(report, &judged(report)).join(" ") {
         none if none.is_empty() => String::from("No model library was found."),
         words => words,
     }

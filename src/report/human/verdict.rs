@@ -24,7 +24,8 @@ pub(super) fn write(
     style: Style,
     verbose: bool,
 ) {
-    let mut words = sentences(all);
+    let faulty = faulty_runtimes(report, all);
+    let mut words = told(all, &faulty);
     let wanted = all.iter().any(|judged| judged.wanted);
     if all.is_empty() {
         words.push(format!(
@@ -32,7 +33,6 @@ pub(super) fn write(
             counted(report.artifacts.len(), "file")
         ));
     }
-    words.extend(faulty_runtimes(report, all));
     words.push(counts(report, verbose));
     if !all.is_empty() || !report.findings.is_empty() {
         out.push('\n');
@@ -59,10 +59,14 @@ fn newest<'a>(all: &'a [Judged<'_>]) -> Option<&'a str> {
 }
 
 /// How many run where.
-pub fn sentences(all: &[Judged<'_>]) -> Vec<String> {
+pub fn sentences(report: &Report, all: &[Judged<'_>]) -> Vec<String> {
+    told(all, &faulty_runtimes(report, all))
+}
+
+fn told(all: &[Judged<'_>], faulty: &BTreeSet<&str>) -> Vec<String> {
     let wanted = all.iter().any(|judged| judged.wanted);
     let mut words = if wanted {
-        on_runtimes(all)
+        on_runtimes(all, faulty)
     } else {
         on_releases(all).into_iter().collect()
     };
@@ -70,8 +74,11 @@ pub fn sentences(all: &[Judged<'_>]) -> Vec<String> {
     words
 }
 
-/// `2 of 14 do not run on tvm-0.27.`, per runtime.
-fn on_runtimes(all: &[Judged<'_>]) -> Vec<String> {
+/// `2 of 14 do not run on tvm-0.27.`, per runtime. What fits one of the runtimes `faulty`
+/// fits it in vain.
+fn on_runtimes(all: &[Judged<'_>], faulty: &BTreeSet<&str>) -> Vec<String> {
+    let is_read = all.iter().all(|judged| judged.state != State::Unreadable);
+    let readable = if is_read { "" } else { " that can be read" };
     let pairs = all.iter().flat_map(|judged| &judged.on);
     let pairs = pairs.filter(|on| on.wanted);
     let runtimes = alike(pairs, |on| on.runtime);
@@ -87,18 +94,27 @@ fn on_runtimes(all: &[Judged<'_>]) -> Vec<String> {
         let (total, runtime) = (on.len(), first.runtime);
         words.extend(not_running(breaks, open, total, runtime));
         let needing = count(VerdictStatus::FitsIf);
+        let is_faulty = faulty.contains(runtime);
+        let but = match is_faulty {
+            true => format!(", but {runtime} has errors of its own"),
+            false => String::new(),
+        };
+        let would = if is_faulty { "would fit" } else { "fit" };
+        let fits = if is_faulty { "would fit" } else { "fits" };
         if breaks == 0 && open == 0 && needing > 0 {
             words.push(match (needing, total) {
-                (1, 1) => format!("It fits {runtime} if the machine has what it needs."),
+                (1, 1) => format!("It {fits} {runtime} if the machine has what it needs{but}."),
                 _ => format!(
-                    "All {total} fit {runtime}, {needing} of them if the machine has what they need."
+                    "All {total}{readable} {would} {runtime}, {needing} of them if the machine has what they need{but}."
                 ),
             });
         } else if breaks == 0 && open == 0 && !everywhere {
             words.push(match total {
-                1 => format!("It fits {runtime}."),
-                _ => format!("All {total} fit {runtime}."),
+                1 => format!("It {fits} {runtime}{but}."),
+                _ => format!("All {total}{readable} {would} {runtime}{but}."),
             });
+        } else if is_faulty {
+            words.push(format!("And {runtime} has errors of its own."));
         }
     }
     let more = runtimes.len().saturating_sub(FEW);
@@ -126,7 +142,7 @@ fn not_running(breaks: usize, open: usize, total: usize, runtime: &str) -> Optio
 }
 
 /// Runtimes that something fits, and that have errors of their own.
-fn faulty_runtimes(report: &Report, all: &[Judged<'_>]) -> Vec<String> {
+fn faulty_runtimes<'a>(report: &Report, all: &[Judged<'a>]) -> BTreeSet<&'a str> {
     let fitting = all.iter().flat_map(|judged| &judged.on);
     let fitting = fitting.filter(|on| on.wanted && on.status != VerdictStatus::Breaks);
     let fitting: BTreeSet<&str> = fitting.map(|on| on.runtime).collect();
@@ -142,10 +158,9 @@ fn faulty_runtimes(report: &Report, all: &[Judged<'_>]) -> Vec<String> {
                 && !judged.contains(&(finding.artifact.as_str(), runtime))
         })
     };
-    let faulty = fitting.into_iter().filter(|runtime| is_own(runtime));
-    faulty
-        .take(FEW)
-        .map(|runtime| format!("But {runtime} has errors of its own."))
+    fitting
+        .into_iter()
+        .filter(|runtime| is_own(runtime))
         .collect()
 }
 

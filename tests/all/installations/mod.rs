@@ -5,6 +5,8 @@ mod behind;
 mod cut;
 mod editable;
 mod edited;
+#[cfg(unix)]
+mod foreign;
 mod frozen;
 mod requirements;
 

@@ -108,6 +108,21 @@ impl Folder {
         Some(place.with_file_name(name)).filter(|file| file.is_file())
     }
 
+    /// What Python takes for a module instead of its source, a file below the folder: a
+    /// package or compiled code of its name.
+    pub(crate) fn hides(&self, source: &str) -> Option<PathBuf> {
+        let place = self.place.join(source.strip_suffix(".py")?);
+        let stem = place.file_name()?.to_str()?;
+        let names = self.names(place.parent()?);
+        let firsts = ["__init__.py", "__init__.pyc"].into_iter();
+        let mut firsts = firsts.filter(|_| names.contains(stem));
+        let first = firsts.find_map(|first| {
+            let first = place.join(first);
+            first.is_file().then_some(first)
+        });
+        first.or_else(|| self.compiled(&place, stem, &names))
+    }
+
     fn names(&self, folder: &Path) -> Arc<BTreeSet<String>> {
         let mut listed = self.listed.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(names) = listed.get(folder) {
@@ -119,6 +134,26 @@ impl Folder {
         listed.insert(folder.to_owned(), names.clone());
         names
     }
+}
+
+/// Whether Python loads another file for the compiled module that a file is named as:
+/// `core.cpython-311-x86_64-linux-gnu.so` and not `core.abi3.so`.
+pub(crate) fn is_passed_by(file: &Path, minor: u32) -> bool {
+    let name = file.file_name().and_then(|name| name.to_str());
+    let (Some(folder), Some((stem, tags))) = (file.parent(), name.and_then(|n| n.split_once('.')))
+    else {
+        return false;
+    };
+    if !is_loaded(tags, Some(minor)) {
+        return false;
+    }
+    let module = Folder::new(folder, Some(minor)).module(stem);
+    let is_earlier = |other: &Path| {
+        let name = other.file_name().and_then(|name| name.to_str());
+        let other = name.and_then(|name| name.split_once('.'));
+        other.is_some_and(|(_, other)| order(other) < order(tags))
+    };
+    matches!(module, Some(Module::Compiled(other)) if is_earlier(&other))
 }
 
 /// How early Python looks for a compiled module of these endings.

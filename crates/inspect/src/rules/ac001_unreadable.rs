@@ -161,6 +161,7 @@ fn severity(kind: ProblemKind) -> Severity {
         // Linkers and loaders skip or reject these; the artifact beside them may be fine.
         ProblemKind::AppleDouble | ProblemKind::UnsafeName => Severity::Warning,
         ProblemKind::Unreadable
+        | ProblemKind::Strange
         | ProblemKind::Unsupported
         | ProblemKind::NotOpened
         | ProblemKind::ThinArchive
@@ -179,6 +180,7 @@ fn sentence(problem: &Problem) -> &'static str {
         ProblemKind::WebPage => "this is a web page, not the file",
         ProblemKind::AppleDouble => "an AppleDouble `._` file is among the objects",
         ProblemKind::Corrupt => "the file is truncated or corrupt",
+        ProblemKind::Strange => "the file is damaged, and nothing shows that it is one of TVM's",
         ProblemKind::Unsupported => "the file is of a kind or generation this tool does not know",
         ProblemKind::NotOpened => "not decided, because it is packed in a way that is not read",
         ProblemKind::ThinArchive => "not decided, because the archive only names this file",
@@ -207,7 +209,7 @@ fn advice(kind: ProblemKind) -> &'static str {
         ProblemKind::AppleDouble => {
             "pack again with COPYFILE_DISABLE=1, or delete the `._*` members"
         }
-        ProblemKind::Corrupt => {
+        ProblemKind::Corrupt | ProblemKind::Strange => {
             "compare the size and checksum with the build's; copy or build it again"
         }
         ProblemKind::Unsupported => {

@@ -9,7 +9,7 @@ use crate::finding::{Finding, Location, Need, Severity};
 use crate::limits::MAX_FINDINGS;
 use crate::parts::{PartKind, stem};
 use crate::place::Place;
-use crate::runtime::distribution::{Distribution, FFI};
+use crate::runtime::distribution::{self, Distribution, FFI};
 use crate::runtime::load_set::{Duplicate, LoadSet, MissingReason};
 use crate::runtime::{libraries, messages};
 use crate::source::is_same_file;
@@ -123,7 +123,10 @@ fn check_graft(load_set: &LoadSet, out: &mut Outcome) {
         return;
     };
     let mut members = load_set.members.iter();
-    let Some(copy) = members.find(|member| member.kind == PartKind::Ffi) else {
+    // In the package's own folder it is the package's, whatever lists of files are gone.
+    let is_copy = |path: &Place| !distribution::is_ffi_folder(path.folder());
+    let Some(copy) = members.find(|member| member.kind == PartKind::Ffi && is_copy(&member.path))
+    else {
         return;
     };
     out.push(

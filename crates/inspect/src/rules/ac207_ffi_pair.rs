@@ -172,11 +172,23 @@ fn check_class(load_set: &LoadSet, package: &Distribution, out: &mut Outcome) {
                 "{file}: the class for {} says nothing of `{}`; {}",
                 class.key, class.attribute, class.why
             ))
-            .help(format!(
-                "pip install '{FFI}{}', which {} {} was made for",
-                class.instead, package.name, package.version
-            )),
+            .help(made_for(package, &class.instead)),
     );
+}
+
+/// The tvm-ffi to install for a package, which it may itself not take.
+fn made_for(package: &Distribution, instead: &str) -> String {
+    let (name, version) = (&package.name, &package.version);
+    let bound = instead.trim_start_matches(['<', '=', '>']);
+    let mut requires = package.requires.iter();
+    let other = requires.find(|one| one.name == FFI && one.takes(bound) == Some(false));
+    match other {
+        Some(own) => format!(
+            "install another {name} with the tvm-ffi that it was made for: {version} asks for {FFI}{}",
+            own.specification
+        ),
+        None => format!("pip install '{FFI}{instead}', which {name} {version} was made for"),
+    }
 }
 
 /// Names that Python files of a package import from tvm-ffi in vain, and arguments that its

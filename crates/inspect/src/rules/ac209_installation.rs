@@ -151,6 +151,23 @@ fn unloadable(installation: &Installation, again: &str, add: &mut impl FnMut(Sai
             help: again.to_owned(),
         });
     }
+    if let Some((other, python)) = &installation.other_interpreter {
+        add(Said {
+            severity: Severity::Error,
+            message: format!(
+                "the environment's `bin/python` is Python {other}, and {package} is installed for {python}"
+            ),
+            evidence: vec![format!(
+                "Python {other} imports from lib/python{other}/site-packages"
+            )],
+            says: Some(String::from(
+                "ModuleNotFoundError: No module named 'tvm_ffi'",
+            )),
+            help: format!(
+                "make the environment again with Python {python}, or install its packages with its own Python"
+            ),
+        });
+    }
     if let Some((tag, python)) = &installation.wrong_python {
         add(Said {
             severity: Severity::Error,
@@ -223,6 +240,9 @@ fn changed(installation: &Installation, again: String, add: &mut impl FnMut(Said
             recorded,
             found,
         } = &one.file;
+        if let Some(hidden) = &one.hides {
+            return format!("{file} hides {hidden}: Python takes it for the module");
+        }
         match found == recorded {
             true if *found == 0 => format!("{file}: no bytes"),
             true => format!("{file}: {found} bytes, as RECORD says"),
@@ -261,6 +281,17 @@ fn changed(installation: &Installation, again: String, add: &mut impl FnMut(Said
 /// How bad a changed file is; `fails` if an import fails for it.
 fn weighed(first: &Changed, package: &str, fails: bool) -> (Severity, String) {
     let name = &first.file.file;
+    let hidden = first.hides.as_ref().filter(|_| first.says.is_none());
+    if let Some(hidden) = hidden {
+        let message = format!("`{name}` hides `{hidden}` of {package}");
+        return match fails {
+            true => (
+                Severity::Error,
+                format!("{message}, and lacks what an import asks for"),
+            ),
+            false => (Severity::Info, message),
+        };
+    }
     match first {
         _ if first.is_fatal() && first.says.is_some() => (
             Severity::Error,

@@ -169,6 +169,13 @@ pub(crate) fn python_of(place: &Place) -> Option<String> {
     })
 }
 
+/// Whether a folder is the one in which tvm-ffi's package keeps its library.
+pub(crate) fn is_ffi_folder(folder: Option<Place>) -> bool {
+    let package = folder.filter(|folder| folder.name() == "lib");
+    let package = package.and_then(|folder| folder.folder());
+    package.is_some_and(|package| package.name() == "tvm_ffi")
+}
+
 /// TVM itself, tvm-ffi, their companions and forks (`apache-tvm-tirx`,
 /// `jax-tvm-ffi`), and mlc-llm's packages.
 pub(crate) fn is_family(name: &str) -> bool {

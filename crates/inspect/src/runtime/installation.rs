@@ -41,6 +41,8 @@ pub struct Installation {
     pub other_machine: Option<(String, String)>,
     /// A library of it that does not find another, and that one's name.
     pub unlinked: Option<(String, String)>,
+    /// The Python of the environment's `bin/python`, and the one whose folder it is in.
+    pub other_interpreter: Option<(String, String)>,
     /// The tag of its wheel and the Python, where that takes no such wheel.
     pub wrong_python: Option<(String, String)>,
     /// Packages that it requires and that are not installed, or in another version.
@@ -99,12 +101,14 @@ pub struct Changed {
     pub is_cut: bool,
     /// Whether an import reaches it.
     pub is_reached: bool,
+    /// The module of the package that Python does not take where it finds this one.
+    pub hides: Option<String>,
 }
 
 impl Changed {
     /// Whether an import fails for it.
     pub fn is_fatal(&self) -> bool {
-        self.is_reached && (self.says.is_some() || self.file.found == 0)
+        self.is_reached && (self.says.is_some() || (self.file.found == 0 && self.hides.is_none()))
     }
 }
 
@@ -126,6 +130,7 @@ impl Installation {
             types: Vec::new(),
             other_machine: None,
             unlinked: None,
+            other_interpreter: None,
             wrong_python: None,
             unmet: Vec::new(),
             not_read: None,
@@ -139,6 +144,7 @@ impl Installation {
             self.replaced.len(),
             self.changed.len(),
             self.unmet.len(),
+            usize::from(self.other_interpreter.is_some()),
             usize::from(self.wrong_python.is_some()),
             usize::from(self.other_machine.is_some()),
             usize::from(self.unlinked.is_some()),

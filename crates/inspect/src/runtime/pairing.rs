@@ -92,6 +92,9 @@ pub(super) fn unmet_requirements(
     let part = members.first().filter(|member| !member.path.is_member());
     let site = part.and_then(|member| distribution::environment(&member.path));
     let is_whole = site.is_some_and(|site| pth::added(site.path(), None).is_all);
+    // Images that were made small have its files, and no list of them.
+    let mut ffi = members.iter().filter(|member| member.kind == PartKind::Ffi);
+    let has_ffi = ffi.any(|member| distribution::is_ffi_folder(member.path.folder()));
     let mut unmet = Vec::new();
     for package in distributions {
         for requirement in &package.requires {
@@ -100,7 +103,7 @@ pub(super) fn unmet_requirements(
                 .find(|other| other.name == requirement.name);
             let is_unmet = match installed {
                 Some(installed) => installed.meets(requirement) == Some(false),
-                None => is_whole && requirement.name == distribution::FFI,
+                None => is_whole && !has_ffi && requirement.name == distribution::FFI,
             };
             if is_unmet && environment.holds(&requirement.marker) == Some(true) {
                 unmet.push(UnmetRequirement {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::file_facts::FileFacts;
 use super::join_objects::join_archive_objects;
 use super::weight::{ARTIFACT, SYMBOL, weight};
-use super::{packages, static_parts};
+use super::{packages, static_parts, strange};
 use crate::artifact::{Artifact, Libraries, Problem, ProblemKind, Role};
 use crate::container::{self, Binary, FileType, Parsed};
 use crate::error::DecodeError;
@@ -19,7 +19,8 @@ use crate::runtime::binary::Registered;
 use crate::runtime::java;
 use crate::runtime::member::Member;
 use crate::runtime::strings::Exclusion;
-use crate::source::{self, Event, VirtualFile};
+use crate::source::beginning::first_bytes;
+use crate::source::{self, Event, VirtualFile, is_artifact_suffix};
 
 /// Takes facts in while a file is read.
 #[derive(Default)]
@@ -149,15 +150,6 @@ impl Reader {
 /// Suffixes of what a process opens as it is.
 const LOADED_SUFFIXES: [&str; 6] = ["so", "dylib", "dll", "pyd", "node", "wasm"];
 
-/// Suffixes whose files must be a binary or an archive: anything else under
-/// such a name is worth a word.
-const ARTIFACT_SUFFIXES: [&str; 9] = ["so", "dylib", "dll", "wasm", "o", "a", "tar", "whl", "tgz"];
-
-/// Whether files with such a suffix, in small letters, should be binaries or archives.
-pub(super) fn is_artifact_suffix(suffix: &str) -> bool {
-    ARTIFACT_SUFFIXES.contains(&suffix)
-}
-
 /// Reads one file with everything inside it. With `later` the exports
 /// of a compiler are left for [`super::exports`], and code for [`super::registered`].
 pub(super) fn facts(place: &Place, later: bool) -> FileFacts {
@@ -219,7 +211,8 @@ fn read_file(file: &VirtualFile<'_>, reader: &mut Reader) {
         match container::parse(file.bytes) {
             Ok(slices) => read_slices(file, slices, reader),
             Err(error) => {
-                let problem = Problem::of(&error, &file_type.describe());
+                let mut problem = Problem::of(&error, &file_type.describe());
+                strange::weigh(&mut problem, file.place, file.bytes);
                 reader.push(unreadable(file, problem));
             }
         }
@@ -230,11 +223,18 @@ fn read_file(file: &VirtualFile<'_>, reader: &mut Reader) {
     } else if let Some(natives) = java::natives(file.place, file.bytes) {
         reader.weight = reader.weight.saturating_add(ARTIFACT);
         reader.facts.natives.push(natives);
-    } else if matches!(file_type, FileType::Sealed(_)) {
+    } else if matches!(file_type, FileType::Sealed(_)) && !is_control(file.place) {
         reader.push(unreadable(file, problem_of(ProblemKind::NotOpened, file)));
     } else if let Some(kind) = impostor(file) {
         reader.push(unreadable(file, problem_of(kind, file)));
     }
+}
+
+/// Whether a packed file is what a Debian package says of itself: it holds no library.
+fn is_control(place: &Place) -> bool {
+    let archive = place.archive();
+    let is_deb = archive.is_some_and(|archive| archive.raw_name().ends_with(b".deb"));
+    is_deb && place.raw_name().starts_with(b"control.tar.")
 }
 
 /// What follows the last dot, in small letters: also where nothing is before it.
@@ -249,12 +249,15 @@ fn impostor(file: &VirtualFile<'_>) -> Option<ProblemKind> {
     if !is_artifact_suffix(&suffix) {
         return None;
     }
+    // Compilers for the web bring archives of them by the hundred.
+    let is_strange = || file.depth > 0 && !strange::shows_tvm(file.bytes);
     match file.file_type {
         FileType::Empty | FileType::Zeros => Some(ProblemKind::Empty),
         FileType::LfsPointer => Some(ProblemKind::LfsPointer),
         FileType::Html => Some(ProblemKind::WebPage),
         FileType::AppleDouble => Some(ProblemKind::AppleDouble),
         FileType::LinkerScript => Some(ProblemKind::LinkerScript),
+        FileType::Bitcode if is_strange() => None,
         FileType::Bitcode | FileType::Unknown => Some(ProblemKind::Unsupported),
         _ => None,
     }
@@ -441,7 +444,12 @@ fn uses_tvm(binary: &Binary) -> bool {
 
 fn add_problem(problem: source::Problem, reader: &mut Reader) {
     let (place, size) = (problem.place.clone(), problem.size);
-    note(place, size, Problem::from(problem), reader);
+    let mut problem = Problem::from(problem);
+    if place.is_whole_file() && strange::is_strange_name(&place.name()) {
+        let start = first_bytes(place.path(), strange::MOST).unwrap_or_default();
+        strange::weigh(&mut problem, &place, &start);
+    }
+    note(place, size, problem, reader);
 }
 
 fn note(place: Place, size: u64, problem: Problem, reader: &mut Reader) {

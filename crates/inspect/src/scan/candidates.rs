@@ -258,6 +258,8 @@ pub(super) struct Fault {
     of_ffi: Vec<&'static Rule>,
     /// What they need of the machine.
     pub(super) needs: Vec<Need>,
+    /// What tvm-ffi's need of it.
+    ffi_needs: Vec<Need>,
     /// What could not be decided on them.
     pub(super) undecided: Vec<Undecided>,
 }
@@ -300,6 +302,7 @@ impl Fault {
         Self {
             rules: errors_of(&is_loaded, &[Brings::Runtime, Brings::Ffi]),
             of_ffi: errors_of(&|kind| *kind == PartKind::Ffi, &[Brings::Ffi]),
+            ffi_needs: ffi_needs(set, &outcome.needs),
             needs: outcome.needs.clone(),
             undecided: outcome.undecided.clone(),
         }
@@ -308,10 +311,23 @@ impl Fault {
     /// What of it stops an artifact: a client of tvm-ffi alone needs no runtime.
     pub(super) fn against(&self, artifact: &Artifact) -> (&[&'static Rule], &[Need]) {
         match asks_for_ffi_alone(artifact) {
-            true => (&self.of_ffi, &[]),
+            true => (&self.of_ffi, &self.ffi_needs),
             false => (&self.rules, &self.needs),
         }
     }
+}
+
+/// What of it tvm-ffi's own library asks for.
+fn ffi_needs(set: &LoadSet, needs: &[Need]) -> Vec<Need> {
+    let members = set.members.iter();
+    let ffi = members.filter(|member| member.kind == PartKind::Ffi);
+    let asked: BTreeSet<&str> = ffi
+        .flat_map(|member| &member.binary.needed)
+        .map(|needed| needed.name.as_str())
+        .collect();
+    let needs = needs.iter();
+    let needs = needs.filter(|need| asked.contains(need.library.as_str()));
+    needs.cloned().collect()
 }
 
 /// Whether a client uses tvm-ffi and nothing else of TVM's.

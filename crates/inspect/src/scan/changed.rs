@@ -1,6 +1,7 @@
 //! Python files that are not those that a package brought: edited, emptied, cut off, never
 //! written to the disk.
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
@@ -39,8 +40,34 @@ pub(super) fn changed(path: &Path, file: Replaced) -> Changed {
         says: damage::refusal(&source).filter(|_| is_whole),
         is_cut: is_shorter && (source.is_empty() || damage::is_cut(&source)) && is_whole,
         is_reached: false,
+        hides: None,
         file,
     }
+}
+
+/// Files that no package brought, and that Python takes for modules that one did.
+pub(super) fn hiding(modules: &Folder, listed: &[(&str, Option<u64>)]) -> Vec<Changed> {
+    let known: HashSet<&str> = listed.iter().map(|(file, _)| *file).collect();
+    let sources = listed
+        .iter()
+        .filter(|(file, _)| !installation::is_aside(file));
+    let hidden = sources.filter_map(|(file, _)| Some((*file, modules.hides(file)?)));
+    let hidden = hidden.filter_map(|(file, path)| {
+        let below = path.strip_prefix(modules.place()).ok()?.to_str()?;
+        let below = below.replace('\\', "/");
+        let found = std::fs::metadata(&path).ok()?.len();
+        let is_own = known.contains(below.as_str());
+        let one = Replaced {
+            file: below,
+            recorded: found,
+            found,
+        };
+        (!is_own).then(|| Changed {
+            hides: Some(file.to_owned()),
+            ..changed(&path, one)
+        })
+    });
+    hidden.collect()
 }
 
 /// The first modules of a package that may not be what it brought.

@@ -6,27 +6,19 @@ use std::path::{Path, PathBuf};
 
 use rayon::prelude::*;
 
-use super::changed::{changed, ends_in_zero};
-use super::frozen;
+use super::changed::{changed, ends_in_zero, hiding};
 use super::lost_names::{Lost, asked_in_vain};
 use super::lost_needs::unlinked;
-use super::requirements;
 use super::site::{Site, name_of};
-use super::unlisted;
+use super::{frozen, interpreter, requirements, types, unlisted};
 use crate::container::{Architecture, Platform};
 use crate::limits::{MAX_PACKAGE_FILE, MAX_RECORD};
 use crate::place::Place;
 use crate::python::closure::Closure;
 use crate::runtime::distribution::{self, Distribution};
 use crate::runtime::installation::{self, Brings, Installation, Replaced};
-use crate::source::beginning::{beginning, children, first_bytes};
-use crate::source::map;
+use crate::source::beginning::{beginning, first_bytes};
 use crate::words::spell;
-
-/// Types that are named.
-const MAX_NAMED: usize = 8;
-/// A type's name.
-const MAX_TYPE: usize = 256;
 
 /// A file of a package's `RECORD`, and its size.
 type Listed<'a> = (&'a str, Option<u64>);
@@ -81,6 +73,12 @@ fn look(site: &Site, info: &Path) -> Option<Installation> {
         found.not_read = Some(String::from("its RECORD holds more than is read"));
     }
     compare_files(site, &listed, &mut found);
+    if found.brings != Brings::Nothing {
+        found.changed.extend(hiding(&site.modules, &listed));
+    }
+    if found.brings == Brings::Ffi {
+        interpreter::look(site, &mut found);
+    }
     let wheel = beginning(&info.join("WHEEL"), MAX_PACKAGE_FILE).unwrap_or_default();
     if let Some(python) = &site.python
         && let Some(tag) = installation::wrong_tag(&wheel, python)
@@ -108,7 +106,7 @@ fn look(site: &Site, info: &Path) -> Option<Installation> {
         let required: Vec<String> = required.collect();
         judge(site, &closure, &modules, &required, &mut found);
         if found.brings == Brings::Runtime && is_other {
-            found.types = unknown_types(&site.folder, &closure);
+            found.types = types::unknown(&site.folder, &closure, &found);
         }
     }
     Some(found)
@@ -241,71 +239,5 @@ fn header_machine(header: &[u8]) -> Option<(Platform, Architecture)> {
             of(Platform::Windows, half(at)?, 0x8664, 0xaa64)
         }
         _ => None,
-    }
-}
-
-/// Types that an import registers and that no library of TVM's or tvm-ffi's has.
-fn unknown_types(site: &Path, closure: &Closure) -> Vec<(String, String)> {
-    let folders = ["tvm/lib", "tvm_ffi/lib", "tvm_ffi"].map(|folder| site.join(folder));
-    let files = folders.iter().flat_map(|folder| children(folder));
-    let libraries = files.filter(|file| {
-        let name = file.file_name().unwrap_or_default().to_string_lossy();
-        installation::is_library(&name)
-    });
-    let mut left: BTreeMap<&[u8], (&String, &String)> = closure
-        .types
-        .iter()
-        .filter(|(key, _)| (1..=MAX_TYPE).contains(&key.len()))
-        .map(|(key, file)| (key.as_bytes(), (key, file)))
-        .collect();
-    for library in libraries {
-        // What cannot be read may have all of them.
-        let Ok(bytes) = map::open(&library) else {
-            return Vec::new();
-        };
-        // Nearly all stand alone, the others at the end of another text.
-        let lengths: BTreeSet<usize> = left.keys().map(|key| key.len()).collect();
-        let mut start = 0usize;
-        for end in memchr::memchr_iter(0, &bytes) {
-            let text = bytes.get(start..end).unwrap_or_default();
-            for length in lengths.range(..=text.len()) {
-                let key = text.len().checked_sub(*length);
-                left.remove(key.and_then(|key| text.get(key..)).unwrap_or_default());
-            }
-            start = end.saturating_add(1);
-        }
-    }
-    let left = left.into_values().take(MAX_NAMED);
-    left.map(|(key, file)| (key.clone(), file.clone()))
-        .collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Thousands of types against megabytes of names.
-    #[test]
-    fn many_types_are_looked_for_in_one_pass() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let lib = folder.path().join("tvm_ffi/lib");
-        std::fs::create_dir_all(&lib).expect("a folder");
-        let all = 40_000;
-        let name = |number: usize| format!("my.Type{number}");
-        let mut bytes: Vec<u8> = b"zero".to_vec();
-        for number in 1..all {
-            // Alone, and at the end of another text.
-            let before = if number % 2 == 0 { "" } else { "not " };
-            bytes.extend(format!("\0{before}{}\0{}", name(number), "x".repeat(300)).bytes());
-        }
-        bytes.push(0);
-        std::fs::write(lib.join("libtvm_ffi.so"), &bytes).expect("written");
-        let types = (0..all).map(|number| (name(number), "a.py".to_owned()));
-        let closure = Closure {
-            types: types.collect(),
-            ..Closure::default()
-        };
-        let unknown = unknown_types(folder.path(), &closure);
-        assert_eq!(unknown, [(name(0), "a.py".to_owned())]);
     }
 }

@@ -2,17 +2,16 @@
 //! imported: modules that nothing in the environment has, names that nothing binds,
 //! attributes of modules that lost them.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use super::site::{Site, module_of};
 use crate::limits::MAX_PYTHON_SOURCE;
 use crate::python::calls::is_bound_once;
-use crate::python::closure::Closure;
+use crate::python::closure::{Closure, absolute};
 use crate::python::folder::Module;
 use crate::python::names::Names;
 use crate::python::steps::{Import, Step, names_asked, steps};
-use crate::python::uses::Use;
 use crate::python::{is_builtin, is_of_python, text};
 use crate::runtime::installation;
 use crate::source::beginning::first_bytes;
@@ -125,42 +124,72 @@ fn attribute(
     closure: &Closure,
     touched: &BTreeSet<String>,
 ) -> Option<(String, String)> {
-    let of_top = |name: &&String| !name.contains('.');
-    let lost_by: Vec<&String> = touched.iter().filter(of_top).collect();
+    let last = touched.iter().filter_map(|name| name.rsplit('.').next());
+    let asked: BTreeSet<String> = last.map(|name| format!("{name}.")).collect();
     let all = closure.reached.iter();
     let mut askers = all.filter_map(|name| read(site, name)).filter(|asker| {
-        let asks = |top: &&String| asker.source.contains(&format!("{top}."));
-        touched.contains(&asker.name) || lost_by.iter().any(asks)
+        let mut asked = asked.iter();
+        touched.contains(&asker.name) || asked.any(|name| asker.source.contains(name))
     });
     askers.find_map(|asker| {
         let is_own = touched.contains(&asker.name);
         let modules = imported(&asker, site);
         let asked = names_asked(&asker.source, site.interpreter()).into_iter();
-        let mut asked = asked
-            .filter(|one| modules.contains(&one.name) && (is_own || touched.contains(&one.name)));
-        let lost = asked.find_map(|one| lacks(site, closure, &one))?;
+        let asked = asked.filter_map(|one| Some((modules.get(&one.name)?, one.attribute?)));
+        let mut asked = asked.filter(|(module, _)| is_own || touched.contains(*module));
+        let lost = asked.find_map(|(module, name)| lacks(site, closure, module, &name))?;
         Some((asker.file, lost))
     })
 }
 
-/// The modules that a file imports by their own names, and calls by no other.
-fn imported(asker: &Reached, site: &Site) -> BTreeSet<String> {
+/// The modules that a file imports by their own names, and calls by no other: those names,
+/// and the modules.
+fn imported(asker: &Reached, site: &Site) -> BTreeMap<String, String> {
     let code = text::code(&asker.source);
-    let imports = steps(&asker.source, site.interpreter()).into_iter();
-    let plain = imports.filter_map(|step| match step {
-        Step::Import(Import {
-            level: 0,
-            module,
-            names,
-        }) if names.is_empty() && !module.contains('.') => Some(module),
-        _ => None,
+    let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    for step in steps(&asker.source, site.interpreter()) {
+        let Step::Import(import) = step else { continue };
+        for (name, module) in bound_by(asker, site, import) {
+            found.entry(name).or_default().insert(module);
+        }
+    }
+    let found = found.into_iter().filter_map(|(name, modules)| {
+        let module = modules.first().filter(|_| modules.len() == 1)?.clone();
+        let is_module = site.modules.module(&module).is_some();
+        (is_module && is_bound_once(&code, &name)).then_some((name, module))
     });
-    plain.filter(|name| is_bound_once(&code, name)).collect()
+    found.collect()
+}
+
+/// The names that an import binds, and the modules that they are, if they are modules. What
+/// another package has of that name comes before its module.
+fn bound_by(asker: &Reached, site: &Site, import: Import) -> Vec<(String, String)> {
+    if import.names.is_empty() {
+        let is_plain = import.level == 0 && !import.module.contains('.');
+        let own = (import.module.clone(), import.module);
+        return is_plain.then_some(own).into_iter().collect();
+    }
+    let around = absolute(&asker.name, asker.is_package, import.level, &import.module);
+    let Some(around) = around else {
+        return Vec::new();
+    };
+    let of_other = (around != asker.name).then(|| Names::in_folder(&site.modules, &around));
+    let names = import.names.into_iter().map(|name| {
+        let is_taken = of_other
+            .as_ref()
+            .is_some_and(|names| names.as_ref().is_none_or(|names| names.may_have(&name)));
+        // No module has a name without letters.
+        let module = match is_taken {
+            true => String::new(),
+            false => format!("{around}.{name}"),
+        };
+        (name, module)
+    });
+    names.collect()
 }
 
 /// What Python says where a module has no such attribute, and nobody gives it one.
-fn lacks(site: &Site, closure: &Closure, asked: &Use) -> Option<String> {
-    let (module, attribute) = (&asked.name, asked.attribute.as_ref()?);
+fn lacks(site: &Site, closure: &Closure, module: &str, attribute: &str) -> Option<String> {
     let names = Names::in_folder(&site.modules, module)?;
     let inner = format!("{module}.{attribute}");
     if names.may_have(attribute) || site.modules.module(&inner).is_some() {

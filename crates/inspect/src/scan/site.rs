@@ -54,6 +54,8 @@ pub(super) struct Site {
     pub(super) environment: Environment,
     /// Whether what is not in it is not installed.
     pub(super) is_whole: bool,
+    /// Whether it was unpacked from an archive: links lead nowhere then.
+    pub(super) is_unpacked: bool,
     /// Whether it is where pip was told to put packages, beside those of the Python that
     /// will import it, or sees those of another Python.
     is_target: bool,
@@ -121,6 +123,7 @@ impl Site {
             python,
             installed,
             is_whole: is_all,
+            is_unpacked: within.is_some(),
             is_target: is_target || has_base,
             folder: folder.to_owned(),
         })

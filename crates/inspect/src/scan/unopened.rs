@@ -7,22 +7,27 @@
 //! * it was named itself, or lies in an archive that was, in which nothing of TVM's is;
 //! * its name says so: `model.so.xz`, `libtvm_runtime.tar.zst`, `mlc-llm.7z`;
 //! * it lies in a folder with something of TVM's, and its name is none of a document.
+//!
+//! The same goes for files that are damaged and that nothing shows to be TVM's. What Python
+//! never opens, because it takes another file for the module, is not said at all.
 
 use std::collections::HashSet;
 use std::path::PathBuf;
 
-use super::artifact_of::is_artifact_suffix;
 use crate::artifact::{Artifact, ProblemKind, Role};
 use crate::place::Place;
-use crate::source::is_passed_over;
+use crate::python::{Interpreter, folder};
+use crate::runtime::distribution;
+use crate::source::{is_artifact_suffix, is_passed_over};
 
 /// Endings that say how a file is packed, and nothing of what is in it.
-const PACKED: [&str; 24] = [
+pub(super) const PACKED: [&str; 24] = [
     "xz", "bz2", "zst", "lzma", "lz", "lz4", "z", "7z", "rar", "rpm", "deb", "cab", "dmg", "xar",
     "pkg", "cpio", "snap", "squashfs", "gz", "tar", "zip", "txz", "tbz2", "conda",
 ];
 /// What is said of a packed file.
-const KINDS: [ProblemKind; 3] = [
+const KINDS: [ProblemKind; 4] = [
+    ProblemKind::Strange,
     ProblemKind::NotOpened,
     ProblemKind::PackedAsLibrary,
     ProblemKind::ArchiveAsLibrary,
@@ -41,6 +46,7 @@ pub(super) struct Unopened<'a> {
 impl Unopened<'_> {
     /// Leaves out what is not worth a word.
     pub(super) fn filter(&self, artifacts: &mut Vec<Artifact>) {
+        artifacts.retain(|one| one.role != Role::Unreadable || !is_passed_by(&one.path));
         if !artifacts.iter().any(is_unopened) {
             return;
         }
@@ -84,6 +90,13 @@ impl Unopened<'_> {
             }
         }
     }
+}
+
+/// Whether Python opens another file in its place.
+fn is_passed_by(place: &Place) -> bool {
+    let python = Interpreter::of_version(distribution::python_of(place));
+    let minor = python.minor.filter(|_| !place.is_member());
+    minor.is_some_and(|minor| folder::is_passed_by(place.path(), minor))
 }
 
 /// Where something of TVM's is.

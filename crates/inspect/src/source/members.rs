@@ -319,11 +319,12 @@ impl Visitor<'_> {
             Err(SpillError::Read(error)) => self.does_not_unpack(place, size, &error),
             Err(SpillError::Write(error)) => {
                 let detail = format!(
-                    "{what} above {} MiB, compressed: there is no room for it in the folder \
-                     for temporary files ({error})",
-                    MAX_MEMBER_IN_MEMORY >> 20
+                    "{what} above {} MiB, compressed: it cannot be unpacked into {}, the folder \
+                     for temporary files, which TMPDIR names ({error})",
+                    MAX_MEMBER_IN_MEMORY >> 20,
+                    std::env::temp_dir().display()
                 );
-                self.problem(place, size, ProblemKind::NotInspected, detail);
+                self.problem(place, size, ProblemKind::Unreadable, detail);
             }
         }
     }

@@ -8,6 +8,7 @@ use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet};
 use std::ffi::{OsStr, OsString};
 use std::fs::Metadata;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use walkdir::{DirEntry, WalkDir};
@@ -66,6 +67,15 @@ const PASSED_OVER: [&str; 47] = [
     "safetensors",
     "ipynb",
 ];
+
+/// Suffixes whose files must be a binary or an archive: anything else under
+/// such a name is worth a word.
+const ARTIFACT_SUFFIXES: [&str; 9] = ["so", "dylib", "dll", "wasm", "o", "a", "tar", "whl", "tgz"];
+
+/// Whether files with such a suffix, in small letters, should be binaries or archives.
+pub(crate) fn is_artifact_suffix(suffix: &str) -> bool {
+    ARTIFACT_SUFFIXES.contains(&suffix)
+}
 
 /// A file to look at.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -189,6 +199,16 @@ pub fn is_temporary(name: &OsStr) -> bool {
     name.starts_with(b".artcheck-") && name.ends_with(b".tmp")
 }
 
+/// Whether a link that leads to no file was to lead to one that is looked at, by its name:
+/// systems are full of others.
+fn is_missed(link: &Path) -> bool {
+    let name = link.file_name().unwrap_or_default().to_string_lossy();
+    let name = name.to_ascii_lowercase();
+    let suffix = name.rsplit('.').next().unwrap_or_default();
+    let words = ["tvm", "mlc", ".so."];
+    suffix == "pyd" || is_artifact_suffix(suffix) || words.iter().any(|word| name.contains(word))
+}
+
 fn leads_up(link: &Path) -> bool {
     let target = link.canonicalize().ok();
     let parent = link.parent().and_then(|parent| parent.canonicalize().ok());
@@ -298,14 +318,19 @@ impl Walker {
 
     fn link(&mut self, path: &Path) {
         match std::fs::metadata(path) {
-            Ok(metadata) if !metadata.is_dir() => self.file(path, &metadata, true),
-            Ok(_) if leads_up(path) => {
+            Ok(metadata) if metadata.is_dir() && leads_up(path) => {
                 let detail = "it links to a directory above it";
                 self.problem(path, ProblemKind::DirectoryLoop, detail);
             }
             // A tree seen before ends at once, see `enter`.
-            Ok(_) => self.tree(path),
-            Err(error) => self.problem(path, ProblemKind::Unreadable, error),
+            Ok(metadata) if metadata.is_dir() => self.tree(path),
+            Ok(metadata) if metadata.is_file() || is_missed(path) => {
+                self.file(path, &metadata, true);
+            }
+            Err(error) if is_missed(path) || error.kind() != ErrorKind::NotFound => {
+                self.problem(path, ProblemKind::Unreadable, error);
+            }
+            _ => self.walk.passed_over = self.walk.passed_over.saturating_add(1),
         }
     }
 
