@@ -152,7 +152,7 @@ fn ffi(source: &'static str) -> impl Fn(&Path) {
             "RECORD",
             "tvm_ffi/__init__.py,sha256=x,0\ntvm_ffi/lib/libtvm_ffi.so,sha256=x,\n",
         );
-        put(&root.join(SITE), "tvm_ffi/__init__.py", "");
+        put(root.join(SITE), "tvm_ffi/__init__.py", "");
     }
 }
 
@@ -166,11 +166,11 @@ fn client(root: &Path) {
         "RECORD",
         "client/__init__.py,sha256=x,15\nclient/_client.so,sha256=x,\n",
     );
-    put(&root.join(SITE), "client/__init__.py", "import tvm_ffi\n");
+    put(root.join(SITE), "client/__init__.py", "import tvm_ffi\n");
 }
 
 fn without(name: &'static str) -> impl Fn(&Path) {
-    move |root| drop(put(&root.join(SITE), name, ""))
+    move |root| drop(put(root.join(SITE), name, ""))
 }
 
 /// Rules, with what each finding is about, without where the image is.

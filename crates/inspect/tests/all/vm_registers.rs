@@ -159,7 +159,7 @@ fn a_parameter_is_what_it_was_checked_to_be_before_any_branch() {
     // One way through the code does not check it.
     assert_eq!(sunk(&[branch(), check.clone(), vec![0]]), UNKNOWN);
     // What is checked once more was checked before.
-    let demands = call(VOID, MATCH, &[0, VOID, imm(1), 0, imm(4), VOID]);
+    let demands = call(VOID, MATCH, &[0, VOID, imm(1), 0, imm(4), TEXT]);
     let other = |takes: &str, given: ArgumentKind| {
         let (takes, given) = (takes.to_owned(), given.word().to_owned());
         is(Misfit::Argument("vm.builtin.match_shape", 3, takes, given))
