@@ -20,7 +20,7 @@ const LONGEST: usize = 300;
 /// Writes the table from the runtimes of these wheels: unpacked folders, or libraries.
 pub fn write(wheels: &[PathBuf]) -> anyhow::Result<()> {
     let mut printed: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    let files = wheels.iter().flat_map(|wheel| WalkDir::new(wheel));
+    let files = wheels.iter().flat_map(WalkDir::new);
     for file in files {
         let file = file?;
         let name = file.file_name().to_string_lossy();
