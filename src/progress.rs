@@ -2,11 +2,35 @@
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
 use artcheck_inspect::scan::Progress;
 use artcheck_inspect::source::Place;
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+/// Seconds after which a step says that it is still at work.
+const STEP: u64 = 10;
+
+/// Does what may take minutes, and says on standard error that it goes on.
+pub fn patiently<T>(what: &str, quiet: bool, work: impl FnOnce() -> T) -> T {
+    let (done, waiting) = mpsc::channel::<()>();
+    let tell = move || {
+        let step = Duration::from_secs(STEP);
+        let mut seconds = 0u64;
+        while waiting.recv_timeout(step) == Err(RecvTimeoutError::Timeout) {
+            seconds = seconds.saturating_add(STEP);
+            eprintln!("artcheck: still {what}, {seconds} s so far");
+        }
+    };
+    std::thread::scope(|scope| {
+        // Where there are no threads, nothing is said.
+        let _told = (!quiet).then(|| std::thread::Builder::new().spawn_scoped(scope, tell));
+        let result = work();
+        drop(done);
+        result
+    })
+}
 
 /// A bar, or nothing where progress is not wanted.
 pub struct Bar {

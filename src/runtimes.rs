@@ -43,8 +43,12 @@ pub fn resolve_all(names: &[String]) -> anyhow::Result<Named> {
         let names: Vec<&str> = if Path::new(list).exists() {
             vec![list]
         } else {
-            list.split(',').filter(|name| !name.is_empty()).collect()
+            let names = list.split(',').map(str::trim);
+            names.filter(|name| !name.is_empty()).collect()
         };
+        if names.is_empty() {
+            bail!("--runtime is empty: an unset variable, perhaps");
+        }
         for name in names {
             let found = resolve(name)?.into_iter();
             runtimes.extend(found.map(|runtime| (name.to_owned(), runtime)));
@@ -59,6 +63,28 @@ pub fn resolve_one(name: &str) -> anyhow::Result<GivenRuntime> {
     match (found.len(), found.pop()) {
         (1, Some(runtime)) => Ok(runtime),
         (count, _) => bail!("{name} holds {count} runtimes: name the folder of one"),
+    }
+}
+
+/// The one runtime that a name stands for, or that several paths hold together.
+pub fn resolve_parts(names: &[String]) -> anyhow::Result<GivenRuntime> {
+    if let [name] = names {
+        return resolve_one(name);
+    }
+    if let Some(name) = names.iter().find(|name| is_known(name)) {
+        bail!("{name} is a whole runtime: name it alone");
+    }
+    let paths: Vec<PathBuf> = names.iter().map(PathBuf::from).collect();
+    if let Some(path) = paths.iter().find(|path| !path.exists()) {
+        bail!(no_runtime(&path.to_string_lossy()));
+    }
+    let mut found = of_files(&paths)?;
+    match (found.len(), found.pop()) {
+        (1, Some(runtime)) => Ok(runtime),
+        (count, _) => bail!(
+            "{} hold {count} runtimes: name the parts of one",
+            names.join(", ")
+        ),
     }
 }
 
@@ -172,6 +198,11 @@ pub fn resolve(name: &str) -> anyhow::Result<Vec<GivenRuntime>> {
 /// Whether a name is that of a release.
 pub fn is_release(name: &str) -> bool {
     release::by_name(name).is_some()
+}
+
+/// Whether a name is taken for something else than a file of that name.
+pub fn is_known(name: &str) -> bool {
+    is_release(name) || glue::by_name(name).is_some()
 }
 
 fn known(profile: RuntimeProfile) -> GivenRuntime {

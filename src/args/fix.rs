@@ -14,9 +14,10 @@ pub struct FixArgs {
     /// The runtime they must run on: its files, or a release.
     ///
     /// A release's name is enough to plan, and to change files for it. To build a shim
-    /// with --apply the runtime's own files must be named.
-    #[arg(long, short)]
-    pub runtime: String,
+    /// with --apply the runtime's own files must be named. Repeat it where the parts of
+    /// one runtime are in several places.
+    #[arg(long, short, required = true)]
+    pub runtime: Vec<String>,
 
     /// FILE is loaded first, as a shim is; repeatable.
     #[arg(long, value_name = "FILE")]

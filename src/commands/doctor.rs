@@ -134,6 +134,9 @@ fn page(document: &Value, style: Style) -> anyhow::Result<String> {
             let _ = writeln!(out, "  tvm-ffi in use: {version}, {library}{by}");
         }
     }
+    if items(&document["packages"]).is_empty() {
+        out.push_str("no TVM is installed where Python and the loader look here\n");
+    }
     let mut out = style.page(&out);
     out.push('\n');
     let report: Report = serde_json::from_value(document["report"].clone())?;

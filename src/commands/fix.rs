@@ -16,11 +16,12 @@ use artcheck_patch::inplace::{Refusal, Resign};
 use artcheck_patch::shim::Environment;
 use artcheck_patch::write::{self, Existing, Source};
 
-use super::patch::{output, resign, wrote};
+use super::patch::{COMPILING, output, resign, wrote};
 use super::prove;
 use super::terminal::Terminal;
 use crate::args::{FixArgs, PlainFormat};
 use crate::exit::Status;
+use crate::progress::patiently;
 use crate::report::format::FailOn;
 use crate::report::model::Report;
 use crate::report::style::Style;
@@ -39,7 +40,7 @@ pub fn run(args: &FixArgs, terminal: Terminal) -> anyhow::Result<Status> {
     }
     let path = &args.path;
     path.symlink_metadata().with_context(|| path.spelled())?;
-    let runtime = runtimes::resolve_one(&args.runtime)?;
+    let runtime = runtimes::resolve_parts(&args.runtime)?;
     let options = ScanOptions {
         paths: vec![args.path.clone()],
         runtimes: vec![GivenRuntime {
@@ -59,6 +60,7 @@ pub fn run(args: &FixArgs, terminal: Terminal) -> anyhow::Result<Status> {
         provides: &options.provides,
         with: &options.with,
         resign: resign(args.change.resign),
+        shim_out: args.shim_out.as_deref(),
     };
     let mut plans = plans(&scan, &files, &aim)?;
     let left = left(&scan, &mut plans, &runtime.profile.name);
@@ -74,15 +76,11 @@ pub fn run(args: &FixArgs, terminal: Terminal) -> anyhow::Result<Status> {
     show(plans.iter().chain(&left), args.change.format, style)?;
     if args.apply {
         refuse_early(&plans, args, &runtime_paths)?;
-    } else if args.change.format == PlainFormat::Human
-        && plans
-            .iter()
-            .any(|plan| !plan.steps.is_empty() && plan.refused.is_empty())
-    {
-        println!("nothing is written yet: add --apply");
+    } else if args.change.format == PlainFormat::Human {
+        hint(&plans, args, &runtime_paths);
     }
     let result = match args.apply {
-        true => apply(&plans, args, &runtime_paths, options, style)?,
+        true => apply(&plans, args, &runtime_paths, options, terminal)?,
         // What a scan says, a plan must not call repaired.
         false => {
             let report = Report::of(&scan, &std::env::current_dir()?);
@@ -101,15 +99,39 @@ pub fn run(args: &FixArgs, terminal: Terminal) -> anyhow::Result<Status> {
     })
 }
 
+/// What carries the plans out.
+fn hint(plans: &[FixPlan], args: &FixArgs, runtime_paths: &[PathBuf]) {
+    let doable = plans
+        .iter()
+        .filter(|plan| !plan.steps.is_empty() && plan.refused.is_empty());
+    let Some(needs_shim) = doable.map(|plan| !plan.shim_parts.is_empty()).max() else {
+        return;
+    };
+    let mut add = Vec::new();
+    if needs_shim && args.shim_out.is_none() {
+        add.push("--shim-out FILE");
+    }
+    add.push("--apply");
+    let add = add.join(" ");
+    match needs_shim && runtime_paths.is_empty() {
+        true => println!(
+            "nothing is written yet: a shim is built for the files of a runtime, so name your copy \
+             instead of the release (--runtime .venv), and add {add}"
+        ),
+        false => println!("nothing is written yet: add {add}"),
+    }
+}
+
 /// Carries the plans out, and judges what they left.
 fn apply(
     plans: &[FixPlan],
     args: &FixArgs,
     runtime_paths: &[PathBuf],
     options: ScanOptions,
-    style: Style,
+    terminal: Terminal,
 ) -> anyhow::Result<Status> {
-    let (repaired, mut failed) = carry_out_all(plans, args, runtime_paths, style);
+    let style = terminal.style;
+    let (repaired, mut failed) = carry_out_all(plans, args, runtime_paths, terminal);
     if failed.is_empty() {
         failed.extend(copy_unchanged(plans, args).err());
     }
@@ -267,12 +289,14 @@ pub(super) struct Aim<'a> {
     pub with: &'a [Artifact],
     /// What to do with a team's signature.
     pub resign: Resign,
+    /// Where a shim is to be written, if that was said.
+    pub shim_out: Option<&'a Path>,
 }
 
 /// The files of a runtime. A release or a saved profile has none to build a shim for.
-pub(super) fn paths_of(name: &str, runtime: &GivenRuntime) -> Vec<PathBuf> {
-    let files = runtime.load_set.as_ref().map(|_| PathBuf::from(name));
-    files.into_iter().collect()
+pub(super) fn paths_of(names: &[String], runtime: &GivenRuntime) -> Vec<PathBuf> {
+    let files = runtime.load_set.iter().flat_map(|_| names);
+    files.map(PathBuf::from).collect()
 }
 
 /// A plan for each file, from what the scan found for the one runtime.
@@ -312,6 +336,7 @@ pub(super) fn plans(scan: &Scan, files: &[PathBuf], aim: &Aim<'_>) -> anyhow::Re
             provides: aim.provides,
             with: aim.with,
             resign: aim.resign,
+            shim_out: aim.shim_out,
         });
         let needed = needs.get(file.as_path()).into_iter().flatten();
         plan.notes.extend(needed.map(|need| {
@@ -386,6 +411,12 @@ fn refuse_early(
             );
         }
     }
+    if args.prove && runtime_paths.is_empty() {
+        bail!(
+            "--prove runs the result, and a release has no files to run it with: name your copy of \
+             the runtime (--runtime .venv)"
+        );
+    }
     if doable().any(|plan| !plan.shim_parts.is_empty()) {
         if runtime_paths.is_empty() {
             bail!(FixError::NoRuntimeFiles);
@@ -418,13 +449,17 @@ fn carry_out_all(
     plans: &[FixPlan],
     args: &FixArgs,
     runtime_paths: &[PathBuf],
-    style: Style,
+    terminal: Terminal,
 ) -> (Repaired, Vec<anyhow::Error>) {
     let mut repaired = Repaired::default();
     let mut failed = Vec::new();
     for plan in plans {
-        match carry_out(plan, args, runtime_paths, &mut repaired) {
-            Ok(text) => print!("{}", style.page(&text)),
+        let is_quiet = terminal.quiet || plan.shim_parts.is_empty();
+        let done = patiently(COMPILING, is_quiet, || {
+            carry_out(plan, args, runtime_paths, &mut repaired)
+        });
+        match done {
+            Ok(text) => print!("{}", terminal.style.page(&text)),
             Err(error) => failed.push(error),
         }
     }

@@ -8,6 +8,7 @@ use artcheck_inspect::runtime::load_set::LoadSet;
 use artcheck_inspect::scan::{GivenRuntime, Scan};
 use artcheck_inspect::shell;
 use artcheck_inspect::{Artifact, Repair, Severity};
+use artcheck_patch::fix::shim_name;
 use artcheck_patch::inplace::Resign;
 
 use super::fix::{Aim, paths_of, plans};
@@ -39,24 +40,21 @@ pub(super) fn add(report: &mut Report, scanned: &Scanned<'_>, named: &Named) {
     let Ok(with) = runtimes::loaded_first(scanned.with) else {
         return;
     };
-    let runtimes: Named = if named.is_empty() {
+    let runtimes: Vec<(Vec<String>, GivenRuntime)> = if named.is_empty() {
         let found = scan.load_sets.iter().filter(|set| set.holds_vm_runtime());
-        // A folder above the paths may hold other runtimes too, and names none of them.
-        let is_within = |set: &&LoadSet| {
-            let mut paths = scanned.paths.iter();
-            paths.any(|path| set.home.path().starts_with(path))
-        };
-        let found = found.filter(is_within);
         let found = found.map(|set| {
             let runtime = GivenRuntime {
                 profile: set.profile.clone(),
                 load_set: Some(set.clone()),
             };
-            (set.profile.name.clone(), runtime)
+            (typed(set, scanned.paths), runtime)
         });
         found.collect()
     } else {
-        named.clone()
+        let named = named.iter();
+        named
+            .map(|(typed, runtime)| (vec![typed.clone()], runtime.clone()))
+            .collect()
     };
     for (typed, runtime) in &runtimes {
         let name = &runtime.profile.name;
@@ -78,6 +76,23 @@ pub(super) fn add(report: &mut Report, scanned: &Scanned<'_>, named: &Named) {
             fix.file = finding.file.to_string();
         }
     }
+}
+
+/// What names a load set on the command line: its folder, or else those of the scanned paths
+/// that hold its parts. A folder above the paths may hold other runtimes too.
+fn typed(set: &LoadSet, paths: &[PathBuf]) -> Vec<String> {
+    let home = set.home.path();
+    if paths.iter().any(|path| home.starts_with(path)) {
+        return vec![set.profile.name.clone()];
+    }
+    let holds = |path: &&PathBuf| {
+        let mut members = set.members.iter();
+        members.any(|member| member.path.path().starts_with(path))
+    };
+    let paths = paths.iter().filter(holds);
+    paths
+        .map(|path| path.to_string_lossy().into_owned())
+        .collect()
 }
 
 /// The files of which every error on the runtime may be repaired.
@@ -108,7 +123,7 @@ fn fix(
     scanned: &Scanned<'_>,
     with: &[Artifact],
     file: &Path,
-    typed: &str,
+    typed: &[String],
     runtime: &GivenRuntime,
 ) -> Option<Fix> {
     let runtime_paths = paths_of(typed, runtime);
@@ -118,6 +133,7 @@ fn fix(
         provides: scanned.provides,
         with,
         resign: Resign::Keep,
+        shim_out: None,
     };
     let plan = plans(scanned.scan, &[file.to_owned()], &aim).ok()?.pop()?;
     let needs_shim = !plan.shim_parts.is_empty();
@@ -128,7 +144,9 @@ fn fix(
         return None;
     }
     let mut command = vec!["artcheck".to_owned(), "fix".to_owned(), shell::path(file)];
-    command.extend(["--runtime".to_owned(), shell::file(typed)]);
+    for typed in typed {
+        command.extend(["--runtime".to_owned(), shell::file(typed)]);
+    }
     for first in scanned.with {
         command.extend(["--with".to_owned(), shell::path(first)]);
     }
@@ -136,12 +154,8 @@ fn fix(
         command.extend(["--provides".to_owned(), shell::file(name)]);
     }
     if needs_shim {
-        let shim = if cfg!(target_os = "macos") {
-            "libshim.dylib"
-        } else {
-            "libshim.so"
-        };
-        command.extend(["--shim-out".to_owned(), shim.to_owned()]);
+        let bytes = std::fs::read(file).ok()?;
+        command.extend(["--shim-out".to_owned(), shim_name(&bytes).to_owned()]);
     }
     command.push("--apply".to_owned());
     Some(Fix {

@@ -23,7 +23,7 @@ pub fn run(args: &InitArgs) -> anyhow::Result<Status> {
         let file = args.folder.join(init_verify::FILE_NAME);
         write(&file, &text)?;
         eprintln!(
-            "artcheck: wrote {} with {}; run it with\n  VIRTUAL_ENV=.venv artcheck verify {}",
+            "artcheck: wrote {} with {}; run it with\n  VIRTUAL_ENV=\"$PWD/.venv\" artcheck verify {}",
             file.spelled(),
             counted(rows, "row"),
             shell::path(&file)

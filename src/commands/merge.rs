@@ -12,7 +12,7 @@ use crate::args::MergeArgs;
 use crate::exit::Status;
 use crate::report::format::FailOn;
 use crate::report::model::Report;
-use crate::report::{self, json, output};
+use crate::report::{self, json, output, shards};
 
 /// Reads the reports, joins them, writes the result.
 pub fn run(args: &MergeArgs, terminal: Terminal) -> anyhow::Result<Status> {
@@ -70,13 +70,16 @@ fn scans(
     terminal: Terminal,
 ) -> anyhow::Result<Status> {
     let mut merged: Option<Report> = None;
+    let mut labels = Vec::new();
     for (file, text) in texts {
-        let report = named(file, json::read(text))?;
+        let mut report = named(file, json::read(text))?;
+        labels.extend(report.shard.take());
         match &mut merged {
             Some(merged) => merged.join(report),
             None => merged = Some(report),
         }
     }
+    shards::complete(labels.iter().map(String::as_str))?;
     let mut report = merged.context("no report was named")?;
     report.count();
     let fail_on = args.report.fail_on.unwrap_or(FailOn::Error);

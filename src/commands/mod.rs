@@ -57,8 +57,8 @@ pub fn run(args: Args) -> anyhow::Result<Status> {
         Command::Runtime(runtime) => runtime::run(&runtime, terminal),
         Command::Explain(explain) => explain::run(&explain, terminal),
         Command::Rules(rules) => rules::run(&rules, terminal),
-        Command::Patch { command } => patch::run(&command, terminal.style),
-        Command::Unpatch(unpatch) => unpatch::run(&unpatch, terminal.style),
+        Command::Patch { command } => patch::run(&command, terminal),
+        Command::Unpatch(unpatch) => unpatch::run(&unpatch, terminal),
         Command::Fix(fix) => fix::run(&fix, terminal),
         #[cfg(not(target_family = "wasm"))]
         Command::Verify(verify) => verify::run(&verify, terminal),

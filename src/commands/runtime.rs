@@ -5,6 +5,7 @@ use std::io::Write;
 use std::path::{MAIN_SEPARATOR, Path};
 
 use anyhow::{Context, bail};
+use artcheck_inspect::runtime::glue::{self, Glue};
 use artcheck_inspect::runtime::{FactView, RuntimeProfile, release};
 use artcheck_inspect::shell;
 use artcheck_inspect::shown::{shown, shown_json};
@@ -48,7 +49,7 @@ pub fn run(args: &RuntimeArgs, terminal: Terminal) -> anyhow::Result<Status> {
             let lines: String = lines
                 .map(|profile| format!("{}  {}\n", profile.name, summary::runtime(profile)))
                 .collect();
-            terminal.style.page(&lines)
+            terminal.style.page(&format!("{lines}{}", web()))
         }
     };
     std::io::stdout().lock().write_all(text.as_bytes())?;
@@ -70,10 +71,17 @@ fn save(profiles: &[RuntimeProfile], path: &Path) -> anyhow::Result<()> {
     let name = || path.spelled();
     replace::check(path)?;
     std::fs::write(path, text).with_context(name)?;
+    // The name of a release means the release.
+    let is_known = path.to_str().is_some_and(runtimes::is_known);
+    let named = if is_known {
+        Path::new(".").join(path)
+    } else {
+        path.to_owned()
+    };
     eprintln!(
         "artcheck: wrote {}; use it with --runtime {}",
         path.spelled(),
-        shell::path(path)
+        shell::path(&named)
     );
     Ok(())
 }
@@ -83,6 +91,10 @@ fn save(profiles: &[RuntimeProfile], path: &Path) -> anyhow::Result<()> {
 fn page(profile: &RuntimeProfile) -> String {
     let mut out = String::new();
     let _ = writeln!(out, "{}", shown(&profile.name));
+    if let Some(glue) = &profile.glue {
+        script(&mut out, glue);
+        return out;
+    }
     let _ = writeln!(out, "  {}", shown(&summary::runtime(profile)));
     for part in &profile.parts {
         let _ = writeln!(out, "  {:<21} {}", "part", shown(part));
@@ -106,6 +118,32 @@ fn page(profile: &RuntimeProfile) -> String {
         };
     }
     out
+}
+
+/// The packages of JavaScript that are known, the newest first.
+fn web() -> String {
+    let rows = glue::packages().iter().rev();
+    let lines = rows.map(|row| {
+        let names: Vec<&str> = row.packages.iter().rev().map(String::as_str).collect();
+        let count = row.glue.offers.len();
+        format!("{}  JavaScript, {count} imports\n", names.join(", "))
+    });
+    lines.collect()
+}
+
+/// What JavaScript offers to a WebAssembly library and asks of it.
+fn script(out: &mut String, glue: &Glue) {
+    let offers: Vec<&str> = glue.offers.iter().map(String::as_str).collect();
+    let lists = [
+        ("imports it offers", offers.join(", ")),
+        ("exports it needs", glue.exports.join(", ")),
+        ("asks at start for", glue.instance.join(", ")),
+        ("asks for chat", glue.chat.join(", ")),
+        ("asks for embedding", glue.embedding.join(", ")),
+    ];
+    for (label, names) in lists.iter().filter(|(_, names)| !names.is_empty()) {
+        let _ = writeln!(out, "  {label:<21} {}", shown(names));
+    }
 }
 
 /// Where a fact came from; nothing where it is not known.

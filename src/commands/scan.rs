@@ -34,6 +34,7 @@ pub(super) fn report(args: &ScanArgs, terminal: Terminal, matrix: bool) -> anyho
     let base = std::env::current_dir().context("the working directory")?;
     let (scan, runtimes, missing) = perform(args, config.as_ref(), terminal)?;
     let mut report = Report::of(&scan, &base);
+    report.shard = args.policy.shard.map(|shard| shard.to_string());
     if let Some(config) = &config {
         policy::apply(config, &mut report, &base, args.policy.shard.is_some())?;
     }
@@ -65,6 +66,11 @@ pub(super) fn report(args: &ScanArgs, terminal: Terminal, matrix: bool) -> anyho
         command: words(std::env::args_os().skip(1)),
         date: chrono::Local::now().format("%Y-%m-%d %H:%M").to_string(),
         paths: args.paths.iter().map(|path| shell::path(path)).collect(),
+        quiet: terminal.quiet,
+        has_target: args.selection.target.is_some()
+            || config
+                .as_ref()
+                .is_some_and(|config| config.target.is_some()),
         ..Run::default()
     };
     if formats.into_iter().any(Format::is_for_people) {
@@ -87,7 +93,7 @@ pub(super) fn report(args: &ScanArgs, terminal: Terminal, matrix: bool) -> anyho
     }
     if status == Status::Nothing && !terminal.quiet {
         eprintln!(
-            "artcheck: nothing to look at: no model library, runtime or client of TVM below the paths"
+            "artcheck: nothing to look at: no model library, runtime or client of TVM in the paths"
         );
     }
     // The process ends here: giving back every string by itself takes longer.

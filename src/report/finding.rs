@@ -7,6 +7,7 @@ use artcheck_inspect::source::Place;
 use artcheck_inspect::{Location, Repair, Severity};
 use serde::{Deserialize, Serialize};
 
+use super::run::Run;
 use super::shared::Shared;
 
 /// One finding.
@@ -75,6 +76,13 @@ pub enum SuppressionKind {
     Ignore,
     /// The baseline file.
     Baseline,
+}
+
+impl Finding {
+    /// What to do, with the commands as they are typed for this file.
+    pub fn fix(&self) -> String {
+        Run::default().filled(&self.help, &self.file, self.runtime.as_deref())
+    }
 }
 
 impl Deref for Finding {

@@ -31,6 +31,7 @@ impl Report {
         let mut report = Self {
             schema: SCHEMA.to_owned(),
             tool: Tool::this(),
+            shard: None,
             summary: Totals::default(),
             artifacts,
             runtimes: scan

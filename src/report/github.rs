@@ -62,7 +62,7 @@ fn message(group: &Group<'_>) -> String {
         lines.push(format!("Runtime error: {words}"));
     }
     if !finding.help.is_empty() {
-        lines.push(format!("Fix: {}", finding.help));
+        lines.push(format!("Fix: {}", finding.fix()));
     }
     lines.join("\n")
 }

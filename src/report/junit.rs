@@ -270,7 +270,7 @@ fn describe(finding: &Finding) -> String {
         lines.push(format!("  runtime error  {words}"));
     }
     if !finding.help.is_empty() {
-        lines.push(format!("  fix            {}", finding.help));
+        lines.push(format!("  fix            {}", finding.fix()));
     }
     lines.join("\n")
 }

@@ -196,7 +196,7 @@ fn section(groups: &[Group<'_>]) -> Option<String> {
         line("runtime error", &code(words));
     }
     if !finding.help.is_empty() {
-        line("fix", &text(&finding.help));
+        line("fix", &text(&finding.fix()));
     }
     out.push_str("\n</details>\n\n");
     Some(out)

@@ -180,6 +180,9 @@ fn bands<'a>(grid: &Grid<'a>) -> Vec<Band<'a>> {
     bands
 }
 
+/// Before cells that do not fit on the line of the name.
+const INDENT: usize = 2;
+
 /// Columns of a name that is written at the head of a column.
 const LONGEST_HEAD: usize = 12;
 
@@ -193,19 +196,107 @@ pub fn render(report: &Report, style: Style) -> String {
         write_beside(&mut out, report, style);
         return out;
     }
-    let bands = bands(&grid);
-    let (heads, notes) = heads(&bands);
-    write_table(&mut out, &grid, &bands, &heads, style);
-    for note in notes {
-        let _ = writeln!(out, "{note}");
+    let more = grid.more;
+    let (in_pages, native) = apart(grid);
+    let are_both = !in_pages.rows.is_empty() && !native.rows.is_empty();
+    let mut all = Vec::new();
+    for (title, grid) in [("TVM", &native), ("web-llm", &in_pages)] {
+        if grid.rows.is_empty() {
+            continue;
+        }
+        if are_both {
+            let between = if out.is_empty() { "" } else { "\n" };
+            let _ = writeln!(out, "{between}{}", style.bold(title));
+        }
+        let bands = bands(grid);
+        let (heads, notes) = heads(&bands);
+        write_tables(&mut out, grid, &bands, &heads, style);
+        for note in notes {
+            let _ = writeln!(out, "{note}");
+        }
+        all.extend(bands);
     }
-    if grid.more > 0 {
-        let more = counted(grid.more, "row");
+    if more > 0 {
+        let more = counted(more, "row");
         let _ = writeln!(out, "{more} more are in the JSON report.");
     }
-    out.push_str(&style.paragraph("\n", 0, &legend(&bands)));
+    out.push_str(&style.paragraph("\n", 0, &legend(&all)));
     write_beside(&mut out, report, style);
     out
+}
+
+/// Libraries that run in pages, and the others: no package of JavaScript is a runtime for
+/// both.
+fn apart<'a>(grid: Grid<'a>) -> (Grid<'a>, Grid<'a>) {
+    let is_page = |name: &&str| glue::by_name(name).is_some();
+    let in_page = |row: &Row<'a>| {
+        let mut cells = grid.columns.iter().zip(&row.cells);
+        cells.any(|(name, cell)| is_page(name) && cell.is_some())
+    };
+    let (in_pages, native): (Vec<Row<'a>>, Vec<Row<'a>>) = grid.rows.into_iter().partition(in_page);
+    (
+        without_empty(&grid.columns, in_pages),
+        without_empty(&grid.columns, native),
+    )
+}
+
+/// The rows with the columns that say something in one of them.
+fn without_empty<'a>(columns: &[&'a str], rows: Vec<Row<'a>>) -> Grid<'a> {
+    let says = |place: &usize| {
+        let mut cells = rows.iter().filter_map(|row| row.cells.get(*place));
+        cells.any(Option::is_some)
+    };
+    let places: Vec<usize> = (0..columns.len()).filter(says).collect();
+    let kept = places
+        .iter()
+        .filter_map(|place| columns.get(*place))
+        .copied();
+    let kept = kept.collect();
+    let rows = rows.into_iter().map(|row| Row {
+        cells: places
+            .iter()
+            .map(|place| row.cells.get(*place).copied().flatten())
+            .collect(),
+        ..row
+    });
+    Grid {
+        columns: kept,
+        rows: rows.collect(),
+        more: 0,
+    }
+}
+
+/// Writes as many tables as it takes for each to have room.
+fn write_tables(
+    out: &mut String,
+    grid: &Grid<'_>,
+    bands: &[Band<'_>],
+    heads: &[String],
+    style: Style,
+) {
+    let room = style.width.unwrap_or(usize::MAX).saturating_sub(INDENT);
+    let (mut first, mut taken) = (0, 0usize);
+    for (place, (band, head)) in bands.iter().zip(heads).enumerate() {
+        let width = width(band, head).saturating_add(1);
+        if place > first && taken.saturating_add(width) > room {
+            let range = first..place;
+            if let Some(part) = bands.get(range.clone()).zip(heads.get(range)) {
+                write_table(out, grid, part.0, part.1, style);
+            }
+            out.push('\n');
+            (first, taken) = (place, 0);
+        }
+        taken = taken.saturating_add(width);
+    }
+    if let Some(part) = bands.get(first..).zip(heads.get(first..)) {
+        write_table(out, grid, part.0, part.1, style);
+    }
+}
+
+/// Columns that a band takes.
+fn width(band: &Band<'_>, head: &str) -> usize {
+    let marks = band.marks.iter().map(|mark| display_width(mark.text()));
+    marks.chain([display_width(head)]).max().unwrap_or(0)
 }
 
 /// The head of each column, and the notes of those whose names are too long for one.
@@ -232,18 +323,15 @@ fn write_table(
     heads: &[String],
     style: Style,
 ) {
-    let widths = bands.iter().zip(heads).map(|(band, head)| {
-        let marks = band.marks.iter().map(|mark| display_width(mark.text()));
-        marks.chain([display_width(head)]).max().unwrap_or(0)
-    });
-    let widths: Vec<usize> = widths.collect();
+    let widths = bands.iter().zip(heads);
+    let widths: Vec<usize> = widths.map(|(band, head)| width(band, head)).collect();
     let cells_width: usize = widths.iter().map(|width| width + 1).sum();
     let names = grid.rows.iter().map(|row| display_width(&row.subject));
     let longest = names.max().unwrap_or(0);
     let fits = style
         .width
         .is_none_or(|width| longest + 1 + cells_width <= width);
-    let column = if fits { longest + 1 } else { 2 };
+    let column = if fits { longest + 1 } else { INDENT };
     let line = |cells: Vec<String>| cells.join(" ").trim_end().to_owned();
     let padded = |text: &str, width: usize| " ".repeat(width.saturating_sub(display_width(text)));
     let heads = heads.iter().zip(&widths);
@@ -316,7 +404,11 @@ fn beside(report: &Report) -> BTreeMap<&str, String> {
         }
     }
     let mut said: BTreeMap<&str, String> = BTreeMap::new();
+    let mut unread = BTreeSet::new();
     for one in &all {
+        if one.state == State::Unreadable {
+            unread.insert(one.entry.path.as_str());
+        }
         let in_cells = |rule: &&&str| one.on.iter().any(|on| on.rules.contains(*rule));
         let others: BTreeSet<&str> = one
             .errors
@@ -334,7 +426,10 @@ fn beside(report: &Report) -> BTreeMap<&str, String> {
     }
     said.extend(errors.into_iter().map(|(subject, rules)| {
         let rules: Vec<&str> = rules.into_iter().collect();
-        let word = State::Breaks.word();
+        let word = match unread.contains(subject) {
+            true => State::Unreadable.word(),
+            false => State::Breaks.word(),
+        };
         (subject, format!("{word} ({})", rules.join(", ")))
     }));
     said

@@ -21,6 +21,7 @@ pub mod paths;
 pub mod phrases;
 pub mod run;
 pub mod sarif;
+pub mod shards;
 pub mod shared;
 pub mod shown;
 pub mod state;

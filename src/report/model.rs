@@ -30,6 +30,8 @@ pub struct Report {
     pub schema: String,
     /// Who wrote it.
     pub tool: Tool,
+    /// `2/3` of a scan with `--shard`.
+    pub shard: Option<String>,
     /// Counts.
     pub summary: Totals,
     /// Files and archive members, by path, with their verdicts.
@@ -376,6 +378,7 @@ fn is_empty<T>(list: &[T]) -> bool {
 struct Written {
     schema: String,
     tool: Tool,
+    shard: Option<String>,
     summary: Totals,
     artifacts: Vec<Entry>,
     runtimes: Vec<Runtime>,
@@ -415,6 +418,7 @@ impl From<Written> for Report {
         Self {
             schema: written.schema,
             tool: written.tool,
+            shard: written.shard,
             summary: written.summary,
             artifacts,
             runtimes: written.runtimes,
@@ -428,9 +432,12 @@ impl From<Written> for Report {
 /// Written item by item: a report of many files is never one text in memory.
 impl Serialize for Report {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        let mut out = serializer.serialize_struct("Report", 8)?;
+        let mut out = serializer.serialize_struct("Report", 9)?;
         out.serialize_field("schema", &self.schema)?;
         out.serialize_field("tool", &self.tool)?;
+        if let Some(shard) = &self.shard {
+            out.serialize_field("shard", shard)?;
+        }
         out.serialize_field("summary", &self.summary)?;
         out.serialize_field("artifacts", &self.artifacts)?;
         out.serialize_field("runtimes", &self.runtimes)?;

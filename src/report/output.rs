@@ -61,6 +61,11 @@ fn of_bytes(text: OsString) -> Output {
 
 /// A file name may hold `=`, so only a known format counts.
 fn parse(text: &str) -> Result<Output, String> {
+    if text.rsplit('=').next() == Some("-") {
+        return Err(String::from(
+            "`-` is no file: --format chooses the report on standard output",
+        ));
+    }
     if let Some((format, file)) = text.split_once('=') {
         if file.is_empty() {
             return Err(format!("`{text}` names no file"));

@@ -21,8 +21,12 @@ pub struct Run {
     pub date: String,
     /// The paths, quoted.
     pub paths: Vec<String>,
+    /// Whether a target was named, on the command line or in the policy.
+    pub has_target: bool,
+    /// No hints.
+    pub quiet: bool,
     /// Runtimes by their names in the report, and what names them on the command line.
-    pub runtimes: Vec<(String, String)>,
+    pub runtimes: Vec<(String, Vec<String>)>,
     /// Repairs that were planned as a whole and leave nothing that breaks.
     pub fixes: Vec<Fix>,
     /// Files whose repair was not tried out, because there were too many.
@@ -44,7 +48,12 @@ impl Run {
     /// How a runtime is named on the command line.
     pub fn runtime(&self, name: &str) -> String {
         let typed = self.runtimes.iter().find(|(known, _)| known == name);
-        shell::file(typed.map_or(name, |(_, typed)| typed))
+        let parts = typed.iter().flat_map(|(_, typed)| typed);
+        let parts: Vec<String> = parts.map(|part| shell::file(part)).collect();
+        match parts.is_empty() {
+            true => shell::file(name),
+            false => parts.join(" "),
+        }
     }
 
     /// The repair of a file on a runtime, if it was found whole.

@@ -171,10 +171,9 @@ fn locations(finding: &Finding) -> Value {
 }
 
 fn artifact_location(file: &str) -> Value {
-    // An absolute path would make an absolute URI, which consumers refuse.
-    match file.strip_prefix('/') {
-        Some(outside) => json!({ "uri": paths::uri(outside) }),
-        None => json!({ "uri": paths::uri(file), "uriBaseId": "SRCROOT" }),
+    match file.starts_with('/') {
+        true => json!({ "uri": format!("file://{}", paths::uri(file)) }),
+        false => json!({ "uri": paths::uri(file), "uriBaseId": "SRCROOT" }),
     }
 }
 
@@ -190,7 +189,7 @@ fn message(finding: &Finding) -> String {
         text.push_str(&format!("\nEvidence: {line}"));
     }
     if !finding.help.is_empty() {
-        text.push_str(&format!("\nFix: {}", finding.help));
+        text.push_str(&format!("\nFix: {}", finding.fix()));
     }
     cut(&text, LONGEST)
 }

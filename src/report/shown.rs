@@ -63,7 +63,7 @@ macro_rules! show {
     };
 }
 
-show!(Report: artifacts runtimes findings suppressed; schema tool summary run);
+show!(Report: artifacts runtimes findings suppressed; schema tool shard summary run);
 show!(Entry: path about needed needs libraries problems verdicts; file size role format architecture platform is_ambiguous);
 show!(Library: summary tree requires; blob_size);
 show!(LibrarySummary: prefix epoch modules executables slots gpu model_type kv_state_kind;);

@@ -60,6 +60,7 @@ mod other_symbols;
 mod package_pairs;
 mod page_size;
 mod pairs;
+mod pasted;
 mod patch_cli;
 mod processes;
 mod proofs;

@@ -31,7 +31,7 @@ NOT_HERE = [
     (r"mission\.toml", "needs the models"),
     (r"run\.py 2>&1|\bclient\b", "a program of the reader's"),
     (r"--tvm ", "needs a checkout of TVM"),
-    (r"podman", "an image that a release publishes"),
+    (r"podman|^pipx run|\bbrew\b|artcheck\.rb", "what a release publishes"),
     (r"^cargo |tests/run|web/|http\.server", "is what CI does in steps of its own"),
 ]
 HEAVY = r"--large|mission\.py|metal-sim|differential"

@@ -5,16 +5,18 @@ mod shim;
 mod source;
 
 pub use in_place::{output, resign, wrote};
+pub use shim::COMPILING;
 
+use super::terminal::Terminal;
 use crate::args::PatchCommand;
 use crate::exit::Status;
-use crate::report::style::Style;
 
 /// Runs one way of patching.
-pub fn run(command: &PatchCommand, style: Style) -> anyhow::Result<Status> {
+pub fn run(command: &PatchCommand, terminal: Terminal) -> anyhow::Result<Status> {
+    let style = terminal.style;
     match command {
         PatchCommand::Source(args) => source::run(args, style),
-        PatchCommand::Shim(args) => shim::run(args, style),
+        PatchCommand::Shim(args) => shim::run(args, terminal),
         PatchCommand::Retag(args) => in_place::retag(args, style),
         PatchCommand::Convert(args) => in_place::convert(args, style),
         PatchCommand::Relocate(args) => in_place::relocate(args, style),

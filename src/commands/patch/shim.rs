@@ -8,13 +8,18 @@ use artcheck_inspect::source::Spelled as _;
 use artcheck_inspect::{Finding, Repair, Severity};
 use artcheck_patch::shim::{self, Environment, ShimOptions, ShimPart, ShimPlan};
 
+use super::super::terminal::Terminal;
 use crate::args::PatchShimArgs;
 use crate::exit::Status;
-use crate::report::style::Style;
+use crate::progress::patiently;
 use crate::runtimes;
 
+/// What takes the time, in words.
+pub const COMPILING: &str =
+    "compiling the shim library (a compiler's first build for another system takes minutes)";
+
 /// Chooses the parts, builds the library, says how to load it.
-pub fn run(args: &PatchShimArgs, style: Style) -> anyhow::Result<Status> {
+pub fn run(args: &PatchShimArgs, terminal: Terminal) -> anyhow::Result<Status> {
     if let Some(runtime) = args.runtime.iter().find(|path| !path.exists()) {
         let name = runtime.spelled();
         if runtimes::is_release(&runtime.to_string_lossy()) {
@@ -31,18 +36,19 @@ pub fn run(args: &PatchShimArgs, style: Style) -> anyhow::Result<Status> {
         writeln!(out, "nothing to mend: no shim is needed")?;
         return Ok(Status::Clean);
     }
-    let outcome = shim::build(&ShimOptions {
+    let options = ShimOptions {
         runtime_paths: args.runtime.clone(),
         plan,
         out: args.out.clone(),
         target: args.target,
         environment: Environment::of_process(),
-    })?;
+    };
+    let outcome = patiently(COMPILING, terminal.quiet, || shim::build(&options))?;
     let mut text = format!("{}\n", outcome.summary.trim_end());
     for finding in &left {
         text.push_str(&format!("still an error: {}\n", remains(finding)));
     }
-    write!(out, "{}", style.page(&text))?;
+    write!(out, "{}", terminal.style.page(&text))?;
     Ok(match left.is_empty() {
         true => Status::Clean,
         false => Status::Findings,

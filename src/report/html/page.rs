@@ -371,7 +371,7 @@ fn problems(findings: &[&Finding]) -> Vec<Problem> {
                     .collect(),
                 evidence: finding.evidence.clone(),
                 says: finding.runtime_says.clone(),
-                help: finding.help.clone(),
+                help: finding.fix(),
                 repairs: finding
                     .repairs
                     .iter()
@@ -399,7 +399,7 @@ fn together(report: &Report) -> Vec<Together> {
             message: first.message.clone(),
             artifacts: listed(&distinct(block.iter().map(|one| one.artifact.as_str()))),
             runtimes: spans(&distinct(runtimes)),
-            help: first.help.clone(),
+            help: first.fix(),
         })
     });
     let open = report.artifacts.iter().flat_map(|entry| {

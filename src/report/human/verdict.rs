@@ -24,14 +24,16 @@ pub(super) fn write(
     style: Style,
     verbose: bool,
 ) {
-    let faulty = faulty_runtimes(report, all);
-    let mut words = told(all, &faulty);
+    let mut words = sentences(report, all);
     let wanted = all.iter().any(|judged| judged.wanted);
     if all.is_empty() {
-        words.push(format!(
-            "{} read, no model library among them.",
-            counted(report.artifacts.len(), "file")
-        ));
+        words.push(match report.artifacts.len() {
+            0 => String::from("No file here has anything of TVM's in it."),
+            count => format!(
+                "{} read, no model library among them.",
+                counted(count, "file")
+            ),
+        });
     }
     words.push(counts(report, verbose));
     if !all.is_empty() || !report.findings.is_empty() {
@@ -60,29 +62,27 @@ fn newest<'a>(all: &'a [Judged<'_>]) -> Option<&'a str> {
 
 /// How many run where.
 pub fn sentences(report: &Report, all: &[Judged<'_>]) -> Vec<String> {
-    told(all, &faulty_runtimes(report, all))
-}
-
-fn told(all: &[Judged<'_>], faulty: &BTreeSet<&str>) -> Vec<String> {
     let wanted = all.iter().any(|judged| judged.wanted);
     let mut words = if wanted {
-        on_runtimes(all, faulty)
+        on_runtimes(report, all)
     } else {
-        on_releases(all).into_iter().collect()
+        on_releases(report, all).into_iter().collect()
     };
     words.extend(other_states(all));
     words
 }
 
-/// `2 of 14 do not run on tvm-0.27.`, per runtime. What fits one of the runtimes `faulty`
-/// fits it in vain.
-fn on_runtimes(all: &[Judged<'_>], faulty: &BTreeSet<&str>) -> Vec<String> {
+/// `2 of 14 do not run on tvm-0.27.`, per runtime. What fits a runtime that has errors of
+/// its own fits it in vain.
+fn on_runtimes(report: &Report, all: &[Judged<'_>]) -> Vec<String> {
+    let faulty = faulty_runtimes(report, all);
+    let beside = beside(report, all);
     let is_read = all.iter().all(|judged| judged.state != State::Unreadable);
     let readable = if is_read { "" } else { " that can be read" };
     let pairs = all.iter().flat_map(|judged| &judged.on);
     let pairs = pairs.filter(|on| on.wanted);
     let runtimes = alike(pairs, |on| on.runtime);
-    let mut words: Vec<String> = on_none(all).into_iter().collect();
+    let mut words: Vec<String> = on_none(report, all).into_iter().collect();
     let everywhere = !words.is_empty();
     for on in runtimes.iter().take(FEW) {
         let Some(first) = on.first() else { continue };
@@ -97,11 +97,11 @@ fn on_runtimes(all: &[Judged<'_>], faulty: &BTreeSet<&str>) -> Vec<String> {
         let is_faulty = faulty.contains(runtime);
         let but = match is_faulty {
             true => format!(", but {runtime} has errors of its own"),
-            false => String::new(),
+            false => beside.clone(),
         };
         let would = if is_faulty { "would fit" } else { "fit" };
         let fits = if is_faulty { "would fit" } else { "fits" };
-        if breaks == 0 && open == 0 && needing > 0 {
+        if breaks == 0 && open == 0 && needing > 0 && !everywhere {
             words.push(match (needing, total) {
                 (1, 1) => format!("It {fits} {runtime} if the machine has what it needs{but}."),
                 _ => format!(
@@ -164,26 +164,45 @@ fn faulty_runtimes<'a>(report: &Report, all: &[Judged<'a>]) -> BTreeSet<&'a str>
         .collect()
 }
 
+/// What is wrong beside the libraries: their weights, configurations, packages.
+fn beside(report: &Report, all: &[Judged<'_>]) -> String {
+    let judged: BTreeSet<&str> = all.iter().map(|one| one.entry.path.as_str()).collect();
+    let errors = report.findings.iter().filter(|finding| {
+        finding.severity == Severity::Error
+            && finding.runtime.is_none()
+            && !judged.contains(finding.artifact.as_str())
+    });
+    match errors.count() {
+        0 => String::new(),
+        1 => String::from(", but a file beside it has an error"),
+        count => format!(", but files beside it have {count} errors"),
+    }
+}
+
 /// How many have something wrong with them that is no matter of the runtime.
-fn on_none(all: &[Judged<'_>]) -> Option<String> {
+fn on_none(report: &Report, all: &[Judged<'_>]) -> Option<String> {
     let broken = all.iter().filter(|judged| judged.breaks_everywhere());
+    let on = match report.run.has_target {
+        true => "the target",
+        false => "any runtime",
+    };
     match (broken.count(), all.len()) {
         (0, _) => None,
-        (1, 1) => Some("It does not run on any runtime.".to_owned()),
-        (1, total) => Some(format!("1 of {total} does not run on any runtime.")),
-        (count, total) => Some(format!("{count} of {total} do not run on any runtime.")),
+        (1, 1) => Some(format!("It does not run on {on}.")),
+        (1, total) => Some(format!("1 of {total} does not run on {on}.")),
+        (count, total) => Some(format!("{count} of {total} do not run on {on}.")),
     }
 }
 
 /// Without a runtime, any release is enough, and that is no gate.
-fn on_releases(all: &[Judged<'_>]) -> Option<String> {
+fn on_releases(report: &Report, all: &[Judged<'_>]) -> Option<String> {
     let checked = all.iter().filter(|judged| !judged.on.is_empty());
     let fits = |judged: &&Judged<'_>| !judged.breaks_everywhere() && judged.fits_somewhere();
     let total = checked.clone().count();
     let good = checked.filter(fits).count();
     match (good, total) {
         (_, 0) => None,
-        (0, 1) if on_none(all).is_some() => on_none(all),
+        (0, 1) if on_none(report, all).is_some() => on_none(report, all),
         (1, 1) => Some("It fits at least one TVM release.".to_owned()),
         (0, 1) if all.iter().any(|judged| judged.state == State::Undecided) => {
             Some("Whether it fits any TVM release is undecided.".to_owned())
@@ -233,16 +252,27 @@ fn counts(report: &Report, verbose: bool) -> String {
 /// What to type.
 fn commands(out: &mut String, report: &Report, gate: Option<&str>, style: Style) {
     let run = &report.run;
-    let mut files = alike(&run.fixes, |fix| fix.file.as_str());
+    let files = alike(&run.fixes, |fix| fix.file.as_str());
     let count = files.len();
     if count > 0 {
         let open = if run.untried > 0 { "at least " } else { "" };
         let _ = writeln!(out, "{open}{count} can be fixed:");
     }
-    files.truncate(FEW);
-    for fix in files.iter().filter_map(|fixes| fixes.first()) {
+    for fix in files.iter().take(FEW).filter_map(|fixes| fixes.first()) {
         let command = style.bold(&style.command(&fix.command, 2));
         let _ = writeln!(out, "  {command}");
+    }
+    if let (true, [path]) = (count > FEW, run.paths.as_slice()) {
+        let shim = files.iter().flatten().max_by_key(|fix| fix.command.len());
+        if let Some(mut command) = shim.map(|fix| fix.command.clone()) {
+            if let Some(file) = command.get_mut(2) {
+                path.clone_into(file);
+            }
+            let _ = writeln!(out, "or all of them:\n  {}", style.command(&command, 2));
+        }
+    }
+    if run.quiet {
+        return;
     }
     let errors = report.findings.iter();
     let mut errors = errors.filter(|finding| finding.severity == Severity::Error);

@@ -6,6 +6,8 @@ use anyhow::{Context, bail};
 use artcheck_inspect::source::Spelled as _;
 use artcheck_verify::MatrixReport;
 
+use crate::report::shards;
+
 /// Joins the reports. Rows come in the order of the matrix; if the reports are
 /// shards, all of them must be there.
 pub fn join(reports: Vec<MatrixReport>) -> anyhow::Result<MatrixReport> {
@@ -34,31 +36,17 @@ pub fn join(reports: Vec<MatrixReport>) -> anyhow::Result<MatrixReport> {
 
 /// Either no report is a shard, or every shard of one division is there.
 fn complete(reports: &[MatrixReport]) -> anyhow::Result<()> {
-    let Some(first) = reports.iter().find_map(|r| r.shard.as_deref()) else {
+    let labels = || reports.iter().map(|report| report.shard.as_deref());
+    let Some(first) = labels().flatten().next() else {
         return Ok(());
     };
-    let total = |label: &str| label.split_once('/')?.1.parse::<u32>().ok();
-    let mut labels = BTreeSet::new();
-    for report in reports {
-        let label = report.shard.as_deref();
-        match label {
-            Some(label) if total(label).is_some() && total(label) == total(first) => {
-                labels.insert(label);
-            }
-            other => {
-                let found =
-                    other.map_or("a report of all rows".to_owned(), |l| format!("shard {l}"));
-                bail!(
-                    "{found} does not fit beside shard {first}: \
-                     all reports must be shards of one division"
-                );
-            }
-        }
+    let is_of_it = |label: &str| shards::total(label) == shards::total(first);
+    if let Some(other) = labels().find(|label| !label.is_some_and(is_of_it)) {
+        let found = other.map_or("a report of all rows".to_owned(), |l| format!("shard {l}"));
+        bail!(
+            "{found} does not fit beside shard {first}: \
+             all reports must be shards of one division"
+        );
     }
-    let count = total(first).unwrap_or(0);
-    let mut all = (1..=count).map(|k| format!("{k}/{count}"));
-    match all.find(|label| !labels.contains(label.as_str())) {
-        Some(missing) => bail!("shard {missing} is missing"),
-        None => Ok(()),
-    }
+    shards::complete(labels().flatten())
 }

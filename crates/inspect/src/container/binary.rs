@@ -321,6 +321,9 @@ pub struct Binary {
     pub architecture: Architecture,
     /// System.
     pub platform: Platform,
+    /// The processors of the other slices of a universal binary.
+    #[serde(skip)]
+    pub other_slices: Vec<Architecture>,
     /// Minimum system version (Mach-O), as `major.minor[.patch]`.
     pub min_os: Option<String>,
     /// The level of x86-64 that an ELF file says it needs (`x86-64-v3`), from the second on.
@@ -392,6 +395,7 @@ impl Binary {
             kind,
             architecture,
             platform,
+            other_slices: Vec::new(),
             min_os: None,
             isa_level: None,
             refusal: None,

@@ -70,10 +70,28 @@ fn check_alone(context: &ArtifactContext<'_>, out: &mut Outcome) {
         && (binary.architecture != target.architecture || platform_differs)
     {
         let wanted = format!("{} {}", spell(target.architecture), target.platform);
-        out.push(
-            Finding::new(&RULE, &artifact.path, format!("built for {binary}, the target is {wanted}"))
-                .help("compile the library again for the target, or point --target at the machine it is for"),
+        let finding = Finding::new(
+            &RULE,
+            &artifact.path,
+            format!("built for {binary}, but the target is {wanted}"),
+        )
+        .help(
+            "compile the library again for the target, or point --target at the machine it is for",
         );
+        out.push(passed_by(finding, binary, &spell(target.architecture)));
+    }
+}
+
+/// Of a universal binary the loader takes the slice for its processor, whatever the others
+/// are.
+fn passed_by(finding: Finding, binary: &Binary, wanted: &str) -> Finding {
+    let mut others = binary.other_slices.iter();
+    match others.any(|other| spell(*other) == wanted) {
+        true => finding
+            .severity(Severity::Info)
+            .evidence(format!("the loader takes the file's slice for {wanted}"))
+            .help("nothing is to be done"),
+        false => finding,
     }
 }
 
@@ -101,6 +119,7 @@ fn check_pair(pair: &Pair<'_>, out: &mut Outcome) {
                 format!("built for {binary}, the runtime is {architecture} {runtime_os}"),
             )
             .help("use a runtime for the library's platform, or compile the library for this one");
+        let finding = passed_by(finding, binary, architecture);
         // What a dynamic loader would print; a page does not even try.
         out.push(match pair.runtime.glue {
             None => finding.says_known(loader_words(pair, binary)),

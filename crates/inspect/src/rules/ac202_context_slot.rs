@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Check, Outcome, Pair, Rule, shim_mark};
+use super::{Check, Outcome, Pair, Rule, shim_mark, takes_shims};
 use crate::artifact::Artifact;
 use crate::finding::{Location, Repair, Severity};
 use crate::limits::MAX_FINDINGS;
@@ -100,9 +100,10 @@ fn check(pair: &Pair<'_>, out: &mut Outcome) {
             .at(Location::of_symbol(slot.clone()))
             .evidence("there is no message: loading and VM initialisation succeed, the first call through the slot is a segmentation fault");
         let finding = match shim {
-            Some((_, exact)) if ffi_convention => finding
+            Some((_, exact)) if ffi_convention && takes_shims(pair.artifact) => finding
                 .help(format!("load a shim that fills it with `{exact}`: `artcheck patch shim --runtime RUNTIME --for FILE --out shim.so`; or compile with the runtime's TVM"))
                 .repair(&[Repair::Shim]),
+            Some(_) if ffi_convention => finding.help("compile the library with the runtime's TVM"),
             _ => finding.help("compile the library with the runtime's TVM: the calling convention differs"),
         };
         pair.hold(&pair.runtime.context_slots, finding, out);

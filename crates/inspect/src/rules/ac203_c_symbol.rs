@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::check::linker_word;
 use super::pair::hold;
-use super::{Binding, Check, FolderContext, Outcome, Rule, ac201_device_api::PREFIX};
+use super::{Binding, Check, FolderContext, Outcome, Rule, ac201_device_api::PREFIX, takes_shims};
 use crate::artifact::{Artifact, Role};
 use crate::container::{self, BinaryKind, ForeignSymbol, Format, Platform};
 use crate::finding::{Finding, Location, Repair, Severity};
@@ -51,7 +51,7 @@ fn check(binding: &Binding<'_>, out: &mut Outcome) {
         );
     };
     for symbol in missing {
-        let shimmed = SHIMMED.contains(&symbol.name.as_str());
+        let shimmed = SHIMMED.contains(&symbol.name.as_str()) && takes_shims(binding.artifact);
         let finding = Finding::new(
             &RULE,
             &binding.artifact.path,

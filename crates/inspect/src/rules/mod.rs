@@ -55,6 +55,8 @@ pub use crate::runtime::at_load::AtLoad;
 
 pub(crate) use check::Check;
 
+use crate::artifact::Artifact;
+use crate::container::Format;
 use crate::finding::Outcome;
 use crate::rule::Rule;
 
@@ -70,6 +72,13 @@ pub fn find(code_or_name: &str) -> Option<&'static Rule> {
 /// How the exports begin by which a library of `artcheck patch shim` says what
 /// it mends.
 pub const SHIM_MARK: &str = "TVMArtcheckShim_";
+
+/// Whether a shim can be loaded beside a file: they are built for Linux and macOS, and
+/// nothing is loaded beside WebAssembly.
+fn takes_shims(artifact: &Artifact) -> bool {
+    let format = artifact.binary.as_ref().map(|binary| binary.format);
+    !matches!(format, Some(Format::Wasm | Format::Pe | Format::Coff))
+}
 
 /// The export of a shim that settles this rule's findings, where it is offered
 /// for them. What a shim provides as plain C functions shows in its exports.

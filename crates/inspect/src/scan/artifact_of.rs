@@ -9,7 +9,7 @@ use super::join_objects::join_archive_objects;
 use super::weight::{ARTIFACT, SYMBOL, weight};
 use super::{packages, static_parts, strange};
 use crate::artifact::{Artifact, Libraries, Problem, ProblemKind, Role};
-use crate::container::{self, Binary, FileType, Parsed};
+use crate::container::{self, Architecture, Binary, FileType, Parsed};
 use crate::error::DecodeError;
 use crate::limits::MAX_FACTS;
 use crate::module::{self, ModelLibrary, Payload, locate};
@@ -291,7 +291,11 @@ fn unreadable(file: &VirtualFile<'_>, problem: Problem) -> Artifact {
 
 fn read_slices(file: &VirtualFile<'_>, slices: Vec<Parsed<'_>>, reader: &mut Reader) {
     let several = slices.len() > 1;
-    for parsed in slices {
+    let all: Vec<Architecture> = slices.iter().map(|one| one.binary.architecture).collect();
+    for mut parsed in slices {
+        let own = parsed.binary.architecture;
+        let others = all.iter().copied().filter(|other| *other != own);
+        parsed.binary.other_slices = others.collect();
         let place = if several {
             file.place.slice(parsed.binary.architecture)
         } else {

@@ -20,6 +20,7 @@ use crate::inplace::Refusal;
 use crate::shim::ShimPart;
 use in_place::InPlace;
 use shim_step::ShimStep;
+pub use shim_step::shim_name;
 
 /// Plans the repair of what was found.
 pub fn plan(input: &FixInput<'_>) -> FixPlan {

@@ -34,6 +34,8 @@ pub struct FixInput<'a> {
     pub with: &'a [Artifact],
     /// What to do with a team's signature.
     pub resign: Resign,
+    /// Where a shim is to be written; [`shim_name`](super::shim_name) if nothing was said.
+    pub shim_out: Option<&'a Path>,
 }
 
 impl<'a> FixInput<'a> {

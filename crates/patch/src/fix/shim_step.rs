@@ -1,6 +1,7 @@
 //! The shim library of a plan of repairs.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 
 use artcheck_inspect::container::{FileType, identify};
 use artcheck_inspect::shell;
@@ -17,6 +18,14 @@ pub(super) fn why_not(bytes: &[u8]) -> Option<&'static str> {
         }
         FileType::Pe | FileType::Coff => Some("shim libraries are built for Linux and macOS alone"),
         _ => None,
+    }
+}
+
+/// What the shim library for a file is called, unless another name is given.
+pub fn shim_name(bytes: &[u8]) -> &'static str {
+    match identify(bytes) {
+        FileType::MachO | FileType::MachOFat => "libshim.dylib",
+        _ => "libshim.so",
     }
 }
 
@@ -48,16 +57,15 @@ impl ShimStep {
             [] => "PATH-OF-THE-RUNTIME".to_owned(),
             paths => paths.join(" "),
         };
-        let kind = identify(input.bytes);
-        let suffix = match kind {
-            FileType::MachO | FileType::MachOFat => "dylib",
-            _ => "so",
-        };
+        let out = input.shim_out.unwrap_or(Path::new(shim_name(input.bytes)));
         let parts = self.parts.iter();
         let mut what: Vec<String> = parts
             .map(|part| format!("{part}: {}", part.summary()))
             .collect();
-        if matches!(kind, FileType::Ar | FileType::Tar | FileType::Gzip) {
+        if matches!(
+            identify(input.bytes),
+            FileType::Ar | FileType::Tar | FileType::Gzip
+        ) {
             what.push("in an app that links everything, compile the source beside it".into());
         }
         Some(FixStep {
@@ -65,8 +73,9 @@ impl ShimStep {
             rules: self.rules.iter().copied().collect(),
             what,
             command: format!(
-                "artcheck patch shim --runtime {runtime} --for {} --out libartcheck_shim.{suffix}",
-                shell::path(input.file)
+                "artcheck patch shim --runtime {runtime} --for {} --out {}",
+                shell::path(input.file),
+                shell::path(out)
             ),
         })
     }

@@ -47,8 +47,9 @@ pub fn run(
     compiler: &Compiler,
 ) -> Result<Built, ShimError> {
     let target = compiler.target;
-    if is_taken(&options.out) {
-        let path = options.out.clone();
+    let taken = is_taken(&options.out).then(|| options.out.clone());
+    let mut places = [portable_place(&options.out), device_place(&options.out)].into_iter();
+    if let Some(path) = taken.or_else(|| places.find(|place| is_of_another(place))) {
         return Err(ShimError::Taken { path });
     }
     let sources = write_sources(options, runtime, target)?;
@@ -168,6 +169,25 @@ fn is_taken(out: &Path) -> bool {
     read.is_err() || !is_shim
 }
 
+/// Where the source of the parts that need no headers is kept.
+fn portable_place(out: &Path) -> PathBuf {
+    out.with_extension("cc")
+}
+
+/// Where the source of the device functions is kept.
+fn device_place(out: &Path) -> PathBuf {
+    let stem = out.file_stem().unwrap_or_default().to_string_lossy();
+    out.with_file_name(format!("{stem}.device_c_api.cc"))
+}
+
+/// Whether a file is no source of an earlier shim.
+fn is_of_another(source: &Path) -> bool {
+    const OURS: [&str; 2] = ["artcheck patch shim", "\\file src/runtime/device_c_api.cc"];
+    let bytes = fs::read(source).unwrap_or_default();
+    let text = String::from_utf8_lossy(&bytes);
+    !text.is_empty() && !OURS.iter().any(|ours| text.contains(ours))
+}
+
 fn write_sources(
     options: &ShimOptions,
     runtime: &Runtime,
@@ -175,7 +195,7 @@ fn write_sources(
 ) -> Result<Vec<Source>, ShimError> {
     let mut sources = Vec::new();
     if let Some(text) = emit::portable_source(&options.plan, runtime, target) {
-        let path = write(&options.out.with_extension("cc"), &text)?;
+        let path = write(&portable_place(&options.out), &text)?;
         sources.push(Source {
             path,
             uses_headers: false,
@@ -199,13 +219,7 @@ fn write_sources(
         let path = runtime.header(DEVICE_HEADER).unwrap_or_default();
         let header = fs::read_to_string(&path).map_err(io(&path, "cannot read the header"))?;
         let text = device_c_api::render(&path.display().to_string(), &header)?;
-        let stem = options
-            .out
-            .file_stem()
-            .unwrap_or_default()
-            .to_string_lossy();
-        let name = format!("{stem}.device_c_api.cc");
-        let path = write(&options.out.with_file_name(name), &text)?;
+        let path = write(&device_place(&options.out), &text)?;
         sources.push(Source {
             path,
             uses_headers: true,

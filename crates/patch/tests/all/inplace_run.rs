@@ -375,6 +375,7 @@ fn fix_builds_the_shim_that_a_library_needs() {
         provides: &std::collections::BTreeSet::new(),
         with: &[],
         resign: Resign::Keep,
+        shim_out: None,
     };
     let plan = fix::plan(&input);
     assert_eq!(plan.shim_parts, ["attention-tag", "context-slots"]);

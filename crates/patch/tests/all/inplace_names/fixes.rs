@@ -36,6 +36,7 @@ fn plan(file: &Path, runtime: &str) -> FixPlan {
         provides: &std::collections::BTreeSet::new(),
         with: &[],
         resign: Resign::Keep,
+        shim_out: None,
     })
 }
 

@@ -41,6 +41,7 @@ fn plan_of(file: &Path, runtime: &str, paths: &[PathBuf]) -> FixPlan {
         provides: &std::collections::BTreeSet::new(),
         with: &[],
         resign: Resign::Keep,
+        shim_out: None,
     };
     fix::plan(&input)
 }
@@ -68,6 +69,7 @@ fn what_is_not_known_asks_for_the_shim_where_it_may_matter() {
             provides: &std::collections::BTreeSet::new(),
             with: &[],
             resign: Resign::Keep,
+            shim_out: None,
         });
         assert_eq!(plan.shim_parts, parts, "{name}");
         assert_eq!(plan.unknown.len(), 2, "{name}");
@@ -237,6 +239,7 @@ fn hashes_that_do_not_match_are_renewed() {
         provides: &std::collections::BTreeSet::new(),
         with: &[],
         resign: Resign::Keep,
+        shim_out: None,
     };
     let plan = fix::plan(&input);
     assert_eq!(plan.steps[0].rules, [rules::SIGNATURE]);
