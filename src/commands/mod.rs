@@ -58,7 +58,7 @@ pub fn run(args: Args) -> anyhow::Result<Status> {
         Command::Explain(explain) => explain::run(&explain, terminal),
         Command::Rules(rules) => rules::run(&rules, terminal),
         Command::Patch { command } => patch::run(&command, terminal),
-        Command::Unpatch(unpatch) => unpatch::run(&unpatch, terminal),
+        Command::Unpatch(unpatch) => unpatch::run(&unpatch, terminal.style),
         Command::Fix(fix) => fix::run(&fix, terminal),
         #[cfg(not(target_family = "wasm"))]
         Command::Verify(verify) => verify::run(&verify, terminal),
