@@ -1,5 +1,7 @@
 //! AC001 unreadable: bytes that are not the artifact they should be.
 
+use std::collections::HashSet;
+
 use super::segments::{self, Fault};
 use super::{ArtifactContext, Check, Outcome, Rule};
 use crate::artifact::{Artifact, Problem, ProblemKind, Role};
@@ -81,11 +83,17 @@ fn check_segments(context: &ArtifactContext<'_>, out: &mut Outcome) {
     let Some(binary) = &artifact.binary else {
         return;
     };
-    let mut faults = segments::faults(binary, has_old_glibc(context.target));
+    let asked = Asked::of(artifact);
+    let is_asked = |name: &str| asked.as_ref().is_none_or(|asked| asked.holds(name));
+    let mut faults = segments::faults(binary, has_old_glibc(context.target), &is_asked);
+    for why in segments::undecided(binary) {
+        out.undecided(&RULE, why);
+    }
     // What may be wrong with a library that TVM never meets is not said.
     faults.retain(|fault| fault.severity == Severity::Error || artifact.role != Role::Unrelated);
     // A process opens model libraries; what it is linked with is there when it starts.
-    faults.retain(|fault| fault.is_of_any || artifact.role == Role::ModelLibrary);
+    let is_opened = artifact.role == Role::ModelLibrary || !artifact.kernels.is_empty();
+    faults.retain(|fault| fault.is_of_any || is_opened);
     faults.extend(named_as_library(artifact, binary));
     let more = faults.len().saturating_sub(MAX_FINDINGS);
     for fault in faults.into_iter().take(MAX_FINDINGS) {
@@ -99,6 +107,34 @@ fn check_segments(context: &ArtifactContext<'_>, out: &mut Outcome) {
         );
     }
     out.and_more(more);
+}
+
+/// The names that TVM looks up in a model library: those of its program and of its host
+/// code, and what is reserved.
+struct Asked<'a>(HashSet<&'a str>);
+
+impl<'a> Asked<'a> {
+    /// Nothing where there is no program: anybody may ask for any kernel.
+    fn of(artifact: &'a Artifact) -> Option<Self> {
+        let mut names = HashSet::new();
+        let mut has_program = false;
+        for library in artifact.libraries.iter() {
+            let blob = library.blob.as_ref().ok()?;
+            for (_, executable) in blob.executables() {
+                has_program = true;
+                names.extend(executable.functions.iter().map(|one| one.name.as_str()));
+            }
+            names.extend(library.host_callees.iter().map(String::as_str));
+        }
+        has_program.then_some(Self(names))
+    }
+
+    fn holds(&self, symbol: &str) -> bool {
+        let prefixed = ["__tvm_ffi_", "__vmtir__"];
+        let function = prefixed.iter().find_map(|start| symbol.strip_prefix(start));
+        let is_reserved = symbol.starts_with("__TVM") || symbol.starts_with("__tvm_ffi__");
+        is_reserved || self.0.contains(symbol) || function.is_some_and(|one| self.0.contains(one))
+    }
 }
 
 /// A program or an object that is to be opened as a library.

@@ -5,16 +5,17 @@ use std::collections::HashSet;
 
 use object::Endianness;
 use object::elf;
-use object::read::elf::{FileHeader, Sym};
+use object::read::elf::{FileHeader, ProgramHeader, SectionHeader, Sym};
 
 use super::context::Faults;
 use crate::container::Reply;
 use crate::container::elf::dynamic::Dynamic;
 use crate::container::elf::hash::Hashes;
 use crate::container::elf::image::Image;
+use crate::container::elf::memory::pages;
 use crate::container::elf::relocations::met;
 use crate::container::elf::table::Table;
-use crate::container::names::{is_blob_symbol, is_context_symbol};
+use crate::container::names::{concerns_tvm, is_blob_symbol, is_context_symbol};
 use crate::container::symbols::Names;
 
 /// Bytes of a name that are shown.
@@ -40,12 +41,29 @@ pub(super) fn check<Elf: FileHeader<Endian = Endianness>>(
         if of_others && !hashes.counts(number) {
             continue;
         }
+        // One without an address and of no section is another library's, whatever section
+        // it is said to be in; what TVM generates is never another's.
+        let address: u64 = symbol.st_value(image.endian).into();
+        let is_elsewhere = |name: &[u8]| {
+            address == 0
+                && symbol.st_shndx(image.endian) != elf::SHN_ABS
+                && symbol.st_type() != elf::STT_TLS
+                && !(concerns_tvm(name) && !name.starts_with(b"TVM"))
+        };
         // More names than the table can hold are a fault of their own.
         let Ok(name) = names.get(symbol.st_name(image.endian).into()) else {
             return;
         };
-        // A name outside the table is a fault of its own too.
-        let Some(name) = name else { continue };
+        let Some(name) = name else {
+            if !of_others {
+                let what = format!("symbol {number} has its name outside the table");
+                faults.lost(b"", what, hashes.at);
+            }
+            continue;
+        };
+        if is_elsewhere(name) {
+            continue;
+        }
         let is_found = hashes.lets_through(name)
             && hashes
                 .candidates(name, table.symbols.len(), &mut steps)
@@ -63,6 +81,9 @@ pub(super) fn check<Elf: FileHeader<Endian = Endianness>>(
         let shown = name.get(..MAX_SHOWN).unwrap_or(name);
         let shown = String::from_utf8_lossy(shown);
         match is_asked_for(image, dynamic, name, number, is_defined) {
+            true if reply == Reply::NotFound => {
+                faults.lost(name, format!("`{shown}` {why}"), hashes.at);
+            }
             true => faults.add(reply, format!("`{shown}` {why}"), hashes.at),
             false => {
                 let what = format!("`{shown}` {why}; neither the loader nor TVM asks for it");
@@ -100,11 +121,14 @@ fn first_symbol<Elf: FileHeader<Endian = Endianness>>(
     table: &Table<'_, Elf>,
     faults: &mut Faults,
 ) {
-    let is_empty = table.symbols.first().is_some_and(|symbol| {
-        symbol.st_name(image.endian) == 0
-            && symbol.st_value(image.endian).into() == 0
-            && symbol.is_undefined(image.endian)
-    });
+    let section = image.section_of_type(elf::SHT_DYNSYM);
+    let by_section = section.map(|section| section.sh_addr(image.endian).into());
+    let is_empty = by_section == dynamic.get(elf::DT_SYMTAB)
+        || table.symbols.first().is_some_and(|symbol| {
+            symbol.st_name(image.endian) == 0
+                && symbol.st_value(image.endian).into() == 0
+                && symbol.is_undefined(image.endian)
+        });
     if !is_empty && let Some(entry) = dynamic.entry(elf::DT_SYMTAB) {
         let what = format!(
             "no table of symbols is at {:#x}, where DT_SYMTAB leads",
@@ -142,7 +166,14 @@ fn wanted<Elf: FileHeader<Endian = Endianness>>(
         };
         faults.add(Reply::Crash, what, at);
     }
+    // GNU's hash table leads to no such symbol, the other to all.
+    let is_met = !dynamic.has(elf::DT_GNU_HASH);
     for (number, symbol) in undefined {
+        let value: u64 = symbol.st_value(endian).into();
+        if is_met && value != 0 && !faults.is_full() {
+            let what = format!("symbol {number} is of another library and has an address here");
+            faults.add(Reply::Crash, what, at);
+        }
         if symbol.st_visibility() != elf::STV_DEFAULT
             && !nameless.contains(&number)
             && !faults.is_full()
@@ -189,7 +220,12 @@ fn refused<Elf: FileHeader<Endian = Endianness>>(
     } else if !is_of_kind {
         let why = "is of a kind that the loader passes over";
         Some((why, Reply::NotFound))
-    } else if is_address && !image.memory.addresses.contains(&value) {
+    } else if matches!(symbol.st_visibility(), elf::STV_HIDDEN | elf::STV_INTERNAL) {
+        Some(("is in the hash table and hidden", Reply::NotFound))
+    } else if symbol.st_type() == elf::STT_TLS && !has_thread_local(image) {
+        let why = "is thread-local, and the library has no such memory";
+        Some((why, Reply::Crash))
+    } else if is_address && !is_mapped(image, value) {
         Some(("is outside the library by its own address", Reply::NotFound))
     } else if is_address && is_function && !image.memory.may(elf::PF_X, value) {
         let why = "is a function by its own words, and no code";
@@ -200,6 +236,18 @@ fn refused<Elf: FileHeader<Endian = Endianness>>(
     } else {
         None
     }
+}
+
+fn has_thread_local<Elf: FileHeader<Endian = Endianness>>(image: &Image<'_, Elf>) -> bool {
+    let mut headers = image.segments.iter();
+    headers.any(|header| header.p_type(image.endian) == elf::PT_TLS)
+}
+
+/// Whether an address is in the library, whose last page is mapped as a whole.
+fn is_mapped<Elf: FileHeader<Endian = Endianness>>(image: &Image<'_, Elf>, value: u64) -> bool {
+    let addresses = &image.memory.addresses;
+    let last = pages(*addresses.end());
+    (*addresses.start()..=last).contains(&value)
 }
 
 /// Whether TVM looks a symbol up for data: a model's modules, or its context.
@@ -227,6 +275,10 @@ fn hashes<'data, Elf: FileHeader<Endian = Endianness>>(
     };
     if found.is_none() {
         let what = String::from("the hash table of symbols is larger than its segment");
+        faults.add(Reply::Crash, what, at);
+    }
+    if found.as_ref().is_some_and(Hashes::leads_out) {
+        let what = String::from("the hash table of symbols leads behind its end");
         faults.add(Reply::Crash, what, at);
     }
     let words = found.as_ref().and_then(Hashes::filter);
