@@ -92,7 +92,12 @@ fn check_segments(context: &ArtifactContext<'_>, out: &mut Outcome) {
     // What may be wrong with a library that TVM never meets is not said.
     faults.retain(|fault| fault.severity == Severity::Error || artifact.role != Role::Unrelated);
     // A process opens model libraries; what it is linked with is there when it starts.
-    let is_opened = artifact.role == Role::ModelLibrary || !artifact.kernels.is_empty();
+    let has_kernels = || {
+        let mut defined = binary.defined.iter();
+        defined.any(|symbol| symbol.name.starts_with("__tvm_ffi_"))
+    };
+    let is_opened =
+        artifact.role == Role::ModelLibrary || (artifact.role == Role::Client && has_kernels());
     faults.retain(|fault| fault.is_of_any || is_opened);
     faults.extend(named_as_library(artifact, binary));
     let more = faults.len().saturating_sub(MAX_FINDINGS);

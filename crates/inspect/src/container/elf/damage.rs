@@ -15,7 +15,7 @@ use super::dynamic::Dynamic;
 use super::image::Image;
 use super::memory::{Load, PAGE};
 use super::sections;
-use crate::container::{Damage, DamageKind, Packing, Platform};
+use crate::container::{Damage, DamageKind, Packing, Platform, Reply};
 
 /// Contradictions that are kept of one file.
 const MAX_DAMAGE: usize = 32;
@@ -105,6 +105,7 @@ pub(super) fn read<Elf: FileHeader<Endian = Endianness>>(image: &Image<'_, Elf>)
             add(DamageKind::NoPermission, what, segment.offset);
         }
     }
+    zeros_behind_the_end(image, &mut add);
     relro(image, &mut add);
     if image.memory.loads.is_empty() {
         return found;
@@ -131,6 +132,28 @@ pub(super) fn read<Elf: FileHeader<Endian = Endianness>>(image: &Image<'_, Elf>)
         None => {}
     }
     found
+}
+
+/// Zeros that begin within a page: the loader maps what the file has there and clears it.
+fn zeros_behind_the_end<Elf: FileHeader<Endian = Endianness>>(
+    image: &Image<'_, Elf>,
+    add: &mut impl FnMut(DamageKind, String, u64),
+) {
+    for load in &image.memory.loads {
+        let skip = load.address & PAGE.saturating_sub(1);
+        let page = load.offset.saturating_sub(skip);
+        if load.bytes.is_empty()
+            && load.in_memory > 0
+            && skip > 0
+            && page >= image.data.len() as u64
+        {
+            let what = format!(
+                "the zeros at address {:#x} begin in a page of the file behind its end",
+                load.address
+            );
+            add(DamageKind::Table(Reply::Crash), what, load.offset);
+        }
+    }
 }
 
 /// Whether the file ends before its section headers. Linkers write them last: where they

@@ -92,10 +92,9 @@ impl<'data> Hashes<'data> {
         }
     }
 
-    /// Whether `DT_HASH` leads to a symbol that it has no place for: loaders do not ask.
-    pub(super) fn leads_out(&self) -> bool {
-        let mut all = self.buckets.iter().chain(self.chains);
-        let count = self.chains.len();
+    /// Whether `DT_HASH` leads to more than so many symbols: loaders do not ask.
+    pub(super) fn leads_out(&self, count: usize) -> bool {
+        let mut all = self.buckets.iter().chain(self.chains.iter().take(count));
         let is_outside = |word: &[u8; 4]| {
             usize::try_from(self.endian.read_u32(*word)).is_ok_and(|symbol| symbol >= count)
         };

@@ -153,7 +153,8 @@ pub(super) fn faults(sections: &[Section<'_>], loads: &[Load<'_>], most: usize) 
             let mut around = loads.iter().filter(|load| section.is_in(load));
             kind.is_none() && other.is_mapped() && around.any(|load| other.is_in(load))
         };
-        let stands_alone = kind == DamageKind::Moved && sections.iter().zip(&kinds).any(shares);
+        let stands_alone = matches!(kind, DamageKind::Moved | DamageKind::NotWritable)
+            && sections.iter().zip(&kinds).any(shares);
         let is_header = !has_room || stands_alone || UNWINDING.contains(&section.name);
         let name = section.name.get(..MAX_NAME).unwrap_or(section.name);
         Some(Fault {

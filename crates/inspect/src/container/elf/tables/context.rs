@@ -16,10 +16,10 @@ impl Faults {
         self.push(reply, what, offset, None);
     }
 
-    /// The same where all that comes of it is that a symbol is not found.
-    pub(super) fn lost(&mut self, symbol: &[u8], what: String, offset: u64) {
+    /// The same where it comes of it when a symbol is asked for.
+    pub(super) fn lost(&mut self, reply: Reply, symbol: &[u8], what: String, offset: u64) {
         let symbol = String::from_utf8_lossy(symbol).into_owned();
-        self.push(Reply::NotFound, what, offset, Some(symbol));
+        self.push(reply, what, offset, Some(symbol));
     }
 
     fn push(&mut self, reply: Reply, what: String, offset: u64, lost: Option<String>) {

@@ -55,6 +55,7 @@ pub(super) fn check<Elf: FileHeader<Endian = Endianness>>(
     fixed(entries, faults);
     functions(image, memory, entries, faults);
     thread_local(image, memory, faults);
+    headers(image, memory, faults);
     let sections = Sections::of(image, memory);
     tables(&sections, entries, faults);
     relocations(&sections, entries, faults);
@@ -142,9 +143,18 @@ fn strings<Elf: FileHeader<Endian = Endianness>>(
     let mut names = Names::new(strings, at, image.data.len());
     for entry in entries.all(&[elf::DT_NEEDED]) {
         let name = names.get(entry.value).ok().flatten().unwrap_or_default();
-        if name.iter().any(u8::is_ascii_control) {
+        if name.iter().any(u8::is_ascii_control) || std::str::from_utf8(name).is_err() {
             let what = format!("no library is called `{}`", name.escape_ascii());
             faults.add(Reply::Library, what, entry.offset);
+        } else if !name.is_empty()
+            && memchr::memmem::find(name, b".so").is_none()
+            && !name.contains(&b'/')
+        {
+            let what = format!(
+                "it needs `{}`, and hardly a library is called so",
+                name.escape_ascii()
+            );
+            faults.add(Reply::Unknown, what, entry.offset);
         }
     }
 }
@@ -212,6 +222,25 @@ fn functions<Elf: FileHeader<Endian = Endianness>>(
     }
 }
 
+/// Where the program headers are in memory, for those who unwind through the library.
+fn headers<Elf: FileHeader<Endian = Endianness>>(
+    image: &Image<'_, Elf>,
+    memory: &Memory<'_>,
+    faults: &mut Faults,
+) {
+    let endian = image.endian;
+    let mut headers = image.segments.iter();
+    let own = headers.find(|header| header.p_type(endian) == elf::PT_PHDR);
+    let address = own.map_or(0, |header| header.p_vaddr(endian).into());
+    let at: u64 = image.header.e_phoff(endian).into();
+    // Without an address the loader keeps a copy.
+    if address != 0 && memory.at(address).map(|(at, _)| at) != Some(at) {
+        let what =
+            format!("the program headers are said to be at address {address:#x}, and are not");
+        faults.add(Reply::Crash, what, at);
+    }
+}
+
 /// What every thread gets a copy of is in the file, and no larger than the copy.
 fn thread_local<Elf: FileHeader<Endian = Endianness>>(
     image: &Image<'_, Elf>,
@@ -246,11 +275,15 @@ struct Section {
     kind: elf::SectionType,
     address: u64,
     size: u64,
+    /// Bytes of an entry.
+    entry: u64,
+    /// Whether its address and place in the file agree with the segments.
+    is_sound: bool,
     /// The address of the section that it names, where that is sound too.
     link: Option<u64>,
 }
 
-/// Sections whose address and place in the file agree with the segments.
+/// Sections that are loaded.
 struct Sections(Vec<Section>);
 
 impl Sections {
@@ -262,18 +295,20 @@ impl Sections {
         let is_sound = |section: &Elf::SectionHeader| {
             let address: u64 = section.sh_addr(endian).into();
             let found = memory.range(address, section.sh_size(endian).into());
-            let entry: u64 = section.sh_entsize(endian).into();
             section.sh_flags(endian).contains(elf::SHF_ALLOC)
-                && (section.sh_type(endian) != elf::SHT_RELA || entry == ENTRY)
                 && found.is_some_and(|(at, _)| at == section.sh_offset(endian).into())
         };
-        let sections = image.sections.iter().filter(|section| is_sound(section));
+        let is_loaded =
+            |section: &&Elf::SectionHeader| section.sh_flags(endian).contains(elf::SHF_ALLOC);
+        let sections = image.sections.iter().filter(is_loaded);
         let sections = sections.map(|section| {
             let link = image.sections.section(section.link(endian)).ok();
             Section {
                 kind: section.sh_type(endian),
                 address: section.sh_addr(endian).into(),
+                is_sound: is_sound(section),
                 size: section.sh_size(endian).into(),
+                entry: section.sh_entsize(endian).into(),
                 link: link
                     .filter(|link| is_sound(link))
                     .map(|link| link.sh_addr(endian).into()),
@@ -283,7 +318,8 @@ impl Sections {
     }
 
     fn of_kind(&self, kind: elf::SectionType) -> impl Iterator<Item = &Section> {
-        self.0.iter().filter(move |section| section.kind == kind)
+        let all = self.0.iter();
+        all.filter(move |section| section.kind == kind && section.is_sound)
     }
 }
 
@@ -338,7 +374,7 @@ fn relocations(sections: &Sections, entries: &Dynamic, faults: &mut Faults) {
     for section in all {
         let end = section.address.saturating_add(section.size);
         let is_in = |(start, last): &(u64, u64)| *start <= section.address && end <= *last;
-        if section.size > 0 && !lists.iter().any(is_in) {
+        if section.size > 0 && section.entry == ENTRY && !lists.iter().any(is_in) {
             let what = format!(
                 "the relocations at {:#x} to {end:#x} are in no list of the dynamic section",
                 section.address
@@ -348,8 +384,8 @@ fn relocations(sections: &Sections, entries: &Dynamic, faults: &mut Faults) {
     }
     let starts = |address: u64| sections.0.iter().any(|one| one.address == address);
     let ends = |address: u64| {
-        let mut all = sections.of_kind(elf::SHT_RELA);
-        all.any(|one| one.address.saturating_add(one.size) == address)
+        let mut all = sections.0.iter();
+        all.any(|one| one.kind == elf::SHT_RELA && one.address.saturating_add(one.size) == address)
     };
     for (start, end) in lists {
         if start != end && !(starts(start) && ends(end)) {

@@ -31,7 +31,7 @@ pub(super) fn check<Elf: FileHeader<Endian = Endianness>>(
 ) {
     first_symbol(image, dynamic, table, faults);
     wanted(image, dynamic, table, faults);
-    let Some(hashes) = hashes(image, dynamic, faults) else {
+    let Some(hashes) = hashes(image, dynamic, table.symbols.len(), faults) else {
         return;
     };
     let mut steps = MAX_STEPS;
@@ -55,9 +55,11 @@ pub(super) fn check<Elf: FileHeader<Endian = Endianness>>(
             return;
         };
         let Some(name) = name else {
-            if !of_others {
-                let what = format!("symbol {number} has its name outside the table");
-                faults.lost(b"", what, hashes.at);
+            let what = format!("symbol {number} has its name outside the table");
+            match symbol.st_type() {
+                _ if of_others => {}
+                elf::STT_FUNC => faults.lost(Reply::NotFound, b"", what, hashes.at),
+                _ => faults.add(Reply::NotFound, what, hashes.at),
             }
             continue;
         };
@@ -81,8 +83,8 @@ pub(super) fn check<Elf: FileHeader<Endian = Endianness>>(
         let shown = name.get(..MAX_SHOWN).unwrap_or(name);
         let shown = String::from_utf8_lossy(shown);
         match is_asked_for(image, dynamic, name, number, is_defined) {
-            true if reply == Reply::NotFound => {
-                faults.lost(name, format!("`{shown}` {why}"), hashes.at);
+            true if is_function(symbol, name) => {
+                faults.lost(reply, name, format!("`{shown}` {why}"), hashes.at);
             }
             true => faults.add(reply, format!("`{shown}` {why}"), hashes.at),
             false => {
@@ -153,7 +155,10 @@ fn wanted<Elf: FileHeader<Endian = Endianness>>(
     let undefined = undefined.filter(|(_, symbol)| symbol.is_undefined(endian));
     let has_no_name = |symbol: &Elf::Sym| {
         let name = usize::try_from(symbol.st_name(endian)).unwrap_or(usize::MAX);
-        table.strings.get(name).is_none()
+        match table.strings.get(name) {
+            Some(first) => *first == 0 && symbol.st_bind() == elf::STB_GLOBAL,
+            None => true,
+        }
     };
     let nameless: Vec<usize> = undefined
         .clone()
@@ -161,7 +166,7 @@ fn wanted<Elf: FileHeader<Endian = Endianness>>(
         .collect();
     if let Some((first, more)) = nameless.split_first() {
         let what = match more.len() {
-            0 => format!("symbol {first} has its name outside the table"),
+            0 => format!("symbol {first} has no name, or outside the table"),
             more => format!("symbol {first} and {more} more have their names outside the table"),
         };
         faults.add(Reply::Crash, what, at);
@@ -225,6 +230,9 @@ fn refused<Elf: FileHeader<Endian = Endianness>>(
     } else if symbol.st_type() == elf::STT_TLS && !has_thread_local(image) {
         let why = "is thread-local, and the library has no such memory";
         Some((why, Reply::Crash))
+    } else if symbol.st_type() == elf::STT_GNU_IFUNC && concerns_tvm(name) {
+        let why = "is chosen by a function, which TVM compiles none of";
+        Some((why, Reply::Crash))
     } else if is_address && !is_mapped(image, value) {
         Some(("is outside the library by its own address", Reply::NotFound))
     } else if is_address && is_function && !image.memory.may(elf::PF_X, value) {
@@ -250,6 +258,12 @@ fn is_mapped<Elf: FileHeader<Endian = Endianness>>(image: &Image<'_, Elf>, value
     (*addresses.start()..=last).contains(&value)
 }
 
+/// Whether a symbol is one of many that a program may ask for. What is no function is a slot
+/// or the model itself.
+fn is_function<S: Sym<Endian = Endianness>>(symbol: &S, name: &[u8]) -> bool {
+    symbol.st_type() == elf::STT_FUNC || (name.starts_with(b"__tvm_ffi_") && !is_data(name))
+}
+
 /// Whether TVM looks a symbol up for data: a model's modules, or its context.
 fn is_data(name: &[u8]) -> bool {
     let name = std::str::from_utf8(name).unwrap_or_default();
@@ -260,6 +274,7 @@ fn is_data(name: &[u8]) -> bool {
 fn hashes<'data, Elf: FileHeader<Endian = Endianness>>(
     image: &Image<'data, Elf>,
     dynamic: &Dynamic,
+    symbols: usize,
     faults: &mut Faults,
 ) -> Option<Hashes<'data>> {
     let mut tags = [elf::DT_GNU_HASH, elf::DT_HASH].into_iter();
@@ -277,7 +292,7 @@ fn hashes<'data, Elf: FileHeader<Endian = Endianness>>(
         let what = String::from("the hash table of symbols is larger than its segment");
         faults.add(Reply::Crash, what, at);
     }
-    if found.as_ref().is_some_and(Hashes::leads_out) {
+    if found.as_ref().is_some_and(|found| found.leads_out(symbols)) {
         let what = String::from("the hash table of symbols leads behind its end");
         faults.add(Reply::Crash, what, at);
     }

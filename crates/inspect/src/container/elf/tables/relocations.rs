@@ -94,6 +94,8 @@ pub(super) fn check<Elf: FileHeader<Endian = Endianness>>(
         targets: Targets::new(&image.memory),
         odd,
         has_slot: vec![false; table.symbols.len()],
+        has_global: vec![false; table.symbols.len()],
+        is_named: vec![false; table.symbols.len()],
         first_slot: None,
         has_indirect: false,
     };
@@ -103,7 +105,15 @@ pub(super) fn check<Elf: FileHeader<Endian = Endianness>>(
     let table_of = |address, size| {
         let step = if size == elf::DT_RELRSZ { 8 } else { 24 };
         let size = dynamic.get(size)?.checked_next_multiple_of(step)?;
-        memory.range(dynamic.get(address)?, size)
+        let start = dynamic.get(address)?;
+        // Both lists may share entries.
+        let next = dynamic
+            .get(elf::DT_JMPREL)
+            .filter(|_| address == elf::DT_RELA);
+        let room = next
+            .and_then(|next| next.checked_sub(start))
+            .filter(|room| *room > 0);
+        memory.range(start, room.map_or(size, |room| room.min(size)))
     };
     let kinds = [(counted, false), (0, true)];
     for ((address, size), (counted, of_functions)) in LISTS.into_iter().zip(kinds) {
@@ -124,6 +134,7 @@ pub(super) fn check<Elf: FileHeader<Endian = Endianness>>(
         checker.arrays(dynamic, faults);
     }
     checker.first_slot(dynamic, faults);
+    checker.left_out(faults);
 }
 
 struct Checker<'a, 'data, S> {
@@ -138,6 +149,10 @@ struct Checker<'a, 'data, S> {
     odd: &'a HashSet<u32>,
     /// The symbols that have a slot.
     has_slot: Vec<bool>,
+    /// Those that have a word with their address.
+    has_global: Vec<bool>,
+    /// Those that some relocation names.
+    is_named: Vec<bool>,
     first_slot: Option<u64>,
     has_indirect: bool,
 }
@@ -222,7 +237,10 @@ impl<S: Sym<Endian = Endianness>> Checker<'_, '_, S> {
             }
             let address = one.addend.cast_unsigned();
             if !self.memory.addresses.contains(&address) {
-                return crash("leads out of the library");
+                // Such a word tells libraries apart and leads nowhere.
+                let is_own = self.targets.content(one.place) == Some(one.place);
+                let reply = if is_own { Reply::Unknown } else { Reply::Crash };
+                return Err((reply, String::from("leads out of the library")));
             }
             if one.kind == types.indirect && !self.memory.may(elf::PF_X, address) {
                 return crash("calls what is not code");
@@ -291,10 +309,15 @@ impl<S: Sym<Endian = Endianness>> Checker<'_, '_, S> {
         if one.addend != 0 && is_plain && self.types.adds {
             return crash(String::from("adds to the address of what it names"));
         }
-        if one.kind == self.types.slot
-            && let Some(has_slot) = self.has_slot.get_mut(number)
-            && std::mem::replace(has_slot, true)
-        {
+        if let Some(is_named) = self.is_named.get_mut(number) {
+            *is_named = true;
+        }
+        let known = match one.kind {
+            kind if kind == self.types.slot => self.has_slot.get_mut(number),
+            kind if kind == self.types.global => self.has_global.get_mut(number),
+            _ => None,
+        };
+        if known.is_some_and(|known| std::mem::replace(known, true)) {
             return crash(format!("names symbol {number}, which has a slot already"));
         }
         Ok(())
@@ -317,6 +340,28 @@ impl<S: Sym<Endian = Endianness>> Checker<'_, '_, S> {
                 );
                 faults.add(Reply::Crash, what, entry.offset);
             }
+        }
+    }
+
+    /// A slot of a function of the library's own, where one of another library has none: it
+    /// may have been that one's.
+    fn left_out(&self, faults: &mut Faults) {
+        let symbols = (0u64..).zip(self.symbols).zip(&self.is_named).skip(1);
+        let mut left_out = symbols.filter(|((_, symbol), is_named)| {
+            let is_asked = symbol.st_bind() == elf::STB_GLOBAL && symbol.st_type() == elf::STT_FUNC;
+            is_asked && symbol.is_undefined(self.endian) && !**is_named
+        });
+        let (Some(((number, _), _)), None) = (left_out.next(), left_out.next()) else {
+            return;
+        };
+        let mut slots = self.symbols.iter().zip(&self.has_slot);
+        let is_own =
+            |(symbol, has_slot): (&S, &bool)| *has_slot && !symbol.is_undefined(self.endian);
+        if slots.any(is_own) {
+            let what = format!(
+                "symbol {number} is asked of other libraries and no relocation names it, while one names a function of this one"
+            );
+            faults.add(Reply::Unknown, what, 0);
         }
     }
 

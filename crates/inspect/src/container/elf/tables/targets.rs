@@ -258,14 +258,15 @@ impl<'a, 'data> Targets<'a, 'data> {
                     let address = self
                         .content(place)
                         .filter(|address| memory.addresses.contains(address));
-                    let what = match self.mark(place, at, None) {
-                        Err(what) => what,
-                        Ok(()) if address.is_none() => "leads out of the library",
-                        Ok(()) => "",
+                    let (reply, what) = match self.mark(place, at, None) {
+                        Err(what) => (Reply::Crash, what),
+                        Ok(()) if address.is_none() => (Reply::Crash, "leads out of the library"),
+                        Ok(()) if address == Some(0) => (Reply::Unknown, "is of an empty word"),
+                        Ok(()) => (Reply::Unasked, ""),
                     };
                     if !what.is_empty() {
                         let what = format!("the packed relocation of {place:#x} {what}");
-                        faults.add(Reply::Crash, what, at);
+                        faults.add(reply, what, at);
                         return;
                     }
                 }

@@ -17,9 +17,12 @@ use crate::container::elf::dynamic::Dynamic;
 use crate::container::elf::image::Image;
 use crate::container::elf::memory::Memory;
 use crate::container::elf::table::Table;
+use crate::container::system_symbols;
 
 /// Bytes of a name that are shown.
 const MAX_SHOWN: usize = 80;
+/// The last glibc, 2.36, of which all names are known.
+const KNOWN_GLIBC: u32 = 36;
 /// Entries that are followed; real libraries have fewer than a hundred.
 const MAX_ENTRIES: usize = 1 << 16;
 /// What is in every process whether a library names it or not: TVM's runtime needs them.
@@ -87,11 +90,23 @@ pub(super) fn check<Elf: FileHeader<Endian = Endianness>>(
     for ((number, version), symbol) in numbers {
         let version = version.get(image.endian);
         let index = version & 0x7fff;
-        let is_known = index < 2 || list.numbers.get(usize::from(index)) == Some(&true);
-        if is_known {
+        let listed = list.numbers.get(usize::from(index)).copied().flatten();
+        let at = at.saturating_add(number.saturating_mul(2));
+        if let Some(asked) =
+            listed.filter(|_| symbol.is_undefined(image.endian) && !symbol.is_weak())
+            && let Some(name) = list.name(symbol.st_name(image.endian).into())
+            && is_missing(asked, name)
+        {
+            let what = format!(
+                "glibc has no {} of version {}",
+                shown(Some(name)),
+                shown(Some(asked))
+            );
+            faults.add(Reply::NotFound, what, at);
+        }
+        if index < 2 || listed.is_some() {
             continue;
         }
-        let at = at.saturating_add(number.saturating_mul(2));
         let what = format!("symbol {number} has version {index}, which the library does not list");
         // One that the list passes over is no version. What is behind the list's end, the
         // loader takes from where other things are.
@@ -103,7 +118,7 @@ pub(super) fn check<Elf: FileHeader<Endian = Endianness>>(
             }
         } else if index != version {
             let name = list.name(symbol.st_name(image.endian).into());
-            faults.lost(name.unwrap_or_default(), what, at);
+            faults.lost(Reply::NotFound, name.unwrap_or_default(), what, at);
         } else if is_behind && let Ok(number) = u32::try_from(number) {
             odd.insert(number);
         }
@@ -115,8 +130,8 @@ pub(super) fn check<Elf: FileHeader<Endian = Endianness>>(
 struct List<'data> {
     endian: Endianness,
     strings: &'data [u8],
-    /// Which numbers have a version.
-    numbers: Vec<bool>,
+    /// The versions, by their numbers.
+    numbers: Vec<Option<&'data [u8]>>,
     left: usize,
 }
 
@@ -132,13 +147,13 @@ impl<'data> List<'data> {
         Some(())
     }
 
-    fn number(&mut self, number: u16) {
+    fn number(&mut self, number: u16, name: Option<&'data [u8]>) {
         let number = usize::from(number & 0x7fff);
         if self.numbers.len() <= number {
-            self.numbers.resize(number.saturating_add(1), false);
+            self.numbers.resize(number.saturating_add(1), None);
         }
         if let Some(known) = self.numbers.get_mut(number) {
-            *known = true;
+            *known = name.or(Some(b""));
         }
     }
 
@@ -205,7 +220,7 @@ impl<'data> List<'data> {
                 );
                 faults.add(Reply::Version, what, at);
             }
-            self.number(version.vna_other.get(self.endian).0);
+            self.number(version.vna_other.get(self.endian).0, name);
             match version.vna_next.get(self.endian) {
                 0 => break,
                 next => address = address.checked_add(next.into())?,
@@ -243,13 +258,22 @@ impl<'data> List<'data> {
                 );
                 faults.add(Reply::Version, what, at);
             }
-            self.number(version.vd_ndx.get(self.endian).0);
+            self.number(version.vd_ndx.get(self.endian).0, None);
             match version.vd_next.get(self.endian) {
                 0 => return Some(()),
                 next => address = address.checked_add(next.into())?,
             }
         }
     }
+}
+
+/// Whether a version of glibc that is known by its names has none of this name.
+fn is_missing(version: &[u8], name: &[u8]) -> bool {
+    let minor = version.strip_prefix(b"GLIBC_2.");
+    let minor = minor.and_then(|minor| std::str::from_utf8(minor).ok());
+    let minor = minor.and_then(|minor| minor.split('.').next()?.parse::<u32>().ok());
+    let name = std::str::from_utf8(name).unwrap_or_default();
+    minor.is_some_and(|minor| minor <= KNOWN_GLIBC) && !system_symbols::defines(name)
 }
 
 /// A name as text.
