@@ -77,5 +77,6 @@ mod terminal;
 mod truth_table;
 mod unloadable;
 mod unopened;
+mod unread_tables;
 mod verify_cli;
 mod web_pages;

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::segments::{self, Fault};
-use super::{ArtifactContext, Check, Outcome, Rule};
+use super::{ArtifactContext, Check, Outcome, Pair, Rule};
 use crate::artifact::{Artifact, Problem, ProblemKind, Role};
 use crate::container::{Binary, BinaryKind, Format, Platform};
 use crate::finding::{Finding, Location, Severity};
@@ -20,7 +20,7 @@ pub(super) static RULE: Rule = Rule {
     explain: include_str!("ac001_unreadable.md"),
 };
 
-pub(super) const CHECKS: &[Check] = &[Check::Artifact(check)];
+pub(super) const CHECKS: &[Check] = &[Check::Artifact(check), Check::Pair(check_pair)];
 
 fn check(context: &ArtifactContext<'_>, out: &mut Outcome) {
     let artifact = context.artifact;
@@ -77,6 +77,19 @@ pub(crate) fn of_problem(place: &Place, problem: &Problem) -> Finding {
     finding
 }
 
+/// Damage of which it is not known what comes of it leaves the verdict open.
+fn check_pair(pair: &Pair<'_>, out: &mut Outcome) {
+    if let Some(binary) = &pair.artifact.binary {
+        undecided(binary, out);
+    }
+}
+
+fn undecided(binary: &Binary, out: &mut Outcome) {
+    for why in segments::undecided(binary) {
+        out.undecided(&RULE, why);
+    }
+}
+
 /// A file that decodes, and that a loader refuses all the same.
 fn check_segments(context: &ArtifactContext<'_>, out: &mut Outcome) {
     let artifact = context.artifact;
@@ -86,8 +99,9 @@ fn check_segments(context: &ArtifactContext<'_>, out: &mut Outcome) {
     let asked = Asked::of(artifact);
     let is_asked = |name: &str| asked.as_ref().is_none_or(|asked| asked.holds(name));
     let mut faults = segments::faults(binary, has_old_glibc(context.target), &is_asked);
-    for why in segments::undecided(binary) {
-        out.undecided(&RULE, why);
+    // Of a model library it is said with each runtime.
+    if !matches!(artifact.role, Role::ModelLibrary | Role::Unrelated) {
+        undecided(binary, out);
     }
     // What may be wrong with a library that TVM never meets is not said.
     faults.retain(|fault| fault.severity == Severity::Error || artifact.role != Role::Unrelated);

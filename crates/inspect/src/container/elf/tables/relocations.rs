@@ -95,7 +95,6 @@ pub(super) fn check<Elf: FileHeader<Endian = Endianness>>(
         odd,
         has_slot: vec![false; table.symbols.len()],
         has_global: vec![false; table.symbols.len()],
-        is_named: vec![false; table.symbols.len()],
         first_slot: None,
         has_indirect: false,
     };
@@ -134,7 +133,6 @@ pub(super) fn check<Elf: FileHeader<Endian = Endianness>>(
         checker.arrays(dynamic, faults);
     }
     checker.first_slot(dynamic, faults);
-    checker.left_out(faults);
 }
 
 struct Checker<'a, 'data, S> {
@@ -151,8 +149,6 @@ struct Checker<'a, 'data, S> {
     has_slot: Vec<bool>,
     /// Those that have a word with their address.
     has_global: Vec<bool>,
-    /// Those that some relocation names.
-    is_named: Vec<bool>,
     first_slot: Option<u64>,
     has_indirect: bool,
 }
@@ -309,9 +305,6 @@ impl<S: Sym<Endian = Endianness>> Checker<'_, '_, S> {
         if one.addend != 0 && is_plain && self.types.adds {
             return crash(String::from("adds to the address of what it names"));
         }
-        if let Some(is_named) = self.is_named.get_mut(number) {
-            *is_named = true;
-        }
         let known = match one.kind {
             kind if kind == self.types.slot => self.has_slot.get_mut(number),
             kind if kind == self.types.global => self.has_global.get_mut(number),
@@ -340,28 +333,6 @@ impl<S: Sym<Endian = Endianness>> Checker<'_, '_, S> {
                 );
                 faults.add(Reply::Crash, what, entry.offset);
             }
-        }
-    }
-
-    /// A slot of a function of the library's own, where one of another library has none: it
-    /// may have been that one's.
-    fn left_out(&self, faults: &mut Faults) {
-        let symbols = (0u64..).zip(self.symbols).zip(&self.is_named).skip(1);
-        let mut left_out = symbols.filter(|((_, symbol), is_named)| {
-            let is_asked = symbol.st_bind() == elf::STB_GLOBAL && symbol.st_type() == elf::STT_FUNC;
-            is_asked && symbol.is_undefined(self.endian) && !**is_named
-        });
-        let (Some(((number, _), _)), None) = (left_out.next(), left_out.next()) else {
-            return;
-        };
-        let mut slots = self.symbols.iter().zip(&self.has_slot);
-        let is_own =
-            |(symbol, has_slot): (&S, &bool)| *has_slot && !symbol.is_undefined(self.endian);
-        if slots.any(is_own) {
-            let what = format!(
-                "symbol {number} is asked of other libraries and no relocation names it, while one names a function of this one"
-            );
-            faults.add(Reply::Unknown, what, 0);
         }
     }
 
