@@ -78,5 +78,6 @@ mod terminal;
 mod truth_table;
 mod unloadable;
 mod unopened;
+mod unread_tables;
 mod verify_cli;
 mod web_pages;

@@ -51,14 +51,14 @@ const TABLES: [&str; 7] = [
     ".dynamic",
 ];
 
-fn number(bytes: &[u8], at: usize, size: usize) -> usize {
+pub(super) fn number(bytes: &[u8], at: usize, size: usize) -> usize {
     let mut wide = [0; 8];
     wide[..size].copy_from_slice(&bytes[at..at + size]);
     usize::try_from(u64::from_le_bytes(wide)).expect("small")
 }
 
 /// Where sections are in the file, by name.
-fn sections(file: &[u8]) -> BTreeMap<String, std::ops::Range<usize>> {
+pub(super) fn sections(file: &[u8]) -> BTreeMap<String, std::ops::Range<usize>> {
     let (first, count, names) = (
         number(file, 40, 8),
         number(file, 60, 2),

@@ -196,6 +196,9 @@ pub struct Damage {
     pub what: String,
     /// Where it is in the file.
     pub offset: u64,
+    /// The one symbol that is lost by it: of a model library it matters where the model
+    /// asks for it. Empty where the name itself is lost.
+    pub lost: Option<String>,
 }
 
 /// What contradicts what.
@@ -213,6 +216,8 @@ pub enum DamageKind {
     NotWritable,
     /// What is protected after relocation is not mapped.
     Relro,
+    /// The header of a section does not fit its neighbours or what the segments map.
+    SectionHeader,
     /// There is no section table where the header says.
     SectionTable,
     /// The file ends before its section table.
@@ -246,8 +251,12 @@ pub enum Reply {
     NotFound,
     /// The loader finds itself inconsistent and ends the process.
     Assertion,
+    /// A library that is needed is not found.
+    Library,
     /// Nothing: neither the loader nor TVM asks for it.
     Unasked,
+    /// Nothing or a crash: what is damaged is not known, or not who uses it.
+    Unknown,
 }
 
 /// A form of relocations that not every loader reads.

@@ -1,7 +1,9 @@
 //! AC001 unreadable: bytes that are not the artifact they should be.
 
+use std::collections::HashSet;
+
 use super::segments::{self, Fault};
-use super::{ArtifactContext, Check, Outcome, Rule};
+use super::{ArtifactContext, Check, Outcome, Pair, Rule};
 use crate::artifact::{Artifact, Problem, ProblemKind, Role};
 use crate::container::{Binary, BinaryKind, Format, Platform};
 use crate::finding::{Finding, Location, Severity};
@@ -18,7 +20,7 @@ pub(super) static RULE: Rule = Rule {
     explain: include_str!("ac001_unreadable.md"),
 };
 
-pub(super) const CHECKS: &[Check] = &[Check::Artifact(check)];
+pub(super) const CHECKS: &[Check] = &[Check::Artifact(check), Check::Pair(check_pair)];
 
 fn check(context: &ArtifactContext<'_>, out: &mut Outcome) {
     let artifact = context.artifact;
@@ -75,17 +77,42 @@ pub(crate) fn of_problem(place: &Place, problem: &Problem) -> Finding {
     finding
 }
 
+/// Damage of which it is not known what comes of it leaves the verdict open.
+fn check_pair(pair: &Pair<'_>, out: &mut Outcome) {
+    if let Some(binary) = &pair.artifact.binary {
+        undecided(binary, out);
+    }
+}
+
+fn undecided(binary: &Binary, out: &mut Outcome) {
+    for why in segments::undecided(binary) {
+        out.undecided(&RULE, why);
+    }
+}
+
 /// A file that decodes, and that a loader refuses all the same.
 fn check_segments(context: &ArtifactContext<'_>, out: &mut Outcome) {
     let artifact = context.artifact;
     let Some(binary) = &artifact.binary else {
         return;
     };
-    let mut faults = segments::faults(binary, has_old_glibc(context.target));
+    let asked = Asked::of(artifact);
+    let is_asked = |name: &str| asked.as_ref().is_none_or(|asked| asked.holds(name));
+    let mut faults = segments::faults(binary, has_old_glibc(context.target), &is_asked);
+    // Of a model library it is said with each runtime.
+    if !matches!(artifact.role, Role::ModelLibrary | Role::Unrelated) {
+        undecided(binary, out);
+    }
     // What may be wrong with a library that TVM never meets is not said.
     faults.retain(|fault| fault.severity == Severity::Error || artifact.role != Role::Unrelated);
     // A process opens model libraries; what it is linked with is there when it starts.
-    faults.retain(|fault| fault.is_of_any || artifact.role == Role::ModelLibrary);
+    let has_kernels = || {
+        let mut defined = binary.defined.iter();
+        defined.any(|symbol| symbol.name.starts_with("__tvm_ffi_"))
+    };
+    let is_opened =
+        artifact.role == Role::ModelLibrary || (artifact.role == Role::Client && has_kernels());
+    faults.retain(|fault| fault.is_of_any || is_opened);
     faults.extend(named_as_library(artifact, binary));
     let more = faults.len().saturating_sub(MAX_FINDINGS);
     for fault in faults.into_iter().take(MAX_FINDINGS) {
@@ -99,6 +126,34 @@ fn check_segments(context: &ArtifactContext<'_>, out: &mut Outcome) {
         );
     }
     out.and_more(more);
+}
+
+/// The names that TVM looks up in a model library: those of its program and of its host
+/// code, and what is reserved.
+struct Asked<'a>(HashSet<&'a str>);
+
+impl<'a> Asked<'a> {
+    /// Nothing where there is no program: anybody may ask for any kernel.
+    fn of(artifact: &'a Artifact) -> Option<Self> {
+        let mut names = HashSet::new();
+        let mut has_program = false;
+        for library in artifact.libraries.iter() {
+            let blob = library.blob.as_ref().ok()?;
+            for (_, executable) in blob.executables() {
+                has_program = true;
+                names.extend(executable.functions.iter().map(|one| one.name.as_str()));
+            }
+            names.extend(library.host_callees.iter().map(String::as_str));
+        }
+        has_program.then_some(Self(names))
+    }
+
+    fn holds(&self, symbol: &str) -> bool {
+        let prefixed = ["__tvm_ffi_", "__vmtir__"];
+        let function = prefixed.iter().find_map(|start| symbol.strip_prefix(start));
+        let is_reserved = symbol.starts_with("__TVM") || symbol.starts_with("__tvm_ffi__");
+        is_reserved || self.0.contains(symbol) || function.is_some_and(|one| self.0.contains(one))
+    }
 }
 
 /// A program or an object that is to be opened as a library.

@@ -60,6 +60,14 @@ fn check_alone(context: &ArtifactContext<'_>, out: &mut Outcome) {
             .help("rename the file or ship the build for the platform the name promises"),
         );
     }
+    // Of a model library it is asked with each runtime.
+    let mut defined = binary.defined.iter();
+    if let Architecture::Other(number) = binary.architecture
+        && artifact.role == Role::Client
+        && defined.any(|symbol| symbol.name.starts_with("__tvm_ffi_"))
+    {
+        out.undecided(&RULE, unknown_processor(number));
+    }
     let Some(target) = context.target else { return };
     if artifact.role == Role::Unrelated {
         return;
@@ -136,11 +144,14 @@ fn check_processor(pair: &Pair<'_>, out: &mut Outcome) {
         machine.map(|binary| binary.architecture),
         &pair.runtime.architecture,
     ) {
-        out.undecided(
-            &RULE,
-            format!("it is built for a processor that is not known here (machine number {number}): no known runtime is built for it, or the number is damaged"),
-        );
+        out.undecided(&RULE, unknown_processor(number));
     }
+}
+
+fn unknown_processor(number: u32) -> String {
+    format!(
+        "it is built for a processor that is not known here (machine number {number}): no known runtime is built for it, or the number is damaged"
+    )
 }
 
 /// A file for musl and a runtime for glibc: one process has one C library. The other way

@@ -60,16 +60,20 @@ pub(super) const NOT_WIN32: &str = "[WinError 193] %1 is not a valid Win32 appli
 
 /// Everything that is wrong with a binary's segments. `is_old` says that it must
 /// load under a glibc up to 2.34.
-pub(super) fn faults(binary: &Binary, is_old: bool) -> Vec<Fault> {
+pub(super) fn faults(binary: &Binary, is_old: bool, is_asked: &dyn Fn(&str) -> bool) -> Vec<Fault> {
     // Code for GPUs and firmware come in these containers too, for other loaders.
     if matches!(binary.architecture, Architecture::Other(_)) {
         return Vec::new();
     }
     match binary.format {
-        Format::Elf => elf(binary, is_old),
+        Format::Elf => elf(binary, is_old, is_asked),
         Format::MachO => macho(binary),
         Format::Pe => pe(binary),
-        Format::Wasm => binary.damage.iter().map(damage).collect(),
+        Format::Wasm => binary
+            .damage
+            .iter()
+            .map(|one| damage(one, is_asked))
+            .collect(),
         _ => Vec::new(),
     }
 }
@@ -102,7 +106,7 @@ fn shift(segment: &Segment) -> u64 {
     segment.address.wrapping_sub(segment.file_offset)
 }
 
-fn elf(binary: &Binary, is_old: bool) -> Vec<Fault> {
+fn elf(binary: &Binary, is_old: bool, is_asked: &dyn Fn(&str) -> bool) -> Vec<Fault> {
     let mut faults = Vec::new();
     let by_old = match is_old {
         true => Severity::Error,
@@ -148,9 +152,20 @@ fn elf(binary: &Binary, is_old: bool) -> Vec<Fault> {
         faults.push(one);
     }
     faults.extend(elf_order(&binary.segments));
-    faults.extend(binary.damage.iter().map(damage));
+    let known = binary.damage.iter();
+    let known = known.filter(|one| one.kind != DamageKind::Table(Reply::Unknown));
+    faults.extend(known.map(|one| damage(one, is_asked)));
     faults.extend(unmarked_relr(binary));
     faults
+}
+
+/// Damage of which it is not known what it does.
+pub(super) fn undecided(binary: &Binary) -> impl Iterator<Item = &str> {
+    let unknown = DamageKind::Table(Reply::Unknown);
+    let found = binary.damage.iter();
+    found
+        .filter(move |one| one.kind == unknown)
+        .map(|one| one.what.as_str())
 }
 
 /// Bytes of memory that are in no file.
@@ -159,11 +174,16 @@ fn zeros(segment: &Segment) -> u64 {
 }
 
 /// Headers that contradict each other.
-fn damage(damage: &Damage) -> Fault {
-    let (severity, says) = weight(damage.kind);
+fn damage(damage: &Damage, is_asked: &dyn Fn(&str) -> bool) -> Fault {
+    let (mut severity, mut says) = weight(damage.kind);
+    let mut message = sentence(damage.kind, &damage.what);
+    if damage.lost.as_deref().is_some_and(|name| !is_asked(name)) {
+        (severity, says) = (Severity::Warning, "");
+        message.push_str("; the model does not ask for it");
+    }
     Fault {
         severity,
-        message: sentence(damage.kind, &damage.what),
+        message,
         evidence: format!("at byte {:#x} of the file", damage.offset),
         says,
         offset: damage.offset,
@@ -223,8 +243,10 @@ fn unmarked_relr(binary: &Binary) -> Option<Fault> {
 fn weight(kind: DamageKind) -> (Severity, &'static str) {
     match kind {
         // No loader reads them.
-        DamageKind::SectionTable | DamageKind::Cut => (Severity::Warning, NOTHING),
-        DamageKind::Table(Reply::Unasked) => (Severity::Warning, ""),
+        DamageKind::SectionHeader | DamageKind::SectionTable | DamageKind::Cut => {
+            (Severity::Warning, NOTHING)
+        }
+        DamageKind::Table(Reply::Unasked | Reply::Unknown) => (Severity::Warning, ""),
         DamageKind::Moved
         | DamageKind::NotMapped
         | DamageKind::NoPermission
@@ -261,6 +283,9 @@ fn sentence(kind: DamageKind, what: &str) -> String {
         DamageKind::Relro => {
             format!("the memory {what}, which is protected after loading, is not mapped")
         }
+        DamageKind::SectionHeader => format!(
+            "section `{what}` is not where its header says, or nothing of a library runs by it. Loaders do not read it"
+        ),
         DamageKind::SectionTable => String::from(
             "the section table is not where the header says: the header is damaged, or bytes were inserted or cut before the table. Loaders do not read it",
         ),
@@ -288,7 +313,8 @@ fn sentence(kind: DamageKind, what: &str) -> String {
 /// What glibc's loader says of a damaged table.
 fn replied(reply: Reply) -> &'static str {
     match reply {
-        Reply::Unasked => "",
+        Reply::Unasked | Reply::Unknown => "",
+        Reply::Library => "cannot open shared object file",
         Reply::Crash => CRASHES,
         Reply::Type => "unexpected reloc type",
         Reply::Version => "version … not found",

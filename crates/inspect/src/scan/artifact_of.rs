@@ -258,6 +258,10 @@ fn impostor(file: &VirtualFile<'_>) -> Option<ProblemKind> {
         FileType::AppleDouble => Some(ProblemKind::AppleDouble),
         FileType::LinkerScript => Some(ProblemKind::LinkerScript),
         FileType::Bitcode if is_strange() => None,
+        // No loader opens it, whatever it is.
+        FileType::Unknown if file.depth == 0 && LOADED_SUFFIXES.contains(&suffix.as_str()) => {
+            Some(ProblemKind::Corrupt)
+        }
         FileType::Bitcode | FileType::Unknown => Some(ProblemKind::Unsupported),
         _ => None,
     }

@@ -3,8 +3,8 @@
 //! lost. Facts only; which of them a loader trips over is a rule's question.
 //!
 //! The loader reads program headers alone. Where the section headers, which the
-//! linker wrote with them, say something else of code and data, what is mapped is
-//! not what was linked.
+//! linker wrote with them, say something else of code and data (`sections`), what is
+//! mapped is not what was linked.
 
 use object::Endianness;
 use object::elf;
@@ -13,19 +13,27 @@ use object::read::elf::{FileHeader, ProgramHeader, SectionHeader};
 
 use super::dynamic::Dynamic;
 use super::image::Image;
-use super::memory::Load;
-use crate::container::{Damage, DamageKind, Packing, Platform};
+use super::memory::{Load, PAGE};
+use super::sections;
+use crate::container::{Damage, DamageKind, Packing, Platform, Reply};
 
 /// Contradictions that are kept of one file.
 const MAX_DAMAGE: usize = 32;
-/// Bytes of a section's name that are kept.
-const MAX_NAME: usize = 64;
 /// The largest page that segments are rounded to.
 const LARGEST_PAGE: u64 = 64 << 10;
 
 /// What glibc keeps of thread-local memory for libraries that are opened later, 1664
 /// bytes (`TLS_STATIC_SURPLUS`), and what rounding may leave beside it.
 const STATIC_TLS: u64 = 1664 + 256;
+
+fn of_file(kind: DamageKind, what: String, offset: u64) -> Damage {
+    Damage {
+        kind,
+        what,
+        offset,
+        lost: None,
+    }
+}
 
 /// What a loader refuses of a sound file: systems, and flags of the dynamic section.
 pub(super) fn refused<Elf: FileHeader<Endian = Endianness>>(
@@ -34,15 +42,20 @@ pub(super) fn refused<Elf: FileHeader<Endian = Endianness>>(
     platform: Platform,
 ) -> Vec<Damage> {
     let mut found = Vec::new();
-    let mut add = |kind, what: String, offset| found.push(Damage { kind, what, offset });
+    let mut add = |kind, what: String, offset| found.push(of_file(kind, what, offset));
     let ident = image.header.e_ident();
+    // Only GNU's ABI has versions, up to 3 so far.
+    let most = match ident.os_abi {
+        elf::ELFOSABI_GNU => 3,
+        _ => 0,
+    };
     if !matches!(ident.os_abi, elf::ELFOSABI_SYSV | elf::ELFOSABI_GNU) {
         add(
             DamageKind::OtherSystem,
             format!("OS ABI {}", ident.os_abi.0),
             7,
         );
-    } else if ident.abi_version > 3 {
+    } else if ident.abi_version > most {
         let what = format!("version {} of the OS ABI", ident.abi_version);
         add(DamageKind::OtherSystem, what, 8);
     }
@@ -82,7 +95,7 @@ pub(super) fn read<Elf: FileHeader<Endian = Endianness>>(image: &Image<'_, Elf>)
     let mut found = Vec::new();
     let mut add = |kind, what: String, offset| {
         if found.len() < MAX_DAMAGE {
-            found.push(Damage { kind, what, offset });
+            found.push(of_file(kind, what, offset));
         }
     };
     for segment in &image.memory.loads {
@@ -92,6 +105,7 @@ pub(super) fn read<Elf: FileHeader<Endian = Endianness>>(image: &Image<'_, Elf>)
             add(DamageKind::NoPermission, what, segment.offset);
         }
     }
+    zeros_behind_the_end(image, &mut add);
     relro(image, &mut add);
     if image.memory.loads.is_empty() {
         return found;
@@ -105,7 +119,12 @@ pub(super) fn read<Elf: FileHeader<Endian = Endianness>>(image: &Image<'_, Elf>)
             let what = format!("{:#x}", image.data.len());
             add(kind, what, image.header.e_shoff(endian).into());
         }
-        Some(true) => sections(image, &mut add),
+        Some(true) => {
+            let all = sections::all(image);
+            for fault in sections::faults(&all, &image.memory.loads, MAX_DAMAGE) {
+                add(fault.kind, fault.name, fault.offset);
+            }
+        }
         Some(false) => {
             let at: u64 = image.header.e_shoff(endian).into();
             add(DamageKind::SectionTable, String::new(), at);
@@ -113,6 +132,28 @@ pub(super) fn read<Elf: FileHeader<Endian = Endianness>>(image: &Image<'_, Elf>)
         None => {}
     }
     found
+}
+
+/// Zeros that begin within a page: the loader maps what the file has there and clears it.
+fn zeros_behind_the_end<Elf: FileHeader<Endian = Endianness>>(
+    image: &Image<'_, Elf>,
+    add: &mut impl FnMut(DamageKind, String, u64),
+) {
+    for load in &image.memory.loads {
+        let skip = load.address & PAGE.saturating_sub(1);
+        let page = load.offset.saturating_sub(skip);
+        if load.bytes.is_empty()
+            && load.in_memory > 0
+            && skip > 0
+            && page >= image.data.len() as u64
+        {
+            let what = format!(
+                "the zeros at address {:#x} begin in a page of the file behind its end",
+                load.address
+            );
+            add(DamageKind::Table(Reply::Crash), what, load.offset);
+        }
+    }
 }
 
 /// Whether the file ends before its section headers. Linkers write them last: where they
@@ -155,12 +196,14 @@ fn relro<Elf: FileHeader<Endian = Endianness>>(
         let address: u64 = header.p_vaddr(endian).into();
         let size: u64 = header.p_memsz(endian).into();
         let end = address.checked_add(size);
+        // Whole pages are protected: of a part of one page, none.
+        let is_none = end.is_some_and(|end| end / PAGE == address / PAGE);
         let holds = |segment: &Load<'_>| {
             let last = segment.address.checked_add(segment.in_memory);
             let last = last.and_then(|last| last.checked_next_multiple_of(LARGEST_PAGE));
             segment.address <= address && end.zip(last).is_some_and(|(end, last)| end <= last)
         };
-        if size > 0 && !image.memory.loads.iter().any(holds) {
+        if size > 0 && !is_none && !image.memory.loads.iter().any(holds) {
             let what = format!("{address:#x} to {:#x}", address.saturating_add(size));
             add(DamageKind::Relro, what, header.p_offset(endian).into());
         }
@@ -169,7 +212,9 @@ fn relro<Elf: FileHeader<Endian = Endianness>>(
 
 /// Whether the section table is where the header says, by its first entry, which is
 /// empty in every file, and the one with the names; `None` where there is no table.
-fn has_section_table<Elf: FileHeader<Endian = Endianness>>(image: &Image<'_, Elf>) -> Option<bool> {
+pub(super) fn has_section_table<Elf: FileHeader<Endian = Endianness>>(
+    image: &Image<'_, Elf>,
+) -> Option<bool> {
     let at: u64 = image.header.e_shoff(image.endian).into();
     if at == 0 || image.header.e_shnum(image.endian) == 0 {
         return None;
@@ -195,76 +240,4 @@ fn has_section_table<Elf: FileHeader<Endian = Endianness>>(image: &Image<'_, Elf
         number => header(number)?.sh_type(endian) == elf::SHT_STRTAB,
     };
     Some(is_empty && has_names)
-}
-
-/// A size in whole pages of the smallest kind.
-fn pages(size: u64) -> u64 {
-    const PAGE: u64 = 4 << 10;
-    size.checked_next_multiple_of(PAGE).unwrap_or(size)
-}
-
-/// What sections say of the memory that segments map.
-fn sections<Elf: FileHeader<Endian = Endianness>>(
-    image: &Image<'_, Elf>,
-    add: &mut impl FnMut(DamageKind, String, u64),
-) {
-    let endian = image.endian;
-    for section in image.sections.iter() {
-        let flags = section.sh_flags(endian);
-        let address: u64 = section.sh_addr(endian).into();
-        let offset: u64 = section.sh_offset(endian).into();
-        let size: u64 = section.sh_size(endian).into();
-        // Thread-local zeros take no memory of the image.
-        let is_mapped = flags.contains(elf::SHF_ALLOC)
-            && !flags.contains(elf::SHF_TLS)
-            && section.sh_type(endian) != elf::SHT_NOBITS;
-        if !is_mapped || size == 0 {
-            continue;
-        }
-        let Some(end) = address.checked_add(size) else {
-            continue;
-        };
-        let holds = |segment: &&Load<'_>| {
-            let in_file = segment.bytes.len() as u64;
-            let size = pages(segment.in_memory.max(in_file));
-            let last = segment.address.checked_add(size);
-            segment.address <= address && last.is_some_and(|last| end <= last)
-        };
-        let is_same = |segment: &&Load<'_>| {
-            address.wrapping_sub(offset) == segment.address.wrapping_sub(segment.offset)
-        };
-        let fault = |segment: &Load<'_>| {
-            // Whole pages are mapped; what is behind the file's part is cleared where
-            // memory goes on.
-            let in_file = match segment.bytes.len() as u64 {
-                size if segment.in_memory > size => size,
-                size => pages(size),
-            };
-            if !is_same(&segment) {
-                Some(DamageKind::Moved)
-            } else if end.wrapping_sub(segment.address) > in_file {
-                Some(DamageKind::NotMapped)
-            } else if flags.contains(elf::SHF_EXECINSTR) && !segment.may(elf::PF_X) {
-                Some(DamageKind::NotExecutable)
-            } else if flags.contains(elf::SHF_WRITE) && !segment.may(elf::PF_W) {
-                Some(DamageKind::NotWritable)
-            } else {
-                None
-            }
-        };
-        // Whole pages overlap where segments meet: one that is right is enough, and of
-        // others the one that maps the section's own bytes tells what is wrong.
-        let around = image.memory.loads.iter().filter(holds);
-        if around.clone().any(|segment| fault(segment).is_none()) {
-            continue;
-        }
-        let meant = around
-            .clone()
-            .find(is_same)
-            .or_else(|| around.clone().next());
-        let kind = meant.and_then(fault).unwrap_or(DamageKind::NotMapped);
-        let name = image.sections.section_name(endian, section).unwrap_or(b"");
-        let name = name.get(..MAX_NAME).unwrap_or(name);
-        add(kind, String::from_utf8_lossy(name).into_owned(), offset);
-    }
 }

@@ -92,6 +92,15 @@ impl<'data> Hashes<'data> {
         }
     }
 
+    /// Whether `DT_HASH` leads to more than so many symbols: loaders do not ask.
+    pub(super) fn leads_out(&self, count: usize) -> bool {
+        let mut all = self.buckets.iter().chain(self.chains.iter().take(count));
+        let is_outside = |word: &[u8; 4]| {
+            usize::try_from(self.endian.read_u32(*word)).is_ok_and(|symbol| symbol >= count)
+        };
+        self.gnu.is_none() && all.any(is_outside)
+    }
+
     /// Words of the filter, of a machine with 64 bits.
     pub(super) fn filter(&self) -> Option<usize> {
         self.gnu.as_ref().map(|gnu| gnu.bloom.len())

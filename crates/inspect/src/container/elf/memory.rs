@@ -9,6 +9,14 @@ use object::read::elf::ProgramHeader;
 use super::error::within;
 use crate::error::DecodeError;
 
+/// The smallest page.
+pub(super) const PAGE: u64 = 4 << 10;
+
+/// A size in whole pages of the smallest kind.
+pub(super) fn pages(size: u64) -> u64 {
+    size.checked_next_multiple_of(PAGE).unwrap_or(size)
+}
+
 /// A loadable segment.
 pub(super) struct Load<'data> {
     pub(super) address: u64,

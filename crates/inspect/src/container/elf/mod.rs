@@ -16,6 +16,7 @@ mod linkage;
 mod memory;
 mod regions;
 mod relocations;
+mod sections;
 mod segments;
 mod symbols;
 mod table;

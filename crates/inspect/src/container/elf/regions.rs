@@ -1,13 +1,15 @@
 //! The data of an ELF file as regions: its sections, or its segments where the
-//! section headers were removed.
+//! section headers were removed or do not fit what the loader maps.
 
 use object::Endianness;
 use object::elf;
 use object::read::elf::{FileHeader, SectionHeader};
 
+use super::damage::has_section_table;
 use super::error::bad;
 use super::image::Image;
 use super::memory::Load;
+use super::sections;
 use crate::container::Region;
 use crate::container::regions::push;
 use crate::error::DecodeError;
@@ -27,7 +29,11 @@ pub(super) fn read<'data, Elf: FileHeader<Endian = Endianness>>(
     object: bool,
 ) -> Result<(Vec<Region<'data>>, Vec<Option<usize>>), DecodeError> {
     let endian = image.endian;
-    if image.sections.is_empty() {
+    let is_sound = || {
+        has_section_table(image) == Some(true)
+            && sections::are_sound(&sections::all(image), &image.memory.loads)
+    };
+    if image.sections.is_empty() || (!image.memory.loads.is_empty() && !is_sound()) {
         return Ok((segment_regions(image), Vec::new()));
     }
     let mut regions = Vec::new();

@@ -88,8 +88,9 @@ pub(super) fn all<'data, Elf: FileHeader<Endian = Endianness>>(
     let entry = size_of::<Elf::Rela>();
     let found = || {
         let (_, bytes) = image.memory.at(dynamic.get(address)?)?;
+        // The loader takes the beginning of an entry for the whole.
         let size = usize::try_from(dynamic.get(size)?).ok()?.min(bytes.len());
-        let count = size.checked_div(entry)?;
+        let count = size.div_ceil(entry).min(bytes.len().checked_div(entry)?);
         let (all, _) = pod::slice_from_bytes::<Elf::Rela>(bytes, count).ok()?;
         Some(all)
     };

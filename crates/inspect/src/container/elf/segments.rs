@@ -111,7 +111,10 @@ fn check_dynamic<Elf: FileHeader<Endian = Endianness>>(
         }
     }
     let loads = &image.memory.loads;
-    let is_outside = |entry: &&Entry| !loads.iter().any(|load| load.holds(entry.value));
+    // Of two hash tables, GNU's is used.
+    let is_unused = |entry: &Entry| entry.tag == elf::DT_HASH && dynamic.has(elf::DT_GNU_HASH);
+    let is_outside =
+        |entry: &&Entry| !is_unused(entry) && !loads.iter().any(|load| load.holds(entry.value));
     if let Some(entry) = dynamic.tables().find(is_outside) {
         return Err(DecodeError::new(
             0,

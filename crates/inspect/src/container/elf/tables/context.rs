@@ -13,9 +13,24 @@ pub(super) struct Faults {
 
 impl Faults {
     pub(super) fn add(&mut self, reply: Reply, what: String, offset: u64) {
+        self.push(reply, what, offset, None);
+    }
+
+    /// The same where it comes of it when a symbol is asked for.
+    pub(super) fn lost(&mut self, reply: Reply, symbol: &[u8], what: String, offset: u64) {
+        let symbol = String::from_utf8_lossy(symbol).into_owned();
+        self.push(reply, what, offset, Some(symbol));
+    }
+
+    fn push(&mut self, reply: Reply, what: String, offset: u64, lost: Option<String>) {
         if !self.is_full() {
             let kind = DamageKind::Table(reply);
-            self.found.push(Damage { kind, what, offset });
+            self.found.push(Damage {
+                kind,
+                what,
+                offset,
+                lost,
+            });
         }
     }
 

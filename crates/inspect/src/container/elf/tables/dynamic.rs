@@ -10,10 +10,11 @@ use object::read::elf::{FileHeader, ProgramHeader, SectionHeader};
 
 use super::context::Faults;
 use crate::container::Reply;
-use crate::container::elf::dynamic::{Dynamic, name};
+use crate::container::elf::dynamic::{Dynamic, Entry, name};
 use crate::container::elf::image::Image;
 use crate::container::elf::memory::Memory;
 use crate::container::elf::relocations::LISTS;
+use crate::container::symbols::Names;
 
 /// An address and what says how much is there.
 const PAIRS: [(elf::DynamicTag, elf::DynamicTag); 5] = [
@@ -29,6 +30,8 @@ const FIXED: [(elf::DynamicTag, u64); 3] = [
     (elf::DT_PLTREL, 7),
     (elf::DT_RELRENT, 8),
 ];
+/// Bytes of a relocation.
+const ENTRY: u64 = 24;
 /// What entry and what section are about the same table.
 const SECTIONS: [(elf::DynamicTag, elf::SectionType); 8] = [
     (elf::DT_SYMTAB, elf::SHT_DYNSYM),
@@ -47,35 +50,15 @@ pub(super) fn check<Elf: FileHeader<Endian = Endianness>>(
     faults: &mut Faults,
 ) {
     let memory = &image.memory;
-    twice(entries, faults);
     together(memory, entries, faults);
     strings(image, entries, faults);
     fixed(entries, faults);
     functions(image, memory, entries, faults);
     thread_local(image, memory, faults);
+    headers(image, memory, faults);
     let sections = Sections::of(image, memory);
     tables(&sections, entries, faults);
     relocations(&sections, entries, faults);
-}
-
-/// Only the last entry of a tag counts, so a second one hides the first.
-fn twice(entries: &Dynamic, faults: &mut Faults) {
-    let known = PAIRS.iter().flat_map(|(one, other)| [*one, *other]);
-    let known = known.chain(SECTIONS.iter().map(|(tag, _)| *tag));
-    let mut known: Vec<_> = known
-        .chain(FIXED.iter().map(|(tag, _)| *tag))
-        .chain([elf::DT_STRTAB, elf::DT_PLTGOT, elf::DT_INIT, elf::DT_FINI])
-        .collect();
-    known.sort_unstable();
-    known.dedup();
-    for tag in known {
-        let only = [tag];
-        let mut all = entries.all(&only);
-        if let (Some(_), Some(second)) = (all.next(), all.next()) {
-            let what = format!("the dynamic section has two entries {}", name(tag));
-            faults.add(Reply::Crash, what, second.offset);
-        }
-    }
 }
 
 /// What belongs together is there, and the table is in the file.
@@ -93,24 +76,19 @@ fn together(memory: &Memory<'_>, entries: &Dynamic, faults: &mut Faults) {
                     entry.name(),
                     name(missing)
                 );
-                faults.add(Reply::Crash, what, entry.offset);
+                // Constructors that never run, and whether they are missed.
+                let reply = match missing {
+                    elf::DT_INIT_ARRAY => Reply::Unknown,
+                    _ => Reply::Crash,
+                };
+                faults.add(reply, what, entry.offset);
                 continue;
             }
-        };
-        let step = match size {
-            elf::DT_RELASZ | elf::DT_PLTRELSZ => 24,
-            _ => 8,
         };
         if other.value == 0 {
             continue;
         }
-        let what = if other.value.checked_rem(step) != Some(0) {
-            format!(
-                "{} is {:#x}, no number of whole entries",
-                name(size),
-                other.value
-            )
-        } else if memory.range(one.value, other.value).is_none() {
+        let what = if memory.range(one.value, other.value).is_none() {
             format!(
                 "{} and {} say {:#x} to {:#x}, which is not in one segment's part of the file",
                 name(address),
@@ -147,12 +125,37 @@ fn strings<Elf: FileHeader<Endian = Endianness>>(
         elf::DT_RUNPATH,
     ];
     let size = entries.strings(image).1.len() as u64;
-    if let Some(entry) = entries.all(&named).find(|entry| entry.value >= size) {
+    // The loader does not know how large the table is. No name at all is the program's own.
+    let table = entries.get(elf::DT_STRTAB).unwrap_or(0);
+    let is_empty = |entry: &Entry| {
+        let first = image.memory.at(table.wrapping_add(entry.value));
+        first.is_some_and(|(_, bytes)| bytes.first() == Some(&0))
+    };
+    let mut outside = entries.all(&named).filter(|entry| entry.value >= size);
+    if let Some(entry) = outside.find(|entry| !is_empty(entry)) {
         let what = format!(
             "a name of the dynamic section is at {:#x} of a table of {size:#x} bytes",
             entry.value
         );
         faults.add(Reply::Crash, what, entry.offset);
+    }
+    let (at, strings) = entries.strings(image);
+    let mut names = Names::new(strings, at, image.data.len());
+    for entry in entries.all(&[elf::DT_NEEDED]) {
+        let name = names.get(entry.value).ok().flatten().unwrap_or_default();
+        if name.iter().any(u8::is_ascii_control) || std::str::from_utf8(name).is_err() {
+            let what = format!("no library is called `{}`", name.escape_ascii());
+            faults.add(Reply::Library, what, entry.offset);
+        } else if !name.is_empty()
+            && memchr::memmem::find(name, b".so").is_none()
+            && !name.contains(&b'/')
+        {
+            let what = format!(
+                "it needs `{}`, and hardly a library is called so",
+                name.escape_ascii()
+            );
+            faults.add(Reply::Unknown, what, entry.offset);
+        }
     }
 }
 
@@ -219,6 +222,25 @@ fn functions<Elf: FileHeader<Endian = Endianness>>(
     }
 }
 
+/// Where the program headers are in memory, for those who unwind through the library.
+fn headers<Elf: FileHeader<Endian = Endianness>>(
+    image: &Image<'_, Elf>,
+    memory: &Memory<'_>,
+    faults: &mut Faults,
+) {
+    let endian = image.endian;
+    let mut headers = image.segments.iter();
+    let own = headers.find(|header| header.p_type(endian) == elf::PT_PHDR);
+    let address = own.map_or(0, |header| header.p_vaddr(endian).into());
+    let at: u64 = image.header.e_phoff(endian).into();
+    // Without an address the loader keeps a copy.
+    if address != 0 && memory.at(address).map(|(at, _)| at) != Some(at) {
+        let what =
+            format!("the program headers are said to be at address {address:#x}, and are not");
+        faults.add(Reply::Crash, what, at);
+    }
+}
+
 /// What every thread gets a copy of is in the file, and no larger than the copy.
 fn thread_local<Elf: FileHeader<Endian = Endianness>>(
     image: &Image<'_, Elf>,
@@ -253,11 +275,15 @@ struct Section {
     kind: elf::SectionType,
     address: u64,
     size: u64,
+    /// Bytes of an entry.
+    entry: u64,
+    /// Whether its address and place in the file agree with the segments.
+    is_sound: bool,
     /// The address of the section that it names, where that is sound too.
     link: Option<u64>,
 }
 
-/// Sections whose address and place in the file agree with the segments.
+/// Sections that are loaded.
 struct Sections(Vec<Section>);
 
 impl Sections {
@@ -272,13 +298,17 @@ impl Sections {
             section.sh_flags(endian).contains(elf::SHF_ALLOC)
                 && found.is_some_and(|(at, _)| at == section.sh_offset(endian).into())
         };
-        let sections = image.sections.iter().filter(|section| is_sound(section));
+        let is_loaded =
+            |section: &&Elf::SectionHeader| section.sh_flags(endian).contains(elf::SHF_ALLOC);
+        let sections = image.sections.iter().filter(is_loaded);
         let sections = sections.map(|section| {
             let link = image.sections.section(section.link(endian)).ok();
             Section {
                 kind: section.sh_type(endian),
                 address: section.sh_addr(endian).into(),
+                is_sound: is_sound(section),
                 size: section.sh_size(endian).into(),
+                entry: section.sh_entsize(endian).into(),
                 link: link
                     .filter(|link| is_sound(link))
                     .map(|link| link.sh_addr(endian).into()),
@@ -288,7 +318,8 @@ impl Sections {
     }
 
     fn of_kind(&self, kind: elf::SectionType) -> impl Iterator<Item = &Section> {
-        self.0.iter().filter(move |section| section.kind == kind)
+        let all = self.0.iter();
+        all.filter(move |section| section.kind == kind && section.is_sound)
     }
 }
 
@@ -301,8 +332,10 @@ fn tables(sections: &Sections, entries: &Dynamic, faults: &mut Faults) {
         let is_same = entries.get(tag).is_some_and(|value| all.contains(&value));
         (tag, all.first().copied().filter(|_| !is_same))
     });
+    // Of two hash tables, GNU's is used.
+    let is_unused = |tag| tag == elf::DT_HASH && entries.has(elf::DT_GNU_HASH);
     for (tag, section) in [strings].into_iter().chain(others) {
-        let Some(section) = section else {
+        let Some(section) = section.filter(|_| !is_unused(tag)) else {
             continue;
         };
         match entries.entry(tag) {
@@ -316,9 +349,9 @@ fn tables(sections: &Sections, entries: &Dynamic, faults: &mut Faults) {
             }
             // Constructors that never run. Of others that are missing, only what comes of
             // it counts.
-            None if tag == elf::DT_INIT_ARRAY => {
+            None if tag == elf::DT_INIT_ARRAY && !entries.has(elf::DT_INIT_ARRAYSZ) => {
                 let what = format!("a table at {section:#x} has no entry {}", name(tag));
-                faults.add(Reply::Crash, what, 0);
+                faults.add(Reply::Unknown, what, 0);
             }
             _ => {}
         }
@@ -333,13 +366,15 @@ fn relocations(sections: &Sections, entries: &Dynamic, faults: &mut Faults) {
     }
     let ends = LISTS.iter().filter_map(|(address, size)| {
         let start = entries.get(*address)?;
-        Some((start, start.saturating_add(entries.get(*size)?)))
+        // The loader takes the beginning of an entry for the whole.
+        let size = entries.get(*size)?.checked_next_multiple_of(ENTRY)?;
+        Some((start, start.saturating_add(size)))
     });
     let lists: Vec<(u64, u64)> = ends.collect();
     for section in all {
         let end = section.address.saturating_add(section.size);
         let is_in = |(start, last): &(u64, u64)| *start <= section.address && end <= *last;
-        if section.size > 0 && !lists.iter().any(is_in) {
+        if section.size > 0 && section.entry == ENTRY && !lists.iter().any(is_in) {
             let what = format!(
                 "the relocations at {:#x} to {end:#x} are in no list of the dynamic section",
                 section.address
@@ -349,8 +384,8 @@ fn relocations(sections: &Sections, entries: &Dynamic, faults: &mut Faults) {
     }
     let starts = |address: u64| sections.0.iter().any(|one| one.address == address);
     let ends = |address: u64| {
-        let mut all = sections.of_kind(elf::SHT_RELA);
-        all.any(|one| one.address.saturating_add(one.size) == address)
+        let mut all = sections.0.iter();
+        all.any(|one| one.kind == elf::SHT_RELA && one.address.saturating_add(one.size) == address)
     };
     for (start, end) in lists {
         if start != end && !(starts(start) && ends(end)) {

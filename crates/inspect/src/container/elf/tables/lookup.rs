@@ -5,16 +5,17 @@ use std::collections::HashSet;
 
 use object::Endianness;
 use object::elf;
-use object::read::elf::{FileHeader, Sym};
+use object::read::elf::{FileHeader, ProgramHeader, SectionHeader, Sym};
 
 use super::context::Faults;
 use crate::container::Reply;
 use crate::container::elf::dynamic::Dynamic;
 use crate::container::elf::hash::Hashes;
 use crate::container::elf::image::Image;
+use crate::container::elf::memory::pages;
 use crate::container::elf::relocations::met;
 use crate::container::elf::table::Table;
-use crate::container::names::{is_blob_symbol, is_context_symbol};
+use crate::container::names::{concerns_tvm, is_blob_symbol, is_context_symbol};
 use crate::container::symbols::Names;
 
 /// Bytes of a name that are shown.
@@ -30,7 +31,7 @@ pub(super) fn check<Elf: FileHeader<Endian = Endianness>>(
 ) {
     first_symbol(image, dynamic, table, faults);
     wanted(image, dynamic, table, faults);
-    let Some(hashes) = hashes(image, dynamic, faults) else {
+    let Some(hashes) = hashes(image, dynamic, table.symbols.len(), faults) else {
         return;
     };
     let mut steps = MAX_STEPS;
@@ -40,12 +41,31 @@ pub(super) fn check<Elf: FileHeader<Endian = Endianness>>(
         if of_others && !hashes.counts(number) {
             continue;
         }
+        // One without an address and of no section is another library's, whatever section
+        // it is said to be in; what TVM generates is never another's.
+        let address: u64 = symbol.st_value(image.endian).into();
+        let is_elsewhere = |name: &[u8]| {
+            address == 0
+                && symbol.st_shndx(image.endian) != elf::SHN_ABS
+                && symbol.st_type() != elf::STT_TLS
+                && !(concerns_tvm(name) && !name.starts_with(b"TVM"))
+        };
         // More names than the table can hold are a fault of their own.
         let Ok(name) = names.get(symbol.st_name(image.endian).into()) else {
             return;
         };
-        // A name outside the table is a fault of its own too.
-        let Some(name) = name else { continue };
+        let Some(name) = name else {
+            let what = format!("symbol {number} has its name outside the table");
+            match symbol.st_type() {
+                _ if of_others => {}
+                elf::STT_FUNC => faults.lost(Reply::NotFound, b"", what, hashes.at),
+                _ => faults.add(Reply::NotFound, what, hashes.at),
+            }
+            continue;
+        };
+        if is_elsewhere(name) {
+            continue;
+        }
         let is_found = hashes.lets_through(name)
             && hashes
                 .candidates(name, table.symbols.len(), &mut steps)
@@ -63,6 +83,9 @@ pub(super) fn check<Elf: FileHeader<Endian = Endianness>>(
         let shown = name.get(..MAX_SHOWN).unwrap_or(name);
         let shown = String::from_utf8_lossy(shown);
         match is_asked_for(image, dynamic, name, number, is_defined) {
+            true if is_function(symbol, name) => {
+                faults.lost(reply, name, format!("`{shown}` {why}"), hashes.at);
+            }
             true => faults.add(reply, format!("`{shown}` {why}"), hashes.at),
             false => {
                 let what = format!("`{shown}` {why}; neither the loader nor TVM asks for it");
@@ -100,11 +123,14 @@ fn first_symbol<Elf: FileHeader<Endian = Endianness>>(
     table: &Table<'_, Elf>,
     faults: &mut Faults,
 ) {
-    let is_empty = table.symbols.first().is_some_and(|symbol| {
-        symbol.st_name(image.endian) == 0
-            && symbol.st_value(image.endian).into() == 0
-            && symbol.is_undefined(image.endian)
-    });
+    let section = image.section_of_type(elf::SHT_DYNSYM);
+    let by_section = section.map(|section| section.sh_addr(image.endian).into());
+    let is_empty = by_section == dynamic.get(elf::DT_SYMTAB)
+        || table.symbols.first().is_some_and(|symbol| {
+            symbol.st_name(image.endian) == 0
+                && symbol.st_value(image.endian).into() == 0
+                && symbol.is_undefined(image.endian)
+        });
     if !is_empty && let Some(entry) = dynamic.entry(elf::DT_SYMTAB) {
         let what = format!(
             "no table of symbols is at {:#x}, where DT_SYMTAB leads",
@@ -129,7 +155,10 @@ fn wanted<Elf: FileHeader<Endian = Endianness>>(
     let undefined = undefined.filter(|(_, symbol)| symbol.is_undefined(endian));
     let has_no_name = |symbol: &Elf::Sym| {
         let name = usize::try_from(symbol.st_name(endian)).unwrap_or(usize::MAX);
-        table.strings.get(name).is_none()
+        match table.strings.get(name) {
+            Some(first) => *first == 0 && symbol.st_bind() == elf::STB_GLOBAL,
+            None => true,
+        }
     };
     let nameless: Vec<usize> = undefined
         .clone()
@@ -137,12 +166,19 @@ fn wanted<Elf: FileHeader<Endian = Endianness>>(
         .collect();
     if let Some((first, more)) = nameless.split_first() {
         let what = match more.len() {
-            0 => format!("symbol {first} has its name outside the table"),
+            0 => format!("symbol {first} has no name, or outside the table"),
             more => format!("symbol {first} and {more} more have their names outside the table"),
         };
         faults.add(Reply::Crash, what, at);
     }
+    // GNU's hash table leads to no such symbol, the other to all.
+    let is_met = !dynamic.has(elf::DT_GNU_HASH);
     for (number, symbol) in undefined {
+        let value: u64 = symbol.st_value(endian).into();
+        if is_met && value != 0 && !faults.is_full() {
+            let what = format!("symbol {number} is of another library and has an address here");
+            faults.add(Reply::Crash, what, at);
+        }
         if symbol.st_visibility() != elf::STV_DEFAULT
             && !nameless.contains(&number)
             && !faults.is_full()
@@ -189,7 +225,15 @@ fn refused<Elf: FileHeader<Endian = Endianness>>(
     } else if !is_of_kind {
         let why = "is of a kind that the loader passes over";
         Some((why, Reply::NotFound))
-    } else if is_address && !image.memory.addresses.contains(&value) {
+    } else if matches!(symbol.st_visibility(), elf::STV_HIDDEN | elf::STV_INTERNAL) {
+        Some(("is in the hash table and hidden", Reply::NotFound))
+    } else if symbol.st_type() == elf::STT_TLS && !has_thread_local(image) {
+        let why = "is thread-local, and the library has no such memory";
+        Some((why, Reply::Crash))
+    } else if symbol.st_type() == elf::STT_GNU_IFUNC && concerns_tvm(name) {
+        let why = "is chosen by a function, which TVM compiles none of";
+        Some((why, Reply::Crash))
+    } else if is_address && !is_mapped(image, value) {
         Some(("is outside the library by its own address", Reply::NotFound))
     } else if is_address && is_function && !image.memory.may(elf::PF_X, value) {
         let why = "is a function by its own words, and no code";
@@ -202,6 +246,24 @@ fn refused<Elf: FileHeader<Endian = Endianness>>(
     }
 }
 
+fn has_thread_local<Elf: FileHeader<Endian = Endianness>>(image: &Image<'_, Elf>) -> bool {
+    let mut headers = image.segments.iter();
+    headers.any(|header| header.p_type(image.endian) == elf::PT_TLS)
+}
+
+/// Whether an address is in the library, whose last page is mapped as a whole.
+fn is_mapped<Elf: FileHeader<Endian = Endianness>>(image: &Image<'_, Elf>, value: u64) -> bool {
+    let addresses = &image.memory.addresses;
+    let last = pages(*addresses.end());
+    (*addresses.start()..=last).contains(&value)
+}
+
+/// Whether a symbol is one of many that a program may ask for. What is no function is a slot
+/// or the model itself.
+fn is_function<S: Sym<Endian = Endianness>>(symbol: &S, name: &[u8]) -> bool {
+    symbol.st_type() == elf::STT_FUNC || (name.starts_with(b"__tvm_ffi_") && !is_data(name))
+}
+
 /// Whether TVM looks a symbol up for data: a model's modules, or its context.
 fn is_data(name: &[u8]) -> bool {
     let name = std::str::from_utf8(name).unwrap_or_default();
@@ -212,6 +274,7 @@ fn is_data(name: &[u8]) -> bool {
 fn hashes<'data, Elf: FileHeader<Endian = Endianness>>(
     image: &Image<'data, Elf>,
     dynamic: &Dynamic,
+    symbols: usize,
     faults: &mut Faults,
 ) -> Option<Hashes<'data>> {
     let mut tags = [elf::DT_GNU_HASH, elf::DT_HASH].into_iter();
@@ -227,6 +290,10 @@ fn hashes<'data, Elf: FileHeader<Endian = Endianness>>(
     };
     if found.is_none() {
         let what = String::from("the hash table of symbols is larger than its segment");
+        faults.add(Reply::Crash, what, at);
+    }
+    if found.as_ref().is_some_and(|found| found.leads_out(symbols)) {
+        let what = String::from("the hash table of symbols leads behind its end");
         faults.add(Reply::Crash, what, at);
     }
     let words = found.as_ref().and_then(Hashes::filter);

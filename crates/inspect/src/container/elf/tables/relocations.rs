@@ -29,6 +29,8 @@ struct Types {
     global: u32,
     indirect: u32,
     descriptor: u32,
+    /// Whether the addend of a slot counts.
+    adds: bool,
     /// Of thread-local variables.
     local: &'static [u32],
     /// The others.
@@ -43,6 +45,7 @@ const X86_64: Types = Types {
     global: 6,
     indirect: 37,
     descriptor: 36,
+    adds: false,
     local: &[16, 17, 18],
     more: &[1, 33],
     in_text: &[2, 10, 24],
@@ -53,6 +56,7 @@ const AARCH64: Types = Types {
     global: 1025,
     indirect: 1032,
     descriptor: 1031,
+    adds: true,
     local: &[1028, 1029, 1030],
     more: &[257],
     in_text: &[],
@@ -90,12 +94,26 @@ pub(super) fn check<Elf: FileHeader<Endian = Endianness>>(
         targets: Targets::new(&image.memory),
         odd,
         has_slot: vec![false; table.symbols.len()],
+        has_global: vec![false; table.symbols.len()],
         first_slot: None,
         has_indirect: false,
     };
     let memory = &image.memory;
     let counted = dynamic.get(elf::DT_RELACOUNT).unwrap_or(0);
-    let table_of = |address, size| memory.range(dynamic.get(address)?, dynamic.get(size)?);
+    // The loader takes the beginning of an entry for the whole.
+    let table_of = |address, size| {
+        let step = if size == elf::DT_RELRSZ { 8 } else { 24 };
+        let size = dynamic.get(size)?.checked_next_multiple_of(step)?;
+        let start = dynamic.get(address)?;
+        // Both lists may share entries.
+        let next = dynamic
+            .get(elf::DT_JMPREL)
+            .filter(|_| address == elf::DT_RELA);
+        let room = next
+            .and_then(|next| next.checked_sub(start))
+            .filter(|room| *room > 0);
+        memory.range(start, room.map_or(size, |room| room.min(size)))
+    };
     let kinds = [(counted, false), (0, true)];
     for ((address, size), (counted, of_functions)) in LISTS.into_iter().zip(kinds) {
         if let Some((at, bytes)) = table_of(address, size) {
@@ -105,7 +123,7 @@ pub(super) fn check<Elf: FileHeader<Endian = Endianness>>(
     if let Some((at, bytes)) = table_of(elf::DT_RELR, elf::DT_RELRSZ) {
         checker.targets.packed(at, bytes, memory, faults);
     }
-    checker.targets.finish(faults);
+    checker.targets.finish(&image.memory, faults);
     let is_packed = [
         elf::DT_ANDROID_RELA,
         elf::DT_ANDROID_REL,
@@ -129,6 +147,8 @@ struct Checker<'a, 'data, S> {
     odd: &'a HashSet<u32>,
     /// The symbols that have a slot.
     has_slot: Vec<bool>,
+    /// Those that have a word with their address.
+    has_global: Vec<bool>,
     first_slot: Option<u64>,
     has_indirect: bool,
 }
@@ -201,15 +221,22 @@ impl<S: Sym<Endian = Endianness>> Checker<'_, '_, S> {
             || is_in_text
             || one.kind == types.global
             || types.more.contains(&one.kind);
-        if !is_known || (of_functions && !is_of_function) {
+        if !is_known || (of_functions && self.is_lazy && !is_of_function) {
             let what = format!("is of type {:#x}, which no library has there", one.kind);
             return Err((Reply::Type, what));
         }
         self.has_indirect |= one.kind == types.indirect;
         if is_relative || one.kind == types.indirect {
+            // The addend of a relocation by name is nothing: this is such a one.
+            if one.symbol != 0 && one.addend == 0 {
+                return crash("names a symbol and is of the type without one");
+            }
             let address = one.addend.cast_unsigned();
             if !self.memory.addresses.contains(&address) {
-                return crash("leads out of the library");
+                // Such a word tells libraries apart and leads nowhere.
+                let is_own = self.targets.content(one.place) == Some(one.place);
+                let reply = if is_own { Reply::Unknown } else { Reply::Crash };
+                return Err((reply, String::from("leads out of the library")));
             }
             if one.kind == types.indirect && !self.memory.may(elf::PF_X, address) {
                 return crash("calls what is not code");
@@ -217,6 +244,7 @@ impl<S: Sym<Endian = Endianness>> Checker<'_, '_, S> {
         } else {
             self.symbol(one, is_local)?;
         }
+        let unused = self.unused_addend(one);
         let addend = is_relative.then_some(one.addend);
         if let Err(what) = self.targets.mark(one.place, one.at, addend)
             && !self.in_text
@@ -230,7 +258,17 @@ impl<S: Sym<Endian = Endianness>> Checker<'_, '_, S> {
                 return crash("is of a slot that does not lead to code");
             }
         }
-        Ok(())
+        unused
+    }
+
+    /// An addend that the psABI of x86-64 tells loaders to pass over.
+    fn unused_addend(&self, one: &One) -> Result<(), (Reply, String)> {
+        let is_plain = [self.types.global, self.types.slot].contains(&one.kind);
+        if !is_plain || one.addend == 0 || self.types.adds {
+            return Ok(());
+        }
+        let what = "adds to the address of what it names, as glibc did up to 2.35";
+        Err((Reply::Unasked, what.to_owned()))
     }
 
     /// What a relocation says of its symbol.
@@ -247,6 +285,9 @@ impl<S: Sym<Endian = Endianness>> Checker<'_, '_, S> {
                 false => crash(String::from("names no symbol")),
             };
         }
+        if symbol.is_local() && symbol.is_undefined(self.endian) {
+            return crash(format!("names symbol {number}, which nothing defines"));
+        }
         let is_variable = symbol.st_type() == elf::STT_TLS;
         if is_variable != is_local && !symbol.is_undefined(self.endian) {
             return crash(format!(
@@ -255,20 +296,21 @@ impl<S: Sym<Endian = Endianness>> Checker<'_, '_, S> {
             ));
         }
         if self.odd.contains(&one.symbol) {
-            return crash(format!(
-                "names symbol {number}, whose version the library does not list"
-            ));
+            let what = format!("names symbol {number}, whose version the library does not list");
+            return Err((Reply::Unknown, what));
         }
         // A slot that is filled late gets the plain address.
         let is_plain =
             one.kind == self.types.global || (one.kind == self.types.slot && !self.is_lazy);
-        if one.addend != 0 && is_plain {
+        if one.addend != 0 && is_plain && self.types.adds {
             return crash(String::from("adds to the address of what it names"));
         }
-        if one.kind == self.types.slot
-            && let Some(has_slot) = self.has_slot.get_mut(number)
-            && std::mem::replace(has_slot, true)
-        {
+        let known = match one.kind {
+            kind if kind == self.types.slot => self.has_slot.get_mut(number),
+            kind if kind == self.types.global => self.has_global.get_mut(number),
+            _ => None,
+        };
+        if known.is_some_and(|known| std::mem::replace(known, true)) {
             return crash(format!("names symbol {number}, which has a slot already"));
         }
         Ok(())
@@ -297,9 +339,23 @@ impl<S: Sym<Endian = Endianness>> Checker<'_, '_, S> {
     /// The loader writes its own two words in front of the first slot.
     fn first_slot(&self, dynamic: &Dynamic, faults: &mut Faults) {
         let entry = dynamic.entry(elf::DT_PLTGOT);
+        if let Some((entry, first)) = entry.zip(self.first_slot)
+            && entry.value.checked_add(24) == Some(first)
+        {
+            let own = [8, 16].map(|skip| entry.value.saturating_add(skip));
+            let is_written = |place: &u64| self.targets.first_unmarked(*place, 8).is_none();
+            if let Some(place) = own.into_iter().find(is_written) {
+                let what = format!("a relocation writes over the loader's own word at {place:#x}");
+                faults.add(Reply::Crash, what, entry.offset);
+            }
+        }
+        // Slots that are filled at once are filled without it.
+        if !self.is_lazy {
+            return;
+        }
         let wanted = self.first_slot.filter(|_| !self.has_indirect);
         // glibc takes a first word that is not zero for that of a prelinked library.
-        if let Some(entry) = entry.filter(|_| self.is_lazy && self.first_slot.is_some())
+        if let Some(entry) = entry.filter(|_| self.first_slot.is_some())
             && let Some(word) = entry.value.checked_add(8)
             && self.targets.content(word).is_some_and(|word| word != 0)
         {
@@ -318,7 +374,7 @@ impl<S: Sym<Endian = Endianness>> Checker<'_, '_, S> {
                 let what = format!("DT_PLTGOT is {:#x}, which may not be written", entry.value);
                 faults.add(Reply::Crash, what, entry.offset);
             }
-            (None, Some(_)) if self.is_lazy => {
+            (None, Some(_)) => {
                 let what =
                     String::from("the dynamic section has slots of functions and no DT_PLTGOT");
                 faults.add(Reply::Crash, what, 0);

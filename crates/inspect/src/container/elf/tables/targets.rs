@@ -18,27 +18,36 @@ const MAX_ODD: usize = 3;
 struct Habit {
     /// The addend, which is not zero.
     same: u64,
-    zeros: Odd,
-    others: Odd,
+    /// Nothing: some linkers leave the word empty.
+    zeros: Others,
+    others: Others,
 }
 
 #[derive(Default)]
-struct Odd {
+struct Others {
     count: u64,
-    /// Address, and where the relocation is in the file.
-    first: Vec<(u64, u64)>,
+    first: Vec<Odd>,
 }
 
-impl Odd {
-    fn add(&mut self, place: u64, at: u64) {
+/// A word that is not the addend.
+struct Odd {
+    place: u64,
+    word: i64,
+    addend: i64,
+    /// Where the relocation is in the file.
+    at: u64,
+}
+
+impl Others {
+    fn add(&mut self, one: Odd) {
         self.count = self.count.saturating_add(1);
         if self.first.len() < MAX_ODD {
-            self.first.push((place, at));
+            self.first.push(one);
         }
     }
 
     /// Those that are few among many.
-    fn among(&self, more: u64) -> &[(u64, u64)] {
+    fn among(&self, more: u64) -> &[Odd] {
         let is_few = self.count <= MAX_ODD as u64 && self.count < more;
         if is_few { &self.first } else { &[] }
     }
@@ -158,8 +167,18 @@ impl<'a, 'data> Targets<'a, 'data> {
             (Some(addend), word) if word == addend => {
                 self.habit.same = self.habit.same.saturating_add(u64::from(word != 0));
             }
-            (Some(_), 0) => self.habit.zeros.add(place, at),
-            (Some(_), _) => self.habit.others.add(place, at),
+            (Some(addend), word) => {
+                let odd = Odd {
+                    place,
+                    word,
+                    addend,
+                    at,
+                };
+                match word {
+                    0 => self.habit.zeros.add(odd),
+                    _ => self.habit.others.add(odd),
+                }
+            }
         }
         Ok(())
     }
@@ -239,14 +258,15 @@ impl<'a, 'data> Targets<'a, 'data> {
                     let address = self
                         .content(place)
                         .filter(|address| memory.addresses.contains(address));
-                    let what = match self.mark(place, at, None) {
-                        Err(what) => what,
-                        Ok(()) if address.is_none() => "leads out of the library",
-                        Ok(()) => "",
+                    let (reply, what) = match self.mark(place, at, None) {
+                        Err(what) => (Reply::Crash, what),
+                        Ok(()) if address.is_none() => (Reply::Crash, "leads out of the library"),
+                        Ok(()) if address == Some(0) => (Reply::Unknown, "is of an empty word"),
+                        Ok(()) => (Reply::Unasked, ""),
                     };
                     if !what.is_empty() {
                         let what = format!("the packed relocation of {place:#x} {what}");
-                        faults.add(Reply::Crash, what, at);
+                        faults.add(reply, what, at);
                         return;
                     }
                 }
@@ -256,36 +276,71 @@ impl<'a, 'data> Targets<'a, 'data> {
         }
     }
 
-    /// Relative relocations that do not fit what is in the file, where all others do.
-    pub(super) fn finish(&self, faults: &mut Faults) {
+    /// Relative relocations that do not fit the word in the file where all others do. The
+    /// loader passes over the word, so that it matters which of both is damaged.
+    pub(super) fn finish(&self, memory: &Memory<'_>, faults: &mut Faults) {
         let habit = &self.habit;
         let all = habit.same.saturating_add(habit.zeros.count);
         let others = habit.others.among(all).iter();
-        for (place, at) in others.chain(habit.zeros.among(habit.same)) {
+        for odd in others.chain(habit.zeros.among(habit.same)) {
+            let word = odd.word.cast_unsigned();
+            let addend = odd.addend.cast_unsigned();
+            if let Some(own) = self.left_out(addend) {
+                let what = format!(
+                    "the relocation of {:#x} is that of the word at {own:#x}, which none writes",
+                    odd.place
+                );
+                faults.add(Reply::Crash, what, odd.at);
+                continue;
+            }
+            // Compilers begin functions at multiples of 16, where there is room.
+            let is_function = |value: u64| value & 15 == 0 && memory.may(elf::PF_X, value);
+            let reply = match (is_function(word), is_function(addend)) {
+                _ if word == 0 || !memory.addresses.contains(&word) => continue,
+                (false, true) => continue,
+                (true, false) => Reply::Crash,
+                _ => Reply::Unknown,
+            };
             let what = format!(
-                "the relocation of {place:#x} does not fit the word that is there in the file: one of them is damaged"
+                "the relocation of {:#x} does not fit the word that is there in the file: one of them is damaged",
+                odd.place
             );
-            faults.add(Reply::Crash, what, *at);
+            faults.add(reply, what, odd.at);
         }
+    }
+
+    /// The first word that holds a value and that nothing writes.
+    fn left_out(&self, value: u64) -> Option<u64> {
+        let of_area = |area: &Area<'_, '_>| {
+            let (words, _) = area.load.bytes.as_chunks::<8>();
+            let words = (0u64..).zip(words);
+            let mut same = words.filter(|(_, word)| u64::from_le_bytes(**word) == value);
+            same.find_map(|(number, _)| {
+                let place = area.load.address.checked_add(number.checked_mul(8)?)?;
+                (!self.is_marked(place)).then_some(place)
+            })
+        };
+        self.areas.iter().find_map(of_area)
+    }
+
+    fn is_marked(&self, place: u64) -> bool {
+        let mut areas = self.areas.iter();
+        areas.any(|area| {
+            let skip = place.checked_sub(area.load.address);
+            let skip = skip
+                .and_then(|skip| usize::try_from(skip).ok())
+                .unwrap_or(usize::MAX);
+            let marks = area.marked.get(skip >> 9).copied().unwrap_or(0);
+            let bit = u32::try_from((skip >> 3) & 63).unwrap_or(0);
+            marks.checked_shr(bit).unwrap_or(0) & 1 != 0
+        })
     }
 
     /// The first word from `address` on, of `size` bytes, that nothing writes.
     pub(super) fn first_unmarked(&self, address: u64, size: u64) -> Option<u64> {
-        let is_marked = |place: u64| {
-            let mut areas = self.areas.iter();
-            areas.any(|area| {
-                let skip = place.checked_sub(area.load.address);
-                let skip = skip
-                    .and_then(|skip| usize::try_from(skip).ok())
-                    .unwrap_or(usize::MAX);
-                let marks = area.marked.get(skip >> 9).copied().unwrap_or(0);
-                let bit = u32::try_from((skip >> 3) & 63).unwrap_or(0);
-                marks.checked_shr(bit).unwrap_or(0) & 1 != 0
-            })
-        };
         let words = 0..size.checked_div(8)?;
         let mut places = words.map_while(|word| address.checked_add(word.checked_mul(8)?));
-        places.find(|place| !is_marked(*place))
+        places.find(|place| !self.is_marked(*place))
     }
 }
 

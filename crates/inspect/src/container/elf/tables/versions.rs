@@ -17,14 +17,20 @@ use crate::container::elf::dynamic::Dynamic;
 use crate::container::elf::image::Image;
 use crate::container::elf::memory::Memory;
 use crate::container::elf::table::Table;
+use crate::container::system_symbols;
 
 /// Bytes of a name that are shown.
 const MAX_SHOWN: usize = 80;
+/// The last glibc, 2.36, of which all names are known.
+const KNOWN_GLIBC: u32 = 36;
 /// Entries that are followed; real libraries have fewer than a hundred.
 const MAX_ENTRIES: usize = 1 << 16;
-/// What is in every process whether a library names it or not.
-const ALWAYS: [&[u8]; 3] = [
+/// What is in every process whether a library names it or not: TVM's runtime needs them.
+const ALWAYS: [&[u8]; 6] = [
     b"libc.so.6",
+    b"libm.so.6",
+    b"libstdc++.so.6",
+    b"libgcc_s.so.1",
     b"ld-linux-x86-64.so.2",
     b"ld-linux-aarch64.so.1",
 ];
@@ -39,9 +45,11 @@ pub(super) fn check<Elf: FileHeader<Endian = Endianness>>(
 ) -> HashSet<u32> {
     let memory = &image.memory;
     let mut odd = HashSet::new();
+    // The loader does not know how long the table of names is.
+    let strings = dynamic.get(elf::DT_STRTAB).and_then(|at| memory.at(at));
     let mut list = List {
         endian: image.endian,
-        strings: table.strings,
+        strings: strings.map_or(table.strings, |(_, bytes)| bytes),
         numbers: Vec::new(),
         left: MAX_ENTRIES,
     };
@@ -82,18 +90,36 @@ pub(super) fn check<Elf: FileHeader<Endian = Endianness>>(
     for ((number, version), symbol) in numbers {
         let version = version.get(image.endian);
         let index = version & 0x7fff;
-        let is_known = index < 2 || list.numbers.get(usize::from(index)) == Some(&true);
-        if is_known {
+        let listed = list.numbers.get(usize::from(index)).copied().flatten();
+        let at = at.saturating_add(number.saturating_mul(2));
+        if let Some(asked) =
+            listed.filter(|_| symbol.is_undefined(image.endian) && !symbol.is_weak())
+            && let Some(name) = list.name(symbol.st_name(image.endian).into())
+            && is_missing(asked, name)
+        {
+            let what = format!(
+                "glibc has no {} of version {}",
+                shown(Some(name)),
+                shown(Some(asked))
+            );
+            faults.add(Reply::NotFound, what, at);
+        }
+        if index < 2 || listed.is_some() {
             continue;
         }
-        let at = at.saturating_add(number.saturating_mul(2));
         let what = format!("symbol {number} has version {index}, which the library does not list");
+        // One that the list passes over is no version. What is behind the list's end, the
+        // loader takes from where other things are.
+        let is_behind = usize::from(index) >= list.numbers.len();
         // Who looks for a definition does not ask for its version. The highest bit hides it.
         if symbol.is_undefined(image.endian) {
-            faults.add(Reply::Crash, what, at);
+            if is_behind {
+                faults.add(Reply::Unknown, what, at);
+            }
         } else if index != version {
-            faults.add(Reply::NotFound, what, at);
-        } else if let Ok(number) = u32::try_from(number) {
+            let name = list.name(symbol.st_name(image.endian).into());
+            faults.lost(Reply::NotFound, name.unwrap_or_default(), what, at);
+        } else if is_behind && let Ok(number) = u32::try_from(number) {
             odd.insert(number);
         }
     }
@@ -104,8 +130,8 @@ pub(super) fn check<Elf: FileHeader<Endian = Endianness>>(
 struct List<'data> {
     endian: Endianness,
     strings: &'data [u8],
-    /// Which numbers have a version.
-    numbers: Vec<bool>,
+    /// The versions, by their numbers.
+    numbers: Vec<Option<&'data [u8]>>,
     left: usize,
 }
 
@@ -121,13 +147,13 @@ impl<'data> List<'data> {
         Some(())
     }
 
-    fn number(&mut self, number: u16) {
+    fn number(&mut self, number: u16, name: Option<&'data [u8]>) {
         let number = usize::from(number & 0x7fff);
         if self.numbers.len() <= number {
-            self.numbers.resize(number.saturating_add(1), false);
+            self.numbers.resize(number.saturating_add(1), None);
         }
         if let Some(known) = self.numbers.get_mut(number) {
-            *known = true;
+            *known = name.or(Some(b""));
         }
     }
 
@@ -147,14 +173,16 @@ impl<'data> List<'data> {
             self.step()?;
             let (at, bytes) = memory.at(address)?;
             let (need, _) = pod::from_bytes::<elf::Verneed<Endianness>>(bytes).ok()?;
-            if need.vn_version.get(self.endian) != 1 {
+            // The loader asks the first, and of no name the program itself.
+            if address == entry.value && need.vn_version.get(self.endian) != 1 {
                 let what =
                     String::from("the list of symbol versions has an entry of an unknown form");
                 faults.add(Reply::Version, what, at);
                 return Some(());
             }
             let library = self.name(need.vn_file.get(self.endian).into());
-            let is_there = |name: &&[u8]| ALWAYS.contains(name) || needed.contains(name);
+            let is_there =
+                |name: &&[u8]| name.is_empty() || ALWAYS.contains(name) || needed.contains(name);
             if library.filter(is_there).is_none() {
                 let what = format!(
                     "symbol versions are asked of {}, which is not among the needed libraries",
@@ -163,7 +191,7 @@ impl<'data> List<'data> {
                 faults.add(Reply::Assertion, what, at);
             }
             let first = address.checked_add(need.vn_aux.get(self.endian).into())?;
-            self.versions_of(memory, first, faults)?;
+            self.versions_of(memory, first, library.is_some_and(<[u8]>::is_empty), faults)?;
             match need.vn_next.get(self.endian) {
                 0 => return Some(()),
                 next => address = address.checked_add(next.into())?,
@@ -175,6 +203,7 @@ impl<'data> List<'data> {
         &mut self,
         memory: &Memory<'_>,
         mut address: u64,
+        is_of_program: bool,
         faults: &mut Faults,
     ) -> Option<()> {
         loop {
@@ -183,14 +212,15 @@ impl<'data> List<'data> {
             let (version, _) = pod::from_bytes::<elf::Vernaux<Endianness>>(bytes).ok()?;
             let name = self.name(version.vna_name.get(self.endian).into());
             let hash = version.vna_hash.get(self.endian);
-            if name.is_none_or(|name| elf::hash(name) != hash) {
+            // A program has no versions, and of what has none any is taken.
+            if !is_of_program && name.is_none_or(|name| elf::hash(name) != hash) {
                 let what = format!(
                     "the version {} that is asked for has the hash of another name",
                     shown(name)
                 );
                 faults.add(Reply::Version, what, at);
             }
-            self.number(version.vna_other.get(self.endian).0);
+            self.number(version.vna_other.get(self.endian).0, name);
             match version.vna_next.get(self.endian) {
                 0 => break,
                 next => address = address.checked_add(next.into())?,
@@ -228,13 +258,22 @@ impl<'data> List<'data> {
                 );
                 faults.add(Reply::Version, what, at);
             }
-            self.number(version.vd_ndx.get(self.endian).0);
+            self.number(version.vd_ndx.get(self.endian).0, None);
             match version.vd_next.get(self.endian) {
                 0 => return Some(()),
                 next => address = address.checked_add(next.into())?,
             }
         }
     }
+}
+
+/// Whether a version of glibc that is known by its names has none of this name.
+fn is_missing(version: &[u8], name: &[u8]) -> bool {
+    let minor = version.strip_prefix(b"GLIBC_2.");
+    let minor = minor.and_then(|minor| std::str::from_utf8(minor).ok());
+    let minor = minor.and_then(|minor| minor.split('.').next()?.parse::<u32>().ok());
+    let name = std::str::from_utf8(name).unwrap_or_default();
+    minor.is_some_and(|minor| minor <= KNOWN_GLIBC) && !system_symbols::defines(name)
 }
 
 /// A name as text.
