@@ -80,6 +80,15 @@ fn what_is_asked_for_in_vain_is_an_error() {
             "AttributeError: module 'other_module' has no attribute 'gone'",
         ),
         (
+            "from . import gone\n",
+            "ImportError: cannot import name 'gone' from partially initialized module 'tvm_ffi'",
+        ),
+        ("x = 1)\n", "SyntaxError: unmatched ')'"),
+        (
+            "x = (1]\n",
+            "SyntaxError: closing parenthesis ']' does not match opening parenthesis '('",
+        ),
+        (
             "def f():\nx = 1\n",
             "IndentationError: expected an indented block",
         ),
@@ -94,6 +103,21 @@ fn what_is_asked_for_in_vain_is_an_error() {
         ),
     ] {
         agree(first, inner, Some(expected));
+    }
+    // What a package takes from itself binds no name that is not there.
+    let of_itself =
+        "ImportError: cannot import name 'gone' from partially initialized module 'tvm_ffi'";
+    for first in ["from . import inner, gone\n", "from tvm_ffi import gone\n"] {
+        agree(first, "x = 1\n", Some(of_itself));
+    }
+    // No function answers for a bare name, and no loader puts one there.
+    for first in [
+        "def __getattr__(name): return 1\n",
+        "def load_lib_ctypes(name): return 1\nload_lib_ctypes('tvm_ffi')\n",
+    ] {
+        let first = format!("{first}from . import inner\nprnt(1)\n");
+        let words = "NameError: name 'prnt' is not defined";
+        agree(&first, "x = 1\n", Some(words));
     }
 }
 

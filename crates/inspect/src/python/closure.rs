@@ -40,6 +40,8 @@ pub(crate) struct Taken {
     pub(crate) file: String,
     /// How many names are asked for before.
     pub(crate) order: usize,
+    /// Whether the module that is asked has begun and has not ended.
+    pub(crate) is_begun: bool,
 }
 
 /// A module whose import has begun.
@@ -220,11 +222,13 @@ impl Walk<'_> {
                 }
                 let key = (target.to_owned(), name.clone());
                 let order = self.found.names.len();
+                let is_begun = self.running.iter().any(|one| one.name == target);
                 let names = self.found.names.entry(key);
                 names.or_insert_with(|| Taken {
                     by: module.to_owned(),
                     file: file.to_owned(),
                     order,
+                    is_begun,
                 });
             }
         }

@@ -11,6 +11,9 @@ use crate::source::beginning::first_bytes;
 
 /// What makes names that no text shows.
 const MAKERS: [&str; 5] = ["vars()", "locals()", "f_globals", "global_enum", "__path__"];
+/// How functions begin that take the name of a package and put nothing into it
+/// (`tvm_ffi.libinfo.load_lib_ctypes`).
+const LOADERS: &str = "load_lib_";
 /// Words with which a statement may bind each of its names.
 const BINDERS: [&str; 5] = ["as", "case", "for", "global", "import"];
 /// What every module has.
@@ -40,16 +43,45 @@ pub(crate) enum Names {
 impl Names {
     /// Of the module of this dotted name.
     pub(crate) fn of(module: &str, source: &str) -> Self {
-        let (statements, ending) = text::statements(source);
+        Self::but(module, source, answers_for_names, |_| false)
+    }
+
+    /// Those that a statement of the module itself finds: no function answers for others.
+    pub(crate) fn inside(module: &str, source: &str) -> Self {
+        Self::but(module, source, |_| false, |_| false)
+    }
+
+    /// Those that a package has before it takes one from itself: that statement binds what
+    /// it finds, and nothing that is not there.
+    fn before_own(package: &str, source: &str) -> Self {
+        let of_itself = [
+            format!("from {package} import "),
+            "from . import ".to_owned(),
+        ];
+        let is_own = |text: &str| of_itself.iter().any(|start| text.starts_with(start));
+        let is_left_out = |text: &str| is_own(text) && !text.contains(" as ");
+        Self::but(package, source, answers_for_names, is_left_out)
+    }
+
+    /// Those of a code that does not answer for others, of some statements nothing.
+    fn but(
+        module: &str,
+        source: &str,
+        answers: fn(&str) -> bool,
+        is_left_out: impl Fn(&str) -> bool,
+    ) -> Self {
+        let (mut statements, ending) = text::statements(source);
+        let is_read = !matches!(ending, Ending::Unknown | Ending::Unmatched(..));
         // What is run from a text may define anything.
-        if source.contains("exec(") || ending == Ending::Unknown {
+        if source.contains("exec(") || !is_read {
             return Self::Any;
         }
+        statements.retain(|one| !is_left_out(&one.text));
         let lines = statements.iter().map(|one| one.text.as_str());
         let code = lines.collect::<Vec<_>>().join("\n");
         let bound = bound(&statements);
         let makes_any = takes_all(&code)
-            || answers_for_names(&code)
+            || answers(&code)
             || gives_itself_away(module, &code)
             || writes_globals(&code)
             || sets_of_others(&code, &bound)
@@ -63,12 +95,12 @@ impl Names {
     /// Of a module of a folder; `None` where it has no Python source there, or one that is
     /// too long to be read.
     pub(crate) fn in_folder(folder: &Folder, module: &str) -> Option<Self> {
-        let Some(Module::Source(file, _)) = folder.module(module) else {
-            return None;
-        };
-        let bytes = first_bytes(&file, MAX_PYTHON_SOURCE)?;
-        let is_whole = (bytes.len() as u64) < MAX_PYTHON_SOURCE;
-        is_whole.then(|| Self::of(module, &String::from_utf8_lossy(&bytes)))
+        Some(Self::of(module, &source(folder, module)?))
+    }
+
+    /// Those that a package of a folder has before it takes one from itself.
+    pub(crate) fn before_own_in(folder: &Folder, package: &str) -> Option<Self> {
+        Some(Self::before_own(package, &source(folder, package)?))
     }
 
     /// Whether the module may have a name.
@@ -78,6 +110,15 @@ impl Names {
             Self::Bound(bound) => bound.contains(name) || OF_EVERY.contains(&name),
         }
     }
+}
+
+fn source(folder: &Folder, module: &str) -> Option<String> {
+    let Some(Module::Source(file, _)) = folder.module(module) else {
+        return None;
+    };
+    let bytes = first_bytes(&file, MAX_PYTHON_SOURCE)?;
+    let is_whole = (bytes.len() as u64) < MAX_PYTHON_SOURCE;
+    is_whole.then(|| String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// The names that statements may bind outside of functions and classes.
@@ -191,10 +232,9 @@ fn gives_itself_away(module: &str, code: &str) -> bool {
         let after = from.get(word.len()..).unwrap_or("").trim_start();
         !(before.ends_with('.') || before.ends_with("getLogger(") || after.starts_with("=="))
     });
-    is_told
-        || ['"', '\'']
-            .iter()
-            .any(|quote| code.contains(&format!("{quote}{module}{quote}")))
+    let lines = code.lines().filter(|line| !line.contains(LOADERS));
+    let named = ['"', '\''].map(|quote| format!("{quote}{module}{quote}"));
+    is_told || { lines }.any(|line| named.iter().any(|named| line.contains(named)))
 }
 
 #[cfg(test)]
@@ -250,6 +290,7 @@ mod tests {
             "def f(cls, name):\n    setattr(cls, name, 1)",
             "log = logging.getLogger(__name__)\nif __name__ == '__main__': ...",
             "x = f.__name__",
+            "LIB = load_lib_ctypes('x', 'a.b', 'RTLD_GLOBAL')",
             "",
         ] {
             assert!(!may(source), "{source}");

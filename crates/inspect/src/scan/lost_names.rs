@@ -104,7 +104,7 @@ fn shown(site: &Site, path: PathBuf) -> String {
 
 /// A name that a module asks for and that nothing binds.
 fn undefined(site: &Site, module: &Reached) -> Option<(String, String)> {
-    let names = Names::of(&module.name, &module.source);
+    let names = Names::inside(&module.name, &module.source);
     // A package has the modules in it that were imported.
     let is_inner = |name: &str| {
         let inner = format!("{}.{name}", module.name);

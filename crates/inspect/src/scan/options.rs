@@ -45,7 +45,20 @@ impl ScanOptions {
             ..Self::default()
         }
     }
+
+    /// Whether runtimes were named and none of them has libtvm in one piece.
+    pub(super) fn run_on_split(&self) -> bool {
+        let mut native = self
+            .runtimes
+            .iter()
+            .filter(|one| one.profile.glue.is_none());
+        let is_any = native.clone().next().is_some();
+        is_any && native.all(GivenRuntime::is_of_the_split)
+    }
 }
+
+/// The day on which libtvm became libtvm_runtime and libtvm_compiler.
+const SPLIT: &str = "2026-04-26";
 
 /// A runtime the user named.
 #[derive(Debug, Clone)]
@@ -54,4 +67,17 @@ pub struct GivenRuntime {
     pub profile: RuntimeProfile,
     /// Its files, when it was read from files.
     pub load_set: Option<LoadSet>,
+}
+
+impl GivenRuntime {
+    fn is_of_the_split(&self) -> bool {
+        match &self.load_set {
+            Some(set) => set.is_of_the_split(),
+            None => self
+                .profile
+                .date
+                .as_deref()
+                .is_some_and(|date| date >= SPLIT),
+        }
+    }
 }

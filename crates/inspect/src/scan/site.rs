@@ -288,14 +288,20 @@ impl Site {
             })
             .collect();
         taken.sort_by_key(|(_, _, taken)| taken.order);
-        let lacks = |(module, name, _): &(&str, &str, &Taken)| {
+        let lacks = |(module, name, taken): &(&str, &str, &Taken)| {
+            if taken.by == *module {
+                let names = Names::before_own_in(&self.modules, module);
+                return names.is_some_and(|names| !names.may_have(name));
+            }
             let names = known
                 .entry((*module).to_owned())
                 .or_insert_with(|| Names::in_folder(&self.modules, module));
             names.as_ref().is_some_and(|names| !names.may_have(name))
         };
         let (module, name, taken) = taken.into_iter().find(lacks)?;
-        let says = format!("ImportError: cannot import name '{name}' from '{module}'");
+        let is_begun = taken.is_begun.then_some("partially initialized module ");
+        let is_begun = is_begun.unwrap_or_default();
+        let says = format!("ImportError: cannot import name '{name}' from {is_begun}'{module}'");
         Some((taken.file.clone(), says))
     }
 }
