@@ -83,6 +83,10 @@ fn what_is_asked_for_in_vain_is_an_error() {
             "from . import gone\n",
             "ImportError: cannot import name 'gone' from partially initialized module 'tvm_ffi'",
         ),
+        (
+            "from other_module import gone\n",
+            "ImportError: cannot import name 'gone' from 'other_module'",
+        ),
         ("x = 1)\n", "SyntaxError: unmatched ')'"),
         (
             "x = (1]\n",

@@ -58,7 +58,21 @@ pub(super) fn asked_in_vain(
     let mut reached = reached.filter_map(|name| read(site, name));
     let name = reached.find_map(|one| undefined(site, &one));
     name.or_else(|| attribute(site, closure, touched))
+        .or_else(|| taken(site, closure, touched))
         .map(Lost::Certain)
+}
+
+/// A name that one of the modules takes from another, which has it not.
+fn taken(site: &Site, closure: &Closure, touched: &BTreeSet<String>) -> Option<(String, String)> {
+    let all = closure.names.iter();
+    let of_touched = all.filter(|(_, taken)| touched.contains(&taken.by) && !taken.is_begun);
+    let lost = of_touched.filter(|((module, name), _)| {
+        let names = Names::in_folder(&site.modules, module);
+        names.is_some_and(|names| !names.may_have(name))
+    });
+    let ((module, name), taken) = lost.min_by_key(|(_, taken)| taken.order)?;
+    let says = format!("ImportError: cannot import name '{name}' from '{module}'");
+    Some((taken.file.clone(), says))
 }
 
 /// A module without a folder that nobody has, and the file that imports it.
