@@ -160,3 +160,45 @@ fn what_may_be_elsewhere_is_not_decided() {
     let (report, status) = scan([root.path()]);
     assert_eq!(status, 4, "{report}");
 }
+
+/// A line of a `.pth` file that ends Python, or fails and hides what follows.
+#[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
+fn a_line_that_python_runs_when_it_starts() {
+    let root = folder();
+    let made = Command::new(venv("tools").join("bin/python"))
+        .args(["-m", "venv", "--without-pip"])
+        .arg(root.path())
+        .status();
+    assert!(made.expect("Python starts").success());
+    let site = environment(root.path());
+    put(root.path(), "pyvenv.cfg", {
+        let own = std::fs::read_to_string(venv("tools").join("pyvenv.cfg"));
+        own.expect("its settings")
+    });
+    put(&site, "typing_extensions.py", "");
+    super::first(&site, "");
+    for (line, severity, status) in [
+        ("import sys; sys.exit(3)\n", Some("error"), 1),
+        ("import nowhere\n", Some("warning"), 0),
+        ("import sys, os; sys.path.append('nowhere')\n", None, 0),
+    ] {
+        put(&site, "a.pth", line);
+        let python = root.path().join("bin/python");
+        let done = Command::new(python).args(["-c", "print(1)"]).output();
+        let done = done.expect("Python starts");
+        assert_eq!(done.status.success(), severity != Some("error"), "{line}");
+        let said = String::from_utf8_lossy(&done.stderr);
+        let (report, exit) = scan([root.path()]);
+        let findings = report["findings"].as_array().expect("findings");
+        let of_line = findings
+            .iter()
+            .find(|one| one["artifact"].to_string().contains("a.pth"));
+        let found = of_line.map(|one| one["severity"].as_str().expect("a word"));
+        assert_eq!((found, exit), (severity, status), "{line}{report:#}");
+        assert_eq!(said.is_empty(), severity.is_none(), "{line}{said}");
+        if let Some(words) = of_line.and_then(|one| one["runtime_says"].as_str()) {
+            assert!(said.contains(words), "{said}");
+        }
+    }
+}

@@ -1,15 +1,15 @@
 //! AC209 installation: a Python package whose files are not those that it brought, or that
 //! another Python is needed for.
 
+use super::python_refuses::{Said, failing, unloadable};
 use super::{Check, FolderContext, Outcome, Rule};
-use crate::container::Format;
 use crate::finding::{Finding, Severity};
 use crate::limits::MAX_FINDINGS;
 use crate::parts::stem;
 use crate::place::Place;
 use crate::runtime::installation::{self, Changed, Installation, Replaced, Unmet};
 use crate::runtime::load_set::LoadSet;
-use crate::runtime::{messages, release};
+use crate::runtime::release;
 
 pub(super) static RULE: Rule = Rule {
     code: "AC209",
@@ -39,16 +39,6 @@ fn check_others(context: &FolderContext<'_>, out: &mut Outcome) {
 
 fn environment(environment: Option<&Place>, name: &str) -> String {
     environment.map_or_else(|| name.to_owned(), Place::to_string)
-}
-
-/// One finding.
-struct Said {
-    severity: Severity,
-    message: String,
-    evidence: Vec<String>,
-    /// What Python says.
-    says: Option<String>,
-    help: String,
 }
 
 /// `known` is the release that the runtime's code is of, `is_all` whether what is not
@@ -87,6 +77,9 @@ fn check(
         }
         out.push(finding);
     };
+    if let Some(line) = &installation.start {
+        return add(failing(line));
+    }
     let again = || again(installation);
     missing(installation, again(), &mut add);
     changed(installation, again(), &mut add);
@@ -107,96 +100,6 @@ fn again(installation: &Installation) -> String {
         Some((name, version)) => installation::install_again(name, Some(version)),
         None => installation::install_again(&installation.package, None),
     }
-}
-
-/// Libraries that are there, and that this Python does not load.
-fn unloadable(installation: &Installation, again: &str, add: &mut impl FnMut(Said)) {
-    let library = installation.zipped.map(zipped);
-    let machine = other_machine(installation, again);
-    let unlinked = unlinked(installation, again);
-    let found = [
-        library,
-        machine,
-        unlinked,
-        other_python(installation),
-        wrong_tag(installation),
-    ];
-    found.into_iter().flatten().for_each(add);
-}
-
-fn zipped(library: &str) -> Said {
-    let library = installation::file_name(library);
-    Said {
-        severity: Severity::Error,
-        message: String::from(
-            "Python loads no library out of a zip archive, and tvm_ffi is in one",
-        ),
-        evidence: Vec::new(),
-        says: Some(format!("RuntimeError: Cannot find library {library}")),
-        help: String::from(
-            "ship a folder, or make the archive with shiv or pex, which unpack it when it starts",
-        ),
-    }
-}
-
-fn other_machine(installation: &Installation, again: &str) -> Option<Said> {
-    let package = &installation.package;
-    let (file, machine) = installation.other_machine.as_ref()?;
-    Some(Said {
-        severity: Severity::Error,
-        message: format!("`{file}` is for another machine than {package}, which is for {machine}"),
-        evidence: Vec::new(),
-        says: None,
-        help: again.to_owned(),
-    })
-}
-
-fn unlinked(installation: &Installation, again: &str) -> Option<Said> {
-    let package = &installation.package;
-    let (file, name) = installation.unlinked.as_ref()?;
-    let words = messages::of_system("library-not-found", Format::Elf, &[("library", name)]);
-    Some(Said {
-        severity: Severity::Error,
-        message: format!(
-            "`{file}` of {package} does not find `{name}`: its run path does not lead there"
-        ),
-        evidence: Vec::new(),
-        says: words.map(|words| format!("ImportError: {words}")),
-        help: again.to_owned(),
-    })
-}
-
-/// Where the environment's program is another Python than the one that its folder is for.
-fn other_python(installation: &Installation) -> Option<Said> {
-    let package = &installation.package;
-    let (other, python) = installation.other_interpreter.as_ref()?;
-    Some(Said {
-        severity: Severity::Error,
-        message: format!(
-            "the environment's `bin/python` is Python {other}, and {package} is installed for {python}"
-        ),
-        evidence: vec![format!(
-            "Python {other} imports from lib/python{other}/site-packages"
-        )],
-        says: Some(String::from(
-            "ModuleNotFoundError: No module named 'tvm_ffi'",
-        )),
-        help: format!(
-            "make the environment again with Python {python}, or install its packages with its own Python"
-        ),
-    })
-}
-
-fn wrong_tag(installation: &Installation) -> Option<Said> {
-    let package = &installation.package;
-    let (tag, python) = installation.wrong_python.as_ref()?;
-    Some(Said {
-        severity: Severity::Error,
-        message: format!("{package} is built for another Python than {python}"),
-        evidence: vec![format!("the tag of its wheel is {tag}")],
-        says: None,
-        help: format!("install it with the pip of Python {python}, which takes the wheel for it"),
-    })
 }
 
 /// Files that are gone. An import fails without some; others may never be asked for.

@@ -47,6 +47,8 @@ pub struct Installation {
     pub wrong_python: Option<(String, String)>,
     /// Packages that it requires and that are not installed, or in another version.
     pub unmet: Vec<Unmet>,
+    /// A line that Python runs whenever it starts, and that fails: what is no package.
+    pub start: Option<Failing>,
     /// What of it was not read, because there is more than is read.
     pub not_read: Option<String>,
 }
@@ -133,6 +135,7 @@ impl Installation {
             other_interpreter: None,
             wrong_python: None,
             unmet: Vec::new(),
+            start: None,
             not_read: None,
         }
     }

@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use super::shard::Shard;
 use crate::artifact::Artifact;
-use crate::runtime::RuntimeProfile;
 use crate::runtime::grouping::Joined;
 use crate::runtime::load_set::LoadSet;
 use crate::runtime::machine::Machine;
+use crate::runtime::{RuntimeProfile, history};
 use crate::target::Target;
 
 /// What to scan, against what.
@@ -71,13 +71,12 @@ pub struct GivenRuntime {
 
 impl GivenRuntime {
     fn is_of_the_split(&self) -> bool {
-        match &self.load_set {
-            Some(set) => set.is_of_the_split(),
-            None => self
-                .profile
-                .date
-                .as_deref()
-                .is_some_and(|date| date >= SPLIT),
-        }
+        let Some(set) = &self.load_set else {
+            let is_before =
+                |known: &&RuntimeProfile| known.date.as_deref().is_none_or(|date| date < SPLIT);
+            let mut since = history::line().skip_while(is_before);
+            return since.any(|known| known.name == self.profile.name);
+        };
+        set.is_of_the_split()
     }
 }

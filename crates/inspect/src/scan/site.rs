@@ -54,6 +54,8 @@ pub(super) struct Site {
     pub(super) environment: Environment,
     /// Whether what is not in it is not installed.
     pub(super) is_whole: bool,
+    /// Lines of its `.pth` files that fail.
+    pub(super) failing: Vec<pth::Failing>,
     /// Whether it was unpacked from an archive: links lead nowhere then.
     pub(super) is_unpacked: bool,
     /// Whether it is where pip was told to put packages, beside those of the Python that
@@ -91,6 +93,7 @@ impl Site {
             folders,
             has_base,
             is_all,
+            failing,
             ..
         } = pth::added(folder, within);
         let added: Vec<PathBuf> = folders.into_iter().map(|(_, folder)| folder).collect();
@@ -123,6 +126,7 @@ impl Site {
             python,
             installed,
             is_whole: is_all,
+            failing,
             is_unpacked: within.is_some(),
             is_target: is_target || has_base,
             folder: folder.to_owned(),
