@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use crate::container::{Architecture, Platform};
 use crate::parts;
 use crate::place::Place;
+use crate::python::pth::Failing;
 
 /// A package that is not as it was installed, or not for the Python it is installed for.
 #[derive(Debug, Clone, PartialEq, Eq)]
