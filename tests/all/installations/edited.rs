@@ -146,6 +146,17 @@ fn what_is_there_or_may_not_run_is_none() {
     ] {
         agree(first, inner, None);
     }
+    // Folders and finders that a package adds itself have what they have.
+    let vendored = "import sys, os\n\
+        sys.path.append(os.path.join(os.path.dirname(__file__), 'vendor'))\n\
+        from . import inner\n";
+    let root = folder();
+    edited(root.path(), vendored, "import brought\n");
+    let site = root.path().join("lib/python3.11/site-packages");
+    put(&site, "tvm_ffi/vendor/brought.py", "");
+    assert_eq!(python_says(root.path()), None);
+    let (report, status) = scan([root.path()]);
+    assert_eq!(status, 0, "{report}");
     // A package has the modules in it that are imported.
     agree("import tvm_ffi.inner\ninner.x\n", "x = 1\n", None);
 }

@@ -30,6 +30,10 @@ pub(crate) struct Closure {
     pub(crate) tried: BTreeSet<String>,
     /// A file that holds more than is read.
     pub(crate) not_read: Option<String>,
+    /// Modules after which modules in them, or any that their package asks for, may come from
+    /// elsewhere: they say so to `sys.meta_path`, or to `sys.path`.
+    finders: BTreeSet<String>,
+    movers: BTreeSet<String>,
 }
 
 /// Who takes a name from a module.
@@ -170,6 +174,12 @@ impl Walk<'_> {
         if bytes.len() as u64 >= MAX_PYTHON_SOURCE {
             self.found.not_read = Some(more_than_read(&shown));
         }
+        if source.contains("sys.meta_path") {
+            self.found.finders.insert(module.to_owned());
+        }
+        if source.contains("sys.path.") || source.contains("sys.path[") {
+            self.found.movers.insert(top(module).to_owned());
+        }
         self.running.push(Running {
             name: module.to_owned(),
             is_package,
@@ -179,6 +189,16 @@ impl Walk<'_> {
     }
 
     fn absent(&mut self, module: String, file: &str) {
+        let is_in = |finder: &String| {
+            let rest = module.strip_prefix(finder.as_str());
+            rest.is_some_and(|rest| rest.starts_with('.'))
+        };
+        let asks = self.running.last().map_or("", |running| top(&running.name));
+        let is_moved = self.found.movers.contains(asks) && top(&module) != asks;
+        if is_moved || self.found.finders.iter().any(is_in) {
+            self.found.tried.insert(module);
+            return;
+        }
         let order = self.found.absent.len();
         let absent = self.found.absent.entry(module);
         absent.or_insert_with(|| (file.to_owned(), order));
@@ -282,6 +302,10 @@ pub(crate) fn absolute(
         "" => Some(base.to_owned()),
         named => Some(format!("{base}.{named}")),
     }
+}
+
+fn top(module: &str) -> &str {
+    module.split('.').next().unwrap_or(module)
 }
 
 /// Why a file does not tell what it imports.

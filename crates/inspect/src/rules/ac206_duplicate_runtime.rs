@@ -260,13 +260,13 @@ fn check_together(context: &EnvironmentContext<'_>, out: &mut Outcome) {
             let message = format!(
                 "`{one}` and `{other}` each bring a runtime, and one process cannot have both"
             );
+            // tvm-ffi says it, which both use.
+            let name = [("name", "device_api.cpu")];
+            let words =
+                |set: &LoadSet| messages::of_runtime("duplicate-function", &set.profile, &name);
             let mut finding = Finding::new(&RULE, runtime, message)
                 .severity(Severity::Warning)
-                .says_known(messages::of_runtime(
-                    "duplicate-function",
-                    &second.profile,
-                    &[("name", "device_api.cpu")],
-                ))
+                .says_known(words(second).or_else(|| words(first)))
                 .help("import one of them in a process, or keep them in environments of their own");
             for (taken, own) in [(first, second), (second, first)] {
                 finding
