@@ -100,8 +100,11 @@ fn neighbour(path: &Path) -> Option<PathBuf> {
         let beside = package.with_file_name("tvm_ffi");
         beside.is_dir().then_some(beside)
     };
-    // Python follows links to a package; an environment may consist of links.
-    beside(path).or_else(|| beside(&path.canonicalize().ok()?))
+    // Python follows links to a package; an environment may consist of links to files.
+    let real = |path: &Path| beside(&path.canonicalize().ok()?);
+    beside(path)
+        .or_else(|| real(path))
+        .or_else(|| real(path.parent()?))
 }
 
 /// What the libraries named by `--with` are.

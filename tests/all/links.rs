@@ -58,6 +58,26 @@ fn what_a_link_leads_to_is_judged() {
     );
 }
 
+/// What uv makes with `--link-mode symlink`: folders of links to the files in its cache.
+#[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
+fn an_environment_may_consist_of_links() {
+    let root = folder();
+    let environment = root.path().join("venv");
+    let copied = Command::new("cp")
+        .arg("-as")
+        .args([&venv("tvm-0.27"), &environment])
+        .status();
+    assert!(copied.expect("cp starts").success());
+    for link in links(root.path(), &environment) {
+        let model = corpus("tvm-0.27/dense-cpu-x86_64.so");
+        let runtime = ["--runtime".as_ref(), link.as_os_str()];
+        let (report, status) = scan([model.as_os_str()].into_iter().chain(runtime));
+        let found = rules(&report, &["error", "warning"]);
+        assert_eq!((found, status), (vec![], 0), "{link:?}: {report:#}");
+    }
+}
+
 #[test]
 #[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn an_environment_that_lacks_a_package_lacks_it_by_each_path() {

@@ -114,6 +114,13 @@ fn what_is_asked_for_in_vain_is_an_error() {
     for first in ["from . import inner, gone\n", "from tvm_ffi import gone\n"] {
         agree(first, "x = 1\n", Some(of_itself));
     }
+    // What a module takes whole is known.
+    let whole = "from .inner import *\nprint(there)\nprnt(1)\n";
+    let words = "NameError: name 'prnt' is not defined";
+    agree(whole, "from other_module import *\n", Some(words));
+    let gone = "from .inner import gone\n";
+    let words = "ImportError: cannot import name 'gone' from 'tvm_ffi.inner'";
+    agree(gone, "from other_module import *\n", Some(words));
     // No function answers for a bare name, and no loader puts one there.
     for first in [
         "def __getattr__(name): return 1\n",
@@ -157,6 +164,11 @@ fn what_is_there_or_may_not_run_is_none() {
     assert_eq!(python_says(root.path()), None);
     let (report, status) = scan([root.path()]);
     assert_eq!(status, 0, "{report}");
+    agree(
+        "from .inner import *\nprint(there, sep)\n",
+        "from other_module import *\nfrom os import *\n",
+        None,
+    );
     // A package has the modules in it that are imported.
     agree("import tvm_ffi.inner\ninner.x\n", "x = 1\n", None);
 }

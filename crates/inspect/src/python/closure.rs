@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use super::Interpreter;
 use super::folder::{Folder, Module};
 use super::names::Names;
+use super::step::absolute;
 use super::steps::{self, Import, Step};
 use crate::limits::MAX_PYTHON_SOURCE;
 use crate::source::beginning::first_bytes;
@@ -283,27 +284,6 @@ impl Walk<'_> {
     }
 }
 
-/// The module that an import names, from inside of another.
-pub(crate) fn absolute(
-    module: &str,
-    is_package: bool,
-    level: usize,
-    named: &str,
-) -> Option<String> {
-    if level == 0 {
-        return (!named.is_empty()).then(|| named.to_owned());
-    }
-    let mut base = module;
-    let up = level.saturating_sub(usize::from(is_package));
-    for _ in 0..up {
-        base = base.rsplit_once('.')?.0;
-    }
-    match named {
-        "" => Some(base.to_owned()),
-        named => Some(format!("{base}.{named}")),
-    }
-}
-
 fn top(module: &str) -> &str {
     module.split('.').next().unwrap_or(module)
 }
@@ -311,20 +291,4 @@ fn top(module: &str) -> &str {
 /// Why a file does not tell what it imports.
 fn more_than_read(file: &str) -> String {
     format!("{file} holds more than is read")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::absolute;
-
-    #[test]
-    fn dots_lead_up_from_where_they_are() {
-        let of = |module, is_package, level, named| absolute(module, is_package, level, named);
-        assert_eq!(of("a.b", false, 1, "c").as_deref(), Some("a.c"));
-        assert_eq!(of("a.b", true, 1, "c").as_deref(), Some("a.b.c"));
-        assert_eq!(of("a.b.c", false, 2, "").as_deref(), Some("a"));
-        assert_eq!(of("a", true, 1, "").as_deref(), Some("a"));
-        assert_eq!(of("a", false, 2, "c"), None);
-        assert_eq!(of("a", false, 0, "c.d").as_deref(), Some("c.d"));
-    }
 }

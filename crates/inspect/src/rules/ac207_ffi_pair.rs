@@ -109,7 +109,7 @@ fn check(load_set: &LoadSet, out: &mut Outcome) {
             None => format!("pip install '{}{}'", asked.name, asked.specification),
         };
         // TVM imports it before anything else.
-        let is_tvm = unmet.package == distribution::TVM && asked.name == FFI;
+        let is_tvm = unmet.package == TVM && asked.name == FFI;
         let words = (is_tvm && unmet.installed.is_none())
             .then(|| String::from("ModuleNotFoundError: No module named 'tvm_ffi'"));
         let finding = Finding::new(&RULE, place, unmet.says()).says_known(words);

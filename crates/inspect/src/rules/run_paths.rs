@@ -150,7 +150,7 @@ fn of_others(rule: &'static Rule, binding: &Binding<'_>, binary: &Binary, out: &
     }
 }
 
-const PUT_BESIDE: &str = "put the library beside the program, add its folder to PATH, or call `SetDllDirectory` before it is loaded";
+const PUT_BESIDE: &str = "put the library beside the program, or add its folder to PATH";
 
 /// A library that is there, and not where the loader looks.
 fn where_looked(name: &str) -> Need {

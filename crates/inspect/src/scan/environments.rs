@@ -112,7 +112,8 @@ pub(super) fn follow(
 }
 
 /// The outermost link to an environment, or into one, that a part is named through, and that
-/// environment. Python follows links before it loads a library.
+/// environment. Python follows links before it loads a library; the part itself may be one
+/// to uv's cache.
 fn linked(part: &Place) -> Option<(Place, Place)> {
     if grouping::environment(part).is_some() {
         return None;
@@ -121,9 +122,10 @@ fn linked(part: &Place) -> Option<(Place, Place)> {
         let folder = Some(place.path()).filter(|folder| !folder.as_os_str().is_empty())?;
         folder.canonicalize().ok()
     };
-    let site = grouping::environment(&Place::file(real(part)?))?;
-    let around = std::iter::once(part.clone()).chain(part.folders());
+    let around = || std::iter::once(part.clone()).chain(part.folders());
+    let site_of = |place| grouping::environment(&Place::file(real(&place)?.join("x")));
+    let site = around().find_map(site_of)?;
     let is_in = |place: &Place| real(place).is_some_and(|real| real.starts_with(site.path()));
-    let link = around.take_while(is_in).last()?;
+    let link = around().filter(is_in).last()?;
     Some((link, site))
 }

@@ -294,12 +294,12 @@ impl Site {
         taken.sort_by_key(|(_, _, taken)| taken.order);
         let lacks = |(module, name, taken): &(&str, &str, &Taken)| {
             if taken.by == *module {
-                let names = Names::before_own_in(&self.modules, module);
+                let names = Names::before_own(&self.modules, module);
                 return names.is_some_and(|names| !names.may_have(name));
             }
             let names = known
                 .entry((*module).to_owned())
-                .or_insert_with(|| Names::in_folder(&self.modules, module));
+                .or_insert_with(|| Names::with_taken(&self.modules, module));
             names.as_ref().is_some_and(|names| !names.may_have(name))
         };
         let (module, name, taken) = taken.into_iter().find(lacks)?;
