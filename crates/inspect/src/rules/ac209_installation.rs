@@ -247,6 +247,11 @@ fn weighed(first: &Changed, package: &str, fails: bool) -> (Severity, String) {
     }
 }
 
+fn sizes(one: &Replaced) -> String {
+    let (recorded, found) = (one.recorded, one.found);
+    format!("{}: {found} bytes, {recorded} by RECORD", one.file)
+}
+
 /// What is there instead of a library is judged for itself, and by what Python asks of it.
 fn replaced(
     installation: &Installation,
@@ -254,10 +259,10 @@ fn replaced(
     again: String,
     add: &mut impl FnMut(Said),
 ) {
+    let registers =
+        |key: &str, file: &str| format!("{file} registers the type `{key}`, which no library has");
     let types = installation.types.iter();
-    let types =
-        types.map(|(key, file)| format!("{file} registers the type `{key}`, which no library has"));
-    let types: Vec<String> = types.collect();
+    let types: Vec<String> = types.map(|(key, file)| registers(key, file)).collect();
     let package = &installation.package;
     let lacks = installation.types.first();
     let says = lacks.map(|(key, _)| format!("ValueError: Cannot find object type index for {key}"));
@@ -277,11 +282,7 @@ fn replaced(
         return;
     };
     let named = installation.replaced.iter().take(MAX_FINDINGS);
-    let evidence = named.map(|one| {
-        let (recorded, found) = (one.recorded, one.found);
-        format!("{}: {found} bytes, {recorded} by RECORD", one.file)
-    });
-    let mut evidence: Vec<String> = evidence.collect();
+    let mut evidence: Vec<String> = named.map(sizes).collect();
     let message = format!("`{}` is not the file that {package} brought", first.file);
     evidence.extend(types);
     let is_runtime = |one: &Replaced| stem(&one.file) == "tvm_runtime";
@@ -317,69 +318,73 @@ fn replaced(
 /// Packages that it asks for: one finding for those that an import fails without, one for
 /// the others.
 fn requirements(installation: &Installation, is_all: bool, add: &mut impl FnMut(Said)) {
+    let both = [true, false].map(|is_asked| unmet(installation, is_asked, is_all));
+    both.into_iter().flatten().for_each(add);
+}
+
+/// Those that an import fails without, or the others.
+fn unmet(installation: &Installation, is_asked: bool, is_all: bool) -> Option<Said> {
     let package = &installation.package;
-    for is_asked in [true, false] {
-        let unmet = installation.unmet.iter();
-        let unmet: Vec<&Unmet> = unmet
-            .filter(|one| one.fails.is_some() == is_asked)
-            .collect();
-        let Some(first) = unmet.first() else { continue };
-        let name = |one: &&Unmet| format!("{}{}", one.name, one.specification);
-        let quoted = |one: &&Unmet| format!("'{}'", name(one));
-        let names: Vec<String> = unmet.iter().map(quoted).collect();
-        let lacking = unmet.iter().filter(|one| one.installed.is_none());
-        let lacking: Vec<&str> = lacking.map(|one| one.name.as_str()).collect();
-        let verb = if is_asked { "needs" } else { "asks for" };
-        let other = |one: &Unmet, installed: &str| {
-            let wanted = format!("{}{}", one.name, one.specification);
-            format!("{verb} {wanted}, but {installed} is installed")
-        };
-        let message = match (lacking.as_slice(), &first.installed) {
-            ([], Some(installed)) => format!("{package} {}", other(first, installed)),
-            ([one], _) => format!("{package} {verb} a package that is not installed: {one}"),
-            _ => format!(
-                "{package} {verb} packages that are not installed: {}",
-                lacking.join(", ")
-            ),
-        };
-        let mut evidence = Vec::new();
-        for one in &unmet {
-            if let Some(installed) = &one.installed
-                && !(lacking.is_empty() && one == first)
-            {
-                evidence.push(other(one, installed));
-            }
-            if let Some((file, says)) = &one.fails {
-                evidence.push(format!("importing {file}: {says}"));
-            }
+    let unmet = installation.unmet.iter();
+    let unmet: Vec<&Unmet> = unmet
+        .filter(|one| one.fails.is_some() == is_asked)
+        .collect();
+    let first = unmet.first()?;
+    let name = |one: &&Unmet| format!("{}{}", one.name, one.specification);
+    let quoted = |one: &&Unmet| format!("'{}'", name(one));
+    let names: Vec<String> = unmet.iter().map(quoted).collect();
+    let lacking = unmet.iter().filter(|one| one.installed.is_none());
+    let lacking: Vec<&str> = lacking.map(|one| one.name.as_str()).collect();
+    let verb = if is_asked { "needs" } else { "asks for" };
+    let other = |one: &Unmet, installed: &str| {
+        let wanted = format!("{}{}", one.name, one.specification);
+        format!("{verb} {wanted}, but {installed} is installed")
+    };
+    let message = match (lacking.as_slice(), &first.installed) {
+        ([], Some(installed)) => format!("{package} {}", other(first, installed)),
+        ([one], _) => format!("{package} {verb} a package that is not installed: {one}"),
+        _ => format!(
+            "{package} {verb} packages that are not installed: {}",
+            lacking.join(", ")
+        ),
+    };
+    let mut evidence = Vec::new();
+    for one in &unmet {
+        if let Some(installed) = &one.installed
+            && !(lacking.is_empty() && one == first)
+        {
+            evidence.push(other(one, installed));
         }
-        let mut elsewhere = unmet.iter().map(|one| one.may_be_elsewhere && !is_all);
-        let is_open = elsewhere.all(|is_elsewhere| is_elsewhere);
-        if is_open {
-            evidence.push(String::from(
-                "the folder is none of a Python's own: the one that imports it may have them",
-            ));
+        if let Some((file, says)) = &one.fails {
+            evidence.push(format!("importing {file}: {says}"));
         }
-        if !is_asked {
-            evidence.push(String::from(
-                "importing the package asks for no module of that name; code that uses it later fails",
-            ));
-        }
-        add(Said {
-            severity: match is_asked && !is_open {
-                true => Severity::Error,
-                false => Severity::Warning,
-            },
-            message,
-            evidence,
-            says: first.fails.as_ref().map(|(_, says)| says.clone()),
-            help: match installation.is_frozen {
-                true => format!(
-                    "build the application again with `--hidden-import {}`",
-                    first.name
-                ),
-                false => format!("pip install {}", names.join(" ")),
-            },
-        });
     }
+    let mut elsewhere = unmet.iter().map(|one| one.may_be_elsewhere && !is_all);
+    let is_open = elsewhere.all(|is_elsewhere| is_elsewhere);
+    if is_open {
+        evidence.push(String::from(
+            "the folder is none of a Python's own: the one that imports it may have them",
+        ));
+    }
+    if !is_asked {
+        evidence.push(String::from(
+            "importing the package asks for no module of that name; code that uses it later fails",
+        ));
+    }
+    Some(Said {
+        severity: match is_asked && !is_open {
+            true => Severity::Error,
+            false => Severity::Warning,
+        },
+        message,
+        evidence,
+        says: first.fails.as_ref().map(|(_, says)| says.clone()),
+        help: match installation.is_frozen {
+            true => format!(
+                "build the application again with `--hidden-import {}`",
+                first.name
+            ),
+            false => format!("pip install {}", names.join(" ")),
+        },
+    })
 }

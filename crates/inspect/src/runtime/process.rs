@@ -87,10 +87,6 @@ fn process(program: &Artifact, files: &HashMap<Place, &Artifact>) -> Vec<(Place,
     }];
     // Libraries by the name they were asked for by, and by their own.
     let mut named: HashMap<String, &Artifact> = HashMap::new();
-    let spelled = |name: &str| match binary.format {
-        Format::Pe => name.to_ascii_lowercase(),
-        _ => name.to_owned(),
-    };
     let mut told: Vec<(Place, InProcess)> = Vec::new();
     let mut lacking: Vec<(PathBuf, String)> = Vec::new();
     let mut left: VecDeque<usize> = VecDeque::from([0]);
@@ -103,21 +99,14 @@ fn process(program: &Artifact, files: &HashMap<Place, &Artifact>) -> Vec<(Place,
         let mut found: Vec<(String, PathBuf)> = Vec::new();
         for needed in &binary.needed {
             let name = &needed.name;
-            if let Some(loaded) = named.get(&spelled(name)) {
+            if let Some(loaded) = named.get(&spelled(name, binary.format)) {
                 found.push((name.clone(), loaded.path.path().to_owned()));
                 continue;
             }
             let is_family = libraries::is_family(name);
             concerns_tvm |= is_family;
             let mut places = places(&objects, index, name).into_iter();
-            let is_there = |place: &Place| match files.get(place) {
-                // The loader passes over files of other machines.
-                Some(file) => file.binary.as_ref().is_some_and(|found| {
-                    found.format == binary.format && found.architecture == binary.architecture
-                }),
-                None => !place.is_member() && place.path().is_file(),
-            };
-            let Some(place) = places.find(is_there) else {
+            let Some(place) = places.find(|place| is_there(place, binary, files)) else {
                 if is_family && !needed.optional {
                     lacking.push((own.path.path().to_owned(), name.clone()));
                 }
@@ -136,9 +125,11 @@ fn process(program: &Artifact, files: &HashMap<Place, &Artifact>) -> Vec<(Place,
                     binary,
                     loader: Some(index),
                 });
-                named.entry(spelled(name)).or_insert(artifact);
+                named
+                    .entry(spelled(name, binary.format))
+                    .or_insert(artifact);
                 if let Some(own) = &binary.identity {
-                    named.entry(spelled(own)).or_insert(artifact);
+                    named.entry(spelled(own, binary.format)).or_insert(artifact);
                 }
             }
         }
@@ -158,6 +149,25 @@ fn process(program: &Artifact, files: &HashMap<Place, &Artifact>) -> Vec<(Place,
         first.lacking = lacking;
     }
     told
+}
+
+/// A name as the system compares it.
+fn spelled(name: &str, format: Format) -> String {
+    match format {
+        Format::Pe => name.to_ascii_lowercase(),
+        _ => name.to_owned(),
+    }
+}
+
+/// Whether a file is there that the loader takes for what `binary` asks for: it passes over
+/// files of other machines.
+fn is_there(place: &Place, binary: &Binary, files: &HashMap<Place, &Artifact>) -> bool {
+    match files.get(place) {
+        Some(file) => file.binary.as_ref().is_some_and(|found| {
+            found.format == binary.format && found.architecture == binary.architecture
+        }),
+        None => !place.is_member() && place.path().is_file(),
+    }
 }
 
 /// Where the loader looks for a name that a loaded file asks for, in order.
