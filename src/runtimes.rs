@@ -116,17 +116,21 @@ fn of_parts(paths: &[PathBuf], joined: &Joined) -> anyhow::Result<Vec<GivenRunti
 /// runtime without the other.
 fn neighbour(path: &Path) -> Option<PathBuf> {
     let is_package = |folder: &&Path| {
-        let site = folder.canonicalize().ok();
-        let site = site
-            .as_deref()
-            .and_then(Path::parent)
-            .and_then(Path::file_name);
-        let is_site = site.is_some_and(|name| name == "site-packages" || name == "dist-packages");
-        is_site && folder.file_name().is_some_and(|name| name == "tvm")
+        let mut names = folder.iter().rev();
+        let is_tvm = names.next().is_some_and(|name| name == "tvm");
+        let site = names.next();
+        is_tvm && site.is_some_and(|name| name == "site-packages" || name == "dist-packages")
     };
-    let package = path.ancestors().find(is_package)?;
-    let beside = package.with_file_name("tvm_ffi");
-    beside.is_dir().then_some(beside)
+    let beside = |path: &Path| {
+        let package = path.ancestors().find(is_package)?;
+        let beside = package.with_file_name("tvm_ffi");
+        beside.is_dir().then_some(beside)
+    };
+    // Python follows links to a package; an environment may consist of links to files.
+    let real = |path: &Path| beside(&path.canonicalize().ok()?);
+    beside(path)
+        .or_else(|| real(path))
+        .or_else(|| real(path.parent()?))
 }
 
 /// What the libraries named by `--with` are.

@@ -39,6 +39,8 @@ mod layers;
 mod limits;
 #[cfg(unix)]
 mod link_sets;
+#[cfg(unix)]
+mod links;
 mod load_order;
 mod load_sets;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
@@ -69,6 +71,7 @@ mod refused;
 mod registering;
 mod reports;
 mod requirements;
+mod search_order;
 mod shown;
 mod silent_changes;
 mod systems;

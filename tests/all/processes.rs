@@ -3,6 +3,7 @@
 //! import. The libraries are small ones of the system's compiler, with the symbols
 //! that tell a registry or a runtime.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
@@ -87,6 +88,93 @@ fn a_registry_that_a_client_brings_is_the_second() {
     let all = found(root.path());
     let codes: Vec<&str> = all.iter().map(|one| one.0.as_str()).collect();
     assert!(codes.contains(&"AC206"), "{all:?}");
+}
+
+/// A wheel of what lies in some folders of an environment.
+fn wheel(site: &Path, to: &Path, folders: &[&str]) -> PathBuf {
+    let mut archive = zip::ZipWriter::new(std::fs::File::create(to).expect("a file"));
+    let files = folders
+        .iter()
+        .flat_map(|name| walkdir::WalkDir::new(site.join(name)));
+    let files = files.map(|entry| entry.expect("an entry").into_path());
+    for file in files.filter(|path| path.is_file()) {
+        let name = file.strip_prefix(site).expect("below it");
+        let options = zip::write::SimpleFileOptions::default();
+        let name = name.to_str().expect("text");
+        archive.start_file(name, options).expect("a member");
+        let bytes = std::fs::read(file).expect("read");
+        archive.write_all(&bytes).expect("written");
+    }
+    archive.finish().expect("written");
+    to.to_owned()
+}
+
+#[test]
+fn a_copy_that_was_repaired_into_a_wheel_is_the_second_registry() {
+    let root = folder();
+    let site = environment(root.path());
+    let own = part(&site, "tvm_ffi/lib", "libtvm_ffi.so", REGISTRY, &[]);
+    part(&site, "tvm_ffi", "core.so", CLIENT, &[&own]);
+    package(&site, "apache-tvm-ffi", "0.1.15.post2", "");
+    let copy = "libtvm_ffi-c33ef534.so";
+    let copy = part(&site, "kernel.libs", copy, REGISTRY, &[]);
+    part(&site, "kernel", "_kernel.so", CLIENT, &[&copy]);
+    package(&site, "kernel", "1.0", "Requires-Dist: apache-tvm-ffi");
+    let wheels = folder();
+    let kernel = wheels
+        .path()
+        .join("kernel-1.0-cp311-cp311-linux_x86_64.whl");
+    let kernel_folders = ["kernel", "kernel.libs", "kernel-1.0.dist-info"];
+    let kernel = wheel(&site, &kernel, &kernel_folders);
+    let wrong = |scanned: &Value, status: i32| {
+        assert_eq!(rules(scanned, &["error"]), ["AC206"], "{scanned:#}");
+        assert_eq!(status, 1);
+        let verdicts = scanned["verdicts"].as_array().expect("verdicts").iter();
+        let mut of_kernel = verdicts.filter(|one| one["artifact"].to_string().contains("_kernel"));
+        let is_broken = of_kernel.all(|one| one["status"] == "breaks");
+        assert!(is_broken, "{scanned:#}");
+    };
+    // Alone, it requires the other.
+    let (report, status) = scan([&kernel]);
+    wrong(&report, status);
+    // The environment that it becomes, and with it the wheels in one folder.
+    let (report, status) = scan([root.path()]);
+    wrong(&report, status);
+    let ffi = wheels
+        .path()
+        .join("apache_tvm_ffi-0.1.15.post2-cp311-cp311-linux_x86_64.whl");
+    wheel(
+        &site,
+        &ffi,
+        &["tvm_ffi", "apache_tvm_ffi-0.1.15.post2.dist-info"],
+    );
+    let (report, status) = scan([wheels.path()]);
+    wrong(&report, status);
+    // On an environment that has the other.
+    for folder in kernel_folders {
+        std::fs::remove_dir_all(site.join(folder)).expect("removed");
+    }
+    let runtime = [
+        kernel.as_os_str(),
+        "--runtime".as_ref(),
+        root.path().as_os_str(),
+    ];
+    let (report, status) = scan(runtime);
+    wrong(&report, status);
+    // Linked with the installed one the wheel is right in each of these places.
+    let linked = part(&site, "kernel", "_kernel.so", CLIENT, &[&own]);
+    package(&site, "kernel", "1.0", "Requires-Dist: apache-tvm-ffi");
+    wheel(&site, &kernel, &["kernel", "kernel-1.0.dist-info"]);
+    assert!(linked.is_file());
+    for scanned in [
+        vec![root.path().as_os_str()],
+        vec![wheels.path().as_os_str()],
+        runtime.to_vec(),
+    ] {
+        let (report, status) = scan(&scanned);
+        let found = rules(&report, &["error", "warning"]);
+        assert_eq!((found, status), (vec![], 0), "{scanned:?}: {report:#}");
+    }
 }
 
 #[test]

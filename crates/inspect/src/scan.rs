@@ -150,8 +150,10 @@ fn conclude(reading: read::Reading, options: &ScanOptions) -> Scan {
         joined,
         installations,
     } = reading;
+    let is_split = options.run_on_split();
     for set in &mut load_sets {
         set.machine = options.machine.clone();
+        set.runs_on_split = is_split && !set.holds_vm_runtime();
     }
     artifacts.sort_by(|a, b| a.path.cmp(&b.path));
     let shared = Shared::default();

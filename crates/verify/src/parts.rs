@@ -4,7 +4,7 @@
 //! unpacked wheel (`tvm/lib`, `tvm_ffi/lib`), a virtual environment
 //! (`lib/python3.x/site-packages/...`) or a `.whl` file, whose libraries are
 //! unpacked into a temporary directory. libtvm_ffi and libtvm_runtime live in
-//! different packages, so one path may not be enough.
+//! different packages: two paths, or a folder with the two unpacked wheels.
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -55,8 +55,9 @@ impl RuntimeFiles {
         let directories = library_directories(&roots);
         let required = |base: &str| {
             find_library(&directories, base).ok_or_else(|| Error::MissingPart {
-                what: library_name(base),
+                what: library_names(base).join(" or "),
                 paths: paths.iter().map(|p| p.display().to_string()).collect(),
+                instead: of_other_system(&directories, base),
             })
         };
         Ok(RuntimeFiles {
@@ -89,6 +90,7 @@ impl RuntimeFiles {
             Some(path) => Ok(Some(path)),
             None => Err(Error::MissingPart {
                 what: library_name(&base),
+                instead: of_other_system(&self.directories, &base),
                 paths: self
                     .directories
                     .iter()
@@ -117,20 +119,58 @@ pub(crate) fn library_name(base: &str) -> String {
     }
 }
 
-fn find_library(directories: &[PathBuf], base: &str) -> Option<PathBuf> {
+/// The names of a library that can be loaded here.
+fn library_names(base: &str) -> Vec<String> {
     // A runtime for macOS runs in the emulator, where that is built in.
     let emulated =
         cfg!(all(feature = "macho-host", target_os = "linux")).then(|| format!("lib{base}.dylib"));
-    let names = [Some(library_name(base)), emulated];
-    let files = names.iter().flatten();
-    files
-        .flat_map(|name| directories.iter().map(move |d| d.join(name)))
-        .find(|p| p.is_file())
+    [Some(library_name(base)), emulated]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
-/// Directories below a root that may hold packages: itself and site-packages.
+fn find_library(directories: &[PathBuf], base: &str) -> Option<PathBuf> {
+    named(directories, &library_names(base))
+}
+
+fn named(directories: &[PathBuf], names: &[String]) -> Option<PathBuf> {
+    let mut files = names
+        .iter()
+        .flat_map(|name| directories.iter().map(move |d| d.join(name)));
+    files.find(|p| p.is_file())
+}
+
+/// What is there of a library that cannot be loaded here, as a part of a message.
+fn of_other_system(directories: &[PathBuf], base: &str) -> String {
+    let names = ["so", "dylib"].map(|end| format!("lib{base}.{end}"));
+    let names = [&names[..], &[format!("{base}.dll")]].concat();
+    match named(directories, &names) {
+        Some(other) => format!("; {} is for another system", other.display()),
+        None => String::new(),
+    }
+}
+
+/// The unpacked wheels of TVM and of tvm-ffi that lie side by side in a folder, if they
+/// are one of each.
+fn side_by_side(folder: &Path) -> Vec<PathBuf> {
+    let wheels = entries(folder);
+    let of = |package: &str| {
+        let holds = |wheel: &&PathBuf| wheel.join(package).join("lib").is_dir();
+        wheels.iter().filter(holds).cloned().collect::<Vec<_>>()
+    };
+    let both = [of("tvm"), of("tvm_ffi")];
+    match both.iter().all(|found| found.len() == 1) {
+        true => both.concat(),
+        false => Vec::new(),
+    }
+}
+
+/// Directories below a root that may hold packages: itself and site-packages, or two
+/// unpacked wheels.
 fn package_directories(root: &Path) -> Vec<PathBuf> {
     let mut found = vec![root.to_owned(), root.join("Lib").join("site-packages")];
+    found.extend(side_by_side(root));
     for entry in entries(&root.join("lib")) {
         let is_python = entry
             .file_name()
@@ -215,4 +255,43 @@ fn wanted(member: &Path) -> bool {
     let name = member.file_name().and_then(OsStr::to_str).unwrap_or("");
     let library = name.contains("tvm_runtime") || name.contains("tvm_ffi.");
     (in_lib && library) || name == "WHEEL"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn put(folder: &Path, file: &str) {
+        let path = folder.join(file);
+        fs::create_dir_all(path.parent().expect("a folder")).expect("made");
+        fs::write(path, "").expect("written");
+    }
+
+    fn found(folder: &Path) -> Result<RuntimeFiles, String> {
+        RuntimeFiles::find(&[folder.to_owned()]).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn two_unpacked_wheels_side_by_side_are_one_runtime() {
+        let top = TempDir::new().expect("a folder");
+        let top = top.path();
+        let (ffi, runtime) = (library_name("tvm_ffi"), library_name("tvm_runtime"));
+        put(top, &format!("tvm-1/tvm/lib/{runtime}"));
+        let said = found(top).expect_err("tvm-ffi is not there");
+        assert!(said.starts_with(&format!("no {ffi}")), "{said}");
+        put(top, &format!("ffi-1/tvm_ffi/lib/{ffi}"));
+        let files = found(top).expect("both are there");
+        assert_eq!(files.ffi, top.join("ffi-1/tvm_ffi/lib").join(&ffi));
+        assert_eq!(files.runtime, top.join("tvm-1/tvm/lib").join(&runtime));
+        // Of several none is meant.
+        put(top, &format!("tvm-2/tvm/lib/{runtime}"));
+        assert!(found(top).is_err());
+        let others = top.join("others");
+        put(&others, "tvm_ffi/lib/tvm_ffi.dll");
+        put(&others, "tvm_ffi/lib/libtvm_ffi.so.1");
+        if !cfg!(windows) {
+            let said = found(&others).expect_err("that of Windows");
+            assert!(said.contains("tvm_ffi.dll is for another system"), "{said}");
+        }
+    }
 }

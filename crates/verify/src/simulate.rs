@@ -107,7 +107,10 @@ impl Simulator {
                     arithmetic: row.simulation.arithmetic,
                     ..Options::default()
                 };
-                let prepared = match runtime_for_macos(row) {
+                // What a runtime lacks of its own is said before what a plug-in is built with.
+                let files = RuntimeFiles::find(&row.runtime.paths);
+                let files = files.map_err(|error| error.to_string())?;
+                let prepared = match files.emulated() {
                     true => prepare_metal(&options),
                     false => prepare(&row.runtime.paths, &options),
                 };
@@ -115,11 +118,6 @@ impl Simulator {
             })
             .clone()
     }
-}
-
-/// Whether the row's runtime is one for macOS that the emulator runs.
-fn runtime_for_macos(row: &Row) -> bool {
-    RuntimeFiles::find(&row.runtime.paths).is_ok_and(|files| files.emulated())
 }
 
 impl Prepared {

@@ -80,6 +80,19 @@ fn what_is_asked_for_in_vain_is_an_error() {
             "AttributeError: module 'other_module' has no attribute 'gone'",
         ),
         (
+            "from . import gone\n",
+            "ImportError: cannot import name 'gone' from partially initialized module 'tvm_ffi'",
+        ),
+        (
+            "from other_module import gone\n",
+            "ImportError: cannot import name 'gone' from 'other_module'",
+        ),
+        ("x = 1)\n", "SyntaxError: unmatched ')'"),
+        (
+            "x = (1]\n",
+            "SyntaxError: closing parenthesis ']' does not match opening parenthesis '('",
+        ),
+        (
             "def f():\nx = 1\n",
             "IndentationError: expected an indented block",
         ),
@@ -94,6 +107,28 @@ fn what_is_asked_for_in_vain_is_an_error() {
         ),
     ] {
         agree(first, inner, Some(expected));
+    }
+    // What a package takes from itself binds no name that is not there.
+    let of_itself =
+        "ImportError: cannot import name 'gone' from partially initialized module 'tvm_ffi'";
+    for first in ["from . import inner, gone\n", "from tvm_ffi import gone\n"] {
+        agree(first, "x = 1\n", Some(of_itself));
+    }
+    // What a module takes whole is known.
+    let whole = "from .inner import *\nprint(there)\nprnt(1)\n";
+    let words = "NameError: name 'prnt' is not defined";
+    agree(whole, "from other_module import *\n", Some(words));
+    let gone = "from .inner import gone\n";
+    let words = "ImportError: cannot import name 'gone' from 'tvm_ffi.inner'";
+    agree(gone, "from other_module import *\n", Some(words));
+    // No function answers for a bare name, and no loader puts one there.
+    for first in [
+        "def __getattr__(name): return 1\n",
+        "def load_lib_ctypes(name): return 1\nload_lib_ctypes('tvm_ffi')\n",
+    ] {
+        let first = format!("{first}from . import inner\nprnt(1)\n");
+        let words = "NameError: name 'prnt' is not defined";
+        agree(&first, "x = 1\n", Some(words));
     }
 }
 
@@ -118,6 +153,22 @@ fn what_is_there_or_may_not_run_is_none() {
     ] {
         agree(first, inner, None);
     }
+    // Folders and finders that a package adds itself have what they have.
+    let vendored = "import sys, os\n\
+        sys.path.append(os.path.join(os.path.dirname(__file__), 'vendor'))\n\
+        from . import inner\n";
+    let root = folder();
+    edited(root.path(), vendored, "import brought\n");
+    let site = root.path().join("lib/python3.11/site-packages");
+    put(&site, "tvm_ffi/vendor/brought.py", "");
+    assert_eq!(python_says(root.path()), None);
+    let (report, status) = scan([root.path()]);
+    assert_eq!(status, 0, "{report}");
+    agree(
+        "from .inner import *\nprint(there, sep)\n",
+        "from other_module import *\nfrom os import *\n",
+        None,
+    );
     // A package has the modules in it that are imported.
     agree("import tvm_ffi.inner\ninner.x\n", "x = 1\n", None);
 }
@@ -131,4 +182,46 @@ fn what_may_be_elsewhere_is_not_decided() {
     put(root.path(), "pyvenv.cfg", settings);
     let (report, status) = scan([root.path()]);
     assert_eq!(status, 4, "{report}");
+}
+
+/// A line of a `.pth` file that ends Python, or fails and hides what follows.
+#[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
+fn a_line_that_python_runs_when_it_starts() {
+    let root = folder();
+    let made = Command::new(venv("tools").join("bin/python"))
+        .args(["-m", "venv", "--without-pip"])
+        .arg(root.path())
+        .status();
+    assert!(made.expect("Python starts").success());
+    let site = environment(root.path());
+    put(root.path(), "pyvenv.cfg", {
+        let own = std::fs::read_to_string(venv("tools").join("pyvenv.cfg"));
+        own.expect("its settings")
+    });
+    put(&site, "typing_extensions.py", "");
+    super::first(&site, "");
+    for (line, severity, status) in [
+        ("import sys; sys.exit(3)\n", Some("error"), 1),
+        ("import nowhere\n", Some("warning"), 0),
+        ("import sys, os; sys.path.append('nowhere')\n", None, 0),
+    ] {
+        put(&site, "a.pth", line);
+        let python = root.path().join("bin/python");
+        let done = Command::new(python).args(["-c", "print(1)"]).output();
+        let done = done.expect("Python starts");
+        assert_eq!(done.status.success(), severity != Some("error"), "{line}");
+        let said = String::from_utf8_lossy(&done.stderr);
+        let (report, exit) = scan([root.path()]);
+        let findings = report["findings"].as_array().expect("findings");
+        let of_line = findings
+            .iter()
+            .find(|one| one["artifact"].to_string().contains("a.pth"));
+        let found = of_line.map(|one| one["severity"].as_str().expect("a word"));
+        assert_eq!((found, exit), (severity, status), "{line}{report:#}");
+        assert_eq!(said.is_empty(), severity.is_none(), "{line}{said}");
+        if let Some(words) = of_line.and_then(|one| one["runtime_says"].as_str()) {
+            assert!(said.contains(words), "{said}");
+        }
+    }
 }

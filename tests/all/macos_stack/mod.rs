@@ -348,3 +348,35 @@ fn bytes_go_round_on_metal() {
     let with = run(Stack::with_metal(&folders, &device.path).expect("a process"));
     assert_eq!(with, Ok(0));
 }
+
+/// What a runtime itself lacks is said, and not what the simulated device is built with.
+#[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
+fn a_wheel_alone_lacks_the_other() {
+    let folder = TempDir::new().expect("a folder");
+    let library = root().join("corpus/artifacts/tvm-0.27/dense-metal-macos-arm64.dylib");
+    let side = folder.path().join("side");
+    std::fs::create_dir(&side).expect("a folder");
+    let wheel = "tvm-0.27-macos-arm64";
+    let unpacked = part(&format!("unpacked/{wheel}"));
+    std::os::unix::fs::symlink(unpacked, side.join(wheel)).expect("a link");
+    let verified = with_zig()
+        .arg("verify")
+        .arg(library)
+        .args([
+            "--weights",
+            "random:1",
+            "--device",
+            "metal-sim",
+            "--runtime",
+        ])
+        .arg(side)
+        .output()
+        .expect("artcheck starts");
+    let text = String::from_utf8_lossy(&verified.stdout);
+    assert!(
+        text.contains("no libtvm_ffi.so or libtvm_ffi.dylib below"),
+        "{text}"
+    );
+    assert!(!text.contains("device_api.h"), "{text}");
+}

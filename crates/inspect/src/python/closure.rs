@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use super::Interpreter;
 use super::folder::{Folder, Module};
 use super::names::Names;
+use super::step::absolute;
 use super::steps::{self, Import, Step};
 use crate::limits::MAX_PYTHON_SOURCE;
 use crate::source::beginning::first_bytes;
@@ -30,6 +31,10 @@ pub(crate) struct Closure {
     pub(crate) tried: BTreeSet<String>,
     /// A file that holds more than is read.
     pub(crate) not_read: Option<String>,
+    /// Modules after which modules in them, or any that their package asks for, may come from
+    /// elsewhere: they say so to `sys.meta_path`, or to `sys.path`.
+    finders: BTreeSet<String>,
+    movers: BTreeSet<String>,
 }
 
 /// Who takes a name from a module.
@@ -40,6 +45,8 @@ pub(crate) struct Taken {
     pub(crate) file: String,
     /// How many names are asked for before.
     pub(crate) order: usize,
+    /// Whether the module that is asked has begun and has not ended.
+    pub(crate) is_begun: bool,
 }
 
 /// A module whose import has begun.
@@ -168,6 +175,12 @@ impl Walk<'_> {
         if bytes.len() as u64 >= MAX_PYTHON_SOURCE {
             self.found.not_read = Some(more_than_read(&shown));
         }
+        if source.contains("sys.meta_path") {
+            self.found.finders.insert(module.to_owned());
+        }
+        if source.contains("sys.path.") || source.contains("sys.path[") {
+            self.found.movers.insert(top(module).to_owned());
+        }
         self.running.push(Running {
             name: module.to_owned(),
             is_package,
@@ -177,6 +190,16 @@ impl Walk<'_> {
     }
 
     fn absent(&mut self, module: String, file: &str) {
+        let is_in = |finder: &String| {
+            let rest = module.strip_prefix(finder.as_str());
+            rest.is_some_and(|rest| rest.starts_with('.'))
+        };
+        let asks = self.running.last().map_or("", |running| top(&running.name));
+        let is_moved = self.found.movers.contains(asks) && top(&module) != asks;
+        if is_moved || self.found.finders.iter().any(is_in) {
+            self.found.tried.insert(module);
+            return;
+        }
         let order = self.found.absent.len();
         let absent = self.found.absent.entry(module);
         absent.or_insert_with(|| (file.to_owned(), order));
@@ -220,11 +243,13 @@ impl Walk<'_> {
                 }
                 let key = (target.to_owned(), name.clone());
                 let order = self.found.names.len();
+                let is_begun = self.running.iter().any(|one| one.name == target);
                 let names = self.found.names.entry(key);
                 names.or_insert_with(|| Taken {
                     by: module.to_owned(),
                     file: file.to_owned(),
                     order,
+                    is_begun,
                 });
             }
         }
@@ -259,44 +284,11 @@ impl Walk<'_> {
     }
 }
 
-/// The module that an import names, from inside of another.
-pub(crate) fn absolute(
-    module: &str,
-    is_package: bool,
-    level: usize,
-    named: &str,
-) -> Option<String> {
-    if level == 0 {
-        return (!named.is_empty()).then(|| named.to_owned());
-    }
-    let mut base = module;
-    let up = level.saturating_sub(usize::from(is_package));
-    for _ in 0..up {
-        base = base.rsplit_once('.')?.0;
-    }
-    match named {
-        "" => Some(base.to_owned()),
-        named => Some(format!("{base}.{named}")),
-    }
+fn top(module: &str) -> &str {
+    module.split('.').next().unwrap_or(module)
 }
 
 /// Why a file does not tell what it imports.
 fn more_than_read(file: &str) -> String {
     format!("{file} holds more than is read")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::absolute;
-
-    #[test]
-    fn dots_lead_up_from_where_they_are() {
-        let of = |module, is_package, level, named| absolute(module, is_package, level, named);
-        assert_eq!(of("a.b", false, 1, "c").as_deref(), Some("a.c"));
-        assert_eq!(of("a.b", true, 1, "c").as_deref(), Some("a.b.c"));
-        assert_eq!(of("a.b.c", false, 2, "").as_deref(), Some("a"));
-        assert_eq!(of("a", true, 1, "").as_deref(), Some("a"));
-        assert_eq!(of("a", false, 2, "c"), None);
-        assert_eq!(of("a", false, 0, "c.d").as_deref(), Some("c.d"));
-    }
 }

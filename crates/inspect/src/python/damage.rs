@@ -27,6 +27,10 @@ pub fn refusal(source: &[u8]) -> Option<String> {
         Ending::InLongText => Some("unterminated triple-quoted string literal".to_owned()),
         Ending::InText => Some("unterminated string literal".to_owned()),
         Ending::In(bracket) => Some(format!("'{bracket}' was never closed")),
+        Ending::Unmatched(bracket, None) => Some(format!("unmatched '{bracket}'")),
+        Ending::Unmatched(bracket, Some(opened)) => Some(format!(
+            "closing parenthesis '{bracket}' does not match opening parenthesis '{opened}'"
+        )),
         Ending::Unknown => return None,
         Ending::Whole => lines.last().and_then(|last| unfinished(&last.text)),
     };
@@ -230,6 +234,8 @@ mod tests {
             "if x",
             "try:\n    a",
             "if x:\n    try:\n        a\n",
+            "x = 1)\n",
+            "x = (1]\n",
             "x = a and",
             "x = not",
         ] {

@@ -1,16 +1,22 @@
 //! Which names a Python module may have: text only, and on the safe side. What may define a
 //! name counts, whether it runs or not, and a module that makes names has any.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashSet};
 
 use super::folder::{Folder, Module};
 use super::is_of_name;
+use super::step::{Import, Step, absolute, of_statement};
 use super::text::{self, Ending, Statement, without_strings};
 use crate::limits::MAX_PYTHON_SOURCE;
 use crate::source::beginning::first_bytes;
 
 /// What makes names that no text shows.
 const MAKERS: [&str; 5] = ["vars()", "locals()", "f_globals", "global_enum", "__path__"];
+/// How functions begin that take the name of a package and put nothing into it
+/// (`tvm_ffi.libinfo.load_lib_ctypes`).
+const LOADERS: &str = "load_lib_";
+/// Modules that one takes whole, one from the other.
+const MOST_TAKEN: usize = 256;
 /// Words with which a statement may bind each of its names.
 const BINDERS: [&str; 5] = ["as", "case", "for", "global", "import"];
 /// What every module has.
@@ -40,35 +46,101 @@ pub(crate) enum Names {
 impl Names {
     /// Of the module of this dotted name.
     pub(crate) fn of(module: &str, source: &str) -> Self {
-        let (statements, ending) = text::statements(source);
-        // What is run from a text may define anything.
-        if source.contains("exec(") || ending == Ending::Unknown {
-            return Self::Any;
-        }
-        let lines = statements.iter().map(|one| one.text.as_str());
-        let code = lines.collect::<Vec<_>>().join("\n");
-        let bound = bound(&statements);
-        let makes_any = takes_all(&code)
-            || answers_for_names(&code)
-            || gives_itself_away(module, &code)
-            || writes_globals(&code)
-            || sets_of_others(&code, &bound)
-            || MAKERS.iter().any(|maker| code.contains(maker));
-        match makes_any {
-            true => Self::Any,
-            false => Self::Bound(bound),
+        let (names, whole) = Self::read(module, source, answers_for_names, |_| false);
+        match whole.is_empty() {
+            true => names,
+            false => Self::Any,
         }
     }
 
     /// Of a module of a folder; `None` where it has no Python source there, or one that is
     /// too long to be read.
     pub(crate) fn in_folder(folder: &Folder, module: &str) -> Option<Self> {
-        let Some(Module::Source(file, _)) = folder.module(module) else {
-            return None;
-        };
-        let bytes = first_bytes(&file, MAX_PYTHON_SOURCE)?;
-        let is_whole = (bytes.len() as u64) < MAX_PYTHON_SOURCE;
-        is_whole.then(|| Self::of(module, &String::from_utf8_lossy(&bytes)))
+        Some(Self::of(module, &source(folder, module)?))
+    }
+
+    /// The same with what it takes whole from other modules of the folder.
+    pub(crate) fn with_taken(folder: &Folder, module: &str) -> Option<Self> {
+        let source = source(folder, module)?;
+        let own = Self::read(module, &source, answers_for_names, |_| false);
+        Some(Self::and_whole(folder, module, own))
+    }
+
+    /// What a statement of the module itself finds: no function answers for other names.
+    pub(crate) fn inside(folder: &Folder, module: &str, source: &str) -> Self {
+        let own = Self::read(module, source, |_| false, |_| false);
+        Self::and_whole(folder, module, own)
+    }
+
+    /// What a package has before it takes a name from itself: that statement binds what it
+    /// finds, and nothing that is not there.
+    pub(crate) fn before_own(folder: &Folder, package: &str) -> Option<Self> {
+        let of_itself = [
+            format!("from {package} import "),
+            "from . import ".to_owned(),
+        ];
+        let is_own = |text: &str| of_itself.iter().any(|start| text.starts_with(start));
+        let is_left_out = |text: &str| is_own(text) && !text.contains(" as ");
+        let source = source(folder, package)?;
+        let own = Self::read(package, &source, answers_for_names, is_left_out);
+        Some(Self::and_whole(folder, package, own))
+    }
+
+    /// What a source binds, and what it takes whole. Some statements bind nothing.
+    fn read(
+        module: &str,
+        source: &str,
+        answers: fn(&str) -> bool,
+        is_left_out: impl Fn(&str) -> bool,
+    ) -> (Self, Vec<Import>) {
+        let (mut statements, ending) = text::statements(source);
+        let is_read = !matches!(ending, Ending::Unknown | Ending::Unmatched(..));
+        // What is run from a text may define anything.
+        if source.contains("exec(") || !is_read {
+            return (Self::Any, Vec::new());
+        }
+        statements.retain(|one| !is_left_out(&one.text));
+        let lines = statements.iter().map(|one| one.text.as_str());
+        let code = lines.collect::<Vec<_>>().join("\n");
+        let bound = bound(&statements);
+        let makes_any = answers(&code)
+            || gives_itself_away(module, &code)
+            || writes_globals(&code)
+            || sets_of_others(&code, &bound)
+            || MAKERS.iter().any(|maker| code.contains(maker));
+        match taken_whole(&code).filter(|_| !makes_any) {
+            Some(whole) => (Self::Bound(bound), whole),
+            None => (Self::Any, Vec::new()),
+        }
+    }
+
+    /// Adds the names of the modules that are taken whole, and of those that they take.
+    fn and_whole(folder: &Folder, module: &str, own: (Self, Vec<Import>)) -> Self {
+        let mut names = HashSet::new();
+        let mut known: BTreeSet<String> = BTreeSet::from([module.to_owned()]);
+        let mut left = vec![(module.to_owned(), own)];
+        while let Some((module, (own, whole))) = left.pop() {
+            let Self::Bound(bound) = own else {
+                return Self::Any;
+            };
+            names.extend(bound);
+            let is_package = matches!(folder.module(&module), Some(Module::Source(_, true)));
+            for import in whole {
+                let from = absolute(&module, is_package, import.level, &import.module);
+                let source = from.as_ref().and_then(|from| source(folder, from));
+                let (Some(from), Some(source)) = (from, source) else {
+                    return Self::Any;
+                };
+                if known.insert(from.clone()) {
+                    let own = Self::read(&from, &source, answers_for_names, |_| false);
+                    left.push((from, own));
+                }
+            }
+            if known.len() > MOST_TAKEN {
+                return Self::Any;
+            }
+        }
+        Self::Bound(names)
     }
 
     /// Whether the module may have a name.
@@ -78,6 +150,15 @@ impl Names {
             Self::Bound(bound) => bound.contains(name) || OF_EVERY.contains(&name),
         }
     }
+}
+
+fn source(folder: &Folder, module: &str) -> Option<String> {
+    let Some(Module::Source(file, _)) = folder.module(module) else {
+        return None;
+    };
+    let bytes = first_bytes(&file, MAX_PYTHON_SOURCE)?;
+    let is_whole = (bytes.len() as u64) < MAX_PYTHON_SOURCE;
+    is_whole.then(|| String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// The names that statements may bind outside of functions and classes.
@@ -166,11 +247,20 @@ fn sets_of_others(code: &str, bound: &HashSet<String>) -> bool {
     })
 }
 
-fn takes_all(code: &str) -> bool {
-    code.lines().any(|line| {
-        let line = line.trim_start();
-        line.starts_with("from ") && line.contains("import *")
-    })
+/// The modules that a module takes whole; `None` where that is not understood.
+fn taken_whole(code: &str) -> Option<Vec<Import>> {
+    let parts = code.lines().flat_map(|line| line.split([';', ':']));
+    let parts = parts.filter(|part| part.contains("import") && part.contains('*'));
+    let parts = parts.map(|part| part.split_whitespace().collect::<Vec<_>>().join(" "));
+    let parts = parts.map(|part| part.replace("import*", "import *"));
+    let mut found = Vec::new();
+    for part in parts.filter(|part| part.contains("import *")) {
+        match of_statement(&part).pop() {
+            Some(Step::Import(import)) if import.names == ["*"] => found.push(import),
+            _ => return None,
+        }
+    }
+    Some(found)
 }
 
 /// Whether a module answers for names that it does not define: by a function of its own,
@@ -191,10 +281,9 @@ fn gives_itself_away(module: &str, code: &str) -> bool {
         let after = from.get(word.len()..).unwrap_or("").trim_start();
         !(before.ends_with('.') || before.ends_with("getLogger(") || after.starts_with("=="))
     });
-    is_told
-        || ['"', '\'']
-            .iter()
-            .any(|quote| code.contains(&format!("{quote}{module}{quote}")))
+    let lines = code.lines().filter(|line| !line.contains(LOADERS));
+    let named = ['"', '\''].map(|quote| format!("{quote}{module}{quote}"));
+    is_told || { lines }.any(|line| named.iter().any(|named| line.contains(named)))
 }
 
 #[cfg(test)]
@@ -207,6 +296,9 @@ mod tests {
         for source in [
             "class Enum(Object): ...",
             "from .x import *",
+            "from .x import*",
+            "if x: from .y import *",
+            "import a; from .x import  *",
             "def __getattr__(name): ...",
             "__getattr__ = later",
             "globals()[name] = value",
@@ -250,6 +342,7 @@ mod tests {
             "def f(cls, name):\n    setattr(cls, name, 1)",
             "log = logging.getLogger(__name__)\nif __name__ == '__main__': ...",
             "x = f.__name__",
+            "LIB = load_lib_ctypes('x', 'a.b', 'RTLD_GLOBAL')",
             "",
         ] {
             assert!(!may(source), "{source}");

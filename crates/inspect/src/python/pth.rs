@@ -7,6 +7,9 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
+use super::folder::Folder;
+use super::text::without_strings;
+use super::{is_of_name, is_of_python};
 use crate::limits::{MAX_PACKAGE_FILE, MAX_PYTHON_SOURCE};
 use crate::source::beginning::{beginning, children, first_bytes};
 
@@ -24,6 +27,20 @@ pub(crate) struct Added {
     pub(crate) has_base: bool,
     /// Whether the environment has packages nowhere else.
     pub(crate) is_all: bool,
+    /// Lines that fail, file by file.
+    pub(crate) failing: Vec<Failing>,
+}
+
+/// A line of a `.pth` file that fails whenever Python starts: the rest of the file is not
+/// read, or Python ends there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failing {
+    /// The file.
+    pub file: String,
+    /// The line.
+    pub line: String,
+    /// What Python says; none where it ends without a word.
+    pub says: Option<String>,
 }
 
 /// The folders that the `.pth` files of an environment add to it, with the file.
@@ -52,6 +69,8 @@ pub(crate) fn added(site: &Path, within: Option<&Path>) -> Added {
 
 fn of_files(site: &Path, within: Option<&Path>) -> Added {
     let mut all = Added::default();
+    // Another Python behind it may have a module.
+    let is_apart = setting(site, "include-system-site-packages").as_deref() == Some("false");
     for file in children(site) {
         let name = file.file_name().unwrap_or_default().to_string_lossy();
         let is_pth = file.extension().is_some_and(|end| end == "pth");
@@ -64,6 +83,12 @@ fn of_files(site: &Path, within: Option<&Path>) -> Added {
             let code = line
                 .strip_prefix("import ")
                 .or_else(|| line.strip_prefix("import\t"));
+            let fails = code.filter(|_| is_apart);
+            if let Some(says) = fails.and_then(|_| fails_with(line, site, &all.folders)) {
+                let (file, line) = (name.clone().into_owned(), line.to_owned());
+                all.failing.push(Failing { file, line, says });
+                break;
+            }
             let folders = match code {
                 Some(code) => editable(site, code),
                 None => vec![site.join(line)],
@@ -80,6 +105,37 @@ fn of_files(site: &Path, within: Option<&Path>) -> Added {
         }
     }
     all
+}
+
+/// What a code line says that fails: one that imports a module which is nowhere, or ends
+/// Python, with nothing but imports before.
+fn fails_with(line: &str, site: &Path, added: &[(String, PathBuf)]) -> Option<Option<String>> {
+    /// Calls that end Python.
+    const ENDS: [&str; 3] = ["sys.exit(", "os._exit(", "os.abort("];
+    let modules = Folder::new(site, None);
+    let modules = modules.and(added.iter().map(|(_, folder)| folder.clone()).collect());
+    let plain = without_strings(line);
+    for statement in plain.split(';').map(str::trim) {
+        let Some(names) = statement.strip_prefix("import ") else {
+            let ends = ENDS.iter().any(|call| statement.starts_with(call));
+            return ends.then_some(None);
+        };
+        let mut names = names.split(',').map(|name| {
+            let end = name.trim().find(|c| !is_of_name(c) && c != '.');
+            name.trim().get(..end.unwrap_or(name.trim().len()))
+        });
+        let top = |name: &str| name.split('.').next().unwrap_or(name).to_owned();
+        let is_lost = |name: &String| {
+            !name.is_empty() && !is_of_python(name) && modules.module(name).is_none()
+        };
+        let lost = names.find_map(|name| name.map(top).filter(is_lost));
+        if let Some(name) = lost {
+            return Some(Some(format!(
+                "ModuleNotFoundError: No module named '{name}'"
+            )));
+        }
+    }
+    None
 }
 
 /// What the virtual environment around a `site-packages` folder says of itself.
@@ -223,5 +279,45 @@ mod tests {
         assert_eq!(of(), (vec![source.join("more")], false));
         put("a.pth", "import os; os.getcwd()\n");
         assert_eq!(of(), (vec![], true));
+    }
+
+    #[test]
+    fn lines_that_fail_are_told() {
+        let top = tempfile::tempdir().expect("a folder");
+        let site = top.path().join("lib/python3.11/site-packages");
+        std::fs::create_dir_all(site.join("win32/lib")).expect("a folder");
+        std::fs::write(site.join("win32/lib/bootstrap.py"), "").expect("written");
+        let settings = |all: &str| {
+            let text = format!("include-system-site-packages = {all}\n");
+            std::fs::write(top.path().join("pyvenv.cfg"), text).expect("written");
+        };
+        let says = |text: &str| {
+            std::fs::write(site.join("a.pth"), text).expect("written");
+            let mut failing = added(&site, None).failing.into_iter();
+            failing.next().map(|one| one.says)
+        };
+        settings("false");
+        let lost = |name: &str| {
+            Some(Some(format!(
+                "ModuleNotFoundError: No module named '{name}'"
+            )))
+        };
+        assert_eq!(says("import gone\n"), lost("gone"));
+        assert_eq!(says("import os, gone.b as c; os.x()\n"), lost("gone"));
+        assert_eq!(says("import sys; sys.exit(1)\n"), Some(None));
+        for text in [
+            "import sys; sys.path.append('import gone')\n",
+            "import sys; exec('import gone')\n",
+            "import os;p = 1;import gone\n",
+            "import sys; x = 1; x and sys.exit(1)\n",
+            "import gone_too if 0 else os\n# import gone\n",
+            "win32/lib\nimport bootstrap\n",
+            "import sys, types, os;has = sys.version_info > (3, 5)\n",
+        ] {
+            let text = text.replace("gone_too if 0 else os", "os");
+            assert_eq!(says(&text), None, "{text}");
+        }
+        settings("true");
+        assert_eq!(says("import gone\n"), None);
     }
 }

@@ -98,3 +98,40 @@ fn first_word(text: &str) -> Option<&str> {
     let is_name = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.' | '*');
     word.chars().all(is_name).then_some(word)
 }
+
+/// The module that an import names, from inside of another.
+pub(crate) fn absolute(
+    module: &str,
+    is_package: bool,
+    level: usize,
+    named: &str,
+) -> Option<String> {
+    if level == 0 {
+        return (!named.is_empty()).then(|| named.to_owned());
+    }
+    let mut base = module;
+    let up = level.saturating_sub(usize::from(is_package));
+    for _ in 0..up {
+        base = base.rsplit_once('.')?.0;
+    }
+    match named {
+        "" => Some(base.to_owned()),
+        named => Some(format!("{base}.{named}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::absolute;
+
+    #[test]
+    fn dots_lead_up_from_where_they_are() {
+        let of = |module, is_package, level, named| absolute(module, is_package, level, named);
+        assert_eq!(of("a.b", false, 1, "c").as_deref(), Some("a.c"));
+        assert_eq!(of("a.b", true, 1, "c").as_deref(), Some("a.b.c"));
+        assert_eq!(of("a.b.c", false, 2, "").as_deref(), Some("a"));
+        assert_eq!(of("a", true, 1, "").as_deref(), Some("a"));
+        assert_eq!(of("a", false, 2, "c"), None);
+        assert_eq!(of("a", false, 0, "c.d").as_deref(), Some("c.d"));
+    }
+}

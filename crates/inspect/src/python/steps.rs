@@ -8,6 +8,7 @@
 use std::collections::HashMap;
 
 use super::condition::holds;
+pub(crate) use super::step::absolute;
 use super::step::of_statement;
 pub use super::step::{Import, Step};
 use super::text::statements;

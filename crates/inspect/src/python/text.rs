@@ -26,6 +26,8 @@ pub enum Ending {
     InText,
     /// In this bracket.
     In(char),
+    /// At a bracket that closes none, or closes another one than this.
+    Unmatched(char, Option<char>),
     /// A format string has strings in its braces, with quotes that are perhaps its own
     /// (PEP 701): where it ends is not known, nor what follows.
     Unknown,
@@ -119,7 +121,10 @@ fn statement(source: &str) -> (String, &str, Ending) {
                 text.push(letter);
             }
             ')' | ']' | '}' => {
-                open.pop();
+                let opened = open.pop();
+                if opened.is_none_or(|opened| closing(opened) != letter) {
+                    return (text, "", Ending::Unmatched(letter, opened));
+                }
                 text.push(letter);
             }
             '\\' if rest.starts_with('\n') => {
@@ -136,6 +141,15 @@ fn statement(source: &str) -> (String, &str, Ending) {
         ending = Ending::In(*bracket);
     }
     (text, "", ending)
+}
+
+/// The bracket that closes another.
+fn closing(opened: char) -> char {
+    match opened {
+        '(' => ')',
+        '[' => ']',
+        _ => '}',
+    }
 }
 
 /// Whether a string that follows is a format string: `f`, `rf`, `t`.
@@ -217,6 +231,19 @@ mod tests {
         assert_eq!(expected.len(), 4);
         assert_eq!(texts(&source.replace('\n', "\r\n")), expected);
         assert_eq!(texts(&source.replace('\n', "\r")), expected);
+    }
+
+    #[test]
+    fn brackets_close_what_they_open() {
+        for (source, expected) in [
+            ("x = 1)\ny = (\n", Ending::Unmatched(')', None)),
+            ("x = (1]\n", Ending::Unmatched(']', Some('('))),
+            ("x = {1: [2)}\n", Ending::Unmatched(')', Some('['))),
+            ("x = {1: [(2)]}  # )\n", Ending::Whole),
+            ("x = ')'\n", Ending::Whole),
+        ] {
+            assert_eq!(statements(source).1, expected, "{source}");
+        }
     }
 
     #[test]

@@ -168,7 +168,10 @@ fn is_linked(load_set: &LoadSet, place: &Place, binary: &Binary, needed: &str) -
         Some(_) => libraries::candidates(place, binary, needed),
         None => libraries::beside(place, binary, needed),
     };
+    let machine = load_set.machine.as_deref();
+    let recorded = || places.iter().map(Place::path);
     of_python.iter().chain(&places).any(is_file)
+        || machine.is_some_and(|machine| machine.find(name, recorded()).is_some())
 }
 
 /// Whether whatever installs the wheels that want tvm-ffi's library brings its package
@@ -185,7 +188,8 @@ fn is_fetched(load_set: &LoadSet, needed: &str, wanting: &[&Place]) -> bool {
 }
 
 /// A library may lie where this scan did not look: in another package, on a system
-/// path. Beside a runtime of the split there is no libtvm anywhere.
+/// path. On a machine that is all there is it does not, and with a runtime of the split
+/// there is no libtvm anywhere.
 fn severity(load_set: &LoadSet, asking: &Place, needed: &str) -> Severity {
     let mut members = load_set.members.iter();
     let is_strict = members
@@ -194,15 +198,11 @@ fn severity(load_set: &LoadSet, asking: &Place, needed: &str) -> Severity {
             let mut libraries = member.binary.needed.iter();
             libraries.any(|library| library.name == needed && !library.optional)
         });
-    match is_strict && is_split(needed) && is_of_the_split(load_set) {
+    let is_gone = is_split(needed) && load_set.is_of_the_split();
+    match is_strict && (is_gone || load_set.machine.is_some()) {
         true => Severity::Error,
         false => Severity::Warning,
     }
-}
-
-/// Whether a set has a part that came with the split or after it.
-fn is_of_the_split(load_set: &LoadSet) -> bool {
-    load_set.has(&PartKind::Compiler) || load_set.has(&PartKind::RuntimeExtra)
 }
 
 /// Whether this is the library that was split into two.

@@ -26,9 +26,12 @@ pub(super) const CHECKS: &[Check] = &[
     Check::LoadSet(check),
     Check::LoadSet(check_graft),
     Check::Binding(check_first),
+    Check::Binding(check_copy),
     Check::Environment(check_together),
     Check::Folder(check_llvm),
 ];
+
+const REPAIR_AGAIN: &str = "repair the wheel again with `auditwheel repair --exclude 'libtvm_ffi.so'`, so that it uses the installed one";
 
 /// Packages of one environment that are held against each other.
 const MAX_PACKAGES: usize = 8;
@@ -87,9 +90,11 @@ fn are_of_strangers(load_set: &LoadSet, duplicate: &Duplicate) -> bool {
     };
     let providers = duplicate.providers.iter();
     let members = providers.filter_map(|index| load_set.members.get(*index));
+    // A wheel becomes what is in it.
+    let is_site = |folder: &Place| folder == environment || folder.raw_name().ends_with(b".whl");
     let packages = members.map(|member| {
         let mut folders = member.path.folders();
-        folders.find(|folder| folder.folder().as_ref() == Some(environment))
+        folders.find(|folder| folder.folder().is_some_and(|around| is_site(&around)))
     });
     let packages: BTreeSet<Option<Place>> = packages.collect();
     let requires = |package: &Place| {
@@ -130,15 +135,25 @@ fn check_graft(load_set: &LoadSet, out: &mut Outcome) {
         return;
     };
     out.push(
-        Finding::new(&RULE, &copy.path, format!("{} brings a tvm-ffi of its own and requires {FFI}, which brings another", package.name))
-            .on(&load_set.name)
-            .says_known(messages::of_runtime(
-                "duplicate-attribute",
-                &load_set.profile,
-                &[("name", "__ffi_convert__")],
-            ))
-            .evidence(format!("{} {}: {FFI} is in its METADATA", package.name, package.version))
-            .help("repair the wheel again with `auditwheel repair --exclude 'libtvm_ffi.so'`, so that it uses the installed one"),
+        Finding::new(
+            &RULE,
+            &copy.path,
+            format!(
+                "{} brings a tvm-ffi of its own and requires {FFI}, which brings another",
+                package.name
+            ),
+        )
+        .on(&load_set.name)
+        .says_known(messages::of_runtime(
+            "duplicate-attribute",
+            &load_set.profile,
+            &[("name", "__ffi_convert__")],
+        ))
+        .evidence(format!(
+            "{} {}: {FFI} is in its METADATA",
+            package.name, package.version
+        ))
+        .help(REPAIR_AGAIN),
     );
 }
 
@@ -197,6 +212,36 @@ fn check_first(binding: &Binding<'_>, out: &mut Outcome) {
     );
 }
 
+/// A file that was repaired into a wheel with a copy of tvm-ffi under a name of its own: on
+/// a runtime from elsewhere, which has another, the process has both.
+fn check_copy(binding: &Binding<'_>, out: &mut Outcome) {
+    let (Some(binary), Some(load_set)) = (&binding.artifact.binary, binding.load_set) else {
+        return;
+    };
+    // `libtvm_ffi-c33ef534.so`, as auditwheel, delvewheel and delocate name copies.
+    let is_copy = |name: &str| stem(name).starts_with("tvm_ffi-");
+    let mut needed = binary.needed.iter().map(|needed| needed.name.as_str());
+    let copy = needed.find(|name| is_copy(name) && load_set.member_named(name).is_none());
+    let mut members = load_set.members.iter();
+    let own = members.find(|member| member.kind == PartKind::Ffi);
+    let (Some(copy), Some(own)) = (copy, own) else {
+        return;
+    };
+    let name = [("name", "__ffi_convert__")];
+    let words = messages::of_runtime("duplicate-attribute", &load_set.profile, &name);
+    out.push(
+        Finding::new(
+            &RULE,
+            &binding.artifact.path,
+            format!("it needs `{copy}`, a copy of tvm-ffi of its own, and the runtime has another"),
+        )
+        .on(&load_set.name)
+        .says_known(words)
+        .evidence(format!("the runtime's is {}", own.path))
+        .help(REPAIR_AGAIN),
+    );
+}
+
 /// Packages of one environment that work alone and not together: the second runtime
 /// registers what the first has registered, and a library that both bring under one
 /// name is the first one's for both.
@@ -215,13 +260,13 @@ fn check_together(context: &EnvironmentContext<'_>, out: &mut Outcome) {
             let message = format!(
                 "`{one}` and `{other}` each bring a runtime, and one process cannot have both"
             );
+            // tvm-ffi says it, which both use.
+            let name = [("name", "device_api.cpu")];
+            let words =
+                |set: &LoadSet| messages::of_runtime("duplicate-function", &set.profile, &name);
             let mut finding = Finding::new(&RULE, runtime, message)
                 .severity(Severity::Warning)
-                .says_known(messages::of_runtime(
-                    "duplicate-function",
-                    &second.profile,
-                    &[("name", "device_api.cpu")],
-                ))
+                .says_known(words(second).or_else(|| words(first)))
                 .help("import one of them in a process, or keep them in environments of their own");
             for (taken, own) in [(first, second), (second, first)] {
                 finding

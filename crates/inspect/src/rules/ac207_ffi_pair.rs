@@ -108,7 +108,11 @@ fn check(load_set: &LoadSet, out: &mut Outcome) {
             Some(own) => format!("pip install '{}=={own}'", asked.name),
             None => format!("pip install '{}{}'", asked.name, asked.specification),
         };
-        let finding = Finding::new(&RULE, place, unmet.says());
+        // TVM imports it before anything else.
+        let is_tvm = unmet.package == TVM && asked.name == FFI;
+        let words = (is_tvm && unmet.installed.is_none())
+            .then(|| String::from("ModuleNotFoundError: No module named 'tvm_ffi'"));
+        let finding = Finding::new(&RULE, place, unmet.says()).says_known(words);
         out.push(finding.on(place.to_string()).help(help));
     }
 }

@@ -1,15 +1,15 @@
 //! AC209 installation: a Python package whose files are not those that it brought, or that
 //! another Python is needed for.
 
+use super::python_refuses::{Said, failing, unloadable};
 use super::{Check, FolderContext, Outcome, Rule};
-use crate::container::Format;
 use crate::finding::{Finding, Severity};
 use crate::limits::MAX_FINDINGS;
 use crate::parts::stem;
 use crate::place::Place;
 use crate::runtime::installation::{self, Changed, Installation, Replaced, Unmet};
 use crate::runtime::load_set::LoadSet;
-use crate::runtime::{messages, release};
+use crate::runtime::release;
 
 pub(super) static RULE: Rule = Rule {
     code: "AC209",
@@ -39,16 +39,6 @@ fn check_others(context: &FolderContext<'_>, out: &mut Outcome) {
 
 fn environment(environment: Option<&Place>, name: &str) -> String {
     environment.map_or_else(|| name.to_owned(), Place::to_string)
-}
-
-/// One finding.
-struct Said {
-    severity: Severity,
-    message: String,
-    evidence: Vec<String>,
-    /// What Python says.
-    says: Option<String>,
-    help: String,
 }
 
 /// `known` is the release that the runtime's code is of, `is_all` whether what is not
@@ -87,6 +77,9 @@ fn check(
         }
         out.push(finding);
     };
+    if let Some(line) = &installation.start {
+        return add(failing(line));
+    }
     let again = || again(installation);
     missing(installation, again(), &mut add);
     changed(installation, again(), &mut add);
@@ -106,78 +99,6 @@ fn again(installation: &Installation) -> String {
     match installation.package.split_once(' ') {
         Some((name, version)) => installation::install_again(name, Some(version)),
         None => installation::install_again(&installation.package, None),
-    }
-}
-
-/// Libraries that are there, and that this Python does not load.
-fn unloadable(installation: &Installation, again: &str, add: &mut impl FnMut(Said)) {
-    let package = &installation.package;
-    if let Some(library) = installation.zipped {
-        add(Said {
-            severity: Severity::Error,
-            message: String::from(
-                "Python loads no library out of a zip archive, and tvm_ffi is in one",
-            ),
-            evidence: Vec::new(),
-            says: Some(format!(
-                "RuntimeError: Cannot find library {}",
-                installation::file_name(library)
-            )),
-            help: String::from(
-                "ship a folder, or make the archive with shiv or pex, which unpack it when it starts",
-            ),
-        });
-    }
-    if let Some((file, machine)) = &installation.other_machine {
-        add(Said {
-            severity: Severity::Error,
-            message: format!(
-                "`{file}` is for another machine than {package}, which is for {machine}"
-            ),
-            evidence: Vec::new(),
-            says: None,
-            help: again.to_owned(),
-        });
-    }
-    if let Some((file, name)) = &installation.unlinked {
-        let words = messages::of_system("library-not-found", Format::Elf, &[("library", name)]);
-        add(Said {
-            severity: Severity::Error,
-            message: format!(
-                "`{file}` of {package} does not find `{name}`: its run path does not lead there"
-            ),
-            evidence: Vec::new(),
-            says: words.map(|words| format!("ImportError: {words}")),
-            help: again.to_owned(),
-        });
-    }
-    if let Some((other, python)) = &installation.other_interpreter {
-        add(Said {
-            severity: Severity::Error,
-            message: format!(
-                "the environment's `bin/python` is Python {other}, and {package} is installed for {python}"
-            ),
-            evidence: vec![format!(
-                "Python {other} imports from lib/python{other}/site-packages"
-            )],
-            says: Some(String::from(
-                "ModuleNotFoundError: No module named 'tvm_ffi'",
-            )),
-            help: format!(
-                "make the environment again with Python {python}, or install its packages with its own Python"
-            ),
-        });
-    }
-    if let Some((tag, python)) = &installation.wrong_python {
-        add(Said {
-            severity: Severity::Error,
-            message: format!("{package} is built for another Python than {python}"),
-            evidence: vec![format!("the tag of its wheel is {tag}")],
-            says: None,
-            help: format!(
-                "install it with the pip of Python {python}, which takes the wheel for it"
-            ),
-        });
     }
 }
 
@@ -326,6 +247,11 @@ fn weighed(first: &Changed, package: &str, fails: bool) -> (Severity, String) {
     }
 }
 
+fn sizes(one: &Replaced) -> String {
+    let (recorded, found) = (one.recorded, one.found);
+    format!("{}: {found} bytes, {recorded} by RECORD", one.file)
+}
+
 /// What is there instead of a library is judged for itself, and by what Python asks of it.
 fn replaced(
     installation: &Installation,
@@ -333,10 +259,10 @@ fn replaced(
     again: String,
     add: &mut impl FnMut(Said),
 ) {
+    let registers =
+        |key: &str, file: &str| format!("{file} registers the type `{key}`, which no library has");
     let types = installation.types.iter();
-    let types =
-        types.map(|(key, file)| format!("{file} registers the type `{key}`, which no library has"));
-    let types: Vec<String> = types.collect();
+    let types: Vec<String> = types.map(|(key, file)| registers(key, file)).collect();
     let package = &installation.package;
     let lacks = installation.types.first();
     let says = lacks.map(|(key, _)| format!("ValueError: Cannot find object type index for {key}"));
@@ -356,11 +282,7 @@ fn replaced(
         return;
     };
     let named = installation.replaced.iter().take(MAX_FINDINGS);
-    let evidence = named.map(|one| {
-        let (recorded, found) = (one.recorded, one.found);
-        format!("{}: {found} bytes, {recorded} by RECORD", one.file)
-    });
-    let mut evidence: Vec<String> = evidence.collect();
+    let mut evidence: Vec<String> = named.map(sizes).collect();
     let message = format!("`{}` is not the file that {package} brought", first.file);
     evidence.extend(types);
     let is_runtime = |one: &Replaced| stem(&one.file) == "tvm_runtime";
@@ -396,69 +318,73 @@ fn replaced(
 /// Packages that it asks for: one finding for those that an import fails without, one for
 /// the others.
 fn requirements(installation: &Installation, is_all: bool, add: &mut impl FnMut(Said)) {
+    let both = [true, false].map(|is_asked| unmet(installation, is_asked, is_all));
+    both.into_iter().flatten().for_each(add);
+}
+
+/// Those that an import fails without, or the others.
+fn unmet(installation: &Installation, is_asked: bool, is_all: bool) -> Option<Said> {
     let package = &installation.package;
-    for is_asked in [true, false] {
-        let unmet = installation.unmet.iter();
-        let unmet: Vec<&Unmet> = unmet
-            .filter(|one| one.fails.is_some() == is_asked)
-            .collect();
-        let Some(first) = unmet.first() else { continue };
-        let name = |one: &&Unmet| format!("{}{}", one.name, one.specification);
-        let quoted = |one: &&Unmet| format!("'{}'", name(one));
-        let names: Vec<String> = unmet.iter().map(quoted).collect();
-        let lacking = unmet.iter().filter(|one| one.installed.is_none());
-        let lacking: Vec<&str> = lacking.map(|one| one.name.as_str()).collect();
-        let verb = if is_asked { "needs" } else { "asks for" };
-        let other = |one: &Unmet, installed: &str| {
-            let wanted = format!("{}{}", one.name, one.specification);
-            format!("{verb} {wanted}, but {installed} is installed")
-        };
-        let message = match (lacking.as_slice(), &first.installed) {
-            ([], Some(installed)) => format!("{package} {}", other(first, installed)),
-            ([one], _) => format!("{package} {verb} a package that is not installed: {one}"),
-            _ => format!(
-                "{package} {verb} packages that are not installed: {}",
-                lacking.join(", ")
-            ),
-        };
-        let mut evidence = Vec::new();
-        for one in &unmet {
-            if let Some(installed) = &one.installed
-                && !(lacking.is_empty() && one == first)
-            {
-                evidence.push(other(one, installed));
-            }
-            if let Some((file, says)) = &one.fails {
-                evidence.push(format!("importing {file}: {says}"));
-            }
+    let unmet = installation.unmet.iter();
+    let unmet: Vec<&Unmet> = unmet
+        .filter(|one| one.fails.is_some() == is_asked)
+        .collect();
+    let first = unmet.first()?;
+    let name = |one: &&Unmet| format!("{}{}", one.name, one.specification);
+    let quoted = |one: &&Unmet| format!("'{}'", name(one));
+    let names: Vec<String> = unmet.iter().map(quoted).collect();
+    let lacking = unmet.iter().filter(|one| one.installed.is_none());
+    let lacking: Vec<&str> = lacking.map(|one| one.name.as_str()).collect();
+    let verb = if is_asked { "needs" } else { "asks for" };
+    let other = |one: &Unmet, installed: &str| {
+        let wanted = format!("{}{}", one.name, one.specification);
+        format!("{verb} {wanted}, but {installed} is installed")
+    };
+    let message = match (lacking.as_slice(), &first.installed) {
+        ([], Some(installed)) => format!("{package} {}", other(first, installed)),
+        ([one], _) => format!("{package} {verb} a package that is not installed: {one}"),
+        _ => format!(
+            "{package} {verb} packages that are not installed: {}",
+            lacking.join(", ")
+        ),
+    };
+    let mut evidence = Vec::new();
+    for one in &unmet {
+        if let Some(installed) = &one.installed
+            && !(lacking.is_empty() && one == first)
+        {
+            evidence.push(other(one, installed));
         }
-        let mut elsewhere = unmet.iter().map(|one| one.may_be_elsewhere && !is_all);
-        let is_open = elsewhere.all(|is_elsewhere| is_elsewhere);
-        if is_open {
-            evidence.push(String::from(
-                "the folder is none of a Python's own: the one that imports it may have them",
-            ));
+        if let Some((file, says)) = &one.fails {
+            evidence.push(format!("importing {file}: {says}"));
         }
-        if !is_asked {
-            evidence.push(String::from(
-                "importing the package asks for no module of that name; code that uses it later fails",
-            ));
-        }
-        add(Said {
-            severity: match is_asked && !is_open {
-                true => Severity::Error,
-                false => Severity::Warning,
-            },
-            message,
-            evidence,
-            says: first.fails.as_ref().map(|(_, says)| says.clone()),
-            help: match installation.is_frozen {
-                true => format!(
-                    "build the application again with `--hidden-import {}`",
-                    first.name
-                ),
-                false => format!("pip install {}", names.join(" ")),
-            },
-        });
     }
+    let mut elsewhere = unmet.iter().map(|one| one.may_be_elsewhere && !is_all);
+    let is_open = elsewhere.all(|is_elsewhere| is_elsewhere);
+    if is_open {
+        evidence.push(String::from(
+            "the folder is none of a Python's own: the one that imports it may have them",
+        ));
+    }
+    if !is_asked {
+        evidence.push(String::from(
+            "importing the package asks for no module of that name; code that uses it later fails",
+        ));
+    }
+    Some(Said {
+        severity: match is_asked && !is_open {
+            true => Severity::Error,
+            false => Severity::Warning,
+        },
+        message,
+        evidence,
+        says: first.fails.as_ref().map(|(_, says)| says.clone()),
+        help: match installation.is_frozen {
+            true => format!(
+                "build the application again with `--hidden-import {}`",
+                first.name
+            ),
+            false => format!("pip install {}", names.join(" ")),
+        },
+    })
 }

@@ -42,6 +42,7 @@ mod host_calls;
 mod link_set;
 mod misfits;
 mod pair;
+mod python_refuses;
 mod run_paths;
 mod segments;
 mod surroundings;

@@ -35,8 +35,14 @@ pub(super) fn not_found(needed: &str, format: Format) -> Option<String> {
 fn own(rule: &'static Rule, binding: &Binding<'_>, binary: &Binary, out: &mut Outcome) {
     let place = &binding.artifact.path;
     let is_beside = |set: &LoadSet| place.is_below(&set.home);
+    let is_told = match binary.format {
+        Format::Elf | Format::MachO => true,
+        // Which program loads a library, and so where it is looked for, must be known.
+        Format::Pe => binary.process.is_some(),
+        _ => false,
+    };
     let is_meant = binding.artifact.role == Role::Client
-        && matches!(binary.format, Format::Elf | Format::MachO)
+        && is_told
         && !place.is_member()
         && environment(place).is_none()
         && binding.load_set.is_none_or(is_beside);
@@ -74,6 +80,9 @@ fn own(rule: &'static Rule, binding: &Binding<'_>, binary: &Binary, out: &mut Ou
             out.need(where_looked(name));
         }
         let message = match &binary.process {
+            _ if binary.format == Format::Pe => {
+                format!("`{name}` is not in the folder of the program that loads it")
+            }
             Some(process) if binary.kind != BinaryKind::Program => format!(
                 "no run path leads to `{name}` where {} loads it",
                 Place::file(&process.program)
@@ -84,7 +93,10 @@ fn own(rule: &'static Rule, binding: &Binding<'_>, binary: &Binary, out: &mut Ou
             .severity(severity)
             .on(&binding.runtime.name)
             .says_known(not_found(name, binary.format))
-            .help("link it with a run path that does (`-Wl,-rpath,'$ORIGIN'`, on macOS `@loader_path`), or set LD_LIBRARY_PATH or DYLD_LIBRARY_PATH");
+            .help(match binary.format {
+                Format::Pe => PUT_BESIDE,
+                _ => "link it with a run path that does (`-Wl,-rpath,'$ORIGIN'`, on macOS `@loader_path`), or set LD_LIBRARY_PATH or DYLD_LIBRARY_PATH",
+            });
         for place in places.into_iter().take(MAX_FINDINGS) {
             finding = finding.evidence(format!("looked for {place}"));
         }
@@ -123,12 +135,22 @@ fn of_others(rule: &'static Rule, binding: &Binding<'_>, binary: &Binary, out: &
             None => Severity::Info,
         })
         .on(&binding.runtime.name)
-        .says_known(not_found(name, binary.format))
-        .evidence("a run path is passed on to libraries where it is DT_RPATH, and not where it is DT_RUNPATH")
-        .help("give that library a run path of its own (`patchelf --set-rpath '$ORIGIN' FILE`), or link the program with `-Wl,--disable-new-dtags`");
-        out.push(finding);
+        .says_known(not_found(name, binary.format));
+        let [why, help] = match binary.format {
+            Format::Pe => [
+                "Windows looks in the program's folder for what a library needs, not in that of the library",
+                PUT_BESIDE,
+            ],
+            _ => [
+                "a run path is passed on to libraries where it is DT_RPATH, and not where it is DT_RUNPATH",
+                "give that library a run path of its own (`patchelf --set-rpath '$ORIGIN' FILE`), or link the program with `-Wl,--disable-new-dtags`",
+            ],
+        };
+        out.push(finding.evidence(why).help(help));
     }
 }
+
+const PUT_BESIDE: &str = "put the library beside the program, or add its folder to PATH";
 
 /// A library that is there, and not where the loader looks.
 fn where_looked(name: &str) -> Need {

@@ -26,6 +26,7 @@ pub(crate) use super::distribution::environment;
 use super::installation;
 use super::load_set::LoadSet;
 use super::member::Member;
+use super::search_order;
 use crate::container::{Architecture, BinaryKind, Platform};
 use crate::parts::{PartKind, REGISTRY_SYMBOLS};
 use crate::place::Place;
@@ -88,7 +89,7 @@ pub fn load_sets(
     }
     let mut sets: Vec<LoadSet> = groups
         .into_par_iter()
-        .map(|(folder, members)| {
+        .map(|(folder, mut members)| {
             let distributions = packages.of_set(&folder, &members, &wheels);
             let home = folder.clone();
             let place = set_place(folder, &members);
@@ -100,9 +101,11 @@ pub fn load_sets(
                 let (processor, system) = (first.binary.architecture, first.binary.platform);
                 name = format!("{name} ({} {})", spell(processor), spell(system));
             }
+            let first = members.first();
+            let environment = first.and_then(|member| installation(&member.path, &wheels));
+            search_order::put_found_first(&mut members, environment.is_some());
             let mut set = LoadSet::assemble(&name, members, distributions);
-            let first = set.members.first();
-            set.environment = first.and_then(|member| installation(&member.path, &wheels));
+            set.environment = environment;
             set.home = home;
             set.place = place;
             set
@@ -258,8 +261,8 @@ fn installation(part: &Place, wheels: &HashMap<Place, Place>) -> Option<Place> {
     if wheels.is_empty() {
         return environment(part);
     }
-    let mut folders = part.folders();
-    let becomes = folders.find_map(|folder| wheels.get(&folder).cloned());
+    let mut around = std::iter::once(part.clone()).chain(part.folders());
+    let becomes = around.find_map(|place| wheels.get(&place).cloned());
     becomes.or_else(|| environment(part))
 }
 

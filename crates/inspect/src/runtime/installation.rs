@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use crate::container::{Architecture, Platform};
 use crate::parts;
 use crate::place::Place;
+use crate::python::pth::Failing;
 
 /// A package that is not as it was installed, or not for the Python it is installed for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,6 +48,8 @@ pub struct Installation {
     pub wrong_python: Option<(String, String)>,
     /// Packages that it requires and that are not installed, or in another version.
     pub unmet: Vec<Unmet>,
+    /// A line that Python runs whenever it starts, and that fails: what is no package.
+    pub start: Option<Failing>,
     /// What of it was not read, because there is more than is read.
     pub not_read: Option<String>,
 }
@@ -133,6 +136,7 @@ impl Installation {
             other_interpreter: None,
             wrong_python: None,
             unmet: Vec::new(),
+            start: None,
             not_read: None,
         }
     }

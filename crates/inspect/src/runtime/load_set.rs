@@ -5,6 +5,7 @@
 //! provide, and which library is not found; [`super::pairing`] asks which
 //! tvm-ffi fits. The answers are facts; rules turn them into findings.
 
+use std::cell::LazyCell;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -17,6 +18,7 @@ use super::libraries::{self, Resolution};
 use super::machine::Machine;
 use super::member::Member;
 use super::pairing::{BadPair, UnmetRequirement};
+use super::search_order::SearchOrder;
 use super::{RuntimeProfile, binary, pairing};
 use crate::artifact::{Artifact, Problem};
 use crate::container::{self, Binary, BinaryKind, Format, Platform, UndefinedSymbol};
@@ -43,15 +45,18 @@ pub struct LoadSet {
     pub members: Vec<Member>,
     /// Python packages the parts were installed from, where known.
     pub distributions: Vec<Distribution>,
-    /// Libraries of the family that clients of the set name, where that was asked.
+    /// Its parts that clients of the set may get, where that was asked.
     #[serde(skip)]
-    pub asked_by_clients: BTreeSet<String>,
+    pub asked_by_clients: BTreeSet<usize>,
     /// Packages of its environment that are not as they were installed.
     #[serde(skip)]
     pub installations: Vec<Installation>,
     /// Files under the names of its parts that could not be read.
     #[serde(skip)]
     pub unread: Vec<Unread>,
+    /// Whether it is to run on a runtime, which a user named, that has no libtvm any more.
+    #[serde(skip)]
+    pub runs_on_split: bool,
     /// The machine that the set claims to be the whole of.
     #[serde(skip)]
     pub machine: Option<Arc<Machine>>,
@@ -148,6 +153,7 @@ impl LoadSet {
             asked_by_clients: BTreeSet::new(),
             installations: Vec::new(),
             unread: Vec::new(),
+            runs_on_split: false,
             machine: None,
         }
     }
@@ -178,6 +184,12 @@ impl LoadSet {
     /// Whether a VM runtime is among the members.
     pub fn holds_vm_runtime(&self) -> bool {
         self.members.iter().any(|member| member.kind.has_vm())
+    }
+
+    /// Whether the set has a part that came with the split of libtvm or after it, or runs on
+    /// one that has.
+    pub(crate) fn is_of_the_split(&self) -> bool {
+        self.runs_on_split || self.has(&PartKind::Compiler) || self.has(&PartKind::RuntimeExtra)
     }
 
     /// Whether an artifact is built for the platform of the set. Objects and
@@ -225,12 +237,13 @@ impl LoadSet {
             .iter()
             .find(|needed| libraries::is_family(&needed.name) && is_absent(&needed.name));
         let lacks_registry = self.lacks_registry();
+        let order = self.search_order();
         // Symbols of one library stand together: it is looked for once.
         let mut last: Option<(&str, Option<usize>)> = None;
         let mut named = |library| match last {
             Some((name, member)) if name == library => member,
             _ => {
-                let member = self.member_named(library);
+                let member = order.asked(place, binary, library).first().copied();
                 last = Some((library, member));
                 member
             }
@@ -284,6 +297,11 @@ impl LoadSet {
         }
     }
 
+    /// Its parts, as loaders look for them.
+    pub(crate) fn search_order(&self) -> SearchOrder<'_> {
+        SearchOrder::of(&self.members, self.environment.is_some())
+    }
+
     /// The member that answers to a library name.
     pub(crate) fn member_named(&self, library: &str) -> Option<usize> {
         let wanted = stem(library);
@@ -311,6 +329,7 @@ impl LoadSet {
 
     fn defined_twice(&self, symbols: &[&str]) -> Vec<Duplicate> {
         let mut found: Vec<Duplicate> = Vec::new();
+        let needed = LazyCell::new(|| self.needed());
         for symbol in symbols {
             let providers = self.providers_of(symbol);
             if providers.len() < 2 {
@@ -323,7 +342,7 @@ impl LoadSet {
                     needed: providers
                         .iter()
                         .copied()
-                        .filter(|provider| self.is_needed(*provider))
+                        .filter(|provider| needed.contains(provider))
                         .collect(),
                     providers,
                 }),
@@ -338,22 +357,16 @@ impl LoadSet {
         kinds.windows(2).all(|two| two.first() == two.last())
     }
 
-    fn is_needed(&self, index: usize) -> bool {
-        let Some(member) = self.members.get(index) else {
-            return false;
-        };
-        let file = member.path.name();
-        let name = stem(member.binary.identity.as_deref().unwrap_or(&file));
-        let mut clients = self.asked_by_clients.iter();
-        clients.any(|needed| stem(needed) == name)
-            || self.members.iter().enumerate().any(|(other, asking)| {
-                other != index
-                    && asking
-                        .binary
-                        .needed
-                        .iter()
-                        .any(|needed| stem(&needed.name) == name)
-            })
+    /// The members that other members, or clients, may get for what they name.
+    fn needed(&self) -> BTreeSet<usize> {
+        let order = self.search_order();
+        let mut needed = self.asked_by_clients.clone();
+        for (own, member) in self.members.iter().enumerate() {
+            let asked = member.binary.needed.iter();
+            let asked = asked.flat_map(|one| order.asked(&member.path, &member.binary, &one.name));
+            needed.extend(asked.filter(|index| *index != own));
+        }
+        needed
     }
 
     /// tvm-ffi of the set, as exactly as packages and exports tell.

@@ -37,6 +37,7 @@ pub(crate) mod process;
 mod registrations;
 pub mod release;
 mod saved;
+pub(crate) mod search_order;
 pub(crate) mod slots;
 pub(crate) mod strings;
 pub mod system;

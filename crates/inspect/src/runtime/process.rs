@@ -4,6 +4,9 @@
 //! is loaded already under that name; the `DT_RPATH` of the file and of those that loaded
 //! it, up to the program, where the file has no `DT_RUNPATH`; then its `DT_RUNPATH`, which
 //! is nobody else's. LD_LIBRARY_PATH and the system's own folders are not known.
+//!
+//! On Windows it is the program's folder, whoever asks; names have no case. Folders of the
+//! system and of PATH are not known.
 
 use std::collections::{HashMap, VecDeque};
 use std::path::PathBuf;
@@ -31,17 +34,16 @@ pub(crate) fn follow(artifacts: &mut [Artifact], outside: &mut [Artifact]) {
         let all = || artifacts.iter().chain(outside.iter());
         let is_program = |one: &&Artifact| {
             let binary = one.binary.as_deref();
-            let is = |binary: &Binary| {
-                binary.kind == BinaryKind::Program && binary.format == Format::Elf
-            };
+            let is_followed = |format| matches!(format, Format::Elf | Format::Pe);
+            let is =
+                |binary: &Binary| binary.kind == BinaryKind::Program && is_followed(binary.format);
             !one.path.is_member() && binary.is_some_and(is)
         };
         let programs: Vec<&Artifact> = all().filter(is_program).collect();
         if programs.is_empty() {
             return;
         }
-        let files: HashMap<Place, &Artifact> =
-            all().map(|one| (one.path.without_dots(), one)).collect();
+        let files: HashMap<Place, &Artifact> = all().map(|one| (key(one), one)).collect();
         for program in programs {
             for (place, told) in process(program, &files) {
                 found.entry(place).or_insert(told);
@@ -57,6 +59,22 @@ pub(crate) fn follow(artifacts: &mut [Artifact], outside: &mut [Artifact]) {
     }
 }
 
+/// What a file is found by.
+fn key(artifact: &Artifact) -> Place {
+    let binary = artifact.binary.as_deref();
+    let is_windows = binary.is_some_and(|binary| binary.format == Format::Pe);
+    let place = artifact.path.without_dots();
+    match is_windows && !place.is_member() {
+        true => without_case(&place),
+        false => place,
+    }
+}
+
+fn without_case(place: &Place) -> Place {
+    let name = place.name().to_ascii_lowercase();
+    place.beside(&name)
+}
+
 /// What one program loads, file by file.
 fn process(program: &Artifact, files: &HashMap<Place, &Artifact>) -> Vec<(Place, InProcess)> {
     let Some(binary) = program.binary.as_deref() else {
@@ -68,7 +86,7 @@ fn process(program: &Artifact, files: &HashMap<Place, &Artifact>) -> Vec<(Place,
         loader: None,
     }];
     // Libraries by the name they were asked for by, and by their own.
-    let mut named: HashMap<&str, &Artifact> = HashMap::new();
+    let mut named: HashMap<String, &Artifact> = HashMap::new();
     let mut told: Vec<(Place, InProcess)> = Vec::new();
     let mut lacking: Vec<(PathBuf, String)> = Vec::new();
     let mut left: VecDeque<usize> = VecDeque::from([0]);
@@ -81,27 +99,22 @@ fn process(program: &Artifact, files: &HashMap<Place, &Artifact>) -> Vec<(Place,
         let mut found: Vec<(String, PathBuf)> = Vec::new();
         for needed in &binary.needed {
             let name = &needed.name;
-            if let Some(loaded) = named.get(name.as_str()) {
+            if let Some(loaded) = named.get(&spelled(name, binary.format)) {
                 found.push((name.clone(), loaded.path.path().to_owned()));
                 continue;
             }
             let is_family = libraries::is_family(name);
             concerns_tvm |= is_family;
             let mut places = places(&objects, index, name).into_iter();
-            let is_there = |place: &Place| match files.get(place) {
-                // The loader passes over files of other machines.
-                Some(file) => file.binary.as_ref().is_some_and(|found| {
-                    found.format == binary.format && found.architecture == binary.architecture
-                }),
-                None => !place.is_member() && place.path().is_file(),
-            };
-            let Some(place) = places.find(is_there) else {
-                if is_family {
+            let Some(place) = places.find(|place| is_there(place, binary, files)) else {
+                if is_family && !needed.optional {
                     lacking.push((own.path.path().to_owned(), name.clone()));
                 }
                 continue;
             };
-            found.push((name.clone(), place.path().to_owned()));
+            // As the disk spells it, where it was read.
+            let spelled_there = files.get(&place).map_or(&place, |file| &file.path);
+            found.push((name.clone(), spelled_there.path().to_owned()));
             if let Some((artifact, binary)) = files
                 .get(&place)
                 .and_then(|file| Some((*file, file.binary.as_deref()?)))
@@ -112,9 +125,11 @@ fn process(program: &Artifact, files: &HashMap<Place, &Artifact>) -> Vec<(Place,
                     binary,
                     loader: Some(index),
                 });
-                named.entry(name).or_insert(artifact);
+                named
+                    .entry(spelled(name, binary.format))
+                    .or_insert(artifact);
                 if let Some(own) = &binary.identity {
-                    named.entry(own).or_insert(artifact);
+                    named.entry(spelled(own, binary.format)).or_insert(artifact);
                 }
             }
         }
@@ -136,11 +151,33 @@ fn process(program: &Artifact, files: &HashMap<Place, &Artifact>) -> Vec<(Place,
     told
 }
 
+/// A name as the system compares it.
+fn spelled(name: &str, format: Format) -> String {
+    match format {
+        Format::Pe => name.to_ascii_lowercase(),
+        _ => name.to_owned(),
+    }
+}
+
+/// Whether a file is there that the loader takes for what `binary` asks for: it passes over
+/// files of other machines.
+fn is_there(place: &Place, binary: &Binary, files: &HashMap<Place, &Artifact>) -> bool {
+    match files.get(place) {
+        Some(file) => file.binary.as_ref().is_some_and(|found| {
+            found.format == binary.format && found.architecture == binary.architecture
+        }),
+        None => !place.is_member() && place.path().is_file(),
+    }
+}
+
 /// Where the loader looks for a name that a loaded file asks for, in order.
 fn places(objects: &[Object<'_>], index: usize, needed: &str) -> Vec<Place> {
     let Some(object) = objects.get(index) else {
         return Vec::new();
     };
+    if let (Format::Pe, Some(program)) = (object.binary.format, objects.first()) {
+        return vec![without_case(&program.artifact.path.beside(needed))];
+    }
     let own = libraries::candidates(&object.artifact.path, object.binary, needed);
     // Either all of a file's paths are DT_RUNPATH, or none.
     if needed.contains('/') || object.binary.has_runpath {

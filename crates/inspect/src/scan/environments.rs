@@ -64,8 +64,10 @@ pub(super) fn follow(
     met: &[PathBuf],
     named: &[PathBuf],
 ) -> (Joined, Vec<PathBuf>) {
-    let parts = parts.iter().filter(|part| !part.is_member());
-    let around = parts.filter_map(grouping::environment);
+    let parts = || parts.iter().filter(|part| !part.is_member());
+    let linked: Joined = parts().filter_map(linked).collect();
+    let around = parts().filter_map(grouping::environment);
+    let around = around.chain(linked.values().cloned());
     let met = met.iter().map(|site| Place::file(site).without_dots());
     let sites: BTreeSet<Place> = around.chain(met).collect();
     let named = named.iter();
@@ -105,5 +107,25 @@ pub(super) fn follow(
             joined.insert(place, site.clone());
         }
     }
+    joined.extend(linked);
     (joined, more)
+}
+
+/// The outermost link to an environment, or into one, that a part is named through, and that
+/// environment. Python follows links before it loads a library; the part itself may be one
+/// to uv's cache.
+fn linked(part: &Place) -> Option<(Place, Place)> {
+    if grouping::environment(part).is_some() {
+        return None;
+    }
+    let real = |place: &Place| {
+        let folder = Some(place.path()).filter(|folder| !folder.as_os_str().is_empty())?;
+        folder.canonicalize().ok()
+    };
+    let around = || std::iter::once(part.clone()).chain(part.folders());
+    let site_of = |place| grouping::environment(&Place::file(real(&place)?.join("x")));
+    let site = around().find_map(site_of)?;
+    let is_in = |place: &Place| real(place).is_some_and(|real| real.starts_with(site.path()));
+    let link = around().filter(is_in).last()?;
+    Some((link, site))
 }

@@ -52,6 +52,12 @@ pub(super) fn damaged(folders: &BTreeSet<PathBuf>, within: Option<&Path>) -> Vec
         requirements::add_of_others(&site, &mut of_site);
         found.extend(of_site.into_values().filter(|one| one.faults() > 0));
         found.extend(unlisted::look(&site));
+        found.extend(site.failing.iter().map(|failing| {
+            let place = Place::file(folder.join(&failing.file));
+            let mut one = Installation::new(place, failing.file.clone(), Brings::Nothing);
+            one.start = Some(failing.clone());
+            one
+        }));
     }
     found.sort_by(|a, b| a.place.cmp(&b.place));
     found

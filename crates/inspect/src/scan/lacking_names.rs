@@ -17,8 +17,8 @@ use crate::place::Place;
 use crate::python::calls::{self, Taken, is_bound_once};
 use crate::python::folder::{Folder, Module};
 use crate::python::names::Names;
-use crate::python::steps::{Import, Step, steps};
-use crate::python::{Interpreter, closure, text};
+use crate::python::steps::{Import, Step, absolute, steps};
+use crate::python::{Interpreter, text};
 use crate::runtime::distribution::{self, Distribution, FFI, Lacking, TVM};
 use crate::runtime::ffi_version::{self, RefusedClass};
 use crate::runtime::grouping::Installed;
@@ -206,8 +206,7 @@ impl Ffi {
         let is_meant = |import: &Import| import.names.iter().any(|one| one == name);
         let from = imports(steps(&source, self.python)).find(is_meant);
         let from = from.filter(|_| is_bound_once(&text::code(&source), name));
-        let from =
-            from.and_then(|from| closure::absolute(module, is_package, from.level, &from.module));
+        let from = from.and_then(|from| absolute(module, is_package, from.level, &from.module));
         from.map_or(Taken::Any, |from| {
             self.taken_by(&from, name, hops.saturating_add(1))
         })

@@ -8,10 +8,10 @@ use std::path::PathBuf;
 use super::site::{Site, module_of};
 use crate::limits::MAX_PYTHON_SOURCE;
 use crate::python::calls::is_bound_once;
-use crate::python::closure::{Closure, absolute};
+use crate::python::closure::Closure;
 use crate::python::folder::Module;
 use crate::python::names::Names;
-use crate::python::steps::{Import, Step, names_asked, steps};
+use crate::python::steps::{Import, Step, absolute, names_asked, steps};
 use crate::python::{is_builtin, is_of_python, text};
 use crate::runtime::installation;
 use crate::source::beginning::first_bytes;
@@ -58,7 +58,21 @@ pub(super) fn asked_in_vain(
     let mut reached = reached.filter_map(|name| read(site, name));
     let name = reached.find_map(|one| undefined(site, &one));
     name.or_else(|| attribute(site, closure, touched))
+        .or_else(|| taken(site, closure, touched))
         .map(Lost::Certain)
+}
+
+/// A name that one of the modules takes from another, which has it not.
+fn taken(site: &Site, closure: &Closure, touched: &BTreeSet<String>) -> Option<(String, String)> {
+    let all = closure.names.iter();
+    let of_touched = all.filter(|(_, taken)| touched.contains(&taken.by) && !taken.is_begun);
+    let lost = of_touched.filter(|((module, name), _)| {
+        let names = Names::with_taken(&site.modules, module);
+        names.is_some_and(|names| !names.may_have(name))
+    });
+    let ((module, name), taken) = lost.min_by_key(|(_, taken)| taken.order)?;
+    let says = format!("ImportError: cannot import name '{name}' from '{module}'");
+    Some((taken.file.clone(), says))
 }
 
 /// A module without a folder that nobody has, and the file that imports it.
@@ -104,7 +118,7 @@ fn shown(site: &Site, path: PathBuf) -> String {
 
 /// A name that a module asks for and that nothing binds.
 fn undefined(site: &Site, module: &Reached) -> Option<(String, String)> {
-    let names = Names::of(&module.name, &module.source);
+    let names = Names::inside(&site.modules, &module.name, &module.source);
     // A package has the modules in it that were imported.
     let is_inner = |name: &str| {
         let inner = format!("{}.{name}", module.name);

@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use super::shard::Shard;
 use crate::artifact::Artifact;
-use crate::runtime::RuntimeProfile;
 use crate::runtime::grouping::Joined;
 use crate::runtime::load_set::LoadSet;
 use crate::runtime::machine::Machine;
+use crate::runtime::{RuntimeProfile, history};
 use crate::target::Target;
 
 /// What to scan, against what.
@@ -45,7 +45,20 @@ impl ScanOptions {
             ..Self::default()
         }
     }
+
+    /// Whether runtimes were named and none of them has libtvm in one piece.
+    pub(super) fn run_on_split(&self) -> bool {
+        let mut native = self
+            .runtimes
+            .iter()
+            .filter(|one| one.profile.glue.is_none());
+        let is_any = native.clone().next().is_some();
+        is_any && native.all(GivenRuntime::is_of_the_split)
+    }
 }
+
+/// The day on which libtvm became libtvm_runtime and libtvm_compiler.
+const SPLIT: &str = "2026-04-26";
 
 /// A runtime the user named.
 #[derive(Debug, Clone)]
@@ -54,4 +67,16 @@ pub struct GivenRuntime {
     pub profile: RuntimeProfile,
     /// Its files, when it was read from files.
     pub load_set: Option<LoadSet>,
+}
+
+impl GivenRuntime {
+    fn is_of_the_split(&self) -> bool {
+        let Some(set) = &self.load_set else {
+            let is_before =
+                |known: &&RuntimeProfile| known.date.as_deref().is_none_or(|date| date < SPLIT);
+            let mut since = history::line().skip_while(is_before);
+            return since.any(|known| known.name == self.profile.name);
+        };
+        set.is_of_the_split()
+    }
 }

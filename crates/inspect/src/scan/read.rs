@@ -218,6 +218,7 @@ fn packages_of(
     let sites: BTreeSet<PathBuf> = sites.map(|site| site.path().to_owned()).collect();
     around.extend(sites.iter().cloned());
     let folders: BTreeSet<PathBuf> = folders.into_iter().chain(sites).collect();
+    let (around, folders) = (each_once(around), each_once(folders));
     let mut installations = installations::damaged(&around, None);
     installations.extend(packed_apps::look(
         facts.artifacts.iter().map(|one| &one.path),
@@ -254,6 +255,16 @@ fn packages_of(
     }
     packages.sort_by(|a, b| a.path.cmp(&b.path));
     (packages, installations)
+}
+
+/// Of folders that are one by links, the one that is no link.
+fn each_once(folders: BTreeSet<PathBuf>) -> BTreeSet<PathBuf> {
+    let all = folders.clone();
+    let is_twice = |folder: &PathBuf| {
+        let real = folder.canonicalize().unwrap_or_default();
+        real != *folder && all.contains(&real)
+    };
+    folders.into_iter().filter(|one| !is_twice(one)).collect()
 }
 
 /// The same of the environments in an archive.
@@ -370,10 +381,16 @@ fn load_sets(
         let clients = artifacts
             .iter()
             .filter(|artifact| artifact.role == Role::Client && artifact.path.is_below(home));
-        let binaries = clients.filter_map(|client| client.binary.as_deref());
-        let needed = binaries.flat_map(|binary| &binary.needed);
-        let family = needed.filter(|needed| libraries::is_family(&needed.name));
-        set.asked_by_clients = family.map(|needed| needed.name.clone()).collect();
+        let order = set.search_order();
+        let clients = clients.filter_map(|one| Some((&one.path, one.binary.as_deref()?)));
+        let asked = clients.flat_map(|(place, binary)| {
+            let needed = binary.needed.iter();
+            let family = needed.filter(|needed| libraries::is_family(&needed.name));
+            let asked = family.flat_map(|one| order.asked(place, binary, &one.name));
+            asked.collect::<Vec<usize>>()
+        });
+        let asked = asked.collect();
+        set.asked_by_clients = asked;
     }
     let unread = artifacts
         .iter()

@@ -54,6 +54,8 @@ pub(super) struct Site {
     pub(super) environment: Environment,
     /// Whether what is not in it is not installed.
     pub(super) is_whole: bool,
+    /// Lines of its `.pth` files that fail.
+    pub(super) failing: Vec<pth::Failing>,
     /// Whether it was unpacked from an archive: links lead nowhere then.
     pub(super) is_unpacked: bool,
     /// Whether it is where pip was told to put packages, beside those of the Python that
@@ -91,6 +93,7 @@ impl Site {
             folders,
             has_base,
             is_all,
+            failing,
             ..
         } = pth::added(folder, within);
         let added: Vec<PathBuf> = folders.into_iter().map(|(_, folder)| folder).collect();
@@ -123,6 +126,7 @@ impl Site {
             python,
             installed,
             is_whole: is_all,
+            failing,
             is_unpacked: within.is_some(),
             is_target: is_target || has_base,
             folder: folder.to_owned(),
@@ -288,14 +292,20 @@ impl Site {
             })
             .collect();
         taken.sort_by_key(|(_, _, taken)| taken.order);
-        let lacks = |(module, name, _): &(&str, &str, &Taken)| {
+        let lacks = |(module, name, taken): &(&str, &str, &Taken)| {
+            if taken.by == *module {
+                let names = Names::before_own(&self.modules, module);
+                return names.is_some_and(|names| !names.may_have(name));
+            }
             let names = known
                 .entry((*module).to_owned())
-                .or_insert_with(|| Names::in_folder(&self.modules, module));
+                .or_insert_with(|| Names::with_taken(&self.modules, module));
             names.as_ref().is_some_and(|names| !names.may_have(name))
         };
         let (module, name, taken) = taken.into_iter().find(lacks)?;
-        let says = format!("ImportError: cannot import name '{name}' from '{module}'");
+        let is_begun = taken.is_begun.then_some("partially initialized module ");
+        let is_begun = is_begun.unwrap_or_default();
+        let says = format!("ImportError: cannot import name '{name}' from {is_begun}'{module}'");
         Some((taken.file.clone(), says))
     }
 }

@@ -20,6 +20,7 @@ mod module_payloads;
 #[path = "../../../../tests/all/support/parts.rs"]
 mod parts;
 mod provenance;
+mod python_sources;
 mod registered;
 mod registry_oracle;
 mod release_table;

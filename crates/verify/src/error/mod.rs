@@ -30,12 +30,14 @@ pub struct RuntimeError {
 #[derive(Debug, Error)]
 pub enum Error {
     /// A runtime part is not where it was looked for.
-    #[error("no {what} below {}: give a directory, a wheel or a virtual environment that holds it", paths.join(", "))]
+    #[error("no {what} below {}{instead}: give a directory, a wheel or a virtual environment that holds it, or the folder of one unpacked wheel of apache-tvm and one of apache-tvm-ffi", paths.join(", "))]
     MissingPart {
         /// File name of the part.
         what: String,
         /// Where it was looked for.
         paths: Vec<String>,
+        /// What is there of another system; begins with a semicolon.
+        instead: String,
     },
     /// A shared library did not load.
     #[error("{}: does not load: {detail}", path.display())]

@@ -1,0 +1,132 @@
+//! The half of AC209 that is about what is there and a Python does not take: libraries that
+//! it does not load, lines that fail when it starts.
+
+use crate::container::Format;
+use crate::finding::Severity;
+use crate::python::pth::Failing;
+use crate::runtime::installation::{self, Installation};
+use crate::runtime::messages;
+
+/// One finding.
+pub(super) struct Said {
+    pub(super) severity: Severity,
+    pub(super) message: String,
+    pub(super) evidence: Vec<String>,
+    /// What Python says.
+    pub(super) says: Option<String>,
+    pub(super) help: String,
+}
+
+/// A line of a `.pth` file. One that raises an error costs Python the rest of its file.
+pub(super) fn failing(line: &Failing) -> Said {
+    let file = &line.file;
+    let (severity, message) = match &line.says {
+        None => (
+            Severity::Error,
+            format!("`{file}` ends Python whenever it starts in this environment"),
+        ),
+        Some(_) => (
+            Severity::Warning,
+            format!(
+                "`{file}` fails whenever Python starts in this environment, and what follows in it is not read"
+            ),
+        ),
+    };
+    Said {
+        severity,
+        message,
+        evidence: vec![format!("its line: {}", line.line)],
+        says: line.says.clone(),
+        help: format!("remove {file}, or install the package again that put it there"),
+    }
+}
+
+/// Libraries that are there, and that this Python does not load.
+pub(super) fn unloadable(installation: &Installation, again: &str, add: &mut impl FnMut(Said)) {
+    let library = installation.zipped.map(zipped);
+    let machine = other_machine(installation, again);
+    let unlinked = unlinked(installation, again);
+    let found = [
+        library,
+        machine,
+        unlinked,
+        other_python(installation),
+        wrong_tag(installation),
+    ];
+    found.into_iter().flatten().for_each(add);
+}
+
+fn zipped(library: &str) -> Said {
+    let library = installation::file_name(library);
+    Said {
+        severity: Severity::Error,
+        message: String::from(
+            "Python loads no library out of a zip archive, and tvm_ffi is in one",
+        ),
+        evidence: Vec::new(),
+        says: Some(format!("RuntimeError: Cannot find library {library}")),
+        help: String::from(
+            "ship a folder, or make the archive with shiv or pex, which unpack it when it starts",
+        ),
+    }
+}
+
+fn other_machine(installation: &Installation, again: &str) -> Option<Said> {
+    let package = &installation.package;
+    let (file, machine) = installation.other_machine.as_ref()?;
+    Some(Said {
+        severity: Severity::Error,
+        message: format!("`{file}` is for another machine than {package}, which is for {machine}"),
+        evidence: Vec::new(),
+        says: None,
+        help: again.to_owned(),
+    })
+}
+
+fn unlinked(installation: &Installation, again: &str) -> Option<Said> {
+    let package = &installation.package;
+    let (file, name) = installation.unlinked.as_ref()?;
+    let words = messages::of_system("library-not-found", Format::Elf, &[("library", name)]);
+    Some(Said {
+        severity: Severity::Error,
+        message: format!(
+            "`{file}` of {package} does not find `{name}`: its run path does not lead there"
+        ),
+        evidence: Vec::new(),
+        says: words.map(|words| format!("ImportError: {words}")),
+        help: again.to_owned(),
+    })
+}
+
+/// Where the environment's program is another Python than the one that its folder is for.
+fn other_python(installation: &Installation) -> Option<Said> {
+    let package = &installation.package;
+    let (other, python) = installation.other_interpreter.as_ref()?;
+    Some(Said {
+        severity: Severity::Error,
+        message: format!(
+            "the environment's `bin/python` is Python {other}, and {package} is installed for {python}"
+        ),
+        evidence: vec![format!(
+            "Python {other} imports from lib/python{other}/site-packages"
+        )],
+        says: Some(String::from(
+            "ModuleNotFoundError: No module named 'tvm_ffi'",
+        )),
+        help: format!(
+            "make the environment again with Python {python}, or install its packages with its own Python"
+        ),
+    })
+}
+
+fn wrong_tag(installation: &Installation) -> Option<Said> {
+    let package = &installation.package;
+    let (tag, python) = installation.wrong_python.as_ref()?;
+    Some(Said {
+        severity: Severity::Error,
+        message: format!("{package} is built for another Python than {python}"),
+        evidence: vec![format!("the tag of its wheel is {tag}")],
+        says: None,
+        help: format!("install it with the pip of Python {python}, which takes the wheel for it"),
+    })
+}
