@@ -31,7 +31,8 @@ pub(super) fn not_found(needed: &str, format: Format) -> Option<String> {
 }
 
 /// Libraries of TVM's that a client names and that its run path does not lead to. In an
-/// environment its package loads them before; with a runtime from elsewhere the user does.
+/// environment its package loads them before; those of a runtime from elsewhere, and what
+/// `--with` names, the user does.
 fn own(rule: &'static Rule, binding: &Binding<'_>, binary: &Binary, out: &mut Outcome) {
     let place = &binding.artifact.path;
     let is_beside = |set: &LoadSet| place.is_below(&set.home);
@@ -44,8 +45,7 @@ fn own(rule: &'static Rule, binding: &Binding<'_>, binary: &Binary, out: &mut Ou
     let is_meant = binding.artifact.role == Role::Client
         && is_told
         && !place.is_member()
-        && environment(place).is_none()
-        && binding.load_set.is_none_or(is_beside);
+        && environment(place).is_none();
     if !is_meant {
         return;
     }
@@ -55,6 +55,13 @@ fn own(rule: &'static Rule, binding: &Binding<'_>, binary: &Binary, out: &mut Ou
         .filter(|needed| is_family(&needed.name));
     for needed in family.filter(|needed| !needed.optional) {
         let name = &needed.name;
+        let is_there = binding.load_set.is_some_and(|set| has(set, name));
+        let is_elsewhere = binding.load_set.is_some_and(|set| !is_beside(set));
+        let mut companions = binding.companions.iter();
+        let is_with = companions.any(|one| stem(&one.path.name()) == stem(name));
+        if is_elsewhere && (is_there || is_with) {
+            continue;
+        }
         let places = libraries::candidates(place, binary, name);
         if places.iter().any(|place| place.path().is_file()) {
             continue;
@@ -67,10 +74,6 @@ fn own(rule: &'static Rule, binding: &Binding<'_>, binary: &Binary, out: &mut Ou
         // A machine that is all there is starts its programs with no variable set; who else
         // loads a library may have loaded the other before.
         let is_loaded = binary.kind == BinaryKind::Program || binary.process.is_some();
-        let is_there = binding.load_set.is_some_and(|set| {
-            let mut members = set.members.iter();
-            members.any(|member| stem(&member.path.name()) == stem(name))
-        });
         let severity = match (machine, is_loaded || !is_there) {
             (Some(_), true) => Severity::Error,
             (Some(_), false) => Severity::Warning,
@@ -102,6 +105,12 @@ fn own(rule: &'static Rule, binding: &Binding<'_>, binary: &Binary, out: &mut Ou
         }
         out.push(finding);
     }
+}
+
+/// Whether a set has a library of this name.
+fn has(set: &LoadSet, name: &str) -> bool {
+    let mut members = set.members.iter();
+    members.any(|member| stem(&member.path.name()) == stem(name))
 }
 
 /// What a program needs of libraries that it loads and that do not find what they ask for:
