@@ -31,10 +31,6 @@ pub(crate) struct Closure {
     pub(crate) tried: BTreeSet<String>,
     /// A file that holds more than is read.
     pub(crate) not_read: Option<String>,
-    /// Modules after which modules in them, or any that their package asks for, may come from
-    /// elsewhere: they say so to `sys.meta_path`, or to `sys.path`.
-    finders: BTreeSet<String>,
-    movers: BTreeSet<String>,
 }
 
 /// Who takes a name from a module.
@@ -70,6 +66,10 @@ struct Walk<'a> {
     known: HashMap<String, Option<Module>>,
     /// Names of modules that were asked for.
     names: HashMap<String, Option<Names>>,
+    /// Modules that say to `sys.meta_path` how others in them are found.
+    finders: BTreeSet<String>,
+    /// Packages that add folders to `sys.path`.
+    movers: BTreeSet<String>,
 }
 
 impl Closure {
@@ -88,6 +88,8 @@ impl Closure {
             running: Vec::new(),
             known: HashMap::new(),
             names: HashMap::new(),
+            finders: BTreeSet::new(),
+            movers: BTreeSet::new(),
         };
         for module in modules {
             walk.begin(module);
@@ -127,6 +129,7 @@ impl Closure {
                 }
             }
         }
+        walk.leave_out_foreseen();
         walk.found
     }
 
@@ -176,10 +179,10 @@ impl Walk<'_> {
             self.found.not_read = Some(more_than_read(&shown));
         }
         if source.contains("sys.meta_path") {
-            self.found.finders.insert(module.to_owned());
+            self.finders.insert(module.to_owned());
         }
         if source.contains("sys.path.") || source.contains("sys.path[") {
-            self.found.movers.insert(top(module).to_owned());
+            self.movers.insert(top(module).to_owned());
         }
         self.running.push(Running {
             name: module.to_owned(),
@@ -189,17 +192,29 @@ impl Walk<'_> {
         });
     }
 
-    fn absent(&mut self, module: String, file: &str) {
-        let is_in = |finder: &String| {
-            let rest = module.strip_prefix(finder.as_str());
-            rest.is_some_and(|rest| rest.starts_with('.'))
+    /// What is not there and what a package finds in its own way is tried.
+    fn leave_out_foreseen(&mut self) {
+        let (finders, movers) = (&self.finders, &self.movers);
+        let is_foreseen = |module: &str, file: &str| {
+            let is_in = |finder: &String| {
+                let rest = module.strip_prefix(finder.as_str());
+                rest.is_some_and(|rest| rest.starts_with('.'))
+            };
+            let asks = file.split(['/', '\\', '.']).next().unwrap_or(file);
+            let is_moved = movers.contains(asks) && top(module) != asks;
+            is_moved || finders.iter().any(is_in)
         };
-        let asks = self.running.last().map_or("", |running| top(&running.name));
-        let is_moved = self.found.movers.contains(asks) && top(&module) != asks;
-        if is_moved || self.found.finders.iter().any(is_in) {
-            self.found.tried.insert(module);
-            return;
-        }
+        let tried = &mut self.found.tried;
+        self.found.absent.retain(|module, (file, _)| {
+            let is_tried = is_foreseen(module, file);
+            if is_tried {
+                tried.insert(module.clone());
+            }
+            !is_tried
+        });
+    }
+
+    fn absent(&mut self, module: String, file: &str) {
         let order = self.found.absent.len();
         let absent = self.found.absent.entry(module);
         absent.or_insert_with(|| (file.to_owned(), order));

@@ -124,7 +124,8 @@ fn linked(part: &Place) -> Option<(Place, Place)> {
     };
     let around = || std::iter::once(part.clone()).chain(part.folders());
     let site_of = |place| grouping::environment(&Place::file(real(&place)?.join("x")));
-    let site = around().find_map(site_of)?;
+    let site = part.folders().find_map(site_of);
+    let site = site.or_else(|| site_of(part.clone()))?;
     let is_in = |place: &Place| real(place).is_some_and(|real| real.starts_with(site.path()));
     let link = around().filter(is_in).last()?;
     Some((link, site))
