@@ -15,6 +15,11 @@ fn every_format_names_the_file_in_what_to_type() {
         program.args(["scan", TIR, "--runtime", "tvm-0.26", "--format", format]);
         let (report, code) = text(&mut program);
         assert_eq!(code, 1, "{format}: {report}");
+        // The rules' pages, which SARIF has first, are of no one file.
+        let report = match report.split_once("\"results\"") {
+            Some((_, results)) => results.to_owned(),
+            None => report,
+        };
         let words: Vec<&str> = report.split([' ', '`', '\n']).collect();
         assert!(!words.contains(&"FILE"), "{format}: {report}");
         assert!(report.contains(TIR), "{format}: {report}");
