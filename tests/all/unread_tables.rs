@@ -199,7 +199,7 @@ fn a_lost_function_is_an_error_where_the_model_asks_for_it() {
     }
 }
 
-/// Bytes that are no ELF file under a library's name: no loader opens them.
+/// ELF but for the first bytes: no loader opens it.
 #[test]
 fn what_does_not_begin_as_a_library_is_none() {
     let place = folder();
