@@ -258,13 +258,22 @@ fn impostor(file: &VirtualFile<'_>) -> Option<ProblemKind> {
         FileType::AppleDouble => Some(ProblemKind::AppleDouble),
         FileType::LinkerScript => Some(ProblemKind::LinkerScript),
         FileType::Bitcode if is_strange() => None,
-        // No loader opens it, whatever it is.
-        FileType::Unknown if file.depth == 0 && LOADED_SUFFIXES.contains(&suffix.as_str()) => {
-            Some(ProblemKind::Corrupt)
-        }
+        FileType::Unknown if is_nearly_elf(file.bytes) => Some(ProblemKind::Corrupt),
         FileType::Bitcode | FileType::Unknown => Some(ProblemKind::Unsupported),
         _ => None,
     }
+}
+
+/// Whether bytes are those of an ELF file but for its first four.
+fn is_nearly_elf(bytes: &[u8]) -> bool {
+    let Some((magic, [class, order, version, ..])) = bytes.split_first_chunk::<4>() else {
+        return false;
+    };
+    let same = magic
+        .iter()
+        .zip(b"\x7fELF")
+        .filter(|(one, other)| one == other);
+    same.count() > 1 && matches!((class, order, version), (1 | 2, 1 | 2, 1))
 }
 
 /// An archive, or something packed, under the name of what a process opens as it is.

@@ -83,12 +83,6 @@ pub(super) fn refused<Elf: FileHeader<Endian = Endianness>>(
     found
 }
 
-/// Whether linkers write sections of this type: what one byte further is read as one is
-/// not.
-fn is_section(kind: u32) -> bool {
-    (1..32).contains(&kind) || kind >= elf::SHT_LOOS
-}
-
 /// What contradicts itself.
 pub(super) fn read<Elf: FileHeader<Endian = Endianness>>(image: &Image<'_, Elf>) -> Vec<Damage> {
     let endian = image.endian;
@@ -177,8 +171,8 @@ fn is_cut<Elf: FileHeader<Endian = Endianness>>(image: &Image<'_, Elf>) -> bool 
         first.is_some_and(|first| first.sh_type(endian) == elf::SHT_NULL)
             && headers
                 .next()
-                .is_some_and(|next| is_section(next.sh_type(endian).0))
-            && headers.all(|next| is_section(next.sh_type(endian).0))
+                .is_some_and(|next| sections::is_section(next.sh_type(endian).0))
+            && headers.all(|next| sections::is_section(next.sh_type(endian).0))
     });
     is_outside && !is_at_end
 }

@@ -3,6 +3,7 @@
 
 use object::Endianness;
 use object::elf;
+use object::pod;
 use object::read::elf::{Dyn, FileHeader, ProgramHeader, SectionHeader};
 
 use super::error::bad;
@@ -60,11 +61,10 @@ impl Dynamic {
     ) -> Result<Option<Self>, DecodeError> {
         let endian = image.endian;
         for segment in image.segments {
-            let start: u64 = segment.p_offset(endian).into();
-            let entries = segment
-                .dynamic(endian, image.data)
-                .map_err(|error| bad(start, "an ELF dynamic segment", error))?;
-            let Some(entries) = entries else { continue };
+            if segment.p_type(endian) != elf::PT_DYNAMIC {
+                continue;
+            }
+            let (start, entries) = entries_of(image, segment)?;
             if entries.is_empty() {
                 if !holds_code(image) {
                     return Ok(None);
@@ -183,6 +183,24 @@ impl Dynamic {
         }
         found
     }
+}
+
+/// The bytes of a dynamic section as entries, and where they are: by its address, as the
+/// loader finds it, or by its place in files that nothing loads.
+fn entries_of<'data, Elf: FileHeader<Endian = Endianness>>(
+    image: &Image<'data, Elf>,
+    segment: &Elf::ProgramHeader,
+) -> Result<(u64, &'data [Elf::Dyn]), DecodeError> {
+    if let Some((at, bytes)) = image.memory.at(segment.p_vaddr(image.endian).into()) {
+        let count = bytes.len().checked_div(size_of::<Elf::Dyn>()).unwrap_or(0);
+        let entries = pod::slice_from_bytes::<Elf::Dyn>(bytes, count);
+        return Ok((at, entries.map_or(&[], |(entries, _)| entries)));
+    }
+    let start: u64 = segment.p_offset(image.endian).into();
+    let entries = segment
+        .dynamic(image.endian, image.data)
+        .map_err(|error| bad(start, "an ELF dynamic segment", error))?;
+    Ok((start, entries.unwrap_or_default()))
 }
 
 /// Whether there is code in the file. Files of debug information keep the headers of

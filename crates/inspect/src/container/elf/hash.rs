@@ -42,7 +42,8 @@ impl<'data> Hashes<'data> {
             at,
             endian,
             buckets: words.get(2..chains_at)?,
-            chains: words.get(chains_at..end)?,
+            // No loader asks how many there are said to be.
+            chains: words.get(chains_at..end.min(words.len()))?,
             gnu: None,
         })
     }

@@ -32,7 +32,8 @@ pub(super) struct Load<'data> {
 impl<'data> Load<'data> {
     /// The first address behind it.
     pub(super) fn end(&self) -> u64 {
-        self.address.saturating_add(self.in_memory)
+        let size = self.in_memory.max(self.bytes.len() as u64);
+        self.address.saturating_add(size)
     }
 
     pub(super) fn holds(&self, address: u64) -> bool {

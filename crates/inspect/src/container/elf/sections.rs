@@ -22,6 +22,11 @@ const UNWINDING: [&[u8]; 4] = [
     b".interp",
 ];
 
+/// Whether linkers write sections of this type.
+pub(super) fn is_section(kind: u32) -> bool {
+    (1..32).contains(&kind) || kind >= elf::SHT_LOOS
+}
+
 /// A section header.
 pub(super) struct Section<'data> {
     name: &'data [u8],
@@ -174,5 +179,5 @@ pub(super) fn faults(sections: &[Section<'_>], loads: &[Load<'_>], most: usize) 
 /// Whether section headers are to be trusted about what is where.
 pub(super) fn are_sound(sections: &[Section<'_>], loads: &[Load<'_>]) -> bool {
     let mut used = sections.iter().skip(1);
-    used.all(|one| one.kind != elf::SHT_NULL && one.fault(loads).is_none())
+    used.all(|one| is_section(one.kind.0) && one.fault(loads).is_none())
 }

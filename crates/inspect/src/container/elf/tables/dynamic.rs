@@ -229,7 +229,9 @@ fn headers<Elf: FileHeader<Endian = Endianness>>(
     faults: &mut Faults,
 ) {
     let endian = image.endian;
-    let mut headers = image.segments.iter();
+    // It comes before what is loaded.
+    let headers = image.segments.iter();
+    let mut headers = headers.take_while(|header| header.p_type(endian) != elf::PT_LOAD);
     let own = headers.find(|header| header.p_type(endian) == elf::PT_PHDR);
     let address = own.map_or(0, |header| header.p_vaddr(endian).into());
     let at: u64 = image.header.e_phoff(endian).into();
@@ -368,7 +370,10 @@ fn relocations(sections: &Sections, entries: &Dynamic, faults: &mut Faults) {
         let start = entries.get(*address)?;
         // The loader takes the beginning of an entry for the whole.
         let size = entries.get(*size)?.checked_next_multiple_of(ENTRY)?;
-        Some((start, start.saturating_add(size)))
+        let end = start.saturating_add(size);
+        // Both lists may share entries.
+        let next = entries.get(elf::DT_JMPREL).unwrap_or(0);
+        Some((start, if start < next { end.min(next) } else { end }))
     });
     let lists: Vec<(u64, u64)> = ends.collect();
     for section in all {

@@ -41,15 +41,6 @@ pub(super) fn check<Elf: FileHeader<Endian = Endianness>>(
         if of_others && !hashes.counts(number) {
             continue;
         }
-        // One without an address and of no section is another library's, whatever section
-        // it is said to be in; what TVM generates is never another's.
-        let address: u64 = symbol.st_value(image.endian).into();
-        let is_elsewhere = |name: &[u8]| {
-            address == 0
-                && symbol.st_shndx(image.endian) != elf::SHN_ABS
-                && symbol.st_type() != elf::STT_TLS
-                && !(concerns_tvm(name) && !name.starts_with(b"TVM"))
-        };
         // More names than the table can hold are a fault of their own.
         let Ok(name) = names.get(symbol.st_name(image.endian).into()) else {
             return;
@@ -63,7 +54,7 @@ pub(super) fn check<Elf: FileHeader<Endian = Endianness>>(
             }
             continue;
         };
-        if is_elsewhere(name) {
+        if is_elsewhere(image, symbol, name) {
             continue;
         }
         let is_found = hashes.lets_through(name)
@@ -81,18 +72,32 @@ pub(super) fn check<Elf: FileHeader<Endian = Endianness>>(
             return;
         }
         let shown = name.get(..MAX_SHOWN).unwrap_or(name);
-        let shown = String::from_utf8_lossy(shown);
+        let what = format!("`{}` {why}", String::from_utf8_lossy(shown));
         match is_asked_for(image, dynamic, name, number, is_defined) {
-            true if is_function(symbol, name) => {
-                faults.lost(reply, name, format!("`{shown}` {why}"), hashes.at);
+            true if is_function(symbol, name) && !is_met(image, dynamic, number) => {
+                faults.lost(reply, name, what, hashes.at);
             }
-            true => faults.add(reply, format!("`{shown}` {why}"), hashes.at),
+            true => faults.add(reply, what, hashes.at),
             false => {
-                let what = format!("`{shown}` {why}; neither the loader nor TVM asks for it");
+                let what = format!("{what}; neither the loader nor TVM asks for it");
                 faults.add(Reply::Unasked, what, hashes.at);
             }
         }
     }
+}
+
+/// Whether a symbol is another library's, whatever section it is said to be in: it has no
+/// address here. What TVM generates is never another's.
+fn is_elsewhere<Elf: FileHeader<Endian = Endianness>>(
+    image: &Image<'_, Elf>,
+    symbol: &Elf::Sym,
+    name: &[u8],
+) -> bool {
+    let address: u64 = symbol.st_value(image.endian).into();
+    address == 0
+        && symbol.st_shndx(image.endian) != elf::SHN_ABS
+        && symbol.st_type() != elf::STT_TLS
+        && !(concerns_tvm(name) && !name.starts_with(b"TVM"))
 }
 
 /// Whether anything looks a symbol up in this library: TVM, which asks for its own names
@@ -112,8 +117,17 @@ fn is_asked_for<Elf: FileHeader<Endian = Endianness>>(
         && ![&b"tvm"[..], b"TVM", b"vmtir"]
             .iter()
             .any(|word| memchr::memmem::find(name, word).is_some());
+    !is_reserved || is_met(image, dynamic, number)
+}
+
+/// Whether a relocation names a symbol.
+fn is_met<Elf: FileHeader<Endian = Endianness>>(
+    image: &Image<'_, Elf>,
+    dynamic: &Dynamic,
+    number: usize,
+) -> bool {
     let number = u32::try_from(number).unwrap_or(u32::MAX);
-    !is_reserved || !met(image, dynamic, &HashSet::from([number])).is_empty()
+    !met(image, dynamic, &HashSet::from([number])).is_empty()
 }
 
 /// The first symbol of every table is empty; what begins with another is no such table.

@@ -285,7 +285,9 @@ impl<S: Sym<Endian = Endianness>> Checker<'_, '_, S> {
                 false => crash(String::from("names no symbol")),
             };
         }
-        if symbol.is_local() && symbol.is_undefined(self.endian) {
+        // At its first call a function is looked for whatever it is.
+        let is_late = self.is_lazy && one.kind == self.types.slot;
+        if symbol.is_local() && symbol.is_undefined(self.endian) && !is_late {
             return crash(format!("names symbol {number}, which nothing defines"));
         }
         let is_variable = symbol.st_type() == elf::STT_TLS;

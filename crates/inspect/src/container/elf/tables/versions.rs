@@ -86,40 +86,14 @@ pub(super) fn check<Elf: FileHeader<Endian = Endianness>>(
         faults.add(Reply::Crash, what, 0);
         return odd;
     };
+    let has_glibc = image.header.e_machine(image.endian) == elf::EM_X86_64;
     let numbers = (0u64..).zip(all).zip(table.symbols).skip(1);
     for ((number, version), symbol) in numbers {
-        let version = version.get(image.endian);
-        let index = version & 0x7fff;
-        let listed = list.numbers.get(usize::from(index)).copied().flatten();
         let at = at.saturating_add(number.saturating_mul(2));
-        if let Some(asked) =
-            listed.filter(|_| symbol.is_undefined(image.endian) && !symbol.is_weak())
-            && let Some(name) = list.name(symbol.st_name(image.endian).into())
-            && is_missing(asked, name)
+        let version = version.get(image.endian);
+        if list.version_of(symbol, version, (number, at), has_glibc, faults)
+            && let Ok(number) = u32::try_from(number)
         {
-            let what = format!(
-                "glibc has no {} of version {}",
-                shown(Some(name)),
-                shown(Some(asked))
-            );
-            faults.add(Reply::NotFound, what, at);
-        }
-        if index < 2 || listed.is_some() {
-            continue;
-        }
-        let what = format!("symbol {number} has version {index}, which the library does not list");
-        // One that the list passes over is no version. What is behind the list's end, the
-        // loader takes from where other things are.
-        let is_behind = usize::from(index) >= list.numbers.len();
-        // Who looks for a definition does not ask for its version. The highest bit hides it.
-        if symbol.is_undefined(image.endian) {
-            if is_behind {
-                faults.add(Reply::Unknown, what, at);
-            }
-        } else if index != version {
-            let name = list.name(symbol.st_name(image.endian).into());
-            faults.lost(Reply::NotFound, name.unwrap_or_default(), what, at);
-        } else if is_behind && let Ok(number) = u32::try_from(number) {
             odd.insert(number);
         }
     }
@@ -140,6 +114,45 @@ impl<'data> List<'data> {
         let rest = self.strings.get(usize::try_from(offset).ok()?..)?;
         let rest = rest.get(..crate::limits::MAX_NAME).unwrap_or(rest);
         rest.get(..memchr::memchr(0, rest)?)
+    }
+
+    /// Looks at a symbol's version. Whether it is of the library's own and not listed.
+    fn version_of<S: Sym<Endian = Endianness>>(
+        &self,
+        symbol: &S,
+        version: u16,
+        (number, at): (u64, u64),
+        has_glibc: bool,
+        faults: &mut Faults,
+    ) -> bool {
+        let index = version & 0x7fff;
+        let name = self.name(symbol.st_name(self.endian).into());
+        let listed = self.numbers.get(usize::from(index)).copied().flatten();
+        let is_undefined = symbol.is_undefined(self.endian);
+        if let (Some(asked), Some(name)) = (listed, name)
+            && (has_glibc && is_undefined && !symbol.is_weak())
+            && is_missing(asked, name)
+        {
+            let (name, asked) = (shown(Some(name)), shown(Some(asked)));
+            let what = format!("glibc has no {name} of version {asked}");
+            faults.add(Reply::NotFound, what, at);
+        }
+        if index < 2 || listed.is_some() {
+            return false;
+        }
+        let what = format!("symbol {number} has version {index}, which the library does not list");
+        // One that the list passes over is no version. What is behind the list's end, the
+        // loader takes from where other things are.
+        let is_behind = usize::from(index) >= self.numbers.len();
+        // Who looks for a definition does not ask for its version. The highest bit hides it.
+        if is_undefined {
+            if is_behind {
+                faults.add(Reply::Unknown, what, at);
+            }
+        } else if index != version {
+            faults.lost(Reply::NotFound, name.unwrap_or_default(), what, at);
+        }
+        !is_undefined && index == version && is_behind
     }
 
     fn step(&mut self) -> Option<()> {
@@ -220,7 +233,13 @@ impl<'data> List<'data> {
                 );
                 faults.add(Reply::Version, what, at);
             }
-            self.number(version.vna_other.get(self.endian).0, name);
+            let number = version.vna_other.get(self.endian).0;
+            let known = self.numbers.get(usize::from(number & 0x7fff));
+            if known.copied().flatten().is_some() {
+                let what = format!("two versions that are asked for have the number {number}");
+                faults.add(Reply::Unknown, what, at);
+            }
+            self.number(number, name);
             match version.vna_next.get(self.endian) {
                 0 => break,
                 next => address = address.checked_add(next.into())?,
