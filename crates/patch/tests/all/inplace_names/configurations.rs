@@ -82,7 +82,7 @@ fn names_that_are_not_there_or_would_collide_are_refused() {
     assert!(error.contains("has a key \"a\" already"), "{error}");
     for text in ["", "model", "{\"model_list\": [", "\u{feff}{}"] {
         assert!(
-            refused(text, "a", "b").contains("expected JSON"),
+            refused(text, "a", "b").contains("not JSON"),
             "{text:?}"
         );
     }
