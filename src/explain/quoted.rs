@@ -9,24 +9,60 @@ use super::explain;
 /// What several causes print: the page quotes it, and it leads to the rule of most of them.
 /// The rule that quotes it, how it begins, and where it leads.
 const SHARED: [(&str, &str, &str); 14] = [
-    ("AC001", "Failed to load dynamic shared library", "AC205"),
-    ("AC001", "undefined symbol", "AC203"),
-    ("AC002", "cannot open shared object file", "AC205"),
-    ("AC002", "libc.musl-x86_64.so.1: cannot open", "AC205"),
-    ("AC002", "invalid ELF header", "AC001"),
-    ("AC003", "Failed to load dynamic shared library", "AC205"),
-    ("AC004", "Failed to load dynamic shared library", "AC205"),
-    ("AC205", "libstdc++.so.6: version", "AC003"),
-    ("AC206", "Cannot find global function X", "AC103"),
     (
-        "AC208",
-        "TVM runtime cannot find vm_load_executable",
-        "AC102",
+        "unreadable",
+        "Failed to load dynamic shared library",
+        "library-not-found",
     ),
-    ("AC208", "Cannot find function vm_load_executable", "AC102"),
-    ("AC209", "OSError: libtvm_ffi.so: cannot open", "AC205"),
-    ("AC209", "NameError: name 'os' is not defined", "none"),
-    ("AC303", "match_cast error", "AC302"),
+    ("unreadable", "undefined symbol", "c-symbol"),
+    (
+        "wrong-platform",
+        "cannot open shared object file",
+        "library-not-found",
+    ),
+    (
+        "wrong-platform",
+        "libc.musl-x86_64.so.1: cannot open",
+        "library-not-found",
+    ),
+    ("wrong-platform", "invalid ELF header", "unreadable"),
+    (
+        "os-floor",
+        "Failed to load dynamic shared library",
+        "library-not-found",
+    ),
+    (
+        "signature",
+        "Failed to load dynamic shared library",
+        "library-not-found",
+    ),
+    ("library-not-found", "libstdc++.so.6: version", "os-floor"),
+    (
+        "duplicate-runtime",
+        "Cannot find global function X",
+        "missing-function",
+    ),
+    (
+        "system-lib-name",
+        "TVM runtime cannot find vm_load_executable",
+        "vm-format",
+    ),
+    (
+        "system-lib-name",
+        "Cannot find function vm_load_executable",
+        "vm-format",
+    ),
+    (
+        "installation",
+        "OSError: libtvm_ffi.so: cannot open",
+        "library-not-found",
+    ),
+    (
+        "installation",
+        "NameError: name 'os' is not defined",
+        "none",
+    ),
+    ("limits", "match_cast error", "weights"),
 ];
 /// Characters that a quoted message has at least; shorter ones are names.
 const SHORTEST: usize = 12;
@@ -58,12 +94,12 @@ fn what_a_page_quotes_leads_to_it() {
         for text in quoted(said) {
             all += 1;
             let found = explain(&text).hits;
-            let found = found.first().map_or("none", |hit| hit.rule.code);
-            let is_shared = |(code, begins, other): &(&str, &str, &str)| {
-                *code == rule.code && text.starts_with(begins) && *other == found
+            let found = found.first().map_or("none", |hit| hit.rule.name);
+            let is_shared = |(name, begins, other): &(&str, &str, &str)| {
+                *name == rule.name && text.starts_with(begins) && *other == found
             };
-            if found != rule.code && !SHARED.iter().any(is_shared) {
-                wrong.push(format!("{}, found {found}: {text}", rule.code));
+            if found != rule.name && !SHARED.iter().any(is_shared) {
+                wrong.push(format!("{}, found {found}: {text}", rule.name));
             }
         }
     }

@@ -276,7 +276,7 @@ fn legend(bands: &[Band<'_>]) -> String {
         ""
     };
     format!(
-        "✓ fits{if_needs}; {0}: breaks, and {0} is the first rule that it violates (`artcheck explain {0}`); ? undecided",
+        "✓ fits{if_needs}; {0}: breaks (the first rule that it violates: `artcheck explain {0}`); ? undecided",
         rules::VM_FORMAT
     )
 }

@@ -84,10 +84,7 @@ fn what_is_named_is_undecided() {
     for (number, bytes) in KINDS.iter().enumerate() {
         let file = put(&at, &format!("{number}.bin"), bytes);
         assert_eq!(status(&file), 4, "{number}");
-        assert!(
-            said(&file, ".bin").contains("undecided: "),
-            "{number}"
-        );
+        assert!(said(&file, ".bin").contains("undecided: "), "{number}");
     }
     let package = put(&at, "p.deb", deb());
     assert_eq!(status(&package), 4);

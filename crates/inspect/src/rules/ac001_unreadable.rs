@@ -188,7 +188,7 @@ fn sentence(problem: &Problem) -> &'static str {
             "an archive or a packed file, named as a library: no loader opens it"
         }
         ProblemKind::BrokenSignature => "the code signature does not match",
-        ProblemKind::Limit => "undecided: a limit was reached",
+        ProblemKind::Limit => "undecided, because a limit was reached",
         ProblemKind::NotAFile => "not a regular file: skipped",
         ProblemKind::NotNeeded => "left packed: nothing in it is asked for",
         ProblemKind::LinkerScript => {
