@@ -373,7 +373,7 @@ fn is_shifted(
 fn finish_checks(checks: &mut Vec<Check>) {
     if checks.is_empty() {
         checks.push(Check::new(
-            "expect",
+            "expectations",
             false,
             "the row has no `expect`; add one",
         ));
