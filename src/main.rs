@@ -62,7 +62,7 @@ fn main() -> ExitCode {
 }
 
 /// What is said where a limit was reached, before the limit.
-const UNDECIDED: &str = "not decided, because a limit was reached: ";
+const UNDECIDED: &str = "undecided, because a limit was reached: ";
 
 /// Whether the input may be sound and holds more than is read.
 fn is_limit(error: &anyhow::Error) -> bool {

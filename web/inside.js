@@ -25,7 +25,7 @@ const VIEWS = {
   Metadata: ({ into, file }) => text(into, ["dump", "--metadata", file]),
   Symbols: ({ into, file }) => text(into, ["dump", "--symbols", file]),
   Compare: compare,
-  Repair: ({ into, file, artifact, given }) => repairs(into, file, artifact, given),
+  Fix: ({ into, file, artifact, given }) => repairs(into, file, artifact, given),
 };
 
 let chosen = "Contents";

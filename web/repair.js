@@ -34,7 +34,7 @@ export async function repairs(into, file, artifact, given) {
   fill(
     into,
     h("p", null, "A copy in the page's memory is changed; your file stays as it is. Download the result when you like what it says."),
-    runtimes.length > 0 && h("p", { class: "field" }, h("label", { for: "for" }, "Make it fit"), runtime, button("Show the plan", () => plan(false)), button("Repair", () => plan(true))),
+    runtimes.length > 0 && h("p", { class: "field" }, h("label", { for: "for" }, "Make it fit"), runtime, button("Show the plan", () => plan(false)), button("Fix", () => plan(true))),
     h(
       "p",
       { class: "buttons" },

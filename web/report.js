@@ -179,7 +179,7 @@ function picture(report, page) {
         h("tbody", null, ...body),
       ),
     ),
-    h("figcaption", { class: "quiet" }, "✓ fits, ✕ breaks by that rule first, ? undecided, – not checked", left > 0 && `; ${left} more are in the JSON report`),
+    h("figcaption", { class: "quiet" }, "✓ fits, ✕ breaks (with the first rule that it violates), ? undecided, – not checked", left > 0 && `; ${left} more are in the JSON report`),
   );
 }
 

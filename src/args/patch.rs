@@ -23,7 +23,7 @@ pub enum PatchCommand {
     /// Change the attention tags of an artifact.
     #[command(after_help = "Example: artcheck patch retag dist/qwen3.so --to tirx --in-place")]
     Retag(PatchRetagArgs),
-    /// Change everything that a runtime needs and that a change of bytes can give.
+    /// Make every byte-level change that the runtime needs.
     #[command(
         after_help = "Example: artcheck patch convert dist/qwen3.so --for tvm-0.26 --in-place"
     )]

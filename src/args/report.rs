@@ -19,7 +19,7 @@ pub struct ReportArgs {
     #[arg(long, short, value_name = "FILE", value_parser = output::parser())]
     pub output: Vec<output::Output>,
 
-    /// Exit 1 from here on: error, warning, info or never.
+    /// Lowest severity that exits with 1: error, warning, info or never.
     ///
     /// It is `error` if given neither here nor, for a scan, in artcheck.toml.
     #[arg(long, value_enum, value_name = "LEVEL", hide_possible_values = true)]

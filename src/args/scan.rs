@@ -68,7 +68,7 @@ pub struct Selection {
     #[arg(long, value_name = "FILE")]
     pub with: Vec<PathBuf>,
 
-    /// The paths are a whole machine, with its drivers.
+    /// Treat the paths as the whole machine, drivers included.
     ///
     /// As a container's root folder is: what is needed and not among them (a driver, the
     /// CUDA runtime) is an error.

@@ -98,7 +98,7 @@ pub struct VerifyArgs {
     #[arg(long, value_enum, value_name = "HOW", hide_possible_values = true)]
     pub arithmetic: Option<Rounding>,
 
-    /// `auto`: repair rows that cannot run; say with what.
+    /// `auto`: fix rows that cannot run, and report how.
     #[arg(long, value_enum, value_name = "WHICH", default_value_t = ShimChoice::None, hide_possible_values = true, hide_default_value = true)]
     pub shim: ShimChoice,
 

@@ -22,6 +22,7 @@ const OTHERS: usize = 3;
 /// Prints the page of a rule that was named, or what explains a text.
 pub fn run(args: &ExplainArgs, terminal: Terminal) -> anyhow::Result<Status> {
     let text = text_of(&args.text)?;
+    let text = explain::without_controls(&text);
     if let Some(rule) = rules::find(text.trim()) {
         let page = explain::page::rendered(&pages::fill(rule.explain), terminal.style);
         std::io::stdout().write_all(page.as_bytes())?;
@@ -53,6 +54,11 @@ fn text_of(words: &[String]) -> anyhow::Result<String> {
         [only] if rules::find(only).is_none() && Path::new(only).is_file() => {
             let file = std::fs::File::open(only).with_context(|| only.clone())?;
             file.take(LONGEST).read_to_end(&mut bytes)?
+        }
+        [only] if is_path(only) && Path::new(only).is_dir() => {
+            bail!(
+                "{only} is a folder: name a file, or paste an error; for libraries, use `artcheck scan {only}`"
+            )
         }
         [only] if is_path(only) && !Path::new(only).exists() => bail!("{only}: no such file"),
         words => return Ok(words.join(" ")),
@@ -87,6 +93,12 @@ fn unknown(text: &str, explained: &Explained<'_>) -> String {
         };
     }
     let about = match explained.outside {
+        Some((number, explain::PYTHON)) => {
+            return format!(
+                "no rule explains this error: line {number} is a Python error. `artcheck doctor` \
+                 looks at the Python packages of this machine"
+            );
+        }
         Some((number, what)) => format!(": line {number} is about {what}"),
         None => String::new(),
     };
@@ -106,17 +118,19 @@ fn page(hits: &[Hit<'_>], style: Style) -> String {
     out.push_str(&style.paragraph("  ", 2, best.rule.summary));
     out.push_str(&matched(best, style));
     if best.is_guess() {
-        let doubt = "a guess: the words of this message fit the rule, and they have other causes \
-                     too. `artcheck scan` looks at the library itself";
+        let doubt = "This is a guess: the message fits the rule, but can have other causes. \
+                     `artcheck scan` looks at the library itself.";
         out.push_str(&style.paragraph("  ", 2, doubt));
     }
     out.push_str("\nHow to fix it\n");
-    for line in section(best.rule, "## How to fix it").lines() {
-        let indent = if line.starts_with("- ") { 4 } else { 2 };
-        let text = style.paragraph("", indent, line);
-        let text = text.trim_end();
-        out.push_str(if text.is_empty() { "" } else { "  " });
-        out.push_str(text);
+    let fix = section(best.rule, "## How to fix it");
+    let narrower = Style {
+        width: style.width.map(|width| width.saturating_sub(2)),
+        ..style
+    };
+    for line in explain::page::laid_out(&fix, narrower).lines() {
+        out.push_str(if line.is_empty() { "" } else { "  " });
+        out.push_str(line);
         out.push('\n');
     }
     let next = "\nWhat to run next\n  artcheck scan YOUR-LIBRARY --runtime YOUR-RUNTIME\n  artcheck explain ";

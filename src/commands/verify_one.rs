@@ -141,7 +141,7 @@ pub fn next(args: &VerifyArgs, report: &MatrixReport) -> Option<String> {
         shell::file(&file.spelled()),
         shell::file(&runtime.spelled()),
     );
-    let command = format!("what fixes it: artcheck scan {file} --runtime {runtime}");
+    let command = format!("to see the cause and the fix: artcheck scan {file} --runtime {runtime}");
     report.rows.iter().any(does_not_fit).then_some(command)
 }
 
@@ -184,7 +184,7 @@ pub fn ran(report: &MatrixReport, out: &mut dyn Write) -> std::io::Result<bool> 
         let (model, device) = (shown(&row.model), &row.device);
         writeln!(
             out,
-            "{model} ran on {device}{rate}; the answer was not compared with another"
+            "{model} ran on {device}{rate}; no expected answer was given, so none was checked"
         )?;
     }
     Ok(!report.rows.is_empty())

@@ -32,6 +32,37 @@ pub fn folded(text: &str) -> String {
     })
 }
 
+/// The text without what colours it and moves the cursor: logs of builds are full of it.
+pub fn without_controls(text: &str) -> Cow<'_, str> {
+    const STRINGS: [char; 5] = [']', 'P', 'X', '^', '_'];
+    if !text.contains('\u{1b}') {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len());
+    let mut characters = text.chars().peekable();
+    while let Some(character) = characters.next() {
+        if character != '\u{1b}' {
+            out.push(character);
+            continue;
+        }
+        match characters.next() {
+            // A control sequence ends with a letter or one of a few signs.
+            Some('[') => {
+                characters.find(|c| ('@'..='~').contains(c) || *c == '\n');
+            }
+            // A title or a link ends with a bell, or with another escape and a backslash.
+            Some(begin) if STRINGS.contains(&begin) => {
+                let end = characters.find(|c| matches!(c, '\u{7}' | '\u{1b}' | '\n'));
+                if end == Some('\u{1b}') {
+                    characters.next();
+                }
+            }
+            _ => {}
+        }
+    }
+    Cow::Owned(out)
+}
+
 fn plain(text: &str) -> String {
     let mut out = String::new();
     let mut characters = text.chars().take(LONGEST);
@@ -222,6 +253,13 @@ impl Window {
             numbered,
         }
     }
+
+    /// Whether all of the text is this word, or `<library>` and any library's name.
+    pub fn is_word(&self, word: &str) -> bool {
+        let text = self.text.trim();
+        let is_named = || name(text).is_some_and(|name| name == word);
+        !text.contains(' ') && (text == word || is_named())
+    }
 }
 
 #[cfg(test)]
@@ -231,6 +269,12 @@ mod tests {
     #[test]
     fn colours_quotes_and_names_are_folded() {
         assert_eq!(folded("\u{1b}[31mError\u{1b}[0m:  `X`"), "error: 'x'");
+        assert_eq!(
+            without_controls(
+                "\u{1b}[1;31mone\u{1b}[0m \u{1b}]8;;u\u{1b}\\two\u{1b}]0;t\u{7}\nthree\u{1b}[K"
+            ),
+            "one two\nthree"
+        );
         assert_eq!(
             within("ImportNotFound CL_BUILD_FAILURE LLVMError"),
             "import not found cl build failure llvm error"

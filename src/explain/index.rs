@@ -46,6 +46,8 @@ pub enum Text {
     Kind(Kind),
     /// Source files that print it.
     Sources(Vec<String>),
+    /// All of the text: somebody asks about a word.
+    Word(String),
 }
 
 /// The index as it is written.
@@ -81,21 +83,23 @@ enum Form {
     Pieces,
     Kind,
     Sources,
+    Word,
 }
 
 /// A line of the index; a test reads every one.
 fn entry<'a>(line: &'a str, classes: &Classes<'a>) -> Option<Entry<'a>> {
     let (code, text) = line.split_once(' ')?;
-    let name = code.trim_end_matches(['!', '?', '~', '@']);
+    let name = code.trim_end_matches(['!', '?', '~', '@', '=']);
     let sign = code.strip_prefix(name)?;
     let weight = match sign {
         "!" | "~!" => Weight::Decides,
-        "?" | "~?" | "@" => Weight::Hints,
+        "?" | "~?" | "@" | "=" => Weight::Hints,
         _ => Weight::Speaks,
     };
     let (form, groups) = match sign.get(..1) {
         Some("~") => (Form::Kind, groups(text, classes)),
         Some("@") => (Form::Sources, vec![text.split(" | ").collect()]),
+        Some("=") => (Form::Word, vec![vec![text]]),
         _ => (Form::Pieces, vec![text.split('*').collect()]),
     };
     Some(Entry {
@@ -116,7 +120,8 @@ impl Worth {
     fn of(entries: &[Entry<'_>]) -> Self {
         let mut having: BTreeMap<String, BTreeSet<&str>> = BTreeMap::new();
         let mut all = BTreeSet::new();
-        for entry in entries.iter().filter(|entry| entry.form != Form::Sources) {
+        let says = |entry: &&Entry<'_>| matches!(entry.form, Form::Pieces | Form::Kind);
+        for entry in entries.iter().filter(says) {
             all.insert(entry.rule.code);
             for text in entry.groups.iter().flatten() {
                 for word in words(&folded(text)) {
@@ -149,6 +154,7 @@ impl Worth {
         let text = match entry.form {
             Form::Kind => Text::Kind(Kind::of(&entry.groups, |text| self.of_text(text))),
             Form::Sources => Text::Sources(pieces.collect()),
+            Form::Word => Text::Word(pieces.collect()),
             Form::Pieces => {
                 let pieces: Vec<String> = pieces.collect();
                 let worth = pieces.iter().map(|piece| self.of_text(piece)).sum();
@@ -203,7 +209,7 @@ impl Text {
     pub fn sources(&self) -> Option<&[String]> {
         match self {
             Self::Sources(sources) => Some(sources),
-            Self::Pieces(..) | Self::Kind(_) => None,
+            Self::Pieces(..) | Self::Kind(_) | Self::Word(_) => None,
         }
     }
 
@@ -222,6 +228,7 @@ impl Text {
                 let is_named = found.any(|source| is_source(source, patterns));
                 is_named.then_some(SOURCE)
             }
+            Self::Word(word) => window.is_word(word).then_some(SOURCE),
         }
     }
 }

@@ -7,6 +7,9 @@ use super::folded::Window;
 use super::index::{CLASSES, LINES, Text};
 use super::kinds::{Classes, Kind, groups};
 
+/// What lines of Python are about, as the index has it.
+pub const PYTHON: &str = "the Python code";
+
 /// What a line is about that no rule explains.
 pub struct Outside {
     /// In words that follow "this is about".

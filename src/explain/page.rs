@@ -10,9 +10,14 @@ const BETWEEN: usize = 2;
 
 /// The page as a terminal shows it; as it is where lines may be as long as they are.
 pub fn rendered(page: &str, style: Style) -> String {
-    if style.width.is_none() && !style.color {
-        return page.to_owned();
+    match style.width.is_none() && !style.color {
+        true => page.to_owned(),
+        false => laid_out(page, style),
     }
+}
+
+/// The page with its tables in columns, also where lines may be as long as they are.
+pub fn laid_out(page: &str, style: Style) -> String {
     let mut out = String::new();
     let mut table: Vec<Vec<String>> = Vec::new();
     let mut is_code = false;
@@ -100,7 +105,7 @@ fn blocks(out: &mut String, rows: &[&Vec<String>], style: Style) {
         let title = row.first().map_or("", String::as_str);
         let title = match head {
             "" => title.to_owned(),
-            head => format!("{head} {title}"),
+            head => format!("{head}: {title}"),
         };
         out.push_str(&style.paragraph("", 2, &style.bold(&title)));
         for (head, cell) in heads.iter().zip(row.iter()).skip(1) {

@@ -153,7 +153,7 @@ fn suite(
         undecided: &undecided,
         broken: None,
     };
-    suite.add_test_case(case("any runtime", &artifact.file, alone, fail_on));
+    suite.add_test_case(case("every runtime", &artifact.file, alone, fail_on));
     for runtime in runtimes {
         let findings: Vec<&Finding> = of_artifact
             .iter()

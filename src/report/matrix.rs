@@ -364,7 +364,7 @@ fn legend(bands: &[Band<'_>]) -> String {
         ""
     };
     format!(
-        "✓ fits{if_needs}; {0} breaks by that rule first (`artcheck explain {0}`); ? undecided",
+        "✓ fits{if_needs}; {0}: breaks (the first rule that it violates: `artcheck explain {0}`); ? undecided",
         rules::VM_FORMAT
     )
 }

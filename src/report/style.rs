@@ -83,7 +83,7 @@ impl Style {
             .break_words(false)
             .word_separator(WordSeparator::AsciiSpace)
             .word_splitter(WordSplitter::NoHyphenation);
-        let tied = tied(text);
+        let tied = tied(text, width);
         let lines = textwrap::wrap(&tied, options).into_iter();
         lines.map(|line| line.replace(TIED, " ")).collect()
     }
@@ -210,23 +210,26 @@ fn shell_words(command: &str) -> Vec<String> {
     command.split(' ').map(str::to_owned).collect()
 }
 
-/// Blanks between backticks, and that behind the dash of a list, become tied ones.
-fn tied(text: &str) -> String {
-    let mut inside = false;
-    let text = match text.strip_prefix("- ") {
-        Some(rest) => format!("-{TIED}{rest}"),
-        None => text.to_owned(),
+/// Blanks between backticks, and that behind the dash of a list, become tied ones. A
+/// message that no line of `widest` columns has room for is divided between its words;
+/// a command never is.
+fn tied(text: &str, widest: usize) -> String {
+    let (mut out, text) = match text.strip_prefix("- ") {
+        Some(rest) => (format!("-{TIED}"), rest),
+        None => (String::new(), text),
     };
-    text.chars()
-        .map(|character| {
-            inside ^= character == '`';
-            if inside && character == ' ' {
-                TIED
-            } else {
-                character
-            }
-        })
-        .collect()
+    for (number, part) in text.split('`').enumerate() {
+        if number > 0 {
+            out.push('`');
+        }
+        let is_code = number % 2 == 1;
+        let fits = textwrap::core::display_width(part).saturating_add(2) <= widest;
+        match is_code && (fits || part.starts_with("artcheck ")) {
+            true => out.extend(part.chars().map(|c| if c == ' ' { TIED } else { c })),
+            false => out.push_str(part),
+        }
+    }
+    out
 }
 
 #[cfg(test)]

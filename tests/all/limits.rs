@@ -10,7 +10,7 @@ const FORMATS: [&str; 8] = [
     "human", "json", "markdown", "github", "sarif", "junit", "gitlab", "html",
 ];
 /// What a report says before the limit.
-const BECAUSE: &str = "not decided, because a limit was reached: ";
+const BECAUSE: &str = "undecided, because a limit was reached: ";
 
 #[test]
 fn a_limit_is_named_in_every_report() {

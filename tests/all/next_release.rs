@@ -183,13 +183,13 @@ fn the_tables_of_the_explain_pages_know_it() {
     for (code, said) in [
         (
             "AC101",
-            "| from 0.99 | `tirz` of 2 | `tirz` of 2 | `tirz` of 2 |",
+            "| since 0.99 | `tirz` of 2 | `tirz` of 2 | `tirz` of 2 |",
         ),
-        ("AC102", "| from 0.99 |"),
-        ("AC104", "| from 0.99 |"),
-        ("AC105", "| from 0.99 | 7 | 7 |"),
-        ("AC107", "| from 0.99 | `before24` |"),
-        ("AC204", "| from 0.99 | `0.99.0` | `0.9.9` |"),
+        ("AC102", "| since 0.99 |"),
+        ("AC104", "| since 0.99 |"),
+        ("AC105", "| since 0.99 | 7 | 7 |"),
+        ("AC107", "| since 0.99 | `before24` |"),
+        ("AC204", "| since 0.99 | `0.99.0` | `0.9.9` |"),
     ] {
         let page = program.says(&["explain", code]);
         assert!(page.contains(said), "{code}: {page}");
@@ -204,7 +204,7 @@ fn the_tables_of_the_explain_pages_know_it() {
     let slots = row("AC202", "__TVMFFIHandleInitOnce");
     assert!(slots.contains("; "), "{slots}");
     let symbol = row("AC203", "`TVMFFIHandleInitOnce` |");
-    assert!(!symbol.contains("from"), "{symbol}");
+    assert!(!symbol.contains("since"), "{symbol}");
 }
 
 /// A marker that says nothing would be shown as it is.

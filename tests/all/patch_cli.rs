@@ -311,7 +311,7 @@ fn sign_and_model_lib_say_what_they_would_do_and_what_they_cannot() {
     let (refused, code) = patch(&["sign"], &root().join(TIR));
     assert_eq!(code, 2, "{refused}");
     assert!(
-        refused.contains("expected a little-endian Mach-O image"),
+        refused.contains("`patch sign` is for Mach-O files"),
         "{refused}"
     );
 

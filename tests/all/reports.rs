@@ -184,7 +184,7 @@ print(json.dumps({'tests': xml.tests, 'failures': xml.failures, 'errors': xml.er
             continue;
         }
         let wanted = finding["runtime"].as_str().map_or_else(
-            || String::from("any runtime"),
+            || String::from("every runtime"),
             |runtime| format!("on {runtime}"),
         );
         let case = cases

@@ -62,7 +62,8 @@ fn rows_for_metal_are_not_run_here_and_say_so() {
         "{text}{}",
         String::from_utf8_lossy(&output.stderr)
     );
-    assert!(text.contains("not yet run on Apple hardware"), "{text}");
+    // A row that did not run says nothing of hardware.
+    assert!(!text.contains("Apple hardware"), "{text}");
     assert!(text.contains("0 passed, 0 failed, 8 not run"), "{text}");
 }
 

@@ -109,7 +109,7 @@ def files_of(system: System):
     yield "first 100 bytes", f"model{suffix}", data[:100], True
     yield "empty file", f"model{suffix}", b"", True
     yield "web page", f"model{suffix}", b"<!DOCTYPE html><html><body>404</body></html>\n", True
-    yield "Git-LFS pointer", f"model{suffix}", (
+    yield "Git LFS pointer", f"model{suffix}", (
         b"version https://git-lfs.github.com/spec/v1\noid sha256:%s\nsize 1\n" % (b"0" * 64)), True
     other = SYSTEMS["windows" if system.name == "aarch64" else "aarch64"]
     foreign = folder / f"embedding-{other.suffix}"

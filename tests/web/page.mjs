@@ -229,7 +229,7 @@ async function repaired(page, name) {
   await page.bringToFront();
   const cases = [
     ["synthetic/dense-ext-0.26-tir-tag-cpu-x86_64.so", "Retag to tirx", ["patch", "retag", "--to", "tirx", "--in-place"]],
-    ["synthetic/dense-ext-0.26-tir-tag-cpu-x86_64.so", "Repair", ["fix", "--runtime", "tvm-0.27", "--apply", "--in-place"]],
+    ["synthetic/dense-ext-0.26-tir-tag-cpu-x86_64.so", "Fix", ["fix", "--runtime", "tvm-0.27", "--apply", "--in-place"]],
     ["tvm-0.26/dense-metal-macos-arm64.dylib", "Sign ad hoc", ["patch", "sign", "--in-place"]],
   ];
   for (const [file, words, args] of cases) {
@@ -248,7 +248,7 @@ async function repaired(page, name) {
     writeFileSync(join(there, basename(copy)), bytes);
     await inPage.give(page, [copy]);
     const done = native([...args, basename(copy)], there);
-    await page.click("#tab-Repair");
+    await page.click("#tab-Fix");
     await page.waitForFunction((words) => [...document.querySelectorAll("#panel button")].some((one) => one.textContent === words), {}, words);
     const before = (await inPage.state(page)).turn;
     await page.evaluate((words) => [...document.querySelectorAll("#panel button")].find((one) => one.textContent === words).click(), words);
@@ -263,8 +263,8 @@ async function repaired(page, name) {
     check(`${name}: "${words}" writes what the program writes`, done.status === 0 && same(basename(copy)) && same(receipt), [...files].map(([path, bytes]) => `${path} ${bytes.length}`).join(", "));
     const links = await page.$$eval(".written a", (all) => all.map((one) => one.download));
     check(`${name}: both are offered`, links.includes(basename(copy)) && links.includes(receipt), links.join(", "));
-    if (words === "Repair") {
-      await accessible(page, name, "a repair");
+    if (words === "Fix") {
+      await accessible(page, name, "a fix");
       await picture(page, `${name}-repair`);
     }
   }

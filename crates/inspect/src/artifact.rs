@@ -50,7 +50,7 @@ pub enum ProblemKind {
     Unreadable,
     /// Zero bytes, or zeros only.
     Empty,
-    /// A Git-LFS pointer instead of the file.
+    /// A Git LFS pointer instead of the file.
     LfsPointer,
     /// A web page instead of the file.
     WebPage,

@@ -51,6 +51,14 @@ pub fn shown_json(document: &str) -> Cow<'_, str> {
     })
 }
 
+/// The article of a name: `an` before `opencl`, `a` before `cuda`.
+pub fn article(name: &str) -> &'static str {
+    match name.starts_with(['a', 'e', 'i', 'o', 'A', 'E', 'I', 'O']) {
+        true => "an",
+        false => "a",
+    }
+}
+
 fn replaced(text: &str, write: impl Fn(char, &mut String)) -> Cow<'_, str> {
     let mut out = String::new();
     let mut kept = 0;

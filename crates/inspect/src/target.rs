@@ -87,10 +87,33 @@ fn gpu_feature(text: &str) -> Option<GpuFeature> {
     }
 }
 
-/// What a target is made of.
-const KNOWN: &str = "write ARCH-SYSTEM[.VERSION], for example x86_64-linux.2.28 or aarch64-macos.13; \
-architectures are x86_64, x86, aarch64, arm, riscv64 and wasm32, systems linux, android, macos, ios, \
-ios-simulator, maccatalyst, windows and web";
+/// What targets are made of.
+const ARCHITECTURES: [&str; 6] = ["x86_64", "x86", "aarch64", "arm", "riscv64", "wasm32"];
+const SYSTEMS: [&str; 8] = [
+    "linux",
+    "android",
+    "macos",
+    "ios",
+    "ios-simulator",
+    "maccatalyst",
+    "windows",
+    "web",
+];
+
+/// Why a word of a target is refused, with what it may have been meant to be.
+fn unknown(word: &str) -> String {
+    let name = word.trim_end_matches(|c: char| c == '.' || c.is_ascii_digit());
+    let mut known = ARCHITECTURES.iter().chain(&SYSTEMS);
+    match known.find(|known| is_close(word, known) || is_close(name, known)) {
+        Some(close) => {
+            format!("`{word}` is neither an architecture nor a system; did you mean {close}?")
+        }
+        None => format!(
+            "`{word}` is neither an architecture nor a system; write ARCH-SYSTEM[.VERSION], \
+             such as x86_64-linux.2.28 or aarch64-macos.13"
+        ),
+    }
+}
 
 /// Words of compilers' triples that say nothing here: vendors and environments.
 const NO_SYSTEM: [&str; 13] = [
@@ -108,6 +131,18 @@ const NO_SYSTEM: [&str; 13] = [
     "elf",
     "mingw32",
 ];
+
+/// Whether one letter, or two that are swapped, make one word of the other.
+fn is_close(one: &str, other: &str) -> bool {
+    let same =
+        |pairs: &mut dyn Iterator<Item = (u8, u8)>| pairs.take_while(|(a, b)| a == b).count();
+    let before = same(&mut one.bytes().zip(other.bytes()));
+    let behind = same(&mut one.bytes().rev().zip(other.bytes().rev()));
+    let (longer, shorter) = (one.len().max(other.len()), one.len().min(other.len()));
+    let kept = before.saturating_add(behind).saturating_add(1);
+    longer > 2 && longer.saturating_sub(shorter) < 2 && kept >= longer
+        || longer == shorter && longer > 4 && kept.saturating_add(1) == longer
+}
 
 fn architecture_of(word: &str) -> Option<Architecture> {
     Some(match word {
@@ -195,15 +230,22 @@ impl FromStr for Target {
             } else if let Some(found) = system_of(word)? {
                 system = Some(found);
             } else if !NO_SYSTEM.contains(&word) {
-                return Err(format!(
-                    "`{word}` is neither an architecture nor a system: {KNOWN}"
-                ));
+                return Err(unknown(word));
             }
         }
-        let architecture =
-            architecture.ok_or_else(|| format!("`{text}` names no architecture: {KNOWN}"))?;
+        let usual = match &system {
+            Some((Platform::Linux | Platform::Windows, _)) => "x86_64",
+            Some((Platform::Web, _)) => "wasm32",
+            _ => "aarch64",
+        };
+        let architecture = architecture
+            .ok_or_else(|| format!("`{text}` has no architecture; try {usual}-{text}"))?;
+        let usual = match architecture {
+            Architecture::Wasm32 => "web",
+            _ => "linux",
+        };
         let (platform, floor) =
-            system.ok_or_else(|| format!("`{text}` names no system: {KNOWN}"))?;
+            system.ok_or_else(|| format!("`{text}` has no system; try {text}-{usual}"))?;
         Ok(Self {
             architecture,
             platform,
@@ -254,9 +296,21 @@ mod tests {
             let words = gpu(&format!("x86_64-linux+{wrong}")).expect_err(wrong);
             assert!(words.contains("no-16bit-buffers"), "{words}");
         }
-        assert!("macos".parse::<Target>().is_err());
-        assert!("x86_64".parse::<Target>().is_err());
-        assert!("aarch64-macos-toaster".parse::<Target>().is_err());
+    }
+
+    #[test]
+    fn a_wrong_target_is_told_what_to_write() {
+        for (text, says) in [
+            ("macos.13", "try aarch64-macos.13"),
+            ("web", "try wasm32-web"),
+            ("x86_64", "try x86_64-linux"),
+            ("aarch64-macoss", "did you mean macos?"),
+            ("x86_64-lniux.2.28", "did you mean linux?"),
+            ("aarch64-macos-toaster", "write ARCH-SYSTEM"),
+        ] {
+            let error = text.parse::<Target>().expect_err(text);
+            assert!(error.contains(says) && error.len() < 150, "{error}");
+        }
     }
 
     #[test]

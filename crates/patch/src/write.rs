@@ -56,7 +56,7 @@ pub enum WriteError {
     Exists(PathBuf),
     /// The second reader disagrees.
     #[error(
-        "{path}: what was written was read again and is not what was planned, nothing was changed: {why}"
+        "{path}: what was written was read again and is not what was planned; nothing was changed: {why}"
     )]
     Recheck {
         /// The file.

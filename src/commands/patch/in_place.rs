@@ -150,13 +150,7 @@ fn change(
         // The plan says so itself, and why.
         None if plan.is_empty() => {}
         None => text.push_str("nothing written: add --in-place, or --out FILE\n"),
-        Some(applied) if !applied.written => {
-            let file = file.to_string_lossy();
-            text.push_str(&format!(
-                "nothing to change: {} is left as it is\n",
-                shown(&file)
-            ));
-        }
+        Some(applied) if !applied.written => {}
         Some(applied) => text.push_str(&wrote(&applied)),
     }
     write!(out, "{}", style.page(&text))?;

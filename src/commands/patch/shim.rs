@@ -33,7 +33,7 @@ pub fn run(args: &PatchShimArgs, terminal: Terminal) -> anyhow::Result<Status> {
     let (plan, left) = plan(args)?;
     let mut out = std::io::stdout().lock();
     if plan.is_empty() {
-        writeln!(out, "nothing to mend: no shim is needed")?;
+        writeln!(out, "no shim is needed")?;
         return Ok(Status::Clean);
     }
     let options = ShimOptions {

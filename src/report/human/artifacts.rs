@@ -125,7 +125,7 @@ fn range(judged: &Judged<'_>) -> String {
     }
     if judged.state == State::Breaks && words.is_empty() {
         let codes: Vec<&str> = judged.errors.iter().copied().collect();
-        words.push(format!("everywhere ({})", codes.join(" ")));
+        words.push(format!("on every runtime ({})", codes.join(" ")));
     } else if judged.state == State::FitsIf {
         words.extend(needing(judged));
         words.extend((!fits.is_empty()).then(|| format!("fits {}", spans(&fits))));

@@ -129,6 +129,7 @@ fn not_running(breaks: usize, open: usize, total: usize, runtime: &str) -> Optio
     let verb = if open == 1 { "is" } else { "are" };
     let broken = match (breaks, total) {
         (0, _) if open == 0 => return None,
+        (0, 1) => return Some(format!("It is undecided on {runtime}.")),
         (0, _) => return Some(format!("{open} of {total} {verb} undecided on {runtime}.")),
         (1, 1) => format!("It does not run on {runtime}"),
         (1, _) => format!("1 of {total} does not run on {runtime}"),
@@ -137,7 +138,7 @@ fn not_running(breaks: usize, open: usize, total: usize, runtime: &str) -> Optio
     };
     Some(match open {
         0 => format!("{broken}."),
-        _ => format!("{broken}, {open} {verb} undecided."),
+        _ => format!("{broken}, and {open} {verb} undecided."),
     })
 }
 
@@ -296,7 +297,8 @@ fn commands(out: &mut String, report: &Report, gate: Option<&str>, style: Style)
         command.extend(run.paths.iter().cloned());
         command.extend(words(&["--runtime", newest]));
         let command = style.command(&command, 2);
-        let why = "without --runtime one release that fits is enough; to check the one you ship:";
+        let why =
+            "Without --runtime, a scan passes if any release fits. To check the one you ship:";
         out.push_str(&style.paragraph("", 0, why));
         let _ = writeln!(out, "  {command}");
     }

@@ -82,7 +82,8 @@ const EMULATED_REMARK: &str = "rows on a runtime for macOS: its own arm64 librar
 
 /// Remarks that belong to the whole report.
 pub fn remarks(report: &MatrixReport) -> Vec<&'static str> {
-    let metal = |row: &RowReport| row.device == "metal" || row.device.starts_with("metal:");
+    let is_metal = |row: &RowReport| row.device == "metal" || row.device.starts_with("metal:");
+    let metal = |row: &RowReport| is_metal(row) && !matches!(row.outcome, Outcome::NotRun { .. });
     let mut remarks = Vec::new();
     if report.rows.iter().any(metal) {
         remarks.push(METAL_REMARK);

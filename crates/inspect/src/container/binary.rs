@@ -461,6 +461,34 @@ impl fmt::Display for Platform {
     }
 }
 
+impl Platform {
+    /// Its name in a sentence.
+    pub fn spoken(self) -> &'static str {
+        match self {
+            Self::Linux => "Linux",
+            Self::Android => "Android",
+            Self::MacOs => "macOS",
+            Self::Ios => "iOS",
+            Self::IosSimulator => "the iOS simulator",
+            Self::MacCatalyst => "Mac Catalyst",
+            Self::Windows => "Windows",
+            Self::Web => "the web",
+            Self::Unknown => "an unknown system",
+        }
+    }
+}
+
+impl Binary {
+    /// The machine that it is for, in a sentence.
+    pub fn spoken(&self) -> String {
+        match (self.format, self.platform) {
+            (Format::VmExecutable, _) => self.to_string(),
+            (_, Platform::Unknown) => spell(self.architecture),
+            (_, platform) => format!("{} {}", spell(self.architecture), platform.spoken()),
+        }
+    }
+}
+
 impl fmt::Display for Binary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.format == Format::VmExecutable {

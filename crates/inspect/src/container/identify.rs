@@ -7,6 +7,7 @@ use serde::Serialize;
 use super::sealed::{self, Sealed};
 use super::{Architecture, Parsed, coff, elf, linker_script, macho, pe, vm_executable, wasm};
 use crate::error::DecodeError;
+use crate::shown::article;
 
 /// What a file is, by its content.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
@@ -111,6 +112,17 @@ impl FileType {
                 "LLVM bitcode, an object without machine code that only a linker of LLVM's takes"
             }
             Self::Unknown => "unknown file",
+        }
+    }
+}
+
+impl FileType {
+    /// The same in a sentence: `an ELF file`.
+    pub fn spoken(self) -> String {
+        match self {
+            Self::Bitcode => self.describe().to_owned(),
+            Self::Html | Self::Unknown => format!("an {}", self.describe()),
+            _ => format!("{} {}", article(self.describe()), self.describe()),
         }
     }
 }

@@ -16,7 +16,7 @@ pub(super) static RULE: Rule = Rule {
     code: "AC001",
     name: "unreadable",
     severity: Severity::Error,
-    summary: "the file is truncated, corrupt, empty, or not what its name says (a Git-LFS pointer, a web page, an AppleDouble file)",
+    summary: "the file is truncated, corrupt, empty, or not what its name says (a Git LFS pointer, a web page, an AppleDouble file)",
     explain: include_str!("ac001_unreadable.md"),
 };
 
@@ -172,7 +172,7 @@ fn named_as_library(artifact: &Artifact, binary: &Binary) -> Option<Fault> {
     let is_opened = artifact.role == Role::ModelLibrary && is_library_name(&artifact.path.name());
     is_opened.then(|| Fault {
         severity: Severity::Error,
-        message: format!("this is {what}, and named as a library"),
+        message: format!("this is {what}, but it is named as a library"),
         evidence: format!("the type in its header is that of {kind}"),
         says,
         offset: 0,
@@ -231,20 +231,20 @@ fn sentence(problem: &Problem) -> &'static str {
     match problem.kind {
         ProblemKind::Unreadable => "the file could not be read",
         ProblemKind::Empty => "the file is empty",
-        ProblemKind::LfsPointer => "this is a Git-LFS pointer, not the file",
+        ProblemKind::LfsPointer => "this is a Git LFS pointer, not the file",
         ProblemKind::WebPage => "this is a web page, not the file",
         ProblemKind::AppleDouble => "an AppleDouble `._` file is among the objects",
         ProblemKind::Corrupt => "the file is truncated or corrupt",
         ProblemKind::Strange => "the file is damaged, and nothing shows that it is one of TVM's",
         ProblemKind::Unsupported => "the file is of a kind or generation this tool does not know",
-        ProblemKind::NotOpened => "not decided, because it is packed in a way that is not read",
-        ProblemKind::ThinArchive => "not decided, because the archive only names this file",
+        ProblemKind::NotOpened => "undecided: artcheck does not unpack this format",
+        ProblemKind::ThinArchive => "undecided: the archive only names this file",
         ProblemKind::ArchiveAsLibrary | ProblemKind::PackedAsLibrary => {
             "an archive or a packed file, named as a library: no loader opens it"
         }
         ProblemKind::BrokenSignature => "the code signature does not match",
-        ProblemKind::Limit => "not decided, because a limit was reached",
-        ProblemKind::NotAFile => "no regular file: passed over",
+        ProblemKind::Limit => "undecided, because a limit was reached",
+        ProblemKind::NotAFile => "not a regular file: skipped",
         ProblemKind::NotNeeded => "left packed: nothing in it is asked for",
         ProblemKind::LinkerScript => {
             "a linker script, not a library: a text that names the libraries to link with"
@@ -256,10 +256,10 @@ fn sentence(problem: &Problem) -> &'static str {
 fn advice(kind: ProblemKind) -> &'static str {
     match kind {
         ProblemKind::Unreadable => "check permissions and the disk, then scan again",
-        ProblemKind::Empty => "the build or the copy stopped early: make it again",
+        ProblemKind::Empty => "the build or the copy was interrupted: build or copy it again",
         ProblemKind::LfsPointer => "run `git lfs pull` in the repository the file came from",
         ProblemKind::WebPage => {
-            "download again: the address answered with a page (log-in, error, redirect)"
+            "download it again: the server sent an HTML page (login, error or redirect)"
         }
         ProblemKind::AppleDouble => {
             "pack again with COPYFILE_DISABLE=1, or delete the `._*` members"
@@ -268,7 +268,7 @@ fn advice(kind: ProblemKind) -> &'static str {
             "compare the size and checksum with the build's; copy or build it again"
         }
         ProblemKind::Unsupported => {
-            "if it should be a model library, say which compiler made it; use --allow-undecided to pass it over"
+            "if it should be a model library, report it with the name and version of the compiler; use --allow-undecided to skip it"
         }
         ProblemKind::NotOpened => "unpack it and scan what it holds",
         ProblemKind::ThinArchive => {

@@ -40,21 +40,22 @@ fn check_alone(context: &ArtifactContext<'_>, out: &mut Outcome) {
             "`.o`" => String::from(
                 "a shared library is named `.o`, as an object: what TVM makes of it has none of its functions",
             ),
-            _ => format!("TVM has no loader for a file of {suffix}"),
+            NO_SUFFIX => String::from("TVM does not load a library whose name has no suffix"),
+            _ => format!("TVM does not load files that end in {suffix}"),
         };
         let linked = "Python's `load_module` links a `.o` with the C++ compiler into a new library and loads that; other clients have no loader for it";
         let linked = (suffix == "`.o`").then_some(linked);
         out.push(
             Finding::new(&RULE, &artifact.path, message)
-            .evidence(linked.unwrap_or("it picks the loader by the suffix: `.so`, `.dylib` and `.dll` are libraries, in small letters"))
-            .help("rename the file"),
+            .evidence(linked.unwrap_or("it picks the loader by the suffix: `.so`, `.dylib` and `.dll` are libraries, in lower case"))
+            .help(rename(artifact, binary)),
         );
     } else if let Some(expected) = suffix_mismatch(&artifact.path, binary) {
         out.push(
             Finding::new(
                 &RULE,
                 &artifact.path,
-                format!("the name says {expected}, the content is {binary}"),
+                format!("the name says {expected}, but the content is {binary}"),
             )
             .severity(Severity::Warning)
             .help("rename the file or ship the build for the platform the name promises"),
@@ -77,11 +78,16 @@ fn check_alone(context: &ArtifactContext<'_>, out: &mut Outcome) {
     if binary.format != Format::VmExecutable
         && (binary.architecture != target.architecture || platform_differs)
     {
-        let wanted = format!("{} {}", spell(target.architecture), target.platform);
+        let wanted = format!(
+            "{} {}",
+            spell(target.architecture),
+            target.platform.spoken()
+        );
+        let built = binary.spoken();
         let finding = Finding::new(
             &RULE,
             &artifact.path,
-            format!("built for {binary}, but the target is {wanted}"),
+            format!("the file was built for {built}, but the target is {wanted}"),
         )
         .help(
             "compile the library again for the target, or point --target at the machine it is for",
@@ -97,7 +103,9 @@ fn passed_by(finding: Finding, binary: &Binary, wanted: &str) -> Finding {
     match others.any(|other| spell(*other) == wanted) {
         true => finding
             .severity(Severity::Info)
-            .evidence(format!("the loader takes the file's slice for {wanted}"))
+            .evidence(format!(
+                "the loader takes the slice of the file for {wanted}"
+            ))
             .help("nothing is to be done"),
         false => finding,
     }
@@ -120,11 +128,20 @@ fn check_pair(pair: &Pair<'_>, out: &mut Outcome) {
         _ => true,
     };
     if !same_architecture || !same_system {
-        let runtime_os = pair.runtime.os.as_deref().unwrap_or("unknown system");
+        let built = binary.spoken();
+        let runtime_os = match pair.runtime.os.as_deref() {
+            Some("linux") => "Linux",
+            Some("macos") => "macOS",
+            Some("windows") => "Windows",
+            Some(other) => other,
+            None => "unknown system",
+        };
         let finding = pair
             .finding(
                 &RULE,
-                format!("built for {binary}, the runtime is {architecture} {runtime_os}"),
+                format!(
+                    "the file was built for {built}, but the runtime is {architecture} {runtime_os}"
+                ),
             )
             .help("use a runtime for the library's platform, or compile the library for this one");
         let finding = passed_by(finding, binary, architecture);
@@ -178,7 +195,9 @@ fn check_c_library(binding: &Binding<'_>, out: &mut Outcome) {
     let finding = Finding::new(
         &RULE,
         &binding.artifact.path,
-        format!("built for musl, the runtime is linked with glibc: it needs `{name}`"),
+        format!(
+            "the file was built for musl (it needs `{name}`), but the runtime is linked with glibc"
+        ),
     )
     .on(&binding.runtime.name)
     .says_known(messages::of_system(
@@ -242,9 +261,9 @@ fn check_objects(context: &FolderContext<'_>, out: &mut Outcome) {
             };
             if told.insert(archive.clone()) {
                 out.push(
-                    Finding::new(&RULE, &artifact.path, format!("built for {binary}, the static runtime beside it is {built}"))
+                    Finding::new(&RULE, &artifact.path, format!("built for {binary}, but the static runtime beside it is {built}"))
                         .evidence(format!("the runtime: {}", archive_of(runtime)))
-                        .evidence("the linker passes over it, or refuses it")
+                        .evidence("the linker skips it, or refuses it")
                         .help("compile the library for the machine of the program, or take the runtime that was built for it"),
                 );
             }
@@ -277,13 +296,33 @@ fn suffix_mismatch(place: &Place, binary: &Binary) -> Option<&'static str> {
 
 /// The suffix of a model library that TVM has no loader for: it does not look into the
 /// file. A library that registers itself when it is loaded needs none.
+/// The suffix of a name that has none.
+const NO_SUFFIX: &str = "no suffix";
+
+/// The name that TVM loads the library by.
+fn rename(artifact: &Artifact, binary: &Binary) -> String {
+    let suffix = match binary.format {
+        Format::MachO => "dylib",
+        Format::Pe => "dll",
+        _ => "so",
+    };
+    let name = artifact.path.name();
+    let stem = Path::new(&*name).file_stem().unwrap_or_default();
+    let stem = stem.to_string_lossy();
+    let ends = [".so", ".dylib", ".dll"];
+    match ends.iter().any(|end| stem.ends_with(end)) {
+        true => format!("rename it to `{stem}`"),
+        false => format!("rename it to `{stem}.{suffix}`"),
+    }
+}
+
 fn suffix_without_loader(artifact: &Artifact, binary: &Binary) -> Option<String> {
     let is_library = artifact.role == Role::ModelLibrary && is_asked_by_name(binary);
     let name = artifact.path.name();
     let suffix = Path::new(&*name).extension();
     let suffix = suffix.map(|suffix| suffix.to_string_lossy().into_owned());
     let is_known = matches!(suffix.as_deref(), Some("so" | "dylib" | "dll" | "dso"));
-    let shown = suffix.map_or_else(|| "no suffix".to_owned(), |suffix| format!("`.{suffix}`"));
+    let shown = suffix.map_or_else(|| NO_SUFFIX.to_owned(), |suffix| format!("`.{suffix}`"));
     (is_library && !is_known).then_some(shown)
 }
 

@@ -61,21 +61,46 @@ fn check(context: &ArtifactContext<'_>, out: &mut Outcome) {
                 let finding = Finding::new(
                     &RULE,
                     &artifact.path,
-                    format!("minimum system is {minimum}, the floor is {floor}"),
+                    needs_newer(*platform, &minimum, floor),
                 );
                 out.push(if is_android {
                     // The loader reads no level; it misses what the level brought.
                     finding
                         .severity(Severity::Warning)
                         .evidence("API level of the file's note .note.android.ident")
-                        .help("compile for the API level of the floor (`--target=<arch>-linux-android<level>`)")
+                        .help(format!("compile for the target's API level (`--target=<arch>-linux-android{floor}`)"))
                 } else {
                     finding
                         .evidence("LC_BUILD_VERSION / LC_VERSION_MIN of the file")
-                        .help("link with -mmacosx-version-min=<floor> (or the iOS option of that name)")
+                        .help(link_option(*platform, floor))
                 });
             }
         }
+    }
+}
+
+/// What an Apple or Android file asks of the system.
+fn needs_newer(platform: Platform, minimum: &Version, floor: &Version) -> String {
+    match platform {
+        Platform::Android => {
+            format!("the file was built for API level {minimum}, but the target has {floor}")
+        }
+        _ => {
+            let system = platform.spoken();
+            format!(
+                "the file needs {system} {minimum} or later, but the target is {system} {floor}"
+            )
+        }
+    }
+}
+
+/// How Apple's linker is told of an older system.
+fn link_option(platform: Platform, floor: &Version) -> String {
+    match platform {
+        Platform::Ios => format!("link again with -miphoneos-version-min={floor}"),
+        Platform::IosSimulator => format!("link again with -mios-simulator-version-min={floor}"),
+        Platform::MacCatalyst => format!("link again with -target <arch>-apple-ios{floor}-macabi"),
+        _ => format!("link again with -mmacosx-version-min={floor}"),
     }
 }
 
@@ -99,7 +124,7 @@ fn packed(binary: &Binary, floor: &Version, place: &Place) -> Vec<Finding> {
         Finding::new(
             &RULE,
             place,
-            format!("its relocations are packed ({tag}); only {system} {since} and later reads them, and the floor is {floor}"),
+            format!("its relocations are packed ({tag}); only {system} {since} and later reads them, but the target has {floor}"),
         )
         .evidence("the loader prints nothing: the process ends with a memory fault")
         .help("link it with `-Wl,-z,nopack-relative-relocs` (GNU ld) or `-Wl,--pack-dyn-relocs=none` (lld)")
@@ -137,7 +162,7 @@ fn gnu_needs(binary: &Binary, floor: &Version, place: &Place) -> Vec<Finding> {
     let mut findings = Vec::new();
     if let Some((version, need)) = glibc.filter(|(version, _)| version > floor) {
         findings.push(
-            finding(need, format!("needs glibc {version}, the floor is {floor}"))
+            finding(need, format!("needs glibc {version}, but the target has {floor}"))
                 .help("build in a container of the oldest system you support, or with `zig cc -target <arch>-linux-gnu.<floor>`"),
         );
     }

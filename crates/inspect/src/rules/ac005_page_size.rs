@@ -90,7 +90,7 @@ fn check_segments(artifact: &Artifact, binary: &Binary, severity: Severity, out:
         &RULE,
         &artifact.path,
         match least < PAGE {
-            true => format!("its segments are aligned to {least} bytes, pages have {PAGE}"),
+            true => format!("its segments are aligned to {least} bytes, but pages have {PAGE}"),
             false => format!("its segments are not placed in memory as in the file, counted in pages of {PAGE} bytes"),
         },
     )
@@ -109,7 +109,9 @@ fn check_segments(artifact: &Artifact, binary: &Binary, severity: Severity, out:
             ));
     }
     if least >= PAGE {
-        finding = finding.evidence("whole pages are mapped: other bytes than the linker meant come to lie at these addresses");
+        finding = finding.evidence(
+            "whole pages are mapped: these addresses get other bytes than the linker meant",
+        );
     }
     out.push(finding);
 }

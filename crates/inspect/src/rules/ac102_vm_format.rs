@@ -95,7 +95,7 @@ fn check_symbol(pair: &Pair<'_>, out: &mut Outcome) {
     }
     let looked_for: Vec<&str> = accepted.iter().map(|symbol| (*symbol).into()).collect();
     pair.hold(&pair.runtime.blob_symbols,
-        pair.finding(&RULE, format!("the blob symbol is `{name}`, this runtime looks for `{}`", looked_for.join("` or `")))
+        pair.finding(&RULE, format!("the blob symbol is `{name}`, but this runtime looks for `{}`", looked_for.join("` or `")))
             .at(Location {
                 symbol: pair.library.blob_symbol.clone(),
                 offset: Some(pair.library.file_offset),
@@ -133,7 +133,7 @@ fn check_layout(pair: &Pair<'_>, out: &mut Outcome) {
             pair.finding(
                 &RULE,
                 format!(
-                    "the blob is {}, this runtime reads {}",
+                    "the blob is {}, but this runtime reads {}",
                     spell(layout),
                     any_of(accepted)
                 ),
@@ -151,7 +151,7 @@ fn check_executable(pair: &Pair<'_>, module: &Module, executable: &Executable, o
         && !accepted.contains(&executable.magic)
     {
         pair.hold(&pair.runtime.vm_magics,
-            pair.finding(&RULE, format!("the executable is {}, this runtime reads {}", spell(executable.magic), any_of(accepted)))
+            pair.finding(&RULE, format!("the executable is {}, but this runtime reads {}", spell(executable.magic), any_of(accepted)))
                 .at(Location::at(start))
                 .says_known(pair.words("vm-header", &[]))
                 .help("`artcheck patch convert FILE --for RUNTIME` rewrites V2 without memory scopes as V1, else compile again")
@@ -165,7 +165,7 @@ fn check_executable(pair: &Pair<'_>, module: &Module, executable: &Executable, o
             pair.finding(
                 &RULE,
                 format!(
-                    "the version string is `{}`, this runtime demands `{accepted}`",
+                    "the version string is `{}`, but this runtime demands `{accepted}`",
                     executable.version
                 ),
             )
@@ -183,7 +183,7 @@ fn check_executable(pair: &Pair<'_>, module: &Module, executable: &Executable, o
             pair.finding(
                 &RULE,
                 format!(
-                    "the constant pool uses the {} codes, this runtime reads {}",
+                    "the constant pool uses the {} codes, but this runtime reads {}",
                     spell(executable.constant_table),
                     spell(accepted)
                 ),

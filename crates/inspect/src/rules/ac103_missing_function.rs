@@ -271,7 +271,7 @@ fn with_remedy(finding: Finding, name: &str, before: &str) -> Finding {
         return finding.help(match having.is_empty() {
             false => "compile the library with the runtime's TVM, or use a release that has this builtin",
             true if in_snapshots(name).is_some() => "compile the library with the runtime's TVM",
-            true => "compile the library with the runtime's TVM: the name is of a fork, of a development snapshot, or damaged",
+            true => "compile the library with the runtime's TVM: the name comes from a fork or a development snapshot, or is damaged",
         });
     }
     finding.help(format!("compile the library again with all its kernels; a function of the application's own must be registered before {before}"))

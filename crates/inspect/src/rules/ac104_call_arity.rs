@@ -38,7 +38,7 @@ fn check(pair: &Pair<'_>, out: &mut Outcome) {
                 continue;
             }
             let finding = pair
-                .finding(&RULE, format!("`{name}` is called with {count} arguments, this runtime takes {accepted}"))
+                .finding(&RULE, format!("`{name}` is called with {count} arguments, but this runtime takes {accepted}"))
                 .says_known(words(pair, name, *count, &accepted))
                 .help("compile the library with the runtime's TVM: the arguments differ in meaning, not only in number");
             let finding = program.at_places(finding, calls, calls.len(), None);
@@ -82,7 +82,7 @@ fn check_style(pair: &Pair<'_>, program: &Program<'_>, out: &mut Outcome) {
         };
         if style != wanted {
             let finding =
-                pair.finding(&RULE, format!("argument 15 of `{CREATE}` is a {}, this runtime takes a {}", spell(style), spell(wanted)))
+                pair.finding(&RULE, format!("argument 15 of `{CREATE}` is a {}, but this runtime takes a {}", spell(style), spell(wanted)))
                     .at(Location {
                         argument: Some(15),
                         ..program.place(cache.function, Some(cache.instruction))

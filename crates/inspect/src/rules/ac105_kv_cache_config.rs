@@ -49,7 +49,7 @@ fn check(pair: &Pair<'_>, out: &mut Outcome) {
                     continue;
                 }
                 let finding = pair
-                    .finding(&RULE, format!("the KV-cache config has {length} elements, this runtime takes {accepted}"))
+                    .finding(&RULE, format!("the KV-cache config has {length} elements, but this runtime takes {accepted}"))
                     .at(Location {
                         argument: Some(0),
                         constant: config.constant.map(|constant| constant as u64),

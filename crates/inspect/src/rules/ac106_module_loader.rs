@@ -7,6 +7,7 @@ use crate::container::Platform;
 use crate::finding::{Location, Need, Severity};
 use crate::module::BlobLayout;
 use crate::runtime::history;
+use crate::shown::article;
 
 pub(super) static RULE: Rule = Rule {
     code: "AC106",
@@ -39,7 +40,10 @@ fn check(pair: &Pair<'_>, out: &mut Outcome) {
         let finding = pair
             .finding(
                 &RULE,
-                format!("the library holds a `{kind}` module, the runtime has no loader for it"),
+                format!(
+                    "the library contains {} `{kind}` module, but the runtime has no loader for it",
+                    article(kind)
+                ),
             )
             .at(Location::at(pair.file_offset(module.payload_offset)))
             .evidence(format!(

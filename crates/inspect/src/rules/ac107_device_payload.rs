@@ -64,7 +64,7 @@ fn check(pair: &Pair<'_>, out: &mut Outcome) {
             && read != device.order
         {
             pair.hold(&pair.runtime.payload_order,
-                pair.finding(&RULE, format!("the `{}` payload has the field order of {}, this runtime reads that of {}", module.kind, era(device.order), era(read)))
+                pair.finding(&RULE, format!("the `{}` payload has the field order of {}, but this runtime reads that of {}", module.kind, era(device.order), era(read)))
                     .at(location.clone())
                     .evidence("loading fails at a check of the loader, or kernels are misread without a message")
                     .help(if module.kind == "metal" {
@@ -84,7 +84,7 @@ fn check(pair: &Pair<'_>, out: &mut Outcome) {
                 pair.finding(
                     &RULE,
                     format!(
-                        "kernels of `{}` are described in the {} form, this runtime reads {}",
+                        "kernels of `{}` are described in the {} form, but this runtime reads {}",
                         module.kind,
                         spell(form),
                         spell(read)
@@ -110,7 +110,7 @@ const COMPILER: &str = "tvm_callback_cuda_compile";
 
 /// A build machine without NVIDIA's compiler leaves the source in the library.
 fn source(pair: &Pair<'_>, at: Location, out: &mut Outcome) {
-    let nobody = match pair.runtime.offers_function(COMPILER) {
+    let unless = match pair.runtime.offers_function(COMPILER) {
         Some(true) => return,
         Some(false) => "; nothing here registers it",
         None => "",
@@ -118,7 +118,7 @@ fn source(pair: &Pair<'_>, at: Location, out: &mut Outcome) {
     out.push(
         pair.finding(
             &RULE,
-            format!("the `cuda` payload is CUDA source, which `{COMPILER}` must compile when the library is loaded{nobody}"),
+            format!("the `cuda` payload is CUDA source, which `{COMPILER}` must compile when the library is loaded{unless}"),
         )
         .severity(Severity::Warning)
         .at(at)

@@ -63,7 +63,7 @@ fn check(pair: &Pair<'_>, out: &mut Outcome) {
                         })
                         .evidence(format!("argument 6 of `{CREATE}`: attention kind 3 (mha_sliding) for layer {layer}; argument 0 has five elements"))
                         .evidence("there is no message: answers are wrong from the second prefill of a sequence on, the next part of a long prompt or the next turn; the first prefill and the decoding after it are right")
-                        .help("compile the library with the runtime's TVM; nothing that is done to the file repairs it");
+                        .help("compile the library with the runtime's TVM; no change of the file fixes it");
                     pair.hold(&pair.runtime.cache_config_lengths, finding, out);
                 }
                 Sliding::Layer(layer) => out.undecided(

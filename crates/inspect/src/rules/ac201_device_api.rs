@@ -8,7 +8,7 @@ pub(super) static RULE: Rule = Rule {
     code: "AC201",
     name: "device-api",
     severity: Severity::Error,
-    summary: "a client or library wants `TVMDeviceAPI*`, and no library in this process exports it",
+    summary: "a client or library calls `TVMDeviceAPI*` functions, which no scanned library exports",
     explain: include_str!("ac201_device_api.md"),
 };
 
@@ -34,14 +34,18 @@ fn check(binding: &Binding<'_>, out: &mut Outcome) {
     if missing.is_empty() {
         return;
     }
-    let plural = if missing.len() == 1 { "" } else { "s" };
+    let first = missing.first().map_or("", |symbol| symbol.name.as_str());
+    let called = match missing.len() {
+        1 => format!("`{first}`"),
+        count => format!("{count} functions such as `{first}`"),
+    };
     let mut finding = Finding::new(
         &RULE,
         &binding.artifact.path,
-        format!("wants {} `{PREFIX}*` function{plural} that no library in this process exports", missing.len()),
+        format!("calls {called}, which neither the runtime nor any other scanned library exports"),
     )
     .on(&binding.runtime.name)
-    .says_known(binding.words(missing.first().map_or("", |symbol| symbol.name.as_str())))
+    .says_known(binding.words(first))
     .help("build the wrapper as a library beside the stock runtime: `artcheck patch shim --runtime RUNTIME --for FILE --out libdevice_c_api.so`; or patch the runtime's source: `artcheck patch source --tvm DIR`")
     .repair(&[Repair::Shim, Repair::Source]);
     if missing.iter().all(|symbol| symbol.weak) {

@@ -58,7 +58,7 @@ fn check_local(pair: &Pair<'_>, out: &mut Outcome) {
     };
     let mut finding = pair
         .finding(&RULE, message)
-        .evidence("the linker was told to export other symbols only; there is no message: loading succeeds, the first call through a slot is a segmentation fault")
+        .evidence("the linker was told to export other symbols only; there is no message: loading succeeds, but the first call through a slot is a segmentation fault")
         .help("link it again, with `__TVM*` beside `__tvm*` among the global symbols of the version script or export list");
     for name in local.iter().take(MAX_FINDINGS) {
         finding = finding.at(Location::of_symbol((*name).to_owned()));

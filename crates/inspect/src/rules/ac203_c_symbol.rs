@@ -1,4 +1,4 @@
-//! AC203 c-symbol: an undefined `TVM*` C function nobody provides, or a symbol of no
+//! AC203 c-symbol: an undefined `TVM*` C function that no library has, or a symbol of no
 //! library that the file names.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -19,7 +19,7 @@ pub(super) static RULE: Rule = Rule {
     code: "AC203",
     name: "c-symbol",
     severity: Severity::Error,
-    summary: "no library in this process exports a C symbol that the file needs",
+    summary: "the file needs a C symbol that no scanned library exports",
     explain: include_str!("ac203_c_symbol.md"),
 };
 
@@ -56,7 +56,7 @@ fn check(binding: &Binding<'_>, out: &mut Outcome) {
             &RULE,
             &binding.artifact.path,
             format!(
-                "the file needs `{}`, and no library in this process exports it",
+                "the file needs `{}`, which neither the runtime nor any other scanned library exports",
                 symbol.name
             ),
         )

@@ -1,4 +1,4 @@
-//! AC204 cxx-symbol: an undefined `tvm::` C++ symbol nobody provides: parts
+//! AC204 cxx-symbol: an undefined `tvm::` C++ symbol that no library has: parts
 //! that were built against each other's other versions.
 
 use super::{Binding, Check, Outcome, Rule};
@@ -14,7 +14,7 @@ pub(super) static RULE: Rule = Rule {
     code: "AC204",
     name: "cxx-symbol",
     severity: Severity::Error,
-    summary: "no library in this process exports a `tvm::` C++ symbol that the file needs",
+    summary: "the file needs a `tvm::` C++ symbol that no scanned library exports",
     explain: include_str!("ac204_cxx_symbol.md"),
 };
 
@@ -32,7 +32,7 @@ fn check_members(load_set: &LoadSet, out: &mut Outcome) {
             // It is tried, and passed over where it does not load.
             let is_tried = member.kind == PartKind::RuntimeExtra;
             out.push(match is_tried {
-                true => finding.severity(Severity::Warning).evidence("TVM passes over it where it does not load: its functions are then not registered"),
+                true => finding.severity(Severity::Warning).evidence("TVM skips this library if it does not load: its functions are then not registered"),
                 false => finding,
             });
         }
@@ -107,8 +107,9 @@ fn report(
         &RULE,
         path,
         format!(
-            "{} `tvm::` C++ symbol{plural} that no library in this process exports",
-            missing.len()
+            "needs {} `tvm::` C++ symbol{plural} that {} not export",
+            missing.len(),
+            exporter(load_set, &missing)
         ),
     )
     .on(&load_set.name)
@@ -146,6 +147,21 @@ fn report(
         finding = finding.at(Location::of_symbol(missing.symbol));
     }
     Some(finding)
+}
+
+/// Who should export the symbols: tvm-ffi by its version, where all of them are its own.
+fn exporter(load_set: &LoadSet, missing: &[Missing]) -> String {
+    let of_ffi = |missing: &Missing| match missing.reason {
+        MissingReason::NotInLibrary { member } => load_set
+            .members
+            .get(member)
+            .is_some_and(|member| member.kind == PartKind::Ffi),
+        _ => false,
+    };
+    match load_set.ffi_range() {
+        Some(range) if missing.iter().all(of_ffi) => format!("tvm-ffi {range} does"),
+        _ => String::from("neither the runtime nor any other scanned library does"),
+    }
 }
 
 /// The same function over libstdc++'s other `std::string`, if the set has it.

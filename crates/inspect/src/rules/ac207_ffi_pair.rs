@@ -69,7 +69,7 @@ fn check(load_set: &LoadSet, out: &mut Outcome) {
             &RULE,
             &member.path,
             format!(
-                "built with tvm-ffi {}, the load set has {}",
+                "built with tvm-ffi {}, but the load set has {}",
                 bad.built_with, bad.runs_with
             ),
         )
@@ -88,7 +88,7 @@ fn check(load_set: &LoadSet, out: &mut Outcome) {
         if member.kind == PartKind::RuntimeExtra && is_lacking {
             finding = finding
                 .severity(Severity::Warning)
-                .evidence("TVM passes over it where it does not load");
+                .evidence("TVM skips this library if it does not load");
         }
         out.push(finding);
     }

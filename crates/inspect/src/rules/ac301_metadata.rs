@@ -149,7 +149,7 @@ impl Subject<'_> {
         if let Some((key, value)) = refused_value(engine, needs, metadata) {
             out.push(
                 self.finding(format!(
-                    "`{key}` is {value} in the metadata, and {engine} takes only what is above 0"
+                    "`{key}` is {value} in the metadata, but {engine} takes only values above 0"
                 ))
                 .at(at.clone())
                 .help(format!("compile the model again with a `{key}` above 0")),
@@ -164,7 +164,7 @@ impl Subject<'_> {
         if is_meant && !missing.is_empty() {
             out.push(
                 self.finding(format!(
-                    "{engine} calls {}, and the library has no such function",
+                    "{engine} calls {}, but the library has no such function",
                     missing.join(", ")
                 ))
                 .help(self.advice(engine)),
@@ -186,7 +186,7 @@ impl Subject<'_> {
         let finding = match error {
             MetadataError::NoFunction if !self.is_for_engine() && !is_old => return,
             MetadataError::NoFunction if is_old => self
-                .finding(format!("the library was built in 2023: it has `{OLD_FUNCTION}`, and {engine} reads `{FUNCTION}`"))
+                .finding(format!("the library was built in 2023: it has `{OLD_FUNCTION}`, but {engine} reads `{FUNCTION}`"))
                 .at(Location { function: Some(OLD_FUNCTION.to_owned()), ..Location::default() })
                 .help(match engine {
                     Engine::WebLlm => "use web-llm up to 0.2.29, which read `get_metadata`; for a later one compile the model again",

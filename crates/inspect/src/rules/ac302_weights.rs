@@ -11,6 +11,7 @@ use crate::documents::{Document, DocumentKind};
 use crate::finding::{Finding, Severity};
 use crate::module::SymbolGeneration;
 use crate::module::metadata::{Extent, Metadata, Parameter};
+use crate::place::Place;
 use crate::runtime::messages;
 
 pub(super) static RULE: Rule = Rule {
@@ -58,14 +59,14 @@ fn shards(document: &Document, out: &mut Outcome) {
         match (shard.actual, shard.stated) {
             (None, _) => wrong.push(format!("{} is missing", shard.name)),
             (Some(actual), Some(stated)) if actual != stated => wrong.push(format!(
-                "{} has {actual} bytes, the index says {stated}",
+                "{} has {actual} bytes, but the index says {stated}",
                 shard.name
             )),
             _ => {}
         }
         if let Some((stated, actual)) = &shard.checksum_differs {
             wrong.push(format!(
-                "{} has MD5 {actual}, the index says {stated}",
+                "{} has MD5 {actual}, but the index says {stated}",
                 shard.name
             ));
         }
@@ -85,11 +86,7 @@ fn shards(document: &Document, out: &mut Outcome) {
             Finding::new(
                 &RULE,
                 &document.path,
-                format!(
-                    "{} of {} weight files are missing or damaged",
-                    wrong.len(),
-                    document.shards.len()
-                ),
+                damaged(wrong.len(), document.shards.len()),
             ),
             wrong,
         )
@@ -97,6 +94,15 @@ fn shards(document: &Document, out: &mut Outcome) {
         .evidence("the runtime does not open the file, or answers wrongly without a message")
         .help("download or convert the weights again"),
     );
+}
+
+/// How many of the weight files are not what the index says.
+fn damaged(wrong: usize, all: usize) -> String {
+    match (wrong, all) {
+        (_, 1) => String::from("the weight file is missing or damaged"),
+        (1, _) => format!("1 of {all} weight files is missing or damaged"),
+        _ => format!("{wrong} of {all} weight files are missing or damaged"),
+    }
 }
 
 /// The name the index has, against the one the library's runtime reads.
@@ -120,7 +126,7 @@ fn index_name(belongings: &Belongings<'_>, index: &Document, out: &mut Outcome) 
             &RULE,
             &index.path,
             format!(
-                "the weights have {has}, and the runtime of {} reads {reads}",
+                "the weights have {has}, but the runtime of {} reads {reads}",
                 belongings.artifact.path
             ),
         )
@@ -142,18 +148,19 @@ fn parameters(belongings: &Belongings<'_>, index: &Document, out: &mut Outcome) 
         };
         if !fits(parameter, shape, &belongings.metadata, belongings.chat) {
             wrong.push(format!(
-                "{} is {}, the library expects {}",
+                "{} is {}, but the library expects {}",
                 parameter.name,
                 spelled(shape),
                 expected(parameter)
             ));
         } else if *dtype != parameter.dtype {
             wrong.push(format!(
-                "{} is {dtype}, the library expects {}",
+                "{} is {dtype}, but the library expects {}",
                 parameter.name, parameter.dtype
             ));
         }
     }
+    let parameters = wrong.len();
     if let (Some(library), Some(config)) = (
         belongings.metadata.tensor_parallel_shards,
         belongings
@@ -162,7 +169,7 @@ fn parameters(belongings: &Belongings<'_>, index: &Document, out: &mut Outcome) 
     ) && library != config
     {
         wrong.push(format!(
-            "tensor_parallel_shards is {config} in the configuration, {library} in the library"
+            "tensor_parallel_shards is {config} in the configuration, but {library} in the library"
         ));
     }
     let Some(first) = wrong.first().cloned() else {
@@ -173,12 +180,7 @@ fn parameters(belongings: &Belongings<'_>, index: &Document, out: &mut Outcome) 
             Finding::new(
                 &RULE,
                 &belongings.artifact.path,
-                format!(
-                    "{} of {} parameters do not fit the weights in {}",
-                    wrong.len(),
-                    belongings.metadata.params.len(),
-                    index.path
-                ),
+                unfit(parameters, belongings.metadata.params.len(), &index.path),
             ),
             wrong,
         )
@@ -190,6 +192,18 @@ fn parameters(belongings: &Belongings<'_>, index: &Document, out: &mut Outcome) 
         })
         .help("convert the weights with the library's quantization and shard count, or compile a library from the weights' own configuration"),
     );
+}
+
+/// How many of the library's parameters differ; none of them where only the number of
+/// shards does.
+fn unfit(wrong: usize, all: usize, index: &Place) -> String {
+    let (subject, verb) = match (wrong, all) {
+        (0, _) => (String::from("the number of tensor-parallel shards"), "does"),
+        (_, 1) => (String::from("the library's only parameter"), "does"),
+        (1, _) => (format!("1 of {all} parameters"), "does"),
+        _ => (format!("{wrong} of {all} parameters"), "do"),
+    };
+    format!("{subject} {verb} not fit the weights in {index}")
 }
 
 fn listed(mut finding: Finding, wrong: Vec<String>) -> Finding {

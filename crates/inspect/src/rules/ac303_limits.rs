@@ -107,7 +107,7 @@ fn compare(
         Finding::new(
             &RULE,
             document,
-            format!("`{key}` is {wanted}, and {} was planned for {planned}", belongings.artifact.path),
+            format!("`{key}` is {wanted}, but {} was planned for {planned}", belongings.artifact.path),
         )
         .severity(severity)
         .says_known(messages::of_every_release("storage", &[]))

@@ -52,7 +52,7 @@ fn check_module(path: &Place, module: &Module, target: &Target, out: &mut Outcom
                     &RULE,
                     path,
                     format!(
-                        "the {} module needs {need}, the target has {has}",
+                        "the {} module needs {need}, but the target has {has}",
                         module.kind
                     ),
                 )

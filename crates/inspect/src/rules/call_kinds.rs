@@ -47,7 +47,7 @@ fn check_kinds(rule: &'static Rule, pair: &Pair<'_>, program: &Program<'_>, out:
         };
         let (wanted_word, given) = (wanted.0.as_str(), kind.word());
         let message = format!(
-            "argument {position} of `{name}` is `{given}`, this runtime takes `{wanted_word}`"
+            "argument {position} of `{name}` is `{given}`, but this runtime takes `{wanted_word}`"
         );
         let place = position.to_string();
         let key = match *name {
@@ -104,7 +104,7 @@ fn check_unknown_dtype(
             UnknownDtype::Null => pair.words("tensor-dtype", &[("wanted", "")]),
         };
         let finding = pair
-            .finding(rule, format!("a tensor of unknown type is checked with {}, this runtime takes {}: each call of the function fails", spell(style), spell(wanted)))
+            .finding(rule, format!("a tensor of unknown type is checked with {}, but this runtime takes {}: each call of the function fails", spell(style), spell(wanted)))
             .says_known(says)
             .help("compile the library with the runtime's TVM, or give the parameter a data type in the model");
         let finding = program.at_places(finding, &uses.first, uses.count, Some(2));

@@ -52,8 +52,9 @@ fn count(rule: &'static Rule, pair: &Pair<'_>, call: &HostCall) -> Option<(Findi
         return None;
     }
     let accepted = accepted.to_string();
-    let message =
-        format!("a kernel calls `{name}` with {count} arguments, this runtime takes {accepted}");
+    let message = format!(
+        "a kernel calls `{name}` with {count} arguments, but this runtime takes {accepted}"
+    );
     let given = count.to_string();
     let values = [("name", name), ("accepted", &accepted), ("count", &given)];
     let is_typed = pair.runtime.signature(name).is_some();
@@ -93,7 +94,7 @@ fn kind(rule: &'static Rule, pair: &Pair<'_>, call: &HostCall) -> Option<(Findin
         None => "argument-conversion",
     };
     let message = format!(
-        "a kernel gives argument {position} of `{name}` as `{given}`, this runtime takes `{wanted}`"
+        "a kernel gives argument {position} of `{name}` as `{given}`, but this runtime takes `{wanted}`"
     );
     let finding = finding(rule, pair, name, message).says_known(pair.words(key, &values));
     Some((finding, known.is_certain()))

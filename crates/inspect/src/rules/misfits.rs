@@ -28,7 +28,7 @@ pub(super) fn check(
         let finding = pair
             .finding(rule, said(misfit))
             .says_known(says)
-            .help("mend the model and compile it again: this call fails on every run");
+            .help("fix the model and compile it again: this call fails on every run");
         let finding = program.at_places(finding, &uses.first, uses.count, position);
         // What functions of the library itself take is known of the library.
         let is_own = match misfit {
@@ -61,13 +61,17 @@ fn said(misfit: &Misfit<'_>) -> String {
             )
         }
         Misfit::Count(name, takes, given) => {
-            format!("`{name}` of the library is called with {given} arguments, it takes {takes}")
+            format!(
+                "`{name}` of the library is called with {given} arguments, but it takes {takes}"
+            )
         }
         Misfit::Argument(name, position, takes, given) if name.starts_with(BUILTIN) => {
-            format!("argument {position} of `{name}` is {given}, this runtime takes {takes}")
+            format!("argument {position} of `{name}` is {given}, but this runtime takes {takes}")
         }
         Misfit::Argument(name, position, takes, given) => {
-            format!("argument {position} of `{name}` of the library is {given}, it takes {takes}")
+            format!(
+                "argument {position} of `{name}` of the library is {given}, but it takes {takes}"
+            )
         }
         Misfit::Nothing(name) => {
             format!("`{name}` is given a register that nothing was written to")

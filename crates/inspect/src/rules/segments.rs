@@ -300,7 +300,7 @@ fn sentence(kind: DamageKind, what: &str) -> String {
             format!("the library was linked with {what}: it cannot be opened by a running process")
         }
         DamageKind::PackedForAndroid => format!(
-            "its relocations are packed for Android ({what}): loaders of Linux pass over them, and nothing is where the code looks for it"
+            "its relocations are packed for Android ({what}): loaders of Linux ignore them, so nothing is where the code looks for it"
         ),
         DamageKind::StaticTls => format!(
             "its thread-local variables take {what} that must be reserved before the process starts"

@@ -97,7 +97,7 @@ fn transfer(rule: &'static Rule, pair: &Pair<'_>, program: &Program<'_>, out: &m
         });
     }
     let finding = pair
-        .finding(rule, format!("its KV cache is made to be sent to other machines, this runtime has no `{NVSHMEM}`"))
+        .finding(rule, format!("its KV cache is made to be sent to other machines, but this runtime has no `{NVSHMEM}`"))
         .says_known(pair.words("no-nvshmem", &[]))
         .help("use a runtime that is built with USE_NVSHMEM=ON, or compile the model without disaggregation");
     let finding = program.at_places(finding, &calls, calls.len(), Some(IS_SENT as u64));
@@ -149,7 +149,7 @@ pub(super) fn copy(
         return None;
     }
     let finding = pair
-        .finding(rule, format!("a tensor is copied to a {device} device, this runtime has no `{api}`"))
+        .finding(rule, format!("a tensor is copied to a {device} device, but this runtime has no `{api}`"))
         .says_known(pair.words("no-device-api", &[("device", device)]))
         .help(format!("use a runtime that is built for {device}, or compile the library for the devices that there are"));
     Some(finding)

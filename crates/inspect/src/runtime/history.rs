@@ -97,13 +97,13 @@ impl Releases {
         )
     }
 
-    /// `to 0.23`, `from 0.24`, `0.21`: in a cell of a table.
+    /// `up to 0.23`, `since 0.24`, `0.21`: in a cell of a table.
     pub(crate) fn brief(&self) -> String {
         self.in_words(
             |first, last, from_start, to_end| match (from_start, to_end) {
                 (true, true) => "every release".to_owned(),
-                (true, false) if first != last => format!("to {last}"),
-                (false, true) => format!("from {first}"),
+                (true, false) if first != last => format!("up to {last}"),
+                (false, true) => format!("since {first}"),
                 _ if first == last => first.to_owned(),
                 _ => format!("{first} to {last}"),
             },
@@ -310,7 +310,7 @@ mod tests {
         let newest = all.len() - 1;
         assert_eq!(of(&[]).spoken(), "no release");
         assert_eq!(of(&[0, 1]).spoken(), format!("{} and earlier", number(1)));
-        assert_eq!(of(&[0, 1]).brief(), format!("to {}", number(1)));
+        assert_eq!(of(&[0, 1]).brief(), format!("up to {}", number(1)));
         assert_eq!(of(&[0]).brief(), number(0));
         assert_eq!(
             of(&[newest - 1, newest]).spoken(),

@@ -55,13 +55,15 @@ pub fn needs(artifact: &Artifact, verdicts: &[Verdict]) -> Option<String> {
     }
     if is_wasm {
         return Some(String::from(
-            "a web-llm that is not known: no published one loads it",
+            "a web-llm that artcheck does not know: no published one loads it",
         ));
     }
     let snapshots = snapshots_that_run(artifact);
     Some(match Window::of(&snapshots) {
         Some(window) => of_snapshots(&snapshots, window),
-        None => String::from("an unknown TVM: no release and no known snapshot runs it"),
+        None => String::from(
+            "a TVM that artcheck does not know: no release and no known snapshot runs it",
+        ),
     })
 }
 

@@ -19,7 +19,7 @@ pub struct Fixed {
 #[derive(Debug, thiserror::Error)]
 pub enum FixError {
     /// Something cannot be repaired, so nothing was done.
-    #[error("nothing was done, because not everything can be repaired:\n{0}")]
+    #[error("nothing was done, because not everything can be fixed:\n{0}")]
     Refused(String),
     /// The plan has a shim, and nobody said where it should go.
     #[error("the plan needs a shim library: say where it should be written (--shim-out FILE)")]

@@ -98,7 +98,7 @@ fn refuse(
         refusal.remedy = "compile the library with the runtime's TVM".to_owned();
     }
     if finding.severity != Severity::Error {
-        plan.notes.push(format!("not repaired: {refusal}"));
+        plan.notes.push(format!("not fixed: {refusal}"));
     } else if !plan.refused.contains(&refusal) {
         plan.refused.push(refusal);
     }

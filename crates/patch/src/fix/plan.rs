@@ -136,7 +136,7 @@ impl FixPlan {
     pub fn describe(&self) -> String {
         let mut text = format!("{} for {}\n", self.artifact.spelled(), self.runtime);
         if self.is_empty() && self.unknown.is_empty() {
-            text.push_str("  nothing to repair\n");
+            text.push_str("  nothing to fix\n");
         }
         for (number, step) in self.steps.iter().enumerate() {
             let way = match step.way {
@@ -153,10 +153,10 @@ impl FixPlan {
             let _ = writeln!(text, "     $ {}", step.command);
         }
         for refusal in &self.refused {
-            let _ = writeln!(text, "  refused: {refusal}");
+            let _ = writeln!(text, "  cannot be fixed: {refusal}");
         }
         if !self.steps.is_empty() && !self.refused.is_empty() {
-            text.push_str("  so --apply leaves the file alone: not every error can be repaired\n");
+            text.push_str("  so --apply leaves the file alone: not every error can be fixed\n");
         }
         for unknown in &self.unknown {
             let _ = writeln!(text, "  not known: {unknown}");

@@ -48,7 +48,10 @@ struct Entry {
 
 /// Plans an APK whose libraries Android can map. Empty when they are so already.
 pub fn plan(bytes: &[u8]) -> Result<EditPlan, PlanError> {
-    let end = end_of(bytes).ok_or_else(|| unfit("no end of a zip archive's directory"))?;
+    let end = end_of(bytes).ok_or_else(|| {
+        let found = container::identify(bytes).spoken();
+        PlanError::container(format!("this is {found}, not an APK"))
+    })?;
     let (mut entries, directory) = entries(bytes, end)?;
     let mut edits = Vec::new();
     let mut directory_edits = Vec::new();
@@ -119,7 +122,7 @@ pub fn plan(bytes: &[u8]) -> Result<EditPlan, PlanError> {
 }
 
 fn unfit(found: &str) -> PlanError {
-    PlanError::container(format!("expected an APK, found {found}"))
+    PlanError::container(format!("this APK cannot be aligned: {found}"))
 }
 
 /// Why aligning alone does not help: the library is laid out for smaller pages.
@@ -245,7 +248,9 @@ fn content(bytes: &[u8], entry: &Entry) -> Result<Vec<u8>, PlanError> {
         return Ok(packed.to_vec());
     }
     if entry.method != DEFLATED || entry.size > MAX_CONTENT {
-        return Err(unfit("a library packed in a way that is not read"));
+        return Err(unfit(
+            "a library that is packed in a way that artcheck does not read",
+        ));
     }
     let mut content = Vec::new();
     flate2::bufread::DeflateDecoder::new(packed)

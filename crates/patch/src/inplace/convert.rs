@@ -58,7 +58,7 @@ pub fn plan(
     plan.notes.extend(
         refused
             .iter()
-            .map(|refusal| format!("not repaired: {refusal}")),
+            .map(|refusal| format!("not fixed: {refusal}")),
     );
     Ok(plan)
 }

@@ -22,7 +22,7 @@ impl std::fmt::Display for Refusal {
         }
         write!(f, "{}", self.reason)?;
         if !self.remedy.is_empty() {
-            write!(f, "; instead: {}", self.remedy)?;
+            write!(f, ". What helps: {}", self.remedy)?;
         }
         Ok(())
     }
@@ -131,7 +131,7 @@ pub enum PlanError {
         reason: String,
     },
     /// The second reader found another difference than the planned one.
-    #[error("the changed file was read again and differs from the plan, nothing was written: {0}")]
+    #[error("the changed file was read again and differs from the plan; nothing was written: {0}")]
     Recheck(String),
 }
 

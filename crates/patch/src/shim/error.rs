@@ -63,7 +63,7 @@ pub enum ShimError {
         reason: String,
     },
     /// The libraries are for another target.
-    #[error("{}: is a library for {found}, and the shim is to be for {wanted}", path.spelled())]
+    #[error("{}: is a library for {found}, but the shim is for {wanted}", path.spelled())]
     WrongTarget {
         /// The file.
         path: PathBuf,

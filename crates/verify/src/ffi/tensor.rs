@@ -99,7 +99,7 @@ impl Tensor {
             return Ok(());
         }
         Err(Error::Tensor {
-            detail: format!("{expected} bytes expected, the buffer has {found}"),
+            detail: format!("{expected} bytes expected, but the buffer has {found}"),
         })
     }
 }

@@ -280,7 +280,10 @@ fn runtime(
 ) -> Result<RuntimeSpec, String> {
     let runtime = runtimes.get(&name).ok_or_else(|| {
         let known: Vec<&str> = runtimes.keys().map(String::as_str).collect();
-        format!("no runtime `{name}`; there are {}", known.join(", "))
+        format!(
+            "no runtime `{name}`; the matrix defines: {}",
+            known.join(", ")
+        )
     })?;
     Ok(RuntimeSpec {
         paths: base.paths(&runtime.paths)?,

@@ -372,7 +372,11 @@ fn is_shifted(
 /// A row that compares nothing proves nothing.
 fn finish_checks(checks: &mut Vec<Check>) {
     if checks.is_empty() {
-        checks.push(Check::new("expectations", false, "the row states none"));
+        checks.push(Check::new(
+            "expectations",
+            false,
+            "the row has no `expect`; add one",
+        ));
     }
 }
 

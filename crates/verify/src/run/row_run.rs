@@ -237,7 +237,10 @@ fn judge(done: &Done) -> Outcome {
     if wrong.is_empty() {
         return Outcome::Passed;
     }
-    let message = format!("wrong answers: {}", wrong.join(", "));
+    let message = match (wrong.as_slice(), done.checks.as_slice()) {
+        (["expectations"], [only]) => only.detail.clone(),
+        _ => format!("wrong answers: {}", wrong.join(", ")),
+    };
     Outcome::Failed {
         failure: Failure::new(Class::Mismatch, Stage::Compare, message),
     }

@@ -71,7 +71,7 @@ impl Shard {
         };
         let stored = self.stored(record).ok_or_else(|| {
             bad(format!(
-                "{} bytes at {} lie outside the {} bytes of the shard",
+                "{} bytes at {} are outside the {} bytes of the shard",
                 record.nbytes,
                 record.offset,
                 self.map.len()

@@ -101,7 +101,7 @@ fn rows_that_contradict_themselves_are_refused() {
         ),
         (
             "name = \"a\"\nruntime = \"other\"",
-            "no runtime `other`; there are r",
+            "no runtime `other`; the matrix defines: r",
         ),
         ("name = \"a\"\ndevice = \"gpu\"", "known are cpu, cuda"),
         ("name = \"a\"\nweights = \"random:x\"", "`x` is not a seed"),

@@ -3,6 +3,7 @@
 use std::fmt;
 use std::ops::Range;
 
+use artcheck_inspect::container::{self, FileType};
 use serde::de::{Deserialize, Deserializer, MapAccess, Visitor};
 use serde_json::value::RawValue;
 
@@ -20,7 +21,10 @@ pub(super) struct Place {
 
 /// The names in a configuration.
 pub(super) fn places(bytes: &[u8]) -> Result<Vec<Place>, String> {
-    let bad = |error: &dyn fmt::Display| format!("expected JSON: {error}");
+    let bad = |error: &dyn fmt::Display| match container::identify(bytes) {
+        FileType::Unknown => format!("this is not JSON: {error}"),
+        found => format!("this is {}, not JSON", found.spoken()),
+    };
     let text = std::str::from_utf8(bytes).map_err(|error| bad(&error))?;
     // Damage and depth are judged there.
     serde_json::from_str::<serde_json::Value>(text).map_err(|error| bad(&error))?;

@@ -13,6 +13,7 @@ mod renewal;
 use std::ops::Range;
 
 use artcheck_inspect::DecodeError;
+use artcheck_inspect::container::{self, FileType};
 
 use super::macho::commands::Commands;
 use super::macho::{self, Slice};
@@ -38,6 +39,13 @@ pub fn plan(bytes: &[u8], name: &str, resign: Resign) -> Result<EditPlan, PlanEr
             member: String::new(),
             reason: "objects in an archive are not signed".to_owned(),
         });
+    }
+    let found = container::identify(bytes);
+    if !matches!(found, FileType::MachO | FileType::MachOFat) {
+        return Err(PlanError::container(format!(
+            "this is {}; `patch sign` is for Mach-O files",
+            found.spoken()
+        )));
     }
     let mut new = bytes.to_vec();
     let done = renew("", bytes, &mut new, 0, resign)?;

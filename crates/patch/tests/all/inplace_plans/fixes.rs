@@ -194,7 +194,7 @@ fn what_nothing_can_repair_is_refused_with_the_remedy() {
     assert_eq!(refused, ["AC103"]);
     assert!(!plan.refused[0].remedy.is_empty());
     let text = plan.describe();
-    assert!(text.contains("refused: AC103: "), "{text}");
+    assert!(text.contains("cannot be fixed: AC103: "), "{text}");
     let error = fix::apply(
         &plan,
         &[],
@@ -211,7 +211,7 @@ fn what_nothing_can_repair_is_refused_with_the_remedy() {
 fn a_healthy_library_needs_nothing() {
     let plan = plan("tvm-0.26/dense-cpu-x86_64.so", "tvm-0.26", &[]);
     assert!(plan.is_empty());
-    assert!(plan.describe().ends_with("  nothing to repair\n"));
+    assert!(plan.describe().ends_with("  nothing to fix\n"));
 }
 
 #[test]
