@@ -71,6 +71,7 @@ mod requirements;
 mod shown;
 mod silent_changes;
 mod systems;
+mod sorts;
 mod tables;
 mod terminal;
 #[cfg(target_os = "linux")]

@@ -15,6 +15,7 @@ use super::image::{Called, Image};
 use crate::limits::MAX_HOST_CALLS;
 use crate::machine::{Flow, Outline, Piece, State, Target, Value};
 use crate::module::recovered::{HostArgument, HostCall};
+use crate::vm::DataType;
 use crate::vm::argument_kind::ArgumentKind;
 
 /// Instructions that are followed for one library.
@@ -30,6 +31,9 @@ const ASIDE: u64 = 256;
 /// Bytes of an argument, and where its value is in it.
 const SLOT: i64 = 16;
 const VALUE: i64 = 8;
+/// Where a `DLTensor` has its number of dimensions, and its data type.
+const NDIM: i64 = 16;
+const DTYPE: i64 = 20;
 
 /// What the host code looks up and calls.
 #[derive(Default)]
@@ -250,9 +254,24 @@ impl<'a> Reader<'_, 'a> {
             HostArgument {
                 kind,
                 number: number.flatten().map(u64::cast_signed),
+                dtype: (kind == Some(ArgumentKind::RawTensor))
+                    .then(|| self.dtype(state, state.load(slot.plus(VALUE))))
+                    .flatten(),
             }
         });
         slots.collect()
+    }
+
+    /// The data type of a tensor that the code puts together in the frame.
+    fn dtype(&self, state: &State, tensor: Value) -> Option<DataType> {
+        let Value::Frame(_) = tensor else { return None };
+        let dtype = match state.load_half(tensor.plus(DTYPE)) {
+            Value::Number(dtype) => dtype,
+            _ => self.number(state, tensor.plus(NDIM))? >> 32,
+        };
+        let [code, bits, low, high, ..] = dtype.to_le_bytes();
+        let lanes = u16::from_le_bytes([low, high]);
+        Some(DataType { code, bits, lanes })
     }
 
     /// The number at a place, which may have been copied whole from a constant.
