@@ -19,6 +19,7 @@ mod cli_files;
 mod commands;
 #[cfg(target_os = "linux")]
 mod companions;
+mod conditions;
 mod doctor;
 mod documents;
 #[cfg(target_os = "linux")]
