@@ -10,6 +10,10 @@ use super::instruction::Argument;
 use super::kernel::KernelParameter;
 use super::register_kinds::Registers;
 
+/// What the allocator that runtimes use unless they are told otherwise rounds storages up
+/// to (`PooledAllocator`, of every release).
+const PAGE: u64 = 4096;
+
 /// A call that fails on every run, with what does not fit.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Misfit<'a> {
@@ -56,7 +60,7 @@ impl<'a> Misfit<'a> {
                 };
                 let bytes = held(2)?.elements()?.checked_mul(of_one.element()?)?;
                 let end = u64::try_from(number(1)?).ok()?.checked_add(bytes)?;
-                (end > has).then_some(Self::Room(end, has))
+                (end > has.checked_next_multiple_of(PAGE)?).then_some(Self::Room(end, has))
             }
             _ => None,
         }
