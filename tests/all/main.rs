@@ -71,8 +71,8 @@ mod reports;
 mod requirements;
 mod shown;
 mod silent_changes;
-mod systems;
 mod sorts;
+mod systems;
 mod tables;
 mod terminal;
 #[cfg(target_os = "linux")]

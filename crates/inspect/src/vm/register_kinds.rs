@@ -210,6 +210,10 @@ impl<'a> Registers<'a> {
                 items: u64::try_from(args.len()).ok(),
                 ..Held::of(ArgumentKind::Array)
             },
+            "alloc_shape_heap" => Held {
+                items: immediate(args.get(1)),
+                ..Held::default()
+            },
             "alloc_storage" => Held {
                 room: self.room(of_argument(1), args),
                 ..Held::default()

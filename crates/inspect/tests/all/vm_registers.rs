@@ -301,6 +301,7 @@ fn arguments_that_builtins_without_a_signature_refuse() {
     let kept = [MATCH, imm(1), imm(1), imm(0), TEXT];
     assert!(!of_heap(&kept, 5));
     assert!(!of_heap(&kept, 0));
+    assert!(of_heap(&[MATCH, imm(1), imm(1), imm(4), TEXT], 5));
     for heap in [VOID, TEXT, imm(0), SIX] {
         assert!(of_heap(&kept, heap), "{heap:#x}");
     }
@@ -404,7 +405,7 @@ fn a_storage_that_is_let_go_somewhere_has_its_size() {
             tensor(4084, shape),
         ]
     };
-    assert_eq!(misfit(&after_kill(FOUR)), is(Misfit::Room(28, 24)));
+    assert_eq!(misfit(&after_kill(FOUR)), is(Misfit::Room(4100, 24)));
     assert_eq!(misfit(&after_kill(THREE)), None);
     // Its kind may be that of nothing.
     let sink = [tensor(0, FOUR), call(6, KILL, &[]), back.clone(), vec![6]];
