@@ -26,6 +26,8 @@ const MOST_BRANCHES: usize = 1024;
 const MOST_ARGUMENTS: u64 = 256;
 /// How far the memory behind one parameter is from that behind the next.
 const APART: i64 = 1 << 40;
+/// Parameters beyond those in registers that are looked at.
+const ON_STACK: i64 = 8;
 /// Bytes of a way aside, up to its jump back.
 const ASIDE: u64 = 256;
 /// Bytes of an argument, and where its value is in it.
@@ -115,10 +117,7 @@ impl<'a> Reader<'_, 'a> {
             return;
         }
         let stack = self.image.machine.stack();
-        let mut state = State::entry(&[], stack);
-        for (number, register) in (1i64..).zip(self.image.machine.parameters()) {
-            state.set(*register, Value::Frame(number.saturating_mul(APART)));
-        }
+        let mut state = self.entry();
         let mut ahead: BTreeMap<u64, Box<State>> = BTreeMap::new();
         let mut asides: Vec<u64> = Vec::new();
         let mut is_reached = true;
@@ -165,6 +164,26 @@ impl<'a> Reader<'_, 'a> {
             }
             at = at.saturating_add(length);
         }
+    }
+
+    /// At the start of a function, whose parameters lead to memory of their own each.
+    fn entry(&self) -> State {
+        let registers = self.image.machine.parameters();
+        let mut state = State::entry(&[], self.image.machine.stack());
+        let mut memory = (1i64..).map(|number| Value::Frame(number.saturating_mul(APART)));
+        for (register, memory) in registers.iter().zip(&mut memory) {
+            state.set(*register, memory);
+        }
+        // On x86-64 they lie behind the address that the function returns to.
+        let first = match registers.len() {
+            6 => 8,
+            _ => 0,
+        };
+        let places = (0..ON_STACK).map(|number| number.saturating_mul(8).saturating_add(first));
+        for (place, memory) in places.zip(memory) {
+            state.store(Value::Frame(place), memory);
+        }
+        state
     }
 
     /// The start of a way that only looks up the function that a cell does not hold yet, as
