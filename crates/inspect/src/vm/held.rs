@@ -17,6 +17,8 @@ pub struct Held<'a> {
     pub rank: Option<i64>,
     /// The data type of a tensor.
     pub dtype: Option<DataType>,
+    /// Where a tensor begins in its storage.
+    pub offset: Option<u64>,
     /// Bytes of a storage.
     pub room: Option<u64>,
 }

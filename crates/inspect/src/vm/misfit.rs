@@ -139,7 +139,15 @@ fn mismatch(takes: &KernelParameter, held: &Held<'_>) -> Option<(String, String)
             (!is_number).then(|| other(word))?
         }
         KernelParameter::Tensor { .. } if kind != ArgumentKind::Tensor => other("a tensor"),
-        KernelParameter::Tensor { dims, dtype } => {
+        KernelParameter::Tensor {
+            dims,
+            dtype,
+            at_start,
+        } => {
+            if let Some(offset) = held.offset.filter(|offset| *at_start && *offset > 0) {
+                let takes = String::from("a tensor at the beginning of its storage");
+                return Some((takes, format!("one at byte {offset}")));
+            }
             let given = held.dtype.filter(|dtype| dtype.is_plain());
             let given = given.map(|dtype| dtype.to_string());
             if let Some(given) = given.filter(|given| given != dtype && !dtype.starts_with("bool"))

@@ -221,6 +221,7 @@ impl<'a> Registers<'a> {
             "alloc_tensor" => Held {
                 dims: of_argument(2).dims,
                 dtype: self.dtype(args.get(3)),
+                offset: immediate(args.get(1)),
                 ..Held::of(ArgumentKind::Tensor)
             },
             "reshape" => Held {

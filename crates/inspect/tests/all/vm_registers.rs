@@ -366,6 +366,7 @@ fn what_a_kernel_does_not_take() {
     let tensor = |dims: &[Option<i64>], dtype: &str| KernelParameter::Tensor {
         dims: dims.to_vec(),
         dtype: dtype.to_owned(),
+        at_start: true,
     };
     let takes = |takes: &[KernelParameter], arguments: &[i64]| {
         let [check, sizes] = checks();
@@ -388,6 +389,18 @@ fn what_a_kernel_does_not_take() {
     assert!(!wrong(tensor(&[None], "float32"), 0));
     assert!(wrong(KernelParameter::Number("int64".into()), 0));
     assert!(!wrong(KernelParameter::Number("int64".into()), imm(3)));
+    // What begins inside its storage.
+    let lies_at = |offset| {
+        let storage = call(5, STORAGE, &[VM, SIX, imm(0), FLOAT, VOID]);
+        let made = call(6, TENSOR, &[5, imm(offset), FOUR, FLOAT]);
+        let square = [tensor(&[Some(2), Some(2)], "float32")];
+        last(
+            &[storage, made, call(9, SINK, &[6])],
+            |_, call, registers| Misfit::of_kernel("kernel", &square, call, registers).is_some(),
+        )
+    };
+    assert!(!lies_at(0));
+    assert!(lies_at(8));
 }
 
 /// Compiled functions are read in an order of ways, not of time: a value that is let go
