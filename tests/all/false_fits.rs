@@ -3,10 +3,12 @@
 
 use std::path::Path;
 
+use artcheck_inspect::vm::Magic;
 use serde_json::Value;
 
 use crate::support::make::{corpus, folder, put};
 use crate::support::{artcheck, scan, venv};
+use crate::writer;
 
 const EXTCALL: &str = "tvm-0.27/extcall-cpu-x86_64.so";
 
@@ -54,6 +56,22 @@ fn code_that_names_what_is_not_there_is_damage() {
     assert_eq!((word.as_str(), rules), ("breaks", vec!["AC102".to_owned()]));
     let (word, ..) = verdict(&put(&folder, "sound.so", sound), Path::new("tvm-0.27"));
     assert_eq!(word, "fits");
+}
+
+#[test]
+fn a_function_that_goes_on_behind_the_last_instruction_is_damage() {
+    let folder = folder();
+    let call = vec![1, 0, 1, 1, 2 << 56];
+    for (code, is_damage) in [(vec![call.clone(), vec![2, 0]], false), (vec![call], true)] {
+        let functions = [
+            writer::function(1, "main", 0..code.len() as i64, 0, 1),
+            writer::function(0, "vm.builtin.copy", 0..0, -2, 0),
+        ];
+        let text = writer::string("hello");
+        let bytes = writer::assemble(Magic::V2, &functions, &[text], &code);
+        let (_, rules, _) = verdict(&put(&folder, "m.ro", bytes), Path::new("tvm-0.27"));
+        assert_eq!(rules.contains(&"AC102".to_owned()), is_damage, "{rules:?}");
+    }
 }
 
 /// Where the value of a tag is in the dynamic section of a library for x86-64, and where the

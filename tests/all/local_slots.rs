@@ -1,9 +1,50 @@
-//! Context slots that a version script made local: no runtime finds them.
+//! Context slots, and the cell of the context itself, that a version script made local or
+//! that have another name: no runtime finds them.
 
 use std::process::Command;
 
 use crate::support::make::{corpus, folder, put};
-use crate::support::{rules, scan, text};
+use crate::support::{artcheck, rules, scan, text};
+
+/// Look-ups begin with the library's context, whose cell a runtime asks for by its name.
+#[test]
+fn a_context_that_is_not_exported_stays_null() {
+    let folder = folder();
+    let host = |cell: &str| {
+        format!(
+            "void *__TVMFFIEnvModLookupFromImports __attribute__((weak)); void *{cell};\n\
+             int __tvm_ffi_f(void) {{ return __TVMFFIEnvModLookupFromImports != {cell}; }}\n"
+        )
+    };
+    let cell = "__tvm_ffi__library_ctx";
+    put(
+        &folder,
+        "hidden",
+        format!("{{ global: *; local: {cell}; }};\n"),
+    );
+    put(&folder, "all", "{ global: *; };\n");
+    for (cell, script, is_error) in [
+        (cell, "all", false),
+        (cell, "hidden", true),
+        ("__tvm_ffi__library_ctx2", "all", true),
+    ] {
+        put(&folder, "host.c", host(cell));
+        let mut link = Command::new("cc");
+        link.current_dir(folder.path())
+            .args(["-shared", "-fPIC", "-o", "m.so", "host.c"])
+            .arg(corpus("synthetic/extcall-0.27-devc.o"))
+            .arg(format!("-Wl,--version-script={script}"));
+        let (words, status) = text(&mut link);
+        assert_eq!(status, 0, "{words}");
+        let file = folder.path().join("m.so");
+        let (report, _) = scan([file.as_os_str(), "-r".as_ref(), "tvm-0.27".as_ref()]);
+        let errors = rules(&report, &["error"]);
+        let has_error = errors.contains(&"AC202".into());
+        assert_eq!(has_error, is_error, "{cell}, {script}: {report}");
+        let (said, _) = text(artcheck().arg("fix").arg(&file).args(["-r", "tvm-0.27"]));
+        assert_eq!(said.contains("refused: AC202"), is_error, "{said}");
+    }
+}
 
 #[test]
 fn slots_that_are_not_exported_stay_null() {

@@ -19,6 +19,7 @@ mod cli_files;
 mod commands;
 #[cfg(target_os = "linux")]
 mod companions;
+mod conditions;
 mod doctor;
 mod documents;
 #[cfg(target_os = "linux")]
@@ -74,6 +75,7 @@ mod requirements;
 mod search_order;
 mod shown;
 mod silent_changes;
+mod sorts;
 mod systems;
 mod tables;
 mod terminal;

@@ -103,6 +103,7 @@ type Damage = (&'static str, &'static str, fn(&mut Elf));
 #[rustfmt::skip]
 const DAMAGES: &[Damage] = &[
     ("nothing", "none", |_| {}),
+    ("a processor of 32 bits", "error", |e| e.0[18] = 3),
     ("alignment 0", "none", |e| for at in e.headers(1) { let same = e.word(at + OFFSET) == e.word(at + ADDRESS); if same { e.put(at + ALIGN, 0); } }),
     ("alignment 64 KiB", "none", |e| { let at = e.headers(1)[0]; e.put(at + ALIGN, 0x1_0000); }),
     ("alignment 3", "warning", |e| { let at = e.headers(1)[1]; e.put(at + ALIGN, 3); }),

@@ -224,6 +224,8 @@ pub enum DamageKind {
     Cut,
     /// The header names another system than Linux or Android, or a later form of its files.
     OtherSystem,
+    /// A processor of 32 bits in a file of 64.
+    OtherClass,
     /// Marked as never to be opened at run time.
     NotOpened,
     /// Relocations in a form that only Android's loader reads, in a file for Linux.

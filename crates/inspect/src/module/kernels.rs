@@ -14,13 +14,16 @@ const LONGEST: usize = 64 << 10;
 /// Reads the signatures of the library's own host functions.
 pub(super) fn read(library: &ModelLibrary, parsed: &Parsed<'_>) -> Kernels {
     let names: BTreeSet<&str> = library.host_functions.iter().map(String::as_str).collect();
+    let starting = starting(library, parsed);
     let mut found = Kernels::new();
     let mut twice = Vec::new();
     for region in parsed.regions.iter().filter(|region| !region.executable) {
         for data in without_blob(library, &region.name, &region.data) {
             for end in memchr::memmem::find_iter(data, b")\0") {
                 let text = data.get(end.saturating_sub(LONGEST)..=end);
-                let Some((name, parameters)) = text.and_then(|text| signature(text, &names)) else {
+                let Some((name, parameters)) =
+                    text.and_then(|text| signature(text, &names, &starting))
+                else {
                     continue;
                 };
                 let known = found.insert(name.to_owned(), parameters);
@@ -34,6 +37,23 @@ pub(super) fn read(library: &ModelLibrary, parsed: &Parsed<'_>) -> Kernels {
         found.remove(&name);
     }
     found
+}
+
+/// Parameters that must begin where their storage does: host code keeps the words of that
+/// error too, `x.byte_offset`. A name that kernels share counts for all of them.
+fn starting(library: &ModelLibrary, parsed: &Parsed<'_>) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    for region in parsed.regions.iter().filter(|region| !region.executable) {
+        for data in without_blob(library, &region.name, &region.data) {
+            for end in memchr::memmem::find_iter(data, b".byte_offset\0") {
+                let text = data.get(..end).unwrap_or_default();
+                let start = memchr::memrchr(0, text).map_or(0, |zero| zero.saturating_add(1));
+                let name = std::str::from_utf8(text.get(start..).unwrap_or_default());
+                names.extend(name.ok().map(str::to_owned));
+            }
+        }
+    }
+    names
 }
 
 /// A region before and after the library's blob, which may be very large.
@@ -56,6 +76,7 @@ fn without_blob<'d>(library: &ModelLibrary, region: &str, data: &'d [u8]) -> [&'
 fn signature<'t>(
     text: &'t [u8],
     names: &BTreeSet<&str>,
+    starting: &BTreeSet<String>,
 ) -> Option<(&'t str, Vec<KernelParameter>)> {
     let start = memchr::memrchr(0, text).map_or(0, |zero| zero.saturating_add(1));
     let text = std::str::from_utf8(text.get(start..)?).ok()?;
@@ -69,7 +90,7 @@ fn signature<'t>(
             return None;
         }
         let end = end_of_type(behind)?;
-        parameters.push(parameter(behind.get(..end)?));
+        parameters.push(parameter(behind.get(..end)?, starting.contains(name)));
         rest = behind.get(end..)?;
         rest = rest.strip_prefix(", ").unwrap_or(rest);
     }
@@ -90,7 +111,7 @@ fn end_of_type(text: &str) -> Option<usize> {
     (depth == 0).then_some(text.len())
 }
 
-fn parameter(words: &str) -> KernelParameter {
+fn parameter(words: &str, at_start: bool) -> KernelParameter {
     let tensor = || {
         let inner = words.strip_prefix("Tensor([")?.strip_suffix(')')?;
         let (dims, dtype) = inner.rsplit_once("], ")?;
@@ -109,6 +130,7 @@ fn parameter(words: &str) -> KernelParameter {
         is_plain.then(|| KernelParameter::Tensor {
             dims: dims.map(number).collect(),
             dtype: dtype.to_owned(),
+            at_start,
         })
     };
     let number = || {
@@ -126,18 +148,21 @@ mod tests {
     #[test]
     fn signatures() {
         let names = BTreeSet::from(["add", "scalar"]);
-        let read = |text: &str| signature(text.as_bytes(), &names).map(|(_, words)| words);
-        let tensor = |dims: &[Option<i64>], dtype: &str| KernelParameter::Tensor {
+        let starting = BTreeSet::from([String::from("x")]);
+        let read =
+            |text: &str| signature(text.as_bytes(), &names, &starting).map(|(_, words)| words);
+        let tensor = |dims: &[Option<i64>], dtype: &str, at_start| KernelParameter::Tensor {
             dims: dims.to_vec(),
             dtype: dtype.to_owned(),
+            at_start,
         };
         assert_eq!(
             read(
                 "x\0add(x: Tensor([n + 1, T.int64(3), 4], float32), y_1: Tensor([], bool), n: int64)"
             ),
             Some(vec![
-                tensor(&[None, Some(3), Some(4)], "float32"),
-                tensor(&[], "bool"),
+                tensor(&[None, Some(3), Some(4)], "float32", true),
+                tensor(&[], "bool", false),
                 KernelParameter::Number(String::from("int64"))
             ])
         );

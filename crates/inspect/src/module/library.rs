@@ -293,6 +293,12 @@ pub struct ModelLibrary {
     pub outlines: Vec<Result<FoundMetadata, MetadataError>>,
 }
 
+/// Slots of the functions that look up others by name; a library has one where it does.
+const LOOKUPS: [&str; 2] = [
+    "__TVMBackendGetFuncFromEnv",
+    "__TVMFFIEnvModLookupFromImports",
+];
+
 impl ModelLibrary {
     /// The executables of the blob with their module index, compiled VM functions read.
     pub fn programs<'a>(&'a self, blob: &'a Blob) -> impl Iterator<Item = (usize, &'a Executable)> {
@@ -322,6 +328,12 @@ impl ModelLibrary {
         let mut unread = self.recovered.iter().flat_map(|one| &one.unread);
         let found = unread.find(|unread| unread.name == name)?;
         Some(&found.why)
+    }
+
+    /// Whether its host code looks up functions by name.
+    pub(crate) fn looks_up(&self) -> bool {
+        let mut slots = self.slots.iter();
+        slots.any(|slot| LOOKUPS.contains(&slot.as_str()))
     }
 
     /// Whether a compiled VM function that could not be read may create a KV cache.

@@ -106,7 +106,7 @@ pub fn kernels_alone(parsed: &Parsed<'_>) -> Option<ModelLibrary> {
         ..empty()
     };
     library.add_host_names(&parsed.binary);
-    compiled::looks_up(&library).then(|| {
+    library.looks_up().then(|| {
         compiled::read(&mut library, parsed);
         library
     })

@@ -3,8 +3,8 @@
 
 use serde::Serialize;
 
-use crate::vm::Executable;
 use crate::vm::argument_kind::ArgumentKind;
+use crate::vm::{DataType, Executable};
 
 /// A call of a function that host code looks up by its name.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -22,6 +22,8 @@ pub struct HostArgument {
     pub kind: Option<ArgumentKind>,
     /// Its value, of an integer.
     pub number: Option<i64>,
+    /// The data type of a tensor that the kernel made itself.
+    pub dtype: Option<DataType>,
 }
 
 /// An executable with the bodies that were read from host code.

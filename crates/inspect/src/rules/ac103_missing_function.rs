@@ -5,6 +5,7 @@ use super::{Check, Outcome, Pair, Program, Rule};
 use crate::finding::{Finding, Location, Need, Severity};
 use crate::limits::MAX_FINDINGS;
 use crate::module::BlobLayout;
+use crate::parts::stem;
 use crate::runtime::RuntimeProfile;
 use crate::runtime::history::{self, Window};
 use crate::vm::FunctionKind;
@@ -18,6 +19,9 @@ pub(super) static RULE: Rule = Rule {
 };
 
 pub(super) const CHECKS: &[Check] = &[Check::Pair(check)];
+
+/// How the table of parts marks a loader.
+const LOADER: &str = "loader:";
 
 /// Optional kernel packs: name prefix, what it is, how a runtime gets it.
 const PACKS: &[(&str, &str, &str)] = &[
@@ -170,14 +174,19 @@ fn host_part(pair: &Pair<'_>, out: &mut Outcome) {
 
 /// Whether a release has no such function.
 fn lacks(pair: &Pair<'_>, name: &str, out: &mut Outcome) -> bool {
-    if pair.runtime.offers_function(name) != Some(false) {
-        return false;
+    match pair.runtime.offers_function(name) {
+        Some(false) => {}
+        Some(true) => {
+            of_part(pair, name, out);
+            return false;
+        }
+        None => return false,
     }
     let package = pair.runtime.python_functions.get(name);
     // Where libraries were read, TVM's own Python is one of the parts, or is not there.
     let is_read = !pair.runtime.parts.is_empty();
     let Some(package) = package.filter(|one| !(is_read && one.starts_with("apache-tvm"))) else {
-        return true;
+        return !is_of_compiler(pair, name, out);
     };
     out.need(Need {
         library: format!("Python, with {package} imported"),
@@ -186,10 +195,62 @@ fn lacks(pair: &Pair<'_>, name: &str, out: &mut Outcome) -> bool {
     false
 }
 
+/// The beginning of a name that TVM's compiler registers; Python's own names begin so too.
+fn compiler_space(name: &str) -> Option<&'static str> {
+    let mut spaces = history::line().flat_map(|known| &known.compiler_namespaces);
+    let space = spaces.find(|space| name.starts_with(space.as_str()))?;
+    let is_pythons = history::line().any(|known| known.python_functions.contains_key(name));
+    (!is_pythons).then_some(space)
+}
+
+/// Whether a function comes with TVM's compiler, where that may be loaded: of its library,
+/// with names by the thousand, only the beginnings of names are known.
+fn is_of_compiler(pair: &Pair<'_>, name: &str, out: &mut Outcome) -> bool {
+    let parts = &pair.runtime.parts;
+    let may_be_there = match pair.runtime.glue {
+        None => parts.is_empty() || parts.iter().any(|part| stem(part) == "tvm_compiler"),
+        Some(_) => false,
+    };
+    let Some(space) = compiler_space(name).filter(|_| may_be_there) else {
+        return false;
+    };
+    out.need(Need {
+        library: format!("TVM's compiler, with `{name}`"),
+        brought_by: format!(
+            "`import tvm`, which loads libtvm_compiler: most names that begin with `{space}` are its own"
+        ),
+    });
+    true
+}
+
+/// Notes what the machine must have for a function that only the part for a device
+/// registers: a release can be built without it.
+fn of_part(pair: &Pair<'_>, name: &str, out: &mut Outcome) {
+    let provided_by = &pair.runtime.provided_by;
+    let Some(part) = provided_by
+        .get(name)
+        .filter(|_| pair.runtime.parts.is_empty())
+    else {
+        return;
+    };
+    let mut of_device = provided_by.iter();
+    let is_of_device = of_device.any(|(name, other)| other == part && name.starts_with(LOADER));
+    let mut modules = pair.blob.modules.iter();
+    // Its kernels ask for the part already.
+    let is_asked =
+        modules.any(|module| provided_by.get(&format!("{LOADER}{}", module.kind)) == Some(part));
+    if is_of_device && !is_asked {
+        out.need(Need {
+            library: format!("a runtime with `{name}`"),
+            brought_by: format!("{part}, where its device and driver are"),
+        });
+    }
+}
+
 /// Whether the runtime does not provide a function either that the library lacks.
 fn is_lost(pair: &Pair<'_>, name: &str, out: &mut Outcome) -> bool {
     match pair.runtime.offers_function(name) {
-        Some(true) => false,
+        Some(true) => lacks(pair, name, out),
         _ if is_elsewhere(pair, name) => false,
         Some(false) => lacks(pair, name, out),
         None => {
@@ -257,6 +318,11 @@ fn with_remedy(finding: Finding, name: &str, before: &str) -> Finding {
         return finding
             .evidence(format!("importing the Python package {package} registers `{name}`; no library of the runtime does"))
             .help("compare with the environment that the model runs in (`--runtime VENV`); a program without Python must register the function itself (`--provides` says that it does)");
+    }
+    if let Some(space) = compiler_space(name) {
+        return finding
+            .evidence(format!("names that begin with `{space}` are those of TVM's compiler (libtvm_compiler), which this runtime is without"))
+            .help("load the compiler too, as `import tvm` does where it is installed, or leave the call out of the model");
     }
     if name.starts_with("vm.builtin.") || name.starts_with("vm.") {
         let having = history::when(|known| known.offers_function(name) == Some(true));

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{Check, Outcome, Pair, Rule, shim_mark, takes_shims};
 use crate::artifact::Artifact;
+use crate::container::is_context_symbol;
 use crate::finding::{Location, Repair, Severity};
 use crate::limits::MAX_FINDINGS;
 use crate::module::is_asked_by_name;
@@ -31,6 +32,9 @@ const SHIMMED: &[(&str, &str)] = &[
     ),
     ("__TVMFFIHandleInitOnce", "TVMFFIHandleInitOnce"),
 ];
+
+/// The cell's name from 0.22 on.
+const CONTEXT: &str = "__tvm_ffi__library_ctx";
 
 /// Slots that the linker kept back: a runtime asks for each by its name.
 fn check_local(pair: &Pair<'_>, out: &mut Outcome) {
@@ -66,6 +70,29 @@ fn check_local(pair: &Pair<'_>, out: &mut Outcome) {
     out.push(finding);
 }
 
+/// The cell through which the host code of a library knows the library itself: a runtime
+/// puts it there by the cell's name, and look-ups begin with it.
+fn check_context(pair: &Pair<'_>, out: &mut Outcome) {
+    let binary = pair.artifact.binary.as_deref();
+    let Some(binary) = binary.filter(|binary| is_asked_by_name(binary)) else {
+        return;
+    };
+    let mut defined = binary.defined.iter();
+    let has_cell = defined.any(|one| one.exported && is_context_symbol(&one.name));
+    if has_cell || !pair.library.looks_up() {
+        return;
+    }
+    let finding = pair
+        .finding(
+            &RULE,
+            "the functions of the library look up others through its context, but the file exports no cell for it: no runtime sets it, and the first look-up crashes",
+        )
+        .at(Location::of_symbol(String::from(CONTEXT)))
+        .evidence("the symbol was kept back by the linker, or renamed; there is no message: loading succeeds, the first look-up is a segmentation fault")
+        .help("link it again with `__tvm*` among the global symbols, from objects whose symbols have the names that TVM gave them");
+    out.push(finding);
+}
+
 /// Whether a library says itself what slots it fills.
 fn is_shim(library: &Artifact) -> bool {
     let binary = library.binary.as_deref();
@@ -75,6 +102,7 @@ fn is_shim(library: &Artifact) -> bool {
 
 fn check(pair: &Pair<'_>, out: &mut Outcome) {
     check_local(pair, out);
+    check_context(pair, out);
     let Some(filled) = &pair.runtime.context_slots.value else {
         if !pair.library.slots.is_empty() {
             out.undecided(

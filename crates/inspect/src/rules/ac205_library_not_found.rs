@@ -1,17 +1,16 @@
 //! AC205 library-not-found: a library of the TVM family that the loader is
 //! asked for and will not find.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::ac201_device_api::PREFIX as DEVICE_API;
 use super::run_paths::not_found;
 use super::wanted::{User, wanted};
-use super::{ArtifactContext, Binding, Check, Outcome, Rule, SHIM_MARK, run_paths};
+use super::{ArtifactContext, Binding, Check, Outcome, Rule, SHIM_MARK, device_parts, run_paths};
 use crate::artifact::Role;
 use crate::container::{Binary, BinaryKind, Format, places};
 use crate::finding::{Finding, Need, Repair, Severity};
 use crate::limits::MAX_FINDINGS;
-use crate::module::Payload;
 use crate::parts::stem;
 use crate::place::Place;
 use crate::runtime::distribution::FFI;
@@ -257,7 +256,7 @@ fn check_user(binding: &Binding<'_>, out: &mut Outcome) {
         return;
     };
     versions(place, binary, load_set, out);
-    device_part(binding, load_set, out);
+    device_parts::check(&RULE, binding, load_set, out);
 }
 
 /// The processor that the loader asks for before it maps the file.
@@ -269,69 +268,6 @@ fn processor(binary: &Binary) -> Option<Need> {
             "the machine: on others glibc says `CPU ISA level is lower than required`",
         ),
     })
-}
-
-/// What the part of the runtime that runs a library's kernels needs of the machine:
-/// without it that part does not load, and no loader for the kernels is registered.
-fn device_part(binding: &Binding<'_>, load_set: &LoadSet, out: &mut Outcome) {
-    let libraries = binding.artifact.libraries.iter();
-    let blobs = libraries.filter_map(|library| library.blob.as_ref().ok());
-    let modules = blobs.flat_map(|blob| &blob.modules);
-    let devices = modules.filter(|module| matches!(module.payload, Payload::Device(_)));
-    let kinds: BTreeSet<&str> = devices.map(|module| module.kind.as_str()).collect();
-    for kind in kinds {
-        let part = binding.runtime.provided_by.get(&format!("loader:{kind}"));
-        let mut members = load_set.members.iter();
-        let Some(part) = members.find(|member| Some(&member.path.to_string()) == part) else {
-            continue;
-        };
-        let wanted = wanted(&User {
-            place: &part.path,
-            binary: &part.binary,
-            runtime: &load_set.name,
-            machine: load_set.machine.as_deref(),
-            is_certain: false,
-        });
-        let Some(first) = wanted.first() else {
-            continue;
-        };
-        let names: Vec<&str> = wanted.iter().map(|one| one.name).collect();
-        let (verb, them) = match names.len() {
-            1 => ("is", "it"),
-            _ => ("are", "them"),
-        };
-        let names = names.join(", ");
-        let mut finding = Finding::new(
-            &RULE,
-            &binding.artifact.path,
-            match load_set.machine {
-                Some(_) => {
-                    format!("its `{kind}` kernels cannot be loaded: {names} {verb} not there")
-                }
-                None => format!("its `{kind}` kernels run only where the machine has {names}"),
-            },
-        )
-        .on(&load_set.name)
-        .evidence(format!(
-            "{} needs {them}, and TVM skips it silently where {names} {verb} not found",
-            part.path
-        ))
-        .help(first.help());
-        if load_set.machine.is_some() {
-            let kind = [("kind", kind)];
-            let words = messages::of_runtime("missing-loader", binding.runtime, &kind);
-            finding = finding.says_known(words);
-        } else {
-            finding = finding.severity(Severity::Info);
-        }
-        for one in wanted.iter().skip(1) {
-            finding = finding.evidence(one.help());
-        }
-        out.push(finding);
-        if load_set.machine.is_none() {
-            wanted.iter().for_each(|one| out.need(one.need()));
-        }
-    }
 }
 
 /// What is known of who brings a library, where it is not there; and of that what

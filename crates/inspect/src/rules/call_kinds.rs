@@ -2,7 +2,9 @@
 //! what the runtime's builtin takes there.
 
 use super::{Outcome, Pair, Program, Rule};
+use crate::finding::Finding;
 use crate::runtime::UnknownDtype;
+use crate::vm::DataType;
 use crate::vm::argument_kind::ArgumentKind;
 use crate::words::spell;
 
@@ -18,6 +20,7 @@ pub(super) fn check(
     out: &mut Outcome,
 ) {
     check_kinds(rule, pair, program, out);
+    check_dtypes(rule, pair, program, out);
     check_unknown_dtype(rule, pair, program, out);
     check_bytes(rule, pair, program, out);
 }
@@ -45,7 +48,7 @@ fn check_kinds(rule: &'static Rule, pair: &Pair<'_>, program: &Program<'_>, out:
         let Some(wanted) = wanted.filter(|wanted| !wanted.takes(*kind)) else {
             continue;
         };
-        let (wanted_word, given) = (wanted.0.as_str(), kind.word());
+        let (wanted_word, given) = (wanted.word(), kind.word());
         let message = format!(
             "argument {position} of `{name}` is `{given}`, but this runtime takes `{wanted_word}`"
         );
@@ -69,6 +72,39 @@ fn check_kinds(rule: &'static Rule, pair: &Pair<'_>, program: &Program<'_>, out:
         let finding = program.at_places(finding, &uses.first, uses.count, position);
         pair.hold(&pair.runtime.argument_kinds, finding, out);
     }
+}
+
+/// Tensors of a data type that a function of the runtime does not take.
+fn check_dtypes(rule: &'static Rule, pair: &Pair<'_>, program: &Program<'_>, out: &mut Outcome) {
+    for ((name, position, dtype), uses) in &program.dtypes {
+        if let Some(finding) = of_dtype(rule, pair, name, *position, *dtype) {
+            let position = Some(*position as u64);
+            let finding = program.at_places(finding, &uses.first, uses.count, position);
+            pair.hold(&pair.runtime.argument_kinds, finding, out);
+        }
+    }
+}
+
+/// What is said of a tensor of a data type that a function does not take there.
+pub(super) fn of_dtype(
+    rule: &'static Rule,
+    pair: &Pair<'_>,
+    name: &str,
+    position: usize,
+    dtype: DataType,
+) -> Option<Finding> {
+    let known = pair.runtime.argument_kinds.value.as_ref()?;
+    let wanted = known.get(name)?.get(position)?.refuses(dtype)?;
+    let given = dtype.to_string();
+    let key = match position {
+        0 => "input-dtype",
+        _ => "output-dtype",
+    };
+    Some(
+        pair.finding(rule, format!("argument {position} of `{name}` is a tensor of {given}, this runtime takes {wanted}"))
+            .says_known(pair.words(key, &[("given", &given)]))
+            .help("cast the tensor to one of these data types in the model, before it is given to the function"),
+    )
 }
 
 /// A tensor of unknown type: each generation refuses what the other's compiler gives.

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Outcome, Pair, Rule, surroundings};
+use super::{Outcome, Pair, Rule, call_kinds, surroundings};
 use crate::finding::{Finding, Location};
 use crate::limits::MAX_FINDINGS;
 use crate::module::HostCall;
@@ -11,7 +11,11 @@ use crate::module::HostCall;
 pub(super) fn check(rule: &'static Rule, pair: &Pair<'_>, out: &mut Outcome) {
     let calls = pair.library.host_calls.iter();
     let wrong = calls.filter(|call| !is_of_program(pair, call));
-    let wrong = wrong.filter_map(|call| count(rule, pair, call).or_else(|| kind(rule, pair, call)));
+    let wrong = wrong.filter_map(|call| {
+        let count = count(rule, pair, call);
+        let kind = count.or_else(|| kind(rule, pair, call));
+        kind.or_else(|| dtype(rule, pair, call))
+    });
     let mut seen: BTreeSet<String> = BTreeSet::new();
     for (finding, is_certain) in wrong {
         if seen.insert(finding.message.clone()) && seen.len() <= MAX_FINDINGS {
@@ -81,7 +85,7 @@ fn kind(rule: &'static Rule, pair: &Pair<'_>, call: &HostCall) -> Option<(Findin
         let kind = argument.kind?;
         (!wanted.takes(kind)).then_some((position, wanted, kind))
     })?;
-    let (given, wanted) = (kind.word(), wanted.0.as_str());
+    let (given, wanted) = (kind.word(), wanted.word());
     let place = position.to_string();
     let values = [
         ("position", place.as_str()),
@@ -100,12 +104,26 @@ fn kind(rule: &'static Rule, pair: &Pair<'_>, call: &HostCall) -> Option<(Findin
     Some((finding, known.is_certain()))
 }
 
-fn finding(rule: &'static Rule, pair: &Pair<'_>, name: &str, message: String) -> Finding {
-    pair.finding(rule, message)
+/// The first tensor of a data type that is not taken.
+fn dtype(rule: &'static Rule, pair: &Pair<'_>, call: &HostCall) -> Option<(Finding, bool)> {
+    let mut given = call.arguments.iter().enumerate();
+    let finding = given.find_map(|(position, argument)| {
+        call_kinds::of_dtype(rule, pair, &call.callee, position, argument.dtype?)
+    })?;
+    let finding = in_kernel(finding, &call.callee);
+    Some((finding, pair.runtime.argument_kinds.is_certain()))
+}
+
+fn in_kernel(finding: Finding, name: &str) -> Finding {
+    finding
         .at(Location {
             function: Some(name.to_owned()),
             ..Location::default()
         })
         .evidence("the library loads, and the call fails whenever the kernel makes it")
+}
+
+fn finding(rule: &'static Rule, pair: &Pair<'_>, name: &str, message: String) -> Finding {
+    in_kernel(pair.finding(rule, message), name)
         .help("give the function what it takes in the kernel, and compile the library again")
 }

@@ -37,6 +37,7 @@ mod ac901_stale_ignore;
 mod beside;
 mod call_kinds;
 mod check;
+mod device_parts;
 mod gnu_versions;
 mod host_calls;
 mod link_set;

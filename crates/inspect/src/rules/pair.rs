@@ -23,7 +23,7 @@ use crate::vm::kv_cache::{KvCacheCreate, kv_caches};
 use crate::vm::misfit::Misfit;
 use crate::vm::register_kinds::Registers;
 use crate::vm::stray::{self, Stray};
-use crate::vm::{Executable, Function, FunctionKind};
+use crate::vm::{DataType, Executable, Function, FunctionKind};
 
 /// Arguments looked at one by one: no builtin with a fixed signature has more.
 const CHECKED: usize = 16;
@@ -265,6 +265,31 @@ impl Callee<'_> {
     }
 }
 
+/// What the arguments of calls show of themselves.
+#[derive(Default)]
+struct Arguments<'a> {
+    /// By the table index of the callee.
+    kinds: Quick<(usize, usize, ArgumentKind), Uses<'a>>,
+    dtypes: BTreeMap<(&'a str, usize, DataType), Uses<'a>>,
+}
+
+impl<'a> Arguments<'a> {
+    fn add(&mut self, callee: &Callee<'a>, call: RawCall<'a>, registers: &Registers<'_>) {
+        let is_builtin = callee.name.starts_with("vm.builtin.");
+        for (position, argument) in call.args.iter().enumerate().take(CHECKED) {
+            let held = registers.held(call.instruction, argument);
+            if let Some(kind) = held.kind {
+                let form = (callee.index, position, kind);
+                self.kinds.entry(form).or_default().add(call);
+            }
+            if let Some(dtype) = held.dtype.filter(|_| !is_builtin) {
+                let form = (callee.name, position, dtype);
+                self.dtypes.entry(form).or_default().add(call);
+            }
+        }
+    }
+}
+
 /// A sort of function that is called.
 #[derive(Clone, Copy)]
 enum Sort<'a> {
@@ -322,6 +347,8 @@ pub struct Program<'a> {
     pub calls: BTreeMap<(&'a str, u64), Vec<RawCall<'a>>>,
     /// Arguments of builtins whose kind its function shows, by name, position and kind.
     pub kinds: BTreeMap<(&'a str, usize, ArgumentKind), Uses<'a>>,
+    /// Tensors that other functions of the runtime are given, by name, position and data type.
+    pub dtypes: BTreeMap<(&'a str, usize, DataType), Uses<'a>>,
     /// Calls that fail by their values, whatever the runtime.
     pub misfits: BTreeMap<Misfit<'a>, Uses<'a>>,
     /// Calls of the KV-cache constructors.
@@ -336,7 +363,7 @@ impl<'a> Program<'a> {
     fn of(executable: &'a Executable, kernels: &'a Kernels, start: u64) -> Self {
         // Calls come by the ten thousand: names are compared once they are put together.
         let mut by_callee: Quick<(usize, u64), Vec<RawCall<'_>>> = Quick::default();
-        let mut forms: Quick<(usize, usize, ArgumentKind), Uses<'_>> = Quick::default();
+        let mut arguments = Arguments::default();
         let mut first_calls: Quick<i64, RawCall<'_>> = Quick::default();
         let callees = named(executable, kernels);
         let mut misfits: BTreeMap<Misfit<'_>, Uses<'_>> = BTreeMap::new();
@@ -367,12 +394,7 @@ impl<'a> Program<'a> {
                 misfits.entry(misfit).or_default().add(call);
             }
             if let Sort::Registered = callee.sort {
-                for (position, argument) in call.args.iter().enumerate().take(CHECKED) {
-                    if let Some(kind) = registers.held(call.instruction, argument).kind {
-                        let form = (callee.index, position, kind);
-                        forms.entry(form).or_default().add(call);
-                    }
-                }
+                arguments.add(&callee, call, registers);
             }
             if callee.is_of_runtime() {
                 let called = (callee.index, call.args.len() as u64);
@@ -384,8 +406,8 @@ impl<'a> Program<'a> {
             .into_iter()
             .filter_map(|((index, count), calls)| Some(((name(index)?, count), calls)))
             .collect();
-        let kinds = forms
-            .into_iter()
+        let kinds = arguments.kinds.into_iter();
+        let kinds = kinds
             .filter_map(|((index, at, kind), uses)| Some(((name(index)?, at, kind), uses)))
             .collect();
         Self {
@@ -395,6 +417,7 @@ impl<'a> Program<'a> {
             start,
             calls,
             kinds,
+            dtypes: arguments.dtypes,
             misfits,
             kv_caches: kv_caches(executable),
             stray: stray::first(executable),

@@ -53,6 +53,7 @@ const NOTHING: &str = "nothing: section headers are for linkers and debuggers";
 const OVERWRITTEN: &str = "no message: the later segment is mapped over the earlier one";
 const OTHER_ABI: &str = "ELF file OS ABI invalid";
 const NOT_OPENED: &str = "shared object cannot be dlopen()ed";
+const NOT_FOUND: &str = "cannot open shared object file: No such file or directory";
 const NO_MARK: &str = "DT_RELR without GLIBC_ABI_DT_RELR dependency";
 const NO_TLS: &str = "cannot allocate memory in static TLS block";
 const NOT_COMPILED: &str = "CompileError: WebAssembly.instantiate()";
@@ -190,6 +191,7 @@ fn damage(damage: &Damage, is_asked: &dyn Fn(&str) -> bool) -> Fault {
         is_of_any: !matches!(
             damage.kind,
             DamageKind::OtherSystem
+                | DamageKind::OtherClass
                 | DamageKind::NotOpened
                 | DamageKind::StaticTls
                 | DamageKind::PackedForAndroid
@@ -255,6 +257,7 @@ fn weight(kind: DamageKind) -> (Severity, &'static str) {
         | DamageKind::PackedForAndroid => (Severity::Error, CRASHES),
         DamageKind::Relro => (Severity::Error, NO_PROTECTION),
         DamageKind::OtherSystem => (Severity::Error, OTHER_ABI),
+        DamageKind::OtherClass => (Severity::Error, NOT_FOUND),
         DamageKind::NotOpened => (Severity::Error, NOT_OPENED),
         DamageKind::StaticTls => (Severity::Error, NO_TLS),
         DamageKind::Table(reply) => (Severity::Error, replied(reply)),
@@ -296,6 +299,9 @@ fn sentence(kind: DamageKind, what: &str) -> String {
         DamageKind::OtherSystem => {
             format!("the header asks for {what}, which the loaders of Linux and Android refuse")
         }
+        DamageKind::OtherClass => format!(
+            "the header names a processor of 32 bits ({what}), but the file is one of 64 bits: no loader takes both"
+        ),
         DamageKind::NotOpened => {
             format!("the library was linked with {what}: it cannot be opened by a running process")
         }

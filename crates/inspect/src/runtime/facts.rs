@@ -97,6 +97,10 @@ macro_rules! facts {
             /// package; no library of it has them.
             #[serde(skip)]
             pub python_functions: BTreeMap<String, String>,
+            /// Beginnings of names that the compiler of the release registers, which clients
+            /// without Python do not load.
+            #[serde(skip)]
+            pub compiler_namespaces: BTreeSet<String>,
             /// The JavaScript that this is, for a web page's packages: the runtime itself
             /// is inside the wasm library.
             #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -119,6 +123,7 @@ macro_rules! facts {
             #[serde(default)]
             pub(super) mlc_llm: Vec<String>,
             pub(super) function_namespaces: Option<BTreeSet<String>>,
+            pub(super) compiler_namespaces: Option<BTreeSet<String>>,
             #[serde(default)]
             pub(super) part: BTreeMap<String, String>,
             #[serde(default)]

@@ -159,6 +159,9 @@ fn apply(mut row: Row, mut profile: RuntimeProfile) -> Result<RuntimeProfile, Ta
     if let Some(spaces) = row.function_namespaces.take() {
         profile.function_namespaces = spaces;
     }
+    if let Some(spaces) = row.compiler_namespaces.take() {
+        profile.compiler_namespaces = spaces;
+    }
     let mut source = std::mem::take(&mut row.evidence);
     if let Some(commit) = &profile.commit {
         source = format!("{source}, {commit}");

@@ -6,6 +6,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::module::SymbolGeneration;
+use crate::vm::DataType;
 use crate::vm::argument_kind::ArgumentKind;
 use crate::words::spell;
 
@@ -99,6 +100,9 @@ pub fn any_of<T: Serialize>(values: &BTreeSet<T>) -> String {
 #[serde(transparent)]
 pub struct Parameter(pub String);
 
+/// Stands between the type of a tensor and the data types of it that are taken.
+const OF: &str = " of ";
+
 impl Parameter {
     /// Stands behind the parameters of a function without a registered signature: it
     /// converts what it reads itself, and may be given more.
@@ -107,7 +111,20 @@ impl Parameter {
     /// Whether an argument is taken, as the conversions of tvm-ffi have it. What is not
     /// certain counts as taken.
     pub(crate) fn takes(&self, argument: ArgumentKind) -> bool {
-        takes(&self.0, argument)
+        takes(self.word(), argument)
+    }
+
+    /// Its type, without the data types of a tensor that are all it takes.
+    pub(crate) fn word(&self) -> &str {
+        self.0.split_once(OF).map_or(&self.0, |(word, _)| word)
+    }
+
+    /// The data types that are all it takes, where a tensor is of none of them.
+    pub(crate) fn refuses(&self, given: DataType) -> Option<String> {
+        let (_, dtypes) = self.0.split_once(OF)?;
+        let given = given.to_string();
+        let is_taken = dtypes.split(' ').any(|dtype| dtype == given);
+        (!is_taken).then(|| dtypes.replace(' ', ", "))
     }
 }
 
@@ -249,6 +266,11 @@ mod tests {
                 vec![A::Tensor, A::Array, A::Null],
             ),
             ("Optional<str>", vec![A::Null, A::String], vec![A::Int]),
+            (
+                "DLTensor* of int8 int32",
+                vec![A::Tensor, A::RawTensor],
+                vec![A::Int],
+            ),
             ("Any", vec![A::Null, A::Tensor, A::Int], vec![]),
         ] {
             let parameter = Parameter(word.to_owned());

@@ -232,12 +232,22 @@ impl<'a> Form<'a, '_> {
         text.is_none_or(|text| !text.contains(' '))
     }
 
+    /// A place that a heap of sizes does not have.
+    fn of_heap(&self, position: usize, heap: &Held<'_>) -> Option<Misfit<'a>> {
+        let (places, place) = (heap.items?, self.number(position)?);
+        let is_there = u64::try_from(place).is_ok_and(|place| place < places);
+        let takes = format!("a place of a heap of {places}");
+        (!is_there).then(|| self.other(position, &takes, &format!("place {place}")))
+    }
+
     /// Codes below `codes` with their numbers, from `first` on, as many as argument `count`
     /// says; code 1, and 3, stand for a place of the shape heap before the count.
     fn pairs(&self, first: usize, count: usize, codes: i64) -> Option<Misfit<'a>> {
         let pairs = usize::try_from(self.number(count)?).ok()?;
-        let heap = self.held(count.checked_sub(1)?)?.kind;
-        let has_heap = heap.is_none_or(|kind| matches!(kind, Kind::Tensor | Kind::RawTensor));
+        let heap = self.held(count.checked_sub(1)?)?;
+        let has_heap = heap
+            .kind
+            .is_none_or(|kind| matches!(kind, Kind::Tensor | Kind::RawTensor));
         for pair in 0..pairs {
             let code = pair.checked_mul(2)?.checked_add(first)?;
             for position in [code, code.checked_add(1)?] {
@@ -263,6 +273,12 @@ impl<'a> Form<'a, '_> {
                 }
                 Some(1 | 3) if !has_heap => {
                     return Some(self.other(code, "a size without a heap", "a place in it"));
+                }
+                Some(1 | 3) => {
+                    let misfit = self.of_heap(code.checked_add(1)?, &heap);
+                    if misfit.is_some() {
+                        return misfit;
+                    }
                 }
                 _ => {}
             }

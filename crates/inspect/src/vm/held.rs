@@ -9,7 +9,7 @@ use super::instruction::{Argument, Arguments};
 pub struct Held<'a> {
     /// Its kind.
     pub kind: Option<ArgumentKind>,
-    /// How many items a tuple has.
+    /// How many items a tuple has, or places a heap of sizes.
     pub items: Option<u64>,
     /// The dimensions of a tensor, or of the tensor that a shape describes.
     pub dims: Option<Dims<'a>>,
@@ -17,6 +17,8 @@ pub struct Held<'a> {
     pub rank: Option<i64>,
     /// The data type of a tensor.
     pub dtype: Option<DataType>,
+    /// Where a tensor begins in its storage.
+    pub offset: Option<u64>,
     /// Bytes of a storage.
     pub room: Option<u64>,
 }

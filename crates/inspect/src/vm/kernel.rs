@@ -14,6 +14,8 @@ pub enum KernelParameter {
         dims: Vec<Option<i64>>,
         /// Its data type, as TVM prints it.
         dtype: String,
+        /// Whether it must begin where its storage does.
+        at_start: bool,
     },
     /// A number of this type.
     Number(String),

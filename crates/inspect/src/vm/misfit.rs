@@ -10,6 +10,10 @@ use super::instruction::Argument;
 use super::kernel::KernelParameter;
 use super::register_kinds::Registers;
 
+/// What the allocator that runtimes use unless they are told otherwise rounds storages up
+/// to (`PooledAllocator`, of every release).
+const PAGE: u64 = 4096;
+
 /// A call that fails on every run, with what does not fit.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Misfit<'a> {
@@ -56,7 +60,7 @@ impl<'a> Misfit<'a> {
                 };
                 let bytes = held(2)?.elements()?.checked_mul(of_one.element()?)?;
                 let end = u64::try_from(number(1)?).ok()?.checked_add(bytes)?;
-                (end > has).then_some(Self::Room(end, has))
+                (end > has.checked_next_multiple_of(PAGE)?).then_some(Self::Room(end, has))
             }
             _ => None,
         }
@@ -135,7 +139,15 @@ fn mismatch(takes: &KernelParameter, held: &Held<'_>) -> Option<(String, String)
             (!is_number).then(|| other(word))?
         }
         KernelParameter::Tensor { .. } if kind != ArgumentKind::Tensor => other("a tensor"),
-        KernelParameter::Tensor { dims, dtype } => {
+        KernelParameter::Tensor {
+            dims,
+            dtype,
+            at_start,
+        } => {
+            if let Some(offset) = held.offset.filter(|offset| *at_start && *offset > 0) {
+                let takes = String::from("a tensor at the beginning of its storage");
+                return Some((takes, format!("one at byte {offset}")));
+            }
             let given = held.dtype.filter(|dtype| dtype.is_plain());
             let given = given.map(|dtype| dtype.to_string());
             if let Some(given) = given.filter(|given| given != dtype && !dtype.starts_with("bool"))

@@ -115,7 +115,7 @@ impl Function {
 }
 
 /// A data type as TVM writes it: code, bits, lanes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 pub struct DataType {
     /// 0 int, 1 uint, 2 float, 3 handle, 4 bfloat, others as in DLPack.
     pub code: u8,

@@ -210,6 +210,10 @@ impl<'a> Registers<'a> {
                 items: u64::try_from(args.len()).ok(),
                 ..Held::of(ArgumentKind::Array)
             },
+            "alloc_shape_heap" => Held {
+                items: immediate(args.get(1)),
+                ..Held::default()
+            },
             "alloc_storage" => Held {
                 room: self.room(of_argument(1), args),
                 ..Held::default()
@@ -217,6 +221,7 @@ impl<'a> Registers<'a> {
             "alloc_tensor" => Held {
                 dims: of_argument(2).dims,
                 dtype: self.dtype(args.get(3)),
+                offset: immediate(args.get(1)),
                 ..Held::of(ArgumentKind::Tensor)
             },
             "reshape" => Held {

@@ -53,7 +53,7 @@ fn all(executable: &Executable) -> impl Iterator<Item = Stray> {
         let unwritten = unwritten::first(executable, function);
         let unwritten = unwritten.map(|(number, what, is_fatal)| (number, (what, is_fatal)));
         let all = of_head.into_iter().chain(of_instructions).chain(unwritten);
-        all.map(stray)
+        all.chain(end(executable, function)).map(stray)
     })
 }
 
@@ -68,6 +68,28 @@ fn parameters(function: &Function) -> Option<String> {
             function.name
         )
     })
+}
+
+/// The last instruction of a function that goes on behind it. Without branches every run
+/// comes there; what is done then is known where no instructions of others follow.
+fn end(executable: &Executable, function: &Function) -> Option<(u64, Named)> {
+    let range = function.instructions.clone();
+    let last = range
+        .end
+        .checked_sub(1)
+        .filter(|last| range.contains(last))?;
+    let (number, instruction) = executable.instructions(last..range.end).next()?;
+    if matches!(
+        instruction,
+        Instruction::Ret { .. } | Instruction::Goto { .. }
+    ) {
+        return None;
+    }
+    let is_call = |(_, it): (u64, Instruction<'_>)| matches!(it, Instruction::Call { .. });
+    let is_straight = executable.instructions(range.clone()).all(is_call);
+    let is_end = executable.instruction(range.end).is_none();
+    let what = format!("of `{}` ends without a return", function.name);
+    Some((number, (what, is_straight && is_end)))
 }
 
 fn named(

@@ -165,6 +165,7 @@ fn messages_are_in_the_libraries_that_print_them() {
         ] {
             let mut files = vec![
                 format!("tvm-{release}-{platform}/tvm/lib/{prefix}tvm_runtime{suffix}"),
+                format!("tvm-{release}-{platform}/tvm/lib/{prefix}tvm_runtime_extra{suffix}"),
                 format!("tvm-ffi-{ffi}-{platform}/tvm_ffi/lib/{prefix}tvm_ffi{suffix}"),
             ];
             if platform == "linux-x86_64" {

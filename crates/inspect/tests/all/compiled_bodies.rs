@@ -31,6 +31,30 @@ fn library(path: &Path) -> ModelLibrary {
     found.remove(0)
 }
 
+/// What kernels call is read of a library that was linked without a table of its functions.
+#[test]
+fn functions_are_found_without_a_table_of_them() {
+    let corpus = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../corpus/artifacts");
+    let folder = tempfile::tempdir().expect("a folder");
+    for name in [
+        "tvm-0.25/extcall-cpu-x86_64.so",
+        "tvm-0.27/dense-ext-cpu-x86_64.so",
+    ] {
+        let sound = corpus.join(name);
+        let mut bytes = std::fs::read(&sound).expect("the corpus");
+        let table = 0x6474_e550_u32.to_le_bytes();
+        let headers = (64..64 + 56 * usize::from(bytes[56])).step_by(56);
+        let mut headers = headers.filter(|at| bytes[*at..at + 4] == table);
+        let at = headers.next().expect("PT_GNU_EH_FRAME");
+        bytes[at..at + 4].fill(0);
+        let file = folder.path().join("m.so");
+        std::fs::write(&file, bytes).expect("written");
+        let calls = library(&file).host_calls;
+        assert!(!calls.is_empty(), "{name}");
+        assert_eq!(calls, library(&sound).host_calls, "{name}");
+    }
+}
+
 /// Calls of builtins, by function, each as text; the order within one is that of the code,
 /// which the compiler may change where the ways part, so it is not compared.
 fn calls(executable: &Executable) -> Vec<String> {

@@ -59,6 +59,11 @@ pub(super) fn refused<Elf: FileHeader<Endian = Endianness>>(
         let what = format!("version {} of the OS ABI", ident.abi_version);
         add(DamageKind::OtherSystem, what, 8);
     }
+    let machine = image.header.e_machine(image.endian);
+    if image.header.is_class_64() && matches!(machine, elf::EM_386 | elf::EM_ARM) {
+        let what = format!("machine number {}", machine.0);
+        add(DamageKind::OtherClass, what, 18);
+    }
     let is_androids = |packing: &&Packing| **packing != Packing::Relr;
     if platform == Platform::Linux
         && let Some(packing) = dynamic.packed().iter().find(is_androids)

@@ -1,5 +1,5 @@
 //! Cells that an ELF image calls through, by its relocations, and its functions,
-//! by the search table of its unwind information.
+//! by the search table of its unwind information, or by that itself.
 
 use object::Endianness;
 use object::elf;
@@ -8,7 +8,7 @@ use object::read::elf::{FileHeader, ProgramHeader, Rela, Sym};
 use super::dynamic::Dynamic;
 use super::image::Image;
 use super::relocations::{self, LISTS, List};
-use super::symbols;
+use super::{symbols, unwind};
 use crate::container::linkage::Linkage;
 
 /// `DW_EH_PE_datarel | DW_EH_PE_sdata4`, the only form that linkers write.
@@ -26,7 +26,9 @@ pub(super) fn read<Elf: FileHeader<Endian = Endianness>>(
     for list in LISTS {
         cells(&image, &dynamic, list, wanted, &mut linkage);
     }
-    starts(&image, &mut linkage);
+    if starts(&image, &mut linkage).is_none() {
+        unwind::starts(&image, &mut linkage);
+    }
     Some(linkage)
 }
 

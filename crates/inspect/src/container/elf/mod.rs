@@ -21,6 +21,7 @@ mod segments;
 mod symbols;
 mod table;
 mod tables;
+mod unwind;
 mod users;
 mod versions;
 

@@ -15,6 +15,7 @@ use super::image::{Called, Image};
 use crate::limits::MAX_HOST_CALLS;
 use crate::machine::{Flow, Outline, Piece, State, Target, Value};
 use crate::module::recovered::{HostArgument, HostCall};
+use crate::vm::DataType;
 use crate::vm::argument_kind::ArgumentKind;
 
 /// Instructions that are followed for one library.
@@ -25,11 +26,16 @@ const MOST_BRANCHES: usize = 1024;
 const MOST_ARGUMENTS: u64 = 256;
 /// How far the memory behind one parameter is from that behind the next.
 const APART: i64 = 1 << 40;
+/// Parameters beyond those in registers that are looked at.
+const ON_STACK: i64 = 8;
 /// Bytes of a way aside, up to its jump back.
 const ASIDE: u64 = 256;
 /// Bytes of an argument, and where its value is in it.
 const SLOT: i64 = 16;
 const VALUE: i64 = 8;
+/// Where a `DLTensor` has its number of dimensions, and its data type.
+const NDIM: i64 = 16;
+const DTYPE: i64 = 20;
 
 /// What the host code looks up and calls.
 #[derive(Default)]
@@ -111,10 +117,7 @@ impl<'a> Reader<'_, 'a> {
             return;
         }
         let stack = self.image.machine.stack();
-        let mut state = State::entry(&[], stack);
-        for (number, register) in (1i64..).zip(self.image.machine.parameters()) {
-            state.set(*register, Value::Frame(number.saturating_mul(APART)));
-        }
+        let mut state = self.entry();
         let mut ahead: BTreeMap<u64, Box<State>> = BTreeMap::new();
         let mut asides: Vec<u64> = Vec::new();
         let mut is_reached = true;
@@ -161,6 +164,26 @@ impl<'a> Reader<'_, 'a> {
             }
             at = at.saturating_add(length);
         }
+    }
+
+    /// At the start of a function, whose parameters lead to memory of their own each.
+    fn entry(&self) -> State {
+        let registers = self.image.machine.parameters();
+        let mut state = State::entry(&[], self.image.machine.stack());
+        let mut memory = (1i64..).map(|number| Value::Frame(number.saturating_mul(APART)));
+        for (register, memory) in registers.iter().zip(&mut memory) {
+            state.set(*register, memory);
+        }
+        // On x86-64 they lie behind the address that the function returns to.
+        let first = match registers.len() {
+            6 => 8,
+            _ => 0,
+        };
+        let places = (0..ON_STACK).map(|number| number.saturating_mul(8).saturating_add(first));
+        for (place, memory) in places.zip(memory) {
+            state.store(Value::Frame(place), memory);
+        }
+        state
     }
 
     /// The start of a way that only looks up the function that a cell does not hold yet, as
@@ -250,9 +273,24 @@ impl<'a> Reader<'_, 'a> {
             HostArgument {
                 kind,
                 number: number.flatten().map(u64::cast_signed),
+                dtype: (kind == Some(ArgumentKind::RawTensor))
+                    .then(|| self.dtype(state, state.load(slot.plus(VALUE))))
+                    .flatten(),
             }
         });
         slots.collect()
+    }
+
+    /// The data type of a tensor that the code puts together in the frame.
+    fn dtype(&self, state: &State, tensor: Value) -> Option<DataType> {
+        let Value::Frame(_) = tensor else { return None };
+        let dtype = match state.load_half(tensor.plus(DTYPE)) {
+            Value::Number(dtype) => dtype,
+            _ => self.number(state, tensor.plus(NDIM))? >> 32,
+        };
+        let [code, bits, low, high, ..] = dtype.to_le_bytes();
+        let lanes = u16::from_le_bytes([low, high]);
+        Some(DataType { code, bits, lanes })
     }
 
     /// The number at a place, which may have been copied whole from a constant.

@@ -22,19 +22,8 @@ use crate::vm::{Executable, FunctionKind};
 use follow::Reader;
 use image::Image;
 
-/// Slots of the functions that look up others by name; a library has one where it does.
-const LOOKUPS: [&str; 2] = [
-    "__TVMBackendGetFuncFromEnv",
-    "__TVMFFIEnvModLookupFromImports",
-];
 /// The end of the names of the builtins that create a KV cache, or the middle.
 const KV_CACHE_CREATE: &[u8] = b"kv_cache_create";
-
-/// Whether the host code of a library looks up functions by name.
-pub(super) fn looks_up(library: &ModelLibrary) -> bool {
-    let mut slots = library.slots.iter();
-    slots.any(|slot| LOOKUPS.contains(&slot.as_str()))
-}
 
 /// Fills in what compiled VM functions do, where there are some.
 pub(super) fn read(library: &mut ModelLibrary, parsed: &Parsed<'_>) {
@@ -53,7 +42,7 @@ pub(super) fn read(library: &mut ModelLibrary, parsed: &Parsed<'_>) {
         recovered.push(read);
     }
     library.recovered = recovered;
-    if looks_up(library)
+    if library.looks_up()
         && let Some(image) = image.get_or_insert_with(|| Image::of(parsed, library))
     {
         let mut read = calls_by_name::read(image);
