@@ -16,6 +16,7 @@ use artcheck_patch::inplace::{Refusal, Resign};
 use artcheck_patch::shim::Environment;
 use artcheck_patch::write::{self, Existing, Source};
 
+use super::fix_early::{hint, refuse_early};
 use super::patch::{COMPILING, output, resign, wrote};
 use super::prove;
 use super::terminal::Terminal;
@@ -34,8 +35,8 @@ pub fn run(args: &FixArgs, terminal: Terminal) -> anyhow::Result<Status> {
     let to = &args.change.to_where;
     if !args.apply && (to.in_place || to.out.is_some() || to.break_hard_link) {
         bail!(
-            "--in-place, --out and --break-hard-link say how a repair is written, and without \
-             --apply nothing is: add --apply, or leave them out to see the plan"
+            "--in-place, --out and --break-hard-link need --apply: without it, `fix` only shows the \
+             plan"
         );
     }
     let path = &args.path;
@@ -97,29 +98,6 @@ pub fn run(args: &FixArgs, terminal: Terminal) -> anyhow::Result<Status> {
         (false, true, _) => Status::Unknown,
         (false, false, result) => result,
     })
-}
-
-/// What carries the plans out.
-fn hint(plans: &[FixPlan], args: &FixArgs, runtime_paths: &[PathBuf]) {
-    let doable = plans
-        .iter()
-        .filter(|plan| !plan.steps.is_empty() && plan.refused.is_empty());
-    let Some(needs_shim) = doable.map(|plan| !plan.shim_parts.is_empty()).max() else {
-        return;
-    };
-    let mut add = Vec::new();
-    if needs_shim && args.shim_out.is_none() {
-        add.push("--shim-out FILE");
-    }
-    add.push("--apply");
-    let add = add.join(" ");
-    match needs_shim && runtime_paths.is_empty() {
-        true => println!(
-            "nothing is written yet: a shim is built for the files of a runtime, so name your copy \
-             instead of the release (--runtime .venv), and add {add}"
-        ),
-        false => println!("nothing is written yet: add {add}"),
-    }
 }
 
 /// Carries the plans out, and judges what they left.
@@ -385,44 +363,6 @@ fn show<'a>(
                 let text = shown_lines(plan.describe().trim_end()).into_owned();
                 write!(out, "{}", style.page(&text))?;
             }
-        }
-    }
-    Ok(())
-}
-
-/// What would stop the repair halfway is said before anything is written.
-fn refuse_early(
-    plans: &[FixPlan],
-    args: &FixArgs,
-    runtime_paths: &[PathBuf],
-) -> anyhow::Result<()> {
-    let doable = || plans.iter().filter(|plan| plan.refused.is_empty());
-    if let Some(out) = &args.change.to_where.out {
-        let changed = doable().filter(|plan| !plan.in_place.is_empty()).count();
-        if changed > 1 {
-            bail!(
-                "--out names one file, and {changed} are to be changed: fix them one by one, or leave --out away"
-            );
-        }
-        if (changed > 0 || args.path.is_file()) && out.symlink_metadata().is_ok() {
-            bail!(
-                "{}: the file exists already; choose another name for --out, or remove it",
-                out.spelled()
-            );
-        }
-    }
-    if args.prove && runtime_paths.is_empty() {
-        bail!(
-            "--prove runs the result, and a release has no files to run it with: name your copy of \
-             the runtime (--runtime .venv)"
-        );
-    }
-    if doable().any(|plan| !plan.shim_parts.is_empty()) {
-        if runtime_paths.is_empty() {
-            bail!(FixError::NoRuntimeFiles);
-        }
-        if args.shim_out.is_none() {
-            bail!(FixError::NoShimPath);
         }
     }
     Ok(())

@@ -7,6 +7,7 @@ mod doctor;
 mod dump;
 mod explain;
 mod fix;
+mod fix_early;
 mod fixable;
 mod init;
 mod init_verify;

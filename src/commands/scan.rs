@@ -62,17 +62,7 @@ pub(super) fn report(args: &ScanArgs, terminal: Terminal, matrix: bool) -> anyho
         matrix,
         fail_on,
     };
-    report.run = Run {
-        command: words(std::env::args_os().skip(1)),
-        date: chrono::Local::now().format("%Y-%m-%d %H:%M").to_string(),
-        paths: args.paths.iter().map(|path| shell::path(path)).collect(),
-        quiet: terminal.quiet,
-        has_target: args.selection.target.is_some()
-            || config
-                .as_ref()
-                .is_some_and(|config| config.target.is_some()),
-        ..Run::default()
-    };
+    report.run = described(args, config.as_ref(), terminal);
     if formats.into_iter().any(Format::is_for_people) {
         let provides = provides(args, config.as_ref());
         let scanned = Scanned {
@@ -99,6 +89,21 @@ pub(super) fn report(args: &ScanArgs, terminal: Terminal, matrix: bool) -> anyho
     // The process ends here: giving back every string by itself takes longer.
     std::mem::forget((scan, report));
     Ok(status)
+}
+
+/// The run, for those who read the report now.
+fn described(args: &ScanArgs, config: Option<&Config>, terminal: Terminal) -> Run {
+    Run {
+        command: words(std::env::args_os().skip(1)),
+        date: chrono::Local::now().format("%Y-%m-%d %H:%M").to_string(),
+        paths: args.paths.iter().map(|path| shell::path(path)).collect(),
+        quiet: terminal.quiet,
+        has_target: args.selection.target.is_some()
+            || config
+                .as_ref()
+                .is_some_and(|config| config.target.is_some()),
+        ..Run::default()
+    }
 }
 
 /// The policy that was named, or else the one above the first path.

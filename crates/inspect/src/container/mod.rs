@@ -24,6 +24,7 @@ mod regions;
 mod sealed;
 mod segment;
 mod sparse;
+mod spoken;
 mod symbols;
 mod system_symbols;
 pub mod tar;

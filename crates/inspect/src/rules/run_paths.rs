@@ -82,29 +82,39 @@ fn own(rule: &'static Rule, binding: &Binding<'_>, binary: &Binary, out: &mut Ou
         if severity == Severity::Info {
             out.need(where_looked(name));
         }
-        let message = match &binary.process {
-            _ if binary.format == Format::Pe => {
-                format!("`{name}` is not in the folder of the program that loads it")
-            }
-            Some(process) if binary.kind != BinaryKind::Program => format!(
-                "no run path leads to `{name}` where {} loads it",
-                Place::file(&process.program)
-            ),
-            _ => format!("no run path of it leads to `{name}`"),
-        };
-        let mut finding = Finding::new(rule, place, message)
-            .severity(severity)
-            .on(&binding.runtime.name)
-            .says_known(not_found(name, binary.format))
-            .help(match binary.format {
-                Format::Pe => PUT_BESIDE,
-                _ => "link it with a run path that does (`-Wl,-rpath,'$ORIGIN'`, on macOS `@loader_path`), or set LD_LIBRARY_PATH or DYLD_LIBRARY_PATH",
-            });
-        for place in places.into_iter().take(MAX_FINDINGS) {
-            finding = finding.evidence(format!("looked for {place}"));
-        }
-        out.push(finding);
+        let finding = unfound(name, place, binary, places, rule);
+        out.push(finding.severity(severity).on(&binding.runtime.name));
     }
+}
+
+/// A library that no run path leads to, and where it was looked for.
+fn unfound(
+    name: &str,
+    place: &Place,
+    binary: &Binary,
+    places: Vec<Place>,
+    rule: &'static Rule,
+) -> Finding {
+    let message = match &binary.process {
+        _ if binary.format == Format::Pe => {
+            format!("`{name}` is not in the folder of the program that loads it")
+        }
+        Some(process) if binary.kind != BinaryKind::Program => format!(
+            "no run path leads to `{name}` where {} loads it",
+            Place::file(&process.program)
+        ),
+        _ => format!("no run path of it leads to `{name}`"),
+    };
+    let mut finding = Finding::new(rule, place, message)
+        .says_known(not_found(name, binary.format))
+        .help(match binary.format {
+            Format::Pe => PUT_BESIDE,
+            _ => "link it with a run path that does (`-Wl,-rpath,'$ORIGIN'`, on macOS `@loader_path`), or set LD_LIBRARY_PATH or DYLD_LIBRARY_PATH",
+        });
+    for place in places.into_iter().take(MAX_FINDINGS) {
+        finding = finding.evidence(format!("looked for {place}"));
+    }
+    finding
 }
 
 /// Whether a set has a library of this name.

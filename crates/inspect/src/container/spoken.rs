@@ -1,0 +1,47 @@
+//! What a file is, in words.
+
+use std::fmt;
+
+use super::binary::{Binary, Format, Platform};
+use crate::words::spell;
+
+impl Platform {
+    /// Its name in a sentence.
+    pub fn spoken(self) -> &'static str {
+        match self {
+            Self::Linux => "Linux",
+            Self::Android => "Android",
+            Self::MacOs => "macOS",
+            Self::Ios => "iOS",
+            Self::IosSimulator => "the iOS simulator",
+            Self::MacCatalyst => "Mac Catalyst",
+            Self::Windows => "Windows",
+            Self::Web => "the web",
+            Self::Unknown => "an unknown system",
+        }
+    }
+}
+
+impl Binary {
+    /// The machine that it is for, in a sentence.
+    pub fn spoken(&self) -> String {
+        match (self.format, self.platform) {
+            (Format::VmExecutable, _) => self.to_string(),
+            (_, Platform::Unknown) => spell(self.architecture),
+            (_, platform) => format!("{} {}", spell(self.architecture), platform.spoken()),
+        }
+    }
+}
+
+impl fmt::Display for Binary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.format == Format::VmExecutable {
+            return f.write_str("a bare VM executable");
+        }
+        f.write_str(&spell(self.architecture))?;
+        if self.platform != Platform::Unknown {
+            write!(f, " {}", self.platform)?;
+        }
+        write!(f, " ({})", spell(self.format))
+    }
+}

@@ -1,0 +1,70 @@
+//! What `fix` says of its plans before anything is written.
+
+use std::path::PathBuf;
+
+use anyhow::bail;
+use artcheck_inspect::source::Spelled as _;
+use artcheck_patch::fix::{FixError, FixPlan};
+
+use crate::args::FixArgs;
+
+/// What carries the plans out.
+pub(super) fn hint(plans: &[FixPlan], args: &FixArgs, runtime_paths: &[PathBuf]) {
+    let doable = plans
+        .iter()
+        .filter(|plan| !plan.steps.is_empty() && plan.refused.is_empty());
+    let Some(needs_shim) = doable.map(|plan| !plan.shim_parts.is_empty()).max() else {
+        return;
+    };
+    let mut add = Vec::new();
+    if needs_shim && args.shim_out.is_none() {
+        add.push("--shim-out FILE");
+    }
+    add.push("--apply");
+    let add = add.join(" ");
+    match needs_shim && runtime_paths.is_empty() {
+        true => println!(
+            "nothing is written yet: a shim is built for the files of a runtime, so name your copy \
+             instead of the release (--runtime .venv), and add {add}"
+        ),
+        false => println!("nothing is written yet: add {add}"),
+    }
+}
+
+/// What would stop the repair halfway is said before anything is written.
+pub(super) fn refuse_early(
+    plans: &[FixPlan],
+    args: &FixArgs,
+    runtime_paths: &[PathBuf],
+) -> anyhow::Result<()> {
+    let doable = || plans.iter().filter(|plan| plan.refused.is_empty());
+    if let Some(out) = &args.change.to_where.out {
+        let changed = doable().filter(|plan| !plan.in_place.is_empty()).count();
+        if changed > 1 {
+            bail!(
+                "--out names one file, and {changed} are to be changed: fix them one by one, or leave --out away"
+            );
+        }
+        if (changed > 0 || args.path.is_file()) && out.symlink_metadata().is_ok() {
+            bail!(
+                "{}: the file exists already; choose another name for --out, or remove it",
+                out.spelled()
+            );
+        }
+    }
+    if args.prove && runtime_paths.is_empty() {
+        bail!(
+            "--prove runs the result, and a release has no files to run it with: name your copy of \
+             the runtime (--runtime .venv)"
+        );
+    }
+    if doable().any(|plan| !plan.shim_parts.is_empty()) {
+        if runtime_paths.is_empty() {
+            bail!(FixError::NoRuntimeFiles);
+        }
+        if args.shim_out.is_none() {
+            bail!(FixError::NoShimPath);
+        }
+    }
+    Ok(())
+}
