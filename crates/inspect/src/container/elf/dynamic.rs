@@ -191,7 +191,10 @@ fn entries_of<'data, Elf: FileHeader<Endian = Endianness>>(
     image: &Image<'data, Elf>,
     segment: &Elf::ProgramHeader,
 ) -> Result<(u64, &'data [Elf::Dyn]), DecodeError> {
-    if let Some((at, bytes)) = image.memory.at(segment.p_vaddr(image.endian).into()) {
+    // glibc passes over one without bytes: files of debug information have such.
+    let is_there = segment.p_filesz(image.endian).into() > 0;
+    let found = image.memory.at(segment.p_vaddr(image.endian).into());
+    if let Some((at, bytes)) = found.filter(|_| is_there) {
         let count = bytes.len().checked_div(size_of::<Elf::Dyn>()).unwrap_or(0);
         let entries = pod::slice_from_bytes::<Elf::Dyn>(bytes, count);
         return Ok((at, entries.map_or(&[], |(entries, _)| entries)));
