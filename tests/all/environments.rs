@@ -260,7 +260,7 @@ fn a_dead_library_of_the_core_stops_everything() {
     let info = "apache_tvm_ffi-0.1.15.post2.dist-info/RECORD";
     for (name, dead, advice) in [
         ("ffi", FFI, "'apache-tvm-ffi==0.1.15.post2'"),
-        ("runtime", RUNTIME, "make it again"),
+        ("runtime", RUNTIME, "copy it again"),
     ] {
         let environment = top.path().join(name);
         put(&environment, of_wheel("tvm-0.27", RUNTIME), RUNTIME);

@@ -87,7 +87,7 @@ fn ac301_judges_a_library_by_its_engine() {
     };
     assert_eq!(
         prefill(web),
-        ["web-llm calls `prefill`, and the library has no such function"]
+        ["web-llm calls `prefill`, but the library has no such function"]
     );
     // What names no state has a cache, and then the engine reads its numbers.
     let dense = std::fs::read(corpus(MODEL)).expect("the corpus");
@@ -109,7 +109,7 @@ fn ac301_judges_a_library_by_its_engine() {
     let decode: (&[u8], &[u8]) = (b"\x06\0\0\0\0\0\0\0decode", b"\x06\0\0\0\0\0\0\0DECODE");
     assert_eq!(
         changed(MODEL, decode.0, decode.1),
-        ["mlc-llm's engine calls `decode`, and the library has no such function"]
+        ["mlc-llm's engine calls `decode`, but the library has no such function"]
     );
     assert_eq!(ac301(&corpus("tvm-0.27/hybrid-cpu-x86_64.so")), none);
     assert_eq!(ac301(&corpus("tvm-0.27/recurrent-cpu-x86_64.so")), none);
@@ -145,7 +145,7 @@ fn ac301_knows_the_metadata_of_2023() {
         .expect("the name");
     let bytes = [&blob[..at], new, &blob[at + old.len()..]].concat();
     let file = put(&folder, "model.bin", bytes);
-    let wanted = "the library was built in 2023: it has `get_metadata`, and mlc-llm's engine reads `_metadata`";
+    let wanted = "the library was built in 2023: it has `get_metadata`, but mlc-llm's engine reads `_metadata`";
     assert_eq!(ac301(&file), [wanted]);
     let text = |file: &Path| {
         let output = artcheck().args(["dump", "--metadata"]).arg(file).output();

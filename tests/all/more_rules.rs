@@ -254,6 +254,10 @@ fn ac103_host_code_without_a_table_of_functions_is_undecided() {
     let is_table = |header: &[u8]| header[..4] == 0x6474_e550_u32.to_le_bytes();
     let number = headers.take(16).position(is_table).expect("a table");
     bytes[64 + 56 * number] = 0;
+    let searched = put(&folder, "searched.so", &bytes);
+    // And no section headers, which lead to the records themselves.
+    bytes[40..48].fill(0);
+    bytes[58..64].fill(0);
     let without = put(&folder, "without.so", bytes);
     let status = |file: &PathBuf| {
         let (report, status) = scan([
@@ -267,6 +271,7 @@ fn ac103_host_code_without_a_table_of_functions_is_undecided() {
         )
     };
     assert_eq!(status(&whole), (Some(String::from("fits")), 0));
+    assert_eq!(status(&searched), (Some(String::from("fits")), 0));
     assert_eq!(status(&without), (Some(String::from("undecided")), 4));
 }
 

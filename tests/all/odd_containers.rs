@@ -189,7 +189,7 @@ fn a_name_that_tvm_has_no_loader_for_is_told() {
         let (report, _) = scan([folder.path()]);
         let findings = report["findings"].to_string();
         assert_eq!(
-            findings.contains("TVM has no loader"),
+            findings.contains("TVM does not load"),
             is_told,
             "{name}: {findings}"
         );

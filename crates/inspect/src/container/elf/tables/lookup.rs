@@ -97,7 +97,7 @@ fn is_elsewhere<Elf: FileHeader<Endian = Endianness>>(
     address == 0
         && symbol.st_shndx(image.endian) != elf::SHN_ABS
         && symbol.st_type() != elf::STT_TLS
-        && !(concerns_tvm(name) && !name.starts_with(b"TVM"))
+        && (!concerns_tvm(name) || name.starts_with(b"TVM"))
 }
 
 /// Whether anything looks a symbol up in this library: TVM, which asks for its own names
