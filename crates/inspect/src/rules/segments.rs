@@ -171,7 +171,6 @@ fn damage(damage: &Damage) -> Fault {
         is_of_any: !matches!(
             damage.kind,
             DamageKind::OtherSystem
-                | DamageKind::OtherClass
                 | DamageKind::NotOpened
                 | DamageKind::StaticTls
                 | DamageKind::PackedForAndroid
