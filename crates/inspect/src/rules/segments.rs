@@ -191,7 +191,6 @@ fn damage(damage: &Damage, is_asked: &dyn Fn(&str) -> bool) -> Fault {
         is_of_any: !matches!(
             damage.kind,
             DamageKind::OtherSystem
-                | DamageKind::OtherClass
                 | DamageKind::NotOpened
                 | DamageKind::StaticTls
                 | DamageKind::PackedForAndroid
