@@ -60,11 +60,14 @@ pub fn run(args: &VerifyArgs, terminal: Terminal) -> anyhow::Result<Status> {
         }),
     };
     let mut display = Display::new(terminal.progress);
-    let result = run_matrix(&options, &mut display)?;
+    let mut result = run_matrix(&options, &mut display)?;
     display.bar.finish_and_clear();
     let simulates = args.guard || args.order.is_some() || args.arithmetic.is_some();
     if simulates && !result.rows.iter().any(|row| row.simulated) {
         eprintln!("--guard, --order and --arithmetic are for rows on metal-sim; none was chosen");
+    }
+    if matrix.is_one {
+        verify_one::expect_nothing(&mut result);
     }
     if matrix.is_one && args.format == Format::Human && args.output.is_empty() {
         let mut out = std::io::stdout().lock();

@@ -159,6 +159,21 @@ pub fn path(path: &Path) -> anyhow::Result<Value> {
     Ok(text.into())
 }
 
+/// A row of a matrix proves nothing without expectations; of one library only what it
+/// answers was asked.
+pub fn expect_nothing(report: &mut MatrixReport) {
+    for row in &mut report.rows {
+        let is_that = row.checks.iter().all(|check| check.name == "expectations");
+        if let Outcome::Failed { failure } = &row.outcome
+            && failure.stage == Stage::Compare
+            && is_that
+        {
+            row.outcome = Outcome::Passed;
+            row.checks.clear();
+        }
+    }
+}
+
 /// Prints what the model answered. False if it did not come so far: then the report
 /// says why. Nothing is compared, for nothing is expected.
 pub fn ran(report: &MatrixReport, out: &mut dyn Write) -> std::io::Result<bool> {
@@ -168,15 +183,7 @@ pub fn ran(report: &MatrixReport, out: &mut dyn Write) -> std::io::Result<bool> 
             let text = shown_lines(answer.text.as_deref().unwrap_or_default());
             writeln!(out, "> {prompt}\n{text}\n")?;
         }
-        let answered = match &row.outcome {
-            Outcome::Passed => true,
-            Outcome::Failed { failure } => {
-                failure.stage == Stage::Compare
-                    && row.checks.iter().all(|check| check.name == "expectations")
-            }
-            Outcome::NotRun { .. } => false,
-        };
-        if !answered || row.answers.is_empty() {
+        if !matches!(row.outcome, Outcome::Passed) || row.answers.is_empty() {
             return Ok(false);
         }
         let rate = row.figures.tokens_per_second;

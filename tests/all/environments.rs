@@ -288,6 +288,28 @@ fn a_dead_library_of_the_core_stops_everything() {
     }
 }
 
+/// Packages side by side in a folder that is no environment.
+#[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
+fn a_library_of_the_package_beside_is_not_absent_but_cut_off() {
+    let top = tempfile::tempdir().expect("a folder");
+    for (wheel, file) in [("tvm-0.27", RUNTIME), ("tvm-ffi-0.1.15.post2", FFI)] {
+        let to = top.path().join(file);
+        std::fs::create_dir_all(to.parent().expect("a folder")).expect("a folder");
+        std::fs::copy(of_wheel(wheel, file), to).expect("copied");
+    }
+    let model = root().join(MODEL);
+    let judged = || {
+        let (report, status) = scan([&model, Path::new("--runtime"), top.path()]);
+        (rules(&report, &["error"]), status)
+    };
+    assert_eq!(judged(), (Vec::new(), 0));
+    let ffi = top.path().join(FFI);
+    let bytes = std::fs::read(&ffi).expect("read");
+    std::fs::write(&ffi, bytes.get(..60_000).expect("longer")).expect("written");
+    assert_eq!(judged(), (vec![String::from("AC001")], 1));
+}
+
 /// Two environments that share files, as uv makes them, in one archive: each is judged.
 #[test]
 #[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]

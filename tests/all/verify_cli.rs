@@ -4,7 +4,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::support::{artcheck, root, told_by_python};
+use crate::support::{artcheck, root, text, told_by_python, venv};
 use serde_json::Value;
 
 fn verify(args: &[&str], matrix: &Path) -> (Value, i32) {
@@ -369,4 +369,20 @@ fn a_library_of_0_25_dies_on_0_26_and_is_repaired_by_a_shim() {
     );
     let (report, code) = verify(&["--shim", "auto"], &file);
     assert_eq!(code, 0, "{report:#}");
+}
+
+/// One library without an expectation: what was asked is what it answers, in every format.
+#[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
+fn one_library_passes_in_every_format_where_it_answers() {
+    for format in ["human", "json", "junit"] {
+        let mut asked = artcheck();
+        asked.args(["verify", "corpus/artifacts/tvm-0.27/dense-cpu-x86_64.so"]);
+        asked.args(["--weights", "random:7", "--tokenizer", "bytes"]);
+        asked.args(["--device", "cpu", "--prompt", "Hi", "--max-tokens", "2"]);
+        asked.args(["--format", format, "--runtime"]);
+        let (said, status) = text(asked.arg(venv("tvm-0.27")));
+        assert_eq!(status, 0, "{format}: {said}");
+        assert!(!said.contains("expectations"), "{format}: {said}");
+    }
 }

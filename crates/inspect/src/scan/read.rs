@@ -408,7 +408,8 @@ fn add_unread(artifact: &Artifact, sets: &mut [LoadSet]) {
     let Some(kind) = named.flatten() else { return };
     for set in sets {
         let home = set.environment.as_ref().unwrap_or(&set.home);
-        if artifact.path.is_below(home) && !set.has(&kind) {
+        let is_its = artifact.path.is_below(home) || is_ffi_of(&artifact.path, set);
+        if is_its && !set.has(&kind) {
             set.unread.push(Unread {
                 place: artifact.path.clone(),
                 kind: kind.clone(),
@@ -416,6 +417,18 @@ fn add_unread(artifact: &Artifact, sets: &mut [LoadSet]) {
             });
         }
     }
+}
+
+/// Whether a file is of the package `tvm_ffi` beside the package `tvm` of a set: Python loads
+/// the one before the other.
+fn is_ffi_of(place: &Place, set: &LoadSet) -> bool {
+    let around = |place: &Place, package: &str| {
+        let mut folders = place.folders();
+        folders.find(|folder| folder.name() == package)?.folder()
+    };
+    let site = around(place, "tvm_ffi");
+    let mut members = set.members.iter();
+    site.is_some() && members.any(|member| around(&member.path, "tvm") == site)
 }
 
 /// A package of which it is not known what it offers and asks for.
