@@ -1,6 +1,6 @@
 //! Finds a C++ compiler that can build a shim for a target.
 //!
-//! Order: `$CXX`, clang++, g++, zig. Each is tried on a small library for the
+//! Order: `$CXX`, `$ARTCHECK_ZIG`, clang++, g++, zig. Each is tried on a small library for the
 //! target first; the error lists what was tried and why it would not do.
 
 use std::ffi::OsString;
@@ -17,6 +17,8 @@ use crate::io_error::io;
 pub struct Environment {
     /// `$CXX`, which may carry arguments.
     pub cxx: Option<String>,
+    /// `$ARTCHECK_ZIG`, a command, which may carry arguments.
+    pub zig: Option<String>,
     /// `$PATH`.
     pub path: Option<OsString>,
 }
@@ -26,6 +28,7 @@ impl Environment {
     pub fn of_process() -> Self {
         Self {
             cxx: std::env::var("CXX").ok(),
+            zig: std::env::var("ARTCHECK_ZIG").ok(),
             path: std::env::var_os("PATH"),
         }
     }
@@ -136,10 +139,14 @@ fn install_hint(target: ShimTarget, needs_cxx_library: bool) -> &'static str {
 
 fn candidates(environment: &Environment) -> Vec<Vec<String>> {
     let mut found = Vec::new();
-    if let Some(cxx) = &environment.cxx {
-        let words: Vec<String> = cxx.split_whitespace().map(str::to_owned).collect();
+    for (command, arguments) in [(&environment.cxx, None), (&environment.zig, Some("c++"))] {
+        let words = command
+            .iter()
+            .flat_map(|command| command.split_whitespace());
+        let words: Vec<&str> = words.collect();
         if !words.is_empty() {
-            found.push(words);
+            let words = words.into_iter().chain(arguments);
+            found.push(words.map(str::to_owned).collect());
         }
     }
     for (program, arguments) in [

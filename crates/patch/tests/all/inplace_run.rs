@@ -382,6 +382,7 @@ fn fix_builds_the_shim_that_a_library_needs() {
     let shim = bench.0.path().join("libshim.so");
     let environment = Environment {
         cxx: Some(common::zig().join(" ")),
+        zig: None,
         path: None,
     };
     let fixed =

@@ -137,6 +137,7 @@ fn without_a_compiler_it_says_what_to_install() {
     let mut nothing = options(RELEASES[1], &PORTABLE, out.clone());
     nothing.environment = Environment {
         cxx: None,
+        zig: None,
         path: Some(dir.path().into()),
     };
     let error = build(&nothing).expect_err("no compiler").to_string();
@@ -158,6 +159,7 @@ fn without_a_compiler_it_says_what_to_install() {
     };
     let gcc = Environment {
         cxx: Some("g++".into()),
+        zig: None,
         path: None,
     };
     let error = aarch64(gcc, &PORTABLE);

@@ -25,8 +25,11 @@ pub fn native() -> Environment {
 
 /// The pinned zig and no other compiler.
 pub fn with_zig() -> Environment {
+    let words = super::zig();
+    let command = words.split_last().map(|(_, command)| command.join(" "));
     Environment {
-        cxx: Some(super::zig().join(" ")),
+        cxx: None,
+        zig: command,
         path: None,
     }
 }
