@@ -139,7 +139,7 @@ fn a_way_to_write_without_apply_is_refused() {
         let fix = fix.args(["fix", TIR, "--runtime", "tvm-0.26"]).args(way);
         let (told, code) = text(fix);
         assert_eq!(code, 2, "{told}");
-        assert!(told.contains("add --apply"), "{told}");
+        assert!(told.contains("need --apply"), "{told}");
     }
 }
 
