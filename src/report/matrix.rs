@@ -225,13 +225,16 @@ pub fn render(report: &Report, style: Style) -> String {
     out
 }
 
+fn is_page(runtime: &str) -> bool {
+    glue::by_name(runtime).is_some()
+}
+
 /// Libraries that run in pages, and the others: no package of JavaScript is a runtime for
 /// both.
 fn apart<'a>(grid: Grid<'a>) -> (Grid<'a>, Grid<'a>) {
-    let is_page = |name: &&str| glue::by_name(name).is_some();
     let in_page = |row: &Row<'a>| {
         let mut cells = grid.columns.iter().zip(&row.cells);
-        cells.any(|(name, cell)| is_page(name) && cell.is_some())
+        cells.any(|(name, cell)| cell.is_some() && is_page(name))
     };
     let (in_pages, native): (Vec<Row<'a>>, Vec<Row<'a>>) = grid.rows.into_iter().partition(in_page);
     (
@@ -302,9 +305,14 @@ fn width(band: &Band<'_>, head: &str) -> usize {
 /// The head of each column, and the notes of those whose names are too long for one.
 fn heads(bands: &[Band<'_>]) -> (Vec<String>, Vec<String>) {
     let mut notes = Vec::new();
+    let names = bands.iter().flat_map(|band| &band.runtimes);
+    let (pages, others): (Vec<&str>, Vec<&str>) = names.partition(|name| is_page(name));
+    // A number alone would not tell of which it is.
+    let are_both = !pages.is_empty() && !others.is_empty();
     let words = |band: &Band<'_>| match band.runtimes.as_slice() {
         [first, .., last] => format!("{}-{}", head(first), head(last)),
-        [only] if display_width(head(only)) <= LONGEST_HEAD => head(only).to_owned(),
+        [only] if are_both && display_width(only) <= LONGEST_HEAD => (*only).to_owned(),
+        [only] if !are_both && display_width(head(only)) <= LONGEST_HEAD => head(only).to_owned(),
         [only] => {
             notes.push(format!("[{}] {only}", notes.len() + 1));
             format!("[{}]", notes.len())
@@ -438,6 +446,34 @@ fn beside(report: &Report) -> BTreeMap<&str, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn web_libraries_have_a_table_of_their_own() {
+        let on = |artifact: &str, runtime: &str| {
+            serde_json::json!({ "artifact": artifact, "runtime": runtime, "source": "release",
+                "status": "fits", "rules": [] })
+        };
+        let entry = |path: &str| {
+            serde_json::json!({ "path": path, "size": 1, "role": "model-library",
+                "libraries": [], "problems": [] })
+        };
+        let report = serde_json::json!({
+            "schema": super::super::model::SCHEMA,
+            "tool": { "name": "artcheck", "version": "0" },
+            "summary": { "artifacts": 2, "errors": 0, "warnings": 0, "infos": 0, "undecided": false },
+            "artifacts": [entry("a.so"), entry("b.wasm")],
+            "runtimes": [], "findings": [],
+            "verdicts": [on("a.so", "tvm-0.27"), on("b.wasm", "web-llm-0.2.86")],
+        });
+        let report: Report = serde_json::from_value(report).expect("a report");
+        let style = Style {
+            color: false,
+            width: Some(80),
+        };
+        let text = render(&report, style);
+        let tables = "TVM\n     0.27\na.so ✓\n\nweb-llm\n       0.2.86\nb.wasm ✓\n";
+        assert!(text.starts_with(tables), "{text}");
+    }
 
     #[test]
     fn a_release_heads_its_column_by_its_number() {

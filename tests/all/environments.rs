@@ -1,9 +1,12 @@
 //! Several environments, and several runtimes in one: what lies in an environment
 //! runs there, and each runtime is held against a model by itself.
 
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
-use crate::support::{artcheck, root, rules, scan, text, unpacked};
+use crate::support::make::library;
+use crate::support::{artcheck, root, rules, scan, text, unpacked, venv};
 use serde_json::Value;
 
 const MODEL: &str = "corpus/artifacts/tvm-0.27/dense-cpu-x86_64.so";
@@ -286,6 +289,43 @@ fn a_dead_library_of_the_core_stops_everything() {
         assert!(said.contains(advice), "{name}: {said}");
         assert_eq!(status, 1, "{name}: {said}");
     }
+}
+
+/// A program that needs a library of TVM's family which is nowhere: another runtime, named
+/// from elsewhere, does not have it either.
+#[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
+fn a_library_that_no_runtime_has_is_a_condition() {
+    let top = tempfile::tempdir().expect("a folder");
+    let source = "int TVMDeviceAPIGet(void) { return 1; }\n";
+    let needed = library(top.path(), "libtvm_device_api.so", source, &[]);
+    let main = "int TVMDeviceAPIGet(void);\nint main(void) { return TVMDeviceAPIGet() - 1; }\n";
+    std::fs::write(top.path().join("client.c"), main).expect("written");
+    let client = top.path().join("client");
+    let mut link = Command::new("cc");
+    link.current_dir(top.path());
+    let link = link.args(["client.c", "libtvm_device_api.so", "-o", "client"]);
+    assert!(link.status().expect("a linker").success());
+    let runtime = venv("tvm-0.27");
+    let judged = |more: &[&OsStr]| {
+        let mut args = vec![
+            client.as_os_str(),
+            "--runtime".as_ref(),
+            runtime.as_os_str(),
+        ];
+        args.extend(more);
+        let (report, status) = scan(args);
+        let verdict = &report["verdicts"][0]["status"];
+        (verdict.as_str().expect("a status").to_owned(), status)
+    };
+    let with: [&OsStr; 2] = ["--with".as_ref(), needed.as_os_str()];
+    assert_eq!(judged(&with), (String::from("fits"), 0));
+    std::fs::rename(&needed, top.path().join("kept")).expect("renamed");
+    assert_eq!(judged(&[]), (String::from("fits-if"), 0));
+    assert_eq!(
+        judged(&["--complete".as_ref()]),
+        (String::from("breaks"), 1)
+    );
 }
 
 /// Packages side by side in a folder that is no environment.

@@ -1,10 +1,23 @@
 //! Context slots, and the cell of the context itself, that a version script made local or
 //! that have another name: no runtime finds them.
 
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::support::make::{corpus, folder, put};
 use crate::support::{artcheck, rules, scan, text};
+
+/// `host.c` and the objects of a model, linked by a version script.
+fn linked(folder: &Path, script: &str) -> PathBuf {
+    let mut link = Command::new("cc");
+    link.current_dir(folder)
+        .args(["-shared", "-fPIC", "-o", "m.so", "host.c"])
+        .arg(corpus("synthetic/extcall-0.27-devc.o"))
+        .arg(format!("-Wl,--version-script={script}"));
+    let (words, status) = text(&mut link);
+    assert_eq!(status, 0, "{words}");
+    folder.join("m.so")
+}
 
 /// Look-ups begin with the library's context, whose cell a runtime asks for by its name.
 #[test]
@@ -29,14 +42,7 @@ fn a_context_that_is_not_exported_stays_null() {
         ("__tvm_ffi__library_ctx2", "all", true),
     ] {
         put(&folder, "host.c", host(cell));
-        let mut link = Command::new("cc");
-        link.current_dir(folder.path())
-            .args(["-shared", "-fPIC", "-o", "m.so", "host.c"])
-            .arg(corpus("synthetic/extcall-0.27-devc.o"))
-            .arg(format!("-Wl,--version-script={script}"));
-        let (words, status) = text(&mut link);
-        assert_eq!(status, 0, "{words}");
-        let file = folder.path().join("m.so");
+        let file = linked(folder.path(), script);
         let (report, _) = scan([file.as_os_str(), "-r".as_ref(), "tvm-0.27".as_ref()]);
         let errors = rules(&report, &["error"]);
         let has_error = errors.contains(&"AC202".into());
@@ -58,14 +64,7 @@ fn slots_that_are_not_exported_stay_null() {
     put(&folder, "few", "{ global: __tvm*; local: *; };\n");
     put(&folder, "all", "{ global: __tvm*; __TVM*; local: *; };\n");
     for (script, is_error) in [("few", true), ("all", false)] {
-        let mut link = Command::new("cc");
-        link.current_dir(folder.path())
-            .args(["-shared", "-fPIC", "-o", "m.so", "host.c"])
-            .arg(corpus("synthetic/extcall-0.27-devc.o"))
-            .arg(format!("-Wl,--version-script={script}"));
-        let (words, status) = text(&mut link);
-        assert_eq!(status, 0, "{words}");
-        let file = folder.path().join("m.so");
+        let file = linked(folder.path(), script);
         for runtime in ["tvm-0.26", "tvm-0.27"] {
             let file = file.as_os_str();
             let (report, _) = scan([file, "--runtime".as_ref(), runtime.as_ref()]);
