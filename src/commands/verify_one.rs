@@ -174,13 +174,28 @@ pub fn expect_nothing(report: &mut MatrixReport) {
     }
 }
 
+/// An embedding in a line: how long it is, and where it begins.
+fn vector(embedding: &[f32]) -> String {
+    /// Numbers that are shown.
+    const FIRST: usize = 4;
+    let squares = embedding.iter().map(|one| f64::from(*one).powi(2));
+    let length = squares.sum::<f64>().sqrt();
+    let first = embedding.iter().take(FIRST);
+    let first: Vec<String> = first.map(|one| format!("{one:.4}")).collect();
+    let (count, first) = (embedding.len(), first.join(", "));
+    format!("a vector of {count} numbers, of length {length:.4}: {first}, ...")
+}
+
 /// Prints what the model answered. False if it did not come so far: then the report
 /// says why. Nothing is compared, for nothing is expected.
 pub fn ran(report: &MatrixReport, out: &mut dyn Write) -> std::io::Result<bool> {
     for row in &report.rows {
         for answer in &row.answers {
             let prompt = shown(answer.prompt.as_deref().unwrap_or_default());
-            let text = shown_lines(answer.text.as_deref().unwrap_or_default());
+            let text = match answer.embedding.as_slice() {
+                [] => shown_lines(answer.text.as_deref().unwrap_or_default()),
+                embedding => vector(embedding).into(),
+            };
             writeln!(out, "> {prompt}\n{text}\n")?;
         }
         if !matches!(row.outcome, Outcome::Passed) || row.answers.is_empty() {

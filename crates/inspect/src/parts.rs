@@ -115,22 +115,25 @@ pub fn classify(binary: &Binary, file_name: &str) -> Option<PartKind> {
         "tvm_compiler" => Some(PartKind::Compiler),
         "tvm_runtime_extra" => Some(PartKind::RuntimeExtra),
         "mlc_llm" | "mlc_llm_module" => Some(PartKind::MlcLlm),
-        _ => stem
-            .strip_prefix("tvm_runtime_")
-            .filter(|device| !device.is_empty())
-            .map(|device| PartKind::RuntimeDevice(device.to_owned())),
+        _ => of_device(stem),
     }
 }
 
-/// The part that a library without which nothing runs is by its name alone.
-pub(crate) fn named_as_core(file_name: &str) -> Option<PartKind> {
+/// The part that a library of TVM's own is by its name alone.
+pub(crate) fn named(file_name: &str) -> Option<PartKind> {
     match stem(file_name) {
         "tvm_ffi" => Some(PartKind::Ffi),
         "tvm_runtime" => Some(PartKind::Runtime),
         "tvm" => Some(PartKind::Monolith),
         "tvm_compiler" => Some(PartKind::Compiler),
-        _ => None,
+        "tvm_runtime_extra" => Some(PartKind::RuntimeExtra),
+        other => of_device(other),
     }
+}
+
+fn of_device(stem: &str) -> Option<PartKind> {
+    let device = stem.strip_prefix("tvm_runtime_")?;
+    (!device.is_empty()).then(|| PartKind::RuntimeDevice(device.to_owned()))
 }
 
 /// The part that the objects of an archive are together, by what they define.

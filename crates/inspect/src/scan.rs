@@ -58,6 +58,7 @@ pub use verdict::{RuntimeSource, Verdict, VerdictStatus, Verdicts};
 
 use crate::artifact::{Artifact, Libraries, Problem, ProblemKind, Role};
 use crate::finding::{Finding, Outcome, Severity, Undecided};
+use crate::parts::PartKind;
 use crate::place::Place;
 use crate::rule::Rule;
 use crate::rules::{self, ArtifactContext, EnvironmentContext, FolderContext, Subject};
@@ -383,6 +384,14 @@ fn of_unread(set: &LoadSet, owners: &packages::Owners) -> impl Iterator<Item = F
         let problems = part.problems.iter();
         let findings = problems.map(|problem| {
             let finding = rules::of_problem(&part.place, problem);
+            // Parts for devices are tried, and passed over where they do not load.
+            let finding = match &part.kind {
+                PartKind::RuntimeDevice(device) => finding.severity(Severity::Warning).evidence(
+                    format!("without it the runtime loads no `{device}` modules"),
+                ),
+                PartKind::RuntimeExtra => finding.severity(Severity::Warning),
+                _ => finding,
+            };
             match owners.install_again(&part.place) {
                 Some(command) => finding.help(command),
                 None => finding,

@@ -85,6 +85,9 @@ fn read_strings(
         for tag in tags::SOUGHT {
             strings::each_with(texts, tag, LONGEST_STRING, |framed| literals.visit(framed));
         }
+        if parsed.binary.format == Format::Wasm && !literals.any() {
+            literals.visit_code(parsed.data);
+        }
     }
     if !filled.is_empty() {
         profile.context_slots =

@@ -6,7 +6,9 @@
 
 use std::collections::BTreeSet;
 
+use super::libraries::Resolution;
 use super::load_set::LoadSet;
+use super::member::Member;
 use super::{libraries, system};
 use crate::artifact::Artifact;
 use crate::container::{self, Binary, BinaryKind, ForeignSymbol, Format, Platform};
@@ -57,15 +59,9 @@ pub fn missing<'a>(
         return left;
     }
     // What a library of TVM's needs is loaded with it.
-    let names_tvm = binary
-        .needed
-        .iter()
-        .any(|needed| libraries::is_family(&needed.name));
-    let members = load_set
-        .filter(|_| names_tvm)
-        .map_or(&[][..], |set| &set.members);
-    let asking = members.iter().map(|member| (&member.path, &member.binary));
-    let asking = asking.chain([(&artifact.path, binary)]);
+    let own = (&artifact.path, binary);
+    let members = load_set.map_or_else(Vec::new, |set| named(own, &set.members));
+    let asking = members.into_iter().chain([own]);
     let needed: Option<Vec<Vec<Place>>> =
         asking.map(|(place, binary)| found(place, binary)).collect();
     let beside = companions.iter().map(|companion| companion.path.clone());
@@ -76,6 +72,31 @@ pub fn missing<'a>(
         true => left,
         false => Vec::new(),
     }
+}
+
+/// The parts of a set that a file names, and those that they name.
+fn named<'a>(own: (&'a Place, &'a Binary), members: &'a [Member]) -> Vec<(&'a Place, &'a Binary)> {
+    let parts = members
+        .iter()
+        .map(|member| (&member.path, member.binary.identity.as_deref()));
+    let parts = libraries::Members::of(parts);
+    let mut found = BTreeSet::new();
+    let mut asking = vec![own];
+    let mut all = Vec::new();
+    while let Some((place, binary)) = asking.pop() {
+        for needed in &binary.needed {
+            let (Resolution::OnPath { member } | Resolution::ElsewhereInSet { member, .. }) =
+                libraries::resolve(place, binary, &needed.name, &parts)
+            else {
+                continue;
+            };
+            if let Some(part) = members.get(member).filter(|_| found.insert(member)) {
+                all.push((&part.path, &part.binary));
+                asking.push((&part.path, &part.binary));
+            }
+        }
+    }
+    all
 }
 
 /// Which of some symbols a library of TVM's defines that a file names, and that is no part

@@ -8,6 +8,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use memchr::memmem;
+
 use crate::container::Architecture;
 use crate::runtime::strings::{self, Framed, Piece};
 use crate::runtime::{Confidence, Fact, SiteTags, TagSite, code_refs_aarch64, code_refs_x86_64};
@@ -35,6 +37,15 @@ const FLASHINFER: &str = "flashinfer";
 /// What every tag has in it, to look for.
 pub const SOUGHT: [&str; 2] = ["tir", FLASHINFER];
 
+/// Bytes of WebAssembly code that compare one text of four bytes with another.
+const MAX_COMPARISON: usize = 96;
+
+/// The instructions that compare a byte with a constant.
+const fn compared(byte: u8) -> [u8; 4] {
+    // Letters take two bytes as signed numbers.
+    [0x41, byte | 0x80, 0, 0x47]
+}
+
 /// Literals met while the strings of a part go by.
 #[derive(Debug, Default)]
 pub struct Literals {
@@ -55,6 +66,27 @@ impl Literals {
         let places = self.places.entry(tag).or_default();
         if places.len() < MOST {
             places.push(framed.address);
+        }
+    }
+
+    /// Notes TVM's own tags that code of WebAssembly compares byte by byte: compilers turn
+    /// a literal of few bytes into constants, `i32.const 't'`, `i32.ne` and so on.
+    pub fn visit_code(&mut self, code: &[u8]) {
+        for at in memmem::find_iter(code, &compared(b't')) {
+            let rest = code.get(at..).unwrap_or_default();
+            let mut rest = rest.get(..MAX_COMPARISON).unwrap_or(rest);
+            let mut follows = |byte| {
+                let found = memmem::find(rest, &compared(byte));
+                rest = found.and_then(|at| rest.get(at..)).unwrap_or_default();
+                found.is_some()
+            };
+            if follows(b'i') && follows(b'r') {
+                let tag = if follows(b'x') { "tirx" } else { "tir" };
+                let places = self.places.entry(tag).or_default();
+                if places.is_empty() {
+                    places.push(at as u64);
+                }
+            }
         }
     }
 

@@ -146,8 +146,9 @@ impl<'a> Runtimes<'a> {
     pub(super) fn pages(&self) -> (Vec<(&'a str, &'a Glue)>, RuntimeSource) {
         let profiles = self.given.iter().map(|runtime| &runtime.profile);
         let given = profiles.filter_map(|page| Some((page.name.as_str(), page.glue.as_deref()?)));
-        if !self.given.is_empty() {
-            return (given.collect(), RuntimeSource::Given);
+        let given: Vec<_> = given.collect();
+        if !given.is_empty() {
+            return (given, RuntimeSource::Given);
         }
         if !self.pages.is_empty() {
             let found = self.pages.iter().map(|(name, glue)| (name.as_str(), glue));
@@ -175,8 +176,11 @@ impl<'a> Runtimes<'a> {
 
     pub(super) fn candidates(&self, artifact: &Artifact) -> Vec<Candidate<'a>> {
         let is_wasm = has_format(artifact, Format::Wasm);
-        // The runtime is inside the library, and only JavaScript outside.
-        let is_outside = |runtime: &&GivenRuntime| !is_wasm || runtime.profile.glue.is_none();
+        // A wasm library runs on the runtime inside it and on no other; outside is only
+        // JavaScript. One without a runtime may be linked with any.
+        let own = self.wasm.get(&artifact.path).filter(|_| is_wasm);
+        let is_outside =
+            |runtime: &&GivenRuntime| !is_wasm || (own.is_none() && runtime.profile.glue.is_none());
         if self.given.iter().any(|runtime| is_outside(&runtime)) {
             let given = self
                 .given
@@ -196,9 +200,8 @@ impl<'a> Runtimes<'a> {
             source: RuntimeSource::Found,
             machine: self.machine_of(Some(load_set)),
         };
-        // A wasm library runs on the runtime inside it and on no other.
         if is_wasm {
-            let own = self.wasm.get(&artifact.path).into_iter().flatten();
+            let own = own.into_iter().flatten();
             return own.map(|load_set| found(load_set)).collect();
         }
         let led_to = self.led_to(artifact).into_iter();
@@ -262,6 +265,8 @@ pub(super) struct Fault {
     ffi_needs: Vec<Need>,
     /// What could not be decided on them.
     pub(super) undecided: Vec<Undecided>,
+    /// Whether the library that runs models could not be read: what it offers is not known.
+    of_vm: bool,
 }
 
 impl Fault {
@@ -305,7 +310,13 @@ impl Fault {
             ffi_needs: ffi_needs(set, &outcome.needs),
             needs: outcome.needs.clone(),
             undecided: outcome.undecided.clone(),
+            of_vm: !set.holds_vm_runtime() && set.unread.iter().any(|unread| unread.kind.has_vm()),
         }
+    }
+
+    /// Whether all that can be said of an artifact is that its runtime is not read.
+    pub(super) fn is_all(&self, artifact: &Artifact) -> bool {
+        self.of_vm && !asks_for_ffi_alone(artifact)
     }
 
     /// What of it stops an artifact: a client of tvm-ffi alone needs no runtime.

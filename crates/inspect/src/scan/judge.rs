@@ -157,6 +157,11 @@ impl<'a> Judge<'a> {
             };
             let (rules, needs) = fault.against(self.artifact);
             let verdict = &mut one.verdict;
+            if fault.is_all(self.artifact) && !rules.is_empty() {
+                one.findings.clear();
+                verdict.rules.clear();
+                verdict.undecided.clear();
+            }
             verdict.undecided.extend(fault.undecided.iter().cloned());
             if !rules.is_empty() {
                 break_by(verdict, rules);

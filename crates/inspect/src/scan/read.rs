@@ -404,7 +404,7 @@ fn load_sets(
 /// Tells the load sets around a file that it is a part of theirs which is not read.
 fn add_unread(artifact: &Artifact, sets: &mut [LoadSet]) {
     let name = artifact.path.name();
-    let named = installation::is_library(&name).then(|| parts::named_as_core(&name));
+    let named = installation::is_library(&name).then(|| parts::named(&name));
     let Some(kind) = named.flatten() else { return };
     for set in sets {
         let home = set.environment.as_ref().unwrap_or(&set.home);

@@ -117,7 +117,7 @@ pub struct Facts {
 }
 
 /// What came of one prompt.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Answer {
     /// The prompt's text, where it has one.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -128,6 +128,9 @@ pub struct Answer {
     /// The generated text, where there is a tokenizer.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub text: Option<String>,
+    /// What an embedding model answers.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub embedding: Vec<f32>,
 }
 
 /// Figures of one run.

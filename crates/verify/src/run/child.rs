@@ -226,12 +226,14 @@ impl Child {
             ..Done::default()
         };
         done.figures.first_token_seconds = Some(seconds);
-        for prompt in &row.prompts {
-            done.answers.push(Answer {
+        let prompts_and_vectors = row.prompts.iter().zip(&embeddings);
+        done.answers = prompts_and_vectors
+            .map(|(prompt, embedding)| Answer {
                 prompt: prompt.text.clone(),
+                embedding: embedding.clone(),
                 ..Answer::default()
-            });
-        }
+            })
+            .collect();
         finish_checks(&mut done.checks);
         if done.checks.iter().any(|check| !check.passed)
             && is_shifted(row, model, inputs, &prompts)?
@@ -293,6 +295,7 @@ impl Child {
                 prompt: prompt.ask.clone().or_else(|| prompt.text.clone()),
                 tokens: sequence.tokens.clone(),
                 text,
+                ..Answer::default()
             });
         }
         finish_checks(&mut done.checks);

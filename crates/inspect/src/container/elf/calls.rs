@@ -44,14 +44,14 @@ pub(super) fn users(
     let mut stubs: BTreeMap<u64, u64> = BTreeMap::new();
     for (at, slot) in references(&slots.iter().copied().collect(), false) {
         match holder(functions, at) {
-            Some(name) => drop(names.entry(slot).or_default().insert(name)),
+            Some(user) => drop(names.entry(slot).or_default().insert(&user.name)),
             None => drop(stubs.insert(at & !15, slot)),
         }
     }
     if !stubs.is_empty() {
         for (at, stub) in references(&stubs.keys().copied().collect(), true) {
-            if let (Some(name), Some(slot)) = (holder(functions, at), stubs.get(&stub)) {
-                names.entry(*slot).or_default().insert(name);
+            if let (Some(user), Some(slot)) = (holder(functions, at), stubs.get(&stub)) {
+                names.entry(*slot).or_default().insert(&user.name);
             }
         }
     }
@@ -72,13 +72,13 @@ fn code<'a, 'data>(regions: &'a [Region<'data>], most: usize) -> Option<Vec<&'a 
     (sizes.fold(0usize, usize::saturating_add) <= most).then_some(code)
 }
 
-/// Those of some functions that code calls, jumps to or takes the address of; `None` where
-/// that is not known.
+/// Where code calls, jumps to or takes the address of some functions: (from, to). `None`
+/// where that is not known.
 pub(super) fn led_to(
     regions: &[Region<'_>],
     functions: &[u64],
     architecture: Architecture,
-) -> Option<BTreeSet<u64>> {
+) -> Option<Vec<(u64, u64)>> {
     let code = code(regions, MAX_MODEL_CODE)?;
     let targets: BTreeSet<u64> = functions.iter().copied().collect();
     let of_region = |region: &&Region<'_>| match architecture {
@@ -91,18 +91,16 @@ pub(super) fn led_to(
         _ => None,
     };
     let found: Option<Vec<Vec<(u64, u64)>>> = code.iter().map(of_region).collect();
-    Some(found?.into_iter().flatten().map(|(_, to)| to).collect())
+    Some(found?.into_iter().flatten().collect())
 }
 
-fn holder(functions: &[DefinedSymbol], address: u64) -> Option<&str> {
+/// The function that holds an address.
+pub(super) fn holder(functions: &[DefinedSymbol], address: u64) -> Option<&DefinedSymbol> {
     let holds = |function: &&DefinedSymbol| {
         let offset = address.checked_sub(function.address);
         offset.is_some_and(|offset| function.size.is_some_and(|size| offset < size))
     };
-    functions
-        .iter()
-        .find(holds)
-        .map(|function| function.name.as_str())
+    functions.iter().find(holds)
 }
 
 /// Addresses of distances that lead to one of `targets` from the byte after them.

@@ -87,7 +87,7 @@ impl<Elf: FileHeader<Endian = Endianness>> Users<'_, '_, Elf> {
         let Some(by_code) = calls::led_to(self.regions, &targets, self.architecture) else {
             return functions.clone();
         };
-        let mut reached = by_code;
+        let mut reached = BTreeSet::new();
         // Constructors and other addresses in data; linkers may leave them to relocations.
         let words = self
             .regions
@@ -111,7 +111,24 @@ impl<Elf: FileHeader<Endian = Endianness>> Users<'_, '_, Elf> {
                 reached.extend(led_to.filter(|address| functions.contains(address)));
             }
         }
-        reached
+        // What only code leads to that nothing leads to is not reached either.
+        let mut steps: Vec<(Option<u64>, u64)> = by_code
+            .into_iter()
+            .map(|(from, to)| {
+                let user = calls::holder(self.functions, from).map(|user| user.address);
+                (user.filter(|user| functions.contains(user)), to)
+            })
+            .collect();
+        loop {
+            let (led, rest): (Vec<_>, Vec<_>) = steps
+                .into_iter()
+                .partition(|(from, _)| from.is_none_or(|from| reached.contains(&from)));
+            if led.is_empty() {
+                return reached;
+            }
+            reached.extend(led.into_iter().map(|(_, to)| to));
+            steps = rest;
+        }
     }
 }
 

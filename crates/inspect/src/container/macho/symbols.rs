@@ -171,7 +171,8 @@ fn is_foreign(name: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(name) else {
         return false;
     };
-    let is_compilers = text.starts_with("__") || text.starts_with("memset_pattern");
+    let is_compilers =
+        text.starts_with("__") || text.starts_with("memset_pattern") || text == "dyld_stub_binder";
     !(is_compilers || undefined_concerns_tvm(name) || system_symbols::defines(text))
 }
 

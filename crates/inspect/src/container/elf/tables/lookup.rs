@@ -38,7 +38,8 @@ pub(super) fn check<Elf: FileHeader<Endian = Endianness>>(
     let mut names = Names::new(table.strings, table.strings_at, image.data.len());
     for (number, symbol) in table.symbols.iter().enumerate().skip(1) {
         let of_others = symbol.is_local() || symbol.is_undefined(image.endian);
-        if of_others && !hashes.counts(number) {
+        let is_section = symbol.st_type() == elf::STT_SECTION;
+        if of_others && (is_section || !hashes.counts(number)) {
             continue;
         }
         // More names than the table can hold are a fault of their own.

@@ -9,13 +9,13 @@
 //! Not seen: a value that is as likely as the right one, such as a relocation that
 //! names another function of the table.
 
-mod code;
 mod context;
 mod dynamic;
 mod lookup;
 mod relocations;
 mod targets;
 mod versions;
+mod zeros;
 
 use object::Endianness;
 use object::elf;
@@ -45,7 +45,7 @@ pub(super) fn read<Elf: FileHeader<Endian = Endianness>>(
         lookup::check(image, dynamic, &table, &mut faults);
         let odd = versions::check(image, dynamic, &table, &mut faults);
         relocations::check(image, dynamic, &table, &odd, &mut faults);
-        code::check(image, dynamic, &table, &mut faults);
+        zeros::check(image, &table, &mut faults);
     }
     faults.found
 }

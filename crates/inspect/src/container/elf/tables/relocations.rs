@@ -97,6 +97,7 @@ pub(super) fn check<Elf: FileHeader<Endian = Endianness>>(
         has_global: vec![false; table.symbols.len()],
         first_slot: None,
         has_indirect: false,
+        twice: Vec::new(),
     };
     let memory = &image.memory;
     let counted = dynamic.get(elf::DT_RELACOUNT).unwrap_or(0);
@@ -123,6 +124,7 @@ pub(super) fn check<Elf: FileHeader<Endian = Endianness>>(
     if let Some((at, bytes)) = table_of(elf::DT_RELR, elf::DT_RELRSZ) {
         checker.targets.packed(at, bytes, memory, faults);
     }
+    checker.twice(faults);
     checker.targets.finish(&image.memory, faults);
     let is_packed = [
         elf::DT_ANDROID_RELA,
@@ -151,6 +153,8 @@ struct Checker<'a, 'data, S> {
     has_global: Vec<bool>,
     first_slot: Option<u64>,
     has_indirect: bool,
+    /// Those of a symbol that another of the same type names.
+    twice: Vec<One>,
 }
 
 impl<S: Sym<Endian = Endianness>> Checker<'_, '_, S> {
@@ -291,7 +295,9 @@ impl<S: Sym<Endian = Endianness>> Checker<'_, '_, S> {
             return crash(format!("names symbol {number}, which nothing defines"));
         }
         let is_variable = symbol.st_type() == elf::STT_TLS;
-        if is_variable != is_local && !symbol.is_undefined(self.endian) {
+        // Of its own variables a library may name the section, or any symbol.
+        let is_own = symbol.is_local() && is_local;
+        if is_variable != is_local && !is_own && !symbol.is_undefined(self.endian) {
             return crash(format!(
                 "is of type {:#x}, which symbol {number} is not",
                 one.kind
@@ -313,9 +319,21 @@ impl<S: Sym<Endian = Endianness>> Checker<'_, '_, S> {
             _ => None,
         };
         if known.is_some_and(|known| std::mem::replace(known, true)) {
-            return crash(format!("names symbol {number}, which has a slot already"));
+            self.twice.push(*one);
         }
         Ok(())
+    }
+
+    /// Linkers give a symbol one slot of a type. Tools that move functions (BOLT) give many
+    /// a second; a single one is a relocation that names the wrong symbol.
+    fn twice(&self, faults: &mut Faults) {
+        if let [one] = &self.twice[..] {
+            let (place, symbol) = (one.place, one.symbol);
+            let what = format!(
+                "the relocation of {place:#x} names symbol {symbol}, which has a slot already"
+            );
+            faults.add(Reply::Unknown, what, one.at);
+        }
     }
 
     /// Every word of the lists of functions that are called is relocated: a plain number

@@ -35,6 +35,16 @@ const ALWAYS: [&[u8]; 6] = [
     b"ld-linux-aarch64.so.1",
 ];
 
+/// The libraries of glibc's that `system_symbols` knows all names of.
+const GLIBC: [&[u8]; 6] = [
+    b"libc.so.6",
+    b"libm.so.6",
+    b"libdl.so.2",
+    b"libpthread.so.0",
+    b"librt.so.1",
+    b"ld-linux-x86-64.so.2",
+];
+
 /// Reports what is wrong, and gives the numbers of defined symbols whose version is not
 /// listed: wrong only where the library itself looks for one.
 pub(super) fn check<Elf: FileHeader<Endian = Endianness>>(
@@ -204,7 +214,7 @@ impl<'data> List<'data> {
                 faults.add(Reply::Assertion, what, at);
             }
             let first = address.checked_add(need.vn_aux.get(self.endian).into())?;
-            self.versions_of(memory, first, library.is_some_and(<[u8]>::is_empty), faults)?;
+            self.versions_of(memory, first, library, faults)?;
             match need.vn_next.get(self.endian) {
                 0 => return Some(()),
                 next => address = address.checked_add(next.into())?,
@@ -216,7 +226,7 @@ impl<'data> List<'data> {
         &mut self,
         memory: &Memory<'_>,
         mut address: u64,
-        is_of_program: bool,
+        library: Option<&[u8]>,
         faults: &mut Faults,
     ) -> Option<()> {
         loop {
@@ -226,6 +236,7 @@ impl<'data> List<'data> {
             let name = self.name(version.vna_name.get(self.endian).into());
             let hash = version.vna_hash.get(self.endian);
             // A program has no versions, and of what has none any is taken.
+            let is_of_program = library.is_some_and(<[u8]>::is_empty);
             if !is_of_program && name.is_none_or(|name| elf::hash(name) != hash) {
                 let what = format!(
                     "the version {} that is asked for has the hash of another name",
@@ -239,7 +250,9 @@ impl<'data> List<'data> {
                 let what = format!("two versions that are asked for have the number {number}");
                 faults.add(Reply::Unknown, what, at);
             }
-            self.number(number, name);
+            // Of others than glibc's own the names are not known.
+            let is_glibcs = library.is_none_or(|library| GLIBC.contains(&library));
+            self.number(number, name.filter(|_| is_glibcs));
             match version.vna_next.get(self.endian) {
                 0 => break,
                 next => address = address.checked_add(next.into())?,
@@ -268,8 +281,14 @@ impl<'data> List<'data> {
                 pod::from_bytes::<elf::Verdaux<Endianness>>(memory.at(first)?.1).ok()?;
             let name = self.name(first.vda_name.get(self.endian).into());
             let hash = version.vd_hash.get(self.endian);
+            // The first names the library itself, which no loader looks up; old patchelf
+            // overwrites that name.
+            let is_own = version
+                .vd_flags
+                .get(self.endian)
+                .contains(elf::VER_FLG_BASE);
             if version.vd_version.get(self.endian) != 1
-                || name.is_none_or(|name| elf::hash(name) != hash)
+                || (!is_own && name.is_none_or(|name| elf::hash(name) != hash))
             {
                 let what = format!(
                     "the version {} that the library defines has the hash of another name",
