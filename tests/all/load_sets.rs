@@ -90,6 +90,47 @@ fn a_metal_library_beside_the_macos_runtime_is_clean() {
     assert_eq!(report["verdicts"][0]["source"], "found");
 }
 
+/// A part that is cut off is the one cause: of a device's part, what needs that device; of
+/// the runtime itself, everything.
+#[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
+fn a_part_that_is_cut_off_is_the_cause() {
+    let of = |name: &str| root().join("corpus/artifacts/tvm-0.27").join(name);
+    let told = |cut: &str, library: &Path| {
+        let folder = tempfile::tempdir().expect("a folder");
+        macos_folder(folder.path(), library);
+        let part = folder.path().join(cut);
+        let bytes = std::fs::read(&part).expect("a part");
+        std::fs::write(&part, &bytes[..bytes.len() / 2]).expect("written");
+        let (report, status) = scan([library, "-r".as_ref(), folder.path()]);
+        (
+            rules(&report, &["error"]),
+            rules(&report, &["warning"]),
+            status,
+        )
+    };
+    let codes = |codes: &[&str]| {
+        codes
+            .iter()
+            .map(|&code| code.to_owned())
+            .collect::<Vec<_>>()
+    };
+    let (of_metal, of_cpu) = (
+        of("dense-metal-macos-arm64.dylib"),
+        of("extcall-cpu-macos-arm64.dylib"),
+    );
+    let metal = "libtvm_runtime_metal.dylib";
+    assert_eq!(
+        told(metal, &of_metal),
+        (codes(&["AC106"]), codes(&["AC001"]), 1)
+    );
+    assert_eq!(told(metal, &of_cpu), (codes(&[]), codes(&["AC001"]), 0));
+    assert_eq!(
+        told("libtvm_runtime.dylib", &of_metal),
+        (codes(&["AC001"]), codes(&[]), 1)
+    );
+}
+
 #[test]
 #[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn the_tir_variant_names_five_match_sites() {

@@ -2,8 +2,12 @@
 //! an artifact that breaks it and a near miss that does not. What is made here
 //! is synthetic: a real artifact of the corpus with one thing changed.
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::Command;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
 
 use crate::support::make::{
     DYLIB, MODEL, corpus, folder, library, load_command, metadata, model_with_weights, put,
@@ -178,9 +182,14 @@ fn ac302_checksums_and_the_name_of_the_index() {
     let mut other = index.clone();
     other["records"][0]["records"][0]["name"] = "another".into();
     put(&folder, "params/tensor-cache.json", other.to_string());
-    assert_eq!(found(folder.path(), &["AC302"], &[]), ["AC302"]);
+    let alone = folder.path().join("model.so");
+    for scanned in [folder.path(), &alone] {
+        assert_eq!(found(scanned, &["AC302"], &[]), ["AC302"]);
+    }
     put(&folder, "params/tensor-cache.json", index.to_string());
-    assert!(found(folder.path(), &["AC302"], &[]).is_empty());
+    for scanned in [folder.path(), &alone] {
+        assert!(found(scanned, &["AC302"], &[]).is_empty());
+    }
     for name in ["tensor-cache.json", "params_shard_0.bin"] {
         std::fs::rename(params.join(name), folder.path().join(name)).expect("moved");
     }
@@ -400,4 +409,44 @@ fn too_few_arguments_for_what_does_not_count_them_are_no_error() {
     let text = report.to_string();
     assert!(text.contains("without counting them"), "{text}");
     assert!(!text.contains("Mismatched number of arguments"), "{text}");
+}
+
+#[test]
+fn a_model_that_is_called_as_a_part_of_the_runtime_is_a_model() {
+    let folder = folder();
+    for (sample, name) in [
+        (
+            "tvm-0.27/extcall-cpu-windows-x64.dll",
+            "tvm_runtime_model.dll",
+        ),
+        ("tvm-0.27/dense-cpu-x86_64.so", "libtvm_runtime_extra.so"),
+    ] {
+        let bytes = std::fs::read(corpus(sample)).expect("the corpus");
+        let file = put(&folder, name, bytes);
+        let (report, status) = scan([file.as_os_str(), "-r".as_ref(), "tvm-0.27".as_ref()]);
+        assert_eq!(report["artifacts"][0]["role"], "model-library", "{name}");
+        assert_eq!(status, 0, "{name}: {:#}", report["findings"]);
+    }
+}
+
+/// A linker takes an object of no bytes for nothing.
+#[test]
+fn an_empty_object_among_others_stops_nothing() {
+    let folder = folder();
+    let sample = corpus("tvm-0.27/extcall-cpu-ios.tar");
+    let mut header = tar::Header::new_ustar();
+    header.set_path("empty.o").expect("a path");
+    header.set_mode(0o644);
+    header.set_size(0);
+    header.set_cksum();
+    // The archive goes on in another part of the packed file.
+    let mut first = GzEncoder::new(Vec::new(), Compression::fast());
+    first.write_all(header.as_bytes()).expect("written");
+    let mut first = first.finish().expect("packed");
+    first.extend(std::fs::read(sample).expect("the corpus"));
+    let file = put(&folder, "model.tar", first);
+    let (report, status) = scan([file.as_os_str(), "-r".as_ref(), "tvm-0.27".as_ref()]);
+    assert_eq!(support::rules(&report, &["error"]), [""; 0]);
+    assert_eq!(support::rules(&report, &["warning"]), ["AC001"]);
+    assert_eq!(status, 0);
 }

@@ -185,3 +185,23 @@ fn a_dylib_asks_every_library() {
     assert_eq!(verdict("my_gemm"), ("undecided".into(), 4));
     assert_eq!(verdict("tanhf").1, 0);
 }
+
+/// What the runtime's other parts need is not loaded with a library that names tvm-ffi.
+#[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
+fn a_library_that_names_tvm_ffi_is_asked_for_every_symbol() {
+    let top = folder();
+    let python = venv("tvm-0.27");
+    let ffi = crate::support::site_packages("tvm-0.27").join("tvm_ffi/lib");
+    let flag = format!("-L{}", ffi.display());
+    let flags = [&flag, "-Wl,--no-as-needed", "-ltvm_ffi"];
+    let source = "int nosuch(void); int (*slot)(void) = nosuch;\n";
+    let file = model(top.path(), "needs.so", source, &flags);
+    for runtime in [python.as_path(), Path::new("tvm-0.27")] {
+        let (report, status) = scan([&file, Path::new("-r"), runtime]);
+        assert_eq!(
+            (rules(&report, &["error"]), status),
+            (vec!["AC203".to_owned()], 1)
+        );
+    }
+}

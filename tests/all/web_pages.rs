@@ -117,9 +117,8 @@ fn a_published_package_goes_by_its_name() {
     assert_eq!(unknown.status.code(), Some(2));
 }
 
-/// A corpus library that says it has TVM's runtime inside: one export more.
-fn with_runtime(module: &[u8]) -> Vec<u8> {
-    const EXPORT: &[u8] = b"\x12TVMFFIFunctionCall\0\0";
+/// A module with its sections changed, or dropped.
+fn edited(module: &[u8], mut edit: impl FnMut(u8, &mut Vec<u8>) -> bool) -> Vec<u8> {
     let mut made = module[..8].to_vec();
     let mut at = 8;
     while at < module.len() {
@@ -134,10 +133,8 @@ fn with_runtime(module: &[u8]) -> Vec<u8> {
         }
         let mut body = module[at..at + length].to_vec();
         at += length;
-        if id == 7 {
-            assert!(body[0] < 0x7f, "few exports");
-            body[0] += 1;
-            body.extend(EXPORT);
+        if !edit(id, &mut body) {
+            continue;
         }
         made.push(id);
         let mut rest = body.len();
@@ -149,6 +146,75 @@ fn with_runtime(module: &[u8]) -> Vec<u8> {
         made.extend(body);
     }
     made
+}
+
+/// One more entry of a section that has few.
+fn add(body: &mut Vec<u8>, entry: &[u8]) {
+    assert!(body[0] < 0x7f, "few entries");
+    body[0] += 1;
+    body.extend(entry);
+}
+
+/// A corpus library that says it has TVM's runtime inside: one export more.
+fn with_runtime(module: &[u8]) -> Vec<u8> {
+    edited(module, |id, body| {
+        if id == 7 {
+            add(body, b"\x12TVMFFIFunctionCall\0\0");
+        }
+        true
+    })
+}
+
+#[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
+fn what_is_no_function_of_env_is_not_offered() {
+    let module = std::fs::read(corpus(LIBRARIES[0])).expect("the corpus");
+    // The memory comes from outside.
+    let of_page = edited(&module, |id, body| {
+        if id == 2 {
+            add(body, b"\x03env\x06memory\x02\x00\x01");
+        }
+        id != 5
+    });
+    // A function of another module.
+    let of_other = edited(&module, |id, body| {
+        if id == 2 {
+            let at = body
+                .windows(4)
+                .position(|it| it == b"\x03env")
+                .expect("env");
+            body[at + 3] = b'w';
+        }
+        true
+    });
+    let top = make::folder();
+    let package = folder("web-llm-0.2.84");
+    for (name, module) in [("memory.wasm", of_page), ("module.wasm", of_other)] {
+        let file = make::put(top.path(), name, module);
+        let (predicted, status) = predicted(&file, &package.to_string_lossy());
+        assert_eq!(
+            (predicted, status),
+            (Some(said_by_node(&package, &file)), 1),
+            "{name}"
+        );
+    }
+}
+
+/// A library with a runtime runs on that one, whatever other is named.
+#[test]
+fn a_release_is_nothing_to_a_library_with_its_own_runtime() {
+    let folder = make::folder();
+    let module = std::fs::read(corpus(LIBRARIES[0])).expect("the corpus");
+    let with = make::put(folder.path(), "with.wasm", with_runtime(&module));
+    let on = |file: &Path, more: &[&str]| {
+        let more = more.iter().map(Path::new);
+        let (report, _) = scan([file].into_iter().chain(more));
+        report["verdicts"].as_array().expect("verdicts").clone()
+    };
+    assert_eq!(on(&with, &["-r", "tvm-0.27"]), on(&with, &[]));
+    // One without is linked with any.
+    let verdicts = on(&corpus(LIBRARIES[0]), &["-r", "tvm-0.27"]);
+    assert_eq!(verdicts[0]["runtime"], "tvm-0.27");
 }
 
 /// tvmjs asks for the system library of no name: `tests/systems` has it in Chromium.

@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::container::{Binary, BinaryKind, Format};
+use crate::container::{self, Binary, BinaryKind, Format};
 use crate::place::Place;
 
 /// A part of a runtime, or a library that belongs to one.
@@ -107,8 +107,9 @@ pub fn classify(binary: &Binary, file_name: &str) -> Option<PartKind> {
         return Some(PartKind::Ffi);
     }
     // The others define no C symbol; what they are shows in their name, and
-    // that they use TVM at all in what they need.
-    if !uses_tvm(binary) {
+    // that they use TVM at all in what they need. A model may be called as they are.
+    let mut defined = binary.defined.iter();
+    if !uses_tvm(binary) || defined.any(|symbol| container::is_blob_symbol(&symbol.name)) {
         return None;
     }
     match stem {

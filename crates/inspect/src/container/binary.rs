@@ -316,9 +316,20 @@ pub struct WasmImport {
     pub module: String,
     /// Field name.
     pub name: String,
-    /// Whether a function is wanted, and no memory, table or global.
+    /// What is wanted.
     #[serde(skip)]
-    pub is_function: bool,
+    pub kind: ImportKind,
+}
+
+/// What a WebAssembly module imports, as far as the host's words differ.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ImportKind {
+    /// A function.
+    Function,
+    /// A memory.
+    Memory,
+    /// A table, a global or a tag.
+    Other,
 }
 
 /// Facts about one binary, owned and small.

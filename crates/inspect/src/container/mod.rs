@@ -40,8 +40,8 @@ pub(crate) mod zip;
 pub use archive::{Body, InZip, Member, Visit};
 pub use binary::{
     Architecture, Binary, BinaryKind, CLibrary, Damage, DamageKind, DefinedSymbol, ForeignSymbol,
-    Format, InProcess, Needed, Packing, Platform, Reply, Signature, UndefinedSymbol, VersionNeed,
-    WasmImport,
+    Format, ImportKind, InProcess, Needed, Packing, Platform, Reply, Signature, UndefinedSymbol,
+    VersionNeed, WasmImport,
 };
 pub use contents::Contents;
 pub use identify::{FileType, identify, parse};
@@ -50,7 +50,7 @@ pub use lookup::{defined_versions, defines, each_export, linkage};
 pub use macho::CodeDirectory;
 pub(crate) use macho::{archives as fat_archives, broken_signature};
 pub use names::{BLOB_SYMBOLS, CONTEXT_SYMBOLS, concerns_tvm, undefined_concerns_tvm};
-pub(crate) use names::{is_context_symbol, is_of_registry, mentions_tvm_namespace};
+pub(crate) use names::{is_blob_symbol, is_context_symbol, is_of_registry, mentions_tvm_namespace};
 pub use parsed::{FileRange, Parsed, Region};
 pub use sealed::Sealed;
 pub use segment::Segment;

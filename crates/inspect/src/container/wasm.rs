@@ -17,7 +17,7 @@ use wasmparser::{
 use super::names::concerns_tvm;
 use super::{
     Architecture, Binary, BinaryKind, Contents, Damage, DamageKind, DefinedSymbol, FileRange,
-    Format, Parsed, Platform, Region, UndefinedSymbol, WasmImport, wasm_valid,
+    Format, ImportKind, Parsed, Platform, Region, UndefinedSymbol, WasmImport, wasm_valid,
 };
 use crate::error::DecodeError;
 use crate::limits::{MAX_KEPT_SYMBOLS, MAX_WASM_MEMORY, MAX_WASM_PADDING};
@@ -300,7 +300,11 @@ impl<'data> Module<'data> {
             self.imports.push(WasmImport {
                 module: import.module.to_owned(),
                 name: import.name.to_owned(),
-                is_function: matches!(import.ty, TypeRef::Func(_) | TypeRef::FuncExact(_)),
+                kind: match import.ty {
+                    TypeRef::Func(_) | TypeRef::FuncExact(_) => ImportKind::Function,
+                    TypeRef::Memory(_) => ImportKind::Memory,
+                    _ => ImportKind::Other,
+                },
             });
         }
         Ok(())

@@ -66,8 +66,16 @@ pub(crate) fn of_problem(place: &Place, problem: &Problem) -> Finding {
         ),
         _ => (sentence(problem).to_owned(), vec![problem.detail.clone()]),
     };
+    // A linker passes over an object of no bytes; what it should have defined is missing
+    // where it is asked for.
+    let is_passed_over =
+        problem.kind == ProblemKind::Empty && place.is_member() && place.name().ends_with(".o");
+    let severity = match is_passed_over {
+        true => Severity::Warning,
+        false => severity(problem.kind),
+    };
     let mut finding = Finding::new(&RULE, place, message)
-        .severity(severity(problem.kind))
+        .severity(severity)
         .at(Location {
             offset: problem.offset,
             ..Location::default()

@@ -294,8 +294,6 @@ fn suffix_mismatch(place: &Place, binary: &Binary) -> Option<&'static str> {
     (!formats.contains(&binary.format)).then_some(expected)
 }
 
-/// The suffix of a model library that TVM has no loader for: it does not look into the
-/// file. A library that registers itself when it is loaded needs none.
 /// The suffix of a name that has none.
 const NO_SUFFIX: &str = "no suffix";
 
@@ -316,6 +314,8 @@ fn rename(artifact: &Artifact, binary: &Binary) -> String {
     }
 }
 
+/// The suffix of a model library that TVM has no loader for: it does not look into the
+/// file. A library that registers itself when it is loaded needs none.
 fn suffix_without_loader(artifact: &Artifact, binary: &Binary) -> Option<String> {
     let is_library = artifact.role == Role::ModelLibrary && is_asked_by_name(binary);
     let name = artifact.path.name();

@@ -3,7 +3,7 @@
 
 use super::{ArtifactContext, Check, Outcome, Page, Rule};
 use crate::artifact::Role;
-use crate::container::{Binary, Format, WasmImport};
+use crate::container::{Binary, BinaryKind, Format, ImportKind, WasmImport};
 use crate::finding::{Finding, Location, Severity};
 use crate::module::Blob;
 use crate::module::engine::Purpose;
@@ -22,6 +22,8 @@ pub(super) const CHECKS: &[Check] = &[Check::Artifact(check), Check::Page(check_
 
 /// The module that JavaScript fills.
 const GLUE: &str = "env";
+/// The modules that every package offers: functions alone.
+const MODULES: [&str; 2] = [GLUE, "wasi_snapshot_preview1"];
 const LINK: &str =
     "link it with the wasm runtime (tvm's web build, `mlc_llm compile --device webgpu`)";
 /// Names that tell the generation, as imports and as exports.
@@ -222,16 +224,31 @@ impl Missing<'_> {
             ("module", &self.import.module),
             ("name", &self.import.name),
         ];
-        messages::of_others("import", &values)
+        let is_offered = MODULES.contains(&self.import.module.as_str());
+        let key = match self.import.kind {
+            _ if !is_offered => "import-module",
+            ImportKind::Function => "import",
+            ImportKind::Memory => "import-memory",
+            ImportKind::Other => return None,
+        };
+        messages::of_others(key, &values)
     }
 }
 
-/// The first function that is imported and not known, and the names of the others.
+/// The first import that is not offered, and the names of the others. Objects get memory and
+/// tables when they are linked.
 fn missing<'a>(
     binary: &'a Binary,
     is_known: impl Fn(&str) -> bool,
 ) -> Option<(Missing<'a>, Vec<&'a str>)> {
-    let is_missing = |import: &WasmImport| import.is_function && !is_known(&import.name);
+    let is_linked = binary.kind != BinaryKind::Object;
+    let is_missing = |import: &WasmImport| match import.kind {
+        ImportKind::Function => {
+            let is_offered = MODULES.contains(&import.module.as_str());
+            !is_known(&import.name) || (is_linked && !is_offered)
+        }
+        _ => is_linked,
+    };
     let mut missing = binary.wasm_imports.iter().enumerate();
     let (number, import) = missing.find(|(_, import)| is_missing(import))?;
     let others = missing.filter(|(_, import)| is_missing(import));

@@ -252,6 +252,28 @@ mod tests {
     }
 
     #[test]
+    fn code_of_webassembly_has_its_literals_as_constants() {
+        // i32.load8_u; i32.const; i32.ne; br_if, for each letter.
+        let compares = |text: &[u8]| -> Vec<u8> {
+            let bytes = text.iter().zip(0u8..);
+            let code = bytes.map(|(byte, at)| [0x2d, 0, at, 0x41, byte | 0x80, 0, 0x47, 0x0d, 1]);
+            code.flatten().collect()
+        };
+        let found = |code: &[u8]| {
+            let mut literals = Literals::default();
+            literals.visit_code(code);
+            literals.places.into_keys().collect::<Vec<_>>()
+        };
+        assert_eq!(found(&compares(b"tirx")), ["tirx"]);
+        assert_eq!(found(&compares(b"tir")), ["tir"]);
+        assert_eq!(found(&compares(b"tensor")), [""; 0]);
+        assert_eq!(
+            found(&[compares(b"tirx"), vec![0; 200], compares(b"tir")].concat()).len(),
+            2
+        );
+    }
+
+    #[test]
     fn literals_without_counts_say_so() {
         let fact = decide(&[tag("tir", None), tag("flashinfer", None)], &[]);
         assert_eq!(fact.source, Some(Confidence::BinaryLiteral));

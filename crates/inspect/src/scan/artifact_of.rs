@@ -376,6 +376,9 @@ fn read_slice(place: Place, file: &VirtualFile<'_>, parsed: Parsed<'_>, reader: 
     } else {
         Role::Unrelated
     };
+    if role == Role::Unrelated && strange::has_lost_its_tables(&parsed.binary, data) {
+        problems.push(strange::lost_tables());
+    }
     reader.push(Artifact {
         path: place,
         size: file.size,

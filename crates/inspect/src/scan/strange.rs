@@ -5,6 +5,7 @@ use memchr::memmem;
 
 use super::unopened::PACKED;
 use crate::artifact::{Problem, ProblemKind};
+use crate::container::{Binary, BinaryKind, Format};
 use crate::place::Place;
 use crate::source::is_artifact_suffix;
 
@@ -50,6 +51,25 @@ pub(super) fn is_strange_name(name: &str) -> bool {
 pub(super) fn weigh(problem: &mut Problem, place: &Place, bytes: &[u8]) {
     if problem.kind == ProblemKind::Corrupt && is_strange_name(&place.name()) && !shows_tvm(bytes) {
         problem.kind = ProblemKind::Strange;
+    }
+}
+
+/// Whether a DLL has none of the tables that every linker writes, and is one of TVM's.
+pub(super) fn has_lost_its_tables(binary: &Binary, data: &[u8]) -> bool {
+    let is_name = |name: &str| name.bytes().all(|byte| byte.is_ascii_graphic());
+    let mut needed = binary.needed.iter();
+    binary.format == Format::Pe
+        && binary.kind == BinaryKind::SharedLibrary
+        && needed.all(|needed| needed.name.is_empty() || !is_name(&needed.name))
+        && shows_tvm(data)
+}
+
+/// What is said of one.
+pub(super) fn lost_tables() -> Problem {
+    Problem {
+        kind: ProblemKind::Corrupt,
+        detail: "it imports nothing and exports nothing, but it has TVM's names in it".into(),
+        offset: None,
     }
 }
 

@@ -182,6 +182,8 @@ pub fn walk(paths: &[PathBuf]) -> Walk {
         walker.link(&link);
     }
     let mut walk = walker.walk;
+    walk.documents.sort();
+    walk.documents.dedup();
     walk.files
         .sort_by(|a, b| b.size.cmp(&a.size).then_with(|| a.path.cmp(&b.path)));
     walk
@@ -236,8 +238,20 @@ impl Walker {
             Ok(metadata) => {
                 let by_link = path.is_symlink();
                 self.file(path, &metadata, by_link);
+                self.parameters_beside(path);
             }
             Err(error) => self.problem(path, ProblemKind::Unreadable, error),
+        }
+    }
+
+    /// The weights of a library that is named by itself lie in `params/` beside it.
+    fn parameters_beside(&mut self, library: &Path) {
+        let folder = library.with_file_name("params");
+        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+            let path = entry.path();
+            if DocumentKind::of(&path).is_some() {
+                self.walk.documents.push(path);
+            }
         }
     }
 

@@ -139,6 +139,13 @@ impl<'a> Arguments<'a> {
     }
 }
 
+/// The half of an opcode's word that TVM reads: its `Opcode` is an `int`.
+#[inline]
+fn low(word: i64) -> i64 {
+    let [first, second, third, fourth, ..] = word.to_le_bytes();
+    i64::from(i32::from_le_bytes([first, second, third, fourth]))
+}
+
 /// Why words are no instruction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BadInstruction {
@@ -192,8 +199,9 @@ impl<'a> Instruction<'a> {
     /// is wrong otherwise. Says nothing of the kinds of arguments.
     #[inline]
     pub fn decode(words: &'a [i64]) -> Result<(Self, usize), BadInstruction> {
-        let instruction = match *words {
-            [CALL, dst, function, count, ref rest @ ..] => {
+        let (opcode, words) = words.split_first().ok_or(BadInstruction::Cut)?;
+        let instruction = match (low(*opcode), words) {
+            (CALL, &[dst, function, count, ref rest @ ..]) => {
                 let args = usize::try_from(count)
                     .ok()
                     .and_then(|count| rest.get(..count))
@@ -204,16 +212,16 @@ impl<'a> Instruction<'a> {
                     args: Arguments { words: args },
                 }
             }
-            [RET, result, ..] => Self::Ret {
+            (RET, &[result, ..]) => Self::Ret {
                 result: Register::from_word(result),
             },
-            [GOTO, offset, ..] => Self::Goto { offset },
-            [IF, condition, false_offset, ..] => Self::If {
+            (GOTO, &[offset, ..]) => Self::Goto { offset },
+            (IF, &[condition, false_offset, ..]) => Self::If {
                 condition: Register::from_word(condition),
                 false_offset,
             },
-            [CALL | RET | GOTO | IF, ..] | [] => return Err(BadInstruction::Cut),
-            [opcode, ..] => return Err(BadInstruction::Opcode(opcode)),
+            (CALL | RET | GOTO | IF, _) => return Err(BadInstruction::Cut),
+            _ => return Err(BadInstruction::Opcode(*opcode)),
         };
         let length = match instruction {
             Self::Call { args, .. } => args.len().saturating_add(CALL_HEAD),
@@ -264,5 +272,22 @@ impl Executable {
             self.sections.code.start.checked_add(8)?.checked_add(words)
         };
         Some(byte(start)?..byte(start.checked_add(length)?)?)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_an_opcode_the_lower_half_counts() {
+        let upper = 0xa5 << 32;
+        let sound = Instruction::decode(&[RET, 3]);
+        assert_eq!(Instruction::decode(&[RET | upper, 3]), sound);
+        let wrong = [7 | upper, 3];
+        let opcode = BadInstruction::Opcode(wrong[0]);
+        assert_eq!(Instruction::decode(&wrong), Err(opcode));
+        assert_eq!(Instruction::decode(&[GOTO]), Err(BadInstruction::Cut));
+        assert_eq!(Instruction::decode(&[]), Err(BadInstruction::Cut));
     }
 }

@@ -4,7 +4,7 @@ use crate::parts;
 use std::collections::BTreeSet;
 use std::process::Command;
 
-use artcheck_inspect::container;
+use artcheck_inspect::container::{self, DamageKind};
 
 const LIBRARIES: [&str; 8] = [
     "tvm-0.25-linux-x86_64/tvm/lib/libtvm_runtime.so",
@@ -191,4 +191,41 @@ fn regions_are_the_sections_of_readelf() {
             assert_eq!(region.executable, name == ".text");
         }
     }
+}
+
+/// What the system's libraries are made of, no rule of ours may hold for damage: those that
+/// are installed here, by many linkers, and the compiler's own.
+#[cfg(target_os = "linux")]
+#[test]
+fn libraries_of_this_system_are_sound() {
+    let sysroot = run("rustc", &["--print", "sysroot"]);
+    let folders = [
+        "/usr/lib",
+        "/usr/lib64",
+        "/usr/lib/x86_64-linux-gnu",
+        sysroot.trim(),
+    ];
+    let mut seen = 0;
+    for folder in folders
+        .map(|folder| [folder.to_owned(), format!("{folder}/lib")])
+        .concat()
+    {
+        for entry in std::fs::read_dir(&folder).into_iter().flatten().flatten() {
+            let name = entry.file_name().to_string_lossy().into_owned();
+            if !name.contains(".so") || !entry.path().is_file() {
+                continue;
+            }
+            let bytes = std::fs::read(entry.path()).expect("read");
+            let Ok(parsed) = container::parse(&bytes) else {
+                continue; // A linker script.
+            };
+            for one in parsed {
+                let tables = one.binary.damage.iter();
+                let tables = tables.filter(|damage| matches!(damage.kind, DamageKind::Table(_)));
+                assert_eq!(tables.count(), 0, "{name}: {:?}", one.binary.damage);
+                seen += 1;
+            }
+        }
+    }
+    assert!(seen > 3, "{seen}");
 }
