@@ -1,6 +1,8 @@
 //! What a Mach-O image exports: dyld asks the export trie where there is one, and the
 //! symbol table only where there is none. Where both are there, they are compared.
 
+use std::collections::HashSet;
+
 use object::Endianness;
 use object::macho;
 use object::read::macho::{MachHeader, Nlist};
@@ -66,26 +68,21 @@ impl<'a, 'data, Mach: MachHeader<Endian = Endianness>> Exports<'a, 'data, Mach> 
             true => &PREFIXES,
             false => &[b""],
         };
-        let (image, first) = (self.image, kept.defined.len());
+        let first = kept.defined.len();
         let mut failed = None;
         for prefix in prefixes {
             let read = self.trie.each(prefix, &mut |name, export| {
-                let address = export
-                    .offset
-                    .map(|it| image.text_address.saturating_add(it));
-                let place = address.and_then(|address| self.index.find(address));
-                let region = place.and_then(|(region, _)| image.regions.get(region));
-                let is_code = region.is_some_and(|region| region.executable);
-                if !kind.takes(plain(name), is_code) || find(image, self.trie, name) != Some(export)
+                let is_code = self.place(export).is_some_and(|(_, place)| {
+                    let region = place.and_then(|(region, _)| self.image.regions.get(region));
+                    region.is_some_and(|region| region.executable)
+                });
+                if kind.takes(plain(name), is_code)
+                    && find(self.image, self.trie, name) == Some(export)
                 {
-                    return true;
-                }
-                match names.keep(plain(name)) {
-                    Ok(name) => kept.defined.push(DefinedSymbol {
-                        weak: export.weak,
-                        ..DefinedSymbol::new(name, address.unwrap_or(0), place)
-                    }),
-                    Err(error) => failed = Some(error),
+                    match names.keep(plain(name)) {
+                        Ok(name) => kept.defined.push(self.symbol(name, export)),
+                        Err(error) => failed = Some(error),
+                    }
                 }
                 failed.is_none()
             });
@@ -98,6 +95,20 @@ impl<'a, 'data, Mach: MachHeader<Endian = Endianness>> Exports<'a, 'data, Mach> 
         failed.map_or(Ok(()), Err)
     }
 
+    /// The address of an export, and the region that holds it.
+    fn place(&self, export: Export) -> Option<(u64, Option<(usize, u64)>)> {
+        let address = self.image.text_address.checked_add(export.offset?)?;
+        Some((address, self.index.find(address)))
+    }
+
+    fn symbol(&self, name: String, export: Export) -> DefinedSymbol {
+        let (address, place) = self.place(export).unwrap_or_default();
+        DefinedSymbol {
+            weak: export.weak,
+            ..DefinedSymbol::new(name, address, place)
+        }
+    }
+
     /// Looks for those of a kind that the symbol table calls exports.
     pub(super) fn compare(
         &mut self,
@@ -107,9 +118,11 @@ impl<'a, 'data, Mach: MachHeader<Endian = Endianness>> Exports<'a, 'data, Mach> 
         kept: &mut Kept,
     ) -> Result<(), DecodeError> {
         let endian = self.image.endian;
+        let known = kept.defined.iter();
+        let known: HashSet<&[u8]> = known.map(|symbol| symbol.name.as_bytes()).collect();
+        let mut more = Vec::new();
         for symbol in table.external.iter().filter(|symbol| is_exported(*symbol)) {
-            let offset = symbol.n_strx(endian).into();
-            let Some(name) = names.get(offset)? else {
+            let Some(name) = names.get(symbol.n_strx(endian).into())? else {
                 continue;
             };
             if !kind.takes(plain(name), in_code(self.image, symbol)) {
@@ -117,25 +130,34 @@ impl<'a, 'data, Mach: MachHeader<Endian = Endianness>> Exports<'a, 'data, Mach> 
             }
             self.compared = true;
             let address: u64 = symbol.n_value(endian).into();
-            let offset = address.checked_sub(self.image.text_address);
-            // The lowest bit of an address may say which instructions are there.
-            let is_there = symbol.n_desc(endian).contains(macho::N_ARM_THUMB_DEF);
-            match find(self.image, self.trie, name) {
-                Some(export) if is_there || export.offset == offset => {}
-                Some(_) => self.moved.push(names.keep(plain(name))?),
+            let found = find(self.image, self.trie, name);
+            let is_right = found.is_some_and(|export| {
+                // The lowest bit of an address may say which instructions are there.
+                symbol.n_desc(endian).contains(macho::N_ARM_THUMB_DEF)
+                    || self.place(export).map(|(there, _)| there) == Some(address)
+            });
+            let is_known = known.contains(plain(name));
+            if is_right && is_known {
+                continue;
+            }
+            let name = names.keep(plain(name))?;
+            if found.is_some() && !is_right {
+                self.moved.push(name.clone());
+            }
+            match found {
+                Some(_) if is_known => {}
+                // The enumeration ended before it, and the walk does not.
+                Some(export) => more.push(self.symbol(name, export)),
                 None => {
-                    self.lost.push(names.keep(plain(name))?);
-                    kept.defined.push(DefinedSymbol {
+                    self.lost.push(name.clone());
+                    more.push(DefinedSymbol {
                         exported: false,
-                        ..DefinedSymbol::new(
-                            names.keep(plain(name))?,
-                            address,
-                            self.index.find(address),
-                        )
+                        ..DefinedSymbol::new(name, address, self.index.find(address))
                     });
                 }
             }
         }
+        kept.defined.extend(more);
         Ok(())
     }
 

@@ -116,7 +116,8 @@ impl<'data> Trie<'data> {
             left = left
                 .checked_sub(children.len())
                 .ok_or_else(|| self.has_cycles(at))?;
-            let wanted = children.into_iter();
+            // The first child is the next; what a damaged node has behind its own comes later.
+            let wanted = children.into_iter().rev();
             let wanted = wanted.filter(|(edge, _)| leads_to(&name, edge, prefix));
             stack.extend(wanted.map(|(edge, child)| (name.len(), edge, child)));
         }
