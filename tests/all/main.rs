@@ -24,6 +24,7 @@ mod doctor;
 mod documents;
 #[cfg(target_os = "linux")]
 mod environments;
+mod export_tries;
 mod false_fits;
 mod gate;
 mod healthy;

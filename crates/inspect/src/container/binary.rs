@@ -196,9 +196,9 @@ pub struct Damage {
     pub what: String,
     /// Where it is in the file.
     pub offset: u64,
-    /// The one symbol that is lost by it: of a model library it matters where the model
-    /// asks for it. Empty where the name itself is lost.
-    pub lost: Option<String>,
+    /// The symbols that are lost by it: of a model library it matters where the model
+    /// asks for one. An empty one's name is lost itself.
+    pub lost: Vec<String>,
 }
 
 /// What contradicts what.
@@ -369,7 +369,7 @@ pub struct Binary {
     /// What a loader maps of a linked file; empty for objects and for debug
     /// companions, which hold none of it.
     pub segments: Vec<Segment>,
-    /// What contradicts itself in a linked ELF file.
+    /// What contradicts itself in a linked file.
     #[serde(skip)]
     pub damage: Vec<Damage>,
     /// ELF version needs.

@@ -273,7 +273,7 @@ impl<'data> Module<'data> {
             kind: DamageKind::Missing,
             what,
             offset: 0,
-            lost: None,
+            lost: Vec::new(),
         })
     }
 

@@ -13,6 +13,6 @@ pub(super) fn invalid(data: &[u8]) -> Option<Damage> {
         kind: DamageKind::Invalid,
         what: error.message().to_owned(),
         offset: error.offset(),
-        lost: None,
+        lost: Vec::new(),
     })
 }

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use super::segments::{self, Fault};
 use super::{ArtifactContext, Check, Outcome, Pair, Rule};
 use crate::artifact::{Artifact, Problem, ProblemKind, Role};
-use crate::container::{Binary, BinaryKind, Format, Platform};
+use crate::container::{BLOB_SYMBOLS, Binary, BinaryKind, Format, Platform};
 use crate::finding::{Finding, Location, Severity};
 use crate::limits::MAX_FINDINGS;
 use crate::place::Place;
@@ -159,7 +159,9 @@ impl<'a> Asked<'a> {
     fn holds(&self, symbol: &str) -> bool {
         let prefixed = ["__tvm_ffi_", "__vmtir__"];
         let function = prefixed.iter().find_map(|start| symbol.strip_prefix(start));
-        let is_reserved = symbol.starts_with("__TVM") || symbol.starts_with("__tvm_ffi__");
+        let is_reserved = symbol.starts_with("__TVM")
+            || symbol.starts_with("__tvm_ffi__")
+            || BLOB_SYMBOLS.iter().any(|blob| symbol.ends_with(blob));
         is_reserved || self.0.contains(symbol) || function.is_some_and(|one| self.0.contains(one))
     }
 }

@@ -57,6 +57,8 @@ const NOT_FOUND: &str = "cannot open shared object file: No such file or directo
 const NO_MARK: &str = "DT_RELR without GLIBC_ABI_DT_RELR dependency";
 const NO_TLS: &str = "cannot allocate memory in static TLS block";
 const NOT_COMPILED: &str = "CompileError: WebAssembly.instantiate()";
+/// Of `dlsym`.
+const NO_SYMBOL: &str = "symbol not found";
 pub(super) const NOT_WIN32: &str = "[WinError 193] %1 is not a valid Win32 application";
 
 /// Everything that is wrong with a binary's segments. `is_old` says that it must
@@ -68,7 +70,7 @@ pub(super) fn faults(binary: &Binary, is_old: bool, is_asked: &dyn Fn(&str) -> b
     }
     match binary.format {
         Format::Elf => elf(binary, is_old, is_asked),
-        Format::MachO => macho(binary),
+        Format::MachO => macho(binary, is_asked),
         Format::Pe => pe(binary),
         Format::Wasm => binary
             .damage
@@ -153,11 +155,15 @@ fn elf(binary: &Binary, is_old: bool, is_asked: &dyn Fn(&str) -> bool) -> Vec<Fa
         faults.push(one);
     }
     faults.extend(elf_order(&binary.segments));
-    let known = binary.damage.iter();
-    let known = known.filter(|one| one.kind != DamageKind::Table(Reply::Unknown));
-    faults.extend(known.map(|one| damage(one, is_asked)));
+    faults.extend(known_damage(binary).map(|one| damage(one, is_asked)));
     faults.extend(unmarked_relr(binary));
     faults
+}
+
+/// Damage of which it is known what it does.
+fn known_damage(binary: &Binary) -> impl Iterator<Item = &Damage> {
+    let unknown = DamageKind::Table(Reply::Unknown);
+    binary.damage.iter().filter(move |one| one.kind != unknown)
 }
 
 /// Damage of which it is not known what it does.
@@ -178,7 +184,7 @@ fn zeros(segment: &Segment) -> u64 {
 fn damage(damage: &Damage, is_asked: &dyn Fn(&str) -> bool) -> Fault {
     let (mut severity, mut says) = weight(damage.kind);
     let mut message = sentence(damage.kind, &damage.what);
-    if damage.lost.as_deref().is_some_and(|name| !is_asked(name)) {
+    if !damage.lost.is_empty() && !damage.lost.iter().any(|name| is_asked(name)) {
         (severity, says) = (Severity::Warning, "");
         message.push_str("; the model does not ask for it");
     }
@@ -361,8 +367,12 @@ fn elf_order(segments: &[Segment]) -> Vec<Fault> {
     faults
 }
 
-fn macho(binary: &Binary) -> Vec<Fault> {
-    let mut faults = Vec::new();
+fn macho(binary: &Binary, is_asked: &dyn Fn(&str) -> bool) -> Vec<Fault> {
+    let known = known_damage(binary).map(|one| damage(one, is_asked));
+    let mut faults: Vec<Fault> = known.collect();
+    for fault in faults.iter_mut().filter(|fault| !fault.says.is_empty()) {
+        fault.says = NO_SYMBOL;
+    }
     let mut error = |segment: &Segment, what: &str, says| {
         faults.push(fault(Severity::Error, segment, what, says));
     };

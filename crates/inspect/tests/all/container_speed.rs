@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use artcheck_inspect::container;
 use memmap2::Mmap;
 
-fn libraries(folder: &std::path::Path, found: &mut Vec<std::path::PathBuf>) {
+pub fn libraries(folder: &std::path::Path, found: &mut Vec<std::path::PathBuf>) {
     for entry in std::fs::read_dir(folder).expect("a readable folder") {
         let path = entry.expect("an entry").path();
         if path.is_dir() {

@@ -11,8 +11,11 @@ mod container_fat;
 mod container_hostile;
 mod container_macho_pe;
 mod container_speed;
+mod container_trie;
 mod damaged;
 mod device_needs;
+#[path = "../../../../tests/all/support/dylib.rs"]
+mod dylib;
 mod explain_pages;
 mod limits;
 mod load_sets;

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use object::LittleEndian as LE;
 use object::macho;
-use object::read::macho::{LoadCommandVariant, MachHeader, Nlist, Section, Segment as _};
+use object::read::macho::{LoadCommandVariant, MachHeader, Section, Segment as _};
 
 use super::error::{Result, malformed};
 use super::fixups;
@@ -15,15 +15,21 @@ use super::segments::{Fixups, Segment, Segments, part, plus};
 /// The largest image that is mapped.
 const MAX_IMAGE: u64 = 1 << 32;
 
-type Header = macho::MachHeader64<LE>;
+pub(super) type Header = macho::MachHeader64<LE>;
 
 /// A parsed library.
 #[derive(Clone, Debug, Default)]
 pub struct Image {
     /// Where its bytes go.
     pub segments: Segments,
-    /// Defined external symbols by name, with the leading underscore.
+    /// What it exports, by name with the leading underscore.
     pub symbols: BTreeMap<String, u64>,
+    /// Exports that are numbers and do not move with the image.
+    pub absolute: BTreeMap<String, u64>,
+    /// Exports that another library defines: its number, from 1, and the name there.
+    pub reexports: BTreeMap<String, (u64, String)>,
+    /// The numbers of the libraries that it re-exports whole.
+    pub reexported: Vec<u64>,
     /// Places that hold addresses.
     pub fixups: Fixups,
     /// Arrays of pointers to functions that run at load: address and count.
@@ -89,10 +95,12 @@ impl Image {
                 LoadCommandVariant::Segment64(segment, sections) => {
                     image.segment(segment, sections, bytes)?;
                 }
-                LoadCommandVariant::Symtab(table) => image.symbols(table, bytes)?,
                 LoadCommandVariant::IdDylib(own) => image.install_name = name(own.dylib.name)?,
                 LoadCommandVariant::Dylib(other) => {
                     image.dependencies.push(name(other.dylib.name)?);
+                    if command.cmd() == macho::LC_REEXPORT_DYLIB {
+                        image.reexported.push(image.dependencies.len() as u64);
+                    }
                 }
                 _ => {}
             }
@@ -106,6 +114,7 @@ impl Image {
                 fixups::chains(chained, bytes, segments, found)?;
             }
         }
+        image.exports(&commands, bytes)?;
         image.within()?;
         Ok(image)
     }
@@ -188,17 +197,6 @@ impl Image {
         Ok(())
     }
 
-    fn symbols(&mut self, table: &macho::SymtabCommand<LE>, bytes: &[u8]) -> Result<()> {
-        let table = table.symbols::<Header, _>(LE, bytes)?;
-        for symbol in table.iter() {
-            if symbol.is_definition() && symbol.n_type().is_ext() {
-                let name = text(symbol.name(LE, table.strings())?);
-                self.symbols.insert(name, symbol.n_value(LE));
-            }
-        }
-        Ok(())
-    }
-
     /// The name and distance of the last symbol at or before an address.
     pub fn describe(&self, address: u64) -> String {
         let before = self
@@ -226,6 +224,6 @@ impl ThreadLocals {
     }
 }
 
-fn text(name: &[u8]) -> String {
+pub(super) fn text(name: &[u8]) -> String {
     String::from_utf8_lossy(name).into_owned()
 }

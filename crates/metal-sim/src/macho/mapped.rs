@@ -77,8 +77,9 @@ impl Mapped {
 
     /// The address in the process of a symbol, by its Mach-O name.
     pub(super) fn find(&self, symbol: &str) -> Option<u64> {
-        let address = self.image.symbols.get(symbol)?;
-        Some(self.base().wrapping_add(*address))
+        let place = self.image.symbols.get(symbol);
+        let place = place.map(|address| self.base().wrapping_add(*address));
+        place.or_else(|| self.image.absolute.get(symbol).copied())
     }
 
     /// Writes the addresses of what it points to inside itself.

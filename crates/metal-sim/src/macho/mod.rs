@@ -12,6 +12,7 @@
 mod callouts;
 mod emulator;
 mod error;
+mod exports;
 mod fixups;
 mod gates;
 mod image;

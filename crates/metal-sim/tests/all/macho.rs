@@ -8,6 +8,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::common::{artifact, environment, parts, scratch};
+use crate::dylib::Dylib;
 use artcheck_metal_sim::macho::{HostLibrary, Image, MachOError};
 use serde::Deserialize;
 
@@ -155,4 +156,61 @@ fn damaged_files_are_refused() {
     assert!(error.to_string().contains("thin 64-bit Mach-O"), "{error}");
     let runtime = parts::unpacked("tvm-0.27-macos-arm64/tvm/lib/libtvm_runtime_metal.dylib");
     assert!(HostLibrary::open(&runtime).is_err(), "not a model library");
+}
+
+fn in_scratch(name: &str, dylib: &Dylib) -> std::path::PathBuf {
+    let path = scratch().join(name);
+    std::fs::create_dir_all(scratch()).expect("the scratch folder is writable");
+    std::fs::write(&path, &dylib.0).expect("the scratch folder is writable");
+    path
+}
+
+/// Exports are those of the export trie, as on a Mac, and those of the symbol table only
+/// where there is no trie.
+#[test]
+fn exports_are_those_of_the_trie() {
+    let path = artifact("tvm-0.27/extcall-cpu-macos-arm64.dylib");
+    let whole = Dylib(std::fs::read(path).expect("the file is readable"));
+    let symbols = whole.externals().into_iter().collect();
+    let open = |name: &str, dylib: &Dylib| {
+        let library = HostLibrary::open(&in_scratch(name, dylib))?;
+        library.blob().map(<[u8]>::len)
+    };
+    let size = open("whole.dylib", &whole).expect("a blob");
+    let stripped = whole.clone().stripped();
+    assert_eq!(open("stripped.dylib", &stripped).expect("a blob"), size);
+    for form in [&stripped, &whole.clone().with_empty_trie()] {
+        assert_eq!(Image::parse(&form.0).expect("parses").symbols, symbols);
+    }
+    let (mut zeros, mut ones) = (whole.clone(), whole.clone());
+    zeros.0[whole.trie()].fill(0);
+    ones.0[whole.trie()].fill(0xff);
+    let lost = open("zeros.dylib", &zeros);
+    assert!(matches!(lost, Err(MachOError::NoBlob)), "{lost:?}");
+    let refused = open("ones.dylib", &ones);
+    assert!(
+        matches!(refused, Err(MachOError::Malformed(_))),
+        "{refused:?}"
+    );
+
+    let kinds: [(&str, &[u8]); 4] = [
+        ("_weak", &[4, 0x10]),
+        ("_number", &[2, 0x11]),
+        ("_here", &[8, 1, 0]),
+        ("_there", &[8, 2, b'_', b'x', 0]),
+    ];
+    let image = Image::parse(&whole.clone().with_exports(&kinds).0).expect("parses");
+    assert_eq!(image.symbols, [("_weak".to_owned(), 0x10)].into());
+    assert_eq!(image.absolute, [("_number".to_owned(), 0x11)].into());
+    let of = |number, name: &str| (number, name.to_owned());
+    let expected = [
+        ("_here".to_owned(), of(1, "_here")),
+        ("_there".to_owned(), of(2, "_x")),
+    ];
+    assert_eq!(image.reexports, expected.into());
+    let chosen = whole.with_exports(&[("_chosen", &[0x10, 0x10, 0x20])]);
+    let refused = open("chosen.dylib", &chosen)
+        .expect_err("refused")
+        .to_string();
+    assert!(refused.contains("`_chosen`"), "{refused}");
 }

@@ -12,11 +12,12 @@ use artcheck_inspect::container;
 use artcheck_inspect::runtime::binary::{self, Registered};
 use artcheck_inspect::runtime::classify;
 use artcheck_metal_sim::Options;
-use artcheck_metal_sim::macho::MachOError;
 use artcheck_metal_sim::macho::stack::{Stack, Zig, prepare};
+use artcheck_metal_sim::macho::{Image, MachOError};
 
 use crate::common::parts::unpacked;
-use crate::common::{artifact, environment};
+use crate::common::{artifact, environment, scratch};
+use crate::dylib::Dylib;
 
 const FFI: &str = "tvm-ffi-0.1.15.post2-macos-arm64/tvm_ffi/lib";
 const RUNTIME: &str = "tvm-0.27-macos-arm64/tvm/lib";
@@ -322,4 +323,31 @@ fn the_stand_in_computes() {
         let got = stack().call(function(name), &minus_seven);
         assert_eq!(got.expect("it returns").cast_signed(), want, "{name}");
     }
+}
+
+/// A re-export is the symbol of the library that has it; one of a name that nothing has is
+/// none, and so is what only the symbol table has.
+#[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
+fn a_reexport_leads_to_the_other_library() {
+    let path = unpacked(FFI).join("libtvm_ffi_testing.dylib");
+    let whole = Dylib(std::fs::read(path).expect("the file is readable"));
+    let image = Image::parse(&whole.0).expect("parses");
+    let mut names = image.dependencies.iter();
+    let number = names.position(|name| name.ends_with("libtvm_ffi.dylib"));
+    let number = u8::try_from(number.expect("it needs it") + 1).expect("small");
+    let there = [&[8, number], "_TVMFFIFunctionGetGlobal\0".as_bytes()].concat();
+    let nowhere = [&[8, number], "_TVMFFINothing\0".as_bytes()].concat();
+    let absolute: &[u8] = &[2, 0x11];
+    let changed = whole.with_exports(&[("_a", &there), ("_b", &nowhere), ("_c", absolute)]);
+    std::fs::create_dir_all(scratch()).expect("the scratch folder is writable");
+    let path = scratch().join("reexports.dylib");
+    std::fs::write(&path, &changed.0).expect("the scratch folder is writable");
+    let library = stack().open(&path).expect("it loads");
+    let find = |name: &str| stack().find(Some(library), name);
+    assert_eq!(find("a"), Some(function("TVMFFIFunctionGetGlobal")));
+    assert_eq!(find("b"), None);
+    assert_eq!(find("c"), Some(0x11));
+    let own = image.symbols.keys().next().expect("exports");
+    assert_eq!(find(&own[1..]), None, "{own}");
 }

@@ -8,6 +8,9 @@ mod built;
 #[path = "common/chain.rs"]
 mod chain;
 mod common;
+#[cfg(feature = "macho-host")]
+#[path = "../../../../tests/all/support/dylib.rs"]
+mod dylib;
 mod faults;
 mod lanes;
 #[cfg(feature = "macho-host")]

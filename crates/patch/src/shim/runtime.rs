@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 
 use artcheck_inspect::source::Spelled as _;
 
-use object::{Architecture, BinaryFormat, Object as _, ObjectSymbol as _, ReadCache};
+use object::{Architecture, BinaryFormat, Object as _, ReadCache};
 use walkdir::WalkDir;
 
 use super::error::ShimError;
@@ -288,12 +288,12 @@ fn read(path: &Path) -> Result<RuntimeLibrary, ShimError> {
     };
     if stem_is(path, "libtvm_ffi") {
         let symbol = "TVMFFIFunctionSetGlobal";
-        let exported = |name: &str| name == symbol || name.strip_prefix('_') == Some(symbol);
-        let has = file.dynamic_symbols().chain(file.symbols());
-        if !has
-            .filter(|s| !s.is_undefined())
-            .any(|s| s.name().is_ok_and(exported))
-        {
+        let name = match file.format() {
+            BinaryFormat::MachO => format!("_{symbol}"),
+            _ => symbol.to_owned(),
+        };
+        let mut exports = file.exports().into_iter().flatten().flatten();
+        if !exports.any(|export| export.name().into_name() == Some(name.as_bytes())) {
             return Err(ShimError::TooOld {
                 path: path.to_owned(),
                 symbol,

@@ -31,7 +31,7 @@ fn of_file(kind: DamageKind, what: String, offset: u64) -> Damage {
         kind,
         what,
         offset,
-        lost: None,
+        lost: Vec::new(),
     }
 }
 

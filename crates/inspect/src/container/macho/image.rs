@@ -129,13 +129,13 @@ impl<'data, Mach: MachHeader<Endian = Endianness>> Image<'data, Mach> {
             }
             Command::DyldInfo(info) => {
                 let (at, size) = (info.export_off.get(endian), info.export_size.get(endian));
-                self.exports = self.trie(at.into(), size.into());
+                self.set_exports(at.into(), size.into())?;
             }
             Command::LinkeditData(linkedit) => {
                 let at = u64::from(linkedit.dataoff.get(endian));
                 let size = u64::from(linkedit.datasize.get(endian));
                 match command.cmd() {
-                    macho::LC_DYLD_EXPORTS_TRIE => self.exports = self.trie(at, size),
+                    macho::LC_DYLD_EXPORTS_TRIE => self.set_exports(at, size)?,
                     macho::LC_CODE_SIGNATURE => {
                         self.signature = signature::state(bytes_at(self.data, at, size));
                     }
@@ -147,8 +147,17 @@ impl<'data, Mach: MachHeader<Endian = Endianness>> Image<'data, Mach> {
         Ok(())
     }
 
-    fn trie(&self, at: u64, size: u64) -> Option<Trie<'data>> {
-        bytes_at(self.data, at, size).map(|data| Trie { data, at })
+    /// dyld refuses an image whose trie is not in it.
+    fn set_exports(&mut self, at: u64, size: u64) -> Result<(), DecodeError> {
+        let data = bytes_at(self.data, at, size)
+            .ok_or_else(|| DecodeError::cut(at, "a Mach-O export trie", size, self.data))?;
+        self.exports = Some(Trie { data, at });
+        Ok(())
+    }
+
+    /// The export trie, where it is not empty.
+    pub(super) fn trie(&self) -> Option<Trie<'data>> {
+        self.exports.filter(|trie| !trie.data.is_empty())
     }
 
     fn segment<S: object::read::macho::Segment<Endian = Endianness>>(

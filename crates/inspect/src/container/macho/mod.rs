@@ -4,6 +4,7 @@
 //! the code directory are touched.
 
 mod code_directory;
+mod exports;
 mod image;
 mod linkage;
 mod page_hashes;
@@ -118,12 +119,12 @@ macro_rules! with_image {
 
 /// Which of `wanted` a thin file exports.
 pub fn defines(data: &[u8], wanted: &[&str]) -> Result<Vec<bool>, DecodeError> {
-    with_image!(symbols::defines, data, wanted)
+    with_image!(exports::defines, data, wanted)
 }
 
 /// Calls `visit` with every export of a thin file until it returns `false`.
 pub fn each_export(data: &[u8], visit: &mut dyn FnMut(&[u8]) -> bool) -> Result<(), DecodeError> {
-    with_image!(symbols::each_export, data, visit)
+    with_image!(exports::each, data, visit)
 }
 
 /// Calls by name, and functions, of a thin 64-bit file.
@@ -155,8 +156,7 @@ fn parse_class<'data, Mach: MachHeader<Endian = Endianness>>(
             ));
         }
     };
-    let object = kind == BinaryKind::Object;
-    let kept = symbols::keep(&image, object)?;
+    let kept = symbols::keep(&image, kind)?;
     let binary = Binary {
         min_os: image.min_os,
         identity: image.identity,
@@ -167,6 +167,7 @@ fn parse_class<'data, Mach: MachHeader<Endian = Endianness>>(
         undefined: kept.undefined,
         foreign: kept.foreign,
         opens: kept.opens,
+        damage: kept.damage,
         signature: image.signature,
         has_constructors: image.has_constructors,
         ..Binary::new(

@@ -1,29 +1,20 @@
 //! Mach-O symbols: the undefined range of the symbol table, and of what is
-//! defined only what concerns TVM.
-//!
-//! A compiler library has fifty thousand external definitions. Where there are
-//! many, names of interest are looked up in the export trie instead.
+//! defined only what concerns TVM. Exports are the export trie's, where there is one.
 
 use object::Endianness;
 use object::macho;
 use object::read::macho::{MachHeader, Nlist};
 
+use super::exports::{self, Exports};
 use super::image::{Image, bytes_at};
-use super::trie::{Export, Trie};
 use crate::container::names::{
     concerns_tvm, is_blob_symbol, is_context_symbol, opens, undefined_concerns_tvm,
 };
-use crate::container::regions::RegionIndex;
 use crate::container::symbols::Names;
-use crate::container::{DefinedSymbol, ForeignSymbol, UndefinedSymbol, system_symbols};
+use crate::container::{
+    BinaryKind, Damage, DefinedSymbol, ForeignSymbol, UndefinedSymbol, system_symbols,
+};
 use crate::error::DecodeError;
-
-/// External definitions up to this number are read one by one.
-const MANY_DEFINITIONS: usize = 8192;
-
-/// Beginnings of the names that [`concerns_tvm`] keeps in a library that is
-/// not a system library, with Mach-O's underscore.
-const PREFIXES: [&[u8]; 3] = [b"_TVM", b"___TVM", b"___tvm"];
 
 /// What is kept of the symbols.
 #[derive(Default)]
@@ -32,15 +23,22 @@ pub(super) struct Kept {
     pub(super) undefined: Vec<UndefinedSymbol>,
     pub(super) foreign: Vec<ForeignSymbol>,
     pub(super) opens: bool,
+    pub(super) damage: Vec<Damage>,
 }
 
 /// The symbol table, split as `LC_DYSYMTAB` says.
 pub(super) struct Table<'data, Mach: MachHeader> {
     pub(super) all: &'data [Mach::Nlist],
-    external: &'data [Mach::Nlist],
+    pub(super) external: &'data [Mach::Nlist],
     undefined: &'data [Mach::Nlist],
     pub(super) strings: &'data [u8],
     strings_at: u64,
+}
+
+impl<'data, Mach: MachHeader<Endian = Endianness>> Table<'data, Mach> {
+    pub(super) fn names(&self, image: &Image<'data, Mach>) -> Names<'data> {
+        Names::new(self.strings, self.strings_at, image.data.len())
+    }
 }
 
 /// The symbol table of an image; `None` where it was stripped.
@@ -92,30 +90,43 @@ pub(super) fn table<'data, Mach: MachHeader<Endian = Endianness>>(
 /// external functions and the local handle caches too.
 pub(super) fn keep<Mach: MachHeader<Endian = Endianness>>(
     image: &Image<'_, Mach>,
-    object: bool,
+    kind: BinaryKind,
 ) -> Result<Kept, DecodeError> {
     let Some(table) = table(image)? else {
         return Ok(Kept::default());
     };
-    let mut names = Names::new(table.strings, table.strings_at, image.data.len());
+    let mut names = table.names(image);
     let mut kept = Kept::default();
     keep_undefined(image, &table, &mut names, &mut kept)?;
-    match image.exports {
-        Some(trie) if table.external.len() > MANY_DEFINITIONS => {
-            kept.defined = keep_exports(image, trie, &mut names)?;
+    let mut exports = image.trie().map(|trie| Exports::new(image, trie));
+    let mut keep = |kind, kept: &mut Kept| {
+        let symbols = match kind {
+            Kind::OfTvm => table.external,
+            Kind::Others => table.all,
+        };
+        if let Some(exports) = &mut exports {
+            exports.keep(kind, &mut names, kept)?;
+            if exports.is_large() {
+                return Ok(());
+            }
+            exports.compare(kind, &table, &mut names, kept)?;
         }
-        _ => {
-            keep_defined(image, table.external, Kind::OfTvm, &mut names, &mut kept)?;
-        }
-    }
+        keep_defined(image, symbols, kind, &mut names, kept)
+    };
+    keep(Kind::OfTvm, &mut kept)?;
     let of_model_library = kept
         .defined
         .iter()
         .any(|symbol| is_blob_symbol(&symbol.name) || is_context_symbol(&symbol.name))
-        || (object && !(kept.defined.is_empty() && kept.undefined.is_empty()));
+        || (kind == BinaryKind::Object && !(kept.defined.is_empty() && kept.undefined.is_empty()));
     if of_model_library {
-        keep_defined(image, table.all, Kind::Others, &mut names, &mut kept)?;
+        keep(Kind::Others, &mut kept)?;
     }
+    kept.damage = match exports {
+        _ if kind != BinaryKind::SharedLibrary => Vec::new(),
+        Some(exports) => exports.damage(),
+        None => exports::empty(image, &kept.defined),
+    };
     Ok(kept)
 }
 
@@ -178,7 +189,7 @@ fn is_foreign(name: &[u8]) -> bool {
 
 /// Which definitions are kept.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Kind {
+pub(super) enum Kind {
     /// Those that concern TVM.
     OfTvm,
     /// Functions that do not, and the local handle caches that do.
@@ -192,8 +203,9 @@ fn keep_defined<Mach: MachHeader<Endian = Endianness>>(
     names: &mut Names<'_>,
     kept: &mut Kept,
 ) -> Result<(), DecodeError> {
+    let has_trie = image.trie().is_some();
     for symbol in symbols {
-        if !symbol.is_definition() {
+        if !symbol.is_definition() || (has_trie && is_exported(symbol)) {
             continue;
         }
         let offset = symbol.n_strx(image.endian).into();
@@ -221,89 +233,17 @@ fn keep_defined<Mach: MachHeader<Endian = Endianness>>(
             .and_then(|region| address.checked_sub(region.address));
         kept.defined.push(DefinedSymbol {
             weak: symbol.n_desc(image.endian).contains(macho::N_WEAK_DEF),
-            exported: symbol.n_type().is_ext() && !symbol.n_type().is_pext(),
+            exported: is_exported(symbol),
             ..DefinedSymbol::new(names.keep(name)?, address, region.zip(offset))
         });
     }
     Ok(())
 }
 
-fn keep_exports<Mach: MachHeader<Endian = Endianness>>(
-    image: &Image<'_, Mach>,
-    trie: Trie<'_>,
-    names: &mut Names<'_>,
-) -> Result<Vec<DefinedSymbol>, DecodeError> {
-    let index = RegionIndex::new(&image.regions);
-    let mut kept = Vec::new();
-    let mut failed = None;
-    for prefix in PREFIXES {
-        trie.each(prefix, &mut |name, export: Export| {
-            match names.keep(plain(name)) {
-                Ok(name) => {
-                    let address = image.text_address.saturating_add(export.offset);
-                    kept.push(DefinedSymbol {
-                        weak: export.weak,
-                        ..DefinedSymbol::new(name, address, index.find(address))
-                    });
-                }
-                Err(error) => failed = Some(error),
-            }
-            failed.is_none()
-        })?;
-    }
-    match failed {
-        Some(error) => Err(error),
-        None => Ok(kept),
-    }
-}
-
-/// Calls `visit` with every external definition until it returns `false`.
-pub(super) fn each_export<Mach: MachHeader<Endian = Endianness>>(
-    image: &Image<'_, Mach>,
-    visit: &mut dyn FnMut(&[u8]) -> bool,
-) -> Result<(), DecodeError> {
-    if let Some(trie) = image.exports {
-        return trie.each(b"", &mut |name, _| visit(plain(name)));
-    }
-    let Some(table) = table(image)? else {
-        return Ok(());
-    };
-    // What an object keeps from other libraries is there for the static linker.
-    let is_object = image.header.filetype(image.endian) == object::macho::MH_OBJECT;
-    let mut names = Names::new(table.strings, table.strings_at, image.data.len());
-    for symbol in table.external {
-        let kind = symbol.n_type();
-        if symbol.is_definition()
-            && kind.is_ext()
-            && (is_object || !kind.is_pext())
-            && let Some(name) = names.get(symbol.n_strx(image.endian).into())?
-            && !visit(plain(name))
-        {
-            break;
-        }
-    }
-    Ok(())
-}
-
-/// Which of `wanted` the image exports.
-pub(super) fn defines<Mach: MachHeader<Endian = Endianness>>(
-    image: &Image<'_, Mach>,
-    wanted: &[&str],
-) -> Result<Vec<bool>, DecodeError> {
-    if let Some(trie) = image.exports {
-        return wanted
-            .iter()
-            .map(|name| Ok(trie.find(format!("_{name}").as_bytes())?.is_some()))
-            .collect();
-    }
-    let mut found = vec![false; wanted.len()];
-    each_export(image, &mut |symbol| {
-        for (found, name) in found.iter_mut().zip(wanted) {
-            *found |= name.as_bytes() == symbol;
-        }
-        true
-    })?;
-    Ok(found)
+/// Whether a symbol is defined for other images.
+pub(super) fn is_exported<Symbol: Nlist>(symbol: &Symbol) -> bool {
+    let kind = symbol.n_type();
+    symbol.is_definition() && kind.is_ext() && !kind.is_pext()
 }
 
 fn region_of<Mach: MachHeader<Endian = Endianness>>(
@@ -314,7 +254,7 @@ fn region_of<Mach: MachHeader<Endian = Endianness>>(
     image.by_section.get(section).copied().flatten()
 }
 
-fn in_code<Mach: MachHeader<Endian = Endianness>>(
+pub(super) fn in_code<Mach: MachHeader<Endian = Endianness>>(
     image: &Image<'_, Mach>,
     symbol: &Mach::Nlist,
 ) -> bool {

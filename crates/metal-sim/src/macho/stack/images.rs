@@ -20,9 +20,35 @@ pub(super) struct Loaded {
 }
 
 impl Loaded {
+    /// A symbol of it or of a library that it re-exports.
+    pub(super) fn find(&self, symbol: &str) -> Option<u64> {
+        let image = &self.mapped.image;
+        if let Some((number, there)) = image.reexports.get(symbol) {
+            return self.dependency(*number)?.find(there);
+        }
+        self.mapped.find(symbol).or_else(|| {
+            let mut whole = image.reexported.iter();
+            whole.find_map(|number| self.dependency(*number)?.find(symbol))
+        })
+    }
+
+    /// Whether it may re-export a symbol of a library that the host answers for.
+    pub(super) fn may_pass_on(&self, symbol: &str) -> bool {
+        let image = &self.mapped.image;
+        let one = image.reexports.get(symbol).map(|(number, _)| number);
+        let mut numbers = one.into_iter().chain(&image.reexported);
+        numbers.any(|number| self.dependency(*number).is_none())
+    }
+
+    /// The library of this number, counted from 1.
+    pub(super) fn dependency(&self, number: u64) -> Option<&Arc<Loaded>> {
+        let index = usize::try_from(number).ok()?.checked_sub(1)?;
+        self.dependencies.get(index)?.as_ref()
+    }
+
     /// A symbol of it or of a library that it names.
     pub(super) fn find_deep(&self, symbol: &str) -> Option<u64> {
-        self.mapped.find(symbol).or_else(|| {
+        self.find(symbol).or_else(|| {
             let named = self.dependencies.iter().flatten();
             named.into_iter().find_map(|d| d.find_deep(symbol))
         })
@@ -75,7 +101,7 @@ impl Images {
     /// The first definition of a symbol.
     pub(super) fn symbol(&self, name: &str) -> Option<u64> {
         let list = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        list.iter().find_map(|image| image.mapped.find(name))
+        list.iter().find_map(|image| image.find(name))
     }
 
     /// An address in words: image, symbol, distance.

@@ -212,17 +212,17 @@ impl Stack {
     /// What a place is bound to; none if it keeps what it has.
     fn target(&self, image: &Loaded, binding: &Binding) -> Result<Option<u64>> {
         let symbol = binding.symbol.as_str();
-        let own = || image.mapped.find(symbol);
+        let own = || image.find(symbol);
         let found = match binding.from {
             Provider::Coalesced => return Ok(self.images.symbol(symbol).or_else(own)),
             Provider::Own => own(),
             Provider::Any => own().or_else(|| self.images.symbol(symbol)),
             Provider::Dependency(ordinal) => {
-                let index = usize::try_from(ordinal).unwrap_or(0).wrapping_sub(1);
-                match image.dependencies.get(index) {
-                    Some(Some(library)) => {
-                        let found = library.mapped.find(symbol);
-                        if found.is_none() && !binding.weak && !system(&library.mapped.image) {
+                match image.dependency(ordinal.into()) {
+                    Some(library) => {
+                        let found = library.find(symbol);
+                        let may_have = system(&library.mapped.image) || library.may_pass_on(symbol);
+                        if found.is_none() && !binding.weak && !may_have {
                             return Err(MachOError::SymbolNotFound {
                                 symbol: symbol.to_owned(),
                                 from: image.path.display().to_string(),
@@ -232,7 +232,7 @@ impl Stack {
                         // What a Mac has in one of them is in another one here.
                         found.or_else(|| self.images.symbol(symbol))
                     }
-                    _ => own().or_else(|| self.images.symbol(symbol)),
+                    None => own().or_else(|| self.images.symbol(symbol)),
                 }
             }
         };

@@ -13,16 +13,16 @@ pub(super) struct Faults {
 
 impl Faults {
     pub(super) fn add(&mut self, reply: Reply, what: String, offset: u64) {
-        self.push(reply, what, offset, None);
+        self.push(reply, what, offset, Vec::new());
     }
 
     /// The same where it comes of it when a symbol is asked for.
     pub(super) fn lost(&mut self, reply: Reply, symbol: &[u8], what: String, offset: u64) {
         let symbol = String::from_utf8_lossy(symbol).into_owned();
-        self.push(reply, what, offset, Some(symbol));
+        self.push(reply, what, offset, vec![symbol]);
     }
 
-    fn push(&mut self, reply: Reply, what: String, offset: u64, lost: Option<String>) {
+    fn push(&mut self, reply: Reply, what: String, offset: u64, lost: Vec<String>) {
         if !self.is_full() {
             let kind = DamageKind::Table(reply);
             self.found.push(Damage {
