@@ -4,7 +4,7 @@
 //! ELF: the gABI on program headers, and what glibc 2.36 did with damaged
 //! libraries (`tests/all/unloadable.rs` does it again); glibc up to 2.34 asks more
 //! of `p_align`. Mach-O: dyld's published checks. PE: the rules of the format that
-//! Windows enforces when it maps an image.
+//! Windows enforces when it maps an image, and its loader's tables.
 
 use super::gnu_versions::RELR_MARK;
 use crate::container::{
@@ -13,6 +13,7 @@ use crate::container::{
 use crate::finding::Severity;
 
 /// One thing that is wrong with a segment.
+#[derive(Clone)]
 pub(super) struct Fault {
     /// How sure it is that the file does not load.
     pub(super) severity: Severity,
@@ -57,6 +58,7 @@ const NOT_FOUND: &str = "cannot open shared object file: No such file or directo
 const NO_MARK: &str = "DT_RELR without GLIBC_ABI_DT_RELR dependency";
 const NO_TLS: &str = "cannot allocate memory in static TLS block";
 const NOT_COMPILED: &str = "CompileError: WebAssembly.instantiate()";
+const NO_PROCEDURE: &str = "[WinError 127] The specified procedure could not be found";
 pub(super) const NOT_WIN32: &str = "[WinError 193] %1 is not a valid Win32 application";
 
 /// Everything that is wrong with a binary's segments. `is_old` says that it must
@@ -69,14 +71,18 @@ pub(super) fn faults(binary: &Binary, is_old: bool, is_asked: &dyn Fn(&str) -> b
     match binary.format {
         Format::Elf => elf(binary, is_old, is_asked),
         Format::MachO => macho(binary),
-        Format::Pe => pe(binary),
-        Format::Wasm => binary
-            .damage
-            .iter()
-            .map(|one| damage(one, is_asked))
-            .collect(),
+        Format::Pe => [pe(binary), all_damage(binary, is_asked)].concat(),
+        Format::Wasm => all_damage(binary, is_asked),
         _ => Vec::new(),
     }
+}
+
+/// Whatever contradicts itself of which it is known what it does.
+fn all_damage(binary: &Binary, is_asked: &dyn Fn(&str) -> bool) -> Vec<Fault> {
+    let known = binary.damage.iter();
+    let known = known.filter(|one| one.kind != DamageKind::Table(Reply::Unknown));
+    let faults = known.map(|one| damage(one, binary.format, is_asked));
+    faults.collect()
 }
 
 fn fault(severity: Severity, segment: &Segment, what: &str, says: &'static str) -> Fault {
@@ -153,9 +159,7 @@ fn elf(binary: &Binary, is_old: bool, is_asked: &dyn Fn(&str) -> bool) -> Vec<Fa
         faults.push(one);
     }
     faults.extend(elf_order(&binary.segments));
-    let known = binary.damage.iter();
-    let known = known.filter(|one| one.kind != DamageKind::Table(Reply::Unknown));
-    faults.extend(known.map(|one| damage(one, is_asked)));
+    faults.extend(all_damage(binary, is_asked));
     faults.extend(unmarked_relr(binary));
     faults
 }
@@ -175,8 +179,11 @@ fn zeros(segment: &Segment) -> u64 {
 }
 
 /// Headers that contradict each other.
-fn damage(damage: &Damage, is_asked: &dyn Fn(&str) -> bool) -> Fault {
+fn damage(damage: &Damage, format: Format, is_asked: &dyn Fn(&str) -> bool) -> Fault {
     let (mut severity, mut says) = weight(damage.kind);
+    if let (Format::Pe, DamageKind::Table(reply)) = (format, damage.kind) {
+        says = replied_by_windows(reply);
+    }
     let mut message = sentence(damage.kind, &damage.what);
     if damage.lost.as_deref().is_some_and(|name| !is_asked(name)) {
         (severity, says) = (Severity::Warning, "");
@@ -325,6 +332,16 @@ fn replied(reply: Reply) -> &'static str {
         Reply::Version => "version … not found",
         Reply::NotFound => "undefined symbol",
         Reply::Assertion => "Inconsistency detected by ld.so",
+    }
+}
+
+/// What Windows says of one.
+fn replied_by_windows(reply: Reply) -> &'static str {
+    match reply {
+        Reply::Crash => CRASHES,
+        Reply::Type => NOT_WIN32,
+        Reply::NotFound => NO_PROCEDURE,
+        _ => "",
     }
 }
 
