@@ -177,15 +177,18 @@ impl<'a, 'data> Exports<'a, 'data> {
         }
         for index in 0..self.count {
             let name = self.name(index)?;
-            if concerns_tvm(name) {
-                continue;
+            let place = match self.target(index) {
+                Target::Own(address) => keeper.index_of.find(address.into()),
+                _ => None,
+            };
+            let region = place.and_then(|(region, _)| regions.get(region));
+            let is_function = region.is_some_and(|region| region.executable);
+            if region.is_some() && !is_function && !is_of_compiler(name) {
+                self.odd(name, faults);
             }
-            let symbol = self.define(index, name, &mut keeper, faults)?;
-            let region = symbol.region.and_then(|region| regions.get(region));
-            match region {
-                Some(region) if region.executable => keeper.kept.push(symbol),
-                Some(_) if !is_of_compiler(name) => self.odd(name, faults),
-                _ => {}
+            if is_function && !concerns_tvm(name) {
+                let symbol = self.define(index, name, &mut keeper, faults)?;
+                keeper.kept.push(symbol);
             }
         }
         Ok(keeper.kept)

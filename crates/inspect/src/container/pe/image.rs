@@ -47,8 +47,21 @@ pub(super) struct Section {
     pub(super) length: u32,
     in_memory: u32,
     pub(super) file_offset: u32,
-    executable: bool,
-    writable: bool,
+    readable: bool,
+    pub(super) executable: bool,
+    pub(super) writable: bool,
+}
+
+impl Section {
+    pub(super) fn holds(&self, rva: u32) -> bool {
+        let skip = rva.checked_sub(self.rva);
+        skip.is_some_and(|skip| skip < self.in_memory)
+    }
+
+    /// Whether it may be neither read nor written nor executed.
+    pub(super) fn is_closed(&self) -> bool {
+        !(self.readable || self.writable || self.executable)
+    }
 }
 
 impl<'data> Image<'data> {
@@ -110,7 +123,7 @@ impl<'data> Image<'data> {
             imports: directory(pe::IMAGE_DIRECTORY_ENTRY_IMPORT),
             delayed: sized(pe::IMAGE_DIRECTORY_ENTRY_DELAY_IMPORT),
             exceptions: sized(pe::IMAGE_DIRECTORY_ENTRY_EXCEPTION),
-            relocations: sized(pe::IMAGE_DIRECTORY_ENTRY_BASERELOC),
+            relocations: directory(pe::IMAGE_DIRECTORY_ENTRY_BASERELOC),
             thread_local: sized(pe::IMAGE_DIRECTORY_ENTRY_TLS),
             segments,
             sections,
@@ -151,12 +164,15 @@ impl<'data> Image<'data> {
         }
     }
 
+    /// The section that holds `rva` in memory.
+    pub(super) fn section(&self, rva: u32) -> Option<&Section> {
+        let mut sections = self.sections.iter();
+        sections.find(|section| section.holds(rva))
+    }
+
     /// Whether a section that may be executed holds `rva`.
     pub(super) fn is_code(&self, rva: u32) -> bool {
-        self.sections.iter().any(|section| {
-            let skip = rva.checked_sub(section.rva);
-            section.executable && skip.is_some_and(|skip| skip < section.in_memory)
-        })
+        self.section(rva).is_some_and(|section| section.executable)
     }
 
     /// The word at `rva` plus `index` times four.
@@ -281,6 +297,7 @@ fn section(data: &[u8], header: &pe::ImageSectionHeader) -> Result<Section, Deco
         length: in_file.min(in_memory),
         in_memory,
         file_offset,
+        readable: flags.contains(pe::IMAGE_SCN_MEM_READ),
         executable: flags.contains(pe::IMAGE_SCN_MEM_EXECUTE),
         writable: flags.contains(pe::IMAGE_SCN_MEM_WRITE),
     })

@@ -147,9 +147,8 @@ impl<'data> Reader<'_, 'data> {
             let Some(thunk) = self.image.word_at(names, index) else {
                 return Err(self.outside(names, "a PE import name table"));
             };
-            same = same.saturating_add(u32::from(
-                self.image.word_at(tables.cells, index) == Some(thunk),
-            ));
+            let in_cell = self.image.word_at(tables.cells, index);
+            same = same.saturating_add(u32::from(in_cell == Some(thunk)));
             if thunk == 0 {
                 break;
             }
@@ -160,11 +159,14 @@ impl<'data> Reader<'_, 'data> {
             if !self.is_by_name(thunk) {
                 continue;
             }
+            let address = low(thunk);
             // A two-byte hint stands before the name.
-            let address = u32::try_from(thunk).unwrap_or(u32::MAX);
             let symbol = self.text(address, 2)?;
             if tables.at_load {
-                self.check_name(address, symbol, &library);
+                // Linkers begin each at an even place.
+                let is_odd = address & 1 == 1 && in_cell.is_some_and(|cell| cell & 1 == 0);
+                let is_moved = is_odd && !tables.bound;
+                self.check_name(address, symbol, is_moved, &library);
             }
             if let Some(symbol) = symbol
                 && (self.wanted)(symbol)
@@ -194,13 +196,13 @@ impl<'data> Reader<'_, 'data> {
     }
 
     /// Windows reads the name wherever the entry leads.
-    fn check_name(&mut self, address: u32, symbol: Option<&[u8]>, library: &str) {
+    fn check_name(&mut self, address: u32, symbol: Option<&[u8]>, is_moved: bool, library: &str) {
         let (reply, what) = match symbol {
             _ if address >= self.image.size => (
                 Reply::Crash,
                 format!("an imported function's name is at {address:#x}, outside the image"),
             ),
-            Some(name) if !is_printable(name) => (
+            Some(name) if is_moved || !is_printable(name) => (
                 Reply::NotFound,
                 format!("no function is called `{}`", name.escape_ascii()),
             ),
@@ -218,7 +220,13 @@ impl<'data> Reader<'_, 'data> {
         same: u32,
         library: &str,
     ) -> Result<(), DecodeError> {
-        if tables.cells == 0 || tables.cells >= self.image.size {
+        if tables.cells == 0 {
+            // Windows takes it for the end of the list: what follows is not filled.
+            let what = String::from("the list of imported libraries ends early");
+            self.fault(Reply::Unknown, what, tables.name, library);
+            return Ok(());
+        }
+        if tables.cells >= self.image.size {
             let what = String::from("the table of imported addresses is outside the image");
             self.fault(Reply::Crash, what, tables.cells, library);
         }
@@ -227,7 +235,7 @@ impl<'data> Reader<'_, 'data> {
         }
         let next = self.image.word_at(tables.cells, count);
         let next = next.filter(|next| *next != 0 && self.is_by_name(*next));
-        let next = next.and_then(|next| u32::try_from(next).ok());
+        let next = next.map(low);
         if count > 1 && same == 0 {
             let what = String::from("the table of imported addresses is not that of the names");
             self.fault(Reply::Crash, what, tables.cells, library);
@@ -239,7 +247,8 @@ impl<'data> Reader<'_, 'data> {
                 "the table of imported names ends before `{}`",
                 name.escape_ascii()
             );
-            self.fault(Reply::Crash, what, tables.names, library);
+            // Whether a function behind it is called is not known.
+            self.fault(Reply::Unknown, what, tables.names, library);
         }
         Ok(())
     }
@@ -274,6 +283,11 @@ impl<'data> Reader<'_, 'data> {
         let at = self.image.file_offset(rva).unwrap_or(0);
         DecodeError::new(at, expected, format!("RVA {rva:#x}"))
     }
+}
+
+/// Where an entry leads: loaders look at no more than 32 bits.
+fn low(thunk: u64) -> u32 {
+    u32::try_from(thunk & u64::from(u32::MAX)).unwrap_or(u32::MAX)
 }
 
 /// Whether this may be the name of a function: Python's and C++'s are ASCII too.

@@ -9,7 +9,7 @@
 mod relocations;
 mod start;
 
-use super::image::Image;
+use super::image::{Image, Section};
 use crate::container::Reply;
 use crate::container::faults::Faults;
 
@@ -24,17 +24,30 @@ pub(super) fn check(image: &Image<'_>, faults: &mut Faults) {
     start::thread_local(image, faults);
 }
 
-/// What the file has of a section stands behind the headers.
+/// What the file has of a section stands behind the headers, and may be read.
 fn sections(image: &Image<'_>, faults: &mut Faults) {
-    for section in &image.sections {
-        let at = section.file_offset;
-        let first = u64::from(at & !SECTOR.saturating_sub(1));
-        if section.length > 0 && first < image.headers_end {
-            let what = format!(
-                "the bytes of `{}` begin at {at:#x} of the file, inside the headers",
-                section.name
-            );
-            faults.add(Reply::Crash, what, at.into());
-        }
+    let directories = [
+        image.exports,
+        image.imports,
+        image.relocations,
+        image.thread_local,
+        image.exceptions,
+    ];
+    // Others are for debuggers.
+    let is_used = |section: &&Section| {
+        let mut directories = directories.iter().flatten();
+        let is_of_code = section.executable || section.writable;
+        section.length > 0 && (is_of_code || directories.any(|(rva, _)| section.holds(*rva)))
+    };
+    for section in image.sections.iter().filter(is_used) {
+        let (name, at) = (&section.name, section.file_offset);
+        let what = if u64::from(at & !SECTOR.saturating_sub(1)) < image.headers_end {
+            format!("the bytes of `{name}` begin at {at:#x} of the file, inside the headers")
+        } else if section.is_closed() {
+            format!("the section `{name}` may be neither read nor written nor executed")
+        } else {
+            continue;
+        };
+        faults.add(Reply::Crash, what, at.into());
     }
 }

@@ -44,6 +44,8 @@ pub(super) fn check(image: &Image<'_>, faults: &mut Faults) {
         padded: Vec::new(),
     };
     let found = match image.bytes(rva, size) {
+        _ if size == 0 && !has_block(image, rva) => return,
+        _ if size == 0 => crash(String::from("are said to have no bytes, and are there")),
         Some(bytes) => checker.blocks(bytes).and_then(|()| checker.places()),
         None => Err((
             Reply::Crash,
@@ -53,6 +55,14 @@ pub(super) fn check(image: &Image<'_>, faults: &mut Faults) {
     if let Err((reply, what)) = found {
         faults.add(reply, format!("the base relocations {what}"), checker.at);
     }
+}
+
+/// Whether something that looks like a block is there.
+fn has_block(image: &Image<'_>, rva: u32) -> bool {
+    let page = image.u32_at(rva, 0).filter(|page| *page & (PAGE - 1) == 0);
+    let size = image.u32_at(rva, 1);
+    page.is_some_and(|page| image.section(page).is_some())
+        && size.is_some_and(|size| (8..=8 + 2 * PAGE).contains(&size))
 }
 
 type Found = Result<(), (Reply, String)>;
@@ -80,8 +90,10 @@ impl Checker<'_, '_> {
                 break;
             }
             let length = usize::try_from(size).unwrap_or(usize::MAX);
-            let entries = length.checked_sub(8).and_then(|size| entries.get(..size));
-            let Some(entries) = entries.filter(|_| size & 1 == 0) else {
+            let all = length.checked_sub(8).filter(|_| size & 1 == 0);
+            // The size of the table may leave out the padding of its last block.
+            let all = all.filter(|size| *size < entries.len().saturating_add(4));
+            let Some(entries) = all.map(|size| entries.get(..size).unwrap_or(entries)) else {
                 let left = rest.len();
                 return crash(format!("have a block of {size} bytes, and {left} are left"));
             };
