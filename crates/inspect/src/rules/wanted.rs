@@ -117,7 +117,7 @@ pub(super) fn wanted<'a>(user: &User<'a>) -> Vec<Wanted<'a>> {
     let format = user.binary.format;
     let needed = user.binary.needed.iter().filter(|needed| {
         let is_spoken_of = user.is_of_family(&needed.name) || system::is_base(&needed.name);
-        !needed.optional && !(is_spoken_of && is_name(&needed.name, format))
+        !(needed.optional || is_spoken_of && is_name(&needed.name, format))
     });
     let wanted = needed.map(|needed| Wanted {
         name: &needed.name,

@@ -47,7 +47,6 @@ pub(super) struct Section {
     pub(super) length: u32,
     in_memory: u32,
     pub(super) file_offset: u32,
-    readable: bool,
     pub(super) executable: bool,
     pub(super) writable: bool,
 }
@@ -56,11 +55,6 @@ impl Section {
     pub(super) fn holds(&self, rva: u32) -> bool {
         let skip = rva.checked_sub(self.rva);
         skip.is_some_and(|skip| skip < self.in_memory)
-    }
-
-    /// Whether it may be neither read nor written nor executed.
-    pub(super) fn is_closed(&self) -> bool {
-        !(self.readable || self.writable || self.executable)
     }
 }
 
@@ -297,7 +291,6 @@ fn section(data: &[u8], header: &pe::ImageSectionHeader) -> Result<Section, Deco
         length: in_file.min(in_memory),
         in_memory,
         file_offset,
-        readable: flags.contains(pe::IMAGE_SCN_MEM_READ),
         executable: flags.contains(pe::IMAGE_SCN_MEM_EXECUTE),
         writable: flags.contains(pe::IMAGE_SCN_MEM_WRITE),
     })

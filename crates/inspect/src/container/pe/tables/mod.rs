@@ -24,7 +24,7 @@ pub(super) fn check(image: &Image<'_>, faults: &mut Faults) {
     start::thread_local(image, faults);
 }
 
-/// What the file has of a section stands behind the headers, and may be read.
+/// What the file has of a section stands behind the headers.
 fn sections(image: &Image<'_>, faults: &mut Faults) {
     let directories = [
         image.exports,
@@ -40,14 +40,12 @@ fn sections(image: &Image<'_>, faults: &mut Faults) {
         section.length > 0 && (is_of_code || directories.any(|(rva, _)| section.holds(*rva)))
     };
     for section in image.sections.iter().filter(is_used) {
-        let (name, at) = (&section.name, section.file_offset);
-        let what = if u64::from(at & !SECTOR.saturating_sub(1)) < image.headers_end {
-            format!("the bytes of `{name}` begin at {at:#x} of the file, inside the headers")
-        } else if section.is_closed() {
-            format!("the section `{name}` may be neither read nor written nor executed")
-        } else {
-            continue;
-        };
-        faults.add(Reply::Crash, what, at.into());
+        let at = section.file_offset;
+        if u64::from(at & !SECTOR.saturating_sub(1)) < image.headers_end {
+            let name = &section.name;
+            let what =
+                format!("the bytes of `{name}` begin at {at:#x} of the file, inside the headers");
+            faults.add(Reply::Crash, what, at.into());
+        }
     }
 }

@@ -125,11 +125,9 @@ impl Checker<'_, '_> {
             if kind == HIGHADJ {
                 entries.next();
             }
-            let width = if kind == DIR64 { 8 } else { 4 };
-            if place
-                .checked_add(width)
-                .is_none_or(|end| end > self.image.size)
-            {
+            let last = place.saturating_add(if kind == DIR64 { 7 } else { 3 });
+            let mut both = [place, last].into_iter();
+            if both.any(|rva| self.image.section(rva).is_none()) {
                 return crash(format!("change a word at {place:#x}, outside the image"));
             }
             if matches!(kind, DIR64 | HIGHLOW) {
@@ -175,7 +173,8 @@ impl Checker<'_, '_> {
             }
         }
         for page in &self.padded {
-            let words = (0..PAGE / width).map(|index| page.saturating_add(index * width));
+            let words = (0..PAGE).step_by(if image.is_64 { 8 } else { 4 });
+            let words = words.map(|skip| page.saturating_add(skip));
             let lost = words.filter(|place| self.places.binary_search(place).is_err());
             let mut lost = lost.filter(|place| image.word_at(*place, 0).is_some_and(is_address));
             if let Some(place) = lost.next() {

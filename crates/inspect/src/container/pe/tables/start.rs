@@ -66,9 +66,10 @@ pub(super) fn thread_local(image: &Image<'_>, faults: &mut Faults) {
     if start != end && (start > end || !is_inside(start) || !is_inside(end)) {
         add("thread-local data begins or ends outside the image", rva);
     }
-    if !is_inside(number) {
+    let place = image.relative(number).and_then(|rva| image.section(rva));
+    if !place.is_some_and(|section| section.writable) {
         add(
-            "the number of the thread-local data is stored outside the image",
+            "the number of the thread-local data is stored where nothing may be written",
             rva,
         );
     }
