@@ -78,3 +78,28 @@ fn slots_that_are_not_exported_stay_null() {
         }
     }
 }
+
+/// A cell that the loader protects, or that a linker put among constants, cannot be filled.
+#[test]
+fn slots_where_nothing_may_be_written_end_the_process() {
+    let folder = folder();
+    put(&folder, "all", "{ global: *; };\n");
+    let host = |section: &str| {
+        format!(
+            "void *__TVMFFIEnvModLookupFromImports __attribute__((weak));\n\
+             __attribute__((section(\"{section}\"))) void *__tvm_ffi__library_ctx = 0;\n\
+             int __tvm_ffi_f(void) {{ return __TVMFFIEnvModLookupFromImports != __tvm_ffi__library_ctx; }}\n"
+        )
+    };
+    for (section, is_error) in [(".data", false), (".data.rel.ro", true)] {
+        put(&folder, "host.c", host(section));
+        let file = linked(folder.path(), "all");
+        let (report, _) = scan([file.as_os_str(), "-r".as_ref(), "tvm-0.27".as_ref()]);
+        let errors = rules(&report, &["error"]);
+        assert_eq!(
+            errors.contains(&"AC202".into()),
+            is_error,
+            "{section}: {report}"
+        );
+    }
+}

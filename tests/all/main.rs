@@ -20,6 +20,7 @@ mod commands;
 #[cfg(target_os = "linux")]
 mod companions;
 mod conditions;
+mod dll_names;
 mod doctor;
 mod documents;
 #[cfg(target_os = "linux")]

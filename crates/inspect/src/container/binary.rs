@@ -369,6 +369,10 @@ pub struct Binary {
     /// What a loader maps of a linked file; empty for objects and for debug
     /// companions, which hold none of it.
     pub segments: Vec<Segment>,
+    /// Exported cells that TVM writes to when it opens the library, in memory that may not
+    /// be written by then.
+    #[serde(skip)]
+    pub frozen: Vec<String>,
     /// What contradicts itself in a linked file.
     #[serde(skip)]
     pub damage: Vec<Damage>,
@@ -427,6 +431,7 @@ impl Binary {
             has_runpath: false,
             process: None,
             segments: Vec::new(),
+            frozen: Vec::new(),
             damage: Vec::new(),
             version_needs: Vec::new(),
             defined: Vec::new(),

@@ -10,6 +10,7 @@ mod binary;
 mod coff;
 mod contents;
 mod elf;
+mod faults;
 mod identify;
 mod linkage;
 mod linker_script;
@@ -50,7 +51,9 @@ pub use lookup::{defined_versions, defines, each_export, linkage};
 pub use macho::CodeDirectory;
 pub(crate) use macho::{archives as fat_archives, broken_signature};
 pub use names::{BLOB_SYMBOLS, CONTEXT_SYMBOLS, concerns_tvm, undefined_concerns_tvm};
-pub(crate) use names::{is_blob_symbol, is_context_symbol, is_of_registry, mentions_tvm_namespace};
+pub(crate) use names::{
+    SLOT, is_blob_symbol, is_context_symbol, is_of_registry, mentions_tvm_namespace,
+};
 pub use parsed::{FileRange, Parsed, Region};
 pub use sealed::Sealed;
 pub use segment::Segment;

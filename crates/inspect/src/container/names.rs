@@ -21,6 +21,9 @@ pub const CONTEXT_SYMBOLS: [&str; 3] = [
     "__tvm_ffi__library_ctx",
 ];
 
+/// How the names of a library's slots for functions of the runtime begin.
+pub(crate) const SLOT: &str = "__TVM";
+
 /// Whether tvm-ffi defines a symbol of this name, C or mangled C++.
 pub(crate) fn is_of_registry(name: &str) -> bool {
     name.starts_with("TVMFFI") || name.contains("3tvm3ffi") || name.contains("@ffi@tvm@@")

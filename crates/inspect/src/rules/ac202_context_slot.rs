@@ -93,6 +93,31 @@ fn check_context(pair: &Pair<'_>, out: &mut Outcome) {
     out.push(finding);
 }
 
+/// Cells that a runtime writes to when it opens the library, where nothing may be written.
+fn check_frozen(pair: &Pair<'_>, out: &mut Outcome) {
+    let binary = pair.artifact.binary.as_deref();
+    let Some(binary) = binary.filter(|binary| is_asked_by_name(binary)) else {
+        return;
+    };
+    let filled = pair.runtime.context_slots.value.as_ref();
+    let is_written = |name: &&String| {
+        is_context_symbol(name) || filled.is_some_and(|filled| filled.contains(*name))
+    };
+    let frozen: Vec<&String> = binary.frozen.iter().filter(is_written).collect();
+    let Some(first) = frozen.first() else { return };
+    let mut finding = pair
+        .finding(
+            &RULE,
+            format!("the runtime writes to `{first}` when it opens the library, but it lies in memory that may not be written"),
+        )
+        .evidence("there is no message: the process ends with a memory fault while the library is opened")
+        .help("link it again with `.data` and `.bss` in a segment or section that may be written: without `/MERGE:.data=.rdata`, or a script that protects them");
+    for name in frozen.into_iter().take(MAX_FINDINGS) {
+        finding = finding.at(Location::of_symbol(name.clone()));
+    }
+    out.push(finding);
+}
+
 /// Whether a library says itself what slots it fills.
 fn is_shim(library: &Artifact) -> bool {
     let binary = library.binary.as_deref();
@@ -103,6 +128,7 @@ fn is_shim(library: &Artifact) -> bool {
 fn check(pair: &Pair<'_>, out: &mut Outcome) {
     check_local(pair, out);
     check_context(pair, out);
+    check_frozen(pair, out);
     let Some(filled) = &pair.runtime.context_slots.value else {
         if !pair.library.slots.is_empty() {
             out.undecided(

@@ -63,6 +63,7 @@ pub(super) fn check(
             runtime: &load_set.name,
             machine: load_set.machine.as_deref(),
             is_certain: false,
+            of_model: None,
         });
         if let Some(finding) = finding(rule, binding, load_set, (part, asked), &wanted) {
             out.push(finding);

@@ -4,7 +4,7 @@
 //! ELF: the gABI on program headers, and what glibc 2.36 did with damaged
 //! libraries (`tests/all/unloadable.rs` does it again); glibc up to 2.34 asks more
 //! of `p_align`. Mach-O: dyld's published checks. PE: the rules of the format that
-//! Windows enforces when it maps an image.
+//! Windows enforces when it maps an image, and its loader's tables.
 
 use super::gnu_versions::RELR_MARK;
 use crate::container::{
@@ -13,6 +13,7 @@ use crate::container::{
 use crate::finding::Severity;
 
 /// One thing that is wrong with a segment.
+#[derive(Clone)]
 pub(super) struct Fault {
     /// How sure it is that the file does not load.
     pub(super) severity: Severity,
@@ -59,6 +60,7 @@ const NO_TLS: &str = "cannot allocate memory in static TLS block";
 const NOT_COMPILED: &str = "CompileError: WebAssembly.instantiate()";
 /// Of `dlsym`.
 const NO_SYMBOL: &str = "symbol not found";
+const NO_PROCEDURE: &str = "[WinError 127] The specified procedure could not be found";
 pub(super) const NOT_WIN32: &str = "[WinError 193] %1 is not a valid Win32 application";
 
 /// Everything that is wrong with a binary's segments. `is_old` says that it must
@@ -71,14 +73,18 @@ pub(super) fn faults(binary: &Binary, is_old: bool, is_asked: &dyn Fn(&str) -> b
     match binary.format {
         Format::Elf => elf(binary, is_old, is_asked),
         Format::MachO => macho(binary, is_asked),
-        Format::Pe => pe(binary),
-        Format::Wasm => binary
-            .damage
-            .iter()
-            .map(|one| damage(one, is_asked))
-            .collect(),
+        Format::Pe => [pe(binary), all_damage(binary, is_asked)].concat(),
+        Format::Wasm => all_damage(binary, is_asked),
         _ => Vec::new(),
     }
+}
+
+/// Whatever contradicts itself of which it is known what it does.
+fn all_damage(binary: &Binary, is_asked: &dyn Fn(&str) -> bool) -> Vec<Fault> {
+    let known = binary.damage.iter();
+    let known = known.filter(|one| one.kind != DamageKind::Table(Reply::Unknown));
+    let faults = known.map(|one| damage(one, binary.format, is_asked));
+    faults.collect()
 }
 
 fn fault(severity: Severity, segment: &Segment, what: &str, says: &'static str) -> Fault {
@@ -155,15 +161,9 @@ fn elf(binary: &Binary, is_old: bool, is_asked: &dyn Fn(&str) -> bool) -> Vec<Fa
         faults.push(one);
     }
     faults.extend(elf_order(&binary.segments));
-    faults.extend(known_damage(binary).map(|one| damage(one, is_asked)));
+    faults.extend(all_damage(binary, is_asked));
     faults.extend(unmarked_relr(binary));
     faults
-}
-
-/// Damage of which it is known what it does.
-fn known_damage(binary: &Binary) -> impl Iterator<Item = &Damage> {
-    let unknown = DamageKind::Table(Reply::Unknown);
-    binary.damage.iter().filter(move |one| one.kind != unknown)
 }
 
 /// Damage of which it is not known what it does.
@@ -181,8 +181,13 @@ fn zeros(segment: &Segment) -> u64 {
 }
 
 /// Headers that contradict each other.
-fn damage(damage: &Damage, is_asked: &dyn Fn(&str) -> bool) -> Fault {
+fn damage(damage: &Damage, format: Format, is_asked: &dyn Fn(&str) -> bool) -> Fault {
     let (mut severity, mut says) = weight(damage.kind);
+    match (format, damage.kind) {
+        (Format::Pe, DamageKind::Table(reply)) => says = replied_by_windows(reply),
+        (Format::MachO, _) => says = NO_SYMBOL,
+        _ => {}
+    }
     let mut message = sentence(damage.kind, &damage.what);
     if !damage.lost.is_empty() && !damage.lost.iter().any(|name| is_asked(name)) {
         (severity, says) = (Severity::Warning, "");
@@ -334,6 +339,16 @@ fn replied(reply: Reply) -> &'static str {
     }
 }
 
+/// What Windows says of one.
+fn replied_by_windows(reply: Reply) -> &'static str {
+    match reply {
+        Reply::Crash => CRASHES,
+        Reply::Type => NOT_WIN32,
+        Reply::NotFound => NO_PROCEDURE,
+        _ => "",
+    }
+}
+
 /// Segments come in ascending order, apart. glibc takes room from the first to
 /// the last, and maps each where it says, over what is there.
 fn elf_order(segments: &[Segment]) -> Vec<Fault> {
@@ -368,11 +383,7 @@ fn elf_order(segments: &[Segment]) -> Vec<Fault> {
 }
 
 fn macho(binary: &Binary, is_asked: &dyn Fn(&str) -> bool) -> Vec<Fault> {
-    let known = known_damage(binary).map(|one| damage(one, is_asked));
-    let mut faults: Vec<Fault> = known.collect();
-    for fault in faults.iter_mut().filter(|fault| !fault.says.is_empty()) {
-        fault.says = NO_SYMBOL;
-    }
+    let mut faults = all_damage(binary, is_asked);
     let mut error = |segment: &Segment, what: &str, says| {
         faults.push(fault(Severity::Error, segment, what, says));
     };

@@ -1,9 +1,11 @@
 //! The libraries beside TVM's own that a file needs and does not find, and who brings them.
 
-use crate::container::Binary;
+use crate::container::{Binary, Format};
 use crate::finding::Need;
+use crate::parts::stem;
 use crate::place::Place;
 use crate::runtime::libraries::{is_family, search_variable};
+use crate::runtime::load_set::LoadSet;
 use crate::runtime::machine::Machine;
 use crate::runtime::system::{self, Brings, Presence};
 
@@ -71,13 +73,51 @@ pub(super) struct User<'a> {
     pub(super) machine: Option<&'a Machine>,
     /// Whether nothing but the loader brings what it needs.
     pub(super) is_certain: bool,
+    /// The runtime of a model library, which needs no other of TVM's libraries.
+    pub(super) of_model: Option<Option<&'a LoadSet>>,
+}
+
+impl User<'_> {
+    /// Whether others speak of a library of TVM's, or of what is called like one.
+    fn is_of_family(&self, name: &str) -> bool {
+        let Some(set) = self.of_model.filter(|_| is_family(name)) else {
+            return is_family(name);
+        };
+        let stem = stem(name);
+        let mut members = set.into_iter().flat_map(|set| &set.members);
+        OWN.contains(&stem)
+            || OWN_PARTS.iter().any(|start| stem.starts_with(start))
+            || members.any(|member| member.path.name() == name)
+    }
+}
+
+/// The libraries of TVM and mlc-llm, and how those for devices begin.
+const OWN: [&str; 8] = [
+    "tvm",
+    "tvm_ffi",
+    "tvm_ffi_testing",
+    "tvm_runtime",
+    "tvm_compiler",
+    "tvm_allvisible",
+    "mlc_llm",
+    "mlc_llm_module",
+];
+const OWN_PARTS: [&str; 1] = ["tvm_runtime_"];
+
+/// Whether a library that is known may have this name, as Windows reads it.
+fn is_name(name: &str, format: Format) -> bool {
+    let is_known = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.+".contains(&byte);
+    let is_dll = !name.contains('.') || name.to_ascii_lowercase().ends_with(".dll");
+    format != Format::Pe || (is_dll && name.bytes().all(is_known))
 }
 
 /// The libraries that a file does not find, less TVM's, the system's, and those of
 /// which nothing is known.
 pub(super) fn wanted<'a>(user: &User<'a>) -> Vec<Wanted<'a>> {
+    let format = user.binary.format;
     let needed = user.binary.needed.iter().filter(|needed| {
-        !needed.optional && !is_family(&needed.name) && !system::is_base(&needed.name)
+        let is_spoken_of = user.is_of_family(&needed.name) || system::is_base(&needed.name);
+        !(needed.optional || is_spoken_of && is_name(&needed.name, format))
     });
     let wanted = needed.map(|needed| Wanted {
         name: &needed.name,

@@ -3,7 +3,7 @@
 //! (docs/formats.md#context-slots).
 
 /// How every slot begins.
-pub const BEGIN: &str = "__TVM";
+pub(crate) use crate::container::SLOT as BEGIN;
 
 /// The slot that a string of a runtime names.
 pub fn name(bytes: &[u8]) -> Option<&str> {

@@ -22,6 +22,7 @@ mod load_sets;
 mod module_payloads;
 #[path = "../../../../tests/all/support/parts.rs"]
 mod parts;
+mod pe_tables;
 mod provenance;
 mod python_sources;
 mod registered;

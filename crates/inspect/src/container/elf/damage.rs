@@ -6,6 +6,8 @@
 //! linker wrote with them, say something else of code and data (`sections`), what is
 //! mapped is not what was linked.
 
+use std::ops::Range;
+
 use object::Endianness;
 use object::elf;
 use object::pod;
@@ -180,6 +182,19 @@ fn is_cut<Elf: FileHeader<Endian = Endianness>>(image: &Image<'_, Elf>) -> bool 
             && headers.all(|next| sections::is_section(next.sh_type(endian).0))
     });
     is_outside && !is_at_end
+}
+
+/// What the loader protects after it has relocated, in whole pages of the smallest kind.
+pub(super) fn protected<Elf: FileHeader<Endian = Endianness>>(
+    image: &Image<'_, Elf>,
+) -> Option<Range<u64>> {
+    let endian = image.endian;
+    let mut headers = image.segments.iter();
+    let header = headers.find(|header| header.p_type(endian) == elf::PT_GNU_RELRO)?;
+    let address: u64 = header.p_vaddr(endian).into();
+    let end = address.checked_add(header.p_memsz(endian).into())?;
+    let whole = |address: u64| address.checked_div(PAGE)?.checked_mul(PAGE);
+    Some(whole(address)?..whole(end)?)
 }
 
 /// The part that the loader protects after it has relocated must be mapped.

@@ -32,6 +32,7 @@ pub(super) fn read<Elf: FileHeader<Endian = Endianness>>(
             address: load.address,
             memory_size: load.in_memory,
             alignment: load.alignment,
+            writable: load.may(elf::PF_W),
         };
         segment::push(&mut segments, segment)?;
     }

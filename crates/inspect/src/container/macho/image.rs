@@ -183,7 +183,10 @@ impl<'data, Mach: MachHeader<Endian = Endianness>> Image<'data, Mach> {
             self.text_address = segment.vmaddr(endian).into();
         }
         let object = self.header.filetype(endian) == macho::MH_OBJECT;
+        let writable = !object && segment.initprot(endian).contains(macho::VM_PROT_WRITE);
         if !object {
+            // The loader takes the right away again when it has set addresses.
+            let is_protected = segment.flags(endian).contains(macho::SG_READ_ONLY);
             let mapped = Segment {
                 name: String::from_utf8_lossy(segment.name()).into_owned(),
                 file_offset: offset,
@@ -191,10 +194,10 @@ impl<'data, Mach: MachHeader<Endian = Endianness>> Image<'data, Mach> {
                 address: segment.vmaddr(endian).into(),
                 memory_size: segment.vmsize(endian).into(),
                 alignment: page_size(self.header.cputype(endian)),
+                writable: writable && !is_protected,
             };
             crate::container::segment::push(&mut self.segments, mapped)?;
         }
-        let writable = !object && segment.initprot(endian).contains(macho::VM_PROT_WRITE);
         let sections = segment
             .sections(endian, section_headers)
             .map_err(|error| bad(at, "Mach-O section headers", error))?;

@@ -1,12 +1,14 @@
 //! The export directory: names sorted bytewise, functions and data alike.
 
 use std::cell::RefCell;
+use std::cmp::Ordering;
 
 use super::image::Image;
+use crate::container::faults::Faults;
 use crate::container::names::{concerns_tvm, is_blob_symbol, is_context_symbol};
 use crate::container::regions::RegionIndex;
 use crate::container::symbols::Names;
-use crate::container::{DefinedSymbol, Region};
+use crate::container::{DefinedSymbol, Region, Reply};
 use crate::error::DecodeError;
 
 /// An export directory; ordinals are 16 bits, so there are no more names.
@@ -19,10 +21,21 @@ pub(super) struct Exports<'a, 'data> {
     at: u64,
     dll_name: u32,
     addresses: u32,
+    functions: u32,
     names: u32,
     ordinals: u32,
     count: u32,
     range: (u32, u32),
+}
+
+/// What an export leads to.
+enum Target {
+    /// This RVA.
+    Own(u32),
+    /// An export of another library.
+    Forwarded,
+    /// Nothing: why, in words.
+    Nothing(&'static str),
 }
 
 impl<'a, 'data> Exports<'a, 'data> {
@@ -46,6 +59,7 @@ impl<'a, 'data> Exports<'a, 'data> {
             texts: RefCell::new(Names::new(image.data, 0, image.data.len())),
             at,
             dll_name: field(3)?,
+            functions: field(5)?,
             addresses: field(7)?,
             names: field(8)?,
             ordinals: field(9)?,
@@ -84,26 +98,48 @@ impl<'a, 'data> Exports<'a, 'data> {
         })
     }
 
-    /// RVA of the export behind name `index`; `None` for forwarded ones.
-    fn address(&self, index: u32) -> Option<u32> {
-        let ordinal = self.image.u16_at(self.ordinals, index)?;
-        let address = self.image.u32_at(self.addresses, ordinal.into())?;
+    fn target(&self, index: u32) -> Target {
+        let Some(ordinal) = self.image.u16_at(self.ordinals, index) else {
+            return Target::Nothing("has no number");
+        };
+        let ordinal = u32::from(ordinal);
+        let address = self.image.u32_at(self.addresses, ordinal);
         let (start, end) = self.range;
-        (!(start..end).contains(&address)).then_some(address)
+        match address {
+            _ if ordinal >= self.functions => Target::Nothing("has a number behind the last"),
+            None | Some(0) => Target::Nothing("has no address"),
+            Some(address) if (start..end).contains(&address) => Target::Forwarded,
+            Some(address) if address >= self.image.size => {
+                Target::Nothing("has an address outside the image")
+            }
+            Some(address) => Target::Own(address),
+        }
     }
 
-    /// Binary search for one name.
+    /// Binary search for one name, step for step as Windows does it.
     pub(super) fn contains(&self, wanted: &[u8]) -> Result<bool, DecodeError> {
-        let (mut low, mut high) = (0, self.count);
-        while low < high {
-            let middle = low.midpoint(high);
+        let (mut low, mut high) = (0, self.count.checked_sub(1));
+        while let Some(last) = high.filter(|last| low <= *last) {
+            let middle = low.midpoint(last);
             match self.name(middle)?.cmp(wanted) {
-                std::cmp::Ordering::Equal => return Ok(true),
-                std::cmp::Ordering::Less => low = middle.saturating_add(1),
-                std::cmp::Ordering::Greater => high = middle,
+                Ordering::Equal => return Ok(true),
+                Ordering::Less => low = middle.saturating_add(1),
+                Ordering::Greater => high = middle.checked_sub(1),
             }
         }
         Ok(false)
+    }
+
+    fn is_sorted(&self) -> Result<bool, DecodeError> {
+        let mut before: &[u8] = b"";
+        for index in 0..self.count {
+            let name = self.name(index)?;
+            if name < before {
+                return Ok(false);
+            }
+            before = name;
+        }
+        Ok(true)
     }
 
     /// Calls `visit` with every name until it returns `false`.
@@ -117,47 +153,95 @@ impl<'a, 'data> Exports<'a, 'data> {
     }
 
     /// Keeps the names that concern TVM; in a model library, all functions too.
-    pub(super) fn keep(&self, regions: &[Region<'_>]) -> Result<Vec<DefinedSymbol>, DecodeError> {
-        let index_of = RegionIndex::new(regions);
-        let mut kept = Vec::new();
+    pub(super) fn keep(
+        &self,
+        regions: &[Region<'_>],
+        faults: &mut Faults,
+    ) -> Result<Vec<DefinedSymbol>, DecodeError> {
+        let mut keeper = Keeper {
+            index_of: RegionIndex::new(regions),
+            is_sorted: self.is_sorted()?,
+            kept: Vec::new(),
+        };
         let mut of_model_library = false;
         for index in 0..self.count {
             let name = self.name(index)?;
             if concerns_tvm(name) {
-                let symbol = self.define(index, name, &index_of)?;
+                let symbol = self.define(index, name, &mut keeper, faults)?;
                 of_model_library |= is_blob_symbol(&symbol.name) || is_context_symbol(&symbol.name);
-                kept.push(symbol);
+                keeper.kept.push(symbol);
             }
         }
         if !of_model_library {
-            return Ok(kept);
+            return Ok(keeper.kept);
         }
         for index in 0..self.count {
             let name = self.name(index)?;
-            if concerns_tvm(name) {
-                continue;
+            let place = match self.target(index) {
+                Target::Own(address) => keeper.index_of.find(address.into()),
+                _ => None,
+            };
+            let region = place.and_then(|(region, _)| regions.get(region));
+            let is_function = region.is_some_and(|region| region.executable);
+            if region.is_some() && !is_function && !is_of_compiler(name) {
+                self.odd(name, faults);
             }
-            let symbol = self.define(index, name, &index_of)?;
-            let function = symbol
-                .region
-                .and_then(|region| regions.get(region))
-                .is_some_and(|region| region.executable);
-            if function {
-                kept.push(symbol);
+            if is_function && !concerns_tvm(name) {
+                let symbol = self.define(index, name, &mut keeper, faults)?;
+                keeper.kept.push(symbol);
             }
         }
-        Ok(kept)
+        Ok(keeper.kept)
+    }
+
+    /// The data that a model library exports is what TVM asks for.
+    fn odd(&self, name: &[u8], faults: &mut Faults) {
+        let what = format!(
+            "no compiler gives data the name `{}`: what is exported so is not found by its own",
+            name.escape_ascii()
+        );
+        faults.add(Reply::NotFound, what, self.at);
     }
 
     fn define(
         &self,
         index: u32,
         name: &[u8],
-        regions: &RegionIndex,
+        keeper: &mut Keeper,
+        faults: &mut Faults,
     ) -> Result<DefinedSymbol, DecodeError> {
-        let address = u64::from(self.address(index).unwrap_or(0));
-        let place = regions.find(address).filter(|_| address != 0);
+        let target = self.target(index);
+        let lost = match target {
+            Target::Nothing(why) => Some(why),
+            _ if keeper.is_sorted || self.contains(name)? => None,
+            _ => Some("is not where a search in the sorted names looks"),
+        };
+        if let Some(why) = lost {
+            let what = format!("the export `{}` {why}", name.escape_ascii());
+            faults.lost(Reply::NotFound, name, what, self.at);
+        }
+        let address = match target {
+            Target::Own(address) => address.into(),
+            _ => 0,
+        };
+        let place = keeper.index_of.find(address).filter(|_| address != 0);
         let name = self.texts.borrow_mut().keep(name)?;
-        Ok(DefinedSymbol::new(name, address, place))
+        Ok(DefinedSymbol {
+            exported: lost.is_none(),
+            ..DefinedSymbol::new(name, address, place)
+        })
     }
+}
+
+/// What is needed to keep exports, and those that are.
+struct Keeper {
+    index_of: RegionIndex,
+    is_sorted: bool,
+    kept: Vec<DefinedSymbol>,
+}
+
+/// Whether a name is made of what compilers make names of.
+fn is_of_compiler(name: &[u8]) -> bool {
+    let is_known = |byte: &u8| byte.is_ascii_alphanumeric() || b"_$@?.".contains(byte);
+    !name.is_empty() && name.iter().all(is_known)
 }

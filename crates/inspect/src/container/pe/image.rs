@@ -2,7 +2,10 @@
 
 use object::LittleEndian as LE;
 use object::pe;
-use object::read::pe::{ImageNtHeaders, ImageOptionalHeader, optional_header_magic};
+use object::read::ReadRef;
+use object::read::pe::{
+    DataDirectories, ImageNtHeaders, ImageOptionalHeader, optional_header_magic,
+};
 
 use crate::container::{Region, Segment, segment};
 use crate::error::DecodeError;
@@ -21,23 +24,38 @@ pub(super) struct Image<'data> {
     pub(super) exports: Option<(u32, u32)>,
     pub(super) imports: Option<(u32, u32)>,
     pub(super) delayed: Option<(u32, u32)>,
-    /// The same of the exception directory.
+    /// The same of what the loader goes by where it has a size.
     pub(super) exceptions: Option<(u32, u32)>,
+    pub(super) relocations: Option<(u32, u32)>,
+    pub(super) thread_local: Option<(u32, u32)>,
     pub(super) image_base: u64,
+    /// Bytes that the image takes in memory.
+    pub(super) size: u32,
+    /// Where the headers end in the file.
+    pub(super) headers_end: u64,
+    pub(super) flags: pe::DllFlags,
     /// In the order of the file.
     pub(super) segments: Vec<Segment>,
     /// Sorted by RVA.
-    sections: Vec<Section>,
+    pub(super) sections: Vec<Section>,
 }
 
-struct Section {
-    name: String,
+pub(super) struct Section {
+    pub(super) name: String,
     rva: u32,
     /// Bytes that exist both in the file and in memory.
-    length: u32,
-    file_offset: u32,
-    executable: bool,
-    writable: bool,
+    pub(super) length: u32,
+    in_memory: u32,
+    pub(super) file_offset: u32,
+    pub(super) executable: bool,
+    pub(super) writable: bool,
+}
+
+impl Section {
+    pub(super) fn holds(&self, rva: u32) -> bool {
+        let skip = rva.checked_sub(self.rva);
+        skip.is_some_and(|skip| skip < self.in_memory)
+    }
 }
 
 impl<'data> Image<'data> {
@@ -63,10 +81,12 @@ impl<'data> Image<'data> {
         let dos = pe::ImageDosHeader::parse(data).map_err(bad("a DOS header"))?;
         let mut offset = dos.nt_headers_offset().into();
         let (headers, directories) =
-            Pe::parse(data, &mut offset).map_err(bad("PE headers inside the file"))?;
+            headers::<Pe>(data, &mut offset).map_err(bad("PE headers inside the file"))?;
         let table = headers
             .sections(data, offset)
             .map_err(bad("PE section headers inside the file"))?;
+        let of_sections = size_of_val(table.iter().as_slice()) as u64;
+        let headers_end = offset.saturating_add(of_sections);
         let alignment = headers.optional_header().section_alignment();
         let mut sections = Vec::with_capacity(table.len());
         let mut segments = Vec::new();
@@ -81,18 +101,24 @@ impl<'data> Image<'data> {
                 .map(|entry| entry.address_range())
                 .filter(|(rva, _)| *rva != 0)
         };
-        let file = headers.file_header();
+        let sized = |index| directory(index).filter(|(_, size)| *size != 0);
+        let (file, optional) = (headers.file_header(), headers.optional_header());
         Ok(Self {
             data,
             is_64: headers.is_type_64(),
             machine: file.machine.get(LE),
             characteristics: file.characteristics.get(LE),
-            entry_point: headers.optional_header().address_of_entry_point(),
-            image_base: headers.optional_header().image_base(),
+            entry_point: optional.address_of_entry_point(),
+            image_base: optional.image_base(),
+            size: optional.size_of_image(),
+            headers_end,
+            flags: optional.dll_characteristics(),
             exports: directory(pe::IMAGE_DIRECTORY_ENTRY_EXPORT),
             imports: directory(pe::IMAGE_DIRECTORY_ENTRY_IMPORT),
-            delayed: directory(pe::IMAGE_DIRECTORY_ENTRY_DELAY_IMPORT),
-            exceptions: directory(pe::IMAGE_DIRECTORY_ENTRY_EXCEPTION),
+            delayed: sized(pe::IMAGE_DIRECTORY_ENTRY_DELAY_IMPORT),
+            exceptions: sized(pe::IMAGE_DIRECTORY_ENTRY_EXCEPTION),
+            relocations: directory(pe::IMAGE_DIRECTORY_ENTRY_BASERELOC),
+            thread_local: sized(pe::IMAGE_DIRECTORY_ENTRY_TLS),
             segments,
             sections,
         })
@@ -107,6 +133,40 @@ impl<'data> Image<'data> {
             return None;
         }
         u64::from(section.file_offset).checked_add(skip.into())
+    }
+
+    /// The bytes from `rva` on that a section has in the file, `size` at most.
+    pub(super) fn bytes(&self, rva: u32, size: u32) -> Option<&'data [u8]> {
+        let section = self.sections.iter().rfind(|section| section.rva <= rva)?;
+        let left = section.length.checked_sub(rva.checked_sub(section.rva)?)?;
+        let start = usize::try_from(self.file_offset(rva)?).ok()?;
+        let size = usize::try_from(left.min(size)).ok()?;
+        self.data.get(start..start.checked_add(size)?)
+    }
+
+    /// The address that a word holds, as an RVA; the one behind the last counts.
+    pub(super) fn relative(&self, address: u64) -> Option<u32> {
+        let rva = u32::try_from(address.checked_sub(self.image_base)?).ok()?;
+        (rva <= self.size).then_some(rva)
+    }
+
+    /// The word of the processor's size at `rva` plus `index` of them.
+    pub(super) fn word_at(&self, rva: u32, index: u32) -> Option<u64> {
+        match self.is_64 {
+            true => self.u64_at(rva, index),
+            false => self.u32_at(rva, index).map(u64::from),
+        }
+    }
+
+    /// The section that holds `rva` in memory.
+    pub(super) fn section(&self, rva: u32) -> Option<&Section> {
+        let mut sections = self.sections.iter();
+        sections.find(|section| section.holds(rva))
+    }
+
+    /// Whether a section that may be executed holds `rva`.
+    pub(super) fn is_code(&self, rva: u32) -> bool {
+        self.section(rva).is_some_and(|section| section.executable)
     }
 
     /// The word at `rva` plus `index` times four.
@@ -160,6 +220,33 @@ impl<'data> Image<'data> {
     }
 }
 
+/// The headers and the directories. Windows counts no more than 16 of these, whatever the
+/// header says; `ImageNtHeaders::parse` refuses more.
+fn headers<'data, Pe: ImageNtHeaders>(
+    data: &'data [u8],
+    offset: &mut u64,
+) -> object::read::Result<(&'data Pe, DataDirectories<'data>)> {
+    let start = *offset;
+    let most = u32::try_from(pe::IMAGE_NUMBEROF_DIRECTORY_ENTRIES).unwrap_or(16);
+    match data.read_at::<Pe>(start) {
+        Ok(headers)
+            if headers.optional_header().number_of_rva_and_sizes() > most
+                && headers.signature() == pe::IMAGE_NT_SIGNATURE
+                && headers.is_valid_optional_magic() =>
+        {
+            let all = headers.file_header().size_of_optional_header.get(LE);
+            let own = size_of::<Pe::ImageOptionalHeader>();
+            let behind = start.saturating_add(size_of::<Pe>() as u64);
+            let rest = usize::from(all).saturating_sub(own);
+            *offset = behind.saturating_add(rest as u64);
+            let at = usize::try_from(behind).unwrap_or(usize::MAX);
+            let directories = data.get(at..at.saturating_add(rest)).unwrap_or_default();
+            Ok((headers, DataDirectories::parse(directories, most)?))
+        }
+        _ => Pe::parse(data, offset),
+    }
+}
+
 /// A section as the loader maps it.
 fn mapped(header: &pe::ImageSectionHeader, alignment: u32) -> Segment {
     let file_size = header.size_of_raw_data.get(LE);
@@ -174,13 +261,20 @@ fn mapped(header: &pe::ImageSectionHeader, alignment: u32) -> Segment {
         address: header.virtual_address.get(LE).into(),
         memory_size: memory_size.into(),
         alignment: alignment.into(),
+        writable: header
+            .characteristics
+            .get(LE)
+            .contains(pe::IMAGE_SCN_MEM_WRITE),
     }
 }
 
 fn section(data: &[u8], header: &pe::ImageSectionHeader) -> Result<Section, DecodeError> {
     let file_offset = header.pointer_to_raw_data.get(LE);
     let in_file = header.size_of_raw_data.get(LE);
-    let in_memory = header.virtual_size.get(LE);
+    let in_memory = match header.virtual_size.get(LE) {
+        0 => in_file,
+        size => size,
+    };
     let end = u64::from(file_offset).saturating_add(in_file.into());
     if in_file > 0 && end > data.len() as u64 {
         return Err(DecodeError::cut(
@@ -195,6 +289,7 @@ fn section(data: &[u8], header: &pe::ImageSectionHeader) -> Result<Section, Deco
         name: String::from_utf8_lossy(header.raw_name()).into_owned(),
         rva: header.virtual_address.get(LE),
         length: in_file.min(in_memory),
+        in_memory,
         file_offset,
         executable: flags.contains(pe::IMAGE_SCN_MEM_EXECUTE),
         writable: flags.contains(pe::IMAGE_SCN_MEM_WRITE),

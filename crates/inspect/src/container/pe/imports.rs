@@ -3,9 +3,10 @@
 use object::pe;
 
 use super::image::Image;
+use crate::container::faults::Faults;
 use crate::container::names::undefined_concerns_tvm;
 use crate::container::symbols::Names;
-use crate::container::{Needed, UndefinedSymbol};
+use crate::container::{Needed, Reply, UndefinedSymbol};
 use crate::error::DecodeError;
 
 /// What an image imports.
@@ -15,6 +16,20 @@ pub(super) struct Imports {
     pub(super) undefined: Vec<UndefinedSymbol>,
     /// Where the loader puts the address of each of them.
     pub(super) cells: Vec<(u32, String)>,
+    /// What the loader trips over.
+    pub(super) faults: Faults,
+}
+
+/// The tables of one library.
+#[derive(Clone, Copy)]
+struct Tables {
+    name: u32,
+    names: u32,
+    cells: u32,
+    /// Whether the loader fills the cells, and not code at the first call.
+    at_load: bool,
+    /// Whether the cells have addresses in the file.
+    bound: bool,
 }
 
 /// Cells of the address tables, with the names of whom `wanted` holds.
@@ -42,8 +57,12 @@ fn read_where(image: &Image<'_>, wanted: fn(&[u8]) -> bool) -> Result<Imports, D
     if let Some((rva, _)) = image.imports {
         reader.imports(rva)?;
     }
-    if let Some((rva, _)) = image.delayed {
-        reader.delayed(rva)?;
+    // The loader itself never reads it.
+    if let Some((rva, _)) = image.delayed
+        && let Err(error) = reader.delayed(rva)
+        && error.is_limit
+    {
+        return Err(error);
     }
     Ok(reader.imports)
 }
@@ -62,7 +81,9 @@ impl<'data> Reader<'_, 'data> {
         let mut first = 0u32;
         loop {
             let field = |index: u32| self.image.u32_at(rva, first.checked_add(index)?);
-            let (Some(lookup), Some(name), Some(addresses)) = (field(0), field(3), field(4)) else {
+            let (Some(lookup), Some(time), Some(name), Some(cells)) =
+                (field(0), field(1), field(3), field(4))
+            else {
                 return Err(self.outside(rva, "a PE import directory"));
             };
             if name == 0 {
@@ -70,8 +91,13 @@ impl<'data> Reader<'_, 'data> {
             }
             // Old linkers leave the lookup table out; the address table then
             // holds the names.
-            let names = if lookup == 0 { addresses } else { lookup };
-            self.library(name, names, addresses, false)?;
+            self.library(Tables {
+                name,
+                names: if lookup == 0 { cells } else { lookup },
+                cells,
+                at_load: true,
+                bound: time != 0,
+            })?;
             first = first.saturating_add(5);
         }
     }
@@ -97,64 +123,140 @@ impl<'data> Reader<'_, 'data> {
                 let base = u32::try_from(self.image.image_base).unwrap_or(0);
                 address.saturating_sub(base)
             };
-            self.library(relative(name), relative(names), relative(cells), true)?;
+            self.library(Tables {
+                name: relative(name),
+                names: relative(names),
+                cells: relative(cells),
+                at_load: false,
+                bound: false,
+            })?;
             first = first.saturating_add(8);
         }
     }
 
-    fn library(
-        &mut self,
-        name: u32,
-        names: u32,
-        cells: u32,
-        optional: bool,
-    ) -> Result<(), DecodeError> {
-        self.spend(name)?;
-        let Some(library) = self.text(name, 0)? else {
-            return Err(self.outside(name, "the name of an imported library"));
+    fn library(&mut self, tables: Tables) -> Result<(), DecodeError> {
+        let names = tables.names;
+        self.spend(tables.name)?;
+        let Some(library) = self.text(tables.name, 0)? else {
+            return Err(self.outside(tables.name, "the name of an imported library"));
         };
         let library = self.texts.keep(library)?;
         let mut index = 0u32;
+        let mut same = 0u32;
         loop {
-            let thunk = if self.image.is_64 {
-                self.image.u64_at(names, index)
-            } else {
-                self.image.u32_at(names, index).map(u64::from)
-            };
-            let Some(thunk) = thunk else {
+            let Some(thunk) = self.image.word_at(names, index) else {
                 return Err(self.outside(names, "a PE import name table"));
             };
+            let in_cell = self.image.word_at(tables.cells, index);
+            same = same.saturating_add(u32::from(in_cell == Some(thunk)));
             if thunk == 0 {
                 break;
             }
             self.spend(names)?;
             let width = if self.image.is_64 { 8 } else { 4 };
-            let cell = cells.saturating_add(index.saturating_mul(width));
+            let cell = tables.cells.saturating_add(index.saturating_mul(width));
             index = index.saturating_add(1);
-            let by_ordinal = if self.image.is_64 { 1 << 63 } else { 1 << 31 };
-            if thunk & by_ordinal != 0 {
+            if !self.is_by_name(thunk) {
                 continue;
             }
+            let address = low(thunk);
             // A two-byte hint stands before the name.
-            let address = u32::try_from(thunk).unwrap_or(u32::MAX);
-            if let Some(symbol) = self.text(address, 2)?
+            let symbol = self.text(address, 2)?;
+            if tables.at_load {
+                // Linkers begin each at an even place.
+                let is_odd = address & 1 == 1 && in_cell.is_some_and(|cell| cell & 1 == 0);
+                let is_moved = is_odd && !tables.bound;
+                self.check_name(address, symbol, is_moved, &library);
+            }
+            if let Some(symbol) = symbol
                 && (self.wanted)(symbol)
             {
                 let name = self.texts.keep(symbol)?;
                 let library = self.texts.keep(library.as_bytes())?;
                 self.imports.cells.push((cell, name.clone()));
                 self.imports.undefined.push(UndefinedSymbol {
-                    weak: optional,
+                    weak: !tables.at_load,
                     library: Some(library),
                     ..UndefinedSymbol::new(name)
                 });
             }
         }
+        if tables.at_load {
+            self.check_cells(&tables, index, same, &library)?;
+        }
         self.imports.needed.push(Needed {
             name: library,
-            optional,
+            optional: !tables.at_load,
         });
         Ok(())
+    }
+
+    fn is_by_name(&self, thunk: u64) -> bool {
+        thunk & if self.image.is_64 { 1 << 63 } else { 1 << 31 } == 0
+    }
+
+    /// Windows reads the name wherever the entry leads.
+    fn check_name(&mut self, address: u32, symbol: Option<&[u8]>, is_moved: bool, library: &str) {
+        let (reply, what) = match symbol {
+            _ if address >= self.image.size => (
+                Reply::Crash,
+                format!("an imported function's name is at {address:#x}, outside the image"),
+            ),
+            Some(name) if is_moved || !is_printable(name) => (
+                Reply::NotFound,
+                format!("no function is called `{}`", name.escape_ascii()),
+            ),
+            _ => return,
+        };
+        self.fault(reply, what, address, library);
+    }
+
+    /// The cells that the loader fills. Before that they hold what the table of names holds
+    /// (PE/COFF specification, "Import Address Table"), unless the image is bound.
+    fn check_cells(
+        &mut self,
+        tables: &Tables,
+        count: u32,
+        same: u32,
+        library: &str,
+    ) -> Result<(), DecodeError> {
+        if tables.cells == 0 {
+            // Windows takes it for the end of the list: what follows is not filled.
+            let what = String::from("the list of imported libraries ends early");
+            self.fault(Reply::Unknown, what, tables.name, library);
+            return Ok(());
+        }
+        if tables.cells >= self.image.size {
+            let what = String::from("the table of imported addresses is outside the image");
+            self.fault(Reply::Crash, what, tables.cells, library);
+        }
+        if tables.bound || tables.names == tables.cells {
+            return Ok(());
+        }
+        let next = self.image.word_at(tables.cells, count);
+        let next = next.filter(|next| *next != 0 && self.is_by_name(*next));
+        let next = next.map(low);
+        if count > 1 && same == 0 {
+            let what = String::from("the table of imported addresses is not that of the names");
+            self.fault(Reply::Crash, what, tables.cells, library);
+        } else if let Some(next) = next
+            && let Some(name) = self.text(next, 2)?
+            && is_printable(name)
+        {
+            let what = format!(
+                "the table of imported names ends before `{}`",
+                name.escape_ascii()
+            );
+            // Whether a function behind it is called is not known.
+            self.fault(Reply::Unknown, what, tables.names, library);
+        }
+        Ok(())
+    }
+
+    fn fault(&mut self, reply: Reply, what: String, rva: u32, library: &str) {
+        let at = self.image.file_offset(rva).unwrap_or(0);
+        let what = format!("{what} (imports of `{}`)", library.escape_debug());
+        self.imports.faults.add(reply, what, at);
     }
 
     fn text(&mut self, rva: u32, skip: u32) -> Result<Option<&'data [u8]>, DecodeError> {
@@ -181,4 +283,14 @@ impl<'data> Reader<'_, 'data> {
         let at = self.image.file_offset(rva).unwrap_or(0);
         DecodeError::new(at, expected, format!("RVA {rva:#x}"))
     }
+}
+
+/// Where an entry leads: loaders look at no more than 32 bits.
+fn low(thunk: u64) -> u32 {
+    u32::try_from(thunk & u64::from(u32::MAX)).unwrap_or(u32::MAX)
+}
+
+/// Whether this may be the name of a function: Python's and C++'s are ASCII too.
+fn is_printable(name: &[u8]) -> bool {
+    !name.is_empty() && name.iter().all(u8::is_ascii_graphic)
 }

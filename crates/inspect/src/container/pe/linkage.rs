@@ -19,7 +19,9 @@ pub(super) fn read(data: &[u8], wanted: fn(&[u8]) -> bool) -> Option<Linkage> {
             let begin = entry
                 .checked_mul(WORDS)
                 .and_then(|at| image.u32_at(rva, at));
-            linkage.start(begin?.into());
+            // A size may say more than there is.
+            let Some(begin) = begin else { break };
+            linkage.start(begin.into());
         }
     }
     Some(linkage)

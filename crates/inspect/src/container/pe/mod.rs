@@ -7,11 +7,12 @@ mod exports;
 mod image;
 mod imports;
 mod linkage;
+mod tables;
 
 use object::pe;
 
 use super::linkage::Linkage;
-use super::{Architecture, Binary, BinaryKind, Format, Parsed, Platform};
+use super::{Architecture, Binary, BinaryKind, Format, Parsed, Platform, segment};
 use crate::error::DecodeError;
 use exports::Exports;
 use image::Image;
@@ -21,9 +22,11 @@ pub fn parse(data: &[u8]) -> Result<Parsed<'_>, DecodeError> {
     let image = Image::parse(data)?;
     let regions = image.regions();
     let imports = imports::read(&image)?;
+    let mut faults = imports.faults;
+    tables::check(&image, &mut faults);
     let exports = Exports::read(&image)?;
     let (identity, defined) = match &exports {
-        Some(exports) => (exports.dll_name()?, exports.keep(&regions)?),
+        Some(exports) => (exports.dll_name()?, exports.keep(&regions, &mut faults)?),
         None => (None, Vec::new()),
     };
     let kind = if image.characteristics.contains(pe::IMAGE_FILE_DLL) {
@@ -33,6 +36,8 @@ pub fn parse(data: &[u8]) -> Result<Parsed<'_>, DecodeError> {
     };
     let binary = Binary {
         identity,
+        frozen: segment::frozen(&defined, &image.segments, None),
+        damage: faults.found,
         segments: image.segments,
         needed: imports.needed,
         defined,

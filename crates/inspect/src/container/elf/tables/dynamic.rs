@@ -8,12 +8,12 @@ use object::Endianness;
 use object::elf;
 use object::read::elf::{FileHeader, ProgramHeader, SectionHeader};
 
-use super::context::Faults;
 use crate::container::Reply;
 use crate::container::elf::dynamic::{Dynamic, Entry, name};
 use crate::container::elf::image::Image;
 use crate::container::elf::memory::Memory;
 use crate::container::elf::relocations::LISTS;
+use crate::container::faults::Faults;
 use crate::container::symbols::Names;
 
 /// An address and what says how much is there.

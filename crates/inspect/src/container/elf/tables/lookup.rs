@@ -7,7 +7,6 @@ use object::Endianness;
 use object::elf;
 use object::read::elf::{FileHeader, ProgramHeader, SectionHeader, Sym};
 
-use super::context::Faults;
 use crate::container::Reply;
 use crate::container::elf::dynamic::Dynamic;
 use crate::container::elf::hash::Hashes;
@@ -15,6 +14,7 @@ use crate::container::elf::image::Image;
 use crate::container::elf::memory::pages;
 use crate::container::elf::relocations::met;
 use crate::container::elf::table::Table;
+use crate::container::faults::Faults;
 use crate::container::names::{concerns_tvm, is_blob_symbol, is_context_symbol};
 use crate::container::symbols::Names;
 

@@ -9,7 +9,6 @@
 //! Not seen: a value that is as likely as the right one, such as a relocation that
 //! names another function of the table.
 
-mod context;
 mod dynamic;
 mod lookup;
 mod relocations;
@@ -25,7 +24,7 @@ use super::dynamic::Dynamic;
 use super::image::Image;
 use super::symbols;
 use crate::container::Damage;
-use context::Faults;
+use crate::container::faults::Faults;
 
 /// What is wrong with the tables of a library.
 pub(super) fn read<Elf: FileHeader<Endian = Endianness>>(

@@ -12,7 +12,6 @@ use object::elf;
 use object::pod;
 use object::read::elf::{FileHeader, Rela, Sym};
 
-use super::context::Faults;
 use super::targets::Targets;
 use crate::container::Reply;
 use crate::container::elf::dynamic::Dynamic;
@@ -20,6 +19,7 @@ use crate::container::elf::image::Image;
 use crate::container::elf::memory::Memory;
 use crate::container::elf::relocations::LISTS;
 use crate::container::elf::table::Table;
+use crate::container::faults::Faults;
 
 /// The types that a machine's loader and linkers know.
 #[derive(Clone, Copy)]

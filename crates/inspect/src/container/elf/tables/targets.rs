@@ -5,9 +5,9 @@ use std::ops::RangeInclusive;
 
 use object::elf;
 
-use super::context::Faults;
 use crate::container::Reply;
 use crate::container::elf::memory::{Load, Memory};
+use crate::container::faults::Faults;
 
 /// Words that differ from the others of their library and are kept: more of them are a
 /// habit of some linker, and no damage.

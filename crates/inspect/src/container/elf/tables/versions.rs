@@ -11,12 +11,12 @@ use object::elf;
 use object::pod;
 use object::read::elf::{FileHeader, Sym};
 
-use super::context::Faults;
 use crate::container::Reply;
 use crate::container::elf::dynamic::Dynamic;
 use crate::container::elf::image::Image;
 use crate::container::elf::memory::Memory;
 use crate::container::elf::table::Table;
+use crate::container::faults::Faults;
 use crate::container::system_symbols;
 
 /// Bytes of a name that are shown.

@@ -9,10 +9,10 @@ use object::Endianness;
 use object::elf;
 use object::read::elf::{FileHeader, Sym};
 
-use super::context::Faults;
 use crate::container::Reply;
 use crate::container::elf::image::Image;
 use crate::container::elf::table::Table;
+use crate::container::faults::Faults;
 use crate::container::names::concerns_tvm;
 use crate::container::symbols::Names;
 

@@ -1,4 +1,5 @@
-//! What the checks of the loader's tables share: the list of faults.
+//! What the checks of a loader's tables share, of ELF files and of PE images: the list of
+//! faults.
 
 use crate::container::{Damage, DamageKind, Reply};
 

@@ -1,0 +1,51 @@
+//! What Windows' loader goes by before the first function of an image is called: sections,
+//! base relocations, the entry point, thread-local memory.
+//!
+//! What is reported is what the loader trips over, and what contradicts another place of
+//! the file in a way that no linker writes. Facts: the PE/COFF specification, and what
+//! Wine's loader did with damaged images (`tests/systems`); where both differ Windows
+//! counts. Imports and exports are checked where they are read.
+
+mod relocations;
+mod start;
+
+use super::image::{Image, Section};
+use crate::container::Reply;
+use crate::container::faults::Faults;
+
+/// What the loader rounds the place of a section in the file down to.
+const SECTOR: u32 = 512;
+
+/// Adds what is wrong with the tables of an image.
+pub(super) fn check(image: &Image<'_>, faults: &mut Faults) {
+    sections(image, faults);
+    relocations::check(image, faults);
+    start::entry_point(image, faults);
+    start::thread_local(image, faults);
+}
+
+/// What the file has of a section stands behind the headers.
+fn sections(image: &Image<'_>, faults: &mut Faults) {
+    let directories = [
+        image.exports,
+        image.imports,
+        image.relocations,
+        image.thread_local,
+        image.exceptions,
+    ];
+    // Others are for debuggers.
+    let is_used = |section: &&Section| {
+        let mut directories = directories.iter().flatten();
+        let is_of_code = section.executable || section.writable;
+        section.length > 0 && (is_of_code || directories.any(|(rva, _)| section.holds(*rva)))
+    };
+    for section in image.sections.iter().filter(is_used) {
+        let at = section.file_offset;
+        if u64::from(at & !SECTOR.saturating_sub(1)) < image.headers_end {
+            let name = &section.name;
+            let what =
+                format!("the bytes of `{name}` begin at {at:#x} of the file, inside the headers");
+            faults.add(Reply::Crash, what, at.into());
+        }
+    }
+}
