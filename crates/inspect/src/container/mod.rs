@@ -11,6 +11,7 @@ mod coff;
 mod contents;
 mod elf;
 mod faults;
+mod frozen;
 mod identify;
 mod linkage;
 mod linker_script;

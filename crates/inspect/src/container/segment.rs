@@ -1,12 +1,8 @@
 //! Segments: the parts of a linked file that a loader maps, as the file states
 //! them. Whether a loader takes them is a rule's question.
 
-use std::ops::Range;
-
 use serde::Serialize;
 
-use super::DefinedSymbol;
-use super::names::{SLOT, is_context_symbol};
 use crate::error::DecodeError;
 
 /// Segments of one file; real ones have fewer than thirty.
@@ -49,29 +45,4 @@ pub(super) fn push(segments: &mut Vec<Segment>, segment: Segment) -> Result<(), 
     }
     segments.push(segment);
     Ok(())
-}
-
-/// The exported cells for TVM to write to that lie where nothing may be written, or in what
-/// the loader protects.
-pub(super) fn frozen(
-    defined: &[DefinedSymbol],
-    segments: &[Segment],
-    protected: Option<Range<u64>>,
-) -> Vec<String> {
-    let is_cell = |name: &str| name.starts_with(SLOT) || is_context_symbol(name);
-    let holds = |segment: &Segment, address: u64| {
-        segment.address <= address && segment.end().is_some_and(|end| address < end)
-    };
-    let is_frozen = |address: u64| {
-        let mut holding = segments.iter().filter(|one| holds(one, address)).peekable();
-        let is_mapped = holding.peek().is_some();
-        let mut protected = protected.iter();
-        is_mapped
-            && (holding.all(|one| !one.writable) || protected.any(|range| range.contains(&address)))
-    };
-    let cells = defined
-        .iter()
-        .filter(|one| one.exported && is_cell(&one.name));
-    let frozen = cells.filter(|one| is_frozen(one.address));
-    frozen.map(|one| one.name.clone()).collect()
 }

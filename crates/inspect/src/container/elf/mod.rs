@@ -32,7 +32,7 @@ use object::read::elf::{FileHeader, ProgramHeader};
 use super::linkage::Linkage;
 use super::symbols::Names;
 use super::{
-    Architecture, Binary, BinaryKind, Damage, Format, Needed, Parsed, Platform, Region, segment,
+    Architecture, Binary, BinaryKind, Damage, Format, Needed, Parsed, Platform, Region, frozen,
 };
 use crate::error::DecodeError;
 use crate::limits::MAX_HASH_STEPS;
@@ -119,7 +119,7 @@ fn parse_class<'data, Elf: FileHeader<Endian = Endianness>>(
             true => Vec::new(),
             false => all_damage(&image, &dynamic, kind, platform),
         },
-        frozen: segment::frozen(&kept.defined, &segments, damage::protected(&image)),
+        frozen: frozen::cells(&kept.defined, &segments, damage::protected(&image)),
         segments,
         packed: dynamic.packed(),
         version_needs: versions::needs(&image, &dynamic)?,

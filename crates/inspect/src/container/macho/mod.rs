@@ -20,7 +20,7 @@ use object::macho;
 use object::read::macho::{FatArch, MachHeader, MachOFatFile32, MachOFatFile64};
 
 use super::linkage::Linkage;
-use super::{Architecture, Binary, BinaryKind, Format, Parsed, segment};
+use super::{Architecture, Binary, BinaryKind, Format, Parsed, frozen};
 use crate::error::DecodeError;
 use image::{Image, bad, bytes_at, is_64};
 
@@ -162,7 +162,7 @@ fn parse_class<'data, Mach: MachHeader<Endian = Endianness>>(
         identity: image.identity,
         needed: image.needed,
         search_paths: image.search_paths,
-        frozen: segment::frozen(&kept.defined, &image.segments, None),
+        frozen: frozen::cells(&kept.defined, &image.segments, None),
         segments: image.segments,
         defined: kept.defined,
         undefined: kept.undefined,

@@ -135,6 +135,12 @@ impl<'data> Image<'data> {
         u64::from(section.file_offset).checked_add(skip.into())
     }
 
+    /// The same where the headers are mapped, which are the beginning of the file.
+    pub(super) fn text_offset(&self, rva: u32) -> Option<u64> {
+        let in_headers = Some(u64::from(rva)).filter(|at| *at < self.headers_end);
+        self.file_offset(rva).or(in_headers)
+    }
+
     /// The bytes from `rva` on that a section has in the file, `size` at most.
     pub(super) fn bytes(&self, rva: u32, size: u32) -> Option<&'data [u8]> {
         let section = self.sections.iter().rfind(|section| section.rva <= rva)?;

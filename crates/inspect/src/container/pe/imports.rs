@@ -163,9 +163,7 @@ impl<'data> Reader<'_, 'data> {
             // A two-byte hint stands before the name.
             let symbol = self.text(address, 2)?;
             if tables.at_load {
-                // Linkers begin each at an even place.
-                let is_odd = address & 1 == 1 && in_cell.is_some_and(|cell| cell & 1 == 0);
-                let is_moved = is_odd && !tables.bound;
+                let is_moved = !tables.bound && self.is_moved(address, in_cell);
                 self.check_name(address, symbol, is_moved, &library);
             }
             if let Some(symbol) = symbol
@@ -191,6 +189,18 @@ impl<'data> Reader<'_, 'data> {
         Ok(())
     }
 
+    /// Whether an entry leads beside the beginning of a name and its cell to one: at an even
+    /// place, behind the end of another.
+    fn is_moved(&self, address: u32, in_cell: Option<u64>) -> bool {
+        let begins = |address: u32| {
+            let before = address
+                .checked_sub(1)
+                .and_then(|at| self.image.bytes(at, 1));
+            address & 1 == 0 && before == Some(b"\0")
+        };
+        !begins(address) && in_cell.map(low).is_some_and(begins)
+    }
+
     fn is_by_name(&self, thunk: u64) -> bool {
         thunk & if self.image.is_64 { 1 << 63 } else { 1 << 31 } == 0
     }
@@ -205,6 +215,10 @@ impl<'data> Reader<'_, 'data> {
             Some(name) if is_moved || !is_printable(name) => (
                 Reply::NotFound,
                 format!("no function is called `{}`", name.escape_ascii()),
+            ),
+            None if is_moved => (
+                Reply::NotFound,
+                format!("an imported function has no name at {address:#x}"),
             ),
             _ => return,
         };
@@ -262,7 +276,7 @@ impl<'data> Reader<'_, 'data> {
     fn text(&mut self, rva: u32, skip: u32) -> Result<Option<&'data [u8]>, DecodeError> {
         let offset = rva
             .checked_add(skip)
-            .and_then(|rva| self.image.file_offset(rva));
+            .and_then(|rva| self.image.text_offset(rva));
         match offset {
             Some(offset) => self.texts.get(offset),
             None => Ok(None),
@@ -285,9 +299,9 @@ impl<'data> Reader<'_, 'data> {
     }
 }
 
-/// Where an entry leads: loaders look at no more than 32 bits.
+/// Where an entry leads: the upper half is zero (PE/COFF specification).
 fn low(thunk: u64) -> u32 {
-    u32::try_from(thunk & u64::from(u32::MAX)).unwrap_or(u32::MAX)
+    u32::try_from(thunk).unwrap_or(u32::MAX)
 }
 
 /// Whether this may be the name of a function: Python's and C++'s are ASCII too.

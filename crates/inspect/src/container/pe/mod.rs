@@ -12,7 +12,7 @@ mod tables;
 use object::pe;
 
 use super::linkage::Linkage;
-use super::{Architecture, Binary, BinaryKind, Format, Parsed, Platform, segment};
+use super::{Architecture, Binary, BinaryKind, Format, Parsed, Platform, frozen};
 use crate::error::DecodeError;
 use exports::Exports;
 use image::Image;
@@ -36,7 +36,7 @@ pub fn parse(data: &[u8]) -> Result<Parsed<'_>, DecodeError> {
     };
     let binary = Binary {
         identity,
-        frozen: segment::frozen(&defined, &image.segments, None),
+        frozen: frozen::cells(&defined, &image.segments, None),
         damage: faults.found,
         segments: image.segments,
         needed: imports.needed,
