@@ -4,6 +4,7 @@
 //! [`text`] cuts a source into statements, [`steps`] says which of them run, [`closure`]
 //! follows them from file to file.
 
+mod action;
 pub(crate) mod calls;
 pub(crate) mod closure;
 mod condition;
@@ -11,11 +12,16 @@ pub mod damage;
 pub(crate) mod folder;
 pub(crate) mod names;
 pub mod pth;
+mod reading;
 pub mod registered;
+mod flow;
+mod program;
+mod stack;
 mod step;
 pub mod steps;
 pub mod text;
 pub(crate) mod uses;
+mod value;
 
 use std::sync::LazyLock;
 
