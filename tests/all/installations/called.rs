@@ -66,6 +66,8 @@ fn functions_that_are_called_run() {
         "from . import helper\nhelper.f()\n",
         "import tvm_ffi.helper\ntvm_ffi.helper.f()\n",
         "from .helper import load\nfor name in ['helper', 'late']:\n    load(name)\n",
+        "from .helper import *\nfrom importlib import import_module\ndef __getattr__(name):\n    if name in {'late'}:\n        \
+         return import_module(f'{__name__}.{name}')\n    raise AttributeError(name)\ndef g():\n    from tvm_ffi import late\ng()\n",
         "from .helper import load\nm = load('helper')\nr = getattr(m, 'register', None)\nif r is None:\n    raise ValueError\nr()\n",
     ] {
         agree(first, true);

@@ -14,7 +14,9 @@ const CHOICES: [&str; 9] = [
 /// Words that stand before brackets and are no functions.
 const WORDS: [&str; 6] = ["in", "is", "not", "return", "print", "super"];
 /// Words before an expression.
-const HEADS: [&str; 8] = ["assert", "class", "del", "if", "match", "raise", "while", "with"];
+const HEADS: [&str; 8] = [
+    "assert", "class", "del", "if", "match", "raise", "while", "with",
+];
 
 /// Words of statements that do nothing with names themselves, or may not run.
 const OTHERS: [&str; 10] = [
@@ -45,6 +47,8 @@ pub enum Action {
     Let(String, Value),
     /// A name has another value, which is not known.
     Forget(String),
+    /// A module is asked for a name that it may make up.
+    Ask(String, String),
     /// This is done for each item of a list, which has a name then.
     Each(String, String, Vec<Action>),
     /// A function gives back the value of an expression.
@@ -120,7 +124,9 @@ pub(super) fn may_bind(text: &str) -> Vec<Action> {
         }
         "def" | "class" => forgotten(first(rest).0).collect(),
         "for" => forgotten(rest.split_once(" in ").map_or("", |(names, _)| names)).collect(),
-        "with" | "except" => forgotten(rest.rsplit_once(" as ").map_or("", |(_, name)| name)).collect(),
+        "with" | "except" => {
+            forgotten(rest.rsplit_once(" as ").map_or("", |(_, name)| name)).collect()
+        }
         _ => target(text).map_or_else(Vec::new, |(names, _)| forgotten(names).collect()),
     }
 }
@@ -173,7 +179,10 @@ pub(super) fn target(text: &str) -> Option<(&str, &str)> {
 /// The names that an import binds.
 fn bindings(text: &str) -> Vec<Action> {
     let (word, rest) = first(text);
-    let renamed = |part: &str| part.split_once(" as ").map(|(_, name)| name.trim().to_owned());
+    let renamed = |part: &str| {
+        part.split_once(" as ")
+            .map(|(_, name)| name.trim().to_owned())
+    };
     let bound = |part: &str, from: Option<&str>| {
         let own = first_word(part)?;
         let top = own.split('.').next().unwrap_or(own);
@@ -191,14 +200,21 @@ fn bindings(text: &str) -> Vec<Action> {
         })
     };
     if word == "import" {
-        return rest.split(',').filter_map(|part| bound(part, None)).collect();
+        return rest
+            .split(',')
+            .filter_map(|part| bound(part, None))
+            .collect();
     }
-    let parts = rest.split_once(" import ").or_else(|| rest.split_once(" import("));
+    let parts = rest
+        .split_once(" import ")
+        .or_else(|| rest.split_once(" import("));
     let Some((module, names)) = parts else {
         return Vec::new();
     };
     let names = names.trim().trim_matches(['(', ')']).split(',');
-    names.filter_map(|part| bound(part, Some(module.trim()))).collect()
+    names
+        .filter_map(|part| bound(part, Some(module.trim())))
+        .collect()
 }
 
 /// The calls of an expression, the inner ones first, and the expression with names of
@@ -225,7 +241,10 @@ fn calls(expression: &str, is_with: bool, found: &mut Vec<Action>) -> String {
         let function = text.get(start..open).unwrap_or("").trim().to_owned();
         let inner = text.get(open.saturating_add(1)..close).unwrap_or("");
         from = close.saturating_add(1);
-        if is_plain(&function) || WORDS.contains(&function.as_str()) || function.ends_with(".format") {
+        if is_plain(&function)
+            || WORDS.contains(&function.as_str())
+            || function.ends_with(".format")
+        {
             continue;
         }
         // No name of Python's begins so.
@@ -267,9 +286,9 @@ fn each(text: &str) -> Option<Action> {
 
 fn argument(text: &str) -> (Option<String>, String) {
     let text = text.trim();
-    let named = text.split_once('=').filter(|(name, value)| {
-        name.trim().chars().all(is_of_name) && !value.starts_with('=')
-    });
+    let named = text
+        .split_once('=')
+        .filter(|(name, value)| name.trim().chars().all(is_of_name) && !value.starts_with('='));
     match named {
         Some((name, value)) => (Some(name.trim().to_owned()), value.trim().to_owned()),
         None if text.starts_with('*') => (Some("*".to_owned()), String::new()),
@@ -339,7 +358,7 @@ mod tests {
             Action::Forget(name) => format!("-{name}"),
             Action::Return(text) => format!("return {text}"),
             Action::Each(name, list, done) => format!("{name} of {list}: {}", done.len()),
-            Action::Define(..) | Action::Let(..) => String::new(),
+            Action::Define(..) | Action::Let(..) | Action::Ask(..) => String::new(),
         });
         words.collect::<Vec<_>>().join(" ")
     }
@@ -369,7 +388,10 @@ mod tests {
             ("if f() in (a, b):", "f()>00"),
             ("x = f() if a else b", "x=f() if a else b"),
             ("x = lambda: f()", "x=lambda: f()"),
-            ("x = {k: f(k) for k in (a, b)}", "k of (a, b): 1 x={k: f(k) for k in (a, b)}"),
+            (
+                "x = {k: f(k) for k in (a, b)}",
+                "k of (a, b): 1 x={k: f(k) for k in (a, b)}",
+            ),
             ("x = [f(k) for k in a if k]", "x=[f(k) for k in a if k]"),
             ("elif f():", ""),
             ("x[0](f", ""),

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::Interpreter;
-use super::folder::{Folder, Module};
-use super::action::{Action, Called};
+use super::action::Action;
 use super::flow::Line;
+use super::folder::{Folder, Module};
 use super::names::Names;
 use super::program::{Led, Loaded};
 use super::reading::Reading;
@@ -135,7 +135,11 @@ impl Walk<'_> {
         let line = Line {
             statements: &running.statements,
             at: running.at,
-            scope: self.stack.program.contains_key(&running.name).then_some(&view),
+            scope: self
+                .stack
+                .program
+                .contains_key(&running.name)
+                .then_some(&view),
         };
         let again = reading.take(line);
         running.reading = reading;
@@ -154,8 +158,7 @@ impl Walk<'_> {
         };
         let (module, file) = (running.name.clone(), running.file.clone());
         let is_package = running.is_package;
-        let target =
-            |import: &Import| absolute(&module, is_package, import.level, &import.module);
+        let target = |import: &Import| absolute(&module, is_package, import.level, &import.module);
         match step {
             Step::Call(_) => {}
             Step::Act(action) => self.act(action),
@@ -178,11 +181,17 @@ impl Walk<'_> {
     }
 
     fn act(&mut self, action: Action) {
-        let Some(view) = self.stack.view(self.site) else { return };
+        let Some(view) = self.stack.view(self.site) else {
+            return;
+        };
         match action {
             Action::Call(called) => {
                 let led = view.led(&called);
-                self.call(called, led);
+                self.call(called.into, led);
+            }
+            Action::Ask(module, name) => {
+                let led = view.asked(&module, &name);
+                self.call(String::new(), led);
             }
             Action::Each(name, list, done) => {
                 let all = view.each(&name, &list, &done);
@@ -203,15 +212,15 @@ impl Walk<'_> {
         }
     }
 
-    fn call(&mut self, called: Called, led: Led) {
+    fn call(&mut self, into: String, led: Led) {
         match led {
-            Led::Nowhere => self.stack.set(called.into, None),
+            Led::Nowhere => self.stack.set(into, None),
             Led::Changes(list) => {
                 self.stack.set(list, None);
-                self.stack.set(called.into, None);
+                self.stack.set(into, None);
             }
             Led::Import(target, given) => {
-                self.stack.set(called.into, Some(given));
+                self.stack.set(into, Some(given));
                 if let Some(running) = self.stack.running.last() {
                     let (module, file) = (running.name.clone(), running.file.clone());
                     self.import(&module, &target, &[], &file);
@@ -220,7 +229,7 @@ impl Walk<'_> {
             Led::Enter(entered) => {
                 if let Some(Module::Source(file, _)) = self.module(&entered.key.0) {
                     let file = self.shown(&file);
-                    self.stack.enter(entered, called.into, file, self.python);
+                    self.stack.enter(entered, into, file, self.python);
                 }
             }
         }
@@ -353,9 +362,19 @@ impl Walk<'_> {
                     self.absent(lost, file);
                     continue;
                 }
+                if self.lost.contains(&inner)
+                    && let Some(running) = self.stack.running.last_mut()
+                {
+                    let asked = Action::Ask(target.to_owned(), name.clone());
+                    running.reading.found.push_front(Step::Act(asked));
+                }
                 let key = (target.to_owned(), name.clone());
                 let order = self.found.names.len();
-                let is_begun = self.stack.running.iter().any(|one| one.call.is_none() && one.name == target);
+                let is_begun = self
+                    .stack
+                    .running
+                    .iter()
+                    .any(|one| one.call.is_none() && one.name == target);
                 let names = self.found.names.entry(key);
                 names.or_insert_with(|| Taken {
                     by: module.to_owned(),

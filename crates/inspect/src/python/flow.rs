@@ -56,7 +56,9 @@ pub(super) fn gives_on(line: Line<'_>) -> bool {
     for statement in rest.iter().take_while(|one| one.indent >= first.indent) {
         let text = statement.text.trim();
         if statement.indent == first.indent {
-            let is_next = ["except", "else", "finally"].iter().any(|word| text.starts_with(word));
+            let is_next = ["except", "else", "finally"]
+                .iter()
+                .any(|word| text.starts_with(word));
             if !is_next || (is_handler && !raises) {
                 break;
             }

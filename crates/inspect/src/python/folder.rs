@@ -100,13 +100,21 @@ impl Folder {
             return None;
         };
         let names = self.names(first.parent()?);
-        let stems = names.iter().map(|name| name.split('.').next().unwrap_or(name));
+        let stems = names
+            .iter()
+            .map(|name| name.split('.').next().unwrap_or(name));
         let stems: BTreeSet<&str> = stems.filter(|stem| !stem.starts_with("__")).collect();
         let is_module = |stem: &&str| {
             let module = self.module(&format!("{package}.{stem}"));
             !matches!(module, None | Some(Module::Namespace))
         };
-        Some(stems.into_iter().filter(is_module).map(str::to_owned).collect())
+        Some(
+            stems
+                .into_iter()
+                .filter(is_module)
+                .map(str::to_owned)
+                .collect(),
+        )
     }
 
     /// The file that Python loads as a compiled module, of several that are called so, in

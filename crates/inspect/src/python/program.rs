@@ -20,8 +20,17 @@ pub(super) type Key = (String, usize, Vec<Option<Value>>);
 
 /// What changes a list.
 const CHANGERS: [&str; 11] = [
-    "add", "append", "appendleft", "clear", "extend", "insert", "pop", "popitem",
-    "remove", "setdefault", "update",
+    "add",
+    "append",
+    "appendleft",
+    "clear",
+    "extend",
+    "insert",
+    "pop",
+    "popitem",
+    "remove",
+    "setdefault",
+    "update",
 ];
 
 /// A module whose names are followed.
@@ -80,7 +89,10 @@ impl Scope for View<'_> {
             "__name__" => Some(Value::Text(self.module.to_owned())),
             "__package__" if module.is_package => Some(Value::Text(self.module.to_owned())),
             "__package__" => {
-                let around = self.module.rsplit_once('.').map_or("", |(around, _)| around);
+                let around = self
+                    .module
+                    .rsplit_once('.')
+                    .map_or("", |(around, _)| around);
                 Some(Value::Text(around.to_owned()))
             }
             _ => steady(module, name, &self.range),
@@ -128,7 +140,10 @@ fn steady(module: &Loaded, name: &str, range: &Range<usize>) -> Option<Value> {
 /// The names that statements of functions give another value, or whose lists they change.
 fn changes(statements: &[Statement]) -> HashMap<String, Vec<usize>> {
     let mut found: HashMap<String, Vec<usize>> = HashMap::new();
-    let inner = statements.iter().enumerate().filter(|(_, one)| one.indent > 0);
+    let inner = statements
+        .iter()
+        .enumerate()
+        .filter(|(_, one)| one.indent > 0);
     for (at, one) in inner {
         let plain = without_strings(one.text.trim());
         let given = target(&plain).map(|(names, _)| names);
@@ -173,7 +188,9 @@ impl View<'_> {
             };
         }
         match of(function) {
-            Some(Value::Code(module, at)) => self.enter(&module, at, called).map_or(Led::Nowhere, Led::Enter),
+            Some(Value::Code(module, at)) => self
+                .enter(&module, at, called)
+                .map_or(Led::Nowhere, Led::Enter),
             _ => self.imported(function, called).unwrap_or(Led::Nowhere),
         }
     }
@@ -185,7 +202,10 @@ impl View<'_> {
             return None;
         }
         let argument = |place: usize, name: &str| {
-            let named = called.arguments.iter().find(|(own, _)| own.as_deref() == Some(name));
+            let named = called
+                .arguments
+                .iter()
+                .find(|(own, _)| own.as_deref() == Some(name));
             let placed = called.arguments.get(place).filter(|(own, _)| own.is_none());
             match value(&named.or(placed)?.1, self)? {
                 Value::Text(text) => Some(text),
@@ -232,20 +252,33 @@ impl View<'_> {
 
     /// The names of a function's parameters, and what a call gives them.
     fn arguments(&self, module: &str, head: &str, called: &Called) -> Option<Names> {
-        let there = View { module, locals: None, range: 0..0, ..self.clone() };
+        let there = View {
+            module,
+            locals: None,
+            range: 0..0,
+            ..self.clone()
+        };
         let (_, rest) = head.split_once('(')?;
         let inner = parts(rest, ')').first().copied()?;
         let mut placed = called.arguments.iter().filter(|(name, _)| name.is_none());
-        let is_open = called.arguments.iter().any(|(name, _)| name.as_deref() == Some("*"));
+        let is_open = called
+            .arguments
+            .iter()
+            .any(|(name, _)| name.as_deref() == Some("*"));
         let mut found = Names::new();
         for parameter in parts(inner, ',').into_iter().map(str::trim) {
-            let end = parameter.find(|c| !is_of_name(c)).unwrap_or(parameter.len());
+            let end = parameter
+                .find(|c| !is_of_name(c))
+                .unwrap_or(parameter.len());
             let name = parameter.get(..end)?;
             // Of which object it is called is not known.
             if name.is_empty() || matches!(name, "self" | "cls") {
                 continue;
             }
-            let named = called.arguments.iter().find(|(own, _)| own.as_deref() == Some(name));
+            let named = called
+                .arguments
+                .iter()
+                .find(|(own, _)| own.as_deref() == Some(name));
             let given = named.or_else(|| placed.next());
             let sides = parts(parameter, '=');
             let known = match given {
@@ -261,8 +294,16 @@ impl View<'_> {
     /// What names are given by an action that is no call.
     pub(super) fn bound(&self, action: Action) -> Vec<(String, Option<Value>)> {
         match action {
-            Action::Bind { local, level, module, name } => {
-                let is_package = self.program.get(self.module).is_some_and(|one| one.is_package);
+            Action::Bind {
+                local,
+                level,
+                module,
+                name,
+            } => {
+                let is_package = self
+                    .program
+                    .get(self.module)
+                    .is_some_and(|one| one.is_package);
                 let Some(from) = absolute(self.module, is_package, level, &module) else {
                     return Vec::new();
                 };
@@ -277,8 +318,24 @@ impl View<'_> {
             Action::Assign(name, text) => vec![(name, value(&text, self))],
             Action::Let(name, value) => vec![(name, Some(value))],
             Action::Forget(name) => vec![(name, None)],
-            Action::Call(_) | Action::Each(..) | Action::Return(_) => Vec::new(),
+            Action::Call(_) | Action::Ask(..) | Action::Each(..) | Action::Return(_) => Vec::new(),
         }
+    }
+
+    /// What a module leads to that is asked for a name: its `__getattr__`.
+    pub(super) fn asked(&self, module: &str, name: &str) -> Led {
+        let there = View {
+            module,
+            locals: None,
+            range: 0..0,
+            ..self.clone()
+        };
+        there.led(&Called {
+            function: "__getattr__".to_owned(),
+            arguments: vec![(None, format!("'{name}'"))],
+            into: String::new(),
+            is_with: false,
+        })
     }
 
     /// What is done for each item of a list that is known.
@@ -294,10 +351,16 @@ impl View<'_> {
     }
 
     fn all_of(&self, module: &str) -> Vec<(String, Option<Value>)> {
-        let names = self.program.get(module).into_iter().flat_map(|one| one.names.keys());
+        let names = self
+            .program
+            .get(module)
+            .into_iter()
+            .flat_map(|one| one.names.keys());
         let names: HashSet<&String> = names.filter(|name| !name.starts_with(['_', '0'])).collect();
         let of = Value::Module(module.to_owned());
-        let names = names.into_iter().map(|name| (name.clone(), self.attribute(&of, name)));
+        let names = names
+            .into_iter()
+            .map(|name| (name.clone(), self.attribute(&of, name)));
         names.collect()
     }
 }
@@ -317,7 +380,9 @@ fn method(statements: &[Statement], class: usize, name: &str) -> Option<usize> {
     let mut body = range.filter(|at| statements.get(*at).is_some_and(|one| one.indent == indent));
     body.find(|at| {
         let text = statements.get(*at).map_or("", |one| one.text.trim());
-        let rest = text.strip_prefix("def ").and_then(|rest| rest.strip_prefix(name));
+        let rest = text
+            .strip_prefix("def ")
+            .and_then(|rest| rest.strip_prefix(name));
         rest.is_some_and(|rest| rest.trim_start().starts_with('('))
     })
 }

@@ -45,7 +45,9 @@ pub(super) fn value(text: &str, scope: &dyn Scope) -> Option<Value> {
 
 fn value_in(text: &str, scope: &dyn Scope, nested: usize) -> Option<Value> {
     let text = text.trim();
-    let nested = nested.checked_add(1).filter(|nested| *nested < MOST_NESTED)?;
+    let nested = nested
+        .checked_add(1)
+        .filter(|nested| *nested < MOST_NESTED)?;
     let of = |text: &str| value_in(text, scope, nested);
     let terms = parts(text, '+');
     if terms.len() > 1 {
@@ -183,9 +185,7 @@ fn called(text: &str, scope: &dyn Scope, of: &dyn Fn(&str) -> Option<Value>) -> 
 
 /// Whether a function gives a value that [`value`] knows.
 pub(super) fn is_plain(function: &str) -> bool {
-    COLLECTIONS.contains(&function)
-        || function == "getattr"
-        || function.ends_with("iter_modules")
+    COLLECTIONS.contains(&function) || function == "getattr" || function.ends_with("iter_modules")
 }
 
 /// Whether a condition without `and`, `or` and `not` holds.
@@ -201,7 +201,12 @@ pub(super) fn truth(condition: &str, scope: &dyn Scope) -> Option<bool> {
     if let Some((left, right)) = both(" in ") {
         return is_in(of(left), &right);
     }
-    for (word, is_same) in [(" is not ", false), (" is ", true), (" == ", true), (" != ", false)] {
+    for (word, is_same) in [
+        (" is not ", false),
+        (" is ", true),
+        (" == ", true),
+        (" != ", false),
+    ] {
         if let Some((left, right)) = both(word) {
             return Some((of(left)? == right) == is_same);
         }
@@ -275,8 +280,17 @@ mod tests {
             assert_eq!(value(text, &Plain), expected, "{text}");
         }
         let two = ["x", "y"].map(|text| Value::Text(text.to_owned()));
-        for text in ["('x', 'y')", "['x', 'y',]", "{'x': f(), 'y': g()}", "sorted(('x', 'y'))"] {
-            assert_eq!(value(text, &Plain), Some(Value::List(two.to_vec())), "{text}");
+        for text in [
+            "('x', 'y')",
+            "['x', 'y',]",
+            "{'x': f(), 'y': g()}",
+            "sorted(('x', 'y'))",
+        ] {
+            assert_eq!(
+                value(text, &Plain),
+                Some(Value::List(two.to_vec())),
+                "{text}"
+            );
         }
         for text in ["()", "[]", "set()", "pkgutil.iter_modules(__path__)"] {
             assert_eq!(value(text, &Plain), Some(Value::List(Vec::new())), "{text}");
