@@ -137,26 +137,42 @@ fn steady(module: &Loaded, name: &str, range: &Range<usize>) -> Option<Value> {
     changes.all(|at| range.contains(at)).then_some(value)
 }
 
-/// The names that statements of functions give another value, or whose lists they change.
+/// The names that functions give another value, or whose lists they change, and where.
 fn changes(statements: &[Statement]) -> HashMap<String, Vec<usize>> {
     let mut found: HashMap<String, Vec<usize>> = HashMap::new();
     let inner = statements
         .iter()
         .enumerate()
         .filter(|(_, one)| one.indent > 0);
-    for (at, one) in inner {
-        let plain = without_strings(one.text.trim());
-        let given = target(&plain).map(|(names, _)| names);
-        let given = given.or_else(|| plain.strip_prefix("del ")).unwrap_or("");
-        let given = given.split('(').next().unwrap_or("");
-        let given = given.split(|c: char| !is_of_name(c) && c != '.');
-        let called = plain.split('(').filter_map(|call| {
+    let inner: Vec<(usize, String)> = inner
+        .map(|(at, one)| (at, without_strings(one.text.trim())))
+        .collect();
+    // Others are names of the functions themselves.
+    let declared = inner
+        .iter()
+        .filter_map(|(_, text)| text.strip_prefix("global "));
+    let declared: HashSet<&str> = declared
+        .flat_map(|names| names.split(',').map(str::trim))
+        .collect();
+    for (at, text) in &inner {
+        let given = target(text).map(|(names, _)| names);
+        let given = given.or_else(|| text.strip_prefix("del ")).unwrap_or("");
+        let given = parts(given, '=')
+            .into_iter()
+            .flat_map(|side| parts(side, ','));
+        let given = given.filter_map(|one| {
+            let one = one.trim().trim_start_matches('(');
+            let end = one.find(|c| !is_of_name(c)).unwrap_or(one.len());
+            let (name, rest) = one.split_at_checked(end)?;
+            (rest.starts_with('[') || declared.contains(name)).then_some(name)
+        });
+        let called = text.split('(').filter_map(|call| {
             let (list, change) = call.rsplit_once('.')?;
             let is_change = CHANGERS.contains(&change);
             list.rsplit(|c| !is_of_name(c)).next().filter(|_| is_change)
         });
         for name in given.chain(called).filter(|name| !name.is_empty()) {
-            found.entry(name.to_owned()).or_default().push(at);
+            found.entry(name.to_owned()).or_default().push(*at);
         }
     }
     found
