@@ -100,6 +100,21 @@ fn names_of_modules_are_computed() {
     agree(&format!("{IMPORT}{listing}"), false);
 }
 
+/// What a package takes whole from a module has no names that begin with `_`.
+#[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
+fn a_module_that_is_gone_is_no_name_taken_whole() {
+    let root = folder();
+    without_late(root.path(), "from .inner import *\n");
+    let site = root.path().join("lib/python3.11/site-packages");
+    let inner = "from . import _late as late\n";
+    put(&site, "tvm_ffi/inner.py", inner);
+    listed(&site, "tvm_ffi/inner.py", inner.len());
+    listed(&site, "tvm_ffi/_late.py", 1);
+    assert!(python_says(root.path()).is_some());
+    assert_eq!(scan([root.path()]).1, 1);
+}
+
 #[test]
 #[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn a_listing_leads_to_what_is_edited() {

@@ -410,7 +410,7 @@ impl Walk<'_> {
     fn may_have(&mut self, module: &str, name: &str) -> bool {
         let site = self.site;
         let names = self.names.entry(module.to_owned());
-        let names = names.or_insert_with(|| Names::in_folder(site, module));
+        let names = names.or_insert_with(|| Names::with_taken(site, module));
         names.as_ref().is_none_or(|names| names.may_have(name))
     }
 }
