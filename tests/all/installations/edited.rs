@@ -21,7 +21,7 @@ fn edited(root: &Path, first: &str, inner: &str) {
 }
 
 /// The last line that Python prints when it imports the package.
-fn python_says(root: &Path) -> Option<String> {
+pub(super) fn python_says(root: &Path) -> Option<String> {
     let site = root.join("lib/python3.11/site-packages");
     let script = "import sys; sys.path.insert(0, sys.argv[1]); import tvm_ffi";
     let mut python = Command::new(venv("tools").join("bin/python"));
@@ -33,7 +33,7 @@ fn python_says(root: &Path) -> Option<String> {
 }
 
 #[track_caller]
-fn agree(first: &str, inner: &str, expected: Option<&str>) {
+pub(super) fn agree(first: &str, inner: &str, expected: Option<&str>) {
     let root = folder();
     edited(root.path(), first, inner);
     let said = python_says(root.path());

@@ -2,6 +2,7 @@
 //! is compared with what is there.
 
 mod behind;
+mod called;
 mod cut;
 mod editable;
 mod edited;

@@ -1,14 +1,22 @@
 //! What importing some modules imports: the modules of one `site-packages` folder, file by
 //! file, along the imports that run whatever happens ([`super::steps`]).
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
-use std::path::PathBuf;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::Interpreter;
+use super::action::Action;
+use super::flow::Line;
 use super::folder::{Folder, Module};
 use super::names::Names;
+use super::program::{Led, Loaded};
+use super::reading::Reading;
+use super::stack::{Running, Stack};
 use super::step::absolute;
-use super::steps::{self, Import, Step};
+use super::steps::{Import, Step};
+use super::text::{Statement, statements};
+use super::value::value;
 use crate::limits::MAX_PYTHON_SOURCE;
 use crate::source::beginning::first_bytes;
 
@@ -45,23 +53,15 @@ pub(crate) struct Taken {
     pub(crate) is_begun: bool,
 }
 
-/// A module whose import has begun.
-struct Running {
-    name: String,
-    is_package: bool,
-    /// Its file below the folder.
-    file: String,
-    steps: VecDeque<Step>,
-}
-
 struct Walk<'a> {
     site: &'a Folder,
     python: Interpreter,
+    /// The modules whose functions are followed are in these.
+    own: &'a [String],
     /// Modules that packages brought and that are gone.
     lost: &'a BTreeSet<String>,
     found: Closure,
-    /// Modules that are being imported, and what each has still to do.
-    running: Vec<Running>,
+    stack: Stack,
     /// Modules that were looked for.
     known: HashMap<String, Option<Module>>,
     /// Names of modules that were asked for.
@@ -83,9 +83,10 @@ impl Closure {
         let mut walk = Walk {
             site,
             python,
+            own: modules,
             lost,
             found: Self::default(),
-            running: Vec::new(),
+            stack: Stack::default(),
             known: HashMap::new(),
             names: HashMap::new(),
             finders: BTreeSet::new(),
@@ -94,40 +95,7 @@ impl Closure {
         for module in modules {
             walk.begin(module);
             // As Python does: what a statement imports is imported before the next.
-            while let Some(running) = walk.running.last_mut() {
-                let Some(step) = running.steps.pop_front() else {
-                    walk.running.pop();
-                    continue;
-                };
-                let file = running.file.clone();
-                let target = |import: &Import| {
-                    absolute(
-                        &running.name,
-                        running.is_package,
-                        import.level,
-                        &import.module,
-                    )
-                };
-                match step {
-                    Step::Call(_) => {}
-                    Step::More => walk.found.not_read = Some(more_than_read(&file)),
-                    Step::Type(key) => drop(walk.found.types.entry(key).or_insert(file)),
-                    Step::Import(import) => {
-                        if let Some(target) = target(&import) {
-                            let module = running.name.clone();
-                            walk.import(&module, &target, &import.names, &file);
-                        }
-                    }
-                    Step::Try(import) => {
-                        if let Some(target) = target(&import) {
-                            let inner = import.names.iter();
-                            let inner = inner.map(|name| format!("{target}.{name}"));
-                            walk.found.tried.extend(inner);
-                            walk.found.tried.insert(target);
-                        }
-                    }
-                }
-            }
+            while walk.go_on() {}
         }
         walk.leave_out_foreseen();
         walk.found
@@ -146,6 +114,132 @@ impl Closure {
 }
 
 impl Walk<'_> {
+    /// Does what comes next.
+    fn go_on(&mut self) -> bool {
+        let Some(running) = self.stack.running.last_mut() else {
+            return false;
+        };
+        if let Some(step) = running.reading.found.pop_front() {
+            self.step(step);
+            return true;
+        }
+        if running.at >= running.end {
+            match running.reading.end() {
+                Some(start) => running.at = start,
+                None => self.stack.end(),
+            }
+            return true;
+        }
+        let mut reading = std::mem::take(&mut running.reading);
+        let view = running.view(self.site, &self.stack.program);
+        let line = Line {
+            statements: &running.statements,
+            at: running.at,
+            scope: self
+                .stack
+                .program
+                .contains_key(&running.name)
+                .then_some(&view),
+        };
+        let again = reading.take(line);
+        running.reading = reading;
+        running.at = again.unwrap_or(running.at.saturating_add(1));
+        if running.reading.is_full() {
+            let file = running.file.clone();
+            running.at = running.end;
+            self.found.not_read = Some(more_than_read(&file));
+        }
+        true
+    }
+
+    fn step(&mut self, step: Step) {
+        let Some(running) = self.stack.running.last() else {
+            return;
+        };
+        let (module, file) = (running.name.clone(), running.file.clone());
+        let is_package = running.is_package;
+        let target = |import: &Import| absolute(&module, is_package, import.level, &import.module);
+        match step {
+            Step::Call(_) => {}
+            Step::Act(action) => self.act(action),
+            Step::More => self.found.not_read = Some(more_than_read(&file)),
+            Step::Type(key) => drop(self.found.types.entry(key).or_insert(file)),
+            Step::Import(import) => {
+                if let Some(target) = target(&import) {
+                    self.import(&module, &target, &import.names, &file);
+                }
+            }
+            Step::Try(import) => {
+                if let Some(target) = target(&import) {
+                    let inner = import.names.iter();
+                    let inner = inner.map(|name| format!("{target}.{name}"));
+                    self.found.tried.extend(inner);
+                    self.found.tried.insert(target);
+                }
+            }
+        }
+    }
+
+    fn act(&mut self, action: Action) {
+        let Some(view) = self.stack.view(self.site) else {
+            return;
+        };
+        match action {
+            Action::Call(called) => {
+                let led = view.led(&called);
+                self.call(called.into, led);
+            }
+            Action::Ask(module, name) => {
+                let led = view.asked(&module, &name);
+                self.call(String::new(), led);
+            }
+            Action::Each(name, list, done) => {
+                let all = view.each(&name, &list, &done);
+                if let Some(running) = self.stack.running.last_mut() {
+                    let all = all.into_iter().rev().map(Step::Act);
+                    all.for_each(|step| running.reading.found.push_front(step));
+                }
+            }
+            Action::Return(text) => {
+                let gives = value(&text, &view);
+                self.stack.give(gives);
+            }
+            other => {
+                for (name, value) in view.bound(other) {
+                    self.stack.set(name, value);
+                }
+            }
+        }
+    }
+
+    fn call(&mut self, into: String, led: Led) {
+        match led {
+            Led::Nowhere => self.stack.set(into, None),
+            Led::Changes(list) => {
+                self.stack.set(list, None);
+                self.stack.set(into, None);
+            }
+            Led::Import(target, given) => {
+                self.stack.set(into, Some(given));
+                if let Some(running) = self.stack.running.last() {
+                    let (module, file) = (running.name.clone(), running.file.clone());
+                    self.import(&module, &target, &[], &file);
+                }
+            }
+            Led::Enter(entered) => {
+                if let Some(Module::Source(file, _)) = self.module(&entered.key.0) {
+                    let file = self.shown(&file);
+                    self.stack.enter(entered, into, file, self.python);
+                }
+            }
+        }
+    }
+
+    fn shown(&self, file: &Path) -> String {
+        let shown = file.strip_prefix(self.site.place()).unwrap_or(file);
+        shown.display().to_string()
+    }
+
     fn module(&mut self, name: &str) -> Option<Module> {
         if let Some(known) = self.known.get(name) {
             return known.clone();
@@ -173,8 +267,7 @@ impl Walk<'_> {
             return;
         };
         let source = String::from_utf8_lossy(&bytes);
-        let shown = file.strip_prefix(self.site.place()).unwrap_or(&file);
-        let shown = shown.display().to_string();
+        let shown = self.shown(&file);
         if bytes.len() as u64 >= MAX_PYTHON_SOURCE {
             self.found.not_read = Some(more_than_read(&shown));
         }
@@ -184,11 +277,24 @@ impl Walk<'_> {
         if source.contains("sys.path.") || source.contains("sys.path[") {
             self.movers.insert(top(module).to_owned());
         }
-        self.running.push(Running {
+        let statements: Arc<[Statement]> = statements(&source).0.into();
+        let is_own = self.own.iter().any(|own| own == top(module));
+        if is_own {
+            let loaded = Loaded::new(statements.clone(), is_package);
+            self.stack.program.insert(module.to_owned(), loaded);
+        }
+        self.stack.running.push(Running {
             name: module.to_owned(),
             is_package,
             file: shown,
-            steps: steps::steps(&source, self.python).into(),
+            at: 0,
+            end: statements.len(),
+            reading: match is_own {
+                true => Reading::following(self.python, None),
+                false => Reading::of(self.python),
+            },
+            statements,
+            call: None,
         });
     }
 
@@ -256,9 +362,19 @@ impl Walk<'_> {
                     self.absent(lost, file);
                     continue;
                 }
+                if self.lost.contains(&inner)
+                    && let Some(running) = self.stack.running.last_mut()
+                {
+                    let asked = Action::Ask(target.to_owned(), name.clone());
+                    running.reading.found.push_front(Step::Act(asked));
+                }
                 let key = (target.to_owned(), name.clone());
                 let order = self.found.names.len();
-                let is_begun = self.running.iter().any(|one| one.name == target);
+                let is_begun = self
+                    .stack
+                    .running
+                    .iter()
+                    .any(|one| one.call.is_none() && one.name == target);
                 let names = self.found.names.entry(key);
                 names.or_insert_with(|| Taken {
                     by: module.to_owned(),
@@ -294,7 +410,7 @@ impl Walk<'_> {
     fn may_have(&mut self, module: &str, name: &str) -> bool {
         let site = self.site;
         let names = self.names.entry(module.to_owned());
-        let names = names.or_insert_with(|| Names::in_folder(site, module));
+        let names = names.or_insert_with(|| Names::with_taken(site, module));
         names.as_ref().is_none_or(|names| names.may_have(name))
     }
 }

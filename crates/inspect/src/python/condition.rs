@@ -23,17 +23,26 @@ const MOST_NESTED: usize = 16;
 /// Words in one that may join two.
 const MOST_WORDS: usize = 64;
 
-/// Whether a condition holds; `None` where that is not known.
-pub(super) fn holds(condition: &str, python: Interpreter) -> Option<bool> {
-    holds_in(condition, python, 0)
+/// Whether a condition holds; `None` where that is not known. Of names in it `known` tells.
+pub(super) fn holds(
+    condition: &str,
+    python: Interpreter,
+    known: &dyn Fn(&str) -> Option<bool>,
+) -> Option<bool> {
+    holds_in(condition, python, known, 0)
 }
 
-fn holds_in(condition: &str, python: Interpreter, nested: usize) -> Option<bool> {
+fn holds_in(
+    condition: &str,
+    python: Interpreter,
+    known: &dyn Fn(&str) -> Option<bool>,
+    nested: usize,
+) -> Option<bool> {
     let condition = condition.trim();
     if nested > MOST_NESTED {
         return None;
     }
-    let of = |part: &str| holds_in(part, python, nested.saturating_add(1));
+    let of = |part: &str| holds_in(part, python, known, nested.saturating_add(1));
     if let Some((left, right)) = split(condition, " or ") {
         return match (of(left), of(right)) {
             (Some(true), _) | (_, Some(true)) => Some(true),
@@ -63,7 +72,9 @@ fn holds_in(condition: &str, python: Interpreter, nested: usize) -> Option<bool>
         "True" => Some(true),
         "False" => Some(false),
         _ if condition.chars().all(is_name) && NEVER.contains(&name) => Some(false),
-        _ => variable(condition).or_else(|| platform(condition, python.platform?)),
+        _ => variable(condition)
+            .or_else(|| platform(condition, python.platform?))
+            .or_else(|| known(condition)),
     }
 }
 
@@ -200,7 +211,7 @@ mod tests {
             ("(", None),
             ("", None),
         ] {
-            assert_eq!(holds(condition, python), expected, "{condition}");
+            assert_eq!(holds(condition, python, &|_| None), expected, "{condition}");
         }
     }
 }

@@ -94,6 +94,29 @@ impl Folder {
         (is_folder && place.is_dir()).then_some(Module::Namespace)
     }
 
+    /// The modules that a listing of a package gives.
+    pub(crate) fn modules_in(&self, package: &str) -> Option<Vec<String>> {
+        let Some(Module::Source(first, true)) = self.module(package) else {
+            return None;
+        };
+        let names = self.names(first.parent()?);
+        let stems = names
+            .iter()
+            .map(|name| name.split('.').next().unwrap_or(name));
+        let stems: BTreeSet<&str> = stems.filter(|stem| !stem.starts_with("__")).collect();
+        let is_module = |stem: &&str| {
+            let module = self.module(&format!("{package}.{stem}"));
+            !matches!(module, None | Some(Module::Namespace))
+        };
+        Some(
+            stems
+                .into_iter()
+                .filter(is_module)
+                .map(str::to_owned)
+                .collect(),
+        )
+    }
+
     /// The file that Python loads as a compiled module, of several that are called so, in
     /// its order: `core.cpython-311-x86_64-linux-gnu.so`, `core.abi3.so`, `core.so`.
     fn compiled(&self, place: &Path, stem: &str, names: &BTreeSet<String>) -> Option<PathBuf> {

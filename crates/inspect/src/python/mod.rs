@@ -4,18 +4,24 @@
 //! [`text`] cuts a source into statements, [`steps`] says which of them run, [`closure`]
 //! follows them from file to file.
 
+mod action;
 pub(crate) mod calls;
 pub(crate) mod closure;
 mod condition;
 pub mod damage;
+mod flow;
 pub(crate) mod folder;
 pub(crate) mod names;
+mod program;
 pub mod pth;
+mod reading;
 pub mod registered;
+mod stack;
 mod step;
 pub mod steps;
 pub mod text;
 pub(crate) mod uses;
+mod value;
 
 use std::sync::LazyLock;
 

@@ -115,15 +115,18 @@ impl Names {
     }
 
     /// Adds the names of the modules that are taken whole, and of those that they take.
-    fn and_whole(folder: &Folder, module: &str, own: (Self, Vec<Import>)) -> Self {
+    fn and_whole(folder: &Folder, first: &str, own: (Self, Vec<Import>)) -> Self {
         let mut names = HashSet::new();
-        let mut known: BTreeSet<String> = BTreeSet::from([module.to_owned()]);
-        let mut left = vec![(module.to_owned(), own)];
+        let mut known: BTreeSet<String> = BTreeSet::from([first.to_owned()]);
+        let mut left = vec![(first.to_owned(), own)];
         while let Some((module, (own, whole))) = left.pop() {
             let Self::Bound(bound) = own else {
                 return Self::Any;
             };
-            names.extend(bound);
+            // Names that begin so are taken where the module says that they are.
+            let is_all = module == first || bound.contains("__all__");
+            let taken = bound.into_iter();
+            names.extend(taken.filter(|name| is_all || !name.starts_with('_')));
             let is_package = matches!(folder.module(&module), Some(Module::Source(_, true)));
             for import in whole {
                 let from = absolute(&module, is_package, import.level, &import.module);

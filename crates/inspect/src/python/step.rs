@@ -1,6 +1,7 @@
 //! What one statement of a Python file does that matters here: it imports, registers a type
 //! by a name written in it, calls with arguments by name.
 
+use super::action::Action;
 use super::calls::{Call, calls};
 
 /// `import a.b`, `from ..a import b, c`.
@@ -25,6 +26,8 @@ pub enum Step {
     Type(String),
     /// A function is called with arguments by name.
     Call(Call),
+    /// Something is done with names, where that is followed.
+    Act(Action),
     /// There is more than is read.
     More,
 }
@@ -34,7 +37,7 @@ impl Step {
     pub(super) fn cost(&self) -> usize {
         match self {
             Self::Import(import) | Self::Try(import) => import.names.len().saturating_add(1),
-            Self::Type(_) | Self::More => 1,
+            Self::Type(_) | Self::Act(_) | Self::More => 1,
             Self::Call(call) => call.keywords.len().saturating_add(1),
         }
     }
@@ -93,7 +96,7 @@ pub(super) fn of_statement(text: &str) -> Vec<Step> {
         .collect()
 }
 
-fn first_word(text: &str) -> Option<&str> {
+pub(super) fn first_word(text: &str) -> Option<&str> {
     let word = text.split_whitespace().next()?;
     let is_name = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.' | '*');
     word.chars().all(is_name).then_some(word)

@@ -201,6 +201,33 @@ pub(super) fn string(from: &str, quote: char) -> (&str, &str, Ending) {
     }
 }
 
+/// The parts of a text between letters outside brackets and strings.
+pub(super) fn parts(text: &str, between: char) -> Vec<&str> {
+    let mut found = Vec::new();
+    let mut depth = 0usize;
+    let mut start = 0usize;
+    let mut rest = text;
+    while let Some(letter) = rest.chars().next() {
+        let at = text.len().saturating_sub(rest.len());
+        if matches!(letter, '"' | '\'') {
+            (_, rest, _) = string(rest, letter);
+            continue;
+        }
+        rest = rest.get(letter.len_utf8()..).unwrap_or("");
+        match letter {
+            _ if letter == between && depth == 0 => {
+                found.extend(text.get(start..at));
+                start = at.saturating_add(letter.len_utf8());
+            }
+            '(' | '[' | '{' => depth = depth.saturating_add(1),
+            ')' | ']' | '}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    found.extend(text.get(start..));
+    found
+}
+
 /// A statement, a space for each of its strings.
 pub(super) fn without_strings(text: &str) -> String {
     let mut found = String::new();

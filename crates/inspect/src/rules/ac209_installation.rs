@@ -124,7 +124,9 @@ fn missing(installation: &Installation, again: String, add: &mut impl FnMut(Said
         (Some(_), _) => (Severity::Error, None),
         (None, Some(_)) => (
             Severity::Warning,
-            Some("importing the package does not need it; code that uses it later fails"),
+            Some(
+                "no import that is known to run asks for it; whether importing the package needs it is not decided",
+            ),
         ),
         (None, None) => (
             Severity::Info,
@@ -368,7 +370,7 @@ fn unmet(installation: &Installation, is_asked: bool, is_all: bool) -> Option<Sa
     }
     if !is_asked {
         evidence.push(String::from(
-            "importing the package asks for no module of that name; code that uses it later fails",
+            "no import that is known to run asks for a module of that name; code that uses it fails",
         ));
     }
     Some(Said {
