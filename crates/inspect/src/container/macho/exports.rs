@@ -8,7 +8,7 @@ use object::macho;
 use object::read::macho::{MachHeader, Nlist};
 
 use super::image::Image;
-use super::symbols::{Kept, Kind, Table, in_code, is_exported, plain};
+use super::table::{Kept, Kind, Table, in_code, is_exported, plain, table};
 use super::trie::{Export, Trie};
 use crate::container::names::concerns_tvm;
 use crate::container::regions::RegionIndex;
@@ -263,7 +263,7 @@ pub(super) fn each<Mach: MachHeader<Endian = Endianness>>(
         let _ = trie.each(b"", &mut |name, _| visit(plain(name)));
         return Ok(());
     }
-    let Some(table) = super::symbols::table(image)? else {
+    let Some(table) = table(image)? else {
         return Ok(());
     };
     // What an object keeps from other libraries is there for the static linker.

@@ -6,7 +6,7 @@ use object::macho::{self, MachHeader64};
 use object::read::macho::{LoadCommandVariant as Command, Nlist, Section, Segment};
 
 use super::image::{Image, bytes_at};
-use super::symbols;
+use super::table;
 use crate::container::linkage::Linkage;
 
 type Mach = MachHeader64<Endianness>;
@@ -41,7 +41,7 @@ pub(super) fn read(data: &[u8], wanted: fn(&[u8]) -> bool) -> Option<Linkage> {
         }
     }
     if linkage.starts.is_empty() {
-        let table = symbols::table(&image).ok()?;
+        let table = table::table(&image).ok()?;
         let all = table.iter().flat_map(|table| table.all);
         for symbol in all.filter(|symbol| symbol.is_definition()) {
             let section = usize::from(symbol.n_sect()).checked_sub(1);
@@ -73,7 +73,7 @@ fn pointers(
     let at = u64::from(image.ranges?.indirectsymoff.get(endian));
     let at = at.checked_add(first.checked_mul(4)?)?;
     let entries = bytes_at(image.data, at, count.checked_mul(4)?)?;
-    let table = symbols::table(image).ok()??;
+    let table = table::table(image).ok()??;
     let (entries, _) = entries.as_chunks::<4>();
     for (place, entry) in entries.iter().enumerate() {
         let index = u32::from_le_bytes(*entry);
@@ -86,7 +86,7 @@ fn pointers(
         let from = usize::try_from(symbol.n_strx(endian)).unwrap_or(usize::MAX);
         let text = table.strings.get(from..).unwrap_or_default();
         let name = text.get(..memchr::memchr(0, text).unwrap_or(0));
-        let name = symbols::plain(name.unwrap_or_default());
+        let name = table::plain(name.unwrap_or_default());
         let own = symbol.is_definition().then(|| symbol.n_value(endian));
         linkage.cell(address, name, own, wanted(name));
         if is_stub && let Some(callee) = linkage.cells.remove(&address) {

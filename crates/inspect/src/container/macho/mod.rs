@@ -10,6 +10,7 @@ mod linkage;
 mod page_hashes;
 mod signature;
 mod symbols;
+mod table;
 mod trie;
 
 pub use code_directory::CodeDirectory;

@@ -33,6 +33,9 @@ struct Node<'data> {
     children: Option<(u8, &'data [u8])>,
 }
 
+/// The text of an edge, and the node that it leads to.
+type Edge<'data> = (&'data [u8], u64);
+
 /// The trie's bytes and where they lie in the file.
 #[derive(Clone, Copy)]
 pub(super) struct Trie<'data> {
@@ -125,7 +128,7 @@ impl<'data> Trie<'data> {
     }
 
     /// A node's export and its children, as far as they can be read, and why no further.
-    fn read(&self, at: u64) -> (Option<Export>, Vec<(&'data [u8], u64)>, Option<DecodeError>) {
+    fn read(&self, at: u64) -> (Option<Export>, Vec<Edge<'data>>, Option<DecodeError>) {
         let node = match self.node(at) {
             Ok(node) => node,
             Err(error) => return (None, Vec::new(), Some(error)),
