@@ -1,8 +1,7 @@
 //! What a statement does with names: it binds them, calls functions, gives back a value.
 
 use super::is_of_name;
-use super::step::first_word;
-use super::text::{parts, string, without_strings};
+use super::text::{first_word, parts, string, without_strings};
 use super::value::{Value, is_plain};
 
 /// Calls of one statement that are followed.

@@ -3,6 +3,7 @@
 
 use super::action::Action;
 use super::calls::{Call, calls};
+use super::text::first_word;
 
 /// `import a.b`, `from ..a import b, c`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -94,12 +95,6 @@ pub(super) fn of_statement(text: &str) -> Vec<Step> {
     registered
         .chain(calls(text).into_iter().map(Step::Call))
         .collect()
-}
-
-pub(super) fn first_word(text: &str) -> Option<&str> {
-    let word = text.split_whitespace().next()?;
-    let is_name = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.' | '*');
-    word.chars().all(is_name).then_some(word)
 }
 
 /// The module that an import names, from inside of another.

@@ -228,6 +228,13 @@ pub(super) fn parts(text: &str, between: char) -> Vec<&str> {
     found
 }
 
+/// The name that a part of an import begins with, `a.b` or `*`.
+pub(super) fn first_word(text: &str) -> Option<&str> {
+    let word = text.split_whitespace().next()?;
+    let is_name = |c: char| c.is_alphanumeric() || matches!(c, '_' | '.' | '*');
+    word.chars().all(is_name).then_some(word)
+}
+
 /// A statement, a space for each of its strings.
 pub(super) fn without_strings(text: &str) -> String {
     let mut found = String::new();
