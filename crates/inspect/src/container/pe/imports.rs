@@ -299,9 +299,9 @@ impl<'data> Reader<'_, 'data> {
     }
 }
 
-/// Where an entry leads: the upper half is zero (PE/COFF specification).
+/// Where an entry leads: loaders look at its lower half alone.
 fn low(thunk: u64) -> u32 {
-    u32::try_from(thunk).unwrap_or(u32::MAX)
+    u32::try_from(thunk & u64::from(u32::MAX)).unwrap_or(u32::MAX)
 }
 
 /// Whether this may be the name of a function: Python's and C++'s are ASCII too.
