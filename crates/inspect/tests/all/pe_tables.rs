@@ -85,6 +85,8 @@ fn what_nothing_reads_is_not() {
         (284, vec![0x21, 0xdd, 0x87, 0xe5]),
         // The upper half of an import.
         (79132, vec![1]),
+        // What follows the last cell for an address, which is zero.
+        (79527, vec![0x2]),
     ] {
         let bytes = changed(at, &new);
         assert_eq!(errors(&bytes, "AC001"), Vec::<String>::new(), "{at}");
