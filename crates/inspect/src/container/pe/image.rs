@@ -10,6 +10,9 @@ use object::read::pe::{
 use crate::container::{Region, Segment, segment};
 use crate::error::DecodeError;
 
+/// The pages of every processor that Windows runs on.
+pub(super) const PAGE: u32 = 4 << 10;
+
 /// Sections that hold neither a blob nor text of the program.
 const SKIPPED_SECTIONS: [&str; 4] = [".reloc", ".rsrc", ".pdata", ".xdata"];
 
@@ -52,9 +55,11 @@ pub(super) struct Section {
 }
 
 impl Section {
+    /// Whether `rva` is in it; its last page is mapped as a whole.
     pub(super) fn holds(&self, rva: u32) -> bool {
+        let size = self.in_memory.checked_next_multiple_of(PAGE);
         let skip = rva.checked_sub(self.rva);
-        skip.is_some_and(|skip| skip < self.in_memory)
+        skip.is_some_and(|skip| skip < size.unwrap_or(self.in_memory))
     }
 }
 

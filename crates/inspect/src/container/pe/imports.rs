@@ -189,16 +189,18 @@ impl<'data> Reader<'_, 'data> {
         Ok(())
     }
 
-    /// Whether an entry leads beside the beginning of a name and its cell to one: at an even
-    /// place, behind the end of another.
+    /// Whether a name may begin there: at an even place, behind the end of another.
+    fn begins(&self, address: u32) -> bool {
+        let before = address
+            .checked_sub(1)
+            .and_then(|at| self.image.bytes(at, 1));
+        address & 1 == 0 && before == Some(b"\0")
+    }
+
+    /// Whether an entry leads beside the beginning of a name and its cell to one.
     fn is_moved(&self, address: u32, in_cell: Option<u64>) -> bool {
-        let begins = |address: u32| {
-            let before = address
-                .checked_sub(1)
-                .and_then(|at| self.image.bytes(at, 1));
-            address & 1 == 0 && before == Some(b"\0")
-        };
-        !begins(address) && in_cell.map(low).is_some_and(begins)
+        let is_name = |cell| self.begins(low(cell));
+        !self.begins(address) && in_cell.is_some_and(is_name)
     }
 
     fn is_by_name(&self, thunk: u64) -> bool {
@@ -249,7 +251,7 @@ impl<'data> Reader<'_, 'data> {
         }
         let next = self.image.word_at(tables.cells, count);
         let next = next.filter(|next| *next != 0 && self.is_by_name(*next));
-        let next = next.map(low);
+        let next = next.map(low).filter(|next| self.begins(*next));
         if count > 1 && same == 0 {
             let what = String::from("the table of imported addresses is not that of the names");
             self.fault(Reply::Crash, what, tables.cells, library);
@@ -299,9 +301,9 @@ impl<'data> Reader<'_, 'data> {
     }
 }
 
-/// Where an entry leads: the upper half is zero (PE/COFF specification).
+/// Where an entry leads: loaders look at its lower half alone.
 fn low(thunk: u64) -> u32 {
-    u32::try_from(thunk).unwrap_or(u32::MAX)
+    u32::try_from(thunk & u64::from(u32::MAX)).unwrap_or(u32::MAX)
 }
 
 /// Whether this may be the name of a function: Python's and C++'s are ASCII too.

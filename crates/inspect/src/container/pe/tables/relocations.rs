@@ -8,9 +8,8 @@ use object::pe;
 
 use crate::container::Reply;
 use crate::container::faults::Faults;
-use crate::container::pe::image::Image;
+use crate::container::pe::image::{Image, PAGE};
 
-const PAGE: u32 = 4 << 10;
 /// Types: padding, parts of 32 bits, 32 bits, a part with a word of its own, 64 bits.
 const ABSOLUTE: u16 = 0;
 const HIGH: u16 = 1;
@@ -164,9 +163,8 @@ impl Checker<'_, '_> {
         }
         for place in &self.places {
             // What is not in the file is zero.
-            if let Some(word) = image.word_at(*place, 0)
-                && !is_address(word)
-            {
+            let word = image.word_at(*place, 0).unwrap_or(0);
+            if !is_address(word) {
                 return crash(format!(
                     "change the word at {place:#x}, which is {word:#x} and no address of the image"
                 ));
