@@ -332,7 +332,7 @@ impl<S: Sym<Endian = Endianness>> Checker<'_, '_, S> {
             let what = format!(
                 "the relocation of {place:#x} names symbol {symbol}, which has a slot already"
             );
-            faults.add(Reply::Unknown, what, one.at);
+            faults.add(Reply::Crash, what, one.at);
         }
     }
 
