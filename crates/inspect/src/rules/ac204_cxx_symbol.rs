@@ -107,7 +107,7 @@ fn report(
         &RULE,
         path,
         format!(
-            "needs {} `tvm::` C++ symbol{plural} that {} not export",
+            "needs {} `tvm::` C++ symbol{plural} that {}",
             missing.len(),
             exporter(load_set, &missing)
         ),
@@ -149,7 +149,7 @@ fn report(
     Some(finding)
 }
 
-/// Who should export the symbols: tvm-ffi by its version, where all of them are its own.
+/// Who does not export the symbols: tvm-ffi by its version, where all of them are its own.
 fn exporter(load_set: &LoadSet, missing: &[Missing]) -> String {
     let of_ffi = |missing: &Missing| match missing.reason {
         MissingReason::NotInLibrary { member } => load_set
@@ -159,8 +159,8 @@ fn exporter(load_set: &LoadSet, missing: &[Missing]) -> String {
         _ => false,
     };
     match load_set.ffi_range() {
-        Some(range) if missing.iter().all(of_ffi) => format!("tvm-ffi {range} does"),
-        _ => String::from("neither the runtime nor any other scanned library does"),
+        Some(range) if missing.iter().all(of_ffi) => format!("tvm-ffi {range} does not export"),
+        _ => String::from("neither the runtime nor any other scanned library exports"),
     }
 }
 
