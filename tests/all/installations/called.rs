@@ -57,6 +57,8 @@ fn functions_that_are_called_run() {
         "import functools\n@functools.lru_cache(maxsize=None)\ndef g():\n    f()\ng()\n",
         "try:\n    f()\nfinally:\n    pass\n",
         "if f() is None:\n    pass\n",
+        "from typing import TYPE_CHECKING as _T\nif not _T:\n    f()\n",
+        "import sys\nif sys.meta_path:\n    pass\nf()\n",
     ] {
         agree(&format!("{LATE}{after}"), true);
     }

@@ -300,7 +300,7 @@ impl Walk<'_> {
 
     /// What is not there and what a package finds in its own way is tried.
     fn leave_out_foreseen(&mut self) {
-        let (finders, movers) = (&self.finders, &self.movers);
+        let (finders, movers, lost) = (&self.finders, &self.movers, self.lost);
         let is_foreseen = |module: &str, file: &str| {
             let is_in = |finder: &String| {
                 let rest = module.strip_prefix(finder.as_str());
@@ -312,7 +312,8 @@ impl Walk<'_> {
         };
         let tried = &mut self.found.tried;
         self.found.absent.retain(|module, (file, _)| {
-            let is_tried = is_foreseen(module, file);
+            // What was brought as a file is found as one.
+            let is_tried = !lost.contains(module) && is_foreseen(module, file);
             if is_tried {
                 tried.insert(module.clone());
             }

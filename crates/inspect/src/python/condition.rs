@@ -15,6 +15,11 @@ const NEVER: [&str; 5] = [
     "is_light_import()",
 ];
 
+/// Whether a name is of something that never holds in an ordinary import.
+pub(super) fn is_never(name: &str) -> bool {
+    NEVER.contains(&name)
+}
+
 /// How the family's own variables of the environment begin: unset unless a user sets them.
 const OWN: [&str; 5] = ["FLASHINFER_", "MLC_", "TILELANG_", "TVM_", "XGRAMMAR_"];
 

@@ -6,6 +6,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::action::{Action, Called, target};
+use super::condition::is_never;
 use super::flow::has_word;
 use super::folder::Folder;
 use super::is_of_name;
@@ -327,6 +328,7 @@ impl View<'_> {
                 match name.as_deref() {
                     None => vec![(local, Some(module))],
                     Some("*") => self.all_of(&from),
+                    Some(name) if is_never(name) => vec![(local, Some(Value::Flag(false)))],
                     Some(name) => vec![(local, self.attribute(&module, name))],
                 }
             }
