@@ -169,7 +169,9 @@ fn read() -> BTreeSet<String> {
 #[test]
 #[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
 fn the_registry_is_what_the_files_say() {
-    let (ran, read) = (registry(), read());
+    let (mut ran, read) = (registry(), read());
+    // Of libtvm_ffi_testing, which another test opens in the same process.
+    ran.retain(|name| !name.starts_with("testing."));
     let only = |a: &BTreeSet<String>, b: &BTreeSet<String>| -> Vec<String> {
         a.difference(b).cloned().collect()
     };
