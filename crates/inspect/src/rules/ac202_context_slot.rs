@@ -108,7 +108,7 @@ fn check_frozen(pair: &Pair<'_>, out: &mut Outcome) {
     let mut finding = pair
         .finding(
             &RULE,
-            format!("the runtime writes to `{first}` when it opens the library, but it lies in memory that may not be written"),
+            format!("the runtime writes to `{first}` when it opens the library, but that memory may not be written"),
         )
         .evidence("there is no message: the process ends with a memory fault while the library is opened")
         .help("link it again with `.data` and `.bss` in a segment or section that may be written: without `/MERGE:.data=.rdata`, or a script that protects them");
