@@ -132,6 +132,17 @@ pub(crate) fn named(file_name: &str) -> Option<PartKind> {
     }
 }
 
+/// Whether a library of this name is TVM's or mlc-llm's own.
+pub(crate) fn is_own(file_name: &str) -> bool {
+    let more = [
+        "mlc_llm",
+        "mlc_llm_module",
+        "tvm_allvisible",
+        "tvm_ffi_testing",
+    ];
+    named(file_name).is_some() || more.contains(&stem(file_name))
+}
+
 fn of_device(stem: &str) -> Option<PartKind> {
     let device = stem.strip_prefix("tvm_runtime_")?;
     (!device.is_empty()).then(|| PartKind::RuntimeDevice(device.to_owned()))

@@ -5,6 +5,7 @@ mod derive;
 mod entry;
 mod known;
 mod messages;
+mod sound;
 mod web;
 mod wheels;
 mod written;
@@ -35,6 +36,10 @@ enum Task {
         #[arg(required = true)]
         wheels: Vec<PathBuf>,
     },
+    /// Print what is said to be wrong with the loader's tables of libraries, whether they
+    /// are TVM's or not: of sound ones from elsewhere nothing may be. Standard input has a
+    /// path in each line.
+    Sound,
     /// The child that loads libraries and asks them which names are registered.
     #[command(hide = true)]
     Ask {
@@ -81,6 +86,7 @@ fn main() -> anyhow::Result<()> {
         Task::Release(Release::Known { wheels }) => known::print(&wheels),
         Task::Web { packages } => web::add(&packages),
         Task::Messages { wheels } => messages::write(&wheels),
+        Task::Sound => sound::run(),
         Task::Ask { libraries } => ask::child(&libraries),
     }
 }

@@ -223,7 +223,8 @@ fn check_others(load_set: &LoadSet, out: &mut Outcome) {
             runtime: &load_set.name,
             machine: load_set.machine.as_deref(),
             is_certain,
-            of_model: None,
+            is_model: false,
+            members: &[],
         };
         let wanted = others(&user, out);
         versions(&member.path, &member.binary, load_set, out);
@@ -248,7 +249,8 @@ fn check_user(binding: &Binding<'_>, out: &mut Outcome) {
         runtime: &binding.runtime.name,
         machine: binding.machine,
         is_certain,
-        of_model: (binding.artifact.role == Role::ModelLibrary).then_some(binding.load_set),
+        is_model: binding.artifact.role == Role::ModelLibrary,
+        members: binding.load_set.map_or(&[], |set| &set.members),
     };
     for need in others(&user, out).into_iter().chain(processor(binary)) {
         out.need(need);

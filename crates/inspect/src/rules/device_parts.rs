@@ -63,7 +63,8 @@ pub(super) fn check(
             runtime: &load_set.name,
             machine: load_set.machine.as_deref(),
             is_certain: false,
-            of_model: None,
+            is_model: false,
+            members: &[],
         });
         if let Some(finding) = finding(rule, binding, load_set, (part, asked), &wanted) {
             out.push(finding);

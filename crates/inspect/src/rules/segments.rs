@@ -185,7 +185,7 @@ fn damage(damage: &Damage, format: Format, is_asked: &dyn Fn(&str) -> bool) -> F
     let (mut severity, mut says) = weight(damage.kind);
     match (format, damage.kind) {
         (Format::Pe, DamageKind::Table(reply)) => says = replied_by_windows(reply),
-        (Format::MachO, _) => says = NO_SYMBOL,
+        (Format::MachO, DamageKind::Table(Reply::NotFound)) => says = NO_SYMBOL,
         _ => {}
     }
     let mut message = sentence(damage.kind, &damage.what);

@@ -2,11 +2,11 @@
 
 use crate::container::{Binary, Format};
 use crate::finding::Need;
-use crate::parts::stem;
+use crate::parts;
 use crate::place::Place;
 use crate::runtime::libraries::{is_family, search_variable};
-use crate::runtime::load_set::LoadSet;
 use crate::runtime::machine::Machine;
+use crate::runtime::member::Member;
 use crate::runtime::system::{self, Brings, Presence};
 
 /// A library that a file needs and does not find.
@@ -73,36 +73,20 @@ pub(super) struct User<'a> {
     pub(super) machine: Option<&'a Machine>,
     /// Whether nothing but the loader brings what it needs.
     pub(super) is_certain: bool,
-    /// The runtime of a model library, which needs no other of TVM's libraries.
-    pub(super) of_model: Option<Option<&'a LoadSet>>,
+    /// Whether it is a model library: of TVM's libraries it needs those of its runtime.
+    pub(super) is_model: bool,
+    /// The parts of that runtime.
+    pub(super) members: &'a [Member],
 }
 
 impl User<'_> {
     /// Whether others speak of a library of TVM's, or of what is called like one.
     fn is_of_family(&self, name: &str) -> bool {
-        let Some(set) = self.of_model.filter(|_| is_family(name)) else {
-            return is_family(name);
-        };
-        let stem = stem(name);
-        let mut members = set.into_iter().flat_map(|set| &set.members);
-        OWN.contains(&stem)
-            || OWN_PARTS.iter().any(|start| stem.starts_with(start))
-            || members.any(|member| member.path.name() == name)
+        let mut members = self.members.iter();
+        let is_here = |member: &Member| member.path.name() == name;
+        is_family(name) && (!self.is_model || parts::is_own(name) || members.any(is_here))
     }
 }
-
-/// The libraries of TVM and mlc-llm, and how those for devices begin.
-const OWN: [&str; 8] = [
-    "tvm",
-    "tvm_ffi",
-    "tvm_ffi_testing",
-    "tvm_runtime",
-    "tvm_compiler",
-    "tvm_allvisible",
-    "mlc_llm",
-    "mlc_llm_module",
-];
-const OWN_PARTS: [&str; 1] = ["tvm_runtime_"];
 
 /// Whether a library that is known may have this name, as Windows reads it.
 fn is_name(name: &str, format: Format) -> bool {

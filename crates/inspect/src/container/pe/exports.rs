@@ -197,7 +197,7 @@ impl<'a, 'data> Exports<'a, 'data> {
     /// The data that a model library exports is what TVM asks for.
     fn odd(&self, name: &[u8], faults: &mut Faults) {
         let what = format!(
-            "no compiler gives data the name `{}`: what is exported so is not found by its own",
+            "the data that is exported as `{}` has a name that no compiler gives: TVM does not find it by its own",
             name.escape_ascii()
         );
         faults.add(Reply::NotFound, what, self.at);

@@ -254,7 +254,7 @@ impl<'data> Reader<'_, 'data> {
         let next = next.map(low).filter(|next| self.begins(*next));
         if count > 1 && same == 0 {
             let what = String::from("the table of imported addresses is not that of the names");
-            self.fault(Reply::Crash, what, tables.cells, library);
+            self.fault(Reply::Unknown, what, tables.cells, library);
         } else if let Some(next) = next
             && let Some(name) = self.text(next, 2)?
             && is_printable(name)
