@@ -3,9 +3,6 @@
 //! Tests that need more than Rust and a C compiler run with the feature
 //! `real-parts`; without it they are listed as ignored.
 
-#[cfg(feature = "macho-host")]
-#[path = "../../crates/metal-sim/tests/all/common/chain.rs"]
-mod chain;
 mod support;
 #[path = "../../crates/inspect/tests/all/writer/mod.rs"]
 mod writer;

@@ -6,6 +6,8 @@
 
 use std::path::{Path, PathBuf};
 
+#[cfg(feature = "macho-host")]
+use crate::support::dylib::Dylib;
 use crate::support::{artcheck, part, root, venv};
 use serde_json::Value;
 use tempfile::TempDir;
@@ -299,7 +301,7 @@ fn chained_fixups_run() {
     let original = root().join("corpus/artifacts/tvm-0.26/embedding-metal-macos-arm64.dylib");
     let bytes = std::fs::read(original).expect("readable");
     let library = row.folder.path().join("chained.dylib");
-    std::fs::write(&library, crate::chain::chained(&bytes)).expect("written");
+    std::fs::write(&library, Dylib(bytes).chained().0).expect("written");
     let matrix = row.of(&library);
     // The look at the files speaks for a Mac: its signature no longer fits.
     let (report, code) = json(&matrix, &[]);

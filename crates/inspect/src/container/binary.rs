@@ -255,6 +255,8 @@ pub enum Reply {
     Assertion,
     /// A library that is needed is not found.
     Library,
+    /// The loader refuses the file, and prints this.
+    Words(&'static str),
     /// Nothing: neither the loader nor TVM asks for it.
     Unasked,
     /// Nothing or a crash: what is damaged is not known, or not who uses it.

@@ -330,6 +330,7 @@ fn sentence(kind: DamageKind, what: &str) -> String {
 fn replied(reply: Reply) -> &'static str {
     match reply {
         Reply::Unasked | Reply::Unknown => "",
+        Reply::Words(words) => words,
         Reply::Library => "cannot open shared object file",
         Reply::Crash => CRASHES,
         Reply::Type => "unexpected reloc type",

@@ -8,6 +8,7 @@ mod ages;
 mod compiled_bodies;
 mod container_elf;
 mod container_fat;
+mod container_fixups;
 mod container_hostile;
 mod container_macho_pe;
 mod container_speed;

@@ -2,7 +2,6 @@
 //! parses them. `crates/verify/tests/all/emulated.rs` and the workspace's
 //! `tests/metal_sim.rs` run them.
 
-use crate::chain;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::process::Command;
@@ -101,7 +100,8 @@ fn chained_fixups() {
         .expect("the file is readable");
     let path = scratch().join("dense-chained.dylib");
     std::fs::create_dir_all(scratch()).expect("the scratch folder is writable");
-    std::fs::write(&path, chain::chained(&bytes)).expect("the scratch folder is writable");
+    std::fs::write(&path, Dylib(bytes.clone()).chained().0)
+        .expect("the scratch folder is writable");
 
     let classic = Image::parse(&bytes).expect("it parses");
     let image = same_as_lief(&path);

@@ -4,9 +4,6 @@
 //! `real-parts`; without it they are listed as ignored.
 
 mod built;
-#[cfg(feature = "macho-host")]
-#[path = "common/chain.rs"]
-mod chain;
 mod common;
 #[cfg(feature = "macho-host")]
 #[path = "../../../../tests/all/support/dylib.rs"]

@@ -4,6 +4,7 @@ use object::Endianness;
 use object::macho;
 use object::read::macho::{LoadCommandVariant as Command, MachHeader, Section};
 
+use super::fixups::Rights;
 use super::signature;
 use super::trie::Trie;
 use crate::container::regions::push;
@@ -36,9 +37,13 @@ pub(super) struct Image<'data, Mach: MachHeader<Endian = Endianness>> {
     pub(super) symbols: Option<&'data macho::SymtabCommand<Endianness>>,
     pub(super) ranges: Option<&'data macho::DysymtabCommand<Endianness>>,
     pub(super) exports: Option<Trie<'data>>,
+    pub(super) dyld_info: Option<&'data macho::DyldInfoCommand<Endianness>>,
+    pub(super) chained: Option<&'data macho::LinkeditDataCommand<Endianness>>,
     /// Address of the image's first byte, which the export trie counts from.
     pub(super) text_address: u64,
     pub(super) segments: Vec<Segment>,
+    /// What each of them may be used for while dyld sets addresses.
+    pub(super) rights: Vec<Rights>,
     pub(super) regions: Vec<Region<'data>>,
     /// For every section, in file order, the region it became.
     pub(super) by_section: Vec<Option<usize>>,
@@ -66,8 +71,11 @@ impl<'data, Mach: MachHeader<Endian = Endianness>> Image<'data, Mach> {
             symbols: None,
             ranges: None,
             exports: None,
+            dyld_info: None,
+            chained: None,
             text_address: 0,
             segments: Vec::new(),
+            rights: Vec::new(),
             regions: Vec::new(),
             by_section: Vec::new(),
         };
@@ -130,12 +138,14 @@ impl<'data, Mach: MachHeader<Endian = Endianness>> Image<'data, Mach> {
             Command::DyldInfo(info) => {
                 let (at, size) = (info.export_off.get(endian), info.export_size.get(endian));
                 self.set_exports(at.into(), size.into())?;
+                self.dyld_info = Some(info);
             }
             Command::LinkeditData(linkedit) => {
                 let at = u64::from(linkedit.dataoff.get(endian));
                 let size = u64::from(linkedit.datasize.get(endian));
                 match command.cmd() {
                     macho::LC_DYLD_EXPORTS_TRIE => self.set_exports(at, size)?,
+                    macho::LC_DYLD_CHAINED_FIXUPS => self.chained = Some(linkedit),
                     macho::LC_CODE_SIGNATURE => {
                         self.signature = signature::state(bytes_at(self.data, at, size));
                     }
@@ -183,7 +193,8 @@ impl<'data, Mach: MachHeader<Endian = Endianness>> Image<'data, Mach> {
             self.text_address = segment.vmaddr(endian).into();
         }
         let object = self.header.filetype(endian) == macho::MH_OBJECT;
-        let writable = !object && segment.initprot(endian).contains(macho::VM_PROT_WRITE);
+        let first = segment.initprot(endian);
+        let writable = !object && first.contains(macho::VM_PROT_WRITE);
         if !object {
             // The loader takes the right away again when it has set addresses.
             let is_protected = segment.flags(endian).contains(macho::SG_READ_ONLY);
@@ -197,6 +208,10 @@ impl<'data, Mach: MachHeader<Endian = Endianness>> Image<'data, Mach> {
                 writable: writable && !is_protected,
             };
             crate::container::segment::push(&mut self.segments, mapped)?;
+            self.rights.push(Rights {
+                write: writable,
+                execute: first.contains(macho::VM_PROT_EXECUTE),
+            });
         }
         let sections = segment
             .sections(endian, section_headers)

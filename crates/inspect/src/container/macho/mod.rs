@@ -5,6 +5,7 @@
 
 mod code_directory;
 mod exports;
+mod fixups;
 mod image;
 mod linkage;
 mod page_hashes;

@@ -1,11 +1,14 @@
-//! Mach-O symbols: the undefined range of the symbol table, and of what is
-//! defined only what concerns TVM. Exports are the export trie's, where there is one.
+//! Mach-O symbols: what dyld looks for, and of what is defined only what concerns TVM. Both
+//! come from dyld's own tables where a file has them: the fixups and the export trie.
+
+use std::collections::HashSet;
 
 use object::Endianness;
 use object::macho;
 use object::read::macho::{MachHeader, Nlist};
 
 use super::exports::{self, Exports};
+use super::fixups::{self, Fixups, Wanted};
 use super::image::Image;
 use super::table::{Kept, Kind, Table, in_code, is_exported, plain, region_of, table};
 use crate::container::names::{
@@ -26,7 +29,8 @@ pub(super) fn keep<Mach: MachHeader<Endian = Endianness>>(
     };
     let mut names = table.names(image);
     let mut kept = Kept::default();
-    keep_undefined(image, &table, &mut names, &mut kept)?;
+    let mut fixups = fixups::read(image);
+    keep_undefined(image, &table, fixups.as_mut(), &mut names, &mut kept)?;
     let mut exports = image.trie().map(|trie| Exports::new(image, trie));
     let mut keep = |kind, kept: &mut Kept| {
         let symbols = match kind {
@@ -56,51 +60,90 @@ pub(super) fn keep<Mach: MachHeader<Endian = Endianness>>(
         Some(exports) => exports.damage(),
         None => exports::empty(image, &kept.defined),
     };
+    let faults = fixups.map(|fixups| fixups.faults.found);
+    kept.damage.extend(faults.unwrap_or_default());
     Ok(kept)
 }
 
-fn keep_undefined<Mach: MachHeader<Endian = Endianness>>(
-    image: &Image<'_, Mach>,
-    table: &Table<'_, Mach>,
-    names: &mut Names<'_>,
+/// Keeps the names that dyld looks for: what the symbol table calls undefined and no fixup
+/// asks for is not among them.
+fn keep_undefined<'data, Mach: MachHeader<Endian = Endianness>>(
+    image: &Image<'data, Mach>,
+    table: &Table<'data, Mach>,
+    fixups: Option<&mut Fixups<'data>>,
+    names: &mut Names<'data>,
     kept: &mut Kept,
 ) -> Result<(), DecodeError> {
-    for symbol in table.undefined {
-        if !symbol.is_undefined() {
-            continue;
-        }
+    let mut listed = HashSet::new();
+    for symbol in table.undefined.iter().filter(|one| one.is_undefined()) {
         let Some(name) = names.get(symbol.n_strx(image.endian).into())? else {
             continue;
         };
-        let name = plain(name);
-        kept.opens |= opens(name);
-        let description = symbol.n_desc(image.endian);
-        // What is not defined here and is said to be of this file: zig's linker means any.
-        let any = [macho::DYNAMIC_LOOKUP_ORDINAL, macho::SELF_LIBRARY_ORDINAL];
-        let is_flat = any.contains(&symbol.library_ordinal(image.endian));
-        if is_flat && !description.contains(macho::N_WEAK_REF) && is_foreign(name) {
-            kept.foreign.push(ForeignSymbol {
-                name: names.keep(name)?,
-                lazy: false,
-                users: Vec::new(),
-                idle: false,
-            });
+        listed.insert(name);
+        let of_table = Wanted::of(
+            symbol.library_ordinal(image.endian),
+            symbol.n_desc(image.endian),
+        );
+        let wanted = match fixups.as_deref() {
+            Some(fixups) => fixups.wanted.get(name).map(|found| found.or(of_table)),
+            None => Some(of_table),
+        };
+        if let Some(wanted) = wanted {
+            keep_wanted(image, name, wanted, names, kept)?;
         }
-        if undefined_concerns_tvm(name) {
-            // Ordinals count from one; the highest three mean no library.
-            let library = usize::from(symbol.library_ordinal(image.endian).0)
-                .checked_sub(1)
-                .and_then(|index| image.needed.get(index));
-            kept.undefined.push(UndefinedSymbol {
-                weak: description.contains(macho::N_WEAK_REF),
-                // Copied per symbol, so it counts like their names.
-                library: match library {
-                    Some(needed) => Some(names.keep(needed.name.as_bytes())?),
-                    None => None,
-                },
-                ..UndefinedSymbol::new(names.keep(name)?)
-            });
+    }
+    let Some(fixups) = fixups else { return Ok(()) };
+    // What is defined here may be searched elsewhere first.
+    let mut others = fixups.wanted.clone();
+    others.retain(|name, wanted| !wanted.is_of_any_definition() && !listed.contains(name));
+    if others.is_empty() {
+        return Ok(());
+    }
+    for symbol in table.all {
+        if symbol.is_definition()
+            && let Some(name) = names.get(symbol.n_strx(image.endian).into())?
+        {
+            others.remove(name);
         }
+    }
+    for (name, wanted) in others {
+        keep_wanted(image, name, wanted, names, kept)?;
+        let is_known = wanted.weak || undefined_concerns_tvm(plain(name));
+        if !(listed.is_empty() || is_known || is_of_system(plain(name))) {
+            fixups.is_not_listed(name, image.base);
+        }
+    }
+    Ok(())
+}
+
+fn keep_wanted<Mach: MachHeader<Endian = Endianness>>(
+    image: &Image<'_, Mach>,
+    name: &[u8],
+    wanted: Wanted,
+    names: &mut Names<'_>,
+    kept: &mut Kept,
+) -> Result<(), DecodeError> {
+    let name = plain(name);
+    kept.opens |= opens(name);
+    if wanted.is_anywhere() && !wanted.weak && is_foreign(name) {
+        kept.foreign.push(ForeignSymbol {
+            name: names.keep(name)?,
+            lazy: false,
+            users: Vec::new(),
+            idle: false,
+        });
+    }
+    if undefined_concerns_tvm(name) {
+        let library = wanted.library().and_then(|index| image.needed.get(index));
+        kept.undefined.push(UndefinedSymbol {
+            weak: wanted.weak,
+            // Copied per symbol, so it counts like their names.
+            library: match library {
+                Some(needed) => Some(names.keep(needed.name.as_bytes())?),
+                None => None,
+            },
+            ..UndefinedSymbol::new(names.keep(name)?)
+        });
     }
     Ok(())
 }
@@ -111,9 +154,13 @@ fn is_foreign(name: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(name) else {
         return false;
     };
-    let is_compilers =
-        text.starts_with("__") || text.starts_with("memset_pattern") || text == "dyld_stub_binder";
-    !(is_compilers || undefined_concerns_tvm(name) || system_symbols::defines(text))
+    let is_compilers = text.starts_with("__") || text.starts_with("memset_pattern");
+    !(is_compilers || undefined_concerns_tvm(name) || is_of_system(name))
+}
+
+fn is_of_system(name: &[u8]) -> bool {
+    let text = std::str::from_utf8(name);
+    text.is_ok_and(|text| text == "dyld_stub_binder" || system_symbols::defines(text))
 }
 
 fn keep_defined<Mach: MachHeader<Endian = Endianness>>(

@@ -163,7 +163,7 @@ impl<'data> Reader<'_, 'data> {
             // A two-byte hint stands before the name.
             let symbol = self.text(address, 2)?;
             if tables.at_load {
-                let is_moved = !tables.bound && self.is_moved(address, in_cell);
+                let is_moved = !tables.bound && self.is_moved(address, symbol, in_cell)?;
                 self.check_name(address, symbol, is_moved, &library);
             }
             if let Some(symbol) = symbol
@@ -197,10 +197,18 @@ impl<'data> Reader<'_, 'data> {
         address & 1 == 0 && before == Some(b"\0")
     }
 
-    /// Whether an entry leads beside the beginning of a name and its cell to one.
-    fn is_moved(&self, address: u32, in_cell: Option<u64>) -> bool {
-        let is_name = |cell| self.begins(low(cell));
-        !self.begins(address) && in_cell.is_some_and(is_name)
+    /// Whether an entry leads beside the beginning of a name, and its cell to another name.
+    fn is_moved(
+        &mut self,
+        address: u32,
+        symbol: Option<&[u8]>,
+        in_cell: Option<u64>,
+    ) -> Result<bool, DecodeError> {
+        let in_cell = in_cell.map(low).filter(|cell| self.begins(*cell));
+        match in_cell {
+            Some(cell) if !self.begins(address) => Ok(self.text(cell, 2)? != symbol),
+            _ => Ok(false),
+        }
     }
 
     fn is_by_name(&self, thunk: u64) -> bool {
