@@ -310,25 +310,7 @@ impl Dylib {
         self
     }
 
-    /// With a load command of the trie's own, as linkers write it since macOS 12. Nothing
-    /// is said of fixups.
-    pub fn of_own_command(mut self) -> Self {
-        let (at, trie) = (self.command(DYLD_INFO_ONLY).expect("one"), self.trie());
-        for (index, kind) in [EXPORTS_TRIE, DATA_IN_CODE, DATA_IN_CODE]
-            .into_iter()
-            .enumerate()
-        {
-            let at = at + index * 16;
-            self.put(at, kind as usize);
-            self.put(at + 4, 16);
-            self.put(at + 8, trie.start);
-            self.put(at + 12, if index == 0 { trie.len() } else { 0 });
-        }
-        self.put(16, self.word(16) + 2);
-        self
-    }
-
-    /// With no trie, by its own command.
+    /// With no trie, by its own command; of what has chains.
     pub fn without_trie(mut self) -> Self {
         let at = self.command(EXPORTS_TRIE).expect("a command of its own");
         self.put(at, DATA_IN_CODE as usize);

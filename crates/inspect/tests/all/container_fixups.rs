@@ -164,3 +164,27 @@ fn what_dyld_refuses_in_chains() {
     let damaged = with(&whole, |bytes| bytes[bound + 1] = 0x70);
     refused(&damaged, "out of range bind ordinal");
 }
+
+/// What dyld refuses a library for whatever its fixups are.
+#[test]
+fn load_commands_that_dyld_refuses() {
+    let whole = corpus("extcall-cpu");
+    let find = |name: &[u8]| {
+        let found = whole.0.windows(name.len()).position(|bytes| bytes == name);
+        found.expect("a name in the load commands")
+    };
+    let (text, identity) = (find(b"__TEXT\0\0"), find(&[0x0d, 0, 0, 0]));
+    assert_eq!(identity % 8, 0);
+    for (at, byte, words) in [
+        // A segment's name, its rights, and the address of its first section.
+        (text + 2, b'X', "missing __TEXT segment"),
+        (text + 53, 0x40, "segment permissions has invalid bits set"),
+        (identity, 0x0c, "MH_DYLIB is missing LC_ID_DYLIB"),
+        (identity + 3, 0x80, "unknown required load command"),
+    ] {
+        refused(&with(&whole, |bytes| bytes[at] = byte), words);
+    }
+    let uuid = find(&[0x1b, 0, 0, 0, 24, 0, 0, 0]);
+    let longer = with(&whole, |bytes| bytes[uuid] = 0x26);
+    refused(&longer, "size wrong");
+}

@@ -106,7 +106,7 @@ fn a_stripped_library_exports_what_it_did() {
                 .iter()
                 .any(|(name, _)| name == "__tvm_ffi__library_bin")
         );
-        let own = whole.clone().of_own_command();
+        let own = whole.clone().chained();
         let none = own.clone().without_trie();
         for form in [whole.clone().stripped(), own.clone(), own.stripped(), none] {
             assert_eq!(exported(&form), expected, "{name}");
@@ -192,7 +192,7 @@ fn a_damaged_trie_is_an_error_and_a_stripped_library_is_none() {
             let mut damaged = whole.clone();
             let trie = damaged.trie();
             damaged.0[trie].fill(byte);
-            for form in [damaged.clone(), damaged.clone().of_own_command()] {
+            for form in [damaged.clone(), damaged.clone().chained()] {
                 let said = said(&form);
                 let (code, severity, message) = said.first().expect("findings");
                 assert_eq!((*code, *severity), ("AC001", Severity::Error), "{name}");

@@ -170,6 +170,21 @@ impl<'data, Mach: MachHeader<Endian = Endianness>> Image<'data, Mach> {
         self.exports.filter(|trie| !trie.data.is_empty())
     }
 
+    /// Whether it asks for other libraries' names, and has no fixups. Intel's have had them
+    /// since Mac OS X 10.6 alone, those for arm64 always.
+    pub(super) fn is_bound_by_nothing(&self) -> bool {
+        let is_linked = self.header.filetype(self.endian) != macho::MH_OBJECT;
+        let asks = |ranges: &&macho::DysymtabCommand<Endianness>| {
+            let counts = [ranges.nundefsym, ranges.nindirectsyms];
+            counts.iter().all(|count| count.get(self.endian) > 0)
+        };
+        is_linked
+            && self.header.cputype(self.endian) == macho::CPU_TYPE_ARM64
+            && self.dyld_info.is_none()
+            && self.chained.is_none()
+            && self.ranges.as_ref().is_some_and(asks)
+    }
+
     fn segment<S: object::read::macho::Segment<Endian = Endianness>>(
         &mut self,
         segment: &S,

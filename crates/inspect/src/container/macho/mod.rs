@@ -4,6 +4,7 @@
 //! the code directory are touched.
 
 mod code_directory;
+mod commands;
 mod exports;
 mod fixups;
 mod image;

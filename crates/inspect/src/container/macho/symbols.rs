@@ -7,6 +7,7 @@ use object::Endianness;
 use object::macho;
 use object::read::macho::{MachHeader, Nlist};
 
+use super::commands;
 use super::exports::{self, Exports};
 use super::fixups::{self, Fixups, Wanted};
 use super::image::Image;
@@ -60,8 +61,11 @@ pub(super) fn keep<Mach: MachHeader<Endian = Endianness>>(
         Some(exports) => exports.damage(),
         None => exports::empty(image, &kept.defined),
     };
-    let faults = fixups.map(|fixups| fixups.faults.found);
-    kept.damage.extend(faults.unwrap_or_default());
+    if kind != BinaryKind::Object {
+        let mut faults = fixups.map(|fixups| fixups.faults).unwrap_or_default();
+        commands::check(image, &mut faults);
+        kept.damage.extend(faults.found);
+    }
     Ok(kept)
 }
 
@@ -95,7 +99,7 @@ fn keep_undefined<'data, Mach: MachHeader<Endian = Endianness>>(
     let Some(fixups) = fixups else { return Ok(()) };
     // What is defined here may be searched elsewhere first.
     let mut others = fixups.wanted.clone();
-    others.retain(|name, wanted| !wanted.is_of_any_definition() && !listed.contains(name));
+    others.retain(|name, _| !listed.contains(name));
     if others.is_empty() {
         return Ok(());
     }
@@ -108,7 +112,9 @@ fn keep_undefined<'data, Mach: MachHeader<Endian = Endianness>>(
     }
     for (name, wanted) in others {
         keep_wanted(image, name, wanted, names, kept)?;
-        let is_known = wanted.weak || undefined_concerns_tvm(plain(name));
+        // A rule asks who has TVM's; a definition that was this library's own, none does.
+        let is_judged = undefined_concerns_tvm(plain(name)) && !wanted.is_of_any_definition();
+        let is_known = wanted.weak || is_judged;
         if !(listed.is_empty() || is_known || is_of_system(plain(name))) {
             fixups.is_not_listed(name, image.base);
         }

@@ -7,7 +7,7 @@
 mod chains;
 mod programs;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use object::Endianness;
 use object::macho::{self, BindDylib, SymbolDesc, SymbolLibrary};
@@ -105,11 +105,13 @@ pub(super) fn read<'data, Mach: MachHeader<Endian = Endianness>>(
         image,
         places,
         wanted: BTreeMap::new(),
+        bound: HashSet::new(),
         faults: Faults::default(),
     };
     match (image.chained, image.dyld_info) {
         (Some(command), _) => chains::read(&mut reader, command),
         (None, Some(command)) => programs::read(&mut reader, command),
+        (None, None) if image.is_bound_by_nothing() => reader.has_none(),
         (None, None) => return None,
     }
     Some(Fixups {
@@ -129,6 +131,8 @@ struct Reader<'a, 'data, Mach: MachHeader<Endian = Endianness>> {
     image: &'a Image<'data, Mach>,
     places: Places<'a>,
     wanted: BTreeMap<&'data [u8], Wanted>,
+    /// The words that hold an address of another library in the end.
+    bound: HashSet<u64>,
     faults: Faults,
 }
 
@@ -139,6 +143,14 @@ impl<'data, Mach: MachHeader<Endian = Endianness>> Reader<'_, 'data, Mach> {
         self.faults.add(Reply::Words(words), what, at);
     }
 
+    /// A library that needs names, and no table says where.
+    fn has_none(&mut self) {
+        let what = String::from(
+            "nothing says which words dyld is to set, though the symbol table has names of other libraries",
+        );
+        self.faults.add(Reply::Unknown, what, self.image.base);
+    }
+
     /// A name that dyld looks for.
     fn wants(&mut self, name: &'data [u8], dylib: BindDylib, weak: bool) -> Result<(), Refused> {
         self.places.exists(dylib, name)?;
@@ -147,9 +159,9 @@ impl<'data, Mach: MachHeader<Endian = Endianness>> Reader<'_, 'data, Mach> {
         Ok(())
     }
 
-    /// A word that is to hold an address of the image itself.
+    /// A word that is to hold an address of the image itself, unless it gets another.
     fn leads(&mut self, target: u64, place: u64) {
-        if !self.places.holds(target & ADDRESS) {
+        if !self.places.holds(target & ADDRESS) && !self.bound.contains(&place) {
             let what = format!(
                 "the word at address {place:#x} is to lead to {target:#x}, out of the library"
             );

@@ -17,10 +17,6 @@ pub(super) fn read<Mach: MachHeader<Endian = Endianness>>(
 ) {
     let (data, endian) = (reader.image.data, reader.image.endian);
     let size = reader.places.size;
-    let at = u64::from(command.rebase_off.get(endian));
-    if let Err(refused) = rebases(reader, command) {
-        reader.refused(at, refused);
-    }
     let of_binds = [
         (command.bind_off, command.binds(endian, data, size), true),
         // Those that are defined here are in it too.
@@ -43,6 +39,9 @@ pub(super) fn read<Mach: MachHeader<Endian = Endianness>>(
         if let Err(refused) = done {
             reader.refused(at.get(endian).into(), refused);
         }
+    }
+    if let Err(refused) = rebases(reader, command) {
+        reader.refused(command.rebase_off.get(endian).into(), refused);
     }
 }
 
@@ -116,9 +115,10 @@ fn binds<'data, Mach: MachHeader<Endian = Endianness>>(
             let what = format!("`{name}` is to be bound in way {}", bind.kind.0);
             return Err(("unknown bind type", what));
         }
-        reader
+        let place = reader
             .places
             .of_pointer(bind.segment_index.into(), bind.segment_offset)?;
+        reader.bound.insert(place);
         if are_wanted {
             let weak = bind.flags.contains(macho::BIND_SYMBOL_FLAGS_WEAK_IMPORT);
             reader.wants(bind.symbol, bind.dylib, weak)?;
