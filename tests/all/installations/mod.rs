@@ -9,6 +9,7 @@ mod edited;
 #[cfg(unix)]
 mod foreign;
 mod frozen;
+mod made_up;
 mod requirements;
 
 use std::path::{Path, PathBuf};

@@ -49,6 +49,8 @@ pub enum Architecture {
     X86,
     /// AArch64, Apple's arm64 included.
     Aarch64,
+    /// Apple's arm64 with signed pointers: no process of arm64 loads it.
+    Arm64e,
     /// 32-bit Arm.
     Arm,
     /// 64-bit RISC-V.
@@ -75,6 +77,14 @@ pub enum Platform {
     IosSimulator,
     /// Mac Catalyst.
     MacCatalyst,
+    /// tvOS.
+    TvOs,
+    /// watchOS.
+    WatchOs,
+    /// visionOS.
+    VisionOs,
+    /// Another of Apple's: DriverKit, bridgeOS, other simulators.
+    OtherApple,
     /// Windows.
     Windows,
     /// A WebAssembly host.

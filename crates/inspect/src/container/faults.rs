@@ -1,10 +1,26 @@
 //! What the checks of a loader's tables share, of ELF files and of PE images: the list of
 //! faults.
 
+use std::ops::RangeInclusive;
+
 use crate::container::{Damage, DamageKind, Reply};
 
 /// Faults that are kept of one file.
 const MAX_FAULTS: usize = 8;
+
+/// How far out of its library a program may point, `a - N` in C, and not mean it.
+const NEAR: u64 = 1 << 32;
+
+/// What comes of an address that is set and is none of the library's: a pointer that is
+/// moved before it is used may lead there.
+pub(super) fn out_of(addresses: &RangeInclusive<u64>, address: u64) -> Reply {
+    let behind = address.wrapping_sub(*addresses.end());
+    let before = addresses.start().wrapping_sub(address);
+    match behind.min(before) < NEAR {
+        true => Reply::Unknown,
+        false => Reply::Crash,
+    }
+}
 
 /// What was found.
 #[derive(Default)]

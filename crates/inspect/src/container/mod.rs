@@ -17,6 +17,7 @@ mod linkage;
 mod linker_script;
 mod lookup;
 mod macho;
+mod misplaced;
 mod names;
 mod parsed;
 mod pe;

@@ -70,6 +70,8 @@ struct Walk<'a> {
     finders: BTreeSet<String>,
     /// Packages that add folders to `sys.path`.
     movers: BTreeSet<String>,
+    /// Files that make modules up.
+    makers: BTreeSet<String>,
 }
 
 impl Closure {
@@ -91,6 +93,7 @@ impl Closure {
             names: HashMap::new(),
             finders: BTreeSet::new(),
             movers: BTreeSet::new(),
+            makers: BTreeSet::new(),
         };
         for module in modules {
             walk.begin(module);
@@ -274,8 +277,11 @@ impl Walk<'_> {
         if source.contains("sys.meta_path") {
             self.finders.insert(module.to_owned());
         }
-        if source.contains("sys.path.") || source.contains("sys.path[") {
+        if moves_path(&source) {
             self.movers.insert(top(module).to_owned());
+        }
+        if makes_modules(&source) {
+            self.makers.insert(shown.clone());
         }
         let statements: Arc<[Statement]> = statements(&source).0.into();
         let is_own = self.own.iter().any(|own| own == top(module));
@@ -300,7 +306,8 @@ impl Walk<'_> {
 
     /// What is not there and what a package finds in its own way is tried.
     fn leave_out_foreseen(&mut self) {
-        let (finders, movers, lost) = (&self.finders, &self.movers, self.lost);
+        let (finders, movers, makers) = (&self.finders, &self.movers, &self.makers);
+        let lost = self.lost;
         let is_foreseen = |module: &str, file: &str| {
             let is_in = |finder: &String| {
                 let rest = module.strip_prefix(finder.as_str());
@@ -308,7 +315,7 @@ impl Walk<'_> {
             };
             let asks = file.split(['/', '\\', '.']).next().unwrap_or(file);
             let is_moved = movers.contains(asks) && top(module) != asks;
-            is_moved || finders.iter().any(is_in)
+            is_moved || makers.contains(file) || finders.iter().any(is_in)
         };
         let tried = &mut self.found.tried;
         self.found.absent.retain(|module, (file, _)| {
@@ -414,6 +421,37 @@ impl Walk<'_> {
         let names = names.or_insert_with(|| Names::with_taken(site, module));
         names.as_ref().is_none_or(|names| names.may_have(name))
     }
+}
+
+/// Whether a source adds folders to those in which Python looks for modules.
+fn moves_path(source: &str) -> bool {
+    let mut used = source.match_indices("sys.path").map(|(at, found)| {
+        let behind = source.get(at.saturating_add(found.len())..);
+        behind.unwrap_or_default().trim_start()
+    });
+    let is_changed = |behind: &str| {
+        let is_given = behind.starts_with('=') && !behind.starts_with("==");
+        is_given || behind.starts_with(['.', '[', '+'])
+    };
+    let is_renamed = source.contains("= sys.path\n");
+    used.any(is_changed)
+        || is_renamed
+        || source.contains("addsitedir(")
+        || source.contains("sys import path")
+}
+
+/// Whether a source tells Python of modules that are no files.
+fn makes_modules(source: &str) -> bool {
+    let ways = [
+        "sys.modules[",
+        "sys.modules.",
+        "sys.modules |",
+        "sys import modules",
+        "sys.meta_path.",
+        "sys.meta_path[",
+        "sys.path_hooks",
+    ];
+    ways.iter().any(|way| source.contains(way))
 }
 
 fn top(module: &str) -> &str {

@@ -105,6 +105,7 @@ mod tests {
             "try:\n    a\nexcept E as e:\n    if b:\n        raise F from e\n    raise\n",
             "try:\n    a\nexcept E:\n    raise\nexcept F:\n    b\n    raise\nfinally:\n    c\nd\n",
             "try:\n    a\nfinally:\n    b\n",
+            "try:\n    a\nexcept E: raise\n",
         ] {
             assert!(gives(source), "{source}");
         }
@@ -114,7 +115,7 @@ mod tests {
             "try:\n    a\nexcept E:\n    if b:\n        return\n    raise\n",
             "try:\n    a\nexcept E:\n    raise\nexcept F:\n    pass\n",
             "try:\n    a\nexcept E:\n    pass\nexcept F:\n    raise\n",
-            "try:\n    a\nexcept E: raise\n",
+            "try:\n    a\nexcept E: pass\n",
         ] {
             assert!(!gives(source), "{source}");
         }

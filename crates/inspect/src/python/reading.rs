@@ -7,6 +7,7 @@ use super::action::{Action, actions, may_bind};
 use super::condition::holds;
 use super::flow::{Again, Line, again, gives_on, leaves};
 use super::step::{Step, of_statement};
+use super::text::parts;
 use super::uses::{Use, uses};
 use super::value::truth;
 use super::{Interpreter, is_of_name};
@@ -131,7 +132,7 @@ impl Reading {
         if function.is_some() && around != Some(false) && leaves(text) {
             self.rest_may_not_run();
         }
-        let is_tried = text == "try:";
+        let is_tried = text.starts_with("try:");
         if let Some(name) = &function
             && (is_tried || text.contains("suppress"))
             && let Some(function) = self.functions.get_mut(name)
@@ -368,11 +369,13 @@ impl Reading {
         })
     }
 
-    /// Whether an error in a context comes out of it.
+    /// Whether an error in contexts comes out of them.
     fn lets_through(&self, head: &str) -> bool {
-        let manager = head.split('(').next().unwrap_or(head);
-        let own = self.functions.get(manager);
-        LET_THROUGH.contains(&manager) || own.is_some_and(|own| !own.tries)
+        parts(head, ',').into_iter().all(|manager| {
+            let manager = manager.split('(').next().unwrap_or(manager).trim();
+            let own = self.functions.get(manager);
+            LET_THROUGH.contains(&manager) || own.is_some_and(|own| !own.tries)
+        })
     }
 }
 

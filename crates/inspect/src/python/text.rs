@@ -46,14 +46,57 @@ pub fn statements(source: &str) -> (Vec<Statement>, Ending) {
         let text;
         (text, rest, ending) = statement(body);
         if !text.trim().is_empty() && ending != Ending::Unknown {
-            found.push(Statement {
-                indent,
-                narrow,
-                text,
-            });
+            found.extend(of_line(&text, indent, narrow));
         }
     }
     (found, ending)
+}
+
+/// The statements of one line: what `:` is followed by is in the block that it opens, and `;`
+/// is between two.
+fn of_line(line: &str, indent: usize, narrow: usize) -> Vec<Statement> {
+    let (head, rest) = match block_head(line) {
+        Some(end) => line.split_at_checked(end).unwrap_or((line, "")),
+        None => ("", line),
+    };
+    let deeper = usize::from(!head.is_empty());
+    let of = |text: &str, deeper: usize| Statement {
+        indent: indent.saturating_add(deeper),
+        narrow: narrow.saturating_add(deeper),
+        text: text.to_owned(),
+    };
+    let mut found: Vec<Statement> = Vec::new();
+    if !head.is_empty() {
+        found.push(of(head, 0));
+    }
+    let inner = parts(rest, ';').into_iter();
+    let inner = inner.filter(|text| !text.trim().is_empty());
+    found.extend(inner.map(|text| of(text.trim_start(), deeper)));
+    found
+}
+
+/// Where the head of a block ends that goes on in its line, `if a: b`.
+fn block_head(line: &str) -> Option<usize> {
+    /// Words that begin one.
+    const HEADS: [&str; 12] = [
+        "async", "class", "def", "elif", "else", "except", "finally", "for", "if", "try", "while",
+        "with",
+    ];
+    let word = line.split(|c| !is_of_name(c)).next()?;
+    if !HEADS.contains(&word) {
+        return None;
+    }
+    let mut colons = parts(line, ':').into_iter();
+    let mut end = 0usize;
+    loop {
+        let part = colons.next()?;
+        end = end.saturating_add(part.len()).saturating_add(1);
+        let rest = line.get(end..)?;
+        let is_lambda = part.split(|c| !is_of_name(c)).any(|word| word == "lambda");
+        if !is_lambda && !rest.starts_with('=') {
+            return (!rest.trim().is_empty()).then_some(end);
+        }
+    }
 }
 
 /// The column behind some white space, with wide tabs and with narrow ones.
@@ -265,6 +308,34 @@ mod tests {
         assert_eq!(expected.len(), 4);
         assert_eq!(texts(&source.replace('\n', "\r\n")), expected);
         assert_eq!(texts(&source.replace('\n', "\r")), expected);
+    }
+
+    #[test]
+    fn a_line_has_the_statements_that_it_has() {
+        for (line, expected) in [
+            ("if a: b; c", vec![(0, "if a:"), (1, "b"), (1, "c")]),
+            ("a; b;", vec![(0, "a"), (0, "b")]),
+            ("x: int = ';'; y", vec![(0, "x: int = ';'"), (0, "y")]),
+            (
+                "def f(a: int = {1: 2}) -> x: pass",
+                vec![(0, "def f(a: int = {1: 2}) -> x:"), (1, "pass")],
+            ),
+            ("if (a := b): c", vec![(0, "if (a := b):"), (1, "c")]),
+            (
+                "while lambda: a: b",
+                vec![(0, "while lambda: a:"), (1, "b")],
+            ),
+            ("else: import a", vec![(0, "else:"), (1, "import a")]),
+            ("if a:", vec![(0, "if a:")]),
+            ("iffy: int = 1", vec![(0, "iffy: int = 1")]),
+        ] {
+            let found = statements(line).0;
+            let found: Vec<_> = found
+                .iter()
+                .map(|one| (one.indent, one.text.trim()))
+                .collect();
+            assert_eq!(found, expected, "{line}");
+        }
     }
 
     #[test]

@@ -8,6 +8,8 @@ use super::text::{parts, string};
 const MOST_ITEMS: usize = 256;
 /// Values in values.
 const MOST_NESTED: usize = 16;
+/// Bytes of a text, and items of lists in lists, that are kept: a name is no longer.
+const MOST_SIZE: usize = 1 << 12;
 /// What gives the items of what it is given.
 const COLLECTIONS: [&str; 6] = ["dict", "frozenset", "list", "set", "sorted", "tuple"];
 
@@ -28,6 +30,18 @@ pub enum Value {
     Code(String, usize),
 }
 
+impl Value {
+    fn size(&self) -> usize {
+        match self {
+            Self::Text(text) | Self::Module(text) => text.len(),
+            Self::List(items) => items
+                .iter()
+                .fold(items.len(), |sum, item| sum.saturating_add(item.size())),
+            Self::Nothing | Self::Flag(_) | Self::Code(..) => 1,
+        }
+    }
+}
+
 /// What names mean.
 pub(super) trait Scope {
     /// The value of a name.
@@ -44,6 +58,11 @@ pub(super) fn value(text: &str, scope: &dyn Scope) -> Option<Value> {
 }
 
 fn value_in(text: &str, scope: &dyn Scope, nested: usize) -> Option<Value> {
+    // What doubles itself line by line ends here.
+    any_value(text, scope, nested).filter(|value| value.size() <= MOST_SIZE)
+}
+
+fn any_value(text: &str, scope: &dyn Scope, nested: usize) -> Option<Value> {
     let text = text.trim();
     let nested = nested
         .checked_add(1)
@@ -295,6 +314,8 @@ mod tests {
         for text in ["()", "[]", "set()", "pkgutil.iter_modules(__path__)"] {
             assert_eq!(value(text, &Plain), Some(Value::List(Vec::new())), "{text}");
         }
+        let long = format!("'{}'", "x".repeat(MOST_SIZE + 1));
+        assert_eq!(value(&long, &Plain), None);
         let deep = format!("{}'x'{}", "(".repeat(100_000), ")".repeat(100_000));
         assert_eq!(value(&deep, &Plain), None);
     }

@@ -59,6 +59,7 @@ pub struct Members {
     places: HashMap<Place, usize>,
     /// Windows does not tell letter cases apart.
     lower: HashMap<String, usize>,
+    lower_names: HashMap<String, usize>,
 }
 
 impl Members {
@@ -68,6 +69,7 @@ impl Members {
             names: HashMap::new(),
             places: HashMap::new(),
             lower: HashMap::new(),
+            lower_names: HashMap::new(),
         };
         // Of several the first counts.
         for (number, (place, identity)) in members.enumerate() {
@@ -76,6 +78,8 @@ impl Members {
                 identity.map(|name| file_name(name).into()),
             ];
             for name in names.into_iter().flatten() {
+                let lower = name.to_ascii_lowercase();
+                index.lower_names.entry(lower).or_insert(number);
                 index.names.entry(name.into_owned()).or_insert(number);
             }
             let place = place.without_dots();
@@ -93,6 +97,15 @@ impl Members {
         }
         self.places.get(place).copied()
     }
+
+    /// The member that answers to a name, wherever it is.
+    fn named(&self, name: &str, format: Format) -> Option<usize> {
+        if format == Format::Pe {
+            let lower = name.to_ascii_lowercase();
+            return self.lower_names.get(&lower).copied();
+        }
+        self.names.get(name).copied()
+    }
 }
 
 /// Resolves `needed` of the binary at `place` among the members of its set.
@@ -106,11 +119,8 @@ pub fn resolve(place: &Place, binary: &Binary, needed: &str, set: &Members) -> R
         return Resolution::OnPath { member };
     }
     let searched = places.iter().map(Place::to_string).collect();
-    match set.names.get(file_name(needed)) {
-        Some(member) => Resolution::ElsewhereInSet {
-            member: *member,
-            searched,
-        },
+    match set.named(file_name(needed), binary.format) {
+        Some(member) => Resolution::ElsewhereInSet { member, searched },
         None => Resolution::Absent { searched },
     }
 }

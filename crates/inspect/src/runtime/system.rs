@@ -37,6 +37,8 @@ struct System {
     usual: Vec<String>,
     prefixes: Vec<String>,
     interpreter: Vec<String>,
+    /// The API sets of Windows' C library.
+    crt: Vec<String>,
     since: BTreeMap<String, u32>,
 }
 
@@ -85,7 +87,30 @@ pub(crate) fn is_base(library: &str) -> bool {
         let mut names = system.always.iter().chain(&system.usual);
         let mut starts = system.prefixes.iter().chain(&system.interpreter);
         names.any(is) || system.since.contains_key(library) || starts.any(begins)
-    })
+    }) && !is_no_api_set(&lower)
+}
+
+/// Whether a name begins as those of Windows' API sets and is none: they end in a version,
+/// and those of the C library are known (`data/system_libraries.toml`).
+fn is_no_api_set(lower: &str) -> bool {
+    let set = lower.strip_prefix("api-ms-win-");
+    let Some(set) = set.or_else(|| lower.strip_prefix("ext-ms-")) else {
+        return false;
+    };
+    let set = set.strip_suffix(".dll").unwrap_or(set);
+    let Some((name, version)) = set.rsplit_once("-l") else {
+        return true;
+    };
+    let numbers = version.split('-');
+    let are_numbers = numbers.clone().count() == 3 && numbers.clone().all(is_number);
+    let of_c = name.strip_prefix("crt-");
+    let known = || ROWS.system.iter().flat_map(|system| &system.crt);
+    let is_other = |name: &str| version != "1-1-0" || !known().any(|one| one == name);
+    !are_numbers || of_c.is_some_and(is_other)
+}
+
+fn is_number(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// Who brings a library of this name, where that is known.
@@ -217,13 +242,22 @@ mod tests {
             "libstdc++.so.6",
             "KERNEL32.dll",
             "api-ms-win-crt-heap-l1-1-0.dll",
+            "API-MS-Win-core-synch-l1-2-0.dll",
             "/usr/lib/libSystem.B.dylib",
             "libpython3.11.so.1.0",
             "liblog.so",
         ] {
             assert!(is_base(own), "{own}");
         }
-        for other in ["libcuda.so.1", "libz3.so.4.15", "libgomp.so.2", ""] {
+        for other in [
+            "libcuda.so.1",
+            "libz3.so.4.15",
+            "libgomp.so.2",
+            "",
+            "api-ms-win-crt-heap-l0-1-0.dll",
+            "api-ms-win-crt-heaq-l1-1-0.dll",
+            "api-ms-win-core-synch-l1.dll",
+        ] {
             assert!(!is_base(other), "{other}");
         }
     }

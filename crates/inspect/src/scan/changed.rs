@@ -16,6 +16,8 @@ use crate::source::beginning::{beginning, first_bytes};
 
 /// A first module of so few bytes may have been emptied, whatever `RECORD` says.
 const SHORT: u64 = 64;
+/// Bytes of the longest end of a line.
+const LINE_END: u64 = 2;
 /// What tvm-ffi's binding takes of a package when it is imported, where that is there.
 const OF_BINDING: (&str, &str) = ("numpy", "dtype");
 
@@ -35,7 +37,8 @@ pub(super) fn ends_in_zero(path: &Path) -> bool {
 pub(super) fn changed(path: &Path, file: Replaced) -> Changed {
     let source = first_bytes(path, MAX_PYTHON_SOURCE).unwrap_or_default();
     let is_whole = (source.len() as u64) < MAX_PYTHON_SOURCE;
-    let is_shorter = file.found < file.recorded;
+    // An editor may have taken the end of the last line away.
+    let is_shorter = file.found.saturating_add(LINE_END) < file.recorded;
     Changed {
         says: damage::refusal(&source).filter(|_| is_whole),
         is_cut: is_shorter && (source.is_empty() || damage::is_cut(&source)) && is_whole,

@@ -110,7 +110,11 @@ fn look(site: &Site, info: &Path) -> Option<Installation> {
         found.not_read = found.not_read.take().or(closure.not_read.clone());
         let required = distribution::required(&metadata).map(|one| one.name);
         let required: Vec<String> = required.collect();
-        judge(site, &closure, &modules, &required, &mut found);
+        let brought = listed
+            .iter()
+            .filter_map(|(file, _)| installation::module_of(file));
+        let brought: BTreeSet<String> = brought.collect();
+        judge(site, &closure, &modules, (&required, &brought), &mut found);
         if found.brings == Brings::Runtime && is_other {
             found.types = types::unknown(&site.folder, &closure, &found);
         }
@@ -118,12 +122,13 @@ fn look(site: &Site, info: &Path) -> Option<Installation> {
     Some(found)
 }
 
-/// What of a package's faults an import of it meets.
+/// What of a package's faults an import of it meets, which requires others and brought
+/// modules.
 fn judge(
     site: &Site,
     closure: &Closure,
     modules: &[String],
-    required: &[String],
+    (required, brought): (&[String], &BTreeSet<String>),
     found: &mut Installation,
 ) {
     let is_in = |file: &str, modules: &dyn Fn(&str) -> bool| {
@@ -147,12 +152,18 @@ fn judge(
         .sort_by_key(|one| (!one.is_fatal(), one.says.is_none(), !one.is_cut));
     let changed = found.changed.iter().map(|one| &one.file.file);
     let touched = changed.chain(&found.missing);
-    let touched: BTreeSet<String> = touched
+    let mut touched: BTreeSet<String> = touched
         .filter_map(|file| installation::module_of(file))
         .collect();
     if touched.is_empty() {
         return;
     }
+    // What was added is not what was brought either.
+    let added = closure.reached.iter().filter(|module| {
+        let top = module.split('.').next().unwrap_or(module);
+        modules.iter().any(|own| own == top) && !brought.contains(*module)
+    });
+    touched.extend(added.cloned());
     found.fails = site.lacking_name(closure, modules, &|module| touched.contains(module));
     if found.fails.is_none() {
         match asked_in_vain(site, closure, &touched, required) {
@@ -184,8 +195,16 @@ fn compare_files(site: &Site, listed: &[Listed<'_>], found: &mut Installation) {
         .collect();
     for (file, size, there, path) in there {
         let Some(there) = there else {
-            if !site.has_instead(file) {
-                found.missing.push(file.to_owned());
+            match site.elsewhere(file) {
+                Some(true) => {}
+                Some(false) => {
+                    let why = format!(
+                        "{file} is not there, and may be in a folder that is added to sys.path"
+                    );
+                    found.not_read.get_or_insert(why);
+                }
+                None if site.has_instead(file) => {}
+                None => found.missing.push(file.to_owned()),
             }
             continue;
         };

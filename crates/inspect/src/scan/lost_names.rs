@@ -6,15 +6,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
 use super::site::{Site, module_of};
-use crate::limits::MAX_PYTHON_SOURCE;
 use crate::python::calls::is_bound_once;
 use crate::python::closure::Closure;
-use crate::python::folder::Module;
 use crate::python::names::Names;
 use crate::python::steps::{Import, Step, absolute, names_asked, steps};
 use crate::python::{is_builtin, is_of_python, text};
 use crate::runtime::installation;
-use crate::source::beginning::first_bytes;
 
 /// What is asked for in vain.
 pub(super) enum Lost {
@@ -68,14 +65,14 @@ fn taken(site: &Site, closure: &Closure, touched: &BTreeSet<String>) -> Option<(
     let of_touched = all.filter(|(_, taken)| touched.contains(&taken.by) && !taken.is_begun);
     let lost = of_touched.filter(|((module, name), _)| {
         let names = Names::with_taken(&site.modules, module);
-        names.is_some_and(|names| !names.may_have(name))
+        names.is_some_and(|names| !names.may_have(name)) && !site.is_given(closure, module, name)
     });
     let ((module, name), taken) = lost.min_by_key(|(_, taken)| taken.order)?;
     let says = format!("ImportError: cannot import name '{name}' from '{module}'");
     Some((taken.file.clone(), says))
 }
 
-/// A module without a folder that nobody has, and the file that imports it.
+/// A module that is not there, and the file that imports it.
 fn strange_module(
     site: &Site,
     closure: &Closure,
@@ -89,7 +86,7 @@ fn strange_module(
     let absent = closure.absent.iter().filter(|(module, (file, _))| {
         let by = installation::module_of(&file.replace('\\', "/"));
         by.is_some_and(|by| touched.contains(&by))
-            && !module.contains('.')
+            && (!module.contains('.') || is_of_tvm(module))
             && !is_of_python(module)
             && !told.contains(*module)
     });
@@ -97,17 +94,19 @@ fn strange_module(
     Some((module.clone(), file.clone()))
 }
 
+/// Whether a module is of a package that makes no modules up below its own.
+fn is_of_tvm(module: &str) -> bool {
+    let top = module.split('.').next().unwrap_or(module);
+    matches!(top, "tvm" | "tvm_ffi")
+}
+
 fn read(site: &Site, name: &str) -> Option<Reached> {
-    let Some(Module::Source(path, is_package)) = site.modules.module(name) else {
-        return None;
-    };
-    let bytes = first_bytes(&path, MAX_PYTHON_SOURCE)?;
-    let is_whole = (bytes.len() as u64) < MAX_PYTHON_SOURCE;
-    is_whole.then(|| Reached {
+    let (path, is_package, source) = site.source(name)?;
+    Some(Reached {
         name: name.to_owned(),
         is_package,
         file: shown(site, path),
-        source: String::from_utf8_lossy(&bytes).into_owned(),
+        source,
     })
 }
 
@@ -126,6 +125,10 @@ fn undefined(site: &Site, module: &Reached) -> Option<(String, String)> {
     };
     let asked = names_asked(&module.source, site.interpreter());
     let mut lost = asked.into_iter().map(|one| one.name);
+    // What is put among Python's own names is everywhere.
+    if module.source.contains("builtins") {
+        return None;
+    }
     let name = lost.find(|name| !names.may_have(name) && !is_builtin(name) && !is_inner(name))?;
     let says = format!("NameError: name '{name}' is not defined");
     Some((module.file.clone(), says))
@@ -209,8 +212,6 @@ fn lacks(site: &Site, closure: &Closure, module: &str, attribute: &str) -> Optio
     if names.may_have(attribute) || site.modules.module(&inner).is_some() {
         return None;
     }
-    let is_set = format!(".{attribute} =");
-    let mut reached = closure.reached.iter().filter_map(|name| read(site, name));
-    let is_given = reached.any(|one| one.source.contains(&is_set));
+    let is_given = site.is_given(closure, module, attribute);
     (!is_given).then(|| format!("AttributeError: module '{module}' has no attribute '{attribute}'"))
 }

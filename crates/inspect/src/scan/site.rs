@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use rayon::prelude::*;
 
 use crate::container::{Architecture, Platform};
-use crate::limits::{MAX_PACKAGE_FILE, MAX_RECORD};
+use crate::limits::{MAX_PACKAGE_FILE, MAX_PYTHON_SOURCE, MAX_RECORD};
 use crate::place::Place;
 use crate::python::Interpreter;
 use crate::python::closure::{Closure, Taken};
@@ -20,7 +20,7 @@ use crate::runtime::installation::{self, Unmet};
 use crate::runtime::marker::Environment;
 use crate::runtime::pairing;
 use crate::source;
-use crate::source::beginning::{beginning, children};
+use crate::source::beginning::{beginning, children, first_bytes};
 
 /// Modules of packages that have other names.
 const MODULES: [(&str, &str); 18] = [
@@ -240,6 +240,18 @@ impl Site {
         modules
     }
 
+    /// Whether the module that a file is, or is in, is in no way in this folder: whether it is
+    /// where a `.pth` file leads, or, `false`, may be where code adds folders.
+    pub(super) fn elsewhere(&self, file: &str) -> Option<bool> {
+        let top = file.split('/').next().unwrap_or(file);
+        if self.folder.join(top).exists() {
+            return None;
+        }
+        let module = top.split('.').next().unwrap_or(top);
+        let is_found = self.modules.module(module).is_some();
+        (is_found || !self.is_whole).then_some(is_found)
+    }
+
     /// Whether Python takes something else for a file that is gone: what was compiled of a
     /// source, a compiled module under another of its names.
     pub(super) fn has_instead(&self, file: &str) -> bool {
@@ -302,11 +314,44 @@ impl Site {
                 .or_insert_with(|| Names::with_taken(&self.modules, module));
             names.as_ref().is_some_and(|names| !names.may_have(name))
         };
-        let (module, name, taken) = taken.into_iter().find(lacks)?;
+        let mut lost = taken.into_iter().filter(lacks);
+        let lost = lost.find(|(module, name, _)| !self.is_given(closure, module, name));
+        let (module, name, taken) = lost?;
         let is_begun = taken.is_begun.then_some("partially initialized module ");
         let is_begun = is_begun.unwrap_or_default();
         let says = format!("ImportError: cannot import name '{name}' from {is_begun}'{module}'");
         Some((taken.file.clone(), says))
+    }
+}
+
+impl Site {
+    /// A module's file, whether it is a package, and its source.
+    pub(super) fn source(&self, module: &str) -> Option<(PathBuf, bool, String)> {
+        let Some(Module::Source(path, is_package)) = self.modules.module(module) else {
+            return None;
+        };
+        let bytes = first_bytes(&path, MAX_PYTHON_SOURCE)?;
+        let is_whole = (bytes.len() as u64) < MAX_PYTHON_SOURCE;
+        let text = || String::from_utf8_lossy(&bytes).into_owned();
+        is_whole.then(|| (path, is_package, text()))
+    }
+
+    /// Whether a module that is imported may give another a name: `module.name = …`,
+    /// `setattr(module, …)`.
+    pub(super) fn is_given(&self, closure: &Closure, module: &str, name: &str) -> bool {
+        let last = module.rsplit('.').next().unwrap_or(module);
+        let is_set = format!(".{name} =");
+        let (names, all) = (format!("{last}.__dict__"), format!("vars({last})"));
+        let sets = |source: &str| {
+            let mut calls = source.split("setattr(").skip(1);
+            let is_set = calls.any(|call| {
+                let object = call.split(',').next().unwrap_or(call).trim();
+                object.rsplit('.').next() == Some(last)
+            });
+            is_set || source.contains(&names) || source.contains(&all)
+        };
+        let mut sources = closure.reached.iter().filter_map(|one| self.source(one));
+        sources.any(|(_, _, source)| source.contains(&is_set) || sets(&source))
     }
 }
 

@@ -22,8 +22,8 @@ use crate::container::{
     Body, FileType, InZip, Member, ar, fat_archives, identify, pyinstaller, zip,
 };
 use crate::limits::{
-    MAX_MEMBER_IN_MEMORY, MAX_MEMBERS, MAX_NESTING, MAX_UNPACK_RATIO, MAX_UNPACKED_BYTES,
-    RATIO_FREE_BYTES,
+    MAX_MEMBER_IN_MEMORY, MAX_MEMBER_NAME, MAX_MEMBERS, MAX_NESTING, MAX_UNPACK_RATIO,
+    MAX_UNPACKED_BYTES, RATIO_FREE_BYTES,
 };
 use crate::words::spell;
 
@@ -180,6 +180,12 @@ impl Visitor<'_> {
             self.problem(archive.place, archive.size, ProblemKind::TooDeep, detail);
             self.stopped = true;
             return false;
+        }
+        if member.name.len() > MAX_MEMBER_NAME {
+            let size = member.name.len();
+            let detail = format!("a member has a name of {size} bytes; {MAX_MEMBER_NAME} are read");
+            self.problem(archive.place, member.size, ProblemKind::TooDeep, detail);
+            return true;
         }
         let leads_out = match archive.is_linked {
             true => None,

@@ -298,6 +298,8 @@ impl<'data, Mach: MachHeader<Endian = Endianness>> Image<'data, Mach> {
             macho::LC_VERSION_MIN_MACOSX => Platform::MacOs,
             macho::LC_VERSION_MIN_IPHONEOS if intel => Platform::IosSimulator,
             macho::LC_VERSION_MIN_IPHONEOS => Platform::Ios,
+            macho::LC_VERSION_MIN_TVOS => Platform::TvOs,
+            macho::LC_VERSION_MIN_WATCHOS => Platform::WatchOs,
             _ => Platform::Unknown,
         }
     }
@@ -317,7 +319,11 @@ fn platform(platform: macho::Platform) -> Platform {
         macho::PLATFORM_IOS => Platform::Ios,
         macho::PLATFORM_IOSSIMULATOR => Platform::IosSimulator,
         macho::PLATFORM_MACCATALYST => Platform::MacCatalyst,
-        _ => Platform::Unknown,
+        macho::PLATFORM_TVOS => Platform::TvOs,
+        macho::PLATFORM_WATCHOS => Platform::WatchOs,
+        macho::PLATFORM_XROS => Platform::VisionOs,
+        macho::Platform(0) => Platform::Unknown,
+        _ => Platform::OtherApple,
     }
 }
 

@@ -1,7 +1,7 @@
 //! Mach-O: dylibs, bundles, programs and objects, thin and fat.
 //!
-//! Only load commands, the undefined symbols, the exports that concern TVM and
-//! the code directory are touched.
+//! Load commands, what dyld sets and looks for, the exports that concern TVM and the code
+//! directory are touched.
 
 mod code_directory;
 mod commands;
@@ -29,6 +29,9 @@ use image::{Image, bad, bytes_at, is_64};
 
 /// Slices of one fat file; there are fewer kinds of processors.
 const MAX_SLICES: usize = 64;
+
+/// The bits of a processor's kind that are not capabilities.
+const SUBTYPE: u32 = 0x00ff_ffff;
 
 /// Reads a thin Mach-O file.
 pub fn parse(data: &[u8]) -> Result<Parsed<'_>, DecodeError> {
@@ -67,7 +70,7 @@ fn arches(data: &[u8]) -> Result<Vec<Arch>, DecodeError> {
         let of = |header: &Header| {
             let (offset, size) = header.file_range();
             Arch {
-                machine: architecture(header.cputype()),
+                machine: architecture(header.cputype(), header.cpusubtype()),
                 offset,
                 size,
             }
@@ -177,7 +180,10 @@ fn parse_class<'data, Mach: MachHeader<Endian = Endianness>>(
         ..Binary::new(
             Format::MachO,
             kind,
-            architecture(image.header.cputype(image.endian)),
+            architecture(
+                image.header.cputype(image.endian),
+                image.header.cpusubtype(image.endian),
+            ),
             image.platform,
         )
     };
@@ -187,10 +193,14 @@ fn parse_class<'data, Mach: MachHeader<Endian = Endianness>>(
     })
 }
 
-fn architecture(cpu: macho::CpuType) -> Architecture {
+fn architecture(cpu: macho::CpuType, kind: macho::CpuSubtype) -> Architecture {
     match cpu {
         macho::CPU_TYPE_X86_64 => Architecture::X86_64,
         macho::CPU_TYPE_X86 => Architecture::X86,
+        // What is above says which form of signed pointers it has.
+        macho::CPU_TYPE_ARM64 if kind.0 & SUBTYPE == macho::CPU_SUBTYPE_ARM64E.0 => {
+            Architecture::Arm64e
+        }
         macho::CPU_TYPE_ARM64 => Architecture::Aarch64,
         macho::CPU_TYPE_ARM => Architecture::Arm,
         other => Architecture::Other(other.0),

@@ -99,7 +99,9 @@ fn keep_undefined<'data, Mach: MachHeader<Endian = Endianness>>(
     let Some(fixups) = fixups else { return Ok(()) };
     // What is defined here may be searched elsewhere first.
     let mut others = fixups.wanted.clone();
-    others.retain(|name, _| !listed.contains(name));
+    let trie = image.trie();
+    let is_exported = |name: &[u8]| trie.is_some_and(|trie| matches!(trie.find(name), Ok(Some(_))));
+    others.retain(|name, _| !listed.contains(name) && !is_exported(name));
     if others.is_empty() {
         return Ok(());
     }

@@ -108,7 +108,10 @@ impl<'a, 'data> Exports<'a, 'data> {
         match address {
             _ if ordinal >= self.functions => Target::Nothing("has a number behind the last"),
             None | Some(0) => Target::Nothing("has no address"),
-            Some(address) if (start..end).contains(&address) => Target::Forwarded,
+            Some(address) if (start..end).contains(&address) => match self.text(address) {
+                Ok(Some(text)) if is_forwarder(text) => Target::Forwarded,
+                _ => Target::Nothing("is said to be of another library, which has no name there"),
+            },
             Some(address) if address >= self.image.size => {
                 Target::Nothing("has an address outside the image")
             }
@@ -238,6 +241,11 @@ struct Keeper {
     index_of: RegionIndex,
     is_sorted: bool,
     kept: Vec<DefinedSymbol>,
+}
+
+/// `library.function`, `library.#number`
+fn is_forwarder(text: &[u8]) -> bool {
+    text.contains(&b'.') && text.iter().all(u8::is_ascii_graphic)
 }
 
 /// Whether a name is made of what compilers make names of.

@@ -31,6 +31,8 @@ pub(super) struct Image<'data> {
     pub(super) exceptions: Option<(u32, u32)>,
     pub(super) relocations: Option<(u32, u32)>,
     pub(super) thread_local: Option<(u32, u32)>,
+    /// What the loader asks before any code: cookies, functions that may be called.
+    pub(super) configuration: Option<(u32, u32)>,
     pub(super) image_base: u64,
     /// Bytes that the image takes in memory.
     pub(super) size: u32,
@@ -52,9 +54,16 @@ pub(super) struct Section {
     pub(super) file_offset: u32,
     pub(super) executable: bool,
     pub(super) writable: bool,
+    pub(super) readable: bool,
 }
 
 impl Section {
+    /// The first page behind it.
+    pub(super) fn end(&self) -> u64 {
+        let end = u64::from(self.rva).saturating_add(self.in_memory.into());
+        end.checked_next_multiple_of(PAGE.into()).unwrap_or(end)
+    }
+
     /// Whether `rva` is in it; its last page is mapped as a whole.
     pub(super) fn holds(&self, rva: u32) -> bool {
         let size = self.in_memory.checked_next_multiple_of(PAGE);
@@ -124,6 +133,7 @@ impl<'data> Image<'data> {
             exceptions: sized(pe::IMAGE_DIRECTORY_ENTRY_EXCEPTION),
             relocations: directory(pe::IMAGE_DIRECTORY_ENTRY_BASERELOC),
             thread_local: sized(pe::IMAGE_DIRECTORY_ENTRY_TLS),
+            configuration: sized(pe::IMAGE_DIRECTORY_ENTRY_LOAD_CONFIG),
             segments,
             sections,
         })
@@ -304,5 +314,6 @@ fn section(data: &[u8], header: &pe::ImageSectionHeader) -> Result<Section, Deco
         file_offset,
         executable: flags.contains(pe::IMAGE_SCN_MEM_EXECUTE),
         writable: flags.contains(pe::IMAGE_SCN_MEM_WRITE),
+        readable: flags.contains(pe::IMAGE_SCN_MEM_READ),
     })
 }

@@ -5,8 +5,8 @@ use std::io::Cursor;
 use artcheck_inspect::limits::{
     MAX_BLOB_CANDIDATES, MAX_BLOB_HEAD, MAX_DATAFLOW_CALLS, MAX_DATAFLOW_DEPTH, MAX_DATAFLOW_STEPS,
     MAX_DECODED, MAX_FACTS, MAX_ITEMS, MAX_JOINED_NAMES, MAX_KEPT_NAMES, MAX_KEPT_SYMBOLS,
-    MAX_LISTING, MAX_MEMBERS, MAX_METADATA, MAX_NESTING, MAX_REGIONS, MAX_WASM_MEMORY,
-    MAX_WASM_PADDING,
+    MAX_LISTING, MAX_MEMBER_NAME, MAX_MEMBERS, MAX_METADATA, MAX_NESTING, MAX_REGIONS,
+    MAX_WASM_MEMORY, MAX_WASM_PADDING,
 };
 use artcheck_inspect::vm::Magic;
 
@@ -40,7 +40,7 @@ const fn limit(
 }
 
 /// Every limit that speaks of a file.
-pub static LIMITS: [Limit; 20] = [
+pub static LIMITS: [Limit; 21] = [
     limit(
         "decoded.wasm",
         decoded,
@@ -98,6 +98,7 @@ pub static LIMITS: [Limit; 20] = [
     ),
     limit("nested.tar", nested, "archives are opened", [1, 0]),
     limit("members.a", members, "members", [0, 0]),
+    limit("name.a", long_name, "a member has a name of", [1, 0]),
     limit("members.zip", zip_members, "members", [0, 0]),
     limit("zeros.tar.gz", zeros, "it unpacks to more than", [1, 1]),
     limit("long.tar.gz", many_zeros, "8192 MiB", [1, 1]),
@@ -433,6 +434,22 @@ fn joined(over: bool) -> Vec<u8> {
         add(format!("{number}.wasm"), &library);
     }
     archive.into_inner().unwrap()
+}
+
+/// A member whose name is before its bytes, as BSD's and macOS' archives have it.
+fn long_name(over: bool) -> Vec<u8> {
+    let name = "x".repeat(MAX_MEMBER_NAME - ".wasm".len() + usize::from(over)) + ".wasm";
+    let library = library();
+    let title = format!("#1/{}", name.len());
+    let size = name.len() + library.len();
+    let mut archive = format!(
+        "!<arch>\n{title:<16}{:<12}{:<6}{:<6}{:<8}{size:<10}`\n",
+        0, 0, 0, 644
+    );
+    archive.push_str(&name);
+    let mut archive = archive.into_bytes();
+    archive.extend(library);
+    archive
 }
 
 fn nested(over: bool) -> Vec<u8> {

@@ -5,6 +5,8 @@ use std::io::Read;
 use goblin::mach::{Mach, MachO};
 use goblin::{Object, elf, pe};
 
+use super::trie;
+
 /// A blob: where it is, and from there to the end of what may hold it.
 pub(super) struct Found {
     pub(super) at: u64,
@@ -222,6 +224,9 @@ fn of_macho(
         .iter()
         .find(|segment| segment.fileoff == 0 && segment.filesize > 0);
     let start = start.map_or(0, |segment| segment.vmaddr);
+    if !trie::is_followed(image, file) {
+        return Err("Mach-O: an export trie that dyld does not follow to its end".to_owned());
+    }
     for export in file.exports().unwrap_or_default() {
         if is_blob(&export.name) {
             addresses.push(start.saturating_add(export.offset));

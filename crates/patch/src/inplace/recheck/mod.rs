@@ -16,6 +16,7 @@ mod kernels;
 mod names;
 mod segments;
 mod signature;
+mod trie;
 
 use crate::plan::{Change, EditPlan};
 

@@ -19,7 +19,7 @@ use crate::container::elf::image::Image;
 use crate::container::elf::memory::Memory;
 use crate::container::elf::relocations::LISTS;
 use crate::container::elf::table::Table;
-use crate::container::faults::Faults;
+use crate::container::faults::{Faults, out_of};
 
 /// The types that a machine's loader and linkers know.
 #[derive(Clone, Copy)]
@@ -239,7 +239,10 @@ impl<S: Sym<Endian = Endianness>> Checker<'_, '_, S> {
             if !self.memory.addresses.contains(&address) {
                 // Such a word tells libraries apart and leads nowhere.
                 let is_own = self.targets.content(one.place) == Some(one.place);
-                let reply = if is_own { Reply::Unknown } else { Reply::Crash };
+                let reply = match is_own {
+                    true => Reply::Unknown,
+                    false => out_of(&self.memory.addresses, address),
+                };
                 return Err((reply, String::from("leads out of the library")));
             }
             if one.kind == types.indirect && !self.memory.may(elf::PF_X, address) {

@@ -9,7 +9,7 @@
 mod relocations;
 mod start;
 
-use super::image::{Image, Section};
+use super::image::{Image, PAGE, Section};
 use crate::container::Reply;
 use crate::container::faults::Faults;
 
@@ -19,6 +19,8 @@ const SECTOR: u32 = 512;
 /// Adds what is wrong with the tables of an image.
 pub(super) fn check(image: &Image<'_>, faults: &mut Faults) {
     sections(image, faults);
+    size(image, faults);
+    configuration(image, faults);
     relocations::check(image, faults);
     start::entry_point(image, faults);
     start::thread_local(image, faults);
@@ -32,6 +34,7 @@ fn sections(image: &Image<'_>, faults: &mut Faults) {
         image.relocations,
         image.thread_local,
         image.exceptions,
+        image.configuration,
     ];
     // Others are for debuggers.
     let is_used = |section: &&Section| {
@@ -41,11 +44,39 @@ fn sections(image: &Image<'_>, faults: &mut Faults) {
     };
     for section in image.sections.iter().filter(is_used) {
         let at = section.file_offset;
+        if !(section.readable || section.writable || section.executable) {
+            let what = format!(
+                "`{}`, which the loader reads, may not be read",
+                section.name
+            );
+            faults.add(Reply::Crash, what, at.into());
+        }
         if u64::from(at & !SECTOR.saturating_sub(1)) < image.headers_end {
             let name = &section.name;
             let what =
                 format!("the bytes of `{name}` begin at {at:#x} of the file, inside the headers");
             faults.add(Reply::Crash, what, at.into());
         }
+    }
+}
+
+/// The image has room for its sections, by whole pages.
+fn size(image: &Image<'_>, faults: &mut Faults) {
+    let needed = image.sections.iter().map(Section::end).max().unwrap_or(0);
+    let size = u64::from(image.size);
+    if size.checked_next_multiple_of(PAGE.into()).unwrap_or(size) < needed {
+        let what = format!(
+            "the image is said to take {size:#x} bytes of memory, and its sections take {needed:#x}"
+        );
+        faults.add(Reply::Type, what, 0);
+    }
+}
+
+/// What the loader asks for before any code runs is in the file.
+fn configuration(image: &Image<'_>, faults: &mut Faults) {
+    let is_lost = |(rva, _): &(u32, u32)| image.section(*rva).is_none();
+    if let Some((rva, _)) = image.configuration.filter(is_lost) {
+        let what = format!("the load configuration is at {rva:#x}, outside the image");
+        faults.add(Reply::Crash, what, 0);
     }
 }

@@ -7,7 +7,7 @@
 use object::pe;
 
 use crate::container::Reply;
-use crate::container::faults::Faults;
+use crate::container::faults::{Faults, out_of};
 use crate::container::pe::image::{Image, PAGE};
 
 /// Types: padding, parts of 32 bits, 32 bits, a part with a word of its own, 64 bits.
@@ -165,9 +165,12 @@ impl Checker<'_, '_> {
             // What is not in the file is zero.
             let word = image.word_at(*place, 0).unwrap_or(0);
             if !is_address(word) {
-                return crash(format!(
+                let what = format!(
                     "change the word at {place:#x}, which is {word:#x} and no address of the image"
-                ));
+                );
+                let start = image.image_base;
+                let end = start.saturating_add(image.size.into());
+                return Err((out_of(&(start..=end), word), what));
             }
         }
         for page in &self.padded {
