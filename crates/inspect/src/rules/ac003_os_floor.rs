@@ -100,6 +100,9 @@ fn link_option(platform: Platform, floor: &Version) -> String {
         Platform::Ios => format!("link again with -miphoneos-version-min={floor}"),
         Platform::IosSimulator => format!("link again with -mios-simulator-version-min={floor}"),
         Platform::MacCatalyst => format!("link again with -target <arch>-apple-ios{floor}-macabi"),
+        Platform::TvOs => format!("link again with -mtvos-version-min={floor}"),
+        Platform::WatchOs => format!("link again with -mwatchos-version-min={floor}"),
+        Platform::VisionOs => format!("link again with -target <arch>-apple-xros{floor}"),
         _ => format!("link again with -mmacosx-version-min={floor}"),
     }
 }
