@@ -2,6 +2,9 @@
 
 #![forbid(unsafe_code)]
 
+#[macro_use]
+mod streams;
+
 mod args;
 mod commands;
 mod exit;
@@ -40,14 +43,12 @@ fn main() -> ExitCode {
             let Some(text) = args::refused(&error, style.color) else {
                 error.exit();
             };
-            eprint!("{}", style.page(&text));
+            tell!("{}", style.page(&text).trim_end());
             return exit::Status::Failed.into();
         }
     };
     match commands::run(args) {
         Ok(status) => status.into(),
-        // A reader that went away (`artcheck ... | head`) is no failure of ours.
-        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             let (begin, status) = match is_limit(&error) {
                 true => (UNDECIDED, exit::Status::Unknown),
@@ -55,7 +56,7 @@ fn main() -> ExitCode {
             };
             let text = format!("artcheck: {begin}{}", told::told(&error));
             let text = artcheck_inspect::shown::shown_lines(&text).into_owned();
-            eprint!("{}", commands::error_style().page(&text));
+            tell!("{}", commands::error_style().page(&text).trim_end());
             status.into()
         }
     }
@@ -70,13 +71,5 @@ fn is_limit(error: &anyhow::Error) -> bool {
     causes.any(|cause| {
         let error = cause.downcast_ref::<artcheck_inspect::DecodeError>();
         error.is_some_and(|error| error.is_limit)
-    })
-}
-
-fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    error.chain().any(|cause| {
-        cause
-            .downcast_ref::<std::io::Error>()
-            .is_some_and(|io| io.kind() == std::io::ErrorKind::BrokenPipe)
     })
 }

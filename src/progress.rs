@@ -20,7 +20,7 @@ pub fn patiently<T>(what: &str, quiet: bool, work: impl FnOnce() -> T) -> T {
         let mut seconds = 0u64;
         while waiting.recv_timeout(step) == Err(RecvTimeoutError::Timeout) {
             seconds = seconds.saturating_add(STEP);
-            eprintln!("artcheck: still {what}, {seconds} s so far");
+            tell!("artcheck: still {what}, {seconds} s so far");
         }
     };
     std::thread::scope(|scope| {

@@ -22,6 +22,7 @@ use crate::args::{DiffArgs, PlainFormat};
 use crate::exit::Status;
 use crate::report::style::Style;
 use crate::report::{contents, summary};
+use crate::streams::stdout;
 
 /// A text comparison stops being minimal after this long.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -77,7 +78,7 @@ pub fn run(args: &DiffArgs, terminal: Terminal) -> anyhow::Result<Status> {
     let machine_code = compare_code(&mut before, &mut after);
     let sections = compare(&before, &after);
     let equal = sections.is_empty();
-    let mut out = std::io::stdout().lock();
+    let mut out = stdout();
     match args.format {
         PlainFormat::Json => {
             let difference = Difference {

@@ -27,6 +27,7 @@ use crate::installed;
 use crate::report::human;
 use crate::report::model::Report;
 use crate::report::style::Style;
+use crate::streams::stdout;
 
 /// Variables that decide which libraries a process loads. Never others.
 const VARIABLES: [&str; 11] = [
@@ -81,9 +82,9 @@ pub fn run(args: &DoctorArgs, terminal: Terminal) -> anyhow::Result<Status> {
         PlainFormat::Human => page(&document, style)?,
         PlainFormat::Json => format!("{}\n", serde_json::to_string_pretty(&document)?),
     };
-    std::io::stdout().lock().write_all(text.as_bytes())?;
+    stdout().write_all(text.as_bytes())?;
     for path in &missing {
-        eprintln!("artcheck: {}: no such file or folder", shell::path(path));
+        tell!("artcheck: {}: no such file or folder", shell::path(path));
     }
     Ok(if !missing.is_empty() {
         Status::Failed

@@ -18,6 +18,7 @@ use crate::exit::Status;
 use crate::report::phrases::counted;
 use crate::report::shown::Show as _;
 use crate::report::{contents, summary};
+use crate::streams::stdout;
 
 /// Prints what was asked for.
 pub fn run(args: &DumpArgs, terminal: Terminal) -> anyhow::Result<Status> {
@@ -28,7 +29,7 @@ pub fn run(args: &DumpArgs, terminal: Terminal) -> anyhow::Result<Status> {
     }
     let artifacts = scan::artifacts_of(&args.file);
     if artifacts.is_empty() {
-        eprintln!("artcheck: {file} holds no binary and no archive of binaries");
+        tell!("artcheck: {file} holds no binary and no archive of binaries");
         return Ok(Status::Nothing);
     }
     let text = if args.asm {
@@ -52,7 +53,7 @@ pub fn run(args: &DumpArgs, terminal: Terminal) -> anyhow::Result<Status> {
             }
         }
     };
-    std::io::stdout().lock().write_all(text.as_bytes())?;
+    stdout().write_all(text.as_bytes())?;
     let unreadable = artifacts
         .iter()
         .any(|artifact| !artifact.problems.is_empty());

@@ -13,6 +13,7 @@ use crate::args::ExplainArgs;
 use crate::exit::Status;
 use crate::explain::{self, Explained, Hit};
 use crate::report::style::Style;
+use crate::streams::stdout;
 
 /// Bytes of a text that are read; of a longer log, the end says what happened.
 const LONGEST: u64 = 16 << 20;
@@ -25,7 +26,7 @@ pub fn run(args: &ExplainArgs, terminal: Terminal) -> anyhow::Result<Status> {
     let text = explain::without_controls(&text);
     if let Some(rule) = rules::find(text.trim()) {
         let page = explain::page::rendered(&pages::fill(rule.explain), terminal.style);
-        std::io::stdout().write_all(page.as_bytes())?;
+        stdout().write_all(page.as_bytes())?;
         return Ok(Status::Clean);
     }
     if text.trim().is_empty() {
@@ -35,7 +36,7 @@ pub fn run(args: &ExplainArgs, terminal: Terminal) -> anyhow::Result<Status> {
     if explained.hits.is_empty() {
         bail!(unknown(text.trim(), &explained));
     }
-    std::io::stdout().write_all(page(&explained.hits, terminal.style).as_bytes())?;
+    stdout().write_all(page(&explained.hits, terminal.style).as_bytes())?;
     Ok(Status::Clean)
 }
 

@@ -28,6 +28,7 @@ use crate::report::model::Report;
 use crate::report::style::Style;
 use crate::report::{self, Allowed};
 use crate::runtimes;
+use crate::streams::stdout;
 use crate::told::told;
 
 /// Plans every artifact's repair; carries the plans out with `--apply`.
@@ -67,7 +68,7 @@ pub fn run(args: &FixArgs, terminal: Terminal) -> anyhow::Result<Status> {
     let left = left(&scan, &mut plans, &runtime.profile.name);
     if plans.is_empty() && left.is_empty() {
         let path = shell::path(&args.path);
-        eprintln!("artcheck: nothing to fix: no model library and no client of TVM in {path}");
+        tell!("artcheck: nothing to fix: no model library and no client of TVM in {path}");
         return Ok(Status::Nothing);
     }
     if args.apply {
@@ -78,7 +79,7 @@ pub fn run(args: &FixArgs, terminal: Terminal) -> anyhow::Result<Status> {
     if args.apply {
         refuse_early(&plans, args, &runtime_paths)?;
     } else if args.change.format == PlainFormat::Human {
-        hint(&plans, args, &runtime_paths);
+        hint(&plans, args, &runtime_paths)?;
     }
     let result = match args.apply {
         true => apply(&plans, args, &runtime_paths, options, terminal)?,
@@ -198,7 +199,7 @@ fn prove_all(
             (false, _, before) => before,
         };
         if args.change.format == PlainFormat::Human {
-            let mut out = std::io::stdout().lock();
+            let mut out = stdout();
             let all = match (tried.failed, tried.called, tried.partial) {
                 (true, ..) => "it does not run",
                 (false, 0, _) => "nothing was called",
@@ -238,7 +239,7 @@ fn judge(
     let verdicts = scan.verdicts.iter().flat_map(|verdicts| verdicts.iter());
     let unknown: Vec<&Undecided> = verdicts.flat_map(|verdict| &verdict.undecided).collect();
     if args.change.format == PlainFormat::Human {
-        let mut out = std::io::stdout().lock();
+        let mut out = stdout();
         for finding in &left {
             let text = format!("still an error: {}: {}", finding.rule, finding.message);
             write!(out, "{}", style.page(&shown_lines(&text)))?;
@@ -352,7 +353,7 @@ fn show<'a>(
     format: PlainFormat,
     style: Style,
 ) -> anyhow::Result<()> {
-    let mut out = std::io::stdout().lock();
+    let mut out = stdout();
     match format {
         PlainFormat::Json => {
             serde_json::to_writer_pretty(&mut out, &plans.collect::<Vec<_>>())?;
@@ -379,7 +380,7 @@ fn copy_unchanged(plans: &[FixPlan], args: &FixArgs) -> anyhow::Result<()> {
         let source = Source::read(&args.path)?;
         write::write(&source, out, &source.bytes, Existing::Refuse, &|_| Ok(()))?;
         let (out, path) = (shell::path(out), shell::path(&args.path));
-        eprintln!("artcheck: {out} is a copy of {path}, which needs no change itself");
+        tell!("artcheck: {out} is a copy of {path}, which needs no change itself");
     }
     Ok(())
 }
@@ -399,7 +400,10 @@ fn carry_out_all(
             carry_out(plan, args, runtime_paths, &mut repaired)
         });
         match done {
-            Ok(text) => print!("{}", terminal.style.page(&text)),
+            Ok(text) => {
+                let said = stdout().write_all(terminal.style.page(&text).as_bytes());
+                failed.extend(said.err().map(anyhow::Error::from));
+            }
             Err(error) => failed.push(error),
         }
     }

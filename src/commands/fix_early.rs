@@ -1,5 +1,6 @@
 //! What `fix` says of its plans before anything is written.
 
+use std::io::Write;
 use std::path::PathBuf;
 
 use anyhow::bail;
@@ -7,14 +8,19 @@ use artcheck_inspect::source::Spelled as _;
 use artcheck_patch::fix::{FixError, FixPlan};
 
 use crate::args::FixArgs;
+use crate::streams::stdout;
 
 /// What carries the plans out.
-pub(super) fn hint(plans: &[FixPlan], args: &FixArgs, runtime_paths: &[PathBuf]) {
+pub(super) fn hint(
+    plans: &[FixPlan],
+    args: &FixArgs,
+    runtime_paths: &[PathBuf],
+) -> std::io::Result<()> {
     let doable = plans
         .iter()
         .filter(|plan| !plan.steps.is_empty() && plan.refused.is_empty());
     let Some(needs_shim) = doable.map(|plan| !plan.shim_parts.is_empty()).max() else {
-        return;
+        return Ok(());
     };
     let mut add = Vec::new();
     if needs_shim && args.shim_out.is_none() {
@@ -23,11 +29,12 @@ pub(super) fn hint(plans: &[FixPlan], args: &FixArgs, runtime_paths: &[PathBuf])
     add.push("--apply");
     let add = add.join(" ");
     match needs_shim && runtime_paths.is_empty() {
-        true => println!(
+        true => writeln!(
+            stdout(),
             "nothing is written yet: a shim is built for the files of a runtime, so name your copy \
              instead of the release (--runtime .venv), and add {add}"
         ),
-        false => println!("nothing is written yet: add {add}"),
+        false => writeln!(stdout(), "nothing is written yet: add {add}"),
     }
 }
 

@@ -22,7 +22,7 @@ pub fn run(args: &InitArgs) -> anyhow::Result<Status> {
         let (text, rows) = init_verify::matrix(&args.folder)?;
         let file = args.folder.join(init_verify::FILE_NAME);
         write(&file, &text)?;
-        eprintln!(
+        tell!(
             "artcheck: wrote {} with {}; run it with\n  VIRTUAL_ENV=\"$PWD/.venv\" artcheck verify {}",
             file.spelled(),
             counted(rows, "row"),
@@ -34,7 +34,7 @@ pub fn run(args: &InitArgs) -> anyhow::Result<Status> {
     let newest = release::releases().last();
     let text = TEMPLATE.replace("NEWEST", newest.map_or("", |known| &known.name));
     write(&file, &text)?;
-    eprintln!(
+    tell!(
         "artcheck: wrote {}; it names {} as the runtime",
         file.spelled(),
         newest.map_or("none", |known| &known.name)

@@ -8,6 +8,7 @@ use clap::CommandFactory;
 
 use crate::args::{Args, ManArgs};
 use crate::exit::Status;
+use crate::streams::stdout;
 
 /// Prints the main page, or writes all of them.
 pub fn run(args: &ManArgs) -> anyhow::Result<Status> {
@@ -18,7 +19,7 @@ pub fn run(args: &ManArgs) -> anyhow::Result<Status> {
         None => {
             let mut text = Vec::new();
             clap_mangen::Man::new(Args::command()).render(&mut text)?;
-            std::io::stdout().write_all(&text)?;
+            stdout().write_all(&text)?;
         }
     }
     Ok(Status::Clean)

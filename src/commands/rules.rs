@@ -9,10 +9,11 @@ use serde_json::json;
 use super::terminal::Terminal;
 use crate::args::{PlainFormat, RulesArgs};
 use crate::exit::Status;
+use crate::streams::stdout;
 
 /// Prints the catalogue.
 pub fn run(args: &RulesArgs, terminal: Terminal) -> anyhow::Result<Status> {
-    let mut out = std::io::stdout().lock();
+    let mut out = stdout();
     match args.format {
         PlainFormat::Human => {
             for rule in rules::ALL {

@@ -18,6 +18,7 @@ use crate::exit::Status;
 use crate::replace;
 use crate::report::summary;
 use crate::runtimes;
+use crate::streams::stdout;
 
 /// Shows one runtime, or lists the releases.
 pub fn run(args: &RuntimeArgs, terminal: Terminal) -> anyhow::Result<Status> {
@@ -52,7 +53,7 @@ pub fn run(args: &RuntimeArgs, terminal: Terminal) -> anyhow::Result<Status> {
             terminal.style.page(&format!("{lines}{}", web()))
         }
     };
-    std::io::stdout().lock().write_all(text.as_bytes())?;
+    stdout().write_all(text.as_bytes())?;
     Ok(Status::Clean)
 }
 
@@ -78,7 +79,7 @@ fn save(profiles: &[RuntimeProfile], path: &Path) -> anyhow::Result<()> {
     } else {
         path.to_owned()
     };
-    eprintln!(
+    tell!(
         "artcheck: wrote {}; use it with --runtime {}",
         path.spelled(),
         shell::path(&named)

@@ -44,7 +44,7 @@ pub(super) fn report(args: &ScanArgs, terminal: Terminal, matrix: bool) -> anyho
         }
         let gone = baseline::compare(file, &mut report)?;
         if gone > 0 && !terminal.quiet {
-            eprintln!(
+            tell!(
                 "artcheck: {gone} entries of {} match nothing any more; --update-baseline drops them",
                 file.spelled()
             );
@@ -76,13 +76,13 @@ pub(super) fn report(args: &ScanArgs, terminal: Terminal, matrix: bool) -> anyho
     output::write(&report, args.report.format, &args.report.output, options)?;
     let status = report::status(&report, fail_on, args.report.allowed());
     for path in &missing {
-        eprintln!("artcheck: {}: no such file or folder", shell::path(path));
+        tell!("artcheck: {}: no such file or folder", shell::path(path));
     }
     if !missing.is_empty() {
         return Ok(Status::Failed);
     }
     if status == Status::Nothing && !terminal.quiet {
-        eprintln!(
+        tell!(
             "artcheck: nothing to look at: no model library, runtime or client of TVM in the paths"
         );
     }

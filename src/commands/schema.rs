@@ -3,9 +3,10 @@
 use std::io::Write;
 
 use crate::exit::Status;
+use crate::streams::stdout;
 
 /// Prints the schema of `scan --format json`.
 pub fn run() -> anyhow::Result<Status> {
-    std::io::stdout().write_all(include_bytes!("../../docs/schema/json-v1.schema.json"))?;
+    stdout().write_all(include_bytes!("../../docs/schema/json-v1.schema.json"))?;
     Ok(Status::Clean)
 }

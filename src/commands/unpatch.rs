@@ -8,11 +8,12 @@ use artcheck_patch::inplace;
 use crate::args::UnpatchArgs;
 use crate::exit::Status;
 use crate::report::style::Style;
+use crate::streams::stdout;
 
 /// Restores one file from its receipt.
 pub fn run(args: &UnpatchArgs, style: Style) -> anyhow::Result<Status> {
     let applied = inplace::unpatch(&args.file, args.break_hard_link)?;
-    let mut out = std::io::stdout().lock();
+    let mut out = stdout();
     let file = applied.file.to_string_lossy();
     let file = shown(&file);
     let before = "as it was before the first patch";

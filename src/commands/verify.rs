@@ -1,23 +1,28 @@
 //! `artcheck verify MATRIX`: end-to-end inference, row by row.
 
 use std::ffi::OsString;
+use std::io::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context;
 use artcheck_inspect::shown::shown;
+use artcheck_inspect::source::Spelled as _;
 use artcheck_verify::{
-    Arithmetic, ChildCommand, MatrixOptions, Order, Progress, RowReport, Share, Stage, run_matrix,
+    Arithmetic, ChildCommand, MatrixOptions, MatrixReport, Order, Progress, RowReport, Share,
+    Stage, run_matrix,
 };
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::terminal::Terminal;
 use super::verify_hooks::{Rules, Shims};
+use super::verify_one::Matrix;
 use super::{verify_mission, verify_one};
 use crate::args::{Rounding, ShimChoice, ThreadOrder, VerifyArgs};
 use crate::exit::Status;
 use crate::report::format::Format;
 use crate::report::verify as report;
+use crate::streams::stdout;
 
 /// Runs the matrix and reports.
 pub fn run(args: &VerifyArgs, terminal: Terminal) -> anyhow::Result<Status> {
@@ -60,36 +65,65 @@ pub fn run(args: &VerifyArgs, terminal: Terminal) -> anyhow::Result<Status> {
         }),
     };
     let mut display = Display::new(terminal.progress);
-    let mut result = run_matrix(&options, &mut display)?;
+    let result = run_matrix(&options, &mut display);
     display.bar.finish_and_clear();
+    let mut result = result.map_err(|error| matrix.error(error))?;
+    verify_mission::add(&mut result, &left, args, |name| {
+        let holds = share.as_ref().is_none_or(|(_, holds)| holds(name));
+        holds && (args.only.is_empty() || args.only.iter().any(|part| name.contains(part)))
+    });
+    if result.rows.is_empty() {
+        tell!("artcheck: {}", no_rows(args, &matrix.file)?);
+    }
     let simulates = args.guard || args.order.is_some() || args.arithmetic.is_some();
     if simulates && !result.rows.iter().any(|row| row.simulated) {
-        eprintln!("--guard, --order and --arithmetic are for rows on metal-sim; none was chosen");
+        tell!("--guard, --order and --arithmetic are for rows on metal-sim; none was chosen");
     }
+    show(args, terminal, &matrix, &mut result)
+}
+
+/// Shows what came of it, and what to type next.
+fn show(
+    args: &VerifyArgs,
+    terminal: Terminal,
+    matrix: &Matrix,
+    result: &mut MatrixReport,
+) -> anyhow::Result<Status> {
     if matrix.is_one {
-        verify_one::expect_nothing(&mut result);
+        verify_one::expect_nothing(result);
     }
     if matrix.is_one && args.format == Format::Human && args.output.is_empty() {
-        let mut out = std::io::stdout().lock();
-        if verify_one::ran(&result, &mut out)? {
+        let mut out = stdout();
+        if verify_one::ran(result, &mut out)? {
             return Ok(Status::Clean);
         }
     }
     report::write(
-        &result,
+        result,
         args.format,
         &args.output,
         terminal.quiet,
         terminal.style,
     )?;
-    let next = verify_one::next(args, &result);
+    let next = verify_one::next(args, result);
     if let Some(line) = next.filter(|_| matrix.is_one && args.format == Format::Human) {
-        println!("{line}");
+        writeln!(stdout(), "{line}")?;
     }
     if args.mission.is_some() && args.format == Format::Human {
-        println!("\n{}", verify_mission::table(&result, &left));
+        writeln!(stdout(), "\n{}", verify_mission::table(result))?;
     }
-    Ok(report::status(&result))
+    Ok(report::status(result))
+}
+
+/// Why no row is in the report: the options leave none, or the matrix has none.
+fn no_rows(args: &VerifyArgs, matrix: &Path) -> anyhow::Result<String> {
+    let file = args.mission.as_deref().unwrap_or(matrix).spelled();
+    let is_empty = args.mission.is_none() && artcheck_verify::read(matrix)?.is_empty();
+    Ok(match args.shard {
+        _ if is_empty => format!("{file} has no rows: add a [[row]]"),
+        Some(shard) => format!("{file}: none of its rows is in shard {shard}"),
+        None => format!("{file}: none of its rows is chosen by --only and --device"),
+    })
 }
 
 /// What goes on, on a terminal's standard error: the stage a row is in, a bar

@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 
 use artcheck_inspect::rules;
-use artcheck_inspect::scan::{ScanOptions, scan};
+use artcheck_inspect::scan::{Scan, ScanOptions, scan};
 use artcheck_inspect::{Finding, Repair, Severity};
 use artcheck_patch::inplace::convert::{self, ConvertOptions};
 use artcheck_patch::inplace::{self, Output, Resign};
@@ -19,7 +19,7 @@ pub struct Rules;
 
 impl Precheck for Rules {
     fn check(&self, row: &Row) -> Result<Vec<PrecheckFinding>, String> {
-        let findings = findings(row)?;
+        let scan = scanned(row)?;
         let shimmed =
             |finding: &Finding| !row.shims.is_empty() && finding.repairs.contains(&Repair::Shim);
         // What the simulated device brings along: a loader for metal modules, and a
@@ -28,29 +28,63 @@ impl Precheck for Rules {
             row.device.is_simulated()
                 && [rules::WRONG_PLATFORM, rules::MODULE_LOADER].contains(&finding.rule)
         };
-        Ok(findings
-            .iter()
-            .map(|finding| PrecheckFinding {
-                code: finding.rule.to_string(),
-                message: finding.message.clone(),
-                blocking: finding.severity == Severity::Error
-                    && !shimmed(finding)
-                    && !simulated(finding),
-            })
-            .collect())
+        let found = scan.findings.iter().map(|finding| PrecheckFinding {
+            code: finding.rule.to_string(),
+            message: finding.message.clone(),
+            blocking: finding.severity == Severity::Error
+                && !shimmed(finding)
+                && !simulated(finding),
+        });
+        Ok(found.chain(other_device(row, &scan)).collect())
     }
 }
 
-fn findings(row: &Row) -> Result<Vec<Finding>, String> {
+/// Modules of kernels, by the kinds that a runtime's device parts load.
+const KERNELS: [&str; 6] = ["cuda", "hip", "metal", "opencl", "vulkan", "webgpu"];
+
+/// A library without kernels for the row's device: the runtime would say so of the first
+/// tensor only, in words about types.
+fn other_device(row: &Row, scan: &Scan) -> Option<PrecheckFinding> {
+    let kind = match row.device.runtime_kind() {
+        // A page has its kernels in its own module.
+        "cpu" | "webgpu" => return None,
+        "rocm" => "hip",
+        kind => kind,
+    };
+    let libraries = scan.artifacts.iter().flat_map(|found| &found.libraries);
+    let blobs: Vec<_> = libraries.filter_map(|one| one.blob.as_ref().ok()).collect();
+    let modules = blobs.iter().flat_map(|blob| &blob.modules);
+    let mut kinds: Vec<&str> = modules
+        .filter_map(|module| KERNELS.into_iter().find(|known| *known == module.kind))
+        .collect();
+    kinds.dedup();
+    let is_model = blobs.iter().any(|blob| blob.executables().next().is_some());
+    if !is_model || kinds.contains(&kind) {
+        return None;
+    }
+    let built = match kinds.as_slice() {
+        [] => "it was compiled for the CPU".to_owned(),
+        kinds => format!("it was compiled for {}", kinds.join(", ")),
+    };
+    let device = &row.device;
+    Some(PrecheckFinding {
+        code: "device".to_owned(),
+        message: format!(
+            "the library has no kernels for {device}: {built}; run it on that device, or compile the model for {}",
+            row.device.runtime_kind()
+        ),
+        blocking: true,
+    })
+}
+
+fn scanned(row: &Row) -> Result<Scan, String> {
     let runtimes = runtimes::of_files(&row.runtime.paths).map_err(|error| told(&error))?;
     let options = ScanOptions {
         paths: vec![row.library.clone()],
         runtimes,
         ..ScanOptions::default()
     };
-    scan(&options, &())
-        .map(|scan| scan.findings)
-        .map_err(|error| error.to_string())
+    scan(&options, &()).map_err(|error| error.to_string())
 }
 
 /// Shim libraries and converted copies, kept until the run ends.
@@ -135,7 +169,7 @@ impl ShimProvider for Shims {
     ) -> Result<Option<Shim>, String> {
         let mut plan = ShimPlan::of([]);
         // A rule may offer a shim for one finding and none for another.
-        let found = self::findings(row)?;
+        let found = scanned(row)?.findings;
         let offers = |blocking: &PrecheckFinding| {
             let mut same = found.iter().filter(|finding| {
                 finding.rule.code == blocking.code && finding.message == blocking.message

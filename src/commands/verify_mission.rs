@@ -14,22 +14,25 @@ use artcheck_inspect::source::Spelled as _;
 use artcheck_verify::{MatrixReport, Outcome, RowReport};
 use toml::{Table, Value};
 
-use super::verify_one::{Matrix, absolute, named_runtime, path};
+use super::verify_one::{Matrix, NAMED, absolute, named_runtime, path};
 use crate::args::VerifyArgs;
 
 /// The questions, with what the answers must hold.
 const QUESTIONS: &str = include_str!("../../matrix/mission.toml");
 
-/// What a model library may be called, the first of a folder counting.
-const LIBRARIES: [&str; 4] = ["dylib", "so", "dll", "tar"];
+/// What a model library may be called.
+const LIBRARIES: [&str; 3] = ["dylib", "so", "dll"];
+
+/// What is linked into an app instead.
+const ARCHIVE: &str = "tar";
 
 /// A model folder that cannot be asked, and why.
 pub struct Left {
-    model: String,
+    folder: PathBuf,
     reason: String,
 }
 
-/// The matrix of the folders in `folder`, and the folders that have no row.
+/// The matrix of the folders in `folder`, and the folders that have no row in it.
 pub fn matrix(args: &VerifyArgs, folder: &Path) -> anyhow::Result<(Matrix, Vec<Left>)> {
     let (mut rows, mut left) = (Vec::new(), Vec::new());
     let questions: Table = toml::from_str(QUESTIONS).context("matrix/mission.toml")?;
@@ -47,7 +50,7 @@ pub fn matrix(args: &VerifyArgs, folder: &Path) -> anyhow::Result<(Matrix, Vec<L
                 rows.push(Value::Table(row));
             }
             Err(error) => left.push(Left {
-                model: name_of(&model),
+                folder: model,
                 reason: format!("{error:#}"),
             }),
         }
@@ -65,43 +68,86 @@ pub fn matrix(args: &VerifyArgs, folder: &Path) -> anyhow::Result<(Matrix, Vec<L
     Ok((Matrix::temporary(&toml::to_string(&file)?)?, left))
 }
 
+/// Adds the folders without a row as rows that did not run, as far as they are `wanted`
+/// by name, so that every report counts them.
+pub fn add(
+    report: &mut MatrixReport,
+    left: &[Left],
+    args: &VerifyArgs,
+    wanted: impl Fn(&str) -> bool,
+) {
+    let device = args.device.as_deref().unwrap_or("metal");
+    for folder in left {
+        let name = name_of(&folder.folder);
+        if !wanted(&name) {
+            continue;
+        }
+        // The matrix has the places before these.
+        let place = report.rows.iter().map(|row| row.place.saturating_add(1));
+        let place = place.max().unwrap_or(0);
+        report.rows.push(RowReport {
+            model: name.clone(),
+            device: device.to_owned(),
+            simulated: device == "metal-sim",
+            runtime: NAMED.to_owned(),
+            library: folder.folder.spelled().into(),
+            ..RowReport::not_run(place, name, folder.reason.clone())
+        });
+    }
+}
+
 /// The folders that may be models, by name.
 fn folders(of: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let entries = std::fs::read_dir(of).with_context(|| of.spelled())?;
     let mut found: Vec<PathBuf> = entries
         .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(|path| library_of(path).is_some())
+        .filter(|path| !files(path, &[&LIBRARIES[..], &[ARCHIVE]].concat()).is_empty())
         .collect();
     found.sort();
     Ok(found)
 }
 
-fn library_of(folder: &Path) -> Option<PathBuf> {
-    let entries = std::fs::read_dir(folder).ok()?;
-    let mut files: Vec<PathBuf> = entries
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(|path| path.is_file())
-        .collect();
-    files.sort();
-    let of = |suffix: &&str| {
-        files
+/// The files of a folder with one of these suffixes, by name.
+fn files(folder: &Path, suffixes: &[&str]) -> Vec<PathBuf> {
+    let has = |path: &Path| {
+        suffixes
             .iter()
-            .find(|file| file.extension().is_some_and(|e| e == *suffix))
+            .any(|s| path.extension().is_some_and(|e| e == *s))
     };
-    LIBRARIES.iter().find_map(of).cloned()
+    let entries = std::fs::read_dir(folder).into_iter().flatten();
+    let mut found: Vec<PathBuf> = entries
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| has(path) && path.is_file())
+        .collect();
+    found.sort();
+    found
 }
 
-fn name_of(folder: &Path) -> String {
-    let name = folder.file_name().unwrap_or_default();
-    name.to_string_lossy().into_owned()
+/// The one library of a folder.
+fn library_of(folder: &Path) -> anyhow::Result<PathBuf> {
+    let found = files(folder, &LIBRARIES);
+    match found.as_slice() {
+        [one] => Ok(one.clone()),
+        [] => bail!("a system library is linked into an app, not loaded: compile for macOS"),
+        several => {
+            let names: Vec<String> = several.iter().map(|file| name_of(file)).collect();
+            bail!(
+                "{} libraries, {}: keep one, and give each other one a folder of its own",
+                several.len(),
+                names.join(" and ")
+            )
+        }
+    }
+}
+
+/// The last part of a path as text, which differs where the bytes do.
+fn name_of(path: &Path) -> String {
+    Path::new(path.file_name().unwrap_or_default()).spelled()
 }
 
 fn row(folder: &Path, questions: &Table, device: &str) -> anyhow::Result<Table> {
     let name = name_of(folder);
-    let library = library_of(folder).context("no library")?;
-    if library.extension().is_some_and(|suffix| suffix == "tar") {
-        bail!("a system library is linked into an app, not loaded: compile for macOS");
-    }
+    let library = library_of(folder)?;
     let mut row = Table::new();
     for (key, value) in asked(&name, questions)? {
         row.insert(key, value);
@@ -110,7 +156,7 @@ fn row(folder: &Path, questions: &Table, device: &str) -> anyhow::Result<Table> 
     row.insert("model".into(), name.into());
     row.insert("library".into(), path(&absolute(&library)?)?);
     row.insert("folder".into(), path(&absolute(folder)?)?);
-    row.insert("runtime".into(), "named".into());
+    row.insert("runtime".into(), NAMED.into());
     row.insert("device".into(), device.into());
     Ok(row)
 }
@@ -151,7 +197,7 @@ fn asked(name: &str, questions: &Table) -> anyhow::Result<Table> {
 }
 
 /// The table for a pull request.
-pub fn table(report: &MatrixReport, left: &[Left]) -> String {
+pub fn table(report: &MatrixReport) -> String {
     let mut text = String::from(
         "| model | kind | VM format | runtime | device | tokens/s | answer |\n|---|---|---|---|---|---|---|\n",
     );
@@ -182,20 +228,6 @@ pub fn table(report: &MatrixReport, left: &[Left]) -> String {
                 device,
                 &rate,
                 &answer(row),
-            ],
-        );
-    }
-    for model in left {
-        line(
-            &mut text,
-            [
-                &model.model,
-                "-",
-                "-",
-                "-",
-                "-",
-                "-",
-                &format!("not run: {}", model.reason),
             ],
         );
     }
@@ -234,6 +266,9 @@ fn answer(row: &RowReport) -> String {
 
 /// The generations of the executables in a library.
 fn vm_format(library: &Path) -> String {
+    if !library.is_file() {
+        return "-".to_owned();
+    }
     let mut found: Vec<String> = scan::artifacts_of(library)
         .iter()
         .flat_map(|artifact| &artifact.libraries)

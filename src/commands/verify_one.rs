@@ -4,11 +4,11 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use artcheck_inspect::shell;
 use artcheck_inspect::shown::{shown, shown_lines};
 use artcheck_inspect::source::Spelled as _;
-use artcheck_verify::{MatrixReport, Outcome, RowReport, Stage};
+use artcheck_verify::{MatrixError, MatrixReport, Outcome, RowReport, Stage};
 use toml::{Table, Value};
 
 use crate::args::VerifyArgs;
@@ -19,7 +19,8 @@ pub struct Matrix {
     pub file: PathBuf,
     /// Whether there is only the one row of a library.
     pub is_one: bool,
-    _folder: Option<tempfile::TempDir>,
+    /// Where it is, if no person wrote it.
+    folder: Option<tempfile::TempDir>,
 }
 
 impl Matrix {
@@ -31,8 +32,16 @@ impl Matrix {
         Ok(Matrix {
             file,
             is_one: false,
-            _folder: Some(folder),
+            folder: Some(folder),
         })
+    }
+
+    /// An error of it, without a file that its reader has never seen.
+    pub fn error(&self, error: MatrixError) -> anyhow::Error {
+        match &self.folder {
+            Some(_) => anyhow!(error.without_file()),
+            None => error.into(),
+        }
     }
 }
 
@@ -50,7 +59,7 @@ pub fn matrix(args: &VerifyArgs) -> anyhow::Result<Matrix> {
         return Ok(Matrix {
             file,
             is_one: false,
-            _folder: None,
+            folder: None,
         });
     }
     let made = Matrix::temporary(&toml::to_string(&of_library(&file, args)?)?)?;
@@ -60,7 +69,10 @@ pub fn matrix(args: &VerifyArgs) -> anyhow::Result<Matrix> {
     })
 }
 
-/// `[runtimes]` with the one that was named, called `named`.
+/// What the runtime of such a matrix is called.
+pub const NAMED: &str = "named";
+
+/// `[runtimes]` with the one that was named.
 pub fn named_runtime(args: &VerifyArgs) -> anyhow::Result<Table> {
     let runtime = match &args.runtime {
         Some(runtime) => runtime.clone(),
@@ -74,7 +86,7 @@ pub fn named_runtime(args: &VerifyArgs) -> anyhow::Result<Table> {
         Value::Array(vec![path(&absolute(&runtime)?)?]),
     );
     let mut runtimes = Table::new();
-    runtimes.insert("named".into(), named.into());
+    runtimes.insert(NAMED.into(), named.into());
     Ok(runtimes)
 }
 
@@ -105,7 +117,7 @@ fn of_library(file: &Path, args: &VerifyArgs) -> anyhow::Result<Table> {
     row.insert("library".into(), path(&library)?);
     row.insert("weights".into(), path(&weights)?);
     row.insert("tokenizer".into(), path(&tokenizer)?);
-    row.insert("runtime".into(), "named".into());
+    row.insert("runtime".into(), NAMED.into());
     row.insert(
         "device".into(),
         args.device.as_deref().unwrap_or("cpu").into(),

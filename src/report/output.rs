@@ -16,6 +16,7 @@ use super::model::Report;
 use super::style::Style;
 use super::{github, gitlab, html, human, json, junit, markdown, matrix, sarif};
 use crate::replace;
+use crate::streams::{Piped, stdout};
 
 /// Bytes that are written at once.
 const BUFFER: usize = 1 << 18;
@@ -191,15 +192,15 @@ pub fn write_each(
         let name = || format!("{} cannot be written", output.file.spelled());
         replace::check(&output.file)?;
         let file = File::create(&output.file).with_context(name)?;
-        let mut out = BufWriter::with_capacity(BUFFER, file);
+        let mut out = BufWriter::with_capacity(BUFFER, Piped(file));
         render(written, false, &mut out)?;
         out.flush().with_context(name)?;
         if !quiet {
-            eprintln!("artcheck: wrote {}", shown(&output.file.to_string_lossy()));
+            tell!("artcheck: wrote {}", shown(&output.file.to_string_lossy()));
         }
     }
     if to_stdout {
-        let mut out = BufWriter::with_capacity(BUFFER, std::io::stdout().lock());
+        let mut out = BufWriter::with_capacity(BUFFER, stdout());
         render(format, true, &mut out)?;
         out.flush()?;
     }

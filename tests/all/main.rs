@@ -84,4 +84,5 @@ mod unloadable;
 mod unopened;
 mod unread_tables;
 mod verify_cli;
+mod verify_words;
 mod web_pages;

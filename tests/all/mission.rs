@@ -59,7 +59,8 @@ fn models(lay: impl Fn(&Path) -> PathBuf) -> TempDir {
         fs::copy(&file, weights.join(file.file_name().expect("a name"))).expect("copied");
     }
     let config = json!({"model_type": "qwen3", "conv_template": {
-        "name": "plain", "roles": {"user": "", "assistant": ""}, "seps": [""],
+        "name": "plain", "system_prefix_token_ids": [256],
+        "roles": {"user": "", "assistant": ""}, "seps": [""],
         "stop_str": ["<end>"], "stop_token_ids": [257]}});
     for (name, value) in [
         ("mlc-chat-config.json", config),
@@ -115,6 +116,50 @@ prompt = [ {{ ask = "The capital of France is", expect = {{ text = " Paris." }} 
     assert_eq!(code, Some(0), "{report:#}");
     // The model ends its sentence with token 257, which is no part of the answer.
     assert_eq!(report["rows"][0]["answers"][0]["text"], " Paris.");
+    // The template's prefix comes once, and the tokenizer's own not beside it.
+    let asked = "The capital of France is".len() + 1;
+    assert_eq!(report["rows"][0]["figures"]["prompt_tokens"], asked);
+}
+
+/// A text that is no token ends an answer, as in mlc-llm's engine: of a folder and of a
+/// matrix.
+#[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
+fn an_answer_ends_before_a_text_that_is_no_token() {
+    let models = models(|model| model.join("params"));
+    let file = models.path().join("tiny/params/mlc-chat-config.json");
+    let config = fs::read_to_string(&file).expect("read");
+    fs::write(&file, config.replace("<end>", "ar")).expect("written");
+    let matrix = models.path().join("matrix.toml");
+    let text = format!(
+        r#"
+schema = 1
+[runtimes.here]
+paths = ["{}"]
+[defaults]
+model = "tiny"
+device = "cpu"
+runtime = "here"
+library = "tiny/model.so"
+[[row]]
+name = "folder"
+folder = "tiny"
+prompt = [ {{ ask = "The capital of France is", expect = {{ text = " P" }} }} ]
+[[row]]
+name = "matrix"
+weights = "tiny/params"
+tokenizer = "bytes"
+stop = ["ris"]
+prompt = [ {{ text = "The capital of France is", expect = {{ text = " Pa" }} }} ]
+"#,
+        venv("tvm-0.26").display()
+    );
+    fs::write(&matrix, text).expect("written");
+    let (out, err, code) = output(&[&matrix.display().to_string(), "--format", "json"]);
+    let report: Value = serde_json::from_str(&out).unwrap_or_else(|e| panic!("{e}: {out}{err}"));
+    assert_eq!(code, Some(0), "{report:#}");
+    assert_eq!(report["rows"][0]["answers"][0]["text"], " P");
+    assert_eq!(report["rows"][1]["answers"][0]["text"], " Pa");
 }
 
 #[test]
@@ -158,6 +203,59 @@ fn a_mission_asks_what_is_there_and_ends_with_a_table() {
         "{out}"
     );
     assert!(!out.contains("notes"), "{out}");
+}
+
+/// Folders that cannot be asked are rows that did not run, in every report.
+#[test]
+fn folders_without_a_row_are_counted() {
+    let models = TempDir::new().expect("a folder");
+    let folder = |name: &std::ffi::OsStr, files: &[&str]| {
+        let folder = models.path().join(name);
+        fs::create_dir(&folder).expect("made");
+        for file in files {
+            fs::write(folder.join(file), b"").expect("written");
+        }
+    };
+    folder("two".as_ref(), &["a.so", "b.dylib", "c.tar"]);
+    folder("phone".as_ref(), &["model.tar"]);
+    let mut rows = 2;
+    #[cfg(target_os = "linux")]
+    {
+        use std::os::unix::ffi::OsStrExt as _;
+        folder(std::ffi::OsStr::from_bytes(b"bad\xff"), &["model.so"]);
+        rows += 1;
+    }
+    let asked = |more: &[&str]| {
+        let folder = models.path().display().to_string();
+        let runtime = folder.clone();
+        output(&[&["--mission", &folder, "--runtime", &runtime], more].concat())
+    };
+    let (out, err, code) = asked(&["--format", "json"]);
+    let report: Value = serde_json::from_str(&out).unwrap_or_else(|e| panic!("{e}: {out}{err}"));
+    assert_eq!(code, Some(3), "{report:#}");
+    assert_eq!(report["summary"]["not_run"], rows, "{report:#}");
+    let reason = |name: &str| {
+        let all = report["rows"].as_array().expect("rows");
+        let row = all.iter().find(|row| row["name"] == name);
+        row.unwrap_or_else(|| panic!("no {name} in {report:#}"))["reason"].to_string()
+    };
+    let two = reason("two");
+    for words in ["2 libraries, a.so and b.dylib", "a folder of its own"] {
+        assert!(two.contains(words), "{two}");
+    }
+    assert!(reason("phone").contains("linked into an app"));
+    if rows > 2 {
+        assert!(out.contains("is not UTF-8"), "{out}");
+    }
+    let (out, err, code) = asked(&["--require-all", "--format", "junit"]);
+    assert_eq!(code, Some(1), "{out}{err}");
+    assert_eq!(out.matches("<error").count(), rows, "{out}");
+    let (out, err, code) = asked(&["--only", "phone"]);
+    assert_eq!(code, Some(3), "{out}{err}");
+    assert!(
+        out.contains("0 failed, 1 not run") && !out.contains("a.so"),
+        "{out}"
+    );
 }
 
 #[test]

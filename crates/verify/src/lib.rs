@@ -15,6 +15,7 @@ mod session;
 mod simulate;
 #[cfg(all(feature = "macho-host", target_os = "linux"))]
 mod stack;
+mod stops;
 mod tokenizer;
 mod web;
 mod weights;

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use tokenizers::DecoderWrapper;
 
 use crate::error::{Error, Result};
 
@@ -44,7 +45,16 @@ pub enum Tokenizer {
     /// One token per byte.
     Bytes,
     /// The `tokenizers` library.
-    File(Box<tokenizers::Tokenizer>),
+    File(Box<tokenizers::Tokenizer>, Spelling),
+}
+
+/// How the vocabulary of a file spells bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Spelling {
+    /// Each byte as one character, as GPT-2 does.
+    ByteLevel,
+    /// A space as `\u{2581}`, other bytes as they are or as `<0x0A>`.
+    Fallback,
 }
 
 impl Tokenizer {
@@ -56,16 +66,17 @@ impl Tokenizer {
         }
     }
 
-    /// The tokens of a text, with the special tokens that the tokenizer adds.
-    pub fn encode(&self, text: &str) -> Result<Vec<i32>> {
+    /// The tokens of a text. `special`: with the tokens that the file's post-processor
+    /// adds, which mlc-llm's engine leaves out where text is to be written on.
+    pub fn encode(&self, text: &str, special: bool) -> Result<Vec<i32>> {
         match self {
             Tokenizer::Bytes => {
                 let bytes = text.bytes().map(i32::from);
                 Ok(std::iter::once(BYTES_BEGIN).chain(bytes).collect())
             }
-            Tokenizer::File(tokenizer) => {
+            Tokenizer::File(tokenizer, _) => {
                 let encoding = tokenizer
-                    .encode(text, true)
+                    .encode(text, special)
                     .map_err(|e| Error::Tokenizer(e.to_string()))?;
                 encoding
                     .get_ids()
@@ -79,19 +90,17 @@ impl Tokenizer {
         }
     }
 
-    /// The numbers of named tokens. A text that the vocabulary lacks is left
-    /// out: one list serves several families of models.
-    pub fn resolve(tokenizer: Option<&Tokenizer>, names: &[TokenName]) -> Vec<i32> {
-        names
-            .iter()
-            .filter_map(|name| match (name, tokenizer) {
-                (TokenName::Id(id), _) => Some(*id),
-                (TokenName::Text(text), Some(Tokenizer::File(file))) => {
-                    file.token_to_id(text)?.try_into().ok()
-                }
-                (TokenName::Text(_), _) => None,
-            })
-            .collect()
+    /// The bytes that a token stands for, those of special tokens too; none if there is
+    /// no such token.
+    pub fn bytes(&self, token: i32) -> Vec<u8> {
+        match self {
+            Tokenizer::Bytes => u8::try_from(token).into_iter().collect(),
+            Tokenizer::File(tokenizer, spelling) => {
+                let token = u32::try_from(token).ok();
+                let spelled = token.and_then(|token| tokenizer.id_to_token(token));
+                spelled.map_or_else(Vec::new, |spelled| spelling.bytes(&spelled))
+            }
+        }
     }
 
     /// The text of generated tokens; special tokens give none.
@@ -101,12 +110,63 @@ impl Tokenizer {
                 let bytes: Vec<u8> = tokens.iter().filter_map(|&t| t.try_into().ok()).collect();
                 Ok(String::from_utf8_lossy(&bytes).into_owned())
             }
-            Tokenizer::File(tokenizer) => {
+            Tokenizer::File(tokenizer, _) => {
                 let ids: Vec<u32> = tokens.iter().filter_map(|&t| t.try_into().ok()).collect();
                 tokenizer
                     .decode(&ids, true)
                     .map_err(|e| Error::Tokenizer(e.to_string()))
             }
+        }
+    }
+}
+
+impl Spelling {
+    /// What the file's decoder says, as mlc-llm reads it: the last that says something.
+    fn of(tokenizer: &tokenizers::Tokenizer) -> Spelling {
+        let mut found = Spelling::Fallback;
+        let all = match tokenizer.get_decoder() {
+            Some(DecoderWrapper::Sequence(several)) => several.get_decoders(),
+            Some(one) => std::slice::from_ref(one),
+            None => &[],
+        };
+        for decoder in all {
+            match decoder {
+                DecoderWrapper::ByteLevel(_) => found = Spelling::ByteLevel,
+                DecoderWrapper::ByteFallback(_) => found = Spelling::Fallback,
+                _ => {}
+            }
+        }
+        found
+    }
+
+    fn bytes(self, token: &str) -> Vec<u8> {
+        match self {
+            Spelling::ByteLevel => {
+                let bytes: Option<Vec<u8>> = token.chars().map(spelled_byte).collect();
+                // A token that was added is spelled as it is.
+                bytes.unwrap_or_else(|| token.as_bytes().to_vec())
+            }
+            Spelling::Fallback => {
+                let number = token.strip_prefix("<0x").and_then(|t| t.strip_suffix('>'));
+                let number = number.filter(|number| number.len() == 2);
+                match number.and_then(|number| u8::from_str_radix(number, 16).ok()) {
+                    Some(byte) => vec![byte],
+                    None => token.replace('\u{2581}', " ").into_bytes(),
+                }
+            }
+        }
+    }
+}
+
+/// The byte that a character of a byte-level vocabulary stands for: itself where it
+/// shows, the others in their order from U+0100 on.
+fn spelled_byte(c: char) -> Option<u8> {
+    let shows = |byte: &u8| matches!(byte, b'!'..=b'~' | 0xa1..=0xac | 0xae..=0xff);
+    match u8::try_from(c) {
+        Ok(byte) => Some(byte).filter(shows),
+        Err(_) => {
+            let place = usize::try_from(u32::from(c).checked_sub(0x100)?).ok()?;
+            (0..=u8::MAX).filter(|byte| !shows(byte)).nth(place)
         }
     }
 }
@@ -122,7 +182,8 @@ fn read(path: &Path) -> Result<Tokenizer> {
     // text, and a text that is cut for the whole.
     tokenizer.with_padding(None);
     tokenizer.with_truncation(None).map_err(malformed)?;
-    Ok(Tokenizer::File(Box::new(tokenizer)))
+    let spelling = Spelling::of(&tokenizer);
+    Ok(Tokenizer::File(Box::new(tokenizer), spelling))
 }
 
 #[cfg(test)]
@@ -131,7 +192,7 @@ mod tests {
 
     #[test]
     fn bytes_round_trip_without_the_begin_token() {
-        let tokens = Tokenizer::Bytes.encode("Zürich").unwrap();
+        let tokens = Tokenizer::Bytes.encode("Zürich", false).unwrap();
         assert_eq!(tokens.first(), Some(&BYTES_BEGIN));
         assert_eq!(tokens.len(), 8);
         assert_eq!(Tokenizer::Bytes.decode(&tokens).unwrap(), "Zürich");
@@ -148,14 +209,8 @@ mod tests {
         let path = directory.path().join("tokenizer.json");
         std::fs::write(&path, json).unwrap();
         let tokenizer = Tokenizer::load(&TokenizerSource::File(path)).unwrap();
-        let tokens = tokenizer.encode("the capital of Rome").unwrap();
+        let tokens = tokenizer.encode("the capital of Rome", true).unwrap();
         assert_eq!(tokens, [1, 2, 3, 0]);
-        let names = [
-            TokenName::Text("of".into()),
-            TokenName::Text("no".into()),
-            TokenName::Id(9),
-        ];
-        assert_eq!(Tokenizer::resolve(Some(&tokenizer), &names), [3, 9]);
         assert_eq!(tokenizer.decode(&tokens[..3]).unwrap(), "the capital of");
     }
 
@@ -172,8 +227,30 @@ mod tests {
         let path = directory.path().join("tokenizer.json");
         std::fs::write(&path, json).unwrap();
         let tokenizer = Tokenizer::load(&TokenizerSource::File(path)).unwrap();
-        assert_eq!(tokenizer.encode("a").unwrap(), [1]);
-        assert_eq!(tokenizer.encode("a a a a").unwrap(), [1, 1, 1, 1]);
+        assert_eq!(tokenizer.encode("a", true).unwrap(), [1]);
+        assert_eq!(tokenizer.encode("a a a a", true).unwrap(), [1, 1, 1, 1]);
+    }
+
+    #[test]
+    fn tokens_are_spelled_as_the_file_spells_them() {
+        let said = |spelling: Spelling, token: &str| spelling.bytes(token);
+        assert_eq!(
+            said(Spelling::ByteLevel, "Ġd\u{c3}\u{bc}Ċ"),
+            " dü\n".as_bytes()
+        );
+        assert_eq!(
+            said(Spelling::ByteLevel, "<\u{ff5c}end>"),
+            "<\u{ff5c}end>".as_bytes()
+        );
+        assert_eq!(said(Spelling::Fallback, "\u{2581}dü"), " dü".as_bytes());
+        assert_eq!(said(Spelling::Fallback, "<0x0A>"), b"\n");
+        assert_eq!(said(Spelling::Fallback, "<0xü>"), "<0xü>".as_bytes());
+        let every: Vec<u8> = (0..=0x143u32)
+            .filter_map(|c| spelled_byte(char::from_u32(c)?))
+            .collect();
+        let mut sorted = every.clone();
+        sorted.sort_unstable();
+        assert_eq!(sorted, (0..=u8::MAX).collect::<Vec<_>>(), "each byte once");
     }
 
     #[test]

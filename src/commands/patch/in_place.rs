@@ -24,6 +24,7 @@ use crate::args::{
 use crate::exit::Status;
 use crate::report::style::Style;
 use crate::runtimes;
+use crate::streams::stdout;
 
 /// The attention tags of an artifact.
 pub fn retag(args: &PatchRetagArgs, style: Style) -> anyhow::Result<Status> {
@@ -130,7 +131,7 @@ fn change(
     } else {
         None
     };
-    let mut out = std::io::stdout().lock();
+    let mut out = stdout();
     if format == PlainFormat::Json {
         let report = Report {
             schema: "artcheck/patch-v1",

@@ -13,6 +13,7 @@ use crate::args::PatchShimArgs;
 use crate::exit::Status;
 use crate::progress::patiently;
 use crate::runtimes;
+use crate::streams::stdout;
 
 /// What takes the time, in words.
 pub const COMPILING: &str =
@@ -31,7 +32,7 @@ pub fn run(args: &PatchShimArgs, terminal: Terminal) -> anyhow::Result<Status> {
         bail!("{name}: there is no such file or folder");
     }
     let (plan, left) = plan(args)?;
-    let mut out = std::io::stdout().lock();
+    let mut out = stdout();
     if plan.is_empty() {
         writeln!(out, "no shim is needed")?;
         return Ok(Status::Clean);

@@ -7,6 +7,7 @@ use artcheck_patch::source::{self, SourceOptions};
 use crate::args::PatchSourceArgs;
 use crate::exit::Status;
 use crate::report::style::Style;
+use crate::streams::stdout;
 
 /// Plans, writes or applies the patches.
 pub fn run(args: &PatchSourceArgs, style: Style) -> anyhow::Result<Status> {
@@ -15,7 +16,7 @@ pub fn run(args: &PatchSourceArgs, style: Style) -> anyhow::Result<Status> {
         out: args.out.clone(),
         apply: args.apply,
     })?;
-    let mut out = std::io::stdout().lock();
+    let mut out = stdout();
     write!(out, "{}", style.page(outcome.summary.trim_end()))?;
     // Without a place to write to, the patches themselves are the output.
     if args.out.is_none() && !args.apply {

@@ -2,7 +2,8 @@
 //!
 //! As mlc-llm's `gen_config` writes it; its engine puts a conversation together in this
 //! order (`Conversation.as_prompt`): system message, role and question, separator, the
-//! role that is to answer.
+//! role that is to answer. Before the tokens of that text, which come without those that
+//! `tokenizer.json` would add, it puts `system_prefix_token_ids`.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -37,6 +38,9 @@ struct Template {
     system_template: String,
     #[serde(default)]
     system_message: String,
+    /// Null in some templates.
+    #[serde(default)]
+    system_prefix_token_ids: Option<Vec<i32>>,
     #[serde(default = "yes")]
     add_role_after_system_message: bool,
     roles: BTreeMap<String, String>,
@@ -86,19 +90,36 @@ impl ChatConfig {
         Ok(ChatConfig { path, template })
     }
 
-    fn template(&self) -> Result<&Template> {
-        self.template.as_ref().ok_or_else(|| Error::Malformed {
+    fn malformed(&self, detail: String) -> Error {
+        Error::Malformed {
             path: self.path.clone(),
-            detail: "`conv_template` is a name, not a template: `mlc_llm gen_config` writes the template of models it knows".to_owned(),
+            detail,
+        }
+    }
+
+    fn template(&self) -> Result<&Template> {
+        self.template.as_ref().ok_or_else(|| {
+            self.malformed("`conv_template` is a name, not a template: `mlc_llm gen_config` writes the template of models it knows".to_owned())
         })
     }
 
     /// What ends an answer.
     pub(crate) fn stops(&self) -> Result<Vec<TokenName>> {
         let template = self.template()?;
+        if template.stop_str.iter().any(String::is_empty) {
+            return Err(self.malformed(
+                "`stop_str` has an empty text, which mlc-llm refuses: remove it".to_owned(),
+            ));
+        }
         let texts = template.stop_str.iter().cloned().map(TokenName::Text);
         let numbers = template.stop_token_ids.iter().copied().map(TokenName::Id);
         Ok(numbers.chain(texts).collect())
+    }
+
+    /// The tokens before those of the text.
+    pub(crate) fn prefix(&self) -> Result<Vec<i32>> {
+        let prefix = &self.template()?.system_prefix_token_ids;
+        Ok(prefix.clone().unwrap_or_default())
     }
 
     /// The whole text of one question. `think` false closes the block in which some
@@ -106,9 +127,9 @@ impl ChatConfig {
     pub(crate) fn prompt(&self, question: &str, think: Option<bool>) -> Result<String> {
         let template = self.template()?;
         let role = |name: &str| {
-            template.roles.get(name).ok_or_else(|| Error::Malformed {
-                path: self.path.clone(),
-                detail: format!("the conversation template has no role `{name}`"),
+            let role = template.roles.get(name);
+            role.ok_or_else(|| {
+                self.malformed(format!("the conversation template has no role `{name}`"))
             })
         };
         let system = template
@@ -167,6 +188,19 @@ mod tests {
         let stops = config.stops().expect("stops");
         assert_eq!(stops[0], TokenName::Id(151_643));
         assert_eq!(stops[2], TokenName::Text("<|im_end|>".to_owned()));
+    }
+
+    #[test]
+    fn tokens_come_first_where_the_template_has_them_and_no_stop_is_empty() {
+        let with = |more: &str| {
+            let template = format!(r#"{{"roles":{{}},"seps":[""],{more}}}"#);
+            written(&template).1.expect("read")
+        };
+        let prefix = |more: &str| with(more).prefix().expect("tokens");
+        assert_eq!(prefix(r#""system_prefix_token_ids":[1,5]"#), [1, 5]);
+        assert!(prefix(r#""system_prefix_token_ids":null"#).is_empty());
+        let error = with(r#""stop_str":["a",""]"#).stops().expect_err("empty");
+        assert!(error.to_string().contains("an empty text"), "{error}");
     }
 
     #[test]

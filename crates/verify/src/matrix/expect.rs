@@ -12,17 +12,21 @@ use super::reference::{Case, ReferenceName};
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ExpectFile {
-    text: Option<String>,
-    #[serde(default)]
-    contains: Vec<String>,
-    #[serde(default)]
-    contains_any: Vec<String>,
-    tokens: Option<Vec<i32>>,
+    pub(super) text: Option<String>,
+    pub(super) contains: Option<Vec<String>>,
+    pub(super) contains_any: Option<Vec<String>>,
+    pub(super) tokens: Option<Vec<i32>>,
     /// `FILE#CASE`.
-    reference: Option<String>,
-    logits_tolerance: Option<f32>,
-    cosine: Option<f32>,
+    pub(super) reference: Option<String>,
+    pub(super) logits_tolerance: Option<f32>,
+    pub(super) cosine: Option<f32>,
 }
+
+/// Largest difference of a logit from the reference, where nothing is said.
+const TOLERANCE: f32 = 1e-3;
+
+/// Least cosine of an embedding with the reference, where nothing is said.
+const COSINE: f32 = 0.9999;
 
 /// What must come of a prompt. All that is stated must hold.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -38,9 +42,9 @@ pub struct Expect {
     /// Independent values.
     pub reference: Option<ReferenceName>,
     /// Largest difference of a logit from the reference.
-    pub logits_tolerance: f32,
+    pub logits_tolerance: Option<f32>,
     /// Least cosine of an embedding with the reference.
-    pub cosine: f32,
+    pub cosine: Option<f32>,
 }
 
 /// Expected similarity of two prompts' embeddings, by position.
@@ -80,7 +84,7 @@ impl Check {
 }
 
 impl ExpectFile {
-    /// Resolves the reference's path and fills in the defaults.
+    /// Resolves the reference's path.
     pub fn resolve(self, path: impl Fn(&str) -> Result<PathBuf, String>) -> Result<Expect, String> {
         let reference = self
             .reference
@@ -94,17 +98,37 @@ impl ExpectFile {
             .transpose()?;
         Ok(Expect {
             text: self.text,
-            contains: self.contains,
-            contains_any: self.contains_any,
+            contains: self.contains.unwrap_or_default(),
+            contains_any: self.contains_any.unwrap_or_default(),
             tokens: self.tokens,
             reference,
-            logits_tolerance: self.logits_tolerance.unwrap_or(1e-3),
-            cosine: self.cosine.unwrap_or(0.9999),
+            logits_tolerance: self.logits_tolerance,
+            cosine: self.cosine,
         })
     }
 }
 
 impl Expect {
+    /// A key that says something of the other kind of model than the one that computes
+    /// embeddings (`embeds`) or the one that writes.
+    pub(super) fn misfit(&self, embeds: bool) -> Option<&'static str> {
+        // A row may stand for models of both kinds: then it has the reference's bound of
+        // each, and one of them counts.
+        let (logits, cosine) = (self.logits_tolerance.is_some(), self.cosine.is_some());
+        let keys = [
+            ("text", self.text.is_some(), true),
+            ("contains", !self.contains.is_empty(), true),
+            ("contains_any", !self.contains_any.is_empty(), true),
+            ("tokens", self.tokens.is_some(), true),
+            ("logits_tolerance", logits && !cosine, true),
+            ("cosine", cosine && !logits, false),
+        ];
+        let misfit = keys
+            .iter()
+            .find(|(_, said, writes)| *said && *writes == embeds);
+        misfit.map(|(key, ..)| *key)
+    }
+
     /// True if the generated text is looked at.
     pub fn wants_text(&self) -> bool {
         self.text.is_some() || !self.contains.is_empty() || !self.contains_any.is_empty()
@@ -144,12 +168,9 @@ impl Expect {
 
     /// Compares tokens and logits with a reference.
     pub fn check_reference(&self, case: &Case, found: &Sequence, checks: &mut Vec<Check>) {
+        let tolerance = self.logits_tolerance.unwrap_or(TOLERANCE);
         if !case.margins.is_empty() {
-            checks.push(compare_followed(
-                case,
-                &found.likeliest,
-                self.logits_tolerance,
-            ));
+            checks.push(compare_followed(case, &found.likeliest, tolerance));
         } else if !case.tokens.is_empty() {
             checks.push(compare_tokens(
                 "reference tokens",
@@ -162,16 +183,19 @@ impl Expect {
             ("last logits", &case.last_logits, &found.last_logits),
         ] {
             if !expected.is_empty() {
-                checks.push(compare_logits(name, expected, found, self.logits_tolerance));
+                checks.push(compare_logits(name, expected, found, tolerance));
             }
         }
     }
 
     /// Compares an embedding with a reference.
     pub fn check_embedding(&self, case: &Case, found: &[f32], checks: &mut Vec<Check>) {
-        let cosine = cosine(&case.embedding, found);
-        let passed = cosine >= self.cosine && case.embedding.len() == found.len();
-        let detail = format!("cosine {cosine:.6}, at least {}", self.cosine);
+        let (cosine, least) = (
+            cosine(&case.embedding, found),
+            self.cosine.unwrap_or(COSINE),
+        );
+        let passed = cosine >= least && case.embedding.len() == found.len();
+        let detail = format!("cosine {cosine:.6}, at least {least}");
         checks.push(Check::new("reference embedding", passed, detail));
     }
 }

@@ -23,6 +23,7 @@ use crate::weights::Source;
 use super::MatrixError;
 use super::base::Base;
 use super::chat;
+use super::claims;
 use super::expand::{Given, expand};
 use super::expect::{Expect, ExpectFile, Similarity};
 use super::row::{OtherSystem, Prompt, Row, RuntimeSpec, Simulation};
@@ -207,9 +208,19 @@ impl RowFile {
     /// Reads an expanded row. A key that means nothing here must be a word that the
     /// matrix uses.
     fn of(table: &Table, words: &BTreeSet<String>) -> Result<RowFile, String> {
-        let row: RowFile = Value::Table(table.clone())
-            .try_into()
-            .map_err(|e: toml::de::Error| e.message().to_owned())?;
+        let row = typed(table).map_err(|message| {
+            // The parser forgets which key it was at: it is the one without which it
+            // says something else.
+            let is_wrong = |key: &&String| {
+                let mut rest = table.clone();
+                rest.remove(*key);
+                typed(&rest).err().as_ref() != Some(&message)
+            };
+            match table.keys().find(is_wrong) {
+                Some(key) => format!("`{key}`: {message}"),
+                None => message.clone(),
+            }
+        })?;
         match row.words.keys().find(|key| !words.contains(*key)) {
             Some(key) => Err(format!("unknown key `{key}`")),
             None => Ok(row),
@@ -217,6 +228,7 @@ impl RowFile {
     }
 
     fn resolve(self, base: &Base, runtimes: &BTreeMap<String, RuntimeFile>) -> Result<Row, String> {
+        self.check()?;
         let runtime = runtime(self.runtime, base, runtimes)?;
         let folder = self.folder.as_deref().map(|f| base.path(f)).transpose()?;
         let folder = folder.map(|folder| chat::weights_folder(&folder));
@@ -236,10 +248,7 @@ impl RowFile {
             .into_iter()
             .map(|prompt| prompt.resolve(base, tokenizer.is_some(), folder.is_some()))
             .collect::<Result<Vec<Prompt>, String>>()?;
-        if (prompts.is_empty() && self.call.is_empty()) || self.repeat == 0 {
-            return Err("needs at least one prompt or call, and one repetition".to_owned());
-        }
-        Ok(Row {
+        let row = Row {
             name: self.name,
             model: self.model,
             kind: self.kind,
@@ -268,8 +277,58 @@ impl RowFile {
             prompts,
             similarity: self.similarity,
             calls: self.call,
-        })
+        };
+        match row.kind {
+            Some(kind) => row.fits(kind)?,
+            None => row.is_of_one_kind()?,
+        }
+        Ok(row)
     }
+
+    /// Refuses what would prove nothing, or would be left out without a word.
+    fn check(&self) -> Result<(), String> {
+        let has_tokenizer = self.tokenizer.is_some() || self.folder.is_some();
+        if (self.prompt.is_empty() && self.call.is_empty()) || self.repeat == 0 {
+            return Err("needs at least one prompt or call, and one repetition".to_owned());
+        }
+        if !self.prompt.is_empty() && !self.call.is_empty() {
+            return Err(
+                "has both `prompt` and `call`: make two rows of it, one with `prompt = []`"
+                    .to_owned(),
+            );
+        }
+        for (number, prompt) in self.prompt.iter().enumerate() {
+            claims::expect(&format!("prompt[{number}].expect"), &prompt.expect)?;
+        }
+        for (number, similarity) in self.similarity.iter().enumerate() {
+            let key = format!("similarity[{number}]");
+            claims::similarity(&key, similarity, self.prompt.len())?;
+        }
+        self.sampling.as_ref().map_or(Ok(()), claims::sampling)?;
+        for (number, call) in self.call.iter().enumerate() {
+            claims::arguments(&format!("call[{number}].arguments"), &call.arguments)?;
+        }
+        for stop in self.stop.iter().flatten() {
+            match stop {
+                TokenName::Text(text) if text.is_empty() => {
+                    return Err("`stop` has an empty text, which is in every answer".to_owned());
+                }
+                TokenName::Text(text) if !has_tokenizer => {
+                    return Err(format!(
+                        "`stop` has the text `{text}`: text needs a `tokenizer`"
+                    ));
+                }
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The keys that have a meaning, with values of the types that they take.
+fn typed(row: &Table) -> Result<RowFile, String> {
+    let row: Result<RowFile, toml::de::Error> = Value::Table(row.clone()).try_into();
+    row.map_err(|error| error.message().to_owned())
 }
 
 /// The runtime of a row, by its name.

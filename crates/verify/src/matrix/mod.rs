@@ -2,10 +2,12 @@
 //!
 //! [`file`] reads the TOML and refuses keys it does not know; [`row`] is the
 //! resolved row that a child process gets; [`expect`] is what the answers are
-//! compared with; [`reference`] reads independent reference values.
+//! compared with, and `claims` refuses what would prove nothing; [`reference`] reads
+//! independent reference values.
 
 mod base;
 pub(crate) mod chat;
+mod claims;
 mod expand;
 pub mod expect;
 pub mod file;
@@ -35,7 +37,7 @@ pub enum MatrixError {
         /// The parser's words, with the place.
         detail: String,
     },
-    /// A row that contradicts itself.
+    /// A row that contradicts itself, or that proves nothing.
     #[error("{}: row `{row}`: {detail}", path.display())]
     Row {
         /// The matrix.
@@ -45,4 +47,15 @@ pub enum MatrixError {
         /// What is wrong.
         detail: String,
     },
+}
+
+impl MatrixError {
+    /// The error without the file's name, for a matrix that no person wrote.
+    pub fn without_file(&self) -> String {
+        match self {
+            MatrixError::Read { source, .. } => source.to_string(),
+            MatrixError::Syntax { detail, .. } => detail.clone(),
+            MatrixError::Row { row, detail, .. } => format!("row `{row}`: {detail}"),
+        }
+    }
 }

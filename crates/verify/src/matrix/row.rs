@@ -144,6 +144,47 @@ pub struct Prompt {
 }
 
 impl Row {
+    /// Refuses what a model of this kind has no answer to.
+    pub fn fits(&self, kind: Kind) -> Result<(), String> {
+        let embeds = kind == Kind::Embedding;
+        let Some(key) = self.misfit(embeds) else {
+            return Ok(());
+        };
+        Err(match embeds {
+            true => format!(
+                "`{key}` is for models that write text, and this is an embedding model: compare embeddings with a `reference` or by `similarity`"
+            ),
+            false => format!("`{key}` is for embedding models, and this model writes text"),
+        })
+    }
+
+    /// Refuses a row that no kind of model could satisfy.
+    pub(super) fn is_of_one_kind(&self) -> Result<(), String> {
+        match (self.misfit(true), self.misfit(false)) {
+            (Some(writes), Some(embeds)) => Err(format!(
+                "`{embeds}` is for embedding models, `{writes}` for models that write text: no model is both"
+            )),
+            _ => Ok(()),
+        }
+    }
+
+    /// A key that is for the other kind of model.
+    fn misfit(&self, embeds: bool) -> Option<String> {
+        if !embeds && !self.similarity.is_empty() {
+            return Some("similarity".to_owned());
+        }
+        self.prompts
+            .iter()
+            .enumerate()
+            .find_map(|(number, prompt)| {
+                if embeds && prompt.ask.is_some() {
+                    return Some(format!("prompt[{number}].ask"));
+                }
+                let key = prompt.expect.misfit(embeds)?;
+                Some(format!("prompt[{number}].expect.{key}"))
+            })
+    }
+
     /// The files that must exist for the row to run, with what they are.
     pub fn files(&self) -> Vec<(&'static str, PathBuf)> {
         let mut files = vec![("library", self.library.clone())];

@@ -54,6 +54,32 @@ pub struct RowReport {
     pub seconds: f64,
 }
 
+impl RowReport {
+    /// A row that did not run, of which only this is known.
+    pub fn not_run(place: usize, name: String, reason: String) -> RowReport {
+        RowReport {
+            name,
+            place,
+            model: String::new(),
+            device: String::new(),
+            simulated: false,
+            runtime: String::new(),
+            library: PathBuf::new(),
+            outcome: Outcome::NotRun { reason },
+            stage: None,
+            facts: Facts::default(),
+            precheck: Vec::new(),
+            shim: None,
+            checks: Vec::new(),
+            answers: Vec::new(),
+            figures: Figures::default(),
+            kernels: None,
+            runs: 0,
+            seconds: 0.0,
+        }
+    }
+}
+
 /// What happened to a row.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(tag = "outcome", rename_all = "kebab-case")]

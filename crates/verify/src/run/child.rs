@@ -1,6 +1,8 @@
 //! The inside of a child process: one row, stage by stage.
 
+use std::ffi::OsStr;
 use std::io::Read;
+use std::path::Path;
 
 use crate::device::DeviceName;
 use crate::error::{Error, Result};
@@ -18,11 +20,12 @@ use crate::session::generate::{Generation, Generator, Request};
 use crate::session::model::{Allocator, Loaded, Model};
 #[cfg(feature = "macho-host")]
 use crate::simulate;
+use crate::stops::Stops;
 use crate::tokenizer::Tokenizer;
 use crate::web;
 use crate::weights;
 
-use super::inputs::{Input, capacity, followed, inputs, stops};
+use super::inputs::{Input, capacity, check, followed, inputs, stops};
 use super::protocol::{ChildResult, Done, Event, send};
 use super::telling::Telling;
 
@@ -165,6 +168,7 @@ impl Child {
                 "a {kind} model expected, found {found}"
             )));
         }
+        row.fits(model.kind()).map_err(Error::Unsupported)?;
         self.answer(row, &model).map(Outcome::Done)
     }
 
@@ -179,6 +183,7 @@ impl Child {
         }
         // A web library is open already: the runtime is inside it.
         if !web::is_library(&row.library) {
+            is_linked(&row.library)?;
             ffi::open(&row.library, Linkage::Local)?;
         }
         self.enter(Stage::Module);
@@ -187,7 +192,8 @@ impl Child {
 
     fn answer(&mut self, row: &Row, model: &Model<'_>) -> Result<Done> {
         let tokenizer = row.tokenizer.as_ref().map(Tokenizer::load).transpose()?;
-        let inputs = inputs(row, tokenizer.as_ref())?;
+        let inputs = inputs(row, model.kind(), tokenizer.as_ref())?;
+        check(row, model, &inputs)?;
         self.enter(Stage::Weights);
         let weights = parameters(row, model, 0)?;
         let mut done = if model.kind() == Kind::Embedding {
@@ -260,12 +266,13 @@ impl Child {
         let follow = followed(row, inputs)?;
         // Beyond the reference's last step nothing is there to compare with.
         let steps = follow.iter().map(Vec::len).max();
+        let names = stops(row)?;
         let request = Request {
             max_tokens: steps.map_or(row.max_tokens, |steps| steps.min(row.max_tokens)),
             prefill_chunk: row.prefill_chunk,
             schedule: row.schedule,
             sampling: row.sampling,
-            stop: Tokenizer::resolve(tokenizer, &stops(row)?),
+            stops: Stops::new(&names, tokenizer),
             follow,
         };
         for _ in 0..row.warmup {
@@ -289,7 +296,12 @@ impl Child {
             }
             expect.check_tokens(&sequence.tokens, &mut done.checks);
             if let Some(case) = &input.case {
+                let before = done.checks.len();
                 expect.check_reference(case, sequence, &mut done.checks);
+                if done.checks.len() == before {
+                    let detail = "the case has neither tokens nor logits to compare with";
+                    done.checks.push(Check::new("reference", false, detail));
+                }
             }
             done.answers.push(Answer {
                 prompt: prompt.ask.clone().or_else(|| prompt.text.clone()),
@@ -305,7 +317,7 @@ impl Child {
     fn once(
         &mut self,
         decoder: &mut Decoder<'_, '_>,
-        request: Request,
+        request: Request<'_>,
         prompts: &[Vec<i32>],
         told: &mut dyn FnMut(usize, &[i32]),
     ) -> Result<Generation> {
@@ -394,6 +406,22 @@ fn figures(generation: &Generation) -> Figures {
             .then(|| generation.host_time.as_secs_f64() / f64::from(generation.steps)),
         ..Figures::default()
     }
+}
+
+/// Suffixes of what a linker makes libraries of.
+const NOT_LINKED: [&str; 5] = ["tar", "a", "o", "lib", "obj"];
+
+/// Refuses object files and archives of them, of which the system would say only that
+/// they are no library.
+fn is_linked(library: &Path) -> Result<()> {
+    let suffix = library.extension().and_then(OsStr::to_str).unwrap_or("");
+    if !NOT_LINKED.contains(&suffix.to_ascii_lowercase().as_str()) {
+        return Ok(());
+    }
+    Err(Error::Open {
+        path: library.to_owned(),
+        detail: "it holds object files, and `verify` runs linked libraries: link it first (unpack it, then `cc -shared -o model.so *.o`), or compile the model to a shared library".to_owned(),
+    })
 }
 
 /// True if the linker says that a library outside the runtime is missing, as it

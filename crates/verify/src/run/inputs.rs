@@ -9,6 +9,7 @@ use crate::session::decoder::Capacity;
 use crate::session::model::Model;
 use crate::session::{Kind, Schedule};
 use crate::tokenizer::{TokenName, Tokenizer};
+use crate::weights;
 
 /// A prompt with its tokens and reference.
 pub(super) struct Input {
@@ -17,19 +18,21 @@ pub(super) struct Input {
 }
 
 /// The prompts of a row as tokens: given, read by the tokenizer, or the reference's.
-pub(super) fn inputs(row: &Row, tokenizer: Option<&Tokenizer>) -> Result<Vec<Input>> {
+/// Special tokens belong to what an embedding is made of; a text that is to be written on
+/// goes without them, as in mlc-llm's engine.
+pub(super) fn inputs(row: &Row, kind: Kind, tokenizer: Option<&Tokenizer>) -> Result<Vec<Input>> {
+    let special = kind == Kind::Embedding;
     let asks = row.prompts.iter().any(|prompt| prompt.ask.is_some());
     let folder = row.folder.as_ref().filter(|_| asks);
     let chat = folder.map(|folder| ChatConfig::read(folder)).transpose()?;
     row.prompts
         .iter()
         .map(|prompt| {
-            let asked = prompt.ask.as_deref().zip(chat.as_ref());
-            let asked = asked.map(|(question, chat)| chat.prompt(question, row.think));
-            let text = match asked.transpose()? {
-                Some(text) => Some(text),
-                None => prompt.text.clone(),
-            };
+            let (mut prefix, mut text) = (Vec::new(), prompt.text.clone());
+            if let (Some(question), Some(chat)) = (&prompt.ask, &chat) {
+                prefix = chat.prefix()?;
+                text = Some(chat.prompt(question, row.think)?);
+            }
             let case = prompt
                 .expect
                 .reference
@@ -38,7 +41,10 @@ pub(super) fn inputs(row: &Row, tokenizer: Option<&Tokenizer>) -> Result<Vec<Inp
                 .transpose()?;
             let tokens = match (&prompt.tokens, &text, tokenizer, &case) {
                 (Some(tokens), ..) => tokens.clone(),
-                (None, Some(text), Some(tokenizer), _) => tokenizer.encode(text)?,
+                (None, Some(text), Some(tokenizer), _) => {
+                    prefix.extend(tokenizer.encode(text, special)?);
+                    prefix
+                }
                 (None, _, _, Some(case)) => case.prompt.clone(),
                 _ => Vec::new(),
             };
@@ -75,6 +81,60 @@ pub(super) fn followed(row: &Row, inputs: &[Input]) -> Result<Vec<Vec<i32>>> {
         .collect()
 }
 
+/// Refuses tokens that the model has no vector for, and embeddings of more tokens than
+/// the library reads at once: both would be read from beside a table.
+pub(super) fn check(row: &Row, model: &Model<'_>, inputs: &[Input]) -> Result<()> {
+    let size = vocabulary(row, model);
+    let is_outside =
+        |token: &&i32| **token < 0 || size.is_some_and(|size| i64::from(**token) >= size);
+    for (number, (prompt, input)) in row.prompts.iter().zip(inputs).enumerate() {
+        let fed = input.case.as_ref().filter(|_| row.follow_reference);
+        let fed = fed.map_or(&[][..], |case| &case.tokens);
+        if let Some(token) = input.tokens.iter().chain(fed).find(is_outside) {
+            let of = size.map_or(String::new(), |size| format!(" of {size} tokens"));
+            let hint = match &prompt.tokens {
+                None if row.tokenizer.is_some() => "; is the tokenizer that of another model?",
+                _ => "",
+            };
+            return Err(Error::Unsupported(format!(
+                "prompt[{number}]: token {token} is outside the library's vocabulary{of}{hint}"
+            )));
+        }
+    }
+    if model.kind() == Kind::Embedding {
+        let longest = inputs.iter().map(|i| i.tokens.len()).max().unwrap_or(0);
+        let longest = i64::try_from(longest).unwrap_or(i64::MAX);
+        in_window(longest, model)?;
+        let chunk = model.metadata().prefill_chunk_size;
+        if chunk > 0 && longest > chunk {
+            return Err(Error::Unsupported(format!(
+                "{longest} tokens, but the library reads {chunk} at once, and an embedding is made at once"
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// How many tokens the model knows: the rows of its table, or what it says.
+fn vocabulary(row: &Row, model: &Model<'_>) -> Option<i64> {
+    let metadata = model.metadata();
+    let table = metadata.params.iter().find(|p| p.is_vocabulary());
+    let rows = table.and_then(|table| weights::rows(&row.weights, table, &row.dims));
+    // The table may have more rows than the tokenizer has tokens.
+    rows.max(metadata.active_vocab_size)
+        .filter(|size| *size > 0)
+}
+
+fn in_window(tokens: i64, model: &Model<'_>) -> Result<()> {
+    let window = model.metadata().context_window_size;
+    if window > 0 && tokens > window {
+        return Err(Error::Unsupported(format!(
+            "{tokens} tokens, but the library's context window is {window}"
+        )));
+    }
+    Ok(())
+}
+
 /// States large enough for this row, within what the library was planned for.
 pub(super) fn capacity(row: &Row, model: &Model<'_>, inputs: &[Input]) -> Result<Capacity> {
     let metadata = model.metadata();
@@ -87,12 +147,7 @@ pub(super) fn capacity(row: &Row, model: &Model<'_>, inputs: &[Input]) -> Result
     }
     let longest = inputs.iter().map(|i| i.tokens.len()).max().unwrap_or(0);
     let needed = i64::try_from(longest.saturating_add(row.max_tokens)).unwrap_or(i64::MAX);
-    let window = metadata.context_window_size;
-    if window > 0 && needed > window {
-        return Err(Error::Unsupported(format!(
-            "{needed} tokens, but the library's context window is {window}"
-        )));
-    }
+    in_window(needed, model)?;
     let total: usize = inputs.iter().map(|i| i.tokens.len()).sum();
     let chunk = metadata.prefill_chunk_size;
     if row.schedule == Schedule::Batched

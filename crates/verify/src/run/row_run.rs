@@ -1,10 +1,11 @@
 //! One row of a matrix on its way to its report: looked at, run, repaired, judged.
 
+use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::matrix::row::Row;
 use crate::parts::{RuntimeFiles, lacks_part};
-use crate::report::{Class, Facts, Failure, Figures, Outcome, PrecheckFinding, RowReport, Stage};
+use crate::report::{Class, Failure, Figures, Outcome, PrecheckFinding, RowReport, Stage};
 use crate::simulate::{self, Simulator};
 use crate::web;
 
@@ -29,26 +30,13 @@ impl<'a, 'p> RowRun<'a, 'p> {
         progress: &'a Mutex<&'p mut dyn Progress>,
         simulator: &'a Simulator,
     ) -> RowRun<'a, 'p> {
-        let reason = String::new();
         let report = RowReport {
-            name: row.name.clone(),
-            place,
             model: row.model.clone(),
             device: row.device.to_string(),
             simulated: row.device.is_simulated(),
             runtime: row.runtime.name.clone(),
             library: row.library.clone(),
-            outcome: Outcome::NotRun { reason },
-            stage: None,
-            facts: Facts::default(),
-            precheck: Vec::new(),
-            shim: None,
-            checks: Vec::new(),
-            answers: Vec::new(),
-            figures: Figures::default(),
-            kernels: None,
-            runs: 0,
-            seconds: 0.0,
+            ..RowReport::not_run(place, row.name.clone(), String::new())
         };
         RowRun {
             tools,
@@ -196,19 +184,8 @@ impl<'a, 'p> RowRun<'a, 'p> {
 
 /// Why a row cannot run on this machine, as far as its files show.
 fn cannot_run(row: &Row) -> Option<String> {
-    let missing: Vec<String> = row
-        .files()
-        .iter()
-        .filter(|(_, path)| !path.exists())
-        .map(|(what, path)| match unset(&path.to_string_lossy()) {
-            Some(name) => format!("{name} is not set; {what} {}", path.display()),
-            None => format!("no {what} {}", path.display()),
-        })
-        .collect();
-    if !missing.is_empty() {
-        let get = row.get.as_ref();
-        let hint = get.map_or(String::new(), |get| format!("; to get it: {get}"));
-        return Some(format!("{}{hint}", missing.join(", ")));
+    if let Some(missing) = missing(row) {
+        return Some(missing);
     }
     if let Some(reason) = simulate::cannot_run(row)
         .or_else(|| web::cannot_run(&row.runtime.paths, row.device.is_webgpu()))
@@ -225,6 +202,26 @@ fn cannot_run(row: &Row) -> Option<String> {
     let files = RuntimeFiles::find(&row.runtime.paths).ok()?;
     files.device_part(row.device).err()?;
     Some(lacks_part(row.device))
+}
+
+/// The files that are not there, and how to get them; each variable that is not set.
+fn missing(row: &Row) -> Option<String> {
+    let (mut said, mut absent) = (BTreeSet::new(), Vec::new());
+    for (what, path) in row.files().iter().filter(|(_, path)| !path.exists()) {
+        match variable(&path.to_string_lossy()) {
+            Some(name) => {
+                said.insert(format!("{name} is not set"));
+            }
+            None => absent.push(format!("no {what} {}", path.display())),
+        }
+    }
+    let mut said: Vec<String> = said.into_iter().collect();
+    if !absent.is_empty() {
+        said.push(absent.join(", "));
+        let get = row.get.iter().map(|get| format!("to get it: {get}"));
+        said.extend(get);
+    }
+    (!said.is_empty()).then(|| said.join("; "))
 }
 
 fn judge(done: &Done) -> Outcome {
@@ -276,7 +273,7 @@ pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// The variable of a path that was left as it is written, because it is not set.
-fn unset(path: &str) -> Option<&str> {
+fn variable(path: &str) -> Option<&str> {
     let (_, after) = path.split_once("${")?;
     after.split_once('}').map(|(name, _)| name)
 }

@@ -4,13 +4,14 @@ use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
 use crate::sampling::{Sampler, TopP, greedy};
+use crate::stops::{Spoken, Stops};
 
 use super::Schedule;
 use super::decoder::{Decoder, Logits, Piece};
 
 /// What to generate, beside the prompts.
-#[derive(Clone, Debug)]
-pub struct Request {
+#[derive(Clone)]
+pub struct Request<'t> {
     /// Tokens to generate for each sequence.
     pub max_tokens: usize,
     /// Longest prefill of one call; the model's own limit if absent or larger.
@@ -19,8 +20,8 @@ pub struct Request {
     pub schedule: Schedule,
     /// Top-p, or greedy.
     pub sampling: Option<TopP>,
-    /// Tokens that end a sequence.
-    pub stop: Vec<i32>,
+    /// What ends a sequence.
+    pub stops: Stops<'t>,
     /// For each prompt the tokens to follow instead of choosing; none if empty.
     pub follow: Vec<Vec<i32>>,
 }
@@ -28,7 +29,7 @@ pub struct Request {
 /// What one sequence became.
 #[derive(Clone, Debug, Default)]
 pub struct Sequence {
-    /// Generated (or followed) tokens, without the one that ended it.
+    /// Generated (or followed) tokens, without what ended it.
     pub tokens: Vec<i32>,
     /// The most likely token at each step: `tokens`, unless sampled or followed.
     pub likeliest: Vec<i32>,
@@ -36,7 +37,7 @@ pub struct Sequence {
     pub first_logits: Vec<f32>,
     /// Logits from which the last token was chosen.
     pub last_logits: Vec<f32>,
-    /// True if a stop token ended it.
+    /// True if a stop token or text ended it.
     pub stopped: bool,
 }
 
@@ -59,9 +60,9 @@ pub struct Generation {
 }
 
 /// One run over a set of prompts.
-pub struct Generator<'d, 'm, 'r> {
+pub struct Generator<'d, 'm, 'r, 't> {
     decoder: &'d mut Decoder<'m, 'r>,
-    request: Request,
+    request: Request<'t>,
     tracks: Vec<Track>,
     logits: Logits,
 }
@@ -70,11 +71,16 @@ pub struct Generator<'d, 'm, 'r> {
 struct Track {
     sequence: Sequence,
     sampler: Sampler,
+    spoken: Spoken,
 }
 
-impl<'d, 'm, 'r> Generator<'d, 'm, 'r> {
+impl<'d, 'm, 'r, 't> Generator<'d, 'm, 'r, 't> {
     /// Empties the states and begins one sequence per prompt.
-    pub fn new(decoder: &'d mut Decoder<'m, 'r>, request: Request, prompts: usize) -> Result<Self> {
+    pub fn new(
+        decoder: &'d mut Decoder<'m, 'r>,
+        request: Request<'t>,
+        prompts: usize,
+    ) -> Result<Self> {
         decoder.reset()?;
         for sequence in 0..prompts {
             decoder.add_sequence(identifier(sequence)?)?;
@@ -88,6 +94,7 @@ impl<'d, 'm, 'r> Generator<'d, 'm, 'r> {
                 .map(|index| Track {
                     sequence: Sequence::default(),
                     sampler: sampler(index),
+                    spoken: Spoken::default(),
                 })
                 .collect(),
             logits: Logits::default(),
@@ -219,28 +226,28 @@ impl<'d, 'm, 'r> Generator<'d, 'm, 'r> {
 }
 
 impl Track {
-    fn is_active(&self, request: &Request) -> bool {
+    fn is_active(&self, request: &Request<'_>) -> bool {
         !self.sequence.stopped && self.sequence.tokens.len() < request.max_tokens
     }
 
-    fn begin(&mut self, request: &Request, logits: &[f32]) {
+    fn begin(&mut self, request: &Request<'_>, logits: &[f32]) {
         self.sequence.first_logits = logits.to_vec();
         if self.is_active(request) {
             self.choose(request, logits);
         }
     }
 
-    fn choose(&mut self, request: &Request, logits: &[f32]) {
+    fn choose(&mut self, request: &Request<'_>, logits: &[f32]) {
         let token = self.sampler.sample(logits);
         let likeliest = match self.sampler {
             Sampler::Greedy => token,
             _ => i32::try_from(greedy(logits)).unwrap_or(i32::MAX),
         };
         self.sequence.likeliest.push(likeliest);
-        if request.stop.contains(&token) {
+        self.sequence.tokens.push(token);
+        if let Some(kept) = request.stops.after(&mut self.spoken, token) {
             self.sequence.stopped = true;
-        } else {
-            self.sequence.tokens.push(token);
+            self.sequence.tokens.truncate(kept);
         }
         // Only the last are kept: a copy per token would cost as much as the choice.
         if !self.is_active(request) {

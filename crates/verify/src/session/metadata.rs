@@ -27,6 +27,9 @@ pub struct Metadata {
     /// Most sequences at once.
     #[serde(default = "one")]
     pub max_batch_size: i64,
+    /// How many of its tokens the tokenizer knows, where that was known.
+    #[serde(default)]
+    pub active_vocab_size: Option<i64>,
     /// `chat` or `embedding`.
     #[serde(default)]
     pub model_task: Option<String>,
@@ -79,6 +82,24 @@ impl Parameter {
                 Dim::Named(name) => dims.get(name).copied().ok_or_else(|| name.clone()),
             })
             .collect()
+    }
+
+    /// True if it has one row per token, by the names that models give such a table.
+    pub fn is_vocabulary(&self) -> bool {
+        const TABLES: [&str; 6] = [
+            "embed_tokens",
+            "word_embeddings",
+            "wte",
+            "tok_embeddings",
+            "embed_in",
+            "embeddings",
+        ];
+        let table = self.name.rsplit_once('.').filter(|(_, last)| {
+            // Scales are of another shape.
+            ["weight", "q_weight"].contains(last)
+        });
+        let table = table.map(|(path, _)| path.rsplit('.').next().unwrap_or(path));
+        table.is_some_and(|table| TABLES.contains(&table)) && self.shape.len() == 2
     }
 
     /// True if `shape` is possible for this parameter.

@@ -5,6 +5,7 @@
 //! each `records` of tensors with `name`, `shape`, `dtype`, `format`,
 //! `nbytes`, `byteOffset`.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Component, Path, PathBuf};
 
@@ -114,6 +115,32 @@ impl Index {
                 })
             })
             .collect::<Result<_, _>>()?;
-        Ok(Index { shards })
+        let index = Index { shards };
+        match index.named_twice() {
+            Some(detail) => Err(bad(detail)),
+            None => Ok(index),
+        }
+    }
+
+    /// Tools differ in which of two records counts; TVM takes the last.
+    fn named_twice(&self) -> Option<String> {
+        let mut seen = BTreeMap::new();
+        for shard in &self.shards {
+            for tensor in &shard.tensors {
+                if let Some(first) = seen.insert(&tensor.name, &shard.path) {
+                    let name = |path: &Path| {
+                        let name = path.file_name().unwrap_or_default();
+                        name.to_string_lossy().into_owned()
+                    };
+                    return Some(format!(
+                        "parameter `{}` is named twice, in {} and in {}: which of the two counts depends on the tool; convert the weights again",
+                        tensor.name,
+                        name(first),
+                        name(&shard.path)
+                    ));
+                }
+            }
+        }
+        None
     }
 }

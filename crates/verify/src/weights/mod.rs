@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use crate::error::{Result, WeightsError};
 use crate::ffi::{DataType, Value};
 use crate::runtime::Runtime;
-use crate::session::metadata::Parameter;
+use crate::session::metadata::{Dim, Parameter};
 
 use self::index::Index;
 use self::shards::Shard;
@@ -129,6 +129,19 @@ fn read_shards(
         .zip(values)
         .map(|(parameter, value)| value.ok_or_else(|| missing(parameter).into()))
         .collect()
+}
+
+/// The rows that a parameter will have, where that is known before it is loaded.
+pub fn rows(source: &Source, of: &Parameter, dims: &BTreeMap<String, i64>) -> Option<i64> {
+    match (of.shape.first()?, source) {
+        (Dim::Fixed(rows), _) => Some(*rows),
+        (Dim::Named(name), Source::Random(_)) => dims.get(name).copied(),
+        (Dim::Named(_), Source::Directory(folder)) => {
+            let index = Index::read(folder).ok()?;
+            let record = index.shards.iter().find_map(|s| s.record(&of.name))?;
+            record.shape.first().copied()
+        }
+    }
 }
 
 /// Whether a parameter has one row per position.

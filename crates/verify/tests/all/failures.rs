@@ -114,6 +114,18 @@ fn spoiled_weights_are_named_before_the_model_runs() {
         edit_index(c, "model.norm.weight", "model.norm.wait");
     });
     let outside = spoil("outside", &|c| edit_index(c, shard, "../escape.bin"));
+    // The same name once more: TVM takes the last record, other tools the first.
+    let twice = spoil("twice", &|c| {
+        let path = c.join("tensor-cache.json");
+        let mut index: serde_json::Value =
+            serde_json::from_str(&fs::read_to_string(&path).unwrap()).unwrap();
+        let mut again = index["records"][0].clone();
+        again["records"].as_array_mut().unwrap().truncate(1);
+        again["dataPath"] = "again.bin".into();
+        index["records"].as_array_mut().unwrap().push(again);
+        fs::copy(c.join(shard), c.join("again.bin")).unwrap();
+        fs::write(path, index.to_string()).unwrap();
+    });
     let no_index = spoil("no-index", &|c| {
         fs::remove_file(c.join("tensor-cache.json")).unwrap();
     });
@@ -125,6 +137,7 @@ fn spoiled_weights_are_named_before_the_model_runs() {
         .row("renamed", &[renamed])
         .row("outside", &[outside])
         .row("no-index", &[no_index])
+        .row("twice", &[twice])
         .row("sound", &[])
         .run();
     for (name, class, words) in [
@@ -143,6 +156,11 @@ fn spoiled_weights_are_named_before_the_model_runs() {
         ),
         ("outside", Class::Weights, "leaves the directory"),
         ("no-index", Class::Weights, "tensor-cache.json"),
+        (
+            "twice",
+            Class::Weights,
+            "is named twice, in params_shard_0.bin and in again.bin",
+        ),
     ] {
         let failure = failure(&report, name);
         assert_eq!(
@@ -180,6 +198,108 @@ fn missing_functions_are_named() {
     );
     let kind = failure(&report, "kind");
     assert_eq!((kind.class, kind.stage), (Class::Model, Stage::Vm));
+}
+
+#[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
+fn what_a_model_cannot_read_is_not_fed_to_it() {
+    let embedding = text(&artifact("tvm-0.26/embedding-cpu-x86_64.so"));
+    let tokens = |list: &str| {
+        (
+            "prompt",
+            format!("[{{ tokens = {list}, expect = {{ text = \"x\" }} }}]"),
+        )
+    };
+    let many = |count: usize| {
+        let prompt = format!("{{ tokens = {:?} }}", vec![65; count]);
+        ("prompt", format!("[{prompt}, {{ tokens = [65] }}]"))
+    };
+    let far = (
+        "similarity",
+        "[{ a = 0, b = 1, at_most = 0.99999 }]".to_owned(),
+    );
+    let embeds = |prompt| [("library", embedding.clone()), far.clone(), prompt];
+    let report = Matrix::new()
+        .row("large", &[tokens("[256, 84, 264]")])
+        .row("negative", &[tokens("[256, -1]")])
+        .row("last", &[tokens("[256, 84, 263]")])
+        .row(
+            "other-model",
+            &embeds((
+                "prompt",
+                "[{ tokens = [300] }, { tokens = [65] }]".to_owned(),
+            )),
+        )
+        .row("long", &embeds(many(129)))
+        .row("whole", &embeds(many(128)))
+        .row(
+            "writes",
+            &[
+                far.clone(),
+                ("prompt", "[{ text = \"x\" }, { text = \"y\" }]".to_owned()),
+            ],
+        )
+        .row(
+            "embeds",
+            &[
+                ("library", embedding.clone()),
+                (
+                    "prompt",
+                    "[{ text = \"x\", expect = { text = \"y\" } }]".to_owned(),
+                ),
+            ],
+        )
+        .run();
+    for (name, words) in [
+        (
+            "large",
+            "prompt[0]: token 264 is outside the library's vocabulary of 264 tokens",
+        ),
+        (
+            "negative",
+            "prompt[0]: token -1 is outside the library's vocabulary",
+        ),
+        (
+            "other-model",
+            "token 300 is outside the library's vocabulary of 264 tokens",
+        ),
+        (
+            "long",
+            "129 tokens, but the library's context window is 128",
+        ),
+        ("writes", "`similarity` is for embedding models"),
+        (
+            "embeds",
+            "`prompt[0].expect.text` is for models that write text",
+        ),
+    ] {
+        let failure = failure(&report, name);
+        assert_eq!(failure.class, Class::Model, "{name}: {}", failure.message);
+        assert!(
+            failure.message.contains(words),
+            "{name}: {}",
+            failure.message
+        );
+    }
+    // Within both bounds it runs, right or wrong.
+    assert!(passed(&report, "whole"), "{report:#?}");
+    assert_eq!(failure(&report, "last").class, Class::Mismatch);
+}
+
+#[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
+fn archives_of_objects_are_told_to_be_linked_first() {
+    let matrix = Matrix::new();
+    let archive = matrix.folder.path().join("model.tar");
+    fs::write(&archive, b"objects").unwrap();
+    let report = matrix.row("tar", &[("library", text(&archive))]).run();
+    let failure = failure(&report, "tar");
+    assert_eq!((failure.class, failure.stage), (Class::Load, Stage::Dlopen));
+    assert!(
+        failure.message.contains("link it first"),
+        "{}",
+        failure.message
+    );
 }
 
 #[test]

@@ -123,6 +123,190 @@ fn rows_that_contradict_themselves_are_refused() {
     assert!(error("schema = 2\n").contains("schema 2 is not known"));
 }
 
+/// Each row is refused, in words that name the key.
+fn refused(head: &str, rows: &[(&str, &str)]) {
+    for (row, words) in rows {
+        let message = error(&format!("{head}[[row]]\nname = \"a\"\n{row}\n"));
+        assert!(message.starts_with("m.toml: row `a`: "), "{row}: {message}");
+        assert!(message.contains(words), "{row}: {message}");
+    }
+}
+
+#[test]
+fn expectations_that_no_answer_could_fail_are_refused() {
+    let head = format!("{HEAD}tokenizer = \"bytes\"\n");
+    let expect = |keys: &str| {
+        let prompt =
+            format!("prompt = [{{ text = \"t\" }}, {{ text = \"t\", expect = {{ {keys} }} }}]");
+        error(&format!("{head}[[row]]\nname = \"a\"\n{prompt}\n"))
+    };
+    for (keys, words) in [
+        ("text = \"\"", "`prompt[1].expect.text` is empty"),
+        ("tokens = []", "`prompt[1].expect.tokens` is empty"),
+        ("contains = []", "`prompt[1].expect.contains` is empty"),
+        (
+            "contains = [\"a\", \"\"]",
+            "`prompt[1].expect.contains` has an empty text",
+        ),
+        (
+            "contains_any = [\"\"]",
+            "`prompt[1].expect.contains_any` has an empty text",
+        ),
+        (
+            "cosine = 0.9",
+            "`prompt[1].expect.cosine` compares with a `reference`",
+        ),
+        (
+            "logits_tolerance = 1.0",
+            "`prompt[1].expect.logits_tolerance` compares",
+        ),
+        ("reference = \"r#c\", cosine = 5", "expect.cosine` is 5"),
+        ("reference = \"r#c\", cosine = nan", "expect.cosine` is NaN"),
+        ("reference = \"r#c\", cosine = -1", "expect.cosine` is -1"),
+        (
+            "reference = \"r#c\", logits_tolerance = inf",
+            "logits_tolerance` is inf",
+        ),
+        (
+            "reference = \"r#c\", logits_tolerance = -1",
+            "logits_tolerance` is -1",
+        ),
+    ] {
+        let message = expect(keys);
+        assert!(message.contains(words), "{keys}: {message}");
+    }
+    let two = format!("{head}prompt = [{{ text = \"x\" }}, {{ text = \"y\" }}]\n")
+        .replace("prompt = [{ tokens = [1] }]\n", "");
+    refused(
+        &two,
+        &[
+            (
+                "similarity = [{ a = 0, b = 1 }]",
+                "`similarity[0]` has no bound",
+            ),
+            (
+                "similarity = [{ a = 0, b = 1, at_least = nan }]",
+                "`similarity[0].at_least` is NaN",
+            ),
+            (
+                "similarity = [{ a = 0, b = 1, at_least = 5 }]",
+                "`similarity[0].at_least` is 5",
+            ),
+            (
+                "similarity = [{ a = 0, b = 1, at_least = -1 }]",
+                "which every cosine reaches",
+            ),
+            (
+                "similarity = [{ a = 0, b = 1, at_most = 1 }]",
+                "which no cosine exceeds",
+            ),
+            (
+                "similarity = [{ a = 0, b = 1, at_most = nan }]",
+                "`similarity[0].at_most` is NaN",
+            ),
+            (
+                "similarity = [{ a = 0, b = 1, at_least = 0.5, at_most = 0.4 }]",
+                "no cosine is both",
+            ),
+            (
+                "similarity = [{ a = 0, b = 2, at_least = 0.5 }]",
+                "`similarity[0].b` is 2",
+            ),
+            (
+                "similarity = [{ a = 1, b = 1, at_least = 0.5 }]",
+                "with itself",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn expectations_of_the_other_kind_of_model_are_refused() {
+    let head =
+        format!("{HEAD}tokenizer = \"bytes\"\n").replace("prompt = [{ tokens = [1] }]\n", "");
+    let of = |keys: &str| {
+        format!("prompt = [{{ text = \"x\", expect = {{ {keys} }} }}, {{ text = \"y\" }}]")
+    };
+    let near = "similarity = [{ a = 0, b = 1, at_least = 0.5 }]";
+    refused(
+        &head,
+        &[
+            (
+                &format!("kind = \"kv_cache\"\n{near}\n{}", of("")),
+                "`similarity` is for embedding models",
+            ),
+            (
+                &format!(
+                    "kind = \"hybrid\"\n{}",
+                    of("reference = \"r#c\", cosine = 0.9")
+                ),
+                "`prompt[0].expect.cosine` is for embedding models",
+            ),
+            (
+                &format!("kind = \"embedding\"\n{near}\n{}", of("tokens = [1]")),
+                "`prompt[0].expect.tokens` is for models that write text",
+            ),
+            (
+                &format!("{near}\n{}", of("contains = [\"Q\"]")),
+                "no model is both",
+            ),
+        ],
+    );
+}
+
+#[test]
+fn sampling_stops_and_arguments_are_numbers_and_texts_that_mean_something() {
+    refused(
+        HEAD,
+        &[
+            (
+                "sampling = { top_p = 0.9, temperature = nan, seed = 1 }",
+                "`sampling.temperature` is NaN",
+            ),
+            (
+                "sampling = { top_p = 0.9, temperature = -1.0, seed = 1 }",
+                "`sampling.temperature` is -1",
+            ),
+            (
+                "sampling = { top_p = 0.9, temperature = inf, seed = 1 }",
+                "`sampling.temperature` is inf",
+            ),
+            (
+                "sampling = { top_p = 0, seed = 1 }",
+                "`sampling.top_p` is 0",
+            ),
+            (
+                "sampling = { top_p = 1.5, seed = 1 }",
+                "`sampling.top_p` is 1.5",
+            ),
+            (
+                "sampling = { top_p = nan, seed = 1 }",
+                "`sampling.top_p` is NaN",
+            ),
+            (
+                "sampling = { top_p = 0.9, seed = -1 }",
+                "`sampling`: invalid value: integer `-1`",
+            ),
+            (
+                "stop = [\"\"]\ntokenizer = \"bytes\"",
+                "`stop` has an empty text",
+            ),
+            (
+                "stop = [\"</s>\"]",
+                "`stop` has the text `</s>`: text needs a `tokenizer`",
+            ),
+            ("call = [{ function = \"f\" }]", "both `prompt` and `call`"),
+            (
+                "prompt = []\ncall = [{ function = \"f\", arguments = [{ tuple = [{ float = nan }] }] }]",
+                "`call[0].arguments` has NaN",
+            ),
+            ("max_tokens = \"x\"", "`max_tokens`: invalid type"),
+        ],
+    );
+    let sound = "sampling = { top_p = 1, temperature = 0, seed = 1 }\nstop = [2]\n";
+    assert_eq!(names(&format!("[[row]]\nname = \"a\"\n{sound}")), ["a"]);
+}
+
 #[test]
 fn paths_are_relative_to_the_matrix_and_unset_variables_stay_visible() {
     let text = format!("{HEAD}[[row]]\nname = \"a\"\nlibrary = \"${{ARTCHECK_NO_SUCH}}/x.so\"\n");

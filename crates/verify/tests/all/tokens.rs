@@ -50,6 +50,10 @@ fn qwen3_has_the_reference_librarys_tokens() {
         ),
     ];
     for (text, tokens) in expected {
-        assert_eq!(tokenizer.encode(&text).expect("tokens"), tokens, "{text}");
+        assert_eq!(
+            tokenizer.encode(&text, true).expect("tokens"),
+            tokens,
+            "{text}"
+        );
     }
 }

@@ -97,6 +97,7 @@ fn web_libraries_give_the_reference_under_node_and_in_chromium() {
                 on("package"),
                 built("dense-wasm.wasm"),
                 ("call", call.to_owned()),
+                ("prompt", "[]".to_owned()),
             ],
         )
         .row(
