@@ -74,6 +74,8 @@ mod requirements;
 mod search_order;
 mod shown;
 mod silent_changes;
+#[cfg(target_os = "linux")]
+mod slow_compilers;
 mod sorts;
 mod systems;
 mod tables;

@@ -3,8 +3,10 @@
 
 mod compiler;
 mod error;
+mod leftovers;
 mod options;
 mod plugin;
+mod progress;
 mod report;
 mod runtime;
 mod sources;
@@ -15,5 +17,6 @@ pub mod macho;
 pub use error::{Error, Result};
 pub use options::{Arithmetic, Options, Order};
 pub use plugin::{Plugin, REPORT_VARIABLE, prepare, prepare_metal};
+pub use progress::Compiling;
 pub use report::{KernelReport, Report};
 pub use runtime::RuntimeParts;

@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 
 use crate::compiler::Compiler;
 use crate::error::{Error, Result};
+use crate::leftovers;
 use crate::options::{Options, Order};
 use crate::runtime::RuntimeParts;
 use crate::sources::{SOURCES, fingerprint};
@@ -45,6 +46,7 @@ pub fn prepare_metal(options: &Options) -> Result<Plugin> {
 fn ready(parts: Option<RuntimeParts>, options: &Options) -> Result<Plugin> {
     let compiler = Compiler::choose(options.compiler.as_deref())?;
     let cache = options.cache_folder();
+    leftovers::remove(&cache);
     let kind = if parts.is_some() { "plugin" } else { "metal" };
     let folder = cache.join(format!("{kind}-{}", key(parts.as_ref(), &compiler)?));
     if !folder.join(LIBRARY).is_file() {
@@ -105,7 +107,7 @@ fn build(parts: Option<&RuntimeParts>, compiler: &Compiler, folder: &Path) -> Re
     let parent = folder.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(parent).map_err(Error::io(parent))?;
     let work = tempfile::Builder::new()
-        .prefix("building-")
+        .prefix(leftovers::BUILDING)
         .tempdir_in(parent)
         .map_err(Error::io(parent))?;
     let cpp = work.path().join("cpp");

@@ -48,6 +48,9 @@ pub struct KernelReport {
     /// Guard mode: its first read of memory that nothing had written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unwritten_read: Option<String>,
+    /// Guard mode: its first division of an integer by zero.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub zero_divisor: Option<String>,
 }
 
 impl Report {

@@ -20,6 +20,7 @@ macro_rules! sources {
 pub const SOURCES: &[Source] = sources![
     "kernel/abi.h",
     "kernel/checked.h",
+    "kernel/division.h",
     "kernel/lane.h",
     "kernel/lanes.h",
     "kernel/math.h",
@@ -33,6 +34,8 @@ pub const SOURCES: &[Source] = sources![
     "plugin/bound.h",
     "plugin/compile.cc",
     "plugin/compile.h",
+    "plugin/division.cc",
+    "plugin/division.h",
     "plugin/entry.cc",
     "plugin/entry.h",
     "plugin/explain.cc",

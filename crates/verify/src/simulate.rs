@@ -13,7 +13,6 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use artcheck_metal_sim::{Options, Plugin, REPORT_VARIABLE, Report, prepare, prepare_metal};
-use tempfile::TempPath;
 
 use crate::error::{Error, Result};
 use crate::ffi;
@@ -67,19 +66,15 @@ pub(crate) struct Prepared {
     pub row: Row,
     /// What the plug-in reads when it is opened.
     pub environment: Vec<(&'static str, OsString)>,
-    report: TempPath,
+    report: PathBuf,
 }
 
 impl Simulator {
-    /// Gets a simulated row ready; the reason if the device cannot be had here.
-    pub fn prepare(&self, row: &Row) -> Result<Prepared, String> {
+    /// Gets a simulated row ready, with its report in `folder`; the reason if the device
+    /// cannot be had here.
+    pub fn prepare(&self, row: &Row, folder: &Path) -> Result<Prepared, String> {
         let plugin = self.plugin(row)?;
-        let report = tempfile::Builder::new()
-            .prefix("artcheck-metal-sim-")
-            .suffix(".json")
-            .tempfile()
-            .map_err(|error| format!("the simulated device's report: {error}"))?
-            .into_temp_path();
+        let report = folder.join("metal-sim.json");
         let mut environment = plugin.environment;
         environment.push((REPORT_VARIABLE, report.as_os_str().into()));
         let mut row = row.clone();

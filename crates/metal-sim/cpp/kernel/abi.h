@@ -9,7 +9,7 @@
 
 namespace msim {
 
-constexpr std::uint32_t kAbiVersion = 8;
+constexpr std::uint32_t kAbiVersion = 9;
 constexpr std::uint32_t kSimdWidth = 32;
 constexpr std::uint32_t kQuadWidth = 4;
 // Largest value a simd-group operation exchanges: a vector of four 64-bit words.
@@ -26,7 +26,7 @@ enum Wait : std::uint32_t {
   kMatrix = 6,    // a simd-group matrix operation, which takes all lanes
 };
 
-// All stop the launch but kUninitialised.
+// All stop the launch but kUninitialised and kZeroDivisor.
 enum FaultKind : std::uint32_t {
   kOutOfBounds = 1,
   kMisaligned = 2,
@@ -35,6 +35,7 @@ enum FaultKind : std::uint32_t {
   kRace = 5,
   kDivergentBarrier = 6,
   kPartialMatrix = 7,  // `index` is the line, `length` how many lanes take part
+  kZeroDivisor = 8,    // `index` is the line
 };
 
 struct Fault {

@@ -189,6 +189,35 @@ inline Lane<To> spread(const From& a) {
 // Operands in the type that C++ gives the operation on their elements.
 template <class A, class B>
 using Common = decltype(Element<A>() + Element<B>());
+template <class A, class B>
+concept Whole = Varying<A, B> && std::is_integral_v<Common<A, B>>;
+
+// A lane that takes no part may hold anything, so every division is one that never traps.
+// Known while compiling where the kernel divides by a number.
+template <class B>
+inline bool may_trap(const B& b) {
+  if constexpr (kIsLane<B>) {
+    return true;
+  } else {
+    return b == 0 || b == static_cast<B>(-1);
+  }
+}
+#define MSIM_LANES(op, whole)                                      \
+  template <class A, class B>                                      \
+    requires Whole<A, B>                                           \
+  inline auto operator op(const A& a, const B& b) {                \
+    using T = Common<A, B>;                                        \
+    const Lane<T> x = spread<T>(a), y = spread<T>(b);              \
+    const bool careful = may_trap(b);                              \
+    Lane<T> r;                                                     \
+    for (int k = 0; k < Lane<T>::kChunks; ++k) {                   \
+      r.c[k] = careful ? whole<T>(x.c[k], y.c[k]) : x.c[k] op y.c[k]; \
+    }                                                              \
+    return r;                                                      \
+  }
+MSIM_LANES(/, quotient)
+MSIM_LANES(%, rest)
+#undef MSIM_LANES
 
 #if defined(__AVX512FP16__)
 #define MSIM_HALVES(op) \
@@ -251,7 +280,6 @@ MSIM_LANES(^)
     for (int k = 0; k < Lane<T>::kChunks; ++k) r.c[k] = x.c[k] op y.c[k];     \
     return r;                                                                 \
   }
-MSIM_LANES(%)
 MSIM_LANES(<<)
 MSIM_LANES(>>)
 #undef MSIM_LANES

@@ -283,13 +283,14 @@ inline auto lanes_shuffle_down(const V& v, const D& delta, const Mask& m) {
       return r;
     }
   }
-  const Each<int> by(spread<int>(delta));
-  return exchanged(value, m, [&](int i) { return i + by[i] < kLanes ? i + by[i] : i; });
+  // Unsigned: of a lane that takes no part it may be any number.
+  const Each<uint> by(spread<uint>(delta));
+  return exchanged(value, m, [&](uint i) { return by[i] < kLanes - i ? i + by[i] : i; });
 }
 template <class V, class D>
 inline auto lanes_shuffle_up(const V& v, const D& delta, const Mask& m) {
-  const Each<int> by(spread<int>(delta));
-  return exchanged(spread<Element<V>>(v), m, [&](int i) { return by[i] <= i ? i - by[i] : i; });
+  const Each<uint> by(spread<uint>(delta));
+  return exchanged(spread<Element<V>>(v), m, [&](uint i) { return by[i] <= i ? i - by[i] : i; });
 }
 template <class V, class D>
 inline auto lanes_shuffle_xor(const V& v, const D& mask, const Mask& m) {

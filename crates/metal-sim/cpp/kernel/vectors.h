@@ -1,5 +1,10 @@
 // MSL's vector types, as plain structures that the host compiler vectorises.
 #pragma once
+namespace metal {
+template <class T, int N, bool Packed>
+struct vec;
+}
+#include "division.h"
 
 typedef _Float16 half;
 typedef unsigned char uchar;
@@ -50,11 +55,12 @@ struct vec : vec_data<T, N, Packed> {
   const T& operator[](int i) const { return (&this->x)[i]; }
 };
 
-#define MSIM_BINARY(op)                                                              \
+// `by` is what stands between two elements.
+#define MSIM_BINARY(op, by)                                                          \
   template <class T, int N, bool P>                                                        \
   inline vec<T, N, P> operator op(const vec<T, N, P>& a, const vec<T, N, P>& b) {             \
     vec<T, N, P> r;                                                                     \
-    for (int i = 0; i < N; ++i) r[i] = a[i] op b[i];                                 \
+    for (int i = 0; i < N; ++i) r[i] = a[i] by b[i];                                 \
     return r;                                                                        \
   }                                                                                  \
   template <class T, int N, bool P>                                                        \
@@ -69,16 +75,16 @@ struct vec : vec_data<T, N, Packed> {
   inline vec<T, N, P>& operator op##=(vec<T, N, P>& a, const vec<T, N, P>& b) {               \
     return a = a op b;                                                               \
   }
-MSIM_BINARY(+)
-MSIM_BINARY(-)
-MSIM_BINARY(*)
-MSIM_BINARY(/)
-MSIM_BINARY(%)
-MSIM_BINARY(&)
-MSIM_BINARY(|)
-MSIM_BINARY(^)
-MSIM_BINARY(<<)
-MSIM_BINARY(>>)
+MSIM_BINARY(+, +)
+MSIM_BINARY(-, -)
+MSIM_BINARY(*, *)
+MSIM_BINARY(/, / msim::Divider() /)
+MSIM_BINARY(%, % msim::Divider() %)
+MSIM_BINARY(&, &)
+MSIM_BINARY(|, |)
+MSIM_BINARY(^, ^)
+MSIM_BINARY(<<, <<)
+MSIM_BINARY(>>, >>)
 #undef MSIM_BINARY
 
 #define MSIM_COMPARE(op)                                                   \

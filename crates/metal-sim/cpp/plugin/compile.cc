@@ -4,9 +4,11 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <atomic>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <mutex>
 #include <regex>
 #include <set>
 #include <sstream>
@@ -25,7 +27,8 @@ namespace fs = std::filesystem;
 #define MSIM_BUILD "unversioned"
 #endif
 
-constexpr std::size_t kKernelsPerLibrary = 24;
+// Few: what is being compiled when the process is ended is compiled again.
+constexpr std::size_t kKernelsPerLibrary = 12;
 
 // 128 bits of FNV-1a, as two passes with different starts. A name, not a proof.
 std::string hash(const std::string& text) {
@@ -234,6 +237,53 @@ void build_library(std::vector<Pending> kernels) {
   }
 }
 
+// Says how far the compiling is, on standard error: `verify` stops a row's clock meanwhile
+// (src/progress.rs reads it). The last line, with all done, comes whatever happens.
+class Told {
+ public:
+  explicit Told(std::size_t all) : all_(all) {
+    if (all_ != 0) say(0);
+  }
+  ~Told() {
+    if (all_ != 0) say(all_);
+  }
+  void done(std::size_t count) {
+    std::lock_guard lock(mutex_);
+    done_ += count;
+    if (done_ < all_) say(done_);
+  }
+
+ private:
+  void say(std::size_t done) const {
+    const std::string line = "metal-sim: compiling kernels, " + std::to_string(done) + " of " +
+                             std::to_string(all_) + " done\n";
+    // Nothing can be done when standard error is gone.
+    [[maybe_unused]] ssize_t written = write(STDERR_FILENO, line.data(), line.size());
+  }
+  std::mutex mutex_;
+  std::size_t all_, done_ = 0;
+};
+
+void build_all(const std::vector<Pending>& missing) {
+  Told told(missing.size());
+  std::vector<std::vector<Pending>> batches;
+  for (std::size_t i = 0; i < missing.size(); i += kKernelsPerLibrary) {
+    batches.emplace_back(missing.begin() + i,
+                         missing.begin() + std::min(i + kKernelsPerLibrary, missing.size()));
+  }
+  std::atomic<std::size_t> next{0};
+  const auto work = [&] {
+    for (std::size_t i; (i = next++) < batches.size();) {
+      build_library(batches[i]);
+      told.done(batches[i].size());
+    }
+  };
+  const unsigned cores = std::max(1u, std::thread::hardware_concurrency());
+  std::vector<std::thread> threads;
+  for (std::size_t n = std::min<std::size_t>(cores, batches.size()); n > 0; --n) threads.emplace_back(work);
+  for (auto& thread : threads) thread.join();
+}
+
 }  // namespace
 
 std::map<std::string, CompiledKernel> compile(const Payload& payload) {
@@ -255,19 +305,7 @@ std::map<std::string, CompiledKernel> compile(const Payload& payload) {
     kernel.cached = kernel.entry != nullptr;
     if (!kernel.cached) missing.push_back({info.name, key, &kernel, &info.source});
   }
-  std::vector<std::vector<Pending>> batches;
-  for (std::size_t i = 0; i < missing.size(); i += kKernelsPerLibrary) {
-    batches.emplace_back(missing.begin() + i,
-                         missing.begin() + std::min(i + kKernelsPerLibrary, missing.size()));
-  }
-  const unsigned lanes = std::max(1u, std::thread::hardware_concurrency());
-  std::vector<std::thread> threads;
-  for (unsigned lane = 0; lane < std::min<std::size_t>(lanes, batches.size()); ++lane) {
-    threads.emplace_back([&batches, lane, lanes] {
-      for (std::size_t i = lane; i < batches.size(); i += lanes) build_library(batches[i]);
-    });
-  }
-  for (auto& thread : threads) thread.join();
+  build_all(missing);
   return out;
 }
 

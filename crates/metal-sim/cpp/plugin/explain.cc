@@ -15,7 +15,8 @@ std::string describe(const TranslatedKernel& translated, const BoundArguments& b
                      const FaultReport& report) {
   const Fault& f = report.fault;
   const std::string where = f.threadgroup ? "threadgroup array `" + std::string(f.array) + "`"
-                            : f.kind == kDivergentBarrier || f.kind == kPartialMatrix
+                            : f.kind == kDivergentBarrier || f.kind == kPartialMatrix ||
+                                      f.kind == kZeroDivisor
                                 ? std::string()
                                 : "buffer `" + translated.buffers[f.buffer] + "`";
   const char* access = f.write ? "writes" : "reads";
@@ -51,6 +52,9 @@ std::string describe(const TranslatedKernel& translated, const BoundArguments& b
     case kPartialMatrix:
       out << "comes to the simd-group matrix operation in line " << f.index << ", which " << f.length
           << " of " << kSimdWidth << " lanes reach";
+      break;
+    case kZeroDivisor:
+      out << "divides an integer by zero in line " << f.index;
       break;
     default:
       out << "stopped for an unknown reason";

@@ -294,7 +294,9 @@ void GroupRunner::wait(Group* group, std::uint32_t wait, std::uint32_t site) {
 
 void GroupRunner::fault(Group* group, const Fault& fault) {
   auto* self = static_cast<GroupRunner*>(group->runner);
-  auto& place = fault.kind == kUninitialised ? self->outcome_.unwritten : self->outcome_.fault;
+  auto& place = fault.kind == kUninitialised ? self->outcome_.unwritten
+                : fault.kind == kZeroDivisor ? self->outcome_.divided
+                                             : self->outcome_.fault;
   if (place) return;
   FaultReport report{};
   report.fault = fault;

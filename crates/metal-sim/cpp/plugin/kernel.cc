@@ -38,6 +38,9 @@ std::string Kernel::run(BoundArguments& bound) const {
     if (outcome.unwritten && stats_->unwritten.empty()) {
       stats_->unwritten = describe(kernel, bound, *outcome.unwritten);
     }
+    if (outcome.divided && stats_->divided.empty()) {
+      stats_->divided = describe(kernel, bound, *outcome.divided);
+    }
     stats_->threadgroups += std::uint64_t{launch.grid[0]} * launch.grid[1] * launch.grid[2];
     stats_->nanoseconds += std::chrono::duration_cast<std::chrono::nanoseconds>(spent).count();
   }

@@ -97,8 +97,9 @@ class Emitter {
     }
     return true;
   }
+  // A number that is written, and is not zero.
   static bool is_number(const Expr& e) {
-    return e.kind == Expr::kNumber || (e.kind == Expr::kCast && is_number(e.parts[0]));
+    return (e.kind == Expr::kNumber && e.text.find_first_of("123456789") != std::string::npos) || (e.kind == Expr::kCast && is_number(e.parts[0]));
   }
 
   struct Place {
@@ -240,7 +241,10 @@ class Emitter {
           return std::string("msim::lazily_") + (e.text == "&&" ? "and" : "or") + "(" + left + ", " + outer +
                  ", [&](const msim::Mask& " + inner + ") { return " + right + "; })";
         }
-        return "(" + left + " " + e.text + " " + expression(e.parts[1]) + ")";
+        // One for all lanes; what differs between them takes care of itself (lane.h).
+        const bool traps = (e.text == "/" || e.text == "%") && !e.varying && !is_number(e.parts[1]);
+        const std::string sign = traps ? e.text + " msim::Divider() " + e.text : e.text;
+        return "(" + left + " " + sign + " " + expression(e.parts[1]) + ")";
       }
     }
     fail(e.line, "an expression");

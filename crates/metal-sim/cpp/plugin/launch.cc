@@ -49,10 +49,11 @@ void work(const Launch& launch, std::uint64_t groups, Progress& progress) {
                                        static_cast<std::uint32_t>(at % slice / row),
                                        static_cast<std::uint32_t>(at / slice)};
     Outcome outcome = runner.run(position);
-    if (!outcome.fault && !outcome.unwritten) continue;
+    if (!outcome.fault && !outcome.unwritten && !outcome.divided) continue;
     std::lock_guard lock(progress.mutex);
     if (!progress.outcome.fault) progress.outcome.fault = outcome.fault;
     if (!progress.outcome.unwritten) progress.outcome.unwritten = outcome.unwritten;
+    if (!progress.outcome.divided) progress.outcome.divided = outcome.divided;
     if (outcome.fault) progress.stop = true;
   }
 }

@@ -31,6 +31,7 @@ struct FaultReport {
 struct Outcome {
   std::optional<FaultReport> fault;
   std::optional<FaultReport> unwritten;  // a read of memory that nothing has written
+  std::optional<FaultReport> divided;    // an integer divided by zero
 };
 
 Outcome run(const Launch& launch);

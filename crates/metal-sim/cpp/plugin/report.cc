@@ -68,6 +68,7 @@ std::string Report::json() {
          << ",\"cached\":" << (k.cached ? "true" : "false")
          << ",\"lanes\":" << (k.lanes ? "true" : "false");
     if (!k.unwritten.empty()) list << ",\"unwritten_read\":" << quoted(k.unwritten);
+    if (!k.divided.empty()) list << ",\"zero_divisor\":" << quoted(k.divided);
     if (!k.error.empty()) list << ",\"error\":" << quoted(k.error);
     list << "}";
   }

@@ -12,6 +12,7 @@ struct KernelStats {
   std::uint64_t calls = 0, threadgroups = 0, nanoseconds = 0;
   std::string error;      // did not compile
   std::string unwritten;  // the first read of memory that nothing had written
+  std::string divided;    // the first integer divided by zero
   bool cached = false;
   bool lanes = false;  // a simd-group at once
 };

@@ -3,6 +3,7 @@
 #include <set>
 
 #include "../kernel/abi.h"
+#include "division.h"
 #include "entry.h"
 #include "lanes.h"
 #include "lex.h"
@@ -51,6 +52,7 @@ class Translator {
   TranslatedKernel run() {
     std::erase_if(tokens_, harmless);
     for (const auto& t : tokens_) refuse_unknown(t);
+    spell_out_divisions(tokens_);
     std::size_t at = find_kernel();
     prelude(at);
     at = parameters(at + 3);
@@ -126,7 +128,9 @@ class Translator {
     out_ += "namespace " + symbol_ + "_ns {\n#line 1 \"" + kernel_ + ".metal\"\n";
     line_ = 1;
     for (std::size_t i = 0; i < end; ++i) {
-      if (!address_space(text(i))) emit(tokens_[i]);
+      if (address_space(text(i))) continue;
+      emit(tokens_[i]);
+      if (may_trap(tokens_, i)) raw("msim::Divider() " + text(i) + " ");
     }
   }
 
@@ -401,6 +405,9 @@ class Translator {
         }
       } else {
         emit(t);
+        if (may_trap(tokens_, at)) {
+          raw((guard_ ? "msim::Divider{msim_group, __LINE__} " : "msim::Divider() ") + t.text + " ");
+        }
         ++at;
       }
     }

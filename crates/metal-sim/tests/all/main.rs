@@ -5,6 +5,7 @@
 
 mod built;
 mod common;
+mod division;
 #[cfg(feature = "macho-host")]
 #[path = "../../../../tests/all/support/dylib.rs"]
 mod dylib;

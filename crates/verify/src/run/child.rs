@@ -1,7 +1,6 @@
 //! The inside of a child process: one row, stage by stage.
 
 use std::ffi::OsStr;
-use std::io::Read;
 use std::path::Path;
 
 use crate::device::DeviceName;
@@ -26,6 +25,7 @@ use crate::web;
 use crate::weights;
 
 use super::inputs::{Input, capacity, check, followed, inputs, stops};
+use super::lifeline;
 use super::protocol::{ChildResult, Done, Event, send};
 use super::telling::Telling;
 
@@ -35,11 +35,9 @@ const EXISTS: i64 = 0;
 /// The entry point of a child process: reads a row as JSON from standard input,
 /// runs it, reports on standard output. Returns the exit status.
 pub fn main() -> u8 {
-    let mut text = String::new();
-    let row: Row = match std::io::stdin()
-        .read_to_string(&mut text)
+    let row: Row = match lifeline::row()
         .map_err(|e| e.to_string())
-        .and_then(|_| serde_json::from_str(&text).map_err(|e| e.to_string()))
+        .and_then(|text| serde_json::from_str(&text).map_err(|e| e.to_string()))
     {
         Ok(row) => row,
         Err(error) => {

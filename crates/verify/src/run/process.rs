@@ -2,16 +2,20 @@
 
 use std::collections::VecDeque;
 use std::ffi::OsString;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Read};
 use std::path::PathBuf;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use artcheck_metal_sim::Compiling;
+
 use crate::matrix::row::{OtherSystem, Row};
 use crate::report::{Class, Facts, Failure, Stage, tells_of_memory};
 
+use super::clock::Clock;
+use super::lifeline::{self, Lifeline};
 use super::protocol::{self, ChildResult, Event};
 use super::signal;
 
@@ -87,14 +91,14 @@ pub fn run(
     };
     let environment = [environment, &runtime].concat();
     let start = Instant::now();
-    let mut listener = Listener::default();
+    let mut listener = Listener::new(row.time_limit);
     let command = command.on(row.runtime.other.as_ref());
     let could_not = |error: &std::io::Error| {
         let program = command.program.display();
         format!("{program}: could not be started: {error}")
     };
     let result = match spawn(&command, row, &environment) {
-        Ok((child, lines)) => listener.listen(child, &lines, row.time_limit, tell),
+        Ok(running) => listener.listen(running, tell),
         // Another system's program, and nothing here that runs it.
         Err(error) if row.runtime.other.is_some() => ChildResult::NotRun {
             reason: could_not(&error),
@@ -123,13 +127,20 @@ fn of_runtime(_: &Row) -> Result<Vec<(&'static str, OsString)>, String> {
     Ok(Vec::new())
 }
 
+/// A child that was started. It ends when this is dropped.
+struct Running {
+    child: Child,
+    lines: Receiver<Line>,
+    _lifeline: Option<Lifeline>,
+}
+
 fn spawn(
     command: &ChildCommand,
     row: &Row,
     environment: &[(&'static str, OsString)],
-) -> std::io::Result<(Child, Receiver<Line>)> {
+) -> std::io::Result<Running> {
     let text = serde_json::to_string(row)?;
-    let mut child = Command::new(&command.program)
+    let mut child = lifeline::in_own_group(&mut Command::new(&command.program))
         .args(&command.arguments)
         .envs(environment.iter().map(|(name, value)| (name, value)))
         .stdin(Stdio::piped())
@@ -143,12 +154,12 @@ fn spawn(
     if let Some(err) = child.stderr.take() {
         forward(err, sender, Line::Err);
     }
-    if let Some(mut input) = child.stdin.take() {
-        // In a thread: a child that does not read must not hold up its time
-        // limit. One that ends before it has read is reported by its end.
-        thread::spawn(move || input.write_all(text.as_bytes()));
-    }
-    Ok((child, lines))
+    let pipe = child.stdin.take();
+    Ok(Running {
+        child,
+        lines,
+        _lifeline: pipe.map(|pipe| lifeline::hold(pipe, text)),
+    })
 }
 
 /// Sends the lines of a pipe, whatever bytes they hold.
@@ -167,6 +178,7 @@ fn forward(pipe: impl Read + Send + 'static, to: Sender<Line>, wrap: fn(String) 
 }
 
 struct Listener {
+    clock: Clock,
     stage: Stage,
     facts: Facts,
     result: Option<ChildResult>,
@@ -175,9 +187,10 @@ struct Listener {
     crashes: bool,
 }
 
-impl Default for Listener {
-    fn default() -> Listener {
+impl Listener {
+    fn new(limit: Duration) -> Listener {
         Listener {
+            clock: Clock::start(limit),
             stage: Stage::LoadSet,
             facts: Facts::default(),
             result: None,
@@ -185,31 +198,21 @@ impl Default for Listener {
             crashes: false,
         }
     }
-}
 
-impl Listener {
-    fn listen(
-        &mut self,
-        mut child: Child,
-        lines: &Receiver<Line>,
-        limit: Duration,
-        tell: &mut dyn FnMut(&Event),
-    ) -> ChildResult {
-        let deadline = Instant::now() + limit;
+    fn listen(&mut self, mut running: Running, tell: &mut dyn FnMut(&Event)) -> ChildResult {
         loop {
-            let left = deadline.saturating_duration_since(Instant::now());
-            match lines.recv_timeout(left) {
+            match running.lines.recv_timeout(self.clock.left()) {
                 Ok(line) => self.hear(line, tell),
                 // Both pipes are closed: the child has ended or is about to.
                 Err(RecvTimeoutError::Disconnected) => break,
-                Err(RecvTimeoutError::Timeout) => return self.stop(&mut child, lines, limit, tell),
+                Err(RecvTimeoutError::Timeout) => return self.stop(&mut running, tell),
             }
         }
         loop {
-            match child.try_wait() {
+            match running.child.try_wait() {
                 Ok(Some(status)) => return self.judge(status),
-                Ok(None) if Instant::now() >= deadline => {
-                    return self.stop(&mut child, lines, limit, tell);
+                Ok(None) if self.clock.left().is_zero() => {
+                    return self.stop(&mut running, tell);
                 }
                 Ok(None) => thread::sleep(Duration::from_millis(2)),
                 Err(error) => return self.failed(Class::Exit, format!("lost: {error}")),
@@ -228,6 +231,9 @@ impl Listener {
             },
             Line::Err(text) => text,
         };
+        if let Some(progress) = Compiling::parse(&text) {
+            return self.clock.hear(progress);
+        }
         if text.is_empty() {
             return;
         }
@@ -256,25 +262,12 @@ impl Listener {
     }
 
     /// Ends a child whose time is up.
-    fn stop(
-        &mut self,
-        child: &mut Child,
-        lines: &Receiver<Line>,
-        limit: Duration,
-        tell: &mut dyn FnMut(&Event),
-    ) -> ChildResult {
-        // It may have ended in this moment; then there is nothing to kill.
-        let _ = child.kill();
-        let _ = child.wait();
-        while let Ok(line) = lines.recv_timeout(Duration::from_millis(200)) {
+    fn stop(&mut self, running: &mut Running, tell: &mut dyn FnMut(&Event)) -> ChildResult {
+        lifeline::kill(&mut running.child);
+        while let Ok(line) = running.lines.recv_timeout(Duration::from_millis(200)) {
             self.hear(line, tell);
         }
-        let message = format!(
-            "time-out: {} s passed at stage {}",
-            limit.as_secs_f64(),
-            self.stage
-        );
-        self.failed(Class::TimeOut, message)
+        self.failed(Class::TimeOut, self.clock.passed(self.stage))
     }
 
     /// The result of a child that ended by itself.
@@ -330,7 +323,7 @@ mod tests {
     use super::*;
 
     fn words(lines: &[String]) -> Vec<String> {
-        let mut listener = Listener::default();
+        let mut listener = Listener::new(Duration::ZERO);
         for line in lines {
             listener.hear(Line::Err(line.clone()), &mut |_| {});
         }

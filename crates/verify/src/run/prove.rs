@@ -13,6 +13,7 @@ use crate::weights::Source;
 
 use super::process::{self, ChildCommand};
 use super::protocol::ChildResult;
+use super::scratch::Scratch;
 
 /// Longest time that it may take.
 const TIME_LIMIT: Duration = Duration::from_secs(120);
@@ -79,7 +80,11 @@ pub fn prove(child: &ChildCommand, trial: Trial) -> Proof {
         similarity: Vec::new(),
         calls: trial.calls,
     };
-    match process::run(child, &row, &[], &mut |_| ()).result {
+    let scratch = match Scratch::new() {
+        Ok(scratch) => scratch,
+        Err(error) => return Proof::NotRun(format!("no folder for temporary files: {error}")),
+    };
+    match process::run(child, &row, &scratch.environment(), &mut |_| ()).result {
         ChildResult::Done(done) => Proof::Ran(done.checks),
         ChildResult::Failed(failure) => Proof::Failed(failure),
         ChildResult::NotRun { reason } => Proof::NotRun(reason),

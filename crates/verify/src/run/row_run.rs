@@ -12,6 +12,7 @@ use crate::web;
 use super::hooks::{Progress, Tools};
 use super::process::{self, Ended};
 use super::protocol::{ChildResult, Done, Event};
+use super::scratch::Scratch;
 
 /// A row that runs, and what is known of it so far.
 pub struct RowRun<'a, 'p> {
@@ -159,16 +160,22 @@ impl<'a, 'p> RowRun<'a, 'p> {
             Event::Facts(_) | Event::Result(_) => {}
         };
         let child = &self.tools.child;
+        let scratch = match Scratch::new() {
+            Ok(scratch) => scratch,
+            Err(error) => return Ended::not_run(format!("no folder for temporary files: {error}")),
+        };
+        let mut environment = scratch.environment();
         let ended = if row.device.is_simulated() {
-            let prepared = match self.simulator.prepare(row) {
+            let prepared = match self.simulator.prepare(row, scratch.path()) {
                 Ok(prepared) => prepared,
                 Err(reason) => return Ended::not_run(reason),
             };
-            let ended = process::run(child, &prepared.row, &prepared.environment, &mut tell);
+            environment.extend_from_slice(&prepared.environment);
+            let ended = process::run(child, &prepared.row, &environment, &mut tell);
             self.report.kernels = prepared.report();
             ended
         } else {
-            process::run(child, row, &[], &mut tell)
+            process::run(child, row, &environment, &mut tell)
         };
         self.report.runs = self.report.runs.saturating_add(1);
         self.report.seconds += ended.wall.as_secs_f64();

@@ -57,7 +57,7 @@ fn rebases<Mach: MachHeader<Endian = Endianness>>(
         behind_end = match behind_end {
             None if is_end => Some(0),
             None => None,
-            Some(count) => Some(count + 1),
+            Some(count) => Some(usize::saturating_add(count, 1)),
         };
         if behind_end.is_some_and(|count| count > PADDING) {
             let what = String::from("the table of words to be moved ends before its last entry");
