@@ -10,7 +10,7 @@ pub const BUILDING: &str = "building-";
 /// No build takes as long; other processes may be at work here, on other machines too.
 const OLD: Duration = Duration::from_secs(24 * 3600);
 
-/// Removes what is old and half made. It is in nobody's way: what cannot be removed stays.
+/// Removes what is old and half made. What cannot be removed stays: it does no harm.
 pub fn remove(cache: &Path) {
     each_old(cache, |entry, name| {
         if name.starts_with(BUILDING) {
