@@ -13,6 +13,9 @@ const DATA_IN_CODE: u32 = 0x29;
 const CHAINED_FIXUPS: u32 = 0x8000_0034;
 const SEGMENT: u32 = 0x19;
 
+/// A segment, an offset in it, and the library and the name that go there.
+type Place = (usize, u64, Option<(u8, String)>);
+
 /// The bytes of one.
 #[derive(Clone)]
 pub struct Dylib(pub Vec<u8>);
@@ -84,7 +87,7 @@ impl Dylib {
 
     /// What a program sets, by segment and offset: an address of the library, or a name
     /// with the number of its library.
-    fn program(&self, index: usize) -> Vec<(usize, u64, Option<(u8, String)>)> {
+    fn program(&self, index: usize) -> Vec<Place> {
         let mut bytes = self.0[self.programs()[index].clone()].iter().copied();
         let number = |bytes: &mut dyn Iterator<Item = u8>| {
             let mut sum = 0u64;

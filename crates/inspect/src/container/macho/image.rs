@@ -4,7 +4,6 @@ use object::Endianness;
 use object::macho;
 use object::read::macho::{LoadCommandVariant as Command, MachHeader, Section};
 
-use super::fixups::Rights;
 use super::signature;
 use super::trie::Trie;
 use crate::container::regions::push;
@@ -18,6 +17,13 @@ const UNWIND_SECTIONS: [&[u8]; 4] = [
     b"__compact_unwind",
     b"__gcc_except_tab",
 ];
+
+/// What a segment's memory may be used for from the start.
+#[derive(Clone, Copy)]
+pub(super) struct Rights {
+    pub(super) write: bool,
+    pub(super) execute: bool,
+}
 
 /// One image with its load commands read.
 pub(super) struct Image<'data, Mach: MachHeader<Endian = Endianness>> {

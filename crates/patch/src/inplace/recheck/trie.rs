@@ -20,7 +20,7 @@ pub(super) fn is_followed(image: &[u8], file: &MachO<'_>) -> bool {
         let end = start.checked_add(usize::try_from(size).ok()?)?;
         image.get(start..end)
     });
-    tries.all(|trie| is_shallow(trie))
+    tries.all(is_shallow)
 }
 
 fn is_shallow(trie: &[u8]) -> bool {

@@ -5,7 +5,8 @@ use object::Endianness;
 use object::macho::LinkeditDataCommand;
 use object::read::macho::{DyldChainedFixups, DyldChainedSegment, Fixup, MachHeader};
 
-use super::{Reader, Refused};
+use super::places::Refused;
+use super::reader::Reader;
 use crate::container::macho::image::bytes_at;
 
 /// The sizes of pages that dyld knows.

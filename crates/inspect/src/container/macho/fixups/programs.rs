@@ -5,7 +5,8 @@ use object::Endianness;
 use object::macho::{self, DyldInfoCommand};
 use object::read::macho::{BindIterator, MachHeader, RebaseOperation};
 
-use super::{Reader, Refused};
+use super::places::Refused;
+use super::reader::Reader;
 use crate::container::macho::image::bytes_at;
 
 /// Bytes that dyld lets follow the end of a program.
