@@ -9,7 +9,7 @@ use crate::container::{Damage, DamageKind, Reply};
 const MAX_FAULTS: usize = 8;
 
 /// How far out of its library a program may point, `a - N` in C, and not mean it.
-const NEAR: u64 = 1 << 32;
+const NEAR: u64 = 1 << 28;
 
 /// What comes of an address that is set and is none of the library's: a pointer that is
 /// moved before it is used may lead there.

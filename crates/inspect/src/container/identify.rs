@@ -5,7 +5,9 @@
 use serde::Serialize;
 
 use super::sealed::{self, Sealed};
-use super::{Architecture, Parsed, coff, elf, linker_script, macho, pe, vm_executable, wasm};
+use super::{
+    Architecture, Parsed, coff, elf, linker_script, macho, misplaced, pe, vm_executable, wasm,
+};
 use crate::error::DecodeError;
 use crate::shown::article;
 
@@ -292,7 +294,7 @@ fn is_html(bytes: &[u8]) -> bool {
 ///
 /// Archives are not opened here (see [`crate::source`]).
 pub fn parse(bytes: &[u8]) -> Result<Vec<Parsed<'_>>, DecodeError> {
-    let parsed = match identify(bytes) {
+    let mut parsed = match identify(bytes) {
         FileType::Elf => elf::parse(bytes).map(|parsed| vec![parsed]),
         FileType::MachO => macho::parse(bytes).map(|parsed| vec![parsed]),
         FileType::MachOFat => macho::parse_fat(bytes),
@@ -307,6 +309,10 @@ pub fn parse(bytes: &[u8]) -> Result<Vec<Parsed<'_>>, DecodeError> {
         )),
     }?;
     refuse_overlaps(&parsed, bytes.len())?;
+    for one in &mut parsed {
+        let misplaced = misplaced::find(&one.binary, &one.regions);
+        one.binary.damage.extend(misplaced);
+    }
     Ok(parsed)
 }
 

@@ -1,7 +1,7 @@
 //! What every container becomes: the facts of its [`Binary`], and the [`Region`]s of its
 //! bytes, which stay borrowed.
 
-use super::{Binary, Contents, misplaced};
+use super::{Binary, Contents};
 
 /// A contiguous piece of initialised memory that may hold a blob or strings.
 #[derive(Debug, Clone)]
@@ -69,9 +69,7 @@ pub struct Parsed<'data> {
 }
 
 impl<'data> Parsed<'data> {
-    pub(super) fn new(mut binary: Binary, regions: Vec<Region<'data>>, data: &'data [u8]) -> Self {
-        let misplaced = misplaced::find(&binary, &regions);
-        binary.damage.extend(misplaced);
+    pub(super) fn new(binary: Binary, regions: Vec<Region<'data>>, data: &'data [u8]) -> Self {
         Self {
             binary,
             regions,

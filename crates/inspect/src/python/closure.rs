@@ -443,15 +443,22 @@ fn moves_path(source: &str) -> bool {
 /// Whether a source tells Python of modules that are no files.
 fn makes_modules(source: &str) -> bool {
     let ways = [
-        "sys.modules[",
-        "sys.modules.",
-        "sys.modules |",
+        "sys.modules.setdefault(",
+        "sys.modules.update(",
+        "sys.modules |=",
         "sys import modules",
         "sys.meta_path.",
         "sys.meta_path[",
         "sys.path_hooks",
     ];
-    ways.iter().any(|way| source.contains(way))
+    // One that is read is there already.
+    let mut used = source.split("sys.modules[").skip(1);
+    let is_given = |behind: &str| {
+        let behind = behind.split_once(']').map_or("", |(_, behind)| behind);
+        let behind = behind.trim_start();
+        behind.starts_with('=') && !behind.starts_with("==")
+    };
+    used.any(is_given) || ways.iter().any(|way| source.contains(way))
 }
 
 fn top(module: &str) -> &str {
