@@ -71,6 +71,39 @@ fn what_the_loader_trips_over_is_found() {
     }
 }
 
+/// The image as a whole: its size, the rights of a section, what the loader asks first.
+#[test]
+fn what_does_not_hold_together_is_found() {
+    let bytes = corpus();
+    let word = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().expect("four"));
+    let optional = word(0x3c) as usize + 24;
+    let size = optional + 56;
+    let configuration = optional + 112 + 10 * 8;
+    let exports = optional + 112;
+    let header = bytes.windows(8).position(|name| name == b".rdata\0\0");
+    let rights = header.expect("the section") + 39;
+    let shorter = (word(size) - 0x1000).to_le_bytes().to_vec();
+    for (at, new, says) in [
+        (size, shorter, "its sections take"),
+        (rights, vec![0], "may not be read"),
+        (
+            configuration,
+            [0, 0, 0, 0x7f].repeat(2),
+            "load configuration",
+        ),
+        // Functions that are in the directory's range are names of other libraries'.
+        (exports + 4, vec![0, 0, 0, 0x7f], "which has no name there"),
+    ] {
+        let found = errors(&changed(at, &new), "AC001");
+        let is_said = found.iter().any(|message| message.contains(says));
+        assert!(is_said, "{at}: {found:?}");
+    }
+    // The kernel reads the relocations.
+    let header = bytes.windows(8).position(|name| name == b".reloc\0\0");
+    let unread = changed(header.expect("the section") + 39, &[0x02]);
+    assert_eq!(errors(&unread, "AC001"), Vec::<String>::new());
+}
+
 #[test]
 fn what_nothing_reads_is_not() {
     let sound = corpus();

@@ -19,6 +19,7 @@ const SECTOR: u32 = 512;
 /// Adds what is wrong with the tables of an image.
 pub(super) fn check(image: &Image<'_>, faults: &mut Faults) {
     sections(image, faults);
+    rights(image, faults);
     size(image, faults);
     configuration(image, faults);
     relocations::check(image, faults);
@@ -44,19 +45,34 @@ fn sections(image: &Image<'_>, faults: &mut Faults) {
     };
     for section in image.sections.iter().filter(is_used) {
         let at = section.file_offset;
-        if !(section.readable || section.writable || section.executable) {
-            let what = format!(
-                "`{}`, which the loader reads, may not be read",
-                section.name
-            );
-            faults.add(Reply::Crash, what, at.into());
-        }
         if u64::from(at & !SECTOR.saturating_sub(1)) < image.headers_end {
             let name = &section.name;
             let what =
                 format!("the bytes of `{name}` begin at {at:#x} of the file, inside the headers");
             faults.add(Reply::Crash, what, at.into());
         }
+    }
+}
+
+/// What a process reads of an image may be read: the kernel reads the relocations.
+fn rights(image: &Image<'_>, faults: &mut Faults) {
+    let directories = [
+        image.exports,
+        image.imports,
+        image.thread_local,
+        image.exceptions,
+        image.configuration,
+    ];
+    let is_asked = |section: &&Section| {
+        let mut directories = directories.iter().flatten();
+        directories.any(|(rva, _)| section.holds(*rva))
+    };
+    let is_closed =
+        |section: &&Section| !(section.readable || section.writable || section.executable);
+    for section in image.sections.iter().filter(is_closed).filter(is_asked) {
+        let name = &section.name;
+        let what = format!("`{name}`, which the loader reads, may not be read");
+        faults.add(Reply::Crash, what, section.file_offset.into());
     }
 }
 
