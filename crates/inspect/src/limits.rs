@@ -52,7 +52,6 @@ pub const MAX_KEPT_SYMBOLS: u64 = 1 << 19;
 pub const MAX_KEPT_NAMES: u64 = 64 << 20;
 /// Length of one symbol or string that is kept.
 pub const MAX_NAME: usize = 64 << 10;
-
 /// Bytes of the name of an archive's member, folders included: as many as Windows' longest
 /// path has; those of Linux and macOS are shorter.
 pub const MAX_MEMBER_NAME: usize = 32 << 10;

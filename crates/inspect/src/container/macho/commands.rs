@@ -9,11 +9,17 @@ use super::image::Image;
 use crate::container::Reply;
 use crate::container::faults::Faults;
 
-/// Without the bit that stands for one that dyld must know.
-const NUMBER: u32 = 0x7fff_ffff;
 /// Commands that dyld must know and does.
-const KNOWN: [u32; 12] = [
-    0x18, 0x1c, 0x1f, 0x20, 0x22, 0x23, 0x28, 0x33, 0x34, 0x35, 0x37, 0x38,
+const KNOWN: [macho::LoadCommandType; 9] = [
+    macho::LC_LOAD_WEAK_DYLIB,
+    macho::LC_RPATH,
+    macho::LC_REEXPORT_DYLIB,
+    macho::LC_DYLD_INFO_ONLY,
+    macho::LC_LOAD_UPWARD_DYLIB,
+    macho::LC_MAIN,
+    macho::LC_DYLD_EXPORTS_TRIE,
+    macho::LC_DYLD_CHAINED_FIXUPS,
+    macho::LC_FILESET_ENTRY,
 ];
 /// What a segment may be used for: read, written, executed.
 const RIGHTS: u32 = 7;
@@ -32,8 +38,8 @@ pub(super) fn check<Mach: MachHeader<Endian = Endianness>>(
     for command in commands.into_iter().flatten().flatten() {
         let (at, kind) = (command.offset(), command.cmd());
         names = names.saturating_add(u32::from(kind == macho::LC_ID_DYLIB));
-        let is_required = kind.0 & !NUMBER != 0;
-        if is_required && !KNOWN.contains(&(kind.0 & NUMBER)) {
+        let is_required = kind.0 & macho::LC_REQ_DYLD != 0;
+        if is_required && !KNOWN.contains(&kind) {
             let what = format!(
                 "load command {:#x} must be known to dyld and is not",
                 kind.0

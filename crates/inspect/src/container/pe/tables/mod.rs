@@ -27,21 +27,28 @@ pub(super) fn check(image: &Image<'_>, faults: &mut Faults) {
     start::thread_local(image, faults);
 }
 
-/// What the file has of a section stands behind the headers.
-fn sections(image: &Image<'_>, faults: &mut Faults) {
+/// Whether a section has what a process reads to load the image.
+fn is_read(image: &Image<'_>, section: &Section) -> bool {
     let directories = [
         image.exports,
         image.imports,
-        image.relocations,
         image.thread_local,
         image.exceptions,
         image.configuration,
     ];
+    let mut directories = directories.iter().flatten();
+    directories.any(|(rva, _)| section.holds(*rva))
+}
+
+/// What the file has of a section is behind the headers.
+fn sections(image: &Image<'_>, faults: &mut Faults) {
     // Others are for debuggers.
     let is_used = |section: &&Section| {
-        let mut directories = directories.iter().flatten();
         let is_of_code = section.executable || section.writable;
-        section.length > 0 && (is_of_code || directories.any(|(rva, _)| section.holds(*rva)))
+        let is_asked = is_of_code
+            || is_read(image, section)
+            || image.relocations.is_some_and(|(rva, _)| section.holds(rva));
+        section.length > 0 && is_asked
     };
     for section in image.sections.iter().filter(is_used) {
         let at = section.file_offset;
@@ -56,20 +63,11 @@ fn sections(image: &Image<'_>, faults: &mut Faults) {
 
 /// What a process reads of an image may be read: the kernel reads the relocations.
 fn rights(image: &Image<'_>, faults: &mut Faults) {
-    let directories = [
-        image.exports,
-        image.imports,
-        image.thread_local,
-        image.exceptions,
-        image.configuration,
-    ];
-    let is_asked = |section: &&Section| {
-        let mut directories = directories.iter().flatten();
-        directories.any(|(rva, _)| section.holds(*rva))
+    let is_closed = |section: &&Section| {
+        let is_open = section.readable || section.writable || section.executable;
+        !is_open && is_read(image, section)
     };
-    let is_closed =
-        |section: &&Section| !(section.readable || section.writable || section.executable);
-    for section in image.sections.iter().filter(is_closed).filter(is_asked) {
+    for section in image.sections.iter().filter(is_closed) {
         let name = &section.name;
         let what = format!("`{name}`, which the loader reads, may not be read");
         faults.add(Reply::Crash, what, section.file_offset.into());
