@@ -23,7 +23,7 @@ pub fn check(file: &Path) -> anyhow::Result<()> {
     let found = identify(&head);
     if found.is_binary() || found.is_archive() {
         bail!(
-            "{} is a library or an archive: a text does not replace it",
+            "{} is a library or an archive: a report does not overwrite it; name another file",
             shown(&file.to_string_lossy())
         );
     }

@@ -72,7 +72,7 @@ pub fn resolve_parts(names: &[String]) -> anyhow::Result<GivenRuntime> {
         return resolve_one(name);
     }
     if let Some(name) = names.iter().find(|name| is_known(name)) {
-        bail!("{name} is a whole runtime: name it alone");
+        bail!("{name} is a whole runtime: this takes one runtime, or the parts of one");
     }
     let paths: Vec<PathBuf> = names.iter().map(PathBuf::from).collect();
     if let Some(path) = paths.iter().find(|path| !path.exists()) {
@@ -101,7 +101,7 @@ fn of_parts(paths: &[PathBuf], joined: &Joined) -> anyhow::Result<Vec<GivenRunti
     if load_sets.is_empty() {
         let names: Vec<String> = paths.iter().map(|path| path.spelled()).collect();
         bail!(
-            "{}: no TVM runtime below it (looked for libtvm_runtime, libtvm, libtvm_ffi by what they define)",
+            "no TVM runtime in {}: it holds no libtvm_runtime, libtvm or libtvm_ffi, under any name",
             names.join(", ")
         );
     }

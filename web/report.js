@@ -126,7 +126,7 @@ function picture(report, page) {
     const name = verdict.prefix ? `${verdict.artifact} [${verdict.prefix}]` : verdict.artifact;
     let row = rows.get(name);
     if (!row) rows.set(name, (row = { path: verdict.artifact, of: new Map() }));
-    row.of.set(verdict.runtime === verdict.artifact ? "the runtime inside" : verdict.runtime, verdict);
+    row.of.set(verdict.runtime === verdict.artifact ? "the runtime built into it" : verdict.runtime, verdict);
   }
   if (rows.size === 0) return null;
   const checked = new Set(report.verdicts.map((one) => one.artifact));

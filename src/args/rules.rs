@@ -6,7 +6,8 @@ use super::format::PlainFormat;
 #[derive(Debug, clap::Args)]
 pub struct ExplainArgs {
     /// A rule, a symbol, an error message, a log file, or - for a pipe.
-    #[arg(value_name = "RULE|ERROR|-")]
+    // An error may begin with a hyphen: `-[MTLDevice newBuffer...]`.
+    #[arg(value_name = "RULE|ERROR|-", allow_hyphen_values = true)]
     pub text: Vec<String>,
 }
 

@@ -62,12 +62,31 @@ fn text_of(words: &[String]) -> anyhow::Result<String> {
             )
         }
         [only] if is_path(only) && !Path::new(only).exists() => bail!("{only}: no such file"),
-        words => return Ok(words.join(" ")),
+        words => {
+            let is_option = |word: &&String| word.starts_with("--") && !word.contains(' ');
+            if let Some(option) = words.first().filter(is_option) {
+                bail!("unexpected option `{option}`; see `artcheck explain --help`");
+            }
+            return Ok(words.join(" "));
+        }
     };
-    if bytes.contains(&0) {
-        bail!("this is not text; for a library, use `artcheck scan`");
+    decoded(bytes)
+}
+
+/// A log as text. Windows' shells write UTF-16, with its mark at the front.
+fn decoded(bytes: Vec<u8>) -> anyhow::Result<String> {
+    let units = |read: fn([u8; 2]) -> u16| -> Vec<u16> {
+        let (pairs, _) = bytes.as_chunks::<2>();
+        pairs.iter().skip(1).copied().map(read).collect()
+    };
+    match bytes.get(..2) {
+        Some([0xff, 0xfe]) => Ok(String::from_utf16_lossy(&units(u16::from_le_bytes))),
+        Some([0xfe, 0xff]) => Ok(String::from_utf16_lossy(&units(u16::from_be_bytes))),
+        _ if bytes.contains(&0) => {
+            bail!("this is not text; for a library, use `artcheck scan`")
+        }
+        _ => Ok(String::from_utf8_lossy(&bytes).into_owned()),
     }
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 
 /// Whether a word can only mean a file: it names folders, or ends as a log does.
@@ -168,4 +187,21 @@ fn section(rule: &Rule, head: &str) -> String {
     let after = page.split_once(head).map_or("", |(_, after)| after);
     let part = after.split_once("\n## ").map_or(after, |(part, _)| part);
     part.trim().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_of_windows_is_text() {
+        let text = "\u{feff}Zürich: Cannot reach here";
+        let little: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let big: Vec<u8> = text.encode_utf16().flat_map(u16::to_be_bytes).collect();
+        for bytes in [little, big] {
+            let log = decoded(bytes).expect("text");
+            assert_eq!(log, text.trim_start_matches('\u{feff}'));
+        }
+        assert!(decoded(vec![b'a', 0, b'b']).is_err());
+    }
 }

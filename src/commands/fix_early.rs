@@ -49,7 +49,7 @@ pub(super) fn refuse_early(
         let changed = doable().filter(|plan| !plan.in_place.is_empty()).count();
         if changed > 1 {
             bail!(
-                "--out names one file, and {changed} are to be changed: fix them one by one, or leave --out away"
+                "--out takes one file, but {changed} need changes: fix them one by one, or drop --out to change them in place"
             );
         }
         if (changed > 0 || args.path.is_file()) && out.symlink_metadata().is_ok() {

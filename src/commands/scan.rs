@@ -95,7 +95,7 @@ pub(super) fn report(args: &ScanArgs, terminal: Terminal, matrix: bool) -> anyho
 fn described(args: &ScanArgs, config: Option<&Config>, terminal: Terminal) -> Run {
     Run {
         command: words(std::env::args_os().skip(1)),
-        date: chrono::Local::now().format("%Y-%m-%d %H:%M").to_string(),
+        date: chrono::Utc::now().format("%Y-%m-%d %H:%M UTC").to_string(),
         paths: args.paths.iter().map(|path| shell::path(path)).collect(),
         quiet: terminal.quiet,
         has_target: args.selection.target.is_some()
@@ -137,12 +137,16 @@ fn perform(args: &ScanArgs, config: Option<&Config>, terminal: Terminal) -> anyh
         path.symlink_metadata().with_context(|| path.spelled())?;
     }
     use_threads(args.selection.jobs).context("the threads do not start")?;
-    let mut names = &args.selection.runtime;
-    if let Some(config) = config.filter(|_| names.is_empty()) {
-        names = &config.runtimes;
-    }
+    let given = &args.selection.runtime;
+    let (names, mut runtimes) = match config.filter(|_| given.is_empty()) {
+        Some(config) => {
+            let of_file = || format!("{}: `runtimes`", config.file.spelled());
+            let named = runtimes::resolve_all(&config.runtimes).with_context(of_file)?;
+            (&config.runtimes, named)
+        }
+        None => (given, runtimes::resolve_all(given)?),
+    };
     let target = args.selection.target.clone();
-    let mut runtimes = runtimes::resolve_all(names)?;
     let machine = args.selection.complete.then(|| {
         let named = names.iter().map(PathBuf::from);
         let all = paths.iter().copied().cloned().chain(named);

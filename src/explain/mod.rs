@@ -101,6 +101,8 @@ const HEAD: usize = 60;
 const AROUND: usize = 2;
 /// Levels of a log that tell of what did not stop the program.
 const WARNINGS: [&str; 4] = ["WARN", "WARNING", "Warning", "UserWarning"];
+/// Levels of a log whose records are no part of the error before them.
+const LEVELS: [&str; 4] = ["INFO", "DEBUG", "WARN", "WARNING"];
 /// What is between an effect and its cause.
 const BECAUSE: [&str; 5] = [
     " because ",
@@ -123,13 +125,13 @@ pub struct Explained<'a> {
 pub fn explain(text: &str) -> Explained<'_> {
     let folded: Vec<Folded> = text.lines().map(Folded::of).collect();
     let others: Vec<_> = folded.iter().map(other).collect();
+    let begins: Vec<bool> = text.lines().map(|line| has_level(line, &LEVELS)).collect();
     let mut out = Explained::default();
     for (at, text) in text.lines().enumerate() {
         if text.trim().is_empty() {
             continue;
         }
-        let end = at.saturating_add(LINES).min(folded.len());
-        let mut line = Line::of(text, at, folded.get(at..end).unwrap_or_default());
+        let mut line = Line::of(text, at, together(&folded, &begins, at));
         line.outside = others.get(at).copied().flatten();
         line.is_near_outside = is_near(&others, at);
         if let Some(other) = others.get(at).copied().flatten() {
@@ -161,6 +163,17 @@ pub fn explain(text: &str) -> Explained<'_> {
         hits.retain(|hit| !hit.is_guess());
     }
     out
+}
+
+/// The lines that one message may take: the next record of a log is another.
+fn together<'a>(folded: &'a [Folded], begins: &[bool], at: usize) -> &'a [Folded] {
+    let after = at.saturating_add(1);
+    let rest = begins.get(after..).unwrap_or_default().iter();
+    let rest = rest
+        .take(LINES.saturating_sub(1))
+        .take_while(|begins| !**begins);
+    let end = after.saturating_add(rest.count());
+    folded.get(at..end).unwrap_or_default()
 }
 
 /// The rules whose codes a line has, as a report of ours does.

@@ -24,7 +24,7 @@ pub fn apply(
     base: &Path,
     partial: bool,
 ) -> anyhow::Result<()> {
-    let today = chrono::Local::now().date_naive();
+    let today = chrono::Utc::now().date_naive();
     let mut used = vec![false; config.ignores.len()];
     let mut kept = Vec::new();
     for mut finding in std::mem::take(&mut report.findings) {

@@ -64,15 +64,38 @@ pub struct Ignore {
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct Document {
     #[serde(default)]
-    runtimes: Vec<String>,
+    runtimes: Names,
     #[serde(default)]
-    provides: Vec<String>,
+    provides: Names,
     target: Option<String>,
     fail_on: Option<FailOn>,
     #[serde(default)]
     severity: BTreeMap<String, Level>,
     #[serde(default)]
     ignore: Vec<IgnoreEntry>,
+}
+
+/// Names, of which one alone needs no brackets.
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "expected a name, or a list of names")]
+enum Names {
+    One(String),
+    All(Vec<String>),
+}
+
+impl Default for Names {
+    fn default() -> Self {
+        Self::All(Vec::new())
+    }
+}
+
+impl Names {
+    fn all(self) -> Vec<String> {
+        match self {
+            Self::One(name) => vec![name],
+            Self::All(names) => names,
+        }
+    }
 }
 
 /// What of `pyproject.toml` is ours.
@@ -156,10 +179,11 @@ impl Config {
         Ok(Self {
             runtimes: document
                 .runtimes
+                .all()
                 .iter()
                 .map(|runtime| beside(folder, runtime))
                 .collect(),
-            provides: document.provides,
+            provides: document.provides.all(),
             target: document
                 .target
                 .map(|target| {
@@ -334,6 +358,14 @@ mod tests {
         assert_eq!(config.severities.len(), 2);
         assert_eq!(config.ignores.len(), 1);
         assert!(config.ignores[0].expires.is_some());
+    }
+
+    #[test]
+    fn one_name_needs_no_brackets() {
+        let one = parse("runtimes = \"tvm-0.27\"\nprovides = \"add\"").unwrap();
+        assert_eq!((one.runtimes, one.provides), (vec!["tvm-0.27".into()], vec!["add".into()]));
+        let error = format!("{:#}", parse("runtimes = 27").unwrap_err());
+        assert!(error.contains("a name, or a list of names"), "{error}");
     }
 
     #[test]

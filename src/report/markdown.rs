@@ -9,8 +9,8 @@ use std::fmt::Write as _;
 use artcheck_inspect::Severity;
 use artcheck_inspect::scan::VerdictStatus;
 
+use super::grid::grid;
 use super::groups::{Group, alike, groups, listed};
-use super::matrix::grid;
 use super::model::{Report, Verdict};
 use super::phrases::{counted, place};
 use super::state::{State, judged};
@@ -77,15 +77,15 @@ fn matrix(out: &mut String, report: &Report) {
     }
     out.push_str(&head);
     for row in grid.rows {
-        let cells = row.cells;
-        let mut row = format!("| {} |", code(&row.subject));
-        for cell in cells {
-            let _ = write!(row, " {} |", cell.map_or(String::from("–"), verdict));
+        let mut line = format!("| {} |", code(&row.subject));
+        for cell in &row.cells {
+            let said = cell.map_or(String::from("–"), verdict);
+            let _ = write!(line, " {said} |");
         }
-        if out.len() - start + row.len() > MAX_MATRIX {
+        if out.len() - start + line.len() > MAX_MATRIX {
             break;
         }
-        out.push_str(&row);
+        out.push_str(&line);
         out.push('\n');
         left -= 1;
     }

@@ -6,6 +6,7 @@ pub mod fingerprint;
 pub mod format;
 pub mod github;
 pub mod gitlab;
+pub mod grid;
 pub mod groups;
 #[cfg_attr(target_family = "wasm", path = "html_left_out.rs")]
 pub mod html;

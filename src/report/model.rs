@@ -320,7 +320,7 @@ impl Verdict {
     /// library's path, which says nothing to them.
     pub fn runtime_of<'a>(&'a self, artifact: &Entry) -> &'a str {
         if *self.runtime == **artifact.path {
-            "the runtime inside"
+            "the runtime built into it"
         } else {
             &self.runtime
         }

@@ -69,6 +69,8 @@ pub struct Judged<'a> {
     pub on: Vec<On<'a>>,
     /// Rules that found an error.
     pub errors: BTreeSet<&'a str>,
+    /// Those of them that found it whatever the runtime.
+    pub everywhere: BTreeSet<&'a str>,
 }
 
 impl Judged<'_> {
@@ -80,24 +82,25 @@ impl Judged<'_> {
 
     /// Whether what is wrong with it is no matter of the runtime.
     pub fn breaks_everywhere(&self) -> bool {
-        let breaks_there = self.on.iter().any(|on| on.status == VerdictStatus::Breaks);
-        let is_other = if self.wanted {
-            !breaks_there
-        } else {
-            self.fits_somewhere()
-        };
-        self.state == State::Breaks && is_other
+        self.state == State::Breaks && !self.everywhere.is_empty()
     }
 }
+
+/// Rules that found an error: all, and those that found it whatever the runtime.
+type Errors<'a> = (BTreeSet<&'a str>, BTreeSet<&'a str>);
 
 /// The artifacts that people want to hear of, in order.
 pub fn judged(report: &Report) -> Vec<Judged<'_>> {
     let errors = report.findings.iter();
     let errors = errors.filter(|finding| finding.severity == Severity::Error);
-    let mut codes: HashMap<Key, BTreeSet<&str>> = HashMap::new();
+    let mut codes: HashMap<Key, Errors<'_>> = HashMap::new();
     for finding in errors {
         let key = (finding.file.clone(), finding.artifact.clone());
-        codes.entry(key).or_default().insert(&finding.rule);
+        let (all, everywhere) = codes.entry(key).or_default();
+        all.insert(finding.rule.as_str());
+        if finding.runtime.is_none() {
+            everywhere.insert(finding.rule.as_str());
+        }
     }
     let told = report.artifacts.iter().filter(|entry| match entry.role {
         Role::ModelLibrary | Role::Client => true,
@@ -115,7 +118,7 @@ pub fn judged(report: &Report) -> Vec<Judged<'_>> {
         .collect()
 }
 
-fn judge<'a>(entry: &'a Entry, errors: BTreeSet<&'a str>) -> Judged<'a> {
+fn judge<'a>(entry: &'a Entry, (errors, everywhere): Errors<'a>) -> Judged<'a> {
     let on = on_each(entry);
     let wanted = entry.verdicts.iter().any(Verdict::is_wanted);
     let of_wanted = |on: &&On<'_>| on.wanted || !wanted;
@@ -149,6 +152,7 @@ fn judge<'a>(entry: &'a Entry, errors: BTreeSet<&'a str>) -> Judged<'a> {
         wanted,
         on,
         errors,
+        everywhere,
     }
 }
 

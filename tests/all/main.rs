@@ -10,6 +10,7 @@ mod writer;
 mod applications;
 #[cfg(target_os = "linux")]
 mod by_hand;
+mod cells;
 mod classes;
 mod cli;
 mod cli_files;

@@ -76,7 +76,7 @@ fn retag_mends_and_unpatch_restores() {
     assert_eq!(std::fs::read(&file).expect("read"), before);
     let (none, code) = text(artcheck().arg("unpatch").arg(&file));
     assert_eq!(code, 2, "{none}");
-    assert!(none.contains("no receipt beside the file"), "{none}");
+    assert!(none.contains("no receipt beside it"), "{none}");
 }
 
 #[cfg(target_os = "linux")]

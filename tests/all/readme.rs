@@ -42,10 +42,15 @@ fn the_first_example_leads_from_a_broken_library_to_a_running_one() {
         std::os::unix::fs::symlink(from, folder.path().join(name)).expect("linked");
     };
     link(&venv("tvm-0.27"), ".venv");
-    link(&root().join("corpus/trained/dense"), "weights");
-    let broken = "corpus/artifacts/synthetic/dense-ext-0.26-tir-tag-cpu-x86_64.so";
-    fs::copy(root().join(broken), folder.path().join("qwen3.so")).expect("copied");
     let readme = fs::read_to_string(root().join("README.md")).expect("README.md");
+    let of_file = |before: &str, after: &str| {
+        let line = readme.lines().find_map(|line| line.strip_prefix(before));
+        let file = line.and_then(|line| line.strip_suffix(after));
+        root().join(file.expect("a line that sets the example up"))
+    };
+    link(&of_file("ln -s ", " weights"), "weights");
+    let broken = of_file("cp ", " qwen3.so");
+    fs::copy(broken, folder.path().join("qwen3.so")).expect("copied");
     let commands = example(&readme);
     assert_eq!(commands.len(), 3, "{commands:?}");
     for (command, shown) in commands {

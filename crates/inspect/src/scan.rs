@@ -186,7 +186,7 @@ fn conclude(reading: read::Reading, options: &ScanOptions) -> Scan {
     });
     rules::ask(&folder, &mut of_others);
     name_sets(&mut findings, &load_sets);
-    let mut own = errors_of(&findings);
+    let own = errors_of(&findings);
     // What rules could not decide on several files is told at one of them.
     for (set, outcome) in load_sets.iter().zip(&of_sets) {
         tell(&mut artifacts, &outcome.undecided, &set.place);
@@ -195,10 +195,6 @@ fn conclude(reading: read::Reading, options: &ScanOptions) -> Scan {
     let first = first.unwrap_or_else(|| Place::file("."));
     tell(&mut artifacts, &of_others.undecided, &first);
     let faults = faults(&sets, &of_sets, &own);
-    own.retain(|_, rules| {
-        rules.retain(|rule| rules::refuses_alone(rule));
-        !rules.is_empty()
-    });
     let runtimes = Runtimes::of(&load_sets, &pages, &joined, options, faults, &own);
     let given = given_companions(options).into_iter();
     let needed: Vec<Artifact> = given.chain(loaded).collect();

@@ -242,6 +242,9 @@ impl FromStr for Target {
             Some((Platform::Web, _)) => "wasm32",
             _ => "aarch64",
         };
+        if text.is_empty() {
+            return Err("the target is empty: write one as aarch64-macos".to_owned());
+        }
         let architecture = architecture
             .ok_or_else(|| format!("`{text}` has no architecture; try {usual}-{text}"))?;
         let usual = match architecture {

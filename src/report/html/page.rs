@@ -12,9 +12,9 @@ use serde::Serialize;
 
 use super::library::{LibraryView, library_view};
 use super::picture::{Column, Row, column, row, tell_apart, unreadable};
+use crate::report::grid::{Grid, grid};
 use crate::report::groups::{alike, groups, listed};
 use crate::report::human::verdict::sentences;
-use crate::report::matrix::{Grid, grid};
 use crate::report::model::{Entry, Finding, Key, Report};
 use crate::report::phrases::{counted, place};
 use crate::report::state::{State, judged};

@@ -6,7 +6,7 @@ use artcheck_inspect::runtime::release;
 use artcheck_inspect::scan::VerdictStatus;
 use serde::Serialize;
 
-use crate::report::matrix;
+use crate::report::grid;
 use crate::report::model::{Entry, Key, Verdict};
 
 #[derive(Serialize)]
@@ -50,7 +50,7 @@ fn runtime_short(name: &str) -> String {
         .to_owned()
 }
 
-pub(super) fn row(line: &matrix::Row<'_>, anchors: &HashMap<Key, String>) -> Row {
+pub(super) fn row(line: &grid::Row<'_>, anchors: &HashMap<Key, String>) -> Row {
     // Short enough for a table; the whole name is its title.
     let name = line.subject.as_str();
     let short = name.rsplit('/').next().unwrap_or(name);

@@ -107,6 +107,10 @@ fn range(judged: &Judged<'_>) -> String {
         State::Unreadable | State::NoLibrary => {
             words.extend(entry.problems.first().map(|p| p.detail.clone()))
         }
+        State::Breaks if judged.breaks_everywhere() => {
+            let codes: Vec<&str> = judged.everywhere.iter().copied().collect();
+            return format!("on every runtime ({})", codes.join(" "));
+        }
         State::Breaks if judged.wanted => words.extend(broken(judged)),
         State::Breaks if fits.is_empty() && !judged.on.is_empty() => {
             words.push("no known release runs it".to_owned());
@@ -125,7 +129,7 @@ fn range(judged: &Judged<'_>) -> String {
     }
     if judged.state == State::Breaks && words.is_empty() {
         let codes: Vec<&str> = judged.errors.iter().copied().collect();
-        words.push(format!("on every runtime ({})", codes.join(" ")));
+        words.push(codes.join(" "));
     } else if judged.state == State::FitsIf {
         words.extend(needing(judged));
         words.extend((!fits.is_empty()).then(|| format!("fits {}", spans(&fits))));

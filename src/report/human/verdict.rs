@@ -10,7 +10,7 @@ use artcheck_inspect::scan::VerdictStatus;
 use crate::report::groups::alike;
 use crate::report::model::Report;
 use crate::report::phrases::counted;
-use crate::report::state::{Judged, State};
+use crate::report::state::{Judged, On, State};
 use crate::report::style::Style;
 
 /// Runtimes and commands that are told one by one.
@@ -28,7 +28,7 @@ pub(super) fn write(
     let wanted = all.iter().any(|judged| judged.wanted);
     if all.is_empty() {
         words.push(match report.artifacts.len() {
-            0 => String::from("No file here has anything of TVM's in it."),
+            0 => String::from("Nothing here belongs to TVM."),
             count => format!(
                 "{} read, no model library among them.",
                 counted(count, "file")
@@ -60,61 +60,42 @@ fn newest<'a>(all: &'a [Judged<'_>]) -> Option<&'a str> {
     newest(Some(VerdictStatus::Fits)).or_else(|| newest(None))
 }
 
-/// How many run where.
+/// How many run where. Each is counted once: what runs nowhere, on the runtimes that it is
+/// held against, or on any release.
 pub fn sentences(report: &Report, all: &[Judged<'_>]) -> Vec<String> {
-    let wanted = all.iter().any(|judged| judged.wanted);
-    let mut words = if wanted {
-        on_runtimes(report, all)
-    } else {
-        on_releases(report, all).into_iter().collect()
-    };
+    let checked = |one: &&Judged<'_>| !one.on.is_empty() || one.breaks_everywhere();
+    let total = all.iter().filter(checked).count();
+    let mut words: Vec<String> = on_none(report, all, total).into_iter().collect();
+    words.extend(on_runtimes(report, all, total));
+    words.extend(on_releases(all, total));
     words.extend(other_states(all));
     words
 }
 
 /// `2 of 14 do not run on tvm-0.27.`, per runtime. What fits a runtime that has errors of
 /// its own fits it in vain.
-fn on_runtimes(report: &Report, all: &[Judged<'_>]) -> Vec<String> {
+fn on_runtimes(report: &Report, all: &[Judged<'_>], total: usize) -> Vec<String> {
     let faulty = faulty_runtimes(report, all);
     let beside = beside(report, all);
-    let is_read = all.iter().all(|judged| judged.state != State::Unreadable);
-    let readable = if is_read { "" } else { " that can be read" };
-    let pairs = all.iter().flat_map(|judged| &judged.on);
-    let pairs = pairs.filter(|on| on.wanted);
+    let others = all.iter().filter(|judged| !judged.breaks_everywhere());
+    let pairs = others.flat_map(|judged| &judged.on).filter(|on| on.wanted);
     let runtimes = alike(pairs, |on| on.runtime);
-    let mut words: Vec<String> = on_none(report, all).into_iter().collect();
-    let everywhere = !words.is_empty();
+    let mut words = Vec::new();
     for on in runtimes.iter().take(FEW) {
         let Some(first) = on.first() else { continue };
+        let runtime = first.runtime;
         let count = |status| on.iter().filter(|on| on.status == status).count();
         let (breaks, open) = (
             count(VerdictStatus::Breaks),
             count(VerdictStatus::Undecided),
         );
-        let (total, runtime) = (on.len(), first.runtime);
         words.extend(not_running(breaks, open, total, runtime));
-        let needing = count(VerdictStatus::FitsIf);
         let is_faulty = faulty.contains(runtime);
-        let but = match is_faulty {
-            true => format!(", but {runtime} has errors of its own"),
-            false => beside.clone(),
-        };
-        let would = if is_faulty { "would fit" } else { "fit" };
-        let fits = if is_faulty { "would fit" } else { "fits" };
-        if breaks == 0 && open == 0 && needing > 0 && !everywhere {
-            words.push(match (needing, total) {
-                (1, 1) => format!("It {fits} {runtime} if the machine has what it needs{but}."),
-                _ => format!(
-                    "All {total}{readable} {would} {runtime}, {needing} of them if the machine has what they need{but}."
-                ),
-            });
-        } else if breaks == 0 && open == 0 && !everywhere {
-            words.push(match total {
-                1 => format!("It {fits} {runtime}{but}."),
-                _ => format!("All {total}{readable} {would} {runtime}{but}."),
-            });
-        } else if is_faulty {
-            words.push(format!("And {runtime} has errors of its own."));
+        if is_faulty {
+            words.push(format!("{runtime} has errors of its own."));
+        }
+        if breaks == 0 && open == 0 {
+            words.push(all_fit(all, on, (total, is_faulty), &beside));
         }
     }
     let more = runtimes.len().saturating_sub(FEW);
@@ -122,6 +103,41 @@ fn on_runtimes(report: &Report, all: &[Judged<'_>]) -> Vec<String> {
         words.push(format!("And {} more.", counted(more, "runtime")));
     }
     words
+}
+
+/// `All 3 fit tvm-0.27.`, of those that are held against one runtime.
+fn all_fit(
+    all: &[Judged<'_>],
+    on: &[&On<'_>],
+    (total, in_vain): (usize, bool),
+    beside: &str,
+) -> String {
+    let is_needing = |on: &&&On<'_>| on.status == VerdictStatus::FitsIf;
+    let needs = match (on.iter().filter(is_needing).count(), total) {
+        (0, _) => String::new(),
+        (_, 1) => String::from(" if the machine has what it needs"),
+        (needing, _) => format!(", {needing} of them if the machine has what they need"),
+    };
+    let (who, fit) = fitting(on.len(), total);
+    if in_vain {
+        return format!("Without them, {} would fit{needs}.", who.to_lowercase());
+    }
+    let readable = match all.iter().any(|one| one.state == State::Unreadable) {
+        true if on.len() == total && total > 1 => " that can be read",
+        _ => "",
+    };
+    let runtime = on.first().map_or("", |on| on.runtime);
+    format!("{who}{readable} {fit} {runtime}{needs}{beside}.")
+}
+
+/// How many of all, as the subject of a sentence, and its verb.
+fn fitting(count: usize, total: usize) -> (String, &'static str) {
+    let who = match (count, total) {
+        (1, 1) => String::from("It"),
+        (all, total) if all == total => format!("All {total}"),
+        _ => format!("{count} of {total}"),
+    };
+    (who, if count == 1 { "fits" } else { "fit" })
 }
 
 /// What does not run on one runtime, and what is undecided.
@@ -181,36 +197,45 @@ fn beside(report: &Report, all: &[Judged<'_>]) -> String {
 }
 
 /// How many have something wrong with them that is no matter of the runtime.
-fn on_none(report: &Report, all: &[Judged<'_>]) -> Option<String> {
+fn on_none(report: &Report, all: &[Judged<'_>], total: usize) -> Option<String> {
     let broken = all.iter().filter(|judged| judged.breaks_everywhere());
     let on = match report.run.has_target {
         true => "the target",
         false => "any runtime",
     };
-    match (broken.count(), all.len()) {
+    match (broken.count(), total) {
         (0, _) => None,
         (1, 1) => Some(format!("It does not run on {on}.")),
         (1, total) => Some(format!("1 of {total} does not run on {on}.")),
+        (all, total) if all == total => Some(format!("None of {total} runs on {on}.")),
         (count, total) => Some(format!("{count} of {total} do not run on {on}.")),
     }
 }
 
 /// Without a runtime, any release is enough, and that is no gate.
-fn on_releases(report: &Report, all: &[Judged<'_>]) -> Option<String> {
-    let checked = all.iter().filter(|judged| !judged.on.is_empty());
-    let fits = |judged: &&Judged<'_>| !judged.breaks_everywhere() && judged.fits_somewhere();
-    let total = checked.clone().count();
-    let good = checked.filter(fits).count();
-    match (good, total) {
+fn on_releases(all: &[Judged<'_>], total: usize) -> Option<String> {
+    let checked = all
+        .iter()
+        .filter(|one| !one.wanted && !one.on.is_empty() && !one.breaks_everywhere());
+    let count = checked.clone().count();
+    let good = checked.clone().filter(|one| one.fits_somewhere()).count();
+    let mut rest = checked.filter(|one| !one.fits_somewhere());
+    let is_open = rest.any(|one| one.state == State::Undecided);
+    match (good, count) {
         (_, 0) => None,
-        (0, 1) if on_none(report, all).is_some() => on_none(report, all),
-        (1, 1) => Some("It fits at least one TVM release.".to_owned()),
-        (0, 1) if all.iter().any(|judged| judged.state == State::Undecided) => {
+        (0, 1) if is_open && total == 1 => {
             Some("Whether it fits any TVM release is undecided.".to_owned())
         }
-        (0, 1) => Some("It fits no known TVM release.".to_owned()),
-        (0, _) => Some(format!("None of {total} fits any known TVM release.")),
-        _ => Some(format!("{good} of {total} fit at least one TVM release.")),
+        (0, 1) if total == 1 => Some("It fits no known TVM release.".to_owned()),
+        (0, count) if count == total => {
+            Some(format!("None of {total} fits any known TVM release."))
+        }
+        (0, 1) => Some(format!("1 of {total} fits no known TVM release.")),
+        (0, _) => Some(format!("{count} of {total} fit no known TVM release.")),
+        _ => {
+            let (who, fit) = fitting(good, total);
+            Some(format!("{who} {fit} at least one TVM release."))
+        }
     }
 }
 

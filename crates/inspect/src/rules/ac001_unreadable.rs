@@ -266,7 +266,7 @@ fn sentence(problem: &Problem) -> &'static str {
 fn advice(kind: ProblemKind) -> &'static str {
     match kind {
         ProblemKind::Unreadable => "check permissions and the disk, then scan again",
-        ProblemKind::Empty => "the build or the copy was interrupted: build or copy it again",
+        ProblemKind::Empty => "build or copy it again: the file is empty",
         ProblemKind::LfsPointer => "run `git lfs pull` in the repository the file came from",
         ProblemKind::WebPage => {
             "download it again: the server sent an HTML page (login, error or redirect)"

@@ -166,9 +166,12 @@ fn report(
     sites.sort_unstable();
     sites.dedup();
     let message = if known_tag {
-        let plural = if sites.len() == 1 { "" } else { "s" };
+        let [tuples, have] = match sites.len() {
+            1 => ["tuple", "has"],
+            _ => ["tuples", "have"],
+        };
         format!(
-            "attention kernels tagged \"{tag}\" come in another form than this runtime accepts, at {} place{plural}",
+            "{} \"{tag}\" {tuples} of attention kernels {have} a length that this runtime does not accept",
             sites.len()
         )
     } else {
@@ -177,8 +180,13 @@ fn report(
             .filter_map(|site| accepted.get(site))
             .flat_map(|tags| tags.keys().map(String::as_str))
             .collect();
+        let of_trees = [TagSite::PagedTreeMask, TagSite::RaggedTreeMask];
+        let (kernels, there) = match sites.iter().all(|site| of_trees.contains(site)) {
+            true => ("tree-mask kernels", " for tree masks"),
+            false => ("attention kernels", ""),
+        };
         format!(
-            "attention kernels are tagged \"{tag}\"; this runtime accepts {}",
+            "{kernels} are tagged \"{tag}\"; this runtime accepts {}{there}",
             quoted(&names)
         )
     };
@@ -196,11 +204,11 @@ fn report(
             .map_or(0, |tuple| tuple.length);
         let takes = accepted.get(&site).map(spell).unwrap_or_default();
         finding = finding.evidence(format!(
-            "{}: {} [\"{tag}\", ...] of {given}; accepted: {takes}",
+            "{}: {} (\"{tag}\", ...) of length {given}; accepted: {takes}",
             name(site),
             match &arguments[..] {
-                [one] => format!("argument {one} holds"),
-                several => format!("arguments {} hold", several.join(", ")),
+                [one] => format!("argument {one} is a tuple"),
+                several => format!("arguments {} are tuples", several.join(", ")),
             }
         ));
     }
@@ -215,7 +223,7 @@ fn report(
     let finding = finding.says_known(pair.words("attention-tag", &[]));
     match pair_of(tag).filter(|other| accepted.values().any(|tags| tags.contains_key(*other))) {
         Some(other) => finding
-            .help(format!("`artcheck patch retag FILE --to {other}` changes the artifact; or load a shim (`artcheck patch shim`), or patch the runtime's source (`artcheck patch source`)"))
+            .help(format!("`artcheck patch retag FILE --to {other} --in-place` changes the artifact; or load a shim (`artcheck patch shim`), or patch the runtime's source (`artcheck patch source`)"))
             .repair(&[Repair::InPlace, Repair::Shim, Repair::Source]),
         None => finding.help("compile the library with an attention backend this runtime has"),
     }
@@ -244,7 +252,7 @@ fn spell(tags: &SiteTags) -> String {
         .iter()
         .map(|(tag, lengths)| {
             format!(
-                "\"{tag}\" of {}",
+                "(\"{tag}\", ...) of length {}",
                 lengths
                     .iter()
                     .map(u64::to_string)

@@ -3,12 +3,14 @@
 
 use std::collections::BTreeSet;
 
+use serde::Serialize;
+
 use super::{Check, Outcome, Pair, Rule};
 use crate::error::DecodeError;
 use crate::finding::{Location, Repair, Severity};
 use crate::module::{BlobLayout, Module, Payload};
-use crate::runtime::{BlobSymbol, any_of};
-use crate::vm::Executable;
+use crate::runtime::{BlobSymbol, RuntimeProfile, any_of, history};
+use crate::vm::{ConstantTable, Executable};
 use crate::words::spell;
 
 pub(super) static RULE: Rule = Rule {
@@ -43,7 +45,7 @@ fn check(pair: &Pair<'_>, out: &mut Outcome) {
                         "at file offset {at:#x}: expected {}, found {}",
                         error.expected, error.found
                     ))
-                    .help("compile the library again; if some TVM loads it, artcheck misreads it: please report that");
+                    .help("compile the library again. If a TVM does load it, artcheck is wrong: please report that");
                 out.push(finding.says_known(words(pair, error)));
             }
             _ => {}
@@ -130,19 +132,43 @@ fn check_layout(pair: &Pair<'_>, out: &mut Outcome) {
     if layout != BlobLayout::Bare && !accepted.contains(&layout) {
         pair.hold(
             &pair.runtime.blob_layouts,
-            pair.finding(
-                &RULE,
+            pair.finding(&RULE, {
+                let read: Vec<String> = accepted.iter().copied().map(layout_form).collect();
                 format!(
-                    "the blob is {}, but this runtime reads {}",
-                    spell(layout),
-                    any_of(accepted)
-                ),
-            )
+                    "the list of modules has {}, but this runtime reads {}",
+                    layout_form(layout),
+                    read.join(" or ")
+                )
+            })
             .at(Location::at(pair.library.file_offset))
             .help("compile the library again with a TVM of the runtime's generation"),
             out,
         );
     }
+}
+
+/// `the form of TVM 0.22 and later (tree-first)`: a form that a fact of releases names.
+fn form<T: Copy + Serialize>(one: T, reads: impl Fn(&RuntimeProfile, T) -> bool) -> String {
+    let releases = history::when(|known| reads(known, one));
+    let word = spell(one);
+    match releases.is_empty() {
+        true => format!("a form (`{word}`) that no release reads"),
+        false => format!("the form of TVM {} (`{word}`)", releases.spoken()),
+    }
+}
+
+fn layout_form(layout: BlobLayout) -> String {
+    form(layout, |known, layout| {
+        let layouts = known.blob_layouts.value.as_ref();
+        layouts.is_some_and(|layouts| layouts.contains(&layout))
+    })
+}
+
+fn constants_form(table: ConstantTable) -> String {
+    form(table, |known, table| {
+        let read = known.constant_table.value;
+        read.is_some_and(|read| table.fits(read))
+    })
 }
 
 fn check_executable(pair: &Pair<'_>, module: &Module, executable: &Executable, out: &mut Outcome) {
@@ -154,7 +180,7 @@ fn check_executable(pair: &Pair<'_>, module: &Module, executable: &Executable, o
             pair.finding(&RULE, format!("the executable is {}, but this runtime reads {}", spell(executable.magic), any_of(accepted)))
                 .at(Location::at(start))
                 .says_known(pair.words("vm-header", &[]))
-                .help("`artcheck patch convert FILE --for RUNTIME` rewrites V2 without memory scopes as V1, else compile again")
+                .help("`artcheck fix FILE --runtime RUNTIME` rewrites V2 without memory scopes as V1, else compile again")
                 .repair(if executable.memory_scopes.is_empty() { &[Repair::InPlace] } else { &[] }), out);
     }
     if let Some(accepted) = &pair.runtime.vm_version.value
@@ -183,9 +209,9 @@ fn check_executable(pair: &Pair<'_>, module: &Module, executable: &Executable, o
             pair.finding(
                 &RULE,
                 format!(
-                    "the constant pool uses the {} codes, but this runtime reads {}",
-                    spell(executable.constant_table),
-                    spell(accepted)
+                    "the constants have {}, but this runtime reads {}",
+                    constants_form(executable.constant_table),
+                    constants_form(accepted)
                 ),
             )
             .at(Location::at(

@@ -166,7 +166,7 @@ fn host_part(pair: &Pair<'_>, out: &mut Outcome) {
     out.undecided(
         &RULE,
         format!(
-            "a VM executable alone: whether the library that it is linked into has `{}`{more} is not known",
+            "this file is only the VM executable: scan the library that it is linked into, to check `{}`{more}",
             first.name
         ),
     );
@@ -256,7 +256,7 @@ fn is_lost(pair: &Pair<'_>, name: &str, out: &mut Outcome) -> bool {
         None => {
             out.undecided(
                 &RULE,
-                format!("whether this runtime registers `{name}` is not known"),
+                format!("artcheck cannot tell whether this runtime registers `{name}`; if your application does, say --provides {name}"),
             );
             false
         }

@@ -99,7 +99,7 @@ fn repaired(finding: Finding, sliding: Sliding, in_place: Result<(), &'static st
             .help("a shim drops the sixth element at load: `artcheck patch shim --runtime RUNTIME --for FILE --out libshim.so`; or compile the library with the runtime's TVM")
             .repair(&[Repair::Shim]),
         (Sliding::None, Ok(())) => finding
-            .help("`artcheck patch convert FILE --for RUNTIME` drops the sixth element where no layer slides; a shim does it at load")
+            .help("`artcheck fix FILE --runtime RUNTIME` drops the sixth element where no layer slides; a shim does it at load")
             .repair(&[Repair::Shim, Repair::InPlace]),
         (Sliding::Layer(layer), _) => finding
             .evidence(format!("layer {layer} has a sliding window of its own, which this runtime cannot compute as it was compiled"))

@@ -109,7 +109,7 @@ fn remedy(kind: &str) -> String {
     match kind {
         "relax.Executable" => {
             format!(
-                "the kind became `relax.VMExecutable` in {}: compile the library again",
+                "{} renamed this module kind to `relax.VMExecutable`: compile the library with the runtime's TVM",
                 first_with("relax.VMExecutable")
             )
         }

@@ -44,7 +44,7 @@ fn check_undecodable(context: &super::ArtifactContext<'_>, out: &mut Outcome) {
                     "at file offset {at:#x}: expected {}, found {}",
                     error.expected, error.found
                 ))
-                .help("compile the library again; if some TVM loads it, artcheck misreads it: please report that"),
+                .help("compile the library again. If a TVM does load it, artcheck is wrong: please report that"),
             );
         }
     }
@@ -68,7 +68,7 @@ fn check(pair: &Pair<'_>, out: &mut Outcome) {
                     .at(location.clone())
                     .evidence("loading fails at a check of the loader, or kernels are misread without a message")
                     .help(if module.kind == "metal" {
-                        "`artcheck patch convert FILE --for RUNTIME` reorders it, or load the shim's metal-payload part"
+                        "`artcheck fix FILE --runtime RUNTIME` reorders it, or load the shim's metal-payload part"
                     } else {
                         VULKAN
                     })
@@ -94,7 +94,7 @@ fn check(pair: &Pair<'_>, out: &mut Outcome) {
                 .help(if module.kind == "vulkan" {
                     VULKAN
                 } else {
-                    "`artcheck patch convert FILE --for RUNTIME` rewrites the descriptions where there is room, or compile the library with the runtime's TVM"
+                    "`artcheck fix FILE --runtime RUNTIME` rewrites the descriptions where there is room, or compile the library with the runtime's TVM"
                 })
                 .repair(if module.kind == "vulkan" { &[] } else { &[Repair::InPlace] }),
                 out,

@@ -62,7 +62,7 @@ fn check_local(pair: &Pair<'_>, out: &mut Outcome) {
     };
     let mut finding = pair
         .finding(&RULE, message)
-        .evidence("the linker was told to export other symbols only; there is no message: loading succeeds, but the first call through a slot is a segmentation fault")
+        .evidence("the linker was told to export other symbols only. The library loads; the first call through a slot ends with a segmentation fault, without a message")
         .help("link it again, with `__TVM*` beside `__tvm*` among the global symbols of the version script or export list");
     for name in local.iter().take(MAX_FINDINGS) {
         finding = finding.at(Location::of_symbol((*name).to_owned()));
@@ -88,7 +88,7 @@ fn check_context(pair: &Pair<'_>, out: &mut Outcome) {
             "the functions of the library look up others through its context, but the file exports no cell for it: no runtime sets it, and the first look-up crashes",
         )
         .at(Location::of_symbol(String::from(CONTEXT)))
-        .evidence("the symbol was kept back by the linker, or renamed; there is no message: loading succeeds, the first look-up is a segmentation fault")
+        .evidence("the linker kept the symbol back, or it was renamed. The library loads; the first look-up ends with a segmentation fault, without a message")
         .help("link it again with `__tvm*` among the global symbols, from objects whose symbols have the names that TVM gave them");
     out.push(finding);
 }

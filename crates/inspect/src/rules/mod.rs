@@ -96,11 +96,6 @@ pub fn shim_mark(rule: &Rule) -> Option<&'static str> {
     Some(mark)
 }
 
-/// Whether an error of a rule in a file alone keeps it from being opened anywhere.
-pub(crate) fn refuses_alone(rule: &Rule) -> bool {
-    [UNREADABLE, SIGNATURE].contains(&rule)
-}
-
 /// Everything that the rules say of a subject.
 pub fn ask(subject: &Subject<'_>, out: &mut Outcome) {
     for check in CHECKS.iter().copied().flatten() {

@@ -25,6 +25,16 @@ std::size_t target_begin(const Tokens& tokens, std::size_t at) {
   return i;
 }
 
+// Whether a target may do something each time it is computed, and not only name a place.
+bool has_effects(const Tokens& target) {
+  for (std::size_t i = 0; i < target.size(); ++i) {
+    const auto& t = target[i].text;
+    if (t == "++" || t == "--" || t.back() == '=') return true;
+    if (t == "(" && i > 0 && target[i - 1].kind == Token::kWord) return true;
+  }
+  return false;
+}
+
 std::size_t value_end(const Tokens& tokens, std::size_t at) {
   int depth = 0;
   std::size_t i = at;
@@ -47,6 +57,9 @@ void spell_out_divisions(Tokens& tokens) {
     const std::size_t begin = target_begin(tokens, at), end = value_end(tokens, at + 1);
     Tokens made(tokens.begin() + begin, tokens.begin() + at);
     const Tokens target = made;
+    if (has_effects(target)) {
+      throw TranslateError(tokens[at].line, "`" + tokens[at].text + "` on a target with effects");
+    }
     made.push_back(sign("="));
     made.insert(made.end(), target.begin(), target.end());
     made.push_back(sign(tokens[at].text.substr(0, 1)));

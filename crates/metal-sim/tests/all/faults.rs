@@ -262,6 +262,17 @@ fn source_outside_the_subset() {
             "sqrx",
         ],
     );
+    // It would be computed twice: once to be read, and once to be written.
+    let target = "red_buf_staging[(((long)threadIdx) >> (long)5)] = ";
+    let counted = "red_buf_staging[((long)threadIdx)-- >> 5]  /= 1 + ";
+    let text = complaint(&planted("effects", NORM, target, counted, 1), false);
+    says(
+        &text,
+        &[
+            "cannot be simulated: line ",
+            "`/=` on a target with effects",
+        ],
+    );
 }
 
 /// A device pointer is no address: touching it ends the process.

@@ -56,7 +56,7 @@ pub enum ApplyError {
     BrokenPlan(PathBuf),
     /// Nothing to undo.
     #[error(
-        "{0}: there is no receipt beside the file: artcheck did not patch it, or the receipt was not moved with it; nothing was changed"
+        "{0} has no receipt beside it, so there is nothing to undo: artcheck did not patch it, or the receipt was not moved with it"
     )]
     NoReceipt(PathBuf),
     /// The file is none of those that the receipt knows.

@@ -16,7 +16,7 @@ pub enum ShimError {
     )]
     NoParts,
     /// The place of the library is taken.
-    #[error("{} is there already, and no shim of artcheck: name another --out", path.spelled())]
+    #[error("{} exists and is not a shim that artcheck built: choose another --out", path.spelled())]
     Taken {
         /// The file.
         path: PathBuf,
