@@ -298,7 +298,11 @@ impl RowFile {
             );
         }
         for (number, prompt) in self.prompt.iter().enumerate() {
-            claims::expect(&format!("prompt[{number}].expect"), &prompt.expect)?;
+            let key = format!("prompt[{number}].expect");
+            claims::expect(&key, &prompt.expect)?;
+            if self.follow_reference {
+                claims::followed(&key, &prompt.expect)?;
+            }
         }
         for (number, similarity) in self.similarity.iter().enumerate() {
             let key = format!("similarity[{number}]");

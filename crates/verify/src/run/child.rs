@@ -295,7 +295,7 @@ impl Child {
             expect.check_tokens(&sequence.tokens, &mut done.checks);
             if let Some(case) = &input.case {
                 let before = done.checks.len();
-                expect.check_reference(case, sequence, &mut done.checks);
+                expect.check_reference(case, sequence, row.follow_reference, &mut done.checks);
                 if done.checks.len() == before {
                     let detail = "the case has neither tokens nor logits to compare with";
                     done.checks.push(Check::new("reference", false, detail));

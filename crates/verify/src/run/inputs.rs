@@ -27,7 +27,8 @@ pub(super) fn inputs(row: &Row, kind: Kind, tokenizer: Option<&Tokenizer>) -> Re
     let chat = folder.map(|folder| ChatConfig::read(folder)).transpose()?;
     row.prompts
         .iter()
-        .map(|prompt| {
+        .enumerate()
+        .map(|(number, prompt)| {
             let (mut prefix, mut text) = (Vec::new(), prompt.text.clone());
             if let (Some(question), Some(chat)) = (&prompt.ask, &chat) {
                 prefix = chat.prefix()?;
@@ -39,6 +40,14 @@ pub(super) fn inputs(row: &Row, kind: Kind, tokenizer: Option<&Tokenizer>) -> Re
                 .as_ref()
                 .map(reference::read)
                 .transpose()?;
+            if let Some(case) = &case
+                && kind != Kind::Embedding
+                && !prompt.expect.could_fail(case)
+            {
+                return Err(Error::Unsupported(format!(
+                    "`prompt[{number}].expect.logits_tolerance` is so large that every answer agrees with the reference: give a smaller one"
+                )));
+            }
             let tokens = match (&prompt.tokens, &text, tokenizer, &case) {
                 (Some(tokens), ..) => tokens.clone(),
                 (None, Some(text), Some(tokenizer), _) => {
