@@ -227,6 +227,8 @@ impl Listener {
                     tell(&event);
                     return self.note(event);
                 }
+                // No words of the runtime's.
+                None if text.starts_with(protocol::MARKER) => return,
                 None => text,
             },
             Line::Err(text) => text,

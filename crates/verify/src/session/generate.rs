@@ -69,6 +69,8 @@ pub struct Generator<'d, 'm, 'r, 't> {
 
 /// A sequence and what chooses its tokens.
 struct Track {
+    /// The prompt's place in the row.
+    number: usize,
     sequence: Sequence,
     sampler: Sampler,
     spoken: Spoken,
@@ -92,6 +94,7 @@ impl<'d, 'm, 'r, 't> Generator<'d, 'm, 'r, 't> {
         Ok(Generator {
             tracks: (0..prompts)
                 .map(|index| Track {
+                    number: index,
                     sequence: Sequence::default(),
                     sampler: sampler(index),
                     spoken: Spoken::default(),
@@ -112,7 +115,7 @@ impl<'d, 'm, 'r, 't> Generator<'d, 'm, 'r, 't> {
             let pieces = pieces(prompts)?;
             self.decoder.prefill(&pieces, &mut self.logits)?;
             for (track, logits) in self.tracks.iter_mut().zip(self.logits.rows()) {
-                track.begin(&self.request, logits);
+                track.begin(&self.request, logits)?;
             }
         } else {
             self.prefill_in_turns(prompts, start, &mut first)?;
@@ -143,7 +146,7 @@ impl<'d, 'm, 'r, 't> Generator<'d, 'm, 'r, 't> {
                 if rest.peek().is_none() {
                     let track = self.tracks.get_mut(index);
                     if let Some((track, logits)) = track.zip(self.logits.rows().next()) {
-                        track.begin(&self.request, logits);
+                        track.begin(&self.request, logits)?;
                     }
                     first.get_or_insert_with(|| start.elapsed());
                 }
@@ -213,7 +216,7 @@ impl<'d, 'm, 'r, 't> Generator<'d, 'm, 'r, 't> {
         self.decoder.decode(&sequences, &tokens, &mut self.logits)?;
         for (&index, logits) in group.iter().zip(self.logits.rows()) {
             if let Some(track) = self.tracks.get_mut(index) {
-                track.choose(&self.request, logits);
+                track.choose(&self.request, logits)?;
             }
         }
         Ok(())
@@ -230,19 +233,17 @@ impl Track {
         !self.sequence.stopped && self.sequence.tokens.len() < request.max_tokens
     }
 
-    fn begin(&mut self, request: &Request<'_>, logits: &[f32]) {
+    fn begin(&mut self, request: &Request<'_>, logits: &[f32]) -> Result<()> {
         self.sequence.first_logits = logits.to_vec();
-        if self.is_active(request) {
-            self.choose(request, logits);
+        match self.is_active(request) {
+            true => self.choose(request, logits),
+            false => self.likeliest(logits).map(drop),
         }
     }
 
-    fn choose(&mut self, request: &Request<'_>, logits: &[f32]) {
-        let token = self.sampler.sample(logits);
-        let likeliest = match self.sampler {
-            Sampler::Greedy => token,
-            _ => i32::try_from(greedy(logits)).unwrap_or(i32::MAX),
-        };
+    fn choose(&mut self, request: &Request<'_>, logits: &[f32]) -> Result<()> {
+        let likeliest = self.likeliest(logits)?;
+        let token = self.sampler.sample(logits, likeliest);
         self.sequence.likeliest.push(likeliest);
         self.sequence.tokens.push(token);
         if let Some(kept) = request.stops.after(&mut self.spoken, token) {
@@ -253,6 +254,16 @@ impl Track {
         if !self.is_active(request) {
             self.sequence.last_logits = logits.to_vec();
         }
+        Ok(())
+    }
+
+    fn likeliest(&self, logits: &[f32]) -> Result<i32> {
+        let Some(likeliest) = greedy(logits) else {
+            let (number, token) = (self.number, self.sequence.tokens.len());
+            let what = format!("prompt[{number}]: the logits for token {token} of the answer");
+            return Err(Error::not_numbers(&what, logits));
+        };
+        Ok(i32::try_from(likeliest).unwrap_or(i32::MAX))
     }
 }
 

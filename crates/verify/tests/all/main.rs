@@ -4,6 +4,7 @@
 //! `real-parts`; without it they are listed as ignored.
 
 mod agreement;
+mod answers;
 mod common;
 mod embeddings;
 #[cfg(feature = "macho-host")]
