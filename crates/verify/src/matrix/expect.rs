@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::session::embedder::length;
 use crate::session::generate::Sequence;
 
 use super::reference::{Case, ReferenceName};
@@ -27,6 +28,10 @@ const TOLERANCE: f32 = 1e-3;
 
 /// Least cosine of an embedding with the reference, where nothing is said.
 const COSINE: f32 = 0.9999;
+
+/// How far the length of an embedding may be off in any case, as a share: 16-bit numbers
+/// are.
+const LENGTH: f64 = 1e-3;
 
 /// What must come of a prompt. All that is stated must hold.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -207,14 +212,27 @@ impl Expect {
         }
     }
 
-    /// Compares an embedding with a reference.
+    /// Compares an embedding with a reference: its direction, and its length, which may
+    /// differ by as much as a vector of the least cosine does.
     pub fn check_embedding(&self, case: &Case, found: &[f32], checks: &mut Vec<Check>) {
         let (cosine, least) = (
             cosine(&case.embedding, found),
             self.cosine.unwrap_or(COSINE),
         );
-        let passed = cosine >= least && case.embedding.len() == found.len();
-        let detail = format!("cosine {cosine:.6}, at least {least}");
+        let (length, expected) = (length(found), length(&case.embedding));
+        let allowed = (2.0 * (1.0 - f64::from(least))).sqrt().max(LENGTH);
+        let is_as_long = (length - expected).abs() <= allowed * expected;
+        let passed = cosine >= least && is_as_long && case.embedding.len() == found.len();
+        let mut detail = format!("cosine {cosine:.6}, at least {least}");
+        if !is_as_long {
+            detail.push_str(&format!(
+                "; its length is {length:.4}, the reference's {expected:.4}"
+            ));
+        }
+        if case.embedding.len() != found.len() {
+            let (found, expected) = (found.len(), case.embedding.len());
+            detail.push_str(&format!("; {found} numbers, the reference has {expected}"));
+        }
         checks.push(Check::new("reference embedding", passed, detail));
     }
 }
@@ -320,15 +338,10 @@ fn compare_logits(name: &str, expected: &[f32], found: &[f32], tolerance: f32) -
 
 /// The cosine of two vectors; 0 if one has no length.
 pub fn cosine(a: &[f32], b: &[f32]) -> f32 {
-    let dot = |x: &[f32], y: &[f32]| -> f64 {
-        x.iter()
-            .zip(y)
-            .map(|(x, y)| f64::from(*x) * f64::from(*y))
-            .sum()
-    };
-    let length = (dot(a, a) * dot(b, b)).sqrt();
-    if length > 0.0 {
-        (dot(a, b) / length) as f32
+    let products = a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b));
+    let lengths = length(a) * length(b);
+    if lengths > 0.0 {
+        (products.sum::<f64>() / lengths) as f32
     } else {
         0.0
     }
@@ -377,6 +390,30 @@ mod tests {
         assert!(passes(&[1, 2, 3]));
         assert!(!passes(&[1, 9, 3]));
         assert!(!passes(&[1, 2]));
+    }
+
+    #[test]
+    fn an_embedding_has_the_length_of_its_reference() {
+        let case = Case {
+            embedding: vec![0.6, 0.8],
+            ..Case::default()
+        };
+        let passes = |least: f32, found: &[f32]| {
+            let expect = Expect {
+                cosine: Some(least),
+                ..Expect::default()
+            };
+            let mut checks = Vec::new();
+            expect.check_embedding(&case, found, &mut checks);
+            checks.iter().all(|check| check.passed)
+        };
+        assert!(passes(0.9999, &[0.6, 0.8]));
+        assert!(passes(0.9999, &[0.606, 0.808]));
+        assert!(passes(1.0, &[0.60001, 0.80001]));
+        assert!(!passes(0.9999, &[1.8, 2.4]));
+        assert!(!passes(0.9999, &[0.2, 0.26666668]));
+        assert!(passes(0.98, &[0.66, 0.88]));
+        assert!(!passes(0.98, &[0.0, 0.0]));
     }
 
     #[test]

@@ -98,8 +98,7 @@ impl<'m, 'r> Embedder<'m, 'r> {
             let what = format!("prompt[{number}]: the values of the embedding");
             return Err(Error::not_numbers(&what, &vector));
         }
-        let squares = vector.iter().map(|one| f64::from(*one).powi(2));
-        let length = squares.sum::<f64>().sqrt();
+        let length = length(&vector);
         if length == 0.0 {
             return Err(Error::Answer(format!(
                 "prompt[{number}]: the embedding is zero, which is similar to nothing"
@@ -140,6 +139,12 @@ impl<'m, 'r> Embedder<'m, 'r> {
             detail: "an embedding without rows".to_owned(),
         })
     }
+}
+
+/// The length of a vector.
+pub(crate) fn length(vector: &[f32]) -> f64 {
+    let squares = vector.iter().map(|one| f64::from(*one).powi(2));
+    squares.sum::<f64>().sqrt()
 }
 
 fn mean<'a>(rows: impl Iterator<Item = &'a [f32]>, hidden: usize) -> Vec<f32> {

@@ -116,3 +116,27 @@ fn a_vector_of_no_numbers_or_of_zeros_is_no_answer() {
         assert!(failure.message.contains(words), "{name}: {failure:?}");
     }
 }
+
+#[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
+fn a_vector_that_is_too_long_is_another_vector() {
+    let folder = tempfile::tempdir().unwrap();
+    let bytes = std::fs::read(artifact("tvm-0.26/encoder-cpu-x86_64.so")).unwrap();
+    let (said, other) = (b"\"normalize\": true", b"\"normalize\":false");
+    let place = memchr::memmem::find(&bytes, said).unwrap();
+    let bytes = [&bytes[..place], other, &bytes[place + said.len()..]].concat();
+    let library = folder.path().join("long.so");
+    std::fs::write(&library, bytes).unwrap();
+    let report = Matrix::new()
+        .row(
+            "long",
+            &[
+                ("library", text(&library)),
+                ("prompt", common::reference("encoder", "short")),
+            ],
+        )
+        .run();
+    let check = &row(&report, "long").checks[0];
+    assert!(!check.passed, "{check:?}");
+    assert!(check.detail.contains("; its length is "), "{check:?}");
+}
