@@ -62,10 +62,9 @@ pub fn matrix(args: &VerifyArgs, folder: &Path) -> anyhow::Result<(Matrix, Vec<L
         );
     }
     let mut file = Table::new();
-    file.insert("schema".into(), 1.into());
     file.insert("runtimes".into(), named_runtime(args)?.into());
     file.insert("row".into(), Value::Array(rows));
-    Ok((Matrix::temporary(&toml::to_string(&file)?)?, left))
+    Ok((Matrix::temporary(file)?, left))
 }
 
 /// Adds the folders without a row as rows that did not run, as far as they are `wanted`

@@ -73,6 +73,21 @@ fn placeholders_are_filled_in_wherever_they_are() {
 }
 
 #[test]
+fn in_a_literal_matrix_a_text_means_what_it_says() {
+    let text = "[[row]]\nname = \"a {model}\"\nlibrary = \"/{name}/${HOME}.so\"\n\
+                prompt = [{ text = \"{name}\" }, { text = \"{prompt} ${HOME}\" }]\ntokenizer = \"bytes\"\n";
+    let literal = HEAD.replacen("schema = 1\n", "schema = 1\nliteral = true\n", 1);
+    let rows = parse(Path::new("/m/m.toml"), &format!("{literal}{text}")).unwrap();
+    let row = &rows[0];
+    assert_eq!((row.name.as_str(), row.model.as_str()), ("a {model}", "m"));
+    assert_eq!(row.library, Path::new("/{name}/${HOME}.so"));
+    let said: Vec<_> = row.prompts.iter().map(|p| p.text.as_deref()).collect();
+    assert_eq!(said, [Some("{name}"), Some("{prompt} ${HOME}")]);
+    let error = error(&format!("{literal}[[row]]\nname = [\"a\", \"b\"]\n"));
+    assert!(error.contains("`name`: invalid type"), "{error}");
+}
+
+#[test]
 fn words_that_nothing_uses_are_refused_and_rows_stay_apart() {
     let row = "[[row]]\nname = \"a\"\n";
     assert_eq!(
