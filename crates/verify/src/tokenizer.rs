@@ -219,6 +219,27 @@ mod tests {
     }
 
     #[test]
+    fn texts_are_cut_as_oniguruma_cuts_them() {
+        // The numbers of pieces are those of the Python package `tokenizers` 0.23.
+        for (pattern, text, pieces) in [
+            (r"\\p{N}{1,3}+", "1234", 1),
+            (r"\\p{N}{1,3}", "1234", 2),
+            (r"\\h+", "ab \t-", 2),
+            (r"(?i:ss|k|s)", "Straße", 4),
+        ] {
+            let json = format!(
+                r#"{{"version": "1.0", "added_tokens": [], "normalizer": null,
+                "pre_tokenizer": {{"type": "Split", "pattern": {{"Regex": "{pattern}"}},
+                                   "behavior": "Isolated", "invert": false}},
+                "post_processor": null, "decoder": null, "truncation": null, "padding": null,
+                "model": {{"type": "WordLevel", "unk_token": "?", "vocab": {{"?": 0}}}}}}"#
+            );
+            let tokens = loaded(&json).encode(text, false).unwrap();
+            assert_eq!(tokens.len(), pieces, "{pattern} in {text}");
+        }
+    }
+
+    #[test]
     fn a_special_token_shows_in_the_text() {
         let json = r#"{"version": "1.0", "normalizer": null, "pre_tokenizer": null,
             "added_tokens": [{"id": 2, "content": "<end>", "single_word": false, "lstrip": false,
