@@ -28,14 +28,16 @@ use super::inputs::{Input, capacity, check, followed, inputs, stops};
 use super::lifeline;
 use super::protocol::{ChildResult, Done, Event, send};
 use super::telling::Telling;
+use super::wire;
 
 /// `kDLExist` of the device attributes.
 const EXISTS: i64 = 0;
 
 /// The entry point of a child process: reads a row as JSON from standard input,
-/// runs it, reports on standard output. Returns the exit status.
+/// runs it, reports where standard output went. Returns the exit status.
 pub fn main() -> u8 {
-    let row: Row = match lifeline::row()
+    let row: Row = match wire::take()
+        .and_then(lifeline::row)
         .map_err(|e| e.to_string())
         .and_then(|text| serde_json::from_str(&text).map_err(|e| e.to_string()))
     {

@@ -13,6 +13,7 @@ mod failures;
 mod matrix_file;
 mod metal_static;
 mod other_systems;
+mod processes;
 mod random_weights;
 mod reports;
 mod tokens;
