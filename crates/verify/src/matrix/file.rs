@@ -304,6 +304,14 @@ impl RowFile {
                     .to_owned(),
             );
         }
+        let zeros = [
+            ("max_tokens", self.max_tokens == 0),
+            ("prefill_chunk", self.prefill_chunk == Some(0)),
+            ("time_limit", self.time_limit == 0.0),
+        ];
+        if let Some((key, _)) = zeros.iter().find(|(_, is_zero)| *is_zero) {
+            return Err(format!("`{key}` is 0: it must be more"));
+        }
         for (number, prompt) in self.prompt.iter().enumerate() {
             let key = format!("prompt[{number}].expect");
             claims::expect(&key, &prompt.expect)?;
@@ -323,6 +331,9 @@ impl RowFile {
             match stop {
                 TokenName::Text(text) if text.is_empty() => {
                     return Err("`stop` has an empty text, which is in every answer".to_owned());
+                }
+                TokenName::Id(token) if *token < 0 => {
+                    return Err(format!("`stop` has the token {token}: they count from 0"));
                 }
                 TokenName::Text(text) if !has_tokenizer => {
                     return Err(format!(

@@ -130,6 +130,10 @@ fn rows_that_contradict_themselves_are_refused() {
             "needs `ask`, `text`, `tokens` or a reference",
         ),
         ("name = \"a\"\ntime_limit = -1.0", "time_limit"),
+        ("name = \"a\"\ntime_limit = 0", "`time_limit` is 0"),
+        ("name = \"a\"\nmax_tokens = 0", "`max_tokens` is 0"),
+        ("name = \"a\"\nprefill_chunk = 0", "`prefill_chunk` is 0"),
+        ("name = \"a\"\nstop = [-1]", "`stop` has the token -1"),
         ("name = \"a\"\nlibrary = \"${X\"", "without `}`"),
     ] {
         let message = error(&format!("{HEAD}[[row]]\n{row}\n"));
