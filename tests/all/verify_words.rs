@@ -156,9 +156,10 @@ fn braces_on_the_command_line_mean_themselves() {
     }
     let row = |command: &mut std::process::Command| {
         command.arg("--runtime").arg(folder.path());
-        let (said, _) = text(command.args(["--no-precheck", "--format", "json"]));
+        command.args(["--no-precheck", "--format", "json"]);
+        let output = command.output().expect("artcheck starts");
         let report: serde_json::Value =
-            serde_json::from_str(&said).unwrap_or_else(|e| panic!("{e}: {said}"));
+            serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{e}: {output:?}"));
         let row = &report["rows"][0];
         let place = row["library"].as_str().expect("a path");
         assert!(place.ends_with("models ${HOME}/{model} ${HOME}/{name}.so"), "{row}");
