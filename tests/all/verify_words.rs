@@ -162,7 +162,10 @@ fn braces_on_the_command_line_mean_themselves() {
             serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{e}: {output:?}"));
         let row = &report["rows"][0];
         let place = row["library"].as_str().expect("a path");
-        assert!(place.ends_with("models ${HOME}/{model} ${HOME}/{name}.so"), "{row}");
+        assert!(
+            place.ends_with("models ${HOME}/{model} ${HOME}/{name}.so"),
+            "{row}"
+        );
         row["name"].clone()
     };
     let mut one = artcheck();

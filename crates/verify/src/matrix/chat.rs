@@ -97,7 +97,9 @@ impl TryFrom<Vec<String>> for Separators {
             [others, assistant] => (others, assistant),
             several => {
                 let count = several.len();
-                return Err(format!("`seps` has {count} texts: mlc-llm takes one or two"));
+                return Err(format!(
+                    "`seps` has {count} texts: mlc-llm takes one or two"
+                ));
             }
         };
         Ok(Separators {
@@ -331,9 +333,8 @@ mod tests {
     #[test]
     fn the_templates_own_messages_come_before_the_question() {
         let asked = |more: &str| {
-            let template = format!(
-                r#"{{"roles":{{"user":"U:","assistant":"A:"}},"seps":["|","!"],{more}}}"#
-            );
+            let template =
+                format!(r#"{{"roles":{{"user":"U:","assistant":"A:"}},"seps":["|","!"],{more}}}"#);
             written(&template).1.and_then(|c| c.prompt("Who?", None))
         };
         let text = |more: &str| asked(more).expect("a text");
@@ -349,7 +350,9 @@ mod tests {
         );
         // The first message is the one behind the system message.
         assert_eq!(
-            text(r#""system_message":"S ","add_role_after_system_message":false,"messages":[["user","hi"]]"#),
+            text(
+                r#""system_message":"S ","add_role_after_system_message":false,"messages":[["user","hi"]]"#
+            ),
             "S hi|U:Who?|A:"
         );
         for (more, words) in [

@@ -274,6 +274,7 @@ impl Child {
             sampling: row.sampling,
             stops: Stops::new(&names, tokenizer),
             follow,
+            kept: inputs.iter().map(Input::ends).collect(),
         };
         for _ in 0..row.warmup {
             self.once(decoder, request.clone(), &prompts, &mut |_, _| {})?;

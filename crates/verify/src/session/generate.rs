@@ -24,6 +24,8 @@ pub struct Request<'t> {
     pub stops: Stops<'t>,
     /// For each prompt the tokens to follow instead of choosing; none if empty.
     pub follow: Vec<Vec<i32>>,
+    /// For each prompt the token whose logits are kept, counted from 1; the last otherwise.
+    pub kept: Vec<Option<usize>>,
 }
 
 /// What one sequence became.
@@ -35,7 +37,7 @@ pub struct Sequence {
     pub likeliest: Vec<i32>,
     /// Logits after the prompt.
     pub first_logits: Vec<f32>,
-    /// Logits from which the last token was chosen.
+    /// Logits from which the last token was chosen, or the one that was asked for.
     pub last_logits: Vec<f32>,
     /// True if a stop token or text ended it.
     pub stopped: bool,
@@ -71,6 +73,8 @@ pub struct Generator<'d, 'm, 'r, 't> {
 struct Track {
     /// The prompt's place in the row.
     number: usize,
+    /// The token whose logits are kept, where it is not the last.
+    kept: Option<usize>,
     sequence: Sequence,
     sampler: Sampler,
     spoken: Spoken,
@@ -95,6 +99,7 @@ impl<'d, 'm, 'r, 't> Generator<'d, 'm, 'r, 't> {
             tracks: (0..prompts)
                 .map(|index| Track {
                     number: index,
+                    kept: request.kept.get(index).copied().flatten(),
                     sequence: Sequence::default(),
                     sampler: sampler(index),
                     spoken: Spoken::default(),
@@ -250,8 +255,10 @@ impl Track {
             self.sequence.stopped = true;
             self.sequence.tokens.truncate(kept);
         }
-        // Only the last are kept: a copy per token would cost as much as the choice.
-        if !self.is_active(request) {
+        // Only those of one are kept: a copy per token would cost as much as the choice.
+        let count = self.sequence.likeliest.len();
+        let is_last = !self.is_active(request) && self.kept.is_none_or(|kept| count < kept);
+        if is_last || self.kept == Some(count) {
             self.sequence.last_logits = logits.to_vec();
         }
         Ok(())

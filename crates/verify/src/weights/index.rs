@@ -111,7 +111,10 @@ impl Index {
                 Ok(ShardRecord {
                     path: directory.join(name),
                     bytes: shard.nbytes,
-                    md5: shard.md5sum.map(|m| m.to_lowercase()),
+                    md5: shard
+                        .md5sum
+                        .filter(|m| !m.is_empty())
+                        .map(|m| m.to_lowercase()),
                     tensors: shard.records,
                 })
             })

@@ -18,7 +18,8 @@ fn not_numbers(into: &Path) -> String {
         let size = fs::metadata(from.join(&name)).unwrap().len() as usize;
         let bytes = f32::NAN.to_le_bytes().repeat(size / 4);
         let sum = Md5::digest(&bytes);
-        shard["md5sum"] = sum.iter().map(|b| format!("{b:02x}")).collect();
+        let sum: String = sum.iter().map(|b| format!("{b:02x}")).collect();
+        shard["md5sum"] = sum.into();
         fs::write(into.join(name), bytes).unwrap();
     }
     fs::write(into.join("tensor-cache.json"), index.to_string()).unwrap();
@@ -89,9 +90,18 @@ fn what_was_fed_is_not_taken_for_what_was_chosen() {
         .row("wrong", &[compared("wrong", ""), followed])
         .row("wide", &[compared("logits", ", logits_tolerance = 1e30")])
         .row("narrow", &[compared("logits", "")])
+        .row("longer", &[("max_tokens", "80".to_owned())])
+        .row("shorter", &[("max_tokens", "16".to_owned())])
         .run();
     assert!(passed(&report, "right"), "{report:#?}");
     assert!(passed(&report, "narrow"), "{report:#?}");
+    // An answer may go on behind the reference, and is not compared with it there.
+    assert!(passed(&report, "longer"), "{report:#?}");
+    let shorter = &failure(&report, "shorter").message;
+    assert!(
+        shorter.contains("has 64 tokens, and `max_tokens` is 16"),
+        "{shorter}"
+    );
     assert_eq!(failure(&report, "wrong").class, Class::Mismatch);
     let wide = &failure(&report, "wide").message;
     assert!(

@@ -83,18 +83,19 @@ fn shifted_positions_are_named_and_can_be_fixed() {
 fn a_vector_of_no_numbers_or_of_zeros_is_no_answer() {
     let folder = tempfile::tempdir().unwrap();
     let times = |factor: &str| {
-        let change = format!("for name in last: named[name] = named[name] * numpy.float32({factor})");
+        let change =
+            format!("for name in last: named[name] = named[name] * numpy.float32({factor})");
         let place = folder.path().join(factor.trim_matches('\''));
         ("weights", weights(&place, &change))
     };
-    let library = (
-        "library",
-        text(&artifact("tvm-0.26/encoder-cpu-x86_64.so")),
-    );
+    let library = ("library", text(&artifact("tvm-0.26/encoder-cpu-x86_64.so")));
     let compared = ("prompt", common::reference("encoder", "short"));
     // Far from each other: true of anything that has no direction.
     let far = [
-        ("prompt", "[{ text = \"abc\" }, { text = \"xyz\" }]".to_owned()),
+        (
+            "prompt",
+            "[{ text = \"abc\" }, { text = \"xyz\" }]".to_owned(),
+        ),
         ("similarity", "[{ a = 0, b = 1, at_most = 0.5 }]".to_owned()),
     ];
     let (nan, zero) = (times("'nan'"), times("0"));
@@ -107,7 +108,10 @@ fn a_vector_of_no_numbers_or_of_zeros_is_no_answer() {
         .run();
     for (name, words) in [
         ("nan", "the values of the embedding are not numbers"),
-        ("nan-far", "prompt[0]: the values of the embedding are not numbers"),
+        (
+            "nan-far",
+            "prompt[0]: the values of the embedding are not numbers",
+        ),
         ("zero", "prompt[0]: the embedding is zero"),
         ("zero-far", "the embedding is zero"),
     ] {

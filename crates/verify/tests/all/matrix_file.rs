@@ -194,8 +194,15 @@ fn expectations_that_no_answer_could_fail_are_refused() {
         let message = expect(keys);
         assert!(message.contains(words), "{keys}: {message}");
     }
-    let followed = "follow_reference = true\nprompt = [{ expect = { reference = \"r#c\", tokens = [1] } }]";
-    refused(&head, &[(followed, "`prompt[0].expect.tokens` would be compared with the reference's own")]);
+    let followed =
+        "follow_reference = true\nprompt = [{ expect = { reference = \"r#c\", tokens = [1] } }]";
+    refused(
+        &head,
+        &[(
+            followed,
+            "`prompt[0].expect.tokens` would be compared with the reference's own",
+        )],
+    );
     let two = format!("{head}prompt = [{{ text = \"x\" }}, {{ text = \"y\" }}]\n")
         .replace("prompt = [{ tokens = [1] }]\n", "");
     refused(
