@@ -6,7 +6,7 @@ use std::path::Path;
 use artcheck_verify::{Class, Stage};
 use md5::{Digest, Md5};
 
-use crate::common::{Matrix, failure, passed, root, text};
+use crate::common::{Matrix, artifact, failure, passed, reference, root, row, text};
 
 /// The trained weights with NaN for every number, whole by their checksums.
 fn not_numbers(into: &Path) -> String {
@@ -108,4 +108,38 @@ fn what_was_fed_is_not_taken_for_what_was_chosen() {
         wide.starts_with("`prompt[0].expect.logits_tolerance` is so large"),
         "{wide}"
     );
+}
+
+#[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
+fn a_window_slides_where_the_library_says_so() {
+    let matrix = Matrix::new();
+    let bytes = fs::read(artifact("tvm-0.26/dense-cpu-x86_64.so")).unwrap();
+    let with = |window: &str| {
+        let (said, other) = (
+            "\"sliding_window_size\": -1",
+            format!("\"sliding_window_size\": {window}"),
+        );
+        let place = memchr::memmem::find(&bytes, said.as_bytes()).unwrap();
+        let after = &bytes[place + said.len()..];
+        let changed = [&bytes[..place], other.as_bytes(), after].concat();
+        let library = matrix.folder.path().join(format!("{window}.so"));
+        fs::write(&library, changed).unwrap();
+        ("library", text(&library))
+    };
+    let (narrow, wide) = (with("16"), with("99"));
+    let long = ("prompt", reference("dense", "long"));
+    let chunks = ("prefill_chunk", "8".to_owned());
+    let report = matrix
+        .row("wide", &[wide])
+        .row("narrow", &[narrow.clone(), long.clone()])
+        .row("narrow-chunks", &[narrow, long, chunks])
+        .run();
+    assert!(passed(&report, "wide"), "{report:#?}");
+    // The reference attends to everything.
+    for name in ["narrow", "narrow-chunks"] {
+        let checks = &row(&report, name).checks;
+        let first = checks.iter().find(|check| check.name == "first logits");
+        assert!(!first.unwrap().passed, "{checks:?}");
+    }
 }
