@@ -42,7 +42,7 @@ pub struct VerifyArgs {
     pub runtime: Option<PathBuf>,
 
     /// One library or --mission: generate N tokens.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub max_tokens: Option<u32>,
 
     /// Only rows whose name or model has TEXT; repeatable.
@@ -67,11 +67,11 @@ pub struct VerifyArgs {
     pub jobs: usize,
 
     /// Run each row N times, whatever the matrix says.
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub repeat: Option<u32>,
 
     /// Stop each run after so many seconds.
-    #[arg(long, value_name = "SECONDS")]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
     pub time_limit: Option<u64>,
 
     /// Count rows that could not run as failures.

@@ -16,7 +16,7 @@ use crate::report::model::{Entry, Report};
 /// The file that is written.
 pub const FILE_NAME: &str = "verify.toml";
 /// Indexes of weights, the newer name first.
-const INDEXES: [&str; 2] = ["tensor-cache.json", "ndarray-cache.json"];
+pub const INDEXES: [&str; 2] = ["tensor-cache.json", "ndarray-cache.json"];
 /// Kinds of device modules, by the device that runs them.
 const DEVICES: [&str; 5] = ["cuda", "metal", "vulkan", "opencl", "rocm"];
 

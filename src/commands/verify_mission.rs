@@ -14,6 +14,7 @@ use artcheck_inspect::source::Spelled as _;
 use artcheck_verify::{MatrixReport, Outcome, RowReport};
 use toml::{Table, Value};
 
+use super::init_verify::INDEXES;
 use super::verify_one::{Matrix, NAMED, absolute, named_runtime, path};
 use crate::args::VerifyArgs;
 
@@ -23,8 +24,12 @@ const QUESTIONS: &str = include_str!("../../matrix/mission.toml");
 /// What a model library may be called.
 const LIBRARIES: [&str; 3] = ["dylib", "so", "dll"];
 
-/// What is linked into an app instead.
+/// What is linked into an app instead, and what a page loads.
 const ARCHIVE: &str = "tar";
+const WEB: &str = "wasm";
+
+/// Where a model's folder has its weights, if not beside the library.
+const PARAMS: &str = "params";
 
 /// A model folder that cannot be asked, and why.
 pub struct Left {
@@ -55,6 +60,12 @@ pub fn matrix(args: &VerifyArgs, folder: &Path) -> anyhow::Result<(Matrix, Vec<L
             }),
         }
     }
+    if rows.is_empty() && !files(folder, &LIBRARIES).is_empty() {
+        bail!(
+            "{}: it is a model's own folder: name the folder that it is in",
+            folder.spelled()
+        );
+    }
     if rows.is_empty() && left.is_empty() {
         bail!(
             "{}: no folder in it holds a model library; each model has a folder of its own there, with model.dylib and params",
@@ -62,10 +73,9 @@ pub fn matrix(args: &VerifyArgs, folder: &Path) -> anyhow::Result<(Matrix, Vec<L
         );
     }
     let mut file = Table::new();
-    file.insert("schema".into(), 1.into());
     file.insert("runtimes".into(), named_runtime(args)?.into());
     file.insert("row".into(), Value::Array(rows));
-    Ok((Matrix::temporary(&toml::to_string(&file)?)?, left))
+    Ok((Matrix::temporary(file)?, left))
 }
 
 /// Adds the folders without a row as rows that did not run, as far as they are `wanted`
@@ -96,23 +106,49 @@ pub fn add(
     }
 }
 
-/// The folders that may be models, by name.
+/// The folders that may be models, by name: each that has a library or weights, or that
+/// cannot be looked into.
 fn folders(of: &Path) -> anyhow::Result<Vec<PathBuf>> {
     let entries = std::fs::read_dir(of).with_context(|| of.spelled())?;
-    let mut found: Vec<PathBuf> = entries
+    let folders = entries
         .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(|path| !files(path, &[&LIBRARIES[..], &[ARCHIVE]].concat()).is_empty())
+        .filter(|path| path.is_dir());
+    let suffixes = [&LIBRARIES[..], &[ARCHIVE, WEB]].concat();
+    let mut found: Vec<PathBuf> = folders
+        .filter(|path| {
+            std::fs::read_dir(path).is_err()
+                || !files(path, &suffixes).is_empty()
+                || !files(&path.join(PARAMS), &LIBRARIES).is_empty()
+                || has_weights(path)
+                || deeper(path).is_some()
+        })
         .collect();
     found.sort();
     Ok(found)
 }
 
+fn has_weights(folder: &Path) -> bool {
+    let places = [folder.to_owned(), folder.join(PARAMS)];
+    let mut indexes = places
+        .iter()
+        .flat_map(|place| INDEXES.map(|name| place.join(name)));
+    indexes.any(|index| index.is_file())
+}
+
+/// A model's folder inside the one that should be one.
+fn deeper(folder: &Path) -> Option<PathBuf> {
+    let entries = std::fs::read_dir(folder).ok()?;
+    let inside = entries.filter_map(|entry| Some(entry.ok()?.path()));
+    inside.filter(|path| has_weights(path)).min()
+}
+
 /// The files of a folder with one of these suffixes, by name.
 fn files(folder: &Path, suffixes: &[&str]) -> Vec<PathBuf> {
     let has = |path: &Path| {
+        let extension = path.extension();
         suffixes
             .iter()
-            .any(|s| path.extension().is_some_and(|e| e == *s))
+            .any(|suffix| extension.is_some_and(|e| e.eq_ignore_ascii_case(suffix)))
     };
     let entries = std::fs::read_dir(folder).into_iter().flatten();
     let mut found: Vec<PathBuf> = entries
@@ -125,10 +161,11 @@ fn files(folder: &Path, suffixes: &[&str]) -> Vec<PathBuf> {
 
 /// The one library of a folder.
 fn library_of(folder: &Path) -> anyhow::Result<PathBuf> {
+    std::fs::read_dir(folder)?;
     let found = files(folder, &LIBRARIES);
     match found.as_slice() {
         [one] => Ok(one.clone()),
-        [] => bail!("a system library is linked into an app, not loaded: compile for macOS"),
+        [] => bail!(without_library(folder)),
         several => {
             let names: Vec<String> = several.iter().map(|file| name_of(file)).collect();
             bail!(
@@ -140,6 +177,26 @@ fn library_of(folder: &Path) -> anyhow::Result<PathBuf> {
     }
 }
 
+/// Why a folder has no library, and what to do.
+fn without_library(folder: &Path) -> String {
+    let has = |suffix: &str| !files(folder, &[suffix]).is_empty();
+    if has(ARCHIVE) {
+        "a system library is linked into an app, not loaded: compile for macOS".to_owned()
+    } else if has(WEB) {
+        "a web library runs in a page: docs/systems.md has rows for it".to_owned()
+    } else if let Some(library) = files(&folder.join(PARAMS), &LIBRARIES).first() {
+        let name = name_of(library);
+        format!("{name} is in {PARAMS}: move it into the folder above, beside {PARAMS}")
+    } else if let Some(inner) = deeper(folder).filter(|_| !has_weights(folder)) {
+        format!(
+            "the model is one folder deeper, in {}: name this folder by --mission, or move the model up",
+            name_of(&inner)
+        )
+    } else {
+        "weights without a model library: `mlc_llm compile` writes one".to_owned()
+    }
+}
+
 /// The last part of a path as text, which differs where the bytes do.
 fn name_of(path: &Path) -> String {
     Path::new(path.file_name().unwrap_or_default()).spelled()
@@ -147,14 +204,19 @@ fn name_of(path: &Path) -> String {
 
 fn row(folder: &Path, questions: &Table, device: &str) -> anyhow::Result<Table> {
     let name = name_of(folder);
-    let library = library_of(folder)?;
+    let library = path(&absolute(&library_of(folder)?)?)?;
+    if !has_weights(folder) {
+        bail!(
+            "a model library without weights: put what `mlc_llm convert_weight` and `mlc_llm gen_config` write into {PARAMS}"
+        );
+    }
     let mut row = Table::new();
     for (key, value) in asked(&name, questions)? {
         row.insert(key, value);
     }
     row.insert("name".into(), name.clone().into());
     row.insert("model".into(), name.into());
-    row.insert("library".into(), path(&absolute(&library)?)?);
+    row.insert("library".into(), library);
     row.insert("folder".into(), path(&absolute(folder)?)?);
     row.insert("runtime".into(), NAMED.into());
     row.insert("device".into(), device.into());

@@ -24,8 +24,12 @@ pub struct Matrix {
 }
 
 impl Matrix {
-    /// A matrix file that lives as long as this.
-    pub fn temporary(text: &str) -> anyhow::Result<Matrix> {
+    /// A matrix file that lives as long as this. What people typed, and the names of their
+    /// files, may hold braces: nothing in it is filled in.
+    pub fn temporary(mut matrix: Table) -> anyhow::Result<Matrix> {
+        matrix.insert("schema".into(), 1.into());
+        matrix.insert("literal".into(), true.into());
+        let text = toml::to_string(&matrix)?;
         let folder = tempfile::tempdir()?;
         let file = folder.path().join("matrix.toml");
         std::fs::write(&file, text)?;
@@ -62,7 +66,7 @@ pub fn matrix(args: &VerifyArgs) -> anyhow::Result<Matrix> {
             folder: None,
         });
     }
-    let made = Matrix::temporary(&toml::to_string(&of_library(&file, args)?)?)?;
+    let made = Matrix::temporary(of_library(&file, args)?)?;
     Ok(Matrix {
         is_one: true,
         ..made
@@ -136,7 +140,6 @@ fn of_library(file: &Path, args: &VerifyArgs) -> anyhow::Result<Table> {
     });
     row.insert("prompt".into(), Value::Array(prompts.collect()));
     let mut matrix = Table::new();
-    matrix.insert("schema".into(), 1.into());
     matrix.insert("runtimes".into(), named_runtime(args)?.into());
     matrix.insert("row".into(), Value::Array(vec![row.into()]));
     Ok(matrix)

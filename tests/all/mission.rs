@@ -218,7 +218,20 @@ fn folders_without_a_row_are_counted() {
     };
     folder("two".as_ref(), &["a.so", "b.dylib", "c.tar"]);
     folder("phone".as_ref(), &["model.tar"]);
-    let mut rows = 2;
+    folder("page".as_ref(), &["model.wasm"]);
+    folder("bare".as_ref(), &["model.SO"]);
+    folder("weights".as_ref(), &["tensor-cache.json"]);
+    folder("notes".as_ref(), &["read.me"]);
+    for (place, file) in [
+        ("hidden/params", "model.so"),
+        ("old/params", "ndarray-cache.json"),
+        ("deep/inner/params", "tensor-cache.json"),
+    ] {
+        let place = models.path().join(place);
+        fs::create_dir_all(&place).expect("made");
+        fs::write(place.join(file), b"").expect("written");
+    }
+    let mut rows = 8;
     #[cfg(target_os = "linux")]
     {
         use std::os::unix::ffi::OsStrExt as _;
@@ -243,8 +256,19 @@ fn folders_without_a_row_are_counted() {
     for words in ["2 libraries, a.so and b.dylib", "a folder of its own"] {
         assert!(two.contains(words), "{two}");
     }
-    assert!(reason("phone").contains("linked into an app"));
-    if rows > 2 {
+    for (name, words) in [
+        ("phone", "linked into an app"),
+        ("page", "a web library runs in a page"),
+        ("bare", "a model library without weights"),
+        ("weights", "weights without a model library"),
+        ("old", "weights without a model library"),
+        ("hidden", "model.so is in params: move it"),
+        ("deep", "one folder deeper, in inner"),
+    ] {
+        let reason = reason(name);
+        assert!(reason.contains(words), "{name}: {reason}");
+    }
+    if rows > 8 {
         assert!(out.contains("is not UTF-8"), "{out}");
     }
     let (out, err, code) = asked(&["--require-all", "--format", "junit"]);
@@ -267,4 +291,9 @@ fn a_mission_without_models_says_what_belongs_there() {
         err.contains("each model has a folder of its own there"),
         "{err}"
     );
+    // The folder of a model is not that of models.
+    fs::write(empty.path().join("model.so"), b"").expect("written");
+    let (out, err, code) = output(&["--mission", &empty.path().display().to_string()]);
+    assert_eq!(code, Some(2), "{out}{err}");
+    assert!(err.contains("it is a model's own folder"), "{err}");
 }

@@ -143,3 +143,36 @@ fn a_failed_run_fails_for_a_reader_that_went_away() {
         assert_eq!(ended, (String::new(), Some(1)), "{format}");
     }
 }
+
+#[test]
+fn braces_on_the_command_line_mean_themselves() {
+    let folder = TempDir::new().expect("a folder");
+    let models = folder.path().join("models ${HOME}");
+    let model = models.join("{model} ${HOME}");
+    std::fs::create_dir_all(&model).expect("made");
+    let library = model.join("{name}.so");
+    for file in [&library, &model.join("tensor-cache.json")] {
+        std::fs::write(file, "nothing").expect("written");
+    }
+    let row = |command: &mut std::process::Command| {
+        command.arg("--runtime").arg(folder.path());
+        command.args(["--no-precheck", "--format", "json"]);
+        let output = command.output().expect("artcheck starts");
+        let report: serde_json::Value =
+            serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{e}: {output:?}"));
+        let row = &report["rows"][0];
+        let place = row["library"].as_str().expect("a path");
+        assert!(
+            place.ends_with("models ${HOME}/{model} ${HOME}/{name}.so"),
+            "{row}"
+        );
+        row["name"].clone()
+    };
+    let mut one = artcheck();
+    one.arg("verify").arg(&library);
+    one.args(["--weights", "random:1", "--prompt", "{name} {prompt}"]);
+    assert_eq!(row(&mut one), "{name}");
+    let mut mission = artcheck();
+    mission.args(["verify", "--device", "cpu", "--mission"]);
+    assert_eq!(row(mission.arg(&models)), "{model} ${HOME}");
+}

@@ -40,56 +40,60 @@ impl Sampler {
         }
     }
 
-    /// The next token.
-    pub fn sample(&mut self, logits: &[f32]) -> i32 {
-        let chosen = match self {
-            Sampler::Greedy => greedy(logits),
-            Sampler::Follow(tokens) => match tokens.next() {
-                Some(token) => return token,
-                None => greedy(logits),
-            },
+    /// The next token, of logits whose likeliest is known.
+    pub fn sample(&mut self, logits: &[f32], likeliest: i32) -> i32 {
+        match self {
+            Sampler::Greedy => likeliest,
+            Sampler::Follow(tokens) => tokens.next().unwrap_or(likeliest),
             Sampler::TopP(settings, state) => {
                 *state = state.wrapping_add(1);
                 let uniform = (splitmix(*state) >> 40) as f32 / (1u64 << 24) as f32;
-                top_p(logits, settings, uniform)
+                i32::try_from(top_p(logits, settings, uniform)).unwrap_or(i32::MAX)
             }
-        };
-        i32::try_from(chosen).unwrap_or(i32::MAX)
+        }
     }
 }
 
-/// Index of the largest value, the first of equals.
-pub fn greedy(logits: &[f32]) -> usize {
+/// Index of the largest value, the first of equals. None where one is NaN or the largest
+/// is infinite: then no choice means anything. Minus infinity rules a token out.
+pub fn greedy(logits: &[f32]) -> Option<usize> {
     // Vocabularies have 150,000 entries and this runs once per token. One pass
     // finds the block that holds the largest value; only that one is searched.
     const BLOCK: usize = 1024;
-    let (mut best, mut begin) = (f32::NEG_INFINITY, 0);
+    let (mut best, mut begin, mut widest) = (f32::NEG_INFINITY, 0, 0);
     for (index, block) in logits.chunks(BLOCK).enumerate() {
-        let largest = largest(block);
+        let (largest, size) = largest(block);
+        widest = widest.max(size);
         if largest > best {
             (best, begin) = (largest, index * BLOCK);
         }
     }
+    if widest > f32::INFINITY.to_bits() || best.is_infinite() {
+        return None;
+    }
     let block = logits.get(begin..).unwrap_or_default();
-    begin + block.iter().position(|&value| value == best).unwrap_or(0)
+    Some(begin + block.iter().position(|&value| value == best)?)
 }
 
-/// The largest value; lanes without a dependency between them become vector
-/// instructions.
-fn largest(values: &[f32]) -> f32 {
-    let larger = |a: f32, b: f32| if b > a { b } else { a };
+/// The largest value, and the largest bits without a sign: those of NaN are above those
+/// of infinity. Lanes without a dependency between them become vector instructions.
+fn largest(values: &[f32]) -> (f32, u32) {
+    let larger = |(a, size): (f32, u32), b: f32| {
+        let largest = if b > a { b } else { a };
+        (largest, size.max(b.abs().to_bits()))
+    };
+    const NONE: (f32, u32) = (f32::NEG_INFINITY, 0);
     let (chunks, rest) = values.as_chunks::<16>();
-    let mut lanes = [f32::NEG_INFINITY; 16];
+    let mut lanes = [NONE; 16];
     for chunk in chunks {
         for (lane, &value) in lanes.iter_mut().zip(chunk) {
             *lane = larger(*lane, value);
         }
     }
-    lanes
-        .iter()
-        .chain(rest)
-        .copied()
-        .fold(f32::NEG_INFINITY, larger)
+    let rest = rest.iter().copied().fold(NONE, larger);
+    lanes.iter().fold(rest, |(a, size), (b, other)| {
+        (if *b > a { *b } else { a }, size.max(*other))
+    })
 }
 
 fn top_p(logits: &[f32], settings: &TopP, uniform: f32) -> usize {
@@ -135,15 +139,30 @@ mod tests {
 
     #[test]
     fn greedy_takes_the_first_of_equals() {
-        assert_eq!(greedy(&[0.0, 2.0, 2.0, 1.0]), 1);
+        assert_eq!(greedy(&[0.0, 2.0, 2.0, 1.0]), Some(1));
         for length in [1, 15, 16, 17, 100, 1024, 1025, 3000] {
             for peak in [0, length / 2, length - 1] {
                 let mut logits = vec![-1.0; length];
                 logits[peak] = 3.0;
                 logits[length - 1] = 3.0;
-                assert_eq!(greedy(&logits), peak, "{length} logits");
+                assert_eq!(greedy(&logits), Some(peak), "{length} logits");
             }
         }
+    }
+
+    #[test]
+    fn of_what_is_no_number_none_is_the_largest() {
+        for length in [1, 17, 1025] {
+            for bad in [f32::NAN, -f32::NAN, f32::INFINITY] {
+                let mut logits = vec![1.0; length];
+                logits[length / 2] = bad;
+                assert_eq!(greedy(&logits), None, "{bad} in {length}");
+            }
+            let ruled_out = vec![f32::NEG_INFINITY; length];
+            assert_eq!(greedy(&ruled_out), None);
+        }
+        assert_eq!(greedy(&[]), None);
+        assert_eq!(greedy(&[f32::NEG_INFINITY, -3.0]), Some(1));
     }
 
     #[test]
@@ -154,7 +173,7 @@ mod tests {
             temperature: 1.0,
             seed: 1,
         };
-        assert_eq!(Sampler::new(Some(narrow), 0).sample(&logits), 1);
+        assert_eq!(Sampler::new(Some(narrow), 0).sample(&logits, 1), 1);
         let wide = TopP {
             top_p: 1.0,
             temperature: 1.0,
@@ -163,7 +182,7 @@ mod tests {
         let run = |sequence| {
             let mut sampler = Sampler::new(Some(wide), sequence);
             (0..200)
-                .map(|_| sampler.sample(&logits))
+                .map(|_| sampler.sample(&logits, 1))
                 .collect::<Vec<_>>()
         };
         assert_eq!(run(0), run(0));

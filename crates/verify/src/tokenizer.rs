@@ -103,7 +103,7 @@ impl Tokenizer {
         }
     }
 
-    /// The text of generated tokens; special tokens give none.
+    /// The text of generated tokens, special ones included, as mlc-llm's engine shows it.
     pub fn decode(&self, tokens: &[i32]) -> Result<String> {
         match self {
             Tokenizer::Bytes => {
@@ -113,7 +113,7 @@ impl Tokenizer {
             Tokenizer::File(tokenizer, _) => {
                 let ids: Vec<u32> = tokens.iter().filter_map(|&t| t.try_into().ok()).collect();
                 tokenizer
-                    .decode(&ids, true)
+                    .decode(&ids, false)
                     .map_err(|e| Error::Tokenizer(e.to_string()))
             }
         }
@@ -190,6 +190,13 @@ fn read(path: &Path) -> Result<Tokenizer> {
 mod tests {
     use super::*;
 
+    fn loaded(json: &str) -> Tokenizer {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("tokenizer.json");
+        std::fs::write(&path, json).unwrap();
+        Tokenizer::load(&TokenizerSource::File(path)).unwrap()
+    }
+
     #[test]
     fn bytes_round_trip_without_the_begin_token() {
         let tokens = Tokenizer::Bytes.encode("Zürich", false).unwrap();
@@ -205,13 +212,42 @@ mod tests {
             "decoder": null, "truncation": null, "padding": null,
             "model": {"type": "WordLevel", "unk_token": "?",
                       "vocab": {"?": 0, "the": 1, "capital": 2, "of": 3}}}"#;
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("tokenizer.json");
-        std::fs::write(&path, json).unwrap();
-        let tokenizer = Tokenizer::load(&TokenizerSource::File(path)).unwrap();
+        let tokenizer = loaded(json);
         let tokens = tokenizer.encode("the capital of Rome", true).unwrap();
         assert_eq!(tokens, [1, 2, 3, 0]);
         assert_eq!(tokenizer.decode(&tokens[..3]).unwrap(), "the capital of");
+    }
+
+    #[test]
+    fn texts_are_cut_as_oniguruma_cuts_them() {
+        // The numbers of pieces are those of the Python package `tokenizers` 0.23.
+        for (pattern, text, pieces) in [
+            (r"\\p{N}{1,3}+", "1234", 1),
+            (r"\\p{N}{1,3}", "1234", 2),
+            (r"\\h+", "ab \t-", 2),
+            (r"(?i:ss|k|s)", "Straße", 4),
+        ] {
+            let json = format!(
+                r#"{{"version": "1.0", "added_tokens": [], "normalizer": null,
+                "pre_tokenizer": {{"type": "Split", "pattern": {{"Regex": "{pattern}"}},
+                                   "behavior": "Isolated", "invert": false}},
+                "post_processor": null, "decoder": null, "truncation": null, "padding": null,
+                "model": {{"type": "WordLevel", "unk_token": "?", "vocab": {{"?": 0}}}}}}"#
+            );
+            let tokens = loaded(&json).encode(text, false).unwrap();
+            assert_eq!(tokens.len(), pieces, "{pattern} in {text}");
+        }
+    }
+
+    #[test]
+    fn a_special_token_shows_in_the_text() {
+        let json = r#"{"version": "1.0", "normalizer": null, "pre_tokenizer": null,
+            "added_tokens": [{"id": 2, "content": "<end>", "single_word": false, "lstrip": false,
+                              "rstrip": false, "normalized": false, "special": true}],
+            "post_processor": null, "truncation": null, "padding": null,
+            "decoder": {"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": false},
+            "model": {"type": "WordLevel", "unk_token": "?", "vocab": {"?": 0, "a": 1, "<end>": 2}}}"#;
+        assert_eq!(loaded(json).decode(&[1, 2, 1]).unwrap(), "a<end>a");
     }
 
     #[test]
@@ -223,10 +259,7 @@ mod tests {
             "padding": {"strategy": {"Fixed": 3}, "direction": "Right", "pad_id": 0,
                         "pad_to_multiple_of": null, "pad_type_id": 0, "pad_token": "?"},
             "model": {"type": "WordLevel", "unk_token": "?", "vocab": {"?": 0, "a": 1}}}"#;
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("tokenizer.json");
-        std::fs::write(&path, json).unwrap();
-        let tokenizer = Tokenizer::load(&TokenizerSource::File(path)).unwrap();
+        let tokenizer = loaded(json);
         assert_eq!(tokenizer.encode("a", true).unwrap(), [1]);
         assert_eq!(tokenizer.encode("a a a a", true).unwrap(), [1, 1, 1, 1]);
     }

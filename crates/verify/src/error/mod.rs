@@ -105,6 +105,9 @@ pub enum Error {
     /// The row asks for something the model cannot do.
     #[error("{0}")]
     Unsupported(String),
+    /// What the model answered is no answer, whatever is expected.
+    #[error("{0}")]
+    Answer(String),
     /// Weights that do not fit or cannot be read.
     #[error(transparent)]
     Weights(#[from] WeightsError),
@@ -130,6 +133,15 @@ pub enum Error {
 }
 
 impl Error {
+    /// Of an answer in which some are NaN or infinite.
+    pub(crate) fn not_numbers(what: &str, values: &[f32]) -> Error {
+        let bad = values.iter().filter(|value| !value.is_finite()).count();
+        let all = values.len();
+        Error::Answer(format!(
+            "{what} are not numbers: {bad} of {all} are NaN or infinite"
+        ))
+    }
+
     /// For use with `map_err` on reads of `path`.
     pub(crate) fn io(path: &std::path::Path) -> impl FnOnce(std::io::Error) -> Error + use<> {
         let path = path.to_owned();

@@ -5,17 +5,23 @@ use std::path::{Path, PathBuf};
 /// What relative paths begin at.
 pub(super) struct Base {
     directory: PathBuf,
+    /// No variables: paths mean what they say.
+    literal: bool,
 }
 
 impl Base {
-    pub(super) fn of(matrix: &Path) -> Base {
+    pub(super) fn of(matrix: &Path, literal: bool) -> Base {
         let absolute = std::path::absolute(matrix).unwrap_or_else(|_| matrix.to_owned());
         Base {
             directory: absolute.parent().map(Path::to_owned).unwrap_or_default(),
+            literal,
         }
     }
 
     pub(super) fn path(&self, text: &str) -> Result<PathBuf, String> {
+        if self.literal {
+            return Ok(self.directory.join(text));
+        }
         let mut expanded = String::new();
         let mut rest = text;
         while let Some((before, after)) = rest.split_once("${") {

@@ -49,6 +49,22 @@ pub(super) fn expect(key: &str, expect: &ExpectFile) -> Result<(), String> {
     }
 }
 
+/// Checks what is expected where the reference's tokens are fed: they would be the answer.
+pub(super) fn followed(key: &str, expect: &ExpectFile) -> Result<(), String> {
+    let said = [
+        ("text", expect.text.is_some()),
+        ("contains", expect.contains.is_some()),
+        ("contains_any", expect.contains_any.is_some()),
+        ("tokens", expect.tokens.is_some()),
+    ];
+    match said.iter().find(|(_, said)| *said) {
+        Some((name, _)) => Err(format!(
+            "`{key}.{name}` would be compared with the reference's own tokens, which `follow_reference` feeds to the model: remove one of the two"
+        )),
+        None => Ok(()),
+    }
+}
+
 /// Checks what is expected of two of so many prompts.
 pub(super) fn similarity(key: &str, of: &Similarity, prompts: usize) -> Result<(), String> {
     for (name, prompt) in [("a", of.a), ("b", of.b)] {

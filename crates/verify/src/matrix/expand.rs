@@ -4,7 +4,8 @@
 //! value. `[given.KEY.VALUE]` holds what goes without saying where a row has that
 //! value; the row's own keys come first, those of `[defaults]` last. `{KEY}` in a
 //! text is the text or number of that key, which may be a word of one's own; a text
-//! that is nothing but `{KEY}` becomes the value itself.
+//! that is nothing but `{KEY}` becomes the value itself. In a matrix with `literal = true`
+//! a row stands for itself and a text means what it says.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -58,7 +59,7 @@ pub(super) fn expand(
 }
 
 /// The row with what goes without saying.
-fn complete(defaults: &Table, given: &Given, row: Table) -> Table {
+pub(super) fn complete(defaults: &Table, given: &Given, row: Table) -> Table {
     let mut full = defaults.clone();
     let value_of = |key: &String| row.get(key).or(defaults.get(key)).and_then(Value::as_str);
     for (key, values) in given {

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
+use crate::session::embedder::length;
 use crate::session::generate::Sequence;
 
 use super::reference::{Case, ReferenceName};
@@ -27,6 +28,10 @@ const TOLERANCE: f32 = 1e-3;
 
 /// Least cosine of an embedding with the reference, where nothing is said.
 const COSINE: f32 = 0.9999;
+
+/// How far the length of an embedding may be off in any case, as a share: 16-bit numbers
+/// are.
+const LENGTH: f64 = 1e-3;
 
 /// What must come of a prompt. All that is stated must hold.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -166,10 +171,29 @@ impl Expect {
         }
     }
 
-    /// Compares tokens and logits with a reference.
-    pub fn check_reference(&self, case: &Case, found: &Sequence, checks: &mut Vec<Check>) {
+    /// Whether some answer would miss the reference: not if its logits are closer together
+    /// than the tolerance allows, so that every token may be the likeliest.
+    pub(crate) fn could_fail(&self, case: &Case) -> bool {
+        let span = 2.0 * self.logits_tolerance.unwrap_or(TOLERANCE);
+        let logits = [&case.first_logits, &case.last_logits];
+        let says_nothing = case.tokens.is_empty() && logits.iter().all(|all| all.is_empty());
+        let decided = case.margins.is_empty() || case.margins.iter().any(|m| *m > span);
+        says_nothing
+            || (!case.tokens.is_empty() && decided)
+            || logits.iter().any(|all| spread(all) > span)
+    }
+
+    /// Compares tokens and logits with a reference. Where its tokens were `followed`, what
+    /// was fed says nothing: the likeliest token of each step does.
+    pub fn check_reference(
+        &self,
+        case: &Case,
+        found: &Sequence,
+        followed: bool,
+        checks: &mut Vec<Check>,
+    ) {
         let tolerance = self.logits_tolerance.unwrap_or(TOLERANCE);
-        if !case.margins.is_empty() {
+        if followed || !case.margins.is_empty() {
             checks.push(compare_followed(case, &found.likeliest, tolerance));
         } else if !case.tokens.is_empty() {
             checks.push(compare_tokens(
@@ -188,14 +212,27 @@ impl Expect {
         }
     }
 
-    /// Compares an embedding with a reference.
+    /// Compares an embedding with a reference: its direction, and its length, which may
+    /// differ by as much as a vector of the least cosine does.
     pub fn check_embedding(&self, case: &Case, found: &[f32], checks: &mut Vec<Check>) {
         let (cosine, least) = (
             cosine(&case.embedding, found),
             self.cosine.unwrap_or(COSINE),
         );
-        let passed = cosine >= least && case.embedding.len() == found.len();
-        let detail = format!("cosine {cosine:.6}, at least {least}");
+        let (length, expected) = (length(found), length(&case.embedding));
+        let allowed = (2.0 * (1.0 - f64::from(least))).sqrt().max(LENGTH);
+        let is_as_long = (length - expected).abs() <= allowed * expected;
+        let passed = cosine >= least && is_as_long && case.embedding.len() == found.len();
+        let mut detail = format!("cosine {cosine:.6}, at least {least}");
+        if !is_as_long {
+            detail.push_str(&format!(
+                "; its length is {length:.4}, the reference's {expected:.4}"
+            ));
+        }
+        if case.embedding.len() != found.len() {
+            let (found, expected) = (found.len(), case.embedding.len());
+            detail.push_str(&format!("; {found} numbers, the reference has {expected}"));
+        }
         checks.push(Check::new("reference embedding", passed, detail));
     }
 }
@@ -249,18 +286,21 @@ fn compare_tokens(name: &str, expected: &[i32], found: &[i32]) -> Check {
 
 /// Compares the likeliest token of each step where the reference's tokens were
 /// followed. Another token is right only where the reference itself was undecided:
-/// both logits may be off by the tolerance.
+/// both logits may be off by the tolerance. A reference without margins does not say
+/// where it was.
 fn compare_followed(case: &Case, found: &[i32], tolerance: f32) -> Check {
     let mut same = 0usize;
     let mut wrong = None;
-    for (step, (expected, margin)) in case.tokens.iter().zip(&case.margins).enumerate() {
+    for (step, expected) in case.tokens.iter().enumerate() {
+        let margin = case.margins.get(step).copied().unwrap_or(f32::INFINITY);
         if found.get(step) == Some(expected) {
             same += 1;
-        } else if found.get(step).is_none() || *margin > 2.0 * tolerance {
+        } else if found.get(step).is_none() || margin > 2.0 * tolerance {
             wrong.get_or_insert(step);
         }
     }
-    let complete = !case.tokens.is_empty() && case.margins.len() == case.tokens.len();
+    let counts = [0, case.tokens.len()];
+    let complete = !case.tokens.is_empty() && counts.contains(&case.margins.len());
     let rest = match wrong {
         Some(step) => format!("; step {step} differs although it was decided"),
         None => "; the others were undecided".to_owned(),
@@ -272,6 +312,13 @@ fn compare_followed(case: &Case, found: &[i32], tolerance: f32) -> Check {
     };
     let detail = format!("{same} of {} identical{rest}", case.tokens.len());
     Check::new("reference tokens", wrong.is_none() && complete, detail)
+}
+
+/// How far the largest and the smallest are apart.
+fn spread(logits: &[f32]) -> f32 {
+    let largest = logits.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+    let smallest = logits.iter().copied().fold(f32::INFINITY, f32::min);
+    largest - smallest
 }
 
 fn compare_logits(name: &str, expected: &[f32], found: &[f32], tolerance: f32) -> Check {
@@ -291,15 +338,10 @@ fn compare_logits(name: &str, expected: &[f32], found: &[f32], tolerance: f32) -
 
 /// The cosine of two vectors; 0 if one has no length.
 pub fn cosine(a: &[f32], b: &[f32]) -> f32 {
-    let dot = |x: &[f32], y: &[f32]| -> f64 {
-        x.iter()
-            .zip(y)
-            .map(|(x, y)| f64::from(*x) * f64::from(*y))
-            .sum()
-    };
-    let length = (dot(a, a) * dot(b, b)).sqrt();
-    if length > 0.0 {
-        (dot(a, b) / length) as f32
+    let products = a.iter().zip(b).map(|(a, b)| f64::from(*a) * f64::from(*b));
+    let lengths = length(a) * length(b);
+    if lengths > 0.0 {
+        (products.sum::<f64>() / lengths) as f32
     } else {
         0.0
     }
@@ -326,6 +368,74 @@ mod tests {
         assert!(compare_followed(&case, &[1, 9, 3], 0.05).passed);
         assert!(!compare_followed(&case, &[9, 2, 3], 0.05).passed);
         assert!(!compare_followed(&case, &[1, 2], 0.05).passed);
+    }
+
+    #[test]
+    fn a_followed_token_of_a_reference_without_margins_may_not_differ() {
+        let case = Case {
+            tokens: vec![1, 2, 3],
+            ..Case::default()
+        };
+        // What was fed is what the reference has; what was chosen is not.
+        let found = |likeliest: &[i32]| Sequence {
+            tokens: case.tokens.clone(),
+            likeliest: likeliest.to_vec(),
+            ..Sequence::default()
+        };
+        let passes = |likeliest: &[i32]| {
+            let mut checks = Vec::new();
+            Expect::default().check_reference(&case, &found(likeliest), true, &mut checks);
+            checks.len() == 1 && checks.iter().all(|check| check.passed)
+        };
+        assert!(passes(&[1, 2, 3]));
+        assert!(!passes(&[1, 9, 3]));
+        assert!(!passes(&[1, 2]));
+    }
+
+    #[test]
+    fn an_embedding_has_the_length_of_its_reference() {
+        let case = Case {
+            embedding: vec![0.6, 0.8],
+            ..Case::default()
+        };
+        let passes = |least: f32, found: &[f32]| {
+            let expect = Expect {
+                cosine: Some(least),
+                ..Expect::default()
+            };
+            let mut checks = Vec::new();
+            expect.check_embedding(&case, found, &mut checks);
+            checks.iter().all(|check| check.passed)
+        };
+        assert!(passes(0.9999, &[0.6, 0.8]));
+        assert!(passes(0.9999, &[0.606, 0.808]));
+        assert!(passes(1.0, &[0.60001, 0.80001]));
+        assert!(!passes(0.9999, &[1.8, 2.4]));
+        assert!(!passes(0.9999, &[0.2, 0.26666668]));
+        assert!(passes(0.98, &[0.66, 0.88]));
+        assert!(!passes(0.98, &[0.0, 0.0]));
+    }
+
+    #[test]
+    fn a_tolerance_that_no_answer_could_miss_is_told() {
+        let case = |logits: &[f32], margins: &[f32]| Case {
+            tokens: vec![1, 2],
+            margins: margins.to_vec(),
+            last_logits: logits.to_vec(),
+            ..Case::default()
+        };
+        let with = |tolerance: f32| Expect {
+            logits_tolerance: Some(tolerance),
+            ..Expect::default()
+        };
+        let said = case(&[-2.0, 0.5, 3.0], &[0.1, 0.2]);
+        assert!(with(2.4).could_fail(&said));
+        assert!(!with(2.6).could_fail(&said));
+        assert!(!with(1e30).could_fail(&said));
+        // Tokens without margins are compared whatever the tolerance is.
+        assert!(with(1e30).could_fail(&case(&[], &[])));
+        assert!(with(0.05).could_fail(&case(&[], &[0.01, 0.2])));
+        assert!(!with(0.1).could_fail(&case(&[], &[0.01, 0.2])));
     }
 
     #[test]

@@ -24,7 +24,7 @@ use super::MatrixError;
 use super::base::Base;
 use super::chat;
 use super::claims;
-use super::expand::{Given, expand};
+use super::expand::{Given, complete, expand};
 use super::expect::{Expect, ExpectFile, Similarity};
 use super::row::{OtherSystem, Prompt, Row, RuntimeSpec, Simulation};
 
@@ -44,7 +44,7 @@ pub fn parse(path: &Path, text: &str) -> Result<Vec<Row>, MatrixError> {
         detail,
     };
     let file: File = toml::from_str(text).map_err(|e| syntax(e.to_string()))?;
-    let base = Base::of(path);
+    let base = Base::of(path, file.literal);
     let wrong = |row: &Table, detail: String| MatrixError::Row {
         path: path.to_owned(),
         row: name(row).to_owned(),
@@ -53,6 +53,10 @@ pub fn parse(path: &Path, text: &str) -> Result<Vec<Row>, MatrixError> {
     let mut words: BTreeSet<String> = file.given.keys().cloned().collect();
     let mut tables = Vec::new();
     for row in &file.row {
+        if file.literal {
+            tables.push(complete(&file.defaults, &file.given, row.clone()));
+            continue;
+        }
         let expanded = expand(&file.defaults, &file.given, row, &mut words);
         tables.extend(expanded.map_err(|detail| wrong(row, detail))?);
     }
@@ -81,6 +85,9 @@ struct File {
     /// Kept for future change; only 1 exists.
     #[serde(rename = "schema")]
     _schema: Schema,
+    /// Texts, paths and lists are what they say: nothing is filled in.
+    #[serde(default)]
+    literal: bool,
     #[serde(default)]
     defaults: Table,
     #[serde(default)]
@@ -297,8 +304,20 @@ impl RowFile {
                     .to_owned(),
             );
         }
+        let zeros = [
+            ("max_tokens", self.max_tokens == 0),
+            ("prefill_chunk", self.prefill_chunk == Some(0)),
+            ("time_limit", self.time_limit == 0.0),
+        ];
+        if let Some((key, _)) = zeros.iter().find(|(_, is_zero)| *is_zero) {
+            return Err(format!("`{key}` is 0: it must be more"));
+        }
         for (number, prompt) in self.prompt.iter().enumerate() {
-            claims::expect(&format!("prompt[{number}].expect"), &prompt.expect)?;
+            let key = format!("prompt[{number}].expect");
+            claims::expect(&key, &prompt.expect)?;
+            if self.follow_reference {
+                claims::followed(&key, &prompt.expect)?;
+            }
         }
         for (number, similarity) in self.similarity.iter().enumerate() {
             let key = format!("similarity[{number}]");
@@ -312,6 +331,9 @@ impl RowFile {
             match stop {
                 TokenName::Text(text) if text.is_empty() => {
                     return Err("`stop` has an empty text, which is in every answer".to_owned());
+                }
+                TokenName::Id(token) if *token < 0 => {
+                    return Err(format!("`stop` has the token {token}: they count from 0"));
                 }
                 TokenName::Text(text) if !has_tokenizer => {
                     return Err(format!(

@@ -113,6 +113,7 @@ fn class_of(error: &Error) -> Class {
             _ => Class::Weights,
         },
         Error::Tokenizer(_) => Class::Tokenizer,
+        Error::Answer(_) => Class::Mismatch,
         Error::Io { .. } | Error::Malformed { .. } => Class::Model,
     }
 }

@@ -8,6 +8,9 @@ use artcheck_metal_sim::Compiling;
 /// The longest that the compiler may take for a few kernels, on a machine that is busy.
 const PATIENCE: Duration = Duration::from_secs(1200);
 
+/// No process runs so long, and the system's clock has no time much later.
+const LONGEST: Duration = Duration::from_secs(u32::MAX as u64);
+
 /// From the start of a child process.
 pub(super) struct Clock {
     limit: Duration,
@@ -27,7 +30,7 @@ impl Clock {
     pub fn start(limit: Duration) -> Clock {
         Clock {
             limit,
-            deadline: Instant::now() + limit,
+            deadline: Instant::now() + limit.min(LONGEST),
             compiles: None,
             patience: PATIENCE,
         }
@@ -82,6 +85,11 @@ impl Clock {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_limit_may_be_as_long_as_it_wants() {
+        assert!(Clock::start(Duration::MAX).left() > Duration::from_secs(1 << 30));
+    }
 
     #[test]
     fn compiling_does_not_count_and_has_a_limit_of_its_own() {

@@ -3,6 +3,7 @@
 
 use crate::error::{Error, Result};
 use crate::matrix::chat::ChatConfig;
+use crate::matrix::expect::Expect;
 use crate::matrix::reference::{self, Case};
 use crate::matrix::row::Row;
 use crate::session::decoder::Capacity;
@@ -17,6 +18,14 @@ pub(super) struct Input {
     pub(super) case: Option<Case>,
 }
 
+impl Input {
+    /// How many tokens the reference has, if any: an answer may go on behind them.
+    pub(super) fn ends(&self) -> Option<usize> {
+        let case = self.case.as_ref()?;
+        Some(case.tokens.len()).filter(|count| *count > 0)
+    }
+}
+
 /// The prompts of a row as tokens: given, read by the tokenizer, or the reference's.
 /// Special tokens belong to what an embedding is made of; a text that is to be written on
 /// goes without them, as in mlc-llm's engine.
@@ -27,7 +36,8 @@ pub(super) fn inputs(row: &Row, kind: Kind, tokenizer: Option<&Tokenizer>) -> Re
     let chat = folder.map(|folder| ChatConfig::read(folder)).transpose()?;
     row.prompts
         .iter()
-        .map(|prompt| {
+        .enumerate()
+        .map(|(number, prompt)| {
             let (mut prefix, mut text) = (Vec::new(), prompt.text.clone());
             if let (Some(question), Some(chat)) = (&prompt.ask, &chat) {
                 prefix = chat.prefix()?;
@@ -39,6 +49,9 @@ pub(super) fn inputs(row: &Row, kind: Kind, tokenizer: Option<&Tokenizer>) -> Re
                 .as_ref()
                 .map(reference::read)
                 .transpose()?;
+            if let Some(case) = case.as_ref().filter(|_| kind != Kind::Embedding) {
+                comparable(row, number, &prompt.expect, case)?;
+            }
             let tokens = match (&prompt.tokens, &text, tokenizer, &case) {
                 (Some(tokens), ..) => tokens.clone(),
                 (None, Some(text), Some(tokenizer), _) => {
@@ -54,6 +67,22 @@ pub(super) fn inputs(row: &Row, kind: Kind, tokenizer: Option<&Tokenizer>) -> Re
             Ok(Input { tokens, case })
         })
         .collect()
+}
+
+/// Refuses a comparison with a reference that every answer would pass, or none.
+fn comparable(row: &Row, number: usize, expect: &Expect, case: &Case) -> Result<()> {
+    if !expect.could_fail(case) {
+        return Err(Error::Unsupported(format!(
+            "`prompt[{number}].expect.logits_tolerance` is so large that every answer agrees with the reference: give a smaller one"
+        )));
+    }
+    let (count, most) = (case.tokens.len(), row.max_tokens);
+    if count > most {
+        return Err(Error::Unsupported(format!(
+            "the reference of prompt[{number}] has {count} tokens, and `max_tokens` is {most}: give it {count}"
+        )));
+    }
+    Ok(())
 }
 
 /// What ends an answer: the row's word, else that of the model's folder.

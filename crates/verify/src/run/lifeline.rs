@@ -1,7 +1,7 @@
 //! A child process and what it starts end with their parent, however the parent ends: the
 //! pipe that brings the row stays open until then.
 
-use std::io::{self, BufRead, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::process::{Child, ChildStdin, Command};
 use std::sync::mpsc::{Sender, channel};
 use std::thread;
@@ -38,8 +38,8 @@ pub(super) fn hold(mut pipe: ChildStdin, row: String) -> Lifeline {
     Lifeline { _held: sender }
 }
 
-/// Ends a child of [`in_own_group`] and its group. It may have ended in this moment; then
-/// there is nothing to kill.
+/// Ends a child of [`in_own_group`] and its group. It may have ended; then this ends what
+/// it started.
 pub(super) fn kill(child: &mut Child) {
     #[cfg(unix)]
     let _ = rustix::process::kill_process_group(
@@ -50,22 +50,36 @@ pub(super) fn kill(child: &mut Child) {
     let _ = child.wait();
 }
 
-/// In the child: the row. From here on the process ends with its parent.
-pub(super) fn row() -> io::Result<String> {
+/// In the child: the row, from what the parent sends. From here on the process ends with
+/// its parent.
+pub(super) fn row(from: impl Read + Send + 'static) -> io::Result<String> {
+    let mut from = BufReader::new(from);
     let mut text = String::new();
-    io::stdin().lock().read_line(&mut text)?;
-    thread::spawn(watch);
+    from.read_line(&mut text)?;
+    // A thread takes the loader's lock when it begins, and a constructor that never ends
+    // never gives it back: foreign code is loaded when the thread only waits.
+    let (sender, waits) = channel();
+    thread::spawn(move || watch(from, &sender));
+    let _ = waits.recv();
     Ok(text)
 }
 
-fn watch() {
-    let mut input = io::stdin().lock();
+fn watch(mut from: impl BufRead, waits: &Sender<()>) {
     let mut line = String::new();
-    if input.read_line(&mut line).is_err() || line.trim_end() != KEPT {
+    let is_kept = from.read_line(&mut line).is_ok() && line.trim_end() == KEPT;
+    let _ = waits.send(());
+    if !is_kept {
         return;
     }
-    // Nothing more is sent: this returns when the parent is gone.
-    let _ = input.read_to_end(&mut Vec::new());
+    // Nothing more is sent: this ends when the parent is gone. An error is not its end.
+    loop {
+        match from.read(&mut [0]) {
+            Ok(0) => break,
+            Ok(_) => {}
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(_) => return,
+        }
+    }
     #[cfg(unix)]
     let _ = rustix::process::kill_current_process_group(rustix::process::Signal::KILL);
     std::process::exit(1);

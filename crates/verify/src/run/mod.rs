@@ -5,7 +5,7 @@
 //! the whole run, [`row_run`] one row of it, [`telling`]
 //! its answers while they grow, [`prove`] one library tried once, [`hooks`] what other crates plug in.
 //! [`clock`] is a row's time limit, [`lifeline`] ends children with their parent,
-//! [`scratch`] is their folder for temporary files.
+//! [`scratch`] is their folder for temporary files, [`wire`] what they speak through.
 
 pub mod child;
 mod clock;
@@ -20,3 +20,4 @@ mod row_run;
 mod scratch;
 mod signal;
 mod telling;
+mod wire;

@@ -29,6 +29,15 @@ const BEFORE_CRASH: usize = 4;
 /// Longest line of the child's output that is kept, in characters.
 const LONGEST_LINE: usize = 600;
 
+/// How often it is seen whether a child has ended.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// After so long nothing more comes from a child that has ended.
+const QUIET: Duration = Duration::from_millis(200);
+
+/// No longer than this: what a child left behind may write for ever.
+const LONGEST_REST: Duration = Duration::from_secs(2);
+
 /// How to start a child: a program that calls [`super::child::main`].
 #[derive(Clone, Debug)]
 pub struct ChildCommand {
@@ -199,24 +208,45 @@ impl Listener {
         }
     }
 
+    /// Until the child ends: a process that it left behind may keep its pipes open.
     fn listen(&mut self, mut running: Running, tell: &mut dyn FnMut(&Event)) -> ChildResult {
+        let mut looked = Instant::now();
         loop {
-            match running.lines.recv_timeout(self.clock.left()) {
-                Ok(line) => self.hear(line, tell),
-                // Both pipes are closed: the child has ended or is about to.
-                Err(RecvTimeoutError::Disconnected) => break,
-                Err(RecvTimeoutError::Timeout) => return self.stop(&mut running, tell),
+            let left = self.clock.left();
+            if left.is_zero() {
+                return self.stop(&mut running, tell);
             }
-        }
-        loop {
-            match running.child.try_wait() {
-                Ok(Some(status)) => return self.judge(status),
-                Ok(None) if self.clock.left().is_zero() => {
-                    return self.stop(&mut running, tell);
+            match running.lines.recv_timeout(left.min(LOOK)) {
+                Ok(line) => {
+                    self.hear(line, tell);
+                    if looked.elapsed() < LOOK {
+                        continue;
+                    }
                 }
-                Ok(None) => thread::sleep(Duration::from_millis(2)),
+                // Both pipes are closed: the child has ended or is about to.
+                Err(RecvTimeoutError::Disconnected) => thread::sleep(Duration::from_millis(2)),
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            looked = Instant::now();
+            match running.child.try_wait() {
+                Ok(None) => {}
+                Ok(Some(status)) => {
+                    lifeline::kill(&mut running.child);
+                    self.hear_rest(&running, tell);
+                    return self.judge(status);
+                }
                 Err(error) => return self.failed(Class::Exit, format!("lost: {error}")),
             }
+        }
+    }
+
+    /// What a child that has ended wrote before, which is all in its pipes.
+    fn hear_rest(&mut self, running: &Running, tell: &mut dyn FnMut(&Event)) {
+        let begin = Instant::now();
+        while begin.elapsed() < LONGEST_REST
+            && let Ok(line) = running.lines.recv_timeout(QUIET)
+        {
+            self.hear(line, tell);
         }
     }
 
@@ -227,6 +257,8 @@ impl Listener {
                     tell(&event);
                     return self.note(event);
                 }
+                // No words of the runtime's.
+                None if text.starts_with(protocol::MARKER) => return,
                 None => text,
             },
             Line::Err(text) => text,
@@ -264,9 +296,7 @@ impl Listener {
     /// Ends a child whose time is up.
     fn stop(&mut self, running: &mut Running, tell: &mut dyn FnMut(&Event)) -> ChildResult {
         lifeline::kill(&mut running.child);
-        while let Ok(line) = running.lines.recv_timeout(Duration::from_millis(200)) {
-            self.hear(line, tell);
-        }
+        self.hear_rest(running, tell);
         self.failed(Class::TimeOut, self.clock.passed(self.stage))
     }
 

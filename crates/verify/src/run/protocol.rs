@@ -1,15 +1,17 @@
 //! What a child process tells its parent.
 //!
-//! One line of JSON per event on standard output, after a marker that no
-//! runtime prints. Everything else on standard output and standard error is the
-//! runtime's own words; the parent keeps the last of them.
+//! One line of JSON per event, after a marker that no runtime prints. Everything else
+//! on standard output and standard error is the runtime's own words; the parent keeps
+//! the last of them.
 
-use std::io::{self, Write};
+use std::io;
 
 use serde::{Deserialize, Serialize};
 
 use crate::matrix::expect::Check;
 use crate::report::{Answer, Facts, Failure, Figures, Stage};
+
+use super::wire;
 
 /// Begins a line that holds an event.
 pub const MARKER: &str = "\u{1}artcheck\u{1}";
@@ -73,9 +75,7 @@ pub struct Done {
 /// without one.
 pub fn send(event: &Event) -> io::Result<()> {
     let text = serde_json::to_string(event)?;
-    let mut out = io::stdout().lock();
-    writeln!(out, "\n{MARKER}{text}")?;
-    out.flush()
+    wire::say(&format!("\n{MARKER}{text}\n"))
 }
 
 /// The event in a line of output, if it is one.

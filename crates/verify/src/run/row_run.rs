@@ -279,8 +279,10 @@ pub fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// The variable of a path that was left as it is written, because it is not set.
+/// The variable of a path that was left as it is written, because it is not set. A file
+/// may be called so.
 fn variable(path: &str) -> Option<&str> {
     let (_, after) = path.split_once("${")?;
-    after.split_once('}').map(|(name, _)| name)
+    let (name, _) = after.split_once('}')?;
+    std::env::var_os(name).is_none().then_some(name)
 }

@@ -18,6 +18,9 @@ pub const REGISTERED: [&str; 5] = [
     "vm.builtin.reshape",
 ];
 
+/// What models with a sliding window need besides: without it the cache keeps everything.
+const SLIDE: &str = "vm.builtin.attention_kv_cache_enable_sliding_window_for_seq";
+
 /// Tokens per page of the KV cache, as the engine chooses.
 const PAGE_SIZE: i64 = 16;
 
@@ -49,6 +52,8 @@ pub struct Decoder<'m, 'r> {
     decode: Function,
     entry: Entry,
     builtins: Builtins,
+    /// Where the cache has a sliding window.
+    slide: Option<Function>,
     steps: Vec<Step>,
     forward_time: Duration,
 }
@@ -112,9 +117,12 @@ impl<'m, 'r> Decoder<'m, 'r> {
             Entry::Single => ("prefill", "decode"),
         };
         let builtins = Builtins::new(runtime)?;
-        let mut states = Vec::new();
+        let (mut states, mut slide) = (Vec::new(), None);
         if let Some(create) = model.cache_constructor() {
             states.push(create_cache(model, create, capacity)?);
+            if model.metadata().sliding_window_size > 0 {
+                slide = Some(runtime.registered(SLIDE, "let the cache's window slide")?);
+            }
         }
         if let Some(create) = model.rnn_constructor() {
             let sizes = [capacity.sequences, 1];
@@ -129,6 +137,7 @@ impl<'m, 'r> Decoder<'m, 'r> {
             states,
             entry,
             builtins,
+            slide,
             steps: Vec::new(),
             forward_time: Duration::ZERO,
         })
@@ -141,7 +150,19 @@ impl<'m, 'r> Decoder<'m, 'r> {
 
     /// Begins a sequence.
     pub fn add_sequence(&self, sequence: i64) -> Result<()> {
-        self.for_states(&self.builtins.add, &[Arg::Int(sequence)])
+        self.for_states(&self.builtins.add, &[Arg::Int(sequence)])?;
+        // The cache is the first of the states.
+        let (Some(slide), Some(cache)) = (&self.slide, self.states.first()) else {
+            return Ok(());
+        };
+        let metadata = self.model.metadata();
+        let arguments = [
+            Arg::Value(cache),
+            Arg::Int(sequence),
+            Arg::Int(metadata.sliding_window_size),
+            Arg::Int(metadata.attention_sink_size.max(0)),
+        ];
+        slide.call(&arguments).map(drop)
     }
 
     /// True if one prefill can serve several sequences: an RNN state takes one.

@@ -45,7 +45,7 @@ impl<'m, 'r> Embedder<'m, 'r> {
             for batch in numbers.chunks(limit.max(1)) {
                 let ids = batch.iter().filter_map(|number| prompts.get(*number));
                 let ids: Vec<i32> = ids.flatten().copied().collect();
-                let made = self.embed_batch(&ids, batch.len(), length)?;
+                let made = self.embed_batch(&ids, batch, length)?;
                 for (number, vector) in batch.iter().zip(made) {
                     if let Some(slot) = vectors.get_mut(*number) {
                         *slot = vector;
@@ -56,8 +56,9 @@ impl<'m, 'r> Embedder<'m, 'r> {
         Ok(vectors)
     }
 
-    fn embed_batch(&self, ids: &[i32], prompts: usize, length: usize) -> Result<Vec<Vec<f32>>> {
-        let runtime = self.model.runtime();
+    /// `batch` are the prompts' places in the row.
+    fn embed_batch(&self, ids: &[i32], batch: &[usize], length: usize) -> Result<Vec<Vec<f32>>> {
+        let (runtime, prompts) = (self.model.runtime(), batch.len());
         if length == 0 {
             return Err(Error::Unsupported("a prompt has no tokens".to_owned()));
         }
@@ -82,10 +83,33 @@ impl<'m, 'r> Embedder<'m, 'r> {
                 detail: format!("embedding output of shape {shape:?}"),
             });
         }
-        floats
-            .chunks(per_prompt)
-            .map(|output| self.pool(output, hidden, length))
+        let outputs = batch.iter().zip(floats.chunks(per_prompt));
+        outputs
+            .map(|(number, output)| {
+                let vector = self.pool(output, hidden, length)?;
+                self.finished(*number, vector)
+            })
             .collect()
+    }
+
+    /// The vector of a prompt, of length one where the model says so.
+    fn finished(&self, number: usize, mut vector: Vec<f32>) -> Result<Vec<f32>> {
+        if vector.iter().any(|one| !one.is_finite()) {
+            let what = format!("prompt[{number}]: the values of the embedding");
+            return Err(Error::not_numbers(&what, &vector));
+        }
+        let length = length(&vector);
+        if length == 0.0 {
+            return Err(Error::Answer(format!(
+                "prompt[{number}]: the embedding is zero, which is similar to nothing"
+            )));
+        }
+        let metadata = self.model.metadata().embedding_metadata.as_ref();
+        if metadata.and_then(|said| said.normalize).unwrap_or(true) {
+            let scaled = |one: f32| (f64::from(one) / length) as f32;
+            vector.iter_mut().for_each(|one| *one = scaled(*one));
+        }
+        Ok(vector)
     }
 
     fn pool(&self, output: &[f32], hidden: usize, tokens: usize) -> Result<Vec<f32>> {
@@ -111,17 +135,16 @@ impl<'m, 'r> Embedder<'m, 'r> {
                 }
             }
         };
-        let mut vector = pooled.ok_or_else(|| Error::Tensor {
+        pooled.ok_or_else(|| Error::Tensor {
             detail: "an embedding without rows".to_owned(),
-        })?;
-        if metadata.normalize.unwrap_or(true) {
-            let length = vector.iter().map(|x| x * x).sum::<f32>().sqrt();
-            if length > 0.0 {
-                vector.iter_mut().for_each(|x| *x /= length);
-            }
-        }
-        Ok(vector)
+        })
     }
+}
+
+/// The length of a vector.
+pub(crate) fn length(vector: &[f32]) -> f64 {
+    let squares = vector.iter().map(|one| f64::from(*one).powi(2));
+    squares.sum::<f64>().sqrt()
 }
 
 fn mean<'a>(rows: impl Iterator<Item = &'a [f32]>, hidden: usize) -> Vec<f32> {

@@ -24,6 +24,8 @@ pub struct Request<'t> {
     pub stops: Stops<'t>,
     /// For each prompt the tokens to follow instead of choosing; none if empty.
     pub follow: Vec<Vec<i32>>,
+    /// For each prompt the token whose logits are kept, counted from 1; the last otherwise.
+    pub kept: Vec<Option<usize>>,
 }
 
 /// What one sequence became.
@@ -35,7 +37,7 @@ pub struct Sequence {
     pub likeliest: Vec<i32>,
     /// Logits after the prompt.
     pub first_logits: Vec<f32>,
-    /// Logits from which the last token was chosen.
+    /// Logits from which the last token was chosen, or the one that was asked for.
     pub last_logits: Vec<f32>,
     /// True if a stop token or text ended it.
     pub stopped: bool,
@@ -69,6 +71,10 @@ pub struct Generator<'d, 'm, 'r, 't> {
 
 /// A sequence and what chooses its tokens.
 struct Track {
+    /// The prompt's place in the row.
+    number: usize,
+    /// The token whose logits are kept, where it is not the last.
+    kept: Option<usize>,
     sequence: Sequence,
     sampler: Sampler,
     spoken: Spoken,
@@ -92,6 +98,8 @@ impl<'d, 'm, 'r, 't> Generator<'d, 'm, 'r, 't> {
         Ok(Generator {
             tracks: (0..prompts)
                 .map(|index| Track {
+                    number: index,
+                    kept: request.kept.get(index).copied().flatten(),
                     sequence: Sequence::default(),
                     sampler: sampler(index),
                     spoken: Spoken::default(),
@@ -112,7 +120,7 @@ impl<'d, 'm, 'r, 't> Generator<'d, 'm, 'r, 't> {
             let pieces = pieces(prompts)?;
             self.decoder.prefill(&pieces, &mut self.logits)?;
             for (track, logits) in self.tracks.iter_mut().zip(self.logits.rows()) {
-                track.begin(&self.request, logits);
+                track.begin(&self.request, logits)?;
             }
         } else {
             self.prefill_in_turns(prompts, start, &mut first)?;
@@ -143,7 +151,7 @@ impl<'d, 'm, 'r, 't> Generator<'d, 'm, 'r, 't> {
                 if rest.peek().is_none() {
                     let track = self.tracks.get_mut(index);
                     if let Some((track, logits)) = track.zip(self.logits.rows().next()) {
-                        track.begin(&self.request, logits);
+                        track.begin(&self.request, logits)?;
                     }
                     first.get_or_insert_with(|| start.elapsed());
                 }
@@ -213,7 +221,7 @@ impl<'d, 'm, 'r, 't> Generator<'d, 'm, 'r, 't> {
         self.decoder.decode(&sequences, &tokens, &mut self.logits)?;
         for (&index, logits) in group.iter().zip(self.logits.rows()) {
             if let Some(track) = self.tracks.get_mut(index) {
-                track.choose(&self.request, logits);
+                track.choose(&self.request, logits)?;
             }
         }
         Ok(())
@@ -230,29 +238,39 @@ impl Track {
         !self.sequence.stopped && self.sequence.tokens.len() < request.max_tokens
     }
 
-    fn begin(&mut self, request: &Request<'_>, logits: &[f32]) {
+    fn begin(&mut self, request: &Request<'_>, logits: &[f32]) -> Result<()> {
         self.sequence.first_logits = logits.to_vec();
-        if self.is_active(request) {
-            self.choose(request, logits);
+        match self.is_active(request) {
+            true => self.choose(request, logits),
+            false => self.likeliest(logits).map(drop),
         }
     }
 
-    fn choose(&mut self, request: &Request<'_>, logits: &[f32]) {
-        let token = self.sampler.sample(logits);
-        let likeliest = match self.sampler {
-            Sampler::Greedy => token,
-            _ => i32::try_from(greedy(logits)).unwrap_or(i32::MAX),
-        };
+    fn choose(&mut self, request: &Request<'_>, logits: &[f32]) -> Result<()> {
+        let likeliest = self.likeliest(logits)?;
+        let token = self.sampler.sample(logits, likeliest);
         self.sequence.likeliest.push(likeliest);
         self.sequence.tokens.push(token);
         if let Some(kept) = request.stops.after(&mut self.spoken, token) {
             self.sequence.stopped = true;
             self.sequence.tokens.truncate(kept);
         }
-        // Only the last are kept: a copy per token would cost as much as the choice.
-        if !self.is_active(request) {
+        // Only those of one are kept: a copy per token would cost as much as the choice.
+        let count = self.sequence.likeliest.len();
+        let is_last = !self.is_active(request) && self.kept.is_none_or(|kept| count < kept);
+        if is_last || self.kept == Some(count) {
             self.sequence.last_logits = logits.to_vec();
         }
+        Ok(())
+    }
+
+    fn likeliest(&self, logits: &[f32]) -> Result<i32> {
+        let Some(likeliest) = greedy(logits) else {
+            let (number, token) = (self.number, self.sequence.tokens.len());
+            let what = format!("prompt[{number}]: the logits for token {token} of the answer");
+            return Err(Error::not_numbers(&what, logits));
+        };
+        Ok(i32::try_from(likeliest).unwrap_or(i32::MAX))
     }
 }
 

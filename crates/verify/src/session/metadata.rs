@@ -21,6 +21,9 @@ pub struct Metadata {
     /// Sliding window; not positive means off.
     #[serde(default = "unlimited")]
     pub sliding_window_size: i64,
+    /// How many of the first tokens the window always has; not positive means none.
+    #[serde(default)]
+    pub attention_sink_size: i64,
     /// Longest prefill of one call.
     #[serde(default = "default_chunk")]
     pub prefill_chunk_size: i64,

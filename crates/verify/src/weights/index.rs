@@ -101,7 +101,8 @@ impl Index {
             .map(|shard| {
                 // The name comes from a downloaded file: it must stay inside.
                 let name = Path::new(&shard.data_path);
-                if !name.components().all(|c| matches!(c, Component::Normal(_))) {
+                let stays = |c| matches!(c, Component::Normal(_) | Component::CurDir);
+                if !name.components().all(stays) {
                     return Err(bad(format!(
                         "dataPath `{}` leaves the directory",
                         name.display()
@@ -110,7 +111,10 @@ impl Index {
                 Ok(ShardRecord {
                     path: directory.join(name),
                     bytes: shard.nbytes,
-                    md5: shard.md5sum.map(|m| m.to_lowercase()),
+                    md5: shard
+                        .md5sum
+                        .filter(|m| !m.is_empty())
+                        .map(|m| m.to_lowercase()),
                     tensors: shard.records,
                 })
             })

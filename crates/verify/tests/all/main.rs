@@ -4,6 +4,7 @@
 //! `real-parts`; without it they are listed as ignored.
 
 mod agreement;
+mod answers;
 mod common;
 mod embeddings;
 #[cfg(feature = "macho-host")]
@@ -12,6 +13,7 @@ mod failures;
 mod matrix_file;
 mod metal_static;
 mod other_systems;
+mod processes;
 mod random_weights;
 mod reports;
 mod tokens;

@@ -73,6 +73,21 @@ fn placeholders_are_filled_in_wherever_they_are() {
 }
 
 #[test]
+fn in_a_literal_matrix_a_text_means_what_it_says() {
+    let text = "[[row]]\nname = \"a {model}\"\nlibrary = \"/{name}/${HOME}.so\"\n\
+                prompt = [{ text = \"{name}\" }, { text = \"{prompt} ${HOME}\" }]\ntokenizer = \"bytes\"\n";
+    let literal = HEAD.replacen("schema = 1\n", "schema = 1\nliteral = true\n", 1);
+    let rows = parse(Path::new("/m/m.toml"), &format!("{literal}{text}")).unwrap();
+    let row = &rows[0];
+    assert_eq!((row.name.as_str(), row.model.as_str()), ("a {model}", "m"));
+    assert_eq!(row.library, Path::new("/{name}/${HOME}.so"));
+    let said: Vec<_> = row.prompts.iter().map(|p| p.text.as_deref()).collect();
+    assert_eq!(said, [Some("{name}"), Some("{prompt} ${HOME}")]);
+    let error = error(&format!("{literal}[[row]]\nname = [\"a\", \"b\"]\n"));
+    assert!(error.contains("`name`: invalid type"), "{error}");
+}
+
+#[test]
 fn words_that_nothing_uses_are_refused_and_rows_stay_apart() {
     let row = "[[row]]\nname = \"a\"\n";
     assert_eq!(
@@ -115,6 +130,10 @@ fn rows_that_contradict_themselves_are_refused() {
             "needs `ask`, `text`, `tokens` or a reference",
         ),
         ("name = \"a\"\ntime_limit = -1.0", "time_limit"),
+        ("name = \"a\"\ntime_limit = 0", "`time_limit` is 0"),
+        ("name = \"a\"\nmax_tokens = 0", "`max_tokens` is 0"),
+        ("name = \"a\"\nprefill_chunk = 0", "`prefill_chunk` is 0"),
+        ("name = \"a\"\nstop = [-1]", "`stop` has the token -1"),
         ("name = \"a\"\nlibrary = \"${X\"", "without `}`"),
     ] {
         let message = error(&format!("{HEAD}[[row]]\n{row}\n"));
@@ -175,6 +194,15 @@ fn expectations_that_no_answer_could_fail_are_refused() {
         let message = expect(keys);
         assert!(message.contains(words), "{keys}: {message}");
     }
+    let followed =
+        "follow_reference = true\nprompt = [{ expect = { reference = \"r#c\", tokens = [1] } }]";
+    refused(
+        &head,
+        &[(
+            followed,
+            "`prompt[0].expect.tokens` would be compared with the reference's own",
+        )],
+    );
     let two = format!("{head}prompt = [{{ text = \"x\" }}, {{ text = \"y\" }}]\n")
         .replace("prompt = [{ tokens = [1] }]\n", "");
     refused(
