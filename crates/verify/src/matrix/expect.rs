@@ -302,6 +302,7 @@ fn compare_followed(case: &Case, found: &[i32], tolerance: f32) -> Check {
     let counts = [0, case.tokens.len()];
     let complete = !case.tokens.is_empty() && counts.contains(&case.margins.len());
     let rest = match wrong {
+        Some(step) if case.margins.is_empty() => format!("; step {step} differs"),
         Some(step) => format!("; step {step} differs although it was decided"),
         None => "; the others were undecided".to_owned(),
     };

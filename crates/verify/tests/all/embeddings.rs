@@ -99,7 +99,7 @@ fn a_vector_of_no_numbers_or_of_zeros_is_no_answer() {
         ("similarity", "[{ a = 0, b = 1, at_most = 0.5 }]".to_owned()),
     ];
     let (nan, zero) = (times("'nan'"), times("0"));
-    let with = |more: &[(&'static str, String)]| [&[library.clone()], more].concat();
+    let with = |more: &[(&'static str, String)]| [std::slice::from_ref(&library), more].concat();
     let report = Matrix::new()
         .row("nan", &with(&[nan.clone(), compared.clone()]))
         .row("zero", &with(&[zero.clone(), compared]))
