@@ -35,6 +35,7 @@ mod installations;
 #[cfg(target_os = "linux")]
 mod integrations;
 mod kernel_libraries;
+mod kernel_tensors;
 mod layers;
 mod limits;
 #[cfg(unix)]
