@@ -45,12 +45,45 @@ fn what_a_release_registers_under_a_condition_is_one() {
         assert_eq!(status, "fits-if", "{name}: {needs}");
         assert!(needs.contains(brought_by), "{name}: {needs}");
     }
-    for name in ["topa.asin", "vm.builtin.hexagon.dma_COPY"] {
+    for name in [
+        "topa.asin",
+        "vm.builtin.hexagon.dma_COPY",
+        "topi.azin",
+        "relax.Var",
+    ] {
         let (status, _, errors) = said(name, Path::new("tvm-0.27"));
         assert_eq!(
             (status.as_str(), errors),
             ("breaks", vec!["AC103".to_owned()])
         );
+    }
+}
+
+/// What the compilers of other releases register is told, and of what is not known nothing.
+#[test]
+fn a_name_that_begins_as_a_compilers_is_looked_up() {
+    for (name, runtime, words) in [
+        ("relax.Var", "tvm-0.27", "has `relax.Var` in TVM's compiler"),
+        (
+            "topi.azin",
+            "tvm-0.27",
+            "that of no known release registers this one",
+        ),
+        (
+            "topi.asin",
+            "tvm-0.24",
+            "registers `topi.asin` is not known",
+        ),
+        (
+            "topi.azin",
+            "tvm-0.24",
+            "registers `topi.azin` is not known",
+        ),
+    ] {
+        let folder = folder();
+        let file = calling(folder.path(), name);
+        let (report, _) = scan([file.as_os_str(), "-r".as_ref(), runtime.as_ref()]);
+        assert!(report.to_string().contains(words), "{name}, {runtime}");
     }
 }
 
@@ -64,6 +97,8 @@ fn a_real_runtime_has_what_its_parts_have() {
         // In the wheel, whose part for CUDA loads where CUDA is.
         ("device_api.cuda", "fits-if", "libcuda.so.1"),
         ("topi.asin", "fits-if", "libtvm_compiler"),
+        ("topi.azin", "breaks", ""),
+        ("relax.Var", "breaks", ""),
     ] {
         let (status, needs, errors) = said(name, &runtime);
         assert_eq!(status, expected, "{name}: {needs} {errors:?}");

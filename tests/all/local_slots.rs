@@ -4,7 +4,7 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::support::make::{corpus, folder, put};
+use crate::support::make::{corpus, folder, model, put};
 use crate::support::{artcheck, rules, scan, text};
 
 /// `host.c` and the objects of a model, linked by a version script.
@@ -101,5 +101,39 @@ fn slots_where_nothing_may_be_written_end_the_process() {
             is_error,
             "{section}: {report}"
         );
+    }
+}
+
+/// Compilers that do not optimise leave slots that no function uses: that a runtime does not
+/// fill them has no effect.
+#[test]
+fn a_slot_that_nothing_refers_to_is_not_called_through() {
+    let folder = folder();
+    let slot = "void *__TVMFFIHandleInitOnce __attribute__((weak));\n";
+    let unused = "int __tvm_ffi_f(void) { return 0; }\n";
+    let used = "int __tvm_ffi_f(void) { return __TVMFFIHandleInitOnce != 0; }\n";
+    let pointed = "void **__tvm_ffi_f = &__TVMFFIHandleInitOnce;\n";
+    let own = "-Wl,-Bsymbolic";
+    for (name, user, flags, is_error) in [
+        ("unused", unused, &[][..], false),
+        ("got", used, &[], true),
+        ("relaxed", used, &["-O2", own], true),
+        (
+            "direct",
+            used,
+            &["-O0", own, "-fvisibility=protected"],
+            true,
+        ),
+        ("data", pointed, &[], true),
+        ("relative", pointed, &[own], true),
+    ] {
+        let file = model(folder.path(), name, &format!("{slot}{user}"), flags);
+        let report = |runtime: &str| {
+            let (report, _) = scan([file.as_os_str(), "-r".as_ref(), runtime.as_ref()]);
+            rules(&report, &["error"])
+        };
+        let errors = report("tvm-0.25");
+        assert_eq!(errors.contains(&"AC202".into()), is_error, "{name}");
+        assert!(!report("tvm-0.27").contains(&"AC202".into()), "{name}");
     }
 }

@@ -36,6 +36,7 @@ mod installations;
 #[cfg(target_os = "linux")]
 mod integrations;
 mod kernel_libraries;
+mod kernel_tensors;
 mod layers;
 mod limits;
 #[cfg(unix)]

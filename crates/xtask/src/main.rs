@@ -1,6 +1,7 @@
 //! `cargo xtask`: what maintainers do by command. Not part of the product.
 
 mod ask;
+mod compiler;
 mod derive;
 mod entry;
 mod known;
@@ -60,6 +61,13 @@ enum Release {
         #[arg(required = true)]
         wheels: Vec<PathBuf>,
     },
+    /// Add the functions that the compilers of these wheels register to
+    /// `crates/inspect/data/compiler_functions.txt`.
+    Compiler {
+        /// Unpacked wheels of apache-tvm, of one release.
+        #[arg(required = true)]
+        wheels: Vec<PathBuf>,
+    },
 }
 
 /// From what an entry is derived.
@@ -84,6 +92,7 @@ fn main() -> anyhow::Result<()> {
     match Task::parse() {
         Task::Release(Release::Add(add)) => add_release(&add),
         Task::Release(Release::Known { wheels }) => known::print(&wheels),
+        Task::Release(Release::Compiler { wheels }) => compiler::add(&wheels),
         Task::Web { packages } => web::add(&packages),
         Task::Messages { wheels } => messages::write(&wheels),
         Task::Sound => sound::run(),

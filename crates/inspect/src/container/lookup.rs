@@ -1,6 +1,8 @@
 //! Questions about what a library defines for others, answered without
 //! keeping its symbols: compilers export a hundred thousand of them.
 
+use std::collections::BTreeSet;
+
 use super::{Callee, FileType, Format, Linkage, Parsed, elf, identify, macho, pe};
 use crate::error::DecodeError;
 
@@ -69,6 +71,15 @@ pub fn linkage(parsed: &Parsed<'_>, wanted: fn(&[u8]) -> bool) -> Linkage {
     linkage.starts.sort_unstable();
     linkage.starts.dedup();
     linkage
+}
+
+/// Which of some cells, by address, anything in the image refers to; `None` where that is
+/// not read: of other formats than ELF, and of other processors.
+pub fn referred(parsed: &Parsed<'_>, cells: &BTreeSet<u64>) -> Option<BTreeSet<u64>> {
+    match parsed.binary.format {
+        Format::Elf => elf::referred(parsed, cells),
+        _ => None,
+    }
 }
 
 fn not_a_library(found: FileType) -> DecodeError {

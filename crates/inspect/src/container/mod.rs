@@ -49,7 +49,7 @@ pub use binary::{
 pub use contents::Contents;
 pub use identify::{FileType, identify, parse};
 pub use linkage::{Callee, Linkage};
-pub use lookup::{defined_versions, defines, each_export, linkage};
+pub use lookup::{defined_versions, defines, each_export, linkage, referred};
 pub use macho::CodeDirectory;
 pub(crate) use macho::{archives as fat_archives, broken_signature};
 pub use names::{BLOB_SYMBOLS, CONTEXT_SYMBOLS, concerns_tvm, undefined_concerns_tvm};

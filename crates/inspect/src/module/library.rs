@@ -268,6 +268,9 @@ pub struct ModelLibrary {
     pub blob: Result<Blob, DecodeError>,
     /// Context slots defined (`__TVM...` data symbols).
     pub slots: Vec<String>,
+    /// Those that nothing in the file refers to, where that is read.
+    #[serde(skip)]
+    pub idle_slots: Vec<String>,
     /// Host functions, without prefix.
     pub host_functions: Vec<String>,
     /// VM functions compiled to host code (`__vmtir__<name>`), by name.
@@ -332,8 +335,14 @@ impl ModelLibrary {
 
     /// Whether its host code looks up functions by name.
     pub(crate) fn looks_up(&self) -> bool {
-        let mut slots = self.slots.iter();
+        let mut slots = self.used_slots();
         slots.any(|slot| LOOKUPS.contains(&slot.as_str()))
+    }
+
+    /// Slots that something in the file may call through.
+    pub(crate) fn used_slots(&self) -> impl Iterator<Item = &String> {
+        let slots = self.slots.iter();
+        slots.filter(|slot| !self.idle_slots.contains(slot))
     }
 
     /// Whether a compiled VM function that could not be read may create a KV cache.

@@ -11,8 +11,8 @@ use memchr::memmem::Finder;
 
 use super::symbols::{HostNames, blob_symbol};
 use super::{
-    Blob, BlobLayout, ModelLibrary, Module, Payload, SymbolGeneration, compiled, kernels, metadata,
-    payload, registration,
+    Blob, BlobLayout, ModelLibrary, Module, Payload, SymbolGeneration, compiled, idle, kernels,
+    metadata, payload, registration,
 };
 use crate::container::{self, Binary, BinaryKind, Contents, DefinedSymbol, Format, Parsed, Region};
 use crate::error::DecodeError;
@@ -54,6 +54,7 @@ pub fn find(parsed: &Parsed<'_>) -> Vec<ModelLibrary> {
     }
     for library in &mut found {
         if parsed.binary.format != Format::VmExecutable {
+            idle::read(library, parsed);
             compiled::read(library, parsed);
             library.kernels = kernels::read(library, parsed);
         }
@@ -106,6 +107,7 @@ pub fn kernels_alone(parsed: &Parsed<'_>) -> Option<ModelLibrary> {
         ..empty()
     };
     library.add_host_names(&parsed.binary);
+    idle::read(&mut library, parsed);
     library.looks_up().then(|| {
         compiled::read(&mut library, parsed);
         library
@@ -194,6 +196,7 @@ fn empty() -> ModelLibrary {
         file_offset: 0,
         blob: Err(DecodeError::new(0, "a blob", "none")),
         slots: Vec::new(),
+        idle_slots: Vec::new(),
         host_functions: Vec::new(),
         vm_tir_functions: Vec::new(),
         kernels: Default::default(),

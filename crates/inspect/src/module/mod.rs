@@ -8,6 +8,7 @@ mod blob;
 mod compiled;
 mod device_need;
 pub mod engine;
+mod idle;
 mod kernels;
 mod library;
 pub mod locate;

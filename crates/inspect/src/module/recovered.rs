@@ -11,6 +11,8 @@ use crate::vm::{DataType, Executable};
 pub struct HostCall {
     /// The name.
     pub callee: String,
+    /// The kernel that makes it, where a tensor of it has memory that the kernel was given.
+    pub kernel: Option<String>,
     /// Its arguments, as far as the code shows them.
     pub arguments: Vec<HostArgument>,
 }
@@ -24,6 +26,8 @@ pub struct HostArgument {
     pub number: Option<i64>,
     /// The data type of a tensor that the kernel made itself.
     pub dtype: Option<DataType>,
+    /// Whether the memory of that tensor is a parameter of the code that makes the call.
+    pub is_given: bool,
 }
 
 /// An executable with the bodies that were read from host code.

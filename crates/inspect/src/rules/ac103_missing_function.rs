@@ -6,8 +6,8 @@ use crate::finding::{Finding, Location, Need, Severity};
 use crate::limits::MAX_FINDINGS;
 use crate::module::BlobLayout;
 use crate::parts::stem;
-use crate::runtime::RuntimeProfile;
 use crate::runtime::history::{self, Window};
+use crate::runtime::{RuntimeProfile, compiler};
 use crate::vm::FunctionKind;
 
 pub(super) static RULE: Rule = Rule {
@@ -127,7 +127,7 @@ fn callees(pair: &Pair<'_>, out: &mut Outcome) {
             })
             .evidence("the library loads, and the kernel fails when it comes to that call; whether any input leads there is not asked");
         out.push(match is_own {
-            false => with_remedy(finding, name, "the kernel calls it"),
+            false => with_remedy(finding, pair, name, "the kernel calls it"),
             true => finding
                 .evidence("the library exports it, but only imported modules and registered functions are searched")
                 .help("call it as a function of the module (`call_cpacked`, or a call of its global variable), or have the application register it"),
@@ -195,31 +195,31 @@ fn lacks(pair: &Pair<'_>, name: &str, out: &mut Outcome) -> bool {
     false
 }
 
-/// The beginning of a name that TVM's compiler registers; Python's own names begin so too.
-fn compiler_space(name: &str) -> Option<&'static str> {
-    let mut spaces = history::line().flat_map(|known| &known.compiler_namespaces);
-    let space = spaces.find(|space| name.starts_with(space.as_str()))?;
-    let is_pythons = history::line().any(|known| known.python_functions.contains_key(name));
-    (!is_pythons).then_some(space)
+/// Whether TVM's compiler may be loaded with a runtime.
+fn has_compiler(runtime: &RuntimeProfile) -> bool {
+    let parts = &runtime.parts;
+    let mut compilers = parts.iter().filter(|part| stem(part) == "tvm_compiler");
+    runtime.glue.is_none() && (parts.is_empty() || compilers.next().is_some())
 }
 
-/// Whether a function comes with TVM's compiler, where that may be loaded: of its library,
-/// with names by the thousand, only the beginnings of names are known.
+/// Whether a function comes with TVM's compiler, where that may be loaded, or may do so.
 fn is_of_compiler(pair: &Pair<'_>, name: &str, out: &mut Outcome) -> bool {
-    let parts = &pair.runtime.parts;
-    let may_be_there = match pair.runtime.glue {
-        None => parts.is_empty() || parts.iter().any(|part| stem(part) == "tvm_compiler"),
-        Some(_) => false,
-    };
-    let Some(space) = compiler_space(name).filter(|_| may_be_there) else {
+    if !has_compiler(pair.runtime) {
         return false;
-    };
-    out.need(Need {
-        library: format!("TVM's compiler, with `{name}`"),
-        brought_by: format!(
-            "`import tvm`, which loads libtvm_compiler: most names that begin with `{space}` are its own"
+    }
+    match compiler::registers(pair.runtime, name) {
+        Some(true) => out.need(Need {
+            library: format!("TVM's compiler, with `{name}`"),
+            brought_by: String::from("`import tvm`, which loads libtvm_compiler"),
+        }),
+        None if compiler::may_register(name) => out.undecided(
+            &RULE,
+            format!(
+                "whether the compiler of this runtime (libtvm_compiler) registers `{name}` is not known"
+            ),
         ),
-    });
+        _ => return false,
+    }
     true
 }
 
@@ -294,19 +294,47 @@ fn missing(pair: &Pair<'_>, program: &Program<'_>, index: usize, name: &str) -> 
     match index < program.table {
         true => {
             let says = pair.words("missing-function", &[("name", name)]);
-            with_remedy(finding.says_known(says), name, "the VM is initialised")
+            with_remedy(
+                finding.says_known(says),
+                pair,
+                name,
+                "the VM is initialised",
+            )
         }
         false => {
             let finding = finding.evidence(format!(
                 "VM functions that are compiled to host code call `{name}`: the library loads, and the call fails; whether any input leads there is not asked"
             ));
-            with_remedy(finding, name, "it is called")
+            with_remedy(finding, pair, name, "it is called")
+        }
+    }
+}
+
+/// Says whose function it is that begins as those of TVM's compiler.
+fn of_a_compiler(finding: Finding, runtime: &RuntimeProfile, name: &str) -> Finding {
+    let having = compiler::having(name);
+    match (having.names().as_slice(), has_compiler(runtime)) {
+        ([], _) => {
+            let begin = compiler::space(name).unwrap_or_default();
+            finding
+                .evidence(format!("names that begin with `{begin}` are those of TVM's compiler (libtvm_compiler), and that of no known release registers this one"))
+                .help("correct the name in the model and compile it again; a function of the application's own must be registered before the model asks for it")
+        }
+        (_, false) => finding
+            .evidence(format!("`{name}` is a function of TVM's compiler (libtvm_compiler), which this runtime is without"))
+            .help("load the compiler too, as `import tvm` does where it is installed, or leave the call out of the model"),
+        (names, true) => {
+            let have = if names.len() == 1 { "has" } else { "have" };
+            finding
+                .evidence(format!("{having} {have} `{name}` in TVM's compiler (libtvm_compiler), and this runtime's compiler does not"))
+                .help("use a release whose compiler has the function, or leave the call out of the model")
         }
     }
 }
 
 /// Says where a function is to be had, and when an application's own must be there.
-fn with_remedy(finding: Finding, name: &str, before: &str) -> Finding {
+fn with_remedy(finding: Finding, pair: &Pair<'_>, name: &str, before: &str) -> Finding {
+    let runtime = pair.runtime;
     if let Some((_, pack, flag)) = PACKS.iter().find(|(prefix, ..)| name.starts_with(prefix)) {
         return finding
             .evidence(format!("`{name}` belongs to {pack}"))
@@ -319,10 +347,8 @@ fn with_remedy(finding: Finding, name: &str, before: &str) -> Finding {
             .evidence(format!("importing the Python package {package} registers `{name}`; no library of the runtime does"))
             .help("compare with the environment that the model runs in (`--runtime VENV`); a program without Python must register the function itself (`--provides` says that it does)");
     }
-    if let Some(space) = compiler_space(name) {
-        return finding
-            .evidence(format!("names that begin with `{space}` are those of TVM's compiler (libtvm_compiler), which this runtime is without"))
-            .help("load the compiler too, as `import tvm` does where it is installed, or leave the call out of the model");
+    if compiler::may_register(name) {
+        return of_a_compiler(finding, runtime, name);
     }
     if name.starts_with("vm.builtin.") || name.starts_with("vm.") {
         let having = history::when(|known| known.offers_function(name) == Some(true));

@@ -50,7 +50,8 @@ fn check_local(pair: &Pair<'_>, out: &mut Outcome) {
     };
     let exported = names(true);
     let mut local = names(false);
-    local.retain(|name| !exported.contains(name));
+    let idle: BTreeSet<&str> = pair.library.idle_slots.iter().map(String::as_str).collect();
+    local.retain(|name| !exported.contains(name) && !idle.contains(name));
     let Some(first) = local.first() else { return };
     let message = match local.len() {
         1 => format!(
@@ -130,7 +131,7 @@ fn check(pair: &Pair<'_>, out: &mut Outcome) {
     check_context(pair, out);
     check_frozen(pair, out);
     let Some(filled) = &pair.runtime.context_slots.value else {
-        if !pair.library.slots.is_empty() {
+        if pair.library.used_slots().next().is_some() {
             out.undecided(
                 &RULE,
                 "the context slots that this runtime fills are not known",
@@ -138,7 +139,7 @@ fn check(pair: &Pair<'_>, out: &mut Outcome) {
         }
         return;
     };
-    for slot in &pair.library.slots {
+    for slot in pair.library.used_slots() {
         if filled.contains(slot) {
             continue;
         }

@@ -7,6 +7,8 @@ use super::{Outcome, Pair, Rule, call_kinds, surroundings};
 use crate::finding::{Finding, Location};
 use crate::limits::MAX_FINDINGS;
 use crate::module::HostCall;
+use crate::vm::DataType;
+use crate::vm::kernel::KernelParameter;
 
 pub(super) fn check(rule: &'static Rule, pair: &Pair<'_>, out: &mut Outcome) {
     let calls = pair.library.host_calls.iter();
@@ -14,7 +16,8 @@ pub(super) fn check(rule: &'static Rule, pair: &Pair<'_>, out: &mut Outcome) {
     let wrong = wrong.filter_map(|call| {
         let count = count(rule, pair, call);
         let kind = count.or_else(|| kind(rule, pair, call));
-        kind.or_else(|| dtype(rule, pair, call))
+        let dtype = kind.or_else(|| dtype(rule, pair, call));
+        dtype.or_else(|| memory(rule, pair, call))
     });
     let mut seen: BTreeSet<String> = BTreeSet::new();
     for (finding, is_certain) in wrong {
@@ -112,6 +115,70 @@ fn dtype(rule: &'static Rule, pair: &Pair<'_>, call: &HostCall) -> Option<(Findi
     })?;
     let finding = in_kernel(finding, &call.callee);
     Some((finding, pair.runtime.argument_kinds.is_certain()))
+}
+
+/// Memory of the kernel's own tensors that it hands on as a tensor of wider or narrower
+/// elements: compilers make `float32` of `bfloat16` and `float8` where they should not.
+fn memory(rule: &'static Rule, pair: &Pair<'_>, call: &HostCall) -> Option<(Finding, bool)> {
+    let kernel = call.kernel.as_deref()?;
+    let parameters = pair.library.kernels.get(kernel)?.iter();
+    let takes: Option<Vec<(&str, u8)>> = parameters.filter_map(tensor).collect();
+    let takes = takes.filter(|takes| !takes.is_empty())?;
+    let mut given = call.arguments.iter().enumerate();
+    let (position, given) = given.find_map(|(position, argument)| {
+        let given = argument
+            .dtype
+            .filter(|dtype| argument.is_given && is_whole(*dtype))?;
+        let mut takes = takes.iter();
+        let is_other = takes.all(|(name, bits)| {
+            *bits != given.bits || name.contains("float") != given.to_string().contains("float")
+        });
+        is_other.then_some((position, given))
+    })?;
+    let names: BTreeSet<&str> = takes.iter().map(|(name, _)| *name).collect();
+    let names: Vec<&str> = names.into_iter().collect();
+    let message = format!(
+        "kernel `{kernel}` takes tensors of {}, but hands their memory on as a tensor of {given}: argument {position} of `{}`",
+        names.join(" and "),
+        call.callee
+    );
+    let finding = pair
+        .finding(rule, message)
+        .at(Location {
+            function: Some(kernel.to_owned()),
+            ..Location::default()
+        })
+        .evidence("there is no message: the function reads elements of another size than the tensor has, its results are wrong, and it may read memory behind the tensor; TVM's compilers do so with tensors of bfloat16 and float8")
+        .help(format!("cast the tensor to {given} in the model before it is given to the operator, as before `R.argsort`, and compile the library again"));
+    Some((finding, true))
+}
+
+/// The data type of a tensor that a kernel takes, and its bits; nothing inside where that
+/// was not read.
+fn tensor(parameter: &KernelParameter) -> Option<Option<(&str, u8)>> {
+    match parameter {
+        KernelParameter::Number(_) => None,
+        KernelParameter::Other => Some(None),
+        KernelParameter::Tensor { dtype, .. } => {
+            let digits = dtype.trim_start_matches(|c: char| c.is_ascii_alphabetic());
+            let end = digits.find(|c: char| !c.is_ascii_digit());
+            let digits = digits
+                .get(..end.unwrap_or(digits.len()))
+                .unwrap_or_default();
+            // Vectors have an `x` in their names.
+            let bits = match dtype.as_str() {
+                "bool" => Some(8),
+                name if name.contains('x') => None,
+                _ => digits.parse().ok(),
+            };
+            Some(bits.map(|bits| (dtype.as_str(), bits)))
+        }
+    }
+}
+
+/// Whether the elements of a data type are single numbers of whole bytes.
+fn is_whole(dtype: DataType) -> bool {
+    dtype.lanes == 1 && dtype.bits >= 8
 }
 
 fn in_kernel(finding: Finding, name: &str) -> Finding {

@@ -204,6 +204,7 @@ pub fn join(name: &str, parts: &[(PartKind, &RuntimeProfile)]) -> RuntimeProfile
             note_provider(&mut whole.provided_by, part);
         }
         whole.join(part);
+        whole.compiler = whole.compiler.take().or_else(|| part.compiler.clone());
         whole
             .possible_functions
             .extend(part.possible_functions.iter().cloned());

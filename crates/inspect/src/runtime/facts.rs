@@ -7,9 +7,11 @@
 //! one entry; where its bytes are read is `binary.rs`.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::compiler_file::CompilerFile;
 use super::fact::{Confidence, Fact, FactValue, Likeness, RowForm};
 use super::glue::Glue;
 use super::values::{
@@ -101,6 +103,9 @@ macro_rules! facts {
             /// without Python do not load.
             #[serde(skip)]
             pub compiler_namespaces: BTreeSet<String>,
+            /// The compiler among the parts.
+            #[serde(skip)]
+            pub compiler: Option<Arc<CompilerFile>>,
             /// The JavaScript that this is, for a web page's packages: the runtime itself
             /// is inside the wasm library.
             #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -2,13 +2,14 @@
 //! its bytes can be let go.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::RuntimeProfile;
 use super::binary::{self, Registered};
 use super::ffi_version::{self, VersionRange};
 use super::strings::Exclusion;
+use super::{CompilerFile, RuntimeProfile};
 use crate::container::{self, Binary, Parsed};
 use crate::error::DecodeError;
 use crate::limits::MAX_KEPT_NAMES;
@@ -76,7 +77,7 @@ impl Member {
         let undefined = &parsed.binary.undefined;
         Self {
             path: path.clone(),
-            profile: binary::read(&path.to_string(), &kind, parsed, exclude, registered),
+            profile: profile(path, &kind, parsed, exclude, registered),
             exports: Exports::default(),
             built_with: ffi_version::by_imports(
                 undefined.iter().map(|symbol| symbol.name.as_str()),
@@ -89,8 +90,7 @@ impl Member {
 
     /// Reads from the code what was only read from strings.
     pub fn follow(&mut self, parsed: &Parsed<'_>) {
-        let name = self.path.to_string();
-        self.profile = binary::read(&name, &self.kind, parsed, &[], Registered::Followed);
+        self.profile = profile(&self.path, &self.kind, parsed, &[], Registered::Followed);
         self.is_followed = true;
     }
 
@@ -117,6 +117,22 @@ impl Member {
             .extend(exported.map(|(name, _)| (*name).to_owned()));
         Ok(())
     }
+}
+
+/// What a part at a place says; what a compiler registers is read later.
+fn profile(
+    path: &Place,
+    kind: &PartKind,
+    parsed: &Parsed<'_>,
+    exclude: &[Exclusion],
+    registered: Registered,
+) -> RuntimeProfile {
+    let mut profile = binary::read(&path.to_string(), kind, parsed, exclude, registered);
+    if *kind == PartKind::Compiler {
+        let file = CompilerFile::new(path.clone(), parsed.binary.architecture);
+        profile.compiler = Some(Arc::new(file));
+    }
+    profile
 }
 
 fn exports(data: &[u8], binary: &Binary) -> Result<Exports, DecodeError> {

@@ -8,6 +8,8 @@ pub mod binary;
 mod code_refs_aarch64;
 mod code_refs_x86_64;
 pub(crate) mod companions;
+pub mod compiler;
+mod compiler_file;
 pub(crate) mod cxx_classes;
 pub mod distribution;
 pub(crate) mod elsewhere;
@@ -48,6 +50,7 @@ pub mod versions;
 mod wide;
 
 pub use crate::parts::{PartKind, classify};
+pub use compiler_file::CompilerFile;
 pub use fact::{Confidence, Fact, RowForm};
 pub use facts::{FactView, RuntimeProfile, tag_names};
 pub use values::{

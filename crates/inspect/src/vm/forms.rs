@@ -81,6 +81,11 @@ pub fn misfit<'a>(
         "alloc_tensor" => form
             .below_zero(1, "a place in its storage")
             .or_else(|| form.scope(4)),
+        "apply_repetition_penalty" => form
+            .of_number(0, "float32")
+            .or_else(|| form.of_number(1, "int32")),
+        "apply_softmax_with_temperature" => form.of_number(0, "float32"),
+        "sample_top_p_from_logits" => form.of_number(0, "float32").or_else(|| form.of_one_row()),
         _ => None,
     }
 }
@@ -181,6 +186,22 @@ impl<'a> Form<'a, '_> {
     fn of_type(&self, takes: &str, is: &dyn Fn(DataType) -> bool) -> Option<Misfit<'a>> {
         let dtype = self.held(0)?.dtype?;
         (!is(dtype)).then(|| self.other(0, takes, &format!("one of {dtype}")))
+    }
+
+    /// A tensor of this data type.
+    fn of_number(&self, position: usize, wanted: &str) -> Option<Misfit<'a>> {
+        let given = self.held(position)?.dtype?.to_string();
+        let takes = format!("a tensor of {wanted}");
+        (given != wanted).then(|| self.other(position, &takes, &format!("one of {given}")))
+    }
+
+    /// A tensor whose sizes but the last are 1.
+    fn of_one_row(&self) -> Option<Misfit<'a>> {
+        let sizes: Vec<Option<i64>> = self.held(0)?.dims?.sizes().collect();
+        let (_, leading) = sizes.split_last()?;
+        let size = leading.iter().flatten().find(|size| **size != 1)?;
+        let takes = "a tensor whose sizes before the last are 1";
+        Some(self.other(0, takes, &format!("one with the size {size}")))
     }
 
     /// Sizes that are known and demanded, and not the same.

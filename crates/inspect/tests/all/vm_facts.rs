@@ -198,6 +198,28 @@ const NEW_SLOTS: [&str; 3] = [
     "__TVMFFIHandleInitOnce",
 ];
 
+/// The compilers that made the corpus optimise: each slot that they left is one that the code
+/// calls through, on both processors whose code is looked through.
+#[test]
+fn slots_of_optimised_code_are_used() {
+    let mut slots = 0;
+    for release in releases() {
+        for name in [
+            "dense-cpu-x86_64.so",
+            "extcall-cpu-x86_64.so",
+            "embedding-cpu-aarch64.so",
+        ] {
+            let bytes = read(release, name);
+            let parsed = container::parse(&bytes).unwrap();
+            for library in locate::find(&parsed[0]) {
+                assert!(library.idle_slots.is_empty(), "{release} {name}");
+                slots += library.slots.len();
+            }
+        }
+    }
+    assert!(slots > 15, "{slots}");
+}
+
 /// Without its symbol the same blob is found, at the same place.
 #[test]
 fn magic_finds_what_the_symbol_names() {

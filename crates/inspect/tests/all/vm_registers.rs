@@ -30,6 +30,8 @@ const HEAP: i64 = 15;
 const MAKE_SHAPE: i64 = 16;
 const CLOSURE: i64 = 17;
 const INVOKE: i64 = 18;
+const PENALTY: i64 = 20;
+const SAMPLE: i64 = 21;
 /// A function of the program, with one parameter, as callee.
 const OTHER: i64 = (3 << 56) + 19;
 /// Constants: float32, the shape (3, 2), the shape (2, 2), and those of the tests of forms.
@@ -84,6 +86,8 @@ fn program(code: &[Vec<i64>]) -> Executable {
         packed("vm.builtin.make_closure"),
         packed("vm.builtin.invoke_closure"),
         function(1, "other", 0..0, 1, 2),
+        packed("vm.builtin.apply_repetition_penalty"),
+        packed("vm.builtin.sample_top_p_from_logits"),
     ];
     let shape = |sizes: &[i64]| {
         let mut bytes = Vec::from(69_i32.to_le_bytes());
@@ -263,6 +267,12 @@ fn values_of_a_form_that_builtins_refuse() {
     let sizes = |size| [VOID, imm(2), imm(0), imm(2), imm(0), imm(size), TEXT];
     assert!(refused(FOUR, FLOAT, MATCH, &sizes(3)));
     assert_eq!(with(FOUR, FLOAT, MATCH, &sizes(2)), None);
+    // Logits are one row of float32, token ids are int32.
+    assert!(refused(FOUR, INT64, PENALTY, &[1, imm(1)]));
+    assert!(refused(FOUR, FLOAT, PENALTY, &[6, imm(1)]));
+    assert_eq!(with(FOUR, FLOAT, PENALTY, &[1, imm(1)]), None);
+    assert!(refused(FOUR, FLOAT, SAMPLE, &[imm(1), imm(1), imm(0)]));
+    assert_eq!(with(THREE, FLOAT, SAMPLE, &[imm(1), imm(1), imm(0)]), None);
     // A shape has as many sizes as its tensor has dimensions.
     let shape = |wanted| {
         let [check, sizes] = checks();

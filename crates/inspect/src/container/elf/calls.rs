@@ -11,7 +11,7 @@ use crate::container::{Architecture, DefinedSymbol, Region};
 
 /// Code that is looked through, in a model library and in any other, and functions
 /// that are named.
-const MAX_MODEL_CODE: usize = 8 << 20;
+pub(super) const MAX_MODEL_CODE: usize = 8 << 20;
 const MAX_CODE: usize = 1 << 20;
 const MAX_USERS: usize = 4;
 
@@ -66,7 +66,10 @@ pub(super) fn users(
 }
 
 /// The regions of code, where they are not too large to be looked through.
-fn code<'a, 'data>(regions: &'a [Region<'data>], most: usize) -> Option<Vec<&'a Region<'data>>> {
+pub(super) fn code<'a, 'data>(
+    regions: &'a [Region<'data>],
+    most: usize,
+) -> Option<Vec<&'a Region<'data>>> {
     let code: Vec<&Region<'_>> = regions.iter().filter(|region| region.executable).collect();
     let sizes = code.iter().map(|region| region.data.len());
     (sizes.fold(0usize, usize::saturating_add) <= most).then_some(code)
@@ -104,7 +107,7 @@ pub(super) fn holder(functions: &[DefinedSymbol], address: u64) -> Option<&Defin
 }
 
 /// Addresses of distances that lead to one of `targets` from the byte after them.
-fn x86_64(region: &Region<'_>, targets: &BTreeSet<u64>) -> Vec<(u64, u64)> {
+pub(super) fn x86_64(region: &Region<'_>, targets: &BTreeSet<u64>) -> Vec<(u64, u64)> {
     let (Some(first), Some(last)) = (targets.first(), targets.last()) else {
         return Vec::new();
     };
@@ -155,7 +158,7 @@ fn may_lead(window: &[u8; WINDOW], at: u64, first: u64, last: u64) -> bool {
     any != 0
 }
 
-fn instructions<'a>(region: &'a Region<'_>) -> impl Iterator<Item = (u64, u32)> + 'a {
+pub(super) fn instructions<'a>(region: &'a Region<'_>) -> impl Iterator<Item = (u64, u32)> + 'a {
     let words = region.data.chunks_exact(4).zip(0u64..);
     words.filter_map(|(bytes, index)| {
         let at = region.address.wrapping_add(index.wrapping_mul(4));
@@ -205,9 +208,13 @@ fn addresses(
 }
 
 /// The page that an `adrp` at an address leads to.
-fn page(at: u64, word: u32) -> u64 {
-    let pages = (((word << 8).cast_signed() >> 13) << 2) | (word >> 29 & 3).cast_signed();
-    (at & !0xfff).wrapping_add_signed(i64::from(pages) << 12)
+pub(super) fn page(at: u64, word: u32) -> u64 {
+    (at & !0xfff).wrapping_add_signed(i64::from(distance(word)) << 12)
+}
+
+/// The number of an `adr` or `adrp`.
+pub(super) fn distance(word: u32) -> i32 {
+    (((word << 8).cast_signed() >> 13) << 2) | (word >> 29 & 3).cast_signed()
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@
 //! symbol tables and version needs are touched.
 
 mod calls;
+mod cells;
 mod damage;
 mod dynamic;
 mod error;
@@ -24,6 +25,8 @@ mod tables;
 mod unwind;
 mod users;
 mod versions;
+
+use std::collections::BTreeSet;
 
 use object::Endianness;
 use object::elf;
@@ -74,6 +77,16 @@ pub(super) fn defined_versions(data: &[u8]) -> Result<Vec<String>, DecodeError> 
 pub(super) fn linkage(data: &[u8], wanted: fn(&[u8]) -> bool) -> Option<Linkage> {
     if is_64(data).ok()? {
         linkage::read::<elf::FileHeader64<Endianness>>(data, wanted)
+    } else {
+        None
+    }
+}
+
+/// Those of some cells that anything in the file refers to; `None` where that is not read.
+pub(super) fn referred(parsed: &Parsed<'_>, wanted: &BTreeSet<u64>) -> Option<BTreeSet<u64>> {
+    let (regions, architecture) = (&parsed.regions, parsed.binary.architecture);
+    if is_64(parsed.data).ok()? {
+        cells::referred::<elf::FileHeader64<Endianness>>(parsed.data, regions, architecture, wanted)
     } else {
         None
     }

@@ -1,11 +1,13 @@
-//! Ways of compiled code that need no reading: those that fail at once, and those that find
-//! a function for a cell and come back.
+//! Ways of compiled code that need no reading: those that fail at once, those that find a
+//! function for a cell and come back, and those that only look at something.
 
 use super::image::{Called, Image};
 use crate::machine::{Flow, Piece, State, Target, Value};
 
 /// Instructions that are looked at.
 const LOOK: usize = 48;
+/// The same of a way that only looks at something.
+const DETOUR: usize = 12;
 
 /// What such a way does.
 pub(super) enum Aside {
@@ -65,6 +67,48 @@ pub(super) fn look<'a>(
         }
     }
     None
+}
+
+/// What is known at `to` if the way from `from` only tests something before it comes there,
+/// as those do that look at the type of an argument: it changes nothing but numbers.
+pub(super) fn detour<'a>(
+    image: &mut Image<'a>,
+    code: Piece<'a>,
+    from: u64,
+    to: u64,
+    state: &State,
+) -> Option<State> {
+    let mut there = state.clone();
+    let mut place = from;
+    for _ in 0..DETOUR {
+        if place == to {
+            break;
+        }
+        let at = usize::try_from(place.checked_sub(code.address)?).ok()?;
+        let (length, flow) = image.machine.step(code, at, &mut there)?;
+        let is_test = match flow {
+            Flow::On => true,
+            Flow::Branch(side) => {
+                let beside = look(image, code, side, &there);
+                matches!(beside, Some(Aside::Fails))
+            }
+            _ => false,
+        };
+        if !is_test {
+            return None;
+        }
+        place = place.wrapping_add(length as u64);
+    }
+    let met = there.clone().and(state);
+    let mut here = state.clone();
+    let is_number = |value: Value| !value.is_known() || matches!(value, Value::Number(_));
+    for register in image.machine.lost() {
+        if is_number(there.get(*register)) && is_number(here.get(*register)) {
+            there.set(*register, Value::Other);
+            here.set(*register, Value::Other);
+        }
+    }
+    (place == to && there == here).then_some(met)
 }
 
 /// The name that a function which fills a handle looks up.

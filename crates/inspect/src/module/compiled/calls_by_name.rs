@@ -52,6 +52,8 @@ pub(super) fn read(image: &mut Image<'_>) -> CallsByName {
         names: Vec::new(),
         cells: HashMap::new(),
         calls: Vec::new(),
+        callers: HashMap::new(),
+        place: 0,
         steps: 0,
         image,
     };
@@ -63,6 +65,7 @@ pub(super) fn read(image: &mut Image<'_>) -> CallsByName {
             break;
         }
         if let Some(code) = reader.image.function(start) {
+            reader.place = start;
             reader.function(code);
         }
     }
@@ -72,9 +75,11 @@ pub(super) fn read(image: &mut Image<'_>) -> CallsByName {
         Handle::Cell(cell) => reader.cells.get(cell).cloned(),
     };
     let calls = reader.calls.iter();
-    let calls = calls.filter_map(|(handle, arguments)| {
+    let calls = calls.filter_map(|(place, handle, arguments)| {
+        let mut given = arguments.iter().filter(|argument| argument.is_given);
         Some(HostCall {
             callee: named(handle)?,
+            kernel: given.next().and_then(|_| reader.kernel(*place)),
             arguments: arguments.clone(),
         })
     });
@@ -103,7 +108,12 @@ struct Reader<'i, 'a> {
     names: Vec<String>,
     /// Cells that hold a function, with its name.
     cells: HashMap<u64, String>,
-    calls: Vec<(Handle, Vec<HostArgument>)>,
+    /// With the function that makes each.
+    calls: Vec<(u64, Handle, Vec<HostArgument>)>,
+    /// Of code that kernels call, the kernel; nothing where several do.
+    callers: HashMap<u64, Option<String>>,
+    /// The function that is followed.
+    place: u64,
     steps: usize,
 }
 
@@ -202,6 +212,25 @@ impl<'a> Reader<'_, 'a> {
         }
     }
 
+    /// The kernel that a function is, or a part of.
+    fn kernel(&self, place: u64) -> Option<String> {
+        let own = self.image.host(place).map(str::to_owned);
+        own.or_else(|| self.callers.get(&place).cloned().flatten())
+    }
+
+    /// Notes that a kernel calls code of the library: what it computes is in a function of
+    /// its own.
+    fn calls_here(&mut self, callee: u64) {
+        let Some(kernel) = self.image.host(self.place).map(str::to_owned) else {
+            return;
+        };
+        let known = self.callers.entry(callee);
+        let known = known.or_insert_with(|| Some(kernel.clone()));
+        if known.as_ref() != Some(&kernel) {
+            *known = None;
+        }
+    }
+
     /// Where ways lead back to, and from where: what is known there holds for the first
     /// round only.
     fn loops(&self, code: Piece<'a>) -> (Outline, BTreeMap<u64, Vec<u64>>) {
@@ -217,7 +246,11 @@ impl<'a> Reader<'_, 'a> {
     fn call(&mut self, target: Target, state: &mut State) {
         let given = aside::given(self.image, state);
         let [first, second, third, fourth] = given;
-        let is_elsewhere = self.image.called(target) == Called::Elsewhere;
+        let called = self.image.called(target);
+        let is_elsewhere = called == Called::Elsewhere;
+        if let Called::Here(callee) = called {
+            self.calls_here(callee);
+        }
         let mut found = None;
         // What a callee may write to.
         let mut written = vec![first, second, third, fourth];
@@ -246,7 +279,7 @@ impl<'a> Reader<'_, 'a> {
             && count <= MOST_ARGUMENTS
         {
             let arguments = self.arguments(state, second, count);
-            self.calls.push((handle, arguments));
+            self.calls.push((self.place, handle, arguments));
         }
         for value in written {
             if let Value::Frame(at) = value {
@@ -270,12 +303,14 @@ impl<'a> Reader<'_, 'a> {
             let kind = tag.and_then(|tag| kind(tag & u64::from(u32::MAX)));
             let is_number = kind == Some(ArgumentKind::Int);
             let number = is_number.then(|| self.number(state, slot.plus(VALUE)));
+            let tensor = state.load(slot.plus(VALUE));
+            let dtype = (kind == Some(ArgumentKind::RawTensor)).then(|| self.dtype(state, tensor));
+            let dtype = dtype.flatten();
             HostArgument {
                 kind,
                 number: number.flatten().map(u64::cast_signed),
-                dtype: (kind == Some(ArgumentKind::RawTensor))
-                    .then(|| self.dtype(state, state.load(slot.plus(VALUE))))
-                    .flatten(),
+                dtype,
+                is_given: dtype.is_some() && is_parameter(state.load(tensor)),
             }
         });
         slots.collect()
@@ -314,6 +349,11 @@ fn due<T>(waiting: &mut BTreeMap<u64, T>, place: u64) -> Option<T> {
         }
     }
     None
+}
+
+/// Whether a value is a parameter of the function, and leads to memory of its own.
+fn is_parameter(value: Value) -> bool {
+    matches!(value, Value::Frame(at) if at > 0 && at.checked_rem(APART) == Some(0))
 }
 
 /// What a value is a function of, if it may be one.

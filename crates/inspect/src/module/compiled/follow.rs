@@ -195,7 +195,7 @@ impl<'i, 'a> Reader<'i, 'a> {
             match flow {
                 Flow::On => place = next,
                 Flow::Branch(to) if code.holds(to) => {
-                    place = self.branch(code, to, next, &state, course);
+                    place = self.branch(code, to, next, &mut state, course);
                 }
                 Flow::Branch(_) => return Err(format!("at {place:#x}: a branch out of it")),
                 Flow::Jump(Target::Code(to)) if code.holds(to) => place = to,
@@ -236,13 +236,17 @@ impl<'i, 'a> Reader<'i, 'a> {
         code: Piece<'a>,
         to: u64,
         next: u64,
-        state: &State,
+        state: &mut State,
         course: &mut Course,
     ) -> u64 {
         if self.is_passed_over(code, to, state) {
             return next;
         }
         if self.is_passed_over(code, next, state) {
+            return to;
+        }
+        if let Some(met) = aside::detour(self.image, code, next, to, state) {
+            *state = met;
             return to;
         }
         course.fork(to, code, state);

@@ -32,6 +32,7 @@ pub(super) fn follow<'a>(
         return Registrations {
             names: BTreeSet::new(),
             is_complete: !holds_registry,
+            unread: None,
         };
     };
     let mut texts = texts.to_vec();
@@ -59,10 +60,11 @@ pub(super) fn follow<'a>(
         }
     }
     let is_cut = reader.is_cut || sites.is_cut || reader.steps >= MOST_STEPS;
-    let is_all = !is_cut && reader.unread.is_subset(&reader.read);
+    let unread = reader.unread.difference(&reader.read).count();
     Registrations {
-        is_complete: is_all && !reader.read.is_empty(),
+        is_complete: !is_cut && unread == 0 && !reader.read.is_empty(),
         names: reader.names,
+        unread: (!is_cut).then_some(unread),
     }
 }
 

@@ -14,6 +14,9 @@ pub(in crate::runtime) struct Registrations {
     pub(in crate::runtime) names: BTreeSet<String>,
     /// Whether there is a call that registers, and of each the name was read.
     pub(in crate::runtime) is_complete: bool,
+    /// How many such calls there are of which the name was not read; `None` where not all
+    /// were looked at.
+    pub(in crate::runtime) unread: Option<usize>,
 }
 
 /// How a function that registers takes the name.

@@ -45,6 +45,7 @@ pub(super) fn follow(data: &[u8], texts: &[Piece<'_>]) -> Registrations {
         Ok::<_, DecodeError>(Registrations {
             is_complete: reader.unread == 0 && !reader.names.is_empty(),
             names: reader.names,
+            unread: Some(reader.unread),
         })
     };
     read(data).unwrap_or_default()
