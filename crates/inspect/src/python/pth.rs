@@ -16,13 +16,18 @@ use crate::source::beginning::{beginning, children, first_bytes};
 /// The files of virtual environments and setuptools, which add no folder.
 const HARMLESS: [&str; 2] = ["_virtualenv.pth", "distutils-precedence.pth"];
 
+/// Packages that matter where they are found first.
+const PARTS: [&str; 3] = ["tvm", "tvm_ffi", "mlc_llm"];
+
 /// What the files add.
 #[derive(Default)]
 pub(crate) struct Added {
     /// Folders, with the file that adds each.
     pub(crate) folders: Vec<(String, PathBuf)>,
-    /// Whether there is code, or a folder that is not here, that may add others.
-    is_open: bool,
+    /// Why there may be others: code, or a folder that is not here.
+    pub(crate) open: Option<String>,
+    /// What goes before the folder itself, or may, as far as it matters.
+    pub(crate) before: Option<String>,
     /// Whether the Python behind the environment, which it sees, is among them.
     pub(crate) has_base: bool,
     /// Whether the environment has packages nowhere else.
@@ -54,23 +59,77 @@ pub(crate) fn added(site: &Path, within: Option<&Path>) -> Added {
     let mut all = of_files(site, within);
     for folder in behind(site, within) {
         let more = of_files(&folder, within);
-        all.is_open |= more.is_open;
+        all.open = all.open.take().or(more.open);
+        all.before = all.before.take().or(more.before);
         all.has_base = true;
         all.folders.push(("pyvenv.cfg".to_owned(), folder));
         all.folders.extend(more.folders);
     }
-    let sees_base = setting(site, "include-system-site-packages");
-    let is_apart = sees_base.as_deref() == Some("false") || all.has_base;
+    all.before = all.before.take().or_else(|| earlier_part(site));
+    let is_apart = sees_others(site) == Some(false) || all.has_base;
     let starts = ["sitecustomize.py", "usercustomize.py"];
-    let has_start = starts.iter().any(|file| site.join(file).exists());
-    all.is_all = is_apart && !has_start && !all.is_open;
+    let start = starts.iter().find(|file| site.join(file).exists());
+    let start = start.map(|file| format!("{file} runs before any import"));
+    all.open = all.open.take().or(start);
+    all.is_all = is_apart && all.open.is_none();
     all
+}
+
+/// A folder that the Python of a system looks in before this one of its folders, where it has
+/// something that matters: those of its users, and of `/usr/local` before `/usr/lib`
+/// (Python's `site`, as Debian and Fedora change it).
+fn earlier_part(site: &Path) -> Option<String> {
+    let name = |folder: &Path| {
+        folder
+            .file_name()
+            .and_then(OsStr::to_str)
+            .map(str::to_owned)
+    };
+    let usr = site
+        .ancestors()
+        .find(|one| name(one).as_deref() == Some("usr"))?;
+    let below: Vec<&str> = site
+        .strip_prefix(usr)
+        .ok()?
+        .iter()
+        .filter_map(OsStr::to_str)
+        .collect();
+    let (python, is_local) = match below.as_slice() {
+        ["lib" | "lib64", python, _] => (*python, false),
+        ["local", "lib" | "lib64", python, _] => (*python, true),
+        _ => return None,
+    };
+    if !python.starts_with("python3") {
+        return None;
+    }
+    let is_meant = |own: &OsStr| {
+        let own = own.to_str().unwrap_or_default();
+        own == python || (python == "python3" && own.starts_with("python3"))
+    };
+    let root = usr.parent()?;
+    let homes = children(&root.join("home"))
+        .into_iter()
+        .chain([root.join("root")]);
+    let mut earlier: Vec<PathBuf> = homes
+        .flat_map(|home| sites(&home.join(".local"), is_meant))
+        .collect();
+    if !is_local {
+        let all = sites(&usr.join("local"), is_meant).into_iter();
+        earlier.extend(all.filter(|one| one != site));
+    }
+    let has_part = |folder: &&PathBuf| PARTS.iter().any(|part| folder.join(part).exists());
+    let folder = earlier.iter().find(has_part)?;
+    let shown = Path::new("/").join(folder.strip_prefix(root).ok()?);
+    Some(format!(
+        "Python looks in {} before it, which has some of the same packages",
+        shown.display()
+    ))
 }
 
 fn of_files(site: &Path, within: Option<&Path>) -> Added {
     let mut all = Added::default();
     // Another Python behind it may have a module.
-    let is_apart = setting(site, "include-system-site-packages").as_deref() == Some("false");
+    let is_apart = sees_others(site) == Some(false);
     for file in children(site) {
         let name = file.file_name().unwrap_or_default().to_string_lossy();
         let is_pth = file.extension().is_some_and(|end| end == "pth");
@@ -78,6 +137,8 @@ fn of_files(site: &Path, within: Option<&Path>) -> Added {
             continue;
         }
         let text = beginning(&file, MAX_PACKAGE_FILE).unwrap_or_default();
+        let (text, doubt) = without_mark(&text, site);
+        all.open = all.open.take().or(doubt.map(|why| format!("{name} {why}")));
         let lines = text.lines().map(str::trim);
         for line in lines.filter(|line| !line.is_empty() && !line.starts_with('#')) {
             let code = line
@@ -89,22 +150,118 @@ fn of_files(site: &Path, within: Option<&Path>) -> Added {
                 all.failing.push(Failing { file, line, says });
                 break;
             }
-            let folders = match code {
-                Some(code) => editable(site, code),
-                None => vec![site.join(line)],
+            let path = code.map(|_| sys_path(line));
+            let folders = match (code, path) {
+                (Some(_), Some(Change::Behind(folder))) => vec![folder],
+                (Some(_), Some(Change::Before(folder))) => {
+                    let what = || format!("{name} puts {} before it", folder.display());
+                    let why = PARTS
+                        .iter()
+                        .any(|part| folder.join(part).exists())
+                        .then(what);
+                    all.before = all.before.take().or(why);
+                    vec![folder]
+                }
+                (Some(_), Some(Change::Unknown)) => {
+                    let why = format!("{name} changes where modules are looked for (`{line}`)");
+                    all.before.get_or_insert(why);
+                    Vec::new()
+                }
+                (Some(code), _) => editable(site, code),
+                (None, _) => vec![site.join(line)],
             };
             let is_here = |folder: &PathBuf| {
                 let real = folder.canonicalize().ok().filter(|real| real.is_dir());
                 real.is_some_and(|real| within.is_none_or(|root| real.starts_with(root)))
             };
             // One that is not here may be where the environment is from.
-            all.is_open |= !folders.iter().any(is_here);
+            let is_open = !folders.iter().any(is_here) && all.open.is_none();
+            all.open = all
+                .open
+                .take()
+                .or(is_open.then(|| format!("{name} has the line `{line}`")));
             for folder in folders.into_iter().filter(is_here) {
                 all.folders.push((name.clone().into_owned(), folder));
             }
         }
     }
     all
+}
+
+/// The text of a `.pth` file without a mark of its encoding, and what is not known of that.
+/// Python reads the mark as a part of the first line up to 3.11, and passes over it from
+/// 3.13 on (`site.addpackage`).
+fn without_mark<'a>(text: &'a str, site: &Path) -> (&'a str, Option<&'static str>) {
+    let Some(rest) = text.strip_prefix('\u{feff}') else {
+        return (text, None);
+    };
+    let folders = site.iter().filter_map(OsStr::to_str);
+    let mut versions = folders.filter_map(|name| name.strip_prefix("python3.")?.parse().ok());
+    let minor: Option<u32> = versions.next_back();
+    match minor {
+        Some(13..) => (rest, None),
+        Some(..12) => (rest.split_once('\n').map_or("", |(_, rest)| rest), None),
+        _ => (rest, Some("begins with a byte order mark")),
+    }
+}
+
+/// What a code line does with the folders that modules are looked for in.
+enum Change {
+    Nothing,
+    Behind(PathBuf),
+    Before(PathBuf),
+    Unknown,
+}
+
+/// Calls that are understood have one text for the folder.
+fn sys_path(line: &str) -> Change {
+    const CALLS: [(&str, fn(PathBuf) -> Change); 3] = [
+        ("sys.path.insert(0,", Change::Before),
+        ("sys.path.append(", Change::Behind),
+        ("site.addsitedir(", Change::Behind),
+    ];
+    const OTHERS: [&str; 5] = [
+        "sys.path.insert(",
+        "sys.path.extend(",
+        "sys.path[0:0]",
+        "sys.path[:0]",
+        "sys.path =",
+    ];
+    let plain = line.replace("sys.path.insert(0 ,", "sys.path.insert(0,");
+    let folder = |call: &str| {
+        let (_, rest) = plain.split_once(call)?;
+        let rest = rest.trim_start().trim_start_matches('r');
+        let quote = rest.chars().next().filter(|c| ['"', '\''].contains(c))?;
+        let (text, rest) = rest.get(1..)?.split_once(quote)?;
+        let is_end = rest.trim_start().starts_with(')');
+        let path = PathBuf::from(text);
+        (is_end && path.is_absolute()).then_some(path)
+    };
+    for (call, change) in CALLS {
+        if let Some(path) = folder(call) {
+            return change(path);
+        }
+    }
+    let code = without_strings(line);
+    let mut all = OTHERS.iter().chain(CALLS.iter().map(|(call, _)| call));
+    match all.any(|one| code.contains(one)) {
+        true => Change::Unknown,
+        false => Change::Nothing,
+    }
+}
+
+/// Whether a virtual environment sees the packages of the Python that it was made with;
+/// `None` where the folder is in none. As Python's library reads it (`site.venv`): the last
+/// line counts, in any case of letters, and one that is not there says yes.
+pub fn sees_others(site: &Path) -> Option<bool> {
+    let text = settings(site)?;
+    let lines = text.lines().filter_map(|line| line.split_once('='));
+    let is_meant = |key: &str| {
+        key.trim()
+            .eq_ignore_ascii_case("include-system-site-packages")
+    };
+    let last = lines.filter(|(key, _)| is_meant(key)).last();
+    Some(last.is_none_or(|(_, value)| value.trim().eq_ignore_ascii_case("true")))
 }
 
 /// What a code line says that fails: one that imports a module which is nowhere, or ends
@@ -140,19 +297,24 @@ fn fails_with(line: &str, site: &Path, added: &[(String, PathBuf)]) -> Option<Op
 
 /// What the virtual environment around a `site-packages` folder says of itself.
 pub fn setting(site: &Path, key: &str) -> Option<String> {
+    let text = settings(site)?;
+    let mut lines = text.lines().filter_map(|line| line.split_once('='));
+    let (_, value) = lines.find(|(known, _)| known.trim().eq_ignore_ascii_case(key))?;
+    Some(value.trim().to_owned())
+}
+
+/// The file that says it.
+fn settings(site: &Path) -> Option<String> {
     // `lib/python3.11/site-packages`, and on Windows `Lib\site-packages`.
     let mut roots = [3, 2].into_iter().filter_map(|up| site.ancestors().nth(up));
-    let text = roots.find_map(|root| beginning(&root.join("pyvenv.cfg"), MAX_PACKAGE_FILE))?;
-    let mut lines = text.lines().filter_map(|line| line.split_once('='));
-    let (_, value) = lines.find(|(known, _)| known.trim() == key)?;
-    Some(value.trim().to_owned())
+    roots.find_map(|root| beginning(&root.join("pyvenv.cfg"), MAX_PACKAGE_FILE))
 }
 
 /// The folders of the Python that a virtual environment was made with, where it sees them:
 /// `home` is the folder of that Python's program (`site.venv` of Python's library). The
 /// user's own folder is one more, where that is the Python of this machine.
 fn behind(site: &Path, within: Option<&Path>) -> Vec<PathBuf> {
-    let is_seen = setting(site, "include-system-site-packages").as_deref() == Some("true");
+    let is_seen = sees_others(site) == Some(true);
     let named = setting(site, "home").filter(|_| is_seen);
     let own = site.parent().and_then(Path::file_name);
     let (Some(named), Some(own)) = (named, own) else {
@@ -251,7 +413,7 @@ mod tests {
             let added = added(&site, None);
             let folders = added.folders.into_iter();
             let folders: Vec<PathBuf> = folders.map(|(_, folder)| folder).collect();
-            (folders, added.is_open)
+            (folders, added.open.is_some())
         };
         put("_virtualenv.pth", "import _virtualenv\n");
         put("a.pth", "# no\n../src\n");

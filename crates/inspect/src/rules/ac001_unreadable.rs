@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::segments::{self, Fault};
-use super::{ArtifactContext, Check, Outcome, Pair, Rule};
+use super::{ArtifactContext, Binding, Check, Outcome, Pair, Rule};
 use crate::artifact::{Artifact, Problem, ProblemKind, Role};
 use crate::container::{BLOB_SYMBOLS, Binary, BinaryKind, Format, Platform};
 use crate::finding::{Finding, Location, Severity};
@@ -20,7 +20,11 @@ pub(super) static RULE: Rule = Rule {
     explain: include_str!("ac001_unreadable.md"),
 };
 
-pub(super) const CHECKS: &[Check] = &[Check::Artifact(check), Check::Pair(check_pair)];
+pub(super) const CHECKS: &[Check] = &[
+    Check::Artifact(check),
+    Check::Pair(check_pair),
+    Check::Binding(check_loaded),
+];
 
 fn check(context: &ArtifactContext<'_>, out: &mut Outcome) {
     let artifact = context.artifact;
@@ -95,6 +99,35 @@ fn check_pair(pair: &Pair<'_>, out: &mut Outcome) {
 fn undecided(binary: &Binary, out: &mut Outcome) {
     for why in segments::undecided(binary) {
         out.undecided(&RULE, why);
+    }
+}
+
+/// Libraries that a file loads and that its loader refuses.
+fn check_loaded(binding: &Binding<'_>, out: &mut Outcome) {
+    let artifact = binding.artifact;
+    let kind = artifact.binary.as_ref().map(|binary| binary.kind);
+    // A process opens model libraries; what a program names is there when it starts.
+    let is_opened = kind != Some(BinaryKind::Program);
+    let is_certain = artifact.role == Role::ModelLibrary || !is_opened;
+    for library in binding.closure().libraries {
+        let faults = segments::faults(&library.binary, false, &|_| true).into_iter();
+        let fault = faults
+            .filter(|fault| fault.severity == Severity::Error)
+            .find(|fault| fault.is_of_any || is_opened);
+        let Some(fault) = fault else { continue };
+        let message = format!("{}, which it loads: {}", library.place, fault.message);
+        let says = (!fault.says.is_empty()).then(|| format!("{}: {}", library.place, fault.says));
+        out.push(
+            Finding::new(&RULE, &artifact.path, message)
+                .severity(match fault.is_of_any || is_certain {
+                    true => Severity::Error,
+                    false => Severity::Warning,
+                })
+                .on(&binding.runtime.name)
+                .evidence(fault.evidence)
+                .says_known(says)
+                .help(fault.help),
+        );
     }
 }
 

@@ -11,7 +11,7 @@ use crate::finding::{Finding, Severity};
 use crate::module::is_asked_by_name;
 use crate::place::Place;
 use crate::runtime::binary::operating_system;
-use crate::runtime::messages;
+use crate::runtime::{applications, messages};
 use crate::words::spell;
 
 pub(super) static RULE: Rule = Rule {
@@ -24,6 +24,7 @@ pub(super) static RULE: Rule = Rule {
 
 pub(super) const CHECKS: &[Check] = &[
     Check::Artifact(check_alone),
+    Check::Artifact(check_abi),
     Check::Pair(check_pair),
     Check::Binding(check_c_library),
     Check::Folder(check_objects),
@@ -92,7 +93,51 @@ fn check_alone(context: &ArtifactContext<'_>, out: &mut Outcome) {
         .help(
             "compile the library again for the target, or point --target at the machine it is for",
         );
-        out.push(passed_by(finding, binary, &spell(target.architecture)));
+        out.push(match context.has_other {
+            true => finding
+                .severity(Severity::Info)
+                .evidence("the same package has one for the target, and that is taken")
+                .help("nothing is to be done"),
+            false => passed_by(finding, binary, &spell(target.architecture)),
+        });
+    }
+}
+
+/// A library for Android in the folder of an ABI that it is not for, or where Android
+/// installs none from.
+fn check_abi(context: &ArtifactContext<'_>, out: &mut Outcome) {
+    let place = &context.artifact.path;
+    let binary = context.artifact.binary.as_deref();
+    let is_meant =
+        |binary: &&Binary| binary.format == Format::Elf && context.artifact.role != Role::Unrelated;
+    let (Some(binary), Some(abi)) = (binary.filter(is_meant), applications::abi(place)) else {
+        return;
+    };
+    if binary.architecture != abi.architecture {
+        let is_64 = |one| !matches!(one, Architecture::Arm | Architecture::X86);
+        let bits = |one| if is_64(one) { "64" } else { "32" };
+        let (own, other) = (bits(binary.architecture), bits(abi.architecture));
+        let says = (own != other).then(|| {
+            format!(
+                "dlopen failed: \"{}\" is {own}-bit instead of {other}-bit",
+                place.name()
+            )
+        });
+        let wanted = spell(abi.architecture);
+        let message = format!(
+            "the file was built for {}, but its folder is for {wanted}",
+            spell(binary.architecture)
+        );
+        let finding = Finding::new(&RULE, place, message).says_known(says);
+        out.push(
+            finding
+                .help("put the build for that ABI there, and this one into the folder of its own"),
+        );
+    } else if applications::is_of_android(place) && place.folder().as_ref() != Some(&abi.folder) {
+        let message = "Android does not install it: it lies in a folder below that of its ABI";
+        let finding = Finding::new(&RULE, place, message);
+        let finding = finding.evidence(format!("libraries are taken from {} alone", abi.folder));
+        out.push(finding.help("put it into the folder of its ABI itself"));
     }
 }
 

@@ -196,7 +196,7 @@ impl Visitor<'_> {
             // Import libraries hold thousands of members without code.
             Body::Stored(bytes) => match identify(bytes) {
                 FileType::CoffImport => true,
-                FileType::Bitcode | FileType::Unknown => !can_matter,
+                FileType::Bitcode | FileType::GccBytecode | FileType::Unknown => !can_matter,
                 _ => false,
             },
             Body::Packed(_) | Body::Holed(_) | Body::Absent(_) | Body::Folder => !can_matter,

@@ -305,6 +305,11 @@ impl Walker {
             self.walk.passed_over = self.walk.passed_over.saturating_add(1);
             return;
         }
+        if name == "oci-layout" {
+            let detail = "an image of a container as a folder: its layers are read one by one, and what they come to is not known; put the folder into a tar (`tar -cf image.tar -C FOLDER .`) and scan that";
+            self.problem(path, ProblemKind::NotInspected, detail);
+            return;
+        }
         let suffix = Path::new(name).extension();
         let suffix = suffix.and_then(|suffix| suffix.to_str());
         if let Some(suffix) = suffix.filter(|suffix| is_passed_over(suffix)) {
