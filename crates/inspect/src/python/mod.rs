@@ -12,6 +12,7 @@ pub mod damage;
 mod flow;
 pub(crate) mod folder;
 pub(crate) mod names;
+mod prefix;
 mod program;
 pub mod pth;
 mod reading;

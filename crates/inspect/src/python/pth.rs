@@ -8,6 +8,8 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use super::folder::Folder;
+use super::prefix::is_all_of_python;
+pub use super::prefix::{sites, users_own};
 use super::text::without_strings;
 use super::{is_of_name, is_of_python};
 use crate::limits::{MAX_PACKAGE_FILE, MAX_PYTHON_SOURCE};
@@ -66,7 +68,8 @@ pub(crate) fn added(site: &Path, within: Option<&Path>) -> Added {
         all.folders.extend(more.folders);
     }
     all.before = all.before.take().or_else(|| earlier_part(site));
-    let is_apart = sees_others(site) == Some(false) || all.has_base;
+    let is_alone = || sees_others(site).is_none() && is_all_of_python(site, within);
+    let is_apart = sees_others(site) == Some(false) || all.has_base || is_alone();
     let starts = ["sitecustomize.py", "usercustomize.py"];
     let start = starts.iter().find(|file| site.join(file).exists());
     let start = start.map(|file| format!("{file} runs before any import"));
@@ -341,25 +344,6 @@ fn behind(site: &Path, within: Option<&Path>) -> Vec<PathBuf> {
     }
     found.retain(|one| one != site);
     found
-}
-
-/// The folders for packages of a Python that is installed in a folder, those of its
-/// versions that are meant: of `python3.11`, or on Windows of all.
-pub fn sites(root: &Path, is_meant: impl Fn(&OsStr) -> bool) -> Vec<PathBuf> {
-    let libraries = ["lib", "lib64", "local/lib"].iter();
-    let versions = libraries.flat_map(|lib| children(&root.join(lib)));
-    let versions = versions.filter(|one| one.file_name().is_some_and(&is_meant));
-    let all = versions.chain([root.join("Lib")]);
-    let sites = all.flat_map(|lib| ["site-packages", "dist-packages"].map(|one| lib.join(one)));
-    sites.filter(|one| one.is_dir()).collect()
-}
-
-/// The folders of the user's own packages, which Python sees unless a variable or an
-/// environment says no.
-pub fn users_own(is_meant: impl Fn(&OsStr) -> bool) -> Vec<PathBuf> {
-    let is_seen = std::env::var_os("PYTHONNOUSERSITE").is_none();
-    let home = std::env::home_dir().filter(|_| is_seen);
-    home.map_or_else(Vec::new, |home| sites(&home.join(".local"), is_meant))
 }
 
 /// The folders in a table that the module of a code line holds: `'tvm': '/src/python/tvm'`,

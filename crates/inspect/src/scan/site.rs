@@ -167,11 +167,11 @@ impl Site {
         }
     }
 
-    /// What a package asks for in vain. Versions of TVM's own packages, and whether tvm-ffi
-    /// is there, are AC207's.
+    /// What a package asks for in vain. Versions of TVM's own packages are AC207's, and so is
+    /// whether tvm-ffi is there, where the folder itself is.
     pub(super) fn unmet(&self, metadata: &str) -> Vec<Unmet> {
         let is_others = |name: &str| {
-            name == distribution::FFI
+            (name == distribution::FFI && !self.is_unpacked)
                 || (distribution::is_family(name) && self.installed.contains_key(name))
         };
         let required = distribution::required(metadata);
