@@ -169,6 +169,9 @@ pub fn identify(bytes: &[u8]) -> FileType {
 fn by_magic(bytes: &[u8]) -> Option<FileType> {
     let found = match bytes {
         [] => FileType::Empty,
+        [0x7f, b'E', b'L', b'F', ..] if sealed::is_app_image(bytes) => {
+            FileType::Sealed(Sealed::AppImage)
+        }
         [0x7f, b'E', b'L', b'F', ..] if elf::is_bytecode(bytes) => FileType::GccBytecode,
         [0x7f, b'E', b'L', b'F', ..] => FileType::Elf,
         // Word 3 is the file type; 10 is MH_DSYM.
