@@ -14,6 +14,7 @@ pub(crate) mod folder;
 pub(crate) mod names;
 mod program;
 pub mod pth;
+mod pth_code;
 mod reading;
 pub mod registered;
 mod stack;
