@@ -15,6 +15,7 @@ pub(crate) mod names;
 mod prefix;
 mod program;
 pub mod pth;
+mod pth_code;
 mod reading;
 pub mod registered;
 mod stack;

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 use super::folder::Folder;
 use super::prefix::is_all_of_python;
 pub use super::prefix::{sites, users_own};
+use super::pth_code::{Change, sys_path, without_mark};
 use super::text::without_strings;
 use super::{is_of_name, is_of_python};
 use crate::limits::{MAX_PACKAGE_FILE, MAX_PYTHON_SOURCE};
@@ -78,6 +79,15 @@ pub(crate) fn added(site: &Path, within: Option<&Path>) -> Added {
     all
 }
 
+/// Whether some of the packages are taken from a folder, and others of them from the folder
+/// that is looked in later.
+fn divides(first: &Path, later: &Path) -> bool {
+    let is_in = |folder: &Path, part: &str| folder.join(part).exists();
+    let is_first = PARTS.iter().any(|part| is_in(first, part));
+    let mut rest = PARTS.iter().filter(|part| !is_in(first, part));
+    is_first && rest.any(|part| is_in(later, part))
+}
+
 /// A folder that the Python of a system looks in before this one of its folders, where it has
 /// something that matters: those of its users, and of `/usr/local` before `/usr/lib`
 /// (Python's `site`, as Debian and Fedora change it).
@@ -120,8 +130,7 @@ fn earlier_part(site: &Path) -> Option<String> {
         let all = sites(&usr.join("local"), is_meant).into_iter();
         earlier.extend(all.filter(|one| one != site));
     }
-    let has_part = |folder: &&PathBuf| PARTS.iter().any(|part| folder.join(part).exists());
-    let folder = earlier.iter().find(has_part)?;
+    let folder = earlier.iter().find(|folder| divides(folder, site))?;
     let shown = Path::new("/").join(folder.strip_prefix(root).ok()?);
     Some(format!(
         "Python looks in {} before it, which has some of the same packages",
@@ -191,79 +200,17 @@ fn of_files(site: &Path, within: Option<&Path>) -> Added {
     all
 }
 
-/// The text of a `.pth` file without a mark of its encoding, and what is not known of that.
-/// Python reads the mark as a part of the first line up to 3.11, and passes over it from
-/// 3.13 on (`site.addpackage`).
-fn without_mark<'a>(text: &'a str, site: &Path) -> (&'a str, Option<&'static str>) {
-    let Some(rest) = text.strip_prefix('\u{feff}') else {
-        return (text, None);
-    };
-    let folders = site.iter().filter_map(OsStr::to_str);
-    let mut versions = folders.filter_map(|name| name.strip_prefix("python3.")?.parse().ok());
-    let minor: Option<u32> = versions.next_back();
-    match minor {
-        Some(13..) => (rest, None),
-        Some(..12) => (rest.split_once('\n').map_or("", |(_, rest)| rest), None),
-        _ => (rest, Some("begins with a byte order mark")),
-    }
-}
-
-/// What a code line does with the folders that modules are looked for in.
-enum Change {
-    Nothing,
-    Behind(PathBuf),
-    Before(PathBuf),
-    Unknown,
-}
-
-/// Calls that are understood have one text for the folder.
-fn sys_path(line: &str) -> Change {
-    const CALLS: [(&str, fn(PathBuf) -> Change); 3] = [
-        ("sys.path.insert(0,", Change::Before),
-        ("sys.path.append(", Change::Behind),
-        ("site.addsitedir(", Change::Behind),
-    ];
-    const OTHERS: [&str; 5] = [
-        "sys.path.insert(",
-        "sys.path.extend(",
-        "sys.path[0:0]",
-        "sys.path[:0]",
-        "sys.path =",
-    ];
-    let plain = line.replace("sys.path.insert(0 ,", "sys.path.insert(0,");
-    let folder = |call: &str| {
-        let (_, rest) = plain.split_once(call)?;
-        let rest = rest.trim_start().trim_start_matches('r');
-        let quote = rest.chars().next().filter(|c| ['"', '\''].contains(c))?;
-        let (text, rest) = rest.get(1..)?.split_once(quote)?;
-        let is_end = rest.trim_start().starts_with(')');
-        let path = PathBuf::from(text);
-        (is_end && path.is_absolute()).then_some(path)
-    };
-    for (call, change) in CALLS {
-        if let Some(path) = folder(call) {
-            return change(path);
-        }
-    }
-    let code = without_strings(line);
-    let mut all = OTHERS.iter().chain(CALLS.iter().map(|(call, _)| call));
-    match all.any(|one| code.contains(one)) {
-        true => Change::Unknown,
-        false => Change::Nothing,
-    }
-}
-
 /// Whether a virtual environment sees the packages of the Python that it was made with;
 /// `None` where the folder is in none. As Python's library reads it (`site.venv`): the last
 /// line counts, in any case of letters, and one that is not there says yes.
 pub fn sees_others(site: &Path) -> Option<bool> {
     let text = settings(site)?;
-    let lines = text.lines().filter_map(|line| line.split_once('='));
+    let mut lines = text.lines().filter_map(|line| line.split_once('='));
     let is_meant = |key: &str| {
         key.trim()
             .eq_ignore_ascii_case("include-system-site-packages")
     };
-    let last = lines.filter(|(key, _)| is_meant(key)).last();
+    let last = lines.rfind(|(key, _)| is_meant(key));
     Some(last.is_none_or(|(_, value)| value.trim().eq_ignore_ascii_case("true")))
 }
 
@@ -382,88 +329,5 @@ fn editable(site: &Path, code: &str) -> Vec<PathBuf> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lines_and_tables_name_folders() {
-        let top = tempfile::tempdir().expect("a folder");
-        let (site, source) = (top.path().join("site"), top.path().join("src"));
-        for folder in [&site, &source.join("tvm"), &source.join("more/tvm_ffi")] {
-            std::fs::create_dir_all(folder).expect("a folder");
-        }
-        let put = |name: &str, text: &str| std::fs::write(site.join(name), text).expect("written");
-        let of = || {
-            let added = added(&site, None);
-            let folders = added.folders.into_iter();
-            let folders: Vec<PathBuf> = folders.map(|(_, folder)| folder).collect();
-            (folders, added.open.is_some())
-        };
-        put("_virtualenv.pth", "import _virtualenv\n");
-        put("a.pth", "# no\n../src\n");
-        assert_eq!(of(), (vec![site.join("../src")], false));
-        put("a.pth", "../src\n/not/there\n");
-        assert_eq!(of(), (vec![site.join("../src")], true));
-        put(
-            "a.pth",
-            "import __editable___a_finder; __editable___a_finder.install()\n",
-        );
-        assert_eq!(of(), (vec![], true));
-        let table = |package: &str| {
-            format!(
-                "M: dict = {{'{package}': '{}'}}\n",
-                source.join("tvm").display()
-            )
-        };
-        put("__editable___a_finder.py", &table("tvm"));
-        assert_eq!(of(), (vec![source.clone()], false));
-        put("__editable___a_finder.py", &table("other"));
-        assert_eq!(of(), (vec![], true));
-        let file = source.join("more/tvm_ffi/__init__.py");
-        let install = format!("install({{\"tvm_ffi\": \"{}\"}}, {{}})\n", file.display());
-        put("__editable___a_finder.py", &install);
-        assert_eq!(of(), (vec![source.join("more")], false));
-        put("a.pth", "import os; os.getcwd()\n");
-        assert_eq!(of(), (vec![], true));
-    }
-
-    #[test]
-    fn lines_that_fail_are_told() {
-        let top = tempfile::tempdir().expect("a folder");
-        let site = top.path().join("lib/python3.11/site-packages");
-        std::fs::create_dir_all(site.join("win32/lib")).expect("a folder");
-        std::fs::write(site.join("win32/lib/bootstrap.py"), "").expect("written");
-        let settings = |all: &str| {
-            let text = format!("include-system-site-packages = {all}\n");
-            std::fs::write(top.path().join("pyvenv.cfg"), text).expect("written");
-        };
-        let says = |text: &str| {
-            std::fs::write(site.join("a.pth"), text).expect("written");
-            let mut failing = added(&site, None).failing.into_iter();
-            failing.next().map(|one| one.says)
-        };
-        settings("false");
-        let lost = |name: &str| {
-            Some(Some(format!(
-                "ModuleNotFoundError: No module named '{name}'"
-            )))
-        };
-        assert_eq!(says("import gone\n"), lost("gone"));
-        assert_eq!(says("import os, gone.b as c; os.x()\n"), lost("gone"));
-        assert_eq!(says("import sys; sys.exit(1)\n"), Some(None));
-        for text in [
-            "import sys; sys.path.append('import gone')\n",
-            "import sys; exec('import gone')\n",
-            "import os;p = 1;import gone\n",
-            "import sys; x = 1; x and sys.exit(1)\n",
-            "import gone_too if 0 else os\n# import gone\n",
-            "win32/lib\nimport bootstrap\n",
-            "import sys, types, os;has = sys.version_info > (3, 5)\n",
-        ] {
-            let text = text.replace("gone_too if 0 else os", "os");
-            assert_eq!(says(&text), None, "{text}");
-        }
-        settings("true");
-        assert_eq!(says("import gone\n"), None);
-    }
-}
+#[path = "pth_tests.rs"]
+mod tests;

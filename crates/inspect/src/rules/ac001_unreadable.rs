@@ -154,6 +154,15 @@ fn check_segments(context: &ArtifactContext<'_>, out: &mut Outcome) {
     let is_opened =
         artifact.role == Role::ModelLibrary || (artifact.role == Role::Client && has_kernels());
     faults.retain(|fault| fault.is_of_any || is_opened);
+    let is_loaded = is_opened || binary.process.is_some() || artifact.role != Role::Client;
+    if binary.kind == BinaryKind::SharedLibrary && !is_loaded {
+        for one in segments::refused_later(binary) {
+            let why = format!(
+                "{one}: a process that opens the library while it runs refuses that, and one that is linked with it does not"
+            );
+            out.undecided(&RULE, why);
+        }
+    }
     faults.extend(named_as_library(artifact, binary));
     let more = faults.len().saturating_sub(MAX_FINDINGS);
     for fault in faults.into_iter().take(MAX_FINDINGS) {

@@ -315,7 +315,7 @@ pub fn snapshots_that_run(artifact: &Artifact) -> Vec<&'static RuntimeProfile> {
     let none = BTreeSet::new();
     let libraries = libraries_of(&artifact.libraries, &none);
     let at_load = AtLoad::alone(artifact);
-    let known = Dependencies::default();
+    let dependencies = Dependencies::default();
     // Snapshots that follow on each other mostly break by the same rule.
     let (mut of_pair, mut of_binding) = (None, None);
     let mut runs = |runtime: &&'static RuntimeProfile| {
@@ -327,7 +327,7 @@ pub fn snapshots_that_run(artifact: &Artifact) -> Vec<&'static RuntimeProfile> {
             is_first: false,
             machine: None,
             preloaded: &[],
-            known: &known,
+            known: &dependencies,
         });
         let mut fits = |(library, blob, facts): &(&ModelLibrary, &Blob, Facts<'_>)| {
             let pair = Pair {

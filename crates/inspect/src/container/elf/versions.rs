@@ -59,7 +59,7 @@ pub(super) fn numbered<Elf: FileHeader<Endian = Endianness>>(
                     library: names.keep(library)?,
                     version: names.keep(name)?,
                 };
-                needs.push((version.vna_other.get(endian), need));
+                needs.push((version.vna_other.get(endian).0 & 0x7fff, need));
             }
             version_at = version_at.and_then(|bytes| skip(bytes, version.vna_next.get(endian)));
         }
