@@ -11,7 +11,7 @@ use artcheck_inspect::Place;
 use artcheck_inspect::limits::MAX_PACKAGE_FILE;
 use artcheck_inspect::runtime::grouping::Joined;
 use artcheck_inspect::runtime::machine::Machine;
-use artcheck_inspect::scan::environments::{added_by_pth, packages, setting, sites, users_own};
+use artcheck_inspect::scan::environments::{added_by_pth, packages, sees_others, sites, users_own};
 use artcheck_inspect::source::beginning::{beginning, children};
 
 /// Folders that PYTHONPATH and environments may add.
@@ -122,8 +122,7 @@ impl Environments {
         for site in sites {
             self.add(how, site, &with);
         }
-        let sees_others = setting(&with, "include-system-site-packages");
-        if sees_others.as_deref() != Some("false") {
+        if sees_others(&with) != Some(false) {
             for site in users_own(|_| true) {
                 self.add("the user's own packages", site, &with);
             }

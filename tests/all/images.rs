@@ -63,6 +63,7 @@ fn image(top: &Path, layers: &[Layer<'_>], form: Form) -> PathBuf {
         Form::Oci => {
             let digest = |number: usize| json!({ "digest": format!("sha256:{number}") });
             let layers: Vec<Value> = (0..layers.len()).map(digest).collect();
+            put(&image, "oci-layout", "{}");
             put(
                 &image,
                 "blobs/sha256/m",
@@ -229,8 +230,50 @@ fn the_layers_of_an_image_are_one_environment() {
                 whole,
                 "{name} {form:?}"
             );
+            // The folder that the tar is made of is the same image.
+            let unpacked = said(&top.path().join("image"));
+            assert_eq!(unpacked, whole, "{name} {form:?}");
         }
     }
+}
+
+/// Folders with some files of an image are folders.
+#[test]
+fn a_folder_is_an_image_where_its_layers_are_there() {
+    let top = folder();
+    let new = ffi(NEW);
+    image(top.path(), &[&new, &client], Form::Saved);
+    let image = top.path().join("image");
+    let members = |report: &Value| report.to_string().contains("image!opt/venv");
+    assert!(members(&scan([top.path()]).0));
+    std::fs::remove_dir_all(image.join("0")).expect("removed");
+    assert!(!members(&scan([&image]).0));
+}
+
+/// What a conda environment has not, its Python finds nowhere.
+#[test]
+fn a_conda_environment_has_its_packages_in_itself() {
+    let top = folder();
+    let root = top.path().join("root");
+    let runtime = "int TVMBackendParallelLaunch(void) { return 0; }\n\
+        void *TVMBackendAllocWorkspace(void) { return 0; }\n";
+    part(&root, "tvm/lib/libtvm_runtime.so", runtime, true);
+    let info = root.join(SITE).join("apache_tvm-0.27.0.dist-info");
+    let metadata = "Name: apache-tvm\nVersion: 0.27.0\nRequires-Dist: apache-tvm-ffi>=0.1.14\n";
+    put(&info, "METADATA", metadata);
+    put(
+        &info,
+        "RECORD",
+        "tvm/__init__.py,sha256=x,15\ntvm/lib/libtvm_runtime.so,sha256=x,\n",
+    );
+    put(root.join(SITE), "tvm/__init__.py", "import tvm_ffi\n");
+    let errors = |path: &Path| rules(&scan([path]).0, &["error"]);
+    assert_eq!(errors(&root), [""; 0]);
+    put(root.join("opt/venv"), "conda-meta/history", "");
+    assert_eq!(errors(&root), ["AC207"]);
+    let archive = top.path().join("root.tar");
+    tar(&archive, "-cf", &root);
+    assert_eq!(errors(&archive), ["AC209"]);
 }
 
 /// Where the layers are not all there, or are not told, nothing is said to lack.

@@ -9,7 +9,7 @@ use std::process::Command;
 
 use artcheck_inspect::vm::Magic;
 
-use crate::support::make::{folder, put};
+use crate::support::make::{corpus, folder, put};
 use crate::support::{rules, scan};
 use crate::writer;
 
@@ -178,6 +178,40 @@ fn a_scan_of_a_link_set_says_what_its_linker_says() {
         }
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// Objects that were unpacked of an archive are linked as those in it.
+#[test]
+#[cfg(target_os = "linux")]
+fn loose_objects_are_one_library() {
+    let tar = corpus("tvm-0.25/embedding-metal-ios.tar");
+    let folder = folder();
+    let mut unpack = Command::new("tar");
+    let unpack = unpack.arg("-xf").arg(&tar).arg("-C").arg(folder.path());
+    assert!(unpack.status().expect("tar").success());
+    let on = |path: &Path| scan([path.as_os_str(), "--runtime".as_ref(), "tvm-0.25".as_ref()]);
+    let (packed, status) = on(&tar);
+    assert_eq!((rules(&packed, &["error"]), status), (vec![], 0));
+    let (loose, status) = on(folder.path());
+    assert_eq!((rules(&loose, &["error"]), status), (vec![], 0), "{loose}");
+    // Of one alone it is not known what it is linked with.
+    let alone = on(&folder.path().join("artcheck_embedding_devc.o"));
+    assert_eq!(rules(&alone.0, &["error"]), [""; 0], "{}", alone.0);
+    assert_eq!(alone.1, 4);
+}
+
+/// No program is linked with two models of one name; a folder may hold them for several.
+#[test]
+#[cfg(target_os = "linux")]
+fn two_models_of_one_name_beside_no_runtime() {
+    let folder = folder();
+    let files: Vec<PathBuf> = ["libmodel_demo.a", "libmodel_other.a"]
+        .map(|name| compiled(folder.path(), name, &model(), "cc"))
+        .into();
+    assert_eq!(linked(&files), "multiple definition");
+    let (report, status) = scan([folder.path()]);
+    assert_eq!(rules(&report, &["warning"]), ["AC208"]);
+    assert_eq!((rules(&report, &["error"]), status), (vec![], 0));
 }
 
 /// A folder with static archives is a runtime by its name too.

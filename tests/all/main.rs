@@ -46,6 +46,8 @@ mod links;
 mod load_order;
 mod load_sets;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod loader_rules;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod local_slots;
 mod machine;
 #[cfg(all(feature = "macho-host", target_os = "linux"))]
@@ -66,6 +68,8 @@ mod page_size;
 mod pairs;
 mod pasted;
 mod patch_cli;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod process_closure;
 mod processes;
 mod proofs;
 mod readme;

@@ -334,3 +334,57 @@ fn what_nothing_shows_to_be_tvm_s_is_passed_over() {
         assert_eq!(status(at.path()), 4, "{name}");
     }
 }
+
+/// What unpacks itself, and what is no file.
+#[test]
+fn what_was_asked_about_is_looked_at_or_not_decided() {
+    let folder = folder();
+    let mut script = b"#!/bin/sh\ntail -n +3 $0 | tar xz; exit\n\n\x1f\x8b\x08\0\0\0\0\0".to_vec();
+    script.extend([0; 64]);
+    assert_eq!(status(&put(&folder, "inst.run", script)), 4);
+    let pipe = folder.path().join("pipe");
+    let made = Command::new("mkfifo").arg(&pipe).status();
+    assert!(made.expect("mkfifo").success());
+    assert_eq!(status(&pipe), 4);
+}
+
+/// A zip archive with a symbolic link in it, and behind a program that unpacks it.
+#[test]
+fn zip_archives_with_links_and_behind_programs() {
+    let folder = folder();
+    let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
+    let options = SimpleFileOptions::default();
+    zip.start_file("libmodel.so.1", options).expect("begun");
+    zip.write_all(&good()).expect("written");
+    zip.add_symlink("libmodel.so", "libmodel.so.1", options)
+        .expect("a link");
+    let zip = zip.finish().expect("a zip archive").into_inner();
+    let (report, status) = scan([put(&folder, "a.zip", &zip)]);
+    assert_eq!(rules(&report, &["error", "warning"]), [""; 0], "{report}");
+    assert_eq!(status, 0);
+    let program = fs::read(corpus("synthetic/extcall-0.27-devc.o")).expect("an ELF file");
+    let behind = put(&folder, "setup.bin", [program, zip].concat());
+    let (report, _) = scan([&behind]);
+    assert!(report.to_string().contains("setup.bin!libmodel.so.1"));
+}
+
+/// A library in a wheel for another machine is loaded on none that the wheel is installed on.
+#[test]
+fn wheels_are_for_the_machines_of_their_tags() {
+    let folder = folder();
+    let wheel = |tag: &str| {
+        let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
+        zip.start_file("demo/lib/model.so", SimpleFileOptions::default())
+            .expect("begun");
+        zip.write_all(&good()).expect("written");
+        let bytes = zip.finish().expect("a zip archive").into_inner();
+        let name = format!("demo-1.0-py3-none-{tag}.whl");
+        let (report, _) = scan([put(&folder, &name, bytes)]);
+        rules(&report, &["error", "warning"])
+    };
+    assert_eq!(wheel("manylinux_2_28_x86_64"), [""; 0]);
+    assert_eq!(wheel("any"), [""; 0]);
+    for other in ["manylinux_2_28_aarch64", "macosx_11_0_arm64", "win_amd64"] {
+        assert_eq!(wheel(other), ["AC002"], "{other}");
+    }
+}

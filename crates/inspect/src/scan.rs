@@ -62,6 +62,7 @@ use crate::parts::PartKind;
 use crate::place::Place;
 use crate::rule::Rule;
 use crate::rules::{self, ArtifactContext, EnvironmentContext, FolderContext, Subject};
+use crate::runtime::applications;
 use crate::runtime::companions::{self, Companions};
 use crate::runtime::grouping::Joined;
 use crate::runtime::load_set::{LoadSet, Unread};
@@ -279,9 +280,18 @@ fn own_findings(
     shared: &Shared,
     owners: &packages::Owners,
 ) -> Vec<Finding> {
+    let with_target = packages_for(artifacts, target);
     let of_artifact = |artifact: &mut Artifact| {
         let mut outcome = Outcome::default();
-        let subject = Subject::Artifact(ArtifactContext { artifact, target });
+        let has_other = || {
+            let package = applications::package(&artifact.path);
+            package.is_some_and(|package| with_target.contains(&package))
+        };
+        let subject = Subject::Artifact(ArtifactContext {
+            artifact,
+            target,
+            has_other: !with_target.is_empty() && has_other(),
+        });
         rules::ask(&subject, &mut outcome);
         for undecided in std::mem::take(&mut outcome.undecided) {
             let problem = problem_of(&undecided);
@@ -304,6 +314,22 @@ fn own_findings(
     };
     let found: Vec<Vec<Finding>> = artifacts.par_iter_mut().map(of_artifact).collect();
     found.into_iter().flatten().collect()
+}
+
+/// The packages with parts for several machines that have one for the target.
+fn packages_for(artifacts: &[Artifact], target: Option<&Target>) -> HashSet<Place> {
+    let Some(target) = target else {
+        return HashSet::new();
+    };
+    let is_for_it = |artifact: &&Artifact| {
+        let binary = artifact.binary.as_deref();
+        binary.is_some_and(|binary| {
+            binary.architecture == target.architecture && binary.platform == target.platform
+        })
+    };
+    let fitting = artifacts.iter().filter(is_for_it);
+    let packages = fitting.filter_map(|artifact| applications::package(&artifact.path));
+    packages.collect()
 }
 
 fn problem_of(undecided: &Undecided) -> Problem {
@@ -417,6 +443,7 @@ fn below_floor(set: &LoadSet, target: &Target) -> Vec<Finding> {
         let context = ArtifactContext {
             artifact: &artifact,
             target: Some(target),
+            has_other: false,
         };
         rules::ask(&Subject::Artifact(context), &mut outcome);
     }

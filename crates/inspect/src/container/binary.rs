@@ -1,12 +1,11 @@
 //! A [`Binary`]: the facts that are kept of a file of any format.
 
 use std::fmt;
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::Segment;
+use super::{InProcess, Segment};
 use crate::words::spell;
 
 /// File format of a binary.
@@ -167,6 +166,9 @@ impl UndefinedSymbol {
 pub struct ForeignSymbol {
     /// Name.
     pub name: String,
+    /// The version of it that is asked for, and of which library.
+    #[serde(skip)]
+    pub version: Option<VersionNeed>,
     /// Looked for when it is first called, not at load.
     pub lazy: bool,
     /// Functions of the binary that use it, where its code shows them.
@@ -183,18 +185,6 @@ pub struct Needed {
     pub name: String,
     /// Weak or delay-loaded: absence is not an error at load.
     pub optional: bool,
-}
-
-/// A file in the process of a program.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct InProcess {
-    /// The program.
-    pub program: PathBuf,
-    /// Where the file's requests lead, by name, as far as they are found.
-    pub found: Vec<(String, PathBuf)>,
-    /// Of the program itself: libraries of TVM's that are not found, and the files that ask
-    /// for them.
-    pub lacking: Vec<(PathBuf, String)>,
 }
 
 /// What no linker makes: headers of one file that contradict each other.
@@ -378,6 +368,9 @@ pub struct Binary {
     /// The program of the scan that loads it, where one does.
     #[serde(skip)]
     pub process: Option<Arc<InProcess>>,
+    /// Whether an ELF file asks for a stack that may be executed.
+    #[serde(skip)]
+    pub code_on_stack: bool,
     /// What a loader maps of a linked file; empty for objects and for debug
     /// companions, which hold none of it.
     pub segments: Vec<Segment>,
@@ -397,7 +390,8 @@ pub struct Binary {
     /// looks for them.
     pub undefined: Vec<UndefinedSymbol>,
     /// Of an ELF library or program that concerns TVM: strong undefined symbols
-    /// without a version that some other library must define.
+    /// that some other library must define, with no version or with one of a library that
+    /// is none of the system's.
     pub foreign: Vec<ForeignSymbol>,
     /// Whether an ELF or Mach-O file asks the system to open libraries, or for functions
     /// by a name of its own (`dlopen`, `dlsym`).
@@ -442,6 +436,7 @@ impl Binary {
             search_paths: Vec::new(),
             has_runpath: false,
             process: None,
+            code_on_stack: false,
             segments: Vec::new(),
             frozen: Vec::new(),
             damage: Vec::new(),

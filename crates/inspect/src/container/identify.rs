@@ -59,6 +59,8 @@ pub enum FileType {
     LinkerScript,
     /// An object in LLVM's own form, as `-flto` and `-emit-llvm` write it: no machine code.
     Bitcode,
+    /// An object in GCC's own form, as its `-flto` writes it: no machine code either.
+    GccBytecode,
     /// None of these.
     Unknown,
 }
@@ -113,6 +115,9 @@ impl FileType {
             Self::Bitcode => {
                 "LLVM bitcode, an object without machine code that only a linker of LLVM's takes"
             }
+            Self::GccBytecode => {
+                "GCC's bytecode, an object without machine code that only GCC's linker takes"
+            }
             Self::Unknown => "unknown file",
         }
     }
@@ -122,7 +127,7 @@ impl FileType {
     /// The same in a sentence: `an ELF file`.
     pub fn spoken(self) -> String {
         match self {
-            Self::Bitcode => self.describe().to_owned(),
+            Self::Bitcode | Self::GccBytecode => self.describe().to_owned(),
             Self::Html | Self::Unknown => format!("an {}", self.describe()),
             _ => format!("{} {}", article(self.describe()), self.describe()),
         }
@@ -164,6 +169,10 @@ pub fn identify(bytes: &[u8]) -> FileType {
 fn by_magic(bytes: &[u8]) -> Option<FileType> {
     let found = match bytes {
         [] => FileType::Empty,
+        [0x7f, b'E', b'L', b'F', ..] if sealed::is_app_image(bytes) => {
+            FileType::Sealed(Sealed::AppImage)
+        }
+        [0x7f, b'E', b'L', b'F', ..] if elf::is_bytecode(bytes) => FileType::GccBytecode,
         [0x7f, b'E', b'L', b'F', ..] => FileType::Elf,
         // Word 3 is the file type; 10 is MH_DSYM.
         [0xcf | 0xce, 0xfa, 0xed, 0xfe, rest @ ..] if rest.get(8..12) == Some(&[10, 0, 0, 0]) => {

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Callee, FileType, Format, Linkage, Parsed, elf, identify, macho, pe};
+use super::{Callee, FileType, ForeignSymbol, Format, Linkage, Parsed, elf, identify, macho, pe};
 use crate::error::DecodeError;
 
 /// Which of `wanted` (as a C programmer would write them) the library in
@@ -34,6 +34,14 @@ pub fn defines(bytes: &[u8], wanted: &[&str]) -> Result<Vec<bool>, DecodeError> 
 pub fn defined_versions(bytes: &[u8]) -> Result<Vec<String>, DecodeError> {
     match identify(bytes) {
         FileType::Elf => elf::defined_versions(bytes),
+        other => Err(not_a_library(other)),
+    }
+}
+
+/// What an ELF library asks of others than TVM and the system, whatever it is.
+pub(crate) fn asked_of_others(bytes: &[u8]) -> Result<Vec<ForeignSymbol>, DecodeError> {
+    match identify(bytes) {
+        FileType::Elf => elf::asked(bytes),
         other => Err(not_a_library(other)),
     }
 }

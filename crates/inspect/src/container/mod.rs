@@ -13,6 +13,7 @@ mod elf;
 mod faults;
 mod frozen;
 mod identify;
+mod in_process;
 mod linkage;
 mod linker_script;
 mod lookup;
@@ -43,12 +44,14 @@ pub(crate) mod zip;
 pub use archive::{Body, InZip, Member, Visit};
 pub use binary::{
     Architecture, Binary, BinaryKind, CLibrary, Damage, DamageKind, DefinedSymbol, ForeignSymbol,
-    Format, ImportKind, InProcess, Needed, Packing, Platform, Reply, Signature, UndefinedSymbol,
-    VersionNeed, WasmImport,
+    Format, ImportKind, Needed, Packing, Platform, Reply, Signature, UndefinedSymbol, VersionNeed,
+    WasmImport,
 };
 pub use contents::Contents;
 pub use identify::{FileType, identify, parse};
+pub use in_process::{InProcess, Refused};
 pub use linkage::{Callee, Linkage};
+pub(crate) use lookup::asked_of_others;
 pub use lookup::{defined_versions, defines, each_export, linkage, referred};
 pub use macho::CodeDirectory;
 pub(crate) use macho::{archives as fat_archives, broken_signature};
@@ -59,4 +62,4 @@ pub(crate) use names::{
 pub use parsed::{FileRange, Parsed, Region};
 pub use sealed::Sealed;
 pub use segment::Segment;
-pub(crate) use system_symbols::first_gcc;
+pub(crate) use system_symbols::{first_gcc, is_defined_by};

@@ -38,6 +38,12 @@ pub enum Sealed {
     Cpio,
     /// `.squashfs`, `.snap`.
     SquashFs,
+    /// `.asar`.
+    Asar,
+    /// `.AppImage`.
+    AppImage,
+    /// A script with an archive behind it, `.run`.
+    Script,
 }
 
 impl Sealed {
@@ -59,6 +65,9 @@ impl Sealed {
             Self::Xar => "xar archive",
             Self::Cpio => "cpio archive",
             Self::SquashFs => "SquashFS image",
+            Self::Asar => "asar archive",
+            Self::AppImage => "AppImage",
+            Self::Script => "shell script with an archive behind it",
         }
     }
 }
@@ -87,6 +96,51 @@ const MAGICS: [(&[u8], Sealed); 16] = [
 const BZIP2_BLOCKS: [&[u8]; 2] = [b"1AY&SY", b"\x17\x72\x45\x38\x50\x90"];
 /// The trailer of a disk image, and its length.
 const DISK_IMAGE: (&[u8], usize) = (b"koly\0\0\0\x04", 512);
+
+/// What follows the last line of a script that unpacks itself.
+const BEHIND: [&[u8]; 5] = [
+    b"\n\x1f\x8b\x08",
+    b"\nPK\x03\x04",
+    b"\nBZh",
+    b"\n\xfd7zXZ\0",
+    b"\n\x28\xb5\x2f\xfd",
+];
+/// How far such scripts are looked through.
+const MOST_OF_SCRIPT: usize = 1 << 20;
+
+fn is_asar(header: &[u8]) -> bool {
+    header.starts_with(b"{\"files\":")
+}
+
+fn has_archive(script: &[u8]) -> bool {
+    let script = script.get(..MOST_OF_SCRIPT).unwrap_or(script);
+    let mut behind = BEHIND.iter();
+    behind.any(|start| memchr::memmem::find(script, start).is_some())
+}
+
+/// The header of `cpio` without an option: numbers of two bytes, the tenth the length of the
+/// name, which ends in a zero.
+fn is_old_cpio(bytes: &[u8]) -> bool {
+    let number = |at: usize, read: fn([u8; 2]) -> u16| {
+        let bytes = bytes.get(at..)?.first_chunk::<2>()?;
+        Some(usize::from(read(*bytes)))
+    };
+    let read = match bytes {
+        [0xc7, 0x71, ..] => u16::from_le_bytes,
+        [0x71, 0xc7, ..] => u16::from_be_bytes,
+        _ => return false,
+    };
+    let length = number(20, read).filter(|length| (2..4096).contains(length));
+    let end = length.and_then(|length| length.checked_add(25));
+    let name = end.and_then(|end| bytes.get(26..=end));
+    name.and_then(<[u8]>::split_last)
+        .is_some_and(|(last, name)| *last == 0 && !name.contains(&0))
+}
+
+/// Whether an ELF file is one that opens a file system behind itself.
+pub(super) fn is_app_image(elf: &[u8]) -> bool {
+    matches!(elf.get(8..11), Some([b'A', b'I', 1 | 2]))
+}
 
 /// Whether bytes are something that is not opened.
 pub(super) fn sealed(bytes: &[u8]) -> Option<Sealed> {
@@ -122,6 +176,12 @@ pub(super) fn sealed(bytes: &[u8]) -> Option<Sealed> {
             ..,
         ]
         | [0x5d, 0, 0, _, _, _, _, _, _, _, 0, 0, 0, 0, ..] => return Some(Sealed::Lzma),
+        // The lengths of a header that is JSON.
+        [4, 0, 0, 0, rest @ ..] if rest.get(12..).is_some_and(is_asar) => {
+            return Some(Sealed::Asar);
+        }
+        [b'#', b'!', ..] if has_archive(bytes) => return Some(Sealed::Script),
+        _ if is_old_cpio(bytes) => return Some(Sealed::Cpio),
         _ => {}
     }
     let (trailer, length) = DISK_IMAGE;
@@ -135,6 +195,23 @@ pub(super) fn sealed(bytes: &[u8]) -> Option<Sealed> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_unpacks_itself_is_told() {
+        let asar = b"\x04\0\0\0\x70\0\0\0\x6c\0\0\0\x68\0\0\0{\"files\": {}}";
+        assert_eq!(sealed(asar), Some(Sealed::Asar));
+        let script = b"#!/bin/sh\ntail -n +3 $0 | tar xz; exit\n\n\x1f\x8b\x08\0\0";
+        assert_eq!(sealed(script), Some(Sealed::Script));
+        assert_eq!(sealed(b"#!/bin/sh\necho PK\n"), None);
+        let mut cpio = vec![0xc7, 0x71];
+        cpio.extend([0; 18]);
+        cpio.extend([3, 0, 0, 0, 0, 0]);
+        cpio.extend(b"ab\0\0");
+        assert_eq!(sealed(&cpio), Some(Sealed::Cpio));
+        cpio[28] = 1;
+        assert_eq!(sealed(&cpio), None);
+        assert!(is_app_image(b"\x7fELF\x02\x01\x01\0AI\x02"));
+    }
 
     #[test]
     fn magics_of_other_things_are_none() {

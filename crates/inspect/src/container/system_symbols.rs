@@ -40,6 +40,66 @@ pub(super) fn defines(name: &str) -> bool {
     name.starts_with("Py") || name.starts_with("_Py") || NAMES.binary_search(&name).is_ok()
 }
 
+/// How the names of libraries begin that ask for nothing of their own by version here: the
+/// list has what they define.
+const LISTED: [&str; 15] = [
+    "libanl.so",
+    "libatomic.so",
+    "libc.so",
+    "libdl.so",
+    "libgcc_s.so",
+    "libgomp.so",
+    "libm.so",
+    "libmvec.so",
+    "libpthread.so",
+    "libresolv.so",
+    "librt.so",
+    "libstdc++.so",
+    "libthread_db.so",
+    "libutil.so",
+    "ld-linux",
+];
+
+/// Other libraries of the system by how their names begin, and how those of their symbols
+/// do, which have no versions.
+const OTHERS: [(&str, &[&str]); 7] = [
+    (
+        "libz.so",
+        &[
+            "adler32",
+            "compress",
+            "crc32",
+            "deflate",
+            "get_crc_table",
+            "gz",
+            "inflate",
+            "uncompress",
+            "zError",
+            "zlib",
+        ],
+    ),
+    ("libexpat.so", &["XML_"]),
+    ("libGL.so", &["gl"]),
+    ("libICE.so", &["Ice", "_Ice"]),
+    ("libSM.so", &["Sm"]),
+    ("libX", &["X", "_X"]),
+    ("libg", &["g_"]),
+];
+
+/// Whether a library is one of those whose versions say what they define.
+pub(super) fn is_listed(library: &str) -> bool {
+    LISTED.iter().any(|start| library.starts_with(start))
+}
+
+/// Whether a library of the system, beside those of the list, defines a symbol, as its name
+/// tells.
+pub(crate) fn is_defined_by(library: &str, symbol: &str) -> bool {
+    let mut others = OTHERS.iter();
+    others.any(|(start, names)| {
+        library.starts_with(start) && names.iter().any(|name| symbol.starts_with(name))
+    })
+}
+
 /// The GCC whose libgcc is the first to define a function that compilers call for
 /// arithmetic; `None` of any other name and of one that no libgcc_s has.
 ///

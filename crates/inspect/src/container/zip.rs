@@ -1,6 +1,6 @@
 //! Zip archives and wheels: stored members borrowed, deflated ones streamed.
 
-use std::io::Cursor;
+use std::io::{Cursor, Read};
 
 use flate2::Crc;
 use zip::result::ZipError;
@@ -10,6 +10,19 @@ use super::archive::{Body, InZip, Member, Visit};
 use super::identify;
 use crate::error::DecodeError;
 use crate::limits::MAX_MEMBERS;
+
+/// Bytes of a path.
+const MOST_OF_TARGET: u64 = 4096;
+
+/// Whether a zip archive lies behind a program, as behind one that unpacks itself.
+pub fn is_behind(program: &[u8]) -> bool {
+    /// The last record of an archive without a comment.
+    const END: (&[u8], usize) = (b"PK\x05\x06", 22);
+    let (magic, length) = END;
+    let at = program.len().checked_sub(length);
+    let end = at.and_then(|at| program.get(at..));
+    end.is_some_and(|end| end.starts_with(magic))
+}
 
 /// Hands out the files in the order of the central directory.
 pub fn members<'data>(data: &'data [u8], visit: Visit<'_, 'data>) -> Result<(), DecodeError> {
@@ -54,7 +67,15 @@ pub fn members<'data>(data: &'data [u8], visit: Visit<'_, 'data>) -> Result<(), 
             .and_then(|start| usize::try_from(start).ok())
             .zip(usize::try_from(size).ok())
             .and_then(|(start, size)| data.get(start..start.checked_add(size)?));
+        let mut target = Vec::new();
+        let is_link = not_read.is_none() && file.is_symlink();
+        if is_link {
+            // What is longer leads nowhere.
+            let read = Read::take(&mut file, MOST_OF_TARGET).read_to_end(&mut target);
+            read.map_err(|error| DecodeError::new(size, "the target of a link", error))?;
+        }
         let body = match (not_read, stored) {
+            _ if is_link => Body::Link(target, true),
             (Some(why), _) => Body::Absent(why),
             // A wrong checksum is met where the member is read as packed ones are.
             (None, Some(bytes)) if is_sound(bytes, file.crc32()) => Body::Stored(bytes),

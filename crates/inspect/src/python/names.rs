@@ -4,17 +4,35 @@
 use std::collections::{BTreeSet, HashSet};
 
 use super::folder::{Folder, Module};
-use super::is_of_name;
 use super::step::{Import, Step, absolute, of_statement};
 use super::text::{self, Ending, Statement, without_strings};
+use super::{is_of_name, is_of_python};
 use crate::limits::MAX_PYTHON_SOURCE;
 use crate::source::beginning::first_bytes;
 
 /// What makes names that no text shows.
-const MAKERS: [&str; 5] = ["vars()", "locals()", "f_globals", "global_enum", "__path__"];
+const MAKERS: [&str; 4] = ["vars()", "locals()", "global_enum", "__path__"];
+/// By what a module gets at itself, or has others do it: without them, and without modules
+/// that Python does not bring, it sets no names but those that its text binds.
+const OWN_WAYS: [&str; 5] = [
+    "modules",
+    "import_module",
+    "__import__",
+    "getmodule",
+    "_convert",
+];
 /// How functions begin that take the name of a package and put nothing into it
 /// (`tvm_ffi.libinfo.load_lib_ctypes`).
 const LOADERS: &str = "load_lib_";
+/// Modules of Python's own that are called as others' inner ones are.
+const PRIVATE: [&str; 6] = [
+    "__future__",
+    "_collections_abc",
+    "_socket",
+    "_thread",
+    "_typing",
+    "_weakref",
+];
 /// Modules that one takes whole, one from the other.
 const MOST_TAKEN: usize = 256;
 /// Words with which a statement may bind each of its names.
@@ -95,18 +113,19 @@ impl Names {
     ) -> (Self, Vec<Import>) {
         let (mut statements, ending) = text::statements(source);
         let is_read = !matches!(ending, Ending::Unknown | Ending::Unmatched(..));
+        statements.retain(|one| !is_left_out(&one.text));
+        let mut plain = statements.iter().map(|one| without_strings(&one.text));
         // What is run from a text may define anything.
-        if source.contains("exec(") || !is_read {
+        if !is_read || (source.contains("exec(") && plain.any(|one| one.contains("exec("))) {
             return (Self::Any, Vec::new());
         }
-        statements.retain(|one| !is_left_out(&one.text));
         let lines = statements.iter().map(|one| one.text.as_str());
         let code = lines.collect::<Vec<_>>().join("\n");
         let bound = bound(&statements);
+        let is_told = gives_itself_away(module, &code) || sets_of_others(&code, &bound);
         let makes_any = answers(&code)
-            || gives_itself_away(module, &code)
             || writes_globals(&code)
-            || sets_of_others(&code, &bound)
+            || (is_told && !is_alone(&statements))
             || MAKERS.iter().any(|maker| code.contains(maker));
         match taken_whole(&code).filter(|_| !makes_any) {
             Some(whole) => (Self::Bound(bound), whole),
@@ -230,8 +249,32 @@ fn is_shift(before: &str) -> bool {
 
 /// Whether a module does more with its names than to ask for one.
 fn writes_globals(code: &str) -> bool {
-    let mut uses = code.split("globals()").skip(1);
-    uses.any(|after| !after.starts_with(".get("))
+    let asks = |after: &str| after.starts_with(".get(");
+    let mut names = ["globals()", "f_globals"].into_iter();
+    names.any(|names| !code.split(names).skip(1).all(asks))
+}
+
+/// Whether a module imports nothing but what Python brings, and does not get at itself.
+fn is_alone(statements: &[Statement]) -> bool {
+    let is_brought = |name: &str| {
+        let top = name.split('.').next().unwrap_or(name).trim();
+        match top.starts_with('_') {
+            true => PRIVATE.contains(&top),
+            false => is_of_python(top),
+        }
+    };
+    statements.iter().all(|statement| {
+        let text = without_strings(&statement.text);
+        let imports = match (text.strip_prefix("import "), text.strip_prefix("from ")) {
+            (Some(names), _) => names.split(',').all(|name| {
+                let end = name.find(" as ").unwrap_or(name.len());
+                name.get(..end).is_some_and(is_brought)
+            }),
+            (None, Some(from)) => from.split(' ').next().is_some_and(is_brought),
+            (None, None) => true,
+        };
+        imports && !OWN_WAYS.iter().any(|way| text.contains(way))
+    })
 }
 
 /// Whether a module sets names of what may be a module: of anything but what a function was
@@ -292,6 +335,29 @@ fn gives_itself_away(module: &str, code: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// `typing_extensions` is one of them.
+    #[test]
+    fn a_module_with_pythons_alone_sets_what_its_text_says() {
+        let text = "'''how eval() and exec() work'''\nimport sys, typing\n\
+            def caller():\n    return sys._getframe(1).f_globals.get('__name__')\n\
+            class A:\n    def f(self, n, v):\n        setattr(self.origin, n, v)\n        \
+            if n != 'a.b':\n            raise TypeError(f'{__name__}.{n}')\n";
+        let may = |source: &str| Names::of("a.b", source).may_have("Enum");
+        assert!(!may(text));
+        for more in [
+            "import mine\n",
+            "from . import c\n",
+            "import os, _mine\n",
+            "me = sys.modules[x]\n",
+            "from sys import modules\n",
+            "me = __import__('a.b')\n",
+            "exec('Enum = 1')\n",
+            "g = sys._getframe().f_globals\n",
+        ] {
+            assert!(may(&format!("{text}{more}")), "{more}");
+        }
+    }
 
     #[test]
     fn what_may_define_a_name_is_seen() {

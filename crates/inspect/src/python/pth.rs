@@ -8,6 +8,9 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use super::folder::Folder;
+use super::prefix::is_all_of_python;
+pub use super::prefix::{sites, users_own};
+use super::pth_code::{Change, sys_path, without_mark};
 use super::text::without_strings;
 use super::{is_of_name, is_of_python};
 use crate::limits::{MAX_PACKAGE_FILE, MAX_PYTHON_SOURCE};
@@ -16,13 +19,18 @@ use crate::source::beginning::{beginning, children, first_bytes};
 /// The files of virtual environments and setuptools, which add no folder.
 const HARMLESS: [&str; 2] = ["_virtualenv.pth", "distutils-precedence.pth"];
 
+/// Packages that matter where they are found first.
+const PARTS: [&str; 3] = ["tvm", "tvm_ffi", "mlc_llm"];
+
 /// What the files add.
 #[derive(Default)]
 pub(crate) struct Added {
     /// Folders, with the file that adds each.
     pub(crate) folders: Vec<(String, PathBuf)>,
-    /// Whether there is code, or a folder that is not here, that may add others.
-    is_open: bool,
+    /// Why there may be others: code, or a folder that is not here.
+    pub(crate) open: Option<String>,
+    /// What goes before the folder itself, or may, as far as it matters.
+    pub(crate) before: Option<String>,
     /// Whether the Python behind the environment, which it sees, is among them.
     pub(crate) has_base: bool,
     /// Whether the environment has packages nowhere else.
@@ -54,23 +62,86 @@ pub(crate) fn added(site: &Path, within: Option<&Path>) -> Added {
     let mut all = of_files(site, within);
     for folder in behind(site, within) {
         let more = of_files(&folder, within);
-        all.is_open |= more.is_open;
+        all.open = all.open.take().or(more.open);
+        all.before = all.before.take().or(more.before);
         all.has_base = true;
         all.folders.push(("pyvenv.cfg".to_owned(), folder));
         all.folders.extend(more.folders);
     }
-    let sees_base = setting(site, "include-system-site-packages");
-    let is_apart = sees_base.as_deref() == Some("false") || all.has_base;
+    all.before = all.before.take().or_else(|| earlier_part(site));
+    let is_alone = || sees_others(site).is_none() && is_all_of_python(site, within);
+    let is_apart = sees_others(site) == Some(false) || all.has_base || is_alone();
     let starts = ["sitecustomize.py", "usercustomize.py"];
-    let has_start = starts.iter().any(|file| site.join(file).exists());
-    all.is_all = is_apart && !has_start && !all.is_open;
+    let start = starts.iter().find(|file| site.join(file).exists());
+    let start = start.map(|file| format!("{file} runs before any import"));
+    all.open = all.open.take().or(start);
+    all.is_all = is_apart && all.open.is_none();
     all
+}
+
+/// Whether some of the packages are taken from a folder, and others of them from the folder
+/// that is looked in later.
+fn divides(first: &Path, later: &Path) -> bool {
+    let is_in = |folder: &Path, part: &str| folder.join(part).exists();
+    let is_first = PARTS.iter().any(|part| is_in(first, part));
+    let mut rest = PARTS.iter().filter(|part| !is_in(first, part));
+    is_first && rest.any(|part| is_in(later, part))
+}
+
+/// A folder that the Python of a system looks in before this one of its folders, where it has
+/// something that matters: those of its users, and of `/usr/local` before `/usr/lib`
+/// (Python's `site`, as Debian and Fedora change it).
+fn earlier_part(site: &Path) -> Option<String> {
+    let name = |folder: &Path| {
+        folder
+            .file_name()
+            .and_then(OsStr::to_str)
+            .map(str::to_owned)
+    };
+    let usr = site
+        .ancestors()
+        .find(|one| name(one).as_deref() == Some("usr"))?;
+    let below: Vec<&str> = site
+        .strip_prefix(usr)
+        .ok()?
+        .iter()
+        .filter_map(OsStr::to_str)
+        .collect();
+    let (python, is_local) = match below.as_slice() {
+        ["lib" | "lib64", python, _] => (*python, false),
+        ["local", "lib" | "lib64", python, _] => (*python, true),
+        _ => return None,
+    };
+    if !python.starts_with("python3") {
+        return None;
+    }
+    let is_meant = |own: &OsStr| {
+        let own = own.to_str().unwrap_or_default();
+        own == python || (python == "python3" && own.starts_with("python3"))
+    };
+    let root = usr.parent()?;
+    let homes = children(&root.join("home"))
+        .into_iter()
+        .chain([root.join("root")]);
+    let mut earlier: Vec<PathBuf> = homes
+        .flat_map(|home| sites(&home.join(".local"), is_meant))
+        .collect();
+    if !is_local {
+        let all = sites(&usr.join("local"), is_meant).into_iter();
+        earlier.extend(all.filter(|one| one != site));
+    }
+    let folder = earlier.iter().find(|folder| divides(folder, site))?;
+    let shown = Path::new("/").join(folder.strip_prefix(root).ok()?);
+    Some(format!(
+        "Python looks in {} before it, which has some of the same packages",
+        shown.display()
+    ))
 }
 
 fn of_files(site: &Path, within: Option<&Path>) -> Added {
     let mut all = Added::default();
     // Another Python behind it may have a module.
-    let is_apart = setting(site, "include-system-site-packages").as_deref() == Some("false");
+    let is_apart = sees_others(site) == Some(false);
     for file in children(site) {
         let name = file.file_name().unwrap_or_default().to_string_lossy();
         let is_pth = file.extension().is_some_and(|end| end == "pth");
@@ -78,6 +149,8 @@ fn of_files(site: &Path, within: Option<&Path>) -> Added {
             continue;
         }
         let text = beginning(&file, MAX_PACKAGE_FILE).unwrap_or_default();
+        let (text, doubt) = without_mark(&text, site);
+        all.open = all.open.take().or(doubt.map(|why| format!("{name} {why}")));
         let lines = text.lines().map(str::trim);
         for line in lines.filter(|line| !line.is_empty() && !line.starts_with('#')) {
             let code = line
@@ -89,22 +162,56 @@ fn of_files(site: &Path, within: Option<&Path>) -> Added {
                 all.failing.push(Failing { file, line, says });
                 break;
             }
-            let folders = match code {
-                Some(code) => editable(site, code),
-                None => vec![site.join(line)],
+            let path = code.map(|_| sys_path(line));
+            let folders = match (code, path) {
+                (Some(_), Some(Change::Behind(folder))) => vec![folder],
+                (Some(_), Some(Change::Before(folder))) => {
+                    let what = || format!("{name} puts {} before it", folder.display());
+                    let why = PARTS
+                        .iter()
+                        .any(|part| folder.join(part).exists())
+                        .then(what);
+                    all.before = all.before.take().or(why);
+                    vec![folder]
+                }
+                (Some(_), Some(Change::Unknown)) => {
+                    let why = format!("{name} changes where modules are looked for (`{line}`)");
+                    all.before.get_or_insert(why);
+                    Vec::new()
+                }
+                (Some(code), _) => editable(site, code),
+                (None, _) => vec![site.join(line)],
             };
             let is_here = |folder: &PathBuf| {
                 let real = folder.canonicalize().ok().filter(|real| real.is_dir());
                 real.is_some_and(|real| within.is_none_or(|root| real.starts_with(root)))
             };
             // One that is not here may be where the environment is from.
-            all.is_open |= !folders.iter().any(is_here);
+            let is_open = !folders.iter().any(is_here) && all.open.is_none();
+            all.open = all
+                .open
+                .take()
+                .or(is_open.then(|| format!("{name} has the line `{line}`")));
             for folder in folders.into_iter().filter(is_here) {
                 all.folders.push((name.clone().into_owned(), folder));
             }
         }
     }
     all
+}
+
+/// Whether a virtual environment sees the packages of the Python that it was made with;
+/// `None` where the folder is in none. As Python's library reads it (`site.venv`): the last
+/// line counts, in any case of letters, and one that is not there says yes.
+pub fn sees_others(site: &Path) -> Option<bool> {
+    let text = settings(site)?;
+    let mut lines = text.lines().filter_map(|line| line.split_once('='));
+    let is_meant = |key: &str| {
+        key.trim()
+            .eq_ignore_ascii_case("include-system-site-packages")
+    };
+    let last = lines.rfind(|(key, _)| is_meant(key));
+    Some(last.is_none_or(|(_, value)| value.trim().eq_ignore_ascii_case("true")))
 }
 
 /// What a code line says that fails: one that imports a module which is nowhere, or ends
@@ -140,19 +247,24 @@ fn fails_with(line: &str, site: &Path, added: &[(String, PathBuf)]) -> Option<Op
 
 /// What the virtual environment around a `site-packages` folder says of itself.
 pub fn setting(site: &Path, key: &str) -> Option<String> {
+    let text = settings(site)?;
+    let mut lines = text.lines().filter_map(|line| line.split_once('='));
+    let (_, value) = lines.find(|(known, _)| known.trim().eq_ignore_ascii_case(key))?;
+    Some(value.trim().to_owned())
+}
+
+/// The file that says it.
+fn settings(site: &Path) -> Option<String> {
     // `lib/python3.11/site-packages`, and on Windows `Lib\site-packages`.
     let mut roots = [3, 2].into_iter().filter_map(|up| site.ancestors().nth(up));
-    let text = roots.find_map(|root| beginning(&root.join("pyvenv.cfg"), MAX_PACKAGE_FILE))?;
-    let mut lines = text.lines().filter_map(|line| line.split_once('='));
-    let (_, value) = lines.find(|(known, _)| known.trim() == key)?;
-    Some(value.trim().to_owned())
+    roots.find_map(|root| beginning(&root.join("pyvenv.cfg"), MAX_PACKAGE_FILE))
 }
 
 /// The folders of the Python that a virtual environment was made with, where it sees them:
 /// `home` is the folder of that Python's program (`site.venv` of Python's library). The
 /// user's own folder is one more, where that is the Python of this machine.
 fn behind(site: &Path, within: Option<&Path>) -> Vec<PathBuf> {
-    let is_seen = setting(site, "include-system-site-packages").as_deref() == Some("true");
+    let is_seen = sees_others(site) == Some(true);
     let named = setting(site, "home").filter(|_| is_seen);
     let own = site.parent().and_then(Path::file_name);
     let (Some(named), Some(own)) = (named, own) else {
@@ -179,25 +291,6 @@ fn behind(site: &Path, within: Option<&Path>) -> Vec<PathBuf> {
     }
     found.retain(|one| one != site);
     found
-}
-
-/// The folders for packages of a Python that is installed in a folder, those of its
-/// versions that are meant: of `python3.11`, or on Windows of all.
-pub fn sites(root: &Path, is_meant: impl Fn(&OsStr) -> bool) -> Vec<PathBuf> {
-    let libraries = ["lib", "lib64", "local/lib"].iter();
-    let versions = libraries.flat_map(|lib| children(&root.join(lib)));
-    let versions = versions.filter(|one| one.file_name().is_some_and(&is_meant));
-    let all = versions.chain([root.join("Lib")]);
-    let sites = all.flat_map(|lib| ["site-packages", "dist-packages"].map(|one| lib.join(one)));
-    sites.filter(|one| one.is_dir()).collect()
-}
-
-/// The folders of the user's own packages, which Python sees unless a variable or an
-/// environment says no.
-pub fn users_own(is_meant: impl Fn(&OsStr) -> bool) -> Vec<PathBuf> {
-    let is_seen = std::env::var_os("PYTHONNOUSERSITE").is_none();
-    let home = std::env::home_dir().filter(|_| is_seen);
-    home.map_or_else(Vec::new, |home| sites(&home.join(".local"), is_meant))
 }
 
 /// The folders in a table that the module of a code line holds: `'tvm': '/src/python/tvm'`,
@@ -236,88 +329,5 @@ fn editable(site: &Path, code: &str) -> Vec<PathBuf> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lines_and_tables_name_folders() {
-        let top = tempfile::tempdir().expect("a folder");
-        let (site, source) = (top.path().join("site"), top.path().join("src"));
-        for folder in [&site, &source.join("tvm"), &source.join("more/tvm_ffi")] {
-            std::fs::create_dir_all(folder).expect("a folder");
-        }
-        let put = |name: &str, text: &str| std::fs::write(site.join(name), text).expect("written");
-        let of = || {
-            let added = added(&site, None);
-            let folders = added.folders.into_iter();
-            let folders: Vec<PathBuf> = folders.map(|(_, folder)| folder).collect();
-            (folders, added.is_open)
-        };
-        put("_virtualenv.pth", "import _virtualenv\n");
-        put("a.pth", "# no\n../src\n");
-        assert_eq!(of(), (vec![site.join("../src")], false));
-        put("a.pth", "../src\n/not/there\n");
-        assert_eq!(of(), (vec![site.join("../src")], true));
-        put(
-            "a.pth",
-            "import __editable___a_finder; __editable___a_finder.install()\n",
-        );
-        assert_eq!(of(), (vec![], true));
-        let table = |package: &str| {
-            format!(
-                "M: dict = {{'{package}': '{}'}}\n",
-                source.join("tvm").display()
-            )
-        };
-        put("__editable___a_finder.py", &table("tvm"));
-        assert_eq!(of(), (vec![source.clone()], false));
-        put("__editable___a_finder.py", &table("other"));
-        assert_eq!(of(), (vec![], true));
-        let file = source.join("more/tvm_ffi/__init__.py");
-        let install = format!("install({{\"tvm_ffi\": \"{}\"}}, {{}})\n", file.display());
-        put("__editable___a_finder.py", &install);
-        assert_eq!(of(), (vec![source.join("more")], false));
-        put("a.pth", "import os; os.getcwd()\n");
-        assert_eq!(of(), (vec![], true));
-    }
-
-    #[test]
-    fn lines_that_fail_are_told() {
-        let top = tempfile::tempdir().expect("a folder");
-        let site = top.path().join("lib/python3.11/site-packages");
-        std::fs::create_dir_all(site.join("win32/lib")).expect("a folder");
-        std::fs::write(site.join("win32/lib/bootstrap.py"), "").expect("written");
-        let settings = |all: &str| {
-            let text = format!("include-system-site-packages = {all}\n");
-            std::fs::write(top.path().join("pyvenv.cfg"), text).expect("written");
-        };
-        let says = |text: &str| {
-            std::fs::write(site.join("a.pth"), text).expect("written");
-            let mut failing = added(&site, None).failing.into_iter();
-            failing.next().map(|one| one.says)
-        };
-        settings("false");
-        let lost = |name: &str| {
-            Some(Some(format!(
-                "ModuleNotFoundError: No module named '{name}'"
-            )))
-        };
-        assert_eq!(says("import gone\n"), lost("gone"));
-        assert_eq!(says("import os, gone.b as c; os.x()\n"), lost("gone"));
-        assert_eq!(says("import sys; sys.exit(1)\n"), Some(None));
-        for text in [
-            "import sys; sys.path.append('import gone')\n",
-            "import sys; exec('import gone')\n",
-            "import os;p = 1;import gone\n",
-            "import sys; x = 1; x and sys.exit(1)\n",
-            "import gone_too if 0 else os\n# import gone\n",
-            "win32/lib\nimport bootstrap\n",
-            "import sys, types, os;has = sys.version_info > (3, 5)\n",
-        ] {
-            let text = text.replace("gone_too if 0 else os", "os");
-            assert_eq!(says(&text), None, "{text}");
-        }
-        settings("true");
-        assert_eq!(says("import gone\n"), None);
-    }
-}
+#[path = "pth_tests.rs"]
+mod tests;

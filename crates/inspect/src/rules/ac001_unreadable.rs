@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::segments::{self, Fault};
-use super::{ArtifactContext, Check, Outcome, Pair, Rule};
+use super::{ArtifactContext, Binding, Check, Outcome, Pair, Rule};
 use crate::artifact::{Artifact, Problem, ProblemKind, Role};
 use crate::container::{BLOB_SYMBOLS, Binary, BinaryKind, Format, Platform};
 use crate::finding::{Finding, Location, Severity};
@@ -20,7 +20,11 @@ pub(super) static RULE: Rule = Rule {
     explain: include_str!("ac001_unreadable.md"),
 };
 
-pub(super) const CHECKS: &[Check] = &[Check::Artifact(check), Check::Pair(check_pair)];
+pub(super) const CHECKS: &[Check] = &[
+    Check::Artifact(check),
+    Check::Pair(check_pair),
+    Check::Binding(check_loaded),
+];
 
 fn check(context: &ArtifactContext<'_>, out: &mut Outcome) {
     let artifact = context.artifact;
@@ -98,6 +102,35 @@ fn undecided(binary: &Binary, out: &mut Outcome) {
     }
 }
 
+/// Libraries that a file loads and that its loader refuses.
+fn check_loaded(binding: &Binding<'_>, out: &mut Outcome) {
+    let artifact = binding.artifact;
+    let kind = artifact.binary.as_ref().map(|binary| binary.kind);
+    // A process opens model libraries; what a program names is there when it starts.
+    let is_opened = kind != Some(BinaryKind::Program);
+    let is_certain = artifact.role == Role::ModelLibrary || !is_opened;
+    for library in binding.closure().libraries {
+        let faults = segments::faults(&library.binary, false, &|_| true).into_iter();
+        let fault = faults
+            .filter(|fault| fault.severity == Severity::Error)
+            .find(|fault| fault.is_of_any || is_opened);
+        let Some(fault) = fault else { continue };
+        let message = format!("{}, which it loads: {}", library.place, fault.message);
+        let says = (!fault.says.is_empty()).then(|| format!("{}: {}", library.place, fault.says));
+        out.push(
+            Finding::new(&RULE, &artifact.path, message)
+                .severity(match fault.is_of_any || is_certain {
+                    true => Severity::Error,
+                    false => Severity::Warning,
+                })
+                .on(&binding.runtime.name)
+                .evidence(fault.evidence)
+                .says_known(says)
+                .help(fault.help),
+        );
+    }
+}
+
 /// A file that decodes, and that a loader refuses all the same.
 fn check_segments(context: &ArtifactContext<'_>, out: &mut Outcome) {
     let artifact = context.artifact;
@@ -121,6 +154,15 @@ fn check_segments(context: &ArtifactContext<'_>, out: &mut Outcome) {
     let is_opened =
         artifact.role == Role::ModelLibrary || (artifact.role == Role::Client && has_kernels());
     faults.retain(|fault| fault.is_of_any || is_opened);
+    let is_loaded = is_opened || binary.process.is_some() || artifact.role != Role::Client;
+    if binary.kind == BinaryKind::SharedLibrary && !is_loaded {
+        for one in segments::refused_later(binary) {
+            let why = format!(
+                "{one}: a process that opens the library while it runs refuses that, and one that is linked with it does not"
+            );
+            out.undecided(&RULE, why);
+        }
+    }
     faults.extend(named_as_library(artifact, binary));
     let more = faults.len().saturating_sub(MAX_FINDINGS);
     for fault in faults.into_iter().take(MAX_FINDINGS) {

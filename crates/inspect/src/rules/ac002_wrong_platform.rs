@@ -11,7 +11,7 @@ use crate::finding::{Finding, Severity};
 use crate::module::is_asked_by_name;
 use crate::place::Place;
 use crate::runtime::binary::operating_system;
-use crate::runtime::messages;
+use crate::runtime::{applications, installation, messages};
 use crate::words::spell;
 
 pub(super) static RULE: Rule = Rule {
@@ -24,6 +24,8 @@ pub(super) static RULE: Rule = Rule {
 
 pub(super) const CHECKS: &[Check] = &[
     Check::Artifact(check_alone),
+    Check::Artifact(check_abi),
+    Check::Artifact(check_wheel),
     Check::Pair(check_pair),
     Check::Binding(check_c_library),
     Check::Folder(check_objects),
@@ -92,7 +94,97 @@ fn check_alone(context: &ArtifactContext<'_>, out: &mut Outcome) {
         .help(
             "compile the library again for the target, or point --target at the machine it is for",
         );
-        out.push(passed_by(finding, binary, &spell(target.architecture)));
+        out.push(match context.has_other {
+            true => finding
+                .severity(Severity::Info)
+                .evidence("the same package has one for the target, and that is taken")
+                .help("nothing is to be done"),
+            false => passed_by(finding, binary, &spell(target.architecture)),
+        });
+    }
+}
+
+/// A library in a wheel for another machine.
+fn check_wheel(context: &ArtifactContext<'_>, out: &mut Outcome) {
+    let artifact = context.artifact;
+    let mut around = artifact.path.folders();
+    let wheel = around.find(|folder| folder.raw_name().ends_with(b".whl"));
+    let (Some(binary), Some(wheel)) = (artifact.binary.as_deref(), wheel) else {
+        return;
+    };
+    let name = wheel.name();
+    let stem = name.strip_suffix(".whl").unwrap_or(&name);
+    let machine = stem
+        .rsplit('-')
+        .next()
+        .and_then(installation::machine_of_tag);
+    let Some((platform, architecture)) = machine else {
+        return;
+    };
+    let is_known = binary.platform != Platform::Unknown && binary.format != Format::VmExecutable;
+    let is_same = (binary.platform, binary.architecture) == (platform, architecture);
+    let is_meant = matches!(
+        binary.platform,
+        Platform::Linux | Platform::MacOs | Platform::Windows
+    );
+    if artifact.role == Role::Unrelated || !is_known || !is_meant || is_same {
+        return;
+    }
+    let wanted = format!("{} {}", spell(architecture), platform.spoken());
+    let built = binary.spoken();
+    let message = format!("the file was built for {built}, but its wheel is for {wanted}");
+    let finding = Finding::new(&RULE, &artifact.path, message);
+    // Python opens modules; a model may be data for another machine.
+    let inside = artifact.path.inside();
+    let module = installation::module_of(inside.trim_start_matches('!'));
+    let finding = match artifact.role != Role::ModelLibrary && module.is_some() {
+        true => finding,
+        false => finding.severity(Severity::Warning).evidence(
+            "pip installs the wheel on no machine that loads this file; it may be data for another",
+        ),
+    };
+    let finding = passed_by(finding, binary, &spell(architecture));
+    out.push(
+        finding
+            .help("pack the build for the machine that the wheel's tag names, or correct the tag"),
+    );
+}
+
+/// A library for Android in the folder of an ABI that it is not for, or where Android
+/// installs none from.
+fn check_abi(context: &ArtifactContext<'_>, out: &mut Outcome) {
+    let place = &context.artifact.path;
+    let binary = context.artifact.binary.as_deref();
+    let is_meant =
+        |binary: &&Binary| binary.format == Format::Elf && context.artifact.role != Role::Unrelated;
+    let (Some(binary), Some(abi)) = (binary.filter(is_meant), applications::abi(place)) else {
+        return;
+    };
+    if binary.architecture != abi.architecture {
+        let is_64 = |one| !matches!(one, Architecture::Arm | Architecture::X86);
+        let bits = |one| if is_64(one) { "64" } else { "32" };
+        let (own, other) = (bits(binary.architecture), bits(abi.architecture));
+        let says = (own != other).then(|| {
+            format!(
+                "dlopen failed: \"{}\" is {own}-bit instead of {other}-bit",
+                place.name()
+            )
+        });
+        let wanted = spell(abi.architecture);
+        let message = format!(
+            "the file was built for {}, but its folder is for {wanted}",
+            spell(binary.architecture)
+        );
+        let finding = Finding::new(&RULE, place, message).says_known(says);
+        out.push(
+            finding
+                .help("put the build for that ABI there, and this one into the folder of its own"),
+        );
+    } else if applications::is_of_android(place) && place.folder().as_ref() != Some(&abi.folder) {
+        let message = "Android does not install it: it lies in a folder below that of its ABI";
+        let finding = Finding::new(&RULE, place, message);
+        let finding = finding.evidence(format!("libraries are taken from {} alone", abi.folder));
+        out.push(finding.help("put it into the folder of its ABI itself"));
     }
 }
 

@@ -3,7 +3,7 @@
 use super::gnu_versions::{self, Wanted};
 use super::{ArtifactContext, Check, Outcome, Rule};
 use crate::artifact::Role;
-use crate::container::{Binary, Format, Packing, Platform, VersionNeed};
+use crate::container::{Binary, BinaryKind, Format, Packing, Platform, VersionNeed};
 use crate::finding::{Finding, Severity};
 use crate::place::Place;
 use crate::runtime::messages;
@@ -44,6 +44,13 @@ fn check(context: &ArtifactContext<'_>, out: &mut Outcome) {
             for finding in packed(binary, floor, &artifact.path) {
                 out.push(finding);
             }
+            if let Some(finding) = on_stack(binary, floor, &artifact.path) {
+                // What a program names is there before it starts.
+                out.push(match artifact.role {
+                    Role::ModelLibrary => finding,
+                    _ => finding.severity(Severity::Warning),
+                });
+            }
         }
         _ => {
             let is_android = *platform == Platform::Android;
@@ -77,6 +84,23 @@ fn check(context: &ArtifactContext<'_>, out: &mut Outcome) {
             }
         }
     }
+}
+
+/// A library that asks for a stack with code: glibc 2.41 and later open none such
+/// (its NEWS, "dlopen").
+fn on_stack(binary: &Binary, floor: &Version, place: &Place) -> Option<Finding> {
+    let is_opened = binary.kind == BinaryKind::SharedLibrary && binary.code_on_stack;
+    let is_new = *floor >= Version(vec![2, 41]);
+    let says = "cannot enable executable stack as shared object requires: Invalid argument";
+    let message = format!(
+        "it asks for a stack that may be executed, and the target has glibc {floor}: since 2.41 that refuses such libraries where they are opened"
+    );
+    (is_opened && is_new).then(|| {
+        Finding::new(&RULE, place, message)
+            .evidence("PT_GNU_STACK, which is executable or not there")
+            .says(says)
+            .help("link it with `-Wl,-z,noexecstack`, or clear the mark: `patchelf --clear-execstack FILE`")
+    })
 }
 
 /// What an Apple or Android file asks of the system.

@@ -2,6 +2,7 @@
 //! initialises, and a name nobody provides ends there.
 
 use super::{Check, Outcome, Pair, Program, Rule};
+use crate::container::BinaryKind;
 use crate::finding::{Finding, Location, Need, Severity};
 use crate::limits::MAX_FINDINGS;
 use crate::module::BlobLayout;
@@ -51,13 +52,15 @@ fn check(pair: &Pair<'_>, out: &mut Outcome) {
             let Some(function) = program.executable.functions.get(*index) else {
                 continue;
             };
-            let is_packed = function.kind == FunctionKind::Packed;
-            if is_packed
-                && (!is_lost(pair, &function.name, out) || may_come(pair, &function.name, out))
-            {
-                continue;
+            let is_gone = match function.kind {
+                FunctionKind::Packed => {
+                    is_lost(pair, &function.name, out) && !may_come(pair, &function.name, out)
+                }
+                _ => !is_part(pair),
+            };
+            if is_gone {
+                lost.push((program, *index, function));
             }
-            lost.push((program, *index, function));
         }
     }
     if !lost.is_empty() && has_no_vm(pair.runtime) {
@@ -136,14 +139,24 @@ fn callees(pair: &Pair<'_>, out: &mut Outcome) {
     out.and_more(lost.len().saturating_sub(MAX_FINDINGS));
 }
 
-/// A bare executable is a part of a library: its kernels are in the host part.
-fn is_elsewhere(pair: &Pair<'_>, name: &str) -> bool {
-    pair.blob.layout == BlobLayout::Bare && !name.starts_with("vm.")
+/// A bare executable is a part of a library: its kernels are in the host part. So is an
+/// object with a blob that no object with kernels lies beside.
+fn is_part(pair: &Pair<'_>) -> bool {
+    let library = pair.library;
+    let has_host_part = !(library.host_functions.is_empty() && library.vm_tir_functions.is_empty());
+    let binary = pair.artifact.binary.as_deref();
+    let is_object = binary.is_some_and(|binary| binary.kind == BinaryKind::Object);
+    let is_loose = is_object && pair.artifact.path.is_whole_file();
+    pair.blob.layout == BlobLayout::Bare || (is_loose && !has_host_part)
 }
 
-/// What a bare executable needs of a host part that is not among its bytes.
+fn is_elsewhere(pair: &Pair<'_>, name: &str) -> bool {
+    is_part(pair) && !name.starts_with("vm.")
+}
+
+/// What a part of a library needs of a host part that is not among its bytes.
 fn host_part(pair: &Pair<'_>, out: &mut Outcome) {
-    if pair.blob.layout != BlobLayout::Bare {
+    if !is_part(pair) {
         return;
     }
     let functions = pair.facts.programs.iter();
@@ -163,10 +176,14 @@ fn host_part(pair: &Pair<'_>, out: &mut Outcome) {
         0 => String::new(),
         more => format!(" and {more} more"),
     };
+    let what = match pair.blob.layout {
+        BlobLayout::Bare => "this file is only the VM executable",
+        _ => "this object holds no kernels, and no object beside it does",
+    };
     out.undecided(
         &RULE,
         format!(
-            "this file is only the VM executable: scan the library that it is linked into, to check `{}`{more}",
+            "{what}: scan the library that it is linked into, to check `{}`{more}",
             first.name
         ),
     );

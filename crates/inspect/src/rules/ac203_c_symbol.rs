@@ -3,16 +3,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::ac201_device_api::PREFIX;
 use super::check::linker_word;
 use super::pair::hold;
-use super::{Binding, Check, FolderContext, Outcome, Rule, ac201_device_api::PREFIX, takes_shims};
+use super::{Binding, Check, FolderContext, Outcome, Rule, loaded, takes_shims};
 use crate::artifact::{Artifact, Role};
 use crate::container::{self, BinaryKind, ForeignSymbol, Format, Platform};
 use crate::finding::{Finding, Location, Repair, Severity};
 use crate::limits::MAX_FINDINGS;
 use crate::place::Place;
 use crate::runtime::java::{self, Native, Natives};
-use crate::runtime::load_set::{LoadSet, Missing, MissingReason};
+use crate::runtime::load_set::{LoadSet, Missing, MissingReason, Unread};
 use crate::runtime::{PartKind, messages};
 
 pub(super) static RULE: Rule = Rule {
@@ -26,6 +27,7 @@ pub(super) static RULE: Rule = Rule {
 pub(super) const CHECKS: &[Check] = &[
     Check::Binding(check),
     Check::Binding(check_others),
+    Check::Binding(check_loaded),
     Check::LoadSet(check_objects),
     Check::LoadSet(check_parts),
     Check::Folder(check_natives),
@@ -130,12 +132,20 @@ fn check_objects(load_set: &LoadSet, out: &mut Outcome) {
             "of TVM that no archive of the program defines",
             "take all archives from one build of TVM",
         );
-        report(
-            absent,
-            Severity::Warning,
-            "of tvm-ffi, which is not among the archives",
-            "link libtvm_ffi_static.a of the same build too",
-        );
+        let is_unread = |part: &&Unread| part.kind == PartKind::Ffi;
+        let unread = load_set.unread.iter().find(is_unread);
+        match unread.filter(|_| !absent.is_empty()) {
+            Some(part) => {
+                let why = format!("what {} defines was not read", part.place);
+                out.undecided_of(&RULE, &member.path, why);
+            }
+            None => report(
+                absent,
+                Severity::Warning,
+                "of tvm-ffi, which is not among the archives",
+                "link libtvm_ffi_static.a of the same build too",
+            ),
+        }
     }
 }
 
@@ -335,7 +345,7 @@ fn check_others(binding: &Binding<'_>, out: &mut Outcome) {
     )
     .severity(severity)
     .on(&binding.runtime.name)
-    .says_known(binding.words(&first.name))
+    .says_known(binding.words(&loaded::with_version(first)))
     .help(match is_of_compiler(&first.name) {
         true => "link with libgcc or compiler-rt: compilers call this function for arithmetic that the processor does not have",
         false => "link the library that defines it, so that this file names it as NEEDED",
@@ -352,6 +362,11 @@ fn check_others(binding: &Binding<'_>, out: &mut Outcome) {
         }
     }
     out.push(finding);
+}
+
+/// The same of the libraries that the file loads.
+fn check_loaded(binding: &Binding<'_>, out: &mut Outcome) {
+    loaded::symbols(&RULE, binding, out);
 }
 
 /// Why a symbol that is lacking stops nothing.

@@ -6,13 +6,16 @@ use std::collections::BTreeMap;
 use super::ac201_device_api::PREFIX as DEVICE_API;
 use super::run_paths::not_found;
 use super::wanted::{User, wanted};
-use super::{ArtifactContext, Binding, Check, Outcome, Rule, SHIM_MARK, device_parts, run_paths};
+use super::{
+    ArtifactContext, Binding, Check, Outcome, Rule, SHIM_MARK, device_parts, loaded, run_paths,
+};
 use crate::artifact::Role;
 use crate::container::{Binary, BinaryKind, Format, places};
 use crate::finding::{Finding, Need, Repair, Severity};
 use crate::limits::MAX_FINDINGS;
 use crate::parts::stem;
 use crate::place::Place;
+use crate::runtime::dependencies::{self, Closure, Dependencies};
 use crate::runtime::distribution::FFI;
 use crate::runtime::libraries::{self, Resolution};
 use crate::runtime::load_set::LoadSet;
@@ -212,6 +215,7 @@ fn is_split(needed: &str) -> bool {
 /// What the members of a set need beside TVM's own libraries. A part for a device is
 /// loaded where it can be: what it lacks takes its device away and nothing else.
 fn check_others(load_set: &LoadSet, out: &mut Outcome) {
+    let known = Dependencies::default();
     for member in &load_set.members {
         if matches!(member.kind, PartKind::RuntimeDevice(_)) {
             continue;
@@ -231,6 +235,11 @@ fn check_others(load_set: &LoadSet, out: &mut Outcome) {
         // What the core lacks, every model lacks.
         if member.kind.is_core() {
             wanted.into_iter().for_each(|need| out.need(need));
+            let own = [(&member.path, &member.binary)];
+            let closure = dependencies::closure(&own, user.machine, &known);
+            for need in of_loaded(&user, &closure, Some(load_set), out) {
+                out.need(need);
+            }
         }
     }
 }
@@ -253,6 +262,9 @@ fn check_user(binding: &Binding<'_>, out: &mut Outcome) {
         members: binding.load_set.map_or(&[], |set| &set.members),
     };
     for need in others(&user, out).into_iter().chain(processor(binary)) {
+        out.need(need);
+    }
+    for need in of_loaded(&user, &binding.closure(), binding.load_set, out) {
         out.need(need);
     }
     run_paths::check(&RULE, binding, binary, out);
@@ -304,6 +316,47 @@ fn others(user: &User<'_>, out: &mut Outcome) -> Vec<Need> {
             .says_known(not_found(name, user.binary.format))
             .help(one.help());
         out.push(finding);
+    }
+    needs
+}
+
+/// The same of what is loaded for a file, told at the file; and libraries of its process that
+/// the loader refuses.
+fn of_loaded(
+    user: &User<'_>,
+    closure: &Closure,
+    load_set: Option<&LoadSet>,
+    out: &mut Outcome,
+) -> Vec<Need> {
+    let mut needs = Vec::new();
+    for (library, names) in &closure.lacking {
+        let mut binary = library.binary.clone();
+        binary.needed.retain(|needed| names.contains(&needed.name));
+        let asking = User {
+            place: &library.place,
+            binary: &binary,
+            is_model: false,
+            ..*user
+        };
+        let mut own = Outcome::default();
+        needs.extend(others(&asking, &mut own));
+        loaded::tell(user.place, &library.place, own, out);
+    }
+    for library in &closure.libraries {
+        let mut own = Outcome::default();
+        if let Some(load_set) = load_set {
+            versions(&library.place, &library.binary, load_set, &mut own);
+        }
+        loaded::tell(user.place, &library.place, own, out);
+    }
+    for refused in closure.refused.iter().take(MAX_FINDINGS) {
+        out.push(run_paths::refused(&RULE, user.place, refused).on(user.runtime));
+    }
+    for place in closure.unread.iter().take(MAX_FINDINGS) {
+        out.undecided(
+            &RULE,
+            format!("{place} is loaded with it and could not be read"),
+        );
     }
     needs
 }

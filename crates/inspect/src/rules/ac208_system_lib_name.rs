@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value as Json;
 
-use super::link_set::link_sets;
+use super::link_set;
 use super::{ArtifactContext, Check, FolderContext, Outcome, Page, Rule};
 use crate::container::{Architecture, Format, Platform};
 use crate::documents::{Document, DocumentKind};
@@ -162,9 +162,14 @@ fn plain(name: &str) -> String {
     name.to_ascii_lowercase().replace(['-', '.'], "_")
 }
 
-/// Two models of one name in one program.
+/// Two models of one name in one program, or in a folder of what is linked somewhere.
 fn same_names(context: &FolderContext<'_>, out: &mut Outcome) {
-    for set in link_sets(context.artifacts) {
+    for set in link_set::folders(context.artifacts) {
+        let is_program = !set.runtime.is_empty();
+        let (whole, severity) = match is_program {
+            true => ("program", Severity::Error),
+            false => ("folder: no program is linked with both", Severity::Warning),
+        };
         let mut holders: BTreeMap<(&str, Architecture, Platform), Vec<&Place>> = BTreeMap::new();
         for (artifact, binary) in &set.others {
             for prefix in artifact
@@ -184,8 +189,9 @@ fn same_names(context: &FolderContext<'_>, out: &mut Outcome) {
                 Finding::new(
                     &RULE,
                     *second,
-                    format!("the prefix `{prefix}` is that of another library of the same program"),
+                    format!("the prefix `{prefix}` is that of another library of the same {whole}"),
                 )
+                .severity(severity)
                 .evidence(format!("the other: {first}"))
                 .evidence("the linker finds the symbols of the library twice")
                 .help(

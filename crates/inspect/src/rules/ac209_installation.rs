@@ -369,9 +369,10 @@ fn unmet(installation: &Installation, is_asked: bool, is_all: bool) -> Option<Sa
         ));
     }
     if !is_asked {
-        evidence.push(String::from(
-            "no import that is known to run asks for a module of that name; code that uses it fails",
-        ));
+        evidence.push(String::from(match first.installed {
+            None => "no import that is known to run asks for a module of that name; code that uses it fails",
+            Some(_) => "no import that is known to run asks for a name that it lacks; code that asks for one fails",
+        }));
     }
     Some(Said {
         severity: match is_asked && !is_open {

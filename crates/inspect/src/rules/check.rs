@@ -12,6 +12,7 @@ use crate::finding::Outcome;
 use crate::module::ModelLibrary;
 use crate::parts::stem;
 use crate::runtime::RuntimeProfile;
+use crate::runtime::dependencies::{self, Closure, Dependencies};
 use crate::runtime::glue::Glue;
 use crate::runtime::installation::Installation;
 use crate::runtime::java::Natives;
@@ -89,6 +90,10 @@ pub struct Binding<'a> {
     pub is_first: bool,
     /// The machine that is all there is, where the scan claims that.
     pub machine: Option<&'a Machine>,
+    /// Libraries that the user says are loaded before it.
+    pub(crate) preloaded: &'a [&'a Artifact],
+    /// The libraries that were read for others.
+    pub(crate) known: &'a Dependencies,
 }
 
 impl Binding<'_> {
@@ -121,7 +126,16 @@ impl Binding<'_> {
 
     /// Symbols of other libraries than TVM's that nothing in the process defines.
     pub(super) fn missing_others(&self) -> Vec<&ForeignSymbol> {
-        elsewhere::missing(self.artifact, self.load_set, self.companions)
+        let with = self.companions.iter().chain(self.preloaded);
+        let with: Vec<&Artifact> = with.copied().collect();
+        elsewhere::missing(self.artifact, self.load_set, &with)
+    }
+
+    /// What is loaded for it, beside TVM's and the system's libraries.
+    pub(super) fn closure(&self) -> Closure {
+        let binary = self.artifact.binary.as_deref();
+        let own = binary.map(|binary| (&self.artifact.path, binary));
+        dependencies::closure(own.as_slice(), self.machine, self.known)
     }
 
     /// Those of `wanted` that nobody provides; `None` when that is not known.
@@ -209,6 +223,8 @@ pub struct ArtifactContext<'a> {
     pub artifact: &'a Artifact,
     /// `--target`, where given.
     pub target: Option<&'a Target>,
+    /// Whether the package that it lies in has another for the target.
+    pub has_other: bool,
 }
 
 /// Everything that was read, with the documents that stand among it.

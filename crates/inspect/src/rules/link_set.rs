@@ -17,6 +17,13 @@ pub(super) struct LinkSet<'a> {
 
 /// The folders with a static runtime.
 pub(super) fn link_sets(artifacts: &[Artifact]) -> Vec<LinkSet<'_>> {
+    let mut sets = folders(artifacts);
+    sets.retain(|set| !set.runtime.is_empty());
+    sets
+}
+
+/// All folders with objects.
+pub(super) fn folders(artifacts: &[Artifact]) -> Vec<LinkSet<'_>> {
     let mut sets: BTreeMap<Place, LinkSet<'_>> = BTreeMap::new();
     for artifact in artifacts {
         let Some(binary) = artifact.binary.as_deref() else {
@@ -36,7 +43,6 @@ pub(super) fn link_sets(artifacts: &[Artifact]) -> Vec<LinkSet<'_>> {
             _ => set.others.push((artifact, binary)),
         }
     }
-    sets.retain(|_, set| !set.runtime.is_empty());
     sets.into_values().collect()
 }
 

@@ -41,6 +41,7 @@ mod device_parts;
 mod gnu_versions;
 mod host_calls;
 mod link_set;
+mod loaded;
 mod misfits;
 mod pair;
 mod python_refuses;

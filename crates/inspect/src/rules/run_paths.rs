@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::{Binding, Outcome, Rule};
 use crate::artifact::Role;
-use crate::container::{Binary, BinaryKind, Format};
+use crate::container::{Architecture, Binary, BinaryKind, Format, Refused};
 use crate::finding::{Finding, Need, Severity};
 use crate::limits::MAX_FINDINGS;
 use crate::parts::stem;
@@ -13,7 +13,7 @@ use crate::place::Place;
 use crate::runtime::distribution::environment;
 use crate::runtime::libraries::{self, is_family};
 use crate::runtime::load_set::LoadSet;
-use crate::runtime::messages;
+use crate::runtime::{applications, messages, system};
 
 pub(super) fn check(
     rule: &'static Rule,
@@ -22,7 +22,45 @@ pub(super) fn check(
     out: &mut Outcome,
 ) {
     own(rule, binding, binary, out);
+    of_application(rule, binding, binary, out);
     of_others(rule, binding, binary, out);
+    by_processor(rule, binding, binary, out);
+}
+
+/// Libraries of which another is taken on some processors: glibc looks in `glibc-hwcaps`
+/// below each folder first.
+fn by_processor(rule: &'static Rule, binding: &Binding<'_>, binary: &Binary, out: &mut Outcome) {
+    const LEVELS: [&str; 3] = ["x86-64-v4", "x86-64-v3", "x86-64-v2"];
+    let place = &binding.artifact.path;
+    let is_meant = binary.format == Format::Elf
+        && binary.architecture == Architecture::X86_64
+        && !place.is_member();
+    // Python has loaded those of its environment by their paths.
+    let is_of_python = environment(place).is_some();
+    let needed = binary.needed.iter().filter(|_| is_meant);
+    for needed in needed.filter(|one| !system::is_base(&one.name)) {
+        let name = &needed.name;
+        if is_family(name) && is_of_python {
+            continue;
+        }
+        let places = libraries::candidates(place, binary, name);
+        let mut files = places.iter().flat_map(|place| {
+            let folder = place.path().parent().unwrap_or(Path::new(""));
+            let levels = LEVELS.map(|level| folder.join("glibc-hwcaps").join(level).join(name));
+            levels.into_iter().chain([place.path().to_owned()])
+        });
+        let first = files.find(|file| file.is_file());
+        let level = first
+            .as_ref()
+            .and_then(|file| file.parent()?.file_name()?.to_str());
+        if let (Some(first), Some(level)) = (&first, level.filter(|one| LEVELS.contains(one))) {
+            let file = Place::file(first);
+            out.undecided(
+                rule,
+                format!("on processors of {level} or later the loader takes {file} for `{name}`, on others it looks on: which it is depends on the machine"),
+            );
+        }
+    }
 }
 
 /// What the system's loader says of a library that it does not find.
@@ -42,10 +80,16 @@ fn own(rule: &'static Rule, binding: &Binding<'_>, binary: &Binary, out: &mut Ou
         Format::Pe => binary.process.is_some(),
         _ => false,
     };
+    // What a program of an application for a Mac or a phone loads is in the application.
+    let around = environment(place);
+    let is_application = around.as_ref().is_some_and(|around| {
+        let is_program = binary.format == Format::MachO && binary.kind == BinaryKind::Program;
+        is_program && around.raw_name().ends_with(b".app")
+    });
     let is_meant = binding.artifact.role == Role::Client
         && is_told
         && !place.is_member()
-        && environment(place).is_none();
+        && (around.is_none() || is_application);
     if !is_meant {
         return;
     }
@@ -74,7 +118,10 @@ fn own(rule: &'static Rule, binding: &Binding<'_>, binary: &Binary, out: &mut Ou
         // A machine that is all there is starts its programs with no variable set; who else
         // loads a library may have loaded the other before.
         let is_loaded = binary.kind == BinaryKind::Program || binary.process.is_some();
+        let is_inside = |one: &Place| around.as_ref().is_some_and(|around| one.is_below(around));
+        let is_all = is_application && !places.is_empty() && places.iter().all(is_inside);
         let severity = match (machine, is_loaded || !is_there) {
+            _ if is_all => Severity::Error,
             (Some(_), true) => Severity::Error,
             (Some(_), false) => Severity::Warning,
             (None, _) => Severity::Info,
@@ -84,6 +131,37 @@ fn own(rule: &'static Rule, binding: &Binding<'_>, binary: &Binary, out: &mut Ou
         }
         let finding = unfound(name, place, binary, places, rule);
         out.push(finding.severity(severity).on(&binding.runtime.name));
+    }
+}
+
+/// Libraries of TVM's that a library in an application for Android names: they are beside it,
+/// or nowhere.
+fn of_application(rule: &'static Rule, binding: &Binding<'_>, binary: &Binary, out: &mut Outcome) {
+    let place = &binding.artifact.path;
+    let abi = applications::abi(place).filter(|_| applications::is_of_android(place));
+    let is_elsewhere = binding
+        .load_set
+        .is_some_and(|set| !place.is_below(&set.home));
+    let (Some(abi), false) = (abi, is_elsewhere) else {
+        return;
+    };
+    let is_here = |name: &str| {
+        let mut members = binding.load_set.iter().flat_map(|set| &set.members);
+        members.any(|member| {
+            member.path.folder().as_ref() == Some(&abi.folder) && member.path.name() == name
+        })
+    };
+    let needed = binary.needed.iter().filter(|one| is_family(&one.name));
+    for needed in needed.filter(|one| !one.optional && !is_here(&one.name)) {
+        let name = &needed.name;
+        let says = format!("dlopen failed: library \"{name}\" not found");
+        let message = format!("`{name}` is needed and is not in {}", abi.folder);
+        let finding = Finding::new(rule, place, message).on(&binding.runtime.name);
+        out.push(
+            finding
+                .says(says)
+                .help("put that library for the same ABI into the application"),
+        );
     }
 }
 
@@ -117,6 +195,21 @@ fn unfound(
     finding
 }
 
+/// A file that has the name of a library and is none, where the loader comes to it first.
+pub(super) fn refused(rule: &'static Rule, place: &Place, refused: &Refused) -> Finding {
+    let (name, file) = (&refused.name, Place::file(&refused.file));
+    let asking = match place.path() == refused.asking {
+        true => String::from("it"),
+        false => format!("{}, which it loads,", Place::file(&refused.asking)),
+    };
+    let message = format!("the file that the loader finds for `{name}` is no library");
+    let finding = Finding::new(rule, place, message).says(format!("{file}: {}", refused.words));
+    finding
+        .evidence(format!("{asking} asks for `{name}`, and {file} is the first of that name"))
+        .evidence("the loader passes over files for other processors, and over nothing else")
+        .help("take that file away, or put the folder of the library before its folder in the run path")
+}
+
 /// Whether a set has a library of this name.
 fn has(set: &LoadSet, name: &str) -> bool {
     let mut members = set.members.iter();
@@ -130,6 +223,9 @@ fn of_others(rule: &'static Rule, binding: &Binding<'_>, binary: &Binary, out: &
     let Some(process) = &binary.process else {
         return;
     };
+    for one in process.refused.iter().take(MAX_FINDINGS) {
+        out.push(refused(rule, place, one).on(&binding.runtime.name));
+    }
     let machine = binding.machine;
     let is_others = |asking: &Path| asking != place.path();
     let lacking = process.lacking.iter();

@@ -175,6 +175,14 @@ pub(super) fn undecided(binary: &Binary) -> impl Iterator<Item = &str> {
         .map(|one| one.what.as_str())
 }
 
+/// What keeps a library from being opened by a process that runs, and from nothing else.
+pub(super) fn refused_later(binary: &Binary) -> impl Iterator<Item = String> {
+    let kinds = [DamageKind::StaticTls, DamageKind::NotOpened];
+    let found = binary.damage.iter();
+    let found = found.filter(move |one| kinds.contains(&one.kind));
+    found.map(|one| sentence(one.kind, &one.what))
+}
+
 /// Bytes of memory that are in no file.
 fn zeros(segment: &Segment) -> u64 {
     segment.memory_size.saturating_sub(segment.file_size)

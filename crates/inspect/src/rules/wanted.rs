@@ -64,6 +64,7 @@ impl Wanted<'_> {
 }
 
 /// A file that needs libraries, and where it runs.
+#[derive(Clone, Copy)]
 pub(super) struct User<'a> {
     pub(super) place: &'a Place,
     pub(super) binary: &'a Binary,

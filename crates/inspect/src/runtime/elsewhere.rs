@@ -17,7 +17,7 @@ use crate::place::Place;
 use crate::source::map;
 
 /// What every release's runtime defines for compiled models.
-const RELEASED: [&str; 5] = [
+pub(crate) const RELEASED: [&str; 5] = [
     "__gnu_f2h_ieee",
     "__gnu_h2f_ieee",
     "__truncdfhf2",
@@ -53,7 +53,7 @@ pub fn missing<'a>(
     let left = binary
         .foreign
         .iter()
-        .filter(|symbol| !is_of_runtime(symbol));
+        .filter(|symbol| !is_of_runtime(symbol) && !system::defines(binary, symbol));
     let mut left: Vec<&ForeignSymbol> = left.collect();
     if left.is_empty() {
         return left;
@@ -152,6 +152,7 @@ fn drop_defined(libraries: impl Iterator<Item = Place>, left: &mut Vec<&ForeignS
         let mut defined = defined.into_iter();
         left.retain(|_| defined.next() != Some(true));
         for slice in slices {
+            left.retain(|symbol| !system::defines(&slice.binary, symbol));
             match found(&library, &slice.binary) {
                 Some(more) => asked.extend(more),
                 None => return false,

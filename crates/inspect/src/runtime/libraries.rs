@@ -4,11 +4,14 @@
 //! Only libraries of the TVM family are judged; what the system or another
 //! package provides is not ours to know.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::OnceLock;
 
 use serde::Serialize;
 
-use crate::container::{Binary, Format};
+use crate::container::{Architecture, Binary, BinaryKind, Format};
 use crate::parts::stem;
 use crate::place::Place;
 
@@ -60,6 +63,8 @@ pub struct Members {
     /// Windows does not tell letter cases apart.
     lower: HashMap<String, usize>,
     lower_names: HashMap<String, usize>,
+    /// The files that the places are, links aside.
+    real: OnceLock<HashMap<PathBuf, usize>>,
 }
 
 impl Members {
@@ -70,6 +75,7 @@ impl Members {
             places: HashMap::new(),
             lower: HashMap::new(),
             lower_names: HashMap::new(),
+            real: OnceLock::new(),
         };
         // Of several the first counts.
         for (number, (place, identity)) in members.enumerate() {
@@ -95,7 +101,25 @@ impl Members {
             let lower = place.to_string().to_ascii_lowercase();
             return self.lower.get(&lower).copied();
         }
-        self.places.get(place).copied()
+        let known = self.places.get(place).copied();
+        known.or_else(|| self.linked(place))
+    }
+
+    /// The member that a link leads to.
+    fn linked(&self, place: &Place) -> Option<usize> {
+        if place.is_member() {
+            return None;
+        }
+        let real = place.path().canonicalize().ok()?;
+        let files = || {
+            let files = self.places.iter().filter(|(place, _)| !place.is_member());
+            let files = files.filter_map(|(place, number)| {
+                let real = place.path().canonicalize().ok()?;
+                Some((real, *number))
+            });
+            files.collect()
+        };
+        self.real.get_or_init(files).get(&real).copied()
     }
 
     /// The member that answers to a name, wherever it is.
@@ -133,8 +157,17 @@ pub(crate) fn candidates(own: &Place, binary: &Binary, needed: &str) -> Vec<Plac
     if let Some(found) = in_process(binary, needed) {
         return vec![found];
     }
+    let own = origin(own, binary);
     let paths = recorded(binary, needed).into_iter();
-    paths.map(|path| expand(own, &path)).collect()
+    paths.map(|path| expand(&own, &path)).collect()
+}
+
+/// Where a file lies for its loader: of a program that is a link, where that leads.
+fn origin<'a>(own: &'a Place, binary: &Binary) -> Cow<'a, Place> {
+    let is_program = binary.format == Format::Elf && binary.kind == BinaryKind::Program;
+    let is_link = is_program && !own.is_member() && own.path().is_symlink();
+    let real = is_link.then(|| own.path().canonicalize().ok()).flatten();
+    real.map_or(Cow::Borrowed(own), |real| Cow::Owned(Place::file(real)))
 }
 
 /// Where the process of a program has a library that a file of it asks for.
@@ -146,17 +179,18 @@ fn in_process(binary: &Binary, needed: &str) -> Option<Place> {
 
 /// The folders of a file's own run path, as paths.
 pub(crate) fn run_path(own: &Place, binary: &Binary) -> Vec<Place> {
-    let paths = binary.search_paths.iter();
-    let folders = paths.flat_map(|paths| paths.split(':'));
+    let own = origin(own, binary);
+    let folders = searched(binary).into_iter();
     let folders = folders.filter(|folder| OWN.iter().any(|word| folder.starts_with(word)));
-    folders.map(|folder| expand(own, folder)).collect()
+    folders.map(|folder| expand(&own, &folder)).collect()
 }
 
 /// Those of them that are told from the asking library's own folder.
 pub(crate) fn beside(own: &Place, binary: &Binary, needed: &str) -> Vec<Place> {
+    let own = origin(own, binary);
     let paths = recorded(binary, needed).into_iter();
     let paths = paths.filter(|path| OWN.iter().any(|word| path.starts_with(word)));
-    paths.map(|path| expand(own, &path)).collect()
+    paths.map(|path| expand(&own, &path)).collect()
 }
 
 /// The paths that the loader tries for a library, as they are recorded.
@@ -170,12 +204,45 @@ fn recorded(binary: &Binary, needed: &str) -> Vec<String> {
         // Windows looks beside the library that asks.
         Format::Pe => vec![format!("$ORIGIN/{needed}")],
         _ if needed.contains('/') => vec![needed.to_owned()],
-        _ => search
-            .flat_map(|paths| paths.split(':'))
-            .filter(|folder| !folder.is_empty())
-            .map(|folder| format!("{folder}/{needed}"))
-            .collect(),
+        _ => {
+            let folders = searched(binary).into_iter();
+            folders.map(|folder| format!("{folder}/{needed}")).collect()
+        }
     }
+}
+
+/// The folders of an ELF file's run path. `$LIB` and `$PLATFORM` are what the system's builder
+/// chose: all that are known (ld.so(8), Debian's glibc, Fedora's).
+fn searched(binary: &Binary) -> Vec<String> {
+    let lib: &[&str] = match binary.architecture {
+        Architecture::X86_64 => &["lib/x86_64-linux-gnu", "lib64", "lib"],
+        Architecture::Aarch64 => &["lib/aarch64-linux-gnu", "lib64", "lib"],
+        _ => &["lib"],
+    };
+    let platform: &[&str] = match binary.architecture {
+        Architecture::X86_64 => &["haswell", "xeon_phi", "x86_64"],
+        Architecture::Aarch64 => &["aarch64"],
+        _ => &[],
+    };
+    let folders = binary.search_paths.iter();
+    let folders = folders.flat_map(|paths| paths.split(':'));
+    let folders = folders.filter(|folder| !folder.is_empty());
+    let with = |folder: String, word: &str, values: &[&str]| -> Vec<String> {
+        let braced = format!("${{{word}}}");
+        let folder = folder.replace(&braced, &format!("${word}"));
+        let word = format!("${word}");
+        match folder.contains(&word) {
+            true => values
+                .iter()
+                .map(|one| folder.replace(&word, one))
+                .collect(),
+            false => vec![folder],
+        }
+    };
+    let folders = folders.flat_map(|folder| with(folder.to_owned(), "LIB", lib));
+    folders
+        .flat_map(|folder| with(folder, "PLATFORM", platform))
+        .collect()
 }
 
 /// The place a recorded path leads to: from the asking library's own folder

@@ -2,6 +2,7 @@
 //! libraries or taken from the built-in release table. Every field remembers
 //! where it came from.
 
+pub(crate) mod applications;
 mod arity;
 pub(crate) mod at_load;
 pub mod binary;
@@ -11,11 +12,13 @@ pub(crate) mod companions;
 pub mod compiler;
 mod compiler_file;
 pub(crate) mod cxx_classes;
+pub(crate) mod dependencies;
 pub mod distribution;
 pub(crate) mod elsewhere;
 mod fact;
 mod facts;
 pub(crate) mod ffi_version;
+pub(crate) mod file_found;
 mod functions;
 pub mod glue;
 pub mod glue_source;

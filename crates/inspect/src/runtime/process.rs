@@ -8,13 +8,15 @@
 //! On Windows it is the program's folder, whoever asks; names have no case. Folders of the
 //! system and of PATH are not known.
 
+use std::cell::OnceCell;
 use std::collections::{HashMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use super::file_found::{FileFound, look};
 use super::libraries;
 use crate::artifact::Artifact;
-use crate::container::{Binary, BinaryKind, Format, InProcess};
+use crate::container::{Binary, BinaryKind, Format, InProcess, Platform, Refused};
 use crate::parts::stem;
 use crate::place::Place;
 
@@ -43,7 +45,10 @@ pub(crate) fn follow(artifacts: &mut [Artifact], outside: &mut [Artifact]) {
         if programs.is_empty() {
             return;
         }
-        let files: HashMap<Place, &Artifact> = all().map(|one| (key(one), one)).collect();
+        let files = Files {
+            known: all().map(|one| (key(one), one)).collect(),
+            real: OnceCell::new(),
+        };
         for program in programs {
             for (place, told) in process(program, &files) {
                 found.entry(place).or_insert(told);
@@ -56,6 +61,31 @@ pub(crate) fn follow(artifacts: &mut [Artifact], outside: &mut [Artifact]) {
         {
             Arc::make_mut(binary).process = Some(Arc::new(told));
         }
+    }
+}
+
+/// The files of a scan, as loaders come to them.
+struct Files<'a> {
+    known: HashMap<Place, &'a Artifact>,
+    /// The same by what they are, links aside.
+    real: OnceCell<HashMap<PathBuf, &'a Artifact>>,
+}
+
+impl<'a> Files<'a> {
+    fn get(&self, place: &Place) -> Option<&'a Artifact> {
+        if let Some(known) = self.known.get(place) {
+            return Some(known);
+        }
+        let is_link = !place.is_member() && place.path().exists();
+        let real = is_link
+            .then(|| place.path().canonicalize().ok())
+            .flatten()?;
+        let all = || {
+            let files = self.known.values().filter(|one| one.path.is_whole_file());
+            let files = files.filter_map(|one| Some((one.path.path().canonicalize().ok()?, *one)));
+            files.collect()
+        };
+        self.real.get_or_init(all).get(&real).copied()
     }
 }
 
@@ -76,7 +106,7 @@ fn without_case(place: &Place) -> Place {
 }
 
 /// What one program loads, file by file.
-fn process(program: &Artifact, files: &HashMap<Place, &Artifact>) -> Vec<(Place, InProcess)> {
+fn process<'a>(program: &'a Artifact, files: &Files<'a>) -> Vec<(Place, InProcess)> {
     let Some(binary) = program.binary.as_deref() else {
         return Vec::new();
     };
@@ -89,6 +119,7 @@ fn process(program: &Artifact, files: &HashMap<Place, &Artifact>) -> Vec<(Place,
     let mut named: HashMap<String, &Artifact> = HashMap::new();
     let mut told: Vec<(Place, InProcess)> = Vec::new();
     let mut lacking: Vec<(PathBuf, String)> = Vec::new();
+    let mut refused: Vec<Refused> = Vec::new();
     let mut left: VecDeque<usize> = VecDeque::from([0]);
     let mut concerns_tvm = false;
     while let Some(index) = left.pop_front() {
@@ -105,19 +136,31 @@ fn process(program: &Artifact, files: &HashMap<Place, &Artifact>) -> Vec<(Place,
             }
             let is_family = libraries::is_family(name);
             concerns_tvm |= is_family;
-            let mut places = places(&objects, index, name).into_iter();
-            let Some(place) = places.find(|place| is_there(place, binary, files)) else {
-                if is_family && !needed.optional {
-                    lacking.push((own.path.path().to_owned(), name.clone()));
+            let place = match first_met(places(&objects, index, name), binary, files) {
+                Some(Ok(place)) => place,
+                Some(Err((file, words))) => {
+                    let asking = own.path.path().to_owned();
+                    refused.extend(is_family.then(|| Refused {
+                        asking,
+                        name: name.clone(),
+                        file: file.path().to_owned(),
+                        words,
+                    }));
+                    continue;
                 }
-                continue;
+                None => {
+                    if is_family && !needed.optional {
+                        lacking.push((own.path.path().to_owned(), name.clone()));
+                    }
+                    continue;
+                }
             };
             // As the disk spells it, where it was read.
             let spelled_there = files.get(&place).map_or(&place, |file| &file.path);
             found.push((name.clone(), spelled_there.path().to_owned()));
             if let Some((artifact, binary)) = files
                 .get(&place)
-                .and_then(|file| Some((*file, file.binary.as_deref()?)))
+                .and_then(|file| Some((file, file.binary.as_deref()?)))
             {
                 left.push_back(objects.len());
                 objects.push(Object {
@@ -139,6 +182,7 @@ fn process(program: &Artifact, files: &HashMap<Place, &Artifact>) -> Vec<(Place,
                 program: program.path.path().to_owned(),
                 found,
                 lacking: Vec::new(),
+                refused: Vec::new(),
             },
         ));
     }
@@ -147,6 +191,7 @@ fn process(program: &Artifact, files: &HashMap<Place, &Artifact>) -> Vec<(Place,
     }
     if let Some((_, first)) = told.first_mut() {
         first.lacking = lacking;
+        first.refused = refused;
     }
     told
 }
@@ -159,14 +204,37 @@ fn spelled(name: &str, format: Format) -> String {
     }
 }
 
-/// Whether a file is there that the loader takes for what `binary` asks for: it passes over
-/// files of other machines.
-fn is_there(place: &Place, binary: &Binary, files: &HashMap<Place, &Artifact>) -> bool {
-    match files.get(place) {
-        Some(file) => file.binary.as_ref().is_some_and(|found| {
-            found.format == binary.format && found.architecture == binary.architecture
-        }),
-        None => !place.is_member() && place.path().is_file(),
+/// The first of some places that the loader takes, or that it ends at.
+fn first_met(
+    places: Vec<Place>,
+    binary: &Binary,
+    files: &Files<'_>,
+) -> Option<Result<Place, (Place, &'static str)>> {
+    let mut places = places.into_iter();
+    places.find_map(|place| match found_at(&place, binary, files) {
+        FileFound::Nothing => None,
+        FileFound::Library => Some(Ok(place)),
+        FileFound::Refused(words) => Some(Err((place, words))),
+    })
+}
+
+/// What the loader makes of a place where it looks.
+fn found_at(place: &Place, binary: &Binary, files: &Files<'_>) -> FileFound {
+    let known = files.get(place).map(|file| file.binary.as_ref());
+    let is_same =
+        |found: &Binary| found.format == binary.format && found.architecture == binary.architecture;
+    let is_there = match known {
+        Some(Some(found)) if is_same(found) => true,
+        _ if place.is_member() => false,
+        _ if binary.format == Format::Elf && binary.platform == Platform::Linux => {
+            return look(place.path(), binary);
+        }
+        Some(_) => false,
+        None => place.path().is_file(),
+    };
+    match is_there {
+        true => FileFound::Library,
+        false => FileFound::Nothing,
     }
 }
 

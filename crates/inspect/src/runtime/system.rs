@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::machine::Machine;
 use super::{grouping, libraries};
-use crate::container::{self, Binary, Format};
+use crate::container::{self, Binary, ForeignSymbol, Format};
 use crate::parts::stem;
 use crate::place::Place;
 use crate::source::beginning::children;
@@ -88,6 +88,15 @@ pub(crate) fn is_base(library: &str) -> bool {
         let mut starts = system.prefixes.iter().chain(&system.interpreter);
         names.any(is) || system.since.contains_key(library) || starts.any(begins)
     }) && !is_no_api_set(&lower)
+}
+
+/// Whether a library of the system that an ELF file names defines a symbol that it asks for:
+/// by the version, or as the name tells.
+pub(crate) fn defines(binary: &Binary, symbol: &ForeignSymbol) -> bool {
+    let version = symbol.version.as_ref();
+    let mut needed = binary.needed.iter();
+    version.is_some_and(|version| is_base(&version.library))
+        || needed.any(|one| container::is_defined_by(&one.name, &symbol.name))
 }
 
 /// Whether a name begins as those of Windows' API sets and is none: they end in a version,

@@ -97,7 +97,7 @@ impl Archived {
             sites: BTreeSet::new(),
             start: "",
         };
-        let size = std::fs::metadata(archive.path()).ok()?.len();
+        let size = source::size_of(archive.path())?;
         let mut unpacking = Unpacking {
             left: source::most_unpacked(size),
             members: 0,
@@ -207,6 +207,12 @@ fn target_of(name: &Path, target: &[u8], is_soft: bool) -> Option<PathBuf> {
     safe_name(place.path().to_str()?.as_bytes())
 }
 
+/// Whether a file tells what the folder for packages around or beside it is.
+fn tells_of_python(name: &str) -> bool {
+    const FILES: [&str; 3] = ["pyvenv.cfg", "/os.py", "conda-meta/history"];
+    FILES.iter().any(|file| name.ends_with(file))
+}
+
 /// Writes what is asked of a member; how many bytes that is.
 fn write(file: &Path, name: &Path, member: &mut Member<'_, '_>, left: u64) -> io::Result<u64> {
     let shown = name.to_string_lossy().replace('\\', "/");
@@ -216,7 +222,7 @@ fn write(file: &Path, name: &Path, member: &mut Member<'_, '_>, left: u64) -> io
         shown.ends_with(".py") || shown.ends_with(".pth") || shown.contains(".dist-info/");
     let is_own = OWN.iter().any(|own| shown.contains(own));
     let most = match is_library {
-        _ if shown.ends_with("pyvenv.cfg") || (is_in_site && is_text) => u64::MAX,
+        _ if tells_of_python(&shown) || (is_in_site && is_text) => u64::MAX,
         true if is_own || member.size <= MAX_LIBRARY => u64::MAX,
         true => HEAD,
         false => 0,

@@ -257,9 +257,11 @@ fn impostor(file: &VirtualFile<'_>) -> Option<ProblemKind> {
         FileType::Html => Some(ProblemKind::WebPage),
         FileType::AppleDouble => Some(ProblemKind::AppleDouble),
         FileType::LinkerScript => Some(ProblemKind::LinkerScript),
-        FileType::Bitcode if is_strange() => None,
+        FileType::Bitcode | FileType::GccBytecode if is_strange() => None,
         FileType::Unknown if is_nearly_elf(file.bytes) => Some(ProblemKind::Corrupt),
-        FileType::Bitcode | FileType::Unknown => Some(ProblemKind::Unsupported),
+        FileType::Bitcode | FileType::GccBytecode | FileType::Unknown => {
+            Some(ProblemKind::Unsupported)
+        }
         _ => None,
     }
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::limits::{MAX_PACKAGE_FILE, MAX_RECORD};
 use crate::place::Place;
-pub use crate::python::pth::{added_by_pth, setting, sites, users_own};
+pub use crate::python::pth::{added_by_pth, sees_others, sites, users_own};
 use crate::runtime::distribution::Distribution;
 use crate::runtime::grouping::{self, Joined};
 use crate::runtime::installation;

@@ -85,6 +85,10 @@ fn look(site: &Site, info: &Path) -> Option<Installation> {
     if found.brings == Brings::Ffi {
         interpreter::look(site, &mut found);
     }
+    if found.brings != Brings::Nothing {
+        found.not_read = found.not_read.take().or(site.before.clone());
+        found.not_read = found.not_read.take().or_else(|| lacks_ffi(site, &metadata));
+    }
     let wheel = beginning(&info.join("WHEEL"), MAX_PACKAGE_FILE).unwrap_or_default();
     if let Some(python) = &site.python
         && let Some(tag) = installation::wrong_tag(&wheel, python)
@@ -120,6 +124,18 @@ fn look(site: &Site, info: &Path) -> Option<Installation> {
         }
     }
     Some(found)
+}
+
+/// Why it is not known whether a package finds the tvm-ffi that it requires.
+fn lacks_ffi(site: &Site, metadata: &str) -> Option<String> {
+    let mut required = distribution::required(metadata);
+    let is_asked = required.any(|one| one.name == distribution::FFI);
+    let is_here = || site.modules.module("tvm_ffi").is_some();
+    let why = site.open.as_ref().filter(|_| is_asked && !is_here())?;
+    Some(format!(
+        "{} is not in its folder, and {why}",
+        distribution::FFI
+    ))
 }
 
 /// What of a package's faults an import of it meets, which requires others and brought

@@ -33,7 +33,7 @@ pub(super) fn look(site: &Site, found: &mut Installation) {
     if !program.is_symlink() {
         return;
     }
-    match leads_to(&program, pth::setting(&site.folder, "home")) {
+    match leads_to(&program, python, pth::setting(&site.folder, "home")) {
         Program::Of(other) if other != *python => {
             let own = root.join(format!("lib/python{other}/site-packages/tvm_ffi"));
             if !own.exists() {
@@ -65,7 +65,7 @@ enum Program {
     Unknown,
 }
 
-fn leads_to(program: &Path, home: Option<String>) -> Program {
+fn leads_to(program: &Path, python: &str, home: Option<String>) -> Program {
     let home = home.map(PathBuf::from);
     let mut file = program.to_owned();
     let mut is_of_home = false;
@@ -78,6 +78,7 @@ fn leads_to(program: &Path, home: Option<String>) -> Program {
         let is_own = file.parent() == program.parent();
         if let Some(version) = version_of(&file).filter(|_| !is_own) {
             return match is_of_home {
+                _ if version == python && !is_there(&file, program) => Program::Gone(file),
                 true => Program::Perhaps(version),
                 false => Program::Of(version),
             };
@@ -88,6 +89,15 @@ fn leads_to(program: &Path, home: Option<String>) -> Program {
         Ok(_) => Program::Unknown,
         Err(_) => Program::Gone(file),
     }
+}
+
+/// Whether a link leads to a file, on this machine or in the folder that is a system's.
+fn is_there(file: &Path, program: &Path) -> bool {
+    let Ok(below) = file.strip_prefix("/") else {
+        return file.exists();
+    };
+    let is_in = |root: &Path| root.join(below).symlink_metadata().is_ok();
+    file.symlink_metadata().is_ok() || program.ancestors().skip(1).any(is_in)
 }
 
 /// `3.12` of `python3.12`.

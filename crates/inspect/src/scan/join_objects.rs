@@ -24,6 +24,52 @@ pub(super) fn join_archive_objects(artifacts: &mut [Artifact]) {
     }
 }
 
+/// The same of objects that lie loose in one folder, as an archive that was unpacked: a
+/// library has what its neighbours define. Which of them is linked with it is not known, so
+/// what they want stays theirs.
+pub(super) fn join_loose_objects(artifacts: &mut [Artifact]) {
+    let mut folders: HashMap<Place, Vec<usize>> = HashMap::new();
+    for (index, artifact) in artifacts.iter().enumerate() {
+        let binary = artifact.binary.as_deref();
+        let is_object = binary.is_some_and(|binary| binary.kind == BinaryKind::Object);
+        let is_part = artifact.role == Role::RuntimePart;
+        if is_object && !is_part && artifact.path.is_whole_file() {
+            let folder = artifact.path.folder();
+            let folder = folder.unwrap_or_else(|| Place::file(""));
+            folders.entry(folder).or_default().push(index);
+        }
+    }
+    for objects in folders.values().filter(|objects| objects.len() > 1) {
+        let of = |index: &usize| Some((*index, artifacts.get(*index)?.binary.clone()?));
+        let binaries: Vec<(usize, Arc<Binary>)> = objects.iter().filter_map(of).collect();
+        let names = binaries.iter().map(|(_, binary)| binary.defined.len());
+        let names: usize = names.sum();
+        if names.saturating_mul(objects.len()) > MAX_JOINED_NAMES {
+            continue;
+        }
+        for index in objects {
+            let Some(artifact) = artifacts.get_mut(*index) else {
+                continue;
+            };
+            if artifact.libraries.is_empty() {
+                continue;
+            }
+            let own = artifact
+                .binary
+                .as_ref()
+                .map(|own| (own.format, own.architecture));
+            let neighbours = binaries.iter().filter(|(other, binary)| {
+                other != index && own == Some((binary.format, binary.architecture))
+            });
+            for (_, neighbour) in neighbours {
+                for library in artifact.libraries.iter_mut() {
+                    library.add_host_names(neighbour);
+                }
+            }
+        }
+    }
+}
+
 fn join(artifacts: &mut [Artifact], members: &[usize]) {
     let of = |index: &usize| artifacts.get(*index);
     let holders: Vec<usize> = members

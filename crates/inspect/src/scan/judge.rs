@@ -20,6 +20,7 @@ use crate::rule::Rule;
 use crate::rules::{self, Binding, Facts, Pair, Subject};
 use crate::runtime::at_load::AtLoad;
 use crate::runtime::companions::{self, Companions, Process};
+use crate::runtime::dependencies::Dependencies;
 use crate::runtime::{RuntimeProfile, history};
 
 /// Libraries beside a file that are tried one by one.
@@ -314,6 +315,7 @@ pub fn snapshots_that_run(artifact: &Artifact) -> Vec<&'static RuntimeProfile> {
     let none = BTreeSet::new();
     let libraries = libraries_of(&artifact.libraries, &none);
     let at_load = AtLoad::alone(artifact);
+    let dependencies = Dependencies::default();
     // Snapshots that follow on each other mostly break by the same rule.
     let (mut of_pair, mut of_binding) = (None, None);
     let mut runs = |runtime: &&'static RuntimeProfile| {
@@ -324,6 +326,8 @@ pub fn snapshots_that_run(artifact: &Artifact) -> Vec<&'static RuntimeProfile> {
             companions: &[],
             is_first: false,
             machine: None,
+            preloaded: &[],
+            known: &dependencies,
         });
         let mut fits = |(library, blob, facts): &(&ModelLibrary, &Blob, Facts<'_>)| {
             let pair = Pair {

@@ -7,6 +7,7 @@ use super::candidates::Candidate;
 use crate::artifact::Artifact;
 use crate::finding::{Outcome, Severity};
 use crate::rules::{self, Binding, Subject};
+use crate::runtime::dependencies::Dependencies;
 
 /// The libraries that are in a process beside its runtime's.
 pub(super) struct Loaded<'a> {
@@ -20,7 +21,11 @@ pub(super) struct Loaded<'a> {
 /// What libraries ask of a process that they are in: artifacts that are loaded in the same
 /// one have that in common.
 #[derive(Default)]
-pub(super) struct Asked(Mutex<HashMap<Asking, Arc<Outcome>>>);
+pub(super) struct Asked {
+    known: Mutex<HashMap<Asking, Arc<Outcome>>>,
+    /// The libraries that were read for others.
+    dependencies: Dependencies,
+}
 
 /// Who asks, and of what process. All of it is there as long as the scan is judged.
 #[derive(PartialEq, Eq, Hash)]
@@ -50,7 +55,7 @@ impl Asked {
             is_first,
             with: with.iter().map(|one| address(one)).collect(),
         };
-        let known = || self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let known = || self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(outcome) = known().get(&asking) {
             return outcome.clone();
         }
@@ -76,6 +81,8 @@ pub(super) fn bind(
             companions: loaded.with,
             is_first,
             machine: candidate.machine,
+            preloaded: loaded.first,
+            known: &loaded.asked.dependencies,
         });
         rules::ask(&subject, outcome);
     };

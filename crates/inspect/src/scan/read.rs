@@ -9,6 +9,7 @@ use rayon::prelude::*;
 use super::archived::{self, Archived};
 use super::artifact_of::{facts, facts_of_bytes, facts_of_link};
 use super::file_facts::FileFacts;
+use super::join_objects::join_loose_objects;
 use super::needed::{self, Followed};
 use super::options::ScanOptions;
 use super::share::Shared;
@@ -192,6 +193,7 @@ impl Reader<'_> {
             is_share: options.shard.is_some(),
         };
         unopened.filter(&mut facts.artifacts);
+        join_loose_objects(&mut facts.artifacts);
         Found {
             facts,
             loaded,
@@ -404,8 +406,14 @@ fn load_sets(
 /// Tells the load sets around a file that it is a part of theirs which is not read.
 fn add_unread(artifact: &Artifact, sets: &mut [LoadSet]) {
     let name = artifact.path.name();
-    let named = installation::is_library(&name).then(|| parts::named(&name));
-    let Some(kind) = named.flatten() else { return };
+    let archive = artifact.path.archive();
+    let archive = archive.filter(|one| one.raw_name().ends_with(b".a"));
+    let named = match &archive {
+        // `libtvm_ffi_static.a`
+        Some(archive) => parts::named(&archive.name().replace("_static.", ".")),
+        None => parts::named(&name).filter(|_| installation::is_library(&name)),
+    };
+    let Some(kind) = named else { return };
     for set in sets {
         let home = set.environment.as_ref().unwrap_or(&set.home);
         let is_its = artifact.path.is_below(home) || is_ffi_of(&artifact.path, set);

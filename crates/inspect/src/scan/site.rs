@@ -56,6 +56,10 @@ pub(super) struct Site {
     pub(super) is_whole: bool,
     /// Lines of its `.pth` files that fail.
     pub(super) failing: Vec<pth::Failing>,
+    /// Why an environment that sees itself alone may have packages elsewhere all the same.
+    pub(super) open: Option<String>,
+    /// What its files put before it, where TVM's packages may be in that.
+    pub(super) before: Option<String>,
     /// Whether it was unpacked from an archive: links lead nowhere then.
     pub(super) is_unpacked: bool,
     /// Whether it is where pip was told to put packages, beside those of the Python that
@@ -94,7 +98,8 @@ impl Site {
             has_base,
             is_all,
             failing,
-            ..
+            open,
+            before,
         } = pth::added(folder, within);
         let added: Vec<PathBuf> = folders.into_iter().map(|(_, folder)| folder).collect();
         infos.extend(added.iter().flat_map(|folder| self::infos(folder)));
@@ -127,6 +132,8 @@ impl Site {
             installed,
             is_whole: is_all,
             failing,
+            open: open.filter(|_| pth::sees_others(folder) == Some(false)),
+            before,
             is_unpacked: within.is_some(),
             is_target: is_target || has_base,
             folder: folder.to_owned(),
@@ -160,11 +167,11 @@ impl Site {
         }
     }
 
-    /// What a package asks for in vain. Versions of TVM's own packages, and whether tvm-ffi
-    /// is there, are AC207's.
+    /// What a package asks for in vain. Versions of TVM's own packages are AC207's, and so is
+    /// whether tvm-ffi is there, where the folder itself is.
     pub(super) fn unmet(&self, metadata: &str) -> Vec<Unmet> {
         let is_others = |name: &str| {
-            name == distribution::FFI
+            (name == distribution::FFI && !self.is_unpacked)
                 || (distribution::is_family(name) && self.installed.contains_key(name))
         };
         let required = distribution::required(metadata);

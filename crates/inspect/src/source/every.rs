@@ -6,6 +6,7 @@ use std::io::Read;
 
 use flate2::bufread::MultiGzDecoder;
 
+use super::image_folder::ImageFolder;
 use super::streams::{gzip, most_unpacked};
 use super::unpacked::Spilled;
 use super::{Place, image, map};
@@ -22,7 +23,14 @@ pub(crate) type Members<'v> = &'v dyn Fn(Each<'_>) -> bool;
 /// Hands out all members of a file; whether it was read to its end, or to where `visit`
 /// ended it.
 pub(crate) fn all_members(file: &Place, visit: Each<'_>) -> bool {
-    map::open(file.path()).is_ok_and(|bytes| members_of(file, &bytes, visit))
+    match map::open(file.path()) {
+        Ok(bytes) => members_of(file, &bytes, visit),
+        Err(_) => ImageFolder::open(file.path()).is_some_and(|image| members_in(&image, visit)),
+    }
+}
+
+fn members_in(image: &ImageFolder, visit: Each<'_>) -> bool {
+    image.members(&mut |member| visit(member)).is_ok()
 }
 
 /// Hands out those of some archives in a file that are there, the file itself perhaps one of
@@ -43,7 +51,9 @@ pub(crate) fn archives_in(
         each,
     };
     if let Ok(bytes) = map::open(file.path()) {
-        asked.archive(file, &bytes);
+        asked.archive(file, &|visit| members_of(file, &bytes, visit));
+    } else if let Some(image) = ImageFolder::open(file.path()) {
+        asked.archive(file, &|visit| members_in(&image, visit));
     }
 }
 
@@ -56,24 +66,26 @@ struct Asked<'a> {
 }
 
 impl Asked<'_> {
-    fn archive(&mut self, place: &Place, bytes: &[u8]) {
+    fn archive(&mut self, place: &Place, members: Members<'_>) {
         if self.wanted.contains(place) {
-            (self.each)(place, &|visit| members_of(place, bytes, visit));
+            (self.each)(place, members);
         }
         if !self.outer.contains(place) {
             return;
         }
-        members_of(place, bytes, &mut |member: Member<'_, '_>| {
+        members(&mut |member: Member<'_, '_>| {
             let inner = place.member(&member.name, 1);
             if !self.wanted.contains(&inner) && !self.outer.contains(&inner) {
                 return true;
             }
             match member.body {
-                Body::Stored(bytes) => self.archive(&inner, bytes),
+                Body::Stored(bytes) => {
+                    self.archive(&inner, &|visit| members_of(&inner, bytes, visit));
+                }
                 Body::Packed(stream) | Body::Holed(stream) => {
                     let mut stream = Read::take(stream, MAX_UNPACKED_BYTES);
                     if let Ok(unpacked) = Spilled::of(&[], &mut stream) {
-                        self.archive(&inner, &unpacked);
+                        self.archive(&inner, &|visit| members_of(&inner, &unpacked, visit));
                     }
                 }
                 Body::Absent(_) | Body::Link(..) | Body::Folder => {}

@@ -35,12 +35,40 @@ pub(super) fn members<'data>(
     let Some(layers) = layers(data) else {
         return tar::members(data, visit);
     };
+    merged(layers?, data.len() as u64, visit)
+}
+
+/// The same of the files of an image, which has some size.
+pub(super) fn of_files<'data>(
+    files: &Files<'data>,
+    size: u64,
+    visit: Visit<'_, 'data>,
+) -> Result<(), DecodeError> {
+    match files.layers() {
+        Some(layers) => merged(layers?, size, visit),
+        None => Err(DecodeError::new(0, "a list of layers", "none that is read")),
+    }
+}
+
+/// Whether bytes are the list of a `docker save`, and the names of the layers in it.
+pub(super) fn saved_layers(list: &[u8]) -> Option<Vec<String>> {
+    let images: Vec<Saved> = serde_json::from_slice(list).ok()?;
+    let layers = images.into_iter().flat_map(|image| image.layers);
+    Some(layers.collect()).filter(|layers: &Vec<String>| !layers.is_empty())
+}
+
+/// Hands out the files that a container of some layers has, the lowest first.
+fn merged<'data>(
+    layers: Vec<&'data [u8]>,
+    size: u64,
+    visit: Visit<'_, 'data>,
+) -> Result<(), DecodeError> {
     let mut tree = Tree {
-        left: most_unpacked(data.len() as u64),
+        left: most_unpacked(size),
         ..Tree::default()
     };
     // What an upper layer has, lower ones have not.
-    for layer in layers?.into_iter().rev() {
+    for layer in layers.into_iter().rev() {
         if !tree.add(layer, visit)? {
             break;
         }
@@ -82,8 +110,9 @@ impl Blob {
     }
 }
 
-/// The files of a tar, and its links.
-struct Outer<'data> {
+/// The files of an image as it is saved, and links to them, by their plain names.
+#[derive(Default)]
+pub(super) struct Files<'data> {
     files: HashMap<Vec<u8>, &'data [u8]>,
     links: HashMap<Vec<u8>, Vec<u8>>,
 }
@@ -99,37 +128,44 @@ fn layers(data: &[u8]) -> Option<Result<Vec<&[u8]>, DecodeError>> {
     if !is_image {
         return None;
     }
-    let outer = Outer::of(data);
-    let names = outer.saved().or_else(|| outer.laid_out())?;
-    Some(names.and_then(|names| outer.all(&names)))
+    Files::of(data).layers()
 }
 
-impl<'data> Outer<'data> {
+impl<'data> Files<'data> {
     fn of(data: &'data [u8]) -> Self {
-        let mut outer = Self {
-            files: HashMap::new(),
-            links: HashMap::new(),
-        };
+        let mut outer = Self::default();
         let mut left = MAX_MEMBERS;
         let _ = tar::members(data, &mut |member: Member<'_, 'data>| {
             left = left.saturating_sub(1);
             let name = plain(&member.name);
             match member.body {
                 Body::Stored(bytes) => drop(outer.files.insert(name, bytes)),
-                Body::Link(target, is_soft) => {
-                    let around = name.iter().rposition(|byte| *byte == b'/');
-                    let folder = around.and_then(|end| name.get(..=end)).unwrap_or_default();
-                    let target = match is_soft {
-                        true => [folder, target.as_slice()].concat(),
-                        false => target,
-                    };
-                    outer.links.insert(name, plain(&target));
-                }
+                Body::Link(target, true) => outer.add_link(&name, &target),
+                Body::Link(target, false) => drop(outer.links.insert(name, plain(&target))),
                 _ => {}
             }
             left > 0
         });
         outer
+    }
+
+    /// Adds a file.
+    pub(super) fn add(&mut self, name: &[u8], bytes: &'data [u8]) {
+        self.files.insert(plain(name), bytes);
+    }
+
+    /// Adds a symbolic link.
+    pub(super) fn add_link(&mut self, name: &[u8], target: &[u8]) {
+        let around = name.iter().rposition(|byte| *byte == b'/');
+        let folder = around.and_then(|end| name.get(..=end)).unwrap_or_default();
+        let target = plain(&[folder, target].concat());
+        self.links.insert(plain(name), target);
+    }
+
+    /// The layers of the image, the lowest first; `None` where nothing lists them.
+    fn layers(&self) -> Option<Result<Vec<&'data [u8]>, DecodeError>> {
+        let names = self.saved().or_else(|| self.laid_out())?;
+        Some(names.and_then(|names| self.all(&names)))
     }
 
     fn read<T: for<'a> Deserialize<'a>>(&self, name: &str) -> Option<T> {

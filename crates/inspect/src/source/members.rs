@@ -14,6 +14,7 @@ use std::io::{self, BufReader, Read};
 
 use flate2::bufread::MultiGzDecoder;
 
+use super::image_folder::ImageFolder;
 use super::streams::{Metered, gzip, most_unpacked};
 use super::unpacked::{SpillError, Spilled};
 use super::walk::is_passed_over;
@@ -21,6 +22,7 @@ use super::{Event, Place, Problem, ProblemKind, VirtualFile, image, map};
 use crate::container::{
     Body, FileType, InZip, Member, ar, fat_archives, identify, pyinstaller, zip,
 };
+use crate::error::DecodeError;
 use crate::limits::{
     MAX_MEMBER_IN_MEMORY, MAX_MEMBER_NAME, MAX_MEMBERS, MAX_NESTING, MAX_UNPACK_RATIO,
     MAX_UNPACKED_BYTES, RATIO_FREE_BYTES,
@@ -35,6 +37,9 @@ pub fn visit(place: &Place, out: &mut dyn FnMut(Event<'_>)) {
     match map::open(place.path()) {
         Ok(bytes) => visit_bytes(place, &bytes, out),
         Err(error) => {
+            if let Some(image) = ImageFolder::open(place.path()) {
+                return visit_image(place, &image, out);
+            }
             let kind = match error.kind() {
                 io::ErrorKind::InvalidInput => ProblemKind::NotAFile,
                 _ => ProblemKind::Unreadable,
@@ -53,14 +58,22 @@ pub fn visit(place: &Place, out: &mut dyn FnMut(Event<'_>)) {
 /// The same for bytes already in memory.
 pub fn visit_bytes(place: &Place, bytes: &[u8], out: &mut dyn FnMut(Event<'_>)) {
     let left = Cell::new(most_unpacked(bytes.len() as u64));
-    let mut visitor = Visitor {
-        out,
-        left: &left,
-        members: 0,
-        stopped: false,
-        met: HashMap::default(),
+    Visitor::new(&left, out).file(place, bytes, Level::default());
+}
+
+/// The same for an image of a container that is a folder.
+fn visit_image(place: &Place, image: &ImageFolder, out: &mut dyn FnMut(Event<'_>)) {
+    let left = Cell::new(most_unpacked(image.size));
+    let mut visitor = Visitor::new(&left, out);
+    let archive = Archive {
+        place,
+        size: image.size,
+        depth: 1,
+        is_counted: false,
+        is_linked: false,
     };
-    visitor.file(place, bytes, Level::default());
+    let read = image.members(&mut |member| visitor.member(&archive, member));
+    visitor.ended(place, image.size, read);
 }
 
 /// Where bytes are, besides their place.
@@ -94,7 +107,31 @@ struct Visitor<'v> {
     met: HashMap<u64, u32, BuildHasherDefault<DefaultHasher>>,
 }
 
-impl Visitor<'_> {
+impl<'v> Visitor<'v> {
+    fn new(left: &'v Cell<u64>, out: &'v mut dyn FnMut(Event<'_>)) -> Self {
+        Self {
+            out,
+            left,
+            members: 0,
+            stopped: false,
+            met: HashMap::default(),
+        }
+    }
+
+    /// Says why an archive was not read to its end.
+    fn ended(&mut self, place: &Place, size: u64, read: Result<(), DecodeError>) {
+        if self.left.get() == 0 {
+            self.bomb(place, size);
+        } else if let Err(error) = read {
+            let kind = if error.is_limit {
+                ProblemKind::TooDeep
+            } else {
+                ProblemKind::DamagedArchive
+            };
+            self.problem(place, size, kind, error.to_string());
+        }
+    }
+
     fn file(&mut self, place: &Place, bytes: &[u8], level: Level) {
         let Level { depth, in_zip } = level;
         let file_type = identify(bytes);
@@ -115,7 +152,8 @@ impl Visitor<'_> {
         }));
         let behind = file_type.is_binary().then(|| pyinstaller::archive(bytes));
         let behind = behind.flatten();
-        if !file_type.is_archive() && behind.is_none() {
+        let is_zip_behind = file_type.is_binary() && behind.is_none() && zip::is_behind(bytes);
+        if !file_type.is_archive() && behind.is_none() && !is_zip_behind {
             return;
         }
         if depth >= MAX_NESTING {
@@ -135,6 +173,7 @@ impl Visitor<'_> {
         let mut visit = |member: Member<'_, '_>| self.member(&archive, member);
         let read = match (behind, file_type) {
             (Some(behind), _) => behind.members(&mut visit),
+            (None, _) if is_zip_behind => zip::members(bytes, &mut visit),
             (None, _) if let Some(archives) = of_machines => {
                 for (machine, bytes) in archives {
                     let name = spell(machine).into_bytes();
@@ -154,16 +193,7 @@ impl Visitor<'_> {
                 gzip(place, &mut metered, &mut visit)
             }
         };
-        if self.left.get() == 0 {
-            self.bomb(place, size);
-        } else if let Err(error) = read {
-            let kind = if error.is_limit {
-                ProblemKind::TooDeep
-            } else {
-                ProblemKind::DamagedArchive
-            };
-            self.problem(place, size, kind, error.to_string());
-        }
+        self.ended(place, size, read);
     }
 
     /// Whether to go on with the archive.
@@ -196,7 +226,7 @@ impl Visitor<'_> {
             // Import libraries hold thousands of members without code.
             Body::Stored(bytes) => match identify(bytes) {
                 FileType::CoffImport => true,
-                FileType::Bitcode | FileType::Unknown => !can_matter,
+                FileType::Bitcode | FileType::GccBytecode | FileType::Unknown => !can_matter,
                 _ => false,
             },
             Body::Packed(_) | Body::Holed(_) | Body::Absent(_) | Body::Folder => !can_matter,

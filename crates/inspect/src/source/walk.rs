@@ -5,7 +5,7 @@
 //! hard link is another file of the same bytes, as package managers make them.
 
 use std::collections::hash_map::Entry;
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::ffi::{OsStr, OsString};
 use std::fs::Metadata;
 use std::io::ErrorKind;
@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use walkdir::{DirEntry, WalkDir};
 
-use super::{Place, Problem, ProblemKind};
+use super::{Place, Problem, ProblemKind, image_folder};
 use crate::documents::DocumentKind;
 
 /// Suffixes of files that are never an artifact and are met by the thousand in
@@ -105,6 +105,35 @@ pub struct Walk {
     pub passed_over: usize,
 }
 
+impl Walk {
+    /// Makes one file of what was met in an image of a container.
+    fn take_image(&mut self, image: PathBuf) {
+        let is_out = |path: &PathBuf| !path.starts_with(&image);
+        let mut size: u64 = 0;
+        self.files.retain_mut(|file| {
+            file.links.retain(&is_out);
+            if is_out(&file.path) {
+                return true;
+            }
+            size = size.saturating_add(file.size);
+            let other = file.links.pop();
+            let is_elsewhere = other.is_some();
+            file.path = other.unwrap_or_default();
+            is_elsewhere
+        });
+        for paths in [&mut self.documents, &mut self.packages, &mut self.sites] {
+            paths.retain(&is_out);
+        }
+        self.problems
+            .retain(|problem| !problem.place.path().starts_with(&image));
+        self.files.push(FoundFile {
+            path: image,
+            size,
+            links: Vec::new(),
+        });
+    }
+}
+
 /// The folder of a `package.json`, if its name is one that a package with tvmjs has,
 /// installed (`@mlc-ai/web-llm`) or unpacked by hand (`package`).
 fn npm_package(path: &Path) -> Option<PathBuf> {
@@ -181,7 +210,11 @@ pub fn walk(paths: &[PathBuf]) -> Walk {
     while let Some(link) = walker.links.pop() {
         walker.link(&link);
     }
+    let images: BTreeSet<PathBuf> = walker.images.into_iter().collect();
     let mut walk = walker.walk;
+    // Those inside others first.
+    let images = images.into_iter().rev();
+    images.for_each(|image| walk.take_image(image));
     walk.documents.sort();
     walk.documents.dedup();
     walk.files
@@ -229,12 +262,19 @@ struct Walker {
     /// Names of files that have several.
     names: HashSet<(Identity, OsString)>,
     links: Vec<PathBuf>,
+    /// Folders that are images of containers.
+    images: Vec<PathBuf>,
 }
 
 impl Walker {
     fn root(&mut self, path: &Path) {
         match std::fs::metadata(path) {
             Ok(metadata) if metadata.is_dir() => self.tree(path),
+            // What was asked about is not passed over.
+            Ok(metadata) if !metadata.is_file() => {
+                let detail = "it is a pipe, a socket or a device, which is not opened: write what it holds to a file, and scan that";
+                self.problem(path, ProblemKind::Unreadable, detail);
+            }
             Ok(metadata) => {
                 let by_link = path.is_symlink();
                 self.file(path, &metadata, by_link);
@@ -305,6 +345,9 @@ impl Walker {
             self.walk.passed_over = self.walk.passed_over.saturating_add(1);
             return;
         }
+        let around = path.parent().filter(|_| image_folder::is_mark(name));
+        let image = around.filter(|folder| image_folder::is_image(folder));
+        self.images.extend(image.map(Path::to_owned));
         let suffix = Path::new(name).extension();
         let suffix = suffix.and_then(|suffix| suffix.to_str());
         if let Some(suffix) = suffix.filter(|suffix| is_passed_over(suffix)) {

@@ -11,12 +11,12 @@ use std::ops::Range;
 use object::Endianness;
 use object::elf;
 use object::pod;
-use object::read::elf::{FileHeader, ProgramHeader, SectionHeader};
+use object::read::elf::{FileHeader, ProgramHeader, Rela, SectionHeader, Sym};
 
 use super::dynamic::Dynamic;
 use super::image::Image;
 use super::memory::{Load, PAGE};
-use super::sections;
+use super::{relocations, sections, symbols};
 use crate::container::{Damage, DamageKind, Packing, Platform, Reply};
 
 /// Contradictions that are kept of one file.
@@ -84,10 +84,48 @@ pub(super) fn refused<Elf: FileHeader<Endian = Endianness>>(
     let size = local
         .next()
         .map_or(0, |header| header.p_memsz(image.endian).into());
-    if dynamic.has_flag(elf::DF_STATIC_TLS) && size > STATIC_TLS {
+    if size > STATIC_TLS && has_static_tls(image, dynamic) {
         add(DamageKind::StaticTls, format!("{size} bytes"), 0);
     }
     found
+}
+
+/// Whether the loader has to find room for the file's thread-local memory in what is there
+/// already: it does for the relocations that ask for an offset in it, whatever the flag says.
+fn has_static_tls<Elf: FileHeader<Endian = Endianness>>(
+    image: &Image<'_, Elf>,
+    dynamic: &Dynamic,
+) -> bool {
+    let kind = match image.header.e_machine(image.endian) {
+        elf::EM_X86_64 => elf::R_X86_64_TPOFF64,
+        elf::EM_AARCH64 => elf::R_AARCH64_TLS_TPREL,
+        _ => return dynamic.has_flag(elf::DF_STATIC_TLS),
+    };
+    let table = symbols::dynamic_table(image, dynamic).ok().flatten();
+    // What another library defines has its room there.
+    let is_own = |entry: &Elf::Rela| {
+        let number = usize::try_from(entry.r_sym(image.endian, false)).unwrap_or(0);
+        let symbol = table.as_ref().and_then(|table| table.symbols.get(number));
+        number == 0 || symbol.is_some_and(|symbol| !symbol.is_undefined(image.endian))
+    };
+    let is_one = |entry: &Elf::Rela| entry.r_type(image.endian, false) == kind && is_own(entry);
+    let lists = relocations::LISTS.into_iter();
+    let mut lists = lists.map(|list| relocations::all(image, dynamic, list));
+    lists.any(|list| list.iter().any(is_one))
+}
+
+/// Whether a library asks for a stack that may be executed: so does one that says nothing of
+/// it, where the processor's ABI has that.
+pub(super) fn asks_for_code_on_stack<Elf: FileHeader<Endian = Endianness>>(
+    image: &Image<'_, Elf>,
+) -> bool {
+    let mut headers = image.segments.iter();
+    let header = headers.find(|header| header.p_type(image.endian) == elf::PT_GNU_STACK);
+    let machine = image.header.e_machine(image.endian);
+    header.map_or(
+        matches!(machine, elf::EM_X86_64 | elf::EM_386 | elf::EM_ARM),
+        |header| header.p_flags(image.endian).contains(elf::PF_X),
+    )
 }
 
 /// What contradicts itself.

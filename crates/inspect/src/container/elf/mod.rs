@@ -35,7 +35,8 @@ use object::read::elf::{FileHeader, ProgramHeader};
 use super::linkage::Linkage;
 use super::symbols::Names;
 use super::{
-    Architecture, Binary, BinaryKind, Damage, Format, Needed, Parsed, Platform, Region, frozen,
+    Architecture, Binary, BinaryKind, Damage, ForeignSymbol, Format, Needed, Parsed, Platform,
+    Region, frozen,
 };
 use crate::error::DecodeError;
 use crate::limits::MAX_HASH_STEPS;
@@ -61,6 +62,18 @@ pub fn parse(data: &[u8]) -> Result<Parsed<'_>, DecodeError> {
 /// Which of `names` the dynamic symbol table defines for others.
 pub fn defines(data: &[u8], wanted: &[&str]) -> Result<Vec<bool>, DecodeError> {
     by_class!(defines_class, data, wanted)
+}
+
+/// Whether an object has code for GCC's linker alone.
+pub(super) fn is_bytecode(data: &[u8]) -> bool {
+    let is_object = matches!(data.get(16..18), Some([1, 0] | [0, 1]));
+    let is_one = || Ok::<bool, DecodeError>(by_class!(sections::is_bytecode, data));
+    is_object && is_one().unwrap_or(false)
+}
+
+/// The symbols of others that the loader looks for in the libraries of a file.
+pub(super) fn asked(data: &[u8]) -> Result<Vec<ForeignSymbol>, DecodeError> {
+    by_class!(foreign::asked, data)
 }
 
 /// Calls `visit` with every defined dynamic symbol until it returns `false`.
@@ -127,6 +140,7 @@ fn parse_class<'data, Elf: FileHeader<Endian = Endianness>>(
         identity: asked.identity,
         needed: asked.needed,
         search_paths: asked.search_paths,
+        code_on_stack: damage::asks_for_code_on_stack(&image),
         has_runpath: dynamic.has(elf::DT_RUNPATH),
         damage: match segments.is_empty() {
             true => Vec::new(),

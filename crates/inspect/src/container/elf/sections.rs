@@ -120,6 +120,17 @@ impl Section<'_> {
     }
 }
 
+/// Whether an object has sections of GCC's `-flto`, and no machine code.
+pub(super) fn is_bytecode<Elf: FileHeader<Endian = Endianness>>(data: &[u8]) -> bool {
+    let Ok(image) = Image::<Elf>::parse(data) else {
+        return false;
+    };
+    let sections = all(&image);
+    let is_code = |one: &Section<'_>| one.size > 0 && one.flags.contains(elf::SHF_EXECINSTR);
+    let mut names = sections.iter().map(|one| one.name);
+    names.any(|name| name.starts_with(b".gnu.lto_")) && !sections.iter().any(is_code)
+}
+
 /// All section headers.
 pub(super) fn all<'data, Elf: FileHeader<Endian = Endianness>>(
     image: &Image<'data, Elf>,

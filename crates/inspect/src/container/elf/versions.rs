@@ -17,6 +17,15 @@ pub(super) fn needs<Elf: FileHeader<Endian = Endianness>>(
     image: &Image<'_, Elf>,
     dynamic: &Dynamic,
 ) -> Result<Vec<VersionNeed>, DecodeError> {
+    let numbered = numbered(image, dynamic)?.into_iter();
+    Ok(numbered.map(|(_, need)| need).collect())
+}
+
+/// The same, with the number that symbols name each by.
+pub(super) fn numbered<Elf: FileHeader<Endian = Endianness>>(
+    image: &Image<'_, Elf>,
+    dynamic: &Dynamic,
+) -> Result<Vec<(u16, VersionNeed)>, DecodeError> {
     let endian = image.endian;
     let (strings_at, strings) = dynamic.strings(image);
     let mut names = Names::new(strings, strings_at, image.data.len());
@@ -46,10 +55,11 @@ pub(super) fn needs<Elf: FileHeader<Endian = Endianness>>(
             };
             let name = names.get(version.vna_name.get(endian).into())?;
             if let (Some(library), Some(name)) = (library, name) {
-                needs.push(VersionNeed {
+                let need = VersionNeed {
                     library: names.keep(library)?,
                     version: names.keep(name)?,
-                });
+                };
+                needs.push((version.vna_other.get(endian).0 & 0x7fff, need));
             }
             version_at = version_at.and_then(|bytes| skip(bytes, version.vna_next.get(endian)));
         }

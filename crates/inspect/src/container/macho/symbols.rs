@@ -135,6 +135,7 @@ fn keep_wanted<Mach: MachHeader<Endian = Endianness>>(
     kept.opens |= opens(name);
     if wanted.is_anywhere() && !wanted.weak && is_foreign(name) {
         kept.foreign.push(ForeignSymbol {
+            version: None,
             name: names.keep(name)?,
             lazy: false,
             users: Vec::new(),

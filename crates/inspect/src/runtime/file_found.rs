@@ -1,0 +1,115 @@
+//! What glibc's loader makes of a file that its search comes to (`open_verify` in its
+//! `elf/dl-load.c`): it passes over what is not there and what is for another class or
+//! processor, and ends with an error at anything else that is no library.
+
+use std::io::Read as _;
+use std::path::Path;
+
+use crate::container::{Architecture, Binary};
+
+/// Bytes of the header of a file of 64 bits, and its class.
+const LONG: (usize, u8) = (64, 2);
+/// The same of one of 32 bits.
+const SHORT: (usize, u8) = (52, 1);
+
+/// What the loader does next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum FileFound {
+    /// It looks on.
+    Nothing,
+    /// It takes the file.
+    Library,
+    /// It ends with these words.
+    Refused(&'static str),
+}
+
+/// What the loader makes of a file for a binary that asks for it.
+pub(crate) fn look(file: &Path, asking: &Binary) -> FileFound {
+    let Ok(what) = file.metadata() else {
+        return FileFound::Nothing;
+    };
+    if what.is_dir() {
+        return FileFound::Refused("cannot read file data");
+    }
+    if !what.is_file() {
+        return FileFound::Nothing;
+    }
+    let mut header = Vec::new();
+    let opened = std::fs::File::open(file).map(|file| file.take(LONG.0 as u64));
+    // Who may not open it here is not who runs the program.
+    if opened
+        .and_then(|mut file| file.read_to_end(&mut header))
+        .is_err()
+    {
+        return FileFound::Library;
+    }
+    of_header(&header, asking.architecture)
+}
+
+fn of_header(header: &[u8], architecture: Architecture) -> FileFound {
+    let (least, own_class) = match architecture {
+        Architecture::X86 | Architecture::Arm => SHORT,
+        _ => LONG,
+    };
+    let [_, _, _, _, class, order, .., machine, _, _, _] = header.get(..22).unwrap_or_default()
+    else {
+        return FileFound::Refused("file too short");
+    };
+    let own_machine: u8 = match architecture {
+        Architecture::X86_64 => 62,
+        Architecture::Aarch64 => 183,
+        Architecture::X86 => 3,
+        Architecture::Arm => 40,
+        Architecture::Riscv64 => 243,
+        _ => return FileFound::Library,
+    };
+    let is_elf = header.starts_with(b"\x7fELF");
+    match () {
+        () if header.len() < least => FileFound::Refused("file too short"),
+        () if !is_elf => FileFound::Refused("invalid ELF header"),
+        () if *class != own_class => FileFound::Nothing,
+        () if *order != 1 => FileFound::Refused("ELF file data encoding not little-endian"),
+        () if *machine != own_machine => FileFound::Nothing,
+        () => FileFound::Library,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As glibc 2.36 did with each.
+    #[test]
+    fn the_loader_passes_over_other_machines_and_refuses_what_is_no_library() {
+        let mut good = [0u8; 64];
+        good[..6].copy_from_slice(b"\x7fELF\x02\x01");
+        good[18] = 62;
+        let with = |at: usize, byte: u8| {
+            let mut header = good;
+            header[at] = byte;
+            of_header(&header, Architecture::X86_64)
+        };
+        assert_eq!(with(0, 0x7f), FileFound::Library);
+        assert_eq!(with(18, 183), FileFound::Nothing);
+        assert_eq!(with(4, 1), FileFound::Nothing);
+        assert!(matches!(with(5, 2), FileFound::Refused(words) if words.contains("little-endian")));
+        assert_eq!(with(1, b'X'), FileFound::Refused("invalid ELF header"));
+        for short in [&b"INPUT(x)\n"[..], b"", &good[..40]] {
+            let found = of_header(short, Architecture::X86_64);
+            assert_eq!(found, FileFound::Refused("file too short"));
+        }
+    }
+
+    #[test]
+    fn a_folder_of_that_name_ends_the_search() {
+        let top = tempfile::tempdir().unwrap();
+        let (elf, linux) = (
+            crate::container::Format::Elf,
+            crate::container::Platform::Linux,
+        );
+        let kind = crate::container::BinaryKind::Program;
+        let binary = Binary::new(elf, kind, Architecture::X86_64, linux);
+        assert!(matches!(look(top.path(), &binary), FileFound::Refused(_)));
+        assert_eq!(look(&top.path().join("no"), &binary), FileFound::Nothing);
+    }
+}

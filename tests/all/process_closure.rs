@@ -1,0 +1,241 @@
+//! What a program loads, to the end: libraries that its libraries name, symbols that they ask
+//! for, and which file the loader takes for a name. Each program is run: it says what is right.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::support::make::{folder, library};
+use crate::support::{rules, scan};
+
+const REGISTRY: &str = "int TVMFFITypeGetOrAllocIndex(void) { return 0; }\n\
+    int TVMFFIFunctionSetGlobal(void) { return 0; }\n\
+    int TVMFFIFunctionCall(void) { return 0; }\n";
+const OLDER: &str = "int TVMFFITypeGetOrAllocIndex(void) { return 0; }\n\
+    int TVMFFIFunctionSetGlobal(void) { return 0; }\n";
+
+/// A program, `app`, that calls tvm-ffi in `lib/`.
+struct App(tempfile::TempDir);
+
+impl App {
+    fn new() -> Self {
+        let app = Self(folder());
+        app.library("lib/libtvm_ffi.so", REGISTRY, &[]);
+        app
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn library(&self, file: &str, source: &str, flags: &[&str]) -> PathBuf {
+        let path = self.path(file);
+        let folder = path.parent().expect("a folder");
+        std::fs::create_dir_all(folder).expect("a folder");
+        let name = path.file_name().and_then(|name| name.to_str());
+        let name = name.expect("text");
+        let soname = format!("-Wl,-soname,{name}");
+        let flags = [&[soname.as_str(), "-Wl,--no-as-needed"], flags].concat();
+        library(folder, name, source, &flags)
+    }
+
+    /// Links the program with libraries of its folder.
+    fn link(&self, calls: &str, run_path: &str, with: &[&str]) {
+        let source = format!(
+            "int TVMFFIFunctionCall(void); {calls}; int main(void) {{ return TVMFFIFunctionCall(); }}\n"
+        );
+        std::fs::write(self.path("app.c"), source).expect("written");
+        let run_path = format!("-Wl,-rpath,{run_path}");
+        let mut linked = Command::new("cc");
+        linked
+            .current_dir(self.0.path())
+            .args(["app.c", "-o", "app", &run_path]);
+        linked.args([
+            "-Wl,--no-as-needed",
+            "-Wl,--allow-shlib-undefined",
+            "-Wl,--enable-new-dtags",
+        ]);
+        let status = linked.args(["lib/libtvm_ffi.so"]).args(with).status();
+        assert!(status.expect("a compiler").success());
+        std::fs::remove_file(self.path("app.c")).expect("removed");
+    }
+
+    /// Whether it starts, whatever the machine's own folders have.
+    fn starts(&self) -> bool {
+        let mut run = Command::new(self.path("app"));
+        let run = run.env_remove("LD_LIBRARY_PATH").output();
+        run.is_ok_and(|run| run.status.success())
+    }
+
+    #[track_caller]
+    fn breaks(&self, code: &str) {
+        assert!(!self.starts(), "it starts");
+        let (report, status) = scan([self.0.path(), Path::new("--complete")]);
+        assert_eq!(rules(&report, &["error"]), [code], "{report:#}");
+        assert_eq!(status, 1);
+    }
+
+    #[track_caller]
+    fn fits(&self) {
+        assert!(self.starts(), "it does not start");
+        let (report, status) = scan([self.0.path(), Path::new("--complete")]);
+        assert_eq!(
+            (rules(&report, &["error"]), status),
+            (vec![], 0),
+            "{report:#}"
+        );
+    }
+}
+
+#[test]
+fn what_a_library_names_must_be_there() {
+    let app = App::new();
+    let inner = app.library("lib/libinner.so", "int inner(void) { return 0; }", &[]);
+    let named = [inner.to_str().expect("text"), "-Wl,-rpath,$ORIGIN"];
+    app.library(
+        "lib/libouter.so",
+        "int inner(void); int outer(void) { return inner(); }",
+        &named,
+    );
+    app.link("int outer(void)", "$ORIGIN/lib", &["lib/libouter.so"]);
+    app.fits();
+    // Defined no more: looked for at the first call, which never comes.
+    app.library("lib/libinner.so", "int other;", &[]);
+    app.fits();
+    let now = [&named[..], &["-Wl,-z,now", "-Wl,--allow-shlib-undefined"]].concat();
+    app.library(
+        "lib/libouter.so",
+        "int inner(void); int outer(void) { return inner(); }",
+        &now,
+    );
+    app.breaks("AC203");
+    std::fs::remove_file(inner).expect("removed");
+    app.breaks("AC205");
+    // Without the whole machine it may be elsewhere, and that is said.
+    let (report, status) = scan([app.0.path()]);
+    assert_eq!(status, 0);
+    assert!(report.to_string().contains("libinner.so"), "{report:#}");
+}
+
+#[test]
+fn a_run_path_is_passed_on_or_is_not() {
+    let app = App::new();
+    let inner = app.library("lib/libinner.so", "int inner(void) { return 0; }", &[]);
+    let named = [inner.to_str().expect("text")];
+    app.library(
+        "lib/libouter.so",
+        "int inner(void); int outer(void) { return inner(); }",
+        &named,
+    );
+    app.link("int outer(void)", "$ORIGIN/lib", &["lib/libouter.so"]);
+    app.breaks("AC205");
+    app.link(
+        "int outer(void)",
+        "$ORIGIN/lib",
+        &["lib/libouter.so", "-Wl,--disable-new-dtags"],
+    );
+    app.fits();
+}
+
+#[test]
+fn a_version_is_asked_of_a_library_without_versions() {
+    let app = App::new();
+    std::fs::write(app.path("v.map"), "V8 { foo; };\n").expect("written");
+    let script = format!("-Wl,--version-script={}", app.path("v.map").display());
+    let foo = "int foo(void) { return 0; }";
+    app.library("lib/libfoo.so", foo, &[&script]);
+    app.link(
+        "int foo(void); int (*keep)(void) = foo",
+        "$ORIGIN/lib",
+        &["lib/libfoo.so"],
+    );
+    app.fits();
+    app.library("lib/libfoo.so", foo, &[]);
+    app.fits();
+    app.library("lib/libfoo.so", "int other;", &[]);
+    app.breaks("AC203");
+}
+
+/// The loader passes over what is for other machines, and ends at anything else.
+#[test]
+fn a_file_that_is_no_library_ends_the_search() {
+    let app = App::new();
+    app.link("", "$ORIGIN/first:$ORIGIN/lib", &[]);
+    app.fits();
+    std::fs::create_dir(app.path("first")).expect("a folder");
+    let first = app.path("first/libtvm_ffi.so");
+    std::fs::write(&first, "INPUT(x)\n").expect("written");
+    app.breaks("AC205");
+    std::fs::remove_file(&first).expect("removed");
+    std::fs::create_dir(&first).expect("a folder");
+    app.breaks("AC205");
+}
+
+#[test]
+fn a_link_is_a_name_of_its_own() {
+    let app = App::new();
+    app.link("", "$ORIGIN/lib", &[]);
+    let link = app.path("lib/libtvm_ffi.so");
+    app.library("lib/libtvm_ffi.so.0.1", OLDER, &[]);
+    std::fs::remove_file(&link).expect("removed");
+    std::os::unix::fs::symlink("libtvm_ffi.so.0.1", &link).expect("a link");
+    // The function is looked for at its first call.
+    assert!(!app.starts());
+    let (report, status) = scan([app.0.path(), Path::new("--complete")]);
+    assert_eq!(
+        (rules(&report, &["error"]), status),
+        (vec!["AC203".to_owned()], 1),
+        "{report:#}"
+    );
+    app.library("lib/libtvm_ffi.so.0.1", REGISTRY, &[]);
+    app.fits();
+    // What a program's own link leads to is where its run path begins.
+    std::fs::create_dir(app.path("bin")).expect("a folder");
+    std::os::unix::fs::symlink("../app", app.path("bin/app")).expect("a link");
+    let (_, status) = scan([&app.path("bin/app"), Path::new("--complete")]);
+    assert_eq!(status, 0);
+}
+
+#[test]
+fn libraries_of_the_system_define_what_their_names_begin_with() {
+    let app = App::new();
+    let found = Command::new("cc")
+        .arg("-print-file-name=libz.so.1")
+        .output();
+    let found = String::from_utf8(found.expect("a compiler").stdout).expect("text");
+    let zlib = found.trim();
+    if !Path::new(zlib).is_absolute() {
+        return;
+    }
+    app.link(
+        "int zlibVersion(void); int (*keep)(void) = zlibVersion",
+        "$ORIGIN/lib",
+        &[zlib],
+    );
+    app.fits();
+}
+
+#[test]
+fn glibc_looks_in_folders_for_a_processor_first() {
+    let app = App::new();
+    app.link("", "$ORIGIN/lib", &[]);
+    app.library("lib/glibc-hwcaps/x86-64-v2/libtvm_ffi.so", OLDER, &[]);
+    let (report, status) = scan([&app.path("app")]);
+    assert_eq!(status, 4, "{report:#}");
+    assert!(report.to_string().contains("x86-64-v2"), "{report:#}");
+}
+
+#[test]
+fn the_systems_word_for_lib_is_any_that_systems_have() {
+    let app = App::new();
+    app.link("", "$ORIGIN/$LIB", &[]);
+    let to = app.path("lib/x86_64-linux-gnu");
+    std::fs::create_dir(&to).expect("a folder");
+    let ffi = app.path("lib/libtvm_ffi.so");
+    std::fs::rename(&ffi, to.join("libtvm_ffi.so")).expect("moved");
+    let (report, status) = scan([app.0.path(), Path::new("--complete")]);
+    assert_eq!(
+        (rules(&report, &["error"]), status),
+        (vec![], 0),
+        "{report:#}"
+    );
+}
