@@ -44,9 +44,9 @@ mod links;
 mod load_order;
 mod load_sets;
 #[cfg(all(target_os = "linux", target_arch = "x86_64"))]
-mod local_slots;
-#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
 mod loader_rules;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod local_slots;
 mod machine;
 #[cfg(all(feature = "macho-host", target_os = "linux"))]
 mod macos_stack;
