@@ -181,7 +181,7 @@ fn check_abi(context: &ArtifactContext<'_>, out: &mut Outcome) {
                 .help("put the build for that ABI there, and this one into the folder of its own"),
         );
     } else if applications::is_of_android(place) && place.folder().as_ref() != Some(&abi.folder) {
-        let message = "Android does not install it: it lies in a folder below that of its ABI";
+        let message = "Android does not install it: it is in a folder below that of its ABI";
         let finding = Finding::new(&RULE, place, message);
         let finding = finding.evidence(format!("libraries are taken from {} alone", abi.folder));
         out.push(finding.help("put it into the folder of its ABI itself"));
