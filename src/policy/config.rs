@@ -363,7 +363,10 @@ mod tests {
     #[test]
     fn one_name_needs_no_brackets() {
         let one = parse("runtimes = \"tvm-0.27\"\nprovides = \"add\"").unwrap();
-        assert_eq!((one.runtimes, one.provides), (vec!["tvm-0.27".into()], vec!["add".into()]));
+        assert_eq!(
+            (one.runtimes, one.provides),
+            (vec!["tvm-0.27".into()], vec!["add".into()])
+        );
         let error = format!("{:#}", parse("runtimes = 27").unwrap_err());
         assert!(error.contains("a name, or a list of names"), "{error}");
     }
