@@ -18,7 +18,7 @@ fn files(tvm: &str, ffi: &str) -> Vec<(&'static str, Vec<u8>)> {
     let ffi = unpacked(&format!("{ffi}-macos-arm64")).join("tvm_ffi/lib/libtvm_ffi.dylib");
     let model = corpus("tvm-0.27/extcall-cpu-macos-arm64.dylib");
     vec![
-        ("Frameworks/model.framework/model", read(&model)),
+        ("Frameworks/model.framework/model.dylib", read(&model)),
         ("Frameworks/libtvm_runtime.dylib", read(&runtime)),
         ("Frameworks/libtvm_ffi.dylib", read(&ffi)),
     ]
@@ -65,9 +65,9 @@ fn each_application_is_judged_by_itself() {
     assert_eq!(
         verdicts(folder.path()),
         [
-            "New.app/Frameworks/model.framework/model fits New.app",
-            "Old.app/Frameworks/model.framework/model breaks Old.app",
-            "packed.ipa!Payload/Packed.app/Frameworks/model.framework/model fits packed.ipa!Payload/Packed.app",
+            "New.app/Frameworks/model.framework/model.dylib fits New.app",
+            "Old.app/Frameworks/model.framework/model.dylib breaks Old.app",
+            "packed.ipa!Payload/Packed.app/Frameworks/model.framework/model.dylib fits packed.ipa!Payload/Packed.app",
         ]
     );
 }

@@ -16,9 +16,9 @@ fn exit_status_says_what_happened() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().to_str().expect("a path");
     assert_eq!(status(["scan", "no/such/path"]), 2);
-    // A device named by the user was not looked at; a folder is no file.
+    // What a device that was named holds is not known.
     #[cfg(unix)]
-    assert_eq!(status(["scan", "/dev/null"]), 3);
+    assert_eq!(status(["scan", "/dev/null"]), 4);
     std::fs::write(
         folder.path().join("odd.so"),
         b"neither a library nor a page",

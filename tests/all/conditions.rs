@@ -69,16 +69,8 @@ fn a_name_that_begins_as_a_compilers_is_looked_up() {
             "tvm-0.27",
             "that of no known release registers this one",
         ),
-        (
-            "topi.asin",
-            "tvm-0.24",
-            "registers `topi.asin` is not known",
-        ),
-        (
-            "topi.azin",
-            "tvm-0.24",
-            "registers `topi.azin` is not known",
-        ),
+        ("topi.asin", "tvm-0.24", "registers `topi.asin`"),
+        ("topi.azin", "tvm-0.24", "registers `topi.azin`"),
     ] {
         let folder = folder();
         let file = calling(folder.path(), name);

@@ -208,7 +208,11 @@ fn two_models_of_one_name_beside_no_runtime() {
     let files: Vec<PathBuf> = ["libmodel_demo.a", "libmodel_other.a"]
         .map(|name| compiled(folder.path(), name, &model(), "cc"))
         .into();
-    assert_eq!(linked(&files), "multiple definition");
+    let beside = tempfile::tempdir().expect("a folder");
+    let (name, runtime) = RT;
+    let runtime = compiled(beside.path(), name, &runtime(), "cc");
+    let with_runtime: Vec<PathBuf> = files.into_iter().chain([runtime]).collect();
+    assert_eq!(linked(&with_runtime), "multiple definition");
     let (report, status) = scan([folder.path()]);
     assert_eq!(rules(&report, &["warning"]), ["AC208"]);
     assert_eq!((rules(&report, &["error"]), status), (vec![], 0));

@@ -222,22 +222,3 @@ fn objects_of_a_compilers_own_form_define_what_is_not_read() {
         "{report:#}"
     );
 }
-
-#[test]
-fn an_image_as_a_folder_is_undecided() {
-    let top = folder();
-    put(
-        top.path(),
-        "oci-layout",
-        "{\"imageLayoutVersion\": \"1.0.0\"}",
-    );
-    put(top.path(), "index.json", "{}");
-    put(
-        top.path(),
-        "model.so",
-        std::fs::read(corpus("tvm-0.27/dense-cpu-x86_64.so")).expect("read"),
-    );
-    let (report, status) = scan([top.path()]);
-    assert_eq!(status, 4);
-    assert!(report.to_string().contains("tar -cf"), "{report:#}");
-}

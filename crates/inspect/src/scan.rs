@@ -187,7 +187,7 @@ fn conclude(reading: read::Reading, options: &ScanOptions) -> Scan {
     });
     rules::ask(&folder, &mut of_others);
     name_sets(&mut findings, &load_sets);
-    let own = errors_of(&findings);
+    let mut own = errors_of(&findings);
     // What rules could not decide on several files is told at one of them.
     for (set, outcome) in load_sets.iter().zip(&of_sets) {
         tell(&mut artifacts, &outcome.undecided, &set.place);
@@ -196,6 +196,11 @@ fn conclude(reading: read::Reading, options: &ScanOptions) -> Scan {
     let first = first.unwrap_or_else(|| Place::file("."));
     tell(&mut artifacts, &of_others.undecided, &first);
     let faults = faults(&sets, &of_sets, &own);
+    // What an engine reads of a library is no matter of the runtime.
+    own.retain(|_, rules| {
+        rules.retain(|rule| *rule != rules::METADATA);
+        !rules.is_empty()
+    });
     let runtimes = Runtimes::of(&load_sets, &pages, &joined, options, faults, &own);
     let given = given_companions(options).into_iter();
     let needed: Vec<Artifact> = given.chain(loaded).collect();

@@ -25,6 +25,6 @@ pub struct Refused {
     pub name: String,
     /// The file.
     pub file: PathBuf,
-    /// What the loader says.
-    pub words: &'static str,
+    /// The key of what the loader says.
+    pub message: &'static str,
 }

@@ -53,12 +53,15 @@ pub(super) fn sys_path(line: &str) -> Change {
         let quote = rest.chars().next().filter(|c| ['"', '\''].contains(c))?;
         let (text, rest) = rest.get(1..)?.split_once(quote)?;
         let is_end = rest.trim_start().starts_with(')');
-        let path = PathBuf::from(text);
-        (is_end && path.is_absolute()).then_some(path)
+        is_end.then(|| PathBuf::from(text))
     };
     for (call, change) in CALLS {
-        if let Some(path) = folder(call) {
-            return change(path);
+        match folder(call).map(change) {
+            // Where Python is started decides; what is there comes last.
+            Some(Change::Behind(path)) if path.is_relative() => return Change::Nothing,
+            Some(Change::Before(path)) if path.is_relative() => return Change::Unknown,
+            Some(change) => return change,
+            None => {}
         }
     }
     let code = without_strings(line);

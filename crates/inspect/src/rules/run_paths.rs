@@ -154,12 +154,12 @@ fn of_application(rule: &'static Rule, binding: &Binding<'_>, binary: &Binary, o
     let needed = binary.needed.iter().filter(|one| is_family(&one.name));
     for needed in needed.filter(|one| !one.optional && !is_here(&one.name)) {
         let name = &needed.name;
-        let says = format!("dlopen failed: library \"{name}\" not found");
+        let says = messages::of_system("not-in-application", Format::Elf, &[("library", name)]);
         let message = format!("`{name}` is needed and is not in {}", abi.folder);
         let finding = Finding::new(rule, place, message).on(&binding.runtime.name);
         out.push(
             finding
-                .says(says)
+                .says_known(says)
                 .help("put that library for the same ABI into the application"),
         );
     }
@@ -203,8 +203,9 @@ pub(super) fn refused(rule: &'static Rule, place: &Place, refused: &Refused) -> 
         false => format!("{}, which it loads,", Place::file(&refused.asking)),
     };
     let message = format!("the file that the loader finds for `{name}` is no library");
-    let finding = Finding::new(rule, place, message).says(format!("{file}: {}", refused.words));
-    finding
+    let says = messages::of_system(refused.message, Format::Elf, &[("file", &file.to_string())]);
+    Finding::new(rule, place, message)
+        .says_known(says)
         .evidence(format!("{asking} asks for `{name}`, and {file} is the first of that name"))
         .evidence("the loader passes over files for other processors, and over nothing else")
         .help("take that file away, or put the folder of the library before its folder in the run path")

@@ -158,13 +158,13 @@ fn follow(
                 all.is_whole = false;
                 lacking.push(name.clone());
             }
-            Err((file, words)) => {
+            Err((file, message)) => {
                 all.is_whole = false;
                 all.refused.push(Refused {
                     asking: asking.place.path().to_owned(),
                     name: name.clone(),
                     file,
-                    words,
+                    message,
                 });
             }
         }

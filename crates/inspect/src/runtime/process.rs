@@ -138,13 +138,13 @@ fn process<'a>(program: &'a Artifact, files: &Files<'a>) -> Vec<(Place, InProces
             concerns_tvm |= is_family;
             let place = match first_met(places(&objects, index, name), binary, files) {
                 Some(Ok(place)) => place,
-                Some(Err((file, words))) => {
+                Some(Err((file, message))) => {
                     let asking = own.path.path().to_owned();
                     refused.extend(is_family.then(|| Refused {
                         asking,
                         name: name.clone(),
                         file: file.path().to_owned(),
-                        words,
+                        message,
                     }));
                     continue;
                 }
@@ -214,7 +214,7 @@ fn first_met(
     places.find_map(|place| match found_at(&place, binary, files) {
         FileFound::Nothing => None,
         FileFound::Library => Some(Ok(place)),
-        FileFound::Refused(words) => Some(Err((place, words))),
+        FileFound::Refused(message) => Some(Err((place, message))),
     })
 }
 

@@ -1,5 +1,7 @@
 #include "division.h"
 
+#include "translate.h"
+
 namespace msim {
 namespace {
 
