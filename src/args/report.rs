@@ -36,7 +36,7 @@ pub struct ReportArgs {
     pub allow_nothing: bool,
 
     /// Also show notes, healthy files and all evidence.
-    #[arg(long, short)]
+    #[arg(long, short, overrides_with = "verbose")]
     pub verbose: bool,
 }
 

@@ -8,6 +8,7 @@ use artcheck_inspect::{Location, Repair, Severity};
 use serde::{Deserialize, Serialize};
 
 use super::run::Run;
+use super::runtime_names::named;
 use super::shared::Shared;
 
 /// One finding.
@@ -82,6 +83,11 @@ impl Finding {
     /// What to do, with the commands as they are typed for this file.
     pub fn fix(&self) -> String {
         Run::default().filled(&self.help, &self.file, self.runtime.as_deref())
+    }
+
+    /// What was found, with the release's name where it is on one.
+    pub fn told(&self) -> String {
+        named(&self.message, self.runtime.as_deref().as_slice())
     }
 }
 

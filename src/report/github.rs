@@ -51,7 +51,7 @@ fn level(severity: Severity) -> &'static str {
 
 fn message(group: &Group<'_>) -> String {
     let finding = group.finding;
-    let mut lines = vec![finding.message.clone()];
+    let mut lines = vec![group.message()];
     if finding.artifact != finding.file {
         lines.push(format!("In {}", finding.artifact));
     }

@@ -42,12 +42,15 @@ pub fn render(report: &Report) -> serde_json::Result<String> {
         if !met.insert(finding.fingerprint.as_str()) {
             continue;
         }
-        let mut description = finding.message.clone();
+        let mut description = group.message();
         if finding.artifact != finding.file {
             description.push_str(&format!(" (in {})", finding.artifact));
         }
         if !group.runtimes.is_empty() {
             description.push_str(&format!(", on {}", group.runtimes.join(", ")));
+        }
+        if !finding.help.is_empty() {
+            description.push_str(&format!(". Fix: {}", finding.fix()));
         }
         let path = shown(&finding.file).to_string();
         issues.push(Issue {

@@ -6,6 +6,7 @@ use std::fmt::Display;
 use std::hash::Hash;
 
 use super::model::Finding;
+use super::runtime_names::named;
 
 /// Names of one group that are listed; the others are counted.
 pub const LISTED: usize = 10;
@@ -16,6 +17,13 @@ pub struct Group<'a> {
     pub finding: &'a Finding,
     /// Runtimes, in order; empty when it holds everywhere.
     pub runtimes: Vec<&'a str>,
+}
+
+impl Group<'_> {
+    /// What was found, with the release's name where it is on one.
+    pub fn message(&self) -> String {
+        named(&self.finding.message, &self.runtimes)
+    }
 }
 
 /// Groups findings by rule, artifact, severity and message, in order.

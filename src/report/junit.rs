@@ -242,7 +242,7 @@ fn case(name: &str, file: &str, why: Why<'_>, fail_on: FailOn) -> TestCase {
 fn headline(findings: &[&&Finding]) -> String {
     let words: Vec<String> = findings
         .iter()
-        .map(|finding| format!("{}: {}", finding.rule, finding.message))
+        .map(|finding| format!("{}: {}", finding.rule, finding.told()))
         .collect();
     words.join("; ")
 }
@@ -250,7 +250,10 @@ fn headline(findings: &[&&Finding]) -> String {
 fn describe(finding: &Finding) -> String {
     let mut lines = vec![format!(
         "{}[{}] {}: {}",
-        finding.severity, finding.rule, finding.name, finding.message
+        finding.severity,
+        finding.rule,
+        finding.name,
+        finding.told()
     )];
     lines.extend(
         finding

@@ -168,7 +168,7 @@ fn section(groups: &[Group<'_>]) -> Option<String> {
         finding.rule,
         finding.name,
         html(&finding.artifact),
-        prose(&finding.message)
+        prose(&group.message())
     );
     let others: Vec<&str> = others
         .iter()

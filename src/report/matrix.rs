@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use artcheck_inspect::runtime::{glue, history, release};
+use artcheck_inspect::runtime::{glue, history};
 use artcheck_inspect::scan::VerdictStatus;
 use artcheck_inspect::{Severity, rules};
 use textwrap::core::display_width;
@@ -11,16 +11,9 @@ use textwrap::core::display_width;
 use super::grid::{Grid, MOST_ROWS, Row, grid};
 use super::model::{Report, Verdict};
 use super::phrases::counted;
+use super::runtime_names::head;
 use super::state::{State, judged};
 use super::style::Style;
-
-/// A runtime at the head of a column: a release by its number alone.
-pub fn head(runtime: &str) -> &str {
-    let release = release::by_name(runtime).filter(|known| known.name == runtime);
-    release
-        .and_then(|known| known.release.as_deref())
-        .unwrap_or_else(|| runtime.strip_prefix(glue::ENGINE).unwrap_or(runtime))
-}
 
 /// Neighbouring columns that say the same in every row.
 struct Band<'a> {
@@ -394,12 +387,5 @@ mod tests {
         let text = render(&report, style);
         let tables = "TVM\n     0.27\na.so ✓\n\nweb-llm\n       0.2.86\nb.wasm ✓\n";
         assert!(text.starts_with(tables), "{text}");
-    }
-
-    #[test]
-    fn a_release_heads_its_column_by_its_number() {
-        assert_eq!(head("tvm-0.27"), "0.27");
-        assert_eq!(head("0.27"), "0.27");
-        assert_eq!(head("venv/tvm"), "venv/tvm");
     }
 }

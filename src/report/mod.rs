@@ -21,6 +21,7 @@ pub mod output;
 pub mod paths;
 pub mod phrases;
 pub mod run;
+pub mod runtime_names;
 pub mod sarif;
 pub mod shards;
 pub mod shared;

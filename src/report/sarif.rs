@@ -178,7 +178,7 @@ fn artifact_location(file: &str) -> Value {
 }
 
 fn message(finding: &Finding) -> String {
-    let mut text = sentence(&finding.message);
+    let mut text = sentence(&finding.told());
     if let Some(runtime) = &finding.runtime {
         text.push_str(&format!("\nOn {runtime}."));
     }

@@ -361,7 +361,7 @@ fn problems(findings: &[&Finding]) -> Vec<Problem> {
                 name: finding.name.clone(),
                 severity: finding.severity.to_string(),
                 artifact: finding.artifact.to_string(),
-                message: finding.message.clone(),
+                message: group.message(),
                 runtimes: group.runtimes.iter().map(|r| (*r).to_owned()).collect(),
                 places: finding
                     .locations

@@ -8,10 +8,10 @@ use artcheck_inspect::runtime::history::spans;
 use artcheck_inspect::scan::VerdictStatus;
 
 use crate::report::groups::alike;
-use crate::report::matrix::head;
 use crate::report::model::{Finding, Report, Verdict};
 use crate::report::phrases::{MOST, counted, place};
 use crate::report::run::Run;
+use crate::report::runtime_names::named;
 use crate::report::state::{Judged, State};
 use crate::report::style::Style;
 
@@ -213,15 +213,5 @@ impl Page<'_> {
         if more > 0 {
             self.line(out, label, &format!("and {more} more"));
         }
-    }
-}
-
-/// A rule's sentence with the release in the place of "this runtime", if it is of one.
-fn named(message: &str, runtimes: &[&str]) -> String {
-    match runtimes {
-        [only] if head(only) != *only => {
-            message.replace("this runtime", &format!("TVM {}", head(only)))
-        }
-        _ => message.to_owned(),
     }
 }
