@@ -177,7 +177,7 @@ fn row_on_metal(
         "schema = 1\n[runtimes.mac]\npaths = {runtime:?}\n\
          [[row]]\nname = \"row\"\nmodel = \"{model}\"\nlibrary = {library:?}\n\
          runtime = \"mac\"\ndevice = \"metal-sim\"\nweights = \"random:7\"\nshims = {shims:?}\n\
-         tokenizer = \"bytes\"\nmax_tokens = 2\ntime_limit = 900\n\
+         tokenizer = \"bytes\"\nmax_tokens = 64\ntime_limit = 900\n\
          prompt = [{{ expect = {{ reference = {reference:?} }} }}]\n"
     );
     verified(folder, &text, more)
