@@ -437,7 +437,8 @@ fn a_member_and_a_file_of_its_name_are_told_apart() {
                 ["", "x.zip!a.so", "breaks"],
                 ["", "y.tar!b.so", "fits"],
                 ["", "y.tar!b.so (2)", "breaks"],
-                ["", "y.tar!b.so \\u{28}2)", "fits"],
+                // Its name has no suffix that TVM loads (AC002).
+                ["", "y.tar!b.so \\u{28}2)", "breaks"],
                 ["x.zip!a.so", "x.zip!a.so", "fits"],
             ]
         );
