@@ -2,6 +2,9 @@
 //! imports TVM, and not for other clients. Of releases the names are in a list, made by
 //! `cargo xtask release compiler`; of a compiler that is at hand they are read.
 
+use std::collections::HashMap;
+use std::sync::LazyLock;
+
 use super::RuntimeProfile;
 use super::compiler_file::OF_TARGETS;
 use super::history::{self, Releases};
@@ -10,6 +13,18 @@ pub use super::compiler_file::names;
 
 /// A line with the releases, then a name in each line, with its releases if not all have it.
 const NAMES: &str = include_str!("../../data/compiler_functions.txt");
+
+/// The releases of each name: programs call hundreds of thousands of functions.
+static LISTED: LazyLock<HashMap<&str, Vec<&str>>> = LazyLock::new(|| {
+    let mut lines = lines();
+    let all = lines.next().unwrap_or_default();
+    let named = lines.filter_map(|words| {
+        let (name, own) = words.split_first()?;
+        let releases = if own.is_empty() { &all } else { own };
+        Some((*name, releases.to_vec()))
+    });
+    named.collect()
+});
 
 /// Whether a function may be one of a compiler's.
 pub(crate) fn may_register(name: &str) -> bool {
@@ -56,15 +71,8 @@ pub(crate) fn having(name: &str) -> Releases {
     history::when(|profile| has(profile.release.as_deref()))
 }
 
-fn releases(name: &str) -> Vec<&'static str> {
-    let mut lines = lines();
-    let all = lines.next().unwrap_or_default();
-    let mut found = lines.filter(|words| words.first() == Some(&name));
-    match found.next() {
-        None => Vec::new(),
-        Some(words) if words.len() == 1 => all,
-        Some(words) => words.into_iter().skip(1).collect(),
-    }
+fn releases(name: &str) -> &'static [&'static str] {
+    LISTED.get(name).map_or(&[], Vec::as_slice)
 }
 
 fn lines() -> impl Iterator<Item = Vec<&'static str>> {
