@@ -220,20 +220,11 @@ pub(super) fn distance(word: u32) -> i32 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::container::{Contents, FileRange};
 
     fn code(address: u64, bytes: &'static [u8]) -> Region<'static> {
         Region {
-            name: ".text".into(),
-            address,
-            data: Contents::of_file(bytes),
-            file_ranges: vec![FileRange {
-                region_offset: 0,
-                file_offset: 0,
-                length: bytes.len() as u64,
-            }],
             executable: true,
-            writable: false,
+            ..Region::of_file(".text".into(), address, 0, bytes)
         }
     }
 

@@ -145,22 +145,13 @@ fn register(word: u32) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::container::{Contents, FileRange};
 
     fn code(address: u64, words: &[u32]) -> Region<'static> {
         let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
         let bytes: &'static [u8] = bytes.leak();
         Region {
-            name: ".text".into(),
-            address,
-            data: Contents::of_file(bytes),
-            file_ranges: vec![FileRange {
-                region_offset: 0,
-                file_offset: 0,
-                length: bytes.len() as u64,
-            }],
             executable: true,
-            writable: false,
+            ..Region::of_file(".text".into(), address, 0, bytes)
         }
     }
 
