@@ -114,3 +114,18 @@ fn an_environment_that_lacks_a_package_lacks_it_by_each_path() {
         assert_eq!(rules(&report, &["error"]), ["AC209"], "{path}: {report:#}");
     }
 }
+
+/// TVM picks its loader by the name that it is given: that of a link counts.
+#[test]
+fn a_versioned_library_is_loaded_by_its_link() {
+    let top = folder();
+    let library = top.path().join("libmodel.so.1");
+    std::fs::copy(corpus("tvm-0.27/extcall-cpu-x86_64.so"), &library).expect("copied");
+    let errors = || {
+        let (report, _) = scan([top.path(), "--runtime".as_ref(), "tvm-0.27".as_ref()]);
+        rules(&report, &["error"])
+    };
+    assert_eq!(errors(), ["AC002"]);
+    symlink("libmodel.so.1", top.path().join("libmodel.so")).expect("a link");
+    assert_eq!(errors(), [""; 0]);
+}

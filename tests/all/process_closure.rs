@@ -212,6 +212,23 @@ fn libraries_of_the_system_define_what_their_names_begin_with() {
         &[zlib],
     );
     app.fits();
+    // What the program names serves a library that names it not.
+    let app = App::new();
+    let source = "char *zlibVersion(void); int ask(void) { return *zlibVersion(); }\n";
+    app.library("lib/libask.so", source, &["-Wl,-z,now"]);
+    app.link(
+        "int ask(void); int (*keep)(void) = ask",
+        "$ORIGIN/lib",
+        &["lib/libask.so", zlib],
+    );
+    app.fits();
+    // Without it nothing has the symbol.
+    app.link(
+        "int ask(void); int (*keep)(void) = ask",
+        "$ORIGIN/lib",
+        &["lib/libask.so"],
+    );
+    app.breaks("AC203");
 }
 
 #[test]

@@ -62,4 +62,4 @@ pub(crate) use names::{
 pub use parsed::{FileRange, Parsed, Region};
 pub use sealed::Sealed;
 pub use segment::Segment;
-pub(crate) use system_symbols::{first_gcc, is_defined_by};
+pub(crate) use system_symbols::{first_gcc, is_defined_by, is_known_whole};

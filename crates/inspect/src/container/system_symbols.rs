@@ -86,6 +86,23 @@ const OTHERS: [(&str, &[&str]); 7] = [
     ("libg", &["g_"]),
 ];
 
+/// How the names of those begin of which the list has every symbol.
+const WHOLE: [&str; 8] = [
+    "ld-linux",
+    "libc.so",
+    "libdl.so",
+    "libgcc_s.so",
+    "libm.so",
+    "libpthread.so",
+    "librt.so",
+    "libstdc++.so",
+];
+
+/// Whether every symbol that a library of the system defines is known.
+pub(crate) fn is_known_whole(library: &str) -> bool {
+    WHOLE.iter().any(|start| library.starts_with(start))
+}
+
 /// Whether a library is one of those whose versions say what they define.
 pub(super) fn is_listed(library: &str) -> bool {
     LISTED.iter().any(|start| library.starts_with(start))

@@ -415,7 +415,22 @@ fn suffix_without_loader(artifact: &Artifact, binary: &Binary) -> Option<String>
     let suffix = suffix.map(|suffix| suffix.to_string_lossy().into_owned());
     let is_known = matches!(suffix.as_deref(), Some("so" | "dylib" | "dll" | "dso"));
     let shown = suffix.map_or_else(|| NO_SUFFIX.to_owned(), |suffix| format!("`.{suffix}`"));
-    (is_library && !is_known).then_some(shown)
+    (is_library && !is_known && !has_link(&artifact.path)).then_some(shown)
+}
+
+/// Whether a link beside a file has a name that TVM loads it by: `libmodel.so` that leads to
+/// `libmodel.so.1`.
+fn has_link(place: &Place) -> bool {
+    let name = place.name();
+    let versioned = name.split_once(".so.").map(|(stem, _)| stem);
+    let stems = [versioned, Some(&*name)];
+    let mut names = stems.into_iter().flatten().flat_map(|stem| {
+        let ends = ["so", "dylib", "dll"];
+        ends.map(|end| format!("{stem}.{end}"))
+    });
+    let real = |path: &Path| path.canonicalize().ok();
+    let own = (!place.is_member()).then(|| real(place.path())).flatten();
+    own.is_some() && names.any(|name| real(&place.path().with_file_name(name)) == own)
 }
 
 /// Architecture and system in the words of a runtime profile; `None` where the

@@ -5,14 +5,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::{Binding, Outcome, Rule};
-use crate::artifact::Role;
-use crate::container::{BinaryKind, ForeignSymbol};
+use crate::artifact::{Artifact, Role};
+use crate::container::{Binary, BinaryKind, ForeignSymbol};
 use crate::finding::{Finding, Location, Severity};
 use crate::limits::MAX_FINDINGS;
 use crate::place::Place;
 use crate::runtime::dependencies::{self, Closure, Dependency};
 use crate::runtime::elsewhere::RELEASED;
-use crate::runtime::messages;
+use crate::runtime::{messages, system};
 
 /// Tells what was found of a library that is loaded for a file at the file.
 pub(super) fn tell(place: &Place, library: &Place, own: Outcome, out: &mut Outcome) {
@@ -33,10 +33,19 @@ pub(super) fn symbols(rule: &'static Rule, binding: &Binding<'_>, out: &mut Outc
     let kind = binding.artifact.binary.as_ref().map(|binary| binary.kind);
     let is_last = binding.artifact.role == Role::ModelLibrary || kind == Some(BinaryKind::Program);
     // Where a library is not found, AC205 says so, and it may define anything.
-    for (library, symbols) in lacking(binding, &closure).unwrap_or_default() {
+    let (lacking, of_system) = lacking(binding, &closure).unwrap_or_default();
+    for (library, symbols) in lacking {
         let Some(first) = symbols.first() else {
             continue;
         };
+        if let Some(other) = &of_system {
+            let why = format!(
+                "`{}`, which {} asks for, may be defined by the system's {other}, whose symbols are not known",
+                first.name, library.place
+            );
+            out.undecided(rule, why);
+            continue;
+        }
         if !is_last {
             let why = format!(
                 "`{}`, which {} asks for, is defined by no library that is loaded with it; the program that loads it may define it",
@@ -49,22 +58,36 @@ pub(super) fn symbols(rule: &'static Rule, binding: &Binding<'_>, out: &mut Outc
     }
 }
 
+/// Symbols of libraries that nothing defines; and a library of the system that is in the
+/// process and may.
+type Lacking = (Vec<(Arc<Dependency>, Vec<ForeignSymbol>)>, Option<String>);
+
 /// Those that nothing defines, library by library.
-fn lacking(
-    binding: &Binding<'_>,
-    closure: &Closure,
-) -> Option<Vec<(Arc<Dependency>, Vec<ForeignSymbol>)>> {
+fn lacking(binding: &Binding<'_>, closure: &Closure) -> Option<Lacking> {
     let set = binding.load_set;
-    let is_given = |name: &str| match set {
+    let is_of_tvm = |name: &str| match set {
         Some(set) => !set.providers_of(name).is_empty(),
         None => RELEASED.contains(&name),
     };
     let with = binding.companions.iter().chain(binding.preloaded).copied();
-    let own = std::iter::once(binding.artifact).chain(with);
-    let mut files: Vec<&Path> = own.map(|one| one.path.path()).collect();
-    let lacking = dependencies::unresolved(closure, &files, is_given)?;
+    let own: Vec<&Artifact> = std::iter::once(binding.artifact).chain(with).collect();
+    let mut files: Vec<&Path> = own.iter().map(|one| one.path.path()).collect();
+    // What any of them names is in the process, and serves the others too.
+    let binaries = own.iter().filter_map(|one| one.binary.as_deref());
+    let mut binaries: Vec<&Binary> = binaries.collect();
+    binaries.extend(closure.libraries.iter().map(|one| &one.binary));
+    let is_of = |binaries: &[&Binary], symbol: &ForeignSymbol| {
+        is_of_tvm(&symbol.name) || binaries.iter().any(|one| system::defines(one, symbol))
+    };
+    let may = |binaries: &[&Binary]| {
+        let mut others = binaries
+            .iter()
+            .filter_map(|one| system::not_known_whole(one));
+        others.next().map(str::to_owned)
+    };
+    let lacking = dependencies::unresolved(closure, &files, |one| is_of(&binaries, one))?;
     let Some(set) = set.filter(|_| !lacking.is_empty()) else {
-        return Some(lacking);
+        return Some((lacking, may(&binaries)));
     };
     // What the parts of the runtime load is in the process too.
     let members = || set.members.iter();
@@ -75,7 +98,10 @@ fn lacking(
     }
     files.extend(members().map(|one| one.path.path()));
     files.extend(of_set.libraries.iter().map(|one| one.place.path()));
-    dependencies::unresolved(closure, &files, is_given)
+    binaries.extend(members().map(|one| &one.binary));
+    binaries.extend(of_set.libraries.iter().map(|one| &one.binary));
+    let lacking = dependencies::unresolved(closure, &files, |one| is_of(&binaries, one))?;
+    Some((lacking, may(&binaries)))
 }
 
 fn finding(

@@ -227,20 +227,14 @@ fn is_told(
 }
 
 /// What the libraries of a closure ask of others and nothing defines: neither they, nor some
-/// files that are loaded with them, nor what is `given`; `None` where that is not known.
+/// files that are loaded with them, nor what is given; `None` where that is not known.
 pub(crate) fn unresolved(
     closure: &Closure,
     files: &[&Path],
-    is_given: impl Fn(&str) -> bool,
+    is_given: impl Fn(&ForeignSymbol) -> bool,
 ) -> Option<Vec<(Arc<Dependency>, Vec<ForeignSymbol>)>> {
-    let is_asked = |one: &Dependency, symbol: &ForeignSymbol| {
-        !is_given(&symbol.name) && !system::defines(&one.binary, symbol)
-    };
-    let libraries = closure.libraries.iter();
-    let asks = libraries.flat_map(|one| {
-        let asks = one.asks.iter();
-        asks.filter(|symbol| is_asked(one, symbol))
-    });
+    let asks = closure.libraries.iter().flat_map(|one| &one.asks);
+    let asks = asks.filter(|symbol| !is_given(symbol));
     let names: HashSet<&str> = asks.map(|symbol| symbol.name.as_str()).collect();
     if names.is_empty() {
         return Some(Vec::new());
@@ -256,9 +250,8 @@ pub(crate) fn unresolved(
         left.retain(|_| defined.next() != Some(true));
     }
     let lacking = closure.libraries.iter().filter_map(|library| {
-        let is_left = |symbol: &&ForeignSymbol| {
-            left.contains(&symbol.name.as_str()) && is_asked(library, symbol)
-        };
+        let is_left =
+            |symbol: &&ForeignSymbol| left.contains(&symbol.name.as_str()) && !is_given(symbol);
         let symbols: Vec<ForeignSymbol> = library.asks.iter().filter(is_left).cloned().collect();
         (!symbols.is_empty()).then(|| (library.clone(), symbols))
     });

@@ -99,6 +99,13 @@ pub(crate) fn defines(binary: &Binary, symbol: &ForeignSymbol) -> bool {
         || needed.any(|one| container::is_defined_by(&one.name, &symbol.name))
 }
 
+/// A library of the system that an ELF file names and whose symbols are not all known.
+pub(crate) fn not_known_whole(binary: &Binary) -> Option<&str> {
+    let needed = binary.needed.iter().map(|one| one.name.as_str());
+    let mut base = needed.filter(|name| is_base(name));
+    base.find(|name| !container::is_known_whole(name))
+}
+
 /// Whether a name begins as those of Windows' API sets and is none: they end in a version,
 /// and those of the C library are known (`data/system_libraries.toml`).
 fn is_no_api_set(lower: &str) -> bool {
