@@ -128,7 +128,7 @@ fn usage(error: &clap::Error, color: bool) -> String {
         return text;
     };
     let mut command = Args::command();
-    for word in std::env::args().skip(1) {
+    for word in std::env::args_os().skip(1) {
         if let Some(inner) = command.find_subcommand(&word) {
             command = inner.clone();
         }

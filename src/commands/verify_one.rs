@@ -52,9 +52,12 @@ impl Matrix {
 /// The matrix that was named, or one of the library that was.
 pub fn matrix(args: &VerifyArgs) -> anyhow::Result<Matrix> {
     let file = args.matrix.clone().context("no matrix and no library")?;
-    let is_matrix = file.extension().is_none_or(|suffix| suffix == "toml");
+    let is_asked = !args.prompt.is_empty() || args.weights.is_some() || args.runtime.is_some();
+    let is_matrix = file
+        .extension()
+        .map_or(!is_asked, |suffix| suffix == "toml");
     if is_matrix {
-        if !args.prompt.is_empty() || args.weights.is_some() || args.runtime.is_some() {
+        if is_asked {
             bail!(
                 "--prompt, --weights, --tokenizer and --runtime are for a model library, and {} is a matrix",
                 file.spelled()

@@ -98,9 +98,18 @@ fn on_runtimes(report: &Report, all: &[Judged<'_>], total: usize) -> Vec<String>
             words.push(all_fit(all, on, (total, is_faulty), &beside));
         }
     }
-    let more = runtimes.len().saturating_sub(FEW);
-    if more > 0 {
-        words.push(format!("And {} more.", counted(more, "runtime")));
+    let breaks = |on: &&Vec<&On<'_>>| {
+        let fits = [VerdictStatus::Fits, VerdictStatus::FitsIf];
+        !on.iter().all(|on| fits.contains(&on.status))
+    };
+    let rest = runtimes.get(FEW..).unwrap_or_default();
+    let bad = rest.iter().filter(breaks).count();
+    let more = |count: usize| counted(count, "more runtime");
+    if bad > 0 {
+        words.push(format!("Some break or are undecided on {}.", more(bad)));
+    }
+    if bad < rest.len() {
+        words.push(format!("Nothing breaks on {}.", more(rest.len() - bad)));
     }
     words
 }

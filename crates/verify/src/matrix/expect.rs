@@ -193,14 +193,10 @@ impl Expect {
         checks: &mut Vec<Check>,
     ) {
         let tolerance = self.logits_tolerance.unwrap_or(TOLERANCE);
-        if followed || !case.margins.is_empty() {
+        if followed {
             checks.push(compare_followed(case, &found.likeliest, tolerance));
         } else if !case.tokens.is_empty() {
-            checks.push(compare_tokens(
-                "reference tokens",
-                &case.tokens,
-                &found.tokens,
-            ));
+            checks.push(compare_free(case, &found.tokens, tolerance));
         }
         for (name, expected, found) in [
             ("first logits", &case.first_logits, &found.first_logits),
@@ -313,6 +309,31 @@ fn compare_followed(case: &Case, found: &[i32], tolerance: f32) -> Check {
     };
     let detail = format!("{same} of {} identical{rest}", case.tokens.len());
     Check::new("reference tokens", wrong.is_none() && complete, detail)
+}
+
+/// Compares the tokens that a model chose and was fed. Where the reference was undecided
+/// another may come, and nothing after it can be compared: then a decided one must agree
+/// before it.
+fn compare_free(case: &Case, found: &[i32], tolerance: f32) -> Check {
+    let check = compare_tokens("reference tokens", &case.tokens, found);
+    let pairs = case.tokens.iter().zip(found);
+    let same = pairs
+        .take_while(|(expected, token)| expected == token)
+        .count();
+    let is_decided = |margin: &f32| *margin > 2.0 * tolerance;
+    let is_open = case
+        .margins
+        .get(same)
+        .is_some_and(|margin| !is_decided(margin));
+    if check.passed || !is_open || same == found.len() {
+        return check;
+    }
+    let before = case.margins.get(..same).unwrap_or_default();
+    let detail = format!(
+        "{same} of {} identical, then the reference was undecided, and the answer goes another way",
+        case.tokens.len()
+    );
+    Check::new(check.name, before.iter().any(is_decided), detail)
 }
 
 /// How far the largest and the smallest are apart.
@@ -437,6 +458,23 @@ mod tests {
         assert!(with(1e30).could_fail(&case(&[], &[])));
         assert!(with(0.05).could_fail(&case(&[], &[0.01, 0.2])));
         assert!(!with(0.1).could_fail(&case(&[], &[0.01, 0.2])));
+    }
+
+    #[test]
+    fn an_answer_may_go_another_way_only_where_the_reference_was_undecided() {
+        let mut case = Case {
+            tokens: vec![1, 2, 3],
+            margins: vec![0.5, 0.01, 0.5],
+            ..Case::default()
+        };
+        assert!(compare_free(&case, &[1, 2, 3], 0.05).passed);
+        assert!(compare_free(&case, &[1, 9, 9], 0.05).passed);
+        assert!(!compare_free(&case, &[9, 2, 3], 0.05).passed);
+        assert!(!compare_free(&case, &[1, 2, 9], 0.05).passed);
+        assert!(!compare_free(&case, &[1], 0.05).passed);
+        // Nothing that was decided agreed.
+        case.margins = vec![0.0; 3];
+        assert!(!compare_free(&case, &[9, 9, 9], 0.05).passed);
     }
 
     #[test]
