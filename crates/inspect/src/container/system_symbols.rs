@@ -83,7 +83,7 @@ const OTHERS: [(&str, &[&str]); 7] = [
     ("libICE.so", &["Ice", "_Ice"]),
     ("libSM.so", &["Sm"]),
     ("libX", &["X", "_X"]),
-    ("libg", &["g_"]),
+    ("libg", &["g_", "_g_", "glib"]),
 ];
 
 /// How the names of those begin of which the list has every symbol.

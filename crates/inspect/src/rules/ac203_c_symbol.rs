@@ -12,6 +12,7 @@ use crate::container::{self, BinaryKind, ForeignSymbol, Format, Platform};
 use crate::finding::{Finding, Location, Repair, Severity};
 use crate::limits::MAX_FINDINGS;
 use crate::place::Place;
+use crate::runtime::elsewhere::Lacking;
 use crate::runtime::java::{self, Native, Natives};
 use crate::runtime::load_set::{LoadSet, Missing, MissingReason, Unread};
 use crate::runtime::{PartKind, messages};
@@ -311,22 +312,24 @@ fn check_others(binding: &Binding<'_>, out: &mut Outcome) {
     // Which C names a Mac has is not known in full.
     let is_of_mac = binary.is_some_and(|binary| binary.format == Format::MachO);
     // What loads a client's library may define more; what loads a model is TVM.
-    let (certain, open): (Vec<&ForeignSymbol>, Vec<_>) = missing.into_iter().partition(|symbol| {
+    let (certain, open): (Vec<Lacking<'_>>, Vec<_>) = missing.into_iter().partition(|missing| {
         let is_last = binding.artifact.role == Role::ModelLibrary || kind.is_some_and(is_program);
-        (is_last && !is_of_mac) || is_of_compiler(&symbol.name)
+        (is_last && !is_of_mac && missing.may.is_none()) || is_of_compiler(&missing.symbol.name)
     });
     if let Some(first) = open.first() {
-        let known = match is_of_mac {
-            true => {
-                "is looked for in every loaded library, and none that is known defines it: macOS may, or the program"
-            }
-            false => {
-                "is defined by no library that this one names; the program that loads it may define it"
-            }
+        let known = match (is_of_mac, first.may) {
+            (true, _) => String::from(
+                "is looked for in every loaded library, and none that is known defines it: macOS may, or the program",
+            ),
+            (false, Some(other)) => loaded::may_be_of_system(other),
+            (false, None) => String::from(
+                "is defined by no library that this one names; the program that loads it may define it",
+            ),
         };
-        let why = format!("`{}` {known}", first.name);
+        let why = format!("`{}` {known}", first.symbol.name);
         out.undecided(&RULE, why);
     }
+    let certain: Vec<&ForeignSymbol> = certain.iter().map(|missing| missing.symbol).collect();
     let Some(first) = certain.first() else { return };
     // What the runtime never calls may lie there unresolved.
     let is_called = |symbol: &&ForeignSymbol| !symbol.idle;

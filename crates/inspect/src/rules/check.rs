@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 
 use super::pair::Pair;
 use crate::artifact::Artifact;
-use crate::container::{Architecture, BinaryKind, ForeignSymbol, UndefinedSymbol};
+use crate::container::{Architecture, BinaryKind, UndefinedSymbol};
 use crate::documents::Document;
 use crate::finding::Outcome;
 use crate::module::ModelLibrary;
@@ -125,7 +125,7 @@ impl Binding<'_> {
     }
 
     /// Symbols of other libraries than TVM's that nothing in the process defines.
-    pub(super) fn missing_others(&self) -> Vec<&ForeignSymbol> {
+    pub(super) fn missing_others(&self) -> Vec<elsewhere::Lacking<'_>> {
         let with = self.companions.iter().chain(self.preloaded);
         let with: Vec<&Artifact> = with.copied().collect();
         elsewhere::missing(self.artifact, self.load_set, &with)

@@ -9,9 +9,11 @@ use crate::artifact::{Artifact, Role};
 use crate::container::{Binary, BinaryKind, ForeignSymbol};
 use crate::finding::{Finding, Location, Severity};
 use crate::limits::MAX_FINDINGS;
+use crate::parts::PartKind;
 use crate::place::Place;
 use crate::runtime::dependencies::{self, Closure, Dependency};
 use crate::runtime::elsewhere::RELEASED;
+use crate::runtime::member::Member;
 use crate::runtime::{messages, system};
 
 /// Tells what was found of a library that is loaded for a file at the file.
@@ -33,19 +35,20 @@ pub(super) fn symbols(rule: &'static Rule, binding: &Binding<'_>, out: &mut Outc
     let kind = binding.artifact.binary.as_ref().map(|binary| binary.kind);
     let is_last = binding.artifact.role == Role::ModelLibrary || kind == Some(BinaryKind::Program);
     // Where a library is not found, AC205 says so, and it may define anything.
-    let (lacking, of_system) = lacking(binding, &closure).unwrap_or_default();
+    let (lacking, scope) = lacking(binding, &closure).unwrap_or_default();
     for (library, symbols) in lacking {
+        let is_certain = |symbol: &ForeignSymbol| scope.may_define(symbol).is_none();
+        let (symbols, open): (Vec<_>, Vec<_>) = symbols.into_iter().partition(is_certain);
+        let told = open
+            .first()
+            .and_then(|one| Some((one, scope.may_define(one)?)));
+        if let Some((symbol, other)) = told {
+            let (name, place) = (&symbol.name, &library.place);
+            out.undecided(rule, format!("`{name}`, which {place} asks for, {other}"));
+        }
         let Some(first) = symbols.first() else {
             continue;
         };
-        if let Some(other) = &of_system {
-            let why = format!(
-                "`{}`, which {} asks for, may be defined by the system's {other}, whose symbols are not known",
-                first.name, library.place
-            );
-            out.undecided(rule, why);
-            continue;
-        }
         if !is_last {
             let why = format!(
                 "`{}`, which {} asks for, is defined by no library that is loaded with it; the program that loads it may define it",
@@ -58,12 +61,49 @@ pub(super) fn symbols(rule: &'static Rule, binding: &Binding<'_>, out: &mut Outc
     }
 }
 
-/// Symbols of libraries that nothing defines; and a library of the system that is in the
-/// process and may.
-type Lacking = (Vec<(Arc<Dependency>, Vec<ForeignSymbol>)>, Option<String>);
+/// That a library of the system may define a symbol.
+pub(super) fn may_be_of_system(library: &str) -> String {
+    format!("may be defined by the system's {library}, whose symbols are not known")
+}
 
-/// Those that nothing defines, library by library.
-fn lacking(binding: &Binding<'_>, closure: &Closure) -> Option<Lacking> {
+/// What defines symbols for the libraries that a file loads.
+#[derive(Default)]
+struct Scope<'a> {
+    /// What is in the process: what one of them names serves the others too.
+    binaries: Vec<&'a Binary>,
+    libraries: Vec<Arc<Dependency>>,
+    /// A library that a part of the runtime needs and that was not found or read.
+    absent: Option<String>,
+}
+
+impl Scope<'_> {
+    fn all(&self) -> impl Iterator<Item = &Binary> {
+        let libraries = self.libraries.iter().map(|one| &one.binary);
+        self.binaries.iter().copied().chain(libraries)
+    }
+
+    fn defines(&self, symbol: &ForeignSymbol) -> bool {
+        self.all().any(|one| system::defines(one, symbol))
+    }
+
+    /// What may define a symbol that nothing else does.
+    fn may_define(&self, symbol: &ForeignSymbol) -> Option<String> {
+        let of_system = self.all().find_map(|one| system::may_define(one, symbol));
+        let of_system = of_system.map(may_be_of_system);
+        of_system.or_else(|| {
+            let absent = self.absent.as_ref()?;
+            Some(format!(
+                "may be defined by {absent}, which the runtime needs and which was not found"
+            ))
+        })
+    }
+}
+
+/// Symbols of libraries that nothing defines, library by library.
+type Lacking = Vec<(Arc<Dependency>, Vec<ForeignSymbol>)>;
+
+/// Those that nothing defines.
+fn lacking<'a>(binding: &'a Binding<'_>, closure: &Closure) -> Option<(Lacking, Scope<'a>)> {
     let set = binding.load_set;
     let is_of_tvm = |name: &str| match set {
         Some(set) => !set.providers_of(name).is_empty(),
@@ -72,36 +112,33 @@ fn lacking(binding: &Binding<'_>, closure: &Closure) -> Option<Lacking> {
     let with = binding.companions.iter().chain(binding.preloaded).copied();
     let own: Vec<&Artifact> = std::iter::once(binding.artifact).chain(with).collect();
     let mut files: Vec<&Path> = own.iter().map(|one| one.path.path()).collect();
-    // What any of them names is in the process, and serves the others too.
-    let binaries = own.iter().filter_map(|one| one.binary.as_deref());
-    let mut binaries: Vec<&Binary> = binaries.collect();
-    binaries.extend(closure.libraries.iter().map(|one| &one.binary));
-    let is_of = |binaries: &[&Binary], symbol: &ForeignSymbol| {
-        is_of_tvm(&symbol.name) || binaries.iter().any(|one| system::defines(one, symbol))
+    let mut scope = Scope {
+        binaries: own.iter().filter_map(|one| one.binary.as_deref()).collect(),
+        libraries: closure.libraries.clone(),
+        absent: None,
     };
-    let may = |binaries: &[&Binary]| {
-        let mut others = binaries
-            .iter()
-            .filter_map(|one| system::not_known_whole(one));
-        others.next().map(str::to_owned)
+    let unresolved = |scope: &Scope<'_>, files: &[&Path]| {
+        let is_given = |one: &ForeignSymbol| is_of_tvm(&one.name) || scope.defines(one);
+        dependencies::unresolved(closure, files, is_given)
     };
-    let lacking = dependencies::unresolved(closure, &files, |one| is_of(&binaries, one))?;
+    let lacking = unresolved(&scope, &files)?;
     let Some(set) = set.filter(|_| !lacking.is_empty()) else {
-        return Some((lacking, may(&binaries)));
+        return Some((lacking, scope));
     };
-    // What the parts of the runtime load is in the process too.
-    let members = || set.members.iter();
-    let asking: Vec<_> = members().map(|one| (&one.path, &one.binary)).collect();
+    // What the parts of the runtime load is in the process too. A part for a device is opened
+    // where its own libraries are there.
+    let is_needed = |one: &&Member| !matches!(one.kind, PartKind::RuntimeDevice(_));
+    let needed = set.members.iter().filter(is_needed);
+    let asking: Vec<_> = needed.map(|one| (&one.path, &one.binary)).collect();
     let of_set = dependencies::closure(&asking, binding.machine, binding.known);
-    if !of_set.is_whole {
-        return None;
-    }
-    files.extend(members().map(|one| one.path.path()));
+    files.extend(set.members.iter().map(|one| one.path.path()));
     files.extend(of_set.libraries.iter().map(|one| one.place.path()));
-    binaries.extend(members().map(|one| &one.binary));
-    binaries.extend(of_set.libraries.iter().map(|one| &one.binary));
-    let lacking = dependencies::unresolved(closure, &files, |one| is_of(&binaries, one))?;
-    Some((lacking, may(&binaries)))
+    scope
+        .binaries
+        .extend(set.members.iter().map(|one| &one.binary));
+    scope.libraries.extend(of_set.libraries.iter().cloned());
+    scope.absent = of_set.absent;
+    Some((unresolved(&scope, &files)?, scope))
 }
 
 fn finding(

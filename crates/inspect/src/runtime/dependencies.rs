@@ -66,8 +66,14 @@ pub(crate) struct Closure {
     pub(crate) refused: Vec<Refused>,
     /// Those that are there and could not be read.
     pub(crate) unread: Vec<Place>,
-    /// Whether all of it was found and read.
-    pub(crate) is_whole: bool,
+    /// The first that was not found, read or followed, as it is named to people.
+    pub(crate) absent: Option<String>,
+}
+
+impl Closure {
+    fn lacks(&mut self, what: impl std::fmt::Display) {
+        self.absent.get_or_insert_with(|| what.to_string());
+    }
 }
 
 /// What asks, and the folders that those who loaded it pass on.
@@ -85,15 +91,12 @@ pub(crate) fn closure(
     machine: Option<&Machine>,
     known: &Dependencies,
 ) -> Closure {
-    let mut all = Closure {
-        is_whole: true,
-        ..Closure::default()
-    };
+    let mut all = Closure::default();
     let mut names: HashSet<String> = HashSet::new();
     let mut left: VecDeque<(Option<usize>, Vec<Place>)> = VecDeque::new();
     for (place, binary) in files {
         if !is_followed(place, binary) {
-            all.is_whole = false;
+            all.lacks(place);
             continue;
         }
         let asking = Asking {
@@ -146,7 +149,7 @@ fn follow(
             Ok(Some(file)) if all.libraries.len() < MOST => {
                 names.insert(name.clone());
                 let Some(library) = known.of(&file) else {
-                    all.is_whole = false;
+                    all.lacks(name);
                     all.unread.push(file);
                     continue;
                 };
@@ -155,11 +158,11 @@ fn follow(
                 all.libraries.push(library);
             }
             Ok(_) => {
-                all.is_whole = false;
+                all.lacks(name);
                 lacking.push(name.clone());
             }
             Err((file, message)) => {
-                all.is_whole = false;
+                all.lacks(name);
                 all.refused.push(Refused {
                     asking: asking.place.path().to_owned(),
                     name: name.clone(),
@@ -239,7 +242,7 @@ pub(crate) fn unresolved(
     if names.is_empty() {
         return Some(Vec::new());
     }
-    if !closure.is_whole {
+    if closure.absent.is_some() {
         return None;
     }
     let mut left: Vec<&str> = names.into_iter().collect();
@@ -249,9 +252,10 @@ pub(crate) fn unresolved(
         let mut defined = container::defines(&bytes, &left).ok()?.into_iter();
         left.retain(|_| defined.next() != Some(true));
     }
+    let left: HashSet<&str> = left.into_iter().collect();
     let lacking = closure.libraries.iter().filter_map(|library| {
         let is_left =
-            |symbol: &&ForeignSymbol| left.contains(&symbol.name.as_str()) && !is_given(symbol);
+            |symbol: &&ForeignSymbol| left.contains(symbol.name.as_str()) && !is_given(symbol);
         let symbols: Vec<ForeignSymbol> = library.asks.iter().filter(is_left).cloned().collect();
         (!symbols.is_empty()).then(|| (library.clone(), symbols))
     });

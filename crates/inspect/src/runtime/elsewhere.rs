@@ -25,15 +25,37 @@ pub(crate) const RELEASED: [&str; 5] = [
     "__extendhfsf2",
 ];
 
+/// A symbol that nothing defines whose symbols are known.
+pub struct Lacking<'a> {
+    /// As the file asks for it.
+    pub symbol: &'a ForeignSymbol,
+    /// A library of the system that the file names, and that may define it.
+    pub may: Option<&'a str>,
+}
+
 /// The symbols that nothing defines, in the loader's order. A release has no load set.
 pub fn missing<'a>(
     artifact: &'a Artifact,
     load_set: Option<&LoadSet>,
     companions: &[&Artifact],
-) -> Vec<&'a ForeignSymbol> {
+) -> Vec<Lacking<'a>> {
     let Some(binary) = artifact.binary.as_deref() else {
         return Vec::new();
     };
+    let missing = undefined(artifact, binary, load_set, companions).into_iter();
+    let told = missing.map(|symbol| Lacking {
+        symbol,
+        may: system::may_define(binary, symbol),
+    });
+    told.collect()
+}
+
+fn undefined<'a>(
+    artifact: &'a Artifact,
+    binary: &'a Binary,
+    load_set: Option<&LoadSet>,
+    companions: &[&Artifact],
+) -> Vec<&'a ForeignSymbol> {
     // What another program opens on a Mac may find its names in that program.
     let mut defined = binary.defined.iter();
     let is_tvms =

@@ -12,8 +12,8 @@ use super::{grouping, libraries};
 use crate::container::{self, Binary, ForeignSymbol, Format};
 use crate::parts::stem;
 use crate::place::Place;
-use crate::source::beginning::children;
-use crate::source::map;
+use crate::source::beginning::{children, first_bytes};
+use crate::source::{all_members, map};
 
 const TABLE: &str = include_str!(concat!(env!("OUT_DIR"), "/system_libraries.json"));
 
@@ -99,8 +99,12 @@ pub(crate) fn defines(binary: &Binary, symbol: &ForeignSymbol) -> bool {
         || needed.any(|one| container::is_defined_by(&one.name, &symbol.name))
 }
 
-/// A library of the system that an ELF file names and whose symbols are not all known.
-pub(crate) fn not_known_whole(binary: &Binary) -> Option<&str> {
+/// A library of the system that an ELF file names and that may define a symbol: which symbols
+/// it has is not known in full. Those libraries are C's, and give no versions.
+pub(crate) fn may_define<'a>(binary: &'a Binary, symbol: &ForeignSymbol) -> Option<&'a str> {
+    if symbol.version.is_some() || symbol.name.starts_with("_Z") {
+        return None;
+    }
     let needed = binary.needed.iter().map(|one| one.name.as_str());
     let mut base = needed.filter(|name| is_base(name));
     base.find(|name| !container::is_known_whole(name))
@@ -178,7 +182,10 @@ pub fn presence(
     machine: Option<&Machine>,
 ) -> Presence {
     if place.is_member() {
-        return Presence::Unknown;
+        return match is_packed_with(place, binary, needed) {
+            true => Presence::Found,
+            false => Presence::Unknown,
+        };
     }
     if find(place, binary, needed, machine).is_some() {
         return Presence::Found;
@@ -204,6 +211,25 @@ pub fn presence(
     folders
         .find(is_in)
         .map_or(Presence::Absent, Presence::Beside)
+}
+
+/// Whether the zip archive that a file is in, as a wheel, has a library where the loader looks
+/// once both are unpacked.
+fn is_packed_with(place: &Place, binary: &Binary, needed: &str) -> bool {
+    let is_zip = |archive: &Place| {
+        let begins = first_bytes(archive.path(), 2);
+        archive.is_whole_file() && begins.is_some_and(|bytes| bytes == b"PK")
+    };
+    let Some(archive) = place.archive().filter(is_zip) else {
+        return false;
+    };
+    let wanted = libraries::candidates(place, binary, needed);
+    let mut is_there = false;
+    all_members(&archive, &mut |member| {
+        is_there = wanted.contains(&archive.member(&member.name, 1));
+        !is_there
+    });
+    is_there
 }
 
 /// The file that the loader takes for a needed library: on the run path, or on the
