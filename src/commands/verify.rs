@@ -68,6 +68,10 @@ pub fn run(args: &VerifyArgs, terminal: Terminal) -> anyhow::Result<Status> {
     let result = run_matrix(&options, &mut display);
     display.bar.finish_and_clear();
     let mut result = result.map_err(|error| matrix.error(error))?;
+    // What a person named, also where the rows are in a temporary file.
+    if let Some(named) = args.mission.as_ref().or(args.matrix.as_ref()) {
+        result.matrix.clone_from(named);
+    }
     verify_mission::add(&mut result, &left, args, |name| {
         let holds = share.as_ref().is_none_or(|(_, holds)| holds(name));
         holds && (args.only.is_empty() || args.only.iter().any(|part| name.contains(part)))

@@ -62,7 +62,7 @@ pub fn matrix(args: &VerifyArgs, folder: &Path) -> anyhow::Result<(Matrix, Vec<L
     }
     if rows.is_empty() && !files(folder, &LIBRARIES).is_empty() {
         bail!(
-            "{}: it is a model's own folder: name the folder that it is in",
+            "{}: it holds libraries itself. Each model has a folder of its own, with its library and params: name the folder around those",
             folder.spelled()
         );
     }

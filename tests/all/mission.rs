@@ -295,5 +295,5 @@ fn a_mission_without_models_says_what_belongs_there() {
     fs::write(empty.path().join("model.so"), b"").expect("written");
     let (out, err, code) = output(&["--mission", &empty.path().display().to_string()]);
     assert_eq!(code, Some(2), "{out}{err}");
-    assert!(err.contains("it is a model's own folder"), "{err}");
+    assert!(err.contains("it holds libraries itself"), "{err}");
 }

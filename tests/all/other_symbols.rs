@@ -121,6 +121,55 @@ fn functions_of_other_libraries_are_looked_for_where_the_file_names_them() {
     );
 }
 
+/// A library of the system whose symbols are not known may define a C name, and no C++ one.
+#[test]
+fn a_library_of_the_system_may_define_more_than_is_known() {
+    let top = folder();
+    // A stand-in: what is asked is the name.
+    let expat = library(
+        top.path(),
+        "libexpat.so.1",
+        "int x;\n",
+        &["-Wl,-soname,libexpat.so.1"],
+    );
+    let named = ["-Wl,--no-as-needed", expat.to_str().expect("text")];
+    let open = model(top.path(), "open.so", OTHER, &named);
+    assert_eq!(findings(&open), [Value::Null; 0]);
+    let (report, status) = scan([&open, Path::new("--runtime"), Path::new("tvm-0.27")]);
+    assert_eq!(status, 4, "{report:#}");
+    let why = "`my_gemm` may be defined by the system's libexpat.so.1";
+    assert!(report.to_string().contains(why), "{report:#}");
+    let cxx = OTHER.replace("my_gemm", "_ZN2my4gemmEf");
+    let cxx = model(top.path(), "cxx.so", &cxx, &named);
+    let found = findings(&cxx);
+    assert_eq!(found[0]["runtime_says"], "undefined symbol: _ZN2my4gemmEf");
+}
+
+/// A part for a device that this machine cannot open defines nothing for others, and makes
+/// nothing undecided.
+#[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
+fn parts_for_devices_hide_no_lacking_symbol() {
+    let top = folder();
+    let inner = "float my_gemm(float); float inner(float x) { return my_gemm(x); }\n";
+    let flags = ["-Wl,-soname,libinner.so", "-Wl,-z,now"];
+    let inner = library(top.path(), "libinner.so", inner, &flags);
+    let named = [
+        "-Wl,--no-as-needed",
+        "-Wl,-rpath,$ORIGIN",
+        inner.to_str().expect("text"),
+    ];
+    let file = model(top.path(), "model.so", "int none;\n", &named);
+    let said = loader(&file).expect("the loader refuses it");
+    assert!(said.ends_with("undefined symbol: my_gemm"), "{said}");
+    let (report, status) = scan([&file, Path::new("--runtime"), &venv("tvm-0.27")]);
+    assert_eq!(
+        (rules(&report, &["error"]), status),
+        (vec!["AC203".to_owned()], 1),
+        "{report:#}"
+    );
+}
+
 #[test]
 fn what_every_system_has_is_no_finding() {
     let top = folder();

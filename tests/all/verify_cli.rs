@@ -384,5 +384,9 @@ fn one_library_passes_in_every_format_where_it_answers() {
         let (said, status) = text(asked.arg(venv("tvm-0.27")));
         assert_eq!(status, 0, "{format}: {said}");
         assert!(!said.contains("expectations"), "{format}: {said}");
+        // The file that was named, and not the one that was made of it.
+        let is_named = said.contains("dense-cpu-x86_64.so");
+        assert!(is_named || format == "human", "{format}: {said}");
+        assert!(!said.contains("matrix.toml"), "{format}: {said}");
     }
 }

@@ -32,6 +32,7 @@ impl Binary {
         match (self.format, self.platform) {
             (Format::VmExecutable, _) => self.to_string(),
             (_, Platform::Unknown) => spell(self.architecture),
+            (_, Platform::Web) => String::from("WebAssembly"),
             (_, platform) => format!("{} {}", spell(self.architecture), platform.spoken()),
         }
     }

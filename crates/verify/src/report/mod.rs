@@ -18,7 +18,7 @@ pub use stage::Stage;
 pub struct MatrixReport {
     /// Version of this structure; changes only when a key changes its meaning.
     pub schema: String,
-    /// The matrix file.
+    /// The matrix file, or the library or folder that was named in its place.
     pub matrix: PathBuf,
     /// The share of the rows that this run looked at, as `K/N`; absent if all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
