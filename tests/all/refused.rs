@@ -336,17 +336,35 @@ fn packed_relative_relocations_without_their_mark_are_refused() {
 }
 
 #[test]
-fn a_processor_s_level_is_a_need() {
+fn a_processor_is_a_need() {
     let top = folder();
-    let needs = |name: &str, flags: &[&str]| {
-        let own = format!("int __tvm_ffi_{name}(void) {{ return 0; }}\n");
+    let needs = |name: &str, source: &str, flags: &[&str]| {
+        let own = format!("int __tvm_ffi_{name}(void) {{ return 0; }}\n{source}");
         let file = model(top.path(), &format!("{name}.so"), &own, flags);
         let (report, _) = on_0_27(&file, "AC205");
-        let text = report["verdicts"][0]["needs"].to_string();
-        text.contains("x86-64-v3")
+        report["verdicts"][0]["needs"].to_string()
     };
-    assert!(needs("third", &["-Wl,-z,x86-64-v3"]));
-    assert!(!needs("first", &[]));
+    // What the file says of itself.
+    assert!(needs("third", "", &["-Wl,-z,x86-64-v3"]).contains("x86-64-v3"));
+    assert!(!needs("first", "", &[]).contains("x86-64-v"));
+    // What its code is made of.
+    let sum = "void sum(float *a) { for (int i = 0; i < 1024; i++) a[i] = a[i] * 2 + 1; }\n";
+    let wide = needs(
+        "wide",
+        sum,
+        &["-O3", "-mavx512f", "-mprefer-vector-width=512"],
+    );
+    assert!(wide.contains("a processor with AVX512F"), "{wide}");
+    let plain = needs("plain", sum, &["-O3"]);
+    assert!(!plain.contains("processor"), "{plain}");
+    // Counting zeros is written so for every processor.
+    let zeros = "int zeros(unsigned a) { return __builtin_ctz(a); }\n";
+    let zeros = needs("zeros", zeros, &["-O3"]);
+    assert!(!zeros.contains("processor"), "{zeros}");
+    // It asks first.
+    let asks = format!("int asks(void) {{ return __builtin_cpu_supports(\"avx512f\"); }}\n{sum}");
+    let asks = needs("asks", &asks, &["-O3", "-mavx512f"]);
+    assert!(!asks.contains("processor"), "{asks}");
 }
 
 #[test]

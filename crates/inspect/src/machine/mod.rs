@@ -4,12 +4,14 @@
 mod aarch64;
 mod host_code;
 mod instructions;
+mod processor;
 mod state;
 mod x86_64;
 
 pub use host_code::{HostCode, host_code};
 pub use instructions::Piece;
 pub(crate) use instructions::{Flow, Machine, Outline, Target};
+pub(crate) use processor::extensions;
 pub(crate) use state::{State, Value};
 
 use crate::container::{Architecture, Format, Parsed, Region};

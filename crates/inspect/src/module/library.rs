@@ -284,6 +284,9 @@ pub struct ModelLibrary {
     /// Calls of those, as far as their arguments were read.
     #[serde(skip)]
     pub host_calls: Vec<HostCall>,
+    /// Extensions of x86-64 that its host code needs of the processor.
+    #[serde(skip)]
+    pub(crate) extensions: Vec<&'static str>,
     /// Whether the host code may look up more than was read: it is too long, or nothing
     /// tells where its functions begin.
     #[serde(skip)]

@@ -202,6 +202,7 @@ fn empty() -> ModelLibrary {
         kernels: Default::default(),
         host_callees: Vec::new(),
         host_calls: Vec::new(),
+        extensions: Vec::new(),
         has_unread_callees: false,
         recovered: Vec::new(),
         outlines: Vec::new(),

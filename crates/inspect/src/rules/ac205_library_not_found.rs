@@ -13,6 +13,7 @@ use crate::artifact::Role;
 use crate::container::{Binary, BinaryKind, Format, places};
 use crate::finding::{Finding, Need, Repair, Severity};
 use crate::limits::MAX_FINDINGS;
+use crate::module::ModelLibrary;
 use crate::parts::stem;
 use crate::place::Place;
 use crate::runtime::dependencies::{self, Closure, Dependencies};
@@ -261,7 +262,9 @@ fn check_user(binding: &Binding<'_>, out: &mut Outcome) {
         is_model: binding.artifact.role == Role::ModelLibrary,
         members: binding.load_set.map_or(&[], |set| &set.members),
     };
-    for need in others(&user, out).into_iter().chain(processor(binary)) {
+    let of_code = binding.artifact.libraries.iter().filter_map(extensions);
+    let processor = processor(binary).into_iter().chain(of_code);
+    for need in others(&user, out).into_iter().chain(processor) {
         out.need(need);
     }
     for need in of_loaded(&user, &binding.closure(), binding.load_set, out) {
@@ -282,6 +285,21 @@ fn processor(binary: &Binary) -> Option<Need> {
         library: format!("a processor of the level x86-64-v{level}"),
         brought_by: String::from(
             "the machine: on others glibc says `CPU ISA level is lower than required`",
+        ),
+    })
+}
+
+/// The processor that a model library's host code was compiled for.
+fn extensions(library: &ModelLibrary) -> Option<Need> {
+    let (last, others) = library.extensions.split_last()?;
+    let names = match others {
+        [] => String::from(*last),
+        others => format!("{} and {last}", others.join(", ")),
+    };
+    Some(Need {
+        library: format!("a processor with {names}"),
+        brought_by: String::from(
+            "the machine: on others the first kernel that uses it ends the process (SIGILL)",
         ),
     })
 }

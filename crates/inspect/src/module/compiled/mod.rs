@@ -18,6 +18,7 @@ use super::ModelLibrary;
 use super::recovered::{Recovered, Unread};
 use super::symbols::vm_tir_functions;
 use crate::container::Parsed;
+use crate::machine;
 use crate::vm::{Executable, FunctionKind};
 use follow::Reader;
 use image::Image;
@@ -25,8 +26,10 @@ use image::Image;
 /// The end of the names of the builtins that create a KV cache, or the middle.
 const KV_CACHE_CREATE: &[u8] = b"kv_cache_create";
 
-/// Fills in what compiled VM functions do, where there are some.
+/// Fills in what the code needs of its processor, and what compiled VM functions do, where
+/// there are some.
 pub(super) fn read(library: &mut ModelLibrary, parsed: &Parsed<'_>) {
+    library.extensions = machine::extensions(parsed);
     let Ok(blob) = &library.blob else { return };
     let is_compiled = |executable: &Executable| {
         let mut functions = executable.functions.iter();
