@@ -315,3 +315,26 @@ fn a_program_is_no_library() {
         app.breaks("AC205");
     }
 }
+
+/// What makes links, `ldconfig` or a package, was not run.
+#[test]
+fn a_library_without_its_link_is_told_how_to_make_it() {
+    let app = App::new();
+    let foo = ["-Wl,-soname,libfoo.so.1"];
+    let real = app.path("lib/libfoo.so.1.2");
+    let made = library(
+        real.parent().expect("a folder"),
+        "libfoo.so.1.2",
+        "int foo;",
+        &foo,
+    );
+    let link = app.path("lib/libfoo.so.1");
+    std::os::unix::fs::symlink("libfoo.so.1.2", &link).expect("a link");
+    app.link("", "$ORIGIN/lib", &[made.to_str().expect("text")]);
+    app.fits();
+    std::fs::remove_file(link).expect("removed");
+    app.breaks("AC205");
+    let (report, _) = scan([app.0.path()]);
+    let advice = "ln -s libfoo.so.1.2 libfoo.so.1";
+    assert!(report.to_string().contains(advice), "{report:#}");
+}

@@ -300,6 +300,8 @@ fn others(user: &User<'_>, out: &mut Outcome) -> Vec<Need> {
         let is_packages = matches!(one.brings, Some(Brings::Package(_)));
         let severity = match user.machine {
             Some(_) if is_beside || (one.brings.is_none() && !user.is_certain) => Severity::Warning,
+            // Another folder may have it under that name.
+            None if one.unlinked.is_some() => Severity::Warning,
             None if !is_packages => Severity::Info,
             _ => Severity::Error,
         };

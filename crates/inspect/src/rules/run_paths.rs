@@ -57,12 +57,12 @@ fn by_processor(rule: &'static Rule, binding: &Binding<'_>, binary: &Binary, out
         };
         let Some(first) = files.next() else { continue };
         // Those that are taken on other processors, the last on any.
-        let mut others = files.scan(true, |goes_on, file| {
+        let others = files.scan(true, |goes_on, file| {
             let is_next = std::mem::replace(goes_on, level_of(&file).is_some());
             is_next.then_some(file)
         });
         if let Some(level) = level_of(&first)
-            && !is_everywhere(&first, &mut others, |file| level_of(file).is_none())
+            && !is_everywhere(&first, others, |file| level_of(file).is_none())
         {
             let file = Place::file(&first);
             out.undecided(
@@ -77,7 +77,7 @@ fn by_processor(rule: &'static Rule, binding: &Binding<'_>, binary: &Binary, out
 /// any processor takes.
 fn is_everywhere(
     file: &Path,
-    others: &mut dyn Iterator<Item = PathBuf>,
+    mut others: impl Iterator<Item = PathBuf>,
     is_for_any: impl Fn(&Path) -> bool,
 ) -> bool {
     let mut last = None;
