@@ -108,6 +108,11 @@ pub fn in_folders(folders: &[PathBuf]) -> Parts {
     for folder in folders {
         parts.add(folder, folders.first().unwrap_or(folder), &mut names);
     }
+    // No package may have been installed in it: then nothing else says that it is one.
+    if let Some(first) = folders.first() {
+        let first = Place::file(first.as_path()).without_dots();
+        parts.joined.insert(first.clone(), first);
+    }
     parts
 }
 
