@@ -95,17 +95,41 @@ fn groups() -> Vec<Parts> {
             groups.len() - 1
         });
         let (with, names, parts) = &mut groups[at];
-        for (name, package) in packages(&environment.site) {
-            if names.insert(name) {
-                parts.paths.push(package);
-            }
-        }
-        if environment.site != *with {
-            let place = |path: &Path| Place::file(path).without_dots();
-            parts.joined.insert(place(&environment.site), place(with));
-        }
+        parts.add(&environment.site, with, names);
     }
     groups.into_iter().map(|(.., parts)| parts).collect()
+}
+
+/// The parts in some folders that Python looks in one after the other, as it does in those of
+/// `PYTHONPATH`.
+pub fn in_folders(folders: &[PathBuf]) -> Parts {
+    let mut parts = Parts::default();
+    let mut names = BTreeSet::new();
+    for folder in folders {
+        parts.add(folder, folders.first().unwrap_or(folder), &mut names);
+    }
+    // No package may have been installed in it: then nothing else says that it is one.
+    if let Some(first) = folders.first() {
+        let first = Place::file(first.as_path()).without_dots();
+        parts.joined.insert(first.clone(), first);
+    }
+    parts
+}
+
+impl Parts {
+    /// Adds the packages of a folder that is one environment with another, less those whose
+    /// names are known.
+    fn add(&mut self, site: &Path, with: &Path, names: &mut BTreeSet<String>) {
+        for (name, package) in packages(site) {
+            if names.insert(name) {
+                self.paths.push(package);
+            }
+        }
+        if site != with {
+            let place = |path: &Path| Place::file(path).without_dots();
+            self.joined.insert(place(site), place(with));
+        }
+    }
 }
 
 /// Environments in the order in which they are found, each once.

@@ -188,6 +188,13 @@ pub fn resolve(name: &str) -> anyhow::Result<Vec<GivenRuntime>> {
         };
     }
     if !path.exists() {
+        let folders: Vec<PathBuf> = std::env::split_paths(name).collect();
+        if let [_, _, ..] = folders.as_slice()
+            && folders.iter().all(|folder| folder.is_dir())
+        {
+            let parts = installed::in_folders(&folders);
+            return of_parts(&parts.paths, &parts.joined);
+        }
         bail!(no_runtime(name));
     }
     match saved(path)? {

@@ -55,7 +55,8 @@ pub struct PolicyArgs {
 pub struct Selection {
     /// Check against this runtime; repeatable.
     ///
-    /// A release (`tvm-0.27`), a library, folder, wheel or virtual environment,
+    /// A release (`tvm-0.27`), a library, folder, wheel or virtual environment, folders as
+    /// PYTHONPATH lists them (`a:b`),
     /// `installed` for the active one, or a profile saved by `artcheck runtime --save`;
     /// for wasm libraries an npm package (`web-llm-0.2.79`, its folder or tarball).
     /// Without it: the runtimes among the paths, else every known release.

@@ -406,3 +406,20 @@ fn hard_links_under_other_names_are_not_passed_over() {
     });
     assert_eq!(statuses[0], 4);
 }
+
+/// As `PYTHONPATH` lists them: the one folder has TVM, the other tvm-ffi.
+#[test]
+#[cfg_attr(not(feature = "real-parts"), ignore = "real-parts")]
+fn folders_that_python_looks_in_one_after_the_other_are_one_runtime() {
+    let model = root().join(MODEL);
+    let parts = ["tvm-0.27", "tvm-ffi-0.1.15.post2"].map(|wheel| of_wheel(wheel, ""));
+    let found = |runtime: &OsStr| {
+        let args = [model.as_os_str(), "--runtime".as_ref(), runtime];
+        let (report, status) = scan(args);
+        (rules(&report, &["error", "warning"]), status)
+    };
+    let both = std::env::join_paths(&parts).expect("names");
+    assert_eq!(found(&both), (vec![], 0));
+    let alone = (vec!["AC205".to_owned()], 0);
+    assert_eq!(found(parts[0].as_os_str()), alone);
+}

@@ -297,6 +297,23 @@ fn images_that_are_not_read_whole_are_not_decided() {
         put(image, "manifest.json", two.to_string());
     });
     undecided(&|image| drop(put(image, "1/layer.tar", b"\x28\xb5\x2f\xfd packed")));
+    // Of two, one runs; which is not a matter of limits.
+    let top = folder();
+    image(top.path(), &layers, Form::Oci);
+    let of = |system: &str| json!({ "digest": "sha256:m", "platform": { "os": "linux", "architecture": system } });
+    let both = json!({ "manifests": [of("amd64"), of("arm64")] });
+    put(top.path().join("image"), "index.json", both.to_string());
+    let (report, status) = scan([top.path().join("image")]);
+    assert_eq!(status, 4, "{report}");
+    let text = report.to_string();
+    assert!(
+        text.contains("2 images, for linux/amd64 and linux/arm64"),
+        "{text}"
+    );
+    assert!(
+        text.contains("--platform") && !text.contains("limit"),
+        "{text}"
+    );
     // The list of layers may be the last in a packed tar.
     let top = folder();
     let file = image(top.path(), &layers, Form::Saved);

@@ -222,3 +222,64 @@ fn objects_of_a_compilers_own_form_define_what_is_not_read() {
         "{report:#}"
     );
 }
+
+/// A wheel's name promises a system, and pip goes by that alone.
+#[test]
+fn what_a_wheels_name_promises_is_held_against_its_libraries() {
+    let top = folder();
+    let calls = "void *dlopen(const char *, int); void *open(void) { return dlopen(0, 1); }\n";
+    let source = [CLIENT, calls].concat();
+    let gnu = library(top.path(), "client.so", &source, &[]);
+    library(
+        top.path(),
+        "libc.musl-x86_64.so.1",
+        "int c;\n",
+        &["-nostdlib", "-Wl,-soname,libc.musl-x86_64.so.1"],
+    );
+    let c = top.path().join("libc.musl-x86_64.so.1");
+    let with = ["-nostdlib", "-Wl,--no-as-needed", c.to_str().expect("text")];
+    let musl = library(top.path(), "musl.so", CLIENT, &with);
+    let codes = |library: &Path, tags: &str, more: &[&str]| {
+        let wheel = top.path().join(format!("client-1.0-py3-none-{tags}.whl"));
+        let mut zip = ZipWriter::new(Cursor::new(Vec::new()));
+        zip.start_file("client/client.so", SimpleFileOptions::default())
+            .expect("begun");
+        zip.write_all(&std::fs::read(library).expect("read"))
+            .expect("written");
+        std::fs::write(&wheel, zip.finish().expect("ended").into_inner()).expect("written");
+        let args = [
+            &[wheel.to_str().expect("text"), "--runtime", "tvm-0.27"],
+            more,
+        ]
+        .concat();
+        let (report, status) = scan(args);
+        let found = ["error", "warning"].map(|severity| {
+            let mut found = rules(&report, &[severity]);
+            found.retain(|code| code == "AC003");
+            found.len()
+        });
+        (found, status)
+    };
+    // dlopen is of the C library itself since glibc 2.34.
+    let old = "manylinux_2_34_x86_64.manylinux2014_x86_64";
+    assert_eq!(codes(&gnu, old, &[]), ([0, 1], 0));
+    assert_eq!(codes(&gnu, "manylinux_2_34_x86_64", &[]), ([0, 0], 0));
+    assert_eq!(codes(&gnu, "linux_x86_64", &[]), ([0, 0], 0));
+    // Who names a system asks about that one.
+    assert_eq!(
+        codes(&gnu, old, &["--target", "x86_64-linux.2.36"]),
+        ([0, 0], 0)
+    );
+    assert_eq!(
+        codes(&gnu, old, &["--target", "x86_64-linux.2.28"]),
+        ([1, 0], 1)
+    );
+    // Whether musl has what a file of glibc's asks for is not known.
+    assert_eq!(codes(&gnu, "musllinux_1_2_x86_64", &[]).1, 4);
+    assert_eq!(
+        codes(&gnu, "linux_x86_64", &["--target", "x86_64-linux-musl"]).1,
+        4
+    );
+    assert_eq!(codes(&musl, "manylinux_2_17_x86_64", &[]).0, [1, 0]);
+    assert_eq!(codes(&musl, "musllinux_1_2_x86_64", &[]).0, [0, 0]);
+}

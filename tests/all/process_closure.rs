@@ -239,6 +239,17 @@ fn glibc_looks_in_folders_for_a_processor_first() {
     let (report, status) = scan([&app.path("app")]);
     assert_eq!(status, 4, "{report:#}");
     assert!(report.to_string().contains("x86-64-v2"), "{report:#}");
+    // Copies are one library, as far as any processor takes one.
+    let copy = |level: &str| {
+        let to = app.path("lib/glibc-hwcaps").join(level);
+        std::fs::create_dir_all(&to).expect("a folder");
+        std::fs::copy(app.path("lib/libtvm_ffi.so"), to.join("libtvm_ffi.so")).expect("copied");
+    };
+    copy("x86-64-v2");
+    copy("x86-64-v3");
+    app.fits();
+    app.library("lib/glibc-hwcaps/x86-64-v2/libtvm_ffi.so", OLDER, &[]);
+    assert_eq!(scan([&app.path("app")]).1, 4);
 }
 
 #[test]
@@ -255,4 +266,75 @@ fn the_systems_word_for_lib_is_any_that_systems_have() {
         (vec![], 0),
         "{report:#}"
     );
+}
+
+/// What is asked for in a version is not what the same name is in another.
+#[test]
+fn a_symbol_is_asked_for_in_a_version() {
+    let app = App::new();
+    let script = |text: &str| {
+        std::fs::write(app.path("v.map"), text).expect("written");
+        format!("-Wl,--version-script={}", app.path("v.map").display())
+    };
+    let foo = "int foo(void) { return 0; }";
+    app.library("lib/libfoo.so", foo, &[&script("V8 { foo; };\n")]);
+    app.link(
+        "int foo(void); int (*keep)(void) = foo",
+        "$ORIGIN/lib",
+        &["lib/libfoo.so"],
+    );
+    app.fits();
+    let other = "int foo(void) { return 0; }\nint bar(void) { return 0; }";
+    let moved = script("V8 { bar; };\nV9 { foo; } V8;\n");
+    app.library("lib/libfoo.so", other, &[&moved]);
+    app.breaks("AC203");
+    // In both.
+    let both = "__asm__(\".symver old, foo@V8\");\nint old(void) { return 0; }\n\
+        __asm__(\".symver new, foo@@V9\");\nint new(void) { return 0; }\n";
+    app.library("lib/libfoo.so", both, &[&script("V8 { };\nV9 { } V8;\n")]);
+    app.fits();
+    // A library of which nothing was linked with another says nothing of versions.
+    app.library("lib/libfoo.so", foo, &["-nostdlib"]);
+    app.breaks("AC205");
+    app.library("lib/libfoo.so", "int foo;", &["-nostdlib"]);
+    app.breaks("AC205");
+}
+
+#[test]
+fn a_program_is_no_library() {
+    let app = App::new();
+    let inner = app.library("lib/libinner.so", "int inner(void) { return 0; }", &[]);
+    app.link("", "$ORIGIN/lib", &["lib/libinner.so"]);
+    app.fits();
+    let source = app.path("p.c");
+    std::fs::write(&source, "int main(void) { return 0; }").expect("written");
+    for (kind, places) in [("-pie", "-fPIE"), ("-no-pie", "-fno-pie")] {
+        let mut linked = Command::new("cc");
+        let linked = linked.args([kind, places, "-o"]).arg(&inner).arg(&source);
+        assert!(linked.status().expect("a compiler").success());
+        app.breaks("AC205");
+    }
+}
+
+/// What makes links, `ldconfig` or a package, was not run.
+#[test]
+fn a_library_without_its_link_is_told_how_to_make_it() {
+    let app = App::new();
+    let foo = ["-Wl,-soname,libfoo.so.1"];
+    let real = app.path("lib/libfoo.so.1.2");
+    let made = library(
+        real.parent().expect("a folder"),
+        "libfoo.so.1.2",
+        "int foo;",
+        &foo,
+    );
+    let link = app.path("lib/libfoo.so.1");
+    std::os::unix::fs::symlink("libfoo.so.1.2", &link).expect("a link");
+    app.link("", "$ORIGIN/lib", &[made.to_str().expect("text")]);
+    app.fits();
+    std::fs::remove_file(link).expect("removed");
+    app.breaks("AC205");
+    let (report, _) = scan([app.0.path()]);
+    let advice = "ln -s libfoo.so.1.2 libfoo.so.1";
+    assert!(report.to_string().contains(advice), "{report:#}");
 }

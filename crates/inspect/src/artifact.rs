@@ -64,6 +64,8 @@ pub enum ProblemKind {
     Unsupported,
     /// An archive or a compression of a kind that is not opened.
     NotOpened,
+    /// Several images of containers, of which one runs.
+    SeveralImages,
     /// A thin archive names this file and does not hold it.
     ThinArchive,
     /// An archive that is opened here, under a library's name: no loader opens it.
@@ -94,6 +96,7 @@ impl ProblemKind {
                 | Self::Strange
                 | Self::Unsupported
                 | Self::NotOpened
+                | Self::SeveralImages
                 | Self::ThinArchive
                 | Self::Limit
         )
@@ -130,6 +133,7 @@ impl From<source::Problem> for Problem {
             }
             Kind::NotInspected => ProblemKind::Limit,
             Kind::UnsafeName => ProblemKind::UnsafeName,
+            Kind::SeveralImages => ProblemKind::SeveralImages,
             Kind::ThinArchive => ProblemKind::ThinArchive,
             Kind::NotOpened => ProblemKind::NotOpened,
         };

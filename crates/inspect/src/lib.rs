@@ -32,6 +32,8 @@ mod machine;
 pub mod module;
 #[cfg_attr(target_family = "wasm", path = "pages_wasm.rs")]
 mod pages;
+#[cfg(unix)]
+mod pages_lost;
 mod parts;
 mod place;
 pub mod python;

@@ -109,6 +109,13 @@ pub(crate) fn zeros(length: usize) -> io::Result<ZeroPages> {
     Ok(ZeroPages { memory, length })
 }
 
+impl FilePages {
+    /// Whether pages were wanted that could not be had: the host gives all.
+    pub(crate) fn is_lost(&self) -> bool {
+        false
+    }
+}
+
 impl Drop for FilePages {
     fn drop(&mut self) {
         let mut free = FREE.lock().unwrap_or_else(PoisonError::into_inner);

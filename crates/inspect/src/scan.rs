@@ -66,6 +66,7 @@ use crate::runtime::applications;
 use crate::runtime::companions::{self, Companions};
 use crate::runtime::grouping::Joined;
 use crate::runtime::load_set::{LoadSet, Unread};
+use crate::source::map;
 use crate::target::Target;
 
 /// Everything a scan found.
@@ -127,7 +128,7 @@ pub fn scan(
 
 fn run(options: &ScanOptions, progress: &dyn Progress) -> Scan {
     let wanted = CompilerExports::AskedFor;
-    let mut scan = conclude(read::read(options, wanted, progress), options);
+    let mut scan = map::whole(|| conclude(read::read(options, wanted, progress), options));
     if let Some(shard) = options.shard {
         scan.keep(|place| shard.holds(place.path()));
     }
@@ -469,12 +470,12 @@ fn given_companions(options: &ScanOptions) -> Vec<Artifact> {
 
 /// The artifacts one file holds (an archive holds several).
 pub fn artifacts_of(path: &std::path::Path) -> Vec<Artifact> {
-    read::read(&ScanOptions::of(path), CompilerExports::AskedFor, &()).artifacts
+    read_whole(&ScanOptions::of(path), CompilerExports::AskedFor).artifacts
 }
 
 /// The artifacts of one file, and those of the libraries that it loads.
 pub fn loaded_by(path: &std::path::Path) -> Vec<Artifact> {
-    let read = read::read(&ScanOptions::of(path), CompilerExports::AskedFor, &());
+    let read = read_whole(&ScanOptions::of(path), CompilerExports::AskedFor);
     read.artifacts.into_iter().chain(read.loaded).collect()
 }
 
@@ -490,5 +491,9 @@ pub fn runtimes_of(paths: &[PathBuf], joined: &Joined) -> Vec<LoadSet> {
         joined: joined.clone(),
         ..ScanOptions::default()
     };
-    read::read(&options, CompilerExports::All, &()).load_sets
+    read_whole(&options, CompilerExports::All).load_sets
+}
+
+fn read_whole(options: &ScanOptions, wanted: CompilerExports) -> read::Reading {
+    map::whole(|| read::read(options, wanted, &()))
 }

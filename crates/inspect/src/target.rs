@@ -22,6 +22,9 @@ pub struct Target {
     pub platform: Platform,
     /// Oldest system version to support: glibc on Linux, the OS elsewhere.
     pub floor: Option<Version>,
+    /// Whether its C library is musl.
+    #[serde(skip)]
+    pub is_musl: bool,
     /// What is said of the GPU after `+`.
     pub gpu: Vec<GpuFeature>,
 }
@@ -222,6 +225,7 @@ impl FromStr for Target {
         let text = text.replace("mac-os", "macos").replace("x86-64", "x86_64");
         let mut architecture = None;
         let mut system: Option<(Platform, Option<Version>)> = None;
+        let is_musl = text.split(['-', ' ']).any(|word| word == "musl");
         for word in text.split(['-', ' ']).filter(|word| !word.is_empty()) {
             // A report names the container too: `x86-64 linux (elf)`.
             if word.starts_with('(') {
@@ -257,6 +261,7 @@ impl FromStr for Target {
             architecture,
             platform,
             floor,
+            is_musl,
             gpu,
         })
     }
@@ -346,6 +351,7 @@ mod tests {
             assert_eq!(target.architecture, Architecture::Aarch64, "{text}");
             assert_eq!(target.platform, platform, "{text}");
             assert_eq!(target.floor, floor.map(Version), "{text}");
+            assert!(!target.is_musl, "{text}");
         }
         for (text, platform) in [
             ("x86_64-pc-windows-msvc", Platform::Windows),
@@ -360,6 +366,8 @@ mod tests {
                 "{text}"
             );
         }
+        let musl: Target = "x86_64-unknown-linux-musl".parse().unwrap();
+        assert!(musl.is_musl && musl.floor.is_none());
         assert!("x86_64-linux.two".parse::<Target>().is_err());
     }
 }

@@ -197,3 +197,44 @@ fn requirements_of_packages_that_use_tvm_ffi() {
         "{report}"
     );
 }
+
+/// A package may be as its users ask for it, and older than the Python.
+#[test]
+fn a_package_that_is_older_than_the_python_fails_when_it_is_imported() {
+    let own = "import typing\nclass TypeVar(typing.TypeVar, _root=True): ...\n";
+    for (python, first, expected) in [
+        ("3.12", "import typing_extensions\n", &["AC209"][..]),
+        ("3.11", "import typing_extensions\n", &[]),
+        ("3.12", "import os\n", &[]),
+    ] {
+        let root = folder();
+        let site = environment(root.path());
+        let info = site.join("typing_extensions-4.15.0.dist-info");
+        put(
+            &info,
+            "METADATA",
+            "Name: typing_extensions\nVersion: 4.15.0\n",
+        );
+        put(
+            &info,
+            "RECORD",
+            format!("typing_extensions.py,sha256=x,{}\n", own.len()),
+        );
+        put(&site, "typing_extensions.py", own);
+        super::first(&site, first);
+        let wheel = site.join("apache_tvm_ffi-0.1.15.post2.dist-info");
+        put(&wheel, "WHEEL", "Tag: cp39-abi3-manylinux_2_28_x86_64\n");
+        let lib = root.path().join("lib");
+        let (made, asked) = (lib.join("python3.11"), lib.join(format!("python{python}")));
+        std::fs::rename(made, asked).expect("renamed");
+        let (report, _) = scan([root.path()]);
+        assert_eq!(
+            rules(&report, &["error"]),
+            expected,
+            "{python} {first} {report}"
+        );
+        let text = report.to_string();
+        let says = "TypeError: type 'typing.TypeVar' is not an acceptable base type";
+        assert_eq!(text.contains(says), !expected.is_empty(), "{text}");
+    }
+}

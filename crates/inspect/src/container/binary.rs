@@ -178,6 +178,16 @@ pub struct ForeignSymbol {
     pub idle: bool,
 }
 
+impl ForeignSymbol {
+    /// The name as it is looked up: with the version that is asked for, `name@VERSION`.
+    pub(crate) fn spelled(&self) -> String {
+        match &self.version {
+            Some(version) => format!("{}@{}", self.name, version.version),
+            None => self.name.clone(),
+        }
+    }
+}
+
 /// A library this binary asks the loader for.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Needed {

@@ -38,6 +38,11 @@ pub fn defined_versions(bytes: &[u8]) -> Result<Vec<String>, DecodeError> {
     }
 }
 
+/// Whether an ELF library says nothing of versions, not even of those that it asks for.
+pub(crate) fn is_without_versions(bytes: &[u8]) -> bool {
+    matches!(identify(bytes), FileType::Elf) && elf::is_without_versions(bytes) == Ok(true)
+}
+
 /// What an ELF library asks of others than TVM and the system, whatever it is.
 pub(crate) fn asked_of_others(bytes: &[u8]) -> Result<Vec<ForeignSymbol>, DecodeError> {
     match identify(bytes) {

@@ -9,6 +9,7 @@ pub(crate) mod calls;
 pub(crate) mod closure;
 mod condition;
 pub mod damage;
+pub(crate) mod final_types;
 mod flow;
 pub(crate) mod folder;
 pub(crate) mod names;

@@ -249,9 +249,18 @@ fn is_shift(before: &str) -> bool {
 
 /// Whether a module does more with its names than to ask for one.
 fn writes_globals(code: &str) -> bool {
-    let asks = |after: &str| after.starts_with(".get(");
+    let asks = |after: &str| after.starts_with(".get(") || is_compared(after);
     let mut names = ["globals()", "f_globals"].into_iter();
     names.any(|names| !code.split(names).skip(1).all(asks))
+}
+
+/// Whether one of the names is compared with others: `['__name__'] in [...]`.
+fn is_compared(after: &str) -> bool {
+    let name = after.strip_prefix("['").or(after.strip_prefix("[\""));
+    let rest = name.map(|name| name.trim_start_matches(is_of_name));
+    let rest = rest.and_then(|rest| rest.get(1..)?.strip_prefix(']'));
+    let mut words = ["in [", "in (", "not in ", "== ", "!= "].iter();
+    rest.is_some_and(|rest| words.any(|word| rest.trim_start().starts_with(word)))
 }
 
 /// Whether a module imports nothing but what Python brings, and does not get at itself.
@@ -341,6 +350,7 @@ mod tests {
     fn a_module_with_pythons_alone_sets_what_its_text_says() {
         let text = "'''how eval() and exec() work'''\nimport sys, typing\n\
             def caller():\n    return sys._getframe(1).f_globals.get('__name__')\n\
+            def is_abc():\n    if sys._getframe(2).f_globals['__name__'] in ['abc', 'x']:\n        return 1\n\
             class A:\n    def f(self, n, v):\n        setattr(self.origin, n, v)\n        \
             if n != 'a.b':\n            raise TypeError(f'{__name__}.{n}')\n";
         let may = |source: &str| Names::of("a.b", source).may_have("Enum");
@@ -354,6 +364,7 @@ mod tests {
             "me = __import__('a.b')\n",
             "exec('Enum = 1')\n",
             "g = sys._getframe().f_globals\n",
+            "sys._getframe().f_globals['Enum'] = 1\n",
         ] {
             assert!(may(&format!("{text}{more}")), "{more}");
         }

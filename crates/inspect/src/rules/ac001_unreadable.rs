@@ -271,6 +271,7 @@ fn severity(kind: ProblemKind) -> Severity {
         | ProblemKind::Strange
         | ProblemKind::Unsupported
         | ProblemKind::NotOpened
+        | ProblemKind::SeveralImages
         | ProblemKind::ThinArchive
         | ProblemKind::Limit => Severity::Warning,
         ProblemKind::NotAFile | ProblemKind::NotNeeded | ProblemKind::LinkerScript => {
@@ -290,6 +291,7 @@ fn sentence(problem: &Problem) -> &'static str {
         ProblemKind::Strange => "the file is damaged, and nothing shows that it is one of TVM's",
         ProblemKind::Unsupported => "the file is of a kind or generation this tool does not know",
         ProblemKind::NotOpened => "undecided: artcheck does not unpack this format",
+        ProblemKind::SeveralImages => "undecided: which of its images runs is not said",
         ProblemKind::ThinArchive => "undecided: the archive only names this file",
         ProblemKind::ArchiveAsLibrary | ProblemKind::PackedAsLibrary => {
             "an archive or a packed file, named as a library: no loader opens it"
@@ -323,6 +325,9 @@ fn advice(kind: ProblemKind) -> &'static str {
             "if it should be a model library, report it with the name and version of the compiler; use --allow-undecided to skip it"
         }
         ProblemKind::NotOpened => "unpack it and scan what it holds",
+        ProblemKind::SeveralImages => {
+            "save the one that runs to a file of its own: `docker save --platform linux/amd64 IMAGE`, or `skopeo copy --override-arch amd64 FROM docker-archive:FILE`"
+        }
         ProblemKind::ThinArchive => {
             "scan the file that is named, beside the archive; `ar rc`, without `T`, makes an archive that holds it"
         }

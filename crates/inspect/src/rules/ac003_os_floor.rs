@@ -1,12 +1,13 @@
 //! AC003 os-floor: asks for a newer system than the oldest one to support.
 
 use super::gnu_versions::{self, Wanted};
+use super::wheel_tags;
 use super::{ArtifactContext, Check, Outcome, Rule};
 use crate::artifact::Role;
-use crate::container::{Binary, BinaryKind, Format, Packing, Platform, VersionNeed};
+use crate::container::{Binary, BinaryKind, CLibrary, Format, Packing, Platform, VersionNeed};
 use crate::finding::{Finding, Severity};
 use crate::place::Place;
-use crate::runtime::messages;
+use crate::runtime::{messages, system};
 use crate::target::Target;
 use crate::version::Version;
 
@@ -21,12 +22,15 @@ pub(super) static RULE: Rule = Rule {
 pub(super) const CHECKS: &[Check] = &[Check::Artifact(check)];
 
 fn check(context: &ArtifactContext<'_>, out: &mut Outcome) {
+    promised(context, out);
+    for_musl(context, out);
     let artifact = context.artifact;
     let (
         Some(binary),
         Some(Target {
             platform,
             floor: Some(floor),
+            is_musl: false,
             ..
         }),
     ) = (&artifact.binary, context.target)
@@ -84,6 +88,69 @@ fn check(context: &ArtifactContext<'_>, out: &mut Outcome) {
             }
         }
     }
+}
+
+/// What the name of the wheel around a file promises, where no system is named by who asks.
+fn promised(context: &ArtifactContext<'_>, out: &mut Outcome) {
+    let artifact = context.artifact;
+    let is_named = |target: &Target| target.floor.is_some() || target.is_musl;
+    let Some(binary) = &artifact.binary else {
+        return;
+    };
+    if artifact.role == Role::Unrelated || context.target.is_some_and(is_named) {
+        return;
+    }
+    let place = &artifact.path;
+    let promise = wheel_tags::of(place);
+    if let Some((floor, tag)) = &promise.glibc {
+        let found = gnu_needs(binary, floor, place).into_iter();
+        for finding in found.chain(packed(binary, floor, place)) {
+            let why = format!(
+                "the wheel's tag {tag} promises that glibc {floor} is enough, and pip goes by it"
+            );
+            // On newer systems it loads.
+            out.push(finding.severity(Severity::Warning).evidence(why));
+        }
+    }
+    match (binary.c_library(), &promise.glibc, &promise.musl) {
+        (Some((CLibrary::Musl, name)), Some((_, tag)), None) => {
+            let message =
+                format!("needs musl (`{name}`), but the wheel's tag {tag} promises glibc");
+            let values = [("library", name)];
+            let words = messages::of_system("library-not-found", binary.format, &values);
+            out.push(
+                Finding::new(&RULE, place, message)
+                    .says_known(words)
+                    .help("build it for glibc, or name the wheel for musl (`musllinux`)"),
+            );
+        }
+        (Some((CLibrary::Gnu, name)), None, Some(tag)) => {
+            out.undecided(
+                &RULE,
+                in_place_of_glibc(name, &format!("the wheel's tag {tag} promises musl")),
+            );
+        }
+        _ => {}
+    }
+}
+
+/// A file of glibc's on a system with musl, which answers for the names of glibc's libraries
+/// and reads no versions.
+fn for_musl(context: &ArtifactContext<'_>, out: &mut Outcome) {
+    let artifact = context.artifact;
+    let is_musl = context.target.is_some_and(|target| target.is_musl);
+    let binary = artifact.binary.as_deref().filter(|_| is_musl);
+    if artifact.role != Role::Unrelated
+        && let Some((CLibrary::Gnu, name)) = binary.and_then(Binary::c_library)
+    {
+        out.undecided(&RULE, in_place_of_glibc(name, "the target has musl"));
+    }
+}
+
+fn in_place_of_glibc(name: &str, why: &str) -> String {
+    format!(
+        "it was linked with glibc (it needs `{name}`), and {why}: whether musl has all that it asks for is not known"
+    )
 }
 
 /// A library that asks for a stack with code: glibc 2.41 and later open none such
@@ -164,7 +231,9 @@ fn packed(binary: &Binary, floor: &Version, place: &Place) -> Vec<Finding> {
 fn gnu_needs(binary: &Binary, floor: &Version, place: &Place) -> Vec<Finding> {
     let mut glibc: Option<(Version, &VersionNeed)> = None;
     let mut gcc: Option<(Version, &VersionNeed)> = None;
-    for need in &binary.version_needs {
+    // What is bundled under another name is not the system's.
+    let needs = binary.version_needs.iter();
+    for need in needs.filter(|need| system::is_base(&need.library)) {
         let (newest, version) = match gnu_versions::wanted(need) {
             Some(Wanted::Glibc(version)) => (&mut glibc, version),
             Some(Wanted::Gcc(version)) => (&mut gcc, version),

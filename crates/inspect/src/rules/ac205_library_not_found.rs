@@ -318,6 +318,8 @@ fn others(user: &User<'_>, out: &mut Outcome) -> Vec<Need> {
         let is_packages = matches!(one.brings, Some(Brings::Package(_)));
         let severity = match user.machine {
             Some(_) if is_beside || (one.brings.is_none() && !user.is_certain) => Severity::Warning,
+            // Another folder may have it under that name.
+            None if one.unlinked.is_some() => Severity::Warning,
             None if !is_packages => Severity::Info,
             _ => Severity::Error,
         };
@@ -387,13 +389,27 @@ fn versions(place: &Place, binary: &Binary, load_set: &LoadSet, out: &mut Outcom
     {
         let library = Place::file(&lacking.library);
         let version = &lacking.version;
-        let message = format!("{library} is found and does not define version `{version}`");
+        let (message, key) = match lacking.ends_process {
+            true => (
+                format!(
+                    "{library} is found and says nothing of versions, and it is asked for version `{version}`"
+                ),
+                "no-versions",
+            ),
+            false => (
+                format!("{library} is found and does not define version `{version}`"),
+                "version-not-found",
+            ),
+        };
         let file = place.to_string();
         let values = [("version", version.as_str()), ("file", file.as_str())];
-        let words = messages::of_system("version-not-found", binary.format, &values);
+        let words = messages::of_system(key, binary.format, &values);
         let finding = Finding::new(&RULE, place, message)
             .on(&load_set.name)
-            .says_known(words.map(|words| format!("{library}: {words}")))
+            .says_known(words.map(|words| match lacking.ends_process {
+                true => words,
+                false => format!("{library}: {words}"),
+            }))
             .help("put the library that it was built with where the loader looks, or build it with the one that is there");
         out.push(finding);
     }

@@ -49,6 +49,7 @@ mod run_paths;
 mod segments;
 mod surroundings;
 mod wanted;
+mod wheel_tags;
 
 pub(crate) use ac001_unreadable::of_problem;
 pub use check::{ArtifactContext, Binding, EnvironmentContext, FolderContext, Page, Subject};

@@ -52,6 +52,7 @@ pub(super) fn unloadable(installation: &Installation, again: &str, add: &mut imp
         unlinked,
         other_python(installation),
         wrong_tag(installation),
+        older(installation),
     ];
     found.into_iter().flatten().for_each(add);
 }
@@ -116,6 +117,20 @@ fn other_python(installation: &Installation) -> Option<Said> {
         help: format!(
             "make the environment again with Python {python}, or install its packages with its own Python"
         ),
+    })
+}
+
+/// A package that is older than the Python.
+fn older(installation: &Installation) -> Option<Said> {
+    let package = &installation.package;
+    let (python, says) = installation.refused.as_ref()?;
+    let name = package.split(' ').next().unwrap_or(package);
+    Some(Said {
+        severity: Severity::Error,
+        message: format!("{package} is too old for Python {python}: importing it fails"),
+        evidence: Vec::new(),
+        says: Some(says.clone()),
+        help: format!("pip install --upgrade {name}"),
     })
 }
 

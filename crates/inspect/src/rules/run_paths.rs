@@ -1,7 +1,7 @@
 //! The run paths half of AC205: libraries that are there, or may be, and that no run path of
 //! a file, or of what it loads, leads to.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::{Binding, Outcome, Rule};
 use crate::artifact::Role;
@@ -14,6 +14,7 @@ use crate::runtime::distribution::environment;
 use crate::runtime::libraries::{self, is_family};
 use crate::runtime::load_set::LoadSet;
 use crate::runtime::{applications, messages, system};
+use crate::source::is_copy;
 
 pub(super) fn check(
     rule: &'static Rule,
@@ -44,23 +45,48 @@ fn by_processor(rule: &'static Rule, binding: &Binding<'_>, binary: &Binary, out
             continue;
         }
         let places = libraries::candidates(place, binary, name);
-        let mut files = places.iter().flat_map(|place| {
+        let files = places.iter().flat_map(|place| {
             let folder = place.path().parent().unwrap_or(Path::new(""));
             let levels = LEVELS.map(|level| folder.join("glibc-hwcaps").join(level).join(name));
             levels.into_iter().chain([place.path().to_owned()])
         });
-        let first = files.find(|file| file.is_file());
-        let level = first
-            .as_ref()
-            .and_then(|file| file.parent()?.file_name()?.to_str());
-        if let (Some(first), Some(level)) = (&first, level.filter(|one| LEVELS.contains(one))) {
-            let file = Place::file(first);
+        let mut files = files.filter(|file| file.is_file());
+        let level_of = |file: &Path| {
+            let level = file.parent()?.file_name()?.to_str()?;
+            LEVELS.into_iter().find(|one| *one == level)
+        };
+        let Some(first) = files.next() else { continue };
+        // Those that are taken on other processors, the last on any.
+        let others = files.scan(true, |goes_on, file| {
+            let is_next = std::mem::replace(goes_on, level_of(&file).is_some());
+            is_next.then_some(file)
+        });
+        if let Some(level) = level_of(&first)
+            && !is_everywhere(&first, others, |file| level_of(file).is_none())
+        {
+            let file = Place::file(&first);
             out.undecided(
                 rule,
                 format!("on processors of {level} or later the loader takes {file} for `{name}`, on others it looks on: which it is depends on the machine"),
             );
         }
     }
+}
+
+/// Whether others that may be taken in the place of a file are copies of it, up to one that
+/// any processor takes.
+fn is_everywhere(
+    file: &Path,
+    mut others: impl Iterator<Item = PathBuf>,
+    is_for_any: impl Fn(&Path) -> bool,
+) -> bool {
+    let mut last = None;
+    let are_copies = others.all(|other| {
+        let is_copy = is_copy(file, &other);
+        last = Some(other);
+        is_copy
+    });
+    are_copies && last.is_some_and(|last| is_for_any(&last))
 }
 
 /// What the system's loader says of a library that it does not find.
@@ -205,7 +231,7 @@ pub(super) fn refused(rule: &'static Rule, place: &Place, refused: &Refused) -> 
     let message = format!("the file that the loader finds for `{name}` is no library");
     let says = messages::of_system(refused.message, Format::Elf, &[("file", &file.to_string())]);
     Finding::new(rule, place, message)
-        .says_known(says)
+        .says(says.unwrap_or_else(|| format!("{file}: {}", refused.message)))
         .evidence(format!("{asking} asks for `{name}`, and {file} is the first of that name"))
         .evidence("the loader passes over files for other processors, and over nothing else")
         .help("take that file away, or put the folder of the library before its folder in the run path")

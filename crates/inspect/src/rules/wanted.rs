@@ -1,5 +1,7 @@
 //! The libraries beside TVM's own that a file needs and does not find, and who brings them.
 
+use std::path::PathBuf;
+
 use crate::container::{Binary, Format};
 use crate::finding::Need;
 use crate::parts;
@@ -16,6 +18,8 @@ pub(super) struct Wanted<'a> {
     pub(super) presence: Presence,
     /// The variable with folders that the loader looks in.
     variable: &'static str,
+    /// A file that calls itself so, and has no link of that name.
+    pub(super) unlinked: Option<PathBuf>,
 }
 
 impl Wanted<'_> {
@@ -44,6 +48,12 @@ impl Wanted<'_> {
                 "`{name}` is in {0}, where the loader does not look: set {1} to that folder, or load the library before, as `import torch` does",
                 Place::file(folder),
                 self.variable
+            );
+        }
+        if let Some(name) = self.unlinked.as_ref().and_then(|file| file.file_name()) {
+            let (name, link) = (name.to_string_lossy(), self.name);
+            return format!(
+                "{name} calls itself `{link}`, and the link of that name is not there: `ln -s {name} {link}` in its folder"
             );
         }
         match self.brings {
@@ -109,9 +119,20 @@ pub(super) fn wanted<'a>(user: &User<'a>) -> Vec<Wanted<'a>> {
         brings: system::brings(&needed.name, user.binary.format),
         presence: system::presence(user.place, user.binary, &needed.name, user.machine),
         variable: search_variable(user.binary.format),
+        unlinked: None,
+    });
+    let wanted = wanted.map(|one| Wanted {
+        unlinked: match one.presence {
+            Presence::Absent | Presence::Unknown => {
+                system::without_link(user.place, user.binary, one.name)
+            }
+            Presence::Found | Presence::Beside(_) => None,
+        },
+        ..one
     });
     let is_lacking = |one: &Wanted<'_>| match one.presence {
         Presence::Found => false,
+        _ if one.unlinked.is_some() => true,
         Presence::Beside(_) => true,
         // A machine that is all there is has what is in it.
         Presence::Absent => one.brings.is_some() || user.machine.is_some() || user.is_certain,

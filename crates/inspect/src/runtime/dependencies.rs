@@ -9,7 +9,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::file_found::{FileFound, look};
+use super::file_found::{FileFound, look, mapped};
 use super::machine::Machine;
 use super::{libraries, system};
 use crate::container::{self, Binary, BinaryKind, ForeignSymbol, Format, Platform, Refused};
@@ -145,6 +145,15 @@ fn follow(
         if system::is_base(name) || libraries::is_family(name) || names.contains(name) {
             continue;
         }
+        let refuse = |all: &mut Closure, file: PathBuf, message| {
+            all.lacks(name);
+            all.refused.push(Refused {
+                asking: asking.place.path().to_owned(),
+                name: name.clone(),
+                file,
+                message,
+            });
+        };
         match find(asking, name, machine) {
             Ok(Some(file)) if all.libraries.len() < MOST => {
                 names.insert(name.clone());
@@ -153,6 +162,10 @@ fn follow(
                     all.unread.push(file);
                     continue;
                 };
+                if let FileFound::Refused(words) = mapped(&library.binary) {
+                    refuse(all, file.path().to_owned(), words);
+                    continue;
+                }
                 names.extend(library.binary.identity.clone());
                 left.push_back((Some(all.libraries.len()), asking.passed_on()));
                 all.libraries.push(library);
@@ -161,15 +174,7 @@ fn follow(
                 all.lacks(name);
                 lacking.push(name.clone());
             }
-            Err((file, message)) => {
-                all.lacks(name);
-                all.refused.push(Refused {
-                    asking: asking.place.path().to_owned(),
-                    name: name.clone(),
-                    file,
-                    message,
-                });
-            }
+            Err((file, message)) => refuse(all, file, message),
         }
     }
     let library = asking.library.and_then(|index| all.libraries.get(index));
@@ -238,14 +243,14 @@ pub(crate) fn unresolved(
 ) -> Option<Vec<(Arc<Dependency>, Vec<ForeignSymbol>)>> {
     let asks = closure.libraries.iter().flat_map(|one| &one.asks);
     let asks = asks.filter(|symbol| !is_given(symbol));
-    let names: HashSet<&str> = asks.map(|symbol| symbol.name.as_str()).collect();
+    let names: HashSet<String> = asks.map(ForeignSymbol::spelled).collect();
     if names.is_empty() {
         return Some(Vec::new());
     }
     if closure.absent.is_some() {
         return None;
     }
-    let mut left: Vec<&str> = names.into_iter().collect();
+    let mut left: Vec<&str> = names.iter().map(String::as_str).collect();
     let libraries = closure.libraries.iter().map(|one| one.place.path());
     for file in libraries.chain(files.iter().copied()) {
         let bytes = map::open(file).ok()?;
@@ -255,7 +260,7 @@ pub(crate) fn unresolved(
     let left: HashSet<&str> = left.into_iter().collect();
     let lacking = closure.libraries.iter().filter_map(|library| {
         let is_left =
-            |symbol: &&ForeignSymbol| left.contains(symbol.name.as_str()) && !is_given(symbol);
+            |symbol: &&ForeignSymbol| left.contains(symbol.spelled().as_str()) && !is_given(symbol);
         let symbols: Vec<ForeignSymbol> = library.asks.iter().filter(is_left).cloned().collect();
         (!symbols.is_empty()).then(|| (library.clone(), symbols))
     });

@@ -165,7 +165,8 @@ fn drop_defined(libraries: impl Iterator<Item = Place>, left: &mut Vec<&ForeignS
         let Ok(bytes) = map::open(library.path()) else {
             return false;
         };
-        let names: Vec<&str> = left.iter().map(|symbol| symbol.name.as_str()).collect();
+        let names: Vec<String> = left.iter().map(|symbol| symbol.spelled()).collect();
+        let names: Vec<&str> = names.iter().map(String::as_str).collect();
         let (Ok(defined), Ok(slices)) =
             (container::defines(&bytes, &names), container::parse(&bytes))
         else {

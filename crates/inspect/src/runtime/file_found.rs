@@ -19,8 +19,13 @@ pub(crate) enum FileFound {
     Nothing,
     /// It takes the file.
     Library,
-    /// It ends with the message of this key.
+    /// It ends with the message of this key, or with these words about the file.
     Refused(&'static str),
+}
+
+/// What the loader makes of a file that it has mapped.
+pub(crate) fn mapped(found: &Binary) -> FileFound {
+    found.refusal.map_or(FileFound::Library, FileFound::Refused)
 }
 
 /// What the loader makes of a file for a binary that asks for it.

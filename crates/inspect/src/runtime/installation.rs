@@ -46,6 +46,8 @@ pub struct Installation {
     pub other_interpreter: Option<(String, String)>,
     /// The tag of its wheel and the Python, where that takes no such wheel.
     pub wrong_python: Option<(String, String)>,
+    /// The Python that refuses a file of it, and what it says.
+    pub refused: Option<(String, String)>,
     /// Packages that it requires and that are not installed, or in another version.
     pub unmet: Vec<Unmet>,
     /// A line that Python runs whenever it starts, and that fails: what is no package.
@@ -135,6 +137,7 @@ impl Installation {
             unlinked: None,
             other_interpreter: None,
             wrong_python: None,
+            refused: None,
             unmet: Vec::new(),
             start: None,
             not_read: None,
@@ -150,6 +153,7 @@ impl Installation {
             self.unmet.len(),
             usize::from(self.other_interpreter.is_some()),
             usize::from(self.wrong_python.is_some()),
+            usize::from(self.refused.is_some()),
             usize::from(self.other_machine.is_some()),
             usize::from(self.unlinked.is_some()),
             usize::from(self.not_read.is_some()),

@@ -13,7 +13,7 @@ use std::collections::{HashMap, VecDeque};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::file_found::{FileFound, look};
+use super::file_found::{FileFound, look, mapped};
 use super::libraries;
 use crate::artifact::Artifact;
 use crate::container::{Binary, BinaryKind, Format, InProcess, Platform, Refused};
@@ -224,7 +224,7 @@ fn found_at(place: &Place, binary: &Binary, files: &Files<'_>) -> FileFound {
     let is_same =
         |found: &Binary| found.format == binary.format && found.architecture == binary.architecture;
     let is_there = match known {
-        Some(Some(found)) if is_same(found) => true,
+        Some(Some(found)) if is_same(found) => return mapped(found),
         _ if place.is_member() => false,
         _ if binary.format == Format::Elf && binary.platform == Platform::Linux => {
             return look(place.path(), binary);

@@ -249,6 +249,24 @@ pub fn find(
     on_path.or_else(|| machine.and_then(|machine| machine.find(needed, recorded)))
 }
 
+/// The file where the loader looks that calls itself by a name, and to which the link of that
+/// name is not there: `libz3.so.4.15` of `libz3.so.4`.
+pub(crate) fn without_link(place: &Place, binary: &Binary, needed: &str) -> Option<PathBuf> {
+    if binary.format != Format::Elf || place.is_member() {
+        return None;
+    }
+    let start = format!("{needed}.");
+    let is_longer = |file: &PathBuf| {
+        let name = file.file_name().and_then(|name| name.to_str());
+        name.is_some_and(|name| name.starts_with(&start))
+    };
+    let places = libraries::candidates(place, binary, needed).into_iter();
+    let files = places.flat_map(|place| children(place.path().parent().unwrap_or(Path::new(""))));
+    files
+        .filter(is_longer)
+        .find(|file| calls_itself(file, needed))
+}
+
 /// Whether a library is in a place, under its name or without its version.
 fn is_at(place: &Place, needed: &str) -> bool {
     place.path().is_file() || is_under_its_plain_name(place, needed)
@@ -262,7 +280,12 @@ fn is_under_its_plain_name(place: &Place, needed: &str) -> bool {
         return false;
     }
     let file = place.path().parent().unwrap_or(Path::new("")).join(plain);
-    let Ok(bytes) = map::open(&file) else {
+    calls_itself(&file, needed)
+}
+
+/// Whether a name is a library's own.
+fn calls_itself(file: &Path, needed: &str) -> bool {
+    let Ok(bytes) = map::open(file) else {
         return false;
     };
     container::parse(&bytes).is_ok_and(|found| {

@@ -11,6 +11,7 @@ use super::site::{Site, name_of};
 use crate::limits::MAX_PACKAGE_FILE;
 use crate::place::Place;
 use crate::python::closure::Closure;
+use crate::python::final_types::refused_base;
 use crate::runtime::distribution::{self, Distribution};
 use crate::runtime::installation::{self, Brings, Changed, Installation, Unmet};
 use crate::source::beginning::beginning;
@@ -26,6 +27,8 @@ struct Other {
     missing: Vec<String>,
     /// Its first modules that may not be what it brought; the same.
     touched: Vec<(String, Changed)>,
+    /// A first module that this Python refuses, and what it says.
+    refused: Option<(String, String)>,
 }
 
 /// Adds what the packages that others ask for ask for in vain, or lack of their own, where
@@ -62,7 +65,9 @@ pub(super) fn add_of_others(site: &Site, found: &mut BTreeMap<String, Installati
                 continue;
             };
             let touched = fatal(site, &closure, &other.touched);
-            if unmet.is_empty() && vital.is_none() && touched.is_none() {
+            let is_reached = |(module, _): &(String, String)| closure.reached.contains(module);
+            let refused = other.refused.filter(is_reached);
+            if unmet.is_empty() && vital.is_none() && touched.is_none() && refused.is_none() {
                 continue;
             }
             let package = format!("{name} {version}");
@@ -78,6 +83,9 @@ pub(super) fn add_of_others(site: &Site, found: &mut BTreeMap<String, Installati
             if let Some((changed, fails)) = touched {
                 entry.changed.push(changed);
                 entry.fails = entry.fails.take().or(fails);
+            }
+            if let Some(((_, says), python)) = refused.zip(site.python.clone()) {
+                entry.refused = Some((python, says));
             }
             if brings != Brings::Nothing {
                 entry.brings = brings;
@@ -158,7 +166,8 @@ fn lacking(
             .or_insert_with_key(|name| other(site, name));
         let Some(other) = other else { continue };
         left.extend(other.requires.iter().cloned());
-        if !(other.unmet.is_empty() && other.missing.is_empty() && other.touched.is_empty()) {
+        let is_whole = other.unmet.is_empty() && other.missing.is_empty();
+        if !is_whole || !other.touched.is_empty() || other.refused.is_some() {
             found.push((name, other.clone()));
         }
     }
@@ -187,5 +196,19 @@ fn other(site: &Site, name: &str) -> Option<Other> {
             true => Vec::new(),
             false => changed::first_modules(&site.modules, info),
         },
+        refused: match is_tvms {
+            true => None,
+            false => refused(site, name),
+        },
+    })
+}
+
+/// A first module of a package that this Python refuses, and what it says.
+fn refused(site: &Site, package: &str) -> Option<(String, String)> {
+    let mut modules = site.modules_of(package).into_iter();
+    modules.find_map(|module| {
+        let (_, _, source) = site.source(&module)?;
+        let says = refused_base(&source, site.interpreter())?;
+        Some((module, says))
     })
 }

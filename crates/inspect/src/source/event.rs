@@ -44,6 +44,8 @@ pub enum ProblemKind {
     /// A member whose name is absolute or climbs with `..`; it is read here,
     /// but must not be unpacked.
     UnsafeName,
+    /// Images of containers, of which one runs.
+    SeveralImages,
     /// A thin archive: its members are other files.
     ThinArchive,
     /// Kept in a form that is not read.

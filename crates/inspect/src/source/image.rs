@@ -102,11 +102,19 @@ struct Blob {
 struct System {
     #[serde(default)]
     os: String,
+    #[serde(default)]
+    architecture: String,
 }
 
 impl Blob {
     fn name(&self) -> String {
         format!("blobs/{}", self.digest.replace(':', "/"))
+    }
+
+    /// `linux/amd64`
+    fn system(&self) -> Option<String> {
+        let System { os, architecture } = self.platform.as_ref()?;
+        Some(format!("{os}/{architecture}"))
     }
 }
 
@@ -177,8 +185,8 @@ impl<'data> Files<'data> {
     /// The names of the layers of the one image of a `docker save`.
     fn saved(&self) -> Option<Result<Vec<String>, DecodeError>> {
         let images: Vec<Saved> = self.read("manifest.json")?;
-        let layers = images.into_iter().map(|image| image.layers);
-        only(layers.collect())
+        let images = images.into_iter().map(|image| (None, image.layers));
+        only(images.collect())
     }
 
     /// The same of an OCI layout.
@@ -194,13 +202,14 @@ impl<'data> Files<'data> {
             };
             let lists: Vec<Blob> = lists.filter(is_for_some).collect();
             if lists.len() > MOST_LISTS {
-                return Some(Err(several(lists.len())));
+                return Some(Err(several(lists.len(), &[])));
             }
-            for list in lists {
-                let list: Listed = self.read(&list.name())?;
+            for blob in lists {
+                let list: Listed = self.read(&blob.name())?;
+                let layers = || list.layers.iter().map(Blob::name).collect();
                 match list.layers.is_empty() {
                     true => left.push(list),
-                    false => images.push(list.layers.iter().map(Blob::name).collect()),
+                    false => images.push((blob.system(), layers())),
                 }
             }
         }
@@ -252,17 +261,25 @@ impl<'data> Files<'data> {
 }
 
 /// The one image that there is; its layers would be taken for those of another.
-fn only(mut images: Vec<Vec<String>>) -> Option<Result<Vec<String>, DecodeError>> {
-    let last = images.pop()?;
-    let found = images.len().saturating_add(1);
-    Some(match images.is_empty() {
-        true => Ok(last),
-        false => Err(several(found)),
-    })
+fn only(
+    mut images: Vec<(Option<String>, Vec<String>)>,
+) -> Option<Result<Vec<String>, DecodeError>> {
+    if let [_, _, ..] = images.as_slice() {
+        let systems = images.iter().filter_map(|(system, _)| system.clone());
+        return Some(Err(several(images.len(), &systems.collect::<Vec<_>>())));
+    }
+    Some(Ok(images.pop()?.1))
 }
 
-fn several(found: usize) -> DecodeError {
-    DecodeError::limit(0, "one image: save each to a file of its own", found)
+/// What is expected where there are several.
+pub(super) const ONE_IMAGE: &str = "one image";
+
+fn several(found: usize, systems: &[String]) -> DecodeError {
+    let found = match systems {
+        [] => format!("{found} images"),
+        _ => format!("{found} images, for {}", systems.join(" and ")),
+    };
+    DecodeError::limit(0, ONE_IMAGE, found)
 }
 
 /// What the upper layers say of the files of lower ones. Names are kept by their hashes.

@@ -2,19 +2,22 @@
 //!
 //! Mapping is what keeps a scan of gigabytes at tens of milliseconds: only the
 //! pages that are looked at are ever read. It has one price. If another
-//! process truncates a mapped file, touching a lost page raises `SIGBUS`, as it
-//! would for any program that loads the library. Small files are therefore
-//! read, and large ones are expected to stay as they are during a scan.
+//! process truncates a mapped file, or its disk has an error, a lost page is met
+//! long after the file was opened. What was read of it then holds zeros
+//! (`pages_lost`), so the path is noted: [`whole`] reads all again, and from then on
+//! [`open`] refuses the file.
 //!
 //! What is wanted nearly whole, a VM runtime, is read too: copying a page costs less
 //! than mapping and unmapping it, and threads that map wait for each other.
 
 use std::cell::Cell;
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::{self, Read};
 use std::ops::Deref;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use crate::limits::{MAX_BUFFERS, MAX_READ_FILE, MAX_READ_RUNTIME};
 use crate::pages::{self, FilePages};
@@ -27,7 +30,34 @@ pub struct FileBytes(Bytes);
 #[derive(Debug)]
 enum Bytes {
     Read(Vec<u8>),
-    Mapped(FilePages),
+    Mapped(FilePages, PathBuf),
+}
+
+/// Files of which pages were lost.
+static LOST: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+/// How many they are.
+static LOST_FILES: AtomicUsize = AtomicUsize::new(0);
+
+fn with_lost<T>(ask: impl FnOnce(&mut BTreeSet<PathBuf>) -> T) -> T {
+    let mut lost = LOST.lock().unwrap_or_else(PoisonError::into_inner);
+    let answer = ask(&mut lost);
+    LOST_FILES.store(lost.len(), Ordering::Release);
+    answer
+}
+
+fn was_lost(path: &Path) -> bool {
+    LOST_FILES.load(Ordering::Acquire) > 0 && with_lost(|lost| lost.contains(path))
+}
+
+/// Reads something, until no file loses pages meanwhile. One that did is read no more.
+pub(crate) fn whole<T>(read: impl Fn() -> T) -> T {
+    loop {
+        let before = LOST_FILES.load(Ordering::Acquire);
+        let found = read();
+        if LOST_FILES.load(Ordering::Acquire) == before {
+            return found;
+        }
+    }
 }
 
 /// Opens a regular file; anything else is refused before it is opened, so that
@@ -39,10 +69,17 @@ pub fn open(path: &Path) -> io::Result<FileBytes> {
             "not a regular file",
         ));
     }
+    if was_lost(path) {
+        return Err(io::Error::new(
+            io::ErrorKind::UnexpectedEof,
+            "it became shorter while it was read, or its disk has an error",
+        ));
+    }
     let mut file = File::open(path)?;
     let size = file.metadata()?.len();
     let Some(mut bytes) = buffer(path, size) else {
-        return pages::of_file(&file).map(|map| FileBytes(Bytes::Mapped(map)));
+        let pages = pages::of_file(&file)?;
+        return Ok(FileBytes(Bytes::Mapped(pages, path.to_owned())));
     };
     // A file that grows meanwhile is cut at the size it had.
     Read::by_ref(&mut file).take(size).read_to_end(&mut bytes)?;
@@ -91,11 +128,18 @@ fn buffer(path: &Path, size: u64) -> Option<Vec<u8>> {
 
 impl Drop for FileBytes {
     fn drop(&mut self) {
-        if let Bytes::Read(bytes) = &mut self.0 {
-            let mut bytes = std::mem::take(bytes);
-            bytes.clear();
-            // A thread that ends has no place for it any more.
-            let _gone = BUFFER.try_with(|buffer| buffer.set(bytes));
+        match &mut self.0 {
+            Bytes::Read(bytes) => {
+                let mut bytes = std::mem::take(bytes);
+                bytes.clear();
+                // A thread that ends has no place for it any more.
+                let _gone = BUFFER.try_with(|buffer| buffer.set(bytes));
+            }
+            Bytes::Mapped(pages, path) if pages.is_lost() => {
+                let path = std::mem::take(path);
+                with_lost(|lost| lost.insert(path));
+            }
+            Bytes::Mapped(..) => {}
         }
     }
 }
@@ -106,7 +150,31 @@ impl Deref for FileBytes {
     fn deref(&self) -> &[u8] {
         match &self.0 {
             Bytes::Read(bytes) => bytes,
-            Bytes::Mapped(map) => map,
+            Bytes::Mapped(pages, _) => pages,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    #[cfg(unix)]
+    fn a_file_that_becomes_shorter_while_it_is_read_is_refused() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        io::Write::write_all(&mut file, &vec![1; 4 << 20]).unwrap();
+        let mut reads = std::cell::Cell::new(0);
+        let read = || {
+            reads.set(reads.get() + 1);
+            let bytes = open(file.path())?;
+            assert_eq!(bytes[1 << 20], 1);
+            file.as_file().set_len(5000).unwrap();
+            assert_eq!((bytes[4999], bytes[1 << 20], bytes[3 << 20]), (1, 0, 0));
+            Ok(())
+        };
+        let read: io::Result<()> = whole(read);
+        assert_eq!(read.unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+        assert_eq!(*reads.get_mut(), 2);
     }
 }

@@ -123,6 +123,10 @@ impl<'v> Visitor<'v> {
         if self.left.get() == 0 {
             self.bomb(place, size);
         } else if let Err(error) = read {
+            if error.expected == image::ONE_IMAGE {
+                let detail = format!("it holds {}", error.found);
+                return self.problem(place, size, ProblemKind::SeveralImages, detail);
+            }
             let kind = if error.is_limit {
                 ProblemKind::TooDeep
             } else {

@@ -28,4 +28,4 @@ pub use members::{visit, visit_bytes};
 pub(crate) use streams::most_unpacked;
 pub(crate) use walk::is_site;
 pub use walk::{FoundFile, Walk, is_temporary, walk};
-pub(crate) use walk::{is_artifact_suffix, is_passed_over, is_same_file};
+pub(crate) use walk::{is_artifact_suffix, is_copy, is_passed_over, is_same_file};

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 use walkdir::{DirEntry, WalkDir};
 
-use super::{Place, Problem, ProblemKind, image_folder};
+use super::{Place, Problem, ProblemKind, image_folder, map};
 use crate::documents::DocumentKind;
 
 /// Suffixes of files that are never an artifact and are met by the thousand in
@@ -177,6 +177,13 @@ pub(crate) fn is_same_file(one: &Path, other: &Path) -> bool {
     of(one)
         .zip(of(other))
         .is_some_and(|(one, other)| one == other)
+}
+
+/// Whether two files have the same bytes.
+pub(crate) fn is_copy(one: &Path, other: &Path) -> bool {
+    let open = |path: &Path| map::open(path).ok();
+    let both = open(one).zip(open(other));
+    both.is_some_and(|(one, other)| *one == *other)
 }
 
 /// Whether the system knows the file under several names.

@@ -4,7 +4,6 @@ use std::collections::HashMap;
 
 use object::Endianness;
 use object::elf;
-use object::pod;
 use object::read::elf::{FileHeader, Sym};
 
 use super::dynamic::Dynamic;
@@ -46,7 +45,7 @@ pub(super) fn find<Elf: FileHeader<Endian = Endianness>>(
     table: &Table<'_, Elf>,
 ) -> Result<Vec<(u32, ForeignSymbol)>, DecodeError> {
     let mut names = Names::new(table.strings, table.strings_at, image.data.len());
-    let versions = version_numbers(image, dynamic, table.symbols.len());
+    let versions = versions::of_symbols(image, dynamic, table.symbols.len());
     let needs: HashMap<u16, VersionNeed> = versions::numbered(image, dynamic)?
         .into_iter()
         .filter(|(_, need)| !system_symbols::is_listed(&need.library))
@@ -86,16 +85,4 @@ pub(super) fn find<Elf: FileHeader<Endian = Endianness>>(
         }
     }
     Ok(found)
-}
-
-fn version_numbers<'data, Elf: FileHeader<Endian = Endianness>>(
-    image: &Image<'data, Elf>,
-    dynamic: &Dynamic,
-    symbols: usize,
-) -> &'data [object::U16<Endianness>] {
-    let bytes = dynamic
-        .get(elf::DT_VERSYM)
-        .and_then(|address| image.memory.at(address));
-    let found = bytes.and_then(|(_, bytes)| pod::slice_from_bytes(bytes, symbols).ok());
-    found.map_or(&[], |(versions, _)| versions)
 }

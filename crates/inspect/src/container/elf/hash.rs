@@ -172,25 +172,31 @@ fn number(endian: Endianness, words: &[[u8; 4]], index: usize) -> Option<usize> 
 }
 
 /// Looks one defined symbol up through `DT_GNU_HASH`, else `DT_HASH`, else by
-/// reading the whole table. Each symbol looked at costs one of `steps`; `None`
-/// when they are used up.
+/// reading the whole table. Only those count whose numbers are meant: a name may be there
+/// in several versions. Each symbol looked at costs one of `steps`; `None` when they are
+/// used up.
 pub(super) fn defines<Elf: FileHeader<Endian = Endianness>>(
     image: &Image<'_, Elf>,
     dynamic: &Dynamic,
     table: &Table<'_, Elf>,
     name: &[u8],
+    is_meant: &dyn Fn(usize) -> bool,
     steps: &mut usize,
 ) -> Option<bool> {
-    let is_it = |symbol: &Elf::Sym| is_definition(image, table, symbol, name);
+    let is_it = |number: usize, symbol: &Elf::Sym| {
+        is_definition(image, table, symbol, name) && is_meant(number)
+    };
     let hashes = Hashes::gnu(image, dynamic).or_else(|| Hashes::sysv(image, dynamic));
     let found = match hashes.filter(|hashes| !hashes.buckets.is_empty()) {
         Some(hashes) => {
             let mut symbols = hashes.candidates(name, table.symbols.len(), steps);
-            symbols.any(|number| table.symbols.get(number).is_some_and(is_it))
+            let at = |number: usize| table.symbols.get(number);
+            symbols.any(|number| at(number).is_some_and(|symbol| is_it(number, symbol)))
         }
         None => {
             *steps = steps.saturating_sub(table.symbols.len());
-            *steps > 0 && table.symbols.iter().any(is_it)
+            let mut symbols = table.symbols.iter().enumerate();
+            *steps > 0 && symbols.any(|(number, symbol)| is_it(number, symbol))
         }
     };
     Some(found).filter(|_| *steps > 0)

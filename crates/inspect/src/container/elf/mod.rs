@@ -86,6 +86,11 @@ pub(super) fn defined_versions(data: &[u8]) -> Result<Vec<String>, DecodeError> 
     by_class!(versions::definitions, data)
 }
 
+/// Whether a library says nothing of versions.
+pub(super) fn is_without_versions(data: &[u8]) -> Result<bool, DecodeError> {
+    by_class!(versions::are_absent, data)
+}
+
 /// Calls by name, and functions; `None` where there is no dynamic section.
 pub(super) fn linkage(data: &[u8], wanted: fn(&[u8]) -> bool) -> Option<Linkage> {
     if is_64(data).ok()? {
@@ -347,10 +352,24 @@ fn defines_class<Elf: FileHeader<Endian = Endianness>>(
         .len()
         .saturating_add(wanted.len())
         .saturating_mul(MAX_HASH_STEPS);
+    let versions = wanted.iter().any(|name| name.contains('@'));
+    let versions = match versions {
+        true => versions::OfSymbols::read(&image, &dynamic, table.symbols.len())?,
+        false => versions::OfSymbols::default(),
+    };
     wanted
         .iter()
         .map(|name| {
-            let found = hash::defines(&image, &dynamic, &table, name.as_bytes(), &mut steps);
+            let (name, version) = name.split_once('@').unwrap_or((name, ""));
+            let is_meant = |number: usize| version.is_empty() || versions.answers(number, version);
+            let found = hash::defines(
+                &image,
+                &dynamic,
+                &table,
+                name.as_bytes(),
+                &is_meant,
+                &mut steps,
+            );
             found.ok_or_else(|| {
                 DecodeError::new(
                     0,

@@ -1,6 +1,8 @@
 //! Symbol versions a file asks of its libraries (`.gnu.version_r`), and those that a
 //! library defines (`.gnu.version_d`).
 
+use std::collections::HashMap;
+
 use object::Endianness;
 use object::elf;
 use object::pod;
@@ -11,6 +13,9 @@ use super::image::Image;
 use crate::container::VersionNeed;
 use crate::container::symbols::Names;
 use crate::error::DecodeError;
+
+/// The bit of a symbol's version that hides it from who asks for none.
+const HIDDEN: u16 = 0x8000;
 
 /// The version needs in file order.
 pub(super) fn needs<Elf: FileHeader<Endian = Endianness>>(
@@ -68,6 +73,68 @@ pub(super) fn numbered<Elf: FileHeader<Endian = Endianness>>(
     Ok(needs)
 }
 
+/// The versions of a library's symbols.
+#[derive(Default)]
+pub(super) struct OfSymbols<'data> {
+    /// What each symbol names its version by, and whether it is hidden; nothing where the
+    /// library has no versions.
+    numbers: &'data [object::U16<Endianness>],
+    defined: HashMap<u16, String>,
+    endian: Endianness,
+}
+
+impl<'data> OfSymbols<'data> {
+    pub(super) fn read<Elf: FileHeader<Endian = Endianness>>(
+        image: &Image<'data, Elf>,
+        dynamic: &Dynamic,
+        symbols: usize,
+    ) -> Result<Self, DecodeError> {
+        Ok(Self {
+            numbers: of_symbols(image, dynamic, symbols),
+            // The first is the library's own name, and no version.
+            defined: defined(image, dynamic)?
+                .into_iter()
+                .filter(|(number, _)| *number > 1)
+                .collect(),
+            endian: image.endian,
+        })
+    }
+
+    /// Whether a symbol answers where its name is asked for in a version: in that one, or
+    /// without any, as glibc's `check_match` has it.
+    pub(super) fn answers(&self, symbol: usize, version: &str) -> bool {
+        let Some(number) = self.numbers.get(symbol) else {
+            return true;
+        };
+        let number = number.get(self.endian);
+        match self.defined.get(&(number & !HIDDEN)) {
+            Some(own) => own == version,
+            None => number & HIDDEN == 0,
+        }
+    }
+}
+
+/// By symbol, the number of its version.
+pub(super) fn of_symbols<'data, Elf: FileHeader<Endian = Endianness>>(
+    image: &Image<'data, Elf>,
+    dynamic: &Dynamic,
+    symbols: usize,
+) -> &'data [object::U16<Endianness>] {
+    let bytes = dynamic
+        .get(elf::DT_VERSYM)
+        .and_then(|address| image.memory.at(address));
+    let found = bytes.and_then(|(_, bytes)| pod::slice_from_bytes(bytes, symbols).ok());
+    found.map_or(&[], |(versions, _)| versions)
+}
+
+/// Whether a library says nothing of versions, not even of those that it asks for.
+pub(super) fn are_absent<Elf: FileHeader<Endian = Endianness>>(
+    data: &[u8],
+) -> Result<bool, DecodeError> {
+    let image = Image::<Elf>::parse(data)?;
+    Ok(Dynamic::of(&image)?.is_some_and(|dynamic| !dynamic.has(elf::DT_VERSYM)))
+}
+
 /// The versions that a library defines, in file order.
 pub(super) fn definitions<Elf: FileHeader<Endian = Endianness>>(
     data: &[u8],
@@ -76,9 +143,18 @@ pub(super) fn definitions<Elf: FileHeader<Endian = Endianness>>(
     let Some(dynamic) = Dynamic::of(&image)? else {
         return Ok(Vec::new());
     };
+    let defined = defined(&image, &dynamic)?.into_iter();
+    Ok(defined.map(|(_, version)| version).collect())
+}
+
+/// The same, with the number that symbols name each by.
+fn defined<Elf: FileHeader<Endian = Endianness>>(
+    image: &Image<'_, Elf>,
+    dynamic: &Dynamic,
+) -> Result<Vec<(u16, String)>, DecodeError> {
     let endian = image.endian;
-    let (strings_at, strings) = dynamic.strings(&image);
-    let mut names = Names::new(strings, strings_at, data.len());
+    let (strings_at, strings) = dynamic.strings(image);
+    let mut names = Names::new(strings, strings_at, image.data.len());
     let mut found = Vec::new();
     let mut at = dynamic
         .get(elf::DT_VERDEF)
@@ -96,7 +172,8 @@ pub(super) fn definitions<Elf: FileHeader<Endian = Endianness>>(
         if let Some(Ok((name, _))) = first.map(pod::from_bytes::<elf::Verdaux<Endianness>>)
             && let Some(name) = names.get(name.vda_name.get(endian).into())?
         {
-            found.push(names.keep(name)?);
+            let number = definition.vd_ndx.get(endian).0 & !HIDDEN;
+            found.push((number, names.keep(name)?));
         }
         at = skip(bytes, definition.vd_next.get(endian));
     }
