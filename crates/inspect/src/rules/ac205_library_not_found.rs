@@ -19,7 +19,8 @@ use crate::runtime::dependencies::{self, Closure, Dependencies};
 use crate::runtime::distribution::FFI;
 use crate::runtime::libraries::{self, Resolution};
 use crate::runtime::load_set::LoadSet;
-use crate::runtime::system::{Brings, Presence};
+use crate::runtime::presence::Presence;
+use crate::runtime::system::Brings;
 use crate::runtime::{PartKind, messages, process, versions};
 
 pub(super) static RULE: Rule = Rule {
@@ -229,6 +230,7 @@ fn check_others(load_set: &LoadSet, out: &mut Outcome) {
             is_certain,
             is_model: false,
             members: &[],
+            known: &known,
         };
         let wanted = others(&user, out);
         versions(&member.path, &member.binary, load_set, out);
@@ -260,6 +262,7 @@ fn check_user(binding: &Binding<'_>, out: &mut Outcome) {
         is_certain,
         is_model: binding.artifact.role == Role::ModelLibrary,
         members: binding.load_set.map_or(&[], |set| &set.members),
+        known: binding.known,
     };
     for need in others(&user, out).into_iter().chain(processor(binary)) {
         out.need(need);
@@ -299,6 +302,7 @@ fn others(user: &User<'_>, out: &mut Outcome) -> Vec<Need> {
         }
         let is_packages = matches!(one.brings, Some(Brings::Package(_)));
         let severity = match user.machine {
+            _ if one.presence == Presence::Gone => Severity::Error,
             Some(_) if is_beside || (one.brings.is_none() && !user.is_certain) => Severity::Warning,
             None if !is_packages => Severity::Info,
             _ => Severity::Error,
@@ -350,7 +354,8 @@ fn of_loaded(
         loaded::tell(user.place, &library.place, own, out);
     }
     for refused in closure.refused.iter().take(MAX_FINDINGS) {
-        out.push(run_paths::refused(&RULE, user.place, refused).on(user.runtime));
+        let format = user.binary.format;
+        out.push(run_paths::refused(&RULE, user.place, refused, format).on(user.runtime));
     }
     for place in closure.unread.iter().take(MAX_FINDINGS) {
         out.undecided(
