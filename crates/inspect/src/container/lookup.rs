@@ -3,7 +3,10 @@
 
 use std::collections::BTreeSet;
 
-use super::{Architecture, Callee, FileType, ForeignSymbol, Format, Linkage, Parsed, elf, identify, macho, pe};
+use super::{
+    Architecture, Callee, FileType, ForeignSymbol, Format, Linkage, Parsed, elf, identify, macho,
+    pe,
+};
 use crate::error::DecodeError;
 
 /// Which of `wanted` (as a C programmer would write them) the library in

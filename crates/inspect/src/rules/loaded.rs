@@ -52,7 +52,9 @@ pub(super) fn symbols(rule: &'static Rule, binding: &Binding<'_>, out: &mut Outc
         // Which names a Mac has is not known in full.
         if library.binary.format == Format::MachO {
             let (name, place) = (&first.name, &library.place);
-            let why = format!("`{name}`, which {place} asks for, is defined by no library that is loaded with it: macOS may define it");
+            let why = format!(
+                "`{name}`, which {place} asks for, is defined by no library that is loaded with it: macOS may define it"
+            );
             out.undecided(rule, why);
             continue;
         }

@@ -49,7 +49,9 @@ impl Wanted<'_> {
             );
         }
         if self.presence == Presence::Gone {
-            return format!("take the whole package: `{name}` is a way to a file of its own, and that file is not there");
+            return format!(
+                "take the whole package: `{name}` is a way to a file of its own, and that file is not there"
+            );
         }
         match self.brings {
             Some(Brings::Machine(what)) => {
@@ -114,7 +116,13 @@ pub(super) fn wanted<'a>(user: &User<'a>) -> Vec<Wanted<'a>> {
     let wanted = needed.map(|needed| Wanted {
         name: &needed.name,
         brings: system::brings(&needed.name, user.binary.format),
-        presence: presence(user.place, user.binary, &needed.name, user.machine, user.known),
+        presence: presence(
+            user.place,
+            user.binary,
+            &needed.name,
+            user.machine,
+            user.known,
+        ),
         variable: search_variable(user.binary.format),
     });
     let is_lacking = |one: &Wanted<'_>| match one.presence {

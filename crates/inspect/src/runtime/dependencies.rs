@@ -14,8 +14,8 @@
 use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 
-pub(crate) use super::library_files::{Dependencies, Dependency};
 use super::library_files::is_of_others;
+pub(crate) use super::library_files::{Dependencies, Dependency};
 use super::machine::Machine;
 use super::{libraries, system};
 use crate::container::{self, Binary, BinaryKind, ForeignSymbol, Format, Needed, Platform};
@@ -361,7 +361,9 @@ pub(crate) fn unresolved(
     let mut left: Vec<&str> = names.into_iter().collect();
     let libraries = closure.libraries.iter().map(|one| &one.place);
     for file in libraries.chain(files.iter().copied()) {
-        let mut defined = container::defines(&known.bytes(file)?, &left).ok()?.into_iter();
+        let mut defined = container::defines(&known.bytes(file)?, &left)
+            .ok()?
+            .into_iter();
         left.retain(|_| defined.next() != Some(true));
     }
     let left: HashSet<&str> = left.into_iter().collect();
@@ -395,7 +397,9 @@ pub(crate) fn unbound(
     }
     let own = known.of(place, binary.architecture);
     let asking = own.iter().chain(&closure.libraries);
-    asking.flat_map(|one| of_each(one, closure, known)).collect()
+    asking
+        .flat_map(|one| of_each(one, closure, known))
+        .collect()
 }
 
 fn of_each(asking: &Arc<Dependency>, closure: &Closure, known: &Dependencies) -> Vec<Unbound> {

@@ -286,8 +286,14 @@ mod tests {
     #[test]
     fn recorded_paths_lead_from_the_library_or_from_the_disk() {
         let own = Place::file("/a/b/x.so");
-        assert_eq!(expand(&own, None, "$ORIGIN/../lib/y"), Place::file("/a/lib/y"));
-        assert_eq!(expand(&own, None, "/opt/./lib/y"), Place::file("/opt/lib/y"));
+        assert_eq!(
+            expand(&own, None, "$ORIGIN/../lib/y"),
+            Place::file("/a/lib/y")
+        );
+        assert_eq!(
+            expand(&own, None, "/opt/./lib/y"),
+            Place::file("/opt/lib/y")
+        );
         let packed = Place::file("a!b.whl").member(b"tvm/lib/x.so", 1);
         assert_eq!(
             expand(&packed, None, "$ORIGIN/../../tvm_ffi/lib/y"),

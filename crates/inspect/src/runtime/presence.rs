@@ -72,10 +72,15 @@ pub(crate) fn presence(
 /// in the package or the application that it is part of: nothing else brings that file.
 fn is_of_own_package(place: &Place, binary: &Binary, needed: &str) -> bool {
     let is_way = match binary.kind {
-        BinaryKind::Program => needed.starts_with("@loader_path/") || needed.starts_with("@executable_path/"),
+        BinaryKind::Program => {
+            needed.starts_with("@loader_path/") || needed.starts_with("@executable_path/")
+        }
         _ => needed.starts_with("@loader_path/"),
     };
-    let Some((_, way)) = needed.split_once('/').filter(|_| is_way && binary.format == Format::MachO) else {
+    let Some((_, way)) = needed
+        .split_once('/')
+        .filter(|_| is_way && binary.format == Format::MachO)
+    else {
         return false;
     };
     let target = place.beside(way);
