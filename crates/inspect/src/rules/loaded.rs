@@ -87,6 +87,7 @@ fn of_one_library(
             asking,
             library,
             symbols,
+            may,
         } = one;
         let is_eager = |symbol: &&ForeignSymbol| !symbol.lazy;
         let eager = symbols.iter().find(is_eager);
@@ -97,6 +98,14 @@ fn of_one_library(
             true => String::from("it"),
             false => asking.place.to_string(),
         };
+        if let Some(may) = may {
+            let (name, place) = (&first.name, &library.place);
+            let why = format!(
+                "`{name}`, which {who} asks of {place}, may be exported by {may}, whose exports are not known"
+            );
+            out.undecided(rule, why);
+            continue;
+        }
         let message = match symbols.len() {
             1 => format!(
                 "`{}`, which {who} asks of {}, is not exported there",

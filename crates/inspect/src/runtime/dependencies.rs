@@ -381,6 +381,8 @@ pub(crate) struct Unbound {
     pub(crate) asking: Arc<Dependency>,
     pub(crate) library: Arc<Dependency>,
     pub(crate) symbols: Vec<ForeignSymbol>,
+    /// A library whose exports are not known, and that may have them.
+    pub(crate) may: Option<String>,
 }
 
 /// Where files name a library with a symbol: what that library does not export, of what a file
@@ -411,38 +413,45 @@ fn of_each(asking: &Arc<Dependency>, closure: &Closure, known: &Dependencies) ->
     }
     let unbound = by_library.into_iter().filter_map(|(name, mut symbols)| {
         let library = closure.got(&asking.place, name)?;
-        drop_exported(library, &mut symbols, closure, known, &mut Vec::new())?;
+        let may = drop_exported(library, &mut symbols, closure, known, &mut Vec::new());
         let symbols: Vec<ForeignSymbol> = symbols.into_iter().cloned().collect();
         (!symbols.is_empty()).then(|| Unbound {
             asking: asking.clone(),
             library: library.clone(),
             symbols,
+            may,
         })
     });
     unbound.collect()
 }
 
-/// Drops what a library exports, or those that it offers as its own; `None` where one of these
-/// is not known.
+/// Drops what a library exports, and what those do that it offers as its own; the first of them
+/// that is not known.
 fn drop_exported(
     library: &Dependency,
     symbols: &mut Vec<&ForeignSymbol>,
     closure: &Closure,
     known: &Dependencies,
     seen: &mut Vec<Place>,
-) -> Option<()> {
+) -> Option<String> {
     if symbols.is_empty() || seen.contains(&library.place) {
-        return Some(());
+        return None;
     }
     seen.push(library.place.clone());
     let names: Vec<&str> = symbols.iter().map(|one| one.name.as_str()).collect();
-    let mut defined = known.defines(library, &names)?.into_iter();
+    let Some(defined) = known.defines(library, &names) else {
+        return Some(library.place.to_string());
+    };
+    let mut defined = defined.into_iter();
     symbols.retain(|_| defined.next() != Some(true));
+    let mut may = None;
     for name in &library.binary.reexports {
-        if !symbols.is_empty() {
-            let inner = closure.got(&library.place, name)?;
-            drop_exported(inner, symbols, closure, known, seen)?;
-        }
+        let inner = closure.got(&library.place, name);
+        let inner = match inner {
+            Some(inner) => drop_exported(inner, symbols, closure, known, seen),
+            None => Some(name.clone()),
+        };
+        may = may.or(inner);
     }
-    Some(())
+    may
 }

@@ -13,7 +13,7 @@ use crate::source::beginning::children;
 
 /// Whether a needed library is there for the loader.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Presence {
+pub(crate) enum Presence {
     /// Where it looks.
     Found,
     /// In this folder of the environment, where it does not look: something must have
