@@ -7,8 +7,8 @@ use std::sync::LazyLock;
 
 use serde::Deserialize;
 
-use super::machine::Machine;
 use super::libraries;
+use super::machine::Machine;
 use crate::container::{self, Binary, ForeignSymbol, Format};
 use crate::parts::stem;
 use crate::place::Place;

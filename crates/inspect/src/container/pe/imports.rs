@@ -51,9 +51,8 @@ pub(super) fn asked(
     is_meant: fn(&str) -> bool,
 ) -> Result<Vec<ForeignSymbol>, DecodeError> {
     let imports = read_where(image, |name| !undefined_concerns_tvm(name))?;
-    let is_asked = |symbol: &UndefinedSymbol| {
-        !symbol.weak && symbol.library.as_deref().is_some_and(is_meant)
-    };
+    let is_asked =
+        |symbol: &UndefinedSymbol| !symbol.weak && symbol.library.as_deref().is_some_and(is_meant);
     let asked = imports.undefined.into_iter().filter(is_asked);
     let asked = asked.map(|symbol| ForeignSymbol {
         name: symbol.name,

@@ -40,11 +40,7 @@ impl<'data, Mach: MachHeader<Endian = Endianness>> Reader<'_, 'data, Mach> {
     }
 
     /// A name that dyld looks for.
-    pub(super) fn wants(
-        &mut self,
-        name: &'data [u8],
-        asked: Wanted,
-    ) -> Result<(), Refused> {
+    pub(super) fn wants(&mut self, name: &'data [u8], asked: Wanted) -> Result<(), Refused> {
         self.places.exists(asked.dylib, name)?;
         let known = self.wanted.entry(name).or_insert(asked);
         known.weak &= asked.weak;
